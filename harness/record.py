@@ -1,0 +1,241 @@
+"""What is planned, measured and stored: variants, trials, measurements, records.
+
+This is the bottom room: it imports nothing of the harness, neither torch nor ray.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from functools import cached_property
+from typing import Any, Literal
+
+FORMAT = 1
+"""Version of the record file format; a reader refuses a newer one."""
+
+Kind = Literal["train", "score", "serve"]
+Status = Literal["finished", "failed"]
+KINDS: tuple[Kind, ...] = ("train", "score", "serve")
+
+
+class HarnessError(Exception):
+    """Base of every error that the harness raises on purpose.
+
+    HarnessError
+    ├── SuiteError    the user's suite file or command line is wrong (exit code 2)
+    ├── DataError     a data set is missing, corrupt or of the wrong shape
+    ├── TrialError    a trial cannot go on; becomes the reason of its failed record
+    └── RecordError   a stored file is unreadable or from a newer format
+    """
+
+
+class SuiteError(HarnessError):
+    """One or more mistakes in what the user wrote.
+
+    Args:
+        mistakes: one line each, `file:line: what is wrong, and the cure`.
+    """
+
+    def __init__(self, *mistakes: str) -> None:
+        super().__init__("\n".join(mistakes))
+        self.mistakes = mistakes
+
+
+class DataError(HarnessError):
+    """A data set is missing, corrupt or of the wrong shape; the message names the cure."""
+
+
+class TrialError(HarnessError):
+    """A trial cannot go on.
+
+    Args:
+        reason: what a table cell shows, for instance `out of memory at batch 128`.
+    """
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+class RecordError(HarnessError):
+    """A stored file is unreadable, or was written by a newer version."""
+
+
+@dataclass(frozen=True, order=True)
+class Variant:
+    """What a team would deploy: a candidate on a runtime, the row of every table."""
+
+    candidate: str
+    runtime: str
+
+    @property
+    def name(self) -> str:
+        return f"{self.candidate}/{self.runtime}"
+
+
+@dataclass(frozen=True)
+class Resources:
+    """What a trial claims of its node while it runs; memory in MB, 0 = not limited."""
+
+    cpus: int = 1
+    gpus: float = 0.0
+    memory_mb: int = 0
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One unit of work, identified by everything that can change its outcome.
+
+    Args:
+        kind: `train`, `score` or `serve`.
+        candidate: the candidate's name in the suite.
+        spec: JSON-able; the trial's own part of the suite, the data's checksum, the seed, the
+            code version. Hashed into `id`; nothing else is.
+        runtime: for `score` and `serve`.
+        seed, train_size: which fitted model is meant.
+        scenario, round: for `serve`.
+        needs: ids of the trials whose files this one reads.
+        resources, time_limit_s: how it is run; not part of the id.
+    """
+
+    kind: Kind
+    candidate: str
+    spec: Mapping[str, Any]
+    runtime: str | None = None
+    seed: int | None = None
+    train_size: int | None = None
+    scenario: str | None = None
+    round: int | None = None
+    needs: tuple[str, ...] = ()
+    resources: Resources = Resources()
+    time_limit_s: float = 3600.0
+
+    @cached_property
+    def id(self) -> str:
+        """Content address: `<kind>-<16 hex digits>`."""
+        return f"{self.kind}-{content_hash({'kind': self.kind, 'spec': self.spec})}"
+
+    @property
+    def variant(self) -> Variant | None:
+        return Variant(self.candidate, self.runtime) if self.runtime else None
+
+    @property
+    def label(self) -> str:
+        """For people: `train resnet seed 0 n 10000`."""
+        parts = [self.kind, self.variant.name if self.variant else self.candidate]
+        parts += [self.scenario] if self.scenario else []
+        parts += [f"round {self.round}"] if self.round is not None else []
+        if self.kind != "serve":
+            parts += [f"seed {self.seed}"] if self.seed is not None else []
+            parts += [f"n {self.train_size}"] if self.train_size is not None else []
+        return " ".join(parts)
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """One metric of one trial.
+
+    Args:
+        metric: a name of `harness.metrics.METRICS` (it carries the unit and the direction).
+        value: None when the truth is not a number; then `note` says why
+            (`not estimable (120 of 662 calls)`, `unsteady`, `too noisy`).
+        unit: as in the metric's table entry.
+        samples: raw values in order (for latency one per call, same unit as `value`).
+        at: what else it was measured at, for instance {"batch_size": 32}; empty for the
+            headline figure of the metric.
+    """
+
+    metric: str
+    value: float | None
+    unit: str = ""
+    samples: tuple[float, ...] = ()
+    note: str = ""
+    at: Mapping[str, float | int | str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Why a trial failed: what a cell shows, and what a developer needs."""
+
+    reason: str
+    type: str = ""
+    traceback: str = ""
+
+
+@dataclass(frozen=True)
+class Record:
+    """One trial's outcome, written whole by the process that ran it.
+
+    Args:
+        measurements: what was measured, empty for most failed trials.
+        environment: machine, versions, threads (see `harness.environment.capture`).
+        started: ISO 8601, UTC. seconds: wall time of the trial.
+        facts: what was decided on the way, said in the report: the precision chosen, the best
+            epoch, the parity with the reference runtime, rejected windows, the arrival seeds.
+    """
+
+    trial: Trial
+    status: Status
+    measurements: tuple[Measurement, ...] = ()
+    environment: Mapping[str, Any] = field(default_factory=dict)
+    started: str = ""
+    seconds: float = 0.0
+    failure: Failure | None = None
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    format: int = FORMAT
+
+    def value(self, metric: str, **at: float | int | str) -> float | None:
+        """The value of a metric at a setting, None where it was not measured."""
+        for m in self.measurements:
+            if m.metric == metric and dict(m.at) == at:
+                return m.value
+        return None
+
+
+def content_hash(value: Any) -> str:
+    """16 hex digits over the canonical JSON of a value (sorted keys, no NaN)."""
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def record_to_json(record: Record) -> dict[str, Any]:
+    """A record as JSON; NaN and infinity become None with a note."""
+    data = asdict(record)
+    data["trial"]["id"] = record.trial.id
+    for m in data["measurements"]:
+        if m["value"] is not None and not abs(m["value"]) < float("inf"):
+            m["note"] = m["note"] or f"not finite ({m['value']})"
+            m["value"] = None
+    return data
+
+
+def record_from_json(data: Mapping[str, Any]) -> Record:
+    """The inverse of `record_to_json`.
+
+    Raises:
+        RecordError: a key is missing, or the format is newer than this version reads.
+    """
+    if data.get("format", 0) > FORMAT:
+        raise RecordError(f"record format {data['format']} is newer than {FORMAT}: upgrade the harness")
+    try:
+        trial = dict(data["trial"])
+        stored_id = trial.pop("id")
+        trial["needs"] = tuple(trial["needs"])
+        trial["resources"] = Resources(**trial["resources"])
+        record = Record(
+            **{
+                **data,
+                "trial": Trial(**trial),
+                "measurements": tuple(
+                    Measurement(**{**m, "samples": tuple(m["samples"])}) for m in data["measurements"]
+                ),
+                "failure": Failure(**data["failure"]) if data.get("failure") else None,
+            }
+        )
+    except (KeyError, TypeError) as error:
+        raise RecordError(f"record is damaged: {error!r}") from error
+    if record.trial.id != stored_id:
+        raise RecordError(f"record {stored_id} does not match its specification ({record.trial.id})")
+    return record

@@ -1,0 +1,6 @@
+"""Tasks by name: each module has `train`, `score` and `load_variant` (see docs/extending.md)."""
+
+TASKS: dict[str, str] = {
+    "image_classification": "harness.tasks.classification",
+    "tabular_classification": "harness.tasks.classification",
+}
