@@ -1,0 +1,39 @@
+# make run   sets up .venv and runs the CNN-versus-ViT suite (make run SUITE=suites/quickstart.yaml for another)
+# make test  sets up .venv and runs the checks and the tests
+SUITE ?= suites/cnn_vs_vit.yaml
+ARGS ?=
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+
+.PHONY: run test test-slow drills check bench clean
+
+run: $(VENV)/run-ready
+	$(BIN)/python -m harness run $(SUITE) $(ARGS)
+
+test: $(VENV)/test-ready
+	PATH="$(abspath $(BIN)):$$PATH" scripts/check
+	$(BIN)/python -m pytest $(ARGS)
+
+test-slow: $(VENV)/test-ready
+	$(BIN)/python -m pytest -m slow $(ARGS)
+
+drills: $(VENV)/test-ready
+	$(BIN)/python -m pytest -m slow tests/drills $(ARGS)
+
+check: $(VENV)/test-ready
+	PATH="$(abspath $(BIN)):$$PATH" scripts/check
+
+$(VENV)/bin/python:
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/run-ready: $(VENV)/bin/python pyproject.toml constraints.txt
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[text,wandb,mlflow]'
+	touch $@
+
+$(VENV)/test-ready: $(VENV)/bin/python pyproject.toml constraints.txt
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[test,text,wandb,mlflow,certify]'
+	touch $@ $(VENV)/run-ready
+
+clean:
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache build *.egg-info
