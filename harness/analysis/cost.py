@@ -1,0 +1,179 @@
+"""What a variant costs: the price of a machine, replicas, serving and training money.
+
+Money is derived from stored measurements and a price, never stored as a measurement: a new price
+decides again without running anything again.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import difflib
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+
+from harness.record import Record, SuiteError
+from harness.suite.schema import Machine, Traffic
+
+HOURS_PER_MONTH = 730.0
+SECONDS_PER_MONTH = HOURS_PER_MONTH * 3600.0
+STALE_DAYS = 90
+"""A price older than this is shown with a warning (providers change lists a few times a year)."""
+
+
+@dataclass(frozen=True)
+class Price:
+    """A row of the price catalogue, or a price of the user's own.
+
+    Args:
+        memory: GiB. gpu: its name, None without one. term: `on-demand`, `spot`, `own`.
+        as_of: the day for which the figure is known; None for a price of the user's own.
+    """
+
+    provider: str
+    region: str
+    instance: str
+    usd_per_hour: float
+    vcpus: int = 0
+    memory: float = 0.0
+    gpu: str | None = None
+    term: str = "on-demand"
+    as_of: dt.date | None = None
+    source: str = ""
+
+    @property
+    def name(self) -> str:
+        """As written in a suite: `aws/c7i.large`."""
+        return f"{self.provider}/{self.instance}" if self.instance else self.provider
+
+    def warning(self, today: dt.date | None = None) -> str | None:
+        """Says that the price is old, None for a fresh one."""
+        if self.as_of is None:
+            return None
+        days = ((today or dt.date.today()) - self.as_of).days
+        if days <= STALE_DAYS:
+            return None
+        return (
+            f"the price of {self.name} ({self.usd_per_hour} USD/h, {self.source}) is of {self.as_of},"
+            f" {days} days old: check it, and set machine.usd_per_hour if it has changed"
+        )
+
+
+@cache
+def load_prices() -> tuple[Price, ...]:
+    """The price catalogue that ships with the harness."""
+    import yaml
+
+    text = (Path(__file__).parent.parent / "costs" / "prices.yaml").read_text(encoding="utf-8")
+    return tuple(Price(**row) for row in yaml.safe_load(text))
+
+
+def find_price(name: str, prices: Iterable[Price] | None = None) -> Price:
+    """The row named `provider/instance` or `provider/region/instance`; the first that fits.
+
+    Raises:
+        SuiteError: no such row; the message has the nearest names.
+    """
+    rows = tuple(load_prices() if prices is None else prices)
+    for row in rows:
+        if name in (row.name, f"{row.provider}/{row.region}/{row.instance}"):
+            return row
+    names = [row.name for row in rows]
+    near = difflib.get_close_matches(name, names, n=3, cutoff=0.5) or names[:3]
+    raise SuiteError(
+        f"machine.price: no price named {name!r}; nearest: {', '.join(near)};"
+        " or give one of your own: machine: {usd_per_hour: 0.09}"
+    )
+
+
+def price_of(machine: Machine, prices: Iterable[Price] | None = None) -> Price | None:
+    """The price of the suite's machine; its own `usd_per_hour` goes before the catalogue's.
+
+    Returns:
+        None where the suite names no price.
+    Raises:
+        SuiteError: the named row is not in the catalogue.
+    """
+    row = find_price(machine.price, prices) if machine.price else None
+    if machine.usd_per_hour is None:
+        return row
+    if row is None:
+        return Price("own", "", "", machine.usd_per_hour, term="own", source="the suite")
+    return replace(row, usd_per_hour=machine.usd_per_hour, as_of=None, source="the suite")
+
+
+def replicas(throughput: np.ndarray | float, traffic: Traffic) -> np.ndarray:
+    """How many replicas the peak needs: ceil(peak / (throughput · headroom)) + spare.
+
+    Args:
+        throughput: requests per second that one replica serves within the limit; any shape. A
+            throughput measured under a latency limit contains its headroom already: leave
+            `traffic.headroom` at 1 then.
+    """
+    peak = traffic.qps if traffic.peak_qps is None else traffic.peak_qps
+    need = np.asarray(peak, dtype=float) / (np.asarray(throughput, dtype=float) * traffic.headroom)
+    # 600 / 200.00000001 must not ask for a fourth replica: rounding before the ceiling.
+    return np.maximum(np.ceil(np.round(need, 9)), 1.0) + traffic.spare
+
+
+def cost_per_month(throughput: np.ndarray | float, traffic: Traffic, usd_per_hour: float) -> np.ndarray:
+    """USD per month of 730 hours for all replicas."""
+    return replicas(throughput, traffic) * usd_per_hour * HOURS_PER_MONTH
+
+
+def cost_per_million(throughput: np.ndarray | float, traffic: Traffic, usd_per_hour: float) -> np.ndarray:
+    """USD per million requests at the suite's mean traffic: the monthly bill over the month's requests."""
+    return 1e6 * cost_per_month(throughput, traffic, usd_per_hour) / (traffic.qps * SECONDS_PER_MONTH)
+
+
+def cost_per_million_floor(throughput: np.ndarray | float, usd_per_hour: float) -> np.ndarray:
+    """USD per million requests were every replica busy all the time: what no traffic can go below."""
+    return 1e6 * usd_per_hour / (3600.0 * np.asarray(throughput, dtype=float))
+
+
+@dataclass(frozen=True)
+class TrainCost:
+    """USD of training: one training of the final recipe, and all trials that led to it."""
+
+    final_recipe: float
+    with_search: float
+
+
+def train_cost_usd(
+    records: Iterable[Record], candidate: str, train_size: int | None, usd_per_hour: float
+) -> TrainCost | None:
+    """What training a candidate cost: mean of the trainings at `train_size`, and the sum of all.
+
+    Returns:
+        None when no training of that size finished. Failed trainings count into `with_search`.
+    """
+    final: list[float] = []
+    total = 0.0
+    for record in records:
+        if record.trial.kind != "train" or record.trial.candidate != candidate:
+            continue
+        measured = record.value("train_seconds")
+        seconds = record.seconds if measured is None else measured
+        total += max(seconds, float(record.facts.get("search_seconds", 0.0)) + seconds)
+        if record.status == "finished" and record.trial.train_size == train_size:
+            final.append(seconds)
+    if not final:
+        return None
+    return TrainCost(usd_per_hour * sum(final) / len(final) / 3600, usd_per_hour * total / 3600)
+
+
+def amortisation_requests(
+    train_cost_a: float, train_cost_b: float, cost_per_million_a: float, cost_per_million_b: float
+) -> float | None:
+    """After how many requests A's dearer training is paid back by its cheaper serving.
+
+    Returns:
+        None when it never is (A is not cheaper to serve), 0 when A is not dearer to train.
+    """
+    if train_cost_a <= train_cost_b:
+        return 0.0 if cost_per_million_a <= cost_per_million_b else None
+    saved = (cost_per_million_b - cost_per_million_a) / 1e6
+    return (train_cost_a - train_cost_b) / saved if saved > 0 else None

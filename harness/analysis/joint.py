@@ -1,0 +1,217 @@
+"""Joint draws of what the candidates' true values may be, given what was measured.
+
+Every probability of the harness (Pareto, feasible, best) and every interval of the table is a mean or
+a quantile of these draws. Quality: variance over shared test examples (covariance between all rows) and
+over seeds (shared by the runtimes of one candidate). Serving: launches in rounds shared by all rows.
+
+Two or three seeds say little about one candidate's variance, and pooling all candidates is wrong where
+one is noisier than the others. So variances follow a common distribution (scale s0², d0 degrees of
+freedom) whose parameters are integrated over on a grid: d0 → ∞ is the pooled t with K(S−1) degrees of
+freedom, d0 → 0 each candidate on its own. (The idea is limma's moderated variance, Smyth 2004.)
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from harness.analysis.stats import DRAWS, Array
+
+_PRIOR_DF = (1.0, 2.0, 4.0, 8.0, 16.0, 64.0, 1e4)
+_CORRELATIONS = np.array([0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995])
+
+LAUNCH_SD = 0.15
+"""Assumed standard deviation of log-latency between launches where every row has a single launch;
+measured on a loaded two-core virtual machine: 0.05–0.2. The result says that it was assumed."""
+
+
+def variance_draws(variances: Array, dfs: Array, rng: np.random.Generator, draws: int = DRAWS) -> Array:
+    """Draws of the true variances of rows of which each has a sample variance.
+
+    Args:
+        variances: (K,) sample variances, positive where `dfs` is; dfs: (K,) ≥ 0, their degrees of
+            freedom; 0 means unknown: such a row draws from what the others have in common.
+    Returns:
+        (draws, K). All zeros where no row has a degree of freedom.
+    """
+    variances, dfs = np.asarray(variances, dtype=float), np.asarray(dfs, dtype=float)
+    known = (dfs > 0) & (variances > 0)
+    if not known.any():
+        return np.zeros((draws, len(variances)))
+    s2, d = variances[known], dfs[known]
+    log_scale = np.arange(np.log(s2.min()) - 4, np.log(s2.max()) + 4.01, 0.2)
+    prior_df = np.array(_PRIOR_DF)
+    log_posterior = _log_likelihood(s2, d, log_scale, prior_df)
+    weights = np.exp(log_posterior - log_posterior.max()).ravel()
+    cell = rng.choice(weights.size, size=draws, p=weights / weights.sum())
+    i, j = np.unravel_index(cell, log_posterior.shape)
+    scale = np.exp(log_scale[i] + rng.uniform(-0.1, 0.1, draws))[:, None]
+    d0 = prior_df[j][:, None]
+    own = np.where(known, dfs * variances, 0.0)
+    df = d0 + np.where(known, dfs, 0.0)
+    return (d0 * scale + own) / rng.chisquare(df)  # type: ignore[no-any-return]
+
+
+def _log_likelihood(s2: Array, d: Array, log_scale: Array, prior_df: Array) -> Array:
+    """log p(sample variances | scale, d0), up to a constant: s² / s0² ~ F(d, d0). (scales, prior dfs)."""
+    total = np.zeros((len(log_scale), len(prior_df)))
+    for j, d0 in enumerate(prior_df):
+        for variance, df in zip(s2, d, strict=True):
+            log_x = math.log(variance) - log_scale
+            total[:, j] += (
+                math.lgamma((df + d0) / 2)
+                - math.lgamma(d0 / 2)
+                + df / 2 * math.log(df / d0)
+                + df / 2 * log_x
+                - (df + d0) / 2 * np.log1p(df / d0 * np.exp(log_x))
+            )
+    return total
+
+
+def quality_draws(
+    scores: Sequence[Array],
+    groups: Sequence[int],
+    rng: np.random.Generator,
+    draws: int = DRAWS,
+) -> Array:
+    """Joint draws of the true mean scores of K rows.
+
+    Args:
+        scores: K arrays (S_k, N): per-example scores, or pseudo-values of a jackknife; column i is the
+            same test example in all rows. N = 1 where a metric exists only as an aggregate per seed.
+        groups: (K,) rows of one candidate have the same number: they are the same fitted models on
+            several runtimes, and share their seeds.
+    Returns:
+        (draws, K).
+    """
+    means = np.array([s.mean() for s in scores])
+    result = means + _example_draws(scores, rng, draws)
+    labels = np.asarray(groups)
+    members = [np.flatnonzero(labels == g) for g in dict.fromkeys(groups)]
+    common = [_common_scores([scores[k] for k in rows]) for rows in members]
+    shared = _seed_draws(common, np.ones(len(common)), rng, draws)
+    for column, rows in enumerate(members):
+        result[:, rows] += shared[:, [column]]
+    own: list[Array] = []
+    where: list[int] = []
+    shrink: list[float] = []
+    for rows, mean in zip(members, common, strict=True):
+        for k in rows:
+            if len(rows) > 1 and scores[k].shape == mean.shape:
+                own.append(scores[k] - mean)
+                where.append(int(k))
+                shrink.append(1 - 1 / len(rows))
+    if own:
+        result[:, where] += _seed_draws(own, np.array(shrink), rng, draws)
+    return result
+
+
+def _common_scores(rows: Sequence[Array]) -> Array:
+    """Mean over the runtimes of a candidate, over the seeds that all of them have."""
+    num_seeds = min(len(r) for r in rows)
+    return np.mean([r[:num_seeds] for r in rows], axis=0)  # type: ignore[no-any-return]
+
+
+def _example_draws(scores: Sequence[Array], rng: np.random.Generator, draws: int) -> Array:
+    """What other test examples would have given: normal, t where there are few (jackknife groups)."""
+    num_examples = scores[0].shape[1]
+    if num_examples < 2:
+        return np.zeros((draws, len(scores)))
+    per_example = np.stack([s.mean(0) for s in scores])
+    deviation = per_example - per_example.mean(1, keepdims=True)
+    covariance = deviation @ deviation.T / (num_examples * (num_examples - 1))
+    noise = rng.standard_normal((draws, len(scores))) @ _root(covariance).T
+    df = num_examples - 1
+    return noise * np.sqrt(df / rng.chisquare(df, (draws, 1)))  # type: ignore[no-any-return]
+
+
+def _root(covariance: Array) -> Array:
+    """A matrix L with L Lᵀ = covariance, which may be singular (equal rows)."""
+    values, vectors = np.linalg.eigh(covariance)
+    # Rounding puts eigenvalues of 1e-20 where the truth is 0; equal rows must draw equal values.
+    values = np.where(values > 1e-12 * max(values[-1], 0.0), values, 0.0)
+    return vectors * np.sqrt(values)  # type: ignore[no-any-return]
+
+
+def _seed_draws(scores: Sequence[Array], shrink: Array, rng: np.random.Generator, draws: int) -> Array:
+    """What other seeds would have given, residual noise of the examples taken off; (draws, K).
+
+    Args:
+        scores: K arrays (S_k, N). shrink: (K,) share of the degrees of freedom that a row has left.
+    """
+    num_seeds = np.array([len(s) for s in scores])
+    residual = np.array([_residual(s) for s in scores])
+    between = np.array([float(s.mean(1).var(ddof=1)) if len(s) > 1 else 0.0 for s in scores])
+    # Float summation leaves 1e-34 where all seeds agree; such a row does not vary at all.
+    between = np.where(between > 1e-24, between, 0.0)
+    dfs = np.where(between > 0, (num_seeds - 1) * shrink, 0.0)
+    variance = variance_draws(between / shrink, dfs, rng, draws)
+    # Two or more seeds that agree exactly are a fact (a deterministic model), one seed is ignorance.
+    variance[:, (num_seeds > 1) & (between == 0)] = 0.0
+    seed_variance = np.maximum(variance - residual / shrink, 0.0) / num_seeds
+    return rng.standard_normal((draws, len(scores))) * np.sqrt(seed_variance)  # type: ignore[no-any-return]
+
+
+def _residual(scores: Array) -> float:
+    """What examples put into the variance between seeds' means."""
+    num_seeds, num_examples = scores.shape
+    if num_seeds < 2 or num_examples < 2:
+        return 0.0
+    return float(scores.var(0, ddof=1).mean()) / num_examples
+
+
+def launch_draws(values: Array, rng: np.random.Generator, draws: int = DRAWS) -> Array:
+    """Joint draws of the true level of K rows from launches in shared rounds.
+
+    Each row has its own variance (moderated, `variance_draws`); rows are correlated through the rounds'
+    common drift by one correlation, integrated over given the data. Correlating through one parameter
+    keeps a noisy row from blurring a quiet one, which subtracting round means would do.
+
+    Args:
+        values: (R, K), log scale, NaN where a launch is missing; every row has at least one value.
+    Returns:
+        (draws, K), log scale. Where no row has two launches, the spread is the assumed `LAUNCH_SD`.
+    """
+    values = np.asarray(values, dtype=float)
+    counts = (~np.isnan(values)).sum(0)
+    means = np.nanmean(values, axis=0)
+    squares = np.nansum((values - means) ** 2, axis=0)
+    variances = np.divide(squares, counts - 1, out=np.zeros(len(counts)), where=counts > 1)
+    variances = np.where(variances > 1e-24, variances, 0.0)
+    if not (variances > 0).any():
+        constant = counts > 1
+        sd = np.where(constant, 0.0, LAUNCH_SD / np.sqrt(counts))
+        return means + sd * rng.standard_normal((draws, 1 if constant.all() else len(means)))  # type: ignore[no-any-return]
+    variance = variance_draws(variances, np.where(variances > 0, counts - 1, 0), rng, draws)
+    variance[:, (counts > 1) & (variances == 0)] = 0.0
+    correlation = _correlation_draws((values - means) / np.sqrt(variance.mean(0) + 1e-300), rng, draws)
+    noise = np.sqrt(correlation) * rng.standard_normal((draws, 1))
+    noise = noise + np.sqrt(1 - correlation) * rng.standard_normal((draws, len(means)))
+    return means + noise * np.sqrt(variance / counts)  # type: ignore[no-any-return]
+
+
+def _correlation_draws(standardised: Array, rng: np.random.Generator, draws: int) -> Array:
+    """Draws of the correlation between rows within a round; (draws, 1).
+
+    Over complete rows, round means have variance (1 + (K−1)ρ)/K and the rest 1 − ρ, so the ratio of
+    their sums of squares is informative whatever the common scale.
+    """
+    complete = standardised[:, ~np.isnan(standardised).any(0)]
+    rounds, rows = complete.shape
+    if rounds < 2 or rows < 2:
+        return np.zeros((draws, 1))
+    round_means = complete.mean(1)
+    between = rows * float(((round_means - round_means.mean()) ** 2).sum())
+    within = float(((complete - complete.mean(0) - (round_means - round_means.mean())[:, None]) ** 2).sum())
+    df_between, df_within = rounds - 1, (rounds - 1) * (rows - 1)
+    top, rest = 1 + (rows - 1) * _CORRELATIONS, 1 - _CORRELATIONS
+    total = between / top + within / rest
+    log_weight = (
+        -df_between / 2 * np.log(top)
+        - df_within / 2 * np.log(rest)
+        - (df_between + df_within) / 2 * np.log(total + 1e-300)
+    )
+    weight = np.exp(log_weight - log_weight.max())
+    return rng.choice(_CORRELATIONS, size=(draws, 1), p=weight / weight.sum())
