@@ -1,0 +1,166 @@
+"""What a trial ran on: machine, versions, threads; stored in every record.
+
+Only named facts are read (a list of environment variables, never all of them), so that no secret
+can reach a run folder. Nothing heavy is imported: versions come from package metadata.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import platform
+import shutil
+import subprocess
+from functools import cache
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from harness.record import content_hash
+
+PACKAGES = (
+    "harness-tradeoffs",
+    "faiss-cpu",
+    "numpy",
+    "onnx",
+    "onnxruntime",
+    "onnxruntime-gpu",
+    "optuna",
+    "pandas",
+    "pyarrow",
+    "ray",
+    "safetensors",
+    "scikit-learn",
+    "scipy",
+    "timm",
+    "torch",
+    "transformers",
+)
+
+VARIABLES = (
+    "CUBLAS_WORKSPACE_CONFIG",
+    "CUDA_VISIBLE_DEVICES",
+    "KMP_AFFINITY",
+    "LD_PRELOAD",
+    "MALLOC_ARENA_MAX",
+    "MKL_NUM_THREADS",
+    "OMP_NUM_THREADS",
+    "OMP_WAIT_POLICY",
+    "OPENBLAS_NUM_THREADS",
+    "PYTHONHASHSEED",
+    "TORCH_NUM_THREADS",
+)
+"""Environment variables that change speed; the only ones that are stored."""
+
+
+def capture() -> dict[str, Any]:
+    """This process's surroundings: `{machine, versions, commit, threads, env, load}`.
+
+    About 0.2 s the first time and below a millisecond after; load is read anew.
+    """
+    return {
+        "machine": {**hardware(), "class": machine_class(), "host": platform.node()},
+        "versions": versions(),
+        "commit": commit(),
+        "threads": {"cpus_allowed": cpus_allowed()},
+        "env": {name: os.environ[name] for name in VARIABLES if name in os.environ},
+        "load": round(os.getloadavg()[0], 2),
+    }
+
+
+def machine_class() -> str:
+    """Eight hex digits: equal for machines whose speeds may be compared."""
+    return content_hash(hardware())[:8]
+
+
+@cache
+def hardware() -> dict[str, Any]:
+    """CPU model, cores, memory and GPU. Memory is rounded to GB: kernels reserve a little of it."""
+    gpus = _gpus()
+    return {
+        "cpu": _cpu_model(),
+        "architecture": platform.machine(),
+        "cores": os.cpu_count() or 1,
+        "memory_mb": round(_memory_mb() / 1024) * 1024,
+        "gpu": gpus[0]["name"] if gpus else None,
+        "gpus": len(gpus),
+        "gpu_memory_mb": gpus[0]["memory_mb"] if gpus else None,
+        "gpu_driver": gpus[0]["driver"] if gpus else None,
+    }
+
+
+@cache
+def versions() -> dict[str, str]:
+    """Python, kernel and package versions, from metadata alone."""
+    found = {"python": platform.python_version(), "kernel": platform.release(), "system": platform.system()}
+    for name in PACKAGES:
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+@cache
+def commit() -> dict[str, Any]:
+    """The harness's git commit, and whether its files differ from it; empty outside a checkout."""
+    home = Path(__file__).resolve().parent.parent
+    if not (home / ".git").exists() or shutil.which("git") is None:
+        return {}
+    head = _ask("git", "-C", str(home), "rev-parse", "HEAD")
+    changes = _ask("git", "-C", str(home), "status", "--porcelain", "--", "harness")
+    return {} if head is None else {"id": head, "dirty": bool(changes)}
+
+
+def cpus_allowed() -> int:
+    """CPUs that this process may use: the affinity mask, cut by the container's quota."""
+    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    try:
+        quota, period = Path("/sys/fs/cgroup/cpu.max").read_text().split()
+    except (OSError, ValueError):
+        return allowed
+    return allowed if quota == "max" else max(1, min(allowed, int(quota) // int(period)))
+
+
+def _cpu_model() -> str:
+    try:
+        for line in Path("/proc/cpuinfo").read_text().splitlines():
+            if line.startswith(("model name", "Hardware", "CPU implementer")):
+                return line.split(":", 1)[1].strip()
+    except OSError:
+        pass
+    return _ask("sysctl", "-n", "machdep.cpu.brand_string") or platform.processor() or "unknown"
+
+
+def _memory_mb() -> float:
+    try:
+        total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (ValueError, OSError):
+        return 0.0
+    with contextlib.suppress(OSError, ValueError):  # no container, or "max"
+        total = min(total, int(Path("/sys/fs/cgroup/memory.max").read_text()))
+    return float(total) / 2**20
+
+
+@cache
+def _gpus() -> list[dict[str, Any]]:
+    """NVIDIA GPUs by name; none where there is no driver."""
+    text = _ask("nvidia-smi", "--query-gpu=name,memory.total,driver_version", "--format=csv,noheader,nounits")
+    gpus = []
+    for line in (text or "").splitlines():
+        fields = [field.strip() for field in line.split(",")]
+        if len(fields) == 3:
+            memory = int(fields[1]) if fields[1].isdigit() else None
+            gpus.append({"name": fields[0], "memory_mb": memory, "driver": fields[2]})
+    return gpus
+
+
+def _ask(*command: str) -> str | None:
+    """A command's answer; None when it is missing, fails or does not answer in 5 s."""
+    if shutil.which(command[0]) is None:
+        return None
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=5, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return done.stdout.strip() if done.returncode == 0 else None
