@@ -105,6 +105,8 @@ class Job:
         folder: a scratch folder; what is written there becomes the trial's folder.
         needs: id of a needed trial → its local folder.
         device: `cpu` or `cuda`. threads: how many this trial may use.
+        checkpoint: a folder that every attempt of this trial gets again (on the same disk): what
+            training keeps here lets a retry continue. None where nothing is kept.
     """
 
     trial: Trial
@@ -113,6 +115,7 @@ class Job:
     progress: Progress
     device: str = "cpu"
     threads: int = 1
+    checkpoint: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -143,9 +146,15 @@ class TaskModule(Protocol):
 class RuntimeModule(Protocol):
     """`harness/runtimes/foo.py`: turns a fitted model into a deployable one, and loads that."""
 
-    def prepare(self, fitted: Path, folder: Path, calibration: Split | None) -> Mapping[str, Any]:
+    def prepare(
+        self, fitted: Path, folder: Path, calibration: Split | None, validation: Split | None = None
+    ) -> Mapping[str, Any]:
         """Write the deployable artifact of the fitted model into `folder`; return facts for the record.
 
+        Args:
+            calibration: training examples (about 200), for ranges of activations and for parity.
+            validation: the validation part, where a runtime must choose among its own ways
+                (`onnx-int8`); the test part is never seen here.
         Raises:
             TrialError: this runtime cannot run this model; the reason becomes the cell.
         """

@@ -1,0 +1,149 @@
+"""What the runtimes share: the fitted model, its example input, silence, and the reasons of failures."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import io
+import json
+import logging
+import shutil
+import warnings
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+
+from harness.protocols import Inputs, Predict, Split, Task
+from harness.record import TrialError
+
+FITTED = "harness.tasks.fitted"
+"""Rebuilds a module from `fitted/`. Named, not imported: tasks stand above runtimes, and a process
+that serves an ONNX file must not import torch."""
+
+
+def load_servable(fitted: Path) -> Any:
+    """The fitted network as a `torch.nn.Module` from raw examples to answers, in eval mode."""
+    return importlib.import_module(FITTED).load_servable(fitted).eval()
+
+
+def reference(fitted: Path) -> Predict:
+    """The fitted model as its own framework answers: what a runtime's parity is taken against."""
+    module = importlib.import_module(FITTED)
+    if kind(fitted) == "sklearn":
+        return cast(
+            Predict, module.estimator_predict(module.load_estimator(fitted), module.load_meta(fitted))
+        )
+    import torch
+
+    servable = module.load_servable(fitted).eval()
+
+    def predict(inputs: Inputs) -> np.ndarray:
+        with torch.inference_mode():
+            return np.asarray(servable(torch.from_numpy(np.array(inputs))).float().numpy())
+
+    return predict
+
+
+def model_card(fitted: Path) -> dict[str, Any]:
+    """`model.json` of a fitted model: its reference, arguments and task.
+
+    Raises:
+        TrialError: the file is missing or is not JSON.
+    """
+    try:
+        return cast(dict[str, Any], json.loads((fitted / "model.json").read_text()))
+    except (OSError, ValueError) as error:
+        raise TrialError(f"the fitted model is unreadable ({fitted / 'model.json'}): {error}") from error
+
+
+def task_of(fitted: Path) -> Task:
+    """The task that the model was fitted for."""
+    data: dict[str, Any] = dict(model_card(fitted)["task"])
+    return Task(**{key: tuple(value) if isinstance(value, list) else value for key, value in data.items()})
+
+
+def kind(fitted: Path) -> str:
+    """What the fitted model is: `torch`, `sklearn` or `onnx` (a finished file)."""
+    return str(model_card(fitted)["kind"])
+
+
+def example_input(fitted: Path, calibration: Split | None, n: int = 2) -> np.ndarray:
+    """n raw examples, of the right dtype and shape: from data where there are any, else zeros."""
+    if calibration is not None and isinstance(calibration.inputs, np.ndarray) and len(calibration) >= n:
+        return np.ascontiguousarray(calibration.inputs[:n])
+    task = task_of(fitted)
+    if task.name == "image_classification":
+        return np.zeros((n, *task.input_shape), np.uint8)
+    if task.name == "text_classification":
+        return np.ones((n, task.max_length), np.int64)
+    return np.zeros((n, *task.input_shape), np.float32)
+
+
+def dynamic_axes(fitted: Path) -> dict[int, str]:
+    """Which axes of the input vary between calls."""
+    return {0: "batch", 1: "sequence"} if task_of(fitted).name == "text_classification" else {0: "batch"}
+
+
+def copy_fitted(fitted: Path, folder: Path) -> None:
+    """Make the artifact whole by itself: a deployed model needs no training trial beside it."""
+    shutil.copytree(fitted, folder, dirs_exist_ok=True)
+
+
+def parity(reference: np.ndarray, answer: np.ndarray) -> dict[str, float]:
+    """How far a runtime's answers are from the reference's, on the same examples."""
+    difference = float(np.max(np.abs(reference.astype(np.float64) - answer)))
+    facts = {"parity_max_abs": difference}
+    if reference.ndim == 2:
+        facts["parity_agreement"] = float(np.mean(reference.argmax(1) == answer.argmax(1)))
+    return facts
+
+
+def folder_size_mb(folder: Path) -> float:
+    """Size of all files of an artifact, in MB of 10^6 bytes."""
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) / 1e6
+
+
+def as_arrays(inputs: Inputs) -> tuple[np.ndarray, ...]:
+    """A call's inputs as arrays: most models take one, some take several."""
+    return inputs if isinstance(inputs, tuple) else (inputs,)
+
+
+@contextlib.contextmanager
+def silence() -> Iterator[io.StringIO]:
+    """Keep exporters' chatter off the terminal; what they printed is in the yielded buffer."""
+    buffer = io.StringIO()
+    loggers = [logging.getLogger(name) for name in ("torch", "onnxscript", "onnx_ir", "skl2onnx", "root")]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.CRITICAL)
+    try:
+        with (
+            contextlib.redirect_stdout(buffer),
+            contextlib.redirect_stderr(buffer),
+            warnings.catch_warnings(),
+        ):
+            warnings.simplefilter("ignore")
+            yield buffer
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
+
+
+def first_line(error: BaseException, limit: int = 200) -> str:
+    """The first line of an error's text, short enough for a table cell."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    text = lines[0] if lines else type(error).__name__
+    return text if len(text) <= limit else text[: limit - 1] + "…"
+
+
+def write_facts(folder: Path, facts: Mapping[str, Any]) -> None:
+    """Settings that `load` needs, beside the artifact."""
+    (folder / "runtime.json").write_text(json.dumps(dict(facts), indent=1, sort_keys=True) + "\n")
+
+
+def read_facts(folder: Path) -> dict[str, Any]:
+    """The inverse of `write_facts`; empty where the runtime needs no settings."""
+    path = folder / "runtime.json"
+    return cast(dict[str, Any], json.loads(path.read_text())) if path.exists() else {}

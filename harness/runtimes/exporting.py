@@ -1,0 +1,117 @@
+"""Fitted models as ONNX graphs: torch modules and scikit-learn estimators, silently, in one file."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from harness.protocols import Task
+from harness.record import TrialError
+from harness.runtimes.common import first_line, silence
+
+OPSET = 20
+
+
+def export_module(servable: Any, examples: np.ndarray, axes: Mapping[int, str], path: Path) -> None:
+    """Export a torch module from raw examples to answers, with dynamic axes.
+
+    Raises:
+        TrialError: an operator has no ONNX form, or the network needs a fixed batch.
+    """
+    import torch
+
+    dimensions = dict.fromkeys(axes, torch.export.Dim.DYNAMIC)
+    try:
+        with silence(), torch.no_grad():
+            program = torch.onnx.export(
+                servable,
+                (torch.from_numpy(np.array(examples)),),
+                dynamo=True,
+                dynamic_shapes=(dimensions,),
+                input_names=["input"],
+                output_names=["output"],
+                opset_version=OPSET,
+                external_data=False,
+                verbose=False,
+            )
+            assert program is not None
+            program.save(str(path), external_data=False)
+    except Exception as error:  # the exporter raises a dozen types of its own
+        raise TrialError(f"cannot be exported to ONNX: {first_line(error.__cause__ or error)}") from error
+
+
+def export_estimator(
+    estimator: Any, task: Task, classes: tuple[int, ...], dtype: np.dtype, path: Path
+) -> None:
+    """Export a scikit-learn estimator; flattening and the order of classes go into the graph.
+
+    Args:
+        classes: the class of each probability column, where the training data lacked some.
+        dtype: of the raw inputs.
+    Raises:
+        TrialError: skl2onnx has no converter for a step.
+    """
+    from skl2onnx import convert_sklearn
+    from skl2onnx.common.data_types import FloatTensorType
+
+    columns = int(np.prod(task.input_shape))
+    with_probabilities = hasattr(estimator, "predict_proba")
+    last = estimator.steps[-1][1] if hasattr(estimator, "steps") else estimator
+    # An entry, even an empty one, keeps skl2onnx from asking a LinearSVC in a pipeline for a zipmap.
+    options = {id(estimator): {"zipmap": False}} if with_probabilities else {id(last): {}}
+    try:
+        with silence():
+            model = convert_sklearn(
+                estimator,
+                initial_types=[("rows", FloatTensorType([None, columns]))],
+                options=options,
+                target_opset={"": OPSET, "ai.onnx.ml": 3},
+            )
+    except Exception as error:  # skl2onnx raises RuntimeError, TypeError and kinds of its own
+        raise TrialError(f"cannot be exported to ONNX: {first_line(error)}") from error
+    _raw_inputs(model.graph, task, dtype)
+    _answer(model.graph, task, classes, with_probabilities)
+    path.write_bytes(model.SerializeToString())
+
+
+def _raw_inputs(graph: Any, task: Task, dtype: np.dtype) -> None:
+    """Put cast and flatten before a graph that takes float32 rows."""
+    from onnx import TensorProto, helper
+
+    raw = helper.make_tensor_value_info(
+        "input", helper.np_dtype_to_tensor_dtype(np.dtype(dtype)), ["batch", *task.input_shape]
+    )
+    nodes = [
+        helper.make_node("Cast", ["input"], ["as_float"], to=TensorProto.FLOAT),
+        helper.make_node("Flatten", ["as_float"], ["rows"], axis=1),
+    ]
+    later = list(graph.node)
+    del graph.input[:], graph.node[:]
+    graph.input.append(raw)
+    graph.node.extend([*nodes, *later])
+
+
+def _answer(graph: Any, task: Task, classes: tuple[int, ...], with_probabilities: bool) -> None:
+    """Leave one output: probabilities (n, num_classes) in the task's order, or values (n,)."""
+    from onnx import TensorProto, helper, numpy_helper
+
+    outputs = [item.name for item in graph.output]
+    if not task.num_classes:
+        shape = numpy_helper.from_array(np.array([-1], np.int64), "flat_shape")
+        graph.initializer.append(shape)
+        graph.node.append(helper.make_node("Reshape", [outputs[0], "flat_shape"], ["output"]))
+    elif with_probabilities:
+        order = np.eye(task.num_classes, dtype=np.float32)[list(classes or range(task.num_classes))]
+        graph.initializer.append(numpy_helper.from_array(order, "class_order"))
+        graph.node.append(helper.make_node("MatMul", [outputs[-1], "class_order"], ["output"]))
+    else:
+        depth = numpy_helper.from_array(np.array(task.num_classes, np.int64), "depth")
+        values = numpy_helper.from_array(np.array([0, 1], np.float32), "off_on")
+        graph.initializer.extend([depth, values])
+        graph.node.append(helper.make_node("OneHot", [outputs[0], "depth", "off_on"], ["output"], axis=-1))
+    width = [task.num_classes] if task.num_classes else []
+    del graph.output[:]
+    graph.output.append(helper.make_tensor_value_info("output", TensorProto.FLOAT, ["batch", *width]))

@@ -1,0 +1,120 @@
+"""`onnx`: ONNX Runtime, fp32. One file, dynamic batch, its pre-processing inside.
+
+Loading imports neither torch nor any training code: `model.onnx` is all that a server needs.
+"""
+
+from __future__ import annotations
+
+import importlib
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from harness.protocols import Inputs, Predict, Split
+from harness.record import TrialError
+from harness.runtimes.common import (
+    FITTED,
+    as_arrays,
+    dynamic_axes,
+    example_input,
+    first_line,
+    kind,
+    load_servable,
+    model_card,
+    parity,
+    reference,
+    task_of,
+)
+
+MODEL = "model.onnx"
+
+
+def prepare(
+    fitted: Path, folder: Path, calibration: Split | None = None, validation: Split | None = None
+) -> Mapping[str, Any]:
+    """Export the fitted model to `model.onnx` and compare its answers with the reference's.
+
+    Raises:
+        TrialError: the model cannot be expressed in ONNX; the reason names what could not.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(fitted / "model.json", folder / "model.json")
+    if kind(fitted) == "onnx":
+        shutil.copyfile(fitted / MODEL, folder / MODEL)
+        return {"exporter": "finished file"}
+    from harness.runtimes.exporting import OPSET, export_estimator, export_module
+
+    examples = example_input(fitted, calibration, n=8)
+    if kind(fitted) == "sklearn":
+        estimator = importlib.import_module(FITTED).load_estimator(fitted)
+        classes = tuple(model_card(fitted).get("classes") or ())
+        export_estimator(estimator, task_of(fitted), classes, examples.dtype, folder / MODEL)
+        exporter = "skl2onnx"
+    else:
+        export_module(load_servable(fitted), examples, dynamic_axes(fitted), folder / MODEL)
+        exporter = "torch.onnx.export(dynamo=True)"
+    answers = load(folder, threads=1)(examples)
+    facts = {"exporter": exporter, "precision": "fp32", "opset": OPSET}
+    return {**facts, **parity(reference(fitted)(examples), answers)}
+
+
+def load(folder: Path, threads: int, device: str = "cpu") -> Predict:
+    """Open a session; `threads` is ONNX Runtime's intra-op pool, which waits without spinning."""
+    opened = session(folder / MODEL, threads, device)
+    takes = [(item.name, NUMPY[item.type]) for item in opened.get_inputs()]
+    gives = [answer_name([item.name for item in opened.get_outputs()])]
+
+    def predict(inputs: Inputs) -> np.ndarray:
+        arrays = as_arrays(inputs)
+        feed = {
+            name: np.ascontiguousarray(array, dtype=dtype)
+            for (name, dtype), array in zip(takes, arrays, strict=True)
+        }
+        return np.asarray(opened.run(gives, feed)[0])
+
+    return predict
+
+
+def session(path: Path, threads: int, device: str = "cpu") -> Any:
+    """An ONNX Runtime session.
+
+    Raises:
+        TrialError: ONNX Runtime cannot run an operator, or cuda is asked of a CPU build.
+    """
+    import onnxruntime as ort
+
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 3
+    # Spinning pools ruin each other on few cores and make CPU time meaningless (measurement item 2).
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    providers = ["CPUExecutionProvider"]
+    if device.startswith("cuda"):
+        if "CUDAExecutionProvider" not in ort.get_available_providers():
+            raise TrialError("onnxruntime has no CUDA provider: pip install onnxruntime-gpu, or serve on cpu")
+        providers.insert(0, "CUDAExecutionProvider")
+    try:
+        return ort.InferenceSession(str(path), options, providers=providers)
+    except Exception as error:  # its exceptions share no public base but Exception
+        raise TrialError(f"ONNX Runtime cannot load the model: {first_line(error)}") from error
+
+
+def answer_name(names: list[str]) -> str:
+    """Which output is the answer: skl2onnx gives labels first and probabilities second."""
+    return "probabilities" if "probabilities" in names else names[0]
+
+
+NUMPY: dict[str, Any] = {
+    "tensor(float)": np.float32,
+    "tensor(double)": np.float64,
+    "tensor(float16)": np.float16,
+    "tensor(uint8)": np.uint8,
+    "tensor(int8)": np.int8,
+    "tensor(int32)": np.int32,
+    "tensor(int64)": np.int64,
+    "tensor(bool)": np.bool_,
+}

@@ -1,0 +1,66 @@
+"""`sklearn`: scikit-learn's own `predict_proba` or `predict`. The reference of sklearn candidates.
+
+Loading does not import torch: a scikit-learn server would not either.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from harness.protocols import Inputs, Predict, Split
+from harness.record import TrialError
+from harness.runtimes.common import copy_fitted, kind, model_card, task_of
+
+ESTIMATOR = "estimator.skops"
+
+
+def prepare(
+    fitted: Path, folder: Path, calibration: Split | None = None, validation: Split | None = None
+) -> Mapping[str, Any]:
+    """The artifact is the fitted estimator itself."""
+    if kind(fitted) != "sklearn":
+        raise TrialError(f"the model is not scikit-learn's: serve it on runtime {kind(fitted)}")
+    copy_fitted(fitted, folder)
+    return {}
+
+
+def load(folder: Path, threads: int, device: str = "cpu") -> Predict:
+    """Load the estimator; BLAS and OpenMP pools are limited to `threads` for the whole process."""
+    from threadpoolctl import threadpool_limits
+
+    estimator = load_estimator(folder)
+    threadpool_limits(limits=threads)
+    num_classes = task_of(folder).num_classes
+    classes = list(model_card(folder).get("classes") or range(num_classes))
+
+    def predict(inputs: Inputs) -> np.ndarray:
+        table = np.asarray(inputs).reshape(len(inputs), -1).astype(np.float32)
+        if not num_classes:
+            return np.asarray(estimator.predict(table), dtype=np.float32).reshape(len(table))
+        answer = np.zeros((len(table), num_classes), np.float32)
+        if hasattr(estimator, "predict_proba"):
+            answer[:, classes] = estimator.predict_proba(table)
+        else:
+            answer[np.arange(len(table)), np.asarray(estimator.predict(table), dtype=np.int64)] = 1.0
+        return answer
+
+    return predict
+
+
+def load_estimator(folder: Path) -> Any:
+    """The estimator of an artifact; types from outside scikit-learn are refused.
+
+    Raises:
+        TrialError: the file would bring code that is not scikit-learn's.
+    """
+    import skops.io
+
+    unknown = skops.io.get_untrusted_types(file=folder / ESTIMATOR)
+    strange = [name for name in unknown if name.partition(".")[0] != "sklearn"]
+    if strange:
+        raise TrialError(f"{ESTIMATOR} holds types that are not scikit-learn's: {', '.join(strange)}")
+    return skops.io.load(folder / ESTIMATOR, trusted=unknown)
