@@ -112,7 +112,8 @@ class Servable(nn.Module):
         out = self.scaled(raw).float()
         if self.num_classes:
             return torch.softmax(out, dim=-1)
-        return out * self.target_std + self.target_mean
+        values: Tensor = out * self.target_std + self.target_mean
+        return values
 
 
 def save_network(fitted: Path, network: nn.Module, meta: Meta) -> None:
@@ -120,7 +121,8 @@ def save_network(fitted: Path, network: nn.Module, meta: Meta) -> None:
     from safetensors.torch import save_model
 
     fitted.mkdir(parents=True, exist_ok=True)
-    network = network.to("cpu", memory_format=torch.contiguous_format)
+    # The file format wants plain layout; training may have used channels_last.
+    network = network.cpu().to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
     save_model(network, str(fitted / "weights.safetensors"))
     _write_meta(fitted, meta)
 
@@ -210,7 +212,8 @@ def estimator_predict(estimator: Any, meta: Meta) -> Predict:
         if hasattr(estimator, "predict_proba"):
             return spread(estimator.predict_proba(table), meta)
         chosen = np.asarray(estimator.predict(table), dtype=np.int64)
-        return np.asarray(np.eye(meta.task.num_classes, dtype=np.float32)[chosen])
+        one_hot: np.ndarray = np.eye(meta.task.num_classes, dtype=np.float32)[chosen]
+        return one_hot
 
     return predict
 

@@ -1,0 +1,50 @@
+"""Parameters and floating-point operations, counted."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch.utils.flop_counter import FlopCounterMode
+
+
+def count_parameters(network: nn.Module) -> int:
+    """Learnt numbers; shared ones count once."""
+    return sum(p.numel() for p in network.parameters())
+
+
+def flops_per_example(network: nn.Module, inputs: Tensor | Any) -> float:
+    """Operations of one forward pass, for one of the `inputs`' examples.
+
+    Counts matrix products, convolutions and attention, where one multiply-add is 2 FLOPs;
+    element-wise work (norms, activations, softmax) is left out, as is usual. FlopCounterMode reads 0 for
+    `nn.LSTM` and for the fused paths of attention on a CPU, so these are switched off while counting.
+
+    Args:
+        inputs: a batch as the network takes it.
+    """
+    was_training = network.training
+    network.eval()
+    counter = FlopCounterMode(display=False)
+    try:
+        with torch.no_grad(), _countable(), counter:
+            network(inputs)
+    finally:
+        network.train(was_training)
+    return counter.get_total_flops() / len(inputs)
+
+
+@contextmanager
+def _countable() -> Iterator[None]:
+    """Within, everything runs through operators that the counter knows."""
+    fast_path = torch.backends.mha.get_fastpath_enabled()
+    torch.backends.mha.set_fastpath_enabled(False)
+    try:
+        with torch.backends.mkldnn.flags(enabled=False), sdpa_kernel(SDPBackend.MATH):
+            yield
+    finally:
+        torch.backends.mha.set_fastpath_enabled(fast_path)

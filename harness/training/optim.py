@@ -1,0 +1,82 @@
+"""Optimisers and learning-rate schedules: how big each step is."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import torch
+from torch import nn
+
+from harness.suite.schema import Optimizer, Schedule
+
+
+def build_optimizer(network: nn.Module, settings: Optimizer) -> torch.optim.Optimizer:
+    """AdamW, Adam or SGD over the network's parameter groups.
+
+    A network may bring its own groups with a method `param_groups(lr, weight_decay)` (layer-wise
+    learning rates, frozen parts); otherwise `decay_groups`. Each group's own `lr` is its peak.
+    """
+    own = getattr(network, "param_groups", None)
+    if callable(own):
+        groups = list(own(settings.lr, settings.weight_decay))
+    else:
+        groups = decay_groups(network, settings.weight_decay)
+    optimizer = _create(groups, settings)
+    for group in optimizer.param_groups:
+        group["peak_lr"] = group["lr"]
+    return optimizer
+
+
+def decay_groups(network: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
+    """Weight decay for matrices and filters only: pulling biases, norms and embeddings of position to 0
+    regularises nothing (and timm's networks name further exceptions in `no_weight_decay()`).
+    """
+    named = getattr(network, "no_weight_decay", None)
+    exceptions = set(named()) if callable(named) else set()
+    decayed: list[nn.Parameter] = []
+    spared: list[nn.Parameter] = []
+    for name, parameter in network.named_parameters():
+        if parameter.requires_grad:
+            spare = parameter.ndim <= 1 or name in exceptions
+            (spared if spare else decayed).append(parameter)
+    groups = [
+        {"params": decayed, "weight_decay": weight_decay},
+        {"params": spared, "weight_decay": 0.0},
+    ]
+    return [g for g in groups if g["params"]]
+
+
+def _create(groups: list[dict[str, Any]], settings: Optimizer) -> torch.optim.Optimizer:
+    if settings.name == "sgd":
+        return torch.optim.SGD(
+            groups, lr=settings.lr, momentum=settings.momentum, weight_decay=settings.weight_decay
+        )
+    kind = torch.optim.AdamW if settings.name == "adamw" else torch.optim.Adam
+    return kind(groups, lr=settings.lr, weight_decay=settings.weight_decay)
+
+
+def lr_factor(step: int, total_steps: int, schedule: Schedule) -> float:
+    """Share of the peak learning rate at a step, 0 < factor <= 1.
+
+    It rises linearly over the first `warmup` share of all steps and reaches the peak on the last of
+    them, then falls to nearly 0 at the end: on a line, or on half a cosine. `constant` warms up too.
+
+    Args:
+        step: from 0 to total_steps - 1.
+    """
+    warmup_steps = round(schedule.warmup * total_steps)
+    if step < warmup_steps:
+        return (step + 1) / warmup_steps
+    if schedule.name == "constant":
+        return 1.0
+    # The first step after warm-up is still at the peak; one past the last step would be at 0.
+    done = (step - warmup_steps) / max(1, total_steps - warmup_steps)
+    return 1 - done if schedule.name == "linear_warmup_decay" else (1 + math.cos(math.pi * done)) / 2
+
+
+def set_lr(optimizer: torch.optim.Optimizer, factor: float) -> float:
+    """Set every group to its peak times `factor`; return the first group's rate."""
+    for group in optimizer.param_groups:
+        group["lr"] = group["peak_lr"] * factor
+    return float(optimizer.param_groups[0]["lr"])
