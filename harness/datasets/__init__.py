@@ -1,8 +1,14 @@
-"""Data sets by name: each module has `load(*, …) -> Dataset` and `DESCRIPTION`."""
+"""Data sets by name.
+
+Each module has `DESCRIPTION`, `load(*, …) -> Dataset`, `task(*, …) -> Task` and
+`checksum(*, …) -> str` (both cheap, with the arguments of `load`), and `FILES` where it fetches any.
+`harness.datasets.parts` is what the rest of the harness reads data through.
+"""
 
 DATASETS: dict[str, str] = {
+    "breast_cancer": "harness.datasets.breast_cancer",
     "cifar10": "harness.datasets.cifar10",
+    "diabetes": "harness.datasets.diabetes",
     "digits": "harness.datasets.digits",
     "fashion_mnist": "harness.datasets.fashion_mnist",
-    "image_folder": "harness.datasets.image_folder",
 }

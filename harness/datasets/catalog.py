@@ -1,0 +1,109 @@
+"""Data sets by name and arguments: what they hold, which content they have, how they are got.
+
+Everything here but `load_dataset` and `fetch` is quick and imports neither torch nor scikit-learn.
+"""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import inspect
+from collections.abc import Mapping
+from functools import lru_cache
+from types import ModuleType
+from typing import Any
+
+from harness.datasets import DATASETS
+from harness.datasets.files import fetch_files, verify_files
+from harness.protocols import DataFile, Dataset, Progress, Task
+from harness.record import DataError, content_hash
+
+
+def dataset_module(name: str) -> ModuleType:
+    """The module of a data set.
+
+    Raises:
+        DataError: there is none of this name; the nearest is named.
+    """
+    if name not in DATASETS:
+        near = difflib.get_close_matches(name, DATASETS, n=1)
+        hint = f", did you mean {near[0]}?" if near else f": there are {', '.join(sorted(DATASETS))}"
+        raise DataError(f"unknown data set {name!r}{hint}")
+    return importlib.import_module(DATASETS[name])
+
+
+def checksum(name: str, args: Mapping[str, Any] | None = None) -> str:
+    """A hash of the content of a data set: what its files declare, or what the user's own files hold.
+
+    Nothing is fetched for it. Own files are read once and remembered by size and time.
+    """
+    module = _checked(name, args)
+    return content_hash({"name": name, "content": module.checksum(**(args or {}))})
+
+
+def task_info(name: str, args: Mapping[str, Any] | None = None) -> Task:
+    """What a network needs to know of the data, without reading all of it."""
+    task = _checked(name, args).task(**(args or {}))
+    assert isinstance(task, Task)
+    return task
+
+
+def fetch(name: str, args: Mapping[str, Any] | None = None, progress: Progress | None = None) -> None:
+    """Make a data set's files present and verified.
+
+    Raises:
+        DataError: no place has a file, or its sha256 is wrong; says what to do by hand.
+    """
+    fetch_files(files_of(name, args), progress)
+
+
+def verify(name: str, args: Mapping[str, Any] | None = None) -> dict[str, str]:
+    """Hash a data set's files again: file name → `ok`, `missing`, or what is wrong with it."""
+    return verify_files(files_of(name, args))
+
+
+def files_of(name: str, args: Mapping[str, Any] | None = None) -> tuple[DataFile, ...]:
+    """The files that a data set fetches; none for own data and what packages carry."""
+    return tuple(getattr(_checked(name, args), "FILES", ()))
+
+
+def load_dataset(name: str, args: Mapping[str, Any] | None = None, content: str | None = None) -> Dataset:
+    """A data set as its source delivers it; the last ones are kept in this process."""
+    module = _checked(name, args)
+    return _load(_Call(content or checksum(name, args), module, dict(args or {})))
+
+
+class _Call:
+    """A call of `load` that compares by the checksum of what it reads and by its arguments."""
+
+    def __init__(self, content: str, module: ModuleType, args: Mapping[str, Any]) -> None:
+        self.module, self.args = module, args
+        self.key = (module.__name__, content, repr(sorted(args.items())))
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Call) and self.key == other.key
+
+    def __hash__(self) -> int:
+        return hash(self.key)
+
+
+@lru_cache(maxsize=2)
+def _load(call: _Call) -> Dataset:
+    dataset = call.module.load(**call.args)
+    assert isinstance(dataset, Dataset)
+    return dataset
+
+
+def _checked(name: str, args: Mapping[str, Any] | None) -> ModuleType:
+    """The module, when its `load` takes these arguments."""
+    module = dataset_module(name)
+    known = inspect.signature(module.load).parameters
+    for arg in args or {}:
+        if arg not in known:
+            near = difflib.get_close_matches(arg, known, n=1)
+            hint = f", did you mean {near[0]}?" if near else f": it takes {', '.join(known) or 'none'}"
+            raise DataError(f"data set {name} has no argument {arg!r}{hint}")
+    for arg, parameter in known.items():
+        if parameter.default is parameter.empty and arg not in (args or {}):
+            raise DataError(f"data set {name} needs the argument {arg!r}: write it under data.args")
+    return module

@@ -1,0 +1,162 @@
+"""What a recommender may see: a catalogue, users, a log of events and, where there is one, of impressions.
+
+All tables are columns of equal length; users and items are codes 0…n−1 into their tables, times are
+days (for real logs days since 1970). Missing numbers are NaN, never 0.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields, replace
+from typing import Literal, Self
+
+import numpy as np
+
+SplitName = Literal["global_time", "leave_one_out", "random"]
+SPLITS: tuple[SplitName, ...] = ("global_time", "leave_one_out", "random")
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """How a log is cut and scored; part of every number's record.
+
+    Args:
+        split: `global_time`: the last share of time is the test part (nothing of the future is
+            learned from); `leave_one_out`: each user's last event; `random`: a share of each user's events.
+        test: share of time (`global_time`) or of each user's events (`random`); unused by `leave_one_out`.
+        mask_seen: whether items of a user's past are left out of the answers.
+    """
+
+    split: SplitName = "global_time"
+    test: float = 0.1
+    mask_seen: bool = True
+
+    def __post_init__(self) -> None:
+        if self.split not in SPLITS:
+            raise ValueError(f"split {self.split!r} is unknown: use one of {', '.join(SPLITS)}")
+        if not 0 < self.test < 1:
+            raise ValueError(f"test must be a share between 0 and 1, not {self.test}")
+
+
+@dataclass(frozen=True)
+class Table:
+    """Columns of equal length."""
+
+    def __len__(self) -> int:
+        return len(getattr(self, fields(self)[0].name))
+
+    def rows(self, index: np.ndarray) -> Self:
+        """The chosen rows, by mask or by position."""
+        return replace(self, **{f.name: getattr(self, f.name)[index] for f in fields(self)})
+
+
+@dataclass(frozen=True)
+class Catalogue(Table):
+    """Items as a team's tables describe them.
+
+    Args:
+        ids: (n,) the owner's identifiers, numbers or strings.
+        category, department: (n,) int32 from 0.
+        price: (n,) float32, NaN where missing. margin: (n,) share of the price, NaN where missing.
+        rating: (n,) float32 mean of the customers' ratings, NaN where missing.
+        available_from, available_until: (n,) days; −inf and inf where unknown.
+    """
+
+    ids: np.ndarray
+    category: np.ndarray
+    department: np.ndarray
+    price: np.ndarray
+    margin: np.ndarray
+    rating: np.ndarray
+    available_from: np.ndarray
+    available_until: np.ndarray
+
+    def available(self, day: float) -> np.ndarray:
+        """(n,) whether each item can be bought at a time."""
+        return np.asarray((self.available_from <= day) & (day < self.available_until))
+
+
+@dataclass(frozen=True)
+class Users(Table):
+    """Users: identifiers, and the department each named at sign-up (−1 unknown)."""
+
+    ids: np.ndarray
+    interest: np.ndarray
+
+
+@dataclass(frozen=True)
+class Events(Table):
+    """Positive feedback, in order of time.
+
+    Args:
+        user, item: (n,) int32 codes. time: (n,) float64 days. bought: (n,) bool.
+        session: (n,) int64, events of one visit share it; −1 unknown.
+    """
+
+    user: np.ndarray
+    item: np.ndarray
+    time: np.ndarray
+    bought: np.ndarray
+    session: np.ndarray
+
+
+@dataclass(frozen=True)
+class Impressions(Table):
+    """What was shown, and what came of it: one row per item shown, in order of time.
+
+    Args:
+        request: (n,) int64, the page shown. session: (n,) int64. position: (n,) int8 from 0.
+        propensity: (n,) float32, the probability that the item was on the page.
+        price: (n,) float32 at that time. clicked, carted, bought: (n,) bool.
+    """
+
+    request: np.ndarray
+    session: np.ndarray
+    user: np.ndarray
+    item: np.ndarray
+    time: np.ndarray
+    position: np.ndarray
+    propensity: np.ndarray
+    price: np.ndarray
+    clicked: np.ndarray
+    carted: np.ndarray
+    bought: np.ndarray
+
+    def events(self) -> Events:
+        """The clicks, as positive feedback."""
+        hit = self.rows(self.clicked)
+        return Events(hit.user, hit.item, hit.time, hit.bought, hit.session)
+
+
+@dataclass(frozen=True)
+class Interactions:
+    """A recommendation data set as its source delivers it, not yet split."""
+
+    catalogue: Catalogue
+    users: Users
+    events: Events
+    protocol: Protocol
+    impressions: Impressions | None = None
+
+
+def codes_of(values: np.ndarray, ids: np.ndarray) -> np.ndarray:
+    """Position of each value in a table's identifiers, −1 where it is unknown: (n,) int32."""
+    if not len(ids) or not len(values):
+        return np.full(len(values), -1, dtype=np.int32)
+    order = np.argsort(ids, kind="stable")
+    place = np.minimum(np.searchsorted(ids[order], values), len(ids) - 1)
+    found = order[place]
+    return np.where(ids[found] == values, found, -1).astype(np.int32)
+
+
+def plain_catalogue(
+    ids: np.ndarray, category: np.ndarray | None = None, price: np.ndarray | None = None
+) -> Catalogue:
+    """A catalogue of which little is known: one department, always available."""
+    n = len(ids)
+    group = np.zeros(n, np.int32) if category is None else category.astype(np.int32)
+    missing = np.full(n, np.nan, np.float32)
+    return Catalogue(
+        ids=ids, category=group, department=np.zeros(n, np.int32),
+        price=missing if price is None else price.astype(np.float32), margin=missing, rating=missing,
+        available_from=np.full(n, -np.inf), available_until=np.full(n, np.inf),
+    )  # fmt: skip

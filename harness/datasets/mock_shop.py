@@ -1,0 +1,97 @@
+"""The mock shop as a data set: the log, catalogue and user tables of a generated e-commerce shop.
+
+Generated once per size and seed and kept in the cache folder. The truth of the world is kept apart:
+`load` never returns it, `truth` is for judges (`harness.tasks.recommendation.online`) only.
+"""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Mapping
+from dataclasses import asdict
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+
+from harness.datasets.files import cache_folder, locked
+from harness.datasets.interactions import Impressions, Interactions, Protocol, SplitName
+from harness.record import content_hash
+
+# The generator lives with the task that judges by it; it needs nothing of this room but the tables' types.
+from harness.tasks.recommendation.world.log import Sessions, run_shop
+from harness.tasks.recommendation.world.truth import Shop, Truth, build_truth, tables
+
+Columns = TypeVar("Columns", Impressions, Sessions)
+DESCRIPTION = "a generated shop whose truth is known: catalogue, users, impressions with propensities"
+VERSION = 1
+"""Raised when the generator changes: a changed world is other data."""
+
+
+def load(
+    *,
+    items: int = 20_000,
+    users: int = 5_000,
+    impressions: int = 1_000_000,
+    days: int = 28,
+    seed: int = 0,
+    split: SplitName = "global_time",
+    test: float = 0.15,
+    mask_seen: bool = False,
+) -> Interactions:
+    """What the shop's team has: tables and log, clicks as events.
+
+    Args:
+        items, users, impressions, days, seed: the shop, see `Shop`.
+        split, test, mask_seen: the protocol. Customers do come back for what they saw, so nothing is masked.
+    """
+    world, _, log = _world(Shop(items=items, users=users, impressions=impressions, days=days, seed=seed))
+    catalogue, people = tables(world)
+    return Interactions(catalogue, people, log.events(), Protocol(split, test, mask_seen), log)
+
+
+def truth(**args: Any) -> tuple[Truth, Sessions]:
+    """The truth of the shop that `load` with the same arguments gives the log of."""
+    world, sessions, _ = _world(_shop(args))
+    return world, sessions
+
+
+def checksum(**args: Any) -> str:
+    """Of the data that `load` gives, without making it."""
+    return content_hash({"mock_shop": VERSION, **asdict(_shop(args))})
+
+
+def _shop(args: Mapping[str, Any]) -> Shop:
+    defaults = load.__kwdefaults__ or {}
+    known = set(Shop.__dataclass_fields__)
+    return Shop(**{key: value for key, value in {**defaults, **args}.items() if key in known})
+
+
+@lru_cache(maxsize=1)
+def _world(shop: Shop) -> tuple[Truth, Sessions, Impressions]:
+    """Items and users are drawn anew (under a second), the log is read from the cache or made."""
+    world = build_truth(shop)
+    folder = cache_folder() / f"mock_shop-{content_hash({'version': VERSION, **asdict(shop)})}"
+    with locked(folder):
+        if not folder.is_dir():
+            _write(folder, *run_shop(world))
+    return world, _read(folder / "sessions", Sessions), _read(folder / "log", Impressions)
+
+
+def _write(folder: Path, log: Impressions, sessions: Sessions) -> None:
+    scratch = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}."))
+    try:
+        for name, columns in (("log", vars(log)), ("sessions", vars(sessions))):
+            (scratch / name).mkdir()
+            for column, values in columns.items():
+                np.save(scratch / name / f"{column}.npy", values, allow_pickle=False)
+        scratch.rename(folder)
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _read(folder: Path, kind: type[Columns]) -> Columns:
+    names = kind.__dataclass_fields__
+    return kind(**{name: np.load(folder / f"{name}.npy", allow_pickle=False) for name in names})

@@ -1,0 +1,156 @@
+"""What the rest of the harness reads data through: the same rows for every candidate.
+
+The validation part and the training subsets are cut from a data set's training part by the suite's
+stream `split`, so all candidates see the same ones; a smaller training set is part of a larger one.
+Reads with numpy alone: serving loads its examples here without torch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Any, Literal
+
+import numpy as np
+
+from harness.datasets.catalog import checksum, fetch, load_dataset, task_info, verify
+from harness.datasets.duplicates import row_hashes
+from harness.datasets.splits import split_rows, strata, take
+from harness.protocols import Dataset, Split, Task
+from harness.record import DataError
+from harness.streams import generator
+
+__all__ = ["PartName", "Parts", "checksum", "fetch", "load_parts", "task_info", "verify"]
+
+PartName = Literal["train", "validation", "test"]
+
+
+@dataclass(frozen=True)
+class Parts:
+    """The parts that one trial sees.
+
+    Args:
+        splits: the parts that were asked for.
+        facts: JSON-able, for the record: `sizes` and `class_counts` of each part,
+            `classes_missing_in_train`, `duplicates` (pairs of parts → rows of the second whose
+            input, byte for byte, is also in the first).
+    """
+
+    task: Task
+    splits: Mapping[str, Split]
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def train(self) -> Split:
+        return self._part("train")
+
+    @property
+    def validation(self) -> Split:
+        return self._part("validation")
+
+    @property
+    def test(self) -> Split:
+        return self._part("test")
+
+    def _part(self, name: str) -> Split:
+        assert name in self.splits, f"part {name} was not loaded: load_parts(…, parts=(…, '{name}'))"
+        return self.splits[name]
+
+
+def load_parts(
+    data: Mapping[str, Any],
+    train_size: int | None,
+    parts: tuple[PartName, ...] = ("train", "validation", "test"),
+) -> Parts:
+    """Cut a data set into the parts of a trial; kept for the next trial of this process.
+
+    Args:
+        data: a specification's `data`: `name`, and optionally `args`, `checksum` (compared when it
+            is there), `validation` (share of the training part, default 0.1), `seed` (the suite's).
+        train_size: rows to train on, without validation; None takes all.
+        parts: which ones to read; the others cost nothing.
+    Raises:
+        DataError: unknown data set, data changed since it was planned, or fewer rows than asked for.
+    """
+    args = dict(data.get("args") or {})
+    found = checksum(data["name"], args)
+    if data.get("checksum") not in (None, found):
+        raise DataError(
+            f"data set {data['name']} has changed since the run was planned "
+            f"(checksum {found}, planned {data['checksum']}): start the run again to plan it anew"
+        )
+    dataset = load_dataset(data["name"], args, found)
+    return _cut(
+        _Identified(found, dataset),
+        float(data.get("validation", 0.1)),
+        int(data.get("seed", 0)),
+        train_size,
+        tuple(sorted(set(parts))),
+    )
+
+
+@dataclass(frozen=True)
+class _Identified:
+    """A data set that compares by its checksum, so that a cache can be keyed by it."""
+
+    checksum: str
+    dataset: Dataset = field(compare=False)
+
+
+@lru_cache(maxsize=4)
+def _cut(
+    source: _Identified, validation: float, seed: int, train_size: int | None, parts: tuple[str, ...]
+) -> Parts:
+    dataset = source.dataset
+    if not 0 <= validation < 1:
+        raise DataError(f"validation is {validation}: write a share of the training part from 0 to below 1")
+    train_rows, validation_rows = split_rows(
+        strata(dataset.train.targets), dataset.train.groups, validation, generator(seed, "split")
+    )
+    if train_size is not None:
+        _check_size(train_size, len(train_rows), len(dataset.train), len(validation_rows))
+        train_rows = train_rows[:train_size]
+    sources: dict[str, tuple[Split, np.ndarray]] = {
+        "train": (dataset.train, train_rows),
+        "validation": (dataset.train, validation_rows),
+        "test": (dataset.test, np.arange(len(dataset.test))),
+    }
+    splits = {name: take(*sources[name]) for name in sources if name in parts}
+    return Parts(dataset.task, splits, _facts(dataset.task, sources, splits))
+
+
+def _check_size(train_size: int, available: int, whole: int, validation: int) -> None:
+    if train_size < 1:
+        raise DataError(f"train size {train_size}: write a positive number of rows")
+    if train_size > available:
+        raise DataError(
+            f"train size {train_size} is more than the {available} rows that are left for training "
+            f"({whole} less {validation} for validation): write at most {available} in data.train_sizes, "
+            "or leave it out to train on all"
+        )
+
+
+def _facts(
+    task: Task, sources: Mapping[str, tuple[Split, np.ndarray]], splits: Mapping[str, Split]
+) -> dict[str, Any]:
+    facts: dict[str, Any] = {"sizes": {name: len(rows) for name, (_, rows) in sources.items()}}
+    if task.num_classes:
+        counts = {
+            name: np.bincount(split.targets[rows], minlength=task.num_classes)
+            for name, (split, rows) in sources.items()
+        }
+        facts["class_counts"] = {
+            name: dict(zip(task.class_names, map(int, values), strict=True))
+            for name, values in counts.items()
+        }
+        facts["classes_missing_in_train"] = [
+            name for name, count in zip(task.class_names, counts["train"], strict=True) if not count
+        ]
+    hashes = {name: row_hashes(split.inputs) for name, split in splits.items()}
+    facts["duplicates"] = {
+        f"{first}_{second}": int(np.isin(hashes[second], hashes[first]).sum())
+        for first, second in (("train", "validation"), ("train", "test"), ("validation", "test"))
+        if first in hashes and second in hashes
+    }
+    return facts

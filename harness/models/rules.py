@@ -1,0 +1,108 @@
+"""What a model asks of its input, said before a trial starts; imports no torch.
+
+`RULES` maps a model's name to a function of the task and the model's arguments that raises
+ValueError with the cure. A rule names its arguments with the builder's own defaults.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from harness.models.names import check_timm_name, nearest
+from harness.protocols import Task
+
+IMAGES, TEXT, TABLES = "image_classification", "text_classification", "tabular"
+
+
+def check(ref: str, task: Task, args: Mapping[str, Any]) -> None:
+    """Check a model reference against a task.
+
+    Args:
+        ref: as in a suite: a name in `harness.models`, `timm:NAME`, …; of a user's own function
+            nothing is known and nothing is checked.
+        args: the candidate's arguments.
+    Raises:
+        ValueError: the model cannot take these inputs; the message names the cure.
+    """
+    kind, _, name = ref.rpartition(":")
+    if kind == "timm":
+        _images_only(ref, task)
+        check_timm_name(name)
+    elif ref in RULES:
+        known = list(inspect.signature(RULES[ref]).parameters)[1:]
+        for name in args:
+            if name not in known:
+                hint = nearest(name, known) or f": it takes {', '.join(known)}"
+                raise ValueError(f"{ref} has no argument {name!r}{hint}")
+        RULES[ref](task, **args)
+
+
+def _small_cnn(task: Task, *, width: int = 64) -> None:
+    _images_only("small_cnn", task)
+    _at_least("small_cnn", task, 4, "it halves the image twice")
+    if width < 2 or width % 2:
+        raise ValueError(
+            f"small_cnn: width {width} must be even and 2 or more: its first layer has half of it"
+        )
+
+
+def _resnet(task: Task, *, width: int = 16, depth: int = 18) -> None:
+    _images_only("resnet", task)
+    _at_least("resnet", task, 8, "it halves the image three times")
+    _positive("resnet", width=width)
+    if depth not in (10, 18, 34):
+        raise ValueError(f"resnet: depth {depth} is not laid out here: write 10, 18 or 34")
+
+
+def _vit(
+    task: Task, *, patch: int = 4, dim: int = 96, depth: int = 6, heads: int = 3, mlp_ratio: float = 2.0,
+    dropout: float = 0.0,
+) -> None:  # fmt: skip
+    _images_only("vit", task)
+    _positive("vit", patch=patch, dim=dim, depth=depth, heads=heads, mlp_ratio=mlp_ratio)
+    _, height, width = task.input_shape
+    if height % patch or width % patch:
+        fitting = [p for p in range(2, min(height, width) + 1) if not height % p and not width % p]
+        choice = ", ".join(map(str, fitting[:6]))
+        raise ValueError(
+            f"vit: patch {patch} does not divide the {height}×{width} image: write one of {choice}"
+        )
+    _heads_divide("vit", dim, heads)
+    _share("vit", dropout=dropout)
+
+
+def _images_only(name: str, task: Task) -> None:
+    if task.name != IMAGES:
+        raise ValueError(f"{name} takes images, the task is {task.name}: choose a model for that task")
+
+
+def _at_least(name: str, task: Task, size: int, why: str) -> None:
+    _, height, width = task.input_shape
+    if min(height, width) < size:
+        raise ValueError(
+            f"{name} needs images of {size}×{size} or more ({why}), these are {height}×{width}: "
+            "enlarge them (image_folder: size) or choose another model"
+        )
+
+
+def _positive(name: str, **values: float) -> None:
+    for argument, value in values.items():
+        if not value > 0:
+            raise ValueError(f"{name}: {argument} is {value}, write a positive number")
+
+
+def _share(name: str, **values: float) -> None:
+    for argument, value in values.items():
+        if not 0 <= value < 1:
+            raise ValueError(f"{name}: {argument} is {value}, write a share from 0 to below 1")
+
+
+def _heads_divide(name: str, dim: int, heads: int) -> None:
+    if dim % heads:
+        fitting = ", ".join(str(h) for h in range(1, min(dim, 16) + 1) if not dim % h)
+        raise ValueError(f"{name}: {heads} heads do not divide dim {dim}: write heads as one of {fitting}")
+
+
+RULES: dict[str, Callable[..., None]] = {"small_cnn": _small_cnn, "resnet": _resnet, "vit": _vit}
