@@ -3,4 +3,5 @@
 TASKS: dict[str, str] = {
     "image_classification": "harness.tasks.classification",
     "tabular_classification": "harness.tasks.classification",
+    "recommendation": "harness.tasks.recommendation.task",
 }
