@@ -2,11 +2,12 @@
 
 Field names are the YAML's. All models are frozen and refuse unknown keys. `harness.suite.reader`
 turns a file into these and turns every pydantic error into `file:line: what, and the cure`.
+The strings below the fields are their descriptions in `python -m harness schema`.
 """
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -18,11 +19,17 @@ TaskName = Literal[
     "recommendation",
 ]
 
+Count = Annotated[int, Field(ge=1, le=10**12)]
+Share = Annotated[float, Field(gt=0, lt=1)]
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Seed = Annotated[int, Field(ge=0, lt=2**63)]
+
 
 class Model(BaseModel):
     """Base: frozen, unknown keys refused, no coercion of numbers out of strings."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, use_attribute_docstrings=True)
 
 
 class Data(Model):
@@ -33,59 +40,75 @@ class Data(Model):
     """
 
     name: str
+    """A data set: `python -m harness list datasets` names them."""
     args: dict[str, Any] = Field(default_factory=dict)
-    train_sizes: tuple[int, ...] = ()
-    validation: float = 0.1
+    """Arguments of the data set; in a suite file they may also stand flat beside `name`."""
+    train_sizes: tuple[Count, ...] = ()
+    """Training rows, one training trial for each; empty means all rows."""
+    validation: Share = 0.1
+    """The share of the training part that early stopping and tuning look at."""
 
 
 class Optimizer(Model):
+    """How the weights move."""
+
     name: Literal["adamw", "adam", "sgd"] = "adamw"
-    lr: float = 1e-3
-    weight_decay: float = 0.01
-    momentum: float = 0.9
+    lr: Positive = 1e-3
+    """The highest learning rate of the schedule."""
+    weight_decay: NotNegative = 0.01
+    momentum: Annotated[float, Field(ge=0, lt=1)] = 0.9
+    """For `sgd` only."""
 
 
 class Schedule(Model):
     """`warmup` is the share of all steps over which the learning rate rises from 0."""
 
     name: Literal["constant", "linear_warmup_decay", "cosine_warmup_decay"] = "linear_warmup_decay"
-    warmup: float = 0.1
+    warmup: Annotated[float, Field(ge=0, lt=1)] = 0.1
 
 
 class Augmentation(Model):
     """On tensors, per batch: `flip` mirrors images, `crop` pads by that many pixels and crops."""
 
     flip: bool = False
-    crop: int = 0
+    crop: Annotated[int, Field(ge=0, le=1024)] = 0
 
 
 class Tuning(Model):
-    trials: int = 8
+    """A search for better settings, with the same budget for each candidate."""
+
+    trials: Count = 8
     search: Literal["optuna", "random"] = "optuna"
     scheduler: Literal["asha", "fifo"] = "asha"
     space: dict[str, dict[str, Any]]
+    """A training setting → its distribution: `optimizer.lr: {loguniform: [1e-4, 1e-2]}`."""
 
 
 class ResourceClaim(Model):
     """What one training trial claims; `gpus: null` means one if the node has any."""
 
-    cpus: int = 1
-    gpus: float | None = None
-    memory_mb: int = 0
+    cpus: Count = 1
+    gpus: NotNegative | None = None
+    memory_mb: Annotated[int, Field(ge=0)] = 0
 
 
 class Training(Model):
-    seeds: tuple[int, ...] = (0, 1, 2)
-    epochs: int = 5
-    batch_size: int = 128
+    """How candidates are trained; a candidate's own `training` overrides any of it."""
+
+    seeds: Annotated[tuple[Seed, ...], Field(min_length=1)] = (0, 1, 2)
+    """One training trial for each; two or more let the report say how sure it is."""
+    epochs: Count = 5
+    batch_size: Count = 128
     optimizer: Optimizer = Optimizer()
     schedule: Schedule = Schedule()
     precision: Literal["auto", "fp32", "bf16"] = "auto"
-    gradient_clip: float = 1.0
-    label_smoothing: float = 0.0
+    """`auto` tries bf16 and keeps what is faster."""
+    gradient_clip: NotNegative = 1.0
+    label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.0
     augmentation: Augmentation = Augmentation()
     resources: ResourceClaim = ResourceClaim()
-    time_limit: float = 3600.0
+    time_limit: Positive = 3600.0
+    """Seconds; in a suite file also `90s`, `10m`, `1h`. A longer trial becomes a failed record."""
     tuning: Tuning | None = None
 
 
@@ -93,83 +116,109 @@ class Candidate(Model):
     """`model` is a reference (DESIGN §4); `training` is complete: shared settings and overrides."""
 
     model: str = ""
+    """NAME, timm:NAME, hf:NAME_OR_PATH, sklearn:Estimator, onnx:FILE or package.module:function."""
     args: dict[str, Any] = Field(default_factory=dict)
+    """Keyword arguments of the model's builder."""
     training: Training = Training()
     retrieval: dict[str, Any] | None = None
+    """For `task: recommendation`: the first stage."""
     ranking: dict[str, Any] | None = None
+    """For `task: recommendation`: the second stage."""
 
 
 class SingleStream(Model):
     """Closed loop, batch 1."""
 
-    seconds: float = 3.0
-    min_calls: int = 100
-    max_calls: int = 20000
+    seconds: Positive = 3.0
+    min_calls: Count = 100
+    max_calls: Count = 20000
 
 
 class Offline(Model):
     """Throughput over batch sizes; the headline is the best of them."""
 
-    batch_sizes: tuple[int, ...] = (1, 32)
-    seconds: float = 2.0
+    batch_sizes: Annotated[tuple[Count, ...], Field(min_length=1)] = (1, 32)
+    seconds: Positive = 2.0
 
 
 class Server(Model):
     """Open loop, Poisson arrivals: the highest load that keeps the p99 under the limit."""
 
-    latency_p99_ms: float = 10.0
-    max_batch: int = 8
-    max_wait_ms: float = 1.0
-    seconds: float = 20.0
+    latency_p99_ms: Positive = 10.0
+    max_batch: Count = 8
+    max_wait_ms: NotNegative = 1.0
+    seconds: Positive = 20.0
 
 
 class Scenarios(Model):
+    """How the models are loaded while they are measured."""
+
     single_stream: SingleStream | None = None
     offline: Offline | None = None
     server: Server | None = None
 
 
 class Serving(Model):
-    runtimes: tuple[str, ...] = ("torch", "onnx")
-    threads: int = 1
-    rounds: int = 3
+    """On which runtimes the candidates are served, and how they are measured there."""
+
+    runtimes: Annotated[tuple[str, ...], Field(min_length=1)] = ("torch", "onnx")
+    threads: Annotated[int, Field(ge=1, le=4096)] = 1
+    rounds: Count = 3
+    """Interleaved repetitions, each in a fresh process: the blocks of the paired comparison."""
     scenarios: Scenarios = Scenarios(single_stream=SingleStream(), offline=Offline())
-    time_limit: float = 300.0
+    time_limit: Positive = 300.0
+    """Seconds per serve trial; in a suite file also `90s`, `10m`, `1h`."""
 
 
 class Machine(Model):
     """A row of the price catalogue, or a price of one's own; a machine class to ask for."""
 
     price: str | None = None
-    usd_per_hour: float | None = None
+    usd_per_hour: NotNegative | None = None
     machine_class: str | None = Field(default=None, alias="class")
 
 
 class Traffic(Model):
-    qps: float = 10.0
-    peak_qps: float | None = None
-    headroom: float = 1.0
-    spare: int = 0
+    """The load that the service must carry: what turns throughput into money."""
+
+    qps: Positive = 10.0
+    peak_qps: Positive | None = None
+    headroom: Positive = 1.0
+    spare: Annotated[int, Field(ge=0)] = 0
 
 
 class Decision(Model):
+    """What is required, and what is best among what meets the requirements."""
+
     constraints: tuple[str, ...] = ()
+    """`METRIC >= NUMBER` or `METRIC <= NUMBER`, each optionally `with 0.95`: how sure it must be."""
     objective: str = "maximize accuracy"
+    """`maximize METRIC`, `minimize METRIC`, or `maximize value`."""
     value: str | None = None
+    """An expression over metrics, for instance `120*accuracy - cost_per_month_usd`."""
     traffic: Traffic = Traffic()
-    tolerance: float = 0.0
+    tolerance: NotNegative = 0.0
+    """The expected regret, in units of the objective, at which the question counts as decided."""
 
 
 class Suite(Model):
+    """One question, its candidates, and how they are trained, served and judged."""
+
     name: str
+    """Names the results folder: letters, digits, `_`, `-`, `.`."""
     question: str = ""
     task: TaskName
     data: Data
     training: Training = Training()
-    candidates: dict[str, Candidate]
+    candidates: Annotated[dict[str, Candidate], Field(min_length=1)]
     serving: Serving = Serving()
     machine: Machine = Machine()
     decision: Decision = Decision()
-    budget: float | None = None
+    budget: Positive | None = None
+    """Seconds for the whole run; in a suite file also `90s`, `10m`, `1h`."""
     track: dict[str, dict[str, Any]] = Field(default_factory=dict)
-    seed: int = 0
+    """Trackers to tell: `wandb: {project: …}`, `mlflow: {uri: …}`."""
+    seed: Seed = 0
+    """The root of all named streams of randomness: the split, the order of rounds, arrivals."""
+    folder: str = ""
+    """Set by the reader: where the suite file is, and so the user's own modules. In no trial's id."""

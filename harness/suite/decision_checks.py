@@ -1,0 +1,126 @@
+"""The decision of a suite: limits and objectives over metrics that this suite measures."""
+
+from __future__ import annotations
+
+from harness.suite.catalogue import is_metric, table
+from harness.suite.draft import Draft, Path_, hint
+from harness.suite.expression import OTHER_NAMES, parse_constraint, parse_objective, parse_value
+from harness.suite.source import Place
+
+CLASSIFICATION = (
+    "accuracy", "balanced_accuracy", "f1_macro", "precision_macro", "recall_macro", "roc_auc", "pr_auc",
+    "log_loss", "ece", "brier",
+)  # fmt: skip
+REGRESSION = ("mse", "mae", "r2")
+RECOMMENDATION = (
+    "ndcg", "dcg", "recall@", "precision@", "hit_rate", "mrr", "catalog_coverage", "ctr", "conversion_rate",
+    "revenue_per_session_usd",
+)  # fmt: skip
+
+
+def check_decision(draft: Draft) -> None:
+    """Everything under `decision`."""
+    limits: dict[tuple[str, str], Place] = {}
+    node = draft.node("decision", "constraints")
+    for item in (node.sequence if node is not None else None) or ():
+        if not isinstance(item.value, str):
+            continue
+        path: Path_ = ("decision", "constraints")
+        try:
+            constraint = parse_constraint(item.value)
+        except ValueError as error:
+            draft.wrong(path, str(error), item.place)
+            continue
+        _check_metric(draft, path, constraint.metric, item.place)
+        side = (constraint.metric, constraint.op[0])
+        if side in limits:
+            text = f"`{constraint.metric} {constraint.op[0]}…` is limited twice: keep the tighter one"
+            draft.wrong(path, text, item.place)
+        limits[side] = item.place
+    _check_objective(draft)
+    traffic = ("decision", "traffic")
+    qps, peak = draft.get(float, *traffic, "qps"), draft.get(float, *traffic, "peak_qps")
+    if qps is not None and peak is not None and peak < qps:
+        draft.wrong((*traffic, "peak_qps"), f"the peak, {peak:g}, is below the mean, {qps:g}: swap them")
+
+
+def _check_objective(draft: Draft) -> None:
+    node, value = draft.node("decision", "objective"), draft.get(str, "decision", "value")
+    text = draft.get(str, "decision", "objective", default="maximize accuracy" if node is None else None)
+    metric = None
+    if text is not None:
+        try:
+            metric = parse_objective(text)[1]
+        except ValueError as error:
+            draft.wrong(("decision", "objective"), str(error))
+    if metric == "value" and draft.node("decision", "value") is None:
+        cure = 'add decision.value, for instance "120*accuracy - cost_per_month_usd"'
+        draft.wrong(("decision", "objective"), f"`{text}` needs an expression: {cure}")
+    elif metric is not None and metric != "value":
+        place = node.place if node is not None else draft.key_place("task")
+        if node is not None or draft.get(str, "task") in table("tasks"):
+            _check_metric(draft, ("decision", "objective"), metric, place)
+        if value is not None:
+            cure = "write `objective: maximize value`, or drop the value"
+            draft.wrong(("decision", "value"), f"is not used, the objective is `{text}`: {cure}")
+    if value is not None:
+        _check_value(draft, value)
+
+
+def _check_value(draft: Draft, value: str) -> None:
+    path: Path_ = ("decision", "value")
+    node = draft.node(*path)
+    assert node is not None
+    try:
+        names = parse_value(value).names
+    except ValueError as error:
+        draft.wrong(path, str(error), node.place)
+        return
+    if not names:
+        draft.wrong(path, "names no metric, so all variants would be worth the same", node.place)
+    for name in names:
+        if name not in OTHER_NAMES:
+            _check_metric(draft, path, name, node.place, (*table("metrics"), *OTHER_NAMES))
+
+
+def _check_metric(
+    draft: Draft, path: Path_, name: str, place: Place, known: tuple[str, ...] | None = None
+) -> None:
+    """A metric that exists, and that this suite will have measured."""
+    known = known or tuple(table("metrics"))
+    if name == "value" and path == ("decision", "constraints"):
+        if draft.node("decision", "value") is None:
+            draft.wrong(path, "`value` needs an expression: add decision.value", place)
+    elif not is_metric(name):
+        draft.wrong(path, f"there is no metric `{name}`: {hint(name, known)}", place)
+    elif reason := _never_measured(draft, name):
+        draft.wrong(path, f"`{name}` is never measured by this suite: {reason}", place)
+
+
+def _never_measured(draft: Draft, metric: str) -> str:
+    """Why, with the cure; empty where it is measured."""
+    task = draft.get(str, "task", default="")
+    kinds = {"classification": CLASSIFICATION, "regression": REGRESSION, "recommendation": RECOMMENDATION}
+    for kind, names in kinds.items():
+        if metric.startswith(names) and task in table("tasks") and not task.endswith(kind):
+            wanted = next(kinds[k] for k in kinds if task.endswith(k))
+            return f"it is for {kind}; for {task} there is {', '.join(wanted[:3])}"
+    running = {"single_stream", "offline"}
+    if draft.node("serving", "scenarios") is not None:
+        running = {k for k, node in draft.items("serving", "scenarios").items() if node.mapping is not None}
+    for start, needed in _SCENARIOS.items():
+        if metric.startswith(start) and not running & set(needed):
+            return f"add {needed[0]} to serving.scenarios"
+    priced = {"price", "usd_per_hour"} & set(draft.items("machine"))
+    if metric.startswith(("cost_", "train_cost")) and not priced:
+        return "give the machine a price, for instance machine: {price: aws/c7i.large}"
+    return ""
+
+
+_SCENARIOS = {
+    "latency_": ("single_stream",),
+    "throughput_offline": ("offline",),
+    "throughput_at_slo": ("server",),
+    "cost_per_": ("offline", "server"),
+}
+"""How a metric's name starts → the scenarios that measure it, one is enough."""

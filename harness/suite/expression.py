@@ -1,0 +1,193 @@
+"""The small languages of `decision`: limits, objectives, and values as arithmetic over metrics.
+
+Nothing is ever handed to Python's `eval`: an expression is parsed, each node of it must be one of a
+few kinds, and evaluating walks those nodes over numbers or numpy arrays.
+"""
+
+from __future__ import annotations
+
+import ast
+import operator
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+OTHER_NAMES = ("qps", "peak_qps", "usd_per_hour")
+"""What a value may name besides metrics: the suite's traffic and the machine's price."""
+
+MAX_LENGTH = 500
+MAX_POWER = 4
+
+_NAME = r"[A-Za-z_]\w*(?:@\d+)?"
+_NUMBER = r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?"
+_CONSTRAINT = re.compile(rf"({_NAME})\s*(<=|>=|<|>)\s*({_NUMBER})(?:\s+with\s+({_NUMBER}))?", re.ASCII)
+_OBJECTIVE = re.compile(rf"(maximize|minimize)\s+({_NAME})", re.ASCII)
+
+
+@dataclass(frozen=True)
+class Constraint:
+    """`metric op limit`, held with at least a probability where one is given."""
+
+    metric: str
+    op: Literal["<=", ">=", "<", ">"]
+    limit: float
+    probability: float | None = None
+
+
+def parse_constraint(text: str) -> Constraint:
+    """`latency_p99_ms <= 10 with 0.95`.
+
+    Raises:
+        ValueError: it is none; the message is what is wrong and the cure.
+    """
+    match = _CONSTRAINT.fullmatch(text.strip())
+    if match is None:
+        raise ValueError(
+            f"`{text}` is no limit: write `METRIC <= NUMBER` or `METRIC >= NUMBER`, if wanted `with 0.95`"
+        )
+    probability = float(match[4]) if match[4] else None
+    if probability is not None and not 0 < probability < 1:
+        raise ValueError(
+            f"`with {match[4]}` is no probability between 0 and 1: write for instance `with 0.95`"
+        )
+    return Constraint(match[1], match[2], float(match[3]), probability)  # type: ignore[arg-type]
+
+
+def parse_objective(text: str) -> tuple[Literal["maximize", "minimize"], str]:
+    """`maximize accuracy` → ("maximize", "accuracy").
+
+    Raises:
+        ValueError: it is none.
+    """
+    match = _OBJECTIVE.fullmatch(text.strip())
+    if match is None:
+        raise ValueError(f"`{text}` is no objective: write `maximize METRIC` or `minimize METRIC`")
+    return match[1], match[2]  # type: ignore[return-value]
+
+
+@dataclass(frozen=True)
+class Expression:
+    """Arithmetic over named numbers: `120*accuracy - cost_per_month_usd`."""
+
+    text: str
+    tree: ast.expr
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The metrics and other numbers that it needs, in order of appearance."""
+        return tuple(dict.fromkeys(_names(self.tree)))
+
+    def evaluate(self, values: Mapping[str, Any]) -> Any:
+        """The value; arrays in give arrays out.
+
+        Raises:
+            KeyError: a name has no value.
+        """
+        return _evaluate(self.tree, values)
+
+
+_BINARY: Mapping[type[ast.operator], Callable[[Any, Any], Any]] = {
+    ast.Add: operator.add,
+    ast.Sub: operator.sub,
+    ast.Mult: operator.mul,
+    ast.Div: operator.truediv,
+    ast.Pow: operator.pow,
+}
+_FUNCTIONS = ("abs", "exp", "log", "max", "min", "sqrt")
+
+
+def parse_value(text: str) -> Expression:
+    """An expression over metrics; numbers, names, `+ - * / **`, brackets, abs exp log max min sqrt.
+
+    Raises:
+        ValueError: it holds anything else, such as attributes or calls of other functions.
+    """
+    if len(text) > MAX_LENGTH:
+        raise ValueError(f"an expression of {len(text)} characters: use at most {MAX_LENGTH}")
+    try:
+        tree = ast.parse(text.strip(), mode="eval").body
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        raise ValueError(
+            f"`{text}` is no expression: write for instance `120*accuracy - cost_per_month_usd`"
+        ) from None
+    _check(tree, text)
+    return Expression(text, tree)
+
+
+def _check(node: ast.AST, text: str) -> None:
+    if isinstance(node, ast.Constant):
+        if isinstance(node.value, bool) or not isinstance(node.value, (int, float)):
+            raise ValueError(f"`{ast.unparse(node)}` is no number: an expression holds numbers and metrics")
+        if abs(node.value) > 1e15:
+            raise ValueError("a number above 1e15 cannot be meant")
+    elif isinstance(node, ast.Name):
+        pass
+    elif isinstance(node, ast.UnaryOp) and isinstance(node.op, (ast.USub, ast.UAdd)):
+        _check(node.operand, text)
+    elif isinstance(node, ast.BinOp) and isinstance(node.op, ast.MatMult):
+        if not (isinstance(node.left, ast.Name) and isinstance(node.right, ast.Constant)):
+            raise ValueError("`@` stands in names of metrics only, for instance `ndcg@10`")
+    elif isinstance(node, ast.BinOp) and type(node.op) in _BINARY:
+        if isinstance(node.op, ast.Pow):
+            power = node.right.value if isinstance(node.right, ast.Constant) else None
+            if not isinstance(power, (int, float)) or not 0 <= power <= MAX_POWER:
+                raise ValueError(f"a power must be a number from 0 to {MAX_POWER}")
+        _check(node.left, text)
+        _check(node.right, text)
+    elif isinstance(node, ast.Call) and _function(node) in _FUNCTIONS and node.args and not node.keywords:
+        if _function(node) not in ("max", "min") and len(node.args) != 1:
+            raise ValueError(f"`{_function(node)}` takes one number")
+        for argument in node.args:
+            _check(argument, text)
+    else:
+        raise ValueError(
+            f"`{ast.unparse(node)}` is not allowed: an expression holds numbers, metrics, + - * / **, "
+            f"brackets and {', '.join(_FUNCTIONS)}"
+        )
+
+
+def _function(node: ast.Call) -> str:
+    return node.func.id if isinstance(node.func, ast.Name) else ""
+
+
+def _names(node: ast.AST) -> list[str]:
+    if isinstance(node, ast.Name):
+        return [node.id]
+    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.MatMult):
+        return [_at(node)]
+    parts = node.args if isinstance(node, ast.Call) else list(ast.iter_child_nodes(node))
+    return [name for part in parts for name in _names(part)]
+
+
+def _at(node: ast.BinOp) -> str:
+    return ast.unparse(node).replace(" ", "")
+
+
+def _evaluate(node: ast.expr, values: Mapping[str, Any]) -> Any:
+    if isinstance(node, ast.Constant):
+        return node.value
+    if isinstance(node, ast.Name):
+        return values[node.id]
+    if isinstance(node, ast.UnaryOp):
+        value = _evaluate(node.operand, values)
+        return -value if isinstance(node.op, ast.USub) else value
+    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.MatMult):
+        return values[_at(node)]
+    if isinstance(node, ast.BinOp):
+        left, right = _evaluate(node.left, values), _evaluate(node.right, values)
+        return _BINARY[type(node.op)](left, right)
+    assert isinstance(node, ast.Call)
+    return _call(_function(node), [_evaluate(argument, values) for argument in node.args])
+
+
+def _call(name: str, arguments: list[Any]) -> Any:
+    import numpy as np
+
+    if name in ("max", "min"):
+        pick = np.maximum if name == "max" else np.minimum
+        result = arguments[0]
+        for argument in arguments[1:]:
+            result = pick(result, argument)
+        return result
+    return {"abs": np.abs, "exp": np.exp, "log": np.log, "sqrt": np.sqrt}[name](arguments[0])

@@ -1,0 +1,96 @@
+"""The candidates of a suite: references that point to something, arguments that it takes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from harness.record import DataError
+from harness.suite.catalogue import optional, table
+from harness.suite.data_checks import check_args, task_info
+from harness.suite.draft import Draft, Path_
+from harness.suite.references import ModelSource, resolve_model
+
+REFERENCES = "NAME, timm:NAME, hf:NAME, sklearn:Estimator, onnx:FILE or package.module:function"
+
+
+def check_candidates(draft: Draft) -> None:
+    """Each candidate, and what it means together with the task and the runtimes."""
+    try:
+        task = task_info(draft)
+    except DataError:
+        task = None  # reported where the data is checked
+    for name, node in draft.items("candidates").items():
+        if node.mapping is None:
+            continue
+        path: Path_ = ("candidates", name)
+        if draft.get(str, "task") == "recommendation":
+            _check_pipeline(draft, path)
+            continue
+        for stage in ("retrieval", "ranking"):
+            if draft.node(*path, stage) is not None:
+                place = draft.key_place(*path, stage)
+                draft.wrong((*path, stage), "is for `task: recommendation`: give a model instead", place)
+        _check_model(draft, path, task)
+
+
+def _check_pipeline(draft: Draft, path: Path_) -> None:
+    """A recommendation candidate is a pipeline, `{retrieval: {model: …}, ranking: {model: …}}`."""
+    if draft.node(*path, "model") is not None:
+        text = "a recommendation candidate is {retrieval: {model: …}, ranking: {model: …}}, not a model"
+        draft.wrong((*path, "model"), text, draft.key_place(*path, "model"))
+    elif draft.node(*path, "retrieval") is None:
+        draft.wrong(
+            path, "`retrieval` is missing: add for instance {model: two_tower}", draft.key_place(*path)
+        )
+    for stage in ("retrieval", "ranking"):
+        if draft.get(dict, *path, stage) is not None and draft.get(str, *path, stage, "model") is None:
+            text = "`model` is missing: name the stage's model"
+            draft.wrong((*path, stage), text, draft.key_place(*path, stage))
+
+
+def _check_model(draft: Draft, path: Path_, task: Any) -> None:
+    node = draft.node(*path, "model")
+    if node is None or node.value == "":
+        place = node.place if node is not None else draft.key_place(*path)
+        draft.wrong(path, f"`model` is missing: {REFERENCES}", place)
+        return
+    reference = draft.get(str, *path, "model")
+    if reference is None:
+        return
+    try:
+        source = resolve_model(reference, draft.folder)
+    except LookupError as error:
+        draft.wrong((*path, "model"), str(error.args[0]), node.place)
+        return
+    before = len(draft.mistakes)
+    check_args(draft, (*path, "args"), source.signature)
+    if len(draft.mistakes) == before:
+        _check_fit(draft, path, source, task)
+
+
+def _check_fit(draft: Draft, path: Path_, source: ModelSource, task: Any) -> None:
+    """Model and task, model and runtimes, and the model's own rules of input."""
+    wanted = draft.get(str, "task")
+    place = draft.key_place(*path, "model")
+    if source.kind == "hf" and wanted in table("tasks") and wanted != "text_classification":
+        draft.wrong((*path, "model"), f"hf: models are for text_classification, not for {wanted}", place)
+        return
+    if source.kind == "timm" and wanted in table("tasks") and wanted != "image_classification":
+        draft.wrong((*path, "model"), f"timm: models are for image_classification, not for {wanted}", place)
+        return
+    if source.kind == "onnx":
+        _check_onnx_runtime(draft, path)
+    obey = optional("harness.models.rules", "check")
+    if task is None or obey is None:
+        return
+    try:
+        obey(draft.get(str, *path, "model"), task, draft.get(dict, *path, "args", default={}))
+    except (ValueError, TypeError) as error:
+        draft.wrong(path, str(error), place)
+
+
+def _check_onnx_runtime(draft: Draft, path: Path_) -> None:
+    runtimes = draft.get(list, "serving", "runtimes", default=["torch", "onnx"])
+    if not any(str(runtime).startswith("onnx") for runtime in runtimes):
+        text = "a finished ONNX model runs on onnx runtimes only: add onnx to serving.runtimes"
+        draft.wrong((*path, "model"), text)

@@ -1,0 +1,230 @@
+"""What a model reference points to, found without executing anything."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Literal
+
+from harness.suite.catalogue import module_file, parse_source, table
+from harness.suite.draft import hint, nearest
+from harness.suite.signature import ANYTHING, Signature, public_names, read_signature
+
+Kind = Literal["name", "timm", "hf", "sklearn", "onnx", "user"]
+
+PREFIXES = ("timm", "hf", "sklearn", "onnx")
+
+
+@dataclass(frozen=True)
+class ModelSource:
+    """Where a model comes from.
+
+    Args:
+        name: the reference without its prefix.
+        path: the source file of the builder, or the ONNX file; None for libraries.
+        function: the builder's name in `path`.
+        signature: what `args` may hold.
+    """
+
+    kind: Kind
+    name: str
+    path: Path | None = None
+    function: str | None = None
+    signature: Signature = ANYTHING
+
+
+def resolve_model(reference: str, folder: Path) -> ModelSource:
+    """What a reference points to (DESIGN §4).
+
+    Args:
+        folder: where the suite file is.
+    Raises:
+        LookupError: it points to nothing; the message is what is wrong and the cure.
+    """
+    prefix, colon, name = reference.partition(":")
+    if not colon:
+        return _named(reference)
+    if not name or not prefix:
+        raise LookupError(f"`{reference}` names nothing {'after' if not name else 'before'} the colon")
+    if prefix == "timm":
+        return _timm(name)
+    if prefix == "sklearn":
+        return _sklearn(name)
+    if prefix == "onnx":
+        return _onnx(name, folder)
+    if prefix == "hf":
+        return _huggingface(name, folder)
+    return _user(prefix, name, folder)
+
+
+def _named(name: str) -> ModelSource:
+    models = table("models")
+    if name not in models:
+        raise LookupError(f"there is no model `{name}`: {hint(name, models)}")
+    module, _, function = models[name].partition(":")
+    path, function = module_file(module), function or "build"
+    try:
+        return ModelSource("name", name, path, function, read_signature(path, function, skip=1))
+    except (OSError, LookupError) as error:
+        raise LookupError(f"the model `{name}` is in the table but not in this version") from error
+
+
+def _timm(name: str) -> ModelSource:
+    architecture = name.removeprefix("hf_hub:").partition(".")[0]
+    known = _library_definitions("timm", ("models",), r"^def (\w+)\([^)]*\*\*kwargs")
+    if not known:
+        raise LookupError(f"`timm:{name}` needs timm: pip install timm")
+    if not name.startswith("hf_hub:") and architecture not in known:
+        cure = hint(architecture, known, most=0) if nearest(architecture, known) else "see timm.list_models()"
+        raise LookupError(f"timm has no model `{architecture}`: {cure}")
+    return ModelSource("timm", name)
+
+
+_SKLEARN_ROOMS = (
+    "calibration.py",
+    "cluster",
+    "discriminant_analysis.py",
+    "dummy.py",
+    "ensemble",
+    "ensemble/_hist_gradient_boosting",
+    "gaussian_process",
+    "isotonic.py",
+    "kernel_ridge.py",
+    "linear_model",
+    "naive_bayes.py",
+    "neighbors",
+    "neural_network",
+    "svm",
+    "tree",
+)
+
+
+def _sklearn(name: str) -> ModelSource:
+    known = _library_definitions("sklearn", _SKLEARN_ROOMS, r"^class ([A-Z]\w+)\(")
+    if not known:
+        raise LookupError(f"`sklearn:{name}` needs scikit-learn: pip install scikit-learn")
+    short = name.rpartition(".")[2]
+    if short not in known:
+        wanted = [k for k in known if k.endswith(("Classifier", "Regressor", "Regression", "NB", "SVC"))]
+        cure = (
+            hint(short, [*known, *wanted])
+            if nearest(short, known)
+            else f"there is {', '.join(wanted[:8])}, …"
+        )
+        raise LookupError(f"scikit-learn has no estimator `{short}`: {cure}")
+    return ModelSource("sklearn", name, None, short, read_signature(known[short], short))
+
+
+@cache
+def _library_definitions(library: str, rooms: tuple[str, ...], pattern: str) -> dict[str, Path]:
+    """Name → file of what a library defines at top level, by text: importing it would take seconds."""
+    root = _find_module(library, [Path(entry or ".") for entry in sys.path])
+    if root is None:
+        return {}
+    found: dict[str, Path] = {}
+    definition = re.compile(pattern, re.MULTILINE | re.DOTALL)
+    for room in rooms:
+        path = root.parent / room
+        for file in sorted(path.glob("*.py")) if path.is_dir() else [path]:
+            if file.is_file():
+                text = file.read_text(encoding="utf-8", errors="replace")
+                found |= {name: file for name in definition.findall(text) if not name.startswith("_")}
+    return found
+
+
+def _onnx(name: str, folder: Path) -> ModelSource:
+    path = folder / name
+    if not _is_file(path):
+        near = (
+            ", ".join(sorted(p.name for p in path.parent.glob("*.onnx"))[:5]) if _is_dir(path.parent) else ""
+        )
+        raise LookupError(
+            f"there is no file `{name}` beside the suite: {f'there is {near}' if near else 'check the path'}"
+        )
+    return ModelSource("onnx", name, path, None, Signature({}))
+
+
+def _huggingface(name: str, folder: Path) -> ModelSource:
+    if name.startswith((".", "/")) and not _is_file(folder / name / "config.json"):
+        raise LookupError(f"`{name}` is no folder with a model (it has no config.json): check the path")
+    return ModelSource("hf", name)
+
+
+def _user(module: str, function: str, folder: Path) -> ModelSource:
+    shown = f"{module}:{function}"
+    if not re.fullmatch(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*", module) or not function.isidentifier():
+        if near := nearest(module, PREFIXES):
+            raise LookupError(f"`{shown}` is no model reference: did you mean `{near}:{function}`?")
+        raise LookupError(f"`{shown}` is no model reference: write NAME or package.module:function")
+    path = _find_module(module, [folder, *(Path(entry or ".") for entry in sys.path)])
+    if path is None:
+        if near := nearest(module, PREFIXES):
+            raise LookupError(f"there is no module `{module}`: did you mean `{near}:{function}`?")
+        file = module.replace(".", "/") + ".py"
+        raise LookupError(f"there is no module `{module}`: put {file} beside the suite file or on PYTHONPATH")
+    try:
+        signature = read_signature(path, function, skip=1)
+    except LookupError:
+        names = public_names(parse_source(path))
+        raise LookupError(f"{path.name} defines no `{function}`: {hint(function, names)}") from None
+    except SyntaxError as error:
+        raise LookupError(f"{path.name}:{error.lineno or 1} is no valid Python: {error.msg}") from error
+    except OSError as error:
+        raise LookupError(f"{path} cannot be read: {error.strerror}") from error
+    return ModelSource("user", shown, path, function, signature)
+
+
+def _find_module(module: str, roots: Sequence[Path]) -> Path | None:
+    """The source file of a module; unlike `importlib.util.find_spec` it imports no parent package."""
+    for root in roots:
+        path = root.joinpath(*module.split("."))
+        for file in (path / "__init__.py", path.with_name(path.name + ".py")):
+            if _is_file(file):
+                return file
+    return None
+
+
+def local_imports(path: Path, folder: Path) -> set[Path]:
+    """A user's source file and the files beside the suite that it imports, and so on."""
+    import ast
+
+    found: set[Path] = set()
+    waiting = [path]
+    while waiting:
+        file = waiting.pop()
+        if file in found:
+            continue
+        found.add(file)
+        try:
+            tree = parse_source(file)
+        except (OSError, SyntaxError):
+            continue
+        for node in ast.walk(tree):
+            names = []
+            if isinstance(node, ast.Import):
+                names = [alias.name for alias in node.names]
+            elif isinstance(node, ast.ImportFrom) and node.module:
+                names = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+            roots = (
+                [file.parent] if isinstance(node, ast.ImportFrom) and node.level else [folder, file.parent]
+            )
+            waiting += [p for name in names if (p := _find_module(name, roots)) is not None]
+    return found
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except (OSError, ValueError):  # a name that is too long, a null byte
+        return False
+
+
+def _is_dir(path: Path) -> bool:
+    try:
+        return path.is_dir()
+    except (OSError, ValueError):
+        return False
