@@ -61,7 +61,8 @@ def model_card(fitted: Path) -> dict[str, Any]:
 def task_of(fitted: Path) -> Task:
     """The task that the model was fitted for."""
     data: dict[str, Any] = dict(model_card(fitted)["task"])
-    return Task(**{key: tuple(value) if isinstance(value, list) else value for key, value in data.items()})
+    values: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in data.items()}
+    return Task(**values)
 
 
 def kind(fitted: Path) -> str:

@@ -1,0 +1,250 @@
+"""The closed-loop scenarios: `single_stream` (latency at batch 1) and `offline` (throughput)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from harness.record import Measurement, TrialError
+from harness.serving import energy, memory
+from harness.serving.quantiles import CALLS_NEEDED, half_width, percentile, settled
+from harness.serving.subject import Subject
+from harness.serving.windows import Window, Windows, call, measure_window, warm_up
+from harness.streams import generator
+
+WINDOWS = 20
+"""Windows that a full budget is cut into; measuring may stop after 5."""
+RETRIES = 2.0
+"""Noisy windows are measured again until this multiple of the budget is spent."""
+DRIFT = 0.10
+"""Difference between the halves of a run above which it never was steady."""
+
+Found = tuple[list[Measurement], dict[str, Any]]
+
+
+def single_stream(subject: Subject, job: Mapping[str, Any]) -> Found:
+    """Closed loop, batch 1: latency percentiles, CPU time, peak memory."""
+    scenario = job["spec"]["scenario"]
+    warm = warm_up(subject, 1)
+    start_mb = memory.resident_mb()
+    windows = single_stream_windows(subject, scenario, warm["typical_ms"], start_mb)
+    drift = run_drift(windows.accepted)
+    unsteady = warm["verdict"] == "unsteady" and drift > DRIFT
+    peak, memory_facts = memory.peak_mb(lambda: repeat(subject, 1, 0.1, 100), job["device"])
+    save_calls(Path(job["folder"]) / "calls.npz", windows.taken)
+    facts = {
+        "warm_up": {**warm, "verdict": "unsteady" if unsteady else "steady", "drift": round(drift, 4)},
+        "windows": windows.as_json(),
+        "memory": memory_facts,
+    }
+    measurements = [
+        *latencies(windows, unsteady),
+        *per_call_cpu(windows, 1),
+        Measurement(
+            "peak_memory_mb", peak, "MB", note="" if peak else "not measured: no /proc/self/clear_refs"
+        ),
+    ]
+    return measurements, facts
+
+
+def single_stream_windows(
+    subject: Subject, scenario: Mapping[str, Any], typical_ms: float, start_mb: float
+) -> Windows:
+    """Quiet windows until the intervals are narrow, or until the budget is spent."""
+    seconds = float(scenario.get("seconds", 3.0))
+    min_calls, max_calls = int(scenario.get("min_calls", 100)), int(scenario.get("max_calls", 20000))
+    each = min(max(seconds / WINDOWS, 20 * typical_ms / 1e3), seconds / 5)
+    windows = Windows()
+    calls = spent = kept = 0.0
+    while True:
+        window = measure_window(subject, 1, each, -(-max_calls // 5), int(calls))
+        windows.taken.append(window)
+        calls += len(window.issued_ns)
+        spent += window.seconds
+        quiet = windows.quiet
+        kept = sum(w.seconds for w in quiet)
+        quiet_calls = sum(len(w.issued_ns) for w in quiet)
+        memory.check_leak(start_mb, int(calls))
+        if quiet_calls >= max_calls or spent >= RETRIES * seconds + 3 * each:
+            return windows
+        if quiet_calls >= min_calls and settled([w.latencies_ms for w in quiet]):
+            return windows
+        # A p99 that the budget misses by less than itself is worth the time.
+        wanted = max(min_calls, CALLS_NEEDED[99] if calls >= CALLS_NEEDED[99] / 2 else 0)
+        if kept >= seconds and quiet_calls >= wanted and len(quiet) >= 5:
+            return windows
+
+
+def latencies(windows: Windows, unsteady: bool) -> list[Measurement]:
+    """p50, p90 and p99 with every call as sample, or the reason why there is none."""
+    accepted = windows.accepted
+    calls = np.concatenate([w.latencies_ms for w in accepted]) if accepted else np.zeros(0)
+    samples = tuple(round(float(value), 6) for value in calls)
+    found = []
+    for q in (50, 90, 99):
+        if not accepted:
+            value, note = None, windows.note
+        elif unsteady:
+            value, note = None, "unsteady"
+        else:
+            value, note = percentile(calls, q, len(accepted))
+            note = note or windows.note
+        found.append(Measurement(f"latency_p{q}_ms", value, "ms", samples, note))
+    return found
+
+
+def per_call_cpu(windows: Windows, batch: int) -> list[Measurement]:
+    """CPU-seconds per example: steadier than wall time where neighbours are loud (item 9)."""
+    samples = tuple(w.cpu_s / (w.batch * len(w.issued_ns)) for w in windows.accepted if w.batch == batch)
+    value = float(np.median(samples)) if samples else None
+    return [
+        Measurement(
+            "cpu_seconds_per_example",
+            value,
+            "s",
+            samples,
+            "" if samples else windows.note,
+            {"batch_size": batch},
+        )
+    ]
+
+
+def run_drift(windows: list[Window]) -> float:
+    """Relative difference of the median latency between the two halves of a run."""
+    if len(windows) < 2:
+        return 0.0
+    p50s = [float(np.median(w.latencies_ms)) for w in windows]
+    first, second = (float(np.median(half)) for half in np.array_split(p50s, 2))
+    return abs(first - second) / min(first, second)
+
+
+def offline(subject: Subject, job: Mapping[str, Any]) -> Found:
+    """Throughput at each batch size, in interleaved windows; the headline is the best of them."""
+    scenario = job["spec"]["scenario"]
+    sizes = [int(size) for size in scenario.get("batch_sizes", (1, 32))]
+    broken: dict[int, str] = {}
+    warm = []
+    for size in sizes:
+        try:
+            warm.append(warm_up(subject, size, seconds=0.5))
+        except (MemoryError, TrialError) as error:
+            broken[size] = f"failed: {error or f'out of memory at batch {size}'}"
+    alive = [size for size in sizes if size not in broken]
+    if not alive:
+        raise TrialError(next(iter(broken.values())).removeprefix("failed: "))
+    typical = {w["batch_size"]: w["typical_ms"] for w in warm}
+    measured, joules = offline_windows(subject, job, alive, typical)
+    peaks = {
+        size: memory.peak_mb(lambda s=size: repeat(subject, s, 0.1, 10), job["device"]) for size in alive
+    }  # type: ignore[misc]
+    save_calls(Path(job["folder"]) / "calls.npz", [w for size in alive for w in measured[size].taken])
+    measurements = offline_measurements(sizes, measured, broken, joules)
+    for size, (peak, _) in peaks.items():
+        measurements.append(Measurement("peak_memory_mb", peak, "MB", at={"batch_size": size}))
+    facts = {
+        "warm_up": warm,
+        "windows": [w for size in alive for w in measured[size].as_json()],
+        "memory": {str(size): facts for size, (_, facts) in peaks.items()},
+    }
+    return measurements, facts
+
+
+def offline_windows(
+    subject: Subject, job: Mapping[str, Any], sizes: list[int], typical_ms: Mapping[int, float]
+) -> tuple[dict[int, Windows], dict[int, list[float]]]:
+    """Windows of all batch sizes, each round in a fresh random order (A B B A …: item 5)."""
+    seconds = float(job["spec"]["scenario"].get("seconds", 2.0)) / len(sizes)
+    order = generator(int(job["spec"].get("seed", 0)), "offline order", int(job["spec"].get("round") or 0))
+    measured = {size: Windows() for size in sizes}
+    joules: dict[int, list[float]] = {size: [] for size in sizes}
+    start_mb, calls = memory.resident_mb(), 0
+    spent = dict.fromkeys(sizes, 0.0)
+    active = list(sizes)
+    meter = energy.meter(job["device"])
+    while active:
+        for size in order.permutation(active):
+            size = int(size)
+            each = min(max(seconds / 10, 3 * typical_ms[size] / 1e3), max(seconds / 4, 0.02))
+            before = meter.joules() if meter else 0.0
+            window = measure_window(subject, size, each, offset=calls)
+            if meter:
+                joules[size].append((meter.joules() - before) / (size * len(window.issued_ns)))
+            measured[size].taken.append(window)
+            spent[size] += window.seconds
+            calls += len(window.issued_ns)
+            memory.check_leak(start_mb, calls)
+        active = [size for size in active if not enough(measured[size], spent[size], seconds)]
+    return measured, joules
+
+
+def enough(windows: Windows, spent_s: float, seconds: float) -> bool:
+    """Whether a batch size has been measured to 2 %, or has had its time (twice that if noisy)."""
+    quiet = windows.quiet
+    if len(quiet) >= 5 and half_width([w.throughput for w in quiet]) <= 0.02:
+        return True
+    return (spent_s >= seconds and len(quiet) >= 3) or spent_s >= RETRIES * seconds
+
+
+def offline_measurements(
+    sizes: list[int],
+    measured: Mapping[int, Windows],
+    broken: Mapping[int, str],
+    joules: Mapping[int, list[float]],
+) -> list[Measurement]:
+    """Throughput and CPU time per batch size, and the best throughput as headline."""
+    found: list[Measurement] = []
+    best: Measurement | None = None
+    for size in sizes:
+        at = {"batch_size": size}
+        if size in broken:
+            found.append(Measurement("throughput_offline_per_s", None, "1/s", (), broken[size], at))
+            continue
+        windows = measured[size]
+        samples = tuple(w.throughput for w in windows.accepted)
+        value = float(np.median(samples)) if samples else None
+        found.append(Measurement("throughput_offline_per_s", value, "1/s", samples, windows.note, at))
+        found += per_call_cpu(windows, size)
+        if value is not None and (best is None or value > (best.value or 0.0)):
+            best = found[-2]
+    if best is None:
+        notes = [measured[size].note for size in sizes if size in measured]
+        return [*found, Measurement("throughput_offline_per_s", None, "1/s", (), notes[0])]
+    size = int(best.at["batch_size"])
+    cpu = next(m for m in found if m.metric == "cpu_seconds_per_example" and m.at == best.at)
+    found.append(Measurement("throughput_offline_per_s", best.value, "1/s", best.samples, best.note))
+    found.append(Measurement("cpu_seconds_per_example", cpu.value, "s", cpu.samples, cpu.note))
+    if joules.get(size):
+        kwh = tuple(value * 1e6 / 3.6e6 for value in joules[size])
+        found.append(Measurement("energy_per_million_kwh", float(np.median(kwh)), "kWh", kwh))
+    return found
+
+
+def repeat(subject: Subject, batch: int, seconds: float, max_calls: int) -> None:
+    """Some calls outside any timed window, for the pass that measures memory."""
+    measured = 0.0
+    requests = subject.requests(batch)
+    import time
+
+    start = time.perf_counter()
+    for i in range(max_calls):
+        call(subject, requests[i % len(requests)], batch, i)
+        measured = time.perf_counter() - start
+        if measured > seconds and i >= 2:
+            return
+
+
+def save_calls(path: Path, windows: list[Window]) -> None:
+    """The raw clock readings of all windows, rejected ones too (item 16)."""
+    if not windows:
+        return
+    np.savez_compressed(
+        path,
+        issued_ns=np.concatenate([w.issued_ns for w in windows]),
+        done_ns=np.concatenate([w.done_ns for w in windows]),
+        window=np.concatenate([np.full(len(w.issued_ns), i, np.int32) for i, w in enumerate(windows)]),
+        batch_size=np.concatenate([np.full(len(w.issued_ns), w.batch, np.int32) for w in windows]),
+        quiet=np.concatenate([np.full(len(w.issued_ns), w.noise.quiet) for w in windows]),
+    )

@@ -1,0 +1,71 @@
+"""Energy from a counter, or not at all: RAPL for CPUs, NVML for GPUs (measurement item 14)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Protocol
+
+POWERCAP = Path("/sys/class/powercap")
+
+
+class Meter(Protocol):
+    """A running total of energy."""
+
+    def joules(self) -> float:
+        """Energy since some fixed moment, in J."""
+
+
+def meter(device: str, powercap: Path = POWERCAP) -> Meter | None:
+    """The machine's energy counter, None where it has none that can be read."""
+    if device.startswith("cuda"):
+        return Nvml.open()
+    packages = [path for path in sorted(powercap.glob("intel-rapl:*")) if path.name.count(":") == 1]
+    try:
+        for path in packages:
+            (path / "energy_uj").read_text()
+    except OSError:  # most machines keep the counter for root
+        return None
+    return Rapl(packages) if packages else None
+
+
+class Rapl:
+    """The packages' energy counters, which wrap around."""
+
+    def __init__(self, packages: list[Path]) -> None:
+        self._packages = packages
+        self._ranges = [float((path / "max_energy_range_uj").read_text()) for path in packages]
+        self._last = self._read()
+        self._total = 0.0
+
+    def joules(self) -> float:
+        now = self._read()
+        for before, after, span in zip(self._last, now, self._ranges, strict=True):
+            self._total += (after - before) % span if span else after - before
+        self._last = now
+        return self._total / 1e6
+
+    def _read(self) -> list[float]:
+        return [float((path / "energy_uj").read_text()) for path in self._packages]
+
+
+class Nvml:
+    """The GPU's total energy since the driver was loaded."""
+
+    def __init__(self, pynvml: object, handle: object) -> None:
+        self._pynvml = pynvml
+        self._handle = handle
+
+    @classmethod
+    def open(cls) -> Nvml | None:
+        try:
+            import pynvml
+
+            pynvml.nvmlInit()
+            handle = pynvml.nvmlDeviceGetHandleByIndex(0)
+            pynvml.nvmlDeviceGetTotalEnergyConsumption(handle)
+        except Exception:  # ImportError, or an NVML error: older cards lack the counter
+            return None
+        return cls(pynvml, handle)
+
+    def joules(self) -> float:
+        return float(self._pynvml.nvmlDeviceGetTotalEnergyConsumption(self._handle)) / 1e3  # type: ignore[attr-defined]

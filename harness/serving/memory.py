@@ -1,0 +1,141 @@
+"""Memory of this process: the peak over a stretch of calls, and a watch for leaks."""
+
+from __future__ import annotations
+
+import resource
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from harness.record import TrialError
+
+LEAK_MB = 256.0
+"""Growth over the measured calls above which a variant is said to leak."""
+LEAK_PER_CALL_MB = 0.01
+"""Growth per call below which it is a cache that fills, not a leak."""
+
+
+def peak_mb(run: Callable[[], None], device: str = "cpu") -> tuple[float | None, dict[str, Any]]:
+    """Peak resident memory while `run` runs, in MB of 10^6 bytes, and what else is known.
+
+    Writing 5 to clear_refs resets the high-water mark, VmHWM then is exact; `ru_maxrss` never resets
+    (measurement item 13). On a GPU the caching allocator's and NVML's figures are added as facts.
+    """
+    torch = _cuda(device)
+    if torch is not None:
+        torch.cuda.reset_peak_memory_stats()
+    try:
+        Path("/proc/self/clear_refs").write_text("5")
+        resettable = True
+    except OSError:
+        resettable = False
+    before = resident_mb()
+    run()
+    facts: dict[str, Any] = {"resident_before_mb": before, "resident_after_mb": resident_mb()}
+    if torch is not None:
+        facts["cuda_allocated_mb"] = torch.cuda.max_memory_allocated() / 1e6
+        facts["cuda_reserved_mb"] = torch.cuda.max_memory_reserved() / 1e6
+    if (used := nvml_process_mb(device)) is not None:
+        facts["nvml_process_mb"] = used
+    return (_status_mb("VmHWM") if resettable else None), facts
+
+
+def resident_mb() -> float:
+    """Resident memory now, in MB; 0 where /proc is missing."""
+    try:
+        with open("/proc/self/statm", "rb") as file:  # noqa: PTH123 - read once per window
+            return int(file.read().split()[1]) * resource.getpagesize() / 1e6
+    except OSError:
+        return 0.0
+
+
+def check_leak(start_mb: float, calls: int) -> None:
+    """Fail a variant whose memory grows with every call, before it takes the machine along.
+
+    Raises:
+        TrialError: `leaks memory: …`.
+    """
+    growth = resident_mb() - start_mb
+    if growth > LEAK_MB and growth / max(calls, 1) > LEAK_PER_CALL_MB:
+        raise TrialError(
+            f"leaks memory: {growth:.0f} MB more after {calls} calls ({growth / max(calls, 1):.2g} MB per call)"
+        )
+
+
+def available_mb() -> float:
+    """Memory that this process may still take: the machine's, or the control group's if that is less."""
+    available = _meminfo_mb("MemAvailable")
+    for limit, used in (
+        (Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory.current")),
+        (
+            Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"),
+            Path("/sys/fs/cgroup/memory/memory.usage_in_bytes"),
+        ),
+    ):
+        try:
+            available = min(available, (int(limit.read_text()) - int(used.read_text())) / 1e6)
+        except (OSError, ValueError):  # no such control group, or "max"
+            continue
+    return available
+
+
+def limit(memory_mb: int, device: str) -> float | None:
+    """Cap this process's data segment, so that a leak fails here and not in a neighbour.
+
+    Args:
+        memory_mb: what the trial declared; 0 means nine tenths of what is free now.
+    Returns:
+        The cap in MB, None on a GPU (drivers reserve address space far beyond what they use).
+    """
+    if device != "cpu":
+        return None
+    cap = float(memory_mb) if memory_mb else 0.9 * available_mb()
+    try:
+        _, hard = resource.getrlimit(resource.RLIMIT_DATA)
+        resource.setrlimit(resource.RLIMIT_DATA, (int(cap * 1e6), hard))
+    except (OSError, ValueError, OverflowError):
+        return None
+    return cap
+
+
+def nvml_process_mb(device: str) -> float | None:
+    """What NVML says this process holds on the GPU, in MB; None without a GPU or pynvml."""
+    if not device.startswith("cuda"):
+        return None
+    try:
+        import os
+
+        import pynvml
+
+        pynvml.nvmlInit()
+        handle = pynvml.nvmlDeviceGetHandleByIndex(0)
+        running = pynvml.nvmlDeviceGetComputeRunningProcesses(handle)
+        return next((p.usedGpuMemory / 1e6 for p in running if p.pid == os.getpid()), None)
+    except Exception:  # ImportError, or one of pynvml's own errors where the driver hides processes
+        return None
+
+
+def _cuda(device: str) -> Any:
+    import sys
+
+    torch = sys.modules.get("torch")
+    return torch if device.startswith("cuda") and torch is not None and torch.cuda.is_available() else None
+
+
+def _meminfo_mb(field: str) -> float:
+    return _kilobytes(Path("/proc/meminfo"), field) or float("inf")
+
+
+def _status_mb(field: str) -> float | None:
+    return _kilobytes(Path("/proc/self/status"), field)
+
+
+def _kilobytes(path: Path, field: str) -> float | None:
+    """A line `field:  1234 kB` of a /proc file, in MB."""
+    try:
+        for line in path.read_text().splitlines():
+            if line.startswith(field + ":"):
+                return int(line.split()[1]) * 1024 / 1e6
+    except OSError:
+        return None
+    return None

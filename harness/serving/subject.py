@@ -1,0 +1,131 @@
+"""The variant under test, as every scenario sees it: requests to send, answers to check."""
+
+from __future__ import annotations
+
+import importlib
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from harness.protocols import Inputs, Predict
+from harness.record import TrialError
+
+DISTINCT = 128
+"""Distinct requests that are cycled through: enough that no cache answers, few enough to hold ready."""
+
+
+@dataclass
+class Subject:
+    """A loaded variant with its requests.
+
+    Args:
+        predict: raw examples → answers.
+        inputs: the raw test examples.
+        cold: `load_ms`, `first_call_ms`, `cold_start_ms` of this process.
+        width: trailing shape of an answer, fixed by the first call.
+    """
+
+    predict: Predict
+    inputs: Inputs
+    cold: Mapping[str, float]
+    width: tuple[int, ...]
+    seen: dict[int, list[Inputs]] = field(default_factory=dict)
+
+    def requests(self, batch: int) -> list[Inputs]:
+        """Requests of a batch size, cut before any clock runs."""
+        if batch not in self.seen:
+            total = length(self.inputs)
+            count = max(1, min(DISTINCT, total // batch))
+            starts = [(i * batch) for i in range(count)]
+            self.seen[batch] = [
+                take(self.inputs, [(start + k) % total for k in range(batch)]) for start in starts
+            ]
+        return self.seen[batch]
+
+    def check(self, answer: Any, batch: int) -> None:
+        """Refuse an answer of the wrong shape or with NaN.
+
+        Raises:
+            TrialError: what is wrong with it.
+        """
+        if np.shape(answer) != (batch, *self.width):
+            expected = (batch, *self.width)
+            raise TrialError(f"wrong shape: {np.shape(answer)} instead of {expected} for a batch of {batch}")
+        if not finite(answer):
+            raise TrialError(f"not finite: NaN or infinity in the answer to a batch of {batch}")
+
+
+def load_subject(job: Mapping[str, Any], spec: Mapping[str, Any] | None = None) -> Subject:
+    """Load a variant and call it once, under the clock.
+
+    Args:
+        job: what the parent wrote (`harness.serving.serve.child_job`).
+        spec: another variant's specification, for a duel; the job's own by default.
+    """
+    spec = spec or job["spec"]
+    module = task_module(spec)
+    inputs = module.examples(spec)
+    if not length(inputs):
+        raise TrialError("there are no test examples to serve")
+    first = take(inputs, [0])
+    artifact = Path(job["artifacts"].get(spec.get("artifact"), job["folder"]))
+    start = time.perf_counter_ns()
+    predict = module.load_variant(spec, artifact, job["threads"], job["device"])
+    loaded = time.perf_counter_ns()
+    answer = predict(first)
+    done = time.perf_counter_ns()
+    if not np.shape(answer) or len(answer) != 1:
+        raise TrialError(
+            f"wrong shape: {np.shape(answer)} for a batch of 1; the first axis must be the batch"
+        )
+    cold = {
+        "load_ms": (loaded - start) / 1e6,
+        "first_call_ms": (done - loaded) / 1e6,
+        "cold_start_ms": (done - start) / 1e6,
+    }
+    subject = Subject(predict, inputs, cold, np.shape(answer)[1:])
+    subject.check(answer, 1)
+    return subject
+
+
+def task_module(spec: Mapping[str, Any]) -> Any:
+    """The module that loads the variant: the task's, or `subject` for models with a known truth.
+
+    Imported by name: tasks stand above serving, and only this process needs them.
+    """
+    if name := spec.get("subject"):
+        return importlib.import_module(name)
+    table = importlib.import_module("harness.tasks").TASKS
+    return importlib.import_module(table[spec["task"]])
+
+
+def length(inputs: Inputs) -> int:
+    """How many examples there are."""
+    if isinstance(inputs, Mapping):
+        return length(next(iter(inputs.values())))
+    return len(inputs[0]) if isinstance(inputs, tuple) else len(inputs)
+
+
+def take(inputs: Inputs, rows: Sequence[int]) -> Inputs:
+    """Some examples, in the form that the inputs have."""
+    if isinstance(inputs, Mapping):
+        return {key: take(value, rows) for key, value in inputs.items()}
+    if isinstance(inputs, tuple):
+        return tuple(take(value, rows) for value in inputs)
+    if isinstance(inputs, np.ndarray):
+        return np.ascontiguousarray(inputs[list(rows)])
+    if hasattr(inputs, "iloc"):
+        return inputs.iloc[list(rows)]
+    return [inputs[row] for row in rows]
+
+
+def finite(answer: Any) -> bool:
+    """Whether an answer holds no NaN and no infinity; a sum shows either in one pass."""
+    array = np.asarray(answer)
+    if array.dtype.kind != "f":
+        return array.dtype.kind != "O"
+    return bool(np.isfinite(array.sum(dtype=np.float64)))

@@ -1,0 +1,196 @@
+"""Windows of a closed loop: warm-up to steady state, quiet windows, bounded retries."""
+
+from __future__ import annotations
+
+import gc
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from harness.record import TrialError
+from harness.serving.noise import Gate, Noise
+from harness.serving.quantiles import steady
+from harness.serving.subject import Subject
+
+WARM_UP_S = 1.0
+WARM_UP_CALLS = 2000
+DROPPED = 2
+"""First calls of a window that are not counted: they pay for what ran in between (item 5)."""
+
+
+@dataclass(frozen=True)
+class Window:
+    """One stretch of calls at one batch size.
+
+    Args:
+        issued_ns, done_ns: (n,) clock readings before and after each call.
+        cpu_s: CPU time of the process over the window.
+    """
+
+    batch: int
+    issued_ns: np.ndarray
+    done_ns: np.ndarray
+    cpu_s: float
+    noise: Noise
+
+    @property
+    def latencies_ms(self) -> np.ndarray:
+        return (self.done_ns - self.issued_ns) / 1e6
+
+    @property
+    def seconds(self) -> float:
+        return float(self.done_ns[-1] - self.issued_ns[0]) / 1e9
+
+    @property
+    def throughput(self) -> float:
+        """Examples per second of time inside calls: the loop's own microseconds are not the variant's."""
+        return self.batch * len(self.issued_ns) / (float(np.sum(self.done_ns - self.issued_ns)) / 1e9)
+
+    def as_json(self, rejected: bool) -> dict[str, Any]:
+        return {
+            "batch_size": self.batch,
+            "calls": len(self.issued_ns),
+            "seconds": round(self.seconds, 4),
+            "p50_ms": round(float(np.median(self.latencies_ms)), 5),
+            "rejected": rejected,
+            **self.noise.as_json(),
+        }
+
+
+@dataclass
+class Windows:
+    """All windows of one setting, and which of them count.
+
+    Quiet windows count. Where fewer than three were quiet, usable ones count too, which is said;
+    where there are not three of those either, the verdict is `too noisy`.
+    """
+
+    taken: list[Window] = field(default_factory=list)
+
+    @property
+    def quiet(self) -> list[Window]:
+        return [w for w in self.taken if w.noise.quiet]
+
+    @property
+    def accepted(self) -> list[Window]:
+        quiet = self.quiet
+        if len(quiet) >= min(3, max(len(self.taken), 1)):
+            return quiet
+        usable = [w for w in self.taken if w.noise.usable]
+        return usable if len(usable) >= min(3, len(self.taken)) else []
+
+    @property
+    def note(self) -> str:
+        """What a reader must know of the noise: empty where all was quiet enough."""
+        if not self.accepted:
+            return f"too noisy ({len(self.quiet)} of {len(self.taken)} windows quiet)"
+        if len(self.quiet) < len(self.accepted):
+            return f"noisy: {len(self.quiet)} of {len(self.taken)} windows quiet"
+        return ""
+
+    def as_json(self) -> list[dict[str, Any]]:
+        accepted = {id(w) for w in self.accepted}
+        return [w.as_json(rejected=id(w) not in accepted) for w in self.taken]
+
+
+def warm_up(subject: Subject, batch: int, seconds: float = WARM_UP_S) -> dict[str, Any]:
+    """Call until the last 40 calls look steady, or until the cap; the verdict is a fact, not a failure."""
+    requests = subject.requests(batch)
+    clock = time.perf_counter_ns
+    start = clock()
+    calls: list[float] = []
+    while True:
+        before = clock()
+        answer = call(subject, requests[len(calls) % len(requests)], batch, len(calls))
+        calls.append((clock() - before) / 1e6)
+        subject.check(answer, batch)
+        elapsed = (clock() - start) / 1e9
+        if len(calls) % 10 == 0 and len(calls) >= 40 and steady(calls):
+            verdict = "steady"
+            break
+        if elapsed > seconds or len(calls) >= WARM_UP_CALLS:
+            verdict = "steady" if len(calls) >= 8 and steady(calls) else "unsteady"
+            break
+    return {
+        "batch_size": batch,
+        "calls": len(calls),
+        "seconds": round(elapsed, 4),
+        "verdict": verdict,
+        "typical_ms": float(np.median(calls[-20:])),
+    }
+
+
+def call(subject: Subject, request: Any, batch: int, number: int) -> Any:
+    """One call; what the model raises becomes a reason.
+
+    Raises:
+        TrialError: `raised ValueError at call 17 …`.
+        MemoryError: passed on, the caller knows at which batch.
+    """
+    try:
+        return subject.predict(request)
+    except (MemoryError, TrialError):
+        raise
+    except Exception as error:  # whatever the model raises is the finding
+        raise raised(error, batch, number) from error
+
+
+def raised(error: BaseException, batch: int, number: int) -> Exception:
+    """What a model's exception means for its cell."""
+    text = " ".join(str(error).split())[:160]
+    if "can't allocate memory" in text or "out of memory" in text.lower() or "bad_alloc" in text:
+        return MemoryError(f"out of memory at batch {batch}")
+    return TrialError(f"raised {type(error).__name__} at call {number + 1}, batch {batch}: {text}")
+
+
+@contextmanager
+def collector_off() -> Iterator[None]:
+    """No garbage collection inside; what lives already is never looked at again (item 4)."""
+    gc.collect()
+    gc.freeze()
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
+
+
+def measure_window(
+    subject: Subject, batch: int, seconds: float, max_calls: int = 1_000_000, offset: int = 0
+) -> Window:
+    """One window of back-to-back calls."""
+    requests = subject.requests(batch)
+    predict, check, count = subject.predict, subject.check, len(requests)
+    issued: list[int] = []
+    done: list[int] = []
+    clock = time.perf_counter_ns
+    with collector_off():
+        for i in range(DROPPED):
+            check(call(subject, requests[(offset + i) % count], batch, i), batch)
+        gate = Gate()
+        cpu = time.process_time()
+        end = clock() + int(seconds * 1e9)
+        i = 0
+        try:
+            while True:
+                request = requests[(offset + i) % count]
+                before = clock()
+                answer = predict(request)
+                after = clock()
+                check(answer, batch)
+                issued.append(before)
+                done.append(after)
+                i += 1
+                if after >= end or i >= max_calls:
+                    break
+        except (MemoryError, TrialError):
+            raise
+        except Exception as error:  # whatever the model raises is the finding
+            raise raised(error, batch, offset + i) from error
+        cpu = time.process_time() - cpu
+        noise = gate.read()
+    return Window(batch, np.array(issued, np.int64), np.array(done, np.int64), cpu, noise)
