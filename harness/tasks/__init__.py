@@ -3,5 +3,6 @@
 TASKS: dict[str, str] = {
     "image_classification": "harness.tasks.classification",
     "tabular_classification": "harness.tasks.classification",
+    "tabular_regression": "harness.tasks.classification",
     "recommendation": "harness.tasks.recommendation.task",
 }

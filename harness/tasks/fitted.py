@@ -3,7 +3,7 @@
     fitted/model.json           kind, model reference, arguments, task, scaling
     fitted/weights.safetensors  kind `torch`: the network's state
     fitted/estimator.skops      kind `sklearn`: a pipeline of scaler and estimator
-    fitted/model.onnx           kind `onnx`: the user's finished model
+    fitted/model.onnx           kind `onnx`: the user's finished model, wrapped (`harness.tasks.finished`)
 
 No file is a pickle: a run folder may come from somebody else. Scaling is part of the model: a
 `Servable` takes what a client sends (uint8 images, a float32 table) and returns probabilities.
@@ -12,9 +12,7 @@ No file is a pickle: a run folder may come from somebody else. Scaling is part o
 from __future__ import annotations
 
 import json
-import sys
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, Literal
@@ -52,8 +50,6 @@ class Meta:
     Args:
         search: the folder of the user's own module (`package.module:function`), None for others.
         classes: kind `sklearn`: the class of each probability column, where training data may lack some.
-        layout, input_dtype, output: kind `onnx`: what the file takes and gives (see
-            `harness.tasks.finished`).
     """
 
     kind: Kind
@@ -66,9 +62,6 @@ class Meta:
     target_std: float = 1.0
     search: str | None = None
     classes: tuple[int, ...] = ()
-    layout: str = ""
-    input_dtype: str = ""
-    output: str = ""
     format: int = FORMAT
 
     @property
@@ -220,8 +213,8 @@ def estimator_predict(estimator: Any, meta: Meta) -> Predict:
 
 def flat(raw: Inputs) -> np.ndarray:
     """Raw images or table rows as a float32 table (n, columns), not scaled: the pipeline scales."""
-    raw = np.asarray(raw)
-    return raw.reshape(len(raw), -1).astype(np.float32)
+    table: np.ndarray = np.asarray(raw).reshape(len(raw), -1).astype(np.float32)
+    return table
 
 
 def spread(probabilities: np.ndarray, meta: Meta) -> np.ndarray:
@@ -240,25 +233,17 @@ def example_inputs(task: Task, n: int = 2) -> Tensor:
 
 
 def build_network(model: str, task: Task, args: Mapping[str, Any], search: str | None) -> nn.Module:
-    """`models.build_model` with the folder of the user's own module on the import path."""
+    """A fresh network of a model reference.
+
+    Raises:
+        TrialError: the reference, its arguments or the data do not fit; the message names the cure.
+    """
     from harness.models.build import build_model
 
-    with importable(search):
-        network: nn.Module = build_model(model, task, dict(args))
-        return network
-
-
-@contextmanager
-def importable(folder: str | None) -> Iterator[None]:
-    """Within, modules of `folder` can be imported."""
-    if folder is None or folder in sys.path:
-        yield
-        return
-    sys.path.insert(0, folder)
     try:
-        yield
-    finally:
-        sys.path.remove(folder)
+        return build_model(model, task, dict(args), Path(search) if search else None)
+    except ValueError as error:
+        raise TrialError(str(error)) from error
 
 
 def _without_download(args: Mapping[str, Any]) -> dict[str, Any]:

@@ -24,7 +24,8 @@ from harness.suite.schema import Augmentation
 class Batches(Protocol):
     """What the loop trains on: (inputs, targets) on the device, raw inputs as the model takes them."""
 
-    steps_per_epoch: int
+    @property
+    def steps_per_epoch(self) -> int: ...
 
     def training(self, epoch: int) -> Iterator[tuple[Any, Tensor]]:
         """`steps_per_epoch` batches, the same for the same epoch."""

@@ -10,8 +10,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -114,38 +113,37 @@ def fit(
         owner: the module that may bring its own `param_groups`; the model itself unless given.
 
     Raises:
-        TrialError: the loss became NaN, or memory ran out.
+        TrialError: the loss became NaN; the reason says when.
     """
-    with _out_of_memory_is_said(training.batch_size):
-        resumed = checkpoints.load(folder, key) if folder else None
-        if resumed:
-            mode, tried = Mode(**resumed.progress["mode"]), resumed.progress["tried"]
-        else:
-            first = next(iter(batches.training(0)))
-            mode, tried = choose_mode(model, first, objective.loss, device, training.precision)
-        model = mode.place(model, device)
-        optimizer = build_optimizer(owner or model, training.optimizer)
-        run = _Run(model, batches, objective, training, optimizer, mode, seed, device)
+    resumed = checkpoints.load(folder, key) if folder else None
+    if resumed:
+        mode, tried = Mode(**resumed.progress["mode"]), resumed.progress["tried"]
+    else:
+        first = next(iter(batches.training(0)))
+        mode, tried = choose_mode(model, first, objective.loss, device, training.precision)
+    model = mode.place(model, device)
+    optimizer = build_optimizer(owner or model, training.optimizer)
+    run = _Run(model, batches, objective, training, optimizer, mode, seed, device)
 
-        history, best, start = [], checkpoints.snapshot(model), 0
-        if resumed:
-            checkpoints.restore(model, resumed.model)
-            checkpoints.restore_optimizer(optimizer, resumed.optimizer)
-            history = [Epoch(**row) for row in resumed.progress["history"]]
-            best, start = resumed.best, resumed.epoch
+    history, best, start = [], checkpoints.snapshot(model), 0
+    if resumed:
+        checkpoints.restore(model, resumed.model)
+        checkpoints.restore_optimizer(optimizer, resumed.optimizer)
+        history = [Epoch(**row) for row in resumed.progress["history"]]
+        best, start = resumed.best, resumed.epoch
 
-        for number in range(start, training.epochs):
-            history.append(run.epoch(number))
-            if best_epoch(history) == number + 1:
-                best = checkpoints.snapshot(model)
-            if folder:
-                state = {"history": [asdict(e) for e in history], "mode": asdict(mode), "tried": dict(tried)}
-                moments = checkpoints.optimizer_tensors(optimizer)
-                now = Checkpoint(key, number + 1, checkpoints.snapshot(model), best, moments, state)
-                checkpoints.save(folder, now)
-            progress(_for_people(history[-1], training.epochs))
+    for number in range(start, training.epochs):
+        history.append(run.epoch(number))
+        if best_epoch(history) == number + 1:
+            best = checkpoints.snapshot(model)
+        if folder:
+            state = {"history": [asdict(e) for e in history], "mode": asdict(mode), "tried": dict(tried)}
+            moments = checkpoints.optimizer_tensors(optimizer)
+            now = Checkpoint(key, number + 1, checkpoints.snapshot(model), best, moments, state)
+            checkpoints.save(folder, now)
+        progress(_for_people(history[-1], training.epochs))
 
-        checkpoints.restore(model, best)
+    checkpoints.restore(model, best)
     facts = {**tried, **({"resumed_after_epoch": start} if start else {})}
     return Fit(tuple(history), best_epoch(history), mode, facts)
 
@@ -257,16 +255,3 @@ def _for_people(epoch: Epoch, epochs: int) -> dict[str, Any]:
         "score": epoch.validation_score if validated else epoch.train_score,
         "seconds": epoch.seconds,
     }
-
-
-@contextmanager
-def _out_of_memory_is_said(batch_size: int) -> Iterator[None]:
-    """Within, running out of memory becomes a reason for a table cell."""
-    try:
-        yield
-    except (MemoryError, RuntimeError) as error:
-        # The CPU allocator raises a plain RuntimeError; a GPU's is a subclass of it.
-        out = isinstance(error, MemoryError | torch.OutOfMemoryError) or "t allocate memory" in str(error)
-        if not out:
-            raise
-        raise TrialError(f"out of memory at batch {batch_size}: lower batch_size") from error

@@ -11,7 +11,7 @@ import copy
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -82,17 +82,14 @@ def choose_mode(
     """
     modes = possible_modes(model, batch[0], device, precision)
     if len(modes) == 1:
-        return modes[0], {"mode": asdict(modes[0])}
+        return modes[0], {}
     seconds: dict[Mode, float] = {}
     with torch.random.fork_rng(_cuda_devices(device)):
         for mode in modes:
             seconds[mode] = _time_steps(model, batch, loss, device, mode, min(seconds.values(), default=1e9))
     fastest = min(modes, key=seconds.__getitem__)
     chosen = fastest if seconds[fastest] < CLEARLY_FASTER * seconds[modes[0]] else modes[0]
-    return chosen, {
-        "mode": asdict(chosen),
-        "tried_seconds_per_step": {m.label: round(s, 5) for m, s in seconds.items()},
-    }
+    return chosen, {"tried_seconds_per_step": {m.label: round(s, 5) for m, s in seconds.items()}}
 
 
 def possible_modes(model: nn.Module, inputs: Any, device: str, precision: str) -> list[Mode]:

@@ -1,0 +1,279 @@
+"""Images and tables, classes and values: how such a task trains, scores and answers.
+
+A network, a scikit-learn estimator and a finished ONNX file go the same way and end in the same
+table. Networks are trained by `harness.training.loop`; what is fitted is kept by `harness.tasks.fitted`.
+"""
+
+from __future__ import annotations
+
+import csv
+import time
+from collections.abc import Mapping
+from dataclasses import asdict, fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from harness import streams
+from harness.datasets.parts import Parts, load_parts
+from harness.metrics import METRICS
+from harness.protocols import Inputs, Job, Outcome, Predict, Split, Task
+from harness.record import Measurement, TrialError
+from harness.runtimes import runtime
+from harness.suite.schema import Training
+from harness.tasks import estimators, finished, fitted
+from harness.tasks.evaluation import (
+    check_predictions,
+    describe_errors,
+    measure_quality,
+    parity,
+    predict_batches,
+    write_predictions,
+)
+from harness.tasks.fitted import Meta, Scaled, Scaling, Servable
+from harness.training.batches import TensorBatches
+from harness.training.flops import count_parameters, flops_per_example
+from harness.training.loop import Epoch, Fit, classification, fit, regression
+
+CALIBRATION_EXAMPLES = 500
+
+
+def train(job: Job) -> Outcome:
+    """Fit a candidate; write `fitted/`, `history.csv` and `validation.parquet` into the job's folder.
+
+    Raises:
+        TrialError: the loss became NaN, the model does not fit the data, …
+    """
+    spec = job.trial.spec
+    torch.set_num_threads(job.threads)  # a reused worker keeps what the last trial set
+    parts = load_parts(spec["data"], spec["train_size"], ("train", "validation"))
+    kind = spec["model"].partition(":")[0]
+    if kind == "sklearn":
+        outcome = _train_estimator(job, parts)
+    elif kind == "onnx":
+        outcome = _adopt_finished(job, parts)
+    else:
+        outcome = _train_network(job, parts)
+    return Outcome(outcome.measurements, {**outcome.facts, "data": dict(parts.facts)})
+
+
+def score(job: Job) -> Outcome:
+    """Prepare the runtime's artifact, predict the test part with it once, measure quality and parity.
+
+    Raises:
+        TrialError: the runtime cannot run this model, or what it answers is no prediction.
+    """
+    spec = job.trial.spec
+    torch.set_num_threads(job.threads)
+    parts = load_parts(spec["data"], spec["train_size"], ("train", "validation", "test"))
+    source = job.needs[spec["fitted"]] / "fitted"
+    artifact = job.folder / "artifact"
+    prepared = runtime(spec["runtime"]).prepare(
+        source, artifact, _calibration(parts.train, job.trial.seed or 0), parts.validation
+    )
+    predict = load_variant(spec, artifact, job.threads, job.device)
+
+    started, cpu_started = time.perf_counter(), time.process_time()
+    predictions = predict_batches(predict, parts.test.inputs)
+    facts: dict[str, Any] = {
+        "prepared": dict(prepared),
+        "predict_seconds": time.perf_counter() - started,
+        "predict_cpu_seconds": time.process_time() - cpu_started,
+    }
+    check_predictions(predictions, len(parts.test), parts.task)
+    write_predictions(job.folder / "predictions.parquet", parts.test, predictions)
+    reference, name = reference_predict(source)
+    facts["parity"] = dict(parity(predict, reference, parts.test.inputs, name))
+    if parts.task.num_classes:
+        facts |= describe_errors(predictions, parts.test.targets, parts.task)
+    return Outcome(measure_quality(predictions, parts.test.targets, parts.task), facts)
+
+
+def load_variant(spec: Mapping[str, Any], artifact: Path, threads: int, device: str) -> Predict:
+    """The deployable artifact, ready to answer raw examples."""
+    return runtime(spec["runtime"]).load(artifact, threads, device)
+
+
+def examples(spec: Mapping[str, Any]) -> Inputs:
+    """Raw test examples to serve, without their targets."""
+    return load_parts(spec["data"], spec.get("train_size"), ("test",)).test.inputs
+
+
+def reference_predict(source: Path) -> tuple[Predict, str]:
+    """The fitted model in its own framework, in fp32, and its name for people."""
+    meta = fitted.load_meta(source)
+    if meta.kind == "sklearn":
+        return fitted.estimator_predict(fitted.load_estimator(source), meta), "sklearn"
+    if meta.kind == "onnx":
+        return finished.load(source / "model.onnx"), "onnx file as given"
+    return _network_predict(fitted.load_servable(source)), "torch fp32"
+
+
+def fit_scaling(part: Split, task: Task) -> Scaling:
+    """Mean and deviation per channel (of 0…1) or per column, and of a regression's targets.
+
+    Only the training part may be passed: anything else leaks.
+    """
+    if task.name == "image_classification":
+        levels = np.arange(256) / 255.0
+        counts = np.stack(
+            [np.bincount(channel.ravel(), minlength=256) for channel in np.moveaxis(part.inputs, 1, 0)]
+        )
+        share = counts / counts.sum(axis=1, keepdims=True)
+        mean = share @ levels
+        std = np.sqrt(share @ levels**2 - mean**2)
+    else:
+        table = np.asarray(part.inputs, dtype=np.float64)
+        if not np.isfinite(table).all():
+            raise TrialError("the table holds NaN or infinite numbers: fill them in before")
+        mean, std = table.mean(axis=0), table.std(axis=0)
+    std = np.where(std > 1e-6, std, 1.0)  # a constant column stays 0
+    if task.num_classes:
+        return Scaling(tuple(mean.tolist()), tuple(std.tolist()))
+    spread = float(np.std(part.targets)) or 1.0
+    return Scaling(tuple(mean.tolist()), tuple(std.tolist()), float(np.mean(part.targets)), spread)
+
+
+def _train_network(job: Job, parts: Parts) -> Outcome:
+    spec, task, seed = job.trial.spec, parts.task, job.trial.spec["seed"]
+    training = Training.model_validate(spec["training"])
+    scaling = fit_scaling(parts.train, task)
+    torch.manual_seed(streams.seed_for(seed, "init"))
+    network = fitted.build_network(spec["model"], task, spec["args"], spec.get("search"))
+    model = Scaled(network, scaling, task)
+    flops = flops_per_example(model, fitted.example_inputs(task))
+
+    result = fit(
+        model,
+        _batches(parts, scaling, training, seed, job.device),
+        classification(training.label_smoothing) if task.num_classes else regression(),
+        training,
+        seed=seed,
+        device=job.device,
+        progress=job.progress,
+        folder=job.checkpoint,
+        key=job.trial.id,
+        owner=network,
+    )
+    write_history(job.folder / "history.csv", result.history)
+    meta = Meta("torch", spec["model"], spec["args"], task, **asdict(scaling), search=spec.get("search"))
+    fitted.save_network(job.folder / "fitted", network, meta)
+    servable = Servable(model.cpu(), scaling, task).eval()
+    facts = {**_said(result), **_validate(job, parts, _network_predict(servable))}
+    return Outcome(
+        (
+            _measurement("train_seconds", sum(e.seconds for e in result.history)),
+            _measurement("parameters", count_parameters(network)),
+            _measurement("flops_per_example", flops),
+        ),
+        facts,
+    )
+
+
+def _batches(parts: Parts, scaling: Scaling, training: Training, seed: int, device: str) -> TensorBatches:
+    def targets(part: Split) -> torch.Tensor:
+        if parts.task.num_classes:
+            return torch.from_numpy(part.targets.astype(np.int64)).to(device)
+        scaled = (part.targets - scaling.target_mean) / scaling.target_std
+        return torch.from_numpy(scaled.astype(np.float32)).to(device)
+
+    def inputs(part: Split) -> torch.Tensor:
+        return torch.from_numpy(np.array(part.inputs, order="C")).to(device)
+
+    return TensorBatches(
+        inputs(parts.train),
+        targets(parts.train),
+        inputs(parts.validation),
+        targets(parts.validation),
+        training.batch_size,
+        training.augmentation,
+        seed,
+    )
+
+
+def _said(result: Fit) -> dict[str, Any]:
+    """What was decided while training, for the record."""
+    best = next(e for e in result.history if e.epoch == result.best_epoch)
+    return {
+        "precision": result.mode.precision,
+        "mode": result.mode.label,
+        **result.facts,
+        "best_epoch": result.best_epoch,
+        "epochs": len(result.history),
+        "best_epoch_by": "validation score" if best.validation_score is not None else "last epoch",
+        "train_cpu_seconds": sum(e.cpu_seconds for e in result.history),
+    }
+
+
+def _train_estimator(job: Job, parts: Parts) -> Outcome:
+    spec, task = job.trial.spec, parts.task
+    name = spec["model"].partition(":")[2]
+    estimator = estimators.build_estimator(
+        name, spec["args"], streams.seed_for(spec["seed"], "init") % 2**32, job.threads
+    )
+    scaling = fit_scaling(parts.train, task)
+    started, cpu_started = time.perf_counter(), time.process_time()
+    pipeline, facts = estimators.fit_estimator(estimator, parts.train, task, scaling)
+    seconds, cpu_seconds = time.perf_counter() - started, time.process_time() - cpu_started
+    classes = tuple(int(c) for c in estimator.classes_) if task.num_classes else ()
+    meta = Meta("sklearn", spec["model"], spec["args"], task, **asdict(scaling), classes=classes)
+    fitted.save_estimator(job.folder / "fitted", pipeline, meta)
+    facts |= {"train_cpu_seconds": cpu_seconds}
+    facts |= _validate(job, parts, fitted.estimator_predict(pipeline, meta))
+    measured = [_measurement("train_seconds", seconds)]
+    parameters = estimators.count_parameters(pipeline)
+    if parameters is not None:
+        measured.append(_measurement("parameters", parameters))
+    return Outcome(tuple(measured), facts)
+
+
+def _adopt_finished(job: Job, parts: Parts) -> Outcome:
+    """A finished ONNX file is checked and wrapped, not trained."""
+    spec = job.trial.spec
+    path = Path(spec.get("search") or ".") / spec["model"].partition(":")[2]
+    adopted = finished.adopt(path, parts.task, spec["args"], parts.train.inputs[:8])
+    meta = Meta("onnx", spec["model"], spec["args"], parts.task)
+    fitted.save_onnx(job.folder / "fitted", adopted.model, meta)
+    predict = finished.load(job.folder / "fitted" / "model.onnx")
+    facts = {"trained": False, **adopted.facts, **_validate(job, parts, predict)}
+    return Outcome((_measurement("parameters", adopted.parameters),), facts)
+
+
+def _validate(job: Job, parts: Parts, predict: Predict) -> dict[str, Any]:
+    """Predict the validation part with the fitted model in fp32, store and measure it."""
+    part = parts.validation
+    if not len(part):
+        return {"validation": {}}
+    predictions = predict_batches(predict, part.inputs)
+    check_predictions(predictions, len(part), parts.task)
+    write_predictions(job.folder / "validation.parquet", part, predictions)
+    measured = measure_quality(predictions, part.targets, parts.task)
+    return {"validation": {m.metric: m.value for m in measured}}
+
+
+def _network_predict(servable: Servable) -> Predict:
+    def predict(raw: Inputs) -> np.ndarray:
+        with torch.inference_mode():
+            return np.asarray(servable(torch.from_numpy(np.array(raw, order="C"))).numpy())
+
+    return predict
+
+
+def write_history(path: Path, history: tuple[Epoch, ...]) -> None:
+    """`history.csv`, one row per epoch; what was not measured is empty."""
+    with path.open("w", newline="") as file:
+        writer = csv.DictWriter(file, [f.name for f in fields(Epoch)])
+        writer.writeheader()
+        writer.writerows(asdict(epoch) for epoch in history)
+
+
+def _calibration(part: Split, seed: int) -> Split:
+    """Up to 500 training examples for quantisation; never test data."""
+    rows = streams.generator(seed, "calibration").permutation(len(part))[:CALIBRATION_EXAMPLES]
+    return Split(part.inputs[rows], part.targets[rows], part.ids[rows])
+
+
+def _measurement(name: str, value: float) -> Measurement:
+    return Measurement(name, float(value), METRICS[name].unit)

@@ -1,0 +1,151 @@
+"""Predictions of a part of the data: made in batches, checked, stored, measured."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from harness.metrics import METRICS, quality
+from harness.protocols import Inputs, Predict, Split, Task
+from harness.record import Measurement, TrialError
+
+CLASSIFICATION = (
+    "accuracy",
+    "balanced_accuracy",
+    "precision_macro",
+    "recall_macro",
+    "f1_macro",
+    "roc_auc",
+    "pr_auc",
+    "log_loss",
+    "ece",
+    "brier",
+)
+REGRESSION = ("mse", "mae", "r2")
+
+BATCH = 128
+"""Larger batches leave the processor's cache, smaller ones pay more overhead per call."""
+SUM_TOLERANCE = 0.01
+"""How far a row of probabilities may sum from 1: int8 and bf16 round, a logit is off by more."""
+PARITY_EXAMPLES = 1000
+"""Answering the whole test part once more per runtime would cost half a training epoch."""
+
+
+def predict_batches(predict: Predict, inputs: Inputs, batch: int = BATCH) -> np.ndarray:
+    """Predict n raw examples: (n, k) probabilities or (n,) values, float32."""
+    return np.concatenate(
+        [
+            np.asarray(predict(inputs[start : start + batch]), dtype=np.float32)
+            for start in range(0, len(inputs), batch)
+        ]
+    )
+
+
+def check_predictions(predictions: np.ndarray, n: int, task: Task) -> None:
+    """Refuse what is not a prediction of this task.
+
+    Raises:
+        TrialError: wrong shape, NaN, or rows that are no probabilities; the reason says which.
+    """
+    wanted = (n, task.num_classes) if task.num_classes else (n,)
+    if predictions.shape != wanted:
+        raise TrialError(f"wrong output shape {predictions.shape} where {wanted} is needed")
+    bad = ~np.isfinite(predictions.reshape(n, -1)).all(axis=1)
+    if bad.any():
+        raise TrialError(f"NaN or infinite predictions for {bad.sum()} of {n} examples")
+    if task.num_classes:
+        off = np.abs(predictions.sum(axis=1) - 1).max()
+        if off > SUM_TOLERANCE or predictions.min() < -SUM_TOLERANCE:
+            raise TrialError(
+                f"outputs are no probabilities: apply softmax "
+                f"(rows sum to 1 ± {off:.3g}, smallest {predictions.min():.3g})"
+            )
+
+
+def write_predictions(path: Path, part: Split, predictions: np.ndarray) -> None:
+    """One row per example: id, target, p_0 … p_{k-1} (or prediction), float32."""
+    columns: dict[str, np.ndarray] = {"id": np.asarray(part.ids, np.int64), "target": part.targets}
+    if predictions.ndim == 2:
+        columns |= {f"p_{c}": predictions[:, c] for c in range(predictions.shape[1])}
+    else:
+        columns["prediction"] = predictions
+    pd.DataFrame(columns).to_parquet(path, index=False)
+
+
+def read_predictions(path: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """ids (n,), targets (n,), probabilities (n, k) or values (n,): the inverse of `write_predictions`."""
+    table = pd.read_parquet(path)
+    predictions: np.ndarray
+    if "prediction" in table:
+        predictions = table["prediction"].to_numpy()
+    else:
+        k = sum(str(c).startswith("p_") for c in table)
+        predictions = table[[f"p_{c}" for c in range(k)]].to_numpy()
+    return table["id"].to_numpy(), table["target"].to_numpy(), predictions
+
+
+def measure_quality(predictions: np.ndarray, targets: np.ndarray, task: Task) -> tuple[Measurement, ...]:
+    """All quality metrics of the task."""
+    names = CLASSIFICATION if task.num_classes else REGRESSION
+    return tuple(_measure(name, predictions, targets) for name in names)
+
+
+def _measure(name: str, predictions: np.ndarray, targets: np.ndarray) -> Measurement:
+    metric = METRICS[name]
+    assert metric.measure is not None
+    value = metric.measure(predictions, targets)
+    if math.isnan(value):
+        one = "one class" if name in CLASSIFICATION else "one value"
+        return Measurement(
+            name, None, metric.unit, note=f"not estimable ({one} only among {len(targets)} targets)"
+        )
+    return Measurement(name, value, metric.unit)
+
+
+def describe_errors(probabilities: np.ndarray, targets: np.ndarray, task: Task) -> dict[str, Any]:
+    """Where a classifier errs, for the report: confusion, per class, weakest class, calibration."""
+    counts, confidence, right = quality.reliability(probabilities, targets)
+    per_class = quality.per_class_accuracy(probabilities, targets)
+    weakest = quality.weakest_class(probabilities, targets)
+    return {
+        "class_names": list(task.class_names),
+        "confusion": quality.confusion_matrix(probabilities, targets).tolist(),
+        "per_class_accuracy": {
+            name: _number(value) for name, value in zip(task.class_names, per_class, strict=True)
+        },
+        "weakest_class": {"name": task.class_names[weakest], "accuracy": float(per_class[weakest])},
+        "calibration": {
+            "bins": len(counts),
+            "counts": counts.tolist(),
+            "confidence": [_number(c) for c in confidence],
+            "accuracy": [_number(r) for r in right],
+        },
+    }
+
+
+def parity(predict: Predict, reference: Predict, inputs: Inputs, name: str) -> Mapping[str, Any]:
+    """How far a runtime's answers are from the reference's on up to 1,000 examples.
+
+    Args:
+        name: of the reference, for people.
+    """
+    some = inputs[:PARITY_EXAMPLES]
+    ours, theirs = predict_batches(predict, some), predict_batches(reference, some)
+    facts = {
+        "reference": name,
+        "examples": len(some),
+        "max_abs_difference": float(np.abs(ours.astype(np.float64) - theirs).max()),
+    }
+    if ours.ndim == 2:
+        facts["agreement"] = float((ours.argmax(axis=1) == theirs.argmax(axis=1)).mean())
+    return facts
+
+
+def _number(value: float) -> float | None:
+    """JSON knows no NaN."""
+    return None if math.isnan(value) else float(value)

@@ -1,0 +1,254 @@
+"""Finished models as ONNX files, from any framework: checked and wrapped, not trained.
+
+The file is rewritten so that it takes what every artifact takes (raw uint8 images, float32 tables) and
+answers probabilities: cast, scaling, channel order and softmax become nodes of its graph. Then
+every runtime that reads ONNX serves it like any other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from harness.protocols import Inputs, Predict, Task
+from harness.record import TrialError
+
+PREFIX = "finished/"
+"""Before the file's own names, so that the wrapper's `input` and `output` are free."""
+
+
+@dataclass(frozen=True)
+class Wants:
+    """What a file takes and gives; see `build`."""
+
+    layout: str
+    scale: float
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    output: str
+
+
+@dataclass(frozen=True)
+class Adopted:
+    """A wrapped model as bytes, its learnt numbers, and what was found in or assumed about the file."""
+
+    model: bytes
+    parameters: int
+    facts: Mapping[str, Any]
+
+
+def build(
+    task: Task,
+    *,
+    layout: str = "auto",
+    scale: float | None = None,
+    mean: tuple[float, ...] = (),
+    std: tuple[float, ...] = (),
+    output: str = "auto",
+) -> Wants:
+    """The arguments of an `onnx:` candidate.
+
+    Args:
+        layout: `nchw` (PyTorch), `nhwc` (Keras, TensorFlow), `flat` (the input's own shape, rows of an
+            image one after the other), `auto`: by the shape of the file's input.
+        scale: what raw values are multiplied by first; 1/255 for images unless given, 1 for tables. Not
+            used where the file takes uint8: such a file scales for itself.
+        mean, std: per channel or column, subtracted and divided by after that.
+        output: `probabilities`, `logits`, `auto`: by whether rows sum to 1.
+    """
+    if layout not in ("auto", "nchw", "nhwc", "flat"):
+        raise TrialError(f"layout {layout!r}: write auto, nchw, nhwc or flat")
+    if output not in ("auto", "probabilities", "logits"):
+        raise TrialError(f"output {output!r}: write auto, probabilities or logits")
+    is_image = task.name == "image_classification"
+    scale = (1 / 255 if is_image else 1.0) if scale is None else scale
+    return Wants(layout, scale, tuple(mean) or (0.0,), tuple(std) or (1.0,), output)
+
+
+def adopt(path: Path, task: Task, args: Mapping[str, Any], examples: np.ndarray) -> Adopted:
+    """Check a finished model against the task and wrap it.
+
+    Args:
+        examples: some raw inputs, to see what the file answers.
+
+    Raises:
+        TrialError: it is unreadable, or its shapes do not fit the task; the message names both.
+    """
+    import onnx
+    from onnx import compose, numpy_helper
+
+    try:
+        wants = build(task, **args)
+    except TypeError as error:
+        raise TrialError(f"{path.name}: {error}; there are layout, scale, mean, std, output") from error
+    try:
+        model = onnx.load(str(path))
+        onnx.checker.check_model(model)
+    except Exception as error:  # protobuf, onnx and the file system each raise kinds of their own
+        raise TrialError(f"{path.name} is no readable ONNX file: {_line(error)}") from error
+    parameters = sum(numpy_helper.to_array(w).size for w in model.graph.initializer if w.data_type in _FLOATS)
+    model = compose.add_prefix(model, PREFIX)
+    wants = _wrap_input(model, path.name, task, wants)
+    answer = _find_answer(model, task, wants, examples, path.name)
+    _end(model, task, answer)
+    facts = {"takes": {k: v for k, v in asdict(wants).items() if k != "output"}, "gives": answer}
+    return Adopted(model.SerializeToString(), parameters, facts)
+
+
+def _wrap_input(model: Any, name: str, task: Task, wants: Wants) -> Wants:
+    """Put cast, scaling and channel order before the graph; return what is now known."""
+    from onnx import TensorProto, helper, numpy_helper
+
+    graph = model.graph
+    weights = {w.name for w in graph.initializer}
+    inputs = [i for i in graph.input if i.name not in weights]
+    if len(inputs) != 1:
+        raise TrialError(f"{name} takes {len(inputs)} inputs, one is needed")
+    taken = inputs[0].type.tensor_type
+    dims = [d.dim_value if d.HasField("dim_value") else 0 for d in taken.shape.dim][1:]
+    layout = _layout(dims, name, task, wants.layout)
+    is_image = task.name == "image_classification"
+    wants = replace(wants, layout=layout, scale=1.0 if taken.elem_type == TensorProto.UINT8 else wants.scale)
+
+    shape = (-1, 1, 1) if is_image else (-1,)
+    mean, std = (np.asarray(v, np.float32).reshape(shape) for v in (wants.mean, wants.std))
+    constants: dict[str, np.ndarray] = {
+        "factor": (wants.scale / std).astype(np.float32),
+        "offset": (-mean / std).astype(np.float32),
+        "own_shape": np.array([-1, *(dims if all(dims) else [int(np.prod(task.input_shape))])], np.int64),
+    }
+    steps = [
+        helper.make_node("Cast", ["input"], ["as_float"], to=TensorProto.FLOAT),
+        helper.make_node("Mul", ["as_float", "factor"], ["multiplied"]),
+        helper.make_node("Add", ["multiplied", "offset"], ["scaled"]),
+    ]
+    last = "scaled"
+    if layout == "nhwc":
+        steps.append(helper.make_node("Transpose", [last], ["channels_last"], perm=[0, 2, 3, 1]))
+        last = "channels_last"
+    elif layout == "flat":
+        steps.append(helper.make_node("Reshape", [last, "own_shape"], ["reshaped"]))
+        last = "reshaped"
+    steps.append(helper.make_node("Cast", [last], [inputs[0].name], to=taken.elem_type))
+
+    raw_type = TensorProto.UINT8 if is_image else TensorProto.FLOAT
+    later = list(graph.node)
+    del graph.node[:], graph.input[:], graph.value_info[:]
+    graph.input.append(helper.make_tensor_value_info("input", raw_type, ["batch", *task.input_shape]))
+    graph.initializer.extend(numpy_helper.from_array(v, k) for k, v in constants.items())
+    graph.node.extend([*steps, *later])
+    return wants
+
+
+def _layout(dims: list[int], name: str, task: Task, asked: str) -> str:
+    """How the file wants its input; a dimension of 0 is a dynamic one and fits anything."""
+
+    def fits(shape: tuple[int, ...]) -> bool:
+        return len(dims) == len(shape) and all(d in (0, s) for d, s in zip(dims, shape, strict=True))
+
+    choices = {"nchw": task.input_shape}
+    if task.name == "image_classification":
+        channels, height, width = task.input_shape
+        choices["nhwc"] = (height, width, channels)
+    for layout, shape in choices.items():
+        if asked in ("auto", layout) and fits(shape):
+            return layout
+    if asked in ("auto", "flat") and all(dims) and int(np.prod(dims)) == int(np.prod(task.input_shape)):
+        return "flat"
+    wanted = " or ".join(str(("batch", *shape)) for shape in choices.values())
+    how = "" if asked == "auto" else f" as {asked}"
+    raise TrialError(f"{name} takes {('batch', *dims)}{how}, the data are {wanted}")
+
+
+def _find_answer(model: Any, task: Task, wants: Wants, examples: np.ndarray, name: str) -> dict[str, Any]:
+    """Choose the output that answers the task, and see what it answers."""
+    outputs = [o.name for o in model.graph.output]
+    for output in model.graph.output:  # a batch of fixed size is tried as a dynamic one
+        if output.type.tensor_type.shape.dim:
+            output.type.tensor_type.shape.dim[0].dim_param = "batch"
+    try:
+        answers = _session(model.SerializeToString()).run(outputs, {"input": examples})
+    except Exception as error:  # ONNX Runtime's exceptions share no public base but Exception
+        raise TrialError(
+            f"{name} cannot answer {len(examples)} examples at once: export it with a dynamic batch "
+            f"({_line(error)})"
+        ) from error
+    k, n = task.num_classes, len(examples)
+    for output, answer in zip(outputs, answers, strict=True):
+        if not isinstance(answer, np.ndarray) or answer.dtype.kind != "f":
+            continue
+        if not k and answer.size == n:
+            return {"output": output, "kind": "values", "type": str(answer.dtype)}
+        if k and answer.shape == (n, k):
+            kind = wants.output
+            if kind == "auto":
+                is_share = (answer >= -1e-3).all() and np.allclose(answer.sum(axis=1), 1, atol=1e-2)
+                kind = "probabilities" if is_share else "logits"
+            return {"output": output, "kind": kind, "type": str(answer.dtype)}
+        if k == 2 and answer.size == n:
+            in_range = ((answer >= 0) & (answer <= 1)).all()
+            kind = "positive_probability" if wants.output != "logits" and in_range else "positive_logit"
+            return {"output": output, "kind": kind, "type": str(answer.dtype)}
+    shapes = ", ".join(str(getattr(a, "shape", type(a).__name__)) for a in answers)
+    raise TrialError(
+        f"{name} answers {n} examples with {shapes}, the task needs {(n, k) if k else (n,)} floats"
+    )
+
+
+def _end(model: Any, task: Task, answer: Mapping[str, Any]) -> None:
+    """Leave one float32 output: probabilities (batch, k), or values (batch,)."""
+    from onnx import TensorProto, helper, numpy_helper
+
+    graph, kind = model.graph, answer["kind"]
+    steps = [helper.make_node("Cast", [answer["output"]], ["answer"], to=TensorProto.FLOAT)]
+    if kind == "probabilities":
+        steps.append(helper.make_node("Identity", ["answer"], ["output"]))
+    elif kind == "logits":
+        steps.append(helper.make_node("Softmax", ["answer"], ["output"], axis=1))
+    elif kind == "values":
+        graph.initializer.append(numpy_helper.from_array(np.array([-1], np.int64), "flat_shape"))
+        steps.append(helper.make_node("Reshape", ["answer", "flat_shape"], ["output"]))
+    else:
+        graph.initializer.append(numpy_helper.from_array(np.array([-1, 1], np.int64), "column_shape"))
+        graph.initializer.append(numpy_helper.from_array(np.array([1], np.float32), "one"))
+        steps.append(helper.make_node("Reshape", ["answer", "column_shape"], ["column"]))
+        squash = "Sigmoid" if kind == "positive_logit" else "Identity"
+        steps.append(helper.make_node(squash, ["column"], ["positive"]))
+        steps.append(helper.make_node("Sub", ["one", "positive"], ["negative"]))
+        steps.append(helper.make_node("Concat", ["negative", "positive"], ["output"], axis=1))
+    graph.node.extend(steps)
+    del graph.output[:]
+    width = [task.num_classes] if task.num_classes else []
+    graph.output.append(helper.make_tensor_value_info("output", TensorProto.FLOAT, ["batch", *width]))
+
+
+def load(path: Path) -> Predict:
+    """A wrapped model in ONNX Runtime on one thread of the CPU."""
+    session = _session(path.read_bytes())
+
+    def predict(raw: Inputs) -> np.ndarray:
+        return np.asarray(session.run(["output"], {"input": np.ascontiguousarray(raw)})[0])
+
+    return predict
+
+
+def _session(model: bytes) -> Any:
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    options.log_severity_level = 3
+    return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+
+
+_FLOATS = (1, 10, 11, 16)
+"""ONNX's numbers for float32, float16, float64, bfloat16."""
+
+
+def _line(error: BaseException) -> str:
+    lines = str(error).strip().splitlines()
+    return lines[0] if lines else type(error).__name__
