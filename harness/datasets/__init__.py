@@ -11,4 +11,9 @@ DATASETS: dict[str, str] = {
     "diabetes": "harness.datasets.diabetes",
     "digits": "harness.datasets.digits",
     "fashion_mnist": "harness.datasets.fashion_mnist",
+    "interactions_csv": "harness.datasets.interactions_csv",
+    "ml_100k": "harness.datasets.ml_100k",
+    "mock_shop": "harness.datasets.mock_shop",
+    "image_folder": "harness.datasets.image_folder",
+    "tabular_csv": "harness.datasets.tabular_csv",
 }

@@ -8,6 +8,7 @@ from __future__ import annotations
 import difflib
 import importlib
 import inspect
+import json
 from collections.abc import Mapping
 from functools import lru_cache
 from types import ModuleType
@@ -78,7 +79,7 @@ class _Call:
 
     def __init__(self, content: str, module: ModuleType, args: Mapping[str, Any]) -> None:
         self.module, self.args = module, args
-        self.key = (module.__name__, content, repr(sorted(args.items())))
+        self.key = (module.__name__, content, json.dumps(args, sort_keys=True))
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, _Call) and self.key == other.key

@@ -7,6 +7,7 @@ Reads with numpy alone: serving loads its examples here without torch.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -82,7 +83,7 @@ def load_parts(
         )
     dataset = load_dataset(data["name"], args, found)
     return _cut(
-        _Identified(found, dataset),
+        _Identified(found, json.dumps(args, sort_keys=True), dataset),
         float(data.get("validation", 0.1)),
         int(data.get("seed", 0)),
         train_size,
@@ -92,9 +93,10 @@ def load_parts(
 
 @dataclass(frozen=True)
 class _Identified:
-    """A data set that compares by its checksum, so that a cache can be keyed by it."""
+    """A data set that compares by its content's checksum and its arguments: the key of a cache."""
 
     checksum: str
+    args: str
     dataset: Dataset = field(compare=False)
 
 
