@@ -71,10 +71,9 @@ def measure(job: Mapping[str, Any]) -> dict[str, Any]:
     subject = load_subject(job)
     artifact = Path(job["artifacts"].get(spec.get("artifact"), ""))
     measurements, facts = run(subject, job)
-    if name == "single_stream":
-        measurements.append(Measurement("cold_start_ms", subject.cold["cold_start_ms"], "ms"))
-        if spec.get("artifact"):
-            measurements.append(Measurement("model_size_mb", size_mb(artifact), "MB"))
+    measurements.append(Measurement("cold_start_ms", subject.cold["cold_start_ms"], "ms"))
+    if spec.get("artifact"):
+        measurements.append(Measurement("model_size_mb", size_mb(artifact), "MB"))
     audit = {
         "threads": job["threads"],
         "device": job["device"],
@@ -110,7 +109,7 @@ def pin(threads: int) -> list[int]:
     cores = sorted(os.sched_getaffinity(0))
     if len(cores) <= threads:
         return []
-    lost = {}
+    lost: dict[int, float] = {}
     # Two looks at each core, a few milliseconds apart; more cores than that need no choosing.
     for core in [*cores[-8:], *cores[-8:]]:
         os.sched_setaffinity(0, {core})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -43,9 +44,7 @@ def single_stream(subject: Subject, job: Mapping[str, Any]) -> Found:
     measurements = [
         *latencies(windows, unsteady),
         *per_call_cpu(windows, 1),
-        Measurement(
-            "peak_memory_mb", peak, "MB", note="" if peak else "not measured: no /proc/self/clear_refs"
-        ),
+        memory.peak_measurement(peak),
     ]
     return measurements, facts
 
@@ -137,19 +136,23 @@ def offline(subject: Subject, job: Mapping[str, Any]) -> Found:
         raise TrialError(next(iter(broken.values())).removeprefix("failed: "))
     typical = {w["batch_size"]: w["typical_ms"] for w in warm}
     measured, joules = offline_windows(subject, job, alive, typical)
-    peaks = {
-        size: memory.peak_mb(lambda s=size: repeat(subject, s, 0.1, 10), job["device"]) for size in alive
-    }  # type: ignore[misc]
+    peaks = {size: peak_at(subject, size, job["device"]) for size in alive}
     save_calls(Path(job["folder"]) / "calls.npz", [w for size in alive for w in measured[size].taken])
     measurements = offline_measurements(sizes, measured, broken, joules)
-    for size, (peak, _) in peaks.items():
-        measurements.append(Measurement("peak_memory_mb", peak, "MB", at={"batch_size": size}))
+    measurements += [memory.peak_measurement(peak, {"batch_size": size}) for size, (peak, _) in peaks.items()]
+    highest = max((peak for peak, _ in peaks.values() if peak is not None), default=None)
+    measurements.append(memory.peak_measurement(highest))
     facts = {
         "warm_up": warm,
         "windows": [w for size in alive for w in measured[size].as_json()],
         "memory": {str(size): facts for size, (_, facts) in peaks.items()},
     }
     return measurements, facts
+
+
+def peak_at(subject: Subject, batch: int, device: str) -> tuple[float | None, dict[str, Any]]:
+    """Peak memory while a batch size is served, in a pass of its own (item 13)."""
+    return memory.peak_mb(lambda: repeat(subject, batch, 0.1, 10), device)
 
 
 def offline_windows(
@@ -224,15 +227,11 @@ def offline_measurements(
 
 def repeat(subject: Subject, batch: int, seconds: float, max_calls: int) -> None:
     """Some calls outside any timed window, for the pass that measures memory."""
-    measured = 0.0
     requests = subject.requests(batch)
-    import time
-
     start = time.perf_counter()
     for i in range(max_calls):
         call(subject, requests[i % len(requests)], batch, i)
-        measured = time.perf_counter() - start
-        if measured > seconds and i >= 2:
+        if i >= 2 and time.perf_counter() - start > seconds:
             return
 
 

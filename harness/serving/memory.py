@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import resource
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from harness.record import TrialError
+from harness.record import Measurement, TrialError
 
 LEAK_MB = 256.0
 """Growth over the measured calls above which a variant is said to leak."""
@@ -40,6 +40,12 @@ def peak_mb(run: Callable[[], None], device: str = "cpu") -> tuple[float | None,
     return (_status_mb("VmHWM") if resettable else None), facts
 
 
+def peak_measurement(peak: float | None, at: Mapping[str, int] | None = None) -> Measurement:
+    """A peak as a measurement; where the high-water mark cannot be reset, the cell says so."""
+    note = "" if peak is not None else "not measured: this platform has no /proc/self/clear_refs"
+    return Measurement("peak_memory_mb", peak, "MB", note=note, at=at or {})
+
+
 def resident_mb() -> float:
     """Resident memory now, in MB; 0 where /proc is missing."""
     try:
@@ -58,7 +64,8 @@ def check_leak(start_mb: float, calls: int) -> None:
     growth = resident_mb() - start_mb
     if growth > LEAK_MB and growth / max(calls, 1) > LEAK_PER_CALL_MB:
         raise TrialError(
-            f"leaks memory: {growth:.0f} MB more after {calls} calls ({growth / max(calls, 1):.2g} MB per call)"
+            f"leaks memory: {growth:.0f} MB more after {calls} calls "
+            f"({growth / max(calls, 1):.2g} MB per call)"
         )
 
 

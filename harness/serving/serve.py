@@ -35,8 +35,10 @@ def serve(job: Job) -> Outcome:
     request = job.folder / "job.json"
     request.write_text(json.dumps(child_job(job, result)))
     try:
-        code, expired = run_child(request, child_environment(job.threads), job.trial.time_limit_s, job.folder)
-        return read_result(job, result, code, expired)
+        code, expired, said = run_child(
+            request, child_environment(job.threads), job.trial.time_limit_s, job.folder / LOG
+        )
+        return read_result(job, result, code, expired, said)
     finally:
         for path in (request, result):
             path.unlink(missing_ok=True)
@@ -80,22 +82,26 @@ def run_child(
     request: Path,
     environment: Mapping[str, str],
     limit_s: float,
-    folder: Path,
+    log: Path,
     module: str = "harness.serving.child",
-) -> tuple[int, bool]:
+) -> tuple[int, bool, str]:
     """Run the child to its end, or to the time limit, and leave no process of its group behind.
 
+    Args:
+        log: appended to; the trial's own log may already stand there.
     Returns:
-        Its exit code (negative: the signal that ended it), and whether the limit was reached.
+        Its exit code (negative: the signal that ended it), whether the limit was reached, and what it
+        wrote to stdout and stderr.
     """
     expired = threading.Event()
-    with (folder / LOG).open("wb") as log:
+    with log.open("ab") as output:
+        before = output.tell()
         process = subprocess.Popen(
             [sys.executable, "-m", module, str(request)],
             env=dict(environment),
             stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
+            stdout=output,
+            stderr=output,
             start_new_session=True,
         )
 
@@ -112,7 +118,8 @@ def run_child(
             watchdog.cancel()
             kill_group(process.pid)
             process.wait()
-    return code, expired.is_set()
+    text = log.read_bytes()[before:].decode(errors="replace")
+    return code, expired.is_set(), text
 
 
 def kill_group(pid: int) -> None:
@@ -121,12 +128,8 @@ def kill_group(pid: int) -> None:
         os.killpg(pid, signal.SIGKILL)
 
 
-def read_result(job: Job, result: Path, code: int, expired: bool) -> Outcome:
+def read_result(job: Job, result: Path, code: int, expired: bool, said: str) -> Outcome:
     """The child's result, or the reason why there is none."""
-    log = job.folder / LOG
-    text = log.read_text(errors="replace") if log.exists() else ""
-    if not text.strip():
-        log.unlink(missing_ok=True)
     if result.exists():
         data = json.loads(result.read_text())
         if failure := data.get("failure"):
@@ -136,8 +139,8 @@ def read_result(job: Job, result: Path, code: int, expired: bool) -> Outcome:
         )
         return Outcome(measurements, data["facts"])
     if expired:
-        raise failed(f"timed out after {job.trial.time_limit_s:g} s", text)
-    raise failed(crash_reason(code, text), text)
+        raise failed(f"timed out after {job.trial.time_limit_s:g} s", said)
+    raise failed(crash_reason(code, said), said)
 
 
 def crash_reason(code: int, text: str) -> str:

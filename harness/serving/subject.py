@@ -13,6 +13,7 @@ import numpy as np
 
 from harness.protocols import Inputs, Predict
 from harness.record import TrialError
+from harness.serving import plain
 
 DISTINCT = 128
 """Distinct requests that are cycled through: enough that no cache answers, few enough to hold ready."""
@@ -95,10 +96,12 @@ def load_subject(job: Mapping[str, Any], spec: Mapping[str, Any] | None = None) 
 def task_module(spec: Mapping[str, Any]) -> Any:
     """The module that loads the variant: the task's, or `subject` for models with a known truth.
 
-    Imported by name: tasks stand above serving, and only this process needs them.
+    Imported by name: tasks stand above serving, and only the measured process needs one.
     """
     if name := spec.get("subject"):
         return importlib.import_module(name)
+    if spec["task"] in plain.TASKS:
+        return plain
     table = importlib.import_module("harness.tasks").TASKS
     return importlib.import_module(table[spec["task"]])
 

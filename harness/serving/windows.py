@@ -39,7 +39,7 @@ class Window:
 
     @property
     def latencies_ms(self) -> np.ndarray:
-        return (self.done_ns - self.issued_ns) / 1e6
+        return np.asarray((self.done_ns - self.issued_ns) / 1e6)
 
     @property
     def seconds(self) -> float:
