@@ -199,6 +199,9 @@ class Decision(Model):
     traffic: Traffic = Traffic()
     tolerance: NotNegative = 0.0
     """The expected regret, in units of the objective, at which the question counts as decided."""
+    fallback: float | None = None
+    """What a broken limit is worth, in units of the objective; by default as far below the worst
+    candidate as the best lies above it."""
 
 
 class Suite(Model):

@@ -1,0 +1,67 @@
+"""How long a trial will take: as long as trials like it took, else a rough guess that is said to be one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from statistics import median
+from typing import Any
+
+from harness.record import Record, Trial
+
+STARTING_S = 10.0
+"""Rough guess: starting Ray and its workers, per phase."""
+
+ROW_S = 0.002
+"""Rough guess: CPU-seconds per row and epoch; small networks on 28×28 images take 0.0012 to 0.0025."""
+
+ROWS = 5000
+"""Rough guess: rows of a data set where the suite names no size."""
+
+
+SEARCH_STEPS = 8
+"""Windows that the search for the highest load takes."""
+
+
+def typical_seconds(history: Iterable[Record]) -> dict[tuple[str, ...], float]:
+    """Seconds per unit of work, median over finished records of the same kind, candidate, …"""
+    found: dict[tuple[str, ...], list[float]] = {}
+    for record in history:
+        if record.status == "finished":
+            for key in like(record.trial):
+                found.setdefault(key, []).append(record.seconds / work(record.trial))
+    return {key: median(values) for key, values in found.items()}
+
+
+def like(trial: Trial) -> list[tuple[str, ...]]:
+    """What makes trials alike, the closest first."""
+    exact = (trial.kind, trial.candidate, trial.runtime or "", trial.scenario or "")
+    return [exact, (trial.kind, trial.candidate, trial.scenario or ""), (trial.kind, trial.scenario or "")]
+
+
+def work(trial: Trial) -> float:
+    """Units of work: rows × epochs for training, scenario seconds for serving, one for scoring."""
+    if trial.kind == "train":
+        training = trial.spec["training"]
+        trials = training.get("tuning", {}).get("trials", 1)
+        return float((trial.train_size or ROWS) * training.get("epochs", 1) * trials)
+    if trial.kind == "serve":
+        return _window_seconds(trial.spec["scenario"])
+    return 1.0
+
+
+def guess_seconds(trial: Trial) -> float:
+    """A rough guess for a trial of which nothing like it was run yet, one thread of a 2023 laptop."""
+    if trial.kind == "serve":
+        return 6.0 + _window_seconds(trial.spec["scenario"])
+    if trial.kind == "score":
+        return 10.0  # exporting takes 2 to 11 s, predicting 10,000 images 3.5 to 10 s
+    return 3.0 + work(trial) * (ROW_S if trial.spec["training"] else ROW_S / 10)
+
+
+def _window_seconds(scenario: Mapping[str, Any]) -> float:
+    """Seconds that a scenario measures, half as much again for warm-up and rejected windows."""
+    steps = {
+        "offline": len(scenario.get("batch_sizes", ())),
+        "server": 8,
+    }  # 8: the search for the highest load
+    return 1.5 * float(scenario.get("seconds", 1.0)) * float(steps.get(scenario["name"], 1))

@@ -1,0 +1,382 @@
+"""A suite → the trials that answer it, which of them are there already, and what the rest will take.
+
+Pure but for reading source files to hash them; imports neither torch nor ray.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+from typing import Any
+
+from harness.estimate import STARTING_S, guess_seconds, like, typical_seconds, work
+from harness.record import KINDS, Kind, Record, Resources, SuiteError, Trial, content_hash
+from harness.streams import generator
+from harness.suite.code import code_version
+from harness.suite.schema import Candidate, Serving, Suite, Training
+
+REFERENCE = {"sklearn": "sklearn", "onnx": "onnx"}
+"""Kind of model reference → the runtime that its quality is measured on first; torch for all others."""
+
+NOT_IN_SPEC = {"seeds", "resources", "time_limit"}
+"""Training settings that say how a trial is run, not what comes out of it; the seed stands apart."""
+
+
+def plan_trials(suite: Suite, gpus: float = 0.0) -> tuple[Trial, ...]:
+    """All trials of a suite: train, then score, then serve in interleaved rounds.
+
+    Args:
+        gpus: what a trial claims whose suite leaves it open, 1 where the nodes have any. In no id.
+    Raises:
+        DataError: a user's own data cannot be read for its checksum.
+    """
+    from harness.datasets.catalog import checksum
+
+    data = {
+        "name": suite.data.name,
+        "args": suite.data.args,
+        "checksum": checksum(suite.data.name, suite.data.args),
+        "validation": suite.data.validation,
+        "seed": suite.seed,
+    }
+    train: list[Trial] = []
+    score: list[Trial] = []
+    serve: list[Trial] = []
+    for name, candidate in suite.candidates.items():
+        planner = _Planner(suite, name, candidate, data, gpus)
+        fitted = planner.train_trials()
+        scored = planner.score_trials(fitted)
+        train += fitted
+        score += scored
+        serve += planner.serve_trials(scored)
+    return (*train, *score, *interleaved(serve, suite.seed))
+
+
+@dataclass(frozen=True)
+class _Planner:
+    """Plans one candidate."""
+
+    suite: Suite
+    name: str
+    candidate: Candidate
+    data: Mapping[str, Any]
+    gpus: float
+
+    @property
+    def kind(self) -> str:
+        """`sklearn`, `onnx`, `timm`, …; empty for a name."""
+        return self.candidate.model.rpartition(":")[0]
+
+    @property
+    def sizes(self) -> list[int | None]:
+        """Training-set sizes, the largest first; None for all rows."""
+        return sorted(self.suite.data.train_sizes, reverse=True) or [None]  # type: ignore[return-value]
+
+    @property
+    def common(self) -> dict[str, Any]:
+        """What the specifications of all kinds share."""
+        return {
+            "candidate": self.name,
+            "task": self.suite.task,
+            "model": self.candidate.model,
+            "args": self.candidate.args,
+            "data": dict(self.data),
+        }
+
+    def train_trials(self) -> list[Trial]:
+        """One per size and seed; a finished model is only looked at once."""
+        training = self.candidate.training
+        # A finished model is not trained: seeds and sizes would repeat the same thing.
+        sizes, seeds = (
+            (self.sizes[:1], training.seeds[:1]) if self.kind == "onnx" else (self.sizes, training.seeds)
+        )
+        trials = []
+        for size in sizes:
+            for seed in seeds:
+                spec = {**self.common, "training": self.trained_by(), "train_size": size, "seed": seed}
+                if self.candidate.retrieval is not None:
+                    spec |= {"retrieval": self.candidate.retrieval, "ranking": self.candidate.ranking}
+                trials.append(self.trial("train", spec, seed=seed, train_size=size))
+        return trials
+
+    def trained_by(self) -> dict[str, Any]:
+        """The training that can change what comes out: none for models that bring their own."""
+        if self.kind in ("sklearn", "onnx"):
+            return {}
+        settings: dict[str, Any] = self.candidate.training.model_dump(mode="json", exclude=NOT_IN_SPEC)
+        if settings["tuning"] is None:
+            del settings["tuning"]
+        return settings
+
+    def score_trials(self, fitted: Iterable[Trial]) -> list[Trial]:
+        """The largest size on every runtime, smaller ones on the reference runtime alone."""
+        runtimes = runtimes_of(self.candidate, self.suite.serving)
+        reference = REFERENCE.get(self.kind, "torch")
+        first = reference if reference in runtimes else runtimes[0]
+        trials = []
+        for train in fitted:
+            for runtime in runtimes if train.train_size == self.sizes[0] else [first]:
+                spec = {**train.spec, "fitted": train.id, "runtime": runtime}
+                trials.append(
+                    self.trial(
+                        "score",
+                        spec,
+                        seed=train.seed,
+                        train_size=train.train_size,
+                        runtime=runtime,
+                        needs=(train.id,),
+                    )
+                )
+        return trials
+
+    def serve_trials(self, scored: Iterable[Trial]) -> list[Trial]:
+        """Every runtime, scenario and round of the model of the first seed and the largest size."""
+        serving, training = self.suite.serving, self.candidate.training
+        scenarios = {
+            name: scenario.model_dump(mode="json")
+            for name, scenario in serving.scenarios
+            if scenario is not None
+        }
+        trials = []
+        for score in scored:
+            if score.seed != training.seeds[0] or score.train_size != self.sizes[0]:
+                continue
+            for name, settings in scenarios.items():
+                for number in range(serving.rounds):
+                    spec = {
+                        **self.common,
+                        "runtime": score.runtime,
+                        "threads": serving.threads,
+                        "artifact": score.id,
+                        "scenario": {"name": name, **settings},
+                        "round": number,
+                        "seed": self.suite.seed,
+                    }
+                    trials.append(
+                        self.trial(
+                            "serve",
+                            spec,
+                            seed=score.seed,
+                            train_size=score.train_size,
+                            runtime=score.runtime,
+                            needs=(score.id,),
+                            scenario=name,
+                            round=number,
+                        )
+                    )
+        return trials
+
+    def trial(self, kind: Kind, spec: Mapping[str, Any], **fields: Any) -> Trial:
+        claim = self.candidate.training.resources
+        gpus = self.gpus if claim.gpus is None else claim.gpus
+        cpus = self.suite.serving.threads if kind == "serve" else claim.cpus
+        limit = self.suite.serving.time_limit if kind == "serve" else self.candidate.training.time_limit
+        complete = {**spec, "code": code_version(kind, spec, self.suite.folder)}
+        resources = Resources(cpus, 0.0 if self.kind in ("sklearn", "onnx") else gpus, claim.memory_mb)
+        return Trial(kind, self.name, complete, resources=resources, time_limit_s=limit, **fields)
+
+
+def runtimes_of(candidate: Candidate, serving: Serving) -> list[str]:
+    """The runtimes of the suite that a candidate can have: estimators and ONNX files have no torch form."""
+    kind = candidate.model.rpartition(":")[0]
+    if kind == "sklearn":
+        named = ["sklearn" if runtime == "torch" else runtime for runtime in serving.runtimes]
+        return [r for r in dict.fromkeys(named) if not r.startswith("torch")]
+    if kind == "onnx":
+        return [r for r in serving.runtimes if r.startswith("onnx")]
+    return [r for r in serving.runtimes if r != "sklearn"]
+
+
+def interleaved(trials: Iterable[Trial], seed: int) -> list[Trial]:
+    """Round after round, shuffled inside each by the stream `rounds`: drift hits all alike.
+
+    The order depends on what is compared, not on how the suite lists it.
+    """
+    rounds: dict[int, list[Trial]] = {}
+    for trial in sorted(trials, key=lambda t: (t.candidate, t.runtime or "", t.scenario or "", t.round or 0)):
+        rounds.setdefault(trial.round or 0, []).append(trial)
+    ordered: list[Trial] = []
+    for number in sorted(rounds):
+        block = rounds[number]
+        ordered += [block[i] for i in generator(seed, "rounds", number).permutation(len(block))]
+    return ordered
+
+
+def select(trials: Collection[Trial], only: str | None) -> tuple[Trial, ...]:
+    """The trials whose candidate, variant or label fits the pattern, and what they need.
+
+    Raises:
+        SuiteError: none does.
+    """
+    if only is None:
+        return tuple(trials)
+    by_id = {trial.id: trial for trial in trials}
+    wanted = {t.id for t in trials if any(fnmatchcase(name, only) for name in _names(t))}
+    if not wanted:
+        names = dict.fromkeys(t.candidate for t in trials)
+        raise SuiteError(f"--only {only}: fits no candidate, variant or trial: there is {', '.join(names)}")
+    waiting = list(wanted)
+    while waiting:
+        needed = set(by_id[waiting.pop()].needs) - wanted
+        wanted |= needed
+        waiting += needed
+    return tuple(trial for trial in trials if trial.id in wanted)
+
+
+def _names(trial: Trial) -> list[str]:
+    return [trial.candidate, trial.label, trial.id, *([trial.variant.name] if trial.variant else [])]
+
+
+SMOKE_ROWS = 256
+
+
+def smoke(suite: Suite) -> Suite:
+    """The suite shrunk to a trial of all its parts: few rows, one epoch, one seed, one round, short windows.
+
+    Its name is changed, so that its figures never stand beside real ones.
+    """
+
+    rows = min((*suite.data.train_sizes, SMOKE_ROWS))
+    scenarios = suite.serving.scenarios
+    sizes = scenarios.offline.batch_sizes[:2] if scenarios.offline else ()
+    windows: dict[str, dict[str, Any]] = {
+        "single_stream": {"seconds": 0.3, "min_calls": 20, "max_calls": 200},
+        "offline": {"seconds": 0.2, "batch_sizes": sizes},
+        "server": {"seconds": 1.0},
+    }
+    short = {name: s.model_copy(update=windows[name]) for name, s in scenarios if s is not None}
+    candidates = {
+        name: candidate.model_copy(update={"training": _short_training(candidate.training)})
+        for name, candidate in suite.candidates.items()
+    }
+    serving = {"rounds": 1, "scenarios": scenarios.model_copy(update=short)}
+    return suite.model_copy(
+        update={
+            "name": f"{suite.name[:94]}-smoke",
+            "data": suite.data.model_copy(update={"train_sizes": (rows,)}),
+            "training": _short_training(suite.training),
+            "candidates": candidates,
+            "serving": suite.serving.model_copy(update=serving),
+        }
+    )
+
+
+def _short_training(training: Training) -> Training:
+    tuning = training.tuning
+    if tuning is not None:
+        tuning = tuning.model_copy(update={"trials": min(2, tuning.trials)})
+    batch = min(64, training.batch_size)
+    return training.model_copy(
+        update={"seeds": training.seeds[:1], "epochs": 1, "batch_size": batch, "tuning": tuning}
+    )
+
+
+def run_hash(suite: Suite, trials: Iterable[Trial]) -> str:
+    """Names a run: the same question and the same trials give the same run folder."""
+    asked = suite.model_dump(mode="json", by_alias=True, exclude={"folder", "track"})
+    return content_hash([asked, sorted(trial.id for trial in trials)])
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What `run` would do.
+
+    Args:
+        cached: ids of the trials that are finished already.
+        seconds: id → expected seconds, for the missing ones.
+        guessed: the ids whose expectation is a rough guess, because nothing like them was run yet.
+        slots: how many train or score trials run at once.
+        usd_per_hour: of the suite's machine, None where it has no price.
+    """
+
+    suite: Suite
+    trials: tuple[Trial, ...]
+    cached: frozenset[str] = frozenset()
+    seconds: Mapping[str, float] = field(default_factory=dict)
+    guessed: frozenset[str] = frozenset()
+    slots: int = 1
+    usd_per_hour: float | None = None
+
+    @property
+    def hash(self) -> str:
+        return run_hash(self.suite, self.trials)
+
+    @property
+    def missing(self) -> tuple[Trial, ...]:
+        return tuple(trial for trial in self.trials if trial.id not in self.cached)
+
+    @property
+    def wall_seconds(self) -> float:
+        """Expected seconds of the run: train and score trials share the machine, serve trials do not."""
+        wall = 0.0
+        for kind in KINDS:
+            taken = [self.seconds.get(t.id, 0.0) for t in self.missing if t.kind == kind]
+            slots = 1 if kind == "serve" else self.slots
+            wall += max(sum(taken) / slots, max(taken)) + STARTING_S if taken else 0.0
+        return wall
+
+    @property
+    def usd(self) -> float | None:
+        return None if self.usd_per_hour is None else self.wall_seconds / 3600 * self.usd_per_hour
+
+    def to_json(self) -> dict[str, Any]:
+        """`plan.json`: every trial with what it needs and is expected to take."""
+        return {
+            "suite": self.suite.name,
+            "hash": self.hash,
+            "trials": [
+                {
+                    "id": t.id,
+                    "kind": t.kind,
+                    "label": t.label,
+                    "needs": list(t.needs),
+                    "cached": t.id in self.cached,
+                    "expected_seconds": self.seconds.get(t.id),
+                    "guessed": t.id in self.guessed,
+                }
+                for t in self.trials
+            ],
+            "expected_wall_seconds": self.wall_seconds,
+            "expected_usd": self.usd,
+        }
+
+
+def make_plan(
+    suite: Suite,
+    trials: tuple[Trial, ...],
+    cached: Iterable[str] = (),
+    history: Iterable[Record] = (),
+    slots: int | None = None,
+) -> Plan:
+    """A plan with estimates: from finished records of like trials, else a rough guess said to be one.
+
+    Args:
+        cached: ids of finished trials.
+        history: records of earlier runs of the suite.
+        slots: trials at once; by default what the largest claim leaves of this machine's cores.
+    """
+    cached = frozenset(cached) & {trial.id for trial in trials}
+    known = typical_seconds(history)
+    seconds: dict[str, float] = {}
+    guessed = set()
+    for trial in trials:
+        if trial.id in cached:
+            continue
+        typical = next((known[key] for key in like(trial) if key in known), None)
+        seconds[trial.id] = typical * work(trial) if typical is not None else guess_seconds(trial)
+        if typical is None:
+            guessed.add(trial.id)
+    claim = max((t.resources.cpus for t in trials if t.kind != "serve"), default=1)
+    slots = slots or max(1, (os.cpu_count() or 1) // claim)
+    return Plan(suite, trials, cached, seconds, frozenset(guessed), slots, usd_per_hour(suite))
+
+
+def usd_per_hour(suite: Suite) -> float | None:
+    """The price of the suite's machine, None where it names none."""
+    if suite.machine.usd_per_hour is not None or suite.machine.price is None:
+        return suite.machine.usd_per_hour
+    from harness.analysis.cost import find_price
+
+    return find_price(suite.machine.price).usd_per_hour

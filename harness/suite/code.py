@@ -1,0 +1,107 @@
+"""The version of the code that produces a trial: part of its id, so that a changed model runs again.
+
+Hashed are the source files that decide what comes out, and no others: a new model in the table, a new
+report or another scheduler leaves every finished trial valid.
+"""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+from collections.abc import Iterator, Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from harness.suite.catalogue import ROOT, module_file, parse_source, table
+from harness.suite.references import local_imports, resolve_model
+
+CODE: Mapping[str, tuple[str, ...]] = {
+    "train": ("streams.py", "datasets/parts.py", "datasets/splits.py", "{dataset}", "{task}", "{model}"),
+    "score": ("streams.py", "datasets/parts.py", "datasets/splits.py", "{dataset}", "{task}", "{runtime}",
+              "metrics/quality.py"),
+    "serve": ("streams.py", "datasets/parts.py", "datasets/splits.py", "{dataset}", "{runtime}",
+              "serving/*.py"),
+}  # fmt: skip
+"""Kind of trial → globs below `harness/`; `{…}` is the component's file with what it imports from its
+own folder (tables in `__init__.py` apart). A score's `fitted` and a serve's `artifact` bring the rest."""
+
+NETWORK = ("training/*.py",)
+"""What fits a network, and neither an estimator nor a finished model."""
+
+
+def code_version(kind: str, spec: Mapping[str, Any], folder: str = "") -> str:
+    """16 hex digits over the source files behind a trial.
+
+    Args:
+        folder: where the suite file is, and so the user's own modules.
+    """
+    files = [file for pattern in CODE[kind] for file in _files(pattern, spec, folder)]
+    if kind == "train" and spec["model"].partition(":")[0] not in ("sklearn", "onnx"):
+        files += [file for pattern in NETWORK for file in _files(pattern, spec, folder)]
+    digests = sorted(
+        _digest(file, file.stat().st_mtime_ns) for file in dict.fromkeys(files) if file.is_file()
+    )
+    return hashlib.sha256("".join(digests).encode()).hexdigest()[:16]
+
+
+def _files(pattern: str, spec: Mapping[str, Any], folder: str) -> list[Path]:
+    if pattern == "{model}":
+        return _model_files(spec, folder)
+    component = {"{dataset}": ("datasets", spec["data"]["name"]), "{task}": ("tasks", spec["task"])}
+    component["{runtime}"] = ("runtimes", spec.get("runtime"))
+    if pattern not in component:
+        return sorted(ROOT.glob(pattern))
+    kind, name = component[pattern]
+    entry = table(kind).get(name)
+    return sorted(own_imports(module_file(entry.partition(":")[0]))) if entry else []
+
+
+def _model_files(spec: Mapping[str, Any], folder: str) -> list[Path]:
+    kind = spec["model"].rpartition(":")[0]
+    if kind in ("timm", "hf"):
+        return sorted((ROOT / "models").glob(f"{kind}*.py"))
+    if kind == "sklearn" or not spec["model"]:
+        return []
+    try:
+        source = resolve_model(spec["model"], Path(folder))
+    except LookupError:
+        return []  # the suite was checked; a file that vanished since fails its trial with a reason
+    if source.path is None:
+        return []
+    if source.kind == "user":
+        return sorted(local_imports(source.path, Path(folder)))
+    return [source.path] if source.kind == "onnx" else sorted(own_imports(source.path))
+
+
+def own_imports(path: Path) -> set[Path]:
+    """A component's file and what it imports, directly or not, from its own folder or below."""
+    found: set[Path] = set()
+    waiting = [path]
+    while waiting:
+        file = waiting.pop()
+        if file not in found and file.is_file():
+            found.add(file)
+            waiting += [f for f in _imports(file, file.stat().st_mtime_ns) if path.parent in f.parents]
+    return found
+
+
+@cache
+def _imports(file: Path, changed: int) -> tuple[Path, ...]:
+    return tuple(_imported(parse_source(file)))
+
+
+def _imported(tree: ast.Module) -> Iterator[Path]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("harness."):
+            names = [str(node.module), *(f"{node.module}.{alias.name}" for alias in node.names)]
+        elif isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names if alias.name.startswith("harness.")]
+        else:
+            continue
+        yield from (file for file in map(module_file, names) if file.name != "__init__.py" and file.is_file())
+
+
+@cache
+def _digest(file: Path, changed: int) -> str:
+    return hashlib.sha256(file.read_bytes()).hexdigest()
