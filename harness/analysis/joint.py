@@ -51,7 +51,7 @@ def variance_draws(variances: Array, dfs: Array, rng: np.random.Generator, draws
     d0 = prior_df[j][:, None]
     own = np.where(known, dfs * variances, 0.0)
     df = d0 + np.where(known, dfs, 0.0)
-    return (d0 * scale + own) / rng.chisquare(df)  # type: ignore[no-any-return]
+    return np.asarray((d0 * scale + own) / rng.chisquare(df))
 
 
 def _log_likelihood(s2: Array, d: Array, log_scale: Array, prior_df: Array) -> Array:
@@ -89,7 +89,7 @@ def quality_draws(
     means = np.array([s.mean() for s in scores])
     result = means + _example_draws(scores, rng, draws)
     labels = np.asarray(groups)
-    members = [np.flatnonzero(labels == g) for g in dict.fromkeys(groups)]
+    members = [np.flatnonzero(labels == g).tolist() for g in dict.fromkeys(groups)]
     common = [_common_scores([scores[k] for k in rows]) for rows in members]
     shared = _seed_draws(common, np.ones(len(common)), rng, draws)
     for column, rows in enumerate(members):
@@ -101,17 +101,17 @@ def quality_draws(
         for k in rows:
             if len(rows) > 1 and scores[k].shape == mean.shape:
                 own.append(scores[k] - mean)
-                where.append(int(k))
+                where.append(k)
                 shrink.append(1 - 1 / len(rows))
     if own:
         result[:, where] += _seed_draws(own, np.array(shrink), rng, draws)
-    return result
+    return np.asarray(result)
 
 
 def _common_scores(rows: Sequence[Array]) -> Array:
     """Mean over the runtimes of a candidate, over the seeds that all of them have."""
     num_seeds = min(len(r) for r in rows)
-    return np.mean([r[:num_seeds] for r in rows], axis=0)  # type: ignore[no-any-return]
+    return np.asarray(np.mean([r[:num_seeds] for r in rows], axis=0))
 
 
 def _example_draws(scores: Sequence[Array], rng: np.random.Generator, draws: int) -> Array:
@@ -124,7 +124,7 @@ def _example_draws(scores: Sequence[Array], rng: np.random.Generator, draws: int
     covariance = deviation @ deviation.T / (num_examples * (num_examples - 1))
     noise = rng.standard_normal((draws, len(scores))) @ _root(covariance).T
     df = num_examples - 1
-    return noise * np.sqrt(df / rng.chisquare(df, (draws, 1)))  # type: ignore[no-any-return]
+    return np.asarray(noise * np.sqrt(df / rng.chisquare(df, (draws, 1))))
 
 
 def _root(covariance: Array) -> Array:
@@ -132,7 +132,7 @@ def _root(covariance: Array) -> Array:
     values, vectors = np.linalg.eigh(covariance)
     # Rounding puts eigenvalues of 1e-20 where the truth is 0; equal rows must draw equal values.
     values = np.where(values > 1e-12 * max(values[-1], 0.0), values, 0.0)
-    return vectors * np.sqrt(values)  # type: ignore[no-any-return]
+    return np.asarray(vectors * np.sqrt(values))
 
 
 def _seed_draws(scores: Sequence[Array], shrink: Array, rng: np.random.Generator, draws: int) -> Array:
@@ -151,7 +151,7 @@ def _seed_draws(scores: Sequence[Array], shrink: Array, rng: np.random.Generator
     # Two or more seeds that agree exactly are a fact (a deterministic model), one seed is ignorance.
     variance[:, (num_seeds > 1) & (between == 0)] = 0.0
     seed_variance = np.maximum(variance - residual / shrink, 0.0) / num_seeds
-    return rng.standard_normal((draws, len(scores))) * np.sqrt(seed_variance)  # type: ignore[no-any-return]
+    return np.asarray(rng.standard_normal((draws, len(scores))) * np.sqrt(seed_variance))
 
 
 def _residual(scores: Array) -> float:
@@ -159,7 +159,7 @@ def _residual(scores: Array) -> float:
     num_seeds, num_examples = scores.shape
     if num_seeds < 2 or num_examples < 2:
         return 0.0
-    return float(scores.var(0, ddof=1).mean()) / num_examples
+    return float(scores.var(0, ddof=1).mean() / num_examples)
 
 
 def launch_draws(values: Array, rng: np.random.Generator, draws: int = DRAWS) -> Array:
@@ -183,13 +183,13 @@ def launch_draws(values: Array, rng: np.random.Generator, draws: int = DRAWS) ->
     if not (variances > 0).any():
         constant = counts > 1
         sd = np.where(constant, 0.0, LAUNCH_SD / np.sqrt(counts))
-        return means + sd * rng.standard_normal((draws, 1 if constant.all() else len(means)))  # type: ignore[no-any-return]
+        return np.asarray(means + sd * rng.standard_normal((draws, 1 if constant.all() else len(means))))
     variance = variance_draws(variances, np.where(variances > 0, counts - 1, 0), rng, draws)
     variance[:, (counts > 1) & (variances == 0)] = 0.0
     correlation = _correlation_draws((values - means) / np.sqrt(variance.mean(0) + 1e-300), rng, draws)
     noise = np.sqrt(correlation) * rng.standard_normal((draws, 1))
     noise = noise + np.sqrt(1 - correlation) * rng.standard_normal((draws, len(means)))
-    return means + noise * np.sqrt(variance / counts)  # type: ignore[no-any-return]
+    return np.asarray(means + noise * np.sqrt(variance / counts))
 
 
 def _correlation_draws(standardised: Array, rng: np.random.Generator, draws: int) -> Array:

@@ -7,8 +7,10 @@ measured calibration: `tests/test_analysis_calibration.py`, `benchmarks/calibrat
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
@@ -90,7 +92,7 @@ def _seed_variance(scores: Array) -> float:
         return 0.0
     between = float(scores.mean(1).var(ddof=1)) / num_seeds
     residual = float(scores.var(0, ddof=1).mean()) / (num_seeds * num_examples)
-    return max(between - residual, 0.0)
+    return float(max(between - residual, 0.0))
 
 
 def two_way_interval(scores: Array, level: float = 0.95) -> Interval:
@@ -144,7 +146,7 @@ def _satterthwaite(examples: float, *parts: TwoWay) -> float:
         return np.inf
     spread = examples**2 / max(parts[0].num_examples - 1, 1)
     spread += sum(p.seeds**2 / (p.num_seeds - 1) for p in parts if p.num_seeds > 1)
-    return total**2 / spread if spread > 0 else np.inf
+    return float(total**2 / spread) if spread > 0 else np.inf
 
 
 def welch_difference(a: Array, b: Array, level: float = 0.95) -> Interval:
@@ -227,8 +229,8 @@ def delong_components(scores: Array, positive: Array) -> Array:
     return parts
 
 
-def _share_below(sample: Array, at: Array, side: str) -> Array:
-    return np.searchsorted(np.sort(sample), at, side=side) / len(sample)  # type: ignore[call-overload,no-any-return]
+def _share_below(sample: Array, at: Array, side: Literal["left", "right"]) -> Array:
+    return np.asarray(np.searchsorted(np.sort(sample), at, side=side) / len(sample))
 
 
 def jackknife_values(measure_without: Sequence[float], whole: float) -> Array:
@@ -260,7 +262,7 @@ def pareto_front(costs: Array) -> Array:
     costs = np.asarray(costs, dtype=float)
     if np.isnan(costs).any():
         raise ValueError("a cost is NaN: drop failed and missing trials before asking for the front")
-    return _fronts(costs[None])[0]  # type: ignore[no-any-return]
+    return np.asarray(_fronts(costs[None])[0])
 
 
 def pareto_probability(draws: Array, max_work: float = 1e8) -> Array:
@@ -281,13 +283,13 @@ def pareto_probability(draws: Array, max_work: float = 1e8) -> Array:
     hits = np.zeros(num_rows)
     for start in range(0, num_draws, block):
         hits += _fronts(draws[start : min(start + block, num_draws)]).sum(0)
-    return hits / num_draws
+    return np.asarray(hits / num_draws)
 
 
 def _fronts(costs: Array) -> Array:
     """(draws, rows, metrics) → (draws, rows) bool."""
     if costs.shape[2] == 1:
-        return costs[:, :, 0] == costs[:, :, 0].min(1, keepdims=True)  # type: ignore[no-any-return]
+        return np.asarray(costs[:, :, 0] == costs[:, :, 0].min(1, keepdims=True))
     if costs.shape[2] == 2:
         return _fronts_of_two(costs[:, :, 0], costs[:, :, 1])
     no_worse = np.ones((len(costs), costs.shape[1], costs.shape[1]), dtype=bool)
@@ -295,7 +297,7 @@ def _fronts(costs: Array) -> Array:
     for metric in np.moveaxis(costs, 2, 0):
         no_worse &= metric[:, :, None] <= metric[:, None, :]
         better |= metric[:, :, None] < metric[:, None, :]
-    return ~(no_worse & better).any(1)  # type: ignore[no-any-return]
+    return np.asarray(~(no_worse & better).any(1))
 
 
 def _fronts_of_two(first: Array, second: Array) -> Array:
@@ -328,8 +330,9 @@ def best_probability(utility: Array, feasible: Array) -> Array:
     """
     masked = np.where(feasible, utility, -np.inf)
     top = masked.max(1, keepdims=True)
-    winners = feasible & (masked == top)
-    return (winners / np.maximum(winners.sum(1, keepdims=True), 1)).mean(0)  # type: ignore[no-any-return]
+    # Equal rows differ by rounding (1e-17) after a matrix product; that must not name a winner.
+    winners = feasible & (masked >= top - 1e-9 * np.maximum(np.abs(top), 1e-9))
+    return np.asarray((winners / np.maximum(winners.sum(1, keepdims=True), 1)).mean(0))
 
 
 @dataclass(frozen=True)
@@ -375,7 +378,7 @@ def holm(p_values: Sequence[float]) -> Array:
 
 def switch_points(grid: Array, winners: Sequence[object]) -> list[tuple[float, object, object]]:
     """Where the winner changes along a grid: (between the two points, from, to), in grid order."""
-    middle = [(float(a) + float(b)) / 2 for a, b in zip(grid[:-1], grid[1:], strict=True)]
+    middle = [(float(a) + float(b)) / 2 for a, b in itertools.pairwise(grid)]
     pairs = zip(middle, winners[:-1], winners[1:], strict=True)
     return [(at, before, after) for at, before, after in pairs if before != after]
 
@@ -392,4 +395,4 @@ def performance_profile(ratios: Array, taus: Array) -> Array:
         (num_candidates, num_taus).
     """
     ratios = np.where(np.isnan(ratios), np.inf, ratios)
-    return (ratios[:, :, None] <= np.asarray(taus)[None, None, :]).mean(1)  # type: ignore[no-any-return]
+    return np.asarray((ratios[:, :, None] <= np.asarray(taus)[None, None, :]).mean(1))

@@ -1,0 +1,155 @@
+"""What the suite asks for: limits on metrics, and what to maximise or minimise.
+
+latency_p99_ms <= 10              the limit holds more likely than not
+latency_p99_ms <= 10 with 0.95    the limit holds with at least this probability
+accuracy[class=3] >= 0.7          on a slice of the test examples
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+
+import numpy as np
+
+from harness.analysis.expression import Expression, parse_expression
+from harness.metrics import METRICS, metric
+from harness.record import SuiteError
+from harness.suite.expression import parse_constraint as parse_limit
+
+VALUE = "value"
+"""The suite's value expression, in limits and objectives."""
+
+DEFAULT_PROBABILITY = 0.5
+"""A limit without `with P` rejects a candidate that more likely breaks it than not. Below certainty the
+fallback utility weighs the risk."""
+
+_SLICE = re.compile(r"\[\w+=[^\[\]]+\]")
+_OPERATORS: Mapping[str, Callable[[np.ndarray, float], np.ndarray]] = {
+    "<=": np.less_equal,
+    ">=": np.greater_equal,
+    "<": np.less,
+    ">": np.greater,
+}
+
+
+@dataclass(frozen=True)
+class Constraint:
+    """A limit. `probability`: how sure one must be that it holds. `metric` may name a slice."""
+
+    metric: str
+    op: str
+    limit: float
+    probability: float = DEFAULT_PROBABILITY
+
+    def __str__(self) -> str:
+        sure = f" with {self.probability:g}" if self.probability != DEFAULT_PROBABILITY else ""
+        return f"{self.metric} {self.op} {self.limit:g}{sure}"
+
+    def holds(self, values: np.ndarray) -> np.ndarray:
+        """Where the limit holds; False for NaN."""
+        with np.errstate(invalid="ignore"):
+            return np.asarray(_OPERATORS[self.op](values, self.limit))
+
+    @property
+    def is_upper(self) -> bool:
+        return self.op.startswith("<")
+
+
+@dataclass(frozen=True)
+class Objective:
+    """What to maximise (`sign` = 1) or minimise (−1): a metric, or an expression over metrics."""
+
+    text: str
+    sign: int
+    expression: Expression
+
+    @property
+    def metrics(self) -> tuple[str, ...]:
+        """Metrics that it reads."""
+        return tuple(n for n in self.expression.names if is_metric(n))
+
+    @property
+    def is_metric(self) -> bool:
+        """Whether it is one metric and nothing else."""
+        return self.expression.names == (self.expression.text.strip(),)
+
+    @property
+    def subject(self) -> str:
+        """`accuracy`, or `value` for an expression."""
+        return self.expression.text.strip() if self.is_metric else "value"
+
+
+def stem(name: str) -> str:
+    """A metric's name without its slice: `accuracy[class=3]` → `accuracy`."""
+    return name.split("[")[0]
+
+
+def is_metric(name: str) -> bool:
+    try:
+        metric(stem(name))
+    except SuiteError:
+        return False
+    return True
+
+
+@cache
+def units() -> dict[str, str]:
+    """Metric → unit."""
+    return {name: m.unit for name, m in METRICS.items()}
+
+
+def lower_is_better(name: str) -> bool:
+    return name != VALUE and metric(stem(name)).better == "lower"
+
+
+def parse_constraint(text: str) -> Constraint:
+    """Read a limit.
+
+    Raises:
+        SuiteError: not of the form `metric <= number [with probability]`, or an unknown metric.
+    """
+    part = _SLICE.search(text)
+    try:
+        parsed = parse_limit(_SLICE.sub("", text, count=1))
+    except ValueError as error:
+        raise SuiteError(f"constraint {text!r}: {error}") from None
+    if parsed.metric != VALUE:
+        metric(parsed.metric)  # raises with the nearest names
+    name = parsed.metric + (part[0] if part else "")
+    return Constraint(name, parsed.op, parsed.limit, parsed.probability or DEFAULT_PROBABILITY)
+
+
+def parse_objective(text: str, value: str | None = None) -> Objective:
+    """Read `maximize accuracy`, `minimize cost_per_million_usd` or `maximize value`.
+
+    Args:
+        value: the expression behind the word `value`.
+    Raises:
+        SuiteError: no such word, metric or expression.
+    """
+    words = text.strip().split(maxsplit=1)
+    signs = {"maximize": 1, "maximise": 1, "minimize": -1, "minimise": -1}
+    if len(words) != 2 or words[0].lower() not in signs:
+        raise SuiteError(
+            f"objective {text!r}: write `maximize METRIC`, `minimize METRIC` or `maximize value`"
+        )
+    what = words[1].strip()
+    if what == "value":
+        if not value:
+            raise SuiteError(
+                'objective: maximize value needs decision.value, as in "120*accuracy - cost_per_month_usd"'
+            )
+        what = value
+    return Objective(text.strip(), signs[words[0].lower()], parse_expression(what, units()))
+
+
+def merge_constraints(own: Sequence[str], further: Sequence[str]) -> tuple[Constraint, ...]:
+    """The suite's limits, with further ones on top: the same metric and direction replaces."""
+    merged: dict[tuple[str, bool], Constraint] = {}
+    for text in (*own, *further):
+        constraint = parse_constraint(text)
+        merged[constraint.metric, constraint.is_upper] = constraint
+    return tuple(merged.values())

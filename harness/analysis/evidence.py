@@ -1,0 +1,430 @@
+"""Records → what is known of each variant and metric: estimates with intervals, and joint draws."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from harness.analysis.criteria import is_metric, stem
+from harness.analysis.joint import launch_draws, quality_draws
+from harness.analysis.predictions import NotComparableError, ScoreReader, Scores
+from harness.analysis.stats import DRAWS, Array
+from harness.metrics import METRICS, metric
+from harness.protocols import Estimate
+from harness.record import Measurement, Record, Variant
+from harness.streams import generator
+from harness.suite.schema import Suite
+
+NEEDED_CALLS = {"latency_p50_ms": 10, "latency_p90_ms": 64, "latency_p95_ms": 130, "latency_p99_ms": 662}
+"""Calls over all launches below which a percentile is not estimable (measured: notes of the protocol)."""
+
+_OF_THE_MODEL = ("train_seconds", "parameters", "flops_per_example", "model_size_mb")
+"""Measured on a fitted model and no quality: nothing to pair over examples."""
+
+_SCENARIO_ORDER = ("single_stream", "offline", "server")
+
+
+@dataclass
+class Evidence:
+    """What is known, by metric. `draws`: metric → (DRAWS, rows), NaN without a number."""
+
+    rows: tuple[Variant, ...]
+    train_size: int | None
+    estimates: dict[str, list[Estimate]] = field(default_factory=dict)
+    draws: dict[str, Array] = field(default_factory=dict)
+    failures: dict[Variant, tuple[str, ...]] = field(default_factory=dict)
+    warnings: list[str] = field(default_factory=list)
+    machine_class: str = ""
+
+
+@dataclass(frozen=True)
+class Index:
+    """Records by what the table asks for."""
+
+    train: Mapping[tuple[str, int | None], list[Record]]
+    score: Mapping[tuple[Variant, int | None], list[Record]]
+    serve: Mapping[Variant, list[Record]]
+    rows: tuple[Variant, ...]
+    train_size: int | None
+    machine_class: str
+    warnings: tuple[str, ...]
+
+
+def expected_variants(suite: Suite) -> list[Variant]:
+    """The variants a suite asks for: `sklearn:` runs on `sklearn` where the suite says `torch`, `onnx:`
+    only on ONNX runtimes."""
+    variants = []
+    for name, candidate in suite.candidates.items():
+        for runtime in suite.serving.runtimes:
+            if candidate.model.startswith("onnx:") and not runtime.startswith("onnx"):
+                continue
+            sklearn = candidate.model.startswith("sklearn:")
+            if sklearn and runtime.startswith("torch-"):
+                continue
+            variants.append(Variant(name, "sklearn" if sklearn and runtime == "torch" else runtime))
+    return variants
+
+
+def index_records(records: Iterable[Record], suite: Suite) -> Index:
+    """Sort records into the table's cells; serve records of one machine class only."""
+    train: dict[tuple[str, int | None], list[Record]] = defaultdict(list)
+    score: dict[tuple[Variant, int | None], list[Record]] = defaultdict(list)
+    serve: dict[Variant, list[Record]] = defaultdict(list)
+    seen: dict[Variant, None] = {}
+    for record in sorted(records, key=_order):
+        trial, variant = record.trial, record.trial.variant
+        if variant is not None:
+            seen[variant] = None
+        if trial.kind == "train":
+            train[trial.candidate, trial.train_size].append(record)
+        elif trial.kind == "score" and variant is not None:
+            score[variant, trial.train_size].append(record)
+        elif variant is not None:
+            serve[variant].append(record)
+    chosen, warnings = _one_machine_class(serve, suite)
+    names = list(suite.candidates)
+    expected = [v for v in expected_variants(suite) if v.runtime or v in seen]
+    rows = list(dict.fromkeys([*(v for v in expected if _belongs(v, expected, seen)), *seen]))
+    rows.sort(key=lambda v: names.index(v.candidate) if v.candidate in names else len(names))
+    sizes = [size for _, size in score] + [size for _, size in train]
+    largest = max((s for s in sizes if s is not None), default=None)
+    return Index(train, score, serve, tuple(rows), largest, chosen, tuple(warnings))
+
+
+def _belongs(variant: Variant, expected: Sequence[Variant], seen: Mapping[Variant, None]) -> bool:
+    """An expected variant is a row unless the plan evidently named its runtime otherwise."""
+    others = {v.runtime for v in seen if v.candidate == variant.candidate}
+    return variant in seen or others <= {v.runtime for v in expected if v.candidate == variant.candidate}
+
+
+def _order(record: Record) -> tuple[object, ...]:
+    trial = record.trial
+    return (trial.kind, trial.candidate, trial.runtime or "", trial.seed or 0, trial.round or 0, trial.id)
+
+
+def _one_machine_class(serve: dict[Variant, list[Record]], suite: Suite) -> tuple[str, list[str]]:
+    """Keep the suite's machine class, else the one with most records; drop the rest in place."""
+    counts = Counter(machine_class(r) for records in serve.values() for r in records)
+    if len(counts) <= 1:
+        return next(iter(counts), ""), []
+    wanted = suite.machine.machine_class
+    keep = wanted if wanted and wanted in counts else counts.most_common(1)[0][0]
+    for variant, records in serve.items():
+        serve[variant] = [r for r in records if machine_class(r) == keep]
+    dropped = sum(n for name, n in counts.items() if name != keep)
+    return keep, [
+        f"serving was measured on {len(counts)} machine classes; only {keep} is compared,"
+        f" {dropped} of {counts.total()} serve records are left out"
+    ]
+
+
+def machine_class(record: Record) -> str:
+    """The class of machine that a record was measured on; empty where it is not known."""
+    machine = record.environment.get("machine") or {}
+    return str(machine.get("class", "")) if isinstance(machine, Mapping) else ""
+
+
+# ------------------------------------------------------------------------------------ cells
+
+
+def gather(index: Index, suite: Suite, reader: ScoreReader | None, extra: Sequence[str] = ()) -> Evidence:
+    """Everything known of every row and measured metric.
+
+    Args:
+        reader: per-example scores; None takes the records' values, with intervals over seeds only.
+        extra: metrics on slices, as in `accuracy[class=3]`.
+    """
+    evidence = Evidence(index.rows, index.train_size, machine_class=index.machine_class)
+    evidence.warnings.extend(index.warnings)
+    evidence.failures.update({row: _failures(index, row) for row in index.rows})
+    quality, fitted, served = _measured_metrics(index)
+    scores = _read_scores(index, reader, evidence) if reader else {}
+    for name in [*quality, *extra]:
+        _add_quality(evidence, index, name, scores, suite)
+    for name in fitted:
+        _add_fitted(evidence, index, name, suite)
+    for name in served:
+        _add_served(evidence, index, name, suite)
+    evidence.estimates = {n: evidence.estimates[n] for n in sorted(evidence.estimates, key=_column)}
+    return evidence
+
+
+def _column(name: str) -> tuple[int, str]:
+    order = list(METRICS)
+    return (order.index(stem(name)) if stem(name) in METRICS else len(order), name)
+
+
+def _measured_metrics(index: Index) -> tuple[list[str], list[str], list[str]]:
+    """Headline metrics by where they are measured: quality, fitted model, serving."""
+
+    def names(groups: Iterable[list[Record]]) -> dict[str, None]:
+        return {
+            m.metric: None
+            for group in groups
+            for record in group
+            for m in record.measurements
+            if not m.at and is_metric(m.metric)
+        }
+
+    scored, served = names(index.score.values()), names(index.serve.values())
+    trained = names(index.train.values())
+    quality = [n for n in scored if n not in served and n not in _OF_THE_MODEL]
+    fitted = [n for n in {**trained, **scored} if n in _OF_THE_MODEL and n not in served]
+    return quality, fitted, list(served)
+
+
+def _failures(index: Index, row: Variant) -> tuple[str, ...]:
+    """Reasons of the failed trials that a row depends on, each once."""
+    records = [
+        *index.train.get((row.candidate, index.train_size), []),
+        *index.score.get((row, index.train_size), []),
+        *index.serve.get(row, []),
+    ]
+    return tuple(
+        dict.fromkeys(
+            f"{r.trial.label}: {r.failure.reason if r.failure else 'failed'}"
+            for r in records
+            if r.status == "failed"
+        )
+    )
+
+
+def _missing(groups: Sequence[Sequence[Record]], notes: Iterable[str]) -> Estimate:
+    """A cell without a number: the note of the measurement, the failure behind it, or not measured."""
+    note = next((n for n in notes if n), "")
+    if note:
+        return Estimate(None, note=note)
+    for group in groups:
+        for record in group:
+            if record.status == "failed" and record.failure:
+                return Estimate(None, note=f"failed: {record.failure.reason}")
+    return Estimate(None, note="not measured")
+
+
+def _read_scores(index: Index, reader: ScoreReader, evidence: Evidence) -> dict[str, dict[str, Scores]]:
+    """Score trial id → metric → per-example scores, for the table's train size."""
+    result: dict[str, dict[str, Scores]] = {}
+    trouble: Counter[str] = Counter()
+    for row in index.rows:
+        for record in index.score.get((row, index.train_size), []):
+            if record.status != "finished":
+                continue
+            try:
+                result[record.trial.id] = reader.read(record.trial.id)
+            except FileNotFoundError:
+                trouble["without stored predictions"] += 1
+            except NotComparableError as error:
+                trouble[str(error)] += 1
+    evidence.warnings.extend(
+        f"{count} score trials {what}: intervals hold over seeds only" for what, count in trouble.items()
+    )
+    return result
+
+
+def _headline(record: Record, name: str) -> Measurement | None:
+    return next((m for m in record.measurements if m.metric == name and not m.at), None)
+
+
+def _add_quality(
+    evidence: Evidence, index: Index, name: str, scores: Mapping[str, Mapping[str, Scores]], suite: Suite
+) -> None:
+    tables: dict[int, Array] = {}
+    cells: dict[int, Estimate] = {}
+    seeds: dict[int, tuple[object, ...]] = {}
+    for k, row in enumerate(index.rows):
+        group = index.score.get((row, index.train_size), [])
+        found = [(r, _quality_value(r, name, scores)) for r in group if r.status == "finished"]
+        found = [(r, v) for r, v in found if v is not None]
+        if not found:
+            notes = [m.note for r in group if (m := _headline(r, name))]
+            if "[" in name and not any(m for m in notes):
+                notes = ["not estimable (no such examples)"] if scores else []
+            cells[k] = _missing([index.train.get((row.candidate, index.train_size), []), group], notes)
+            continue
+        seeds[k] = (row.candidate, *(r.trial.seed for r, _ in found))
+        per_seed = [scores.get(r.trial.id, {}).get(name) for r, _ in found]
+        values = np.array([v for _, v in found], dtype=float)
+        if all(s is not None for s in per_seed):
+            table = np.stack([s.values for s in per_seed if s is not None])
+            tables[k] = table + (values - table.mean(1))[:, None]
+        else:
+            tables[k] = values[:, None]
+        cells[k] = Estimate(float(values.mean()), n=len(values), note=_lost_seeds(group, len(values)))
+    # Rows with and without predictions do not mix in one joint draw: then seeds alone carry it.
+    if len({t.shape[1] for t in tables.values()}) > 1:
+        tables = {k: t.mean(1, keepdims=True) for k, t in tables.items()}
+    numbers = list(dict.fromkeys(seeds.values()))
+    groups = [numbers.index(seeds[k]) for k in tables]
+    draw = (
+        quality_draws([tables[k] for k in tables], groups, generator(suite.seed, "draws", name))
+        if tables
+        else np.zeros((DRAWS, 0))
+    )
+    if metric(stem(name)).unit == "fraction":
+        draw = np.clip(draw, 0.0, 1.0)
+    _store(evidence, name, cells, list(tables), draw, {k: _df(tables[k]) for k in tables})
+
+
+def _df(table: Array) -> tuple[float | None, str]:
+    """Degrees of freedom to show, and why there is no interval or a narrower claim."""
+    num_seeds, num_examples = table.shape
+    if num_seeds == 1 and num_examples == 1:
+        return None, "one seed, no interval"
+    if num_seeds == 1:
+        return float(num_examples - 1), "one seed: holds for this checkpoint only"
+    return float(num_seeds - 1), ""
+
+
+def _quality_value(record: Record, name: str, scores: Mapping[str, Mapping[str, Scores]]) -> float | None:
+    headline = _headline(record, name)
+    if headline is not None:
+        return headline.value
+    computed = scores.get(record.trial.id, {}).get(name)
+    return float(computed.values.mean()) if computed is not None else None
+
+
+def _lost_seeds(group: Sequence[Record], used: int) -> str:
+    failed = [r for r in group if r.status == "failed"]
+    if not failed:
+        return ""
+    reason = failed[0].failure.reason if failed[0].failure else "failed"
+    return f"{used} of {used + len(failed)} seeds (failed: {reason})"
+
+
+def _add_fitted(evidence: Evidence, index: Index, name: str, suite: Suite) -> None:
+    """Size, FLOPs, training time: one value per fitted model, log scale where they vary."""
+    cells: dict[int, Estimate] = {}
+    columns: dict[int, Array] = {}
+    groups: list[int] = []
+    candidates = list(dict.fromkeys(row.candidate for row in index.rows))
+    for k, row in enumerate(index.rows):
+        train = index.train.get((row.candidate, index.train_size), [])
+        score = index.score.get((row, index.train_size), [])
+        source = score if any(_headline(r, name) for r in score) else train
+        found = [m for r in source if r.status == "finished" and (m := _headline(r, name))]
+        values = np.array([m.value for m in found if m.value is not None], dtype=float)
+        if not len(values):
+            cells[k] = _missing([train, score], [m.note for m in found])
+            continue
+        cells[k] = Estimate(float(values.mean()), n=len(values))
+        columns[k] = values[:, None]
+        groups.append(candidates.index(row.candidate))
+    log = bool(columns) and all((c > 0).all() for c in columns.values())
+    scale: Callable[[Array], Array] = np.log if log else np.asarray
+    tables = [scale(c) for c in columns.values()]
+    draw = (
+        quality_draws(tables, groups, generator(suite.seed, "draws", name))
+        if tables
+        else np.zeros((DRAWS, 0))
+    )
+    shift = [cells[k].value for k in columns]
+    # Centre on the mean that the cell shows; the draws carry the spread around it.
+    draw = np.exp(draw - [t.mean() for t in tables]) * shift if log else draw
+    dfs = {k: (float(len(c) - 1) or None, "") for k, c in columns.items()}
+    _store(evidence, name, cells, list(columns), draw, dfs, log)
+
+
+# ------------------------------------------------------------------------------------ serving
+
+
+def _add_served(evidence: Evidence, index: Index, name: str, suite: Suite) -> None:
+    """Launches in shared rounds; on the log scale, geometric means."""
+    cells: dict[int, Estimate] = {}
+    launches: dict[int, dict[int, float]] = {}
+    for k, row in enumerate(index.rows):
+        records = index.serve.get(row, [])
+        by_round, notes = _launch_values(records, name)
+        if by_round:
+            launches[k] = by_round
+            continue
+        before = [
+            index.train.get((row.candidate, index.train_size), []),
+            index.score.get((row, index.train_size), []),
+        ]
+        cells[k] = _missing([*before, records], notes)
+    rounds = sorted({r for v in launches.values() for r in v})
+    table = np.array([[launches[k].get(r, np.nan) for k in launches] for r in rounds])
+    log = bool(launches) and bool((table[~np.isnan(table)] > 0).all())
+    if not launches:
+        _store(evidence, name, cells, [], np.zeros((DRAWS, 0)), {})
+        return
+    scaled = np.log(table) if log else table
+    means = np.nanmean(scaled, axis=0)
+    draw = launch_draws(scaled, generator(suite.seed, "draws", name))
+    dfs: dict[int, tuple[float | None, str]] = {}
+    for column, k in enumerate(launches):
+        n = len(launches[k])
+        centre = float(np.exp(means[column]) if log else means[column])
+        cells[k] = Estimate(centre, n=n)
+        dfs[k] = (float(n - 1), "") if n > 1 else (None, "one launch, no interval")
+    if max(len(v) for v in launches.values()) == 1 and name.startswith("latency"):
+        evidence.warnings.append(
+            f"{name}: one launch per variant; probabilities assume that launches differ by 15 %"
+        )
+    _store(evidence, name, cells, list(launches), np.exp(draw) if log else draw, dfs, log)
+
+
+def _launch_values(records: Sequence[Record], name: str) -> tuple[dict[int, float], list[str]]:
+    """Round → value, from the scenario that measures the metric best; and the notes of empty ones."""
+    by_scenario: dict[str, list[tuple[int, Measurement]]] = defaultdict(list)
+    for record in records:
+        if record.status == "finished" and (m := _headline(record, name)) is not None:
+            by_scenario[record.trial.scenario or ""].append((record.trial.round or 0, m))
+    notes: list[str] = []
+    for scenario in sorted(by_scenario, key=lambda s: _preference(s, name)):
+        measured = by_scenario[scenario]
+        values = {r: m.value for r, m in measured if m.value is not None}
+        calls = sum(len(m.samples) for _, m in measured)
+        needed = NEEDED_CALLS.get(name, 0)
+        if 0 < calls < needed:
+            notes.append(f"not estimable ({calls} of {needed} calls)")
+            continue
+        if calls >= needed > 0 and not values:
+            # No single launch had enough calls, all together they have: a percentile per launch.
+            share = float(name.split("_p")[1].split("_")[0]) / 100
+            steady = [(r, m) for r, m in measured if m.samples and "estimable" in m.note]
+            values = {r: float(np.quantile(m.samples, share)) for r, m in steady}
+        if values:
+            return values, []
+        notes.extend(m.note for _, m in measured)
+    return {}, notes
+
+
+def _preference(scenario: str, name: str) -> int:
+    """Latency: the closed loop first. Memory: the heaviest load first."""
+    rank = _SCENARIO_ORDER.index(scenario) if scenario in _SCENARIO_ORDER else len(_SCENARIO_ORDER)
+    return -rank if name.endswith("_mb") else rank
+
+
+def _store(
+    evidence: Evidence,
+    name: str,
+    cells: dict[int, Estimate],
+    columns: Sequence[int],
+    draw: Array,
+    dfs: Mapping[int, tuple[float | None, str]],
+    log: bool = False,
+) -> None:
+    """Put a metric's cells and draws in place; intervals are the draws' quantiles."""
+    full = np.full((DRAWS, len(evidence.rows)), np.nan)
+    if len(columns):
+        full[:, list(columns)] = draw
+        low, high = np.quantile(draw, [0.025, 0.975], axis=0)
+        spread = np.std(np.log(draw) if log else draw, axis=0)
+        for column, k in enumerate(columns):
+            df, note = dfs[k]
+            cell = replace(cells[k], log=log, note="; ".join(n for n in (cells[k].note, note) if n))
+            if df is not None:
+                cell = replace(
+                    cell,
+                    low=float(low[column]),
+                    high=float(high[column]),
+                    se=float(spread[column]),
+                    df=df,
+                )
+            cells[k] = cell
+    evidence.estimates[name] = [cells[k] for k in range(len(evidence.rows))]
+    evidence.draws[name] = full

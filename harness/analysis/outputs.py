@@ -1,0 +1,252 @@
+"""Derived files of a run folder: tables, recommendation, and the evidence behind them.
+
+All of them can be deleted and come back from the records. `evidence.npz` keeps the joint draws of what
+was measured, so that another limit or price decides again in a fraction of a second.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+
+from harness.analysis.predictions import predictions_of
+from harness.analysis.tradeoff import TrainingSeconds, complete, measured_table, training_seconds
+from harness.protocols import Estimate, Recommendation, Row, Tradeoff
+from harness.record import Record, content_hash
+from harness.suite.schema import Suite
+
+EVIDENCE_FORMAT = 1
+
+
+class Run(Protocol):
+    """What of `harness.store.RunFolder` is needed here."""
+
+    url: str
+
+    @property
+    def id(self) -> str: ...
+    def records(self) -> list[Record]: ...
+    def trial_ids(self) -> list[str]: ...
+    def read_text(self, name: str) -> str: ...
+    def read_bytes(self, name: str) -> bytes: ...
+    def write_text(self, name: str, text: str) -> None: ...
+    def write_bytes(self, name: str, content: bytes) -> None: ...
+
+
+# ------------------------------------------------------------------------------------ tables
+
+COLUMNS = (
+    "run", "trial", "kind", "candidate", "runtime", "variant", "seed", "train_size", "round", "scenario",
+    "metric", "unit", "value", "status", "note", "at",
+)  # fmt: skip
+"""Columns of `records.parquet`; `at` is JSON, empty for a headline figure."""
+
+
+def tidy(records: Iterable[Record], run_id: str) -> dict[str, list[Any]]:
+    """All measurements, one row each, by column; a failed trial has a row without metric."""
+    columns: dict[str, list[Any]] = {name: [] for name in COLUMNS}
+    for record in records:
+        trial = record.trial
+        variant = trial.variant.name if trial.variant else None
+        common = (
+            run_id, trial.id, trial.kind, trial.candidate, trial.runtime, variant, trial.seed,
+            trial.train_size, trial.round, trial.scenario,
+        )  # fmt: skip
+        rows: list[tuple[Any, ...]] = [
+            (m.metric, m.unit, m.value, record.status, m.note, json.dumps(dict(m.at)) if m.at else "")
+            for m in record.measurements
+        ]
+        if record.failure is not None:
+            rows.append((None, None, None, record.status, record.failure.reason, ""))
+        for row in rows:
+            for name, cell in zip(COLUMNS, (*common, *row), strict=True):
+                columns[name].append(cell)
+    return columns
+
+
+def write_records(run: Run, records: Sequence[Record]) -> None:
+    """Write `records.parquet`."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    kinds = {"seed": pa.int64(), "train_size": pa.int64(), "round": pa.int64(), "value": pa.float64()}
+    schema = pa.schema([(name, kinds.get(name, pa.string())) for name in COLUMNS])
+    buffer = io.BytesIO()
+    pq.write_table(pa.table(tidy(records, run.id), schema=schema), buffer)
+    run.write_bytes("records.parquet", buffer.getvalue())
+
+
+def tradeoff_rows(table: Tradeoff) -> list[dict[str, Any]]:
+    """The table as plain rows: metric, `_low`, `_high`, `_note`, and the flags."""
+    result = []
+    for row in table.rows:
+        line: dict[str, Any] = {"variant": row.variant, "candidate": row.candidate, "runtime": row.runtime}
+        for name in (*table.metrics, *(n for n in row.estimates if n not in table.metrics)):
+            cell = row.estimates[name]
+            line[name] = cell.value
+            line[f"{name}_low"], line[f"{name}_high"] = cell.low, cell.high
+            line[f"{name}_note"] = cell.note
+        line["pareto"] = row.pareto
+        line["pareto_probability"] = row.pareto_probability
+        line["feasible_probability"] = row.feasible_probability
+        line["best_probability"] = row.best_probability
+        line["rejected_by"] = "; ".join(row.rejected_by)
+        line["failures"] = "; ".join(row.failures)
+        result.append(line)
+    return result
+
+
+def write_tradeoffs(run: Run, table: Tradeoff) -> None:
+    """Write `tradeoffs.csv` and `tradeoffs.json`; in the CSV a cell without a number says why."""
+    rows = tradeoff_rows(table)
+    document = {"train_size": table.train_size, "warnings": table.warnings, "rows": rows}
+    run.write_text("tradeoffs.json", to_json(document))
+    buffer = io.StringIO()
+    if rows:
+        writer = csv.DictWriter(buffer, list(rows[0]), lineterminator="\n")
+        writer.writeheader()
+        for row in rows:
+            said = {n: row[f"{n}_note"] for n in row if row[n] is None and row.get(f"{n}_note")}
+            writer.writerow({**row, **said})
+    run.write_text("tradeoffs.csv", buffer.getvalue())
+
+
+def write_recommendation(run: Run, recommendation: Recommendation) -> None:
+    """Write `recommendation.json`."""
+    run.write_text("recommendation.json", to_json(asdict(recommendation)))
+
+
+def to_json(value: Any) -> str:
+    """JSON for people and programs: no NaN, numpy numbers as numbers."""
+    return json.dumps(_plain(value), indent=1, allow_nan=False, ensure_ascii=False) + "\n"
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {str(k): _plain(v) for k, v in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(v) for v in value]
+    if isinstance(value, np.generic):
+        value = value.item()
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value
+
+
+# ------------------------------------------------------------------------------------ evidence
+
+
+@dataclass(frozen=True)
+class Stored:
+    """What was measured, before prices and limits. `stamp`: of the records it was made from."""
+
+    table: Tradeoff
+    seconds: TrainingSeconds
+    stamp: str
+
+
+def stamp_of(run: Run) -> str:
+    """Changes when a record appears or is replaced: trial ids, and on a local disk sizes and times."""
+    trials = Path(run.url) / "trials"
+    facts: list[Any] = []
+    for trial_id in sorted(run.trial_ids()):
+        try:
+            stat = (trials / trial_id / "record.json").stat()
+            facts.append([trial_id, stat.st_size, stat.st_mtime_ns])
+        except OSError:
+            facts.append([trial_id])
+    return content_hash([EVIDENCE_FORMAT, _code(), facts])
+
+
+def _code() -> list[int]:
+    """Stands for the version of the formulas: a changed source file makes the evidence again."""
+    return [p.stat().st_size for p in sorted(Path(__file__).parent.glob("*.py"))]
+
+
+def write_evidence(run: Run, stored: Stored) -> None:
+    """Write `evidence.npz`: the draws as float32, estimates as JSON."""
+    table = stored.table
+    document = {
+        "stamp": stored.stamp,
+        "seconds": {name: list(pair) for name, pair in stored.seconds.items()},
+        "train_size": table.train_size,
+        "warnings": list(table.warnings),
+        "metrics": list(table.metrics),
+        "rows": [
+            {**asdict(row), "estimates": {n: asdict(e) for n, e in row.estimates.items()}}
+            for row in table.rows
+        ],
+    }
+    buffer = io.BytesIO()
+    names = list(table.draws)
+    shape = (len(names), len(next(iter(table.draws.values()), [])), len(table.rows))
+    draws = np.array([table.draws[n] for n in names], dtype=np.float32).reshape(shape)
+    text = np.frombuffer(json.dumps(_plain({**document, "draws": names})).encode(), dtype=np.uint8)
+    np.savez(buffer, document=text, draws=draws)
+    run.write_bytes("evidence.npz", buffer.getvalue())
+
+
+def read_evidence(run: Run) -> Stored | None:
+    """What `write_evidence` wrote; None where there is none, or it is damaged or of another format."""
+    try:
+        with np.load(io.BytesIO(run.read_bytes("evidence.npz")), allow_pickle=False) as files:
+            document = json.loads(files["document"].tobytes())
+            draws = files["draws"].astype(float)
+        rows = tuple(_row(data) for data in document["rows"])
+        table = Tradeoff(
+            rows,
+            tuple(document["metrics"]),
+            dict(zip(document["draws"], draws, strict=True)),
+            document["train_size"],
+            tuple(document["warnings"]),
+        )
+        seconds = {name: (pair[0], pair[1]) for name, pair in document["seconds"].items()}
+        return Stored(table, seconds, document["stamp"])
+    except (FileNotFoundError, ValueError, KeyError, TypeError, OSError):
+        return None
+
+
+def _row(data: Mapping[str, Any]) -> Row:
+    estimates = {name: Estimate(**cell) for name, cell in data["estimates"].items()}
+    lists = {name: tuple(data[name]) for name in ("rejected_by", "failures")}
+    return Row(**{**data, **lists, "estimates": estimates})
+
+
+def stored_evidence(run: Run, suite: Suite, slices: Sequence[str] = ()) -> Stored:
+    """The measured table of a run: as stored when nothing changed since, else made from the records.
+
+    Args:
+        slices: metrics on slices that are needed; a stored table without them is made again.
+    """
+    stamp = stamp_of(run)
+    stored = read_evidence(run)
+    if stored is not None and stored.stamp == stamp and all(n in stored.table.draws for n in slices):
+        return stored
+    records = run.records()
+    table = measured_table(records, suite, predictions_of(run), slices)
+    stored = Stored(table, training_seconds(records, table.train_size), stamp)
+    write_evidence(run, stored)
+    return stored
+
+
+def table_of(run: Run, suite: Suite, slices: Sequence[str] = ()) -> Tradeoff:
+    """The complete trade-off table of a run for a suite's prices and limits.
+
+    Raises:
+        SuiteError: the suite's price, limits or objective cannot be read.
+    """
+    stored = stored_evidence(run, suite, slices)
+    return complete(stored.table, suite, stored.seconds)
+
+
+def without_draws(table: Tradeoff) -> Tradeoff:
+    """The table for those who only print it."""
+    return replace(table, draws={})

@@ -1,0 +1,224 @@
+"""Per-example predictions of score trials → per-example scores, aligned over all variants."""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import numpy as np
+
+from harness.analysis.criteria import stem
+from harness.analysis.stats import Array, delong_components, jackknife_values
+from harness.metrics import metric
+from harness.record import SuiteError
+
+JACKKNIFE_GROUPS = 20
+"""Groups of the delete-group jackknife for metrics that are no mean over examples."""
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """`predictions.parquet`.
+
+    Args:
+        ids: (n,) stable row numbers of the data set. targets: (n,).
+        outputs: (n, k) probabilities or (n,) values; (n, 0) where only `scores` were stored.
+        scores: per-example scores (n,) stored under a metric's name (ranking tasks: per query).
+        columns: further columns (n,) to slice by.
+    """
+
+    ids: Array
+    targets: Array
+    outputs: Array
+    scores: Mapping[str, Array] = field(default_factory=dict)
+    columns: Mapping[str, Array] = field(default_factory=dict)
+
+
+LoadPredictions = Callable[[str], Predictions | tuple[Array, Array, Array]]
+"""Trial id → its predictions (or ids, targets, outputs). Raises FileNotFoundError where there are none."""
+
+
+class HasTrialFiles(Protocol):
+    """What of a run folder is needed here."""
+
+    def read_bytes(self, name: str) -> bytes: ...
+
+
+def predictions_of(run: HasTrialFiles) -> LoadPredictions:
+    """The loader over a run folder."""
+    return lambda trial_id: read_predictions(run.read_bytes(f"trials/{trial_id}/predictions.parquet"))
+
+
+def read_predictions(content: bytes) -> Predictions:
+    """Read a `predictions.parquet`: id, target, p_0…p_{k-1} or prediction, anything else is a score
+    (named as a metric) or a column to slice by."""
+    import pyarrow.parquet as pq
+
+    table = pq.read_table(io.BytesIO(content), use_threads=False)
+    columns = {name: table[name].to_numpy() for name in table.column_names}
+    ids = columns.pop("id")
+    targets = columns.pop("target", np.zeros(len(ids)))
+    probabilities = sorted(
+        (name for name in columns if re.fullmatch(r"p_\d+", name)), key=lambda name: int(name[2:])
+    )
+    if probabilities:
+        outputs = np.stack([columns.pop(name) for name in probabilities], axis=1)
+    else:
+        outputs = columns.pop("prediction", np.zeros((len(ids), 0)))
+    scores = {name: c for name, c in columns.items() if _is_metric(name)}
+    return Predictions(ids, targets, outputs, scores, {n: c for n, c in columns.items() if n not in scores})
+
+
+def _is_metric(name: str) -> bool:
+    try:
+        metric(name)
+    except SuiteError:
+        return False
+    return True
+
+
+@dataclass(frozen=True)
+class Scores:
+    """Scores of one metric, one fitted model, one runtime: (N,), and whether N are test examples."""
+
+    values: Array
+    per_example: bool
+
+
+class NotComparableError(ValueError):
+    """Predictions of other test examples than the rest."""
+
+
+class ScoreReader:
+    """Turns predictions into per-example scores in one fixed order of test examples."""
+
+    def __init__(self, load: LoadPredictions, metrics: Sequence[str]) -> None:
+        self._load = load
+        self._metrics = tuple(metrics)
+        self._ids: Array | None = None
+
+    def read(self, trial_id: str) -> dict[str, Scores]:
+        """Metric → scores of one score trial.
+
+        Raises:
+            FileNotFoundError: no predictions were stored.
+            NotComparableError: not the test examples of the trials before.
+        """
+        loaded = self._load(trial_id)
+        predictions = self._align(loaded if isinstance(loaded, Predictions) else Predictions(*loaded))
+        result = {}
+        for name in self._metrics:
+            scores = score_examples(name, predictions)
+            if scores is not None:
+                result[name] = scores
+        return result
+
+    def _align(self, predictions: Predictions) -> Predictions:
+        order = np.argsort(predictions.ids, kind="stable")
+        ids = predictions.ids[order]
+        if self._ids is None:
+            self._ids = ids
+        elif not np.array_equal(self._ids, ids):
+            raise NotComparableError(f"scored on other test examples ({len(ids)} and {len(self._ids)})")
+        if np.array_equal(order, np.arange(len(order))):
+            return predictions
+        return Predictions(
+            ids,
+            predictions.targets[order],
+            predictions.outputs[order],
+            {n: c[order] for n, c in predictions.scores.items()},
+            {n: c[order] for n, c in predictions.columns.items()},
+        )
+
+
+def score_examples(name: str, predictions: Predictions) -> Scores | None:
+    """Per-example scores of a metric, or what stands in for them.
+
+    Means over examples as they are; ROC-AUC through DeLong components; other metrics through a
+    delete-group jackknife, (20,) pseudo-values shifted to the metric's value.
+
+    Returns:
+        None where the metric cannot be computed from these predictions.
+    """
+    if "[" in name:
+        predictions = _slice(name, predictions)
+        if len(predictions.ids) == 0:
+            return None
+    entry = metric(stem(name))
+    if stem(name) in predictions.scores:
+        values = np.asarray(predictions.scores[stem(name)], dtype=float)
+        return Scores(values, True) if not np.isnan(values).any() else None
+    targets, outputs = predictions.targets, predictions.outputs
+    if outputs.ndim == 2 and outputs.shape[1] == 0:
+        return None
+    if entry.per_example is not None:
+        return Scores(np.asarray(entry.per_example(outputs, targets), dtype=float), True)
+    if entry.measure is None:
+        return None
+    whole = entry.measure(outputs, targets)
+    if not np.isfinite(whole):
+        return None
+    if stem(name) == "roc_auc":
+        components = _auc_components(outputs, targets)
+        if components is not None and abs(components.mean() - whole) < 1e-6:
+            return Scores(components, True)
+    return _jackknife(entry.measure, outputs, targets, whole)
+
+
+def _jackknife(
+    measure: Callable[[Array, Array], float], outputs: Array, targets: Array, whole: float
+) -> Scores | None:
+    groups = min(JACKKNIFE_GROUPS, len(targets))
+    if groups < 2:
+        return None
+    # A fixed shuffle, the same for every variant: groups are paired, and no group is one class of a
+    # data set that is stored class by class.
+    label = np.random.Generator(np.random.Philox(0)).permutation(len(targets)) % groups
+    without = [measure(outputs[label != g], targets[label != g]) for g in range(groups)]
+    if not np.isfinite(without).all():
+        return None
+    values = jackknife_values(without, whole)
+    return Scores(values - values.mean() + whole, False)
+
+
+def _auc_components(outputs: Array, targets: Array) -> Array | None:
+    classes = np.unique(targets)
+    if outputs.ndim != 2 or len(classes) < 2:
+        return None
+    if outputs.shape[1] == 2:
+        return delong_components(outputs[:, 1], targets == 1)
+    parts = [delong_components(outputs[:, int(c)], targets == c) for c in classes]
+    return np.asarray(np.mean(parts, axis=0))
+
+
+def _slice(name: str, predictions: Predictions) -> Predictions:
+    """The examples of `metric[column=value]`; `class` is the true class.
+
+    Raises:
+        SuiteError: no such column; the message names those there are.
+    """
+    column, _, wanted = name[name.index("[") + 1 : -1].partition("=")
+    columns = {"class": predictions.targets, **predictions.columns}
+    if column not in columns:
+        raise SuiteError(
+            f"constraint on {name}: no column {column!r} to slice by; there is {', '.join(columns)}"
+        )
+    values = columns[column]
+    mask = np.array([str(v) == wanted or _number(v) == _number(wanted) for v in values], dtype=bool)
+    return Predictions(
+        predictions.ids[mask],
+        predictions.targets[mask],
+        predictions.outputs[mask],
+        {n: c[mask] for n, c in predictions.scores.items()},
+        {n: c[mask] for n, c in predictions.columns.items()},
+    )
+
+
+def _number(value: object) -> float | str:
+    try:
+        return float(str(value))
+    except ValueError:
+        return str(value)

@@ -1,0 +1,351 @@
+"""What would change the answer: switch points over limits, price, traffic and value; the map of winners.
+
+Everything is recomputed from the same joint draws: a grid point is another decision, not another
+measurement. Winners are argmax E[U], as in `recommend`.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from harness.analysis import cost
+from harness.analysis.choice import assess
+from harness.analysis.criteria import VALUE, Constraint, Objective, parse_objective
+from harness.analysis.stats import Array, switch_points
+from harness.analysis.tradeoff import (
+    COST_METRICS,
+    metric_draws,
+    throughput_of,
+    utility_draws,
+)
+from harness.protocols import Estimate, Tradeoff
+from harness.suite.schema import Suite
+
+PRICE_BAND = 0.3
+"""Sources of one price disagree by this much and more: the decision is always shown at −30 % and +30 %."""
+
+NOBODY = "no variant"
+
+
+@dataclass(frozen=True)
+class Question:
+    """A decision to ask again under other circumstances. `table` is complete, with its draws."""
+
+    table: Tradeoff
+    suite: Suite
+    limits: tuple[Constraint, ...]
+    goal: Objective
+
+    def with_prices(self, qps_factor: float = 1.0, price_factor: float = 1.0) -> Question:
+        """The same question with all traffic and the machine's price multiplied."""
+        price = cost.price_of(self.suite.machine)
+        if price is None:
+            return self
+        traffic = self.suite.decision.traffic
+        peak = None if traffic.peak_qps is None else traffic.peak_qps * qps_factor
+        traffic = traffic.model_copy(update={"qps": traffic.qps * qps_factor, "peak_qps": peak})
+        machine = self.suite.machine.model_copy(update={"usd_per_hour": price.usd_per_hour * price_factor})
+        suite = self.suite.model_copy(
+            update={
+                "machine": machine,
+                "decision": self.suite.decision.model_copy(update={"traffic": traffic}),
+            }
+        )
+        return replace(self, suite=suite, table=_repriced(self.table, suite, price_factor))
+
+    def winner(self) -> str:
+        """The variant that this question would choose, or `no variant`."""
+        choice = assess(self.table, self.limits, self.goal, self.suite).choice
+        return NOBODY if choice is None else self.table.rows[choice].variant
+
+
+def _repriced(table: Tradeoff, suite: Suite, price_factor: float) -> Tradeoff:
+    """Cost draws (and the value's) for another price and traffic; a fraction of the work of `complete`."""
+    price, traffic = cost.price_of(suite.machine), suite.decision.traffic
+    assert price is not None
+    draws = dict(table.draws)
+    rows = list(table.rows)
+    month = np.full_like(metric_draws(table, "cost_per_month_usd"), np.nan)
+    million = month.copy()
+    for k in range(len(rows)):
+        throughput, _ = throughput_of(table, k)
+        if throughput is not None:
+            month[:, k] = cost.cost_per_month(throughput, traffic, price.usd_per_hour)
+            million[:, k] = cost.cost_per_million(throughput, traffic, price.usd_per_hour)
+    draws["cost_per_month_usd"], draws["cost_per_million_usd"] = month, million
+    draws["train_cost_usd"] = metric_draws(table, "train_cost_usd") * price_factor
+    result = replace(table, draws=draws)
+    if VALUE in draws and suite.decision.value:
+        goal = parse_objective(f"maximize {VALUE}", suite.decision.value)
+        result = replace(result, draws={**draws, VALUE: utility_draws(result, goal, suite)})
+    return result
+
+
+# ------------------------------------------------------------------------------------ flips
+
+
+def find_flips(question: Question, choice: str | None) -> tuple[Mapping[str, Any], ...]:
+    """What would change the answer, nearest first.
+
+    Args:
+        choice: the answer now; in a tie it need not be argmax E[U], so flips are changes of that.
+    Returns:
+        {what, at, unit, then, factor}: once `what` passes `at`, `then` is chosen; `factor` is `at` over
+        today's figure. Only the nearest switch on each side is listed.
+    """
+    found: list[Mapping[str, Any]] = []
+    for constraint in question.limits:
+        found.extend(_limit_flips(question, constraint))
+    if depends_on_money(question):
+        traffic = question.suite.decision.traffic
+        found.extend(_factor_flips(question, "traffic", traffic.qps, "requests/s", 100.0, _scaled_traffic))
+        price = cost.price_of(question.suite.machine)
+        if price is not None:
+            found.extend(_factor_flips(question, "price", price.usd_per_hour, "USD/h", 10.0, _scaled_price))
+    found.sort(key=lambda flip: abs(np.log(max(flip["factor"], 1e-9))))
+    return tuple(found)
+
+
+def depends_on_money(question: Question) -> bool:
+    """Whether price or traffic can change the answer."""
+    names = {*question.goal.expression.names, *(c.metric for c in question.limits)}
+    moved = {*COST_METRICS, "qps", "peak_qps", "usd_per_hour"}
+    if VALUE in names and question.suite.decision.value:
+        return True
+    return bool(names & moved)
+
+
+def _scaled_traffic(question: Question, factor: float) -> Question:
+    return question.with_prices(qps_factor=factor)
+
+
+def _scaled_price(question: Question, factor: float) -> Question:
+    return question.with_prices(price_factor=factor)
+
+
+def _factor_flips(
+    question: Question,
+    what: str,
+    today: float,
+    unit: str,
+    reach: float,
+    scaled: Callable[[Question, float], Question],
+) -> list[Mapping[str, Any]]:
+    """Switches over a factor from 1/reach to reach, found on a log grid of 24 and refined by bisection."""
+
+    def winner(factor: float) -> str:
+        return scaled(question, factor).winner()
+
+    found = []
+    for direction in (1.0, -1.0):
+        grid = np.exp(direction * np.linspace(0, np.log(reach), 13))
+        winners = [winner(1.0)]
+        for factor in grid[1:]:
+            winners.append(winner(float(factor)))
+            if winners[-1] != winners[0]:
+                break
+        if winners[-1] != winners[0]:
+            at = _bisect(winner, float(grid[len(winners) - 2]), float(grid[len(winners) - 1]), winners[0])
+            found.append(_flip(what, at * today, unit, winner(at * 1.001**direction), at))
+    return found
+
+
+def _bisect(winner: Callable[[float], str], same: float, other: float, now: str) -> float:
+    """The factor where the winner changes, to 1 %."""
+    while abs(np.log(other / same)) > 0.01:
+        middle = float(np.sqrt(same * other))
+        if winner(middle) == now:
+            same = middle
+        else:
+            other = middle
+    return other
+
+
+def _flip(what: str, at: float, unit: str, then: str, factor: float) -> Mapping[str, Any]:
+    return {"what": what, "at": float(f"{at:.4g}"), "unit": unit, "then": then, "factor": factor}
+
+
+def _limit_flips(question: Question, constraint: Constraint) -> list[Mapping[str, Any]]:
+    """Where another limit on the metric changes the answer: the candidates' own quantiles are the grid."""
+    draws = metric_draws(question.table, constraint.metric)
+    sure = [k for k in range(draws.shape[1]) if not np.isnan(draws[:, k]).any()]
+    if not sure:
+        return []
+    grid = np.unique(np.quantile(draws[:, sure], [0.001, 0.05, 0.25, 0.5, 0.75, 0.95, 0.999], axis=0))
+    grid = np.unique([*grid, constraint.limit])
+    if len(grid) > 80:
+        grid = np.unique([*grid[:: len(grid) // 80 + 1], constraint.limit])
+    rest = tuple(c for c in question.limits if c != constraint)
+
+    def winner(limit: float) -> str:
+        return replace(question, limits=(*rest, replace(constraint, limit=float(limit)))).winner()
+
+    now = winner(constraint.limit)
+    start = int(np.searchsorted(grid, constraint.limit))
+    found = []
+    for side in (grid[start:], grid[: start + 1][::-1]):
+        for before, after in itertools.pairwise(side):
+            if (then := winner(after)) != now:
+                at = _bisect_linear(winner, float(before), float(after), now)
+                factor = at / constraint.limit if constraint.limit * at > 0 else 1e9
+                found.append(_flip(f"limit on {constraint.metric}", at, "", then, factor))
+                break
+    return found
+
+
+def _bisect_linear(winner: Callable[[float], str], same: float, other: float, now: str) -> float:
+    for _ in range(7):
+        middle = (same + other) / 2
+        if winner(middle) == now:
+            same = middle
+        else:
+            other = middle
+    return other
+
+
+def at_price_band(question: Question) -> Mapping[str, str]:
+    """The choice at −30 %, at the price, and at +30 %."""
+    factors = {"-30 %": 1 - PRICE_BAND, "as priced": 1.0, "+30 %": 1 + PRICE_BAND}
+    return {name: question.with_prices(price_factor=f).winner() for name, f in factors.items()}
+
+
+# ------------------------------------------------------------------------------------ maps
+
+
+@dataclass(frozen=True)
+class WinnerMap:
+    """Who wins over traffic × price: `winners[i][j]` at `qps[i]`, `usd_per_hour[j]`."""
+
+    qps: tuple[float, ...]
+    usd_per_hour: tuple[float, ...]
+    winners: tuple[tuple[str, ...], ...]
+
+
+def winner_map(question: Question, size: int = 9) -> WinnerMap | None:
+    """The map of winners from a tenth to ten times the traffic and from a third to three times the price.
+
+    Returns:
+        None where there is no price, or neither the objective nor a limit is about money.
+    """
+    price = cost.price_of(question.suite.machine)
+    if price is None or not depends_on_money(question):
+        return None
+    traffics = np.geomspace(0.1, 10, size)
+    prices = np.geomspace(1 / 3, 3, size)
+    winners = tuple(
+        tuple(question.with_prices(float(t), float(p)).winner() for p in prices) for t in traffics
+    )
+    qps = question.suite.decision.traffic.qps
+    return WinnerMap(tuple(qps * traffics), tuple(price.usd_per_hour * prices), winners)
+
+
+def limit_sweep(question: Question, metric: str, limits: Sequence[float]) -> tuple[str, ...]:
+    """The winner for each of several limits on one metric (the direction of the suite's own limit)."""
+    own = next(c for c in question.limits if c.metric == metric)
+    rest = tuple(c for c in question.limits if c != own)
+    return tuple(replace(question, limits=(*rest, replace(own, limit=float(x)))).winner() for x in limits)
+
+
+# ------------------------------------------------------------------------------------ worth
+
+
+def break_even(table: Tradeoff, a: str, b: str, requests_per_month: float) -> Estimate:
+    """USD that one more correct answer must be worth for the dearer, more accurate A to pay.
+
+        Δcost per month / (Δaccuracy · requests per month)
+
+    Returns:
+        With its interval; without a number where A is not surely more accurate or not dearer, which the
+        note says.
+    """
+    names = [row.variant for row in table.rows]
+    i, j = names.index(a), names.index(b)
+    if "accuracy" not in table.draws or "cost_per_month_usd" not in table.draws:
+        return Estimate(None, note="not estimable (needs accuracy and a price)")
+    gain = table.draws["accuracy"][:, i] - table.draws["accuracy"][:, j]
+    dearer = table.draws["cost_per_month_usd"][:, i] - table.draws["cost_per_month_usd"][:, j]
+    if np.isnan(gain).any() or np.isnan(dearer).any():
+        return Estimate(None, note="not estimable (one of the two was not measured)")
+    if np.mean(dearer <= 0) > 0.5:
+        return Estimate(None, note=f"{a} is not dearer than {b}")
+    # A ratio whose denominator may be zero has no finite interval (Fieller).
+    if np.quantile(gain, 0.025) <= 0:
+        return Estimate(None, note=f"not estimable ({a} is not surely more accurate than {b})")
+    worth = dearer / (gain * requests_per_month)
+    low, middle, high = np.quantile(worth, [0.025, 0.5, 0.975])
+    return Estimate(float(middle), float(low), float(high))
+
+
+def amortisation(table: Tradeoff, a: str, b: str) -> Estimate:
+    """Requests after which A's dearer training is paid back by its cheaper serving; the note says never."""
+    rows = {row.variant: row for row in table.rows}
+    cells = [
+        rows[v].estimates.get(n, Estimate(None)).value
+        for n in ("train_cost_usd", "cost_per_million_usd")
+        for v in (a, b)
+    ]
+    if any(c is None for c in cells):
+        return Estimate(None, note="not estimable (needs a price and measured throughput)")
+    train_a, train_b, serve_a, serve_b = (float(c) for c in cells if c is not None)
+    requests = cost.amortisation_requests(train_a, train_b, serve_a, serve_b)
+    if requests is None:
+        return Estimate(None, note=f"never: {a} is not cheaper to serve than {b}")
+    return Estimate(requests)
+
+
+# ------------------------------------------------------------------------------------ data
+
+
+@dataclass(frozen=True)
+class Extrapolation:
+    """A learning curve a·n^(−b) + c of the error, and what it says of more data.
+
+    Args:
+        sizes, values: measured. at: size → extrapolated value. marked: always, an extrapolation is a
+            guess; `note` says on how many sizes it rests.
+    """
+
+    sizes: tuple[int, ...]
+    values: tuple[float, ...]
+    at: Mapping[int, float]
+    note: str
+
+
+def extrapolate(sizes: Sequence[int], values: Sequence[float], to: Sequence[int]) -> Extrapolation | None:
+    """Extrapolate a quality that is a fraction (higher is better) to larger training sets.
+
+    The error is taken as a power law a·n^(−b), the floor c = 0: optimistic for large n, so nothing beyond
+    ten times the largest measured size is answered.
+
+    Returns:
+        None with fewer than two sizes, or where quality falls with more data.
+    """
+    order = np.argsort(sizes)
+    n, quality = np.asarray(sizes, dtype=float)[order], np.asarray(values, dtype=float)[order]
+    error = 1 - quality
+    if len(n) < 2 or (error <= 0).any():
+        return None
+    slope, intercept = np.polyfit(np.log(n), np.log(error), 1)
+    if slope >= 0:
+        return None
+    reach = [int(t) for t in to if t <= 10 * n[-1]]
+    at = {t: float(1 - np.exp(intercept + slope * np.log(t))) for t in reach}
+    note = f"extrapolated: a power law through {len(n)} sizes, not a measurement"
+    return Extrapolation(tuple(int(x) for x in n), tuple(float(q) for q in quality), at, note)
+
+
+def value_switches(
+    question: Question, weights: Array, expression: Callable[[float], Objective]
+) -> list[tuple[float, object, object]]:
+    """Where the winner changes as a weight in the value expression grows.
+
+    Args:
+        weights: rising. expression: weight → objective.
+    """
+    winners = [replace(question, goal=expression(float(w))).winner() for w in weights]
+    return switch_points(weights, winners)
