@@ -1,8 +1,5 @@
 """Serving: one variant, alone in a fresh process, measured under load.
 
-`serve(job)` starts `harness.serving.child`, waits for it and turns what it found into an Outcome.
+`harness.serving.serve.serve(job)` starts `harness.serving.child`, waits for it and turns what it found
+into an Outcome. Nothing is imported here: the measured process starts as light as it can.
 """
-
-from harness.serving.serve import serve
-
-__all__ = ["serve"]

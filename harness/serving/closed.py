@@ -96,8 +96,8 @@ def latencies(windows: Windows, unsteady: bool) -> list[Measurement]:
 
 
 def per_call_cpu(windows: Windows, batch: int) -> list[Measurement]:
-    """CPU-seconds per example: steadier than wall time where neighbours are loud (item 9)."""
-    samples = tuple(w.cpu_s / (w.batch * len(w.issued_ns)) for w in windows.accepted if w.batch == batch)
+    """CPU-seconds per example, from all windows: neighbours take wall time, hardly CPU time (item 9)."""
+    samples = tuple(w.cpu_s / (w.batch * len(w.issued_ns)) for w in windows.taken)
     value = float(np.median(samples)) if samples else None
     return [
         Measurement(
