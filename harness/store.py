@@ -111,6 +111,11 @@ class RunFolder:
             path.mkdir(parents=True)
         return path
 
+    def leftovers(self, trial_id: str) -> list[Path]:
+        """Scratch folders of a trial whose process died, oldest first; those on this disk."""
+        parent = self._own / ".scratch" if self.is_local else Path(tempfile.gettempdir()) / "harness-scratch"
+        return sorted(parent.glob(f"{trial_id}-*"), key=lambda path: path.stat().st_mtime)
+
     def checkpoint_folder(self, trial_id: str) -> Path:
         """Where a trial keeps what lets a retry continue; the same at every attempt on this disk."""
         _trial_path(trial_id)

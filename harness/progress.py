@@ -1,0 +1,203 @@
+"""What a person sees while trials run: a live table on a terminal, a plain line per event elsewhere."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from typing import Any, Protocol
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from harness.record import KINDS, Status, Trial
+
+
+class Watcher(Protocol):
+    """Told of every event of a run, in the driver."""
+
+    def said(self, text: str) -> None: ...
+
+    def began(self, trial: Trial) -> None: ...
+
+    def went_on(self, trial: Trial, info: Mapping[str, Any]) -> None: ...
+
+    def ended(self, trial: Trial, status: Status, reason: str = "", seconds: float | None = None) -> None: ...
+
+
+class Silent:
+    """Watches nothing; for tests and programs."""
+
+    def said(self, text: str) -> None: ...
+
+    def began(self, trial: Trial) -> None: ...
+
+    def went_on(self, trial: Trial, info: Mapping[str, Any]) -> None: ...
+
+    def ended(self, trial: Trial, status: Status, reason: str = "", seconds: float | None = None) -> None: ...
+
+
+class Display:
+    """A `Watcher` on stderr; use as a context manager.
+
+    Args:
+        trials: all of the plan. cached: ids that are finished already.
+        estimates_s: trial id → expected seconds, where the plan knows them.
+        slots: how many trials run at once, for the time left.
+    """
+
+    def __init__(
+        self,
+        trials: Iterable[Trial],
+        cached: Iterable[str] = (),
+        estimates_s: Mapping[str, float] | None = None,
+        console: Console | None = None,
+    ) -> None:
+        self.console = console or Console(stderr=True)
+        self._trials = {t.id: t for t in trials}
+        self._ended: dict[str, Status] = dict.fromkeys(cached, "finished")
+        self._cached = len(self._ended)
+        self._estimates = dict(estimates_s or {})
+        self._seconds: dict[str, float] = {}
+        self._running: dict[str, tuple[float, Mapping[str, Any]]] = {}
+        self._message = ""
+        self._start = time.monotonic()
+        self._live: Live | None = None
+
+    def __enter__(self) -> Display:
+        self._start = time.monotonic()
+        if self.console.is_terminal and not self.console.is_dumb_terminal:
+            self._live = Live(
+                get_renderable=self._render, console=self.console, refresh_per_second=4, transient=True
+            )
+            self._live.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._live is not None:
+            self._live.stop()
+            self._live = None
+
+    def said(self, text: str) -> None:
+        self._message = text
+        if self._live is None:
+            self._print(text)
+
+    def began(self, trial: Trial) -> None:
+        if trial.id not in self._running and trial.id not in self._ended:
+            self._running[trial.id] = (time.monotonic(), {})
+            self._message = ""
+            if self._live is None:
+                self._print(f"start   {trial.label}")
+
+    def went_on(self, trial: Trial, info: Mapping[str, Any]) -> None:
+        started = self._running.get(trial.id, (time.monotonic(), {}))[0]
+        self._running[trial.id] = (started, info)
+        if self._live is None and info.get("waiting"):
+            self._print(f"wait    {trial.label}: {info['waiting']}")
+
+    def ended(self, trial: Trial, status: Status, reason: str = "", seconds: float | None = None) -> None:
+        started = self._running.pop(trial.id, (time.monotonic(), {}))[0]
+        took = time.monotonic() - started if seconds is None else seconds
+        if trial.id in self._ended:
+            return
+        self._ended[trial.id] = status
+        if status == "finished":
+            self._seconds[trial.id] = took
+        left = len(self._trials) - len(self._ended)
+        text = f"{'done  ' if status == 'finished' else 'FAILED'}  {trial.label}  {took:.1f} s"
+        text += f": {reason}" if reason else ""
+        if self._live is None:
+            self._print(f"{text}  ({left} left)")
+        elif status == "failed":
+            self._print(text, "red")
+
+    def seconds_left(self) -> float | None:
+        """Estimated seconds to the end: planned estimates where there are, else means of the same kind
+        and candidate, corrected by how the finished ones compared; None before anything is known."""
+        left = [t for t in self._trials.values() if t.id not in self._ended]
+        if not left:
+            return 0.0
+        elapsed = {i: time.monotonic() - started for i, (started, _) in self._running.items()}
+        needed = 0.0
+        for trial in left:
+            expected = self._expected(trial)
+            if expected is None:
+                return None
+            share = max(0.0, expected - elapsed.get(trial.id, 0.0))
+            needed += share if trial.kind == "serve" else share / max(1, len(self._running) or 1)
+        return needed
+
+    def counts(self) -> Mapping[str, tuple[int, int, int]]:
+        """kind → (finished, failed, all)."""
+        table = Counter((self._trials[i].kind, s) for i, s in self._ended.items() if i in self._trials)
+        planned = Counter(t.kind for t in self._trials.values())
+        return {k: (table[k, "finished"], table[k, "failed"], planned[k]) for k in KINDS if planned[k]}
+
+    def _expected(self, trial: Trial) -> float | None:
+        def mean(ids: Iterable[str]) -> float | None:
+            seen = [self._seconds[i] for i in ids]
+            return sum(seen) / len(seen) if seen else None
+
+        kin = [i for i in self._seconds if self._trials[i].kind == trial.kind]
+        twins = [
+            i
+            for i in kin
+            if self._trials[i].candidate == trial.candidate
+            and self._trials[i].train_size == trial.train_size
+            and self._trials[i].scenario == trial.scenario
+        ]
+        known = [i for i in kin if i in self._estimates]
+        factor = sum(self._seconds[i] for i in known) / max(sum(self._estimates[i] for i in known), 1e-9)
+        if (own := mean(twins)) is not None:
+            return own
+        if trial.id in self._estimates:
+            return self._estimates[trial.id] * (factor if known else 1.0)
+        return mean(kin)
+
+    def _print(self, text: str, style: str | None = None) -> None:
+        clock = time.monotonic() - self._start
+        self.console.print(
+            f"{clock:7.1f}s  {text}", style=style, highlight=False, markup=False, soft_wrap=True
+        )
+
+    def _render(self) -> Group:
+        head = Text()
+        for kind, (finished, failed, planned) in self.counts().items():
+            head.append(f"{kind} ", style="bold")
+            head.append(f"{finished}/{planned}")
+            head.append(f" ({failed} failed)" if failed else "", style="red")
+            head.append("   ")
+        head.append(f"{time.monotonic() - self._start:.0f} s", style="dim")
+        left = self.seconds_left()
+        head.append(f", about {_clock(left)} left" if left else "", style="dim")
+        table = Table.grid(padding=(0, 2))
+        for trial_id, (started, info) in list(self._running.items())[:12]:
+            table.add_row(
+                Text("▸ " + self._trials[trial_id].label, style="cyan"),
+                _told(info),
+                Text(f"{time.monotonic() - started:.0f} s", style="dim"),
+            )
+        hidden = len(self._running) - 12
+        foot = [Text(f"  and {hidden} more", style="dim")] if hidden > 0 else []
+        said = [Text(self._message, style="dim")] if self._message else []
+        return Group(head, table, *foot, *said)
+
+
+def _told(info: Mapping[str, Any]) -> Text:
+    """`{"epoch": 2, "epochs": 5, "score": 0.81}` → `epoch 2/5  score 0.810`."""
+    parts = []
+    if "epoch" in info:
+        parts.append(f"epoch {info['epoch']}" + (f"/{info['epochs']}" if "epochs" in info else ""))
+    for key, value in info.items():
+        if key not in ("epoch", "epochs"):
+            parts.append(f"{key} {value:.3f}" if isinstance(value, float) else f"{key} {value}")
+    return Text("  ".join(parts))
+
+
+def _clock(seconds: float) -> str:
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} m" if seconds < 5400 else f"{seconds / 3600:.1f} h"

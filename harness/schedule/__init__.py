@@ -1,0 +1,148 @@
+"""Trials → records on Ray Tune: one engine from a laptop to a cluster.
+
+The only room that imports ray, and only when a trial has to run: what is recorded already starts
+nothing. `run_trials` is its whole surface.
+"""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from harness.progress import Watcher
+from harness.record import KINDS, Record, Trial
+from harness.store import RunFolder
+from harness.trial import not_run
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How trials are scheduled.
+
+    Args:
+        address: of a running cluster (`auto`, `HOST:PORT`); None starts Ray on this machine.
+        budget_s: no trial starts later than this after `started` (time.time()).
+        paths: folders of the user's modules, put on the workers' sys.path.
+        machine_class: the class that serve trials must run on; None takes the commonest.
+        session: names this session in the records it writes.
+    """
+
+    address: str | None = None
+    budget_s: float | None = None
+    started: float = 0.0
+    paths: tuple[str, ...] = ()
+    machine_class: str | None = None
+    session: str = ""
+
+    @property
+    def deadline(self) -> float | None:
+        return None if self.budget_s is None else self.started + self.budget_s
+
+    @property
+    def budget_reason(self) -> str:
+        return f"not run: budget of {_duration(self.budget_s or 0)} spent"
+
+
+def run_trials(
+    trials: Sequence[Trial],
+    run: RunFolder,
+    watcher: Watcher,
+    settings: Settings,
+    *,
+    dispatch: str | None = None,
+) -> list[Record]:
+    """Run the trials that have no finished record, in phases train, score, serve.
+
+    Every trial has a record afterwards; the ones that failed, died, were blocked by a failed
+    trial or by the budget are failed records with their reason.
+
+    Args:
+        trials: fewer than none GPUs (`Resources.gpus == -1`) asks for one where a node has any.
+        dispatch: `module:function` that runs a trial's job; by default its task's module.
+
+    Raises:
+        HarnessError: no cluster at the address, a trial that fits no node, or records that cannot
+            be written. KeyboardInterrupt: what is finished is recorded.
+    """
+    finished = {t.id for t in trials if _is_finished(run.record(t.id))}
+    missing = [t for t in trials if t.id not in finished]
+    settings = replace(
+        settings, session=settings.session or uuid.uuid4().hex, started=settings.started or time.time()
+    )
+    if missing and _spent(settings):
+        for trial in missing:
+            write_not_run(trial, settings.budget_reason, run, watcher, settings)
+    elif missing:
+        watcher.said("starting Ray" if settings.address is None else f"joining Ray at {settings.address}")
+        from harness.schedule.cluster import cluster, resolve_gpus
+        from harness.schedule.sweep import run_sweep
+
+        with cluster(settings, run, missing) as nodes:
+            missing = resolve_gpus(missing, nodes)
+            for kind in KINDS:
+                phase = [t for t in missing if t.kind == kind]
+                ready = _ready(phase, run, watcher, settings)
+                if ready:
+                    run_sweep(kind, ready, run, watcher, settings, nodes, dispatch)
+    return [record for record in (run.record(t.id) for t in trials) if record is not None]
+
+
+def _ready(phase: Iterable[Trial], run: RunFolder, watcher: Watcher, settings: Settings) -> list[Trial]:
+    """The trials whose needs are finished while there is budget; the others are recorded as not run."""
+    ready = []
+    for trial in phase:
+        reason = _blocked(trial, run) or (settings.budget_reason if _spent(settings) else None)
+        if reason is None:
+            ready.append(trial)
+        else:
+            write_not_run(trial, reason, run, watcher, settings)
+    return ready
+
+
+def _spent(settings: Settings) -> bool:
+    return settings.deadline is not None and time.time() >= settings.deadline
+
+
+def write_not_run(
+    trial: Trial,
+    reason: str,
+    run: RunFolder,
+    watcher: Watcher,
+    settings: Settings,
+    type_: str = "NotRun",
+    stacks: str = "",
+) -> None:
+    """Record a trial that could not record itself."""
+    record = not_run(trial, reason, settings.session, type_, stacks)
+    run.commit(record, run.scratch(trial.id))
+    watcher.ended(trial, "failed", reason)
+
+
+def _blocked(trial: Trial, run: RunFolder) -> str | None:
+    for needed in trial.needs:
+        record = run.record(needed)
+        if record is None:
+            return f"not run: it needs {needed}, which has no record"
+        if record.status == "failed":
+            reason = record.failure.reason if record.failure else "failed"
+            if reason.startswith("not run:"):
+                return reason
+            what = {"train": "training", "score": "scoring", "serve": "serving"}[record.trial.kind]
+            return f"not run: its {what} failed ({reason})"
+    return None
+
+
+def _is_finished(record: Record | None) -> bool:
+    return record is not None and record.status == "finished"
+
+
+def _duration(seconds: float) -> str:
+    return f"{seconds / 60:g} m" if seconds >= 60 else f"{seconds:g} s"
+
+
+def module_paths(suite_path: str | Path) -> tuple[str, ...]:
+    """Where the user's modules are looked for: beside the suite file, then where the run was started."""
+    return tuple(dict.fromkeys([str(Path(suite_path).resolve().parent), str(Path.cwd())]))

@@ -1,0 +1,219 @@
+"""Ray's start, and what its nodes offer: every private touch-point and environment variable is here."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from harness import environment
+from harness.record import HarnessError, Trial
+from harness.store import RunFolder
+
+if TYPE_CHECKING:
+    from harness.schedule import Settings
+
+log = logging.getLogger("harness")
+
+NODE = "harness_node"
+"""The custom resource that each node offers once; a serve trial claims it, and so the node."""
+
+_LOCAL = {
+    "RAY_AUTH_MODE": "disabled",  # the default writes a token into HOME; nobody else reaches this cluster
+    "RAY_memory_monitor_refresh_ms": "0",  # its kill ends the whole sweep; harness.watchdog acts first
+    "RAY_USAGE_STATS_ENABLED": "0",
+}
+_ALWAYS = {
+    "RAY_AIR_NEW_OUTPUT": "0",
+    "TUNE_PRINT_ALL_TRIAL_ERRORS": "0",
+    "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",  # five files a trial, and torch in the driver
+    "TUNE_DISABLE_STRICT_METRIC_CHECKING": "1",  # one trial without the metric would end the sweep
+    "TUNE_DISABLE_SIGINT_HANDLER": "1",  # Tune's returns normally from an interrupted sweep
+    "TUNE_WARN_THRESHOLD_S": "3600",
+    "RAY_CHDIR_TO_TRIAL_DIR": "0",
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+    "RAY_DEDUP_LOGS": "0",
+}
+
+
+@dataclass(frozen=True)
+class Node:
+    """A living node of the cluster."""
+
+    id: str
+    host: str
+    cpus: float
+    gpus: float
+    memory_mb: float
+    serves: bool
+    machine_class: str = ""
+
+
+@contextlib.contextmanager
+def cluster(settings: Settings, run: RunFolder, trials: Sequence[Trial]) -> Iterator[tuple[Node, ...]]:
+    """Start Ray on this machine, or join a cluster; end or leave it afterwards.
+
+    Yields:
+        the living nodes, able to run every trial.
+
+    Raises:
+        HarnessError: no cluster at the address, or a trial that fits no node.
+    """
+    os.environ.update(_ALWAYS)
+    if settings.address is None:
+        os.environ.update(_LOCAL)
+    import ray
+
+    _silence()
+    options: dict[str, Any] = {"log_to_driver": False, "logging_level": "CRITICAL"}
+    if settings.address is None:
+        options |= {
+            "address": "local",
+            "include_dashboard": False,
+            "num_cpus": environment.cpus_allowed(),
+            "resources": {NODE: 1},
+            "object_store_memory": 128 * 2**20,  # trials exchange files, not objects
+        }
+    else:
+        options["address"] = settings.address
+    try:
+        ray.init(**options)
+    except (ConnectionError, RuntimeError, ValueError, TimeoutError) as error:
+        where = settings.address or "this machine"
+        cure = (
+            "is the cluster up? `ray start --head` starts one" if settings.address else "see harness doctor"
+        )
+        raise HarnessError(f"Ray on {where} does not answer: {error}; {cure}") from error
+    try:
+        nodes = living_nodes()
+        if settings.address is not None:
+            nodes = _probed(nodes, run)
+        _check_fit(nodes, trials, settings)
+        yield nodes
+    finally:
+        ray.shutdown()
+
+
+def _silence() -> None:
+    """Ray prints the death of each worker on stdout, whatever `log_to_driver` says; records say it better."""
+    import ray._private.worker
+
+    logging.getLogger("ray").setLevel("CRITICAL")
+    ray._private.worker.print_to_stdstream = lambda data, ignore_prefix: log.debug("ray: %s", data)
+
+
+def living_nodes() -> tuple[Node, ...]:
+    """The nodes that Ray holds for alive, in the order of their ids."""
+    import ray
+
+    found = []
+    nodes: list[dict[str, Any]] = ray.nodes()  # type: ignore[no-untyped-call]
+    for node in nodes:
+        if not node["Alive"]:
+            continue
+        offers = node["Resources"]
+        found.append(
+            Node(
+                id=node["NodeID"],
+                host=node["NodeManagerHostname"],
+                cpus=offers.get("CPU", 0.0),
+                gpus=offers.get("GPU", 0.0),
+                memory_mb=offers.get("memory", 0.0) / 2**20,
+                serves=offers.get(NODE, 0.0) >= 1,
+                machine_class=environment.machine_class(),  # until it is asked (`_probed`)
+            )
+        )
+    return tuple(sorted(found, key=lambda node: node.id))
+
+
+def serving_nodes(nodes: Sequence[Node], wanted: str | None) -> tuple[Node, ...]:
+    """The nodes that may serve: of the class asked for, else of the class that most of them have.
+
+    Speeds of two machine classes are never compared, so all serve trials go to one.
+    """
+    able = [node for node in nodes if node.serves]
+    if wanted is None and able:
+        wanted = Counter(node.machine_class for node in able).most_common(1)[0][0]
+    return tuple(node for node in able if node.machine_class == wanted)
+
+
+def resolve_gpus(trials: Sequence[Trial], nodes: Sequence[Node]) -> list[Trial]:
+    """Trials whose claim of -1 GPUs (one, if there is any) has become a number."""
+    one = 1.0 if any(node.gpus >= 1 for node in nodes) else 0.0
+    return [
+        replace(t, resources=replace(t.resources, gpus=one)) if t.resources.gpus < 0 else t for t in trials
+    ]
+
+
+def _probed(nodes: Sequence[Node], run: RunFolder) -> tuple[Node, ...]:
+    """Ask every node for its machine class, and whether it sees the run folder.
+
+    Raises:
+        HarnessError: a node does not see the folder, or has no harness installed.
+    """
+    import ray
+    from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+    run.write_text(".probe", run.id)
+    probe = ray.remote(num_cpus=0, max_retries=0)(_probe)
+    asked = [
+        probe.options(scheduling_strategy=NodeAffinitySchedulingStrategy(node.id, soft=False)).remote(run)
+        for node in nodes
+    ]
+    answered = []
+    for node, reference in zip(nodes, asked, strict=True):
+        try:
+            machine_class, seen = ray.get(reference, timeout=120)
+        except (ray.exceptions.RayError, TimeoutError) as error:
+            lines = [line for line in str(error).strip().splitlines() if line.strip()]
+            raise HarnessError(
+                f"node {node.host} cannot run the harness: {lines[-1] if lines else error}; "
+                "install the same version of it on every node (deploy/README.md)"
+            ) from error
+        if not seen:
+            raise HarnessError(
+                f"node {node.host} does not see {run.url}: "
+                "give --out a folder that all nodes share, or a URL (s3://…)"
+            )
+        answered.append(Node(**{**node.__dict__, "machine_class": machine_class}))
+    return tuple(answered)
+
+
+def _probe(run: RunFolder) -> tuple[str, bool]:
+    return environment.machine_class(), run.exists(".probe")
+
+
+def _check_fit(nodes: Sequence[Node], trials: Sequence[Trial], settings: Settings) -> None:
+    """A trial that fits no node would wait for ever.
+
+    Raises:
+        HarnessError: names the trial, what it claims, what the largest node has, and the cure.
+    """
+    for trial in trials:
+        claim = trial.resources
+        if trial.kind == "serve":
+            if not any(node.serves for node in nodes):
+                raise HarnessError(
+                    f"no node of the cluster offers {NODE}, which keeps serve trials alone: "
+                    f"start the nodes with --resources='{{\"{NODE}\": 1}}'"
+                )
+            if not serving_nodes(nodes, settings.machine_class):
+                classes = sorted({node.machine_class for node in nodes if node.serves})
+                raise HarnessError(
+                    f"no node is of machine class {settings.machine_class}: there is {', '.join(classes)} "
+                    "(machine.class in the suite; `python -m harness doctor` prints a machine's own)"
+                )
+        elif not any(
+            node.cpus >= claim.cpus and node.gpus >= claim.gpus and node.memory_mb >= claim.memory_mb
+            for node in nodes
+        ):
+            largest = max(nodes, key=lambda node: (node.gpus, node.cpus, node.memory_mb))
+            raise HarnessError(
+                f"{trial.label} claims {claim.cpus} CPUs, {claim.gpus:g} GPUs, {claim.memory_mb} MB; "
+                f"the largest node has {largest.cpus:g}, {largest.gpus:g} and {largest.memory_mb:.0f} MB: "
+                "lower training.resources or join a larger cluster with --address"
+            )

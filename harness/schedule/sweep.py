@@ -1,0 +1,213 @@
+"""One phase: its trials as one Ray Tune sweep, and a record for every one of them, whatever happens."""
+
+from __future__ import annotations
+
+import logging
+import re
+import shutil
+import tempfile
+import time
+import uuid
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ray import tune
+from ray.exceptions import RayError
+from ray.tune import Callback
+from ray.tune.error import TuneError
+
+from harness.progress import Watcher
+from harness.record import HarnessError, Kind, Trial
+from harness.schedule import Settings, write_not_run
+from harness.schedule.cluster import NODE, Node, serving_nodes
+from harness.schedule.worker import Orders, work
+from harness.store import RunFolder
+from harness.trial import STACKS
+from harness.watchdog import last_words
+
+DEATHS = 2
+"""How often a trial is started again when its worker or its node died under it."""
+
+SWEEPS = 3
+"""How often the whole sweep is started again when Ray itself ends it."""
+
+log = logging.getLogger("harness")
+
+
+@dataclass
+class _Sink:
+    """What the callback tells: it is pickled by Tune, so it keeps nothing itself."""
+
+    watcher: Watcher
+    trials: Mapping[str, Trial]
+    status: dict[str, str] = field(default_factory=dict)
+    began: dict[str, float] = field(default_factory=dict)
+    lasted: dict[str, float] = field(default_factory=dict)
+
+
+_SINKS: list[_Sink] = []
+
+
+class _Forward(Callback):
+    """Forwards Tune's events to the sink of the running sweep."""
+
+    def __reduce__(self) -> Any:
+        return (_Forward, ())
+
+    def on_trial_start(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+        sink = _SINKS[-1]
+        sink.began[trial.config["id"]] = time.monotonic()
+        sink.watcher.began(sink.trials[trial.config["id"]])
+
+    def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+        sink = _SINKS[-1]
+        sink.lasted[trial.config["id"]] = time.monotonic() - sink.began.get(trial.config["id"], 0.0)
+
+    def on_trial_result(
+        self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **info: Any
+    ) -> None:
+        sink = _SINKS[-1]
+        told = sink.trials[trial.config["id"]]
+        if "info" in result:
+            sink.watcher.went_on(told, result["info"])
+        status = result.get("status")
+        if status is not None:
+            sink.status[told.id] = status
+        if status in ("finished", "failed"):
+            sink.watcher.ended(told, status, result["reason"], result["seconds"])
+
+
+def run_sweep(
+    kind: Kind,
+    trials: Sequence[Trial],
+    run: RunFolder,
+    watcher: Watcher,
+    settings: Settings,
+    nodes: Sequence[Node],
+    dispatch: str | None = None,
+) -> None:
+    """Run one phase; afterwards every trial has a record.
+
+    Raises:
+        HarnessError: records cannot be written.
+    """
+    left, cause = list(trials), ""
+    for _ in range(SWEEPS):
+        orders = Orders(
+            run, {t.id: t for t in left}, settings.session, settings.deadline, settings.paths, dispatch
+        )
+        sink = _Sink(watcher, orders.trials)
+        deaths, cause = _fit(kind, orders, sink, settings, nodes)
+        again = []
+        for trial in left:
+            record = run.record(trial.id)
+            if record and (
+                record.status == "finished" or record.environment.get("session") == settings.session
+            ):
+                continue
+            if sink.status.get(trial.id) == "unspent":
+                write_not_run(trial, settings.budget_reason, run, watcher, settings)
+            elif trial.id in deaths:
+                reason, stacks = _last_words(run, trial)
+                reason = reason or death_reason(deaths[trial.id], trial, sink.lasted.get(trial.id, 0.0))
+                write_not_run(trial, reason, run, watcher, settings, "WorkerDied", stacks)
+            else:
+                again.append(trial)
+        if not again:
+            return
+        left = again
+    for trial in left:
+        reason = f"not run: Ray ended the sweep {SWEEPS} times ({cause or 'no reason given'})"
+        write_not_run(trial, reason, run, watcher, settings)
+
+
+def _fit(
+    kind: Kind, orders: Orders, sink: _Sink, settings: Settings, nodes: Sequence[Node]
+) -> tuple[dict[str, str], str]:
+    """Run Tune once: trial id → error text of those whose worker died, and why Tune itself gave up."""
+    claims = _claims(kind, orders.trials, nodes, settings)
+    storage = Path(tempfile.mkdtemp(prefix="harness-tune-"))
+    trainable = tune.with_resources(
+        tune.with_parameters(work, orders=orders), lambda config: claims[config["id"]]
+    )
+    _SINKS.append(sink)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            results = tune.Tuner(
+                trainable,
+                param_space={"id": tune.grid_search(list(orders.trials))},
+                tune_config=tune.TuneConfig(num_samples=1, reuse_actors=True),
+                run_config=tune.RunConfig(
+                    name=f"{kind}-{uuid.uuid4().hex}",
+                    storage_path=str(storage),
+                    failure_config=tune.FailureConfig(max_failures=DEATHS),
+                    callbacks=[_Forward()],
+                    verbose=0,
+                ),
+            ).fit()
+    except (RayError, TuneError) as error:
+        log.warning("Ray ended the %s sweep: %s", kind, error)
+        return {}, str(error).strip().splitlines()[-1]
+    finally:
+        _SINKS.pop()
+        shutil.rmtree(storage, ignore_errors=True)
+    every = [results[i] for i in range(len(results))]
+    return {(r.config or {})["id"]: str(r.error) for r in every if r.error is not None}, ""
+
+
+def _claims(
+    kind: Kind, trials: Mapping[str, Trial], nodes: Sequence[Node], settings: Settings
+) -> dict[str, tune.PlacementGroupFactory]:
+    """What each trial asks of its node; a serve trial asks for all of it."""
+    if kind != "serve":
+        return {t.id: tune.PlacementGroupFactory([_claim(t)]) for t in trials.values()}
+    able = serving_nodes(nodes, settings.machine_class)
+    bundle: dict[str, float] = {"CPU": min(node.cpus for node in able), NODE: 1}
+    options: dict[str, Any] = {}
+    if len(able) < len(nodes):
+        options["bundle_label_selector"] = [{"ray.io/node-id": f"in({','.join(n.id for n in able)})"}]
+    return {
+        t.id: tune.PlacementGroupFactory(
+            [bundle | ({"GPU": t.resources.gpus} if t.resources.gpus else {})], **options
+        )
+        for t in trials.values()
+    }
+
+
+def _claim(trial: Trial) -> dict[str, float]:
+    claim: dict[str, float] = {"CPU": trial.resources.cpus}
+    if trial.resources.gpus:
+        claim["GPU"] = trial.resources.gpus
+    if trial.resources.memory_mb:
+        claim["memory"] = trial.resources.memory_mb * 2**20
+    return claim
+
+
+def _last_words(run: RunFolder, trial: Trial) -> tuple[str, str]:
+    """What the trial's last process wrote when it died, where its scratch folder can be seen from here."""
+    left = run.leftovers(trial.id)
+    return last_words(left[-1] / STACKS, trial.time_limit_s) if left else ("", "")
+
+
+def death_reason(text: str, trial: Trial, lasted_s: float) -> str:
+    """Why a worker died without a word, from what Ray knows of it, which is little.
+
+    Raises:
+        HarnessError: the worker did not die: it could not write its record.
+    """
+    if "HarnessError" in text:
+        raise HarnessError(text.split("HarnessError:", 1)[-1].strip().splitlines()[0])
+    if lasted_s >= trial.time_limit_s:
+        return f"timed out after {trial.time_limit_s:g} s"
+    lowered = text.lower()
+    if "memory pressure" in lowered or "outofmemoryerror" in lowered:
+        return "killed: out of memory"
+    if re.search(r"\bnode (\S+ ){0,4}(dead|terminated|died|lost)", lowered):
+        return "worker died: its node was lost"
+    if "died" in lowered:
+        return f"worker died {DEATHS + 1} times without a word (killed: out of memory?)"
+    return f"worker failed: {text.strip().splitlines()[-1][:200] if text.strip() else 'no reason given'}"

@@ -1,0 +1,205 @@
+"""Phases on Ray: every trial gets exactly one record, and what is recorded starts nothing."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fake_trials import chain, fake_dispatch
+
+from harness.isolation import host_to_itself
+from harness.progress import Silent
+from harness.record import HarnessError, Resources, Status, Trial
+from harness.schedule import Settings, run_trials
+from harness.schedule.cluster import NODE, Node, _check_fit, resolve_gpus, serving_nodes
+from harness.schedule.sweep import death_reason
+from harness.store import RunFolder, open_run
+from harness.trial import run_trial
+
+HERE = (str(Path(__file__).parent),)
+OURS = Settings(paths=HERE)
+FAKE = "fake_trials:fake_dispatch"
+
+
+class Witness(Silent):
+    def __init__(self) -> None:
+        self.events: list[tuple[str, str]] = []
+        self.infos: list[Mapping[str, Any]] = []
+
+    def said(self, text: str) -> None:
+        self.events.append(("said", text))
+
+    def began(self, trial: Trial) -> None:
+        self.events.append(("began", trial.id))
+
+    def went_on(self, trial: Trial, info: Mapping[str, Any]) -> None:
+        self.infos.append(info)
+
+    def ended(self, trial: Trial, status: Status, reason: str = "", seconds: float | None = None) -> None:
+        self.events.append((status, trial.id))
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> RunFolder:
+    monkeypatch.setenv("HARNESS_LOCKS", str(tmp_path / "locks"))
+    return open_run(tmp_path / "out", "shop", "0123456789abcdef")
+
+
+def node(**changes: Any) -> Node:
+    return Node(
+        **{"id": "a", "host": "h", "cpus": 4.0, "gpus": 0.0, "memory_mb": 8000.0, "serves": True} | changes
+    )
+
+
+def test_every_trial_of_every_phase_gets_one_record_with_its_reason(run: RunFolder, tmp_path: Path) -> None:
+    log = str(tmp_path / "log")
+    good, other = chain("good", log=log), chain("other", log=log)
+    bad, slow = chain("bad", "raise", log=log), chain("slow", "hang", limit_s=1.0, log=log)
+    trials = [trial for kind in zip(good, other, bad, slow, strict=True) for trial in kind]
+    witness = Witness()
+    records = run_trials(trials, run, witness, OURS, dispatch=FAKE)
+    assert {r.trial.id for r in records} == {t.id for t in trials}
+    reasons = {(r.trial.candidate, r.trial.kind): r.failure.reason for r in records if r.failure}
+    assert reasons == {
+        ("bad", "train"): "ValueError: the layer does not fit",
+        ("bad", "score"): "not run: its training failed (ValueError: the layer does not fit)",
+        ("bad", "serve"): "not run: its training failed (ValueError: the layer does not fit)",
+        ("slow", "train"): "timed out after 1 s",
+        ("slow", "score"): "not run: its training failed (timed out after 1 s)",
+        ("slow", "serve"): "not run: its training failed (timed out after 1 s)",
+    }
+    ended = [trial_id for status, trial_id in witness.events if status in ("finished", "failed")]
+    assert sorted(ended) == sorted(t.id for t in trials)
+    assert {"epoch": 1, "epochs": 2, "score": 0.5} in witness.infos
+    order = [line.split()[0].split("-")[0] for line in Path(log).read_text().splitlines()]
+    assert order == sorted(order, key=["train", "score", "serve"].index), "phases do not overlap"
+
+    again = Witness()
+    start = time.monotonic()
+    assert run_trials([*good, *other], run, again, OURS, dispatch=FAKE)
+    assert time.monotonic() - start < 2 and again.events == [], "what is finished starts nothing"
+
+
+def test_the_budget_stops_new_trials_and_says_so(run: RunFolder) -> None:
+    trials = chain("good")
+    records = run_trials(
+        trials, run, Witness(), Settings(paths=HERE, budget_s=600, started=time.time() - 601), dispatch=FAKE
+    )
+    assert [r.failure.reason for r in records if r.failure] == ["not run: budget of 10 m spent"] * 3
+
+
+def test_importing_the_scheduler_imports_neither_ray_nor_torch() -> None:
+    code = "import sys, harness.schedule; sys.exit(bool({'ray', 'torch'} & set(sys.modules)))"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_a_trial_that_fits_no_node_is_refused_before_the_start() -> None:
+    big = Trial("train", "huge", {"n": 1}, resources=Resources(cpus=64))
+    with pytest.raises(HarnessError, match=r"train huge claims 64 CPUs.*has 4, .*lower training\.resources"):
+        _check_fit([node()], [big], OURS)
+    with pytest.raises(HarnessError, match=rf"no node of the cluster offers {NODE}.*--resources='"):
+        _check_fit([node(serves=False)], [chain("cnn")[2]], OURS)
+    with pytest.raises(HarnessError, match="no node is of machine class feed: there is abc"):
+        _check_fit([node(machine_class="abc")], [chain("cnn")[2]], Settings(machine_class="feed"))
+
+
+def test_all_serve_trials_go_to_one_machine_class() -> None:
+    nodes = [
+        node(id="1", machine_class="a"),
+        node(id="2", machine_class="b"),
+        node(id="3", machine_class="b"),
+    ]
+    assert [n.id for n in serving_nodes(nodes, None)] == ["2", "3"]
+    assert [n.id for n in serving_nodes(nodes, "a")] == ["1"]
+    assert serving_nodes([node(serves=False)], None) == ()
+
+
+def test_one_gpu_is_claimed_only_where_there_is_one() -> None:
+    trial = Trial("train", "cnn", {"n": 1}, resources=Resources(gpus=-1))
+    assert resolve_gpus([trial], [node()])[0].resources.gpus == 0
+    assert resolve_gpus([trial], [node(), node(gpus=2.0)])[0].resources.gpus == 1
+    assert resolve_gpus([trial], [node()])[0].id == trial.id
+
+
+@pytest.mark.parametrize(
+    ("text", "lasted_s", "reason"),
+    [
+        ("The actor died unexpectedly", 1, "worker died 3 times without a word (killed: out of memory?)"),
+        ("The actor died unexpectedly", 61, "timed out after 60 s"),
+        (
+            "Task was killed due to the node running low on memory. OutOfMemoryError",
+            1,
+            "killed: out of memory",
+        ),
+        ("The actor died because its node has died.", 1, "worker died: its node was lost"),
+        ("", 1, "worker failed: no reason given"),
+    ],
+)
+def test_a_death_without_a_record_is_explained(text: str, lasted_s: float, reason: str) -> None:
+    assert death_reason(text, chain("cnn")[0], lasted_s) == reason
+
+
+def test_a_worker_that_could_not_write_ends_the_run_with_the_cure() -> None:
+    text = "ray::work()\nharness.record.HarnessError: cannot write /x: the disk is full: free some space"
+    with pytest.raises(HarnessError, match="^cannot write /x: the disk is full: free some space$"):
+        death_reason(text, chain("cnn")[0], 1)
+
+
+HOLD = """
+import sys, time
+from harness.isolation import host_to_itself
+with host_to_itself(sys.argv[1], lambda: print("waiting", flush=True)):
+    print("held", flush=True)
+    time.sleep(float(sys.argv[2]))
+"""
+
+
+def hold(kind: str, seconds: float) -> subprocess.Popen[str]:
+    command = [sys.executable, "-c", HOLD, kind, str(seconds)]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    HELD.append(process)
+    return process
+
+
+HELD: list[subprocess.Popen[str]] = []
+
+
+@pytest.fixture(autouse=True)
+def _no_holder_stays() -> Iterator[None]:
+    yield
+    while HELD:
+        with HELD.pop() as process:
+            process.kill()
+
+
+def line_of(process: subprocess.Popen[str]) -> str:
+    assert process.stdout is not None
+    return process.stdout.readline().strip()
+
+
+def test_serving_waits_for_training_of_another_run_and_training_for_serving(run: RunFolder) -> None:
+    trainer, second = hold("train", 60), hold("train", 60)
+    assert line_of(trainer) == line_of(second) == "held", "training shares the host"
+    server = hold("serve", 60)
+    assert line_of(server) == "waiting"
+    late = hold("train", 0)
+    assert line_of(late) == "waiting", "a stream of training must not starve serving"
+    for process in (trainer, second):
+        process.kill()
+        process.wait()
+    assert line_of(server) == "held", "killed holders free the lock"
+    server.kill()
+    assert line_of(late) == "held"
+    late.wait(timeout=30)
+    with host_to_itself("serve"):
+        pass
+
+
+def test_a_trial_can_be_run_without_ray(run: RunFolder) -> None:
+    record = run_trial(chain("cnn")[0], run, lambda info: None, dispatch=fake_dispatch)
+    assert record.status == "finished"
