@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from harness.suite.catalogue import is_metric, table
+import re
+
+from harness.record import SuiteError
+from harness.suite.catalogue import is_metric, optional, table
 from harness.suite.draft import Draft, Path_, hint
 from harness.suite.expression import OTHER_NAMES, parse_constraint, parse_objective, parse_value
 from harness.suite.source import Place
@@ -12,6 +15,7 @@ CLASSIFICATION = (
     "log_loss", "ece", "brier",
 )  # fmt: skip
 REGRESSION = ("mse", "mae", "r2")
+SLICE = re.compile(r"\[\w+=[^\[\]]+\]")
 RECOMMENDATION = (
     "ndcg", "dcg", "recall@", "precision@", "hit_rate", "mrr", "catalog_coverage", "ctr", "conversion_rate",
     "revenue_per_session_usd",
@@ -27,12 +31,14 @@ def check_decision(draft: Draft) -> None:
             continue
         path: Path_ = ("decision", "constraints")
         try:
-            constraint = parse_constraint(item.value)
+            # A slice of the test examples, `accuracy[class=3]`, is a metric on fewer rows.
+            part = SLICE.search(item.value)
+            constraint = parse_constraint(SLICE.sub("", item.value, count=1))
         except ValueError as error:
             draft.wrong(path, str(error), item.place)
             continue
         _check_metric(draft, path, constraint.metric, item.place)
-        side = (constraint.metric, constraint.op[0])
+        side = (constraint.metric + (part[0] if part else ""), constraint.op[0])
         if side in limits:
             text = f"`{constraint.metric} {constraint.op[0]}…` is limited twice: keep the tighter one"
             draft.wrong(path, text, item.place)
@@ -53,7 +59,7 @@ def _check_objective(draft: Draft) -> None:
             metric = parse_objective(text)[1]
         except ValueError as error:
             draft.wrong(("decision", "objective"), str(error))
-    if metric == "value" and draft.node("decision", "value") is None:
+    if metric == "value" and not draft.given("decision", "value"):
         cure = 'add decision.value, for instance "120*accuracy - cost_per_month_usd"'
         draft.wrong(("decision", "objective"), f"`{text}` needs an expression: {cure}")
     elif metric is not None and metric != "value":
@@ -76,6 +82,11 @@ def _check_value(draft: Draft, value: str) -> None:
     except ValueError as error:
         draft.wrong(path, str(error), node.place)
         return
+    if (units := optional("harness.analysis.criteria", "units")) is not None and all(map(is_metric, names)):
+        try:
+            optional("harness.analysis.expression", "parse_expression")(value, units())
+        except SuiteError as error:
+            draft.wrong(path, str(error).removeprefix("value: "), node.place)
     if not names:
         draft.wrong(path, "names no metric, so all variants would be worth the same", node.place)
     for name in names:
@@ -89,7 +100,7 @@ def _check_metric(
     """A metric that exists, and that this suite will have measured."""
     known = known or tuple(table("metrics"))
     if name == "value" and path == ("decision", "constraints"):
-        if draft.node("decision", "value") is None:
+        if not draft.given("decision", "value"):
             draft.wrong(path, "`value` needs an expression: add decision.value", place)
     elif not is_metric(name):
         draft.wrong(path, f"there is no metric `{name}`: {hint(name, known)}", place)
@@ -111,7 +122,7 @@ def _never_measured(draft: Draft, metric: str) -> str:
     for start, needed in _SCENARIOS.items():
         if metric.startswith(start) and not running & set(needed):
             return f"add {needed[0]} to serving.scenarios"
-    priced = {"price", "usd_per_hour"} & set(draft.items("machine"))
+    priced = draft.given("machine", "price") or draft.given("machine", "usd_per_hour")
     if metric.startswith(("cost_", "train_cost")) and not priced:
         return "give the machine a price, for instance machine: {price: aws/c7i.large}"
     return ""

@@ -58,6 +58,11 @@ class Draft:
             return float(value)
         return value if isinstance(value, kind) else default
 
+    def given(self, *path: str | int) -> bool:
+        """Whether something other than null stands at a path."""
+        node = self.node(*path)
+        return node is not None and node.value is not None
+
     def items(self, *path: str | int) -> dict[str, Node]:
         """The entries of a mapping at a path, empty where there is none."""
         node = self.node(*path)
@@ -179,9 +184,15 @@ def _with_duration(draft: Draft, node: Node, path: tuple[str, ...], full: tuple[
         return new_mapping({**entries, path[0]: below}, node.place, node.keys)
     if not isinstance(node.value, str):
         return node
-    match = _DURATION.fullmatch(node.value.strip())
-    if match is None:
+    seconds = duration(node.value)
+    if seconds is None:
         text = f"{dotted(full)}: {node.shown} is no duration: write seconds, or for instance 90s, 10m, 1h"
         draft.mistakes.append(Mistake(node.place, text))
         return Node(1.0, node.place, raw=node.raw)
-    return Node(float(match[1]) * _SECONDS[match[2] or "s"], node.place, raw=node.raw or node.value)
+    return Node(seconds, node.place, raw=node.raw or node.value)
+
+
+def duration(text: str) -> float | None:
+    """Seconds of `90s`, `10m`, `1.5h`, `2d` or a bare number; None for anything else."""
+    match = _DURATION.fullmatch(text.strip())
+    return float(match[1]) * _SECONDS[match[2] or "s"] if match and len(text) < 20 else None

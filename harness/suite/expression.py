@@ -22,7 +22,7 @@ MAX_POWER = 4
 _NAME = r"[A-Za-z_]\w*(?:@\d+)?"
 _NUMBER = r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?"
 _CONSTRAINT = re.compile(rf"({_NAME})\s*(<=|>=|<|>)\s*({_NUMBER})(?:\s+with\s+({_NUMBER}))?", re.ASCII)
-_OBJECTIVE = re.compile(rf"(maximize|minimize)\s+({_NAME})", re.ASCII)
+_OBJECTIVE = re.compile(rf"(maximi[sz]e|minimi[sz]e)\s+({_NAME})", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ def parse_objective(text: str) -> tuple[Literal["maximize", "minimize"], str]:
     match = _OBJECTIVE.fullmatch(text.strip())
     if match is None:
         raise ValueError(f"`{text}` is no objective: write `maximize METRIC` or `minimize METRIC`")
-    return match[1], match[2]  # type: ignore[return-value]
+    return ("maximize" if match[1].startswith("max") else "minimize"), match[2]
 
 
 @dataclass(frozen=True)

@@ -27,7 +27,7 @@ def check_candidates(draft: Draft) -> None:
             _check_pipeline(draft, path)
             continue
         for stage in ("retrieval", "ranking"):
-            if draft.node(*path, stage) is not None:
+            if draft.given(*path, stage):
                 place = draft.key_place(*path, stage)
                 draft.wrong((*path, stage), "is for `task: recommendation`: give a model instead", place)
         _check_model(draft, path, task)
@@ -35,10 +35,10 @@ def check_candidates(draft: Draft) -> None:
 
 def _check_pipeline(draft: Draft, path: Path_) -> None:
     """A recommendation candidate is a pipeline, `{retrieval: {model: …}, ranking: {model: …}}`."""
-    if draft.node(*path, "model") is not None:
+    if draft.get(str, *path, "model", default="") != "":
         text = "a recommendation candidate is {retrieval: {model: …}, ranking: {model: …}}, not a model"
         draft.wrong((*path, "model"), text, draft.key_place(*path, "model"))
-    elif draft.node(*path, "retrieval") is None:
+    elif not draft.given(*path, "retrieval"):
         draft.wrong(
             path, "`retrieval` is missing: add for instance {model: two_tower}", draft.key_place(*path)
         )

@@ -31,12 +31,11 @@ def read_suite(path: str | Path, overrides: Sequence[str] = ()) -> Suite:
     if tree is None:
         raise _error(mistakes)
     tree = apply_overrides(tree, overrides, mistakes)
-    draft = _with_paths(make_draft(tree, file.absolute().parent, mistakes))
+    draft = _with_paths(make_draft(tree, _folder(tree, file), mistakes))
     misread = {mistake.place for mistake in mistakes}
     suite = None
     try:
-        plain = {**draft.tree.plain, **({} if "folder" in draft.items() else {"folder": str(draft.folder)})}
-        suite = Suite.model_validate_json(json.dumps(plain))
+        suite = Suite.model_validate_json(json.dumps({**draft.tree.plain, "folder": str(draft.folder)}))
     except ValidationError as error:
         for detail in error.errors(include_url=False):
             before = len(mistakes)
@@ -47,6 +46,16 @@ def read_suite(path: str | Path, overrides: Sequence[str] = ()) -> Suite:
     if mistakes or suite is None:
         raise _error(mistakes)
     return suite
+
+
+def _folder(tree: Node, file: Path) -> Path:
+    """Where the suite's own files are: of a run folder's `suite.yaml`, where the original stood."""
+    node = (tree.mapping or {}).get("folder")
+    original = Path(node.value) if node is not None and isinstance(node.value, str) and node.value else None
+    try:
+        return original if original is not None and original.is_dir() else file.absolute().parent
+    except (OSError, ValueError):  # too long, a null byte
+        return file.absolute().parent
 
 
 def _with_paths(draft: Draft) -> Draft:

@@ -1,0 +1,66 @@
+"""`harness data …`: get a data set, check it, look for what would mislead."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any
+
+import typer
+
+from harness.options import AsJson, Group, examples, option, required, room
+from harness.record import SuiteError
+
+app = typer.Typer(cls=Group, no_args_is_help=True, rich_markup_mode=None)
+
+Name = Annotated[str, required("NAME", "A data set of `list datasets`.")]
+Args = Annotated[list[str] | None, option("--set", "key=value", "An argument of the data set: path=images.")]
+
+
+@app.command(epilog=examples("data fetch fashion_mnist"))
+def fetch(name: Name, args: Args = None) -> int:
+    """Get a data set's files, checked against their sha256."""
+    from harness.datasets.catalog import fetch as fetch_data
+
+    def say(info: Mapping[str, Any]) -> None:
+        print(" ".join(str(value) for value in info.values()), file=sys.stderr)
+
+    fetch_data(name, _arguments(args), say)
+    return verify(name, args)
+
+
+@app.command(epilog=examples("data verify fashion_mnist"))
+def verify(name: Name, args: Args = None) -> int:
+    """Check a data set's files again; exit code 1 where one is missing or wrong."""
+    from harness.datasets.catalog import verify as verify_data
+    from harness.show import table_text
+
+    found = verify_data(name, _arguments(args))
+    rows = [{"file": file, "state": state} for file, state in found.items()]
+    print(table_text(rows or [{"file": name, "state": "has no files to fetch"}]))
+    return 0 if set(found.values()) <= {"ok"} else 1
+
+
+@app.command(epilog=examples("data audit fashion_mnist", "data audit image_folder --set path=images"))
+def audit(name: Name, args: Args = None, as_json: AsJson = False) -> int:
+    """Look for leakage, imbalance, duplicates and label noise."""
+    found = room("harness.datasets.audit", "audit")(name, _arguments(args))
+    if as_json or not isinstance(found, Mapping):
+        print(json.dumps(found, indent=2, default=str) if as_json else found)
+    else:
+        print("\n".join(f"{key}: {value}" for key, value in found.items()))
+    return 0
+
+
+def _arguments(texts: Sequence[str] | None) -> dict[str, Any]:
+    """`key=value` texts as the arguments of a data set, values as in YAML."""
+    from harness.suite.source import read_scalar
+
+    arguments: dict[str, Any] = {}
+    for text in texts or ():
+        name, equals, value = text.partition("=")
+        if not name or not equals:
+            raise SuiteError(f"--set {text}: write `--set key=value`, for instance `--set path=images`")
+        arguments[name] = read_scalar(value)[0]
+    return arguments

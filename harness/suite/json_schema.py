@@ -1,0 +1,53 @@
+"""JSON Schema of a suite file, for editors: what people write, shorthand and `extends` included."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from harness.suite.schema import Suite
+
+DRAFT = "https://json-schema.org/draft/2020-12/schema"
+DURATION: dict[str, Any] = {"type": "string", "pattern": r"^\s*\d+(\.\d+)?\s*[smhd]?\s*$"}
+
+
+def suite_schema() -> dict[str, Any]:
+    """The types' own schema, changed where a file may say it shorter than the types do."""
+    schema = Suite.model_json_schema(by_alias=True)
+    parts = schema["$defs"]
+    properties = schema["properties"]
+    del properties["folder"]
+    properties["extends"] = {
+        "type": "string",
+        "description": "A suite file to merge over, relative to this one.",
+    }
+    candidates = properties["candidates"]
+    candidates["additionalProperties"] = {
+        "anyOf": [{"$ref": "#/$defs/Candidate"}, {"type": "string", "description": "A model reference."}]
+    }
+    parts["Data"]["additionalProperties"] = True  # arguments of the data set may stand flat
+    for owner, name in (
+        (schema, "budget"),
+        (parts["Training"], "time_limit"),
+        (parts["Serving"], "time_limit"),
+    ):
+        _allow_duration(owner["properties"][name])
+    _drop_null_where_extended(schema)
+    return {"$schema": DRAFT, **schema}
+
+
+def _allow_duration(field: dict[str, Any]) -> None:
+    """A number of seconds, or `10m`."""
+    about: dict[str, Any] = {
+        key: field.pop(key) for key in ("title", "description", "default") if key in field
+    }
+    forms = field.pop("anyOf", None) or [dict(field)]
+    field.clear()
+    field.update({**about, "anyOf": [*forms, DURATION]})
+
+
+def _drop_null_where_extended(schema: dict[str, Any]) -> None:
+    """What a suite must have it may also inherit; a candidate may then be any part of one."""
+    required = schema.pop("required")
+    schema["anyOf"] = [{"required": required}, {"required": ["extends"]}]
+    for part in ("Data", "Tuning"):
+        schema["$defs"][part].pop("required", None)
