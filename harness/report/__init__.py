@@ -1,1 +1,29 @@
+"""Reports: from the records of a run to a page that a manager can sign and an engineer can check.
 
+Evidence        what a section may look at
+render          run folder → every derived file in it
+gather          run folder → Evidence (decides, writes nothing)
+write_report    Evidence → the derived files
+SECTIONS        the sections, in order
+terminal_summary, summary_text   the end of `run` and `recommend`
+print_pdf       report.html → PDF through a browser
+track           the same in W&B and MLflow
+"""
+
+from harness.report.evidence import Evidence
+from harness.report.pdf import print_pdf
+from harness.report.render import gather, render, sections, write_report
+from harness.report.sections import SECTIONS
+from harness.report.terminal import summary_text, terminal_summary
+
+__all__ = [
+    "SECTIONS",
+    "Evidence",
+    "gather",
+    "print_pdf",
+    "render",
+    "sections",
+    "summary_text",
+    "terminal_summary",
+    "write_report",
+]

@@ -1,0 +1,252 @@
+"""The other plots: lines with bands, distributions, differences, reliability."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from harness.report.palette import MATPLOTLIB_MARKERS
+from harness.report.plots import (
+    GRID,
+    INK,
+    MUTED,
+    PAPER,
+    WASH,
+    Axis,
+    Difference,
+    Series,
+    Spread,
+    _scale,
+    _tick,
+    axes,
+    drawn,
+    extent,
+    lay_out,
+    name_limit,
+)
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+HALF = (420.0, 300.0)
+"""Size of a plot that stands beside another, in pixels; on a telephone it fills the width."""
+
+
+@drawn
+def lines(
+    series: Sequence[Series], x: Axis, y: Axis, size: tuple[float, float] = HALF, marks: Sequence[float] = ()
+) -> Figure:
+    """Lines with bands, each named at its end; `marks` are vertical lines; limits are shaded."""
+    figure, ax = axes(*size)
+    for s in series:
+        if len(s.low) == len(s.x) and len(s.high) == len(s.x) and len(s.x) > 1:
+            ax.fill_between(s.x, s.low, s.high, color=s.colour, alpha=0.15, linewidth=0)
+        elif len(s.low) == len(s.x) and len(s.high) == len(s.x):
+            ax.vlines(s.x, s.low, s.high, color=s.colour, alpha=0.6, linewidth=1.2)
+        ax.plot(
+            s.x, s.y, color=s.colour, linestyle=s.dashes, linewidth=2.4 if s.strong else 1.6,
+            marker=MATPLOTLIB_MARKERS.get(s.marker, s.marker), markersize=5.5, markeredgecolor=PAPER,
+            markeredgewidth=0.6, zorder=4 if s.strong else 3,
+        )  # fmt: skip
+    _scale(ax, x, y)
+    _limit_line(ax, y)
+    for mark in marks:
+        ax.axvline(mark, color=MUTED, linewidth=1, linestyle=(0, (4, 3)), zorder=1)
+    ax.grid(True, axis="y")
+    _name_ends(ax, series)
+    return figure
+
+
+def _limit_line(ax: Axes, y: Axis) -> None:
+    bottom, top = ax.get_ylim()
+    for bound, sign in ((y.at_most, "≤"), (y.at_least, "≥")):
+        if bound is None:
+            continue
+        low, high = extent([bottom, top], [bound], y.log)
+        if not low < bound < high:
+            continue
+        ax.set_ylim(min(bottom, low), max(top, high))
+        ax.axhspan(bound, ax.get_ylim()[1 if sign == "≤" else 0], color=WASH, linewidth=0, zorder=0)
+        ax.axhline(bound, color=MUTED, linewidth=1, zorder=1)
+        name_limit(ax, f"limit {sign} {_tick(bound)}", (0, bound), (3, 3))
+
+
+def _name_ends(ax: Axes, series: Sequence[Series], size: float = 9.5) -> None:
+    """Each named line's label at its right end, pushed apart vertically so that none overlap."""
+    lay_out(ax)
+    ends = []
+    for s in series:
+        finite = [(a, b) for a, b in zip(s.x, s.y, strict=True) if np.isfinite(b)]
+        if s.label and finite:
+            end = max(finite)
+            ends.append((ax.transData.transform(end)[1], s, end))
+    ends.sort(key=lambda e: e[0])
+    places = spaced([pixel for pixel, _, _ in ends], size * 1.3, ax.get_window_extent().y1 + size / 2)
+    for at, (pixel, s, end) in zip(places, ends, strict=True):
+        name = s.label if len(s.label) <= 22 else s.label[:20] + "…"
+        ax.annotate(
+            name, end, (7, at - pixel), textcoords="offset points", va="center",
+            fontsize=size, color=s.colour, annotation_clip=False, fontweight="bold" if s.strong else "normal",
+        )  # fmt: skip
+
+
+def spaced(places: Sequence[float], step: float, top: float) -> list[float]:
+    """Rising places moved apart to at least `step`, none above `top`."""
+    moved: list[float] = []
+    for place in places:
+        moved.append(max(place, moved[-1] + step) if moved else place)
+    ceiling = top
+    for i in reversed(range(len(moved))):
+        moved[i] = min(moved[i], ceiling)
+        ceiling = moved[i] - step
+    return moved
+
+
+@drawn
+def forest(
+    rows: Sequence[Difference], title: str, band: float = 0.0, ratio: bool = False, width: float = 640
+) -> Figure:
+    """Differences with intervals, a row each, against the line of no difference and a band of equivalence."""
+    figure, ax = axes(width, 62 + 24 * len(rows))
+    zero = 1.0 if ratio else 0.0
+    if band:
+        low, high = (1 / (1 + band), 1 + band) if ratio else (-band, band)
+        ax.axvspan(low, high, color=WASH, linewidth=0, zorder=0)
+    ax.axvline(zero, color=INK, linewidth=1, zorder=1)
+    for i, r in enumerate(rows):
+        ax.plot([r.low, r.high], [i, i], color=r.colour, linewidth=2.2, solid_capstyle="butt", zorder=2)
+        ax.plot(
+            r.value, i, MATPLOTLIB_MARKERS[r.marker], color=r.colour, markersize=7, markeredgecolor=PAPER,
+            markeredgewidth=0.8, zorder=3,
+        )  # fmt: skip
+    _scale(ax, Axis(title, log=ratio), Axis(""))
+    ax.set_yticks(range(len(rows)), [_short(r.label) for r in rows])
+    ax.set_ylim(len(rows) - 0.4, -0.6)
+    ax.tick_params(axis="y", labelcolor=INK, labelsize=10)
+    ax.grid(True, axis="x")
+    for i, r in enumerate(rows):
+        ax.annotate(
+            r.verdict, (1, i), (6, 0), xycoords=("axes fraction", "data"), textcoords="offset points",
+            va="center", fontsize=9.5, color=MUTED, annotation_clip=False,
+        )  # fmt: skip
+    return figure
+
+
+def _short(name: str, length: int = 30) -> str:
+    return name if len(name) <= length else name[: length - 2] + "…"
+
+
+@drawn
+def spreads(rows: Sequence[Spread], x: Axis, width: float = 680) -> Figure:
+    """Distributions as rows: p1 to p99 thin, the middle half thick, the median, p99, each round's median."""
+    figure, ax = axes(width, 64 + 26 * len(rows))
+    for i, r in enumerate(rows):
+        p1, p25, p50, p75, p99 = np.quantile(np.asarray(r.samples, float), [0.01, 0.25, 0.5, 0.75, 0.99])
+        ax.plot([p1, p99], [i, i], color=r.colour, linewidth=1.4, zorder=2)
+        ax.plot([p25, p75], [i, i], color=r.colour, linewidth=7, alpha=0.45, solid_capstyle="butt", zorder=2)
+        ax.plot([p99], [i], "|", color=r.colour, markersize=11, markeredgewidth=2, zorder=3)
+        ax.plot(
+            r.rounds, [i + 0.3] * len(r.rounds), "|", color=MUTED, markersize=5, markeredgewidth=1, zorder=3
+        )
+        ax.plot(
+            p50, i, MATPLOTLIB_MARKERS[r.marker], color=r.colour, markersize=7, markeredgecolor=PAPER,
+            markeredgewidth=0.8, zorder=4,
+        )  # fmt: skip
+    _scale(ax, x, Axis(""))
+    ax.set_yticks(range(len(rows)), [_short(r.label) for r in rows])
+    ax.set_ylim(len(rows) - 0.3, -0.7)
+    ax.tick_params(axis="y", labelcolor=INK, labelsize=10)
+    ax.grid(True, axis="x")
+    _vertical_limit(ax, x)
+    return figure
+
+
+def _vertical_limit(ax: Axes, x: Axis) -> None:
+    bound = x.at_most
+    if bound is None:
+        return
+    left, right = ax.get_xlim()
+    low, high = extent([left, right], [bound], x.log)
+    if low < bound < high:
+        ax.set_xlim(min(left, low), max(right, high))
+        ax.axvspan(bound, ax.get_xlim()[1], color=WASH, linewidth=0, zorder=0)
+        ax.axvline(bound, color=MUTED, linewidth=1, zorder=1)
+        name_limit(ax, f"limit ≤ {_tick(bound)}", (bound, 1), (4, -2), vertical=True)
+
+
+@drawn
+def cumulative(rows: Sequence[Spread], x: Axis, size: tuple[float, float] = HALF) -> Figure:
+    """The share of calls answered within a time; 200 quantiles stand for all samples."""
+    figure, ax = axes(*size)
+    shares = np.concatenate([np.linspace(0, 0.98, 150), 1 - np.geomspace(0.02, 1e-4, 50)])
+    series = []
+    for r in rows:
+        times = np.quantile(np.asarray(r.samples, float), shares)
+        ax.plot(times, shares, color=r.colour, linewidth=1.6, linestyle=LINES.get(r.marker, "-"))
+        series.append(r)
+    _scale(ax, x, Axis("Share of calls answered"))
+    ax.set_ylim(0, 1.02)
+    ax.grid(True)
+    _vertical_limit(ax, x)
+    return figure
+
+
+LINES = {
+    "circle": "-",
+    "square": (0, (5, 1.5)),
+    "diamond": (0, (1.5, 1.2)),
+    "triangle": (0, (6, 1.5, 1.5, 1.5)),
+}
+
+
+@drawn
+def reliability(series: Sequence[Series], size: tuple[float, float] = (340.0, 320.0)) -> Figure:
+    """Confidence against how often it was right; on the diagonal both agree."""
+    figure, ax = axes(*size)
+    ax.plot([0, 1], [0, 1], color=MUTED, linewidth=1, linestyle=(0, (3, 3)), zorder=1)
+    for s in series:
+        if len(s.low) == len(s.x):
+            ax.vlines(s.x, s.low, s.high, color=s.colour, alpha=0.45, linewidth=1.2, zorder=2)
+        ax.plot(s.x, s.y, color=s.colour, linewidth=1.6, marker="o", markersize=4.5, markeredgecolor=PAPER,
+                markeredgewidth=0.6, zorder=3)  # fmt: skip
+    _scale(ax, Axis("Confidence"), Axis("Share that was right"))
+    low = min([min(s.x, default=1.0) for s in series] + [0.9])
+    ax.set_xlim(max(0.0, low - 0.04), 1.02)
+    ax.set_ylim(max(0.0, min([low] + [min(s.y, default=1.0) for s in series]) - 0.04), 1.02)
+    ax.grid(True)
+    return figure
+
+
+@drawn
+def regions(
+    xs: Sequence[float],
+    ys: Sequence[float],
+    winners: np.ndarray,
+    names: Sequence[str],
+    colours: Sequence[str],
+    x: Axis,
+    y: Axis,
+) -> Figure:
+    """A map of who wins where.
+
+    Args:
+        winners: (len(ys), len(xs)) indices into `names`; -1 where nobody is feasible.
+    """
+    from matplotlib.colors import ListedColormap
+
+    figure, ax = axes(460, 320)
+    shown = ListedColormap([GRID, *colours])
+    ax.pcolormesh(
+        xs, ys, winners + 1, cmap=shown, vmin=-0.5, vmax=len(colours) + 0.5, alpha=0.55, shading="nearest"
+    )
+    _scale(ax, x, y)
+    grid_x, grid_y = np.meshgrid(np.asarray(xs, float), np.asarray(ys, float))
+    for index, name in enumerate(names):
+        inside = winners == index
+        if inside.mean() > 0.04:
+            ax.text(float(np.median(grid_x[inside])), float(np.median(grid_y[inside])), _short(name, 22),
+                    ha="center", va="center", fontsize=9.5)  # fmt: skip
+    return figure

@@ -1,0 +1,229 @@
+"""What a report is written from: a run folder's records, its suite, and what was decided from them."""
+
+from __future__ import annotations
+
+import csv
+import logging
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from harness.analysis.criteria import Constraint, merge_constraints, stem
+from harness.analysis.predictions import Predictions, predictions_of
+from harness.metrics import METRICS
+from harness.protocols import Recommendation, Row, Tradeoff
+from harness.record import HarnessError, Kind, Measurement, Record
+from harness.report.palette import Palette, palette
+from harness.store import RunFolder
+from harness.suite.schema import Suite
+
+log = logging.getLogger("harness")
+
+REFERENCE_RUNTIMES = ("torch", "sklearn")
+QUALITY = (*(name for name, m in METRICS.items() if m.measure is not None), "ndcg@10", "recall@100")
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """All that the sections of a report may look at.
+
+    Args:
+        planned: labels of the planned trials by id; empty where no plan was stored.
+        environment: of the driver, `environment.json`.
+        next_steps: what to measure next, best first: [{what, value, …}].
+        link: where the whole report lies, for report.md and the terminal.
+    """
+
+    run: RunFolder
+    suite: Suite
+    records: tuple[Record, ...]
+    tradeoff: Tradeoff
+    recommendation: Recommendation
+    planned: Mapping[str, str] = field(default_factory=dict)
+    environment: Mapping[str, Any] = field(default_factory=dict)
+    next_steps: tuple[Mapping[str, Any], ...] = ()
+
+    @cached_property
+    def rows(self) -> tuple[Row, ...]:
+        """The variants: the choice, the tied, then by how likely each is the best, then by the objective."""
+        front = [v for v in (self.recommendation.choice, *self.recommendation.tied_with) if v]
+        runners = [str(r.get("variant")) for r in self.recommendation.runners_up]
+        places = {name: i for i, name in reversed(list(enumerate([*front, *runners])))}
+        return tuple(sorted(self.tradeoff.rows, key=lambda row: _rank(row, places, self.objective_metric)))
+
+    @cached_property
+    def chosen(self) -> Row | None:
+        return next((r for r in self.tradeoff.rows if r.variant == self.recommendation.choice), None)
+
+    @cached_property
+    def candidates(self) -> tuple[str, ...]:
+        """In the suite's order, then those that only records know."""
+        known = [*self.suite.candidates, *(r.trial.candidate for r in self.records)]
+        return tuple(dict.fromkeys(known))
+
+    @cached_property
+    def leading(self) -> tuple[str, ...]:
+        """Candidates, best first: whoever has to be shown when there is no room for all."""
+        return tuple(dict.fromkeys([*(row.candidate for row in self.rows), *self.candidates]))
+
+    @cached_property
+    def palette(self) -> Palette:
+        return palette(self.candidates, self.leading, [row.runtime for row in self.tradeoff.rows])
+
+    @cached_property
+    def objective_metric(self) -> str:
+        """The metric that is maximised or minimised; for `maximize value` the first metric of quality."""
+        words = (self.recommendation.objective or self.suite.decision.objective).split()
+        named = words[1] if len(words) > 1 else ""
+        if named in self.tradeoff.metrics:
+            return named
+        shown = [m for m in self.tradeoff.metrics if m in QUALITY]
+        return shown[0] if shown else next(iter(self.tradeoff.metrics), "accuracy")
+
+    @cached_property
+    def quality_metric(self) -> str:
+        """The metric of quality that plots show: the objective's, a limit's, or the first."""
+        wanted = [self.objective_metric, *(item.metric for item in self.limits), *self.tradeoff.metrics]
+        return next((m for m in wanted if stem(m) in QUALITY or "@" in m), self.objective_metric)
+
+    @cached_property
+    def limits(self) -> tuple[Constraint, ...]:
+        """What was decided under, which `recommend --where` may have changed from the suite's."""
+        return merge_constraints((), self.recommendation.constraints or self.suite.decision.constraints)
+
+    def limit_on(self, metric: str) -> Constraint | None:
+        return next((item for item in self.limits if item.metric == metric), None)
+
+    def draws(self, metric: str, variant: str) -> np.ndarray | None:
+        """(num_draws,) of what a variant's metric may truly be; None where there is no number."""
+        drawn = self.tradeoff.draws.get(metric)
+        index = next((i for i, r in enumerate(self.tradeoff.rows) if r.variant == variant), None)
+        if drawn is None or index is None or not np.isfinite(drawn[:, index]).any():
+            return None
+        column: np.ndarray = drawn[:, index]
+        return column
+
+    def meets(self, variant: str, which: Constraint) -> float | None:
+        """The probability that a variant meets a limit; None where it has no such figure."""
+        drawn = self.draws(which.metric, variant)
+        if drawn is not None:
+            return float(which.holds(drawn[np.isfinite(drawn)]).mean())
+        row = next((r for r in self.tradeoff.rows if r.variant == variant), None)
+        value = row.estimates[which.metric].value if row and which.metric in row.estimates else None
+        return None if value is None else float(which.holds(np.array(value)))
+
+    @property
+    def in_progress(self) -> bool:
+        return bool(self.missing)
+
+    @cached_property
+    def missing(self) -> tuple[str, ...]:
+        """Planned trials without a record, by id."""
+        have = {r.trial.id for r in self.records}
+        return tuple(i for i in self.planned if i not in have)
+
+    @cached_property
+    def failed(self) -> tuple[Record, ...]:
+        return tuple(r for r in self.records if r.status == "failed")
+
+    @cached_property
+    def headline_size(self) -> int | None:
+        if self.tradeoff.train_size is not None:
+            return self.tradeoff.train_size
+        sizes = [r.trial.train_size for r in self.records if r.trial.train_size is not None]
+        return max(sizes, default=None)
+
+    def of(self, kind: Kind, candidate: str | None = None, **where: Any) -> list[Record]:
+        """Finished records of a kind, in a stable order; `where` are fields of the trial."""
+        found = self._by_kind.get((kind, candidate), ())
+        return [r for r in found if all(getattr(r.trial, k) == v for k, v in where.items())]
+
+    @cached_property
+    def _by_kind(self) -> dict[tuple[Kind, str | None], list[Record]]:
+        sorted_records = sorted(
+            (r for r in self.records if r.status == "finished"),
+            key=lambda r: (r.trial.train_size or 0, r.trial.seed or 0, r.trial.round or 0, r.trial.id),
+        )
+        groups: dict[tuple[Kind, str | None], list[Record]] = {}
+        for r in sorted_records:
+            groups.setdefault((r.trial.kind, r.trial.candidate), []).append(r)
+            groups.setdefault((r.trial.kind, None), []).append(r)
+        return groups
+
+    def scored(self, candidate: str, runtime: str | None = None) -> list[Record]:
+        """Score records of the headline size on one runtime: the given one or the reference."""
+        found = self.of("score", candidate, train_size=self.headline_size)
+        runtimes = [r.trial.runtime for r in found]
+        wanted = runtime or next((r for r in REFERENCE_RUNTIMES if r in runtimes), next(iter(runtimes), None))
+        return [r for r in found if r.trial.runtime == wanted]
+
+    def predictions(self, record: Record) -> Predictions | None:
+        """A score trial's answers; None where the file is missing or unreadable (which is logged)."""
+        try:
+            found = predictions_of(self.run)(record.trial.id)
+            return found if isinstance(found, Predictions) else Predictions(*found)
+        except (OSError, KeyError, ValueError, HarnessError) as error:
+            log.warning("predictions of %s: %s", record.trial.label, error)
+            return None
+
+    def history(self, record: Record) -> dict[str, np.ndarray]:
+        """A training's `history.csv` by column; empty where there is none. Empty fields are NaN."""
+        path = self._file(record, "history.csv")
+        if path is None:
+            return {}
+        with path.open(newline="", encoding="utf-8") as file:
+            rows = list(csv.DictReader(file))
+        names = list(rows[0]) if rows else []
+        return {name: np.array([_number(row[name]) for row in rows]) for name in names if name}
+
+    def _file(self, record: Record, name: str) -> Path | None:
+        try:
+            path = self.run.trial_folder(record.trial.id) / name
+        except (OSError, HarnessError) as error:
+            log.warning("%s: %s", record.trial.id, error)
+            return None
+        return path if path.exists() else None
+
+
+def measured(record: Record, metric: str, **at: float | int | str) -> Measurement | None:
+    """A record's measurement of a metric at a setting (none: the headline)."""
+    return next((m for m in record.measurements if m.metric == metric and dict(m.at) == at), None)
+
+
+def mean_and_spread(values: Sequence[float]) -> tuple[float, float, float]:
+    """Mean and 95 % t interval over a few repetitions; the interval is the mean where there is one."""
+    kept = np.asarray([v for v in values if math.isfinite(v)], float)
+    if len(kept) == 0:
+        return math.nan, math.nan, math.nan
+    mean = float(kept.mean())
+    if len(kept) == 1:
+        return mean, mean, mean
+    from harness.analysis.stats import t_quantile
+
+    half = t_quantile(0.975, len(kept) - 1) * float(kept.std(ddof=1)) / math.sqrt(len(kept))
+    return mean, mean - half, mean + half
+
+
+def _number(text: str | None) -> float:
+    try:
+        return float(text) if text else math.nan
+    except ValueError:
+        return math.nan
+
+
+def _rank(row: Row, places: Mapping[str, int], objective: str) -> tuple[float, ...]:
+    estimate = row.estimates.get(objective)
+    value = estimate.value if estimate and estimate.value is not None else -math.inf
+    known = METRICS.get(objective)
+    sign = -1.0 if known is None or known.better == "higher" else 1.0
+    return (
+        places.get(row.variant, len(places)),
+        -(row.best_probability or 0.0),
+        -(row.feasible_probability or 0.0),
+        sign * value if math.isfinite(value) else math.inf,
+    )

@@ -1,0 +1,57 @@
+"""The report as one HTML file: no network, no script needed to read it."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from datetime import UTC, datetime
+from pathlib import Path
+
+from harness.protocols import Section
+from harness.report.blocks import environment
+from harness.report.evidence import Evidence
+
+_HERE = Path(__file__).parent
+
+
+def page(e: Evidence, sections: tuple[Section, ...]) -> str:
+    """The whole page. A content security policy keeps it from loading anything and from running any
+    script but its own."""
+    script = (_HERE / "table.js").read_text(encoding="utf-8")
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    question = e.suite.question or f"Which candidate of {e.suite.name} should ship?"
+    asked = f"{e.suite.task.replace('_', ' ')} on {e.suite.data.name}"
+    return str(
+        environment()
+        .get_template("page.html")
+        .render(
+            title=f"{e.suite.name}: {question}",
+            eyebrow=f"{e.suite.name} · {asked} · run {e.run.id}",
+            question=question,
+            banner=banner(e),
+            sections=sections,
+            css=(_HERE / "style.css").read_text(encoding="utf-8"),
+            script=script,
+            script_hash=f"sha256-{digest}",
+            footer=footer(e),
+        )
+    )
+
+
+def banner(e: Evidence) -> str:
+    """Says that the run is going on; empty for a complete one."""
+    if not e.in_progress:
+        return ""
+    done = len(e.planned) - len(e.missing)
+    return f"In progress: {done} of {len(e.planned)} trials have a record. This report is written from those."
+
+
+def footer(e: Evidence) -> str:
+    """When the last trial started (not when this was rendered: the same records give the same page)."""
+    started = max((r.started for r in e.records if r.started), default="")
+    try:
+        day = datetime.fromisoformat(started).astimezone(UTC).strftime("%-d %B %Y, %H:%M UTC")
+    except ValueError:
+        day = ""
+    when = f" The last trial started on {day}." if day else ""
+    return f"Written by the harness from the records of {e.run.suite_name}/{e.run.id}.{when}"

@@ -1,0 +1,252 @@
+"""How numbers are written: sensible digits from the interval's width, units, labels, limits."""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import dataclass
+
+from harness.analysis.criteria import DEFAULT_PROBABILITY, Constraint, stem
+from harness.metrics import METRICS, metric
+from harness.protocols import Better, Estimate
+from harness.record import SuiteError
+
+MINUS = "−"
+
+LABELS = {
+    "balanced_accuracy": "balanced accuracy",
+    "f1_macro": "F1 (macro)",
+    "precision_macro": "precision (macro)",
+    "recall_macro": "recall (macro)",
+    "roc_auc": "ROC AUC",
+    "pr_auc": "PR AUC",
+    "log_loss": "log loss",
+    "ece": "calibration error",
+    "brier": "Brier score",
+    "mse": "mean squared error",
+    "mae": "mean absolute error",
+    "r2": "R²",
+    "ctr": "click-through rate",
+    "conversion_rate": "conversion rate",
+    "revenue_per_session_usd": "revenue per session",
+    "latency_p50_ms": "p50 latency",
+    "latency_p90_ms": "p90 latency",
+    "latency_p99_ms": "p99 latency",
+    "throughput_offline_per_s": "offline throughput",
+    "throughput_at_slo_qps": "load within the limit",
+    "cold_start_ms": "cold start",
+    "cpu_seconds_per_example": "CPU time per example",
+    "peak_memory_mb": "peak memory",
+    "model_size_mb": "model size",
+    "energy_per_million_kwh": "energy per million",
+    "flops_per_example": "FLOPs per example",
+    "train_seconds": "training time",
+    "train_cost_usd": "training cost",
+    "cost_per_million_usd": "cost per million",
+    "cost_per_month_usd": "cost per month",
+    "ndcg": "NDCG",
+    "dcg": "DCG",
+    "mrr": "MRR",
+    "hit_rate": "hit rate",
+    "catalog_coverage": "catalogue coverage",
+}
+
+UNITS = {"fraction": "", "1": "", "usd": "USD", "FLOP": "", "nats": "nats", "squared probability": ""}
+
+_SUFFIXES = {"_ms": "ms", "_mb": "MB", "_usd": "USD", "_per_s": "1/s", "_qps": "1/s", "_seconds": "s"}
+
+
+def label(name: str) -> str:
+    """A metric's name for people, without its unit: `latency_p99_ms` → `p99 latency`."""
+    known, bracket, part = name.partition("[")
+    head, at, cut = known.partition("@")
+    text = LABELS.get(head, head.replace("_", " "))
+    return f"{text}{at}{cut}" + (f" ({part.rstrip(']').replace('=', ' ')})" if bracket else "")
+
+
+def unit(name: str) -> str:
+    """A metric's unit as a column header shows it; empty for shares and counts."""
+    try:
+        known = metric(stem(name)).unit
+    except SuiteError:
+        return next((u for suffix, u in _SUFFIXES.items() if name.endswith(suffix)), "")
+    return UNITS.get(known, known)
+
+
+def better(name: str) -> Better | None:
+    """A metric's direction; None where the table does not know the metric."""
+    try:
+        return metric(stem(name)).better
+    except SuiteError:
+        return None
+
+
+def decimals_for(half_width: float) -> int:
+    """How many decimals an uncertainty of `half_width` justifies (negative: round to tens and so on).
+
+    One digit of the uncertainty is kept, two where it starts with a 1: 0.894 ± 0.005, 3.14 ± 0.12.
+    """
+    if not half_width > 0 or not math.isfinite(half_width):
+        return 6
+    exponent = math.floor(math.log10(half_width))
+    leading = half_width / 10**exponent
+    return max(-9, min(6, -exponent + (1 if leading < 1.95 else 0)))
+
+
+def fixed(value: float, decimals: int) -> str:
+    """A number with so many decimals, thousands separated, a real minus sign."""
+    text = f"{round(value, decimals):,.{max(0, decimals)}f}"
+    return text.replace("-", MINUS) if float(text.replace(",", "")) else text.lstrip("-")
+
+
+def plain(value: float, digits: int = 3) -> str:
+    """A number without an interval: `digits` significant ones, whole numbers in full up to a million."""
+    if value == 0:
+        return "0"
+    if not math.isfinite(value):
+        return "not finite"
+    size = abs(value)
+    for bound, suffix in ((1e12, "T"), (1e9, "G"), (1e6, "M")):
+        if size >= bound:
+            return plain(value / bound, digits) + f"\u202f{suffix}"
+    if float(value).is_integer():
+        return fixed(value, 0)
+    if size < 1e-4:
+        mantissa, _, exponent = f"{value:.{digits - 1}e}".partition("e")
+        return f"{mantissa.replace('-', MINUS)}·10{_superscript(int(exponent))}"
+    return fixed(value, max(0, digits - 1 - math.floor(math.log10(size))))
+
+
+def _superscript(number: int) -> str:
+    return str(number).translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))
+
+
+@dataclass(frozen=True)
+class Shown:
+    """An estimate as text: `value` is the figure or the note that stands for it."""
+
+    value: str
+    interval: str = ""
+    number: float | None = None
+
+
+def estimate(e: Estimate | None) -> Shown:
+    """An estimate's figure and its 95 % interval, or why there is none."""
+    if e is None:
+        return Shown("not measured")
+    if e.value is None or not math.isfinite(e.value):
+        return Shown(e.note or "not measured")
+    if e.low is None or e.high is None or not e.high > e.low:
+        return Shown(plain(e.value), "", e.value)
+    return Shown(*interval(e.value, e.low, e.high), e.value)
+
+
+def interval(value: float, low: float, high: float) -> tuple[str, str]:
+    """Value and interval with the digits that the interval's width justifies."""
+    size = max(abs(value), abs(low), abs(high))
+    half = min((high - low) / 2, max(value - low, high - value))
+    if half < 1e-4 or size >= 1e6:
+        return plain(value), f"{plain(low)}–{plain(high)}"
+    decimals = decimals_for(half)
+    joint = "–" if low >= 0 else " to "
+    return fixed(value, decimals), f"{fixed(low, decimals)}{joint}{fixed(high, decimals)}"
+
+
+def signed(value: float, decimals: int | None = None) -> str:
+    text = plain(abs(value)) if decimals is None else fixed(abs(value), decimals)
+    if not re.search(r"[1-9]", text):
+        return text
+    return ("+" if value > 0 else MINUS) + text
+
+
+def money(value: float) -> str:
+    """An amount in USD: `$0.12`, `$1,240`."""
+    size = abs(value)
+    text = fixed(size, 0) if size >= 100 else fixed(size, 2) if size >= 0.1 else plain(size, 2)
+    return f"{MINUS if value < 0 else ''}${text}"
+
+
+def as_written(value: float) -> str:
+    """A number that a person wrote, with the digits it was written with: `0.87`, `10`, `1,200`."""
+    return f"{value:,.6g}".replace("-", MINUS)
+
+
+def quantity(name: str, value: float) -> str:
+    """A limit on a metric with its unit, in a sentence: `10 ms`, `$0.50`, `0.88`."""
+    return with_unit(name, money(value) if unit(name) == "USD" else as_written(value))
+
+
+def with_unit(name: str, figure: str) -> str:
+    """A figure with its metric's unit: `10 ms`, `$0.124`."""
+    shown = unit(name)
+    if shown == "USD":
+        return figure if "$" in figure else f"${figure}"
+    return figure + (f"\u202f{shown}" if shown else "")
+
+
+def percent(probability: float | None) -> str:
+    """A probability for people; never 0 % or 100 %, which no sample of draws can show."""
+    if probability is None or not math.isfinite(probability):
+        return "not known"
+    if probability > 0.99:
+        return "over 99\u202f%"
+    if probability < 0.01:
+        return "under 1\u202f%"
+    return f"{probability * 100:.0f}\u202f%"
+
+
+def seconds(value: float) -> str:
+    """A duration: `840 ms`, `12 s`, `3 min 20 s`, `2 h 5 min`."""
+    if value < 1:
+        return f"{value * 1000:.0f}\u202fms"
+    if value < 60:
+        return f"{value:.0f}\u202fs"
+    if value < 3600:
+        return f"{value // 60:.0f}\u202fmin {value % 60:.0f}\u202fs"
+    return f"{value // 3600:.0f}\u202fh {value % 3600 / 60:.0f}\u202fmin"
+
+
+def counted(n: int, noun: str, plural: str = "") -> str:
+    """`1 seed`, `3 seeds`."""
+    return f"{n:,} {noun if n == 1 else plural or noun + 's'}"
+
+
+def listed(items: list[str] | tuple[str, ...], last: str = "and") -> str:
+    """`a`, `a and b`, `a, b and c`."""
+    if len(items) < 2:
+        return "".join(items)
+    return f"{', '.join(items[:-1])} {last} {items[-1]}"
+
+
+def limit_words(limit: Constraint) -> str:
+    """A limit as a sentence says it: `p99 latency at most 10 ms`."""
+    sure = f", {percent(limit.probability)} sure" if limit.probability != DEFAULT_PROBABILITY else ""
+    return f"{label(limit.metric)} {limit_bound(limit)}{sure}"
+
+
+def limit_bound(limit: Constraint) -> str:
+    """`at most 10 ms`."""
+    return f"{'at most' if limit.is_upper else 'at least'} {quantity(limit.metric, limit.limit)}"
+
+
+_NAMES = "|".join(sorted((re.escape(name) for name in METRICS if "_" in name), key=len, reverse=True))
+_IN_PROSE = re.compile(
+    rf"\b(?P<name>{_NAMES})\b(?:\s*(?P<op><=|>=)\s*(?P<limit>[0-9.e+-]*[0-9]))?"
+    r"(?P<figure>:?(?: is)? [0-9.,]*[0-9](?: \([^)]*\))?)?"
+)
+
+
+def prose(sentence: str) -> str:
+    """A sentence with metrics as people say them: `latency_p99_ms <= 10` → `p99 latency at most 10 ms`."""
+
+    def said(match: re.Match[str]) -> str:
+        name, figure = match["name"], match["figure"] or ""
+        text = label(name)
+        if match["op"]:
+            text += (
+                f" {'at most' if match['op'] == '<=' else 'at least'} {quantity(name, float(match['limit']))}"
+            )
+        after = f"\u202f{unit(name)}" if figure and unit(name) else ""
+        return text + figure + after
+
+    return _IN_PROSE.sub(said, sentence)

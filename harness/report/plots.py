@@ -1,0 +1,412 @@
+"""Drawing: numbers in, a matplotlib figure out, and the figure as inline SVG.
+
+The same numbers give the same bytes (hash salt, no dates). Text stays text, so that it is small,
+searchable and set in the page's font; ink is a CSS variable, so that the plots follow a dark page.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import re
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import wraps
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from harness.report.palette import MATPLOTLIB_MARKERS, REST
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+    from matplotlib.text import Annotation
+
+INK, MUTED, GRID, PAPER, WASH = "#1b1f24", "#5a646f", "#e4e8ec", "#ffffff", "#f4f6f8"
+VARIABLES = {
+    INK: "--ink",
+    MUTED: "--muted",
+    GRID: "--grid",
+    PAPER: "--paper",
+    WASH: "--wash",
+    REST: "--faint",
+}
+DPI = 72  # one point is one pixel of the SVG's view box
+
+STYLE: dict[str, Any] = {
+    "svg.fonttype": "none",
+    "figure.facecolor": "none",
+    "figure.dpi": DPI,
+    "savefig.facecolor": "none",
+    "font.family": "DejaVu Sans",  # comes with matplotlib: the layout is the same everywhere
+    "font.size": 10.5,
+    "axes.facecolor": "none",
+    "axes.edgecolor": MUTED,
+    "axes.linewidth": 0.8,
+    "axes.labelcolor": MUTED,
+    "axes.labelsize": 10.5,
+    "axes.titlesize": 11,
+    "axes.titlelocation": "left",
+    "axes.titlecolor": INK,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.axisbelow": True,
+    "axes.unicode_minus": True,
+    "text.color": INK,
+    "text.parse_math": False,
+    "xtick.color": MUTED,
+    "ytick.color": MUTED,
+    "xtick.labelsize": 9.5,
+    "ytick.labelsize": 9.5,
+    "xtick.major.size": 3,
+    "ytick.major.size": 0,
+    "xtick.minor.size": 0,
+    "ytick.minor.size": 0,
+    "grid.color": GRID,
+    "grid.linewidth": 0.8,
+    "lines.linewidth": 1.8,
+    "legend.frameon": False,
+}
+
+
+@contextmanager
+def style() -> Iterator[None]:
+    """matplotlib's settings for the report, put back afterwards."""
+    import matplotlib
+
+    with matplotlib.rc_context(STYLE):  # type: ignore[arg-type]
+        yield
+
+
+def drawn(plot: Callable[..., Figure]) -> Callable[..., Figure]:
+    """A plot function that draws in the report's style."""
+
+    @wraps(plot)
+    def inner(*args: Any, **kwargs: Any) -> Figure:
+        with style():
+            return plot(*args, **kwargs)
+
+    return inner
+
+
+def axes(width: float, height: float) -> tuple[Figure, Axes]:
+    """A figure of so many pixels with one pair of axes, laid out when it is saved."""
+    from matplotlib.figure import Figure
+    from matplotlib.layout_engine import ConstrainedLayoutEngine
+
+    layout = ConstrainedLayoutEngine(w_pad=0.02, h_pad=0.02)
+    figure = Figure(figsize=(width / DPI, height / DPI), layout=layout)
+    return figure, figure.add_subplot()
+
+
+def lay_out(ax: Axes) -> None:
+    """Fix where everything comes to lie, so that pixels can be asked for."""
+    figure: Any = ax.figure
+    figure.draw_without_rendering()
+
+
+def svg(figure: Figure) -> str:
+    """A figure as SVG to stand in HTML: no fixed size, no dates, ids that clash with no other's."""
+    import matplotlib
+
+    buffer = io.StringIO()
+    with style(), matplotlib.rc_context({"svg.hashsalt": "harness"}):
+        figure.savefig(
+            buffer, format="svg", metadata={"Date": None, "Creator": None, "Format": None, "Type": None}
+        )
+    return inline(buffer.getvalue())
+
+
+def png(figure: Figure, scale: float = 2.0) -> bytes:
+    """A figure as PNG on white, for trackers."""
+    buffer = io.BytesIO()
+    with style():
+        figure.savefig(buffer, format="png", dpi=DPI * scale, facecolor="white", metadata={"Software": None})
+    return buffer.getvalue()
+
+
+def inline(text: str) -> str:
+    """SVG as matplotlib writes it, made fit for a page that holds many."""
+    text = text[text.index("<svg") :].strip()
+    text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.DOTALL)
+    text = re.sub(r"<!--.*?-->", "", text, flags=re.DOTALL)
+    head, tail = text.split(">", 1)
+    head = re.sub(r' (width|height|version|xmlns(:\w+)?)="[^"]*"', "", head)
+    prefix = hashlib.sha256(text.encode()).hexdigest()[:8]
+    used = set(re.findall(r'url\(#([^)]+)\)|href="#([^"]+)"', tail))
+    names = {a or b for a, b in used}
+    tail = re.sub(r' id="([^"]+)"', lambda m: f' id="{prefix}-{m[1]}"' if m[1] in names else "", tail)
+    tail = re.sub(r"url\(#", f"url(#{prefix}-", tail)
+    tail = re.sub(r'(?:xlink:)?href="#', f'href="#{prefix}-', tail)
+    tail = re.sub(r' (d|points|transform|x|y)="[^"]*"', lambda m: re.sub(r"(\.\d\d)\d+", r"\1", m[0]), tail)
+    tail = re.sub(r">\s+<", "><", tail)
+    for colour, variable in VARIABLES.items():
+        tail = tail.replace(colour, f"var({variable})")
+    return f"{head}>{tail}"
+
+
+@dataclass(frozen=True)
+class Point:
+    """A variant in the plane of two metrics; a missing interval end is None."""
+
+    label: str
+    x: float
+    y: float
+    x_interval: tuple[float, float] | None = None
+    y_interval: tuple[float, float] | None = None
+    colour: str = REST
+    marker: str = "circle"
+    front: bool = False
+    chosen: bool = False
+    feasible: bool = True
+
+
+@dataclass(frozen=True)
+class Series:
+    """A line with an optional band."""
+
+    label: str
+    x: Sequence[float]
+    y: Sequence[float]
+    low: Sequence[float] = ()
+    high: Sequence[float] = ()
+    colour: str = REST
+    dashes: str = "-"
+    marker: str = ""
+    strong: bool = False
+
+
+@dataclass(frozen=True)
+class Spread:
+    """A distribution as a row: quantiles of all calls, and the medians of single rounds."""
+
+    label: str
+    samples: Sequence[float]
+    rounds: Sequence[float] = ()
+    colour: str = REST
+    marker: str = "circle"
+
+
+@dataclass(frozen=True)
+class Difference:
+    """A difference with its interval; `verdict` is what it amounts to."""
+
+    label: str
+    value: float
+    low: float
+    high: float
+    colour: str = REST
+    marker: str = "circle"
+    verdict: str = ""
+
+
+@dataclass(frozen=True)
+class Axis:
+    """An axis: its title, whether it is logarithmic, the limits that the suite sets on it.
+
+    Args:
+        at_most, at_least: where the infeasible side begins, None without a limit.
+        whole: ticks at whole numbers only.
+    """
+
+    title: str
+    log: bool = False
+    at_most: float | None = None
+    at_least: float | None = None
+    ticks: Sequence[float] = field(default_factory=tuple)
+    whole: bool = False
+
+
+@drawn
+def tradeoff_plane(
+    points: Sequence[Point], x: Axis, y: Axis, width: float = 680, height: float = 430
+) -> Figure:
+    """Variants in the plane of two metrics: error bars, the front, limits shaded, leading ones named."""
+    figure, ax = axes(width, height)
+    for p in points:
+        _point(ax, p)
+    _scale(ax, x, y)
+    _pad(ax, points, x, y)
+    front = sorted((p.x, p.y) for p in points if p.front)
+    if len(front) > 1:
+        ax.plot(*zip(*front, strict=True), color=MUTED, linewidth=1, linestyle=(0, (1, 2)), zorder=2)
+    names = _shade_limits(ax, x, y)
+    ax.grid(True, which="major")
+    named = [p for p in points if p.chosen or p.front] if len(points) > 14 else list(points)
+    label_points(ax, [(p.x, p.y, p.label, p.chosen) for p in named[:24]], names)
+    return figure
+
+
+def _point(ax: Axes, p: Point) -> None:
+    alpha = 1.0 if p.feasible else 0.55
+    x_error = [[p.x - p.x_interval[0]], [p.x_interval[1] - p.x]] if p.x_interval else None
+    y_error = [[p.y - p.y_interval[0]], [p.y_interval[1] - p.y]] if p.y_interval else None
+    if x_error or y_error:
+        ax.errorbar(
+            p.x, p.y, xerr=_positive(x_error), yerr=_positive(y_error), fmt="none", ecolor=p.colour,
+            elinewidth=1.2, capsize=0, alpha=0.6 * alpha, zorder=3,
+        )  # fmt: skip
+    marker = MATPLOTLIB_MARKERS[p.marker]
+    if p.chosen:
+        ax.plot(
+            p.x,
+            p.y,
+            "o",
+            markersize=17,
+            markerfacecolor="none",
+            markeredgecolor=INK,
+            markeredgewidth=1.4,
+            zorder=4,
+        )
+    ax.plot(
+        p.x, p.y, marker, markersize=8.5, color=p.colour if p.feasible else PAPER, zorder=5,
+        markeredgecolor=PAPER if p.feasible else p.colour, markeredgewidth=1 if p.feasible else 1.6,
+    )  # fmt: skip
+
+
+def _positive(error: list[list[float]] | None) -> list[list[float]] | None:
+    return [[max(0.0, v) for v in side] for side in error] if error else None
+
+
+def _scale(ax: Axes, x: Axis, y: Axis) -> None:
+    from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
+
+    ax.set_xlabel(x.title)
+    ax.set_title(y.title, fontsize=10.5, color=MUTED, pad=9)
+    for axis, which, setting in ((ax.xaxis, "x", x), (ax.yaxis, "y", y)):
+        if setting.log:
+            (ax.set_xscale if which == "x" else ax.set_yscale)("log")
+            axis.set_major_locator(LogLocator(subs=(1, 2, 5), numticks=12))
+            axis.set_minor_formatter(NullFormatter())
+        if setting.whole:
+            axis.set_major_locator(MaxNLocator(integer=True, nbins=8))
+        if setting.ticks:
+            axis.set_ticks(list(setting.ticks))
+        axis.set_major_formatter(FuncFormatter(_tick))
+    for spine in ("left",):
+        ax.spines[spine].set_visible(False)
+
+
+def _tick(value: float, _: Any = None) -> str:
+    if value == 0:
+        return "0"
+    size = abs(value)
+    for bound, suffix in ((1e9, "G"), (1e6, "M"), (1e4, "k")):
+        if size >= bound:
+            return f"{value / (1e3 if suffix == 'k' else bound):g}\u202f{suffix}".replace("-", "−")
+    return f"{value:,.6g}".replace("-", "−") if size >= 1e-4 else f"{value:.0e}"
+
+
+def _pad(ax: Axes, points: Sequence[Point], x: Axis, y: Axis) -> None:
+    """Axis ranges that hold all points and, where it is near, the limit."""
+    for axis, setting, values in (
+        ("x", x, [v for p in points for v in (p.x, *(p.x_interval or ()))]),
+        ("y", y, [v for p in points for v in (p.y, *(p.y_interval or ()))]),
+    ):
+        if not values:
+            continue
+        bounds = [b for b in (setting.at_most, setting.at_least) if b is not None]
+        low, high = extent(values, bounds, setting.log)
+        (ax.set_xlim if axis == "x" else ax.set_ylim)(low, high)
+
+
+def extent(values: Sequence[float], bounds: Sequence[float], log: bool) -> tuple[float, float]:
+    """A range around values, stretched to a limit only when that does not squeeze the values."""
+    kept = [v for v in values if np.isfinite(v) and (v > 0 or not log)]
+    if not kept:
+        return (0.1, 1.0) if log else (0.0, 1.0)
+    scaled = np.log10(kept) if log else np.asarray(kept)
+    low, high = float(scaled.min()), float(scaled.max())
+    span = max(high - low, 0.05 if log else 1e-3 * max(abs(high), 1e-9))
+    for bound in bounds:
+        at = float(np.log10(bound)) if log and bound > 0 else float(bound)
+        if low - 0.9 * span <= at <= high + 0.9 * span:
+            low, high = min(low, at), max(high, at)
+    margin = 0.1 * max(high - low, span)
+    low, high = low - margin, high + margin
+    return (10**low, 10**high) if log else (low, high)
+
+
+def _shade_limits(ax: Axes, x: Axis, y: Axis) -> list[Annotation]:
+    """The side of a limit where nothing may ship is shaded, and the limit named."""
+    names = []
+    (x0, x1), (y0, y1) = ax.get_xlim(), ax.get_ylim()
+    for bound, sign, outer in ((x.at_most, "≤", x1), (x.at_least, "≥", x0)):
+        if bound is not None and x0 < bound < x1:
+            ax.axvspan(bound, outer, color=WASH, linewidth=0, zorder=0)
+            ax.axvline(bound, color=MUTED, linewidth=1, zorder=1)
+            names.append(name_limit(ax, f"limit {sign} {_tick(bound)}", (bound, 1), (4, -3), vertical=True))
+    for bound, sign, outer in ((y.at_most, "≤", y1), (y.at_least, "≥", y0)):
+        if bound is not None and y0 < bound < y1:
+            ax.axhspan(bound, outer, color=WASH, linewidth=0, zorder=0)
+            ax.axhline(bound, color=MUTED, linewidth=1, zorder=1)
+            names.append(name_limit(ax, f"limit {sign} {_tick(bound)}", (0, bound), (3, 3)))
+    return names
+
+
+def name_limit(
+    ax: Axes, text: str, at: tuple[float, float], offset: tuple[float, float], vertical: bool = False
+) -> Annotation:
+    """A limit's name at its line; the other coordinate is a fraction of the axes."""
+    where: Any = ("data", "axes fraction") if vertical else ("axes fraction", "data")
+    anchor: Any = "top" if vertical else "baseline"
+    return ax.annotate(
+        text, at, offset, xycoords=where, textcoords="offset points", va=anchor, fontsize=9, color=MUTED
+    )
+
+
+def label_points(
+    ax: Axes,
+    points: Sequence[tuple[float, float, str, bool]],
+    others: Sequence[Annotation] = (),
+    size: float = 9.5,
+) -> None:
+    """Names beside points, each on the side where it meets no other name or point.
+
+    Greedy over eight places, the chosen first; a name without a free place is left out.
+    """
+    lay_out(ax)
+    pixels = [tuple(ax.transData.transform((x, y))) for x, y, _, _ in points]
+    frame = ax.get_window_extent()
+    taken = [(px - 6, py - 6, px + 6, py + 6) for px, py in pixels]
+    for other in others:
+        area = other.get_window_extent()
+        taken.append((area.x0, area.y0, area.x1, area.y1))
+    order = sorted(range(len(points)), key=lambda i: (not points[i][3], -pixels[i][1]))
+    for i in order:
+        x, y, name, chosen = points[i]
+        name = name if len(name) <= 30 else name[:28] + "…"
+        width, height = len(name) * size * (0.62 if chosen else 0.56), size * 1.25
+        for dx, dy, ha in _places(11 if chosen else 8):
+            left = pixels[i][0] + dx - (width if ha == "right" else width / 2 if ha == "center" else 0)
+            box = (left, pixels[i][1] + dy - height / 2, left + width, pixels[i][1] + dy + height / 2)
+            inside = (
+                box[0] >= frame.x0 - 4
+                and box[2] <= frame.x1 + 4
+                and box[1] >= frame.y0
+                and box[3] <= frame.y1
+            )
+            if inside and not any(_overlap(box, other) for j, other in enumerate(taken) if j != i):
+                weight = "bold" if chosen else "normal"
+                ax.annotate(
+                    name, (x, y), (dx, dy), textcoords="offset points", ha=ha, va="center",
+                    fontsize=size, fontweight=weight, color=INK, zorder=6,
+                )  # fmt: skip
+                taken.append(box)
+                break
+
+
+def _places(gap: float) -> tuple[tuple[float, float, str], ...]:
+    up = gap + 5
+    return (
+        (gap, 0, "left"), (-gap, 0, "right"), (0, up, "center"), (0, -up, "center"),
+        (gap, up * 0.7, "left"), (gap, -up * 0.7, "left"),
+        (-gap, up * 0.7, "right"), (-gap, -up * 0.7, "right"),
+        (gap, up * 1.6, "left"), (gap, -up * 1.6, "left"),
+    )  # fmt: skip
+
+
+def _overlap(a: tuple[float, float, float, float], b: tuple[float, float, float, float]) -> bool:
+    return a[0] < b[2] and b[0] < a[2] and a[1] < b[3] and b[1] < a[3]

@@ -1,0 +1,119 @@
+"""From the records alone to everything that a run folder derives from them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from harness.protocols import Section
+from harness.record import HarnessError, RecordError
+from harness.report import html, markdown
+from harness.report.evidence import Evidence
+from harness.report.sections import SECTIONS, SHORT
+from harness.store import RunFolder
+from harness.suite.schema import Suite
+
+
+def render(run: RunFolder) -> Evidence:
+    """Write every derived file of a run folder: decide, then tables, then the report.
+
+    A run in progress is rendered from what it has, and says so.
+
+    Raises:
+        RecordError: the run has no readable suite.yaml.
+    """
+    evidence = gather(run)
+    write_report(evidence)
+    return evidence
+
+
+def gather(run: RunFolder, suite: Suite | None = None) -> Evidence:
+    """Read a run folder and decide.
+
+    Args:
+        suite: decide under this one instead of the run's own `suite.yaml` (other limits or prices).
+    """
+    from harness.analysis.outputs import table_of
+    from harness.analysis.recommend import recommend
+    from harness.analysis.tradeoff import slices_of
+
+    suite = suite or stored_suite(run)
+    table = table_of(run, suite, slices_of(suite))
+    return Evidence(
+        run,
+        suite,
+        tuple(run.records()),
+        table,
+        recommend(table, suite),
+        planned=planned_trials(run),
+        environment=_json(run, "environment.json"),
+    )
+
+
+def write_report(e: Evidence) -> None:
+    """tradeoffs.csv, tradeoffs.json, recommendation.json, records.parquet, report.html, report.md."""
+    from harness.analysis import outputs
+
+    run = e.run
+    outputs.write_tradeoffs(run, e.tradeoff)
+    outputs.write_recommendation(run, e.recommendation)
+    outputs.write_records(run, e.records)
+    made = sections(e)
+    run.write_text("report.html", html.page(e, tuple(made.values())))
+    run.write_text("report.md", markdown.page(e, tuple(made[name] for name in SHORT if name in made)))
+
+
+def sections(e: Evidence, names: Iterable[str] = tuple(SECTIONS)) -> dict[str, Section]:
+    """The sections that have something to show, by name, in order."""
+    made = ((name, SECTIONS[name](e)) for name in names)
+    return {name: section for name, section in made if section is not None}
+
+
+def stored_suite(run: RunFolder) -> Suite:
+    """The resolved suite of a run folder.
+
+    Raises:
+        RecordError: it is missing or unreadable.
+    """
+    from harness.suite import suite_from_text
+
+    try:
+        return suite_from_text(run.read_text("suite.yaml"))
+    except FileNotFoundError:
+        raise RecordError(f"{run.url} has no suite.yaml: it is no run folder") from None
+
+
+def planned_trials(run: RunFolder) -> dict[str, str]:
+    """Trial id → label of what was planned; empty where no plan was stored."""
+    plan = _json(run, "plan.json")
+    trials = plan.get("trials") or ()
+    if isinstance(trials, Mapping):
+        return {
+            str(i): str(v.get("label", i)) if isinstance(v, Mapping) else str(v) for i, v in trials.items()
+        }
+    return {
+        str(t["id"]): str(t.get("label", t["id"])) for t in trials if isinstance(t, Mapping) and "id" in t
+    }
+
+
+def _json(run: RunFolder, name: str) -> dict[str, Any]:
+    try:
+        data = json.loads(run.read_text(name))
+    except (FileNotFoundError, ValueError):
+        return {}
+    return data if isinstance(data, dict) else {}
+
+
+def report_path(run: RunFolder) -> Path:
+    """The local path of report.html.
+
+    Raises:
+        HarnessError: the run folder is remote.
+    """
+    if not run.is_local:
+        raise HarnessError(
+            f"{run.url} is not on this machine: open its report.html there, or copy it here first"
+        )
+    return Path(run.url.removeprefix("file://")) / "report.html"

@@ -1,0 +1,40 @@
+"""The sections of the report, in order. A new one: a function `(Evidence) -> Section | None`, a line here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from harness.protocols import Section
+from harness.report.evidence import Evidence
+from harness.report.sections.money import costs
+from harness.report.sections.outlook import flips, next_steps
+from harness.report.sections.quality import by_class, calibration, learning_curves, training_size
+from harness.report.sections.serving import batches, latency, load
+from harness.report.sections.tradeoff import differences, pareto, tradeoff_table
+from harness.report.sections.validity import environment, reproduce, validity
+from harness.report.sections.verdict import requirements, verdict
+
+SECTIONS: Mapping[str, Callable[[Evidence], Section | None]] = {
+    "verdict": verdict,
+    "requirements": requirements,
+    "tradeoff": tradeoff_table,
+    "pareto": pareto,
+    "differences": differences,
+    "flips": flips,
+    "costs": costs,
+    "training_size": training_size,
+    "training": learning_curves,
+    "by_class": by_class,
+    "calibration": calibration,
+    "latency": latency,
+    "load": load,
+    "batches": batches,
+    "next_steps": next_steps,
+    "validity": validity,
+    "environment": environment,
+    "reproduce": reproduce,
+}
+"""Name → section. A section with nothing to show returns None and is left out."""
+
+SHORT = ("verdict", "requirements", "tradeoff", "flips")
+"""Those that report.md has."""

@@ -1,0 +1,122 @@
+"""What each variant costs: to serve at the suite's traffic, to train, and under other prices."""
+
+from __future__ import annotations
+
+from harness.analysis.cost import Price, amortisation_requests, price_of
+from harness.protocols import Row, Section
+from harness.record import SuiteError
+from harness.report import numbers as n
+from harness.report.blocks import Block, Cell, Column, Table, section, text
+from harness.report.evidence import Evidence
+from harness.report.sections.tradeoff import plane
+
+SPREAD = 0.3
+"""Published prices of one machine differ by this much between sources, terms and regions."""
+
+
+def costs(e: Evidence) -> Section | None:
+    """Serving and training money with its price row, and the bill at 30 % less and more."""
+    if not any(
+        m in e.tradeoff.metrics for m in ("cost_per_million_usd", "cost_per_month_usd", "train_cost_usd")
+    ):
+        return None
+    if not any(
+        _value(row, m) is not None for row in e.rows for m in ("cost_per_million_usd", "train_cost_usd")
+    ):
+        return None
+    blocks: list[Block] = [text(basis(e)), _table(e)]
+    picture = plane(e, "cost_per_million_usd", e.quality_metric)
+    blocks += [picture] if picture else []
+    sentence = _amortisation(e)
+    blocks += [text(sentence)] if sentence else []
+    return section("Costs", blocks)
+
+
+def basis(e: Evidence) -> str:
+    """The price row and the traffic that the money rests on."""
+    traffic = e.suite.decision.traffic
+    peak = f" with a peak of {n.plain(traffic.peak_qps)}" if traffic.peak_qps else ""
+    load = f"Traffic: {n.plain(traffic.qps)} requests per second{peak}"
+    load += f", {n.counted(traffic.spare, 'spare replica')}" if traffic.spare else ""
+    price = _price(e)
+    if price is None:
+        return f"{load}."
+    day = f", as of {price.as_of.isoformat()}" if price.as_of else ""
+    where = f" in {price.region}" if price.region else ""
+    kind = f" ({price.term})" if price.term and price.term != "own" else ""
+    named = price.name if price.name != "own" else "the suite's own price"
+    source = f", {price.source}" if price.source and price.source != "the suite" else ""
+    return f"Price: ${price.usd_per_hour:.4g} per hour, {named}{where}{kind}{day}{source}. {load}."
+
+
+def _price(e: Evidence) -> Price | None:
+    try:
+        return price_of(e.suite.machine)
+    except SuiteError:
+        return None
+
+
+def _table(e: Evidence) -> Table:
+    million, month, training = "cost_per_million_usd", "cost_per_month_usd", "train_cost_usd"
+    rows = []
+    for row in e.rows:
+        cheap, dear = (_scaled(row, million, 1 + sign * SPREAD) for sign in (-1, 1))
+        rows.append(
+            (
+                Cell(row.variant, key=e.palette.swatch(row.candidate, row.runtime)),
+                _money(row, million, note=False), cheap, dear, _money(row, month), _money(row, training),
+            )
+        )  # fmt: skip
+    columns = (
+        Column("variant", numeric=False),
+        Column("cost per million", "USD"),
+        Column("at −30 % price", "USD"),
+        Column("at +30 % price", "USD"),
+        Column("cost per month", "USD"),
+        Column("training", "USD"),
+    )
+    chosen = tuple(i for i, row in enumerate(e.rows) if row.variant == e.recommendation.choice)
+    return Table(columns, tuple(rows), chosen=chosen)
+
+
+def _value(row: Row, metric: str) -> float | None:
+    return row.estimates[metric].value if metric in row.estimates else None
+
+
+def _money(row: Row, metric: str, note: bool = True) -> Cell:
+    estimate = row.estimates.get(metric)
+    shown = n.estimate(estimate)
+    if shown.number is None:
+        return Cell(shown.value, tone="bad" if shown.value.startswith("failed") else "muted")
+    beneath = shown.interval or (estimate.note if estimate and note else "")
+    return Cell(shown.value, beneath, shown.number)
+
+
+def _scaled(row: Row, metric: str, factor: float) -> Cell:
+    value = _value(row, metric)
+    return Cell("") if value is None else Cell(n.plain(value * factor), sort=value * factor)
+
+
+def _amortisation(e: Evidence) -> str:
+    """When the choice's dearer training pays back against the cheapest to train."""
+    if e.chosen is None:
+        return ""
+    ours = _value(e.chosen, "train_cost_usd"), _value(e.chosen, "cost_per_million_usd")
+    others = [
+        r
+        for r in e.rows
+        if _value(r, "train_cost_usd") is not None and _value(r, "cost_per_million_usd") is not None
+    ]
+    cheapest = min(others, key=lambda r: _value(r, "train_cost_usd") or 0.0, default=None)
+    if cheapest is None or cheapest is e.chosen or ours[0] is None or ours[1] is None:
+        return ""
+    theirs = _value(cheapest, "train_cost_usd") or 0.0, _value(cheapest, "cost_per_million_usd") or 0.0
+    requests = amortisation_requests(ours[0], theirs[0], ours[1], theirs[1])
+    if requests is None:
+        return (
+            f"{e.chosen.variant} is dearer to train and not cheaper to serve than {cheapest.variant}: "
+            "it has to earn that by quality."
+        )
+    if requests <= 0:
+        return ""
+    return f"Its dearer training pays back against {cheapest.variant} after {n.plain(requests)} requests."

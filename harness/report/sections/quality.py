@@ -1,0 +1,374 @@
+"""Quality in detail: over training-set size and epochs, by class, and whether probabilities are honest."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from harness.protocols import Section
+from harness.record import Record
+from harness.report import charts, plots
+from harness.report import numbers as n
+from harness.report.blocks import Block, Cell, Column, Fold, Picture, Row, Table, capital, section, text
+from harness.report.evidence import REFERENCE_RUNTIMES, Evidence, mean_and_spread, measured
+
+MOST_LINES = 8
+MOST_MATRICES = 6
+MOST_CLASSES = 20
+
+
+def training_size(e: Evidence) -> Section | None:
+    """The metric of quality over the size of the training set, on the reference runtime."""
+    metric = e.quality_metric
+    series = [s for s in (_size_series(e, c, metric) for c in e.leading[:MOST_LINES]) if s]
+    if not any(len(s.x) > 1 for s in series):
+        return None
+    ticks = sorted({x for s in series for x in s.x})
+    x = plots.Axis("Training examples (log scale)", log=True, ticks=ticks)
+    y = _axis(e, metric)
+    picture = Picture(
+        plots.svg(charts.lines(series, x, y, (640, 340))),
+        "Mean over seeds; the band is the 95 % t interval over seeds.",
+        f"{n.label(metric)} over training-set size",
+        "wide",
+    )
+    return section("More training data", [picture, *_gains(series, metric), *_left_out(e)])
+
+
+def _size_series(e: Evidence, candidate: str, metric: str) -> plots.Series | None:
+    runtimes = [r.trial.runtime for r in e.of("score", candidate)]
+    runtime = next((r for r in REFERENCE_RUNTIMES if r in runtimes), next(iter(runtimes), None))
+    by_size: dict[int, list[float]] = {}
+    for r in e.of("score", candidate, runtime=runtime):
+        found = measured(r, metric)
+        if found and found.value is not None and r.trial.train_size:
+            by_size.setdefault(r.trial.train_size, []).append(found.value)
+    if not by_size:
+        return None
+    sizes = sorted(by_size)
+    spreads = [mean_and_spread(by_size[s]) for s in sizes]
+    means, lows, highs = ([t[i] for t in spreads] for i in range(3))
+    chosen = e.chosen is not None and e.chosen.candidate == candidate
+    return plots.Series(
+        candidate, sizes, means, lows, highs, e.palette.colour(candidate), marker="o", strong=chosen
+    )
+
+
+def _gains(series: Sequence[plots.Series], metric: str) -> Iterator[Block]:
+    """What the last step of more data brought, in words."""
+    words = []
+    for s in series:
+        if len(s.x) > 1:
+            words.append(f"{s.label} {n.signed(s.y[-1] - s.y[-2], 3)}")
+    if words:
+        first, last = int(series[0].x[-2]), int(series[0].x[-1])
+        yield text(
+            f"From {first:,} to {last:,} training examples, {n.label(metric)} changed: {'; '.join(words)}."
+        )
+
+
+def _left_out(e: Evidence, most: int = MOST_LINES) -> Iterator[Block]:
+    if len(e.leading) > most:
+        yield text(f"The {most} leading of {len(e.leading)} candidates are drawn.", kind="note")
+
+
+def _axis(e: Evidence, metric: str) -> plots.Axis:
+    which = e.limit_on(metric)
+    title = n.label(metric) + (f", {n.unit(metric)}" if n.unit(metric) else "")
+    return plots.Axis(
+        capital(title),
+        at_most=which.limit if which and which.is_upper else None,
+        at_least=which.limit if which and not which.is_upper else None,
+    )
+
+
+def learning_curves(e: Evidence) -> Section | None:
+    """Validation score and training loss per epoch, at the largest training set."""
+    scores, losses = [], []
+    for candidate in e.leading[:MOST_LINES]:
+        histories = [e.history(r) for r in e.of("train", candidate, train_size=e.headline_size)]
+        scores += _curve(e, candidate, [h for h in histories if h], "validation_score")
+        losses += _curve(e, candidate, [h for h in histories if h], "train_loss")
+    if not any(len(s.x) > 1 for s in (*scores, *losses)):
+        return None
+    epochs = plots.Axis("Epoch", whole=True)
+    pictures: list[Block] = []
+    if scores:
+        figure = charts.lines(scores, epochs, plots.Axis("Validation score"))
+        pictures.append(
+            Picture(plots.svg(figure), "Validation score, mean over seeds.", "Validation score by epoch")
+        )
+    if losses:
+        figure = charts.lines(losses, epochs, plots.Axis("Training loss"))
+        pictures.append(
+            Picture(plots.svg(figure), "Training loss, mean over seeds.", "Training loss by epoch")
+        )
+    rows = tuple(row for row in (_training_row(e, c) for c in e.leading) if row)
+    columns = (
+        Column("candidate", numeric=False), Column("epochs"), Column("best epoch"),
+        Column("training time", "s"), Column("examples", "1/s"),
+        Column("precision", numeric=False), Column("parameters"),
+    )  # fmt: skip
+    return section(
+        "Training",
+        [Row(tuple(pictures)), Table(columns, rows, kind="compact"), *_still_rising(scores), *_left_out(e)],
+    )
+
+
+def _curve(
+    e: Evidence, candidate: str, histories: Sequence[dict[str, np.ndarray]], name: str
+) -> list[plots.Series]:
+    columns = [h[name] for h in histories if name in h and np.isfinite(h[name]).any()]
+    if not columns:
+        return []
+    length = max(map(len, columns))
+    padded = np.full((len(columns), length), np.nan)
+    for row, values in zip(padded, columns, strict=True):
+        row[: len(values)] = values
+    counts = np.isfinite(padded).sum(0)
+    mean = np.nansum(padded, 0) / np.maximum(counts, 1)
+    keep = counts > 0
+    epochs = np.arange(1, length + 1)[keep]
+    low, high = (f(np.where(np.isnan(padded), mean, padded), axis=0)[keep] for f in (np.min, np.max))
+    chosen = e.chosen is not None and e.chosen.candidate == candidate
+    several = len(columns) > 1
+    return [
+        plots.Series(
+            candidate,
+            epochs.tolist(),
+            mean[keep].tolist(),
+            low.tolist() if several else (),
+            high.tolist() if several else (),
+            e.palette.colour(candidate),
+            strong=chosen,
+        )
+    ]
+
+
+def _still_rising(scores: Sequence[plots.Series]) -> Iterator[Block]:
+    """Candidates whose best epoch was their last had not finished learning: said, as it limits the claim."""
+    rising = [s.label for s in scores if len(s.y) > 2 and s.y[-1] == max(s.y) and s.y[-1] - s.y[-2] > 0.002]
+    if rising:
+        more = "was" if len(rising) == 1 else "were"
+        yield text(
+            f"{n.listed(rising)} {more} still improving at the last epoch: "
+            "longer training may change the order."
+        )
+
+
+def _training_row(e: Evidence, candidate: str) -> tuple[Cell, ...] | None:
+    records = e.of("train", candidate, train_size=e.headline_size)
+    if not records:
+        return None
+    epochs = [len(next(iter(h.values()))) for h in map(e.history, records[:4]) if h]
+    best = [str(r.facts["best_epoch"]) for r in records if r.facts.get("best_epoch") is not None]
+    seconds = [v for r in records if (v := r.value("train_seconds")) is not None]
+    speed = [v for r in records[:4] for v in _last(e.history(r), "examples_per_s")]
+    parameters = next((v for r in records if (v := r.value("parameters")) is not None), None)
+    modes = sorted({str(r.facts["precision"]) for r in records if r.facts.get("precision")})
+    return (
+        Cell(candidate, key=e.palette.swatch(candidate)),
+        Cell(str(max(epochs)) if epochs else "", sort=max(epochs, default=None)),
+        Cell(", ".join(dict.fromkeys(best))),
+        _mean_cell(seconds),
+        Cell(n.plain(float(np.mean(speed))) if speed else "", sort=float(np.mean(speed)) if speed else None),
+        Cell(", ".join(modes)),
+        Cell(n.plain(parameters) if parameters is not None else "", sort=parameters),
+    )
+
+
+def _last(history: dict[str, np.ndarray], name: str) -> list[float]:
+    values = history.get(name, np.array([]))
+    return [float(v) for v in values[-1:] if np.isfinite(v)]
+
+
+def _mean_cell(values: Sequence[float]) -> Cell:
+    if not values:
+        return Cell("")
+    mean = float(np.mean(values))
+    spread = f"{n.plain(min(values))}–{n.plain(max(values))}" if len(values) > 1 else ""
+    return Cell(n.plain(mean), spread, mean)
+
+
+def by_class(e: Evidence) -> Section | None:
+    """The confusion matrix and the weakest class of each candidate, seeds taken together."""
+    if e.suite.task.endswith("regression") or e.suite.task == "recommendation":
+        return None
+    counts = {c: m for c in e.leading[:MOST_LINES] if (m := confusion(e, c)) is not None}
+    if not counts:
+        return None
+    names = class_names(e, len(next(iter(counts.values()))[0]))
+    rows = tuple(_weakest(e, c, matrix, seeds, names) for c, (matrix, seeds) in counts.items())
+    columns = (
+        Column("candidate", numeric=False), Column("weakest class", numeric=False), Column("found", "share"),
+        Column("mostly taken for", numeric=False), Column("share"),
+        Column("strongest class", numeric=False), Column("found", "share"),
+    )  # fmt: skip
+    blocks: list[Block] = [Table(columns, rows)]
+    if len(names) <= MOST_CLASSES:
+        for rank, (candidate, (matrix, _)) in enumerate(list(counts.items())[:MOST_MATRICES]):
+            shown = _matrix(candidate, matrix, names)
+            blocks += [shown] if rank == 0 else [Fold(f"Confusion matrix of {candidate}", (shown,))]
+    return section("Errors by class", [*blocks, *_left_out(e)])
+
+
+def confusion(e: Evidence, candidate: str) -> tuple[np.ndarray, int] | None:
+    """Counts (true, predicted) over all seeds on the reference runtime, and how many seeds."""
+    total: np.ndarray | None = None
+    seeds = 0
+    for record in e.scored(candidate):
+        stored = record.facts.get("confusion")
+        if stored:
+            matrix = np.asarray(stored, int)
+            total = matrix if total is None else total + matrix
+            seeds += 1
+            continue
+        p = e.predictions(record)
+        if p is None or p.outputs.ndim != 2 or p.outputs.shape[1] < 2:
+            continue
+        k = p.outputs.shape[1]
+        targets, answers = p.targets.astype(int), p.outputs.argmax(1)
+        inside = (targets >= 0) & (targets < k)
+        matrix = np.bincount(targets[inside] * k + answers[inside], minlength=k * k).reshape(k, k)
+        total = matrix if total is None else total + matrix
+        seeds += 1
+    return None if total is None else (total, seeds)
+
+
+def class_names(e: Evidence, count: int) -> list[str]:
+    """Names of the classes as the records know them, else their numbers."""
+    for record in (*e.of("score"), *e.of("train")):
+        for holder in (record.facts, record.facts.get("data", {}), record.facts.get("task", {})):
+            names = holder.get("class_names") if isinstance(holder, dict) else None
+            if names and len(names) == count:
+                return [str(name) for name in names]
+    return [str(i) for i in range(count)]
+
+
+def _weakest(
+    e: Evidence, candidate: str, matrix: np.ndarray, seeds: int, names: Sequence[str]
+) -> tuple[Cell, ...]:
+    per_class = matrix.sum(1)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        recall = np.where(per_class > 0, np.diag(matrix) / per_class, np.nan)
+    worst, best = int(np.nanargmin(recall)), int(np.nanargmax(recall))
+    wrong = matrix[worst].copy()
+    wrong[worst] = 0
+    confused = int(wrong.argmax())
+    share = wrong[confused] / max(1, per_class[worst])
+    return (
+        Cell(candidate, key=e.palette.swatch(candidate)),
+        Cell(names[worst]),
+        _share_cell(float(recall[worst]), int(per_class[worst] / seeds)),
+        Cell(names[confused] if wrong[confused] else "no other"),
+        Cell(f"{share:.2f}", sort=float(share)),
+        Cell(names[best]),
+        _share_cell(float(recall[best]), int(per_class[best] / seeds)),
+    )
+
+
+def _share_cell(share: float, count: int) -> Cell:
+    low, high = wilson(share, count)
+    value, interval = n.interval(share, low, high)
+    return Cell(value, interval, share)
+
+
+def wilson(share: float, count: int) -> tuple[float, float]:
+    """The 95 % Wilson interval of a share of `count` examples."""
+    if count < 1:
+        return 0.0, 1.0
+    z2 = 1.959964**2
+    centre = (share + z2 / (2 * count)) / (1 + z2 / count)
+    half = math.sqrt(z2) * math.sqrt(share * (1 - share) / count + z2 / (4 * count**2)) / (1 + z2 / count)
+    return max(0.0, centre - half), min(1.0, centre + half)
+
+
+def _matrix(candidate: str, matrix: np.ndarray, names: Sequence[str]) -> Table:
+    """The confusion matrix in per cent of the true class; the diagonal is not shaded, errors are."""
+    share = matrix / np.maximum(1, matrix.sum(1, keepdims=True))
+    errors = share - np.diag(np.diag(share))
+    darkest = max(float(errors.max()), 1e-9)
+    columns = (Column("true \\ predicted", numeric=False), *(Column(name) for name in names))
+    rows = []
+    for i, name in enumerate(names):
+        cells = [Cell(name)]
+        for j in range(len(names)):
+            shade = None if i == j else float(errors[i, j]) / darkest
+            cells.append(
+                Cell(f"{100 * share[i, j]:.0f}" if matrix[i, j] else "·", shade=shade, strong=i == j)
+            )
+        rows.append(tuple(cells))
+    caption = (
+        f"{candidate}: per cent of each true class, seeds taken together; darker is a more frequent error."
+    )
+    return Table(columns, tuple(rows), caption, sortable=False, kind="matrix", fold=99)
+
+
+def calibration(e: Evidence) -> Section | None:
+    """Whether a probability of 0.9 is right nine times in ten."""
+    if e.suite.task.endswith("regression") or e.suite.task == "recommendation":
+        return None
+    series, rows = [], []
+    for candidate in e.leading[:MOST_LINES]:
+        bins = reliability_bins(e, e.scored(candidate))
+        if bins is None:
+            continue
+        confidence, right, low, high = bins
+        series.append(plots.Series(candidate, confidence, right, low, high, e.palette.colour(candidate)))
+        rows.append(_calibration_row(e, candidate, confidence, right))
+    if not series:
+        return None
+    figure = charts.reliability(series[:5])
+    picture = Picture(
+        plots.svg(figure),
+        "Tenths of the answers by confidence, with 95 % intervals. Below the diagonal: over-confident.",
+        "Reliability diagram",
+        "half",
+    )
+    columns = (
+        Column("candidate", numeric=False), Column("calibration error", hint="ece"), Column("Brier score"),
+        Column("log loss", "nats"), Column("tends to be", numeric=False),
+    )  # fmt: skip
+    return section("Calibration", [picture, Table(columns, tuple(rows)), *_left_out(e)])
+
+
+def reliability_bins(
+    e: Evidence, records: Sequence[Record], bins: int = 10
+) -> tuple[list[float], ...] | None:
+    """Mean confidence, share right and its interval in bins of equal count, over all seeds."""
+    confidences, rights = [], []
+    for record in records:
+        p = e.predictions(record)
+        if p is not None and p.outputs.ndim == 2 and p.outputs.shape[1] > 1:
+            confidences.append(p.outputs.max(1))
+            rights.append(p.outputs.argmax(1) == p.targets)
+    if not confidences:
+        return None
+    confidence, right = np.concatenate(confidences), np.concatenate(rights)
+    order = np.argsort(confidence, kind="stable")
+    parts = [part for part in np.array_split(order, bins) if len(part)]
+    means = [float(confidence[part].mean()) for part in parts]
+    shares = [float(right[part].mean()) for part in parts]
+    ends = [wilson(share, len(part) // len(confidences)) for share, part in zip(shares, parts, strict=True)]
+    return means, shares, [low for low, _ in ends], [high for _, high in ends]
+
+
+def _calibration_row(
+    e: Evidence, candidate: str, confidence: Sequence[float], right: Sequence[float]
+) -> tuple[Cell, ...]:
+    records = e.scored(candidate)
+    values: dict[str, Any] = {}
+    for name in ("ece", "brier", "log_loss"):
+        found = [v for r in records if (v := r.value(name)) is not None]
+        values[name] = float(np.mean(found)) if found else None
+    gap = float(np.mean(confidence) - np.mean(right))
+    leaning = "over-confident" if gap > 0.02 else "under-confident" if gap < -0.02 else "about right"
+    cells = [Cell(n.plain(v) if v is not None else "", sort=v) for v in values.values()]
+    return (
+        Cell(candidate, key=e.palette.swatch(candidate)),
+        *cells,
+        Cell(f"{leaning} ({n.signed(gap, 3)})", sort=gap),
+    )

@@ -1,0 +1,279 @@
+"""The trade-off table, the plane of quality against speed, and differences to the choice."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+
+import numpy as np
+
+from harness.protocols import Row, Section
+from harness.report import charts, plots
+from harness.report import numbers as n
+from harness.report.blocks import Block, Cell, Column, Fold, Heading, Picture, Table, capital, section, text
+from harness.report.evidence import Evidence
+from harness.report.sections.verdict import causes, key_metrics
+
+SPEED = ("latency_p99_ms", "latency_p50_ms", "throughput_at_slo_qps", "throughput_offline_per_s")
+
+
+def tradeoff_table(e: Evidence) -> Section | None:
+    """One row per variant: figures with intervals, what failed, and why each was rejected."""
+    if not e.tradeoff.rows:
+        return None
+    key = key_metrics(e, most=6)
+    blocks: list[Block] = [table(e, key)]
+    rest = [m for m in e.tradeoff.metrics if m not in key]
+    if rest:
+        blocks.append(Fold(f"All {len(e.tradeoff.metrics)} metrics", (_rest(e, rest),)))
+    return section("Trade-offs", blocks)
+
+
+def table(e: Evidence, metrics: Sequence[str], words: bool = True) -> Table:
+    """The table of chosen metrics; with `words` also each variant's fate."""
+    best = {m: _best(e, m) for m in metrics}
+    columns = [Column("variant", numeric=False)]
+    columns += [Column("decision", numeric=False)] if words else []
+    columns += [_column(m) for m in metrics]
+    rows = []
+    for row in e.rows:
+        cells = [Cell(row.variant, key=e.palette.swatch(row.candidate, row.runtime))]
+        cells += [fate(e, row)] if words else []
+        failed = words and cells[-1].text.startswith("failed")
+        cells += [figure(row, m, best[m], failed) for m in metrics]
+        rows.append(tuple(cells))
+    chosen = tuple(i for i, row in enumerate(e.rows) if row.variant == e.recommendation.choice)
+    return Table(tuple(columns), tuple(rows), _caption(e, metrics), chosen)
+
+
+def _rest(e: Evidence, metrics: Sequence[str]) -> Block:
+    return table(e, metrics, words=False)
+
+
+def _column(metric: str) -> Column:
+    arrow = {"higher": "higher is better", "lower": "lower is better", None: ""}[n.better(metric)]
+    return Column(n.label(metric), n.unit(metric), hint=f"{metric}: {arrow}")
+
+
+def _caption(e: Evidence, metrics: Sequence[str]) -> str:
+    shown = [row.estimates[m] for row in e.rows for m in metrics if m in row.estimates]
+    if not any(x.low is not None for x in shown):
+        return "Bold: the best figure of its column."
+    return (
+        "Below each figure its 95 % interval. Bold: the best of its column, separated from the next or not."
+    )
+
+
+def figure(row: Row, metric: str, best: float | None, said: bool = False) -> Cell:
+    """One estimate as a cell; where there is no number, the reason.
+
+    Args:
+        said: the reason of a failure stands in the row already.
+    """
+    shown = n.estimate(row.estimates.get(metric))
+    if shown.number is None:
+        failed = shown.value.startswith("failed")
+        return Cell("failed" if failed and said else shown.value, tone="bad" if failed else "muted")
+    # What a cost is made of stands among the costs.
+    note = "" if metric.endswith("_usd") else row.estimates[metric].note
+    return Cell(
+        shown.value, shown.interval or note, shown.number, best=best is not None and shown.number == best
+    )
+
+
+def _best(e: Evidence, metric: str) -> float | None:
+    values = [row.estimates[metric].value for row in e.rows if metric in row.estimates]
+    numbers = [v for v in values if v is not None and math.isfinite(v)]
+    direction = n.better(metric)
+    if len(set(numbers)) < 2 or direction is None:
+        return None
+    found = max(numbers) if direction == "higher" else min(numbers)
+    return found if numbers.count(found) <= 2 else None
+
+
+def fate(e: Evidence, row: Row) -> Cell:
+    """Chosen, tied, or why not."""
+    r = e.recommendation
+    if row.variant == r.choice:
+        return Cell("choice", pill=True, sort=0, tone="good")
+    if row.variant in r.tied_with:
+        return Cell("tied", pill=True, sort=1)
+    runner = next((x for x in r.runners_up if x.get("variant") == row.variant), None)
+    words = causes(e, row)
+    if words and words[0].startswith("failed"):
+        reason = row.failures[0].partition(": ")[2] or row.failures[0]
+        return Cell(f"{words[0]}: {reason}", tone="bad", sort=4)
+    if (
+        not words
+        and runner
+        and isinstance(runner.get("difference"), int | float)
+        and runner["difference"] > 0
+    ):
+        words = [
+            f"{n.label(str(runner.get('metric', '')))} worse by {n.plain(float(runner['difference']), 2)}"
+        ]
+    if not words and runner and runner.get("why"):
+        words = [n.prose(str(runner["why"]))]
+    return Cell("; ".join(words), tone="muted", sort=2 if not words else 3)
+
+
+def pareto(e: Evidence) -> Section | None:
+    """Quality against speed with error bars and limits; what no other variant beats is joined by a line."""
+    x = _speed_metric(e)
+    if x is None:
+        return None
+    picture = plane(e, x, e.quality_metric)
+    if picture is None:
+        return None
+    front = [row for row in e.rows if row.pareto]
+    words = ""
+    if front:
+        names = [r.variant for r in front]
+        named = n.listed(names) if len(names) <= 7 else f"{', '.join(names[:6])} and {len(names) - 6} more"
+        words = f"On the front, beaten by none in every metric that counts: {named}."
+    blocks: list[Block] = [picture]
+    if words:
+        blocks.append(text(words))
+    uncertain = [r for r in e.rows if r.pareto_probability is not None and 0.05 < r.pareto_probability < 0.95]
+    if uncertain:
+        shown = [f"{r.variant} ({n.percent(r.pareto_probability)})" for r in uncertain[:8]]
+        blocks.append(text(f"Not certain to be on it or off it: {n.listed(shown)}.", kind="note"))
+    return section("Quality against speed", blocks)
+
+
+def _speed_metric(e: Evidence) -> str | None:
+    wanted = [*(item.metric for item in e.limits if item.metric in SPEED), *SPEED, "cost_per_million_usd"]
+    half = len(e.tradeoff.rows) / 2
+    return next((m for m in wanted if len(_known(e, m)) >= half and _known(e, m)), None)
+
+
+def _known(e: Evidence, metric: str) -> list[Row]:
+    return [r for r in e.rows if metric in r.estimates and r.estimates[metric].value is not None]
+
+
+def plane(e: Evidence, x: str, y: str) -> Picture | None:
+    """Variants in the plane of two metrics; None where fewer than one has both."""
+    rows = [r for r in _known(e, x) if r in _known(e, y)]
+    if not rows:
+        return None
+    points = [_point(e, row, x, y) for row in rows]
+    values = [p.x for p in points]
+    log = min(values) > 0 and max(values) > 4 * min(values)
+    figure = plots.tradeoff_plane(points, _axis(e, x, log), _axis(e, y, False))
+    absent = [r.variant for r in e.rows if r not in rows]
+    caption = "Bars: 95 % intervals. Shaded: excluded by a limit. Hollow: misses a limit. Ring: the choice."
+    caption += f" Not drawn, without both figures: {n.listed(absent[:6])}." if absent else ""
+    alt = f"{n.label(y)} against {n.label(x)} of {n.counted(len(points), 'variant')}"
+    return Picture(plots.svg(figure), caption, alt, "wide")
+
+
+def _point(e: Evidence, row: Row, x: str, y: str) -> plots.Point:
+    ex, ey = row.estimates[x], row.estimates[y]
+    assert ex.value is not None and ey.value is not None
+    return plots.Point(
+        row.variant, ex.value, ey.value, _ends(ex.low, ex.high), _ends(ey.low, ey.high),
+        e.palette.colour(row.candidate), e.palette.marker(row.runtime), row.pareto,
+        row.variant == e.recommendation.choice,
+        row.feasible_probability is None or row.feasible_probability >= 0.5,
+    )  # fmt: skip
+
+
+def _ends(low: float | None, high: float | None) -> tuple[float, float] | None:
+    return (low, high) if low is not None and high is not None else None
+
+
+def _axis(e: Evidence, metric: str, log: bool) -> plots.Axis:
+    unit = n.unit(metric)
+    title = n.label(metric) + (f", {unit}" if unit else "") + (" (log scale)" if log else "")
+    which = e.limit_on(metric)
+    at_most = which.limit if which and which.is_upper else None
+    at_least = which.limit if which and not which.is_upper else None
+    return plots.Axis(capital(title), log, at_most, at_least)
+
+
+def differences(e: Evidence) -> Section | None:
+    """Every other variant against the choice, in the objective and in speed, with intervals."""
+    if e.chosen is None or len(e.tradeoff.rows) < 2:
+        return None
+    blocks: list[Block] = []
+    for metric in dict.fromkeys([e.objective_metric, e.quality_metric, _speed_metric(e) or ""]):
+        blocks += _differences(e, metric) if metric else []
+    return section("Differences to the choice", blocks)
+
+
+def _differences(e: Evidence, metric: str) -> Iterator[Block]:
+    ratio = any(r.estimates[metric].log for r in e.rows if metric in r.estimates)
+    band = e.suite.decision.tolerance if metric == e.objective_metric else 0.0
+    compared = [d for d in (_difference(e, row, metric, ratio, band) for row in e.rows[:40]) if d]
+    if not compared:
+        return
+    choice = e.recommendation.choice or ""
+    yield Heading(capital(n.label(metric)))
+    unit = n.unit(metric)
+    title = (
+        f"times that of {choice} (log scale)"
+        if ratio
+        else f"minus that of {choice}" + (f", {unit}" if unit else "")
+    )
+    figure = charts.forest(compared[:16], title, band, ratio)
+    apart = sum(d.verdict in ("better", "worse") for d in compared)
+    caption = (
+        f"95 % intervals. {apart} of {len(compared)} differ beyond chance; those that hold the line do not."
+    )
+    caption += f" Shaded: differences below {n.plain(band)} do not count." if band else ""
+    yield Picture(plots.svg(figure), caption, f"Differences in {n.label(metric)}", "wide")
+    yield Fold("The same as figures", (_difference_table(compared, ratio),))
+
+
+def _difference(e: Evidence, row: Row, metric: str, ratio: bool, band: float) -> plots.Difference | None:
+    choice = e.recommendation.choice or ""
+    if row.variant == choice:
+        return None
+    ours, theirs = e.draws(metric, choice), e.draws(metric, row.variant)
+    if ours is None or theirs is None:
+        return None
+    with np.errstate(divide="ignore", invalid="ignore"):
+        drawn = theirs / ours if ratio else theirs - ours
+    drawn = drawn[np.isfinite(drawn)]
+    if not len(drawn):
+        return None
+    low, middle, high = (float(v) for v in np.quantile(drawn, [0.025, 0.5, 0.975]))
+    colour, marker = e.palette.colour(row.candidate), e.palette.marker(row.runtime)
+    zero = 1.0 if ratio else 0.0
+    return plots.Difference(
+        row.variant, middle, low, high, colour, marker, _apart(metric, low, high, zero, band)
+    )
+
+
+def _apart(metric: str, low: float, high: float, zero: float, band: float) -> str:
+    """`better`, `worse`, `equivalent` (within the band) or `not separated`."""
+    if band and low > zero - band and high < zero + band:
+        return "equivalent"
+    if low <= zero <= high:
+        return "not separated"
+    up = low > zero
+    return "better" if up == (n.better(metric) == "higher") else "worse"
+
+
+def _difference_table(compared: Sequence[plots.Difference], ratio: bool) -> Table:
+    rows = []
+    for d in compared:
+        value, interval = n.interval(d.value, d.low, d.high)
+        sign = "" if ratio or d.value <= 0 else "+"
+        rows.append(
+            (Cell(d.label), Cell(sign + value, sort=d.value), Cell(interval, sort=d.low), Cell(d.verdict))
+        )
+    columns = (
+        Column("variant", numeric=False),
+        Column("ratio" if ratio else "difference"),
+        Column("95 % interval"),
+        Column("verdict", numeric=False),
+    )
+    return Table(columns, tuple(rows))
+
+
+def pairs(e: Evidence, metric: str) -> Mapping[str, plots.Difference]:
+    """Differences of one metric to the choice, by variant; for the terminal and the trackers."""
+    ratio = any(r.estimates[metric].log for r in e.rows if metric in r.estimates)
+    found = (_difference(e, row, metric, ratio, 0.0) for row in e.rows)
+    return {d.label: d for d in found if d}

@@ -1,0 +1,222 @@
+"""Why the figures may be believed, and where not: failures, seeds, noise, precision, parity, machines."""
+
+from __future__ import annotations
+
+import shlex
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from harness.protocols import Section
+from harness.record import Record
+from harness.report import numbers as n
+from harness.report.blocks import (
+    Block,
+    Bullets,
+    Cell,
+    Column,
+    Facts,
+    Fold,
+    Heading,
+    Listing,
+    Table,
+    section,
+    text,
+)
+from harness.report.evidence import Evidence
+from harness.report.sections.serving import rejected_windows
+
+MOST_FAILURES = 50
+
+
+def validity(e: Evidence) -> Section | None:
+    """What failed, what was noisy, what was decided on the way, and parity of served with trained."""
+    blocks: list[Block] = [Bullets(tuple((s,) for s in sentences(e)))]
+    blocks += _failures(e)
+    blocks += _parity(e)
+    return section("Validity", blocks)
+
+
+def sentences(e: Evidence) -> Iterator[str]:
+    """One statement per thing a careful reader would ask."""
+    kinds = Counter(r.trial.kind for r in e.records if r.status == "finished")
+    done = n.listed([f"{kinds[k]:,} {k}" for k in ("train", "score", "serve") if kinds[k]])
+    yield f"Finished trials: {done or 'none'}. Failed: {len(e.failed)}." + (
+        f" Not run yet: {len(e.missing)}." if e.missing else ""
+    )
+    yield from _seeds(e)
+    yield "Test data was used once per fitted model, after all choices were made on validation data."
+    yield from _noise(e)
+    yield from _precision(e)
+    yield from _machines(e)
+
+
+def _seeds(e: Evidence) -> Iterator[str]:
+    counts: dict[str, set[Any]] = {}
+    for r in e.of("train", train_size=e.headline_size) or e.of("score", train_size=e.headline_size):
+        counts.setdefault(r.trial.candidate, set()).add(r.trial.seed)
+    sizes = sorted({len(seeds) for seeds in counts.values()})
+    if not sizes:
+        return
+    if sizes == [1]:
+        yield "One seed per candidate: quality is said of these checkpoints, not of the architectures."
+    elif len(sizes) == 1:
+        yield f"{sizes[0]} seeds per candidate; intervals hold over seeds and over test examples together."
+    else:
+        fewest = sorted(c for c, seeds in counts.items() if len(seeds) == sizes[0])
+        yield f"{sizes[0]} to {sizes[-1]} seeds per candidate; the fewest: {n.listed(fewest[:5])}."
+
+
+def _noise(e: Evidence) -> Iterator[str]:
+    serves = e.of("serve")
+    if not serves:
+        return
+    noisy = list(rejected_windows(serves))
+    if noisy:
+        rejected, total = sum(r for _, r, _ in noisy), sum(len(s.facts.get("windows") or ()) for s in serves)
+        yield (
+            f"The noise gate rejected {rejected:,} of {total:,} measuring windows, in {len(noisy)} of "
+            f"{len(serves)} serve trials; rejected windows are kept in the records and count in no figure."
+        )
+    elif any(r.facts.get("windows") for r in serves):
+        yield f"No measuring window of {len(serves)} serve trials was rejected as noisy."
+    notes = Counter(m.note for r in serves for m in r.measurements if m.value is None and m.note)
+    for note, count in notes.most_common(6):
+        yield f"{n.counted(count, 'serving figure')} without a number: {note}."
+
+
+def _precision(e: Evidence) -> Iterator[str]:
+    chosen: dict[str, set[str]] = {}
+    for r in e.of("train"):
+        if r.facts.get("precision"):
+            chosen.setdefault(str(r.facts["precision"]), set()).add(r.trial.candidate)
+    if chosen:
+        parts = [f"{mode} for {n.listed(sorted(names)[:8])}" for mode, names in sorted(chosen.items())]
+        yield f"Training precision: {'; '.join(parts)}."
+
+
+def _machines(e: Evidence) -> Iterator[str]:
+    classes = Counter(
+        str(m["class"])
+        for r in e.of("serve")
+        if isinstance(m := r.environment.get("machine"), Mapping) and m.get("class")
+    )
+    if len(classes) > 1:
+        yield f"Serving ran on {len(classes)} machine classes; speed is compared within one of them only."
+    elif classes:
+        yield f"All serving ran on one machine class ({next(iter(classes))})."
+
+
+def _failures(e: Evidence) -> Iterator[Block]:
+    if not e.failed:
+        return
+    yield Heading("Failed trials")
+    rows = []
+    for r in e.failed[:MOST_FAILURES]:
+        reason = r.failure.reason if r.failure else "no reason stored"
+        rows.append(
+            (Cell(r.trial.label), Cell(reason, tone="bad"), Cell(n.seconds(r.seconds), sort=r.seconds))
+        )
+    columns = (Column("trial", numeric=False), Column("reason", numeric=False), Column("after"))
+    yield Table(columns, tuple(rows))
+    if len(e.failed) > MOST_FAILURES:
+        yield text(f"And {len(e.failed) - MOST_FAILURES} more; each has its record in trials/.", kind="note")
+    traces = [r for r in e.failed if r.failure and r.failure.traceback]
+    yield from (_trace(r) for r in traces[:5])
+
+
+def _trace(record: Record) -> Block:
+    assert record.failure is not None
+    return Fold(f"Traceback of {record.trial.label}", (Listing(record.failure.traceback[-4000:].strip()),))
+
+
+def _parity(e: Evidence) -> Iterator[Block]:
+    """How far each runtime's answers lie from the reference's."""
+    rows = []
+    for row in e.rows:
+        facts = [r.facts for r in e.scored(row.candidate, row.runtime)]
+        parities = [p for f in facts if isinstance(p := f.get("parity"), Mapping)]
+        if not parities:
+            continue
+        worst = max(
+            (float(p["max_abs_difference"]) for p in parities if "max_abs_difference" in p), default=None
+        )
+        agreed = min((float(p["agreement"]) for p in parities if "agreement" in p), default=None)
+        made = [p for f in facts if isinstance(p := f.get("prepared"), Mapping)]
+        how = sorted({str(p[k]) for p in made for k in ("quantization", "precision", "exporter") if p.get(k)})
+        rows.append(
+            (
+                Cell(row.variant, key=e.palette.swatch(row.candidate, row.runtime)),
+                Cell(n.plain(worst, 2) if worst is not None else "", sort=worst),
+                Cell(f"{100 * agreed:.2f}\u202f%" if agreed is not None else "", sort=agreed),
+                Cell(", ".join(how)),
+            )
+        )
+    if not rows:
+        return
+    yield Heading("Served against trained")
+    columns = (
+        Column("variant", numeric=False), Column("largest difference", "of outputs"),
+        Column("same answer", "least of all seeds"), Column("made by", numeric=False),
+    )  # fmt: skip
+    yield Table(columns, tuple(rows), kind="compact")
+
+
+def environment(e: Evidence) -> Section | None:
+    """The machine and the versions that the figures hold for."""
+    source = next((r.environment for r in (*e.of("serve"), *e.records) if r.environment), e.environment)
+    if not source:
+        return None
+    machine = source.get("machine") or {}
+    items = [(k.replace("_", " "), _plain(k, v)) for k, v in machine.items() if v not in (None, "", 0)]
+    versions = source.get("versions") or {}
+    blocks: list[Block] = [Facts(tuple(items))] if items else []
+    if versions:
+        blocks.append(
+            Fold(
+                f"{len(versions)} versions",
+                (Facts(tuple((str(k), str(v)) for k, v in sorted(versions.items()))),),
+            )
+        )
+    variables = source.get("env") or {}
+    if variables:
+        blocks.append(
+            Fold(
+                "Environment variables",
+                (Facts(tuple((str(k), str(v)) for k, v in sorted(variables.items()))),),
+            )
+        )
+    return section("Environment", blocks)
+
+
+def _plain(name: str, value: Any) -> str:
+    if name.endswith("memory_mb") and isinstance(value, int | float):
+        return f"{value / 1024:.0f} GB"
+    return str(value)
+
+
+def reproduce(e: Evidence) -> Section | None:
+    """The command, the commit, the data's checksum."""
+    commit = e.environment.get("commit") or next(
+        (r.environment.get("commit") for r in e.records if r.environment), None
+    )
+    facts = [("run", f"{e.run.suite_name}/{e.run.id}"), ("seed of the suite", str(e.suite.seed))]
+    if isinstance(commit, Mapping) and commit.get("id"):
+        facts.append(
+            ("commit", str(commit["id"])[:12] + (" with uncommitted changes" if commit.get("dirty") else ""))
+        )
+    checksums = {
+        str(d["checksum"])
+        for r in e.records
+        if isinstance(d := r.trial.spec.get("data"), Mapping) and d.get("checksum")
+    }
+    if checksums:
+        facts.append((f"checksum of {e.suite.data.name}", n.listed(sorted(c[:16] for c in checksums))))
+    run = shlex.quote(f"{e.run.suite_name}/{e.run.id}")
+    suite = shlex.quote(f"results/{e.run.suite_name}/{e.run.id}/suite.yaml")
+    commands = [
+        f"python -m harness run {suite}          # everything again; finished trials are reused",
+        f"python -m harness report {run}         # this report, from the records alone",
+        f"python -m harness recommend {run} --where 'latency_p99_ms<=5'   # under another limit",
+    ]
+    return section("How to reproduce", [Facts(tuple(facts)), Listing("\n".join(commands))])

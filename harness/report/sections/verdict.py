@@ -1,0 +1,325 @@
+"""Page one: which to ship, how sure, under which limits, what would change it; and the limits one by one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from harness.protocols import Row, Section
+from harness.report import numbers as n
+from harness.report.blocks import (
+    Block,
+    Bullets,
+    Cell,
+    Column,
+    Inline,
+    Muted,
+    Strong,
+    Table,
+    Tile,
+    Tiles,
+    section,
+    text,
+)
+from harness.report.evidence import Evidence
+
+
+def verdict(e: Evidence) -> Section | None:
+    """The decision in words that a manager can sign, and the figures that carry it."""
+    blocks: list[Block] = [text(*headline(e), kind="verdict"), text(*confidence(e), kind="lead")]
+    if e.chosen:
+        blocks.append(Tiles(tuple(_tiles(e, e.chosen))))
+    change = list(_changes(e))
+    # Each limit has its line among the requirements and each variant its own in the table: not twice.
+    left = ("It meets ", "Out of the question", "No variant meets all limits")
+    reasons = [(n.prose(r),) for r in e.recommendation.reasons if not r.startswith(left)]
+    reasons += [(said,) for said in (others_out(e),) if said]
+    if reasons:
+        blocks.append(Bullets(tuple(reasons)))
+    if change:
+        blocks.append(text(Strong("What would change it."), " ", " ".join(change)))
+    blocks.append(text(Strong("What it rests on."), " ", basis(e)))
+    blocks += [text(warning, kind="warning") for warning in warnings(e)]
+    return section("Verdict", blocks)
+
+
+def headline(e: Evidence) -> tuple[Inline, ...]:
+    """One sentence: what to do."""
+    r = e.recommendation
+    choice = r.choice or ""
+    match r.verdict:
+        case "recommend":
+            return ("Ship ", Strong(choice), ".")
+        case "tie":
+            count = len({choice, *r.tied_with})
+            which = "cheaper of two" if count == 2 else f"cheapest of {count}"
+            return ("A tie. Ship ", Strong(choice), f", the {which} that cannot be told apart.")
+        case "none_feasible":
+            return ("Ship none of them yet: ", Strong("no variant meets every limit"), ".")
+        case _:
+            return ("No decision yet: ", Strong("there is not enough evidence"), ".")
+
+
+def confidence(e: Evidence) -> tuple[Inline, ...]:
+    """How sure that is, in words and as a probability."""
+    r = e.recommendation
+    count = n.counted(len(e.tradeoff.rows), "variant")
+    probability = r.probability_best
+    if r.verdict == "none_feasible":
+        return (_nearest(e),)
+    if r.verdict == "not_enough_evidence" or not r.choice:
+        return ("What was measured so far does not carry a decision.",)
+    under = " that meet your limits" if e.limits else ""
+    sure = n.percent(probability)
+    best = f"{_sureness(probability)}the probability that it is the best of {count}{under} is {sure}."
+    if r.verdict == "tie":
+        return (_tie(e, count),)
+    return (best[0].upper() + best[1:], *_regret(e))
+
+
+def _tie(e: Evidence, count: str) -> str:
+    """Who else may be as good, and how sure it is that the best is among them."""
+    r = e.recommendation
+    others = [v for v in r.tied_with if v != r.choice]
+    named = (
+        n.listed(others)
+        if len(others) <= 4
+        else f"{n.listed(others[:3], last='')} and {len(others) - 3} others"
+    )
+    may = "may be" if len(others) == 1 else "may each be"
+    among = sum(row.best_probability or 0.0 for row in e.rows if row.variant in {r.choice, *others})
+    sure = f" The best of {count} is among these {len(others) + 1} with probability {n.percent(among)}."
+    may += " as good or better; any of them is a defensible choice on this evidence."
+    return f"{named} {may}{sure if among else ''}"
+
+
+def _sureness(probability: float | None) -> str:
+    if probability is None:
+        return ""
+    if probability >= 0.95:
+        return "this is a sure call: "
+    if probability >= 0.8:
+        return "this is a fairly sure call: "
+    if probability >= 0.6:
+        return "this leans one way, no more: "
+    return "this is a narrow call: "
+
+
+def _regret(e: Evidence) -> tuple[Inline, ...]:
+    regret = e.recommendation.expected_regret
+    if regret is None or regret <= 0:
+        return ()
+    unit = (
+        "" if e.objective_metric not in e.recommendation.objective else f" in {n.label(e.objective_metric)}"
+    )
+    return (Muted(f" Should it be wrong, the loss to expect is {n.plain(regret, 2)}{unit}."),)
+
+
+def _nearest(e: Evidence) -> str:
+    """The variant that comes closest to meeting all limits, and what it misses."""
+    row = max(e.tradeoff.rows, key=lambda r: r.feasible_probability or 0.0, default=None)
+    if row is None or not e.limits:
+        return "See the requirements below for what each one misses."
+    missed = [n.limit_words(item) for item in e.limits if (e.meets(row.variant, item) or 0.0) < 0.5]
+    chance = n.percent(row.feasible_probability)
+    start = f"The nearest is {row.variant}, which meets all limits with probability {chance}"
+    return f"{start}; it misses {n.listed(missed)}." if missed else f"{start}."
+
+
+def key_metrics(e: Evidence, most: int = 5) -> tuple[str, ...]:
+    """What a reader looks at first: the objective, the limited metrics, then quality, speed, money."""
+    wanted = [
+        e.objective_metric, *(item.metric for item in e.limits), e.quality_metric,
+        "latency_p99_ms", "latency_p50_ms", "throughput_at_slo_qps", "cost_per_million_usd",
+        "cost_per_month_usd",
+        "throughput_offline_per_s", "peak_memory_mb", "model_size_mb", "train_cost_usd", "train_seconds",
+    ]  # fmt: skip
+    return tuple(dict.fromkeys(m for m in wanted if m in e.tradeoff.metrics))[:most]
+
+
+def _tiles(e: Evidence, row: Row) -> Iterator[Tile]:
+    for name in key_metrics(e):
+        shown = n.estimate(row.estimates.get(name))
+        value = n.with_unit(name, shown.value) if shown.number is not None else shown.value
+        which = e.limit_on(name)
+        probability = e.meets(row.variant, which) if which else None
+        if which is None:
+            yield Tile(
+                n.label(name), value, shown.interval, "the objective" if _is_objective(e, name) else ""
+            )
+            continue
+        remark = f"limit: {n.limit_bound(which)}; {_met(probability)}"
+        yield Tile(n.label(name), value, shown.interval, remark, tone_of(probability))
+
+
+def _is_objective(e: Evidence, name: str) -> bool:
+    return name in (e.recommendation.objective or e.suite.decision.objective).split()
+
+
+def _met(probability: float | None) -> str:
+    if probability is None:
+        return "not known whether met"
+    if probability >= 0.5:
+        return f"met, {n.percent(probability)} sure"
+    return f"missed, {n.percent(1 - probability)} sure"
+
+
+def tone_of(probability: float | None) -> Any:
+    if probability is None:
+        return "warn"
+    return "good" if probability >= 0.9 else "warn" if probability >= 0.5 else "bad"
+
+
+def others_out(e: Evidence) -> str:
+    """Why the others are not the choice, counted."""
+    counts: dict[str, int] = {}
+    for row in e.rows:
+        if row.variant == e.recommendation.choice or row.variant in e.recommendation.tied_with:
+            continue
+        for cause in causes(e, row)[:1]:
+            counts[cause] = counts.get(cause, 0) + 1
+    if not counts:
+        return ""
+    ordered = sorted(counts.items(), key=lambda item: -item[1])
+    said = [
+        f"{count} {cause}" if cause.startswith("failed") else f"{count} for {cause}"
+        for cause, count in ordered
+    ]
+    return f"Out of the question: {n.listed(said)}."
+
+
+def causes(e: Evidence, row: Row) -> list[str]:
+    """What speaks against a variant, most decisive first, in a few words each."""
+    if row.failures and all(
+        x.value is None for m, x in row.estimates.items() if e.limit_on(m) or m == e.objective_metric
+    ):
+        return ["failed"]
+    found = []
+    for which in e.limits:
+        probability = e.meets(row.variant, which)
+        if probability is None:
+            found.append(f"without a figure for {n.label(which.metric)}")
+        elif probability < which.probability:
+            sure = "surely" if probability < 0.05 else "probably" if probability < 0.5 else "possibly"
+            side = "above" if which.is_upper else "below"
+            found.append(f"{n.label(which.metric)} {sure} {side} {n.quantity(which.metric, which.limit)}")
+    if not found and row.failures and any(x.value is None for x in row.estimates.values()):
+        return ["failed in part"]
+    return found
+
+
+def _changes(e: Evidence) -> Iterator[str]:
+    for item in switches(e)[:2]:
+        yield flip_sentence(e, item)
+
+
+def switches(e: Evidence) -> list[Mapping[str, Any]]:
+    """What would change the answer; in a tie a switch to the named choice changes nothing."""
+    return [item for item in e.recommendation.flips if item.get("then") != e.recommendation.choice]
+
+
+def flip_sentence(e: Evidence, item: Mapping[str, Any]) -> str:
+    """A switch point {what, at, unit, then, factor} in words."""
+    what, at, then = str(item.get("what", "")), item.get("at"), str(item.get("then", ""))
+    number = float(at) if isinstance(at, int | float) else None
+    end = "no variant would meet the limits" if then == "no variant" else f"the choice would be {then}"
+    more = float(item.get("factor") or 1.0) > 1
+    times = _times(item.get("factor"))
+    metric = what.removeprefix("limit on ")
+    which = e.limit_on(metric) if metric != what else None
+    if which is not None and number is not None:
+        change = "relaxed" if (number > which.limit) == which.is_upper else "tightened"
+        today, other = n.quantity(metric, which.limit), n.quantity(metric, float(f"{number:.3g}"))
+        return f"If the limit on {n.label(metric)} were {change} from {today} to {other}, {end}."
+    if what == "traffic" and number is not None:
+        return f"{'Above' if more else 'Below'} {n.plain(number)} requests per second{times}, {end}."
+    if what == "price" and number is not None:
+        return f"{'Above' if more else 'Below'} {n.money(number)} per machine-hour{times}, {end}."
+    where = n.plain(number) if number is not None else str(at)
+    guess = " (extrapolated)" if item.get("extrapolated") else ""
+    return f"With {what} at {where} {item.get('unit') or ''}".rstrip() + f"{guess}, {end}."
+
+
+def _times(factor: Any) -> str:
+    if not isinstance(factor, int | float) or not 1e-6 < factor < 1e6:
+        return ""
+    return f" ({n.plain(float(factor), 2)} times what is assumed)"
+
+
+def basis(e: Evidence) -> str:
+    """Seeds, data, rounds and machine behind the decision, in one sentence."""
+    seeds = len({r.trial.seed for r in e.records if r.trial.kind == "train" and r.trial.seed is not None})
+    rounds = len({r.trial.round for r in e.records if r.trial.kind == "serve"})
+    parts = [n.counted(seeds, "seed") + " per candidate"] if seeds else []
+    if e.headline_size:
+        parts.append(f"{e.headline_size:,} training examples of {e.suite.data.name}")
+    else:
+        parts.append(f"all training examples of {e.suite.data.name}")
+    parts += [n.counted(rounds, "serving round")] if rounds else []
+    finished = len(e.records) - len(e.failed)
+    tail = f"; {n.counted(len(e.failed), 'trial')} failed" if e.failed else ""
+    cpu = next((r.environment.get("machine", {}).get("cpu") for r in e.of("serve")), None)
+    where = f", on {cpu}" if cpu else ""
+    return f"{n.listed(parts)}{where}; {n.counted(finished, 'finished trial')}{tail}."
+
+
+def warnings(e: Evidence) -> list[str]:
+    """What a reader must know before trusting the verdict."""
+    said = [n.prose(w[:1].upper() + w[1:]) for w in (*e.recommendation.warnings, *e.tradeoff.warnings)]
+    if e.in_progress:
+        waiting = n.counted(len(e.missing), "planned trial")
+        said.insert(
+            0,
+            f"The run is not complete: {waiting} of {len(e.planned)} still missing. "
+            "Figures and verdict may change.",
+        )
+    return list(dict.fromkeys(said))
+
+
+def requirements(e: Evidence) -> Section | None:
+    """Each limit, the choice's figure, and with which probability it is met."""
+    if not e.limits:
+        texts = e.recommendation.constraints or e.suite.decision.constraints
+        return section("Requirements", [Bullets(tuple((t,) for t in texts))] if texts else [])
+    row = e.chosen or max(e.tradeoff.rows, key=lambda r: r.feasible_probability or 0.0, default=None)
+    if row is None:
+        return None
+    rows = []
+    for which in e.limits:
+        probability = e.meets(row.variant, which)
+        shown = n.estimate(row.estimates.get(which.metric))
+        others = [e.meets(other.variant, which) for other in e.tradeoff.rows]
+        meeting = sum(1 for p in others if p is not None and p >= which.probability)
+        rows.append(
+            (
+                Cell(n.limit_words(which)),
+                Cell(
+                    n.with_unit(which.metric, shown.value) if shown.number is not None else shown.value,
+                    shown.interval,
+                    shown.number,
+                ),
+                Cell(_answer(probability, which.probability), tone=tone_of(probability), strong=True),
+                Cell(n.percent(probability), sort=probability),
+                Cell(f"{meeting} of {len(others)}", sort=meeting),
+            )
+        )
+    columns = (
+        Column("limit", numeric=False),
+        Column(row.variant),
+        Column("met", numeric=False),
+        Column("probability"),
+        Column("variants that meet it"),
+    )
+    all_of_them = row.feasible_probability
+    note = f"All limits together: {row.variant} meets them with probability {n.percent(all_of_them)}."
+    return section("Requirements", [Table(columns, tuple(rows), sortable=False), text(note, kind="note")])
+
+
+def _answer(probability: float | None, wanted: float) -> str:
+    if probability is None:
+        return "not known"
+    if probability >= max(wanted, 0.9):
+        return "yes"
+    if probability >= wanted:
+        return "probably"
+    return "no" if probability < 0.5 else "not surely enough"
