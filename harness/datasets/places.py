@@ -118,7 +118,7 @@ class _Transfer:
     def read(self, size: int = -1) -> bytes:
         try:
             block = self._response.read(size if size >= 0 else None)
-        except (http.client.HTTPException, TimeoutError, ConnectionError) as error:
+        except (http.client.HTTPException, OSError) as error:
             raise PlaceError(f"transfer stopped after {self._done} bytes: {error}") from error
         self._done += len(block)
         if size != 0 and not block and self._done < self._total:

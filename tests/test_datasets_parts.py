@@ -1,0 +1,212 @@
+"""The parts that all candidates share: stratified, nested, disjoint, the same everywhere."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from harness.datasets import DATASETS, catalog
+from harness.datasets.duplicates import row_hashes
+from harness.datasets.parts import Parts, checksum, load_parts, task_info, verify
+from harness.datasets.splits import hash_split, split_rows, strata, stratified_order, take
+from harness.protocols import Dataset, Split, Task
+from harness.record import DataError
+from harness.streams import generator
+
+DIGITS: dict[str, Any] = {"name": "digits", "args": {}, "validation": 0.1, "seed": 0}
+
+
+def test_digits_are_cut_into_disjoint_stratified_parts() -> None:
+    parts = load_parts(DIGITS, None)
+    train, validation, test = (
+        set(split.ids.tolist()) for split in (parts.train, parts.validation, parts.test)
+    )
+    assert len(train) + len(validation) + len(test) == 1797
+    assert not train & validation and not (train | validation) & test
+    for name, split in (("train", parts.train), ("validation", parts.validation), ("test", parts.test)):
+        shares = np.bincount(split.targets, minlength=10) / len(split)
+        assert np.abs(shares - 0.1).max() < 0.015, name
+    assert parts.train.inputs.dtype == np.uint8 and parts.train.inputs.shape[1:] == (1, 8, 8)
+    assert parts.train.inputs.max() == 255
+
+
+def test_smaller_training_sets_are_part_of_larger_ones_and_share_validation_and_test() -> None:
+    parts: dict[int | None, Parts] = {size: load_parts(DIGITS, size) for size in (20, 100, 1000, None)}
+    ids = {size: set(p.train.ids.tolist()) for size, p in parts.items()}
+    assert ids[20] < ids[100] < ids[1000] < ids[None]
+    assert [len(ids[size]) for size in (20, 100, 1000)] == [20, 100, 1000]
+    for p in parts.values():
+        assert np.array_equal(p.validation.ids, parts[None].validation.ids)
+        assert np.array_equal(p.test.ids, parts[None].test.ids)
+    assert np.bincount(parts[100].train.targets).tolist() == pytest.approx([10] * 10, abs=1)
+
+
+def test_the_seed_of_the_suite_decides_the_split_and_the_test_part_stays() -> None:
+    one, two = load_parts(DIGITS, 100), load_parts({**DIGITS, "seed": 1}, 100)
+    assert set(one.train.ids.tolist()) != set(two.train.ids.tolist())
+    assert np.array_equal(one.test.ids, two.test.ids)
+
+
+def test_another_process_gets_the_same_rows() -> None:
+    code = (
+        "from harness.datasets.parts import load_parts; import sys; "
+        f"p = load_parts({DIGITS!r}, 50); print(p.train.ids.tolist(), p.validation.ids.tolist()); "
+        "assert 'torch' not in sys.modules and 'sklearn' not in sys.modules"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    parts = load_parts(DIGITS, 50)
+    assert done.stdout.strip() == f"{parts.train.ids.tolist()} {parts.validation.ids.tolist()}"
+
+
+def test_parts_are_kept_for_the_next_trial_of_the_process() -> None:
+    assert load_parts(DIGITS, 60) is load_parts(dict(DIGITS), 60)
+
+
+def test_a_part_that_was_not_asked_for_is_not_there() -> None:
+    parts = load_parts(DIGITS, None, parts=("test",))
+    assert len(parts.test) == 359
+    with pytest.raises(AssertionError, match="part train was not loaded"):
+        _ = parts.train
+
+
+@pytest.mark.parametrize(
+    ("change", "size", "message"),
+    [
+        ({}, 5000, r"train size 5000 is more than the 1294 rows .* write at most 1294"),
+        ({}, 0, "train size 0: write a positive number"),
+        ({"validation": 1.0}, None, "validation is 1.0: write a share"),
+        ({"name": "digit"}, None, "unknown data set 'digit', did you mean digits"),
+        ({"args": {"siz": 3}}, None, "data set digits has no argument 'siz': it takes none"),
+        ({"checksum": "0" * 16}, None, "has changed since the run was planned"),
+        ({"name": "image_folder", "args": {"pth": "x"}}, None, "no argument 'pth', did you mean path"),
+        ({"name": "image_folder"}, None, "needs the argument 'path': write it under data.args"),
+    ],
+)
+def test_a_wrong_request_names_its_cure(change: dict[str, Any], size: int | None, message: str) -> None:
+    with pytest.raises(DataError, match=message):
+        load_parts({**DIGITS, **change}, size)
+
+
+def test_facts_count_classes_and_sizes() -> None:
+    facts = load_parts(DIGITS, 100).facts
+    assert facts["sizes"] == {"train": 100, "validation": 144, "test": 359}
+    assert sum(facts["class_counts"]["train"].values()) == 100
+    assert facts["classes_missing_in_train"] == []
+    assert load_parts(DIGITS, 4).facts["classes_missing_in_train"] != []
+
+
+def test_equal_examples_in_two_parts_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    images = np.arange(40, dtype=np.uint8).reshape(40, 1, 1, 1)
+    whole = Split(images, np.arange(40) % 2, np.arange(40))
+    test = take(whole, np.array([0, 1, 2]))
+    use(monkeypatch, Dataset(Task("image_classification", 2, ("a", "b"), (1, 1, 1)), whole, test))
+    found = load_parts({"name": "fake", "validation": 0.5}, None).facts["duplicates"]
+    assert found["train_validation"] == 0
+    assert found["train_test"] + found["validation_test"] == 3
+
+
+def test_groups_do_not_straddle_training_and_validation(monkeypatch: pytest.MonkeyPatch) -> None:
+    groups = np.repeat(np.arange(30), 7)
+    whole = Split(np.zeros((210, 2), np.float32), np.arange(210) % 3, np.arange(210), groups)
+    use(monkeypatch, Dataset(Task("tabular_classification", 3, ("a", "b", "c"), (2,)), whole, whole))
+    parts = load_parts({"name": "fake", "validation": 0.2}, None)
+    assert parts.train.groups is not None and parts.validation.groups is not None
+    assert not set(parts.train.groups.tolist()) & set(parts.validation.groups.tolist())
+    assert len(parts.validation) == 42
+
+
+def use(monkeypatch: pytest.MonkeyPatch, dataset: Dataset) -> None:
+    """Make `fake` a data set that is this one."""
+    import types
+
+    from harness.datasets import parts
+
+    module = types.ModuleType("fake_dataset")
+    vars(module).update(load=lambda: dataset, task=lambda: dataset.task, checksum=lambda: str(id(dataset)))
+    monkeypatch.setitem(DATASETS, "fake", "fake_dataset")
+    monkeypatch.setitem(sys.modules, "fake_dataset", module)
+    parts._cut.cache_clear()
+    catalog._load.cache_clear()
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    st.lists(st.integers(0, 4), min_size=2, max_size=200),
+    st.integers(0, 2**31),
+)
+def test_every_prefix_of_a_stratified_order_is_stratified(labels: list[int], seed: int) -> None:
+    values = np.array(labels)
+    order = stratified_order(values, generator(seed, "split"))
+    assert sorted(order.tolist()) == list(range(len(values)))
+    shares = np.bincount(values, minlength=5) / len(values)
+    for m in range(1, len(values) + 1):
+        counts = np.bincount(values[order[:m]], minlength=5)
+        # A class' place wanders by one row of its own and by the rounding of the four others.
+        assert np.abs(counts - shares * m).max() <= 5
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    st.lists(st.tuples(st.integers(0, 2), st.integers(0, 9)), min_size=2, max_size=120),
+    st.floats(0.0, 0.9),
+    st.booleans(),
+)
+def test_a_split_loses_no_row_and_breaks_no_group(
+    rows: list[tuple[int, int]], share: float, grouped: bool
+) -> None:
+    labels, groups = np.array([r[0] for r in rows]), np.array([r[1] for r in rows])
+    rest, part = split_rows(labels, groups if grouped else None, share, generator(0, "split"))
+    assert sorted([*rest.tolist(), *part.tolist()]) == list(range(len(rows)))
+    if grouped:
+        assert not set(groups[rest].tolist()) & set(groups[part].tolist())
+        assert len(rest) > 0
+    elif share > 0:
+        assert len(part) >= 1 and len(rest) >= 1
+
+
+def test_a_hash_split_moves_no_row_when_rows_are_added_elsewhere() -> None:
+    keys = [f"row {i}" for i in range(300)]
+    targets = np.array([i % 3 for i in range(300)])
+    _, part = hash_split(keys, targets, 0.2)
+    _, again = hash_split([*keys, "one more"], np.append(targets, 0), 0.2)
+    assert len(set(part.tolist()) ^ set(again.tolist())) <= 2
+    assert np.bincount(targets[part]).tolist() == [20, 20, 20]
+
+
+def test_equal_keys_go_to_the_same_side() -> None:
+    keys = [f"row {i % 50}" for i in range(200)]
+    rest, part = hash_split(keys, np.zeros(200, np.int64), 0.3)
+    assert not {keys[i] for i in rest} & {keys[i] for i in part}
+
+
+def test_a_numeric_target_is_stratified_by_its_deciles() -> None:
+    values = np.random.default_rng(0).normal(size=1000).astype(np.float32)
+    assert np.bincount(strata(values)).tolist() == [100] * 10
+    parts = load_parts({"name": "diabetes", "validation": 0.3}, None)
+    assert parts.task.num_classes == 0 and parts.train.targets.dtype == np.float32
+    spread = parts.train.targets.std()
+    assert abs(parts.train.targets.mean() - parts.validation.targets.mean()) < spread * 0.15
+
+
+def test_checksums_differ_between_data_sets_and_are_quick() -> None:
+    assert len({checksum(name) for name in ("digits", "breast_cancer", "diabetes", "fashion_mnist")}) == 4
+    assert task_info("fashion_mnist").input_shape == (1, 28, 28)
+    assert verify("digits") == {}
+
+
+def test_hashes_of_texts_and_of_arrays_tell_rows_apart() -> None:
+    assert len(set(row_hashes(["a", "b", "a", "", "\0", "\ud800"]).tolist())) == 5
+    assert len(set(row_hashes(np.array([[1, 2], [1, 2], [2, 1]])).tolist())) == 2
+
+
+def test_every_data_set_describes_itself() -> None:
+    for name in DATASETS:
+        module = catalog.dataset_module(name)
+        assert isinstance(module.DESCRIPTION, str) and "\n" not in module.DESCRIPTION
+        assert all(len(file.sha256) == 64 and file.places for file in getattr(module, "FILES", ()))

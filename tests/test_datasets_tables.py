@@ -1,0 +1,137 @@
+"""Own tables and the small ones of scikit-learn."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from harness.datasets.parts import load_parts, task_info
+from harness.record import DataError
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HARNESS_DATA", str(tmp_path / "cache"))
+
+
+def table(path: Path, n: int = 100, **columns: Any) -> Path:
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame(
+        {"size": rng.normal(size=n), "age": rng.integers(0, 90, n), "kind": ["x", "y"] * (n // 2)}
+    )
+    frame["bought"] = np.where(rng.random(n) < 0.3, "yes", "no")
+    frame = frame.assign(**columns)
+    frame.to_parquet(path) if path.suffix == ".parquet" else frame.to_csv(path, index=False)
+    return path
+
+
+def load(path: Path, **args: Any) -> Any:
+    return load_parts({"name": "tabular_csv", "args": {"path": str(path), "target": "bought", **args}}, None)
+
+
+@pytest.mark.parametrize("name", ["t.csv", "t.parquet"])
+def test_a_table_is_read_with_one_column_per_category(tmp_path: Path, name: str) -> None:
+    parts = load(table(tmp_path / name))
+    assert parts.task.name == "tabular_classification" and parts.task.class_names == ("no", "yes")
+    assert parts.task.input_shape == (4,)  # size, age, kind x, kind y
+    assert parts.train.inputs.dtype == np.float32
+    assert np.all(parts.train.inputs[:, 2] + parts.train.inputs[:, 3] == 1)
+    assert parts.task == task_info("tabular_csv", {"path": str(tmp_path / name), "target": "bought"})
+
+
+def test_two_targets_of_one_file_are_two_data_sets(tmp_path: Path) -> None:
+    path = table(tmp_path / "t.csv")
+    assert load(path).task.name == "tabular_classification"
+    assert load(path, target="size").task.name == "tabular_regression"
+    assert load(path, target="age").task.name == "tabular_regression"  # more than 20 whole numbers
+    assert load(path, target="age", kind="classes").task.num_classes > 20
+
+
+def test_holes_are_filled_with_the_training_median_and_marked(tmp_path: Path) -> None:
+    size = np.arange(100.0)
+    size[::10] = np.nan
+    parts = load(table(tmp_path / "t.csv", size=size), features=["size"])
+    assert parts.task.input_shape == (2,)
+    everything = np.concatenate([parts.train.inputs, parts.validation.inputs, parts.test.inputs])
+    assert np.isfinite(everything).all()
+    filled = everything[everything[:, 1] == 1][:, 0]
+    assert len(filled) == 10 and len(set(filled.tolist())) == 1
+
+
+def test_rows_of_a_group_and_equal_rows_stay_together(tmp_path: Path) -> None:
+    group = np.arange(100) // 5
+    parts = load(table(tmp_path / "t.csv", customer=group), group="customer")
+    sides = [set(group[split.ids].tolist()) for split in (parts.train, parts.validation, parts.test)]
+    assert sum(map(len, sides)) == len(set.union(*sides)) == 20
+    assert parts.task.input_shape == (4,)  # the group is not predicted from
+    twice = pd.concat([pd.read_csv(tmp_path / "t.csv")] * 2)
+    twice.to_csv(tmp_path / "twice.csv", index=False)
+    assert load(tmp_path / "twice.csv").facts["duplicates"]["train_test"] == 0
+
+
+def test_a_test_file_is_the_test_part_and_columns_are_kept_to_slice_by(tmp_path: Path) -> None:
+    first, second = table(tmp_path / "t.csv"), table(tmp_path / "u.csv", 20)
+    parts = load(first, test_path=str(second), columns=["age"], features=["size"])
+    assert parts.test.ids.tolist() == list(range(100, 120))
+    assert parts.test.columns["age"].tolist() == pd.read_csv(second)["age"].tolist()
+
+
+def test_an_encoding_and_a_separator_can_be_named(tmp_path: Path) -> None:
+    frame = pd.read_csv(table(tmp_path / "t.csv")).replace({"x": "größe"})
+    frame.to_csv(tmp_path / "latin.csv", index=False, encoding="latin-1", sep=";")
+    parts = load(tmp_path / "latin.csv", encoding="latin-1", separator=";")
+    assert parts.task.input_shape == (4,)
+
+
+@pytest.mark.parametrize(
+    ("content", "args", "message"),
+    [
+        (b"", {}, "is empty: it needs a line of column names"),
+        (b"a,bought\n", {}, "has no rows under its column names"),
+        (b"a,b\n1,2\n", {}, r"has no column 'bought'; it has 'a', 'b'"),
+        (b"a,boght\n1,2\n", {}, r"has no column 'bought', did you mean 'boght'\?"),
+        (b"a,bought\n1,yes\n2,yes\n", {}, "has one class, 'yes': a classifier needs two"),
+        (b"a,bought\n1,yes\n2,\n3,no\n", {}, r"has no value in 1 of 3 rows \(rows 2\): fill them in"),
+        (b"a,bought\n1,yes\n2,no,3,4\n", {}, "cannot read .* as a table"),
+        (b"a,bought\n\xff,yes\n2,no\n", {}, r"is not utf-8: byte 0xff at .* encoding: latin-1"),
+        (b"a,bought\n1,yes\n2,no\n", {"encoding": "utf-9"}, "no encoding is called 'utf-9'"),
+        (b"a,bought\n1,yes\n2,no\n", {"kind": "number"}, "is not a number, for instance 'yes'"),
+        (b"a,bought\n1,yes\n2,no\n", {"kind": "numbr"}, "kind is 'numbr', write auto, classes or number"),
+        (b"a,bought\n1,yes\n2,no\n", {"test": 0.0}, "test is 0.0: write a share between 0 and 1"),
+        (b"bought\nyes\nno\n", {}, "has no column to predict from"),
+        (b"PAR1 no parquet", {"path": "t.parquet"}, "cannot read .* as a table"),
+        (
+            b"a,bought\n" + b"".join(b"text %d,%s\n" % (i, (b"yes", b"no")[i % 2]) for i in range(40)),
+            {},
+            "column 'a' is text of 40 different values",
+        ),
+    ],
+)
+def test_a_table_that_cannot_be_used_says_why(
+    tmp_path: Path, content: bytes, args: dict[str, Any], message: str
+) -> None:
+    path = tmp_path / args.pop("path", "t.csv")
+    path.write_bytes(content)
+    with pytest.raises(DataError, match=message):
+        load(path, **args)
+
+
+def test_scikit_learns_tables_are_scikit_learns() -> None:
+    from sklearn.datasets import load_breast_cancer, load_diabetes, load_digits
+
+    references = {
+        "breast_cancer": load_breast_cancer(return_X_y=True),
+        "diabetes": load_diabetes(return_X_y=True, scaled=False),
+        "digits": load_digits(return_X_y=True),
+    }
+    for name, (inputs, targets) in references.items():
+        parts = load_parts({"name": name}, None)
+        for split in (parts.train, parts.validation, parts.test):
+            found = split.inputs.reshape(len(split), -1).astype(np.float64)
+            if name == "digits":
+                found = np.round(found * 16 / 255)
+            assert np.allclose(found, inputs[split.ids]) and np.allclose(split.targets, targets[split.ids])
