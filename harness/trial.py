@@ -26,7 +26,7 @@ from harness.protocols import Job, Outcome, Progress
 from harness.record import Failure, HarnessError, Record, Trial, TrialError
 from harness.store import RunFolder
 from harness.streams import seed_for
-from harness.watchdog import Watchdog
+from harness.watchdog import CHECK_S, Watchdog
 
 Dispatch = Callable[[Job], Outcome]
 
@@ -35,6 +35,9 @@ STACKS = "stacks.txt"
 
 SERVE_GRACE_S = 60.0
 """A serve trial's child has its own time limit; this process waits that much longer."""
+
+SERVE_CHECK_S = 2.0
+"""A watchdog that looks often would disturb what is being measured."""
 
 _CPU_MEMORY_SIGNS = ("can't allocate memory", "not enough memory", "cannot allocate memory", "std::bad_alloc")
 

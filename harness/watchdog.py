@@ -44,6 +44,7 @@ class Watchdog:
         memory_mb: memory the process may gain during the body; 0 = up to the node's limit.
         end: called once, from the watching thread, before the process ends.
         log: file that the stacks of all threads are written to.
+        check_s: how often to look.
         exit_process: how to end the process (tests pass their own).
     """
 
@@ -53,10 +54,11 @@ class Watchdog:
         memory_mb: int,
         end: End,
         log: Path,
+        check_s: float = CHECK_S,
         exit_process: Callable[[int], object] = os._exit,
     ) -> None:
         self._limit_s, self._memory_mb, self._end, self._log_path = limit_s, memory_mb, end, log
-        self._exit = exit_process
+        self._exit, self._check_s = exit_process, check_s
         self._done = threading.Event()
         self._settled = threading.Lock()
         self._process = psutil.Process()
@@ -84,7 +86,7 @@ class Watchdog:
 
     def _watch(self) -> None:
         start = time.monotonic()
-        while not self._done.wait(min(CHECK_S, max(0.01, start + self._limit_s - time.monotonic()))):
+        while not self._done.wait(min(self._check_s, max(0.01, start + self._limit_s - time.monotonic()))):
             reason = self._objection(time.monotonic() - start)
             if reason is None:
                 continue

@@ -156,7 +156,9 @@ class Exit:
 
 def watched(tmp_path: Path, limit_s: float, memory_mb: int = 0, body_s: float = 5.0, eat_mb: int = 0) -> Any:
     end, said = Exit(), list[tuple[str, str]]()
-    with Watchdog(limit_s, memory_mb, lambda *words: said.append(words), tmp_path / "stacks.txt", end):
+    with Watchdog(
+        limit_s, memory_mb, lambda *words: said.append(words), tmp_path / "stacks.txt", exit_process=end
+    ):
         eaten = bytearray(eat_mb * 2**20)
         end.ended.wait(body_s)
         del eaten
