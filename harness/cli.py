@@ -143,14 +143,25 @@ def _plan(suite: Any, only: str | None, out: str, smoke: bool) -> Any:
     return planning.make_plan(suite, trials, cached, history)
 
 
-@app.command(epilog=examples("report latest", "report results/quickstart/latest"))
-def report(run: RunName, out: Out = "results") -> int:
+@app.command(epilog=examples("report latest", "report results/quickstart/latest --pdf"))
+def report(
+    run: RunName,
+    out: Out = "results",
+    pdf: Annotated[bool, flag("--pdf", "Print it to report.pdf too, through a browser.")] = False,
+) -> int:
     """Render a run's report again, from its records alone."""
+    from pathlib import Path
+
     from harness.store import find_run
 
-    written = room("harness.report.render", "render")(find_run(run, out))
-    paths = written if isinstance(written, (list, tuple)) else [written]
-    print("\n".join(str(path) for path in paths))
+    found = find_run(run, out)
+    if pdf and not found.is_local:
+        raise SuiteError(f"--pdf prints runs on this machine, {found.url} is elsewhere: copy it here first")
+    room("harness.report.render", "render")(found)
+    print(f"{found.url}/report.html\n{found.url}/report.md")
+    if pdf:
+        page = Path(found.url) / "report.html"
+        print(room("harness.report.pdf", "print_pdf")(page, page.with_suffix(".pdf")))
     return 0
 
 

@@ -9,12 +9,14 @@ import os
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
+from math import prod
 from typing import Any
 
 from harness.estimate import STARTING_S, guess_seconds, like, typical_seconds, work
 from harness.record import KINDS, Kind, Record, Resources, SuiteError, Trial, content_hash
 from harness.streams import generator
-from harness.suite.code import code_version
+from harness.suite.code import Versions
+from harness.suite.draft import hint
 from harness.suite.schema import Candidate, Serving, Suite, Training
 
 REFERENCE = {"sklearn": "sklearn", "onnx": "onnx"}
@@ -41,11 +43,12 @@ def plan_trials(suite: Suite, gpus: float = 0.0) -> tuple[Trial, ...]:
         "validation": suite.data.validation,
         "seed": suite.seed,
     }
+    versions = Versions(suite.folder)
     train: list[Trial] = []
     score: list[Trial] = []
     serve: list[Trial] = []
     for name, candidate in suite.candidates.items():
-        planner = _Planner(suite, name, candidate, data, gpus)
+        planner = _Planner(suite, name, candidate, data, gpus, versions)
         fitted = planner.train_trials()
         scored = planner.score_trials(fitted)
         train += fitted
@@ -63,6 +66,7 @@ class _Planner:
     candidate: Candidate
     data: Mapping[str, Any]
     gpus: float
+    versions: Versions
 
     @property
     def kind(self) -> str:
@@ -173,7 +177,7 @@ class _Planner:
         gpus = self.gpus if claim.gpus is None else claim.gpus
         cpus = self.suite.serving.threads if kind == "serve" else claim.cpus
         limit = self.suite.serving.time_limit if kind == "serve" else self.candidate.training.time_limit
-        complete = {**spec, "code": code_version(kind, spec, self.suite.folder)}
+        complete = {**spec, "code": self.versions(kind, spec)}
         resources = Resources(cpus, 0.0 if self.kind in ("sklearn", "onnx") else gpus, claim.memory_mb)
         return Trial(kind, self.name, complete, resources=resources, time_limit_s=limit, **fields)
 
@@ -216,7 +220,7 @@ def select(trials: Collection[Trial], only: str | None) -> tuple[Trial, ...]:
     wanted = {t.id for t in trials if any(fnmatchcase(name, only) for name in _names(t))}
     if not wanted:
         names = dict.fromkeys(t.candidate for t in trials)
-        raise SuiteError(f"--only {only}: fits no candidate, variant or trial: there is {', '.join(names)}")
+        raise SuiteError(f"--only {only}: fits no candidate, variant or trial: {hint(only, names)}")
     waiting = list(wanted)
     while waiting:
         needed = set(by_id[waiting.pop()].needs) - wanted
@@ -359,18 +363,27 @@ def make_plan(
     """
     cached = frozenset(cached) & {trial.id for trial in trials}
     known = typical_seconds(history)
+    size = _row_size(suite)
     seconds: dict[str, float] = {}
     guessed = set()
     for trial in trials:
         if trial.id in cached:
             continue
         typical = next((known[key] for key in like(trial) if key in known), None)
-        seconds[trial.id] = typical * work(trial) if typical is not None else guess_seconds(trial)
+        seconds[trial.id] = typical * work(trial) if typical is not None else guess_seconds(trial, size)
         if typical is None:
             guessed.add(trial.id)
     claim = max((t.resources.cpus for t in trials if t.kind != "serve"), default=1)
     slots = slots or max(1, (os.cpu_count() or 1) // claim)
     return Plan(suite, trials, cached, seconds, frozenset(guessed), slots, usd_per_hour(suite))
+
+
+def _row_size(suite: Suite) -> float:
+    """The size of an example, relative to the images that the guesses were made on."""
+    from harness.datasets.catalog import task_info
+
+    shape = task_info(suite.data.name, suite.data.args).input_shape
+    return max(0.1, prod(shape) / (28 * 28)) if shape else 1.0
 
 
 def usd_per_hour(suite: Suite) -> float | None:

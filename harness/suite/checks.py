@@ -70,11 +70,6 @@ def check_training(draft: Draft) -> None:
     for path in trainings:
         _check_unique(draft, (*path, "seeds"))
         _check_tuning(draft, (*path, "tuning"))
-        size, sizes = draft.get(int, *path, "batch_size"), draft.get(list, "data", "train_sizes", default=[])
-        smallest = min((s for s in sizes if isinstance(s, int) and s > 0), default=None)
-        if size and smallest and size > smallest:
-            text = f"{size} is more than the smallest train size, {smallest}: make it smaller"
-            draft.wrong((*path, "batch_size"), text)
 
 
 def _check_unique(draft: Draft, path: Path_) -> None:

@@ -30,12 +30,27 @@ NETWORK = ("training/*.py",)
 """What fits a network, and neither an estimator nor a finished model."""
 
 
-def code_version(kind: str, spec: Mapping[str, Any], folder: str = "") -> str:
-    """16 hex digits over the source files behind a trial.
+class Versions:
+    """The versions of one plan: trials that share their components share the work.
 
     Args:
         folder: where the suite file is, and so the user's own modules.
     """
+
+    def __init__(self, folder: str) -> None:
+        self.folder = folder
+        self._known: dict[tuple[str, ...], str] = {}
+
+    def __call__(self, kind: str, spec: Mapping[str, Any]) -> str:
+        """The code version of a trial of the kind with the specification."""
+        key = (kind, spec["task"], spec["model"], spec["data"]["name"], str(spec.get("runtime")))
+        if key not in self._known:
+            self._known[key] = code_version(kind, spec, self.folder)
+        return self._known[key]
+
+
+def code_version(kind: str, spec: Mapping[str, Any], folder: str = "") -> str:
+    """16 hex digits over the source files behind a trial; `folder` as for `Versions`."""
     files = [file for pattern in CODE[kind] for file in _files(pattern, spec, folder)]
     if kind == "train" and spec["model"].partition(":")[0] not in ("sklearn", "onnx"):
         files += [file for pattern in NETWORK for file in _files(pattern, spec, folder)]

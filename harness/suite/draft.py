@@ -82,7 +82,7 @@ class Draft:
         """Notes a mistake at a path: at its value, or where that would have to stand."""
         node = self.node(*path)
         place = place or (node.place if node is not None and not node.mapping else self.key_place(*path))
-        if node is not None and path[0] == "candidates" and node is self.node(*path[2:]):
+        if node is not None and path[:1] == ("candidates",) and node is self.node(*path[2:]):
             path = path[2:]  # shared training, completed into each candidate: said once, where it stands
         name = dotted(path)
         self.mistakes.append(Mistake(place, f"{name}: {text}" if name else text))

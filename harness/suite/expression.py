@@ -48,9 +48,7 @@ def parse_constraint(text: str) -> Constraint:
         )
     probability = float(match[4]) if match[4] else None
     if probability is not None and not 0 < probability < 1:
-        raise ValueError(
-            f"`with {match[4]}` is no probability between 0 and 1: write for instance `with 0.95`"
-        )
+        raise ValueError(f"`with {match[4]}` is no probability from 0 to 1: write for instance `with 0.95`")
     return Constraint(match[1], match[2], float(match[3]), probability)  # type: ignore[arg-type]
 
 

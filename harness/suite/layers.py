@@ -137,9 +137,7 @@ def apply_overrides(tree: Node, overrides: Sequence[str], mistakes: list[Mistake
         place = Place(f"--set {override}", None, order=1000)
         name, equals, text = override.partition("=")
         if not equals or not name.strip():
-            mistakes.append(
-                Mistake(place, "write it as `--set a.b=c`, for instance `--set training.epochs=2`")
-            )
+            mistakes.append(Mistake(place, "write `--set a.b=c`, for instance `--set training.epochs=2`"))
             continue
         try:
             value = parse_yaml(text, place, mistakes)

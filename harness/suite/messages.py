@@ -105,6 +105,8 @@ def _cure(kind: str, node: Node | None) -> str:
             pass
         else:
             return "it is quoted, which makes it a text; drop the quotes"
+    if node is not None and kind == "int_type" and isinstance(node.value, float):
+        return _CURES["int_from_float"]
     if node is not None and node.value is None:
         return "write a value, or leave the key out for its default"
     return _CURES[kind]

@@ -91,8 +91,10 @@ def _top_level(body: list[ast.stmt]) -> list[ast.stmt]:
     flat: list[ast.stmt] = []
     for statement in body:
         flat.append(statement)
-        for part in ("body", "orelse", "finalbody") if isinstance(statement, (ast.If, ast.Try)) else ():
-            flat += _top_level(getattr(statement, part, []))
+        if isinstance(statement, (ast.If, ast.Try)):
+            flat += _top_level([*statement.body, *statement.orelse])
+        if isinstance(statement, ast.Try):
+            flat += _top_level([s for handler in statement.handlers for s in handler.body])
     return flat
 
 

@@ -182,7 +182,7 @@ class _Composer:
         if self.size > MAX_NODES:
             raise Unreadable(
                 place,
-                f"expands to more than {MAX_NODES:,} values: a suite is smaller; use fewer aliases (`*`)",
+                f"expands to more than {MAX_NODES:,} values: use fewer aliases (`*`)",
             )
 
     def alias(self, event: Any, place: Place) -> Node:
@@ -271,9 +271,7 @@ class _Composer:
             line = text.count("\n", 0, error.position) + 1
             place = self.place if self.numbered is None else Place(self.place.file, line, self.place.order)
             cure = "is it a text file?" if error.character == 0 else "remove it"
-            raise Unreadable(
-                place, f"the character {error.character!r} is not allowed in YAML: {cure}"
-            ) from error
+            raise Unreadable(place, f"the character {error.character!r} is no YAML: {cure}") from error
         except (ValueError, OverflowError) as error:  # an escape such as "\U7fffffff" in a quoted string
             raise Unreadable(self.place, f"cannot be read as YAML: {error}") from error
 

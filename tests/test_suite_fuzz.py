@@ -1,0 +1,97 @@
+"""500 mutated suites: every answer is a valid plan, or mistakes that each say where; nothing else."""
+
+from __future__ import annotations
+
+import random
+import re
+from pathlib import Path
+
+import pytest
+
+from harness.plan import plan_trials
+from harness.record import SuiteError
+from harness.suite import read_suite, suite_from_text, suite_to_text
+
+SUITES = Path(__file__).parent.parent / "suites"
+SEEDS = [
+    (SUITES / "quickstart.yaml").read_text(),
+    (SUITES / "cnn_vs_vit.yaml").read_text(),
+    """
+extends: base.yaml
+training: &t
+  {epochs: 2, optimizer: {lr: 1e-3}, tuning: {space: {optimizer.lr: {loguniform: [1e-4, 1e-2]}}}}
+candidates:
+  mine: {model: "own:build", args: {width: 3}, training: *t}
+  done: onnx:model.onnx
+serving: {scenarios: {server: {latency_p99_ms: 10}}}
+decision:
+  {objective: maximize value, value: "120*accuracy - 3*latency_p50_ms", constraints: ["ece<=.1 with 0.9"]}
+""",
+]
+WORDS = [
+    "null", "[]", "{}", "true", "on", "-1", "0", "1e-4", "1e999", ".nan", "010", "10:30", "''", '"\\ud800"',
+    "*t", "&t", "!!python/object:os.system x", "!!binary aGk=", "?", "- a", "<<: *t", "2024-01-01",
+    "é\u2028x", "9" * 30, "a" * 300, "[[[[[]]]]]", "{a: {b: {c: 1}}}", "../..", "timm:", ":x", "a:b:c",
+    "sklearn:SVC", "hf:./x", "onnx:/dev/null", "own:missing", "value", "accuracy", "recommendation",
+    "text_classification", "~", "|", ">", "%", "@", "\t", "\x07",
+]  # fmt: skip
+
+
+def mutate(rng: random.Random, text: str) -> str:
+    """One to four changes: lines lost, doubled, moved, re-indented; values, keys and characters replaced."""
+    for _ in range(rng.randint(1, 4)):
+        lines = text.split("\n")
+        i = rng.randrange(len(lines))
+        change = rng.randrange(9)
+        if change == 0:
+            del lines[i]
+        elif change == 1:
+            lines.insert(i, lines[rng.randrange(len(lines))])
+        elif change == 2:
+            lines[i] = " " * rng.randrange(6) + lines[i].lstrip()
+        elif change == 3:
+            lines[i] = re.sub(r":\s*[^:]*$", lambda m: ": " + rng.choice(WORDS), lines[i])
+        elif change == 4:
+            lines[i] = re.sub(r"[\w.]+", lambda m: rng.choice([m[0], rng.choice(WORDS)]), lines[i])
+        elif change == 5:
+            lines[i] = re.sub(r"\w+(?=:)", lambda m: m[0][: rng.randrange(len(m[0]) + 1)], lines[i])
+        elif change == 6:
+            lines[i] += rng.choice([" ", ", ", ": ", "]", "}", "{", "#", "'", '"', "\\"])
+        elif change == 7 and lines[i]:
+            j = rng.randrange(len(lines[i]))
+            lines[i] = (
+                lines[i][:j] + chr(rng.choice([9, 33, 58, 91, 123, 233, 8232, 0x1F600])) + lines[i][j + 1 :]
+            )
+        else:
+            lines.insert(i, " " * rng.randrange(4) + f"{rng.choice(WORDS)}: {rng.choice(WORDS)}")
+        text = "\n".join(lines)
+    return text
+
+
+@pytest.mark.parametrize("block", range(10))
+def test_a_mutated_suite_is_planned_or_its_mistakes_say_where(block: int, tmp_path: Path) -> None:
+    (tmp_path / "base.yaml").write_text((SUITES / "quickstart.yaml").read_text())
+    (tmp_path / "own.py").write_text("def build(task, *, width: int = 8): ...\n")
+    file = tmp_path / "suite.yaml"
+    place = re.compile(rf"({re.escape(str(tmp_path))}/(suite|base)\.yaml(:\d+)?|--set .*?): \S")
+    planned = 0
+    for number in range(50):
+        rng = random.Random(1000 * block + number)
+        text = mutate(rng, rng.choice(SEEDS))
+        file.write_text(text, encoding="utf-8", errors="surrogatepass")
+        overrides = [
+            f"{rng.choice(['training.epochs', 'a.b', 'candidates.vit', 'data'])}={rng.choice(WORDS)}"
+        ]
+        try:
+            suite = read_suite(file, overrides if rng.random() < 0.2 else ())
+        except SuiteError as error:
+            assert error.mistakes
+            for mistake in error.mistakes:
+                assert place.match(mistake), f"seed {1000 * block + number}: {mistake!r}"
+                mistake.encode()
+        else:
+            planned += 1
+            assert plan_trials(suite)
+            assert suite_from_text(suite_to_text(suite)) == suite
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["base.yaml", "own.py", "suite.yaml"]
+    assert planned >= 1, "the mutations are too harsh to test what is right"
