@@ -74,7 +74,7 @@ def _limit_line(ax: Axes, y: Axis) -> None:
         name_limit(ax, f"limit {sign} {_tick(bound)}", (0, bound), (3, 3))
 
 
-def _name_ends(ax: Axes, series: Sequence[Series], size: float = 9.5) -> None:
+def _name_ends(ax: Axes, series: Sequence[Series], size: float = 10.5) -> None:
     """Each named line's label at its right end, pushed apart vertically so that none overlap."""
     lay_out(ax)
     ends = []
@@ -125,12 +125,12 @@ def forest(
     _scale(ax, Axis(title, log=ratio), Axis(""))
     ax.set_yticks(range(len(rows)), [_short(r.label) for r in rows])
     ax.set_ylim(len(rows) - 0.4, -0.6)
-    ax.tick_params(axis="y", labelcolor=INK, labelsize=10)
+    ax.tick_params(axis="y", labelcolor=INK, labelsize=11)
     ax.grid(True, axis="x")
     for i, r in enumerate(rows):
         ax.annotate(
             r.verdict, (1, i), (6, 0), xycoords=("axes fraction", "data"), textcoords="offset points",
-            va="center", fontsize=9.5, color=MUTED, annotation_clip=False,
+            va="center", fontsize=10.5, color=MUTED, annotation_clip=False,
         )  # fmt: skip
     return figure
 
@@ -158,7 +158,7 @@ def spreads(rows: Sequence[Spread], x: Axis, width: float = 680) -> Figure:
     _scale(ax, x, Axis(""))
     ax.set_yticks(range(len(rows)), [_short(r.label) for r in rows])
     ax.set_ylim(len(rows) - 0.3, -0.7)
-    ax.tick_params(axis="y", labelcolor=INK, labelsize=10)
+    ax.tick_params(axis="y", labelcolor=INK, labelsize=11)
     ax.grid(True, axis="x")
     _vertical_limit(ax, x)
     return figure
@@ -248,5 +248,5 @@ def regions(
         inside = winners == index
         if inside.mean() > 0.04:
             ax.text(float(np.median(grid_x[inside])), float(np.median(grid_y[inside])), _short(name, 22),
-                    ha="center", va="center", fontsize=9.5)  # fmt: skip
+                    ha="center", va="center", fontsize=10.5)  # fmt: skip
     return figure

@@ -41,12 +41,12 @@ STYLE: dict[str, Any] = {
     "figure.dpi": DPI,
     "savefig.facecolor": "none",
     "font.family": "DejaVu Sans",  # comes with matplotlib: the layout is the same everywhere
-    "font.size": 10.5,
+    "font.size": 11.5,
     "axes.facecolor": "none",
     "axes.edgecolor": MUTED,
     "axes.linewidth": 0.8,
     "axes.labelcolor": MUTED,
-    "axes.labelsize": 10.5,
+    "axes.labelsize": 11.5,
     "axes.titlesize": 11,
     "axes.titlelocation": "left",
     "axes.titlecolor": INK,
@@ -58,8 +58,8 @@ STYLE: dict[str, Any] = {
     "text.parse_math": False,
     "xtick.color": MUTED,
     "ytick.color": MUTED,
-    "xtick.labelsize": 9.5,
-    "ytick.labelsize": 9.5,
+    "xtick.labelsize": 10.5,
+    "ytick.labelsize": 10.5,
     "xtick.major.size": 3,
     "ytick.major.size": 0,
     "xtick.minor.size": 0,
@@ -274,7 +274,7 @@ def _scale(ax: Axes, x: Axis, y: Axis) -> None:
     from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
     ax.set_xlabel(x.title)
-    ax.set_title(y.title, fontsize=10.5, color=MUTED, pad=9)
+    ax.set_title(y.title, fontsize=11.5, color=MUTED, pad=9)
     for axis, which, setting in ((ax.xaxis, "x", x), (ax.yaxis, "y", y)):
         if setting.log:
             (ax.set_xscale if which == "x" else ax.set_yscale)("log")
@@ -353,7 +353,7 @@ def name_limit(
     where: Any = ("data", "axes fraction") if vertical else ("axes fraction", "data")
     anchor: Any = "top" if vertical else "baseline"
     return ax.annotate(
-        text, at, offset, xycoords=where, textcoords="offset points", va=anchor, fontsize=9, color=MUTED
+        text, at, offset, xycoords=where, textcoords="offset points", va=anchor, fontsize=10, color=MUTED
     )
 
 

@@ -14,6 +14,7 @@ from harness.report import charts, plots
 from harness.report import numbers as n
 from harness.report.blocks import Block, Bullets, Cell, Column, Fold, Picture, Table, section, text
 from harness.report.evidence import Evidence
+from harness.report.sections.tradeoff import figure, figures
 
 MOST_ROWS = 16
 MOST_CURVES = 6
@@ -33,12 +34,12 @@ def latency(e: Evidence) -> Section | None:
     values = np.concatenate([np.asarray(s.samples) for s in spreads])
     positive = values[values > 0]
     log = bool(len(positive)) and float(np.quantile(positive, 0.99)) > 5 * float(np.quantile(positive, 0.01))
-    axis = plots.Axis(
+    times = plots.Axis(
         "Latency of a call, ms" + (" (log scale)" if log else ""), log, which.limit if which else None
     )
     blocks: list[Block] = [
         Picture(
-            plots.svg(charts.spreads(spreads, axis)),
+            plots.svg(charts.spreads(spreads, times)),
             "Thin: 1st to 99th percentile of all calls; thick: the middle half; mark: median; bar: p99; "
             "ticks below: the median of each round.",
             "Latency distributions",
@@ -48,14 +49,14 @@ def latency(e: Evidence) -> Section | None:
     ]
     blocks += _not_numbers(e)
     if len(spreads) > 1:
-        figure = charts.cumulative(spreads[:MOST_CURVES], axis, (640, 320))
+        curves = charts.cumulative(spreads[:MOST_CURVES], times, (640, 320))
         caption = (
             f"Share of calls answered within a time, {n.listed([s.label for s in spreads[:MOST_CURVES]])}."
         )
         blocks.append(
             Fold(
                 "Cumulative distribution",
-                (Picture(plots.svg(figure), caption, "Cumulative latency", "wide"),),
+                (Picture(plots.svg(curves), caption, "Cumulative latency", "wide"),),
             )
         )
     if len(e.rows) > MOST_ROWS:
@@ -96,7 +97,7 @@ def _latency_table(e: Evidence) -> Table:
         rows.append(
             (
                 Cell(row.variant, key=e.palette.swatch(row.candidate, row.runtime)),
-                *(_estimate(row, m) for m in (*names, *extra)),
+                *figures(row, (*names, *extra)),
                 Cell(f"{100 * (spread - 1):.0f}\u202f%" if spread else "", sort=spread),
                 Cell(str(len(records)), sort=len(records)),
                 Cell(f"{calls:,}", sort=calls),
@@ -110,13 +111,6 @@ def _latency_table(e: Evidence) -> Table:
         Column("calls"),
     )
     return Table(columns, tuple(rows))
-
-
-def _estimate(row: TableRow, metric: str) -> Cell:
-    shown = n.estimate(row.estimates.get(metric))
-    if shown.number is None:
-        return Cell(shown.value, tone="bad" if shown.value.startswith("failed") else "muted")
-    return Cell(shown.value, shown.interval, shown.number)
 
 
 def _not_numbers(e: Evidence) -> list[Block]:
@@ -176,14 +170,19 @@ def load(e: Evidence) -> Section | None:
             True,
             slo.latency_p99_ms if slo else None,
         )
-        figure = charts.lines(
-            [s for s in series if s.x], plots.Axis("Offered load, requests per second"), y, (660, 360)
-        )
+        x = axis("Offered load, requests per second", [v for s in series for v in s.x], 8)
+        figure = charts.lines([s for s in series if s.x], x, y, (680, 380))
         caption = "Open loop, Poisson arrivals: where a line crosses the limit, the variant's capacity ends."
         blocks.append(Picture(plots.svg(figure), caption, "Load curves", "wide"))
     if "throughput_at_slo_qps" in e.tradeoff.metrics:
         blocks.append(_capacity_table(e))
     return section("Load", blocks)
+
+
+def axis(title: str, values: Sequence[float], wide: float) -> plots.Axis:
+    """Logarithmic where the values span more than a factor of `wide`."""
+    log = bool(values) and min(values) > 0 and max(values) > wide * min(values)
+    return plots.Axis(title + (" (log scale)" if log else ""), log)
 
 
 def load_curve(records: Sequence[Record]) -> list[Mapping[str, Any]]:
@@ -216,7 +215,7 @@ def _capacity_table(e: Evidence) -> Table:
         rows.append(
             (
                 Cell(row.variant, key=e.palette.swatch(row.candidate, row.runtime)),
-                _estimate(row, "throughput_at_slo_qps"),
+                figure(row, "throughput_at_slo_qps"),
                 Cell(f"{100 * used:.0f}\u202f%" if used else "", sort=used),
             )
         )
@@ -234,12 +233,9 @@ def batches(e: Evidence) -> Section | None:
     blocks: list[Block] = []
     if any(len(s.x) > 1 for s in series):
         ticks = sorted({x for s in series for x in s.x})
-        figure = charts.lines(
-            series,
-            plots.Axis("Batch size (log scale)", True, ticks=ticks),
-            plots.Axis("Examples per second"),
-            (640, 320),
-        )
+        x = plots.Axis("Batch size (log scale)", True, ticks=ticks)
+        y = axis("Examples per second", [v for s in series for v in s.y], 10)
+        figure = charts.lines(series, x, y, (680, 340))
         blocks.append(
             Picture(
                 plots.svg(figure), "Offline throughput, mean over rounds.", "Throughput by batch size", "wide"
@@ -250,7 +246,7 @@ def batches(e: Evidence) -> Section | None:
         rows = tuple(
             (
                 Cell(row.variant, key=e.palette.swatch(row.candidate, row.runtime)),
-                *(_estimate(row, m) for m in names),
+                *figures(row, names),
             )
             for row in e.rows
         )

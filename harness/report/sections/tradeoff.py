@@ -21,7 +21,7 @@ def tradeoff_table(e: Evidence) -> Section | None:
     """One row per variant: figures with intervals, what failed, and why each was rejected."""
     if not e.tradeoff.rows:
         return None
-    key = key_metrics(e, most=6)
+    key = key_metrics(e)
     blocks: list[Block] = [table(e, key)]
     rest = [m for m in e.tradeoff.metrics if m not in key]
     if rest:
@@ -39,8 +39,7 @@ def table(e: Evidence, metrics: Sequence[str], words: bool = True) -> Table:
     for row in e.rows:
         cells = [Cell(row.variant, key=e.palette.swatch(row.candidate, row.runtime))]
         cells += [fate(e, row)] if words else []
-        failed = words and cells[-1].text.startswith("failed")
-        cells += [figure(row, m, best[m], failed) for m in metrics]
+        cells += figures(row, metrics, best, said=words and cells[-1].text.startswith("failed"))
         rows.append(tuple(cells))
     chosen = tuple(i for i, row in enumerate(e.rows) if row.variant == e.recommendation.choice)
     return Table(tuple(columns), tuple(rows), _caption(e, metrics), chosen)
@@ -64,16 +63,31 @@ def _caption(e: Evidence, metrics: Sequence[str]) -> str:
     )
 
 
-def figure(row: Row, metric: str, best: float | None, said: bool = False) -> Cell:
-    """One estimate as a cell; where there is no number, the reason.
+def figures(
+    row: Row, metrics: Sequence[str], best: Mapping[str, float | None] | None = None, said: bool = False
+) -> list[Cell]:
+    """A row's estimates as cells; a reason that several share stands in the first of them.
 
     Args:
+        best: metric → the best figure of its column, shown bold.
         said: the reason of a failure stands in the row already.
     """
+    cells, reasons = [], {"failed"} if said else set()
+    for metric in metrics:
+        cell = figure(row, metric, (best or {}).get(metric))
+        if cell.tone == "bad":
+            repeated = said or cell.text in reasons
+            reasons.add(cell.text)
+            cell = Cell("failed", tone="bad") if repeated else cell
+        cells.append(cell)
+    return cells
+
+
+def figure(row: Row, metric: str, best: float | None = None) -> Cell:
+    """One estimate as a cell; where there is no number, the reason."""
     shown = n.estimate(row.estimates.get(metric))
     if shown.number is None:
-        failed = shown.value.startswith("failed")
-        return Cell("failed" if failed and said else shown.value, tone="bad" if failed else "muted")
+        return Cell(shown.value, tone="bad" if shown.value.startswith("failed") else "muted")
     # What a cost is made of stands among the costs.
     note = "" if metric.endswith("_usd") else row.estimates[metric].note
     return Cell(

@@ -112,7 +112,8 @@ def _failures(e: Evidence) -> Iterator[Block]:
         return
     yield Heading("Failed trials")
     rows = []
-    for r in e.failed[:MOST_FAILURES]:
+    failed = sorted(e.failed, key=lambda r: (r.trial.kind, r.trial.label))
+    for r in failed[:MOST_FAILURES]:
         reason = r.failure.reason if r.failure else "no reason stored"
         rows.append(
             (Cell(r.trial.label), Cell(reason, tone="bad"), Cell(n.seconds(r.seconds), sort=r.seconds))
@@ -121,7 +122,7 @@ def _failures(e: Evidence) -> Iterator[Block]:
     yield Table(columns, tuple(rows))
     if len(e.failed) > MOST_FAILURES:
         yield text(f"And {len(e.failed) - MOST_FAILURES} more; each has its record in trials/.", kind="note")
-    traces = [r for r in e.failed if r.failure and r.failure.traceback]
+    traces = [r for r in failed if r.failure and r.failure.traceback]
     yield from (_trace(r) for r in traces[:5])
 
 
@@ -168,7 +169,11 @@ def environment(e: Evidence) -> Section | None:
     if not source:
         return None
     machine = source.get("machine") or {}
-    items = [(k.replace("_", " "), _plain(k, v)) for k, v in machine.items() if v not in (None, "", 0)]
+    items = [
+        (k.removesuffix("_mb").replace("_", " "), _plain(k, v))
+        for k, v in machine.items()
+        if v not in (None, "", 0)
+    ]
     versions = source.get("versions") or {}
     blocks: list[Block] = [Facts(tuple(items))] if items else []
     if versions:
@@ -215,8 +220,11 @@ def reproduce(e: Evidence) -> Section | None:
     run = shlex.quote(f"{e.run.suite_name}/{e.run.id}")
     suite = shlex.quote(f"results/{e.run.suite_name}/{e.run.id}/suite.yaml")
     commands = [
-        f"python -m harness run {suite}          # everything again; finished trials are reused",
-        f"python -m harness report {run}         # this report, from the records alone",
-        f"python -m harness recommend {run} --where 'latency_p99_ms<=5'   # under another limit",
+        "# everything again; finished trials are reused",
+        f"python -m harness run {suite}",
+        "# this report, from the records alone",
+        f"python -m harness report {run}",
+        "# the decision under another limit",
+        f"python -m harness recommend {run} --where 'latency_p99_ms<=5'",
     ]
     return section("How to reproduce", [Facts(tuple(facts)), Listing("\n".join(commands))])

@@ -30,12 +30,7 @@ def verdict(e: Evidence) -> Section | None:
     if e.chosen:
         blocks.append(Tiles(tuple(_tiles(e, e.chosen))))
     change = list(_changes(e))
-    # Each limit has its line among the requirements and each variant its own in the table: not twice.
-    left = ("It meets ", "Out of the question", "No variant meets all limits")
-    reasons = [(n.prose(r),) for r in e.recommendation.reasons if not r.startswith(left)]
-    reasons += [(said,) for said in (others_out(e),) if said]
-    if reasons:
-        blocks.append(Bullets(tuple(reasons)))
+    blocks.append(Bullets(tuple((reason,) for reason in reasons(e))))
     if change:
         blocks.append(text(Strong("What would change it."), " ", " ".join(change)))
     blocks.append(text(Strong("What it rests on."), " ", basis(e)))
@@ -168,6 +163,45 @@ def tone_of(probability: float | None) -> Any:
     if probability is None:
         return "warn"
     return "good" if probability >= 0.9 else "warn" if probability >= 0.5 else "bad"
+
+
+def reasons(e: Evidence) -> list[str]:
+    """Why this one: its lead, what settled a tie, what is out of the question. Limits and single variants
+    have their own tables; where nothing could be chosen, the analysis's own reasons stand."""
+    r = e.recommendation
+    if e.chosen is None:
+        return [
+            n.prose(reason) for reason in r.reasons if not r.reasons[1:] or "meets all limits" not in reason
+        ]
+    named = [n.prose(part) for reason in r.reasons for part in reason.split(". ") if "named because" in part]
+    said = [part.rstrip(".") + "." for part in named[:1]]
+    return [*said, *_lead(e), *(x for x in (others_out(e),) if x)]
+
+
+def _lead(e: Evidence) -> Iterator[str]:
+    """By how much the choice leads the best of those that are not tied with it."""
+    runner = next(
+        (
+            x
+            for x in e.recommendation.runners_up
+            if x.get("variant") not in e.recommendation.tied_with
+            and not causes(e, next(row for row in e.rows if row.variant == x.get("variant")))
+            and isinstance(x.get("difference"), int | float)
+        ),
+        None,
+    )
+    if runner is None:
+        return
+    low, high = runner.get("difference_low"), runner.get("difference_high")
+    if low is None or high is None:
+        return
+    value, interval = n.interval(float(runner["difference"]), float(low), float(high))
+    what = n.label(str(runner.get("metric") or e.objective_metric))
+    unit = n.unit(str(runner.get("metric")))
+    yield (
+        f"It leads {runner['variant']}, the next that meets the limits, by {value} ({interval})"
+        f"{' ' + unit if unit else ''} in {what}."
+    )
 
 
 def others_out(e: Evidence) -> str:
