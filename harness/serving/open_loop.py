@@ -1,0 +1,326 @@
+"""The `server` scenario: open loop, Poisson arrivals, a queue with dynamic batching.
+
+Arrivals are generated ahead, so one thread is enough: whenever the server is free it takes what has
+arrived by then, and where nothing has, it sleeps until the next arrival. There is no generator that
+could fall behind, and no second thread that would fight for the interpreter's lock. A latency counts
+from the scheduled arrival: a slow answer delays those behind it, as it does in production (measurement
+item 10). The generator's own error is how late an idle server wakes up; it is recorded and judged.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import sys
+import time
+from bisect import bisect_right
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from harness.record import Measurement, TrialError
+from harness.serving import memory
+from harness.serving.capacity import PROMISE, Capacity, LoadPoint, Model, find_capacity, knee
+from harness.serving.closed import Found
+from harness.serving.noise import Gate
+from harness.serving.queues import poisson_arrivals, simulate
+from harness.serving.subject import Subject, take
+from harness.serving.windows import collector_off, measure_window, raised, warm_up
+from harness.streams import generator
+
+LATE_SHARE = 0.10
+"""Share of the limit that an idle server may wake up late. A run in which more than one request in a
+hundred (as many as may break the promise) was seen later than that is invalid (item 10)."""
+SPIN_NS = 100_000
+"""The last stretch before an arrival is waited for awake: a sleeping thread wakes up 50-100 µs late."""
+MAX_ERRORS = 10
+"""Failed calls after which the variant, not the load, is the problem."""
+SETTLING = 0.05
+"""Share of a run that is not counted: the queue starts empty."""
+HOPELESS = 20.0
+"""A backlog this many limits long is never worked off; what waits in it is unanswered."""
+
+
+def server(subject: Subject, job: Mapping[str, Any]) -> Found:
+    """Find the highest load that keeps the p99 under the limit, and the curve on the way there."""
+    scenario = job["spec"]["scenario"]
+    settings = Settings(
+        float(scenario["latency_p99_ms"]),
+        max(1, int(scenario.get("max_batch", 8))),
+        float(scenario.get("max_wait_ms", 1.0)),
+    )
+    sharpen_timer()
+    warm = warm_up(subject, 1)
+    services = closed_services(subject, settings.max_batch)
+    bound = max(size / float(np.median(ms)) * 1e3 for size, ms in services.items())
+    seconds, seed = float(scenario.get("seconds", 20.0)), int(job["spec"].get("seed", 0))
+    random = generator(seed, "loads", int(job["spec"].get("round") or 0))
+    queue = QueueModel(services, settings)
+    log: list[dict[str, np.ndarray]] = []
+    start_mb, calls = memory.resident_mb(), 0
+
+    def run(rate: float, each: float, arrival_seed: int) -> LoadPoint:
+        nonlocal calls
+        arrivals = poisson_arrivals(rate, each, arrival_seed)
+        point, raw = run_load(subject, arrivals, rate, each, settings)
+        calls += len(arrivals)
+        memory.check_leak(start_mb, calls)
+        log.append(raw)
+        return replace(point, seed=arrival_seed, predicted=queue.late(arrivals, counted_from(each)))
+
+    alone = services[1]
+    if float(np.percentile(alone, 99)) > settings.limit_ms and float(np.median(alone)) > settings.limit_ms:
+        note = f"a request alone takes {np.median(alone):.3g} ms, the limit is {settings.limit_ms:g} ms"
+        found = Capacity(0.0, 0.0, 0.0, None, (), note)
+    else:
+        found = find_capacity(run, bound, seconds, random, model=queue.long_run(bound))
+    save_requests(Path(job["folder"]) / "requests.npz", log)
+    return measurements(found), {"warm_up": warm, **said(found, bound, services, settings)}
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The promise and the batching rule.
+
+    Args:
+        max_wait_ms: a batch starts when it is full or when its oldest request has waited so long.
+    """
+
+    limit_ms: float
+    max_batch: int
+    max_wait_ms: float
+
+
+@dataclass
+class Run:
+    """What one open-loop run collects."""
+
+    answered_ns: np.ndarray
+    issued_ns: np.ndarray
+    batches: list[int] = field(default_factory=list)
+    idle_late_ns: list[int] = field(default_factory=list)
+    errors: list[str] = field(default_factory=list)
+
+
+def run_load(
+    subject: Subject, arrivals: np.ndarray, rate: float, seconds: float, settings: Settings
+) -> tuple[LoadPoint, dict[str, np.ndarray]]:
+    """Serve one stream of arrivals.
+
+    Args:
+        arrivals: (n,) seconds from the start.
+    Returns:
+        The point, and the raw clock readings: scheduled, issued, answered (0: never), in ns.
+    Raises:
+        TrialError: calls keep failing.
+    """
+    n = len(arrivals)
+    run = Run(np.zeros(n, np.int64), np.zeros(n, np.int64))
+    with collector_off():
+        gate = Gate()
+        start = time.perf_counter_ns() + 1_000_000
+        scheduled = start + (arrivals * 1e9).astype(np.int64)
+        _serve_all(subject, scheduled.tolist(), start + int(seconds * 1e9), settings, run)
+        ended = time.perf_counter_ns()
+        noise = gate.read()
+    raw = {"scheduled_ns": scheduled, "issued_ns": run.issued_ns, "answered_ns": run.answered_ns}
+    return _point(run, scheduled, start, ended, rate, seconds, settings, noise), raw
+
+
+def _serve_all(subject: Subject, scheduled: list[int], end: int, settings: Settings, run: Run) -> None:
+    clock, n = time.perf_counter_ns, len(scheduled)
+    wait = int(settings.max_wait_ms * 1e6)
+    hopeless = int(HOPELESS * settings.limit_ms * 1e6)
+    singles, total = subject.requests(1), len(subject.requests(1))
+    inputs = subject.inputs
+    i = 0
+    while i < n:
+        now = clock()
+        if now < scheduled[i]:
+            sleep_until(scheduled[i])
+            now = clock()
+            run.idle_late_ns.append(now - scheduled[i])
+        last = min(i + settings.max_batch, n)
+        j = bisect_right(scheduled, now, i + 1, last)
+        close = scheduled[i] + wait
+        while j - i < settings.max_batch and now < close:
+            sleep_until(min(close, scheduled[j]) if j < last else close)
+            now = clock()
+            j = bisect_right(scheduled, now, j, last)
+        if now - scheduled[i] > hopeless or now > end + hopeless:
+            return
+        request = singles[i % total] if j == i + 1 else take(inputs, [k % total for k in range(i, j)])
+        run.issued_ns[i:j] = now
+        _answer(subject, request, j - i, i, run)
+        if not run.errors or run.errors[-1] != f"call {i}":
+            run.answered_ns[i:j] = clock()
+        run.batches.append(j - i)
+        i = j
+
+
+def _answer(subject: Subject, request: Any, batch: int, number: int, run: Run) -> None:
+    """One call; a failure is a violation until there are too many of them."""
+    try:
+        subject.check(subject.predict(request), batch)
+    except MemoryError:
+        raise
+    except Exception as error:  # whatever the model raises is the finding
+        run.errors.append(f"call {number}")
+        if len(run.errors) >= MAX_ERRORS:
+            reason = raised(error, batch, number) if not isinstance(error, TrialError) else error
+            raise TrialError(f"fails under load: {reason}") from error
+
+
+def _point(
+    run: Run,
+    scheduled: np.ndarray,
+    start: int,
+    ended: int,
+    rate: float,
+    seconds: float,
+    settings: Settings,
+    noise: Any,
+) -> LoadPoint:
+    counted = scheduled >= start + int(counted_from(seconds) * 1e9)
+    answered = run.answered_ns > 0
+    latencies = (run.answered_ns - scheduled)[counted & answered] / 1e6
+    late = int(np.sum(latencies > settings.limit_ms)) + int(np.sum(counted & ~answered))
+    lateness = float(np.percentile(run.idle_late_ns, 99)) / 1e6 if run.idle_late_ns else 0.0
+    seen_late = sum(value > LATE_SHARE * settings.limit_ms * 1e6 for value in run.idle_late_ns)
+    note = ""
+    if seen_late > max(1.0, PROMISE * len(scheduled)):
+        note = f"{seen_late / len(scheduled):.0%} of arrivals were seen late, up to {lateness:.2g} ms"
+    elif not noise.usable:
+        note = f"neighbours took {noise.lost:.0%} of the time"
+    enough = len(latencies) >= 20
+    return LoadPoint(
+        offered=rate,
+        achieved=float(answered.sum()) / max((ended - start) / 1e9, 1e-9),
+        requests=int(counted.sum()),
+        violations=late,
+        p50_ms=float(np.percentile(latencies, 50)) if enough else None,
+        p99_ms=float(np.percentile(latencies, 99)) if enough else None,
+        errors=len(run.errors),
+        unanswered=int(np.sum(counted & ~answered)),
+        lateness_ms=lateness,
+        batch=float(np.mean(run.batches)) if run.batches else 0.0,
+        valid=not note,
+        note=note,
+        noise=noise.as_json(),
+    )
+
+
+def counted_from(seconds: float) -> float:
+    """From when on requests count, in seconds from the start of a run."""
+    return SETTLING * seconds
+
+
+def closed_services(subject: Subject, max_batch: int) -> dict[int, np.ndarray]:
+    """Service times in ms of a closed loop, at batch sizes 1, 2, 4, … and the largest."""
+    sizes = [1 << k for k in range(max_batch.bit_length()) if 1 << k < max_batch] + [max_batch]
+    found = {}
+    for size in dict.fromkeys([1, *sizes]):
+        if size > 1:
+            warm_up(subject, size, seconds=0.2)
+        windows = [measure_window(subject, size, 0.1, offset=k) for k in range(2)]
+        found[size] = np.concatenate([w.latencies_ms for w in windows])
+    return found
+
+
+class QueueModel:
+    """The server as a queue on paper, with the service times of the closed loop."""
+
+    def __init__(self, services_ms: Mapping[int, np.ndarray], settings: Settings) -> None:
+        self._sizes = np.array(sorted(services_ms), dtype=float)
+        self._medians = np.array([float(np.median(services_ms[int(size)])) / 1e3 for size in self._sizes])
+        self._settings = settings
+
+    def service(self, batch: int, number: int) -> float:
+        return float(np.interp(batch, self._sizes, self._medians))
+
+    def sojourn(self, arrivals: np.ndarray) -> np.ndarray:
+        table = [0.0] + [self.service(size, 0) for size in range(1, self._settings.max_batch + 1)]
+        return simulate(
+            arrivals,
+            lambda batch, _: table[batch],
+            self._settings.max_batch,
+            self._settings.max_wait_ms / 1e3,
+        )
+
+    def late(self, arrivals: np.ndarray, counted_from_s: float) -> int:
+        """Violations on these arrivals."""
+        return int(np.sum(self.sojourn(arrivals)[arrivals >= counted_from_s] > self._settings.limit_ms / 1e3))
+
+    def long_run(self, bound: float, requests: int = 40_000) -> Model:
+        """The share of late requests in the long run, interpolated over loads up to the bound."""
+        loads = bound * np.linspace(0.05, 1.2, 24)
+        shares: list[float] = []
+        for load in loads:
+            if shares and shares[-1] > 0.5:  # beyond saturation nothing is learnt
+                shares.append(1.0)
+                continue
+            arrivals = poisson_arrivals(load, requests / load, seed=1)
+            shares.append(float(np.mean(self.sojourn(arrivals) > self._settings.limit_ms / 1e3)))
+        logs = np.log(np.maximum(shares, 1e-5))
+        return lambda load: float(np.exp(np.interp(load, loads, logs)))
+
+
+def measurements(found: Capacity) -> list[Measurement]:
+    """The answer, with the resampled interval as settings of its own."""
+    note = found.note if found.value is None or found.note else ""
+    return [
+        Measurement("throughput_at_slo_qps", found.value, "1/s", note=note),
+        *(
+            Measurement("throughput_at_slo_qps", value, "1/s", at={"bound": name})
+            for name, value in (("low", found.low), ("high", found.high))
+            if value is not None and found.value is not None
+        ),
+    ]
+
+
+def said(
+    found: Capacity, bound: float, services: Mapping[int, np.ndarray], settings: Settings
+) -> dict[str, Any]:
+    """The load curve and how the answer came about, for the record."""
+    return {
+        "load_curve": [p.as_json() for p in sorted(found.points, key=lambda p: p.offered)],
+        "load_order": [round(p.offered, 4) for p in found.points],
+        "knee_qps": knee(found.points),
+        "limit_ms": settings.limit_ms,
+        "batching": {"max_batch": settings.max_batch, "max_wait_ms": settings.max_wait_ms},
+        "capacity": {
+            "qps": found.value,
+            "low": found.low,
+            "high": found.high,
+            "confirmed": found.confirmed,
+            "note": found.note,
+        },
+        "closed_loop_bound_qps": bound,
+        "closed_loop_ms": {str(size): float(np.median(ms)) for size, ms in services.items()},
+        "invalid_runs": sum(not p.valid for p in found.points),
+    }
+
+
+def save_requests(path: Path, log: list[dict[str, np.ndarray]]) -> None:
+    """Raw clock readings of every request of every run (item 16)."""
+    if log:
+        columns = {key: np.concatenate([raw[key] for raw in log]) for key in log[0]}
+        runs = np.concatenate([np.full(len(raw["scheduled_ns"]), i, np.int32) for i, raw in enumerate(log)])
+        np.savez_compressed(path, run=runs, **columns)  # type: ignore[arg-type]
+
+
+def sleep_until(target_ns: int, clock: Callable[[], int] = time.perf_counter_ns) -> None:
+    """Sleep, and wait awake for the last 100 µs."""
+    remaining = target_ns - clock()
+    if remaining > SPIN_NS:
+        time.sleep((remaining - SPIN_NS) / 1e9)
+    while clock() < target_ns:
+        pass
+
+
+def sharpen_timer() -> None:
+    """Ask Linux to wake this thread on time: its default slack is 50 µs."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(29, 1, 0, 0, 0)  # PR_SET_TIMERSLACK, 1 ns
