@@ -19,7 +19,7 @@ import numpy as np
 
 from harness.analysis.stats import DRAWS, Array
 
-_PRIOR_DF = (1.0, 2.0, 4.0, 8.0, 16.0, 64.0, 1e4)
+_PRIOR_DF = (2.0, 4.0, 8.0, 16.0, 64.0, 1e4)
 _CORRELATIONS = np.array([0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995])
 
 LAUNCH_SD = 0.15

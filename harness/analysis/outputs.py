@@ -11,7 +11,7 @@ import io
 import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, is_dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -125,11 +125,13 @@ def write_recommendation(run: Run, recommendation: Recommendation) -> None:
 
 
 def to_json(value: Any) -> str:
-    """JSON for people and programs: no NaN, numpy numbers as numbers."""
+    """JSON for people and programs: no NaN, numpy numbers as numbers, data classes as objects."""
     return json.dumps(_plain(value), indent=1, allow_nan=False, ensure_ascii=False) + "\n"
 
 
 def _plain(value: Any) -> Any:
+    if is_dataclass(value) and not isinstance(value, type):
+        value = asdict(value)
     if isinstance(value, Mapping):
         return {str(k): _plain(v) for k, v in value.items()}
     if isinstance(value, (list, tuple)):

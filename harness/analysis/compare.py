@@ -1,0 +1,351 @@
+"""A regression gate between two runs: paired where the same examples were scored, speed only on one
+class of machine.
+
+A worsening counts when it is significant beyond the margin: one-sided at 0.05, Holm's correction over the
+quality tests and over the serving tests. One seed on a side: the claim is about those checkpoints.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+
+from harness.analysis.evidence import Index, index_records
+from harness.analysis.outputs import Run
+from harness.analysis.predictions import NotComparableError, ScoreReader, predictions_of
+from harness.analysis.stats import Array, Interval, holm, t_tail, two_way_difference, welch_difference
+from harness.metrics import metric
+from harness.record import Record, RecordError, Variant
+from harness.suite.schema import Suite
+
+ERROR_RATE = 0.05
+_EXACT = ("model_size_mb", "parameters", "flops_per_example")
+_SERVED = ("latency_", "throughput_", "peak_memory_mb", "cpu_seconds_per_example", "energy_")
+
+Verdict = Literal["worse", "better", "same", "not separated", "not comparable"]
+
+
+@dataclass(frozen=True)
+class Change:
+    """One metric of one variant, B against A.
+
+    Args:
+        worsening: positive is worse: a difference for fractions, else a share of A.
+        low, high: its 95 % interval. p: one-sided, worse than the margin, Holm-adjusted.
+        note: what the figure rests on, or why there is none.
+    """
+
+    variant: str
+    metric: str
+    a: float | None
+    b: float | None
+    worsening: float | None = None
+    low: float | None = None
+    high: float | None = None
+    p: float | None = None
+    verdict: Verdict = "not comparable"
+    note: str = ""
+
+    def __str__(self) -> str:
+        figures = f"{_number(self.a)} → {_number(self.b)}"
+        if self.worsening is None:
+            return f"{self.variant} {self.metric}: {figures}, {self.verdict} ({self.note})"
+        way = "worse" if self.worsening > 0 else "better"
+        interval = "" if self.low is None else f" (worsening {self.low:+.4g} to {self.high:+.4g})"
+        note = f"; {self.note}" if self.note else ""
+        return (
+            f"{self.variant} {self.metric}: {figures}, {abs(self.worsening):.4g} {way}{interval}:"
+            f" {self.verdict}{note}"
+        )
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """The gate's answer. `regressions` is what makes the exit code 1."""
+
+    run_a: str
+    run_b: str
+    margin: float
+    changes: tuple[Change, ...]
+    notes: tuple[str, ...] = ()
+
+    @property
+    def regressions(self) -> tuple[Change, ...]:
+        return tuple(c for c in self.changes if c.verdict == "worse")
+
+    @property
+    def improvements(self) -> tuple[Change, ...]:
+        return tuple(c for c in self.changes if c.verdict == "better")
+
+    def to_json(self) -> dict[str, Any]:
+        return {**asdict(self), "regressions": [asdict(c) for c in self.regressions]}
+
+    def __str__(self) -> str:
+        lines = [f"{self.run_b} against {self.run_a}, margin {self.margin:g}"]
+        for title, group in (("Regressions", self.regressions), ("Improvements", self.improvements)):
+            lines += [f"{title}:", *(f"  {c}" for c in group)] if group else []
+        rest = [c for c in self.changes if c.verdict not in ("worse", "better")]
+        lines += [] if self.regressions else ["No regression."]
+        lines += ["Others:", *(f"  {c}" for c in rest)] if rest else []
+        return "\n".join([*lines, *self.notes])
+
+
+@dataclass
+class _Tests:
+    """Changes to be decided together: a family of hypotheses."""
+
+    changes: list[Change] = field(default_factory=list)
+    intervals: list[Interval] = field(default_factory=list)
+
+    def add(self, change: Change, worsening: Interval) -> None:
+        self.changes.append(change)
+        self.intervals.append(worsening)
+
+    def decide(self, margin: float) -> list[Change]:
+        usable = [i for i in self.intervals if np.isfinite(i.se) and i.df > 0]
+        worse = dict(zip(map(id, usable), holm([_one_sided(i, margin) for i in usable]), strict=True))
+        better = dict(
+            zip(map(id, usable), holm([_one_sided(_mirrored(i), margin) for i in usable]), strict=True)
+        )
+        result = []
+        for change, interval in zip(self.changes, self.intervals, strict=True):
+            found = asdict(change) | {"worsening": interval.value}
+            if id(interval) in worse:
+                found |= {"low": interval.low, "high": interval.high, "p": float(worse[id(interval)])}
+                found["verdict"] = _verdict(interval, float(worse[id(interval)]), float(better[id(interval)]))
+            else:
+                found["note"] = "one launch or seed on a side: no interval, so no claim"
+            result.append(Change(**found))
+        return result
+
+
+def _one_sided(interval: Interval, margin: float) -> float:
+    """p-value of `worsening ≤ margin`."""
+    excess = interval.value - margin
+    if interval.se == 0:
+        return 0.0 if excess > 0 else 1.0
+    half = t_tail(excess / interval.se, interval.df) / 2
+    return half if excess > 0 else 1 - half
+
+
+def _mirrored(interval: Interval) -> Interval:
+    return Interval(-interval.value, -interval.high, -interval.low, interval.se, interval.df)
+
+
+def _verdict(interval: Interval, worse: float, better: float) -> Verdict:
+    if worse <= ERROR_RATE:
+        return "worse"
+    if better <= ERROR_RATE:
+        return "better"
+    return "same" if interval.value == 0 and interval.se == 0 else "not separated"
+
+
+def compare_runs(run_a: Run, run_b: Run, margin: float = 0.0) -> Comparison:
+    """Judge run B against the baseline A, variant by variant and metric by metric.
+
+    Args:
+        margin: a worsening up to this much does not matter: a difference for metrics that are
+            fractions, a share for all others.
+    Raises:
+        RecordError: the runs have no variant in common, or a suite cannot be read.
+    """
+    suite_a, suite_b = _suite(run_a), _suite(run_b)
+    index_a, index_b = index_records(run_a.records(), suite_a), index_records(run_b.records(), suite_b)
+    variants = [v for v in index_a.rows if v in index_b.rows]
+    if not variants:
+        raise RecordError(
+            f"{run_a.id} and {run_b.id} have no variant in common: compare two runs of one suite"
+        )
+    notes = [f"only in {run_a.id}: {v.name}" for v in index_a.rows if v not in index_b.rows]
+    size, size_note = _common_size(index_a, index_b)
+    quality, serving, exact = _Tests(), _Tests(), list[Change]()
+    sides = _Side(run_a, index_a, size), _Side(run_b, index_b, size)
+    speed_note = _speed_note(index_a, index_b)
+    for variant in variants:
+        exact += _quality_changes(variant, *sides, quality)
+        exact += _exact_changes(variant, *sides, margin)
+        if not speed_note:
+            exact += _serving_changes(variant, index_a, index_b, serving)
+    notes += [n for n in (size_note, speed_note) if n]
+    changes = [*quality.decide(margin), *serving.decide(margin), *exact]
+    return Comparison(run_a.id, run_b.id, margin, tuple(changes), tuple(notes))
+
+
+def _suite(run: Run) -> Suite:
+    from harness.suite import suite_from_text
+
+    try:
+        return suite_from_text(run.read_text("suite.yaml"))
+    except FileNotFoundError:
+        raise RecordError(f"{run.id} has no suite.yaml: it is no run folder, or was never started") from None
+
+
+@dataclass(frozen=True)
+class _Side:
+    run: Run
+    index: Index
+    size: int | None
+
+    def scored(self, variant: Variant) -> list[Record]:
+        return [r for r in self.index.score.get((variant, self.size), []) if r.status == "finished"]
+
+    def failure(self, variant: Variant) -> str:
+        groups = (
+            self.index.train.get((variant.candidate, self.size), []),
+            self.index.score.get((variant, self.size), []),
+        )
+        failed = [r for g in groups for r in g if r.status == "failed" and r.failure]
+        return f"failed: {failed[0].failure.reason}" if failed and failed[0].failure else ""
+
+
+def _common_size(a: Index, b: Index) -> tuple[int | None, str]:
+    """The largest training-set size that both runs scored."""
+    sizes = {s for _, s in a.score} & {s for _, s in b.score}
+    if a.train_size == b.train_size or not sizes:
+        return a.train_size, ""
+    size = max((s for s in sizes if s is not None), default=None)
+    return size, f"compared at {size} training examples, the largest size of both"
+
+
+def _speed_note(a: Index, b: Index) -> str:
+    if a.machine_class == b.machine_class or not a.serve or not b.serve:
+        return ""
+    return (
+        f"speed is not compared: the baseline was served on machine class {a.machine_class or 'unknown'},"
+        f" the other on {b.machine_class or 'unknown'}; run both on one machine"
+    )
+
+
+def _names(records: Sequence[Record]) -> list[str]:
+    found = {m.metric: None for r in records for m in r.measurements if not m.at and m.value is not None}
+    return [n for n in found if _known(n)]
+
+
+def _known(name: str) -> bool:
+    from harness.analysis.criteria import is_metric
+
+    return is_metric(name)
+
+
+def _quality_changes(variant: Variant, a: _Side, b: _Side, tests: _Tests) -> list[Change]:
+    """Adds comparable metrics to the family; returns those that cannot be tested."""
+    records_a, records_b = a.scored(variant), b.scored(variant)
+    names = [n for n in _names(records_a) if n not in _EXACT]
+    if not records_b:
+        failure = b.failure(variant)
+        verdict: Verdict = "worse" if failure else "not comparable"
+        return [
+            Change(
+                variant.name, n, _mean(records_a, n), None, verdict=verdict, note=failure or "not measured"
+            )
+            for n in names[:1]
+        ]
+    same = {r.trial.id for r in records_a} == {r.trial.id for r in records_b}
+    tables = None if same else _paired_tables(a, b, records_a, records_b, names)
+    for name in names:
+        values = [_values(r, name) for r in (records_a, records_b)]
+        if not len(values[1]):
+            continue
+        change = Change(variant.name, name, float(values[0].mean()), float(values[1].mean()))
+        sign, scale = _scale(name, float(values[0].mean()))
+        if same:
+            difference, note = Interval(0.0, 0.0, 0.0, 0.0, np.inf), "the same trials"
+        elif tables is not None and name in tables:
+            difference, note = two_way_difference(*tables[name]), "paired over test examples"
+        else:
+            difference, note = welch_difference(values[1], values[0]), "over seeds only"
+        if min(map(len, values)) == 1 and not same:
+            note += "; one seed: about these checkpoints only"
+        tests.add(Change(**{**asdict(change), "note": note}), _scaled(difference, sign / scale))
+    return []
+
+
+def _paired_tables(
+    a: _Side, b: _Side, records_a: Sequence[Record], records_b: Sequence[Record], names: Sequence[str]
+) -> Mapping[str, tuple[Array, Array]] | None:
+    """Metric → scores of B and of A, (S, N) each; None where they are not of the same test examples."""
+    loaders = {r.trial.id: predictions_of(b.run) for r in records_b}
+    loaders |= {r.trial.id: predictions_of(a.run) for r in records_a}
+    reader = ScoreReader(lambda trial_id: loaders[trial_id](trial_id), names)
+    try:
+        scores = [[reader.read(r.trial.id) for r in group] for group in (records_b, records_a)]
+    except (FileNotFoundError, NotComparableError):
+        return None
+    everywhere = [n for n in names if all(n in s for group in scores for s in group)]
+    return {n: tuple(np.stack([s[n].values for s in group]) for group in scores) for n in everywhere}  # type: ignore[misc]
+
+
+def _scale(name: str, a: float) -> tuple[float, float]:
+    """Sign that makes worse positive, and what a difference is divided by."""
+    entry = metric(name)
+    sign = 1.0 if entry.better == "lower" else -1.0
+    return sign, 1.0 if entry.unit == "fraction" else abs(a) or 1.0
+
+
+def _scaled(interval: Interval, factor: float) -> Interval:
+    low, high = sorted((interval.low * factor, interval.high * factor))
+    return Interval(interval.value * factor, low, high, interval.se * abs(factor), interval.df)
+
+
+def _values(records: Sequence[Record], name: str) -> Array:
+    return np.array([v for r in records if (v := r.value(name)) is not None], dtype=float)
+
+
+def _mean(records: Sequence[Record], name: str) -> float | None:
+    values = _values(records, name)
+    return float(values.mean()) if len(values) else None
+
+
+def _exact_changes(variant: Variant, a: _Side, b: _Side, margin: float) -> list[Change]:
+    """Size, parameters, FLOPs: no noise, so any worsening beyond the margin is one."""
+    changes = []
+    for name in _EXACT:
+        groups = []
+        for side in (a, b):
+            index = side.index
+            everything = [
+                *side.scored(variant),
+                *index.train.get((variant.candidate, side.size), []),
+                *index.serve.get(variant, []),
+            ]
+            groups.append(_mean(everything, name))
+        before, after = groups
+        if before is None or after is None:
+            continue
+        worsening = (after - before) / (abs(before) or 1.0)
+        verdict: Verdict = (
+            "worse" if worsening > max(margin, 1e-9) else "better" if worsening < -1e-9 else "same"
+        )
+        changes.append(Change(variant.name, name, before, after, worsening, verdict=verdict))
+    return changes
+
+
+def _serving_changes(variant: Variant, a: Index, b: Index, tests: _Tests) -> list[Change]:
+    """Launches of the two runs are not paired: Welch on logarithms."""
+    served = [[r for r in i.serve.get(variant, []) if r.status == "finished"] for i in (a, b)]
+    names = [n for n in _names(served[0]) if n.startswith(_SERVED)]
+    failed = [r for r in b.serve.get(variant, []) if r.status == "failed" and r.failure]
+    if names and not served[1] and failed and failed[0].failure:
+        note = f"failed: {failed[0].failure.reason}"
+        return [Change(variant.name, names[0], _mean(served[0], names[0]), None, verdict="worse", note=note)]
+    if {r.trial.id for r in served[0]} == {r.trial.id for r in served[1]}:
+        return []
+    for name in names:
+        before, after = (_values(group, name) for group in served)
+        if not len(before) or not len(after) or (before <= 0).any() or (after <= 0).any():
+            continue
+        sign, _ = _scale(name, 1.0)
+        logs = welch_difference(np.log(after), np.log(before))
+        # log ratio ≈ share for small changes; the margin is a share, so test on log(1 + margin)'s scale.
+        change = Change(
+            variant.name, name, float(np.exp(np.log(before).mean())), float(np.exp(np.log(after).mean()))
+        )
+        tests.add(change, _scaled(logs, sign))
+    return []
+
+
+def _number(value: float | None) -> str:
+    return "–" if value is None else f"{value:.4g}"
