@@ -71,9 +71,10 @@ def run_trial(
         run.commit(replace(blank, failure=failure, seconds=time.monotonic() - clock), scratch)
 
     limit = trial.time_limit_s + (SERVE_GRACE_S if trial.kind == "serve" else 0.0)
+    check_s = SERVE_CHECK_S if trial.kind == "serve" else CHECK_S
     with (
         _log_to(scratch / "log.txt"),
-        Watchdog(limit, trial.resources.memory_mb, end, scratch / STACKS),
+        Watchdog(limit, trial.resources.memory_mb, end, scratch / STACKS, check_s),
     ):
         record = replace(_outcome(blank, run, scratch, progress, dispatch), seconds=time.monotonic() - clock)
     _drop_empty(scratch / "log.txt", scratch / STACKS)

@@ -1,0 +1,96 @@
+"""`run` as a user types it: plan, run what is missing, report, and say what went wrong."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import pytest
+from small_suites import harness, stamps, trials_of, write_suite
+
+from harness.preflight import build, preflight
+from harness.record import SuiteError, Trial
+from harness.suite import read_suite
+
+BROKEN = """
+import torch
+
+def raises(task, *, width: int = 8):
+    width = width + 1
+    raise RuntimeError(f"cannot build with {width}")
+
+def wrong_shape(task):
+    return torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(64, 3))
+
+def works(task):
+    return torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(64, 10))
+"""
+
+
+def test_a_suite_is_run_once_and_found_finished_afterwards(tmp_path: Path) -> None:
+    suite = write_suite(tmp_path)
+    first = harness(tmp_path, "run", suite, "--json")
+    assert first.code == 0, first.err
+    result = first.json
+    assert result["finished"] == len(trials_of(tmp_path)) and result["failed"] == []
+    assert result["recommendation"]["verdict"] in ("recommend", "tie", "not_enough_evidence")
+    folder = Path(result["run"])
+    present = {path.name for path in folder.iterdir()}
+    assert {"suite.yaml", "plan.json", "environment.json", "records.parquet", "report.html"} <= present
+    assert "starting Ray" in first.err and "done    serve logistic/onnx" in first.err
+    before = stamps(tmp_path)
+
+    start = time.monotonic()
+    second = harness(tmp_path, "run", suite)
+    assert second.code == 0
+    assert time.monotonic() - start < 60  # about 3 s on a quiet machine
+    assert "starting Ray" not in second.err and "nothing to run" in second.err
+    assert stamps(tmp_path) == before
+
+    other = harness(tmp_path, "run", suite, "--set", "decision.objective=minimize latency_p50_ms")
+    assert other.code == 0 and "starting Ray" not in other.err, "another question, the same trials"
+    assert len(list((tmp_path / "results" / "tiny").glob("2*"))) == 2
+
+
+def test_candidates_that_do_not_build_are_the_users_mistakes_with_their_lines(tmp_path: Path) -> None:
+    (tmp_path / "broken_models.py").write_text(BROKEN)
+    path = write_suite(
+        tmp_path,
+        candidates="\n  one: broken_models:raises\n  two: {model: 'broken_models:wrong_shape'}\n"
+        "  three: broken_models:works\n  four: sklearn:LogisticRegression",
+    )
+    suite = read_suite(path)
+    missing = [
+        Trial("train", name, {"model": candidate.model, "args": candidate.args}, seed=0)
+        for name, candidate in suite.candidates.items()
+    ]
+    with pytest.raises(SuiteError) as error:
+        preflight(suite, path, missing)
+    first, second = error.value.mistakes
+    assert first == f"{path}:7: one: RuntimeError: cannot build with 9 (broken_models.py:6)"
+    assert second.startswith(f"{path}:8: two: broken_models:wrong_shape turns 2 examples into (2, 3)")
+    preflight(suite, path, missing[2:])
+    preflight(suite, path, [])
+
+
+def test_an_estimator_with_wrong_arguments_does_not_build() -> None:
+    candidate = {"model": "sklearn:LogisticRegression", "args": {"wrong": 1}, "seed": 0}
+    request = {"data": {"name": "digits", "args": {}}, "folder": "", "candidates": {"logistic": candidate}}
+    assert "has no argument wrong" in build(request)["logistic"]
+
+
+def test_a_broken_suite_writes_nothing(tmp_path: Path) -> None:
+    (tmp_path / "broken_models.py").write_text(BROKEN)
+    suite = write_suite(tmp_path, candidates="\n  one: broken_models:raises")
+    ended = harness(tmp_path, "run", suite)
+    assert ended.code == 2
+    assert "tiny.yaml:7: one: RuntimeError: cannot build with 9" in ended.err
+    assert "Traceback" not in ended.err
+    assert not (tmp_path / "results").exists()
+
+
+def test_a_budget_that_is_spent_starts_nothing_and_says_so(tmp_path: Path) -> None:
+    ended = harness(tmp_path, "run", write_suite(tmp_path), "--set", "budget=0.001", "--json")
+    assert ended.code == 1
+    assert {f["reason"] for f in ended.json["failed"]} == {"not run: budget of 0.001 s spent"}
+    assert "tried again by the next run" in ended.err
