@@ -17,13 +17,19 @@ __all__ = ["RUNTIMES", "SUMMARIES", "runtime"]
 
 RUNTIMES: dict[str, str] = {
     "torch": "harness.runtimes.torch_eager",
+    "torch-bf16": "harness.runtimes.torch_bf16",
+    "torch-compile": "harness.runtimes.torch_compile",
     "onnx": "harness.runtimes.onnx",
+    "onnx-int8": "harness.runtimes.onnx_int8",
     "sklearn": "harness.runtimes.sklearn",
 }
 
 SUMMARIES: dict[str, str] = {
     "torch": "PyTorch, eager, fp32: the reference that the others' parity is taken against",
+    "torch-bf16": "PyTorch, eager, bfloat16 autocast",
+    "torch-compile": "PyTorch compiled ahead of time into a shared library (needs a C++ compiler)",
     "onnx": "ONNX Runtime, fp32, one file with its pre-processing",
+    "onnx-int8": "ONNX Runtime, 8-bit integers, static or dynamic, chosen on validation data",
     "sklearn": "scikit-learn's own predict_proba or predict: the reference of sklearn candidates",
 }
 

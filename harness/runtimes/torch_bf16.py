@@ -1,0 +1,84 @@
+"""`torch-bf16`: PyTorch in eager mode under bfloat16 autocast.
+
+Fused attention in bfloat16 is slow on CPUs (543 against 240 ms a step for a small ViT), convolutions
+gain: so both ways of attention are timed when the artifact is made, and the faster one is kept.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from harness.protocols import Inputs, Predict, Split
+from harness.runtimes import torch_eager
+from harness.runtimes.common import (
+    as_arrays,
+    example_input,
+    load_servable,
+    parity,
+    read_facts,
+    reference,
+    write_facts,
+)
+
+ATTENTION = ("fused", "math")
+CALLS = 5
+
+
+def prepare(
+    fitted: Path, folder: Path, calibration: Split | None = None, validation: Split | None = None
+) -> Mapping[str, Any]:
+    """Copy the fitted model, and choose how its attention is computed."""
+    torch_eager.prepare(fitted, folder, calibration, validation)
+    examples = example_input(fitted, calibration, n=8)
+    module = load_servable(fitted)
+    ways = {way: predictor(module, "cpu", way) for way in ATTENTION}
+    seconds = {way: typical_seconds(predict, examples) for way, predict in ways.items()}
+    # Within a tenth the two are the same code path, and the usual one stays.
+    chosen = "math" if seconds["math"] < 0.9 * seconds["fused"] else "fused"
+    write_facts(folder, {"attention": chosen})
+    facts = {"precision": "bf16 autocast", "attention": chosen, "attention_seconds": seconds}
+    return {**facts, **parity(reference(fitted)(examples), ways[chosen](examples))}
+
+
+def load(folder: Path, threads: int, device: str = "cpu") -> Predict:
+    """Load the module; `threads` is torch's intra-op pool."""
+    import torch
+
+    torch.set_num_threads(threads)
+    return predictor(load_servable(folder).to(device), device, read_facts(folder)["attention"])
+
+
+def predictor(module: Any, device: str, attention: str) -> Predict:
+    """A module as a function from raw examples to float32 answers, computed in bfloat16."""
+    import torch
+    from torch.nn.attention import SDPBackend, sdpa_kernel
+
+    kind = device.partition(":")[0]
+
+    def predict(inputs: Inputs) -> np.ndarray:
+        with ExitStack() as stack:
+            stack.enter_context(torch.inference_mode())
+            stack.enter_context(torch.autocast(kind, dtype=torch.bfloat16))
+            if attention == "math":
+                stack.enter_context(sdpa_kernel(SDPBackend.MATH))
+            answer = module(*(torch_eager.to_tensor(array, device) for array in as_arrays(inputs)))
+            return np.asarray(answer.float().cpu().numpy())
+
+    return predict
+
+
+def typical_seconds(predict: Predict, examples: np.ndarray) -> float:
+    """Median CPU time of a few calls, after one that warms up."""
+    predict(examples)
+    times = []
+    for _ in range(CALLS):
+        start = time.process_time()
+        predict(examples)
+        times.append(time.process_time() - start)
+    return float(np.median(times))
