@@ -27,6 +27,8 @@ SCENARIOS: dict[str, str] = {
     "single_stream": "harness.serving.closed:single_stream",
     "offline": "harness.serving.closed:offline",
     "server": "harness.serving.open_loop:server",
+    "duel": "harness.serving.duel:duel",
+    "certify": "harness.serving.certify:certify",
 }
 
 RECORDED_VARIABLES = (
