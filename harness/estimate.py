@@ -8,8 +8,8 @@ from typing import Any
 
 from harness.record import Record, Trial
 
-STARTING_S = 10.0
-"""Rough guess: starting Ray and its workers, per phase."""
+STARTING_S = 15.0
+"""Rough guess: starting Ray, and importing torch in its workers."""
 
 ROW_S = 0.002
 """Rough guess: CPU-seconds per row and epoch; small networks on 28×28 images take 0.0012 to 0.0025."""
@@ -56,9 +56,9 @@ def guess_seconds(trial: Trial, row_size: float = 1.0) -> float:
         row_size: of an example, relative to an image of 28×28.
     """
     if trial.kind == "serve":
-        return 6.0 + _window_seconds(trial.spec["scenario"])
+        return 2.5 + _window_seconds(trial.spec["scenario"])
     if trial.kind == "score":
-        return 10.0  # exporting takes 2 to 11 s, predicting 10,000 images 3.5 to 10 s
+        return 6.0  # exporting takes 2 to 11 s, predicting 10,000 images 3.5 to 10 s
     return 3.0 + row_size * work(trial) * (ROW_S if trial.spec["training"] else ROW_S / 10)
 
 

@@ -318,8 +318,8 @@ class Plan:
         for kind in KINDS:
             taken = [self.seconds.get(t.id, 0.0) for t in self.missing if t.kind == kind]
             slots = 1 if kind == "serve" else self.slots
-            wall += max(sum(taken) / slots, max(taken)) + STARTING_S if taken else 0.0
-        return wall
+            wall += max(sum(taken) / slots, max(taken)) if taken else 0.0
+        return wall + STARTING_S if self.missing else 0.0
 
     @property
     def usd(self) -> float | None:

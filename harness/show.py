@@ -91,15 +91,14 @@ def recommendation_text(found: Recommendation) -> str:
         "not_enough_evidence": "Not enough evidence for a recommendation.",
     }[found.verdict]
     limits = f"Limits: {'; '.join(found.constraints)}." if found.constraints else "No limits."
-    flips = [f"It would change: {_flip_text(flip)}" for flip in found.flips[:5]]
+    flips = [f"It would change with {_flip_text(flip)}" for flip in found.flips[:5]]
     warnings = [f"Warning: {warning}" for warning in found.warnings]
     return "\n".join([head, f"Objective: {found.objective}. {limits}", *found.reasons, *flips, *warnings])
 
 
 def _flip_text(flip: Mapping[str, object]) -> str:
-    return " ".join(
-        str(flip[key]) for key in ("what", "at", "unit", "then") if flip.get(key) not in (None, "")
-    )
+    at = " ".join(str(flip[key]) for key in ("at", "unit") if flip.get(key) not in (None, ""))
+    return f"{flip.get('what', '')} at {at}, then {flip.get('then', 'another answer')}"
 
 
 def _modules(kind: str) -> list[Row]:

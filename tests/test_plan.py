@@ -1,0 +1,316 @@
+"""Which trials a suite asks for, what is in their ids, and what they are expected to take."""
+
+from __future__ import annotations
+
+import os
+import random
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import yaml
+
+from harness.plan import interleaved, make_plan, plan_trials, run_hash, runtimes_of, select, smoke
+from harness.record import Record, SuiteError, Trial
+from harness.suite import code, read_suite, suite_from_text, suite_to_text
+from harness.suite.catalogue import ROOT, table
+from harness.suite.schema import Suite
+
+TEXT = """
+name: trial_suite
+task: image_classification
+data: {name: digits, train_sizes: [200, 1000]}
+training: {seeds: [3, 4], epochs: 2, batch_size: 32, resources: {cpus: 2, memory_mb: 500}, time_limit: 60}
+candidates:
+  logistic: sklearn:LogisticRegression
+  cnn: small_cnn
+  vit: {model: vit, args: {patch: 2, dim: 48, depth: 2}}
+serving:
+  runtimes: [torch, onnx]
+  rounds: 2
+  scenarios: {single_stream: {seconds: 1}, offline: {batch_sizes: [1, 8]}}
+"""
+
+
+def read(folder: Path, text: str = TEXT, *overrides: str) -> Suite:
+    file = folder / "suite.yaml"
+    file.write_text(text)
+    return read_suite(file, overrides)
+
+
+@pytest.fixture
+def suite(tmp_path: Path) -> Suite:
+    return read(tmp_path)
+
+
+def of(trials: tuple[Trial, ...], kind: str, candidate: str | None = None) -> list[Trial]:
+    return [t for t in trials if t.kind == kind and candidate in (None, t.candidate)]
+
+
+def ids(trials: tuple[Trial, ...]) -> set[str]:
+    return {t.id for t in trials}
+
+
+# ------------------------------------------------------------------------------------- which trials
+
+
+def test_each_kind_is_planned_once_per_what_it_depends_on(suite: Suite) -> None:
+    trials = plan_trials(suite)
+    assert len(ids(trials)) == len(trials)
+    assert len(of(trials, "train", "cnn")) == 2 * 2  # seeds × sizes
+    scores = of(trials, "score", "cnn")
+    assert [(t.train_size, t.seed, t.runtime) for t in scores] == [
+        (1000, 3, "torch"), (1000, 3, "onnx"), (1000, 4, "torch"), (1000, 4, "onnx"),
+        (200, 3, "torch"), (200, 4, "torch"),
+    ]  # fmt: skip
+    assert len(of(trials, "serve", "cnn")) == 2 * 2 * 2  # runtimes × scenarios × rounds
+
+
+def test_what_a_trial_needs_is_planned_before_it(suite: Suite) -> None:
+    seen: set[str] = set()
+    for trial in plan_trials(suite):
+        assert set(trial.needs) <= seen
+        seen.add(trial.id)
+
+
+def test_the_specification_says_what_the_rooms_agreed_on(suite: Suite) -> None:
+    trials = plan_trials(suite)
+    train, score, serve = (of(trials, kind, "vit")[0] for kind in ("train", "score", "serve"))
+    common = {"candidate", "task", "model", "args", "data", "seed", "code"}
+    assert set(train.spec) == common | {"training", "train_size"}
+    assert set(train.spec["data"]) == {"name", "args", "checksum", "validation", "seed"}
+    assert set(score.spec) == set(train.spec) | {"fitted", "runtime"}
+    assert score.spec["fitted"] == train.id == score.needs[0]
+    assert set(serve.spec) == common | {"runtime", "threads", "artifact", "scenario", "round"}
+    assert serve.spec["scenario"]["name"] == serve.scenario
+    assert serve.needs == (serve.spec["artifact"],)
+    assert "seeds" not in train.spec["training"]
+    assert "tuning" not in train.spec["training"]
+
+
+def test_the_first_seed_of_the_largest_size_is_served(suite: Suite) -> None:
+    assert {(t.seed, t.train_size) for t in of(plan_trials(suite), "serve")} == {(3, 1000)}
+
+
+def test_estimators_run_on_sklearn_where_the_suite_says_torch(suite: Suite) -> None:
+    assert [t.runtime for t in of(plan_trials(suite), "score", "logistic")][:2] == ["sklearn", "onnx"]
+    serving = suite.serving.model_copy(update={"runtimes": ("onnx", "torch", "torch-bf16", "onnx-int8")})
+    assert runtimes_of(suite.candidates["logistic"], serving) == ["onnx", "sklearn", "onnx-int8"]
+    assert runtimes_of(suite.candidates["cnn"], serving) == list(serving.runtimes)
+
+
+def test_a_finished_model_is_looked_at_once_and_served_by_onnx_alone(tmp_path: Path) -> None:
+    (tmp_path / "done.onnx").write_bytes(b"x")
+    trials = plan_trials(read(tmp_path, TEXT, "candidates.done=onnx:done.onnx"))
+    assert len(of(trials, "train", "done")) == 1
+    assert [t.runtime for t in of(trials, "score", "done")] == ["onnx"]
+    assert {t.runtime for t in of(trials, "serve", "done")} == {"onnx"}
+
+
+def test_no_train_size_means_all_rows(tmp_path: Path) -> None:
+    trials = plan_trials(read(tmp_path, TEXT.replace(", train_sizes: [200, 1000]", "")))
+    assert {t.train_size for t in trials} == {None}
+
+
+def test_claims_and_limits_are_passed_on(suite: Suite) -> None:
+    trials = plan_trials(suite, gpus=1.0)
+    train, serve = of(trials, "train", "cnn")[0], of(trials, "serve", "cnn")[0]
+    assert (train.resources.cpus, train.resources.memory_mb, train.resources.gpus) == (2, 500, 1.0)
+    assert (train.time_limit_s, serve.time_limit_s, serve.resources.cpus) == (60.0, 300.0, 1)
+    assert of(trials, "train", "logistic")[0].resources.gpus == 0.0
+    assert ids(trials) == ids(plan_trials(suite))
+
+
+# ------------------------------------------------------------------------------------------- rounds
+
+
+def test_rounds_are_blocks_with_an_order_of_their_own(suite: Suite) -> None:
+    serve = of(plan_trials(suite), "serve")
+    half = len(serve) // 2
+    assert [t.round for t in serve] == [0] * half + [1] * half
+    orders = [[(t.candidate, t.runtime, t.scenario) for t in block] for block in (serve[:half], serve[half:])]
+    assert sorted(orders[0]) == sorted(orders[1])
+    assert orders[0] != orders[1] != sorted(orders[1])
+
+
+def test_the_order_of_rounds_comes_from_the_suites_seed(tmp_path: Path) -> None:
+    orders = []
+    for seed in (0, 0, 1):
+        serve = of(plan_trials(read(tmp_path, TEXT, f"seed={seed}")), "serve")
+        orders.append([(t.candidate, t.runtime, t.scenario, t.round) for t in serve])
+    assert orders[0] == orders[1] != orders[2]
+    assert interleaved([], 0) == []
+
+
+# ---------------------------------------------------------------------------------- what is in an id
+
+
+def test_the_order_of_keys_changes_no_id(tmp_path: Path) -> None:
+    def shuffled(value: object, rng: random.Random) -> object:
+        if isinstance(value, dict):
+            items = list(value.items())
+            rng.shuffle(items)
+            return {key: shuffled(item, rng) for key, item in items}
+        return value
+
+    before = plan_trials(read(tmp_path))
+    for seed in range(5):
+        text = yaml.safe_dump(shuffled(yaml.safe_load(TEXT), random.Random(seed)), sort_keys=False)
+        after = plan_trials(read(tmp_path, text))
+        assert ids(after) == ids(before)
+        assert [t.id for t in of(after, "serve")] == [t.id for t in of(before, "serve")]
+
+
+def test_a_changed_seed_changes_exactly_its_trials(suite: Suite, tmp_path: Path) -> None:
+    before, after = plan_trials(suite), plan_trials(read(tmp_path, TEXT, "training.seeds=[3, 5]"))
+    assert {t.id for t in before if t.seed == 3} == {t.id for t in after if t.seed == 3}
+    assert not ids(before) & {t.id for t in after if t.seed == 5}
+
+
+@pytest.mark.parametrize(
+    ("override", "changed"),
+    [
+        ("question=Why?", set()),
+        ("decision.constraints=[accuracy >= 0.1]", set()),
+        ("machine.usd_per_hour=3", set()),
+        ("budget=10", set()),
+        ("training.time_limit=99", set()),
+        ("training.resources.cpus=1", set()),
+        ("candidates.vit.args.dim=96", {"train vit", "score vit", "serve vit"}),
+        ("training.epochs=3", {f"{k} {c}" for k in ("train", "score", "serve") for c in ("cnn", "vit")}),
+        ("serving.threads=2", {"serve logistic", "serve cnn", "serve vit"}),
+        ("serving.scenarios.offline.seconds=1", {"serve logistic", "serve cnn", "serve vit"}),
+    ],
+)
+def test_a_change_reaches_the_trials_whose_outcome_it_can_change(
+    override: str, changed: set[str], suite: Suite, tmp_path: Path
+) -> None:
+    before, after = plan_trials(suite), plan_trials(read(tmp_path, TEXT, override))
+    lost = {f"{t.kind} {t.candidate}" for t in before if t.id not in ids(after)}
+    assert lost == changed
+    assert len(before) == len(after)
+
+
+def test_one_more_candidate_leaves_the_others_finished(suite: Suite, tmp_path: Path) -> None:
+    after = plan_trials(read(tmp_path, TEXT, "candidates.r=resnet", "data.train_sizes=[200, 1000]"))
+    assert ids(plan_trials(suite)) < ids(after)
+
+
+def test_one_more_round_keeps_the_rounds_there_are(suite: Suite, tmp_path: Path) -> None:
+    assert ids(plan_trials(suite)) < ids(plan_trials(read(tmp_path, TEXT, "serving.rounds=3")))
+
+
+def test_a_users_changed_code_runs_its_trials_again(tmp_path: Path) -> None:
+    (tmp_path / "own.py").write_text("import helper\ndef build(task): ...\n")
+    (tmp_path / "helper.py").write_text("A = 1\n")
+    override = "candidates.mine=own:build"
+    before = plan_trials(read(tmp_path, TEXT, override))
+    (tmp_path / "helper.py").write_text("A = 2\n")
+    os.utime(tmp_path / "helper.py", ns=(1, 1))
+    after = plan_trials(read(tmp_path, TEXT, override))
+    assert {t.candidate for t in before if t.id not in ids(after)} == {"mine"}
+
+
+def test_the_run_is_named_by_question_and_trials(suite: Suite, tmp_path: Path) -> None:
+    name = run_hash(suite, plan_trials(suite))
+    again = suite_from_text(suite_to_text(suite)).model_copy(update={"folder": "/elsewhere"})
+    assert run_hash(again, plan_trials(again)) == name
+    other = read(tmp_path, TEXT, "decision.constraints=[accuracy >= 0.1]")
+    assert run_hash(other, plan_trials(other)) != name
+
+
+# --------------------------------------------------------------------------------- versions of code
+
+
+@pytest.mark.parametrize("kind", code.CODE)
+def test_every_pattern_of_the_version_table_finds_a_file(kind: str) -> None:
+    for pattern in (*code.CODE[kind], *code.NETWORK):
+        assert pattern.startswith("{") or list(ROOT.glob(pattern)), pattern
+
+
+def test_a_component_brings_the_files_that_it_imports_and_no_table() -> None:
+    task = ROOT / "tasks" / "classification.py"
+    files = {path.relative_to(ROOT).as_posix() for path in code.own_imports(task)}
+    assert {"tasks/classification.py", "tasks/fitted.py"} <= files
+    assert not any(name.endswith("__init__.py") or not name.startswith("tasks/") for name in files)
+
+
+def test_every_component_of_the_tables_has_a_version() -> None:
+    for model in table("models"):
+        spec = {
+            "task": "image_classification",
+            "model": model,
+            "data": {"name": "digits"},
+            "runtime": "torch",
+        }
+        assert len(code.code_version("train", spec)) == 16
+
+
+# ------------------------------------------------------------------------------- a part of the plan
+
+
+def test_only_takes_what_fits_and_what_that_needs(suite: Suite) -> None:
+    trials = plan_trials(suite)
+    assert {t.candidate for t in select(trials, "vit")} == {"vit"}
+    variant = select(trials, "vit/onnx")
+    assert {t.runtime for t in variant} == {None, "onnx"}
+    assert all(set(t.needs) <= ids(variant) for t in variant)
+    (one,) = select(trials, "train vit seed 3 n 200")
+    assert one.label == "train vit seed 3 n 200"
+    assert select(trials, None) == trials
+    with pytest.raises(SuiteError, match=r"--only vitt: fits no candidate.*did you mean `vit`\?"):
+        select(trials, "vitt")
+
+
+def test_smoke_keeps_every_part_and_shrinks_it(suite: Suite) -> None:
+    small = smoke(suite)
+    trials = plan_trials(small)
+    assert small.name == "trial_suite-smoke"
+    assert {t.candidate for t in trials} == set(suite.candidates)
+    assert {t.kind for t in trials} == {"train", "score", "serve"}
+    assert {t.train_size for t in trials} == {200}
+    assert len(trials) < len(plan_trials(suite)) / 2
+    assert suite_from_text(suite_to_text(small)) == small
+
+
+# ------------------------------------------------------------------------------------------ estimates
+
+
+def finished(trial: Trial, seconds: float) -> Record:
+    return Record(trial, "finished", seconds=seconds)
+
+
+def test_nothing_is_expected_of_finished_trials(suite: Suite) -> None:
+    trials = plan_trials(suite)
+    plan = make_plan(suite, trials, cached=ids(trials) | {"train-of another suite"})
+    assert plan.missing == ()
+    assert plan.wall_seconds == 0.0
+    assert len(plan.cached) == len(trials)
+
+
+def test_expectations_come_from_like_trials_and_scale_with_their_work(suite: Suite) -> None:
+    trials = plan_trials(suite)
+    guess = make_plan(suite, trials, slots=2)
+    assert guess.guessed == ids(trials)
+    small = next(t for t in trials if t.label == "train cnn seed 3 n 200")
+    large = next(t for t in trials if t.label == "train cnn seed 3 n 1000")
+    plan = make_plan(suite, trials, cached={small.id}, history=[finished(small, 10.0)], slots=2)
+    assert plan.seconds[large.id] == pytest.approx(50.0)
+    assert small.id not in plan.seconds
+    assert {t.candidate for t in trials if t.id not in plan.guessed and t.id not in plan.cached} == set(
+        suite.candidates
+    )
+    assert [e["id"] for e in plan.to_json()["trials"]] == [t.id for t in trials]
+
+
+def test_failed_trials_say_nothing_about_time(suite: Suite) -> None:
+    trials = plan_trials(suite)
+    failed = [replace(finished(t, 1e6), status="failed") for t in trials]
+    assert make_plan(suite, trials, history=failed).guessed == ids(trials)
+
+
+def test_money_is_the_machines_price_times_the_time(tmp_path: Path) -> None:
+    suite = read(tmp_path, TEXT, "machine.usd_per_hour=3.6")
+    plan = make_plan(suite, plan_trials(suite))
+    assert plan.usd == pytest.approx(plan.wall_seconds / 1000)
+    assert make_plan(suite.model_copy(update={"machine": read(tmp_path).machine}), ()).usd is None
