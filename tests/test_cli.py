@@ -1,0 +1,258 @@
+"""The command line: exit codes, streams, what is imported, and that nothing is written in vain."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import types
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harness import cli, store
+from harness.record import Measurement, Record
+from harness.suite import read_suite, suite_to_text
+
+ROOT = Path(__file__).parent.parent
+QUICKSTART = str(ROOT / "suites" / "quickstart.yaml")
+
+
+def call(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
+    """Exit code, stdout, stderr."""
+    code = cli.main(arguments)
+    streams = capsys.readouterr()
+    return code, streams.out, streams.err
+
+
+def python(*arguments: str, cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:
+    environment = {"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin", "HOME": str(cwd)}
+    return subprocess.run(
+        [sys.executable, *arguments], capture_output=True, text=True, cwd=cwd, env=environment, check=False
+    )
+
+
+COMMANDS = ["run", "plan", "report", "recommend", "compare", "list", "export", "doctor", "schema"]
+COMMANDS += ["data fetch", "data verify", "data audit"]
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_explains_itself_with_an_example(
+    command: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, out, err = call(capsys, *command.split(), "--help")
+    assert (code, err) == (0, "")
+    assert f"  python -m harness {command}" in out
+
+
+def test_help_lists_every_command_of_the_design(capsys: pytest.CaptureFixture[str]) -> None:
+    _, out, _ = call(capsys, "--help")
+    for command in {name.split()[0] for name in COMMANDS}:
+        assert f"\n  {command} " in out
+
+
+HEAVY = ("torch", "ray", "sklearn", "scipy", "pandas", "matplotlib", "timm", "transformers", "onnxruntime")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "also_not"),
+    [
+        (["--help"], ("numpy", "pydantic", "yaml")),
+        (["run", "--help"], ("numpy", "yaml")),
+        (["plan", QUICKSTART], ()),
+        (["list", "models"], ()),
+        (["list", "metrics"], ()),
+        (["list", "datasets"], ()),
+        (["list", "runtimes"], ()),
+        (["schema"], ()),
+        (["plan", "missing.yaml"], ()),
+    ],
+    ids=lambda value: " ".join(Path(str(part)).name for part in value),
+)
+def test_quick_commands_import_nothing_heavy(arguments: list[str], also_not: tuple[str, ...]) -> None:
+    program = (
+        "import sys; from harness.cli import main; main(sys.argv[1:]);"
+        f"print([name for name in {HEAVY + also_not} if name in sys.modules], file=sys.stderr)"
+    )
+    assert python("-c", program, *arguments).stderr.splitlines()[-1] == "[]"
+
+
+def test_plan_says_what_would_run_and_writes_nothing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    code, out, err = call(capsys, "plan", QUICKSTART)
+    assert (code, err) == (0, "")
+    assert "train  6       0       6" in out
+    assert "logistic: 2 train, 4 score, 8 serve; on sklearn, onnx" in out
+    assert "a rough guess: nothing like it was run yet" in out
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_plan_as_json_goes_to_stdout_alone(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    code, out, err = call(capsys, "plan", QUICKSTART, "--json", "--only", "vit/onnx", "--out", str(tmp_path))
+    plan = json.loads(out)
+    assert (code, err) == (0, "")
+    assert {t["kind"] for t in plan["trials"]} == {"train", "score", "serve"}
+    assert not any(t["cached"] for t in plan["trials"])
+
+
+def test_plan_names_the_users_own_code(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "own.py").write_text("def build(task): ...\n")
+    (tmp_path / "s.yaml").write_text(f"extends: {QUICKSTART}\ncandidates: {{mine: 'own:build'}}\n")
+    _, out, _ = call(capsys, "plan", str(tmp_path / "s.yaml"), "--out", str(tmp_path))
+    assert f"Runs your own code: own:build (from {tmp_path})" in out
+
+
+def finished_run(out: Path) -> store.RunFolder:
+    """A run folder of the quickstart in which the first trial is finished."""
+    from harness.plan import plan_trials, run_hash
+
+    suite = read_suite(QUICKSTART)
+    trials = plan_trials(suite)
+    run = store.open_run(out, suite.name, run_hash(suite, trials))
+    run.write_text("suite.yaml", suite_to_text(suite))
+    record = Record(trials[0], "finished", (Measurement("train_seconds", 1.0, "s"),), seconds=2.0)
+    run.commit(record, run.scratch(trials[0].id))
+    return run
+
+
+def test_plan_and_list_know_what_is_finished(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run = finished_run(tmp_path)
+    _, out, _ = call(capsys, "plan", QUICKSTART, "--out", str(tmp_path))
+    assert "train  6       1       5" in out
+    _, out, _ = call(capsys, "list", "runs", "--out", str(tmp_path))
+    assert out.split() == [f"quickstart/{run.id}", "1", "trials", "no", "recommendation", "yet"]
+
+
+def test_a_wrong_suite_exits_2_with_all_mistakes_on_stderr(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "suite.yaml"
+    file.write_text(f"extends: {QUICKSTART}\nname: a/b\nbudget: soon\n")
+    for command in ("plan", "run"):
+        code, out, err = call(capsys, command, str(file), "--out", str(tmp_path / "results"))
+        assert (code, out) == (2, "")
+        assert [line.split(": ")[0] for line in err.splitlines()] == [f"{file}:2", f"{file}:3", "2 mistakes"]
+    assert list(tmp_path.iterdir()) == [file]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["rnu"], "Did you mean 'run'?"),
+        (["run"], "Missing argument"),
+        (["plan", "a.yaml", "--smoek"], "--smoke"),
+        (["plan", "a.yaml", "b.yaml"], "unexpected extra argument"),
+        (["plan", "nowhere.yaml"], "nowhere.yaml:1: there is no such file"),
+        (["list", "modles"], "did you mean `models`?"),
+        (["data", "verfy", "digits"], "Did you mean 'verify'?"),
+        (["data", "verify", "digitz"], "digits"),
+        (["data", "verify", "digits", "--set", "x"], "--set x: write `--set key=value`"),
+        (["run", QUICKSTART, "--budget", "soon"], "--budget soon: is no duration"),
+        (["run", QUICKSTART, "--track", "wandbb"], "did you mean `wandb`?"),
+        (["recommend", "x", "--maximize", "a", "--minimize", "b"], "contradict each other"),
+        (["report", "nothing"], "no run 'nothing'"),
+        (["plan", QUICKSTART, "--only", "vitt"], "did you mean `vit`?"),
+        (["plan", QUICKSTART, "--set", "training.epoch=2"], "did you mean `epochs`?"),
+    ],
+    ids=lambda value: " ".join(Path(part).name for part in value) if isinstance(value, list) else "",
+)
+def test_wrong_usage_exits_2_and_names_the_cure(
+    arguments: list[str],
+    said: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    code, out, err = call(capsys, *arguments)
+    assert (code, out) == (2, "")
+    assert said in err
+    assert "Traceback" not in err
+    assert list(tmp_path.iterdir()) == []
+
+
+def raising(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> None:
+    def suite_schema() -> dict[str, Any]:
+        raise error
+
+    module = types.ModuleType("harness.suite.json_schema")
+    module.suite_schema = suite_schema  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "harness.suite.json_schema", module)
+
+
+def test_interruption_exits_130(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    raising(monkeypatch, KeyboardInterrupt())
+    code, out, err = call(capsys, "schema")
+    assert (code, out) == (130, "")
+    assert "Traceback" not in err
+
+
+def test_a_mistake_of_the_harness_is_owned_and_debug_shows_it(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    raising(monkeypatch, ZeroDivisionError("by zero"))
+    code, out, err = call(capsys, "schema")
+    assert (code, out) == (1, "")
+    assert err == f"ZeroDivisionError: by zero\n{cli.BROKEN}\n"
+    for arguments in (["--debug", "schema"], ["schema", "--debug"]):
+        with pytest.raises(ZeroDivisionError):
+            cli.main(arguments)
+
+
+def test_a_missing_package_is_named_with_its_cure(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    raising(monkeypatch, ModuleNotFoundError("No module named 'x'", name="x"))
+    assert call(capsys, "schema") == (2, "", "x is not installed: pip install x\n")
+
+
+def test_run_passes_what_was_typed_and_its_exit_code(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    received: dict[str, Any] = {}
+
+    def run_suite(suite: str, **options: Any) -> int:
+        received.update(options, suite=suite)
+        return 1
+
+    module = types.ModuleType("harness.run")
+    module.run_suite = run_suite  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "harness.run", module)
+    code, _, _ = call(
+        capsys, "run", "s.yaml", "--set", "a=1", "--set", "b.c=2", "--budget", "10m",
+        "--track", "wandb,mlflow", "--only", "v*", "--smoke", "--json", "--address", "auto", "--out", "o",
+    )  # fmt: skip
+    assert code == 1
+    assert received == {
+        "suite": "s.yaml", "overrides": ("a=1", "b.c=2"), "only": "v*", "out": "o", "address": "auto",
+        "submit": None, "budget": 600.0, "smoke": True, "track": ("wandb", "mlflow"), "json_out": True,
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("what", ["models", "datasets", "metrics", "runtimes", "suites"])
+def test_lists_have_a_described_line_each(
+    what: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(ROOT)
+    code, out, err = call(capsys, "list", what)
+    assert (code, err) == (0, "")
+    assert out.strip()
+    assert all(len(line.split("  ", 1)[-1]) > 10 for line in out.splitlines())
+    _, out, _ = call(capsys, "list", what, "--json")
+    assert all(all(row.values()) for row in json.loads(out))
+
+
+def test_an_empty_list_says_so_on_stderr(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert call(capsys, "list", "runs", "--out", str(tmp_path / "no")) == (0, "", "there are no runs here\n")
+
+
+def test_the_module_runs_as_a_program_and_a_closed_pipe_is_no_error() -> None:
+    ended = python("-m", "harness", "rnu")
+    assert ended.returncode == 2
+    assert "Traceback" not in ended.stderr
+    program = f"{sys.executable} -m harness list metrics | head -1"
+    ended = subprocess.run(["bash", "-c", program], capture_output=True, text=True, cwd=ROOT, check=False)
+    assert (ended.stdout[:8], ended.stderr) == ("accuracy", "")
