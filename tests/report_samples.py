@@ -14,6 +14,8 @@ from harness.record import Failure, Measurement, Record, Trial
 from harness.store import RunFolder
 from harness.suite.schema import Suite
 
+STARTED = "2025-11-23T15:00:00+00:00"
+REFUSED = Failure("cannot quantise LayerNorm", "TrialError", "Traceback: …")
 CLASSES = (
     "T-shirt",
     "Trouser",
@@ -55,7 +57,9 @@ WORLD = (
 )
 
 
-def make_suite(world: Sequence[Made] = WORLD, **changes: object) -> Suite:
+def make_suite(
+    world: Sequence[Made] = WORLD, runtimes: Sequence[str] = ("torch", "onnx", "onnx-int8"), **changes: object
+) -> Suite:
     """A suite that asks for the world's candidates."""
     data = {
         "name": "made_up",
@@ -66,7 +70,7 @@ def make_suite(world: Sequence[Made] = WORLD, **changes: object) -> Suite:
             m.name: {"model": "sklearn:LogisticRegression" if m.kind == "sklearn" else m.name} for m in world
         },
         "serving": {
-            "runtimes": ["torch", "onnx", "onnx-int8"],
+            "runtimes": list(runtimes),
             "rounds": 3,
             "scenarios": {"single_stream": {}, "offline": {}, "server": {}},
         },
@@ -113,8 +117,7 @@ def _candidate(made, seeds, sizes, rounds, calls, runtimes, rng):  # type: ignor
                 score = _trial("score", made, seed, size, runtime=runtime, needs=(train.id,))
                 served.setdefault(runtime, score)
                 if made.name == "convnext" and runtime == "onnx-int8":
-                    yield Record(score, "failed", environment=ENVIRONMENT, seconds=4.2, started="2025-11-23T15:00:00+00:00",
-                                 failure=Failure("cannot quantise LayerNorm", "TrialError", "Traceback: …"))  # fmt: skip
+                    yield Record(score, "failed", (), ENVIRONMENT, STARTED, 4.2, failure=REFUSED)
                     continue
                 loss = 0.01 if runtime == "onnx-int8" else 0.0
                 accuracy = made.accuracy - loss - 0.05 * np.log10(max(sizes) / size) + rng.normal(0, 0.003)
@@ -155,7 +158,8 @@ def _served(made, runtime, score, rounds, calls, rng):  # type: ignore[no-untype
         note = "" if p99 else f"not estimable ({calls} of 662 calls)"
         values = [Measurement("latency_p50_ms", float(np.median(samples)), "ms", tuple(samples.tolist())),
                   Measurement("latency_p99_ms", p99, "ms", tuple(samples.tolist()), note),
-                  Measurement("peak_memory_mb", 120 + 40 * speed, "MB"), Measurement("cold_start_ms", 30 * speed, "ms"),
+                  Measurement("peak_memory_mb", 120 + 40 * speed, "MB"),
+                  Measurement("cold_start_ms", 30 * speed, "ms"),
                   Measurement("model_size_mb", made.parameters * 4e-6, "MB")]  # fmt: skip
         windows = [{"rejected": number == 0 and i == 1, "calls": 80} for i in range(5)]
         yield _record(serve, values, {"windows": windows})
@@ -185,8 +189,9 @@ def _served(made, runtime, score, rounds, calls, rng):  # type: ignore[no-untype
 
 
 def _trial(kind, made, seed, size, **fields):  # type: ignore[no-untyped-def]
-    spec = {"candidate": made.name, "seed": seed, "train_size": size, "data": {"name": "fashion_mnist", "checksum": "c0ffee" * 8},
-            **{k: v for k, v in fields.items() if k != "needs"}}  # fmt: skip
+    data = {"name": "fashion_mnist", "checksum": "c0ffee" * 8}
+    spec = {"candidate": made.name, "seed": seed, "train_size": size, "data": data}
+    spec |= {k: v for k, v in fields.items() if k != "needs"}
     return Trial(kind, made.name, spec, seed=seed, train_size=size, **fields)
 
 
@@ -195,9 +200,7 @@ def _finished(trial, values, facts):  # type: ignore[no-untyped-def]
 
 
 def _record(trial, measurements, facts):  # type: ignore[no-untyped-def]
-    return Record(
-        trial, "finished", tuple(measurements), ENVIRONMENT, "2025-11-23T15:00:00+00:00", 3.0, None, facts
-    )
+    return Record(trial, "finished", tuple(measurements), ENVIRONMENT, STARTED, 3.0, None, facts)
 
 
 def make_run(
@@ -230,7 +233,7 @@ def _write_files(record: Record, folder: Path) -> None:
         for epoch in range(1, 6):
             score = 0.88 - 0.3 * 0.5**epoch
             rows.append(
-                f"{epoch},{1.2 * 0.6**epoch:.4f},{score:.4f},{1 - score:.4f},{score - 0.01:.4f},2.0,5000,0.001"
+                f"{epoch},{1.2 * 0.6**epoch:.4f},{score:.4f},{1 - score:.4f},{score - 0.01:.4f},2,5000,.001"
             )
         (folder / "history.csv").write_text("\n".join(rows) + "\n")
     if record.trial.kind == "score":
@@ -240,7 +243,7 @@ def _write_files(record: Record, folder: Path) -> None:
 
 
 def predictions(accuracy: float, seed: int, count: int = 1000) -> bytes:
-    """A predictions.parquet of so many examples whose accuracy is near the given one; Shirt is the weakest class."""
+    """A predictions.parquet whose accuracy is near the given one; Shirt is the weakest class."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 

@@ -16,6 +16,7 @@ from harness.report.plots import (
     WASH,
     Axis,
     Difference,
+    Margins,
     Series,
     Spread,
     _scale,
@@ -23,8 +24,9 @@ from harness.report.plots import (
     axes,
     drawn,
     extent,
-    lay_out,
     name_limit,
+    shortened,
+    text_width,
 )
 
 if TYPE_CHECKING:
@@ -40,7 +42,8 @@ def lines(
     series: Sequence[Series], x: Axis, y: Axis, size: tuple[float, float] = HALF, marks: Sequence[float] = ()
 ) -> Figure:
     """Lines with bands, each named at its end; `marks` are vertical lines; limits are shaded."""
-    figure, ax = axes(*size)
+    end = max((text_width(shortened(s.label, 22), 10.5, s.strong) for s in series), default=0.0)
+    figure, ax = axes(*size, Margins(right=14 + end))
     for s in series:
         if len(s.low) == len(s.x) and len(s.high) == len(s.x) and len(s.x) > 1:
             ax.fill_between(s.x, s.low, s.high, color=s.colour, alpha=0.15, linewidth=0)
@@ -71,12 +74,11 @@ def _limit_line(ax: Axes, y: Axis) -> None:
         ax.set_ylim(min(bottom, low), max(top, high))
         ax.axhspan(bound, ax.get_ylim()[1 if sign == "≤" else 0], color=WASH, linewidth=0, zorder=0)
         ax.axhline(bound, color=MUTED, linewidth=1, zorder=1)
-        name_limit(ax, f"limit {sign} {_tick(bound)}", (0, bound), (3, 3))
+        name_limit(ax, f"limit {sign} {_tick(bound)}", bound)
 
 
 def _name_ends(ax: Axes, series: Sequence[Series], size: float = 10.5) -> None:
     """Each named line's label at its right end, pushed apart vertically so that none overlap."""
-    lay_out(ax)
     ends = []
     for s in series:
         finite = [(a, b) for a, b in zip(s.x, s.y, strict=True) if np.isfinite(b)]
@@ -84,9 +86,9 @@ def _name_ends(ax: Axes, series: Sequence[Series], size: float = 10.5) -> None:
             end = max(finite)
             ends.append((ax.transData.transform(end)[1], s, end))
     ends.sort(key=lambda e: e[0])
-    places = spaced([pixel for pixel, _, _ in ends], size * 1.3, ax.get_window_extent().y1 + size / 2)
+    places = spaced([pixel for pixel, _, _ in ends], size * 1.3, ax.bbox.y1 + size / 2)
     for at, (pixel, s, end) in zip(places, ends, strict=True):
-        name = s.label if len(s.label) <= 22 else s.label[:20] + "…"
+        name = shortened(s.label, 22)
         ax.annotate(
             name, end, (7, at - pixel), textcoords="offset points", va="center",
             fontsize=size, color=s.colour, annotation_clip=False, fontweight="bold" if s.strong else "normal",
@@ -110,7 +112,7 @@ def forest(
     rows: Sequence[Difference], title: str, band: float = 0.0, ratio: bool = False, width: float = 640
 ) -> Figure:
     """Differences with intervals, a row each, against the line of no difference and a band of equivalence."""
-    figure, ax = axes(width, 62 + 24 * len(rows))
+    figure, ax = axes(width, 62 + 24 * len(rows), _row_margins(rows, right=100))
     zero = 1.0 if ratio else 0.0
     if band:
         low, high = (1 / (1 + band), 1 + band) if ratio else (-band, band)
@@ -123,7 +125,7 @@ def forest(
             markeredgewidth=0.8, zorder=3,
         )  # fmt: skip
     _scale(ax, Axis(title, log=ratio), Axis(""))
-    ax.set_yticks(range(len(rows)), [_short(r.label) for r in rows])
+    ax.set_yticks(range(len(rows)), [shortened(r.label) for r in rows])
     ax.set_ylim(len(rows) - 0.4, -0.6)
     ax.tick_params(axis="y", labelcolor=INK, labelsize=11)
     ax.grid(True, axis="x")
@@ -135,14 +137,16 @@ def forest(
     return figure
 
 
-def _short(name: str, length: int = 30) -> str:
-    return name if len(name) <= length else name[: length - 2] + "…"
+def _row_margins(rows: Sequence[Difference] | Sequence[Spread], right: float) -> Margins:
+    """Room at the left for the longest name."""
+    names = max((text_width(shortened(r.label), 11) for r in rows), default=0.0)
+    return Margins(left=names + 12, right=right, top=8, bottom=44)
 
 
 @drawn
 def spreads(rows: Sequence[Spread], x: Axis, width: float = 680) -> Figure:
     """Distributions as rows: p1 to p99 thin, the middle half thick, the median, p99, each round's median."""
-    figure, ax = axes(width, 64 + 26 * len(rows))
+    figure, ax = axes(width, 64 + 26 * len(rows), _row_margins(rows, right=14))
     for i, r in enumerate(rows):
         p1, p25, p50, p75, p99 = np.quantile(np.asarray(r.samples, float), [0.01, 0.25, 0.5, 0.75, 0.99])
         ax.plot([p1, p99], [i, i], color=r.colour, linewidth=1.4, zorder=2)
@@ -156,7 +160,7 @@ def spreads(rows: Sequence[Spread], x: Axis, width: float = 680) -> Figure:
             markeredgewidth=0.8, zorder=4,
         )  # fmt: skip
     _scale(ax, x, Axis(""))
-    ax.set_yticks(range(len(rows)), [_short(r.label) for r in rows])
+    ax.set_yticks(range(len(rows)), [shortened(r.label) for r in rows])
     ax.set_ylim(len(rows) - 0.3, -0.7)
     ax.tick_params(axis="y", labelcolor=INK, labelsize=11)
     ax.grid(True, axis="x")
@@ -174,7 +178,7 @@ def _vertical_limit(ax: Axes, x: Axis) -> None:
         ax.set_xlim(min(left, low), max(right, high))
         ax.axvspan(bound, ax.get_xlim()[1], color=WASH, linewidth=0, zorder=0)
         ax.axvline(bound, color=MUTED, linewidth=1, zorder=1)
-        name_limit(ax, f"limit ≤ {_tick(bound)}", (bound, 1), (4, -2), vertical=True)
+        name_limit(ax, f"limit ≤ {_tick(bound)}", bound, vertical=True)
 
 
 @drawn
@@ -247,6 +251,6 @@ def regions(
     for index, name in enumerate(names):
         inside = winners == index
         if inside.mean() > 0.04:
-            ax.text(float(np.median(grid_x[inside])), float(np.median(grid_y[inside])), _short(name, 22),
+            ax.text(float(np.median(grid_x[inside])), float(np.median(grid_y[inside])), shortened(name, 22),
                     ha="center", va="center", fontsize=10.5)  # fmt: skip
     return figure

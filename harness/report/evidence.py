@@ -13,8 +13,9 @@ from typing import Any
 
 import numpy as np
 
-from harness.analysis.criteria import Constraint, merge_constraints, stem
+from harness.analysis.criteria import Constraint, merge_constraints, parse_objective, stem
 from harness.analysis.predictions import Predictions, predictions_of
+from harness.analysis.sensitivity import Question
 from harness.metrics import METRICS
 from harness.protocols import Recommendation, Row, Tradeoff
 from harness.record import HarnessError, Kind, Measurement, Record
@@ -96,6 +97,14 @@ class Evidence:
         """What was decided under, which `recommend --where` may have changed from the suite's."""
         return merge_constraints((), self.recommendation.constraints or self.suite.decision.constraints)
 
+    @cached_property
+    def question(self) -> Question:
+        """The decision, ready to be asked again at other prices and traffic."""
+        decision = self.suite.decision
+        return Question(
+            self.tradeoff, self.suite, self.limits, parse_objective(decision.objective, decision.value)
+        )
+
     def limit_on(self, metric: str) -> Constraint | None:
         return next((item for item in self.limits if item.metric == metric), None)
 
@@ -163,10 +172,12 @@ class Evidence:
         return [r for r in found if r.trial.runtime == wanted]
 
     def predictions(self, record: Record) -> Predictions | None:
-        """A score trial's answers; None where the file is missing or unreadable (which is logged)."""
+        """A score trial's answers; None where there are none, or they cannot be read (which is logged)."""
         try:
             found = predictions_of(self.run)(record.trial.id)
             return found if isinstance(found, Predictions) else Predictions(*found)
+        except FileNotFoundError:
+            return None
         except (OSError, KeyError, ValueError, HarnessError) as error:
             log.warning("predictions of %s: %s", record.trial.label, error)
             return None

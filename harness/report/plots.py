@@ -22,7 +22,6 @@ from harness.report.palette import MATPLOTLIB_MARKERS, REST
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
-    from matplotlib.text import Annotation
 
 INK, MUTED, GRID, PAPER, WASH = "#1b1f24", "#5a646f", "#e4e8ec", "#ffffff", "#f4f6f8"
 VARIABLES = {
@@ -91,20 +90,43 @@ def drawn(plot: Callable[..., Figure]) -> Callable[..., Figure]:
     return inner
 
 
-def axes(width: float, height: float) -> tuple[Figure, Axes]:
-    """A figure of so many pixels with one pair of axes, laid out when it is saved."""
+Box = tuple[float, float, float, float]
+"""Left, bottom, right, top in pixels."""
+
+
+@dataclass(frozen=True)
+class Margins:
+    """Pixels around the axes. Fixed ones: matplotlib's own layout costs two more drawings a figure."""
+
+    left: float = 46
+    right: float = 14
+    top: float = 30
+    bottom: float = 42
+
+
+def axes(width: float, height: float, margins: Margins | None = None) -> tuple[Figure, Axes]:
+    """A figure of so many pixels with one pair of axes."""
     from matplotlib.figure import Figure
-    from matplotlib.layout_engine import ConstrainedLayoutEngine
 
-    layout = ConstrainedLayoutEngine(w_pad=0.02, h_pad=0.02)
-    figure = Figure(figsize=(width / DPI, height / DPI), layout=layout)
-    return figure, figure.add_subplot()
+    m = margins or Margins()
+    figure = Figure(figsize=(width / DPI, height / DPI))
+    share = (
+        m.left / width,
+        m.bottom / height,
+        1 - (m.left + m.right) / width,
+        1 - (m.top + m.bottom) / height,
+    )
+    return figure, figure.add_axes(share)
 
 
-def lay_out(ax: Axes) -> None:
-    """Fix where everything comes to lie, so that pixels can be asked for."""
-    figure: Any = ax.figure
-    figure.draw_without_rendering()
+def text_width(text: str, size: float, bold: bool = False) -> float:
+    """About how many pixels a text takes in the layout's font."""
+    return len(text) * size * (0.62 if bold else 0.57)
+
+
+def shortened(name: str, length: int = 30) -> str:
+    """A name that fits beside a plot."""
+    return name if len(name) <= length else name[: length - 2] + "…"
 
 
 def svg(figure: Figure) -> str:
@@ -329,56 +351,58 @@ def extent(values: Sequence[float], bounds: Sequence[float], log: bool) -> tuple
     return (10**low, 10**high) if log else (low, high)
 
 
-def _shade_limits(ax: Axes, x: Axis, y: Axis) -> list[Annotation]:
-    """The side of a limit where nothing may ship is shaded, and the limit named."""
+def _shade_limits(ax: Axes, x: Axis, y: Axis) -> list[Box]:
+    """The side of a limit where nothing may ship is shaded, and the limit named; where the names lie."""
     names = []
     (x0, x1), (y0, y1) = ax.get_xlim(), ax.get_ylim()
     for bound, sign, outer in ((x.at_most, "≤", x1), (x.at_least, "≥", x0)):
         if bound is not None and x0 < bound < x1:
             ax.axvspan(bound, outer, color=WASH, linewidth=0, zorder=0)
             ax.axvline(bound, color=MUTED, linewidth=1, zorder=1)
-            names.append(name_limit(ax, f"limit {sign} {_tick(bound)}", (bound, 1), (4, -3), vertical=True))
+            names.append(name_limit(ax, f"limit {sign} {_tick(bound)}", bound, vertical=True))
     for bound, sign, outer in ((y.at_most, "≤", y1), (y.at_least, "≥", y0)):
         if bound is not None and y0 < bound < y1:
             ax.axhspan(bound, outer, color=WASH, linewidth=0, zorder=0)
             ax.axhline(bound, color=MUTED, linewidth=1, zorder=1)
-            names.append(name_limit(ax, f"limit {sign} {_tick(bound)}", (0, bound), (3, 3)))
+            names.append(name_limit(ax, f"limit {sign} {_tick(bound)}", bound))
     return names
 
 
-def name_limit(
-    ax: Axes, text: str, at: tuple[float, float], offset: tuple[float, float], vertical: bool = False
-) -> Annotation:
-    """A limit's name at its line; the other coordinate is a fraction of the axes."""
-    where: Any = ("data", "axes fraction") if vertical else ("axes fraction", "data")
+def name_limit(ax: Axes, text: str, at: float, vertical: bool = False) -> Box:
+    """A limit's name at its line (a vertical one's at the top), and the pixels that it takes."""
+    size, where = 10.0, ("data", "axes fraction") if vertical else ("axes fraction", "data")
+    point, offset = ((at, 1.0), (4.0, -3.0)) if vertical else ((0.0, at), (3.0, 3.0))
     anchor: Any = "top" if vertical else "baseline"
-    return ax.annotate(
-        text, at, offset, xycoords=where, textcoords="offset points", va=anchor, fontsize=10, color=MUTED
-    )
+    coordinates: Any = where
+    ax.annotate(
+        text, point, offset, xycoords=coordinates, textcoords="offset points", va=anchor,
+        fontsize=size, color=MUTED,
+    )  # fmt: skip
+    if vertical:
+        left, top = float(ax.transData.transform((at, ax.get_ylim()[0]))[0]) + 4, ax.bbox.y1 - 3
+        return left, top - 1.3 * size, left + text_width(text, size), top
+    left, bottom = ax.bbox.x0 + 3, float(ax.transData.transform((ax.get_xlim()[0], at))[1]) + 1
+    return left, bottom, left + text_width(text, size), bottom + 1.3 * size
 
 
 def label_points(
     ax: Axes,
     points: Sequence[tuple[float, float, str, bool]],
-    others: Sequence[Annotation] = (),
+    others: Sequence[Box] = (),
     size: float = 9.5,
 ) -> None:
     """Names beside points, each on the side where it meets no other name or point.
 
     Greedy over eight places, the chosen first; a name without a free place is left out.
     """
-    lay_out(ax)
     pixels = [tuple(ax.transData.transform((x, y))) for x, y, _, _ in points]
-    frame = ax.get_window_extent()
-    taken = [(px - 6, py - 6, px + 6, py + 6) for px, py in pixels]
-    for other in others:
-        area = other.get_window_extent()
-        taken.append((area.x0, area.y0, area.x1, area.y1))
+    frame = ax.bbox
+    taken = [(px - 6, py - 6, px + 6, py + 6) for px, py in pixels] + list(others)
     order = sorted(range(len(points)), key=lambda i: (not points[i][3], -pixels[i][1]))
     for i in order:
         x, y, name, chosen = points[i]
-        name = name if len(name) <= 30 else name[:28] + "…"
-        width, height = len(name) * size * (0.62 if chosen else 0.56), size * 1.25
+        name = shortened(name)
+        width, height = text_width(name, size, chosen), size * 1.25
         for dx, dy, ha in _places(11 if chosen else 8):
             left = pixels[i][0] + dx - (width if ha == "right" else width / 2 if ha == "center" else 0)
             box = (left, pixels[i][1] + dy - height / 2, left + width, pixels[i][1] + dy + height / 2)
@@ -408,5 +432,5 @@ def _places(gap: float) -> tuple[tuple[float, float, str], ...]:
     )  # fmt: skip
 
 
-def _overlap(a: tuple[float, float, float, float], b: tuple[float, float, float, float]) -> bool:
+def _overlap(a: Box, b: Box) -> bool:
     return a[0] < b[2] and b[0] < a[2] and a[1] < b[3] and b[1] < a[3]

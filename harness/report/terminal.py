@@ -1,49 +1,59 @@
-"""The end of `run` and `recommend` on a terminal: the verdict, a narrow table, where the report lies."""
+"""The end of `run` and `recommend` on a terminal: a narrow table, the verdict, where the report lies."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from harness.protocols import Estimate, Recommendation, Row, Tradeoff
 from harness.report import numbers as n
 
 if TYPE_CHECKING:
-    from rich.console import Group
+    from rich.console import Console, ConsoleOptions, RenderResult
     from rich.table import Table
     from rich.text import Text
 
 MOST_ROWS = 12
+MOST_NAME = 34
+USUAL = ("accuracy", "r2", "ndcg@10", "latency_p99_ms", "latency_p50_ms", "cost_per_million_usd")
+
+
+@dataclass(frozen=True)
+class Summary:
+    """A rich renderable that shows as many metrics as the terminal is wide."""
+
+    tradeoff: Tradeoff
+    recommendation: Recommendation
+    report: str = ""
+    most_rows: int = MOST_ROWS
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        from rich.padding import Padding
+        from rich.text import Text
+
+        yield _table(self, options.max_width)
+        left = len(self.tradeoff.rows) - self.most_rows
+        yield Text(f"  … {left} more in the report\n" if left > 0 else "", style="dim")
+        lines = [Text.assemble(*verdict(self.tradeoff, self.recommendation))]
+        lines += [Text(n.prose(reason), style="dim") for reason in self.recommendation.reasons[:3]]
+        warnings = dict.fromkeys((*self.recommendation.warnings, *self.tradeoff.warnings))
+        lines += [Text(f"Note: {n.prose(warning)}", style="yellow") for warning in list(warnings)[:4]]
+        yield from (Padding(line, (0, 0, 0, 2)) for line in lines)
+        if self.report:
+            # Unbroken, so that a terminal can open it.
+            yield Text(f"  Report: {self.report}", no_wrap=True, overflow="ignore")
 
 
 def terminal_summary(
-    tradeoff: Tradeoff,
-    recommendation: Recommendation,
-    *,
-    report: str = "",
-    most_rows: int = MOST_ROWS,
-    metrics: tuple[str, ...] = (),
-) -> Group:
-    """What `run` and `recommend` print at their end, a rich renderable.
+    tradeoff: Tradeoff, recommendation: Recommendation, *, report: str = "", most_rows: int = MOST_ROWS
+) -> Summary:
+    """What `run` and `recommend` print at their end.
 
     Args:
         report: where the report lies; empty to leave the line out.
-        metrics: columns; else the objective, the limited metrics, p50 latency and cost per million.
     """
-    from rich.console import Group
-    from rich.padding import Padding
-    from rich.text import Text
-
-    shown = metrics or _columns(tradeoff, recommendation)
-    parts: list[object] = [_table(tradeoff, recommendation, shown, most_rows), Text()]
-    parts.append(Padding(Text.assemble(*_verdict(tradeoff, recommendation)), (0, 1)))
-    parts += [Padding(Text(reason, style="dim"), (0, 1)) for reason in recommendation.reasons[:3]]
-    parts += [
-        Padding(Text(f"Note: {w}", style="yellow"), (0, 1))
-        for w in (*recommendation.warnings, *tradeoff.warnings)[:4]
-    ]
-    if report:
-        parts.append(Padding(Text(f"Report: {report}", no_wrap=True, overflow="fold"), (0, 1)))
-    return Group(*parts)  # type: ignore[arg-type]
+    return Summary(tradeoff, recommendation, report, most_rows)
 
 
 def summary_text(
@@ -54,20 +64,29 @@ def summary_text(
 
     from rich.console import Console
 
-    console = Console(file=io.StringIO(), width=width, color_system=None, legacy_windows=False)
+    stream = io.StringIO()
+    console = Console(file=stream, width=width, color_system=None, legacy_windows=False)
     console.print(terminal_summary(tradeoff, recommendation, report=report))
-    lines = console.file.getvalue().splitlines()  # type: ignore[attr-defined]
-    return "\n".join(line.rstrip() for line in lines) + "\n"
+    return "\n".join(line.rstrip() for line in stream.getvalue().splitlines()) + "\n"
 
 
-def _columns(tradeoff: Tradeoff, recommendation: Recommendation) -> tuple[str, ...]:
-    from harness.analysis.criteria import merge_constraints
-
-    words = recommendation.objective.split()
-    limited = [c.metric for c in merge_constraints((), recommendation.constraints)]
-    usual = ["accuracy", "r2", "ndcg@10", "latency_p50_ms", "cost_per_million_usd"]
-    wanted = dict.fromkeys([*words[1:2], *limited, *usual])
-    return tuple(m for m in wanted if m in tradeoff.metrics)[:5] or tradeoff.metrics[:4]
+def verdict(tradeoff: Tradeoff, recommendation: Recommendation) -> list[str | tuple[str, str]]:
+    """One sentence: what to do, how sure."""
+    choice = recommendation.choice or ""
+    count = n.counted(len(tradeoff.rows), "variant")
+    match recommendation.verdict:
+        case "recommend":
+            sure = n.percent(recommendation.probability_best)
+            return ["Ship ", (choice, "bold green"), f": the best of {count} with probability {sure}."]
+        case "tie":
+            others = [v for v in recommendation.tied_with if v != choice]
+            more = f" and {len(others) - 3} more" if len(others) > 3 else ""
+            named = ", ".join(others[:3]) + more if more else n.listed(others)
+            return ["A tie. Ship ", (choice, "bold green"), f", the cheapest; not told apart from {named}."]
+        case "none_feasible":
+            return [("Ship none of them: no variant meets every limit.", "bold yellow")]
+        case _:
+            return [("No decision: not enough evidence.", "bold yellow")]
 
 
 def ranked(tradeoff: Tradeoff, recommendation: Recommendation) -> list[Row]:
@@ -81,30 +100,55 @@ def ranked(tradeoff: Tradeoff, recommendation: Recommendation) -> list[Row]:
     return sorted(tradeoff.rows, key=place)
 
 
-def _table(
-    tradeoff: Tradeoff, recommendation: Recommendation, metrics: tuple[str, ...], most_rows: int
-) -> Table:
+def _wanted(summary: Summary) -> list[str]:
+    """Metrics in the order in which they get a column: objective, limits, the usual ones."""
+    from harness.analysis.criteria import merge_constraints
+
+    objective = summary.recommendation.objective.split()[1:2]
+    limited = [c.metric for c in merge_constraints((), summary.recommendation.constraints)]
+    known = summary.tradeoff.metrics
+    return [m for m in dict.fromkeys([*objective, *limited, *USUAL]) if m in known] or list(known[:3])
+
+
+def _table(summary: Summary, width: int) -> Table:
     from rich import box
     from rich.table import Table
     from rich.text import Text
 
+    shown = ranked(summary.tradeoff, summary.recommendation)[: summary.most_rows]
+    limited = bool(summary.recommendation.constraints)
+    metrics = _fitting(summary, shown, width)
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold", show_edge=False)
-    table.add_column("variant", overflow="fold")
+    table.add_column("variant", no_wrap=True, overflow="ellipsis", max_width=MOST_NAME)
     for name in metrics:
-        unit = n.unit(name)
-        table.add_column(n.label(name) + (f" ({unit})" if unit else ""), justify="right")
-    table.add_column("meets limits" if recommendation.constraints else "best", justify="right")
-    rows = ranked(tradeoff, recommendation)
-    for row in rows[:most_rows]:
-        style = "bold" if row.variant == recommendation.choice else ""
-        mark = "* " if row.variant == recommendation.choice else "  "
-        probability = row.feasible_probability if recommendation.constraints else row.best_probability
+        table.add_column(_head(name), justify="right", no_wrap=True, overflow="ellipsis")
+    table.add_column("within limits" if limited else "best", justify="right", no_wrap=True)
+    for row in shown:
+        chosen = row.variant == summary.recommendation.choice
+        probability = row.feasible_probability if limited else row.best_probability
         last = n.percent(probability) if probability is not None else "–"
         cells = [_cell(row.estimates.get(name)) for name in metrics]
-        table.add_row(Text(mark + row.variant), *cells, Text(last), style=style)
-    if len(rows) > most_rows:
-        table.add_row(Text(f"  … {len(rows) - most_rows} more in the report"))
+        name = Text(("* " if chosen else "  ") + row.variant)
+        table.add_row(name, *cells, Text(last), style="bold" if chosen else "")
     return table
+
+
+def _fitting(summary: Summary, rows: Sequence[Row], width: int) -> list[str]:
+    """As many of the wanted metrics as fit, at least one."""
+    names = min(MOST_NAME, 2 + max((len(row.variant) for row in rows), default=7))
+    left, kept = width - names - 17, list[str]()
+    for name in _wanted(summary):
+        cells = [_cell(row.estimates.get(name)).plain for row in rows]
+        left -= 3 + max([len(_head(name)), *map(len, cells)])
+        if kept and left < 0:
+            break
+        kept.append(name)
+    return kept
+
+
+def _head(name: str) -> str:
+    unit = n.unit(name)
+    return f"{n.label(name)}, {unit}" if unit else n.label(name)
 
 
 def _cell(estimate: Estimate | None) -> Text:
@@ -112,28 +156,9 @@ def _cell(estimate: Estimate | None) -> Text:
 
     shown = n.estimate(estimate)
     if shown.number is None:
-        return Text(shown.value, style="red" if shown.value.startswith("failed") else "dim")
+        failed = shown.value.startswith("failed")
+        return Text("failed" if failed else shown.value[:24], style="red" if failed else "dim")
     text = Text(shown.value)
     if shown.interval:
         text.append(f" {shown.interval}", style="dim")
     return text
-
-
-def _verdict(tradeoff: Tradeoff, recommendation: Recommendation) -> list[str | tuple[str, str]]:
-    choice = recommendation.choice or ""
-    sure = n.percent(recommendation.probability_best)
-    count = n.counted(len(tradeoff.rows), "variant")
-    match recommendation.verdict:
-        case "recommend":
-            return [("Ship ", ""), (choice, "bold green"), f": best of {count} with probability {sure}."]
-        case "tie":
-            others = [v for v in recommendation.tied_with if v != choice]
-            return [
-                "A tie between ",
-                (choice, "bold"),
-                f" and {n.listed(others[:3])}; ship the cheaper, {choice}.",
-            ]
-        case "none_feasible":
-            return [("No variant meets every limit.", "bold yellow")]
-        case _:
-            return [("Not enough evidence to decide.", "bold yellow")]

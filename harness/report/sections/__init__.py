@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from harness.protocols import Section
 from harness.report.evidence import Evidence
 from harness.report.sections.money import costs
-from harness.report.sections.outlook import flips, next_steps
+from harness.report.sections.outlook import flips, next_steps, value
 from harness.report.sections.quality import by_class, calibration, learning_curves, training_size
 from harness.report.sections.serving import batches, latency, load
 from harness.report.sections.tradeoff import differences, pareto, tradeoff_table
@@ -22,6 +22,7 @@ SECTIONS: Mapping[str, Callable[[Evidence], Section | None]] = {
     "differences": differences,
     "flips": flips,
     "costs": costs,
+    "value": value,
     "training_size": training_size,
     "training": learning_curves,
     "by_class": by_class,

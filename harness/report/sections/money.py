@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from harness.analysis.cost import Price, amortisation_requests, price_of
+from harness.analysis.sensitivity import PRICE_BAND, at_price_band, depends_on_money
 from harness.protocols import Row, Section
 from harness.record import SuiteError
 from harness.report import numbers as n
 from harness.report.blocks import Block, Cell, Column, Table, section, text
 from harness.report.evidence import Evidence
 from harness.report.sections.tradeoff import plane
-
-SPREAD = 0.3
-"""Published prices of one machine differ by this much between sources, terms and regions."""
 
 
 def costs(e: Evidence) -> Section | None:
@@ -25,6 +23,8 @@ def costs(e: Evidence) -> Section | None:
     ):
         return None
     blocks: list[Block] = [text(basis(e)), _table(e)]
+    band = _price_band(e)
+    blocks += [text(band)] if band else []
     picture = plane(e, "cost_per_million_usd", e.quality_metric)
     blocks += [picture] if picture else []
     sentence = _amortisation(e)
@@ -60,7 +60,7 @@ def _table(e: Evidence) -> Table:
     million, month, training = "cost_per_million_usd", "cost_per_month_usd", "train_cost_usd"
     rows = []
     for row in e.rows:
-        cheap, dear = (_scaled(row, million, 1 + sign * SPREAD) for sign in (-1, 1))
+        cheap, dear = (_scaled(row, million, 1 + sign * PRICE_BAND) for sign in (-1, 1))
         rows.append(
             (
                 Cell(row.variant, key=e.palette.swatch(row.candidate, row.runtime)),
@@ -95,6 +95,18 @@ def _money(row: Row, metric: str, note: bool = True) -> Cell:
 def _scaled(row: Row, metric: str, factor: float) -> Cell:
     value = _value(row, metric)
     return Cell("") if value is None else Cell(n.plain(value * factor), sort=value * factor)
+
+
+def _price_band(e: Evidence) -> str:
+    """Whether the decision survives a price 30 % off."""
+    if e.recommendation.choice is None or not depends_on_money(e.question):
+        return ""
+    winners = at_price_band(e.question)
+    now = winners["as priced"]
+    changed = [f"at {name} it would be {who}" for name, who in winners.items() if who != now]
+    if changed:
+        return f"The best choice as priced is {now}; {n.listed(changed)}."
+    return f"The best choice, {now}, is the same at a price 30 % lower and 30 % higher."
 
 
 def _amortisation(e: Evidence) -> str:

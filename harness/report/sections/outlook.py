@@ -1,55 +1,131 @@
-"""What would change the answer, what it is worth, and what to measure next."""
+"""What would change the answer, what quality is worth, and what to measure next."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator
 from typing import Any
 
-from harness.protocols import Section
+import numpy as np
+
+from harness.analysis.cost import SECONDS_PER_MONTH
+from harness.analysis.sensitivity import NOBODY, break_even, winner_map
+from harness.protocols import Row, Section
+from harness.report import charts, plots
 from harness.report import numbers as n
-from harness.report.blocks import Block, Bullets, Cell, Column, Table, section, text
+from harness.report.blocks import Block, Bullets, Cell, Column, Picture, Table, section, text
 from harness.report.evidence import Evidence
+from harness.report.palette import REST
 from harness.report.sections.verdict import flip_sentence, switches
 
 
 def flips(e: Evidence) -> Section | None:
-    """Switch points: at which traffic, price, limit or training size another variant is the choice."""
+    """Switch points over limits, traffic and price, and the map of winners over the last two."""
     items = switches(e)
-    if not items:
+    blocks: list[Block] = [Bullets(tuple((flip_sentence(e, item),) for item in items))] if items else []
+    if e.recommendation.choice and not items:
+        blocks.append(
+            text("No change of a limit, of traffic or of the price within reach changes the answer.")
+        )
+    picture = _map(e) if e.recommendation.choice else None
+    blocks += [picture] if picture else []
+    return section("What would change the answer", blocks)
+
+
+def _map(e: Evidence) -> Picture | None:
+    """Who wins over traffic and price; None where one variant wins everywhere or money does not matter."""
+    found = winner_map(e.question)
+    if found is None:
         return None
-    return section(
-        "What would change the answer", [Bullets(tuple((flip_sentence(e, item),) for item in items))]
+    names = list(dict.fromkeys(name for line in found.winners for name in line if name != NOBODY))
+    if len({name for line in found.winners for name in line}) < 2:
+        return None
+    places = {name: i for i, name in enumerate(names)} | {NOBODY: -1}
+    winners = np.array([[places[name] for name in line] for line in found.winners])
+    rows = {row.variant: row for row in e.rows}
+    colours = [e.palette.colour(rows[name].candidate) if name in rows else REST for name in names]
+    figure = charts.regions(
+        found.usd_per_hour,
+        found.qps,
+        winners,
+        names,
+        colours,
+        plots.Axis("Price of a machine, USD per hour (log scale)", log=True),
+        plots.Axis("Traffic, requests per second (log scale)", log=True),
     )
+    caption = "The choice under other traffic and prices; pale where no variant meets the limits."
+    return Picture(plots.svg(figure), caption, "Winner over traffic and price", "half")
+
+
+def value(e: Evidence) -> Section | None:
+    """What one more right answer must be worth for the better variant to pay, against each cheaper one."""
+    if e.chosen is None:
+        return None
+    cheaper = [row for row in e.rows if _cost(row) is not None and (_cost(row) or 0) < (_cost(e.chosen) or 0)]
+    dearer = [row for row in e.rows if _more_accurate(row, e.chosen) and row not in cheaper]
+    requests = e.suite.decision.traffic.qps * SECONDS_PER_MONTH
+    rows = [
+        *(_worth(e, e.chosen, row, requests) for row in cheaper[:6]),
+        *(_worth(e, row, e.chosen, requests) for row in dearer[:6]),
+    ]
+    kept = tuple(row for row in rows if row)
+    if not kept:
+        return None
+    columns = (
+        Column("instead of", numeric=False),
+        Column("take", numeric=False),
+        Column("if one more right answer is worth", "USD"),
+    )
+    lead = (
+        "The dearer, more accurate variant pays where an additional right answer is worth more than this: "
+        "the difference in monthly cost over the difference in right answers."
+    )
+    return section("What quality must be worth", [text(lead), Table(columns, kept, kind="compact")])
+
+
+def _cost(row: Row) -> float | None:
+    estimate = row.estimates.get("cost_per_month_usd")
+    return estimate.value if estimate else None
+
+
+def _more_accurate(row: Row, than: Row) -> bool:
+    ours, theirs = row.estimates.get("accuracy"), than.estimates.get("accuracy")
+    if ours is None or theirs is None or ours.value is None or theirs.value is None:
+        return False
+    return ours.value > theirs.value
+
+
+def _worth(e: Evidence, better: Row, cheaper: Row, requests: float) -> tuple[Cell, ...] | None:
+    estimate = break_even(e.tradeoff, better.variant, cheaper.variant, requests)
+    if estimate.value is None:
+        return None
+    shown = n.estimate(estimate)
+    return (Cell(cheaper.variant), Cell(better.variant), Cell(shown.value, shown.interval, shown.number))
 
 
 def next_steps(e: Evidence) -> Section | None:
     """The next measurements, by what they are worth per dollar."""
     if not e.next_steps:
         return None
-    names = [k for k in e.next_steps[0] if not isinstance(e.next_steps[0][k], dict | list)]
+    names = [k for k, v in e.next_steps[0].items() if not isinstance(v, dict | list | tuple)]
     rows = tuple(tuple(_cell(step.get(name)) for name in names) for step in e.next_steps[:12])
-    numeric = [all(isinstance(step.get(name), int | float) for step in e.next_steps) for name in names]
-    columns = tuple(
-        Column(_title(name), numeric=is_number) for name, is_number in zip(names, numeric, strict=True)
-    )
+    columns = tuple(_columns(e, names))
     lead = (
-        "What would sharpen the decision most, best first. `run SUITE --until-decided` does these by itself."
+        "What would sharpen the decision most, best first; `run SUITE --until-decided` does these by itself."
     )
-    blocks: list[Block] = [text(lead), Table(columns, rows)]
-    return section("What to measure next", blocks)
+    return section("What to measure next", [text(lead), Table(columns, rows)])
 
 
-def _cell(value: Any) -> Cell:
-    if isinstance(value, float):
-        return Cell(n.plain(value), sort=value)
-    if isinstance(value, int):
-        return Cell(f"{value:,}", sort=value)
-    return Cell("" if value is None else str(value))
+def _columns(e: Evidence, names: list[str]) -> Iterator[Column]:
+    for name in names:
+        numeric = all(isinstance(step.get(name), int | float) for step in e.next_steps)
+        title = name.removesuffix("_usd").removesuffix("_seconds").replace("_", " ")
+        unit = "USD" if name.endswith("_usd") else "s" if name.endswith("_seconds") else ""
+        yield Column(title, unit, numeric)
 
 
-def _title(name: str) -> str:
-    return name.removesuffix("_usd").replace("_", " ") + (", USD" if name.endswith("_usd") else "")
-
-
-def runner_up(e: Evidence) -> Mapping[str, Any] | None:
-    return next(iter(e.recommendation.runners_up), None)
+def _cell(found: Any) -> Cell:
+    if isinstance(found, bool) or found is None:
+        return Cell("" if found is None else "yes" if found else "no")
+    if isinstance(found, int | float):
+        return Cell(n.plain(float(found)), sort=float(found))
+    return Cell(n.prose(str(found)))

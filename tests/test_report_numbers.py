@@ -1,0 +1,104 @@
+"""Numbers as the report writes them: digits from the interval, honest probabilities, plain words."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from harness.analysis.criteria import parse_constraint
+from harness.protocols import Estimate
+from harness.report import numbers as n
+
+
+@pytest.mark.parametrize(
+    ("value", "low", "high", "shown"),
+    [
+        (0.8942, 0.8891, 0.8993, ("0.894", "0.889–0.899")),
+        (3.142, 3.021, 3.263, ("3.14", "3.02–3.26")),
+        (12345.0, 12045.0, 12645.0, ("12,300", "12,000–12,600")),
+        (-0.0121, -0.0241, -0.0001, ("−0.012", "−0.024 to 0.000")),
+        (1.5, 0.4, 3.1, ("1.5", "0.4–3.1")),
+    ],
+)
+def test_an_interval_decides_the_digits(
+    value: float, low: float, high: float, shown: tuple[str, str]
+) -> None:
+    assert n.interval(value, low, high) == shown
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        (0.0, "0"),
+        (7850.0, "7,850"),
+        (3_400_000.0, "3.40\u202fM"),
+        (1.25e9, "1.25\u202fG"),
+        (0.01234, "0.0123"),
+        (-2.5, "−2.50"),
+        (7.6e-5, "7.60·10⁻⁵"),
+        (math.nan, "not finite"),
+    ],
+)
+def test_a_number_without_an_interval_has_three_digits(value: float, shown: str) -> None:
+    assert n.plain(value) == shown
+
+
+@given(st.floats(allow_nan=True, allow_infinity=True), st.floats(0, 1e12), st.floats(0, 1e12))
+def test_any_estimate_can_be_shown(value: float, below: float, above: float) -> None:
+    shown = n.estimate(Estimate(value, value - below, value + above))
+    assert shown.value
+
+
+@given(st.floats(1e-3, 1e5), st.floats(1e-3, 0.5))
+def test_the_shown_value_lies_within_its_interval(value: float, width: float) -> None:
+    shown, _ = n.interval(value, value * (1 - width), value * (1 + width))
+    assert value * (1 - width) <= float(shown.replace(",", "")) <= value * (1 + width)
+
+
+def test_what_is_no_number_says_why() -> None:
+    assert n.estimate(Estimate(None, note="not estimable (120 of 662 calls)")).value.startswith(
+        "not estimable"
+    )
+    assert n.estimate(None).value == "not measured"
+
+
+@pytest.mark.parametrize(
+    ("p", "shown"),
+    [(1.0, "over 99\u202f%"), (0.0, "under 1\u202f%"), (0.973, "97\u202f%"), (None, "not known")],
+)
+def test_no_probability_is_shown_as_certain(p: float | None, shown: str) -> None:
+    assert n.percent(p) == shown
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("latency_p99_ms <= 10", "p99 latency at most 10\u202fms"),
+        ("cost_per_million_usd <= 0.5", "cost per million at most $0.50"),
+        ("accuracy[class=3] >= 0.7", "accuracy (class 3) at least 0.7"),
+        (
+            "throughput_at_slo_qps >= 1200 with 0.95",
+            "load within the limit at least 1,200\u202f1/s, 95\u202f% sure",
+        ),
+    ],
+)
+def test_limits_are_said_in_words(text: str, words: str) -> None:
+    assert n.limit_words(parse_constraint(text)) == words
+
+
+def test_metric_names_in_sentences_become_words() -> None:
+    said = n.prose("It meets latency_p99_ms <= 10: is 3.2 (2.9 to 3.5), and model_size_mb is small.")
+    assert (
+        said
+        == "It meets p99 latency at most 10\u202fms: is 3.2 (2.9 to 3.5)\u202fms, and model size is small."
+    )
+
+
+def test_small_words() -> None:
+    assert n.counted(1, "seed") == "1 seed" and n.counted(1200, "seed") == "1,200 seeds"
+    assert n.listed(["a", "b", "c"]) == "a, b and c"
+    assert n.seconds(200) == "3\u202fmin 20\u202fs"
+    assert n.money(-1234.5) == "−$1,234" and n.money(0.089) == "$0.089"
