@@ -250,10 +250,13 @@ def _log_line(x: np.ndarray, late: np.ndarray, counts: np.ndarray, promise: floa
 
 def _without_crossing(points: Sequence[LoadPoint], bound: float, promise: float) -> Capacity:
     valid = [p for p in points if p.valid]
-    if len(valid) < 3:
-        reasons = {p.note for p in points if not p.valid}
-        return Capacity(None, None, None, None, tuple(points), f"too noisy ({'; '.join(sorted(reasons))})")
-    lowest = min(valid, key=lambda p: p.offered)
+    lowest = min(valid, key=lambda p: p.offered) if valid else None
+    # A load that was too noisy at the low end leaves open what the server would have done there.
+    unknown_below = lowest is None or any(p.offered < lowest.offered for p in points)
+    if lowest is None or len(valid) < 3 or (lowest.late_share > promise and unknown_below):
+        invalid = [p for p in points if not p.valid]
+        note = f"too noisy ({len(invalid)} of {len(points)} runs: {invalid[0].note if invalid else ''})"
+        return Capacity(None, None, None, None, tuple(points), note)
     if lowest.late_share > promise:
         note = f"below {lowest.offered:.3g} per s: there {lowest.late_share:.1%} of requests are late already"
         return Capacity(0.0, 0.0, lowest.offered, None, tuple(points), note)

@@ -1,0 +1,142 @@
+"""`doctor --self-check`: models and queues with known truths, through the path that measures variants."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from harness.protocols import Job, Outcome
+from harness.record import Trial, TrialError
+from harness.serving.queues import true_capacity
+from harness.serving.serve import serve
+
+LIMIT_S = 120.0
+SLEEP_MS = 2.0
+SLEEP_LIMIT_MS = 10.0
+
+
+@dataclass(frozen=True)
+class Check:
+    """One known truth and what was measured.
+
+    Args:
+        tolerance: allowed relative difference; 0 where a verdict is expected.
+        note: why there is no measured value.
+    """
+
+    name: str
+    expected: float | str
+    measured: float | str | None
+    tolerance: float
+    note: str = ""
+
+    @property
+    def ratio(self) -> float | None:
+        if isinstance(self.measured, float) and isinstance(self.expected, float):
+            return self.measured / self.expected
+        return None
+
+    @property
+    def passed(self) -> bool:
+        if self.ratio is not None:
+            return abs(self.ratio - 1) <= self.tolerance
+        return self.measured == self.expected
+
+    def as_json(self) -> dict[str, Any]:
+        return {**asdict(self), "ratio": self.ratio, "passed": self.passed}
+
+
+def run_checks(
+    progress: Callable[[str], object] = lambda line: None, server_seconds: float = 30.0
+) -> list[Check]:
+    """All checks, about a minute; each is one or two serve trials."""
+    checks: list[Check] = []
+    for name, check in (
+        ("a model that busy-waits 5 ms", busy_wait),
+        ("a model that takes 2 ms, and every 50th time 20 ms", two_valued),
+        ("a sleeping server's capacity against its queue on paper", lambda: sleeping_server(server_seconds)),
+        ("two identical models", identical_pair),
+    ):
+        progress(f"self-check: {name} …")
+        try:
+            checks += check()
+        except TrialError as error:
+            checks.append(Check(name, "an answer", None, 0.0, error.reason))
+    return checks
+
+
+def busy_wait() -> list[Check]:
+    outcome = measure({"kind": "busy", "ms": 5.0}, {"name": "single_stream", "seconds": 3.0})
+    return [_check("busy-wait 5 ms: p50", 5.0, outcome, "latency_p50_ms", 0.03)]
+
+
+def two_valued() -> list[Check]:
+    args = {"kind": "two_valued", "ms": 2.0, "slow_ms": 20.0, "every": 50}
+    outcome = measure(args, {"name": "single_stream", "seconds": 3.0})
+    return [
+        _check("2 ms, every 50th 20 ms: p50", 2.0, outcome, "latency_p50_ms", 0.05),
+        _check("2 ms, every 50th 20 ms: p99", 20.0, outcome, "latency_p99_ms", 0.10),
+    ]
+
+
+def sleeping_server(seconds: float = 30.0, seed: int = 0) -> list[Check]:
+    """A server that sleeps 2 ms, one request at a time, with a p99 limit of 10 ms: an M/D/1 queue."""
+    scenario = {
+        "name": "server",
+        "latency_p99_ms": SLEEP_LIMIT_MS,
+        "max_batch": 1,
+        "max_wait_ms": 0.0,
+        "seconds": seconds,
+    }
+    outcome = measure({"kind": "sleeping", "ms": SLEEP_MS}, scenario, seed)
+    expected = true_capacity(lambda batch, call: SLEEP_MS / 1e3, SLEEP_LIMIT_MS / 1e3, high=1e3 / SLEEP_MS)
+    name = f"sleeping {SLEEP_MS:g} ms, p99 limit {SLEEP_LIMIT_MS:g} ms: capacity per s"
+    return [_check(name, expected, outcome, "throughput_at_slo_qps", 0.10)]
+
+
+def identical_pair(seed: int = 0) -> list[Check]:
+    args = {"kind": "loop", "multiplications": 20}
+    opponent = {"subject": "harness.serving.known", "task": "known", "args": args}
+    outcome = measure(args, {"name": "duel", "opponent": opponent, "seconds": 3.0}, seed)
+    return [Check("two identical models", "not separated", str(outcome.facts["duel"]["verdict"]), 0.0)]
+
+
+def measure(args: Mapping[str, Any], scenario: Mapping[str, Any], seed: int = 0) -> Outcome:
+    """One serve trial of a known model, through `serve` as any variant's."""
+    spec = {
+        "subject": "harness.serving.known",
+        "task": "known",
+        "args": dict(args),
+        "scenario": dict(scenario),
+        "round": 0,
+        "seed": seed,
+    }
+    trial = Trial("serve", "known", spec, scenario=str(scenario["name"]), round=0, time_limit_s=LIMIT_S)
+    with tempfile.TemporaryDirectory() as folder:
+        return serve(Job(trial, Path(folder), {}, lambda event: None))
+
+
+def as_table(checks: list[Check]) -> str:
+    """Expected, measured, ratio."""
+    width = max(len(check.name) for check in checks)
+    lines = [f"{'check':<{width}}  {'expected':>13}  {'measured':>13}  {'ratio':>6}"]
+    for check in checks:
+        ratio = f"{check.ratio:6.3f}" if check.ratio is not None else "     -"
+        verdict = "ok" if check.passed else f"FAILED (allowed ±{check.tolerance:.0%}) {check.note}".rstrip()
+        cells = f"{_cell(check.expected):>13}  {_cell(check.measured):>13}  {ratio}"
+        lines.append(f"{check.name:<{width}}  {cells}  {verdict}")
+    return "\n".join(lines)
+
+
+def _check(name: str, expected: float, outcome: Outcome, metric: str, tolerance: float) -> Check:
+    found = next(m for m in outcome.measurements if m.metric == metric and not m.at)
+    return Check(name, expected, found.value, tolerance, found.note)
+
+
+def _cell(value: float | str | None) -> str:
+    if value is None:
+        return "-"
+    return f"{value:.3f}" if isinstance(value, float) else value
