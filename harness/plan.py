@@ -17,7 +17,8 @@ from harness.record import KINDS, Kind, Record, Resources, SuiteError, Trial, co
 from harness.streams import generator
 from harness.suite.code import Versions
 from harness.suite.draft import hint
-from harness.suite.schema import Candidate, Serving, Suite, Training
+from harness.suite.schema import Candidate, Suite, Training
+from harness.suite.variants import runtimes_of
 
 REFERENCE = {"sklearn": "sklearn", "onnx": "onnx"}
 """Kind of model reference → the runtime that its quality is measured on first; torch for all others."""
@@ -116,7 +117,7 @@ class _Planner:
 
     def score_trials(self, fitted: Iterable[Trial]) -> list[Trial]:
         """The largest size on every runtime, smaller ones on the reference runtime alone."""
-        runtimes = runtimes_of(self.candidate, self.suite.serving)
+        runtimes = runtimes_of(self.candidate.model, self.suite.serving.runtimes)
         reference = REFERENCE.get(self.kind, "torch")
         first = reference if reference in runtimes else runtimes[0]
         trials = []
@@ -180,17 +181,6 @@ class _Planner:
         complete = {**spec, "code": self.versions(kind, spec)}
         resources = Resources(cpus, 0.0 if self.kind in ("sklearn", "onnx") else gpus, claim.memory_mb)
         return Trial(kind, self.name, complete, resources=resources, time_limit_s=limit, **fields)
-
-
-def runtimes_of(candidate: Candidate, serving: Serving) -> list[str]:
-    """The runtimes of the suite that a candidate can have: estimators and ONNX files have no torch form."""
-    kind = candidate.model.rpartition(":")[0]
-    if kind == "sklearn":
-        named = ["sklearn" if runtime == "torch" else runtime for runtime in serving.runtimes]
-        return [r for r in dict.fromkeys(named) if not r.startswith("torch")]
-    if kind == "onnx":
-        return [r for r in serving.runtimes if r.startswith("onnx")]
-    return [r for r in serving.runtimes if r != "sklearn"]
 
 
 def interleaved(trials: Iterable[Trial], seed: int) -> list[Trial]:

@@ -10,11 +10,12 @@ from pathlib import Path
 import pytest
 import yaml
 
-from harness.plan import interleaved, make_plan, plan_trials, run_hash, runtimes_of, select, smoke
+from harness.plan import interleaved, make_plan, plan_trials, run_hash, select, smoke
 from harness.record import Record, SuiteError, Trial
 from harness.suite import code, read_suite, suite_from_text, suite_to_text
 from harness.suite.catalogue import ROOT, table
 from harness.suite.schema import Suite
+from harness.suite.variants import runtimes_of
 
 TEXT = """
 name: trial_suite
@@ -94,9 +95,10 @@ def test_the_first_seed_of_the_largest_size_is_served(suite: Suite) -> None:
 
 def test_estimators_run_on_sklearn_where_the_suite_says_torch(suite: Suite) -> None:
     assert [t.runtime for t in of(plan_trials(suite), "score", "logistic")][:2] == ["sklearn", "onnx"]
-    serving = suite.serving.model_copy(update={"runtimes": ("onnx", "torch", "torch-bf16", "onnx-int8")})
-    assert runtimes_of(suite.candidates["logistic"], serving) == ["onnx", "sklearn", "onnx-int8"]
-    assert runtimes_of(suite.candidates["cnn"], serving) == list(serving.runtimes)
+    runtimes = ["onnx", "torch", "torch-bf16", "onnx-int8"]
+    assert runtimes_of("sklearn:SVC", runtimes) == ["onnx", "sklearn", "onnx-int8"]
+    assert runtimes_of("sklearn:SVC", ["torch", "sklearn", "torch-bf16"]) == ["sklearn"]
+    assert runtimes_of("timm:resnet18", runtimes) == runtimes
 
 
 def test_a_finished_model_is_looked_at_once_and_served_by_onnx_alone(tmp_path: Path) -> None:

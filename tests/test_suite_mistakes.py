@@ -260,6 +260,10 @@ TABLE: dict[str, tuple[dict[str, str | None], list[str]]] = {
             "put my_models.py beside the suite file or on PYTHONPATH"
         ],
     ),
+    "network that no runtime serves": (
+        {"serving": "serving: {runtimes: [sklearn]}"},
+        ["suite.yaml:5: candidates.cnn.model: runs on none of sklearn: add onnx to serving.runtimes"],
+    ),
     "text model for images": (
         {"candidates": 'candidates: {bert: "hf:some/bert"}'},
         [

@@ -9,6 +9,7 @@ from harness.suite.catalogue import optional, table
 from harness.suite.data_checks import check_args, task_info
 from harness.suite.draft import Draft, Path_
 from harness.suite.references import ModelSource, resolve_model
+from harness.suite.variants import runtimes_of
 
 REFERENCES = "NAME, timm:NAME, hf:NAME, sklearn:Estimator, onnx:FILE or package.module:function"
 
@@ -78,8 +79,7 @@ def _check_fit(draft: Draft, path: Path_, source: ModelSource, task: Any) -> Non
     if source.kind == "timm" and wanted in table("tasks") and wanted != "image_classification":
         draft.wrong((*path, "model"), f"timm: models are for image_classification, not for {wanted}", place)
         return
-    if source.kind == "onnx":
-        _check_onnx_runtime(draft, path)
+    _check_runtimes(draft, path)
     obey = optional("harness.models.rules", "check")
     if task is None or obey is None:
         return
@@ -89,8 +89,12 @@ def _check_fit(draft: Draft, path: Path_, source: ModelSource, task: Any) -> Non
         draft.wrong(path, str(error), place)
 
 
-def _check_onnx_runtime(draft: Draft, path: Path_) -> None:
+def _check_runtimes(draft: Draft, path: Path_) -> None:
+    """At least one runtime that can serve the model; asked only where all runtimes exist."""
     runtimes = draft.get(list, "serving", "runtimes", default=["torch", "onnx"])
-    if not any(str(runtime).startswith("onnx") for runtime in runtimes):
-        text = "a finished ONNX model runs on onnx runtimes only: add onnx to serving.runtimes"
+    model = draft.get(str, *path, "model")
+    if not runtimes or not all(isinstance(r, str) and r in table("runtimes") for r in runtimes):
+        return
+    if not runtimes_of(model, runtimes):
+        text = f"runs on none of {', '.join(runtimes)}: add onnx to serving.runtimes"
         draft.wrong((*path, "model"), text)
