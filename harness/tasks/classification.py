@@ -38,6 +38,8 @@ from harness.training.flops import count_parameters, flops_per_example
 from harness.training.loop import Epoch, Fit, classification, fit, regression
 
 CALIBRATION_EXAMPLES = 500
+VALIDATION_PER_EPOCH = 2000
+"""The best epoch is chosen on at most so many validation examples; more would cost as much as training."""
 
 
 def train(job: Job) -> Outcome:
@@ -70,9 +72,9 @@ def score(job: Job) -> Outcome:
     parts = load_parts(spec["data"], spec["train_size"], ("train", "validation", "test"))
     source = job.needs[spec["fitted"]] / "fitted"
     artifact = job.folder / "artifact"
-    prepared = runtime(spec["runtime"]).prepare(
-        source, artifact, _calibration(parts.train, job.trial.seed or 0), parts.validation
-    )
+    # For quantisation: training examples, never test data.
+    calibration = _subset(parts.train, CALIBRATION_EXAMPLES, streams.generator(spec["seed"], "calibration"))
+    prepared = runtime(spec["runtime"]).prepare(source, artifact, calibration, parts.validation)
     predict = load_variant(spec, artifact, job.threads, job.device)
 
     started, cpu_started = time.perf_counter(), time.process_time()
@@ -107,7 +109,7 @@ def reference_predict(source: Path) -> tuple[Predict, str]:
     if meta.kind == "sklearn":
         return fitted.estimator_predict(fitted.load_estimator(source), meta), "sklearn"
     if meta.kind == "onnx":
-        return finished.load(source / "model.onnx"), "onnx file as given"
+        return finished.load(source / "model.onnx"), "the file itself"
     return _network_predict(fitted.load_servable(source)), "torch fp32"
 
 
@@ -182,11 +184,12 @@ def _batches(parts: Parts, scaling: Scaling, training: Training, seed: int, devi
     def inputs(part: Split) -> torch.Tensor:
         return torch.from_numpy(np.array(part.inputs, order="C")).to(device)
 
+    watched = _subset(parts.validation, VALIDATION_PER_EPOCH, streams.generator(seed, "validation"))
     return TensorBatches(
         inputs(parts.train),
         targets(parts.train),
-        inputs(parts.validation),
-        targets(parts.validation),
+        inputs(watched),
+        targets(watched),
         training.batch_size,
         training.augmentation,
         seed,
@@ -269,9 +272,9 @@ def write_history(path: Path, history: tuple[Epoch, ...]) -> None:
         writer.writerows(asdict(epoch) for epoch in history)
 
 
-def _calibration(part: Split, seed: int) -> Split:
-    """Up to 500 training examples for quantisation; never test data."""
-    rows = streams.generator(seed, "calibration").permutation(len(part))[:CALIBRATION_EXAMPLES]
+def _subset(part: Split, most: int, random: np.random.Generator) -> Split:
+    """At most so many of a part's examples, drawn at random."""
+    rows = np.sort(random.permutation(len(part))[:most])
     return Split(part.inputs[rows], part.targets[rows], part.ids[rows])
 
 

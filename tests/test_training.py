@@ -1,0 +1,406 @@
+"""The training loop's laws: schedules, seeds, resuming, the best epoch, and what it refuses."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from harness.record import TrialError
+from harness.suite.schema import Augmentation, Optimizer, Schedule, Training
+from harness.training import checkpoint, precision
+from harness.training.batches import TensorBatches, augment
+from harness.training.flops import count_parameters, flops_per_example
+from harness.training.loop import Epoch, Fit, best_epoch, classification, fit, regression
+from harness.training.optim import build_optimizer, lr_factor, set_lr
+from harness.training.precision import Mode, choose_mode, possible_modes, uses_attention
+
+CLASSES = 3
+
+
+def blobs(n: int, seed: int = 0) -> tuple[Tensor, Tensor]:
+    """Three Gaussian blobs in the plane, most of them separable."""
+    rng = np.random.default_rng(seed)
+    y = rng.integers(0, CLASSES, size=n)
+    centres = np.array([[0, 2], [2, -1], [-2, -1]])
+    x = centres[y] + rng.normal(size=(n, 2))
+    return torch.tensor(x, dtype=torch.float32), torch.from_numpy(y)
+
+
+def batches(n: int = 100, batch_size: int = 32, seed: int = 0, validation: int = 60) -> TensorBatches:
+    return TensorBatches(*blobs(n), *blobs(validation, seed=1), batch_size, Augmentation(), seed)
+
+
+def network(seed: int = 0) -> nn.Module:
+    torch.manual_seed(seed)
+    return nn.Sequential(
+        nn.Linear(2, 16), nn.BatchNorm1d(16), nn.ReLU(), nn.Dropout(0.3), nn.Linear(16, CLASSES)
+    )
+
+
+def settings(**changes: Any) -> Training:
+    return Training.model_validate(
+        {"epochs": 4, "batch_size": 32, "precision": "fp32", "optimizer": {"lr": 0.01}, **changes}
+    )
+
+
+def train(model: nn.Module, training: Training | None = None, seed: int = 0, **options: Any) -> Fit:
+    training = training or settings()
+    data = batches(batch_size=training.batch_size, seed=seed)
+    return fit(model, data, classification(training.label_smoothing), training, seed=seed, **options)
+
+
+def assert_same_weights(one: nn.Module, other: nn.Module) -> None:
+    for (name, a), b in zip(one.state_dict().items(), other.state_dict().values(), strict=True):
+        assert torch.equal(a, b), name
+
+
+# Schedules
+
+
+def test_the_learning_rate_rises_to_its_peak_over_the_warm_up_and_falls_to_nearly_zero() -> None:
+    linear = Schedule(name="linear_warmup_decay", warmup=0.2)
+    factors = [lr_factor(step, 10, linear) for step in range(10)]
+    np.testing.assert_allclose(factors, [0.5, 1.0, 1.0, 0.875, 0.75, 0.625, 0.5, 0.375, 0.25, 0.125])
+
+
+def test_the_cosine_is_at_half_its_peak_in_the_middle() -> None:
+    cosine = Schedule(name="cosine_warmup_decay", warmup=0.0)
+    factors = [lr_factor(step, 8, cosine) for step in range(8)]
+    assert factors[0] == 1.0 and factors[4] == pytest.approx(0.5)
+    assert factors == sorted(factors, reverse=True) and 0 < factors[-1] < 0.05
+
+
+def test_a_constant_schedule_stays_at_its_peak_after_the_warm_up() -> None:
+    constant = Schedule(name="constant", warmup=0.5)
+    assert [lr_factor(step, 4, constant) for step in range(4)] == [0.5, 1.0, 1.0, 1.0]
+
+
+def test_the_history_shows_the_schedule() -> None:
+    result = train(network(), settings(optimizer={"lr": 0.01}, schedule={"warmup": 0.0}))
+    rates = [e.lr for e in result.history]
+    assert rates == sorted(rates, reverse=True) and rates[-1] == pytest.approx(0.01 / 16)  # 4 x 4 steps
+
+
+# Optimisers
+
+
+def test_weight_decay_spares_biases_norms_and_what_the_network_names() -> None:
+    class Net(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.body = nn.Sequential(nn.Linear(4, 4), nn.LayerNorm(4))
+            self.position = nn.Parameter(torch.zeros(1, 5, 4))
+
+        def no_weight_decay(self) -> set[str]:
+            return {"position"}
+
+    model = Net()
+    optimizer = build_optimizer(model, Optimizer(name="adamw", lr=0.1, weight_decay=0.3))
+    decayed, spared = optimizer.param_groups
+    assert decayed["weight_decay"] == 0.3 and spared["weight_decay"] == 0.0
+    assert [p.shape for p in decayed["params"]] == [(4, 4)]
+    assert len(spared["params"]) == 4
+
+
+def test_a_network_may_bring_its_own_groups_and_each_keeps_its_own_peak() -> None:
+    class Net(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.body, self.head = nn.Linear(2, 2), nn.Linear(2, 2)
+
+        def param_groups(self, lr: float, weight_decay: float) -> list[dict[str, Any]]:
+            return [
+                {"params": self.head.parameters(), "lr": lr, "weight_decay": weight_decay},
+                {"params": self.body.parameters(), "lr": lr / 10, "weight_decay": 0.0},
+            ]
+
+    optimizer = build_optimizer(Net(), Optimizer(lr=0.1))
+    assert set_lr(optimizer, 0.5) == 0.05
+    assert optimizer.param_groups[1]["lr"] == pytest.approx(0.005)
+
+
+@pytest.mark.parametrize("name", ["adamw", "adam", "sgd"])
+def test_every_optimizer_learns_to_separate_blobs(name: str) -> None:
+    lr = 0.1 if name == "sgd" else 0.02
+    result = train(network(), settings(epochs=6, optimizer={"name": name, "lr": lr}))
+    score = result.history[result.best_epoch - 1].validation_score
+    assert score is not None and score > 0.85
+
+
+# Batches
+
+
+def test_an_epoch_holds_every_example_once_in_batches_of_equal_size() -> None:
+    inputs = torch.arange(103, dtype=torch.float32)[:, None]
+    data = TensorBatches(inputs, torch.arange(103), inputs[:0], torch.arange(0), 32, Augmentation(), 0)
+    sizes = [len(y) for _, y in data.training(0)]
+    assert len(sizes) == data.steps_per_epoch == 4 and max(sizes) - min(sizes) <= 1
+    seen = torch.cat([y for _, y in data.training(0)])
+    assert seen.tolist() != sorted(seen.tolist()) == list(range(103))
+    assert list(data.validation()) == []
+
+
+def test_the_order_depends_on_seed_and_epoch_only() -> None:
+    def order(seed: int, epoch: int) -> list[int]:
+        x = torch.zeros(50, 1)
+        data = TensorBatches(x, torch.arange(50), x[:0], torch.arange(0), 16, Augmentation(), seed)
+        torch.rand(7)  # what a candidate drew before must not matter
+        return torch.cat([y for _, y in data.training(epoch)]).tolist()
+
+    assert order(0, 1) == order(0, 1)
+    assert order(0, 1) != order(0, 2)
+    assert order(0, 1) != order(1, 1)
+
+
+def test_flipping_mirrors_about_half_of_the_images_and_leaves_the_others() -> None:
+    images = torch.arange(24, dtype=torch.uint8).view(1, 2, 3, 4).repeat(200, 1, 1, 1)
+    flipped = augment(images, Augmentation(flip=True), np.random.default_rng(0))
+    mirrored = (flipped == images.flip(-1)).flatten(1).all(dim=1)
+    same = (flipped == images).flatten(1).all(dim=1)
+    assert bool((mirrored ^ same).all())
+    assert 60 < int(mirrored.sum()) < 140  # binomial(200, 1/2) leaves this range once in 10^8
+
+
+def test_cropping_shifts_each_image_by_its_own_draw_and_fills_with_zeros() -> None:
+    images = torch.ones(300, 1, 5, 5, dtype=torch.uint8)
+    images[:, 0, 2, 2] = 9
+    moved = augment(images, Augmentation(crop=1), np.random.default_rng(0))
+    assert moved.shape == images.shape and moved.dtype == torch.uint8
+    places = {tuple((image[0] == 9).nonzero()[0].tolist()) for image in moved}
+    assert places == {(row, column) for row in (1, 2, 3) for column in (1, 2, 3)}
+    for image in moved:
+        row, column = (image[0] == 9).nonzero()[0].tolist()
+        expected = 25 - (5 * abs(row - 2) + 5 * abs(column - 2) - abs(row - 2) * abs(column - 2))
+        assert int((image > 0).sum()) == expected
+
+
+# Seeds and resuming
+
+
+def test_the_same_seed_gives_the_same_weights_and_another_seed_others() -> None:
+    one, again, other = network(), network(), network()
+    train(one, seed=0)
+    torch.rand(5)
+    train(again, seed=0)
+    train(other, seed=1)
+    assert_same_weights(one, again)
+    assert not torch.equal(one.state_dict()["0.weight"], other.state_dict()["0.weight"])
+
+
+@pytest.mark.parametrize("name", ["adamw", "sgd"])
+@pytest.mark.parametrize("stop_after", [1, 3])
+def test_a_resumed_training_ends_like_one_that_never_stopped(
+    tmp_path: Path, name: str, stop_after: int
+) -> None:
+    class Killed(Exception):
+        pass
+
+    def kill(state: Mapping[str, Any]) -> None:
+        if state["epoch"] == stop_after:
+            raise Killed
+
+    training = settings(optimizer={"name": name, "lr": 0.02})
+    straight, broken, resumed = network(), network(), network(seed=5)
+    expected = train(straight, training)
+    with pytest.raises(Killed):
+        train(broken, training, folder=tmp_path, key="k", progress=kill)
+    epochs: list[int] = []
+    result = train(resumed, training, folder=tmp_path, key="k", progress=lambda s: epochs.append(s["epoch"]))
+    assert epochs == list(range(stop_after + 1, 5))
+    assert result.facts["resumed_after_epoch"] == stop_after
+    assert_same_weights(straight, resumed)
+    assert result.best_epoch == expected.best_epoch
+    assert [e.train_loss for e in result.history] == [e.train_loss for e in expected.history]
+    assert [e.validation_loss for e in result.history] == [e.validation_loss for e in expected.history]
+
+
+def test_a_checkpoint_of_another_trial_is_not_used_and_holds_no_pickle(tmp_path: Path) -> None:
+    train(network(), folder=tmp_path, key="one")
+    assert checkpoint.load(tmp_path, "one") is not None
+    assert checkpoint.load(tmp_path, "other") is None
+    assert [p.name for p in tmp_path.iterdir()] == ["epoch-0004"]
+    suffixes = {p.suffix for p in tmp_path.rglob("*") if p.is_file()}
+    assert suffixes == {".safetensors", ".json"}
+
+
+# What the settings do
+
+
+def test_label_smoothing_makes_a_network_less_sure() -> None:
+    def confidence(smoothing: float) -> float:
+        model = network()
+        train(model, settings(epochs=8, label_smoothing=smoothing, optimizer={"lr": 0.03}))
+        with torch.no_grad():
+            return float(torch.softmax(model.eval()(blobs(200, 3)[0]), 1).max(dim=1).values.mean())
+
+    assert confidence(0.3) < confidence(0.0) - 0.05
+
+
+def test_clipping_bounds_the_step() -> None:
+    def moved(clip: float) -> float:
+        model = network()
+        before = model.state_dict()["0.weight"].clone()
+        train(
+            model,
+            settings(
+                epochs=1,
+                gradient_clip=clip,
+                optimizer={"name": "sgd", "lr": 0.1, "momentum": 0.0, "weight_decay": 0.0},
+            ),
+        )
+        return float((model.state_dict()["0.weight"] - before).norm())
+
+    # Four steps of at most lr x clip each.
+    assert moved(0.001) <= 4 * 0.1 * 0.001 * 1.01
+    assert moved(0.0) > 0.01  # 0 switches clipping off
+
+
+def row(epoch: int, score: float | None, loss: float | None) -> Epoch:
+    return Epoch(epoch, 0.0, 0.0, loss, score, 1.0, 1.0, 0.1)
+
+
+def test_the_best_epoch_has_the_highest_score_then_the_lowest_loss_then_is_the_first() -> None:
+    assert best_epoch([row(1, 0.8, 0.5), row(2, 0.9, 0.6), row(3, 0.85, 0.1)]) == 2
+    assert best_epoch([row(1, 0.9, 0.6), row(2, 0.9, 0.5), row(3, 0.9, 0.5)]) == 2
+    assert best_epoch([row(1, None, None), row(2, None, None)]) == 2
+
+
+def test_the_model_ends_with_the_weights_of_its_best_epoch() -> None:
+    kept: list[dict[str, Tensor]] = []
+    model = network()
+    # A rate this high makes later epochs worse than an earlier one.
+    training = settings(epochs=8, optimizer={"lr": 0.5}, schedule={"name": "constant", "warmup": 0.0})
+    result = train(model, training, progress=lambda _: kept.append(checkpoint.snapshot(model)))
+    assert result.best_epoch < 8
+    assert all(torch.equal(kept[result.best_epoch - 1][k], v) for k, v in model.state_dict().items())
+
+
+def test_without_a_validation_part_the_last_epoch_is_kept() -> None:
+    data = TensorBatches(*blobs(64), *blobs(0), 32, Augmentation(), 0)
+    result = fit(network(), data, classification(), settings(), seed=0)
+    assert result.best_epoch == 4 and result.history[-1].validation_loss is None
+
+
+def test_a_loss_that_becomes_nan_is_said_with_its_step_and_a_cure() -> None:
+    class Breaks(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.inner, self.calls = network(), 0
+
+        def forward(self, x: Tensor) -> Tensor:
+            self.calls += self.training
+            out: Tensor = self.inner(x)
+            return out * float("nan") if self.calls == 7 else out
+
+    with pytest.raises(TrialError, match=r"^loss became NaN at epoch 2, step 3: lower optimizer\.lr$"):
+        train(Breaks())
+
+
+def test_regression_learns_a_line_and_scores_it_as_r2() -> None:
+    x = torch.linspace(-1, 1, 200)[:, None]
+    y = (1.5 * x[:, 0]) / 0.87  # variance about 1
+    data = TensorBatches(x, y, x, y, 32, Augmentation(), 0)
+    torch.manual_seed(0)
+    result = fit(nn.Linear(1, 1), data, regression(), settings(epochs=20, optimizer={"lr": 0.05}), seed=0)
+    score = result.history[-1].validation_score
+    assert score is not None and 0.99 < score <= 1.0
+
+
+# Precision
+
+
+class Attention(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.project = nn.Linear(4, 4)
+
+    def forward(self, x: Tensor) -> Tensor:
+        q = self.project(x)[:, None]
+        return nn.functional.scaled_dot_product_attention(q, q, q)[:, 0].mean(dim=1)
+
+
+def test_only_ways_that_could_win_are_tried() -> None:
+    conv, images = nn.Conv2d(1, 2, 3), torch.zeros(2, 1, 8, 8)
+    labels = [m.label for m in possible_modes(conv, images, "cpu", "auto")]
+    assert labels == ["fp32", "fp32 channels_last", "bf16 channels_last"]
+    assert [m.label for m in possible_modes(conv, images, "cpu", "bf16")] == ["bf16 channels_last"]
+    attention, tokens = Attention(), torch.zeros(2, 3, 4)
+    labels = [m.label for m in possible_modes(attention, tokens, "cpu", "auto")]
+    assert labels == ["fp32", "bf16", "bf16 math_attention"]
+    assert [m.label for m in possible_modes(attention, tokens, "cpu", "fp32")] == ["fp32"]
+    assert not uses_attention(conv, images, "cpu")
+
+
+@pytest.mark.parametrize(
+    ("seconds", "chosen"),
+    [
+        ({"fp32": 1.0, "bf16": 0.5}, "bf16"),
+        ({"fp32": 1.0, "bf16": 2.0}, "fp32"),
+        ({"fp32": 1.0, "bf16": 0.95}, "fp32"),  # a toss-up stays with fp32
+    ],
+)
+def test_the_fastest_way_is_chosen_and_the_figures_are_kept(
+    monkeypatch: pytest.MonkeyPatch, seconds: dict[str, float], chosen: str
+) -> None:
+    monkeypatch.setattr(precision, "_decided", {})
+    monkeypatch.setattr(precision, "_time_steps", lambda *a: seconds[a[4].label])
+    mode, facts = choose_mode(
+        network(), (torch.zeros(4, 2), torch.zeros(4)), classification().loss, "cpu", "auto"
+    )
+    assert mode.label == chosen
+    assert facts["tried_seconds_per_step"] == seconds
+
+
+def test_trying_disturbs_neither_the_weights_nor_the_randomness(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(precision, "_decided", {})
+    model, untouched = network(), network()
+    state = torch.random.get_rng_state()
+    choose_mode(model, next(iter(batches().training(0))), classification().loss, "cpu", "auto")
+    assert torch.equal(state, torch.random.get_rng_state())
+    assert_same_weights(model, untouched)
+    assert all(p.grad is None for p in model.parameters())
+
+
+def test_bf16_trains_to_about_the_same_score_as_fp32() -> None:
+    scores = []
+    for number_format in ("fp32", "bf16"):
+        result = train(network(), settings(epochs=6, precision=number_format))
+        assert result.mode == Mode(number_format)
+        scores.append(result.history[-1].validation_score or 0.0)
+    assert abs(scores[0] - scores[1]) <= 0.05
+
+
+# FLOPs, against formulas: a multiply-add is two
+
+
+def test_flops_of_a_linear_layer_and_a_convolution_follow_the_formulas() -> None:
+    assert flops_per_example(nn.Linear(7, 5), torch.zeros(3, 7)) == 2 * 7 * 5
+    conv = nn.Conv2d(3, 8, 3, padding=1)
+    assert flops_per_example(conv, torch.zeros(2, 3, 6, 6)) == 2 * 3 * 8 * 9 * 36
+
+
+def test_flops_of_an_lstm_are_not_zero_but_the_formulas() -> None:
+    lstm = nn.LSTM(5, 6, batch_first=True)
+    steps, gates = 4, 4
+    assert flops_per_example(lstm, torch.zeros(2, steps, 5)) == 2 * steps * gates * 6 * (5 + 6)
+
+
+def test_flops_of_attention_count_the_products_of_scores_and_values() -> None:
+    layer = nn.TransformerEncoderLayer(8, 2, dim_feedforward=16, batch_first=True)
+    length, dim, hidden = 5, 8, 16
+    projections = 2 * length * dim * (4 * dim) + 2 * length * dim * hidden * 2
+    products = 2 * 2 * length * length * dim
+    assert flops_per_example(layer, torch.zeros(3, length, dim)) == projections + products
+    assert layer.training  # left as it was
+
+
+def test_shared_parameters_count_once() -> None:
+    model = nn.Sequential(nn.Linear(4, 4), nn.Linear(4, 4))
+    model[1].weight = model[0].weight
+    assert count_parameters(model) == 16 + 4 + 4
