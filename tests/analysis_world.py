@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 
 from harness.analysis.predictions import Predictions
 from harness.record import Failure, Measurement, Record, Trial
+from harness.store import RunFolder
 from harness.suite.schema import Suite
 
 MACHINE = {"machine": {"class": "abc123", "cpu": "simulated"}}
@@ -139,3 +141,24 @@ def make_suite(names: Sequence[str], runtimes: Sequence[str] = ("torch",), **dec
             "decision": decision,
         }
     )
+
+
+def store(world: World, records: Sequence[Record], suite: Suite, folder: Path) -> RunFolder:
+    """A run folder with these records and their predictions."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    from harness.suite import suite_to_text
+
+    folder.mkdir(parents=True)
+    run = RunFolder(str(folder))
+    run.write_text("suite.yaml", suite_to_text(suite))
+    for record in records:
+        scratch = run.scratch(record.trial.id)
+        if record.trial.id in world.predictions and record.status == "finished":
+            found = world.predictions[record.trial.id]
+            columns = {f"p_{k}": found.outputs[:, k] for k in range(found.outputs.shape[1])}
+            table = pa.table({"id": found.ids, "target": found.targets, **columns})
+            pq.write_table(table, scratch / "predictions.parquet")
+        run.commit(record, scratch)
+    return run

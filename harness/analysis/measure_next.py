@@ -2,7 +2,7 @@
 
 The value of a measurement is how much better the choice becomes on average once its result is known,
 E[max E[U | result]] − max E[U], in units of the objective. It is computed from the joint draws: a result
-is a noisy view of the true value, and the draws sorted by it show what would then be chosen.
+is a noisy view of the true value, and the utilities regressed on it show what would then be chosen.
 
 Spending seeds where this is largest was worth twice as many spread evenly. It also peeks: intervals of a
 run that went on until it was decided are narrower than their data warrant (stopping at the first
@@ -31,19 +31,25 @@ PEEKED = (
 )
 """What a report says of a run with `--until-decided`."""
 
-BINS = 16
+STEPS = (1, 2, 4, 8)
+"""How many further units are considered at once: often one more seed cannot change the choice and four can
+(looking one step ahead would stop there)."""
+
+DEGREE = 3
+"""E[U | result] is fitted as a cubic: bins miss the tail in which a nearly settled choice would turn."""
+
 WORTHLESS = 1e-4
 """Share of the spread between candidates below which another measurement is not worth naming."""
 
 
 @dataclass(frozen=True)
 class NextMeasurement:
-    """One more unit of statistics.
+    """Further units of statistics.
 
     Args:
-        kind: `seed` trains and scores the candidate once more on all its runtimes; `round` serves one
-            variant once more. runtime: None for a seed.
-        value: expected gain in units of the objective. seconds: it is expected to take.
+        kind: `seed` trains and scores the candidate again on all its runtimes; `round` serves one
+            variant again. runtime: None for a seed. units: how many, the number with most value per unit.
+        value: expected gain in units of the objective, of all units. seconds: they are expected to take.
         usd: at the suite's price, None without one. value_per_usd: per second without a price.
     """
 
@@ -51,6 +57,7 @@ class NextMeasurement:
     kind: Literal["seed", "round"]
     candidate: str
     runtime: str | None
+    units: int
     value: float
     seconds: float
     usd: float | None
@@ -70,14 +77,15 @@ def value_of_information(outcome: Array, signal: Array, rng: np.random.Generator
         at least 0; what a signal without information gives by chance is taken off.
     """
 
-    def gain(order: Array) -> float:
-        edges = np.linspace(0, len(order), BINS + 1).astype(int)[:-1]
-        sums = np.add.reduceat(outcome[order], edges, axis=0)
-        counts = np.diff([*edges, len(order)])[:, None]
-        return float((sums.max(1).sum() - sums.sum(0).max()) / counts.sum())
+    best = float(outcome.mean(0).max())
 
-    chance = sum(gain(rng.permutation(len(signal))) for _ in range(3)) / 3
-    return max(gain(np.argsort(signal, kind="stable")) - chance, 0.0)
+    def gain(by: Array) -> float:
+        basis = np.vander((by - by.mean()) / (by.std() or 1.0), DEGREE + 1)
+        fitted, *_ = np.linalg.lstsq(basis, outcome, rcond=None)
+        return float((basis @ fitted).max(1).mean()) - best
+
+    chance = sum(gain(rng.permutation(signal)) for _ in range(3)) / 3
+    return max(gain(signal) - chance, 0.0)
 
 
 def signal_of(draws: Array, resolved: float, rng: np.random.Generator) -> Array:
@@ -88,11 +96,11 @@ def signal_of(draws: Array, resolved: float, rng: np.random.Generator) -> Array:
     return np.asarray(np.sqrt(share) * standard + np.sqrt(1 - share) * rng.standard_normal(len(draws)))
 
 
-def resolved_share(units: int, unit_variance: float, total_variance: float) -> float:
-    """Share of a mean's posterior variance that one more unit takes away: (v/n − v/(n+1)) / V."""
+def resolved_share(units: int, unit_variance: float, total_variance: float, more: int = 1) -> float:
+    """Share of a mean's posterior variance that more units take away: (v/n − v/(n+more)) / V."""
     if units < 1 or total_variance <= 0:
         return 0.0
-    return min((unit_variance / units - unit_variance / (units + 1)) / total_variance, 1.0)
+    return min((unit_variance / units - unit_variance / (units + more)) / total_variance, 1.0)
 
 
 def next_measurements(question: Question, records: Sequence[Record]) -> tuple[NextMeasurement, ...]:
@@ -113,14 +121,13 @@ def next_measurements(question: Question, records: Sequence[Record]) -> tuple[Ne
     price = cost.price_of(question.suite.machine)
     found = []
     for candidate in dict.fromkeys(row.candidate for row in question.table.rows):
-        value = max((_seed_value(question, units, outcome, candidate, n, rng) for n in quality), default=0.0)
+        gains = [g for n in quality if (g := _seed_gain(question, units, outcome, candidate, n, rng))]
         seconds = units.seconds_of_seed(candidate)
-        found.append(_entry(f"one more seed of {candidate}", "seed", candidate, None, value, seconds, price))
+        found.append(_entry("seed", candidate, None, gains, seconds, price))
     for k, row in enumerate(question.table.rows):
-        value = max((_round_value(question, units, outcome, k, n, rng) for n in served), default=0.0)
+        gains = [g for n in served if (g := _round_gain(question, units, outcome, k, n, rng))]
         seconds = units.seconds_of_round(Variant(row.candidate, row.runtime))
-        what = f"one more serving round of {row.variant}"
-        found.append(_entry(what, "round", row.candidate, row.runtime, value, seconds, price))
+        found.append(_entry("round", row.candidate, row.runtime, gains, seconds, price))
     worthy = [f for f in found if f.value > WORTHLESS * scale]
     return tuple(sorted(worthy, key=lambda f: -f.value_per_usd))
 
@@ -210,48 +217,76 @@ def _values(records: Sequence[Record], metric: str) -> Array:
     return np.array([v for v in found if v is not None], dtype=float)
 
 
-def _seed_value(
+Gain = tuple[float, int]
+"""Value of some more units, and how many."""
+
+
+def _best_gain(outcome: Array, draws: Array, shares: Sequence[float], rng: np.random.Generator) -> Gain:
+    """The number of units with most value per unit."""
+    gains = [
+        (value_of_information(outcome, signal_of(draws, share, rng), rng), step)
+        for step, share in zip(STEPS, shares, strict=True)
+    ]
+    return max(gains, key=lambda g: g[0] / g[1])
+
+
+def _seed_gain(
     question: Question, units: _Units, outcome: Array, candidate: str, metric: str, rng: np.random.Generator
-) -> float:
+) -> Gain | None:
     """The best of the candidate's runtimes stands for all: they are the same fitted models."""
-    rows = [k for k, row in enumerate(question.table.rows) if row.candidate == candidate]
-    values = []
-    for k in rows:
-        row = question.table.rows[k]
+    gains = []
+    for k, row in enumerate(question.table.rows):
         draws = question.table.draws[metric][:, k]
         seeds = units.seeds(Variant(row.candidate, row.runtime), metric)
-        if np.isnan(draws).any() or not len(seeds):
+        if row.candidate != candidate or np.isnan(draws).any() or not len(seeds):
             continue
-        variance = float(seeds.var(ddof=1)) if len(seeds) > 2 else units.pooled_variance(metric, False)
+        pooled = units.pooled_variance(metric, False)
+        variance = max(float(seeds.var(ddof=1)), pooled / 2) if len(seeds) > 2 else pooled
         total = float(draws.var())
-        share = resolved_share(len(seeds), variance, total) if variance else 0.25
-        values.append(value_of_information(outcome, signal_of(draws, share, rng), rng))
-    return max(values, default=0.0)
+        # Nothing is known of the spread over seeds: a quarter, as with three seeds that are all there is.
+        shares = [resolved_share(len(seeds), variance, total, m) if variance else 0.25 for m in STEPS]
+        gains.append(_best_gain(outcome, draws, shares, rng))
+    return max(gains, default=None)
 
 
-def _round_value(
+def _round_gain(
     question: Question, units: _Units, outcome: Array, k: int, metric: str, rng: np.random.Generator
-) -> float:
+) -> Gain | None:
     row = question.table.rows[k]
     draws = question.table.draws[metric][:, k]
     launches = units.launches(Variant(row.candidate, row.runtime), metric)
     if np.isnan(draws).any() or (draws <= 0).any() or not len(launches):
-        return 0.0
-    own = float(launches.var(ddof=1)) if len(launches) > 2 else units.pooled_variance(metric, True)
+        return None
+    pooled = units.pooled_variance(metric, True)
+    variance = max(float(launches.var(ddof=1)), pooled / 2) if len(launches) > 2 else pooled
     logs = np.log(draws)
-    share = resolved_share(len(launches), own, float(logs.var())) if own else 0.5
-    return value_of_information(outcome, signal_of(logs, share, rng), rng)
+    total = float(logs.var())
+    shares = [resolved_share(len(launches), variance, total, m) if variance else m / (m + 1) for m in STEPS]
+    return _best_gain(outcome, logs, shares, rng)
 
 
 def _entry(
-    what: str,
     kind: Literal["seed", "round"],
     candidate: str,
     runtime: str | None,
-    value: float,
+    gains: Sequence[Gain],
     seconds: float,
     price: cost.Price | None,
 ) -> NextMeasurement:
-    usd = None if price is None else seconds * price.usd_per_hour / 3600
-    spent = max(seconds, 0.1) if usd is None else max(usd, 1e-9)
-    return NextMeasurement(what, kind, candidate, runtime, value, seconds, usd, value / spent)
+    value, units = max(gains, key=lambda g: g[0] / g[1], default=(0.0, 1))
+    noun = ("seed" if kind == "seed" else "serving round") + ("s" if units > 1 else "")
+    name = candidate if runtime is None else f"{candidate}/{runtime}"
+    count = "one" if units == 1 else str(units)
+    usd = None if price is None else units * seconds * price.usd_per_hour / 3600
+    spent = max(units * seconds, 0.1) if usd is None else max(usd, 1e-9)
+    return NextMeasurement(
+        f"{count} more {noun} of {name}",
+        kind,
+        candidate,
+        runtime,
+        units,
+        value,
+        units * seconds,
+        usd,
+        value / spent,
+    )

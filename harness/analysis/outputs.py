@@ -234,6 +234,8 @@ def stored_evidence(run: Run, suite: Suite, slices: Sequence[str] = ()) -> Store
         return stored
     records = run.records()
     table = measured_table(records, suite, predictions_of(run), slices)
+    # As they come back from the file, so that deciding again gives the same digits.
+    table = replace(table, draws={n: d.astype(np.float32).astype(float) for n, d in table.draws.items()})
     stored = Stored(table, training_seconds(records, table.train_size), stamp)
     write_evidence(run, stored)
     return stored

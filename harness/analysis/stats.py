@@ -330,8 +330,8 @@ def best_probability(utility: Array, feasible: Array) -> Array:
     """
     masked = np.where(feasible, utility, -np.inf)
     top = masked.max(1, keepdims=True)
-    # Equal rows differ by rounding (1e-17) after a matrix product; that must not name a winner.
-    winners = feasible & (masked >= top - 1e-9 * np.maximum(np.abs(top), 1e-9))
+    # Equal rows differ by rounding (a matrix product, storage as float32); that must not name a winner.
+    winners = feasible & (masked >= top - 1e-6 * np.maximum(np.abs(top), 1e-9))
     return np.asarray((winners / np.maximum(winners.sum(1, keepdims=True), 1)).mean(0))
 
 

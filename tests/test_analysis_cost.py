@@ -1,0 +1,98 @@
+"""Prices and what follows from them, against sums done by hand."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+import pytest
+
+from harness.analysis.cost import (
+    Price,
+    amortisation_requests,
+    cost_per_million,
+    cost_per_million_floor,
+    cost_per_month,
+    find_price,
+    load_prices,
+    price_of,
+    replicas,
+    train_cost_usd,
+)
+from harness.record import Measurement, Record, SuiteError
+from harness.suite.schema import Machine, Traffic
+from tests.analysis_world import failed, trial
+
+
+def test_every_price_of_the_catalogue_is_complete_and_named_once() -> None:
+    prices = load_prices()
+    assert len(prices) >= 12
+    assert len({(p.provider, p.region, p.instance, p.term) for p in prices}) == len(prices)
+    assert all(p.usd_per_hour > 0 and p.vcpus > 0 and p.memory > 0 and p.source and p.as_of for p in prices)
+
+
+def test_a_price_is_found_by_provider_and_instance_also_with_its_region() -> None:
+    assert find_price("aws/c7i.large").usd_per_hour == 0.08925
+    assert find_price("aws/us-east-1/c7i.large").usd_per_hour == 0.08925
+
+
+def test_an_unknown_price_names_the_nearest_and_the_way_out() -> None:
+    with pytest.raises(SuiteError, match=r"nearest: .*aws/c7i\.large.*usd_per_hour"):
+        find_price("aws/c7i.larg")
+
+
+def test_a_price_of_ones_own_goes_before_the_catalogue() -> None:
+    assert price_of(Machine()) is None
+    own = price_of(Machine(usd_per_hour=0.05))
+    both = price_of(Machine(price="aws/c7i.large", usd_per_hour=0.05))
+    assert own is not None and both is not None
+    assert (own.usd_per_hour, own.warning()) == (0.05, None)
+    assert (both.usd_per_hour, both.instance, both.warning()) == (0.05, "c7i.large", None)
+
+
+def test_a_price_older_than_ninety_days_carries_a_warning() -> None:
+    price = Price("aws", "us-east-1", "c7i.large", 0.09, as_of=dt.date(2025, 1, 1), source="list")
+    assert price.warning(dt.date(2025, 4, 1)) is None
+    assert "91 days old" in str(price.warning(dt.date(2025, 4, 2)))
+
+
+def test_replicas_serve_the_peak_with_headroom_and_spares() -> None:
+    traffic = Traffic(qps=200, peak_qps=600, headroom=0.8, spare=1)
+    assert replicas(100.0, traffic) == 9  # 600 / 80 = 7.5 → 8, and one spare
+    assert replicas(100.0, Traffic(qps=10)) == 1
+    assert replicas(200.00000000001, Traffic(qps=600)) == 3
+
+
+def test_a_month_and_a_million_requests_by_hand() -> None:
+    """3 replicas · 0.1 USD · 730 h = 219 USD; 100 requests/s make 262.8 million a month."""
+    traffic = Traffic(qps=100, peak_qps=300)
+    assert cost_per_month(100.0, traffic, 0.1) == pytest.approx(219)
+    assert cost_per_million(100.0, traffic, 0.1) == pytest.approx(219 / 262.8)
+    assert cost_per_million_floor(100.0, 0.1) == pytest.approx(1e6 * 0.1 / 360_000)
+
+
+def test_training_costs_the_final_recipe_and_with_all_that_led_to_it() -> None:
+    def trained(seconds: float, **where: object) -> Record:
+        return Record(
+            trial("train", "a", **where),
+            "finished",
+            (Measurement("train_seconds", seconds, "s"),),
+            seconds=seconds,
+        )
+
+    records = [
+        trained(3600, seed=0),
+        trained(7200, seed=1),
+        trained(900, seed=0, train_size=100),
+        failed(trained(0, seed=2), "out of memory"),
+    ]
+    found = train_cost_usd(records, "a", 1000, 0.5)
+    assert found is not None
+    assert found.final_recipe == pytest.approx(0.75)
+    assert found.with_search == pytest.approx(0.5 * 3.25)
+    assert train_cost_usd(records, "b", 1000, 0.5) is None
+
+
+def test_dear_training_is_paid_back_by_cheap_serving_or_never() -> None:
+    assert amortisation_requests(100, 40, 1.0, 4.0) == pytest.approx(20e6)
+    assert amortisation_requests(100, 40, 4.0, 1.0) is None
+    assert amortisation_requests(40, 100, 1.0, 4.0) == 0

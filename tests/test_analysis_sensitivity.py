@@ -1,0 +1,170 @@
+"""What would change the answer, what it is worth, and what to measure next."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from benchmarks.until_decided import repeat
+from harness.analysis.criteria import merge_constraints, parse_objective
+from harness.analysis.measure_next import (
+    is_decided,
+    next_measurements,
+    resolved_share,
+    signal_of,
+    value_of_information,
+)
+from harness.analysis.sensitivity import (
+    Question,
+    amortisation,
+    at_price_band,
+    break_even,
+    extrapolate,
+    find_flips,
+    limit_sweep,
+    value_switches,
+    winner_map,
+)
+from harness.analysis.tradeoff import tradeoff
+from tests.analysis_world import Truth, World, make_suite
+
+TRUTHS = {
+    "small": Truth(0.85, 2.0, throughput=600),
+    "big": Truth(0.90, 6.0, throughput=150, train_seconds=200),
+}
+
+
+def question_of(world: World, **decision: object) -> Question:
+    suite = make_suite(list(world.truths), world.runtimes, **decision)
+    table = tradeoff(world.records(), suite, world.predictions.__getitem__)
+    limits = merge_constraints(suite.decision.constraints, ())
+    goal = parse_objective(suite.decision.objective, suite.decision.value)
+    return Question(table, suite, limits, goal)
+
+
+def money(**more: object) -> dict[str, object]:
+    """At 100 requests/s the big one needs one replica of 73 USD, so does the small one."""
+    return {"objective": "maximize value", "value": "8000*accuracy - cost_per_month_usd", **more}
+
+
+def test_traffic_flips_to_the_cheaper_model_where_its_saving_outweighs_the_accuracy() -> None:
+    """About 400 USD of accuracy are 5.5 replicas; big needs n/150, small n/600: near 1,100 requests/s."""
+    question = question_of(World(TRUTHS, num_examples=4000), **money(traffic={"qps": 100.0}))
+    flip = next(f for f in find_flips(question, "big/torch") if f["what"] == "traffic")
+    assert flip["then"] == "small/torch" and 700 < flip["at"] < 1500
+    assert question.with_prices(qps_factor=flip["at"] / 100 * 1.1).winner() == "small/torch"
+
+
+def test_the_map_of_winners_has_the_dear_model_where_machines_are_cheap_and_traffic_low() -> None:
+    question = question_of(World(TRUTHS), **money(traffic={"qps": 1000.0}))
+    found = winner_map(question, size=5)
+    assert found is not None
+    assert found.winners[0][0] == "big/torch" and found.winners[-1][-1] == "small/torch"
+    assert found.qps[0] == pytest.approx(100) and found.usd_per_hour[-1] == pytest.approx(0.3)
+
+
+def test_there_is_no_map_of_money_where_money_does_not_decide() -> None:
+    question = question_of(World(TRUTHS), constraints=("latency_p99_ms <= 10",))
+    assert winner_map(question) is None
+    assert {f["what"] for f in find_flips(question, "big/torch")} == {"limit on latency_p99_ms"}
+
+
+def test_the_price_band_is_always_thirty_percent() -> None:
+    found = at_price_band(question_of(World(TRUTHS), **money(traffic={"qps": 100.0})))
+    assert found == {"-30 %": "big/torch", "as priced": "big/torch", "+30 %": "big/torch"}
+
+
+def test_a_sweep_of_the_limit_walks_through_the_winners() -> None:
+    question = question_of(World(TRUTHS), constraints=("latency_p99_ms <= 10",))
+    assert limit_sweep(question, "latency_p99_ms", [1, 4, 20]) == ("no variant", "small/torch", "big/torch")
+
+
+def test_the_worth_of_accuracy_at_which_the_winner_changes() -> None:
+    question = question_of(World(TRUTHS), **money(traffic={"qps": 1000.0}))
+    switches = value_switches(
+        question,
+        np.array([100.0, 1000, 10_000, 100_000]),
+        lambda w: parse_objective(f"maximize {w}*accuracy - cost_per_month_usd"),
+    )
+    assert [(before, after) for _, before, after in switches] == [("small/torch", "big/torch")]
+
+
+def test_break_even_of_a_correct_answer_by_hand() -> None:
+    """Big costs 7 replicas, small 2: 5 · 73 = 365 USD for .05 · 2.6e9 more correct answers."""
+    question = question_of(World(TRUTHS, num_examples=4000, rounds=6), traffic={"qps": 1000.0})
+    requests = 1000 * 730 * 3600
+    found = break_even(question.table, "big/torch", "small/torch", requests)
+    assert found.value == pytest.approx(365 / (0.05 * requests), rel=0.35)
+    assert found.low is not None and found.high is not None and found.low < found.value < found.high
+    back = break_even(question.table, "small/torch", "big/torch", requests)
+    assert back.value is None and "not dearer" in back.note
+
+
+def test_dear_training_that_serves_dearer_is_never_paid_back() -> None:
+    question = question_of(World(TRUTHS), traffic={"qps": 1000.0})
+    assert "never" in amortisation(question.table, "big/torch", "small/torch").note
+    assert amortisation(question.table, "small/torch", "big/torch").value == 0
+
+
+def test_a_learning_curve_is_extrapolated_as_a_power_law_and_marked() -> None:
+    sizes = [100, 1000, 10_000]
+    found = extrapolate(sizes, [1 - n**-0.5 for n in sizes], [100_000, 10_000_000])
+    assert found is not None and "not a measurement" in found.note
+    assert found.at == {100_000: pytest.approx(1 - 100_000**-0.5)}  # nothing beyond ten times the data
+    assert extrapolate([100], [0.8], [200]) is None
+    assert extrapolate([100, 200], [0.8, 0.7], [400]) is None
+
+
+# ------------------------------------------------------------------------------------ measure next
+
+
+def test_perfect_information_about_a_coin_toss_is_worth_its_textbook_value() -> None:
+    """U_1 = N(0, 1), U_2 = 0: E max = 1/√(2π) = .399; half the variance known: .282."""
+    rng = np.random.default_rng(0)
+    draws = rng.standard_normal((200_000, 1))
+    outcome = np.concatenate([draws, np.zeros_like(draws)], axis=1)
+    full = value_of_information(outcome, signal_of(draws[:, 0], 1.0, rng), rng)
+    half = value_of_information(outcome, signal_of(draws[:, 0], 0.5, rng), rng)
+    assert full == pytest.approx(0.399, abs=0.01)
+    assert half == pytest.approx(0.282, abs=0.01)
+    assert value_of_information(outcome, rng.standard_normal(200_000), rng) < 0.003
+
+
+def test_one_more_unit_takes_away_its_share_of_the_variance() -> None:
+    """n = 3, all variance from the units: v/3 − v/4 over v/3 is a quarter."""
+    assert resolved_share(3, 1.0, 1 / 3) == pytest.approx(0.25)
+    assert resolved_share(0, 1.0, 1.0) == 0
+
+
+def test_seeds_are_asked_for_where_the_choice_is_open_and_rounds_where_the_limit_is() -> None:
+    close = {"a": Truth(0.900, 2.0, seed_sd=0.02), "b": Truth(0.903, 2.0, seed_sd=0.02), "c": Truth(0.6, 2.0)}
+    world = World(close, rng=np.random.default_rng(1))
+    question = question_of(world)
+    found = next_measurements(question, World(close, rng=np.random.default_rng(1)).records())
+    assert found and {f.candidate for f in found} <= {"a", "b"} and {f.kind for f in found} == {"seed"}
+    edge = {"safe": Truth(0.85, 2.0), "edge": Truth(0.95, 9.8, launch_sd=0.1)}
+    world = World(edge, rng=np.random.default_rng(2))
+    question = question_of(world, constraints=("latency_p99_ms <= 10",))
+    found = next_measurements(question, World(edge, rng=np.random.default_rng(2)).records())
+    assert found[0].kind == "round" and found[0].candidate == "edge"
+    assert "more serving round" in found[0].what and found[0].what.endswith("of edge/torch")
+
+
+def test_a_clear_case_is_decided_and_nothing_is_worth_measuring() -> None:
+    world = World(TRUTHS)
+    question = question_of(world)
+    assert is_decided(question)
+    assert next_measurements(question, World(TRUTHS).records()) == ()
+
+
+def test_measuring_until_decided_reaches_the_exhaustive_choice_for_a_third_of_the_trials() -> None:
+    """30 of 30 in benchmarks/until_decided.py; three here, so that the test takes seconds."""
+    for seed in range(3):
+        found = repeat(seed)
+        assert found.agrees and found.share <= 1 / 3
+
+
+def test_two_equals_are_not_decided_without_a_tolerance() -> None:
+    equal = {"a": TRUTHS["big"], "b": TRUTHS["big"]}
+    assert not is_decided(question_of(World(equal, num_examples=300)))
+    assert is_decided(question_of(World(equal, num_examples=300), tolerance=0.05))

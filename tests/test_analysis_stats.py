@@ -1,0 +1,269 @@
+"""Statistics against numbers worked out on paper, or against another way of computing them."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as arrays
+
+from harness.analysis.joint import LAUNCH_SD, launch_draws, quality_draws, variance_draws
+from harness.analysis.stats import (
+    best_probability,
+    delong_components,
+    expected_utility,
+    holm,
+    jackknife_values,
+    launch_interval,
+    launch_ratio,
+    pareto_front,
+    pareto_probability,
+    performance_profile,
+    shrink_draws,
+    switch_points,
+    t_interval,
+    t_quantile,
+    two_way_difference,
+    two_way_interval,
+    two_way_parts,
+    welch_difference,
+)
+
+
+def rng(seed: int = 0) -> np.random.Generator:
+    return np.random.default_rng(seed)
+
+
+def test_t_quantiles_are_those_of_the_printed_tables() -> None:
+    assert t_quantile(0.975, 2) == pytest.approx(4.303, abs=5e-4)
+    assert t_quantile(0.975, 10) == pytest.approx(2.228, abs=5e-4)
+    assert t_quantile(0.975, np.inf) == pytest.approx(1.960, abs=5e-4)
+    assert t_interval(5.0, 2.0, 2).high == pytest.approx(5 + 2 * 4.303, abs=2e-3)
+
+
+def test_two_way_parts_by_hand() -> None:
+    """Seeds 2, examples 2: scores [[1, 0], [1, 1]].
+
+    Means over seeds (1, .5): variance .125, over N = 2: V_ex = .0625. Means of the seeds (.5, 1): variance
+    .125, over S = 2: V = .0625. Variances over seeds (0, .5), mean .25, over S·N = 4: R = .0625. V − R = 0.
+    """
+    parts = two_way_parts(np.array([[1.0, 0.0], [1.0, 1.0]]))
+    assert (parts.mean, parts.examples, parts.seeds) == (0.75, 0.0625, 0.0)
+
+
+def test_a_difference_of_pure_seed_noise_has_the_degrees_of_freedom_of_the_seeds() -> None:
+    """No variance over examples: SE² = (var(A)/3 + var(B)/3)·(1 − 1/N), Satterthwaite's df = 4."""
+    a = np.repeat([[0.8], [0.9], [1.0]], 50, axis=1)
+    b = np.repeat([[0.6], [0.7], [0.8]], 50, axis=1)
+    found = two_way_difference(a, b)
+    assert found.value == pytest.approx(0.2)
+    assert found.se == pytest.approx(np.sqrt(2 / 3 * 0.01 * 49 / 50))
+    assert found.df == pytest.approx(4)
+
+
+def test_pairing_over_examples_narrows_the_interval() -> None:
+    base = rng().normal(size=(1, 500))
+    a, b = (base + 0.1 * rng(s).normal(size=(3, 500)) for s in (1, 2))
+    paired = two_way_difference(a, b)
+    alone = np.hypot(two_way_interval(a).se, two_way_interval(b).se)
+    assert paired.se < alone / 4
+
+
+def test_one_seed_claims_only_the_sampling_of_examples() -> None:
+    scores = (rng().random((1, 1000)) < 0.9).astype(float)
+    found = two_way_interval(scores)
+    assert found.se == pytest.approx(scores.std(ddof=1) / np.sqrt(1000))
+    assert found.df == pytest.approx(999)
+
+
+def test_the_same_answers_on_two_runtimes_differ_by_exactly_nothing() -> None:
+    scores = (rng().random((3, 200)) < 0.9).astype(float)
+    found = two_way_difference(scores, scores.copy(), paired_seeds=True)
+    assert (found.value, found.low, found.high) == (0, 0, 0)
+
+
+def test_examples_that_do_not_match_are_refused() -> None:
+    with pytest.raises(ValueError, match="not the same test examples: 10 and 9"):
+        two_way_difference(np.ones((2, 10)), np.ones((2, 9)))
+    with pytest.raises(ValueError, match="not the same seeds"):
+        two_way_difference(np.ones((2, 9)), np.ones((3, 9)), paired_seeds=True)
+
+
+def test_welch_agrees_with_scipy() -> None:
+    from scipy.stats import ttest_ind
+
+    a, b = rng(1).normal(0, 1, 5), rng(2).normal(1, 3, 4)
+    low, high = ttest_ind(a, b, equal_var=False).confidence_interval()
+    found = welch_difference(a, b)
+    assert (found.low, found.high) == (pytest.approx(low), pytest.approx(high))
+    assert np.isnan(welch_difference(a[:1], b).low)
+
+
+def test_latency_over_launches_is_a_t_interval_on_the_logarithm() -> None:
+    found = launch_interval(np.exp([1.0, 2.0, 3.0]))
+    assert found.value == pytest.approx(np.exp(2))
+    assert np.log(found.high) == pytest.approx(2 + 4.303 / np.sqrt(3), abs=1e-3)
+    assert np.isnan(launch_interval(np.array([5.0])).low)
+
+
+def test_a_ratio_paired_over_rounds_ignores_the_drift_of_the_machine() -> None:
+    drift = np.array([1.0, 1.6, 0.7])
+    found = launch_ratio(2.0 * drift, 1.0 * drift)
+    assert (found.value, found.low, found.high) == (pytest.approx(2), pytest.approx(2), pytest.approx(2))
+
+
+def test_delong_components_have_the_auc_as_mean_and_delongs_variance() -> None:
+    """Positives score 3, 1; negatives 2, 0: of four pairs three are in order, AUC = 3/4.
+
+    Shares of the positives (1, .5) and of the negatives (.5, 1): variances 1/16 each, over 2 and over 2,
+    in all 1/16 (DeLong's with m and n, as N is large; with m − 1 and n − 1 it would be 1/8).
+    """
+    parts = delong_components(np.array([3.0, 1.0, 2.0, 0.0]), np.array([True, True, False, False]))
+    assert parts.mean() == pytest.approx(0.75)
+    assert parts.var() / len(parts) == pytest.approx(1 / 16)
+
+
+def test_auc_components_agree_with_scikit_learn_also_with_equal_scores() -> None:
+    from sklearn.metrics import roc_auc_score
+
+    scores, positive = rng(3).integers(0, 5, 200).astype(float), rng(4).random(200) < 0.3
+    assert delong_components(scores, positive).mean() == pytest.approx(roc_auc_score(positive, scores))
+    with pytest.raises(ValueError, match="one class is missing"):
+        delong_components(scores, np.ones(200, dtype=bool))
+
+
+def test_a_jackknife_of_a_mean_gives_the_means_of_the_groups() -> None:
+    x = np.arange(12.0).reshape(4, 3)
+    without = [np.delete(x, g, axis=0).mean() for g in range(4)]
+    assert jackknife_values(without, float(x.mean())) == pytest.approx(x.mean(1))
+
+
+def test_the_front_by_hand() -> None:
+    costs = np.array([[1, 9], [2, 8], [2, 9], [3, 3], [3, 3], [9, 1], [9, 2]], dtype=float)
+    assert pareto_front(costs).tolist() == [True, True, False, True, True, True, False]
+
+
+def test_a_nan_on_the_front_is_refused() -> None:
+    with pytest.raises(ValueError, match="drop failed and missing trials"):
+        pareto_front(np.array([[1.0, np.nan]]))
+    with pytest.raises(ValueError, match="drop failed"):
+        pareto_probability(np.full((2, 1, 2), np.nan))
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    arrays.arrays(
+        float,
+        st.tuples(st.integers(1, 8), st.integers(1, 4)),
+        elements=st.integers(0, 4).map(float),
+    )
+)
+def test_every_front_is_the_set_that_nobody_dominates(costs: np.ndarray) -> None:
+    expected = [not any((o <= c).all() and (o < c).any() for o in costs) for c in costs]
+    assert pareto_front(costs).tolist() == expected
+
+
+def test_front_probabilities_of_two_and_three_metrics_agree() -> None:
+    draws = rng().normal(size=(3000, 5, 2))
+    with_constant = np.concatenate([draws, np.zeros((3000, 5, 1))], axis=2)
+    assert pareto_probability(draws) == pytest.approx(pareto_probability(with_constant))
+
+
+def test_equal_candidates_share_the_probability_of_being_best() -> None:
+    utility = np.repeat(rng().normal(size=(100, 1)), 2, axis=1) + np.array([0.0, 1e-17])
+    assert best_probability(utility, np.ones((100, 2), bool)).tolist() == [0.5, 0.5]
+    assert best_probability(utility, np.zeros((100, 2), bool)).tolist() == [0, 0]
+
+
+def test_expected_utility_prefers_the_sure_candidate_to_the_better_risk() -> None:
+    """.9 with P = .5 and a fallback of .5 is worth .7, less than a sure .8."""
+    utility = np.tile([0.9, 0.8], (100, 1))
+    feasible = np.ones((100, 2), bool)
+    feasible[:50, 0] = False
+    found = expected_utility(utility, feasible, 0.5)
+    assert found.index == 1 and found.expected == pytest.approx([0.7, 0.8])
+
+
+def test_breaking_a_limit_is_never_worth_more_than_keeping_it() -> None:
+    found = expected_utility(np.full((10, 1), 0.3), np.zeros((10, 1), bool), fallback=0.5)
+    assert found.expected == pytest.approx([0.3])
+
+
+def test_draws_of_clearly_different_candidates_are_not_shrunk() -> None:
+    draws = np.array([0.0, 10, 20, 30, 40]) + rng().normal(size=(2000, 5))
+    assert shrink_draws(draws).mean(0) == pytest.approx(draws.mean(0), abs=0.2)
+    equal = np.array([0.0, 0.1, 0.2, 0.1, 0.0]) + rng().normal(size=(2000, 5))
+    assert np.ptp(shrink_draws(equal).mean(0)) < 1e-9
+
+
+def test_holm_by_hand() -> None:
+    assert holm([0.01, 0.04, 0.03]) == pytest.approx([0.03, 0.06, 0.06])
+    from statsmodels.stats.multitest import multipletests
+
+    p = rng().random(12) ** 3
+    assert holm(p.tolist()) == pytest.approx(multipletests(p, method="holm")[1])
+
+
+def test_switch_points_lie_between_the_grid_points_where_the_winner_changes() -> None:
+    assert switch_points(np.array([1.0, 2, 4, 8]), ["a", "a", "b", "a"]) == [(3.0, "a", "b"), (6.0, "b", "a")]
+
+
+def test_a_performance_profile_counts_data_sets_within_a_factor_and_failures_as_never() -> None:
+    found = performance_profile(np.array([[1.0, 2.0], [1.5, np.nan]]), np.array([1.0, 2.0]))
+    assert found.tolist() == [[0.5, 1.0], [0.0, 0.5]]
+
+
+# ------------------------------------------------------------------------------------ joint draws
+
+
+def test_equal_variances_are_pooled_and_unequal_ones_are_not() -> None:
+    equal = variance_draws(np.full(8, 1.0), np.full(8, 2.0), rng(), 4000)
+    assert np.median(equal, axis=0) == pytest.approx(np.full(8, 1.0), rel=0.25)
+    spread = np.quantile(equal[:, 0], 0.975) / np.quantile(equal[:, 0], 0.025)
+    assert spread < 12  # alone, two degrees of freedom would give a factor of 146
+    mixed = variance_draws(np.array([1.0] * 7 + [1e4]), np.full(8, 2.0), rng(), 4000)
+    assert np.median(mixed[:, 7]) > 100 * np.median(mixed[:, 0])
+
+
+def test_a_candidate_with_one_seed_borrows_the_spread_of_the_others() -> None:
+    scores = [0.9 + 0.01 * rng(k).normal(size=(4, 1)) for k in range(4)] + [np.full((1, 1), 0.9)]
+    draws = quality_draws(scores, range(5), rng(), 4000)
+    assert 0.005 < draws[:, 4].std() < 0.05
+    assert draws[:, 4].std() > draws[:, 0].std()
+
+
+def test_a_deterministic_model_has_no_seed_variance() -> None:
+    fixed = np.repeat((rng().random((1, 400)) < 0.9).astype(float), 3, axis=0)
+    noisy = np.stack([(rng(s).random(400) < 0.88 + 0.02 * s).astype(float) for s in range(3)])
+    draws = quality_draws([fixed, noisy], [0, 1], rng(), 4000)
+    assert draws[:, 0].std() == pytest.approx(two_way_interval(fixed).se, rel=0.05)
+
+
+def test_runtimes_of_one_candidate_with_equal_answers_draw_equal_values() -> None:
+    scores = (rng().random((3, 300)) < 0.9).astype(float)
+    draws = quality_draws([scores, scores.copy(), scores.copy()], [0, 0, 0], rng(), 500)
+    assert np.ptp(draws, axis=1).max() < 1e-12
+
+
+def test_shared_rounds_make_differences_sharper_than_levels() -> None:
+    drift = np.array([[-0.3], [0.0], [0.3], [0.1], [-0.1]])
+    values = np.log([5.0, 6.0, 7.0, 8.0]) + drift + 0.01 * rng().normal(size=(5, 4))
+    draws = launch_draws(values, rng())
+    assert (draws[:, 1] - draws[:, 0]).std() < draws[:, 0].std() / 3
+
+
+def test_a_missing_launch_widens_only_its_own_row() -> None:
+    values = 0.05 * rng(5).normal(size=(6, 3))
+    values[1:, 2] = np.nan
+    spread = launch_draws(values, rng()).std(0)
+    assert spread[2] > 1.5 * spread[0]
+
+
+def test_a_single_launch_everywhere_gets_the_assumed_spread() -> None:
+    assert launch_draws(np.zeros((1, 3)), rng()).std(0) == pytest.approx(np.full(3, LAUNCH_SD), rel=0.1)
+
+
+def test_draws_are_the_same_for_the_same_generator() -> None:
+    scores = [(rng(k).random((3, 50)) < 0.9).astype(float) for k in range(3)]
+    assert np.array_equal(quality_draws(scores, range(3), rng(7)), quality_draws(scores, range(3), rng(7)))

@@ -1,0 +1,303 @@
+"""The table: its figures, its holes, and the files derived from it."""
+
+from __future__ import annotations
+
+import csv
+import json
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from harness.analysis.outputs import read_evidence, tidy
+from harness.analysis.predictions import Predictions, read_predictions, score_examples
+from harness.analysis.recommend import analyse, decide
+from harness.analysis.stats import two_way_interval
+from harness.analysis.tradeoff import tradeoff
+from harness.protocols import Row, Tradeoff
+from harness.record import Measurement, Record
+from tests.analysis_world import Truth, World, failed, make_suite, store, trial
+
+TRUTHS = {"small": Truth(0.85, 2.0, throughput=600), "big": Truth(0.90, 6.0, throughput=150)}
+
+
+def table_of(world: World, records: list[Record], **decision: object) -> Tradeoff:
+    suite = make_suite(list(world.truths), world.runtimes, **decision)
+    return tradeoff(records, suite, world.predictions.__getitem__)
+
+
+def row(table: Tradeoff, name: str) -> Row:
+    return next(r for r in table.rows if r.variant == name)
+
+
+def test_every_variant_is_a_row_with_means_over_its_units() -> None:
+    world = World(TRUTHS, runtimes=("torch", "onnx"))
+    records = world.records()
+    table = table_of(world, records)
+    assert [r.variant for r in table.rows] == ["small/torch", "small/onnx", "big/torch", "big/onnx"]
+    cell = row(table, "big/torch").estimates["accuracy"]
+    own = [r for r in records if r.trial.kind == "score" and r.trial.candidate == "big"]
+    assert cell.value == pytest.approx(np.mean([r.value("accuracy") for r in own]))
+    assert cell.n == 3 and cell.low is not None and cell.low < cell.value < (cell.high or 0)
+
+
+def test_intervals_of_the_table_are_those_of_the_two_way_formula_where_variances_agree() -> None:
+    world = World(TRUTHS, seeds=range(8), num_examples=2000)
+    records = world.records()
+    table = table_of(world, records)
+    scores = [
+        (world.predictions[r.trial.id].outputs.argmax(1) == world.targets).astype(float)
+        for r in records
+        if r.trial.kind == "score" and r.trial.candidate == "small"
+    ]
+    cell, formula = row(table, "small/torch").estimates["accuracy"], two_way_interval(np.stack(scores))
+    assert (cell.high or 0) - (cell.low or 0) == pytest.approx(formula.high - formula.low, rel=0.25)
+
+
+def test_failed_and_missing_cells_say_why_and_nothing_is_imputed() -> None:
+    world = World({**TRUTHS, "late": Truth(0.8, 1.0)})
+    records = []
+    for r in world.records():
+        if r.trial.candidate == "late":
+            continue
+        gone = r.trial.candidate == "big" and r.trial.kind == "serve"
+        records.append(failed(r, "out of memory at batch 128") if gone else r)
+    table = table_of(world, records)
+    big, late = row(table, "big/torch").estimates, row(table, "late/torch").estimates
+    assert big["accuracy"].value is not None
+    assert (big["latency_p99_ms"].value, big["latency_p99_ms"].note) == (
+        None,
+        "failed: out of memory at batch 128",
+    )
+    assert late["accuracy"].note == "not measured" and late["cost_per_month_usd"].note == "not measured"
+    assert np.isnan(table.draws["latency_p99_ms"][:, 1]).all()
+    assert "out of memory" in row(table, "big/torch").failures[0]
+
+
+def test_one_lost_seed_is_said_in_the_cell() -> None:
+    world = World(TRUTHS)
+    records = world.records()
+    lost = next(i for i, r in enumerate(records) if r.trial.kind == "score" and r.trial.candidate == "big")
+    records[lost] = failed(records[lost], "not finite")
+    cell = row(table_of(world, records), "big/torch").estimates["accuracy"]
+    assert cell.n == 2 and "2 of 3 seeds (failed: not finite)" in cell.note
+
+
+def test_one_seed_claims_this_checkpoint_only_and_says_so() -> None:
+    world = World(TRUTHS, seeds=(0,))
+    table = table_of(world, world.records())
+    assert "this checkpoint" in row(table, "big/torch").estimates["accuracy"].note
+    assert any("not the architectures" in w for w in table.warnings)
+
+
+def test_too_few_calls_are_not_estimable() -> None:
+    world = World(TRUTHS, calls=40)
+    records = []
+    for r in world.records():
+        samples = tuple(float(i) for i in range(40))
+        measured = tuple(
+            replace(m, samples=samples) if m.metric.startswith("latency") else m for m in r.measurements
+        )
+        records.append(replace(r, measurements=measured))
+    cell = row(table_of(world, records), "big/torch").estimates["latency_p99_ms"]
+    assert (cell.value, cell.note) == (None, "not estimable (120 of 662 calls)")
+
+
+def test_a_percentile_that_no_launch_had_calls_for_is_taken_from_the_samples_of_all() -> None:
+    world = World(TRUTHS)
+    samples = tuple(np.linspace(5, 6, 300).tolist())
+    records = [
+        replace(
+            r,
+            measurements=tuple(
+                replace(m, value=None, note="not estimable (300 of 662 calls)", samples=samples)
+                if m.metric == "latency_p99_ms"
+                else m
+                for m in r.measurements
+            ),
+        )
+        for r in world.records()
+    ]
+    cell = row(table_of(world, records), "big/torch").estimates["latency_p99_ms"]
+    assert cell.value == pytest.approx(5.99, abs=0.01) and cell.n == 3
+
+
+def test_machine_classes_are_never_mixed() -> None:
+    world = World(TRUTHS)
+    records = world.records()
+    other = {"machine": {"class": "other"}}
+    stray = next(i for i, r in enumerate(records) if r.trial.kind == "serve")
+    records[stray] = replace(records[stray], environment=other)
+    table = table_of(world, records)
+    assert row(table, "small/torch").estimates["latency_p50_ms"].n == 2
+    assert any("2 machine classes; only abc123" in w for w in table.warnings)
+
+
+def test_only_the_largest_training_set_is_in_the_table() -> None:
+    world = World(TRUTHS)
+    early = Record(
+        trial("score", "big", runtime="torch", seed=0, train_size=100),
+        "finished",
+        (Measurement("accuracy", 0.1, "fraction"),),
+    )
+    table = table_of(world, [*world.records(), early])
+    assert table.train_size == 1000
+    assert (row(table, "big/torch").estimates["accuracy"].value or 0) > 0.8
+
+
+def test_costs_are_a_floor_without_a_limit_on_latency_and_say_so() -> None:
+    world = World(TRUTHS)
+    table = table_of(world, world.records(), traffic={"qps": 100.0})
+    cell = row(table, "big/torch").estimates["cost_per_month_usd"]
+    assert cell.value == pytest.approx(73.0) and "floor: from offline throughput" in cell.note
+
+
+def test_costs_use_the_throughput_under_the_limit_where_it_was_measured() -> None:
+    world = World(TRUTHS)
+    extra = [
+        Record(
+            trial("serve", name, runtime="torch", scenario="server", round=r),
+            "finished",
+            (Measurement("throughput_at_slo_qps", 40.0, "1/s"),),
+            {"machine": {"class": "abc123"}},
+        )
+        for name in TRUTHS
+        for r in range(3)
+    ]
+    table = table_of(world, [*world.records(), *extra], traffic={"qps": 100.0})
+    cell = row(table, "big/torch").estimates["cost_per_month_usd"]
+    assert cell.value == pytest.approx(3 * 73.0) and "floor" not in cell.note
+
+
+def test_pareto_is_over_objective_and_limits() -> None:
+    world = World({**TRUTHS, "worse": Truth(0.80, 20.0, throughput=50)})
+    table = table_of(world, world.records(), constraints=("latency_p99_ms <= 30",))
+    assert {r.variant: r.pareto for r in table.rows} == {
+        "small/torch": True,
+        "big/torch": True,
+        "worse/torch": False,
+    }
+    assert row(table, "worse/torch").pareto_probability == pytest.approx(0, abs=0.01)
+
+
+def test_a_slice_is_a_limit_like_any_other() -> None:
+    world = World(TRUTHS)
+    table = table_of(world, world.records(), constraints=("accuracy[class=2] >= 0.99",))
+    cell = row(table, "big/torch").estimates["accuracy[class=2]"]
+    assert cell.value is not None and 0.8 < cell.value < 0.97
+    assert row(table, "big/torch").rejected_by
+
+
+def test_a_metric_without_per_example_scores_is_jackknifed() -> None:
+    rng = np.random.default_rng(0)
+    targets = rng.integers(0, 3, 600)
+    outputs = rng.dirichlet(np.ones(3), 600)
+    found = Predictions(np.arange(600), targets, outputs)
+    auc, f1, accuracy = (score_examples(n, found) for n in ("roc_auc", "f1_macro", "accuracy"))
+    assert auc is not None and f1 is not None and accuracy is not None
+    assert (auc.per_example, f1.per_example, len(f1.values)) == (True, False, 20)
+    from sklearn.metrics import f1_score
+
+    assert f1.values.mean() == pytest.approx(f1_score(targets, outputs.argmax(1), average="macro"))
+    assert 0.5 < f1.values.std() / np.sqrt(20) / (accuracy.values.std() / np.sqrt(600)) < 2
+
+
+def test_predictions_in_another_order_are_aligned() -> None:
+    world = World(TRUTHS)
+    records = world.records()
+    straight = table_of(world, records)
+    for trial_id, found in list(world.predictions.items())[::2]:
+        order = np.random.default_rng(1).permutation(len(found.ids))
+        world.predictions[trial_id] = Predictions(
+            found.ids[order], found.targets[order], found.outputs[order]
+        )
+    shuffled = table_of(world, records)
+    assert np.allclose(straight.draws["accuracy"], shuffled.draws["accuracy"])
+
+
+def test_predictions_of_other_examples_are_not_paired_and_said_so() -> None:
+    world = World(TRUTHS)
+    records = world.records()
+    first = next(r.trial.id for r in records if r.trial.kind == "score" and r.trial.candidate == "big")
+    found = world.predictions[first]
+    world.predictions[first] = Predictions(found.ids + 5, found.targets, found.outputs)
+    table = table_of(world, records)
+    assert any("scored on other test examples" in w for w in table.warnings)
+
+
+def test_a_run_folder_gives_all_derived_files_and_they_come_back_when_deleted(tmp_path: Path) -> None:
+    world = World(TRUTHS)
+    suite = make_suite(list(TRUTHS), constraints=("latency_p99_ms <= 10",))
+    run = store(world, world.records(), suite, tmp_path / "s" / "20250101-000000-0123abcd")
+    table, found = analyse(run, suite)
+    names = ("records.parquet", "tradeoffs.csv", "tradeoffs.json", "recommendation.json", "evidence.npz")
+    before = {n: run.read_bytes(n) for n in names}
+    for n in names:
+        (Path(run.url) / n).unlink()
+    analyse(run, suite)
+    assert {n: run.read_bytes(n) for n in names[1:4]} == {n: before[n] for n in names[1:4]}
+    rows = list(csv.DictReader(run.read_text("tradeoffs.csv").splitlines()))
+    assert [r["variant"] for r in rows] == [r.variant for r in table.rows]
+    assert {"accuracy", "accuracy_low", "accuracy_high", "pareto", "pareto_probability"} <= set(rows[0])
+    assert json.loads(run.read_text("recommendation.json"))["choice"] == found.choice == "big/torch"
+
+
+def test_recommend_decides_again_from_the_stored_run_and_notices_new_records(tmp_path: Path) -> None:
+    world = World({**TRUTHS, "best": Truth(0.97, 8.0)})
+    suite = make_suite(list(world.truths), constraints=("latency_p99_ms <= 10",))
+    records = world.records()
+    early = [r for r in records if r.trial.candidate != "best"]
+    run = store(world, early, suite, tmp_path / "s" / "20250101-000000-0123abcd")
+    assert decide(run).choice == "big/torch"
+    assert read_evidence(run) is not None
+    assert decide(run, ["latency_p99_ms <= 4"]).choice == "small/torch"
+    assert decide(run, ["latency_p99_ms <= 1"]).verdict == "none_feasible"
+    assert decide(run, objective="minimize latency_p50_ms").choice == "small/torch"
+    store(world, [r for r in records if r.trial.candidate == "best"], suite, tmp_path / "t" / "x")
+    for folder in (tmp_path / "t" / "x" / "trials").iterdir():
+        folder.rename(Path(run.url) / "trials" / folder.name)
+    assert decide(run).choice == "best/torch"
+
+
+def test_a_damaged_evidence_file_is_made_again(tmp_path: Path) -> None:
+    world = World(TRUTHS, num_examples=200)
+    run = store(world, world.records(), make_suite(list(TRUTHS)), tmp_path / "s" / "20250101-000000-0123abcd")
+    first = decide(run)
+    run.write_bytes("evidence.npz", b"not an archive")
+    assert decide(run) == first
+
+
+def test_measurements_are_tidy_rows_and_a_failure_is_one_too() -> None:
+    world = World(TRUTHS, rounds=1, seeds=(0,))
+    records = world.records()
+    columns = tidy([records[0], failed(records[1], "diverged")], "run-1")
+    assert columns["metric"] == ["train_seconds", "parameters", "flops_per_example", None]
+    assert columns["status"][-1] == "failed" and columns["note"][-1] == "diverged"
+    assert len({len(c) for c in columns.values()}) == 1
+
+
+def test_ready_made_scores_in_the_predictions_are_used(tmp_path: Path) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    path = tmp_path / "p.parquet"
+    pq.write_table(pa.table({"id": [1, 2, 3], "ndcg@10": [0.1, 0.2, 0.6], "segment": ["a", "b", "a"]}), path)
+    found = read_predictions(path.read_bytes())
+    scores, part = score_examples("ndcg@10", found), score_examples("ndcg@10[segment=a]", found)
+    assert scores is not None and scores.values.tolist() == [0.1, 0.2, 0.6]
+    assert part is not None and part.values.tolist() == [0.1, 0.6]
+
+
+def test_a_table_of_twice_the_records_takes_about_twice_the_time() -> None:
+    def seconds(candidates: int) -> float:
+        truths = {f"c{i}": Truth(0.9, 5.0) for i in range(candidates)}
+        world = World(truths, seeds=(0, 1, 2), num_examples=20, calls=10)
+        records, suite = world.records(), make_suite(list(truths))
+        start = time.process_time()
+        tradeoff(records, suite)
+        return time.process_time() - start
+
+    seconds(4)
+    assert seconds(48) < 4.5 * seconds(16) + 0.2  # three times the records; CPU time, noise allowed for
