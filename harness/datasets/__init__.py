@@ -6,14 +6,22 @@ Each module has `DESCRIPTION`, `load(*, …) -> Dataset`, `task(*, …) -> Task`
 """
 
 DATASETS: dict[str, str] = {
+    "amazon_sentences": "harness.datasets.amazon_sentences",
     "breast_cancer": "harness.datasets.breast_cancer",
     "cifar10": "harness.datasets.cifar10",
     "diabetes": "harness.datasets.diabetes",
     "digits": "harness.datasets.digits",
     "fashion_mnist": "harness.datasets.fashion_mnist",
+    "image_folder": "harness.datasets.image_folder",
+    "imdb": "harness.datasets.imdb",
     "interactions_csv": "harness.datasets.interactions_csv",
     "ml_100k": "harness.datasets.ml_100k",
     "mock_shop": "harness.datasets.mock_shop",
-    "image_folder": "harness.datasets.image_folder",
+    "movie_sentences": "harness.datasets.movie_sentences",
+    "nyt_sentences": "harness.datasets.nyt_sentences",
+    "rotten_tomatoes": "harness.datasets.rotten_tomatoes",
+    "sst2": "harness.datasets.sst2",
     "tabular_csv": "harness.datasets.tabular_csv",
+    "text_csv": "harness.datasets.text_csv",
+    "tweets": "harness.datasets.tweets",
 }

@@ -260,5 +260,6 @@ def _out_of_fold(features: Any, targets: np.ndarray, seed: int) -> np.ndarray:
     from sklearn.model_selection import StratifiedKFold, cross_val_predict
 
     folds = StratifiedKFold(5, shuffle=True, random_state=seed)
-    model = LogisticRegression(max_iter=1000, C=0.1, tol=1e-3)
+    strength = 0.1 if isinstance(features, np.ndarray) else 5.0  # sparse rows have length 1
+    model = LogisticRegression(max_iter=1000, C=strength, tol=1e-3)
     return np.asarray(cross_val_predict(model, features, targets, cv=folds, method="predict_proba"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import hashlib
 import re
 from collections.abc import Sequence
@@ -15,6 +16,8 @@ IMAGE_SIMILARITY = 0.99
 """Correlation of two images' pixels above which they count as nearly equal."""
 TEXT_SIMILARITY = 0.85
 """Cosine of two texts' word counts (rare words weigh more) above which they count as nearly equal."""
+WORD_SIMILARITY = 0.8
+"""Share of two texts' words that must stand in both in the same order."""
 BLOCK = 512
 
 
@@ -67,6 +70,7 @@ def _near_images(images: np.ndarray, others: np.ndarray) -> np.ndarray:
 
 
 def _near_texts(texts: Sequence[str], others: Sequence[str]) -> np.ndarray:
+    """Candidates by the words they have, judged by the order of these."""
     from sklearn.feature_extraction.text import TfidfVectorizer
 
     found = _first_equal(
@@ -78,10 +82,17 @@ def _near_texts(texts: Sequence[str], others: Sequence[str]) -> np.ndarray:
     for start in range(0, len(texts), BLOCK):
         similar = (asked[start : start + BLOCK] @ known.T).toarray()
         best = similar.argmax(axis=1)
-        near = similar[np.arange(len(best)), best] >= TEXT_SIMILARITY
-        block = found[start : start + BLOCK]
-        block[near & (block < 0)] = best[near & (block < 0)]
+        likely = similar[np.arange(len(best)), best] >= TEXT_SIMILARITY
+        for row in np.flatnonzero(likely & (found[start : start + BLOCK] < 0)):
+            if _same_sequence(texts[int(start + row)], others[int(best[row])]):
+                found[start + row] = best[row]
     return found
+
+
+def _same_sequence(text: str, other: str) -> bool:
+    """Whether most words of both stand in the same order: `wow` is not `wow wow wow wow`."""
+    words, other_words = plain_words(text).split(), plain_words(other).split()
+    return difflib.SequenceMatcher(None, words, other_words, autojunk=False).ratio() >= WORD_SIMILARITY
 
 
 def plain_words(text: str) -> str:

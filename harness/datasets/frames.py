@@ -14,6 +14,9 @@ from harness.datasets.own_files import content_of, existing
 from harness.datasets.splits import hash_split
 from harness.record import DataError
 
+MISSING = ("", "NA", "N/A", "n/a", "#N/A", "<NA>", "NaN", "nan", "NULL", "null", "None")
+"""What stands for nothing in a CSV file, outside of its texts."""
+
 
 @dataclass(frozen=True)
 class Source:
@@ -56,15 +59,18 @@ class Table:
     columns: dict[str, np.ndarray]
 
 
-def read_table(source: Source, needed: Sequence[str]) -> Table:
+def read_table(source: Source, needed: Sequence[str], texts: Sequence[str] = ()) -> Table:
     """Read a source, which must have the columns `needed` and those it names itself.
+
+    Args:
+        texts: columns to take as they stand: `NA` and `1.0` are texts, an empty cell is an empty one.
 
     Raises:
         DataError: a file is missing, is no table, or lacks a column.
     """
     wanted = [*needed, *([source.group] if source.group else []), *source.columns]
     paths = source.paths()
-    frames = [read_frame(path, wanted, source.encoding, source.separator) for path in paths]
+    frames = [read_frame(path, wanted, source.encoding, source.separator, texts) for path in paths]
     frame = pd.concat(frames, ignore_index=True) if len(frames) > 1 else frames[0]
     return Table(
         frame,
@@ -96,8 +102,10 @@ def divide(
     return train_rows, test_rows
 
 
-def read_frame(path: Path, columns: Iterable[str], encoding: str, separator: str) -> pd.DataFrame:
-    """A table with at least these columns.
+def read_frame(
+    path: Path, columns: Iterable[str], encoding: str, separator: str, texts: Sequence[str] = ()
+) -> pd.DataFrame:
+    """A table with at least these columns; those of `texts` as they stand.
 
     Raises:
         DataError: neither CSV nor Parquet, another encoding, ragged or empty, or a column is missing.
@@ -106,7 +114,7 @@ def read_frame(path: Path, columns: Iterable[str], encoding: str, separator: str
         if path.suffix.lower() in {".parquet", ".pq"}:
             frame = pd.read_parquet(path)
         else:
-            frame = pd.read_csv(path, encoding=encoding, sep=separator)
+            frame = _read_csv(path, encoding, separator, texts)
     except UnicodeDecodeError as error:
         raise DataError(
             f"{path} is not {encoding}: byte {error.object[error.start]:#04x} at {error.start}; write its "
@@ -120,6 +128,8 @@ def read_frame(path: Path, columns: Iterable[str], encoding: str, separator: str
         cure = "is the separator right (separator: ';' or '\\t'), are quotes closed?"
         raise DataError(f"cannot read {path} as a table: {error}; {cure}") from error
     frame.columns = frame.columns.map(str)
+    for column in set(texts) & set(frame.columns):
+        frame[column] = frame[column].fillna("")
     for column in columns:
         if column not in frame.columns:
             near = difflib.get_close_matches(column, list(frame.columns), n=1)
@@ -129,6 +139,20 @@ def read_frame(path: Path, columns: Iterable[str], encoding: str, separator: str
     if frame.empty:
         raise DataError(f"{path} has no rows under its column names")
     return frame
+
+
+def _read_csv(path: Path, encoding: str, separator: str, texts: Sequence[str]) -> pd.DataFrame:
+    if not texts:
+        return pd.read_csv(path, encoding=encoding, sep=separator)
+    names = pd.read_csv(path, encoding=encoding, sep=separator, nrows=0).columns
+    return pd.read_csv(
+        path,
+        encoding=encoding,
+        sep=separator,
+        dtype={name: str for name in names if name in texts},
+        keep_default_na=False,
+        na_values={name: list(MISSING) for name in names if name not in texts},
+    )
 
 
 def class_targets(values: pd.Series, path: Path) -> tuple[tuple[str, ...], np.ndarray]:

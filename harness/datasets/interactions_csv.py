@@ -16,6 +16,7 @@ import pandas as pd
 
 from harness.datasets.files import sha256_of
 from harness.datasets.interactions import Events, Interactions, Protocol, SplitName, Users, plain_catalogue
+from harness.protocols import Task
 from harness.record import DataError
 
 DESCRIPTION = "your own log of interactions: user, item, time, and optionally event, price, category"
@@ -70,6 +71,10 @@ def load(
     return Interactions(
         plain_catalogue(item_ids, groups, prices), people, events, Protocol(split, test, mask_seen)
     )
+
+
+def task(**_: Any) -> Task:
+    return Task("recommendation")
 
 
 def checksum(*, path: str, **_: Any) -> str:

@@ -22,7 +22,7 @@ from harness.datasets.interactions import (
     codes_of,
     plain_catalogue,
 )
-from harness.protocols import DataFile
+from harness.protocols import DataFile, Task
 
 DESCRIPTION = "MovieLens 100K: 943 users, 1,682 films, 100,000 ratings as implicit feedback"
 _WHEEL = "pip:recbole==1.2.1:recbole/dataset_example/ml-100k"
@@ -66,6 +66,10 @@ def load(*, split: SplitName = "random", test: float = 0.1, mask_seen: bool = Tr
     )
     people = Users(user_ids, np.full(len(user_ids), -1, np.int32))
     return Interactions(plain_catalogue(item_ids, category), people, events, Protocol(split, test, mask_seen))
+
+
+def task(**_: Any) -> Task:
+    return Task("recommendation")
 
 
 def checksum(**_: Any) -> str:

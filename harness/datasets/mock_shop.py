@@ -18,6 +18,7 @@ import numpy as np
 
 from harness.datasets.files import cache_folder, locked
 from harness.datasets.interactions import Impressions, Interactions, Protocol, SplitName
+from harness.protocols import Task
 from harness.record import content_hash
 
 # The generator lives with the task that judges by it; it needs nothing of this room but the tables' types.
@@ -56,6 +57,10 @@ def truth(**args: Any) -> tuple[Truth, Sessions]:
     """The truth of the shop that `load` with the same arguments gives the log of."""
     world, sessions, _ = _world(_shop(args))
     return world, sessions
+
+
+def task(**_: Any) -> Task:
+    return Task("recommendation")
 
 
 def checksum(**args: Any) -> str:
