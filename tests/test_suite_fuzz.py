@@ -28,6 +28,18 @@ decision:
   {objective: maximize value, value: "120*accuracy - 3*latency_p50_ms", constraints: ["ece<=.1 with 0.9"]}
 """,
 ]
+SHOP = """
+name: shop
+task: recommendation
+data: {name: mock_shop, items: 500, users: 100, impressions: 20000}
+candidates:
+  popular: {retrieval: {model: popularity}}
+  tower:
+    retrieval: {model: two_tower, dim: 8, index: {hnsw: {m: 8}}, candidates: 100}
+    ranking: {model: logistic}
+decision: {objective: maximize ndcg@10, constraints: [latency_p99_ms <= 50]}
+"""
+SEEDS.append(SHOP)
 WORDS = [
     "null", "[]", "{}", "true", "on", "-1", "0", "1e-4", "1e999", ".nan", "010", "10:30", "''", '"\\ud800"',
     "*t", "&t", "!!python/object:os.system x", "!!binary aGk=", "?", "- a", "<<: *t", "2024-01-01",

@@ -460,6 +460,27 @@ TABLE: dict[str, tuple[dict[str, str | None], list[str]]] = {
 }
 
 
+SHOP = {"task": "task: recommendation", "data": "data: {name: mock_shop}"}
+SHOP |= {"decision": "decision: {objective: maximize ndcg@10}"}
+PIPELINES = {
+    "{retrieval: {model: two_tower, dmi: 3}}": "candidates.p.retrieval.dmi: retrieval model two_tower has no",
+    "{retrieval: {model: two_towr}}": "candidates.p.retrieval: retrieval model 'two_towr' is unknown",
+    "{retrieval: {model: popularity}, ranking: {model: x}}": "candidates.p.ranking: ranking model 'x' is",
+    "{retrieval: {model: two_tower, index: {hnws: {}}}}": "candidates.p.retrieval.index: index 'hnws' is",
+    "{retrieval: {model: two_tower, index: [1]}}": "candidates.p.retrieval: something in it is of the wrong",
+    "{ranking: {model: none}}": "candidates.p: a recommendation candidate needs retrieval",
+    "{retrieval: 5}": "candidates.p.retrieval: `5` is not a mapping",
+    "small_cnn": "candidates.p.model: a recommendation candidate is {retrieval: {model: …}",
+}
+
+
+@pytest.mark.parametrize("pipeline", PIPELINES)
+def test_a_wrong_pipeline_is_answered_like_any_other_candidate(pipeline: str, tmp_path: Path) -> None:
+    text = suite_text(**SHOP, candidates=f"candidates:\n  p: {pipeline}")
+    (found,) = mistakes_of(tmp_path, text)
+    assert found.startswith(f"suite.yaml:6: {PIPELINES[pipeline]}")
+
+
 def matches(found: str, expected: str) -> bool:
     """A message that ends in a colon and a space is the beginning of one."""
     return found.startswith(expected) if expected.endswith((": ", "images", "ms")) else found == expected

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from harness.record import DataError
@@ -39,14 +40,32 @@ def _check_pipeline(draft: Draft, path: Path_) -> None:
     if draft.get(str, *path, "model", default="") != "":
         text = "a recommendation candidate is {retrieval: {model: …}, ranking: {model: …}}, not a model"
         draft.wrong((*path, "model"), text, draft.key_place(*path, "model"))
-    elif not draft.given(*path, "retrieval"):
-        draft.wrong(
-            path, "`retrieval` is missing: add for instance {model: two_tower}", draft.key_place(*path)
-        )
-    for stage in ("retrieval", "ranking"):
-        if draft.get(dict, *path, stage) is not None and draft.get(str, *path, stage, "model") is None:
-            text = "`model` is missing: name the stage's model"
-            draft.wrong((*path, stage), text, draft.key_place(*path, stage))
+        return
+    stages = {stage: draft.get(dict, *path, stage) for stage in ("retrieval", "ranking")}
+    if any(draft.given(*path, stage) and stages[stage] is None for stage in stages):
+        return  # of the wrong type, which is said already
+    obey = optional("harness.tasks.recommendation.retrieval.options", "check_candidate")
+    if obey is None:
+        return
+    try:
+        obey(stages["retrieval"], stages["ranking"])
+    except (TypeError, AttributeError):
+        example = "{model: two_tower, index: {hnsw: {m: 32}}, candidates: 1000}"
+        text = f"something in it is of the wrong type: write for instance {example}"
+        draft.wrong((*path, "retrieval"), text, draft.key_place(*path, "retrieval"))
+    except ValueError as error:
+        here = _spoken_of(draft, path, str(error))
+        draft.wrong(here, str(error), draft.key_place(*here))
+
+
+def _spoken_of(draft: Draft, path: Path_, message: str) -> Path_:
+    """The stage, and the key in it, that a message about a pipeline names."""
+    stage = "ranking" if message.startswith("ranking") and draft.given(*path, "ranking") else "retrieval"
+    quoted = re.findall(r"'([^']*)'", message)[:1] + re.findall(r"\b(?:candidates|index)\b", message)
+    for key in quoted:
+        if key in draft.items(*path, stage):
+            return (*path, stage, key)
+    return (*path, stage) if draft.given(*path, stage) else path
 
 
 def _check_model(draft: Draft, path: Path_, task: Any) -> None:
