@@ -56,8 +56,17 @@ def run_suite(
     if submit is not None:
         from harness.schedule.submit import submit_run
 
-        options = {"overrides": overrides, "only": only, "out": out, "budget": budget, "smoke": smoke}
-        return int(submit_run(submit, suite_path, **options, track=track, json_out=json_out))
+        return submit_run(
+            submit,
+            suite_path,
+            overrides=overrides,
+            only=only,
+            out=out,
+            budget=budget,
+            smoke=smoke,
+            track=track,
+            json_out=json_out,
+        )
     suite = _suite(suite_path, overrides, smoke)
     console = Console(stderr=True, width=None if sys.stderr.isatty() else 110)
     plan, cached = _plan(suite, only, out)
@@ -74,6 +83,7 @@ def run_suite(
                     budget_s=budget if budget is not None else suite.budget,
                     started=started,
                     paths=module_paths(suite_path),
+                    suite_path=str(suite_path),
                     machine_class=suite.machine.machine_class,
                 )
                 records = _execute(plan, run, settings, console)

@@ -56,7 +56,7 @@ def surroundings(folder: Path, **more: str) -> dict[str, str]:
     return {**kept, **own, **more}
 
 
-def harness(folder: Path, *arguments: str | Path, timeout_s: float = 240, **more: str) -> Ended:
+def harness(folder: Path, *arguments: str | Path, timeout_s: float = 900, **more: str) -> Ended:
     """`python -m harness …` in a folder."""
     done = subprocess.run(
         command(*arguments),

@@ -27,6 +27,7 @@ class Settings:
         budget_s: no trial starts later than this after `started` (time.time()).
         paths: folders of the user's modules, put on the workers' sys.path.
         machine_class: the class that serve trials must run on; None takes the commonest.
+        suite_path: the suite file; the code beside it travels to the nodes of a joined cluster.
         session: names this session in the records it writes.
     """
 
@@ -35,6 +36,7 @@ class Settings:
     started: float = 0.0
     paths: tuple[str, ...] = ()
     machine_class: str | None = None
+    suite_path: str = ""
     session: str = ""
 
     @property

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness import environment
 from harness.record import HarnessError, Trial
+from harness.schedule.submit import code_package
 from harness.store import RunFolder
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ _LOCAL = {
     "RAY_AUTH_MODE": "disabled",  # the default writes a token into HOME; nobody else reaches this cluster
     "RAY_memory_monitor_refresh_ms": "0",  # its kill ends the whole sweep; harness.watchdog acts first
     "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_worker_niceness": "0",  # the default is 15: a serve trial would be timed behind everything else
 }
 _ALWAYS = {
     "RAY_AIR_NEW_OUTPUT": "0",
@@ -80,14 +82,15 @@ def cluster(settings: Settings, run: RunFolder, trials: Sequence[Trial]) -> Iter
         }
     else:
         options["address"] = settings.address
-    try:
-        ray.init(**options)
-    except (ConnectionError, RuntimeError, ValueError, TimeoutError) as error:
-        where = settings.address or "this machine"
-        cure = (
-            "is the cluster up? `ray start --head` starts one" if settings.address else "see harness doctor"
-        )
-        raise HarnessError(f"Ray on {where} does not answer: {error}; {cure}") from error
+    with contextlib.ExitStack() as travelling:
+        if (
+            settings.address is not None
+            and settings.suite_path
+            and "RAY_JOB_CONFIG_JSON_ENV_VAR" not in os.environ
+        ):
+            # A submitted job has its code with it already.
+            options["runtime_env"] = travelling.enter_context(code_package(settings.suite_path))
+        _connect(ray, options, settings)
     try:
         nodes = living_nodes()
         if settings.address is not None:
@@ -96,6 +99,17 @@ def cluster(settings: Settings, run: RunFolder, trials: Sequence[Trial]) -> Iter
         yield nodes
     finally:
         ray.shutdown()
+
+
+def _connect(ray: Any, options: dict[str, Any], settings: Settings) -> None:
+    try:
+        ray.init(**options)
+    except (ConnectionError, RuntimeError, ValueError, TimeoutError) as error:
+        where = settings.address or "this machine"
+        cure = (
+            "is the cluster up? `ray start --head` starts one" if settings.address else "see harness doctor"
+        )
+        raise HarnessError(f"Ray on {where} does not answer: {error}; {cure}") from error
 
 
 def _silence() -> None:

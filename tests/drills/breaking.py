@@ -1,0 +1,107 @@
+"""Ways to break a run, and the table of what became of it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+from small_suites import ROOT, Ended, command, surroundings
+
+HEAD = ("fault", "what is kept", "what is retried", "what the user sees")
+TABLE: list[tuple[str, str, str, str]] = []
+
+
+class Started:
+    """A run in the background, in its own process group, as a shell starts it."""
+
+    def __init__(self, folder: Path, *arguments: str | Path, **more: str) -> None:
+        self.log = folder / f"log-{time.monotonic_ns()}.txt"
+        self._file = self.log.open("w")
+        self.process = subprocess.Popen(
+            command(*arguments),
+            cwd=folder,
+            env=surroundings(folder, **more),
+            stdout=self._file,
+            stderr=self._file,
+            start_new_session=True,
+        )
+
+    @property
+    def text(self) -> str:
+        return self.log.read_text()
+
+    def wait_for(self, text: str, timeout_s: float = 900) -> None:
+        end = time.monotonic() + timeout_s
+        while text not in self.text:
+            assert self.process.poll() is None, f"ended before {text!r}:\n{self.text}"
+            assert time.monotonic() < end, f"never said {text!r}:\n{self.text}"
+            time.sleep(0.05)
+
+    def signal(self, number: int) -> None:
+        self.process.send_signal(number)
+
+    def signal_group(self, number: int) -> None:
+        """What a terminal does on Ctrl-C: the driver and everything it started without a new session."""
+        os.killpg(self.process.pid, number)
+
+    def end(self, timeout_s: float = 900) -> Ended:
+        code = self.process.wait(timeout_s)
+        self._file.close()
+        return Ended(code, "", self.text)
+
+    def close(self) -> None:
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.wait()
+        self._file.close()
+
+
+def harness_processes(folder: Path) -> list[int]:
+    """Processes whose command line or environment names a drill's folder: leftovers of its runs."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        if not entry.name.isdigit() or int(entry.name) == os.getpid():
+            continue
+        try:
+            text = (entry / "environ").read_bytes() + (entry / "cmdline").read_bytes()
+            dead = (entry / "stat").read_text().rpartition(")")[2].split()[0] == "Z"
+        except OSError:
+            continue
+        if f"HARNESS_LOCKS={folder}".encode() in text and not dead:
+            found.append(int(entry.name))
+    return found
+
+
+def wait_until_gone(folder: Path, timeout_s: float = 30) -> float:
+    """Seconds until no process of a drill's runs is left.
+
+    Raises:
+        AssertionError: some stay; they are killed first.
+    """
+    began = time.monotonic()
+    while left := harness_processes(folder):
+        if time.monotonic() - began > timeout_s:
+            for pid in left:
+                os.kill(pid, signal.SIGKILL)
+            raise AssertionError(f"{len(left)} processes stayed")
+        time.sleep(0.2)
+    return time.monotonic() - began
+
+
+def write_faults() -> None:
+    lines = [
+        "# Faults: what is kept, what is retried, what you see",
+        "",
+        "Written by the drills (`HARNESS_WRITE_FAULTS=1 make drills`): each row is a run that was broken",
+        f"that way, {len(TABLE)} in all. A finished trial is never run again; a failed one is retried by the",
+        "next `run`; whoever kills, cuts off or fills up what, no half-written record ever counts.",
+        "",
+        "| " + " | ".join(HEAD) + " |",
+        "|" + "---|" * len(HEAD),
+        *("| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in TABLE),
+        "",
+    ]
+    (ROOT / "docs" / "faults.md").write_text("\n".join(lines))

@@ -1,0 +1,177 @@
+"""A run that is killed or interrupted at any moment continues, and repeats no finished trial."""
+
+from __future__ import annotations
+
+import csv
+import signal
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from breaking import wait_until_gone
+from small_suites import harness, stamps, trials_of, write_suite
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
+
+CANDIDATES = "\n  logistic: sklearn:LogisticRegression\n  small: {model: small_cnn, args: {width: 8}}"
+
+
+def qualities(folder: Path) -> dict[str, tuple[str, ...]]:
+    """Variant → its cells that do not depend on the machine's mood."""
+    table = folder / "results" / "tiny" / "latest" / "tradeoffs.csv"
+    with table.open() as file:
+        rows = list(csv.DictReader(file))
+    assert rows
+    steady = [name for name in rows[0] if name.startswith(("accuracy", "f1_macro", "log_loss", "parameters"))]
+    return {row["variant"]: tuple(row[name] for name in steady) for row in rows}
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[str, ...]]:
+    folder = tmp_path_factory.mktemp("undisturbed")
+    ended = harness(folder, "run", write_suite(folder, candidates=CANDIDATES))
+    assert ended.code == 0, ended.err
+    return qualities(folder)
+
+
+@pytest.mark.parametrize(
+    ("moment", "phase"),
+    [
+        ("starting Ray", "before the first trial"),
+        ("start   train small", "while training"),
+        ("start   score", "while scoring"),
+        ("start   serve", "while serving"),
+        ("(0 left)", "while the report is written"),
+    ],
+)
+def test_a_run_killed_in_any_phase_repeats_no_finished_trial(
+    tmp_path: Path,
+    start: Callable[..., Any],
+    note: Callable[..., None],
+    undisturbed: dict[str, tuple[str, ...]],
+    moment: str,
+    phase: str,
+) -> None:
+    suite = write_suite(tmp_path, candidates=CANDIDATES)
+    run = start(tmp_path, "run", suite)
+    run.wait_for(moment)
+    run.signal(signal.SIGKILL)
+    assert run.end().code == -signal.SIGKILL
+    gone = wait_until_gone(tmp_path)
+    before = stamps(tmp_path)
+
+    ended = harness(tmp_path, "run", suite)
+    assert ended.code == 0, ended.err
+    after = stamps(tmp_path)
+    assert before.items() <= after.items(), "a finished trial was run again"
+    assert qualities(tmp_path) == undisturbed
+    note(
+        f"driver SIGKILL {phase}",
+        f"{len(before)} of {len(after)} trials",
+        f"{len(after) - len(before)} by the next run; the table is that of an undisturbed run",
+        f"nothing (it was killed); its processes are gone after {gone:.0f} s",
+    )
+
+
+def test_ctrl_c_once_keeps_what_is_finished_and_says_how_to_go_on(
+    tmp_path: Path, start: Callable[..., Any], note: Callable[..., None]
+) -> None:
+    suite = write_suite(tmp_path, candidates=CANDIDATES)
+    run = start(tmp_path, "run", suite)
+    run.wait_for("done    score")
+    run.signal_group(signal.SIGINT)
+    ended = run.end(200)
+    assert ended.code == 130
+    assert "Traceback" not in ended.err
+    line = next(line for line in ended.err.splitlines() if line.startswith("interrupted:"))
+    assert "the same command continues" in line
+    before = stamps(tmp_path)
+    assert f"{len(before)} of 10 trials" in line
+    wait_until_gone(tmp_path)
+    assert harness(tmp_path, "run", suite).code == 0
+    after = stamps(tmp_path)
+    assert before.items() <= after.items()
+    note(
+        "Ctrl-C once",
+        f"{len(before)} of {len(after)} trials",
+        "the others, by the same command",
+        f"`{line}`; exit code 130",
+    )
+
+
+def test_sigterm_is_like_ctrl_c(tmp_path: Path, start: Callable[..., Any], note: Callable[..., None]) -> None:
+    run = start(tmp_path, "run", write_suite(tmp_path))
+    run.wait_for("done    train")
+    run.signal(signal.SIGTERM)
+    ended = run.end(200)
+    assert ended.code == 130 and "the same command continues" in ended.err
+    wait_until_gone(tmp_path)
+    kept = [r for r in trials_of(tmp_path).values() if r["status"] == "finished"]
+    assert kept
+    note(
+        "SIGTERM (a scheduler ends the job)",
+        f"{len(kept)} of 5 trials",
+        "the others, by the same command",
+        "as after Ctrl-C; exit code 130",
+    )
+
+
+def test_ctrl_c_twice_stops_at_once(
+    tmp_path: Path, start: Callable[..., Any], note: Callable[..., None]
+) -> None:
+    run = start(tmp_path, "run", write_suite(tmp_path))
+    run.wait_for("done    train")
+    run.signal(signal.SIGINT)
+    run.wait_for("again to stop at once")
+    run.signal(signal.SIGINT)
+    assert run.end(10).code == 130
+    gone = wait_until_gone(tmp_path)
+    before = stamps(tmp_path)
+    assert before
+    note(
+        "Ctrl-C twice",
+        f"{len(before)} of 5 trials",
+        "the others, by the same command",
+        f"exit code 130 at once; nothing is left running after {gone:.0f} s",
+    )
+
+
+def test_two_runs_of_one_suite_at_once(
+    tmp_path: Path, start: Callable[..., Any], note: Callable[..., None]
+) -> None:
+    suite = write_suite(tmp_path)
+    first = start(tmp_path, "run", suite)
+    first.wait_for("starting Ray")
+    second = harness(tmp_path, "run", suite)
+    assert second.code == 2 and "is being run already (process" in second.err
+    assert first.end().code == 0
+    assert harness(tmp_path, "run", suite).code == 0
+    note(
+        "two runs of one suite at once",
+        "all of the first",
+        "nothing",
+        f"the second: `{second.err.strip()[:160]}`; exit code 2",
+    )
+
+
+def test_two_suites_on_one_host_never_serve_while_the_other_trains(
+    tmp_path: Path, start: Callable[..., Any], note: Callable[..., None]
+) -> None:
+    one = write_suite(tmp_path)
+    text = one.read_text().replace("name: tiny", "name: other").replace("seeds: [0]", "seeds: [5, 6, 7]")
+    (tmp_path / "other.yaml").write_text(text)
+    first, second = start(tmp_path, "run", one), start(tmp_path, "run", tmp_path / "other.yaml")
+    assert first.end().code == 0 and second.end().code == 0
+    spans = [
+        (r["trial"]["kind"] == "serve", r["environment"]["process"], r["trial"]["id"])
+        for name in ("tiny", "other")
+        for r in trials_of(tmp_path, name).values()
+    ]
+    assert sum(serves for serves, *_ in spans) == 4
+    note(
+        "two suites on one host at once",
+        "all of both",
+        "nothing",
+        "`wait    serve …: for another run on this host` where one has to wait",
+    )
