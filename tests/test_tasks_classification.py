@@ -151,15 +151,18 @@ def test_a_wrong_argument_of_a_model_becomes_a_reason_with_a_cure(tmp_path: Path
         train(spec("small_cnn", {"widht": 8}), tmp_path / "t")
 
 
-def test_a_network_learns_a_regression_in_the_units_of_its_target(tmp_path: Path) -> None:
+def test_a_network_learns_a_regression_in_the_units_of_its_target(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (tmp_path / "nets_for_test.py").write_text(
         "from torch import nn\n"
         "def build(task):\n"
         "    return nn.Sequential(nn.Linear(task.input_shape[0], 1), nn.Flatten(0))\n"
     )
     what = spec("nets_for_test:build", None, "diabetes", epochs=30, batch_size=32, optimizer={"lr": 0.03})
-    what["search"] = str(tmp_path)
+    monkeypatch.syspath_prepend(str(tmp_path))
     train(what, tmp_path / "t")
+    assert fitted.load_meta(tmp_path / "t" / "fitted").search == str(tmp_path)
     found = values(score(what, "torch", tmp_path / "t", tmp_path / "s"))
     assert set(found) == {"mse", "mae", "r2"}
     assert found["r2"] is not None and found["r2"] > 0.35
@@ -341,9 +344,12 @@ def test_a_finished_file_that_does_not_fit_says_both_shapes(tmp_path: Path) -> N
         finished.adopt(tmp_path / "few.onnx", COLOUR, {"layuot": "nchw"}, RAW)
 
 
-def test_a_finished_file_is_not_trained_and_says_so(tmp_path: Path) -> None:
+def test_a_finished_file_is_not_trained_and_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     onnx_file(tmp_path / "m.onnx", ["n", 1, 8, 8], 10)
-    what = {**spec("onnx:m.onnx"), "search": str(tmp_path)}
+    what = spec("onnx:m.onnx")
+    with pytest.raises(TrialError, match=r"no file m\.onnx beside the suite"):
+        train(what, tmp_path / "none")
+    monkeypatch.syspath_prepend(str(tmp_path))
     trained = train(what, tmp_path / "t")
     assert trained.facts["trained"] is False and "train_seconds" not in values(trained)
     scored = score(what, "onnx", tmp_path / "t", tmp_path / "s")

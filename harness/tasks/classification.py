@@ -160,7 +160,8 @@ def _train_network(job: Job, parts: Parts) -> Outcome:
         owner=network,
     )
     write_history(job.folder / "history.csv", result.history)
-    meta = Meta("torch", spec["model"], spec["args"], task, **asdict(scaling), search=spec.get("search"))
+    search = spec.get("search") or fitted.module_folder(spec["model"])
+    meta = Meta("torch", spec["model"], spec["args"], task, **asdict(scaling), search=search)
     fitted.save_network(job.folder / "fitted", network, meta)
     servable = Servable(model.cpu(), scaling, task).eval()
     facts = {**_said(result), **_validate(job, parts, _network_predict(servable))}
@@ -235,7 +236,7 @@ def _train_estimator(job: Job, parts: Parts) -> Outcome:
 def _adopt_finished(job: Job, parts: Parts) -> Outcome:
     """A finished ONNX file is checked and wrapped, not trained."""
     spec = job.trial.spec
-    path = Path(spec.get("search") or ".") / spec["model"].partition(":")[2]
+    path = fitted.find_file(spec["model"].partition(":")[2], spec.get("search"))
     adopted = finished.adopt(path, parts.task, spec["args"], parts.train.inputs[:8])
     meta = Meta("onnx", spec["model"], spec["args"], parts.task)
     fitted.save_onnx(job.folder / "fitted", adopted.model, meta)

@@ -12,6 +12,7 @@ No file is a pickle: a run folder may come from somebody else. Scaling is part o
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
@@ -244,6 +245,30 @@ def build_network(model: str, task: Task, args: Mapping[str, Any], search: str |
         return build_model(model, task, dict(args), Path(search) if search else None)
     except ValueError as error:
         raise TrialError(str(error)) from error
+
+
+def module_folder(model: str) -> str | None:
+    """Where the user's own module was imported from, None for references to libraries and tables."""
+    name, _, function = model.partition(":")
+    module = sys.modules.get(name)
+    if not function or module is None or name in ("timm", "hf", "sklearn", "onnx") or not module.__file__:
+        return None
+    file = Path(module.__file__).resolve()
+    depth = name.count(".") + (file.name == "__init__.py")
+    return str(file.parents[depth])
+
+
+def find_file(name: str, search: str | None) -> Path:
+    """A user's file: beside the suite, whose folder the workers have on their import path.
+
+    Raises:
+        TrialError: it is nowhere; the message names the places.
+    """
+    places = [search] if search else sys.path
+    for place in places:
+        if (Path(place) / name).is_file():
+            return Path(place) / name
+    raise TrialError(f"there is no file {name} beside the suite: put it there, or write its whole path")
 
 
 def _without_download(args: Mapping[str, Any]) -> dict[str, Any]:
