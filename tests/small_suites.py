@@ -17,7 +17,7 @@ name: tiny
 question: Does it work at all?
 task: image_classification
 data: {name: digits}
-training: {seeds: [0], epochs: 2, batch_size: 256}
+training: {seeds: [0], epochs: 2, batch_size: 256, precision: fp32}
 candidates:
   logistic: sklearn:LogisticRegression
 serving:

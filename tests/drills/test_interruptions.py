@@ -65,7 +65,7 @@ def test_a_run_killed_in_any_phase_repeats_no_finished_trial(
     assert ended.code == 0, ended.err
     after = stamps(tmp_path)
     assert before.items() <= after.items(), "a finished trial was run again"
-    assert qualities(tmp_path) == undisturbed
+    assert qualities(tmp_path) == undisturbed, "another table than that of an undisturbed run"
     note(
         f"driver SIGKILL {phase}",
         f"{len(before)} of {len(after)} trials",

@@ -1,0 +1,185 @@
+"""A simulated cluster on this host loses a node, or its head, in the middle of a run."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from breaking import wait_until_gone
+from small_suites import harness, stamps, trials_of, write_suite
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(2400)]
+
+SLOW_MODEL = """
+import time
+import torch
+
+class Net(torch.nn.Sequential):
+    def forward(self, x):
+        if self.training and torch.is_grad_enabled():
+            time.sleep(0.15)
+        return super().forward(x)
+
+def build(task, *, width: int = 16):
+    return Net(torch.nn.Flatten(), torch.nn.Linear(64, width), torch.nn.ReLU(), torch.nn.Linear(width, 10))
+"""
+
+NO_AUTH = {"RAY_AUTH_MODE": "disabled"}
+
+
+class Simulated:
+    """A Ray cluster of virtual nodes on this host: a head without CPUs, and nodes that serve."""
+
+    def __init__(self, nodes: int) -> None:
+        from ray.cluster_utils import Cluster
+
+        head = {"num_cpus": 0, "include_dashboard": False, "object_store_memory": 80 * 2**20}
+        self.cluster = Cluster(initialize_head=True, head_node_args=head, shutdown_at_exit=False)
+        self.nodes = [self.add() for _ in range(nodes)]
+        self.cluster.wait_for_nodes()
+
+    @property
+    def address(self) -> str:
+        return str(self.cluster.address)
+
+    def add(self) -> Any:
+        return self.cluster.add_node(
+            num_cpus=1, resources={"harness_node": 1}, object_store_memory=80 * 2**20
+        )
+
+    def lose(self, node: Any) -> None:
+        self.nodes.remove(node)
+        self.cluster.remove_node(node, allow_graceful=False)
+
+
+@pytest.fixture
+def cluster(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[int], Simulated]]:
+    for name, value in {**NO_AUTH, "RAY_memory_monitor_refresh_ms": "0"}.items():
+        monkeypatch.setenv(name, value)
+    begun: list[Simulated] = []
+
+    def begin(nodes: int) -> Simulated:
+        begun.append(Simulated(nodes))
+        return begun[-1]
+
+    yield begin
+    for one in begun:
+        one.cluster.shutdown()
+
+
+def slow_suite(folder: Path) -> Path:
+    (folder / "slow_models.py").write_text(SLOW_MODEL)
+    return write_suite(
+        folder,
+        training=" {seeds: [0, 1, 2, 3, 4, 5], epochs: 10, batch_size: 256, precision: fp32}",
+        candidates="\n  slow: slow_models:build\n  logistic: sklearn:LogisticRegression",
+    )
+
+
+def workers_of(folder: Path) -> set[int]:
+    """Processes that recorded a trial."""
+    return {r["environment"]["process"] for r in trials_of(folder).values() if "process" in r["environment"]}
+
+
+@pytest.mark.parametrize(
+    ("moment", "phase"), [("start   train slow", "while training"), ("start   serve", "while serving")]
+)
+def test_a_cluster_that_loses_a_node_records_every_trial_once(
+    tmp_path: Path,
+    start: Callable[..., Any],
+    cluster: Callable[[int], Simulated],
+    note: Callable[..., None],
+    moment: str,
+    phase: str,
+) -> None:
+    simulated = cluster(3)
+    suite = slow_suite(tmp_path)
+    run = start(tmp_path, "run", suite, "--address", simulated.address, **NO_AUTH)
+    run.wait_for(moment)
+    time.sleep(1.0)
+    simulated.lose(simulated.nodes[0])
+    ended = run.end()
+    assert ended.code == 0, ended.err
+    records = trials_of(tmp_path)
+    plan = json.loads((tmp_path / "results" / "tiny" / "latest" / "plan.json").read_text())
+    assert set(records) == {trial["id"] for trial in plan["trials"]}
+    assert all(record["status"] == "finished" for record in records.values())
+    done = [line for line in ended.err.splitlines() if "  done    " in line]
+    assert len(done) == len(records), "each trial once"
+    again = harness(tmp_path, "run", suite)
+    assert again.code == 0 and "starting Ray" not in again.err
+    note(
+        f"a node of three is lost {phase}",
+        "all finished trials",
+        "what ran on it, at once, on the other nodes",
+        f"nothing: all {len(records)} trials finished, each once; exit code 0",
+    )
+
+
+def test_a_cluster_whose_head_dies_is_continued_on_a_new_one(
+    tmp_path: Path, start: Callable[..., Any], cluster: Callable[[int], Simulated], note: Callable[..., None]
+) -> None:
+    first = cluster(2)
+    suite = slow_suite(tmp_path)
+    run = start(tmp_path, "run", suite, "--address", first.address, **NO_AUTH)
+    run.wait_for("done    train slow")
+    first.cluster.remove_node(first.cluster.head_node, allow_graceful=False)
+    ended = run.end()
+    assert ended.code != 0
+    first.cluster.shutdown()
+    wait_until_gone(tmp_path, 60)
+    before = stamps(tmp_path)
+    assert before
+    second = cluster(2)
+    again = harness(tmp_path, "run", suite, "--address", second.address, **NO_AUTH)
+    assert again.code == 0, again.err
+    after = stamps(tmp_path)
+    assert before.items() <= after.items()
+    last = [line for line in ended.err.splitlines() if line.strip()][-1]
+    note(
+        "the cluster's head dies",
+        f"{len(before)} of {len(after)} trials",
+        "the others, by the same command on a new cluster",
+        f"`{last[:200]}`; exit code {ended.code}",
+    )
+
+
+def test_nodes_without_the_serving_resource_are_named(
+    tmp_path: Path, cluster: Callable[[int], Simulated], note: Callable[..., None]
+) -> None:
+    simulated = cluster(0)
+    simulated.cluster.add_node(num_cpus=1)
+    ended = harness(tmp_path, "run", write_suite(tmp_path), "--address", simulated.address, **NO_AUTH)
+    assert ended.code == 2
+    line = next(line for line in ended.err.splitlines() if "harness_node" in line)
+    assert "--resources=" in line
+    note("no node offers harness_node", "what is finished", "nothing is started", f"`{line}`; exit code 2")
+
+
+def test_the_users_own_module_reaches_the_nodes_of_a_cluster(
+    tmp_path: Path, cluster: Callable[[int], Simulated]
+) -> None:
+    """The suite's folder is gone from sys.path on another host; its code comes with the job."""
+    simulated = cluster(1)
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    suite = slow_suite(elsewhere)
+    shutil.copy(suite, elsewhere / "again.yaml")
+    ended = harness(
+        tmp_path,
+        "run",
+        suite,
+        "--address",
+        simulated.address,
+        "--only",
+        "slow",
+        "--set",
+        "training.seeds=[0]",
+        **NO_AUTH,
+    )
+    assert ended.code == 0, ended.err

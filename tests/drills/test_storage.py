@@ -1,0 +1,309 @@
+"""Disks that are full or read-only, files that are damaged, object stores that fail or dawdle."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+from breaking import wait_until_gone
+from small_suites import harness, stamps, trials_of, write_suite
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
+
+
+@pytest.fixture
+def mounted(tmp_path: Path) -> Iterator[Callable[[str], Path]]:
+    """A small file system at results/, where this machine lets us mount one."""
+    point = tmp_path / "results"
+    point.mkdir()
+    mounts = 0
+
+    def mount(options: str) -> Path:
+        nonlocal mounts
+        done = subprocess.run(["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(point)], check=False)
+        if done.returncode:
+            pytest.skip("mounting needs root")
+        mounts += 1
+        return point
+
+    yield mount
+    wait_until_gone(tmp_path)
+    for _ in range(mounts):
+        subprocess.run(["umount", str(point)], check=True)
+
+
+def test_a_full_disk(tmp_path: Path, mounted: Callable[[str], Path], note: Callable[..., None]) -> None:
+    results = mounted("size=4m")
+    ballast = results / "ballast"
+    suite = write_suite(tmp_path)
+    ballast.write_bytes(b"x" * (3 * 2**20 + 900 * 2**10))
+    ended = harness(tmp_path, "run", suite)
+    assert ended.code == 2, ended.err
+    assert "Traceback" not in ended.err
+    line = next(line for line in ended.err.splitlines() if "the disk is full" in line)
+    before = stamps(tmp_path)
+    ballast.unlink()
+    again = harness(tmp_path, "run", suite)
+    assert again.code == 0, again.err
+    assert before.items() <= stamps(tmp_path).items()
+    note(
+        "the disk is full",
+        f"{len(before)} of 5 trials",
+        "the others, once there is space",
+        f"`{line}`; exit code 2",
+    )
+
+
+def test_a_read_only_results_folder(
+    tmp_path: Path, mounted: Callable[[str], Path], note: Callable[..., None]
+) -> None:
+    mounted("ro")
+    ended = harness(tmp_path, "run", write_suite(tmp_path))
+    assert ended.code == 2
+    assert "Traceback" not in ended.err and "starting Ray" not in ended.err
+    line = next(line for line in ended.err.splitlines() if "read-only" in line)
+    note(
+        "the results folder is read-only",
+        "everything: nothing is written",
+        "nothing is started",
+        f"`{line}`; exit code 2",
+    )
+
+
+def test_damaged_records_and_files(tmp_path: Path, note: Callable[..., None]) -> None:
+    suite = write_suite(tmp_path)
+    assert harness(tmp_path, "run", suite).code == 0
+    before = stamps(tmp_path)
+    victim = sorted(before)[0]
+    path = tmp_path / "results" / "tiny" / "latest" / "trials" / victim / "record.json"
+    path.write_bytes(path.read_bytes()[:200])
+    again = harness(tmp_path, "run", suite)
+    assert again.code == 0 and "counts as missing" in again.err
+    after = stamps(tmp_path)
+    assert {name for name in after if after[name] != before[name]} == {victim}
+    line = next(line for line in again.err.splitlines() if "counts as missing" in line)
+    note("a record is cut short", "all other trials", "that one", f"`{line}`")
+
+
+def test_a_corrupt_checkpoint_is_not_continued_from(
+    tmp_path: Path, start: Callable[..., Any], note: Callable[..., None]
+) -> None:
+    import signal
+
+    suite = write_suite(tmp_path, candidates="\n  small: {model: small_cnn, args: {width: 8}}")
+    run = start(tmp_path, "run", suite, "--set", "training.epochs=200", "--set", "data.train_sizes=[200]")
+    folder = tmp_path / "results" / "tiny"
+    end = time.monotonic() + 600
+    while not (found := [p for p in folder.glob("2*/.checkpoints/*/*") if p.is_file() and p.name[0] != "."]):
+        assert time.monotonic() < end and run.process.poll() is None, run.text
+        time.sleep(0.05)
+    run.signal(signal.SIGKILL)
+    run.end()
+    wait_until_gone(tmp_path)
+    for path in found:
+        if path.exists():
+            path.write_bytes(os.urandom(100))
+    ended = harness(tmp_path, "run", suite, "--set", "training.epochs=200", "--set", "data.train_sizes=[200]")
+    assert ended.code == 0, ended.err
+    assert all(r["status"] == "finished" for r in trials_of(tmp_path).values())
+    note(
+        "a checkpoint is corrupt",
+        "all finished trials",
+        "its trial, from the beginning",
+        "nothing: the trial is finished",
+    )
+
+
+def test_own_data_that_changes_under_a_run(tmp_path: Path, note: Callable[..., None]) -> None:
+    rows = "\n".join(f"{i % 7},{i % 5},{'yes' if (i % 7) > 3 else 'no'}" for i in range(400))
+    (tmp_path / "own.csv").write_text(f"a,b,label\n{rows}\n")
+    (tmp_path / "spoils.py").write_text(
+        "import torch\nfrom pathlib import Path\n"
+        "class Net(torch.nn.Linear):\n"
+        "    def forward(self, x):\n"
+        "        if self.training and torch.is_grad_enabled():\n"
+        f"            path = Path({str(tmp_path / 'own.csv')!r})\n"
+        "            path.write_text(path.read_text().replace('yes', 'YES', 50))\n"
+        "        return super().forward(x)\n"
+        "def build(task):\n    return Net(task.input_shape[0], task.num_classes)\n"
+    )
+    suite = write_suite(
+        tmp_path,
+        task=" tabular_classification",
+        data=" {name: tabular_csv, args: {file: own.csv, target: label}}",
+        candidates="\n  spoils: spoils:build",
+    )
+    ended = harness(tmp_path, "run", suite, "--json")
+    assert ended.code == 1, ended.err
+    reasons = {f["reason"] for f in ended.json["failed"]}
+    assert any("has changed since the run was planned" in reason for reason in reasons)
+    note(
+        "the data changes under a run",
+        "what was measured on the old data",
+        "all of it, on the new data, by the next run",
+        f"`{sorted(reasons)[0]}`",
+    )
+
+
+def test_a_tracker_that_is_down(tmp_path: Path, note: Callable[..., None]) -> None:
+    suite = write_suite(tmp_path)
+    text = suite.read_text() + "track: {mlflow: {uri: 'http://127.0.0.1:9'}}\n"
+    suite.write_text(text)
+    ended = harness(
+        tmp_path, "run", suite, MLFLOW_HTTP_REQUEST_MAX_RETRIES="1", MLFLOW_HTTP_REQUEST_TIMEOUT="5"
+    )
+    assert ended.code == 0, ended.err
+    assert "Traceback" not in ended.err
+    line = next(line for line in ended.err.splitlines() if "mlflow" in line.lower())
+    note("a tracker is down", "everything", "nothing", f"`{line}`; exit code 0")
+
+
+class Weak(BaseHTTPRequestHandler):
+    """In front of an object store: every third request fails, every request takes its time."""
+
+    upstream = ""
+    asked = 0
+    failed = 0
+    protocol_version = "HTTP/1.1"
+
+    def _forward(self) -> None:
+        import urllib.error
+        import urllib.request
+
+        kind = type(self)
+        kind.asked += 1
+        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        time.sleep(0.05)
+        if kind.asked % 3 == 0:
+            kind.failed += 1
+            self._answer(503, {}, b"<Error><Code>SlowDown</Code></Error>")
+            return
+        headers = {k: v for k, v in self.headers.items() if k.lower() not in ("host", "content-length")}
+        headers["Host"] = self.headers["Host"]
+        request = urllib.request.Request(
+            kind.upstream + self.path, data=body or None, headers=headers, method=self.command
+        )
+        try:
+            with urllib.request.urlopen(request, timeout=30) as answer:
+                self._answer(answer.status, dict(answer.headers), answer.read())
+        except urllib.error.HTTPError as error:
+            self._answer(error.code, dict(error.headers), error.read())
+
+    def _answer(self, code: int, headers: dict[str, str], body: bytes) -> None:
+        self.send_response(code)
+        length = headers.get("Content-Length") if self.command == "HEAD" else str(len(body))
+        for key, value in headers.items():
+            if key.lower() not in ("content-length", "transfer-encoding", "connection", "server", "date"):
+                self.send_header(key, value)
+        self.send_header("Content-Length", length or "0")
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(body)
+
+    do_GET = do_PUT = do_POST = do_HEAD = do_DELETE = _forward
+
+    def log_message(self, *arguments: Any) -> None: ...
+
+
+@pytest.fixture
+def bucket(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, str]]:
+    """A local S3 with a bucket `bucket`; the environment that reaches it."""
+    moto = pytest.importorskip("moto.server")
+    pytest.importorskip("s3fs")
+    server = moto.ThreadedMotoServer(port=0, verbose=False)
+    server.start()
+    _, port = server.get_host_and_port()
+    url = f"http://127.0.0.1:{port}"
+    known = {"AWS_ACCESS_KEY_ID": "x", "AWS_SECRET_ACCESS_KEY": "y", "AWS_DEFAULT_REGION": "us-east-1"}
+    known["AWS_ENDPOINT_URL"] = known["AWS_ENDPOINT_URL_S3"] = url
+    for name, value in known.items():
+        monkeypatch.setenv(name, value)
+    import boto3
+
+    boto3.client("s3", endpoint_url=url).create_bucket(Bucket="bucket")
+    yield known
+    server.stop()
+
+
+def objects(url: str, prefix: str) -> list[str]:
+    import boto3
+
+    pages = boto3.client("s3", endpoint_url=url).get_paginator("list_objects_v2")
+    found = pages.paginate(Bucket="bucket", Prefix=prefix)
+    return [entry["Key"] for page in found for entry in page.get("Contents", ())]
+
+
+def test_a_run_in_an_object_store_is_complete_and_continues(
+    tmp_path: Path, bucket: dict[str, str], note: Callable[..., None]
+) -> None:
+    suite = write_suite(tmp_path)
+    cache = {"HARNESS_DATA": str(tmp_path / "cache")}
+    first = harness(tmp_path, "run", suite, "--out", "s3://bucket/results", "--json", **cache)
+    assert first.code == 0, first.err
+    keys = objects(bucket["AWS_ENDPOINT_URL"], "results/tiny/")
+    assert sum(key.endswith("/record.json") for key in keys) == 5
+    assert any(key.endswith("/report.html") for key in keys) and "results/tiny/latest" in keys
+    assert not (tmp_path / "results").exists()
+    second = harness(tmp_path, "run", suite, "--out", "s3://bucket/results", **cache)
+    assert second.code == 0 and "starting Ray" not in second.err
+    decided = harness(tmp_path, "recommend", "tiny/latest", "--out", "s3://bucket/results", "--json", **cache)
+    assert decided.code == 0 and json.loads(decided.out)["verdict"]
+
+
+def test_an_object_store_that_fails_and_dawdles(
+    tmp_path: Path, bucket: dict[str, str], note: Callable[..., None]
+) -> None:
+    weak = type("WeakHere", (Weak,), {"upstream": bucket["AWS_ENDPOINT_URL"]})
+    server = ThreadingHTTPServer(("127.0.0.1", 0), weak)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    url = f"http://127.0.0.1:{server.server_address[1]}"
+    try:
+        ended = harness(
+            tmp_path,
+            "run",
+            write_suite(tmp_path),
+            "--out",
+            "s3://bucket/weak",
+            HARNESS_DATA=str(tmp_path / "cache"),
+            AWS_ENDPOINT_URL=url,
+            AWS_ENDPOINT_URL_S3=url,
+            AWS_MAX_ATTEMPTS="1",
+        )
+    finally:
+        server.shutdown()
+    assert ended.code == 0, ended.err
+    assert weak.failed > 10
+    keys = objects(bucket["AWS_ENDPOINT_URL"], "weak/tiny/")
+    assert sum(key.endswith("/record.json") for key in keys) == 5
+    note(
+        "the object store fails and dawdles",
+        "everything",
+        f"each request: {weak.failed} of {weak.asked} failed",
+        "nothing: the run is complete; exit code 0",
+    )
+
+
+def test_an_object_store_that_is_gone(
+    tmp_path: Path, bucket: dict[str, str], note: Callable[..., None]
+) -> None:
+    gone = {"AWS_ENDPOINT_URL": "http://127.0.0.1:9", "AWS_ENDPOINT_URL_S3": "http://127.0.0.1:9"}
+    ended = harness(
+        tmp_path, "run", write_suite(tmp_path), "--out", "s3://bucket/gone", AWS_MAX_ATTEMPTS="1", **gone
+    )
+    assert ended.code == 2
+    assert "Traceback" not in ended.err
+    line = next(line for line in ended.err.splitlines() if "failed 4 times" in line)
+    note(
+        "the object store is gone",
+        "what is finished, there",
+        "each request 4 times",
+        f"`{line}`; exit code 2",
+    )
