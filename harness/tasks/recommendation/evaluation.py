@@ -1,0 +1,191 @@
+"""Judges a pipeline on held-out users: each stage apart and end to end, full ranking, warm and cold apart.
+
+What stages score apart does not compose (Hron et al. 2021): the end-to-end figures decide, the others
+explain.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from harness.streams import generator
+from harness.tasks.recommendation import metrics
+from harness.tasks.recommendation.fitting import Parts, all_scores, user_requests
+from harness.tasks.recommendation.pipeline import Pipeline, Stopwatch
+from harness.tasks.recommendation.retrieval.index import recall_against
+
+BATCH = 256
+SAMPLE = 200
+"""Users on which ties and the index's recall are looked at."""
+NEW_DAYS = 7.0
+STAGE_METRICS = ("candidate_recall", "retrieval_ndcg@10", "ranker_ndcg@10")
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What held-out users say.
+
+    Args:
+        users: (n,) codes. scores: metric → (n,) per user. answers: (n, k) final order.
+        measures: metric → value over all users. facts: for the report.
+    """
+
+    users: np.ndarray
+    scores: Mapping[str, np.ndarray]
+    columns: Mapping[str, np.ndarray]
+    measures: Mapping[str, float]
+    facts: Mapping[str, Any]
+
+
+def evaluate(pipeline: Pipeline, parts: Parts, seed: int) -> Evaluation:
+    """Ask one request per user of the test part, at deployment, and score it by what they chose later.
+
+    Only items on sale at deployment count as relevant: no other can be answered; `facts` says how many
+    events that leaves out.
+    """
+    asked = parts.test.rows(pipeline.eligible[parts.test.item])
+    users = np.unique(asked.user)
+    relevant = metrics.relevant_items(np.searchsorted(users, asked.user), asked.item, len(users))
+    requests = user_requests(users, parts.cut.deploy)
+    watch = Stopwatch()
+    chunks = [pipeline.answer(requests.rows(slice(i, i + BATCH)), watch) for i in range(0, len(users), BATCH)]
+    candidates = np.concatenate([chunk.candidates for chunk in chunks])
+    ranked = np.concatenate([chunk.ranked for chunk in chunks])
+    found, hit, counts = metrics.hits(candidates, relevant), metrics.hits(ranked, relevant), relevant.counts
+    scores = {
+        "ndcg@10": metrics.ndcg(hit, counts, 10),
+        "dcg@10": metrics.dcg(hit, 10),
+        "recall@100": metrics.recall(hit, counts, 100),
+        "mrr@10": metrics.reciprocal_rank(hit, counts, 10),
+        "hit_rate@10": hit[:, :10].any(1).astype(float),
+        "candidate_recall": metrics.recall(found, counts, found.shape[1]),
+        "retrieval_ndcg@10": metrics.ndcg(found, counts, 10),
+        "ranker_ndcg@10": metrics.ndcg(hit, found.sum(1), 10),
+    }
+    history = pipeline.history.counts(users)
+    columns = {"cold": history == 0, "history": history, "relevant": counts}
+    eligible = int(pipeline.eligible.sum())
+    measures = {name: float(np.nanmean(v)) for name, v in scores.items() if np.isfinite(v).any()}
+    measures["catalog_coverage@10"] = metrics.coverage(ranked, eligible, 10)
+    facts: dict[str, Any] = {
+        "protocol": {**vars(parts.data.protocol), "k": 10, "ranking": "full", "ties": "seeded hash"},
+        "users": len(users),
+        "eligible_items": eligible,
+        "test_events_not_on_sale": round(1 - len(asked) / len(parts.test), 4),
+        "stages": {name: measures[name] for name in STAGE_METRICS if name in measures},
+        "gini@10": metrics.gini(_shown(ranked, len(pipeline.eligible))[pipeline.eligible]),
+        "novelty_bits@10": metrics.novelty(ranked, _popularity(pipeline), 10),
+        "warm_and_cold": _slices(scores, {"warm": history > 0, "cold": history == 0}),
+        "new_items": _new_items(pipeline, ranked, relevant, parts),
+        "batch_milliseconds": watch.milliseconds(),
+        **_ties(pipeline, requests, relevant, seed),
+    }  # fmt: skip
+    if pipeline.index is not None:
+        facts["index"] = index_quality(pipeline, requests.rows(_sample(len(users), seed)))
+    return Evaluation(users, scores, columns, measures, facts)
+
+
+def index_quality(pipeline: Pipeline, requests: Any) -> dict[str, Any]:
+    """Recall against exact search, size and time of the index, as it is asked and in the ways of its sweep.
+
+    Returns:
+        JSON-able; `curve` has one row per way of asking: the setting, recall of the candidates asked for,
+        milliseconds per query in one batch.
+    """
+    index = pipeline.index
+    assert index is not None
+    k = int(pipeline.settings["candidates"])
+    vectors = pipeline.encode(requests)
+    exact = vectors @ pipeline.retriever.item_vectors()[index.items].T
+    width = min(k, exact.shape[1])
+    best = index.items[np.argpartition(-exact, width - 1, axis=1)[:, :width]]
+    curve = []
+    for name, default in index.spec.query.items() or [("", 0)]:
+        for value in dict.fromkeys((default, *index.spec.sweep)):
+            watch = Stopwatch()
+            watch.start()
+            answers, _ = (index.asked(**{name: value}) if name else index).search(vectors, k)
+            watch.lap("search")
+            curve.append(
+                {
+                    **({name: value} if name else {}),
+                    "recall": float(recall_against(answers, best).mean()),
+                    "ms_per_query": 1000 * watch.seconds["search"] / len(vectors),
+                }
+            )
+    return {
+        "kind": index.spec.kind,
+        "items": len(index.items),
+        "size_mb": index.size_bytes / 1e6,
+        "recall": curve[0]["recall"],
+        "curve": curve,
+    }
+
+
+def _slices(scores: Mapping[str, np.ndarray], masks: Mapping[str, np.ndarray]) -> dict[str, Any]:
+    table: dict[str, Any] = {}
+    for name, mask in masks.items():
+        table[name] = {"users": int(mask.sum())}
+        if mask.any():
+            table[name] |= {
+                m: round(float(np.nanmean(scores[m][mask])), 5) for m in ("ndcg@10", "recall@100")
+            }
+    return table
+
+
+def _new_items(
+    pipeline: Pipeline, ranked: np.ndarray, relevant: metrics.Relevant, parts: Parts
+) -> dict[str, Any]:
+    """Items launched in the week before deployment: how often they are shown and found."""
+    launched = parts.data.catalogue.available_from
+    new = pipeline.eligible & np.isfinite(launched) & (launched > parts.cut.deploy - NEW_DAYS)
+    if not new.any():
+        return {"items": 0}
+    shown = ranked[:, :10][ranked[:, :10] >= 0]
+    rows = np.repeat(np.arange(len(relevant)), relevant.counts)
+    wanted = new[relevant.items]
+    only_new = metrics.relevant_items(rows[wanted], relevant.items[wanted], len(relevant))
+    found = metrics.recall(metrics.hits(ranked, only_new), only_new.counts, 100)
+    return {
+        "items": int(new.sum()),
+        "share_of_catalogue": float(new.sum() / pipeline.eligible.sum()),
+        "share_of_shown": float(new[shown].mean()) if len(shown) else 0.0,
+        "recall@100": float(np.nanmean(found)) if np.isfinite(found).any() else None,
+        "users": int((only_new.counts > 0).sum()),
+    }
+
+
+def _ties(pipeline: Pipeline, requests: Any, relevant: metrics.Relevant, seed: int) -> dict[str, Any]:
+    """How much of the retriever's NDCG is luck among equal scores."""
+    rows = _sample(len(requests), seed)
+    scores = all_scores(pipeline.retriever, requests.rows(rows), pipeline.history)
+    scores = scores[:, pipeline.eligible]
+    column = np.cumsum(pipeline.eligible) - 1
+    mine = [column[relevant.items[relevant.starts[row] : relevant.starts[row + 1]]] for row in rows]
+    owner = np.repeat(np.arange(len(rows)), [len(items) for items in mine])
+    sample = metrics.relevant_items(owner, np.concatenate([np.empty(0, int), *mine]), len(rows))
+    gap = metrics.tie_gap(scores, sample, 10)
+    warning = {}
+    if gap > metrics.TIE_GAP_WARNING:
+        warning["warning"] = (
+            f"{100 * gap:.1f} points of the retriever's NDCG@10 are luck: it scores many items alike"
+        )
+    return {"tie_gap": gap, **warning}
+
+
+def _sample(n: int, seed: int) -> np.ndarray:
+    return np.sort(generator(seed, "sample").permutation(n)[:SAMPLE])
+
+
+def _shown(ranked: np.ndarray, num_items: int) -> np.ndarray:
+    """(num_items,) how often each item stands among the first ten."""
+    first = ranked[:, :10]
+    return np.bincount(first[first >= 0], minlength=num_items)
+
+
+def _popularity(pipeline: Pipeline) -> np.ndarray:
+    return np.bincount(pipeline.history.item, minlength=len(pipeline.eligible))

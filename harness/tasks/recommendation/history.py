@@ -1,0 +1,134 @@
+"""What is known of users when a request comes: their events, and the clicks of the visit so far."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from harness.datasets.interactions import Events, codes_of
+
+
+@dataclass(frozen=True)
+class Requests:
+    """Requests for recommendations, as codes.
+
+    Args:
+        user: (n,) −1 for unknown users. time: (n,) days.
+        session: (n, s) items clicked in this visit, oldest first, −1 in empty places.
+    """
+
+    user: np.ndarray
+    time: np.ndarray
+    session: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.user)
+
+    def rows(self, index: np.ndarray | slice) -> Requests:
+        return Requests(self.user[index], self.time[index], self.session[index])
+
+
+def read_requests(raw: Sequence[Mapping[str, Any]], users: Codes, items: Codes, now: float) -> Requests:
+    """Requests as a client sends them: `{"user": id, "time": days, "session": [item ids]}`.
+
+    `time` and `session` may be absent; unknown users are cold ones, unknown items are not counted.
+    """
+    sessions = [[items.get(item) for item in one.get("session", ())] for one in raw]
+    known = [[code for code in one if code >= 0] for one in sessions]
+    width = max(map(len, known), default=0)
+    session = np.full((len(raw), width), -1, np.int64)
+    for row, codes in enumerate(known):
+        session[row, width - len(codes) :] = codes
+    return Requests(
+        user=np.array([users.get(one.get("user")) for one in raw], np.int64),
+        time=np.array([one.get("time", now) for one in raw], np.float64),
+        session=session,
+    )
+
+
+@dataclass(frozen=True)
+class Codes:
+    """The owner's identifiers ↔ codes; a number and its text are the same identifier."""
+
+    ids: np.ndarray
+
+    @cached_property
+    def _by_text(self) -> dict[str, int]:
+        return {str(value): code for code, value in enumerate(self.ids.tolist())}
+
+    def get(self, identifier: object) -> int:
+        return self._by_text.get(str(identifier), -1)
+
+    def of(self, identifiers: np.ndarray) -> np.ndarray:
+        return codes_of(identifiers, self.ids)
+
+
+@dataclass(frozen=True)
+class History:
+    """Events by user, each user's in order of time.
+
+    Args:
+        starts: (num_users + 1,). item, time, session, bought: (num_events,).
+        order: (num_events,) position of each row in the events it was made from.
+    """
+
+    starts: np.ndarray
+    item: np.ndarray
+    time: np.ndarray
+    session: np.ndarray
+    bought: np.ndarray
+    order: np.ndarray
+
+    @classmethod
+    def of(cls, events: Events, num_users: int) -> History:
+        order = np.lexsort((events.time, events.user))
+        return cls(
+            starts=np.searchsorted(events.user[order], np.arange(num_users + 1)),
+            item=events.item[order].astype(np.int64),
+            time=events.time[order],
+            session=events.session[order],
+            bought=events.bought[order],
+            order=order,
+        )
+
+    @cached_property
+    def user(self) -> np.ndarray:
+        """(num_events,) whose each row is."""
+        return np.repeat(np.arange(len(self.starts) - 1), np.diff(self.starts))
+
+    def counts(self, users: np.ndarray) -> np.ndarray:
+        """(n,) how many events each user has, 0 for unknown ones."""
+        size = np.diff(self.starts)
+        return np.where(users >= 0, size[users], 0) if len(size) else np.zeros(len(users), int)
+
+    def recent(self, requests: Requests, length: int) -> tuple[np.ndarray, np.ndarray]:
+        """The last items of each request's user, those of the visit last.
+
+        Returns:
+            (n, length) items, newest last, −1 where there are none; (n, length) which are of this visit.
+        """
+        session = requests.session[:, max(requests.session.shape[1] - length, 0) :]
+        in_visit = (session >= 0).sum(1)
+        back = np.arange(length - 1, -1, -1)[None]  # 0 is the newest
+        past = back - in_visit[:, None]
+        size = self.counts(requests.user)[:, None]
+        here = (past >= 0) & (past < size)
+        known = np.maximum(requests.user, 0)
+        at = np.where(here, self.starts[known + 1][:, None] - 1 - past, 0)
+        items = np.where(here, self.item[at], -1) if len(self.item) else np.full(here.shape, -1)
+        if session.shape[1]:
+            width = session.shape[1]
+            current = back[:, -width:] < in_visit[:, None]
+            items[:, -width:] = np.where(current, session, items[:, -width:])
+        return items, back < in_visit[:, None]
+
+    def seen(self, users: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """All (row, item) pairs of the users' pasts."""
+        size = self.counts(users)
+        rows = np.repeat(np.arange(len(users)), size)
+        within = np.arange(size.sum()) - np.repeat(size.cumsum() - size, size)
+        return rows, self.item[self.starts[np.maximum(users, 0)][rows] + within]

@@ -1,0 +1,157 @@
+"""How rankers learn: from what was shown and clicked, or, without impressions, from what was chosen.
+
+A later slot is clicked less for the same item. `position_bias` says what is done about it: `none`;
+`feature`, a learned term per slot that is left out when serving (Zhao et al. 2019); `ipw`, clicks weighted
+by the inverse of the slot's examination (Joachims et al. 2017).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from importlib import import_module
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from harness.protocols import Progress
+from harness.streams import generator, seed_for
+from harness.tasks.recommendation.features import FEATURES, Facts
+from harness.tasks.recommendation.loop import Settings, fit_epochs
+from harness.tasks.recommendation.ranking import RANKERS
+
+_STAGE_KEYS = ("model", "position_bias", "price_weight", "unshown", "epochs", "lr")
+
+
+@dataclass(frozen=True)
+class Slates:
+    """Labelled lists.
+
+    Args:
+        facts: of n lists of k items. clicked: (n, k). position: (n, k) slot, −1 where there was none.
+    """
+
+    facts: Facts
+    clicked: np.ndarray
+    position: np.ndarray
+
+    def rows(self, index: np.ndarray) -> Slates:
+        return Slates(self.facts.rows(index), self.clicked[index], self.position[index])
+
+
+@dataclass(frozen=True)
+class Ranker:
+    """A fitted ranker.
+
+    Args:
+        spec: the suite's `ranking` mapping. num_categories: what the network was built for.
+        price_weight: added to the logit per unit of standardised log price: clicks for revenue.
+    """
+
+    spec: Mapping[str, Any]
+    num_categories: int
+    network: nn.Module
+    curve: list[dict[str, float]] = field(default_factory=list)
+
+    def score(self, facts: Facts) -> np.ndarray:
+        """(n, k) logits of a click at the first slot."""
+        with torch.inference_mode():
+            logits = self.network(*tensors(facts)).numpy()
+        return np.asarray(logits + price_tilt(self.spec, facts))
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        return {name: value.detach().numpy().copy() for name, value in self.network.state_dict().items()}
+
+
+def tensors(facts: Facts, device: str = "cpu") -> tuple[torch.Tensor, ...]:
+    """What a ranker's `forward` takes."""
+    columns = (facts.numbers, facts.category, facts.recent, facts.recent_price, facts.in_visit)
+    return tuple(torch.from_numpy(np.ascontiguousarray(column)).to(device) for column in columns)
+
+
+def price_tilt(spec: Mapping[str, Any], facts: Facts) -> np.ndarray | float:
+    weight = float(spec.get("price_weight", 0.0))
+    return weight * facts.numbers[..., FEATURES.index("log_price")] if weight else 0.0
+
+
+def build_network(spec: Mapping[str, Any], num_categories: int) -> nn.Module:
+    arguments = {name: value for name, value in spec.items() if name not in _STAGE_KEYS}
+    module = import_module(RANKERS[spec["model"]])
+    network: nn.Module = module.build(len(FEATURES), num_categories, **arguments)
+    return network
+
+
+def load_ranker(spec: Mapping[str, Any], num_categories: int, arrays: Mapping[str, np.ndarray]) -> Ranker:
+    network = build_network(spec, num_categories)
+    network.load_state_dict({name: torch.from_numpy(value) for name, value in arrays.items()})
+    return Ranker(spec, num_categories, network.eval())
+
+
+def fit_ranker(
+    spec: Mapping[str, Any],
+    lessons: Slates,
+    validation: Slates | None,
+    examination: np.ndarray,
+    num_categories: int,
+    settings: Settings,
+    progress: Progress,
+) -> Ranker:
+    """Fit a ranker to labelled lists.
+
+    Args:
+        examination: (positions,) of the slots, for `ipw`.
+    """
+    settings = replace(
+        settings,
+        batch_size=max(settings.batch_size // 8, 16),  # lists, not items
+        epochs=spec.get("epochs", settings.epochs),
+        lr=spec.get("lr", settings.lr),
+    )
+    torch.manual_seed(seed_for(settings.seed, "init", "ranker"))
+    network = build_network(spec, num_categories)
+    bias = spec.get("position_bias", "feature")
+    slots = nn.Embedding(int(lessons.position.max(initial=0)) + 2, 1)
+    nn.init.zeros_(slots.weight)
+    whole = nn.ModuleList([network, slots]).to(settings.device)
+    rng = generator(settings.seed, "order", "ranker")
+
+    def batches(_: int) -> Iterator[torch.Tensor]:
+        order = rng.permutation(len(lessons.clicked))
+        for rows in np.array_split(order, max(len(order) // settings.batch_size, 1)):
+            part = lessons.rows(rows)
+            logits = network(*tensors(part.facts, settings.device))
+            if bias == "feature":
+                slot = torch.from_numpy(part.position.astype(np.int64) + 1).to(settings.device)
+                logits = logits + slots(slot).squeeze(-1)
+            clicked = torch.from_numpy(part.clicked.astype(np.float32)).to(settings.device)
+            yield F.binary_cross_entropy_with_logits(logits, clicked, _weights(part, examination, bias))
+
+    def validate() -> float:
+        assert validation is not None
+        return within_list_auc(
+            Ranker(spec, num_categories, network).score(validation.facts), validation.clicked
+        )
+
+    usable = validation is not None and validation.clicked.any()
+    curve = fit_epochs(whole, batches, settings, validate if usable else None, progress)
+    return Ranker(spec, num_categories, network.cpu().eval(), curve)
+
+
+def within_list_auc(scores: np.ndarray, clicked: np.ndarray) -> float:
+    """Mean share of (clicked, not clicked) pairs of a list in the right order; ties count half."""
+    mixed = clicked.any(1) & ~clicked.all(1)
+    s, c = scores[mixed], clicked[mixed]
+    pair = c[:, :, None] & ~c[:, None, :]
+    right = (s[:, :, None] > s[:, None, :]) + 0.5 * (s[:, :, None] == s[:, None, :])
+    return float((right * pair).sum() / max(pair.sum(), 1))
+
+
+def _weights(part: Slates, examination: np.ndarray, bias: str) -> torch.Tensor | None:
+    if bias != "ipw":
+        return None
+    slot = np.clip(part.position, 0, len(examination) - 1)
+    weight = np.where(part.clicked, 1 / np.maximum(examination[slot], 0.1), 1.0)
+    return torch.from_numpy((weight / weight.mean()).astype(np.float32))

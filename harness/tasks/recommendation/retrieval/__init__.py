@@ -1,0 +1,14 @@
+"""Retrievers by name: each module has `fit(lesson, *, …) -> Retriever`, its keywords are its schema.
+
+A retriever either gives vectors, which an index searches, or scores of all items. `INDEXED` says which,
+so that a suite is checked without importing torch.
+"""
+
+RETRIEVERS: dict[str, str] = {
+    "popularity": "harness.tasks.recommendation.retrieval.popularity",
+    "item_knn": "harness.tasks.recommendation.retrieval.item_knn",
+    "ease": "harness.tasks.recommendation.retrieval.ease",
+    "matrix_factorization": "harness.tasks.recommendation.retrieval.matrix_factorization",
+    "two_tower": "harness.tasks.recommendation.retrieval.two_tower",
+}
+INDEXED = frozenset({"matrix_factorization", "two_tower"})

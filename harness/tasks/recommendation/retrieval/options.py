@@ -1,0 +1,133 @@
+"""What a suite may say of a retriever and its index, checked without torch or FAISS."""
+
+from __future__ import annotations
+
+import ast
+import difflib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+INDEXES: dict[str, tuple[dict[str, int], dict[str, int]]] = {
+    "flat": ({}, {}),
+    "ivf": ({"nlist": 0}, {"nprobe": 16}),
+    "ivf_pq": ({"nlist": 0, "subquantizers": 16, "bits": 8}, {"nprobe": 16}),
+    "hnsw": ({"m": 32, "ef_construction": 100}, {"ef_search": 64}),
+}
+"""Kind → (how it is built, how it is asked), with defaults; nlist 0 follows the number of items."""
+
+_HERE = Path(__file__).parent
+_FOLDERS = {"retrieval": _HERE, "ranking": _HERE.parent / "ranking"}
+_MODELS = {
+    "retrieval": ("popularity", "item_knn", "ease", "matrix_factorization", "two_tower"),
+    "ranking": ("none", "logistic", "wide_and_deep", "transformer"),
+}
+_INDEXED = ("matrix_factorization", "two_tower")
+_STAGE_KEYS = {
+    "retrieval": ("model", "index", "candidates"),
+    "ranking": ("model", "position_bias", "price_weight", "unshown", "epochs", "lr"),
+}
+
+
+@dataclass(frozen=True)
+class IndexSpec:
+    """One index: its kind, how it is built, how it is asked, and the other ways to try (`sweep`)."""
+
+    kind: str
+    build: Mapping[str, Any] = field(default_factory=dict)
+    query: Mapping[str, int] = field(default_factory=dict)
+    sweep: tuple[int, ...] = ()
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "sweep", tuple(self.sweep))
+
+
+def read_index(given: str | Mapping[str, Any]) -> IndexSpec:
+    """`flat`, or `{hnsw: {m: 32, ef_search: 64, sweep: [16, 32, 64]}}`.
+
+    Raises:
+        ValueError: what is wrong, with the cure.
+    """
+    if isinstance(given, str):
+        given = {given: {}}
+    if len(given) != 1:
+        raise ValueError(f"index takes one kind ({', '.join(INDEXES)}), not {len(given)}")
+    kind, options = next(iter(given.items()))
+    if kind not in INDEXES:
+        raise ValueError(
+            f"index {kind!r} is unknown{_nearest(kind, INDEXES)}; there are {', '.join(INDEXES)}"
+        )
+    options = dict(options or {})
+    sweep = tuple(options.pop("sweep", ()))
+    build, query = INDEXES[kind]
+    for name, value in options.items():
+        if name not in build and name not in query:
+            known = [*build, *query, "sweep"]
+            raise ValueError(
+                f"index {kind} has no {name!r}{_nearest(name, known)}; it takes {', '.join(known)}"
+            )
+        if not isinstance(value, int) or value < (0 if name == "nlist" else 1):
+            raise ValueError(f"index {kind}: {name} must be a positive whole number, not {value!r}")
+    if sweep and not query:
+        raise ValueError(f"index {kind} is asked in one way only: leave out sweep")
+    chosen = {name: options.get(name, default) for name, default in (build | query).items()}
+    return IndexSpec(kind, {n: chosen[n] for n in build}, {n: chosen[n] for n in query}, sweep)
+
+
+def check_candidate(retrieval: Mapping[str, Any] | None, ranking: Mapping[str, Any] | None) -> None:
+    """Check a candidate of a recommendation suite; reads the models' signatures, imports none.
+
+    Raises:
+        ValueError: what is wrong, with the cure.
+    """
+    if not retrieval or "model" not in retrieval:
+        raise ValueError(
+            "a recommendation candidate needs retrieval, for instance "
+            "{retrieval: {model: two_tower, index: flat, candidates: 1000}, ranking: {model: none}}"
+        )
+    _check_stage("retrieval", retrieval)
+    _check_stage("ranking", ranking or {"model": "none"})
+    candidates = retrieval.get("candidates", 100)
+    if not isinstance(candidates, int) or candidates < 10:
+        raise ValueError(f"retrieval.candidates must be 10 or more, not {candidates!r}: the page shows ten")
+    if "index" in retrieval:
+        if retrieval["model"] not in _INDEXED:
+            raise ValueError(
+                f"retrieval model {retrieval['model']} scores all items and has no index: "
+                f"leave out index, or use {' or '.join(_INDEXED)}"
+            )
+        read_index(retrieval["index"])
+    bias = (ranking or {}).get("position_bias", "feature")
+    if bias not in ("none", "feature", "ipw"):
+        raise ValueError(f"ranking.position_bias {bias!r} is unknown: none, feature or ipw")
+
+
+def _check_stage(stage: str, given: Mapping[str, Any]) -> None:
+    model = given.get("model")
+    if model not in _MODELS[stage]:
+        known = _MODELS[stage]
+        raise ValueError(
+            f"{stage} model {model!r} is unknown{_nearest(str(model), known)}; there are {', '.join(known)}"
+        )
+    allowed = [*_STAGE_KEYS[stage], *model_arguments(stage, str(model))]
+    for name in given:
+        if name not in allowed:
+            near = _nearest(name, allowed)
+            raise ValueError(f"{stage} model {model} has no {name!r}{near}; it takes {', '.join(allowed)}")
+
+
+def model_arguments(stage: str, model: str) -> tuple[str, ...]:
+    """The keywords of a model's `fit` or `build`, read from its source."""
+    path = _FOLDERS[stage] / f"{model}.py"
+    if not path.is_file():
+        return ()
+    for node in ast.parse(path.read_text(encoding="utf-8")).body:
+        if isinstance(node, ast.FunctionDef) and node.name in ("fit", "build"):
+            return tuple(argument.arg for argument in node.args.kwonlyargs)
+    return ()
+
+
+def _nearest(name: str, known: Any) -> str:
+    close = difflib.get_close_matches(name, list(known), 1)
+    return f" (did you mean {close[0]!r}?)" if close else ""

@@ -1,0 +1,35 @@
+"""The most popular items, for everybody: the baseline that a model must beat."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from harness.tasks.recommendation.history import History, Requests
+from harness.tasks.recommendation.retrieval.base import Fitted, Lesson
+
+
+@dataclass(frozen=True)
+class Popularity(Fitted):
+    name: str = "popularity"
+
+    def scores(self, requests: Requests, history: History) -> np.ndarray:
+        return np.repeat(self.weights["counts"][None].astype(np.float32), len(requests), axis=0)
+
+
+def fit(lesson: Lesson, *, half_life_days: float = 0.0) -> Popularity:
+    """Count events.
+
+    Args:
+        half_life_days: an event of this age counts half; 0 counts all alike.
+    """
+    age = np.maximum(lesson.now - lesson.events.time, 0)
+    weight = 0.5 ** (age / half_life_days) if half_life_days else np.ones(len(age))
+    counts = np.bincount(lesson.events.item, weight, minlength=len(lesson.catalogue))
+    return Popularity({"counts": counts})
+
+
+def load(arrays: Mapping[str, np.ndarray], options: Mapping[str, float]) -> Popularity:
+    return Popularity(arrays, options)
