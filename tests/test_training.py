@@ -229,6 +229,15 @@ def test_a_checkpoint_of_another_trial_is_not_used_and_holds_no_pickle(tmp_path:
     assert suffixes == {".safetensors", ".json"}
 
 
+@pytest.mark.parametrize("file", ["state.json", "model.safetensors"])
+def test_a_damaged_checkpoint_is_trained_over(tmp_path: Path, file: str) -> None:
+    train(network(), folder=tmp_path, key="k")
+    whole = (tmp_path / "epoch-0004" / file).read_bytes()
+    (tmp_path / "epoch-0004" / file).write_bytes(whole[: len(whole) // 2])
+    assert checkpoint.load(tmp_path, "k") is None
+    assert len(train(network(), folder=tmp_path, key="k").history) == 4
+
+
 # What the settings do
 
 

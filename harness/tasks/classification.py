@@ -18,6 +18,7 @@ import torch
 
 from harness import streams
 from harness.datasets.parts import Parts, load_parts
+from harness.datasets.splits import take
 from harness.metrics import METRICS
 from harness.protocols import Inputs, Job, Outcome, Predict, Split, Task
 from harness.record import Measurement, TrialError
@@ -275,8 +276,7 @@ def write_history(path: Path, history: tuple[Epoch, ...]) -> None:
 
 def _subset(part: Split, most: int, random: np.random.Generator) -> Split:
     """At most so many of a part's examples, drawn at random."""
-    rows = np.sort(random.permutation(len(part))[:most])
-    return Split(part.inputs[rows], part.targets[rows], part.ids[rows])
+    return take(part, np.sort(random.permutation(len(part))[:most]))
 
 
 def _measurement(name: str, value: float) -> Measurement:

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
@@ -89,19 +90,27 @@ def save(folder: Path, checkpoint: Checkpoint) -> None:
 
 
 def load(folder: Path, key: str) -> Checkpoint | None:
-    """The last checkpoint of the training with this key, None where there is none."""
+    """The last checkpoint of the training with this key, None where there is none that can be read."""
     for place in sorted(folder.glob("epoch-*"), reverse=True):
-        state = json.loads((place / "state.json").read_text())
-        if state["key"] == key:
-            return Checkpoint(
-                key,
-                state["epoch"],
-                load_file(place / "model.safetensors"),
-                load_file(place / "best.safetensors"),
-                load_file(place / "optimizer.safetensors"),
-                state["progress"],
-            )
+        try:
+            found = _read(place)
+        except (OSError, ValueError, KeyError, SafetensorError):
+            continue  # cut short by a full disk or a power cut: train again rather than fail for good
+        if found.key == key:
+            return found
     return None
+
+
+def _read(place: Path) -> Checkpoint:
+    state = json.loads((place / "state.json").read_text())
+    return Checkpoint(
+        state["key"],
+        state["epoch"],
+        load_file(place / "model.safetensors"),
+        load_file(place / "best.safetensors"),
+        load_file(place / "optimizer.safetensors"),
+        state["progress"],
+    )
 
 
 def _unshared(weights: Weights) -> Weights:
