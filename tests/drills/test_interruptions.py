@@ -17,18 +17,26 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 CANDIDATES = "\n  logistic: sklearn:LogisticRegression\n  small: {model: small_cnn, args: {width: 8}}"
 
 
-def qualities(folder: Path) -> dict[str, tuple[str, ...]]:
-    """Variant → its cells that do not depend on the machine's mood."""
+def qualities(folder: Path) -> dict[str, dict[str, Any]]:
+    """Variant → its cells that do not depend on the machine's mood, to six digits: which kernels are the
+    fastest is tried at each training, and they differ in the last bits."""
     table = folder / "results" / "tiny" / "latest" / "tradeoffs.csv"
     with table.open() as file:
         rows = list(csv.DictReader(file))
     assert rows
     steady = [name for name in rows[0] if name.startswith(("accuracy", "f1_macro", "log_loss", "parameters"))]
-    return {row["variant"]: tuple(row[name] for name in steady) for row in rows}
+    return {row["variant"]: {name: _rounded(row[name]) for name in steady} for row in rows}
+
+
+def _rounded(cell: str) -> str:
+    try:
+        return f"{float(cell):.5g}"
+    except ValueError:
+        return cell
 
 
 @pytest.fixture(scope="module")
-def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[str, ...]]:
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any]]:
     folder = tmp_path_factory.mktemp("undisturbed")
     ended = harness(folder, "run", write_suite(folder, candidates=CANDIDATES))
     assert ended.code == 0, ended.err
@@ -49,7 +57,7 @@ def test_a_run_killed_in_any_phase_repeats_no_finished_trial(
     tmp_path: Path,
     start: Callable[..., Any],
     note: Callable[..., None],
-    undisturbed: dict[str, tuple[str, ...]],
+    undisturbed: dict[str, dict[str, Any]],
     moment: str,
     phase: str,
 ) -> None:
