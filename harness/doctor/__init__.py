@@ -40,5 +40,5 @@ def as_text(findings: list[Finding]) -> str:
     for finding in findings:
         lines.append(f"{finding.mark} {finding.what:<{width}}  {finding.found}")
         if finding.meaning:
-            lines.append(f"  {'':<{width}}  {finding.meaning}")
+            lines.append(" " * (len(finding.mark) + 1 + width + 2) + finding.meaning)
     return "\n".join(lines)

@@ -40,15 +40,16 @@ def prepare(
     Raises:
         TrialError: the model cannot be expressed in ONNX; the reason names what could not.
     """
+    source = kind(fitted)
     folder.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(fitted / "model.json", folder / "model.json")
-    if kind(fitted) == "onnx":
+    if source == "onnx":
         shutil.copyfile(fitted / MODEL, folder / MODEL)
         return {"exporter": "finished file"}
     from harness.runtimes.exporting import OPSET, export_estimator, export_module
 
     examples = example_input(fitted, calibration, n=8)
-    if kind(fitted) == "sklearn":
+    if source == "sklearn":
         estimator = importlib.import_module(FITTED).load_estimator(fitted)
         classes = tuple(model_card(fitted).get("classes") or ())
         export_estimator(estimator, task_of(fitted), classes, examples.dtype, folder / MODEL)

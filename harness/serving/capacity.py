@@ -16,6 +16,8 @@ PROMISE = 0.01
 """Share of requests that may be late: the limit is on the p99."""
 COARSE = (0.1, 0.25, 0.4, 0.55, 0.7, 0.85, 1.0)
 """Utilisations of the first pass, as shares of the closed-loop bound."""
+LOWEST = (0.05, 0.1, 0.15)
+"""Utilisations that are looked at again where the lowest load seemed too much already."""
 FINE = (0.82, 0.91, 1.0, 1.09, 1.18)
 """Loads of the second pass, as multiples of the first pass's answer."""
 RESAMPLES = 400
@@ -121,6 +123,10 @@ def find_capacity(
 
     measure([bound * share for share in COARSE], 0.2, "coarse")
     first = crossing(points, promise, model)
+    if first is None and points and min(points, key=lambda p: p.offered).late_share > promise:
+        # One unlucky request in a short run at the lowest load is no verdict: look there for longer.
+        measure([bound * share for share in LOWEST], 0.3, "coarse")
+        first = crossing(points, promise, model)
     if first is None:
         return _without_crossing(points, bound, promise)
     measure([first * share for share in FINE for _ in range(2)], 0.35, "fine")

@@ -130,7 +130,7 @@ def offline(subject: Subject, job: Mapping[str, Any]) -> Found:
         try:
             warm.append(warm_up(subject, size, seconds=0.5))
         except (MemoryError, TrialError) as error:
-            broken[size] = f"failed: {error or f'out of memory at batch {size}'}"
+            broken[size] = f"failed: {str(error) or f'out of memory at batch {size}'}"
     alive = [size for size in sizes if size not in broken]
     if not alive:
         raise TrialError(next(iter(broken.values())).removeprefix("failed: "))

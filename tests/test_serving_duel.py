@@ -1,0 +1,56 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from harness.serving.duel import COPIES, Key, Ratio, decide, judge, slept
+
+
+def times(first: float, second: float, layout: float, seed: int) -> dict[Key, np.ndarray]:
+    """Calls of all copies: each copy is off by a factor of its own, each call by 2 %."""
+    random = np.random.default_rng(seed)
+    return {
+        (name, copy): typical * random.lognormal(0, layout) * random.lognormal(0, 0.02, 500)
+        for name, typical in (("first", first), ("second", second))
+        for copy in range(COPIES)
+    }
+
+
+def test_identical_variants_are_seldom_called_different() -> None:
+    verdicts = [judge(times(1.0, 1.0, 0.02, seed)).verdict for seed in range(200)]
+    # The interval errs in 5 % of cases: of 200 more than 18 with a probability of 1 %, and seeds are fixed.
+    assert sum(verdict != "not separated" for verdict in verdicts) <= 18
+
+
+def test_a_clear_difference_is_called_the_right_way_round() -> None:
+    assert [judge(times(1.0, 1.1, 0.005, seed)).verdict for seed in range(20)] == ["first"] * 20
+    assert [judge(times(1.1, 1.0, 0.005, seed)).verdict for seed in range(20)] == ["second"] * 20
+
+
+def test_a_difference_within_the_floor_is_not_called() -> None:
+    assert Ratio(1.03, 1.02, 1.04, floor=0.05).verdict == "not separated"
+    assert Ratio(1.03, 1.02, 1.04, floor=0.01).verdict == "first"
+    assert Ratio(0.95, 0.94, 0.96, floor=0.01).verdict == "second"
+    assert Ratio(1.003, 1.002, 1.004, floor=0.0).verdict == "not separated"
+
+
+def test_cpu_time_decides_and_wall_time_may_veto() -> None:
+    first, second = Ratio(1.1, 1.05, 1.15, 0.01), Ratio(0.9, 0.85, 0.95, 0.01)
+    open_ = Ratio(1.0, 0.9, 1.1, 0.01)
+    assert decide(first, open_, mostly_asleep=False) == "first"
+    assert decide(first, second, mostly_asleep=False) == "not separated"
+    assert decide(open_, first, mostly_asleep=False) == "not separated"
+
+
+def test_where_the_thread_waits_wall_time_decides() -> None:
+    wall = {("first", 0): np.full(9, 5.0), ("second", 0): np.full(9, 6.0)}
+    cpu = {key: value * 0.01 for key, value in wall.items()}
+    assert slept(cpu, wall)
+    assert not slept(wall, wall)
+    assert decide(Ratio(1.0, 0.9, 1.1, 0.01), Ratio(1.2, 1.1, 1.3, 0.01), mostly_asleep=True) == "first"
+
+
+def test_the_ratio_is_that_of_the_typical_times() -> None:
+    ratio = judge(times(2.0, 3.0, 0.0, 0))
+    assert ratio.value == pytest.approx(1.5, rel=0.01)
+    assert ratio.low < 1.5 < ratio.high
