@@ -13,7 +13,7 @@ import json
 import os
 import sys
 from collections.abc import Sequence
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -122,25 +122,15 @@ def plan(
 
     Trials by kind, those that are finished already, expected time and money. Runs nothing.
     """
+    from harness.plan import plan_run
     from harness.show import plan_text
+    from harness.smoke import smoke as shrunk
     from harness.suite import read_suite
 
-    planned = _plan(read_suite(suite, overrides or ()), only, out, smoke)
+    read = read_suite(suite, overrides or ())
+    planned, _ = plan_run(shrunk(read) if smoke else read, only, out)
     print(json.dumps(planned.to_json(), indent=2) if as_json else plan_text(planned))
     return 0
-
-
-def _plan(suite: Any, only: str | None, out: str, smoke: bool) -> Any:
-    """The plan with what is finished already and what like trials took."""
-    from harness import plan as planning
-    from harness.store import find_cached, list_runs
-
-    suite = planning.smoke(suite) if smoke else suite
-    trials = planning.select(planning.plan_trials(suite), only)
-    cached = find_cached(out, suite.name, [trial.id for trial in trials])
-    runs = list_runs(out, suite.name)
-    history = runs[-1].records() if runs and len(cached) < len(trials) else []
-    return planning.make_plan(suite, trials, cached, history)
 
 
 @app.command(epilog=examples("report latest", "report results/quickstart/latest --pdf"))

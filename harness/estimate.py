@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from statistics import median
 from typing import Any
 
@@ -14,42 +15,50 @@ STARTING_S = 15.0
 ROW_S = 0.002
 """Rough guess: CPU-seconds per row and epoch; small networks on 28×28 images take 0.0012 to 0.0025."""
 
-ROWS = 5000
-"""Rough guess: rows of a data set where the suite names no size."""
+
+@dataclass(frozen=True)
+class Rows:
+    """Rows that a trial without a size trains on, and that a score trial predicts; rough guesses where
+    only loading the data would tell."""
+
+    train: int = 5000
+    test: int = 1000
 
 
 SEARCH_STEPS = 8
 """Windows that the search for the highest load takes."""
 
 
-def typical_seconds(history: Iterable[Record]) -> dict[tuple[str, ...], float]:
+def typical_seconds(history: Iterable[Record], rows: Rows = Rows()) -> dict[tuple[str, ...], float]:
     """Seconds per unit of work, median over finished records of the same kind, candidate, …"""
     found: dict[tuple[str, ...], list[float]] = {}
     for record in history:
         if record.status == "finished":
             for key in like(record.trial):
-                found.setdefault(key, []).append(record.seconds / work(record.trial))
+                found.setdefault(key, []).append(record.seconds / work(record.trial, rows))
     return {key: median(values) for key, values in found.items()}
 
 
 def like(trial: Trial) -> list[tuple[str, ...]]:
     """What makes trials alike, the closest first."""
     exact = (trial.kind, trial.candidate, trial.runtime or "", trial.scenario or "")
+    if trial.kind == "train":
+        return [exact]  # a linear model says nothing of a transformer
     return [exact, (trial.kind, trial.candidate, trial.scenario or ""), (trial.kind, trial.scenario or "")]
 
 
-def work(trial: Trial) -> float:
+def work(trial: Trial, rows: Rows = Rows()) -> float:
     """Units of work: rows × epochs for training, scenario seconds for serving, one for scoring."""
     if trial.kind == "train":
         training = trial.spec["training"]
         trials = training.get("tuning", {}).get("trials", 1)
-        return float((trial.train_size or ROWS) * training.get("epochs", 1) * trials)
+        return float((trial.train_size or rows.train) * training.get("epochs", 1) * trials)
     if trial.kind == "serve":
         return _window_seconds(trial.spec["scenario"])
     return 1.0
 
 
-def guess_seconds(trial: Trial, row_size: float = 1.0) -> float:
+def guess_seconds(trial: Trial, row_size: float = 1.0, rows: Rows = Rows()) -> float:
     """A rough guess for a trial of which nothing like it was run yet, one thread of a 2023 laptop.
 
     Args:
@@ -58,14 +67,11 @@ def guess_seconds(trial: Trial, row_size: float = 1.0) -> float:
     if trial.kind == "serve":
         return 2.5 + _window_seconds(trial.spec["scenario"])
     if trial.kind == "score":
-        return 6.0  # exporting takes 2 to 11 s, predicting 10,000 images 3.5 to 10 s
-    return 3.0 + row_size * work(trial) * (ROW_S if trial.spec["training"] else ROW_S / 10)
+        return 3.0 + 6.0 * row_size * rows.test / 10_000  # exporting 2 to 11 s, 10,000 images 3.5 to 10 s
+    return 3.0 + row_size * work(trial, rows) * (ROW_S if trial.spec["training"] else ROW_S / 10)
 
 
 def _window_seconds(scenario: Mapping[str, Any]) -> float:
     """Seconds that a scenario measures, half as much again for warm-up and rejected windows."""
-    steps = {
-        "offline": len(scenario.get("batch_sizes", ())),
-        "server": 8,
-    }  # 8: the search for the highest load
+    steps = {"offline": len(scenario.get("batch_sizes", ())), "server": SEARCH_STEPS}
     return 1.5 * float(scenario.get("seconds", 1.0)) * float(steps.get(scenario["name"], 1))

@@ -7,17 +7,19 @@ from __future__ import annotations
 
 import os
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from math import prod
 from typing import Any
 
-from harness.estimate import STARTING_S, guess_seconds, like, typical_seconds, work
+from harness import environment
+from harness.estimate import STARTING_S, Rows, guess_seconds, like, typical_seconds, work
 from harness.record import KINDS, Kind, Record, Resources, SuiteError, Trial, content_hash
+from harness.store import RunFolder, find_cached, list_runs
 from harness.streams import generator
 from harness.suite.code import Versions
 from harness.suite.draft import hint
-from harness.suite.schema import Candidate, Suite, Training
+from harness.suite.schema import Candidate, Suite
 from harness.suite.variants import runtimes_of
 
 REFERENCE = {"sklearn": "sklearn", "onnx": "onnx"}
@@ -223,54 +225,14 @@ def _names(trial: Trial) -> list[str]:
     return [trial.candidate, trial.label, trial.id, *([trial.variant.name] if trial.variant else [])]
 
 
-SMOKE_ROWS = 256
+def run_hash(suite: Suite, trials: Iterable[Trial], machine_class: str | None = None) -> str:
+    """Names a run: the same question and the same trials give the same run folder.
 
-
-def smoke(suite: Suite) -> Suite:
-    """The suite shrunk to a trial of all its parts: few rows, one epoch, one seed, one round, short windows.
-
-    Its name is changed, so that its figures never stand beside real ones.
+    Args:
+        machine_class: of the machine that it serves on: speeds of two classes never share a folder.
     """
-
-    rows = min((*suite.data.train_sizes, SMOKE_ROWS))
-    scenarios = suite.serving.scenarios
-    sizes = scenarios.offline.batch_sizes[:2] if scenarios.offline else ()
-    windows: dict[str, dict[str, Any]] = {
-        "single_stream": {"seconds": 0.3, "min_calls": 20, "max_calls": 200},
-        "offline": {"seconds": 0.2, "batch_sizes": sizes},
-        "server": {"seconds": 1.0},
-    }
-    short = {name: s.model_copy(update=windows[name]) for name, s in scenarios if s is not None}
-    candidates = {
-        name: candidate.model_copy(update={"training": _short_training(candidate.training)})
-        for name, candidate in suite.candidates.items()
-    }
-    serving = {"rounds": 1, "scenarios": scenarios.model_copy(update=short)}
-    return suite.model_copy(
-        update={
-            "name": f"{suite.name[:94]}-smoke",
-            "data": suite.data.model_copy(update={"train_sizes": (rows,)}),
-            "training": _short_training(suite.training),
-            "candidates": candidates,
-            "serving": suite.serving.model_copy(update=serving),
-        }
-    )
-
-
-def _short_training(training: Training) -> Training:
-    tuning = training.tuning
-    if tuning is not None:
-        tuning = tuning.model_copy(update={"trials": min(2, tuning.trials)})
-    batch = min(64, training.batch_size)
-    return training.model_copy(
-        update={"seeds": training.seeds[:1], "epochs": 1, "batch_size": batch, "tuning": tuning}
-    )
-
-
-def run_hash(suite: Suite, trials: Iterable[Trial]) -> str:
-    """Names a run: the same question and the same trials give the same run folder."""
     asked = suite.model_dump(mode="json", by_alias=True, exclude={"folder", "track"})
-    return content_hash([asked, sorted(trial.id for trial in trials)])
+    return content_hash([asked, sorted(trial.id for trial in trials), *filter(None, [machine_class])])
 
 
 @dataclass(frozen=True)
@@ -283,6 +245,7 @@ class Plan:
         guessed: the ids whose expectation is a rough guess, because nothing like them was run yet.
         slots: how many train or score trials run at once.
         usd_per_hour: of the suite's machine, None where it has no price.
+        machine_class: where it serves, None where that is not known yet (a cluster).
     """
 
     suite: Suite
@@ -292,10 +255,11 @@ class Plan:
     guessed: frozenset[str] = frozenset()
     slots: int = 1
     usd_per_hour: float | None = None
+    machine_class: str | None = None
 
     @property
     def hash(self) -> str:
-        return run_hash(self.suite, self.trials)
+        return run_hash(self.suite, self.trials, self.machine_class)
 
     @property
     def missing(self) -> tuple[Trial, ...]:
@@ -337,6 +301,26 @@ class Plan:
         }
 
 
+def plan_run(
+    suite: Suite, only: str | None, out: str, *, gpus: float = 0.0, is_local: bool = True
+) -> tuple[Plan, Mapping[str, RunFolder]]:
+    """What a run would do, knowing what earlier runs of the suite under `out` finished.
+
+    Args:
+        only, gpus: as for `select` and `plan_trials`.
+        is_local: whether this machine serves: speed measured on machines of another class then counts
+            as missing.
+    Returns:
+        the plan, and the run that each finished trial is in.
+    """
+    machine_class = suite.machine.machine_class or (environment.machine_class() if is_local else None)
+    trials = select(plan_trials(suite, gpus), only)
+    cached = find_cached(out, suite.name, [trial.id for trial in trials], machine_class)
+    runs = list_runs(out, suite.name)
+    history = runs[-1].records() if runs and len(cached) < len(trials) else []
+    return replace(make_plan(suite, trials, cached, history), machine_class=machine_class), cached
+
+
 def make_plan(
     suite: Suite,
     trials: tuple[Trial, ...],
@@ -352,7 +336,8 @@ def make_plan(
         slots: trials at once; by default what the largest claim leaves of this machine's cores.
     """
     cached = frozenset(cached) & {trial.id for trial in trials}
-    known = typical_seconds(history)
+    rows = _rows(suite)
+    known = typical_seconds(history, rows)
     size = _row_size(suite)
     seconds: dict[str, float] = {}
     guessed = set()
@@ -360,12 +345,22 @@ def make_plan(
         if trial.id in cached:
             continue
         typical = next((known[key] for key in like(trial) if key in known), None)
-        seconds[trial.id] = typical * work(trial) if typical is not None else guess_seconds(trial, size)
+        seconds[trial.id] = (
+            typical * work(trial, rows) if typical is not None else guess_seconds(trial, size, rows)
+        )
         if typical is None:
             guessed.add(trial.id)
     claim = max((t.resources.cpus for t in trials if t.kind != "serve"), default=1)
     slots = slots or max(1, (os.cpu_count() or 1) // claim)
     return Plan(suite, trials, cached, seconds, frozenset(guessed), slots, usd_per_hour(suite))
+
+
+def _rows(suite: Suite) -> Rows:
+    """How many rows a trial without a size trains on, and how many are tested on."""
+    from harness.datasets.catalog import known_rows
+
+    found = known_rows(suite.data.name, suite.data.args)
+    return Rows(round(found[0] * (1 - suite.data.validation)), found[1]) if found else Rows()
 
 
 def _row_size(suite: Suite) -> float:

@@ -17,12 +17,13 @@ from typing import Any
 from rich.console import Console
 
 from harness import environment
-from harness.plan import Plan, make_plan, plan_trials, select, smoke
+from harness.plan import Plan, plan_run
 from harness.preflight import preflight
 from harness.progress import Display
 from harness.record import HarnessError, Record, Trial
 from harness.schedule import Settings, module_paths, run_trials
-from harness.store import RunFolder, find_cached, list_runs, open_run, take_over
+from harness.smoke import smoke as shrunk
+from harness.store import RunFolder, open_run, take_over
 from harness.suite import read_suite, suite_to_text
 from harness.suite.schema import Suite
 
@@ -69,7 +70,7 @@ def run_suite(
         )
     suite = _suite(suite_path, overrides, smoke)
     console = Console(stderr=True, width=None if sys.stderr.isatty() else 110)
-    plan, cached = _plan(suite, only, out)
+    plan, cached = plan_run(suite, only, out, gpus=OPEN_GPUS, is_local=address is None)
     with _interruptible(console):
         run = None
         try:
@@ -82,7 +83,7 @@ def run_suite(
                     address=address,
                     budget_s=budget if budget is not None else suite.budget,
                     started=started,
-                    paths=module_paths(suite_path),
+                    paths=module_paths(suite.folder or Path(suite_path).resolve().parent),
                     suite_path=str(suite_path),
                     machine_class=suite.machine.machine_class,
                 )
@@ -95,16 +96,7 @@ def run_suite(
 
 def _suite(suite_path: str | Path, overrides: Sequence[str], small: bool) -> Suite:
     suite = read_suite(suite_path, overrides)
-    return smoke(suite) if small else suite
-
-
-def _plan(suite: Suite, only: str | None, out: str) -> tuple[Plan, Mapping[str, RunFolder]]:
-    """The plan, and the runs that its finished trials are in."""
-    trials = select(plan_trials(suite, OPEN_GPUS), only)
-    cached = find_cached(out, suite.name, [trial.id for trial in trials])
-    runs = list_runs(out, suite.name)
-    history = runs[-1].records() if runs and len(cached) < len(trials) else []
-    return make_plan(suite, trials, cached, history), cached
+    return shrunk(suite) if small else suite
 
 
 def _fetch(suite: Suite, console: Console) -> None:

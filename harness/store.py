@@ -235,16 +235,31 @@ def open_run(out: str | Path, suite_name: str, plan_hash: str, now: datetime | N
     return run
 
 
-def find_cached(out: str | Path, suite_name: str, ids: Iterable[str]) -> dict[str, RunFolder]:
-    """Which trials are finished already, and in which run of the suite (the newest wins)."""
+def find_cached(
+    out: str | Path, suite_name: str, ids: Iterable[str], machine_class: str | None = None
+) -> dict[str, RunFolder]:
+    """Which trials are finished already, and in which run of the suite (the newest wins).
+
+    Args:
+        machine_class: speed measured on any other class of machine does not count; None takes all.
+    """
     wanted, found = set(ids), dict[str, RunFolder]()
     for run in reversed(list_runs(out, suite_name)):
         for trial_id in sorted(wanted.intersection(run.trial_ids())):
             record = run.record(trial_id)
-            if record is not None and record.status == "finished":
+            if record is not None and record.status == "finished" and not _elsewhere(record, machine_class):
                 found[trial_id] = run
                 wanted.discard(trial_id)
     return found
+
+
+def _elsewhere(record: Record, machine_class: str | None) -> bool:
+    """Whether a serve trial's speed was measured on another class of machine."""
+    if record.trial.kind != "serve" or machine_class is None:
+        return False
+    machine = record.environment.get("machine")
+    known = machine.get("class") if isinstance(machine, Mapping) else None
+    return known not in (None, machine_class)
 
 
 def take_over(run: RunFolder, cached: Mapping[str, RunFolder]) -> int:
@@ -295,6 +310,10 @@ def find_run(text: str, out: str | Path = "results") -> RunFolder:
     if matches:
         raise HarnessError(
             f"several runs match {text!r}: " + ", ".join(f"{r.suite_name}/{r.id}" for r in matches)
+        )
+    if not runs:
+        raise HarnessError(
+            f"no run {text!r}: there are none in {out} yet; `python -m harness run SUITE` makes one"
         )
     names = sorted({r.suite_name + "/latest" for r in runs} | {r.id for r in runs} | {"latest"})
     near = get_close_matches(text, names, n=1)

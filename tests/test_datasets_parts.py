@@ -210,3 +210,10 @@ def test_every_data_set_describes_itself() -> None:
         module = catalog.dataset_module(name)
         assert isinstance(module.DESCRIPTION, str) and "\n" not in module.DESCRIPTION
         assert all(len(file.sha256) == 64 and file.places for file in getattr(module, "FILES", ()))
+
+
+@pytest.mark.parametrize("name", ["breast_cancer", "diabetes", "digits"])
+def test_rows_that_are_said_without_loading_are_the_rows_that_are_loaded(name: str) -> None:
+    loaded = catalog.load_dataset(name)
+    assert catalog.known_rows(name) == (len(loaded.train), len(loaded.test))
+    assert catalog.known_rows("tabular_csv", {"path": "x.csv"}) is None

@@ -10,8 +10,11 @@ from pathlib import Path
 import pytest
 import yaml
 
-from harness.plan import interleaved, make_plan, plan_trials, run_hash, select, smoke
+from harness import environment
+from harness.plan import interleaved, make_plan, plan_run, plan_trials, run_hash, select
 from harness.record import Record, SuiteError, Trial
+from harness.smoke import smoke
+from harness.store import open_run
 from harness.suite import code, read_suite, suite_from_text, suite_to_text
 from harness.suite.catalogue import ROOT, table
 from harness.suite.schema import Suite
@@ -299,10 +302,41 @@ def test_expectations_come_from_like_trials_and_scale_with_their_work(suite: Sui
     plan = make_plan(suite, trials, cached={small.id}, history=[finished(small, 10.0)], slots=2)
     assert plan.seconds[large.id] == pytest.approx(50.0)
     assert small.id not in plan.seconds
-    assert {t.candidate for t in trials if t.id not in plan.guessed and t.id not in plan.cached} == set(
-        suite.candidates
-    )
+    assert {t.candidate for t in trials if t.id not in plan.guessed and t.id not in plan.cached} == {"cnn"}
     assert [e["id"] for e in plan.to_json()["trials"]] == [t.id for t in trials]
+
+
+def test_rows_that_are_known_without_loading_are_what_is_estimated_with(tmp_path: Path) -> None:
+    whole = read(tmp_path, TEXT, "data.train_sizes=[]")
+    sized = read(tmp_path, TEXT, "data.train_sizes=[1294]")  # 1,438 less 10 % for validation
+    expected = [make_plan(s, plan_trials(s), slots=1).seconds.values() for s in (whole, sized)]
+    assert list(expected[0]) == pytest.approx(list(expected[1]))
+
+
+def test_what_one_candidate_took_to_train_says_nothing_of_another(suite: Suite) -> None:
+    trials = plan_trials(suite)
+    quick = next(t for t in trials if t.label == "train logistic seed 3 n 200")
+    plan = make_plan(suite, trials, history=[finished(quick, 0.01)])
+    assert {t.id for t in of(trials, "train", "vit")} <= plan.guessed
+
+
+def test_speed_of_another_machine_class_is_measured_again(
+    suite: Suite, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan, _ = plan_run(suite, None, str(tmp_path))
+    run = open_run(tmp_path, suite.name, plan.hash)
+    for trial in plan.trials:
+        record = Record(trial, "finished", environment={"machine": {"class": environment.machine_class()}})
+        run.commit(record, run.scratch(trial.id))
+    again, _ = plan_run(suite, None, str(tmp_path))
+    assert again.missing == () and again.hash == plan.hash
+    monkeypatch.setattr(environment, "machine_class", lambda: "othermac")
+    moved, _ = plan_run(suite, None, str(tmp_path))
+    assert {t.kind for t in moved.missing} == {"serve"} and len(moved.missing) == len(
+        of(plan.trials, "serve")
+    )
+    assert moved.hash != plan.hash, "the speeds of two classes never share a folder"
+    assert plan_run(suite, None, str(tmp_path), is_local=False)[0].missing == ()
 
 
 def test_failed_trials_say_nothing_about_time(suite: Suite) -> None:

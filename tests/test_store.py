@@ -262,3 +262,8 @@ def test_a_lock_is_free_again_when_its_holder_dies(tmp_path: Path) -> None:
     os.waitpid(child, 0)
     with locked(tmp_path / "lock", wait=False):
         assert LocalFiles(str(tmp_path)).exists("lock")
+
+
+def test_where_there_are_no_runs_the_cure_is_to_run_one(tmp_path: Path) -> None:
+    with pytest.raises(HarnessError, match="there are none in .*; `python -m harness run SUITE` makes one"):
+        find_run("latest", tmp_path)

@@ -183,6 +183,13 @@ TABLE: dict[str, tuple[dict[str, str | None], list[str]]] = {
         {"data": "data: {name: digits, train_sizes: [0, 100]}"},
         ["suite.yaml:3: data.train_sizes: `0` is out of range: it must be at least 1"],
     ),
+    "train size beyond the data": (
+        {"data": "data: {name: digits, train_sizes: [200, 1438]}"},
+        [
+            "suite.yaml:3: data.train_sizes: `1438` is more than the 1294 rows that are left for training: "
+            "write at most 1294"
+        ],
+    ),
     "train size twice": (
         {"data": "data: {name: digits, train_sizes: [200, 200]}"},
         ["suite.yaml:3: data.train_sizes: `200` stands twice: keep one"],

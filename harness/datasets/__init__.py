@@ -25,3 +25,19 @@ DATASETS: dict[str, str] = {
     "text_csv": "harness.datasets.text_csv",
     "tweets": "harness.datasets.tweets",
 }
+
+ROWS: dict[str, tuple[int, int]] = {
+    "amazon_sentences": (3259, 351),
+    "breast_cancer": (456, 113),
+    "cifar10": (50000, 10000),
+    "diabetes": (352, 90),
+    "digits": (1438, 359),
+    "fashion_mnist": (60000, 10000),
+    "imdb": (25000, 25000),
+    "movie_sentences": (9511, 1057),
+    "nyt_sentences": (4466, 480),
+    "rotten_tomatoes": (9596, 1066),
+    "tweets": (3776, 420),
+}
+"""Training rows (validation not yet cut off) and test rows of the sets that are always the same, so
+that plans and suites can be judged without loading anything."""

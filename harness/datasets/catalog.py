@@ -14,7 +14,7 @@ from functools import lru_cache
 from types import ModuleType
 from typing import Any
 
-from harness.datasets import DATASETS
+from harness.datasets import DATASETS, ROWS
 from harness.datasets.files import fetch_files, verify_files
 from harness.protocols import DataFile, Dataset, Progress, Task
 from harness.record import DataError, content_hash
@@ -47,6 +47,11 @@ def task_info(name: str, args: Mapping[str, Any] | None = None) -> Task:
     task = _checked(name, args).task(**(args or {}))
     assert isinstance(task, Task)
     return task
+
+
+def known_rows(name: str, args: Mapping[str, Any] | None = None) -> tuple[int, int] | None:
+    """Training rows (validation still among them) and test rows, None where only loading would tell."""
+    return None if args else ROWS.get(name)
 
 
 def fetch(name: str, args: Mapping[str, Any] | None = None, progress: Progress | None = None) -> None:

@@ -145,6 +145,10 @@ def _duration(seconds: float) -> str:
     return f"{seconds / 60:g} m" if seconds >= 60 else f"{seconds:g} s"
 
 
-def module_paths(suite_path: str | Path) -> tuple[str, ...]:
-    """Where the user's modules are looked for: beside the suite file, then where the run was started."""
-    return tuple(dict.fromkeys([str(Path(suite_path).resolve().parent), str(Path.cwd())]))
+def module_paths(folder: str | Path) -> tuple[str, ...]:
+    """Where the user's modules are looked for: beside the suite file, then where the run was started.
+
+    Args:
+        folder: of the suite file; of a run folder's `suite.yaml`, where the original stood.
+    """
+    return tuple(dict.fromkeys([str(Path(folder).resolve()), str(Path.cwd())]))

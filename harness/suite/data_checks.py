@@ -20,7 +20,7 @@ def check_data(draft: Draft) -> None:
     name = draft.get(str, "data", "name")
     if name is not None and name not in table("datasets"):
         draft.wrong(("data", "name"), f"there is no data set `{name}`: {hint(name, table('datasets'))}")
-    _check_sizes(draft)
+    _check_sizes(draft, _trainable(draft, name))
     signature = load_signature(name)
     before = len(draft.mistakes)
     check_args(draft, ("data", "args"), signature, siblings=[k for k in Data.model_fields if k != "args"])
@@ -38,13 +38,27 @@ def load_signature(name: str | None) -> Signature:
         return ANYTHING
 
 
-def _check_sizes(draft: Draft) -> None:
+def _trainable(draft: Draft, name: str | None) -> int | None:
+    """Rows that are left to train on, None where only loading the data would tell."""
+    rows = optional("harness.datasets.catalog", "known_rows")
+    share = draft.get(float, "data", "validation", default=Data.model_fields["validation"].default)
+    found = rows(name, draft.get(dict, "data", "args", default={})) if rows and name else None
+    return round(found[0] * (1 - share)) if found and 0 < share < 1 else None
+
+
+def _check_sizes(draft: Draft, most: int | None) -> None:
     seen: list[Any] = []
     node = draft.node("data", "train_sizes")
     for item in (node.sequence if node is not None else None) or ():
         if item.plain in seen:
             draft.wrong(("data", "train_sizes"), f"{item.shown} stands twice: keep one", item.place)
         seen.append(item.plain)
+        # Groups are kept whole, so that a few rows more or fewer may be left: loading then tells.
+        if most is not None and isinstance(item.plain, int) and item.plain > 1.02 * most:
+            text = (
+                f"{item.shown} is more than the {most} rows that are left for training: write at most {most}"
+            )
+            draft.wrong(("data", "train_sizes"), text, item.place)
 
 
 def _check_task(draft: Draft, name: str) -> None:

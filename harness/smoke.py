@@ -1,0 +1,50 @@
+"""`--smoke`: a suite shrunk until all its parts have been tried in as little time as possible."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from harness.suite.schema import Suite, Training
+
+SMOKE_ROWS = 256
+
+
+def smoke(suite: Suite) -> Suite:
+    """The suite shrunk to a trial of all its parts: few rows, one epoch, one seed, one round, short windows.
+
+    Its name is changed, so that its figures never stand beside real ones.
+    """
+
+    rows = min((*suite.data.train_sizes, SMOKE_ROWS))
+    scenarios = suite.serving.scenarios
+    sizes = scenarios.offline.batch_sizes[:2] if scenarios.offline else ()
+    windows: dict[str, dict[str, Any]] = {
+        "single_stream": {"seconds": 0.3, "min_calls": 20, "max_calls": 200},
+        "offline": {"seconds": 0.2, "batch_sizes": sizes},
+        "server": {"seconds": 1.0},
+    }
+    short = {name: s.model_copy(update=windows[name]) for name, s in scenarios if s is not None}
+    candidates = {
+        name: candidate.model_copy(update={"training": _short_training(candidate.training)})
+        for name, candidate in suite.candidates.items()
+    }
+    serving = {"rounds": 1, "scenarios": scenarios.model_copy(update=short)}
+    return suite.model_copy(
+        update={
+            "name": f"{suite.name[:94]}-smoke",
+            "data": suite.data.model_copy(update={"train_sizes": (rows,)}),
+            "training": _short_training(suite.training),
+            "candidates": candidates,
+            "serving": suite.serving.model_copy(update=serving),
+        }
+    )
+
+
+def _short_training(training: Training) -> Training:
+    tuning = training.tuning
+    if tuning is not None:
+        tuning = tuning.model_copy(update={"trials": min(2, tuning.trials)})
+    batch = min(64, training.batch_size)
+    return training.model_copy(
+        update={"seeds": training.seeds[:1], "epochs": 1, "batch_size": batch, "tuning": tuning}
+    )
