@@ -21,15 +21,9 @@ from pathlib import Path
 import numpy as np
 from scipy.special import ndtri
 
+from harness.analysis.fronts import pareto_front, pareto_probability
 from harness.analysis.joint import launch_draws, quality_draws
-from harness.analysis.stats import (
-    best_probability,
-    expected_utility,
-    launch_interval,
-    pareto_front,
-    pareto_probability,
-    two_way_difference,
-)
+from harness.analysis.stats import best_probability, expected_utility, launch_interval, two_way_difference
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
+from harness.analysis.fronts import pareto_front, pareto_probability
 from harness.analysis.joint import LAUNCH_SD, launch_draws, quality_draws, variance_draws
 from harness.analysis.stats import (
     best_probability,
@@ -17,8 +18,6 @@ from harness.analysis.stats import (
     jackknife_values,
     launch_interval,
     launch_ratio,
-    pareto_front,
-    pareto_probability,
     performance_profile,
     shrink_draws,
     switch_points,

@@ -15,7 +15,7 @@ import numpy as np
 
 from harness.analysis.criteria import Constraint, Objective
 from harness.analysis.stats import Array, best_probability, expected_utility
-from harness.analysis.tradeoff import feasible_draws, rejections, utility_draws
+from harness.analysis.tradeoff import feasibility, utility_draws
 from harness.protocols import Tradeoff
 from harness.suite.schema import Suite
 
@@ -47,8 +47,9 @@ def assess(
     """Utilities, feasibility and the choice for a complete table with its draws."""
     utility = utility_draws(table, objective, suite)
     comparable = ~np.isnan(utility).any(0)
-    feasible = feasible_draws(table, constraints) & comparable
-    own = [k for k in range(len(table.rows)) if comparable[k] and not rejections(table, constraints, k)]
+    limits = feasibility(table, constraints)
+    feasible = limits.holds & comparable
+    own = np.flatnonzero(comparable & limits.eligible).tolist()
     expected, best = np.full(len(table.rows), -np.inf), np.zeros(len(table.rows))
     fallback = fallback_utility(utility[:, comparable], suite)
     utility = np.where(comparable, utility, -np.inf)
@@ -58,6 +59,22 @@ def assess(
     expected[own] = result.expected
     best[own] = best_probability(utility[:, own], feasible[:, own])
     return Standing(utility, feasible, tuple(own), expected, best, own[result.index], result.regret, fallback)
+
+
+def pick(
+    table: Tradeoff, constraints: Sequence[Constraint], objective: Objective, suite: Suite
+) -> int | None:
+    """The choice alone, as `assess` makes it, for those who ask many times."""
+    utility = utility_draws(table, objective, suite)
+    comparable = ~np.isnan(utility).any(0)
+    limits = feasibility(table, constraints)
+    own = np.flatnonzero(comparable & limits.eligible)
+    if not len(own):
+        return None
+    fallback = fallback_utility(utility[:, comparable], suite)
+    own_utility = utility[:, own]
+    expected = np.where(limits.holds[:, own], own_utility, np.minimum(fallback, own_utility)).mean(0)
+    return int(own[expected.argmax()])
 
 
 def fallback_utility(utility: Array, suite: Suite) -> float:

@@ -14,12 +14,11 @@ from typing import Any, Literal
 import numpy as np
 
 from harness.analysis.evidence import Index, index_records
-from harness.analysis.outputs import Run
+from harness.analysis.outputs import Run, stored_suite
 from harness.analysis.predictions import NotComparableError, ScoreReader, predictions_of
 from harness.analysis.stats import Array, Interval, holm, t_tail, two_way_difference, welch_difference
 from harness.metrics import metric
 from harness.record import Record, RecordError, Variant
-from harness.suite.schema import Suite
 
 ERROR_RATE = 0.05
 _EXACT = ("model_size_mb", "parameters", "flops_per_example")
@@ -152,7 +151,7 @@ def compare_runs(run_a: Run, run_b: Run, margin: float = 0.0) -> Comparison:
     Raises:
         RecordError: the runs have no variant in common, or a suite cannot be read.
     """
-    suite_a, suite_b = _suite(run_a), _suite(run_b)
+    suite_a, suite_b = stored_suite(run_a), stored_suite(run_b)
     index_a, index_b = index_records(run_a.records(), suite_a), index_records(run_b.records(), suite_b)
     variants = [v for v in index_a.rows if v in index_b.rows]
     if not variants:
@@ -172,15 +171,6 @@ def compare_runs(run_a: Run, run_b: Run, margin: float = 0.0) -> Comparison:
     notes += [n for n in (size_note, speed_note) if n]
     changes = [*quality.decide(margin), *serving.decide(margin), *exact]
     return Comparison(run_a.id, run_b.id, margin, tuple(changes), tuple(notes))
-
-
-def _suite(run: Run) -> Suite:
-    from harness.suite import suite_from_text
-
-    try:
-        return suite_from_text(run.read_text("suite.yaml"))
-    except FileNotFoundError:
-        raise RecordError(f"{run.id} has no suite.yaml: it is no run folder, or was never started") from None
 
 
 @dataclass(frozen=True)

@@ -10,26 +10,22 @@ import numpy as np
 
 from harness.analysis.criteria import is_metric, stem
 from harness.analysis.joint import launch_draws, quality_draws
+from harness.analysis.launches import headline, launch_values
 from harness.analysis.predictions import NotComparableError, ScoreReader, Scores
-from harness.analysis.stats import DRAWS, Array
+from harness.analysis.stats import Array, num_draws
 from harness.metrics import METRICS, metric
 from harness.protocols import Estimate
-from harness.record import Measurement, Record, Variant
+from harness.record import Record, Variant
 from harness.streams import generator
 from harness.suite.schema import Suite
-
-NEEDED_CALLS = {"latency_p50_ms": 10, "latency_p90_ms": 64, "latency_p95_ms": 130, "latency_p99_ms": 662}
-"""Calls over all launches below which a percentile is not estimable (measured: notes of the protocol)."""
 
 _OF_THE_MODEL = ("train_seconds", "parameters", "flops_per_example", "model_size_mb")
 """Measured on a fitted model and no quality: nothing to pair over examples."""
 
-_SCENARIO_ORDER = ("single_stream", "offline", "server")
-
 
 @dataclass
 class Evidence:
-    """What is known, by metric. `draws`: metric → (DRAWS, rows), NaN without a number."""
+    """What is known, by metric. `draws`: metric → (num_draws, rows), NaN without a number."""
 
     rows: tuple[Variant, ...]
     train_size: int | None
@@ -38,6 +34,10 @@ class Evidence:
     failures: dict[Variant, tuple[str, ...]] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
     machine_class: str = ""
+
+    @property
+    def num_draws(self) -> int:
+        return num_draws(len(self.rows))
 
 
 @dataclass(frozen=True)
@@ -224,10 +224,6 @@ def _read_scores(index: Index, reader: ScoreReader, evidence: Evidence) -> dict[
     return result
 
 
-def _headline(record: Record, name: str) -> Measurement | None:
-    return next((m for m in record.measurements if m.metric == name and not m.at), None)
-
-
 def _add_quality(
     evidence: Evidence, index: Index, name: str, scores: Mapping[str, Mapping[str, Scores]], suite: Suite
 ) -> None:
@@ -239,7 +235,7 @@ def _add_quality(
         found = [(r, _quality_value(r, name, scores)) for r in group if r.status == "finished"]
         found = [(r, v) for r, v in found if v is not None]
         if not found:
-            notes = [m.note for r in group if (m := _headline(r, name))]
+            notes = [m.note for r in group if (m := headline(r, name))]
             if "[" in name and not any(m for m in notes):
                 notes = ["not estimable (no such examples)"] if scores else []
             cells[k] = _missing([index.train.get((row.candidate, index.train_size), []), group], notes)
@@ -259,9 +255,11 @@ def _add_quality(
     numbers = list(dict.fromkeys(seeds.values()))
     groups = [numbers.index(seeds[k]) for k in tables]
     draw = (
-        quality_draws([tables[k] for k in tables], groups, generator(suite.seed, "draws", name))
+        quality_draws(
+            [tables[k] for k in tables], groups, generator(suite.seed, "draws", name), evidence.num_draws
+        )
         if tables
-        else np.zeros((DRAWS, 0))
+        else np.zeros((evidence.num_draws, 0))
     )
     if metric(stem(name)).unit == "fraction":
         draw = np.clip(draw, 0.0, 1.0)
@@ -279,9 +277,9 @@ def _df(table: Array) -> tuple[float | None, str]:
 
 
 def _quality_value(record: Record, name: str, scores: Mapping[str, Mapping[str, Scores]]) -> float | None:
-    headline = _headline(record, name)
-    if headline is not None:
-        return headline.value
+    measured = headline(record, name)
+    if measured is not None:
+        return measured.value
     computed = scores.get(record.trial.id, {}).get(name)
     return float(computed.values.mean()) if computed is not None else None
 
@@ -303,8 +301,8 @@ def _add_fitted(evidence: Evidence, index: Index, name: str, suite: Suite) -> No
     for k, row in enumerate(index.rows):
         train = index.train.get((row.candidate, index.train_size), [])
         score = index.score.get((row, index.train_size), [])
-        source = score if any(_headline(r, name) for r in score) else train
-        found = [m for r in source if r.status == "finished" and (m := _headline(r, name))]
+        source = score if any(headline(r, name) for r in score) else train
+        found = [m for r in source if r.status == "finished" and (m := headline(r, name))]
         values = np.array([m.value for m in found if m.value is not None], dtype=float)
         if not len(values):
             cells[k] = _missing([train, score], [m.note for m in found])
@@ -316,9 +314,9 @@ def _add_fitted(evidence: Evidence, index: Index, name: str, suite: Suite) -> No
     scale: Callable[[Array], Array] = np.log if log else np.asarray
     tables = [scale(c) for c in columns.values()]
     draw = (
-        quality_draws(tables, groups, generator(suite.seed, "draws", name))
+        quality_draws(tables, groups, generator(suite.seed, "draws", name), evidence.num_draws)
         if tables
-        else np.zeros((DRAWS, 0))
+        else np.zeros((evidence.num_draws, 0))
     )
     shift = [cells[k].value for k in columns]
     # Centre on the mean that the cell shows; the draws carry the spread around it.
@@ -336,7 +334,7 @@ def _add_served(evidence: Evidence, index: Index, name: str, suite: Suite) -> No
     launches: dict[int, dict[int, float]] = {}
     for k, row in enumerate(index.rows):
         records = index.serve.get(row, [])
-        by_round, notes = _launch_values(records, name)
+        by_round, notes = launch_values(records, name)
         if by_round:
             launches[k] = by_round
             continue
@@ -349,11 +347,11 @@ def _add_served(evidence: Evidence, index: Index, name: str, suite: Suite) -> No
     table = np.array([[launches[k].get(r, np.nan) for k in launches] for r in rounds])
     log = bool(launches) and bool((table[~np.isnan(table)] > 0).all())
     if not launches:
-        _store(evidence, name, cells, [], np.zeros((DRAWS, 0)), {})
+        _store(evidence, name, cells, [], np.zeros((evidence.num_draws, 0)), {})
         return
     scaled = np.log(table) if log else table
     means = np.nanmean(scaled, axis=0)
-    draw = launch_draws(scaled, generator(suite.seed, "draws", name))
+    draw = launch_draws(scaled, generator(suite.seed, "draws", name), evidence.num_draws)
     dfs: dict[int, tuple[float | None, str]] = {}
     for column, k in enumerate(launches):
         n = len(launches[k])
@@ -367,38 +365,6 @@ def _add_served(evidence: Evidence, index: Index, name: str, suite: Suite) -> No
     _store(evidence, name, cells, list(launches), np.exp(draw) if log else draw, dfs, log)
 
 
-def _launch_values(records: Sequence[Record], name: str) -> tuple[dict[int, float], list[str]]:
-    """Round → value, from the scenario that measures the metric best; and the notes of empty ones."""
-    by_scenario: dict[str, list[tuple[int, Measurement]]] = defaultdict(list)
-    for record in records:
-        if record.status == "finished" and (m := _headline(record, name)) is not None:
-            by_scenario[record.trial.scenario or ""].append((record.trial.round or 0, m))
-    notes: list[str] = []
-    for scenario in sorted(by_scenario, key=lambda s: _preference(s, name)):
-        measured = by_scenario[scenario]
-        values = {r: m.value for r, m in measured if m.value is not None}
-        calls = sum(len(m.samples) for _, m in measured)
-        needed = NEEDED_CALLS.get(name, 0)
-        if 0 < calls < needed:
-            notes.append(f"not estimable ({calls} of {needed} calls)")
-            continue
-        if calls >= needed > 0 and not values:
-            # No single launch had enough calls, all together they have: a percentile per launch.
-            share = float(name.split("_p")[1].split("_")[0]) / 100
-            steady = [(r, m) for r, m in measured if m.samples and "estimable" in m.note]
-            values = {r: float(np.quantile(m.samples, share)) for r, m in steady}
-        if values:
-            return values, []
-        notes.extend(m.note for _, m in measured)
-    return {}, notes
-
-
-def _preference(scenario: str, name: str) -> int:
-    """Latency: the closed loop first. Memory: the heaviest load first."""
-    rank = _SCENARIO_ORDER.index(scenario) if scenario in _SCENARIO_ORDER else len(_SCENARIO_ORDER)
-    return -rank if name.endswith("_mb") else rank
-
-
 def _store(
     evidence: Evidence,
     name: str,
@@ -409,7 +375,7 @@ def _store(
     log: bool = False,
 ) -> None:
     """Put a metric's cells and draws in place; intervals are the draws' quantiles."""
-    full = np.full((DRAWS, len(evidence.rows)), np.nan)
+    full = np.full((evidence.num_draws, len(evidence.rows)), np.nan)
     if len(columns):
         full[:, list(columns)] = draw
         low, high = np.quantile(draw, [0.025, 0.975], axis=0)

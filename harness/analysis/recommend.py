@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -12,15 +13,18 @@ from harness.analysis.criteria import Constraint, Objective, merge_constraints, 
 from harness.analysis.outputs import (
     Run,
     stored_evidence,
+    stored_suite,
     write_recommendation,
     write_records,
     write_tradeoffs,
 )
 from harness.analysis.sensitivity import Question, find_flips
+from harness.analysis.stats import Array
 from harness.analysis.tradeoff import (
     complete,
     interval_text,
     metric_draws,
+    priced,
     rejections,
     slices_of,
 )
@@ -84,14 +88,15 @@ def recommend(
     tied = _tied(standing, suite.decision.tolerance)
     choice = _cheapest(table, standing, tied) if len(tied) > 1 else standing.choice
     found = find_flips(question, table.rows[choice].variant) if flips else ()
-    others = [k for k in np.argsort(-standing.expected, kind="stable") if k != choice]
+    others = [k for k in np.argsort(-standing.expected, kind="stable").tolist() if k != choice]
+    lead = lead_of(standing, choice)
     return Recommendation(
         "tie" if len(tied) > 1 else "recommend",
         table.rows[choice].variant,
         float(standing.best[choice]),
         expected_regret=float(standing.regret or 0.0),
         tied_with=tuple(table.rows[k].variant for k in tied if k != choice),
-        runners_up=tuple(_runner_up(table, standing, limits, goal, choice, int(k), tied) for k in others),
+        runners_up=tuple(_runner_up(table, standing, limits, goal, choice, k, tied, lead) for k in others),
         reasons=tuple(_reasons(table, standing, limits, goal, choice, tied)),
         flips=found,
         **common,
@@ -108,15 +113,13 @@ def decide(run: Run, constraints: Sequence[str] = (), objective: str | None = No
         SuiteError: a limit or the objective cannot be read.
         RecordError: the run's suite cannot be read.
     """
-    from harness.suite import suite_from_text
-
-    suite = suite_from_text(run.read_text("suite.yaml"))
+    suite = stored_suite(run)
     merged = tuple(str(c) for c in merge_constraints(suite.decision.constraints, constraints))
     update = {"constraints": merged, "objective": objective or suite.decision.objective}
     suite = suite.model_copy(update={"decision": suite.decision.model_copy(update=update)})
     parse_objective(suite.decision.objective, suite.decision.value)
     stored = stored_evidence(run, suite, slices_of(suite))
-    return recommend(complete(stored.table, suite, stored.seconds), suite)
+    return recommend(priced(stored.table, suite, stored.seconds), suite)
 
 
 def analyse(run: Run, suite: Suite) -> tuple[Tradeoff, Recommendation]:
@@ -201,19 +204,25 @@ def _tied(standing: Standing, tolerance: float) -> list[int]:
     assert choice is not None
     if standing.best[choice] >= CLEAR and tolerance == 0:
         return [choice]
-    tied = [choice]
-    for k in standing.eligible:
-        if k == choice:
-            continue
-        low, high = _difference_interval(standing, choice, k)
-        if low <= tolerance or (low == 0 == high):
-            tied.append(k)
-    return tied
+    lead = lead_of(standing, choice)
+    return [choice, *(k for k in standing.eligible if k != choice and lead.low[k] <= tolerance)]
 
 
-def _difference_interval(standing: Standing, a: int, b: int) -> tuple[float, float]:
-    low, high = np.quantile(standing.utility[:, a] - standing.utility[:, b], [0.025, 0.975])
-    return float(low), float(high)
+@dataclass(frozen=True)
+class Lead:
+    """The lead of one row over all rows in the objective: mean and 95 % interval, (rows,) each."""
+
+    mean: Array
+    low: Array
+    high: Array
+
+
+def lead_of(standing: Standing, choice: int) -> Lead:
+    """Paired: from the same joint draws. NaN over rows without a number."""
+    utility = np.where(np.isfinite(standing.utility), standing.utility, np.nan)
+    lead = utility[:, [choice]] - utility
+    low, high = np.quantile(lead, [0.025, 0.975], axis=0)
+    return Lead(lead.mean(0), low, high)
 
 
 def _cheapest(table: Tradeoff, standing: Standing, tied: Sequence[int]) -> int:
@@ -263,11 +272,10 @@ def _reasons(
     rivals = [k for k in np.argsort(-standing.expected, kind="stable") if k != choice and k not in tied]
     rivals = [k for k in rivals if k in standing.eligible]
     if rivals:
-        low, high = _difference_interval(standing, choice, rivals[0])
-        middle = float((standing.utility[:, choice] - standing.utility[:, rivals[0]]).mean())
+        k, lead = rivals[0], lead_of(standing, choice)
         reasons.append(
-            f"It leads {table.rows[rivals[0]].variant} by {middle:.4g} ({low:.4g} to {high:.4g})"
-            f" in {goal.subject}."
+            f"It leads {table.rows[k].variant} by {lead.mean[k]:.4g} ({lead.low[k]:.4g} to"
+            f" {lead.high[k]:.4g}) in {goal.subject}."
         )
     out = [k for k in range(len(table.rows)) if k not in standing.eligible]
     if out:
@@ -327,6 +335,7 @@ def _runner_up(
     choice: int,
     k: int,
     tied: Sequence[int],
+    lead: Lead,
 ) -> Mapping[str, Any]:
     """A row that was not chosen; `difference` is the choice's lead in the objective, higher is better."""
     entry: dict[str, Any] = {
@@ -337,10 +346,9 @@ def _runner_up(
         "difference_low": None,
         "difference_high": None,
     }
-    if np.isfinite(standing.utility[:, k]).all():
-        low, high = _difference_interval(standing, choice, k)
-        entry["difference"] = float((standing.utility[:, choice] - standing.utility[:, k]).mean())
-        entry["difference_low"], entry["difference_high"] = low, high
+    if np.isfinite(lead.mean[k]):
+        entry["difference"] = float(lead.mean[k])
+        entry["difference_low"], entry["difference_high"] = float(lead.low[k]), float(lead.high[k])
     if k not in standing.eligible:
         entry["why"] = _why_out(table, limits, k)
     elif k in tied:

@@ -14,13 +14,13 @@ from typing import Any
 import numpy as np
 
 from harness.analysis import cost
-from harness.analysis.choice import assess
+from harness.analysis.choice import pick
 from harness.analysis.criteria import VALUE, Constraint, Objective, parse_objective
 from harness.analysis.stats import Array, switch_points
 from harness.analysis.tradeoff import (
     COST_METRICS,
     metric_draws,
-    throughput_of,
+    throughputs,
     utility_draws,
 )
 from harness.protocols import Estimate, Tradeoff
@@ -60,7 +60,7 @@ class Question:
 
     def winner(self) -> str:
         """The variant that this question would choose, or `no variant`."""
-        choice = assess(self.table, self.limits, self.goal, self.suite).choice
+        choice = pick(self.table, self.limits, self.goal, self.suite)
         return NOBODY if choice is None else self.table.rows[choice].variant
 
 
@@ -69,15 +69,9 @@ def _repriced(table: Tradeoff, suite: Suite, price_factor: float) -> Tradeoff:
     price, traffic = cost.price_of(suite.machine), suite.decision.traffic
     assert price is not None
     draws = dict(table.draws)
-    rows = list(table.rows)
-    month = np.full_like(metric_draws(table, "cost_per_month_usd"), np.nan)
-    million = month.copy()
-    for k in range(len(rows)):
-        throughput, _ = throughput_of(table, k)
-        if throughput is not None:
-            month[:, k] = cost.cost_per_month(throughput, traffic, price.usd_per_hour)
-            million[:, k] = cost.cost_per_million(throughput, traffic, price.usd_per_hour)
-    draws["cost_per_month_usd"], draws["cost_per_million_usd"] = month, million
+    throughput, _ = throughputs(table)
+    draws["cost_per_month_usd"] = cost.cost_per_month(throughput, traffic, price.usd_per_hour)
+    draws["cost_per_million_usd"] = cost.cost_per_million(throughput, traffic, price.usd_per_hour)
     draws["train_cost_usd"] = metric_draws(table, "train_cost_usd") * price_factor
     result = replace(table, draws=draws)
     if VALUE in draws and suite.decision.value:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from harness.analysis import cost
 from harness.analysis.criteria import (
+    DEFAULT_PROBABILITY,
     VALUE,
     Constraint,
     Objective,
@@ -19,8 +20,9 @@ from harness.analysis.criteria import (
 )
 from harness.analysis.evidence import Evidence, gather, index_records
 from harness.analysis.expression import settings_of
+from harness.analysis.fronts import pareto_front, pareto_probability
 from harness.analysis.predictions import LoadPredictions, ScoreReader
-from harness.analysis.stats import Array, best_probability, pareto_front, pareto_probability
+from harness.analysis.stats import Array, best_probability
 from harness.protocols import Estimate, Row, Tradeoff
 from harness.record import Record, Variant
 from harness.suite.schema import Suite
@@ -120,27 +122,42 @@ def complete(table: Tradeoff, suite: Suite, seconds: TrainingSeconds) -> Tradeof
     Raises:
         SuiteError: the suite's price, limits or objective cannot be read.
     """
-    priced = with_value(with_costs(table, suite, seconds), suite)
     constraints = merge_constraints(suite.decision.constraints, ())
-    return judge(priced, constraints, parse_objective(suite.decision.objective, suite.decision.value), suite)
+    objective = parse_objective(suite.decision.objective, suite.decision.value)
+    return judge(priced(table, suite, seconds), constraints, objective, suite)
 
 
-def throughput_of(table: Tradeoff, row: int) -> tuple[Array | None, str]:
-    """Draws of requests per second of one replica, and where the figure comes from.
+def priced(table: Tradeoff, suite: Suite, seconds: TrainingSeconds) -> Tradeoff:
+    """The measured table with costs and value, not judged yet: all that `recommend` needs."""
+    return with_value(with_costs(table, suite, seconds), suite)
+
+
+_THROUGHPUT = (
+    ("throughput_at_slo_qps", ""),
+    ("throughput_offline_per_s", "floor: from offline throughput, no latency limit"),
+    ("latency_p50_ms", "floor: from single-stream latency, no latency limit"),
+)
+
+
+def throughputs(table: Tradeoff) -> tuple[Array, list[str | None]]:
+    """Requests per second of one replica, (draws, rows), and where each row's figure comes from.
 
     The highest load within the latency limit where it was measured; else throughput without a limit,
-    which makes every cost a floor.
+    which makes every cost a floor. NaN and None for a row without any.
     """
-    sources = (
-        ("throughput_at_slo_qps", "", 1.0),
-        ("throughput_offline_per_s", "floor: from offline throughput, no latency limit", 1.0),
-        ("latency_p50_ms", "floor: from single-stream latency, no latency limit", -1000.0),
-    )
-    for name, note, factor in sources:
-        if name in table.draws and table.rows[row].estimates[name].value is not None:
-            draws = table.draws[name][:, row]
-            return (draws if factor > 0 else -factor / draws), note
-    return None, ""
+    result = np.full((_num_draws(table), len(table.rows)), np.nan)
+    notes: list[str | None] = [None] * len(table.rows)
+    for name, note in _THROUGHPUT:
+        if name not in table.draws:
+            continue
+        new = [
+            k for k in range(len(table.rows)) if notes[k] is None and not np.isnan(table.draws[name][0, k])
+        ]
+        draws = table.draws[name][:, new]
+        result[:, new] = 1000.0 / draws if name == "latency_p50_ms" else draws
+        for k in new:
+            notes[k] = note
+    return result, notes
 
 
 def with_costs(table: Tradeoff, suite: Suite, seconds: TrainingSeconds) -> Tradeoff:
@@ -148,33 +165,24 @@ def with_costs(table: Tradeoff, suite: Suite, seconds: TrainingSeconds) -> Trade
     price = cost.price_of(suite.machine)
     if price is None:
         return replace(table, warnings=(*table.warnings, "no price: set machine.price for costs"))
-    traffic = suite.decision.traffic
-    cells: dict[str, list[Estimate]] = {name: [] for name in COST_METRICS}
-    draws = {name: np.full((_num_draws(table), len(table.rows)), np.nan) for name in COST_METRICS}
-    for k, row in enumerate(table.rows):
-        throughput, note = throughput_of(table, k)
-        if throughput is None:
-            why = next(
-                (e.note for e in row.estimates.values() if e.note.startswith("failed")), "not measured"
-            )
-            cells["cost_per_million_usd"].append(Estimate(None, note=why))
-            cells["cost_per_month_usd"].append(Estimate(None, note=why))
-        else:
-            month = cost.cost_per_month(throughput, traffic, price.usd_per_hour)
-            million = cost.cost_per_million(throughput, traffic, price.usd_per_hour)
-            floor = float(np.median(cost.cost_per_million_floor(throughput, price.usd_per_hour)))
-            count = float(np.median(cost.replicas(throughput, traffic)))
-            said = "; ".join(n for n in (f"{count:g} replicas", note) if n)
-            busy = "; ".join(n for n in (f"{floor:.3g} USD at full use", note) if n)
-            for name, values, text in (
-                ("cost_per_month_usd", month, said),
-                ("cost_per_million_usd", million, busy),
-            ):
-                draws[name][:, k] = values
-                cells[name].append(_derived(values, text))
-        cells["train_cost_usd"].append(_training(row, seconds, price.usd_per_hour))
-        trained = cells["train_cost_usd"][-1].value
-        draws["train_cost_usd"][:, k] = np.nan if trained is None else trained
+    traffic, hourly = suite.decision.traffic, price.usd_per_hour
+    throughput, sources = throughputs(table)
+    training = [_training(row, seconds, hourly) for row in table.rows]
+    draws = {
+        "cost_per_million_usd": cost.cost_per_million(throughput, traffic, hourly),
+        "cost_per_month_usd": cost.cost_per_month(throughput, traffic, hourly),
+        "train_cost_usd": np.tile(
+            [np.nan if e.value is None else e.value for e in training], (_num_draws(table), 1)
+        ),
+    }
+    floors = np.median(cost.cost_per_million_floor(throughput, hourly), axis=0)
+    counts = np.median(cost.replicas(throughput, traffic), axis=0)
+    said = {
+        "cost_per_million_usd": [f"{x:.3g} USD at full use" for x in floors],
+        "cost_per_month_usd": [f"{x:g} replica{'s' if x != 1 else ''}" for x in counts],
+    }
+    cells = {name: _derived(draws[name], said[name], sources, table.rows) for name in said}
+    cells["train_cost_usd"] = training
     rows = tuple(
         replace(row, estimates={**row.estimates, **{name: cells[name][k] for name in COST_METRICS}})
         for k, row in enumerate(table.rows)
@@ -185,14 +193,26 @@ def with_costs(table: Tradeoff, suite: Suite, seconds: TrainingSeconds) -> Trade
     return replace(table, rows=rows, metrics=metrics, draws={**table.draws, **draws}, warnings=warnings)
 
 
+def _derived(
+    values: Array, said: Sequence[str], sources: Sequence[str | None], rows: Sequence[Row]
+) -> list[Estimate]:
+    """Estimates from draws: a step function of throughput has no symmetric interval."""
+    low, middle, high = np.quantile(values, [0.025, 0.5, 0.975], axis=0, method="nearest")
+    cells = []
+    for k, row in enumerate(rows):
+        if sources[k] is None:
+            why = next(
+                (e.note for e in row.estimates.values() if e.note.startswith("failed")), "not measured"
+            )
+            cells.append(Estimate(None, note=why))
+            continue
+        note = "; ".join(n for n in (said[k], sources[k]) if n)
+        cells.append(Estimate(float(middle[k]), float(low[k]), float(high[k]), note=note))
+    return cells
+
+
 def _num_draws(table: Tradeoff) -> int:
     return next((len(d) for d in table.draws.values()), 1)
-
-
-def _derived(values: Array, note: str) -> Estimate:
-    """An estimate from draws: a step function of throughput has no symmetric interval."""
-    low, middle, high = np.quantile(values, [0.025, 0.5, 0.975], method="nearest")
-    return Estimate(float(middle), float(low), float(high), note=note)
 
 
 def _training(row: Row, seconds: TrainingSeconds, usd_per_hour: float) -> Estimate:
@@ -209,11 +229,12 @@ def with_value(table: Tradeoff, suite: Suite) -> Tradeoff:
     if not suite.decision.value:
         return table
     worth = utility_draws(table, parse_objective(f"maximize {VALUE}", suite.decision.value), suite)
+    low, high = np.quantile(worth, [0.025, 0.975], axis=0)
     cells = [
         Estimate(None, note="not measured")
-        if np.isnan(worth[:, k]).any()
-        else replace(_derived(worth[:, k], ""), value=float(worth[:, k].mean()))
-        for k in range(len(table.rows))
+        if np.isnan(mean)
+        else Estimate(float(mean), float(low[k]), float(high[k]))
+        for k, mean in enumerate(worth.mean(0))
     ]
     rows = tuple(
         replace(row, estimates={**row.estimates, VALUE: cell})
@@ -235,8 +256,8 @@ def values_for(table: Tradeoff, suite: Suite) -> dict[str, Array | float]:
 
 def metric_draws(table: Tradeoff, name: str) -> Array:
     """(draws, rows) of a metric; NaN all over where nobody measured it."""
-    missing = np.full((_num_draws(table), len(table.rows)), np.nan)
-    return table.draws.get(name, missing)
+    found = table.draws.get(name)
+    return np.full((_num_draws(table), len(table.rows)), np.nan) if found is None else found
 
 
 def utility_draws(table: Tradeoff, objective: Objective, suite: Suite) -> Array:
@@ -248,22 +269,43 @@ def utility_draws(table: Tradeoff, objective: Objective, suite: Suite) -> Array:
     return np.broadcast_to(result, (_num_draws(table), len(table.rows)))
 
 
-def feasible_draws(table: Tradeoff, constraints: Sequence[Constraint]) -> Array:
-    """(draws, rows) bool: all limits hold; False where a limited metric has no number."""
-    result = np.ones((_num_draws(table), len(table.rows)), dtype=bool)
-    for constraint in constraints:
-        result &= constraint.holds(metric_draws(table, constraint.metric))
-    return result
+@dataclass(frozen=True)
+class Feasibility:
+    """How the rows stand to the limits.
+
+    Args:
+        holds: (draws, rows) bool, all limits hold; False where a limited metric has no number.
+        each: (limits, rows) P(this limit holds). together: (rows,) P(all hold).
+        eligible: (rows,) bool, every limit holds with the probability it asks for, all together with 0.5.
+    """
+
+    holds: Array
+    each: Array
+    together: Array
+    eligible: Array
+
+
+def feasibility(table: Tradeoff, constraints: Sequence[Constraint]) -> Feasibility:
+    """Hold every row's draws against the limits."""
+    holds = np.ones((_num_draws(table), len(table.rows)), dtype=bool)
+    each = np.ones((len(constraints), len(table.rows)))
+    eligible = np.ones(len(table.rows), dtype=bool)
+    for number, constraint in enumerate(constraints):
+        held = constraint.holds(metric_draws(table, constraint.metric))
+        holds &= held
+        each[number] = held.mean(0)
+        eligible &= each[number] >= constraint.probability
+    together = holds.mean(0)
+    return Feasibility(holds, each, together, eligible & (together >= DEFAULT_PROBABILITY))
 
 
 def judge(table: Tradeoff, constraints: Sequence[Constraint], objective: Objective, suite: Suite) -> Tradeoff:
     """Fill Pareto flags and probabilities, feasible and best probabilities, and what rejects a row."""
     if not table.rows:
         return table
-    utility, feasible = utility_draws(table, objective, suite), feasible_draws(table, constraints)
+    utility, limits = utility_draws(table, objective, suite), feasibility(table, constraints)
     comparable = ~np.isnan(utility).any(0)
-    feasible = feasible & comparable
-    best = best_probability(np.where(np.isnan(utility), -np.inf, utility), feasible)
+    best = best_probability(np.where(comparable, utility, -np.inf), limits.holds & comparable)
     on_front, front_probability = _pareto(table, constraints, objective)
     rows = []
     for k, row in enumerate(table.rows):
@@ -273,18 +315,12 @@ def judge(table: Tradeoff, constraints: Sequence[Constraint], objective: Objecti
                 row,
                 pareto=bool(on_front[k]),
                 pareto_probability=None if np.isnan(front_probability[k]) else float(front_probability[k]),
-                feasible_probability=float(feasible_draws_of(table, constraints, k)) if limited else None,
+                feasible_probability=float(limits.together[k]) if limited else None,
                 best_probability=float(best[k]) if comparable[k] and limited else None,
-                rejected_by=rejections(table, constraints, k),
+                rejected_by=() if limits.eligible[k] else rejections(table, constraints, k),
             )
         )
     return replace(table, rows=tuple(rows))
-
-
-def feasible_draws_of(table: Tradeoff, constraints: Sequence[Constraint], row: int) -> float:
-    """P(row meets all limits)."""
-    held = [c.holds(metric_draws(table, c.metric)[:, row]) for c in constraints]
-    return float(np.mean(np.all(held, axis=0))) if held else 1.0
 
 
 def _pareto(table: Tradeoff, constraints: Sequence[Constraint], objective: Objective) -> tuple[Array, Array]:
@@ -308,22 +344,21 @@ def _pareto(table: Tradeoff, constraints: Sequence[Constraint], objective: Objec
 
 def rejections(table: Tradeoff, constraints: Sequence[Constraint], k: int) -> tuple[str, ...]:
     """Which limits speak against a row, each with its figure; empty for an eligible row."""
-    row = table.rows[k]
-    reasons = []
+    row, reasons = table.rows[k], []
+    together = np.ones(_num_draws(table), dtype=bool)
     for constraint in constraints:
         cell = row.estimates.get(constraint.metric, Estimate(None, note="not measured"))
         if cell.value is None:
             reasons.append(f"{constraint}: {cell.note or 'not measured'}")
             continue
-        probability = float(constraint.holds(table.draws[constraint.metric][:, k]).mean())
-        if probability < constraint.probability:
+        held = constraint.holds(table.draws[constraint.metric][:, k])
+        together &= held
+        if held.mean() < constraint.probability:
             reasons.append(
-                f"{constraint}: is {interval_text(cell)}, holds with probability {probability:.2f}"
+                f"{constraint}: is {interval_text(cell)}, holds with probability {held.mean():.2f}"
             )
-    if not reasons and constraints and feasible_draws_of(table, constraints, k) < 0.5:
-        reasons.append(
-            f"all limits together hold with probability {feasible_draws_of(table, constraints, k):.2f}"
-        )
+    if not reasons and together.mean() < DEFAULT_PROBABILITY:
+        reasons.append(f"all limits together hold with probability {together.mean():.2f}")
     return tuple(reasons)
 
 

@@ -1,0 +1,73 @@
+"""How long deciding takes: `recommend` on a run of 10,000 records, and the table against their number.
+
+    python -m benchmarks.decide_speed [--records 10000]
+
+Prints one JSON line. The first decision reads all records and keeps what it learnt in `evidence.npz`; every
+further one reads only that. The time of a further one is of a whole process, start of Python included.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from harness.analysis.tradeoff import tradeoff
+from harness.record import Record, record_to_json
+from harness.store import RunFolder
+from harness.suite import suite_to_text
+from harness.suite.schema import Suite
+from tests.analysis_world import Truth, World, make_suite
+
+PER_CANDIDATE = 2 * 3 + 2 * 3
+"""Records of a candidate in this world: 3 seeds trained and scored, 3 rounds of 2 scenarios."""
+
+RECOMMEND = "from harness.cli import main; main(['recommend', {url!r}, '--where', 'latency_p99_ms<=9'])"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("--records", type=int, default=10_000)
+    arguments = parser.parse_args()
+    result: dict[str, float] = {}
+    sizes = (arguments.records // 4, arguments.records // 2, arguments.records)
+    for size in sizes:
+        world, suite = _world(size)
+        records = world.records()
+        start = time.perf_counter()
+        tradeoff(records, suite)
+        result[f"tradeoff_{len(records)}_records_s"] = round(time.perf_counter() - start, 3)
+    with tempfile.TemporaryDirectory() as folder:
+        run = _write(records, suite, Path(folder) / "big" / "20250101-000000-0123abcd")
+        code = RECOMMEND.format(url=run.url)
+        for name in ("first_recommend_s", "recommend_s", "recommend_again_s"):
+            start = time.perf_counter()
+            subprocess.run([sys.executable, "-c", code], check=False, capture_output=True)
+            result[name] = round(time.perf_counter() - start, 3)
+    print(json.dumps(result))
+
+
+def _write(records: Sequence[Record], suite: Suite, folder: Path) -> RunFolder:
+    """As `RunFolder.commit` would, without its syncs to disk (ten minutes for 10,000 trials)."""
+    for record in records:
+        home = folder / "trials" / record.trial.id
+        home.mkdir(parents=True)
+        (home / "record.json").write_text(json.dumps(record_to_json(record)))
+    (folder / "suite.yaml").write_text(suite_to_text(suite))
+    return RunFolder(str(folder))
+
+
+def _world(size: int) -> tuple[World, Suite]:
+    count = size // PER_CANDIDATE
+    truths = {f"c{i:04}": Truth(0.7 + 0.25 * i / count, 1 + 10 * i / count) for i in range(count)}
+    world = World(truths, num_examples=10, calls=20)
+    return world, make_suite(list(truths), constraints=("latency_p99_ms <= 10",))
+
+
+if __name__ == "__main__":
+    main()

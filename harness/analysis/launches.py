@@ -1,0 +1,52 @@
+"""Headline figures of records, and the values of a serving metric by launch."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+
+import numpy as np
+
+from harness.record import Measurement, Record
+
+NEEDED_CALLS = {"latency_p50_ms": 10, "latency_p90_ms": 64, "latency_p95_ms": 130, "latency_p99_ms": 662}
+"""Calls over all launches below which a percentile is not estimable (measured: notes of the protocol)."""
+
+_SCENARIO_ORDER = ("single_stream", "offline", "server")
+
+
+def headline(record: Record, name: str) -> Measurement | None:
+    """A metric's headline figure (measured at no particular setting), None without one."""
+    return next((m for m in record.measurements if m.metric == name and not m.at), None)
+
+
+def launch_values(records: Sequence[Record], name: str) -> tuple[dict[int, float], list[str]]:
+    """Round → value, from the scenario that measures the metric best; and the notes of empty ones."""
+    by_scenario: dict[str, list[tuple[int, Measurement]]] = defaultdict(list)
+    for record in records:
+        if record.status == "finished" and (m := headline(record, name)) is not None:
+            by_scenario[record.trial.scenario or ""].append((record.trial.round or 0, m))
+    notes: list[str] = []
+    for scenario in sorted(by_scenario, key=lambda s: _preference(s, name)):
+        measured = by_scenario[scenario]
+        values = {r: m.value for r, m in measured if m.value is not None}
+        calls = sum(len(m.samples) for _, m in measured)
+        needed = NEEDED_CALLS.get(name, 0)
+        if 0 < calls < needed:
+            notes.append(f"not estimable ({calls} of {needed} calls)")
+            continue
+        if calls >= needed > 0 and not values:
+            # No single launch had enough calls, all together they have: a percentile per launch.
+            share = float(name.split("_p")[1].split("_")[0]) / 100
+            steady = [(r, m) for r, m in measured if m.samples and "estimable" in m.note]
+            values = {r: float(np.quantile(m.samples, share)) for r, m in steady}
+        if values:
+            return values, []
+        notes.extend(m.note for _, m in measured)
+    return {}, notes
+
+
+def _preference(scenario: str, name: str) -> int:
+    """Latency: the closed loop first. Memory: the heaviest load first."""
+    rank = _SCENARIO_ORDER.index(scenario) if scenario in _SCENARIO_ORDER else len(_SCENARIO_ORDER)
+    return -rank if name.endswith("_mb") else rank
