@@ -53,8 +53,8 @@ def load(
         raise DataError(f"{path} has no events: every row is a view")
     day = _days(frame[time], path)
     frame = frame.iloc[np.argsort(day, kind="stable")]
-    user_ids, users = np.unique(frame[user].to_numpy(), return_inverse=True)
-    item_ids, items = np.unique(frame[item].to_numpy(), return_inverse=True)
+    user_ids, users = np.unique(_ids(frame[user]), return_inverse=True)
+    item_ids, items = np.unique(_ids(frame[item]), return_inverse=True)
     first = pd.Series(np.arange(len(frame))).groupby(items).last().to_numpy()  # an item is what it last was
     prices = pd.to_numeric(frame[price], errors="coerce").to_numpy()[first] if price in frame else None
     groups = None
@@ -103,9 +103,14 @@ def _read(path: Path, needed: tuple[str, ...]) -> pd.DataFrame:
         if frame[name].isna().any():
             row = int(np.flatnonzero(frame[name].isna())[0]) + 2
             raise DataError(f"{path}:{row}: no {name}; drop such rows or give them an id")
-        if not pd.api.types.is_integer_dtype(frame[name]):
-            frame[name] = np.array(frame[name].astype(str).tolist())
     return frame
+
+
+def _ids(column: pd.Series[Any]) -> np.ndarray:
+    """Whole numbers as they are, all else as text; never objects, which could be stored only by pickle."""
+    if pd.api.types.is_integer_dtype(column):
+        return column.to_numpy(dtype=np.int64)
+    return np.array(column.astype(str).tolist())
 
 
 def _days(column: pd.Series[Any], path: str) -> np.ndarray:

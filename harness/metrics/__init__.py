@@ -109,6 +109,7 @@ METRICS: dict[str, Metric] = {
         Metric("ctr", "fraction", "higher", "Clicks per item shown"),
         Metric("conversion_rate", "fraction", "higher", "Share of sessions with an order"),
         Metric("revenue_per_session_usd", "usd", "higher", "Revenue per session"),
+        Metric("margin_per_session_usd", "usd", "higher", "Margin per session"),
         # Serving.
         Metric("latency_p50_ms", "ms", "lower", "Median time from request to answer, one at a time"),
         Metric("latency_p90_ms", "ms", "lower", "Time within which 90 % of the answers come"),

@@ -138,9 +138,8 @@ def describe(
     here = recent >= 0
     past = np.maximum(recent, 0)
     out = np.empty((n, k, len(FEATURES)), np.float32)
-    out[..., 0] = np.clip(
-        (np.where(candidates >= 0, scores, 0) - known.score_mean) / known.score_std, -20, 20
-    )
+    standard = (np.where(candidates >= 0, scores, 0) - known.score_mean) / known.score_std
+    out[..., 0] = np.arcsinh(np.clip(standard, -1e4, 1e4))  # scores of sparse models have long tails
     last = 1 + len(ITEM_FEATURES)
     out[..., 1:last] = known.items[items]
     age = np.maximum(requests.time[:, None] - known.launched[items], 0)

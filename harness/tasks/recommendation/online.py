@@ -83,9 +83,12 @@ class Arm:
 
 
 def true_lifts(control: Funnel, treatment: Funnel) -> dict[str, float]:
-    """The closed-form lift of each metric over the same sessions."""
+    """The closed-form lift of each metric over the same sessions; NaN where the control earns nothing."""
     a, b = control.expected(), treatment.expected()
-    return {name: float(b[name].mean() / a[name].mean() - 1) for name in METRICS}
+    return {
+        name: float(b[name].mean() / a[name].mean() - 1) if a[name].mean() > 0 else float("nan")
+        for name in METRICS
+    }
 
 
 def required_sessions(flow: Funnel, lift: float, metric: str, power: float = 0.8, alpha: float = 0.05) -> int:

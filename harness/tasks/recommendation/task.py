@@ -130,7 +130,7 @@ def load_variant(spec: Mapping[str, Any], artifact: Path, threads: int, device: 
 
 
 def examples(spec: Mapping[str, Any]) -> Inputs:
-    """Requests of the test part as a client sends them: `{"user": id, "time": days, "session": [item ids]}`."""
+    """Requests of the test part as clients send them: `{"user": id, "time": days, "session": [item ids]}`."""
     parts = load_parts(spec)
     data = parts.data
     shown = data.impressions

@@ -57,7 +57,7 @@ class Ranker:
     curve: list[dict[str, float]] = field(default_factory=list)
 
     def score(self, facts: Facts) -> np.ndarray:
-        """(n, k) logits of a click at the first slot."""
+        """(n, k) log-odds of a click at the first slot, up to a constant."""
         with torch.inference_mode():
             logits = self.network(*tensors(facts)).numpy()
         return np.asarray(logits + price_tilt(self.spec, facts))
@@ -117,12 +117,14 @@ def fit_ranker(
     nn.init.zeros_(slots.weight)
     whole = nn.ModuleList([network, slots]).to(settings.device)
     rng = generator(settings.seed, "order", "ranker")
+    rate = min(max(float(lessons.clicked.mean()), 1e-6), 0.5)
+    base = float(np.log(rate / (1 - rate)))  # from 0, every weight would first learn that clicks are rare
 
     def batches(_: int) -> Iterator[torch.Tensor]:
         order = rng.permutation(len(lessons.clicked))
         for rows in np.array_split(order, max(len(order) // settings.batch_size, 1)):
             part = lessons.rows(rows)
-            logits = network(*tensors(part.facts, settings.device))
+            logits = base + network(*tensors(part.facts, settings.device))
             if bias == "feature":
                 slot = torch.from_numpy(part.position.astype(np.int64) + 1).to(settings.device)
                 logits = logits + slots(slot).squeeze(-1)

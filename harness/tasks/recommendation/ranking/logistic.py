@@ -10,6 +10,7 @@ class Logistic(nn.Module):
     def __init__(self, num_features: int) -> None:
         super().__init__()
         self.weights = nn.Linear(num_features, 1)
+        nn.init.zeros_(self.weights.weight)
 
     def forward(
         self,

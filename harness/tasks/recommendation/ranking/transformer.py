@@ -54,6 +54,7 @@ class Transformer(nn.Module):
         self.head = nn.Sequential(nn.LayerNorm(dim), nn.Linear(dim, 1))
         self.linear = nn.Linear(num_features, 1)
         nn.init.normal_(self.category.weight, std=0.05)
+        nn.init.zeros_(self.linear.weight)
 
     def forward(
         self,

@@ -23,6 +23,7 @@ class WideAndDeep(nn.Module):
         layers = [part for a, b in pairwise(sizes) for part in (nn.Linear(a, b), nn.ReLU())]
         self.deep = nn.Sequential(*layers, nn.Linear(sizes[-1], 1))
         nn.init.zeros_(self.crosses.weight)
+        nn.init.zeros_(self.wide.weight)
         nn.init.normal_(self.category.weight, std=0.05)
 
     def forward(

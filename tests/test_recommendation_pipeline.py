@@ -1,0 +1,399 @@
+"""Retrievers, indexes, rankers and the pipeline: small worlds in which the right answer is known."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from harness.datasets import interactions_csv, mock_shop
+from harness.datasets.interactions import Events, Interactions, Protocol, Users, plain_catalogue
+from harness.protocols import Job
+from harness.record import DataError, Trial, TrialError
+from harness.tasks.recommendation import task
+from harness.tasks.recommendation.features import Knowledge, describe, estimate_examination
+from harness.tasks.recommendation.fitting import Fit, cut_data, fit_pipeline, page_requests, user_requests
+from harness.tasks.recommendation.history import History, Requests
+from harness.tasks.recommendation.loop import Settings
+from harness.tasks.recommendation.pipeline import Pipeline
+from harness.tasks.recommendation.retrieval import INDEXED, RETRIEVERS, options
+from harness.tasks.recommendation.retrieval.index import build_index, load_index, recall_against
+from harness.tasks.recommendation.world.outcomes import examination
+
+SHOP = {"items": 300, "users": 150, "impressions": 30_000, "days": 14}
+QUICK = Settings(epochs=2, batch_size=256, lr=0.01)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    patch = pytest.MonkeyPatch()
+    patch.setenv("HARNESS_DATA", str(tmp_path_factory.mktemp("data")))
+    torch.set_num_threads(1)
+    yield
+    patch.undo()
+
+
+def _two_tastes(users: int = 60, each: int = 12, items: int = 40, seed: int = 0) -> Interactions:
+    """Even users choose among the first half of the items, odd ones among the second."""
+    rng = np.random.default_rng(seed)
+    user = np.repeat(np.arange(users), each).astype(np.int32)
+    half = items // 2
+    item = np.concatenate([rng.permutation(half)[:each] + half * (u % 2) for u in range(users)]).astype(
+        np.int32
+    )
+    events = Events(user, item, rng.random(len(user)) * 50, np.zeros(len(user), bool), np.full(len(user), -1))
+    events = events.rows(np.argsort(events.time, kind="stable"))
+    people = Users(np.arange(users) + 1000, np.full(users, -1, np.int32))
+    return Interactions(plain_catalogue(np.arange(items) + 7), people, events, Protocol("random", 0.2, True))
+
+
+def _fit(data: Interactions, retrieval: dict[str, Any], ranking: dict[str, Any] | None = None) -> Fit:
+    settings = replace(QUICK, epochs=15)
+    return fit_pipeline(cut_data(data, 0.1, 0), retrieval, ranking, settings, lambda _: None)
+
+
+@pytest.fixture(scope="module")
+def shop_fit() -> Fit:
+    parts = cut_data(mock_shop.load(**SHOP), 0.1, 0)
+    retrieval = {"model": "two_tower", "dim": 16, "index": "flat", "candidates": 60}
+    return fit_pipeline(parts, retrieval, {"model": "transformer"}, QUICK, lambda _: None)
+
+
+@pytest.mark.parametrize("model", [name for name in RETRIEVERS if name != "popularity"])
+def test_a_retriever_learns_who_likes_what_and_never_answers_what_was_seen(model: str) -> None:
+    data = _two_tastes()
+    pipeline = _fit(data, {"model": model, "candidates": 10}).pipeline
+    found = pipeline.answer(user_requests(np.arange(60), 60.0)).ranked
+    right = (found >= 20) == (np.arange(60)[:, None] % 2 == 1)
+    assert (
+        right[found >= 0].mean() > 0.9 if model != "matrix_factorization" else right[found >= 0].mean() > 0.75
+    )
+    rows, seen = pipeline.history.seen(np.arange(60))
+    past = {(int(r), int(i)) for r, i in zip(rows, seen, strict=True)}
+    assert not past & {(u, int(i)) for u in range(60) for i in found[u] if i >= 0}
+
+
+def test_popularity_answers_the_most_chosen() -> None:
+    data = _two_tastes()
+    pipeline = _fit(replace(data, protocol=Protocol("random", 0.2, False)), {"model": "popularity"}).pipeline
+    counts = np.bincount(pipeline.history.item[:], minlength=40)
+    top = pipeline.answer(user_requests(np.array([0]), 60.0)).ranked[0, :5]
+    assert counts[top].min() >= np.sort(counts)[-8]
+
+
+@pytest.mark.parametrize("model", RETRIEVERS)
+def test_a_fitted_pipeline_comes_back_from_disk_without_pickle_and_answers_the_same(
+    model: str, tmp_path: Path
+) -> None:
+    data = _two_tastes()
+    pipeline = _fit(data, {"model": model, "candidates": 15}, {"model": "logistic"}).pipeline
+    pipeline.save(tmp_path)
+    again = Pipeline.load(tmp_path)
+    requests = user_requests(np.array([3, 4, -1]), 60.0)
+    np.testing.assert_array_equal(pipeline.answer(requests).ranked, again.answer(requests).ranked)
+    assert {p.suffix for p in tmp_path.iterdir()} <= {".json", ".npz", ".npy", ".faiss"}
+
+
+@pytest.mark.parametrize("model", RETRIEVERS)
+def test_unknown_users_and_empty_histories_get_ten_different_items(model: str) -> None:
+    pipeline = _fit(_two_tastes(), {"model": model, "candidates": 20}).pipeline
+    for request in ({"user": "nobody"}, {}, {"user": None, "session": []}, {"session": ["no such item"]}):
+        answer = pipeline.answer(pipeline.read([request])).ranked[0, :10]
+        assert len(set(answer.tolist())) == 10 and answer.min() >= 0
+
+
+@pytest.mark.parametrize("model", RETRIEVERS)
+def test_a_catalogue_smaller_than_the_candidates_is_answered_whole(model: str) -> None:
+    data = replace(_two_tastes(items=40), protocol=Protocol("random", 0.2, False))
+    pipeline = _fit(data, {"model": model, "candidates": 500}).pipeline
+    answer = pipeline.answer(user_requests(np.array([1]), 60.0)).ranked[0]
+    assert sorted(answer[answer >= 0].tolist()) == list(range(40))
+
+
+def test_the_clicks_of_the_visit_move_the_answer_of_an_unknown_user() -> None:
+    pipeline = _fit(_two_tastes(), {"model": "two_tower", "dim": 16, "candidates": 10}).pipeline
+    ids = pipeline.item_ids
+    answers = pipeline.answer(
+        pipeline.read([{"session": ids[lo : lo + 6].tolist()} for lo in (0, 20)])
+    ).ranked
+    assert (answers[0] < 20).mean() > 0.7 < (answers[1] >= 20).mean()
+
+
+def test_the_same_seed_fits_the_same_pipeline(shop_fit: Fit) -> None:
+    parts = cut_data(mock_shop.load(**SHOP), 0.1, 0)
+    retrieval = {"model": "two_tower", "dim": 16, "index": "flat", "candidates": 60}
+    again = fit_pipeline(parts, retrieval, {"model": "transformer"}, QUICK, lambda _: None).pipeline
+    for name, array in shop_fit.pipeline.retriever.arrays().items():
+        np.testing.assert_allclose(array, again.retriever.arrays()[name], atol=1e-5, err_msg=name)
+
+
+def test_what_is_not_on_sale_is_not_recommended(shop_fit: Fit) -> None:
+    pipeline = shop_fit.pipeline
+    found = pipeline.answer(user_requests(np.arange(150), float(pipeline.settings["now"]) + 2)).ranked
+    assert pipeline.eligible[found[found >= 0]].all()
+    assert (pipeline.retire[found[found >= 0]] > pipeline.settings["now"] + 2).all()
+
+
+@pytest.mark.parametrize("ranker", ["logistic", "wide_and_deep", "transformer"])
+@pytest.mark.parametrize("bias", ["none", "feature", "ipw"])
+def test_every_ranker_orders_the_candidates_and_only_them(ranker: str, bias: str) -> None:
+    parts = cut_data(mock_shop.load(**SHOP), 0.1, 0)
+    spec = {"model": ranker, "position_bias": bias, "epochs": 10}
+    fit = fit_pipeline(parts, {"model": "item_knn", "candidates": 30}, spec, QUICK, lambda _: None)
+    answer = fit.pipeline.answer(user_requests(np.arange(5), parts.cut.deploy))
+    np.testing.assert_array_equal(np.sort(answer.candidates, axis=1), np.sort(answer.ranked, axis=1))
+    assert not np.array_equal(answer.candidates, answer.ranked)
+    assert fit.curves["ranker"][-1]["validation_score"] > 0.5
+
+
+def test_a_price_tilt_raises_the_price_of_what_is_shown(shop_fit: Fit) -> None:
+    pipeline = shop_fit.pipeline
+    assert pipeline.ranker is not None
+    tilted = replace(
+        pipeline, ranker=replace(pipeline.ranker, spec={**pipeline.ranker.spec, "price_weight": 2.0})
+    )
+    requests = user_requests(np.arange(50), float(pipeline.settings["now"]))
+    plain, dear = (
+        p.knowledge.log_price[p.answer(requests).ranked[:, :10]].mean() for p in (pipeline, tilted)
+    )
+    assert dear > plain + 0.2
+
+
+@pytest.mark.parametrize("kind", options.INDEXES)
+def test_an_index_finds_the_largest_inner_products(kind: str, tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    vectors = (rng.normal(size=(3000, 16)) * rng.uniform(0.2, 2, (3000, 1))).astype(np.float32)
+    items = np.flatnonzero(rng.random(3000) < 0.8)
+    queries = rng.normal(size=(20, 16)).astype(np.float32)
+    exact = items[np.argsort(-(queries @ vectors[items].T), axis=1)[:, :10]]
+    index = build_index(vectors, items, options.read_index(kind), 0, 1)
+    found, products = index.search(queries, 10)
+    recall = recall_against(found, exact).mean()
+    assert recall == 1.0 if kind == "flat" else recall > {"ivf": 0.6, "ivf_pq": 0.3, "hnsw": 0.8}[kind]
+    assert (np.diff(products, axis=1) <= 1e-4).all()
+    if kind != "ivf_pq":
+        np.testing.assert_allclose(
+            products, np.take_along_axis(queries @ vectors.T, found, 1), rtol=1e-3, atol=1e-3
+        )
+    index.save(tmp_path / "i")
+    spec = {"kind": kind, "build": index.spec.build, "query": index.spec.query, "sweep": ()}
+    np.testing.assert_array_equal(load_index(tmp_path / "i", items, spec, 1).search(queries, 10)[0], found)
+    if index.spec.query:
+        name = next(iter(index.spec.query))
+        wider = recall_against(index.asked(**{name: 500}).search(queries, 10)[0], exact).mean()
+        assert wider >= recall  # built once, asked another way
+
+
+def test_a_flat_index_equals_exact_search_at_every_rank() -> None:
+    rng = np.random.default_rng(1)
+    vectors, queries = (rng.normal(size=(n, 8)).astype(np.float32) for n in (200, 5))
+    found, _ = build_index(vectors, np.arange(200), options.read_index("flat"), 0, 1).search(queries, 250)
+    np.testing.assert_array_equal(found[:, :200], np.argsort(-(queries @ vectors.T), axis=1))
+    assert (found[:, 200:] == -1).all()
+
+
+def test_an_index_that_needs_more_items_says_so() -> None:
+    with pytest.raises(TrialError, match="nlist 64 needs as many items"):
+        build_index(
+            np.eye(10, dtype=np.float32), np.arange(10), options.read_index({"ivf": {"nlist": 64}}), 0, 1
+        )
+
+
+@pytest.mark.parametrize(
+    ("retrieval", "ranking", "message"),
+    [
+        (None, None, "needs retrieval"),
+        ({"model": "two_towers"}, None, "did you mean 'two_tower'"),
+        ({"model": "two_tower", "dims": 3}, None, "did you mean 'dim'"),
+        ({"model": "two_tower", "index": {"hsnw": {}}}, None, "did you mean 'hnsw'"),
+        ({"model": "two_tower", "index": {"hnsw": {"nprobe": 3}}}, None, "it takes m, ef_construction"),
+        ({"model": "ease", "index": "flat"}, None, "has no index"),
+        ({"model": "two_tower", "candidates": 5}, None, "10 or more"),
+        ({"model": "two_tower"}, {"model": "wide_n_deep"}, "did you mean 'wide_and_deep'"),
+        ({"model": "two_tower"}, {"model": "logistic", "position_bias": "yes"}, "none, feature or ipw"),
+        ({"model": "two_tower", "sampled_negatives_for_scoring": 100}, None, "has no"),
+    ],
+)
+def test_a_wrong_candidate_says_what_is_wrong_and_the_cure(
+    retrieval: Any, ranking: Any, message: str
+) -> None:
+    with pytest.raises(ValueError, match=message):
+        options.check_candidate(retrieval, ranking)
+
+
+def test_the_tables_of_options_name_the_same_models_as_the_registries() -> None:
+    assert set(options._MODELS["retrieval"]) == set(RETRIEVERS)
+    assert set(options._INDEXED) == INDEXED
+
+
+def test_examination_is_recovered_from_the_log() -> None:
+    shown = mock_shop.load(items=300, users=200, impressions=300_000, days=14).impressions
+    assert shown is not None
+    np.testing.assert_allclose(estimate_examination(shown), examination(10), atol=0.12)
+
+
+def test_features_know_nothing_of_what_came_later() -> None:
+    data = mock_shop.load(**SHOP)
+    assert data.impressions is not None
+    early = data.events.rows(data.events.time < 6)
+    late = data.events.rows(data.events.time >= 6)
+    shown = data.impressions.rows(data.impressions.time < 6)
+    known = Knowledge.of(data.catalogue, data.users, early, shown, 6.0)
+    history = History.of(early, len(data.users))
+    before = np.bincount(early.item, minlength=len(data.catalogue))
+    assert np.corrcoef(known.items[:, 0], np.log1p(before))[0, 1] > 0.999
+    items = np.arange(20)[None]
+    facts = describe(known, history, user_requests(late.user[:1], 6.0), items, np.zeros((1, 20)))
+    assert np.isfinite(facts.numbers).all()
+    recent, _ = history.recent(user_requests(late.user[:1], 6.0), 20)
+    assert set(recent[recent >= 0].tolist()) <= set(early.item[early.user == late.user[0]].tolist())
+
+
+def test_a_page_knows_the_clicks_of_earlier_pages_of_its_visit_and_no_later_ones() -> None:
+    shown = mock_shop.load(**SHOP).impressions
+    assert shown is not None
+    pages = np.unique(shown.request)
+    requests = page_requests(shown, pages)
+    for row in range(0, len(pages), 97):
+        mine = shown.session == shown.session[np.searchsorted(shown.request, pages[row])]
+        earlier = mine & (shown.request < pages[row]) & shown.clicked
+        clicks = requests.session[row]
+        assert clicks[clicks >= 0].tolist() == shown.item[earlier].tolist()[-10:]
+
+
+def test_recent_items_end_with_those_of_the_visit() -> None:
+    events = Events(
+        np.array([0, 0, 1]), np.array([5, 6, 7]), np.array([1.0, 2.0, 3.0]), np.zeros(3, bool), np.full(3, -1)
+    )
+    history = History.of(events, 3)
+    requests = Requests(np.array([0, 2, -1]), np.zeros(3), np.array([[-1, 9], [-1, -1], [3, 4]]))
+    items, in_visit = history.recent(requests, 4)
+    assert items.tolist() == [[-1, 5, 6, 9], [-1, -1, -1, -1], [-1, -1, 3, 4]]
+    assert in_visit.tolist() == [[False, False, False, True], [False] * 4, [False, False, True, True]]
+
+
+def _write_csv(path: Path, rows: int = 400, **columns: Any) -> Path:
+    rng = np.random.default_rng(0)
+    frame = {
+        "user": [f"user {i}" for i in rng.integers(0, 25, rows)],
+        "item": [f"B{i:03}" for i in rng.integers(0, 40, rows)],
+        "time": pd.to_datetime(rng.integers(1_700_000_000, 1_703_000_000, rows), unit="s", utc=True).astype(
+            str
+        ),
+    } | columns
+    pd.DataFrame(frame).to_csv(path, index=False)
+    return path
+
+
+def _job(folder: Path, spec: dict[str, Any], kind: Any, needs: dict[str, Path]) -> Job:
+    folder.mkdir()
+    return Job(Trial(kind, "x", spec, runtime=spec.get("runtime")), folder, needs, lambda _: None)
+
+
+def _spec(
+    data: dict[str, Any], retrieval: dict[str, Any], ranking: dict[str, Any] | None = None
+) -> dict[str, Any]:
+    training = {"epochs": 2, "batch_size": 128, "optimizer": {"lr": 0.01}}
+    return {
+        "candidate": "x", "task": "recommendation", "model": "", "args": {}, "training": training, "seed": 0,
+        "train_size": None, "data": {"validation": 0.1, "seed": 0, **data},
+        "retrieval": retrieval, "ranking": ranking,
+    }  # fmt: skip
+
+
+def _run(tmp_path: Path, spec: dict[str, Any]) -> tuple[Any, Any, Path]:
+    trained = task.train(_job(tmp_path / "train", spec, "train", {}))
+    spec = {**spec, "fitted": "t", "runtime": "torch"}
+    scored = task.score(_job(tmp_path / "score", spec, "score", {"t": tmp_path / "train"}))
+    return trained, scored, tmp_path / "score"
+
+
+def test_an_own_log_with_text_ids_and_unsorted_times_and_missing_prices_goes_all_the_way(
+    tmp_path: Path,
+) -> None:
+    prices = [None if i % 3 else 9.5 for i in range(400)]
+    path = _write_csv(tmp_path / "log.csv", price=prices, event=["click"] * 390 + ["view"] * 10)
+    spec = _spec({"name": "interactions_csv", "args": {"path": str(path)}},
+                 {"model": "two_tower", "dim": 8, "candidates": 100}, {"model": "wide_and_deep"})  # fmt: skip
+    _, scored, folder = _run(tmp_path, spec)
+    assert {m.metric for m in scored.measurements} >= {"ndcg@10", "recall@100", "catalog_coverage@10"}
+    predict = task.load_variant(spec, folder / "artifact", 1, "cpu")
+    requests = task.examples(spec)
+    assert isinstance(requests[0]["user"], str)
+    answer = predict(requests)
+    assert answer.shape == (len(requests), 10)
+    assert set(predict.stages) == {"encode", "search", "features", "rank"}  # type: ignore[attr-defined]
+    np.testing.assert_array_equal(predict(requests[:1])[0], answer[0])
+
+
+def test_the_shop_is_scored_offline_and_online_with_a_row_per_user_and_per_session(tmp_path: Path) -> None:
+    index = {"ivf": {"nlist": 16, "nprobe": 2, "sweep": [1, 16]}}
+    retrieval = {"model": "two_tower", "dim": 8, "candidates": 50, "index": index}
+    spec = _spec({"name": "mock_shop", "args": SHOP}, retrieval, {"model": "logistic"})
+    trained, scored, folder = _run(tmp_path, spec)
+    values = {m.metric: m.value for m in scored.measurements}
+    assert 0 < values["ctr"] < 0.2 and values["revenue_per_session_usd"] > 0
+    rows = pd.read_parquet(folder / "predictions.parquet")
+    assert rows["id"].is_unique
+    assert rows["ndcg@10"].mean() == pytest.approx(values["ndcg@10"])
+    assert rows.loc[rows.unit == "session", "ctr"].mean() == pytest.approx(values["ctr"], rel=1e-5)
+    curve = scored.facts["evaluation"]["index"]["curve"]
+    assert [row["nprobe"] for row in curve] == [2, 1, 16] and curve[2]["recall"] == pytest.approx(1.0)
+    assert len(scored.facts["online"]["price_of_recall"]) == 2
+    assert set(scored.facts["online"]["off_policy"]) >= {"truth", "ips", "snips", "doubly_robust"}
+    assert trained.facts["index"]["build_seconds"] > 0
+    assert (tmp_path / "train" / "history.csv").read_text().startswith("stage,epoch")
+
+
+def test_two_candidates_of_a_shop_are_compared_on_the_same_sessions(tmp_path: Path) -> None:
+    from harness.tasks.recommendation import online
+
+    paths = {}
+    for model in ("popularity", "item_knn"):
+        (tmp_path / model).mkdir()
+        spec = _spec({"name": "mock_shop", "args": SHOP}, {"model": model, "candidates": 20})
+        paths[model] = _run(tmp_path / model, spec)[2] / "online.npz"
+    experiments = online.verdicts(paths["popularity"], paths, 2000, np.random.default_rng(0))
+    assert experiments["popularity"].lifts[0].truth == 0
+    assert experiments["item_knn"].lifts[0].truth != 0
+
+
+def test_a_runtime_that_cannot_run_pipelines_says_which_can(tmp_path: Path) -> None:
+    spec = {**_spec({"name": "mock_shop", "args": SHOP}, {"model": "popularity"}), "runtime": "onnx-int8"}
+    with pytest.raises(TrialError, match="runs on torch"):
+        task.score(_job(tmp_path / "s", spec, "score", {}))
+
+
+def test_a_log_with_one_event_is_an_error_with_a_cure(tmp_path: Path) -> None:
+    path = _write_csv(tmp_path / "log.csv", rows=1)
+    spec = _spec({"name": "interactions_csv", "args": {"path": str(path)}}, {"model": "popularity"})
+    with pytest.raises(DataError, match="longer log"):
+        task.train(_job(tmp_path / "t", spec, "train", {}))
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("user,thing,time\n1,2,3\n", "no column item; it has user, thing, time"),
+        ("user,item,time\n", "no rows"),
+        ("", "cannot|can be read"),
+        ("user,item,time\n1,2,yesterday\n", "neither unix seconds nor ISO 8601"),
+        ("user,item,time\n1,,3\n", ":2: no item"),
+        ("user,item,time\n1,2,\n", ":2: no time"),
+        ("user,item,time,event\n1,2,3,view\n", "every row is a view"),
+    ],
+)
+def test_a_log_that_cannot_be_read_says_where_and_why(text: str, message: str, tmp_path: Path) -> None:
+    (tmp_path / "log.csv").write_text(text)
+    with pytest.raises(DataError, match=message):
+        interactions_csv.load(path=str(tmp_path / "log.csv"))
+
+
+def test_a_data_set_of_another_task_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="no recommendation data"):
+        task.load_parts({"data": {"name": "digits"}})
