@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from harness.analysis.criteria import Constraint, merge_constraints, parse_objective, stem
+from harness.analysis.measure_next import NextMeasurement, next_measurements
 from harness.analysis.predictions import Predictions, predictions_of
 from harness.analysis.sensitivity import Question
 from harness.metrics import METRICS
@@ -36,8 +37,6 @@ class Evidence:
     Args:
         planned: labels of the planned trials by id; empty where no plan was stored.
         environment: of the driver, `environment.json`.
-        next_steps: what to measure next, best first: [{what, value, …}].
-        link: where the whole report lies, for report.md and the terminal.
     """
 
     run: RunFolder
@@ -47,7 +46,6 @@ class Evidence:
     recommendation: Recommendation
     planned: Mapping[str, str] = field(default_factory=dict)
     environment: Mapping[str, Any] = field(default_factory=dict)
-    next_steps: tuple[Mapping[str, Any], ...] = ()
 
     @cached_property
     def rows(self) -> tuple[Row, ...]:
@@ -104,6 +102,11 @@ class Evidence:
         return Question(
             self.tradeoff, self.suite, self.limits, parse_objective(decision.objective, decision.value)
         )
+
+    @cached_property
+    def next_steps(self) -> tuple[NextMeasurement, ...]:
+        """What to measure next, best first."""
+        return next_measurements(self.question, self.records)
 
     def limit_on(self, metric: str) -> Constraint | None:
         return next((item for item in self.limits if item.metric == metric), None)

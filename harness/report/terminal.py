@@ -128,8 +128,8 @@ def _table(summary: Summary, width: int) -> Table:
         probability = row.feasible_probability if limited else row.best_probability
         last = n.percent(probability) if probability is not None else "–"
         cells = [_cell(row.estimates.get(name)) for name in metrics]
-        name = Text(("* " if chosen else "  ") + row.variant)
-        table.add_row(name, *cells, Text(last), style="bold" if chosen else "")
+        variant = Text(("* " if chosen else "  ") + row.variant)
+        table.add_row(variant, *cells, Text(last), style="bold" if chosen else "")
     return table
 
 

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any
-
 import numpy as np
 
 from harness.analysis.cost import SECONDS_PER_MONTH
+from harness.analysis.measure_next import is_decided
 from harness.analysis.sensitivity import NOBODY, break_even, winner_map
 from harness.protocols import Row, Section
 from harness.report import charts, plots
@@ -16,6 +14,8 @@ from harness.report.blocks import Block, Bullets, Cell, Column, Picture, Table, 
 from harness.report.evidence import Evidence
 from harness.report.palette import REST
 from harness.report.sections.verdict import flip_sentence, switches
+
+MOST_STEPS = 8
 
 
 def flips(e: Evidence) -> Section | None:
@@ -106,26 +106,32 @@ def next_steps(e: Evidence) -> Section | None:
     """The next measurements, by what they are worth per dollar."""
     if not e.next_steps:
         return None
-    names = [k for k, v in e.next_steps[0].items() if not isinstance(v, dict | list | tuple)]
-    rows = tuple(tuple(_cell(step.get(name)) for name in names) for step in e.next_steps[:12])
-    columns = tuple(_columns(e, names))
-    lead = (
-        "What would sharpen the decision most, best first; `run SUITE --until-decided` does these by itself."
+    priced = any(step.usd is not None for step in e.next_steps)
+    rows = []
+    for step in e.next_steps[:MOST_STEPS]:
+        cost = step.usd if step.usd is not None else step.seconds
+        rows.append(
+            (
+                Cell(n.prose(step.what)),
+                Cell(n.plain(step.value, 2), sort=step.value),
+                Cell(n.seconds(step.seconds), sort=step.seconds),
+                *(
+                    [Cell(n.plain(step.usd, 2) if step.usd is not None else "", sort=step.usd)]
+                    if priced
+                    else []
+                ),
+                Cell(n.plain(step.value / cost, 2) if cost else "", sort=step.value_per_usd),
+            )
+        )
+    subject = n.label(e.objective_metric)
+    columns = (
+        Column("measurement", numeric=False),
+        Column("expected gain", f"in {subject}", hint="of the decision's expected worth"),
+        Column("takes"),
+        *([Column("costs", "USD")] if priced else []),
+        Column("gain per USD" if priced else "gain per second"),
     )
-    return section("What to measure next", [text(lead), Table(columns, rows)])
-
-
-def _columns(e: Evidence, names: list[str]) -> Iterator[Column]:
-    for name in names:
-        numeric = all(isinstance(step.get(name), int | float) for step in e.next_steps)
-        title = name.removesuffix("_usd").removesuffix("_seconds").replace("_", " ")
-        unit = "USD" if name.endswith("_usd") else "s" if name.endswith("_seconds") else ""
-        yield Column(title, unit, numeric)
-
-
-def _cell(found: Any) -> Cell:
-    if isinstance(found, bool) or found is None:
-        return Cell("" if found is None else "yes" if found else "no")
-    if isinstance(found, int | float):
-        return Cell(n.plain(float(found)), sort=float(found))
-    return Cell(n.prose(str(found)))
+    lead = "What would sharpen the decision most for its price, best first."
+    if is_decided(e.question):
+        lead = "The decision stands: nothing below is expected to change it by more than the tolerance."
+    return section("What to measure next", [text(lead), Table(columns, tuple(rows), kind="compact")])

@@ -133,7 +133,7 @@ def fate(e: Evidence, row: Row) -> Cell:
 
 def pareto(e: Evidence) -> Section | None:
     """Quality against speed with error bars and limits; what no other variant beats is joined by a line."""
-    x = _speed_metric(e)
+    x = speed_metric(e)
     if x is None:
         return None
     picture = plane(e, x, e.quality_metric)
@@ -155,7 +155,8 @@ def pareto(e: Evidence) -> Section | None:
     return section("Quality against speed", blocks)
 
 
-def _speed_metric(e: Evidence) -> str | None:
+def speed_metric(e: Evidence) -> str | None:
+    """The metric of speed to draw: a limited one first; known for at least half the variants."""
     wanted = [*(item.metric for item in e.limits if item.metric in SPEED), *SPEED, "cost_per_million_usd"]
     half = len(e.tradeoff.rows) / 2
     return next((m for m in wanted if len(_known(e, m)) >= half and _known(e, m)), None)
@@ -210,7 +211,7 @@ def differences(e: Evidence) -> Section | None:
     if e.chosen is None or len(e.tradeoff.rows) < 2:
         return None
     blocks: list[Block] = []
-    for metric in dict.fromkeys([e.objective_metric, e.quality_metric, _speed_metric(e) or ""]):
+    for metric in dict.fromkeys([e.objective_metric, e.quality_metric, speed_metric(e) or ""]):
         blocks += _differences(e, metric) if metric else []
     return section("Differences to the choice", blocks)
 

@@ -18,6 +18,7 @@ from harness.report.blocks import (
     Table,
     Tile,
     Tiles,
+    capital,
     section,
     text,
 )
@@ -299,7 +300,7 @@ def basis(e: Evidence) -> str:
 
 def warnings(e: Evidence) -> list[str]:
     """What a reader must know before trusting the verdict."""
-    said = [n.prose(w[:1].upper() + w[1:]) for w in (*e.recommendation.warnings, *e.tradeoff.warnings)]
+    said = [capital(n.prose(w)) for w in (*e.recommendation.warnings, *e.tradeoff.warnings)]
     if e.in_progress:
         waiting = n.counted(len(e.missing), "planned trial")
         said.insert(

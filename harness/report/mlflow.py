@@ -1,0 +1,187 @@
+"""MLflow: a parent run with a child per trial and per variant, written by the driver, in batches."""
+
+from __future__ import annotations
+
+import logging
+import math
+import re
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from harness.record import HarnessError, Record
+from harness.report.evidence import Evidence
+from harness.report.track import DERIVED, described, figures, flat, headline, verdict
+
+OPTIONS = ("uri", "experiment")
+DEFAULT_URI = "sqlite:///mlflow.db"
+MOST = {"metrics": 1000, "params": 100, "tags": 100}
+"""The server's limits per batch."""
+LONGEST = 500
+"""Characters of a parameter that every version of MLflow takes."""
+
+
+def log(e: Evidence, options: Mapping[str, Any]) -> str:
+    """Write the run to MLflow; where to, in a sentence. Trials that are there already are not written twice.
+
+    Args:
+        options: `uri` (default sqlite:///mlflow.db), `experiment` (default: the suite's name).
+    Raises:
+        HarnessError: MLflow refused, or cannot be reached.
+    """
+    from mlflow.exceptions import MlflowException
+    from mlflow.tracking import MlflowClient
+    from sqlalchemy.exc import SQLAlchemyError
+
+    # Making its tables, MLflow tells every step of it.
+    logging.getLogger("mlflow").setLevel(logging.WARNING)
+    uri = str(options.get("uri") or DEFAULT_URI)
+    try:
+        client = MlflowClient(tracking_uri=uri)
+        book = _Book(client, _experiment(client, str(options.get("experiment") or e.suite.name), uri), e)
+        parent = book.parent()
+        for record in e.records:
+            book.trial(record, parent)
+        for row in e.rows:
+            tags = {"harness.kind": "variant", "harness.variant": row.variant}
+            book.child(
+                f"variant/{row.variant}", parent, tags, {"runtime": row.runtime}, figures(row), "FINISHED"
+            )
+        book.close(parent)
+    except (MlflowException, SQLAlchemyError, ValueError, TypeError) as error:
+        raise HarnessError(f"MLflow at {uri} failed: {str(error).splitlines()[0]}") from error
+    return f"{book.written} runs in experiment {book.experiment_name} at {uri}."
+
+
+def _experiment(client: Any, name: str, uri: str) -> Any:
+    found = client.get_experiment_by_name(name)
+    if found is None:
+        # Beside the database, not wherever the command was started.
+        place = None
+        if uri.startswith("sqlite:///"):
+            place = (Path(uri.removeprefix("sqlite:///")).resolve().parent / "mlartifacts").as_uri()
+        found = client.get_experiment(client.create_experiment(name, artifact_location=place))
+    return found
+
+
+class _Book:
+    """One telling to one experiment."""
+
+    def __init__(self, client: Any, experiment: Any, e: Evidence) -> None:
+        self.client, self.e = client, e
+        self.experiment_id, self.experiment_name = experiment.experiment_id, experiment.name
+        self.run_name = f"{e.run.suite_name}/{e.run.id}"
+        self.written = 0
+        self.known = self._known()
+
+    def _known(self) -> dict[str, str]:
+        """Key → id of the runs that were written before for this suite run."""
+        query = f"tags.`harness.run` = '{self.run_name}'"
+        found: dict[str, str] = {}
+        token = None
+        while True:
+            page = self.client.search_runs([self.experiment_id], query, max_results=1000, page_token=token)
+            found |= {r.data.tags.get("harness.key", ""): r.info.run_id for r in page}
+            token = page.token
+            if not token:
+                return found
+
+    def parent(self) -> str:
+        """The suite's run: its settings, the verdict, the derived files."""
+        made = self._open("run", self.run_name, {})
+        params = dict(flat(self.e.suite.model_dump(mode="json", by_alias=True)))
+        chosen = figures(self.e.chosen) if self.e.chosen else {}
+        words = {k: v for k, v in verdict(self.e).items() if isinstance(v, str)}
+        numbers = {k: v for k, v in verdict(self.e).items() if not isinstance(v, str)}
+        tags = {f"harness.{k}": v for k, v in words.items()}
+        fresh = "run" not in self.known
+        self.batch(made, {**chosen, **numbers}, params if fresh else {}, tags)
+        for name in DERIVED:
+            if self.e.run.exists(name) and self.e.run.is_local:
+                path = Path(self.e.run.url.removeprefix("file://")) / name
+                self.client.log_artifact(made, str(path))
+        return made
+
+    def close(self, parent: str) -> None:
+        self.client.set_terminated(parent, "FAILED" if self.e.failed else "FINISHED")
+
+    def trial(self, record: Record, parent: str) -> None:
+        """A child per trial, with its history per epoch."""
+        tags: dict[str, str] = {"harness.kind": record.trial.kind}
+        if record.failure:
+            tags["harness.failure"] = record.failure.reason
+        history = self.e.history(record) if record.trial.kind == "train" else {}
+        status = "FINISHED" if record.status == "finished" else "FAILED"
+        key = f"{record.trial.id}/{record.status}"
+        self.child(key, parent, tags, described(record), headline(record), status, history, record)
+
+    def child(
+        self,
+        key: str,
+        parent: str,
+        tags: Mapping[str, str],
+        params: Mapping[str, Any],
+        metrics: Mapping[str, float],
+        status: str,
+        history: Mapping[str, Any] | None = None,
+        record: Record | None = None,
+    ) -> None:
+        """A run under the parent, written once."""
+        if key in self.known:
+            return
+        name = record.trial.label if record else key
+        run_id = self._open(key, name, {**tags, "mlflow.parentRunId": parent}, _started(record))
+        steps = [(k, float(v), i) for k, column in (history or {}).items() for i, v in enumerate(column)]
+        self.batch(run_id, metrics, params, {}, steps)
+        ended = _started(record)
+        self.client.set_terminated(
+            run_id, status, ended + int(record.seconds * 1000) if record and ended else None
+        )
+
+    def _open(self, key: str, name: str, tags: Mapping[str, str], started: int | None = None) -> str:
+        if key in self.known:
+            return self.known[key]
+        self.written += 1
+        own = {"harness.run": self.run_name, "harness.key": key}
+        made = self.client.create_run(
+            self.experiment_id, start_time=started, tags={**own, **tags}, run_name=name
+        )
+        return str(made.info.run_id)
+
+    def batch(
+        self,
+        run_id: str,
+        metrics: Mapping[str, Any],
+        params: Mapping[str, Any],
+        tags: Mapping[str, str],
+        steps: Iterable[tuple[str, float, int]] = (),
+    ) -> None:
+        """Everything of a run in as few calls as the server's limits allow."""
+        from mlflow.entities import Metric, Param, RunTag
+
+        points = [(k, float(v), 0) for k, v in metrics.items()] + list(steps)
+        lists: dict[str, list[Any]] = {
+            "metrics": [Metric(key(k), v, 0, step) for k, v, step in points if math.isfinite(v)],
+            "params": [Param(key(k), str(v)[:LONGEST]) for k, v in params.items()],
+            "tags": [RunTag(key(k), v) for k, v in tags.items()],
+        }
+        while any(lists.values()):
+            part = {name: items[: MOST[name]] for name, items in lists.items()}
+            lists = {name: items[MOST[name] :] for name, items in lists.items()}
+            self.client.log_batch(run_id, **part)
+
+
+def key(name: str) -> str:
+    """A name as MLflow allows: letters, digits, `_ - . / :` and blanks."""
+    return re.sub(r"[^\w\-. /:]", "_", name.replace("@", "_at_").replace("=", "_"))[:250]
+
+
+def _started(record: Record | None) -> int | None:
+    """When a trial began, in ms since 1970."""
+    if record is None:
+        return None
+    try:
+        return int(datetime.fromisoformat(record.started).timestamp() * 1000)
+    except ValueError:
+        return None

@@ -1,0 +1,123 @@
+"""What trackers are told, and that a tracker in trouble costs a line, never the run.
+
+track: {wandb: {project: tradeoffs}, mlflow: {uri: "sqlite:///mlflow.db"}}
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import math
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from harness.protocols import Row
+from harness.record import HarnessError, Record
+from harness.report.evidence import Evidence
+
+TRACKERS: Mapping[str, str] = {"wandb": "harness.report.wandb", "mlflow": "harness.report.mlflow"}
+"""Name → module with `log(evidence, options) -> str` and `OPTIONS`."""
+
+DERIVED = (
+    "report.html",
+    "report.md",
+    "tradeoffs.csv",
+    "tradeoffs.json",
+    "recommendation.json",
+    "records.parquet",
+)
+
+
+def track(e: Evidence, settings: Mapping[str, Mapping[str, Any]]) -> str:
+    """Tell each named tracker the whole run.
+
+    Args:
+        settings: tracker → its options, as in the suite's `track`.
+    Returns:
+        where it was written, a sentence for each tracker.
+    Raises:
+        HarnessError: an unknown tracker or option, a missing extra, or the tracker failed; the message
+            names the cure. The caller goes on.
+    """
+    return " ".join(_tell(e, name, dict(options or {})) for name, options in settings.items())
+
+
+def _tell(e: Evidence, name: str, options: dict[str, Any]) -> str:
+    if name not in TRACKERS:
+        raise HarnessError(f"no tracker {name!r}: there is {', '.join(TRACKERS)}")
+    try:
+        module = importlib.import_module(TRACKERS[name])
+        unknown = sorted(set(options) - set(module.OPTIONS))
+        if unknown:
+            raise HarnessError(
+                f"track.{name}: unknown {', '.join(unknown)}; there is {', '.join(module.OPTIONS)}"
+            )
+        return str(module.log(e, options))
+    except ModuleNotFoundError as error:
+        if (error.name or "").split(".")[0] not in ("wandb", "wandb_workspaces", "mlflow"):
+            raise
+        raise HarnessError(
+            f"{error.name} is not installed: pip install 'harness-tradeoffs[{name}]'"
+        ) from error
+
+
+def headline(record: Record) -> dict[str, float]:
+    """A record's figures by metric; those measured at a setting as `metric/batch_size=32`."""
+    found = {}
+    for m in record.measurements:
+        if m.value is not None and math.isfinite(m.value):
+            at = "".join(f"/{k}={v}" for k, v in sorted(m.at.items()))
+            found[f"{m.metric}{at}"] = float(m.value)
+    return found
+
+
+def described(record: Record) -> dict[str, Any]:
+    """A trial's settings, flat: `training.optimizer.lr`."""
+    trial = record.trial
+    fields = {
+        "kind": trial.kind, "candidate": trial.candidate, "runtime": trial.runtime, "seed": trial.seed,
+        "train_size": trial.train_size, "scenario": trial.scenario, "round": trial.round,
+        "status": record.status, "trial": trial.id,
+    }  # fmt: skip
+    known = {k: v for k, v in fields.items() if v is not None}
+    return {**dict(flat(trial.spec)), **known}
+
+
+def flat(value: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Leaves of nested mappings by dotted name; lists as JSON."""
+    if isinstance(value, Mapping) and value:
+        for key, inner in value.items():
+            yield from flat(inner, f"{prefix}.{key}" if prefix else str(key))
+    elif isinstance(value, list | tuple | Mapping):
+        yield prefix, json.dumps(value, default=str)
+    else:
+        yield prefix, value
+
+
+def figures(row: Row) -> dict[str, float]:
+    """A variant's figures with their intervals: `accuracy`, `accuracy_low`, `accuracy_high`."""
+    found: dict[str, float | None] = {}
+    for name, x in row.estimates.items():
+        found |= {name: x.value, f"{name}_low": x.low, f"{name}_high": x.high}
+    found |= {
+        "pareto": float(row.pareto),
+        "pareto_probability": row.pareto_probability,
+        "feasible_probability": row.feasible_probability,
+        "best_probability": row.best_probability,
+    }
+    return {k: float(v) for k, v in found.items() if v is not None and math.isfinite(v)}
+
+
+def verdict(e: Evidence) -> dict[str, Any]:
+    """The decision in a few flat fields."""
+    r = e.recommendation
+    found = {
+        "verdict": r.verdict,
+        "choice": r.choice,
+        "probability_best": r.probability_best,
+        "expected_regret": r.expected_regret,
+        "objective": r.objective,
+        "constraints": "; ".join(r.constraints),
+        "tied_with": ", ".join(r.tied_with),
+    }
+    return {k: v for k, v in found.items() if v not in (None, "")}

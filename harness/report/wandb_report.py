@@ -1,0 +1,93 @@
+"""The W&B Report: verdict, trade-off table, Pareto scatter, training curves, as a specification."""
+
+from __future__ import annotations
+
+import importlib
+import json
+from typing import Any
+
+from harness.report.evidence import Evidence
+from harness.report.sections import SECTIONS
+from harness.report.wandb import axes
+
+# Its types are not exported for checkers.
+wr: Any = importlib.import_module("wandb_workspaces.reports.v2")
+
+SHOWN = {
+    "verdict": "Verdict",
+    "requirements": "Requirements",
+    "tradeoff": "Trade-offs",
+    "flips": "What would change it",
+}
+
+
+def build(e: Evidence, project: str, entity: str, group: str) -> Any:
+    """The Report, not saved anywhere; building it needs no server.
+
+    Args:
+        group: of the W&B runs, `<suite>/<run id>`.
+    """
+    blocks: list[Any] = []
+    for name, title in SHOWN.items():
+        made = SECTIONS[name](e)
+        if made is not None:
+            blocks += [wr.H2(text=title), wr.MarkdownBlock(text=made.markdown)]
+    blocks += [
+        wr.H2(text="Quality against speed"),
+        _pareto(e, group),
+        wr.H2(text="Training"),
+        _training(group),
+    ]
+    question = e.suite.question or f"Which candidate of {e.suite.name} should ship?"
+    return wr.Report(
+        project=project,
+        entity=entity,
+        title=question[:128],
+        description=f"Run {group}",
+        blocks=blocks,
+        width="fluid",
+    )
+
+
+def specification(report: Any) -> str:
+    """What `save` would send to the server, as JSON; random ids are numbered, so that it is stable."""
+    text = report._to_model().spec.model_dump_json(by_alias=True, exclude_none=True)
+    return json.dumps(_numbered(json.loads(text), {}), indent=1, sort_keys=True) + "\n"
+
+
+def _numbered(value: Any, seen: dict[str, str]) -> Any:
+    if isinstance(value, list):
+        return [_numbered(v, seen) for v in value]
+    if isinstance(value, dict):
+        return {
+            k: _name(v, seen) if k in ("id", "__id__", "viewId") else _numbered(v, seen)
+            for k, v in value.items()
+        }
+    return value
+
+
+def _name(value: Any, seen: dict[str, str]) -> Any:
+    if not isinstance(value, str) or not value:
+        return value
+    return seen.setdefault(value, f"id-{len(seen) + 1}")
+
+
+def _pareto(e: Evidence, group: str) -> Any:
+    x, y = axes(e)
+    panels = [wr.ScatterPlot(title=f"{y} against {x}", x=wr.SummaryMetric(x), y=wr.SummaryMetric(y))]
+    if "cost_per_million_usd" in e.tradeoff.metrics:
+        cost = wr.SummaryMetric("cost_per_million_usd")
+        panels.append(wr.ScatterPlot(title=f"{y} against cost", x=cost, y=wr.SummaryMetric(y)))
+    return wr.PanelGrid(runsets=[_runs("variants", group, "variant")], panels=panels)
+
+
+def _training(group: str) -> Any:
+    panels = [
+        wr.LinePlot(title="Validation score", x="epoch", y=["validation_score"]),
+        wr.LinePlot(title="Training loss", x="epoch", y=["train_loss"]),
+    ]
+    return wr.PanelGrid(runsets=[_runs("training", group, "train")], panels=panels)
+
+
+def _runs(name: str, group: str, kind: str) -> Any:
+    return wr.Runset(name=name, filters=f"Group == '{group}' and JobType == '{kind}'")

@@ -1,0 +1,212 @@
+"""Trackers: what they were told is read back from their own files; in trouble they cost a line."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from report_samples import Made, make_records, make_run, make_suite
+
+from harness.record import Failure, HarnessError, Record
+from harness.report import gather, track, write_report
+from harness.report.evidence import Evidence
+
+WORLD = (Made("small_cnn", 0.884, 0.31, 60, 131_000),)
+
+
+@pytest.fixture(scope="module")
+def evidence(tmp_path_factory: pytest.TempPathFactory) -> Evidence:
+    """One candidate with one seed and round; one of its serve trials failed."""
+    records = make_records(WORLD, seeds=(0,), sizes=(1000,), rounds=1, calls=20, runtimes=("onnx",))
+    last = records[-1]
+    records[-1] = Record(last.trial, "failed", failure=Failure("timed out after 300 s"), started=last.started)
+    suite = make_suite(WORLD, ("onnx",), decision={"objective": "maximize accuracy"})
+    e = gather(make_run(tmp_path_factory.mktemp("results"), records, suite))
+    write_report(e)
+    return e
+
+
+def stored(folder: Path) -> Iterator[dict[str, Any]]:
+    """Every offline W&B run below a folder: its id, name, group, config, history and summary."""
+    from wandb.proto import wandb_internal_pb2
+
+    for path in sorted(folder.rglob("*.wandb")):
+        found: dict[str, Any] = {"history": [], "summary": {}, "config": {}}
+        for data in log_records(path.read_bytes()):
+            record = wandb_internal_pb2.Record()
+            record.ParseFromString(data)
+            if record.HasField("run"):
+                found |= {"id": record.run.run_id, "name": record.run.display_name}
+                found |= {"group": record.run.run_group, "kind": record.run.job_type}
+                found["config"] = {i.key: json.loads(i.value_json) for i in record.run.config.update}
+            for item in record.history.item:
+                key = item.key or "/".join(item.nested_key)
+                found["history"].append((key, json.loads(item.value_json)))
+            for item in record.summary.update:
+                key = item.key or "/".join(item.nested_key)
+                found["summary"][key] = json.loads(item.value_json)
+        yield found
+
+
+def log_records(content: bytes) -> Iterator[bytes]:
+    """The records of a .wandb file: LevelDB's log format behind a header of 7 bytes."""
+    position, parts = 7, b""
+    while position + 7 <= len(content):
+        room = 32768 - position % 32768
+        if room < 7:
+            position += room
+            continue
+        length = int.from_bytes(content[position + 4 : position + 6], "little")
+        kind = content[position + 6]  # 1 whole, 2 first, 3 middle, 4 last
+        parts += content[position + 7 : position + 7 + length]
+        position += 7 + length
+        if kind in (1, 4):
+            yield parts
+            parts = b""
+
+
+def test_offline_wandb_runs_hold_what_the_records_hold(
+    evidence: Evidence, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("wandb")
+    monkeypatch.setenv("WANDB_MODE", "offline")
+    for name in ("WANDB_DATA_DIR", "WANDB_CACHE_DIR", "WANDB_CONFIG_DIR"):
+        monkeypatch.setenv(name, str(tmp_path / "own"))
+    said = track.track(evidence, {"wandb": {"project": "tradeoffs", "dir": str(tmp_path)}})
+    assert "wandb sync" in said
+    runs = {run["id"]: run for run in stored(tmp_path / "wandb")}
+    assert len(runs) == len(evidence.records) + len(evidence.rows) + 1
+    for record in evidence.records:
+        run = runs[f"abcdef01-{record.trial.id}"]
+        assert run["name"] == record.trial.label and run["kind"] == record.trial.kind
+        assert run["group"] == "made_up/20251123-150000-abcdef01"
+        assert run["config"]["candidate"] == "small_cnn"
+        for metric, value in track.headline(record).items():
+            assert run["summary"][metric] == pytest.approx(value)
+        if record.failure:
+            assert run["summary"]["failure"] == "timed out after 300 s"
+    trained = next(run for run in runs.values() if run["kind"] == "train")
+    losses = [value for key, value in trained["history"] if key == "train_loss"]
+    assert losses == pytest.approx([0.72, 0.432, 0.2592, 0.1555, 0.0933])
+    report = next(run for run in runs.values() if run["kind"] == "report")
+    assert report["summary"]["verdict"] == evidence.recommendation.verdict
+    keys = {key for key, _ in report["history"]}
+    assert all(any(key.startswith(name) for key in keys) for name in ("tradeoffs", "calibration", "report"))
+    assert any("confusion" in key for key in keys) and any("precision_recall" in key for key in keys)
+
+
+def test_without_a_key_wandb_writes_offline_and_says_so(
+    evidence: Evidence, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("wandb")
+    for name in ("WANDB_MODE", "WANDB_API_KEY"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("NETRC", str(tmp_path / "none"))
+    monkeypatch.setenv("WANDB_DATA_DIR", str(tmp_path / "own"))
+    few = replace(evidence, tradeoff=replace(evidence.tradeoff, rows=()))
+    said = track.track(few, {"wandb": {"trials": "none", "dir": str(tmp_path), "report": False}})
+    assert said.startswith("no W&B key found (`wandb login`, or WANDB_API_KEY)")
+    assert "1 runs written" in said
+
+
+def test_a_key_is_found_in_the_environment_and_in_netrc(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("wandb")
+    from harness.report.wandb import has_key
+
+    monkeypatch.delenv("WANDB_API_KEY", raising=False)
+    monkeypatch.delenv("WANDB_BASE_URL", raising=False)
+    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+    assert not has_key()
+    (tmp_path / "netrc").write_text("machine api.wandb.ai\n  login user\n  password made-up\n")
+    assert has_key()
+    monkeypatch.setenv("WANDB_BASE_URL", "http://127.0.0.1:9")
+    assert not has_key()
+
+
+def test_the_wandb_report_is_specified_without_a_server(evidence: Evidence) -> None:
+    pytest.importorskip("wandb_workspaces")
+    from harness.report.wandb_report import build, specification
+
+    made = [
+        specification(build(evidence, "tradeoffs", "team", "made_up/20251123-150000-abcdef01")) for _ in "ab"
+    ]
+    assert made[0] == made[1]
+    blocks = json.loads(made[0])["blocks"]
+    titles = [b["children"][0]["text"] for b in blocks if b["type"] == "heading"]
+    assert titles == ["Verdict", "Trade-offs", "What would change it", "Quality against speed", "Training"]
+    assert any("Ship **small\\_cnn/onnx**" in b.get("content", "") for b in blocks)
+    grids = [b for b in blocks if b["type"] == "panel-grid"]
+    assert len(grids) == 2
+    panel = grids[0]["metadata"]["panelBankSectionConfig"]["panels"][0]
+    assert panel["viewType"] == "Scatter Plot"
+    assert panel["config"]["yAxis"] == "summary:accuracy"
+    filters = json.dumps(grids[0]["metadata"]["runSets"][0]["filters"])
+    assert "made_up/20251123-150000-abcdef01" in filters and '"variant"' in filters
+
+
+def test_mlflow_holds_parent_and_children_once(evidence: Evidence, tmp_path: Path) -> None:
+    tracking = pytest.importorskip("mlflow.tracking")
+    uri = f"sqlite:///{tmp_path}/mlflow.db"
+    said = track.track(evidence, {"mlflow": {"uri": uri, "experiment": "tradeoffs"}})
+    count = len(evidence.records) + len(evidence.rows) + 1
+    assert said == f"{count} runs in experiment tradeoffs at {uri}."
+    client = tracking.MlflowClient(tracking_uri=uri)
+    experiment = client.get_experiment_by_name("tradeoffs")
+    runs = {r.data.tags["harness.key"]: r for r in client.search_runs([experiment.experiment_id])}
+    parent = runs["run"]
+    assert parent.data.tags["harness.choice"] == "small_cnn/onnx"
+    assert parent.data.params["data.name"] == "fashion_mnist"
+    assert {f.path for f in client.list_artifacts(parent.info.run_id)} >= {"report.html", "tradeoffs.csv"}
+    for record in evidence.records:
+        run = runs[f"{record.trial.id}/{record.status}"]
+        assert run.data.tags["mlflow.parentRunId"] == parent.info.run_id
+        assert run.info.status == ("FAILED" if record.failure else "FINISHED")
+        assert run.data.params["candidate"] == "small_cnn"
+        for metric, value in track.headline(record).items():
+            assert run.data.metrics[re.sub("=", "_", metric)] == pytest.approx(value)
+    trained = next(r for r in runs.values() if r.data.tags.get("harness.kind") == "train")
+    history = client.get_metric_history(trained.info.run_id, "validation_score")
+    assert [m.step for m in history] == [0, 1, 2, 3, 4]
+    # Told again, nothing is written twice.
+    assert track.track(evidence, {"mlflow": {"uri": uri, "experiment": "tradeoffs"}}).startswith("0 runs")
+
+
+def test_a_tracker_in_trouble_says_what_and_nothing_else(evidence: Evidence, tmp_path: Path) -> None:
+    pytest.importorskip("mlflow")
+    (tmp_path / "file").write_text("no database")
+    with pytest.raises(HarnessError, match="MLflow at sqlite:.* failed"):
+        track.track(evidence, {"mlflow": {"uri": f"sqlite:///{tmp_path}/file"}})
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"tensorboard": {}}, "no tracker 'tensorboard': there is wandb, mlflow"),
+        ({"mlflow": {"url": "x"}}, "unknown url; there is uri, experiment"),
+        ({"wandb": {"mode": "sometimes"}}, "write online or offline"),
+        ({"wandb": {"mode": "offline", "trials": "some"}}, "write one of all, train, none"),
+    ],
+)
+def test_wrong_settings_name_the_right_ones(
+    evidence: Evidence,
+    settings: dict[str, Any],
+    message: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    pytest.importorskip("wandb")
+    monkeypatch.setenv("WANDB_DIR", str(tmp_path))
+    with pytest.raises(HarnessError, match=re.escape(message)):
+        track.track(evidence, settings)
+
+
+def test_settings_are_flattened() -> None:
+    spec = {"training": {"optimizer": {"lr": 0.1}}, "sizes": [1, 2], "empty": {}}
+    assert dict(track.flat(spec)) == {"training.optimizer.lr": 0.1, "sizes": "[1, 2]", "empty": "{}"}
