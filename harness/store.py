@@ -102,19 +102,25 @@ class RunFolder:
         """A local folder with the trial's files, downloaded from an object store when needed."""
         return self.files.fetch(_trial_path(trial_id))
 
-    def scratch(self, trial_id: str) -> Path:
-        """A fresh folder to work in, on the run's own disk where that is local."""
+    def scratch(self, trial_id: str, session: str = "") -> Path:
+        """A fresh folder to work in, on the run's own disk where that is local; `session` is in its name."""
         _trial_path(trial_id)
-        parent = self._own / ".scratch" if self.is_local else Path(tempfile.gettempdir()) / "harness-scratch"
-        path = parent / f"{trial_id}-{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:8]}"
+        parent = self._scratch_parent
+        path = (
+            parent / f"{trial_id}-{session[:8]}-{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:8]}"
+        )
         with writing(str(path)):
             path.mkdir(parents=True)
         return path
 
-    def leftovers(self, trial_id: str) -> list[Path]:
-        """Scratch folders of a trial whose process died, oldest first; those on this disk."""
-        parent = self._own / ".scratch" if self.is_local else Path(tempfile.gettempdir()) / "harness-scratch"
-        return sorted(parent.glob(f"{trial_id}-*"), key=lambda path: path.stat().st_mtime)
+    def leftovers(self, trial_id: str, session: str = "") -> list[Path]:
+        """Scratch folders of a trial that runs or whose process died, oldest first; those on this disk."""
+        found = self._scratch_parent.glob(f"{trial_id}-{session[:8]}*")
+        return sorted(found, key=lambda path: path.stat().st_mtime)
+
+    @property
+    def _scratch_parent(self) -> Path:
+        return self._own / ".scratch" if self.is_local else Path(tempfile.gettempdir()) / "harness-scratch"
 
     def checkpoint_folder(self, trial_id: str) -> Path:
         """Where a trial keeps what lets a retry continue; the same at every attempt on this disk."""

@@ -62,7 +62,7 @@ def run_trial(
         HarnessError: the record could not be written (disk full, read-only, object store down).
     """
     started, clock = datetime.now(UTC).isoformat(timespec="seconds"), time.monotonic()
-    scratch = run.scratch(trial.id)
+    scratch = run.scratch(trial.id, session)
     surroundings = {**environment.capture(), "session": session, "process": os.getpid()}
     blank = Record(trial, "failed", environment=surroundings, started=started)
 

@@ -17,9 +17,11 @@ from harness.progress import Silent
 from harness.record import HarnessError, Resources, Status, Trial
 from harness.schedule import Settings, run_trials
 from harness.schedule.cluster import NODE, Node, _check_fit, resolve_gpus, serving_nodes
-from harness.schedule.sweep import death_reason
 from harness.store import RunFolder, open_run
 from harness.trial import run_trial
+
+# Ray leaves the Popen objects of the daemons that it has ended to the garbage collector.
+pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 
 HERE = (str(Path(__file__).parent),)
 OURS = Settings(paths=HERE)
@@ -141,10 +143,14 @@ def test_one_gpu_is_claimed_only_where_there_is_one() -> None:
     ],
 )
 def test_a_death_without_a_record_is_explained(text: str, lasted_s: float, reason: str) -> None:
+    from harness.schedule.sweep import death_reason
+
     assert death_reason(text, chain("cnn")[0], lasted_s) == reason
 
 
 def test_a_worker_that_could_not_write_ends_the_run_with_the_cure() -> None:
+    from harness.schedule.sweep import death_reason
+
     text = "ray::work()\nharness.record.HarnessError: cannot write /x: the disk is full: free some space"
     with pytest.raises(HarnessError, match="^cannot write /x: the disk is full: free some space$"):
         death_reason(text, chain("cnn")[0], 1)

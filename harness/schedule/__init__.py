@@ -79,7 +79,9 @@ def run_trials(
             write_not_run(trial, settings.budget_reason, run, watcher, settings)
     elif missing:
         watcher.said("starting Ray" if settings.address is None else f"joining Ray at {settings.address}")
-        from harness.schedule.cluster import cluster, resolve_gpus
+        from harness.schedule.cluster import cluster, prepare_environment, resolve_gpus
+
+        prepare_environment(settings.address)  # before ray is imported
         from harness.schedule.sweep import run_sweep
 
         with cluster(settings, run, missing) as nodes:
@@ -119,7 +121,7 @@ def write_not_run(
 ) -> None:
     """Record a trial that could not record itself."""
     record = not_run(trial, reason, settings.session, type_, stacks)
-    run.commit(record, run.scratch(trial.id))
+    run.commit(record, run.scratch(trial.id, settings.session))
     watcher.ended(trial, "failed", reason)
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import secrets
+import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -24,7 +26,6 @@ NODE = "harness_node"
 """The custom resource that each node offers once; a serve trial claims it, and so the node."""
 
 _LOCAL = {
-    "RAY_AUTH_MODE": "disabled",  # the default writes a token into HOME; nobody else reaches this cluster
     "RAY_memory_monitor_refresh_ms": "0",  # its kill ends the whole sweep; harness.watchdog acts first
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_worker_niceness": "0",  # the default is 15: a serve trial would be timed behind everything else
@@ -55,6 +56,19 @@ class Node:
     machine_class: str = ""
 
 
+def prepare_environment(address: str | None) -> None:
+    """Set what Ray reads from the environment; some of it only when it is first imported.
+
+    A cluster of this machine asks for a token that is drawn for it and lives in the environment of its
+    processes (Ray's own would be written into HOME).
+    """
+    os.environ.update(_ALWAYS)
+    if address is None:
+        os.environ.update(_LOCAL)
+        if "ray" not in sys.modules:
+            os.environ.update(RAY_AUTH_MODE="token", RAY_AUTH_TOKEN=secrets.token_hex(32))
+
+
 @contextlib.contextmanager
 def cluster(settings: Settings, run: RunFolder, trials: Sequence[Trial]) -> Iterator[tuple[Node, ...]]:
     """Start Ray on this machine, or join a cluster; end or leave it afterwards.
@@ -65,9 +79,6 @@ def cluster(settings: Settings, run: RunFolder, trials: Sequence[Trial]) -> Iter
     Raises:
         HarnessError: no cluster at the address, or a trial that fits no node.
     """
-    os.environ.update(_ALWAYS)
-    if settings.address is None:
-        os.environ.update(_LOCAL)
     import ray
 
     _silence()

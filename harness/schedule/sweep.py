@@ -111,7 +111,7 @@ def run_sweep(
             if sink.status.get(trial.id) == "unspent":
                 write_not_run(trial, settings.budget_reason, run, watcher, settings)
             elif trial.id in deaths:
-                reason, stacks = _last_words(run, trial)
+                reason, stacks = _last_words(run, trial, settings.session)
                 reason = reason or death_reason(deaths[trial.id], trial, sink.lasted.get(trial.id, 0.0))
                 write_not_run(trial, reason, run, watcher, settings, "WorkerDied", stacks)
             else:
@@ -187,9 +187,9 @@ def _claim(trial: Trial) -> dict[str, float]:
     return claim
 
 
-def _last_words(run: RunFolder, trial: Trial) -> tuple[str, str]:
+def _last_words(run: RunFolder, trial: Trial, session: str) -> tuple[str, str]:
     """What the trial's last process wrote when it died, where its scratch folder can be seen from here."""
-    left = run.leftovers(trial.id)
+    left = run.leftovers(trial.id, session)
     return last_words(left[-1] / STACKS, trial.time_limit_s) if left else ("", "")
 
 

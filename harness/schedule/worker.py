@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from harness.isolation import host_to_itself
-from harness.record import Trial
+from harness.record import Record, Trial
 from harness.store import RunFolder
-from harness.trial import Dispatch, run_trial
+from harness.trial import STACKS, Dispatch, not_run, run_trial
+from harness.watchdog import last_words
 
 REPORT_EVERY_S = 0.5
 """Reports wait for the driver; a fast epoch must not be slowed by them."""
@@ -56,15 +57,34 @@ def work(config: Mapping[str, Any], orders: Orders) -> None:
     if orders.deadline is not None and time.time() >= orders.deadline:
         tune.report({"status": "unspent"})
         return
-    record = orders.run.record(trial.id)
-    mine = record is not None and record.environment.get("session") == orders.session
-    if record is None or not (record.status == "finished" or mine):
+    record = _settled(trial, orders)
+    if record is None:
         with host_to_itself(trial.kind, lambda: progress({"waiting": "for another run on this host"})):
             record = run_trial(
                 trial, orders.run, progress, dispatch=_named(orders.dispatch), session=orders.session
             )
     reason = record.failure.reason if record.failure else ""
     tune.report({"status": record.status, "reason": reason, "seconds": record.seconds})
+
+
+def _settled(trial: Trial, orders: Orders) -> Record | None:
+    """The record of a trial that needs no further attempt: it is finished, or it failed by its own fault.
+
+    An attempt of this session that hung or crashed by itself left its last words behind; to try it again
+    would only repeat that. An attempt that was killed from outside left none.
+    """
+    record = orders.run.record(trial.id)
+    if record is not None and (
+        record.status == "finished" or record.environment.get("session") == orders.session
+    ):
+        return record
+    left = orders.run.leftovers(trial.id, orders.session)
+    reason, stacks = last_words(left[-1] / STACKS, trial.time_limit_s) if left else ("", "")
+    if not reason:
+        return None
+    record = not_run(trial, reason, orders.session, "WorkerDied", stacks)
+    orders.run.commit(record, left[-1])
+    return record
 
 
 def _named(reference: str | None) -> Dispatch | None:

@@ -43,9 +43,9 @@ def training_of(folder: Path, name: str) -> dict[str, Any]:
     [
         ("raise", "RuntimeError: the third layer does not fit", "by the next run"),
         ("nan", "nan", "by the next run"),
-        ("segfault", "worker died (segmentation fault)", "twice at once, then by the next run"),
+        ("segfault", "worker died (segmentation fault)", "by the next run"),
         ("hang", "timed out after 60 s", "by the next run"),
-        ("hang_in_C", "timed out after 60 s", "twice at once, then by the next run"),
+        ("hang_in_C", "timed out after 60 s", "by the next run"),
         ("eat", "out of memory", "by the next run"),
         ("exit", "SystemExit: 3", "by the next run"),
         ("package", "No module named 'a_package_that_is_not_here'", "by the next run"),
