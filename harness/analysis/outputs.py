@@ -10,6 +10,7 @@ import csv
 import io
 import json
 import math
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, is_dataclass, replace
 from pathlib import Path
@@ -32,8 +33,8 @@ LONG_SUITE = 50_000
 class Run(Protocol):
     """What of `harness.store.RunFolder` is needed here."""
 
-    url: str
-
+    @property
+    def url(self) -> str: ...
     @property
     def id(self) -> str: ...
     def records(self) -> list[Record]: ...
@@ -188,11 +189,11 @@ def stored_suite(run: Run) -> Suite:
 
 def stamp_of(run: Run) -> str:
     """Changes when a record appears or is replaced: trial ids, and on a local disk sizes and times."""
-    trials = Path(run.url) / "trials"
+    trials = f"{run.url}/trials"
     facts: list[Any] = []
     for trial_id in sorted(run.trial_ids()):
         try:
-            stat = (trials / trial_id / "record.json").stat()
+            stat = os.stat(f"{trials}/{trial_id}/record.json")  # noqa: PTH116 (Path takes 0.2 s for 10,000)
             facts.append([trial_id, stat.st_size, stat.st_mtime_ns])
         except OSError:
             facts.append([trial_id])
