@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import threading
 import time
@@ -150,6 +151,52 @@ def test_own_data_that_changes_under_a_run(tmp_path: Path, note: Callable[..., N
         "what was measured on the old data",
         "all of it, on the new data, by the next run",
         f"`{sorted(reasons)[0]}`",
+    )
+
+
+def test_a_data_file_that_is_damaged(tmp_path: Path, note: Callable[..., None]) -> None:
+    cached = Path.home() / ".cache" / "harness" / "fashion_mnist"
+    if not cached.is_dir():
+        pytest.skip("fashion_mnist was never fetched here")
+    cache = tmp_path / "cache"
+    shutil.copytree(cached, cache / "fashion_mnist")
+    victim = sorted(path for path in (cache / "fashion_mnist").iterdir() if path.is_file())[0]
+    content = bytearray(victim.read_bytes())
+    content[len(content) // 2] ^= 1
+    victim.write_bytes(content)
+    suite = write_suite(tmp_path, data=" {name: fashion_mnist, train_sizes: [200]}")
+    ended = harness(tmp_path, "run", suite, HARNESS_DATA=str(cache))
+    assert ended.code == 2 and "Traceback" not in ended.err
+    line = next(line for line in ended.err.splitlines() if "sha256" in line)
+    assert "starting Ray" not in ended.err
+    note(
+        "a data file is damaged (one bit)", "what is finished", "nothing is started", f"`{line}`; exit code 2"
+    )
+
+
+def test_a_clock_that_jumps_while_a_trial_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, note: Callable[..., None]
+) -> None:
+    from fake_trials import chain, fake_dispatch
+
+    from harness.protocols import Job, Outcome
+    from harness.store import open_run
+    from harness.trial import run_trial
+
+    real = time.time
+
+    def jumping(job: Job) -> Outcome:
+        monkeypatch.setattr(time, "time", lambda: real() - 86400)
+        return fake_dispatch(job)
+
+    run = open_run(tmp_path, "tiny", "0123456789abcdef")
+    record = run_trial(chain("cnn", sleep=0.2)[0], run, lambda info: None, dispatch=jumping)
+    assert record.status == "finished" and 0.2 <= record.seconds < 30
+    note(
+        "the clock jumps a day back",
+        "everything",
+        "nothing",
+        "nothing: durations are measured by a clock that only goes forward",
     )
 
 
