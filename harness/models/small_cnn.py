@@ -18,11 +18,11 @@ class SmallCNN(nn.Module):
         super().__init__()
         self.features = nn.Sequential(
             _convolution(channels, width // 2),
+            nn.MaxPool2d(2),
             _convolution(width // 2, width),
-            nn.MaxPool2d(2),
             _convolution(width, width),
-            _convolution(width, 2 * width),
             nn.MaxPool2d(2),
+            _convolution(width, 2 * width),
         )
         self.head = nn.Linear(2 * width, num_classes)
 
