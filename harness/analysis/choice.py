@@ -62,9 +62,17 @@ def assess(
 
 
 def pick(
-    table: Tradeoff, constraints: Sequence[Constraint], objective: Objective, suite: Suite
+    table: Tradeoff,
+    constraints: Sequence[Constraint],
+    objective: Objective,
+    suite: Suite,
+    preferred: str | None = None,
 ) -> int | None:
-    """The choice alone, as `assess` makes it, for those who ask many times."""
+    """The choice alone, as `assess` makes it, for those who ask many times.
+
+    Args:
+        preferred: a variant that stays the choice where it is as good as any other, as in a tie.
+    """
     utility = utility_draws(table, objective, suite)
     comparable = ~np.isnan(utility).any(0)
     limits = feasibility(table, constraints)
@@ -74,7 +82,11 @@ def pick(
     fallback = fallback_utility(utility[:, comparable], suite)
     own_utility = utility[:, own]
     expected = np.where(limits.holds[:, own], own_utility, np.minimum(fallback, own_utility)).mean(0)
-    return int(own[expected.argmax()])
+    best = int(expected.argmax())
+    for k in np.flatnonzero(expected >= expected[best] - 1e-6 * abs(expected[best])).tolist():
+        if table.rows[own[k]].variant == preferred:
+            best = k
+    return int(own[best])
 
 
 def fallback_utility(utility: Array, suite: Suite) -> float:

@@ -158,7 +158,8 @@ def train_cost_usd(
         measured = record.value("train_seconds")
         seconds = record.seconds if measured is None else measured
         total += max(seconds, float(record.facts.get("search_seconds", 0.0)) + seconds)
-        if record.status == "finished" and record.trial.train_size == train_size:
+        is_final = record.trial.tuning is None and record.trial.train_size == train_size
+        if record.status == "finished" and is_final:
             final.append(seconds)
     if not final:
         return None

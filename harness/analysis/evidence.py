@@ -78,6 +78,8 @@ def index_records(records: Iterable[Record], suite: Suite) -> Index:
         trial, variant = record.trial, record.trial.variant
         if variant is not None:
             seen[variant] = None
+        if trial.tuning is not None:
+            continue  # a search's trials are no results
         if trial.kind == "train":
             train[trial.candidate, trial.train_size].append(record)
         elif trial.kind == "score" and variant is not None:
@@ -261,8 +263,11 @@ def _add_quality(
         if tables
         else np.zeros((evidence.num_draws, 0))
     )
-    if metric(stem(name)).unit == "fraction":
+    entry = metric(stem(name))
+    if entry.unit == "fraction":
         draw = np.clip(draw, 0.0, 1.0)
+    elif entry.better == "lower":
+        draw = np.maximum(draw, 0.0)  # errors and losses
     _store(evidence, name, cells, list(tables), draw, {k: _df(tables[k]) for k in tables})
 
 

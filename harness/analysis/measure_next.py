@@ -128,7 +128,9 @@ def next_measurements(question: Question, records: Sequence[Record]) -> tuple[Ne
         gains = [g for n in served if (g := _round_gain(question, units, outcome, k, n, rng))]
         seconds = units.seconds_of_round(Variant(row.candidate, row.runtime))
         found.append(_entry("round", row.candidate, row.runtime, gains, seconds, price))
-    worthy = [f for f in found if f.value > WORTHLESS * scale]
+    # Equal candidates differ by rounding: a gain of 1e-16 is none.
+    least = max(WORTHLESS * scale, 1e-6 * abs(float(standing.expected[standing.choice])))
+    worthy = [f for f in found if f.value > least]
     return tuple(sorted(worthy, key=lambda f: -f.value_per_usd))
 
 
@@ -178,7 +180,7 @@ class _Units:
         self._train_seconds: dict[str, list[float]] = {}
         for record in records:
             trial = record.trial
-            if record.status != "finished":
+            if record.status != "finished" or trial.tuning is not None:
                 continue
             if trial.kind == "train" and trial.train_size == train_size:
                 self._train_seconds.setdefault(trial.candidate, []).append(record.seconds)

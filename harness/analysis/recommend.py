@@ -255,7 +255,7 @@ def _reasons(
     row, reasons = table.rows[choice], []
     figures = _goal_figures(row, goal)
     if len(tied) > 1:
-        reasons.append(_tie_sentence(table, standing, choice, tied))
+        reasons.append(_tie_sentence(table, standing, choice, tied, goal.subject))
         reasons.append(f"{row.variant} has {figures}.")
     else:
         reasons.append(
@@ -297,14 +297,18 @@ def _goal_figures(row: Row, goal: Objective) -> str:
     return ", ".join(f"{n} {interval_text(row.estimates[n])}" for n in names if n in row.estimates)
 
 
-def _tie_sentence(table: Tradeoff, standing: Standing, choice: int, tied: Sequence[int]) -> str:
+def _tie_sentence(table: Tradeoff, standing: Standing, choice: int, tied: Sequence[int], subject: str) -> str:
     others = [k for k in tied if k != choice]
     together = percent(float(standing.best[list(tied)].sum()))
     named, rivals = table.rows[choice].variant, ", ".join(table.rows[k].variant for k in others)
+    lead = lead_of(standing, choice)
+    equal = bool((np.abs(lead.low[others]) + np.abs(lead.high[others]) < 1e-9).all())
+    how = (
+        f"equals {rivals} in {subject}" if equal else f"is not separated from {rivals} by these measurements"
+    )
     return (
-        f"{named} is not separated from {rivals} by these measurements; one of these {len(tied)} is the"
-        f" best choice with probability {together}. {named} is named because"
-        f" {_cheaper_by(table, choice, others)}."
+        f"{named} {how}; one of these {len(tied)} is the best choice with probability {together}."
+        f" {named} is named because {_cheaper_by(table, choice, others)}."
     )
 
 
@@ -314,7 +318,8 @@ def _cheaper_by(table: Tradeoff, choice: int, others: Sequence[int]) -> str:
         own = _figure(table, choice, name)
         rest = [v for k in others if (v := _figure(table, k, name)) is not None]
         if own is not None and rest and own * (1 + SAME) < max(rest):
-            return f"it costs least: {name} {own:.4g}, against {min(rest):.4g} or more"
+            lead = "it costs least" if "cost" in name else "they cost the same and it is the lightest"
+            return f"{lead}: {name} {own:.4g}, against {min(rest):.4g} or more"
     return "it has the highest expected worth, and they cost the same within 5 %"
 
 

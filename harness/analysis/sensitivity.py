@@ -34,12 +34,17 @@ NOBODY = "no variant"
 
 @dataclass(frozen=True)
 class Question:
-    """A decision to ask again under other circumstances. `table` is complete, with its draws."""
+    """A decision to ask again under other circumstances.
+
+    Args:
+        table: complete, with its draws. named: today's answer, which stays the answer among equals.
+    """
 
     table: Tradeoff
     suite: Suite
     limits: tuple[Constraint, ...]
     goal: Objective
+    named: str | None = None
 
     def with_prices(self, qps_factor: float = 1.0, price_factor: float = 1.0) -> Question:
         """The same question with all traffic and the machine's price multiplied."""
@@ -60,7 +65,7 @@ class Question:
 
     def winner(self) -> str:
         """The variant that this question would choose, or `no variant`."""
-        choice = pick(self.table, self.limits, self.goal, self.suite)
+        choice = pick(self.table, self.limits, self.goal, self.suite, self.named)
         return NOBODY if choice is None else self.table.rows[choice].variant
 
 
@@ -92,6 +97,7 @@ def find_flips(question: Question, choice: str | None) -> tuple[Mapping[str, Any
         {what, at, unit, then, factor}: once `what` passes `at`, `then` is chosen; `factor` is `at` over
         today's figure. Only the nearest switch on each side is listed.
     """
+    question = replace(question, named=choice)
     found: list[Mapping[str, Any]] = []
     for constraint in question.limits:
         found.extend(_limit_flips(question, constraint))
@@ -102,7 +108,7 @@ def find_flips(question: Question, choice: str | None) -> tuple[Mapping[str, Any
         if price is not None:
             found.extend(_factor_flips(question, "price", price.usd_per_hour, "USD/h", 10.0, _scaled_price))
     found.sort(key=lambda flip: abs(np.log(max(flip["factor"], 1e-9))))
-    return tuple(found)
+    return tuple(flip for flip in found if flip["then"] != choice)
 
 
 def depends_on_money(question: Question) -> bool:
