@@ -209,3 +209,30 @@ def test_serving_waits_for_training_of_another_run_and_training_for_serving(run:
 def test_a_trial_can_be_run_without_ray(run: RunFolder) -> None:
     record = run_trial(chain("cnn")[0], run, lambda info: None, dispatch=fake_dispatch)
     assert record.status == "finished"
+
+
+class SlowRay:
+    """Stands for ray: its first starts take too long."""
+
+    def __init__(self, error: Exception, times: int) -> None:
+        self.error, self.times, self.inits = error, times, 0
+
+    def init(self, **options: Any) -> None:
+        self.inits += 1
+        if self.inits <= self.times:
+            raise self.error
+
+    def shutdown(self) -> None: ...
+
+
+def test_a_start_that_a_busy_machine_delays_is_tried_once_more() -> None:
+    from harness.schedule.cluster import _connect
+
+    late = Exception("The current node timed out during startup.")
+    patient = SlowRay(late, 1)
+    _connect(patient, {}, OURS)
+    assert patient.inits == 2
+    with pytest.raises(HarnessError, match="Ray on this machine does not answer: .*free some memory and CPU"):
+        _connect(SlowRay(late, 2), {}, OURS)
+    with pytest.raises(HarnessError, match="Ray on 10.0.0.1:6379 does not answer: .*is the cluster up"):
+        _connect(SlowRay(ConnectionError("refused"), 9), {}, Settings(address="10.0.0.1:6379"))

@@ -6,16 +6,21 @@ nothing. `run_trials` is its whole surface.
 
 from __future__ import annotations
 
+import contextlib
 import time
 import uuid
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from harness.progress import Watcher
 from harness.record import KINDS, Record, Trial
 from harness.store import RunFolder
 from harness.trial import not_run
+
+if TYPE_CHECKING:
+    from harness.schedule.cluster import Node
 
 
 @dataclass(frozen=True)
@@ -29,6 +34,7 @@ class Settings:
         machine_class: the class that serve trials must run on; None takes the commonest.
         suite_path: the suite file; the code beside it travels to the nodes of a joined cluster.
         session: names this session in the records it writes.
+        search_limits: candidate → seconds after which its search for settings tries no more.
     """
 
     address: str | None = None
@@ -38,6 +44,7 @@ class Settings:
     machine_class: str | None = None
     suite_path: str = ""
     session: str = ""
+    search_limits: Mapping[str, float | None] = field(default_factory=dict)
 
     @property
     def deadline(self) -> float | None:
@@ -48,6 +55,24 @@ class Settings:
         return f"not run: budget of {_duration(self.budget_s or 0)} spent"
 
 
+class Kept(contextlib.ExitStack):
+    """One Ray for several calls of `run_trials`, started when the first trial has to run."""
+
+    _nodes: Sequence[Node] | None = None
+
+    def nodes_for(
+        self, trials: Sequence[Trial], run: RunFolder, watcher: Watcher, settings: Settings
+    ) -> Sequence[Node]:
+        """The nodes, able to run the trials of the first call."""
+        if self._nodes is None:
+            watcher.said("starting Ray" if settings.address is None else f"joining Ray at {settings.address}")
+            from harness.schedule.cluster import cluster, prepare_environment
+
+            prepare_environment(settings.address)  # before ray is imported
+            self._nodes = self.enter_context(cluster(settings, run, trials))
+        return self._nodes
+
+
 def run_trials(
     trials: Sequence[Trial],
     run: RunFolder,
@@ -55,6 +80,7 @@ def run_trials(
     settings: Settings,
     *,
     dispatch: str | None = None,
+    kept: Kept | None = None,
 ) -> list[Record]:
     """Run the trials that have no finished record, in phases train, score, serve.
 
@@ -64,6 +90,7 @@ def run_trials(
     Args:
         trials: fewer than none GPUs (`Resources.gpus == -1`) asks for one where a node has any.
         dispatch: `module:function` that runs a trial's job; by default its task's module.
+        kept: a Ray that further calls will use as well; by default it is ended here.
 
     Raises:
         HarnessError: no cluster at the address, a trial that fits no node, or records that cannot
@@ -78,16 +105,21 @@ def run_trials(
         for trial in missing:
             write_not_run(trial, settings.budget_reason, run, watcher, settings)
     elif missing:
-        watcher.said("starting Ray" if settings.address is None else f"joining Ray at {settings.address}")
-        from harness.schedule.cluster import cluster, prepare_environment, resolve_gpus
+        with contextlib.ExitStack() as own:
+            nodes = (kept or own.enter_context(Kept())).nodes_for(missing, run, watcher, settings)
+            from harness.schedule.cluster import resolve_gpus
+            from harness.schedule.sweep import run_sweep
 
-        prepare_environment(settings.address)  # before ray is imported
-        from harness.schedule.sweep import run_sweep
-
-        with cluster(settings, run, missing) as nodes:
             missing = resolve_gpus(missing, nodes)
+            searched = [t for t in missing if t.tuning is not None]
+            if searched and _ready(searched, run, watcher, settings):
+                from harness.schedule.search import run_search
+
+                run_search(
+                    [t for t in trials if t.tuning is not None], run, watcher, settings, nodes, dispatch
+                )
             for kind in KINDS:
-                phase = [t for t in missing if t.kind == kind]
+                phase = [t for t in missing if t.kind == kind and t.tuning is None]
                 ready = _ready(phase, run, watcher, settings)
                 if ready:
                     run_sweep(kind, ready, run, watcher, settings, nodes, dispatch)

@@ -28,6 +28,7 @@ NODE = "harness_node"
 _LOCAL = {
     "RAY_memory_monitor_refresh_ms": "0",  # its kill ends the whole sweep; harness.watchdog acts first
     "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_raylet_start_wait_time_s": "120",  # 30 by default: too few on two cores that do other work
     "RAY_worker_niceness": "0",  # the default is 15: a serve trial would be timed behind everything else
 }
 _ALWAYS = {
@@ -113,14 +114,30 @@ def cluster(settings: Settings, run: RunFolder, trials: Sequence[Trial]) -> Iter
 
 
 def _connect(ray: Any, options: dict[str, Any], settings: Settings) -> None:
-    try:
-        ray.init(**options)
-    except (ConnectionError, RuntimeError, ValueError, TimeoutError) as error:
-        where = settings.address or "this machine"
-        cure = (
-            "is the cluster up? `ray start --head` starts one" if settings.address else "see harness doctor"
-        )
-        raise HarnessError(f"Ray on {where} does not answer: {error}; {cure}") from error
+    """Start or join Ray; on a machine so busy that Ray gives up its own start, try once more.
+
+    Raises:
+        HarnessError: it does not answer.
+    """
+    for attempt in (1, 2):
+        try:
+            ray.init(**options)
+            return
+        except Exception as error:  # Ray raises the bare class when a node does not come up in time
+            ray.shutdown()
+            slow = type(error) is Exception and "timed out" in str(error)
+            if slow and attempt == 1:
+                log.warning("Ray did not start in time, once more: is this machine busy with other work?")
+                continue
+            if not slow and not isinstance(error, (ConnectionError, RuntimeError, ValueError, TimeoutError)):
+                raise
+            where = settings.address or "this machine"
+            cure = (
+                "is the cluster up? `ray start --head` starts one"
+                if settings.address
+                else "free some memory and CPU and run again; `python -m harness doctor` looks at the machine"
+            )
+            raise HarnessError(f"Ray on {where} does not answer: {error}; {cure}") from error
 
 
 def _silence() -> None:

@@ -9,7 +9,7 @@ import tempfile
 import time
 import uuid
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,7 @@ from harness.progress import Watcher
 from harness.record import HarnessError, Kind, Trial
 from harness.schedule import Settings, write_not_run
 from harness.schedule.cluster import NODE, Node, serving_nodes
+from harness.schedule.search import Plan, skipped
 from harness.schedule.worker import Orders, work
 from harness.store import RunFolder
 from harness.trial import STACKS
@@ -88,9 +89,12 @@ def run_sweep(
     settings: Settings,
     nodes: Sequence[Node],
     dispatch: str | None = None,
+    search: Callable[[Sequence[Trial]], Plan] | None = None,
 ) -> None:
     """Run one phase; afterwards every trial has a record.
 
+    Args:
+        search: for tuning trials: who proposes the settings of those that are left, and who gives them up.
     Raises:
         HarnessError: records cannot be written.
     """
@@ -100,7 +104,7 @@ def run_sweep(
             run, {t.id: t for t in left}, settings.session, settings.deadline, settings.paths, dispatch
         )
         sink = _Sink(watcher, orders.trials)
-        deaths, cause = _fit(kind, orders, sink, settings, nodes)
+        deaths, cause = _fit(kind, orders, sink, settings, nodes, search(left) if search else None)
         again = []
         for trial in left:
             record = run.record(trial.id)
@@ -108,7 +112,11 @@ def run_sweep(
                 record.status == "finished" or record.environment.get("session") == settings.session
             ):
                 continue
-            if sink.status.get(trial.id) == "unspent":
+            limit = settings.search_limits.get(trial.candidate) if search else None
+            if limit is not None and not cause and trial.id not in sink.began:
+                run.commit(skipped(trial, limit), run.scratch(trial.id))
+                watcher.ended(trial, "finished", "", 0.0)
+            elif sink.status.get(trial.id) == "unspent":
                 write_not_run(trial, settings.budget_reason, run, watcher, settings)
             elif trial.id in deaths:
                 reason, stacks = _last_words(run, trial, settings.session)
@@ -125,7 +133,12 @@ def run_sweep(
 
 
 def _fit(
-    kind: Kind, orders: Orders, sink: _Sink, settings: Settings, nodes: Sequence[Node]
+    kind: Kind,
+    orders: Orders,
+    sink: _Sink,
+    settings: Settings,
+    nodes: Sequence[Node],
+    search: Plan | None = None,
 ) -> tuple[dict[str, str], str]:
     """Run Tune once: trial id → error text of those whose worker died, and why Tune itself gave up."""
     claims = _claims(kind, orders.trials, nodes, settings)
@@ -139,8 +152,8 @@ def _fit(
             warnings.simplefilter("ignore")
             results = tune.Tuner(
                 trainable,
-                param_space={"id": tune.grid_search(list(orders.trials))},
-                tune_config=tune.TuneConfig(num_samples=1, reuse_actors=True),
+                param_space={} if search else {"id": tune.grid_search(list(orders.trials))},
+                tune_config=_tune_config(search),
                 run_config=tune.RunConfig(
                     name=f"{kind}-{uuid.uuid4().hex}",
                     storage_path=str(storage),
@@ -157,6 +170,17 @@ def _fit(
         shutil.rmtree(storage, ignore_errors=True)
     every = [results[i] for i in range(len(results))]
     return {(r.config or {})["id"]: str(r.error) for r in every if r.error is not None}, ""
+
+
+def _tune_config(search: Plan | None) -> tune.TuneConfig:
+    if search is None:
+        return tune.TuneConfig(num_samples=1, reuse_actors=True)
+    return tune.TuneConfig(
+        num_samples=search.count,
+        reuse_actors=True,
+        search_alg=search.proposer,
+        scheduler=search.scheduler,
+    )
 
 
 def _claims(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import json
 import sys
 import time
 from collections.abc import Mapping
@@ -13,10 +14,19 @@ from harness.isolation import host_to_itself
 from harness.record import Record, Trial
 from harness.store import RunFolder
 from harness.trial import STACKS, Dispatch, not_run, run_trial
+from harness.tuning import EnoughError
 from harness.watchdog import last_words
 
 REPORT_EVERY_S = 0.5
 """Reports wait for the driver; a fast epoch must not be slowed by them."""
+
+
+MARKS = ".tuning"
+"""Folder in the run folder with a file for each tuning trial that was given up."""
+
+
+def mark_of(session: str, trial_id: str) -> str:
+    return f"{MARKS}/{session}-{trial_id}"
 
 
 @dataclass(frozen=True)
@@ -50,9 +60,14 @@ def work(config: Mapping[str, Any], orders: Orders) -> None:
 
     def progress(info: Mapping[str, Any]) -> None:
         nonlocal last
-        if time.monotonic() - last >= REPORT_EVERY_S:
+        judged = trial.tuning is not None and "score" in info and "stage" not in info
+        if judged or time.monotonic() - last >= REPORT_EVERY_S:
             last = time.monotonic()
-            tune.report({"info": dict(info)})
+            score = {"epoch": info["epoch"], "score": info["score"]} if judged else {}
+            tune.report({"info": dict(info), **score})
+        # `report` returns when the scheduler has judged; the last epoch is not worth giving up.
+        if judged and info["epoch"] < info["epochs"] and orders.run.exists(mark_of(orders.session, trial.id)):
+            raise EnoughError
 
     if orders.deadline is not None and time.time() >= orders.deadline:
         tune.report({"status": "unspent"})
@@ -61,7 +76,12 @@ def work(config: Mapping[str, Any], orders: Orders) -> None:
     if record is None:
         with host_to_itself(trial.kind, lambda: progress({"waiting": "for another run on this host"})):
             record = run_trial(
-                trial, orders.run, progress, dispatch=_named(orders.dispatch), session=orders.session
+                trial,
+                orders.run,
+                progress,
+                dispatch=_named(orders.dispatch),
+                session=orders.session,
+                settings=json.loads(config["settings"]) if "settings" in config else None,
             )
     reason = record.failure.reason if record.failure else ""
     tune.report({"status": record.status, "reason": reason, "seconds": record.seconds})
