@@ -28,7 +28,6 @@ NODE = "harness_node"
 _LOCAL = {
     "RAY_memory_monitor_refresh_ms": "0",  # its kill ends the whole sweep; harness.watchdog acts first
     "RAY_USAGE_STATS_ENABLED": "0",
-    "RAY_raylet_start_wait_time_s": "120",  # 30 by default: too few on two cores that do other work
     "RAY_worker_niceness": "0",  # the default is 15: a serve trial would be timed behind everything else
 }
 _ALWAYS = {
