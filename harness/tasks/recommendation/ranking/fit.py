@@ -23,6 +23,8 @@ from harness.tasks.recommendation.features import FEATURES, Facts
 from harness.tasks.recommendation.loop import Settings, fit_epochs
 from harness.tasks.recommendation.ranking import RANKERS
 
+RANKER_LR = 0.001
+"""Unless `ranking.lr` says otherwise: what suits the embeddings of a retriever is too much for a ranker."""
 _STAGE_KEYS = ("model", "position_bias", "price_weight", "unshown", "epochs", "lr")
 
 
@@ -108,7 +110,7 @@ def fit_ranker(
         settings,
         batch_size=max(settings.batch_size // 8, 16),  # lists, not items
         epochs=spec.get("epochs", settings.epochs),
-        lr=spec.get("lr", settings.lr),
+        lr=spec.get("lr", RANKER_LR),
     )
     torch.manual_seed(seed_for(settings.seed, "init", "ranker"))
     network = build_network(spec, num_categories)
