@@ -9,7 +9,7 @@ from harness.datasets.rated_sentences import FILES, checksum_of, load_sentences
 from harness.datasets.rated_sentences import task as polarity
 from harness.protocols import Dataset, Task
 
-DESCRIPTION = "3,610 sentences of 300 product reviews, positive or negative, split by review (0.4 MB)"
+DESCRIPTION = "3,610 sentences of 299 product reviews, positive or negative, split by review (0.4 MB)"
 
 __all__ = ["DESCRIPTION", "FILES", "checksum", "load", "task"]
 

@@ -92,5 +92,6 @@ def read_ratings(path: Path) -> tuple[list[str], np.ndarray, list[str]]:
         except ValueError as error:
             raise DataError(f"{path}:{number} holds no id, rating and text: delete the file") from error
         names.append(name)
-        texts.append(" ".join(html.unescape(text).split()))
+        plain = html.unescape(html.unescape(text))  # some were escaped twice
+        texts.append(" ".join(plain.split()))
     return names, np.array(ratings, dtype=np.float32), texts
