@@ -34,11 +34,14 @@ def load(folder: Path, threads: int, device: str = "cpu") -> Predict:
 
     estimator = load_estimator(folder)
     threadpool_limits(limits=threads)
-    num_classes = task_of(folder).num_classes
+    task = task_of(folder)
+    num_classes, is_text = task.num_classes, task.name == "text_classification"
     classes = list(model_card(folder).get("classes") or range(num_classes))
 
     def predict(inputs: Inputs) -> np.ndarray:
-        table = np.asarray(inputs).reshape(len(inputs), -1).astype(np.float32)
+        table: Any = list(inputs)
+        if not is_text:
+            table = np.asarray(inputs).reshape(len(inputs), -1).astype(np.float32)
         if not num_classes:
             return np.asarray(estimator.predict(table), dtype=np.float32).reshape(len(table))
         answer = np.zeros((len(table), num_classes), np.float32)

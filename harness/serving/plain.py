@@ -1,4 +1,4 @@
-"""Loading a variant whose raw examples go straight into its runtime: images and tables.
+"""Loading a variant whose raw examples go into its artifact as they are: images, texts and tables.
 
 A task's own module also trains, so it imports torch (1.5 s and 200 MB that an ONNX server never
 sees). The measured process therefore loads these tasks' variants here; every other task goes
@@ -13,14 +13,14 @@ from typing import Any
 
 from harness.datasets.parts import load_parts
 from harness.protocols import Inputs, Predict
-from harness.runtimes import runtime
+from harness.runtimes import texts
 
-TASKS = ("image_classification", "tabular_classification", "tabular_regression")
+TASKS = ("image_classification", "text_classification", "tabular_classification", "tabular_regression")
 
 
 def load_variant(spec: Mapping[str, Any], artifact: Path, threads: int, device: str) -> Predict:
     """The deployable artifact, ready to answer raw examples."""
-    return runtime(spec["runtime"]).load(artifact, threads, device)
+    return texts.load(spec["runtime"], artifact, threads, device)
 
 
 def examples(spec: Mapping[str, Any]) -> Inputs:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from typing import Any
 
@@ -10,7 +11,11 @@ from harness.suite.catalogue import optional, table
 from harness.suite.data_checks import check_args, task_info
 from harness.suite.draft import Draft, Path_
 from harness.suite.references import ModelSource, resolve_model
+from harness.suite.signature import Parameter, Signature
 from harness.suite.variants import runtimes_of
+
+TFIDF = Parameter(ast.Name("dict"), ast.Constant(None))
+"""Of texts, how words are weighed before an estimator sees them: arguments of TfidfVectorizer."""
 
 REFERENCES = "NAME, timm:NAME, hf:NAME, sklearn:Estimator, onnx:FILE or package.module:function"
 
@@ -83,7 +88,10 @@ def _check_model(draft: Draft, path: Path_, task: Any) -> None:
         draft.wrong((*path, "model"), str(error.args[0]), node.place)
         return
     before = len(draft.mistakes)
-    check_args(draft, (*path, "args"), source.signature)
+    signature = source.signature
+    if source.kind == "sklearn" and draft.get(str, "task") == "text_classification":
+        signature = Signature({**signature.parameters, "tfidf": TFIDF}, signature.open)
+    check_args(draft, (*path, "args"), signature)
     if len(draft.mistakes) == before:
         _check_fit(draft, path, source, task)
 

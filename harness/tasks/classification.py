@@ -1,4 +1,4 @@
-"""Images and tables, classes and values: how such a task trains, scores and answers.
+"""Images, texts and tables, classes and values: how such a task trains, scores and answers.
 
 A network, a scikit-learn estimator and a finished ONNX file go the same way and end in the same
 table. Networks are trained by `harness.training.loop`; what is fitted is kept by `harness.tasks.fitted`.
@@ -9,7 +9,7 @@ from __future__ import annotations
 import csv
 import time
 from collections.abc import Mapping
-from dataclasses import asdict, fields
+from dataclasses import asdict, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,9 +22,9 @@ from harness.datasets.splits import take
 from harness.metrics import METRICS
 from harness.protocols import Inputs, Job, Outcome, Predict, Split, Task
 from harness.record import Measurement, TrialError
-from harness.runtimes import runtime
+from harness.runtimes import runtime, texts
 from harness.suite.schema import Training
-from harness.tasks import estimators, finished, fitted
+from harness.tasks import estimators, finished, fitted, text
 from harness.tasks.evaluation import (
     check_predictions,
     describe_errors,
@@ -34,9 +34,10 @@ from harness.tasks.evaluation import (
     write_predictions,
 )
 from harness.tasks.fitted import Meta, Scaled, Scaling, Servable
-from harness.training.batches import TensorBatches
+from harness.training.batches import Batches, TensorBatches
 from harness.training.flops import count_parameters, flops_per_example
 from harness.training.loop import Epoch, Fit, classification, fit, regression
+from harness.training.texts import TokenBatches
 
 CALIBRATION_EXAMPLES = 500
 VALIDATION_PER_EPOCH = 2000
@@ -53,6 +54,7 @@ def train(job: Job) -> Outcome:
     torch.set_num_threads(job.threads)  # a reused worker keeps what the last trial set
     parts = load_parts(spec["data"], spec["train_size"], ("train", "validation"))
     kind = spec["model"].partition(":")[0]
+    text.refuse_finished(kind, parts.task)
     if kind == "sklearn":
         outcome = _train_estimator(job, parts)
     elif kind == "onnx":
@@ -75,7 +77,11 @@ def score(job: Job) -> Outcome:
     artifact = job.folder / "artifact"
     # For quantisation: training examples, never test data.
     calibration = _subset(parts.train, CALIBRATION_EXAMPLES, streams.generator(spec["seed"], "calibration"))
-    prepared = runtime(spec["runtime"]).prepare(source, artifact, calibration, parts.validation)
+    text.refuse_runtime(fitted.load_meta(source).kind, spec["runtime"], parts.task)
+    prepared = runtime(spec["runtime"]).prepare(
+        source, artifact, text.for_runtime(calibration, source), text.for_runtime(parts.validation, source)
+    )
+    text.ship_tokenizer(source, artifact)
     predict = load_variant(spec, artifact, job.threads, job.device)
 
     started, cpu_started = time.perf_counter(), time.process_time()
@@ -96,7 +102,7 @@ def score(job: Job) -> Outcome:
 
 def load_variant(spec: Mapping[str, Any], artifact: Path, threads: int, device: str) -> Predict:
     """The deployable artifact, ready to answer raw examples."""
-    return runtime(spec["runtime"]).load(artifact, threads, device)
+    return texts.load(spec["runtime"], artifact, threads, device)
 
 
 def examples(spec: Mapping[str, Any]) -> Inputs:
@@ -111,7 +117,7 @@ def reference_predict(source: Path) -> tuple[Predict, str]:
         return fitted.estimator_predict(fitted.load_estimator(source), meta), "sklearn"
     if meta.kind == "onnx":
         return finished.load(source / "model.onnx"), "the file itself"
-    return _network_predict(fitted.load_servable(source)), "torch fp32"
+    return text.taking_texts(_network_predict(fitted.load_servable(source)), source), "torch fp32"
 
 
 def fit_scaling(part: Split, task: Task) -> Scaling:
@@ -119,6 +125,8 @@ def fit_scaling(part: Split, task: Task) -> Scaling:
 
     Only the training part may be passed: anything else leaks.
     """
+    if text.is_text(task):
+        return Scaling((), ())
     if task.name == "image_classification":
         levels = np.arange(256) / 255.0
         counts = np.stack(
@@ -143,10 +151,17 @@ def _train_network(job: Job, parts: Parts) -> Outcome:
     spec, task, seed = job.trial.spec, parts.task, job.trial.spec["seed"]
     training = Training.model_validate(spec["training"])
     scaling = fit_scaling(parts.train, task)
+    tokenizer = text.fitted_tokenizer(spec, parts.train) if text.is_text(task) else None
+    if tokenizer:
+        task = replace(task, vocab_size=tokenizer.vocab_size, max_length=tokenizer.max_length)
+        parts = replace(parts, splits={n: text.as_tokens(p, tokenizer) for n, p in parts.splits.items()})
     torch.manual_seed(streams.seed_for(seed, "init"))
     network = fitted.build_network(spec["model"], task, spec["args"], spec.get("search"))
     model = Scaled(network, scaling, task)
-    flops = flops_per_example(model, fitted.example_inputs(task))
+    example = text.typical_tokens(parts.train.inputs) if tokenizer else None
+    flops = flops_per_example(
+        model, fitted.example_inputs(task) if example is None else torch.from_numpy(example)
+    )
 
     result = fit(
         model,
@@ -164,8 +179,12 @@ def _train_network(job: Job, parts: Parts) -> Outcome:
     search = spec.get("search") or fitted.module_folder(spec["model"])
     meta = Meta("torch", spec["model"], spec["args"], task, **asdict(scaling), search=search)
     fitted.save_network(job.folder / "fitted", network, meta)
+    if tokenizer:
+        tokenizer.save(job.folder / "fitted" / texts.TOKENIZER)
     servable = Servable(model.cpu(), scaling, task).eval()
     facts = {**_said(result), **_validate(job, parts, _network_predict(servable))}
+    if example is not None:
+        facts |= {"vocabulary": task.vocab_size, "flops_at_tokens": example.shape[1]}
     return Outcome(
         (
             _measurement("train_seconds", sum(e.seconds for e in result.history)),
@@ -176,7 +195,19 @@ def _train_network(job: Job, parts: Parts) -> Outcome:
     )
 
 
-def _batches(parts: Parts, scaling: Scaling, training: Training, seed: int, device: str) -> TensorBatches:
+def _batches(parts: Parts, scaling: Scaling, training: Training, seed: int, device: str) -> Batches:
+    watched = _subset(parts.validation, VALIDATION_PER_EPOCH, streams.generator(seed, "validation"))
+    if text.is_text(parts.task):
+        return TokenBatches(
+            parts.train.inputs,
+            parts.train.targets,
+            watched.inputs,
+            watched.targets,
+            training.batch_size,
+            seed,
+            device,
+        )
+
     def targets(part: Split) -> torch.Tensor:
         if parts.task.num_classes:
             return torch.from_numpy(part.targets.astype(np.int64)).to(device)
@@ -186,7 +217,6 @@ def _batches(parts: Parts, scaling: Scaling, training: Training, seed: int, devi
     def inputs(part: Split) -> torch.Tensor:
         return torch.from_numpy(np.array(part.inputs, order="C")).to(device)
 
-    watched = _subset(parts.validation, VALIDATION_PER_EPOCH, streams.generator(seed, "validation"))
     return TensorBatches(
         inputs(parts.train),
         targets(parts.train),
@@ -215,12 +245,14 @@ def _said(result: Fit) -> dict[str, Any]:
 def _train_estimator(job: Job, parts: Parts) -> Outcome:
     spec, task = job.trial.spec, parts.task
     name = spec["model"].partition(":")[2]
+    args = dict(spec["args"])
+    words = args.pop("tfidf", {}) if text.is_text(task) else {}
     estimator = estimators.build_estimator(
-        name, spec["args"], streams.seed_for(spec["seed"], "init") % 2**32, job.threads
+        name, args, streams.seed_for(spec["seed"], "init") % 2**32, job.threads
     )
     scaling = fit_scaling(parts.train, task)
     started, cpu_started = time.perf_counter(), time.process_time()
-    pipeline, facts = estimators.fit_estimator(estimator, parts.train, task, scaling)
+    pipeline, facts = estimators.fit_estimator(estimator, parts.train, task, scaling, words)
     seconds, cpu_seconds = time.perf_counter() - started, time.process_time() - cpu_started
     classes = tuple(int(c) for c in estimator.classes_) if task.num_classes else ()
     meta = Meta("sklearn", spec["model"], spec["args"], task, **asdict(scaling), classes=classes)

@@ -2,7 +2,7 @@
 
 What is fitted and stored is a pipeline of a scaler and the estimator, over flattened raw inputs: the
 scaler's numbers are those that the networks see, set by hand rather than fitted per column, because pixels
-at an image's edge hardly vary and would be blown up.
+at an image's edge hardly vary and would be blown up. Texts are weighed by TF-IDF instead of scaled.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import numpy as np
 
 from harness.protocols import Split, Task
 from harness.record import TrialError
+from harness.tasks import text
 from harness.tasks.fitted import Scaling, flat
 
 ROOMS = (
@@ -70,8 +71,13 @@ def _find(name: str) -> Any:
     )
 
 
-def fit_estimator(estimator: Any, part: Split, task: Task, scaling: Scaling) -> tuple[Any, dict[str, Any]]:
-    """Fit on scaled flat inputs; return the pipeline for raw flat inputs, and facts.
+def fit_estimator(
+    estimator: Any, part: Split, task: Task, scaling: Scaling, words: Mapping[str, Any] | None = None
+) -> tuple[Any, dict[str, Any]]:
+    """Fit on scaled flat inputs, or weighed words; return the pipeline for raw inputs, and facts.
+
+    Args:
+        words: of texts, how `TfidfVectorizer` weighs them.
 
     Raises:
         TrialError: the estimator refuses the data (one class only, NaN in the table, …).
@@ -79,15 +85,22 @@ def fit_estimator(estimator: Any, part: Split, task: Task, scaling: Scaling) -> 
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.pipeline import Pipeline
 
-    scaler = _scaler(scaling, task)
+    is_text = text.is_text(task)
+    scaler = text.tfidf(words or {}) if is_text else _scaler(scaling, task)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         try:
-            estimator.fit(scaler.transform(flat(part.inputs)), part.targets)
+            if is_text:
+                table = scaler.fit_transform(part.inputs)
+            else:
+                table = scaler.transform(flat(part.inputs))
+            estimator.fit(table, part.targets)
         except ValueError as error:
             raise TrialError(f"{type(estimator).__name__} cannot be fitted: {error}") from error
-    facts = {"converged": not any(issubclass(w.category, ConvergenceWarning) for w in caught)}
-    return Pipeline([("scale", scaler), ("estimator", estimator)]), facts
+    facts: dict[str, Any] = {"converged": not any(issubclass(w.category, ConvergenceWarning) for w in caught)}
+    if is_text:
+        facts |= {"vocabulary": len(scaler.vocabulary_)}
+    return Pipeline([("words" if is_text else "scale", scaler), ("estimator", estimator)]), facts
 
 
 def _scaler(scaling: Scaling, task: Task) -> Any:

@@ -2,11 +2,13 @@
 
     fitted/model.json           kind, model reference, arguments, task, scaling
     fitted/weights.safetensors  kind `torch`: the network's state
-    fitted/estimator.skops      kind `sklearn`: a pipeline of scaler and estimator
+    fitted/estimator.skops      kind `sklearn`: a pipeline of scaler (of texts: TF-IDF) and estimator
+    fitted/tokenizer.json       networks on texts: texts → tokens
     fitted/model.onnx           kind `onnx`: the user's finished model, wrapped (`harness.tasks.finished`)
 
 No file is a pickle: a run folder may come from somebody else. Scaling is part of the model: a
-`Servable` takes what a client sends (uint8 images, a float32 table) and returns probabilities.
+`Servable` takes what a client sends (uint8 images, a float32 table; of texts their tokens, for a graph
+of tensors cannot hold a tokenizer) and returns probabilities.
 """
 
 from __future__ import annotations
@@ -80,6 +82,7 @@ class Scaled(nn.Module):
         super().__init__()
         self.network = network
         self.is_image = task.name == "image_classification"
+        self.is_text = task.name == "text_classification"
         mean, std = (torch.tensor(v, dtype=torch.float64) for v in (scaling.mean, scaling.std))
         unit = 255.0 if self.is_image else 1.0
         shape = (-1, 1, 1) if self.is_image else (-1,)
@@ -88,8 +91,8 @@ class Scaled(nn.Module):
         self.register_buffer("shift", (-mean / std).float().view(shape), persistent=False)
 
     def forward(self, raw: Tensor) -> Tensor:
-        scaled = raw.float() * self.scale + self.shift
-        out: Tensor = self.network(scaled)
+        inputs = raw if self.is_text else raw.float() * self.scale + self.shift
+        out: Tensor = self.network(inputs)
         return out
 
 
@@ -177,13 +180,13 @@ def load_servable(fitted: Path) -> Servable:
     meta = load_meta(fitted)
     if meta.kind != "torch":
         raise TrialError(f"{meta.model} is no torch network (kind {meta.kind})")
-    network = build_network(meta.model, meta.task, _without_download(meta.args), meta.search)
+    network = build_network(meta.model, meta.task, _without_download(meta.model, meta.args), meta.search)
     load_model(network, str(fitted / "weights.safetensors"))
     return Servable(Scaled(network, meta.scaling, meta.task), meta.scaling, meta.task).eval()
 
 
 def load_estimator(fitted: Path) -> Any:
-    """The fitted scikit-learn pipeline; it takes `flat(raw)`. See `estimator_predict` for the whole way."""
+    """The fitted scikit-learn pipeline for `flat(raw)` or texts; `estimator_predict` is the whole way."""
     import skops.io
 
     path = fitted / "estimator.skops"
@@ -200,7 +203,7 @@ def estimator_predict(estimator: Any, meta: Meta) -> Predict:
     """Raw inputs → probabilities (n, num_classes) float32 in the task's class order, or values (n,)."""
 
     def predict(raw: Inputs) -> np.ndarray:
-        table = flat(raw)
+        table = list(raw) if meta.task.name == "text_classification" else flat(raw)
         if not meta.task.num_classes:
             return np.asarray(estimator.predict(table), dtype=np.float32).reshape(len(table))
         if hasattr(estimator, "predict_proba"):
@@ -230,6 +233,8 @@ def example_inputs(task: Task, n: int = 2) -> Tensor:
     if task.name == "image_classification":
         generator = torch.Generator().manual_seed(0)
         return torch.randint(0, 256, (n, *task.input_shape), dtype=torch.uint8, generator=generator)
+    if task.name == "text_classification":
+        return torch.ones((n, min(task.max_length or 16, 16)), dtype=torch.int64)
     return torch.zeros((n, *task.input_shape), dtype=torch.float32)
 
 
@@ -271,6 +276,7 @@ def find_file(name: str, search: str | None) -> Path:
     raise TrialError(f"there is no file {name} beside the suite: put it there, or write its whole path")
 
 
-def _without_download(args: Mapping[str, Any]) -> dict[str, Any]:
+def _without_download(model: str, args: Mapping[str, Any]) -> dict[str, Any]:
     """Weights come from the file, so what a builder would fetch for `pretrained` is not needed."""
-    return {**args, "pretrained": False} if args.get("pretrained") else dict(args)
+    by_default = model.startswith("hf:")
+    return {**args, "pretrained": False} if args.get("pretrained", by_default) else dict(args)

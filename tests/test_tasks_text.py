@@ -1,0 +1,192 @@
+"""Texts end to end on a few hundred made-up sentences: trained, scored, answered alike, and abused."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from harness.metrics import METRICS
+from harness.protocols import Job, Outcome
+from harness.record import Trial, TrialError
+from harness.runtimes import texts
+from harness.suite.schema import Training
+from harness.tasks import classification, evaluation, fitted
+from harness.training.texts import TokenBatches, lengths_of
+
+GOOD, BAD = ("wonderful", "moving", "clever"), ("dull", "tedious", "awful")
+STRANGE = ["", "a" * 100_000, "word " * 20_000, "😀🎬👍", "nul\x00byte", "\ud83d", "   \n\t "]
+SMALL = {"bilstm": {"dim": 16, "hidden": 16}, "transformer_encoder": {"dim": 16, "depth": 1, "heads": 2}}
+
+
+@pytest.fixture(scope="module")
+def table(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Sentences whose polarity one word decides; a word of its own in each test sentence."""
+    random = np.random.default_rng(0)
+    lines = ["text,label"]
+    for i in range(320):
+        words = ["the", "film", "is", "a", "story", "of", "people", "who", "talk"][: 3 + i % 6]
+        polarity = (BAD, GOOD)[i % 2]
+        words.insert(int(random.integers(len(words))), polarity[int(random.integers(3))])
+        lines.append(f"{' '.join(words)} number{i},{('negative', 'positive')[i % 2]}")
+    path = tmp_path_factory.mktemp("data") / "films.csv"
+    path.write_text("\n".join(lines) + "\n")
+    return path
+
+
+def spec(model: str, table: Path, args: dict[str, Any] | None = None, **training: Any) -> dict[str, Any]:
+    recipe = Training.model_validate({"precision": "fp32", "epochs": 4, "batch_size": 32, **training})
+    return {
+        "candidate": "c",
+        "task": "text_classification",
+        "model": model,
+        "args": SMALL.get(model, {}) if args is None else args,
+        "training": recipe.model_dump(mode="json", exclude={"seeds", "resources", "time_limit", "tuning"}),
+        "data": {"name": "text_csv", "args": {"path": str(table)}, "validation": 0.15, "seed": 0},
+        "train_size": None,
+        "seed": 0,
+        "code": "",
+    }
+
+
+def train(what: dict[str, Any], folder: Path) -> Outcome:
+    folder.mkdir(parents=True)
+    return classification.train(Job(Trial("train", "c", what, seed=0), folder, {}, lambda _: None))
+
+
+def score(what: dict[str, Any], runtime: str, trained: Path, folder: Path) -> Outcome:
+    folder.mkdir(parents=True)
+    whole = {**what, "fitted": "train-0", "runtime": runtime}
+    trial = Trial("score", "c", whole, runtime=runtime, seed=0, needs=("train-0",))
+    return classification.score(Job(trial, folder, {"train-0": trained}, lambda _: None))
+
+
+def values(outcome: Outcome) -> dict[str, float | None]:
+    return {m.metric: m.value for m in outcome.measurements}
+
+
+@pytest.fixture(scope="module", params=["bilstm", "transformer_encoder"])
+def network(
+    request: pytest.FixtureRequest, table: Path, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[dict[str, Any], Path, Outcome]:
+    what = spec(request.param, table, epochs=6, optimizer={"lr": 0.02})
+    folder = tmp_path_factory.mktemp(request.param) / "train"
+    return what, folder, train(what, folder)
+
+
+Network = tuple[dict[str, Any], Path, Outcome]
+
+
+@pytest.fixture(scope="module")
+def served(network: Network, tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[Path, Outcome]]:
+    """Runtime → folder and outcome of its score trial; exporting takes seconds."""
+    what, trained, _ = network
+    folders = {r: tmp_path_factory.mktemp("score") / r for r in ("torch", "onnx")}
+    return {r: (folder, score(what, r, trained, folder)) for r, folder in folders.items()}
+
+
+def test_a_network_learns_which_word_decides_and_says_what_it_cost(
+    network: Network, served: dict[str, tuple[Path, Outcome]]
+) -> None:
+    trained, scored = network[2], served["torch"][1]
+    accuracy = values(scored)["accuracy"]
+    assert accuracy is not None and accuracy >= 0.95
+    found = values(trained)
+    assert set(found) == {"train_seconds", "parameters", "flops_per_example"} and found["flops_per_example"]
+    assert all(m.unit == METRICS[m.metric].unit for m in (*trained.measurements, *scored.measurements))
+    assert 4 <= trained.facts["flops_at_tokens"] <= 12
+    json.dumps(trained.facts), json.dumps(scored.facts)
+
+
+def test_the_vocabulary_holds_words_of_the_training_part_alone(network: Network) -> None:
+    _, folder, trained = network
+    words = json.loads((folder / "fitted" / "tokenizer.json").read_text())["words"]
+    assert set(GOOD + BAD) < set(words) and not [w for w in words if w.startswith("number")]
+    meta = fitted.load_meta(folder / "fitted")
+    assert meta.task.vocab_size == len(words) + 2 == trained.facts["vocabulary"]
+    assert meta.task.max_length == 128
+
+
+def test_onnx_takes_texts_answers_like_torch_and_needs_no_torch(
+    served: dict[str, tuple[Path, Outcome]],
+) -> None:
+    folder, scored = served["onnx"]
+    parity = scored.facts["parity"]
+    assert parity["reference"] == "torch fp32" and parity["agreement"] == 1.0
+    assert parity["max_abs_difference"] < 1e-4
+    artifact = folder / "artifact"
+    code = (
+        "import sys; from pathlib import Path; from harness.serving import plain\n"
+        f"p = plain.load_variant({{'runtime': 'onnx'}}, Path({str(artifact)!r}), 1, 'cpu')\n"
+        "print(p(['a wonderful film'])[0, 1]); assert 'torch' not in sys.modules"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert float(done.stdout) > 0.5
+
+
+def test_strange_texts_get_an_answer_on_every_runtime(
+    served: dict[str, tuple[Path, Outcome]],
+) -> None:
+    for runtime, (folder, _) in served.items():
+        predict = texts.load(runtime, folder / "artifact", 1)
+        alone = np.concatenate([predict([text]) for text in STRANGE])
+        evaluation.check_predictions(alone, len(STRANGE), fitted.load_meta(folder / "artifact").task)
+        np.testing.assert_allclose(predict(STRANGE), alone, atol=1e-4)  # padding changes no answer
+
+
+def test_an_estimator_weighs_words_and_serves_texts_without_torch(table: Path, tmp_path: Path) -> None:
+    args = {"C": 10.0, "tfidf": {"ngram_range": [1, 1]}}
+    what = spec("sklearn:LogisticRegression", table, args)
+    trained = train(what, tmp_path / "train")
+    scored = score(what, "sklearn", tmp_path / "train", tmp_path / "score")
+    assert (values(scored)["accuracy"] or 0) >= 0.95 and scored.facts["parity"]["max_abs_difference"] == 0
+    assert values(trained)["parameters"] == trained.facts["vocabulary"] + 1
+    predict = texts.load("sklearn", tmp_path / "score" / "artifact", 1)
+    task = fitted.load_meta(tmp_path / "train" / "fitted").task
+    evaluation.check_predictions(predict(STRANGE), len(STRANGE), task)
+    with pytest.raises(TrialError, match="serve it on runtime sklearn"):
+        score(what, "onnx", tmp_path / "train", tmp_path / "onnx")
+    with pytest.raises(TrialError, match="tfidf has no argument ngrams"):
+        train(spec("sklearn:LogisticRegression", table, {"tfidf": {"ngrams": 2}}), tmp_path / "wrong")
+
+
+def test_a_finished_onnx_file_is_refused_for_texts(table: Path, tmp_path: Path) -> None:
+    with pytest.raises(TrialError, match="brings no tokenizer"):
+        train(spec("onnx:model.onnx", table, {}), tmp_path / "train")
+
+
+def test_one_class_only_is_said(tmp_path: Path) -> None:
+    path = tmp_path / "one.csv"
+    path.write_text("text,label\n" + "fine,positive\n" * 40)
+    with pytest.raises(Exception, match="class"):
+        train(spec("sklearn:LogisticRegression", path, {}), tmp_path / "train")
+
+
+@pytest.mark.parametrize("n, size", [(1, 8), (7, 8), (500, 8), (501, 4), (64, 64)])
+def test_an_epoch_shows_every_text_once_in_batches_of_like_length(n: int, size: int) -> None:
+    random = np.random.default_rng(1)
+    lengths = random.integers(1, 60, n)
+    tokens = np.where(np.arange(60) < lengths[:, None], 5, 0)
+    tokens[:, 0] = np.arange(n) + 1
+    batches = TokenBatches(tokens, np.arange(n), tokens[:3], np.arange(n)[:3], size, seed=0)
+    seen = list(batches.training(0))
+    assert len(seen) == batches.steps_per_epoch
+    assert sorted(int(t) for _, targets in seen for t in targets) == list(range(n))
+    for inputs, targets in seen:
+        assert len(targets) <= size and torch.equal(inputs[:, 0], targets + 1)
+        assert inputs.shape[1] == max(lengths[targets.numpy()])
+    padding = sum(int((inputs == 0).sum()) for inputs, _ in seen)
+    if n >= 500:
+        assert padding < 0.15 * int(lengths.sum())
+    again = [targets.tolist() for _, targets in batches.training(0)]
+    assert again == [targets.tolist() for _, targets in seen]
+    assert n < 8 or again != [targets.tolist() for _, targets in batches.training(1)]
+    assert sum(len(t) for _, t in batches.validation()) == min(n, 3)
+    assert lengths_of(tokens).tolist() == lengths.tolist()
