@@ -33,6 +33,9 @@ from harness.streams import generator
 LATE_SHARE = 0.10
 """Share of the limit that an idle server may wake up late. A run in which more than one request in a
 hundred (as many as may break the promise) was seen later than that is invalid (item 10)."""
+WAITED_SHARE = 0.5
+"""A run is invalid too when its waits for a core, put together, were half of what makes as many requests
+late as may be late: a share of the promise times the limit. A tail feels what a median does not."""
 SPIN_NS = 100_000
 """The last stretch before an arrival is waited for awake: a sleeping thread wakes up 50-100 µs late."""
 MAX_ERRORS = 10
@@ -194,6 +197,8 @@ def _point(
         note = f"{seen_late / len(scheduled):.0%} of arrivals were seen late, up to {lateness:.2g} ms"
     elif not noise.usable:
         note = f"neighbours took {noise.lost:.0%} of the time"
+    elif noise.lost * (ended - start) > WAITED_SHARE * PROMISE * settings.limit_ms * 1e6 * len(scheduled):
+        note = f"{noise.lost:.1%} of the time was spent waiting for a core: enough to make requests late"
     enough = len(latencies) >= 20
     return LoadPoint(
         offered=rate,
