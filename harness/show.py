@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from harness.plan import Plan
 from harness.protocols import Recommendation
 from harness.record import KINDS, HarnessError, SuiteError
 from harness.store import RunFolder, list_runs
 from harness.suite.catalogue import description, optional, table
+
+if TYPE_CHECKING:  # brings the statistics, which a list of models does not need
+    from harness.analysis.compare import Change, Comparison
 
 Row = Mapping[str, str]
 
@@ -189,3 +193,34 @@ LISTS: Mapping[str, Callable[[str], list[Row]]] = {
     "runs": list_runs_,
 }
 """What `list` knows; each takes the folder of the runs."""
+
+
+_VERDICTS = ("worse", "better", "not comparable", "not separated", "same")
+
+
+def comparison_text(found: Comparison) -> str:
+    """A regression gate's answer: the verdict, what may not be compared, then metric by metric."""
+    number = len(found.regressions)
+    head = f"{found.run_b} against {found.run_a}: " + (
+        f"{number} regression{'s' if number > 1 else ''}" if number else "no regression"
+    )
+    lines = [f"{head} (margin {found.margin:g}, 0.05 one-sided, Holm-adjusted)"]
+    lines += [f"note: {note}" for note in found.notes]
+    changes = sorted(found.changes, key=lambda change: _VERDICTS.index(change.verdict))
+    shown = [c for c in changes if c.verdict != "same"]
+    keys = ("verdict", "variant", "metric", "A", "B", "worse by", "95 % interval", "note")
+    rows = [dict(zip(keys, keys, strict=True)), *(_change_row(keys, c) for c in shown)]
+    lines += ["", table_text(rows)] if shown else []
+    same = len(changes) - len(shown)
+    return "\n".join([*lines, *(["", f"{same} further figures are the same"] if same else [])])
+
+
+def _change_row(keys: Sequence[str], change: Change) -> Row:
+    def figure(value: float | None, form: str = ".4g") -> str:
+        return "-" if value is None else format(value, form)
+
+    interval = "" if change.low is None else f"{change.low:+.3g} to {figure(change.high, '+.3g')}"
+    cells = (change.verdict, change.variant, change.metric, figure(change.a), figure(change.b))
+    verdict = change.verdict.upper() if change.verdict == "worse" else change.verdict
+    more = (figure(change.worsening, "+.3g"), interval, change.note)
+    return dict(zip(keys, (verdict, *cells[1:], *more), strict=True))

@@ -292,14 +292,14 @@ def list_runs(out: str | Path = "results", suite_name: str | None = None) -> lis
 
 
 def find_run(text: str, out: str | Path = "results") -> RunFolder:
-    """The run a person means: a path or URL, a run id, `<suite>/<run id>`, `<suite>/latest`, `<suite>`
-    or `latest`.
+    """The run a person means: a path or URL, a run id, `<suite>/<run id>`, `<suite>/latest`, `<suite>`,
+    `latest`, or `published/<name>`.
 
     Raises:
         HarnessError: there is none; names the nearest.
     """
     text = text.rstrip("/")
-    run = _run_at(text)
+    run = _run_at(text) or (_run_at(f"{out}/{text}") if text.startswith("published/") else None)
     if run is not None:
         return run
     runs = list_runs(out)

@@ -1,0 +1,215 @@
+"""Answers of the model in this folder, with its pre-processing inside.
+
+    python predict.py inputs.npy          # images (n, channels, height, width) uint8, tables (n, columns)
+    python predict.py table.csv           # a table of numbers, one row per example, no header
+    python predict.py texts.txt           # texts, one per line
+    python predict.py --check             # does it answer here as it did where it was measured?
+
+One JSON object per example is printed. From Python: `from predict import load; load()(inputs)`. What it
+takes and gives is in signature.json; what must be installed is in requirements.txt.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+HERE = Path(__file__).resolve().parent
+SIGNATURE: dict[str, Any] = json.loads((HERE / "signature.json").read_text())
+
+Predict = Callable[[Any], np.ndarray]
+
+
+def load(threads: int = 1) -> Predict:
+    """Raw examples → (n, classes) probabilities in the order of signature.json, or (n,) values."""
+    answer = LOADERS[SIGNATURE["runtime"]](threads)
+
+    def predict(raw: Any) -> np.ndarray:
+        return np.asarray(answer(prepare(raw)))
+
+    return predict
+
+
+def prepare(raw: Any) -> tuple[np.ndarray, ...]:
+    """Examples as the arrays that the model takes.
+
+    Raises:
+        ValueError: they have another shape than the model was trained on.
+    """
+    if SIGNATURE["input"]["kind"] == "text":
+        return tokens(list(raw))
+    shape = tuple(SIGNATURE["input"]["shape"])
+    array = np.asarray(raw)
+    if array.shape == shape:
+        array = array[None]  # a single example
+    if array.shape[1:] != shape:
+        raise ValueError(f"examples are of shape {array.shape[1:]}, the model takes {shape}")
+    if SIGNATURE["input"]["dtype"] == "uint8" and array.dtype != np.uint8:
+        raise ValueError(
+            f"images are {array.dtype}: give raw uint8 values of 0 to 255, the model scales them"
+        )
+    return (np.ascontiguousarray(array, dtype=SIGNATURE["input"]["dtype"]),)
+
+
+def tokens(texts: list[str]) -> tuple[np.ndarray, ...]:
+    """Texts as (n, length) token numbers, cut and padded as in training."""
+    from tokenizers import Tokenizer
+
+    tokenizer = Tokenizer.from_file(str(HERE / "model" / "tokenizer.json"))
+    tokenizer.no_truncation()
+    tokenizer.no_padding()
+    most = int(SIGNATURE["input"]["max_length"])
+    rows = [encoded.ids[:most] for encoded in tokenizer.encode_batch(texts)]
+    length = max(1, *(len(row) for row in rows))
+    ids = np.zeros((len(rows), length), np.int64)
+    for i, row in enumerate(rows):
+        ids[i, : len(row)] = row
+    return (ids,)
+
+
+def load_onnx(threads: int) -> Predict:
+    """ONNX Runtime on the CPU."""
+    import onnxruntime as ort
+
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    path = str(HERE / "model" / "model.onnx")
+    session = ort.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+    names = [item.name for item in session.get_inputs()]
+    outputs = [item.name for item in session.get_outputs()]
+    output = "probabilities" if "probabilities" in outputs else outputs[0]
+
+    def predict(arrays: Any) -> np.ndarray:
+        return np.asarray(session.run([output], dict(zip(names, arrays, strict=True)))[0])
+
+    return predict
+
+
+def load_torch(threads: int) -> Predict:
+    """A program exported by PyTorch; no code of the model's own is needed."""
+    import torch
+
+    torch.set_num_threads(threads)
+    module: Callable[..., Any]
+    if SIGNATURE["runtime"] == "torch-compile":
+        module = torch._inductor.aoti_load_package(str(HERE / "model" / "model.pt2"))
+    else:
+        module = torch.export.load(HERE / "model" / "model.pt2").module()
+    half = SIGNATURE["runtime"] == "torch-bf16"
+
+    def predict(arrays: Any) -> np.ndarray:
+        with torch.inference_mode(), torch.autocast("cpu", dtype=torch.bfloat16, enabled=half):
+            return np.asarray(module(*map(torch.from_numpy, arrays)).float().numpy())
+
+    return predict
+
+
+def load_sklearn(threads: int) -> Predict:
+    """A scikit-learn pipeline; types from outside scikit-learn are refused."""
+    import skops.io
+    from threadpoolctl import threadpool_limits
+
+    path = HERE / "model" / "estimator.skops"
+    types = skops.io.get_untrusted_types(file=path)
+    if strange := [name for name in types if name.partition(".")[0] != "sklearn"]:
+        raise ValueError(f"{path.name} holds types that are not scikit-learn's: {', '.join(strange)}")
+    estimator = skops.io.load(path, trusted=types)
+    threadpool_limits(limits=threads)
+    classes, present = len(SIGNATURE["classes"]), SIGNATURE["fitted_classes"]
+
+    def predict(arrays: Any) -> np.ndarray:
+        table = arrays[0].reshape(len(arrays[0]), -1).astype(np.float32)
+        if not classes:
+            return np.asarray(estimator.predict(table), dtype=np.float32).reshape(len(table))
+        answer = np.zeros((len(table), classes), np.float32)
+        if hasattr(estimator, "predict_proba"):
+            answer[:, present] = estimator.predict_proba(table)
+        else:
+            answer[np.arange(len(table)), np.asarray(estimator.predict(table), dtype=np.int64)] = 1.0
+        return answer
+
+    return predict
+
+
+LOADERS: dict[str, Callable[[int], Predict]] = {
+    "onnx": load_onnx,
+    "onnx-int8": load_onnx,
+    "torch": load_torch,
+    "torch-bf16": load_torch,
+    "torch-compile": load_torch,
+    "sklearn": load_sklearn,
+}
+
+
+def check(predict: Predict) -> str:
+    """Answer the examples of check.npz and compare with the answers that were measured.
+
+    Raises:
+        ValueError: they differ by more than signature.json allows.
+    """
+    stored = np.load(HERE / "check.npz")
+    inputs = (
+        [str(text) for text in stored["inputs"]] if stored["inputs"].dtype.kind == "U" else stored["inputs"]
+    )
+    answers = predict(inputs)
+    if not np.isfinite(answers).all():
+        raise ValueError("the answers are not finite")
+    if not len(stored["expected"]):
+        return f"answers {len(answers)} examples (there are no measured answers to compare with)"
+    worst = float(np.abs(answers - stored["expected"]).max())
+    if worst > SIGNATURE["tolerance"]:
+        raise ValueError(f"answers differ by up to {worst:.3g} from those that were measured")
+    return f"answers {len(answers)} examples as measured, to within {worst:.2g}"
+
+
+def read(path: Path) -> Any:
+    """Examples from a file, by its ending."""
+    if path.suffix == ".npy":
+        return np.load(path)
+    if path.suffix == ".csv":
+        return np.loadtxt(path, delimiter=",", ndmin=2)
+    if path.suffix == ".txt":
+        return path.read_text(encoding="utf-8").splitlines()
+    raise ValueError(f"{path}: give a .npy, .csv or .txt file")
+
+
+def said(answer: Any) -> dict[str, Any]:
+    """An answer for people: the likeliest class and its probability, or the value."""
+    classes = SIGNATURE["classes"]
+    if not classes:
+        return {"value": float(answer)}
+    best = int(np.argmax(answer))
+    return {"class": classes[best], "probability": round(float(answer[best]), 6)}
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n\n")[0])
+    parser.add_argument("file", nargs="?", type=Path, help=".npy, .csv or .txt")
+    parser.add_argument("--check", action="store_true", help="compare with the measured answers")
+    parser.add_argument("--threads", type=int, default=1)
+    options = parser.parse_args()
+    if options.check == (options.file is not None):
+        parser.error("give a file, or --check")
+    try:
+        predict = load(options.threads)
+        if options.check:
+            print(check(predict))
+        else:
+            for answer in predict(read(options.file)):
+                print(json.dumps(said(answer)))
+    except (ValueError, OSError) as error:
+        print(error, file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

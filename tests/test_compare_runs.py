@@ -1,0 +1,98 @@
+"""The gate between two real runs, as CI would use it: exit codes, what is printed, what is refused."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+from runs_here import run_here
+from small_suites import SUITE, write_suite
+
+from harness.cli import main
+from harness.store import RunFolder
+
+TEXT = (
+    SUITE.replace("data: {name: digits}", "data: {name: digits, train_sizes: [300]}")
+    .replace("seeds: [0]", "seeds: [0, 1]")
+    .replace("[torch, onnx]", "[onnx]")
+    .replace("rounds: 1", "rounds: 2")
+)
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory: pytest.TempPathFactory) -> tuple[RunFolder, RunFolder]:
+    """A run, and one in which the candidate was made worse on purpose."""
+    folder = tmp_path_factory.mktemp("gate")
+    suite = write_suite(folder, TEXT)
+    worse = "candidates.logistic={model: 'sklearn:LogisticRegression', args: {C: 0.00002}}"
+    return run_here(suite, folder / "results"), run_here(suite, folder / "results", worse)
+
+
+def compare(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
+    code = main(["compare", *arguments])
+    said = capsys.readouterr()
+    return code, said.out, said.err
+
+
+def test_a_worse_candidate_is_a_regression(
+    runs: tuple[RunFolder, RunFolder], capsys: pytest.CaptureFixture[str]
+) -> None:
+    good, bad = runs
+    code, out, _ = compare(capsys, good.url, bad.url)
+    assert code == 1
+    assert out.splitlines()[0].startswith(f"{bad.id} against {good.id}: ")
+    row = next(line for line in out.splitlines() if " accuracy " in line)
+    assert row.startswith("WORSE") and "logistic/onnx" in row and "paired over test examples" in row
+    code, out, _ = compare(capsys, good.url, bad.url, "--json")
+    found = json.loads(out)
+    assert code == 1 and {c["metric"] for c in found["regressions"]} >= {"accuracy", "log_loss"}
+
+
+def test_the_other_way_round_it_is_an_improvement(
+    runs: tuple[RunFolder, RunFolder], capsys: pytest.CaptureFixture[str]
+) -> None:
+    _, out, _ = compare(capsys, runs[1].url, runs[0].url, "--json")
+    verdicts = {change["metric"]: change["verdict"] for change in json.loads(out)["changes"]}
+    assert verdicts["accuracy"] == verdicts["log_loss"] == "better"
+    _, out, _ = compare(capsys, runs[1].url, runs[0].url)
+    assert any(line.startswith("better") and " accuracy " in line for line in out.splitlines())
+
+
+def test_an_identical_run_passes(
+    runs: tuple[RunFolder, RunFolder], capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    code, out, _ = compare(capsys, runs[0].url, runs[0].url)
+    assert code == 0 and "no regression" in out and "further figures are the same" in out
+    again = run_here(write_suite(tmp_path, TEXT), tmp_path / "results")
+    code, out, _ = compare(capsys, runs[0].url, again.url, "--margin", "0.5")
+    assert code == 0, out
+
+
+def test_a_published_baseline_is_taken_and_speed_of_other_machines_is_not(
+    runs: tuple[RunFolder, RunFolder],
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    published = tmp_path / "results" / "published" / "tiny"
+    shutil.copytree(runs[0].url, published)
+    for path in published.glob("trials/serve-*/record.json"):
+        record = json.loads(path.read_text())
+        record["environment"]["machine"]["class"] = "othermac"
+        path.write_text(json.dumps(record))
+    monkeypatch.chdir(tmp_path)
+    for name in ("results/published/tiny", "published/tiny"):
+        code, out, _ = compare(capsys, name, runs[0].url)
+        assert code == 0
+        assert "note: speed is not compared: the baseline was served on machine class othermac" in out
+        assert "latency" not in out.replace(out.splitlines()[1], "")
+
+
+def test_wrong_questions_are_the_users(
+    runs: tuple[RunFolder, RunFolder], capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    assert compare(capsys, runs[0].url, runs[1].url, "--margin", "2")[0] == 2
+    code, _, err = compare(capsys, "nowhere", runs[1].url, "--out", str(tmp_path))
+    assert code == 2 and "no run 'nowhere'" in err

@@ -1,0 +1,111 @@
+"""A variant leaves the harness: what is written, that it answers alone, and what is refused."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from runs_here import run_here
+from small_suites import SUITE, write_suite
+
+from harness.export import export_variant, smoke_test
+from harness.record import Failure, HarnessError, Record
+from harness.store import RunFolder
+
+FILES = {"README.md", "check.npz", "model", "predict.py", "requirements.txt", "signature.json"}
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
+    folder = tmp_path_factory.mktemp("export")
+    suite = write_suite(
+        folder, SUITE.replace("data: {name: digits}", "data: {name: digits, train_sizes: [300]}")
+    )
+    return run_here(suite, folder / "results", kinds="train score")
+
+
+def test_an_onnx_variant_answers_alone_as_it_was_measured(run: RunFolder, tmp_path: Path) -> None:
+    said = export_variant(run, "logistic/onnx", tmp_path / "deploy")
+    assert "answers 8 examples as measured" in said
+    assert {p.name for p in (tmp_path / "deploy").iterdir()} == FILES
+    packages = (tmp_path / "deploy" / "requirements.txt").read_text().split()
+    assert [p.partition("==")[0] for p in packages] == ["numpy", "onnxruntime"]
+
+    stored = np.load(tmp_path / "deploy" / "check.npz")
+    np.save(tmp_path / "one.npy", stored["inputs"][0])
+    command = [sys.executable, "-I", str(tmp_path / "deploy" / "predict.py"), str(tmp_path / "one.npy")]
+    answer = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+    expected = stored["expected"][0]
+    assert answer["class"] == str(expected.argmax())
+    assert answer["probability"] == pytest.approx(float(expected.max()), abs=1e-4)
+
+
+def test_the_card_tells_figures_intervals_data_and_hashes(run: RunFolder, tmp_path: Path) -> None:
+    export_variant(run, "logistic/onnx", tmp_path / "deploy")
+    card = (tmp_path / "deploy" / "README.md").read_text()
+    row = next(line for line in card.splitlines() if line.startswith("| accuracy"))
+    assert "–" in row.split("|")[3], "an interval"
+    assert f"`{run.records()[0].trial.spec['data']['checksum']}`" in card
+    assert "300 train, 144 validation, 359 test" in card
+    assert "one seed: every statement on quality is about these checkpoints" in card
+    for path in (tmp_path / "deploy").rglob("*"):
+        if path.is_file() and path.name != "README.md":
+            assert f"| {path.relative_to(tmp_path / 'deploy').as_posix()} | `" in card
+
+
+def test_an_exported_model_that_answers_otherwise_is_found_out(run: RunFolder, tmp_path: Path) -> None:
+    export_variant(run, "logistic/onnx", tmp_path / "deploy")
+    stored = dict(np.load(tmp_path / "deploy" / "check.npz"))
+    np.savez(tmp_path / "deploy" / "check.npz", inputs=stored["inputs"], expected=stored["expected"] + 0.01)
+    with pytest.raises(HarnessError, match="fails by itself: answers differ by up to 0.01"):
+        smoke_test(tmp_path / "deploy", "onnx")
+
+
+def test_predict_refuses_what_the_model_does_not_take(run: RunFolder, tmp_path: Path) -> None:
+    export_variant(run, "logistic/onnx", tmp_path / "deploy")
+    for array, text in (
+        (np.zeros((2, 1, 9, 9), np.uint8), "(1, 9, 9)"),
+        (np.zeros((2, 1, 8, 8)), "raw uint8"),
+    ):
+        np.save(tmp_path / "wrong.npy", array)
+        command = [sys.executable, "-I", str(tmp_path / "deploy" / "predict.py"), str(tmp_path / "wrong.npy")]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert done.returncode == 1 and text in done.stderr and "Traceback" not in done.stderr
+
+
+def test_what_cannot_be_exported_is_said_with_its_cure(run: RunFolder, tmp_path: Path) -> None:
+    with pytest.raises(HarnessError, match="no variant `logistik/onnx`: did you mean `logistic/onnx`"):
+        export_variant(run, "logistik/onnx", tmp_path / "a")
+    (tmp_path / "used").mkdir()
+    (tmp_path / "used" / "file").write_text("mine")
+    with pytest.raises(HarnessError, match="is there already and not empty: name a new folder"):
+        export_variant(run, "logistic/onnx", tmp_path / "used")
+    assert not (tmp_path / "a").exists()
+
+    failed = RunFolder(str(tmp_path / "results" / "tiny" / run.id))
+    failed.write_text("suite.yaml", run.read_text("suite.yaml"))
+    for record in run.records():
+        if record.trial.runtime == "onnx":
+            record = _failed(record)
+        failed.commit(record, failed.scratch(record.trial.id))
+    with pytest.raises(HarnessError, match=r"failed \(no converter\).*finished are logistic/sklearn"):
+        export_variant(failed, "logistic/onnx", tmp_path / "a")
+
+
+def _failed(record: Record) -> Record:
+    return replace(record, status="failed", failure=Failure("no converter"))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("runtime", ["torch", "torch-bf16", "sklearn"])
+def test_other_runtimes_answer_alone_too(runtime: str, tmp_path: Path) -> None:
+    text = SUITE.replace("[torch, onnx]", f"[{'torch' if runtime == 'sklearn' else runtime}]")
+    model = "sklearn:LogisticRegression" if runtime == "sklearn" else "{model: small_cnn, args: {width: 8}}"
+    suite = write_suite(tmp_path, text, candidates=f"\n  one: {model}")
+    run = run_here(suite, tmp_path / "results", kinds="train score")
+    assert "as measured" in export_variant(run, f"one/{runtime}", tmp_path / "deploy")
