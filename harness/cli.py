@@ -68,6 +68,8 @@ def options(debug: Annotated[bool, flag("--debug", "Show tracebacks; may stand a
         "run suites/cnn_vs_vit.yaml --set training.epochs=1 --only 'vit*'",
         "run my.yaml --smoke                      # does everything work at all?",
         "run my.yaml --budget 10m --track mlflow",
+        "run my.yaml --until-decided --budget 10m",
+        "run my.yaml --certify resnet/onnx",
         "run my.yaml --address auto --out s3://bucket/results",
     )
 )
@@ -81,6 +83,12 @@ def run(
     budget: Annotated[str | None, option("--budget", "10m", "Start no trial after this long.")] = None,
     smoke: Smoke = False,
     track: Annotated[str | None, option("--track", "NAMES", "Also tell wandb, mlflow or both.")] = None,
+    until_decided: Annotated[
+        bool, flag("--until-decided", "Measure where it tells most, and only until it is decided.")
+    ] = False,
+    certify: Annotated[
+        str | None, option("--certify", "VARIANT", "Measure through MLPerf LoadGen too: a variant, or all.")
+    ] = None,
     as_json: AsJson = False,
 ) -> int:
     """Run what is missing of a suite, decide, and write a report.
@@ -100,6 +108,8 @@ def run(
             smoke=smoke,
             track=trackers,
             json_out=as_json,
+            until_decided=until_decided,
+            certify=certify,
         )
     )
 
@@ -197,11 +207,14 @@ def compare(
     as_json: AsJson = False,
 ) -> int:
     """Judge a run against another; exit code 1 on a regression."""
+    from harness.show import comparison_text
     from harness.store import find_run
 
+    if not 0 <= margin < 1:
+        raise SuiteError(f"--margin {margin:g}: write a share from 0 to below 1, for instance 0.01")
     compare_runs = room("harness.analysis.compare", "compare_runs")
     found = compare_runs(find_run(run_a, out), find_run(run_b, out), margin=margin)
-    print(json.dumps(found.to_json(), indent=2) if as_json else str(found))
+    print(json.dumps(found.to_json(), indent=2) if as_json else comparison_text(found))
     return 1 if found.regressions else 0
 
 

@@ -51,8 +51,7 @@ def work(trial: Trial, rows: Rows = Rows()) -> float:
     """Units of work: rows × epochs for training, scenario seconds for serving, one for scoring."""
     if trial.kind == "train":
         training = trial.spec["training"]
-        trials = training.get("tuning", {}).get("trials", 1)
-        return float((trial.train_size or rows.train) * training.get("epochs", 1) * trials)
+        return float((trial.train_size or rows.train) * training.get("epochs", 1))
     if trial.kind == "serve":
         return _window_seconds(trial.spec["scenario"])
     return 1.0

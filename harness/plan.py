@@ -6,9 +6,10 @@ Pure but for reading source files to hash them; imports neither torch nor ray.
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
+from functools import cached_property
 from math import prod
 from typing import Any
 
@@ -21,6 +22,7 @@ from harness.suite.code import Versions
 from harness.suite.draft import hint
 from harness.suite.schema import Candidate, Suite
 from harness.suite.variants import runtimes_of
+from harness.tuning import search_seed, space_of
 
 REFERENCE = {"sklearn": "sklearn", "onnx": "onnx"}
 """Kind of model reference → the runtime that its quality is measured on first; torch for all others."""
@@ -52,9 +54,10 @@ def plan_trials(suite: Suite, gpus: float = 0.0) -> tuple[Trial, ...]:
     serve: list[Trial] = []
     for name, candidate in suite.candidates.items():
         planner = _Planner(suite, name, candidate, data, gpus, versions)
-        fitted = planner.train_trials()
+        search = planner.tuning_trials()
+        fitted = planner.train_trials(search)
         scored = planner.score_trials(fitted)
-        train += fitted
+        train += [*search, *fitted]
         score += scored
         serve += planner.serve_trials(scored)
     return (*train, *score, *interleaved(serve, suite.seed))
@@ -92,9 +95,33 @@ class _Planner:
             "data": dict(self.data),
         }
 
-    def train_trials(self) -> list[Trial]:
-        """One per size and seed; a finished model is only looked at once."""
+    @cached_property
+    def space(self) -> dict[str, dict[str, Any]]:
+        """What is searched for this candidate; empty without tuning or where nothing applies."""
+        return space_of(self.suite, self.name)
+
+    def tuning_trials(self) -> list[Trial]:
+        """The candidate's search at the largest size; how long it goes on is in no id, so that it can
+        be continued."""
+        tuning = self.candidate.training.tuning
+        if tuning is None or not self.space:
+            return []
+        settings = self.trained_by()
+        settings["tuning"] = {k: v for k, v in settings["tuning"].items() if k not in ("trials", "seconds")}
+        seed = search_seed(self.suite)
+        spec = {**self.common, "training": settings, "train_size": self.sizes[0], "seed": seed}
+        if self.candidate.retrieval is not None:
+            spec |= {"retrieval": self.candidate.retrieval, "ranking": self.candidate.ranking}
+        return [
+            self.trial("train", {**spec, "tuning_trial": n}, seed=seed, train_size=self.sizes[0])
+            for n in range(tuning.trials)
+        ]
+
+    def train_trials(self, search: Sequence[Trial] = ()) -> list[Trial]:
+        """One per size and seed, with the best settings of the search; a finished model is only looked at
+        once."""
         training = self.candidate.training
+        needs = tuple(trial.id for trial in search)
         # A finished model is not trained: seeds and sizes would repeat the same thing.
         sizes, seeds = (
             (self.sizes[:1], training.seeds[:1]) if self.kind == "onnx" else (self.sizes, training.seeds)
@@ -105,17 +132,16 @@ class _Planner:
                 spec = {**self.common, "training": self.trained_by(), "train_size": size, "seed": seed}
                 if self.candidate.retrieval is not None:
                     spec |= {"retrieval": self.candidate.retrieval, "ranking": self.candidate.ranking}
-                trials.append(self.trial("train", spec, seed=seed, train_size=size))
+                trials.append(self.trial("train", spec, seed=seed, train_size=size, needs=needs))
         return trials
 
     def trained_by(self) -> dict[str, Any]:
         """The training that can change what comes out: none for models that bring their own."""
-        if self.kind in ("sklearn", "onnx"):
-            return {}
         settings: dict[str, Any] = self.candidate.training.model_dump(mode="json", exclude=NOT_IN_SPEC)
-        if settings["tuning"] is None:
-            del settings["tuning"]
-        return settings
+        tuning = settings.pop("tuning")
+        if self.kind in ("sklearn", "onnx"):
+            settings = {}
+        return {**settings, "tuning": {**tuning, "space": self.space}} if self.space else settings
 
     def score_trials(self, fitted: Iterable[Trial]) -> list[Trial]:
         """The largest size on every runtime, smaller ones on the reference runtime alone."""

@@ -18,6 +18,8 @@ FORMAT = 1
 Kind = Literal["train", "score", "serve"]
 Status = Literal["finished", "failed"]
 KINDS: tuple[Kind, ...] = ("train", "score", "serve")
+ASIDE = ("duel", "certify")
+"""Scenarios whose figures stand beside a variant's and are none of its launches."""
 
 
 class HarnessError(Exception):
@@ -122,11 +124,29 @@ class Trial:
         return Variant(self.candidate, self.runtime) if self.runtime else None
 
     @property
+    def tuning(self) -> int | None:
+        """Its number in its candidate's search for settings; None for every other trial."""
+        number: int | None = self.spec.get("tuning_trial")
+        return number
+
+    @property
+    def is_aside(self) -> bool:
+        """Whether it measures something other than its variant: an order, or another tool's figure."""
+        return self.scenario in ASIDE
+
+    @property
     def label(self) -> str:
         """For people: `train resnet seed 0 n 10000`."""
         parts = [self.kind, self.variant.name if self.variant else self.candidate]
         parts += [self.scenario] if self.scenario else []
+        if self.scenario == "duel":
+            opponent = self.spec["scenario"]["opponent"]
+            return " ".join([*parts, f"with {opponent['candidate']}/{opponent['runtime']}"])
+        if self.scenario == "certify":
+            return " ".join([*parts, str(self.spec["scenario"]["mode"])])
         parts += [f"round {self.round}"] if self.round is not None else []
+        if self.tuning is not None:
+            return " ".join([*parts, f"tuning {self.tuning}"])
         if self.kind != "serve":
             parts += [f"seed {self.seed}"] if self.seed is not None else []
             parts += [f"n {self.train_size}"] if self.train_size is not None else []

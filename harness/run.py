@@ -8,7 +8,6 @@ import os
 import signal
 import sys
 import time
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import FrameType
@@ -16,15 +15,14 @@ from typing import Any
 
 from rich.console import Console
 
-from harness import environment
 from harness.plan import Plan, plan_run
 from harness.preflight import preflight
-from harness.progress import Display
-from harness.record import HarnessError, Record, Trial
-from harness.schedule import Settings, module_paths, run_trials
+from harness.record import HarnessError, Record, SuiteError, Trial, content_hash
+from harness.schedule import Kept, Settings, module_paths
+from harness.session import Session
 from harness.smoke import smoke as shrunk
-from harness.store import RunFolder, open_run, take_over
-from harness.suite import read_suite, suite_to_text
+from harness.store import RunFolder, open_run
+from harness.suite import read_suite
 from harness.suite.schema import Suite
 
 OPEN_GPUS = -1.0
@@ -43,11 +41,15 @@ def run_suite(
     smoke: bool = False,
     track: Sequence[str] = (),
     json_out: bool = False,
+    until_decided: bool = False,
+    certify: str | None = None,
 ) -> int:
     """Run a suite; what is finished is never run again.
 
     Args:
         budget: seconds after which no trial starts; the suite's own where it is None.
+        until_decided: measure only until the question is decided, or the budget is spent.
+        certify: a variant, or `all`, to measure through MLPerf LoadGen too.
     Returns:
         the exit code: 0, 1 when trials failed, 130 when interrupted.
     Raises:
@@ -55,6 +57,8 @@ def run_suite(
     """
     started = time.time()
     if submit is not None:
+        if until_decided or certify is not None:
+            raise SuiteError("--submit sends a plain run: for the rest run on the cluster, --address auto")
         from harness.schedule.submit import submit_run
 
         return submit_run(
@@ -76,19 +80,23 @@ def run_suite(
         try:
             _fetch(suite, console)
             preflight(suite, suite_path, plan.missing)
-            run = open_run(out, suite.name, plan.hash)
-            with run.in_use():
-                _prepare(run, plan, cached)
-                settings = Settings(
-                    address=address,
-                    budget_s=budget if budget is not None else suite.budget,
-                    started=started,
-                    paths=module_paths(suite.folder or Path(suite_path).resolve().parent),
-                    suite_path=str(suite_path),
-                    machine_class=suite.machine.machine_class,
+            # Until it is decided is another question than the suite's whole plan: a folder of its own.
+            name = content_hash([plan.hash, "until decided"]) if until_decided else plan.hash
+            run = open_run(out, suite.name, name)
+            with run.in_use(), Kept() as kept:
+                settings = _settings(suite, suite_path, address, budget, started)
+                session = Session(
+                    run, suite, out, settings, console, kept, plan.machine_class, only, OPEN_GPUS
                 )
-                records = _execute(plan, run, settings, console)
-                return _finish(run, plan, records, suite, track, json_out, console)
+                session.prepare()
+                if until_decided:
+                    session.decide()
+                else:
+                    session.execute(plan, cached)
+                session.duel()
+                if certify is not None:
+                    session.certify(certify)
+                return _finish(run, plan, session.records, suite, track, json_out, console)
         except KeyboardInterrupt:
             _say_interrupted(run, plan, console)
             return 130
@@ -116,22 +124,19 @@ def _fetch(suite: Suite, console: Console) -> None:
     fetch(suite.data.name, dict(suite.data.args), progress)
 
 
-def _prepare(run: RunFolder, plan: Plan, cached: Mapping[str, RunFolder]) -> None:
-    """Write what was asked, planned and found; take over what other runs of the suite finished."""
-    run.sweep()
-    run.write_text("suite.yaml", suite_to_text(plan.suite))
-    run.write_text("plan.json", json.dumps(plan.to_json(), indent=1))
-    run.write_text("environment.json", json.dumps(environment.capture(), indent=1))
-    take_over(run, cached)
-
-
-def _execute(plan: Plan, run: RunFolder, settings: Settings, console: Console) -> list[Record]:
-    counts = Counter(trial.kind for trial in plan.missing)
-    todo = ", ".join(f"{count} {kind}" for kind, count in counts.items()) or "nothing to run"
-    kept = f"; {len(plan.cached)} finished already" if plan.cached else ""
-    console.print(f"{run.suite_name}/{run.id}: {todo}{kept}", highlight=False, markup=False)
-    with Display(plan.trials, plan.cached, plan.seconds, console) as display:
-        return run_trials(plan.trials, run, display, settings)
+def _settings(
+    suite: Suite, suite_path: str | Path, address: str | None, budget: float | None, started: float
+) -> Settings:
+    searches = {name: candidate.training.tuning for name, candidate in suite.candidates.items()}
+    return Settings(
+        address=address,
+        budget_s=budget if budget is not None else suite.budget,
+        started=started,
+        paths=module_paths(suite.folder or Path(suite_path).resolve().parent),
+        suite_path=str(suite_path),
+        machine_class=suite.machine.machine_class,
+        search_limits={name: tuning.seconds for name, tuning in searches.items() if tuning is not None},
+    )
 
 
 def _finish(

@@ -28,7 +28,7 @@ def smoke(suite: Suite) -> Suite:
         name: candidate.model_copy(update={"training": _short_training(candidate.training)})
         for name, candidate in suite.candidates.items()
     }
-    serving = {"rounds": 1, "scenarios": scenarios.model_copy(update=short)}
+    serving = {"rounds": 1, "duels": 0, "scenarios": scenarios.model_copy(update=short)}
     return suite.model_copy(
         update={
             "name": f"{suite.name[:94]}-smoke",

@@ -12,6 +12,7 @@ import importlib
 import math
 import os
 import random
+import shutil
 import sys
 import time
 import traceback
@@ -21,7 +22,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from harness import environment
+from harness import environment, tuning
 from harness.protocols import Job, Outcome, Progress
 from harness.record import Failure, HarnessError, Record, Trial, TrialError
 from harness.store import RunFolder
@@ -49,6 +50,7 @@ def run_trial(
     *,
     dispatch: Dispatch | None = None,
     session: str = "",
+    settings: Mapping[str, Any] | None = None,
 ) -> Record:
     """Run a trial and commit its record, finished or failed.
 
@@ -57,6 +59,7 @@ def run_trial(
         dispatch: what runs the job; default by the trial's kind and task.
         session: names this `run` of the harness in the record's environment, so that a worker
             that is started again knows which failures are from this session.
+        settings: of a tuning trial: what its search proposed.
 
     Raises:
         HarnessError: the record could not be written (disk full, read-only, object store down).
@@ -76,7 +79,8 @@ def run_trial(
         _log_to(scratch / "log.txt"),
         Watchdog(limit, trial.resources.memory_mb, end, scratch / STACKS, check_s),
     ):
-        record = replace(_outcome(blank, run, scratch, progress, dispatch), seconds=time.monotonic() - clock)
+        record = _outcome(blank, run, scratch, progress, dispatch, settings or {})
+        record = replace(record, seconds=time.monotonic() - clock)
     _drop_empty(scratch / "log.txt", scratch / STACKS)
     run.commit(record, scratch)
     return record
@@ -94,14 +98,28 @@ def not_run(trial: Trial, reason: str, session: str = "", type_: str = "", stack
 
 
 def _outcome(
-    blank: Record, run: RunFolder, scratch: Path, progress: Progress, dispatch: Dispatch | None
+    blank: Record,
+    run: RunFolder,
+    scratch: Path,
+    progress: Progress,
+    dispatch: Dispatch | None,
+    settings: Mapping[str, Any],
 ) -> Record:
     """The record of running the trial; user code's every error becomes a failure."""
     trial = blank.trial
     try:
         job = _make_job(trial, run, scratch, progress)
         _fresh(trial, job.threads)
-        outcome = _validated((dispatch or _dispatch(trial))(job))
+        do = dispatch or _dispatch(trial)
+        if trial.tuning is not None:
+            outcome = _attempt(job, settings, do)
+        elif tuning.is_tuned(trial):
+            found = tuning.chosen_facts([r for i in trial.needs if (r := run.record(i)) is not None])
+            outcome = do(replace(job, trial=tuning.with_settings(trial, found["settings"])))
+            outcome = replace(outcome, facts={**outcome.facts, "tuning": found})
+        else:
+            outcome = do(job)
+        outcome = _validated(outcome)
         threads = {**blank.environment["threads"], "used": job.threads, "device": job.device}
         surroundings = {**blank.environment, "threads": threads, "versions": environment.versions()}
         return replace(
@@ -114,6 +132,26 @@ def _outcome(
     except (Exception, SystemExit) as error:
         failure = Failure(failure_reason(error, trial), type(error).__name__, traceback.format_exc())
         return replace(blank, failure=failure)
+
+
+def _attempt(job: Job, settings: Mapping[str, Any], do: Dispatch) -> Outcome:
+    """A tuning trial; only its score is kept, the model it fitted is nobody's."""
+    attempt = tuning.Attempt(job.trial, settings)
+    trial = tuning.with_settings(job.trial, settings)
+    started = time.monotonic()
+    try:
+        outcome = attempt.concluded(do(replace(job, trial=trial, progress=attempt.watched(job.progress))))
+    except tuning.EnoughError:
+        outcome = attempt.stopped(time.monotonic() - started)
+    except (TrialError, MemoryError, RuntimeError, ValueError) as error:
+        # The suite's own recipe must work; what a search proposes may diverge or not fit the memory.
+        if job.trial.tuning == 0 or not (isinstance(error, TrialError) or is_out_of_memory(error)):
+            raise
+        outcome = attempt.failed(failure_reason(error, trial), time.monotonic() - started)
+    for path in ("fitted", "validation.parquet"):
+        shutil.rmtree(job.folder / path, ignore_errors=True)
+        (job.folder / path).unlink(missing_ok=True)
+    return outcome
 
 
 def failure_reason(error: BaseException, trial: Trial) -> str:

@@ -78,8 +78,8 @@ def index_records(records: Iterable[Record], suite: Suite) -> Index:
         trial, variant = record.trial, record.trial.variant
         if variant is not None:
             seen[variant] = None
-        if trial.tuning is not None:
-            continue  # a search's trials are no results
+        if trial.tuning is not None or trial.is_aside:
+            continue  # a search's trials and duels are no results of a variant
         if trial.kind == "train":
             train[trial.candidate, trial.train_size].append(record)
         elif trial.kind == "score" and variant is not None:

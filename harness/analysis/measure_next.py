@@ -180,7 +180,7 @@ class _Units:
         self._train_seconds: dict[str, list[float]] = {}
         for record in records:
             trial = record.trial
-            if record.status != "finished" or trial.tuning is not None:
+            if record.status != "finished" or trial.tuning is not None or trial.is_aside:
                 continue
             if trial.kind == "train" and trial.train_size == train_size:
                 self._train_seconds.setdefault(trial.candidate, []).append(record.seconds)

@@ -10,6 +10,7 @@ import numpy as np
 
 from harness.analysis.choice import Standing, assess
 from harness.analysis.criteria import Constraint, Objective, merge_constraints, parse_objective
+from harness.analysis.duels import SPEED_METRICS, Verdict, keep_verdicts, stored_verdicts, winner_of
 from harness.analysis.outputs import (
     Run,
     stored_evidence,
@@ -53,6 +54,7 @@ def recommend(
     constraints: Sequence[str] | None = None,
     objective: str | None = None,
     flips: bool = True,
+    duels: Sequence[Verdict] = (),
 ) -> Recommendation:
     """Decide what to ship.
 
@@ -60,6 +62,7 @@ def recommend(
         table: complete (`tradeoff`), with its draws.
         constraints, objective: instead of the suite's; None keeps them.
         flips: whether to look for what would change the answer (takes a tenth of a second).
+        duels: where speed or its cost is the objective, they settle a tie.
     Returns:
         `recommend`: the choice is separated from every other eligible variant, or best with probability
         0.95. `tie`: it is not; the cheapest of those it is not separated from is named. `none_feasible`: no
@@ -87,6 +90,8 @@ def recommend(
         )
     tied = _tied(standing, suite.decision.tolerance)
     choice = _cheapest(table, standing, tied) if len(tied) > 1 else standing.choice
+    settled = _settled(table, goal, tied, choice, duels)
+    choice, why = settled if settled else (choice, ())
     found = find_flips(question, table.rows[choice].variant) if flips else ()
     others = [k for k in np.argsort(-standing.expected, kind="stable").tolist() if k != choice]
     lead = lead_of(standing, choice)
@@ -97,7 +102,7 @@ def recommend(
         expected_regret=float(standing.regret or 0.0),
         tied_with=tuple(table.rows[k].variant for k in tied if k != choice),
         runners_up=tuple(_runner_up(table, standing, limits, goal, choice, k, tied, lead) for k in others),
-        reasons=tuple(_reasons(table, standing, limits, goal, choice, tied)),
+        reasons=(*_reasons(table, standing, limits, goal, choice, tied), *why),
         flips=found,
         **common,
     )
@@ -119,7 +124,7 @@ def decide(run: Run, constraints: Sequence[str] = (), objective: str | None = No
     suite = suite.model_copy(update={"decision": suite.decision.model_copy(update=update)})
     parse_objective(suite.decision.objective, suite.decision.value)
     stored = stored_evidence(run, suite, slices_of(suite))
-    return recommend(priced(stored.table, suite, stored.seconds), suite)
+    return recommend(priced(stored.table, suite, stored.seconds), suite, duels=stored_verdicts(run))
 
 
 def analyse(run: Run, suite: Suite) -> tuple[Tradeoff, Recommendation]:
@@ -129,10 +134,11 @@ def analyse(run: Run, suite: Suite) -> tuple[Tradeoff, Recommendation]:
     Raises:
         SuiteError: the suite's price, limits or objective cannot be read.
     """
-    write_records(run, run.records())
+    records = run.records()
+    write_records(run, records)
     stored = stored_evidence(run, suite, slices_of(suite))
     table = complete(stored.table, suite, stored.seconds)
-    recommendation = recommend(table, suite)
+    recommendation = recommend(table, suite, duels=keep_verdicts(run, records))
     write_tradeoffs(run, table)
     write_recommendation(run, recommendation)
     return table, recommendation
@@ -235,6 +241,21 @@ def _cheapest(table: Tradeoff, standing: Standing, tied: Sequence[int]) -> int:
         if prices:
             able = [k for k in prices if prices[k] <= min(prices.values()) * (1 + SAME)]
     return max(able, key=lambda k: standing.expected[k])
+
+
+def _settled(
+    table: Tradeoff, goal: Objective, tied: Sequence[int], choice: int, duels: Sequence[Verdict]
+) -> tuple[int, tuple[str, ...]] | None:
+    """The tied variant that duels say is faster than the chosen one, where speed is what is asked for."""
+    if len(tied) < 2 or not goal.subject.startswith(SPEED_METRICS):
+        return None
+    names = {table.rows[k].variant: k for k in tied}
+    name = winner_of(list(names), table.rows[choice].variant, duels)
+    against = [v for v in duels if v.faster == name and {v.first, v.second} <= set(names)]
+    if not against:
+        return None
+    losers = ", ".join(v.second if v.first == name else v.first for v in against)
+    return names[name], (f"Loaded together and called in turn, {name} is faster than {losers}.",)
 
 
 def _figure(table: Tradeoff, k: int, name: str) -> float | None:

@@ -158,7 +158,11 @@ class Evidence:
     @cached_property
     def _by_kind(self) -> dict[tuple[Kind, str | None], list[Record]]:
         sorted_records = sorted(
-            (r for r in self.records if r.status == "finished"),
+            (
+                r
+                for r in self.records
+                if r.status == "finished" and r.trial.tuning is None and not r.trial.is_aside
+            ),
             key=lambda r: (r.trial.train_size or 0, r.trial.seed or 0, r.trial.round or 0, r.trial.id),
         )
         groups: dict[tuple[Kind, str | None], list[Record]] = {}

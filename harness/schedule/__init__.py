@@ -115,9 +115,9 @@ def run_trials(
             if searched and _ready(searched, run, watcher, settings):
                 from harness.schedule.search import run_search
 
-                run_search(
-                    [t for t in trials if t.tuning is not None], run, watcher, settings, nodes, dispatch
-                )
+                resolved = {t.id: t for t in missing}  # with their GPUs; finished ones are learnt from
+                every = [resolved.get(t.id, t) for t in trials if t.tuning is not None]
+                run_search(every, run, watcher, settings, nodes, dispatch)
             for kind in KINDS:
                 phase = [t for t in missing if t.kind == kind and t.tuning is None]
                 ready = _ready(phase, run, watcher, settings)

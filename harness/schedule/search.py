@@ -35,7 +35,7 @@ class Bracket:
 
     trials: Sequence[Trial]
     search: Search
-    asha: AsyncHyperBandScheduler | None
+    asha: Any
     limit_s: float | None
     waiting: list[Trial] = field(default_factory=list)
     spent_s: float = 0.0
@@ -60,7 +60,7 @@ def bracket_for(trials: Sequence[Trial], records: Sequence[Record], limit_s: flo
         limit_s: seconds after which no further trial starts.
     """
     done = {r.trial.id for r in records if r.status == "finished"}
-    asha = None
+    asha: Any = None  # Tune's types want its own trials, which those of earlier sessions are not
     training = trials[0].spec["training"]
     if training["tuning"]["scheduler"] == "asha" and training.get("epochs", 1) > 1:
         asha = AsyncHyperBandScheduler(
@@ -82,7 +82,7 @@ def bracket_for(trials: Sequence[Trial], records: Sequence[Record], limit_s: flo
     return Bracket(trials, search_for(trials, records), asha, limit_s, waiting, spent)
 
 
-class Proposer(Searcher):  # type: ignore[misc]
+class Proposer(Searcher):
     """Hands out the candidates' trials in turn, so that all searches get on alike."""
 
     def __init__(self, brackets: Mapping[str, Bracket], run: RunFolder) -> None:
@@ -90,7 +90,7 @@ class Proposer(Searcher):  # type: ignore[misc]
         self.brackets, self.run = brackets, run
         self.running: dict[str, tuple[str, Trial]] = {}
 
-    def suggest(self, trial_id: str) -> dict[str, Any] | str | None:
+    def suggest(self, trial_id: str) -> Any:
         ready = [name for name, b in self.brackets.items() if b.waiting and not b.is_spent]
         if not ready:
             return str(Searcher.FINISHED)
@@ -121,11 +121,11 @@ class Proposer(Searcher):  # type: ignore[misc]
         """See `save`."""
 
 
-class PerCandidate(FIFOScheduler):  # type: ignore[misc]
+class PerCandidate(FIFOScheduler):
     """First come, first served; each candidate's own ASHA gives trials up."""
 
     def __init__(self, brackets: Mapping[str, Bracket], run: RunFolder, session: str) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.run, self.session = run, session
         self.asha = {t.id: b.asha for b in brackets.values() for t in b.trials}
 

@@ -39,11 +39,18 @@ class Versions:
 
     def __init__(self, folder: str) -> None:
         self.folder = folder
-        self._known: dict[tuple[str, ...], str] = {}
+        self._known: dict[tuple[str | bool, ...], str] = {}
 
     def __call__(self, kind: str, spec: Mapping[str, Any]) -> str:
         """The code version of a trial of the kind with the specification."""
-        key = (kind, spec["task"], spec["model"], spec["data"]["name"], str(spec.get("runtime")))
+        key = (
+            kind,
+            spec["task"],
+            spec["model"],
+            spec["data"]["name"],
+            str(spec.get("runtime")),
+            _searches(spec),
+        )
         if key not in self._known:
             self._known[key] = code_version(kind, spec, self.folder)
         return self._known[key]
@@ -54,10 +61,16 @@ def code_version(kind: str, spec: Mapping[str, Any], folder: str = "") -> str:
     files = [file for pattern in CODE[kind] for file in _files(pattern, spec, folder)]
     if kind == "train" and spec["model"].partition(":")[0] not in ("sklearn", "onnx"):
         files += [file for pattern in NETWORK for file in _files(pattern, spec, folder)]
+    if kind == "train" and _searches(spec):
+        files.append(ROOT / "tuning.py")
     digests = sorted(
         _digest(file, file.stat().st_mtime_ns) for file in dict.fromkeys(files) if file.is_file()
     )
     return hashlib.sha256("".join(digests).encode()).hexdigest()[:16]
+
+
+def _searches(spec: Mapping[str, Any]) -> bool:
+    return bool((spec.get("training") or {}).get("tuning"))
 
 
 def _files(pattern: str, spec: Mapping[str, Any], folder: str) -> list[Path]:

@@ -78,6 +78,9 @@ class Tuning(Model):
     """A search for better settings, with the same budget for each candidate."""
 
     trials: Count = 8
+    """Settings that are tried for each candidate, the suite's own among them."""
+    seconds: Positive | None = None
+    """No further settings are tried for a candidate once its search took so long."""
     search: Literal["optuna", "random"] = "optuna"
     scheduler: Literal["asha", "fifo"] = "asha"
     space: dict[str, dict[str, Any]]
@@ -166,6 +169,9 @@ class Serving(Model):
     rounds: Count = 3
     """Interleaved repetitions, each in a fresh process: the blocks of the paired comparison."""
     scenarios: Scenarios = Scenarios(single_stream=SingleStream(), offline=Offline())
+    duels: Annotated[int, Field(ge=0)] = 4
+    """Pairs of variants, at most, whose speeds overlap and that are then loaded together and called in
+    turn: that decides which is faster."""
     time_limit: Positive = 300.0
     """Seconds per serve trial; in a suite file also `90s`, `10m`, `1h`."""
 

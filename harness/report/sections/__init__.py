@@ -6,9 +6,11 @@ from collections.abc import Callable, Mapping
 
 from harness.protocols import Section
 from harness.report.evidence import Evidence
+from harness.report.sections.beside import certified, duels
 from harness.report.sections.money import costs
 from harness.report.sections.outlook import flips, next_steps, value
 from harness.report.sections.quality import by_class, calibration, learning_curves, training_size
+from harness.report.sections.search import tuning
 from harness.report.sections.serving import batches, latency, load
 from harness.report.sections.tradeoff import differences, pareto, tradeoff_table
 from harness.report.sections.validity import environment, reproduce, validity
@@ -25,11 +27,14 @@ SECTIONS: Mapping[str, Callable[[Evidence], Section | None]] = {
     "value": value,
     "training_size": training_size,
     "training": learning_curves,
+    "tuning": tuning,
     "by_class": by_class,
     "calibration": calibration,
     "latency": latency,
     "load": load,
     "batches": batches,
+    "duels": duels,
+    "certified": certified,
     "next_steps": next_steps,
     "validity": validity,
     "environment": environment,

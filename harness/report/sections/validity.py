@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -44,11 +45,24 @@ def sentences(e: Evidence) -> Iterator[str]:
     yield f"Finished trials: {done or 'none'}. Failed: {len(e.failed)}." + (
         f" Not run yet: {len(e.missing)}." if e.missing else ""
     )
+    yield from _peeked(e)
     yield from _seeds(e)
     yield "Test data was used once per fitted model, after all choices were made on validation data."
     yield from _noise(e)
     yield from _precision(e)
     yield from _machines(e)
+
+
+def _peeked(e: Evidence) -> Iterator[str]:
+    """A run that looked at its data to decide how much more to take says so."""
+    try:
+        story = json.loads(e.run.read_text("until_decided.json"))
+    except FileNotFoundError:
+        return
+    yield (
+        f"Peeked: {story['bias']}. It ended because: {story['stopped'] or 'it was interrupted'}, after "
+        f"{story['trials']:,} of the {story['exhaustive']:,} trials that the whole suite has."
+    )
 
 
 def _seeds(e: Evidence) -> Iterator[str]:

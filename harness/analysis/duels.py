@@ -1,0 +1,102 @@
+"""What duels said: which of two variants is faster, where their quiet windows overlapped."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from typing import Protocol
+
+from harness.record import Record
+
+SPEED_METRICS = ("latency_", "throughput_", "cost_per_", "cpu_seconds_per_example")
+"""Objectives that a duel bears on."""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """A duel that was fought.
+
+    Args:
+        ratio: time of `second` over that of `first`, with its 95 % interval; floor: of identical copies.
+        faster: a variant, None where they are not separated.
+    """
+
+    first: str
+    second: str
+    ratio: float
+    low: float
+    high: float
+    floor: float
+    faster: str | None
+    calls: int
+
+
+def verdicts(records: Iterable[Record]) -> list[Verdict]:
+    """What the duels of a run said."""
+    found = []
+    for record in records:
+        said = record.facts.get("duel")
+        if record.status != "finished" or record.trial.scenario != "duel" or not said:
+            continue
+        first, second, decided = str(said["first"]), str(said["second"]), str(said["verdict"])
+        faster = {"first": first, "second": second}.get(decided)
+        ratio = said["cpu"]
+        found.append(
+            Verdict(
+                first,
+                second,
+                float(ratio["value"]),
+                float(ratio["low"]),
+                float(ratio["high"]),
+                float(ratio["floor"]),
+                faster,
+                int(said["calls_each"]),
+            )
+        )
+    return sorted(found, key=lambda v: (v.first, v.second))
+
+
+def winner_of(names: Sequence[str], chosen: str, fought: Sequence[Verdict]) -> str:
+    """Of some variants that figures do not separate, the one that no duel says is slower than the chosen."""
+    passed = {chosen}
+    while True:
+        better = next(
+            (
+                v.faster
+                for v in fought
+                if v.faster in names and v.faster not in passed and chosen in (v.first, v.second)
+            ),
+            None,
+        )
+        if better is None:
+            return chosen
+        passed.add(better)
+        chosen = better
+
+
+FILE = "duels.json"
+"""Derived from the records, so that deciding again need not read them all."""
+
+
+class Folder(Protocol):
+    """What of a run folder is needed here."""
+
+    def read_text(self, name: str) -> str: ...
+    def write_text(self, name: str, text: str) -> None: ...
+
+
+def keep_verdicts(run: Folder, records: Iterable[Record]) -> list[Verdict]:
+    """The verdicts among a run's records, written beside them where there are any."""
+    found = verdicts(records)
+    if found:
+        run.write_text(FILE, json.dumps([asdict(v) for v in found], indent=1))
+    return found
+
+
+def stored_verdicts(run: Folder) -> list[Verdict]:
+    """What `keep_verdicts` wrote; none where it had nothing to write."""
+    try:
+        return [Verdict(**entry) for entry in json.loads(run.read_text(FILE))]
+    except FileNotFoundError:
+        return []

@@ -1,0 +1,116 @@
+"""Which variants duel, what their trials are, and what their verdicts settle."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harness.analysis.duels import Verdict, keep_verdicts, stored_verdicts, verdicts, winner_of
+from harness.duels import certify_trials, contenders, duel_trials
+from harness.plan import plan_trials
+from harness.protocols import Estimate, Row, Tradeoff
+from harness.record import Record, SuiteError, Trial
+from harness.store import open_run
+from harness.suite import read_suite
+from harness.suite.schema import Suite
+
+TEXT = """
+name: duels
+task: image_classification
+data: {name: digits}
+training: {seeds: [0]}
+candidates: {a: small_cnn, b: sklearn:LogisticRegression}
+serving:
+  runtimes: [torch, onnx]
+  rounds: 2
+  scenarios: {single_stream: {seconds: 2}, server: {latency_p99_ms: 20, seconds: 4}}
+"""
+
+
+@pytest.fixture
+def suite(tmp_path: Path) -> Suite:
+    (tmp_path / "duels.yaml").write_text(TEXT)
+    return read_suite(tmp_path / "duels.yaml")
+
+
+def served(suite: Suite) -> list[Record]:
+    return [Record(t, "finished") for t in plan_trials(suite) if t.kind == "serve"]
+
+
+def table(**latencies: tuple[float, float, float] | None) -> Tradeoff:
+    """`a_onnx=(value, low, high)`."""
+    rows = []
+    for key, interval in latencies.items():
+        candidate, runtime = key.split("_")
+        cell = Estimate(*interval) if interval else Estimate(None, note="too noisy")
+        estimates = {"latency_p50_ms": cell, "throughput_at_slo_qps": Estimate(100.0)}
+        rows.append(Row(f"{candidate}/{runtime}", candidate, runtime, estimates))
+    return Tradeoff(tuple(rows), ("latency_p50_ms",), {})
+
+
+def test_neighbours_whose_intervals_overlap_contend() -> None:
+    found = table(a_torch=(2.0, 1.8, 2.2), a_onnx=(1.0, 0.9, 1.1), b_onnx=(1.05, 0.95, 1.15), b_torch=None)
+    everyone = [row.variant for row in found.rows]
+    assert contenders(found, everyone, 4) == [("a/onnx", "b/onnx")]
+    assert contenders(found, ["a/onnx", "a/torch"], 4) == [], "1.1 and 1.8 are apart"
+    assert contenders(found, everyone, 0) == []
+
+
+def test_a_duel_is_a_serve_trial_of_the_artifacts_that_were_served(suite: Suite) -> None:
+    records = served(suite)
+    (duel,) = duel_trials([("a/onnx", "b/onnx")], records)
+    of = {r.trial.variant.name: r.trial for r in records if r.trial.variant}
+    assert duel.kind == "serve" and duel.is_aside and duel.label == "serve a/onnx duel with b/onnx"
+    assert duel.spec["artifact"] == of["a/onnx"].spec["artifact"]
+    opponent = duel.spec["scenario"]["opponent"]
+    assert opponent["artifact"] == of["b/onnx"].spec["artifact"] and "scenario" not in opponent
+    assert set(duel.needs) == {duel.spec["artifact"], opponent["artifact"]}
+    assert duel_trials([("a/onnx", "b/onnx")], records)[0].id == duel.id
+    assert duel_trials([("a/onnx", "gone/onnx")], records) == ()
+
+
+def test_certification_runs_both_scenarios_where_a_load_was_measured(suite: Suite) -> None:
+    records, found = served(suite), table(a_onnx=(1.0, 0.9, 1.1))
+    stream, server = certify_trials(suite, "a/onnx", records, found)
+    assert stream.spec["scenario"] == {"name": "certify", "mode": "SingleStream", "seconds": 2.0}
+    assert server.spec["scenario"]["qps"] == 80.0 and server.spec["scenario"]["latency_p99_ms"] == 20.0
+    assert {t.variant.name for t in certify_trials(suite, "all", records, found) if t.variant} == {
+        "a/torch", "a/onnx", "b/sklearn", "b/onnx",
+    }  # fmt: skip
+    with pytest.raises(
+        SuiteError, match="--certify a/onxx: no such variant was served: did you mean `a/onnx`"
+    ):
+        certify_trials(suite, "a/onxx", records, found)
+
+
+def fought(duel: Trial, verdict: str) -> Record:
+    clock: dict[str, Any] = {"value": 1.1, "low": 1.05, "high": 1.15, "floor": 0.01}
+    said = {"verdict": verdict, "first": "a/onnx", "second": "b/onnx", "calls_each": 400}
+    return Record(duel, "finished", facts={"duel": {**said, "cpu": clock, "wall": clock}})
+
+
+def test_a_verdict_settles_an_order(suite: Suite) -> None:
+    (duel,) = duel_trials([("a/onnx", "b/onnx")], served(suite))
+    (said,) = verdicts([*served(suite), fought(duel, "first")])
+    assert said == Verdict("a/onnx", "b/onnx", 1.1, 1.05, 1.15, 0.01, "a/onnx", 400)
+    assert winner_of(["a/onnx", "b/onnx"], "b/onnx", [said]) == "a/onnx"
+    assert winner_of(["a/onnx", "b/onnx"], "a/onnx", [said]) == "a/onnx"
+    assert winner_of(["b/onnx", "c/onnx"], "b/onnx", [said]) == "b/onnx", "a is no contender"
+    undecided = verdicts([fought(duel, "not separated")])
+    assert winner_of(["a/onnx", "b/onnx"], "b/onnx", undecided) == "b/onnx"
+    assert verdicts([replace(fought(duel, "first"), status="failed")]) == []
+
+
+def test_verdicts_are_kept_for_deciding_again(suite: Suite, tmp_path: Path) -> None:
+    (duel,) = duel_trials([("a/onnx", "b/onnx")], served(suite))
+    run = open_run(tmp_path, "duels", "0123456789abcdef")
+    assert stored_verdicts(run) == keep_verdicts(run, []) == []
+    assert keep_verdicts(run, [fought(duel, "first")]) == stored_verdicts(run) != []
+
+
+def test_verdicts_that_run_in_a_circle_end() -> None:
+    circle = [Verdict(x, y, 1.1, 1.05, 1.15, 0.01, x, 400) for x, y in (("a", "b"), ("b", "c"), ("c", "a"))]
+    assert winner_of(["a", "b", "c"], "b", circle) in ("a", "b", "c")

@@ -1,0 +1,173 @@
+"""`--until-decided`: what is measured next, when it ends, and that the trials are ordinary ones."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from small_suites import harness, write_suite
+
+from harness.analysis.measure_next import NextMeasurement
+from harness.plan import plan_trials
+from harness.record import Measurement, Record, Trial
+from harness.store import RunFolder, open_run
+from harness.streams import generator
+from harness.suite import read_suite
+from harness.suite.schema import Suite
+from harness.until_decided import Spent, Story, beginning, seeds_of, spend, story_of, trials_for
+
+TEXT = """
+name: decide
+task: image_classification
+data: {name: digits, train_sizes: [300]}
+training: {seeds: [5, 0, 1, 2, 3, 4, 6, 7, 8, 9, 10, 11]}
+candidates: {good: sklearn:LogisticRegression, fair: sklearn:SVC, poor: sklearn:GaussianNB}
+serving: {runtimes: [torch], rounds: 3, scenarios: {single_stream: {}}}
+machine: {usd_per_hour: 1}
+decision: {objective: maximize accuracy}
+"""
+
+
+@pytest.fixture
+def suite(tmp_path: Path) -> Suite:
+    (tmp_path / "decide.yaml").write_text(TEXT)
+    return read_suite(tmp_path / "decide.yaml")
+
+
+class World:
+    """Runs trials at once: accuracy by candidate, noise by seed."""
+
+    def __init__(self, run: RunFolder, truths: dict[str, float], noise: float) -> None:
+        self.run, self.truths, self.noise = run, truths, noise
+        self.asked: list[set[str]] = []
+
+    def execute(self, trials: Sequence[Trial]) -> None:
+        self.asked.append({t.id for t in trials})
+        for trial in trials:
+            if self.run.record(trial.id) is None:
+                self.run.commit(self.record(trial), self.run.scratch(trial.id))
+
+    def record(self, trial: Trial) -> Record:
+        random = generator(trial.seed or 0, trial.candidate, trial.kind, str(trial.round))
+        values = {
+            "train": Measurement("train_seconds", 10.0, "s"),
+            "score": Measurement(
+                "accuracy", self.truths[trial.candidate] + self.noise * random.standard_normal(), "fraction"
+            ),
+            "serve": Measurement("latency_p50_ms", float(np.exp(random.normal(0, 0.05))), "ms"),
+        }
+        return Record(trial, "finished", (values[trial.kind],), seconds=10.0)
+
+
+def decide(
+    suite: Suite, folder: Path, truths: dict[str, float], noise: float = 0.01, left_s: float = np.inf
+) -> tuple[Story, World]:
+    run = open_run(folder, suite.name, "0123456789abcdef")
+    world = World(run, truths, noise)
+    story = spend(suite, run, world.execute, left_s=lambda: left_s)
+    assert story_of(run) is not None
+    return story, world
+
+
+CLEAR = {"good": 0.95, "fair": 0.8, "poor": 0.6}
+
+
+def test_a_clear_question_is_decided_on_the_first_few_trials(suite: Suite, tmp_path: Path) -> None:
+    story, world = decide(suite, tmp_path, CLEAR)
+    assert story.stopped == "decided"
+    assert story.steps[-1]["choice"] == "good/sklearn"
+    assert story.trials <= story.exhaustive / 3
+    exhaustive = {t.id for t in plan_trials(suite)}
+    assert all(asked <= exhaustive for asked in world.asked), "ordinary trials with ordinary ids"
+    assert len(exhaustive) == story.exhaustive
+
+
+def test_seeds_go_to_those_that_contend(suite: Suite, tmp_path: Path) -> None:
+    story, world = decide(suite, tmp_path, {"good": 0.9, "fair": 0.895, "poor": 0.6}, noise=0.008)
+    counts = {
+        name: sum(r.trial.kind == "train" and r.trial.candidate == name for r in world.run.records())
+        for name in suite.candidates
+    }
+    assert counts["poor"] == 2 < min(counts["good"], counts["fair"])
+    assert len(story.steps) > 1 and story.steps[-1]["trials"] == story.trials < story.exhaustive
+    assert "false alarms" in story.bias
+
+
+def test_the_suites_seeds_are_the_end_without_a_budget(suite: Suite, tmp_path: Path) -> None:
+    story, _ = decide(suite, tmp_path, {"good": 0.9, "fair": 0.9, "poor": 0.9}, noise=0.02)
+    assert story.trials <= story.exhaustive
+    assert story.stopped == "decided" or "the suite's seeds" in story.stopped or "worth" in story.stopped
+
+
+def test_a_spent_budget_ends_it_after_the_first_trials(suite: Suite, tmp_path: Path) -> None:
+    story, world = decide(suite, tmp_path, {"good": 0.9, "fair": 0.899, "poor": 0.6}, left_s=0.0)
+    assert story.stopped == "the budget is spent" and len(world.asked) == 1
+
+
+def test_what_is_left_must_suffice(suite: Suite, tmp_path: Path) -> None:
+    story, _ = decide(suite, tmp_path, {"good": 0.9, "fair": 0.899, "poor": 0.6}, left_s=5.0)
+    assert story.stopped == "what is left of the budget is too little"
+
+
+def test_it_begins_with_two_seeds_and_two_rounds(suite: Suite) -> None:
+    trials = trials_for(suite, beginning(suite))
+    assert {t.seed for t in trials if t.kind == "train"} == {5, 0}
+    assert {t.round for t in trials if t.kind == "serve"} == {0, 1}
+    one = suite.model_copy(update={"serving": suite.serving.model_copy(update={"rounds": 1})})
+    assert beginning(one).first_rounds == 1
+
+
+def test_seeds_beyond_the_suites_follow_its_highest(suite: Suite) -> None:
+    candidate = suite.candidates["good"]
+    assert seeds_of(candidate, 3) == (5, 0, 1)
+    assert seeds_of(candidate, 14)[-2:] == (12, 13)
+
+
+def test_more_rounds_of_one_variant_are_no_more_of_the_others(suite: Suite) -> None:
+    spent = replace(beginning(suite), rounds={"fair/sklearn": 3})
+    served = [t for t in trials_for(suite, spent) if t.kind == "serve"]
+    assert sorted(t.candidate for t in served if t.round == 2) == ["fair"]
+
+
+def test_the_story_is_told_in_a_sentence() -> None:
+    story = Story(60, 18, "decided", [{}])
+    assert story.text == "decided, after 18 trials in one step (the whole suite has 60)"
+    assert isinstance(Spent({}, {}, 2).rounds_of("any"), int)
+    assert NextMeasurement.__dataclass_fields__["units"]
+
+
+REAL = """\
+name: tiny
+task: image_classification
+data: {name: digits, train_sizes: [200]}
+training: {seeds: [0, 1, 2, 3, 4, 5, 6, 7, 8]}
+candidates:
+  logistic: {model: "sklearn:LogisticRegression"}
+  forest: {model: "sklearn:RandomForestClassifier", args: {n_estimators: 20}}
+  stump: {model: "sklearn:DecisionTreeClassifier", args: {max_depth: 2}}
+serving:
+  runtimes: [torch]
+  rounds: 2
+  scenarios:
+    single_stream: {seconds: 0.1, min_calls: 20, max_calls: 100}
+decision:
+  objective: maximize accuracy
+"""
+
+
+@pytest.mark.slow
+def test_a_real_suite_comes_to_the_exhaustive_choice_with_a_third_of_its_trials(tmp_path: Path) -> None:
+    suite = write_suite(tmp_path, REAL)
+    few = harness(tmp_path, "run", suite, "--until-decided", "--json")
+    assert few.code == 0, few.err
+    assert "until decided: decided, after" in few.err
+    report = (Path(few.json["run"]) / "report.html").read_text()
+    assert "Peeked: measuring went on until the question was decided" in report
+    all_of_it = harness(tmp_path, "run", suite, "--json")
+    assert all_of_it.code == 0, all_of_it.err
+    assert few.json["recommendation"]["choice"] == all_of_it.json["recommendation"]["choice"]
+    assert few.json["finished"] <= all_of_it.json["finished"] / 3
+    assert f"{few.json['finished']} finished already" in all_of_it.err, "nothing is measured twice"
