@@ -47,8 +47,13 @@ def headline(e: Evidence) -> tuple[Inline, ...]:
         case "recommend":
             return ("Ship ", Strong(choice), ".")
         case "tie":
-            count = len({choice, *r.tied_with})
-            which = "cheaper of two" if count == 2 else f"cheapest of {count}"
+            count, lighter = len({choice, *r.tied_with}), any("lightest" in reason for reason in r.reasons)
+            which = "lighter" if lighter and count == 2 else "lightest" if lighter else "cheapest"
+            which = (
+                f"{'cheaper' if which == 'cheapest' else which} of two"
+                if count == 2
+                else f"{which} of {count}"
+            )
             return ("A tie. Ship ", Strong(choice), f", the {which} that cannot be told apart.")
         case "none_feasible":
             return ("Ship none of them yet: ", Strong("no variant meets every limit"), ".")
@@ -105,9 +110,8 @@ def _regret(e: Evidence) -> tuple[Inline, ...]:
     regret = e.recommendation.expected_regret
     if regret is None or regret <= 0:
         return ()
-    unit = (
-        "" if e.objective_metric not in e.recommendation.objective else f" in {n.label(e.objective_metric)}"
-    )
+    metric = (e.recommendation.objective or e.suite.decision.objective).split()[-1]
+    unit = " in value" if metric == "value" else f" in {n.label(metric)}"
     return (Muted(f" Should it be wrong, the loss to expect is {n.plain(regret, 2)}{unit}."),)
 
 
@@ -135,8 +139,8 @@ def key_metrics(e: Evidence, most: int = 5) -> tuple[str, ...]:
 
 def _tiles(e: Evidence, row: Row) -> Iterator[Tile]:
     for name in key_metrics(e):
-        shown = n.estimate(row.estimates.get(name))
-        value = n.with_unit(name, shown.value) if shown.number is not None else shown.value
+        shown = n.shown(name, row.estimates.get(name))
+        value = _with_unit(name, shown)
         which = e.limit_on(name)
         probability = e.meets(row.variant, which) if which else None
         if which is None:
@@ -146,6 +150,14 @@ def _tiles(e: Evidence, row: Row) -> Iterator[Tile]:
             continue
         remark = f"limit: {n.limit_bound(which)}; {_met(probability)}"
         yield Tile(n.label(name), value, shown.interval, remark, tone_of(probability))
+
+
+def _with_unit(name: str, shown: n.Shown) -> str:
+    if shown.number is None:
+        return shown.value
+    if n.unit(name) == "USD" and not shown.interval:
+        return n.money(shown.number)
+    return n.with_unit(name, shown.value)
 
 
 def _is_objective(e: Evidence, name: str) -> bool:
@@ -283,7 +295,7 @@ def _times(factor: Any) -> str:
 
 def basis(e: Evidence) -> str:
     """Seeds, data, rounds and machine behind the decision, in one sentence."""
-    seeds = len({r.trial.seed for r in e.records if r.trial.kind == "train" and r.trial.seed is not None})
+    seeds = len({r.trial.seed for r in e.records if r.trial.kind == "train" and r.trial.tuning is None})
     rounds = len({r.trial.round for r in e.records if r.trial.kind == "serve"})
     parts = [n.counted(seeds, "seed") + " per candidate"] if seeds else []
     if e.headline_size:
@@ -322,17 +334,13 @@ def requirements(e: Evidence) -> Section | None:
     rows = []
     for which in e.limits:
         probability = e.meets(row.variant, which)
-        shown = n.estimate(row.estimates.get(which.metric))
+        shown = n.shown(which.metric, row.estimates.get(which.metric))
         others = [e.meets(other.variant, which) for other in e.tradeoff.rows]
         meeting = sum(1 for p in others if p is not None and p >= which.probability)
         rows.append(
             (
                 Cell(n.limit_words(which)),
-                Cell(
-                    n.with_unit(which.metric, shown.value) if shown.number is not None else shown.value,
-                    shown.interval,
-                    shown.number,
-                ),
+                Cell(_with_unit(which.metric, shown), shown.interval, shown.number),
                 Cell(_answer(probability, which.probability), tone=tone_of(probability), strong=True),
                 Cell(n.percent(probability), sort=probability),
                 Cell(f"{meeting} of {len(others)}", sort=meeting),
