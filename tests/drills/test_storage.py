@@ -35,10 +35,12 @@ def mounted(tmp_path: Path) -> Iterator[Callable[[str], Path]]:
         mounts += 1
         return point
 
-    yield mount
-    wait_until_gone(tmp_path)
-    for _ in range(mounts):
-        subprocess.run(["umount", str(point)], check=True)
+    try:
+        yield mount
+        wait_until_gone(tmp_path)
+    finally:
+        for _ in range(mounts):
+            subprocess.run(["umount", "--lazy", str(point)], check=True)
 
 
 def test_a_full_disk(tmp_path: Path, mounted: Callable[[str], Path], note: Callable[..., None]) -> None:
