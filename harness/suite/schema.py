@@ -53,9 +53,11 @@ class Optimizer(Model):
     """How the weights move."""
 
     name: Literal["adamw", "adam", "sgd"] = "adamw"
+    """The way of stepping, torch's own."""
     lr: Positive = 1e-3
     """The highest learning rate of the schedule."""
     weight_decay: NotNegative = 0.01
+    """For matrices and filters; biases, norms and the like are spared."""
     momentum: Annotated[float, Field(ge=0, lt=1)] = 0.9
     """For `sgd` only."""
 
@@ -64,14 +66,18 @@ class Schedule(Model):
     """`warmup` is the share of all steps over which the learning rate rises from 0."""
 
     name: Literal["constant", "linear_warmup_decay", "cosine_warmup_decay"] = "linear_warmup_decay"
+    """How the learning rate goes on after the warm-up."""
     warmup: Annotated[float, Field(ge=0, lt=1)] = 0.1
+    """The share of all steps over which the learning rate rises from 0."""
 
 
 class Augmentation(Model):
     """On tensors, per batch: `flip` mirrors images, `crop` pads by that many pixels and crops."""
 
     flip: bool = False
+    """Mirror half of the images, left to right."""
     crop: Annotated[int, Field(ge=0, le=1024)] = 0
+    """Pad by so many pixels, and crop at random to the old size."""
 
 
 class Tuning(Model):
@@ -82,7 +88,9 @@ class Tuning(Model):
     seconds: Positive | None = None
     """No further settings are tried for a candidate once its search took so long."""
     search: Literal["optuna", "random"] = "optuna"
+    """How the next settings are found."""
     scheduler: Literal["asha", "fifo"] = "asha"
+    """`asha` ends what lags behind at the same epoch, `fifo` lets all finish."""
     space: dict[str, dict[str, Any]]
     """A training setting → its distribution: `optimizer.lr: {loguniform: [1e-4, 1e-2]}`."""
 
@@ -91,8 +99,11 @@ class ResourceClaim(Model):
     """What one training trial claims; `gpus: null` means one if the node has any."""
 
     cpus: Count = 1
+    """Cores, and so threads."""
     gpus: NotNegative | None = None
+    """None: one if any node has one."""
     memory_mb: Annotated[int, Field(ge=0)] = 0
+    """0: not reserved."""
 
 
 class Training(Model):
@@ -101,28 +112,38 @@ class Training(Model):
     seeds: Annotated[tuple[Seed, ...], Field(min_length=1)] = (0, 1, 2)
     """One training trial for each; two or more let the report say how sure it is."""
     epochs: Count = 5
+    """Passes over the training rows; the best by validation is kept."""
     batch_size: Count = 128
+    """Training rows per step."""
     optimizer: Optimizer = Optimizer()
+    """What turns gradients into steps."""
     schedule: Schedule = Schedule()
+    """How the learning rate goes."""
     precision: Literal["auto", "fp32", "bf16"] = "auto"
     """`auto` tries bf16 and keeps what is faster."""
     gradient_clip: NotNegative = 1.0
+    """The largest norm of a step's gradient; 0 does not clip."""
     label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    """The share of each label that is spread over all classes."""
     augmentation: Augmentation = Augmentation()
+    """What is done to training images."""
     resources: ResourceClaim = ResourceClaim()
+    """What one training trial claims."""
     time_limit: Positive = 3600.0
     """Seconds; in a suite file also `90s`, `10m`, `1h`. A longer trial becomes a failed record."""
     tuning: Tuning | None = None
+    """A search for better settings; none: the suite's are used as they are."""
 
 
 class Candidate(Model):
-    """`model` is a reference (DESIGN §4); `training` is complete: shared settings and overrides."""
+    """`model` is a reference; once read, `training` is complete: shared settings and overrides."""
 
     model: str = ""
     """NAME, timm:NAME, hf:NAME_OR_PATH, sklearn:Estimator, onnx:FILE or package.module:function."""
     args: dict[str, Any] = Field(default_factory=dict)
     """Keyword arguments of the model's builder."""
     training: Training = Training()
+    """Settings of its own, over the shared ones."""
     retrieval: dict[str, Any] | None = None
     """For `task: recommendation`: the first stage."""
     ranking: dict[str, Any] | None = None
@@ -133,42 +154,57 @@ class SingleStream(Model):
     """Closed loop, batch 1."""
 
     seconds: Positive = 3.0
+    """Of measuring, longer where `min_calls` or a p99 needs it."""
     min_calls: Count = 100
+    """At least so many; a p99 needs 662."""
     max_calls: Count = 20000
+    """At most so many."""
 
 
 class Offline(Model):
     """Throughput over batch sizes; the headline is the best of them."""
 
     batch_sizes: Annotated[tuple[Count, ...], Field(min_length=1)] = (1, 32)
+    """Examples per call, each tried."""
     seconds: Positive = 2.0
+    """Of measuring, over all batch sizes."""
 
 
 class Server(Model):
     """Open loop, Poisson arrivals: the highest load that keeps the p99 under the limit."""
 
     latency_p99_ms: Positive = 10.0
+    """The limit, counted from the scheduled arrival; a suite with a server must give it."""
     max_batch: Count = 8
+    """Requests that may be answered together."""
     max_wait_ms: NotNegative = 1.0
+    """A batch starts when it is full or its oldest request has waited so long."""
     seconds: Positive = 20.0
+    """Of measuring, over all loads that are tried."""
 
 
 class Scenarios(Model):
     """How the models are loaded while they are measured."""
 
     single_stream: SingleStream | None = None
+    """Latency: one request at a time."""
     offline: Offline | None = None
+    """Throughput: everything is there at once."""
     server: Server | None = None
+    """Capacity: random arrivals under a limit of latency."""
 
 
 class Serving(Model):
     """On which runtimes the candidates are served, and how they are measured there."""
 
     runtimes: Annotated[tuple[str, ...], Field(min_length=1)] = ("torch", "onnx")
+    """What executes the fitted models: `python -m harness list runtimes` names them."""
     threads: Annotated[int, Field(ge=1, le=4096)] = 1
+    """Of each serving process, on every runtime."""
     rounds: Count = 3
     """Interleaved repetitions, each in a fresh process: the blocks of the paired comparison."""
     scenarios: Scenarios = Scenarios(single_stream=SingleStream(), offline=Offline())
+    """How the models are loaded; by default single_stream and offline."""
     duels: Annotated[int, Field(ge=0)] = 4
     """Pairs of variants, at most, whose speeds overlap and that are then loaded together and called in
     turn: that decides which is faster."""
@@ -180,17 +216,24 @@ class Machine(Model):
     """A row of the price catalogue, or a price of one's own; a machine class to ask for."""
 
     price: str | None = None
+    """`provider/instance` of the catalogue, `aws/c7i.large`; not together with `usd_per_hour`."""
     usd_per_hour: NotNegative | None = None
+    """A price of your own."""
     machine_class: str | None = Field(default=None, alias="class")
+    """Serve on this class of machine only; `python -m harness doctor` prints a machine's."""
 
 
 class Traffic(Model):
     """The load that the service must carry: what turns throughput into money."""
 
     qps: Positive = 10.0
+    """Requests per second in the mean: what the price of a million answers is divided by."""
     peak_qps: Positive | None = None
+    """What the machines must carry; none: `qps`."""
     headroom: Positive = 1.0
+    """The share of a machine's throughput that may be used."""
     spare: Annotated[int, Field(ge=0)] = 0
+    """Machines beyond those that the peak needs."""
 
 
 class Decision(Model):
@@ -203,6 +246,7 @@ class Decision(Model):
     value: str | None = None
     """An expression over metrics, for instance `120*accuracy - cost_per_month_usd`."""
     traffic: Traffic = Traffic()
+    """The load that the service must carry."""
     tolerance: NotNegative = 0.0
     """The expected regret, in units of the objective, at which the question counts as decided."""
     fallback: float | None = None
@@ -216,13 +260,21 @@ class Suite(Model):
     name: str
     """Names the results folder: letters, digits, `_`, `-`, `.`."""
     question: str = ""
+    """In words, for the report."""
     task: TaskName
+    """What is learnt; it must be the data set's."""
     data: Data
+    """What is learnt from."""
     training: Training = Training()
+    """Shared by all candidates."""
     candidates: Annotated[dict[str, Candidate], Field(min_length=1)]
+    """What is compared, each under a name of your own."""
     serving: Serving = Serving()
+    """How speed is measured."""
     machine: Machine = Machine()
+    """What serving costs an hour."""
     decision: Decision = Decision()
+    """What is required, and what is best."""
     budget: Positive | None = None
     """Seconds for the whole run; in a suite file also `90s`, `10m`, `1h`."""
     track: dict[str, dict[str, Any]] = Field(default_factory=dict)
