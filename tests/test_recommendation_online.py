@@ -31,7 +31,7 @@ def _repeat(treatment_better: float, repetitions: int = 200) -> list[online.Expe
         population, np.random.default_rng(1 if treatment_better == 1 else 2), treatment_better
     )
     return [
-        online.run_test(population, control, treatment, 2000, rng, salt=str(i)) for i in range(repetitions)
+        online.run_test(population, control, treatment, 1200, rng, salt=str(i)) for i in range(repetitions)
     ]
 
 
@@ -91,9 +91,9 @@ def test_required_sessions_give_the_power_they_promise() -> None:
     control = _funnel(population, np.random.default_rng(1))
     treatment = Funnel(**{**vars(control), "click": control.click * 1.1, "order": control.order * 1.1})
     n = online.required_sessions(control, 0.1, "ctr")
-    tests = [online.run_test(population, control, treatment, 2 * n, rng, salt=str(i)) for i in range(60)]
+    tests = [online.run_test(population, control, treatment, 2 * n, rng, salt=str(i)) for i in range(30)]
     found = np.mean([t.lifts[0].verdict == "better" for t in tests if t.lifts])
-    assert 0.65 < found < 0.93  # .8 ± 2.9 standard errors
+    assert 0.58 < found < 0.98  # .8 ± 3 standard errors of 30 tests
     assert online.required_sessions(control, 0.05, "ctr") == pytest.approx(4 * n, rel=0.01)
     assert online.required_sessions(control, 0.1, "revenue_per_session_usd") > n
 
