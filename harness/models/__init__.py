@@ -1,7 +1,10 @@
 """Models by name: each module has `build(task, *, …) -> torch.nn.Module`."""
 
 MODELS: dict[str, str] = {
-    "small_cnn": "harness.models.small_cnn",
+    "bilstm": "harness.models.bilstm",
+    "lstm": "harness.models.lstm",
     "resnet": "harness.models.resnet",
+    "small_cnn": "harness.models.small_cnn",
+    "transformer_encoder": "harness.models.transformer_encoder",
     "vit": "harness.models.vit",
 }

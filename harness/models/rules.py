@@ -13,7 +13,7 @@ from typing import Any
 from harness.models.names import check_timm_name, nearest
 from harness.protocols import Task
 
-IMAGES, TEXT, TABLES = "image_classification", "text_classification", "tabular"
+IMAGES, TEXTS = "image_classification", "text_classification"
 
 
 def check(ref: str, task: Task, args: Mapping[str, Any]) -> None:
@@ -26,17 +26,23 @@ def check(ref: str, task: Task, args: Mapping[str, Any]) -> None:
     Raises:
         ValueError: the model cannot take these inputs; the message names the cure.
     """
-    kind, _, name = ref.rpartition(":")
+    kind, _, name = ref.partition(":")
     if kind == "timm":
         _images_only(ref, task)
         check_timm_name(name)
+    elif kind == "hf":
+        _apply(ref, _hf, task, args)
     elif ref in RULES:
-        known = list(inspect.signature(RULES[ref]).parameters)[1:]
-        for name in args:
-            if name not in known:
-                hint = nearest(name, known) or f": it takes {', '.join(known)}"
-                raise ValueError(f"{ref} has no argument {name!r}{hint}")
-        RULES[ref](task, **args)
+        _apply(ref, RULES[ref], task, args)
+
+
+def _apply(ref: str, rule: Callable[..., None], task: Task, args: Mapping[str, Any]) -> None:
+    known = list(inspect.signature(rule).parameters)[1:]
+    for name in args:
+        if name not in known:
+            hint = nearest(name, known) or f": it takes {', '.join(known)}"
+            raise ValueError(f"{ref} has no argument {name!r}{hint}")
+    rule(task, **args)
 
 
 def _small_cnn(task: Task, *, width: int = 64) -> None:
@@ -73,6 +79,50 @@ def _vit(
     _share("vit", dropout=dropout)
 
 
+def _bilstm(
+    task: Task, *, dim: int = 128, hidden: int = 128, layers: int = 1, dropout: float = 0.4,
+    max_length: int = 128, min_count: int = 2,
+) -> None:  # fmt: skip
+    _texts_only("an LSTM", task)
+    _positive("an LSTM", dim=dim, hidden=hidden, layers=layers, max_length=max_length, min_count=min_count)
+    _share("an LSTM", dropout=dropout)
+
+
+def _transformer_encoder(
+    task: Task, *, dim: int = 128, depth: int = 2, heads: int = 4, mlp_ratio: float = 2.0,
+    dropout: float = 0.3, max_length: int = 128, min_count: int = 2,
+) -> None:  # fmt: skip
+    name = "transformer_encoder"
+    _texts_only(name, task)
+    _positive(name, dim=dim, depth=depth, heads=heads, mlp_ratio=mlp_ratio)
+    _positive(name, max_length=max_length, min_count=min_count)
+    _heads_divide(name, dim, heads)
+    _share(name, dropout=dropout)
+
+
+def _hf(
+    task: Task, *, max_length: int = 128, pooling: str = "mean", dropout: float = 0.1, freeze: int = 0,
+    layer_decay: float = 1.0, pretrained: bool = True,
+) -> None:  # fmt: skip
+    _texts_only("a pretrained text encoder", task)
+    if max_length < 3:
+        raise ValueError(f"hf: max_length is {max_length}, write 3 or more: two tokens are marks")
+    if pooling not in ("mean", "first"):
+        raise ValueError(f"hf: pooling is {pooling!r}, write mean or first")
+    if freeze < -1:
+        raise ValueError(f"hf: freeze is {freeze}, write a number of layers, or -1 for the whole encoder")
+    if not 0 < layer_decay <= 1:
+        raise ValueError(
+            f"hf: layer_decay is {layer_decay}, write a ratio above 0 and up to 1, for instance 0.9"
+        )
+    _share("hf", dropout=dropout)
+
+
+def _texts_only(name: str, task: Task) -> None:
+    if task.name != TEXTS:
+        raise ValueError(f"{name} takes texts, the task is {task.name}: choose a model for that task")
+
+
 def _images_only(name: str, task: Task) -> None:
     if task.name != IMAGES:
         raise ValueError(f"{name} takes images, the task is {task.name}: choose a model for that task")
@@ -105,4 +155,11 @@ def _heads_divide(name: str, dim: int, heads: int) -> None:
         raise ValueError(f"{name}: {heads} heads do not divide dim {dim}: write heads as one of {fitting}")
 
 
-RULES: dict[str, Callable[..., None]] = {"small_cnn": _small_cnn, "resnet": _resnet, "vit": _vit}
+RULES: dict[str, Callable[..., None]] = {
+    "bilstm": _bilstm,
+    "lstm": _bilstm,
+    "resnet": _resnet,
+    "small_cnn": _small_cnn,
+    "transformer_encoder": _transformer_encoder,
+    "vit": _vit,
+}

@@ -69,6 +69,8 @@ def build(task: Task, name: str, args: Mapping[str, Any]) -> nn.Module:
 
 def _takes_image_size(timm: Any, name: str) -> bool:
     """Whether the architecture is built for one image size, as vision transformers are."""
+    if name.startswith(("hf_hub:", "hf-hub:")):
+        return False
     architecture = name.split(".")[0]
     if not timm.is_model(architecture):
         raise ValueError(f"timm has no model {architecture!r}{nearest(architecture, timm.list_models())}")

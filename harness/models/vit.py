@@ -8,37 +8,9 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
+from harness.models.attention import Layer
 from harness.protocols import Task
-
-
-class Layer(nn.Module):
-    """Attention and a two-layer perceptron, each normalised before and added to what came in."""
-
-    def __init__(self, dim: int, heads: int, mlp_ratio: float, dropout: float) -> None:
-        super().__init__()
-        self.heads = heads
-        self.attention_norm = nn.LayerNorm(dim)
-        self.qkv = nn.Linear(dim, 3 * dim)
-        self.out = nn.Linear(dim, dim)
-        hidden = int(dim * mlp_ratio)
-        self.mlp = nn.Sequential(
-            nn.LayerNorm(dim), nn.Linear(dim, hidden), nn.GELU(), nn.Dropout(dropout), nn.Linear(hidden, dim)
-        )
-        self.dropout = nn.Dropout(dropout)
-
-    def forward(self, x_BLD: Tensor) -> Tensor:
-        """(batch, tokens, dim) → the same shape."""
-        B, L, D = x_BLD.shape
-        qkv: Tensor = self.qkv(self.attention_norm(x_BLD))
-        q_BHLd, k_BHLd, v_BHLd = (
-            qkv.reshape(B, L, 3, self.heads, D // self.heads).permute(2, 0, 3, 1, 4).unbind(0)
-        )
-        mixed_BHLd = F.scaled_dot_product_attention(q_BHLd, k_BHLd, v_BHLd)
-        x_BLD = x_BLD + self.dropout(self.out(mixed_BHLd.transpose(1, 2).reshape(B, L, D)))
-        result: Tensor = x_BLD + self.dropout(self.mlp(x_BLD))
-        return result
 
 
 class VisionTransformer(nn.Module):
