@@ -165,6 +165,19 @@ def report(
     return 0
 
 
+@app.command(epilog=examples("watch latest", "watch cnn_vs_vit --once"))
+def watch(
+    run: RunName,
+    out: Out = "results",
+    once: Annotated[bool, flag("--once", "One look, for scripts.")] = False,
+) -> int:
+    """Look on at a run from another terminal, from its files alone."""
+    from harness.store import find_run
+
+    code: int = room("harness.watch", "watch")(find_run(run, out), once=once)
+    return code
+
+
 @app.command(
     epilog=examples(
         "recommend latest --where 'latency_p99_ms<=5'",
