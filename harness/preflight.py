@@ -12,13 +12,17 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from harness.protocols import Task
 from harness.record import HarnessError, SuiteError, Trial
 from harness.suite.schema import Suite
 
 LIMIT_S = 180.0
+
+SOME_WORDS = 1000
 
 SKIPPED = ("onnx:", "hf:")
 """Finished files are checked when they are adopted; a language model is too large to build for nothing."""
@@ -64,14 +68,13 @@ def build(request: Mapping[str, Any]) -> dict[str, str]:
     for name, candidate in request["candidates"].items():
         try:
             if candidate["model"].startswith("sklearn:"):
-                from harness.tasks.estimators import build_estimator
-
-                estimator = candidate["model"].removeprefix("sklearn:")
-                build_estimator(estimator, candidate["args"], candidate["seed"] or 0, 1)
+                _build_estimator(candidate, task)
             else:
                 from harness.models.build import build_model
 
-                build_model(candidate["model"], task, candidate["args"], search)
+                build_model(
+                    candidate["model"], _with_words(task, candidate["args"]), candidate["args"], search
+                )
         except Exception as error:
             first = (str(error).strip().splitlines() or ["no message"])[0]
             text = (
@@ -79,6 +82,23 @@ def build(request: Mapping[str, Any]) -> dict[str, str]:
             )
             wrong[name] = f"{text}{_where(error, search)}"
     return wrong
+
+
+def _build_estimator(candidate: Mapping[str, Any], task: Task) -> None:
+    from harness.tasks import text
+    from harness.tasks.estimators import build_estimator
+
+    args = dict(candidate["args"])
+    if text.is_text(task):
+        text.tfidf(args.pop("tfidf", {}))
+    build_estimator(candidate["model"].removeprefix("sklearn:"), args, candidate["seed"] or 0, 1)
+
+
+def _with_words(task: Task, args: Mapping[str, Any]) -> Task:
+    """The task with a vocabulary of some size: the true one is known once the training texts are read."""
+    if task.name != "text_classification":
+        return task
+    return replace(task, vocab_size=SOME_WORDS, max_length=int(args.get("max_length", 128)))
 
 
 def _where(error: BaseException, search: Path | None) -> str:

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import torch
 
+from harness import preflight
 from harness.metrics import METRICS
 from harness.protocols import Job, Outcome
 from harness.record import Trial, TrialError
@@ -160,6 +161,17 @@ def test_an_estimator_weighs_words_and_serves_texts_without_torch(table: Path, t
 def test_a_finished_onnx_file_is_refused_for_texts(table: Path, tmp_path: Path) -> None:
     with pytest.raises(TrialError, match="brings no tokenizer"):
         train(spec("onnx:model.onnx", table, {}), tmp_path / "train")
+
+
+def test_text_candidates_are_built_before_a_run_and_mistakes_are_said(table: Path) -> None:
+    wanted = {
+        "bilstm": {"model": "bilstm", "args": SMALL["bilstm"], "seed": 0},
+        "words": {"model": "sklearn:LogisticRegression", "args": {"C": 2, "tfidf": {"min_df": 1}}, "seed": 0},
+        "wrong": {"model": "sklearn:LogisticRegression", "args": {"tfidf": {"ngrams": 2}}, "seed": 0},
+    }
+    request = {"data": {"name": "text_csv", "args": {"path": str(table)}}, "folder": "", "candidates": wanted}
+    wrong = preflight.build(request)
+    assert set(wrong) == {"wrong"} and "no argument ngrams" in wrong["wrong"]
 
 
 def test_one_class_only_is_said(tmp_path: Path) -> None:

@@ -40,7 +40,7 @@ def text_slices(texts: Sequence[str]) -> dict[str, Array]:
     """Name of a slice → mask (n,): with and without each tag, and by length in words."""
     tags = [text_tags(text) for text in texts]
     words = np.array([len(text.split()) for text in texts])
-    slices = {}
+    slices: dict[str, Array] = {}
     for tag in ("negation", "contrast", "question"):
         mask = np.array([tag in t for t in tags], dtype=bool)
         slices |= {tag: mask, f"no {tag}": ~mask}

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from harness.protocols import Section
 from harness.report.evidence import Evidence
 from harness.report.sections.beside import certified, duels
+from harness.report.sections.errors import adjusted, disagreements, slices, worst
 from harness.report.sections.money import costs
 from harness.report.sections.outlook import flips, next_steps, value
 from harness.report.sections.quality import by_class, calibration, learning_curves, training_size
@@ -30,6 +31,10 @@ SECTIONS: Mapping[str, Callable[[Evidence], Section | None]] = {
     "tuning": tuning,
     "by_class": by_class,
     "calibration": calibration,
+    "temperature": adjusted,
+    "slices": slices,
+    "worst_errors": worst,
+    "disagreements": disagreements,
     "latency": latency,
     "load": load,
     "batches": batches,
