@@ -7,8 +7,10 @@ import runpy
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
+from harness.protocols import Task
 from harness.suite.json_schema import suite_schema
 
 ROOT = Path(__file__).parent.parent
@@ -51,3 +53,69 @@ def test_every_relative_link_leads_to_a_file_and_a_heading(page: Path) -> None:
         target = page.parent / path if path else page
         assert target.exists(), f"{page.name}: {link}"
         assert not anchor or anchor in headings(target), f"{page.name}: {link}"
+
+
+def example(heading: str) -> str:
+    """The Python example below a heading of docs/extending.md."""
+    page = (ROOT / "docs" / "extending.md").read_text(encoding="utf-8")
+    chapter = page.split(f"\n## {heading}\n")[1].split("\n## ")[0]
+    found = re.findall(r"^```python\n(.*?)^```$", chapter, re.MULTILINE | re.DOTALL)
+    assert len(found) == 1, heading
+    return str(found[0])
+
+
+def defined(heading: str) -> dict[str, Any]:
+    names: dict[str, Any] = {}
+    exec(compile(example(heading), f"docs/extending.md: {heading}", "exec"), names)
+    return names
+
+
+def test_the_model_of_the_page_is_built_from_beside_a_suite(tmp_path: Path) -> None:
+    from harness.models.build import build_model
+
+    (tmp_path / "models_of_the_page.py").write_text(example("A model"))
+    task = Task("image_classification", 3, ("a", "b", "c"), (1, 4, 4))
+    network = build_model("models_of_the_page:mlp", task, {"width": 8}, search=tmp_path)
+    assert sum(p.numel() for p in network.parameters()) == 16 * 8 + 8 + 8 * 3 + 3
+
+
+def test_the_data_set_of_the_page_loads_and_notices_changes(tmp_path: Path) -> None:
+    made = defined("A data set")
+    path = str(tmp_path / "windows.npz")
+    x, y = np.arange(120.0).reshape(40, 3), np.arange(40) % 2
+    np.savez(path, x=x, y=y)
+    before, data = made["checksum"](path=path), made["load"](path=path)
+    assert (len(data.train), len(data.test)) == (32, 8)
+    assert data.task == made["task"](path=path) and data.task.input_shape == (3,)
+    np.savez(path, x=x + 1, y=y)
+    assert made["checksum"](path=path) != before
+
+
+def test_the_metric_of_the_page_is_right_on_paper() -> None:
+    p = np.array([[0.5, 0.3, 0.2], [0.5, 0.3, 0.2], [0.1, 0.2, 0.7]])
+    assert defined("A metric")["top2_accuracy"](p, np.array([1, 2, 2])) == pytest.approx(2 / 3)
+
+
+def test_the_runtime_of_the_page_answers_like_torch(tmp_path: Path) -> None:
+    from harness.models.build import build_model
+    from harness.tasks.fitted import Meta, save_network
+
+    task = Task("image_classification", 3, ("a", "b", "c"), (1, 8, 8))
+    network = build_model("small_cnn", task, {"width": 8})
+    save_network(
+        tmp_path / "fitted", network, Meta("torch", "small_cnn", {"width": 8}, task, (0.5,), (0.25,))
+    )
+    facts = defined("A runtime")["prepare"](tmp_path / "fitted", tmp_path / "artifact")
+    assert facts["parity_max_abs"] < 1e-5
+
+
+def test_the_section_of_the_page_lists_what_took_longest() -> None:
+    from types import SimpleNamespace
+
+    def record(label: str, seconds: float) -> Any:
+        return SimpleNamespace(status="finished", seconds=seconds, trial=SimpleNamespace(label=label))
+
+    slowest = defined("A report section")["slowest"]
+    assert slowest(SimpleNamespace(records=())) is None
+    made = slowest(SimpleNamespace(records=(record("quick", 1.0), record("slow", 90.0))))
+    assert made.markdown.index("slow") < made.markdown.index("quick")
