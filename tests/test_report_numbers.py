@@ -101,4 +101,4 @@ def test_small_words() -> None:
     assert n.counted(1, "seed") == "1 seed" and n.counted(1200, "seed") == "1,200 seeds"
     assert n.listed(["a", "b", "c"]) == "a, b and c"
     assert n.seconds(200) == "3\u202fmin 20\u202fs"
-    assert n.money(-1234.5) == "−$1,234" and n.money(0.089) == "$0.089"
+    assert n.money(-1234.5) == "−$1,234" and n.money(0.089) == "$0.089" and n.money(65.2) == "$65.20"

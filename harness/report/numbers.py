@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from harness.analysis.criteria import DEFAULT_PROBABILITY, Constraint, stem
 from harness.metrics import METRICS, metric
@@ -66,6 +66,8 @@ def label(name: str) -> str:
 
 def unit(name: str) -> str:
     """A metric's unit as a column header shows it; empty for shares and counts."""
+    if name in SCALES:
+        return SCALES[name][1]
     try:
         known = metric(stem(name)).unit
     except SuiteError:
@@ -130,6 +132,19 @@ class Shown:
     number: float | None = None
 
 
+SCALES = {"cpu_seconds_per_example": (1e6, "µs")}
+"""Metrics that are read in another unit than they are stored in."""
+
+
+def shown(name: str, e: Estimate | None) -> Shown:
+    """A metric's estimate in the unit that `unit(name)` names; `number` stays as stored."""
+    if e is None or e.value is None or name not in SCALES:
+        return estimate(e)
+    factor, _ = SCALES[name]
+    low, high = (None if x is None else x * factor for x in (e.low, e.high))
+    return replace(estimate(replace(e, value=e.value * factor, low=low, high=high)), number=e.value)
+
+
 def estimate(e: Estimate | None) -> Shown:
     """An estimate's figure and its 95 % interval, or why there is none."""
     if e is None:
@@ -160,9 +175,11 @@ def signed(value: float, decimals: int | None = None) -> str:
 
 
 def money(value: float) -> str:
-    """An amount in USD: `$0.12`, `$1,240`."""
-    size = abs(value)
-    text = fixed(size, 0) if size >= 100 else fixed(size, 2) if size >= 0.1 else plain(size, 2)
+    """An amount in USD: `$0.248`, `$0.50`, `$65.20`, `$1,240`."""
+    text = plain(abs(value))
+    whole, point, cents = text.partition(".")
+    if point and cents.isdigit():
+        text = f"{whole}.{cents.rstrip('0').ljust(2, '0')}"
     return f"{MINUS if value < 0 else ''}${text}"
 
 
@@ -178,10 +195,10 @@ def quantity(name: str, value: float) -> str:
 
 def with_unit(name: str, figure: str) -> str:
     """A figure with its metric's unit: `10 ms`, `$0.124`."""
-    shown = unit(name)
-    if shown == "USD":
+    after = unit(name)
+    if after == "USD":
         return figure if "$" in figure else f"${figure}"
-    return figure + (f"\u202f{shown}" if shown else "")
+    return figure + (f"\u202f{after}" if after else "")
 
 
 def percent(probability: float | None) -> str:

@@ -247,8 +247,7 @@ def tradeoff_plane(
 ) -> Figure:
     """Variants in the plane of two metrics: error bars, the front, limits shaded, leading ones named."""
     figure, ax = axes(width, height)
-    for p in points:
-        _point(ax, p)
+    _draw_points(ax, points)
     _scale(ax, x, y)
     _pad(ax, points, x, y)
     front = sorted((p.x, p.y) for p in points if p.front)
@@ -261,35 +260,26 @@ def tradeoff_plane(
     return figure
 
 
-def _point(ax: Axes, p: Point) -> None:
-    alpha = 1.0 if p.feasible else 0.55
-    x_error = [[p.x - p.x_interval[0]], [p.x_interval[1] - p.x]] if p.x_interval else None
-    y_error = [[p.y - p.y_interval[0]], [p.y_interval[1] - p.y]] if p.y_interval else None
-    if x_error or y_error:
-        ax.errorbar(
-            p.x, p.y, xerr=_positive(x_error), yerr=_positive(y_error), fmt="none", ecolor=p.colour,
-            elinewidth=1.2, capsize=0, alpha=0.6 * alpha, zorder=3,
+def _draw_points(ax: Axes, points: Sequence[Point]) -> None:
+    """Error bars, marks and the choice's ring; a collection each, as a mark by itself costs 5 ms."""
+    across = [(p.y, *p.x_interval, p.colour) for p in points if p.x_interval]
+    upright = [(p.x, *p.y_interval, p.colour) for p in points if p.y_interval]
+    alpha = 0.55 if len(points) <= 40 else 0.25
+    for drawn_lines, bars in ((ax.hlines, across), (ax.vlines, upright)):
+        if bars:
+            at, low, high, colours = zip(*bars, strict=True)
+            drawn_lines(at, low, high, colors=colours, linewidth=1.2, alpha=alpha, zorder=3)
+    for p in points:
+        if p.chosen:
+            ax.scatter([p.x], [p.y], s=290, facecolors="none", edgecolors=INK, linewidths=1.4, zorder=6)
+    for marker, feasible in sorted({(p.marker, p.feasible) for p in points}):
+        same = [p for p in points if (p.marker, p.feasible) == (marker, feasible)]
+        shades = [p.colour for p in same]
+        ax.scatter(
+            [p.x for p in same], [p.y for p in same], s=72, marker=MATPLOTLIB_MARKERS[marker], zorder=5,
+            facecolors=shades if feasible else PAPER, edgecolors=PAPER if feasible else shades,
+            linewidths=1.0 if feasible else 1.6,
         )  # fmt: skip
-    marker = MATPLOTLIB_MARKERS[p.marker]
-    if p.chosen:
-        ax.plot(
-            p.x,
-            p.y,
-            "o",
-            markersize=17,
-            markerfacecolor="none",
-            markeredgecolor=INK,
-            markeredgewidth=1.4,
-            zorder=4,
-        )
-    ax.plot(
-        p.x, p.y, marker, markersize=8.5, color=p.colour if p.feasible else PAPER, zorder=5,
-        markeredgecolor=PAPER if p.feasible else p.colour, markeredgewidth=1 if p.feasible else 1.6,
-    )  # fmt: skip
-
-
-def _positive(error: list[list[float]] | None) -> list[list[float]] | None:
-    return [[max(0.0, v) for v in side] for side in error] if error else None
 
 
 def _scale(ax: Axes, x: Axis, y: Axis) -> None:

@@ -82,7 +82,7 @@ def verdict(tradeoff: Tradeoff, recommendation: Recommendation) -> list[str | tu
             others = [v for v in recommendation.tied_with if v != choice]
             more = f" and {len(others) - 3} more" if len(others) > 3 else ""
             named = ", ".join(others[:3]) + more if more else n.listed(others)
-            return ["A tie. Ship ", (choice, "bold green"), f", the cheapest; not told apart from {named}."]
+            return ["A tie. Ship ", (choice, "bold green"), f", not told apart from {named}."]
         case "none_feasible":
             return [("Ship none of them: no variant meets every limit.", "bold yellow")]
         case _:
@@ -127,7 +127,7 @@ def _table(summary: Summary, width: int) -> Table:
         chosen = row.variant == summary.recommendation.choice
         probability = row.feasible_probability if limited else row.best_probability
         last = n.percent(probability) if probability is not None else "–"
-        cells = [_cell(row.estimates.get(name)) for name in metrics]
+        cells = [_cell(name, row.estimates.get(name)) for name in metrics]
         variant = Text(("* " if chosen else "  ") + row.variant)
         table.add_row(variant, *cells, Text(last), style="bold" if chosen else "")
     return table
@@ -138,7 +138,7 @@ def _fitting(summary: Summary, rows: Sequence[Row], width: int) -> list[str]:
     names = min(MOST_NAME, 2 + max((len(row.variant) for row in rows), default=7))
     left, kept = width - names - 17, list[str]()
     for name in _wanted(summary):
-        cells = [_cell(row.estimates.get(name)).plain for row in rows]
+        cells = [_cell(name, row.estimates.get(name)).plain for row in rows]
         left -= 3 + max([len(_head(name)), *map(len, cells)])
         if kept and left < 0:
             break
@@ -151,10 +151,10 @@ def _head(name: str) -> str:
     return f"{n.label(name)}, {unit}" if unit else n.label(name)
 
 
-def _cell(estimate: Estimate | None) -> Text:
+def _cell(name: str, estimate: Estimate | None) -> Text:
     from rich.text import Text
 
-    shown = n.estimate(estimate)
+    shown = n.shown(name, estimate)
     if shown.number is None:
         failed = shown.value.startswith("failed")
         return Text("failed" if failed else shown.value[:24], style="red" if failed else "dim")

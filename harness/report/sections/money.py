@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
+
 from harness.analysis.cost import Price, amortisation_requests, price_of
 from harness.analysis.sensitivity import PRICE_BAND, at_price_band, depends_on_money
 from harness.protocols import Row, Section
@@ -9,7 +12,7 @@ from harness.record import SuiteError
 from harness.report import numbers as n
 from harness.report.blocks import Block, Cell, Column, Table, section, text
 from harness.report.evidence import Evidence
-from harness.report.sections.tradeoff import plane
+from harness.report.sections.tradeoff import figure, plane
 
 
 def costs(e: Evidence) -> Section | None:
@@ -22,7 +25,7 @@ def costs(e: Evidence) -> Section | None:
         _value(row, m) is not None for row in e.rows for m in ("cost_per_million_usd", "train_cost_usd")
     ):
         return None
-    blocks: list[Block] = [text(basis(e)), _table(e)]
+    blocks: list[Block] = [text(basis(e)), _table(e), *_floors(e)]
     band = _price_band(e)
     blocks += [text(band)] if band else []
     picture = plane(e, "cost_per_million_usd", e.quality_metric)
@@ -57,14 +60,15 @@ def _price(e: Evidence) -> Price | None:
 
 
 def _table(e: Evidence) -> Table:
-    million, month, training = "cost_per_million_usd", "cost_per_month_usd", "train_cost_usd"
+    million, month = "cost_per_million_usd", "cost_per_month_usd"
     rows = []
     for row in e.rows:
         cheap, dear = (_scaled(row, million, 1 + sign * PRICE_BAND) for sign in (-1, 1))
         rows.append(
             (
                 Cell(row.variant, key=e.palette.swatch(row.candidate, row.runtime)),
-                _money(row, million, note=False), cheap, dear, _money(row, month), _money(row, training),
+                figure(row, million), cheap, dear, figure(row, month), _replicas(row),
+                figure(row, "train_cost_usd"), _all_training(row),
             )
         )  # fmt: skip
     columns = (
@@ -73,23 +77,43 @@ def _table(e: Evidence) -> Table:
         Column("at −30 % price", "USD"),
         Column("at +30 % price", "USD"),
         Column("cost per month", "USD"),
-        Column("training", "USD"),
+        Column("replicas"),
+        Column("training once", "USD"),
+        Column("all seeds and search", "USD"),
     )
     chosen = tuple(i for i, row in enumerate(e.rows) if row.variant == e.recommendation.choice)
     return Table(columns, tuple(rows), chosen=chosen)
 
 
+def _note(row: Row, metric: str) -> str:
+    return row.estimates[metric].note if metric in row.estimates else ""
+
+
+def _replicas(row: Row) -> Cell:
+    found = re.match(r"([\d.]+) replicas?", _note(row, "cost_per_month_usd"))
+    return Cell(found[1], sort=float(found[1])) if found else Cell("")
+
+
+def _all_training(row: Row) -> Cell:
+    """Training of all seeds, with the search where there was one, as the estimate's note tells it."""
+    found = re.match(r"([\d.e+-]+) USD with search", _note(row, "train_cost_usd"))
+    return Cell(n.plain(float(found[1])), sort=float(found[1])) if found else Cell("")
+
+
+def _floors(e: Evidence) -> Iterator[Block]:
+    """Whether a cost is a floor, because no load within a latency limit was measured."""
+    rows: dict[str, list[str]] = {}
+    for row in e.rows:
+        for part in _note(row, "cost_per_month_usd").split("; "):
+            if part.startswith("floor"):
+                rows.setdefault(part, []).append(row.variant)
+    for part, variants in rows.items():
+        whose = "All costs" if len(variants) == len(e.rows) else f"The costs of {n.listed(variants[:6])}"
+        yield text(f"{whose} are a {part}.", kind="note")
+
+
 def _value(row: Row, metric: str) -> float | None:
     return row.estimates[metric].value if metric in row.estimates else None
-
-
-def _money(row: Row, metric: str, note: bool = True) -> Cell:
-    estimate = row.estimates.get(metric)
-    shown = n.estimate(estimate)
-    if shown.number is None:
-        return Cell(shown.value, tone="bad" if shown.value.startswith("failed") else "muted")
-    beneath = shown.interval or (estimate.note if estimate and note else "")
-    return Cell(shown.value, beneath, shown.number)
 
 
 def _scaled(row: Row, metric: str, factor: float) -> Cell:

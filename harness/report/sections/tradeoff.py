@@ -85,7 +85,7 @@ def figures(
 
 def figure(row: Row, metric: str, best: float | None = None) -> Cell:
     """One estimate as a cell; where there is no number, the reason."""
-    shown = n.estimate(row.estimates.get(metric))
+    shown = n.shown(metric, row.estimates.get(metric))
     if shown.number is None:
         return Cell(shown.value, tone="bad" if shown.value.startswith("failed") else "muted")
     # What a cost is made of stands among the costs.
@@ -173,6 +173,8 @@ def plane(e: Evidence, x: str, y: str) -> Picture | None:
         return None
     points = [_point(e, row, x, y) for row in rows]
     values = [p.x for p in points]
+    if len(points) > 1 and max(values) - min(values) <= 1e-3 * abs(max(values)):
+        return None
     log = min(values) > 0 and max(values) > 4 * min(values)
     figure = plots.tradeoff_plane(points, _axis(e, x, log), _axis(e, y, False))
     absent = [r.variant for r in e.rows if r not in rows]
@@ -222,6 +224,9 @@ def _differences(e: Evidence, metric: str) -> Iterator[Block]:
     compared = [d for d in (_difference(e, row, metric, ratio, band) for row in e.rows[:40]) if d]
     if not compared:
         return
+    if all(d.low == d.high == (1.0 if ratio else 0.0) for d in compared):
+        yield text(f"In {n.label(metric)} all of them are equal.")
+        return
     choice = e.recommendation.choice or ""
     yield Heading(capital(n.label(metric)))
     unit = n.unit(metric)
@@ -264,6 +269,8 @@ def _apart(metric: str, low: float, high: float, zero: float, band: float) -> st
     """`better`, `worse`, `equivalent` (within the band) or `not separated`."""
     if band and low > zero - band and high < zero + band:
         return "equivalent"
+    if low == high == zero:
+        return "equal"
     if low <= zero <= high:
         return "not separated"
     up = low > zero
