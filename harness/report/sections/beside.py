@@ -8,10 +8,9 @@ from harness.report import numbers as n
 from harness.report.blocks import Cell, Column, Table, section, text
 from harness.report.evidence import Evidence
 
-
 LOADGEN = (
-    "The same variant, measured by both. LoadGen hands every query to another thread and back, about 0.01 ms, "
-    "which its figure includes: models of microseconds look slower by that."
+    "The same variant, measured by both. LoadGen hands every query to another thread and back, about 0.01 ms "
+    "that its figure includes: models of microseconds look slower by that."
 )
 
 
