@@ -38,6 +38,9 @@ def load_pretrained_tokenizer(name: str, max_length: int, search: Path | None = 
     Raises:
         ValueError: it cannot be had, or is of a kind that the `tokenizers` library does not run.
     """
+    from harness.models import torchvision_shim  # here, so that paths are resolved without torch
+
+    torchvision_shim.prepare()
     transformers: Any = importlib.import_module("transformers")  # typed, and too large for a type checker
     if max_length < 3:
         raise ValueError(f"hf:{name}: max_length is {max_length}, write 3 or more: two tokens are marks")
