@@ -110,9 +110,14 @@ def _regret(e: Evidence) -> tuple[Inline, ...]:
     regret = e.recommendation.expected_regret
     if regret is None or regret <= 0:
         return ()
-    metric = (e.recommendation.objective or e.suite.decision.objective).split()[-1]
-    unit = " in value" if metric == "value" else f" in {n.label(metric)}"
-    return (Muted(f" Should it be wrong, the loss to expect is {n.plain(regret, 2)}{unit}."),)
+    words = (e.recommendation.objective or e.suite.decision.objective).split()
+    metric = words[1] if len(words) > 1 else "value"
+    what = "value" if metric == "value" else n.label(metric)
+    return (
+        Muted(
+            f" Averaged over what the data leave open, it loses {n.plain(regret, 2)} of {what} to the best."
+        ),
+    )
 
 
 def _nearest(e: Evidence) -> str:
