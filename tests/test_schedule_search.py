@@ -139,6 +139,7 @@ decision: {objective: maximize accuracy}
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1800)
 def test_a_real_search_finds_better_settings_and_is_never_made_twice(tmp_path: Path) -> None:
     suite = write_suite(tmp_path, REAL)
     first = harness(tmp_path, "run", suite, "--json")

@@ -159,6 +159,7 @@ decision:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1800)
 def test_a_real_suite_comes_to_the_exhaustive_choice_with_a_third_of_its_trials(tmp_path: Path) -> None:
     suite = write_suite(tmp_path, REAL)
     few = harness(tmp_path, "run", suite, "--until-decided", "--json")
