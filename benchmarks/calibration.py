@@ -1,6 +1,8 @@
 """How far the statistics can be trusted: simulated decisions whose truth is known.
 
-    python -m benchmarks.calibration [--decisions 4000] [--out benchmarks/results/calibration.json]
+    python -m benchmarks.calibration [--decisions 2000] [--out benchmarks/results/calibration.json]
+
+What stands in the file with as many decisions is not run again; delete it to start afresh.
 
 Candidates have true accuracies and latencies; seeds, test examples and launches are drawn; the harness's
 own functions turn them into probabilities, which are then held against the truth. Four worlds: equal or
@@ -140,11 +142,14 @@ def expected_calibration_error(probability: np.ndarray, happened: np.ndarray, bi
     return float(sum(gaps) / len(probability))
 
 
-def calibrate(world: World, decisions: int, seed: int, draws: int = 1000) -> Calibration:
-    """Run many decisions of one world."""
-    rng = np.random.default_rng(seed)
-    rows = [_decide(world, rng, draws) for _ in range(decisions)]
-    positives = list(_false_positives(world, rng, decisions))
+def calibrate(
+    world: World, decisions: int, seed: int, draws: int = 1000, pairs: int | None = None
+) -> Calibration:
+    """Run many decisions of one world, and A/A pairs (four times as many unless said otherwise)."""
+    # Three streams: another way of drawing must not meet other worlds.
+    worlds, posterior, equals = (np.random.default_rng([seed, stream]) for stream in range(3))
+    rows = [_decide(world, worlds, posterior, draws) for _ in range(decisions)]
+    positives = list(_false_positives(world, equals, 4 * decisions if pairs is None else pairs))
     column = {name: np.array([row[name] for row in rows]) for name in rows[0]}
     pair = {name: column[name].reshape(-1) for name in column}
     return Calibration(
@@ -163,9 +168,11 @@ def calibrate(world: World, decisions: int, seed: int, draws: int = 1000) -> Cal
     )
 
 
-def _decide(world: World, rng: np.random.Generator, draws: int) -> dict[str, np.ndarray]:
+def _decide(
+    world: World, worlds: np.random.Generator, rng: np.random.Generator, draws: int
+) -> dict[str, np.ndarray]:
     """One decision: maximise accuracy with latency under the limit, against the truth."""
-    sample = measure(world, rng)
+    sample = measure(world, worlds)
     quality = np.clip(quality_draws(sample.scores, range(world.candidates), rng, draws), 0, 1)
     latency = np.exp(launch_draws(sample.log_latency, rng, draws))
     feasible = latency <= world.limit_ms
@@ -213,22 +220,24 @@ def _false_positives(world: World, rng: np.random.Generator, times: int) -> Iter
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("--decisions", type=int, default=3000)
+    parser.add_argument("--decisions", type=int, default=2000)
     parser.add_argument("--out", type=Path, default=Path("benchmarks/results/calibration.json"))
     arguments = parser.parse_args()
-    results = {}
+    results = json.loads(arguments.out.read_text()) if arguments.out.exists() else {}
     for number, (name, world) in enumerate(WORLDS.items()):
         for seeds in (2, 3, 5):
+            key = f"{name}, {seeds} seeds, {max(seeds, 3)} rounds"
+            if results.get(key, {}).get("decisions", 0) >= arguments.decisions:
+                continue
             start = time.perf_counter()
             setting = World(**{**asdict(world), "seeds": seeds, "rounds": max(seeds, 3)})
             found = calibrate(setting, arguments.decisions, seed=100 * number + seeds)
             misses = found.misses()
-            key = f"{name}, {seeds} seeds, {max(seeds, 3)} rounds"
             results[key] = {**asdict(found), "misses": misses}
             print(f"{key} ({time.perf_counter() - start:.0f} s): {found}")
             print(f"  {'all gates pass' if not misses else '; '.join(misses)}", flush=True)
-    arguments.out.parent.mkdir(parents=True, exist_ok=True)
-    arguments.out.write_text(json.dumps(results, indent=1) + "\n")
+            arguments.out.parent.mkdir(parents=True, exist_ok=True)
+            arguments.out.write_text(json.dumps(results, indent=1) + "\n")
 
 
 if __name__ == "__main__":

@@ -27,12 +27,16 @@ LAUNCH_SD = 0.15
 measured on a loaded two-core virtual machine: 0.05–0.2. The result says that it was assumed."""
 
 
-def variance_draws(variances: Array, dfs: Array, rng: np.random.Generator, draws: int = DRAWS) -> Array:
+def variance_draws(
+    variances: Array, dfs: Array, rng: np.random.Generator, draws: int = DRAWS, weight: float = 1.0
+) -> Array:
     """Draws of the true variances of rows of which each has a sample variance.
 
     Args:
         variances: (K,) sample variances, positive where `dfs` is; dfs: (K,) ≥ 0, their degrees of
             freedom; 0 means unknown: such a row draws from what the others have in common.
+        weight: share of the rows that counts in what they have in common, below 1 where their sample
+            variances are correlated.
     Returns:
         (draws, K). All zeros where no row has a degree of freedom.
     """
@@ -43,7 +47,7 @@ def variance_draws(variances: Array, dfs: Array, rng: np.random.Generator, draws
     s2, d = variances[known], dfs[known]
     log_scale = np.arange(np.log(s2.min()) - 4, np.log(s2.max()) + 4.01, 0.2)
     prior_df = np.array(_PRIOR_DF)
-    log_posterior = _log_likelihood(s2, d, log_scale, prior_df)
+    log_posterior = weight * _log_likelihood(s2, d, log_scale, prior_df)
     weights = np.exp(log_posterior - log_posterior.max()).ravel()
     cell = rng.choice(weights.size, size=draws, p=weights / weights.sum())
     i, j = np.unravel_index(cell, log_posterior.shape)
@@ -184,9 +188,12 @@ def launch_draws(values: Array, rng: np.random.Generator, draws: int = DRAWS) ->
         constant = counts > 1
         sd = np.where(constant, 0.0, LAUNCH_SD / np.sqrt(counts))
         return np.asarray(means + sd * rng.standard_normal((draws, 1 if constant.all() else len(means))))
-    variance = variance_draws(variances, np.where(variances > 0, counts - 1, 0), rng, draws)
+    scale = np.sqrt(np.maximum(variances, 0.1 * variances.mean()))
+    correlation = _correlation_draws((values - means) / scale, rng, draws)
+    # Rows that drift together have correlated sample variances (by ρ²): K of them tell as much as K_eff.
+    weight = 1 / (1 + (len(means) - 1) * float(np.square(correlation).mean()))
+    variance = variance_draws(variances, np.where(variances > 0, counts - 1, 0), rng, draws, weight)
     variance[:, (counts > 1) & (variances == 0)] = 0.0
-    correlation = _correlation_draws((values - means) / np.sqrt(variance.mean(0) + 1e-300), rng, draws)
     noise = np.sqrt(correlation) * rng.standard_normal((draws, 1))
     noise = noise + np.sqrt(1 - correlation) * rng.standard_normal((draws, len(means)))
     return np.asarray(means + noise * np.sqrt(variance / counts))
