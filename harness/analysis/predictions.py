@@ -150,7 +150,8 @@ def score_examples(name: str, predictions: Predictions) -> Scores | None:
     entry = metric(stem(name))
     if stem(name) in predictions.scores:
         values = np.asarray(predictions.scores[stem(name)], dtype=float)
-        return Scores(values, True) if not np.isnan(values).any() else None
+        values = values[~np.isnan(values)]  # users and sessions share a file; each metric belongs to one
+        return Scores(values, True) if len(values) else None
     targets, outputs = predictions.targets, predictions.outputs
     if outputs.ndim == 2 and outputs.shape[1] == 0:
         return None

@@ -82,7 +82,12 @@ def _files(pattern: str, spec: Mapping[str, Any], folder: str) -> list[Path]:
         return sorted(ROOT.glob(pattern))
     kind, name = component[pattern]
     entry = table(kind).get(name)
-    return sorted(own_imports(module_file(entry.partition(":")[0]))) if entry else []
+    if not entry:
+        return []
+    file = module_file(entry.partition(":")[0])
+    if kind == "tasks" and file.parent != ROOT / "tasks":
+        return sorted(file.parent.rglob("*.py"))  # a task's own folder names its parts in tables: all count
+    return sorted(own_imports(file))
 
 
 def _model_files(spec: Mapping[str, Any], folder: str) -> list[Path]:
