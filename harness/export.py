@@ -109,6 +109,11 @@ def export_variant(run: RunFolder, variant: str, folder: str | Path) -> str:
             f"{variant}: a recommendation is served from its catalogue and the user's history, which are "
             f"no model file; what was served is in {source.folder / 'artifact'}"
         )
+    if suite.task == "text_classification":
+        raise HarnessError(
+            f"{variant}: texts cannot be exported as a folder of their own yet (their tokenizer needs the "
+            f"harness); the artifact that was served, which takes texts, is {source.folder / 'artifact'}"
+        )
     with tempfile.TemporaryDirectory(prefix="harness-export-") as scratch:
         made = Path(scratch) / "export"
         made.mkdir()
