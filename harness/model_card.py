@@ -79,7 +79,7 @@ def _figures(row: Row | None, source: Described) -> str:
         return ""
     lines = ["## Measured", "", "| metric | value | 95 % interval | |", "|---|---|---|---|"]
     for name, cell in row.estimates.items():
-        shown = n.estimate(cell)
+        shown = n.shown(name, cell)
         value = n.with_unit(name, shown.value) if cell.value is not None else shown.value
         note = cell.note if cell.value is not None else ""
         lines.append(f"| {n.label(name)} | {value} | {shown.interval} | {note} |")
