@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from typing import Annotated, Any
 
 import typer
 
-from harness.options import AsJson, Group, examples, option, required, room
+from harness.options import AsJson, Group, examples, option, required
 from harness.record import SuiteError
 
 app = typer.Typer(cls=Group, no_args_is_help=True, rich_markup_mode=None)
@@ -45,11 +46,11 @@ def verify(name: Name, args: Args = None) -> int:
 @app.command(epilog=examples("data audit fashion_mnist", "data audit image_folder --set path=images"))
 def audit(name: Name, args: Args = None, as_json: AsJson = False) -> int:
     """Look for leakage, imbalance, duplicates and label noise."""
-    found = room("harness.datasets.audit", "audit")(name, _arguments(args))
-    if as_json or not isinstance(found, Mapping):
-        print(json.dumps(found, indent=2, default=str) if as_json else found)
-    else:
-        print("\n".join(f"{key}: {value}" for key, value in found.items()))
+    from harness.datasets.audit import audit as audit_data
+    from harness.datasets.audit import describe_findings
+
+    found = audit_data(name, _arguments(args))
+    print(json.dumps([asdict(f) for f in found], indent=2) if as_json else describe_findings(found))
     return 0
 
 

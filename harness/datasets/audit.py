@@ -6,17 +6,18 @@ to look at; nothing is removed.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import numpy as np
 
-from harness.datasets.catalog import load_dataset
+from harness.datasets.catalog import load_dataset, task_info
 from harness.datasets.duplicates import near_duplicates, row_hashes
 from harness.datasets.features import describe
 from harness.datasets.splits import strata, stratified_order, take
 from harness.protocols import Dataset, Progress, Split
+from harness.record import DataError
 from harness.streams import generator
 
 Level = Literal["good", "note", "warning"]
@@ -62,8 +63,10 @@ def audit(
             a stratified sample; exact duplicates and counts are of all rows.
         seed: of the sample.
     Raises:
-        DataError: the data set cannot be had.
+        DataError: the data set cannot be had, or is a log of interactions, which has no labels.
     """
+    if task_info(name, args).name == "recommendation":
+        raise DataError(f"{name} is a log of interactions: this audit is of labelled examples")
     dataset = load_dataset(name, args)
     findings: list[Finding] = []
     for check in CHECKS:
@@ -71,6 +74,17 @@ def audit(
             progress({"message": check.__name__.strip("_").replace("_", " ")})
         findings += check(dataset, limit, seed)
     return findings
+
+
+def describe_findings(findings: Sequence[Finding]) -> str:
+    """Findings as text, the warnings first."""
+    lines = []
+    for level in ("warning", "note", "good"):
+        for finding in findings:
+            if finding.level == level:
+                rows = f" (rows {', '.join(map(str, finding.rows[:10]))})" if finding.rows else ""
+                lines.append(f"{level:8} {finding.check}: {finding.message}{rows}")
+    return "\n".join(lines)
 
 
 def _classes(dataset: Dataset, limit: int, seed: int) -> Iterator[Finding]:
@@ -89,7 +103,8 @@ def _classes(dataset: Dataset, limit: int, seed: int) -> Iterator[Finding]:
             yield Finding("classes", "warning", f"no row of {', '.join(absent)} in {part}", counts)
     ratio = float(train.max() / max(train.min(), 1))
     figures = (
-        f"{names[train.argmax()]} has {train.max()} training rows, {names[train.argmin()]} {train.min()}"
+        f"class {names[train.argmax()]} has {train.max()} training rows, "
+        f"class {names[train.argmin()]} {train.min()}"
     )
     if ratio > IMBALANCE:
         share = train.max() / train.sum()

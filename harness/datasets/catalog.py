@@ -55,11 +55,14 @@ def known_rows(name: str, args: Mapping[str, Any] | None = None) -> tuple[int, i
 
 
 def fetch(name: str, args: Mapping[str, Any] | None = None, progress: Progress | None = None) -> None:
-    """Make a data set's files present and verified.
+    """Make a data set's files present and verified; what a library fetches by itself is loaded once.
 
     Raises:
         DataError: no place has a file, or its sha256 is wrong; says what to do by hand.
     """
+    module = _checked(name, args)
+    if hasattr(module, "fetch"):
+        module.fetch(**(args or {}))
     fetch_files(files_of(name, args), progress)
 
 

@@ -29,5 +29,10 @@ def task(*, revision: str = "main", path: str | None = None) -> Task:
     return _REPOSITORY.task()
 
 
+def fetch(*, revision: str = "main", path: str | None = None) -> None:
+    """Fill the library's own cache, so that a run's processes find it there."""
+    _REPOSITORY.load(revision, path)
+
+
 def checksum(*, revision: str = "main", path: str | None = None) -> str:
     return _REPOSITORY.checksum(revision, path)
