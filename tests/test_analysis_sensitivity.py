@@ -158,7 +158,7 @@ def test_a_clear_case_is_decided_and_nothing_is_worth_measuring() -> None:
 
 
 def test_measuring_until_decided_reaches_the_exhaustive_choice_for_a_third_of_the_trials() -> None:
-    """30 of 30 in benchmarks/until_decided.py; three here, so that the test takes seconds."""
+    """20 of 20 in benchmarks/results/until_decided.json; three here, so that the test takes seconds."""
     for seed in range(3):
         found = repeat(seed)
         assert found.agrees and found.share <= 1 / 3
