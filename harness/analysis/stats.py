@@ -301,7 +301,7 @@ def shrink_draws(draws: Array) -> Array:
     """Draws pulled towards the candidates' common mean as far as their spread is noise (James–Stein).
 
     The best of several noisy means looks better than it is, so draws around the raw means overstate what
-    another choice could win: predicted regret came to 1.1–1.6 times the realised one, with this to 1.01–1.22
+    another choice could win: predicted regret came to 1.1–1.6 times the realised one, with this to .97–1.22
     (benchmarks/calibration.py).
     Used for the regret alone: intervals and the choice stay with the measured means.
 
