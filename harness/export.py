@@ -164,7 +164,7 @@ def write_folder(source: Source, folder: Path) -> None:
     from harness import exported
 
     inputs, expected, note = check_examples(source)
-    _write_model(source, folder / "model", inputs)
+    _write_model(source, folder / "model")
     np.savez(folder / "check.npz", inputs=inputs, expected=expected)
     shutil.copyfile(Path(str(exported.__file__)).parent / "predict.py", folder / "predict.py")
     (folder / "signature.json").write_text(json.dumps(_signature(source, inputs), indent=1) + "\n")
@@ -206,19 +206,21 @@ def _is_text(source: Source) -> bool:
     return source.suite.task == "text_classification"
 
 
-def _write_model(source: Source, folder: Path, inputs: np.ndarray) -> None:
+def _write_model(source: Source, folder: Path) -> None:
     """The artifact; networks served by torch itself become exported programs, which need no code."""
     artifact = source.folder / "artifact"
     if source.runtime not in ("torch", "torch-bf16"):
         shutil.copytree(artifact, folder)
         return
     folder.mkdir()
-    export_program(source.fitted, inputs, folder / "model.pt2")
+    export_program(source.fitted, folder / "model.pt2", is_half=source.runtime == "torch-bf16")
 
 
-def export_program(fitted: Path, inputs: np.ndarray, path: Path) -> None:
+def export_program(fitted: Path, path: Path, is_half: bool = False) -> None:
     """A fitted network as a program that `torch.export.load` reads anywhere, with a dynamic batch.
 
+    Args:
+        is_half: whether it computes in bfloat16 where autocast would; that goes into the program.
     Raises:
         TrialError: torch.export cannot follow the network.
     """
@@ -226,12 +228,24 @@ def export_program(fitted: Path, inputs: np.ndarray, path: Path) -> None:
 
     from harness.runtimes.common import dynamic_axes, example_input, first_line, load_servable, silence
 
-    del inputs  # the shape is the model's own; text has tokens, not characters
+    class Cast(torch.nn.Module):
+        """Under autocast inside the program: around it, autocast trips over the types that were traced."""
+
+        def __init__(self, inner: torch.nn.Module) -> None:
+            super().__init__()
+            self.inner = inner
+
+        def forward(self, raw: torch.Tensor) -> torch.Tensor:
+            with torch.autocast("cpu", dtype=torch.bfloat16):
+                answer: torch.Tensor = self.inner(raw)
+            return answer.float()
+
     example = torch.from_numpy(np.array(example_input(fitted, None, n=2)))
     dimensions = dict.fromkeys(dynamic_axes(fitted), torch.export.Dim.DYNAMIC)
     try:
         with silence(), torch.no_grad():
-            program = torch.export.export(load_servable(fitted), (example,), dynamic_shapes=(dimensions,))
+            module = Cast(load_servable(fitted)).eval() if is_half else load_servable(fitted)
+            program = torch.export.export(module, (example,), dynamic_shapes=(dimensions,))
             torch.export.save(program, path)
     except Exception as error:  # torch.export raises dozens of types of its own
         raise TrialError(

@@ -103,10 +103,9 @@ def load_torch(threads: int) -> Predict:
         module = torch._inductor.aoti_load_package(str(HERE / "model" / "model.pt2"))
     else:
         module = torch.export.load(HERE / "model" / "model.pt2").module()
-    half = SIGNATURE["runtime"] == "torch-bf16"
 
     def predict(arrays: Any) -> np.ndarray:
-        with torch.inference_mode(), torch.autocast("cpu", dtype=torch.bfloat16, enabled=half):
+        with torch.inference_mode():
             return np.asarray(module(*map(torch.from_numpy, arrays)).float().numpy())
 
     return predict
