@@ -55,12 +55,23 @@ def lines(
             markeredgewidth=0.6, zorder=4 if s.strong else 3,
         )  # fmt: skip
     _scale(ax, x, y)
+    _keep_lines_in_view(ax, series, y)
     _limit_line(ax, y)
     for mark in marks:
         ax.axvline(mark, color=MUTED, linewidth=1, linestyle=(0, (4, 3)), zorder=1)
     ax.grid(True, axis="y")
     _name_ends(ax, series)
     return figure
+
+
+def _keep_lines_in_view(ax: Axes, series: Sequence[Series], y: Axis) -> None:
+    """A band of two repetitions can be ten times as wide as what is compared: it is cut, not the lines."""
+    values = np.array([v for s in series for v in s.y if np.isfinite(v)])
+    if y.log or len(values) == 0:
+        return
+    span = float(np.ptp(values)) or 0.1 * abs(float(values[0])) or 1.0
+    low, high = ax.get_ylim()
+    ax.set_ylim(max(low, values.min() - 0.4 * span), min(high, values.max() + 0.4 * span))
 
 
 def _limit_line(ax: Axes, y: Axis) -> None:

@@ -6,7 +6,7 @@ import csv
 import logging
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,7 @@ from harness.suite.schema import Suite
 
 log = logging.getLogger("harness")
 
+MOST_ASKED = 16
 REFERENCE_RUNTIMES = ("torch", "sklearn")
 QUALITY = (*(name for name, m in METRICS.items() if m.measure is not None), "ndcg@10", "recall@100")
 
@@ -76,13 +77,19 @@ class Evidence:
 
     @cached_property
     def objective_metric(self) -> str:
-        """The metric that is maximised or minimised; for `maximize value` the first metric of quality."""
+        """The metric that is maximised or minimised, `value` for an expression."""
         words = (self.recommendation.objective or self.suite.decision.objective).split()
         named = words[1] if len(words) > 1 else ""
-        if named in self.tradeoff.metrics:
+        if named in self.known_metrics:
             return named
         shown = [m for m in self.tradeoff.metrics if m in QUALITY]
         return shown[0] if shown else next(iter(self.tradeoff.metrics), "accuracy")
+
+    @cached_property
+    def known_metrics(self) -> tuple[str, ...]:
+        """The columns of the table, and what only the decision reads (`value`, slices)."""
+        further = (name for row in self.tradeoff.rows for name in row.estimates)
+        return tuple(dict.fromkeys([*self.tradeoff.metrics, *further]))
 
     @cached_property
     def quality_metric(self) -> str:
@@ -105,8 +112,15 @@ class Evidence:
 
     @cached_property
     def next_steps(self) -> tuple[NextMeasurement, ...]:
-        """What to measure next, best first."""
-        return next_measurements(self.question, self.records)
+        """What to measure next, best first; asked of the leading variants only, as it takes a regression
+        for each variant and number of units over all of them."""
+        return next_measurements(replace(self.question, table=self._leading_table()), self.records)
+
+    def _leading_table(self) -> Tradeoff:
+        rows = self.rows[:MOST_ASKED]
+        columns = [self.tradeoff.rows.index(row) for row in rows]
+        draws = {name: drawn[:, columns] for name, drawn in self.tradeoff.draws.items()}
+        return replace(self.tradeoff, rows=rows, draws=draws)
 
     def limit_on(self, metric: str) -> Constraint | None:
         return next((item for item in self.limits if item.metric == metric), None)

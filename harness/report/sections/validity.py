@@ -94,9 +94,10 @@ def _noise(e: Evidence) -> Iterator[str]:
         )
     elif any(r.facts.get("windows") for r in serves):
         yield f"No measuring window of {len(serves)} serve trials was rejected as noisy."
-    notes = Counter(m.note for r in serves for m in r.measurements if m.value is None and m.note)
+    notes = Counter(m.note.partition(" (")[0] for r in serves for m in r.measurements if m.value is None)
     for note, count in notes.most_common(6):
-        yield f"{n.counted(count, 'serving figure')} without a number: {note}."
+        said = note or "no reason stored"
+        yield f"{n.counted(count, 'figure')} of single launches without a number: {said}."
 
 
 def _precision(e: Evidence) -> Iterator[str]:

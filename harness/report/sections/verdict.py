@@ -54,6 +54,10 @@ def headline(e: Evidence) -> tuple[Inline, ...]:
                 if count == 2
                 else f"{which} of {count}"
             )
+            if e.chosen and len(_tied_candidates(e)) == 1:
+                runtimes = "runtimes of " + e.chosen.candidate
+                which = which.replace("two", f"two {runtimes}") if count == 2 else f"{which} {runtimes}"
+                return ("Ship ", Strong(choice), f", the {which} that cannot be told apart.")
             return ("A tie. Ship ", Strong(choice), f", the {which} that cannot be told apart.")
         case "none_feasible":
             return ("Ship none of them yet: ", Strong("no variant meets every limit"), ".")
@@ -87,11 +91,24 @@ def _tie(e: Evidence, count: str) -> str:
         if len(others) <= 4
         else f"{n.listed(others[:3], last='')} and {len(others) - 3} others"
     )
+    if e.chosen and len(_tied_candidates(e)) == 1:
+        among = sum(row.best_probability or 0.0 for row in e.rows if row.candidate == e.chosen.candidate)
+        models = n.counted(len({row.candidate for row in e.rows}), "candidate")
+        sure = f": it is the best of {models} with probability {n.percent(among)}" if among else ""
+        return (
+            f"The choice of {e.chosen.candidate} is clear{sure}. {named}: the same model, served otherwise."
+        )
     may = "may be" if len(others) == 1 else "may each be"
     among = sum(row.best_probability or 0.0 for row in e.rows if row.variant in {r.choice, *others})
     sure = f" The best of {count} is among these {len(others) + 1} with probability {n.percent(among)}."
     may += " as good or better; any of them is a defensible choice on this evidence."
     return f"{named} {may}{sure if among else ''}"
+
+
+def _tied_candidates(e: Evidence) -> set[str]:
+    """The models among the choice and those it is tied with."""
+    tied = {e.recommendation.choice, *e.recommendation.tied_with}
+    return {row.candidate for row in e.rows if row.variant in tied}
 
 
 def _sureness(probability: float | None) -> str:
@@ -139,7 +156,7 @@ def key_metrics(e: Evidence, most: int = 5) -> tuple[str, ...]:
         "cost_per_month_usd",
         "throughput_offline_per_s", "peak_memory_mb", "model_size_mb", "train_cost_usd", "train_seconds",
     ]  # fmt: skip
-    return tuple(dict.fromkeys(m for m in wanted if m in e.tradeoff.metrics))[:most]
+    return tuple(dict.fromkeys(m for m in wanted if m in e.known_metrics))[:most]
 
 
 def _tiles(e: Evidence, row: Row) -> Iterator[Tile]:
@@ -149,9 +166,7 @@ def _tiles(e: Evidence, row: Row) -> Iterator[Tile]:
         which = e.limit_on(name)
         probability = e.meets(row.variant, which) if which else None
         if which is None:
-            yield Tile(
-                n.label(name), value, shown.interval, "the objective" if _is_objective(e, name) else ""
-            )
+            yield Tile(n.label(name), value, shown.interval, _as_objective(e, name))
             continue
         remark = f"limit: {n.limit_bound(which)}; {_met(probability)}"
         yield Tile(n.label(name), value, shown.interval, remark, tone_of(probability))
@@ -165,8 +180,14 @@ def _with_unit(name: str, shown: n.Shown) -> str:
     return n.with_unit(name, shown.value)
 
 
-def _is_objective(e: Evidence, name: str) -> bool:
-    return name in (e.recommendation.objective or e.suite.decision.objective).split()
+def _as_objective(e: Evidence, name: str) -> str:
+    """Says that a figure is what the decision is about; an expression is spelt out."""
+    words = e.recommendation.objective or e.suite.decision.objective
+    if name not in words.split():
+        return ""
+    formula = words.partition("(")[2].removesuffix(")")
+    said = n.prose(formula).replace("*", " × ").replace(" - ", " − ")
+    return f"the objective: {said}" if formula else "the objective"
 
 
 def _met(probability: float | None) -> str:
