@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import replace
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
+from threading import Thread
+from typing import Any, ClassVar
 
 import pytest
 from report_samples import Made, make_records, make_run, make_suite
@@ -149,6 +154,84 @@ def test_the_wandb_report_is_specified_without_a_server(evidence: Evidence) -> N
     assert panel["config"]["yAxis"] == "summary:accuracy"
     filters = json.dumps(grids[0]["metadata"]["runSets"][0]["filters"])
     assert "made_up/20251123-150000-abcdef01" in filters and '"variant"' in filters
+
+
+class FakeWandb(BaseHTTPRequestHandler):
+    """As much of a W&B server as saving a Report needs; keeps what it was sent."""
+
+    views: ClassVar[list[dict[str, Any]]] = []
+
+    def do_POST(self) -> None:
+        sent = self.rfile.read(int(self.headers.get("content-length") or 0))
+        body = json.loads(sent) if self.path == "/graphql" else {}
+        query, variables = body.get("query", ""), body.get("variables") or {}
+        answer: dict[str, Any] = {}
+        if "upsertView" in query:
+            self.views.append(variables)
+            project = {"id": "p", "name": variables["projectName"], "entityName": variables["entityName"]}
+            kept = {k: variables[k] for k in ("name", "displayName", "description", "type", "spec")}
+            user = {"username": "u", "name": "u", "photoUrl": None, "admin": False}
+            times = {"createdAt": "2025-01-01T00:00:00Z", "updatedAt": "2025-01-01T00:00:00Z"}
+            answer = {"upsertView": {"view": {"id": "Vm", **kept, **times, "project": project, "user": user}}}
+        elif "viewer" in query:
+            nobody: dict[str, Any] = {
+                "id": "u",
+                "flags": "{}",
+                "entity": "team",
+                "username": "u",
+                "email": "u@x",
+            }
+            answer = {"viewer": {**nobody, "teams": {"edges": []}}, "serverInfo": {}}
+        elif "projects" in query or "models" in query:
+            answer = {"models": {"edges": [], "pageInfo": {"endCursor": None, "hasNextPage": False}}}
+        elif "upsertModel" in query:
+            answer = {"upsertModel": {"model": {"id": "p", "name": "tradeoffs", "entityName": "team"}}}
+        content = json.dumps({"data": answer}).encode()
+        self.send_response(200)
+        self.send_header("content-type", "application/json")
+        self.send_header("content-length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
+
+    def log_message(self, *_: Any) -> None:
+        """Silent."""
+
+
+def test_the_wandb_report_reaches_a_server_as_it_was_specified(evidence: Evidence, tmp_path: Path) -> None:
+    pytest.importorskip("wandb_workspaces")
+    from harness.report.wandb_report import build, specification
+
+    group = "made_up/20251123-150000-abcdef01"
+    child = (
+        "from harness.report import gather; from harness.report.wandb_report import build, publish;"
+        "from harness.store import RunFolder;"
+        f"print(publish(build(gather(RunFolder({evidence.run.url!r})), 'tradeoffs', 'team', {group!r})))"
+    )
+    server = ThreadingHTTPServer(("127.0.0.1", 0), FakeWandb)
+    Thread(target=server.serve_forever, daemon=True).start()
+    # Its own process: W&B keeps the address of the server for the life of one.
+    here = {k: v for k, v in os.environ.items() if k != "WANDB_MODE"}
+    own = {"WANDB_BASE_URL": f"http://127.0.0.1:{server.server_port}", "WANDB_API_KEY": "0" * 40}
+    own |= {"WANDB_DIR": str(tmp_path), "WANDB_ERROR_REPORTING": "false", "PYTHONPATH": str(Path.cwd())}
+    try:
+        done = subprocess.run(
+            [sys.executable, "-c", child],
+            env={**here, **own},
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            timeout=240,
+        )
+    finally:
+        server.shutdown()
+        server.server_close()
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert "/team/tradeoffs/reports/" in done.stdout
+    sent = FakeWandb.views[-1]
+    assert sent["displayName"] == evidence.suite.question
+    titles = [b["children"][0]["text"] for b in json.loads(sent["spec"])["blocks"] if b["type"] == "heading"]
+    mine = json.loads(specification(build(evidence, "tradeoffs", "team", group)))["blocks"]
+    assert titles == [b["children"][0]["text"] for b in mine if b["type"] == "heading"]
 
 
 def test_mlflow_holds_parent_and_children_once(evidence: Evidence, tmp_path: Path) -> None:

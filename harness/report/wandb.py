@@ -180,17 +180,12 @@ class _Session:
     def report(self) -> str:
         """Write the W&B Report's specification; online also the Report itself. Where it stands."""
         try:
-            from harness.report.wandb_report import build, specification
+            from harness.report.wandb_report import build, publish, specification
         except ModuleNotFoundError:
             return " (no W&B Report: pip install wandb-workspaces)"
         made = build(self.e, self.project, self.entity or "", self.group)
         self.e.run.write_text(SPECIFICATION, specification(made))
-        if self.mode != "online":
-            return ""
-        if not self.entity:
-            made.entity = self.wandb.Api().default_entity
-        made.save()
-        return f" Report: {made.url}"
+        return f" Report: {publish(made)}" if self.mode == "online" else ""
 
 
 def axes(e: Evidence) -> tuple[str, str]:

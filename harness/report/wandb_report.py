@@ -55,6 +55,18 @@ def specification(report: Any) -> str:
     return json.dumps(_numbered(json.loads(text), {}), indent=1, sort_keys=True) + "\n"
 
 
+def publish(report: Any) -> str:
+    """Save the Report on the W&B server; its address.
+
+    Raises:
+        wandb.errors.Error: the server refused, or cannot be reached.
+    """
+    if not report.entity:
+        report.entity = importlib.import_module("wandb").Api().default_entity
+    report.save()
+    return str(report.url)
+
+
 def _numbered(value: Any, seen: dict[str, str]) -> Any:
     if isinstance(value, list):
         return [_numbered(v, seen) for v in value]
