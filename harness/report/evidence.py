@@ -27,6 +27,7 @@ from harness.suite.schema import Suite
 log = logging.getLogger("harness")
 
 MOST_ASKED = 16
+MOST_DETAILED = 40
 REFERENCE_RUNTIMES = ("torch", "sklearn")
 QUALITY = (*(name for name, m in METRICS.items() if m.measure is not None), "ndcg@10", "recall@100")
 
@@ -55,6 +56,11 @@ class Evidence:
         runners = [str(r.get("variant")) for r in self.recommendation.runners_up]
         places = {name: i for i, name in reversed(list(enumerate([*front, *runners])))}
         return tuple(sorted(self.tradeoff.rows, key=lambda row: _rank(row, places, self.objective_metric)))
+
+    @property
+    def detailed(self) -> tuple[Row, ...]:
+        """The leading variants, for tables of detail."""
+        return self.rows[:MOST_DETAILED]
 
     @cached_property
     def chosen(self) -> Row | None:
@@ -114,7 +120,9 @@ class Evidence:
     def next_steps(self) -> tuple[NextMeasurement, ...]:
         """What to measure next, best first; asked of the leading variants only, as it takes a regression
         for each variant and number of units over all of them."""
-        return next_measurements(replace(self.question, table=self._leading_table()), self.records)
+        leading = {row.candidate for row in self.rows[:MOST_ASKED]}
+        records = [r for r in self.records if r.trial.candidate in leading]
+        return next_measurements(replace(self.question, table=self._leading_table()), records)
 
     def _leading_table(self) -> Tradeoff:
         rows = self.rows[:MOST_ASKED]

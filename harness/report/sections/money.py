@@ -12,7 +12,7 @@ from harness.record import SuiteError
 from harness.report import numbers as n
 from harness.report.blocks import Block, Cell, Column, Table, section, text
 from harness.report.evidence import Evidence
-from harness.report.sections.tradeoff import figure, plane
+from harness.report.sections.tradeoff import figure, left_out, plane
 
 
 def costs(e: Evidence) -> Section | None:
@@ -25,7 +25,7 @@ def costs(e: Evidence) -> Section | None:
         _value(row, m) is not None for row in e.rows for m in ("cost_per_million_usd", "train_cost_usd")
     ):
         return None
-    blocks: list[Block] = [text(basis(e)), _table(e), *_floors(e)]
+    blocks: list[Block] = [text(basis(e)), _table(e), *left_out(e), *_floors(e)]
     band = _price_band(e)
     blocks += [text(band)] if band else []
     picture = plane(e, "cost_per_million_usd", e.quality_metric)
@@ -62,7 +62,7 @@ def _price(e: Evidence) -> Price | None:
 def _table(e: Evidence) -> Table:
     million, month = "cost_per_million_usd", "cost_per_month_usd"
     rows = []
-    for row in e.rows:
+    for row in e.detailed:
         cheap, dear = (_scaled(row, million, 1 + sign * PRICE_BAND) for sign in (-1, 1))
         rows.append(
             (

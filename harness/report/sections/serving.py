@@ -14,7 +14,7 @@ from harness.report import charts, plots
 from harness.report import numbers as n
 from harness.report.blocks import Block, Bullets, Cell, Column, Fold, Picture, Table, section, text
 from harness.report.evidence import Evidence
-from harness.report.sections.tradeoff import figure, figures
+from harness.report.sections.tradeoff import figure, figures, left_out
 
 MOST_ROWS = 16
 MOST_CURVES = 6
@@ -46,6 +46,7 @@ def latency(e: Evidence) -> Section | None:
             "wide",
         ),
         _latency_table(e),
+        *left_out(e),
     ]
     blocks += _not_numbers(e)
     if len(spreads) > 1:
@@ -89,7 +90,7 @@ def _latency_table(e: Evidence) -> Table:
     names = [m for m in LATENCIES if m in e.tradeoff.metrics]
     extra = [m for m in ("cpu_seconds_per_example",) if m in e.tradeoff.metrics]
     rows = []
-    for row in e.rows:
+    for row in e.detailed:
         records = _serves(e, row, "single_stream")
         medians = [v for r in records if (v := r.value("latency_p50_ms")) is not None]
         spread = max(medians) / min(medians) if len(medians) > 1 and min(medians) > 0 else None
@@ -175,7 +176,7 @@ def load(e: Evidence) -> Section | None:
         caption = "Open loop, Poisson arrivals: where a line crosses the limit, the variant's capacity ends."
         blocks.append(Picture(plots.svg(figure), caption, "Load curves", "wide"))
     if "throughput_at_slo_qps" in e.tradeoff.metrics:
-        blocks.append(_capacity_table(e))
+        blocks += [_capacity_table(e), *left_out(e)]
     return section("Load", blocks)
 
 
@@ -207,7 +208,7 @@ def _merged(load: float, points: Sequence[Mapping[str, Any]]) -> Mapping[str, An
 def _capacity_table(e: Evidence) -> Table:
     single = "latency_p50_ms"
     rows = []
-    for row in e.rows:
+    for row in e.detailed:
         capacity, p50 = row.estimates.get("throughput_at_slo_qps"), row.estimates.get(single)
         used = None
         if capacity and capacity.value and p50 and p50.value:
@@ -248,10 +249,10 @@ def batches(e: Evidence) -> Section | None:
                 Cell(row.variant, key=e.palette.swatch(row.candidate, row.runtime)),
                 *figures(row, names),
             )
-            for row in e.rows
+            for row in e.detailed
         )
         columns = (Column("variant", numeric=False), *(Column(n.label(m), n.unit(m)) for m in names))
-        blocks.append(Table(columns, rows))
+        blocks += [Table(columns, rows), *left_out(e)]
     return section("Throughput, memory and size", blocks)
 
 

@@ -155,6 +155,13 @@ def pareto(e: Evidence) -> Section | None:
     return section("Quality against speed", blocks)
 
 
+def left_out(e: Evidence) -> Iterator[Block]:
+    """Says that a table of detail has the leading variants only."""
+    if len(e.detailed) < len(e.rows):
+        words = f"The {len(e.detailed)} leading of {len(e.rows)} variants; tradeoffs.csv has all."
+        yield text(words, kind="note")
+
+
 def speed_metric(e: Evidence) -> str | None:
     """The metric of speed to draw: a limited one first; known for at least half the variants."""
     wanted = [*(item.metric for item in e.limits if item.metric in SPEED), *SPEED, "cost_per_million_usd"]
@@ -168,7 +175,8 @@ def _known(e: Evidence, metric: str) -> list[Row]:
 
 def plane(e: Evidence, x: str, y: str) -> Picture | None:
     """Variants in the plane of two metrics; None where fewer than one has both."""
-    rows = [r for r in _known(e, x) if r in _known(e, y)]
+    both = {r.variant for r in _known(e, x)} & {r.variant for r in _known(e, y)}
+    rows = [r for r in e.rows if r.variant in both]
     if not rows:
         return None
     points = [_point(e, row, x, y) for row in rows]
@@ -177,7 +185,7 @@ def plane(e: Evidence, x: str, y: str) -> Picture | None:
         return None
     log = min(values) > 0 and max(values) > 4 * min(values)
     figure = plots.tradeoff_plane(points, _axis(e, x, log), _axis(e, y, False))
-    absent = [r.variant for r in e.rows if r not in rows]
+    absent = [r.variant for r in e.rows if r.variant not in both]
     caption = "Bars: 95 % intervals. Shaded: excluded by a limit. Hollow: misses a limit. Ring: the choice."
     caption += f" Not drawn, without both figures: {n.listed(absent[:6])}." if absent else ""
     alt = f"{n.label(y)} against {n.label(x)} of {n.counted(len(points), 'variant')}"

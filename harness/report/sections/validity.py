@@ -149,7 +149,7 @@ def _trace(record: Record) -> Block:
 def _parity(e: Evidence) -> Iterator[Block]:
     """How far each runtime's answers lie from the reference's."""
     rows = []
-    for row in e.rows:
+    for row in e.detailed:
         facts = [r.facts for r in e.scored(row.candidate, row.runtime)]
         parities = [p for f in facts if isinstance(p := f.get("parity"), Mapping)]
         if not parities:
