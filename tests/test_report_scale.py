@@ -7,9 +7,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from report_samples import WORLD, make_records, make_run, make_suite
 
 from harness.report import render
-from report_samples import WORLD, make_records, make_run, make_suite
 
 
 @pytest.mark.slow

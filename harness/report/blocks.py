@@ -30,6 +30,8 @@ class Muted:
     text: str
 
 
+MOST_MARKDOWN_ROWS = 30
+
 Inline = str | Strong | Code | Muted
 Tone = Literal["", "good", "bad", "warn", "muted"]
 
@@ -289,8 +291,11 @@ def _table_markdown(table: Table) -> str:
     heads = [_head_markdown(column) for column in table.columns]
     rules = ["---:" if column.numeric else ":---" for column in table.columns]
     lines = [_line(heads), _line(rules)]
-    for index, row in enumerate(table.rows):
+    for index, row in enumerate(table.rows[:MOST_MARKDOWN_ROWS]):
         lines.append(_line([_cell_markdown(cell, index in table.chosen) for cell in row]))
+    left = len(table.rows) - MOST_MARKDOWN_ROWS
+    if left > 0:
+        lines.append(f"\n{left} more rows are in the report.")
     caption = f"\n\n{escape_markdown(table.caption)}" if table.caption else ""
     return "\n".join(lines) + caption
 

@@ -255,7 +255,11 @@ def tradeoff_plane(
         ax.plot(*zip(*front, strict=True), color=MUTED, linewidth=1, linestyle=(0, (1, 2)), zorder=2)
     names = _shade_limits(ax, x, y)
     ax.grid(True, which="major")
-    named = [p for p in points if p.chosen or p.front] if len(points) > 14 else list(points)
+    named = list(points)
+    if len(points) > 14:  # only those that matter, and where they hide no other
+        named = [p for p in points if p.chosen or (p.front and p.feasible)]
+        pixels = [ax.transData.transform((p.x, p.y)) for p in points if p not in named]
+        names += [(x - 5, y - 5, x + 5, y + 5) for x, y in pixels]
     label_points(ax, [(p.x, p.y, p.label, p.chosen) for p in named[:24]], names)
     return figure
 
