@@ -49,7 +49,11 @@ def suite(
         "training": {"seeds": [0], "epochs": 1, "batch_size": 256, "precision": "fp32"},
         "candidates": dict(candidates),
         "serving": {"runtimes": ["torch"], "scenarios": dict(scenarios), **more},
-        "decision": {"objective": "minimize latency_p50_ms"},
+        "decision": {
+            "objective": "maximize throughput_at_slo_qps"
+            if "server" in scenarios
+            else "minimize latency_p50_ms"
+        },
     }
 
 

@@ -11,6 +11,7 @@ from harness.report.sections.errors import adjusted, disagreements, slices, wors
 from harness.report.sections.money import costs
 from harness.report.sections.outlook import flips, next_steps, value
 from harness.report.sections.quality import by_class, calibration, learning_curves, training_size
+from harness.report.sections.runtimes import runtimes
 from harness.report.sections.search import tuning
 from harness.report.sections.serving import batches, latency, load
 from harness.report.sections.tradeoff import differences, pareto, tradeoff_table
@@ -38,6 +39,7 @@ SECTIONS: Mapping[str, Callable[[Evidence], Section | None]] = {
     "latency": latency,
     "load": load,
     "batches": batches,
+    "runtimes": runtimes,
     "duels": duels,
     "certified": certified,
     "next_steps": next_steps,

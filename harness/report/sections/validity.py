@@ -1,4 +1,4 @@
-"""Why the figures may be believed, and where not: failures, seeds, noise, precision, parity, machines."""
+"""Why the figures may be believed, and where not: failures, seeds, noise, precision, machines."""
 
 from __future__ import annotations
 
@@ -31,10 +31,9 @@ MOST_FAILURES = 50
 
 
 def validity(e: Evidence) -> Section | None:
-    """What failed, what was noisy, what was decided on the way, and parity of served with trained."""
+    """What failed, what was noisy, and what was decided on the way."""
     blocks: list[Block] = [Bullets(tuple((s,) for s in sentences(e)))]
     blocks += _failures(e)
-    blocks += _parity(e)
     return section("Validity", blocks)
 
 
@@ -144,38 +143,6 @@ def _failures(e: Evidence) -> Iterator[Block]:
 def _trace(record: Record) -> Block:
     assert record.failure is not None
     return Fold(f"Traceback of {record.trial.label}", (Listing(record.failure.traceback[-4000:].strip()),))
-
-
-def _parity(e: Evidence) -> Iterator[Block]:
-    """How far each runtime's answers lie from the reference's."""
-    rows = []
-    for row in e.detailed:
-        facts = [r.facts for r in e.scored(row.candidate, row.runtime)]
-        parities = [p for f in facts if isinstance(p := f.get("parity"), Mapping)]
-        if not parities:
-            continue
-        worst = max(
-            (float(p["max_abs_difference"]) for p in parities if "max_abs_difference" in p), default=None
-        )
-        agreed = min((float(p["agreement"]) for p in parities if "agreement" in p), default=None)
-        made = [p for f in facts if isinstance(p := f.get("prepared"), Mapping)]
-        how = sorted({str(p[k]) for p in made for k in ("quantization", "precision", "exporter") if p.get(k)})
-        rows.append(
-            (
-                Cell(row.variant, key=e.palette.swatch(row.candidate, row.runtime)),
-                Cell(n.plain(worst, 2) if worst is not None else "", sort=worst),
-                Cell(f"{100 * agreed:.2f}\u202f%" if agreed is not None else "", sort=agreed),
-                Cell(", ".join(how)),
-            )
-        )
-    if not rows:
-        return
-    yield Heading("Served against trained")
-    columns = (
-        Column("variant", numeric=False), Column("largest difference", "of outputs"),
-        Column("same answer", "least of all seeds"), Column("made by", numeric=False),
-    )  # fmt: skip
-    yield Table(columns, tuple(rows), kind="compact")
 
 
 def environment(e: Evidence) -> Section | None:

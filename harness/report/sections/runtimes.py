@@ -1,0 +1,90 @@
+"""What a runtime changes of one fitted model: answers, quality as served, speed and size."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from harness.protocols import Row, Section
+from harness.report import numbers as n
+from harness.report.blocks import Cell, Column, Table, section, text
+from harness.report.evidence import REFERENCE_RUNTIMES, Evidence
+
+LEAD = (
+    "The same fitted models on each runtime, beside the one they were trained in. A difference in quality is "
+    "paired by seed and test example; below 1 a latency is shorter and a model smaller."
+)
+RATIOS = ("latency_p50_ms", "latency_p99_ms", "throughput_offline_per_s", "model_size_mb")
+
+
+def runtimes(e: Evidence) -> Section | None:
+    """A row for each variant that is not its candidate's reference."""
+    names = [m for m in RATIOS if m in e.tradeoff.metrics]
+    found = [
+        _row(e, row, base, names)
+        for row in e.detailed
+        if (base := _reference(e, row)) is not None and base is not row
+    ]
+    if not found:
+        return None
+    columns = (
+        Column("variant", numeric=False), Column("beside", numeric=False),
+        Column(n.label(e.quality_metric), "difference"),
+        *(Column(n.label(m), "times") for m in names),
+        Column("same answer", "least of all seeds"), Column("largest difference", "of outputs"),
+        Column("made by", numeric=False),
+    )  # fmt: skip
+    return section("What a runtime changes", [text(LEAD), Table(columns, tuple(found), kind="compact")])
+
+
+def _reference(e: Evidence, row: Row) -> Row | None:
+    """The variant of the same candidate on the runtime it was trained in, else on its first one."""
+    own = [r for r in e.tradeoff.rows if r.candidate == row.candidate]
+    return next((r for r in own if r.runtime in REFERENCE_RUNTIMES), own[0]) if len(own) > 1 else None
+
+
+def _row(e: Evidence, row: Row, base: Row, names: list[str]) -> tuple[Cell, ...]:
+    facts = [r.facts for r in e.scored(row.candidate, row.runtime)]
+    parities = [p for f in facts if isinstance(p := f.get("parity"), Mapping)]
+    made = [p for f in facts if isinstance(p := f.get("prepared"), Mapping)]
+    how = sorted({str(p[k]) for p in made for k in ("quantization", "precision", "exporter") if p.get(k)})
+    agreed = min((float(p["agreement"]) for p in parities if "agreement" in p), default=None)
+    worst = max((float(p["max_abs_difference"]) for p in parities if "max_abs_difference" in p), default=None)
+    return (
+        Cell(row.variant, key=e.palette.swatch(row.candidate, row.runtime)),
+        Cell(base.runtime),
+        _difference(e, row, base),
+        *(_ratio(e, name, row, base) for name in names),
+        Cell(f"{100 * agreed:.2f}\u202f%" if agreed is not None else "", sort=agreed),
+        Cell(n.plain(worst, 2) if worst is not None else "", sort=worst),
+        Cell(", ".join(how)),
+    )
+
+
+def _difference(e: Evidence, row: Row, base: Row) -> Cell:
+    ours, theirs = (e.draws(e.quality_metric, r.variant) for r in (row, base))
+    if ours is None or theirs is None:
+        return Cell(_why(row, e.quality_metric), tone="muted")
+    low, middle, high = (float(v) for v in np.nanquantile(ours - theirs, [0.025, 0.5, 0.975]))
+    if low == high:
+        return Cell("none" if middle == 0 else n.signed(middle), sort=middle)
+    value, interval = n.interval(middle, low, high)
+    return Cell(value, interval, sort=middle)
+
+
+def _ratio(e: Evidence, name: str, row: Row, base: Row) -> Cell:
+    ours, theirs = (e.draws(name, r.variant) for r in (row, base))
+    if ours is None or theirs is None:
+        return Cell(_why(row if ours is None else base, name), tone="muted")
+    ratio = ours / theirs
+    low, middle, high = (float(v) for v in np.nanquantile(ratio, [0.025, 0.5, 0.975]))
+    if not high > low:
+        return Cell(n.plain(middle, 2), sort=middle)
+    value, interval = n.interval(middle, low, high)
+    return Cell(value, interval, sort=middle)
+
+
+def _why(row: Row, name: str) -> str:
+    estimate = row.estimates.get(name)
+    return (row.failures[0] if row.failures else estimate.note if estimate else "") or "not measured"
