@@ -25,10 +25,6 @@ class Rows:
     test: int = 1000
 
 
-SEARCH_STEPS = 8
-"""Windows that the search for the highest load takes."""
-
-
 def typical_seconds(history: Iterable[Record], rows: Rows = Rows()) -> dict[tuple[str, ...], float]:
     """Seconds per unit of work, median over finished records of the same kind, candidate, …"""
     found: dict[tuple[str, ...], list[float]] = {}
@@ -71,6 +67,9 @@ def guess_seconds(trial: Trial, row_size: float = 1.0, rows: Rows = Rows()) -> f
 
 
 def _window_seconds(scenario: Mapping[str, Any]) -> float:
-    """Seconds that a scenario measures, half as much again for warm-up and rejected windows."""
-    steps = {"offline": len(scenario.get("batch_sizes", ())), "server": SEARCH_STEPS}
-    return 1.5 * float(scenario.get("seconds", 1.0)) * float(steps.get(scenario["name"], 1))
+    """Seconds that a scenario measures, half as much again for warm-up and rejected windows.
+
+    `seconds` of an offline scenario is for each batch size, of a server's for the whole search.
+    """
+    sizes = len(scenario.get("batch_sizes", ())) if scenario["name"] == "offline" else 1
+    return 1.5 * float(scenario.get("seconds", 1.0)) * sizes

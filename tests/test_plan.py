@@ -11,6 +11,7 @@ import pytest
 import yaml
 
 from harness import environment
+from harness.estimate import guess_seconds
 from harness.plan import interleaved, make_plan, plan_run, plan_trials, run_hash, select
 from harness.record import Record, SuiteError, Trial
 from harness.smoke import smoke
@@ -350,3 +351,9 @@ def test_money_is_the_machines_price_times_the_time(tmp_path: Path) -> None:
     plan = make_plan(suite, plan_trials(suite))
     assert plan.usd == pytest.approx(plan.wall_seconds / 1000)
     assert make_plan(suite.model_copy(update={"machine": read(tmp_path).machine}), ()).usd is None
+
+
+def test_the_search_for_the_highest_load_is_expected_to_take_the_time_it_is_given() -> None:
+    """`seconds` of a server scenario is its whole search's, half as much again for what is repeated."""
+    spec = {"scenario": {"name": "server", "seconds": 20.0}}
+    assert guess_seconds(Trial("serve", "cnn", spec, scenario="server")) == pytest.approx(32.5)

@@ -22,7 +22,11 @@ def suite_schema() -> dict[str, Any]:
     }
     candidates = properties["candidates"]
     candidates["additionalProperties"] = {
-        "anyOf": [{"$ref": "#/$defs/Candidate"}, {"type": "string", "description": "A model reference."}]
+        "anyOf": [
+            {"$ref": "#/$defs/Candidate"},
+            {"type": "string", "description": "A model reference."},
+            {"type": "null", "description": "Drops the extended suite's candidate of this name."},
+        ]
     }
     parts["Data"]["additionalProperties"] = True  # arguments of the data set may stand flat
     for owner, name in (
