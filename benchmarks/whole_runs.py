@@ -157,9 +157,13 @@ def identical() -> dict[str, Any]:
             ]
             verdicts.append(json.loads(found.read_text("recommendation.json"))["verdict"])
         print(
-            f"run {seed + 1} of {RUNS}: {sum(r['different'] for r in rows)} of {len(rows)} called different",
-            flush=True,
+            f"run {seed + 1} of {RUNS}: {sum(r['different'] for r in rows)} of {len(rows)} differ", flush=True
         )
+        keep("identical", _told(rows, duels, verdicts))  # an hour's work is not lost with its last minute
+    return _told(rows, duels, verdicts)
+
+
+def _told(rows: list[dict[str, Any]], duels: list[dict[str, Any]], verdicts: list[str]) -> dict[str, Any]:
     summary = {
         "pairs": len(rows),
         "called different by the rounds": sum(row["different"] for row in rows),
@@ -199,7 +203,11 @@ def _load() -> float:
     return round(os.getloadavg()[0], 1)
 
 
+def keep(name: str, found: Mapping[str, Any]) -> None:
+    (RESULTS / f"whole_runs_{name}.json").write_text(json.dumps(found, indent=1) + "\n")
+
+
 if __name__ == "__main__":
     found = {"truth": truth, "identical": identical}[sys.argv[1]]()
     print(json.dumps(found["summary"], indent=1))
-    (RESULTS / f"whole_runs_{sys.argv[1]}.json").write_text(json.dumps(found, indent=1) + "\n")
+    keep(sys.argv[1], found)

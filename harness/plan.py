@@ -152,6 +152,8 @@ class _Planner:
         for train in fitted:
             for runtime in runtimes if train.train_size == self.sizes[0] else [first]:
                 spec = {**train.spec, "fitted": train.id, "runtime": runtime}
+                if self.suite.metrics:
+                    spec["metrics"] = {n: [m.function, m.unit] for n, m in self.suite.metrics.items()}
                 trials.append(
                     self.trial(
                         "score",

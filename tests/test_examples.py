@@ -15,8 +15,8 @@ EXAMPLES = ROOT / "examples"
 SUITES = sorted(EXAMPLES.glob("*/suite.yaml"))
 
 
-def test_there_is_an_example_of_an_own_model_and_of_own_data() -> None:
-    assert [suite.parent.name for suite in SUITES] == ["own_data", "own_model"]
+def test_there_is_an_example_of_an_own_model_of_own_data_and_of_an_own_metric() -> None:
+    assert [suite.parent.name for suite in SUITES] == ["own_data", "own_metric", "own_model"]
 
 
 @pytest.mark.parametrize("suite", SUITES, ids=lambda suite: suite.parent.name)

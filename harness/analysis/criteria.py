@@ -17,6 +17,7 @@ import numpy as np
 from harness.analysis.expression import Expression, parse_expression
 from harness.metrics import METRICS, metric
 from harness.record import SuiteError
+from harness.suite import declared
 from harness.suite.expression import parse_constraint as parse_limit
 
 VALUE = "value"
@@ -98,7 +99,7 @@ def is_metric(name: str) -> bool:
 @cache
 def units() -> dict[str, str]:
     """Metric → unit."""
-    return {name: m.unit for name, m in METRICS.items()}
+    return {name: m.unit for name, m in {**METRICS, **declared.METRICS}.items()}
 
 
 def lower_is_better(name: str) -> bool:

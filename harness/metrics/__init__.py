@@ -13,6 +13,7 @@ from dataclasses import replace
 from harness.metrics import quality
 from harness.protocols import Metric
 from harness.record import SuiteError
+from harness.suite import declared
 
 __all__ = ["METRICS", "Metric", "metric"]
 
@@ -138,13 +139,16 @@ METRICS: dict[str, Metric] = {
 
 
 def metric(name: str) -> Metric:
-    """The metric of a name; `stem@K` with any positive K where the table has the stem.
+    """The metric of a name: of the table, `stem@K` with any positive K where the table has the stem, or a
+    suite's own.
 
     Raises:
         SuiteError: no such metric; the message names the nearest one.
     """
     if name in METRICS:
         return METRICS[name]
+    if name in declared.METRICS:
+        return declared.METRICS[name]
     at_k = re.fullmatch(r"(\w+)@([1-9]\d*)", name)
     if at_k:
         for known in METRICS.values():

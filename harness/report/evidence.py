@@ -101,7 +101,10 @@ class Evidence:
     def quality_metric(self) -> str:
         """The metric of quality that plots show: the objective's, a limit's, or the first."""
         wanted = [self.objective_metric, *(item.metric for item in self.limits), *self.tradeoff.metrics]
-        return next((m for m in wanted if stem(m) in QUALITY or "@" in m), self.objective_metric)
+        return next((m for m in wanted if self._is_quality(m)), self.objective_metric)
+
+    def _is_quality(self, name: str) -> bool:
+        return stem(name) in QUALITY or "@" in name or stem(name) in self.suite.metrics
 
     @cached_property
     def limits(self) -> tuple[Constraint, ...]:

@@ -60,7 +60,8 @@ def label(name: str) -> str:
     """A metric's name for people, without its unit: `latency_p99_ms` → `p99 latency`."""
     known, bracket, part = name.partition("[")
     head, at, cut = known.partition("@")
-    text = LABELS.get(head, head.replace("_", " "))
+    suffix = next((s for s in _SUFFIXES if head.endswith(s)), "")
+    text = LABELS.get(head, head.removesuffix(suffix).replace("_", " "))
     return f"{text}{at}{cut}" + (f" ({part.rstrip(']').replace('=', ' ')})" if bracket else "")
 
 

@@ -15,6 +15,7 @@ from harness.suite.decision_checks import check_decision
 from harness.suite.draft import Draft, Path_, dotted, hint
 from harness.suite.messages import all_fields
 from harness.suite.model_checks import check_candidates
+from harness.suite.own_metrics import check_metrics
 
 NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}", re.ASCII)
 RESERVED = ("latest",)
@@ -30,6 +31,7 @@ def check(draft: Draft) -> None:
     check_candidates(draft)
     check_serving(draft)
     check_machine(draft)
+    check_metrics(draft)
     check_decision(draft)
     check_track(draft)
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.suite.catalogue import ROOT, module_file, parse_source, table
+from harness.suite.own_metrics import metric_file
 from harness.suite.references import local_imports, resolve_model
 
 CODE: Mapping[str, tuple[str, ...]] = {
@@ -49,6 +50,7 @@ class Versions:
             spec["model"],
             spec["data"]["name"],
             str(spec.get("runtime")),
+            str(spec.get("metrics")),
             _searches(spec),
         )
         if key not in self._known:
@@ -61,6 +63,9 @@ def code_version(kind: str, spec: Mapping[str, Any], folder: str = "") -> str:
     files = [file for pattern in CODE[kind] for file in _files(pattern, spec, folder)]
     if kind == "train" and spec["model"].partition(":")[0] not in ("sklearn", "onnx"):
         files += [file for pattern in NETWORK for file in _files(pattern, spec, folder)]
+    for reference, _ in spec.get("metrics", {}).values():
+        if (source := metric_file(reference, Path(folder))) is not None:
+            files += sorted(local_imports(source, Path(folder)))
     if kind == "train" and _searches(spec):
         files.append(ROOT / "tuning.py")
     digests = sorted(

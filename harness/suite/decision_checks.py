@@ -98,10 +98,13 @@ def _check_metric(
     draft: Draft, path: Path_, name: str, place: Place, known: tuple[str, ...] | None = None
 ) -> None:
     """A metric that exists, and that this suite will have measured."""
-    known = known or tuple(table("metrics"))
+    own = draft.items("metrics")
+    known = (*(known or table("metrics")), *own)
     if name == "value" and path == ("decision", "constraints"):
         if not draft.given("decision", "value"):
             draft.wrong(path, "`value` needs an expression: add decision.value", place)
+    elif name in own:
+        return
     elif not is_metric(name):
         draft.wrong(path, f"there is no metric `{name}`: {hint(name, known)}", place)
     elif reason := _never_measured(draft, name):

@@ -12,7 +12,7 @@ from typing import Literal
 
 from harness.suite.catalogue import module_file, parse_source, table
 from harness.suite.draft import hint, nearest
-from harness.suite.signature import ANYTHING, Signature, public_names, read_signature
+from harness.suite.signature import ANYTHING, Signature, find_definition, public_names, read_signature
 
 Kind = Literal["name", "timm", "hf", "sklearn", "onnx", "user"]
 
@@ -155,6 +155,16 @@ def _huggingface(name: str, folder: Path) -> ModelSource:
 
 
 def _user(module: str, function: str, folder: Path) -> ModelSource:
+    path = find_function(module, function, folder)
+    return ModelSource("user", f"{module}:{function}", path, function, read_signature(path, function, skip=1))
+
+
+def find_function(module: str, function: str, folder: Path) -> Path:
+    """The source file of a user's function, beside the suite file or on sys.path.
+
+    Raises:
+        LookupError: there is none; the message is what is wrong and the cure.
+    """
     shown = f"{module}:{function}"
     if not re.fullmatch(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*", module) or not function.isidentifier():
         if near := nearest(module, PREFIXES):
@@ -167,7 +177,7 @@ def _user(module: str, function: str, folder: Path) -> ModelSource:
         file = module.replace(".", "/") + ".py"
         raise LookupError(f"there is no module `{module}`: put {file} beside the suite file or on PYTHONPATH")
     try:
-        signature = read_signature(path, function, skip=1)
+        find_definition(parse_source(path), function)
     except LookupError:
         names = public_names(parse_source(path))
         raise LookupError(f"{path.name} defines no `{function}`: {hint(function, names)}") from None
@@ -175,7 +185,7 @@ def _user(module: str, function: str, folder: Path) -> ModelSource:
         raise LookupError(f"{path.name}:{error.lineno or 1} is no valid Python: {error.msg}") from error
     except OSError as error:
         raise LookupError(f"{path} cannot be read: {error.strerror}") from error
-    return ModelSource("user", shown, path, function, signature)
+    return path
 
 
 def _find_module(module: str, roots: Sequence[Path]) -> Path | None:

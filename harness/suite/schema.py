@@ -11,6 +11,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from harness.suite.declared import declare
+
 TaskName = Literal[
     "image_classification",
     "text_classification",
@@ -254,6 +256,18 @@ class Decision(Model):
     candidate as the best lies above it."""
 
 
+class OwnMetric(Model):
+    """A metric of your own: a function beside the suite file, its unit and its direction."""
+
+    function: str
+    """`module:function` over (probabilities (n, k) or values (n,), targets (n,)): a score for each example,
+    (n,), whose mean is the metric, or one number."""
+    unit: str = "fraction"
+    """`fraction` for shares of 1; otherwise what the column shows."""
+    better: Literal["higher", "lower"] = "higher"
+    """Which way a difference is an improvement."""
+
+
 class Suite(Model):
     """One question, its candidates, and how they are trained, served and judged."""
 
@@ -273,6 +287,8 @@ class Suite(Model):
     """How speed is measured."""
     machine: Machine = Machine()
     """What serving costs an hour."""
+    metrics: dict[str, OwnMetric] = Field(default_factory=dict)
+    """Metrics of your own: a column of the table each, for limits and objectives too."""
     decision: Decision = Decision()
     """What is required, and what is best."""
     budget: Positive | None = None
@@ -283,3 +299,8 @@ class Suite(Model):
     """The root of all named streams of randomness: the split, the order of rounds, arrivals."""
     folder: str = ""
     """Set by the reader: where the suite file is, and so the user's own modules. In no trial's id."""
+
+    def model_post_init(self, context: object) -> None:
+        """Its own metrics become known where metrics are looked up."""
+        for name, own in self.metrics.items():
+            declare(name, own.unit, own.better, own.function)

@@ -28,6 +28,7 @@ from harness.tasks import estimators, finished, fitted, text
 from harness.tasks.evaluation import (
     check_predictions,
     describe_errors,
+    measure_own,
     measure_quality,
     parity,
     predict_batches,
@@ -92,12 +93,14 @@ def score(job: Job) -> Outcome:
         "predict_cpu_seconds": time.process_time() - cpu_started,
     }
     check_predictions(predictions, len(parts.test), parts.task)
-    write_predictions(job.folder / "predictions.parquet", parts.test, predictions)
+    own, scores = measure_own(spec.get("metrics", {}), predictions, parts.test.targets)
+    write_predictions(job.folder / "predictions.parquet", parts.test, predictions, scores)
     reference, name = reference_predict(source)
     facts["parity"] = dict(parity(predict, reference, parts.test.inputs, name))
     if parts.task.num_classes:
         facts |= describe_errors(predictions, parts.test.targets, parts.task)
-    return Outcome(measure_quality(predictions, parts.test.targets, parts.task), facts)
+    measured = measure_quality(predictions, parts.test.targets, parts.task)
+    return Outcome((*measured, *own), facts)
 
 
 def load_variant(spec: Mapping[str, Any], artifact: Path, threads: int, device: str) -> Predict:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -67,13 +68,17 @@ def check_predictions(predictions: np.ndarray, n: int, task: Task) -> None:
             )
 
 
-def write_predictions(path: Path, part: Split, predictions: np.ndarray) -> None:
-    """One row per example: id, target, p_0 … p_{k-1} (or prediction), float32."""
+def write_predictions(
+    path: Path, part: Split, predictions: np.ndarray, scores: Mapping[str, np.ndarray] | None = None
+) -> None:
+    """One row per example: id, target, p_0 … p_{k-1} (or prediction), float32; scores (n,) under their
+    metric's name."""
     columns: dict[str, np.ndarray] = {"id": np.asarray(part.ids, np.int64), "target": part.targets}
     if predictions.ndim == 2:
         columns |= {f"p_{c}": predictions[:, c] for c in range(predictions.shape[1])}
     else:
         columns["prediction"] = predictions
+    columns |= scores or {}
     pd.DataFrame(columns).to_parquet(path, index=False)
 
 
@@ -105,6 +110,40 @@ def _measure(name: str, predictions: np.ndarray, targets: np.ndarray) -> Measure
             name, None, metric.unit, note=f"not estimable ({one} only among {len(targets)} targets)"
         )
     return Measurement(name, value, metric.unit)
+
+
+def measure_own(
+    functions: Mapping[str, Sequence[str]], predictions: np.ndarray, targets: np.ndarray
+) -> tuple[tuple[Measurement, ...], dict[str, np.ndarray]]:
+    """The suite's own metrics, and the scores per example (n,) of those that give some.
+
+    Args:
+        functions: name → (`module:function`, unit).
+    Raises:
+        TrialError: a function raised, or what it returned is neither a number nor a score per example.
+    """
+    measured, scores = [], {}
+    for name, (reference, unit) in functions.items():
+        answer = _own_answer(name, reference, predictions, targets)
+        if answer.ndim:
+            scores[name] = answer
+        value = float(answer.mean())
+        note = "" if math.isfinite(value) else f"not estimable ({reference} gave {value})"
+        measured.append(Measurement(name, None if note else value, unit, note=note))
+    return tuple(measured), scores
+
+
+def _own_answer(name: str, reference: str, predictions: np.ndarray, targets: np.ndarray) -> np.ndarray:
+    module, _, function = reference.partition(":")
+    try:
+        found = getattr(importlib.import_module(module), function)(predictions.copy(), targets.copy())
+        answer = np.asarray(found, dtype=np.float64)
+    except Exception as error:  # the user's code may raise anything; the reason is the finding
+        raise TrialError(f"metric {name}: {reference} raised {type(error).__name__}: {error}") from error
+    if answer.shape not in ((), (len(targets),)):
+        wanted = f"one number, or a score for each of the {len(targets)} examples"
+        raise TrialError(f"metric {name}: {reference} returned shape {answer.shape}, it must be {wanted}")
+    return answer
 
 
 def describe_errors(probabilities: np.ndarray, targets: np.ndarray, task: Task) -> dict[str, Any]:

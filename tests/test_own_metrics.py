@@ -1,0 +1,158 @@
+"""A metric of the user's own: declared in the suite, called by score trials, a column like any other."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from report_samples import Made, make_records, make_run, make_suite
+
+from harness.analysis.outputs import stored_suite, table_of
+from harness.metrics import metric
+from harness.plan import plan_trials
+from harness.protocols import Split
+from harness.record import Measurement, SuiteError, TrialError
+from harness.suite import read_suite
+from harness.tasks.evaluation import measure_own, write_predictions
+
+SUITE = """\
+name: own
+task: image_classification
+data: {{name: digits}}
+training: {{seeds: [0], epochs: 1}}
+candidates: {{cnn: small_cnn}}
+serving: {{runtimes: [torch], rounds: 1, scenarios: {{single_stream: {{}}}}}}
+metrics:
+  {metrics}
+decision: {{objective: {objective}}}
+"""
+FUNCTIONS = """\
+def within(probabilities, targets):
+    return (probabilities[:, 1] > 0.5) == (targets == 1)
+
+def total(probabilities, targets):
+    return probabilities.sum()
+
+def broken(probabilities, targets):
+    raise ValueError("no such class")
+"""
+GOOD = 'own_share: {function: "my_metrics:within", unit: fraction, better: higher}'
+
+
+def written(folder: Path, metrics: str = GOOD, objective: str = "maximize own_share") -> Path:
+    (folder / "my_metrics.py").write_text(FUNCTIONS)
+    path = folder / "suite.yaml"
+    path.write_text(SUITE.format(metrics=metrics, objective=objective))
+    return path
+
+
+@pytest.fixture
+def importable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    (tmp_path / "metrics_of_mine.py").write_text(FUNCTIONS)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    return tmp_path
+
+
+def test_a_declared_metric_may_be_limited_and_is_known_with_its_direction(tmp_path: Path) -> None:
+    suite = read_suite(written(tmp_path))
+    assert suite.decision.objective == "maximize own_share"
+    assert (metric("own_share").unit, metric("own_share").better) == ("fraction", "higher")
+
+
+@pytest.mark.parametrize(
+    ("metrics", "said"),
+    [
+        ('accuracy: {function: "my_metrics:within"}', "suite.yaml:8: metrics.accuracy: `accuracy` is taken"),
+        ('Own: {function: "my_metrics:within"}', "a metric's name has small letters"),
+        (
+            'own_share: {function: "my_metrics:witin"}',
+            "defines no `witin`: did you mean `within`?",
+        ),
+        (
+            'own_share: {function: "nowhere:f"}',
+            "there is no module `nowhere`: put nowhere.py",
+        ),
+        ("own_share: {function: within}", "`within` is no function: write my_metrics:within"),
+        ('own_share: {function: "my_metrics:within", better: up}', "metrics.own_share.better"),
+    ],
+)
+def test_a_mistake_in_a_metric_is_told_with_its_line_and_cure(
+    tmp_path: Path, metrics: str, said: str
+) -> None:
+    with pytest.raises(SuiteError) as told:
+        read_suite(written(tmp_path, metrics, "maximize accuracy"))
+    assert said in str(told.value)
+    assert "suite.yaml:8" in str(told.value)
+
+
+def test_an_unknown_metric_is_answered_with_the_nearest_own_one(tmp_path: Path) -> None:
+    with pytest.raises(SuiteError, match="did you mean `own_share`"):
+        read_suite(written(tmp_path, objective="maximize own_shar"))
+
+
+def test_recommenders_have_no_predictions_that_an_own_metric_could_read(tmp_path: Path) -> None:
+    path = written(tmp_path)
+    text = path.read_text().replace("image_classification", "recommendation").replace("digits", "mock_shop")
+    path.write_text(text.replace("cnn: small_cnn", "popular: {retrieval: {model: popularity}}"))
+    with pytest.raises(SuiteError, match="own metrics read a prediction for each example"):
+        read_suite(path)
+
+
+def test_a_changed_function_scores_again_and_does_not_train_again(tmp_path: Path) -> None:
+    def ids() -> dict[str, str]:
+        return {t.kind: t.id for t in plan_trials(read_suite(path)) if t.kind != "serve"}
+
+    path = written(tmp_path)
+    before = ids()
+    (tmp_path / "my_metrics.py").write_text(FUNCTIONS.replace("0.5", "0.6"))
+    after = ids()
+    assert before["train"] == after["train"]
+    assert before["score"] != after["score"]
+
+
+def test_scores_per_example_are_kept_and_their_mean_is_the_metric(importable: Path) -> None:
+    functions = {"own": ["metrics_of_mine:within", "fraction"], "sum": ["metrics_of_mine:total", "usd"]}
+    probabilities = np.array([[0.2, 0.8], [0.9, 0.1], [0.4, 0.6], [0.7, 0.3]])
+    measured, scores = measure_own(functions, probabilities, np.array([1, 0, 0, 0]))
+    assert measured == (Measurement("own", 0.75, "fraction"), Measurement("sum", 4.0, "usd"))
+    assert list(scores) == ["own"] and scores["own"].tolist() == [1, 1, 0, 1]
+
+
+def test_a_metric_that_raises_or_returns_nonsense_fails_its_trial_with_its_name(importable: Path) -> None:
+    probabilities, targets = np.full((4, 2), 0.5), np.zeros(4)
+    with pytest.raises(TrialError, match="metric own: .* raised ValueError: no such class"):
+        measure_own({"own": ["metrics_of_mine:broken", ""]}, probabilities, targets)
+    (importable / "short_of_mine.py").write_text("def short(p, t):\n    return p[:2, 0]\n")
+    with pytest.raises(TrialError, match="returned shape \\(2,\\).*a score for each of the 4 examples"):
+        measure_own({"own": ["short_of_mine:short", ""]}, probabilities, targets)
+
+
+def test_the_table_has_it_with_an_interval_over_examples_and_seeds(tmp_path: Path) -> None:
+    """Read from the records alone: the function is not there any more."""
+    world = (Made("small_cnn", 0.9, 0.3, 60, 1000),)
+    own = {"own_share": {"function": "gone:gone", "unit": "fraction", "better": "higher"}}
+    suite = make_suite(world, ("torch",), metrics=own, decision={"objective": "maximize own_share"})
+    records = make_records(world, seeds=(0, 1), sizes=(100,), rounds=1, calls=30, runtimes=("torch",))
+    run = make_run(tmp_path, [with_own(r) for r in records], suite, files=False)
+    rng = np.random.default_rng(0)
+    for record in records:
+        if record.trial.kind == "score":
+            part = Split(np.zeros(200), np.zeros(200, np.int64), np.arange(200))
+            right = (rng.random(200) < 0.8).astype(float)
+            write_predictions(
+                run.trial_folder(record.trial.id) / "predictions.parquet", part, np.full((200, 2), 0.5),
+                {"own_share": right},
+            )  # fmt: skip
+    row = table_of(run, stored_suite(run)).rows[0]
+    estimate = row.estimates["own_share"]
+    assert estimate.value == pytest.approx(0.8)
+    assert estimate.low is not None and 0.5 < estimate.low < 0.8 < (estimate.high or 0) < 1.0
+
+
+def with_own(record):  # type: ignore[no-untyped-def]
+    from dataclasses import replace
+
+    if record.trial.kind != "score":
+        return record
+    return replace(record, measurements=(*record.measurements, Measurement("own_share", 0.8, "fraction")))
