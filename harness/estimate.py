@@ -69,7 +69,8 @@ def guess_seconds(trial: Trial, row_size: float = 1.0, rows: Rows = Rows()) -> f
 def _window_seconds(scenario: Mapping[str, Any]) -> float:
     """Seconds that a scenario measures, half as much again for warm-up and rejected windows.
 
-    `seconds` of an offline scenario is for each batch size, of a server's for the whole search.
+    `seconds` of an offline or scaling scenario is for each size, of a server's for the whole search.
     """
-    sizes = len(scenario.get("batch_sizes", ())) if scenario["name"] == "offline" else 1
+    kinds = {"offline": "batch_sizes", "scaling": "sizes"}
+    sizes = len(scenario[kinds[scenario["name"]]]) if scenario["name"] in kinds else 1
     return 1.5 * float(scenario.get("seconds", 1.0)) * sizes

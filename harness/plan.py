@@ -172,7 +172,7 @@ class _Planner:
         scenarios = {
             name: scenario.model_dump(mode="json")
             for name, scenario in serving.scenarios
-            if scenario is not None
+            if scenario is not None and not (name == "scaling" and self.kind in ("sklearn", "onnx"))
         }
         trials = []
         for score in scored:

@@ -18,10 +18,12 @@ def smoke(suite: Suite) -> Suite:
     rows = min((*suite.data.train_sizes, SMOKE_ROWS))
     scenarios = suite.serving.scenarios
     sizes = scenarios.offline.batch_sizes[:2] if scenarios.offline else ()
+    lengths = scenarios.scaling.sizes[:2] if scenarios.scaling else ()
     windows: dict[str, dict[str, Any]] = {
         "single_stream": {"seconds": 0.3, "min_calls": 20, "max_calls": 200},
         "offline": {"seconds": 0.2, "batch_sizes": sizes},
         "server": {"seconds": 1.0},
+        "scaling": {"seconds": 0.1, "sizes": lengths},
     }
     short = {name: s.model_copy(update=windows[name]) for name, s in scenarios if s is not None}
     candidates = {

@@ -27,6 +27,7 @@ SCENARIOS: dict[str, str] = {
     "single_stream": "harness.serving.closed:single_stream",
     "offline": "harness.serving.closed:offline",
     "server": "harness.serving.open_loop:server",
+    "scaling": "harness.serving.scaling:scaling",
     "duel": "harness.serving.duel:duel",
     "certify": "harness.serving.certify:certify",
 }

@@ -16,6 +16,7 @@ from harness.suite.draft import Draft, Path_, dotted, hint
 from harness.suite.messages import all_fields
 from harness.suite.model_checks import check_candidates
 from harness.suite.own_metrics import check_metrics
+from harness.suite.sizes import check_sizes
 
 NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}", re.ASCII)
 RESERVED = ("latest",)
@@ -140,6 +141,7 @@ def check_serving(draft: Draft) -> None:
             draft.wrong(("serving", "runtimes"), text, item.place)
     _check_unique(draft, ("serving", "runtimes"))
     _check_unique(draft, ("serving", "scenarios", "offline", "batch_sizes"))
+    check_sizes(draft)
     server = draft.node("serving", "scenarios", "server")
     if server is not None and server.mapping is not None and "latency_p99_ms" not in server.mapping:
         text = "a server needs its limit: add latency_p99_ms, for instance {latency_p99_ms: 10}"

@@ -22,7 +22,7 @@ CODE: Mapping[str, tuple[str, ...]] = {
     "score": ("streams.py", "datasets/parts.py", "datasets/splits.py", "{dataset}", "{task}", "{runtime}",
               "metrics/quality.py"),
     "serve": ("streams.py", "datasets/parts.py", "datasets/splits.py", "{dataset}", "{runtime}",
-              "serving/*.py"),
+              "serving/*.py", "tasks/sizes.py"),
 }  # fmt: skip
 """Kind of trial → globs below `harness/`; `{…}` is the component's file with what it imports from its
 own folder (tables in `__init__.py` apart). A score's `fitted` and a serve's `artifact` bring the rest."""

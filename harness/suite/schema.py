@@ -185,6 +185,15 @@ class Server(Model):
     """Of measuring, over all loads that are tried."""
 
 
+class Scaling(Model):
+    """What one answer costs against the size of its input: tokens of a text, pixels of an image's side."""
+
+    sizes: Annotated[tuple[Count, ...], Field(min_length=2)]
+    """Measured one at a time, in short blocks in shuffled order; two fit an exponent, five show a bend."""
+    seconds: Positive = 0.5
+    """Measuring time for each size and round."""
+
+
 class Scenarios(Model):
     """How the models are loaded while they are measured."""
 
@@ -194,6 +203,8 @@ class Scenarios(Model):
     """Throughput: everything is there at once."""
     server: Server | None = None
     """Capacity: random arrivals under a limit of latency."""
+    scaling: Scaling | None = None
+    """Cost against size, of networks on texts or images."""
 
 
 class Serving(Model):

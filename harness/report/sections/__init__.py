@@ -12,6 +12,7 @@ from harness.report.sections.money import costs
 from harness.report.sections.outlook import flips, next_steps, value
 from harness.report.sections.quality import by_class, calibration, learning_curves, training_size
 from harness.report.sections.runtimes import runtimes
+from harness.report.sections.scaling import scaling
 from harness.report.sections.search import tuning
 from harness.report.sections.serving import batches, latency, load
 from harness.report.sections.tradeoff import differences, pareto, tradeoff_table
@@ -40,6 +41,7 @@ SECTIONS: Mapping[str, Callable[[Evidence], Section | None]] = {
     "load": load,
     "batches": batches,
     "runtimes": runtimes,
+    "scaling": scaling,
     "duels": duels,
     "certified": certified,
     "next_steps": next_steps,

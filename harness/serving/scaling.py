@@ -1,0 +1,85 @@
+"""The `scaling` scenario: what one answer costs against the size of its input, batch 1, closed loop.
+
+Sizes are measured in short blocks in shuffled order, so that the machine's drift is no slope. Memory comes
+first, smallest size first: an allocator that has once grown does not show what a smaller size needs.
+"""
+
+from __future__ import annotations
+
+import importlib
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from harness.record import Measurement
+from harness.serving import memory
+from harness.serving.closed import Found
+from harness.serving.subject import Subject
+from harness.serving.windows import Windows, measure_window, warm_up
+from harness.streams import generator
+
+BLOCKS = 5
+"""Windows of each size: enough for the noise gate to reject some."""
+MOST_CALLS = 2000
+
+
+def scaling(subject: Subject, job: Mapping[str, Any]) -> Found:
+    """Median latency, peak memory and operations at each size."""
+    spec = job["spec"]
+    scenario = spec["scenario"]
+    sizes = sorted(int(size) for size in scenario["sizes"])
+    artifact = Path(job["artifacts"][spec["artifact"]])
+    at_sizes = importlib.import_module("harness.tasks.sizes").at_sizes  # tasks stand above serving
+    subjects: dict[int, Subject] = {}
+    measured: list[Measurement] = []
+    with tempfile.TemporaryDirectory(dir=job["folder"]) as scratch:
+        for sized in at_sizes(spec, artifact, sizes, job["threads"], job["device"], Path(scratch)):
+            here = Subject(sized.predict, sized.inputs, subject.cold, subject.width)
+            before = memory.resident_mb()
+            peak, _ = memory.peak_mb(_answers(here), job["device"])
+            at = {"size": sized.size}
+            measured.append(memory.peak_measurement(peak, at))
+            if peak is not None:
+                measured.append(Measurement("working_memory_mb", max(peak - before, 0.0), "MB", at=at))
+            measured.append(Measurement("flops_per_example", sized.flops, "FLOP", at=at))
+            subjects[sized.size] = here
+    warm = {str(size): warm_up(here, 1, seconds=0.3) for size, here in subjects.items()}
+    windows = _blocks(subjects, float(scenario["seconds"]), spec)
+    measured += [_latency(size, taken) for size, taken in windows.items()]
+    facts = {
+        "sizes": sizes,
+        "weights": "fresh: cost depends on shape",
+        "warm_up": warm,
+        "windows": [{"size": size, **w} for size, taken in windows.items() for w in taken.as_json()],
+    }
+    return measured, facts
+
+
+def _answers(subject: Subject) -> Any:
+    def run() -> None:
+        for request in subject.requests(1)[:3]:
+            subject.check(subject.predict(request), 1)
+
+    return run
+
+
+def _blocks(subjects: Mapping[int, Subject], seconds: float, spec: Mapping[str, Any]) -> dict[int, Windows]:
+    random = generator(int(spec.get("seed", 0)), "scaling", int(spec.get("round") or 0))
+    windows = {size: Windows() for size in subjects}
+    for _ in range(BLOCKS):
+        for size in random.permutation(list(subjects)).tolist():
+            windows[size].taken.append(
+                measure_window(subjects[size], 1, seconds / BLOCKS, max_calls=MOST_CALLS)
+            )
+    return windows
+
+
+def _latency(size: int, windows: Windows) -> Measurement:
+    """The median over calls of the windows that count; a window's median each as samples."""
+    accepted = windows.accepted
+    medians = tuple(float(np.median(w.latencies_ms)) for w in accepted)
+    value = float(np.median(np.concatenate([w.latencies_ms for w in accepted]))) if accepted else None
+    return Measurement("latency_p50_ms", value, "ms", medians, windows.note, {"size": size})
