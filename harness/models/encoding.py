@@ -13,7 +13,7 @@ import os
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from itertools import islice
@@ -229,10 +229,11 @@ def _clean(text: str) -> str:
 
 
 def _weighed_words(data: Mapping[str, Any]) -> WeighedWords:
-    return WeighedWords(**{name: tuple(v) if isinstance(v, list) else v for name, v in data.items()})
+    values: dict[str, Any] = {name: tuple(v) if isinstance(v, list) else v for name, v in data.items()}
+    return WeighedWords(**values)
 
 
-_READERS: Mapping[str, Any] = {
+_READERS: Mapping[str, Callable[[Mapping[str, Any]], Vocabulary | PretrainedTokenizer | WeighedWords]] = {
     "words": lambda data: Vocabulary(tuple(map(str, data["words"])), int(data["max_length"])),
     "pretrained": lambda data: PretrainedTokenizer(
         data["tokenizer"], int(data["max_length"]), int(data["pad"])
