@@ -104,7 +104,7 @@ def export_word_weights(
     weights, bias = _two_sided(estimator)
     order = np.zeros((len(bias), num_classes), np.float32)
     order[np.arange(len(bias)), list(classes or range(num_classes))] = 1.0
-    constants = {
+    constants: dict[str, np.ndarray] = {
         "table": weights.T.astype(np.float32).reshape(columns, len(bias)),
         "bias": bias.astype(np.float32),
         "class_order": order,
