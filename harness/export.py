@@ -2,6 +2,7 @@
 
 DIR/model/            the artifact as it was served (ONNX file, exported program, scikit-learn pipeline)
 DIR/predict.py        pre-processing and answers; for ONNX it needs onnxruntime and numpy, no more
+DIR/texts.py          of models of texts: what cuts them into numbers, the code that was measured
 DIR/signature.json    what it takes and gives
 DIR/check.npz         a few test examples and the answers that were measured for them
 DIR/requirements.txt  what must be installed, in the versions that were measured
@@ -25,6 +26,7 @@ import numpy as np
 
 from harness.model_card import model_card
 from harness.record import DataError, HarnessError, Record, TrialError
+from harness.runtimes.common import TOKENIZER
 from harness.store import RunFolder
 from harness.suite.draft import hint
 from harness.suite.schema import Suite
@@ -42,8 +44,9 @@ NEEDS: Mapping[str, tuple[str, ...]] = {
 }
 """Runtime → the packages that its predict.py imports."""
 
-TOLERANCE = {"torch-bf16": 2e-2}
-"""How far answers may lie from the measured ones; other processors round differently."""
+TOLERANCE = {"torch-bf16": 2e-2, "dynamic": 5e-2, "dynamic-matmul": 5e-2}
+"""Runtime or way of quantising → how far answers may lie from the measured ones. Other processors round
+differently; dynamic int8 takes its ranges from the whole batch, so an answer depends on its neighbours."""
 
 SMOKE_S = 300.0
 
@@ -109,18 +112,13 @@ def export_variant(run: RunFolder, variant: str, folder: str | Path) -> str:
             f"{variant}: a recommendation is served from its catalogue and the user's history, which are "
             f"no model file; what was served is in {source.folder / 'artifact'}"
         )
-    if suite.task == "text_classification":
-        raise HarnessError(
-            f"{variant}: texts cannot be exported as a folder of their own yet (their tokenizer needs the "
-            f"harness); the artifact that was served, which takes texts, is {source.folder / 'artifact'}"
-        )
     with tempfile.TemporaryDirectory(prefix="harness-export-") as scratch:
         made = Path(scratch) / "export"
         made.mkdir()
         write_folder(source, made)
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copytree(made, target, dirs_exist_ok=True)
-    said = smoke_test(target, source.runtime)
+    said = smoke_test(target, source.runtime, needs(source))
     size = sum(p.stat().st_size for p in target.rglob("*") if p.is_file()) / 1e6
     return f"{target}: {variant}, {size:.2f} MB, {said}\n{target / 'README.md'}"
 
@@ -162,17 +160,21 @@ def _is(record: Record, name: str) -> bool:
 def write_folder(source: Source, folder: Path) -> None:
     """All files of the export."""
     from harness import exported
+    from harness.models import encoding
 
     inputs, expected, note = check_examples(source)
     _write_model(source, folder / "model")
     np.savez(folder / "check.npz", inputs=inputs, expected=expected)
     shutil.copyfile(Path(str(exported.__file__)).parent / "predict.py", folder / "predict.py")
+    if tokenizer_kind(source):
+        shutil.copyfile(Path(str(encoding.__file__)), folder / "texts.py")
     (folder / "signature.json").write_text(json.dumps(_signature(source, inputs), indent=1) + "\n")
     versions = source.score.environment.get("versions", {})
-    needed = list(NEEDS[source.runtime]) + (["tokenizers"] if _is_text(source) else [])
-    pins = [f"{name}=={versions[name]}" if name in versions else name for name in needed]
+    pins = [f"{name}=={versions[name]}" if name in versions else name for name in needs(source)]
     (folder / "requirements.txt").write_text("\n".join(pins) + "\n")
-    (folder / "README.md").write_text(model_card(source, hashes(folder), note), encoding="utf-8")
+    (folder / "README.md").write_text(
+        model_card(source, hashes(folder), needs(source), note), encoding="utf-8"
+    )
 
 
 def check_examples(source: Source) -> tuple[np.ndarray, np.ndarray, str]:
@@ -184,10 +186,12 @@ def check_examples(source: Source) -> tuple[np.ndarray, np.ndarray, str]:
     try:
         test = load_parts(spec["data"], spec.get("train_size"), ("test",)).test
     except (DataError, OSError) as error:
+        if _is_text(source):
+            return np.array(["", "two words"]), np.zeros((0,), np.float32), _unchecked(error)
         info = _model_json(source)["task"]
         kind = np.uint8 if source.suite.task == "image_classification" else np.float32
         zeros = np.zeros((2, *info["input_shape"]), kind)
-        return zeros, np.zeros((0,), np.float32), f"The data could not be read for a check ({error})."
+        return zeros, np.zeros((0,), np.float32), _unchecked(error)
     rows = range(min(CHECKED, len(test)))
     inputs = np.array([test.inputs[i] for i in rows])
     loaded = predictions_of(source.run)(source.score.trial.id)
@@ -195,6 +199,22 @@ def check_examples(source: Source) -> tuple[np.ndarray, np.ndarray, str]:
     places = {int(number): place for place, number in enumerate(stored.ids)}
     expected = stored.outputs[[places[int(test.ids[i])] for i in rows]]
     return inputs, expected.astype(np.float32), ""
+
+
+def _unchecked(error: Exception) -> str:
+    return f"The data could not be read for a check ({error})."
+
+
+def needs(source: Source) -> tuple[str, ...]:
+    """The packages that the exported folder needs."""
+    extra = ("tokenizers",) if tokenizer_kind(source) == "pretrained" else ()
+    return (*NEEDS[source.runtime], *extra)
+
+
+def tokenizer_kind(source: Source) -> str:
+    """Of what kind the tokenizer beside the artifact is; empty where there is none."""
+    path = source.folder / "artifact" / TOKENIZER
+    return str(json.loads(path.read_text())["kind"]) if path.exists() else ""
 
 
 def _model_json(source: Source) -> dict[str, Any]:
@@ -213,6 +233,8 @@ def _write_model(source: Source, folder: Path) -> None:
         shutil.copytree(artifact, folder)
         return
     folder.mkdir()
+    if tokenizer_kind(source):
+        shutil.copyfile(artifact / TOKENIZER, folder / TOKENIZER)
     export_program(source.fitted, folder / "model.pt2", is_half=source.runtime == "torch-bf16")
 
 
@@ -257,7 +279,7 @@ def _signature(source: Source, inputs: np.ndarray) -> dict[str, Any]:
     fitted = _model_json(source)
     task = fitted["task"]
     given = (
-        {"kind": "text", "max_length": task["max_length"]}
+        {"kind": "text", "tokenizer": tokenizer_kind(source)}
         if _is_text(source)
         else {
             "kind": "image" if source.suite.task == "image_classification" else "table",
@@ -272,8 +294,13 @@ def _signature(source: Source, inputs: np.ndarray) -> dict[str, Any]:
         "input": given,
         "classes": list(task["class_names"]),
         "fitted_classes": list(fitted.get("classes") or range(task["num_classes"])),
-        "tolerance": TOLERANCE.get(source.runtime, 1e-3),
+        "tolerance": _tolerance(source),
     }
+
+
+def _tolerance(source: Source) -> float:
+    way = str(source.score.facts.get("prepared", {}).get("quantised", ""))
+    return TOLERANCE.get(way or source.runtime, 1e-3)
 
 
 def hashes(folder: Path) -> dict[str, str]:
@@ -282,17 +309,18 @@ def hashes(folder: Path) -> dict[str, str]:
     return {p.relative_to(folder).as_posix(): hashlib.sha256(p.read_bytes()).hexdigest() for p in files}
 
 
-def smoke_test(folder: Path, runtime: str, refused: Sequence[str] = ()) -> str:
+def smoke_test(folder: Path, runtime: str, needed: Sequence[str] = ()) -> str:
     """Run `predict.py --check` in a process that can import neither the harness nor what is not needed.
 
     Raises:
         HarnessError: it does not run there, or answers otherwise than measured.
     """
-    away = {"harness", "ray", *refused}
+    away = {"harness", "ray", "transformers"}
     if not runtime.startswith("torch"):
-        away |= {"torch", "transformers", "pandas"}
+        away |= {"torch", "pandas", "tokenizers"}
     if runtime.startswith("onnx"):
         away |= {"sklearn", "scipy"}
+    away -= set(needed)
     code = _ALONE.format(refused=sorted(away), script=str((folder / "predict.py").absolute()))
     command = [sys.executable, "-I", "-c", code]
     try:

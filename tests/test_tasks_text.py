@@ -5,20 +5,26 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.linear_model import LinearRegression
 
 from harness import preflight
 from harness.metrics import METRICS
-from harness.protocols import Job, Outcome
+from harness.models.tokenizers import load_tokenizer, weighed_words
+from harness.protocols import Job, Outcome, Split, Task
 from harness.record import Trial, TrialError
-from harness.runtimes import texts
+from harness.runtimes import runtime, texts
+from harness.runtimes.exporting import LINEAR_ANSWERS, export_word_weights
 from harness.suite.schema import Training
-from harness.tasks import classification, evaluation, fitted
+from harness.suite.variants import ON_WORDS
+from harness.tasks import classification, estimators, evaluation, fitted
 from harness.training.texts import TokenBatches, lengths_of
 
 GOOD, BAD = ("wonderful", "moving", "clever"), ("dull", "tedious", "awful")
@@ -135,8 +141,8 @@ def test_onnx_takes_texts_answers_like_torch_and_needs_no_torch(
 def test_strange_texts_get_an_answer_on_every_runtime(
     served: dict[str, tuple[Path, Outcome]],
 ) -> None:
-    for runtime, (folder, _) in served.items():
-        predict = texts.load(runtime, folder / "artifact", 1)
+    for name, (folder, _) in served.items():
+        predict = texts.load(name, folder / "artifact", 1)
         alone = np.concatenate([predict([text]) for text in STRANGE])
         evaluation.check_predictions(alone, len(STRANGE), fitted.load_meta(folder / "artifact").task)
         np.testing.assert_allclose(predict(STRANGE), alone, atol=1e-4)  # padding changes no answer
@@ -152,10 +158,74 @@ def test_an_estimator_weighs_words_and_serves_texts_without_torch(table: Path, t
     predict = texts.load("sklearn", tmp_path / "score" / "artifact", 1)
     task = fitted.load_meta(tmp_path / "train" / "fitted").task
     evaluation.check_predictions(predict(STRANGE), len(STRANGE), task)
-    with pytest.raises(TrialError, match="serve it on runtime sklearn"):
-        score(what, "onnx", tmp_path / "train", tmp_path / "onnx")
     with pytest.raises(TrialError, match="tfidf has no argument ngrams"):
         train(spec("sklearn:LogisticRegression", table, {"tfidf": {"ngrams": 2}}), tmp_path / "wrong")
+
+
+def test_weighed_words_on_onnx_answer_like_scikit_learn(table: Path, tmp_path: Path) -> None:
+    args = {"C": 10.0, "tfidf": {"ngram_range": [1, 2], "min_df": 1}}
+    what = spec("sklearn:LogisticRegression", table, args)
+    train(what, tmp_path / "train")
+    scored = score(what, "onnx", tmp_path / "train", tmp_path / "onnx")
+    assert scored.facts["parity"]["max_abs_difference"] < 1e-6
+    ours = texts.load("onnx", tmp_path / "onnx" / "artifact", 1)
+    theirs, _ = classification.reference_predict(tmp_path / "train" / "fitted")
+    whole = np.concatenate([ours([text]) for text in STRANGE])
+    np.testing.assert_allclose(whole, theirs(STRANGE), atol=1e-6)
+    np.testing.assert_allclose(ours(STRANGE), whole, atol=1e-6)
+
+
+TEXTS = ("A café film, isn't it? NOT bad bad bad", "naïve Über-film of the cafe", "not a film", "", "ﬁne 😀")
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"ngram_range": (1, 3), "sublinear_tf": True},
+        {"lowercase": False, "binary": True, "norm": "l1"},
+        {"strip_accents": "unicode", "stop_words": "english"},
+        {"strip_accents": "ascii", "use_idf": False, "norm": None, "token_pattern": r"(?u)\b(\w)\w*"},
+    ],
+)
+def test_words_are_weighed_as_scikit_learn_weighs_them(options: dict[str, Any], tmp_path: Path) -> None:
+    vectorizer = TfidfVectorizer(**options).fit(TEXTS)
+    weighed_words(vectorizer).save(tmp_path / "tokenizer.json")
+    numbers, weights = load_tokenizer(tmp_path / "tokenizer.json").encode([*TEXTS, "unseen only"])
+    table = np.zeros((len(TEXTS) + 1, len(vectorizer.vocabulary_)))
+    np.add.at(table, (np.arange(len(table))[:, None], numbers), weights)
+    expected = vectorizer.transform([*TEXTS, "unseen only"]).toarray()
+    np.testing.assert_allclose(table, expected, atol=1e-6)
+    assert expected[:3].any(), "there is something to weigh"
+
+
+@pytest.mark.parametrize("name", sorted(ON_WORDS))
+@pytest.mark.parametrize("classes", [2, 3])
+def test_every_linear_estimator_over_words_answers_on_onnx_as_in_scikit_learn(
+    name: str, classes: int, tmp_path: Path
+) -> None:
+    random = np.random.default_rng(classes)
+    said = [" ".join(random.choice(["good", "bad", "film", "dull", "story"], 6)) for _ in range(60)]
+    part = Split(said, random.integers(classes, size=60), np.arange(60))
+    task = Task("text_classification", classes, tuple("abcd"[: classes + 1]), ())
+    task = replace(task, num_classes=classes + 1)  # the last class has no training example
+    estimator = estimators.build_estimator(name, {}, 0, 1)
+    pipeline, _ = estimators.fit_estimator(estimator, part, task, fitted.Scaling((), ()), {"min_df": 1})
+    known = tuple(int(c) for c in estimator.classes_)
+    meta = fitted.Meta("sklearn", f"sklearn:{name}", {}, task, classes=known)
+    fitted.save_estimator(tmp_path / "fitted", pipeline, meta)
+    runtime("onnx").prepare(tmp_path / "fitted", tmp_path / "artifact")
+    ours = texts.load("onnx", tmp_path / "artifact", 1)(said)
+    np.testing.assert_allclose(ours, fitted.estimator_predict(pipeline, meta)(said), atol=1e-5)
+    assert ours.shape == (60, classes + 1) and not ours[:, -1].any()
+
+
+def test_estimators_and_words_without_an_onnx_form_are_said(tmp_path: Path) -> None:
+    assert set(LINEAR_ANSWERS) == ON_WORDS
+    with pytest.raises(TrialError, match="LinearRegression over TF-IDF has no ONNX form.*runtime sklearn"):
+        export_word_weights(LinearRegression(), 2, (0, 1), 1, tmp_path / "model.onnx")
+    with pytest.raises(ValueError, match="analyzer.*serve it on runtime sklearn"):
+        weighed_words(TfidfVectorizer(analyzer="char").fit(TEXTS))
 
 
 def test_a_finished_onnx_file_is_refused_for_texts(table: Path, tmp_path: Path) -> None:

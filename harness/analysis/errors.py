@@ -1,5 +1,5 @@
-"""Where classifiers err: slices of the examples, the worst answers, what two candidates disagree on,
-and what a temperature or another threshold would change.
+"""Where classifiers err: slices of the examples, on which a candidate falls behind, the worst answers,
+what two candidates disagree on, and what a temperature would change.
 
 All functions are of arrays aligned by example: probabilities (n, k), targets (n,) int64, texts (n,).
 """
@@ -7,18 +7,28 @@ All functions are of arrays aligned by example: probabilities (n, k), targets (n
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
 
-from harness.analysis.stats import Array
+from harness.analysis.stats import Array, Interval, holm, t_tail, two_way_difference
 
 NEGATION = re.compile(
     r"\b(?:not|no|never|nothing|nobody|none|nor|neither|without|hardly|cannot|\w+n['’]t)\b", re.I
 )
+SARCASM = re.compile(
+    r"\b(?:as if|of course|so-called|yeah,? right|oh,|sure,|bravo|what a|if only)(?!\w)"
+    r"|(?<!\w)[\"“‘]\w+[\"”’](?!\w)|\.\.\.|…|\?!|!\?",
+    re.I,
+)
+"""What often goes with irony: scare quotes, dots, stock phrases. A marker, not a proof."""
 CONTRAST = re.compile(r"\b(?:but|although|though|however|yet|despite|while|instead)\b", re.I)
+TAGS = ("negation", "contrast", "question", "sarcasm marker")
+RARE = 3
+"""A word in fewer texts of the training part is rare: a model of words has hardly met it."""
 LENGTHS = (10, 20, 30)
 """Words at which slices by length begin: up to 10, 11 to 20, 21 to 30, more."""
 MIN_SLICE = 20
@@ -31,9 +41,39 @@ TEMPERATURES = (0.05, 20.0)
 
 
 def text_tags(text: str) -> tuple[str, ...]:
-    """What of a sentence makes its mood hard to tell: negation, contrast, question."""
-    found = {"negation": NEGATION.search(text), "contrast": CONTRAST.search(text), "question": "?" in text}
+    """What of a sentence makes its mood hard to tell, of `TAGS`."""
+    found = {
+        "negation": NEGATION.search(text),
+        "contrast": CONTRAST.search(text),
+        "question": "?" in text,
+        "sarcasm marker": SARCASM.search(text),
+    }
     return tuple(name for name, seen in found.items() if seen)
+
+
+def rare_words(texts: Sequence[str], training: Iterable[str]) -> Array:
+    """(n,) how many words of each text are in fewer than `RARE` texts of the training part."""
+    from harness.models.encoding import words_of
+
+    texts_with = Counter(word for text in training for word in set(words_of(text)))
+    rare = [sum(texts_with[word] < RARE for word in set(words_of(text))) for text in texts]
+    return np.array(rare, dtype=int)
+
+
+def rare_word_slices(rare: Array) -> dict[str, Array]:
+    """Name of a slice → mask (n,): by how many rare words a text has, in thirds as even as they go."""
+    edges = sorted({int(np.quantile(rare, q)) for q in (1 / 3, 2 / 3)}) if len(rare) else []
+    slices: dict[str, Array] = {}
+    for low, high in pairwise([-1, *edges, np.inf]):
+        first = int(low) + 1
+        if high == np.inf:
+            name = f"{first} rare words or more" if first != 1 else "a rare word or more"
+        else:
+            last = int(high)
+            name = "no rare word" if last == 0 else f"{first} to {last} rare words"
+            name = name if first != last or last == 0 else f"{last} rare word{'s' if last > 1 else ''}"
+        slices[name] = (rare > low) & (rare <= high)
+    return slices
 
 
 def text_slices(texts: Sequence[str]) -> dict[str, Array]:
@@ -41,7 +81,7 @@ def text_slices(texts: Sequence[str]) -> dict[str, Array]:
     tags = [text_tags(text) for text in texts]
     words = np.array([len(text.split()) for text in texts])
     slices: dict[str, Array] = {}
-    for tag in ("negation", "contrast", "question"):
+    for tag in TAGS:
         mask = np.array([tag in t for t in tags], dtype=bool)
         slices |= {tag: mask, f"no {tag}": ~mask}
     edges = [0, *LENGTHS, np.inf]
@@ -97,6 +137,61 @@ def doubtful_labels(answers: Sequence[Array], targets: Array) -> Array:
 
 
 @dataclass(frozen=True)
+class Gap:
+    """How far one candidate is behind another on a slice.
+
+    Args:
+        inside, outside: difference of the shares right, on the slice and on all other examples.
+        excess: inside − outside: whether this kind of example is what separates the two.
+        p_value: that the excess is chance, adjusted for all slices asked (Holm).
+    """
+
+    name: str
+    count: int
+    inside: Interval
+    outside: Interval
+    excess: Interval
+    p_value: float
+
+
+def gaps(first: Array, second: Array, slices: Mapping[str, Array]) -> list[Gap]:
+    """Slice by slice how much more often the first candidate is right, the widest excess behind first.
+
+    Args:
+        first, second: (seeds, n) whether each answer is right.
+        slices: masks (n,); of two that complement each other only the first is asked.
+    """
+    asked = {name: mask for name, mask in _distinct(slices).items() if 1 < mask.sum() < len(mask) - 1}
+    found = []
+    for name, mask in asked.items():
+        parts = [two_way_difference(first[:, rows], second[:, rows]) for rows in (mask, ~mask)]
+        excess = two_way_difference(_contrast(first, mask), _contrast(second, mask))
+        p = t_tail(excess.value / excess.se, excess.df) if excess.se > 0 else float(excess.value == 0)
+        found.append(Gap(name, int(mask.sum()), *parts, excess, p))
+    adjusted = holm([gap.p_value for gap in found])
+    found = [replace(gap, p_value=float(p)) for gap, p in zip(found, adjusted, strict=True)]
+    return sorted(found, key=lambda gap: gap.excess.value)
+
+
+def _distinct(slices: Mapping[str, Array]) -> dict[str, Array]:
+    kept: dict[str, Array] = {}
+    for name, mask in slices.items():
+        if not any(np.array_equal(mask, ~other) or np.array_equal(mask, other) for other in kept.values()):
+            kept[name] = mask
+    return kept
+
+
+def _contrast(right: Array, mask: Array) -> Array:
+    """(seeds, n) scores whose mean is the share right inside less that outside, and whose variance over
+    examples is that within the two parts alone."""
+    scores = np.empty(right.shape)
+    means = right[:, mask].mean(), right[:, ~mask].mean()
+    for rows, mean, sign in ((mask, means[0], 1), (~mask, means[1], -1)):
+        scores[:, rows] = sign * (right[:, rows] - mean) * (len(mask) / rows.sum())
+    return np.asarray(scores + means[0] - means[1])
+
+
+@dataclass(frozen=True)
 class Disagreement:
     """Two candidates on the same examples.
 
@@ -148,25 +243,3 @@ def fit_temperature(probabilities: Array, targets: Array) -> float:
 
     found = minimize_scalar(loss, bounds=tuple(np.log(TEMPERATURES)), method="bounded")
     return float(np.exp(found.x))
-
-
-def f1_at(positive: Array, targets: Array, threshold: float) -> float:
-    """F1 of class 1 where probabilities (n,) at or above the threshold count as class 1; 0 without any."""
-    said = positive >= threshold
-    hits = int((said & (targets == 1)).sum())
-    total = int(said.sum()) + int((targets == 1).sum())
-    return 2 * hits / total if total else 0.0
-
-
-def best_threshold(positive: Array, targets: Array) -> float:
-    """The threshold with the highest F1 of class 1, between two answers; of equals the nearest to 0.5."""
-    order = np.argsort(-positive, kind="stable")
-    values = positive[order].astype(float)
-    last_of_tie = np.append(np.diff(values) != 0, True)
-    hits = np.cumsum(targets[order] == 1)[last_of_tie]
-    said = np.flatnonzero(last_of_tie) + 1
-    f1 = 2 * hits / np.maximum(1, said + int((targets == 1).sum()))
-    cuts = values[last_of_tie]
-    thresholds = (cuts + np.append(cuts[1:], 0.0)) / 2
-    best = np.flatnonzero(f1 >= f1.max() - 1e-12)
-    return float(thresholds[best[np.argmin(np.abs(thresholds[best] - 0.5))]])

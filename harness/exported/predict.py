@@ -12,6 +12,7 @@ takes and gives is in signature.json; what must be installed is in requirements.
 from __future__ import annotations
 
 import argparse
+import importlib.util
 import json
 import sys
 from collections.abc import Callable
@@ -43,7 +44,7 @@ def prepare(raw: Any) -> tuple[np.ndarray, ...]:
         ValueError: they have another shape than the model was trained on.
     """
     if SIGNATURE["input"]["kind"] == "text":
-        return tokens(list(raw))
+        return encoded([raw] if isinstance(raw, str) else list(raw))
     shape = tuple(SIGNATURE["input"]["shape"])
     array = np.asarray(raw)
     if array.shape == shape:
@@ -57,20 +58,26 @@ def prepare(raw: Any) -> tuple[np.ndarray, ...]:
     return (np.ascontiguousarray(array, dtype=SIGNATURE["input"]["dtype"]),)
 
 
-def tokens(texts: list[str]) -> tuple[np.ndarray, ...]:
-    """Texts as (n, length) token numbers, cut and padded as in training."""
-    from tokenizers import Tokenizer
+def encoded(texts: list[str]) -> tuple[Any, ...]:
+    """Texts as the numbers that the model takes; texts themselves where it takes those."""
+    if TOKENIZER is None:
+        return (texts,)
+    numbers = TOKENIZER.encode(texts)
+    return numbers if isinstance(numbers, tuple) else (numbers,)
 
-    tokenizer = Tokenizer.from_file(str(HERE / "model" / "tokenizer.json"))
-    tokenizer.no_truncation()
-    tokenizer.no_padding()
-    most = int(SIGNATURE["input"]["max_length"])
-    rows = [encoded.ids[:most] for encoded in tokenizer.encode_batch(texts)]
-    length = max(1, *(len(row) for row in rows))
-    ids = np.zeros((len(rows), length), np.int64)
-    for i, row in enumerate(rows):
-        ids[i, : len(row)] = row
-    return (ids,)
+
+def read_tokenizer() -> Any:
+    """What cuts texts as in training, None where the model does it itself or takes no texts."""
+    path = HERE / "model" / "tokenizer.json"
+    if not path.exists():
+        return None
+    # By its path, so that `python -I` and imports from anywhere find it.
+    found = importlib.util.spec_from_file_location("exported_texts", HERE / "texts.py")
+    assert found is not None and found.loader is not None
+    module = importlib.util.module_from_spec(found)
+    sys.modules[found.name] = module  # dataclasses look their module up
+    found.loader.exec_module(module)
+    return module.read(path)
 
 
 def load_onnx(threads: int) -> Predict:
@@ -125,7 +132,9 @@ def load_sklearn(threads: int) -> Predict:
     classes, present = len(SIGNATURE["classes"]), SIGNATURE["fitted_classes"]
 
     def predict(arrays: Any) -> np.ndarray:
-        table = arrays[0].reshape(len(arrays[0]), -1).astype(np.float32)
+        table = arrays[0]
+        if SIGNATURE["input"]["kind"] != "text":
+            table = table.reshape(len(table), -1).astype(np.float32)
         if not classes:
             return np.asarray(estimator.predict(table), dtype=np.float32).reshape(len(table))
         answer = np.zeros((len(table), classes), np.float32)
@@ -137,6 +146,8 @@ def load_sklearn(threads: int) -> Predict:
 
     return predict
 
+
+TOKENIZER = read_tokenizer()
 
 LOADERS: dict[str, Callable[[int], Predict]] = {
     "onnx": load_onnx,
@@ -176,7 +187,8 @@ def read(path: Path) -> Any:
     if path.suffix == ".csv":
         return np.loadtxt(path, delimiter=",", ndmin=2)
     if path.suffix == ".txt":
-        return path.read_text(encoding="utf-8").splitlines()
+        lines = path.read_text(encoding="utf-8").split("\n")
+        return lines[:-1] if lines[-1] == "" else lines
     raise ValueError(f"{path}: give a .npy, .csv or .txt file")
 
 

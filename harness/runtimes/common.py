@@ -18,6 +18,9 @@ import numpy as np
 from harness.protocols import Inputs, Predict, Split, Task
 from harness.record import TrialError
 
+TOKENIZER = "tokenizer.json"
+"""Beside a model that takes tokens: what turns texts into them."""
+
 FITTED = "harness.tasks.fitted"
 """Rebuilds a module from `fitted/`. Named, not imported: tasks stand above runtimes, and a process
 that serves an ONNX file must not import torch."""

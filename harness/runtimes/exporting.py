@@ -1,4 +1,5 @@
-"""Fitted models as ONNX graphs: torch modules and scikit-learn estimators, silently, in one file."""
+"""Fitted models as ONNX graphs: torch modules, scikit-learn estimators and linear models of weighed words,
+silently, in one file."""
 
 from __future__ import annotations
 
@@ -75,6 +76,101 @@ def export_estimator(
     _raw_inputs(model.graph, task, dtype)
     _answer(model.graph, task, classes, with_probabilities)
     path.write_bytes(model.SerializeToString())
+
+
+def export_word_weights(
+    estimator: Any, num_classes: int, classes: tuple[int, ...], columns: int, path: Path
+) -> None:
+    """Export a linear model over TF-IDF: only the columns of a text's own terms are looked up and summed.
+
+    The graph takes terms (n, L) int64 and their weights (n, L) float32, 0 where there is no term, and gives
+    (n, num_classes) float32. skl2onnx has converters for the words too, but those ask the server for an
+    English locale and cut words by another pattern.
+
+    Args:
+        estimator: fitted, with `coef_` and `intercept_` (or naive Bayes' `feature_log_prob_`).
+        classes: the class of each of its answers. columns: how many terms there are.
+    Raises:
+        TrialError: it is not of a kind in `LINEAR_ANSWERS`.
+    """
+    from onnx import TensorProto, helper, numpy_helper
+
+    kind = type(estimator).__name__
+    if kind not in LINEAR_ANSWERS:
+        raise TrialError(
+            f"{kind} over TF-IDF has no ONNX form: serve it on runtime sklearn, or take one of "
+            f"{', '.join(LINEAR_ANSWERS)}"
+        )
+    weights, bias = _two_sided(estimator)
+    order = np.zeros((len(bias), num_classes), np.float32)
+    order[np.arange(len(bias)), list(classes or range(num_classes))] = 1.0
+    constants: dict[str, np.ndarray] = {
+        "table": weights.T.astype(np.float32).reshape(columns, len(bias)),
+        "bias": bias.astype(np.float32),
+        "class_order": order,
+        "last": np.array([-1], np.int64),
+        "terms_axis": np.array([1], np.int64),
+    }
+    nodes = [
+        helper.make_node("Gather", ["table", "tokens"], ["looked_up"], axis=0),
+        helper.make_node("Unsqueeze", ["weights", "last"], ["column"]),
+        helper.make_node("Mul", ["looked_up", "column"], ["terms"]),
+        helper.make_node("ReduceSum", ["terms", "terms_axis"], ["sums"], keepdims=0),
+        helper.make_node("Add", ["sums", "bias"], ["scores"]),
+        *_linear_answer(LINEAR_ANSWERS[kind], len(bias), constants),
+        helper.make_node("MatMul", ["answer", "class_order"], ["output"]),
+    ]
+    graph = helper.make_graph(
+        nodes,
+        "weighed_words",
+        [
+            helper.make_tensor_value_info("tokens", TensorProto.INT64, ["batch", "terms"]),
+            helper.make_tensor_value_info("weights", TensorProto.FLOAT, ["batch", "terms"]),
+        ],
+        [helper.make_tensor_value_info("output", TensorProto.FLOAT, ["batch", num_classes])],
+        [numpy_helper.from_array(np.ascontiguousarray(array), name) for name, array in constants.items()],
+    )
+    # IR 10 is what opset 20's first runtimes read.
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=10)
+    path.write_bytes(model.SerializeToString())
+
+
+LINEAR_ANSWERS: Mapping[str, str] = {
+    "LogisticRegression": "softmax",
+    "LogisticRegressionCV": "softmax",
+    "MultinomialNB": "softmax",
+    "LinearSVC": "best",
+    "RidgeClassifier": "best",
+    "RidgeClassifierCV": "best",
+    "Perceptron": "best",
+}
+"""Linear estimators over words that have an ONNX form → how their scores become an answer: probabilities,
+or 1 for the class of the highest score."""
+
+
+def _two_sided(estimator: Any) -> tuple[np.ndarray, np.ndarray]:
+    """Weights (classes, terms) and bias (classes,): one score per class, also where two share one."""
+    if hasattr(estimator, "feature_log_prob_"):
+        return estimator.feature_log_prob_, estimator.class_log_prior_
+    weights = np.atleast_2d(estimator.coef_)
+    bias = np.broadcast_to(np.ravel(estimator.intercept_), (len(weights),))
+    if len(weights) > 1:
+        return weights, bias
+    # The softmax of (0, s) is the sigmoid of s; the larger of (0, s) is s where s > 0.
+    return np.vstack([np.zeros_like(weights), weights]), np.concatenate([[0.0], bias])
+
+
+def _linear_answer(how: str, classes: int, constants: dict[str, np.ndarray]) -> list[Any]:
+    """Nodes from `scores` (n, classes) to `answer`; adds the constants that they need."""
+    from onnx import helper
+
+    if how == "softmax":
+        return [helper.make_node("Softmax", ["scores"], ["answer"], axis=-1)]
+    constants |= {"depth": np.array(classes, np.int64), "off_on": np.array([0, 1], np.float32)}
+    return [
+        helper.make_node("ArgMax", ["scores"], ["best"], axis=-1, keepdims=0),
+        helper.make_node("OneHot", ["best", "depth", "off_on"], ["answer"], axis=-1),
+    ]
 
 
 def _raw_inputs(graph: Any, task: Task, dtype: np.dtype) -> None:

@@ -13,10 +13,12 @@ from typing import Any
 
 import numpy as np
 
+from harness.models.tokenizers import weighed_words
 from harness.protocols import Inputs, Predict, Split
 from harness.record import TrialError
 from harness.runtimes.common import (
     FITTED,
+    TOKENIZER,
     as_arrays,
     dynamic_axes,
     example_input,
@@ -48,6 +50,8 @@ def prepare(
         return {"exporter": "finished file"}
     from harness.runtimes.exporting import OPSET, export_estimator, export_module
 
+    if source == "sklearn" and task_of(fitted).name == "text_classification":
+        return _prepare_words(fitted, folder, calibration)
     examples = example_input(fitted, calibration, n=8)
     if source == "sklearn":
         estimator = importlib.import_module(FITTED).load_estimator(fitted)
@@ -60,6 +64,25 @@ def prepare(
     answers = load(folder, threads=1)(examples)
     facts = {"exporter": exporter, "precision": "fp32", "opset": OPSET}
     return {**facts, **parity(reference(fitted)(examples), answers)}
+
+
+def _prepare_words(fitted: Path, folder: Path, calibration: Split | None) -> Mapping[str, Any]:
+    """A linear model over TF-IDF: its words go into `tokenizer.json`, its weights into `model.onnx`."""
+    from harness.runtimes.exporting import OPSET, export_word_weights
+
+    pipeline = importlib.import_module(FITTED).load_estimator(fitted)
+    words, estimator = pipeline[0], pipeline[-1]
+    try:
+        tokenizer = weighed_words(words)
+    except ValueError as error:
+        raise TrialError(str(error)) from error
+    classes = tuple(model_card(fitted).get("classes") or ())
+    export_word_weights(estimator, task_of(fitted).num_classes, classes, len(tokenizer.terms), folder / MODEL)
+    tokenizer.save(folder / TOKENIZER)
+    texts = list(calibration.inputs[:64]) if calibration is not None and len(calibration) else [""]
+    answers = load(folder, threads=1)(tokenizer.encode(texts))
+    facts = {"exporter": "harness (weighed words)", "precision": "fp32", "opset": OPSET}
+    return {**facts, **parity(reference(fitted)(texts), answers)}
 
 
 def load(folder: Path, threads: int, device: str = "cpu") -> Predict:

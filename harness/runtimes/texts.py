@@ -10,8 +10,9 @@ from pathlib import Path
 from harness.models.tokenizers import load_tokenizer
 from harness.protocols import Predict
 from harness.runtimes import runtime
+from harness.runtimes.common import TOKENIZER
 
-TOKENIZER = "tokenizer.json"
+__all__ = ["TOKENIZER", "load"]
 
 
 def load(name: str, folder: Path, threads: int, device: str = "cpu") -> Predict:

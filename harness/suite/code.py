@@ -98,7 +98,7 @@ def _files(pattern: str, spec: Mapping[str, Any], folder: str) -> list[Path]:
 def _model_files(spec: Mapping[str, Any], folder: str) -> list[Path]:
     kind = spec["model"].rpartition(":")[0]
     if kind in ("timm", "hf"):
-        extra = ("pretrained.py", "tokenizers.py") if kind == "hf" else ()
+        extra = ("encoding.py", "pretrained.py", "tokenizers.py") if kind == "hf" else ()
         return sorted((ROOT / "models").glob(f"{kind}*.py")) + [ROOT / "models" / name for name in extra]
     if kind == "sklearn" or not spec["model"]:
         return []

@@ -12,7 +12,7 @@ from harness.suite.data_checks import check_args, task_info
 from harness.suite.draft import Draft, Path_
 from harness.suite.references import ModelSource, resolve_model
 from harness.suite.signature import Parameter, Signature
-from harness.suite.variants import runtimes_of
+from harness.suite.variants import left_out, runtimes_of
 
 TFIDF = Parameter(ast.Name("dict"), ast.Constant(None))
 """Of texts, how words are weighed before an estimator sees them: arguments of TfidfVectorizer."""
@@ -122,6 +122,8 @@ def _check_runtimes(draft: Draft, path: Path_) -> None:
     model = draft.get(str, *path, "model")
     if not runtimes or not all(isinstance(r, str) and r in table("runtimes") for r in runtimes):
         return
-    if not runtimes_of(model, runtimes):
-        text = f"runs on none of {', '.join(runtimes)}: add onnx to serving.runtimes"
+    task = draft.get(str, "task") or ""
+    if not runtimes_of(model, runtimes, task):
+        cure = "torch" if left_out(model, ["onnx"], task) else "onnx"
+        text = f"runs on none of {', '.join(runtimes)}: add {cure} to serving.runtimes"
         draft.wrong((*path, "model"), text)

@@ -2,19 +2,54 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+
+ON_WORDS = frozenset(
+    {
+        "LinearSVC",
+        "LogisticRegression",
+        "LogisticRegressionCV",
+        "MultinomialNB",
+        "Perceptron",
+        "RidgeClassifier",
+        "RidgeClassifierCV",
+    }
+)
+"""Estimators of scikit-learn that have an ONNX form over weighed words (TF-IDF)."""
 
 
-def runtimes_of(model: str, runtimes: Iterable[str]) -> list[str]:
+def runtimes_of(model: str, runtimes: Iterable[str], task: str = "") -> list[str]:
     """The runtimes of a suite that a model reference can be served on, in the suite's order.
 
     Estimators have no torch form: they run on `sklearn` where the suite says `torch`. Finished ONNX
-    files run on ONNX runtimes only.
+    files run on ONNX runtimes only. A runtime that could only fail is left out (`left_out` says why).
     """
-    kind = model.partition(":")[0] if ":" in model else ""
+    kind = _kind(model)
     if kind == "onnx":
         return [r for r in runtimes if r.startswith("onnx")]
     if kind == "sklearn":
         named = dict.fromkeys("sklearn" if r == "torch" else r for r in runtimes)
-        return [r for r in named if not r.startswith("torch")]
+        never = left_out(model, named, task)
+        return [r for r in named if not r.startswith("torch") and r not in never]
     return [r for r in runtimes if r != "sklearn"]
+
+
+def left_out(model: str, runtimes: Iterable[str], task: str = "") -> Mapping[str, str]:
+    """Runtimes of a suite that an estimator could only fail on → why, with the cure."""
+    if _kind(model) != "sklearn":
+        return {}
+    found = {}
+    for runtime in runtimes:
+        if runtime == "onnx-int8":
+            found[runtime] = "an estimator has no weights that 8 bits would make faster"
+        elif runtime == "onnx" and task == "text_classification" and _estimator(model) not in ON_WORDS:
+            found[runtime] = f"over words only {', '.join(sorted(ON_WORDS))} have an ONNX form"
+    return found
+
+
+def _kind(model: str) -> str:
+    return model.partition(":")[0] if ":" in model else ""
+
+
+def _estimator(model: str) -> str:
+    return model.rpartition(":")[2].rpartition(".")[2]

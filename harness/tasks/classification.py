@@ -78,7 +78,6 @@ def score(job: Job) -> Outcome:
     artifact = job.folder / "artifact"
     # For quantisation: training examples, never test data.
     calibration = _subset(parts.train, CALIBRATION_EXAMPLES, streams.generator(spec["seed"], "calibration"))
-    text.refuse_runtime(fitted.load_meta(source).kind, spec["runtime"], parts.task)
     prepared = runtime(spec["runtime"]).prepare(
         source, artifact, text.for_runtime(calibration, source), text.for_runtime(parts.validation, source)
     )

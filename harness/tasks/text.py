@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from harness.models.tokenizers import Tokenizer, fit_tokenizer, load_tokenizer
+from harness.models.tokenizers import Encoder, Tokenizer, fit_tokenizer, load_tokenizer
 from harness.protocols import Predict, Split, Task
 from harness.record import TrialError
 from harness.runtimes.texts import TOKENIZER
@@ -44,7 +44,7 @@ def fitted_tokenizer(spec: Mapping[str, Any], part: Split) -> Tokenizer:
         raise TrialError(str(error)) from error
 
 
-def as_tokens(part: Split, tokenizer: Tokenizer) -> Split:
+def as_tokens(part: Split, tokenizer: Encoder) -> Split:
     """The part with token numbers (n, length) int64 in place of its texts."""
     return replace(part, inputs=tokenizer.encode(part.inputs))
 
@@ -73,18 +73,6 @@ def typical_tokens(tokens: np.ndarray) -> np.ndarray:
     """One row (1, length) as long as the mean text: what operations per example are counted on."""
     length = max(1, round(float((tokens != 0).sum(axis=1).mean())))
     return np.ones((1, length), dtype=np.int64)
-
-
-def refuse_runtime(kind: str, runtime: str, task: Task) -> None:
-    """Say it where a text model has no form on a runtime.
-
-    Raises:
-        TrialError: with the cure.
-    """
-    if is_text(task) and kind == "sklearn" and runtime != "sklearn":
-        raise TrialError(
-            "TF-IDF cuts texts into words in Python, which ONNX cannot: serve it on runtime sklearn"
-        )
 
 
 def refuse_finished(kind: str, task: Task) -> None:

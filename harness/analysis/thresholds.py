@@ -1,0 +1,171 @@
+"""Two-class answers at a threshold: over all of them, at the one that serves a goal, and with what certainty.
+
+All functions take `positive` (n,), the probability of class 1, and `targets` (n,) of 0 and 1. At a threshold
+the answer is class 1 where the probability is at or above it; it is chosen on validation answers, and judged
+on others.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Protocol
+
+import numpy as np
+
+from harness.analysis.stats import Array
+
+REPEATS = 400
+"""Resamples behind an interval that has no formula: its ends move by about a tenth of its width."""
+
+
+LARGE = 50_000
+
+
+class Goal(Protocol):
+    """What a threshold is chosen for: `f1`, `cost` or `recall_at_precision`."""
+
+    @property
+    def goal(self) -> str: ...
+    @property
+    def precision(self) -> float: ...
+    @property
+    def false_alarm(self) -> float: ...
+    @property
+    def miss(self) -> float: ...
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """Counts at every threshold that changes an answer, from the highest (nothing is class 1) down.
+
+    Args:
+        thresholds: (m,) between two answers; the first is above all of them.
+        hits, alarms: (m,) examples of class 1 and of class 0 that count as class 1.
+        positives, negatives: how many there are of each class.
+    """
+
+    thresholds: Array
+    hits: Array
+    alarms: Array
+    positives: int
+    negatives: int
+
+    @property
+    def recall(self) -> Array:
+        """(m,) also the true positive rate; NaN without an example of class 1."""
+        return _share(self.hits, self.positives)
+
+    @property
+    def false_positive_rate(self) -> Array:
+        """(m,) NaN without an example of class 0."""
+        return _share(self.alarms, self.negatives)
+
+    @property
+    def precision(self) -> Array:
+        """(m,) 1 where nothing counts as class 1, as in scikit-learn's curve."""
+        said = self.hits + self.alarms
+        return np.where(said > 0, self.hits / np.maximum(said, 1), 1.0)
+
+    @property
+    def f1(self) -> Array:
+        """(m,) 0 where nothing is found."""
+        return 2 * self.hits / np.maximum(1, self.hits + self.alarms + self.positives)
+
+
+def sweep(positive: Array, targets: Array) -> Sweep:
+    """All thresholds of some answers."""
+    order = np.argsort(-positive, kind="stable")
+    values = positive[order].astype(float)
+    last_of_tie = np.append(np.diff(values) != 0, True)
+    found = np.cumsum(targets[order] == 1)[last_of_tie]
+    said = np.flatnonzero(last_of_tie) + 1
+    cuts = values[last_of_tie]
+    between = (cuts + np.append(cuts[1:], 0.0)) / 2
+    positives = int((targets == 1).sum())
+    return Sweep(
+        np.concatenate([[(1 + cuts[0]) / 2], between]),
+        np.concatenate([[0], found]),
+        np.concatenate([[0], said - found]),
+        positives,
+        len(targets) - positives,
+    )
+
+
+def choose(positive: Array, targets: Array, goal: Goal) -> float | None:
+    """The threshold that serves a goal best on these answers; of equals the nearest to 0.5.
+
+    Returns:
+        None where no threshold reaches the precision that the goal asks for.
+    """
+    s = sweep(positive, targets)
+    if goal.goal == "cost":
+        merit = -(goal.false_alarm * s.alarms + goal.miss * (s.positives - s.hits)).astype(float)
+    elif goal.goal == "recall_at_precision":
+        reached = (s.precision >= goal.precision) & (s.hits > 0)
+        if not reached.any():
+            return None
+        merit = np.where(reached, s.hits, -1).astype(float)
+    else:
+        merit = s.f1
+    best = np.flatnonzero(merit >= merit.max() - 1e-12)
+    return float(s.thresholds[best[np.argmin(np.abs(s.thresholds[best] - 0.5))]])
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A value with the 95 % interval over test examples; NaN where it is not estimable."""
+
+    value: float
+    low: float
+    high: float
+
+
+def measured_at(positive: Array, targets: Array, threshold: float, goal: Goal) -> dict[str, Figure]:
+    """Precision, recall, F1 and the cost per 1,000 examples at a threshold, over resampled examples."""
+    return {name: figure(v) for name, v in _resampled(positive, targets, threshold, goal).items()}
+
+
+def gained(positive: Array, targets: Array, threshold: float, goal: Goal) -> dict[str, Figure]:
+    """What the threshold changes of those, against 0.5, on the same resamples."""
+    at, plain = (_resampled(positive, targets, cut, goal) for cut in (threshold, 0.5))
+    return {name: figure(at[name] - plain[name]) for name in at}
+
+
+def _resampled(positive: Array, targets: Array, threshold: float, goal: Goal) -> dict[str, Array]:
+    """(1 + REPEATS,) of each figure: as it is, then on resamples, the same ones for every threshold."""
+    said, real = positive >= threshold, targets == 1
+    kinds = np.stack([said & real, said & ~real, ~said & real], axis=1).astype(float)
+    hits, alarms, missed = (weights(len(targets)) @ kinds).T
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return {
+            "precision": hits / (hits + alarms),
+            "recall": hits / (hits + missed),
+            "f1": 2 * hits / (2 * hits + alarms + missed),
+            "cost": 1000 * (goal.false_alarm * alarms + goal.miss * missed) / len(targets),
+        }
+
+
+@lru_cache(maxsize=2)
+def weights(n: int) -> Array:
+    """(1 + REPEATS, n) how often each example counts: once each, then as drawn with replacement.
+
+    The draws are the same at every call: what is compared is compared on the same resamples. Of more than
+    `LARGE` examples there are fewer, since their intervals are narrow anyway.
+    """
+    random = np.random.Generator(np.random.Philox(0))
+    repeats = REPEATS if n <= LARGE else max(50, REPEATS * LARGE // n)
+    drawn = [np.bincount(random.integers(n, size=n), minlength=n) for _ in range(repeats)]
+    return np.stack([np.ones(n), *drawn]).astype(np.float32)
+
+
+def figure(values: Array) -> Figure:
+    """The first of resampled values, with the middle 95 % of the others."""
+    if not np.isfinite(values[0]):
+        return Figure(np.nan, np.nan, np.nan)
+    low, high = np.nanquantile(values[1:], [0.025, 0.975])
+    return Figure(float(values[0]), float(low), float(high))
+
+
+def _share(counts: Array, total: int) -> Array:
+    return counts / total if total else np.full(len(counts), np.nan)
