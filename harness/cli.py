@@ -193,6 +193,8 @@ def recommend(
     as_json: AsJson = False,
 ) -> int:
     """Decide again under other limits, from the records alone."""
+    # Before numpy: waking its threads takes 0.1 s of CPU, and deciding needs one.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     from harness.analysis.outputs import to_json
     from harness.show import recommendation_text
     from harness.store import find_run

@@ -6,15 +6,15 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness.plan import Plan
 from harness.protocols import Recommendation
 from harness.record import KINDS, HarnessError, SuiteError
 from harness.store import RunFolder, list_runs
 from harness.suite.catalogue import description, optional, table
 from harness.suite.variants import left_out
 
-if TYPE_CHECKING:  # brings the statistics, which a list of models does not need
+if TYPE_CHECKING:  # a list of models needs neither statistics nor plans
     from harness.analysis.compare import Change, Comparison
+    from harness.plan import Plan
 
 Row = Mapping[str, str]
 
@@ -96,7 +96,7 @@ def recommendation_text(found: Recommendation) -> str:
     sure = "" if found.probability_best is None else f" (best with probability {found.probability_best:.2f})"
     head = {
         "recommend": f"Ship {found.choice}{sure}.",
-        "tie": f"A tie: {found.choice} is the cheapest of it{sure}, with {', '.join(found.tied_with)}.",
+        "tie": f"A tie: {found.choice} is the cheapest of it{sure}, with {_few(found.tied_with)}.",
         "none_feasible": "No variant meets the limits.",
         "not_enough_evidence": "Not enough evidence for a recommendation.",
     }[found.verdict]
@@ -104,6 +104,10 @@ def recommendation_text(found: Recommendation) -> str:
     flips = [f"It would change with {_flip_text(flip)}" for flip in found.flips[:5]]
     warnings = [f"Warning: {warning}" for warning in found.warnings]
     return "\n".join([head, f"Objective: {found.objective}. {limits}", *found.reasons, *flips, *warnings])
+
+
+def _few(names: Sequence[str]) -> str:
+    return ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
 
 
 def _flip_text(flip: Mapping[str, object]) -> str:

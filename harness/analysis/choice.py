@@ -20,6 +20,10 @@ from harness.protocols import Tradeoff
 from harness.suite.schema import Suite
 
 
+FEW = 16
+"""Rows that `pick` looks at first."""
+
+
 @dataclass(frozen=True)
 class Standing:
     """The candidates under one objective and one set of limits.
@@ -51,7 +55,7 @@ def assess(
     feasible = limits.holds & comparable
     own = np.flatnonzero(comparable & limits.eligible).tolist()
     expected, best = np.full(len(table.rows), -np.inf), np.zeros(len(table.rows))
-    fallback = fallback_utility(utility[:, comparable], suite)
+    fallback = fallback_utility(utility[:, comparable].mean(0), suite)
     utility = np.where(comparable, utility, -np.inf)
     if not own:
         return Standing(utility, feasible, (), expected, best, None, None, fallback)
@@ -67,33 +71,42 @@ def pick(
     objective: Objective,
     suite: Suite,
     preferred: str | None = None,
+    utility: Array | None = None,
 ) -> int | None:
     """The choice alone, as `assess` makes it, for those who ask many times.
 
     Args:
         preferred: a variant that stays the choice where it is as good as any other, as in a tie.
+        utility: `utility_draws`, where the caller has them: other limits leave them as they are.
     """
-    utility = utility_draws(table, objective, suite)
-    comparable = ~np.isnan(utility).any(0)
+    if utility is None:
+        utility = utility_draws(table, objective, suite)
+    means = utility.mean(0)
     limits = feasibility(table, constraints)
-    own = np.flatnonzero(comparable & limits.eligible)
+    own = np.flatnonzero(~np.isnan(means) & limits.eligible)
     if not len(own):
         return None
-    fallback = fallback_utility(utility[:, comparable], suite)
-    own_utility = utility[:, own]
-    expected = np.where(limits.holds[:, own], own_utility, np.minimum(fallback, own_utility)).mean(0)
-    best = int(expected.argmax())
-    for k in np.flatnonzero(expected >= expected[best] - 1e-6 * abs(expected[best])).tolist():
+    fallback = fallback_utility(means[~np.isnan(means)], suite)
+    # E[U] is at most the mean utility: whose mean is below the best of a few is not looked at.
+    own = own[np.argsort(-means[own], kind="stable")]
+    best = _expected(utility, limits.holds, own[:FEW], fallback).max()
+    own = np.sort(own[means[own] >= best - 1e-6 * abs(best)])
+    expected = _expected(utility, limits.holds, own, fallback)
+    first = int(expected.argmax())
+    for k in np.flatnonzero(expected >= expected[first] - 1e-6 * abs(expected[first])).tolist():
         if table.rows[own[k]].variant == preferred:
-            best = k
-    return int(own[best])
+            first = k
+    return int(own[first])
 
 
-def fallback_utility(utility: Array, suite: Suite) -> float:
-    """What a broken limit is worth; (draws, rows) without NaN."""
+def _expected(utility: Array, holds: Array, rows: Array, fallback: float) -> Array:
+    """E[U] of some rows."""
+    own = utility[:, rows]
+    return np.asarray(np.where(holds[:, rows], own, np.minimum(fallback, own)).mean(0))
+
+
+def fallback_utility(means: Array, suite: Suite) -> float:
+    """What a broken limit is worth; `means`: (rows,) mean utilities without NaN."""
     if suite.decision.fallback is not None:
         return suite.decision.fallback
-    if utility.shape[1] == 0:
-        return 0.0
-    means = utility.mean(0)
-    return float(2 * means.min() - means.max())
+    return float(2 * means.min() - means.max()) if len(means) else 0.0

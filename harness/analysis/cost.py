@@ -125,8 +125,13 @@ def cost_per_month(throughput: np.ndarray | float, traffic: Traffic, usd_per_hou
 
 
 def cost_per_million(throughput: np.ndarray | float, traffic: Traffic, usd_per_hour: float) -> np.ndarray:
-    """USD per million requests at the suite's mean traffic: the monthly bill over the month's requests."""
-    return 1e6 * cost_per_month(throughput, traffic, usd_per_hour) / (traffic.qps * SECONDS_PER_MONTH)
+    """USD per million requests at the suite's mean traffic."""
+    return per_million(cost_per_month(throughput, traffic, usd_per_hour), traffic)
+
+
+def per_million(cost_per_month_usd: np.ndarray, traffic: Traffic) -> np.ndarray:
+    """A month's bill over the month's requests, in USD per million."""
+    return 1e6 * cost_per_month_usd / (traffic.qps * SECONDS_PER_MONTH)
 
 
 def cost_per_million_floor(throughput: np.ndarray | float, usd_per_hour: float) -> np.ndarray:

@@ -18,13 +18,14 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from harness.analysis.draws import StoredDraws
 from harness.analysis.predictions import predictions_of
 from harness.analysis.tradeoff import TrainingSeconds, complete, measured_table, training_seconds
 from harness.protocols import Estimate, Recommendation, Row, Tradeoff
 from harness.record import Record, RecordError, content_hash
 from harness.suite.schema import Suite
 
-EVIDENCE_FORMAT = 1
+EVIDENCE_FORMAT = 2
 
 LONG_SUITE = 50_000
 """Characters of suite.yaml (about 50 candidates, 0.3 s of parsing) above which its JSON is kept too."""
@@ -167,14 +168,12 @@ def stored_suite(run: Run) -> Suite:
     Raises:
         RecordError: it cannot be read.
     """
-    from harness.suite import suite_from_text
-
     try:
         text = run.read_text("suite.yaml")
     except FileNotFoundError:
         raise RecordError(f"{run.id} has no suite.yaml: it is no run folder, or was never started") from None
     if len(text) < LONG_SUITE:
-        return suite_from_text(text)
+        return _parsed(text)
     digest = content_hash([EVIDENCE_FORMAT, text])
     try:
         kept, _, document = run.read_text(".suite.json").partition("\n")
@@ -182,22 +181,28 @@ def stored_suite(run: Run) -> Suite:
             return Suite.model_validate_json(document)
     except (FileNotFoundError, ValueError):
         pass
-    suite = suite_from_text(text)
+    suite = _parsed(text)
     run.write_text(".suite.json", f"{digest}\n{suite.model_dump_json(by_alias=True)}")
     return suite
 
 
+def _parsed(text: str) -> Suite:
+    from harness.suite import suite_from_text  # the reader with all its checks takes 0.05 s to import
+
+    return suite_from_text(text)
+
+
 def stamp_of(run: Run) -> str:
     """Changes when a record appears or is replaced: trial ids, and on a local disk sizes and times."""
-    trials = f"{run.url}/trials"
-    facts: list[Any] = []
-    for trial_id in sorted(run.trial_ids()):
+    trials = f"{run.url.removeprefix('file://')}/trials"
+    facts = []
+    for trial_id in run.trial_ids():
         try:
             stat = os.stat(f"{trials}/{trial_id}/record.json")  # noqa: PTH116 (Path takes 0.2 s for 10,000)
-            facts.append([trial_id, stat.st_size, stat.st_mtime_ns])
+            facts.append(f"{trial_id} {stat.st_size} {stat.st_mtime_ns}")
         except OSError:
-            facts.append([trial_id])
-    return content_hash([EVIDENCE_FORMAT, _code(), facts])
+            facts.append(trial_id)
+    return content_hash([EVIDENCE_FORMAT, _code(), "\n".join(sorted(facts))])
 
 
 def _code() -> list[int]:
@@ -221,24 +226,26 @@ def write_evidence(run: Run, stored: Stored) -> None:
     }
     buffer = io.BytesIO()
     names = list(table.draws)
-    shape = (len(names), len(next(iter(table.draws.values()), [])), len(table.rows))
-    draws = np.array([table.draws[n] for n in names], dtype=np.float32).reshape(shape)
+    draws = {f"draws_{k}": np.asarray(table.draws[n], dtype=np.float32) for k, n in enumerate(names)}
     text = np.frombuffer(json.dumps(_plain({**document, "draws": names})).encode(), dtype=np.uint8)
-    np.savez(buffer, document=text, draws=draws)
+    np.savez(buffer, allow_pickle=False, document=text, **draws)
     run.write_bytes("evidence.npz", buffer.getvalue())
 
 
 def read_evidence(run: Run) -> Stored | None:
     """What `write_evidence` wrote; None where there is none, or it is damaged or of another format."""
     try:
-        with np.load(io.BytesIO(run.read_bytes("evidence.npz")), allow_pickle=False) as files:
-            document = json.loads(files["document"].tobytes())
-            draws = files["draws"].astype(float)
+        # On a local disk only what is asked for is read.
+        path = Path(run.url.removeprefix("file://")) / "evidence.npz"
+        archive = np.load(
+            path if path.exists() else io.BytesIO(run.read_bytes("evidence.npz")), allow_pickle=False
+        )
+        document = json.loads(archive["document"].tobytes())
         rows = tuple(_row(data) for data in document["rows"])
         table = Tradeoff(
             rows,
             tuple(document["metrics"]),
-            dict(zip(document["draws"], draws, strict=True)),
+            StoredDraws(archive, document["draws"]),
             document["train_size"],
             tuple(document["warnings"]),
         )

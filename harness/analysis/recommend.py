@@ -95,6 +95,7 @@ def recommend(
     found = find_flips(question, table.rows[choice].variant) if flips else ()
     others = [k for k in np.argsort(-standing.expected, kind="stable").tolist() if k != choice]
     lead = lead_of(standing, choice)
+    said = _reasons(table, standing, limits, goal, choice, tied, lead)
     return Recommendation(
         "tie" if len(tied) > 1 else "recommend",
         table.rows[choice].variant,
@@ -102,7 +103,7 @@ def recommend(
         expected_regret=float(standing.regret or 0.0),
         tied_with=tuple(table.rows[k].variant for k in tied if k != choice),
         runners_up=tuple(_runner_up(table, standing, limits, goal, choice, k, tied, lead) for k in others),
-        reasons=(*_reasons(table, standing, limits, goal, choice, tied), *why),
+        reasons=(*said, *why),
         flips=found,
         **common,
     )
@@ -272,11 +273,12 @@ def _reasons(
     goal: Objective,
     choice: int,
     tied: Sequence[int],
+    lead: Lead,
 ) -> list[str]:
     row, reasons = table.rows[choice], []
     figures = _goal_figures(row, goal)
     if len(tied) > 1:
-        reasons.append(_tie_sentence(table, standing, choice, tied, goal.subject))
+        reasons.append(_tie_sentence(table, standing, choice, tied, goal.subject, lead))
         reasons.append(f"{row.variant} has {figures}.")
     else:
         reasons.append(
@@ -293,7 +295,7 @@ def _reasons(
     rivals = [k for k in np.argsort(-standing.expected, kind="stable") if k != choice and k not in tied]
     rivals = [k for k in rivals if k in standing.eligible]
     if rivals:
-        k, lead = rivals[0], lead_of(standing, choice)
+        k = rivals[0]
         reasons.append(
             f"It leads {table.rows[k].variant} by {lead.mean[k]:.4g} ({lead.low[k]:.4g} to"
             f" {lead.high[k]:.4g}) in {goal.subject}."
@@ -313,16 +315,22 @@ def percent(probability: float) -> str:
     return "under 1 %" if probability < 0.005 else f"{100 * probability:.0f} %"
 
 
+def few(names: Sequence[str], most: int = 5) -> str:
+    """Names in a sentence; of many the first, and how many more."""
+    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
+
+
 def _goal_figures(row: Row, goal: Objective) -> str:
     names = [*goal.metrics] if goal.is_metric else ["value", *goal.metrics]
     return ", ".join(f"{n} {interval_text(row.estimates[n])}" for n in names if n in row.estimates)
 
 
-def _tie_sentence(table: Tradeoff, standing: Standing, choice: int, tied: Sequence[int], subject: str) -> str:
+def _tie_sentence(
+    table: Tradeoff, standing: Standing, choice: int, tied: Sequence[int], subject: str, lead: Lead
+) -> str:
     others = [k for k in tied if k != choice]
     together = percent(float(standing.best[list(tied)].sum()))
-    named, rivals = table.rows[choice].variant, ", ".join(table.rows[k].variant for k in others)
-    lead = lead_of(standing, choice)
+    named, rivals = table.rows[choice].variant, few([table.rows[k].variant for k in others])
     equal = bool((np.abs(lead.low[others]) + np.abs(lead.high[others]) < 1e-9).all())
     how = (
         f"equals {rivals} in {subject}" if equal else f"is not separated from {rivals} by these measurements"

@@ -16,6 +16,7 @@ import numpy as np
 from harness.analysis import cost
 from harness.analysis.choice import pick
 from harness.analysis.criteria import VALUE, Constraint, Objective, parse_objective
+from harness.analysis.draws import overlaid
 from harness.analysis.stats import Array, switch_points
 from harness.analysis.tradeoff import (
     COST_METRICS,
@@ -63,9 +64,9 @@ class Question:
         )
         return replace(self, suite=suite, table=_repriced(self.table, suite, price_factor))
 
-    def winner(self) -> str:
-        """The variant that this question would choose, or `no variant`."""
-        choice = pick(self.table, self.limits, self.goal, self.suite, self.named)
+    def winner(self, utility: Array | None = None) -> str:
+        """The variant that this question would choose, or `no variant`; `utility` as for `pick`."""
+        choice = pick(self.table, self.limits, self.goal, self.suite, self.named, utility)
         return NOBODY if choice is None else self.table.rows[choice].variant
 
 
@@ -73,15 +74,18 @@ def _repriced(table: Tradeoff, suite: Suite, price_factor: float) -> Tradeoff:
     """Cost draws (and the value's) for another price and traffic; a fraction of the work of `complete`."""
     price, traffic = cost.price_of(suite.machine), suite.decision.traffic
     assert price is not None
-    draws = dict(table.draws)
     throughput, _ = throughputs(table)
-    draws["cost_per_month_usd"] = cost.cost_per_month(throughput, traffic, price.usd_per_hour)
-    draws["cost_per_million_usd"] = cost.cost_per_million(throughput, traffic, price.usd_per_hour)
-    draws["train_cost_usd"] = metric_draws(table, "train_cost_usd") * price_factor
-    result = replace(table, draws=draws)
-    if VALUE in draws and suite.decision.value:
+    month = cost.cost_per_month(throughput, traffic, price.usd_per_hour)
+    draws = {
+        "cost_per_month_usd": month,
+        "cost_per_million_usd": cost.per_million(month, traffic),
+        "train_cost_usd": metric_draws(table, "train_cost_usd") * price_factor,
+    }
+    result = replace(table, draws=overlaid(draws, table.draws))
+    if VALUE in table.draws and suite.decision.value:
         goal = parse_objective(f"maximize {VALUE}", suite.decision.value)
-        result = replace(result, draws={**draws, VALUE: utility_draws(result, goal, suite)})
+        worth = utility_draws(result, goal, suite)
+        result = replace(result, draws=overlaid({VALUE: worth}, result.draws))
     return result
 
 
@@ -181,9 +185,10 @@ def _limit_flips(question: Question, constraint: Constraint) -> list[Mapping[str
     if len(grid) > 80:
         grid = np.unique([*grid[:: len(grid) // 80 + 1], constraint.limit])
     rest = tuple(c for c in question.limits if c != constraint)
+    utility = utility_draws(question.table, question.goal, question.suite)
 
     def winner(limit: float) -> str:
-        return replace(question, limits=(*rest, replace(constraint, limit=float(limit)))).winner()
+        return replace(question, limits=(*rest, replace(constraint, limit=float(limit)))).winner(utility)
 
     now = winner(constraint.limit)
     start = int(np.searchsorted(grid, constraint.limit))

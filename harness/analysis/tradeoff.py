@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -18,6 +18,7 @@ from harness.analysis.criteria import (
     merge_constraints,
     parse_objective,
 )
+from harness.analysis.draws import overlaid
 from harness.analysis.evidence import Evidence, gather, index_records
 from harness.analysis.expression import settings_of
 from harness.analysis.fronts import pareto_front, pareto_probability
@@ -168,21 +169,27 @@ def with_costs(table: Tradeoff, suite: Suite, seconds: TrainingSeconds) -> Trade
     traffic, hourly = suite.decision.traffic, price.usd_per_hour
     throughput, sources = throughputs(table)
     training = [_training(row, seconds, hourly) for row in table.rows]
+    monthly = cost.cost_per_month(throughput, traffic, hourly)
     draws = {
-        "cost_per_million_usd": cost.cost_per_million(throughput, traffic, hourly),
-        "cost_per_month_usd": cost.cost_per_month(throughput, traffic, hourly),
+        "cost_per_million_usd": cost.per_million(monthly, traffic),
+        "cost_per_month_usd": monthly,
         "train_cost_usd": np.tile(
             [np.nan if e.value is None else e.value for e in training], (_num_draws(table), 1)
         ),
     }
-    floors = np.median(cost.cost_per_million_floor(throughput, hourly), axis=0)
-    counts = np.median(cost.replicas(throughput, traffic), axis=0)
-    said = {
-        "cost_per_million_usd": [f"{x:.3g} USD at full use" for x in floors],
-        "cost_per_month_usd": [f"{x:g} replica{'s' if x != 1 else ''}" for x in counts],
+    # All money is monotone in throughput: its quantiles are those of the draws with the throughput's.
+    ends = _quantiles(throughput)
+    month = cost.cost_per_month(ends, traffic, hourly)
+    million = cost.per_million(month, traffic)
+    floors = cost.cost_per_million_floor(ends[1], hourly)
+    counts = cost.replicas(ends[1], traffic)
+    fulls = [f"{x:.3g} USD at full use" for x in floors]
+    replicas = [f"{x:g} replica{'s' if x != 1 else ''}" for x in counts]
+    cells = {
+        "cost_per_million_usd": _derived(million, fulls, sources, table.rows),
+        "cost_per_month_usd": _derived(month, replicas, sources, table.rows),
+        "train_cost_usd": training,
     }
-    cells = {name: _derived(draws[name], said[name], sources, table.rows) for name in said}
-    cells["train_cost_usd"] = training
     rows = tuple(
         replace(row, estimates={**row.estimates, **{name: cells[name][k] for name in COST_METRICS}})
         for k, row in enumerate(table.rows)
@@ -190,14 +197,20 @@ def with_costs(table: Tradeoff, suite: Suite, seconds: TrainingSeconds) -> Trade
     metrics = tuple(n for n in table.metrics if n not in COST_METRICS) + COST_METRICS
     stale = price.warning()
     warnings = (*table.warnings, *([stale] if stale else []))
-    return replace(table, rows=rows, metrics=metrics, draws={**table.draws, **draws}, warnings=warnings)
+    return replace(table, rows=rows, metrics=metrics, draws=overlaid(draws, table.draws), warnings=warnings)
+
+
+def _quantiles(throughput: Array) -> Array:
+    """(3, rows): the draws that give the lowest, middle and highest cost of 95 %; a step function of
+    throughput has no symmetric interval, so none is interpolated."""
+    return np.asarray(np.quantile(throughput, [0.975, 0.5, 0.025], axis=0, method="nearest"))
 
 
 def _derived(
-    values: Array, said: Sequence[str], sources: Sequence[str | None], rows: Sequence[Row]
+    ends: Array, said: Sequence[str], sources: Sequence[str | None], rows: Sequence[Row]
 ) -> list[Estimate]:
-    """Estimates from draws: a step function of throughput has no symmetric interval."""
-    low, middle, high = np.quantile(values, [0.025, 0.5, 0.975], axis=0, method="nearest")
+    """Estimates from (3, rows): low, middle and high."""
+    low, middle, high = ends
     cells = []
     for k, row in enumerate(rows):
         if sources[k] is None:
@@ -240,18 +253,18 @@ def with_value(table: Tradeoff, suite: Suite) -> Tradeoff:
         replace(row, estimates={**row.estimates, VALUE: cell})
         for row, cell in zip(table.rows, cells, strict=True)
     )
-    return replace(table, rows=rows, draws={**table.draws, VALUE: worth})
+    return replace(table, rows=rows, draws=overlaid({VALUE: worth}, table.draws))
 
 
 # ------------------------------------------------------------------------------------ judging
 
 
-def values_for(table: Tradeoff, suite: Suite) -> dict[str, Array | float]:
-    """Everything that an expression may name: draws by metric, traffic and price."""
+def values_for(table: Tradeoff, suite: Suite, names: Iterable[str]) -> dict[str, Array | float]:
+    """What an expression names: draws of a metric, traffic or price."""
     price = cost.price_of(suite.machine)
     traffic = suite.decision.traffic
     settings = settings_of(traffic.qps, traffic.peak_qps, price.usd_per_hour if price else None)
-    return {**table.draws, **settings}
+    return {n: settings[n] if n in settings else metric_draws(table, n) for n in names}
 
 
 def metric_draws(table: Tradeoff, name: str) -> Array:
@@ -262,10 +275,8 @@ def metric_draws(table: Tradeoff, name: str) -> Array:
 
 def utility_draws(table: Tradeoff, objective: Objective, suite: Suite) -> Array:
     """(draws, rows): the objective, higher is better; NaN where a row lacks one of its metrics."""
-    values = values_for(table, suite)
-    for name in objective.expression.names:
-        values.setdefault(name, metric_draws(table, name))
-    result = objective.sign * objective.expression(values)
+    names = objective.expression.names
+    result = objective.sign * objective.expression(values_for(table, suite, names))
     return np.broadcast_to(result, (_num_draws(table), len(table.rows)))
 
 
