@@ -10,7 +10,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
 
 import numpy as np
 
@@ -96,7 +95,6 @@ def is_metric(name: str) -> bool:
     return True
 
 
-@cache
 def units() -> dict[str, str]:
     """Metric → unit."""
     return {name: m.unit for name, m in {**METRICS, **declared.METRICS}.items()}
