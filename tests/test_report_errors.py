@@ -2,21 +2,34 @@
 
 from __future__ import annotations
 
+import base64
+import io
 import json
+import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from PIL import Image
+from runs_here import run_here
+from small_suites import SUITE, write_suite
 
+from harness.analysis.errors import at_temperature, fit_temperature, worst_errors
+from harness.analysis.thresholds import choose
 from harness.datasets.parts import load_parts
+from harness.metrics import quality
 from harness.protocols import Recommendation, Split, Tradeoff
 from harness.record import Measurement, Record, Trial
+from harness.report import numbers as n
 from harness.report.evidence import Evidence
-from harness.report.sections import SECTIONS, errors
+from harness.report.sections import SECTIONS, errors, thresholds
+from harness.report.sections.answers import answers_of, validation_answers
+from harness.report.thumbnails import data_uri
 from harness.store import RunFolder
-from harness.suite.schema import Suite
+from harness.suite.schema import Suite, Threshold
 
 
 @pytest.fixture(scope="module")
@@ -89,8 +102,21 @@ def evidence(films: Path, tmp_path_factory: pytest.TempPathFactory) -> Evidence:
 def test_the_slices_say_what_the_lstm_gets_wrong_and_the_encoder_does_not(evidence: Evidence) -> None:
     found = errors.slices(evidence)
     assert found is not None
-    assert "lstm is furthest behind encoder on “negation”: 0.00 against" in found.html
-    assert "source = web" in found.html and "question" not in found.html
+    said = "lstm gets wrong what encoder gets right above all on “negation”: −0."
+    assert said in found.html and said in found.markdown
+    assert "encoder is right most often, for 0." in found.html
+    assert "source = web" in found.html and '<td class="num bad"' in found.html
+    assert "“negation”: right for encoder, wrong for lstm (" in found.html
+    assert "rare words: in fewer than 3 of the 2" in found.html.lower()
+
+
+def test_two_candidates_with_the_same_answers_are_not_told_apart(evidence: Evidence) -> None:
+    a = errors.answers_of(evidence, with_examples=True)
+    assert a is not None
+    same = replace(a, right={"lstm": a.right["encoder"], "encoder": a.right["encoder"]})
+    assert same.best == "lstm"
+    (said,) = errors._said_of(same, "encoder", [], "sentence")
+    assert said.startswith("encoder and lstm are not separated: over all 8")
 
 
 def test_the_worst_errors_show_text_label_and_what_the_others_said(evidence: Evidence) -> None:
@@ -106,16 +132,40 @@ def test_candidates_that_differ_are_told_apart_with_examples(evidence: Evidence)
 
 
 def test_temperature_and_threshold_come_from_validation(evidence: Evidence) -> None:
-    found = errors.adjusted(evidence)
-    assert found is not None and "threshold" in found.html.lower()
-    a = errors.answers_of(evidence)
-    assert a is not None
-    row = errors._adjusted_row(
-        "lstm", a.probabilities["lstm"], a.targets, *errors._validation(evidence, "lstm")
-    )  # type: ignore[misc]
-    temperature, before, after = (cell.sort for cell in row[1:4])
-    assert isinstance(temperature, float) and temperature > 1.5
-    assert isinstance(before, float) and isinstance(after, float) and after < before
+    found = thresholds.temperature(evidence)
+    assert found is not None and "Temperature" in found.html
+    a, held = answers_of(evidence), validation_answers(evidence, "lstm")
+    assert a is not None and held is not None
+    temperature = fit_temperature(*held)
+    p = a.probabilities["lstm"]
+    before, after, loss, change = thresholds._temperature_cells(p, at_temperature(p, temperature), a.targets)
+    assert temperature > 1.5 and before.interval and loss.interval
+    assert (
+        float(str(after.sort)) < float(str(before.sort)) == pytest.approx(quality.ece(p, a.targets), abs=1e-6)
+    )
+    assert float(str(change.sort)) < 0 and change.tone == "good"
+
+
+def test_curves_mark_the_threshold_that_the_suite_asks_for(evidence: Evidence) -> None:
+    found = thresholds.curves(evidence)
+    assert found is not None and found.html.count("<svg") >= 4
+    assert "chosen for the highest F1 (by default) on validation" in found.html
+    assert "ROC-AUC" in found.html and "at the threshold" in found.html
+    goal = Threshold(goal="cost", false_alarm=1, miss=20)
+    decision = evidence.suite.decision.model_copy(update={"threshold": goal})
+    decision.model_fields_set.add("threshold")
+    asked = replace(evidence, suite=evidence.suite.model_copy(update={"decision": decision}))
+    costly = thresholds.curves(asked)
+    assert costly is not None and "1 for a false alarm and 20 for a miss (stated in the suite)" in costly.html
+    held = validation_answers(evidence, "lstm")
+    assert held is not None
+    chosen = choose(held[0][:, 1], held[1], goal)
+    assert chosen is not None and chosen < 0.5 and n.plain(chosen) in costly.html
+    never = Threshold(goal="recall_at_precision", precision=0.999)
+    decision = decision.model_copy(update={"threshold": never})
+    asked = replace(evidence, suite=evidence.suite.model_copy(update={"decision": decision}))
+    shown = thresholds.curves(asked)
+    assert shown is not None and "precision of 0.999 or more" in shown.html
 
 
 def test_without_the_data_the_report_still_says_who_differs(evidence: Evidence, films: Path) -> None:
@@ -132,4 +182,54 @@ def test_without_the_data_the_report_still_says_who_differs(evidence: Evidence, 
 
 
 def test_the_sections_are_in_the_table() -> None:
-    assert {"slices", "worst_errors", "disagreements", "temperature"} <= set(SECTIONS)
+    assert {"slices", "worst_errors", "disagreements", "temperature", "curves"} <= set(SECTIONS)
+
+
+def test_the_worst_images_are_shown_as_pictures_inside_the_page(tmp_path: Path) -> None:
+    suite = write_suite(
+        tmp_path,
+        SUITE,
+        candidates="\n  logistic: sklearn:LogisticRegression\n  tree: sklearn:DecisionTreeClassifier",
+    )
+    run = run_here(suite, tmp_path / "results", "serving.runtimes=[torch]", kinds="train score")
+    read = Suite.model_validate_json(
+        json.dumps(
+            {
+                "name": "tiny",
+                "task": "image_classification",
+                "data": {"name": "digits"},
+                "candidates": {
+                    "logistic": {"model": "sklearn:LogisticRegression"},
+                    "tree": {"model": "sklearn:DecisionTreeClassifier"},
+                },
+            }
+        )
+    )
+    nothing = Recommendation("not_enough_evidence", None, None)
+    evidence = Evidence(run, read, tuple(run.records()), Tradeoff((), ("accuracy",), {}), nothing)
+    found = errors.worst(evidence)
+    assert found is not None and "data:" not in found.markdown
+    addresses = re.findall(r'src="data:image/png;base64,([^"]+)"', found.html)
+    assert 10 < len(addresses) <= 20
+    a = errors.answers_of(evidence, with_examples=True)
+    assert a is not None and a.images is not None
+    row = worst_errors(a.probabilities["logistic"], a.targets)[0]
+    with Image.open(io.BytesIO(base64.b64decode(addresses[0]))) as image:
+        assert np.array_equal(np.asarray(image), a.images[row][0])
+    differ = errors.disagreements(evidence)
+    assert differ is not None and "Only logistic is right:" in differ.html and "data:image/png" in differ.html
+    kinds = errors.slices(evidence)
+    assert kinds is not None and "label 8" in kinds.html
+    assert thresholds.curves(evidence) is None, "a threshold is for two classes"
+
+
+@pytest.mark.parametrize("shape", [(1, 8, 8), (3, 5, 7), (3, 200, 130), (2, 6, 6)])
+def test_a_thumbnail_is_the_image_itself_or_every_nth_pixel_of_it(shape: tuple[int, int, int]) -> None:
+    image = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
+    with Image.open(io.BytesIO(base64.b64decode(data_uri(image).partition(",")[2]))) as read:
+        pixels = np.asarray(read)
+    step = -(-max(shape[1:]) // 64)
+    expected = image[:3] if shape[0] == 3 else image[:1]
+    assert np.array_equal(
+        pixels.reshape(*pixels.shape[:2], -1).transpose(2, 0, 1), expected[:, ::step, ::step]
+    )

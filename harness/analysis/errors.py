@@ -51,17 +51,31 @@ def text_tags(text: str) -> tuple[str, ...]:
     return tuple(name for name, seen in found.items() if seen)
 
 
-def rare_words(texts: Sequence[str], training: Iterable[str]) -> Array:
-    """(n,) how many words of each text are in fewer than `RARE` texts of the training part."""
+def texts_with(training: Iterable[str]) -> Counter[str]:
+    """Word → how many texts of the training part have it."""
     from harness.models.encoding import words_of
 
-    texts_with = Counter(word for text in training for word in set(words_of(text)))
-    rare = [sum(texts_with[word] < RARE for word in set(words_of(text))) for text in texts]
-    return np.array(rare, dtype=int)
+    return Counter(word for text in training for word in set(words_of(text)))
+
+
+def rare_words(text: str, known: Mapping[str, int]) -> tuple[str, ...]:
+    """The words of a text that fewer than `RARE` training texts have, the rarest first.
+
+    Args:
+        known: from `texts_with`.
+    """
+    from harness.models.encoding import words_of
+
+    rare = dict.fromkeys(word for word in words_of(text) if known.get(word, 0) < RARE and word.isalpha())
+    return tuple(sorted(rare, key=lambda word: known.get(word, 0)))
 
 
 def rare_word_slices(rare: Array) -> dict[str, Array]:
-    """Name of a slice → mask (n,): by how many rare words a text has, in thirds as even as they go."""
+    """Name of a slice → mask (n,): by how many rare words a text has, in thirds as even as they go.
+
+    Args:
+        rare: (n,) how many.
+    """
     edges = sorted({int(np.quantile(rare, q)) for q in (1 / 3, 2 / 3)}) if len(rare) else []
     slices: dict[str, Array] = {}
     for low, high in pairwise([-1, *edges, np.inf]):
@@ -77,13 +91,13 @@ def rare_word_slices(rare: Array) -> dict[str, Array]:
 
 
 def text_slices(texts: Sequence[str]) -> dict[str, Array]:
-    """Name of a slice → mask (n,): with and without each tag, and by length in words."""
+    """Name of a slice → mask (n,): with each tag, and by length in words."""
     tags = [text_tags(text) for text in texts]
     words = np.array([len(text.split()) for text in texts])
     slices: dict[str, Array] = {}
     for tag in TAGS:
         mask = np.array([tag in t for t in tags], dtype=bool)
-        slices |= {tag: mask, f"no {tag}": ~mask}
+        slices[tag] = mask
     edges = [0, *LENGTHS, np.inf]
     for low, high in pairwise(edges):
         name = f"more than {low:.0f} words" if high == np.inf else f"{low + 1:.0f} to {high:.0f} words"
@@ -101,7 +115,9 @@ def column_slices(columns: Mapping[str, Array]) -> dict[str, Array]:
         elif np.issubdtype(values.dtype, np.number) and np.isfinite(values).all():
             edges = np.quantile(values, [0.25, 0.5, 0.75])
             quarter = np.searchsorted(edges, values, side="right")
-            slices |= {f"{name}, quarter {q + 1} of 4": quarter == q for q in range(4)}
+            a, b, c = (f"{edge:.3g}".replace("-", "−") for edge in edges)
+            names = (f"{name} below {a}", f"{name} {a} to {b}", f"{name} {b} to {c}", f"{name} from {c} up")
+            slices |= {quarters: quarter == q for q, quarters in enumerate(names)}
     return slices
 
 

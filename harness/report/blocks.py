@@ -73,6 +73,7 @@ class Cell:
         shade: background strength 0 to 1 (confusion matrices).
         pill: shown as a label.
         best: whether the figure is the best of its column.
+        image: a `data:` address of a small picture that stands before the text; left out of Markdown.
     """
 
     text: str
@@ -84,6 +85,7 @@ class Cell:
     pill: bool = False
     best: bool = False
     strong: bool = False
+    image: str = ""
 
 
 @dataclass(frozen=True)

@@ -249,6 +249,19 @@ class Traffic(Model):
     """Machines beyond those that the peak needs."""
 
 
+class Threshold(Model):
+    """Two classes: from which probability the answer is the second one. Chosen on validation answers."""
+
+    goal: Literal["f1", "cost", "recall_at_precision"] = "f1"
+    """The highest F1, the lowest cost of errors, or the most of the second class found at a precision."""
+    precision: Share = 0.9
+    """For `recall_at_precision`: the least that must be right of what is called the second class."""
+    false_alarm: NotNegative = 1.0
+    """For `cost`: what calling the first class the second costs, in any unit."""
+    miss: NotNegative = 1.0
+    """For `cost`: what calling the second class the first costs, in the same unit."""
+
+
 class Decision(Model):
     """What is required, and what is best among what meets the requirements."""
 
@@ -260,6 +273,8 @@ class Decision(Model):
     """An expression over metrics, for instance `120*accuracy - cost_per_month_usd`."""
     traffic: Traffic = Traffic()
     """The load that the service must carry."""
+    threshold: Threshold = Threshold()
+    """What the report chooses a threshold for; metrics of the table are those of the likeliest class."""
     tolerance: NotNegative = 0.0
     """The expected regret, in units of the objective, at which the question counts as decided."""
     fallback: float | None = None

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from harness.protocols import Section
 from harness.report.evidence import Evidence
 from harness.report.sections.beside import certified, duels
-from harness.report.sections.errors import adjusted, disagreements, slices, worst
+from harness.report.sections.errors import disagreements, slices, worst
 from harness.report.sections.money import costs
 from harness.report.sections.outlook import flips, next_steps, value
 from harness.report.sections.quality import by_class, calibration, learning_curves, training_size
@@ -15,6 +15,7 @@ from harness.report.sections.runtimes import runtimes
 from harness.report.sections.scaling import scaling
 from harness.report.sections.search import tuning
 from harness.report.sections.serving import batches, latency, load
+from harness.report.sections.thresholds import curves, temperature
 from harness.report.sections.tradeoff import differences, pareto, tradeoff_table
 from harness.report.sections.validity import environment, reproduce, validity
 from harness.report.sections.verdict import requirements, verdict
@@ -33,7 +34,8 @@ SECTIONS: Mapping[str, Callable[[Evidence], Section | None]] = {
     "tuning": tuning,
     "by_class": by_class,
     "calibration": calibration,
-    "temperature": adjusted,
+    "temperature": temperature,
+    "curves": curves,
     "slices": slices,
     "worst_errors": worst,
     "disagreements": disagreements,

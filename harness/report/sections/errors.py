@@ -5,27 +5,24 @@ One model stands for each candidate: that of the first seed, which is also the o
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import combinations
 
 import numpy as np
 
 from harness.analysis import errors
-from harness.analysis.predictions import read_predictions
-from harness.metrics import quality
-from harness.protocols import Section, Split
-from harness.record import HarnessError
+from harness.analysis.stats import Interval, two_way_difference, two_way_interval
+from harness.protocols import Section
 from harness.report import numbers as n
-from harness.report.blocks import Block, Cell, Column, Fold, Paragraph, Table, section, text
+from harness.report.blocks import Block, Bullets, Cell, Column, Fold, Table, section, text
 from harness.report.evidence import Evidence
-from harness.report.sections.quality import class_names, wilson
+from harness.report.sections.answers import Answers, answers_of
+from harness.report.sections.quality import class_names
+from harness.report.thumbnails import data_uri
 
-log = logging.getLogger("harness")
-
-MOST = 6
-"""Candidates that are shown, the leading ones."""
+SURE = 0.05
+"""The share of runs in which a kind of example is blamed by mistake, over all kinds."""
+MOST_LABELS = 10
 WORST = 10
 PAIRS = 6
 EXAMPLES = 4
@@ -33,123 +30,145 @@ LONGEST = 300
 """Characters of a text that are shown."""
 
 
-@dataclass(frozen=True)
-class Answers:
-    """The candidates' answers on the same test examples.
-
-    Args:
-        targets, ids: (n,). probabilities: candidate → (n, k).
-        part: the test part in the same order, None where the data cannot be read here.
-    """
-
-    targets: np.ndarray
-    ids: np.ndarray
-    probabilities: Mapping[str, np.ndarray]
-    part: Split | None
-
-    @property
-    def texts(self) -> list[str] | None:
-        """The examples, where they are texts."""
-        if self.part is None or not isinstance(self.part.inputs, list):
-            return None
-        return [str(value) for value in self.part.inputs]
-
-
-def answers_of(e: Evidence, with_examples: bool = False) -> Answers | None:
-    """The leading candidates' answers; None where the task has no classes or nothing is scored."""
-    if not e.suite.task.endswith("_classification"):
-        return None
-    ids = targets = None
-    found: dict[str, np.ndarray] = {}
-    for candidate in e.leading[:MOST]:
-        records = e.scored(candidate)
-        p = e.predictions(records[0]) if records else None
-        if p is None or p.outputs.ndim != 2 or p.outputs.shape[1] < 2:
-            continue
-        order = np.argsort(p.ids, kind="stable")
-        if ids is None:
-            ids, targets = p.ids[order], p.targets[order].astype(int)
-        if np.array_equal(ids, p.ids[order]):
-            found[candidate] = p.outputs[order]
-    if ids is None or targets is None:
-        return None
-    return Answers(targets, ids, found, test_part(e, ids) if with_examples else None)
-
-
-def test_part(e: Evidence, ids: np.ndarray) -> Split | None:
-    """The test examples with these ids, in this order; None where the data cannot be read here."""
-    from harness.datasets.parts import load_parts
-    from harness.datasets.splits import take
-
-    data = next((r.trial.spec["data"] for r in e.of("score") if "data" in r.trial.spec), None)
-    if data is None:
-        return None
-    try:
-        part = load_parts(data, None, ("test",)).test
-    except (HarnessError, OSError, KeyError) as error:
-        log.info("the report shows no examples: %s", error)
-        return None
-    order = np.argsort(part.ids, kind="stable")
-    return take(part, order) if np.array_equal(part.ids[order], ids) else None
-
-
 def slices(e: Evidence) -> Section | None:
-    """Accuracy on parts of the test examples: by length, negation, contrast, question, own columns."""
+    """On which kinds of examples each candidate is right, and where it falls behind the most accurate one."""
     a = answers_of(e, with_examples=True)
     if a is None or a.part is None:
         return None
-    masks = errors.column_slices(a.part.columns)
-    if a.texts is not None:
-        masks = {**errors.text_slices(a.texts), **masks}
-    masks = errors.large_enough(masks)
+    masks = errors.large_enough(_kinds(e, a))
     if not masks:
         return None
-    right = {c: p.argmax(1) == a.targets for c, p in a.probabilities.items()}
+    best = a.best
+    gaps = {c: errors.gaps(right, a.right[best], masks) for c, right in a.right.items() if c != best}
+    noun = "sentence" if a.texts is not None else "example"
+    items = tuple((said,) for c, found in gaps.items() for said in _said_of(a, c, found, noun))
+    top = two_way_interval(a.right[best])
+    lead = text(
+        f"{best} is right most often, for {_share(top).text} ({_share(top).interval}) of the {noun}s.",
+        " Where the others fall behind it:" if items else "",
+    )
+    blocks: list[Block] = [lead, *([Bullets(items)] if items else [])]
+    blocks += [_slice_table(e, a, masks, gaps), *_telling(e, a, masks, gaps)]
+    return section("Which examples go wrong", blocks)
+
+
+def _kinds(e: Evidence, a: Answers) -> dict[str, np.ndarray]:
+    """Name of a kind of example → mask: of texts by what is in them, by label, by columns of the data."""
+    assert a.part is not None
+    masks: dict[str, np.ndarray] = {}
+    if a.texts is not None:
+        masks |= errors.text_slices(a.texts)
+        masks |= errors.rare_word_slices(np.array([len(errors.rare_words(t, a.known)) for t in a.texts]))
+    elif a.classes <= MOST_LABELS:
+        names = class_names(e, a.classes)
+        masks |= {f"label {name}": a.targets == i for i, name in enumerate(names)}
+    return {**masks, **errors.column_slices(a.part.columns)}
+
+
+def _said_of(a: Answers, candidate: str, gaps: Sequence[errors.Gap], noun: str) -> Iterator[str]:
+    """In a sentence or two: where a candidate falls behind the best, and whether that is more than chance."""
+    best = a.best
+    whole = two_way_difference(a.right[candidate], a.right[best])
+    over_all = f"over all {len(a.targets):,} {noun}s {_difference(whole)}"
+    telling = [gap for gap in gaps if gap.p_value < SURE and gap.excess.value < 0 and gap.inside.high < 0]
+    if telling:
+        yield (
+            f"{candidate} gets wrong what {best} gets right above all on “{telling[0].name}”: "
+            f"{_difference(telling[0].inside)} of {telling[0].count:,} {noun}s, against "
+            f"{_difference(telling[0].outside)} on the others."
+            + (f" Also on {n.listed([f'“{gap.name}”' for gap in telling[1:4]])}." if telling[1:] else "")
+        )
+    elif whole.high < 0:
+        widest = f"; most on “{gaps[0].name}” ({_difference(gaps[0].inside)})" if gaps else ""
+        chance = f", which is within chance for the widest of {len(gaps)} kinds" if gaps else ""
+        yield f"{candidate} is behind {best} on all kinds of {noun}s alike: {over_all}{widest}{chance}."
+    else:
+        yield f"{candidate} and {best} are not separated: {over_all}, and on no kind of {noun} they are."
+
+
+def _difference(found: Interval) -> str:
+    """A difference of shares in words: `−0.23 (−0.31 to −0.15)`."""
+    if not np.isfinite([found.low, found.high]).all():
+        return f"{n.signed(found.value, 2)} (interval not estimable)"
+    return f"{n.signed(found.value, 2)} ({n.signed(found.low, 2)} to {n.signed(found.high, 2)})"
+
+
+def _slice_table(
+    e: Evidence,
+    a: Answers,
+    masks: Mapping[str, np.ndarray],
+    gaps: Mapping[str, Sequence[errors.Gap]],
+) -> Table:
+    best = a.best
+    order = [best, *gaps]
     columns = (
-        Column("examples", numeric=False), Column("number"),
-        *(Column(candidate, "share right") for candidate in right),
+        Column("examples", numeric=False), Column("number"), Column(best, "share right"),
+        *(Column(c, f"against {best}") for c in gaps),
     )  # fmt: skip
+    telling = {(c, gap.name) for c, found in gaps.items() for gap in found if gap.p_value < SURE}
     everything = {"all": np.ones(len(a.targets), dtype=bool), **masks}
-    rows = tuple(_slice_row(name, mask, right) for name, mask in everything.items())
-    note = "Red: below the candidate's share over all examples by more than chance explains (95 %)."
-    return section(
-        "Which examples go wrong", [*_gaps(right, masks), Table(columns, rows, note, sortable=False)]
+    rows = []
+    for name, mask in everything.items():
+        cells = [Cell(name, strong=name == "all"), Cell(f"{int(mask.sum()):,}", sort=int(mask.sum()))]
+        shares = two_way_interval(a.right[best][:, mask])
+        cells.append(_share(shares))
+        for c in order[1:]:
+            difference = two_way_difference(a.right[c][:, mask], a.right[best][:, mask])
+            share = float(a.right[c][:, mask].mean())
+            behind = (c, name) in telling and difference.high < 0
+            cells.append(Cell(f"{share:.2f}", _difference(difference), share, tone="bad" if behind else ""))
+        rows.append(tuple(cells))
+    seeds = max(len(right) for right in a.right.values())
+    note = (
+        f"Share right over {n.counted(seeds, 'seed')}; below it the 95 % interval, or that of the difference "
+        f"from {best}. Red: further behind {best} here than elsewhere, more than chance "
+        f"explains (p < {SURE}, Holm over all kinds). {_definitions(a)}"
+    )
+    return Table(columns, tuple(rows), note, sortable=False, fold=99)
+
+
+def _share(found: Interval) -> Cell:
+    if not np.isfinite([found.low, found.high]).all() or not found.high > found.low:
+        return Cell(f"{found.value:.2f}", "interval not estimable", found.value)
+    return Cell(*n.interval(found.value, max(0.0, found.low), min(1.0, found.high)), sort=found.value)
+
+
+def _definitions(a: Answers) -> str:
+    if a.texts is None:
+        return ""
+    return (
+        "Negation: not, no, never, n’t and the like; contrast: but, although, yet and the like; rare words: "
+        f"in fewer than {errors.RARE} of the {len(a.training):,} training texts; sarcasm marker: scare "
+        "quotes, dots, stock phrases."
     )
 
 
-def _slice_row(name: str, mask: np.ndarray, right: Mapping[str, np.ndarray]) -> tuple[Cell, ...]:
-    cells = [Cell(name, strong=name == "all"), Cell(f"{int(mask.sum()):,}", sort=int(mask.sum()))]
-    for hits in right.values():
-        share, count = float(hits[mask].mean()), int(mask.sum())
-        low, high = wilson(share, count)
-        value, interval = n.interval(share, low, high)
-        cells.append(Cell(value, interval, share, tone="bad" if high < hits.mean() else ""))
-    return tuple(cells)
-
-
-def _gaps(right: Mapping[str, np.ndarray], masks: Mapping[str, np.ndarray]) -> Iterator[Block]:
-    """In words: on which slice each candidate is furthest behind the most accurate one."""
-    best = max(right, key=lambda c: float(right[c].mean()))
-    for candidate, hits in right.items():
-        if candidate == best:
+def _telling(
+    e: Evidence, a: Answers, masks: Mapping[str, np.ndarray], gaps: Mapping[str, Sequence[errors.Gap]]
+) -> Iterator[Block]:
+    """Examples of the kind that separates a candidate from the best one: all seeds of one are right, of the
+    other wrong."""
+    names, best = class_names(e, a.classes), a.best
+    for candidate, found in gaps.items():
+        behind = [gap for gap in found if gap.inside.high < 0 and gap.excess.value < 0]
+        if not behind:
             continue
-        gap = {name: float(right[best][m].mean() - hits[m].mean()) for name, m in masks.items()}
-        worst = max(gap, key=lambda name: gap[name])
-        share, top = float(hits[masks[worst]].mean()), float(right[best][masks[worst]].mean())
-        if gap[worst] > 0:
-            yield text(
-                f"{candidate} is furthest behind {best} on “{worst}”: {share:.2f} against {top:.2f} right "
-                f"({int(masks[worst].sum())} examples; over all, {hits.mean():.2f} against "
-                f"{right[best].mean():.2f})."
-            )
+        kind = behind[0].name
+        rows = np.flatnonzero(masks[kind] & a.right[best].all(0) & ~a.right[candidate].any(0))
+        if len(rows):
+            sure = errors.right_share(a.probabilities[best], a.targets)[rows]
+            sure = sure - errors.right_share(a.probabilities[candidate], a.targets)[rows]
+            first = rows[np.argsort(-sure, kind="stable")][:EXAMPLES]
+            title = f"“{kind}”: right for {best}, wrong for {candidate} ({len(rows):,} with every seed)"
+            yield Fold(title, (_pair_table(a, names, (best, candidate), first),))
 
 
 def worst(e: Evidence) -> Section | None:
     """The wrong answers that each candidate was surest of, and what the others said."""
     a = answers_of(e, with_examples=True)
-    if a is None or a.texts is None:
+    if a is None or (a.texts is None and a.images is None):
         return None
-    names = class_names(e, next(iter(a.probabilities.values())).shape[1])
+    names = class_names(e, a.classes)
     doubtful = errors.doubtful_labels(list(a.probabilities.values()), a.targets)
     blocks: list[Block] = [
         text(
@@ -167,21 +186,24 @@ def worst(e: Evidence) -> Section | None:
 
 
 def _worst_table(
-    a: Answers, candidate: str, rows: np.ndarray, names: Sequence[str], doubtful: np.ndarray
+    a: Answers,
+    candidate: str,
+    rows: np.ndarray,
+    names: Sequence[str],
+    doubtful: np.ndarray,
 ) -> Table:
-    assert a.texts is not None
     columns = (
-        Column("text", numeric=False), Column("label", numeric=False), Column("answer", numeric=False),
+        Column(_what(a), numeric=False), Column("label", numeric=False), Column("answer", numeric=False),
         Column("probability"), Column("the others", numeric=False), Column("remarks", numeric=False),
     )  # fmt: skip
     p = a.probabilities[candidate]
     table = []
     for row in rows:
         others = [f"{c}: {_said(q[row], names)}" for c, q in a.probabilities.items() if c != candidate]
-        tags = [*errors.text_tags(a.texts[row]), *(["label doubtful"] if doubtful[row] else [])]
+        tags = [*(["label doubtful"] if doubtful[row] else []), *_tags(a, row)]
         table.append(
             (
-                Cell(_short(a.texts[row])),
+                _example(a, row),
                 Cell(names[a.targets[row]]),
                 Cell(names[int(p[row].argmax())], tone="bad"),
                 Cell(f"{p[row].max():.3f}", sort=float(p[row].max())),
@@ -189,7 +211,32 @@ def _worst_table(
                 Cell(", ".join(tags)),
             )
         )
-    return Table(columns, tuple(table), sortable=False)
+    return Table(columns, tuple(table), sortable=False, kind=_kind(a))
+
+
+def _what(a: Answers) -> str:
+    return "text" if a.texts is not None else "image"
+
+
+def _kind(a: Answers) -> str:
+    """How a table of examples is set: texts in full."""
+    return "texts" if a.texts is not None else "compact"
+
+
+def _example(a: Answers, row: int) -> Cell:
+    """The example itself: its text, or a picture of it."""
+    if a.texts is not None:
+        return Cell(_short(a.texts[row]))
+    assert a.images is not None
+    return Cell("", image=data_uri(a.images[row]), sort=int(a.ids[row]))
+
+
+def _tags(a: Answers, row: int) -> list[str]:
+    """What of a text makes it hard; of images nothing is known."""
+    if a.texts is None:
+        return []
+    rare = errors.rare_words(a.texts[row], a.known)[:3]
+    return [*errors.text_tags(a.texts[row]), *([f"rare: {', '.join(rare)}"] if rare else [])]
 
 
 def _said(probabilities: np.ndarray, names: Sequence[str]) -> str:
@@ -206,7 +253,7 @@ def disagreements(e: Evidence) -> Section | None:
     a = answers_of(e, with_examples=True)
     if a is None or len(a.probabilities) < 2:
         return None
-    names = class_names(e, next(iter(a.probabilities.values())).shape[1])
+    names = class_names(e, a.classes)
     rows, folds = [], []
     for first, second in list(combinations(a.probabilities, 2))[:PAIRS]:
         d = errors.compare_answers(a.probabilities[first], a.probabilities[second], a.targets)
@@ -221,7 +268,7 @@ def disagreements(e: Evidence) -> Section | None:
                 Cell(f"{ahead} errs less" if differ else "not separated", tone="" if differ else "muted"),
             )
         )
-        if a.texts is not None and len(d.only_first) + len(d.only_second):
+        if (a.texts is not None or a.images is not None) and len(d.only_first) + len(d.only_second):
             examples = tuple(_examples(a, names, (first, second), d))
             folds.append(Fold(f"Where {first} and {second} differ", examples))
     columns = (
@@ -238,76 +285,22 @@ def disagreements(e: Evidence) -> Section | None:
 def _examples(
     a: Answers, names: Sequence[str], pair: tuple[str, str], d: errors.Disagreement
 ) -> Iterator[Block]:
-    assert a.texts is not None
     for better, rows in zip(pair, (d.only_first, d.only_second), strict=True):
-        table = tuple(
-            (
-                Cell(_short(a.texts[row])),
-                Cell(names[a.targets[row]]),
-                *(Cell(_said(a.probabilities[c][row], names)) for c in pair),
-                Cell(", ".join(errors.text_tags(a.texts[row]))),
-            )
-            for row in rows[:EXAMPLES]
-        )
-        heads = ("text", "label", *pair, "remarks")
-        if table:
+        if len(rows):
             yield text(f"Only {better} is right:")
-            yield Table(tuple(Column(head, numeric=False) for head in heads), table, sortable=False)
+            yield _pair_table(a, names, pair, rows[:EXAMPLES])
 
 
-def adjusted(e: Evidence) -> Section | None:
-    """What a temperature and a threshold, both chosen on validation answers, change on the test part."""
-    a = answers_of(e)
-    if a is None:
-        return None
-    rows = []
-    for candidate, p in a.probabilities.items():
-        held = _validation(e, candidate)
-        if held is not None and len(np.unique(held[1])) > 1 and held[0].shape[1] == p.shape[1]:
-            rows.append(_adjusted_row(candidate, p, a.targets, *held))
-    if not rows:
-        return None
-    columns = (
-        Column("candidate", numeric=False), Column("temperature", hint="above 1: it was too sure"),
-        Column("calibration error", "before"), Column("calibration error", "after"),
-        Column("log loss", "before"), Column("log loss", "after"),
-        *((Column("threshold"), Column("F1", "at 0.5"), Column("F1", "at the threshold"))
-          if len(rows[0]) > 6 else ()),
-    )  # fmt: skip
-    note: Paragraph = text(
-        "Temperature (lowest log loss) and threshold (highest F1 of the second class) are chosen on "
-        "validation examples, their effect is that on the test examples. A temperature changes no answer.",
-        kind="note",
+def _pair_table(a: Answers, names: Sequence[str], pair: tuple[str, str], rows: np.ndarray) -> Table:
+    """Examples with their label and what two candidates said."""
+    table = tuple(
+        (
+            _example(a, row),
+            Cell(names[a.targets[row]]),
+            *(Cell(_said(a.probabilities[c][row], names)) for c in pair),
+            *([Cell(", ".join(_tags(a, row)))] if a.texts is not None else []),
+        )
+        for row in rows
     )
-    return section("Temperature and threshold", [Table(columns, tuple(rows)), note])
-
-
-def _validation(e: Evidence, candidate: str) -> tuple[np.ndarray, np.ndarray] | None:
-    """Validation answers (m, k) of the first seed's model, and their targets."""
-    records = e.scored(candidate)
-    needs = records[0].trial.needs if records else ()
-    try:
-        p = read_predictions(e.run.read_bytes(f"trials/{needs[0]}/validation.parquet")) if needs else None
-    except (OSError, KeyError, ValueError, HarnessError):
-        return None
-    return None if p is None or p.outputs.ndim != 2 else (p.outputs, p.targets.astype(int))
-
-
-def _adjusted_row(
-    candidate: str, p: np.ndarray, targets: np.ndarray, held: np.ndarray, held_targets: np.ndarray
-) -> tuple[Cell, ...]:
-    temperature = errors.fit_temperature(held, held_targets)
-    after = errors.at_temperature(p, temperature)
-    cells = [Cell(candidate), _number(temperature)]
-    for measure in (quality.ece, quality.log_loss):
-        before, then = measure(p, targets), measure(after, targets)
-        cells += [_number(before), _number(then, tone="good" if then < before else "bad")]
-    if p.shape[1] == 2:
-        threshold = errors.best_threshold(held[:, 1], held_targets)
-        cells.append(_number(threshold))
-        cells += [_number(errors.f1_at(p[:, 1], targets, cut)) for cut in (0.5, threshold)]
-    return tuple(cells)
-
-
-def _number(value: float, tone: str = "") -> Cell:
-    return Cell(n.plain(value), sort=value, tone="good" if tone == "good" else "bad" if tone else "")
+    heads = (_what(a), "label", *pair, *(["remarks"] if a.texts is not None else []))
+    return Table(tuple(Column(head, numeric=False) for head in heads), table, sortable=False, kind=_kind(a))

@@ -1,0 +1,88 @@
+"""Thresholds: curves as scikit-learn's, goals against trying all thresholds, intervals against formulas."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from sklearn.metrics import auc, f1_score, precision_recall_curve, precision_score, recall_score, roc_curve
+
+from harness.analysis import thresholds
+from harness.analysis.thresholds import choose, gained, measured_at, sweep
+from harness.suite.schema import Threshold
+
+
+def answers(n: int = 200, seed: int = 1) -> tuple[np.ndarray, np.ndarray]:
+    """Probabilities with many ties, and targets."""
+    random = np.random.default_rng(seed)
+    targets = random.integers(0, 2, n)
+    return np.round(np.clip(random.normal(0.3 + 0.2 * targets, 0.2), 0, 1), 2), targets
+
+
+def test_the_curves_are_those_of_scikit_learn() -> None:
+    positive, targets = answers()
+    s = sweep(positive, targets)
+    rates = roc_curve(targets, positive, drop_intermediate=False)
+    np.testing.assert_allclose(s.false_positive_rate, rates[0], atol=1e-9)
+    np.testing.assert_allclose(s.recall, rates[1], atol=1e-9)
+    precision, recall, _ = precision_recall_curve(targets, positive)
+    np.testing.assert_allclose(s.precision, precision[::-1], atol=1e-9)
+    np.testing.assert_allclose(s.recall, recall[::-1], atol=1e-9)
+    f1 = [f1_score(targets, positive >= cut, zero_division=0) for cut in s.thresholds]
+    np.testing.assert_allclose(s.f1, f1, atol=1e-9)
+    assert auc(s.false_positive_rate, s.recall) == pytest.approx(auc(rates[0], rates[1]), abs=1e-9)
+
+
+EVERY = np.linspace(0, 1.01, 102)
+"""Answers are rounded to hundredths: other thresholds change nothing."""
+
+
+def cost(targets: np.ndarray, said: np.ndarray) -> float:
+    return float((said & (targets == 0)).sum() + 5 * (~said & (targets == 1)).sum())
+
+
+def test_each_goal_gets_the_best_of_all_thresholds() -> None:
+    positive, targets = answers()
+    said = [positive >= cut for cut in EVERY]
+    best_f1 = max(f1_score(targets, s, zero_division=0) for s in said)
+    chosen = choose(positive, targets, Threshold())
+    assert f1_score(targets, positive >= chosen) == pytest.approx(best_f1, abs=1e-12)
+
+    chosen = choose(positive, targets, Threshold(goal="cost", false_alarm=1, miss=5))
+    assert cost(targets, positive >= chosen) == min(cost(targets, s) for s in said)
+
+    goal = Threshold(goal="recall_at_precision", precision=0.7)
+    chosen = choose(positive, targets, goal)
+    assert precision_score(targets, positive >= chosen) >= 0.7
+    reached = [s for s in said if s.any() and precision_score(targets, s) >= 0.7]
+    assert recall_score(targets, positive >= chosen) == max(recall_score(targets, s) for s in reached)
+    assert choose(np.array([0.9, 0.1]), np.array([0, 1]), goal) is None, "not within reach"
+
+
+def test_of_equally_good_thresholds_the_nearest_to_a_half_is_taken() -> None:
+    assert choose(np.array([0.1, 0.9]), np.array([0, 1]), Threshold()) == pytest.approx(0.5)
+    free = Threshold(goal="cost", false_alarm=0, miss=0)
+    assert choose(np.array([0.2, 0.6]), np.array([0, 1]), free) == pytest.approx(0.4)
+
+
+def test_figures_at_a_threshold_are_exact_and_their_intervals_as_wide_as_the_formula_says() -> None:
+    positive, targets = answers(2000)
+    goal = Threshold(goal="cost", miss=5)
+    at = measured_at(positive, targets, 0.4, goal)
+    said = positive >= 0.4
+    assert at["precision"].value == pytest.approx(precision_score(targets, said), abs=1e-6)
+    assert at["recall"].value == pytest.approx(recall_score(targets, said), abs=1e-6)
+    assert at["f1"].value == pytest.approx(f1_score(targets, said), abs=1e-6)
+    assert at["cost"].value == pytest.approx(cost(targets, said) / 2, rel=1e-6)
+    share, count = at["recall"].value, int((targets == 1).sum())
+    wanted = 2 * 1.96 * np.sqrt(share * (1 - share) / count)
+    assert at["recall"].high - at["recall"].low == pytest.approx(wanted, rel=0.15)
+    change = gained(positive, targets, 0.4, goal)["f1"]
+    assert change.value == pytest.approx(at["f1"].value - f1_score(targets, positive >= 0.5), abs=1e-6)
+    assert gained(positive, targets, 0.5, goal)["f1"].high == 0.0
+
+
+def test_what_cannot_be_estimated_is_no_number() -> None:
+    positive, targets = np.array([0.1, 0.2, 0.3]), np.array([0, 1, 0])
+    assert np.isnan(measured_at(positive, targets, 0.9, Threshold())["precision"].value)
+    assert np.isnan(sweep(positive, np.zeros(3, int)).recall).all()
+    assert thresholds.weights(3).sum(1).tolist() == [3.0] * (1 + thresholds.REPEATS)
