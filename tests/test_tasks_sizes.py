@@ -13,6 +13,9 @@ from harness.models.build import build_model
 from harness.protocols import Task
 from harness.record import TrialError
 from harness.runtimes import runtime
+from harness.serving import memory
+from harness.serving.scaling import scaling
+from harness.serving.subject import Subject
 from harness.tasks.fitted import Meta, save_network
 from harness.tasks.sizes import at_sizes
 
@@ -34,7 +37,7 @@ def flops(folder: Path, model: str, task: Task, args: dict[str, Any], sizes: lis
     made = at_sizes(
         {"runtime": "torch"}, artifact(folder, model, task, args, "torch"), sizes, 1, "cpu", folder
     )
-    return {sized.size: sized.flops for sized in made}
+    return {sized.size: sized.flops() for sized in made}
 
 
 def test_texts_longer_than_the_fitted_network_takes_are_answered(tmp_path: Path) -> None:
@@ -76,3 +79,34 @@ def test_a_size_that_the_network_cannot_take_is_a_reason(tmp_path: Path) -> None
     where = artifact(tmp_path, "vit", IMAGES, {"patch": 4, "dim": DIM, "depth": 1, "heads": 2}, "torch")
     with pytest.raises(TrialError, match="cannot be built at size 10: vit: patch 4 does not divide"):
         list(at_sizes({"runtime": "torch"}, where, [10], 1, "cpu", tmp_path))
+
+
+def test_memory_is_measured_before_operations_are_counted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Counting runs the network: done first it leaves freed memory that a longer text then fits into."""
+    order: list[str] = []
+    peak = memory.peak_mb
+
+    def noted(run: Any, device: str = "cpu") -> Any:
+        order.append("memory")
+        return peak(run, device)
+
+    def counted(*_: Any) -> float:
+        order.append("operations")
+        return 1.0
+
+    monkeypatch.setattr(memory, "peak_mb", noted)
+    monkeypatch.setattr("harness.tasks.sizes.flops_per_example", counted)
+    where = artifact(tmp_path, "lstm", TEXTS, {"dim": DIM, "hidden": HIDDEN}, "torch")
+    scenario = {"name": "scaling", "sizes": [16, 8], "seconds": 0.05}
+    spec = {"runtime": "torch", "artifact": "score-1", "scenario": scenario, "seed": 0, "round": 0}
+    job = {
+        "spec": spec, "artifacts": {"score-1": str(where)}, "threads": 1, "device": "cpu",
+        "folder": str(tmp_path),
+    }  # fmt: skip
+    subject = Subject(lambda tokens: tokens, np.zeros((1, 8)), {}, (2,))
+    measured, _ = scaling(subject, job)
+    assert order == ["memory"] * 2 + ["operations"] * 2
+    sizes = [m.at["size"] for m in measured if m.metric == "latency_p50_ms" and m.value]
+    assert sorted(sizes) == [8, 16]

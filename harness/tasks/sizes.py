@@ -7,8 +7,9 @@ longest text has words.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -34,13 +35,14 @@ class Sized:
     Args:
         predict: tokens (batch, size) int64 (cutting a text into them is left out), or images
             (batch, channels, size, size) uint8.
-        inputs: a few such examples. flops: operations per example.
+        inputs: a few such examples. flops: counts the operations per example; runs the network, so call it
+            when memory has been measured.
     """
 
     size: int
     predict: Predict
     inputs: np.ndarray
-    flops: float
+    flops: Callable[[], float]
 
 
 def at_sizes(
@@ -63,9 +65,8 @@ def at_sizes(
             made = _made(spec["runtime"], replace(meta, task=task), size, threads, device, scratch)
         predict, network = made
         inputs = _inputs(task, size, random)
-        with torch.no_grad():
-            scaled = torch.from_numpy(inputs[:1])
-            flops = flops_per_example(network, scaled if is_text else scaled.float())
+        example = torch.from_numpy(inputs[:1])
+        flops = partial(flops_per_example, network, example if is_text else example.float())
         yield Sized(size, predict, inputs, flops)
 
 
@@ -81,6 +82,8 @@ def _made(
     args = dict(meta.args)
     if meta.task.name == "text_classification" and (meta.model.startswith("hf:") or "max_length" in args):
         args["max_length"] = meta.task.max_length
+    if meta.model.startswith("hf:") or "pretrained" in args:
+        args["pretrained"] = False  # fresh weights, as the facts say, and nothing to fetch
     search = Path(meta.search) if meta.search else None
     folder = scratch / f"size-{size}"
     try:
