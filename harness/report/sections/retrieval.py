@@ -43,7 +43,9 @@ def stages(e: Evidence) -> Section | None:
     if timed:
         blocks += [_time_table(e, found), text(TIME_NOTE.format(calls=int(timed["calls"])), kind="note")]
     blocks += [text("Who and what is served", kind="lead"), _served_table(e, found)]
-    blocks += [text(f"{row.candidate}: {f['warning']}.", kind="warning") for row, f in found if f.get("warning")]
+    blocks += [
+        text(f"{row.candidate}: {f['warning']}.", kind="warning") for row, f in found if f.get("warning")
+    ]
     return section("Stage by stage", blocks)
 
 
@@ -107,7 +109,11 @@ def _served_table(e: Evidence, found: Sequence[tuple[Row, Mapping[str, Any]]]) -
             if share is not None
             else Cell("none launched", tone="muted")
         )
-        cells += [_estimate(row, "catalog_coverage@10"), _figure(facts["gini@10"]), _figure(facts["novelty_bits@10"])]
+        cells += [
+            _estimate(row, "catalog_coverage@10"),
+            _figure(facts["gini@10"]),
+            _figure(facts["novelty_bits@10"]),
+        ]
         rows.append(tuple(cells))
     columns = (
         Column("variant", numeric=False), Column("NDCG@10, known users"), Column("NDCG@10, new users"),
@@ -119,7 +125,11 @@ def _served_table(e: Evidence, found: Sequence[tuple[Row, Mapping[str, Any]]]) -
 
 def price_of_recall(e: Evidence) -> Section | None:
     """Recall, time and takings of each index and way of asking it."""
-    found = [(row, f) for row in e.detailed if len((f := _evaluation(e, row)).get("index", {}).get("curve", ())) > 1]
+    found = [
+        (row, f)
+        for row in e.detailed
+        if len((f := _evaluation(e, row)).get("index", {}).get("curve", ())) > 1
+    ]
     if not found:
         return None
     flat = [(r, f) for r in e.detailed if (f := _evaluation(e, r)).get("index", {}).get("kind") == "flat"]
@@ -130,7 +140,10 @@ def price_of_recall(e: Evidence) -> Section | None:
         series.append(plots.Series(f"{row.candidate}, exact", [point["ms_per_query"]], [point["recall"]],
                                    colour=colour, marker="s"))  # fmt: skip
     figure = charts.lines(
-        series, plots.Axis("ms per query, in one batch (log scale)", True), plots.Axis("Recall of exact search"), (680, 340)
+        series,
+        plots.Axis("ms per query, in one batch (log scale)", True),
+        plots.Axis("Recall of exact search"),
+        (680, 340),
     )
     rows = tuple(cells for row, facts in [*flat[:1], *found] for cells in _ways(e, row, facts))
     columns = (
@@ -156,7 +169,10 @@ def _series(e: Evidence, row: Row, facts: Mapping[str, Any]) -> plots.Series:
 def _ways(e: Evidence, row: Row, facts: Mapping[str, Any]) -> Iterator[tuple[Cell, ...]]:
     index = facts["index"]
     earned = _earned(e, row)
-    build = next((b for r in e.of("train", row.candidate) if (b := (r.facts.get("index") or {}).get("build_seconds"))), None)
+    build = next(
+        (b for r in e.of("train", row.candidate) if (b := (r.facts.get("index") or {}).get("build_seconds"))),
+        None,
+    )
     for point in index["curve"]:
         name = next((k for k in point if k not in ("recall", "ms_per_query")), "")
         money = earned.get(point.get(name)) if name else earned.get(None)
@@ -191,7 +207,11 @@ def _cheapest(found: Sequence[tuple[Row, Any]], flat: Sequence[tuple[Row, Any]])
     if flat:
         exact = flat[0][1]["index"]["curve"][0]["ms_per_query"]
         words += f"; exact search takes {n.plain(exact, 2)} ms"
-        words += " and loses nothing: no approximate index is needed." if exact <= ms else f", {exact / ms:.1f} times as long."
+        words += (
+            " and loses nothing: no approximate index is needed."
+            if exact <= ms
+            else f", {exact / ms:.1f} times as long."
+        )
     yield text(words if words.endswith(".") else words + ".")
 
 

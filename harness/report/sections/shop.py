@@ -92,9 +92,7 @@ def _test_notes(facts: Sequence[Mapping[str, Any]]) -> Iterator[str]:
 
 def ranker_gains(e: Evidence) -> Section | None:
     """What each ranker adds to its own retrieval, in quality, money and time, and whether it is worth it."""
-    pairs = [
-        (row, base) for row in e.detailed if (base := _unranked(e, row)) is not None and base is not row
-    ]
+    pairs = [(row, base) for row in e.detailed if (base := _unranked(e, row)) is not None and base is not row]
     if not pairs:
         return None
     names = [m for m in ("ndcg@10", *ONLINE, "latency_p50_ms", "cost_per_month_usd") if m in e.known_metrics]
@@ -275,5 +273,3 @@ def _share(value: float, low: float | None = None, high: float | None = None) ->
     if low is None or high is None or not np.isfinite(high - low):
         return Cell(shown, sort=value)
     return Cell(shown, f"{n.signed(100 * low, 1)} to {n.signed(100 * high, 1)}", value)
-
-
