@@ -1,4 +1,4 @@
-"""Two-stage recommenders stage by stage: what each finds, what each takes, and the price of an index's recall."""
+"""Two-stage recommenders by stage: what each finds and takes, and the price of an index's recall."""
 
 from __future__ import annotations
 
@@ -25,6 +25,7 @@ RECALL_LEAD = (
     "Each index is built once and asked in several ways. Recall is against exact search for the same "
     "candidates; what the shop earns says what the items that an index misses were worth."
 )
+EARNED = ("ctr", "revenue_per_session_usd", "margin_per_session_usd")
 STAGES = {"encode": "encode user", "search": "search", "features": "describe", "rank": "rank"}
 SIZES = {"retrieval_ndcg@10": "retrieval alone", "ranker_ndcg@10": "given its candidates"}
 
@@ -125,14 +126,11 @@ def _served_table(e: Evidence, found: Sequence[tuple[Row, Mapping[str, Any]]]) -
 
 def price_of_recall(e: Evidence) -> Section | None:
     """Recall, time and takings of each index and way of asking it."""
-    found = [
-        (row, f)
-        for row in e.detailed
-        if len((f := _evaluation(e, row)).get("index", {}).get("curve", ())) > 1
-    ]
+    indexed = [(row, f) for row in e.detailed if (f := _evaluation(e, row)).get("index")]
+    found = [(row, f) for row, f in indexed if len(f["index"]["curve"]) > 1]
     if not found:
         return None
-    flat = [(r, f) for r in e.detailed if (f := _evaluation(e, r)).get("index", {}).get("kind") == "flat"]
+    flat = [(row, f) for row, f in indexed if f["index"]["kind"] == "flat"]
     series = [_series(e, row, facts) for row, facts in found]
     for row, facts in flat[:1]:
         point = facts["index"]["curve"][0]
@@ -147,12 +145,13 @@ def price_of_recall(e: Evidence) -> Section | None:
     )
     rows = tuple(cells for row, facts in [*flat[:1], *found] for cells in _ways(e, row, facts))
     columns = (
-        Column("variant", numeric=False), Column("asked with", numeric=False), Column("recall", "of exact search"),
-        Column("time", "ms per query"), Column("index", "MB"), Column("built in", "s"),
+        Column("variant", numeric=False), Column("asked with", numeric=False),
+        Column("recall", "of exact search"), Column("time", "ms per query"), Column("index", "MB"), Column("built in", "s"),
         Column("click-through rate"), Column("revenue", "USD per visit"), Column("margin", "USD per visit"),
     )  # fmt: skip
     blocks: list[Block] = [
-        text(RECALL_LEAD), Picture(plots.svg(figure), "Up and to the left is better.", "Recall against time", "wide"),
+        text(RECALL_LEAD),
+        Picture(plots.svg(figure), "Up and to the left is better.", "Recall against time", "wide"),
         Table(columns, rows, kind="compact", fold=40), *_cheapest(found, flat),
     ]  # fmt: skip
     return section("The price of an index's recall", blocks)
@@ -178,9 +177,9 @@ def _ways(e: Evidence, row: Row, facts: Mapping[str, Any]) -> Iterator[tuple[Cel
         money = earned.get(point.get(name)) if name else earned.get(None)
         yield (
             _name(e, row), Cell(f"{name} {point[name]}" if name else "exact"), _figure(point["recall"]),
-            Cell(n.plain(point["ms_per_query"], 2), sort=point["ms_per_query"]), Cell(n.plain(index["size_mb"])),
-            _figure(build),
-            *(_figure(money.get(m) if money else None) for m in ("ctr", "revenue_per_session_usd", "margin_per_session_usd")),
+            Cell(n.plain(point["ms_per_query"], 2), sort=point["ms_per_query"]),
+            Cell(n.plain(index["size_mb"])), _figure(build),
+            *(_figure(money.get(m) if money else None) for m in EARNED),
         )  # fmt: skip
 
 

@@ -76,7 +76,7 @@ def _test_notes(facts: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     needed = facts[0].get("required_sessions_per_arm", {})
     wanted = [f"{n.label(k.split()[0])} {k.split()[1]}: {v:,}" for k, v in needed.items()]
     if wanted:
-        yield f"Visits per arm that find a lift with a power of 80 %, asked before the start: {'; '.join(wanted)}."
+        yield f"Visits per arm that find a lift with a power of 80 %, before the start: {'; '.join(wanted)}."
     tests = [f["ab_test_against_current"] for f in facts]
     broken = sum(bool(t["problem"]) for t in tests)
     lowest = min(t["sample_ratio_p"] for t in tests)
@@ -235,7 +235,7 @@ def _value(row: Row, name: str) -> float:
 
 
 def _minus(e: Evidence, name: str, row: Row, base: Row) -> np.ndarray | None:
-    """(num_draws,) of a difference; of a figure without draws (a cost that nothing varies) the same number."""
+    """(num_draws,) of a difference; one number where a figure has no draws (a cost that nothing varies)."""
     ours, theirs = (e.draws(name, r.variant) for r in (row, base))
     if ours is not None and theirs is not None:
         return np.asarray(ours - theirs)

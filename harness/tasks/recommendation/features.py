@@ -113,7 +113,7 @@ class Facts:
     Args:
         numbers: (n, k, len(FEATURES)) float32. category: (n, k) int64.
         recent: (n, RECENT) categories of recent items + 1, 0 for none. recent_price: (n, RECENT) float32.
-        in_visit: (n, RECENT) float32, 1 for this visit's. log_worth: (n, k) of `Knowledge`; no ranker sees it.
+        in_visit: (n, RECENT) float32, 1 for this visit's. log_worth: (n, k), no ranker sees it.
     """
 
     numbers: np.ndarray
