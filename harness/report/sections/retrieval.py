@@ -146,8 +146,9 @@ def price_of_recall(e: Evidence) -> Section | None:
     rows = tuple(cells for row, facts in [*flat[:1], *found] for cells in _ways(e, row, facts))
     columns = (
         Column("variant", numeric=False), Column("asked with", numeric=False),
-        Column("recall", "of exact search"), Column("time", "ms per query"), Column("index", "MB"), Column("built in", "s"),
-        Column("click-through rate"), Column("revenue", "USD per visit"), Column("margin", "USD per visit"),
+        Column("recall", "of exact search"), Column("time", "ms per query"),
+        Column("index", "MB"), Column("built in", "s"), Column("click-through rate"),
+        Column("revenue", "USD per visit"), Column("margin", "USD per visit"),
     )  # fmt: skip
     blocks: list[Block] = [
         text(RECALL_LEAD),

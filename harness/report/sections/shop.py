@@ -19,7 +19,7 @@ MARGIN = "margin_per_session_usd"
 ESTIMATORS = {"ips": "inverse propensity", "snips": "self-normalised", "doubly_robust": "doubly robust"}
 A_MONTH = 730 * 3600
 TEST_LEAD = (
-    "A simulated A/B test of each candidate against what the shop shows today, on {users} hashed to two arms. "
+    "A simulated A/B test of each candidate against what the shop shows today, {users} hashed to two arms. "
     "A real test gives the left figure of each pair; the right one, the truth, is the world's closed-form "
     "expectation, and only a generated shop has it. `inconclusive` is a verdict: the test was too small."
 )
