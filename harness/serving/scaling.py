@@ -51,9 +51,7 @@ def scaling(subject: Subject, job: Mapping[str, Any]) -> Found:
             if peak is not None:
                 measured.append(Measurement("working_memory_mb", max(peak - before, 0.0), "MB", at=at))
             subjects[sized.size], count[sized.size] = here, sized.flops
-    measured += [
-        Measurement("flops_per_example", count[size](), "FLOP", at={"size": size}) for size in sizes
-    ]
+    measured += [Measurement("flops_per_example", count[size](), "FLOP", at={"size": size}) for size in sizes]
     warm = {str(size): warm_up(here, 1, seconds=0.3) for size, here in subjects.items()}
     windows = _blocks(subjects, float(scenario["seconds"]), spec)
     measured += [_latency(size, taken) for size, taken in windows.items()]

@@ -11,10 +11,12 @@ from harness.report.sections.errors import disagreements, slices, worst
 from harness.report.sections.money import costs
 from harness.report.sections.outlook import flips, next_steps, value
 from harness.report.sections.quality import by_class, calibration, learning_curves, training_size
+from harness.report.sections.retrieval import price_of_recall, stages
 from harness.report.sections.runtimes import runtimes
 from harness.report.sections.scaling import scaling
 from harness.report.sections.search import tuning
 from harness.report.sections.serving import batches, latency, load
+from harness.report.sections.shop import ab_tests, foretold, ranker_gains
 from harness.report.sections.thresholds import curves, temperature
 from harness.report.sections.tradeoff import differences, pareto, tradeoff_table
 from harness.report.sections.validity import environment, reproduce, validity
@@ -29,6 +31,11 @@ SECTIONS: Mapping[str, Callable[[Evidence], Section | None]] = {
     "flips": flips,
     "costs": costs,
     "value": value,
+    "ranker": ranker_gains,
+    "ab_tests": ab_tests,
+    "foretold": foretold,
+    "stages": stages,
+    "price_of_recall": price_of_recall,
     "training_size": training_size,
     "training": learning_curves,
     "tuning": tuning,

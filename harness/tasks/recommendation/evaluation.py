@@ -15,12 +15,12 @@ import numpy as np
 from harness.streams import generator
 from harness.tasks.recommendation import metrics
 from harness.tasks.recommendation.fitting import Parts, all_scores, user_requests
-from harness.tasks.recommendation.pipeline import Pipeline, Stopwatch
+from harness.tasks.recommendation.pipeline import STAGES, Pipeline, Stopwatch
 from harness.tasks.recommendation.retrieval.index import recall_against
 
 BATCH = 256
 SAMPLE = 200
-"""Users on which ties and the index's recall are looked at."""
+"""Users on which ties, the index's recall and the time of single requests are looked at."""
 NEW_DAYS = 7.0
 STAGE_METRICS = ("candidate_recall", "retrieval_ndcg@10", "ranker_ndcg@10")
 
@@ -82,6 +82,7 @@ def evaluate(pipeline: Pipeline, parts: Parts, seed: int) -> Evaluation:
         "warm_and_cold": _slices(scores, {"warm": history > 0, "cold": history == 0}),
         "new_items": _new_items(pipeline, ranked, relevant, parts),
         "batch_milliseconds": watch.milliseconds(),
+        "stage_milliseconds": single_requests(pipeline, requests.rows(_sample(len(users), seed))),
         **_ties(pipeline, requests, relevant, seed),
     }  # fmt: skip
     if pipeline.index is not None:
@@ -124,6 +125,17 @@ def index_quality(pipeline: Pipeline, requests: Any) -> dict[str, Any]:
         "recall": curve[0]["recall"],
         "curve": curve,
     }
+
+
+def single_requests(pipeline: Pipeline, requests: Any) -> dict[str, float]:
+    """Median milliseconds of each stage over requests asked one at a time, the first one left out."""
+    took = []
+    for row in range(len(requests)):
+        watch = Stopwatch()
+        pipeline.answer(requests.rows(slice(row, row + 1)), watch)
+        took.append(list(watch.milliseconds().values()))
+    medians = np.median(took[1:] or took, axis=0)
+    return {"calls": float(len(took)), **dict(zip(STAGES, medians.tolist(), strict=True))}
 
 
 def _slices(scores: Mapping[str, np.ndarray], masks: Mapping[str, np.ndarray]) -> dict[str, Any]:

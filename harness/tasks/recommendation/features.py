@@ -27,10 +27,12 @@ ITEM_FEATURES = (
     "category_log_ctr",
 )
 FEATURES = (
-    "retrieval_score", *ITEM_FEATURES, "is_new", "log_age", "category_share", "department_share",
-    "visit_category_share", "visit_department_share", "price_gap", "price_distance", "seen", "interest",
-    "log_history", "visit_clicks", "season_sin", "season_cos",
+    "retrieval_score", "retrieval_score_bent", *ITEM_FEATURES, "is_new", "log_age", "category_share",
+    "department_share", "visit_category_share", "visit_department_share", "price_gap", "price_distance",
+    "price_squared", "seen", "interest", "log_history", "visit_clicks", "season_sin", "season_cos",
 )  # fmt: skip
+PRICE_PRIOR = 3.0
+"""Clicks at the mean price that a user's mean price is drawn to: five clicks say little of a budget."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +43,8 @@ class Knowledge:
         items: (num_items, len(ITEM_FEATURES)) float32, standardised or on a log scale, 0 where unknown.
         log_price: (num_items,) standardised, 0 where missing. launched: (num_items,) days.
         examination: (positions,) clicks that a slot keeps against the first; ones without impressions.
+        log_worth: (num_items,) log of the margin in dollars that a click can be expected to earn, the mean
+            where price or margin is missing, 0 where no item has both.
         score_mean, score_std: of the retriever's scores, so that two retrievers of one kind compare.
     """
 
@@ -51,6 +55,7 @@ class Knowledge:
     launched: np.ndarray
     interest: np.ndarray
     examination: np.ndarray
+    log_worth: np.ndarray
     score_mean: float = 0.0
     score_std: float = 1.0
 
@@ -87,6 +92,7 @@ class Knowledge:
             launched=np.where(np.isfinite(catalogue.available_from), catalogue.available_from, -1e3),
             interest=users.interest.astype(np.int64),
             examination=slots,
+            log_worth=_log_worth(catalogue, events).astype(np.float32),
         )
 
     def arrays(self) -> dict[str, np.ndarray]:
@@ -107,7 +113,7 @@ class Facts:
     Args:
         numbers: (n, k, len(FEATURES)) float32. category: (n, k) int64.
         recent: (n, RECENT) categories of recent items + 1, 0 for none. recent_price: (n, RECENT) float32.
-        in_visit: (n, RECENT) float32, 1 for this visit's.
+        in_visit: (n, RECENT) float32, 1 for this visit's. log_worth: (n, k), no ranker sees it.
     """
 
     numbers: np.ndarray
@@ -115,6 +121,7 @@ class Facts:
     recent: np.ndarray
     recent_price: np.ndarray
     in_visit: np.ndarray
+    log_worth: np.ndarray
 
     def rows(self, index: np.ndarray | slice) -> Facts:
         return Facts(**{name: value[index] for name, value in vars(self).items()})
@@ -139,9 +146,12 @@ def describe(
     past = np.maximum(recent, 0)
     out = np.empty((n, k, len(FEATURES)), np.float32)
     standard = (np.where(candidates >= 0, scores, 0) - known.score_mean) / known.score_std
-    out[..., 0] = np.arcsinh(np.clip(standard, -1e4, 1e4))  # scores of sparse models have long tails
-    last = 1 + len(ITEM_FEATURES)
-    out[..., 1:last] = known.items[items]
+    # As it is, since among the best candidates the bent one hardly moves; bent, since scores of sparse
+    # models have long tails.
+    out[..., 0] = np.clip(standard, -10, 10)
+    out[..., 1] = np.arcsinh(np.clip(standard, -1e4, 1e4))
+    last = 2 + len(ITEM_FEATURES)
+    out[..., 2:last] = known.items[items]
     age = np.maximum(requests.time[:, None] - known.launched[items], 0)
     out[..., last] = age < 7
     out[..., last + 1] = np.log1p(np.minimum(age, 365)) / 3
@@ -149,23 +159,25 @@ def describe(
         for offset, groups in enumerate((known.category, known.department)):
             out[..., at + offset] = _shares(groups, past, mask, items)
     count = here.sum(1)
-    mean_price = (known.log_price[past] * here).sum(1) / np.maximum(count, 1)
-    gap = (known.log_price[items] - mean_price[:, None]) * (count > 0)[:, None]
+    usual_price = (known.log_price[past] * here).sum(1) / (count + PRICE_PRIOR)
+    gap = known.log_price[items] - usual_price[:, None]
     out[..., last + 6] = gap
     out[..., last + 7] = np.abs(gap)
-    out[..., last + 8] = _is_among(items, recent)
+    out[..., last + 8] = known.log_price[items] ** 2
+    out[..., last + 9] = _is_among(items, recent)
     interest = np.where(requests.user >= 0, known.interest[requests.user], -1)
-    out[..., last + 9] = known.department[items] == interest[:, None]
-    out[..., last + 10] = (np.log1p(history.counts(requests.user)) / 3)[:, None]
-    out[..., last + 11] = np.minimum((requests.session >= 0).sum(1), 5)[:, None] / 5
+    out[..., last + 10] = known.department[items] == interest[:, None]
+    out[..., last + 11] = (np.log1p(history.counts(requests.user)) / 3)[:, None]
+    out[..., last + 12] = np.minimum((requests.session >= 0).sum(1), 5)[:, None] / 5
     angle = 2 * np.pi * requests.time / 28
-    out[..., last + 12], out[..., last + 13] = np.sin(angle)[:, None], np.cos(angle)[:, None]
+    out[..., last + 13], out[..., last + 14] = np.sin(angle)[:, None], np.cos(angle)[:, None]
     return Facts(
         numbers=out,
         category=known.category[items],
         recent=np.where(here, known.category[past] + 1, 0),
         recent_price=np.where(here, known.log_price[past], 0).astype(np.float32),
         in_visit=in_visit.astype(np.float32),
+        log_worth=known.log_worth[items],
     )
 
 
@@ -186,6 +198,28 @@ def estimate_examination(shown: Impressions, rounds: int = 20) -> np.ndarray:
         share = (clicked.sum(0) + 1e-3) / np.maximum(rate @ seen, 1e-3)
         share = share / share[0]
     return np.clip(share, 0.01, 10).astype(np.float32)
+
+
+def _log_worth(catalogue: Catalogue, events: Events) -> np.ndarray:
+    """log of P(order | click) × margin of each item; orders from rating and price by logistic regression."""
+    margin = np.log(np.maximum(catalogue.price.astype(float) * catalogue.margin, 0.01))
+    if not np.isfinite(margin).any():
+        return np.zeros(len(catalogue))
+    price, rating = np.log(np.maximum(catalogue.price.astype(float), 0.01)), catalogue.rating.astype(float)
+    x = np.stack([np.ones(len(catalogue)), _standard(price), _standard(rating)], 1)
+    log_odds = x @ _logistic(x[events.item], events.bought.astype(float))
+    worth = margin - np.log1p(np.exp(-log_odds))
+    return np.where(np.isfinite(worth), worth, np.nanmean(worth))
+
+
+def _logistic(x: np.ndarray, y: np.ndarray, rounds: int = 20) -> np.ndarray:
+    """Weights of a ridge logistic regression by Newton's method."""
+    weights = np.zeros(x.shape[1])
+    for _ in range(rounds):
+        p = 1 / (1 + np.exp(-(x @ weights)))
+        curvature = (x * (p * (1 - p))[:, None]).T @ x + np.eye(x.shape[1])
+        weights = weights + np.linalg.solve(curvature, x.T @ (y - p) - weights)
+    return np.asarray(weights)
 
 
 def _shares(groups: np.ndarray, past: np.ndarray, mask: np.ndarray, items: np.ndarray) -> np.ndarray:

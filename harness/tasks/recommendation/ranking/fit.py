@@ -25,7 +25,7 @@ from harness.tasks.recommendation.ranking import RANKERS
 
 RANKER_LR = 0.001
 """Unless `ranking.lr` says otherwise: what suits the embeddings of a retriever is too much for a ranker."""
-_STAGE_KEYS = ("model", "position_bias", "price_weight", "unshown", "epochs", "lr")
+_STAGE_KEYS = ("model", "position_bias", "optimize", "price_weight", "unshown", "epochs", "lr")
 
 
 @dataclass(frozen=True)
@@ -59,10 +59,13 @@ class Ranker:
     curve: list[dict[str, float]] = field(default_factory=list)
 
     def score(self, facts: Facts) -> np.ndarray:
-        """(n, k) log-odds of a click at the first slot, up to a constant."""
+        """(n, k) what is ranked by: log-odds of a click at the first slot up to a constant, or log margin."""
+        return np.asarray(self.logits(facts) + price_tilt(self.spec, facts) + worth(self.spec, facts))
+
+    def logits(self, facts: Facts) -> np.ndarray:
+        """(n, k) of a click alone, whatever is optimised."""
         with torch.inference_mode():
-            logits = self.network(*tensors(facts)).numpy()
-        return np.asarray(logits + price_tilt(self.spec, facts))
+            return np.asarray(self.network(*tensors(facts)).numpy())
 
     def arrays(self) -> dict[str, np.ndarray]:
         return {name: value.detach().numpy().copy() for name, value in self.network.state_dict().items()}
@@ -77,6 +80,14 @@ def tensors(facts: Facts, device: str = "cpu") -> tuple[torch.Tensor, ...]:
 def price_tilt(spec: Mapping[str, Any], facts: Facts) -> np.ndarray | float:
     weight = float(spec.get("price_weight", 0.0))
     return weight * facts.numbers[..., FEATURES.index("log_price")] if weight else 0.0
+
+
+def worth(spec: Mapping[str, Any], facts: Facts) -> np.ndarray | float:
+    """With `optimize: margin`, what makes of a click's log-odds the log of its expected margin.
+
+    A click is rare, so that its log-odds are nearly its log-probability.
+    """
+    return facts.log_worth if spec.get("optimize", "clicks") == "margin" else 0.0
 
 
 def build_network(spec: Mapping[str, Any], num_categories: int) -> nn.Module:
@@ -136,7 +147,7 @@ def fit_ranker(
     def validate() -> float:
         assert validation is not None
         return within_list_auc(
-            Ranker(spec, num_categories, network).score(validation.facts), validation.clicked
+            Ranker(spec, num_categories, network).logits(validation.facts), validation.clicked
         )
 
     usable = validation is not None and validation.clicked.any()

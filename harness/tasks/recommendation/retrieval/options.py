@@ -26,7 +26,7 @@ _MODELS = {
 _INDEXED = ("matrix_factorization", "two_tower")
 _STAGE_KEYS = {
     "retrieval": ("model", "index", "candidates"),
-    "ranking": ("model", "position_bias", "price_weight", "unshown", "epochs", "lr"),
+    "ranking": ("model", "position_bias", "optimize", "price_weight", "unshown", "epochs", "lr"),
 }
 
 
@@ -101,6 +101,9 @@ def check_candidate(retrieval: Mapping[str, Any] | None, ranking: Mapping[str, A
     bias = (ranking or {}).get("position_bias", "feature")
     if bias not in ("none", "feature", "ipw"):
         raise ValueError(f"ranking.position_bias {bias!r} is unknown: none, feature or ipw")
+    aim = (ranking or {}).get("optimize", "clicks")
+    if aim not in ("clicks", "margin"):
+        raise ValueError(f"ranking.optimize {aim!r} is unknown: clicks or margin")
 
 
 def _check_stage(stage: str, given: Mapping[str, Any]) -> None:

@@ -1,0 +1,239 @@
+"""Two-stage recommenders by stage: what each finds and takes, and the price of an index's recall."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from harness.protocols import Row, Section
+from harness.report import charts, plots
+from harness.report import numbers as n
+from harness.report.blocks import Block, Cell, Column, Picture, Table, section, text
+from harness.report.evidence import Evidence
+
+STAGE_LEAD = (
+    "Full ranking over {items} items on sale, {users} held-out users, {protocol}. Figures of stages do not "
+    "compose: the end-to-end column decides, the others explain it."
+)
+TIME_NOTE = (
+    "Times are medians of {calls} requests, one at a time, taken while other trials ran: read their "
+    "proportions; the quiet figure of the whole is the latency in the tables above."
+)
+RECALL_LEAD = (
+    "Each index is built once and asked in several ways. Recall is against exact search for the same "
+    "candidates; what the shop earns says what the items that an index misses were worth."
+)
+EARNED = ("ctr", "revenue_per_session_usd", "margin_per_session_usd")
+STAGES = {"encode": "encode user", "search": "search", "features": "describe", "rank": "rank"}
+SIZES = {"retrieval_ndcg@10": "retrieval alone", "ranker_ndcg@10": "given its candidates"}
+
+
+def stages(e: Evidence) -> Section | None:
+    """Recall of the candidates, NDCG of each stage and end to end, milliseconds of each stage."""
+    found = [(row, facts) for row in e.detailed if (facts := _evaluation(e, row))]
+    if not found:
+        return None
+    facts = found[0][1]
+    lead = STAGE_LEAD.format(
+        items=f"{facts['eligible_items']:,}", users=f"{facts['users']:,}", protocol=_protocol(facts)
+    )
+    timed = next((f["stage_milliseconds"] for _, f in found if "stage_milliseconds" in f), None)
+    blocks: list[Block] = [text(lead), _quality_table(e, found)]
+    if timed:
+        blocks += [_time_table(e, found), text(TIME_NOTE.format(calls=int(timed["calls"])), kind="note")]
+    blocks += [text("Who and what is served", kind="lead"), _served_table(e, found)]
+    blocks += [
+        text(f"{row.candidate}: {f['warning']}.", kind="warning") for row, f in found if f.get("warning")
+    ]
+    return section("Stage by stage", blocks)
+
+
+def _protocol(facts: Mapping[str, Any]) -> str:
+    said = facts["protocol"]
+    how = {
+        "global_time": "asked at one moment about what they chose later",
+        "leave_one_out": "asked about each one's last choice",
+        "random": "asked about a random share of each one's choices",
+    }[said["split"]]
+    seen = "items seen in training left out" if said["mask_seen"] else "items seen before may come again"
+    return f"{how}; {seen}"
+
+
+def _quality_table(e: Evidence, found: Sequence[tuple[Row, Mapping[str, Any]]]) -> Table:
+    rows = []
+    for row, facts in found:
+        by_stage = facts["stages"]
+        index = facts.get("index") or {}
+        exact = index.get("recall")
+        rows.append((
+            _name(e, row), _figure(by_stage.get("candidate_recall")),
+            *(_figure(by_stage.get(name)) for name in SIZES),
+            _estimate(row, "ndcg@10"), Cell(str(index.get("kind", "none"))), _figure(exact),
+        ))  # fmt: skip
+    columns = (
+        Column("variant", numeric=False), Column("candidates' recall", "of relevant items"),
+        *(Column(f"NDCG@10, {words}") for words in SIZES.values()), Column("NDCG@10, end to end"),
+        Column("index", numeric=False), Column("index's recall", "of exact search"),
+    )  # fmt: skip
+    return Table(columns, tuple(rows), kind="compact")
+
+
+def _time_table(e: Evidence, found: Sequence[tuple[Row, Mapping[str, Any]]]) -> Table:
+    rows = []
+    for row, facts in found:
+        took = facts.get("stage_milliseconds", {})
+        total = sum(took.get(stage, 0.0) for stage in STAGES) or float("nan")
+        cells = [_name(e, row)]
+        for stage in STAGES:
+            ms = took.get(stage, 0.0)
+            cells.append(Cell(n.plain(ms, 2) if ms else "–", f"{100 * ms / total:.0f} %" if ms else "", ms))
+        rows.append((*cells, Cell(n.plain(total, 2), sort=total), _estimate(row, "latency_p50_ms")))
+    columns = (
+        Column("variant", numeric=False), *(Column(words, "ms") for words in STAGES.values()),
+        Column("all stages", "ms"), Column("p50 latency, quiet", "ms"),
+    )  # fmt: skip
+    return Table(columns, tuple(rows), kind="compact")
+
+
+def _served_table(e: Evidence, found: Sequence[tuple[Row, Mapping[str, Any]]]) -> Table:
+    rows = []
+    for row, facts in found:
+        who, new = facts["warm_and_cold"], facts["new_items"]
+        cells = [_name(e, row)]
+        for kind in ("warm", "cold"):
+            cells.append(_figure(who[kind].get("ndcg@10"), f"{who[kind]['users']:,} users"))
+        share = new.get("share_of_shown")
+        cells.append(
+            Cell(f"{100 * share:.1f} %", f"{100 * new['share_of_catalogue']:.1f} % of the catalogue", share)
+            if share is not None
+            else Cell("none launched", tone="muted")
+        )
+        cells += [
+            _estimate(row, "catalog_coverage@10"),
+            _figure(facts["gini@10"]),
+            _figure(facts["novelty_bits@10"]),
+        ]
+        rows.append(tuple(cells))
+    columns = (
+        Column("variant", numeric=False), Column("NDCG@10, known users"), Column("NDCG@10, new users"),
+        Column("new items", "of what is shown"), Column("catalogue coverage@10"),
+        Column("Gini@10", hint="0: all items shown alike; 1: one item only"), Column("novelty", "bits"),
+    )  # fmt: skip
+    return Table(columns, tuple(rows), kind="compact")
+
+
+def price_of_recall(e: Evidence) -> Section | None:
+    """Recall, time and takings of each index and way of asking it."""
+    indexed = [(row, f) for row in e.detailed if (f := _evaluation(e, row)).get("index")]
+    found = [(row, f) for row, f in indexed if len(f["index"]["curve"]) > 1]
+    if not found:
+        return None
+    flat = [(row, f) for row, f in indexed if f["index"]["kind"] == "flat"]
+    series = [_series(e, row, facts) for row, facts in found]
+    for row, facts in flat[:1]:
+        point = facts["index"]["curve"][0]
+        colour = e.palette.colour(row.candidate)
+        series.append(plots.Series(f"{row.candidate}, exact", [point["ms_per_query"]], [point["recall"]],
+                                   colour=colour, marker="s"))  # fmt: skip
+    figure = charts.lines(
+        series,
+        plots.Axis("ms per query, in one batch (log scale)", True),
+        plots.Axis("Recall of exact search"),
+        (680, 340),
+    )
+    rows = tuple(cells for row, facts in [*flat[:1], *found] for cells in _ways(e, row, facts))
+    columns = (
+        Column("variant", numeric=False), Column("asked with", numeric=False),
+        Column("recall", "of exact search"), Column("time", "ms per query"),
+        Column("index", "MB"), Column("built in", "s"), Column("click-through rate"),
+        Column("revenue", "USD per visit"), Column("margin", "USD per visit"),
+    )  # fmt: skip
+    blocks: list[Block] = [
+        text(RECALL_LEAD),
+        Picture(plots.svg(figure), "Up and to the left is better.", "Recall against time", "wide"),
+        Table(columns, rows, kind="compact", fold=40), *_cheapest(found, flat),
+    ]  # fmt: skip
+    return section("The price of an index's recall", blocks)
+
+
+def _series(e: Evidence, row: Row, facts: Mapping[str, Any]) -> plots.Series:
+    curve = sorted(facts["index"]["curve"], key=lambda point: point["ms_per_query"])
+    return plots.Series(
+        row.candidate, [p["ms_per_query"] for p in curve], [p["recall"] for p in curve],
+        colour=e.palette.colour(row.candidate), marker="o", strong=row.variant == e.recommendation.choice,
+    )  # fmt: skip
+
+
+def _ways(e: Evidence, row: Row, facts: Mapping[str, Any]) -> Iterator[tuple[Cell, ...]]:
+    index = facts["index"]
+    earned = _earned(e, row)
+    build = next(
+        (b for r in e.of("train", row.candidate) if (b := (r.facts.get("index") or {}).get("build_seconds"))),
+        None,
+    )
+    for point in index["curve"]:
+        name = next((k for k in point if k not in ("recall", "ms_per_query")), "")
+        money = earned.get(point.get(name)) if name else earned.get(None)
+        yield (
+            _name(e, row), Cell(f"{name} {point[name]}" if name else "exact"), _figure(point["recall"]),
+            Cell(n.plain(point["ms_per_query"], 2), sort=point["ms_per_query"]),
+            Cell(n.plain(index["size_mb"])), _figure(build),
+            *(_figure(money.get(m) if money else None) for m in EARNED),
+        )  # fmt: skip
+
+
+def _earned(e: Evidence, row: Row) -> dict[int | None, Mapping[str, float]]:
+    """Setting → what the shop takes with it; of an exact index under None."""
+    for record in e.scored(row.candidate, row.runtime):
+        online = record.facts.get("online") or {}
+        if ways := online.get("price_of_recall"):
+            return {int(next(iter(w.values()))): w for w in ways}
+        if "expected" in online:
+            return {None: {name: v["value"] for name, v in online["expected"].items()}}
+    return {}
+
+
+def _cheapest(found: Sequence[tuple[Row, Any]], flat: Sequence[tuple[Row, Any]]) -> Iterator[Block]:
+    """In words: the fastest way that keeps nearly everything, and whether exact search is as fast."""
+    ways = [(p["ms_per_query"], p["recall"], row.candidate) for row, f in found for p in f["index"]["curve"]]
+    good = [w for w in ways if w[1] >= 0.95]
+    if not good:
+        yield text("No approximate index reaches a recall of 0.95 in any way it was asked.")
+        return
+    ms, recall, name = min(good)
+    words = f"The fastest way to a recall of 0.95 is {name}: {n.plain(ms, 2)} ms per query at {recall:.3f}"
+    if flat:
+        exact = flat[0][1]["index"]["curve"][0]["ms_per_query"]
+        words += f"; exact search takes {n.plain(exact, 2)} ms"
+        words += (
+            " and loses nothing: no approximate index is needed."
+            if exact <= ms
+            else f", {exact / ms:.1f} times as long."
+        )
+    yield text(words if words.endswith(".") else words + ".")
+
+
+def _evaluation(e: Evidence, row: Row) -> Mapping[str, Any]:
+    """What the first seed's score trial says; empty outside recommendation."""
+    for record in e.scored(row.candidate, row.runtime):
+        found = record.facts.get("evaluation")
+        if isinstance(found, Mapping) and "stages" in found:
+            return found
+    return {}
+
+
+def _name(e: Evidence, row: Row) -> Cell:
+    return Cell(row.variant, key=e.palette.swatch(row.candidate, row.runtime))
+
+
+def _figure(value: float | None, beneath: str = "") -> Cell:
+    if value is None or not np.isfinite(value):
+        return Cell("not measured", tone="muted")
+    return Cell(n.plain(value), beneath, value)
+
+
+def _estimate(row: Row, name: str) -> Cell:
+    shown = n.shown(name, row.estimates.get(name))
+    return Cell(shown.value, shown.interval, shown.number)
