@@ -105,6 +105,11 @@ def test_estimators_run_on_sklearn_where_the_suite_says_torch(suite: Suite) -> N
     assert runtimes_of("timm:resnet18", runtimes) == runtimes
 
 
+def test_cost_against_size_is_planned_of_networks_and_not_of_estimators(tmp_path: Path) -> None:
+    trials = plan_trials(read(tmp_path, TEXT, "serving.scenarios.scaling.sizes=[8, 16]"))
+    assert {t.candidate for t in trials if t.scenario == "scaling"} == {"cnn", "vit"}
+
+
 def test_a_finished_model_is_looked_at_once_and_served_by_onnx_alone(tmp_path: Path) -> None:
     (tmp_path / "done.onnx").write_bytes(b"x")
     trials = plan_trials(read(tmp_path, TEXT, "candidates.done=onnx:done.onnx"))

@@ -336,6 +336,29 @@ TABLE: dict[str, tuple[dict[str, str | None], list[str]]] = {
             "min_calls 10 is more than max_calls 5: swap them"
         ],
     ),
+    "a size that the patch does not divide": (
+        {
+            "candidates": "candidates: {cnn: small_cnn, vit: {model: vit, args: {patch: 4}}}",
+            "serving": "serving:\n  scenarios:\n    scaling:\n      sizes: [28, 30, 28]",
+        },
+        [
+            "suite.yaml:9: serving.scenarios.scaling.sizes: vit cannot be built at 30: vit: patch 4 does not "
+            "divide the 30×30 image: write one of 2, 3, 5, 6, 10, 15",
+            "suite.yaml:9: serving.scenarios.scaling.sizes: `28` stands twice: keep one",
+        ],
+    ),
+    "sizes of what has none": (
+        {
+            "task": "task: tabular_classification",
+            "data": "data: {name: breast_cancer}",
+            "candidates": "candidates: {a: sklearn:LogisticRegression}",
+            "serving": "serving: {scenarios: {scaling: {sizes: [8, 16]}}}",
+        },
+        [
+            "suite.yaml:6: serving.scenarios.scaling.sizes: an input of tabular_classification has no size "
+            "to vary: drop scaling (it is for text_classification and image_classification)"
+        ],
+    ),
     "unknown price": (
         {"machine": "machine: {price: aws/c7i.larg}"},
         [

@@ -22,11 +22,13 @@ class Curve:
 
     Args:
         sizes: (S,) ascending. values: (R, S), a row for each round, all positive.
+        rounds: (R,) their numbers, by which two curves are paired.
     """
 
     variant: Variant
     sizes: Array
     values: Array
+    rounds: Array
 
     @property
     def middle(self) -> Array:
@@ -37,12 +39,12 @@ class Curve:
     def half(self) -> Curve:
         """The upper half of the sizes, the middle one included: a fixed cost hides the law below."""
         keep = slice((len(self.sizes) - 1) // 2, None)
-        return Curve(self.variant, self.sizes[keep], self.values[:, keep])
+        return Curve(self.variant, self.sizes[keep], self.values[:, keep], self.rounds)
 
 
 def curves(records: Iterable[Record], metric: str) -> list[Curve]:
     """One curve for each variant measured at two sizes or more; rounds that miss a size are left out."""
-    found: dict[Variant, list[dict[int, float]]] = {}
+    found: dict[Variant, dict[int, dict[int, float]]] = {}
     for record in records:
         if record.trial.scenario != SCENARIO or record.status != "finished" or record.trial.variant is None:
             continue
@@ -51,13 +53,18 @@ def curves(records: Iterable[Record], metric: str) -> list[Curve]:
             for m in record.measurements
             if m.metric == metric and "size" in m.at and m.value is not None and m.value > 0
         }
-        found.setdefault(record.trial.variant, []).append(points)
+        found.setdefault(record.trial.variant, {})[record.trial.round or 0] = points
     result = []
     for variant, rounds in sorted(found.items()):
-        sizes = sorted(set.union(*(set(points) for points in rounds)))
-        whole = [[points[s] for s in sizes] for points in rounds if len(points) == len(sizes)]
+        sizes = sorted(set().union(*rounds.values()))
+        whole = {
+            number: [points[s] for s in sizes]
+            for number, points in sorted(rounds.items())
+            if len(points) == len(sizes)
+        }
         if len(sizes) > 1 and whole:
-            result.append(Curve(variant, np.array(sizes, float), np.array(whole)))
+            values = np.array(list(whole.values()))
+            result.append(Curve(variant, np.array(sizes, float), values, np.array(list(whole))))
     return result
 
 
@@ -71,35 +78,44 @@ def exponent(curve: Curve) -> Interval:
     return _over_rounds(slopes)
 
 
+def ratio(a: Curve, b: Curve) -> tuple[Array, Array]:
+    """How many times as much a costs, paired over the rounds and sizes that both have.
+
+    Returns:
+        (S,) the shared sizes, ascending, and (R, S) the ratio's logarithms.
+    """
+    sizes = np.intersect1d(a.sizes, b.sizes)
+    rounds = np.intersect1d(a.rounds, b.rounds)
+    logs = [np.log(c.values)[np.isin(c.rounds, rounds)][:, np.isin(c.sizes, sizes)] for c in (a, b)]
+    return sizes, logs[0] - logs[1]
+
+
 def crossing(a: Curve, b: Curve) -> Interval | None:
     """The size from which a costs more than b (interpolated on logarithms), with its interval over rounds.
 
+    Where a round has no such size, the value is the mean ratio's and the ends are NaN: the rounds that do
+    have one are not all there is.
+
     Returns:
-        None where it does not within the measured sizes: one of them costs more at both ends.
+        None where it does not within the measured sizes: b does not cost more at the smallest, or a does not
+        at the largest.
     """
-    shared = np.intersect1d(a.sizes, b.sizes)
-    rounds = min(len(a.values), len(b.values))
-    gap = np.log(_at(a, shared)[:rounds]) - np.log(_at(b, shared)[:rounds])
-    if len(shared) < 2 or gap.mean(0)[0] >= 0 or gap.mean(0)[-1] <= 0:
+    sizes, gap = ratio(a, b)
+    if not gap.size or gap.mean(0)[0] >= 0 or gap.mean(0)[-1] <= 0:
         return None
-    places = [_zero(np.log(shared), row) for row in gap]
-    found = [place for place in places if place is not None]
-    if not found:
-        return None
-    on_log = _over_rounds(np.array(found))
+    x = np.log(sizes)
+    places = [_zero(x, row) for row in gap if row[0] < 0 < row[-1]]
+    if len(places) == len(gap):
+        on_log = _over_rounds(np.array(places))
+    else:
+        on_log = t_interval(_zero(x, gap.mean(0)), np.nan, 0.0)
     value, low, high = (float(np.exp(v)) for v in (on_log.value, on_log.low, on_log.high))
     return Interval(value, low, high, on_log.se, on_log.df)
 
 
-def _at(curve: Curve, sizes: Array) -> Array:
-    return curve.values[:, np.isin(curve.sizes, sizes)]
-
-
-def _zero(x: Array, gap: Array) -> float | None:
-    """Where a gap rises through zero for the last time."""
+def _zero(x: Array, gap: Array) -> float:
+    """Where a gap that begins below zero and ends above it rises through zero for the last time."""
     up = np.flatnonzero((gap[:-1] < 0) & (gap[1:] >= 0))
-    if len(up) == 0:
-        return None
     i = int(up[-1])
     return float(x[i] - gap[i] * (x[i + 1] - x[i]) / (gap[i + 1] - gap[i]))
 

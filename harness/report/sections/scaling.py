@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from itertools import permutations
+from itertools import combinations
 
 import numpy as np
 
-from harness.analysis.scaling import Curve, crossing, curves, exponent
-from harness.analysis.stats import Interval
+from harness.analysis.scaling import Curve, crossing, curves, exponent, ratio
+from harness.analysis.stats import Interval, launch_ratio
 from harness.protocols import Section
 from harness.report import charts, plots
 from harness.report import numbers as n
@@ -46,7 +46,7 @@ def scaling(e: Evidence) -> Section | None:
     caption = f"Median latency of a call; bands: 95 % over {n.counted(rounds, 'round')}."
     blocks: list[Block] = [
         text(LEAD.format(what=what)),
-        Bullets(tuple((sentence,) for sentence in _crossings(found, unit))),
+        Bullets(tuple((sentence,) for sentence in _crossings(shown, unit))),
         Picture(plots.svg(figure), caption, "Latency against size", "wide"),
         _table(e, found, unit),
     ]
@@ -74,24 +74,39 @@ def _half(logs: np.ndarray) -> np.ndarray:
 
 
 def _crossings(found: Sequence[Curve], unit: str) -> Iterator[str]:
-    """A sentence for each pair of candidates on one runtime, where one overtakes the other or never does."""
+    """A sentence for each pair of candidates on one runtime."""
     for runtime in dict.fromkeys(c.variant.runtime for c in found):
         mine = [c for c in found if c.variant.runtime == runtime]
-        for a, b in permutations(mine, 2):
-            place = crossing(a, b)
-            if place is not None:
-                yield (
-                    f"On {runtime}, {a.variant.candidate} costs more than {b.variant.candidate} from about "
-                    f"{_figure(place)} {unit}; below that it is the cheaper one."
-                )
-            elif a.variant.candidate < b.variant.candidate and crossing(b, a) is None:
-                dear, cheap = (a, b) if a.middle[-1] > b.middle[-1] else (b, a)
-                low, high = sorted((dear.middle / cheap.middle)[[0, -1]])
-                yield (
-                    f"On {runtime}, {dear.variant.candidate} costs more than {cheap.variant.candidate} at "
-                    f"every size from {n.plain(dear.sizes[0])} to {n.plain(dear.sizes[-1])} {unit}: "
-                    f"{n.plain(low, 2)} to {n.plain(high, 2)} times."
-                )
+        for a, b in combinations(mine, 2):
+            if said := _compared(a, b, unit):
+                yield f"On {runtime}, {said}"
+
+
+def _compared(a: Curve, b: Curve, unit: str) -> str:
+    """Where one of two overtakes the other, or that within the measured sizes none does."""
+    for dear, cheap in ((a, b), (b, a)):
+        place = crossing(dear, cheap)
+        if place is not None:
+            return (
+                f"{dear.variant.candidate} costs more than {cheap.variant.candidate} from about "
+                f"{_place(place, dear.sizes, unit)}; below that it is the cheaper one."
+            )
+    sizes, logs = ratio(a, b)
+    if not logs.size:
+        return ""
+    if logs.mean(0)[-1] < 0:
+        a, b, logs = b, a, -logs
+    at_end = launch_ratio(np.exp(logs[:, -1]), np.ones(len(logs)))
+    ends = f"{n.plain(sizes[0])} to {n.plain(sizes[-1])} {unit}"
+    if (logs.mean(0) <= 0).any() or at_end.low <= 1:
+        return f"{a.variant.candidate} and {b.variant.candidate} are not separated throughout {ends}."
+    times = n.plain(at_end.value, 2)
+    if at_end.high > at_end.low:
+        times = "{} ({})".format(*n.interval(at_end.value, at_end.low, at_end.high))
+    return (
+        f"{a.variant.candidate} costs more than {b.variant.candidate} at every size from {ends}, at the "
+        f"largest {times} times as much: they do not cross within the measured sizes."
+    )
 
 
 def _table(e: Evidence, found: Sequence[Curve], unit: str) -> Table:
@@ -124,7 +139,11 @@ def _cell(found: Interval) -> Cell:
     return Cell(value, interval, sort=found.value)
 
 
-def _figure(place: Interval) -> str:
+def _place(place: Interval, sizes: np.ndarray, unit: str) -> str:
+    """A crossing with its interval; an end outside the measured sizes is only said to be there."""
+    value = f"{n.plain(place.value, 2)} {unit}"
     if not place.high > place.low:
-        return n.plain(place.value, 2)
-    return f"{n.plain(place.value, 2)} ({n.plain(place.low, 2)}–{n.plain(place.high, 2)})"
+        return f"{value} (interval not estimable)"
+    low = f"below {n.plain(sizes[0])}" if place.low < sizes[0] else n.plain(place.low, 2)
+    high = f"above {n.plain(sizes[-1])}" if place.high > sizes[-1] else n.plain(place.high, 2)
+    return f"{value} ({low} to {high})"

@@ -1,0 +1,80 @@
+"""The section on cost against size: what it says in words, of made-up laws."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from report_samples import ENVIRONMENT, STARTED, make_records, make_run, make_suite
+
+from harness.record import Measurement, Record, Trial
+from harness.report import gather, write_report
+from harness.report.sections.scaling import scaling
+
+SIZES = (28, 56, 112)
+
+
+def measured(candidate: str, factor: float, power: float) -> list[Record]:
+    """Three rounds of `factor · size^power` ms, each some per cent off."""
+    records = []
+    for number in range(3):
+        drift = 1 + 0.02 * number
+        values = [
+            Measurement("latency_p50_ms", factor * size**power * drift, "ms", at={"size": size})
+            for size in SIZES
+        ]
+        flops = [
+            Measurement("flops_per_example", 1e3 * size**power, "FLOP", at={"size": size}) for size in SIZES
+        ]
+        spec = {"made": candidate, "round": number, "scenario": "scaling"}
+        trial = Trial("serve", candidate, spec, runtime="onnx", scenario="scaling", round=number)
+        records.append(Record(trial, "finished", (*values, *flops), ENVIRONMENT, STARTED, 3.0))
+    return records
+
+
+@pytest.fixture
+def markdown(tmp_path: Path) -> str:
+    laws = [measured("vit", 1e-4, 3.0), measured("resnet", 0.05, 1.0), measured("small_cnn", 0.01, 1.0)]
+    records = [*make_records(calls=50), *(record for law in laws for record in law)]
+    evidence = gather(make_run(tmp_path, records, make_suite()))
+    write_report(evidence)
+    found = scaling(evidence)
+    assert found is not None and "<svg" in found.html
+    return found.markdown
+
+
+def test_the_size_from_which_one_costs_more_is_said_with_its_interval(markdown: str) -> None:
+    """0.0001·n³ = 0.05·n at n = 22.4, below the smallest; 0.0001·n³ = 0.01·n at 10."""
+    assert "vit costs more than resnet at every size from 28 to 112 pixels a side" in markdown
+    assert "do not cross within the measured sizes" in markdown
+
+
+def test_exponents_of_latency_and_operations_stand_in_the_table(markdown: str) -> None:
+    row = next(line for line in markdown.splitlines() if line.startswith("| vit/onnx"))
+    assert row.count("3.00") == 3 and "not estimable" in row  # memory was not measured
+
+
+def test_a_crossing_within_the_sizes_is_named(tmp_path: Path) -> None:
+    records = [*make_records(calls=50), *measured("vit", 1e-5, 3.0), *measured("resnet", 0.04, 1.0)]
+    found = scaling(gather(make_run(tmp_path, records, make_suite())))
+    assert found is not None
+    place = np.sqrt(0.04 / 1e-5)
+    assert f"vit costs more than resnet from about {place:.0f} pixels a side" in found.markdown
+
+
+def test_a_size_that_one_candidate_lacks_is_no_obstacle(tmp_path: Path) -> None:
+    short = [
+        Record(
+            r.trial,
+            r.status,
+            tuple(m for m in r.measurements if m.at["size"] != 28),
+            ENVIRONMENT,
+            STARTED,
+            3.0,
+        )
+        for r in measured("vit", 1e-4, 3.0)
+    ]
+    records = [*make_records(calls=50), *short, *measured("resnet", 0.05, 1.0)]
+    found = scaling(gather(make_run(tmp_path, records, make_suite())))
+    assert found is not None and "at every size from 56 to 112" in found.markdown
