@@ -342,9 +342,9 @@ TABLE: dict[str, tuple[dict[str, str | None], list[str]]] = {
             "serving": "serving:\n  scenarios:\n    scaling:\n      sizes: [28, 30, 28]",
         },
         [
+            "suite.yaml:9: serving.scenarios.scaling.sizes: `28` stands twice: keep one",
             "suite.yaml:9: serving.scenarios.scaling.sizes: vit cannot be built at 30: vit: patch 4 does not "
             "divide the 30×30 image: write one of 2, 3, 5, 6, 10, 15",
-            "suite.yaml:9: serving.scenarios.scaling.sizes: `28` stands twice: keep one",
         ],
     ),
     "sizes of what has none": (

@@ -19,7 +19,7 @@ from harness import preflight
 from harness.metrics import METRICS
 from harness.models.tokenizers import load_tokenizer, weighed_words
 from harness.protocols import Job, Outcome, Split, Task
-from harness.record import Trial, TrialError
+from harness.record import DataError, Trial, TrialError
 from harness.runtimes import runtime, texts
 from harness.runtimes.exporting import LINEAR_ANSWERS, export_word_weights
 from harness.suite.schema import Training
@@ -247,7 +247,7 @@ def test_text_candidates_are_built_before_a_run_and_mistakes_are_said(table: Pat
 def test_one_class_only_is_said(tmp_path: Path) -> None:
     path = tmp_path / "one.csv"
     path.write_text("text,label\n" + "fine,positive\n" * 40)
-    with pytest.raises(Exception, match="class"):
+    with pytest.raises(DataError, match="has one class"):
         train(spec("sklearn:LogisticRegression", path, {}), tmp_path / "train")
 
 
