@@ -19,7 +19,6 @@ from harness.analysis.tradeoff import feasibility, utility_draws
 from harness.protocols import Tradeoff
 from harness.suite.schema import Suite
 
-
 FEW = 16
 """Rows that `pick` looks at first."""
 
