@@ -13,6 +13,7 @@ import math
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, is_dataclass, replace
+from functools import cache
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -57,7 +58,7 @@ COLUMNS = (
 
 def tidy(records: Iterable[Record], run_id: str) -> dict[str, list[Any]]:
     """All measurements, one row each, by column; a failed trial has a row without metric."""
-    columns: dict[str, list[Any]] = {name: [] for name in COLUMNS}
+    rows: list[tuple[Any, ...]] = []
     for record in records:
         trial = record.trial
         variant = trial.variant.name if trial.variant else None
@@ -65,16 +66,23 @@ def tidy(records: Iterable[Record], run_id: str) -> dict[str, list[Any]]:
             run_id, trial.id, trial.kind, trial.candidate, trial.runtime, variant, trial.seed,
             trial.train_size, trial.round, trial.scenario,
         )  # fmt: skip
-        rows: list[tuple[Any, ...]] = [
-            (m.metric, m.unit, m.value, record.status, m.note, json.dumps(dict(m.at)) if m.at else "")
+        rows += [
+            (*common, m.metric, m.unit, m.value, record.status, m.note, _setting(*m.at.items()))
             for m in record.measurements
         ]
         if record.failure is not None:
-            rows.append((None, None, None, record.status, record.failure.reason, ""))
-        for row in rows:
-            for name, cell in zip(COLUMNS, (*common, *row), strict=True):
-                columns[name].append(cell)
-    return columns
+            rows.append((*common, None, None, None, record.status, record.failure.reason, ""))
+    return dict(zip(COLUMNS, map(list, zip(*rows, strict=True)), strict=True)) if rows else _nothing()
+
+
+def _nothing() -> dict[str, list[Any]]:
+    return {name: [] for name in COLUMNS}
+
+
+@cache
+def _setting(*at: tuple[str, Any]) -> str:
+    """A measurement's setting as JSON; there are few different ones among tens of thousands."""
+    return json.dumps(dict(at)) if at else ""
 
 
 def write_records(run: Run, records: Sequence[Record]) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.protocols import Section
-from harness.record import HarnessError, Record, RecordError
+from harness.record import HarnessError, Record
 from harness.report import html, markdown
 from harness.report.evidence import Evidence
 from harness.report.sections import SECTIONS, SHORT
@@ -37,7 +37,8 @@ def gather(run: RunFolder, suite: Suite | None = None) -> Evidence:
     Args:
         suite: decide under this one instead of the run's own `suite.yaml` (other limits or prices).
     """
-    from harness.analysis.outputs import stored_evidence, table_of
+    from harness.analysis.duels import keep_verdicts
+    from harness.analysis.outputs import stored_evidence, stored_suite, table_of
     from harness.analysis.recommend import recommend
     from harness.analysis.tradeoff import slices_of
 
@@ -47,12 +48,13 @@ def gather(run: RunFolder, suite: Suite | None = None) -> Evidence:
     once = _ReadOnce(run.url)
     stored_evidence(once, suite, slices_of(suite))
     table = table_of(once, suite, slices_of(suite))
+    records = once.records()
     return Evidence(
         run,
         suite,
-        tuple(once.records()),
+        tuple(records),
         table,
-        recommend(table, suite),
+        recommend(table, suite, duels=keep_verdicts(run, records)),
         planned=planned_trials(run),
         environment=_json(run, "environment.json"),
     )
@@ -87,20 +89,6 @@ def sections(e: Evidence, names: Iterable[str] = tuple(SECTIONS)) -> dict[str, S
     """The sections that have something to show, by name, in order."""
     made = ((name, SECTIONS[name](e)) for name in names)
     return {name: section for name, section in made if section is not None}
-
-
-def stored_suite(run: RunFolder) -> Suite:
-    """The resolved suite of a run folder.
-
-    Raises:
-        RecordError: it is missing or unreadable.
-    """
-    from harness.suite import suite_from_text
-
-    try:
-        return suite_from_text(run.read_text("suite.yaml"))
-    except FileNotFoundError:
-        raise RecordError(f"{run.url} has no suite.yaml: it is no run folder") from None
 
 
 def planned_trials(run: RunFolder) -> dict[str, str]:
