@@ -164,6 +164,37 @@ def test_a_price_tilt_raises_the_price_of_what_is_shown(shop_fit: Fit) -> None:
     assert dear > plain + 0.2
 
 
+def test_a_ranker_that_optimizes_margin_shows_what_earns_more_and_is_clicked_less(shop_fit: Fit) -> None:
+    pipeline = shop_fit.pipeline
+    assert pipeline.ranker is not None
+    requests = user_requests(np.arange(150), float(pipeline.settings["now"]))
+    ranker = replace(pipeline.ranker, spec={**pipeline.ranker.spec, "optimize": "margin"})
+    tilted = replace(pipeline, ranker=ranker)
+    worth, clicks = [], []
+    for one in (pipeline, tilted):
+        answer = one.answer(requests)
+        facts = describe(one.knowledge, one.history, requests, answer.candidates, answer.scores)
+        assert one.ranker is not None
+        page = np.argsort(-one.ranker.score(facts), axis=1)[:, :10]
+        worth.append(np.take_along_axis(facts.log_worth, page, 1).mean())
+        clicks.append(np.take_along_axis(one.ranker.logits(facts), page, 1).mean())
+    assert worth[1] > worth[0] + 0.2 and clicks[1] < clicks[0]
+
+
+def test_what_a_click_is_worth_is_recovered_from_the_log() -> None:
+    shop = mock_shop.load(**{**SHOP, "impressions": 200_000})
+    truth, _ = mock_shop.truth(**{**SHOP, "impressions": 200_000})
+    known = Knowledge.of(shop.catalogue, shop.users, shop.events, shop.impressions, 14.0)
+    price = np.exp(truth.log_price) * truth.margin
+    quality = 1 / (1 + np.exp(2.2 - 0.6 * truth.quality)) / (1 + np.exp(0.8 - 0.5 * truth.quality))
+    assert np.corrcoef(known.log_worth, np.log(price * quality))[0, 1] > 0.9
+
+
+def test_optimizing_margin_without_margins_is_an_error_with_a_cure() -> None:
+    with pytest.raises(ValueError, match="needs items with price and margin"):
+        _fit(_two_tastes(), {"model": "popularity"}, {"model": "logistic", "optimize": "margin"})
+
+
 @pytest.mark.parametrize("kind", options.INDEXES)
 def test_an_index_finds_the_largest_inner_products(kind: str, tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
@@ -216,6 +247,7 @@ def test_an_index_that_needs_more_items_says_so() -> None:
         ({"model": "two_tower", "candidates": 5}, None, "10 or more"),
         ({"model": "two_tower"}, {"model": "wide_n_deep"}, "did you mean 'wide_and_deep'"),
         ({"model": "two_tower"}, {"model": "logistic", "position_bias": "yes"}, "none, feature or ipw"),
+        ({"model": "two_tower"}, {"model": "logistic", "optimize": "revenue"}, "clicks or margin"),
         ({"model": "two_tower", "sampled_negatives_for_scoring": 100}, None, "has no"),
     ],
 )
@@ -344,7 +376,9 @@ def test_the_shop_is_scored_offline_and_online_with_a_row_per_user_and_per_sessi
     assert rows.loc[rows.unit == "session", "ctr"].mean() == pytest.approx(values["ctr"], rel=1e-5)
     curve = scored.facts["evaluation"]["index"]["curve"]
     assert [row["nprobe"] for row in curve] == [2, 1, 16] and curve[2]["recall"] == pytest.approx(1.0)
-    assert len(scored.facts["online"]["price_of_recall"]) == 2
+    assert [row["nprobe"] for row in scored.facts["online"]["price_of_recall"]] == [2, 1, 16]
+    took = scored.facts["evaluation"]["stage_milliseconds"]
+    assert took["calls"] > 10 and min(took[stage] for stage in ("encode", "search", "features", "rank")) > 0
     assert set(scored.facts["online"]["off_policy"]) >= {"truth", "ips", "snips", "doubly_robust"}
     assert trained.facts["index"]["build_seconds"] > 0
     assert (tmp_path / "train" / "history.csv").read_text().startswith("stage,epoch")

@@ -185,13 +185,10 @@ def _ways(e: Evidence, row: Row, facts: Mapping[str, Any]) -> Iterator[tuple[Cel
 
 
 def _earned(e: Evidence, row: Row) -> dict[int | None, Mapping[str, float]]:
-    """Setting → what the shop takes with it; of an exact index under None."""
+    """Setting → what the shop takes with it, in the same visits; of an exact index under None."""
     for record in e.scored(row.candidate, row.runtime):
-        online = record.facts.get("online") or {}
-        if ways := online.get("price_of_recall"):
-            return {int(next(iter(w.values()))): w for w in ways}
-        if "expected" in online:
-            return {None: {name: v["value"] for name, v in online["expected"].items()}}
+        ways = (record.facts.get("online") or {}).get("price_of_recall") or ()
+        return {next((int(w[k]) for k in ("nprobe", "ef_search") if k in w), None): w for w in ways}
     return {}
 
 

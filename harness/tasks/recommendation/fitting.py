@@ -34,8 +34,9 @@ from harness.tasks.recommendation.splits import Cut, cut_events
 RANKER_SHARE = 0.3
 """Share of the training part that the ranker learns from."""
 VALIDATION_USERS = 1000
-RANKER_PAGES, UNSHOWN = 8000, 40
-"""Pages that a ranker learns from, and items at random added to each."""
+RANKER_PAGES, UNSHOWN = 8000, 100
+"""Pages that a ranker learns from, and items at random added to each. On the validation parts of two other
+worlds 100 gave an end-to-end NDCG@10 of .083 and .072, 40 of .076 and .068, none .077 and .064."""
 LIST_LENGTH = 50
 """Items of a list that a ranker learns from where no impressions were logged."""
 
@@ -91,6 +92,13 @@ def fit_pipeline(
     """
     check_candidate(retrieval, ranking)
     data, catalogue = parts.data, parts.data.catalogue
+    if (ranking or {}).get("optimize") == "margin" and not np.isfinite(
+        catalogue.price * catalogue.margin
+    ).any():
+        raise ValueError(
+            "ranking.optimize: margin needs items with price and margin, and this catalogue has none: "
+            "leave it out, or use the mock shop"
+        )
     seconds: dict[str, float] = {}
     start = time.perf_counter()
     retriever = _fit_retriever(parts, retrieval, settings, progress)

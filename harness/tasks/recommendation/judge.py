@@ -99,8 +99,8 @@ def judge(pipeline: Pipeline, court: Court, parts: Parts, seed: int) -> Judgemen
         },
         "off_policy": _off_policy(court, slates, parts, float(expected["ctr"].mean())),
     }
-    if pipeline.index is not None and pipeline.index.spec.sweep:
-        facts["price_of_recall"] = _price_of_recall(pipeline, court)
+    if pipeline.index is not None:
+        facts["price_of_recall"] = _price_of_recall(pipeline, court, expected)
     return Judgement(expected, flow, facts)
 
 
@@ -142,19 +142,25 @@ def _off_policy(court: Court, slates: np.ndarray, parts: Parts, truth: float) ->
     }
 
 
-def _price_of_recall(pipeline: Pipeline, court: Court) -> list[dict[str, float]]:
-    """What the shop earns with its index asked in each way of the sweep."""
+def _price_of_recall(
+    pipeline: Pipeline, court: Court, expected: Mapping[str, np.ndarray]
+) -> list[dict[str, float]]:
+    """What the shop earns in the same visits with its index asked as it is and in each way of the sweep."""
     index = pipeline.index
     assert index is not None
-    name = next(iter(index.spec.query))
-    requests, contexts = (
-        court.requests.rows(slice(0, CURVE_SESSIONS)),
-        court.contexts.rows(np.arange(min(len(court), CURVE_SESSIONS))),
-    )
-    rows = []
-    for value in index.spec.sweep:
-        slates = answers(pipeline.asked(**{name: value}), requests)
-        outcome = funnel(court.truth, contexts, slates).expected()
+    every = np.arange(0, len(court), max(len(court) // CURVE_SESSIONS, 1))[:CURVE_SESSIONS]
+    name = next(iter(index.spec.query), "")
+    rows = [
+        {
+            **({name: float(index.spec.query[name])} if name else {}),
+            **{metric: float(v[every].mean()) for metric, v in expected.items()},
+        }
+    ]
+    for value in dict.fromkeys(index.spec.sweep):
+        if value == index.spec.query[name]:
+            continue
+        slates = answers(pipeline.asked(**{name: value}), court.requests.rows(every))
+        outcome = funnel(court.truth, court.contexts.rows(every), slates).expected()
         rows.append({name: float(value), **{metric: float(v.mean()) for metric, v in outcome.items()}})
     return rows
 
