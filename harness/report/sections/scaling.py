@@ -18,6 +18,8 @@ from harness.report.evidence import Evidence
 
 LATENCY = "latency_p50_ms"
 FURTHER = ("working_memory_mb", "flops_per_example")
+LEAST = {"working_memory_mb": 1.0}
+"""Below a megabyte it is the allocator's pages that are seen, and no law."""
 MOST_LINES = 10
 WORDS = {
     "text_classification": ("tokens", "Texts of so many tokens, cut already, one at a time"),
@@ -116,8 +118,9 @@ def _table(e: Evidence, found: Sequence[Curve], unit: str) -> Table:
         cells = [_cell(exponent(c)), _cell(exponent(c.half))]
         for name in FURTHER:
             other = further[name].get(c.variant)
+            known = other is not None and other.middle.min() >= LEAST.get(name, 0.0)
             cells.append(
-                Cell("not estimable", tone="muted") if other is None else _cell(exponent(other.half))
+                _cell(exponent(other.half)) if other and known else Cell("not estimable", tone="muted")
             )
         ends = [Cell(n.plain(v), sort=float(v)) for v in (c.middle[0], c.middle[-1])]
         swatch = e.palette.swatch(c.variant.candidate, c.variant.runtime)

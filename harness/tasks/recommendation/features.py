@@ -209,7 +209,7 @@ def _log_worth(catalogue: Catalogue, events: Events) -> np.ndarray:
     x = np.stack([np.ones(len(catalogue)), _standard(price), _standard(rating)], 1)
     log_odds = x @ _logistic(x[events.item], events.bought.astype(float))
     worth = margin - np.log1p(np.exp(-log_odds))
-    return np.where(np.isfinite(worth), worth, np.nanmean(worth))
+    return np.asarray(np.where(np.isfinite(worth), worth, np.nanmean(worth)))
 
 
 def _logistic(x: np.ndarray, y: np.ndarray, rounds: int = 20) -> np.ndarray:
