@@ -145,7 +145,7 @@ def _net(e: Evidence, row: Row, base: Row) -> np.ndarray | None:
     return None if gain is None or cost is None else gain * _sessions(e) - cost
 
 
-def _earned(e: Evidence, row: Row, base: Row) -> tuple[Any, ...] | str:
+def _earned(e: Evidence, row: Row, base: Row) -> str:
     net, gain = _net(e, row, base), _minus(e, MARGIN, row, base)
     cost = _minus(e, "cost_per_month_usd", row, base)
     if net is None or gain is None or cost is None:
