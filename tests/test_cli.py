@@ -257,3 +257,49 @@ def test_the_module_runs_as_a_program_and_a_closed_pipe_is_no_error() -> None:
     program = f"{sys.executable} -m harness list metrics | head -1"
     ended = subprocess.run(["bash", "-c", program], capture_output=True, text=True, cwd=ROOT, check=False)
     assert (ended.stdout[:8], ended.stderr) == ("accuracy", "")
+
+
+TEXTS = """\
+name: moods
+task: text_classification
+data: {name: text_csv, path: films.csv}
+candidates:
+  words: sklearn:LogisticRegression
+  tree: sklearn:DecisionTreeClassifier
+serving: {runtimes: [torch, onnx, onnx-int8]}
+machine: {usd_per_hour: 0.1}
+decision: {objective: maximize accuracy}
+"""
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"txt,label\na,x\nb,y\n", "has no column 'text', did you mean 'txt'?"),
+        ("text,label\nschön,x\nb,y\n".encode("latin-1"), "is not utf-8: byte 0xf6 at 3; write its encoding"),
+        (b"text,label\na,x\nb,x\n", "has one class, 'x': a classifier needs two or more"),
+    ],
+)
+def test_own_texts_that_cannot_be_used_exit_2_with_line_and_cure(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], content: bytes, said: str
+) -> None:
+    (tmp_path / "films.csv").write_bytes(content)
+    (tmp_path / "moods.yaml").write_text(TEXTS)
+    code, out, err = call(capsys, "plan", str(tmp_path / "moods.yaml"))
+    assert code == 2 and not out and "moods.yaml:3: data: " in err and said in err
+
+
+def test_plan_says_which_runtimes_an_estimator_is_not_tried_on_and_why(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = "".join(f"film {i},{'xy'[i % 2]}\n" for i in range(60))
+    (tmp_path / "films.csv").write_text(f"text,label\n{rows}")
+    (tmp_path / "moods.yaml").write_text(TEXTS)
+    code, out, err = call(capsys, "plan", str(tmp_path / "moods.yaml"), "--out", str(tmp_path / "results"))
+    assert (code, err) == (0, "")
+    assert "; on sklearn, onnx\n" in out
+    assert "words: not on onnx-int8: an estimator has no weights that 8 bits" in out
+    assert "tree: not on onnx: over words only LinearSVC" in out and "on sklearn\n" in out
+    (tmp_path / "moods.yaml").write_text(TEXTS.replace("[torch, onnx, onnx-int8]", "[onnx]"))
+    code, _, err = call(capsys, "plan", str(tmp_path / "moods.yaml"))
+    assert code == 2 and "moods.yaml:6: candidates.tree.model: runs on none of onnx: add torch" in err

@@ -24,6 +24,7 @@ from harness.models.tokenizers import fit_tokenizer, load_tokenizer, swap_paddin
 from harness.models.vocabulary import Vocabulary, words_of
 from harness.protocols import Task
 from harness.record import RecordError
+from harness.training.flops import flops_per_example
 
 TASK = Task("text_classification", 3, ("a", "b", "c"), vocab_size=50, max_length=40)
 NAMES = ("lstm", "bilstm", "transformer_encoder")
@@ -104,6 +105,26 @@ def test_padding_changes_nothing(name: str) -> None:
         alone = torch.cat([network(tokens[i : i + 1, :n]) for i, n in enumerate((12, 5, 1))])
         assert torch.allclose(together, alone, atol=1e-6)
         assert torch.isfinite(network(torch.zeros(2, 4, dtype=torch.int64))).all()
+
+
+def operations(name: str, length: int, **args: Any) -> float:
+    """FLOPs of one text of so many words, as a trial counts them."""
+    network = build_model(name, TASK, args)
+    return flops_per_example(network, torch.ones((1, length), dtype=torch.int64))
+
+
+@pytest.mark.parametrize("length", [1, 16, 40])
+def test_flops_of_text_networks_follow_the_formulas(length: int) -> None:
+    dim, hidden, classes = 12, 8, 3
+    one_way = 2 * length * 4 * hidden * (dim + hidden)
+    head = 2 * 2 * hidden * classes  # over mean and maximum
+    assert operations("lstm", length, dim=dim, hidden=hidden) == one_way + head
+    assert operations("bilstm", length, dim=dim, hidden=hidden, layers=1) == 2 * one_way + 2 * head
+    projections = 2 * length * dim * 4 * dim
+    products = 2 * 2 * length**2 * dim  # scores, and values weighed by them: quadratic in length
+    perceptron = 2 * 2 * length * dim * 2 * dim
+    wanted = 2 * (projections + products + perceptron) + 2 * dim * classes
+    assert operations("transformer_encoder", length, dim=dim, depth=2, heads=3, mlp_ratio=2.0) == wanted
 
 
 @pytest.mark.parametrize("name", NAMES)

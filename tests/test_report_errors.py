@@ -102,7 +102,7 @@ def evidence(films: Path, tmp_path_factory: pytest.TempPathFactory) -> Evidence:
 def test_the_slices_say_what_the_lstm_gets_wrong_and_the_encoder_does_not(evidence: Evidence) -> None:
     found = errors.slices(evidence)
     assert found is not None
-    said = "lstm gets wrong what encoder gets right above all on “negation”: −0."
+    said = "lstm gets wrong what encoder gets right above all on “negation”: 0.00 of "
     assert said in found.html and said in found.markdown
     assert "encoder is right most often, for 0." in found.html
     assert "source = web" in found.html and '<td class="num bad"' in found.html

@@ -244,6 +244,56 @@ def test_text_candidates_are_built_before_a_run_and_mistakes_are_said(table: Pat
     assert set(wrong) == {"wrong"} and "no argument ngrams" in wrong["wrong"]
 
 
+@pytest.fixture(scope="module")
+def rare_label(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Three labels, one of them so rare that a small training part has none of it."""
+    rows = [f"a {GOOD[i % 3]} film {i},good" for i in range(60)] + [
+        f"a {BAD[i % 3]} film {i},bad" for i in range(60)
+    ]
+    rows += [f"a film {i},mixed" for i in range(6)]
+    path = tmp_path_factory.mktemp("rare") / "films.csv"
+    path.write_text("\n".join(["text,label", *rows]) + "\n")
+    return path
+
+
+@pytest.mark.parametrize(
+    ("model", "args", "runtime"),
+    [
+        ("sklearn:LogisticRegression", {"tfidf": {"min_df": 1}}, "sklearn"),
+        ("sklearn:LogisticRegression", {"tfidf": {"min_df": 1}}, "onnx"),
+        ("transformer_encoder", None, "torch"),
+    ],
+)
+def test_a_label_that_a_small_training_part_lacks_is_scored_as_never_answered(
+    rare_label: Path, tmp_path: Path, model: str, args: dict[str, Any] | None, runtime: str
+) -> None:
+    what = {**spec(model, rare_label, args, epochs=1), "train_size": 12}
+    trained = train(what, tmp_path / "train")
+    assert trained.facts["data"]["classes_missing_in_train"] == ["mixed"]
+    scored = score(what, runtime, tmp_path / "train", tmp_path / "score")
+    assert scored.facts["per_class_accuracy"]["mixed"] == 0.0 and (values(scored)["log_loss"] or 0) > 0
+    predict = texts.load(runtime, tmp_path / "score" / "artifact", 1)
+    answers = predict(["a dull film", ""])
+    assert answers.shape == (2, 3)
+    if model.startswith("sklearn"):
+        assert not answers[:, 2].any()
+
+
+@pytest.mark.parametrize("model", ["sklearn:LogisticRegression", "bilstm"])
+def test_a_training_part_of_one_class_gets_a_reason_or_an_answer(
+    rare_label: Path, tmp_path: Path, model: str
+) -> None:
+    what = {**spec(model, rare_label, {"tfidf": {"min_df": 1}} if "sklearn" in model else None, epochs=1)}
+    what["train_size"] = 1
+    if model.startswith("sklearn"):
+        with pytest.raises(TrialError, match="LogisticRegression cannot be fitted: .*class"):
+            train(what, tmp_path / "train")
+        return
+    trained = train(what, tmp_path / "train")
+    assert len(trained.facts["data"]["classes_missing_in_train"]) == 2
+    assert np.isfinite([v for v in values(trained).values() if v is not None]).all()
+
+
 def test_one_class_only_is_said(tmp_path: Path) -> None:
     path = tmp_path / "one.csv"
     path.write_text("text,label\n" + "fine,positive\n" * 40)

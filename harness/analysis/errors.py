@@ -157,6 +157,7 @@ class Gap:
     """How far one candidate is behind another on a slice.
 
     Args:
+        shares: of the slice that each has right.
         inside, outside: difference of the shares right, on the slice and on all other examples.
         excess: inside − outside: whether this kind of example is what separates the two.
         p_value: that the excess is chance, adjusted for all slices asked (Holm).
@@ -164,6 +165,7 @@ class Gap:
 
     name: str
     count: int
+    shares: tuple[float, float]
     inside: Interval
     outside: Interval
     excess: Interval
@@ -180,10 +182,11 @@ def gaps(first: Array, second: Array, slices: Mapping[str, Array]) -> list[Gap]:
     asked = {name: mask for name, mask in _distinct(slices).items() if 1 < mask.sum() < len(mask) - 1}
     found = []
     for name, mask in asked.items():
-        parts = [two_way_difference(first[:, rows], second[:, rows]) for rows in (mask, ~mask)]
+        shares = float(first[:, mask].mean()), float(second[:, mask].mean())
+        inside, outside = (two_way_difference(first[:, rows], second[:, rows]) for rows in (mask, ~mask))
         excess = two_way_difference(_contrast(first, mask), _contrast(second, mask))
         p = t_tail(excess.value / excess.se, excess.df) if excess.se > 0 else float(excess.value == 0)
-        found.append(Gap(name, int(mask.sum()), *parts, excess, p))
+        found.append(Gap(name, int(mask.sum()), shares, inside, outside, excess, p))
     adjusted = holm([gap.p_value for gap in found])
     found = [replace(gap, p_value=float(p)) for gap, p in zip(found, adjusted, strict=True)]
     return sorted(found, key=lambda gap: gap.excess.value)

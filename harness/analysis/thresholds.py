@@ -65,7 +65,8 @@ class Sweep:
     def precision(self) -> Array:
         """(m,) 1 where nothing counts as class 1, as in scikit-learn's curve."""
         said = self.hits + self.alarms
-        return np.where(said > 0, self.hits / np.maximum(said, 1), 1.0)
+        precision: Array = np.where(said > 0, self.hits / np.maximum(said, 1), 1.0)
+        return precision
 
     @property
     def f1(self) -> Array:

@@ -52,7 +52,7 @@ class Answers:
 
     @property
     def classes(self) -> int:
-        return next(iter(self.probabilities.values())).shape[1]
+        return int(next(iter(self.probabilities.values())).shape[1])
 
     @property
     def texts(self) -> list[str] | None:

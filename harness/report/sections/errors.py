@@ -17,7 +17,7 @@ from harness.report import numbers as n
 from harness.report.blocks import Block, Bullets, Cell, Column, Fold, Table, section, text
 from harness.report.evidence import Evidence
 from harness.report.sections.answers import Answers, answers_of
-from harness.report.sections.quality import class_names
+from harness.report.sections.quality import class_names, wilson
 from harness.report.thumbnails import data_uri
 
 SURE = 0.05
@@ -42,9 +42,9 @@ def slices(e: Evidence) -> Section | None:
     gaps = {c: errors.gaps(right, a.right[best], masks) for c, right in a.right.items() if c != best}
     noun = "sentence" if a.texts is not None else "example"
     items = tuple((said,) for c, found in gaps.items() for said in _said_of(a, c, found, noun))
-    top = two_way_interval(a.right[best])
+    top = _share(a.right[best])
     lead = text(
-        f"{best} is right most often, for {_share(top).text} ({_share(top).interval}) of the {noun}s.",
+        f"{best} is right most often, for {top.text} ({top.interval}) of the {noun}s.",
         " Where the others fall behind it:" if items else "",
     )
     blocks: list[Block] = [lead, *([Bullets(items)] if items else [])]
@@ -74,8 +74,9 @@ def _said_of(a: Answers, candidate: str, gaps: Sequence[errors.Gap], noun: str) 
     if telling:
         yield (
             f"{candidate} gets wrong what {best} gets right above all on “{telling[0].name}”: "
-            f"{_difference(telling[0].inside)} of {telling[0].count:,} {noun}s, against "
-            f"{_difference(telling[0].outside)} on the others."
+            f"{telling[0].shares[0]:.2f} of {telling[0].count:,} {noun}s right against "
+            f"{telling[0].shares[1]:.2f}, a difference of {_difference(telling[0].inside)}; on all others it "
+            f"is {_difference(telling[0].outside)}."
             + (f" Also on {n.listed([f'“{gap.name}”' for gap in telling[1:4]])}." if telling[1:] else "")
         )
     elif whole.high < 0:
@@ -90,7 +91,8 @@ def _difference(found: Interval) -> str:
     """A difference of shares in words: `−0.23 (−0.31 to −0.15)`."""
     if not np.isfinite([found.low, found.high]).all():
         return f"{n.signed(found.value, 2)} (interval not estimable)"
-    return f"{n.signed(found.value, 2)} ({n.signed(found.low, 2)} to {n.signed(found.high, 2)})"
+    low, high = max(found.low, -1.0), min(found.high, 1.0)  # shares differ by 1 at most
+    return f"{n.signed(found.value, 2)} ({n.signed(low, 2)} to {n.signed(high, 2)})"
 
 
 def _slice_table(
@@ -110,8 +112,7 @@ def _slice_table(
     rows = []
     for name, mask in everything.items():
         cells = [Cell(name, strong=name == "all"), Cell(f"{int(mask.sum()):,}", sort=int(mask.sum()))]
-        shares = two_way_interval(a.right[best][:, mask])
-        cells.append(_share(shares))
+        cells.append(_share(a.right[best][:, mask]))
         for c in order[1:]:
             difference = two_way_difference(a.right[c][:, mask], a.right[best][:, mask])
             share = float(a.right[c][:, mask].mean())
@@ -127,10 +128,13 @@ def _slice_table(
     return Table(columns, tuple(rows), note, sortable=False, fold=99)
 
 
-def _share(found: Interval) -> Cell:
-    if not np.isfinite([found.low, found.high]).all() or not found.high > found.low:
-        return Cell(f"{found.value:.2f}", "interval not estimable", found.value)
-    return Cell(*n.interval(found.value, max(0.0, found.low), min(1.0, found.high)), sort=found.value)
+def _share(right: np.ndarray) -> Cell:
+    """The share right of (seeds, examples), with its interval; Wilson's where all or none are right."""
+    found = two_way_interval(right)
+    low, high = found.low, found.high
+    if not np.isfinite([low, high]).all() or not high > low:
+        low, high = wilson(found.value, right.shape[1])
+    return Cell(*n.interval(found.value, max(0.0, low), min(1.0, high)), sort=found.value)
 
 
 def _definitions(a: Answers) -> str:

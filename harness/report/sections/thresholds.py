@@ -28,7 +28,7 @@ from harness.report.sections.quality import class_names
 DEFAULT = 0.5
 POINTS = 400
 """Points that a curve is drawn of: more are not seen."""
-DASHES = {"precision": (0, (5, 1.5)), "recall": (0, (1.5, 1.2)), "F1": "-"}
+DASHES = {"precision": "--", "recall": ":", "F1": "-"}
 
 
 @dataclass(frozen=True)
@@ -220,7 +220,8 @@ def temperature(e: Evidence) -> Section | None:
     )  # fmt: skip
     note = (
         "Fitted for the lowest log loss on validation examples; the effect is that on test examples, with "
-        "95 % intervals over resampled examples. A temperature changes no answer, only how sure it is."
+        "95 % intervals over resampled examples. A temperature changes no answer, only how sure it is. A "
+        "calibration error cannot be negative: near 0 its interval leans upwards."
     )
     return section("Temperature", [Table(columns, tuple(rows), note)])
 
