@@ -60,7 +60,7 @@ def _experiment(client: Any, name: str, uri: str) -> Any:
         # Beside the database, not wherever the command was started.
         place = None
         if uri.startswith("sqlite:///"):
-            place = (Path(uri.removeprefix("sqlite:///")).resolve().parent / "mlartifacts").as_uri()
+            place = (Path(uri.removeprefix("sqlite:///")).resolve().parent / "mlruns").as_uri()
         found = client.get_experiment(client.create_experiment(name, artifact_location=place))
     return found
 
