@@ -389,8 +389,8 @@ TABLE: dict[str, tuple[dict[str, str | None], list[str]]] = {
     "slice of a speed": (
         {"decision": "decision: {constraints: ['latency_p99_ms[class=1] <= 9']}"},
         [
-            "suite.yaml:8: decision.constraints: `latency_p99_ms[class=1]`: only quality is known on a slice, "
-            "latency_p99_ms is not"
+            "suite.yaml:8: decision.constraints: `latency_p99_ms[class=1]`: only quality is known on a "
+            "slice, latency_p99_ms is not"
         ],
     ),
     "metric of another task": (
