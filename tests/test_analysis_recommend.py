@@ -8,7 +8,7 @@ from dataclasses import asdict
 import numpy as np
 import pytest
 
-from harness.analysis.outputs import to_json
+from harness.analysis.outputs import to_json, tradeoff_rows
 from harness.analysis.recommend import recommend
 from harness.analysis.tradeoff import tradeoff
 from harness.protocols import Recommendation
@@ -113,6 +113,22 @@ def test_a_value_expression_decides_and_traffic_flips_it() -> None:
     assert (found.verdict, found.choice) == ("recommend", "big/torch")
     traffic = [f for f in found.flips if f["what"] == "traffic"]
     assert traffic and traffic[0]["then"] == "small/torch" and traffic[0]["at"] > 100
+
+
+def test_the_value_is_a_column_with_its_interval_derived_and_decides() -> None:
+    world = World({"a": Truth(0.85, 2.0), "b": Truth(0.9, 4.0)})
+    suite = make_suite(list(world.truths), objective="maximize value", value="100*accuracy - latency_p50_ms")
+    records = world.records()
+    table = tradeoff(records, suite, world.predictions.__getitem__)
+    assert table.metrics[-1] == "value"
+    assert not any(m.metric == "value" for r in records for m in r.measurements), "derived, never stored"
+    for row in table.rows:
+        cell, parts = row.estimates["value"], row.estimates
+        expected = 100 * (parts["accuracy"].value or 0) - (parts["latency_p50_ms"].value or 0)
+        assert cell.value == pytest.approx(expected, abs=0.3)
+        assert cell.low is not None and cell.high is not None and cell.low < cell.value < cell.high
+    line = tradeoff_rows(table)[0]
+    assert {"value", "value_low", "value_high"} <= set(line)
 
 
 def test_recommendation_is_plain_json() -> None:

@@ -242,6 +242,7 @@ def test_mlflow_holds_parent_and_children_once(evidence: Evidence, tmp_path: Pat
     assert said == f"{count} runs in experiment tradeoffs at {uri}."
     client = tracking.MlflowClient(tracking_uri=uri)
     experiment = client.get_experiment_by_name("tradeoffs")
+    assert experiment.artifact_location == f"{tmp_path.as_uri()}/mlruns", "which .gitignore leaves out"
     runs = {r.data.tags["harness.key"]: r for r in client.search_runs([experiment.experiment_id])}
     parent = runs["run"]
     assert parent.data.tags["harness.choice"] == "small_cnn/onnx"

@@ -395,6 +395,27 @@ TABLE: dict[str, tuple[dict[str, str | None], list[str]]] = {
         {"decision": "decision: {constraints: [accuracy >= 0.9, accuracy >= 0.8]}"},
         ["suite.yaml:8: decision.constraints: `accuracy >…` is limited twice: keep the tighter one"],
     ),
+    "slice by what is not stored": (
+        {"decision": "decision: {constraints: ['accuracy[clas=3] >= 0.9']}"},
+        [
+            "suite.yaml:8: decision.constraints: `accuracy[clas=3]`: there is no slice by `clas`: "
+            "did you mean `class`? Write `accuracy[class=3]`"
+        ],
+    ),
+    "slice of a class that is not there": (
+        {"decision": "decision: {constraints: ['accuracy[class=10] >= 0.9 with 0.95']}"},
+        [
+            "suite.yaml:8: decision.constraints: `accuracy[class=10]`: classes are numbered 0 to 9: "
+            "write its number"
+        ],
+    ),
+    "slice of a speed": (
+        {"decision": "decision: {constraints: ['latency_p99_ms[class=1] <= 9']}"},
+        [
+            "suite.yaml:8: decision.constraints: `latency_p99_ms[class=1]`: only quality is known on a "
+            "slice, latency_p99_ms is not"
+        ],
+    ),
     "metric of another task": (
         {"decision": "decision: {objective: minimize mse}"},
         [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import io
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -204,8 +205,10 @@ def _slice(name: str, predictions: Predictions) -> Predictions:
     column, _, wanted = name[name.index("[") + 1 : -1].partition("=")
     columns = {"class": predictions.targets, **predictions.columns}
     if column not in columns:
+        near = difflib.get_close_matches(column, columns, n=1) or list(columns)[:1]
         raise SuiteError(
-            f"constraint on {name}: no column {column!r} to slice by; there is {', '.join(columns)}"
+            f"constraint on {name}: no column {column!r} to slice by; there is {', '.join(columns)}:"
+            f" write for instance {stem(name)}[{near[0]}={wanted}]"
         )
     values = columns[column]
     mask = np.array([str(v) == wanted or _number(v) == _number(wanted) for v in values], dtype=bool)

@@ -253,7 +253,8 @@ def with_value(table: Tradeoff, suite: Suite) -> Tradeoff:
         replace(row, estimates={**row.estimates, VALUE: cell})
         for row, cell in zip(table.rows, cells, strict=True)
     )
-    return replace(table, rows=rows, draws=overlaid({VALUE: worth}, table.draws))
+    metrics = (*(m for m in table.metrics if m != VALUE), VALUE)
+    return replace(table, rows=rows, metrics=metrics, draws=overlaid({VALUE: worth}, table.draws))
 
 
 # ------------------------------------------------------------------------------------ judging

@@ -15,6 +15,7 @@ import numpy as np
 
 from harness.analysis.criteria import Constraint, merge_constraints, parse_objective, stem
 from harness.analysis.measure_next import NextMeasurement, next_measurements
+from harness.analysis.more_data import Curves, data_measurements, quality_curves
 from harness.analysis.predictions import Predictions, predictions_of
 from harness.analysis.sensitivity import Question
 from harness.metrics import METRICS
@@ -125,7 +126,15 @@ class Evidence:
         for each variant and number of units over all of them."""
         leading = {row.candidate for row in self.rows[:MOST_ASKED]}
         records = [r for r in self.records if r.trial.candidate in leading]
-        return next_measurements(replace(self.question, table=self._leading_table()), records)
+        question = replace(self.question, table=self._leading_table())
+        known = {name: curve for name, curve in self.curves.items() if name in leading}
+        steps = [*next_measurements(question, records), *data_measurements(question, records, known)]
+        return tuple(sorted(steps, key=lambda step: -step.value_per_usd))
+
+    @cached_property
+    def curves(self) -> Curves:
+        """What each candidate is expected to gain from more training data."""
+        return quality_curves(self.question, self.of("score"))
 
     def _leading_table(self) -> Tradeoff:
         rows = self.rows[:MOST_ASKED]

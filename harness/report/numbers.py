@@ -6,7 +6,7 @@ import math
 import re
 from dataclasses import dataclass, replace
 
-from harness.analysis.criteria import DEFAULT_PROBABILITY, Constraint, stem
+from harness.analysis.criteria import DEFAULT_PROBABILITY, VALUE, Constraint, stem
 from harness.metrics import METRICS, metric
 from harness.protocols import Better, Estimate
 from harness.record import SuiteError
@@ -78,6 +78,8 @@ def unit(name: str) -> str:
 
 def better(name: str) -> Better | None:
     """A metric's direction; None where the table does not know the metric."""
+    if name == VALUE:
+        return "higher"
     try:
         return metric(stem(name)).better
     except SuiteError:

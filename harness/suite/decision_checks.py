@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+from difflib import get_close_matches
 
-from harness.record import SuiteError
+from harness.record import DataError, SuiteError
 from harness.suite.catalogue import is_metric, optional, table
+from harness.suite.data_checks import task_info
 from harness.suite.draft import Draft, Path_, hint
 from harness.suite.expression import OTHER_NAMES, parse_constraint, parse_objective, parse_value
 from harness.suite.source import Place
@@ -38,6 +40,8 @@ def check_decision(draft: Draft) -> None:
             draft.wrong(path, str(error), item.place)
             continue
         _check_metric(draft, path, constraint.metric, item.place)
+        if part:
+            _check_slice(draft, constraint.metric, part[0], item.place)
         side = (constraint.metric + (part[0] if part else ""), constraint.op[0])
         if side in limits:
             text = f"`{constraint.metric} {constraint.op[0]}…` is limited twice: keep the tighter one"
@@ -48,6 +52,36 @@ def check_decision(draft: Draft) -> None:
     qps, peak = draft.get(float, *traffic, "qps"), draft.get(float, *traffic, "peak_qps")
     if qps is not None and peak is not None and peak < qps:
         draft.wrong((*traffic, "peak_qps"), f"the peak, {peak:g}, is below the mean, {qps:g}: swap them")
+
+
+def _check_slice(draft: Draft, metric: str, part: str, place: Place) -> None:
+    """A slice of the test examples that this suite will have scored: one true class."""
+    path: Path_ = ("decision", "constraints")
+    column, _, wanted = part[1:-1].partition("=")
+    if metric.startswith(
+        ("latency_", "throughput_", "cost_", "train_", "peak_", "model_", "energy_", "value")
+    ):
+        draft.wrong(path, f"`{metric}{part}`: only quality is known on a slice, {metric} is not", place)
+        return
+    if not draft.get(str, "task", default="").endswith("classification"):
+        return
+    if column != "class":
+        cure = f"{hint(column, ['class'])} Write `{metric}[class={wanted}]`"
+        draft.wrong(path, f"`{metric}{part}`: there is no slice by `{column}`: {cure}", place)
+        return
+    try:
+        info = task_info(draft)
+    except DataError:  # said where the data are checked
+        return
+    if info is None or not info.num_classes:
+        return
+    if not (wanted.isdecimal() and int(wanted) < info.num_classes):
+        numbers = {str(name): k for k, name in enumerate(info.class_names)}
+        close = get_close_matches(wanted, numbers, n=1, cutoff=0.5)
+        cure = f"{close[0]} is {numbers[close[0]]}" if close else "write its number"
+        draft.wrong(
+            path, f"`{metric}{part}`: classes are numbered 0 to {info.num_classes - 1}: {cure}", place
+        )
 
 
 def _check_objective(draft: Draft) -> None:

@@ -6,6 +6,7 @@ import numpy as np
 
 from harness.analysis.cost import SECONDS_PER_MONTH
 from harness.analysis.measure_next import is_decided
+from harness.analysis.more_data import size_flips
 from harness.analysis.sensitivity import NOBODY, break_even, winner_map
 from harness.protocols import Row, Section
 from harness.report import charts, plots
@@ -20,7 +21,7 @@ MOST_STEPS = 8
 
 def flips(e: Evidence) -> Section | None:
     """Switch points over limits, traffic and price, and the map of winners over the last two."""
-    items = switches(e)
+    items = [*switches(e), *(size_flips(e.question, e.curves) if e.recommendation.choice else ())]
     blocks: list[Block] = [Bullets(tuple((flip_sentence(e, item),) for item in items))] if items else []
     if e.recommendation.choice and not items:
         blocks.append(
@@ -132,6 +133,11 @@ def next_steps(e: Evidence) -> Section | None:
         Column("gain per USD" if priced else "gain per second"),
     )
     lead = "What would sharpen the decision most for its price, best first."
-    if is_decided(e.question):
+    if any(step.kind == "data" for step in e.next_steps):
+        lead += (
+            " More training data is an extrapolation of the learning curve, and its price is that of training:"
+            " labelling is not in it."
+        )
+    elif is_decided(e.question):
         lead = "The decision stands: nothing below is expected to change it by more than the tolerance."
     return section("What to measure next", [text(lead), Table(columns, tuple(rows), kind="compact")])
