@@ -6,7 +6,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: run test test-slow drills check bench clean
+.PHONY: run test test-slow drills audit check bench clean
 
 run: $(VENV)/run-ready
 	$(BIN)/python -m harness run $(SUITE) $(ARGS)
@@ -19,7 +19,12 @@ test-slow: $(VENV)/test-ready
 	$(BIN)/python -m pytest -m slow $(ARGS)
 
 drills: $(VENV)/test-ready
-	$(BIN)/python -m pytest -m slow tests/drills $(ARGS)
+	HARNESS_KEEP_DRILLS=1 $(BIN)/python -m pytest -m slow tests/drills $(ARGS)
+
+audit: $(VENV)/test-ready
+	$(BIN)/python -m venv $(VENV)/audit
+	$(VENV)/audit/bin/python -m pip install --quiet bandit pip-audit
+	PATH="$(abspath $(VENV))/audit/bin:$$PATH" scripts/audit
 
 check: $(VENV)/test-ready
 	PATH="$(abspath $(BIN)):$$PATH" scripts/check

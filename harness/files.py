@@ -11,6 +11,7 @@ import errno
 import fcntl
 import hashlib
 import os
+import re
 import shutil
 import time
 import uuid
@@ -81,9 +82,18 @@ def is_remote(url: str) -> bool:
 
 
 def open_files(url: str | Path) -> Files:
-    """The files under a local path or any fsspec URL (`s3://bucket/results`)."""
+    """The files under a local path or any fsspec URL (`s3://bucket/results`).
+
+    Raises:
+        HarnessError: the URL holds a password, which would stand in records and logs.
+    """
     text = str(url)
     if is_remote(text):
+        if re.search(r"://[^/@]*:[^/@]*@", text):
+            raise HarnessError(
+                "the URL holds a password, which results would repeat: leave it out, "
+                "and give it in the environment or profile of each node (deploy/README.md)"
+            )
         return RemoteFiles(text.rstrip("/"))
     return LocalFiles(str(Path(text.removeprefix("file://")).expanduser().absolute()))
 

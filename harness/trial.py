@@ -235,9 +235,25 @@ def _validated(outcome: Outcome) -> Outcome:
     return outcome
 
 
+_FROZEN = {"modules": 0}
+"""How many modules this process had loaded when what they hold was last set aside."""
+
+
+def _collect() -> None:
+    """Free what the last trial left in memory.
+
+    What is still alive after that is what modules hold. It is set aside from further looks whenever modules
+    were loaded since: to go through torch's and Ray's objects takes 110 ms of CPU, 20 times all else here.
+    """
+    gc.collect()
+    if len(sys.modules) != _FROZEN["modules"]:
+        _FROZEN["modules"] = len(sys.modules)
+        gc.freeze()
+
+
 def _fresh(trial: Trial, threads: int) -> None:
     """Make a reused worker like a new one: memory, randomness, threads."""
-    gc.collect()
+    _collect()
     seed = seed_for(trial.seed or 0, "process", trial.id)
     random.seed(seed)
     if "numpy" in sys.modules:

@@ -206,3 +206,34 @@ def test_last_words_of_a_dead_process_are_read(tmp_path: Path, text: str, reason
     (tmp_path / "stacks.txt").write_text(text)
     assert last_words(tmp_path / "stacks.txt", 5.0)[0] == reason
     assert last_words(tmp_path / "none.txt", 5.0) == ("", "")
+
+
+def test_what_a_trial_leaves_in_memory_is_freed_before_the_next_and_modules_are_not_looked_at_again(
+    run: RunFolder,
+) -> None:
+    import gc
+    import weakref
+
+    class Weights:
+        """Refers to itself, as networks with hooks do: only the garbage collector frees it."""
+
+        def __init__(self) -> None:
+            self.itself = self
+
+    left: list[weakref.ref[Weights]] = []
+
+    def leaves(job: Job) -> Outcome:
+        assert not [one for one in left if one() is not None], (
+            "the weights of the trial before are still here"
+        )
+        left.append(weakref.ref(Weights()))
+        return fake_dispatch(job)
+
+    gc.disable()
+    try:
+        for name in ("a", "b", "c"):
+            assert run_trial(chain(name)[0], run, quiet, dispatch=leaves).status == "finished"
+        assert gc.get_freeze_count() > 10_000
+    finally:
+        gc.enable()
+        gc.unfreeze()

@@ -21,6 +21,8 @@ from harness.suite.sizes import check_sizes
 NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}", re.ASCII)
 RESERVED = ("latest",)
 TRACKERS = ("wandb", "mlflow")
+SECRET_KEY = re.compile(r"api_?key|token|passw|secret|credential", re.IGNORECASE)
+SECRET_URL = re.compile(r"://[^/@\s]*:[^/@\s]*@")
 
 
 def check(draft: Draft) -> None:
@@ -167,8 +169,14 @@ def check_machine(draft: Draft) -> None:
 
 
 def check_track(draft: Draft) -> None:
-    """Trackers that exist."""
+    """Trackers that exist, and no secrets: the suite is copied into the run folder."""
     for name in draft.items("track"):
         if name not in TRACKERS:
             place = draft.key_place("track", name)
             draft.wrong(("track", name), f"is no tracker: {hint(name, TRACKERS)}", place)
+        for key, node in draft.items("track", name).items():
+            if SECRET_KEY.search(key) or SECRET_URL.search(str(node.value)):
+                cure = "a suite is stored with its results: give it in the tracker's environment variable"
+                draft.wrong(
+                    ("track", name, key), f"holds a secret; {cure}", draft.key_place("track", name, key)
+                )

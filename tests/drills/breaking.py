@@ -1,4 +1,4 @@
-"""Ways to break a run, and the table of what became of it."""
+"""Ways to break a run."""
 
 from __future__ import annotations
 
@@ -8,10 +8,22 @@ import subprocess
 import time
 from pathlib import Path
 
-from small_suites import ROOT, Ended, command, surroundings
+from small_suites import Ended, command, surroundings
 
-HEAD = ("fault", "what is kept", "what is retried", "what the user sees")
-TABLE: list[tuple[str, str, str, str]] = []
+SLOW_MODEL = """
+import time
+import torch
+
+class Net(torch.nn.Sequential):
+    def forward(self, x):
+        if self.training and torch.is_grad_enabled():
+            time.sleep(0.15)
+        return super().forward(x)
+
+def build(task, *, width: int = 16):
+    return Net(torch.nn.Flatten(), torch.nn.Linear(64, width), torch.nn.ReLU(), torch.nn.Linear(width, 10))
+"""
+"""A user's model whose steps take their time, so that a drill can break its training."""
 
 
 class Started:
@@ -89,19 +101,3 @@ def wait_until_gone(folder: Path, timeout_s: float = 30) -> float:
             raise AssertionError(f"{len(left)} processes stayed")
         time.sleep(0.2)
     return time.monotonic() - began
-
-
-def write_faults() -> None:
-    lines = [
-        "# Faults: what is kept, what is retried, what you see",
-        "",
-        "Written by the drills (`HARNESS_WRITE_FAULTS=1 make drills`): each row is a run that was broken",
-        f"that way, {len(TABLE)} in all. A finished trial is never run again; a failed one is retried by the",
-        "next `run`; whoever kills, cuts off or fills up what, no half-written record ever counts.",
-        "",
-        "| " + " | ".join(HEAD) + " |",
-        "|" + "---|" * len(HEAD),
-        *("| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in TABLE),
-        "",
-    ]
-    (ROOT / "docs" / "faults.md").write_text("\n".join(lines))

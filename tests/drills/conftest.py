@@ -1,6 +1,8 @@
 """Drills: break a real run in every way that happens, and write down what became of it.
 
-`make drills` runs them and prints the table; with HARNESS_WRITE_FAULTS=1 it also writes docs/faults.md.
+`make drills` runs them all and ends with the table; with HARNESS_KEEP_DRILLS=1, which it sets, the rows also
+go into benchmarks/results/drills.json and docs/faults.md. A call of some drills replaces their rows alone, so
+the table may be made in pieces.
 """
 
 from __future__ import annotations
@@ -15,15 +17,20 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
-from breaking import HEAD, TABLE, Started, write_faults
+from breaking import Started
+from outcome import HEAD, Drill, keep, neutral
+
+SAID: dict[str, tuple[str, str, str, str]] = {}
+TOOK: dict[str, float] = {}
+ENDED: dict[str, str] = {}
 
 
 @pytest.fixture
-def note() -> Callable[[str, str, str, str], None]:
-    """Write a row of the table: fault, kept, retried, seen; called last, so only drills that passed."""
+def note(request: pytest.FixtureRequest) -> Callable[[str, str, str, str], None]:
+    """Say the row of the table: fault, kept, retried, seen."""
 
     def write(fault: str, kept: str, retried: str, seen: str) -> None:
-        TABLE.append((fault, kept, retried, " ".join(seen.split())))
+        SAID[request.node.nodeid] = (fault, kept, retried, neutral(seen))
 
     return write
 
@@ -42,13 +49,32 @@ def start() -> Iterator[Callable[..., Started]]:
         one.close()
 
 
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    if "drills/" not in report.nodeid:
+        return
+    TOOK[report.nodeid] = TOOK.get(report.nodeid, 0.0) + report.duration
+    told = report.when == "call" or report.outcome != "passed"
+    if told and ENDED.get(report.nodeid, "passed") == "passed":
+        ENDED[report.nodeid] = report.outcome
+
+
+def drills() -> list[Drill]:
+    return [
+        Drill(test, how, round(TOOK[test], 1), *SAID.get(test, ())) for test, how in sorted(ENDED.items())
+    ]
+
+
 def pytest_terminal_summary(terminalreporter: Any) -> None:
-    if not TABLE:
+    found = drills()
+    if not found:
         return
     terminalreporter.section("what happened in the drills")
-    for row in TABLE:
-        terminalreporter.write_line(f"* {row[0]}")
-        for name, cell in zip(HEAD[1:], row[1:], strict=True):
-            terminalreporter.write_line(f"    {name:18s} {cell}")
-    if os.environ.get("HARNESS_WRITE_FAULTS"):
-        write_faults()
+    for drill in found:
+        name, *cells = drill.cells
+        terminalreporter.write_line(f"* {name}: {drill.outcome}, {drill.seconds:.0f} s")
+        for head, cell in zip(HEAD[1:4], cells, strict=False):
+            terminalreporter.write_line(f"    {head:18s} {cell}")
+    passed = sum(drill.outcome == "passed" for drill in found)
+    terminalreporter.write_line(f"{passed} of {len(found)} drills passed")
+    if os.environ.get("HARNESS_KEEP_DRILLS"):
+        keep(found)

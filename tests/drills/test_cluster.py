@@ -10,24 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from breaking import wait_until_gone
+from breaking import SLOW_MODEL, wait_until_gone
 from small_suites import harness, stamps, trials_of, write_suite
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(2400)]
-
-SLOW_MODEL = """
-import time
-import torch
-
-class Net(torch.nn.Sequential):
-    def forward(self, x):
-        if self.training and torch.is_grad_enabled():
-            time.sleep(0.15)
-        return super().forward(x)
-
-def build(task, *, width: int = 16):
-    return Net(torch.nn.Flatten(), torch.nn.Linear(64, width), torch.nn.ReLU(), torch.nn.Linear(width, 10))
-"""
 
 NO_AUTH = {"RAY_AUTH_MODE": "disabled"}
 
@@ -159,6 +145,36 @@ def test_nodes_without_the_serving_resource_are_named(
     line = next(line for line in ended.err.splitlines() if "harness_node" in line)
     assert "--resources=" in line
     note("no node offers harness_node", "what is finished", "nothing is started", f"`{line}`; exit code 2")
+
+
+def test_a_gpu_that_is_gone_when_the_trial_starts(
+    tmp_path: Path, cluster: Callable[[int], Simulated], note: Callable[..., None]
+) -> None:
+    """The node still offers a GPU to Ray; the driver, or the device, is no more."""
+    simulated = cluster(0)
+    simulated.cluster.add_node(
+        num_cpus=1, num_gpus=1, resources={"harness_node": 1}, object_store_memory=80 * 2**20
+    )
+    suite = write_suite(tmp_path, candidates="\n  small: small_cnn\n  logistic: sklearn:LogisticRegression")
+    ended = harness(
+        tmp_path, "run", suite, "--address", simulated.address, CUDA_VISIBLE_DEVICES="", **NO_AUTH
+    )
+    assert ended.code == 1, ended.err
+    records = trials_of(tmp_path).values()
+    reason = next(
+        r["failure"]["reason"]
+        for r in records
+        if r["trial"]["kind"] == "train" and r["trial"]["candidate"] == "small"
+    )
+    assert reason == "the GPU that it claims is gone or not usable by torch"
+    others = [r for r in records if r["trial"]["candidate"] == "logistic"]
+    assert all(r["status"] == "finished" for r in others)
+    note(
+        "a GPU is gone when its trial starts",
+        f"all {len(others)} trials that need none",
+        "by the next run",
+        f"`{reason}` in its row; exit code 1",
+    )
 
 
 def test_the_users_own_module_reaches_the_nodes_of_a_cluster(

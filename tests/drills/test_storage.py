@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from breaking import wait_until_gone
+from breaking import SLOW_MODEL, wait_until_gone
 from small_suites import harness, stamps, trials_of, write_suite
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
@@ -101,20 +101,26 @@ def test_a_corrupt_checkpoint_is_not_continued_from(
 ) -> None:
     import signal
 
-    suite = write_suite(tmp_path, candidates="\n  small: {model: small_cnn, args: {width: 8}}")
-    run = start(tmp_path, "run", suite, "--set", "training.epochs=200", "--set", "data.train_sizes=[200]")
+    (tmp_path / "slow_models.py").write_text(SLOW_MODEL)
+    suite = write_suite(
+        tmp_path,
+        candidates="\n  slow: slow_models:build",
+        training=" {seeds: [0], epochs: 60, batch_size: 256, precision: fp32}",
+    )
+    run = start(tmp_path, "run", suite)
     folder = tmp_path / "results" / "tiny"
     end = time.monotonic() + 600
-    while not (found := [p for p in folder.glob("2*/.checkpoints/*/*") if p.is_file() and p.name[0] != "."]):
+    while not list(folder.glob("2*/.checkpoints/*/epoch-*/*.safetensors")):
         assert time.monotonic() < end and run.process.poll() is None, run.text
         time.sleep(0.05)
     run.signal(signal.SIGKILL)
     run.end()
     wait_until_gone(tmp_path)
-    for path in found:
-        if path.exists():
-            path.write_bytes(os.urandom(100))
-    ended = harness(tmp_path, "run", suite, "--set", "training.epochs=200", "--set", "data.train_sizes=[200]")
+    spoilt = list(folder.glob("2*/.checkpoints/*/epoch-*/*.safetensors"))
+    assert spoilt, "the checkpoint of the last epoch stays when the run is killed"
+    for path in spoilt:
+        path.write_bytes(os.urandom(100))
+    ended = harness(tmp_path, "run", suite)
     assert ended.code == 0, ended.err
     assert all(r["status"] == "finished" for r in trials_of(tmp_path).values())
     note(
