@@ -48,7 +48,8 @@ class NextMeasurement:
 
     Args:
         kind: `seed` trains and scores the candidate again on all its runtimes; `round` serves one
-            variant again; `data` trains the candidate on more (`more_data`). runtime: of a round. units: how many, the number with most value per unit.
+            variant again; `data` trains the candidate on more (`more_data`).
+        runtime: of a round. units: how many, the number with most value per unit.
         value: expected gain in units of the objective, of all units. seconds: they are expected to take.
         usd: at the suite's price, None without one. value_per_usd: per second without a price.
     """

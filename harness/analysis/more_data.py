@@ -1,7 +1,7 @@
 """What more training data may be worth: learning curves carried on beyond what was measured.
 
-Everything here is an extrapolation (a power law of the error, `sensitivity.extrapolate`), and is said to be one
-wherever it is shown. It needs at least two training-set sizes in the suite.
+Everything here is an extrapolation (a power law of the error, `sensitivity.extrapolate`), and is said to
+be one wherever it is shown. It needs at least two training-set sizes in the suite.
 """
 
 from __future__ import annotations

@@ -71,7 +71,7 @@ class Sweep:
     @property
     def f1(self) -> Array:
         """(m,) 0 where nothing is found."""
-        return 2 * self.hits / np.maximum(1, self.hits + self.alarms + self.positives)
+        return np.asarray(2 * self.hits / np.maximum(1, self.hits + self.alarms + self.positives))
 
 
 def sweep(positive: Array, targets: Array) -> Sweep:

@@ -135,8 +135,8 @@ def next_steps(e: Evidence) -> Section | None:
     lead = "What would sharpen the decision most for its price, best first."
     if any(step.kind == "data" for step in e.next_steps):
         lead += (
-            " More training data is an extrapolation of the learning curve, and its price is that of training:"
-            " labelling is not in it."
+            " More training data is an extrapolation of the learning curve, and its price is that of"
+            " training: labelling is not in it."
         )
     elif is_decided(e.question):
         lead = "The decision stands: nothing below is expected to change it by more than the tolerance."
