@@ -96,7 +96,7 @@ def _record(name: str) -> Record:
     online = {
         "ab_test_against_current": {
             "users": [10000, 10000], "sessions": [1, 1], "sample_ratio_p": 0.4, "problem": "",
-            "lifts": {m: lift for m in shop.ONLINE},
+            "lifts": dict.fromkeys(shop.ONLINE, lift),
         },
         "required_sessions_per_arm": {"ctr +5%": 13000}, "off_policy": {"truth": 0.03, **policy},
         "price_of_recall": [{"ef_search": 64.0, "ctr": 0.031}, {"ef_search": 16.0, "ctr": 0.012}]
