@@ -54,7 +54,7 @@ def ab_tests(e: Evidence) -> Section | None:
     blocks: list[Block] = [
         text(TEST_LEAD.format(users=n.counted(sum(first["users"]), "user"))),
         Table(columns, tuple(rows), kind="compact"),
-        Bullets(tuple((sentence,) for sentence in _test_notes([f for _, f in judged]))),
+        Bullets(tuple((s,) for s in (*_fewer_clicks(judged), *_test_notes([f for _, f in judged])))),
     ]
     return section("A/B tests against what the shop shows today", blocks)
 
@@ -87,7 +87,25 @@ def _test_notes(facts: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     lifts = [lift for t in tests for lift in t["lifts"].values() if np.isfinite(lift["lift"])]
     held = sum(lift["low"] <= lift["truth"] <= lift["high"] for lift in lifts)
     if lifts:
-        yield f"{held} of the {len(lifts)} intervals contain the truth; 95 % should."
+        yield (
+            f"{held} of the {len(lifts)} intervals contain the truth; 95 % should, and the four of one test "
+            "hit or miss together."
+        )
+
+
+def _fewer_clicks(judged: Sequence[tuple[Row, Mapping[str, Any]]]) -> Iterator[str]:
+    """Who earns more by being clicked less, which a shop should think about before it ships."""
+    names = []
+    for row, facts in judged:
+        lifts = facts["ab_test_against_current"]["lifts"]
+        if lifts and lifts["ctr"]["truth"] < 0 < lifts[MARGIN]["truth"]:
+            names.append(row.candidate)
+    if names:
+        yield (
+            f"{n.listed(names)} {'earns' if len(names) == 1 else 'earn'} more margin with fewer clicks, by "
+            "showing dearer items. This world's customers do not stay away for that; yours might: watch who "
+            "comes back, over weeks, before shipping it."
+        )
 
 
 def ranker_gains(e: Evidence) -> Section | None:
@@ -262,6 +280,7 @@ def _money_cell(drawn: np.ndarray | None) -> Cell:
         return Cell("not measured", tone="muted")
     low, middle, high = (float(v) for v in np.nanquantile(drawn, [0.025, 0.5, 0.975]))
     tone = "good" if low > 0 else "bad" if high < 0 else ""
+    low, middle, high = (float(f"{v:.3g}") for v in (low, middle, high))
     return Cell(n.money(middle), f"{n.money(low)} to {n.money(high)}", middle, tone=tone)  # type: ignore[arg-type]
 
 
