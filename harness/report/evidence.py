@@ -230,7 +230,9 @@ class Evidence:
             return {}
         with path.open(newline="", encoding="utf-8") as file:
             rows = list(csv.DictReader(file))
-        names = list(rows[0]) if rows else []
+        # Of a pipeline only its first stage: the next one's score is another figure.
+        rows = [row for row in rows if row.get("stage") == rows[0].get("stage")]
+        names = [name for name in rows[0] if name != "stage"] if rows else []
         return {name: np.array([_number(row[name]) for row in rows]) for name in names if name}
 
     def _file(self, record: Record, name: str) -> Path | None:

@@ -164,7 +164,7 @@ def _training_row(e: Evidence, candidate: str) -> tuple[Cell, ...] | None:
     if not records:
         return None
     epochs = [len(next(iter(h.values()))) for h in map(e.history, records[:4]) if h]
-    best = [str(r.facts["best_epoch"]) for r in records if r.facts.get("best_epoch") is not None]
+    best = [_best_epoch(r.facts["best_epoch"]) for r in records if r.facts.get("best_epoch") is not None]
     seconds = [v for r in records if (v := r.value("train_seconds")) is not None]
     speed = [v for r in records[:4] for v in _last(e.history(r), "examples_per_s")]
     parameters = next((v for r in records if (v := r.value("parameters")) is not None), None)
@@ -178,6 +178,13 @@ def _training_row(e: Evidence, candidate: str) -> tuple[Cell, ...] | None:
         Cell(", ".join(modes)),
         Cell(n.plain(parameters) if parameters is not None else "", sort=parameters),
     )
+
+
+def _best_epoch(best: Any) -> str:
+    """Its number, or one for each stage of a pipeline."""
+    if not isinstance(best, dict):
+        return str(best)
+    return ", ".join(f"{stage} {row['epoch']:.0f}" for stage, row in best.items())
 
 
 def _last(history: dict[str, np.ndarray], name: str) -> list[float]:

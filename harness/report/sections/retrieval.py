@@ -131,6 +131,8 @@ def price_of_recall(e: Evidence) -> Section | None:
     if not found:
         return None
     flat = [(row, f) for row, f in indexed if f["index"]["kind"] == "flat"]
+    same = _ranking(e, found[0][0])  # exact search under the same ranker, where there is one
+    flat.sort(key=lambda pair: _ranking(e, pair[0]) != same)
     series = [_series(e, row, facts) for row, facts in found]
     for row, facts in flat[:1]:
         point = facts["index"]["curve"][0]
@@ -156,6 +158,11 @@ def price_of_recall(e: Evidence) -> Section | None:
         Table(columns, rows, kind="compact", fold=40), *_cheapest(found, flat),
     ]  # fmt: skip
     return section("The price of an index's recall", blocks)
+
+
+def _ranking(e: Evidence, row: Row) -> Any:
+    candidate = e.suite.candidates.get(row.candidate)
+    return candidate.ranking if candidate else None
 
 
 def _series(e: Evidence, row: Row, facts: Mapping[str, Any]) -> plots.Series:

@@ -20,7 +20,7 @@ ESTIMATORS = {"ips": "inverse propensity", "snips": "self-normalised", "doubly_r
 A_MONTH = 730 * 3600
 TEST_LEAD = (
     "A simulated A/B test of each candidate against what the shop shows today, {users} hashed to two arms. "
-    "A real test gives the left figure of each pair; the right one, the truth, is the world's closed-form "
+    "A real test gives a figure and its interval; the truth beside them is the world's closed-form "
     "expectation, and only a generated shop has it. `inconclusive` is a verdict: the test was too small."
 )
 GAIN_LEAD = (
@@ -48,13 +48,13 @@ def ab_tests(e: Evidence) -> Section | None:
     rows = [_test_row(e, row, facts["ab_test_against_current"]) for row, facts in judged]
     columns = (
         Column("variant", numeric=False),
-        *(c for m in ONLINE for c in (Column(n.label(m), "measured lift"), Column("truth", "lift"))),
+        *(Column(n.label(m), "measured lift, its interval; the truth") for m in ONLINE),
         Column("verdict on margin", numeric=False),
     )
     blocks: list[Block] = [
         text(TEST_LEAD.format(users=n.counted(sum(first["users"]), "user"))),
         Table(columns, tuple(rows), kind="compact"),
-        Bullets(tuple((sentence,) for sentence in _test_notes([f for _, f in judged]))),
+        Bullets(tuple((s,) for s in (*_fewer_clicks(judged), *_test_notes([f for _, f in judged])))),
     ]
     return section("A/B tests against what the shop shows today", blocks)
 
@@ -62,11 +62,11 @@ def ab_tests(e: Evidence) -> Section | None:
 def _test_row(e: Evidence, row: Row, test: Mapping[str, Any]) -> tuple[Cell, ...]:
     swatch = Cell(row.variant, key=e.palette.swatch(row.candidate, row.runtime))
     if test["problem"]:
-        return swatch, *(Cell("not analysed", tone="muted") for _ in range(2 * len(ONLINE))), Cell("invalid")
+        return swatch, *(Cell("not analysed", tone="muted") for _ in ONLINE), Cell("invalid")
     cells = [swatch]
     for name in ONLINE:
         lift = test["lifts"][name]
-        cells += [_share(lift["lift"], lift["low"], lift["high"]), _share(lift["truth"])]
+        cells.append(_share(lift["lift"], lift["low"], lift["high"], lift["truth"]))
     verdict = str(test["lifts"][MARGIN]["verdict"])
     tone = {"better": "good", "worse": "bad"}.get(verdict, "muted")
     return *cells, Cell(verdict, tone=tone, pill=True)  # type: ignore[arg-type]
@@ -87,7 +87,25 @@ def _test_notes(facts: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     lifts = [lift for t in tests for lift in t["lifts"].values() if np.isfinite(lift["lift"])]
     held = sum(lift["low"] <= lift["truth"] <= lift["high"] for lift in lifts)
     if lifts:
-        yield f"{held} of the {len(lifts)} intervals contain the truth; 95 % should."
+        yield (
+            f"{held} of the {len(lifts)} intervals contain the truth; 95 % should, and the four of one test "
+            "hit or miss together."
+        )
+
+
+def _fewer_clicks(judged: Sequence[tuple[Row, Mapping[str, Any]]]) -> Iterator[str]:
+    """Who earns more by being clicked less, which a shop should think about before it ships."""
+    names = []
+    for row, facts in judged:
+        lifts = facts["ab_test_against_current"]["lifts"]
+        if lifts and lifts["ctr"]["truth"] < 0 < lifts[MARGIN]["truth"]:
+            names.append(row.candidate)
+    if names:
+        yield (
+            f"{n.listed(names)} {'earns' if len(names) == 1 else 'earn'} more margin with fewer clicks, by "
+            "showing dearer items. This world's customers do not stay away for that; yours might: watch who "
+            "comes back, over weeks, before shipping it."
+        )
 
 
 def ranker_gains(e: Evidence) -> Section | None:
@@ -262,14 +280,15 @@ def _money_cell(drawn: np.ndarray | None) -> Cell:
         return Cell("not measured", tone="muted")
     low, middle, high = (float(v) for v in np.nanquantile(drawn, [0.025, 0.5, 0.975]))
     tone = "good" if low > 0 else "bad" if high < 0 else ""
+    low, middle, high = (float(f"{v:.3g}") for v in (low, middle, high))
     return Cell(n.money(middle), f"{n.money(low)} to {n.money(high)}", middle, tone=tone)  # type: ignore[arg-type]
 
 
-def _share(value: float, low: float | None = None, high: float | None = None) -> Cell:
-    """A relative difference in per cent."""
+def _share(value: float, low: float, high: float, truth: float | None) -> Cell:
+    """A lift in per cent, its interval, and the truth."""
     if value is None or not np.isfinite(value):
         return Cell("not estimable", tone="muted")
-    shown = f"{n.signed(100 * value, 1)}\u202f%"
-    if low is None or high is None or not np.isfinite(high - low):
-        return Cell(shown, sort=value)
-    return Cell(shown, f"{n.signed(100 * low, 1)} to {n.signed(100 * high, 1)}", value)
+    beneath = f"{n.signed(100 * low, 1)} to {n.signed(100 * high, 1)}"
+    if truth is not None and np.isfinite(truth):
+        beneath += f"; truth {n.signed(100 * truth, 1)}"
+    return Cell(f"{n.signed(100 * value, 1)}\u202f%", beneath, value)

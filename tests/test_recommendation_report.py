@@ -1,0 +1,168 @@
+"""The report of a recommender: what is said of A/B tests, rankers and indexes, from made-up figures."""
+
+from __future__ import annotations
+
+import html
+import re
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from harness.protocols import Estimate, Recommendation, Row, Section, Tradeoff
+from harness.record import Record, Trial
+from harness.report.evidence import Evidence
+from harness.report.sections import retrieval, shop
+from harness.store import RunFolder
+from harness.suite.schema import Suite
+
+TOWER = {"model": "two_tower", "index": "flat", "candidates": 100}
+CANDIDATES: dict[str, Any] = {
+    "alone": {"retrieval": TOWER},
+    "ranked": {"retrieval": TOWER, "ranking": {"model": "transformer"}},
+    "popularity": {"retrieval": {"model": "popularity"}},
+    "hnsw": {"retrieval": {**TOWER, "index": {"hnsw": {"sweep": [16, 256]}}}},
+}
+NDCG = {"alone": 0.30, "ranked": 0.32, "popularity": 0.10, "hnsw": 0.29}
+
+
+def make_evidence(folder: Path, margin: dict[str, float], spread: float = 0.001) -> Evidence:
+    """Four candidates of known NDCG and margin per visit; a million requests take 2.63 million visits."""
+    rng = np.random.default_rng(0)
+    noise = rng.normal(0, 1, (1000, 1))  # the same users: the draws move together
+    draws = {
+        "ndcg@10": np.array([NDCG[c] for c in CANDIDATES]) + 0.01 * noise,
+        "margin_per_session_usd": np.array([margin[c] for c in CANDIDATES])
+        + 0.1 * noise
+        + spread * rng.normal(0, 1, (1000, 4)),
+        "ctr": np.full((1000, 4), 0.03) + 0.001 * noise,
+        "revenue_per_session_usd": np.full((1000, 4), 1.0) + 0.1 * noise,
+        "cost_per_month_usd": np.array([[65.0, 195.0, 65.0, 65.0]]).repeat(1000, 0),
+    }
+    rows = []
+    for k, name in enumerate(CANDIDATES):
+        cells = {
+            m: Estimate(float(d[:, k].mean()), *np.quantile(d[:, k], [0.025, 0.975]))
+            for m, d in draws.items()
+        }
+        rows.append(Row(f"{name}/torch", name, "torch", cells))
+    suite = Suite.model_validate(
+        {
+            "name": "made_up", "task": "recommendation", "data": {"name": "mock_shop"},
+            "candidates": CANDIDATES,
+            "decision": {"objective": "maximize margin_per_session_usd", "traffic": {"qps": 1.0}},
+        }
+    )  # fmt: skip
+    records = tuple(_record(name) for name in CANDIDATES)
+    choice = Recommendation("recommend", "ranked/torch", 0.9)
+    return Evidence(RunFolder(folder), suite, records, Tradeoff(tuple(rows), tuple(draws), draws), choice)
+
+
+def _record(name: str) -> Record:
+    lift = {
+        "lift": 0.1,
+        "low": 0.05,
+        "high": 0.15,
+        "truth": 0.2 if name == "hnsw" else 0.12,
+        "verdict": "better",
+    }
+    ways = [
+        {"ef_search": 64, "recall": 0.97, "ms_per_query": 0.5},
+        {"ef_search": 16, "recall": 0.6, "ms_per_query": 0.1},
+    ]
+    index = {
+        "alone": {
+            "kind": "flat",
+            "recall": 1.0,
+            "size_mb": 5.0,
+            "curve": [{"recall": 1.0, "ms_per_query": 2.0}],
+        },
+        "hnsw": {"kind": "hnsw", "recall": 0.97, "size_mb": 9.0, "curve": ways},
+    }
+    evaluation = {
+        "protocol": {"split": "global_time", "mask_seen": False}, "users": 900, "eligible_items": 5000,
+        "stages": {"candidate_recall": 0.5, "retrieval_ndcg@10": 0.3, "ranker_ndcg@10": 0.4},
+        "stage_milliseconds": {"calls": 200.0, "encode": 0.2, "search": 0.3, "features": 0.0, "rank": 0.0},
+        "warm_and_cold": {"warm": {"users": 800, "ndcg@10": 0.3}, "cold": {"users": 100, "ndcg@10": 0.1}},
+        "new_items": {"items": 0}, "gini@10": 0.9, "novelty_bits@10": 12.0,
+        **({"index": index[name]} if name in index else {}),
+        **({"warning": "3.0 points of the retriever's NDCG@10 are luck"} if name == "popularity" else {}),
+    }  # fmt: skip
+    policy = {
+        k: {"value": NDCG[name] / 10, "low": 0.0, "high": 0.1, "effective": 40.2} for k in shop.ESTIMATORS
+    }
+    online = {
+        "ab_test_against_current": {
+            "users": [10000, 10000], "sessions": [1, 1], "sample_ratio_p": 0.4, "problem": "",
+            "lifts": dict.fromkeys(shop.ONLINE, lift),
+        },
+        "required_sessions_per_arm": {"ctr +5%": 13000}, "off_policy": {"truth": 0.03, **policy},
+        "price_of_recall": [{"ef_search": 64.0, "ctr": 0.031}, {"ef_search": 16.0, "ctr": 0.012}]
+        if name == "hnsw" else [{"ctr": 0.032}],
+    }  # fmt: skip
+    trial = Trial("score", name, {"of": name}, runtime="torch", seed=0)
+    return Record(trial, "finished", facts={"evaluation": evaluation, "online": online})
+
+
+def words(section: Section | None) -> str:
+    assert section is not None
+    return " ".join(html.unescape(re.sub(r"<svg.*?</svg>|<[^>]+>", " ", section.html, flags=re.S)).split())
+
+
+SAME = dict.fromkeys(CANDIDATES, 0.5)
+
+
+@pytest.mark.parametrize(
+    ("gain", "spread", "said"),
+    [
+        (0.01, 0.0001, "ranked earns its latency; it breaks even from 13,0"),
+        (-0.01, 0.0001, "ranked does not earn its latency"),
+        (0.0, 0.01, "ranked is not shown to earn its latency: the interval of its net gain contains 0"),
+    ],
+)
+def test_a_ranker_earns_its_latency_or_the_report_says_that_it_does_not(
+    gain: float, spread: float, said: str, tmp_path: Path
+) -> None:
+    evidence = make_evidence(tmp_path, {**SAME, "ranked": 0.5 + gain}, spread)
+    assert said in words(shop.ranker_gains(evidence))
+
+
+def test_the_gain_of_a_ranker_is_paired_with_its_own_retrieval_alone(tmp_path: Path) -> None:
+    found = words(shop.ranker_gains(make_evidence(tmp_path, SAME)))
+    assert "ranked/torch alone" in found and "hnsw/torch" not in found
+    assert "+0.02" in found  # of NDCG, without the spread of ±.02 that both share
+
+
+def test_an_ab_test_stands_beside_its_truth_and_misses_are_counted(tmp_path: Path) -> None:
+    found = words(shop.ab_tests(make_evidence(tmp_path, SAME)))
+    assert "% +5.0 to +15.0; truth +12.0" in found and "% +5.0 to +15.0; truth +20.0" in found
+    assert (
+        "12 of the 16 intervals contain the truth" in found and "ctr" not in found.split("Visits per arm")[0]
+    )
+
+
+def test_a_metric_that_orders_as_the_shop_does_correlates_fully(tmp_path: Path) -> None:
+    found = words(shop.foretold(make_evidence(tmp_path, {c: 2 * v for c, v in NDCG.items()}, 0.0)))
+    assert "over the 4 candidates" in found and "NDCG@10" in found and "1.00" in found
+
+
+def test_an_index_is_shown_with_what_its_misses_cost(tmp_path: Path) -> None:
+    found = words(retrieval.price_of_recall(make_evidence(tmp_path, SAME)))
+    assert "ef_search 16 0.6" in found and "0.012" in found
+    assert (
+        "fastest way to a recall of 0.95 is hnsw: 0.5 ms per query" in found and "4.0 times as long" in found
+    )
+
+
+def test_luck_among_ties_is_a_warning_in_the_report(tmp_path: Path) -> None:
+    found = words(retrieval.stages(make_evidence(tmp_path, SAME)))
+    assert "popularity: 3.0 points of the retriever's NDCG@10 are luck" in found
+    assert "0.3 60 %" in found  # of a request's time, searching
+
+
+def test_other_tasks_have_no_such_sections(tmp_path: Path) -> None:
+    evidence = replace(make_evidence(tmp_path, SAME), records=())
+    for section in (shop.ab_tests, shop.foretold, retrieval.stages, retrieval.price_of_recall):
+        assert section(evidence) is None
