@@ -76,7 +76,8 @@ def _check_slice(draft: Draft, metric: str, part: str, place: Place) -> None:
     if info is None or not info.num_classes:
         return
     if not (wanted.isdecimal() and int(wanted) < info.num_classes):
-        numbers = {str(name): k for k, name in enumerate(info.class_names)}
+        # A class whose name is its number needs no translation.
+        numbers = {str(n): k for k, n in enumerate(info.class_names) if str(n) != str(k)}
         close = get_close_matches(wanted, numbers, n=1, cutoff=0.5)
         cure = f"{close[0]} is {numbers[close[0]]}" if close else "write its number"
         draft.wrong(
