@@ -80,7 +80,8 @@ def _commit() -> str:
 
 def page(kept: Mapping[str, Any]) -> str:
     """docs/faults.md, of what is kept."""
-    drills = [Drill(**row) for row in kept["drills"]]
+    every = [Drill(**row) for row in kept["drills"]]
+    drills = [drill for drill in every if drill.fault or drill.outcome != "passed"]  # else it is no fault
     passed = sum(drill.outcome == "passed" for drill in drills)
     lines = [
         "# Faults: what is kept, what is retried, what you see",
@@ -88,7 +89,7 @@ def page(kept: Mapping[str, Any]) -> str:
         "Each row is a real run that was broken that way, and what became of it: written by the drills",
         f"(`make drills`) and not by hand. Last written {kept['date'][:10]} on a machine with",
         f"{kept['machine']['cpus']} cores: {passed} of {len(drills)} drills passed. Seconds are those of the",
-        "whole drill, its repetition included; rows without seconds share the run of the row before.",
+        "whole drill, its repetition included; rows of 0 s share the run of another row.",
         "",
         "A finished trial is never run again; a failed one is retried by the next `run`. Whatever is killed,",
         "cut off or filled up, no half-written record ever counts: files appear whole or not at all.",

@@ -147,7 +147,7 @@ def test_own_data_that_changes_under_a_run(tmp_path: Path, note: Callable[..., N
     suite = write_suite(
         tmp_path,
         task=" tabular_classification",
-        data=" {name: tabular_csv, args: {file: own.csv, target: label}}",
+        data=" {name: tabular_csv, args: {path: own.csv, target: label}}",
         candidates="\n  spoils: spoils:build",
     )
     ended = harness(tmp_path, "run", suite, "--json")
@@ -168,7 +168,7 @@ def test_a_data_file_that_is_damaged(tmp_path: Path, note: Callable[..., None]) 
         pytest.skip("fashion_mnist was never fetched here")
     cache = tmp_path / "cache"
     shutil.copytree(cached, cache / "fashion_mnist")
-    victim = sorted(path for path in (cache / "fashion_mnist").iterdir() if path.is_file())[0]
+    victim = cache / "fashion_mnist" / "train-labels-idx1-ubyte"
     content = bytearray(victim.read_bytes())
     content[len(content) // 2] ^= 1
     victim.write_bytes(content)
