@@ -211,6 +211,8 @@ def foretold(e: Evidence) -> Section | None:
 
 def _correlation(offline: np.ndarray, online: np.ndarray, rng: np.random.Generator) -> Cell:
     both = np.isfinite(offline) & np.isfinite(online)
+    if min(len(np.unique(figures[both])) for figures in (offline, online)) < 2:
+        return Cell("not estimable (all alike)", tone="muted")
     rho, low, high = agreement(offline[both], online[both], rng)
     if not np.isfinite(rho):
         return Cell("not estimable (under 4 candidates)", tone="muted")
