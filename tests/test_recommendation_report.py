@@ -117,8 +117,8 @@ SAME = dict.fromkeys(CANDIDATES, 0.5)
 @pytest.mark.parametrize(
     ("gain", "spread", "said"),
     [
-        (0.01, 0.0001, "ranked earns its latency; it breaks even from 13,0"),
-        (-0.01, 0.0001, "ranked does not earn its latency"),
+        (0.01, 0.0001, "ranked earns its latency, by $26,100 a month; it breaks even from 13,0"),
+        (-0.01, 0.0001, "ranked does not earn its latency: it loses $26,4"),
         (0.0, 0.01, "ranked is not shown to earn its latency: the interval of its net gain contains 0"),
     ],
 )
@@ -131,7 +131,7 @@ def test_a_ranker_earns_its_latency_or_the_report_says_that_it_does_not(
 
 def test_the_gain_of_a_ranker_is_paired_with_its_own_retrieval_alone(tmp_path: Path) -> None:
     found = words(shop.ranker_gains(make_evidence(tmp_path, SAME)))
-    assert "ranked/torch alone" in found and "hnsw/torch" not in found
+    assert "ranked/torch beside alone" in found and "hnsw/torch" not in found
     assert "+0.02" in found  # of NDCG, without the spread of ±.02 that both share
 
 
