@@ -15,13 +15,15 @@ from harness.tasks.recommendation.online import agreement
 
 ONLINE = ("ctr", "conversion_rate", "revenue_per_session_usd", "margin_per_session_usd")
 OFFLINE = ("ndcg@10", "dcg@10", "recall@100", "mrr@10", "hit_rate@10", "catalog_coverage@10")
+BY_WEIGHT = tuple(reversed(ONLINE))
+"""As tables show them: what the decision rests on first, as a telephone shows the first columns."""
 MARGIN = "margin_per_session_usd"
 ESTIMATORS = {"ips": "inverse propensity", "snips": "self-normalised", "doubly_robust": "doubly robust"}
 A_MONTH = 730 * 3600
 TEST_LEAD = (
     "A simulated A/B test of each candidate against what the shop shows today, {users} hashed to two arms. "
     "A real test gives a figure and its interval; the truth beside them is the world's closed-form "
-    "expectation, and only a generated shop has it. `inconclusive` is a verdict: the test was too small."
+    "expectation, and only a generated shop has it. “inconclusive” is a verdict: the test was too small."
 )
 GAIN_LEAD = (
     "What the second stage adds to the same retrieval alone: differences paired by user, visit and seed. A "
@@ -48,8 +50,8 @@ def ab_tests(e: Evidence) -> Section | None:
     rows = [_test_row(e, row, facts["ab_test_against_current"]) for row, facts in judged]
     columns = (
         Column("variant", numeric=False),
-        *(Column(n.label(m), "measured lift, its interval; the truth") for m in ONLINE),
-        Column("verdict on margin", numeric=False),
+        Column("verdict", "on margin", numeric=False),
+        *(Column(n.label(m), "measured lift, its interval; the truth") for m in BY_WEIGHT),
     )
     blocks: list[Block] = [
         text(TEST_LEAD.format(users=n.counted(sum(first["users"]), "user"))),
@@ -62,14 +64,14 @@ def ab_tests(e: Evidence) -> Section | None:
 def _test_row(e: Evidence, row: Row, test: Mapping[str, Any]) -> tuple[Cell, ...]:
     swatch = Cell(row.variant, key=e.palette.swatch(row.candidate, row.runtime))
     if test["problem"]:
-        return swatch, *(Cell("not analysed", tone="muted") for _ in ONLINE), Cell("invalid")
-    cells = [swatch]
-    for name in ONLINE:
+        return swatch, Cell("invalid", tone="bad"), *(Cell("not analysed", tone="muted") for _ in ONLINE)
+    cells = []
+    for name in BY_WEIGHT:
         lift = test["lifts"][name]
         cells.append(_share(lift["lift"], lift["low"], lift["high"], lift["truth"]))
     verdict = str(test["lifts"][MARGIN]["verdict"])
     tone = {"better": "good", "worse": "bad"}.get(verdict, "muted")
-    return *cells, Cell(verdict, tone=tone, pill=True)  # type: ignore[arg-type]
+    return swatch, Cell(verdict, tone=tone, pill=True), *cells  # type: ignore[arg-type]
 
 
 def _test_notes(facts: Sequence[Mapping[str, Any]]) -> Iterator[str]:
@@ -113,18 +115,18 @@ def ranker_gains(e: Evidence) -> Section | None:
     pairs = [(row, base) for row in e.detailed if (base := _unranked(e, row)) is not None and base is not row]
     if not pairs:
         return None
-    names = [m for m in ("ndcg@10", *ONLINE, "latency_p50_ms", "cost_per_month_usd") if m in e.known_metrics]
+    wanted = ("latency_p50_ms", "cost_per_month_usd", *BY_WEIGHT, "ndcg@10")
+    names = [m for m in wanted if m in e.known_metrics]
     columns = (
-        Column("variant", numeric=False), Column("beside", numeric=False),
-        *(Column(n.label(m), f"more, {n.unit(m)}" if n.unit(m) else "more") for m in names),
+        Column("variant", "beside", numeric=False),
         *((Column("net gain", "USD a month"),) if MARGIN in names else ()),
+        *(Column(n.label(m), f"more, {n.unit(m)}" if n.unit(m) else "more") for m in names),
     )  # fmt: skip
     rows = [
         (
-            Cell(row.variant, key=e.palette.swatch(row.candidate, row.runtime)),
-            Cell(base.candidate),
-            *(_difference(e, m, row, base) for m in names),
+            Cell(row.variant, f"beside {base.candidate}", key=e.palette.swatch(row.candidate, row.runtime)),
             *((_money_cell(_net(e, row, base)),) if MARGIN in names else ()),
+            *(_difference(e, m, row, base) for m in names),
         )
         for row, base in pairs
     ]
@@ -169,9 +171,13 @@ def _earned(e: Evidence, row: Row, base: Row) -> str:
     if net is None or gain is None or cost is None:
         return ""
     low, high = np.nanquantile(net, [0.025, 0.975])
-    does = "earns its latency" if low > 0 else "does not earn its latency" if high < 0 else "is not shown to"
-    if does == "is not shown to":
+    amount = n.money(abs(float(f"{np.nanmedian(net):.3g}")))
+    if low <= 0 <= high:
         does = "is not shown to earn its latency: the interval of its net gain contains 0"
+    elif low > 0:
+        does = f"earns its latency, by {amount} a month"
+    else:
+        does = f"does not earn its latency: it loses {amount} a month"
     words = f"{row.candidate} {does}"
     middle, more = float(np.nanmedian(gain)), float(np.nanmedian(cost))
     if low > 0 and more > 0:
@@ -211,6 +217,8 @@ def foretold(e: Evidence) -> Section | None:
 
 def _correlation(offline: np.ndarray, online: np.ndarray, rng: np.random.Generator) -> Cell:
     both = np.isfinite(offline) & np.isfinite(online)
+    if min(len(np.unique(figures[both])) for figures in (offline, online)) < 2:
+        return Cell("not estimable (all alike)", tone="muted")
     rho, low, high = agreement(offline[both], online[both], rng)
     if not np.isfinite(rho):
         return Cell("not estimable (under 4 candidates)", tone="muted")
