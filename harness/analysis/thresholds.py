@@ -71,7 +71,8 @@ class Sweep:
     @property
     def f1(self) -> Array:
         """(m,) 0 where nothing is found."""
-        return np.asarray(2 * self.hits / np.maximum(1, self.hits + self.alarms + self.positives))
+        f1: Array = 2 * self.hits / np.maximum(1, self.hits + self.alarms + self.positives)
+        return f1
 
 
 def sweep(positive: Array, targets: Array) -> Sweep:
