@@ -6,6 +6,7 @@ import contextlib
 import logging
 import os
 import secrets
+import signal
 import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -120,7 +121,8 @@ def _connect(ray: Any, options: dict[str, Any], settings: Settings) -> None:
     """
     for attempt in (1, 2):
         try:
-            ray.init(**options)
+            with _own_signals():
+                ray.init(**options)
             return
         except Exception as error:  # Ray raises the bare class when a node does not come up in time
             ray.shutdown()
@@ -137,6 +139,17 @@ def _connect(ray: Any, options: dict[str, Any], settings: Settings) -> None:
                 else "free some memory and CPU and run again; `python -m harness doctor` looks at the machine"
             )
             raise HarnessError(f"Ray on {where} does not answer: {error}; {cure}") from error
+
+
+@contextlib.contextmanager
+def _own_signals() -> Iterator[None]:
+    """Ray's start takes SIGTERM for itself and ends the process with code 15; ours ends a run in order."""
+    before = signal.getsignal(signal.SIGTERM)
+    try:
+        yield
+    finally:
+        with contextlib.suppress(ValueError):  # not the main thread: nothing was taken either
+            signal.signal(signal.SIGTERM, before)
 
 
 def _silence() -> None:
