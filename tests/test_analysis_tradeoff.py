@@ -135,6 +135,19 @@ def test_machine_classes_are_never_mixed() -> None:
     assert any("2 machine classes; only abc123" in w for w in table.warnings)
 
 
+def test_a_trial_that_never_started_is_no_machine_and_keeps_its_reason() -> None:
+    world = World(TRUTHS)
+    records = [
+        replace(failed(r, "not run: its training failed"), environment={})
+        if r.trial.kind == "serve" and r.trial.candidate == "small"
+        else r
+        for r in world.records()
+    ]
+    table = table_of(world, records)
+    assert not any("machine classes" in w for w in table.warnings)
+    assert "not run: its training failed" in " ".join(row(table, "small/torch").failures)
+
+
 def test_only_the_largest_training_set_is_in_the_table() -> None:
     world = World(TRUTHS)
     early = Record(

@@ -108,19 +108,26 @@ def _order(record: Record) -> tuple[object, ...]:
 
 
 def _one_machine_class(serve: dict[Variant, list[Record]], suite: Suite) -> tuple[str, list[str]]:
-    """Keep the suite's machine class, else the one with most records; drop the rest in place."""
-    counts = Counter(machine_class(r) for records in serve.values() for r in records)
+    """Keep the suite's machine class, else the one with most records; drop the rest in place.
+
+    A trial that never started was on no machine: it stays, for its reason.
+    """
+    counts = Counter(machine_class(r) for records in serve.values() for r in records if not _not_run(r))
     if len(counts) <= 1:
         return next(iter(counts), ""), []
     wanted = suite.machine.machine_class
     keep = wanted if wanted and wanted in counts else counts.most_common(1)[0][0]
     for variant, records in serve.items():
-        serve[variant] = [r for r in records if machine_class(r) == keep]
+        serve[variant] = [r for r in records if machine_class(r) == keep or _not_run(r)]
     dropped = sum(n for name, n in counts.items() if name != keep)
     return keep, [
         f"serving was measured on {len(counts)} machine classes; only {keep} is compared,"
         f" {dropped} of {counts.total()} serve records are left out"
     ]
+
+
+def _not_run(record: Record) -> bool:
+    return record.status == "failed" and not machine_class(record)
 
 
 def machine_class(record: Record) -> str:
