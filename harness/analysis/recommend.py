@@ -347,8 +347,11 @@ def _cheaper_by(table: Tradeoff, choice: int, others: Sequence[int]) -> str:
         own = _figure(table, choice, name)
         rest = [v for k in others if (v := _figure(table, k, name)) is not None]
         if own is not None and rest and own * (1 + SAME) < max(rest):
-            lead = "it costs least" if "cost" in name else "they cost the same and it is the lightest"
-            return f"{lead}: {name} {own:.4g}, against {min(rest):.4g} or more"
+            if own * (1 + SAME) < min(rest):
+                lead = "it costs least" if "cost" in name else "they cost the same and it is the lightest"
+                return f"{lead}: {name} {own:.4g}, against {min(rest):.4g} or more"
+            lead = "none of them costs less" if "cost" in name else "they cost the same and none is lighter"
+            return f"{lead}: {name} {own:.4g}, up to {max(rest):.4g} for the others"
     return "it has the highest expected worth, and they cost the same within 5 %"
 
 

@@ -86,11 +86,7 @@ def _tie(e: Evidence, count: str) -> str:
     """Who else may be as good, and how sure it is that the best is among them."""
     r = e.recommendation
     others = [v for v in r.tied_with if v != r.choice]
-    named = (
-        n.listed(others)
-        if len(others) <= 4
-        else f"{n.listed(others[:3], last='')} and {len(others) - 3} others"
-    )
+    named = n.listed(others) if len(others) <= 4 else n.listed([*others[:3], f"{len(others) - 3} others"])
     if e.chosen and len(_tied_candidates(e)) == 1:
         among = sum(row.best_probability or 0.0 for row in e.rows if row.candidate == e.chosen.candidate)
         models = n.counted(len({row.candidate for row in e.rows}), "candidate")
