@@ -221,6 +221,9 @@ def test_a_tracker_that_is_down(tmp_path: Path, note: Callable[..., None]) -> No
     note("a tracker is down", "everything", "nothing", f"`{line}`; exit code 0")
 
 
+DROPPED = ("host", "content-length", "transfer-encoding")
+
+
 class Weak(BaseHTTPRequestHandler):
     """In front of an object store: every third request fails, every request takes its time."""
 
@@ -235,13 +238,13 @@ class Weak(BaseHTTPRequestHandler):
 
         kind = type(self)
         kind.asked += 1
-        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        body = self._body()
         time.sleep(0.05)
         if kind.asked % 3 == 0:
             kind.failed += 1
             self._answer(503, {}, b"<Error><Code>SlowDown</Code></Error>")
             return
-        headers = {k: v for k, v in self.headers.items() if k.lower() not in ("host", "content-length")}
+        headers = {k: v for k, v in self.headers.items() if k.lower() not in DROPPED}
         headers["Host"] = self.headers["Host"]
         request = urllib.request.Request(
             kind.upstream + self.path, data=body or None, headers=headers, method=self.command
@@ -251,6 +254,18 @@ class Weak(BaseHTTPRequestHandler):
                 self._answer(answer.status, dict(answer.headers), answer.read())
         except urllib.error.HTTPError as error:
             self._answer(error.code, dict(error.headers), error.read())
+
+    def _body(self) -> bytes:
+        """What was sent, of known length or in chunks."""
+        if "chunked" not in self.headers.get("Transfer-Encoding", ""):
+            return self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        parts = []
+        while size := int(self.rfile.readline().split(b";")[0], 16):
+            parts.append(self.rfile.read(size))
+            self.rfile.readline()
+        while self.rfile.readline().strip():
+            pass
+        return b"".join(parts)
 
     def _answer(self, code: int, headers: dict[str, str], body: bytes) -> None:
         self.send_response(code)
