@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from math import prod
 from statistics import median
 from typing import Any
 
 from harness.record import Record, Trial
+from harness.suite.schema import Suite
 
 STARTING_S = 15.0
 """Rough guess: starting Ray, and importing torch in its workers."""
@@ -23,6 +25,22 @@ class Rows:
 
     train: int = 5000
     test: int = 1000
+
+
+def rows_of(suite: Suite) -> Rows:
+    """How many rows a trial without a size trains on, and how many are tested on."""
+    from harness.datasets.catalog import known_rows
+
+    found = known_rows(suite.data.name, suite.data.args)
+    return Rows(round(found[0] * (1 - suite.data.validation)), found[1]) if found else Rows()
+
+
+def row_size(suite: Suite) -> float:
+    """The size of an example, relative to the images that the guesses were made on."""
+    from harness.datasets.catalog import task_info
+
+    shape = task_info(suite.data.name, suite.data.args).input_shape
+    return max(0.1, prod(shape) / (28 * 28)) if shape else 1.0
 
 
 def typical_seconds(history: Iterable[Record], rows: Rows = Rows()) -> dict[tuple[str, ...], float]:

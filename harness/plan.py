@@ -10,11 +10,10 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from functools import cached_property
-from math import prod
 from typing import Any
 
 from harness import environment
-from harness.estimate import STARTING_S, Rows, guess_seconds, like, typical_seconds, work
+from harness.estimate import STARTING_S, guess_seconds, like, row_size, rows_of, typical_seconds, work
 from harness.record import KINDS, Kind, Record, Resources, SuiteError, Trial, content_hash
 from harness.store import RunFolder, find_cached, list_runs
 from harness.streams import generator
@@ -364,9 +363,9 @@ def make_plan(
         slots: trials at once; by default what the largest claim leaves of this machine's cores.
     """
     cached = frozenset(cached) & {trial.id for trial in trials}
-    rows = _rows(suite)
+    rows = rows_of(suite)
     known = typical_seconds(history, rows)
-    size = _row_size(suite)
+    size = row_size(suite)
     seconds: dict[str, float] = {}
     guessed = set()
     for trial in trials:
@@ -381,22 +380,6 @@ def make_plan(
     claim = max((t.resources.cpus for t in trials if t.kind != "serve"), default=1)
     slots = slots or max(1, (os.cpu_count() or 1) // claim)
     return Plan(suite, trials, cached, seconds, frozenset(guessed), slots, usd_per_hour(suite))
-
-
-def _rows(suite: Suite) -> Rows:
-    """How many rows a trial without a size trains on, and how many are tested on."""
-    from harness.datasets.catalog import known_rows
-
-    found = known_rows(suite.data.name, suite.data.args)
-    return Rows(round(found[0] * (1 - suite.data.validation)), found[1]) if found else Rows()
-
-
-def _row_size(suite: Suite) -> float:
-    """The size of an example, relative to the images that the guesses were made on."""
-    from harness.datasets.catalog import task_info
-
-    shape = task_info(suite.data.name, suite.data.args).input_shape
-    return max(0.1, prod(shape) / (28 * 28)) if shape else 1.0
 
 
 def usd_per_hour(suite: Suite) -> float | None:

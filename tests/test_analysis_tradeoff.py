@@ -296,7 +296,9 @@ def test_ready_made_scores_in_the_predictions_are_used(tmp_path: Path) -> None:
     import pyarrow.parquet as pq
 
     path = tmp_path / "p.parquet"
-    pq.write_table(pa.table({"id": [1, 2, 3], "ndcg@10": [0.1, 0.2, 0.6], "segment": ["a", "b", "a"]}), path)
+    pq.write_table(
+        pa.table({"id": [1, 2, 3], "ndcg@10": [0.1, 0.2, 0.6], "column:segment": ["a", "b", "a"]}), path
+    )
     found = read_predictions(path.read_bytes())
     scores, part = score_examples("ndcg@10", found), score_examples("ndcg@10[segment=a]", found)
     assert scores is not None and scores.values.tolist() == [0.1, 0.2, 0.6]

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.report import charts, plots
+from harness.report import canvas, charts, plots
 from harness.report.palette import COLOURS, REST, palette
 from harness.report.plots import Axis, Difference, Point, Series, Spread
 
@@ -24,15 +24,15 @@ def some_points(count: int) -> list[Point]:
 
 def test_the_same_numbers_give_the_same_svg() -> None:
     made = [
-        plots.svg(plots.tradeoff_plane(some_points(5), Axis("x", log=True, at_most=4), Axis("y")))
+        canvas.svg(plots.tradeoff_plane(some_points(5), Axis("x", log=True, at_most=4), Axis("y")))
         for _ in "ab"
     ]
     assert made[0] == made[1]
 
 
 def test_svg_is_inline_without_dates_and_with_ids_of_its_own() -> None:
-    one = plots.svg(plots.tradeoff_plane(some_points(3), Axis("x"), Axis("y")))
-    two = plots.svg(plots.tradeoff_plane(some_points(4), Axis("x"), Axis("y")))
+    one = canvas.svg(plots.tradeoff_plane(some_points(3), Axis("x"), Axis("y")))
+    two = canvas.svg(plots.tradeoff_plane(some_points(4), Axis("x"), Axis("y")))
     assert one.startswith("<svg") and one.endswith("</svg>")
     assert "<?xml" not in one and "dc:date" not in one and "metadata" not in one
     assert "<text" in one  # text stays text
@@ -41,19 +41,19 @@ def test_svg_is_inline_without_dates_and_with_ids_of_its_own() -> None:
 
 
 def test_rounding_of_paths_leaves_the_texts_alone() -> None:
-    assert plots.inline('<svg a="b"><path d="M 1.23456 2"/><text x="1.999">0.875</text></svg>') == (
+    assert canvas.inline('<svg a="b"><path d="M 1.23456 2"/><text x="1.999">0.875</text></svg>') == (
         '<svg a="b"><path d="M 1.23 2"/><text x="1.99">0.875</text></svg>'
     )
 
 
 def test_names_in_plots_are_text_not_markup() -> None:
-    text = plots.svg(plots.tradeoff_plane([Point("<script>$x^2$", 1, 1)], Axis("x"), Axis("y")))
+    text = canvas.svg(plots.tradeoff_plane([Point("<script>$x^2$", 1, 1)], Axis("x"), Axis("y")))
     assert "&lt;script&gt;$x^2$" in text and "<script" not in text
 
 
 def test_the_limit_is_drawn_only_where_it_is_near() -> None:
-    near = plots.svg(plots.tradeoff_plane(some_points(6), Axis("x", log=True, at_most=8), Axis("y")))
-    far = plots.svg(plots.tradeoff_plane(some_points(6), Axis("x", log=True, at_most=1e6), Axis("y")))
+    near = canvas.svg(plots.tradeoff_plane(some_points(6), Axis("x", log=True, at_most=8), Axis("y")))
+    far = canvas.svg(plots.tradeoff_plane(some_points(6), Axis("x", log=True, at_most=1e6), Axis("y")))
     assert "limit ≤ 8" in near and "limit" not in far
 
 
@@ -86,12 +86,12 @@ def test_every_chart_draws_one_and_many() -> None:
             charts.forest([Difference("v", 1.2, 0.9, 1.5)], "times", ratio=True),
             charts.reliability([Series("s", [0.6, 0.9], [0.5, 0.95], [0.4, 0.9], [0.6, 0.99])]),
         ]
-        assert all("<path" in plots.svg(figure) for figure in figures)
+        assert all("<path" in canvas.svg(figure) for figure in figures)
 
 
 def test_a_map_names_its_regions() -> None:
     winners = np.array([[0, 0, 1], [0, 1, -1]])
-    text = plots.svg(
+    text = canvas.svg(
         charts.regions(
             [1, 2, 3], [10, 20], winners, ["a/onnx", "b/onnx"], list(COLOURS[:2]), Axis("x"), Axis("y")
         )

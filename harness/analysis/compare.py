@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from harness.analysis.evidence import Index, index_records
+from harness.analysis.index import Index, index_records
 from harness.analysis.outputs import Run, stored_suite
 from harness.analysis.predictions import NotComparableError, ScoreReader, predictions_of
 from harness.analysis.stats import Array, Interval, holm, t_tail, two_way_difference, welch_difference

@@ -54,8 +54,8 @@ def predictions_of(run: HasTrialFiles) -> LoadPredictions:
 
 
 def read_predictions(content: bytes) -> Predictions:
-    """Read a `predictions.parquet`: id, target, p_0…p_{k-1} or prediction, anything else is a score
-    (named as a metric) or a column to slice by."""
+    """Read a `predictions.parquet`: id, target, p_0…p_{k-1} or prediction, scores named as metrics, and
+    columns to slice by (`column:NAME`)."""
     import pyarrow.parquet as pq
 
     table = pq.read_table(io.BytesIO(content), use_threads=False)
@@ -70,7 +70,8 @@ def read_predictions(content: bytes) -> Predictions:
     else:
         outputs = columns.pop("prediction", np.zeros((len(ids), 0)))
     scores = {name: c for name, c in columns.items() if _is_metric(name)}
-    return Predictions(ids, targets, outputs, scores, {n: c for n, c in columns.items() if n not in scores})
+    own = {n.removeprefix("column:"): c for n, c in columns.items() if n.startswith("column:")}
+    return Predictions(ids, targets, outputs, scores, own)
 
 
 def _is_metric(name: str) -> bool:

@@ -19,9 +19,10 @@ from harness.analysis.criteria import (
     parse_objective,
 )
 from harness.analysis.draws import overlaid
-from harness.analysis.evidence import Evidence, gather, index_records
+from harness.analysis.evidence import Evidence, gather
 from harness.analysis.expression import settings_of
 from harness.analysis.fronts import pareto_front, pareto_probability
+from harness.analysis.index import index_records
 from harness.analysis.predictions import LoadPredictions, ScoreReader
 from harness.analysis.stats import Array, best_probability
 from harness.protocols import Estimate, Row, Tradeoff

@@ -7,27 +7,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from harness.report.canvas import GRID, INK, MUTED, PAPER, WASH, Margins, axes, drawn, shortened, text_width
 from harness.report.palette import MATPLOTLIB_MARKERS
-from harness.report.plots import (
-    GRID,
-    INK,
-    MUTED,
-    PAPER,
-    WASH,
-    Axis,
-    Difference,
-    Margins,
-    Series,
-    Spread,
-    _scale,
-    _tick,
-    axes,
-    drawn,
-    extent,
-    name_limit,
-    shortened,
-    text_width,
-)
+from harness.report.plots import Axis, Difference, Series, Spread, _scale, _tick, extent, name_limit
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from harness.report.plots import MUTED, PAPER, Axis, Series, _scale, axes, drawn
+from harness.report.canvas import MUTED, PAPER, axes, drawn
+from harness.report.plots import Axis, Series, _scale
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -55,7 +55,7 @@ def check_decision(draft: Draft) -> None:
 
 
 def _check_slice(draft: Draft, metric: str, part: str, place: Place) -> None:
-    """A slice of the test examples that this suite will have scored: one true class."""
+    """A slice of the test examples that this suite will have scored: a true class, or a column's value."""
     path: Path_ = ("decision", "constraints")
     column, _, wanted = part[1:-1].partition("=")
     if metric.startswith(
@@ -63,11 +63,20 @@ def _check_slice(draft: Draft, metric: str, part: str, place: Place) -> None:
     ):
         draft.wrong(path, f"`{metric}{part}`: only quality is known on a slice, {metric} is not", place)
         return
-    if not draft.get(str, "task", default="").endswith("classification"):
+    task = draft.get(str, "task", default="")
+    if task == "recommendation":
+        return
+    own = [name for name in draft.get(list, "data", "args", "columns", default=()) if isinstance(name, str)]
+    known = [*(["class"] if task.endswith("classification") else []), *own]
+    if column not in known:
+        cure = (
+            f"{hint(column, known)} Write `{metric}[{known[0]}={wanted}]`"
+            if known
+            else "name the column under data.columns"
+        )
+        draft.wrong(path, f"`{metric}{part}`: there is no slice by `{column}`: {cure}", place)
         return
     if column != "class":
-        cure = f"{hint(column, ['class'])} Write `{metric}[class={wanted}]`"
-        draft.wrong(path, f"`{metric}{part}`: there is no slice by `{column}`: {cure}", place)
         return
     try:
         info = task_info(draft)

@@ -266,7 +266,9 @@ class Decision(Model):
     """What is required, and what is best among what meets the requirements."""
 
     constraints: tuple[str, ...] = ()
-    """`METRIC >= NUMBER` or `METRIC <= NUMBER`, each optionally `with 0.95`: how sure it must be."""
+    """`METRIC >= NUMBER` or `METRIC <= NUMBER`, each optionally `with 0.95`: how sure it must be. Quality can
+    be limited on a part of the test examples: `accuracy[class=3] >= 0.7`, or by a column that the data keep
+    (`columns` of `tabular_csv` and `text_csv`): `accuracy[region=north] >= 0.8`."""
     objective: str = "maximize accuracy"
     """`maximize METRIC`, `minimize METRIC`, or `maximize value`."""
     value: str | None = None

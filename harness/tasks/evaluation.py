@@ -33,6 +33,8 @@ BATCH = 128
 """Larger batches leave the processor's cache, smaller ones pay more overhead per call."""
 SUM_TOLERANCE = 0.01
 """How far a row of probabilities may sum from 1: int8 and bf16 round, a logit is off by more."""
+COLUMN = "column:"
+"""Before the name of a column of the user's own in stored predictions: it may be called as a metric is."""
 PARITY_EXAMPLES = 1000
 """Answering the whole test part once more per runtime would cost half a training epoch."""
 
@@ -72,13 +74,15 @@ def write_predictions(
     path: Path, part: Split, predictions: np.ndarray, scores: Mapping[str, np.ndarray] | None = None
 ) -> None:
     """One row per example: id, target, p_0 … p_{k-1} (or prediction), float32; scores (n,) under their
-    metric's name."""
+    metric's name; the columns that the data can be sliced by, as `column:NAME`."""
     columns: dict[str, np.ndarray] = {"id": np.asarray(part.ids, np.int64), "target": part.targets}
     if predictions.ndim == 2:
         columns |= {f"p_{c}": predictions[:, c] for c in range(predictions.shape[1])}
     else:
         columns["prediction"] = predictions
     columns |= scores or {}
+    for name, values in part.columns.items():  # a file column has one type: what mixes them becomes text
+        columns[f"{COLUMN}{name}"] = values.astype(str) if values.dtype == object else values
     pd.DataFrame(columns).to_parquet(path, index=False)
 
 

@@ -9,7 +9,7 @@ from harness.analysis.measure_next import is_decided
 from harness.analysis.more_data import size_flips
 from harness.analysis.sensitivity import NOBODY, break_even, winner_map
 from harness.protocols import Row, Section
-from harness.report import charts, plots
+from harness.report import canvas, charts, plots
 from harness.report import numbers as n
 from harness.report.blocks import Block, Bullets, Cell, Column, Picture, Table, section, text
 from harness.report.evidence import Evidence
@@ -54,7 +54,7 @@ def _map(e: Evidence) -> Picture | None:
         plots.Axis("Traffic, requests per second (log scale)", log=True),
     )
     caption = "The choice under other traffic and prices; pale where no variant meets the limits."
-    return Picture(plots.svg(figure), caption, "Winner over traffic and price", "half")
+    return Picture(canvas.svg(figure), caption, "Winner over traffic and price", "half")
 
 
 def value(e: Evidence) -> Section | None:

@@ -10,7 +10,7 @@ import numpy as np
 
 from harness.protocols import Section
 from harness.record import Record
-from harness.report import charts, plots
+from harness.report import canvas, charts, plots
 from harness.report import numbers as n
 from harness.report.blocks import Block, Cell, Column, Fold, Picture, Row, Table, capital, section, text
 from harness.report.evidence import REFERENCE_RUNTIMES, Evidence, mean_and_spread, measured
@@ -30,7 +30,7 @@ def training_size(e: Evidence) -> Section | None:
     x = plots.Axis("Training examples (log scale)", log=True, ticks=ticks)
     y = _axis(e, metric)
     picture = Picture(
-        plots.svg(charts.lines(series, x, y, (640, 340))),
+        canvas.svg(charts.lines(series, x, y, (640, 340))),
         "Mean over seeds; the band is the 95 % t interval over seeds.",
         f"{n.label(metric)} over training-set size",
         "wide",
@@ -99,12 +99,12 @@ def learning_curves(e: Evidence) -> Section | None:
     if scores:
         figure = charts.lines(scores, epochs, plots.Axis("Validation score"))
         pictures.append(
-            Picture(plots.svg(figure), "Validation score, mean over seeds.", "Validation score by epoch")
+            Picture(canvas.svg(figure), "Validation score, mean over seeds.", "Validation score by epoch")
         )
     if losses:
         figure = charts.lines(losses, epochs, plots.Axis("Training loss"))
         pictures.append(
-            Picture(plots.svg(figure), "Training loss, mean over seeds.", "Training loss by epoch")
+            Picture(canvas.svg(figure), "Training loss, mean over seeds.", "Training loss by epoch")
         )
     rows = tuple(row for row in (_training_row(e, c) for c in e.leading) if row)
     columns = (
@@ -330,7 +330,7 @@ def calibration(e: Evidence) -> Section | None:
         return None
     figure = charts.reliability(series[:5])
     picture = Picture(
-        plots.svg(figure),
+        canvas.svg(figure),
         "Tenths of the answers by confidence, with 95 % intervals. Below the diagonal: over-confident.",
         "Reliability diagram",
         "half",

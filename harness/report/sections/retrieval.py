@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from harness.protocols import Row, Section
-from harness.report import charts, plots
+from harness.report import canvas, charts, plots
 from harness.report import numbers as n
 from harness.report.blocks import Block, Cell, Column, Picture, Table, section, text
 from harness.report.evidence import Evidence
@@ -154,7 +154,7 @@ def price_of_recall(e: Evidence) -> Section | None:
     )  # fmt: skip
     blocks: list[Block] = [
         text(RECALL_LEAD),
-        Picture(plots.svg(figure), "Up and to the left is better.", "Recall against time", "wide"),
+        Picture(canvas.svg(figure), "Up and to the left is better.", "Recall against time", "wide"),
         Table(columns, rows, kind="compact", fold=40), *_cheapest(found, flat),
     ]  # fmt: skip
     return section("The price of an index's recall", blocks)

@@ -11,7 +11,7 @@ import numpy as np
 from harness.analysis.scaling import Curve, crossing, curves, exponent, ratio
 from harness.analysis.stats import Interval, launch_ratio
 from harness.protocols import Section
-from harness.report import charts, plots
+from harness.report import canvas, charts, plots
 from harness.report import numbers as n
 from harness.report.blocks import Block, Bullets, Cell, Column, Picture, Table, section, text
 from harness.report.evidence import Evidence
@@ -49,7 +49,7 @@ def scaling(e: Evidence) -> Section | None:
     blocks: list[Block] = [
         text(LEAD.format(what=what)),
         Bullets(tuple((sentence,) for sentence in _crossings(shown, unit))),
-        Picture(plots.svg(figure), caption, "Latency against size", "wide"),
+        Picture(canvas.svg(figure), caption, "Latency against size", "wide"),
         _table(e, found, unit),
     ]
     return section("Cost against size", blocks)

@@ -10,7 +10,7 @@ import numpy as np
 
 from harness.protocols import Section
 from harness.record import Record
-from harness.report import charts, plots
+from harness.report import canvas, charts, plots
 from harness.report import numbers as n
 from harness.report.blocks import Block, Cell, Column, Picture, Table, section, text
 from harness.report.evidence import Evidence
@@ -81,7 +81,7 @@ def tuning(e: Evidence) -> Section | None:
         axis = plots.Axis(f"Best {n.label(metric)} so far (validation)")
         figure = charts.lines(series, plots.Axis("Settings tried", whole=True), axis)
         caption = "Best validation score after so many settings; the first are the suite's own."
-        blocks.append(Picture(plots.svg(figure), caption, "Best so far against budget", "half"))
+        blocks.append(Picture(canvas.svg(figure), caption, "Best so far against budget", "half"))
     columns = (
         Column("candidate", numeric=False), Column("settings tried"), Column("given up early"),
         Column("search took"), Column("own settings", n.label(metric)), Column("best", n.label(metric)),

@@ -10,7 +10,7 @@ import numpy as np
 from harness.protocols import Row as TableRow
 from harness.protocols import Section
 from harness.record import Record
-from harness.report import charts, plots
+from harness.report import canvas, charts, plots
 from harness.report import numbers as n
 from harness.report.blocks import Block, Bullets, Cell, Column, Fold, Picture, Table, section, text
 from harness.report.evidence import Evidence
@@ -39,7 +39,7 @@ def latency(e: Evidence) -> Section | None:
     )
     blocks: list[Block] = [
         Picture(
-            plots.svg(charts.spreads(spreads, times)),
+            canvas.svg(charts.spreads(spreads, times)),
             "Thin: 1st to 99th percentile of all calls; thick: the middle half; mark: median; bar: p99; "
             "ticks below: the median of each round.",
             "Latency distributions",
@@ -57,7 +57,7 @@ def latency(e: Evidence) -> Section | None:
         blocks.append(
             Fold(
                 "Cumulative distribution",
-                (Picture(plots.svg(curves), caption, "Cumulative latency", "wide"),),
+                (Picture(canvas.svg(curves), caption, "Cumulative latency", "wide"),),
             )
         )
     if len(e.rows) > MOST_ROWS:
@@ -174,7 +174,7 @@ def load(e: Evidence) -> Section | None:
         x = axis("Offered load, requests per second", [v for s in series for v in s.x], 8)
         figure = charts.lines([s for s in series if s.x], x, y, (680, 380))
         caption = "Open loop, Poisson arrivals: where a line crosses the limit, the variant's capacity ends."
-        blocks.append(Picture(plots.svg(figure), caption, "Load curves", "wide"))
+        blocks.append(Picture(canvas.svg(figure), caption, "Load curves", "wide"))
     if "throughput_at_slo_qps" in e.tradeoff.metrics:
         blocks += [_capacity_table(e), *left_out(e)]
     return section("Load", blocks)
@@ -239,7 +239,10 @@ def batches(e: Evidence) -> Section | None:
         figure = charts.lines(series, x, y, (680, 340))
         blocks.append(
             Picture(
-                plots.svg(figure), "Offline throughput, mean over rounds.", "Throughput by batch size", "wide"
+                canvas.svg(figure),
+                "Offline throughput, mean over rounds.",
+                "Throughput by batch size",
+                "wide",
             )
         )
     names = [m for m in NEEDS if m in e.tradeoff.metrics]

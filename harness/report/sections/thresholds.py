@@ -16,8 +16,8 @@ from harness.analysis.stats import Interval, two_way_interval
 from harness.analysis.thresholds import Figure, Sweep
 from harness.metrics import quality
 from harness.protocols import Section
+from harness.report import canvas
 from harness.report import numbers as n
-from harness.report import plots
 from harness.report.blocks import Block, Cell, Column, Fold, Picture, Row, Table, section, text
 from harness.report.curves import Mark, unit_square
 from harness.report.evidence import Evidence
@@ -110,7 +110,7 @@ def _roc(e: Evidence, tuned: Sequence[Tuned]) -> Picture:
         marks += _marks(e, one, x, y)
     axes = Axis("False alarms: share of the first class"), Axis("Found: share of the second class")
     figure = unit_square(lines, *axes, marks, ((0, 0), (1, 1)))
-    return Picture(plots.svg(figure), "ROC curve; dashed: guessing.", "ROC curves of the candidates", "half")
+    return Picture(canvas.svg(figure), "ROC curve; dashed: guessing.", "ROC curves of the candidates", "half")
 
 
 def _precision_recall(e: Evidence, tuned: Sequence[Tuned], base: float) -> Picture:
@@ -122,7 +122,7 @@ def _precision_recall(e: Evidence, tuned: Sequence[Tuned], base: float) -> Pictu
     axes = Axis("Recall: share of the second class found"), Axis("Precision: share of those that are right")
     figure = unit_square(lines, *axes, marks, ((0, base), (1, base)))
     caption = "Precision-recall curve; dashed: guessing."
-    return Picture(plots.svg(figure), caption, "Precision-recall curves of the candidates", "half")
+    return Picture(canvas.svg(figure), caption, "Precision-recall curves of the candidates", "half")
 
 
 def _over_thresholds(e: Evidence, one: Tuned) -> Picture:
@@ -137,7 +137,7 @@ def _over_thresholds(e: Evidence, one: Tuned) -> Picture:
     marks = _marks(e, one, cuts, one.sweep.f1)
     figure = unit_square(lines, Axis("Threshold"), Axis("Share"), marks)
     caption = f"{one.candidate}: F1 (thick), precision (dashed) and recall (dotted) over all thresholds."
-    return Picture(plots.svg(figure), caption, f"{one.candidate} over all thresholds", "half")
+    return Picture(canvas.svg(figure), caption, f"{one.candidate} over all thresholds", "half")
 
 
 def _areas(e: Evidence, tuned: Sequence[Tuned]) -> Table:

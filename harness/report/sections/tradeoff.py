@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 
 from harness.protocols import Row, Section
-from harness.report import charts, plots
+from harness.report import canvas, charts, plots
 from harness.report import numbers as n
 from harness.report.blocks import Block, Cell, Column, Fold, Heading, Picture, Table, capital, section, text
 from harness.report.evidence import Evidence
@@ -189,7 +189,7 @@ def plane(e: Evidence, x: str, y: str) -> Picture | None:
     caption = "Bars: 95 % intervals. Shaded: excluded by a limit. Hollow: misses a limit. Ring: the choice."
     caption += f" Not drawn, without both figures: {n.listed(absent[:6])}." if absent else ""
     alt = f"{n.label(y)} against {n.label(x)} of {n.counted(len(points), 'variant')}"
-    return Picture(plots.svg(figure), caption, alt, "wide")
+    return Picture(canvas.svg(figure), caption, alt, "wide")
 
 
 def _point(e: Evidence, row: Row, x: str, y: str) -> plots.Point:
@@ -249,7 +249,7 @@ def _differences(e: Evidence, metric: str) -> Iterator[Block]:
         f"95 % intervals. {apart} of {len(compared)} differ beyond chance; those that hold the line do not."
     )
     caption += f" Shaded: differences below {n.plain(band)} do not count." if band else ""
-    yield Picture(plots.svg(figure), caption, f"Differences in {n.label(metric)}", "wide")
+    yield Picture(canvas.svg(figure), caption, f"Differences in {n.label(metric)}", "wide")
     yield Fold("The same as figures", (_difference_table(compared, ratio),))
 
 

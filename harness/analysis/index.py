@@ -1,0 +1,106 @@
+"""Records → the cells of the trade-off table that they belong to."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from harness.record import Record, Variant
+from harness.suite.schema import Suite
+
+
+@dataclass(frozen=True)
+class Index:
+    """Records by what the table asks for."""
+
+    train: Mapping[tuple[str, int | None], list[Record]]
+    score: Mapping[tuple[Variant, int | None], list[Record]]
+    serve: Mapping[Variant, list[Record]]
+    rows: tuple[Variant, ...]
+    train_size: int | None
+    machine_class: str
+    warnings: tuple[str, ...]
+
+
+def expected_variants(suite: Suite) -> list[Variant]:
+    """The variants a suite asks for: `sklearn:` runs on `sklearn` where the suite says `torch`, `onnx:`
+    only on ONNX runtimes."""
+    variants = []
+    for name, candidate in suite.candidates.items():
+        for runtime in suite.serving.runtimes:
+            if candidate.model.startswith("onnx:") and not runtime.startswith("onnx"):
+                continue
+            sklearn = candidate.model.startswith("sklearn:")
+            if sklearn and runtime.startswith("torch-"):
+                continue
+            variants.append(Variant(name, "sklearn" if sklearn and runtime == "torch" else runtime))
+    return variants
+
+
+def index_records(records: Iterable[Record], suite: Suite) -> Index:
+    """Sort records into the table's cells; serve records of one machine class only."""
+    train: dict[tuple[str, int | None], list[Record]] = defaultdict(list)
+    score: dict[tuple[Variant, int | None], list[Record]] = defaultdict(list)
+    serve: dict[Variant, list[Record]] = defaultdict(list)
+    seen: dict[Variant, None] = {}
+    for record in sorted(records, key=_order):
+        trial, variant = record.trial, record.trial.variant
+        if variant is not None:
+            seen[variant] = None
+        if trial.tuning is not None or trial.is_aside:
+            continue  # a search's trials and duels are no results of a variant
+        if trial.kind == "train":
+            train[trial.candidate, trial.train_size].append(record)
+        elif trial.kind == "score" and variant is not None:
+            score[variant, trial.train_size].append(record)
+        elif variant is not None:
+            serve[variant].append(record)
+    chosen, warnings = _one_machine_class(serve, suite)
+    names = list(suite.candidates)
+    expected = [v for v in expected_variants(suite) if v.runtime or v in seen]
+    rows = list(dict.fromkeys([*(v for v in expected if _belongs(v, expected, seen)), *seen]))
+    rows.sort(key=lambda v: names.index(v.candidate) if v.candidate in names else len(names))
+    sizes = [size for _, size in score] + [size for _, size in train]
+    largest = max((s for s in sizes if s is not None), default=None)
+    return Index(train, score, serve, tuple(rows), largest, chosen, tuple(warnings))
+
+
+def _belongs(variant: Variant, expected: Sequence[Variant], seen: Mapping[Variant, None]) -> bool:
+    """An expected variant is a row unless the plan evidently named its runtime otherwise."""
+    others = {v.runtime for v in seen if v.candidate == variant.candidate}
+    return variant in seen or others <= {v.runtime for v in expected if v.candidate == variant.candidate}
+
+
+def _order(record: Record) -> tuple[object, ...]:
+    trial = record.trial
+    return (trial.kind, trial.candidate, trial.runtime or "", trial.seed or 0, trial.round or 0, trial.id)
+
+
+def _one_machine_class(serve: dict[Variant, list[Record]], suite: Suite) -> tuple[str, list[str]]:
+    """Keep the suite's machine class, else the one with most records; drop the rest in place.
+
+    A trial that never started was on no machine: it stays, for its reason.
+    """
+    counts = Counter(machine_class(r) for records in serve.values() for r in records if not _not_run(r))
+    if len(counts) <= 1:
+        return next(iter(counts), ""), []
+    wanted = suite.machine.machine_class
+    keep = wanted if wanted and wanted in counts else counts.most_common(1)[0][0]
+    for variant, records in serve.items():
+        serve[variant] = [r for r in records if machine_class(r) == keep or _not_run(r)]
+    dropped = sum(n for name, n in counts.items() if name != keep)
+    return keep, [
+        f"serving was measured on {len(counts)} machine classes; only {keep} is compared,"
+        f" {dropped} of {counts.total()} serve records are left out"
+    ]
+
+
+def _not_run(record: Record) -> bool:
+    return record.status == "failed" and not machine_class(record)
+
+
+def machine_class(record: Record) -> str:
+    """The class of machine that a record was measured on; empty where it is not known."""
+    machine = record.environment.get("machine") or {}
+    return str(machine.get("class", "")) if isinstance(machine, Mapping) else ""

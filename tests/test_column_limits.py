@@ -1,0 +1,96 @@
+"""Limits on a part of the examples, by a column of the user's own: `accuracy[region=north] >= 0.8`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from harness.analysis.predictions import read_predictions, score_examples
+from harness.protocols import Job, Split
+from harness.record import SuiteError, Trial
+from harness.suite import read_suite
+from harness.suite.schema import Training
+from harness.tasks import classification
+from harness.tasks.evaluation import write_predictions
+
+
+@pytest.fixture
+def table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """300 rows whose label follows from their size in the south, and from nothing in the north."""
+    monkeypatch.setenv("HARNESS_DATA", str(tmp_path / "cache"))
+    rng = np.random.default_rng(0)
+    size, region = rng.normal(size=300), np.array(["north", "south"])[np.arange(300) % 2]
+    bought = np.where(region == "south", size > 0, rng.random(300) < 0.5)
+    frame = pd.DataFrame({"size": size, "region": region, "bought": np.where(bought, "yes", "no")})
+    frame.to_csv(tmp_path / "t.csv", index=False)
+    return tmp_path / "t.csv"
+
+
+def suite(folder: Path, limit: str, task: str = "tabular_classification") -> Path:
+    path = folder / "suite.yaml"
+    path.write_text(
+        f"name: shops\ntask: {task}\n"
+        "data: {name: tabular_csv, path: t.csv, target: bought, columns: [region]}\n"
+        "candidates: {logistic: sklearn:LogisticRegression}\n"
+        f"decision: {{constraints: ['{limit}']}}\n"
+    )
+    return path
+
+
+def test_a_limit_may_name_a_column_that_the_data_keep(table: Path) -> None:
+    read = read_suite(suite(table.parent, "accuracy[region=north] >= 0.8"))
+    assert read.decision.constraints == ("accuracy[region=north] >= 0.8",)
+
+
+def test_a_misspelt_column_is_answered_with_the_nearest_one(table: Path) -> None:
+    with pytest.raises(SuiteError, match=r"suite.yaml:5: .*no slice by `regoin`: did you mean `region`\?"):
+        read_suite(suite(table.parent, "accuracy[regoin=north] >= 0.8"))
+
+
+def test_quality_on_a_column_s_value_is_that_of_its_test_rows(table: Path, tmp_path: Path) -> None:
+    recipe = Training.model_validate({"precision": "fp32"})
+    spec = {
+        "candidate": "logistic",
+        "task": "tabular_classification",
+        "model": "sklearn:LogisticRegression",
+        "args": {},
+        "training": recipe.model_dump(mode="json", exclude={"seeds", "resources", "time_limit", "tuning"}),
+        "data": {
+            "name": "tabular_csv",
+            "args": {"path": str(table), "target": "bought", "columns": ["region"]},
+            "validation": 0.1,
+            "seed": 0,
+        },
+        "train_size": None,
+        "seed": 0,
+        "code": "",
+    }
+    for name in ("train", "score"):
+        (tmp_path / name).mkdir()
+    train = Trial("train", "logistic", spec, seed=0)
+    classification.train(Job(train, tmp_path / "train", {}, lambda info: None))
+    scored = Trial("score", "logistic", {**spec, "fitted": "f", "runtime": "sklearn"}, seed=0, needs=("f",))
+    classification.score(Job(scored, tmp_path / "score", {"f": tmp_path / "train"}, lambda info: None))
+
+    found = read_predictions((tmp_path / "score" / "predictions.parquet").read_bytes())
+    regions = pd.read_csv(table)["region"].to_numpy()[found.ids]
+    assert found.columns["region"].tolist() == regions.tolist()
+    right = found.outputs.argmax(1) == found.targets
+    for region in ("north", "south"):
+        scores = score_examples(f"accuracy[region={region}]", found)
+        assert scores is not None and scores.values.tolist() == right[regions == region].tolist()
+    assert right[regions == "south"].mean() > 0.85 > 0.75 > right[regions == "north"].mean()
+
+
+def test_a_column_called_as_a_metric_or_of_mixed_types_is_still_only_a_column(tmp_path: Path) -> None:
+    columns = {"accuracy": np.array([1.0, 0.0]), "mixed": np.array(["a", 1], dtype=object)}
+    part = Split(np.zeros((2, 1), np.float32), np.array([0, 1]), np.arange(2), columns=columns)
+    write_predictions(tmp_path / "p.parquet", part, np.array([[0.9, 0.1], [0.8, 0.2]], np.float32))
+    found = read_predictions((tmp_path / "p.parquet").read_bytes())
+    assert not found.scores and found.columns["mixed"].tolist() == ["a", "1"]
+    whole, part_of = score_examples("accuracy", found), score_examples("accuracy[accuracy=0]", found)
+    assert whole is not None and whole.values.tolist() == [1.0, 0.0]
+    assert part_of is not None and part_of.values.tolist() == [0.0]
