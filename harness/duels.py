@@ -8,8 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
+from math import exp
 from typing import Any
 
+from harness.analysis.joint import LAUNCH_SD
 from harness.protocols import Row, Tradeoff
 from harness.record import Record, Resources, SuiteError, Trial
 from harness.suite.draft import hint
@@ -23,13 +25,17 @@ SPEED = "latency_p50_ms"
 
 HEADROOM = 0.8
 """Share of the load within the limit at which LoadGen's Server is run: at the limit p99 is a coin toss."""
+UNBATCHED = 0.5
+"""LoadGen's server answers one request at a time: of that capacity, 1 / p50, so much is asked at most."""
 
 
-def contenders(table: Tradeoff, eligible: Iterable[str], most: int) -> list[tuple[str, str]]:
-    """Neighbours in speed whose intervals overlap, the fastest first.
+def contenders(
+    table: Tradeoff, eligible: Iterable[str], most: int, tied: Sequence[str] = ()
+) -> list[tuple[str, str]]:
+    """Neighbours in speed whose intervals overlap: those tied in the decision first, then the fastest.
 
     Args:
-        eligible: variants that may still be chosen. most: pairs.
+        eligible: variants that may still be chosen. most: pairs. tied: the choice and what it is tied with.
     """
     rows = [r for r in table.rows if r.variant in set(eligible) and _interval(r) is not None]
     rows.sort(key=lambda r: r.estimates[SPEED].value or 0.0)
@@ -39,13 +45,18 @@ def contenders(table: Tradeoff, eligible: Iterable[str], most: int) -> list[tupl
         assert ours is not None and theirs is not None
         if ours[1] >= theirs[0]:
             pairs.append((first.variant, second.variant))
+    pairs.sort(key=lambda pair: not set(pair) <= set(tied))  # stable: within each, the fastest first
     return pairs[:most]
 
 
 def _interval(row: Row) -> tuple[float, float] | None:
+    """Where its speed may lie; one launch has no interval, so what launches differ by stands in."""
     cell = row.estimates.get(SPEED)
-    if cell is None or cell.value is None or cell.low is None or cell.high is None:
+    if cell is None or cell.value is None:
         return None
+    if cell.low is None or cell.high is None:
+        spread = exp(1.96 * LAUNCH_SD)
+        return cell.value / spread, cell.value * spread
     return cell.low, cell.high
 
 
@@ -90,7 +101,9 @@ def certify_trials(
         load = rows[name].estimates.get("throughput_at_slo_qps") if name in rows else None
         if scenarios.server and load is not None and load.value:
             limit = scenarios.server.latency_p99_ms
-            qps = round(HEADROOM * load.value, 1)
+            alone = rows[name].estimates.get(SPEED)
+            most = UNBATCHED * 1e3 / alone.value if alone is not None and alone.value else float("inf")
+            qps = round(min(HEADROOM * load.value, most), 1)
             server = {"name": "certify", "mode": "Server", "qps": qps, "latency_p99_ms": limit}
             trials.append(_aside(served[name], {**server, "seconds": scenarios.server.seconds}))
     return tuple(trials)

@@ -108,7 +108,8 @@ class Session:
         if not speed and decision.verdict != "tie":
             return
         eligible = [r.variant for r in question.table.rows if not r.rejected_by and not r.failures]
-        pairs = contenders(question.table, eligible, self.suite.serving.duels)
+        tied = [decision.choice, *decision.tied_with] if decision.choice else []
+        pairs = contenders(question.table, eligible, self.suite.serving.duels, tied)
         if trials := duel_trials(pairs, self.run.records()):
             self.step(trials)
 
@@ -122,6 +123,9 @@ class Session:
         self.step(trials)
         for trial in trials:
             record = self.run.record(trial.id)
+            if record is not None and record.failure is not None:
+                line = f"LoadGen {trial.spec['scenario']['mode']} {trial.label}: {record.failure.reason}"
+                self.console.print(line, highlight=False, markup=False)
             said = record.facts.get("certify") if record else None
             if said and trial.variant:
                 both = f"{said['ours_ms']:.4g} here, {said['loadgen_ms']:.4g} by LoadGen"

@@ -11,6 +11,8 @@ from pathlib import Path
 import numpy as np
 
 from harness.record import Failure, Measurement, Record, Trial
+from harness.serving.capacity import Capacity, LoadPoint
+from harness.serving.open_loop import Settings, measurements, said
 from harness.store import RunFolder
 from harness.suite.schema import Suite
 
@@ -175,17 +177,17 @@ def _served(made, runtime, score, rounds, calls, rng):  # type: ignore[no-untype
             "serve", made, None, None, runtime=runtime, scenario="server", round=number, needs=(score.id,)
         )
         top = 1000 / drift
-        curve = [
-            {
-                "offered_qps": round(top * u),
-                "achieved_qps": top * u,
-                "p50_ms": drift / (1 - u),
-                "p99_ms": 4 * drift / (1 - u),
-                "valid": True,
-            }
-            for u in (0.2, 0.4, 0.6, 0.75, 0.85, 0.92)
-        ]
-        yield _record(server, [Measurement("throughput_at_slo_qps", top * 0.6, "1/s")], {"load_curve": curve})
+        loads = [(u, "coarse") for u in (0.2, 0.4, 0.6, 0.75, 0.85, 0.92)] + [(0.6, "confirm")] * 2
+        points = [
+            LoadPoint(
+                top * u, top * u, 900, round(9 * u), drift / (1 - u), 4 * drift / (1 - u), stage=stage,
+                valid=u != 0.85,
+            )
+            for u, stage in loads
+        ]  # fmt: skip
+        capacity = Capacity(top * 0.6, top * 0.55, top * 0.66, 1.0, tuple(points))
+        facts = said(capacity, top, {1: np.array([drift])}, Settings(10.0, 8, 1.0))
+        yield _record(server, measurements(capacity), facts)
 
 
 def _trial(kind, made, seed, size, **fields):  # type: ignore[no-untyped-def]
@@ -236,10 +238,26 @@ def _write_files(record: Record, folder: Path) -> None:
                 f"{epoch},{1.2 * 0.6**epoch:.4f},{score:.4f},{1 - score:.4f},{score - 0.01:.4f},2,5000,.001"
             )
         (folder / "history.csv").write_text("\n".join(rows) + "\n")
+    if record.trial.scenario == "server":
+        np.savez(folder / "requests.npz", **requests(record))
     if record.trial.kind == "score":
         (folder / "predictions.parquet").write_bytes(
             predictions(record.value("accuracy") or 0.5, record.trial.seed or 0)
         )
+
+
+def requests(record: Record) -> dict[str, np.ndarray]:
+    """What a server trial leaves of its requests: 900 a run, exponential around the median."""
+    rng = np.random.default_rng(0)
+    columns: dict[str, list[np.ndarray]] = {"run": [], "scheduled_ns": [], "answered_ns": [], "counted": []}
+    for number, point in enumerate(record.facts["load_curve"]):
+        took = rng.exponential(point["p50_ms"] / np.log(2) * 1e6, point["requests"])
+        scheduled = np.arange(1, point["requests"] + 1) * int(1e9 / point["offered"])
+        for name, values in (("run", np.full(len(took), number)), ("scheduled_ns", scheduled),
+                             ("answered_ns", scheduled + took.astype(np.int64)),
+                             ("counted", np.ones(len(took), bool))):  # fmt: skip
+            columns[name].append(values)
+    return {name: np.concatenate(values) for name, values in columns.items()}
 
 
 def predictions(accuracy: float, seed: int, count: int = 1000) -> bytes:

@@ -316,3 +316,47 @@ def test_a_table_of_twice_the_records_takes_about_twice_the_time() -> None:
 
     seconds(4)
     assert seconds(48) < 4.5 * seconds(16) + 0.2  # three times the records; CPU time, noise allowed for
+
+
+def with_capacity(world: World, told: dict[str, list[tuple[float | None, str]]]) -> list[Record]:
+    """The world's records, and a server trial per candidate and round: (capacity, note)."""
+    records = world.records()
+    for name, rounds in told.items():
+        for number, (value, note) in enumerate(rounds):
+            served = trial("serve", name, runtime="torch", scenario="server", round=number)
+            measured = (Measurement("throughput_at_slo_qps", value, "1/s", note=note),)
+            records.append(Record(served, "finished", measured, records[0].environment))
+    return records
+
+
+def test_what_a_figure_is_worth_stays_with_it() -> None:
+    world = World(TRUTHS)
+    told = {
+        "small": [
+            (900.0, "at least: every load keeps it"),
+            (950.0, "at least: every load keeps it"),
+            (910.0, ""),
+        ],
+        "big": [(300.0, ""), (310.0, ""), (None, "too noisy (9 of 20 runs: …)")],
+    }
+    table = table_of(world, with_capacity(world, told))
+    small, big = (
+        row(table, name).estimates["throughput_at_slo_qps"] for name in ("small/torch", "big/torch")
+    )
+    assert small.note == "at least: every load keeps it (2 of 3 rounds)"
+    assert big.note == "no figure in 1 of 3 rounds: too noisy (9 of 20 runs: …)" and big.n == 2
+    cost = row(table, "small/torch").estimates["cost_per_month_usd"]
+    assert "ceiling: the load within the limit is a lower end" in cost.note
+
+
+def test_a_server_that_no_load_leaves_within_the_limit_has_no_price_and_spoils_no_other_s() -> None:
+    fine, none = [(900.0, ""), (950.0, ""), (910.0, "")], [(0.0, "below 5 per s")] * 3
+    here, there = World(TRUTHS), World(TRUTHS)
+    alone = table_of(here, with_capacity(here, {"small": fine, "big": fine}))
+    beside = table_of(there, with_capacity(there, {"small": fine, "big": none}))
+    name = "throughput_at_slo_qps"
+    assert row(beside, "small/torch").estimates[name].log
+    assert row(beside, "small/torch").estimates[name].value == row(alone, "small/torch").estimates[name].value
+    assert row(beside, "big/torch").estimates[name].value == 0.0
+    cost = row(beside, "big/torch").estimates["cost_per_million_usd"]
+    assert cost.value is None and cost.note == "no number of machines keeps the latency limit"

@@ -40,7 +40,7 @@ def served(suite: Suite) -> list[Record]:
     return [Record(t, "finished") for t in plan_trials(suite) if t.kind == "serve"]
 
 
-def table(**latencies: tuple[float, float, float] | None) -> Tradeoff:
+def table(**latencies: tuple[float, float | None, float | None] | None) -> Tradeoff:
     """`a_onnx=(value, low, high)`."""
     rows = []
     for key, interval in latencies.items():
@@ -114,3 +114,26 @@ def test_verdicts_are_kept_for_deciding_again(suite: Suite, tmp_path: Path) -> N
 def test_verdicts_that_run_in_a_circle_end() -> None:
     circle = [Verdict(x, y, 1.1, 1.05, 1.15, 0.01, x, 400) for x, y in (("a", "b"), ("b", "c"), ("c", "a"))]
     assert winner_of(["a", "b", "c"], "b", circle) in ("a", "b", "c")
+
+
+def test_one_launch_a_variant_can_duel_too_and_tied_ones_come_first() -> None:
+    single = table(a_torch=(5.0, None, None), a_onnx=(1.0, None, None), b_onnx=(1.05, None, None),
+                   b_torch=(5.5, None, None))  # fmt: skip
+    everyone = [row.variant for row in single.rows]
+    assert contenders(single, everyone, 4) == [("a/onnx", "b/onnx"), ("a/torch", "b/torch")]
+    assert contenders(single, everyone, 1, tied=("b/torch", "a/torch")) == [("a/torch", "b/torch")]
+
+
+def test_loadgen_s_server_is_not_asked_for_what_only_batches_can_carry(suite: Suite) -> None:
+    slow = table(a_onnx=(50.0, 49.0, 51.0))  # alone 20 a second; 100 a second were carried in batches
+    _, server = certify_trials(suite, "a/onnx", served(suite), slow)
+    assert server.spec["scenario"]["qps"] == 10.0
+
+
+def test_the_ratio_that_is_told_is_that_of_the_clock_that_decided(suite: Suite) -> None:
+    (duel,) = duel_trials([("a/onnx", "b/onnx")], served(suite))
+    record = fought(duel, "first")
+    said = dict(record.facts["duel"])
+    wall = {"value": 1.4, "low": 1.3, "high": 1.5, "floor": 0.02}
+    (told,) = verdicts([replace(record, facts={"duel": {**said, "wall": wall, "decided_by": "wall"}})])
+    assert (told.ratio, told.clock) == (1.4, "wall")

@@ -40,6 +40,7 @@ PUBLIC = [
     "throughput_offline_per_s",
     "throughput_at_slo_qps",
     "peak_memory_mb",
+    "peak_gpu_memory_mb",
     "model_size_mb",
     "parameters",
     "flops_per_example",

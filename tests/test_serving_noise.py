@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from harness.serving.noise import Gate, Noise, spin
+from harness.serving.noise import CGROUPS, Gate, Noise, cgroup_stats, spin
 from harness.serving.subject import Subject
 from harness.serving.windows import Window, Windows, measure_window
 from tests.known_models import examples, load_variant
@@ -49,7 +49,7 @@ def test_a_neighbour_on_every_core_makes_a_window_loud(neighbours: None) -> None
 
 
 def test_time_asleep_is_not_noise() -> None:
-    gate = Gate(spin_s=0.0)
+    gate = Gate()
     time.sleep(0.2)
     noise = gate.read()
     assert noise.cpu_share < 0.5
@@ -83,3 +83,25 @@ def test_windows_without_quiet_are_an_answer_and_no_number() -> None:
 
 def test_a_throttled_window_is_not_used() -> None:
     assert not replace(QUIET, throttled=1).usable
+
+
+def test_a_core_that_a_hypervisor_takes_away_is_seen_by_the_spins_alone_and_refused() -> None:
+    stolen = replace(QUIET, spin_lost=0.6)
+    assert Windows([window(stolen)] * 5).note == "too noisy (0 of 5 windows quiet)"
+    interrupted = [window(replace(QUIET, spin_lost=0.6))] + [window(replace(QUIET, spin_lost=0.3))] * 4
+    assert len(Windows(interrupted).accepted) == 5, "one spin may meet a timer; the middle one says more"
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        ("0::/system.slice/job\n", ["system.slice/job/cpu.stat", "system.slice/cpu.stat", "cpu.stat"]),
+        ("5:memory:/m\n4:cpu,cpuacct:/a\n", ["cpu/a/cpu.stat", "cpu/cpu.stat", "cpu.stat"]),
+    ],
+)
+def test_throttling_is_read_from_the_process_s_own_control_group_upwards(
+    content: str, expected: list[str], tmp_path: Path
+) -> None:
+    (tmp_path / "cgroup").write_text(content)
+    assert [str(path.relative_to(CGROUPS)) for path in cgroup_stats(tmp_path / "cgroup")] == expected
+    assert cgroup_stats(tmp_path / "none") == ()

@@ -147,7 +147,10 @@ def test_a_server_under_light_load_keeps_its_promise(tmp_path: Path) -> None:
     scenario = {"name": "server", "latency_p99_ms": 500.0, "max_batch": 4, "max_wait_ms": 1.0, "seconds": 2.0}
     outcome = measure(tmp_path, {"kind": "asleep", "ms": 1.0}, scenario)
     curve = outcome.facts["load_curve"]
-    assert [p["offered"] for p in curve] == sorted(p["offered"] for p in curve)
+    requests = np.load(tmp_path / "requests.npz")
+    assert set(requests["run"].tolist()) == set(range(len(curve)))
+    for number, point in enumerate(curve):  # a run's place in the curve is its number in the raw readings
+        assert int(requests["counted"][requests["run"] == number].sum()) == point["requests"]
     assert {"p50_ms", "p99_ms", "achieved", "violations", "lateness_ms", "seed"} <= set(curve[0])
     assert curve[0]["violations"] == 0
     assert outcome.facts["limit_ms"] == 500.0

@@ -57,6 +57,22 @@ def test_images_of_each_size_are_answered_by_a_network_of_that_size(tmp_path: Pa
         assert sized.predict(sized.inputs[:3]).shape == (3, 10)
 
 
+@pytest.mark.parametrize(
+    ("model", "task", "args", "sizes"),
+    [
+        ("small_cnn", IMAGES, {"width": 8}, [8, 16]),
+        ("transformer_encoder", TEXTS, {"dim": DIM, "depth": 1, "heads": 2, "max_length": 16}, [16, 32]),
+    ],
+)
+def test_int8_scales_too_calibrated_by_the_network_s_own_answers(
+    model: str, task: Task, args: dict[str, Any], sizes: list[int], tmp_path: Path
+) -> None:
+    where = artifact(tmp_path, model, task, args, "onnx")
+    for sized in at_sizes({"runtime": "onnx-int8"}, where, sizes, 1, "cpu", tmp_path):
+        answer = sized.predict(sized.inputs[:2])
+        assert np.allclose(answer.sum(axis=1), 1, atol=0.01)
+
+
 def test_an_lstms_operations_grow_with_the_length(tmp_path: Path) -> None:
     """Each word: 4 gates of (dim + hidden)·hidden multiply-adds; then the head on mean and maximum."""
     args = {"dim": DIM, "hidden": HIDDEN, "layers": 1}

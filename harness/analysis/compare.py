@@ -22,7 +22,14 @@ from harness.record import Record, RecordError, Variant
 
 ERROR_RATE = 0.05
 _EXACT = ("model_size_mb", "parameters", "flops_per_example")
-_SERVED = ("latency_", "throughput_", "peak_memory_mb", "cpu_seconds_per_example", "energy_")
+_SERVED = (
+    "latency_",
+    "throughput_",
+    "peak_memory_mb",
+    "peak_gpu_memory_mb",
+    "cpu_seconds_per_example",
+    "energy_",
+)
 
 Verdict = Literal["worse", "better", "same", "not separated", "not comparable"]
 

@@ -19,6 +19,7 @@ class Verdict:
 
     Args:
         ratio: time of `second` over that of `first`, with its 95 % interval; floor: of identical copies.
+        clock: `cpu` or `wall`, the time that decided.
         faster: a variant, None where they are not separated.
     """
 
@@ -30,6 +31,7 @@ class Verdict:
     floor: float
     faster: str | None
     calls: int
+    clock: str = "cpu"
 
 
 def verdicts(records: Iterable[Record]) -> list[Verdict]:
@@ -41,7 +43,8 @@ def verdicts(records: Iterable[Record]) -> list[Verdict]:
             continue
         first, second, decided = str(said["first"]), str(said["second"]), str(said["verdict"])
         faster = {"first": first, "second": second}.get(decided)
-        ratio = said["cpu"]
+        clock = str(said.get("decided_by", "cpu"))
+        ratio = said[clock]
         found.append(
             Verdict(
                 first,
@@ -52,6 +55,7 @@ def verdicts(records: Iterable[Record]) -> list[Verdict]:
                 float(ratio["floor"]),
                 faster,
                 int(said["calls_each"]),
+                clock,
             )
         )
     return sorted(found, key=lambda v: (v.first, v.second))

@@ -243,40 +243,46 @@ def _add_fitted(evidence: Evidence, index: Index, name: str, suite: Suite) -> No
 
 
 def _add_served(evidence: Evidence, index: Index, name: str, suite: Suite) -> None:
-    """Launches in shared rounds; on the log scale, geometric means."""
+    """Launches in shared rounds; on the log scale, geometric means.
+
+    A level of zero (a server that no load leaves within the limit) has no logarithm and does not scatter.
+    """
     cells: dict[int, Estimate] = {}
     launches: dict[int, dict[int, float]] = {}
+    zero: dict[int, float] = {}
     for k, row in enumerate(index.rows):
         records = index.serve.get(row, [])
         by_round, notes = launch_values(records, name)
-        if by_round:
-            launches[k] = by_round
+        if not by_round:
+            before = [
+                index.train.get((row.candidate, index.train_size), []),
+                index.score.get((row, index.train_size), []),
+            ]
+            cells[k] = _missing([*before, records], notes)
             continue
-        before = [
-            index.train.get((row.candidate, index.train_size), []),
-            index.score.get((row, index.train_size), []),
-        ]
-        cells[k] = _missing([*before, records], notes)
-    rounds = sorted({r for v in launches.values() for r in v})
-    table = np.array([[launches[k].get(r, np.nan) for k in launches] for r in rounds])
-    log = bool(launches) and bool((table[~np.isnan(table)] > 0).all())
-    if not launches:
-        _store(evidence, name, cells, [], np.zeros((evidence.num_draws, 0)), {})
-        return
-    scaled = np.log(table) if log else table
-    means = np.nanmean(scaled, axis=0)
-    draw = launch_draws(scaled, generator(suite.seed, "draws", name), evidence.num_draws)
-    dfs: dict[int, tuple[float | None, str]] = {}
-    for column, k in enumerate(launches):
-        n = len(launches[k])
-        centre = float(np.exp(means[column]) if log else means[column])
-        cells[k] = Estimate(centre, n=n)
-        dfs[k] = (float(n - 1), "") if n > 1 else (None, "one launch, no interval")
-    if max(len(v) for v in launches.values()) == 1 and name.startswith("latency"):
-        evidence.warnings.append(
-            f"{name}: one launch per variant; probabilities assume that launches differ by 15 %"
-        )
-    _store(evidence, name, cells, list(launches), np.exp(draw) if log else draw, dfs, log)
+        values = np.array(list(by_round.values()))
+        if values.min() > 0:
+            launches[k] = by_round
+        else:
+            zero[k] = float(values.mean())
+        centre = float(np.exp(np.log(values).mean())) if k in launches else zero[k]
+        cells[k] = Estimate(centre, n=len(values), note="; ".join(notes))
+    draw, dfs = np.zeros((evidence.num_draws, 0)), {}
+    if launches:
+        rounds = sorted({r for v in launches.values() for r in v})
+        table = np.log([[launches[k].get(r, np.nan) for k in launches] for r in rounds])
+        draw = np.exp(launch_draws(table, generator(suite.seed, "draws", name), evidence.num_draws))
+        counts = {k: len(v) for k, v in launches.items()}
+        dfs = {
+            k: (float(c - 1), "") if c > 1 else (None, "one launch, no interval") for k, c in counts.items()
+        }
+        if max(counts.values()) == 1 and name.startswith("latency"):
+            evidence.warnings.append(
+                f"{name}: one launch per variant; probabilities assume that launches differ by 15 %"
+            )
+    _store(evidence, name, cells, list(launches), draw, dfs, log=bool(launches))
+    for k, value in zero.items():
+        evidence.draws[name][:, k] = value
 
 
 def _store(

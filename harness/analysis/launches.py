@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -21,7 +21,8 @@ def headline(record: Record, name: str) -> Measurement | None:
 
 
 def launch_values(records: Sequence[Record], name: str) -> tuple[dict[int, float], list[str]]:
-    """Round → value, from the scenario that measures the metric best; and the notes of empty ones."""
+    """Round → value, from the scenario that measures the metric best; and what must be known of them: why
+    there are none, or what the values are worth and which rounds have none."""
     by_scenario: dict[str, list[tuple[int, Measurement]]] = defaultdict(list)
     for record in records:
         if record.status == "finished" and (m := headline(record, name)) is not None:
@@ -41,12 +42,27 @@ def launch_values(records: Sequence[Record], name: str) -> tuple[dict[int, float
             steady = [(r, m) for r, m in measured if m.samples and "estimable" in m.note]
             values = {r: float(np.quantile(m.samples, share)) for r, m in steady}
         if values:
-            return values, []
+            return values, _said(measured, values)
         notes.extend(m.note for _, m in measured)
     return {}, notes
 
 
+def _said(measured: Sequence[tuple[int, Measurement]], values: Mapping[int, float]) -> list[str]:
+    """Notes of launches, alike ones once with how many rounds they are of."""
+    kinds: dict[tuple[bool, str], list[str]] = defaultdict(list)
+    for number, m in measured:
+        if m.note and not (number in values and "estimable" in m.note):
+            kinds[number in values, m.note.split()[0]].append(m.note)
+    of = len(measured)
+    return [
+        (f"{notes[0]} ({len(notes)} of {of} rounds)" if of > 1 else notes[0])
+        if has_value
+        else f"no figure in {len(notes)} of {of} rounds: {notes[0]}"
+        for (has_value, _), notes in kinds.items()
+    ]
+
+
 def _preference(scenario: str, name: str) -> int:
-    """Latency: the closed loop first. Memory: the heaviest load first."""
+    """Latency: the closed loop first. Memory, CPU time: the heaviest load first."""
     rank = _SCENARIO_ORDER.index(scenario) if scenario in _SCENARIO_ORDER else len(_SCENARIO_ORDER)
-    return -rank if name.endswith("_mb") else rank
+    return -rank if name.endswith("_mb") or name == "cpu_seconds_per_example" else rank

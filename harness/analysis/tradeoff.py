@@ -145,7 +145,7 @@ def throughputs(table: Tradeoff) -> tuple[Array, list[str | None]]:
     """Requests per second of one replica, (draws, rows), and where each row's figure comes from.
 
     The highest load within the latency limit where it was measured; else throughput without a limit,
-    which makes every cost a floor. NaN and None for a row without any.
+    which makes every cost a floor. NaN and None for a row without any, or whose limit no load keeps.
     """
     result = np.full((_num_draws(table), len(table.rows)), np.nan)
     notes: list[str | None] = [None] * len(table.rows)
@@ -159,6 +159,12 @@ def throughputs(table: Tradeoff) -> tuple[Array, list[str | None]]:
         result[:, new] = 1000.0 / draws if name == "latency_p50_ms" else draws
         for k in new:
             notes[k] = note
+    limited = [row.estimates.get("throughput_at_slo_qps") for row in table.rows]
+    for k, found in enumerate(limited):
+        if found is not None and found.value is not None and found.value <= 0:
+            result[:, k], notes[k] = np.nan, None
+        elif found is not None and found.value is not None and "at least" in found.note:
+            notes[k] = "ceiling: the load within the limit is a lower end"
     return result, notes
 
 
@@ -215,8 +221,11 @@ def _derived(
     cells = []
     for k, row in enumerate(rows):
         if sources[k] is None:
+            limited = row.estimates.get("throughput_at_slo_qps")
+            kept = limited is None or limited.value is None or limited.value > 0
             why = next(
-                (e.note for e in row.estimates.values() if e.note.startswith("failed")), "not measured"
+                (e.note for e in row.estimates.values() if e.note.startswith("failed")),
+                "not measured" if kept else "no number of machines keeps the latency limit",
             )
             cells.append(Estimate(None, note=why))
             continue

@@ -262,8 +262,11 @@ def gpu_finding() -> Finding:
 
 
 def energy_finding() -> Finding:
-    if energy.meter("cpu") is not None:
-        return Finding("energy", "RAPL counter readable")
+    readable = [
+        name for name, device in (("RAPL", "cpu"), ("NVML", "cuda")) if energy.meter(device) is not None
+    ]
+    if readable:
+        return Finding("energy", f"counter readable: {' and '.join(readable)}")
     return Finding("energy", "no readable counter", "energy will be left empty, never estimated")
 
 

@@ -125,6 +125,7 @@ METRICS: dict[str, Metric] = {
         Metric("cold_start_ms", "ms", "lower", "Time of the first call in a fresh process"),
         Metric("cpu_seconds_per_example", "s", "lower", "CPU time of all threads per example"),
         Metric("peak_memory_mb", "MB", "lower", "Highest resident memory of the serving process"),
+        Metric("peak_gpu_memory_mb", "MB", "lower", "What the serving process holds on the GPU"),
         Metric("working_memory_mb", "MB", "lower", "Memory that answering takes beyond what rests in memory"),
         Metric("model_size_mb", "MB", "lower", "Size of the deployable files"),
         Metric("energy_per_million_kwh", "kWh", "lower", "Energy for a million examples, from a counter"),

@@ -37,6 +37,7 @@ LABELS = {
     "cold_start_ms": "cold start",
     "cpu_seconds_per_example": "CPU time per example",
     "peak_memory_mb": "peak memory",
+    "peak_gpu_memory_mb": "peak GPU memory",
     "model_size_mb": "model size",
     "energy_per_million_kwh": "energy per million",
     "flops_per_example": "FLOPs per example",

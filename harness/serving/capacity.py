@@ -31,7 +31,7 @@ class LoadPoint:
     Args:
         offered, achieved: requests per second that came, and that were answered.
         requests: how many counted. violations: how many of them were later than the limit, failed, or
-            were not answered at all. errors, unanswered: the last two kinds.
+            were not answered at all. errors, unanswered: the last two kinds; error: the first of the former.
         p50_ms, p99_ms: from the scheduled arrival; None where too few were answered.
         predicted: violations of a simulated queue, with the service times of the closed loop, on the very
             same arrivals; None without such a model.
@@ -49,6 +49,7 @@ class LoadPoint:
     p99_ms: float | None = None
     errors: int = 0
     unanswered: int = 0
+    error: str = ""
     predicted: int | None = None
     lateness_ms: float = 0.0
     batch: float = 1.0

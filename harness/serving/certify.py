@@ -32,12 +32,13 @@ def certify(subject: Subject, job: Mapping[str, Any]) -> Found:
     """Measure the p50 (SingleStream) or the p99 at a load (Server) both ways.
 
     Raises:
-        TrialError: LoadGen is not installed, or it found the run invalid.
+        TrialError: LoadGen is not installed, wrote no result, or the model failed under it. A run that
+            LoadGen calls invalid is a result, and the report says so.
     """
     try:
         import mlperf_loadgen as lg
     except ImportError as error:
-        raise TrialError("LoadGen is not installed: pip install 'harness-tradeoffs[certify]'") from error
+        raise TrialError("LoadGen is not installed: pip install -e '.[certify]'") from error
     scenario = job["spec"]["scenario"]
     mode = str(scenario.get("mode", "SingleStream"))
     seconds = float(scenario.get("seconds", 3.0))

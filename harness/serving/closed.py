@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence, Set
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,7 @@ import numpy as np
 
 from harness.record import Measurement, TrialError
 from harness.serving import energy, memory
-from harness.serving.quantiles import CALLS_NEEDED, half_width, percentile, settled
+from harness.serving.quantiles import CALLS_NEEDED, half_width, p99_half_width, percentile, settled
 from harness.serving.subject import Subject
 from harness.serving.windows import Window, Windows, call, measure_window, warm_up
 from harness.streams import generator
@@ -31,28 +31,29 @@ def single_stream(subject: Subject, job: Mapping[str, Any]) -> Found:
     scenario = job["spec"]["scenario"]
     warm = warm_up(subject, 1)
     start_mb = memory.resident_mb()
-    windows = single_stream_windows(subject, scenario, warm["typical_ms"], start_mb)
-    drift = run_drift(windows.accepted)
-    unsteady = warm["verdict"] == "unsteady" and drift > DRIFT
+    windows, ended_by = single_stream_windows(subject, scenario, warm["typical_ms"], start_mb)
+    drift, unsteady = steadiness(windows, warm["verdict"])
     peak, memory_facts = memory.peak_mb(lambda: repeat(subject, 1, 0.1, 100), job["device"])
-    save_calls(Path(job["folder"]) / "calls.npz", windows.taken)
+    save_calls(Path(job["folder"]) / "calls.npz", {1: windows.taken})
     facts = {
         "warm_up": {**warm, "verdict": "unsteady" if unsteady else "steady", "drift": round(drift, 4)},
         "windows": windows.as_json(),
+        "stopped": stopped(ended_by, windows),
         "memory": memory_facts,
     }
     measurements = [
         *latencies(windows, unsteady),
-        *per_call_cpu(windows, 1),
-        memory.peak_measurement(peak),
+        *cpu_per_example(windows, 1),
+        *memory.peak_measurements(peak, memory_facts),
     ]
     return measurements, facts
 
 
 def single_stream_windows(
     subject: Subject, scenario: Mapping[str, Any], typical_ms: float, start_mb: float
-) -> Windows:
-    """Quiet windows until the intervals are narrow, or until the budget is spent."""
+) -> tuple[Windows, str]:
+    """Quiet windows until the intervals are narrow (`interval`), or calls or time are spent (`calls`,
+    `budget`)."""
     seconds = float(scenario.get("seconds", 3.0))
     min_calls, max_calls = int(scenario.get("min_calls", 100)), int(scenario.get("max_calls", 20000))
     each = min(max(seconds / WINDOWS, 20 * typical_ms / 1e3), seconds / 5)
@@ -67,14 +68,37 @@ def single_stream_windows(
         kept = sum(w.seconds for w in quiet)
         quiet_calls = sum(len(w.issued_ns) for w in quiet)
         memory.check_leak(start_mb, int(calls))
-        if quiet_calls >= max_calls or spent >= RETRIES * seconds + 3 * each:
-            return windows
+        if quiet_calls >= max_calls:
+            return windows, "calls"
+        if spent >= RETRIES * seconds + 3 * each:
+            return windows, "budget"
         if quiet_calls >= min_calls and settled([w.latencies_ms for w in quiet]):
-            return windows
+            return windows, "interval"
         # A p99 that the budget misses by less than itself is worth the time.
         wanted = max(min_calls, CALLS_NEEDED[99] if calls >= CALLS_NEEDED[99] / 2 else 0)
         if kept >= seconds and quiet_calls >= wanted and len(quiet) >= 5:
-            return windows
+            return windows, "budget"
+
+
+def stopped(by: str, windows: Windows) -> dict[str, Any]:
+    """Why measuring ended, and how well the percentiles are known by then: relative half-widths (item 7)."""
+    taken = [w.latencies_ms for w in windows.accepted]
+    widths = {"p50": half_width([float(np.median(w)) for w in taken]), "p99": p99_half_width(taken)}
+    known = {name: round(width, 4) if np.isfinite(width) else None for name, width in widths.items()}
+    return {"by": by, "half_width": known}
+
+
+def steadiness(windows: Windows, warm_up_verdict: str) -> tuple[float, bool]:
+    """How far the two halves of a run differ, and whether it never was steady: not in the warm-up either."""
+    drift = run_drift(windows.accepted)
+    return drift, warm_up_verdict == "unsteady" and drift > DRIFT
+
+
+def remark(windows: Windows) -> str:
+    """What a reader must know of figures that count all the same: noise, or a level that moved."""
+    drift = run_drift(windows.accepted)
+    moved = f"drifted {drift:.0%} between the halves of a run" if drift > DRIFT else ""
+    return "; ".join(note for note in (windows.note, moved) if note)
 
 
 def latencies(windows: Windows, unsteady: bool) -> list[Measurement]:
@@ -90,25 +114,22 @@ def latencies(windows: Windows, unsteady: bool) -> list[Measurement]:
             value, note = None, "unsteady"
         else:
             value, note = percentile(calls, q, len(accepted))
-            note = note or windows.note
+            note = note or remark(windows)
         found.append(Measurement(f"latency_p{q}_ms", value, "ms", samples, note))
     return found
 
 
-def per_call_cpu(windows: Windows, batch: int) -> list[Measurement]:
-    """CPU-seconds per example, from all windows: neighbours take wall time, hardly CPU time (item 9)."""
+def cpu_per_example(windows: Windows, batch: int, headline: bool = True) -> list[Measurement]:
+    """CPU-seconds per example, from all windows: neighbours take wall time, hardly CPU time (item 9).
+
+    Args:
+        headline: whether it is also the variant's figure, at no particular batch size.
+    """
     samples = tuple(w.cpu_s / (w.batch * len(w.issued_ns)) for w in windows.taken)
     value = float(np.median(samples)) if samples else None
-    return [
-        Measurement(
-            "cpu_seconds_per_example",
-            value,
-            "s",
-            samples,
-            "" if samples else windows.note,
-            {"batch_size": batch},
-        )
-    ]
+    note = "" if samples else windows.note
+    settings: list[dict[str, int]] = [{"batch_size": batch}, *([{}] if headline else [])]
+    return [Measurement("cpu_seconds_per_example", value, "s", samples, note, at) for at in settings]
 
 
 def run_drift(windows: list[Window]) -> float:
@@ -125,44 +146,51 @@ def offline(subject: Subject, job: Mapping[str, Any]) -> Found:
     scenario = job["spec"]["scenario"]
     sizes = [int(size) for size in scenario.get("batch_sizes", (1, 32))]
     broken: dict[int, str] = {}
-    warm = []
-    for size in sizes:
+    warm: dict[int, dict[str, Any]] = {}
+    peaks: dict[int, tuple[float | None, dict[str, Any]]] = {}
+    for size in sorted(sizes):  # the smallest first: an allocator that has grown hides what less would need
         try:
-            warm.append(warm_up(subject, size, seconds=0.5))
+            warm[size] = warm_up(subject, size, seconds=0.5)
+            peaks[size] = peak_at(subject, size, job["device"])
         except (MemoryError, TrialError) as error:
             broken[size] = f"failed: {str(error) or f'out of memory at batch {size}'}"
     alive = [size for size in sizes if size not in broken]
     if not alive:
         raise TrialError(next(iter(broken.values())).removeprefix("failed: "))
-    typical = {w["batch_size"]: w["typical_ms"] for w in warm}
-    measured, joules = offline_windows(subject, job, alive, typical)
-    peaks = {size: peak_at(subject, size, job["device"]) for size in alive}
-    save_calls(Path(job["folder"]) / "calls.npz", [w for size in alive for w in measured[size].taken])
-    measurements = offline_measurements(sizes, measured, broken, joules)
-    measurements += [memory.peak_measurement(peak, {"batch_size": size}) for size, (peak, _) in peaks.items()]
-    highest = max((peak for peak, _ in peaks.values() if peak is not None), default=None)
-    measurements.append(memory.peak_measurement(highest))
+    measured = offline_windows(subject, job, {size: warm[size]["typical_ms"] for size in alive})
+    save_calls(Path(job["folder"]) / "calls.npz", {size: measured[size].taken for size in alive})
+    unsteady = {size for size in alive if steadiness(measured[size], warm[size]["verdict"])[1]}
+    measurements = offline_measurements(sizes, measured, broken, unsteady)
+    for size in alive:
+        measurements += memory.peak_measurements(*peaks[size], {"batch_size": size})
+    largest = max(alive, key=lambda size: peaks[size][0] or 0.0)
+    measurements += memory.peak_measurements(*peaks[largest])
     facts = {
-        "warm_up": warm,
+        "warm_up": list(warm.values()),
         "windows": [w for size in alive for w in measured[size].as_json()],
-        "memory": {str(size): facts for size, (_, facts) in peaks.items()},
+        "memory": {str(size): peaks[size][1] for size in alive},
     }
     return measurements, facts
 
 
 def peak_at(subject: Subject, batch: int, device: str) -> tuple[float | None, dict[str, Any]]:
     """Peak memory while a batch size is served, in a pass of its own (item 13)."""
+    memory.release()
     return memory.peak_mb(lambda: repeat(subject, batch, 0.1, 10), device)
 
 
 def offline_windows(
-    subject: Subject, job: Mapping[str, Any], sizes: list[int], typical_ms: Mapping[int, float]
-) -> tuple[dict[int, Windows], dict[int, list[float]]]:
-    """Windows of all batch sizes, each round in a fresh random order (A B B A …: item 5)."""
+    subject: Subject, job: Mapping[str, Any], typical_ms: Mapping[int, float]
+) -> dict[int, Windows]:
+    """Windows of all batch sizes, each round in a fresh random order (A B B A …: item 5).
+
+    Args:
+        typical_ms: batch size → how long a call takes.
+    """
+    sizes = list(typical_ms)
     seconds = float(job["spec"]["scenario"].get("seconds", 2.0)) / len(sizes)
     order = generator(int(job["spec"].get("seed", 0)), "offline order", int(job["spec"].get("round") or 0))
     measured = {size: Windows() for size in sizes}
-    joules: dict[int, list[float]] = {size: [] for size in sizes}
     start_mb, calls = memory.resident_mb(), 0
     spent = dict.fromkeys(sizes, 0.0)
     active = list(sizes)
@@ -171,16 +199,15 @@ def offline_windows(
         for size in order.permutation(active):
             size = int(size)
             each = min(max(seconds / 10, 3 * typical_ms[size] / 1e3), max(seconds / 4, 0.02))
-            before = meter.joules() if meter else 0.0
-            window = measure_window(subject, size, each, offset=calls)
-            if meter:
-                joules[size].append((meter.joules() - before) / (size * len(window.issued_ns)))
+            if meter is not None:
+                each = max(each, energy.LEAST_S)
+            window = measure_window(subject, size, each, offset=calls, meter=meter)
             measured[size].taken.append(window)
             spent[size] += window.seconds
             calls += len(window.issued_ns)
             memory.check_leak(start_mb, calls)
         active = [size for size in active if not enough(measured[size], spent[size], seconds)]
-    return measured, joules
+    return measured
 
 
 def enough(windows: Windows, spent_s: float, seconds: float) -> bool:
@@ -195,9 +222,9 @@ def offline_measurements(
     sizes: list[int],
     measured: Mapping[int, Windows],
     broken: Mapping[int, str],
-    joules: Mapping[int, list[float]],
+    unsteady: Set[int] = frozenset(),
 ) -> list[Measurement]:
-    """Throughput and CPU time per batch size, and the best throughput as headline."""
+    """Throughput and CPU time per batch size, and the best throughput as headline, with its energy."""
     found: list[Measurement] = []
     best: Measurement | None = None
     for size in sizes:
@@ -207,20 +234,22 @@ def offline_measurements(
             continue
         windows = measured[size]
         samples = tuple(w.throughput for w in windows.accepted)
-        value = float(np.median(samples)) if samples else None
-        found.append(Measurement("throughput_offline_per_s", value, "1/s", samples, windows.note, at))
-        found += per_call_cpu(windows, size)
+        value = float(np.median(samples)) if samples and size not in unsteady else None
+        note = "unsteady" if samples and size in unsteady else remark(windows)
+        found.append(Measurement("throughput_offline_per_s", value, "1/s", samples, note, at))
+        found += cpu_per_example(windows, size, headline=False)
         if value is not None and (best is None or value > (best.value or 0.0)):
             best = found[-2]
     if best is None:
-        notes = [measured[size].note for size in sizes if size in measured]
+        notes = [m.note for m in found if m.metric == "throughput_offline_per_s"]
         return [*found, Measurement("throughput_offline_per_s", None, "1/s", (), notes[0])]
     size = int(best.at["batch_size"])
     cpu = next(m for m in found if m.metric == "cpu_seconds_per_example" and m.at == best.at)
     found.append(Measurement("throughput_offline_per_s", best.value, "1/s", best.samples, best.note))
     found.append(Measurement("cpu_seconds_per_example", cpu.value, "s", cpu.samples, cpu.note))
-    if joules.get(size):
-        kwh = tuple(value * 1e6 / 3.6e6 for value in joules[size])
+    joules = [w.joules / (size * len(w.issued_ns)) for w in measured[size].taken if w.joules is not None]
+    if joules:
+        kwh = tuple(value * 1e6 / 3.6e6 for value in joules)
         found.append(Measurement("energy_per_million_kwh", float(np.median(kwh)), "kWh", kwh))
     return found
 
@@ -235,15 +264,20 @@ def repeat(subject: Subject, batch: int, seconds: float, max_calls: int) -> None
             return
 
 
-def save_calls(path: Path, windows: list[Window]) -> None:
-    """The raw clock readings of all windows, rejected ones too (item 16)."""
-    if not windows:
+def save_calls(path: Path, windows: Mapping[int, Sequence[Window]]) -> None:
+    """The raw clock readings of all windows, rejected ones too (item 16).
+
+    Args:
+        windows: by setting: the batch size, or the size of the input.
+    """
+    flat = [(setting, window) for setting, taken in windows.items() for window in taken]
+    if not flat:
         return
     np.savez_compressed(
         path,
-        issued_ns=np.concatenate([w.issued_ns for w in windows]),
-        done_ns=np.concatenate([w.done_ns for w in windows]),
-        window=np.concatenate([np.full(len(w.issued_ns), i, np.int32) for i, w in enumerate(windows)]),
-        batch_size=np.concatenate([np.full(len(w.issued_ns), w.batch, np.int32) for w in windows]),
-        quiet=np.concatenate([np.full(len(w.issued_ns), w.noise.quiet) for w in windows]),
+        issued_ns=np.concatenate([w.issued_ns for _, w in flat]),
+        done_ns=np.concatenate([w.done_ns for _, w in flat]),
+        window=np.concatenate([np.full(len(w.issued_ns), i, np.int32) for i, (_, w) in enumerate(flat)]),
+        setting=np.concatenate([np.full(len(w.issued_ns), at, np.int32) for at, w in flat]),
+        quiet=np.concatenate([np.full(len(w.issued_ns), w.noise.quiet) for _, w in flat]),
     )

@@ -12,6 +12,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -71,8 +72,13 @@ def duel(first: Subject, job: Mapping[str, Any]) -> Found:
     seconds, calls = float(scenario.get("seconds", 5.0)), int(scenario.get("calls", 2000))
     cpu, wall = interleave(contenders, random, seconds, calls)
     judged = {"cpu": judge(cpu), "wall": judge(wall)}
+    asleep = slept(cpu, wall)
+    clocks = {f"{clock}_{owner}_{copy}": times for clock, all_ in (("cpu", cpu), ("wall", wall))
+              for (owner, copy), times in all_.items()}  # fmt: skip
+    np.savez_compressed(Path(job["folder"]) / "calls.npz", **clocks)  # type: ignore[arg-type]
     facts: dict[str, Any] = {
-        "verdict": decide(judged["cpu"], judged["wall"], slept(cpu, wall)),
+        "verdict": decide(judged["cpu"], judged["wall"], asleep),
+        "decided_by": "wall" if asleep else "cpu",
         "first": _name(spec),
         "second": _name(opponent),
         "calls_each": len(cpu["first", 0]),

@@ -5,6 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Protocol
 
+from harness.serving import nvml
+
+LEAST_S = 0.2
+"""A shorter stretch is not measured: counters are refreshed every 1 to 100 ms."""
 POWERCAP = Path("/sys/class/powercap")
 
 
@@ -57,15 +61,14 @@ class Nvml:
 
     @classmethod
     def open(cls) -> Nvml | None:
-        try:
-            import pynvml
-
-            pynvml.nvmlInit()
-            handle = pynvml.nvmlDeviceGetHandleByIndex(0)
-            pynvml.nvmlDeviceGetTotalEnergyConsumption(handle)
-        except Exception:  # ImportError, or an NVML error: older cards lack the counter
+        found = nvml.gpu()
+        if found is None:
             return None
-        return cls(pynvml, handle)
+        try:
+            found[0].nvmlDeviceGetTotalEnergyConsumption(found[1])
+        except Exception:  # one of NVML's own errors: older cards lack the counter
+            return None
+        return cls(*found)
 
     def joules(self) -> float:
         return float(self._pynvml.nvmlDeviceGetTotalEnergyConsumption(self._handle)) / 1e3  # type: ignore[attr-defined]

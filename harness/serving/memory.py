@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import ctypes
+import os
 import resource
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from harness.record import Measurement, TrialError
+from harness.serving import nvml
 
 LEAK_MB = 256.0
 """Growth over the measured calls above which a variant is said to leak."""
@@ -41,10 +43,18 @@ def peak_mb(run: Callable[[], None], device: str = "cpu") -> tuple[float | None,
     return (_status_mb("VmHWM") if resettable else None), facts
 
 
-def peak_measurement(peak: float | None, at: Mapping[str, int] | None = None) -> Measurement:
-    """A peak as a measurement; where the high-water mark cannot be reset, the cell says so."""
+def peak_measurements(
+    peak: float | None, facts: Mapping[str, Any], at: Mapping[str, int] | None = None
+) -> list[Measurement]:
+    """A peak as a measurement, and the GPU's where one was used: what NVML says this process holds, else what
+    torch's allocator has reserved. Where the high-water mark cannot be reset, the cell says so.
+    """
     note = "" if peak is not None else "not measured: this platform has no /proc/self/clear_refs"
-    return Measurement("peak_memory_mb", peak, "MB", note=note, at=at or {})
+    found = [Measurement("peak_memory_mb", peak, "MB", note=note, at=at or {})]
+    on_gpu = facts.get("nvml_process_mb") or facts.get("cuda_reserved_mb")
+    if on_gpu:
+        found.append(Measurement("peak_gpu_memory_mb", float(on_gpu), "MB", at=at or {}))
+    return found
 
 
 def resident_mb() -> float:
@@ -117,17 +127,14 @@ def nvml_process_mb(device: str) -> float | None:
     """What NVML says this process holds on the GPU, in MB; None without a GPU or pynvml."""
     if not device.startswith("cuda"):
         return None
-    try:
-        import os
-
-        import pynvml
-
-        pynvml.nvmlInit()
-        handle = pynvml.nvmlDeviceGetHandleByIndex(0)
-        running = pynvml.nvmlDeviceGetComputeRunningProcesses(handle)
-        return next((p.usedGpuMemory / 1e6 for p in running if p.pid == os.getpid()), None)
-    except Exception:  # ImportError, or one of pynvml's own errors where the driver hides processes
+    if (found := nvml.gpu()) is None:
         return None
+    library, handle = found
+    try:
+        running = library.nvmlDeviceGetComputeRunningProcesses(handle)
+    except Exception:  # one of NVML's own errors, where the driver hides processes
+        return None
+    return next((p.usedGpuMemory / 1e6 for p in running if p.pid == os.getpid() and p.usedGpuMemory), None)
 
 
 def _cuda(device: str) -> Any:

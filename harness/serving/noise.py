@@ -1,8 +1,8 @@
 """The noise gate: was this window the variant's own time, or a neighbour's?
 
 What is judged is time that the process wanted to run and could not: the scheduler's run-queue
-delay, gaps in a short spin (they see a hypervisor that takes the core without counting it as
-stolen), and the control group's throttling. The rest is recorded for the audit.
+delay, gaps in short spins before and after (they see a hypervisor that takes the core without counting
+it as stolen), and the control group's throttling. The rest is recorded for the audit.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import os
 import resource
 import time
 from dataclasses import asdict, dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -21,9 +22,9 @@ USABLE = 0.40
 SPIN_S = 0.003
 GAP_NS = 20_000
 SPIN_LOST = 0.25
-"""Share of a 3 ms spin that may be lost: less is one timer interrupt or two."""
+"""Share of two spins of 3 ms that may be lost: less is one timer interrupt or two."""
 
-CGROUP_STAT = (Path("/sys/fs/cgroup/cpu.stat"), Path("/sys/fs/cgroup/cpu/cpu.stat"))
+CGROUPS = Path("/sys/fs/cgroup")
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,7 @@ class Noise:
         cpu_share: CPU time of the process over wall time (above 1 with several threads).
         wait_share: time spent runnable but not running, over wall time, of the thread that waited most.
         involuntary: involuntary context switches. voluntary: the process's own waits.
-        spin_lost: share of a short spin before the window that was lost in gaps over 20 µs.
+        spin_lost: share of two short spins, before and after the window, that was lost in gaps over 20 µs.
         pressure: share of the window in which any task of the machine waited for a CPU (PSI).
         throttled: how often the control group was throttled. load: 1-minute load average.
     """
@@ -70,8 +71,8 @@ class Noise:
 class Gate:
     """Reads the counters before a window and again after it."""
 
-    def __init__(self, spin_s: float = SPIN_S) -> None:
-        self._spin_lost = spin(spin_s)[0] if spin_s > 0 else 0.0
+    def __init__(self) -> None:
+        self._spin_lost = spin(SPIN_S)[0]
         self._before = counters()
 
     def read(self) -> Noise:
@@ -87,7 +88,7 @@ class Gate:
             wait_share=max(waits, default=0) / wall,
             involuntary=after["involuntary"] - before["involuntary"],
             voluntary=after["voluntary"] - before["voluntary"],
-            spin_lost=self._spin_lost,
+            spin_lost=(self._spin_lost + spin(SPIN_S)[0]) / 2,
             pressure=pressure,
             throttled=after["throttled"] - before["throttled"],
             load=os.getloadavg()[0],
@@ -153,9 +154,29 @@ def cpu_pressure_us() -> int | None:
         return None
 
 
+@cache
+def cgroup_stats(of: Path = Path("/proc/self/cgroup")) -> tuple[Path, ...]:
+    """The files that count throttling for this process's control group and those above it, the nearest first.
+
+    Version 2 is one line `0::/path`, version 1 a line per controller, `4:cpu,cpuacct:/path`.
+    """
+    found: list[Path] = []
+    try:
+        lines = of.read_text().splitlines()
+    except OSError:
+        return ()
+    for line in lines:
+        _, controllers, path = line.split(":", 2)
+        if controllers and "cpu" not in controllers.split(","):
+            continue
+        own = CGROUPS / ("cpu" if controllers else "") / path.lstrip("/")
+        found += [folder / "cpu.stat" for folder in (own, *own.parents) if folder.is_relative_to(CGROUPS)]
+    return tuple(found)
+
+
 def throttled_periods() -> int:
     """How often this control group ran into its CPU quota."""
-    for path in CGROUP_STAT:
+    for path in cgroup_stats():
         try:
             for line in path.read_text().splitlines():
                 if line.startswith("nr_throttled "):

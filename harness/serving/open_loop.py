@@ -24,10 +24,11 @@ from harness.record import Measurement, TrialError
 from harness.serving import memory
 from harness.serving.capacity import PROMISE, Capacity, LoadPoint, Model, find_capacity, knee
 from harness.serving.closed import Found
-from harness.serving.noise import Gate
+from harness.serving.noise import USABLE, Gate
+from harness.serving.quantiles import CALLS_NEEDED
 from harness.serving.queues import poisson_arrivals, simulate
 from harness.serving.subject import Subject, take
-from harness.serving.windows import collector_off, measure_window, raised, warm_up
+from harness.serving.windows import Window, collector_off, measure_window, raised, warm_up
 from harness.streams import generator
 
 LATE_SHARE = 0.10
@@ -40,6 +41,8 @@ SPIN_NS = 100_000
 """The last stretch before an arrival is waited for awake: a sleeping thread wakes up 50-100 µs late."""
 MAX_ERRORS = 10
 """Failed calls after which the variant, not the load, is the problem."""
+BOUND_WINDOWS, MOST_BOUND_WINDOWS = 2, 8
+"""Windows of 0.1 s that bound the capacity, and how many are tried for so many quiet ones."""
 SETTLING = 0.05
 """Share of a run that is not counted: the queue starts empty."""
 HOPELESS = 20.0
@@ -73,14 +76,21 @@ def server(subject: Subject, job: Mapping[str, Any]) -> Found:
         log.append(raw)
         return replace(point, seed=arrival_seed, predicted=queue.late(arrivals, counted_from(each)))
 
-    alone = services[1]
-    if float(np.percentile(alone, 99)) > settings.limit_ms and float(np.median(alone)) > settings.limit_ms:
-        note = f"a request alone takes {np.median(alone):.3g} ms, the limit is {settings.limit_ms:g} ms"
+    answers: list[Capacity] = []
+
+    def search() -> None:
+        answers.append(find_capacity(run, bound, seconds, random, model=queue.long_run(bound)))
+
+    alone = float(np.median(services[1]))
+    if alone > settings.limit_ms:
+        note = f"a request alone takes {alone:.3g} ms, the limit is {settings.limit_ms:g} ms"
         found = Capacity(0.0, 0.0, 0.0, None, (), note)
-    else:
-        found = find_capacity(run, bound, seconds, random, model=queue.long_run(bound))
+        return measurements(found), {"warm_up": warm, **said(found, bound, services, settings)}
+    peak, memory_facts = memory.peak_mb(search, job["device"])
+    found = answers[0]
     save_requests(Path(job["folder"]) / "requests.npz", log)
-    return measurements(found), {"warm_up": warm, **said(found, bound, services, settings)}
+    facts = {"warm_up": warm, **said(found, bound, services, settings), "memory": memory_facts}
+    return [*measurements(found), *memory.peak_measurements(peak, memory_facts)], facts
 
 
 @dataclass(frozen=True)
@@ -98,13 +108,19 @@ class Settings:
 
 @dataclass
 class Run:
-    """What one open-loop run collects."""
+    """What one open-loop run collects.
+
+    Args:
+        answered_ns, issued_ns: (n,) clock readings of each request; 0 where it was not answered.
+        failed: calls that raised: first and last request of each batch, as a range.
+    """
 
     answered_ns: np.ndarray
     issued_ns: np.ndarray
     batches: list[int] = field(default_factory=list)
     idle_late_ns: list[int] = field(default_factory=list)
-    errors: list[str] = field(default_factory=list)
+    failed: list[tuple[int, int]] = field(default_factory=list)
+    first_error: str = ""
 
 
 def run_load(
@@ -115,7 +131,7 @@ def run_load(
     Args:
         arrivals: (n,) seconds from the start.
     Returns:
-        The point, and the raw clock readings: scheduled, issued, answered (0: never), in ns.
+        The point, and the raw clock readings: scheduled, issued, answered (0: never), in ns, and which count.
     Raises:
         TrialError: calls keep failing.
     """
@@ -128,7 +144,13 @@ def run_load(
         _serve_all(subject, scheduled.tolist(), start + int(seconds * 1e9), settings, run)
         ended = time.perf_counter_ns()
         noise = gate.read()
-    raw = {"scheduled_ns": scheduled, "issued_ns": run.issued_ns, "answered_ns": run.answered_ns}
+    counted = scheduled >= start + int(counted_from(seconds) * 1e9)
+    raw = {
+        "scheduled_ns": scheduled,
+        "issued_ns": run.issued_ns,
+        "answered_ns": run.answered_ns,
+        "counted": counted,
+    }
     return _point(run, scheduled, start, ended, rate, seconds, settings, noise), raw
 
 
@@ -156,24 +178,26 @@ def _serve_all(subject: Subject, scheduled: list[int], end: int, settings: Setti
             return
         request = singles[i % total] if j == i + 1 else take(inputs, [k % total for k in range(i, j)])
         run.issued_ns[i:j] = now
-        _answer(subject, request, j - i, i, run)
-        if not run.errors or run.errors[-1] != f"call {i}":
+        if _answered(subject, request, j - i, i, run):
             run.answered_ns[i:j] = clock()
         run.batches.append(j - i)
         i = j
 
 
-def _answer(subject: Subject, request: Any, batch: int, number: int, run: Run) -> None:
+def _answered(subject: Subject, request: Any, batch: int, number: int, run: Run) -> bool:
     """One call; a failure is a violation until there are too many of them."""
     try:
         subject.check(subject.predict(request), batch)
     except MemoryError:
         raise
     except Exception as error:  # whatever the model raises is the finding
-        run.errors.append(f"call {number}")
-        if len(run.errors) >= MAX_ERRORS:
-            reason = raised(error, batch, number) if not isinstance(error, TrialError) else error
+        reason = error if isinstance(error, TrialError) else raised(error, batch, number)
+        run.failed.append((number, number + batch))
+        run.first_error = run.first_error or str(reason)
+        if len(run.failed) >= MAX_ERRORS:
             raise TrialError(f"fails under load: {reason}") from error
+        return False
+    return True
 
 
 def _point(
@@ -197,18 +221,23 @@ def _point(
         note = f"{seen_late / len(scheduled):.0%} of arrivals were seen late, up to {lateness:.2g} ms"
     elif not noise.usable:
         note = f"neighbours took {noise.lost:.0%} of the time"
+    elif noise.spin_lost > USABLE:
+        note = f"the core was taken away for {noise.spin_lost:.0%} of the spins beside the run"
     elif noise.lost * (ended - start) > WAITED_SHARE * PROMISE * settings.limit_ms * 1e6 * len(scheduled):
         note = f"{noise.lost:.1%} of the time was spent waiting for a core: enough to make requests late"
-    enough = len(latencies) >= 20
+    failed = np.zeros(len(scheduled), bool)
+    for first, last in run.failed:
+        failed[first:last] = True
     return LoadPoint(
         offered=rate,
         achieved=float(answered.sum()) / max((ended - start) / 1e9, 1e-9),
         requests=int(counted.sum()),
         violations=late,
-        p50_ms=float(np.percentile(latencies, 50)) if enough else None,
-        p99_ms=float(np.percentile(latencies, 99)) if enough else None,
-        errors=len(run.errors),
-        unanswered=int(np.sum(counted & ~answered)),
+        p50_ms=_percentile(latencies, 50),
+        p99_ms=_percentile(latencies, 99),
+        errors=int(np.sum(counted & failed)),
+        unanswered=int(np.sum(counted & ~answered & ~failed)),
+        error=run.first_error,
         lateness_ms=lateness,
         batch=float(np.mean(run.batches)) if run.batches else 0.0,
         valid=not note,
@@ -217,20 +246,31 @@ def _point(
     )
 
 
+def _percentile(latencies_ms: np.ndarray, q: int) -> float | None:
+    """None where a run had too few requests to know it."""
+    return float(np.percentile(latencies_ms, q)) if len(latencies_ms) >= CALLS_NEEDED[q] else None
+
+
 def counted_from(seconds: float) -> float:
     """From when on requests count, in seconds from the start of a run."""
     return SETTLING * seconds
 
 
 def closed_services(subject: Subject, max_batch: int) -> dict[int, np.ndarray]:
-    """Service times in ms of a closed loop, at batch sizes 1, 2, 4, … and the largest."""
+    """Service times in ms of a closed loop, at batch sizes 1, 2, 4, … and the largest.
+
+    They bound the search, so loud windows are measured again, and the least loud ones count.
+    """
     sizes = [1 << k for k in range(max_batch.bit_length()) if 1 << k < max_batch] + [max_batch]
     found = {}
     for size in dict.fromkeys([1, *sizes]):
         if size > 1:
             warm_up(subject, size, seconds=0.2)
-        windows = [measure_window(subject, size, 0.1, offset=k) for k in range(2)]
-        found[size] = np.concatenate([w.latencies_ms for w in windows])
+        windows: list[Window] = []
+        while sum(w.noise.quiet for w in windows) < BOUND_WINDOWS and len(windows) < MOST_BOUND_WINDOWS:
+            windows.append(measure_window(subject, size, 0.1, offset=len(windows)))
+        windows.sort(key=lambda w: (not w.noise.quiet, w.noise.lost + w.noise.spin_lost))
+        found[size] = np.concatenate([w.latencies_ms for w in windows[:BOUND_WINDOWS]])
     return found
 
 
@@ -274,7 +314,9 @@ class QueueModel:
 
 def measurements(found: Capacity) -> list[Measurement]:
     """The answer, with the resampled interval as settings of its own."""
-    note = found.note if found.value is None or found.note else ""
+    note = found.note
+    if found.confirmed == 0:
+        note = "not confirmed: both further runs at it broke the promise"
     return [
         Measurement("throughput_at_slo_qps", found.value, "1/s", note=note),
         *(
@@ -290,8 +332,7 @@ def said(
 ) -> dict[str, Any]:
     """The load curve and how the answer came about, for the record."""
     return {
-        "load_curve": [p.as_json() for p in sorted(found.points, key=lambda p: p.offered)],
-        "load_order": [round(p.offered, 4) for p in found.points],
+        "load_curve": [p.as_json() for p in found.points],
         "knee_qps": knee(found.points),
         "limit_ms": settings.limit_ms,
         "batching": {"max_batch": settings.max_batch, "max_wait_ms": settings.max_wait_ms},
@@ -309,7 +350,7 @@ def said(
 
 
 def save_requests(path: Path, log: list[dict[str, np.ndarray]]) -> None:
-    """Raw clock readings of every request of every run (item 16)."""
+    """Raw clock readings of every request of every run, `run` being the place in `load_curve` (item 16)."""
     if log:
         columns = {key: np.concatenate([raw[key] for raw in log]) for key in log[0]}
         runs = np.concatenate([np.full(len(raw["scheduled_ns"]), i, np.int32) for i, raw in enumerate(log)])

@@ -18,7 +18,7 @@ import numpy as np
 
 from harness.record import Measurement
 from harness.serving import memory
-from harness.serving.closed import Found
+from harness.serving.closed import Found, save_calls
 from harness.serving.subject import Subject
 from harness.serving.windows import Windows, measure_window, warm_up
 from harness.streams import generator
@@ -45,15 +45,16 @@ def scaling(subject: Subject, job: Mapping[str, Any]) -> Found:
             memory.release()
             if sized.predict is not loaded:
                 loaded, before = sized.predict, memory.resident_mb()
-            peak, _ = memory.peak_mb(_answers(here), job["device"])
+            peak, more = memory.peak_mb(_answers(here), job["device"])
             at = {"size": sized.size}
-            measured.append(memory.peak_measurement(peak, at))
+            measured += memory.peak_measurements(peak, more, at)
             if peak is not None:
                 measured.append(Measurement("working_memory_mb", max(peak - before, 0.0), "MB", at=at))
             subjects[sized.size], count[sized.size] = here, sized.flops
     measured += [Measurement("flops_per_example", count[size](), "FLOP", at={"size": size}) for size in sizes]
     warm = {str(size): warm_up(here, 1, seconds=0.3) for size, here in subjects.items()}
     windows = _blocks(subjects, float(scenario["seconds"]), spec)
+    save_calls(Path(job["folder"]) / "calls.npz", {size: taken.taken for size, taken in windows.items()})
     measured += [_latency(size, taken) for size, taken in windows.items()]
     facts = {
         "sizes": sizes,

@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 
 from harness.record import TrialError
-from harness.serving.noise import Gate, Noise
+from harness.serving.energy import Meter
+from harness.serving.noise import USABLE, Gate, Noise
 from harness.serving.quantiles import steady
 from harness.serving.subject import Subject
 
@@ -28,7 +29,8 @@ class Window:
 
     Args:
         issued_ns, done_ns: (n,) clock readings before and after each call.
-        cpu_s: CPU time of the process over the window.
+        cpu_s: CPU time of the process over the window. joules: energy over the same time, None without a
+            counter.
     """
 
     batch: int
@@ -36,6 +38,7 @@ class Window:
     done_ns: np.ndarray
     cpu_s: float
     noise: Noise
+    joules: float | None = None
 
     @property
     def latencies_ms(self) -> np.ndarray:
@@ -65,8 +68,8 @@ class Window:
 class Windows:
     """All windows of one setting, and which of them count.
 
-    Quiet windows count. Where fewer than three were quiet, usable ones count too, which is said;
-    where there are not three of those either, the verdict is `too noisy`.
+    Quiet windows count. Where fewer than three were quiet, usable ones count too, which is said; where there
+    are not three of those either, or the spins beside them lost most of a core, the verdict is `too noisy`.
     """
 
     taken: list[Window] = field(default_factory=list)
@@ -81,7 +84,10 @@ class Windows:
         if len(quiet) >= min(3, max(len(self.taken), 1)):
             return quiet
         usable = [w for w in self.taken if w.noise.usable]
-        return usable if len(usable) >= min(3, len(self.taken)) else []
+        if len(usable) < min(3, len(self.taken)) or not usable:
+            return []
+        # A core that a hypervisor takes away shows in spins alone; the middle one is no timer's interrupt.
+        return usable if float(np.median([w.noise.spin_lost for w in usable])) <= USABLE else []
 
     @property
     def note(self) -> str:
@@ -160,7 +166,12 @@ def collector_off() -> Iterator[None]:
 
 
 def measure_window(
-    subject: Subject, batch: int, seconds: float, max_calls: int = 1_000_000, offset: int = 0
+    subject: Subject,
+    batch: int,
+    seconds: float,
+    max_calls: int = 1_000_000,
+    offset: int = 0,
+    meter: Meter | None = None,
 ) -> Window:
     """One window of back-to-back calls."""
     requests = subject.requests(batch)
@@ -172,6 +183,7 @@ def measure_window(
         for i in range(DROPPED):
             check(call(subject, requests[(offset + i) % count], batch, i), batch)
         gate = Gate()
+        joules = meter.joules() if meter else 0.0
         cpu = time.process_time()
         end = clock() + int(seconds * 1e9)
         i = 0
@@ -192,5 +204,6 @@ def measure_window(
         except Exception as error:  # whatever the model raises is the finding
             raise raised(error, batch, offset + i) from error
         cpu = time.process_time() - cpu
+        used = meter.joules() - joules if meter else None
         noise = gate.read()
-    return Window(batch, np.array(issued, np.int64), np.array(done, np.int64), cpu, noise)
+    return Window(batch, np.array(issued, np.int64), np.array(done, np.int64), cpu, noise, used)

@@ -17,15 +17,20 @@ import numpy as np
 import torch
 
 from harness.models.build import build_model
-from harness.protocols import Predict, Task
+from harness.protocols import Predict, Split, Task
 from harness.record import TrialError
 from harness.runtimes import runtime
+from harness.runtimes.common import reference
 from harness.streams import generator
 from harness.tasks.fitted import Meta, load_meta, save_network
 from harness.training.flops import flops_per_example
 
 SPECIAL_TOKENS = 4
 """The lowest numbers pad, or stand for unknown words and marks; a text of these alone is no text."""
+
+
+CALIBRATION = 64
+"""Examples that int8's ranges are taken from."""
 
 
 @dataclass(frozen=True)
@@ -90,10 +95,19 @@ def _made(
         torch.manual_seed(0)
         network = build_model(meta.model, meta.task, args, search).eval()
         save_network(folder / "fitted", network, replace(meta, args=args))
-        runtime(name).prepare(folder / "fitted", folder / "artifact", None)
+        calibration = _calibration(folder / "fitted", meta.task, size) if name == "onnx-int8" else None
+        runtime(name).prepare(folder / "fitted", folder / "artifact", calibration)
     except (ValueError, RuntimeError, TrialError) as error:
         raise TrialError(f"cannot be built at size {size}: {error}") from error
     return runtime(name).load(folder / "artifact", threads, device), network
+
+
+def _calibration(fitted: Path, task: Task, size: int) -> Split:
+    """Examples that the network itself has labelled: int8 is chosen by what keeps its answers and is fast."""
+    inputs = _inputs(task, size, generator(0, "calibration"), CALIBRATION)
+    answers = reference(fitted)(inputs)
+    targets = answers.argmax(1) if answers.ndim == 2 else answers
+    return Split(inputs, targets, np.arange(len(inputs)))
 
 
 def _inputs(task: Task, size: int, random: np.random.Generator, count: int = 8) -> np.ndarray:

@@ -231,6 +231,8 @@ class Weak:
         self._one_by_one = threading.Lock()
 
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Any:
+        from werkzeug.wsgi import get_input_stream
+
         with self._one_by_one:
             self.asked += 1
             fails = self.asked % 3 == 0
@@ -238,7 +240,7 @@ class Weak:
         time.sleep(0.05)
         if not fails:
             return self.store(environ, start_response)
-        environ["wsgi.input"].read()
+        get_input_stream(environ).read()  # as far as the request goes: the connection goes on
         body = b"<Error><Code>SlowDown</Code><Message>Reduce your request rate</Message></Error>"
         sizes = [("Content-Type", "application/xml"), ("Content-Length", str(len(body)))]
         start_response("503 Slow Down", sizes)

@@ -8,6 +8,7 @@ from harness.protocols import Section
 from harness.report.evidence import Evidence
 from harness.report.sections.beside import certified, duels
 from harness.report.sections.errors import disagreements, slices, worst
+from harness.report.sections.load import load
 from harness.report.sections.money import costs
 from harness.report.sections.outlook import flips, next_steps, value
 from harness.report.sections.quality import by_class, calibration, learning_curves, training_size
@@ -15,7 +16,7 @@ from harness.report.sections.retrieval import price_of_recall, stages
 from harness.report.sections.runtimes import runtimes
 from harness.report.sections.scaling import scaling
 from harness.report.sections.search import tuning
-from harness.report.sections.serving import batches, latency, load
+from harness.report.sections.serving import batches, latency
 from harness.report.sections.shop import ab_tests, foretold, ranker_gains
 from harness.report.sections.thresholds import curves, temperature
 from harness.report.sections.tradeoff import differences, pareto, tradeoff_table

@@ -29,13 +29,16 @@ def duels(e: Evidence) -> Section | None:
                 Cell(
                     f"{n.signed(share, 1)}\u202f%", f"{n.signed(low, 1)} to {n.signed(high, 1)}", sort=share
                 ),
+                Cell({"cpu": "CPU", "wall": "wall"}.get(v.clock, v.clock)),
                 Cell(f"{100 * v.floor:.1f}\u202f%", sort=v.floor),
                 Cell(v.faster or "not separated"),
             )
         )
     columns = (
         Column("first", numeric=False), Column("second", numeric=False),
-        Column("second takes", "more CPU time"), Column("identical copies", "differ by"),
+        Column("second takes", "more time"),
+        Column("time", numeric=False, hint="CPU time decides, wall time where calls mostly wait"),
+        Column("identical copies", "differ by"),
         Column("faster", numeric=False),
     )  # fmt: skip
     lead = (

@@ -1,4 +1,4 @@
-"""Serving in detail: the distribution of latency, what load it carries, batches, memory and cold start."""
+"""Serving in detail: the distribution of latency, batches, memory and cold start."""
 
 from __future__ import annotations
 
@@ -14,12 +14,14 @@ from harness.report import canvas, charts, plots
 from harness.report import numbers as n
 from harness.report.blocks import Block, Bullets, Cell, Column, Fold, Picture, Table, section, text
 from harness.report.evidence import Evidence
-from harness.report.sections.tradeoff import figure, figures, left_out
+from harness.report.sections.tradeoff import figures, left_out
+from harness.serving.quantiles import TARGET
 
 MOST_ROWS = 16
 MOST_CURVES = 6
 NEEDS = (
-    "throughput_offline_per_s", "cold_start_ms", "peak_memory_mb", "model_size_mb", "parameters",
+    "throughput_offline_per_s", "cold_start_ms", "peak_memory_mb", "peak_gpu_memory_mb",
+    "model_size_mb", "parameters",
     "flops_per_example", "energy_per_million_kwh",
 )  # fmt: skip
 LATENCIES = ("latency_p50_ms", "latency_p90_ms", "latency_p99_ms")
@@ -48,7 +50,8 @@ def latency(e: Evidence) -> Section | None:
         _latency_table(e),
         *left_out(e),
     ]
-    blocks += _not_numbers(e)
+    blocks += remarks(e, (*LATENCIES, "cpu_seconds_per_example"))
+    blocks += _stopped(e)
     if len(spreads) > 1:
         curves = charts.cumulative(spreads[:MOST_CURVES], times, (640, 320))
         caption = (
@@ -65,12 +68,13 @@ def latency(e: Evidence) -> Section | None:
     return section("Latency", blocks)
 
 
-def _serves(e: Evidence, row: TableRow, scenario: str) -> list[Record]:
+def served(e: Evidence, row: TableRow, scenario: str) -> list[Record]:
+    """The serve records of a variant in a scenario."""
     return e.of("serve", row.candidate, runtime=row.runtime, scenario=scenario)
 
 
 def _spread(e: Evidence, row: TableRow) -> plots.Spread | None:
-    per_round = [np.asarray(m.samples, float) for r in _serves(e, row, "single_stream") if (m := _calls(r))]
+    per_round = [np.asarray(m.samples, float) for r in served(e, row, "single_stream") if (m := _calls(r))]
     if not per_round:
         return None
     medians = [float(np.median(samples)) for samples in per_round]
@@ -91,7 +95,7 @@ def _latency_table(e: Evidence) -> Table:
     extra = [m for m in ("cpu_seconds_per_example",) if m in e.tradeoff.metrics]
     rows = []
     for row in e.detailed:
-        records = _serves(e, row, "single_stream")
+        records = served(e, row, "single_stream")
         medians = [v for r in records if (v := r.value("latency_p50_ms")) is not None]
         spread = max(medians) / min(medians) if len(medians) > 1 and min(medians) > 0 else None
         calls = sum(len(m.samples) for r in records if (m := _calls(r)))
@@ -114,21 +118,30 @@ def _latency_table(e: Evidence) -> Table:
     return Table(columns, tuple(rows))
 
 
-def _not_numbers(e: Evidence) -> list[Block]:
-    """A sentence for each serving figure whose truth is not a number."""
+def _stopped(e: Evidence) -> list[Block]:
+    """How many rounds ended before their percentiles were as well known as was wanted."""
+    ends = [r.facts["stopped"] for r in e.of("serve", scenario="single_stream") if r.facts.get("stopped")]
+    early = sum(end["by"] != "interval" for end in ends)
+    if not early:
+        return []
+    wanted = " and ".join(f"{100 * width:g}\u202f% at p{q}" for q, width in TARGET.items())
+    words = (
+        f"{early} of {len(ends)} rounds spent their time before a round's own interval was as narrow as "
+        f"±{wanted}; the intervals here are over rounds."
+    )
+    return [text(words, kind="note")]
+
+
+def remarks(e: Evidence, metrics: Sequence[str]) -> list[Block]:
+    """A sentence for each figure whose truth is not a number, or not the number alone."""
     seen: dict[str, list[str]] = {}
     for row in e.rows:
-        for metric in (*LATENCIES, "throughput_offline_per_s", "throughput_at_slo_qps"):
-            estimate = row.estimates.get(metric)
-            if (
-                estimate
-                and estimate.value is None
-                and estimate.note
-                and not estimate.note.startswith("failed")
-            ):
-                seen.setdefault(f"{n.label(metric)}: {estimate.note}", []).append(row.variant)
+        for metric in metrics:
+            found = row.estimates.get(metric)
+            if found and found.note and not found.note.startswith(("failed", "one launch", "not measured")):
+                seen.setdefault(f"{n.label(metric)}: {found.note}", []).append(row.variant)
     items = [
-        (f"{what}, for {n.listed(names[:6])}{_more(names)}. {_meaning(what)}",)
+        (f"{what}, for {n.listed(names[:6])}{_more(names)}. {_meaning(what)}".strip(),)
         for what, names in seen.items()
     ]
     return [Bullets(tuple(items))] if items else []
@@ -138,94 +151,29 @@ def _more(names: Sequence[str]) -> str:
     return f" and {len(names) - 6} more" if len(names) > 6 else ""
 
 
+MEANINGS = {
+    "not estimable": "Too few calls were made to know it; a longer window or more rounds would.",
+    "unsteady": "Its speed never settled, neither in the warm-up nor later, so no figure is given.",
+    "too noisy": "The machine was never quiet long enough; measure again on a quieter one.",
+    "not confirmed": "The answer did not hold when it was tried again; more seconds would settle it.",
+    "noisy": "Few windows were quiet, so the less loud ones count too: read the figure as an upper end.",
+    "drifted": "Its speed moved while it was measured: the interval over rounds says more than one round.",
+    "at least": "No load up to what it can answer at all was too much: the figure is a lower end.",
+    "below": "The lowest load that was tried was too much already.",
+    "a request alone": "No load can keep the limit.",
+    "not measured": "",
+}
+"""How a note begins or what it holds → what it means for the reader; the first that fits."""
+
+
 def _meaning(note: str) -> str:
-    if "not estimable" in note:
-        return "Too few calls were made to know it; a longer window or more rounds would."
-    if "unsteady" in note:
-        return "Its speed never settled during warm-up, so no window counts."
-    if "too noisy" in note:
-        return "The machine was never quiet long enough; measure again on a quieter one."
-    return ""
-
-
-def load(e: Evidence) -> Section | None:
-    """Latency against offered load, and the load that keeps the limit."""
-    curves = {
-        row.variant: (row, c) for row in e.rows[:MOST_CURVES] if (c := load_curve(_serves(e, row, "server")))
-    }
-    blocks: list[Block] = []
-    if curves:
-        slo = e.suite.serving.scenarios.server
-        series = []
-        for name, (row, points) in curves.items():
-            drawn = [p for p in points if p.get("p99_ms") is not None]
-            marker = e.palette.marker(row.runtime)
-            series.append(
-                plots.Series(
-                    name, [p["offered_qps"] for p in drawn], [p["p99_ms"] for p in drawn],
-                    colour=e.palette.colour(row.candidate), marker=marker, strong=e.chosen is row,
-                )
-            )  # fmt: skip
-        y = plots.Axis(
-            "p99 latency from the scheduled arrival, ms (log scale)",
-            True,
-            slo.latency_p99_ms if slo else None,
-        )
-        x = axis("Offered load, requests per second", [v for s in series for v in s.x], 8)
-        figure = charts.lines([s for s in series if s.x], x, y, (680, 380))
-        caption = "Open loop, Poisson arrivals: where a line crosses the limit, the variant's capacity ends."
-        blocks.append(Picture(canvas.svg(figure), caption, "Load curves", "wide"))
-    if "throughput_at_slo_qps" in e.tradeoff.metrics:
-        blocks += [_capacity_table(e), *left_out(e)]
-    return section("Load", blocks)
+    return next((meaning for sign, meaning in MEANINGS.items() if sign in note), "")
 
 
 def axis(title: str, values: Sequence[float], wide: float) -> plots.Axis:
     """Logarithmic where the values span more than a factor of `wide`."""
     log = bool(values) and min(values) > 0 and max(values) > wide * min(values)
     return plots.Axis(title + (" (log scale)" if log else ""), log)
-
-
-def load_curve(records: Sequence[Record]) -> list[Mapping[str, Any]]:
-    """Points {offered_qps, achieved_qps, p50_ms, p99_ms} of all rounds by load, without invalid ones."""
-    points = [p for r in records for p in r.facts.get("load_curve") or () if isinstance(p, Mapping)]
-    kept = [p for p in points if p.get("valid", True) and isinstance(p.get("offered_qps"), int | float)]
-    by_load: dict[float, list[Mapping[str, Any]]] = {}
-    for p in kept:
-        by_load.setdefault(round(float(p["offered_qps"]), 3), []).append(p)
-    return [_merged(load, by_load[load]) for load in sorted(by_load)]
-
-
-def _merged(load: float, points: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
-    """The median over repetitions at one load."""
-    merged: dict[str, Any] = {"offered_qps": load}
-    for name in ("achieved_qps", "p50_ms", "p99_ms"):
-        values = [float(p[name]) for p in points if isinstance(p.get(name), int | float)]
-        merged[name] = float(np.median(values)) if values else None
-    return merged
-
-
-def _capacity_table(e: Evidence) -> Table:
-    single = "latency_p50_ms"
-    rows = []
-    for row in e.detailed:
-        capacity, p50 = row.estimates.get("throughput_at_slo_qps"), row.estimates.get(single)
-        used = None
-        if capacity and capacity.value and p50 and p50.value:
-            used = capacity.value * p50.value / 1000
-        rows.append(
-            (
-                Cell(row.variant, key=e.palette.swatch(row.candidate, row.runtime)),
-                figure(row, "throughput_at_slo_qps"),
-                Cell(f"{100 * used:.0f}\u202f%" if used else "", sort=used),
-            )
-        )
-    columns = (
-        Column("variant", numeric=False),
-        Column(n.label("throughput_at_slo_qps"), "requests/s"),
-        Column("of 1 / median latency", hint="what a limit on p99 leaves of the naive capacity"),
-    )
-    return Table(columns, tuple(rows), kind="compact")
 
 
 def batches(e: Evidence) -> Section | None:
@@ -255,13 +203,13 @@ def batches(e: Evidence) -> Section | None:
             for row in e.detailed
         )
         columns = (Column("variant", numeric=False), *(Column(n.label(m), n.unit(m)) for m in names))
-        blocks += [Table(columns, rows), *left_out(e)]
+        blocks += [Table(columns, rows), *left_out(e), *remarks(e, names)]
     return section("Throughput, memory and size", blocks)
 
 
 def _batch_series(e: Evidence, row: TableRow) -> plots.Series | None:
     by_size: dict[int, list[float]] = {}
-    for r in _serves(e, row, "offline"):
+    for r in served(e, row, "offline"):
         for m in r.measurements:
             if m.metric == "throughput_offline_per_s" and m.value is not None and set(m.at) == {"batch_size"}:
                 by_size.setdefault(int(m.at["batch_size"]), []).append(m.value)

@@ -10,10 +10,27 @@ import numpy as np
 from harness.protocols import Row, Section
 from harness.report import canvas, charts, plots
 from harness.report import numbers as n
-from harness.report.blocks import Block, Cell, Column, Fold, Heading, Picture, Table, capital, section, text
+from harness.report.blocks import (
+    Block,
+    Cell,
+    Column,
+    Fold,
+    Heading,
+    Picture,
+    Table,
+    Tone,
+    capital,
+    section,
+    text,
+)
 from harness.report.evidence import Evidence
 from harness.report.sections.verdict import causes, key_metrics
 
+MARKS = {
+    "not confirmed": "not confirmed", "noisy": "noisy", "drifted": "drifted", "at least": "at least",
+    "below": "or less",
+}  # fmt: skip
+"""What a note holds → the word beside the interval; the note itself stands in a sentence of its own."""
 SPEED = ("latency_p99_ms", "latency_p50_ms", "throughput_at_slo_qps", "throughput_offline_per_s")
 
 
@@ -90,9 +107,10 @@ def figure(row: Row, metric: str, best: float | None = None) -> Cell:
         return Cell(shown.value, tone="bad" if shown.value.startswith("failed") else "muted")
     # What a cost is made of stands among the costs.
     note = "" if metric.endswith("_usd") else row.estimates[metric].note
-    return Cell(
-        shown.value, shown.interval or note, shown.number, best=best is not None and shown.number == best
-    )
+    mark = next((mark for sign, mark in MARKS.items() if sign in note), "")
+    under = ", ".join(x for x in (shown.interval, mark) if x) or note
+    tone: Tone = "warn" if mark else ""
+    return Cell(shown.value, under, shown.number, tone, best=best is not None and shown.number == best)
 
 
 def _best(e: Evidence, metric: str) -> float | None:

@@ -89,10 +89,14 @@ def _noise(e: Evidence) -> Iterator[str]:
         rejected, total = sum(r for _, r, _ in noisy), sum(len(s.facts.get("windows") or ()) for s in serves)
         yield (
             f"The noise gate rejected {rejected:,} of {total:,} measuring windows, in {len(noisy)} of "
-            f"{len(serves)} serve trials; rejected windows are kept in the records and count in no figure."
+            f"{len(serves)} serve trials; they are kept in the records and count in no latency and no "
+            "throughput (CPU time is taken over all windows: neighbours hardly change it)."
         )
     elif any(r.facts.get("windows") for r in serves):
         yield f"No measuring window of {len(serves)} serve trials was rejected as noisy."
+    runs = [p for r in serves for p in r.facts.get("load_curve") or ()]
+    if lost := sum(not p["valid"] for p in runs):
+        yield f"{lost:,} of {len(runs):,} runs under load do not count: too noisy, or seen late."
     notes = Counter(m.note.partition(" (")[0] for r in serves for m in r.measurements if m.value is None)
     for note, count in notes.most_common(6):
         said = note or "no reason stored"

@@ -150,7 +150,8 @@ def key_metrics(e: Evidence, most: int = 5) -> tuple[str, ...]:
         e.objective_metric, *(item.metric for item in e.limits), e.quality_metric,
         "latency_p99_ms", "latency_p50_ms", "throughput_at_slo_qps", "cost_per_million_usd",
         "cost_per_month_usd",
-        "throughput_offline_per_s", "peak_memory_mb", "model_size_mb", "train_cost_usd", "train_seconds",
+        "throughput_offline_per_s", "peak_memory_mb", "peak_gpu_memory_mb", "model_size_mb",
+        "train_cost_usd", "train_seconds",
     ]  # fmt: skip
     return tuple(dict.fromkeys(m for m in wanted if m in e.known_metrics))[:most]
 
