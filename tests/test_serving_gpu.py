@@ -1,4 +1,4 @@
-"""What only a GPU shows, against a stand-in for NVIDIA's library: which card is asked, and what is made of it."""
+"""What only a GPU shows, against a stand-in for NVIDIA's library: which card is asked, and for what."""
 
 from __future__ import annotations
 
