@@ -146,7 +146,8 @@ def _hits(rows: list[dict[str, Any]]) -> dict[str, str]:
         )
         served = [row["as_served"] for row in own if row.get("as_served") is not None]
         if served:
-            spread += f"; to the queue as served {np.mean(served):.3f} ({min(served):.3f} to {max(served):.3f})"
+            low, high = min(served), max(served)
+            spread += f"; to the queue as served {np.mean(served):.3f} ({low:.3f} to {high:.3f})"
         within = sum(row["passed"] for row in own)
         found[name] = f"{within} of {len(own)} within {own[0]['allowed']:.0%}; {spread}"
     return found
