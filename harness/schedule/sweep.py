@@ -47,6 +47,7 @@ class _Sink:
     status: dict[str, str] = field(default_factory=dict)
     began: dict[str, float] = field(default_factory=dict)
     lasted: dict[str, float] = field(default_factory=dict)
+    claims: Mapping[str, tune.PlacementGroupFactory] = field(default_factory=dict)
 
 
 _SINKS: list[_Sink] = []
@@ -141,11 +142,9 @@ def _fit(
     search: Plan | None = None,
 ) -> tuple[dict[str, str], str]:
     """Run Tune once: trial id → error text of those whose worker died, and why Tune itself gave up."""
-    claims = _claims(kind, orders.trials, nodes, settings)
+    sink.claims = _claims(kind, orders.trials, nodes, settings)
     storage = Path(tempfile.mkdtemp(prefix="harness-tune-"))
-    trainable = tune.with_resources(
-        tune.with_parameters(work, orders=orders), lambda config: claims[config["id"]]
-    )
+    trainable = tune.with_resources(tune.with_parameters(work, orders=orders), _claimed)
     _SINKS.append(sink)
     try:
         with warnings.catch_warnings():
@@ -170,6 +169,12 @@ def _fit(
         shutil.rmtree(storage, ignore_errors=True)
     every = [results[i] for i in range(len(results))]
     return {(r.config or {})["id"]: str(r.error) for r in every if r.error is not None}, ""
+
+
+def _claimed(config: Mapping[str, Any]) -> tune.PlacementGroupFactory:
+    """A trial's claim. A function of this module, not a closure over all claims: Tune unpickles the trainable
+    several times a trial, and 320 claims in it kept the driver busy all the time."""
+    return _SINKS[-1].claims[config["id"]]
 
 
 def _tune_config(search: Plan | None) -> tune.TuneConfig:
