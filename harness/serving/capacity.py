@@ -29,7 +29,8 @@ class LoadPoint:
     """One open-loop run at one load.
 
     Args:
-        offered, achieved: requests per second that came, and that were answered.
+        offered, achieved: requests per second that were meant to come, and that were answered. came: that did
+            come: Poisson arrivals are not exactly as many as meant.
         requests: how many counted. violations: how many of them were later than the limit, failed, or
             were not answered at all. errors, unanswered: the last two kinds; error: the first of the former.
         p50_ms, p99_ms: from the scheduled arrival; None where too few were answered.
@@ -56,6 +57,7 @@ class LoadPoint:
     seed: int = 0
     stage: str = ""
     valid: bool = True
+    came: float | None = None
     note: str = ""
     noise: dict[str, Any] | None = None
 

@@ -230,6 +230,7 @@ def _point(
         failed[first:last] = True
     return LoadPoint(
         offered=rate,
+        came=len(scheduled) / seconds,
         achieved=float(answered.sum()) / max((ended - start) / 1e9, 1e-9),
         requests=int(counted.sum()),
         violations=late,

@@ -9,11 +9,12 @@ from typing import Any
 
 import numpy as np
 
-from harness.protocols import Row, Section
+from harness.protocols import Row as TableRow
+from harness.protocols import Section
 from harness.record import Record
 from harness.report import canvas, charts, plots
 from harness.report import numbers as n
-from harness.report.blocks import Block, Cell, Column, Fold, Picture, Table, section
+from harness.report.blocks import Block, Cell, Column, Fold, Picture, Row, Table, section
 from harness.report.evidence import Evidence
 from harness.report.sections.serving import MOST_CURVES, axis, remarks, served
 from harness.report.sections.tradeoff import figure, left_out
@@ -30,7 +31,8 @@ class Load:
     """All valid runs near one load.
 
     Args:
-        offered, achieved: requests per second. p50_ms, p99_ms: from the scheduled arrival over all their
+        offered, achieved: requests per second. answered: of those that came, the share that was answered in the
+            time of the runs. p50_ms, p99_ms: from the scheduled arrival over all their
             requests; None where these are too few.
         late: share of requests that were late, failed or not answered. requests: how many counted.
     """
@@ -42,6 +44,7 @@ class Load:
     late: float
     requests: int
     runs: int
+    answered: float
 
 
 def load(e: Evidence) -> Section | None:
@@ -55,7 +58,7 @@ def load(e: Evidence) -> Section | None:
     return section("Load", blocks)
 
 
-def load_curve(e: Evidence, row: Row) -> list[Load]:
+def load_curve(e: Evidence, row: TableRow) -> list[Load]:
     """The runs of all rounds by load, without invalid ones."""
     bins: dict[int, list[tuple[Mapping[str, Any], np.ndarray]]] = {}
     for record in served(e, row, "server"):
@@ -72,7 +75,7 @@ def _pooled(runs: Sequence[tuple[Mapping[str, Any], np.ndarray]]) -> Load:
     points = [point for point, _ in runs]
     calls = np.concatenate([took_ms for _, took_ms in runs])
     requests = sum(point["requests"] for point in points)
-    p50, p99 = (float(np.percentile(calls, q)) if len(calls) >= CALLS_NEEDED[q] else None for q in (50, 99))
+    p50, p99 = (_percentile(calls, q, points) for q in (50, 99))
     return Load(
         offered=float(np.mean([point["offered"] for point in points])),
         achieved=float(np.mean([point["achieved"] for point in points])),
@@ -81,22 +84,37 @@ def _pooled(runs: Sequence[tuple[Mapping[str, Any], np.ndarray]]) -> Load:
         late=sum(point["violations"] for point in points) / max(requests, 1),
         requests=requests,
         runs=len(points),
+        answered=float(
+            np.mean([point["achieved"] / (point.get("came") or point["offered"]) for point in points])
+        ),
     )
 
 
+def _percentile(calls_ms: np.ndarray, q: int, points: Sequence[Mapping[str, Any]]) -> float | None:
+    """Of all requests; where these were not kept, the middle one of the runs' own."""
+    if len(calls_ms):
+        return float(np.percentile(calls_ms, q)) if len(calls_ms) >= CALLS_NEEDED[q] else None
+    own = [
+        point[f"p{q}_ms"] for point in points if point[f"p{q}_ms"] and point["requests"] >= CALLS_NEEDED[q]
+    ]
+    return float(np.median(own)) if own else None
+
+
 def _latencies(e: Evidence, record: Record, runs: int) -> list[np.ndarray]:
-    """Per run the latencies in ms of its answered requests that count; none where the file is missing."""
+    """Per run the latencies in ms of its answered requests that count; none where they were not kept."""
     try:
         content = e.run.read_bytes(f"trials/{record.trial.id}/requests.npz")
     except FileNotFoundError:
         return [np.zeros(0)] * runs
     with np.load(io.BytesIO(content), allow_pickle=False) as raw:
+        if "counted" not in raw:  # an older run folder: which of them count was not kept
+            return [np.zeros(0)] * runs
         counts = raw["counted"] & (raw["answered_ns"] > 0)
         run, took = raw["run"][counts], (raw["answered_ns"] - raw["scheduled_ns"])[counts] / 1e6
     return [took[run == number] for number in range(runs)]
 
 
-def _pictures(e: Evidence, curves: Sequence[tuple[Row, list[Load]]]) -> list[Block]:
+def _pictures(e: Evidence, curves: Sequence[tuple[TableRow, list[Load]]]) -> list[Block]:
     slo = e.suite.serving.scenarios.server
     offered = axis(
         "Offered load, requests per second", [p.offered for _, points in curves for p in points], 8
@@ -115,18 +133,19 @@ def _pictures(e: Evidence, curves: Sequence[tuple[Row, list[Load]]]) -> list[Blo
         )
         chart = charts.lines(drawn, offered, plots.Axis(title, True, limit), (680, 380))
         blocks.append(Picture(canvas.svg(chart), caption, "Load curves", "wide"))
+    beside = []
     medians = [s for row, points in curves if (s := _series(e, row, points, "p50_ms")).x]
     if medians:
         chart = charts.lines(medians, offered, plots.Axis("p50 latency, ms (log scale)", True))
-        blocks.append(Picture(canvas.svg(chart), "The median over the same runs.", "p50 by load", "half"))
-    answered = [_series(e, row, points, "achieved") for row, points in curves]
-    reach = axis("Answered, requests per second", [v for s in answered for v in s.y], 8)
-    said = "What was answered falls behind what was offered where a variant is saturated."
-    chart = charts.lines(answered, offered, reach)
-    return [*blocks, Picture(canvas.svg(chart), said, "Answered by load", "half")]
+        beside.append(Picture(canvas.svg(chart), "The median over the same runs.", "p50 by load", "half"))
+    answered = [_series(e, row, points, "answered") for row, points in curves]
+    chart = charts.lines(answered, offered, plots.Axis("Answered, share of what came"))
+    said = "It falls behind where a variant is saturated."
+    beside.append(Picture(canvas.svg(chart), said, "Answered by load", "half"))
+    return [*blocks, Row(tuple(beside))]
 
 
-def _series(e: Evidence, row: Row, points: Sequence[Load], name: str) -> plots.Series:
+def _series(e: Evidence, row: TableRow, points: Sequence[Load], name: str) -> plots.Series:
     known = [(p.offered, float(v)) for p in points if (v := getattr(p, name)) is not None]
     return plots.Series(
         row.variant, [x for x, _ in known], [y for _, y in known], colour=e.palette.colour(row.candidate),
@@ -134,7 +153,7 @@ def _series(e: Evidence, row: Row, points: Sequence[Load], name: str) -> plots.S
     )  # fmt: skip
 
 
-def _knee(e: Evidence, row: Row, points: Sequence[Load]) -> plots.Series | None:
+def _knee(e: Evidence, row: TableRow, points: Sequence[Load]) -> plots.Series | None:
     """The knee, mean over rounds, on the variant's p99 line; None where it is off the line."""
     found = [r.facts["knee_qps"] for r in served(e, row, "server") if r.facts.get("knee_qps")]
     known = [(p.offered, p.p99_ms) for p in points if p.p99_ms is not None]
@@ -145,7 +164,7 @@ def _knee(e: Evidence, row: Row, points: Sequence[Load]) -> plots.Series | None:
     return plots.Series("", [at], [y], colour=e.palette.colour(row.candidate), marker="D")
 
 
-def _points_table(e: Evidence, curves: Sequence[tuple[Row, list[Load]]]) -> Table:
+def _points_table(e: Evidence, curves: Sequence[tuple[TableRow, list[Load]]]) -> Table:
     columns = (
         Column("variant", numeric=False), Column("offered", "requests/s"), Column("answered", "requests/s"),
         Column("p50", "ms"), Column("p99", "ms"), Column("late", "%"), Column("requests"), Column("runs"),
