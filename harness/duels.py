@@ -61,11 +61,14 @@ def _interval(row: Row) -> tuple[float, float] | None:
 
 
 def duel_trials(pairs: Sequence[tuple[str, str]], records: Sequence[Record]) -> tuple[Trial, ...]:
-    """A serve trial for each pair, of the same artifacts that the rounds served."""
+    """A serve trial for each pair, of the same artifacts that the rounds served.
+
+    Variants with different numbers of threads cannot share a process: torch has one number for all.
+    """
     served = _served(records)
     trials = []
     for first, second in pairs:
-        if first in served and second in served:
+        if first in served and second in served and _threads(served[first]) == _threads(served[second]):
             scenario = {
                 "name": "duel",
                 "opponent": _subject(served[second]),
@@ -119,8 +122,15 @@ def _served(records: Sequence[Record]) -> dict[str, Trial]:
     return found
 
 
+def _threads(trial: Trial) -> int:
+    return int(trial.spec.get("threads", 1))
+
+
 def _subject(trial: Trial) -> dict[str, Any]:
-    return {k: v for k, v in trial.spec.items() if k not in ("scenario", "round")}
+    """What is served, and its name: the runtime alone does not tell the threads (`onnx@2`)."""
+    assert trial.variant is not None
+    own = {k: v for k, v in trial.spec.items() if k not in ("scenario", "round")}
+    return {**own, "variant": trial.variant.name}
 
 
 def _aside(trial: Trial, scenario: Mapping[str, Any], others: Sequence[Trial] = ()) -> Trial:

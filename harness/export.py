@@ -85,7 +85,7 @@ class Source:
 
     @property
     def runtime(self) -> str:
-        return str(self.score.trial.runtime)
+        return str(self.score.trial.spec["runtime"])
 
 
 def export_variant(run: RunFolder, variant: str, folder: str | Path) -> str:

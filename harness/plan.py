@@ -20,7 +20,7 @@ from harness.streams import generator
 from harness.suite.code import Versions
 from harness.suite.draft import hint
 from harness.suite.schema import Candidate, Suite
-from harness.suite.variants import runtimes_of
+from harness.suite.variants import runtimes_of, split_runtime
 from harness.tuning import search_seed, space_of
 
 REFERENCE = {"sklearn": "sklearn", "onnx": "onnx"}
@@ -150,7 +150,10 @@ class _Planner:
         trials = []
         for train in fitted:
             for runtime in runtimes if train.train_size == self.sizes[0] else [first]:
-                spec = {**train.spec, "fitted": train.id, "runtime": runtime}
+                name, threads = split_runtime(runtime)
+                spec = {**train.spec, "fitted": train.id, "runtime": name}
+                if threads is not None:
+                    spec["threads"] = threads
                 if self.suite.metrics:
                     spec["metrics"] = {n: [m.function, m.unit] for n, m in self.suite.metrics.items()}
                 trials.append(
@@ -177,12 +180,13 @@ class _Planner:
         for score in scored:
             if score.seed != training.seeds[0] or score.train_size != self.sizes[0]:
                 continue
+            runtime, threads = split_runtime(score.runtime or "")
             for name, settings in scenarios.items():
                 for number in range(serving.rounds):
                     spec = {
                         **self.common,
-                        "runtime": score.runtime,
-                        "threads": serving.threads,
+                        "runtime": runtime,
+                        "threads": threads or serving.threads,
                         "artifact": score.id,
                         "scenario": {"name": name, **settings},
                         "round": number,
@@ -205,7 +209,7 @@ class _Planner:
     def trial(self, kind: Kind, spec: Mapping[str, Any], **fields: Any) -> Trial:
         claim = self.candidate.training.resources
         gpus = self.gpus if claim.gpus is None else claim.gpus
-        cpus = self.suite.serving.threads if kind == "serve" else claim.cpus
+        cpus = spec["threads"] if kind == "serve" else claim.cpus
         limit = self.suite.serving.time_limit if kind == "serve" else self.candidate.training.time_limit
         complete = {**spec, "code": self.versions(kind, spec)}
         resources = Resources(cpus, 0.0 if self.kind in ("sklearn", "onnx") else gpus, claim.memory_mb)

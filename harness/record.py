@@ -141,7 +141,8 @@ class Trial:
         parts += [self.scenario] if self.scenario else []
         if self.scenario == "duel":
             opponent = self.spec["scenario"]["opponent"]
-            return " ".join([*parts, f"with {opponent['candidate']}/{opponent['runtime']}"])
+            name = opponent.get("variant") or f"{opponent['candidate']}/{opponent['runtime']}"
+            return " ".join([*parts, f"with {name}"])
         if self.scenario == "certify":
             return " ".join([*parts, str(self.spec["scenario"]["mode"])])
         parts += [f"round {self.round}"] if self.round is not None else []

@@ -72,6 +72,14 @@ def test_a_duel_is_a_serve_trial_of_the_artifacts_that_were_served(suite: Suite)
     assert duel_trials([("a/onnx", "gone/onnx")], records) == ()
 
 
+def test_variants_with_other_threads_do_not_share_a_process(tmp_path: Path) -> None:
+    (tmp_path / "duels.yaml").write_text(TEXT.replace("[torch, onnx]", "[onnx, onnx@2]"))
+    records = served(read_suite(tmp_path / "duels.yaml"))
+    assert duel_trials([("a/onnx", "b/onnx@2")], records) == ()
+    (duel,) = duel_trials([("a/onnx@2", "b/onnx@2")], records)
+    assert duel.spec["threads"] == 2 and duel.label == "serve a/onnx@2 duel with b/onnx@2"
+
+
 def test_certification_runs_both_scenarios_where_a_load_was_measured(suite: Suite) -> None:
     records, found = served(suite), table(a_onnx=(1.0, 0.9, 1.1))
     stream, server = certify_trials(suite, "a/onnx", records, found)

@@ -59,6 +59,21 @@ def ids(trials: tuple[Trial, ...]) -> set[str]:
 # ------------------------------------------------------------------------------------- which trials
 
 
+def test_a_runtime_with_threads_of_its_own_is_a_variant_of_its_own(tmp_path: Path) -> None:
+    plain = plan_trials(read(tmp_path))
+    trials = plan_trials(read(tmp_path, TEXT.replace("[torch, onnx]", "[torch, onnx, torch@2, onnx@2]")))
+    assert ids(plain) <= ids(trials) and len(ids(trials)) == len(trials)
+    names = {t.variant.name for t in trials if t.variant and t.candidate != "vit"}
+    assert names == {
+        "logistic/sklearn", "logistic/onnx", "logistic/sklearn@2", "logistic/onnx@2",
+        "cnn/torch", "cnn/onnx", "cnn/torch@2", "cnn/onnx@2",
+    }  # fmt: skip
+    for trial in of(trials, "serve"):
+        threads = 2 if str(trial.runtime).endswith("@2") else 1
+        assert trial.spec["threads"] == trial.resources.cpus == threads
+        assert "@" not in trial.spec["runtime"]
+
+
 def test_each_kind_is_planned_once_per_what_it_depends_on(suite: Suite) -> None:
     trials = plan_trials(suite)
     assert len(ids(trials)) == len(trials)

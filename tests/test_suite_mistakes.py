@@ -314,6 +314,14 @@ TABLE: dict[str, tuple[dict[str, str | None], list[str]]] = {
         {"serving": "serving: {runtimes: [torch, onx]}"},
         ["suite.yaml:6: serving.runtimes: there is no runtime `onx`: did you mean `onnx`?"],
     ),
+    "runtime with no number of threads": (
+        {"serving": "serving: {runtimes: [torch@two, onx@2]}"},
+        [
+            "suite.yaml:6: serving.runtimes: `torch@two`: write the number of threads behind the @, "
+            "for instance torch@2",
+            "suite.yaml:6: serving.runtimes: there is no runtime `onx`: did you mean `onnx`?",
+        ],
+    ),
     "runtime twice": (
         {"serving": "serving: {runtimes: [torch, torch]}"},
         ["suite.yaml:6: serving.runtimes: `torch` stands twice: keep one"],

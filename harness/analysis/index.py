@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from harness.record import Record, Variant
 from harness.suite.schema import Suite
+from harness.suite.variants import own_name
 
 
 @dataclass(frozen=True)
@@ -31,10 +32,9 @@ def expected_variants(suite: Suite) -> list[Variant]:
         for runtime in suite.serving.runtimes:
             if candidate.model.startswith("onnx:") and not runtime.startswith("onnx"):
                 continue
-            sklearn = candidate.model.startswith("sklearn:")
-            if sklearn and runtime.startswith("torch-"):
+            if candidate.model.startswith("sklearn:") and runtime.startswith("torch-"):
                 continue
-            variants.append(Variant(name, "sklearn" if sklearn and runtime == "torch" else runtime))
+            variants.append(Variant(name, own_name(candidate.model, runtime)))
     return variants
 
 

@@ -79,8 +79,8 @@ def duel(first: Subject, job: Mapping[str, Any]) -> Found:
     facts: dict[str, Any] = {
         "verdict": decide(judged["cpu"], judged["wall"], asleep),
         "decided_by": "wall" if asleep else "cpu",
-        "first": _name(spec),
-        "second": _name(opponent),
+        "first": spec.get("variant", "first"),
+        "second": opponent.get("variant", "second"),
         "calls_each": len(cpu["first", 0]),
         "copies": COPIES,
         **{clock: asdict(ratio) for clock, ratio in judged.items()},
@@ -153,7 +153,3 @@ def _median(wall: Mapping[Key, np.ndarray], name: str) -> Measurement:
     calls = np.concatenate([values for (owner, _), values in wall.items() if owner == name])
     samples = tuple(round(float(value), 6) for value in calls)
     return Measurement("latency_p50_ms", float(np.median(calls)), "ms", samples, at={"duel": name})
-
-
-def _name(spec: Mapping[str, Any]) -> str:
-    return f"{spec.get('candidate', '')}/{spec.get('runtime', '')}"

@@ -17,6 +17,7 @@ from harness.suite.messages import all_fields
 from harness.suite.model_checks import check_candidates
 from harness.suite.own_metrics import check_metrics
 from harness.suite.sizes import check_sizes
+from harness.suite.variants import split_runtime
 
 NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}", re.ASCII)
 RESERVED = ("latest",)
@@ -138,8 +139,15 @@ def check_serving(draft: Draft) -> None:
     runtimes = table("runtimes")
     node = draft.node("serving", "runtimes")
     for item in (node.sequence if node is not None else None) or ():
-        if isinstance(item.value, str) and item.value not in runtimes:
-            text = f"there is no runtime `{item.value}`: {hint(item.value, runtimes)}"
+        if not isinstance(item.value, str):
+            continue
+        try:
+            name, _ = split_runtime(item.value)
+        except ValueError as error:
+            draft.wrong(("serving", "runtimes"), str(error), item.place)
+            continue
+        if name not in runtimes:
+            text = f"there is no runtime `{name}`: {hint(name, runtimes)}"
             draft.wrong(("serving", "runtimes"), text, item.place)
     _check_unique(draft, ("serving", "runtimes"))
     _check_unique(draft, ("serving", "scenarios", "offline", "batch_sizes"))

@@ -120,7 +120,9 @@ def _check_runtimes(draft: Draft, path: Path_) -> None:
     """At least one runtime that can serve the model; asked only where all runtimes exist."""
     runtimes = draft.get(list, "serving", "runtimes", default=["torch", "onnx"])
     model = draft.get(str, *path, "model")
-    if not runtimes or not all(isinstance(r, str) and r in table("runtimes") for r in runtimes):
+    if not runtimes or not all(
+        isinstance(r, str) and r.partition("@")[0] in table("runtimes") for r in runtimes
+    ):
         return
     task = draft.get(str, "task") or ""
     if not runtimes_of(model, runtimes, task):

@@ -211,9 +211,10 @@ class Serving(Model):
     """On which runtimes the candidates are served, and how they are measured there."""
 
     runtimes: Annotated[tuple[str, ...], Field(min_length=1)] = ("torch", "onnx")
-    """What executes the fitted models: `python -m harness list runtimes` names them."""
+    """What executes the fitted models: `python -m harness list runtimes` names them. `onnx@2`: with two
+    threads, a variant of its own beside `onnx`."""
     threads: Annotated[int, Field(ge=1, le=4096)] = 1
-    """Of each serving process, on every runtime."""
+    """Of each serving process, on every runtime that names none of its own (`onnx@2`)."""
     rounds: Count = 3
     """Interleaved repetitions, each in a fresh process: the blocks of the paired comparison."""
     scenarios: Scenarios = Scenarios(single_stream=SingleStream(), offline=Offline())

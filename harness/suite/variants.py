@@ -18,6 +18,21 @@ ON_WORDS = frozenset(
 """Estimators of scikit-learn that have an ONNX form over weighed words (TF-IDF)."""
 
 
+MOST_THREADS = 4096
+
+
+def split_runtime(name: str) -> tuple[str, int | None]:
+    """`onnx@2` → `onnx` and 2 threads; without `@`, None: as many as the suite says for all.
+
+    Raises:
+        ValueError: what stands behind the `@` is no number of threads.
+    """
+    runtime, at, threads = name.partition("@")
+    if at and not (threads.isdecimal() and 1 <= int(threads) <= MOST_THREADS):
+        raise ValueError(f"`{name}`: write the number of threads behind the @, for instance {runtime}@2")
+    return runtime, int(threads) if at else None
+
+
 def runtimes_of(model: str, runtimes: Iterable[str], task: str = "") -> list[str]:
     """The runtimes of a suite that a model reference can be served on, in the suite's order.
 
@@ -28,10 +43,17 @@ def runtimes_of(model: str, runtimes: Iterable[str], task: str = "") -> list[str
     if kind == "onnx":
         return [r for r in runtimes if r.startswith("onnx")]
     if kind == "sklearn":
-        named = dict.fromkeys("sklearn" if r == "torch" else r for r in runtimes)
+        named = dict.fromkeys(own_name(model, r) for r in runtimes)
         never = left_out(model, named, task)
         return [r for r in named if not r.startswith("torch") and r not in never]
-    return [r for r in runtimes if r != "sklearn"]
+    return [r for r in runtimes if _base(r) != "sklearn"]
+
+
+def own_name(model: str, runtime: str) -> str:
+    """What a suite's `torch` is for a model: `sklearn` for an estimator, with the same threads."""
+    if _kind(model) != "sklearn" or _base(runtime) != "torch":
+        return runtime
+    return runtime.replace("torch", "sklearn")
 
 
 def left_out(model: str, runtimes: Iterable[str], task: str = "") -> Mapping[str, str]:
@@ -40,11 +62,15 @@ def left_out(model: str, runtimes: Iterable[str], task: str = "") -> Mapping[str
         return {}
     found = {}
     for runtime in runtimes:
-        if runtime == "onnx-int8":
+        if _base(runtime) == "onnx-int8":
             found[runtime] = "an estimator has no weights that 8 bits would make faster"
-        elif runtime == "onnx" and task == "text_classification" and _estimator(model) not in ON_WORDS:
+        elif _base(runtime) == "onnx" and task == "text_classification" and _estimator(model) not in ON_WORDS:
             found[runtime] = f"over words only {', '.join(sorted(ON_WORDS))} have an ONNX form"
     return found
+
+
+def _base(runtime: str) -> str:
+    return runtime.partition("@")[0]
 
 
 def _kind(model: str) -> str:

@@ -31,8 +31,8 @@ class Load:
     """All valid runs near one load.
 
     Args:
-        offered, achieved: requests per second. answered: of those that came, the share that was answered in the
-            time of the runs. p50_ms, p99_ms: from the scheduled arrival over all their
+        offered, achieved: requests per second. answered: of those that came, the share that was answered in
+            the time of the runs. p50_ms, p99_ms: from the scheduled arrival over all their
             requests; None where these are too few.
         late: share of requests that were late, failed or not answered. requests: how many counted.
     """
