@@ -220,6 +220,28 @@ def test_an_index_finds_the_largest_inner_products(kind: str, tmp_path: Path) ->
         assert wider >= recall  # built once, asked another way
 
 
+def test_codes_that_are_ranked_again_by_their_vectors_lose_less(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    vectors = (rng.normal(size=(3000, 16)) * rng.uniform(0.2, 2, (3000, 1))).astype(np.float32)
+    queries, items = rng.normal(size=(20, 16)).astype(np.float32), np.arange(3000)
+    exact = np.argsort(-(queries @ vectors.T), axis=1)[:, :10]
+    recalls = {}
+    for refine in (0, 12):
+        kind = {"ivf_pq": {"nlist": 16, "subquantizers": 4, "bits": 6, "nprobe": 16, "refine": refine}}
+        index = build_index(vectors, items, options.read_index(kind), 0, 1)
+        found, products = index.search(queries, 10)
+        recalls[refine] = recall_against(found, exact).mean()
+        index.save(tmp_path / "i")
+        spec = {"kind": "ivf_pq", "build": index.spec.build, "query": index.spec.query, "sweep": ()}
+        np.testing.assert_array_equal(
+            load_index(tmp_path / "i", items, spec, 1).search(queries, 10)[0], found
+        )
+    np.testing.assert_allclose(
+        products, np.take_along_axis(queries @ vectors.T, found, 1), rtol=1e-3, atol=1e-3
+    )
+    assert recalls[12] > 0.9 > recalls[0] + 0.2
+
+
 def test_a_flat_index_equals_exact_search_at_every_rank() -> None:
     rng = np.random.default_rng(1)
     vectors, queries = (rng.normal(size=(n, 8)).astype(np.float32) for n in (200, 5))

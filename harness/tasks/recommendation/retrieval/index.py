@@ -132,7 +132,8 @@ def _empty(spec: IndexSpec, dim: int, n: int, seed: int) -> Any:
         coded = faiss.IndexIVFPQ(faiss.IndexFlatL2(padded), padded, nlist, parts, bits)
         _prepare_clusters(coded, seed)
         coded.pq.cp.seed = seed_for(seed, "pq") % 2**31
-        return faiss.IndexPreTransform(faiss.RemapDimensionsTransform(dim, padded, False), coded)
+        coded = faiss.IndexPreTransform(faiss.RemapDimensionsTransform(dim, padded, False), coded)
+        return faiss.IndexRefineFlat(coded) if build["refine"] else coded
     _prepare_clusters(searcher, seed)
     return searcher
 
@@ -149,5 +150,9 @@ def _query_parameters(spec: IndexSpec) -> Any:
         return faiss.SearchParametersIVF(nprobe=spec.query["nprobe"])
     if spec.kind == "ivf_pq":
         inner = faiss.SearchParametersIVF(nprobe=spec.query["nprobe"])
-        return faiss.SearchParametersPreTransform(index_params=inner)
+        coded = faiss.SearchParametersPreTransform(index_params=inner)
+        factor = spec.build.get("refine", 0)
+        return (
+            faiss.IndexRefineSearchParameters(k_factor=factor, base_index_params=coded) if factor else coded
+        )
     return None

@@ -12,10 +12,13 @@ from typing import Any
 INDEXES: dict[str, tuple[dict[str, int], dict[str, int]]] = {
     "flat": ({}, {}),
     "ivf": ({"nlist": 0}, {"nprobe": 16}),
-    "ivf_pq": ({"nlist": 0, "subquantizers": 16, "bits": 8}, {"nprobe": 16}),
+    "ivf_pq": ({"nlist": 0, "subquantizers": 16, "bits": 8, "refine": 0}, {"nprobe": 16}),
     "hnsw": ({"m": 32, "ef_construction": 100}, {"ef_search": 64}),
 }
-"""Kind → (how it is built, how it is asked), with defaults; nlist 0 follows the number of items."""
+"""Kind → (how it is built, how it is asked), with defaults; nlist 0 follows the number of items.
+refine: so many times the wanted items are found by their codes, and ranked by their vectors, kept for it."""
+OPEN = ("nlist", "refine")
+"""Options that may be 0."""
 
 _HERE = Path(__file__).parent
 _FOLDERS = {"retrieval": _HERE, "ranking": _HERE.parent / "ranking"}
@@ -67,7 +70,7 @@ def read_index(given: str | Mapping[str, Any]) -> IndexSpec:
             raise ValueError(
                 f"index {kind} has no {name!r}{_nearest(name, known)}; it takes {', '.join(known)}"
             )
-        if not isinstance(value, int) or value < (0 if name == "nlist" else 1):
+        if not isinstance(value, int) or value < (0 if name in OPEN else 1):
             raise ValueError(f"index {kind}: {name} must be a positive whole number, not {value!r}")
     if sweep and not query:
         raise ValueError(f"index {kind} is asked in one way only: leave out sweep")
