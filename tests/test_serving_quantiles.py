@@ -3,7 +3,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from harness.serving.closed import latencies, remark, steadiness, stopped
+from harness.serving.noise import Noise
 from harness.serving.quantiles import half_width, percentile, settled, steady
+from harness.serving.windows import Window, Windows
+
+QUIET = Noise(1.0, 0.0, 0, 0, 0.0, 0.0, 0, 0.0)
 
 
 def test_a_percentile_is_a_number_once_there_are_calls_and_windows_enough() -> None:
@@ -44,3 +49,27 @@ def test_a_trend_is_not_steady_and_noise_is() -> None:
     assert steady(list(random.normal(1.0, 0.02, 40)))
     assert not steady(list(np.linspace(2.0, 1.0, 40)))
     assert not steady([1.0] * 5)
+
+
+def test_a_level_that_moved_is_said_and_one_that_never_settled_is_no_figure() -> None:
+    def run(*levels_us: int) -> Windows:
+        times = np.arange(10) * 1_000_000
+        return Windows([Window(1, times, times + us * 1000, 0.1, QUIET) for us in levels_us])
+
+    moved = run(100, 100, 100, 130, 130, 130)
+    assert steadiness(moved, "steady") == (pytest.approx(0.3), False)
+    assert steadiness(moved, "unsteady") == (pytest.approx(0.3), True)
+    assert steadiness(run(100, 101, 100, 101), "unsteady")[1] is False, "only the warm-up was restless"
+    assert remark(moved) == "drifted 30% between the halves of a run" and remark(run(100, 100)) == ""
+    assert {m.note for m in latencies(moved, unsteady=True)} == {"unsteady"}
+    (p50, *_) = latencies(moved, unsteady=False)
+    assert p50.value == pytest.approx(0.115, abs=0.016) and p50.note.startswith("drifted")
+
+
+def test_why_measuring_stopped_is_kept_with_how_well_it_knew() -> None:
+    times = np.arange(200) * 1_000_000
+    windows = Windows([Window(1, times, times + 100_000 + i * 100, 0.1, QUIET) for i in range(5)])
+    told = stopped("budget", windows)
+    assert told["by"] == "budget"
+    assert told["half_width"]["p50"] == pytest.approx(0.002, abs=0.001)
+    assert told["half_width"]["p99"] is not None, "1,000 calls are enough for a p99"
