@@ -3,8 +3,9 @@
 Everything a command needs is imported inside it, so that `--help` answers at once and `plan` needs
 neither torch nor ray. Text for people goes to stderr, results and JSON to stdout.
 
-Exit codes: 0 all well; 1 some trials failed, or `compare` found a regression; 2 the user's input is
-wrong; 130 interrupted.
+Exit codes: 0 all well; 1 trials failed or were not run (the budget was spent), `compare` found a regression,
+`data verify`, `doctor --self-check` or `watch` found something failed, or the harness itself broke; 2 wrong
+input, or data or storage that cannot be read or written; 130 interrupted.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import json
 import os
 import sys
 from collections.abc import Sequence
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -34,7 +35,10 @@ from harness.options import (
     required,
     room,
 )
-from harness.record import HarnessError, SuiteError
+from harness.record import HarnessError, RecordError, SuiteError
+
+if TYPE_CHECKING:
+    from harness.store import RunFolder
 
 UsageError: type[Exception] = typer.BadParameter.__mro__[1]
 """Click's base of wrong usage; newer typers carry a click of their own, so it is found by its child."""
@@ -152,9 +156,7 @@ def report(
     """Render a run's report again, from its records alone."""
     from pathlib import Path
 
-    from harness.store import find_run
-
-    found = find_run(run, out)
+    found = _with_trials(run, out)
     if pdf and not found.is_local:
         raise SuiteError(f"--pdf prints runs on this machine, {found.url} is elsewhere: copy it here first")
     room("harness.report.render", "render")(found)
@@ -197,13 +199,12 @@ def recommend(
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     from harness.analysis.outputs import to_json
     from harness.show import recommendation_text
-    from harness.store import find_run
 
     if maximize and minimize:
         raise SuiteError("--maximize and --minimize contradict each other: keep one of them")
     objective = f"maximize {maximize}" if maximize else f"minimize {minimize}" if minimize else None
     decide = room("harness.analysis.recommend", "decide")
-    found = decide(find_run(run, out), tuple(where or ()), objective)
+    found = decide(_with_trials(run, out), tuple(where or ()), objective)
     print(to_json(found) if as_json else recommendation_text(found))
     return 0
 
@@ -211,7 +212,7 @@ def recommend(
 @app.command(
     epilog=examples(
         "compare quickstart/20250601-120000-ab12cd34 quickstart/latest",
-        "compare results/published/cnn_vs_vit latest --margin 0.01      # in CI: exit code 1",
+        "compare cnn_vs_vit/RUN_ID cnn_vs_vit/latest --margin 0.01      # in CI: exit code 1",
     )
 )
 def compare(
@@ -223,12 +224,11 @@ def compare(
 ) -> int:
     """Judge a run against another; exit code 1 on a regression."""
     from harness.show import comparison_text
-    from harness.store import find_run
 
     if not 0 <= margin < 1:
         raise SuiteError(f"--margin {margin:g}: write a share from 0 to below 1, for instance 0.01")
     compare_runs = room("harness.analysis.compare", "compare_runs")
-    found = compare_runs(find_run(run_a, out), find_run(run_b, out), margin=margin)
+    found = compare_runs(_with_trials(run_a, out), _with_trials(run_b, out), margin=margin)
     print(json.dumps(found.to_json(), indent=2) if as_json else comparison_text(found))
     return 1 if found.regressions else 0
 
@@ -267,10 +267,8 @@ def export(
     out: Out = "results",
 ) -> int:
     """Write the deployable artifact: model, pre-processing, card."""
-    from harness.store import find_run
-
     export_variant = room("harness.export", "export_variant")
-    print(export_variant(find_run(run, out), variant, folder))
+    print(export_variant(_with_trials(run, out), variant, folder))
     return 0
 
 
@@ -293,6 +291,20 @@ def schema() -> int:
 
     print(json.dumps(suite_schema(), indent=2))
     return 0
+
+
+def _with_trials(name: str, out: str) -> RunFolder:
+    """A run that can be judged. A published report has no trials: deciding from none would overwrite it.
+
+    Raises:
+        HarnessError: there is no such run, or it holds no trials.
+    """
+    from harness.store import find_run
+
+    found = find_run(name, out)
+    if not found.trial_ids():
+        raise RecordError(f"{name} holds no trials (a published report?): run the suite again")
+    return found
 
 
 def _seconds(text: str | None) -> float | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import runpy
 import shutil
 from pathlib import Path
 
@@ -70,24 +71,54 @@ def test_an_identical_run_passes(
     assert code == 0, out
 
 
-def test_a_published_baseline_is_taken_and_speed_of_other_machines_is_not(
-    runs: tuple[RunFolder, RunFolder],
-    capsys: pytest.CaptureFixture[str],
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
+def test_speed_of_another_machine_class_is_not_compared(
+    runs: tuple[RunFolder, RunFolder], capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
-    published = tmp_path / "results" / "published" / "tiny"
-    shutil.copytree(runs[0].url, published)
-    for path in published.glob("trials/serve-*/record.json"):
+    elsewhere = tmp_path / runs[0].id
+    shutil.copytree(runs[0].url, elsewhere)
+    for path in elsewhere.glob("trials/serve-*/record.json"):
         record = json.loads(path.read_text())
         record["environment"]["machine"]["class"] = "othermac"
         path.write_text(json.dumps(record))
-    monkeypatch.chdir(tmp_path)
-    for name in ("results/published/tiny", "published/tiny"):
-        code, out, _ = compare(capsys, name, runs[0].url)
-        assert code == 0
-        assert "note: speed is not compared: the baseline was served on machine class othermac" in out
-        assert "latency" not in out.replace(out.splitlines()[1], "")
+    code, out, _ = compare(capsys, str(elsewhere), runs[0].url)
+    assert code == 0
+    assert "note: speed is not compared: the baseline was served on machine class othermac" in out
+    assert "latency" not in out.replace(out.splitlines()[1], "")
+
+
+def test_a_published_report_is_no_baseline_and_is_never_rendered_again(
+    runs: tuple[RunFolder, RunFolder], capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    script = runpy.run_path(str(Path(__file__).parent.parent / "scripts" / "publish"))
+    script["publish"].__globals__["PUBLISHED"] = tmp_path
+    published = script["publish"](Path(runs[0].url), "tiny")
+    before = {path.name: path.read_bytes() for path in published.iterdir()}
+    name = str(published)
+    for arguments in (
+        ["compare", name, runs[0].url],
+        ["compare", runs[0].url, name],
+        ["report", name],
+        ["recommend", name],
+        ["export", name, "logistic/onnx", str(tmp_path / "export")],
+    ):
+        assert main(arguments) == 2
+        said = f"{name} holds no trials (a published report?): run the suite again\n"
+        assert capsys.readouterr() == ("", said)
+    assert {path.name: path.read_bytes() for path in published.iterdir()} == before
+
+
+def test_runs_without_a_common_figure_pass_no_gate(
+    runs: tuple[RunFolder, RunFolder], capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    begun = tmp_path / runs[0].id
+    shutil.copytree(runs[0].url, begun)
+    for folder in [*begun.glob("trials/score-*"), *begun.glob("trials/serve-*")]:
+        shutil.rmtree(folder)
+    for trial in begun.glob("trials/train-*/record.json"):
+        record = json.loads(trial.read_text())
+        trial.write_text(json.dumps({**record, "measurements": []}))
+    code, out, err = compare(capsys, str(begun), runs[1].url)
+    assert (code, out) == (2, "") and "have no measured figure in common" in err
 
 
 def test_wrong_questions_are_the_users(

@@ -156,7 +156,7 @@ def compare_runs(run_a: Run, run_b: Run, margin: float = 0.0) -> Comparison:
         margin: a worsening up to this much does not matter: a difference for metrics that are
             fractions, a share for all others.
     Raises:
-        RecordError: the runs have no variant in common, or a suite cannot be read.
+        RecordError: the runs have no variant or no figure in common, or a suite cannot be read.
     """
     suite_a, suite_b = stored_suite(run_a), stored_suite(run_b)
     index_a, index_b = index_records(run_a.records(), suite_a), index_records(run_b.records(), suite_b)
@@ -177,6 +177,8 @@ def compare_runs(run_a: Run, run_b: Run, margin: float = 0.0) -> Comparison:
             exact += _serving_changes(variant, index_a, index_b, serving)
     notes += [n for n in (size_note, speed_note) if n]
     changes = [*quality.decide(margin), *serving.decide(margin), *exact]
+    if not changes:
+        raise RecordError(f"{run_a.id} and {run_b.id} have no measured figure in common: finish both runs")
     return Comparison(run_a.id, run_b.id, margin, tuple(changes), tuple(notes))
 
 
