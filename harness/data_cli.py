@@ -6,12 +6,15 @@ import json
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from harness.options import AsJson, Group, examples, option, required
 from harness.record import SuiteError
+
+if TYPE_CHECKING:
+    from harness.datasets.audit import Finding
 
 app = typer.Typer(cls=Group, no_args_is_help=True, rich_markup_mode=None)
 
@@ -43,15 +46,36 @@ def verify(name: Name, args: Args = None) -> int:
     return 0 if set(found.values()) <= {"ok"} else 1
 
 
-@app.command(epilog=examples("data audit fashion_mnist", "data audit image_folder --set path=images"))
+@app.command(
+    epilog=examples(
+        "data audit fashion_mnist",
+        "data audit image_folder --set path=images",
+        "data audit interactions_csv --set path=log.csv",
+    )
+)
 def audit(name: Name, args: Args = None, as_json: AsJson = False) -> int:
-    """Look for leakage, imbalance, duplicates and label noise."""
+    """Look for leakage, imbalance, duplicates and label noise; of a log of interactions, at its figures."""
     from harness.datasets.audit import audit as audit_data
     from harness.datasets.audit import describe_findings
+    from harness.datasets.catalog import task_info
 
-    found = audit_data(name, _arguments(args))
+    arguments = _arguments(args)
+    is_log = task_info(name, arguments).name == "recommendation"
+    found = _log_findings(name, arguments) if is_log else audit_data(name, arguments)
     print(json.dumps([asdict(f) for f in found], indent=2) if as_json else describe_findings(found))
     return 0
+
+
+def _log_findings(name: str, arguments: Mapping[str, Any]) -> list[Finding]:
+    from harness.datasets.audit import log_findings
+    from harness.datasets.catalog import dataset_module
+    from harness.tasks.recommendation.world.audit import audit_log
+
+    try:
+        log = dataset_module(name).load(**arguments)
+    except ValueError as error:
+        raise SuiteError(f"{name}: {error}") from error
+    return log_findings(audit_log(log))
 
 
 def _arguments(texts: Sequence[str] | None) -> dict[str, Any]:

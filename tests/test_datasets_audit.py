@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import sys
 import types
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+from harness.cli import main
 from harness.datasets import DATASETS
 from harness.datasets.audit import Finding, audit
 from harness.datasets.duplicates import near_duplicates, plain_words
@@ -125,3 +128,25 @@ def test_thumbnails_average_blocks() -> None:
     image[0, 0, :2, :2] = 100
     assert thumbnails(image, 2).tolist() == [[[100.0, 0.0], [0.0, 0.0]]]
     assert thumbnails(np.full((2, 3, 5, 7), 9, np.uint8), 3).shape == (2, 3, 3)
+
+
+def test_a_log_of_interactions_is_described_by_the_command(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    log = tmp_path / "log.csv"
+    log.write_text("user,item,time\nann,a,2024-01-01\nann,b,2024-01-01\nbob,a,2024-01-02\ncy,a,2024-01-03\n")
+    assert main(["data", "audit", "interactions_csv", "--set", f"path={log}"]) == 0
+    out = capsys.readouterr().out
+    assert "size: 3 users, 2 items, 4 events in 2.0 days; 66.67% of all pairs" in out
+    assert "note     short histories: 67% of the users have at most one event" in out
+    assert "tied times: 50% of the events" in out and "pages" not in out
+
+
+def test_a_log_with_impressions_tells_of_pages_and_visits(capsys: pytest.CaptureFixture[str]) -> None:
+    small = [f"--set={size}" for size in ("items=200", "users=60", "impressions=5000", "seed=8")]
+    assert main(["data", "audit", "mock_shop", *small, "--json"]) == 0
+    found = {finding["check"]: finding for finding in json.loads(capsys.readouterr().out)}
+    assert {"size", "popularity", "pages", "visits"} <= set(found)
+    assert 0 < found["size"]["figures"]["ctr"] < 0.1
+    assert main(["data", "audit", "mock_shop", "--set=items=5"]) == 2
+    assert "items of at least 100" in capsys.readouterr().err
