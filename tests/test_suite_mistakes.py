@@ -438,6 +438,24 @@ TABLE: dict[str, tuple[dict[str, str | None], list[str]]] = {
             "add server to serving.scenarios"
         ],
     ),
+    "shop metric outside a shop": (
+        {"decision": "decision: {objective: maximize margin_per_session_usd}"},
+        [
+            "suite.yaml:8: decision.objective: `margin_per_session_usd` is never measured by this suite: "
+            "it is for recommendation; for image_classification there is "
+            "accuracy, balanced_accuracy, f1_macro"
+        ],
+    ),
+    "cost without any speed": (
+        {
+            "serving": "serving: {scenarios: {scaling: {sizes: [8, 16]}}}",
+            "decision": "decision: {objective: minimize cost_per_million_usd}",
+        },
+        [
+            "suite.yaml:8: decision.objective: `cost_per_million_usd` is never measured by this suite: "
+            "add offline to serving.scenarios"
+        ],
+    ),
     "cost without a price": (
         {"machine": None, "decision": "decision: {objective: minimize cost_per_million_usd}"},
         [
@@ -643,3 +661,27 @@ def test_a_mistake_in_an_extended_file_points_into_that_file(tmp_path: Path) -> 
 def test_a_wrong_override_is_named_as_it_was_typed(override: str, expected: str, tmp_path: Path) -> None:
     (found,) = mistakes_of(tmp_path, suite_text(), override)
     assert matches(found, expected), found
+
+
+def test_a_cost_may_rest_on_single_stream_latency_alone(tmp_path: Path) -> None:
+    file = tmp_path / "suite.yaml"
+    scenarios = "serving: {scenarios: {single_stream: {}}}"
+    file.write_text(
+        suite_text(serving=scenarios, decision="decision: {objective: minimize cost_per_month_usd}")
+    )
+    assert read_suite(file).decision.objective == "minimize cost_per_month_usd"
+
+
+def test_metrics_by_task_are_those_that_score_measures() -> None:
+    from harness.metrics import METRICS
+    from harness.suite import decision_checks
+    from harness.tasks import evaluation
+    from harness.tasks.recommendation import online
+
+    assert set(decision_checks.CLASSIFICATION) == set(evaluation.CLASSIFICATION)
+    assert decision_checks.REGRESSION == evaluation.REGRESSION
+    assert (
+        set(online.METRICS)
+        <= set(decision_checks.RECOMMENDATION)
+        <= {start for start in decision_checks.RECOMMENDATION if any(n.startswith(start) for n in METRICS)}
+    )

@@ -20,7 +20,7 @@ REGRESSION = ("mse", "mae", "r2")
 SLICE = re.compile(r"\[\w+=[^\[\]]+\]")
 RECOMMENDATION = (
     "ndcg", "dcg", "recall@", "precision@", "hit_rate", "mrr", "catalog_coverage", "ctr", "conversion_rate",
-    "revenue_per_session_usd",
+    "revenue_per_session_usd", "margin_per_session_usd",
 )  # fmt: skip
 
 
@@ -179,6 +179,6 @@ _SCENARIOS = {
     "latency_": ("single_stream",),
     "throughput_offline": ("offline",),
     "throughput_at_slo": ("server",),
-    "cost_per_": ("offline", "server"),
+    "cost_per_": ("offline", "server", "single_stream"),
 }
 """How a metric's name starts → the scenarios that measure it, one is enough."""
