@@ -40,7 +40,7 @@ def flag(name: str, text: str) -> Any:
 
 
 SuitePath = Annotated[str, required("SUITE", "A suite file.")]
-RunName = Annotated[str, required("RUN", "A run folder, its URL, a run id, SUITE/latest or latest.")]
+RunName = Annotated[str, required("RUN", "A run folder, its URL, a run id, SUITE, SUITE/latest or latest.")]
 Sets = Annotated[list[str] | None, option("--set", "a.b=c", "Override a value of the suite; repeatable.")]
 Only = Annotated[str | None, option("--only", "GLOB", "Only candidates, variants or trials like this.")]
 Out = Annotated[str, option("--out", "DIR", "Where run folders are: a folder or a URL.")]

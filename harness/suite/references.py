@@ -38,7 +38,7 @@ class ModelSource:
 
 
 def resolve_model(reference: str, folder: Path) -> ModelSource:
-    """What a reference points to (DESIGN §4).
+    """What a reference points to.
 
     Args:
         folder: where the suite file is.
