@@ -6,7 +6,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: run test test-slow drills audit check bench clean
+.PHONY: run test test-slow drills audit check clean
 
 run: $(VENV)/run-ready
 	$(BIN)/python -m harness run $(SUITE) $(ARGS)

@@ -94,7 +94,9 @@ class Tuning(Model):
     scheduler: Literal["asha", "fifo"] = "asha"
     """`asha` ends what lags behind at the same epoch, `fifo` lets all finish."""
     space: dict[str, dict[str, Any]]
-    """A training setting → its distribution: `optimizer.lr: {loguniform: [1e-4, 1e-2]}`."""
+    """A training setting, or `args.NAME` of the model's builder → its distribution, one of `loguniform`,
+    `uniform`, `randint` (lowest, highest) or `choice` (a list): `optimizer.lr: {loguniform: [1e-4, 1e-2]}`,
+    `args.depth: {randint: [2, 6]}`. A candidate is searched over those that it has."""
 
 
 class ResourceClaim(Model):
@@ -141,15 +143,18 @@ class Candidate(Model):
     """`model` is a reference; once read, `training` is complete: shared settings and overrides."""
 
     model: str = ""
-    """NAME, timm:NAME, hf:NAME_OR_PATH, sklearn:Estimator, onnx:FILE or package.module:function."""
+    """NAME, timm:NAME, sklearn:Estimator, onnx:FILE, package.module:function, or a pretrained text encoder:
+    `hf:NAME` of the Hugging Face Hub, `hf:./folder` beside the suite file (config.json, model.safetensors,
+    tokenizer.json), `hf:pip/PACKAGE` that an installed package carries."""
     args: dict[str, Any] = Field(default_factory=dict)
-    """Keyword arguments of the model's builder."""
+    """Keyword arguments of the model's builder. An estimator over texts also takes `tfidf: {…}`, arguments of
+    scikit-learn's TfidfVectorizer: `{C: 10, tfidf: {ngram_range: [1, 3], min_df: 5}}`."""
     training: Training = Training()
     """Settings of its own, over the shared ones."""
     retrieval: dict[str, Any] | None = None
-    """For `task: recommendation`: the first stage."""
+    """For `task: recommendation`: the first stage; its keys stand in docs/shop.md."""
     ranking: dict[str, Any] | None = None
-    """For `task: recommendation`: the second stage."""
+    """For `task: recommendation`: the second stage; its keys stand in docs/shop.md."""
 
 
 class SingleStream(Model):
@@ -267,13 +272,15 @@ class Decision(Model):
     """What is required, and what is best among what meets the requirements."""
 
     constraints: tuple[str, ...] = ()
-    """`METRIC >= NUMBER` or `METRIC <= NUMBER`, each optionally `with 0.95`: how sure it must be. Quality can
-    be limited on a part of the test examples: `accuracy[class=3] >= 0.7`, or by a column that the data keep
-    (`columns` of `tabular_csv` and `text_csv`): `accuracy[region=north] >= 0.8`."""
+    """`METRIC >= NUMBER` or `METRIC <= NUMBER`, each optionally `with 0.95`: how sure it must be; without it
+    0.5, that is: more likely than not. Quality can be limited on a slice, a part of the test examples:
+    `accuracy[class=3] >= 0.7`, or by a column that the data keep (`columns` of `tabular_csv` and `text_csv`):
+    `accuracy[region=north] >= 0.8`."""
     objective: str = "maximize accuracy"
     """`maximize METRIC`, `minimize METRIC`, or `maximize value`."""
     value: str | None = None
-    """An expression over metrics, for instance `120*accuracy - cost_per_month_usd`."""
+    """An expression over metrics, for instance `120*accuracy - cost_per_month_usd`: numbers, `+ - * / **`,
+    brackets, `abs exp log max min sqrt`. Besides metrics it may name `qps`, `peak_qps` and `usd_per_hour`."""
     traffic: Traffic = Traffic()
     """The load that the service must carry."""
     threshold: Threshold = Threshold()
