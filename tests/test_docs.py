@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import re
 import runpy
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from harness.protocols import Task
+from harness.protocols import Recommendation, Task
+from harness.record import Measurement, Record
 from harness.suite.json_schema import suite_schema
 
 ROOT = Path(__file__).parent.parent
@@ -53,6 +55,15 @@ def test_every_relative_link_leads_to_a_file_and_a_heading(page: Path) -> None:
         target = page.parent / path if path else page
         assert target.exists(), f"{page.name}: {link}"
         assert not anchor or anchor in headings(target), f"{page.name}: {link}"
+
+
+def test_the_page_of_results_names_every_column_and_every_published_file() -> None:
+    from harness.analysis.outputs import COLUMNS
+
+    page = (ROOT / "docs" / "results.md").read_text(encoding="utf-8")
+    published = runpy.run_path(str(ROOT / "scripts" / "publish"))["FILES"]
+    keys = [f.name for kind in (Recommendation, Record, Measurement) for f in fields(kind)]
+    assert [name for name in (*COLUMNS, *published, *keys) if f"`{name}`" not in page] == []
 
 
 def example(heading: str) -> str:
