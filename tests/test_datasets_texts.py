@@ -276,7 +276,7 @@ def test_without_the_library_or_the_hub_the_cure_is_named(
     import sys
 
     monkeypatch.setitem(sys.modules, "datasets", None)
-    with pytest.raises(DataError, match=r"pip install 'harness-tradeoffs\[text\]'"):
+    with pytest.raises(DataError, match=r"pip install -e '.\[text\]'"):
         load_parts({"name": "imdb"}, None)
     assert len({checksum(name) for name in ("imdb", "sst2", "rotten_tomatoes")}) == 3
     assert checksum("imdb") != checksum("imdb", {"revision": "abc"})

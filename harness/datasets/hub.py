@@ -59,9 +59,7 @@ class Repository:
         try:
             import datasets
         except ImportError as error:
-            raise DataError(
-                f"{self.name} needs the library `datasets`: pip install 'harness-tradeoffs[text]'"
-            ) from error
+            raise DataError(f"{self.name} needs the library `datasets`: pip install -e '.[text]'") from error
         place = str(existing(path, "folder of Parquet files")) if path else self.name
         try:
             return datasets.load_dataset(place, revision=None if path else revision)

