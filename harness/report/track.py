@@ -57,7 +57,7 @@ def _tell(e: Evidence, name: str, options: dict[str, Any]) -> str:
         if (error.name or "").split(".")[0] not in ("wandb", "wandb_workspaces", "mlflow"):
             raise
         raise HarnessError(
-            f"{error.name} is not installed: pip install 'harness-tradeoffs[{name}]'"
+            f"{error.name} is not installed: pip install -e '.[{name}]'"
         ) from error
 
 
