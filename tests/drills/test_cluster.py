@@ -4,14 +4,22 @@ from __future__ import annotations
 
 import json
 import shutil
+import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from breaking import SLOW_MODEL, wait_until_gone
+from fake_trials import chain
 from small_suites import harness, stamps, trials_of, write_suite
+
+from harness.progress import Silent, Watcher
+from harness.record import HarnessError, Record, Resources, Trial
+from harness.schedule import Kept, Settings, run_trials
+from harness.store import open_run
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(2400)]
 
@@ -133,6 +141,110 @@ def test_a_cluster_whose_head_dies_is_continued_on_a_new_one(
         "the others, by the same command on a new cluster",
         f"`{last[:200]}`; exit code {ended.code}",
     )
+
+
+class Struck(Silent):
+    """Does something once to a cluster, when the first serve trial begins."""
+
+    def __init__(self, strike: Callable[[], None]) -> None:
+        self.strike, self.lines = strike, list[str]()
+        self.is_struck = False
+
+    def said(self, text: str) -> None:
+        self.lines.append(text)
+
+    def began(self, trial: Trial) -> None:
+        if trial.kind == "serve" and not self.is_struck:
+            self.is_struck = True
+            self.strike()
+
+
+TESTS = (str(Path(__file__).parent.parent),)
+
+
+def fake_run(
+    folder: Path, simulated: Simulated, trials: Sequence[Trial], watcher: Watcher, patience_s: float = 120.0
+) -> list[Record]:
+    """Fake trials on a simulated cluster, in this process."""
+    run = open_run(folder / "out", "fake", "0123456789abcdef")
+    settings = Settings(address=simulated.address, paths=TESTS, patience_s=patience_s)
+    return run_trials(trials, run, watcher, settings, dispatch="fake_trials:fake_dispatch")
+
+
+@pytest.fixture
+def fake_trials(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[Trial]:
+    monkeypatch.setenv("HARNESS_LOCKS", str(tmp_path / "locks"))
+    return [trial for name in ("one", "two") for trial in chain(name, sleep=2.0)]
+
+
+def test_serving_nodes_without_gpus_serve_what_others_trained_on_gpus(
+    tmp_path: Path, cluster: Callable[[int], Simulated], note: Callable[..., None], fake_trials: list[Trial]
+) -> None:
+    simulated = cluster(1)
+    simulated.cluster.add_node(num_cpus=1, num_gpus=1, object_store_memory=80 * 2**20)
+    trials = [replace(t, resources=Resources(gpus=-1.0)) if t.kind == "serve" else t for t in fake_trials]
+    records = fake_run(tmp_path, simulated, trials, Silent())
+    assert [r.status for r in records] == ["finished"] * 6
+    assert {r.trial.resources.gpus for r in records if r.trial.kind == "serve"} == {0.0}
+    note("nodes with GPUs train, nodes without serve", "all", "nothing", "nothing: 6 of 6 trials finished")
+
+
+def test_serving_goes_on_on_nodes_that_come_for_those_that_are_lost(
+    tmp_path: Path, cluster: Callable[[int], Simulated], note: Callable[..., None], fake_trials: list[Trial]
+) -> None:
+    simulated = cluster(1)
+
+    def strike() -> None:
+        simulated.lose(simulated.nodes[0])
+        threading.Timer(20, lambda: simulated.nodes.append(simulated.add())).start()
+
+    watcher = Struck(strike)
+    records = fake_run(tmp_path, simulated, fake_trials, watcher)
+    assert watcher.is_struck and [r.status for r in records] == ["finished"] * 6
+    line = next(line for line in watcher.lines if line.startswith("waiting for a node"))
+    note(
+        "all serving nodes are lost, and replaced",
+        "what is finished",
+        "what ran on them, on the new ones",
+        f"`{line[:120]}`; all 6 trials finished",
+    )
+
+
+def test_a_run_whose_nodes_never_come_back_ends_and_says_so(
+    tmp_path: Path, cluster: Callable[[int], Simulated], note: Callable[..., None], fake_trials: list[Trial]
+) -> None:
+    simulated = cluster(1)
+    watcher = Struck(lambda: simulated.lose(simulated.nodes[0]))
+    with pytest.raises(HarnessError, match="the same command continues") as caught:
+        fake_run(tmp_path, simulated, fake_trials, watcher, patience_s=10.0)
+    run = open_run(tmp_path / "out", "fake", "0123456789abcdef")
+    kept = {r.trial.id for r in run.records() if r.status == "finished"}
+    assert kept >= {t.id for t in fake_trials if t.kind != "serve"}
+    simulated.nodes.append(simulated.add())
+    records = fake_run(tmp_path, simulated, fake_trials, Silent())
+    assert [r.status for r in records] == ["finished"] * 6
+    note(
+        "all serving nodes are lost for good",
+        f"{len(kept)} of 6 trials",
+        "the others, by the same command",
+        f"`{caught.value}`; exit code 2",
+    )
+
+
+def test_serve_trials_that_come_later_are_checked_too(
+    tmp_path: Path, cluster: Callable[[int], Simulated], fake_trials: list[Trial]
+) -> None:
+    """A duel after rounds that were cached: the first call had nothing to serve."""
+    simulated = cluster(0)
+    simulated.cluster.add_node(num_cpus=1, object_store_memory=80 * 2**20)
+    with Kept() as kept:
+        run = open_run(tmp_path / "out", "fake", "0123456789abcdef")
+        settings = Settings(address=simulated.address, paths=TESTS)
+        again: dict[str, Any] = {"dispatch": "fake_trials:fake_dispatch", "kept": kept}
+        first = run_trials(fake_trials[:2], run, Silent(), settings, **again)
+        assert [r.status for r in first] == ["finished"] * 2
+        with pytest.raises(HarnessError, match="no node of the cluster offers harness_node"):
+            run_trials(fake_trials[:3], run, Silent(), settings, **again)
 
 
 def test_nodes_without_the_serving_resource_are_named(
