@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 from breaking import SLOW_MODEL, wait_until_gone
 from fake_trials import chain
@@ -75,9 +76,28 @@ def slow_suite(folder: Path) -> Path:
     )
 
 
-def workers_of(folder: Path) -> set[int]:
-    """Processes that recorded a trial."""
-    return {r["environment"]["process"] for r in trials_of(folder).values() if "process" in r["environment"]}
+def running_on(node: Any, folder: Path) -> dict[str, int]:
+    """Trials in progress on a node → the process: the scratch folders that workers of its raylet opened."""
+    (raylet,) = node.all_processes["raylet"]
+    workers = {child.pid for child in psutil.Process(raylet.process.pid).children(recursive=True)}
+    found = {}
+    for path in (folder / "results" / "tiny" / "latest" / ".scratch").glob("*"):
+        kind, digits, *_, process, _ = path.name.split("-")
+        if int(process) in workers:
+            found[f"{kind}-{digits}"] = int(process)
+    return found
+
+
+def lose_a_busy_node(simulated: Simulated, folder: Path) -> dict[str, int]:
+    """Lose the first node that a trial runs on; those trials and their processes."""
+    end = time.monotonic() + 60
+    while time.monotonic() < end:
+        for node in simulated.nodes:
+            if running := running_on(node, folder):
+                simulated.lose(node)
+                return running
+        time.sleep(0.05)
+    raise AssertionError("no node ran anything")
 
 
 @pytest.mark.parametrize(
@@ -96,13 +116,14 @@ def test_a_cluster_that_loses_a_node_records_every_trial_once(
     run = start(tmp_path, "run", suite, "--address", simulated.address, **NO_AUTH)
     run.wait_for(moment)
     time.sleep(1.0)
-    simulated.lose(simulated.nodes[0])
+    lost = lose_a_busy_node(simulated, tmp_path)
     ended = run.end()
     assert ended.code == 0, ended.err
     records = trials_of(tmp_path)
     plan = json.loads((tmp_path / "results" / "tiny" / "latest" / "plan.json").read_text())
     assert set(records) == {trial["id"] for trial in plan["trials"]}
     assert all(record["status"] == "finished" for record in records.values())
+    assert all(records[trial]["environment"]["process"] != process for trial, process in lost.items())
     done = [line for line in ended.err.splitlines() if "  done    " in line]
     assert len(done) == len(records), "each trial once"
     again = harness(tmp_path, "run", suite)
@@ -110,7 +131,7 @@ def test_a_cluster_that_loses_a_node_records_every_trial_once(
     note(
         f"a node of three is lost {phase}",
         "all finished trials",
-        "what ran on it, at once, on the other nodes",
+        f"what ran on it ({len(lost)}), at once, on the other nodes",
         f"nothing: all {len(records)} trials finished, each once; exit code 0",
     )
 
