@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import shutil
 import threading
@@ -77,14 +78,15 @@ def slow_suite(folder: Path) -> Path:
 
 
 def running_on(node: Any, folder: Path) -> dict[str, int]:
-    """Trials in progress on a node → the process: the scratch folders that workers of its raylet opened."""
+    """Trials that have just begun on a node → the process: its raylet's workers open scratch folders."""
     (raylet,) = node.all_processes["raylet"]
     workers = {child.pid for child in psutil.Process(raylet.process.pid).children(recursive=True)}
     found = {}
     for path in (folder / "results" / "tiny" / "latest" / ".scratch").glob("*"):
         kind, digits, *_, process, _ = path.name.split("-")
-        if int(process) in workers:
-            found[f"{kind}-{digits}"] = int(process)
+        with contextlib.suppress(FileNotFoundError):
+            if int(process) in workers and time.time() - path.stat().st_mtime < 1.5:
+                found[f"{kind}-{digits}"] = int(process)
     return found
 
 
@@ -113,9 +115,10 @@ def test_a_cluster_that_loses_a_node_records_every_trial_once(
 ) -> None:
     simulated = cluster(3)
     suite = slow_suite(tmp_path)
-    run = start(tmp_path, "run", suite, "--address", simulated.address, **NO_AUTH)
+    served = "serving.scenarios.single_stream"
+    longer = ["--set", f"{served}.seconds=4", "--set", f"{served}.max_calls=1000000"]
+    run = start(tmp_path, "run", suite, *longer, "--address", simulated.address, **NO_AUTH)
     run.wait_for(moment)
-    time.sleep(1.0)
     lost = lose_a_busy_node(simulated, tmp_path)
     ended = run.end()
     assert ended.code == 0, ended.err
@@ -126,7 +129,7 @@ def test_a_cluster_that_loses_a_node_records_every_trial_once(
     assert all(records[trial]["environment"]["process"] != process for trial, process in lost.items())
     done = [line for line in ended.err.splitlines() if "  done    " in line]
     assert len(done) == len(records), "each trial once"
-    again = harness(tmp_path, "run", suite)
+    again = harness(tmp_path, "run", suite, *longer)
     assert again.code == 0 and "starting Ray" not in again.err
     note(
         f"a node of three is lost {phase}",

@@ -82,6 +82,33 @@ def test_a_run_killed_in_any_phase_repeats_no_finished_trial(
     )
 
 
+def test_a_search_for_settings_that_is_killed_goes_on_where_it_was(
+    tmp_path: Path, start: Callable[..., Any], note: Callable[..., None]
+) -> None:
+    search = "tuning: {trials: 6, space: {optimizer.lr: {loguniform: [0.001, 0.03]}}}"
+    training = f" {{seeds: [0], epochs: 9, batch_size: 256, precision: fp32, {search}}}"
+    small = "\n  small: {model: small_cnn, args: {width: 8}}"
+    suite = write_suite(tmp_path, training=training, candidates=small)
+    run = start(tmp_path, "run", suite)
+    run.wait_for("done    train small tuning")
+    run.signal(signal.SIGKILL)
+    assert run.end().code == -signal.SIGKILL
+    gone = wait_until_gone(tmp_path)
+    before = stamps(tmp_path)
+    ended = harness(tmp_path, "run", suite)
+    assert ended.code == 0, ended.err
+    after = stamps(tmp_path)
+    assert before and before.items() <= after.items(), "a finished try was made again"
+    tries = [r for r in trials_of(tmp_path).values() if "tuning_trial" in r["trial"]["spec"]]
+    assert sorted(r["trial"]["spec"]["tuning_trial"] for r in tries) == list(range(6))
+    note(
+        "driver SIGKILL while settings are searched",
+        f"{len(before)} of {len(after)} trials",
+        f"{len(after) - len(before)} by the next run; the search learns from the tries that it has",
+        f"nothing (it was killed); its processes are gone after {gone:.0f} s",
+    )
+
+
 def test_ctrl_c_once_keeps_what_is_finished_and_says_how_to_go_on(
     tmp_path: Path, start: Callable[..., Any], note: Callable[..., None]
 ) -> None:
