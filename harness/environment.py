@@ -103,8 +103,14 @@ def versions() -> dict[str, str]:
 
 @cache
 def commit() -> dict[str, Any]:
-    """The harness's git commit, and whether its files differ from it; empty outside a checkout."""
+    """The harness's git commit, and whether its files differ from it.
+
+    In an image it is what `$HARNESS_COMMIT` says, `git describe --always --abbrev=40 --dirty` of its build;
+    empty outside a checkout.
+    """
     home = Path(__file__).resolve().parent.parent
+    if built := os.environ.get("HARNESS_COMMIT"):
+        return {"id": built.removesuffix("-dirty"), "dirty": built.endswith("-dirty")}
     if not (home / ".git").exists() or shutil.which("git") is None:
         return {}
     head = _ask("git", "-C", str(home), "rev-parse", "HEAD")

@@ -2,6 +2,7 @@
 
 DIR/model/            the artifact as it was served (ONNX file, exported program, scikit-learn pipeline)
 DIR/predict.py        pre-processing and answers; for ONNX it needs onnxruntime and numpy, no more
+DIR/estimator.py      of scikit-learn pipelines: what reads them, and no code with them
 DIR/texts.py          of models of texts: what cuts them into numbers, the code that was measured
 DIR/signature.json    what it takes and gives
 DIR/check.npz         a few test examples and the answers that were measured for them
@@ -166,6 +167,8 @@ def write_folder(source: Source, folder: Path) -> None:
     _write_model(source, folder / "model")
     np.savez(folder / "check.npz", inputs=inputs, expected=expected)
     shutil.copyfile(Path(str(exported.__file__)).parent / "predict.py", folder / "predict.py")
+    if source.runtime == "sklearn":
+        shutil.copyfile(Path(str(exported.__file__)).parent / "estimator.py", folder / "estimator.py")
     if tokenizer_kind(source):
         shutil.copyfile(Path(str(encoding.__file__)), folder / "texts.py")
     (folder / "signature.json").write_text(json.dumps(_signature(source, inputs), indent=1) + "\n")

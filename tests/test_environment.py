@@ -51,6 +51,14 @@ def test_a_machine_without_tools_is_captured_too(monkeypatch: pytest.MonkeyPatch
     environment.commit.cache_clear()
 
 
+@pytest.mark.parametrize(("built", "is_dirty"), [("0123abcd", False), ("0123abcd-dirty", True)])
+def test_an_image_knows_its_commit_without_a_checkout(
+    built: str, is_dirty: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HARNESS_COMMIT", built)
+    assert environment.commit.__wrapped__() == {"id": "0123abcd", "dirty": is_dirty}
+
+
 def test_capturing_imports_neither_torch_nor_ray() -> None:
     code = (
         "import sys, harness.environment as e; e.capture(); "

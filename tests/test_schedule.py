@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import socket
 import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +16,10 @@ from fake_trials import chain, fake_dispatch
 
 from harness.isolation import host_to_itself
 from harness.progress import Silent
-from harness.record import HarnessError, Resources, Status, Trial
+from harness.record import HarnessError, Record, Resources, Status, Trial
 from harness.schedule import Settings, run_trials
-from harness.schedule.cluster import NODE, Node, _check_fit, resolve_gpus, serving_nodes
+from harness.schedule.cluster import NODE, Node, _check_fit, measured_class, resolve_gpus, serving_nodes
+from harness.schedule.lost import NodesLostError, Waiting, head_watched
 from harness.store import RunFolder, open_run
 from harness.trial import run_trial
 
@@ -103,11 +106,11 @@ def test_importing_the_scheduler_imports_neither_ray_nor_torch() -> None:
 def test_a_trial_that_fits_no_node_is_refused_before_the_start() -> None:
     big = Trial("train", "huge", {"n": 1}, resources=Resources(cpus=64))
     with pytest.raises(HarnessError, match=r"train huge claims 64 CPUs.*has 4, .*lower training\.resources"):
-        _check_fit([node()], [big], OURS)
+        _check_fit([node()], [big], None)
     with pytest.raises(HarnessError, match=rf"no node of the cluster offers {NODE}.*--resources='"):
-        _check_fit([node(serves=False)], [chain("cnn")[2]], OURS)
-    with pytest.raises(HarnessError, match="no node is of machine class feed: there is abc"):
-        _check_fit([node(machine_class="abc")], [chain("cnn")[2]], Settings(machine_class="feed"))
+        _check_fit([node(serves=False)], [chain("cnn")[2]], None)
+    with pytest.raises(HarnessError, match="no node is of machine class feed, .*: there is abc"):
+        _check_fit([node(machine_class="abc")], [chain("cnn")[2]], "feed")
 
 
 def test_all_serve_trials_go_to_one_machine_class() -> None:
@@ -126,6 +129,54 @@ def test_one_gpu_is_claimed_only_where_there_is_one() -> None:
     assert resolve_gpus([trial], [node()])[0].resources.gpus == 0
     assert resolve_gpus([trial], [node(), node(gpus=2.0)])[0].resources.gpus == 1
     assert resolve_gpus([trial], [node()])[0].id == trial.id
+
+
+def test_nodes_that_train_on_gpus_do_not_make_nodes_without_them_serve_on_one() -> None:
+    nodes = [node(id="cpu"), node(id="gpu", gpus=1.0, serves=False)]
+    train, serve = (Trial(kind, "cnn", {"n": 1}, resources=Resources(gpus=-1)) for kind in ("train", "serve"))
+    assert [t.resources.gpus for t in resolve_gpus([train, serve], nodes)] == [1, 0]
+    served = resolve_gpus([serve], [node(gpus=1.0)])
+    assert served[0].resources.gpus == 1
+    with pytest.raises(HarnessError, match=r"serve cnn claims 1 GPUs; the largest node that serves has 0"):
+        _check_fit(nodes, served, None)
+
+
+def test_speeds_go_on_on_the_class_that_they_were_begun_on() -> None:
+    trial = chain("cnn")[2]
+    records = [
+        Record(replace(trial, spec={"n": n}), "finished", environment={"machine": {"class": name}})
+        for n, name in enumerate(("old", "old", "new"))
+    ]
+    assert measured_class(records) == "old"
+    assert measured_class([replace(r, status="failed") for r in records]) is None
+
+
+def test_what_waits_for_lost_nodes_is_noticed_and_what_is_only_queued_is_not(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("harness.schedule.lost.LOOK_S", 0.0)
+    for fits, is_running in ((True, False), (False, True)):
+        waiting = Waiting(lambda ids, fits=fits: fits)
+        for _ in range(5):
+            waiting.look(["a"], is_running)
+    waiting = Waiting(lambda ids: False)
+    waiting.look(["a"], False)
+    waiting.look([], False)
+    waiting.look(["a"], False)
+    with pytest.raises(NodesLostError):
+        waiting.look(["a"], False)
+
+
+def test_a_head_that_is_gone_ends_the_run_and_one_that_answers_again_does_not() -> None:
+    ended: list[str] = []
+    with socket.create_server(("127.0.0.1", 0)) as head:
+        address = f"127.0.0.1:{head.getsockname()[1]}"
+        with head_watched(address, silent_s=0.3, every_s=0.05, end=ended.append):
+            time.sleep(0.6)
+            assert ended == []
+    with head_watched(address, silent_s=0.3, every_s=0.05, end=ended.append):
+        time.sleep(0.8)
+    assert ended == [address]
 
 
 @pytest.mark.parametrize(

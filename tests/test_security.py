@@ -72,7 +72,9 @@ class Bomb:
 
 
 def test_a_pickle_in_a_run_folder_is_refused_and_not_run(tmp_path: Path) -> None:
-    from harness.analysis.outputs import stored_suite
+    from harness.analysis.outputs import read_evidence, stored_suite
+    from harness.tasks.recommendation.online import load_funnel
+    from harness.tasks.recommendation.world.outcomes import Funnel
 
     marker = tmp_path / "it-ran"
     content = pickle.dumps(Bomb(marker))
@@ -84,21 +86,14 @@ def test_a_pickle_in_a_run_folder_is_refused_and_not_run(tmp_path: Path) -> None
     with pytest.raises(HarnessError):
         stored_suite(run)
     hidden = io.BytesIO()
-    np.savez(hidden, document=np.array([Bomb(marker)], dtype=object))
-    with pytest.raises(ValueError, match="allow_pickle"), np.load(io.BytesIO(hidden.getvalue())) as stored:
-        stored["document"]
+    fields = ("user", "past", "session", "document", *Funnel.__dataclass_fields__)
+    np.savez(hidden, **{name: np.array([Bomb(marker)], dtype=object) for name in fields})
+    run.write_bytes("evidence.npz", hidden.getvalue())
+    assert read_evidence(run) is None, "it counts as missing and is made again"
+    run.write_bytes("online.npz", hidden.getvalue())
+    with pytest.raises(ValueError, match="allow_pickle"):
+        load_funnel(Path(run.url) / "online.npz")
     assert not marker.exists()
-
-
-def test_an_estimator_with_a_strangers_type_is_refused(tmp_path: Path) -> None:
-    import skops.io
-
-    from harness.record import TrialError
-    from harness.tasks.fitted import load_estimator
-
-    skops.io.dump({"path": Path.touch}, tmp_path / "estimator.skops")
-    with pytest.raises(TrialError, match="not scikit-learn's"):
-        load_estimator(tmp_path)
 
 
 def files_with(folder: Path, secrets: list[str]) -> list[str]:

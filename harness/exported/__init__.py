@@ -1,1 +1,1 @@
-"""What `export` puts beside a model: `predict.py`, copied as it is; it imports nothing of the harness."""
+"""What `export` puts beside a model, copied as it is; it imports nothing of the harness."""

@@ -71,13 +71,17 @@ def read_tokenizer() -> Any:
     path = HERE / "model" / "tokenizer.json"
     if not path.exists():
         return None
-    # By its path, so that `python -I` and imports from anywhere find it.
-    found = importlib.util.spec_from_file_location("exported_texts", HERE / "texts.py")
+    return beside("texts").read(path)
+
+
+def beside(name: str) -> Any:
+    """A module of this folder, by its path, so that `python -I` and imports from anywhere find it."""
+    found = importlib.util.spec_from_file_location(f"exported_{name}", HERE / f"{name}.py")
     assert found is not None and found.loader is not None
     module = importlib.util.module_from_spec(found)
     sys.modules[found.name] = module  # dataclasses look their module up
     found.loader.exec_module(module)
-    return module.read(path)
+    return module
 
 
 def load_onnx(threads: int) -> Predict:
@@ -120,14 +124,9 @@ def load_torch(threads: int) -> Predict:
 
 def load_sklearn(threads: int) -> Predict:
     """A scikit-learn pipeline; types from outside scikit-learn are refused."""
-    import skops.io
     from threadpoolctl import threadpool_limits
 
-    path = HERE / "model" / "estimator.skops"
-    types = skops.io.get_untrusted_types(file=path)
-    if strange := [name for name in types if name.partition(".")[0] != "sklearn"]:
-        raise ValueError(f"{path.name} holds types that are not scikit-learn's: {', '.join(strange)}")
-    estimator = skops.io.load(path, trusted=types)
+    estimator = beside("estimator").read_estimator(HERE / "model" / "estimator.skops")
     threadpool_limits(limits=threads)
     classes, present = len(SIGNATURE["classes"]), SIGNATURE["fitted_classes"]
 

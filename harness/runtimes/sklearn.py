@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from harness.exported.estimator import read_estimator
 from harness.protocols import Inputs, Predict, Split
 from harness.record import TrialError
 from harness.runtimes.common import copy_fitted, kind, model_card, task_of
@@ -55,37 +56,12 @@ def load(folder: Path, threads: int, device: str = "cpu") -> Predict:
 
 
 def load_estimator(folder: Path) -> Any:
-    """The estimator of an artifact; types from outside scikit-learn are refused.
+    """The fitted pipeline of an artifact or a fitted model, for `flat(raw)` or texts.
 
     Raises:
         TrialError: the file would bring code that is not scikit-learn's.
     """
-    skops = light_skops()
-    unknown = skops.io.get_untrusted_types(file=folder / ESTIMATOR)
-    strange = [name for name in unknown if name.partition(".")[0] != "sklearn"]
-    if strange:
-        raise TrialError(f"{ESTIMATOR} holds types that are not scikit-learn's: {', '.join(strange)}")
-    return skops.io.load(folder / ESTIMATOR, trusted=unknown)
-
-
-def light_skops() -> Any:
-    """skops, without its walk through every module of scikit-learn.
-
-    On import it lists all estimators that it may trust, which imports torch too where torch is
-    installed: 3 s and 200 MB that no scikit-learn server needs. `load_estimator` has its own rule
-    of trust, so the list may be empty.
-    """
-    import sys
-
-    if "skops.io" not in sys.modules:
-        import sklearn.utils
-
-        listing = sklearn.utils.all_estimators
-        sklearn.utils.all_estimators = lambda *_, **__: []
-        try:
-            import skops.io
-        finally:
-            sklearn.utils.all_estimators = listing
-    import skops.io
-
-    return skops
+    try:
+        return read_estimator(folder / ESTIMATOR)
+    except ValueError as error:
+        raise TrialError(str(error)) from error

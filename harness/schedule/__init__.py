@@ -20,7 +20,7 @@ from harness.store import RunFolder
 from harness.trial import not_run
 
 if TYPE_CHECKING:
-    from harness.schedule.cluster import Node
+    from harness.schedule.cluster import Cluster
 
 
 @dataclass(frozen=True)
@@ -35,6 +35,7 @@ class Settings:
         suite_path: the suite file; the code beside it travels to the nodes of a joined cluster.
         session: names this session in the records it writes.
         search_limits: candidate → seconds after which its search for settings tries no more.
+        patience_s: how long a phase waits for a node that fits, where those that did are lost.
     """
 
     address: str | None = None
@@ -45,6 +46,7 @@ class Settings:
     suite_path: str = ""
     session: str = ""
     search_limits: Mapping[str, float | None] = field(default_factory=dict)
+    patience_s: float = 300.0
 
     @property
     def deadline(self) -> float | None:
@@ -58,19 +60,17 @@ class Settings:
 class Kept(contextlib.ExitStack):
     """One Ray for several calls of `run_trials`, started when the first trial has to run."""
 
-    _nodes: Sequence[Node] | None = None
+    _cluster: Cluster | None = None
 
-    def nodes_for(
-        self, trials: Sequence[Trial], run: RunFolder, watcher: Watcher, settings: Settings
-    ) -> Sequence[Node]:
-        """The nodes, able to run the trials of the first call."""
-        if self._nodes is None:
+    def cluster(self, run: RunFolder, watcher: Watcher, settings: Settings) -> Cluster:
+        """The Ray that there is, else a new one."""
+        if self._cluster is None:
             watcher.said("starting Ray" if settings.address is None else f"joining Ray at {settings.address}")
             from harness.schedule.cluster import cluster, prepare_environment
 
             prepare_environment(settings.address)  # before ray is imported
-            self._nodes = self.enter_context(cluster(settings, run, trials))
-        return self._nodes
+            self._cluster = self.enter_context(cluster(settings, run))
+        return self._cluster
 
 
 def run_trials(
@@ -88,13 +88,14 @@ def run_trials(
     trial or by the budget are failed records with their reason.
 
     Args:
-        trials: fewer than none GPUs (`Resources.gpus == -1`) asks for one where a node has any.
+        trials: fewer than none GPUs (`Resources.gpus == -1`) asks for one where a node has any; of serve
+            trials, where one that serves has.
         dispatch: `module:function` that runs a trial's job; by default its task's module.
         kept: a Ray that further calls will use as well; by default it is ended here.
 
     Raises:
-        HarnessError: no cluster at the address, a trial that fits no node, or records that cannot
-            be written. KeyboardInterrupt: what is finished is recorded.
+        HarnessError: no cluster at the address, a trial that fits no node (any more), or records that
+            cannot be written. KeyboardInterrupt: what is finished is recorded.
     """
     finished = {t.id for t in trials if _is_finished(run.record(t.id))}
     missing = [t for t in trials if t.id not in finished]
@@ -106,23 +107,21 @@ def run_trials(
             write_not_run(trial, settings.budget_reason, run, watcher, settings)
     elif missing:
         with contextlib.ExitStack() as own:
-            nodes = (kept or own.enter_context(Kept())).nodes_for(missing, run, watcher, settings)
-            from harness.schedule.cluster import resolve_gpus
+            cluster = (kept or own.enter_context(Kept())).cluster(run, watcher, settings)
+            cluster.nodes_for(missing, watcher)  # what fits no node is said before anything starts
             from harness.schedule.sweep import run_sweep
 
-            missing = resolve_gpus(missing, nodes)
             searched = [t for t in missing if t.tuning is not None]
             if searched and _ready(searched, run, watcher, settings):
                 from harness.schedule.search import run_search
 
-                resolved = {t.id: t for t in missing}  # with their GPUs; finished ones are learnt from
-                every = [resolved.get(t.id, t) for t in trials if t.tuning is not None]
-                run_search(every, run, watcher, settings, nodes, dispatch)
+                every = [t for t in trials if t.tuning is not None]  # finished ones are learnt from
+                run_search(every, run, watcher, settings, cluster, dispatch)
             for kind in KINDS:
                 phase = [t for t in missing if t.kind == kind and t.tuning is None]
                 ready = _ready(phase, run, watcher, settings)
                 if ready:
-                    run_sweep(kind, ready, run, watcher, settings, nodes, dispatch)
+                    run_sweep(kind, ready, run, watcher, settings, cluster, dispatch)
     return [record for record in (run.record(t.id) for t in trials) if record is not None]
 
 

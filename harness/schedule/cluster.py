@@ -8,13 +8,16 @@ import os
 import secrets
 import signal
 import sys
+import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from harness import environment
-from harness.record import HarnessError, Trial
+from harness.progress import Watcher
+from harness.record import HarnessError, Record, Trial
+from harness.schedule.lost import LOOK_S, head_watched
 from harness.schedule.submit import code_package
 from harness.store import RunFolder
 
@@ -46,7 +49,11 @@ _ALWAYS = {
 
 @dataclass(frozen=True)
 class Node:
-    """A living node of the cluster."""
+    """A living node of the cluster.
+
+    Args:
+        serves: whether serve trials may run on it.
+    """
 
     id: str
     host: str
@@ -70,15 +77,80 @@ def prepare_environment(address: str | None) -> None:
             os.environ.update(RAY_AUTH_MODE="token", RAY_AUTH_TOKEN=secrets.token_hex(32))
 
 
+class Cluster:
+    """A Ray that was started or joined, and what it has learnt of its nodes."""
+
+    def __init__(self, settings: Settings, run: RunFolder) -> None:
+        self.settings, self.run = settings, run
+        self._classes: dict[str, str] = {}  # of the nodes that were asked
+        self._measured: str | None = None
+
+    def nodes_for(
+        self, trials: Sequence[Trial], watcher: Watcher, patience_s: float = 0.0
+    ) -> tuple[Node, ...]:
+        """The nodes that live now and are able to run every trial; those that `serves` are of one class.
+
+        Args:
+            patience_s: how long to wait for one that fits.
+        Raises:
+            HarnessError: a trial fits no node.
+        """
+        end, is_told = time.monotonic() + patience_s, False
+        while True:
+            nodes = self._known(living_nodes())
+            wanted = self._serving_class() if any(t.kind == "serve" for t in trials) else None
+            try:
+                _check_fit(nodes, trials, wanted)
+            except HarnessError as error:
+                if time.monotonic() >= end:
+                    raise
+                if not is_told:
+                    watcher.said(f"waiting for a node, {patience_s:g} s at most: {error}")
+                is_told = True
+                time.sleep(min(LOOK_S, patience_s))
+            else:
+                able = {node.id for node in serving_nodes(nodes, wanted)}
+                return tuple(replace(node, serves=node.id in able) for node in nodes)
+
+    def _known(self, nodes: Sequence[Node]) -> tuple[Node, ...]:
+        """Nodes of a joined cluster with their machine classes; new ones are asked for it.
+
+        Raises:
+            HarnessError: at the first call, that a node cannot be used; later such a node is left out.
+        """
+        if self.settings.address is None:
+            return tuple(nodes)
+        new, is_first = [node for node in nodes if node.id not in self._classes], not self._classes
+        try:
+            self._classes |= _machine_classes(new, self.run)
+        except HarnessError as error:
+            if is_first:
+                raise
+            log.warning("%s", error)
+        return tuple(replace(n, machine_class=self._classes[n.id]) for n in nodes if n.id in self._classes)
+
+    def _serving_class(self) -> str | None:
+        """The class that serve trials must run on: the one asked for, else that of the speeds there are."""
+        if self.settings.machine_class is not None or self.settings.address is None:
+            return self.settings.machine_class
+        self._measured = self._measured or measured_class(self.run.records())
+        return self._measured
+
+
+def measured_class(records: Iterable[Record]) -> str | None:
+    """The machine class that most speeds were measured on, None where there are none."""
+    served = [r for r in records if r.trial.kind == "serve" and r.status == "finished"]
+    machines = [r.environment.get("machine") for r in served]
+    classes = Counter(str(m["class"]) for m in machines if isinstance(m, Mapping) and "class" in m)
+    return classes.most_common(1)[0][0] if classes else None
+
+
 @contextlib.contextmanager
-def cluster(settings: Settings, run: RunFolder, trials: Sequence[Trial]) -> Iterator[tuple[Node, ...]]:
+def cluster(settings: Settings, run: RunFolder) -> Iterator[Cluster]:
     """Start Ray on this machine, or join a cluster; end or leave it afterwards.
 
-    Yields:
-        the living nodes, able to run every trial.
-
     Raises:
-        HarnessError: no cluster at the address, or a trial that fits no node.
+        HarnessError: no cluster at the address.
     """
     import ray
 
@@ -104,11 +176,10 @@ def cluster(settings: Settings, run: RunFolder, trials: Sequence[Trial]) -> Iter
             options["runtime_env"] = travelling.enter_context(code_package(settings.suite_path))
         _connect(ray, options, settings)
     try:
-        nodes = living_nodes()
-        if settings.address is not None:
-            nodes = _probed(nodes, run)
-        _check_fit(nodes, trials, settings)
-        yield nodes
+        with contextlib.ExitStack() as watched:
+            if settings.address is not None:
+                watched.enter_context(head_watched(ray.get_runtime_context().gcs_address))
+            yield Cluster(settings, run)
     finally:
         ray.shutdown()
 
@@ -178,7 +249,7 @@ def living_nodes() -> tuple[Node, ...]:
                 gpus=offers.get("GPU", 0.0),
                 memory_mb=offers.get("memory", 0.0) / 2**20,
                 serves=offers.get(NODE, 0.0) >= 1,
-                machine_class=environment.machine_class(),  # until it is asked (`_probed`)
+                machine_class=environment.machine_class(),  # until it is asked (`_machine_classes`)
             )
         )
     return tuple(sorted(found, key=lambda node: node.id))
@@ -196,15 +267,19 @@ def serving_nodes(nodes: Sequence[Node], wanted: str | None) -> tuple[Node, ...]
 
 
 def resolve_gpus(trials: Sequence[Trial], nodes: Sequence[Node]) -> list[Trial]:
-    """Trials whose claim of -1 GPUs (one, if there is any) has become a number."""
-    one = 1.0 if any(node.gpus >= 1 for node in nodes) else 0.0
+    """Trials whose claim of -1 GPUs (one, if a node where they may run has any) has become a number."""
+
+    def one(trial: Trial) -> float:
+        places = [node for node in nodes if node.serves or trial.kind != "serve"]
+        return 1.0 if any(node.gpus >= 1 for node in places) else 0.0
+
     return [
-        replace(t, resources=replace(t.resources, gpus=one)) if t.resources.gpus < 0 else t for t in trials
+        replace(t, resources=replace(t.resources, gpus=one(t))) if t.resources.gpus < 0 else t for t in trials
     ]
 
 
-def _probed(nodes: Sequence[Node], run: RunFolder) -> tuple[Node, ...]:
-    """Ask every node for its machine class, and whether it sees the run folder.
+def _machine_classes(nodes: Sequence[Node], run: RunFolder) -> dict[str, str]:
+    """Ask nodes for their machine class, and whether they see the run folder.
 
     Raises:
         HarnessError: a node does not see the folder, or has no harness installed.
@@ -212,13 +287,14 @@ def _probed(nodes: Sequence[Node], run: RunFolder) -> tuple[Node, ...]:
     import ray
     from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-    run.write_text(".probe", run.id)
+    if nodes:
+        run.write_text(".probe", run.id)
     probe = ray.remote(num_cpus=0, max_retries=0)(_probe)
     asked = [
         probe.options(scheduling_strategy=NodeAffinitySchedulingStrategy(node.id, soft=False)).remote(run)
         for node in nodes
     ]
-    answered = []
+    found = {}
     for node, reference in zip(nodes, asked, strict=True):
         try:
             machine_class, seen = ray.get(reference, timeout=120)
@@ -233,20 +309,29 @@ def _probed(nodes: Sequence[Node], run: RunFolder) -> tuple[Node, ...]:
                 f"node {node.host} does not see {run.url}: "
                 "give --out a folder that all nodes share, or a URL (s3://…)"
             )
-        answered.append(Node(**{**node.__dict__, "machine_class": machine_class}))
-    return tuple(answered)
+        found[node.id] = machine_class
+    return found
 
 
 def _probe(run: RunFolder) -> tuple[str, bool]:
     return environment.machine_class(), run.exists(".probe")
 
 
-def _check_fit(nodes: Sequence[Node], trials: Sequence[Trial], settings: Settings) -> None:
+def fits(trial: Trial, node: Node) -> bool:
+    """Whether a node has what a train or score trial claims."""
+    claim = trial.resources
+    return node.cpus >= claim.cpus and node.gpus >= claim.gpus and node.memory_mb >= claim.memory_mb
+
+
+def _check_fit(nodes: Sequence[Node], trials: Sequence[Trial], wanted: str | None) -> None:
     """A trial that fits no node would wait for ever.
 
+    Args:
+        wanted: the machine class that serve trials must run on, None for any.
     Raises:
         HarnessError: names the trial, what it claims, what the largest node has, and the cure.
     """
+    able = serving_nodes(nodes, wanted)
     for trial in trials:
         claim = trial.resources
         if trial.kind == "serve":
@@ -255,19 +340,24 @@ def _check_fit(nodes: Sequence[Node], trials: Sequence[Trial], settings: Setting
                     f"no node of the cluster offers {NODE}, which keeps serve trials alone: "
                     f"start the nodes with --resources='{{\"{NODE}\": 1}}'"
                 )
-            if not serving_nodes(nodes, settings.machine_class):
+            if not able:
                 classes = sorted({node.machine_class for node in nodes if node.serves})
                 raise HarnessError(
-                    f"no node is of machine class {settings.machine_class}: there is {', '.join(classes)} "
-                    "(machine.class in the suite; `python -m harness doctor` prints a machine's own)"
+                    f"no node is of machine class {wanted}, which this run serves on: there is "
+                    f"{', '.join(classes)} (machine.class in the suite chooses one and measures all speeds "
+                    "there; `python -m harness doctor` prints a machine's own)"
                 )
-        elif not any(
-            node.cpus >= claim.cpus and node.gpus >= claim.gpus and node.memory_mb >= claim.memory_mb
-            for node in nodes
-        ):
-            largest = max(nodes, key=lambda node: (node.gpus, node.cpus, node.memory_mb))
+            if not any(node.gpus >= claim.gpus for node in able):
+                raise HarnessError(
+                    f"{trial.label} claims {claim.gpus:g} GPUs; the largest node that serves has "
+                    f"{max(node.gpus for node in able):g}: leave training.resources.gpus open (training then "
+                    f"takes a GPU where there is one), or start nodes with GPUs that offer {NODE}"
+                )
+        elif not any(fits(trial, node) for node in nodes):
+            most = max(nodes, key=lambda node: (node.gpus, node.cpus, node.memory_mb), default=None)
+            has = f"{most.cpus:g}, {most.gpus:g} and {most.memory_mb:.0f} MB" if most else "died"
             raise HarnessError(
                 f"{trial.label} claims {claim.cpus} CPUs, {claim.gpus:g} GPUs, {claim.memory_mb} MB; "
-                f"the largest node has {largest.cpus:g}, {largest.gpus:g} and {largest.memory_mb:.0f} MB: "
+                f"the largest node has {has}: "
                 "lower training.resources or join a larger cluster with --address"
             )

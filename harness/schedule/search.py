@@ -20,7 +20,7 @@ from ray.tune.search import Searcher
 from harness.progress import Watcher
 from harness.record import Record, Trial
 from harness.schedule import Settings
-from harness.schedule.cluster import Node
+from harness.schedule.cluster import Cluster
 from harness.schedule.worker import MARKS, mark_of
 from harness.store import RunFolder
 from harness.tuning import Search, search_for
@@ -170,7 +170,7 @@ def run_search(
     run: RunFolder,
     watcher: Watcher,
     settings: Settings,
-    nodes: Sequence[Node],
+    cluster: Cluster,
     dispatch: str | None = None,
 ) -> None:
     """Run the searches; afterwards every trial of them has a record.
@@ -186,7 +186,7 @@ def run_search(
     def plan(todo: Sequence[Trial]) -> Plan:
         return plan_search(trials, todo, run, settings.session, settings.search_limits)
 
-    run_sweep("train", left, run, watcher, settings, nodes, dispatch, plan)
+    run_sweep("train", left, run, watcher, settings, cluster, dispatch, plan)
     if run.is_local:
         shutil.rmtree(Path(run.url) / MARKS, ignore_errors=True)
 

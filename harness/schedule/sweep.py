@@ -22,7 +22,8 @@ from ray.tune.error import TuneError
 from harness.progress import Watcher
 from harness.record import HarnessError, Kind, Trial
 from harness.schedule import Settings, write_not_run
-from harness.schedule.cluster import NODE, Node, serving_nodes
+from harness.schedule.cluster import NODE, Cluster, Node, fits, living_nodes, resolve_gpus
+from harness.schedule.lost import NodesLostError, Waiting
 from harness.schedule.search import Plan, skipped
 from harness.schedule.worker import Orders, work
 from harness.store import RunFolder
@@ -48,6 +49,7 @@ class _Sink:
     began: dict[str, float] = field(default_factory=dict)
     lasted: dict[str, float] = field(default_factory=dict)
     claims: Mapping[str, tune.PlacementGroupFactory] = field(default_factory=dict)
+    waiting: Waiting | None = None
 
 
 _SINKS: list[_Sink] = []
@@ -58,6 +60,11 @@ class _Forward(Callback):
 
     def __reduce__(self) -> Any:
         return (_Forward, ())
+
+    def on_step_begin(self, iteration: int, trials: list[Any], **info: Any) -> None:
+        if (waiting := _SINKS[-1].waiting) is not None:
+            left = [t.config["id"] for t in trials if t.status == "PENDING"]
+            waiting.look(left, any(t.status == "RUNNING" for t in trials))
 
     def on_trial_start(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         sink = _SINKS[-1]
@@ -88,7 +95,7 @@ def run_sweep(
     run: RunFolder,
     watcher: Watcher,
     settings: Settings,
-    nodes: Sequence[Node],
+    cluster: Cluster,
     dispatch: str | None = None,
     search: Callable[[Sequence[Trial]], Plan] | None = None,
 ) -> None:
@@ -97,15 +104,21 @@ def run_sweep(
     Args:
         search: for tuning trials: who proposes the settings of those that are left, and who gives them up.
     Raises:
-        HarnessError: records cannot be written.
+        HarnessError: records cannot be written, or what is left fits no living node for long.
     """
-    left, cause = list(trials), ""
-    for _ in range(SWEEPS):
+    left = resolve_gpus(trials, _nodes(trials, cluster, watcher, settings))
+    ended, cause = 0, ""
+    while ended < SWEEPS:
+        nodes = _nodes(left, cluster, watcher, settings)
         orders = Orders(
             run, {t.id: t for t in left}, settings.session, settings.deadline, settings.paths, dispatch
         )
         sink = _Sink(watcher, orders.trials)
-        deaths, cause = _fit(kind, orders, sink, settings, nodes, search(left) if search else None)
+        try:
+            deaths, cause = _fit(kind, orders, sink, settings, nodes, search(left) if search else None)
+            ended += 1
+        except NodesLostError:
+            deaths = {}
         again = []
         for trial in left:
             record = run.record(trial.id)
@@ -133,6 +146,18 @@ def run_sweep(
         write_not_run(trial, reason, run, watcher, settings)
 
 
+def _nodes(trials: Sequence[Trial], cluster: Cluster, watcher: Watcher, settings: Settings) -> Sequence[Node]:
+    """The nodes for a sweep, waited for where they are lost.
+
+    Raises:
+        HarnessError: none fits for long.
+    """
+    try:
+        return cluster.nodes_for(trials, watcher, settings.patience_s)
+    except HarnessError as error:
+        raise HarnessError(f"{error}; what is finished is kept, the same command continues") from error
+
+
 def _fit(
     kind: Kind,
     orders: Orders,
@@ -141,8 +166,14 @@ def _fit(
     nodes: Sequence[Node],
     search: Plan | None = None,
 ) -> tuple[dict[str, str], str]:
-    """Run Tune once: trial id → error text of those whose worker died, and why Tune itself gave up."""
+    """Run Tune once: trial id → error text of those whose worker died, and why Tune itself gave up.
+
+    Raises:
+        NodesLostError: all that is left waits for nodes that are lost.
+    """
     sink.claims = _claims(kind, orders.trials, nodes, settings)
+    if settings.address is not None:
+        sink.waiting = Waiting(lambda ids: _can_run([orders.trials[i] for i in ids], nodes))
     storage = Path(tempfile.mkdtemp(prefix="harness-tune-"))
     trainable = tune.with_resources(tune.with_parameters(work, orders=orders), _claimed)
     _SINKS.append(sink)
@@ -194,10 +225,10 @@ def _claims(
     """What each trial asks of its node; a serve trial asks for all of it."""
     if kind != "serve":
         return {t.id: tune.PlacementGroupFactory([_claim(t)]) for t in trials.values()}
-    able = serving_nodes(nodes, settings.machine_class)
+    able = [node for node in nodes if node.serves]
     bundle: dict[str, float] = {"CPU": min(node.cpus for node in able), NODE: 1}
     options: dict[str, Any] = {}
-    if len(able) < len(nodes):
+    if settings.address is not None:  # a node of another class may join at any time
         options["bundle_label_selector"] = [{"ray.io/node-id": f"in({','.join(n.id for n in able)})"}]
     return {
         t.id: tune.PlacementGroupFactory(
@@ -205,6 +236,13 @@ def _claims(
         )
         for t in trials.values()
     }
+
+
+def _can_run(trials: Sequence[Trial], nodes: Sequence[Node]) -> bool:
+    """Whether any of the trials fits a living node; serve trials keep to the nodes they were sent to."""
+    living = living_nodes()
+    able = {node.id for node in nodes if node.serves} & {node.id for node in living}
+    return any(bool(able) if t.kind == "serve" else any(fits(t, node) for node in living) for t in trials)
 
 
 def _claim(trial: Trial) -> dict[str, float]:

@@ -26,6 +26,8 @@ from torch import Tensor, nn
 
 from harness.protocols import Inputs, Predict, Task
 from harness.record import RecordError, TrialError
+from harness.runtimes.sklearn import ESTIMATOR
+from harness.runtimes.sklearn import load_estimator as load_estimator
 
 FORMAT = 1
 Kind = Literal["torch", "sklearn", "onnx"]
@@ -129,7 +131,7 @@ def save_estimator(fitted: Path, estimator: Any, meta: Meta) -> None:
     import skops.io
 
     fitted.mkdir(parents=True, exist_ok=True)
-    skops.io.dump(estimator, fitted / "estimator.skops")
+    skops.io.dump(estimator, fitted / ESTIMATOR)
     _write_meta(fitted, meta)
 
 
@@ -183,20 +185,6 @@ def load_servable(fitted: Path) -> Servable:
     network = build_network(meta.model, meta.task, _without_download(meta.model, meta.args), meta.search)
     load_model(network, str(fitted / "weights.safetensors"))
     return Servable(Scaled(network, meta.scaling, meta.task), meta.scaling, meta.task).eval()
-
-
-def load_estimator(fitted: Path) -> Any:
-    """The fitted scikit-learn pipeline for `flat(raw)` or texts; `estimator_predict` is the whole way."""
-    import skops.io
-
-    path = fitted / "estimator.skops"
-    # What skops knows to be harmless and what scikit-learn itself defines is let in; a run folder
-    # from somebody else cannot bring code of its own.
-    unknown = skops.io.get_untrusted_types(file=path)
-    strange = [t for t in unknown if t.partition(".")[0] not in ("sklearn",)]
-    if strange:
-        raise TrialError(f"{path.name} holds types that are not scikit-learn's: {', '.join(strange)}")
-    return skops.io.load(path, trusted=unknown)
 
 
 def estimator_predict(estimator: Any, meta: Meta) -> Predict:

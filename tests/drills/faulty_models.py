@@ -10,7 +10,8 @@ import torch
 
 
 class Faulty(torch.nn.Module):
-    """A small network that does one wrong thing when it is trained, in the second epoch."""
+    """A small network that does one wrong thing: when it is trained, in the second epoch, or when it is
+    served, one example at a time."""
 
     def __init__(self, fault: str, marker: str) -> None:
         super().__init__()
@@ -22,29 +23,31 @@ class Faulty(torch.nn.Module):
         if self.training and torch.is_grad_enabled():
             self.batches += 1
             if self.batches > 20:
-                x = self.misbehave(x)
+                x = self.misbehave(x, self.fault)
+        elif self.fault.endswith(" when served") and not self.training and len(x) == 1:
+            x = self.misbehave(x, self.fault.removesuffix(" when served"))
         return self.head(self.layers(x))
 
-    def misbehave(self, x: torch.Tensor) -> torch.Tensor:
-        if self.fault == "raise":
+    def misbehave(self, x: torch.Tensor, fault: str) -> torch.Tensor:
+        if fault == "raise":
             raise RuntimeError("the third layer does not fit")
-        if self.fault == "nan":
+        if fault == "nan":
             return x * float("nan")
-        if self.fault == "segfault":
+        if fault == "segfault":
             ctypes.string_at(0)
-        if self.fault == "hang":
+        if fault == "hang":
             time.sleep(3600)
-        if self.fault == "hang in C":
+        if fault == "hang in C":
             ctypes.PyDLL(None).sleep(3600)  # holds the interpreter's lock: no thread of Python runs
-        if self.fault == "eat":
+        if fault == "eat":
             while True:
                 self.eaten.append(torch.ones(64 * 2**20 // 4))
                 time.sleep(0.02)
-        if self.fault == "exit":
+        if fault == "exit":
             raise SystemExit(3)
-        if self.fault == "package":
+        if fault == "package":
             import a_package_that_is_not_here  # noqa: F401
-        if self.fault == "kill" or (self.fault == "kill once" and self.first_time()):
+        if fault == "kill" or (fault == "kill once" and self.first_time()):
             os.kill(os.getpid(), signal.SIGKILL)
         return x
 

@@ -108,6 +108,35 @@ def test_the_good_candidate_has_its_result(faulty: tuple[Path, Ended]) -> None:
     assert len(stamps(folder)) == 6
 
 
+@pytest.fixture(scope="module")
+def faulty_when_served(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Ended]:
+    folder = tmp_path_factory.mktemp("served")
+    shutil.copy(Path(__file__).parent / "faulty_models.py", folder)
+    lines = ["", "  good: sklearn:LogisticRegression"]
+    for fault in ("hang", "eat"):
+        lines.append(f"  {fault}: {{model: 'faulty_models:build', args: {{fault: {fault} when served}}}}")
+    training = " {seeds: [0], epochs: 2, batch_size: 256, precision: fp32, resources: {memory_mb: 1500}}"
+    suite = write_suite(folder, candidates="\n".join(lines), training=training)
+    limits = ["--set", "serving.runtimes=[torch]", "--set", "serving.time_limit=40"]
+    return folder, harness(folder, "run", suite, *limits, "--json", timeout_s=600)
+
+
+@pytest.mark.parametrize(("fault", "said"), [("hang", "timed out after 40 s"), ("eat", "memory")])
+def test_a_candidate_that_is_faulty_when_it_is_served_is_a_row_with_its_reason(
+    faulty_when_served: tuple[Path, Ended], note: Callable[..., None], fault: str, said: str
+) -> None:
+    folder, ended = faulty_when_served
+    assert ended.code == 1, ended.err
+    own = {r["trial"]["kind"]: r for r in trials_of(folder).values() if r["trial"]["candidate"] == fault}
+    assert [own[kind]["status"] for kind in ("train", "score", "serve")] == ["finished", "finished", "failed"]
+    reason = own["serve"]["failure"]["reason"]
+    assert said in reason
+    assert ended.json["recommendation"]["choice"] == "good/sklearn"
+    what = {"hang": "hangs", "eat": "eats memory without end"}[fault]
+    row = (f"a candidate {what} when it is served", "all other trials", "by the next run")
+    note(*row, f"`{reason}` in its row; exit code 1")
+
+
 def test_a_gpu_that_no_node_has_is_said_before_the_start(tmp_path: Path, note: Callable[..., None]) -> None:
     suite = write_suite(tmp_path, candidates="\n  small: small_cnn")
     ended = harness(tmp_path, "run", suite, "--set", "training.resources.gpus=1")

@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import shutil
+import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 from breaking import SLOW_MODEL, wait_until_gone
+from fake_trials import chain
 from small_suites import harness, stamps, trials_of, write_suite
+
+from harness.progress import Silent, Watcher
+from harness.record import HarnessError, Record, Resources, Trial
+from harness.schedule import Kept, Settings, run_trials
+from harness.store import open_run
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(2400)]
 
@@ -67,9 +77,29 @@ def slow_suite(folder: Path) -> Path:
     )
 
 
-def workers_of(folder: Path) -> set[int]:
-    """Processes that recorded a trial."""
-    return {r["environment"]["process"] for r in trials_of(folder).values() if "process" in r["environment"]}
+def running_on(node: Any, folder: Path) -> dict[str, int]:
+    """Trials that have just begun on a node → the process: its raylet's workers open scratch folders."""
+    (raylet,) = node.all_processes["raylet"]
+    workers = {child.pid for child in psutil.Process(raylet.process.pid).children(recursive=True)}
+    found = {}
+    for path in (folder / "results" / "tiny" / "latest" / ".scratch").glob("*"):
+        kind, digits, *_, process, _ = path.name.split("-")
+        with contextlib.suppress(FileNotFoundError):
+            if int(process) in workers and time.time() - path.stat().st_mtime < 1.5:
+                found[f"{kind}-{digits}"] = int(process)
+    return found
+
+
+def lose_a_busy_node(simulated: Simulated, folder: Path) -> dict[str, int]:
+    """Lose the first node that a trial runs on; those trials and their processes."""
+    end = time.monotonic() + 60
+    while time.monotonic() < end:
+        for node in simulated.nodes:
+            if running := running_on(node, folder):
+                simulated.lose(node)
+                return running
+        time.sleep(0.05)
+    raise AssertionError("no node ran anything")
 
 
 @pytest.mark.parametrize(
@@ -85,24 +115,26 @@ def test_a_cluster_that_loses_a_node_records_every_trial_once(
 ) -> None:
     simulated = cluster(3)
     suite = slow_suite(tmp_path)
-    run = start(tmp_path, "run", suite, "--address", simulated.address, **NO_AUTH)
+    served = "serving.scenarios.single_stream"
+    longer = ["--set", f"{served}.seconds=4", "--set", f"{served}.max_calls=1000000"]
+    run = start(tmp_path, "run", suite, *longer, "--address", simulated.address, **NO_AUTH)
     run.wait_for(moment)
-    time.sleep(1.0)
-    simulated.lose(simulated.nodes[0])
+    lost = lose_a_busy_node(simulated, tmp_path)
     ended = run.end()
     assert ended.code == 0, ended.err
     records = trials_of(tmp_path)
     plan = json.loads((tmp_path / "results" / "tiny" / "latest" / "plan.json").read_text())
     assert set(records) == {trial["id"] for trial in plan["trials"]}
     assert all(record["status"] == "finished" for record in records.values())
+    assert all(records[trial]["environment"]["process"] != process for trial, process in lost.items())
     done = [line for line in ended.err.splitlines() if "  done    " in line]
     assert len(done) == len(records), "each trial once"
-    again = harness(tmp_path, "run", suite)
+    again = harness(tmp_path, "run", suite, *longer)
     assert again.code == 0 and "starting Ray" not in again.err
     note(
         f"a node of three is lost {phase}",
         "all finished trials",
-        "what ran on it, at once, on the other nodes",
+        f"what ran on it ({len(lost)}), at once, on the other nodes",
         f"nothing: all {len(records)} trials finished, each once; exit code 0",
     )
 
@@ -133,6 +165,110 @@ def test_a_cluster_whose_head_dies_is_continued_on_a_new_one(
         "the others, by the same command on a new cluster",
         f"`{last[:200]}`; exit code {ended.code}",
     )
+
+
+class Struck(Silent):
+    """Does something once to a cluster, when the first serve trial begins."""
+
+    def __init__(self, strike: Callable[[], None]) -> None:
+        self.strike, self.lines = strike, list[str]()
+        self.is_struck = False
+
+    def said(self, text: str) -> None:
+        self.lines.append(text)
+
+    def began(self, trial: Trial) -> None:
+        if trial.kind == "serve" and not self.is_struck:
+            self.is_struck = True
+            self.strike()
+
+
+TESTS = (str(Path(__file__).parent.parent),)
+
+
+def fake_run(
+    folder: Path, simulated: Simulated, trials: Sequence[Trial], watcher: Watcher, patience_s: float = 120.0
+) -> list[Record]:
+    """Fake trials on a simulated cluster, in this process."""
+    run = open_run(folder / "out", "fake", "0123456789abcdef")
+    settings = Settings(address=simulated.address, paths=TESTS, patience_s=patience_s)
+    return run_trials(trials, run, watcher, settings, dispatch="fake_trials:fake_dispatch")
+
+
+@pytest.fixture
+def fake_trials(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[Trial]:
+    monkeypatch.setenv("HARNESS_LOCKS", str(tmp_path / "locks"))
+    return [trial for name in ("one", "two") for trial in chain(name, sleep=2.0)]
+
+
+def test_serving_nodes_without_gpus_serve_what_others_trained_on_gpus(
+    tmp_path: Path, cluster: Callable[[int], Simulated], note: Callable[..., None], fake_trials: list[Trial]
+) -> None:
+    simulated = cluster(1)
+    simulated.cluster.add_node(num_cpus=1, num_gpus=1, object_store_memory=80 * 2**20)
+    trials = [replace(t, resources=Resources(gpus=-1.0)) if t.kind == "serve" else t for t in fake_trials]
+    records = fake_run(tmp_path, simulated, trials, Silent())
+    assert [r.status for r in records] == ["finished"] * 6
+    assert {r.trial.resources.gpus for r in records if r.trial.kind == "serve"} == {0.0}
+    note("nodes with GPUs train, nodes without serve", "all", "nothing", "nothing: 6 of 6 trials finished")
+
+
+def test_serving_goes_on_on_nodes_that_come_for_those_that_are_lost(
+    tmp_path: Path, cluster: Callable[[int], Simulated], note: Callable[..., None], fake_trials: list[Trial]
+) -> None:
+    simulated = cluster(1)
+
+    def strike() -> None:
+        simulated.lose(simulated.nodes[0])
+        threading.Timer(20, lambda: simulated.nodes.append(simulated.add())).start()
+
+    watcher = Struck(strike)
+    records = fake_run(tmp_path, simulated, fake_trials, watcher)
+    assert watcher.is_struck and [r.status for r in records] == ["finished"] * 6
+    line = next(line for line in watcher.lines if line.startswith("waiting for a node"))
+    note(
+        "all serving nodes are lost, and replaced",
+        "what is finished",
+        "what ran on them, on the new ones",
+        f"`{line[:120]}`; all 6 trials finished",
+    )
+
+
+def test_a_run_whose_nodes_never_come_back_ends_and_says_so(
+    tmp_path: Path, cluster: Callable[[int], Simulated], note: Callable[..., None], fake_trials: list[Trial]
+) -> None:
+    simulated = cluster(1)
+    watcher = Struck(lambda: simulated.lose(simulated.nodes[0]))
+    with pytest.raises(HarnessError, match="the same command continues") as caught:
+        fake_run(tmp_path, simulated, fake_trials, watcher, patience_s=10.0)
+    run = open_run(tmp_path / "out", "fake", "0123456789abcdef")
+    kept = {r.trial.id for r in run.records() if r.status == "finished"}
+    assert kept >= {t.id for t in fake_trials if t.kind != "serve"}
+    simulated.nodes.append(simulated.add())
+    records = fake_run(tmp_path, simulated, fake_trials, Silent())
+    assert [r.status for r in records] == ["finished"] * 6
+    note(
+        "all serving nodes are lost for good",
+        f"{len(kept)} of 6 trials",
+        "the others, by the same command",
+        f"`{caught.value}`; exit code 2",
+    )
+
+
+def test_serve_trials_that_come_later_are_checked_too(
+    tmp_path: Path, cluster: Callable[[int], Simulated], fake_trials: list[Trial]
+) -> None:
+    """A duel after rounds that were cached: the first call had nothing to serve."""
+    simulated = cluster(0)
+    simulated.cluster.add_node(num_cpus=1, object_store_memory=80 * 2**20)
+    with Kept() as kept:
+        run = open_run(tmp_path / "out", "fake", "0123456789abcdef")
+        settings = Settings(address=simulated.address, paths=TESTS)
+        again: dict[str, Any] = {"dispatch": "fake_trials:fake_dispatch", "kept": kept}
+        first = run_trials(fake_trials[:2], run, Silent(), settings, **again)
+        assert [r.status for r in first] == ["finished"] * 2
+        with pytest.raises(HarnessError, match="no node of the cluster offers harness_node"):
+            run_trials(fake_trials[:3], run, Silent(), settings, **again)
 
 
 def test_nodes_without_the_serving_resource_are_named(

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from breaking import wait_until_gone
+from breaking import SLOW_MODEL, wait_until_gone
 from small_suites import harness, stamps, trials_of, write_suite
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
@@ -78,6 +78,33 @@ def test_a_run_killed_in_any_phase_repeats_no_finished_trial(
         f"driver SIGKILL {phase}",
         f"{len(before)} of {len(after)} trials",
         f"{len(after) - len(before)} by the next run; the table is that of an undisturbed run",
+        f"nothing (it was killed); its processes are gone after {gone:.0f} s",
+    )
+
+
+def test_a_search_for_settings_that_is_killed_goes_on_where_it_was(
+    tmp_path: Path, start: Callable[..., Any], note: Callable[..., None]
+) -> None:
+    search = "tuning: {trials: 6, space: {optimizer.lr: {loguniform: [0.001, 0.03]}}}"
+    training = f" {{seeds: [0], epochs: 9, batch_size: 256, precision: fp32, {search}}}"
+    small = "\n  small: {model: small_cnn, args: {width: 8}}"
+    suite = write_suite(tmp_path, training=training, candidates=small)
+    run = start(tmp_path, "run", suite)
+    run.wait_for("done    train small tuning")
+    run.signal(signal.SIGKILL)
+    assert run.end().code == -signal.SIGKILL
+    gone = wait_until_gone(tmp_path)
+    before = stamps(tmp_path)
+    ended = harness(tmp_path, "run", suite)
+    assert ended.code == 0, ended.err
+    after = stamps(tmp_path)
+    assert before and before.items() <= after.items(), "a finished try was made again"
+    tries = [r for r in trials_of(tmp_path).values() if "tuning_trial" in r["trial"]["spec"]]
+    assert sorted(r["trial"]["spec"]["tuning_trial"] for r in tries) == list(range(6))
+    note(
+        "driver SIGKILL while settings are searched",
+        f"{len(before)} of {len(after)} trials",
+        f"{len(after) - len(before)} by the next run; the search learns from the tries that it has",
         f"nothing (it was killed); its processes are gone after {gone:.0f} s",
     )
 
@@ -166,20 +193,32 @@ def test_two_runs_of_one_suite_at_once(
 def test_two_suites_on_one_host_never_serve_while_the_other_trains(
     tmp_path: Path, start: Callable[..., Any], note: Callable[..., None]
 ) -> None:
-    one = write_suite(tmp_path)
-    text = one.read_text().replace("name: tiny", "name: other").replace("seeds: [0]", "seeds: [5, 6, 7]")
-    (tmp_path / "other.yaml").write_text(text)
-    first, second = start(tmp_path, "run", one), start(tmp_path, "run", tmp_path / "other.yaml")
-    assert first.end().code == 0 and second.end().code == 0
-    spans = [
-        (r["trial"]["kind"] == "serve", r["environment"]["process"], r["trial"]["id"])
+    (tmp_path / "slow_models.py").write_text(SLOW_MODEL)
+    slow = write_suite(tmp_path, name="other.yaml", candidates="\n  slow: slow_models:build")
+    slow.write_text(slow.read_text().replace("name: tiny", "name: other").replace("epochs: 2", "epochs: 40"))
+    other = start(tmp_path, "run", slow)
+    other.wait_for("start   train slow")
+    tiny = start(tmp_path, "run", write_suite(tmp_path))
+    assert tiny.end().code == 0 and other.end().code == 0
+    spans = [  # a record is written at its trial's end: finer than its `started`, which is in whole seconds
+        (record["trial"]["kind"], (name, trial), ended - record["seconds"], ended)
         for name in ("tiny", "other")
-        for r in trials_of(tmp_path, name).values()
+        for trial, record in trials_of(tmp_path, name).items()
+        for ended in [stamps(tmp_path, name)[trial] / 1e9]
     ]
-    assert sum(serves for serves, *_ in spans) == 4
+    serves = [span for span in spans if span[0] == "serve"]
+    assert len(serves) == 4 and len(spans) == 10
+    beside = [
+        (trial, another)
+        for _, trial, began, ended in serves
+        for _, another, began_too, ended_too in spans
+        if another != trial and began_too < ended and began < ended_too
+    ]
+    assert beside == [], "something ran while a serve trial was timed"
+    line = next(line for line in tiny.text.splitlines() if "for another run on this host" in line)
     note(
         "two suites on one host at once",
         "all of both",
         "nothing",
-        "`wait    serve …: for another run on this host` where one has to wait",
+        f"`{line.partition('s  ')[2]}`; no trial ran beside one of the {len(serves)} serve trials",
     )
