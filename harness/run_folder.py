@@ -150,7 +150,7 @@ class RunFolder:
         return None
 
     def _rescued(self, attempt: Attempt) -> Record | None:
-        if attempt.may_live:
+        if attempt.is_anothers:
             return None
         try:
             record = _parsed((attempt.path / LAST).read_bytes(), attempt.trial_id)
@@ -185,7 +185,7 @@ class RunFolder:
         run may work in some of this node's.
         """
         for attempt in self.attempts():
-            if self._rescued(attempt) is None and (self.is_local or not attempt.may_live):
+            if self._rescued(attempt) is None and (self.is_local or not attempt.is_anothers):
                 shutil.rmtree(attempt.path, ignore_errors=True)
         if self.is_local:
             for path in [*(self._own / ".scratch").glob("*"), *(self._own / "trials").glob(".*-*")]:
@@ -217,8 +217,16 @@ class RunFolder:
             yield
 
     def is_being_run(self) -> bool | None:
-        """Whether a run writes here just now; None where that cannot be known (an object store)."""
-        return is_locked(self._own / ".lock") if self.is_local else None
+        """Whether a run writes here just now; None where that cannot be known.
+
+        So it is in an object store, and on a shared path that another host wrote to last: not every file
+        system tells one host of another's locks.
+        """
+        held = is_locked(self._own / ".lock") if self.is_local else None
+        if held is False and self.files.exists(".holder"):
+            host = self.files.read(".holder").decode().rpartition(" on ")[2]
+            return False if host == socket.gethostname() else None
+        return held
 
     @property
     def _own(self) -> Path:

@@ -36,17 +36,22 @@ class Attempt:
     began_s: float
 
     @property
-    def may_live(self) -> bool:
-        """Whether another process of this host works there still; of other hosts nothing is known."""
-        if self.host != socket.gethostname() or self.pid == os.getpid():
-            return False
+    def lives(self) -> bool | None:
+        """Whether the process that works there exists still; None where it is another host's."""
+        if self.host != socket.gethostname():
+            return None
         try:
             os.kill(self.pid, 0)
         except ProcessLookupError:
             return False
-        except PermissionError:
+        except PermissionError:  # another user's
             pass
         return True
+
+    @property
+    def is_anothers(self) -> bool:
+        """Whether another living process of this host works there."""
+        return bool(self.lives) and self.pid != os.getpid()
 
 
 def begin_attempt(parent: Path, trial_id: str, session: str) -> Path:
