@@ -7,19 +7,30 @@ a put is whole or nothing there, so a folder is published by putting its `record
 from __future__ import annotations
 
 import contextlib
-import errno
-import fcntl
 import hashlib
 import os
 import re
 import shutil
 import time
 import uuid
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
+from harness.disk import (
+    FULL,
+    cache_root,
+    copy_beside,
+    link_or_copy,
+    locked,
+    make_folder,
+    replace_folder,
+    sync_tree,
+    write_whole,
+    writing,
+)
 from harness.record import HarnessError
 
 T = TypeVar("T")
@@ -29,14 +40,13 @@ LAST = "record.json"
 ATTEMPTS = 4
 """How often an object store is asked before its error counts (with pauses of 0.5, 1 and 2 s)."""
 
-_CURES = {
-    errno.ENOSPC: "the disk is full: free some space or choose another folder with --out",
-    errno.EDQUOT: "the disk quota is used up: free some space or choose another folder with --out",
-    errno.EROFS: "the file system is read-only: choose another folder with --out",
-    errno.EACCES: "no permission to write: choose another folder with --out",
-    errno.EPERM: "no permission to write: choose another folder with --out",
-    errno.ENOTDIR: "a file stands where a folder is needed: choose another folder with --out",
-}
+PATIENT_ATTEMPTS = 10
+"""The same where finished work would be lost: pauses up to 30 s, two minutes in all."""
+
+LONGEST_PAUSE_S = 30.0
+
+COMMIT_LOCK = ".commit.lock"
+"""In a local run folder: held while a trial's folder is replaced."""
 
 
 class Files(Protocol):
@@ -44,6 +54,10 @@ class Files(Protocol):
 
     @property
     def url(self) -> str: ...
+
+    @property
+    def patient(self) -> Files:
+        """The same place, asked for longer before its failure counts."""
 
     def read(self, name: str) -> bytes:
         """Raises: FileNotFoundError."""
@@ -55,30 +69,39 @@ class Files(Protocol):
     def names(self, folder: str = "") -> list[str]:
         """Names directly in a folder, sorted; empty where there is none."""
 
-    def publish(self, scratch: Path, folder: str) -> None:
-        """Make `folder` hold exactly what `scratch` holds, `record.json` last; `scratch` is gone after."""
+    def publish(self, scratch: Path, folder: str, stands: Callable[[], bool] = lambda: False) -> None:
+        """Make `folder` hold exactly what `scratch` holds, `record.json` last; `scratch` is gone after.
+
+        Args:
+            stands: asked directly before anything counts: whether what is there must stay.
+        """
 
     def fetch(self, folder: str) -> Path:
         """A local folder with the files of `folder`, to be read only."""
 
-    def copy_from(self, other: Files, folder: str) -> None:
+    def copy_from(self, other: Files, folder: str, stands: Callable[[], bool] = lambda: False) -> None:
         """Take a published folder over from another run."""
-
-
-@contextlib.contextmanager
-def writing(where: str) -> Iterator[None]:
-    """Turn the errors of a full or forbidden disk into one that names the cure."""
-    try:
-        yield
-    except OSError as error:
-        cure = _CURES.get(error.errno or 0)
-        if cure is None:
-            raise
-        raise HarnessError(f"cannot write {where}: {cure}") from error
 
 
 def is_remote(url: str) -> bool:
     return "://" in url and not url.startswith("file://")
+
+
+def holds_password(url: str) -> bool:
+    """Whether a URL is like `s3://user:pass/word@host`; a colon before a port is none of it."""
+    return re.search(r"://[^@]*:(?!\d+/)[^@]*@", url) is not None
+
+
+def inside(name: str) -> str:
+    """A relative name that stays inside its folder.
+
+    Raises:
+        HarnessError: it would not.
+    """
+    parts = name.split("/")
+    if not name or any(part in ("", ".", "..") for part in parts) or "\\" in name or "\0" in name:
+        raise HarnessError(f"{name!r} is not a file name inside a run folder")
+    return name
 
 
 def open_files(url: str | Path) -> Files:
@@ -89,7 +112,7 @@ def open_files(url: str | Path) -> Files:
     """
     text = str(url)
     if is_remote(text):
-        if re.search(r"://[^/@]*:[^/@]*@", text):
+        if holds_password(text):
             raise HarnessError(
                 "the URL holds a password, which results would repeat: leave it out, "
                 "and give it in the environment or profile of each node (deploy/README.md)"
@@ -106,20 +129,18 @@ class LocalFiles:
     def root(self) -> Path:
         return Path(self.url)
 
+    @property
+    def patient(self) -> Files:
+        return self
+
     def read(self, name: str) -> bytes:
         return (self.root / name).read_bytes()
 
     def write(self, name: str, content: bytes) -> None:
         path = self.root / name
         with writing(str(path)):
-            path.parent.mkdir(parents=True, exist_ok=True)
-            temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
-            try:
-                _write_synced(temporary, content)
-                temporary.replace(path)
-            finally:
-                temporary.unlink(missing_ok=True)
-            _sync_folder(path.parent)
+            make_folder(path.parent)
+            write_whole(path, content)
 
     def exists(self, name: str) -> bool:
         return (self.root / name).exists()
@@ -130,35 +151,30 @@ class LocalFiles:
         except (FileNotFoundError, NotADirectoryError):
             return []
 
-    def publish(self, scratch: Path, folder: str) -> None:
+    def publish(self, scratch: Path, folder: str, stands: Callable[[], bool] = lambda: False) -> None:
         target = self.root / folder
         with writing(str(target)):
-            target.parent.mkdir(parents=True, exist_ok=True)
-            if scratch.stat().st_dev != target.parent.stat().st_dev:
-                scratch = _move_beside(scratch, target)
-            if (scratch / LAST).exists():
-                _sync_file(scratch / LAST)
-            while True:
-                _remove_published(target)
-                try:
-                    scratch.rename(target)
-                    break
-                except OSError as error:  # another run published the same trial in between
-                    if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
-                        raise
-            _sync_folder(target.parent)
+            make_folder(target.parent)
+            is_near = scratch.stat().st_dev == target.parent.stat().st_dev
+            ready = scratch if is_near else copy_beside(scratch, target)
+            sync_tree(ready)
+            with locked(self.root / COMMIT_LOCK):
+                if not stands():
+                    replace_folder(ready, target)
+        for left in {ready, scratch}:
+            shutil.rmtree(left, ignore_errors=True)
 
     def fetch(self, folder: str) -> Path:
         return self.root / folder
 
-    def copy_from(self, other: Files, folder: str) -> None:
+    def copy_from(self, other: Files, folder: str, stands: Callable[[], bool] = lambda: False) -> None:
         """Hard links where the file system allows them: published files never change."""
         source = other.fetch(folder)
         scratch = self.root / ".scratch" / f"copy-{uuid.uuid4().hex}"
         with writing(str(scratch)):
             scratch.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copytree(source, scratch, copy_function=_link_or_copy)
-        self.publish(scratch, folder)
+            shutil.copytree(source, scratch, copy_function=link_or_copy)
+        self.publish(scratch, folder, stands)
 
 
 @dataclass(frozen=True)
@@ -167,47 +183,43 @@ class RemoteFiles:
     (`FSSPEC_S3_ENDPOINT_URL`, `~/.config/fsspec`), never from the URL, so no secret is stored."""
 
     url: str
+    attempts: int = ATTEMPTS
 
-    def _fs(self) -> Any:
-        return _filesystem(self.url.split("://", 1)[0])
-
-    def _path(self, name: str) -> str:
-        base = self.url.split("://", 1)[1]
-        return f"{base}/{name}" if name else base
+    @property
+    def patient(self) -> Files:
+        return replace(self, attempts=PATIENT_ATTEMPTS)
 
     def read(self, name: str) -> bytes:
-        content: bytes = persistent(lambda: self._fs().cat_file(self._path(name)), self.url)
+        content: bytes = self._ask(lambda: self._fs().cat_file(self._path(name)))
         return content
 
     def write(self, name: str, content: bytes) -> None:
-        persistent(lambda: self._fs().pipe_file(self._path(name), content), self.url)
+        self._ask(lambda: self._fs().pipe_file(self._path(name), content))
 
     def exists(self, name: str) -> bool:
-        def ask() -> bool:
-            self._fs().invalidate_cache()
-            return bool(self._fs().exists(self._path(name)))
-
-        return persistent(ask, self.url)
+        return self._ask(lambda: bool(self._fresh().exists(self._path(name))))
 
     def names(self, folder: str = "") -> list[str]:
         def ask() -> list[str]:
-            self._fs().invalidate_cache()
             try:
-                found = self._fs().ls(self._path(folder), detail=False)
+                found = self._fresh().ls(self._path(folder), detail=False)
             except FileNotFoundError:
                 return []
             return sorted({str(path).rstrip("/").rsplit("/", 1)[-1] for path in found})
 
-        return persistent(ask, self.url)
+        return self._ask(ask)
 
-    def publish(self, scratch: Path, folder: str) -> None:
-        files = sorted(path for path in scratch.rglob("*") if path.is_file())
-        files.sort(key=lambda path: path == scratch / LAST)
-        if self.exists(f"{folder}/{LAST}"):
-            persistent(lambda: self._fs().rm(self._path(folder), recursive=True), self.url)
-        for path in files:
-            target = self._path(f"{folder}/{path.relative_to(scratch).as_posix()}")
-            persistent(lambda p=path, t=target: self._fs().put_file(str(p), t), self.url)  # type: ignore[misc]
+    def publish(self, scratch: Path, folder: str, stands: Callable[[], bool] = lambda: False) -> None:
+        """What an earlier, broken upload left is removed before the record makes the folder count."""
+        files = {path.relative_to(scratch).as_posix(): path for path in scratch.rglob("*") if path.is_file()}
+        record = files.pop(LAST, None)
+        for name, path in sorted(files.items()):
+            self._put(path, f"{folder}/{name}")
+        if not stands():
+            for name in self._sizes(folder).keys() - files.keys() - {LAST}:
+                self._ask(partial(self._remove, f"{folder}/{name}"))
+            if record is not None:
+                self._put(record, f"{folder}/{LAST}")
         shutil.rmtree(scratch)
 
     def fetch(self, folder: str) -> Path:
@@ -218,30 +230,70 @@ class RemoteFiles:
             marker = local.with_name(f".{local.name}.version")
             if local.exists() and marker.exists() and marker.read_text() == version:
                 return local
+            marker.unlink(missing_ok=True)  # first: a download that is cut off must not look complete
             shutil.rmtree(local, ignore_errors=True)
-            base = self._path(folder)
-            for path in persistent(lambda: self._fs().find(base), self.url):
-                target = local / str(path)[str(path).index(base) + len(base) + 1 :]
+            for name, size in self._sizes(folder).items():
+                target = local / inside(name)
                 target.parent.mkdir(parents=True, exist_ok=True)
-                persistent(lambda p=path, t=target: self._fs().get_file(p, str(t)), self.url)  # type: ignore[misc]
-            marker.write_text(version)
+                self._ask(partial(self._download, f"{folder}/{name}", target, size))
+            write_whole(marker, version.encode())
         return local
 
-    def copy_from(self, other: Files, folder: str) -> None:
+    def copy_from(self, other: Files, folder: str, stands: Callable[[], bool] = lambda: False) -> None:
         scratch = cache_root() / "scratch" / f"copy-{uuid.uuid4().hex}"
         with writing(str(scratch)):
             shutil.copytree(other.fetch(folder), scratch)
-        self.publish(scratch, folder)
+        self.publish(scratch, folder, stands)
+
+    def _fs(self) -> Any:
+        return _filesystem(self.url.split("://", 1)[0])
+
+    def _fresh(self) -> Any:
+        """The file system without its memory of what was there earlier."""
+        filesystem = self._fs()
+        filesystem.invalidate_cache()
+        return filesystem
+
+    def _path(self, name: str) -> str:
+        base = self.url.split("://", 1)[1]
+        return f"{base}/{name}" if name else base
+
+    def _ask(self, ask: Callable[[], T]) -> T:
+        return persistent(ask, self.url, attempts=self.attempts)
+
+    def _put(self, path: Path, name: str) -> None:
+        self._ask(lambda: self._fs().put_file(str(path), self._path(name)))
+
+    def _remove(self, name: str) -> None:
+        with contextlib.suppress(FileNotFoundError):
+            self._fs().rm_file(self._path(name))
+
+    def _sizes(self, folder: str) -> dict[str, int | None]:
+        """Names of all objects below a folder, with their bytes where the store knows them."""
+        base = self._path(folder)
+        found = self._ask(lambda: self._fresh().find(base, detail=True))
+        return {
+            str(path)[str(path).index(base) + len(base) + 1 :]: info.get("size")
+            for path, info in found.items()
+            if info.get("type") != "directory"
+        }
+
+    def _download(self, name: str, target: Path, size: int | None) -> None:
+        """Raises: OSError where what came is not all of it; to be asked again."""
+        self._fs().get_file(self._path(name), str(target))
+        came = target.stat().st_size
+        if size is not None and came != size:
+            raise OSError(f"{came} of the {size} bytes of {name} came")
 
 
-def persistent(ask: Callable[[], T], where: str, *, pause_s: float = 0.5) -> T:
+def persistent(ask: Callable[[], T], where: str, *, pause_s: float = 0.5, attempts: int = ATTEMPTS) -> T:
     """Ask an object store again when it fails; its answer "there is no such file" is not a failure.
 
     Raises:
         FileNotFoundError: there is no such file.
-        HarnessError: it failed `ATTEMPTS` times, or refuses.
+        HarnessError: it failed `attempts` times, or refuses.
     """
-    for attempt in range(ATTEMPTS):
+    for attempt in range(attempts):
         try:
             return ask()
         except FileNotFoundError:
@@ -253,18 +305,20 @@ def persistent(ask: Callable[[], T], where: str, *, pause_s: float = 0.5) -> T:
         except Exception as error:
             if not _is_store_error(error):
                 raise
-            if attempt == ATTEMPTS - 1:
+            if attempt == attempts - 1:
                 raise HarnessError(
-                    f"{where} failed {ATTEMPTS} times, last with {type(error).__name__}: {error}; "
+                    f"{where} failed {attempts} times, last with {type(error).__name__}: {error}; "
                     "finished trials are kept there, run again when it answers"
                 ) from error
-            time.sleep(pause_s * 2**attempt)
+            time.sleep(min(pause_s * 2**attempt, LONGEST_PAUSE_S))
     raise AssertionError("unreachable")
 
 
 def _is_store_error(error: Exception) -> bool:
     """Object stores' clients raise their own error trees beside OSError."""
-    return isinstance(error, OSError) or type(error).__module__.split(".")[0] in {
+    if isinstance(error, OSError):
+        return error.errno not in FULL  # that is this node's disk
+    return type(error).__module__.split(".")[0] in {
         "aiohttp",
         "azure",
         "boto3",
@@ -276,28 +330,6 @@ def _is_store_error(error: Exception) -> bool:
     }
 
 
-def cache_root() -> Path:
-    """What a node keeps for all runs: `$HARNESS_DATA`, default `~/.cache/harness`."""
-    return Path(os.environ.get("HARNESS_DATA") or Path.home() / ".cache" / "harness")
-
-
-@contextlib.contextmanager
-def locked(path: Path, *, shared: bool = False, wait: bool = True) -> Iterator[None]:
-    """Hold a lock between processes of this host; the kernel frees it when the holder dies.
-
-    Raises:
-        BlockingIOError: someone else holds it, and `wait` is false.
-    """
-    with writing(str(path)):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
-    try:
-        fcntl.flock(handle, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | (0 if wait else fcntl.LOCK_NB))
-        yield
-    finally:
-        os.close(handle)
-
-
 def _filesystem(protocol: str) -> Any:
     try:
         import fsspec
@@ -307,56 +339,3 @@ def _filesystem(protocol: str) -> Any:
         raise HarnessError(f"{protocol}:// needs a package: {error}") from error
     except ValueError as error:
         raise HarnessError(f"{protocol}:// is not a known kind of storage: {error}") from error
-
-
-def _write_synced(path: Path, content: bytes) -> None:
-    with path.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-
-
-def _sync_file(path: Path) -> None:
-    with path.open("rb") as file:
-        os.fsync(file.fileno())
-
-
-def _sync_folder(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    except OSError as error:  # some network file systems cannot sync folders
-        if error.errno not in (errno.EINVAL, errno.ENOTSUP):
-            raise
-    finally:
-        os.close(handle)
-
-
-def _remove_published(target: Path) -> None:
-    """Rename before deleting, so that no half-deleted folder ever stands under the trial's name."""
-    if not target.exists():
-        return
-    trash = target.with_name(f".old-{uuid.uuid4().hex}")
-    try:
-        target.rename(trash)
-    except FileNotFoundError:
-        return
-    shutil.rmtree(trash, ignore_errors=True)
-
-
-def _move_beside(scratch: Path, target: Path) -> Path:
-    near = target.with_name(f".new-{uuid.uuid4().hex}")
-    try:
-        shutil.copytree(scratch, near)
-    except shutil.Error as error:
-        shutil.rmtree(near, ignore_errors=True)
-        raise OSError(errno.ENOSPC, str(error)) from error
-    shutil.rmtree(scratch)
-    return near
-
-
-def _link_or_copy(source: str, target: str) -> None:
-    try:
-        os.link(source, target)
-    except OSError:
-        shutil.copy2(source, target)

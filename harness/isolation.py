@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from harness.files import locked
+from harness.disk import locked
 from harness.record import Kind
 
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Protocol
 
 from rich.console import Console, Group
@@ -121,9 +121,9 @@ class Display:
         if not left:
             return 0.0
         elapsed = {i: time.monotonic() - started for i, (started, _) in self._running.items()}
-        needed = 0.0
+        expectation, needed = self._expectation(), 0.0
         for trial in left:
-            expected = self._expected(trial)
+            expected = expectation(trial)
             if expected is None:
                 return None
             share = max(0.0, expected - elapsed.get(trial.id, 0.0))
@@ -136,26 +136,30 @@ class Display:
         planned = Counter(t.kind for t in self._trials.values())
         return {k: (table[k, "finished"], table[k, "failed"], planned[k]) for k in KINDS if planned[k]}
 
-    def _expected(self, trial: Trial) -> float | None:
-        def mean(ids: Iterable[str]) -> float | None:
-            seen = [self._seconds[i] for i in ids]
-            return sum(seen) / len(seen) if seen else None
+    def _expectation(self) -> Callable[[Trial], float | None]:
+        """How long a trial takes, from one look at the finished ones: a render looks at each trial once."""
+        counted = Counter[tuple[Any, ...]]()
+        taken: dict[tuple[Any, ...], float] = defaultdict(float)
+        known: dict[str, float] = defaultdict(float)
+        planned: dict[str, float] = defaultdict(float)
+        for trial_id, seconds in self._seconds.items():
+            trial = self._trials[trial_id]
+            for alike in (_twins(trial), (trial.kind,)):
+                taken[alike] += seconds
+                counted[alike] += 1
+            if trial_id in self._estimates:
+                known[trial.kind] += seconds
+                planned[trial.kind] += self._estimates[trial_id]
 
-        kin = [i for i in self._seconds if self._trials[i].kind == trial.kind]
-        twins = [
-            i
-            for i in kin
-            if self._trials[i].candidate == trial.candidate
-            and self._trials[i].train_size == trial.train_size
-            and self._trials[i].scenario == trial.scenario
-        ]
-        known = [i for i in kin if i in self._estimates]
-        factor = sum(self._seconds[i] for i in known) / max(sum(self._estimates[i] for i in known), 1e-9)
-        if (own := mean(twins)) is not None:
-            return own
-        if trial.id in self._estimates:
-            return self._estimates[trial.id] * (factor if known else 1.0)
-        return mean(kin)
+        def expected(trial: Trial) -> float | None:
+            if counted[_twins(trial)]:
+                return taken[_twins(trial)] / counted[_twins(trial)]
+            if trial.id in self._estimates:
+                factor = known[trial.kind] / planned[trial.kind] if planned[trial.kind] else 1.0
+                return self._estimates[trial.id] * factor
+            return taken[(trial.kind,)] / counted[(trial.kind,)] if counted[(trial.kind,)] else None
+
+        return expected
 
     def _print(self, text: str, style: str | None = None) -> None:
         clock = time.monotonic() - self._start
@@ -184,6 +188,11 @@ class Display:
         foot = [Text(f"  and {hidden} more", style="dim")] if hidden > 0 else []
         said = [Text(self._message, style="dim")] if self._message else []
         return Group(head, table, *foot, *said)
+
+
+def _twins(trial: Trial) -> tuple[Any, ...]:
+    """What trials have in common that take about as long as each other."""
+    return (trial.kind, trial.candidate, trial.train_size, trial.scenario)
 
 
 def _told(info: Mapping[str, Any]) -> Text:

@@ -232,15 +232,34 @@ def record_to_json(record: Record) -> dict[str, Any]:
     return data
 
 
+def record_from_text(text: str | bytes) -> Record:
+    """A record as it is stored.
+
+    Raises:
+        RecordError: it is damaged, or the format is newer than this version reads.
+    """
+    try:
+        data = json.loads(text, parse_constant=_refuse)
+    except (ValueError, RecursionError) as error:
+        raise RecordError(f"record is damaged: {error}") from error
+    if not isinstance(data, dict):
+        raise RecordError("record is damaged: not a JSON object")
+    return record_from_json(data)
+
+
+def _refuse(constant: str) -> None:
+    raise ValueError(f"{constant} is not JSON")
+
+
 def record_from_json(data: Mapping[str, Any]) -> Record:
     """The inverse of `record_to_json`.
 
     Raises:
-        RecordError: a key is missing, or the format is newer than this version reads.
+        RecordError: it is damaged, or the format is newer than this version reads.
     """
-    if data.get("format", 0) > FORMAT:
-        raise RecordError(f"record format {data['format']} is newer than {FORMAT}: upgrade the harness")
     try:
+        if data.get("format", 0) > FORMAT:
+            raise RecordError(f"record format {data['format']} is newer than {FORMAT}: upgrade the harness")
         trial = dict(data["trial"])
         stored_id = trial.pop("id")
         trial["needs"] = tuple(trial["needs"])
@@ -255,8 +274,37 @@ def record_from_json(data: Mapping[str, Any]) -> Record:
                 "failure": Failure(**data["failure"]) if data.get("failure") else None,
             }
         )
-    except (KeyError, TypeError) as error:
+        _check_kinds(record)
+        found_id = record.trial.id
+    except (KeyError, TypeError, ValueError, RecursionError) as error:
         raise RecordError(f"record is damaged: {error!r}") from error
-    if record.trial.id != stored_id:
-        raise RecordError(f"record {stored_id} does not match its specification ({record.trial.id})")
+    if found_id != stored_id:
+        raise RecordError(f"record {stored_id} does not match its specification ({found_id})")
     return record
+
+
+def _check_kinds(record: Record) -> None:
+    """What every reader relies on.
+
+    Raises:
+        TypeError, ValueError: it is not so.
+    """
+    trial, failure = record.trial, record.failure
+    if trial.kind not in KINDS or record.status not in ("finished", "failed"):
+        raise ValueError(f"{trial.kind!r} {record.status!r} is no outcome")
+    maps = (trial.spec, record.environment, record.facts, *(m.at for m in record.measurements))
+    if not all(isinstance(value, dict) for value in maps):
+        raise TypeError("a list or a text stands where names and values are needed")
+    texts = (
+        trial.candidate,
+        record.started,
+        *(t for m in record.measurements for t in (m.metric, m.unit, m.note)),
+    )
+    texts += (*trial.needs, trial.runtime or "", trial.scenario or "")
+    texts += (failure.reason, failure.type, failure.traceback) if failure else ()
+    if not all(isinstance(value, str) for value in texts):
+        raise TypeError("a text is missing")
+    values = [m.value for m in record.measurements if m.value is not None]
+    for numbers in (values, [record.seconds], *(m.samples for m in record.measurements)):
+        if not all(type(number) in (int, float) for number in numbers):
+            raise TypeError("a number is missing")

@@ -28,6 +28,8 @@ from harness.suite.schema import Suite
 OPEN_GPUS = -1.0
 """What a trial claims whose suite leaves the GPUs open: one where the nodes have any (known later)."""
 
+SHOW_CURSOR = b"\x1b[?25h"
+
 
 def run_suite(
     suite_path: str | Path,
@@ -228,15 +230,18 @@ def _say_interrupted(run: RunFolder | None, plan: Plan, console: Console) -> Non
 
 @contextlib.contextmanager
 def _interruptible(console: Console) -> Iterator[None]:
-    """Ctrl-C or SIGTERM once ends the run in order, twice at once."""
+    """Ctrl-C or SIGTERM once ends the run in order, twice at once.
+
+    What is said then does not go through sys.stderr: the signal may come while that is written to.
+    """
     received: list[int] = []
 
     def handle(number: int, frame: FrameType | None) -> None:
         received.append(number)
         if len(received) > 1:
-            console.show_cursor(True)
+            os.write(2, SHOW_CURSOR if console.is_terminal else b"")
             os._exit(130)
-        sys.stderr.write("\nstopping; what is finished is kept (again to stop at once)\n")
+        os.write(2, b"\nstopping; what is finished is kept (again to stop at once)\n")
         raise KeyboardInterrupt
 
     before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}

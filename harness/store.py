@@ -1,31 +1,25 @@
-"""Run folders: `results/<suite>/<run id>/`, the only state there is (DESIGN §5)."""
+"""The runs there are: `results/<suite>/<run id>/`, opened, listed and found (DESIGN §5)."""
 
 from __future__ import annotations
 
 import contextlib
-import json
-import logging
 import os
 import re
-import shutil
-import socket
-import tempfile
 import uuid
 from collections.abc import Iterable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from difflib import get_close_matches
-from functools import cached_property
+from functools import partial
 from pathlib import Path
 
-from harness.files import LAST, Files, LocalFiles, is_remote, locked, open_files, writing
-from harness.record import HarnessError, Record, RecordError, record_from_json, record_to_json
+from harness.disk import locked, make_folder, writing
+from harness.files import Files, LocalFiles, is_remote, open_files
+from harness.record import HarnessError, Record
+from harness.run_folder import RunFolder, trial_path
 
-log = logging.getLogger("harness")
+__all__ = ["RunFolder", "check_name", "find_cached", "find_run", "list_runs", "open_run", "take_over"]
 
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.@+-]{0,127}")
-_TRIAL_ID = re.compile(r"(train|score|serve)-[0-9a-f]{16}")
 _RUN_ID = re.compile(r"\d{8}-\d{6}-[0-9a-f]{8}")
 
 
@@ -43,183 +37,6 @@ def check_name(name: str, what: str = "name") -> str:
     return name
 
 
-@dataclass(frozen=True)
-class RunFolder:
-    """One run's folder, on a local path or any fsspec URL; cheap to make and to send to workers."""
-
-    url: str
-
-    @property
-    def id(self) -> str:
-        return self.url.rstrip("/").rsplit("/", 1)[-1]
-
-    @property
-    def suite_name(self) -> str:
-        return self.url.rstrip("/").rsplit("/", 2)[-2]
-
-    @property
-    def is_local(self) -> bool:
-        return not is_remote(self.url)
-
-    @cached_property
-    def files(self) -> Files:
-        return open_files(self.url)
-
-    def record(self, trial_id: str) -> Record | None:
-        """A trial's record; None where there is none or it is damaged (which is logged)."""
-        try:
-            return self._read(trial_id)
-        except FileNotFoundError:
-            return None
-        except RecordError as error:
-            log.warning("%s/trials/%s: %s; it counts as missing", self.id, trial_id, error)
-            return None
-
-    def records(self) -> list[Record]:
-        """All readable records, by trial id."""
-        return [record for record in self._each(self.record) if record is not None]
-
-    def damaged(self) -> dict[str, str]:
-        """Trial id → what is wrong with its record, for the records that cannot be read."""
-
-        def ask(trial_id: str) -> str | None:
-            try:
-                self._read(trial_id)
-            except FileNotFoundError:
-                return None
-            except RecordError as error:
-                return str(error)
-            return None
-
-        ids = self.trial_ids()
-        return {i: reason for i, reason in zip(ids, map(ask, ids), strict=True) if reason}
-
-    def trial_ids(self) -> list[str]:
-        """Ids that have a folder, with or without a readable record."""
-        return [name for name in self.files.names("trials") if _TRIAL_ID.fullmatch(name)]
-
-    def trial_folder(self, trial_id: str) -> Path:
-        """A local folder with the trial's files, downloaded from an object store when needed."""
-        return self.files.fetch(_trial_path(trial_id))
-
-    def scratch(self, trial_id: str, session: str = "") -> Path:
-        """A fresh folder to work in, on the run's own disk where that is local; `session` is in its name."""
-        _trial_path(trial_id)
-        parent = self._scratch_parent
-        path = (
-            parent / f"{trial_id}-{session[:8]}-{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:8]}"
-        )
-        with writing(str(path)):
-            path.mkdir(parents=True)
-        return path
-
-    def leftovers(self, trial_id: str, session: str = "") -> list[Path]:
-        """Scratch folders of a trial that runs or whose process died, oldest first; those on this disk."""
-        found = self._scratch_parent.glob(f"{trial_id}-{session[:8]}*")
-        return sorted(found, key=lambda path: path.stat().st_mtime)
-
-    @property
-    def _scratch_parent(self) -> Path:
-        return self._own / ".scratch" if self.is_local else Path(tempfile.gettempdir()) / "harness-scratch"
-
-    def checkpoint_folder(self, trial_id: str) -> Path:
-        """Where a trial keeps what lets a retry continue; the same at every attempt on this disk."""
-        _trial_path(trial_id)
-        parent = self._own / ".checkpoints"
-        if not self.is_local:
-            parent = Path(tempfile.gettempdir()) / "harness-checkpoints" / self.id
-        with writing(str(parent)):
-            (parent / trial_id).mkdir(parents=True, exist_ok=True)
-        return parent / trial_id
-
-    def commit(self, record: Record, scratch: Path) -> None:
-        """Publish a trial: its files first, its record last. A finished record is never replaced.
-
-        Raises:
-            HarnessError: the disk is full or read-only, or the object store keeps failing.
-        """
-        trial_id = record.trial.id
-        present = self.record(trial_id)
-        if present is None or present.status == "failed":
-            text = json.dumps(record_to_json(record), indent=1, allow_nan=False, default=str)
-            with writing(str(scratch)):
-                (scratch / LAST).write_text(text, encoding="utf-8")
-            self.files.publish(scratch, _trial_path(trial_id))
-        shutil.rmtree(scratch, ignore_errors=True)
-        if record.status == "finished":
-            shutil.rmtree(self.checkpoint_folder(trial_id), ignore_errors=True)
-
-    def write_text(self, name: str, text: str) -> None:
-        self.files.write(_inside(name), text.encode())
-
-    def read_text(self, name: str) -> str:
-        """Raises: FileNotFoundError."""
-        return self.files.read(_inside(name)).decode()
-
-    def write_bytes(self, name: str, content: bytes) -> None:
-        self.files.write(_inside(name), content)
-
-    def read_bytes(self, name: str) -> bytes:
-        """Raises: FileNotFoundError."""
-        return self.files.read(_inside(name))
-
-    def exists(self, name: str) -> bool:
-        return self.files.exists(_inside(name))
-
-    def sweep(self) -> None:
-        """Remove what killed processes of this host left half-written; only under `in_use`."""
-        if not self.is_local:
-            return
-        for path in (self._own / ".scratch").glob("*"):
-            shutil.rmtree(path, ignore_errors=True)
-        for path in (self._own / "trials").glob(".*-*"):
-            shutil.rmtree(path, ignore_errors=True)
-
-    @contextlib.contextmanager
-    def in_use(self) -> Iterator[None]:
-        """Held by the one run that writes here.
-
-        Raises:
-            HarnessError: another run of the same plan is going on.
-        """
-        if not self.is_local:
-            yield  # commits are idempotent: at worst two runs do the same trial
-            return
-        with contextlib.ExitStack() as stack:
-            try:
-                stack.enter_context(locked(self._own / ".lock", wait=False))
-            except BlockingIOError:
-                holder = self.files.read(".holder").decode() if self.files.exists(".holder") else "unknown"
-                raise HarnessError(
-                    f"{self.suite_name}/{self.id} is being run already ({holder}): "
-                    f"wait for it, or look on with `python -m harness watch {self.suite_name}/{self.id}`"
-                ) from None
-            self.files.write(".holder", f"process {os.getpid()} on {socket.gethostname()}".encode())
-            yield
-
-    @property
-    def _own(self) -> Path:
-        return Path(self.files.url)
-
-    def _read(self, trial_id: str) -> Record:
-        text = self.files.read(f"{_trial_path(trial_id)}/{LAST}")
-        try:
-            data = json.loads(text)
-        except ValueError as error:
-            raise RecordError(f"record is damaged: {error}") from error
-        if not isinstance(data, dict):
-            raise RecordError("record is damaged: not a JSON object")
-        return record_from_json(data)
-
-    def _each(self, ask: object) -> list[Record | None]:
-        assert callable(ask)
-        ids = self.trial_ids()
-        if self.is_local:
-            return [ask(i) for i in ids]
-        with ThreadPoolExecutor(16) as pool:
-            return list(pool.map(ask, ids))
-
-
 def open_run(out: str | Path, suite_name: str, plan_hash: str, now: datetime | None = None) -> RunFolder:
     """The folder of a plan: the one it already has under `out`, else a new one; becomes `latest`.
 
@@ -229,16 +46,25 @@ def open_run(out: str | Path, suite_name: str, plan_hash: str, now: datetime | N
     check_name(suite_name, "suite name")
     home = open_files(f"{str(out).rstrip('/')}/{suite_name}")
     digest = plan_hash[:8]
-    known = [name for name in home.names() if _RUN_ID.fullmatch(name) and name.endswith(f"-{digest}")]
     stamp = (now or datetime.now(UTC)).strftime("%Y%m%d-%H%M%S")
-    run = RunFolder(f"{home.url}/{known[-1] if known else f'{stamp}-{digest}'}")
-    if isinstance(home, LocalFiles):
-        with writing(run.url):
-            Path(run.url).mkdir(parents=True, exist_ok=True)
-            if not os.access(run.url, os.W_OK):
-                raise PermissionError(13, "not writable")
+    with _alone(home):  # two first starts at once must find one folder
+        known = [name for name in home.names() if _RUN_ID.fullmatch(name) and name.endswith(f"-{digest}")]
+        run = RunFolder(f"{home.url}/{known[-1] if known else f'{stamp}-{digest}'}")
+        if isinstance(home, LocalFiles):
+            with writing(run.url):
+                make_folder(Path(run.url))
+                if not os.access(run.url, os.W_OK):
+                    raise PermissionError(13, "not writable")
     _point_latest(home, run.id)
     return run
+
+
+@contextlib.contextmanager
+def _alone(home: Files) -> Iterator[None]:
+    with contextlib.ExitStack() as stack:
+        if isinstance(home, LocalFiles):
+            stack.enter_context(locked(home.root / ".lock"))
+        yield
 
 
 def find_cached(
@@ -272,8 +98,9 @@ def take_over(run: RunFolder, cached: Mapping[str, RunFolder]) -> int:
     """Copy (hard-link) finished trials of other runs into this one; how many were taken."""
     taken = 0
     for trial_id, other in cached.items():
-        if other.url != run.url:
-            run.files.copy_from(other.files, _trial_path(trial_id))
+        stands = partial(run.has_finished, trial_id)
+        if other.url != run.url and not stands():
+            run.files.copy_from(other.files, trial_path(trial_id), stands)
             taken += 1
     return taken
 
@@ -366,17 +193,3 @@ def _point_latest(home: Files, run_id: str) -> None:
     except OSError:  # no symbolic links here (some network shares)
         temporary.unlink(missing_ok=True)
         home.write("latest", run_id.encode())
-
-
-def _trial_path(trial_id: str) -> str:
-    if not _TRIAL_ID.fullmatch(trial_id):
-        raise RecordError(f"{trial_id!r} is not a trial id")
-    return f"trials/{trial_id}"
-
-
-def _inside(name: str) -> str:
-    """A relative name that stays inside the run folder."""
-    parts = name.split("/")
-    if not name or any(part in ("", ".", "..") for part in parts) or "\\" in name or "\0" in name:
-        raise HarnessError(f"{name!r} is not a file name inside a run folder")
-    return name

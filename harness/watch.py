@@ -7,7 +7,6 @@ import time
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from rich.console import Console, Group
@@ -17,6 +16,13 @@ from rich.text import Text
 
 from harness.record import KINDS, RecordError
 from harness.store import RunFolder
+
+QUIET_S = 3600.0
+"""Where nobody can tell whether a run still goes on, it is given up after so long without any change:
+the time that one trial may take by default."""
+
+SETTLED_S = 30.0
+"""The same once all trials are recorded: failed ones may be tried again, or a next step be planned."""
 
 
 @dataclass(frozen=True)
@@ -90,41 +96,67 @@ class Onlooker:
             raise RecordError(f"{self.run.url} has no readable plan.json: is it a run folder?") from error
 
     def _running(self, planned: Mapping[str, Any]) -> Iterator[tuple[str, float]]:
-        """Trials with a working folder and no record of this session; only seen on a shared disk."""
-        for trial_id in planned:
-            folders = self.run.leftovers(trial_id) if self.run.is_local else []
-            if folders and trial_id not in self._finished:
-                yield trial_id, time.time() - _created(folders[-1])
+        """Trials that a process works on and that are not finished; only seen on a shared disk."""
+        if self.run.is_local:
+            began = {a.trial_id: a.began_s for a in self.run.attempts() if a.lives is not False}
+            for trial_id in planned:
+                if trial_id in began and trial_id not in self._finished:
+                    yield trial_id, time.time() - began[trial_id]
 
 
 def watch(run: RunFolder, *, once: bool = False, every_s: float = 2.0, console: Console | None = None) -> int:
-    """Show how far a run is until all its trials are recorded; Ctrl-C stops looking, not the run.
+    """Show how far a run is until nobody runs it any more; Ctrl-C stops looking, not the run.
+
+    Who runs it holds its lock, so a run that was killed is seen at once; in an object store, by its silence.
 
     Args:
         once: one look, for scripts.
     Returns:
-        0; 1 when trials have failed.
+        0; 1 when trials have failed, or the run ended before all were recorded.
     """
     console = console or Console(stderr=True)
-    onlooker = Onlooker(run)
-    glance = onlooker.look()
     title = f"{run.suite_name}/{run.id}"
+    looks = _looks(run, every_s)
+    glance, end = next(looks)
     if once or not console.is_terminal:
         console.print(f"{title}: {glance.line}", highlight=False, markup=False)
-        while not (once or glance.done):
-            time.sleep(every_s)
-            before, glance = glance.line, onlooker.look()
+        while not (once or end):
+            before = glance.line
+            glance, end = next(looks)
             if glance.line != before:
                 console.print(f"{title}: {glance.line}", highlight=False, markup=False)
     else:
         with Live(_render(title, glance), console=console, refresh_per_second=2) as live:
-            while not glance.done:
-                time.sleep(every_s)
-                glance = onlooker.look()
+            while not end:
+                glance, end = next(looks)
                 live.update(_render(title, glance))
     for label, reason in glance.failed.items():
         console.print(f"FAILED  {label}: {reason}", style="red", highlight=False, markup=False)
-    return 1 if glance.failed else 0
+    cut_off = bool(end) and not glance.done
+    if cut_off:
+        console.print(f"{title}: {end}", style="yellow", highlight=False, markup=False)
+    return 1 if glance.failed or cut_off else 0
+
+
+def _looks(run: RunFolder, every_s: float) -> Iterator[tuple[Glance, str]]:
+    """(look, why it is the last one), without end."""
+    onlooker = Onlooker(run)
+    glance, changed, was_idle = onlooker.look(), time.monotonic(), False
+    while True:
+        goes_on = run.is_being_run()  # a second look at an idle run: one may just be about to begin
+        is_over = goes_on is False and (was_idle or glance.done)
+        quiet_s = time.monotonic() - changed
+        if is_over:
+            yield glance, "nobody runs it any more; the same `run` command continues it"
+        elif goes_on is None and quiet_s >= (SETTLED_S if glance.done else QUIET_S):
+            yield glance, f"nothing has changed for {quiet_s / 60:.0f} m: it may have been killed"
+        else:
+            yield glance, ""
+        was_idle = goes_on is False
+        time.sleep(every_s)
+        before, glance = glance, onlooker.look()
+        if (before.counts, before.failed) != (glance.counts, glance.failed):
+            changed = time.monotonic()
 
 
 def _render(title: str, glance: Glance) -> Group:
@@ -141,10 +173,3 @@ def _render(title: str, glance: Glance) -> Group:
     left = glance.seconds_left
     foot = [Text(f"about {left / 60:.0f} m of work left", style="dim")] if left else []
     return Group(Text(title, style="bold"), table, *running, *foot)
-
-
-def _created(path: Path) -> float:
-    try:
-        return path.stat().st_ctime
-    except OSError:
-        return time.time()

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
+import signal
+import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
+from rich.console import Console
 from small_suites import harness, stamps, trials_of, write_suite
 
 from harness.preflight import build, preflight
 from harness.record import SuiteError, Trial
+from harness.run import _interruptible
 from harness.suite import read_suite
 
 BROKEN = """
@@ -25,6 +32,29 @@ def wrong_shape(task):
 def works(task):
     return torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(64, 10))
 """
+
+
+class Interrupting(io.RawIOBase):
+    """A terminal at which Ctrl-C is pressed in the middle of a write."""
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, content: Any) -> int:
+        signal.raise_signal(signal.SIGINT)
+        return len(content)
+
+
+def test_ctrl_c_in_the_middle_of_a_write_ends_the_run_in_order(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    stream = io.TextIOWrapper(io.BufferedWriter(Interrupting()), line_buffering=True)
+    monkeypatch.setattr(sys, "stderr", stream)
+    with pytest.raises(KeyboardInterrupt), _interruptible(Console(file=io.StringIO())):
+        sys.stderr.write("progress\n")
+    assert "stopping; what is finished is kept" in capfd.readouterr().err
+    with contextlib.suppress(KeyboardInterrupt):
+        stream.detach()
 
 
 def test_a_suite_is_run_once_and_found_finished_afterwards(tmp_path: Path) -> None:

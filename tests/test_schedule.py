@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
@@ -96,6 +97,46 @@ def test_the_budget_stops_new_trials_and_says_so(run: RunFolder) -> None:
         trials, run, Witness(), Settings(paths=HERE, budget_s=600, started=time.time() - 601), dispatch=FAKE
     )
     assert [r.failure.reason for r in records if r.failure] == ["not run: budget of 10 m spent"] * 3
+
+
+def test_a_spent_budget_keeps_why_trials_failed_before(run: RunFolder) -> None:
+    train, score, serve = chain("good", "raise")
+    run_trial(train, run, lambda info: None, dispatch=fake_dispatch)
+    before = run.record(train.id)
+    spent, witness = Settings(paths=HERE, budget_s=600, started=time.time() - 601), Witness()
+    reasons = {
+        r.trial.kind: r.failure.reason
+        for r in run_trials((train, score, serve), run, witness, spent)
+        if r.failure
+    }
+    assert run.record(train.id) == before and before is not None and before.failure is not None
+    assert "line" in before.failure.traceback
+    assert reasons == {
+        "train": "ValueError: the layer does not fit",
+        "score": "not run: budget of 10 m spent",
+        "serve": "not run: budget of 10 m spent",
+    }
+    assert [status for status, _ in witness.events] == ["failed"] * 3
+
+
+def test_a_trial_that_waited_beyond_the_budget_for_the_host_is_not_started(
+    run: RunFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from ray import tune
+
+    from harness.schedule.worker import Orders, work
+
+    trial, reports = chain("good")[0], list[Mapping[str, Any]]()
+    monkeypatch.setattr(tune, "report", reports.append)
+    server = hold("serve", 60)
+    assert line_of(server) == "held"
+    orders = Orders(run, {trial.id: trial}, "s", time.time() + 1.5, HERE, FAKE)
+    killer = threading.Timer(2.0, server.kill)
+    killer.start()
+    work({"id": trial.id}, orders)
+    killer.join()
+    assert reports == [{"info": {"waiting": "for another run on this host"}}, {"status": "unspent"}]
+    assert run.record(trial.id) is None
 
 
 def test_importing_the_scheduler_imports_neither_ray_nor_torch() -> None:

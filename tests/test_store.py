@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import json
 import os
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 
-from harness.files import LocalFiles, locked, persistent
-from harness.record import Failure, HarnessError, Measurement, Record, Trial
+from harness.disk import locked
+from harness.files import LocalFiles, persistent
+from harness.record import Failure, HarnessError, Measurement, Record, Trial, record_to_json
 from harness.store import RunFolder, check_name, find_cached, find_run, list_runs, open_run, take_over
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
@@ -54,7 +59,16 @@ def test_the_same_plan_gets_the_same_folder_and_another_plan_a_new_one(tmp_path:
     assert [run.id for run in list_runs(tmp_path)] == [first.id, other.id]
 
 
-@pytest.mark.parametrize("content", ["", "{", '{"trial": 3}', "[]", '{"format": 99}', "\x00\x01"])
+DEEP = "[" * 100_000 + "]" * 100_000
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        *("", "{", '{"trial": 3}', "[]", '{"format": 99}', "\x00\x01", '{"format": "1"}', '{"format": null}'),
+        *('{"trial": "text"}', '{"trial": ["ab"]}', DEEP, f'{{"trial": {DEEP}}}', '{"a": NaN}', "9" * 5000),
+    ],
+)
 def test_a_damaged_record_counts_as_missing_and_is_said(
     tmp_path: Path, content: str, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -97,6 +111,63 @@ def test_a_finished_record_is_never_replaced_and_a_failed_one_is(tmp_path: Path)
     kept = run.record(a_trial().id)
     assert kept is not None and kept.value("accuracy") == 0.8
     assert (run.trial_folder(a_trial().id) / "history.csv").read_text() == "good\n"
+
+
+DAMAGES = [
+    (("trial", "spec", "number"), float("nan")),
+    (("trial", "spec", "number"), float("inf")),
+    (("trial", "spec"), ["number"]),
+    (("trial", "kind"), "dance"),
+    (("trial", "candidate"), 3),
+    (("trial", "needs"), [3]),
+    (("trial", "resources"), "many"),
+    (("status",), "won"),
+    (("seconds",), "long"),
+    (("facts",), []),
+    (("environment",), "x"),
+    (("failure",), {"reason": 3}),
+    (("failure",), "x"),
+    (("measurements",), {"a": 1}),
+    (("measurements",), [[]]),
+    (("measurements", 0, "value"), "0.9"),
+    (("measurements", 0, "value"), True),
+    (("measurements", 0, "samples"), "0.9"),
+    (("measurements", 0, "samples"), 3),
+    (("measurements", 0, "at"), 3),
+    (("measurements", 0, "metric"), None),
+]
+
+
+@pytest.mark.parametrize(("where", "value"), DAMAGES)
+def test_a_record_with_a_wrong_part_is_damaged_and_the_others_are_read(
+    tmp_path: Path, where: tuple[Any, ...], value: object
+) -> None:
+    run = open_run(tmp_path, "shop", HASH)
+    commit(run, a_record())
+    commit(run, a_record(1))
+    path = run.trial_folder(a_trial().id) / "record.json"
+    data = json.loads(path.read_text())
+    inner = data
+    for key in where[:-1]:
+        inner = inner[key]
+    inner[where[-1]] = value
+    path.write_text(json.dumps(data))
+    assert run.records() == [a_record(1)]
+    assert list(run.damaged()) == [a_trial().id]
+
+
+def test_a_record_in_the_folder_of_another_trial_is_damaged(tmp_path: Path) -> None:
+    run = open_run(tmp_path, "shop", HASH)
+    commit(run, a_record())
+    run.trial_folder(a_trial().id).rename(run.trial_folder(a_trial(1).id))
+    assert run.records() == []
+    assert run.damaged() == {a_trial(1).id: f"record is damaged: it is that of {a_trial().id}"}
+
+
+def test_numbers_of_numpy_come_back_as_numbers(tmp_path: Path) -> None:
+    run = open_run(tmp_path, "shop", HASH)
+    commit(run, a_record(value=np.float32(0.5)))
+    assert run.record(a_trial().id) == a_record(value=0.5)
 
 
 def test_files_without_a_record_do_not_count(tmp_path: Path) -> None:
@@ -205,6 +276,84 @@ def test_leftovers_of_killed_processes_are_swept(tmp_path: Path) -> None:
     assert run.records() == [a_record(1)]
     assert not list((Path(run.url) / ".scratch").iterdir())
     assert sorted(p.name for p in (Path(run.url) / "trials").iterdir()) == [a_trial(1).id]
+
+
+def killed(run: RunFolder, record: Record, text: str = "weights") -> Path:
+    """What a process leaves that was killed between writing its record and publishing it."""
+    scratch = run.scratch(record.trial.id)
+    (scratch / "model.bin").write_text(text)
+    (scratch / "record.json").write_text(json.dumps(record_to_json(record)))
+    return scratch
+
+
+def test_what_a_killed_process_finished_is_published_and_what_it_failed_is_not(tmp_path: Path) -> None:
+    run = open_run(tmp_path, "shop", HASH)
+    killed(run, a_record())
+    killed(run, a_record(1, status="failed"))
+    half = killed(run, a_record(2))
+    (half / "record.json").write_bytes((half / "record.json").read_bytes()[:99])
+    killed(run, a_record(3)).rename(run.scratch(a_trial(4).id))
+    run.sweep()
+    assert run.records() == [a_record()]
+    assert (run.trial_folder(a_trial().id) / "model.bin").read_text() == "weights"
+    assert not list((Path(run.url) / ".scratch").iterdir())
+
+
+def test_what_a_killed_process_finished_is_not_run_again_by_a_worker(tmp_path: Path) -> None:
+    from harness.schedule.worker import Orders, _settled
+
+    run = open_run(tmp_path, "shop", HASH)
+    orders = Orders(run, {}, "session")
+    assert _settled(a_trial(), orders) is None
+    killed(run, a_record())
+    assert _settled(a_trial(), orders) == a_record() == run.record(a_trial().id)
+
+
+def test_what_a_living_process_works_on_is_left_alone(tmp_path: Path) -> None:
+    run = open_run(tmp_path, "shop", HASH)
+    scratch = killed(run, a_record())
+    other = scratch.with_name(scratch.name.replace(f"-{os.getpid()}-", f"-{os.getppid()}-"))
+    scratch.rename(other)
+    assert run.rescue(a_trial().id) is None
+    assert other.exists()
+
+
+def test_taking_over_leaves_what_is_finished_here(tmp_path: Path) -> None:
+    old = open_run(tmp_path, "shop", HASH, NOW)
+    new = open_run(tmp_path, "shop", "f" * 16, NOW.replace(year=2027))
+    commit(old, a_record(value=0.1))
+    commit(new, a_record(value=0.8))
+    assert take_over(new, {a_trial().id: old}) == 0
+    assert new.records() == [a_record(value=0.8)]
+
+
+def test_two_first_starts_at_once_share_a_folder(tmp_path: Path) -> None:
+    with ThreadPoolExecutor(8) as pool:
+        starts = [pool.submit(open_run, tmp_path, "shop", HASH, NOW.replace(second=n)) for n in range(8)]
+    assert len({start.result().id for start in starts}) == 1
+    assert len(list_runs(tmp_path)) == 1
+
+
+def test_who_looks_whether_a_run_goes_on_does_not_keep_it_from_starting(tmp_path: Path) -> None:
+    run = open_run(tmp_path, "shop", HASH)
+    assert run.is_being_run() is False
+    with run.in_use():
+        assert run.is_being_run() is True
+    looking = threading.Event()
+
+    def look() -> None:
+        while not looking.is_set():
+            run.is_being_run()
+
+    onlooker = threading.Thread(target=look)
+    onlooker.start()
+    try:
+        for _ in range(50):
+            with run.in_use():
+                pass
+    finally:
+        looking.set()
+        onlooker.join()
 
 
 def test_a_finished_trial_drops_its_checkpoint_and_a_failed_one_keeps_it(tmp_path: Path) -> None:

@@ -4,6 +4,12 @@ from __future__ import annotations
 
 import io
 import json
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -55,6 +61,84 @@ def test_watching_ends_with_the_run_and_names_what_failed(run: RunFolder) -> Non
     text = console.file.getvalue()  # type: ignore[attr-defined]
     assert "train 1/2 (1 failed)  score 1/2 (1 failed)  serve 1/2 (1 failed)" in text
     assert "FAILED  train bad seed 0 n 10: out of memory" in text
+
+
+def said(console: Console) -> str:
+    return console.file.getvalue()  # type: ignore[attr-defined,no-any-return]
+
+
+def hold(run: RunFolder) -> subprocess.Popen[str]:
+    """Another process that runs it."""
+    code = "import sys, time; from harness.store import RunFolder\nwith RunFolder(sys.argv[1]).in_use(): "
+    code += "print('held', flush=True); time.sleep(60)"
+    process = subprocess.Popen([sys.executable, "-c", code, run.url], stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None and process.stdout.readline() == "held\n"
+    return process
+
+
+def test_watching_a_run_that_is_killed_ends_and_says_so(run: RunFolder) -> None:
+    commit(run, chain("good")[0])
+    console = Console(file=io.StringIO(), width=200)
+    with hold(run) as runner:
+        killer = threading.Timer(0.3, runner.kill)
+        killer.start()
+        assert watch(run, every_s=0.05, console=console) == 1
+        killer.join()
+    assert said(console).endswith("nobody runs it any more; the same `run` command continues it\n")
+
+
+def test_watching_goes_on_while_failed_trials_are_tried_again(run: RunFolder) -> None:
+    """All is recorded, but somebody still runs it: it may also be between two steps."""
+    first, *others = [*chain("good"), *chain("bad")]
+    for trial in others:
+        commit(run, trial)
+    commit(run, first, "out of memory")
+    console = Console(file=io.StringIO(), width=200)
+    with hold(run) as runner:
+        later = [threading.Timer(0.3, commit, (run, first)), threading.Timer(0.6, runner.kill)]
+        for timer in later:
+            timer.start()
+        assert watch(run, every_s=0.05, console=console) == 0
+        for timer in later:
+            timer.join()
+    assert said(console).splitlines()[-1].endswith("train 2/2  score 2/2  serve 2/2")
+
+
+@pytest.mark.parametrize(("all_recorded", "code"), [(False, 1), (True, 0)])
+def test_a_run_that_nobody_can_ask_is_given_up_after_its_silence(
+    run: RunFolder, monkeypatch: pytest.MonkeyPatch, all_recorded: bool, code: int
+) -> None:
+    for trial in [*chain("good"), *chain("bad")] if all_recorded else chain("good"):
+        commit(run, trial)
+    run.write_text(".holder", "process 1 on another-host")
+    monkeypatch.setattr("harness.watch.QUIET_S", 0.5)
+    monkeypatch.setattr("harness.watch.SETTLED_S", 0.2)
+    console, began = Console(file=io.StringIO(), width=200), time.monotonic()
+    assert watch(run, every_s=0.02, console=console) == code
+    assert time.monotonic() - began >= (0.2 if all_recorded else 0.5)
+    assert ("nothing has changed for 0 m: it may have been killed" in said(console)) is not all_recorded
+
+
+def test_a_trial_whose_process_is_dead_is_not_running(run: RunFolder) -> None:
+    scratch = run.scratch(chain("good")[0].id)
+    dead = subprocess.Popen([sys.executable, "-c", ""])
+    dead.wait()
+    scratch.rename(scratch.with_name(scratch.name.replace(f"-{os.getpid()}-", f"-{dead.pid}-")))
+    assert Onlooker(run).look().running == {}
+
+
+def test_a_look_lists_the_working_folders_once(run: RunFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+    run.scratch(chain("good")[0].id)
+    listed: list[str] = []
+    real = Path.iterdir
+
+    def counted(self: Path) -> Iterator[Path]:
+        listed.append(self.name)
+        return real(self)
+
+    monkeypatch.setattr(Path, "iterdir", counted)
+    assert len(Onlooker(run).look().running) == 1
+    assert listed == [".scratch"]
 
 
 def test_one_look_does_not_wait(run: RunFolder) -> None:

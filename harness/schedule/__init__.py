@@ -22,6 +22,9 @@ from harness.trial import not_run
 if TYPE_CHECKING:
     from harness.schedule.cluster import Cluster
 
+NOT_RUN = "NotRun"
+"""Type of the failure of a trial that was never started."""
+
 
 @dataclass(frozen=True)
 class Settings:
@@ -147,10 +150,18 @@ def write_not_run(
     run: RunFolder,
     watcher: Watcher,
     settings: Settings,
-    type_: str = "NotRun",
+    type_: str = NOT_RUN,
     stacks: str = "",
 ) -> None:
-    """Record a trial that could not record itself."""
+    """Record a trial that could not record itself.
+
+    Why it failed earlier, with its traceback and log, tells more than that it was not run this time.
+    """
+    earlier = run.record(trial.id)
+    failed_with = earlier.failure if earlier is not None else None
+    if type_ == NOT_RUN and failed_with is not None and failed_with.type != NOT_RUN:
+        watcher.ended(trial, "failed", f"{reason}; it failed before: {failed_with.reason}")
+        return
     record = not_run(trial, reason, settings.session, type_, stacks)
     run.commit(record, run.scratch(trial.id, settings.session))
     watcher.ended(trial, "failed", reason)

@@ -5,17 +5,20 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import logging
 import os
+import re
 import shlex
 import shutil
 import sys
 import tempfile
+import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import harness
-from harness.files import is_remote
+from harness.files import holds_password, is_remote, open_files
 from harness.record import HarnessError, SuiteError
 
 MOST_BYTES = 50 * 2**20
@@ -31,6 +34,12 @@ FORWARDED = (
     "MLFLOW_TRACKING_URI",
 )
 """Environment variables that a job gets from here; secrets are the cluster's own to provide."""
+
+FOLLOW_AGAIN_S = 1.0
+"""Pause before a log is followed again whose connection closed while the job goes on."""
+
+LOST_AFTER_S = 120.0
+"""A head that does not answer for so long is given up; the job may go on."""
 
 
 @contextlib.contextmanager
@@ -89,11 +98,12 @@ def submit_run(
     Raises:
         SuiteError: the suite is wrong (found here, before anything is sent), or `out` is not a place
             that both sides see.
-        HarnessError: no cluster answers at the URL.
+        HarnessError: no cluster answers at the URL, or what would travel holds a password.
     """
     from harness.suite import read_suite
 
     read_suite(suite_path, overrides)
+    open_files(out)  # a URL with a password would stand in the job's command
     if not (is_remote(out) or Path(out).is_absolute()):
         raise SuiteError(
             f"--submit needs --out that the cluster and this machine both see, not {out!r}: "
@@ -109,16 +119,15 @@ def submit_run(
 
 
 def _run_job(url: str, arguments: Sequence[str], suite_path: str | Path, json_out: bool) -> int:
-    client = _client(url)
+    variables, client, shown = _forwarded(), _client(url), _shown(url)
     with code_package(suite_path) as runtime_env:
-        variables = {name: os.environ[name] for name in FORWARDED if name in os.environ}
         job = client.submit_job(
             entrypoint=f"python -m harness {shlex.join(arguments)}",
             runtime_env={**runtime_env, "env_vars": variables},
         )
-    sys.stderr.write(f"submitted as {job} to {url}\n")
+    sys.stderr.write(f"submitted as {job} to {shown}\n")
     try:
-        said = asyncio.run(_follow(client, job))
+        said = asyncio.run(_follow(client, job, shown))
     except KeyboardInterrupt:
         client.stop_job(job)
         sys.stderr.write(f"stopped {job}; what is finished is kept, the same command continues\n")
@@ -134,27 +143,94 @@ def _run_job(url: str, arguments: Sequence[str], suite_path: str | Path, json_ou
     return int(result["exit_code"])
 
 
+def _forwarded() -> dict[str, str]:
+    """Raises: HarnessError where a value holds a password: Ray shows a job's variables to all who see it."""
+    variables = {name: os.environ[name] for name in FORWARDED if name in os.environ}
+    for name, value in variables.items():
+        if holds_password(value):
+            raise HarnessError(
+                f"{name} holds a password, which everyone who sees the cluster's jobs could read: "
+                f"set it on the cluster's nodes, and submit without it (env -u {name} python -m harness ...)"
+            )
+    return variables
+
+
+def _shown(text: str) -> str:
+    """Without the passwords of its URLs."""
+    return re.sub(r"://[^/\s]*@", "://", text)
+
+
 def _client(url: str) -> Any:
     try:
         from ray.job_submission import JobSubmissionClient
 
+        for handler in logging.getLogger("ray").handlers:
+            handler.setLevel(logging.WARNING)  # else it tells of each package and of each connection's end
         return JobSubmissionClient(url)
     except (ConnectionError, RuntimeError) as error:
         if "ray[default]" in str(error):
             raise HarnessError("--submit needs a package more: pip install 'ray[default]'") from error
         raise HarnessError(
-            f"no Ray cluster answers at {url}: {error} (the head's dashboard address, by default port 8265)"
+            f"no Ray cluster answers at {_shown(url)}: {_shown(str(error))} "
+            "(the head's dashboard address, by default port 8265)"
         ) from error
 
 
-async def _follow(client: Any, job: str) -> str:
-    """Print a job's log as it comes; all of it."""
-    said = []
-    async for text in client.tail_job_logs(job):
-        said.append(text)
-        sys.stderr.write(text)
-        sys.stderr.flush()
-    return "".join(said)
+async def _follow(client: Any, job: str, where: str) -> str:
+    """Print a job's log as it comes, until the job has ended; all of it.
+
+    A connection may close, in order or not, while the job goes on: a proxy's time limit, a dashboard that
+    starts again.
+
+    Raises:
+        HarnessError: the cluster does not answer any more.
+    """
+    log, answered = _Log(), time.monotonic()
+    while True:
+        with contextlib.suppress(*_lost()):
+            log.begin_again()
+            async for text in client.tail_job_logs(job):
+                log.add(text)
+        try:
+            ended = client.get_job_status(job).is_terminal()
+            if ended:
+                log.begin_again()
+                log.add(client.get_job_logs(job))
+                return log.said
+            answered = time.monotonic()
+        except _lost() as error:
+            if time.monotonic() - answered > LOST_AFTER_S:
+                raise HarnessError(
+                    f"{where} does not answer any more ({error}); {job} may go on: the same command, or "
+                    f"`ray job logs --address {where} --follow {job}`, looks again"
+                ) from error
+        await asyncio.sleep(FOLLOW_AGAIN_S)
+
+
+class _Log:
+    """What a job said; each time that it is followed, it is told from its beginning."""
+
+    def __init__(self) -> None:
+        self.said, self._told = "", 0
+
+    def begin_again(self) -> None:
+        self._told = 0
+
+    def add(self, text: str) -> None:
+        """Print what is new of it."""
+        self._told += len(text)
+        new = self._told - len(self.said)
+        if new > 0:
+            self.said += text[-new:]
+            sys.stderr.write(text[-new:])
+            sys.stderr.flush()
+
+
+def _lost() -> tuple[type[Exception], ...]:
+    """What the client raises when a connection breaks."""
+    import aiohttp
+
+    return (RuntimeError, OSError, aiohttp.ClientError)
 
 
 def _result_in(said: str) -> dict[str, Any] | None:

@@ -69,12 +69,15 @@ def work(config: Mapping[str, Any], orders: Orders) -> None:
         if judged and info["epoch"] < info["epochs"] and orders.run.exists(mark_of(orders.session, trial.id)):
             raise EnoughError
 
-    if orders.deadline is not None and time.time() >= orders.deadline:
+    if _is_spent(orders):
         tune.report({"status": "unspent"})
         return
     record = _settled(trial, orders)
     if record is None:
         with host_to_itself(trial.kind, lambda: progress({"waiting": "for another run on this host"})):
+            if _is_spent(orders):  # while it waited
+                tune.report({"status": "unspent"})
+                return
             record = run_trial(
                 trial,
                 orders.run,
@@ -87,17 +90,25 @@ def work(config: Mapping[str, Any], orders: Orders) -> None:
     tune.report({"status": record.status, "reason": reason, "seconds": record.seconds})
 
 
+def _is_spent(orders: Orders) -> bool:
+    return orders.deadline is not None and time.time() >= orders.deadline
+
+
 def _settled(trial: Trial, orders: Orders) -> Record | None:
     """The record of a trial that needs no further attempt: it is finished, or it failed by its own fault.
 
     An attempt of this session that hung or crashed by itself left its last words behind; to try it again
-    would only repeat that. An attempt that was killed from outside left none.
+    would only repeat that. An attempt that was killed from outside left none. One that finished, and could
+    not publish it, left its record.
     """
     record = orders.run.record(trial.id)
     if record is not None and (
         record.status == "finished" or record.environment.get("session") == orders.session
     ):
         return record
+    rescued = orders.run.rescue(trial.id)
+    if rescued is not None:
+        return rescued
     left = orders.run.leftovers(trial.id, orders.session)
     reason, stacks = last_words(left[-1] / STACKS, trial.time_limit_s) if left else ("", "")
     if not reason:
