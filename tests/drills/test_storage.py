@@ -238,7 +238,9 @@ class Weak:
         time.sleep(0.05)
         if not fails:
             return self.store(environ, start_response)
-        environ["wsgi.input"].read()
+        # What is uploaded is taken; without a length, to read on would wait for the client to give up.
+        length = int(environ.get("CONTENT_LENGTH") or 0)
+        environ["wsgi.input"].read(*() if "HTTP_TRANSFER_ENCODING" in environ else (length,))
         body = b"<Error><Code>SlowDown</Code><Message>Reduce your request rate</Message></Error>"
         sizes = [("Content-Type", "application/xml"), ("Content-Length", str(len(body)))]
         start_response("503 Slow Down", sizes)
