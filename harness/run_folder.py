@@ -1,4 +1,4 @@
-"""One run's folder: its trials' records and files, and nothing half-written (DESIGN §5)."""
+"""One run's folder: its trials' records and files, and nothing half-written."""
 
 from __future__ import annotations
 

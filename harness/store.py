@@ -1,4 +1,4 @@
-"""The runs there are: `results/<suite>/<run id>/`, opened, listed and found (DESIGN §5)."""
+"""The runs there are: `results/<suite>/<run id>/`, opened, listed and found."""
 
 from __future__ import annotations
 
