@@ -119,8 +119,8 @@ def list_runs(out: str | Path = "results", suite_name: str | None = None) -> lis
 
 
 def find_run(text: str, out: str | Path = "results") -> RunFolder:
-    """The run a person means: a path or URL, a run id, `<suite>/<run id>`, `<suite>/latest`, `<suite>`,
-    `latest`, or `published/<name>`.
+    """The run a person means: a path or URL, a run id, `<suite>/<run id>`, `<suite>/latest`, `<suite>` or
+    `latest`.
 
     Raises:
         HarnessError: there is none; names the nearest.
