@@ -181,13 +181,16 @@ class _Planner:
             if score.seed != training.seeds[0] or score.train_size != self.sizes[0]:
                 continue
             runtime, threads = split_runtime(score.runtime or "")
+            # Named without the suite's own metrics: a new one scores the same artifact and serves nothing again.
+            made_by = {k: v for k, v in score.spec.items() if k not in ("metrics", "code")}
+            artifact = self.trial("score", made_by).id
             for name, settings in scenarios.items():
                 for number in range(serving.rounds):
                     spec = {
                         **self.common,
                         "runtime": runtime,
                         "threads": threads or serving.threads,
-                        "artifact": score.id,
+                        "artifact": artifact,
                         "scenario": {"name": name, **settings},
                         "round": number,
                         "seed": self.suite.seed,

@@ -45,10 +45,14 @@ def serve(job: Job) -> Outcome:
 
 
 def child_job(job: Job, result: Path) -> dict[str, Any]:
-    """What the child needs to know, as JSON."""
+    """What the child needs to know, as JSON; artifacts by the name that the specification has for them."""
+    spec = job.trial.spec
+    subjects = (spec, spec["scenario"].get("opponent", {}))
+    names = [subject["artifact"] for subject in subjects if "artifact" in subject]
+    folders = [str((path / "artifact").absolute()) for path in job.needs.values()]
     return {
-        "spec": dict(job.trial.spec),
-        "artifacts": {trial_id: str((path / "artifact").absolute()) for trial_id, path in job.needs.items()},
+        "spec": dict(spec),
+        "artifacts": dict(zip(names, folders, strict=False)),
         "threads": job.threads,
         "device": job.device,
         "memory_mb": job.trial.resources.memory_mb,
