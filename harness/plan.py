@@ -181,7 +181,7 @@ class _Planner:
             if score.seed != training.seeds[0] or score.train_size != self.sizes[0]:
                 continue
             runtime, threads = split_runtime(score.runtime or "")
-            # Named without the suite's own metrics: a new one scores the same artifact and serves nothing again.
+            # Named without the suite's own metrics: a new one scores the same artifact and serves none again.
             made_by = {k: v for k, v in score.spec.items() if k not in ("metrics", "code")}
             artifact = self.trial("score", made_by).id
             for name, settings in scenarios.items():

@@ -50,7 +50,7 @@ def test_the_curve_pools_the_requests_of_all_rounds_and_leaves_invalid_runs_out(
     assert p50s == sorted(p50s)
 
 
-def test_every_variant_is_a_line_in_the_pictures_and_its_knee_a_diamond(evidence: Evidence) -> None:
+def test_every_variant_is_a_line_in_the_pictures_and_its_knee_a_star(evidence: Evidence) -> None:
     page = page_of(evidence)
     pictures = re.findall(r"<svg viewBox=\"0 0 .*?</svg>", page, re.DOTALL)
     assert len(pictures) == 3, "p99, p50 and what was answered"

@@ -129,7 +129,7 @@ def _pictures(e: Evidence, curves: Sequence[tuple[TableRow, list[Load]]]) -> lis
         caption = (
             "Open loop, Poisson arrivals, all rounds pooled; a p99 where at least "
             f"{CALLS_NEEDED[99]} requests came. Where a line crosses the limit, the variant's capacity ends. "
-            "Diamond: the knee, the load with the most throughput for its response time."
+            "Star: the knee, the load with the most throughput for its response time."
         )
         chart = charts.lines(drawn, offered, plots.Axis(title, True, limit), (680, 380))
         blocks.append(Picture(canvas.svg(chart), caption, "Load curves", "wide"))
@@ -161,7 +161,7 @@ def _knee(e: Evidence, row: TableRow, points: Sequence[Load]) -> plots.Series | 
         return None
     at = float(np.mean(found))
     y = float(np.exp(np.interp(at, [x for x, _ in known], [np.log(v) for _, v in known])))
-    return plots.Series("", [at], [y], colour=e.palette.colour(row.candidate), marker="D")
+    return plots.Series("", [at], [y], colour=e.palette.colour(row.candidate), marker="*")
 
 
 def _points_table(e: Evidence, curves: Sequence[tuple[TableRow, list[Load]]]) -> Table:
