@@ -44,6 +44,7 @@ class Series:
     colour: str = REST
     dashes: str = "-"
     marker: str = ""
+    marker_size: float = 5.5
     strong: bool = False
 
 

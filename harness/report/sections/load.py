@@ -161,7 +161,7 @@ def _knee(e: Evidence, row: TableRow, points: Sequence[Load]) -> plots.Series | 
         return None
     at = float(np.mean(found))
     y = float(np.exp(np.interp(at, [x for x, _ in known], [np.log(v) for _, v in known])))
-    return plots.Series("", [at], [y], colour=e.palette.colour(row.candidate), marker="*")
+    return plots.Series("", [at], [y], colour=e.palette.colour(row.candidate), marker="*", marker_size=14)
 
 
 def _points_table(e: Evidence, curves: Sequence[tuple[TableRow, list[Load]]]) -> Table:
