@@ -33,8 +33,8 @@ def lines(
             ax.vlines(s.x, s.low, s.high, color=s.colour, alpha=0.6, linewidth=1.2)
         ax.plot(
             s.x, s.y, color=s.colour, linestyle=s.dashes, linewidth=2.4 if s.strong else 1.6,
-            marker=MATPLOTLIB_MARKERS.get(s.marker, s.marker), markersize=s.marker_size, markeredgecolor=PAPER,
-            markeredgewidth=0.6, zorder=4 if s.strong else 3,
+            marker=MATPLOTLIB_MARKERS.get(s.marker, s.marker), markersize=s.marker_size,
+            markeredgecolor=PAPER, markeredgewidth=0.6, zorder=4 if s.strong else 3,
         )  # fmt: skip
     _scale(ax, x, y)
     _keep_lines_in_view(ax, series, y)
