@@ -15,8 +15,9 @@ from harness.datasets import interactions_csv, mock_shop
 from harness.datasets.interactions import Events, Interactions, Protocol, Users, plain_catalogue
 from harness.protocols import Job
 from harness.record import DataError, Trial, TrialError
-from harness.tasks.recommendation import task
-from harness.tasks.recommendation.features import Knowledge, describe, estimate_examination
+from harness.tasks.recommendation import fitting, task
+from harness.tasks.recommendation.evaluation import evaluate
+from harness.tasks.recommendation.features import FEATURES, Knowledge, describe, estimate_examination
 from harness.tasks.recommendation.fitting import Fit, cut_data, fit_pipeline, page_requests, user_requests
 from harness.tasks.recommendation.history import History, Requests
 from harness.tasks.recommendation.loop import Settings
@@ -193,6 +194,54 @@ def test_what_a_click_is_worth_is_recovered_from_the_log() -> None:
 def test_optimizing_margin_without_margins_is_an_error_with_a_cure() -> None:
     with pytest.raises(ValueError, match="needs items with price and margin"):
         _fit(_two_tastes(), {"model": "popularity"}, {"model": "logistic", "optimize": "margin"})
+
+
+def _repeats(data: Interactions) -> Interactions:
+    """Every event once more a while later, as of users who come back for what they know."""
+    twice = np.concatenate([np.arange(len(data.events))] * 2)
+    events = data.events.rows(twice)
+    later = events.time + np.repeat([0.0, 20.0], len(data.events))
+    events = replace(events, time=later).rows(np.argsort(later, kind="stable"))
+    return replace(data, events=events)
+
+
+def test_a_ranker_never_learns_from_choices_that_it_may_not_serve(monkeypatch: pytest.MonkeyPatch) -> None:
+    taught: list[Any] = []
+    learn = fitting.fit_ranker
+    monkeypatch.setattr(fitting, "fit_ranker", lambda *a: taught.append(a[1]) or learn(*a))  # type: ignore[func-returns-value]
+    _fit(_repeats(_two_tastes()), {"model": "item_knn", "candidates": 20}, {"model": "logistic"})
+    (lessons,) = taught
+    score = lessons.facts.numbers[..., FEATURES.index("retrieval_score")]
+    assert lessons.clicked.any() and score[lessons.clicked].min() > -10
+
+
+def test_a_ranker_whose_every_lesson_was_seen_before_is_an_error_with_a_cure() -> None:
+    data = _two_tastes(users=4, each=2)
+    only = replace(data, events=data.events.rows(np.tile(np.arange(len(data.events)), 40)))
+    only = replace(only, events=replace(only.events, time=np.sort(only.events.time)))
+    with pytest.raises(ValueError, match=r"nothing to learn from.*mask_seen: false"):
+        _fit(only, {"model": "popularity", "candidates": 20}, {"model": "logistic"})
+
+
+def test_what_mask_seen_leaves_out_of_the_answers_is_not_asked_for() -> None:
+    data = _repeats(_two_tastes())
+    parts = cut_data(data, 0.1, 0)
+    pipeline = _fit(data, {"model": "item_knn", "candidates": 40}).pipeline
+    found = evaluate(pipeline, parts, 0)
+    repeats = pipeline.history.holds(parts.test.user, parts.test.item)
+    assert 0 < repeats.mean() < 1
+    assert found.facts["test_events_seen_before"] == pytest.approx(repeats.mean(), abs=1e-4)
+    assert found.facts["test_events_not_on_sale"] == 0
+    assert found.measures["candidate_recall"] == 1.0  # all that is left of the catalogue was answered
+    seen = replace(pipeline, settings={**pipeline.settings, "mask_seen": False})
+    assert evaluate(seen, parts, 0).facts["test_events_seen_before"] == 0
+
+
+def test_a_validation_part_of_repeats_alone_chooses_no_epoch() -> None:
+    parts = cut_data(_two_tastes(), 0.1, 0)
+    again = replace(parts, validation=parts.train)
+    assert fitting._retrieval_validator(again, 0) is None
+    assert fitting._retrieval_validator(parts, 0) is not None
 
 
 @pytest.mark.parametrize("kind", options.INDEXES)

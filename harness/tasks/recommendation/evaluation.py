@@ -12,9 +12,10 @@ from typing import Any
 
 import numpy as np
 
+from harness.record import DataError
 from harness.streams import generator
 from harness.tasks.recommendation import metrics
-from harness.tasks.recommendation.fitting import Parts, all_scores, user_requests
+from harness.tasks.recommendation.fitting import Parts, all_scores, answerable, user_requests
 from harness.tasks.recommendation.pipeline import STAGES, Pipeline, Stopwatch
 from harness.tasks.recommendation.retrieval.index import recall_against
 
@@ -44,10 +45,20 @@ class Evaluation:
 def evaluate(pipeline: Pipeline, parts: Parts, seed: int) -> Evaluation:
     """Ask one request per user of the test part, at deployment, and score it by what they chose later.
 
-    Only items on sale at deployment count as relevant: no other can be answered; `facts` says how many
-    events that leaves out.
+    Only what can be answered counts as relevant, see `answerable`; `facts` says how many events that leaves
+    out.
+
+    Raises:
+        DataError: nothing that was chosen can be answered.
     """
-    asked = parts.test.rows(pipeline.eligible[parts.test.item])
+    seen = pipeline.history if pipeline.settings["mask_seen"] else None
+    on_sale = parts.test.rows(pipeline.eligible[parts.test.item])
+    asked = on_sale.rows(answerable(on_sale, pipeline.eligible, seen))
+    if not len(asked):
+        raise DataError(
+            f"of {len(parts.test)} events of the test part none can be answered: {len(on_sale)} are of items "
+            "on sale, and users had all of those before: write data.args.mask_seen: false, or give a longer log"
+        )
     users = np.unique(asked.user)
     relevant = metrics.relevant_items(np.searchsorted(users, asked.user), asked.item, len(users))
     requests = user_requests(users, parts.cut.deploy)
@@ -75,7 +86,8 @@ def evaluate(pipeline: Pipeline, parts: Parts, seed: int) -> Evaluation:
         "protocol": {**vars(parts.data.protocol), "k": 10, "ranking": "full", "ties": "seeded hash"},
         "users": len(users),
         "eligible_items": eligible,
-        "test_events_not_on_sale": round(1 - len(asked) / len(parts.test), 4),
+        "test_events_not_on_sale": round(1 - len(on_sale) / len(parts.test), 4),
+        "test_events_seen_before": round((len(on_sale) - len(asked)) / len(parts.test), 4),
         "stages": {name: measures[name] for name in STAGE_METRICS if name in measures},
         "gini@10": metrics.gini(_shown(ranked, len(pipeline.eligible))[pipeline.eligible]),
         "novelty_bits@10": metrics.novelty(ranked, _popularity(pipeline), 10),

@@ -140,6 +140,18 @@ def user_requests(users: np.ndarray, time: float) -> Requests:
     return Requests(users.astype(np.int64), np.full(len(users), time), np.empty((len(users), 0), np.int64))
 
 
+def answerable(events: Events, on_sale: np.ndarray, seen: History | None) -> np.ndarray:
+    """(n,) bool, which choices an answer may hold: those of items on sale and, with `mask_seen`, new to the user.
+
+    All others would count as misses that no recommender can avoid.
+
+    Args:
+        seen: the pasts whose items are left out of the answers; None without `mask_seen`.
+    """
+    mask = on_sale[events.item]
+    return mask if seen is None else mask & ~seen.holds(events.user, events.item)
+
+
 def visit_clicks(shown: Impressions, pages: np.ndarray, width: int = 10) -> np.ndarray:
     """(n, width) items clicked on earlier pages of the same visit, oldest first, −1 in empty places.
 
@@ -180,28 +192,31 @@ def _fit_retriever(parts: Parts, retrieval: Mapping[str, Any], settings: Setting
         now=parts.cut.deploy,
         settings=settings,
         progress=lambda news: progress({"stage": "retriever", **news}),
-        validate=_retrieval_validator(parts, settings.seed) if len(parts.validation) else None,
+        validate=_retrieval_validator(parts, settings.seed),
     )
     return module.fit(lesson, **arguments)
 
 
 def _retrieval_validator(parts: Parts, seed: int) -> Any:
-    """NDCG@10 over a sample of users of the validation part, full ranking."""
-    users = np.unique(parts.validation.user)
-    users = np.sort(generator(seed, "validation").permutation(users)[:VALIDATION_USERS])
-    chosen = parts.validation.rows(np.isin(parts.validation.user, users))
-    relevant = relevant_items(np.searchsorted(users, chosen.user), chosen.item, len(users))
+    """NDCG@10 over a sample of users of the validation part, full ranking; None where nothing can be asked."""
     history = History.of(parts.train, len(parts.data.users))
+    seen = history if parts.data.protocol.mask_seen else None
+    on_sale = eligible_items(parts.data.catalogue, parts.cut.validation_from)
+    asked = parts.validation.rows(answerable(parts.validation, on_sale, seen))
+    if not len(asked):
+        return None
+    users = np.unique(asked.user)
+    users = np.sort(generator(seed, "validation").permutation(users)[:VALIDATION_USERS])
+    chosen = asked.rows(np.isin(asked.user, users))
+    relevant = relevant_items(np.searchsorted(users, chosen.user), chosen.item, len(users))
     requests = user_requests(users, parts.cut.validation_from)
     ties = tie_keys(len(parts.data.catalogue), seed)
-    seen = history.seen(requests.user) if parts.data.protocol.mask_seen else None
-    on_sale = eligible_items(parts.data.catalogue, parts.cut.validation_from)
 
     def validate(retriever: Any) -> float:
         scores = all_scores(retriever, requests, history)
         scores[:, ~on_sale] = -np.inf
         if seen is not None:
-            scores[seen] = -np.inf
+            scores[seen.seen(users)] = -np.inf
         return float(np.nanmean(ndcg(hits(rank_all(scores, 10, ties), relevant), relevant.counts, 10)))
 
     return validate
@@ -306,10 +321,18 @@ def _chosen_slates(
     """Without impressions: of each user one list of held-back choices among the retriever's candidates."""
     rng = generator(seed, "ranker", "lists")
     held = early.test if len(early.test) else early.train
+    mask_seen = parts.data.protocol.mask_seen
+    if mask_seen:  # repeats are never candidates: in the lists they would be clicked ones with no score
+        held = held.rows(~history.holds(held.user, held.item))
+    if not len(held):
+        raise ValueError(
+            "ranking has nothing to learn from: all that was held back for it is in the users' pasts, which "
+            "mask_seen leaves out: write data.args.mask_seen: false, or give a longer log"
+        )
     users = np.unique(held.user)
     requests = user_requests(users, parts.cut.deploy)
     scores = all_scores(retriever, requests, history)
-    if parts.data.protocol.mask_seen:
+    if mask_seen:
         scores[history.seen(requests.user)] = -np.inf
     pool = rank_all(scores, 4 * LIST_LENGTH, tie_keys(scores.shape[1], seed))
     relevant = relevant_items(np.searchsorted(users, held.user), held.item, len(users))
