@@ -16,19 +16,20 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from harness.datasets.files import cache_folder, locked
+from harness.datasets.files import cache_folder, locked, sha256_of
 from harness.datasets.interactions import Impressions, Interactions, Protocol, SplitName
 from harness.protocols import Task
 from harness.record import content_hash
 
 # The generator lives with the task that judges by it; it needs nothing of this room but the tables' types.
+from harness.tasks.recommendation.world import truth as generator
 from harness.tasks.recommendation.world.log import Sessions, run_shop
 from harness.tasks.recommendation.world.truth import Shop, Truth, build_truth, tables
 
 Columns = TypeVar("Columns", Impressions, Sessions)
 DESCRIPTION = "a generated shop whose truth is known: catalogue, users, impressions with propensities"
-VERSION = 1
-"""Raised when the generator changes: a changed world is other data."""
+WORLD = Path(generator.__file__).parent
+"""The source of the generator: a changed world is other data."""
 
 
 def load(
@@ -65,7 +66,7 @@ def task(**_: Any) -> Task:
 
 def checksum(**args: Any) -> str:
     """Of the data that `load` gives, without making it."""
-    return content_hash({"mock_shop": VERSION, **asdict(_shop(args))})
+    return _key(_shop(args))
 
 
 def _shop(args: Mapping[str, Any]) -> Shop:
@@ -74,11 +75,16 @@ def _shop(args: Mapping[str, Any]) -> Shop:
     return Shop(**{key: value for key, value in {**defaults, **args}.items() if key in known})
 
 
+def _key(shop: Shop) -> str:
+    sources = [sha256_of(file) for file in sorted(WORLD.glob("*.py"))]
+    return content_hash({"mock_shop": sources, **asdict(shop)})
+
+
 @lru_cache(maxsize=1)
 def _world(shop: Shop) -> tuple[Truth, Sessions, Impressions]:
     """Items and users are drawn anew (under a second), the log is read from the cache or made."""
     world = build_truth(shop)
-    folder = cache_folder() / f"mock_shop-{content_hash({'version': VERSION, **asdict(shop)})}"
+    folder = cache_folder() / f"mock_shop-{_key(shop)}"
     with locked(folder):
         if not folder.is_dir():
             _write(folder, *run_shop(world))

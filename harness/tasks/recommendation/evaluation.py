@@ -57,7 +57,7 @@ def evaluate(pipeline: Pipeline, parts: Parts, seed: int) -> Evaluation:
     if not len(asked):
         raise DataError(
             f"of {len(parts.test)} events of the test part none can be answered: {len(on_sale)} are of items "
-            "on sale, and users had all of those before: write data.args.mask_seen: false, or give a longer log"
+            "on sale, and users had those before: write data.args.mask_seen: false, or give a longer log"
         )
     users = np.unique(asked.user)
     relevant = metrics.relevant_items(np.searchsorted(users, asked.user), asked.item, len(users))

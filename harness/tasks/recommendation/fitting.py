@@ -141,7 +141,7 @@ def user_requests(users: np.ndarray, time: float) -> Requests:
 
 
 def answerable(events: Events, on_sale: np.ndarray, seen: History | None) -> np.ndarray:
-    """(n,) bool, which choices an answer may hold: those of items on sale and, with `mask_seen`, new to the user.
+    """(n,) bool, which choices an answer may hold: of items on sale and, with `mask_seen`, new to the user.
 
     All others would count as misses that no recommender can avoid.
 
@@ -149,7 +149,7 @@ def answerable(events: Events, on_sale: np.ndarray, seen: History | None) -> np.
         seen: the pasts whose items are left out of the answers; None without `mask_seen`.
     """
     mask = on_sale[events.item]
-    return mask if seen is None else mask & ~seen.holds(events.user, events.item)
+    return np.asarray(mask if seen is None else mask & ~seen.holds(events.user, events.item))
 
 
 def visit_clicks(shown: Impressions, pages: np.ndarray, width: int = 10) -> np.ndarray:
@@ -198,7 +198,7 @@ def _fit_retriever(parts: Parts, retrieval: Mapping[str, Any], settings: Setting
 
 
 def _retrieval_validator(parts: Parts, seed: int) -> Any:
-    """NDCG@10 over a sample of users of the validation part, full ranking; None where nothing can be asked."""
+    """NDCG@10 over a sample of users of the validation part, full ranking; None where none can be asked."""
     history = History.of(parts.train, len(parts.data.users))
     seen = history if parts.data.protocol.mask_seen else None
     on_sale = eligible_items(parts.data.catalogue, parts.cut.validation_from)
