@@ -16,15 +16,17 @@ from harness.datasets.interactions import Events, Interactions, Protocol, Users,
 from harness.protocols import Job
 from harness.record import DataError, Trial, TrialError
 from harness.tasks.recommendation import fitting, task
-from harness.tasks.recommendation.evaluation import evaluate
+from harness.tasks.recommendation.evaluation import evaluate, validation_ndcg
 from harness.tasks.recommendation.features import FEATURES, Knowledge, describe, estimate_examination
 from harness.tasks.recommendation.fitting import Fit, cut_data, fit_pipeline, page_requests, user_requests
 from harness.tasks.recommendation.history import History, Requests
 from harness.tasks.recommendation.loop import Settings
 from harness.tasks.recommendation.pipeline import Pipeline
+from harness.tasks.recommendation.ranking.fit import Ranker, Slates, _weights
 from harness.tasks.recommendation.retrieval import INDEXED, RETRIEVERS, options
 from harness.tasks.recommendation.retrieval.index import build_index, load_index, recall_against
 from harness.tasks.recommendation.world.outcomes import examination
+from harness.tuning import Attempt
 
 SHOP = {"items": 300, "users": 150, "impressions": 30_000, "days": 14}
 QUICK = Settings(epochs=2, batch_size=256, lr=0.01)
@@ -502,3 +504,46 @@ def test_a_log_that_cannot_be_read_says_where_and_why(text: str, message: str, t
 def test_a_data_set_of_another_task_is_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="no recommendation data"):
         task.load_parts({"data": {"name": "digits"}})
+
+
+class _Elsewhere(torch.nn.Module):
+    """A network on another device, which has no values here: it sees only where its inputs are."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = torch.nn.Parameter(torch.empty(1, device="meta"))
+
+    def forward(self, *inputs: torch.Tensor) -> torch.Tensor:
+        assert {each.device for each in inputs} == {self.weight.device}
+        return torch.zeros(inputs[0].shape[:2])
+
+
+def test_a_ranker_is_validated_and_weighted_where_its_network_is(shop_fit: Fit) -> None:
+    pipeline = shop_fit.pipeline
+    requests = user_requests(np.arange(4), 14.0)
+    items = np.tile(np.arange(6), (4, 1))
+    facts = describe(pipeline.knowledge, pipeline.history, requests, items, np.zeros((4, 6)))
+    assert Ranker({"model": "logistic"}, 1, _Elsewhere()).logits(facts).shape == (4, 6)
+    lists = Slates(facts, np.ones((4, 6), bool), np.zeros((4, 6), np.int64))
+    weights = _weights(lists, np.ones(10), "ipw", "meta")
+    assert weights is not None and weights.device.type == "meta"
+
+
+@pytest.mark.parametrize("split", ["global_time", "leave_one_out"])
+def test_a_search_of_a_recommender_is_told_its_end_to_end_score(tmp_path: Path, split: str) -> None:
+    path = _write_csv(tmp_path / "log.csv", rows=800)
+    data = {"name": "interactions_csv", "args": {"path": str(path), "split": split}}
+    spec = _spec(data, {"model": "two_tower", "dim": 8, "candidates": 40}, {"model": "logistic"})
+    job = _job(tmp_path / "search", spec, "train", {})
+    outcome = Attempt(job.trial, {"optimizer.lr": 0.01}).concluded(task.train(job))
+    assert 0 < outcome.facts["tuning"]["score"] < 1
+
+
+def test_the_validation_score_knows_nothing_of_the_validation_part(shop_fit: Fit) -> None:
+    parts = cut_data(mock_shop.load(**SHOP), 0.1, 0)
+    later = replace(parts, past=parts.train, test=parts.train)  # what is not to be looked at
+    retrieval = {"model": "two_tower", "index": "flat", "candidates": 60}
+    scores = [validation_ndcg(shop_fit.pipeline, each, retrieval, 0, 1) for each in (parts, later)]
+    assert scores[0] == scores[1] and 0 < scores[0]["ndcg@10"] < 1
+    nothing = replace(parts, validation=parts.validation.rows(np.zeros(len(parts.validation), bool)))
+    assert validation_ndcg(shop_fit.pipeline, nothing, retrieval, 0, 1) == {}

@@ -91,10 +91,8 @@ def fit_pipeline(
         ValueError: the candidate is not one, see `check_candidate`.
     """
     check_candidate(retrieval, ranking)
-    data, catalogue = parts.data, parts.data.catalogue
-    if (ranking or {}).get("optimize") == "margin" and not np.isfinite(
-        catalogue.price * catalogue.margin
-    ).any():
+    worth = parts.data.catalogue.price * parts.data.catalogue.margin
+    if (ranking or {}).get("optimize") == "margin" and not np.isfinite(worth).any():
         raise ValueError(
             "ranking.optimize: margin needs items with price and margin, and this catalogue has none: "
             "leave it out, or use the mock shop"
@@ -103,29 +101,11 @@ def fit_pipeline(
     start = time.perf_counter()
     retriever = _fit_retriever(parts, retrieval, settings, progress)
     seconds["retriever"], start = time.perf_counter() - start, time.perf_counter()
-    eligible = eligible_items(catalogue, parts.cut.deploy)
-    index = None
-    if hasattr(retriever, "item_vectors"):
-        spec = read_index(retrieval.get("index", "flat"))
-        index = build_index(retriever.item_vectors(), np.flatnonzero(eligible), spec, settings.seed, threads)
-        seconds["index"] = index.build_seconds
-    start = time.perf_counter()
-    shown = _before(data.impressions, parts.cut.deploy)
-    history = History.of(parts.past, len(data.users))
-    knowledge = Knowledge.of(catalogue, data.users, parts.past, shown, parts.cut.deploy)
-    knowledge = _with_score_scale(knowledge, retriever, history, parts.cut.deploy, eligible, settings.seed)
-    pipeline = Pipeline(
-        settings={
-            "candidates": int(retrieval.get("candidates", 100)),
-            "mask_seen": data.protocol.mask_seen,
-            "now": parts.cut.deploy,
-            "seed": settings.seed,
-        },
-        user_ids=data.users.ids, item_ids=catalogue.ids, eligible=eligible,
-        retire=catalogue.available_until,
-        history=history, knowledge=knowledge, retriever=retriever, index=index, ranker=None,
-    )  # fmt: skip
+    pipeline = assemble(retriever, parts, parts.past, parts.cut.deploy, retrieval, settings.seed, threads)
     seconds["statistics"], start = time.perf_counter() - start, time.perf_counter()
+    if pipeline.index is not None:
+        seconds["index"] = pipeline.index.build_seconds
+        seconds["statistics"] -= seconds["index"]
     ranker = None
     if ranking and ranking["model"] != "none":
         interim = replace(settings, epochs=_best_epoch(retriever.curve) or settings.epochs)
@@ -133,6 +113,39 @@ def fit_pipeline(
         seconds["ranker"] = time.perf_counter() - start
     curves = {"retriever": retriever.curve, **({"ranker": ranker.curve} if ranker else {})}
     return Fit(replace(pipeline, ranker=ranker), curves, seconds)
+
+
+def assemble(
+    retriever: Any, parts: Parts, past: Events, now: float, retrieval: Mapping[str, Any], seed: int,
+    threads: int, built: Pipeline | None = None,
+) -> Pipeline:  # fmt: skip
+    """A fitted retriever as a pipeline without a ranker that knows `past` and what is on sale `now`.
+
+    Args:
+        built: one of the same retriever, whose index serves again where the same items are on sale.
+    """
+    data, catalogue = parts.data, parts.data.catalogue
+    eligible = eligible_items(catalogue, now)
+    index = None
+    if built is not None and np.array_equal(built.eligible, eligible):
+        index = built.index
+    elif hasattr(retriever, "item_vectors"):
+        spec = read_index(retrieval.get("index", "flat"))
+        index = build_index(retriever.item_vectors(), np.flatnonzero(eligible), spec, seed, threads)
+    history = History.of(past, len(data.users))
+    knowledge = Knowledge.of(catalogue, data.users, past, _before(data.impressions, now), now)
+    return Pipeline(
+        settings={
+            "candidates": int(retrieval.get("candidates", 100)),
+            "mask_seen": data.protocol.mask_seen,
+            "now": now,
+            "seed": seed,
+        },
+        user_ids=data.users.ids, item_ids=catalogue.ids, eligible=eligible,
+        retire=catalogue.available_until, history=history,
+        knowledge=_with_score_scale(knowledge, retriever, history, now, eligible, seed),
+        retriever=retriever, index=index, ranker=None,
+    )  # fmt: skip
 
 
 def user_requests(users: np.ndarray, time: float) -> Requests:
