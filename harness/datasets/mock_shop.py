@@ -19,7 +19,7 @@ import numpy as np
 from harness.datasets.files import cache_folder, locked, sha256_of
 from harness.datasets.interactions import Impressions, Interactions, Protocol, SplitName
 from harness.protocols import Task
-from harness.record import content_hash
+from harness.record import DataError, content_hash
 
 # The generator lives with the task that judges by it; it needs nothing of this room but the tables' types.
 from harness.tasks.recommendation.world import truth as generator
@@ -48,7 +48,11 @@ def load(
     Args:
         items, users, impressions, days, seed: the shop, see `Shop`.
         split, test, mask_seen: the protocol. Customers do come back for what they saw, so nothing is masked.
+
+    Raises:
+        DataError: the split is by user.
     """
+    task(split=split)
     world, _, log = _world(Shop(items=items, users=users, impressions=impressions, days=days, seed=seed))
     catalogue, people = tables(world)
     return Interactions(catalogue, people, log.events(), Protocol(split, test, mask_seen), log)
@@ -60,7 +64,17 @@ def truth(**args: Any) -> tuple[Truth, Sessions]:
     return world, sessions
 
 
-def task(**_: Any) -> Task:
+def task(*, split: str = "global_time", **_: Any) -> Task:
+    """What the data is for.
+
+    Raises:
+        DataError: the split is by user: it asks after the last event, when there are no visits to judge by.
+    """
+    if split != "global_time":
+        raise DataError(
+            f"the mock shop is judged on the visits after deployment, and split {split} leaves none: "
+            "write data.args.split: global_time, or leave it out"
+        )
     return Task("recommendation")
 
 
