@@ -49,7 +49,7 @@ def load(
             text, yes/no, and whole numbers of up to 20 values as classes.
         features: the columns to predict from; none means all that are not named otherwise.
         test_path: a file to test on; without it a share `test` is cut off by hash, stratified.
-        group: a column whose equal values never straddle a split.
+        group: a column whose equal values never straddle a split; without it equal rows do not.
         columns: further columns to slice results by, not predicted from.
     Raises:
         DataError: a file, a column or a value is missing, or of the wrong kind.
@@ -90,14 +90,14 @@ def _load(source: Source, content: str, target: str, features: tuple[str, ...], 
     if not raw:
         raise DataError(f"{table.path} has no column to predict from beside {target!r}")
     keys = [str(code) for code in pd.util.hash_pandas_object(table.frame[list(chosen)], index=False)]
-    train_rows, test_rows = divide(table, keys, targets, source.test)
+    groups, train_rows, test_rows = divide(table, keys, targets, source.test)
     inputs = np.concatenate([_encode(values, train_rows) for values in raw.values()], axis=1)
     if classes:
         information = Task("tabular_classification", len(classes), classes, inputs.shape[1:])
     else:
         information = Task("tabular_regression", 0, (), inputs.shape[1:])
     ids = np.arange(len(targets), dtype=np.int64)
-    whole = Split(inputs, targets, ids, table.groups, table.columns)
+    whole = Split(inputs, targets, ids, groups, table.columns)
     return Dataset(information, take(whole, train_rows), take(whole, test_rows))
 
 
