@@ -135,3 +135,18 @@ def test_scikit_learns_tables_are_scikit_learns() -> None:
             if name == "digits":
                 found = np.round(found * 16 / 255)
             assert np.allclose(found, inputs[split.ids]) and np.allclose(split.targets, targets[split.ids])
+
+
+@pytest.mark.parametrize("value", ["inf", "-inf", "1e300"])
+def test_a_target_that_is_no_finite_number_names_its_rows(tmp_path: Path, value: str) -> None:
+    path = table(tmp_path / "t.csv", price=[str(i) for i in range(98)] + [value, "1.5"])
+    with pytest.raises(DataError, match=r"'price' is infinite, or beyond 3e38, in rows 99: drop these rows"):
+        load(path, target="price")
+
+
+def test_a_number_that_32_bits_cannot_hold_is_an_error_with_a_cure(tmp_path: Path) -> None:
+    path = table(tmp_path / "t.csv", price=np.append(np.arange(99.0), 1e300))
+    with pytest.raises(
+        DataError, match=r"'price' has numbers beyond 3e38, for instance 1e\+300: leave it out"
+    ):
+        load(path)

@@ -470,6 +470,18 @@ def test_two_candidates_of_a_shop_are_compared_on_the_same_sessions(tmp_path: Pa
     assert experiments["item_knn"].lifts[0].truth != 0
 
 
+@pytest.mark.parametrize(("split", "shown"), [("global_time", 3.0), ("leave_one_out", 9.0)])
+def test_an_item_is_described_by_nothing_of_the_test_part(tmp_path: Path, split: str, shown: float) -> None:
+    rows = [("u", "a", day, 1.0 + 2 * (day >= 3) + 6 * (day >= 19)) for day in range(20)]
+    rows += [("v", "late", 19, 5.0), ("u", "late", 19.5, 7.0)]
+    frame = pd.DataFrame(rows, columns=["user", "item", "time", "price"])
+    frame["time"] *= 86400
+    frame.sample(frac=1, random_state=0).to_csv(tmp_path / "log.csv", index=False)
+    data = interactions_csv.load(path=str(tmp_path / "log.csv"), split=split, test=0.1)  # type: ignore[arg-type]
+    prices = dict(zip(data.catalogue.ids.tolist(), data.catalogue.price.tolist(), strict=True))
+    assert prices == {"a": shown, "late": 5.0 if split == "global_time" else 7.0}
+
+
 def test_a_runtime_that_cannot_run_pipelines_says_which_can(tmp_path: Path) -> None:
     spec = {**_spec({"name": "mock_shop", "args": SHOP}, {"model": "popularity"}), "runtime": "onnx-int8"}
     with pytest.raises(TrialError, match="runs on torch"):
@@ -489,6 +501,7 @@ def test_a_log_with_one_event_is_an_error_with_a_cure(tmp_path: Path) -> None:
         ("user,thing,time\n1,2,3\n", "no column item; it has user, thing, time"),
         ("user,item,time\n", "no rows"),
         ("", "cannot|can be read"),
+        ("user,item,time\n1,2,1700000000000\n", r"1700000000000 lies in the year 55\d\d\d: divide millisec"),
         ("user,item,time\n1,2,yesterday\n", "neither unix seconds nor ISO 8601"),
         ("user,item,time\n1,,3\n", ":2: no item"),
         ("user,item,time\n1,2,\n", ":2: no time"),

@@ -115,20 +115,39 @@ def _targets(table: Table, target: str, kind: Kind) -> tuple[tuple[str, ...], np
     require_complete(values, table.path)
     if not is_numeric_dtype(values):
         raise DataError(f"{table.path}: column {target!r} is not a number, for instance {values.iloc[0]!r}")
-    return (), values.to_numpy(dtype=np.float32)
+    targets = _float32(values)
+    if broken := np.flatnonzero(~np.isfinite(targets)).tolist():
+        rows = ", ".join(str(row + 1) for row in broken[:5]) + (", …" if len(broken) > 5 else "")
+        raise DataError(
+            f"{table.path}: column {target!r} is infinite, or beyond 3e38, in rows {rows}: drop these rows, "
+            "or predict its logarithm"
+        )
+    return (), targets
 
 
 def _feature(table: Table, name: str) -> pd.Series:
     """A column, as numbers with NaN for holes or as text."""
     values = table.frame[name]
     if is_numeric_dtype(values) or is_bool_dtype(values):
-        return values.astype(np.float64).replace([np.inf, -np.inf], np.nan)
+        numbers = values.astype(np.float64).replace([np.inf, -np.inf], np.nan)
+        if np.isinf(_float32(numbers)).any():
+            raise DataError(
+                f"{table.path}: column {name!r} has numbers beyond 3e38, for instance "
+                f"{numbers.abs().max():g}: leave it out of features, or take its logarithm"
+            )
+        return numbers
     if values.nunique() > MAX_VALUES:
         raise DataError(
             f"{table.path}: column {name!r} is text of {values.nunique()} different values, more than the "
             f"{MAX_VALUES} of a category: name the columns to predict from under features, without it"
         )
     return values
+
+
+def _float32(values: pd.Series) -> np.ndarray:
+    """What is too large becomes infinite."""
+    with np.errstate(over="ignore"):
+        return np.asarray(values.to_numpy(dtype=np.float64).astype(np.float32))
 
 
 def _encode(values: pd.Series, train_rows: np.ndarray) -> np.ndarray:

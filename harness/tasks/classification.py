@@ -136,13 +136,15 @@ def fit_scaling(part: Split, task: Task) -> Scaling:
         )
         share = counts / counts.sum(axis=1, keepdims=True)
         mean = share @ levels
-        std = np.sqrt(share @ levels**2 - mean**2)
+        std = np.sqrt(np.maximum(share @ levels**2 - mean**2, 0.0))
+        least = np.full(len(std), 1e-6)  # of levels from 0 to 1
     else:
         table = np.asarray(part.inputs, dtype=np.float64)
         if not np.isfinite(table).all():
             raise TrialError("the table holds NaN or infinite numbers: fill them in before")
         mean, std = table.mean(axis=0), table.std(axis=0)
-    std = np.where(std > 1e-6, std, 1.0)  # a constant column stays 0
+        least = np.maximum(1e-12 * np.abs(mean), 1e-30)  # whatever the column's unit: nanometres are small
+    std = np.where(std > least, std, 1.0)  # a constant column stays 0
     if task.num_classes:
         return Scaling(tuple(mean.tolist()), tuple(std.tolist()))
     spread = float(np.std(part.targets)) or 1.0
