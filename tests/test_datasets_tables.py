@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from harness.datasets.catalog import input_columns
 from harness.datasets.parts import load_parts, task_info
 from harness.record import DataError
 
@@ -150,3 +151,24 @@ def test_a_number_that_32_bits_cannot_hold_is_an_error_with_a_cure(tmp_path: Pat
         DataError, match=r"'price' has numbers beyond 3e38, for instance 1e\+300: leave it out"
     ):
         load(path)
+
+
+def test_how_the_inputs_are_made_can_be_done_again_from_what_is_said(tmp_path: Path) -> None:
+    size = np.arange(100.0)
+    size[::10] = np.nan
+    kind = np.array([None, "x", "y", "z|w"] * 25)
+    path = table(tmp_path / "t.csv", size=size, kind=kind)
+    parts, frame = load(path), pd.read_csv(path)
+    made = input_columns("tabular_csv", {"path": str(path), "target": "bought"})
+    for split in (parts.train, parts.test):
+        for place, how in enumerate(made):
+            values = frame.loc[split.ids, how["column"]]
+            if how["is"] == "number":
+                again = values.fillna(how["if_missing"]) if "if_missing" in how else values
+            elif how["is"] == "missing":
+                again = values.isna()
+            else:
+                again = values.fillna("missing") == how["to"]
+            np.testing.assert_array_equal(split.inputs[:, place], again.to_numpy(np.float32))
+    assert len(made) == parts.task.input_shape[0] == 7
+    assert input_columns("digits") == []

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import lru_cache
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -21,6 +21,8 @@ from harness.record import DataError
 
 DESCRIPTION = "your CSV or Parquet table (path, target, features, kind, test_path, test, group, columns)"
 
+MISSING = "missing"
+"""The category of a hole in a column of text."""
 MAX_VALUES = 32
 """A text column with more values than this is no category."""
 MAX_INTEGER_CLASSES = 20
@@ -55,7 +57,7 @@ def load(
         DataError: a file, a column or a value is missing, or of the wrong kind.
     """
     source = Source(path, test_path, test, group, tuple(columns), encoding, separator)
-    return _load(source, source.checksum(), target, tuple(features), kind)
+    return _load(source, source.checksum(), target, tuple(features), kind)[0]
 
 
 def task(
@@ -72,7 +74,25 @@ def task(
     separator: str = ",",
 ) -> Task:
     source = Source(path, test_path, test, group, tuple(columns), encoding, separator)
-    return _load(source, source.checksum(), target, tuple(features), kind).task
+    return _load(source, source.checksum(), target, tuple(features), kind)[0].task
+
+
+def input_columns(
+    *,
+    path: str,
+    target: str,
+    features: Sequence[str] = (),
+    kind: Kind = "auto",
+    test_path: str | None = None,
+    test: float = 0.2,
+    group: str | None = None,
+    columns: Sequence[str] = (),
+    encoding: str = "utf-8",
+    separator: str = ",",
+) -> list[dict[str, Any]]:
+    """How each column of the inputs, in their order, is made from the file's: what a caller must do again."""
+    source = Source(path, test_path, test, group, tuple(columns), encoding, separator)
+    return list(_load(source, source.checksum(), target, tuple(features), kind)[1])
 
 
 def checksum(*, path: str, test_path: str | None = None, **_: object) -> str:
@@ -80,7 +100,9 @@ def checksum(*, path: str, test_path: str | None = None, **_: object) -> str:
 
 
 @lru_cache(maxsize=2)
-def _load(source: Source, content: str, target: str, features: tuple[str, ...], kind: Kind) -> Dataset:
+def _load(
+    source: Source, content: str, target: str, features: tuple[str, ...], kind: Kind
+) -> tuple[Dataset, list[dict[str, Any]]]:
     table = read_table(source, [target, *features])
     classes, targets = _targets(table, target, kind)
     chosen = features or tuple(
@@ -91,14 +113,16 @@ def _load(source: Source, content: str, target: str, features: tuple[str, ...], 
         raise DataError(f"{table.path} has no column to predict from beside {target!r}")
     keys = [str(code) for code in pd.util.hash_pandas_object(table.frame[list(chosen)], index=False)]
     groups, train_rows, test_rows = divide(table, keys, targets, source.test)
-    inputs = np.concatenate([_encode(values, train_rows) for values in raw.values()], axis=1)
+    encoded = [_encode(name, values, train_rows) for name, values in raw.items()]
+    inputs = np.concatenate([numbers for numbers, _ in encoded], axis=1)
     if classes:
         information = Task("tabular_classification", len(classes), classes, inputs.shape[1:])
     else:
         information = Task("tabular_regression", 0, (), inputs.shape[1:])
     ids = np.arange(len(targets), dtype=np.int64)
     whole = Split(inputs, targets, ids, groups, table.columns)
-    return Dataset(information, take(whole, train_rows), take(whole, test_rows))
+    made = [column for _, columns in encoded for column in columns]
+    return Dataset(information, take(whole, train_rows), take(whole, test_rows)), made
 
 
 def _targets(table: Table, target: str, kind: Kind) -> tuple[tuple[str, ...], np.ndarray]:
@@ -150,16 +174,20 @@ def _float32(values: pd.Series) -> np.ndarray:
         return np.asarray(values.to_numpy(dtype=np.float64).astype(np.float32))
 
 
-def _encode(values: pd.Series, train_rows: np.ndarray) -> np.ndarray:
-    """(n, 1 or more) float32 without holes; medians and categories are those of the training rows."""
+def _encode(name: str, values: pd.Series, train_rows: np.ndarray) -> tuple[np.ndarray, list[dict[str, Any]]]:
+    """(n, 1 or more) float32, no holes, and how each was made: by medians and categories of training rows."""
+    made: list[dict[str, Any]] = [{"column": name, "is": "number"}]
     if is_numeric_dtype(values):
         numbers = values.to_numpy(dtype=np.float32)
         holes = np.isnan(numbers)
         if not holes.any():
-            return numbers[:, None]
+            return numbers[:, None], made
         known = numbers[train_rows][~holes[train_rows]]
-        filled = np.where(holes, np.median(known) if len(known) else 0.0, numbers)
-        return np.stack([filled, holes], axis=1).astype(np.float32)
-    texts = values.astype(object).where(values.notna(), "missing").astype(str).to_numpy(dtype=object)
+        median = float(np.median(known)) if len(known) else 0.0
+        filled = np.where(holes, median, numbers)
+        made = [{"column": name, "is": "number", "if_missing": median}, {"column": name, "is": "missing"}]
+        return np.stack([filled, holes], axis=1).astype(np.float32), made
+    texts = values.astype(object).where(values.notna(), MISSING).astype(str).to_numpy(dtype=object)
     categories = sorted(set(texts[train_rows]))
-    return np.stack([texts == category for category in categories], axis=1).astype(np.float32)
+    made = [{"column": name, "is": "equal", "to": category} for category in categories]
+    return np.stack([texts == category for category in categories], axis=1).astype(np.float32), made

@@ -17,6 +17,7 @@ import numpy as np
 import torch
 
 from harness import streams
+from harness.datasets.catalog import input_columns
 from harness.datasets.parts import Parts, load_parts
 from harness.datasets.splits import take
 from harness.metrics import METRICS
@@ -62,7 +63,10 @@ def train(job: Job) -> Outcome:
         outcome = _adopt_finished(job, parts)
     else:
         outcome = _train_network(job, parts)
-    return Outcome(outcome.measurements, {**outcome.facts, "data": dict(parts.facts)})
+    facts = {**outcome.facts, "data": dict(parts.facts)}
+    if columns := input_columns(spec["data"]["name"], spec["data"].get("args")):
+        facts["input_columns"] = columns  # an export tells them: whoever calls the model must make them
+    return Outcome(outcome.measurements, facts)
 
 
 def score(job: Job) -> Outcome:
