@@ -75,7 +75,7 @@ def split_rows(
     wanted = round(share * len(labels))
     if share > 0:
         wanted = min(max(wanted, 1), len(labels) - 1)
-    if groups is None:
+    if groups is None or len(np.unique(groups)) == len(groups):
         return order[wanted:], order[:wanted]
     chosen = _choose_groups(labels, groups, wanted, generator)
     inside = np.isin(groups, chosen)[order]
