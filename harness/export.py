@@ -121,7 +121,14 @@ def export_variant(run: RunFolder, variant: str, folder: str | Path) -> str:
         shutil.copytree(made, target, dirs_exist_ok=True)
     said = smoke_test(target, source.runtime, needs(source))
     size = sum(p.stat().st_size for p in target.rglob("*") if p.is_file()) / 1e6
-    return f"{target}: {variant}, {size:.2f} MB, {said}\n{target / 'README.md'}"
+    columns = input_columns(source)
+    warning = (
+        f"\nit takes {len(columns)} numbers a row; how they are made of the file's columns, which predict.py "
+        "does not do, stands in README.md and signature.json"
+        if columns
+        else ""
+    )
+    return f"{target}: {variant}, {size:.2f} MB, {said}\n{target / 'README.md'}{warning}"
 
 
 def find_source(run: RunFolder, suite: Suite, variant: str) -> Source:
@@ -214,6 +221,11 @@ def needs(source: Source) -> tuple[str, ...]:
     return (*NEEDS[source.runtime], *extra)
 
 
+def input_columns(source: Source) -> list[dict[str, Any]]:
+    """How a table's inputs were made from the user's columns; empty where they were taken as they are."""
+    return list(source.train.facts.get("input_columns", ())) if source.train else []
+
+
 def tokenizer_kind(source: Source) -> str:
     """Of what kind the tokenizer beside the artifact is; empty where there is none."""
     path = source.folder / "artifact" / TOKENIZER
@@ -288,6 +300,7 @@ def _signature(source: Source, inputs: np.ndarray) -> dict[str, Any]:
             "kind": "image" if source.suite.task == "image_classification" else "table",
             "dtype": str(inputs.dtype),
             "shape": list(task["input_shape"]),
+            **({"columns": made} if (made := input_columns(source)) else {}),
         }
     )
     return {

@@ -81,8 +81,36 @@ def _use(source: Described, packages: Sequence[str]) -> str:
             "Pre-processing (scaling, and for text the tokens) is inside: give raw examples as "
             "`signature.json` says.",
             *needed,
+            *_columns(source.train.facts.get("input_columns", ()) if source.train else ()),
         )
     )
+
+
+def _columns(made: Sequence[Mapping[str, object]]) -> list[str]:
+    """What the caller must do to a row of the user's table, as its numbers were made in training."""
+    if not made:
+        return []
+    rows = [f"| {place} | {_cell(made_of)} |" for place, made_of in enumerate(made, 1)]
+    return [
+        "",
+        f"Not inside is how a row of the table became {len(made)} numbers; make them in this order "
+        "(`input.columns` of `signature.json`):",
+        "",
+        "| | number |",
+        "|---|---|",
+        *rows,
+    ]
+
+
+def _cell(made_of: Mapping[str, object]) -> str:
+    column = str(made_of["column"]).replace("|", "\\|")
+    if made_of["is"] == "number":
+        missing = f", `{made_of['if_missing']}` where it is missing" if "if_missing" in made_of else ""
+        return f"`{column}`{missing}"
+    if made_of["is"] == "missing":
+        return f"1 where `{column}` is missing, else 0"
+    value = str(made_of["to"]).replace("|", "\\|")
+    return f"1 where `{column}` is `{value}`{' or missing' if value == 'missing' else ''}, else 0"
 
 
 def _figures(row: Row | None, source: Described) -> str:

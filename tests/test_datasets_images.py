@@ -93,6 +93,26 @@ def test_images_are_turned_upright_cropped_and_made_grey(tmp_path: Path) -> None
     assert upright[0, -1].min() == 255 and upright[0, 0].max() == 128
 
 
+@pytest.mark.parametrize("kind", ["png", "tif", "pgm"])
+def test_images_of_16_bits_keep_their_shades(tmp_path: Path, kind: str) -> None:
+    shades = np.linspace(0, 65535, 64).reshape(8, 8).round().astype(np.uint16)
+    file = tmp_path / f"grey.{kind}"
+    if kind == "pgm":
+        file.write_bytes(b"P5 8 8 65535\n" + shades.astype(">u2").tobytes())
+    else:
+        Image.fromarray(shades).save(file)
+    for channels in (1, 3):
+        decoded = image_folder.decode(file, (channels, 8, 8))
+        np.testing.assert_allclose(decoded, np.broadcast_to(shades / 257, decoded.shape), atol=0.5)
+
+
+@pytest.mark.parametrize("kind", [np.float32, np.int32])
+def test_images_without_a_known_white_are_an_error_with_a_cure(tmp_path: Path, kind: type) -> None:
+    Image.fromarray(np.ones((8, 8), kind)).save(tmp_path / "map.tif")
+    with pytest.raises(DataError, match="save it with 8 or 16"):
+        image_folder.decode(tmp_path / "map.tif", (1, 8, 8))
+
+
 def test_images_are_decoded_once_until_one_changes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     root = folder(tmp_path / "photos", {"a": 4, "b": 4})
     before, planned = load(root), checksum("image_folder", {"path": str(root), "size": 4})

@@ -217,3 +217,30 @@ def test_rows_that_are_said_without_loading_are_the_rows_that_are_loaded(name: s
     loaded = catalog.load_dataset(name)
     assert catalog.known_rows(name) == (len(loaded.train), len(loaded.test))
     assert catalog.known_rows("tabular_csv", {"path": "x.csv"}) is None
+
+
+@pytest.mark.parametrize("names", ["{}", "customer {}", "{:08}"])
+def test_a_giant_group_is_in_no_small_part(names: str) -> None:
+    sizes = [800, *[50] * 4]
+    keys = [names.format(group) for group, size in enumerate(sizes) for _ in range(size)]
+    targets = np.zeros(1000, np.int64)
+    assert len(hash_split(keys, targets, 0.2)[1]) == 200
+    groups = np.repeat(np.arange(5), sizes)
+    for seed in range(10):
+        assert len(split_rows(targets, groups, 0.2, generator(seed, "split"))[1]) == 200
+
+
+def test_two_giants_are_divided_one_to_each_side() -> None:
+    keys = ["a"] * 50 + ["b"] * 40
+    rest, part = hash_split(keys, np.zeros(90, np.int64), 0.1)
+    assert (len(rest), len(part)) == (50, 40)
+
+
+def test_the_order_of_the_rows_changes_no_hash_split() -> None:
+    rng = np.random.default_rng(0)
+    keys = np.array([f"author {i}" for i in rng.integers(0, 40, 300)])
+    targets = rng.integers(0, 3, 300)  # authors of several classes
+    order = rng.permutation(300)
+    _, part = hash_split(keys.tolist(), targets, 0.2)
+    _, again = hash_split(keys[order].tolist(), targets[order], 0.2)
+    assert sorted(order[again].tolist()) == part.tolist()

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from harness.datasets.catalog import input_columns
 from harness.datasets.parts import load_parts, task_info
 from harness.record import DataError
 
@@ -70,7 +71,7 @@ def test_rows_of_a_group_and_equal_rows_stay_together(tmp_path: Path) -> None:
     assert parts.task.input_shape == (4,)  # the group is not predicted from
     twice = pd.concat([pd.read_csv(tmp_path / "t.csv")] * 2)
     twice.to_csv(tmp_path / "twice.csv", index=False)
-    assert load(tmp_path / "twice.csv").facts["duplicates"]["train_test"] == 0
+    assert set(load(tmp_path / "twice.csv").facts["duplicates"].values()) == {0}
 
 
 def test_a_test_file_is_the_test_part_and_columns_are_kept_to_slice_by(tmp_path: Path) -> None:
@@ -135,3 +136,39 @@ def test_scikit_learns_tables_are_scikit_learns() -> None:
             if name == "digits":
                 found = np.round(found * 16 / 255)
             assert np.allclose(found, inputs[split.ids]) and np.allclose(split.targets, targets[split.ids])
+
+
+@pytest.mark.parametrize("value", ["inf", "-inf", "1e300"])
+def test_a_target_that_is_no_finite_number_names_its_rows(tmp_path: Path, value: str) -> None:
+    path = table(tmp_path / "t.csv", price=[str(i) for i in range(98)] + [value, "1.5"])
+    with pytest.raises(DataError, match=r"'price' is infinite, or beyond 3e38, in rows 99: drop these rows"):
+        load(path, target="price")
+
+
+def test_a_number_that_32_bits_cannot_hold_is_an_error_with_a_cure(tmp_path: Path) -> None:
+    path = table(tmp_path / "t.csv", price=np.append(np.arange(99.0), 1e300))
+    with pytest.raises(
+        DataError, match=r"'price' has numbers beyond 3e38, for instance 1e\+300: leave it out"
+    ):
+        load(path)
+
+
+def test_how_the_inputs_are_made_can_be_done_again_from_what_is_said(tmp_path: Path) -> None:
+    size = np.arange(100.0)
+    size[::10] = np.nan
+    kind = np.array([None, "x", "y", "z|w"] * 25)
+    path = table(tmp_path / "t.csv", size=size, kind=kind)
+    parts, frame = load(path), pd.read_csv(path)
+    made = input_columns("tabular_csv", {"path": str(path), "target": "bought"})
+    for split in (parts.train, parts.test):
+        for place, how in enumerate(made):
+            values = frame.loc[split.ids, how["column"]]
+            if how["is"] == "number":
+                again = values.fillna(how["if_missing"]) if "if_missing" in how else values
+            elif how["is"] == "missing":
+                again = values.isna()
+            else:
+                again = values.fillna("missing") == how["to"]
+            np.testing.assert_array_equal(split.inputs[:, place], again.to_numpy(np.float32))
+    assert len(made) == parts.task.input_shape[0] == 7
+    assert input_columns("digits") == []

@@ -79,6 +79,22 @@ def test_texts_of_the_same_words_stay_on_one_side(tmp_path: Path) -> None:
     assert not plain[0] & plain[1]
 
 
+def test_texts_of_the_same_words_are_not_validated_on_either(tmp_path: Path) -> None:
+    rows = [(f"Text {i % 60}" + "!" * (i // 60), ("a", "b")[i % 2]) for i in range(400)]
+    parts = load(write(tmp_path / "t.csv", rows))
+    words = [{text.strip("!") for text in split.inputs} for split in (parts.train, parts.validation)]
+    assert words[0] and words[1] and not words[0] & words[1]
+
+
+def test_the_order_of_a_file_changes_neither_its_test_part_nor_that_of_its_groups(tmp_path: Path) -> None:
+    rows = [(*row, f"author {i // 4}") for i, row in enumerate(ROWS)]
+    for columns, group in ((("text", "label", "author"), "author"), (("text", "label", "other"), None)):
+        tests = []
+        for name, order in (("a.csv", rows), ("b.csv", rows[::-1])):
+            tests.append(set(load(write(tmp_path / name, order, columns), group=group).test.inputs))
+        assert tests[0] == tests[1]
+
+
 def test_groups_and_columns_can_be_named(tmp_path: Path) -> None:
     rows = [(*row, f"author {i // 4}", i) for i, row in enumerate(ROWS)]
     path = write(tmp_path / "t.csv", rows, ("text", "label", "author", "year"))

@@ -109,3 +109,23 @@ def test_other_runtimes_answer_alone_too(runtime: str, tmp_path: Path) -> None:
     suite = write_suite(tmp_path, text, candidates=f"\n  one: {model}")
     run = run_here(suite, tmp_path / "results", kinds="train score")
     assert "as measured" in export_variant(run, f"one/{runtime}", tmp_path / "deploy")
+
+
+def test_an_exported_table_says_how_its_numbers_are_made(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    rows = [
+        f"{'' if i % 9 == 0 else rng.normal()},{'xy'[i % 2]},{'no' if i % 3 else 'yes'}" for i in range(90)
+    ]
+    (tmp_path / "t.csv").write_text("size,kind,bought\n" + "\n".join(rows) + "\n")
+    text = SUITE.replace("image_classification", "tabular_classification")
+    text = text.replace(
+        "data: {name: digits}", "data: {name: tabular_csv, args: {path: t.csv, target: bought}}"
+    )
+    run = run_here(write_suite(tmp_path, text), tmp_path / "results", kinds="train score")
+    said = export_variant(run, "logistic/onnx", tmp_path / "deploy")
+    assert "it takes 4 numbers a row" in said and "which predict.py does not do" in said
+    columns = json.loads((tmp_path / "deploy" / "signature.json").read_text())["input"]["columns"]
+    assert [c["is"] for c in columns] == ["number", "missing", "equal", "equal"]
+    card = (tmp_path / "deploy" / "README.md").read_text()
+    assert f"| 1 | `size`, `{columns[0]['if_missing']}` where it is missing |" in card
+    assert "| 4 | 1 where `kind` is `y`, else 0 |" in card

@@ -75,16 +75,16 @@ def test_own_modules_may_import_their_neighbours_and_live_in_packages(tmp_path: 
 
 
 def test_modules_of_one_name_beside_two_suites_are_not_mixed_up(tmp_path: Path) -> None:
-    for folder, width in (("one", 8), ("two", 32)):
+    for folder, width in (("one", 8), ("two", 32), ("one_more", 16)):
         (tmp_path / folder).mkdir()
         (tmp_path / folder / "own_models.py").write_text(
             NET.replace("width: int = 8", f"width: int = {width}")
         )
     widths = [
         next(build_model("own_models:build_net", TASK, {}, search=tmp_path / folder).parameters()).shape[0]
-        for folder in ("one", "two", "one")
+        for folder in ("one", "two", "one_more", "one")
     ]
-    assert widths == [8, 32, 8]
+    assert widths == [8, 32, 16, 8]
 
 
 @pytest.mark.parametrize(

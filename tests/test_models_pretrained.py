@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -98,6 +100,32 @@ def test_what_cannot_be_loaded_names_the_cure(folder: Path, tmp_path: Path) -> N
         fit_tokenizer("hf:nobody/nothing-here", {}, [])
     with pytest.raises(ValueError, match="reads at most 32 tokens, max_length is 64: write 32"):
         fitted(folder, "bert", max_length=64)
+
+
+def test_a_model_without_a_token_for_padding_is_refused(folder: Path, tmp_path: Path) -> None:
+    shutil.copytree(folder / "bert", tmp_path / "writer")
+    for name in ("tokenizer_config.json", "special_tokens_map.json"):
+        if (path := tmp_path / "writer" / name).exists():
+            settings = json.loads(path.read_text())
+            path.write_text(
+                json.dumps({**settings, "pad_token": None, "tokenizer_class": "PreTrainedTokenizerFast"})
+            )
+    with pytest.raises(ValueError, match="has no token for padding.*choose an encoder"):
+        fit_tokenizer("hf:./writer", {}, [], tmp_path)
+
+
+def test_positions_that_padding_takes_are_no_room_for_tokens(folder: Path, tmp_path: Path) -> None:
+    transformers: Any = importlib.import_module("transformers")
+    shutil.copytree(folder / "bert-pad-5", tmp_path / "roberta")
+    config = transformers.RobertaConfig(
+        vocab_size=40, hidden_size=16, num_hidden_layers=1, num_attention_heads=2, intermediate_size=24,
+        max_position_embeddings=20, pad_token_id=5,
+    )  # fmt: skip
+    transformers.RobertaModel(config).save_pretrained(tmp_path / "roberta")
+    with pytest.raises(ValueError, match="reads at most 14 tokens, max_length is 15: write 14"):
+        fitted(tmp_path, "roberta", max_length=15)
+    _, network = fitted(tmp_path, "roberta", max_length=14)
+    assert network(torch.full((2, 14), 7)).shape == (2, 2)
 
 
 @pytest.mark.slow

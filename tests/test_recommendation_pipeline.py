@@ -15,15 +15,18 @@ from harness.datasets import interactions_csv, mock_shop
 from harness.datasets.interactions import Events, Interactions, Protocol, Users, plain_catalogue
 from harness.protocols import Job
 from harness.record import DataError, Trial, TrialError
-from harness.tasks.recommendation import task
-from harness.tasks.recommendation.features import Knowledge, describe, estimate_examination
+from harness.tasks.recommendation import fitting, task
+from harness.tasks.recommendation.evaluation import evaluate, validation_ndcg
+from harness.tasks.recommendation.features import FEATURES, Knowledge, describe, estimate_examination
 from harness.tasks.recommendation.fitting import Fit, cut_data, fit_pipeline, page_requests, user_requests
 from harness.tasks.recommendation.history import History, Requests
 from harness.tasks.recommendation.loop import Settings
 from harness.tasks.recommendation.pipeline import Pipeline
+from harness.tasks.recommendation.ranking.fit import Ranker, Slates, _weights
 from harness.tasks.recommendation.retrieval import INDEXED, RETRIEVERS, options
 from harness.tasks.recommendation.retrieval.index import build_index, load_index, recall_against
 from harness.tasks.recommendation.world.outcomes import examination
+from harness.tuning import Attempt
 
 SHOP = {"items": 300, "users": 150, "impressions": 30_000, "days": 14}
 QUICK = Settings(epochs=2, batch_size=256, lr=0.01)
@@ -193,6 +196,54 @@ def test_what_a_click_is_worth_is_recovered_from_the_log() -> None:
 def test_optimizing_margin_without_margins_is_an_error_with_a_cure() -> None:
     with pytest.raises(ValueError, match="needs items with price and margin"):
         _fit(_two_tastes(), {"model": "popularity"}, {"model": "logistic", "optimize": "margin"})
+
+
+def _repeats(data: Interactions) -> Interactions:
+    """Every event once more a while later, as of users who come back for what they know."""
+    twice = np.concatenate([np.arange(len(data.events))] * 2)
+    events = data.events.rows(twice)
+    later = events.time + np.repeat([0.0, 20.0], len(data.events))
+    events = replace(events, time=later).rows(np.argsort(later, kind="stable"))
+    return replace(data, events=events)
+
+
+def test_a_ranker_never_learns_from_choices_that_it_may_not_serve(monkeypatch: pytest.MonkeyPatch) -> None:
+    taught: list[Any] = []
+    learn = fitting.fit_ranker
+    monkeypatch.setattr(fitting, "fit_ranker", lambda *a: taught.append(a[1]) or learn(*a))  # type: ignore[func-returns-value]
+    _fit(_repeats(_two_tastes()), {"model": "item_knn", "candidates": 20}, {"model": "logistic"})
+    (lessons,) = taught
+    score = lessons.facts.numbers[..., FEATURES.index("retrieval_score")]
+    assert lessons.clicked.any() and score[lessons.clicked].min() > -10
+
+
+def test_a_ranker_whose_every_lesson_was_seen_before_is_an_error_with_a_cure() -> None:
+    data = _two_tastes(users=4, each=2)
+    only = replace(data, events=data.events.rows(np.tile(np.arange(len(data.events)), 40)))
+    only = replace(only, events=replace(only.events, time=np.sort(only.events.time)))
+    with pytest.raises(ValueError, match=r"nothing to learn from.*mask_seen: false"):
+        _fit(only, {"model": "popularity", "candidates": 20}, {"model": "logistic"})
+
+
+def test_what_mask_seen_leaves_out_of_the_answers_is_not_asked_for() -> None:
+    data = _repeats(_two_tastes())
+    parts = cut_data(data, 0.1, 0)
+    pipeline = _fit(data, {"model": "item_knn", "candidates": 40}).pipeline
+    found = evaluate(pipeline, parts, 0)
+    repeats = pipeline.history.holds(parts.test.user, parts.test.item)
+    assert 0 < repeats.mean() < 1
+    assert found.facts["test_events_seen_before"] == pytest.approx(repeats.mean(), abs=1e-4)
+    assert found.facts["test_events_not_on_sale"] == 0
+    assert found.measures["candidate_recall"] == 1.0  # all that is left of the catalogue was answered
+    seen = replace(pipeline, settings={**pipeline.settings, "mask_seen": False})
+    assert evaluate(seen, parts, 0).facts["test_events_seen_before"] == 0
+
+
+def test_a_validation_part_of_repeats_alone_chooses_no_epoch() -> None:
+    parts = cut_data(_two_tastes(), 0.1, 0)
+    again = replace(parts, validation=parts.train)
+    assert fitting._retrieval_validator(again, 0) is None
+    assert fitting._retrieval_validator(parts, 0) is not None
 
 
 @pytest.mark.parametrize("kind", options.INDEXES)
@@ -419,6 +470,18 @@ def test_two_candidates_of_a_shop_are_compared_on_the_same_sessions(tmp_path: Pa
     assert experiments["item_knn"].lifts[0].truth != 0
 
 
+@pytest.mark.parametrize(("split", "shown"), [("global_time", 3.0), ("leave_one_out", 9.0)])
+def test_an_item_is_described_by_nothing_of_the_test_part(tmp_path: Path, split: str, shown: float) -> None:
+    rows = [("u", "a", day, 1.0 + 2 * (day >= 3) + 6 * (day >= 19)) for day in range(20)]
+    rows += [("v", "late", 19, 5.0), ("u", "late", 19.5, 7.0)]
+    frame = pd.DataFrame(rows, columns=["user", "item", "time", "price"])
+    frame["time"] *= 86400
+    frame.sample(frac=1, random_state=0).to_csv(tmp_path / "log.csv", index=False)
+    data = interactions_csv.load(path=str(tmp_path / "log.csv"), split=split, test=0.1)  # type: ignore[arg-type]
+    prices = dict(zip(data.catalogue.ids.tolist(), data.catalogue.price.tolist(), strict=True))
+    assert prices == {"a": shown, "late": 5.0 if split == "global_time" else 7.0}
+
+
 def test_a_runtime_that_cannot_run_pipelines_says_which_can(tmp_path: Path) -> None:
     spec = {**_spec({"name": "mock_shop", "args": SHOP}, {"model": "popularity"}), "runtime": "onnx-int8"}
     with pytest.raises(TrialError, match="runs on torch"):
@@ -438,6 +501,7 @@ def test_a_log_with_one_event_is_an_error_with_a_cure(tmp_path: Path) -> None:
         ("user,thing,time\n1,2,3\n", "no column item; it has user, thing, time"),
         ("user,item,time\n", "no rows"),
         ("", "cannot|can be read"),
+        ("user,item,time\n1,2,1700000000000\n", r"1700000000000 lies in the year 55\d\d\d: divide millisec"),
         ("user,item,time\n1,2,yesterday\n", "neither unix seconds nor ISO 8601"),
         ("user,item,time\n1,,3\n", ":2: no item"),
         ("user,item,time\n1,2,\n", ":2: no time"),
@@ -453,3 +517,46 @@ def test_a_log_that_cannot_be_read_says_where_and_why(text: str, message: str, t
 def test_a_data_set_of_another_task_is_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="no recommendation data"):
         task.load_parts({"data": {"name": "digits"}})
+
+
+class _Elsewhere(torch.nn.Module):
+    """A network on another device, which has no values here: it sees only where its inputs are."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = torch.nn.Parameter(torch.empty(1, device="meta"))
+
+    def forward(self, *inputs: torch.Tensor) -> torch.Tensor:
+        assert {each.device for each in inputs} == {self.weight.device}
+        return torch.zeros(inputs[0].shape[:2])
+
+
+def test_a_ranker_is_validated_and_weighted_where_its_network_is(shop_fit: Fit) -> None:
+    pipeline = shop_fit.pipeline
+    requests = user_requests(np.arange(4), 14.0)
+    items = np.tile(np.arange(6), (4, 1))
+    facts = describe(pipeline.knowledge, pipeline.history, requests, items, np.zeros((4, 6)))
+    assert Ranker({"model": "logistic"}, 1, _Elsewhere()).logits(facts).shape == (4, 6)
+    lists = Slates(facts, np.ones((4, 6), bool), np.zeros((4, 6), np.int64))
+    weights = _weights(lists, np.ones(10), "ipw", "meta")
+    assert weights is not None and weights.device.type == "meta"
+
+
+@pytest.mark.parametrize("split", ["global_time", "leave_one_out"])
+def test_a_search_of_a_recommender_is_told_its_end_to_end_score(tmp_path: Path, split: str) -> None:
+    path = _write_csv(tmp_path / "log.csv", rows=800)
+    data = {"name": "interactions_csv", "args": {"path": str(path), "split": split}}
+    spec = _spec(data, {"model": "two_tower", "dim": 8, "candidates": 40}, {"model": "logistic"})
+    job = _job(tmp_path / "search", spec, "train", {})
+    outcome = Attempt(job.trial, {"optimizer.lr": 0.01}).concluded(task.train(job))
+    assert 0 < outcome.facts["tuning"]["score"] < 1
+
+
+def test_the_validation_score_knows_nothing_of_the_validation_part(shop_fit: Fit) -> None:
+    parts = cut_data(mock_shop.load(**SHOP), 0.1, 0)
+    later = replace(parts, past=parts.train, test=parts.train)  # what is not to be looked at
+    retrieval = {"model": "two_tower", "index": "flat", "candidates": 60}
+    scores = [validation_ndcg(shop_fit.pipeline, each, retrieval, 0, 1) for each in (parts, later)]
+    assert scores[0] == scores[1] and 0 < scores[0]["ndcg@10"] < 1
+    nothing = replace(parts, validation=parts.validation.rows(np.zeros(len(parts.validation), bool)))
+    assert validation_ndcg(shop_fit.pipeline, nothing, retrieval, 0, 1) == {}

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from harness.datasets import mock_shop
+from harness.record import DataError
 from harness.tasks.recommendation.world.audit import audit_log
 from harness.tasks.recommendation.world.log import policy_after, run_shop
 from harness.tasks.recommendation.world.outcomes import Contexts, Funnel, examination, funnel, ideal_slates
@@ -133,3 +134,8 @@ def test_the_log_looks_like_a_shop() -> None:
 def test_a_shop_that_cannot_be_says_what_it_needs(wrong: dict[str, int], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         Shop(**wrong)
+
+
+def test_a_shop_cut_by_user_is_refused_because_nobody_would_judge_it() -> None:
+    with pytest.raises(DataError, match="global_time, or leave it out"):
+        mock_shop.load(items=300, users=150, impressions=30_000, days=14, split="leave_one_out")

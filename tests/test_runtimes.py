@@ -14,7 +14,7 @@ from harness.protocols import Split, Task
 from harness.record import SuiteError, TrialError
 from harness.runtimes import RUNTIMES, SUMMARIES, runtime
 from harness.runtimes.common import first_line
-from harness.runtimes.onnx_int8 import Tried, choose, reason
+from harness.runtimes.onnx_int8 import Tried, _request, choose, reason
 
 TASK = Task("image_classification", 4, ("a", "b", "c", "d"), (1, 8, 8))
 
@@ -134,6 +134,17 @@ def test_a_regression_keeps_its_shape_in_onnx(tmp_path: Path) -> None:
     runtime("onnx").prepare(tmp_path / "fitted", tmp_path / "onnx", None)
     answer = runtime("onnx").load(tmp_path / "onnx", 1, "cpu")(table[:5])
     assert answer == pytest.approx(table[:5] @ [1.0, 2.0, 3.0], abs=1e-4)
+
+
+def test_ways_of_int8_are_timed_on_texts_of_their_own_length() -> None:
+    tokens = np.zeros((5, 300), np.int64)
+    for row, length in enumerate((300, 12, 3, 20, 5)):
+        tokens[row, :length] = 7
+    assert _request(tokens, 1).shape == (1, 12)  # the median
+    assert _request(tokens, 3).shape == (3, 20)
+    assert _request(tokens, 32).shape == (32, 300)
+    assert _request(np.zeros((2, 9), np.int64), 1).shape == (1, 1)
+    assert _request(images(5), 8).shape == (8, 1, 8, 8)
 
 
 def test_int8_is_chosen_on_validation_data_and_says_what_was_tried(network: Path, tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from harness.record import SuiteError
-from harness.suite import read_suite
+from harness.suite import read_suite, suite_to_text
 
 GOOD = {
     "name": "name: trial_suite",
@@ -556,6 +556,56 @@ def test_a_wrong_pipeline_is_answered_like_any_other_candidate(pipeline: str, tm
     text = suite_text(**SHOP, candidates=f"candidates:\n  p: {pipeline}")
     (found,) = mistakes_of(tmp_path, text)
     assert found.startswith(f"suite.yaml:6: {PIPELINES[pipeline]}")
+
+
+UNHEARD: dict[str, tuple[dict[str, str | None], str]] = {
+    "momentum": (
+        {"training": "training: {optimizer: {momentum: 0.5}}"},
+        "4: training.optimizer.momentum: no",
+    ),
+    "optimizer": ({"training": "training: {optimizer: {name: sgd}}"}, "4: training.optimizer.name: no"),
+    "clipping": ({"training": "training: {gradient_clip: 5}"}, "4: training.gradient_clip: no recommender"),
+    "smoothing": ({"training": "training: {label_smoothing: 0.1}"}, "4: training.label_smoothing: no"),
+    "precision": ({"training": "training: {precision: bf16}"}, "4: training.precision: no recommender obeys"),
+    "warm-up": ({"training": "training: {schedule: {warmup: 0.3}}"}, "4: training.schedule.warmup: no"),
+    "a candidate's own": (
+        {"candidates": "candidates: {p: {retrieval: {model: ease}, training: {gradient_clip: 2}}}"},
+        "5: candidates.p.training.gradient_clip: no recommender obeys it: leave it out; it obeys epochs, ",
+    ),
+    "searched": (
+        {"training": "training: {tuning: {space: {gradient_clip: {choice: [1, 2]}}}}"},
+        "4: training.tuning.space.gradient_clip: no recommender obeys it: search epochs, ",
+    ),
+    "searched arguments": (
+        {"training": "training: {tuning: {space: {args.dim: {choice: [1, 2]}}}}"},
+        "4: training.tuning.space.args.dim: no recommender obeys it: search epochs, ",
+    ),
+    "training sizes": (
+        {"data": "data: {name: mock_shop, train_sizes: [100]}"},
+        "3: data.train_sizes: a recommender learns from all of the past: leave it out",
+    ),
+    "a split of the shop": (
+        {"data": "data: {name: mock_shop, args: {split: leave_one_out}}"},
+        "3: data: the mock shop is judged on the visits after deployment, and split leave_one_out leaves",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", UNHEARD)
+def test_what_a_recommender_would_pass_over_in_silence_is_refused(case: str, tmp_path: Path) -> None:
+    changed, expected = UNHEARD[case]
+    pipeline = "candidates: {p: {retrieval: {model: popularity}}}"
+    (found,) = mistakes_of(tmp_path, suite_text(**{**SHOP, "candidates": pipeline, **changed}))
+    assert found.startswith(f"suite.yaml:{expected}")
+
+
+def test_a_resolved_suite_of_a_recommender_is_read_again(tmp_path: Path) -> None:
+    (tmp_path / "suite.yaml").write_text(
+        suite_text(**SHOP, candidates="candidates: {p: {retrieval: {model: popularity}}}")
+    )
+    resolved = suite_to_text(read_suite(tmp_path / "suite.yaml"))
+    (tmp_path / "suite.yaml").write_text(resolved)
+    assert suite_to_text(read_suite(tmp_path / "suite.yaml")) == resolved
 
 
 def matches(found: str, expected: str) -> bool:

@@ -187,6 +187,14 @@ def test_images_are_scaled_by_the_training_parts_own_mean_and_deviation() -> Non
     np.testing.assert_allclose(scaled[:, 1], 0, atol=1e-5)
 
 
+def test_columns_are_scaled_whatever_their_unit_and_constant_ones_are_not() -> None:
+    spread = np.random.default_rng(0).normal(size=1000)
+    table = np.stack([1e-9 * spread, 1e9 + 1e4 * spread, np.full(1000, 0.1), np.zeros(1000)], 1)
+    part = Split(table.astype(np.float32), np.zeros(1000, np.int64), np.arange(1000))
+    scaling = classification.fit_scaling(part, Task("tabular_classification", 2, ("a", "b"), (4,)))
+    np.testing.assert_allclose(scaling.std, [1e-9 * spread.std(), 1e4 * spread.std(), 1, 1], rtol=1e-2)
+
+
 def test_a_table_with_nan_is_refused_by_name() -> None:
     part = Split(np.array([[1.0, np.nan]], np.float32), np.zeros(1), np.arange(1))
     with pytest.raises(TrialError, match="NaN or infinite numbers"):

@@ -49,6 +49,12 @@ def task_info(name: str, args: Mapping[str, Any] | None = None) -> Task:
     return task
 
 
+def input_columns(name: str, args: Mapping[str, Any] | None = None) -> list[dict[str, Any]]:
+    """How a table's inputs are made from the columns of the user's file; empty where they are taken as is."""
+    module = _checked(name, args)
+    return list(module.input_columns(**(args or {}))) if hasattr(module, "input_columns") else []
+
+
 def known_rows(name: str, args: Mapping[str, Any] | None = None) -> tuple[int, int] | None:
     """Training rows (validation still among them) and test rows, None where only loading would tell."""
     return None if args else ROWS.get(name)

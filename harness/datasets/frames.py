@@ -49,13 +49,13 @@ class Table:
 
     Args:
         test_rows: how many rows the test file has, 0 without one.
-        groups: (n,) int64 or None. columns: those to slice by.
+        owners: the group of each row, as text, or None. columns: those to slice by.
     """
 
     frame: pd.DataFrame
     path: Path
     test_rows: int
-    groups: np.ndarray | None
+    owners: list[str] | None
     columns: dict[str, np.ndarray]
 
 
@@ -76,30 +76,36 @@ def read_table(source: Source, needed: Sequence[str], texts: Sequence[str] = ())
         frame,
         paths[0],
         len(frames[1]) if len(frames) > 1 else 0,
-        group_codes(frame[source.group], paths[0]) if source.group else None,
+        _owners(frame[source.group], paths[0]) if source.group else None,
         {name: frame[name].to_numpy() for name in source.columns},
     )
 
 
 def divide(
     table: Table, keys: Sequence[str], targets: np.ndarray, share: float
-) -> tuple[np.ndarray, np.ndarray]:
-    """Rows to train on and to test on: the test file's, or a stratified share by the hash of `keys`.
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Rows to train on and to test on: the test file's, or a stratified share by hash.
 
-    Rows with equal keys stay together, so equal examples do not straddle this split.
+    Rows of one group stay together, or, where the user named no groups, rows with equal keys: so equal
+    examples straddle no split. (Both at once would tie all authors of an `ok` into one group.)
+
+    Returns:
+        (n,) int64 groups for further splits; row numbers to train on, and to test on.
     """
+    units = keys if table.owners is None else table.owners
+    groups = np.asarray(pd.factorize(np.array(units, dtype=object))[0], dtype=np.int64)
     if table.test_rows:
         cut = len(targets) - table.test_rows
-        return np.arange(cut), np.arange(cut, len(targets))
+        return groups, np.arange(cut), np.arange(cut, len(targets))
     if not 0 < share < 1:
         raise DataError(f"test is {share}: write a share between 0 and 1 under data.args")
-    train_rows, test_rows = hash_split(keys, targets, share, table.groups)
+    train_rows, test_rows = hash_split(units, targets, share)
     if not len(train_rows) or not len(test_rows):
         raise DataError(
             f"{table.path} has too few different rows or groups to cut a test part off: "
             "add rows, or give a test file (test_path)"
         )
-    return train_rows, test_rows
+    return groups, train_rows, test_rows
 
 
 def read_frame(
@@ -187,10 +193,9 @@ def require_complete(values: pd.Series, path: Path) -> None:
         )
 
 
-def group_codes(values: pd.Series, path: Path) -> np.ndarray:
-    """(n,) int64, equal where the column's values are equal."""
+def _owners(values: pd.Series, path: Path) -> list[str]:
     require_complete(values, path)
-    return np.asarray(pd.factorize(values)[0], dtype=np.int64)
+    return [str(value) for value in values]
 
 
 def _class_name(value: object) -> str:

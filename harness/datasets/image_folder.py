@@ -11,15 +11,18 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
 
-from harness.datasets.files import cache_folder, locked, write_whole
+from harness.datasets.files import cache_folder, locked, sha256_of, write_whole
 from harness.datasets.own_files import content_of, existing
 from harness.datasets.splits import hash_split
 from harness.protocols import Dataset, Split, Task
 from harness.record import DataError, content_hash
+
+if TYPE_CHECKING:
+    from PIL import Image
 
 DESCRIPTION = "your images, one folder per class, with or without train/ and test/ (path, size, grey, test)"
 
@@ -142,7 +145,7 @@ def _check_classes(root: Path, labels: Sequence[str], parts: Sequence[str]) -> N
 
 def _decoded(files: list[Path], root: Path, shape: tuple[int, ...]) -> np.ndarray:
     """(n, channels, size, size) uint8, mapped from the cache; decoded by the first who asks."""
-    key = content_hash([content_of(files, root), shape])
+    key = content_hash([content_of(files, root), shape, sha256_of(Path(__file__))])  # decoded by this code
     path = cache_folder() / "decoded" / f"{key}.npy"
     with locked(path):
         if not path.is_file():
@@ -178,9 +181,21 @@ def decode(file: Path, shape: tuple[int, ...]) -> np.ndarray:
     channels, height, width = shape
     try:
         with Image.open(file) as image:
-            upright = ImageOps.exif_transpose(image).convert("L" if channels == 1 else "RGB")
+            upright = _eight_bits(ImageOps.exif_transpose(image), image.format)
+            upright = upright.convert("L" if channels == 1 else "RGB")
     except (UnidentifiedImageError, Image.DecompressionBombError, OSError, ValueError, SyntaxError) as error:
         raise DataError(f"{file}: {error}") from error
     fitted = ImageOps.fit(upright, (width, height), Image.Resampling.BILINEAR)
     pixels = np.asarray(fitted, dtype=np.uint8)
     return pixels[None] if channels == 1 else np.ascontiguousarray(pixels.transpose(2, 0, 1))
+
+
+def _eight_bits(image: Image.Image, kind: str | None) -> Image.Image:
+    """Grey images of 16 bits scaled to 8; Pillow would clip them, and nearly all of them to white."""
+    from PIL import Image
+
+    if image.mode.startswith("I;16") or (image.mode == "I" and kind in ("PNG", "PPM")):
+        return Image.fromarray(np.round(np.asarray(image) / 257).astype(np.uint8))
+    if image.mode in ("I", "F"):
+        raise ValueError("pixels of 32 bits, of which nothing says what is white: save it with 8 or 16")
+    return image

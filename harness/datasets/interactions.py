@@ -37,6 +37,12 @@ class Protocol:
             raise ValueError(f"test must be a share between 0 and 1, not {self.test}")
 
 
+def last_stretch(start: float, end: float, share: float) -> float:
+    """Where the last share of a stretch of time (days) begins: with a day where it is longer than ten."""
+    edge = end - (end - start) * share
+    return float(np.round(edge)) if end - start > 10 else edge
+
+
 @dataclass(frozen=True)
 class Table:
     """Columns of equal length."""

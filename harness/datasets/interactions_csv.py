@@ -15,11 +15,23 @@ import numpy as np
 import pandas as pd
 
 from harness.datasets.files import sha256_of
-from harness.datasets.interactions import Events, Interactions, Protocol, SplitName, Users, plain_catalogue
+from harness.datasets.interactions import (
+    Events,
+    Interactions,
+    Protocol,
+    SplitName,
+    Users,
+    last_stretch,
+    plain_catalogue,
+)
 from harness.protocols import Task
 from harness.record import DataError
 
 DESCRIPTION = "your own log of interactions: user, item, time, and optionally event, price, category"
+
+
+LATEST_DAY = 84_000.0
+"""Days since 1970, in the year 2199: what lies later was counted in smaller units than seconds."""
 
 
 def load(
@@ -55,22 +67,22 @@ def load(
     frame = frame.iloc[np.argsort(day, kind="stable")]
     user_ids, users = np.unique(_ids(frame[user]), return_inverse=True)
     item_ids, items = np.unique(_ids(frame[item]), return_inverse=True)
-    first = pd.Series(np.arange(len(frame))).groupby(items).last().to_numpy()  # an item is what it last was
-    prices = pd.to_numeric(frame[price], errors="coerce").to_numpy()[first] if price in frame else None
+    protocol = Protocol(split, test, mask_seen)
+    day = np.sort(day, kind="stable")
+    rows = _described_by(items, day, protocol)
+    prices = pd.to_numeric(frame[price], errors="coerce").to_numpy()[rows] if price in frame else None
     groups = None
     if category in frame:
-        groups = np.unique(frame[category].fillna("").astype(str).to_numpy()[first], return_inverse=True)[1]
+        groups = np.unique(frame[category].fillna("").astype(str).to_numpy()[rows], return_inverse=True)[1]
     events = Events(
         user=users.astype(np.int32),
         item=items.astype(np.int32),
-        time=np.sort(day, kind="stable"),
+        time=day,
         bought=(frame[event] == bought).to_numpy() if event in frame else np.zeros(len(frame), bool),
         session=np.full(len(frame), -1, np.int64),
     )
     people = Users(user_ids, np.full(len(user_ids), -1, np.int32))
-    return Interactions(
-        plain_catalogue(item_ids, groups, prices), people, events, Protocol(split, test, mask_seen)
-    )
+    return Interactions(plain_catalogue(item_ids, groups, prices), people, events, protocol)
 
 
 def task(**_: Any) -> Task:
@@ -82,6 +94,22 @@ def checksum(*, path: str, **_: Any) -> str:
     if not Path(path).is_file():
         raise DataError(f"{path} is not there: give data.args.path the file of your log")
     return sha256_of(Path(path))[:16]
+
+
+def _described_by(items: np.ndarray, day: np.ndarray, protocol: Protocol) -> np.ndarray:
+    """For each item the row that describes it: the last one before the test part, else its first.
+
+    What an item cost later is not known when the questions of the test part are asked.
+
+    Args:
+        items, day: (n,) in order of time.
+    """
+    rows = np.unique(items, return_index=True)[1]
+    known = np.ones(len(items), bool)
+    if protocol.split == "global_time":
+        known = day < last_stretch(day[0], day[-1], protocol.test)
+    np.maximum.at(rows, items[known], np.flatnonzero(known))
+    return np.asarray(rows)
 
 
 def _read(path: Path, needed: tuple[str, ...]) -> pd.DataFrame:
@@ -117,6 +145,11 @@ def _days(column: pd.Series[Any], path: str) -> np.ndarray:
     try:
         if pd.api.types.is_numeric_dtype(column):
             day = column.to_numpy(dtype=float) / 86400
+            if day.max(initial=0) > LATEST_DAY:
+                raise DataError(
+                    f"{path}: as unix seconds the time {column.max()} lies in the year {_year(day.max())}: "
+                    "divide milliseconds by 1e3, microseconds by 1e6"
+                )
         else:
             stamps = pd.to_datetime(column, utc=True, format="ISO8601")
             day = (stamps - pd.Timestamp(0, tz="UTC")).dt.total_seconds().to_numpy() / 86400
@@ -126,3 +159,7 @@ def _days(column: pd.Series[Any], path: str) -> np.ndarray:
         row = int(np.flatnonzero(~np.isfinite(day))[0]) + 2
         raise DataError(f"{path}:{row}: no time")
     return np.asarray(day)
+
+
+def _year(day: float) -> int:
+    return int(1970 + day / 365.2425)

@@ -16,19 +16,20 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from harness.datasets.files import cache_folder, locked
+from harness.datasets.files import cache_folder, locked, sha256_of
 from harness.datasets.interactions import Impressions, Interactions, Protocol, SplitName
 from harness.protocols import Task
-from harness.record import content_hash
+from harness.record import DataError, content_hash
 
 # The generator lives with the task that judges by it; it needs nothing of this room but the tables' types.
+from harness.tasks.recommendation.world import truth as generator
 from harness.tasks.recommendation.world.log import Sessions, run_shop
 from harness.tasks.recommendation.world.truth import Shop, Truth, build_truth, tables
 
 Columns = TypeVar("Columns", Impressions, Sessions)
 DESCRIPTION = "a generated shop whose truth is known: catalogue, users, impressions with propensities"
-VERSION = 1
-"""Raised when the generator changes: a changed world is other data."""
+WORLD = Path(generator.__file__).parent
+"""The source of the generator: a changed world is other data."""
 
 
 def load(
@@ -47,7 +48,11 @@ def load(
     Args:
         items, users, impressions, days, seed: the shop, see `Shop`.
         split, test, mask_seen: the protocol. Customers do come back for what they saw, so nothing is masked.
+
+    Raises:
+        DataError: the split is by user.
     """
+    task(split=split)
     world, _, log = _world(Shop(items=items, users=users, impressions=impressions, days=days, seed=seed))
     catalogue, people = tables(world)
     return Interactions(catalogue, people, log.events(), Protocol(split, test, mask_seen), log)
@@ -59,13 +64,23 @@ def truth(**args: Any) -> tuple[Truth, Sessions]:
     return world, sessions
 
 
-def task(**_: Any) -> Task:
+def task(*, split: str = "global_time", **_: Any) -> Task:
+    """What the data is for.
+
+    Raises:
+        DataError: the split is by user: it asks after the last event, when there are no visits to judge by.
+    """
+    if split != "global_time":
+        raise DataError(
+            f"the mock shop is judged on the visits after deployment, and split {split} leaves none: "
+            "write data.args.split: global_time, or leave it out"
+        )
     return Task("recommendation")
 
 
 def checksum(**args: Any) -> str:
     """Of the data that `load` gives, without making it."""
-    return content_hash({"mock_shop": VERSION, **asdict(_shop(args))})
+    return _key(_shop(args))
 
 
 def _shop(args: Mapping[str, Any]) -> Shop:
@@ -74,11 +89,16 @@ def _shop(args: Mapping[str, Any]) -> Shop:
     return Shop(**{key: value for key, value in {**defaults, **args}.items() if key in known})
 
 
+def _key(shop: Shop) -> str:
+    sources = [sha256_of(file) for file in sorted(WORLD.glob("*.py"))]
+    return content_hash({"mock_shop": sources, **asdict(shop)})
+
+
 @lru_cache(maxsize=1)
 def _world(shop: Shop) -> tuple[Truth, Sessions, Impressions]:
     """Items and users are drawn anew (under a second), the log is read from the cache or made."""
     world = build_truth(shop)
-    folder = cache_folder() / f"mock_shop-{content_hash({'version': VERSION, **asdict(shop)})}"
+    folder = cache_folder() / f"mock_shop-{_key(shop)}"
     with locked(folder):
         if not folder.is_dir():
             _write(folder, *run_shop(world))

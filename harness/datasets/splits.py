@@ -75,7 +75,7 @@ def split_rows(
     wanted = round(share * len(labels))
     if share > 0:
         wanted = min(max(wanted, 1), len(labels) - 1)
-    if groups is None:
+    if groups is None or len(np.unique(groups)) == len(groups):
         return order[wanted:], order[:wanted]
     chosen = _choose_groups(labels, groups, wanted, generator)
     inside = np.isin(groups, chosen)[order]
@@ -87,44 +87,62 @@ def _choose_groups(
 ) -> np.ndarray:
     """Groups whose rows add up to `wanted` as nearly as their order allows; never all of them."""
     names, inverse, sizes = np.unique(groups, return_inverse=True, return_counts=True)
-    values, codes = np.unique(labels, return_inverse=True)
-    counts = np.zeros((len(names), len(values)), dtype=np.int64)
-    np.add.at(counts, (inverse, codes), 1)
-    order = stratified_order(counts.argmax(axis=1), generator)  # by the commonest class of a group
-    reached = np.cumsum(sizes[order])
-    number = int(np.argmin(np.abs(np.concatenate([[0], reached]) - wanted))) if wanted else 0
-    number = min(max(number, min(wanted, 1)), len(names) - 1)
-    return np.asarray(names[order[:number]])
+    order = stratified_order(_commonest(inverse, labels), generator)
+    return np.asarray(names[order[_nearest(sizes[order], wanted)]])
 
 
-def hash_split(
-    keys: Sequence[str], targets: np.ndarray, share: float, groups: np.ndarray | None = None
-) -> tuple[np.ndarray, np.ndarray]:
+def hash_split(keys: Sequence[str], targets: np.ndarray, share: float) -> tuple[np.ndarray, np.ndarray]:
     """Divide rows by the hash of their keys, stratified: the same in every run and on every machine.
 
-    Own data without a test part is split by this. Rows (or groups) are ranked by hash within their
-    class, so adding rows moves few others.
+    Own data without a test part is split by this. Rows of one key stay together. Keys are ranked by hash
+    within their class, so that neither the order of the rows matters nor do added ones move many others.
 
     Returns:
-        (rest, part) as sorted row numbers; a class of two rows or more is in both.
+        (rest, part) as sorted row numbers; a class of two keys or more is in both.
     """
-    labels = strata(targets)
-    units = np.asarray(keys if groups is None else [str(g) for g in groups])
-    names, first, inverse, sizes = np.unique(
-        units, return_index=True, return_inverse=True, return_counts=True
-    )
-    ranks = np.array(
-        [int(hashlib.sha256(str(name).encode()).hexdigest()[:16], 16) for name in names], np.uint64
-    )
-    chosen = np.zeros(len(names), dtype=bool)
-    unit_labels = labels[first]
+    codes = {key: code for code, key in enumerate(dict.fromkeys(keys))}
+    inverse = np.array([codes[key] for key in keys], dtype=np.int64)
+    sizes = np.bincount(inverse)
+    ranks = np.array([int(hashlib.sha256(key.encode()).hexdigest()[:16], 16) for key in codes], np.uint64)
+    chosen = np.zeros(len(codes), dtype=bool)
+    unit_labels = _commonest(inverse, strata(targets))
     for label in np.unique(unit_labels):
         members = np.flatnonzero(unit_labels == label)
         members = members[np.argsort(ranks[members], kind="stable")]
-        reached = np.cumsum(sizes[members])
-        number = int(np.searchsorted(reached, share * reached[-1] + 0.5, side="right"))
-        if len(members) > 1 and share > 0:
-            number = min(max(number, 1), len(members) - 1)
-        chosen[members[:number]] = True
+        chosen[members[_nearest(sizes[members], share * sizes[members].sum())]] = True
     inside = chosen[inverse]
     return np.flatnonzero(~inside), np.flatnonzero(inside)
+
+
+def _nearest(sizes: np.ndarray, wanted: float) -> np.ndarray:
+    """Which units, taken in their order, bring their sum as near to `wanted` as may be.
+
+    One that would bring it further away is passed over, so that a giant is in no small part.
+
+    Returns:
+        Positions; where two units or more are to be divided, one or more are in and one or more out.
+    """
+    taken, total = np.zeros(len(sizes), dtype=bool), 0
+    for place, size in enumerate(sizes.tolist()):
+        if total + size / 2 <= wanted:
+            taken[place], total = True, total + size
+    if taken.all():
+        taken[-1:] = False
+    elif wanted > 0 and len(sizes) > 1 and not taken.any():
+        taken[sizes.argmin()] = True
+    return np.flatnonzero(taken)
+
+
+def _commonest(units: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """The commonest label of each unit, the lower of equally common ones.
+
+    Args:
+        units: (n,) int64 codes 0…m−1. labels: (n,) int64.
+    Returns:
+        (m,) int64.
+    """
+    values, codes = np.unique(labels, return_inverse=True)
+    pairs, counts = np.unique(units * len(values) + codes, return_counts=True)
+    order = np.lexsort((pairs % len(values), -counts, pairs // len(values)))
+    first = np.unique(pairs[order] // len(values), return_index=True)[1]
+    return np.asarray(values[pairs[order[first]] % len(values)])

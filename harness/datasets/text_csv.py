@@ -34,9 +34,9 @@ def load(
 
     Args:
         text, label: names of the columns.
-        test_path: a file to test on; without it a share `test` is cut off by hash, stratified, texts of
-            the same words on the same side.
-        group: a column whose equal values never straddle a split (author, thread, document).
+        test_path: a file to test on; without it a share `test` is cut off by hash, stratified.
+        group: a column whose equal values never straddle a split (author, thread, document); without it
+            texts of the same words do not.
         columns: further columns to slice results by.
     Raises:
         DataError: a file, a column or a label is missing, or the encoding is another.
@@ -70,9 +70,8 @@ def _load(source: Source, content: str, text: str, label: str) -> Dataset:
     table = read_table(source, [text, label], texts=(text,))
     texts = [str(value) for value in table.frame[text]]
     classes, targets = class_targets(table.frame[label], table.path)
-    train_rows, test_rows = divide(
-        table, [plain_words(value) or value for value in texts], targets, source.test
-    )
+    keys = [plain_words(value) or value for value in texts]
+    groups, train_rows, test_rows = divide(table, keys, targets, source.test)
     if unknown := sorted(set(targets[test_rows].tolist()) - set(targets[train_rows].tolist())):
         names = ", ".join(classes[i] for i in unknown)
         raise DataError(
@@ -80,5 +79,5 @@ def _load(source: Source, content: str, text: str, label: str) -> Dataset:
             "or take these rows out of the test part"
         )
     information = Task("text_classification", len(classes), classes)
-    whole = Split(texts, targets, np.arange(len(texts), dtype=np.int64), table.groups, table.columns)
+    whole = Split(texts, targets, np.arange(len(texts), dtype=np.int64), groups, table.columns)
     return Dataset(information, take(whole, train_rows), take(whole, test_rows))

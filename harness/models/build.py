@@ -109,7 +109,7 @@ def _import(name: str, search: Path | None) -> ModuleType:
         top = name.split(".")[0]
         loaded = sys.modules.get(top)
         beside = any((search / entry).exists() for entry in (f"{top}.py", top))
-        if beside and loaded is not None and not str(loaded.__file__ or "").startswith(folder):
+        if beside and loaded is not None and not Path(loaded.__file__ or "").is_relative_to(folder):
             for other in [key for key in sys.modules if key == top or key.startswith(f"{top}.")]:
                 del sys.modules[other]
         importlib.invalidate_caches()

@@ -116,7 +116,7 @@ def build(
             encoder = transformers.AutoModel.from_config(config, dtype=torch.float32, **options)
     except (OSError, ValueError) as error:
         raise unavailable(name, error) from error
-    longest = int(getattr(config, "max_position_embeddings", 0) or 0)
+    longest = _longest(encoder, config)
     if longest and max_length > longest:
         raise ValueError(
             f"hf:{name} reads at most {longest} tokens, max_length is {max_length}: write {longest}"
@@ -127,6 +127,17 @@ def build(
     return FineTuned(
         encoder, int(config.hidden_size), task.num_classes, pad, pooling, dropout, freeze, layer_decay
     )
+
+
+def _longest(encoder: nn.Module, config: Any) -> int:
+    """How many tokens an encoder reads at most, 0 where there is no limit.
+
+    RoBERTa and its kin count positions from the number of padding + 1, so as many of their table are unused.
+    """
+    longest = int(getattr(config, "max_position_embeddings", 0) or 0)
+    positions = getattr(getattr(encoder, "embeddings", None), "position_embeddings", None)
+    padding = getattr(positions, "padding_idx", None)
+    return longest if padding is None else longest - padding - 1
 
 
 def _layers(encoder: nn.Module) -> nn.ModuleList:

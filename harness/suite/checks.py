@@ -16,6 +16,7 @@ from harness.suite.draft import Draft, Path_, dotted, hint
 from harness.suite.messages import all_fields
 from harness.suite.model_checks import check_candidates
 from harness.suite.own_metrics import check_metrics
+from harness.suite.recommendation_checks import check_recommendation, trainings
 from harness.suite.sizes import check_sizes
 from harness.suite.variants import split_runtime
 
@@ -32,6 +33,7 @@ def check(draft: Draft) -> None:
     check_task(draft)
     check_data(draft)
     check_training(draft)
+    check_recommendation(draft)
     check_candidates(draft)
     check_serving(draft)
     check_machine(draft)
@@ -71,9 +73,7 @@ def check_task(draft: Draft) -> None:
 
 def check_training(draft: Draft) -> None:
     """The shared training and each candidate's."""
-    trainings: list[Path_] = [("training",)]
-    trainings += [("candidates", name, "training") for name in draft.items("candidates")]
-    for path in trainings:
+    for path in trainings(draft):
         _check_unique(draft, (*path, "seeds"))
         _check_tuning(draft, (*path, "tuning"))
 

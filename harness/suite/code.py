@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import ast
 import hashlib
+import importlib.metadata
+import re
 from collections.abc import Iterator, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-from harness.suite.catalogue import ROOT, module_file, parse_source, table
+from harness.suite.catalogue import ROOT, module_file, optional, parse_source, table
 from harness.suite.own_metrics import metric_file
 from harness.suite.references import local_imports, resolve_model
 
@@ -27,8 +29,17 @@ CODE: Mapping[str, tuple[str, ...]] = {
 """Kind of trial → globs below `harness/`; `{…}` is the component's file with what it imports from its
 own folder (tables in `__init__.py` apart). A score's `fitted` and a serve's `artifact` bring the rest."""
 
-NETWORK = ("training/*.py",)
+NETWORK = ("training/*.py", "models/build.py")
 """What fits a network, and neither an estimator nor a finished model."""
+
+TEXTS = ("models/encoding.py", "models/tokenizers.py", "models/vocabulary.py", "runtimes/texts.py")
+"""What turns texts into what a model takes."""
+
+SEARCH = ("tuning.py", "metrics/quality.py")
+"""What chooses the settings to train with."""
+
+PRETRAINED = (".json", ".safetensors", ".bin", ".txt", ".model")
+"""Files of a pretrained model: configuration, weights, tokenizer."""
 
 
 class Versions:
@@ -60,18 +71,21 @@ class Versions:
 
 def code_version(kind: str, spec: Mapping[str, Any], folder: str = "") -> str:
     """16 hex digits over the source files behind a trial; `folder` as for `Versions`."""
-    files = [file for pattern in CODE[kind] for file in _files(pattern, spec, folder)]
-    if kind == "train" and spec["model"].partition(":")[0] not in ("sklearn", "onnx"):
-        files += [file for pattern in NETWORK for file in _files(pattern, spec, folder)]
+    patterns = list(CODE[kind])
+    marks: list[str] = []
+    if kind == "train":
+        patterns += NETWORK if spec["model"].partition(":")[0] not in ("sklearn", "onnx") else ()
+        patterns += TEXTS if spec["task"] == "text_classification" else ()
+        patterns += SEARCH if _searches(spec) else ()
+        marks = _brought(spec["model"], Path(folder))
+    files = [file for pattern in patterns for file in _files(pattern, spec, folder)]
     for reference, _ in spec.get("metrics", {}).values():
         if (source := metric_file(reference, Path(folder))) is not None:
             files += sorted(local_imports(source, Path(folder)))
-    if kind == "train" and _searches(spec):
-        files.append(ROOT / "tuning.py")
     digests = sorted(
         _digest(file, file.stat().st_mtime_ns) for file in dict.fromkeys(files) if file.is_file()
     )
-    return hashlib.sha256("".join(digests).encode()).hexdigest()[:16]
+    return hashlib.sha256("".join([*digests, *marks]).encode()).hexdigest()[:16]
 
 
 def _searches(spec: Mapping[str, Any]) -> bool:
@@ -98,9 +112,9 @@ def _files(pattern: str, spec: Mapping[str, Any], folder: str) -> list[Path]:
 def _model_files(spec: Mapping[str, Any], folder: str) -> list[Path]:
     kind = spec["model"].rpartition(":")[0]
     if kind in ("timm", "hf"):
-        extra = ("encoding.py", "pretrained.py", "tokenizers.py") if kind == "hf" else ()
+        extra = ("pretrained.py",) if kind == "hf" else ()
         return sorted((ROOT / "models").glob(f"{kind}*.py")) + [ROOT / "models" / name for name in extra]
-    if kind == "sklearn" or not spec["model"]:
+    if kind in ("sklearn", "onnx") or not spec["model"]:
         return []
     try:
         source = resolve_model(spec["model"], Path(folder))
@@ -110,7 +124,46 @@ def _model_files(spec: Mapping[str, Any], folder: str) -> list[Path]:
         return []
     if source.kind == "user":
         return sorted(local_imports(source.path, Path(folder)))
-    return [source.path] if source.kind == "onnx" else sorted(own_imports(source.path))
+    return sorted(own_imports(source.path))
+
+
+def _brought(model: str, folder: Path) -> list[str]:
+    """What says which weights a model brings: a hash of its files, or the version of their package.
+
+    Of a model that only the Hub has, nothing here can tell.
+    """
+    kind, _, name = model.partition(":")
+    path = (folder / name).expanduser()
+    if kind == "onnx" and path.is_file():
+        return [_content([path, *_external_data(path)], path.parent)]
+    if kind == "hf" and name.startswith("pip/"):
+        try:
+            return [importlib.metadata.version(name.removeprefix("pip/"))]
+        except (importlib.metadata.PackageNotFoundError, ValueError):
+            return []  # its trial fails and says so
+    if kind == "hf" and (path / "config.json").is_file():
+        return [_content(sorted(f for f in path.iterdir() if f.suffix in PRETRAINED and f.is_file()), path)]
+    return []
+
+
+def _content(files: list[Path], root: Path) -> str:
+    remembered = optional("harness.datasets.own_files", "content_of")  # gigabytes are not read twice
+    return str(remembered(files, root))
+
+
+_LOCATION = re.compile(rb"\x0a\x08location\x12([\x01-\x7f]|[\x80-\xff][\x01-\x7f])")
+"""The key of an external tensor's file in an ONNX file, and the length (a varint) of its name."""
+
+
+def _external_data(model: Path) -> list[Path]:
+    """The files beside an ONNX file that hold its weights, read from its bytes: `onnx` loads slowly."""
+    content = model.read_bytes()
+    names = set()
+    for found in _LOCATION.finditer(content):
+        length = sum((byte & 0x7F) << (7 * place) for place, byte in enumerate(found[1]))
+        names.add(content[found.end() : found.end() + length].decode(errors="replace"))
+    files = (model.parent / name for name in sorted(names) if "\0" not in name and not name.startswith("/"))
+    return [file for file in files if file.is_file()]
 
 
 def own_imports(path: Path) -> set[Path]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import sys
 from collections.abc import Sequence
@@ -199,9 +200,10 @@ def _find_module(module: str, roots: Sequence[Path]) -> Path | None:
 
 
 def local_imports(path: Path, folder: Path) -> set[Path]:
-    """A user's source file and the files beside the suite that it imports, and so on."""
-    import ast
+    """A user's source file and what it imports from beside the suite or from its own package, and so on.
 
+    Of an installed library only the file itself: its rest changes with its version.
+    """
     found: set[Path] = set()
     waiting = [path]
     while waiting:
@@ -209,21 +211,45 @@ def local_imports(path: Path, folder: Path) -> set[Path]:
         if file in found:
             continue
         found.add(file)
+        if {"site-packages", "dist-packages"} & set(file.parts):
+            continue
+        waiting += _packages(file, folder)
         try:
             tree = parse_source(file)
         except (OSError, SyntaxError):
             continue
         for node in ast.walk(tree):
-            names = []
-            if isinstance(node, ast.Import):
-                names = [alias.name for alias in node.names]
-            elif isinstance(node, ast.ImportFrom) and node.module:
-                names = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
-            roots = (
-                [file.parent] if isinstance(node, ast.ImportFrom) and node.level else [folder, file.parent]
-            )
-            waiting += [p for name in names if (p := _find_module(name, roots)) is not None]
+            waiting += _imported(node, file, folder)
     return found
+
+
+def _packages(file: Path, folder: Path) -> list[Path]:
+    """The `__init__.py` of the packages that a file is in, which run before it does."""
+    inits: list[Path] = []
+    for parent in file.parents:
+        if parent == folder or not _is_file(parent / "__init__.py"):
+            break
+        inits.append(parent / "__init__.py")
+    return inits
+
+
+def _imported(node: ast.AST, file: Path, folder: Path) -> list[Path]:
+    """The user's files that a statement imports."""
+    if isinstance(node, ast.Import):
+        names = [alias.name for alias in node.names]
+    elif isinstance(node, ast.ImportFrom):
+        prefix = f"{node.module}." if node.module else ""
+        names = [*filter(None, [node.module]), *(prefix + alias.name for alias in node.names)]
+    else:
+        return []
+    if level := getattr(node, "level", 0):
+        package = file.parents[min(level, len(file.parents)) - 1]
+        found = [package / "__init__.py", *(_find_module(name, [package]) for name in names)]
+    else:
+        inits = _packages(file, folder)
+        top = inits[-1].parent.parent if inits else file.parent
+        found = [_find_module(name, [folder, top]) for name in names]
+    return [each for each in found if each is not None and _is_file(each)]
 
 
 def _is_file(path: Path) -> bool:

@@ -17,6 +17,7 @@ import numpy as np
 import torch
 
 from harness import streams
+from harness.datasets.catalog import input_columns
 from harness.datasets.parts import Parts, load_parts
 from harness.datasets.splits import take
 from harness.metrics import METRICS
@@ -62,7 +63,10 @@ def train(job: Job) -> Outcome:
         outcome = _adopt_finished(job, parts)
     else:
         outcome = _train_network(job, parts)
-    return Outcome(outcome.measurements, {**outcome.facts, "data": dict(parts.facts)})
+    facts = {**outcome.facts, "data": dict(parts.facts)}
+    if columns := input_columns(spec["data"]["name"], spec["data"].get("args")):
+        facts["input_columns"] = columns  # an export tells them: whoever calls the model must make them
+    return Outcome(outcome.measurements, facts)
 
 
 def score(job: Job) -> Outcome:
@@ -136,13 +140,15 @@ def fit_scaling(part: Split, task: Task) -> Scaling:
         )
         share = counts / counts.sum(axis=1, keepdims=True)
         mean = share @ levels
-        std = np.sqrt(share @ levels**2 - mean**2)
+        std = np.sqrt(np.maximum(share @ levels**2 - mean**2, 0.0))
+        least = np.full(len(std), 1e-6)  # of levels from 0 to 1
     else:
         table = np.asarray(part.inputs, dtype=np.float64)
         if not np.isfinite(table).all():
             raise TrialError("the table holds NaN or infinite numbers: fill them in before")
         mean, std = table.mean(axis=0), table.std(axis=0)
-    std = np.where(std > 1e-6, std, 1.0)  # a constant column stays 0
+        least = np.maximum(1e-12 * np.abs(mean), 1e-30)  # whatever the column's unit: nanometres are small
+    std = np.where(std > least, std, 1.0)  # a constant column stays 0
     if task.num_classes:
         return Scaling(tuple(mean.tolist()), tuple(std.tolist()))
     spread = float(np.std(part.targets)) or 1.0

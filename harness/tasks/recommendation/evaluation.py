@@ -7,14 +7,23 @@ explain.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
+from harness.record import DataError
 from harness.streams import generator
 from harness.tasks.recommendation import metrics
-from harness.tasks.recommendation.fitting import Parts, all_scores, user_requests
+from harness.tasks.recommendation.fitting import (
+    VALIDATION_USERS,
+    Parts,
+    all_scores,
+    answerable,
+    assemble,
+    user_requests,
+)
+from harness.tasks.recommendation.history import Requests
 from harness.tasks.recommendation.pipeline import STAGES, Pipeline, Stopwatch
 from harness.tasks.recommendation.retrieval.index import recall_against
 
@@ -44,17 +53,25 @@ class Evaluation:
 def evaluate(pipeline: Pipeline, parts: Parts, seed: int) -> Evaluation:
     """Ask one request per user of the test part, at deployment, and score it by what they chose later.
 
-    Only items on sale at deployment count as relevant: no other can be answered; `facts` says how many
-    events that leaves out.
+    Only what can be answered counts as relevant, see `answerable`; `facts` says how many events that leaves
+    out.
+
+    Raises:
+        DataError: nothing that was chosen can be answered.
     """
-    asked = parts.test.rows(pipeline.eligible[parts.test.item])
+    seen = pipeline.history if pipeline.settings["mask_seen"] else None
+    on_sale = parts.test.rows(pipeline.eligible[parts.test.item])
+    asked = on_sale.rows(answerable(on_sale, pipeline.eligible, seen))
+    if not len(asked):
+        raise DataError(
+            f"of {len(parts.test)} events of the test part none can be answered: {len(on_sale)} are of items "
+            "on sale, and users had those before: write data.args.mask_seen: false, or give a longer log"
+        )
     users = np.unique(asked.user)
     relevant = metrics.relevant_items(np.searchsorted(users, asked.user), asked.item, len(users))
     requests = user_requests(users, parts.cut.deploy)
     watch = Stopwatch()
-    chunks = [pipeline.answer(requests.rows(slice(i, i + BATCH)), watch) for i in range(0, len(users), BATCH)]
-    candidates = np.concatenate([chunk.candidates for chunk in chunks])
-    ranked = np.concatenate([chunk.ranked for chunk in chunks])
+    candidates, ranked = _answers(pipeline, requests, watch)
     found, hit, counts = metrics.hits(candidates, relevant), metrics.hits(ranked, relevant), relevant.counts
     scores = {
         "ndcg@10": metrics.ndcg(hit, counts, 10),
@@ -75,7 +92,8 @@ def evaluate(pipeline: Pipeline, parts: Parts, seed: int) -> Evaluation:
         "protocol": {**vars(parts.data.protocol), "k": 10, "ranking": "full", "ties": "seeded hash"},
         "users": len(users),
         "eligible_items": eligible,
-        "test_events_not_on_sale": round(1 - len(asked) / len(parts.test), 4),
+        "test_events_not_on_sale": round(1 - len(on_sale) / len(parts.test), 4),
+        "test_events_seen_before": round((len(on_sale) - len(asked)) / len(parts.test), 4),
         "stages": {name: measures[name] for name in STAGE_METRICS if name in measures},
         "gini@10": metrics.gini(_shown(ranked, len(pipeline.eligible))[pipeline.eligible]),
         "novelty_bits@10": metrics.novelty(ranked, _popularity(pipeline), 10),
@@ -88,6 +106,36 @@ def evaluate(pipeline: Pipeline, parts: Parts, seed: int) -> Evaluation:
     if pipeline.index is not None:
         facts["index"] = index_quality(pipeline, requests.rows(_sample(len(users), seed)))
     return Evaluation(users, scores, columns, measures, facts)
+
+
+def validation_ndcg(
+    pipeline: Pipeline, parts: Parts, retrieval: Mapping[str, Any], seed: int, threads: int
+) -> dict[str, float]:
+    """End-to-end NDCG@10 on the validation part: what settings are chosen by; empty where none can be asked.
+
+    The pipeline is put back to where that part starts: its retriever and ranker learned from nothing later.
+    """
+    now = parts.cut.validation_from
+    before = assemble(pipeline.retriever, parts, parts.train, now, retrieval, seed, threads, pipeline)
+    before = replace(before, ranker=pipeline.ranker)
+    seen = before.history if before.settings["mask_seen"] else None
+    asked = parts.validation.rows(answerable(parts.validation, before.eligible, seen))
+    users = np.unique(asked.user)
+    users = np.sort(generator(seed, "validation").permutation(users)[:VALIDATION_USERS])
+    if not len(users):
+        return {}
+    asked = asked.rows(np.isin(asked.user, users))
+    relevant = metrics.relevant_items(np.searchsorted(users, asked.user), asked.item, len(users))
+    _, ranked = _answers(before, user_requests(users, now), Stopwatch())
+    return {"ndcg@10": float(metrics.ndcg(metrics.hits(ranked, relevant), relevant.counts, 10).mean())}
+
+
+def _answers(pipeline: Pipeline, requests: Requests, watch: Stopwatch) -> tuple[np.ndarray, np.ndarray]:
+    """Candidates and final order for many requests, in batches."""
+    chunks = [
+        pipeline.answer(requests.rows(slice(i, i + BATCH)), watch) for i in range(0, len(requests), BATCH)
+    ]
+    return np.concatenate([c.candidates for c in chunks]), np.concatenate([c.ranked for c in chunks])
 
 
 def index_quality(pipeline: Pipeline, requests: Any) -> dict[str, Any]:

@@ -91,10 +91,8 @@ def fit_pipeline(
         ValueError: the candidate is not one, see `check_candidate`.
     """
     check_candidate(retrieval, ranking)
-    data, catalogue = parts.data, parts.data.catalogue
-    if (ranking or {}).get("optimize") == "margin" and not np.isfinite(
-        catalogue.price * catalogue.margin
-    ).any():
+    worth = parts.data.catalogue.price * parts.data.catalogue.margin
+    if (ranking or {}).get("optimize") == "margin" and not np.isfinite(worth).any():
         raise ValueError(
             "ranking.optimize: margin needs items with price and margin, and this catalogue has none: "
             "leave it out, or use the mock shop"
@@ -103,29 +101,11 @@ def fit_pipeline(
     start = time.perf_counter()
     retriever = _fit_retriever(parts, retrieval, settings, progress)
     seconds["retriever"], start = time.perf_counter() - start, time.perf_counter()
-    eligible = eligible_items(catalogue, parts.cut.deploy)
-    index = None
-    if hasattr(retriever, "item_vectors"):
-        spec = read_index(retrieval.get("index", "flat"))
-        index = build_index(retriever.item_vectors(), np.flatnonzero(eligible), spec, settings.seed, threads)
-        seconds["index"] = index.build_seconds
-    start = time.perf_counter()
-    shown = _before(data.impressions, parts.cut.deploy)
-    history = History.of(parts.past, len(data.users))
-    knowledge = Knowledge.of(catalogue, data.users, parts.past, shown, parts.cut.deploy)
-    knowledge = _with_score_scale(knowledge, retriever, history, parts.cut.deploy, eligible, settings.seed)
-    pipeline = Pipeline(
-        settings={
-            "candidates": int(retrieval.get("candidates", 100)),
-            "mask_seen": data.protocol.mask_seen,
-            "now": parts.cut.deploy,
-            "seed": settings.seed,
-        },
-        user_ids=data.users.ids, item_ids=catalogue.ids, eligible=eligible,
-        retire=catalogue.available_until,
-        history=history, knowledge=knowledge, retriever=retriever, index=index, ranker=None,
-    )  # fmt: skip
+    pipeline = assemble(retriever, parts, parts.past, parts.cut.deploy, retrieval, settings.seed, threads)
     seconds["statistics"], start = time.perf_counter() - start, time.perf_counter()
+    if pipeline.index is not None:
+        seconds["index"] = pipeline.index.build_seconds
+        seconds["statistics"] -= seconds["index"]
     ranker = None
     if ranking and ranking["model"] != "none":
         interim = replace(settings, epochs=_best_epoch(retriever.curve) or settings.epochs)
@@ -135,9 +115,54 @@ def fit_pipeline(
     return Fit(replace(pipeline, ranker=ranker), curves, seconds)
 
 
+def assemble(
+    retriever: Any, parts: Parts, past: Events, now: float, retrieval: Mapping[str, Any], seed: int,
+    threads: int, built: Pipeline | None = None,
+) -> Pipeline:  # fmt: skip
+    """A fitted retriever as a pipeline without a ranker that knows `past` and what is on sale `now`.
+
+    Args:
+        built: one of the same retriever, whose index serves again where the same items are on sale.
+    """
+    data, catalogue = parts.data, parts.data.catalogue
+    eligible = eligible_items(catalogue, now)
+    index = None
+    if built is not None and np.array_equal(built.eligible, eligible):
+        index = built.index
+    elif hasattr(retriever, "item_vectors"):
+        spec = read_index(retrieval.get("index", "flat"))
+        index = build_index(retriever.item_vectors(), np.flatnonzero(eligible), spec, seed, threads)
+    history = History.of(past, len(data.users))
+    knowledge = Knowledge.of(catalogue, data.users, past, _before(data.impressions, now), now)
+    return Pipeline(
+        settings={
+            "candidates": int(retrieval.get("candidates", 100)),
+            "mask_seen": data.protocol.mask_seen,
+            "now": now,
+            "seed": seed,
+        },
+        user_ids=data.users.ids, item_ids=catalogue.ids, eligible=eligible,
+        retire=catalogue.available_until, history=history,
+        knowledge=_with_score_scale(knowledge, retriever, history, now, eligible, seed),
+        retriever=retriever, index=index, ranker=None,
+    )  # fmt: skip
+
+
 def user_requests(users: np.ndarray, time: float) -> Requests:
     """One request per user at a time, with no click in the visit yet."""
     return Requests(users.astype(np.int64), np.full(len(users), time), np.empty((len(users), 0), np.int64))
+
+
+def answerable(events: Events, on_sale: np.ndarray, seen: History | None) -> np.ndarray:
+    """(n,) bool, which choices an answer may hold: of items on sale and, with `mask_seen`, new to the user.
+
+    All others would count as misses that no recommender can avoid.
+
+    Args:
+        seen: the pasts whose items are left out of the answers; None without `mask_seen`.
+    """
+    mask = on_sale[events.item]
+    return np.asarray(mask if seen is None else mask & ~seen.holds(events.user, events.item))
 
 
 def visit_clicks(shown: Impressions, pages: np.ndarray, width: int = 10) -> np.ndarray:
@@ -180,28 +205,31 @@ def _fit_retriever(parts: Parts, retrieval: Mapping[str, Any], settings: Setting
         now=parts.cut.deploy,
         settings=settings,
         progress=lambda news: progress({"stage": "retriever", **news}),
-        validate=_retrieval_validator(parts, settings.seed) if len(parts.validation) else None,
+        validate=_retrieval_validator(parts, settings.seed),
     )
     return module.fit(lesson, **arguments)
 
 
 def _retrieval_validator(parts: Parts, seed: int) -> Any:
-    """NDCG@10 over a sample of users of the validation part, full ranking."""
-    users = np.unique(parts.validation.user)
-    users = np.sort(generator(seed, "validation").permutation(users)[:VALIDATION_USERS])
-    chosen = parts.validation.rows(np.isin(parts.validation.user, users))
-    relevant = relevant_items(np.searchsorted(users, chosen.user), chosen.item, len(users))
+    """NDCG@10 over a sample of users of the validation part, full ranking; None where none can be asked."""
     history = History.of(parts.train, len(parts.data.users))
+    seen = history if parts.data.protocol.mask_seen else None
+    on_sale = eligible_items(parts.data.catalogue, parts.cut.validation_from)
+    asked = parts.validation.rows(answerable(parts.validation, on_sale, seen))
+    if not len(asked):
+        return None
+    users = np.unique(asked.user)
+    users = np.sort(generator(seed, "validation").permutation(users)[:VALIDATION_USERS])
+    chosen = asked.rows(np.isin(asked.user, users))
+    relevant = relevant_items(np.searchsorted(users, chosen.user), chosen.item, len(users))
     requests = user_requests(users, parts.cut.validation_from)
     ties = tie_keys(len(parts.data.catalogue), seed)
-    seen = history.seen(requests.user) if parts.data.protocol.mask_seen else None
-    on_sale = eligible_items(parts.data.catalogue, parts.cut.validation_from)
 
     def validate(retriever: Any) -> float:
         scores = all_scores(retriever, requests, history)
         scores[:, ~on_sale] = -np.inf
         if seen is not None:
-            scores[seen] = -np.inf
+            scores[seen.seen(users)] = -np.inf
         return float(np.nanmean(ndcg(hits(rank_all(scores, 10, ties), relevant), relevant.counts, 10)))
 
     return validate
@@ -306,10 +334,18 @@ def _chosen_slates(
     """Without impressions: of each user one list of held-back choices among the retriever's candidates."""
     rng = generator(seed, "ranker", "lists")
     held = early.test if len(early.test) else early.train
+    mask_seen = parts.data.protocol.mask_seen
+    if mask_seen:  # repeats are never candidates: in the lists they would be clicked ones with no score
+        held = held.rows(~history.holds(held.user, held.item))
+    if not len(held):
+        raise ValueError(
+            "ranking has nothing to learn from: all that was held back for it is in the users' pasts, which "
+            "mask_seen leaves out: write data.args.mask_seen: false, or give a longer log"
+        )
     users = np.unique(held.user)
     requests = user_requests(users, parts.cut.deploy)
     scores = all_scores(retriever, requests, history)
-    if parts.data.protocol.mask_seen:
+    if mask_seen:
         scores[history.seen(requests.user)] = -np.inf
     pool = rank_all(scores, 4 * LIST_LENGTH, tie_keys(scores.shape[1], seed))
     relevant = relevant_items(np.searchsorted(users, held.user), held.item, len(users))

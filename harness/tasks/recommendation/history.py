@@ -105,6 +105,11 @@ class History:
         size = np.diff(self.starts)
         return np.where(users >= 0, size[users], 0) if len(size) else np.zeros(len(users), int)
 
+    def holds(self, users: np.ndarray, items: np.ndarray) -> np.ndarray:
+        """(n,) bool, whether each user's past has the item."""
+        width = int(max(self.item.max(initial=0), items.max(initial=0))) + 1
+        return np.isin(users.astype(np.int64) * width + items, self.user * width + self.item)
+
     def recent(self, requests: Requests, length: int) -> tuple[np.ndarray, np.ndarray]:
         """The last items of each request's user, those of the visit last.
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from harness.datasets.interactions import Events, Protocol
+from harness.datasets.interactions import Events, Protocol, last_stretch
 from harness.record import DataError
 
 
@@ -53,14 +53,9 @@ def cut_events(events: Events, protocol: Protocol, validation: float, rng: np.ra
 
 def _global_time(events: Events, test: float, validation: float, rng: np.random.Generator) -> Cut:
     """Whole days where the log is longer than ten of them, so that no day is cut in two."""
-    start, end = float(events.time.min()), float(events.time.max())
-
-    def boundary(end: float, share: float) -> float:
-        edge = end - (end - start) * share
-        return float(np.round(edge)) if end - start > 10 else edge
-
-    deploy = boundary(end, test)
-    validation_from = boundary(deploy, validation) if validation else deploy
+    start = float(events.time.min())
+    deploy = last_stretch(start, float(events.time.max()), test)
+    validation_from = last_stretch(start, deploy, validation) if validation else deploy
     if validation and validation_from >= deploy:
         validation_from = deploy - 1.0
     return Cut(

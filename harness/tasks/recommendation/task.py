@@ -17,7 +17,7 @@ from harness.datasets.interactions import Interactions
 from harness.metrics import metric
 from harness.protocols import Inputs, Job, Outcome, Predict
 from harness.record import DataError, Measurement, SuiteError, TrialError
-from harness.tasks.recommendation.evaluation import Evaluation, evaluate
+from harness.tasks.recommendation.evaluation import Evaluation, evaluate, validation_ndcg
 from harness.tasks.recommendation.fitting import Fit, Parts, cut_data, fit_pipeline, page_requests
 from harness.tasks.recommendation.judge import Court, Judgement, judge, store, summon
 from harness.tasks.recommendation.loop import Settings
@@ -80,6 +80,7 @@ def train(job: Job) -> Outcome:
         }
         if index
         else None,
+        "validation": validation_ndcg(fit.pipeline, parts, spec["retrieval"], settings.seed, job.threads),
         "best_epoch": {stage: _best(rows) for stage, rows in fit.curves.items() if rows},
     }
     return Outcome(

@@ -65,13 +65,20 @@ class Ranker:
     def logits(self, facts: Facts) -> np.ndarray:
         """(n, k) of a click alone, whatever is optimised."""
         with torch.inference_mode():
-            return np.asarray(self.network(*tensors(facts)).numpy())
+            return np.asarray(self.network(*tensors(facts, self._device)).cpu().numpy())
+
+    @property
+    def _device(self) -> torch.device:
+        """Where the network is: on the CPU once fitted, where it learns while it is validated."""
+        return next(self.network.parameters()).device
 
     def arrays(self) -> dict[str, np.ndarray]:
-        return {name: value.detach().numpy().copy() for name, value in self.network.state_dict().items()}
+        return {
+            name: value.detach().cpu().numpy().copy() for name, value in self.network.state_dict().items()
+        }
 
 
-def tensors(facts: Facts, device: str = "cpu") -> tuple[torch.Tensor, ...]:
+def tensors(facts: Facts, device: str | torch.device = "cpu") -> tuple[torch.Tensor, ...]:
     """What a ranker's `forward` takes."""
     columns = (facts.numbers, facts.category, facts.recent, facts.recent_price, facts.in_visit)
     return tuple(torch.from_numpy(np.ascontiguousarray(column)).to(device) for column in columns)
@@ -142,7 +149,8 @@ def fit_ranker(
                 slot = torch.from_numpy(part.position.astype(np.int64) + 1).to(settings.device)
                 logits = logits + slots(slot).squeeze(-1)
             clicked = torch.from_numpy(part.clicked.astype(np.float32)).to(settings.device)
-            yield F.binary_cross_entropy_with_logits(logits, clicked, _weights(part, examination, bias))
+            weights = _weights(part, examination, bias, settings.device)
+            yield F.binary_cross_entropy_with_logits(logits, clicked, weights)
 
     def validate() -> float:
         assert validation is not None
@@ -164,9 +172,9 @@ def within_list_auc(scores: np.ndarray, clicked: np.ndarray) -> float:
     return float((right * pair).sum() / max(pair.sum(), 1))
 
 
-def _weights(part: Slates, examination: np.ndarray, bias: str) -> torch.Tensor | None:
+def _weights(part: Slates, examination: np.ndarray, bias: str, device: str) -> torch.Tensor | None:
     if bias != "ipw":
         return None
     slot = np.clip(part.position, 0, len(examination) - 1)
     weight = np.where(part.clicked, 1 / np.maximum(examination[slot], 0.1), 1.0)
-    return torch.from_numpy((weight / weight.mean()).astype(np.float32))
+    return torch.from_numpy((weight / weight.mean()).astype(np.float32)).to(device)
