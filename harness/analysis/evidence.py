@@ -8,13 +8,13 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from harness.analysis.criteria import is_metric, stem
+from harness.analysis.criteria import bounds_of, is_metric, stem
 from harness.analysis.index import Index
 from harness.analysis.joint import launch_draws, quality_draws
 from harness.analysis.launches import headline, launch_values
 from harness.analysis.predictions import NotComparableError, ScoreReader, Scores
 from harness.analysis.stats import Array, num_draws
-from harness.metrics import METRICS, metric
+from harness.metrics import METRICS
 from harness.protocols import Estimate
 from harness.record import Record, Variant
 from harness.streams import generator
@@ -172,11 +172,7 @@ def _add_quality(
         if tables
         else np.zeros((evidence.num_draws, 0))
     )
-    entry = metric(stem(name))
-    if entry.unit == "fraction":
-        draw = np.clip(draw, 0.0, 1.0)
-    elif entry.better == "lower":
-        draw = np.maximum(draw, 0.0)  # errors and losses
+    draw = np.clip(draw, *bounds_of(name))
     _store(evidence, name, cells, list(tables), draw, {k: _df(tables[k]) for k in tables})
 
 
