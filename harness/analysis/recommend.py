@@ -100,7 +100,7 @@ def recommend(
         "tie" if len(tied) > 1 else "recommend",
         table.rows[choice].variant,
         float(standing.best[choice]),
-        expected_regret=float(standing.regret or 0.0),
+        expected_regret=float(standing.regrets[choice]),
         tied_with=tuple(table.rows[k].variant for k in tied if k != choice),
         runners_up=tuple(_runner_up(table, standing, limits, goal, choice, k, tied, lead) for k in others),
         reasons=(*said, *why),
