@@ -56,9 +56,7 @@ def _tell(e: Evidence, name: str, options: dict[str, Any]) -> str:
     except ModuleNotFoundError as error:
         if (error.name or "").split(".")[0] not in ("wandb", "wandb_workspaces", "mlflow"):
             raise
-        raise HarnessError(
-            f"{error.name} is not installed: pip install -e '.[{name}]'"
-        ) from error
+        raise HarnessError(f"{error.name} is not installed: pip install -e '.[{name}]'") from error
 
 
 def headline(record: Record) -> dict[str, float]:
