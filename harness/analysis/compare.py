@@ -255,14 +255,10 @@ def _quality_changes(variant: Variant, a: _Side, b: _Side, tests: _Tests) -> lis
     if not records_b:
         failure = b.failure(variant)
         verdict: Verdict = "worse" if failure else "not comparable"
-        return [
-            Change(
-                variant.name, n, _mean(records_a, n), None, verdict=verdict, note=failure or "not measured"
-            )
-            for n in names[:1]
-        ]
+        lost = [_lost(variant, name, records_a, records_b) for name in names[:1]]
+        return [replace(change, verdict=verdict, note=failure or change.note) for change in lost]
     same = {r.trial.id for r in records_a} == {r.trial.id for r in records_b}
-    lost: list[Change] = []
+    lost = []
     tables = None if same else _paired_tables(a, b, records_a, records_b, names)
     for name in names:
         values = [_values(r, name) for r in (records_a, records_b)]
@@ -354,9 +350,10 @@ def _serving_changes(variant: Variant, a: Index, b: Index, tests: _Tests) -> lis
     served = [[r for r in i.serve.get(variant, []) if r.status == "finished"] for i in (a, b)]
     names = [n for n in _names(served[0]) if n.startswith(_SERVED)]
     failed = [r for r in b.serve.get(variant, []) if r.status == "failed" and r.failure]
-    if names and not served[1] and failed and failed[0].failure:
-        note = f"failed: {failed[0].failure.reason}"
-        return [Change(variant.name, names[0], _mean(served[0], names[0]), None, verdict="worse", note=note)]
+    if names and not served[1]:
+        lost = _lost(variant, names[0], *served)
+        note = f"failed: {failed[0].failure.reason}" if failed and failed[0].failure else ""
+        return [replace(lost, verdict="worse", note=note) if note else lost]
     if {r.trial.id for r in served[0]} == {r.trial.id for r in served[1]}:
         return []
     untested = []
