@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,11 +10,12 @@ import pytest
 
 from harness.analysis.choice import assess
 from harness.analysis.criteria import merge_constraints, parse_objective
+from harness.analysis.duels import Verdict
 from harness.analysis.measure_next import is_decided, next_measurements
 from harness.analysis.recommend import recommend
 from harness.analysis.sensitivity import Question
-from harness.analysis.tradeoff import complete, tradeoff
-from harness.protocols import Estimate, Row, Tradeoff
+from harness.analysis.tradeoff import judge, tradeoff
+from harness.protocols import Estimate, Recommendation, Row, Tradeoff
 from harness.suite.schema import Suite
 from tests.analysis_world import Truth, World, make_suite
 
@@ -24,7 +25,7 @@ Spread = tuple[float, float]
 
 
 def table_of(suite: Suite, **rows: Mapping[str, Spread]) -> Tradeoff:
-    """A complete table of variants with independent normal figures."""
+    """A judged table of variants with independent normal figures, costs among them."""
     rng = np.random.default_rng(0)
     metrics = dict.fromkeys(name for figures in rows.values() for name in figures)
     draws = {
@@ -40,7 +41,9 @@ def table_of(suite: Suite, **rows: Mapping[str, Spread]) -> Tradeoff:
         Row(f"{name}/torch", name, "torch", {m: _cell(figures.get(m)) for m in metrics})
         for name, figures in rows.items()
     )
-    return complete(Tradeoff(made, tuple(metrics), draws), suite, {})
+    table = Tradeoff(made, tuple(metrics), draws)
+    question = asked(suite, table)
+    return judge(table, question.limits, question.goal, suite)
 
 
 def _cell(spread: Spread | None) -> Estimate:
@@ -106,3 +109,69 @@ def test_among_equals_a_broken_limit_costs_something() -> None:
     question = asked(suite, table_of(suite, **rows))
     found = assess(question.table, question.limits, question.goal, suite)
     assert found.choice == 1 and found.regrets[0] > 0.1
+
+
+def tie_of(*, limits: tuple[str, ...] = (), duels: Sequence[Verdict] = (), goal: str = "maximize accuracy",
+           **rows: Mapping[str, Spread]) -> Recommendation:  # fmt: skip
+    suite = suite_of(*rows, constraints=limits, objective=goal)
+    found = recommend(table_of(suite, **rows), suite, duels=duels)
+    assert found.verdict == "tie"
+    return found
+
+
+def of(
+    accuracy: float, cost: float | None = None, p50: float | None = None, sd: float = 0.01, **more: Spread
+) -> dict[str, Spread]:
+    known = {"cost_per_month_usd": cost, "latency_p50_ms": p50}
+    return {"accuracy": (accuracy, sd), **{n: (v, 0.0) for n, v in known.items() if v is not None}, **more}
+
+
+def test_a_tie_that_the_limits_settle_says_so() -> None:
+    found = tie_of(
+        limits=("latency_p99_ms <= 10",),
+        a=of(0.900, 100.0, 3.0, latency_p99_ms=(5.0, 0.1)),
+        b=of(0.899, 50.0, 5.0, latency_p99_ms=(9.5, 0.5)),
+    )
+    assert (found.choice, found.settled_by) == ("a/torch", "limits")
+    assert (
+        "a/torch is named because it keeps the limits with probability over 99 %, b/torch with 8"
+        in found.reasons[0]
+    )
+    assert "cost" not in found.reasons[0]
+
+
+def test_costs_within_five_per_cent_leave_it_to_what_is_lighter() -> None:
+    found = tie_of(a=of(0.900, 102.0, 3.0), b=of(0.901, 100.0, 5.0))
+    assert (found.choice, found.settled_by) == ("a/torch", "latency_p50_ms")
+    assert (
+        "because they cost the same within 5 % and it is the lightest: latency_p50_ms 3, against 5"
+        in found.reasons[0]
+    )
+
+
+def test_a_tie_without_costs_does_not_speak_of_them() -> None:
+    found = tie_of(a=of(0.900), b=of(0.901))
+    assert (found.choice, found.settled_by) == ("b/torch", "objective")
+    assert "named because it has the highest expected worth." in found.reasons[0]
+    same = tie_of(a=of(0.9, sd=0.0), b=of(0.9, sd=0.0))
+    assert same.settled_by == "" and "nothing that was measured tells them apart" in same.reasons[0]
+
+
+def test_a_tie_that_a_duel_settles_is_not_explained_by_cost() -> None:
+    duel = Verdict("a/torch", "b/torch", 1.1, 1.05, 1.15, 0.01, "a/torch", 400)
+    speed = {"latency_p50_ms": (3.0, 0.3)}
+    rows = {name: {**speed, "cost_per_month_usd": (cost, 0.0)} for name, cost in (("a", 100.0), ("b", 50.0))}
+    found = tie_of(goal="minimize latency_p50_ms", duels=(duel,), **rows)
+    assert (found.choice, found.settled_by) == ("a/torch", "duel")
+    assert "because loaded together and called in turn it is faster than b/torch" in found.reasons[0]
+    assert "cost" not in " ".join(found.reasons)
+
+
+def test_the_named_one_of_a_tie_may_trail_who_is_out_and_its_regret_is_its_own() -> None:
+    rows = {"a": of(0.90, 100.0, sd=0.002), "b": of(0.88, 50.0, sd=0.02), "c": of(0.885, 100.0, sd=0.002)}
+    found = tie_of(**rows)
+    assert (found.choice, found.tied_with) == ("b/torch", ("a/torch",))
+    assert any(r.startswith("It is behind c/torch by 0.00") for r in found.reasons)
+    why = {r["variant"]: r["why"] for r in found.runners_up}["c/torch"]
+    assert why.startswith("accuracy is worse by 0.01") and why.endswith("than that of a/torch")
+    assert found.expected_regret == pytest.approx(0.022, abs=0.004)
