@@ -14,7 +14,7 @@ from harness.analysis.duels import Verdict
 from harness.analysis.measure_next import is_decided, next_measurements
 from harness.analysis.recommend import recommend
 from harness.analysis.sensitivity import Question
-from harness.analysis.tradeoff import judge, tradeoff
+from harness.analysis.tradeoff import judge, tradeoff, with_value
 from harness.protocols import Estimate, Recommendation, Row, Tradeoff
 from harness.suite.schema import Suite
 from tests.analysis_world import Truth, World, make_suite
@@ -175,3 +175,23 @@ def test_the_named_one_of_a_tie_may_trail_who_is_out_and_its_regret_is_its_own()
     why = {r["variant"]: r["why"] for r in found.runners_up}["c/torch"]
     assert why.startswith("accuracy is worse by 0.01") and why.endswith("than that of a/torch")
     assert found.expected_regret == pytest.approx(0.022, abs=0.004)
+
+
+def test_a_value_that_is_undefined_in_a_few_draws_still_counts() -> None:
+    value = "log(latency_p50_ms - 0.1) + accuracy"
+    suite = suite_of("a", "b", "c", objective="maximize value", value=value)
+    rows = {
+        "a": {"accuracy": (0.9, 0.01), "latency_p50_ms": (0.4, 0.1)},
+        "b": {"accuracy": (0.9, 0.01), "latency_p50_ms": (0.2, 0.001)},
+        "c": {"accuracy": (0.9, 0.01)},
+    }
+    table = with_value(table_of(suite, **rows), suite)
+    cell = table.rows[0].estimates["value"]
+    assert cell.value == pytest.approx(0.9 - 1.27, abs=0.1) and "of 4,000 draws" in cell.note
+    assert table.rows[2].estimates["value"].note == "not measured"
+    question = asked(suite, table)
+    found = assess(table, question.limits, question.goal, suite)
+    assert found.choice == 0 and found.eligible == (0, 1) and 0.9 < found.best[0] < 1
+    assert question.winner() == "a/torch"
+    assert judge(table, question.limits, question.goal, suite).rows[0].best_probability == found.best[0]
+    assert recommend(table, suite).choice == "a/torch"

@@ -29,6 +29,8 @@ class Standing:
 
     Args:
         utility, feasible: (draws, rows); a row without a number has utility −inf and is never feasible.
+            Where the objective is undefined in a draw (the logarithm of what may be negative), it is the
+            fallback.
         eligible: rows that meet the limits surely enough. expected: (rows,) E[U], −inf if not eligible.
         best: (rows,) P(best), as in the table: who barely misses a limit may still be the best.
         choice: None where nobody is eligible. regrets: (rows,) expected, of naming each of them.
@@ -55,12 +57,13 @@ def assess(
 ) -> Standing:
     """Utilities, feasibility and the choice for a complete table with its draws."""
     utility = utility_draws(table, objective, suite)
-    comparable = ~np.isnan(utility).any(0)
+    defined, means = ~np.isnan(utility), _means(utility)
+    comparable = ~np.isnan(means)
     limits = feasibility(table, constraints)
-    feasible = limits.holds & comparable
+    feasible = limits.holds & defined
     expected, best, regrets = (np.full(len(table.rows), x) for x in (-np.inf, 0.0, np.inf))
-    fallback = fallback_utility(utility[:, comparable].mean(0), suite)
-    utility = np.where(comparable, utility, -np.inf)
+    fallback = fallback_utility(means[comparable], suite)
+    utility = np.where(defined, utility, np.where(comparable, fallback, -np.inf))
     known, own = np.flatnonzero(comparable), np.flatnonzero(comparable & limits.eligible)
     choice = None
     if len(known):
@@ -89,7 +92,7 @@ def pick(
     """
     if utility is None:
         utility = utility_draws(table, objective, suite)
-    means = utility.mean(0)
+    means = _means(utility)
     limits = feasibility(table, constraints)
     own = np.flatnonzero(~np.isnan(means) & limits.eligible)
     if not len(own):
@@ -110,7 +113,16 @@ def pick(
 def _expected(utility: Array, holds: Array, rows: Array, fallback: float) -> Array:
     """E[U] of some rows."""
     own = utility[:, rows]
-    return np.asarray(np.where(holds[:, rows], own, np.minimum(fallback, own)).mean(0))
+    return np.asarray(np.where(holds[:, rows] & ~np.isnan(own), own, np.fmin(fallback, own)).mean(0))
+
+
+def _means(utility: Array) -> Array:
+    """(rows,) mean over the draws in which it is defined, NaN where it is in none."""
+    means = np.array(utility.mean(0))
+    for k in np.flatnonzero(np.isnan(means)):
+        known = utility[~np.isnan(utility[:, k]), k]
+        means[k] = known.mean() if len(known) else np.nan
+    return means
 
 
 def fallback_utility(means: Array, suite: Suite) -> float:

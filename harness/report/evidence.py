@@ -158,7 +158,7 @@ class Evidence:
         """The probability that a variant meets a limit; None where it has no such figure."""
         drawn = self.draws(which.metric, variant)
         if drawn is not None:
-            return float(which.holds(drawn[np.isfinite(drawn)]).mean())
+            return float(which.holds(drawn).mean())  # False where undefined
         row = next((r for r in self.tradeoff.rows if r.variant == variant), None)
         value = row.estimates[which.metric].value if row and which.metric in row.estimates else None
         return None if value is None else float(which.holds(np.array(value)))
