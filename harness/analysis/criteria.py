@@ -46,8 +46,8 @@ class Constraint:
     probability: float = DEFAULT_PROBABILITY
 
     def __str__(self) -> str:
-        sure = f" with {self.probability:g}" if self.probability != DEFAULT_PROBABILITY else ""
-        return f"{self.metric} {self.op} {self.limit:g}{sure}"
+        sure = f" with {_digits(self.probability)}" if self.probability != DEFAULT_PROBABILITY else ""
+        return f"{self.metric} {self.op} {_digits(self.limit)}{sure}"
 
     def holds(self, values: np.ndarray) -> np.ndarray:
         """Where the limit holds; False for NaN."""
@@ -57,6 +57,11 @@ class Constraint:
     @property
     def is_upper(self) -> bool:
         return self.op.startswith("<")
+
+
+def _digits(value: float) -> str:
+    """`10`, `0.88`, `11689512`: reads back as the same number, as limits are decided by again."""
+    return repr(value).removesuffix(".0")
 
 
 @dataclass(frozen=True)
