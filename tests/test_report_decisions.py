@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -130,3 +131,65 @@ def test_what_a_decision_rests_on_is_counted_per_candidate(tmp_path: Path) -> No
     ]
     text = said(page_of(tmp_path, [*kept, *failed]), "verdict")
     assert "1 to 3 seeds per candidate" in text and "1 to 3 serving rounds" in text
+
+
+def of_sizes(records: Sequence[Record], **sizes: int) -> list[Record]:
+    """Without the trainings of a candidate below a size."""
+    return [r for r in records if (r.trial.train_size or 1e9) >= sizes.get(r.trial.candidate, 0)]
+
+
+def test_candidates_with_different_training_sizes_are_reported_each_by_its_own(tmp_path: Path) -> None:
+    records = of_sizes(made(sizes=(1000, 3000, 10000), rounds=1, runtimes=("torch",)), fast=10000)
+    e = page_of(tmp_path, records, decision={"objective": "maximize accuracy"})
+    e = replace(e, recommendation=replace(e.recommendation, choice="fast/torch"))
+    text = said(e, "training_size")
+    assert "From 3,000 to 10,000 training examples" in text and "slow +" in text and "fast" not in text
+
+
+def test_more_data_is_no_switch_to_the_variant_that_is_named_anyway(tmp_path: Path) -> None:
+    def changed(r: Record) -> Record:
+        if r.trial.kind != "score" or r.trial.candidate != "fast" or r.trial.train_size != 1000:
+            return r
+        return replace(r, measurements=(Measurement("accuracy", 0.6, "fraction"),))
+
+    suite = make_suite(TWO, ("torch",), decision={"objective": "maximize accuracy"})
+    records = make_records(TWO, sizes=(1000, 10000), rounds=1, calls=30, runtimes=("torch",))
+    e = gather(make_run(tmp_path, [changed(r) for r in records], suite, files=False))
+    assert "the choice would be fast/torch" in said(e, "flips")
+    tie = replace(e.recommendation, verdict="tie", choice="fast/torch", tied_with=("slow/torch",), flips=())
+    assert "the choice would be fast/torch" not in said(replace(e, recommendation=tie), "flips")
+
+
+def test_how_often_test_data_was_used_is_said_as_it_was(tmp_path: Path) -> None:
+    e = page_of(tmp_path / "a")
+    assert "once per fitted model, whose settings" in said(e, "validity")
+    both = make_suite(TWO, ("torch", "onnx"), decision={"objective": "maximize accuracy"})
+    e = gather(make_run(tmp_path / "b", made(runtimes=("torch", "onnx")), both, files=False))
+    assert "once per fitted model on each runtime" in said(e, "validity")
+    assert "nothing was chosen by it" in said(e, "validity")
+    story = {"bias": "too narrow", "stopped": "decided", "trials": 5, "exhaustive": 9}
+    e.run.write_text("until_decided.json", json.dumps(story))
+    text = said(e, "validity")
+    assert "what to measure next was chosen by it" in text and "nothing was chosen by it" not in text
+
+
+def test_a_cost_that_is_a_ceiling_is_said_to_be_one(tmp_path: Path) -> None:
+    def open_ended(r: Record) -> Record:
+        return replace(
+            r,
+            measurements=tuple(
+                replace(m, note="at least: every load up to the bound keeps it")
+                if m.metric == "throughput_at_slo_qps"
+                else m
+                for m in r.measurements
+            ),
+        )
+
+    assert "are a ceiling: the load" in said(page_of(tmp_path, [open_ended(r) for r in made()]), "costs")
+
+
+def test_of_an_expression_with_spaces_only_the_value_is_the_objective(tmp_path: Path) -> None:
+    decision = {"objective": "maximize value", "value": "120 * accuracy - cost_per_month_usd"}
+    e = page_of(tmp_path, decision=decision)
+    assert (e.subject, e.objective_metric) == ("value", "value")
+    assert said(e, "verdict").count("the objective") == 1

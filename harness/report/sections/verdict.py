@@ -132,9 +132,7 @@ def _regret(e: Evidence) -> tuple[Inline, ...]:
     regret = e.recommendation.expected_regret
     if regret is None or regret <= 0:
         return ()
-    words = (e.recommendation.objective or e.suite.decision.objective).split()
-    metric = words[1] if len(words) > 1 else "value"
-    what = "value" if metric == "value" else n.label(metric)
+    what = "value" if e.subject == "value" else n.label(e.subject)
     return (
         Muted(
             f" Averaged over what the data leave open, it loses {n.plain(regret, 2)} of {what} to the best."
@@ -195,7 +193,7 @@ def with_unit(name: str, shown: n.Shown) -> str:
 def _as_objective(e: Evidence, name: str) -> str:
     """Says that a figure is what the decision is about; an expression is spelt out."""
     words = e.recommendation.objective or e.suite.decision.objective
-    if name not in words.split():
+    if name != e.subject:
         return ""
     formula = words.partition("(")[2].removesuffix(")")
     said = n.prose(formula).replace("*", " × ").replace(" - ", " − ")
