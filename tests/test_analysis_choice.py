@@ -11,7 +11,7 @@ import pytest
 from harness.analysis.choice import assess
 from harness.analysis.criteria import merge_constraints, parse_objective
 from harness.analysis.duels import Verdict
-from harness.analysis.measure_next import is_decided, next_measurements
+from harness.analysis.measure_next import _Units, is_decided, next_measurements
 from harness.analysis.recommend import recommend
 from harness.analysis.sensitivity import Question
 from harness.analysis.tradeoff import judge, tradeoff, with_value
@@ -195,3 +195,9 @@ def test_a_value_that_is_undefined_in_a_few_draws_still_counts() -> None:
     assert question.winner() == "a/torch"
     assert judge(table, question.limits, question.goal, suite).rows[0].best_probability == found.best[0]
     assert recommend(table, suite).choice == "a/torch"
+
+
+def test_a_limit_on_a_slice_does_not_borrow_the_spread_of_the_whole() -> None:
+    units = _Units(World({"a": Truth(0.9, 5.0)}).records(), 1000)
+    assert units.pooled_variance("accuracy", served=False) > 0
+    assert units.pooled_variance("accuracy[class=1]", served=False) == 0

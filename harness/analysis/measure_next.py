@@ -201,6 +201,7 @@ class _Units:
                 self._served.setdefault(trial.variant, []).append(record)
 
     def seeds(self, variant: Variant, metric: str) -> Array:
+        """Of a slice the whole metric's: records have no figures on slices. Their number is the same."""
         return _values(self._scored.get(variant, []), metric)
 
     def launches(self, variant: Variant, metric: str) -> Array:
@@ -208,6 +209,8 @@ class _Units:
 
     def pooled_variance(self, metric: str, served: bool) -> float:
         """Within-variant variance over all variants; 0 where nobody has two units."""
+        if "[" in metric:
+            return 0.0  # a slice has fewer examples and another spread than the whole
         groups = self._served if served else self._scored
         samples = [self.launches(v, metric) if served else self.seeds(v, metric) for v in groups]
         parts = [(x.var(ddof=1) * (len(x) - 1), len(x) - 1) for x in samples if len(x) > 1]
@@ -254,7 +257,8 @@ def _seed_gain(
         if row.candidate != candidate or np.isnan(draws).any() or not len(seeds):
             continue
         pooled = units.pooled_variance(metric, False)
-        variance = max(float(seeds.var(ddof=1)), pooled / 2) if len(seeds) > 2 else pooled
+        own = len(seeds) > 2 and "[" not in metric
+        variance = max(float(seeds.var(ddof=1)), pooled / 2) if own else pooled
         total = float(draws.var())
         # Nothing is known of the spread over seeds: a quarter, as with three seeds that are all there is.
         shares = [resolved_share(len(seeds), variance, total, m) if variance else 0.25 for m in STEPS]
