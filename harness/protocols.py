@@ -248,6 +248,8 @@ class Recommendation:
     Args:
         choice: a variant's name; in a tie the cheapest of the tied; None without a feasible one.
         probability_best: of `choice`, under the suite's objective and limits.
+        settled_by: in a tie, why `choice` is named: the metric that it is cheapest in, `limits` (it keeps
+            them more surely), `duel`, `objective` (the highest expected worth), empty where nothing tells.
         runners_up: [{variant, probability_best, difference, difference_low, difference_high, why}].
         reasons: sentences, most important first.
         flips: [{what, at, unit, then}], what would change the answer and at what value.
@@ -260,6 +262,7 @@ class Recommendation:
     objective: str = ""
     constraints: tuple[str, ...] = ()
     tied_with: tuple[str, ...] = ()
+    settled_by: str = ""
     runners_up: tuple[Mapping[str, Any], ...] = ()
     reasons: tuple[str, ...] = ()
     flips: tuple[Mapping[str, Any], ...] = ()

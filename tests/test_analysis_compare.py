@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from harness.analysis.compare import Comparison, compare_runs
-from harness.record import Record, RecordError
+from harness.analysis.compare import Change, Comparison, compare_runs
+from harness.record import Measurement, Record, RecordError
 from tests.analysis_world import Truth, World, failed, make_suite, store
 
 BASE = {"small": Truth(0.85, 2.0), "big": Truth(0.90, 6.0)}
@@ -118,3 +119,92 @@ def test_runs_without_a_common_variant_are_refused(tmp_path: Path) -> None:
     b = store(world, records, make_suite(list(other)), tmp_path / "b" / "20250101-000000-0123abcd")
     with pytest.raises(RecordError, match="no variant in common"):
         compare_runs(a, b)
+
+
+def with_launches(
+    records: list[Record], name: str, values: Sequence[float | None], note: str = ""
+) -> list[Record]:
+    """The records, with this figure in each single-stream launch of `big`."""
+
+    def changed(record: Record) -> Record:
+        if record.trial.candidate != "big" or record.trial.scenario != "single_stream":
+            return record
+        kept = [m for m in record.measurements if m.metric != name]
+        figure = Measurement(name, values[record.trial.round or 0], "1/s", note=note)
+        return replace(record, measurements=(*kept, figure))
+
+    return [changed(r) for r in records]
+
+
+def of_launches(
+    folder: Path,
+    name: str,
+    a: Sequence[float],
+    b: Sequence[float | None],
+    note: str = "",
+    margin: float = 0.0,
+) -> tuple[Comparison, Change]:
+    """Two runs that differ in one serving figure of `big`."""
+    runs = []
+    for number, values in ((1, a), (2, b)):
+        world, records = run_of(folder, BASE, number, rounds=len(a))
+        records = with_launches(records, name, values, note)
+        place = folder / f"{number}" / f"20250101-00000{number}-0123abcd"
+        runs.append(store(world, records, make_suite(list(BASE)), place))
+    found = compare_runs(*runs, margin=margin)
+    (change,) = [c for c in found.changes if c.metric == name and c.variant == "big/torch"]
+    return found, change
+
+
+def test_a_collapse_to_zero_is_a_regression_and_the_way_back_an_improvement(tmp_path: Path) -> None:
+    name, level, zero = "throughput_at_slo_qps", (500.0, 505.0, 495.0), (0.0, 0.0, 0.0)
+    found, lost = of_launches(tmp_path / "a", name, level, zero)
+    assert lost in found.regressions and "500 → 0, worse (zero in every launch of this run)" in str(lost)
+    assert of_launches(tmp_path / "b", name, zero, level)[1].verdict == "better"
+    idle = of_launches(tmp_path / "c", "peak_gpu_memory_mb", zero, level)[1]
+    assert idle.verdict == "worse" and "zero in every launch of the baseline" in str(idle)
+
+
+def test_some_launches_at_zero_are_compared_by_their_means(tmp_path: Path) -> None:
+    name, level = "throughput_at_slo_qps", (500.0, 505.0, 495.0, 500.0)
+    change = of_launches(tmp_path / "a", name, level, (0.0, 0.0, 10.0, 0.0))[1]
+    assert change.verdict == "worse" and change.worsening == pytest.approx(0.995)
+    assert of_launches(tmp_path / "b", name, level, (0.0, 505.0, 495.0, 500.0))[1].verdict == "not separated"
+
+
+def test_a_figure_that_is_no_longer_there_has_a_line_with_its_note(tmp_path: Path) -> None:
+    level = (500.0, 505.0, 495.0)
+    served = of_launches(tmp_path / "a", "throughput_at_slo_qps", level, (None,) * 3, note="too noisy")[1]
+    assert (served.verdict, served.note) == ("not comparable", "too noisy")
+    world, records = run_of(tmp_path, BASE, 1)
+    suite = make_suite(list(BASE))
+    more = [
+        replace(r, measurements=(*r.measurements, Measurement("f1_macro", 0.8, "fraction")))
+        if r.trial.kind == "score"
+        else r
+        for r in records
+    ]
+    a = store(world, more, suite, tmp_path / "c" / "20250101-000000-0123abcd")
+    b = store(world, records, suite, tmp_path / "d" / "20250101-000000-0123abcd")
+    lost = [c for c in compare_runs(a, b).changes if c.metric == "f1_macro"]
+    assert {(c.verdict, c.note) for c in lost} == {("not comparable", "not measured")} and len(lost) == 2
+
+
+def test_the_margin_on_speed_is_a_share_and_so_is_what_is_told(tmp_path: Path) -> None:
+    def scaled(by: float) -> tuple[float, ...]:
+        return tuple(by * x for x in (0.99, 1.0, 1.01, 1.0))
+
+    slower = of_launches(tmp_path / "a", "latency_p50_ms", scaled(10), scaled(16), margin=0.5)[1]
+    assert slower.verdict == "worse" and slower.worsening == pytest.approx(0.6)
+    fewer = of_launches(tmp_path / "b", "throughput_at_slo_qps", scaled(100), scaled(58), margin=0.5)[1]
+    assert fewer.verdict == "not separated" and fewer.worsening == pytest.approx(0.42)
+    half = of_launches(tmp_path / "c", "throughput_at_slo_qps", scaled(100), scaled(40), margin=0.5)[1]
+    assert half.verdict == "worse"
+    faster = of_launches(tmp_path / "d", "latency_p50_ms", scaled(10), scaled(6), margin=0.5)[1]
+    assert faster.verdict == "not separated" and faster.worsening == pytest.approx(-0.4)
+    twice = of_launches(tmp_path / "e", "latency_p50_ms", scaled(10), scaled(20))[1]
+    assert (
+        "100 % worse (worsening +" in str(twice)
+        and twice.low is not None
+        and twice.low < 1 < (twice.high or 0)
+    )

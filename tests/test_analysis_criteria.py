@@ -112,3 +112,18 @@ def test_objectives_are_read_or_refused() -> None:
 
 def test_nan_meets_no_limit() -> None:
     assert parse_constraint("accuracy >= 0").holds(np.array([0.5, np.nan])).tolist() == [True, False]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "parameters <= 11689512",
+        "accuracy >= 0.88",
+        "latency_p99_ms <= 10 with 0.95",
+        "cost_per_month_usd < 1234567.25",
+        "accuracy > 0.123456789",
+    ],
+)
+def test_a_limit_reads_back_as_it_was_written(text: str) -> None:
+    assert str(parse_constraint(text)) == text
+    assert parse_constraint(str(parse_constraint(text))) == parse_constraint(text)

@@ -86,3 +86,10 @@ def test_what_cannot_be_estimated_is_no_number() -> None:
     assert np.isnan(measured_at(positive, targets, 0.9, Threshold())["precision"].value)
     assert np.isnan(sweep(positive, np.zeros(3, int)).recall).all()
     assert thresholds.weights(3).sum(1).tolist() == [3.0] * (1 + thresholds.REPEATS)
+
+
+def test_the_threshold_that_nobody_reaches_is_above_an_answer_of_exactly_one() -> None:
+    positive = np.array([1.0, 0.6, 0.2], dtype=np.float32)
+    never = choose(positive, np.array([0, 0, 1]), Threshold(goal="cost", false_alarm=100.0, miss=1.0))
+    assert never is not None and not (positive >= never).any()
+    assert sweep(positive, np.array([0, 0, 1])).alarms[0] == 0

@@ -167,3 +167,14 @@ def test_other_tasks_have_no_such_sections(tmp_path: Path) -> None:
     evidence = replace(make_evidence(tmp_path, SAME), records=())
     for section in (shop.ab_tests, shop.foretold, retrieval.stages, retrieval.price_of_recall):
         assert section(evidence) is None
+
+
+def test_two_runtimes_of_a_candidate_are_one_point_of_what_was_foretold(tmp_path: Path) -> None:
+    evidence = make_evidence(tmp_path, {c: 2 * v for c, v in NDCG.items()}, 0.0)
+    served = tuple(
+        replace(row, variant=f"{row.candidate}/onnx", runtime="onnx") for row in evidence.tradeoff.rows
+    )
+    again = tuple(replace(r, trial=replace(r.trial, runtime="onnx")) for r in evidence.records)
+    table = replace(evidence.tradeoff, rows=(*evidence.tradeoff.rows, *served))
+    found = words(shop.foretold(replace(evidence, tradeoff=table, records=(*evidence.records, *again))))
+    assert "over the 4 candidates" in found and "alone/onnx" in found

@@ -117,6 +117,7 @@ def test_two_candidates_with_the_same_answers_are_not_told_apart(evidence: Evide
     assert same.best == "lstm"
     (said,) = errors._said_of(same, "encoder", [], "sentence")
     assert said.startswith("encoder and lstm are not separated: over all 8")
+    assert said.endswith("; it falls behind on no kind of sentence.")
 
 
 def test_the_worst_errors_show_text_label_and_what_the_others_said(evidence: Evidence) -> None:

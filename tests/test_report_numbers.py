@@ -102,3 +102,8 @@ def test_small_words() -> None:
     assert n.listed(["a", "b", "c"]) == "a, b and c"
     assert n.seconds(200) == "3\u202fmin 20\u202fs"
     assert n.money(-1234.5) == "−$1,234" and n.money(0.089) == "$0.089" and n.money(65.2) == "$65.20"
+
+
+def test_a_limit_keeps_the_digits_it_was_written_with() -> None:
+    assert n.as_written(11689512.0) == "11,689,512"
+    assert (n.as_written(0.87), n.as_written(10.0), n.as_written(1200.0)) == ("0.87", "10", "1,200")

@@ -7,12 +7,14 @@ quality tests and over the serving tests. One seed on a side: the claim is about
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal
 
 import numpy as np
 
+from harness.analysis.criteria import is_metric, stem
 from harness.analysis.index import Index, index_records
 from harness.analysis.outputs import Run, stored_suite
 from harness.analysis.predictions import NotComparableError, ScoreReader, predictions_of
@@ -39,7 +41,7 @@ class Change:
     """One metric of one variant, B against A.
 
     Args:
-        worsening: positive is worse: a difference for fractions, else a share of A.
+        worsening: positive is worse: a difference for fractions, else a share of A; None where not tested.
         low, high: its 95 % interval. p: one-sided, worse than the margin, Holm-adjusted.
         note: what the figure rests on, or why there is none.
     """
@@ -60,12 +62,12 @@ class Change:
         if self.worsening is None:
             return f"{self.variant} {self.metric}: {figures}, {self.verdict} ({self.note})"
         way = "worse" if self.worsening > 0 else "better"
-        interval = "" if self.low is None else f" (worsening {self.low:+.4g} to {self.high:+.4g})"
-        note = f"; {self.note}" if self.note else ""
-        return (
-            f"{self.variant} {self.metric}: {figures}, {abs(self.worsening):.4g} {way}{interval}:"
-            f" {self.verdict}{note}"
-        )
+        unit, factor = ("", 1) if metric(stem(self.metric)).unit == "fraction" else (" %", 100)
+        interval, note = "", f"; {self.note}" if self.note else ""
+        if self.low is not None and self.high is not None:
+            interval = f" (worsening {factor * self.low:+.4g} to {factor * self.high:+.4g}{unit})"
+        size = f"{factor * abs(self.worsening):.4g}{unit} {way}"
+        return f"{self.variant} {self.metric}: {figures}, {size}{interval}: {self.verdict}{note}"
 
 
 @dataclass(frozen=True)
@@ -99,32 +101,55 @@ class Comparison:
         return "\n".join([*lines, *self.notes])
 
 
+@dataclass(frozen=True)
+class _Scale:
+    """What a worsening was tested as, and where a margin lies there.
+
+    Args:
+        is_log: a log ratio; else the difference or share itself. grows: whether what worsens grows.
+    """
+
+    is_log: bool = False
+    grows: bool = True
+
+    def margin(self, share: float, better: bool = False) -> float:
+        """Growth by a share s is log(1 + s), loss of it −log(1 − s); nothing loses more than all."""
+        if not self.is_log:
+            return share
+        if self.grows != better:
+            return math.log1p(share)
+        return -math.log1p(-share) if share < 1 else math.inf
+
+    def share(self, x: float) -> float:
+        if not self.is_log:
+            return x
+        return math.expm1(x) if self.grows else -math.expm1(-x)
+
+
 @dataclass
 class _Tests:
     """Changes to be decided together: a family of hypotheses."""
 
-    changes: list[Change] = field(default_factory=list)
-    intervals: list[Interval] = field(default_factory=list)
+    found: list[tuple[Change, Interval, _Scale]] = field(default_factory=list)
 
-    def add(self, change: Change, worsening: Interval) -> None:
-        self.changes.append(change)
-        self.intervals.append(worsening)
+    def add(self, change: Change, worsening: Interval, scale: _Scale = _Scale()) -> None:
+        self.found.append((change, worsening, scale))
 
     def decide(self, margin: float) -> list[Change]:
-        usable = [i for i in self.intervals if np.isfinite(i.se) and i.df > 0]
-        worse = dict(zip(map(id, usable), holm([_one_sided(i, margin) for i in usable]), strict=True))
-        better = dict(
-            zip(map(id, usable), holm([_one_sided(_mirrored(i), margin) for i in usable]), strict=True)
-        )
+        tested = [k for k, (_, i, _) in enumerate(self.found) if np.isfinite(i.se) and i.df > 0]
+        pairs = [self.found[k][1:] for k in tested]
+        worse = holm([_one_sided(i, s.margin(margin)) for i, s in pairs])
+        better = holm([_one_sided(_mirrored(i), s.margin(margin, better=True)) for i, s in pairs])
+        p = {k: (float(w), float(b)) for k, w, b in zip(tested, worse, better, strict=True)}
         result = []
-        for change, interval in zip(self.changes, self.intervals, strict=True):
-            found = asdict(change) | {"worsening": interval.value}
-            if id(interval) in worse:
-                found |= {"low": interval.low, "high": interval.high, "p": float(worse[id(interval)])}
-                found["verdict"] = _verdict(interval, float(worse[id(interval)]), float(better[id(interval)]))
+        for k, (change, interval, scale) in enumerate(self.found):
+            change = replace(change, worsening=scale.share(interval.value))
+            if k in p:
+                low, high = scale.share(interval.low), scale.share(interval.high)
+                change = replace(change, low=low, high=high, p=p[k][0], verdict=_verdict(interval, *p[k]))
             else:
-                found["note"] = "one launch or seed on a side: no interval, so no claim"
-            result.append(Change(**found))
+                change = replace(change, note="one launch or seed on a side: no interval, so no claim")
+            result.append(change)
         return result
 
 
@@ -220,13 +245,7 @@ def _speed_note(a: Index, b: Index) -> str:
 
 def _names(records: Sequence[Record]) -> list[str]:
     found = {m.metric: None for r in records for m in r.measurements if not m.at and m.value is not None}
-    return [n for n in found if _known(n)]
-
-
-def _known(name: str) -> bool:
-    from harness.analysis.criteria import is_metric
-
-    return is_metric(name)
+    return [n for n in found if is_metric(n)]
 
 
 def _quality_changes(variant: Variant, a: _Side, b: _Side, tests: _Tests) -> list[Change]:
@@ -236,17 +255,15 @@ def _quality_changes(variant: Variant, a: _Side, b: _Side, tests: _Tests) -> lis
     if not records_b:
         failure = b.failure(variant)
         verdict: Verdict = "worse" if failure else "not comparable"
-        return [
-            Change(
-                variant.name, n, _mean(records_a, n), None, verdict=verdict, note=failure or "not measured"
-            )
-            for n in names[:1]
-        ]
+        lost = [_lost(variant, name, records_a, records_b) for name in names[:1]]
+        return [replace(change, verdict=verdict, note=failure or change.note) for change in lost]
     same = {r.trial.id for r in records_a} == {r.trial.id for r in records_b}
+    lost = []
     tables = None if same else _paired_tables(a, b, records_a, records_b, names)
     for name in names:
         values = [_values(r, name) for r in (records_a, records_b)]
         if not len(values[1]):
+            lost.append(_lost(variant, name, records_a, records_b))
             continue
         change = Change(variant.name, name, float(values[0].mean()), float(values[1].mean()))
         sign, scale = _scale(name, float(values[0].mean()))
@@ -258,8 +275,14 @@ def _quality_changes(variant: Variant, a: _Side, b: _Side, tests: _Tests) -> lis
             difference, note = welch_difference(values[1], values[0]), "over seeds only"
         if min(map(len, values)) == 1 and not same:
             note += "; one seed: about these checkpoints only"
-        tests.add(Change(**{**asdict(change), "note": note}), _scaled(difference, sign / scale))
-    return []
+        tests.add(replace(change, note=note), _scaled(difference, sign / scale))
+    return lost
+
+
+def _lost(variant: Variant, name: str, before: Sequence[Record], after: Sequence[Record]) -> Change:
+    """A figure that A has and B has not, with B's note why."""
+    notes = [m.note for r in after for m in r.measurements if m.metric == name and not m.at and m.note]
+    return Change(variant.name, name, _mean(before, name), None, note=next(iter(notes), "not measured"))
 
 
 def _paired_tables(
@@ -327,22 +350,46 @@ def _serving_changes(variant: Variant, a: Index, b: Index, tests: _Tests) -> lis
     served = [[r for r in i.serve.get(variant, []) if r.status == "finished"] for i in (a, b)]
     names = [n for n in _names(served[0]) if n.startswith(_SERVED)]
     failed = [r for r in b.serve.get(variant, []) if r.status == "failed" and r.failure]
-    if names and not served[1] and failed and failed[0].failure:
-        note = f"failed: {failed[0].failure.reason}"
-        return [Change(variant.name, names[0], _mean(served[0], names[0]), None, verdict="worse", note=note)]
+    if names and not served[1]:
+        lost = _lost(variant, names[0], *served)
+        note = f"failed: {failed[0].failure.reason}" if failed and failed[0].failure else ""
+        return [replace(lost, verdict="worse", note=note) if note else lost]
     if {r.trial.id for r in served[0]} == {r.trial.id for r in served[1]}:
         return []
+    untested = []
     for name in names:
         before, after = (_values(group, name) for group in served)
-        if not len(before) or not len(after) or (before <= 0).any() or (after <= 0).any():
-            continue
-        sign, _ = _scale(name, 1.0)
-        logs = welch_difference(np.log(after), np.log(before))
-        # log ratio ≈ share for small changes; the margin is a share, so test on log(1 + margin)'s scale.
-        change = Change(
-            variant.name, name, float(np.exp(np.log(before).mean())), float(np.exp(np.log(after).mean()))
-        )
-        tests.add(change, _scaled(logs, sign))
+        if not len(after):
+            untested.append(_lost(variant, name, *served))
+        elif (before > 0).all() and (after > 0).all():
+            _test_logs(variant, name, before, after, tests)
+        elif (before > 0).any() or (after > 0).any():
+            untested += _from_or_to_zero(variant, name, before, after, tests)
+    return untested
+
+
+def _test_logs(variant: Variant, name: str, before: Array, after: Array, tests: _Tests) -> None:
+    sign, _ = _scale(name, 1.0)
+    logs = welch_difference(np.log(after), np.log(before))
+    a, b = (float(np.exp(np.log(x).mean())) for x in (before, after))
+    tests.add(Change(variant.name, name, a, b), _scaled(logs, sign), _Scale(is_log=True, grows=sign > 0))
+
+
+def _from_or_to_zero(variant: Variant, name: str, before: Array, after: Array, tests: _Tests) -> list[Change]:
+    """A level of zero has no logarithm: a server that no load leaves within its limit, an idle GPU.
+
+    Zero in all launches of one run and in none of the other is no noise and needs no test; else the means
+    are compared, as shares of A's.
+    """
+    sign, _ = _scale(name, 1.0)
+    change = Change(variant.name, name, float(before.mean()), float(after.mean()))
+    if (before > 0).all() != (after > 0).all() and before.any() != after.any():
+        is_worse = after.any() == (sign > 0)
+        note = f"zero in every launch of {'the baseline' if after.any() else 'this run'}"
+        return [replace(change, verdict="worse" if is_worse else "better", note=note)]
+    if not before.any():
+        return [replace(change, note="zero in every launch of the baseline, and in some of this run")]
+    tests.add(change, _scaled(welch_difference(after, before), sign / float(before.mean())))
     return []
 
 

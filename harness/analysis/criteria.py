@@ -7,6 +7,7 @@ accuracy[class=3] >= 0.7          on a slice of the test examples
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -45,8 +46,8 @@ class Constraint:
     probability: float = DEFAULT_PROBABILITY
 
     def __str__(self) -> str:
-        sure = f" with {self.probability:g}" if self.probability != DEFAULT_PROBABILITY else ""
-        return f"{self.metric} {self.op} {self.limit:g}{sure}"
+        sure = f" with {_digits(self.probability)}" if self.probability != DEFAULT_PROBABILITY else ""
+        return f"{self.metric} {self.op} {_digits(self.limit)}{sure}"
 
     def holds(self, values: np.ndarray) -> np.ndarray:
         """Where the limit holds; False for NaN."""
@@ -56,6 +57,11 @@ class Constraint:
     @property
     def is_upper(self) -> bool:
         return self.op.startswith("<")
+
+
+def _digits(value: float) -> str:
+    """`10`, `0.88`, `11689512`: reads back as the same number, as limits are decided by again."""
+    return repr(value).removesuffix(".0")
 
 
 @dataclass(frozen=True)
@@ -102,6 +108,17 @@ def units() -> dict[str, str]:
 
 def lower_is_better(name: str) -> bool:
     return name != VALUE and metric(stem(name)).better == "lower"
+
+
+def bounds_of(name: str) -> tuple[float, float]:
+    """What a metric's values lie between by definition; of a suite's own metric nothing is known."""
+    if stem(name) in declared.METRICS:
+        return -math.inf, math.inf
+    entry = metric(stem(name))
+    shares, losses = entry.unit == "fraction", entry.better == "lower"
+    # A model may explain less than nothing of the variance: worse than answering with the mean.
+    low = 0.0 if (shares and entry.name != "r2") or losses else -math.inf
+    return low, 1.0 if shares else math.inf
 
 
 def parse_constraint(text: str) -> Constraint:

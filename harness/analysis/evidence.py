@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from harness.analysis.criteria import is_metric, stem
+from harness.analysis.criteria import bounds_of, is_metric, stem
 from harness.analysis.index import Index
-from harness.analysis.joint import launch_draws, quality_draws
+from harness.analysis.joint import LAUNCH_SD, SEED_SPREAD, is_spread_unknown, launch_draws, quality_draws
 from harness.analysis.launches import headline, launch_values
 from harness.analysis.predictions import NotComparableError, ScoreReader, Scores
 from harness.analysis.stats import Array, num_draws
-from harness.metrics import METRICS, metric
+from harness.metrics import METRICS
 from harness.protocols import Estimate
 from harness.record import Record, Variant
 from harness.streams import generator
@@ -26,7 +27,12 @@ _OF_THE_MODEL = ("train_seconds", "parameters", "flops_per_example", "model_size
 
 @dataclass
 class Evidence:
-    """What is known, by metric. `draws`: metric → (num_draws, rows), NaN without a number."""
+    """What is known, by metric.
+
+    Args:
+        draws: metric → (num_draws, rows), NaN without a number.
+        assumed: what was assumed of a spread that nothing tells → metrics.
+    """
 
     rows: tuple[Variant, ...]
     train_size: int | None
@@ -34,6 +40,7 @@ class Evidence:
     draws: dict[str, Array] = field(default_factory=dict)
     failures: dict[Variant, tuple[str, ...]] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
+    assumed: dict[str, list[str]] = field(default_factory=dict)
     machine_class: str = ""
 
     @property
@@ -59,6 +66,9 @@ def gather(index: Index, suite: Suite, reader: ScoreReader | None, extra: Sequen
         _add_fitted(evidence, index, name, suite)
     for name in served:
         _add_served(evidence, index, name, suite)
+    if evidence.assumed:
+        said = "; ".join(f"that {what} ({', '.join(names)})" for what, names in evidence.assumed.items())
+        evidence.warnings.append(f"one seed tells no spread: probabilities assume {said}")
     evidence.estimates = {n: evidence.estimates[n] for n in sorted(evidence.estimates, key=_column)}
     return evidence
 
@@ -165,19 +175,30 @@ def _add_quality(
         tables = {k: t.mean(1, keepdims=True) for k, t in tables.items()}
     numbers = list(dict.fromkeys(seeds.values()))
     groups = [numbers.index(seeds[k]) for k in tables]
+    found_tables = list(tables.values())
+    assumed = _assumed(evidence, name, found_tables, "seeds", _spread_of(found_tables))
     draw = (
-        quality_draws(
-            [tables[k] for k in tables], groups, generator(suite.seed, "draws", name), evidence.num_draws
-        )
+        quality_draws(found_tables, groups, generator(suite.seed, "draws", name), evidence.num_draws, assumed)
         if tables
         else np.zeros((evidence.num_draws, 0))
     )
-    entry = metric(stem(name))
-    if entry.unit == "fraction":
-        draw = np.clip(draw, 0.0, 1.0)
-    elif entry.better == "lower":
-        draw = np.maximum(draw, 0.0)  # errors and losses
+    draw = np.clip(draw, *bounds_of(name))
     _store(evidence, name, cells, list(tables), draw, {k: _df(tables[k]) for k in tables})
+
+
+def _spread_of(tables: Sequence[Array]) -> float:
+    """The assumed standard deviation between seeds, in the metric's unit."""
+    mean = float(np.mean([t.mean() for t in tables])) if tables else 0.0
+    return SEED_SPREAD * (math.sqrt(mean * (1 - mean)) if 0 <= mean <= 1 else abs(mean))
+
+
+def _assumed(evidence: Evidence, name: str, tables: Sequence[Array], what: str, spread: float) -> float:
+    """The spread where one has to be assumed, which is noted for the warnings; else 0."""
+    if not tables or not is_spread_unknown(tables):
+        return 0.0
+    share = SEED_SPREAD if what == "seeds" else spread
+    evidence.assumed.setdefault(f"{what} differ by {100 * share:.0f} %", []).append(name)
+    return spread
 
 
 def _df(table: Array) -> tuple[float | None, str]:
@@ -227,8 +248,11 @@ def _add_fitted(evidence: Evidence, index: Index, name: str, suite: Suite) -> No
     log = bool(columns) and all((c > 0).all() for c in columns.values())
     scale: Callable[[Array], Array] = np.log if log else np.asarray
     tables = [scale(c) for c in columns.values()]
+    # Size and FLOPs are what they are; how long a training takes is not.
+    takes = log and name == "train_seconds"
+    assumed = _assumed(evidence, name, tables, "trainings", LAUNCH_SD) if takes else 0.0
     draw = (
-        quality_draws(tables, groups, generator(suite.seed, "draws", name), evidence.num_draws)
+        quality_draws(tables, groups, generator(suite.seed, "draws", name), evidence.num_draws, assumed)
         if tables
         else np.zeros((evidence.num_draws, 0))
     )
@@ -245,11 +269,12 @@ def _add_fitted(evidence: Evidence, index: Index, name: str, suite: Suite) -> No
 def _add_served(evidence: Evidence, index: Index, name: str, suite: Suite) -> None:
     """Launches in shared rounds; on the log scale, geometric means.
 
-    A level of zero (a server that no load leaves within the limit) has no logarithm and does not scatter.
+    A level of zero (a server that no load leaves within the limit) has no logarithm: such a row has a t on
+    the metric's own scale, and no spread where it is zero in all rounds.
     """
     cells: dict[int, Estimate] = {}
     launches: dict[int, dict[int, float]] = {}
-    zero: dict[int, float] = {}
+    with_zero: dict[int, Array] = {}
     for k, row in enumerate(index.rows):
         records = index.serve.get(row, [])
         by_round, notes = launch_values(records, name)
@@ -263,9 +288,10 @@ def _add_served(evidence: Evidence, index: Index, name: str, suite: Suite) -> No
         values = np.array(list(by_round.values()))
         if values.min() > 0:
             launches[k] = by_round
+            centre = float(np.exp(np.log(values).mean()))
         else:
-            zero[k] = float(values.mean())
-        centre = float(np.exp(np.log(values).mean())) if k in launches else zero[k]
+            with_zero[k] = values
+            centre = float(values.mean())
         cells[k] = Estimate(centre, n=len(values), note="; ".join(notes))
     draw, dfs = np.zeros((evidence.num_draws, 0)), {}
     if launches:
@@ -281,8 +307,28 @@ def _add_served(evidence: Evidence, index: Index, name: str, suite: Suite) -> No
                 f"{name}: one launch per variant; probabilities assume that launches differ by 15 %"
             )
     _store(evidence, name, cells, list(launches), draw, dfs, log=bool(launches))
-    for k, value in zero.items():
-        evidence.draws[name][:, k] = value
+    for k, values in with_zero.items():
+        _store_with_zero(evidence, name, k, values, generator(suite.seed, "draws", name, k))
+
+
+def _store_with_zero(evidence: Evidence, name: str, k: int, values: Array, rng: np.random.Generator) -> None:
+    """A row of which some launches are zero: mean and t, of which nothing is below zero."""
+    mean, df = float(values.mean()), len(values) - 1
+    se = float(values.std(ddof=1)) / math.sqrt(len(values)) if df else 0.0
+    draw = np.maximum(mean + se * rng.standard_t(max(df, 1), evidence.num_draws), 0.0)
+    evidence.draws[name][:, k] = draw
+    if se > 0:
+        low, high = np.quantile(draw, [0.025, 0.975])
+        note = f"zero in {int((values == 0).sum())} of {len(values)} rounds"
+        cell = evidence.estimates[name][k]
+        evidence.estimates[name][k] = replace(
+            cell,
+            low=float(low),
+            high=float(high),
+            se=se,
+            df=float(df),
+            note="; ".join(n for n in (cell.note, note) if n),
+        )
 
 
 def _store(

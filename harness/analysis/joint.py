@@ -26,6 +26,11 @@ LAUNCH_SD = 0.15
 """Assumed standard deviation of log-latency between launches where every row has a single launch;
 measured on a loaded two-core virtual machine: 0.05–0.2. The result says that it was assumed."""
 
+SEED_SPREAD = 0.05
+"""Assumed spread between seeds where nothing tells any (`is_spread_unknown`): this share of the value, of a
+share p this part of √(p(1 − p)), .015 at .9. Accuracies of small networks differ by .004–.01: assuming
+more than that is better than certainty. The result says that it was assumed."""
+
 
 def variance_draws(
     variances: Array, dfs: Array, rng: np.random.Generator, draws: int = DRAWS, weight: float = 1.0
@@ -79,6 +84,7 @@ def quality_draws(
     groups: Sequence[int],
     rng: np.random.Generator,
     draws: int = DRAWS,
+    assumed: float = 0.0,
 ) -> Array:
     """Joint draws of the true mean scores of K rows.
 
@@ -87,6 +93,7 @@ def quality_draws(
             same test example in all rows. N = 1 where a metric exists only as an aggregate per seed.
         groups: (K,) rows of one candidate have the same number: they are the same fitted models on
             several runtimes, and share their seeds.
+        assumed: standard deviation between seeds, of rows with one seed where `is_spread_unknown`.
     Returns:
         (draws, K).
     """
@@ -95,7 +102,7 @@ def quality_draws(
     labels = np.asarray(groups)
     members = [np.flatnonzero(labels == g).tolist() for g in dict.fromkeys(groups)]
     common = [_common_scores([scores[k] for k in rows]) for rows in members]
-    shared = _seed_draws(common, np.ones(len(common)), rng, draws)
+    shared = _seed_draws(common, np.ones(len(common)), rng, draws, assumed)
     for column, rows in enumerate(members):
         result[:, rows] += shared[:, [column]]
     own: list[Array] = []
@@ -110,6 +117,12 @@ def quality_draws(
     if own:
         result[:, where] += _seed_draws(own, np.array(shrink), rng, draws)
     return np.asarray(result)
+
+
+def is_spread_unknown(scores: Sequence[Array]) -> bool:
+    """Whether a row has a single seed, and neither examples nor another row's seeds tell its worth."""
+    varies = any(len(s) > 1 and np.ptp(s.mean(1)) > 1e-12 for s in scores)
+    return all(s.shape[1] == 1 for s in scores) and any(len(s) == 1 for s in scores) and not varies
 
 
 def _common_scores(rows: Sequence[Array]) -> Array:
@@ -139,7 +152,9 @@ def _root(covariance: Array) -> Array:
     return np.asarray(vectors * np.sqrt(values))
 
 
-def _seed_draws(scores: Sequence[Array], shrink: Array, rng: np.random.Generator, draws: int) -> Array:
+def _seed_draws(
+    scores: Sequence[Array], shrink: Array, rng: np.random.Generator, draws: int, assumed: float = 0.0
+) -> Array:
     """What other seeds would have given, residual noise of the examples taken off; (draws, K).
 
     Args:
@@ -154,6 +169,8 @@ def _seed_draws(scores: Sequence[Array], shrink: Array, rng: np.random.Generator
     variance = variance_draws(between / shrink, dfs, rng, draws)
     # Two or more seeds that agree exactly are a fact (a deterministic model), one seed is ignorance.
     variance[:, (num_seeds > 1) & (between == 0)] = 0.0
+    if is_spread_unknown(scores):
+        variance[:, num_seeds == 1] = assumed**2
     seed_variance = np.maximum(variance - residual / shrink, 0.0) / num_seeds
     return np.asarray(rng.standard_normal((draws, len(scores))) * np.sqrt(seed_variance))
 

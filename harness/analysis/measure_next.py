@@ -19,7 +19,7 @@ import numpy as np
 
 from harness.analysis import cost
 from harness.analysis.choice import Standing, assess
-from harness.analysis.criteria import VALUE, parse_objective, stem
+from harness.analysis.criteria import DEFAULT_PROBABILITY, VALUE, Constraint, parse_objective, stem
 from harness.analysis.sensitivity import Question
 from harness.analysis.stats import Array
 from harness.record import Record, Variant
@@ -112,10 +112,11 @@ def next_measurements(question: Question, records: Sequence[Record]) -> tuple[Ne
         records: of the run: how many units there are, how they vary and how long they took.
     """
     standing = assess(question.table, question.limits, question.goal, question.suite)
-    if standing.choice is None or not question.table.rows:
+    if not question.table.rows:
         return ()
-    outcome = _outcome(standing)
-    scale = float(np.ptp([standing.expected[k] for k in standing.eligible])) or float(outcome.std())
+    outcome = _outcome(standing, question.limits)
+    worths = standing.expected[list(standing.eligible)] if standing.eligible else outcome.mean(0)
+    scale = float(np.ptp(worths)) or float(outcome.std())
     units = _Units(records, question.table.train_size)
     quality, served = _deciding_metrics(question)
     rng = generator(question.suite.seed, "measure next")
@@ -130,7 +131,7 @@ def next_measurements(question: Question, records: Sequence[Record]) -> tuple[Ne
         seconds = units.seconds_of_round(Variant(row.candidate, row.runtime))
         found.append(_entry("round", row.candidate, row.runtime, gains, seconds, price))
     # Equal candidates differ by rounding: a gain of 1e-16 is none.
-    least = max(WORTHLESS * scale, 1e-6 * abs(float(standing.expected[standing.choice])))
+    least = max(WORTHLESS * scale, 1e-6 * abs(float(outcome.mean(0).max())))
     worthy = [f for f in found if f.value > least]
     return tuple(sorted(worthy, key=lambda f: -f.value_per_usd))
 
@@ -152,10 +153,19 @@ def is_decided(question: Question) -> bool:
     return bool(together >= 0.95)
 
 
-def _outcome(standing: Standing) -> Array:
-    """Utility, or the fallback where a limit is broken; never −inf."""
+def _outcome(standing: Standing, limits: Sequence[Constraint]) -> Array:
+    """Utility, or the fallback where a limit is broken; never −inf.
+
+    Where nobody is eligible, a last column is the worth of shipping none: what a variant that meets the
+    limits just surely enough would be worth. So it tells to measure what may yet prove to meet them.
+    """
     utility = np.where(np.isfinite(standing.utility), standing.utility, standing.fallback)
-    return np.where(standing.feasible, utility, np.minimum(standing.fallback, utility))
+    outcome = np.where(standing.feasible, utility, np.minimum(standing.fallback, utility))
+    if standing.choice is not None:
+        return outcome
+    sure = max([DEFAULT_PROBABILITY, *(c.probability for c in limits)])
+    none = standing.fallback + sure * (utility.mean(0).max() - standing.fallback)
+    return np.column_stack([outcome, np.full(len(outcome), none)])
 
 
 def _deciding_metrics(question: Question) -> tuple[list[str], list[str]]:
@@ -191,6 +201,7 @@ class _Units:
                 self._served.setdefault(trial.variant, []).append(record)
 
     def seeds(self, variant: Variant, metric: str) -> Array:
+        """Of a slice the whole metric's: records have no figures on slices. Their number is the same."""
         return _values(self._scored.get(variant, []), metric)
 
     def launches(self, variant: Variant, metric: str) -> Array:
@@ -198,6 +209,8 @@ class _Units:
 
     def pooled_variance(self, metric: str, served: bool) -> float:
         """Within-variant variance over all variants; 0 where nobody has two units."""
+        if "[" in metric:
+            return 0.0  # a slice has fewer examples and another spread than the whole
         groups = self._served if served else self._scored
         samples = [self.launches(v, metric) if served else self.seeds(v, metric) for v in groups]
         parts = [(x.var(ddof=1) * (len(x) - 1), len(x) - 1) for x in samples if len(x) > 1]
@@ -244,7 +257,8 @@ def _seed_gain(
         if row.candidate != candidate or np.isnan(draws).any() or not len(seeds):
             continue
         pooled = units.pooled_variance(metric, False)
-        variance = max(float(seeds.var(ddof=1)), pooled / 2) if len(seeds) > 2 else pooled
+        own = len(seeds) > 2 and "[" not in metric
+        variance = max(float(seeds.var(ddof=1)), pooled / 2) if own else pooled
         total = float(draws.var())
         # Nothing is known of the spread over seeds: a quarter, as with three seeds that are all there is.
         shares = [resolved_share(len(seeds), variance, total, m) if variance else 0.25 for m in STEPS]

@@ -13,7 +13,7 @@ import numpy as np
 
 from harness.analysis import cost
 from harness.analysis.choice import assess
-from harness.analysis.criteria import stem
+from harness.analysis.criteria import bounds_of, stem
 from harness.analysis.draws import overlaid
 from harness.analysis.measure_next import WORTHLESS, NextMeasurement
 from harness.analysis.sensitivity import Question, extrapolate
@@ -68,7 +68,7 @@ def with_more_data(question: Question, curves: Curves, factor: float, only: str 
     gains = [
         curves.get(r.candidate, {}).get(factor, 0.0) if only in (None, r.candidate) else 0.0 for r in rows
     ]
-    draws = np.clip(question.table.draws[name] + np.array(gains), 0.0, 1.0)
+    draws = np.clip(question.table.draws[name] + np.array(gains), *bounds_of(name))
     return replace(
         question, table=replace(question.table, draws=overlaid({name: draws}, question.table.draws))
     )

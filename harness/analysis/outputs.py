@@ -20,8 +20,9 @@ from typing import Any, Protocol
 import numpy as np
 
 from harness.analysis.draws import StoredDraws
+from harness.analysis.money import TrainingSeconds, training_seconds
 from harness.analysis.predictions import predictions_of
-from harness.analysis.tradeoff import TrainingSeconds, complete, measured_table, training_seconds
+from harness.analysis.tradeoff import complete, measured_table
 from harness.protocols import Estimate, Recommendation, Row, Tradeoff
 from harness.record import Record, RecordError, content_hash
 from harness.suite.schema import Suite

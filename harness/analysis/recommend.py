@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from harness.analysis.choice import Standing, assess
-from harness.analysis.criteria import Constraint, Objective, merge_constraints, parse_objective
-from harness.analysis.duels import SPEED_METRICS, Verdict, keep_verdicts, stored_verdicts, winner_of
+from harness.analysis.criteria import (
+    DEFAULT_PROBABILITY,
+    Constraint,
+    Objective,
+    merge_constraints,
+    parse_objective,
+)
+from harness.analysis.duels import Verdict, keep_verdicts, stored_verdicts
 from harness.analysis.outputs import (
     Run,
     stored_evidence,
@@ -21,6 +27,7 @@ from harness.analysis.outputs import (
 )
 from harness.analysis.sensitivity import Question, find_flips
 from harness.analysis.stats import Array
+from harness.analysis.ties import Named, few, name_one, percent
 from harness.analysis.tradeoff import (
     complete,
     interval_text,
@@ -31,18 +38,6 @@ from harness.analysis.tradeoff import (
 )
 from harness.protocols import Estimate, Recommendation, Row, Tradeoff
 from harness.suite.schema import Suite
-
-CHEAPNESS = (
-    "cost_per_month_usd",
-    "cost_per_million_usd",
-    "latency_p50_ms",
-    "model_size_mb",
-    "parameters",
-)
-"""What settles a tie: the first of these on which the tied differ."""
-
-SAME = 0.05
-"""Costs within this share of each other count as the same."""
 
 CLEAR = 0.95
 """P(best) from which a choice is recommended even if some interval still touches zero."""
@@ -89,21 +84,20 @@ def recommend(
             "none_feasible", None, None, reasons=_none_feasible(table, limits, goal), flips=found, **common
         )
     tied = _tied(standing, suite.decision.tolerance)
-    choice = _cheapest(table, standing, tied) if len(tied) > 1 else standing.choice
-    settled = _settled(table, goal, tied, choice, duels)
-    choice, why = settled if settled else (choice, ())
+    named = name_one(table, standing, goal, tied, duels) if len(tied) > 1 else Named(standing.choice)
+    choice = named.row
     found = find_flips(question, table.rows[choice].variant) if flips else ()
     others = [k for k in np.argsort(-standing.expected, kind="stable").tolist() if k != choice]
     lead = lead_of(standing, choice)
-    said = _reasons(table, standing, limits, goal, choice, tied, lead)
     return Recommendation(
         "tie" if len(tied) > 1 else "recommend",
         table.rows[choice].variant,
         float(standing.best[choice]),
-        expected_regret=float(standing.regret or 0.0),
+        expected_regret=float(standing.regrets[choice]),
         tied_with=tuple(table.rows[k].variant for k in tied if k != choice),
-        runners_up=tuple(_runner_up(table, standing, limits, goal, choice, k, tied, lead) for k in others),
-        reasons=(*said, *why),
+        settled_by=named.by,
+        runners_up=tuple(_runner_up(table, standing, limits, goal, named, k, tied, lead) for k in others),
+        reasons=tuple(_reasons(table, standing, limits, goal, named, tied, lead)),
         flips=found,
         **common,
     )
@@ -232,37 +226,6 @@ def lead_of(standing: Standing, choice: int) -> Lead:
     return Lead(lead.mean(0), low, high)
 
 
-def _cheapest(table: Tradeoff, standing: Standing, tied: Sequence[int]) -> int:
-    """The cheapest of the tied that keeps the limits about as surely as the choice does."""
-    assert standing.choice is not None
-    sure = standing.feasible.mean(0)
-    able = [k for k in tied if sure[k] >= min(0.95, sure[standing.choice] - 0.02)]
-    for name in CHEAPNESS:
-        prices = {k: v for k in able if (v := _figure(table, k, name)) is not None}
-        if prices:
-            able = [k for k in prices if prices[k] <= min(prices.values()) * (1 + SAME)]
-    return max(able, key=lambda k: standing.expected[k])
-
-
-def _settled(
-    table: Tradeoff, goal: Objective, tied: Sequence[int], choice: int, duels: Sequence[Verdict]
-) -> tuple[int, tuple[str, ...]] | None:
-    """The tied variant that duels say is faster than the chosen one, where speed is what is asked for."""
-    if len(tied) < 2 or not goal.subject.startswith(SPEED_METRICS):
-        return None
-    names = {table.rows[k].variant: k for k in tied}
-    name = winner_of(list(names), table.rows[choice].variant, duels)
-    against = [v for v in duels if v.faster == name and {v.first, v.second} <= set(names)]
-    if not against:
-        return None
-    losers = ", ".join(v.second if v.first == name else v.first for v in against)
-    return names[name], (f"Loaded together and called in turn, {name} is faster than {losers}.",)
-
-
-def _figure(table: Tradeoff, k: int, name: str) -> float | None:
-    return table.rows[k].estimates.get(name, Estimate(None)).value
-
-
 # ------------------------------------------------------------------------------------ reasons
 
 
@@ -271,14 +234,15 @@ def _reasons(
     standing: Standing,
     limits: Sequence[Constraint],
     goal: Objective,
-    choice: int,
+    named: Named,
     tied: Sequence[int],
     lead: Lead,
 ) -> list[str]:
-    row, reasons = table.rows[choice], []
+    choice, reasons = named.row, []
+    row = table.rows[choice]
     figures = _goal_figures(row, goal)
     if len(tied) > 1:
-        reasons.append(_tie_sentence(table, standing, choice, tied, goal.subject, lead))
+        reasons.append(_tie_sentence(table, standing, named, tied, goal.subject, lead))
         reasons.append(f"{row.variant} has {figures}.")
     else:
         reasons.append(
@@ -289,17 +253,14 @@ def _reasons(
         held = float(constraint.holds(metric_draws(table, constraint.metric)[:, choice]).mean())
         cell = row.estimates[constraint.metric]
         reasons.append(
-            f"It meets {constraint.metric} {constraint.op} {constraint.limit:g}:"
-            f" {interval_text(cell)}, probability {percent(held)}."
+            f"It meets {replace(constraint, probability=DEFAULT_PROBABILITY)}: {interval_text(cell)},"
+            f" probability {percent(held)}."
         )
     rivals = [k for k in np.argsort(-standing.expected, kind="stable") if k != choice and k not in tied]
     rivals = [k for k in rivals if k in standing.eligible]
     if rivals:
         k = rivals[0]
-        reasons.append(
-            f"It leads {table.rows[k].variant} by {lead.mean[k]:.4g} ({lead.low[k]:.4g} to"
-            f" {lead.high[k]:.4g}) in {goal.subject}."
-        )
+        reasons.append(_lead_sentence(lead, k, table.rows[k].variant, goal.subject))
     out = [k for k in range(len(table.rows)) if k not in standing.eligible]
     if out:
         said = [f"{table.rows[k].variant} ({_why_out(table, limits, k)})" for k in out[:6]]
@@ -308,16 +269,12 @@ def _reasons(
     return reasons
 
 
-def percent(probability: float) -> str:
-    """`93 %`; never 0 or 100, which no finite number of draws can show."""
-    if probability >= 0.995:
-        return "over 99 %"
-    return "under 1 %" if probability < 0.005 else f"{100 * probability:.0f} %"
-
-
-def few(names: Sequence[str], most: int = 5) -> str:
-    """Names in a sentence; of many the first, and how many more."""
-    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
+def _lead_sentence(lead: Lead, k: int, rival: str, subject: str) -> str:
+    """The named one of a tie may trail a variant that the best of the tie leads."""
+    mean, low, high = float(lead.mean[k]), float(lead.low[k]), float(lead.high[k])
+    way = "leads" if mean >= 0 else "is behind"
+    mean, low, high = (mean, low, high) if mean >= 0 else (-mean, -high, -low)
+    return f"It {way} {rival} by {mean:.4g} ({low:.4g} to {high:.4g}) in {subject}."
 
 
 def _goal_figures(row: Row, goal: Objective) -> str:
@@ -326,33 +283,19 @@ def _goal_figures(row: Row, goal: Objective) -> str:
 
 
 def _tie_sentence(
-    table: Tradeoff, standing: Standing, choice: int, tied: Sequence[int], subject: str, lead: Lead
+    table: Tradeoff, standing: Standing, named: Named, tied: Sequence[int], subject: str, lead: Lead
 ) -> str:
-    others = [k for k in tied if k != choice]
+    others = [k for k in tied if k != named.row]
     together = percent(float(standing.best[list(tied)].sum()))
-    named, rivals = table.rows[choice].variant, few([table.rows[k].variant for k in others])
+    name, rivals = table.rows[named.row].variant, few([table.rows[k].variant for k in others])
     equal = bool((np.abs(lead.low[others]) + np.abs(lead.high[others]) < 1e-9).all())
     how = (
         f"equals {rivals} in {subject}" if equal else f"is not separated from {rivals} by these measurements"
     )
     return (
-        f"{named} {how}; one of these {len(tied)} is the best choice with probability {together}."
-        f" {named} is named because {_cheaper_by(table, choice, others)}."
+        f"{name} {how}; one of these {len(tied)} is the best choice with probability {together}."
+        f" {name} is named because {named.why}."
     )
-
-
-def _cheaper_by(table: Tradeoff, choice: int, others: Sequence[int]) -> str:
-    """On what a tie was settled, as in `_cheapest`."""
-    for name in CHEAPNESS:
-        own = _figure(table, choice, name)
-        rest = [v for k in others if (v := _figure(table, k, name)) is not None]
-        if own is not None and rest and own * (1 + SAME) < max(rest):
-            if own * (1 + SAME) < min(rest):
-                lead = "it costs least" if "cost" in name else "they cost the same and it is the lightest"
-                return f"{lead}: {name} {own:.4g}, against {min(rest):.4g} or more"
-            lead = "none of them costs less" if "cost" in name else "they cost the same and none is lighter"
-            return f"{lead}: {name} {own:.4g}, up to {max(rest):.4g} for the others"
-    return "it has the highest expected worth, and they cost the same within 5 %"
 
 
 def _why_out(table: Tradeoff, limits: Sequence[Constraint], k: int) -> str:
@@ -369,7 +312,7 @@ def _runner_up(
     standing: Standing,
     limits: Sequence[Constraint],
     goal: Objective,
-    choice: int,
+    named: Named,
     k: int,
     tied: Sequence[int],
     lead: Lead,
@@ -389,9 +332,11 @@ def _runner_up(
     if k not in standing.eligible:
         entry["why"] = _why_out(table, limits, k)
     elif k in tied:
-        entry["why"] = (
-            f"not separated; {table.rows[choice].variant} is named because {_cheaper_by(table, choice, [k])}"
-        )
+        entry["why"] = f"not separated; {table.rows[named.row].variant} is named because {named.why}"
     else:
-        entry["why"] = f"{goal.subject} is worse by {entry['difference']:.4g}"
+        # Out is who the best of a tie leads, which need not be the one that is named.
+        best = standing.choice if standing.choice is not None and lead.mean[k] <= 0 else named.row
+        behind = float((standing.utility[:, best] - standing.utility[:, k]).mean())
+        than = "" if best == named.row else f" than that of {table.rows[best].variant}"
+        entry["why"] = f"{goal.subject} is worse by {behind:.4g}{than}"
     return entry

@@ -17,13 +17,9 @@ from harness.analysis import cost
 from harness.analysis.choice import pick
 from harness.analysis.criteria import VALUE, Constraint, Objective, parse_objective
 from harness.analysis.draws import overlaid
+from harness.analysis.money import COST_METRICS, throughputs
 from harness.analysis.stats import Array, switch_points
-from harness.analysis.tradeoff import (
-    COST_METRICS,
-    metric_draws,
-    throughputs,
-    utility_draws,
-)
+from harness.analysis.tradeoff import metric_draws, utility_draws
 from harness.protocols import Estimate, Tradeoff
 from harness.suite.schema import Suite
 

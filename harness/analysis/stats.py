@@ -272,14 +272,25 @@ def best_probability(utility: Array, feasible: Array) -> Array:
 
 @dataclass(frozen=True)
 class Choice:
-    """argmax E[U] and its expected regret E[max U] − max E[U]; `expected`: (num_candidates,)."""
+    """argmax E[U] over the candidates that may be chosen.
+
+    Args:
+        expected: (num_candidates,) E[U]. regrets: (num_candidates,) what each is expected to lose to the
+            best there is, E[max U] − E[U].
+    """
 
     index: int
     expected: Array
-    regret: float
+    regrets: Array
+
+    @property
+    def regret(self) -> float:
+        return float(self.regrets[self.index])
 
 
-def expected_utility(utility: Array, feasible: Array, fallback: float) -> Choice:
+def expected_utility(
+    utility: Array, feasible: Array, fallback: float, able: Sequence[int] | None = None
+) -> Choice:
     """Pick the candidate with the highest expected utility; breaking a limit is worth `fallback`.
 
     Over 1,500 simulated decisions "best mean that meets the limit" lost .506 points and broke the
@@ -288,13 +299,14 @@ def expected_utility(utility: Array, feasible: Array, fallback: float) -> Choice
     Args:
         utility, feasible: (num_draws, num_candidates).
         fallback: utility of a draw in which the candidate breaks a limit.
+        able: those that may be chosen, None for all; the others count in the regret.
     """
     outcome = np.where(feasible, utility, np.minimum(fallback, utility))
     expected = outcome.mean(0)
-    index = int(expected.argmax())
+    among = np.arange(len(expected)) if able is None else np.asarray(able)
     likely = np.where(feasible, shrink_draws(utility), np.minimum(fallback, utility))
-    regret = float((likely.max(1) - likely[:, index]).mean())
-    return Choice(index, expected, regret)
+    regrets = likely.max(1).mean() - likely.mean(0)
+    return Choice(int(among[expected[among].argmax()]), expected, regrets)
 
 
 def shrink_draws(draws: Array) -> Array:

@@ -84,9 +84,11 @@ def sweep(positive: Array, targets: Array) -> Sweep:
     said = np.flatnonzero(last_of_tie) + 1
     cuts = values[last_of_tie]
     between = (cuts + np.append(cuts[1:], 0.0)) / 2
+    # Above every answer, in single precision too: an answer of exactly 1 must not reach it.
+    nobody = max((1 + cuts[0]) / 2, float(np.nextafter(np.float32(cuts[0]), np.float32(2))))
     positives = int((targets == 1).sum())
     return Sweep(
-        np.concatenate([[(1 + cuts[0]) / 2], between]),
+        np.concatenate([[nobody], between]),
         np.concatenate([[0], found]),
         np.concatenate([[0], said - found]),
         positives,

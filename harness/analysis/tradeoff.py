@@ -23,13 +23,12 @@ from harness.analysis.evidence import Evidence, gather
 from harness.analysis.expression import settings_of
 from harness.analysis.fronts import pareto_front, pareto_probability
 from harness.analysis.index import index_records
+from harness.analysis.money import TrainingSeconds, count_draws, training_seconds, with_costs
 from harness.analysis.predictions import LoadPredictions, ScoreReader
 from harness.analysis.stats import Array, best_probability
 from harness.protocols import Estimate, Row, Tradeoff
 from harness.record import Record, Variant
 from harness.suite.schema import Suite
-
-COST_METRICS = ("cost_per_million_usd", "cost_per_month_usd", "train_cost_usd")
 
 
 def tradeoff(records: Sequence[Record], suite: Suite, predictions: LoadPredictions | None = None) -> Tradeoff:
@@ -100,24 +99,6 @@ def _bare_table(evidence: Evidence) -> Tradeoff:
     )
 
 
-# ------------------------------------------------------------------------------------ money
-
-TrainingSeconds = Mapping[str, tuple[float, float]]
-"""Candidate → seconds of one training of the final recipe, and of all trainings with the search."""
-
-
-def training_seconds(records: Sequence[Record], train_size: int | None) -> TrainingSeconds:
-    """What `train_cost_usd` multiplies with the price."""
-    by_candidate: dict[str, list[Record]] = {}
-    for record in records:
-        if record.trial.kind == "train":
-            by_candidate.setdefault(record.trial.candidate, []).append(record)
-    costs = {
-        name: cost.train_cost_usd(group, name, train_size, 3600.0) for name, group in by_candidate.items()
-    }
-    return {name: (c.final_recipe, c.with_search) for name, c in costs.items() if c is not None}
-
-
 def complete(table: Tradeoff, suite: Suite, seconds: TrainingSeconds) -> Tradeoff:
     """Add what depends on price, traffic, limits and objective: cost columns, Pareto flags, feasibility.
 
@@ -134,137 +115,29 @@ def priced(table: Tradeoff, suite: Suite, seconds: TrainingSeconds) -> Tradeoff:
     return with_value(with_costs(table, suite, seconds), suite)
 
 
-_THROUGHPUT = (
-    ("throughput_at_slo_qps", ""),
-    ("throughput_offline_per_s", "floor: from offline throughput, no latency limit"),
-    ("latency_p50_ms", "floor: from single-stream latency, no latency limit"),
-)
-
-
-def throughputs(table: Tradeoff) -> tuple[Array, list[str | None]]:
-    """Requests per second of one replica, (draws, rows), and where each row's figure comes from.
-
-    The highest load within the latency limit where it was measured; else throughput without a limit,
-    which makes every cost a floor. NaN and None for a row without any, or whose limit no load keeps.
-    """
-    result = np.full((_num_draws(table), len(table.rows)), np.nan)
-    notes: list[str | None] = [None] * len(table.rows)
-    for name, note in _THROUGHPUT:
-        if name not in table.draws:
-            continue
-        new = [
-            k for k in range(len(table.rows)) if notes[k] is None and not np.isnan(table.draws[name][0, k])
-        ]
-        draws = table.draws[name][:, new]
-        result[:, new] = 1000.0 / draws if name == "latency_p50_ms" else draws
-        for k in new:
-            notes[k] = note
-    limited = [row.estimates.get("throughput_at_slo_qps") for row in table.rows]
-    for k, found in enumerate(limited):
-        if found is not None and found.value is not None and found.value <= 0:
-            result[:, k], notes[k] = np.nan, None
-        elif found is not None and found.value is not None and "at least" in found.note:
-            notes[k] = "ceiling: the load within the limit is a lower end"
-    return result, notes
-
-
-def with_costs(table: Tradeoff, suite: Suite, seconds: TrainingSeconds) -> Tradeoff:
-    """The table with its money columns for the suite's price and traffic (older ones are replaced)."""
-    price = cost.price_of(suite.machine)
-    if price is None:
-        return replace(table, warnings=(*table.warnings, "no price: set machine.price for costs"))
-    traffic, hourly = suite.decision.traffic, price.usd_per_hour
-    throughput, sources = throughputs(table)
-    training = [_training(row, seconds, hourly) for row in table.rows]
-    monthly = cost.cost_per_month(throughput, traffic, hourly)
-    draws = {
-        "cost_per_million_usd": cost.per_million(monthly, traffic),
-        "cost_per_month_usd": monthly,
-        "train_cost_usd": np.tile(
-            [np.nan if e.value is None else e.value for e in training], (_num_draws(table), 1)
-        ),
-    }
-    # All money is monotone in throughput: its quantiles are those of the draws with the throughput's.
-    ends = _quantiles(throughput)
-    month = cost.cost_per_month(ends, traffic, hourly)
-    million = cost.per_million(month, traffic)
-    floors = cost.cost_per_million_floor(ends[1], hourly)
-    counts = cost.replicas(ends[1], traffic)
-    fulls = [f"{x:.3g} USD at full use" for x in floors]
-    replicas = [f"{x:g} replica{'s' if x != 1 else ''}" for x in counts]
-    cells = {
-        "cost_per_million_usd": _derived(million, fulls, sources, table.rows),
-        "cost_per_month_usd": _derived(month, replicas, sources, table.rows),
-        "train_cost_usd": training,
-    }
-    rows = tuple(
-        replace(row, estimates={**row.estimates, **{name: cells[name][k] for name in COST_METRICS}})
-        for k, row in enumerate(table.rows)
-    )
-    metrics = tuple(n for n in table.metrics if n not in COST_METRICS) + COST_METRICS
-    stale = price.warning()
-    warnings = (*table.warnings, *([stale] if stale else []))
-    return replace(table, rows=rows, metrics=metrics, draws=overlaid(draws, table.draws), warnings=warnings)
-
-
-def _quantiles(throughput: Array) -> Array:
-    """(3, rows): the draws that give the lowest, middle and highest cost of 95 %; a step function of
-    throughput has no symmetric interval, so none is interpolated."""
-    return np.asarray(np.quantile(throughput, [0.975, 0.5, 0.025], axis=0, method="nearest"))
-
-
-def _derived(
-    ends: Array, said: Sequence[str], sources: Sequence[str | None], rows: Sequence[Row]
-) -> list[Estimate]:
-    """Estimates from (3, rows): low, middle and high."""
-    low, middle, high = ends
-    cells = []
-    for k, row in enumerate(rows):
-        if sources[k] is None:
-            limited = row.estimates.get("throughput_at_slo_qps")
-            kept = limited is None or limited.value is None or limited.value > 0
-            why = next(
-                (e.note for e in row.estimates.values() if e.note.startswith("failed")),
-                "not measured" if kept else "no number of machines keeps the latency limit",
-            )
-            cells.append(Estimate(None, note=why))
-            continue
-        note = "; ".join(n for n in (said[k], sources[k]) if n)
-        cells.append(Estimate(float(middle[k]), float(low[k]), float(high[k]), note=note))
-    return cells
-
-
-def _num_draws(table: Tradeoff) -> int:
-    return next((len(d) for d in table.draws.values()), 1)
-
-
-def _training(row: Row, seconds: TrainingSeconds, usd_per_hour: float) -> Estimate:
-    known = seconds.get(row.candidate)
-    if known is None:
-        failed = next((f for f in row.failures if f.startswith("train")), "")
-        return Estimate(None, note=f"failed: {failed.partition(': ')[2]}" if failed else "not measured")
-    final, search = (s * usd_per_hour / 3600 for s in known)
-    return Estimate(final, note=f"{search:.3g} USD with search and all seeds")
-
-
 def with_value(table: Tradeoff, suite: Suite) -> Tradeoff:
     """The table with the suite's `value` in every row's estimates and in the draws, where it has one."""
     if not suite.decision.value:
         return table
     worth = utility_draws(table, parse_objective(f"maximize {VALUE}", suite.decision.value), suite)
-    low, high = np.quantile(worth, [0.025, 0.975], axis=0)
-    cells = [
-        Estimate(None, note="not measured")
-        if np.isnan(mean)
-        else Estimate(float(mean), float(low[k]), float(high[k]))
-        for k, mean in enumerate(worth.mean(0))
-    ]
+    cells = [_value_cell(column) for column in worth.T]
     rows = tuple(
         replace(row, estimates={**row.estimates, VALUE: cell})
         for row, cell in zip(table.rows, cells, strict=True)
     )
     metrics = (*(m for m in table.metrics if m != VALUE), VALUE)
     return replace(table, rows=rows, metrics=metrics, draws=overlaid({VALUE: worth}, table.draws))
+
+
+def _value_cell(worth: Array) -> Estimate:
+    """`worth`: (draws,), NaN where the expression is undefined, as the logarithm of what may be negative."""
+    known = worth[~np.isnan(worth)]
+    if not len(known):
+        return Estimate(None, note="not measured")
+    low, high = np.quantile(known, [0.025, 0.975])
+    lost = len(worth) - len(known)
+    note = f"undefined in {lost:,} of {len(worth):,} draws, which count as a broken limit" if lost else ""
+    return Estimate(float(known.mean()), float(low), float(high), note=note)
 
 
 # ------------------------------------------------------------------------------------ judging
@@ -281,14 +154,15 @@ def values_for(table: Tradeoff, suite: Suite, names: Iterable[str]) -> dict[str,
 def metric_draws(table: Tradeoff, name: str) -> Array:
     """(draws, rows) of a metric; NaN all over where nobody measured it."""
     found = table.draws.get(name)
-    return np.full((_num_draws(table), len(table.rows)), np.nan) if found is None else found
+    return np.full((count_draws(table), len(table.rows)), np.nan) if found is None else found
 
 
 def utility_draws(table: Tradeoff, objective: Objective, suite: Suite) -> Array:
-    """(draws, rows): the objective, higher is better; NaN where a row lacks one of its metrics."""
+    """(draws, rows): the objective, higher is better; NaN where a row lacks one of its metrics, and in draws
+    in which the expression is undefined."""
     names = objective.expression.names
     result = objective.sign * objective.expression(values_for(table, suite, names))
-    return np.broadcast_to(result, (_num_draws(table), len(table.rows)))
+    return np.broadcast_to(result, (count_draws(table), len(table.rows)))
 
 
 @dataclass(frozen=True)
@@ -309,7 +183,7 @@ class Feasibility:
 
 def feasibility(table: Tradeoff, constraints: Sequence[Constraint]) -> Feasibility:
     """Hold every row's draws against the limits."""
-    holds = np.ones((_num_draws(table), len(table.rows)), dtype=bool)
+    holds = np.ones((count_draws(table), len(table.rows)), dtype=bool)
     each = np.ones((len(constraints), len(table.rows)))
     eligible = np.ones(len(table.rows), dtype=bool)
     for number, constraint in enumerate(constraints):
@@ -326,8 +200,9 @@ def judge(table: Tradeoff, constraints: Sequence[Constraint], objective: Objecti
     if not table.rows:
         return table
     utility, limits = utility_draws(table, objective, suite), feasibility(table, constraints)
-    comparable = ~np.isnan(utility).any(0)
-    best = best_probability(np.where(comparable, utility, -np.inf), limits.holds & comparable)
+    defined = ~np.isnan(utility)
+    comparable = defined.any(0)
+    best = best_probability(np.where(defined, utility, -np.inf), limits.holds & defined)
     on_front, front_probability = _pareto(table, constraints, objective)
     rows = []
     for k, row in enumerate(table.rows):
@@ -360,14 +235,14 @@ def _pareto(table: Tradeoff, constraints: Sequence[Constraint], objective: Objec
     values = np.array([[table.rows[k].estimates[n].value for n in names] for k in complete_rows], dtype=float)
     front[complete_rows] = pareto_front(values * signs)
     draws = np.stack([table.draws[n][:, complete_rows] for n in names], axis=2) * signs
-    probability[complete_rows] = pareto_probability(draws)
+    probability[complete_rows] = pareto_probability(np.where(np.isnan(draws), np.inf, draws))
     return front, probability
 
 
 def rejections(table: Tradeoff, constraints: Sequence[Constraint], k: int) -> tuple[str, ...]:
     """Which limits speak against a row, each with its figure; empty for an eligible row."""
     row, reasons = table.rows[k], []
-    together = np.ones(_num_draws(table), dtype=bool)
+    together = np.ones(count_draws(table), dtype=bool)
     for constraint in constraints:
         cell = row.estimates.get(constraint.metric, Estimate(None, note="not measured"))
         if cell.value is None:

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from harness.analysis.criteria import Constraint, merge_constraints, parse_objective, stem
+from harness.analysis.criteria import Constraint, is_metric, merge_constraints, parse_objective, stem
 from harness.analysis.measure_next import NextMeasurement, next_measurements
 from harness.analysis.more_data import Curves, data_measurements, quality_curves
 from harness.analysis.predictions import Predictions, predictions_of
@@ -82,13 +82,18 @@ class Evidence:
     def palette(self) -> Palette:
         return palette(self.candidates, self.leading, [row.runtime for row in self.tradeoff.rows])
 
+    @property
+    def subject(self) -> str:
+        """What is maximised or minimised, in one word: a metric, or `value` for an expression."""
+        said = self.recommendation.objective or self.suite.decision.objective
+        _, _, what = said.partition(" (")[0].partition(" ")
+        return what if is_metric(what) else "value"
+
     @cached_property
     def objective_metric(self) -> str:
         """The metric that is maximised or minimised, `value` for an expression."""
-        words = (self.recommendation.objective or self.suite.decision.objective).split()
-        named = words[1] if len(words) > 1 else ""
-        if named in self.known_metrics:
-            return named
+        if self.subject in self.known_metrics:
+            return self.subject
         shown = [m for m in self.tradeoff.metrics if m in QUALITY]
         return shown[0] if shown else next(iter(self.tradeoff.metrics), "accuracy")
 
@@ -158,7 +163,7 @@ class Evidence:
         """The probability that a variant meets a limit; None where it has no such figure."""
         drawn = self.draws(which.metric, variant)
         if drawn is not None:
-            return float(which.holds(drawn[np.isfinite(drawn)]).mean())
+            return float(which.holds(drawn).mean())  # False where undefined
         row = next((r for r in self.tradeoff.rows if r.variant == variant), None)
         value = row.estimates[which.metric].value if row and which.metric in row.estimates else None
         return None if value is None else float(which.holds(np.array(value)))

@@ -189,7 +189,10 @@ def money(value: float) -> str:
 
 def as_written(value: float) -> str:
     """A number that a person wrote, with the digits it was written with: `0.87`, `10`, `1,200`."""
-    return f"{value:,.6g}".replace("-", MINUS)
+    said = f"{value:,.6g}"
+    if float(said.replace(",", "")) != value:
+        said = f"{value:,}".removesuffix(".0")
+    return said.replace("-", MINUS)
 
 
 def quantity(name: str, value: float) -> str:

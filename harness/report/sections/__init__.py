@@ -12,6 +12,7 @@ from harness.report.sections.load import load
 from harness.report.sections.money import costs
 from harness.report.sections.outlook import flips, next_steps, value
 from harness.report.sections.quality import by_class, calibration, learning_curves, training_size
+from harness.report.sections.requirements import requirements
 from harness.report.sections.retrieval import price_of_recall, stages
 from harness.report.sections.runtimes import runtimes
 from harness.report.sections.scaling import scaling
@@ -21,7 +22,7 @@ from harness.report.sections.shop import ab_tests, foretold, ranker_gains
 from harness.report.sections.thresholds import curves, temperature
 from harness.report.sections.tradeoff import differences, pareto, tradeoff_table
 from harness.report.sections.validity import environment, reproduce, validity
-from harness.report.sections.verdict import requirements, verdict
+from harness.report.sections.verdict import verdict
 
 SECTIONS: Mapping[str, Callable[[Evidence], Section | None]] = {
     "verdict": verdict,

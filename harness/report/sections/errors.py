@@ -84,7 +84,7 @@ def _said_of(a: Answers, candidate: str, gaps: Sequence[errors.Gap], noun: str) 
         chance = f", which is within chance for the widest of {len(gaps)} kinds" if gaps else ""
         yield f"{candidate} is behind {best} on all kinds of {noun}s alike: {over_all}{widest}{chance}."
     else:
-        yield f"{candidate} and {best} are not separated: {over_all}, and on no kind of {noun} they are."
+        yield f"{candidate} and {best} are not separated: {over_all}; it falls behind on no kind of {noun}."
 
 
 def _difference(found: Interval) -> str:

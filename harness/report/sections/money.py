@@ -101,11 +101,12 @@ def _all_training(row: Row) -> Cell:
 
 
 def _floors(e: Evidence) -> Iterator[Block]:
-    """Whether a cost is a floor, because no load within a latency limit was measured."""
+    """Whether a cost is a floor, because no load within a latency limit was measured, or a ceiling, because
+    a higher load might have been within it."""
     rows: dict[str, list[str]] = {}
     for row in e.rows:
         for part in _note(row, "cost_per_month_usd").split("; "):
-            if part.startswith("floor"):
+            if part.startswith(("floor", "ceiling")):
                 rows.setdefault(part, []).append(row.variant)
     for part, variants in rows.items():
         whose = "All costs" if len(variants) == len(e.rows) else f"The costs of {n.listed(variants[:6])}"

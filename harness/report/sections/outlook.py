@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
+
 import numpy as np
 
 from harness.analysis.cost import SECONDS_PER_MONTH
@@ -21,7 +24,7 @@ MOST_STEPS = 8
 
 def flips(e: Evidence) -> Section | None:
     """Switch points over limits, traffic and price, and the map of winners over the last two."""
-    items = [*switches(e), *(size_flips(e.question, e.curves) if e.recommendation.choice else ())]
+    items = [*switches(e), *_with_more_data(e)]
     blocks: list[Block] = [Bullets(tuple((flip_sentence(e, item),) for item in items))] if items else []
     if e.recommendation.choice and not items:
         blocks.append(
@@ -30,6 +33,15 @@ def flips(e: Evidence) -> Section | None:
     picture = _map(e) if e.recommendation.choice else None
     blocks += [picture] if picture else []
     return section("What would change the answer", blocks)
+
+
+def _with_more_data(e: Evidence) -> list[Mapping[str, object]]:
+    """From which training-set size on another than the named variant would be chosen."""
+    choice = e.recommendation.choice
+    if choice is None:
+        return []
+    found = size_flips(replace(e.question, named=choice), e.curves)
+    return [item for item in found if item["then"] != choice]
 
 
 def _map(e: Evidence) -> Picture | None:

@@ -58,15 +58,15 @@ def _size_series(e: Evidence, candidate: str, metric: str) -> plots.Series | Non
 
 
 def _gains(series: Sequence[plots.Series], metric: str) -> Iterator[Block]:
-    """What the last step of more data brought, in words."""
-    words = []
+    """What the last step of more data brought, in words; candidates need not have the same sizes."""
+    words: dict[tuple[int, int], list[str]] = {}
     for s in series:
         if len(s.x) > 1:
-            words.append(f"{s.label} {n.signed(s.y[-1] - s.y[-2], 3)}")
-    if words:
-        first, last = int(series[0].x[-2]), int(series[0].x[-1])
+            step = int(s.x[-2]), int(s.x[-1])
+            words.setdefault(step, []).append(f"{s.label} {n.signed(s.y[-1] - s.y[-2], 3)}")
+    for (first, last), gains in words.items():
         yield text(
-            f"From {first:,} to {last:,} training examples, {n.label(metric)} changed: {'; '.join(words)}."
+            f"From {first:,} to {last:,} training examples, {n.label(metric)} changed: {'; '.join(gains)}."
         )
 
 

@@ -34,8 +34,9 @@ def searches(e: Evidence) -> list[Found]:
     """The searches of a run; a trial that was given up early counts with the score it had."""
     found = []
     for candidate in e.candidates:
-        own = [r for r in e.of("train", candidate) if r.trial.tuning is not None]
-        own = [r for r in own if "skipped" not in r.facts.get("tuning", {})]
+        # `e.of` keeps a search's trials out of everything else.
+        own = [r for r in e.records if r.trial.candidate == candidate and r.trial.tuning is not None]
+        own = [r for r in own if r.status == "finished" and "skipped" not in r.facts["tuning"]]
         own.sort(key=lambda r: r.trial.tuning or 0)
         if own:
             scores = [r.facts["tuning"].get("score") for r in own]

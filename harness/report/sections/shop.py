@@ -188,17 +188,19 @@ def _earned(e: Evidence, row: Row, base: Row) -> str:
 def foretold(e: Evidence) -> Section | None:
     """How well each offline figure, and each off-policy estimate, ordered the candidates."""
     rows = [row for row in e.tradeoff.rows if MARGIN in row.estimates and _online(e, row)]
-    if len(rows) < 3:
+    # Runtimes of one candidate are no further evidence: each candidate is one point.
+    points = list({row.candidate: row for row in reversed(rows)}.values())
+    if len(points) < 3:
         return None
     rng = np.random.Generator(np.random.Philox(0))
-    figures = {n.label(m): [_value(r, m) for r in rows] for m in OFFLINE if m in e.tradeoff.metrics}
+    figures = {n.label(m): [_value(r, m) for r in points] for m in OFFLINE if m in e.tradeoff.metrics}
     for key, name in ESTIMATORS.items():
-        figures[f"off-policy, {name}"] = [_online(e, r)["off_policy"][key]["value"] for r in rows]
+        figures[f"off-policy, {name}"] = [_online(e, r)["off_policy"][key]["value"] for r in points]
     table = []
     for name, values in figures.items():
         cells = [Cell(name)]
         for truth in ("ctr", "revenue_per_session_usd", MARGIN):
-            cells.append(_correlation(np.array(values), np.array([_value(r, truth) for r in rows]), rng))
+            cells.append(_correlation(np.array(values), np.array([_value(r, truth) for r in points]), rng))
         table.append(tuple(cells))
     columns = (
         Column("known before a test", numeric=False), Column("click-through rate", "ρ"),
@@ -207,7 +209,7 @@ def foretold(e: Evidence) -> Section | None:
     return section(
         "Which offline figure foretold the shop's takings?",
         [
-            text(FORETOLD_LEAD.format(count=len(rows))),
+            text(FORETOLD_LEAD.format(count=len(points))),
             Table(columns, tuple(table), kind="compact"),
             text(POLICY_LEAD),
             _policy_table(e, rows),

@@ -46,7 +46,7 @@ def sentences(e: Evidence) -> Iterator[str]:
     )
     yield from _peeked(e)
     yield from _seeds(e)
-    yield "Test data was used once per fitted model, after all choices were made on validation data."
+    yield _test_data(e)
     yield from _noise(e)
     yield from _precision(e)
     yield from _machines(e)
@@ -62,6 +62,16 @@ def _peeked(e: Evidence) -> Iterator[str]:
         f"Peeked: {story['bias']}. It ended because: {story['stopped'] or 'it was interrupted'}, after "
         f"{story['trials']:,} of the {story['exhaustive']:,} trials that the whole suite has."
     )
+
+
+def _test_data(e: Evidence) -> str:
+    """How often test data was looked at, and what was chosen by it."""
+    runtimes = {(r.trial.candidate, r.trial.runtime) for r in e.of("score")}
+    each = " on each runtime" if len(runtimes) > len({candidate for candidate, _ in runtimes}) else ""
+    said = f"Test data was used once per fitted model{each}, whose settings were chosen on validation data"
+    if e.run.exists("until_decided.json"):
+        return f"{said}; what to measure next was chosen by it, step by step."
+    return f"{said}; nothing was chosen by it before all of it was measured."
 
 
 def _seeds(e: Evidence) -> Iterator[str]:

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+from harness.analysis.recommend import nearest_miss
 from harness.protocols import Row, Section
 from harness.report import numbers as n
 from harness.report.blocks import (
     Block,
     Bullets,
-    Cell,
-    Column,
     Inline,
     Muted,
     Strong,
-    Table,
     Tile,
     Tiles,
     capital,
@@ -47,22 +46,32 @@ def headline(e: Evidence) -> tuple[Inline, ...]:
         case "recommend":
             return ("Ship ", Strong(choice), ".")
         case "tie":
-            count, lighter = len({choice, *r.tied_with}), any("lightest" in reason for reason in r.reasons)
-            which = "lighter" if lighter and count == 2 else "lightest" if lighter else "cheapest"
-            which = (
-                f"{'cheaper' if which == 'cheapest' else which} of two"
-                if count == 2
-                else f"{which} of {count}"
-            )
-            if e.chosen and len(_tied_candidates(e)) == 1:
-                runtimes = "runtimes of " + e.chosen.candidate
-                which = which.replace("two", f"two {runtimes}") if count == 2 else f"{which} {runtimes}"
-                return ("Ship ", Strong(choice), f", the {which} that cannot be told apart.")
-            return ("A tie. Ship ", Strong(choice), f", the {which} that cannot be told apart.")
+            tie = "" if e.chosen and len(_tied_candidates(e)) == 1 else "A tie. "
+            return (f"{tie}Ship ", Strong(choice), f", {_named(e)}.")
         case "none_feasible":
             return ("Ship none of them yet: ", Strong("no variant meets every limit"), ".")
         case _:
             return ("No decision yet: ", Strong("there is not enough evidence"), ".")
+
+
+def _named(e: Evidence) -> str:
+    """What singles out the named one of a tie: `the cheaper of two that cannot be told apart`."""
+    r = e.recommendation
+    count = len({r.choice, *r.tied_with})
+    among = "two" if count == 2 else str(count)
+    if e.chosen and len(_tied_candidates(e)) == 1:
+        among += f" runtimes of {e.chosen.candidate}"
+    tied = f"{among} that cannot be told apart"
+    ending = "er" if count == 2 else "est"
+    if r.settled_by == "limits":
+        return f"one of {tied}: it keeps your limits more surely"
+    if r.settled_by == "duel":
+        return f"the fast{ending} in a duel of {tied} by their figures"
+    if r.settled_by == "objective":
+        return f"the best on average of {tied}"
+    if not r.settled_by:
+        return f"one of {tied}"
+    return f"the {'cheap' if r.settled_by.startswith('cost') else 'light'}{ending} of {tied}"
 
 
 def confidence(e: Evidence) -> tuple[Inline, ...]:
@@ -74,7 +83,7 @@ def confidence(e: Evidence) -> tuple[Inline, ...]:
         return (_nearest(e),)
     if r.verdict == "not_enough_evidence" or not r.choice:
         return ("What was measured so far does not carry a decision.",)
-    under = " that meet your limits" if e.limits else ""
+    under = " under your limits" if e.limits else ""
     sure = n.percent(probability)
     best = f"{_sureness(probability)}the probability that it is the best of {count}{under} is {sure}."
     if r.verdict == "tie":
@@ -123,9 +132,7 @@ def _regret(e: Evidence) -> tuple[Inline, ...]:
     regret = e.recommendation.expected_regret
     if regret is None or regret <= 0:
         return ()
-    words = (e.recommendation.objective or e.suite.decision.objective).split()
-    metric = words[1] if len(words) > 1 else "value"
-    what = "value" if metric == "value" else n.label(metric)
+    what = "value" if e.subject == "value" else n.label(e.subject)
     return (
         Muted(
             f" Averaged over what the data leave open, it loses {n.plain(regret, 2)} of {what} to the best."
@@ -135,13 +142,19 @@ def _regret(e: Evidence) -> tuple[Inline, ...]:
 
 def _nearest(e: Evidence) -> str:
     """The variant that comes closest to meeting all limits, and what it misses."""
-    row = max(e.tradeoff.rows, key=lambda r: r.feasible_probability or 0.0, default=None)
+    row = nearest_row(e)
     if row is None or not e.limits:
         return "See the requirements below for what each one misses."
     missed = [n.limit_words(item) for item in e.limits if (e.meets(row.variant, item) or 0.0) < 0.5]
     chance = n.percent(row.feasible_probability)
     start = f"The nearest is {row.variant}, which meets all limits with probability {chance}"
     return f"{start}; it misses {n.listed(missed)}." if missed else f"{start}."
+
+
+def nearest_row(e: Evidence) -> Row | None:
+    """As the reasons name it."""
+    found = nearest_miss(e.tradeoff, e.limits)
+    return None if found is None else e.tradeoff.rows[found]
 
 
 def key_metrics(e: Evidence, most: int = 5) -> tuple[str, ...]:
@@ -159,7 +172,7 @@ def key_metrics(e: Evidence, most: int = 5) -> tuple[str, ...]:
 def _tiles(e: Evidence, row: Row) -> Iterator[Tile]:
     for name in key_metrics(e):
         shown = n.shown(name, row.estimates.get(name))
-        value = _with_unit(name, shown)
+        value = with_unit(name, shown)
         which = e.limit_on(name)
         probability = e.meets(row.variant, which) if which else None
         if which is None:
@@ -169,7 +182,7 @@ def _tiles(e: Evidence, row: Row) -> Iterator[Tile]:
         yield Tile(n.label(name), value, shown.interval, remark, tone_of(probability))
 
 
-def _with_unit(name: str, shown: n.Shown) -> str:
+def with_unit(name: str, shown: n.Shown) -> str:
     if shown.number is None:
         return shown.value
     if n.unit(name) == "USD" and not shown.interval:
@@ -180,7 +193,7 @@ def _with_unit(name: str, shown: n.Shown) -> str:
 def _as_objective(e: Evidence, name: str) -> str:
     """Says that a figure is what the decision is about; an expression is spelt out."""
     words = e.recommendation.objective or e.suite.decision.objective
-    if name not in words.split():
+    if name != e.subject:
         return ""
     formula = words.partition("(")[2].removesuffix(")")
     said = n.prose(formula).replace("*", " × ").replace(" - ", " − ")
@@ -231,11 +244,14 @@ def _lead(e: Evidence) -> Iterator[str]:
     low, high = runner.get("difference_low"), runner.get("difference_high")
     if low is None or high is None:
         return
-    value, interval = n.interval(float(runner["difference"]), float(low), float(high))
+    mean, low, high = float(runner["difference"]), float(low), float(high)
+    # The named one of a tie may trail a variant that the best of the tie leads.
+    way = "leads" if mean >= 0 else "is behind"
+    value, interval = n.interval(mean, low, high) if mean >= 0 else n.interval(-mean, -high, -low)
     what = n.label(str(runner.get("metric") or e.objective_metric))
     unit = n.unit(str(runner.get("metric")))
     yield (
-        f"It leads {runner['variant']}, the next that meets the limits, by {value} ({interval})"
+        f"It {way} {runner['variant']}, the next that meets the limits, by {value} ({interval})"
         f"{' ' + unit if unit else ''} in {what}."
     )
 
@@ -318,19 +334,31 @@ def _times(factor: Any) -> str:
 
 def basis(e: Evidence) -> str:
     """Seeds, data, rounds and machine behind the decision, in one sentence."""
-    seeds = len({r.trial.seed for r in e.records if r.trial.kind == "train" and r.trial.tuning is None})
-    rounds = len({r.trial.round for r in e.records if r.trial.kind == "serve"})
-    parts = [n.counted(seeds, "seed") + " per candidate"] if seeds else []
+    trained, served = e.of("train", train_size=e.headline_size), e.of("serve")
+    seeds = _per((r.trial.candidate, r.trial.seed) for r in trained)
+    rounds = _per((r.trial.variant, r.trial.round) for r in served)
+    parts = [_range(seeds, "seed") + " per candidate"] if seeds else []
     if e.headline_size:
         parts.append(f"{e.headline_size:,} training examples of {e.suite.data.name}")
     else:
         parts.append(f"all training examples of {e.suite.data.name}")
-    parts += [n.counted(rounds, "serving round")] if rounds else []
+    parts += [_range(rounds, "serving round")] if rounds else []
     finished = len(e.records) - len(e.failed)
     tail = f"; {n.counted(len(e.failed), 'trial')} failed" if e.failed else ""
     cpu = next((r.environment.get("machine", {}).get("cpu") for r in e.of("serve")), None)
     where = f", on {cpu}" if cpu else ""
     return f"{n.listed(parts)}{where}; {n.counted(finished, 'finished trial')}{tail}."
+
+
+def _per(units: Iterable[tuple[Any, Any]]) -> list[int]:
+    """How many different units each has that has any; `units`: (whose, which)."""
+    return list(Counter(whose for whose, _ in dict.fromkeys(units)).values())
+
+
+def _range(counts: Sequence[int], noun: str) -> str:
+    """`3 seeds`, `1 to 3 seeds`."""
+    least, most = min(counts), max(counts)
+    return n.counted(most, noun) if least == most else f"{least} to {n.counted(most, noun)}"
 
 
 def warnings(e: Evidence) -> list[str]:
@@ -344,48 +372,3 @@ def warnings(e: Evidence) -> list[str]:
             "Figures and verdict may change.",
         )
     return list(dict.fromkeys(said))
-
-
-def requirements(e: Evidence) -> Section | None:
-    """Each limit, the choice's figure, and with which probability it is met."""
-    if not e.limits:
-        texts = e.recommendation.constraints or e.suite.decision.constraints
-        return section("Requirements", [Bullets(tuple((t,) for t in texts))] if texts else [])
-    row = e.chosen or max(e.tradeoff.rows, key=lambda r: r.feasible_probability or 0.0, default=None)
-    if row is None:
-        return None
-    rows = []
-    for which in e.limits:
-        probability = e.meets(row.variant, which)
-        shown = n.shown(which.metric, row.estimates.get(which.metric))
-        others = [e.meets(other.variant, which) for other in e.tradeoff.rows]
-        meeting = sum(1 for p in others if p is not None and p >= which.probability)
-        rows.append(
-            (
-                Cell(n.limit_words(which)),
-                Cell(_with_unit(which.metric, shown), shown.interval, shown.number),
-                Cell(_answer(probability, which.probability), tone=tone_of(probability), strong=True),
-                Cell(n.percent(probability), sort=probability),
-                Cell(f"{meeting} of {len(others)}", sort=meeting),
-            )
-        )
-    columns = (
-        Column("limit", numeric=False),
-        Column(row.variant),
-        Column("met", numeric=False),
-        Column("probability"),
-        Column("variants that meet it"),
-    )
-    all_of_them = row.feasible_probability
-    note = f"All limits together: {row.variant} meets them with probability {n.percent(all_of_them)}."
-    return section("Requirements", [Table(columns, tuple(rows), sortable=False), text(note, kind="note")])
-
-
-def _answer(probability: float | None, wanted: float) -> str:
-    if probability is None:
-        return "not known"
-    if probability >= max(wanted, 0.9):
-        return "yes"
-    if probability >= wanted:
-        return "probably"
-    return "no" if probability < 0.5 else "not surely enough"

@@ -1,0 +1,150 @@
+"""What the variants cost: the money columns of the trade-off table, for a price and a traffic."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from harness.analysis import cost
+from harness.analysis.draws import overlaid
+from harness.analysis.stats import Array
+from harness.protocols import Estimate, Row, Tradeoff
+from harness.record import Record
+from harness.suite.schema import Suite
+
+COST_METRICS = ("cost_per_million_usd", "cost_per_month_usd", "train_cost_usd")
+
+
+TrainingSeconds = Mapping[str, tuple[float, float]]
+"""Candidate → seconds of one training of the final recipe, and of all trainings with the search."""
+
+
+def training_seconds(records: Sequence[Record], train_size: int | None) -> TrainingSeconds:
+    """What `train_cost_usd` multiplies with the price."""
+    by_candidate: dict[str, list[Record]] = {}
+    for record in records:
+        if record.trial.kind == "train":
+            by_candidate.setdefault(record.trial.candidate, []).append(record)
+    costs = {
+        name: cost.train_cost_usd(group, name, train_size, 3600.0) for name, group in by_candidate.items()
+    }
+    return {name: (c.final_recipe, c.with_search) for name, c in costs.items() if c is not None}
+
+
+_THROUGHPUT = (
+    ("throughput_at_slo_qps", ""),
+    ("throughput_offline_per_s", "floor: from offline throughput, no latency limit"),
+    ("latency_p50_ms", "floor: from single-stream latency, no latency limit"),
+)
+
+
+def throughputs(table: Tradeoff) -> tuple[Array, list[str | None]]:
+    """Requests per second of one replica, (draws, rows), and where each row's figure comes from.
+
+    The highest load within the latency limit where it was measured; else throughput without a limit,
+    which makes every cost a floor. NaN and None for a row without any, or whose limit no load keeps.
+    """
+    result = np.full((count_draws(table), len(table.rows)), np.nan)
+    notes: list[str | None] = [None] * len(table.rows)
+    for name, note in _THROUGHPUT:
+        if name not in table.draws:
+            continue
+        new = [
+            k for k in range(len(table.rows)) if notes[k] is None and not np.isnan(table.draws[name][0, k])
+        ]
+        draws = table.draws[name][:, new]
+        result[:, new] = 1000.0 / draws if name == "latency_p50_ms" else draws
+        for k in new:
+            notes[k] = note
+    limited = [row.estimates.get("throughput_at_slo_qps") for row in table.rows]
+    for k, found in enumerate(limited):
+        if found is not None and found.value is not None and found.value <= 0:
+            result[:, k], notes[k] = np.nan, None
+        elif found is not None and found.value is not None and "at least" in found.note:
+            notes[k] = "ceiling: the load within the limit is a lower end"
+    # A capacity that may be zero: in such draws no number of machines suffices.
+    return np.where(result > 0, result, np.nan), notes
+
+
+def with_costs(table: Tradeoff, suite: Suite, seconds: TrainingSeconds) -> Tradeoff:
+    """The table with its money columns for the suite's price and traffic (older ones are replaced)."""
+    price = cost.price_of(suite.machine)
+    if price is None:
+        return replace(table, warnings=(*table.warnings, "no price: set machine.price for costs"))
+    traffic, hourly = suite.decision.traffic, price.usd_per_hour
+    throughput, sources = throughputs(table)
+    training = [_training(row, seconds, hourly) for row in table.rows]
+    monthly = cost.cost_per_month(throughput, traffic, hourly)
+    draws = {
+        "cost_per_million_usd": cost.per_million(monthly, traffic),
+        "cost_per_month_usd": monthly,
+        "train_cost_usd": np.tile(
+            [np.nan if e.value is None else e.value for e in training], (count_draws(table), 1)
+        ),
+    }
+    # All money is monotone in throughput: its quantiles are those of the draws with the throughput's.
+    ends = _quantiles(throughput)
+    month = cost.cost_per_month(ends, traffic, hourly)
+    million = cost.per_million(month, traffic)
+    floors = cost.cost_per_million_floor(ends[1], hourly)
+    counts = cost.replicas(ends[1], traffic)
+    fulls = [f"{x:.3g} USD at full use" for x in floors]
+    replicas = [f"{x:g} replica{'s' if x != 1 else ''}" for x in counts]
+    cells = {
+        "cost_per_million_usd": _derived(million, fulls, sources, table.rows),
+        "cost_per_month_usd": _derived(month, replicas, sources, table.rows),
+        "train_cost_usd": training,
+    }
+    rows = tuple(
+        replace(row, estimates={**row.estimates, **{name: cells[name][k] for name in COST_METRICS}})
+        for k, row in enumerate(table.rows)
+    )
+    metrics = tuple(n for n in table.metrics if n not in COST_METRICS) + COST_METRICS
+    stale = price.warning()
+    warnings = (*table.warnings, *([stale] if stale else []))
+    return replace(table, rows=rows, metrics=metrics, draws=overlaid(draws, table.draws), warnings=warnings)
+
+
+def _quantiles(throughput: Array) -> Array:
+    """(3, rows): the draws that give the lowest, middle and highest cost of 95 %; a step function of
+    throughput has no symmetric interval, so none is interpolated. NaN where no cost suffices."""
+    ends = np.quantile(np.nan_to_num(throughput), [0.975, 0.5, 0.025], axis=0, method="nearest")
+    return np.asarray(np.where(ends > 0, ends, np.nan))
+
+
+def _derived(
+    ends: Array, said: Sequence[str], sources: Sequence[str | None], rows: Sequence[Row]
+) -> list[Estimate]:
+    """Estimates from (3, rows): low, middle and high."""
+    low, middle, high = ends
+    cells = []
+    for k, row in enumerate(rows):
+        if sources[k] is None or np.isnan(middle[k]):
+            limited = row.estimates.get("throughput_at_slo_qps")
+            kept = sources[k] is None and (limited is None or limited.value is None or limited.value > 0)
+            why = next(
+                (e.note for e in row.estimates.values() if e.note.startswith("failed")),
+                "not measured" if kept else "no number of machines keeps the latency limit",
+            )
+            cells.append(Estimate(None, note=why))
+            continue
+        open_ended = "no upper end: the capacity may be zero" if np.isnan(high[k]) else ""
+        note = "; ".join(n for n in (said[k], sources[k], open_ended) if n)
+        lowest, highest = (None, None) if open_ended else (float(low[k]), float(high[k]))
+        cells.append(Estimate(float(middle[k]), lowest, highest, note=note))
+    return cells
+
+
+def count_draws(table: Tradeoff) -> int:
+    return next((len(d) for d in table.draws.values()), 1)
+
+
+def _training(row: Row, seconds: TrainingSeconds, usd_per_hour: float) -> Estimate:
+    known = seconds.get(row.candidate)
+    if known is None:
+        failed = next((f for f in row.failures if f.startswith("train")), "")
+        return Estimate(None, note=f"failed: {failed.partition(': ')[2]}" if failed else "not measured")
+    final, search = (s * usd_per_hour / 3600 for s in known)
+    return Estimate(final, note=f"{search:.3g} USD with search and all seeds")

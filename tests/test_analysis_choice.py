@@ -1,0 +1,203 @@
+"""Choosing from tables whose draws are known: what is named, how surely, and why."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pytest
+
+from harness.analysis.choice import assess
+from harness.analysis.criteria import merge_constraints, parse_objective
+from harness.analysis.duels import Verdict
+from harness.analysis.measure_next import _Units, is_decided, next_measurements
+from harness.analysis.recommend import recommend
+from harness.analysis.sensitivity import Question
+from harness.analysis.tradeoff import judge, tradeoff, with_value
+from harness.protocols import Estimate, Recommendation, Row, Tradeoff
+from harness.suite.schema import Suite
+from tests.analysis_world import Truth, World, make_suite
+
+DRAWS = 4000
+Spread = tuple[float, float]
+"""Mean and standard deviation of a figure's normal draws."""
+
+
+def table_of(suite: Suite, **rows: Mapping[str, Spread]) -> Tradeoff:
+    """A judged table of variants with independent normal figures, costs among them."""
+    rng = np.random.default_rng(0)
+    metrics = dict.fromkeys(name for figures in rows.values() for name in figures)
+    draws = {
+        name: np.column_stack(
+            [
+                rng.normal(*figures[name], DRAWS) if name in figures else np.full(DRAWS, np.nan)
+                for figures in rows.values()
+            ]
+        )
+        for name in metrics
+    }
+    made = tuple(
+        Row(f"{name}/torch", name, "torch", {m: _cell(figures.get(m)) for m in metrics})
+        for name, figures in rows.items()
+    )
+    table = Tradeoff(made, tuple(metrics), draws)
+    question = asked(suite, table)
+    return judge(table, question.limits, question.goal, suite)
+
+
+def _cell(spread: Spread | None) -> Estimate:
+    if spread is None:
+        return Estimate(None, note="not measured")
+    mean, sd = spread
+    return Estimate(mean, mean - 1.96 * sd, mean + 1.96 * sd)
+
+
+def asked(suite: Suite, table: Tradeoff) -> Question:
+    decision = suite.decision
+    goal = parse_objective(decision.objective, decision.value)
+    return Question(table, suite, merge_constraints(decision.constraints, ()), goal)
+
+
+def suite_of(*names: str, **decision: Any) -> Suite:
+    return make_suite(names, **{"objective": "maximize accuracy", **decision})
+
+
+EDGE = {
+    "a": {"accuracy": (0.80, 0.005), "latency_p99_ms": (5.0, 0.1)},
+    "b": {"accuracy": (0.95, 0.005), "latency_p99_ms": (10.1, 1.0)},
+}
+
+
+def test_a_variant_that_barely_misses_a_limit_still_counts_in_how_sure_the_choice_is() -> None:
+    suite = suite_of("a", "b", constraints=("latency_p99_ms <= 10",))
+    table = table_of(suite, **EDGE)
+    found = recommend(table, suite)
+    assert (found.verdict, found.choice) == ("recommend", "a/torch")
+    assert found.probability_best == pytest.approx(0.54, abs=0.03)
+    assert found.expected_regret == pytest.approx(0.46 * 0.15, abs=0.01)
+    assert found.probability_best == table.rows[0].best_probability
+    assert found.runners_up[0]["probability_best"] == table.rows[1].best_probability
+    assert not is_decided(asked(suite, table))
+
+
+def test_where_none_meets_the_limits_what_barely_misses_them_is_worth_measuring() -> None:
+    world = World({"only": Truth(0.9, 9.8)}, rng=np.random.default_rng(3))
+    suite = suite_of("only", constraints=("latency_p99_ms <= 10",))
+    records = world.records()
+    question = asked(suite, tradeoff(records, suite, world.predictions.__getitem__))
+    assert 0.1 < (question.table.rows[0].feasible_probability or 0) < 0.5
+    assert assess(question.table, question.limits, question.goal, suite).choice is None
+    steps = next_measurements(question, records)
+    assert steps and steps[0].kind == "round"
+
+
+def test_where_none_comes_near_the_limits_nothing_is_worth_measuring() -> None:
+    world = World({"only": Truth(0.9, 20.0)}, rounds=10)
+    suite = suite_of("only", constraints=("latency_p99_ms <= 10",))
+    records = world.records()
+    question = asked(suite, tradeoff(records, suite, world.predictions.__getitem__))
+    assert next_measurements(question, records) == ()
+
+
+def test_among_equals_a_broken_limit_costs_something() -> None:
+    suite = suite_of("sure", "edge", constraints=("latency_p99_ms <= 10",))
+    rows = {
+        "edge": {"accuracy": (0.9, 0.0), "latency_p99_ms": (9.9, 1.0)},
+        "sure": {"accuracy": (0.9, 0.0), "latency_p99_ms": (5.0, 1.0)},
+    }
+    question = asked(suite, table_of(suite, **rows))
+    found = assess(question.table, question.limits, question.goal, suite)
+    assert found.choice == 1 and found.regrets[0] > 0.1
+
+
+def tie_of(*, limits: tuple[str, ...] = (), duels: Sequence[Verdict] = (), goal: str = "maximize accuracy",
+           **rows: Mapping[str, Spread]) -> Recommendation:  # fmt: skip
+    suite = suite_of(*rows, constraints=limits, objective=goal)
+    found = recommend(table_of(suite, **rows), suite, duels=duels)
+    assert found.verdict == "tie"
+    return found
+
+
+def of(
+    accuracy: float, cost: float | None = None, p50: float | None = None, sd: float = 0.01, **more: Spread
+) -> dict[str, Spread]:
+    known = {"cost_per_month_usd": cost, "latency_p50_ms": p50}
+    return {"accuracy": (accuracy, sd), **{n: (v, 0.0) for n, v in known.items() if v is not None}, **more}
+
+
+def test_a_tie_that_the_limits_settle_says_so() -> None:
+    found = tie_of(
+        limits=("latency_p99_ms <= 10",),
+        a=of(0.900, 100.0, 3.0, latency_p99_ms=(5.0, 0.1)),
+        b=of(0.899, 50.0, 5.0, latency_p99_ms=(9.5, 0.5)),
+    )
+    assert (found.choice, found.settled_by) == ("a/torch", "limits")
+    assert (
+        "a/torch is named because it keeps the limits with probability over 99 %, b/torch with 8"
+        in found.reasons[0]
+    )
+    assert "cost" not in found.reasons[0]
+
+
+def test_costs_within_five_per_cent_leave_it_to_what_is_lighter() -> None:
+    found = tie_of(a=of(0.900, 102.0, 3.0), b=of(0.901, 100.0, 5.0))
+    assert (found.choice, found.settled_by) == ("a/torch", "latency_p50_ms")
+    assert (
+        "because they cost the same within 5 % and it is the lightest: latency_p50_ms 3, against 5"
+        in found.reasons[0]
+    )
+
+
+def test_a_tie_without_costs_does_not_speak_of_them() -> None:
+    found = tie_of(a=of(0.900), b=of(0.901))
+    assert (found.choice, found.settled_by) == ("b/torch", "objective")
+    assert "named because it has the highest expected worth." in found.reasons[0]
+    same = tie_of(a=of(0.9, sd=0.0), b=of(0.9, sd=0.0))
+    assert same.settled_by == "" and "nothing that was measured tells them apart" in same.reasons[0]
+
+
+def test_a_tie_that_a_duel_settles_is_not_explained_by_cost() -> None:
+    duel = Verdict("a/torch", "b/torch", 1.1, 1.05, 1.15, 0.01, "a/torch", 400)
+    speed = {"latency_p50_ms": (3.0, 0.3)}
+    rows = {name: {**speed, "cost_per_month_usd": (cost, 0.0)} for name, cost in (("a", 100.0), ("b", 50.0))}
+    found = tie_of(goal="minimize latency_p50_ms", duels=(duel,), **rows)
+    assert (found.choice, found.settled_by) == ("a/torch", "duel")
+    assert "because loaded together and called in turn it is faster than b/torch" in found.reasons[0]
+    assert "cost" not in " ".join(found.reasons)
+
+
+def test_the_named_one_of_a_tie_may_trail_who_is_out_and_its_regret_is_its_own() -> None:
+    rows = {"a": of(0.90, 100.0, sd=0.002), "b": of(0.88, 50.0, sd=0.02), "c": of(0.885, 100.0, sd=0.002)}
+    found = tie_of(**rows)
+    assert (found.choice, found.tied_with) == ("b/torch", ("a/torch",))
+    assert any(r.startswith("It is behind c/torch by 0.00") for r in found.reasons)
+    why = {r["variant"]: r["why"] for r in found.runners_up}["c/torch"]
+    assert why.startswith("accuracy is worse by 0.01") and why.endswith("than that of a/torch")
+    assert found.expected_regret == pytest.approx(0.022, abs=0.004)
+
+
+def test_a_value_that_is_undefined_in_a_few_draws_still_counts() -> None:
+    value = "log(latency_p50_ms - 0.1) + accuracy"
+    suite = suite_of("a", "b", "c", objective="maximize value", value=value)
+    rows = {
+        "a": {"accuracy": (0.9, 0.01), "latency_p50_ms": (0.4, 0.1)},
+        "b": {"accuracy": (0.9, 0.01), "latency_p50_ms": (0.2, 0.001)},
+        "c": {"accuracy": (0.9, 0.01)},
+    }
+    table = with_value(table_of(suite, **rows), suite)
+    cell = table.rows[0].estimates["value"]
+    assert cell.value == pytest.approx(0.9 - 1.27, abs=0.1) and "of 4,000 draws" in cell.note
+    assert table.rows[2].estimates["value"].note == "not measured"
+    question = asked(suite, table)
+    found = assess(table, question.limits, question.goal, suite)
+    assert found.choice == 0 and found.eligible == (0, 1) and 0.9 < found.best[0] < 1
+    assert question.winner() == "a/torch"
+    assert judge(table, question.limits, question.goal, suite).rows[0].best_probability == found.best[0]
+    assert recommend(table, suite).choice == "a/torch"
+
+
+def test_a_limit_on_a_slice_does_not_borrow_the_spread_of_the_whole() -> None:
+    units = _Units(World({"a": Truth(0.9, 5.0)}).records(), 1000)
+    assert units.pooled_variance("accuracy", served=False) > 0
+    assert units.pooled_variance("accuracy[class=1]", served=False) == 0

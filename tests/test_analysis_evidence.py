@@ -1,0 +1,129 @@
+"""What is known of each variant and metric, from records whose values are written out here."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+
+from harness.analysis.recommend import recommend
+from harness.analysis.tradeoff import measured_table, tradeoff
+from harness.protocols import Tradeoff
+from harness.record import Measurement, Record
+from harness.suite import declared
+from harness.suite.schema import Suite
+from tests.analysis_world import MACHINE, make_suite, trial
+
+
+def scores(name: str, unit: str, **values: Sequence[float]) -> list[Record]:
+    """Trained and scored candidates: one value of a metric per seed."""
+    records = []
+    for candidate, own in values.items():
+        for seed, value in enumerate(own):
+            records.append(Record(trial("train", candidate, seed=seed), "finished", (), MACHINE))
+            scored = trial("score", candidate, runtime="torch", seed=seed)
+            records.append(Record(scored, "finished", (Measurement(name, value, unit),), MACHINE))
+    return records
+
+
+def launches(name: str, unit: str, **values: Sequence[float]) -> list[Record]:
+    """Served candidates: one value of a metric per round."""
+    return [
+        Record(
+            trial("serve", candidate, runtime="torch", scenario="server", round=number),
+            "finished",
+            (Measurement(name, value, unit),),
+            MACHINE,
+        )
+        for candidate, own in values.items()
+        for number, value in enumerate(own)
+    ]
+
+
+def suite_of(*names: str, **decision: object) -> Suite:
+    return make_suite(names, **{"objective": "maximize accuracy", **decision})
+
+
+def table_of(records: list[Record], *names: str) -> Tradeoff:
+    return measured_table(records, suite_of(*names))
+
+
+def test_a_model_that_explains_less_than_nothing_keeps_its_negative_r2() -> None:
+    records = scores("r2", "fraction", bad=(-3.1, -2.9, -2.95), poor=(-0.5, -0.46, -0.48))
+    suite = suite_of("bad", "poor", objective="maximize r2", constraints=("r2 >= -0.1",))
+    table = tradeoff(records, suite)
+    assert table.draws["r2"].mean(0) == pytest.approx([-2.98, -0.48], abs=0.05)
+    assert [row.feasible_probability for row in table.rows] == pytest.approx([0, 0], abs=0.05)
+    assert table.rows[0].estimates["r2"].low < -2.9  # type: ignore[operator]
+
+
+def test_draws_of_a_share_stay_within_0_and_1_and_those_of_an_own_metric_are_left_alone() -> None:
+    seeds = (0.001, 0.02, 0.03)
+    assert table_of(scores("ndcg@10", "fraction", a=seeds), "a").draws["ndcg@10"].min() == 0
+    declared.declare("own_gain", "fraction", "lower", "mine:gain")
+    try:
+        table = table_of(scores("own_gain", "fraction", a=[x - 1 for x in seeds]), "a")
+    finally:
+        del declared.METRICS["own_gain"]
+    assert np.mean(table.draws["own_gain"] < -0.9) > 0.9
+
+
+def test_one_seed_without_examples_is_no_certainty() -> None:
+    name = "catalog_coverage@10"
+    suite = suite_of("a", "b", objective=f"maximize {name}", constraints=(f"{name} >= 0.305",))
+    table = tradeoff(scores(name, "fraction", a=(0.30,), b=(0.31,)), suite)
+    assert 0.3 < (table.rows[0].feasible_probability or 0) < 0.5
+    found = recommend(table, suite, constraints=())
+    assert found.verdict == "tie" and 0.5 < (found.probability_best or 0) < 0.75
+    said = "one seed tells no spread: probabilities assume that seeds differ by 5 % (catalog_coverage@10)"
+    assert said in table.warnings
+    assert table.rows[0].estimates[name].low is None, "no interval is shown from an assumption"
+
+
+def test_one_training_does_not_tell_how_long_the_next_takes_but_what_the_model_is() -> None:
+    values = {"train_seconds": "s", "parameters": "1"}
+    records = [
+        Record(
+            trial("train", candidate, seed=0),
+            "finished",
+            tuple(Measurement(name, size, unit) for name, unit in values.items()),
+            MACHINE,
+        )
+        for candidate, size in (("a", 100.0), ("b", 104.0))
+    ]
+    table = table_of([*records, *scores("accuracy", "fraction", a=(0.9,), b=(0.9,))[1::2]], "a", "b")
+    shorter = (table.draws["train_seconds"][:, 0] < table.draws["train_seconds"][:, 1]).mean()
+    assert 0.5 < shorter < 0.7
+    assert np.ptp(table.draws["parameters"], axis=0).tolist() == [0, 0]
+    assert "trainings differ by 15 % (train_seconds)" in str(table.warnings)
+
+
+def test_seeds_that_show_their_spread_need_no_assumption() -> None:
+    several = table_of(scores("accuracy", "fraction", a=(0.89, 0.9, 0.91), b=(0.9,)), "a", "b")
+    assert "assume" not in str(several.warnings)
+    assert several.draws["accuracy"].std(0)[1] > 0.005
+    alike = table_of(scores("accuracy", "fraction", a=(0.9, 0.9), b=(0.9,)), "a", "b")
+    assert alike.draws["accuracy"].std(0) == pytest.approx([0, 0.015], abs=0.001)
+
+
+def test_a_zero_in_one_round_leaves_an_interval() -> None:
+    name = "throughput_at_slo_qps"
+    served = launches(name, "1/s", a=(0, 50, 60), b=(30, 31, 32), none=(0, 0, 0))
+    suite = suite_of("a", "b", "none", objective=f"maximize {name}", constraints=(f"{name} >= 35",))
+    table = tradeoff(served, suite)
+    cell = table.rows[0].estimates[name]
+    assert cell.value == pytest.approx(36.67, abs=0.01) and "zero in 1 of 3 rounds" in cell.note
+    assert cell.low == 0 and (cell.high or 0) > 100
+    assert table.rows[0].feasible_probability == pytest.approx(0.53, abs=0.03)
+    assert np.unique(table.draws[name][:, 2]).tolist() == [0] and table.rows[2].estimates[name].low is None
+    assert (recommend(table, suite).probability_best or 0) < 0.6
+
+
+def test_costs_of_a_capacity_that_may_be_zero_are_no_number_in_those_draws() -> None:
+    served = launches("throughput_at_slo_qps", "1/s", a=(0, 50, 60), b=(30, 31, 32))
+    suite = suite_of("a", "b", objective="minimize cost_per_month_usd")
+    table = tradeoff(served, suite)
+    cell = table.rows[0].estimates["cost_per_month_usd"]
+    assert cell.value is not None and cell.high is None and "the capacity may be zero" in cell.note
+    assert recommend(table, suite).choice == "b/torch"
