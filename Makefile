@@ -18,7 +18,7 @@ test: $(VENV)/test-ready
 test-slow: $(VENV)/test-ready
 	$(BIN)/python -m pytest -m slow $(ARGS)
 
-drills: $(VENV)/test-ready
+drills: $(VENV)/drills-ready
 	HARNESS_KEEP_DRILLS=1 $(BIN)/python -m pytest -m slow tests/drills $(ARGS)
 
 audit: $(VENV)/test-ready
@@ -39,6 +39,10 @@ $(VENV)/run-ready: $(VENV)/bin/python pyproject.toml constraints.txt
 $(VENV)/test-ready: $(VENV)/bin/python pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[test,text,wandb,mlflow,certify]'
 	touch $@ $(VENV)/run-ready
+
+$(VENV)/drills-ready: $(VENV)/test-ready
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[test,text,wandb,mlflow,certify,submit]'
+	touch $@
 
 clean:
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache build *.egg-info

@@ -169,7 +169,7 @@ def _client(url: str) -> Any:
         return JobSubmissionClient(url)
     except (ConnectionError, RuntimeError) as error:
         if "ray[default]" in str(error):
-            raise HarnessError("--submit needs a package more: pip install 'ray[default]'") from error
+            raise HarnessError("--submit needs a package more: pip install -e '.[submit]'") from error
         raise HarnessError(
             f"no Ray cluster answers at {_shown(url)}: {_shown(str(error))} "
             "(the head's dashboard address, by default port 8265)"

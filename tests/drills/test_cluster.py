@@ -168,14 +168,16 @@ def test_a_cluster_whose_head_dies_is_continued_on_a_new_one(
 
 
 class Struck(Silent):
-    """Does something once to a cluster, when the first serve trial begins."""
+    """Strikes a cluster once, when the first serve trial begins, and mends it when nodes are missed."""
 
-    def __init__(self, strike: Callable[[], None]) -> None:
-        self.strike, self.lines = strike, list[str]()
+    def __init__(self, strike: Callable[[], None], mend: Callable[[], None] = lambda: None) -> None:
+        self.strike, self.mend, self.lines = strike, mend, list[str]()
         self.is_struck = False
 
     def said(self, text: str) -> None:
         self.lines.append(text)
+        if text.startswith("waiting for a node"):
+            self.mend()
 
     def began(self, trial: Trial) -> None:
         if trial.kind == "serve" and not self.is_struck:
@@ -218,11 +220,10 @@ def test_serving_goes_on_on_nodes_that_come_for_those_that_are_lost(
 ) -> None:
     simulated = cluster(1)
 
-    def strike() -> None:
-        simulated.lose(simulated.nodes[0])
-        threading.Timer(20, lambda: simulated.nodes.append(simulated.add())).start()
+    def replace() -> None:
+        threading.Timer(5, lambda: simulated.nodes.append(simulated.add())).start()
 
-    watcher = Struck(strike)
+    watcher = Struck(lambda: simulated.lose(simulated.nodes[0]), replace)
     records = fake_run(tmp_path, simulated, fake_trials, watcher)
     assert watcher.is_struck and [r.status for r in records] == ["finished"] * 6
     line = next(line for line in watcher.lines if line.startswith("waiting for a node"))
