@@ -322,6 +322,13 @@ TABLE: dict[str, tuple[dict[str, str | None], list[str]]] = {
             "suite.yaml:6: serving.runtimes: there is no runtime `onx`: did you mean `onnx`?",
         ],
     ),
+    "password in a tracker's address": (
+        {"x": "track: {mlflow: {uri: 'http://me:a/b@host'}}"},
+        [
+            "suite.yaml:9: track.mlflow.uri: holds a secret; a suite is stored with its results: "
+            "give it in the tracker's environment variable"
+        ],
+    ),
     "runtime twice": (
         {"serving": "serving: {runtimes: [torch, torch]}"},
         ["suite.yaml:6: serving.runtimes: `torch` stands twice: keep one"],

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from harness.files import holds_password
 from harness.suite.catalogue import price_names, table
 from harness.suite.data_checks import check_data
 from harness.suite.decision_checks import check_decision
@@ -24,7 +25,6 @@ NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}", re.ASCII)
 RESERVED = ("latest",)
 TRACKERS = ("wandb", "mlflow")
 SECRET_KEY = re.compile(r"api_?key|token|passw|secret|credential", re.IGNORECASE)
-SECRET_URL = re.compile(r"://[^/@\s]*:[^/@\s]*@")
 
 
 def check(draft: Draft) -> None:
@@ -183,7 +183,7 @@ def check_track(draft: Draft) -> None:
             place = draft.key_place("track", name)
             draft.wrong(("track", name), f"is no tracker: {hint(name, TRACKERS)}", place)
         for key, node in draft.items("track", name).items():
-            if SECRET_KEY.search(key) or SECRET_URL.search(str(node.value)):
+            if SECRET_KEY.search(key) or holds_password(str(node.value)):
                 cure = "a suite is stored with its results: give it in the tracker's environment variable"
                 draft.wrong(
                     ("track", name, key), f"holds a secret; {cure}", draft.key_place("track", name, key)
