@@ -74,6 +74,10 @@ def hoard(state: dict[str, Any], answer: np.ndarray) -> None:
     state["kept"].append(np.ones(10**12))
 
 
+def starved(state: dict[str, Any], answer: np.ndarray) -> None:
+    raise RuntimeError("[enforce fail at alloc_cpu.cpp:127] DefaultCPUAllocator: can't allocate memory")
+
+
 def short(state: dict[str, Any], answer: np.ndarray, after: int = 20) -> np.ndarray:
     return answer[:-1] if state["calls"] > after else answer
 
@@ -115,6 +119,7 @@ KINDS: dict[str, Callable[..., np.ndarray | None]] = {
         leave,
         leak,
         hoard,
+        starved,
         short,
         wide,
         nan,

@@ -99,6 +99,7 @@ def test_a_batch_that_does_not_fit_is_a_failed_cell_beside_measured_ones(tmp_pat
         ("raising", "raised ValueError at call 20, batch 1: the cache is full"),
         ("leak", "leaks memory: "),
         ("hoard", "out of memory"),
+        ("starved", "out of memory in the serving process"),
     ],
 )
 def test_a_faulty_model_is_a_failure_with_its_reason(tmp_path: Path, kind: str, reason: str) -> None:

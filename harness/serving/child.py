@@ -22,6 +22,7 @@ from typing import Any
 
 from harness.record import HarnessError, Measurement
 from harness.serving import memory, noise
+from harness.serving.memory import OUT_OF_MEMORY, SPENT
 
 SCENARIOS: dict[str, str] = {
     "single_stream": "harness.serving.closed:single_stream",
@@ -54,7 +55,9 @@ def main(argv: Sequence[str] | None = None) -> int:
             f"out of memory{f': {error}' if str(error) else ''}".replace("memory: out of memory", "memory")
         )
     except Exception as error:  # the boundary of the process: anything else would lose its reason
-        result = failure(f"{type(error).__name__}: {' '.join(str(error).split())[:200]}")
+        text = " ".join(str(error).split())
+        spent = any(sign in text for sign in OUT_OF_MEMORY)  # torch's allocator raises a RuntimeError
+        result = failure(SPENT if spent else f"{type(error).__name__}: {text[:200]}")
     write(Path(job["result"]), result)
     return 3 if "failure" in result else 0
 

@@ -12,6 +12,9 @@ from typing import Any
 from harness.record import Measurement, TrialError
 from harness.serving import nvml
 
+OUT_OF_MEMORY = ("MemoryError", "bad_alloc", "DefaultCPUAllocator", "out of memory", "Cannot allocate memory")
+"""What those who ran out of it leave behind in a message or on stderr."""
+SPENT = "out of memory in the serving process"
 LEAK_MB = 256.0
 """Growth over the measured calls above which a variant is said to leak."""
 LEAK_PER_CALL_MB = 0.01

@@ -18,9 +18,9 @@ from typing import Any
 
 from harness.protocols import Job, Outcome
 from harness.record import Measurement, TrialError
+from harness.serving.memory import OUT_OF_MEMORY, SPENT
 
 LOG = "log.txt"
-OUT_OF_MEMORY = ("MemoryError", "bad_alloc", "DefaultCPUAllocator", "out of memory", "Cannot allocate memory")
 
 
 def serve(job: Job) -> Outcome:
@@ -150,7 +150,7 @@ def read_result(job: Job, result: Path, code: int, expired: bool, said: str) -> 
 def crash_reason(code: int, text: str) -> str:
     """Why a process ended without a result, for a table cell."""
     if any(sign in text for sign in OUT_OF_MEMORY):
-        return "out of memory in the serving process"
+        return SPENT
     tail = next((line.strip() for line in reversed(text.splitlines()) if line.strip()), "")
     said = f": {tail[:160]}" if tail else ""
     if code == -signal.SIGKILL:
