@@ -24,7 +24,7 @@ from harness.tasks.recommendation.loop import Settings
 from harness.tasks.recommendation.pipeline import Pipeline
 from harness.tasks.recommendation.ranking.fit import Ranker, Slates, _weights
 from harness.tasks.recommendation.retrieval import INDEXED, RETRIEVERS, options
-from harness.tasks.recommendation.retrieval.index import build_index, load_index, recall_against
+from harness.tasks.recommendation.retrieval.index import Index, build_index, load_index, recall_against
 from harness.tasks.recommendation.world.outcomes import examination
 from harness.tuning import Attempt
 
@@ -269,6 +269,38 @@ def test_an_index_finds_the_largest_inner_products(kind: str, tmp_path: Path) ->
         name = next(iter(index.spec.query))
         wider = recall_against(index.asked(**{name: 500}).search(queries, 10)[0], exact).mean()
         assert wider >= recall  # built once, asked another way
+
+
+def _recalls(vectors: np.ndarray, queries: np.ndarray, kind: str) -> tuple[Index, float]:
+    items = np.arange(len(vectors))
+    exact = np.argsort(-(queries @ vectors.T), axis=1)[:, :50]
+    asked, learned = queries[:100], queries[100:]
+    index = build_index(vectors, items, options.read_index({kind: {}}), 0, 1, learned, k=50)
+    return index, float(recall_against(index.search(asked, 50)[0], exact[:100]).mean())
+
+
+@pytest.mark.parametrize("kind", ["ivf", "hnsw"])
+def test_vectors_of_unlike_length_are_indexed_as_they_are(kind: str) -> None:
+    """As matrix factorization gives them: popular items are long, in no common direction."""
+    rng = np.random.default_rng(0)
+    vectors = (rng.normal(size=(4000, 16)) * rng.lognormal(0, 0.5, (4000, 1))).astype(np.float32)
+    index, recall = _recalls(vectors, rng.normal(size=(300, 16)).astype(np.float32), kind)
+    assert not index.lifted
+    assert index.recall_by_way["plain"] > index.recall_by_way["lifted"] + 0.05
+    assert recall == pytest.approx(index.recall_by_way["plain"], abs=0.05)
+
+
+def test_vectors_that_share_a_direction_no_user_asks_for_are_lifted() -> None:
+    """As two towers can give them: plain inner products lead a graph to the wrong neighbours."""
+    rng = np.random.default_rng(0)
+    vectors = rng.normal(size=(4000, 16))
+    vectors[:, 0] = 3 * rng.lognormal(0, 0.5, 4000)
+    queries = rng.normal(size=(300, 16))
+    queries[:, 0] = 0
+    index, recall = _recalls(vectors.astype(np.float32), queries.astype(np.float32), "hnsw")
+    assert index.lifted
+    assert index.recall_by_way["lifted"] > index.recall_by_way["plain"] + 0.3
+    assert recall == pytest.approx(index.recall_by_way["lifted"], abs=0.05)
 
 
 def test_codes_that_are_ranked_again_by_their_vectors_lose_less(tmp_path: Path) -> None:

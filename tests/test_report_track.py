@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -267,6 +269,33 @@ def test_a_tracker_in_trouble_says_what_and_nothing_else(evidence: Evidence, tmp
     (tmp_path / "file").write_text("no database")
     with pytest.raises(HarnessError, match="MLflow at sqlite:.* failed"):
         track.track(evidence, {"mlflow": {"uri": f"sqlite:///{tmp_path}/file"}})
+
+
+def test_a_half_made_mlflow_database_is_named_with_its_cure(evidence: Evidence, tmp_path: Path) -> None:
+    pytest.importorskip("mlflow")
+    with contextlib.closing(sqlite3.connect(tmp_path / "half.db")) as base, base:
+        base.execute("CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL)")
+        base.execute("INSERT INTO alembic_version VALUES ('0123456789ab')")
+    with pytest.raises(
+        HarnessError, match=r"half made or of another version: `mlflow db upgrade sqlite:.*half\.db`"
+    ):
+        track.track(evidence, {"mlflow": {"uri": f"sqlite:///{tmp_path}/half.db"}})
+
+
+@pytest.mark.slow
+def test_runs_that_start_together_on_a_missing_mlflow_database_all_write(tmp_path: Path) -> None:
+    code = "import sys; from harness.report.mlflow import _client; _client(sys.argv[1])"
+    uri = f"sqlite:///{tmp_path}/mlflow.db"
+    started = [
+        subprocess.Popen([sys.executable, "-c", code, uri], stderr=subprocess.PIPE, text=True)
+        for _ in range(4)
+    ]
+    assert [(p.communicate(timeout=200)[1].count("Traceback"), p.returncode) for p in started] == [(0, 0)] * 4
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf")])
+def test_no_tracker_is_told_what_is_no_number(value: float) -> None:
+    assert not track.is_told(value) and track.is_told(0.0) and track.is_told("nan")
 
 
 @pytest.mark.parametrize(

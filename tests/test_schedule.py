@@ -18,9 +18,10 @@ from fake_trials import chain, fake_dispatch
 from harness.isolation import host_to_itself
 from harness.progress import Silent
 from harness.record import HarnessError, Record, Resources, Status, Trial
-from harness.schedule import Settings, run_trials
+from harness.schedule import Settings, run_trials, sweep
 from harness.schedule.cluster import NODE, Node, _check_fit, measured_class, resolve_gpus, serving_nodes
 from harness.schedule.lost import NodesLostError, Waiting, head_watched
+from harness.schedule.worker import Orders
 from harness.store import RunFolder, open_run
 from harness.trial import run_trial
 
@@ -89,6 +90,22 @@ def test_every_trial_of_every_phase_gets_one_record_with_its_reason(run: RunFold
     start = time.monotonic()
     assert run_trials([*good, *other], run, again, OURS, dispatch=FAKE)
     assert time.monotonic() - start < 2 and again.events == [], "what is finished starts nothing"
+
+
+def test_a_sweep_that_a_memory_kill_ends_with_a_plain_error_is_told_as_ended(
+    run: RunFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ray's memory monitor makes `Tuner.fit` raise a RuntimeError that is neither RayError nor TuneError."""
+
+    def killed(self: object) -> None:
+        raise RuntimeError("The Ray Tune run failed.\nTask was killed due to the node running low on memory.")
+
+    monkeypatch.setattr(sweep.tune.Tuner, "fit", killed)
+    trials = {t.id: t for t in chain("good")[:1]}
+    deaths, cause = sweep._fit(
+        "train", Orders(run, trials, ""), sweep._Sink(Silent(), trials), OURS, [node()]
+    )
+    assert deaths == {} and cause == "Task was killed due to the node running low on memory."
 
 
 def test_the_budget_stops_new_trials_and_says_so(run: RunFolder) -> None:

@@ -400,6 +400,24 @@ def test_flops_of_an_lstm_are_not_zero_but_the_formulas() -> None:
     assert flops_per_example(lstm, torch.zeros(2, steps, 5)) == 2 * steps * gates * 6 * (5 + 6)
 
 
+class _Products(nn.Module):
+    """Scores by a vector of weights and by a bilinear form."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(6))
+        self.pairs = nn.Bilinear(6, 6, 4)
+
+    def forward(self, inputs: torch.Tensor) -> torch.Tensor:
+        return inputs @ self.weight + self.pairs(inputs, inputs).sum(1)
+
+
+def test_flops_count_products_with_a_vector_and_bilinear_forms() -> None:
+    vector = 2 * 6
+    first, second = 2 * 4 * 6 * 6, 2 * 4 * 6  # inputs times weights, then times inputs
+    assert flops_per_example(_Products(), torch.zeros(3, 6)) == vector + first + second
+
+
 def test_flops_of_attention_count_the_products_of_scores_and_values() -> None:
     layer = nn.TransformerEncoderLayer(8, 2, dim_feedforward=16, batch_first=True)
     length, dim, hidden = 5, 8, 16

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
+import hashlib
 import logging
 import math
+import os
 import re
+import tempfile
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from harness.disk import locked
 from harness.record import HarnessError, Record
 from harness.report.evidence import Evidence
 from harness.report.track import DERIVED, described, figures, flat, headline, verdict
@@ -30,15 +35,15 @@ def log(e: Evidence, options: Mapping[str, Any]) -> str:
     Raises:
         HarnessError: MLflow refused, or cannot be reached.
     """
+    from alembic.util.exc import CommandError
     from mlflow.exceptions import MlflowException
-    from mlflow.tracking import MlflowClient
     from sqlalchemy.exc import SQLAlchemyError
 
     # Making its tables, MLflow tells every step of it.
     logging.getLogger("mlflow").setLevel(logging.WARNING)
     uri = str(options.get("uri") or DEFAULT_URI)
     try:
-        client = MlflowClient(tracking_uri=uri)
+        client = _client(uri)
         book = _Book(client, _experiment(client, str(options.get("experiment") or e.suite.name), uri), e)
         parent = book.parent()
         for record in e.records:
@@ -49,9 +54,49 @@ def log(e: Evidence, options: Mapping[str, Any]) -> str:
                 f"variant/{row.variant}", parent, tags, {"runtime": row.runtime}, figures(row), "FINISHED"
             )
         book.close(parent)
-    except (MlflowException, SQLAlchemyError, ValueError, TypeError) as error:
-        raise HarnessError(f"MLflow at {uri} failed: {str(error).splitlines()[0]}") from error
+    except (CommandError, MlflowException, SQLAlchemyError, ValueError, TypeError) as error:
+        raise HarnessError(
+            f"MLflow at {uri} failed: {str(error).splitlines()[0]}{_cure(error, uri)}"
+        ) from error
     return f"{book.written} runs in experiment {book.experiment_name} at {uri}."
+
+
+def _client(uri: str) -> Any:
+    """A client whose database has its tables.
+
+    Several first users of a missing sqlite file (mlflow 3.17) migrate it at the same time, which fails for
+    most of them and can leave it half migrated; so the first use of a file is one process's at a time.
+    """
+    from mlflow.tracking import MlflowClient
+
+    file = _sqlite_file(uri)
+    with locked(_lock_of(file)) if file else contextlib.nullcontext():
+        client = MlflowClient(tracking_uri=uri)
+        client.search_experiments(max_results=1)
+    return client
+
+
+def _sqlite_file(uri: str) -> Path | None:
+    return Path(uri.removeprefix("sqlite:///")).resolve() if uri.startswith("sqlite:///") else None
+
+
+def _lock_of(file: Path) -> Path:
+    """Outside the database's folder, which may be watched or shared."""
+    name = hashlib.sha256(str(file).encode()).hexdigest()[:16]
+    return Path(tempfile.gettempdir()) / f"harness-mlflow-{os.getuid()}-{name}.lock"
+
+
+def _cure(error: Exception, uri: str) -> str:
+    """What to do about a database that an interrupted migration left half made."""
+    told = f"{type(error).__module__} {error}".lower()
+    signs = ("alembic", "no such table", "already exists", "can't locate revision", "duplicate column")
+    file = _sqlite_file(uri)
+    if file is None or not any(sign in told for sign in signs):
+        return ""
+    return (
+        f" (its tables are half made or of another version: `mlflow db upgrade {uri}`, or, if it holds "
+        f"nothing yet, delete {file.name}; the next report writes it again)"
+    )
 
 
 def _experiment(client: Any, name: str, uri: str) -> Any:
@@ -59,8 +104,8 @@ def _experiment(client: Any, name: str, uri: str) -> Any:
     if found is None:
         # Beside the database, not wherever the command was started.
         place = None
-        if uri.startswith("sqlite:///"):
-            place = (Path(uri.removeprefix("sqlite:///")).resolve().parent / "mlruns").as_uri()
+        if file := _sqlite_file(uri):
+            place = (file.parent / "mlruns").as_uri()
         found = client.get_experiment(client.create_experiment(name, artifact_location=place))
     return found
 

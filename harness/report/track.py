@@ -118,4 +118,9 @@ def verdict(e: Evidence) -> dict[str, Any]:
         "constraints": "; ".join(r.constraints),
         "tied_with": ", ".join(r.tied_with),
     }
-    return {k: v for k, v in found.items() if v not in (None, "")}
+    return {k: v for k, v in found.items() if v not in (None, "") and is_told(v)}
+
+
+def is_told(value: Any) -> bool:
+    """Whether a tracker may have it: one NaN or infinity spoils W&B's min, max and mean for good."""
+    return not isinstance(value, float) or math.isfinite(value)

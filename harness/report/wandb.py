@@ -16,7 +16,7 @@ from urllib.parse import urlparse
 from harness.record import HarnessError, Record
 from harness.report.evidence import Evidence
 from harness.report.sections.quality import class_names, confusion, reliability_bins
-from harness.report.track import DERIVED, described, figures, headline, verdict
+from harness.report.track import DERIVED, described, figures, headline, is_told, verdict
 
 OPTIONS = ("project", "entity", "mode", "dir", "trials", "report")
 MOST_CANDIDATES = 5
@@ -120,7 +120,7 @@ class _Session:
         run = self.start(record.trial.label, kind, record.trial.id, described(record), tags=tags)
         history = self.e.history(record) if kind == "train" else {}
         for step in range(len(next(iter(history.values()), ()))):
-            run.log({k: float(v[step]) for k, v in history.items() if v[step] == v[step]}, step=step)
+            run.log({k: x for k, v in history.items() if is_told(x := float(v[step]))}, step=step)
         run.summary.update({**headline(record), "seconds": record.seconds})
         if record.failure:
             run.summary.update({"failure": record.failure.reason})

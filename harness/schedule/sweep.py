@@ -192,7 +192,8 @@ def _fit(
                     verbose=0,
                 ),
             ).fit()
-    except (RayError, TuneError) as error:
+    except (RayError, TuneError, RuntimeError) as error:
+        # A worker that Ray's memory monitor kills ends `fit` with a plain RuntimeError (Ray 2.60).
         log.warning("Ray ended the %s sweep: %s", kind, error)
         return {}, str(error).strip().splitlines()[-1]
     finally:

@@ -37,6 +37,8 @@ VALIDATION_USERS = 1000
 RANKER_PAGES, UNSHOWN = 8000, 100
 """Pages that a ranker learns from, and items at random added to each. On the validation parts of two other
 worlds 100 gave an end-to-end NDCG@10 of .083 and .072, 40 of .076 and .068, none .077 and .064."""
+INDEX_QUERIES = 256
+"""Users by whose recall the way of building an index is chosen."""
 LIST_LENGTH = 50
 """Items of a list that a ranker learns from where no impressions were logged."""
 
@@ -104,7 +106,7 @@ def fit_pipeline(
     pipeline = assemble(retriever, parts, parts.past, parts.cut.deploy, retrieval, settings.seed, threads)
     seconds["statistics"], start = time.perf_counter() - start, time.perf_counter()
     if pipeline.index is not None:
-        seconds["index"] = pipeline.index.build_seconds
+        seconds["index"] = pipeline.index.spent_seconds
         seconds["statistics"] -= seconds["index"]
     ranker = None
     if ranking and ranking["model"] != "none":
@@ -126,17 +128,20 @@ def assemble(
     """
     data, catalogue = parts.data, parts.data.catalogue
     eligible = eligible_items(catalogue, now)
+    history = History.of(past, len(data.users))
+    candidates = int(retrieval.get("candidates", 100))
     index = None
     if built is not None and np.array_equal(built.eligible, eligible):
         index = built.index
     elif hasattr(retriever, "item_vectors"):
-        spec = read_index(retrieval.get("index", "flat"))
-        index = build_index(retriever.item_vectors(), np.flatnonzero(eligible), spec, seed, threads)
-    history = History.of(past, len(data.users))
+        index = build_index(
+            retriever.item_vectors(), np.flatnonzero(eligible), read_index(retrieval.get("index", "flat")),
+            seed, threads, _index_queries(retriever, history, now, seed), k=candidates,
+        )  # fmt: skip
     knowledge = Knowledge.of(catalogue, data.users, past, _before(data.impressions, now), now)
     return Pipeline(
         settings={
-            "candidates": int(retrieval.get("candidates", 100)),
+            "candidates": candidates,
             "mask_seen": data.protocol.mask_seen,
             "now": now,
             "seed": seed,
@@ -146,6 +151,13 @@ def assemble(
         knowledge=_with_score_scale(knowledge, retriever, history, now, eligible, seed),
         retriever=retriever, index=index, ranker=None,
     )  # fmt: skip
+
+
+def _index_queries(retriever: Any, history: History, now: float, seed: int) -> np.ndarray:
+    """(n, dim) vectors of some users with a past, as they are known when the index is built."""
+    users = np.flatnonzero(np.diff(history.starts) > 0)
+    users = np.sort(generator(seed, "index", "queries").permutation(users)[:INDEX_QUERIES])
+    return np.asarray(retriever.encode(user_requests(users, now), history), np.float32)
 
 
 def user_requests(users: np.ndarray, time: float) -> Requests:

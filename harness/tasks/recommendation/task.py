@@ -77,6 +77,8 @@ def train(job: Job) -> Outcome:
             "kind": index.spec.kind,
             "build_seconds": index.build_seconds,
             "size_mb": index.size_bytes / 1e6,
+            "lifted": index.lifted,
+            "recall_by_way": dict(index.recall_by_way),
         }
         if index
         else None,
