@@ -255,3 +255,29 @@ def test_a_compiled_model_answers_like_torch(network: Path, tmp_path: Path) -> N
     for n in (1, 5):
         assert served(images(n)) == pytest.approx(reference(images(n)), abs=1e-5)
     assert json.dumps(dict(facts))
+
+
+@pytest.mark.parametrize("classes", [2, 3, 0])
+def test_histogram_gradient_boosting_answers_in_onnx_as_it_does_in_scikit_learn(
+    tmp_path: Path, classes: int
+) -> None:
+    from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
+
+    from harness.runtimes.exporting import export_estimator
+
+    random = np.random.default_rng(0)
+    table = random.normal(size=(400, 5)).astype(np.float32)
+    worth = table[:, 0] + table[:, 1] ** 2
+    table[::7, 2] = np.nan  # holes go where training sent them
+    worth += np.isnan(table[:, 2])
+    if classes:
+        targets = np.digitize(worth, np.quantile(worth, np.arange(1, classes) / classes))
+        estimator = HistGradientBoostingClassifier(max_iter=30).fit(table, targets)
+        task = Task("tabular_classification", classes, tuple("abc"[:classes]), (5,))
+        expected = estimator.predict_proba(table)
+    else:
+        estimator = HistGradientBoostingRegressor(max_iter=30).fit(table, worth)
+        task, expected = Task("tabular_regression", 0, (), (5,)), estimator.predict(table)
+    export_estimator(estimator, task, (), table.dtype, tmp_path / "model.onnx")
+    answer = runtime("onnx").load(tmp_path, 1, "cpu")(table)
+    assert np.abs(answer - expected).max() < 1e-5

@@ -236,3 +236,21 @@ def test_the_schema_accepts_what_the_reader_accepts(path: Path) -> None:
 )
 def test_the_schema_knows_shorthand_and_extends(text: str, valid: bool) -> None:
     assert validator().is_valid(yaml.safe_load(text)) is valid
+
+
+@pytest.mark.parametrize("key", ["path", "test_path"])
+def test_every_file_of_the_data_is_looked_for_beside_the_suite(tmp_path: Path, key: str) -> None:
+    for name in ("train.csv", "test.csv"):
+        (tmp_path / name).write_text(
+            "a,y\n" + "".join(f"{i},{'no' if i % 2 else 'yes'}\n" for i in range(40))
+        )
+    (tmp_path / "suite.yaml").write_text(
+        "name: beside\ntask: tabular_classification\n"
+        "data: {name: tabular_csv, path: train.csv, test_path: test.csv, target: y}\n"
+        "candidates: {logistic: 'sklearn:LogisticRegression'}\nserving: {runtimes: [sklearn]}\n"
+    )
+    read = read_suite(tmp_path / "suite.yaml")
+    assert Path(read.data.args[key]).parent == tmp_path
+    (tmp_path / f"{'test' if key == 'test_path' else 'train'}.csv").unlink()
+    with pytest.raises(SuiteError, match=f"suite.yaml:3: data: no file at .*: correct `{key}` under data"):
+        read_suite(tmp_path / "suite.yaml")

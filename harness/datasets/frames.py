@@ -40,7 +40,8 @@ class Source:
         return "-".join(content_of([path], path.parent) for path in self.paths())
 
     def paths(self) -> list[Path]:
-        return [existing(path, "file") for path in (self.path, self.test_path) if path]
+        given = {"path": self.path, "test_path": self.test_path}
+        return [existing(path, "file", argument) for argument, path in given.items() if path]
 
 
 @dataclass(frozen=True)

@@ -12,9 +12,11 @@ from harness.datasets.files import cache_folder, sha256_of, write_whole
 from harness.record import DataError
 
 
-def existing(path: str, what: str) -> Path:
+def existing(path: str, what: str, argument: str = "path") -> Path:
     """A path that the user gave, absolute.
 
+    Args:
+        argument: what it was given as.
     Raises:
         DataError: there is nothing; the nearest existing parent is named.
     """
@@ -23,7 +25,7 @@ def existing(path: str, what: str) -> Path:
     if found.exists():
         return found.resolve()
     parent = next((p for p in found.parents if p.exists()), found)
-    raise DataError(f"no {what} at {found}: correct `path` under data.args ({parent} exists)")
+    raise DataError(f"no {what} at {found}: correct `{argument}` under data ({parent} exists)")
 
 
 def content_of(files: Sequence[Path], root: Path) -> str:

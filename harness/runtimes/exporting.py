@@ -70,12 +70,54 @@ def export_estimator(
                 initial_types=[("rows", FloatTensorType([None, columns]))],
                 options=options,
                 target_opset={"": OPSET, "ai.onnx.ml": 3},
+                custom_conversion_functions=_with_whole_flags(last),
             )
     except Exception as error:  # skl2onnx raises RuntimeError, TypeError and kinds of its own
         raise TrialError(f"cannot be exported to ONNX: {first_line(error)}") from error
     _raw_inputs(model.graph, task, dtype)
     _answer(model.graph, task, classes, with_probabilities)
     path.write_bytes(model.SerializeToString())
+
+
+def _with_whole_flags(estimator: Any) -> dict[Any, Any]:
+    """The converter of a histogram gradient boosting, its flags as whole numbers; none for other estimators.
+
+    skl2onnx 1.20 writes whether a node sends holes to the left as a boolean, which protobuf 7 refuses in a
+    list of whole numbers. Thresholds are rounded down to single precision here: rounded to the nearest, one
+    between two neighbouring inputs could become the upper one and send it the other way.
+    """
+    from skl2onnx.common._registration import get_converter
+
+    kind = type(estimator)
+    if not kind.__name__.startswith("HistGradientBoosting"):
+        return {}
+    convert = get_converter(f"Sklearn{kind.__name__}")
+
+    def converter(scope: Any, operator: Any, container: Any) -> None:
+        add_node = container.add_node
+
+        def add_whole(op_type: str, inputs: Any, outputs: Any, **attributes: Any) -> None:
+            if "nodes_missing_value_tracks_true" in attributes:
+                attributes["nodes_missing_value_tracks_true"] = [
+                    int(flag) for flag in attributes["nodes_missing_value_tracks_true"]
+                ]
+                attributes["nodes_values"] = _rounded_down(attributes["nodes_values"])
+            add_node(op_type, inputs, outputs, **attributes)
+
+        container.add_node = add_whole
+        try:
+            convert(scope, operator, container)
+        finally:
+            del container.add_node
+
+    return {kind: converter}
+
+
+def _rounded_down(values: Any) -> np.ndarray:
+    """The largest single-precision numbers that are no larger."""
+    exact = np.asarray(values, dtype=np.float64)
+    single = exact.astype(np.float32)
+    return np.where(single > exact, np.nextafter(single, np.float32(-np.inf)), single).astype(np.float32)
 
 
 def export_word_weights(

@@ -128,7 +128,9 @@ def resolve_paths(draft: Draft, data: Node, signature: Signature) -> Node:
 
 
 def _is_path(name: str, parameter: Parameter | None) -> bool:
-    return parameter is not None and (name in PATH_NAMES or "Path" in parameter.shown)
+    return parameter is not None and (
+        name in PATH_NAMES or name.endswith("_path") or "Path" in parameter.shown
+    )
 
 
 def find_path(value: str, folder: Path) -> Path:
