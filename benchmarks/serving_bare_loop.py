@@ -28,8 +28,8 @@ SECONDS = 1.0
 LOOP = """
 import json, sys, time
 from pathlib import Path
-from harness.serving.child import go_first, pin
-go_first(); pin(1)
+from harness.serving.process import cores_of, go_first, pin
+go_first(); pin(cores_of(1)[0])
 from benchmarks.serving_models import images
 from harness.runtimes import runtime
 predict = runtime(sys.argv[1]).load(Path(sys.argv[2]), 1, "cpu")

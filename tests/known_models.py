@@ -16,6 +16,8 @@ from typing import Any
 
 import numpy as np
 
+from harness.serving.queueing import sleep_until
+
 
 def examples(spec: Mapping[str, Any]) -> np.ndarray:
     return np.arange(256, dtype=np.float32).reshape(64, 4)
@@ -49,6 +51,13 @@ def rare(state: dict[str, Any], answer: np.ndarray, ms: float = 2.0, slow_ms: fl
 
 def asleep(state: dict[str, Any], answer: np.ndarray, ms: float = 5.0) -> None:
     time.sleep(ms / 1e3)
+
+
+def exponential(state: dict[str, Any], answer: np.ndarray, ms: float = 1.0) -> None:
+    """Sleeps for a time drawn from an exponential distribution, in each process from a stream of its own."""
+    if "random" not in state:
+        state["random"] = np.random.default_rng(os.getpid())
+    sleep_until(time.perf_counter_ns() + int(state["random"].exponential(ms) * 1e6))
 
 
 def hang(state: dict[str, Any], answer: np.ndarray, after: int = 20) -> None:
@@ -114,6 +123,7 @@ KINDS: dict[str, Callable[..., np.ndarray | None]] = {
         busy,
         rare,
         asleep,
+        exponential,
         hang,
         crash,
         leave,

@@ -12,7 +12,8 @@ import numpy as np
 
 from harness.record import Failure, Measurement, Record, Trial
 from harness.serving.capacity import Capacity, LoadPoint
-from harness.serving.open_loop import Settings, measurements, said
+from harness.serving.open_loop import measurements, said
+from harness.serving.queueing import Settings
 from harness.store import RunFolder
 from harness.suite.schema import Suite
 

@@ -14,8 +14,9 @@ from harness.report.evidence import Evidence
 from harness.report.render import gather, sections
 from harness.report.sections.load import load_curve
 from harness.serving.capacity import Capacity, LoadPoint
-from harness.serving.open_loop import Settings, measurements, said
+from harness.serving.open_loop import measurements, said
 from harness.serving.quantiles import CALLS_NEEDED
+from harness.serving.queueing import Settings
 from tests.report_samples import WORLD, make_records, make_run, make_suite
 
 FEW = WORLD[:2]

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from harness.serving.capacity import LoadPoint, adjusted, crossing, find_capacity, isotonic, knee
-from harness.serving.open_loop import QueueModel, Settings
+from harness.serving.open_loop import QueueModel
+from harness.serving.queueing import Settings
 from harness.serving.queues import poisson_arrivals, simulate, simulated_load, true_capacity
 
 

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from harness.record import TrialError
-from harness.serving.open_loop import QueueModel, Settings, run_load
+from harness.serving.open_loop import QueueModel, run_load
+from harness.serving.queueing import Settings
 from harness.serving.subject import Subject
 
 
@@ -88,7 +89,7 @@ def test_a_failed_call_is_a_violation_and_ten_are_a_failure() -> None:
 
 
 def test_arrivals_seen_late_make_a_run_invalid(monkeypatch: pytest.MonkeyPatch) -> None:
-    import harness.serving.open_loop as module
+    import harness.serving.queueing as module
 
     def oversleep(target_ns: int) -> None:
         while time.perf_counter_ns() < target_ns + 3_000_000:

@@ -6,12 +6,10 @@ a suite of sixty serve trials waits for.
 
 from __future__ import annotations
 
-import ctypes
 import hashlib
 import importlib
 import json
 import os
-import signal
 import sys
 import time
 import traceback
@@ -21,8 +19,9 @@ from pathlib import Path
 from typing import Any
 
 from harness.record import HarnessError, Measurement
-from harness.serving import memory, noise
+from harness.serving import memory
 from harness.serving.memory import OUT_OF_MEMORY, SPENT
+from harness.serving.process import cores_of, die_with_parent, go_first, pin
 
 SCENARIOS: dict[str, str] = {
     "single_stream": "harness.serving.closed:single_stream",
@@ -45,9 +44,10 @@ RECORDED_VARIABLES = (
 def main(argv: Sequence[str] | None = None) -> int:
     """Measure, and write the result or the reason of the failure."""
     die_with_parent()
-    job = json.loads(Path((argv or sys.argv[1:])[0]).read_text())
+    request = Path((argv or sys.argv[1:])[0])
+    job = json.loads(request.read_text())
     try:
-        result = measure(job)
+        result = measure(job, request)
     except HarnessError as error:
         result = failure(str(error))
     except MemoryError as error:
@@ -62,21 +62,31 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 3 if "failure" in result else 0
 
 
-def measure(job: Mapping[str, Any]) -> dict[str, Any]:
-    """Load the variant, run the scenario, collect what an audit needs."""
+def measure(job: Mapping[str, Any], request: Path) -> dict[str, Any]:
+    """Load the variant, run the scenario, collect what an audit needs.
+
+    Args:
+        request: the job's file, for further workers.
+    """
     spec = job["spec"]
     name = spec["scenario"]["name"]
     if name not in SCENARIOS:
         raise HarnessError(f"scenario {name!r} is unknown: there are {', '.join(SCENARIOS)}")
-    cap = memory.limit(int(job.get("memory_mb") or 0), job["device"])
+    workers = int(job.get("workers", 1))
+    cap = memory.limit(int(job.get("memory_mb") or 0), job["device"], workers)
     niceness = go_first()
-    pinned = pin(job["threads"])
+    cores = cores_of(job["threads"], workers)
+    pin(cores[0])
     module, function = SCENARIOS[name].split(":")
     run = getattr(importlib.import_module(module), function)
     from harness.serving.subject import load_subject
 
     resident = memory.resident_mb()
     subject = load_subject(job)
+    if workers > 1:
+        from harness.serving.workers import Crew
+
+        subject.crew = Crew(request, cores)
     artifact = Path(job["artifacts"].get(spec.get("artifact"), ""))
     measurements, facts = run(subject, job)
     measurements.append(Measurement("cold_start_ms", subject.cold["cold_start_ms"], "ms"))
@@ -85,7 +95,8 @@ def measure(job: Mapping[str, Any]) -> dict[str, Any]:
     audit = {
         "threads": job["threads"],
         "device": job["device"],
-        "pinned_to": pinned,
+        "workers": workers,
+        "pinned_to": [core for own in cores for core in own],
         "niceness": niceness,
         "memory_cap_mb": cap,
         "resident_before_load_mb": resident,
@@ -96,56 +107,6 @@ def measure(job: Mapping[str, Any]) -> dict[str, Any]:
         "hashes": {"artifact": tree_hash(artifact), "examples": inputs_hash(subject.inputs)},
     }
     return {"measurements": [asdict(m) for m in measurements], "facts": {**facts, **audit}}
-
-
-def die_with_parent() -> None:
-    """Ask Linux to end this process when its parent dies: a killed run must leave nothing measuring."""
-    if sys.platform == "linux":
-        parent = os.getppid()
-        ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
-        if os.getppid() != parent:
-            sys.exit(1)
-
-
-def go_first() -> int:
-    """Take the highest ordinary priority where that is allowed: the machine's own chores then wait.
-
-    Returns:
-        The niceness now (0 for users who may not lower it).
-    """
-    try:
-        niceness = os.nice(-20)
-        # A session of its own is a scheduling group of its own, whose niceness is what counts between groups.
-        Path("/proc/self/autogroup").write_text("-20")
-    except OSError:
-        return os.nice(0)
-    return niceness
-
-
-def pin(threads: int) -> list[int]:
-    """Stay on the quietest cores, where there are spare ones; threads that start later inherit it.
-
-    Returns:
-        The cores, empty where there is none to spare or the platform cannot pin.
-    """
-    if not hasattr(os, "sched_setaffinity"):
-        return []
-    cores = sorted(os.sched_getaffinity(0))
-    if len(cores) <= threads:
-        return []
-    lost: dict[int, float] = {}
-    # Two looks at each core, a few milliseconds apart; more cores than that need no choosing.
-    for core in [*cores[-8:], *cores[-8:]]:
-        os.sched_setaffinity(0, {core})
-        before = noise.run_queue_waits().get(str(os.getpid()), 0)
-        share = noise.spin(0.004)[0]
-        waited = noise.run_queue_waits().get(str(os.getpid()), 0) - before
-        lost[core] = lost.get(core, 0.0) + share + waited / 4e6
-    chosen = sorted(lost, key=lambda core: (round(lost[core], 1), -core))[:threads]
-    if len(chosen) < threads:
-        chosen = cores[-threads:]
-    os.sched_setaffinity(0, chosen)
-    return sorted(chosen)
 
 
 def size_mb(folder: Path) -> float:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping, Sequence, Set
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,7 @@ from harness.record import Measurement, TrialError
 from harness.serving import energy, memory
 from harness.serving.quantiles import CALLS_NEEDED, half_width, p99_half_width, percentile, settled
 from harness.serving.subject import Subject
-from harness.serving.windows import Window, Windows, call, measure_window, warm_up
+from harness.serving.windows import Window, Windows, measure_window, repeat, warm_up
 from harness.streams import generator
 
 WINDOWS = 20
@@ -33,7 +32,7 @@ def single_stream(subject: Subject, job: Mapping[str, Any]) -> Found:
     start_mb = memory.resident_mb()
     windows, ended_by = single_stream_windows(subject, scenario, warm["typical_ms"], start_mb)
     drift, unsteady = steadiness(windows, warm["verdict"])
-    peak, memory_facts = memory.peak_mb(lambda: repeat(subject, 1, 0.1, 100), job["device"])
+    peak, memory_facts = memory.peak_mb(lambda: calls(subject, 1, 100), job["device"], subject.crew)
     save_calls(Path(job["folder"]) / "calls.npz", {1: windows.taken})
     facts = {
         "warm_up": {**warm, "verdict": "unsteady" if unsteady else "steady", "drift": round(drift, 4)},
@@ -176,7 +175,15 @@ def offline(subject: Subject, job: Mapping[str, Any]) -> Found:
 def peak_at(subject: Subject, batch: int, device: str) -> tuple[float | None, dict[str, Any]]:
     """Peak memory while a batch size is served, in a pass of its own (item 13)."""
     memory.release()
-    return memory.peak_mb(lambda: repeat(subject, batch, 0.1, 10), device)
+    return memory.peak_mb(lambda: calls(subject, batch, 10), device, subject.crew)
+
+
+def calls(subject: Subject, batch: int, most: int) -> None:
+    """Some calls by all workers, outside any timed window."""
+    if subject.crew is None:
+        repeat(subject, batch, 0.1, most)
+    else:
+        subject.crew.together(subject, "calls", batch=batch, seconds=0.1, max_calls=most)
 
 
 def offline_windows(
@@ -252,16 +259,6 @@ def offline_measurements(
         kwh = tuple(value * 1e6 / 3.6e6 for value in joules)
         found.append(Measurement("energy_per_million_kwh", float(np.median(kwh)), "kWh", kwh))
     return found
-
-
-def repeat(subject: Subject, batch: int, seconds: float, max_calls: int) -> None:
-    """Some calls outside any timed window, for the pass that measures memory."""
-    requests = subject.requests(batch)
-    start = time.perf_counter()
-    for i in range(max_calls):
-        call(subject, requests[i % len(requests)], batch, i)
-        if i >= 2 and time.perf_counter() - start > seconds:
-            return
 
 
 def save_calls(path: Path, windows: Mapping[int, Sequence[Window]]) -> None:

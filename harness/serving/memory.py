@@ -7,7 +7,7 @@ import os
 import resource
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from harness.record import Measurement, TrialError
 from harness.serving import nvml
@@ -21,29 +21,70 @@ LEAK_PER_CALL_MB = 0.01
 """Growth per call below which it is a cache that fills, not a leak."""
 
 
-def peak_mb(run: Callable[[], None], device: str = "cpu") -> tuple[float | None, dict[str, Any]]:
+class Crew(Protocol):
+    """The workers of a machine (`harness.serving.workers`), each asked for its own memory."""
+
+    def together(self, subject: Any, order: str, **given: Any) -> list[Any]:
+        """What each worker found."""
+
+
+def peak_mb(
+    run: Callable[[], object], device: str = "cpu", crew: Crew | None = None
+) -> tuple[float | None, dict[str, Any]]:
     """Peak resident memory while `run` runs, in MB of 10^6 bytes, and what else is known.
 
     Writing 5 to clear_refs resets the high-water mark, VmHWM then is exact; `ru_maxrss` never resets
-    (measurement item 13). On a GPU the caching allocator's and NVML's figures are added as facts.
+    (measurement item 13). On a GPU the caching allocator's and NVML's figures are added as facts. Of several
+    workers it is the sum of their peaks; pages that they share, such as libraries, count once.
     """
-    torch = _cuda(device)
-    if torch is not None:
+    before = resident_mb()
+    if crew is None:
+        resettable = reset_peak(device)
+        run()
+        peaks = [read_peak(device)]
+    else:
+        resettable = all(crew.together(None, "reset_peak", device=device))
+        run()
+        peaks = crew.together(None, "read_peak", device=device)
+    facts: dict[str, Any] = {"resident_before_mb": before, "resident_after_mb": resident_mb()}
+    for key in ("cuda_allocated_mb", "cuda_reserved_mb", "nvml_process_mb"):
+        if known := [peak[key] for peak in peaks if key in peak]:
+            facts[key] = sum(known)
+    if not resettable or any("peak_mb" not in peak for peak in peaks):
+        return None, facts
+    if crew is not None:
+        facts["workers"] = peaks
+    return peaks[0]["peak_mb"] + sum(p["peak_mb"] - p["shared_mb"] for p in peaks[1:]), facts
+
+
+def reset_peak(device: str) -> bool:
+    """Begin a new high-water mark; False where the platform cannot."""
+    if (torch := _cuda(device)) is not None:
         torch.cuda.reset_peak_memory_stats()
     try:
         Path("/proc/self/clear_refs").write_text("5")
-        resettable = True
     except OSError:
-        resettable = False
-    before = resident_mb()
-    run()
-    facts: dict[str, Any] = {"resident_before_mb": before, "resident_after_mb": resident_mb()}
-    if torch is not None:
-        facts["cuda_allocated_mb"] = torch.cuda.max_memory_allocated() / 1e6
-        facts["cuda_reserved_mb"] = torch.cuda.max_memory_reserved() / 1e6
+        return False
+    return True
+
+
+def read_peak(device: str) -> dict[str, float]:
+    """This process's high-water mark, what of its memory other processes map too, and its GPU's figures."""
+    found: dict[str, float] = {"shared_mb": _shared_mb()}
+    if (peak := _status_mb("VmHWM")) is not None:
+        found["peak_mb"] = peak
+    if (torch := _cuda(device)) is not None:
+        found["cuda_allocated_mb"] = torch.cuda.max_memory_allocated() / 1e6
+        found["cuda_reserved_mb"] = torch.cuda.max_memory_reserved() / 1e6
     if (used := nvml_process_mb(device)) is not None:
-        facts["nvml_process_mb"] = used
-    return (_status_mb("VmHWM") if resettable else None), facts
+        found["nvml_process_mb"] = used
+    return found
+
+
+def _shared_mb() -> float:
+    """Resident pages that at least one more process maps, in MB; 0 where /proc does not tell."""
+    file = Path("/proc/self/smaps_rollup")
+    return sum(_kilobytes(file, field) or 0.0 for field in ("Shared_Clean", "Shared_Dirty"))
 
 
 def peak_measurements(
@@ -107,17 +148,18 @@ def available_mb() -> float:
     return available
 
 
-def limit(memory_mb: int, device: str) -> float | None:
+def limit(memory_mb: int, device: str, workers: int = 1) -> float | None:
     """Cap this process's data segment, so that a leak fails here and not in a neighbour.
 
     Args:
         memory_mb: what the trial declared; 0 means nine tenths of what is free now.
+        workers: how many processes share it.
     Returns:
         The cap in MB, None on a GPU (drivers reserve address space far beyond what they use).
     """
     if device != "cpu":
         return None
-    cap = float(memory_mb) if memory_mb else 0.9 * available_mb()
+    cap = (float(memory_mb) if memory_mb else 0.9 * available_mb()) / workers
     try:
         _, hard = resource.getrlimit(resource.RLIMIT_DATA)
         resource.setrlimit(resource.RLIMIT_DATA, (int(cap * 1e6), hard))

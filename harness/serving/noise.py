@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import resource
 import time
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
@@ -66,6 +67,20 @@ class Noise:
         return {
             key: round(value, 4) if isinstance(value, float) else value for key, value in asdict(self).items()
         }
+
+
+def worst(noises: Sequence[Noise]) -> Noise:
+    """Of workers that ran at the same time: the window is as loud as it was for the worst off."""
+    return Noise(
+        cpu_share=sum(n.cpu_share for n in noises),
+        wait_share=max(n.wait_share for n in noises),
+        involuntary=sum(n.involuntary for n in noises),
+        voluntary=sum(n.voluntary for n in noises),
+        spin_lost=max(n.spin_lost for n in noises),
+        pressure=max((n.pressure for n in noises if n.pressure is not None), default=None),
+        throttled=max(n.throttled for n in noises),
+        load=max(n.load for n in noises),
+    )
 
 
 class Gate:

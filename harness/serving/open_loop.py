@@ -1,34 +1,30 @@
 """The `server` scenario: open loop, Poisson arrivals, a queue with dynamic batching.
 
-Arrivals are generated ahead, so one thread is enough: whenever the server is free it takes what has
-arrived by then, and where nothing has, it sleeps until the next arrival. There is no generator that
-could fall behind, and no second thread that would fight for the interpreter's lock. A latency counts
+The machine's workers, one or several, take from one queue (`harness.serving.queueing`). A latency counts
 from the scheduled arrival: a slow answer delays those behind it, as it does in production (measurement
 item 10). The generator's own error is how late an idle server wakes up; it is recorded and judged.
 """
 
 from __future__ import annotations
 
-import ctypes
-import sys
 import time
-from bisect import bisect_right
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from harness.record import Measurement, TrialError
+from harness.record import Measurement
 from harness.serving import memory
 from harness.serving.capacity import PROMISE, Capacity, LoadPoint, Model, find_capacity, knee
 from harness.serving.closed import Found
-from harness.serving.noise import USABLE, Gate
+from harness.serving.noise import USABLE, worst
 from harness.serving.quantiles import CALLS_NEEDED
+from harness.serving.queueing import Settings, Share, answer, own_queue, sharpen_timer
 from harness.serving.queues import poisson_arrivals, simulate
-from harness.serving.subject import Subject, take
-from harness.serving.windows import Window, collector_off, measure_window, raised, warm_up
+from harness.serving.subject import Subject
+from harness.serving.windows import Window, measure_window, warm_up
 from harness.streams import generator
 
 LATE_SHARE = 0.10
@@ -37,16 +33,10 @@ hundred (as many as may break the promise) was seen later than that is invalid (
 WAITED_SHARE = 0.5
 """A run is invalid too when its waits for a core, put together, were half of what makes as many requests
 late as may be late: a share of the promise times the limit. A tail feels what a median does not."""
-SPIN_NS = 100_000
-"""The last stretch before an arrival is waited for awake: a sleeping thread wakes up 50-100 µs late."""
-MAX_ERRORS = 10
-"""Failed calls after which the variant, not the load, is the problem."""
 BOUND_WINDOWS, MOST_BOUND_WINDOWS = 2, 8
 """Windows of 0.1 s that bound the capacity, and how many are tried for so many quiet ones."""
 SETTLING = 0.05
 """Share of a run that is not counted: the queue starts empty."""
-HOPELESS = 20.0
-"""A backlog this many limits long is never worked off; what waits in it is unanswered."""
 
 
 def server(subject: Subject, job: Mapping[str, Any]) -> Found:
@@ -60,10 +50,11 @@ def server(subject: Subject, job: Mapping[str, Any]) -> Found:
     sharpen_timer()
     warm = warm_up(subject, 1)
     services = closed_services(subject, settings.max_batch)
-    bound = max(size / float(np.median(ms)) * 1e3 for size, ms in services.items())
+    workers = 1 if subject.crew is None else subject.crew.size
+    bound = workers * max(size / float(np.median(ms)) * 1e3 for size, ms in services.items())
     seconds, seed = float(scenario.get("seconds", 20.0)), int(job["spec"].get("seed", 0))
     random = generator(seed, "loads", int(job["spec"].get("round") or 0))
-    queue = QueueModel(services, settings)
+    queue = QueueModel(services, settings, workers)
     log: list[dict[str, np.ndarray]] = []
     start_mb, calls = memory.resident_mb(), 0
 
@@ -86,136 +77,60 @@ def server(subject: Subject, job: Mapping[str, Any]) -> Found:
         note = f"a request alone takes {alone:.3g} ms, the limit is {settings.limit_ms:g} ms"
         found = Capacity(0.0, 0.0, 0.0, None, (), note)
         return measurements(found), {"warm_up": warm, **said(found, bound, services, settings)}
-    peak, memory_facts = memory.peak_mb(search, job["device"])
+    peak, memory_facts = memory.peak_mb(search, job["device"], subject.crew)
     found = answers[0]
     save_requests(Path(job["folder"]) / "requests.npz", log)
     facts = {"warm_up": warm, **said(found, bound, services, settings), "memory": memory_facts}
     return [*measurements(found), *memory.peak_measurements(peak, memory_facts)], facts
 
 
-@dataclass(frozen=True)
-class Settings:
-    """The promise and the batching rule.
-
-    Args:
-        max_wait_ms: a batch starts when it is full or when its oldest request has waited so long.
-    """
-
-    limit_ms: float
-    max_batch: int
-    max_wait_ms: float
-
-
-@dataclass
-class Run:
-    """What one open-loop run collects.
-
-    Args:
-        answered_ns, issued_ns: (n,) clock readings of each request; 0 where it was not answered.
-        failed: calls that raised: first and last request of each batch, as a range.
-    """
-
-    answered_ns: np.ndarray
-    issued_ns: np.ndarray
-    batches: list[int] = field(default_factory=list)
-    idle_late_ns: list[int] = field(default_factory=list)
-    failed: list[tuple[int, int]] = field(default_factory=list)
-    first_error: str = ""
-
-
 def run_load(
     subject: Subject, arrivals: np.ndarray, rate: float, seconds: float, settings: Settings
 ) -> tuple[LoadPoint, dict[str, np.ndarray]]:
-    """Serve one stream of arrivals.
+    """Serve one stream of arrivals, by all workers of the machine.
 
     Args:
         arrivals: (n,) seconds from the start.
     Returns:
-        The point, and the raw clock readings: scheduled, issued, answered (0: never), in ns, and which count.
+        The point, and the raw clock readings: scheduled, issued, answered (0: never), in ns, which worker
+        took each request, and which requests count.
     Raises:
         TrialError: calls keep failing.
     """
-    n = len(arrivals)
-    run = Run(np.zeros(n, np.int64), np.zeros(n, np.int64))
-    with collector_off():
-        gate = Gate()
-        start = time.perf_counter_ns() + 1_000_000
-        scheduled = start + (arrivals * 1e9).astype(np.int64)
-        _serve_all(subject, scheduled.tolist(), start + int(seconds * 1e9), settings, run)
-        ended = time.perf_counter_ns()
-        noise = gate.read()
-    counted = scheduled >= start + int(counted_from(seconds) * 1e9)
+    arrivals_ns, crew = (arrivals * 1e9).astype(np.int64), subject.crew
+    if crew is None:
+        queue = own_queue(arrivals_ns)
+        shares = [answer(subject, queue, lambda: time.perf_counter_ns() + 1_000_000, seconds, settings)]
+    else:
+        queue = crew.shared.fill(arrivals_ns)
+        shares = crew.together(subject, "serve", requests=len(arrivals), seconds=seconds, settings=settings)
+    scheduled = arrivals_ns + shares[0].start_ns
     raw = {
         "scheduled_ns": scheduled,
-        "issued_ns": run.issued_ns,
-        "answered_ns": run.answered_ns,
-        "counted": counted,
+        "issued_ns": queue.issued_ns.copy(),
+        "answered_ns": queue.answered_ns.copy(),
+        "worker": queue.worker.copy(),
+        "counted": scheduled >= shares[0].start_ns + int(counted_from(seconds) * 1e9),
     }
-    return _point(run, scheduled, start, ended, rate, seconds, settings, noise), raw
-
-
-def _serve_all(subject: Subject, scheduled: list[int], end: int, settings: Settings, run: Run) -> None:
-    clock, n = time.perf_counter_ns, len(scheduled)
-    wait = int(settings.max_wait_ms * 1e6)
-    hopeless = int(HOPELESS * settings.limit_ms * 1e6)
-    singles, total = subject.requests(1), len(subject.requests(1))
-    inputs = subject.inputs
-    i = 0
-    while i < n:
-        now = clock()
-        if now < scheduled[i]:
-            sleep_until(scheduled[i])
-            now = clock()
-            run.idle_late_ns.append(now - scheduled[i])
-        last = min(i + settings.max_batch, n)
-        j = bisect_right(scheduled, now, i + 1, last)
-        close = scheduled[i] + wait
-        while j - i < settings.max_batch and now < close:
-            sleep_until(min(close, scheduled[j]) if j < last else close)
-            now = clock()
-            j = bisect_right(scheduled, now, j, last)
-        if now - scheduled[i] > hopeless or now > end + hopeless:
-            return
-        request = singles[i % total] if j == i + 1 else take(inputs, [k % total for k in range(i, j)])
-        run.issued_ns[i:j] = now
-        if _answered(subject, request, j - i, i, run):
-            run.answered_ns[i:j] = clock()
-        run.batches.append(j - i)
-        i = j
-
-
-def _answered(subject: Subject, request: Any, batch: int, number: int, run: Run) -> bool:
-    """One call; a failure is a violation until there are too many of them."""
-    try:
-        subject.check(subject.predict(request), batch)
-    except MemoryError:
-        raise
-    except Exception as error:  # whatever the model raises is the finding
-        reason = error if isinstance(error, TrialError) else raised(error, batch, number)
-        run.failed.append((number, number + batch))
-        run.first_error = run.first_error or str(reason)
-        if len(run.failed) >= MAX_ERRORS:
-            raise TrialError(f"fails under load: {reason}") from error
-        return False
-    return True
+    return _point(shares, raw, rate, seconds, settings), raw
 
 
 def _point(
-    run: Run,
-    scheduled: np.ndarray,
-    start: int,
-    ended: int,
+    shares: Sequence[Share],
+    raw: Mapping[str, np.ndarray],
     rate: float,
     seconds: float,
     settings: Settings,
-    noise: Any,
 ) -> LoadPoint:
-    counted = scheduled >= start + int(counted_from(seconds) * 1e9)
-    answered = run.answered_ns > 0
-    latencies = (run.answered_ns - scheduled)[counted & answered] / 1e6
+    start, ended = shares[0].start_ns, max(share.ended_ns for share in shares)
+    noise = worst([share.noise for share in shares])
+    idle_late_ns = [late for share in shares for late in share.taken.idle_late_ns]
+    batches = [size for share in shares for size in share.taken.batches]
+    scheduled, counted, answered = raw["scheduled_ns"], raw["counted"], raw["answered_ns"] > 0
+    latencies = (raw["answered_ns"] - scheduled)[counted & answered] / 1e6
     late = int(np.sum(latencies > settings.limit_ms)) + int(np.sum(counted & ~answered))
-    lateness = float(np.percentile(run.idle_late_ns, 99)) / 1e6 if run.idle_late_ns else 0.0
-    seen_late = sum(value > LATE_SHARE * settings.limit_ms * 1e6 for value in run.idle_late_ns)
+    lateness = float(np.percentile(idle_late_ns, 99)) / 1e6 if idle_late_ns else 0.0
+    seen_late = sum(value > LATE_SHARE * settings.limit_ms * 1e6 for value in idle_late_ns)
     note = ""
     if seen_late > max(1.0, PROMISE * len(scheduled)):
         note = f"{seen_late / len(scheduled):.0%} of arrivals were seen late, up to {lateness:.2g} ms"
@@ -226,7 +141,7 @@ def _point(
     elif noise.lost * (ended - start) > WAITED_SHARE * PROMISE * settings.limit_ms * 1e6 * len(scheduled):
         note = f"{noise.lost:.1%} of the time was spent waiting for a core: enough to make requests late"
     failed = np.zeros(len(scheduled), bool)
-    for first, last in run.failed:
+    for first, last in (batch for share in shares for batch in share.taken.failed):
         failed[first:last] = True
     return LoadPoint(
         offered=rate,
@@ -238,9 +153,9 @@ def _point(
         p99_ms=_percentile(latencies, 99),
         errors=int(np.sum(counted & failed)),
         unanswered=int(np.sum(counted & ~answered & ~failed)),
-        error=run.first_error,
+        error=next((share.taken.first_error for share in shares if share.taken.first_error), ""),
         lateness_ms=lateness,
-        batch=float(np.mean(run.batches)) if run.batches else 0.0,
+        batch=float(np.mean(batches)) if batches else 0.0,
         valid=not note,
         note=note,
         noise=noise.as_json(),
@@ -278,10 +193,11 @@ def closed_services(subject: Subject, max_batch: int) -> dict[int, np.ndarray]:
 class QueueModel:
     """The server as a queue on paper, with the service times of the closed loop."""
 
-    def __init__(self, services_ms: Mapping[int, np.ndarray], settings: Settings) -> None:
+    def __init__(self, services_ms: Mapping[int, np.ndarray], settings: Settings, workers: int = 1) -> None:
         self._sizes = np.array(sorted(services_ms), dtype=float)
         self._medians = np.array([float(np.median(services_ms[int(size)])) / 1e3 for size in self._sizes])
         self._settings = settings
+        self._workers = workers
 
     def service(self, batch: int, number: int) -> float:
         return float(np.interp(batch, self._sizes, self._medians))
@@ -293,6 +209,7 @@ class QueueModel:
             lambda batch, _: table[batch],
             self._settings.max_batch,
             self._settings.max_wait_ms / 1e3,
+            self._workers,
         )
 
     def late(self, arrivals: np.ndarray, counted_from_s: float) -> int:
@@ -356,18 +273,3 @@ def save_requests(path: Path, log: list[dict[str, np.ndarray]]) -> None:
         columns = {key: np.concatenate([raw[key] for raw in log]) for key in log[0]}
         runs = np.concatenate([np.full(len(raw["scheduled_ns"]), i, np.int32) for i, raw in enumerate(log)])
         np.savez_compressed(path, run=runs, **columns)  # type: ignore[arg-type]
-
-
-def sleep_until(target_ns: int, clock: Callable[[], int] = time.perf_counter_ns) -> None:
-    """Sleep, and wait awake for the last 100 µs."""
-    remaining = target_ns - clock()
-    if remaining > SPIN_NS:
-        time.sleep((remaining - SPIN_NS) / 1e9)
-    while clock() < target_ns:
-        pass
-
-
-def sharpen_timer() -> None:
-    """Ask Linux to wake this thread on time: its default slack is 50 µs."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(29, 1, 0, 0, 0)  # PR_SET_TIMERSLACK, 1 ns

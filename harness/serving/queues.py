@@ -1,4 +1,4 @@
-"""Queues on paper: arrivals, and a single server with batching, simulated exactly.
+"""Queues on paper: arrivals, and servers with batching, simulated exactly.
 
 What the open-loop scenario does with a clock, this does with numbers: the known truth of the
 self-check.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Callable
+from heapq import heapreplace
 
 import numpy as np
 
@@ -31,25 +32,27 @@ def simulate(
     service: Callable[[int, int], float],
     max_batch: int = 1,
     max_wait: float = 0.0,
+    servers: int = 1,
 ) -> np.ndarray:
-    """Times in system of all requests, in seconds: first come first served, one server, batching.
+    """Times in system of all requests, in seconds: first come first served, with batching.
 
     Args:
         arrivals: (n,) seconds, ascending.
         service: (batch size, number of the call) → seconds.
         max_batch, max_wait: a batch starts when it is full, or when its oldest request has waited so long.
+        servers: how many take from the queue; one at a time forms a batch.
     Returns:
         (n,) seconds from arrival to answer.
     """
     n = len(arrivals)
-    if max_batch == 1:
+    if max_batch == 1 and servers == 1:
         services = np.array([service(1, k) for k in range(n)])
         return one_at_a_time(arrivals, services)
     sojourn = np.empty(n)
     times = arrivals.tolist()
-    free, i, calls = 0.0, 0, 0
+    free, turn, i, calls = [0.0] * servers, 0.0, 0, 0
     while i < n:
-        ready = max(free, times[i])
+        ready = max(free[0], turn, times[i])
         last = min(i + max_batch, n)
         j = bisect_right(times, ready, i + 1, last)
         close = times[i] + max_wait
@@ -57,9 +60,10 @@ def simulate(
             full = i + max_batch - 1
             ready = min(close, times[full]) if full < n else close
             j = bisect_right(times, ready, i + 1, last)
-        free = ready + service(j - i, calls)
-        sojourn[i:j] = free - arrivals[i:j]
-        i, calls = j, calls + 1
+        done = ready + service(j - i, calls)
+        heapreplace(free, done)
+        sojourn[i:j] = done - arrivals[i:j]
+        turn, i, calls = ready, j, calls + 1
     return sojourn
 
 

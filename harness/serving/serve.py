@@ -54,6 +54,7 @@ def child_job(job: Job, result: Path) -> dict[str, Any]:
         "spec": dict(spec),
         "artifacts": dict(zip(names, folders, strict=False)),
         "threads": job.threads,
+        "workers": int(spec.get("workers", 1)),
         "device": job.device,
         "memory_mb": job.trial.resources.memory_mb,
         "folder": str(job.folder.absolute()),

@@ -7,7 +7,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -19,6 +19,17 @@ DISTINCT = 128
 """Distinct requests that are cycled through: enough that no cache answers, few enough to hold ready."""
 
 
+class Crew(Protocol):
+    """The workers of a machine (`harness.serving.workers.Crew`)."""
+
+    size: int
+    shared: Any
+    meter: Any
+
+    def together(self, subject: Any, order: str, **given: Any) -> list[Any]:
+        """All do the same at the same time; what each found, the first worker's own first."""
+
+
 @dataclass
 class Subject:
     """A loaded variant with its requests.
@@ -28,6 +39,7 @@ class Subject:
         inputs: the raw test examples.
         cold: `load_ms`, `first_call_ms`, `cold_start_ms` of this process.
         width: trailing shape of an answer, fixed by the first call.
+        crew: the machine's workers, this process the first of them; None where there is one.
     """
 
     predict: Predict
@@ -35,6 +47,7 @@ class Subject:
     cold: Mapping[str, float]
     width: tuple[int, ...]
     seen: dict[int, list[Inputs]] = field(default_factory=dict)
+    crew: Crew | None = None
 
     def requests(self, batch: int) -> list[Inputs]:
         """Requests of a batch size, cut before any clock runs."""

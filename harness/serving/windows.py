@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,7 +13,7 @@ import numpy as np
 
 from harness.record import TrialError
 from harness.serving.energy import Meter
-from harness.serving.noise import USABLE, Gate, Noise
+from harness.serving.noise import USABLE, Gate, Noise, worst
 from harness.serving.quantiles import steady
 from harness.serving.subject import Subject
 
@@ -31,6 +31,7 @@ class Window:
         issued_ns, done_ns: (n,) clock readings before and after each call.
         cpu_s: CPU time of the process over the window. joules: energy over the same time, None without a
             counter.
+        workers: how many processes called at the same time; calls, CPU time and energy are those of all.
     """
 
     batch: int
@@ -39,6 +40,7 @@ class Window:
     cpu_s: float
     noise: Noise
     joules: float | None = None
+    workers: int = 1
 
     @property
     def latencies_ms(self) -> np.ndarray:
@@ -46,12 +48,13 @@ class Window:
 
     @property
     def seconds(self) -> float:
-        return float(self.done_ns[-1] - self.issued_ns[0]) / 1e9
+        return float(self.done_ns.max() - self.issued_ns[0]) / 1e9
 
     @property
     def throughput(self) -> float:
         """Examples per second of time inside calls: the loop's own microseconds are not the variant's."""
-        return self.batch * len(self.issued_ns) / (float(np.sum(self.done_ns - self.issued_ns)) / 1e9)
+        inside = float(np.sum(self.done_ns - self.issued_ns)) / self.workers / 1e9
+        return self.batch * len(self.issued_ns) / inside
 
     def as_json(self, rejected: bool) -> dict[str, Any]:
         return {
@@ -104,7 +107,19 @@ class Windows:
 
 
 def warm_up(subject: Subject, batch: int, seconds: float = WARM_UP_S) -> dict[str, Any]:
-    """Call until the last 40 calls look steady, or until the cap; the verdict is a fact, not a failure."""
+    """Call until the last 40 calls look steady, or until the cap; the verdict is a fact, not a failure.
+
+    Several workers warm up together; the slowest tells.
+    """
+    if subject.crew is None:
+        return own_warm_up(subject, batch, seconds)
+    found = subject.crew.together(subject, "warm_up", batch=batch, seconds=seconds)
+    slowest: dict[str, Any] = max(found, key=lambda w: (w["verdict"] == "unsteady", w["typical_ms"]))
+    return slowest
+
+
+def own_warm_up(subject: Subject, batch: int, seconds: float) -> dict[str, Any]:
+    """The warm-up of this process alone."""
     requests = subject.requests(batch)
     clock = time.perf_counter_ns
     start = clock()
@@ -165,6 +180,16 @@ def collector_off() -> Iterator[None]:
         gc.enable()
 
 
+def repeat(subject: Subject, batch: int, seconds: float, max_calls: int) -> None:
+    """Some calls outside any timed window, for the pass that measures memory."""
+    requests = subject.requests(batch)
+    start = time.perf_counter()
+    for i in range(max_calls):
+        call(subject, requests[i % len(requests)], batch, i)
+        if i >= 2 and time.perf_counter() - start > seconds:
+            return
+
+
 def measure_window(
     subject: Subject,
     batch: int,
@@ -173,7 +198,39 @@ def measure_window(
     offset: int = 0,
     meter: Meter | None = None,
 ) -> Window:
-    """One window of back-to-back calls."""
+    """One window of back-to-back calls, by all workers at once where the machine has several."""
+    if subject.crew is None:
+        return own_window(subject, batch, seconds, max_calls, offset, meter)
+    subject.crew.meter = meter
+    given = {"batch": batch, "seconds": seconds, "max_calls": max_calls, "offset": offset}
+    return side_by_side(subject.crew.together(subject, "window", **given))
+
+
+def side_by_side(windows: Sequence[Window]) -> Window:
+    """The windows of several workers at the same time, as one window of their machine."""
+    issued = np.concatenate([w.issued_ns for w in windows])
+    order = np.argsort(issued, kind="stable")
+    done = np.concatenate([w.done_ns for w in windows])
+    cpu, noise = sum(w.cpu_s for w in windows), worst([w.noise for w in windows])
+    first, workers = windows[0], len(windows)
+    return Window(first.batch, issued[order], done[order], cpu, noise, first.joules, workers)
+
+
+def own_window(
+    subject: Subject,
+    batch: int,
+    seconds: float,
+    max_calls: int,
+    offset: int,
+    meter: Meter | None = None,
+    start: Callable[[], int] | None = None,
+) -> Window:
+    """One window of this process.
+
+    Args:
+        start: returns when counting begins, by the clock: until then calls are made that do not count, so
+            that nobody is measured beside workers that have not begun.
+    """
     requests = subject.requests(batch)
     predict, check, count = subject.predict, subject.check, len(requests)
     issued: list[int] = []
@@ -183,9 +240,12 @@ def measure_window(
         for i in range(DROPPED):
             check(call(subject, requests[(offset + i) % count], batch, i), batch)
         gate = Gate()
+        begin = start() if start else clock()
+        while clock() < begin:
+            call(subject, requests[offset % count], batch, offset)
         joules = meter.joules() if meter else 0.0
         cpu = time.process_time()
-        end = clock() + int(seconds * 1e9)
+        end = max(begin, clock()) + int(seconds * 1e9)
         i = 0
         try:
             while True:
