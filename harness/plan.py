@@ -19,12 +19,10 @@ from harness.store import RunFolder, find_cached, list_runs
 from harness.streams import generator
 from harness.suite.code import Versions
 from harness.suite.draft import hint
+from harness.suite.model_ref import ModelKind
 from harness.suite.schema import Candidate, Suite
 from harness.suite.variants import runtimes_of, split_runtime
 from harness.tuning import search_seed, space_of
-
-REFERENCE = {"sklearn": "sklearn", "onnx": "onnx"}
-"""Kind of model reference → the runtime that its quality is measured on first; torch for all others."""
 
 NOT_IN_SPEC = {"seeds", "resources", "time_limit"}
 """Training settings that say how a trial is run, not what comes out of it; the seed stands apart."""
@@ -74,9 +72,9 @@ class _Planner:
     versions: Versions
 
     @property
-    def kind(self) -> str:
-        """`sklearn`, `onnx`, `timm`, …; empty for a name."""
-        return self.candidate.model.rpartition(":")[0]
+    def about(self) -> ModelKind:
+        """What the candidate's kind of reference means."""
+        return self.candidate.ref.about
 
     @property
     def sizes(self) -> list[int | None]:
@@ -123,7 +121,7 @@ class _Planner:
         needs = tuple(trial.id for trial in search)
         # A finished model is not trained: seeds and sizes would repeat the same thing.
         sizes, seeds = (
-            (self.sizes[:1], training.seeds[:1]) if self.kind == "onnx" else (self.sizes, training.seeds)
+            (self.sizes, training.seeds) if self.about.is_trained else (self.sizes[:1], training.seeds[:1])
         )
         trials = []
         for size in sizes:
@@ -138,14 +136,14 @@ class _Planner:
         """The training that can change what comes out: none for models that bring their own."""
         settings: dict[str, Any] = self.candidate.training.model_dump(mode="json", exclude=NOT_IN_SPEC)
         tuning = settings.pop("tuning")
-        if self.kind in ("sklearn", "onnx"):
+        if not self.about.is_network:
             settings = {}
         return {**settings, "tuning": {**tuning, "space": self.space}} if self.space else settings
 
     def score_trials(self, fitted: Iterable[Trial]) -> list[Trial]:
         """The largest size on every runtime, smaller ones on the reference runtime alone."""
-        runtimes = runtimes_of(self.candidate.model, self.suite.serving.runtimes, self.suite.task)
-        reference = REFERENCE.get(self.kind, "torch")
+        runtimes = runtimes_of(self.candidate.ref, self.suite.serving.runtimes, self.suite.task)
+        reference = self.about.fitted  # the runtime of its own framework has the same name
         first = reference if reference in runtimes else runtimes[0]
         trials = []
         for train in fitted:
@@ -174,7 +172,7 @@ class _Planner:
         scenarios = {
             name: scenario.model_dump(mode="json")
             for name, scenario in serving.scenarios
-            if scenario is not None and not (name == "scaling" and self.kind in ("sklearn", "onnx"))
+            if scenario is not None and not (name == "scaling" and not self.about.is_network)
         }
         trials = []
         for score in scored:
@@ -215,7 +213,7 @@ class _Planner:
         cpus = spec["threads"] if kind == "serve" else claim.cpus
         limit = self.suite.serving.time_limit if kind == "serve" else self.candidate.training.time_limit
         complete = {**spec, "code": self.versions(kind, spec)}
-        resources = Resources(cpus, 0.0 if self.kind in ("sklearn", "onnx") else gpus, claim.memory_mb)
+        resources = Resources(cpus, gpus if self.about.is_network else 0.0, claim.memory_mb)
         return Trial(kind, self.name, complete, resources=resources, time_limit_s=limit, **fields)
 
 

@@ -18,6 +18,7 @@ from typing import Any
 
 from harness.protocols import Task
 from harness.record import HarnessError, SuiteError, Trial
+from harness.suite.model_ref import parse_model
 from harness.suite.schema import Suite
 
 LIMIT_S = 180.0
@@ -67,7 +68,7 @@ def build(request: Mapping[str, Any]) -> dict[str, str]:
     wrong = {}
     for name, candidate in request["candidates"].items():
         try:
-            if candidate["model"].startswith("sklearn:"):
+            if parse_model(candidate["model"]).about.fitted == "sklearn":
                 _build_estimator(candidate, task)
             else:
                 from harness.models.build import build_model
@@ -91,7 +92,7 @@ def _build_estimator(candidate: Mapping[str, Any], task: Task) -> None:
     args = dict(candidate["args"])
     if text.is_text(task):
         text.tfidf(args.pop("tfidf", {}))
-    build_estimator(candidate["model"].removeprefix("sklearn:"), args, candidate["seed"] or 0, 1)
+    build_estimator(parse_model(candidate["model"]).name, args, candidate["seed"] or 0, 1)
 
 
 def _with_words(task: Task, args: Mapping[str, Any]) -> Task:

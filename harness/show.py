@@ -10,6 +10,7 @@ from harness.protocols import Recommendation
 from harness.record import KINDS, HarnessError, SuiteError
 from harness.store import RunFolder, list_runs
 from harness.suite.catalogue import description, optional, table
+from harness.suite.model_ref import MODEL_KINDS, NAMED, PREFIXES, parse_model
 from harness.suite.variants import left_out
 
 if TYPE_CHECKING:  # a list of models needs neither statistics nor plans
@@ -62,14 +63,14 @@ def _candidate_lines(plan: Plan) -> Iterable[str]:
         runtimes = ", ".join(dict.fromkeys(t.runtime for t in trials if t.runtime))
         yield f"{name}: {counts}; on {runtimes}"
         suite = plan.suite
-        never = left_out(suite.candidates[name].model, suite.serving.runtimes, suite.task)
+        never = left_out(suite.candidates[name].ref, suite.serving.runtimes, suite.task)
         for runtime, reason in never.items():
             yield f"{name}: not on {runtime}: {reason}"
     yield ""
 
 
 def _is_library(model: str) -> bool:
-    return model.partition(":")[0] in ("timm", "hf", "sklearn", "onnx")
+    return parse_model(model).kind in PREFIXES
 
 
 def _expected_line(plan: Plan) -> str:
@@ -124,14 +125,8 @@ def _modules(kind: str) -> list[Row]:
 
 def list_models(out: str) -> list[Row]:
     """Names of the table, then the ways to refer to others."""
-    others = {
-        "timm:NAME": "any architecture of timm, for images",
-        "hf:NAME_OR_PATH": "a pretrained text encoder through transformers",
-        "sklearn:Estimator": "any estimator of scikit-learn with fit and predict",
-        "onnx:FILE": "a finished model of any framework: scored and served, not trained",
-        "package.module:function": "your own builder, beside the suite file or on PYTHONPATH",
-    }
-    return [*_modules("models"), *({"name": name, "description": text} for name, text in others.items())]
+    others = (kind for prefix, kind in MODEL_KINDS.items() if prefix != NAMED)
+    return [*_modules("models"), *({"name": kind.form, "description": kind.summary} for kind in others)]
 
 
 def list_datasets(out: str) -> list[Row]:

@@ -49,8 +49,8 @@ def space_of(suite: Suite, candidate: str) -> dict[str, dict[str, Any]]:
     is searched where the builder takes it."""
     chosen = suite.candidates[candidate]
     tuning = chosen.training.tuning
-    kind = chosen.model.rpartition(":")[0]
-    if tuning is None or kind == "onnx":
+    about = chosen.ref.about
+    if tuning is None or not about.is_trained:
         return {}
     takes = _arguments(chosen.model, suite.folder)
     return {
@@ -59,7 +59,7 @@ def space_of(suite: Suite, candidate: str) -> dict[str, dict[str, Any]]:
         if (
             key.removeprefix(TRIAL_ARGS) in takes or takes is ANY
             if key.startswith(TRIAL_ARGS)
-            else kind != "sklearn"
+            else about.is_network
         )
     }
 

@@ -16,6 +16,7 @@ from torch import nn
 from harness.models.build import build_model, example_inputs
 from harness.models.rules import RULES, check
 from harness.protocols import Task
+from harness.suite.model_ref import parse_model
 
 GREY = Task("image_classification", 10, tuple("abcdefghij"), (1, 28, 28))
 COLOUR = Task("image_classification", 3, ("a", "b", "c"), (3, 32, 24))
@@ -105,7 +106,7 @@ def test_a_broken_rule_is_said_before_anything_is_built(
     name: str, task: Task, args: dict[str, Any], message: str
 ) -> None:
     with pytest.raises(ValueError) as caught:
-        check(name, task, args)
+        check(parse_model(name), task, args)
     assert message in str(caught.value)
 
 
@@ -127,7 +128,8 @@ def test_rules_have_the_defaults_of_their_builders() -> None:
 def test_rules_need_no_torch() -> None:
     code = (
         "import sys; from harness.models.rules import check; from harness.protocols import Task; "
-        "check('timm:resnet18', Task('image_classification', 2, ('a', 'b'), (1, 28, 28)), {}); "
+        "from harness.suite.model_ref import parse_model; "
+        "check(parse_model('timm:resnet18'), Task('image_classification', 2, ('a', 'b'), (1, 28, 28)), {}); "
         "assert not {'torch', 'timm', 'sklearn'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

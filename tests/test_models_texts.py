@@ -24,6 +24,7 @@ from harness.models.tokenizers import fit_tokenizer, load_tokenizer, swap_paddin
 from harness.models.vocabulary import Vocabulary, words_of
 from harness.protocols import Task
 from harness.record import RecordError
+from harness.suite.model_ref import parse_model
 from harness.training.flops import flops_per_example
 
 TASK = Task("text_classification", 3, ("a", "b", "c"), vocab_size=50, max_length=40)
@@ -196,10 +197,10 @@ def test_a_text_network_learns_which_of_two_words_comes_first(name: str) -> None
 )
 def test_broken_rules_of_text_models_name_their_cure(ref: str, args: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError) as caught:
-        check(ref, TASK, args)
+        check(parse_model(ref), TASK, args)
     assert message in str(caught.value)
     with pytest.raises(ValueError, match="takes texts, the task is image_classification"):
-        check(ref, Task("image_classification", 2, ("a", "b"), (1, 8, 8)), {})
+        check(parse_model(ref), Task("image_classification", 2, ("a", "b"), (1, 8, 8)), {})
 
 
 def test_tokenizers_serve_without_torch(tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from harness.smoke import smoke
 from harness.store import open_run
 from harness.suite import code, read_suite, suite_from_text, suite_to_text
 from harness.suite.catalogue import ROOT, table
+from harness.suite.model_ref import parse_model
 from harness.suite.schema import Suite
 from harness.suite.variants import runtimes_of
 
@@ -115,9 +116,9 @@ def test_the_first_seed_of_the_largest_size_is_served(suite: Suite) -> None:
 def test_estimators_run_on_sklearn_where_the_suite_says_torch(suite: Suite) -> None:
     assert [t.runtime for t in of(plan_trials(suite), "score", "logistic")][:2] == ["sklearn", "onnx"]
     runtimes = ["onnx", "torch", "torch-bf16", "onnx-int8"]
-    assert runtimes_of("sklearn:SVC", runtimes) == ["onnx", "sklearn"]
-    assert runtimes_of("sklearn:SVC", ["torch", "sklearn", "torch-bf16"]) == ["sklearn"]
-    assert runtimes_of("timm:resnet18", runtimes) == runtimes
+    assert runtimes_of(parse_model("sklearn:SVC"), runtimes) == ["onnx", "sklearn"]
+    assert runtimes_of(parse_model("sklearn:SVC"), ["torch", "sklearn", "torch-bf16"]) == ["sklearn"]
+    assert runtimes_of(parse_model("timm:resnet18"), runtimes) == runtimes
 
 
 def test_cost_against_size_is_planned_of_networks_and_not_of_estimators(tmp_path: Path) -> None:

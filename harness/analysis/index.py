@@ -30,11 +30,11 @@ def expected_variants(suite: Suite) -> list[Variant]:
     variants = []
     for name, candidate in suite.candidates.items():
         for runtime in suite.serving.runtimes:
-            if candidate.model.startswith("onnx:") and not runtime.startswith("onnx"):
+            if candidate.ref.about.fitted == "onnx" and not runtime.startswith("onnx"):
                 continue
-            if candidate.model.startswith("sklearn:") and runtime.startswith("torch-"):
+            if candidate.ref.about.fitted == "sklearn" and runtime.startswith("torch-"):
                 continue
-            variants.append(Variant(name, own_name(candidate.model, runtime)))
+            variants.append(Variant(name, own_name(candidate.ref, runtime)))
     return variants
 
 

@@ -18,6 +18,7 @@ from harness.models import MODELS
 from harness.models.names import nearest
 from harness.models.rules import check
 from harness.protocols import Task
+from harness.suite.model_ref import OWN, ModelRef, parse_model
 
 
 def build_model(ref: str, task: Task, args: Mapping[str, Any], search: Path | None = None) -> nn.Module:
@@ -35,22 +36,23 @@ def build_model(ref: str, task: Task, args: Mapping[str, Any], search: Path | No
         ValueError: unknown name, wrong arguments, broken input rules, or a network of another shape
             than the task's; the message names the cure.
     """
-    check(ref, task, args)
+    model = parse_model(ref)
+    check(model, task, args)
     assert task.name != "text_classification" or task.vocab_size, "fit the tokenizer before the network"
     if ref in MODELS:
         network = _call(ref, importlib.import_module(MODELS[ref]).build, task, args)
-    elif ref.startswith("timm:"):
+    elif model.kind == "timm":
         from harness.models.timm_models import build
 
-        network = build(task, ref.removeprefix("timm:"), args)
-    elif ref.startswith("hf:"):
+        network = build(task, model.name, args)
+    elif model.kind == "hf":
         from harness.models import hf
 
-        network = hf.build(task, ref.removeprefix("hf:"), **{**args, "search": search})
-    elif ref.startswith(("sklearn:", "onnx:")):
+        network = hf.build(task, model.name, **{**args, "search": search})
+    elif not model.about.is_network:
         raise ValueError(f"{ref} is not a network to train: sklearn estimators and ONNX files go other ways")
-    elif ":" in ref:
-        network = _call(ref, _find_function(ref, search), task, args)
+    elif model.kind == OWN:
+        network = _call(ref, _find_function(model, search), task, args)
     else:
         raise ValueError(
             f"unknown model {ref!r}{nearest(ref, MODELS) or ': there are ' + ', '.join(sorted(MODELS))}; "
@@ -84,9 +86,9 @@ def _call(ref: str, build: Callable[..., Any], task: Task, args: Mapping[str, An
     return network
 
 
-def _find_function(ref: str, search: Path | None) -> Callable[..., Any]:
-    module_name, _, function_name = ref.partition(":")
-    module = _import(module_name, search)
+def _find_function(ref: ModelRef, search: Path | None) -> Callable[..., Any]:
+    function_name = ref.name
+    module = _import(ref.package, search)
     function: Callable[..., Any] | None = getattr(module, function_name, None)
     if function is None or not callable(function):
         functions = [name for name, value in vars(module).items() if callable(value) and name[0] != "_"]

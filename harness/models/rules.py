@@ -12,11 +12,12 @@ from typing import Any
 
 from harness.models.names import check_timm_name, nearest
 from harness.protocols import Task
+from harness.suite.model_ref import NAMED, ModelRef
 
 IMAGES, TEXTS = "image_classification", "text_classification"
 
 
-def check(ref: str, task: Task, args: Mapping[str, Any]) -> None:
+def check(ref: ModelRef, task: Task, args: Mapping[str, Any]) -> None:
     """Check a model reference against a task.
 
     Args:
@@ -26,14 +27,13 @@ def check(ref: str, task: Task, args: Mapping[str, Any]) -> None:
     Raises:
         ValueError: the model cannot take these inputs; the message names the cure.
     """
-    kind, _, name = ref.partition(":")
-    if kind == "timm":
-        _images_only(ref, task)
-        check_timm_name(name)
-    elif kind == "hf":
-        _apply(ref, _hf, task, args)
-    elif ref in RULES:
-        _apply(ref, RULES[ref], task, args)
+    if ref.kind == "timm":
+        _images_only(str(ref), task)
+        check_timm_name(ref.name)
+    elif ref.kind == "hf":
+        _apply(str(ref), _hf, task, args)
+    elif ref.kind == NAMED and ref.name in RULES:
+        _apply(ref.name, RULES[ref.name], task, args)
 
 
 def _apply(ref: str, rule: Callable[..., None], task: Task, args: Mapping[str, Any]) -> None:

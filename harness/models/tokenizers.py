@@ -15,6 +15,7 @@ import numpy as np
 from harness.models import encoding, vocabulary
 from harness.models.encoding import PretrainedTokenizer, Vocabulary, WeighedWords, swap_padding
 from harness.record import RecordError
+from harness.suite.model_ref import parse_model
 
 __all__ = [
     "PretrainedTokenizer",
@@ -61,10 +62,11 @@ def fit_tokenizer(
     Raises:
         ValueError: the pretrained tokenizer cannot be had; the message names the cure.
     """
-    if ref.startswith("hf:"):
+    model = parse_model(ref)
+    if model.kind == "hf":
         from harness.models.pretrained import load_pretrained_tokenizer
 
-        return load_pretrained_tokenizer(ref.removeprefix("hf:"), int(args.get("max_length", 128)), search)
+        return load_pretrained_tokenizer(model.name, int(args.get("max_length", 128)), search)
     options = {name: args[name] for name in ("max_length", "min_count") if name in args}
     return vocabulary.fit(texts, **options)
 

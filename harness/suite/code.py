@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.suite.catalogue import ROOT, module_file, optional, parse_source, table
+from harness.suite.model_ref import OWN, PREFIXES, ModelRef, parse_model
 from harness.suite.own_metrics import metric_file
 from harness.suite.references import local_imports, resolve_model
 
@@ -74,10 +75,10 @@ def code_version(kind: str, spec: Mapping[str, Any], folder: str = "") -> str:
     patterns = list(CODE[kind])
     marks: list[str] = []
     if kind == "train":
-        patterns += NETWORK if spec["model"].partition(":")[0] not in ("sklearn", "onnx") else ()
+        patterns += NETWORK if parse_model(spec["model"]).about.is_network else ()
         patterns += TEXTS if spec["task"] == "text_classification" else ()
         patterns += SEARCH if _searches(spec) else ()
-        marks = _brought(spec["model"], Path(folder))
+        marks = _brought(parse_model(spec["model"]), Path(folder))
     files = [file for pattern in patterns for file in _files(pattern, spec, folder)]
     for reference, _ in spec.get("metrics", {}).values():
         if (source := metric_file(reference, Path(folder))) is not None:
@@ -110,38 +111,34 @@ def _files(pattern: str, spec: Mapping[str, Any], folder: str) -> list[Path]:
 
 
 def _model_files(spec: Mapping[str, Any], folder: str) -> list[Path]:
-    kind = spec["model"].rpartition(":")[0]
-    if kind in ("timm", "hf"):
-        extra = ("pretrained.py",) if kind == "hf" else ()
-        return sorted((ROOT / "models").glob(f"{kind}*.py")) + [ROOT / "models" / name for name in extra]
-    if kind in ("sklearn", "onnx") or not spec["model"]:
-        return []
+    ref = parse_model(spec["model"])
+    if ref.kind in PREFIXES or not spec["model"]:
+        return [file for pattern in ref.about.code for file in sorted(ROOT.glob(pattern))]
     try:
         source = resolve_model(spec["model"], Path(folder))
     except LookupError:
         return []  # the suite was checked; a file that vanished since fails its trial with a reason
     if source.path is None:
         return []
-    if source.kind == "user":
+    if ref.kind == OWN:
         return sorted(local_imports(source.path, Path(folder)))
     return sorted(own_imports(source.path))
 
 
-def _brought(model: str, folder: Path) -> list[str]:
+def _brought(model: ModelRef, folder: Path) -> list[str]:
     """What says which weights a model brings: a hash of its files, or the version of their package.
 
     Of a model that only the Hub has, nothing here can tell.
     """
-    kind, _, name = model.partition(":")
-    path = (folder / name).expanduser()
-    if kind == "onnx" and path.is_file():
+    path = (folder / model.name).expanduser()
+    if model.kind == "onnx" and path.is_file():
         return [_content([path, *_external_data(path)], path.parent)]
-    if kind == "hf" and name.startswith("pip/"):
+    if model.kind == "hf" and model.name.startswith("pip/"):
         try:
-            return [importlib.metadata.version(name.removeprefix("pip/"))]
+            return [importlib.metadata.version(model.name.removeprefix("pip/"))]
         except (importlib.metadata.PackageNotFoundError, ValueError):
             return []  # its trial fails and says so
-    if kind == "hf" and (path / "config.json").is_file():
+    if model.kind == "hf" and (path / "config.json").is_file():
         return [_content(sorted(f for f in path.iterdir() if f.suffix in PRETRAINED and f.is_file()), path)]
     return []
 

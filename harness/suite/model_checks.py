@@ -10,14 +10,16 @@ from harness.record import DataError
 from harness.suite.catalogue import optional, table
 from harness.suite.data_checks import check_args, task_info
 from harness.suite.draft import Draft, Path_
-from harness.suite.references import ModelSource, resolve_model
+from harness.suite.model_ref import MODEL_KINDS, ModelRef
+from harness.suite.references import resolve_model
 from harness.suite.signature import Parameter, Signature
 from harness.suite.variants import left_out, runtimes_of
 
 TFIDF = Parameter(ast.Name("dict"), ast.Constant(None))
 """Of texts, how words are weighed before an estimator sees them: arguments of TfidfVectorizer."""
 
-REFERENCES = "NAME, timm:NAME, hf:NAME, sklearn:Estimator, onnx:FILE or package.module:function"
+_FORMS = [kind.form for kind in MODEL_KINDS.values()]
+REFERENCES = f"{', '.join(_FORMS[:-1])} or {_FORMS[-1]}"
 
 
 def check_candidates(draft: Draft) -> None:
@@ -89,43 +91,41 @@ def _check_model(draft: Draft, path: Path_, task: Any) -> None:
         return
     before = len(draft.mistakes)
     signature = source.signature
-    if source.kind == "sklearn" and draft.get(str, "task") == "text_classification":
+    if source.ref.about.fitted == "sklearn" and draft.get(str, "task") == "text_classification":
         signature = Signature({**signature.parameters, "tfidf": TFIDF}, signature.open)
     check_args(draft, (*path, "args"), signature)
     if len(draft.mistakes) == before:
-        _check_fit(draft, path, source, task)
+        _check_fit(draft, path, source.ref, task)
 
 
-def _check_fit(draft: Draft, path: Path_, source: ModelSource, task: Any) -> None:
+def _check_fit(draft: Draft, path: Path_, ref: ModelRef, task: Any) -> None:
     """Model and task, model and runtimes, and the model's own rules of input."""
     wanted = draft.get(str, "task")
     place = draft.key_place(*path, "model")
-    if source.kind == "hf" and wanted in table("tasks") and wanted != "text_classification":
-        draft.wrong((*path, "model"), f"hf: models are for text_classification, not for {wanted}", place)
+    takes = [f"{inputs}_classification" for inputs in ref.about.inputs]
+    if takes and wanted in table("tasks") and wanted not in takes:
+        text = f"{ref.kind}: models are for {' and '.join(takes)}, not for {wanted}"
+        draft.wrong((*path, "model"), text, place)
         return
-    if source.kind == "timm" and wanted in table("tasks") and wanted != "image_classification":
-        draft.wrong((*path, "model"), f"timm: models are for image_classification, not for {wanted}", place)
-        return
-    _check_runtimes(draft, path)
+    _check_runtimes(draft, path, ref)
     obey = optional("harness.models.rules", "check")
     if task is None or obey is None:
         return
     try:
-        obey(draft.get(str, *path, "model"), task, draft.get(dict, *path, "args", default={}))
+        obey(ref, task, draft.get(dict, *path, "args", default={}))
     except (ValueError, TypeError) as error:
         draft.wrong(path, str(error), place)
 
 
-def _check_runtimes(draft: Draft, path: Path_) -> None:
+def _check_runtimes(draft: Draft, path: Path_, ref: ModelRef) -> None:
     """At least one runtime that can serve the model; asked only where all runtimes exist."""
     runtimes = draft.get(list, "serving", "runtimes", default=["torch", "onnx"])
-    model = draft.get(str, *path, "model")
     if not runtimes or not all(
         isinstance(r, str) and r.partition("@")[0] in table("runtimes") for r in runtimes
     ):
         return
     task = draft.get(str, "task") or ""
-    if not runtimes_of(model, runtimes, task):
-        cure = "torch" if left_out(model, ["onnx"], task) else "onnx"
+    if not runtimes_of(ref, runtimes, task):
+        cure = "torch" if left_out(ref, ["onnx"], task) else "onnx"
         text = f"runs on none of {', '.join(runtimes)}: add {cure} to serving.runtimes"
         draft.wrong((*path, "model"), text)

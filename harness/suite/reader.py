@@ -14,6 +14,7 @@ from harness.suite.data_checks import find_path, load_signature, resolve_paths
 from harness.suite.draft import Draft, make_draft
 from harness.suite.layers import apply_overrides, read_layers
 from harness.suite.messages import explain
+from harness.suite.model_ref import parse_model
 from harness.suite.schema import Suite
 from harness.suite.source import Mistake, Node, new_mapping
 
@@ -74,13 +75,15 @@ def _with_paths(draft: Draft) -> Draft:
 
 def _absolute(candidate: Node, folder: Path) -> Node:
     model = (candidate.mapping or {}).get("model")
-    if model is None or not isinstance(model.value, str) or not model.value.startswith(("onnx:", "hf:.")):
+    if model is None or not isinstance(model.value, str):
         return candidate
-    prefix, _, name = model.value.partition(":")
-    found = find_path(name, folder)
+    ref = parse_model(model.value)
+    if not ref.is_path or not ref.name:
+        return candidate
+    found = find_path(ref.name, folder)
     if not found.exists():
         return candidate
-    model = Node(f"{prefix}:{found}", model.place, raw=model.raw or model.value)
+    model = Node(str(ref.named(str(found))), model.place, raw=model.raw or model.value)
     return new_mapping({**(candidate.mapping or {}), "model": model}, candidate.place, candidate.keys)
 
 

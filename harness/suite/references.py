@@ -5,19 +5,15 @@ from __future__ import annotations
 import ast
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Literal
 
 from harness.suite.catalogue import module_file, parse_source, table
 from harness.suite.draft import hint, nearest
+from harness.suite.model_ref import NAMED, OWN, PREFIXES, ModelRef, parse_model
 from harness.suite.signature import ANYTHING, Signature, find_definition, public_names, read_signature
-
-Kind = Literal["name", "timm", "hf", "sklearn", "onnx", "user"]
-
-PREFIXES = ("timm", "hf", "sklearn", "onnx")
 
 
 @dataclass(frozen=True)
@@ -25,14 +21,12 @@ class ModelSource:
     """Where a model comes from.
 
     Args:
-        name: the reference without its prefix.
         path: the source file of the builder, or the ONNX file; None for libraries.
         function: the builder's name in `path`.
         signature: what `args` may hold.
     """
 
-    kind: Kind
-    name: str
+    ref: ModelRef
     path: Path | None = None
     function: str | None = None
     signature: Signature = ANYTHING
@@ -46,35 +40,28 @@ def resolve_model(reference: str, folder: Path) -> ModelSource:
     Raises:
         LookupError: it points to nothing; the message is what is wrong and the cure.
     """
-    prefix, colon, name = reference.partition(":")
-    if not colon:
-        return _named(reference)
-    if not name or not prefix:
-        raise LookupError(f"`{reference}` names nothing {'after' if not name else 'before'} the colon")
-    if prefix == "timm":
-        return _timm(name)
-    if prefix == "sklearn":
-        return _sklearn(name)
-    if prefix == "onnx":
-        return _onnx(name, folder)
-    if prefix == "hf":
-        return _huggingface(name, folder)
-    return _user(prefix, name, folder)
+    ref = parse_model(reference)
+    if ref.kind != NAMED and not ref.name:
+        raise LookupError(f"`{reference}` names nothing after the colon")
+    if ref.kind == OWN and not ref.package:
+        raise LookupError(f"`{reference}` names nothing before the colon")
+    return _RESOLVE[ref.kind](ref, folder)
 
 
-def _named(name: str) -> ModelSource:
-    models = table("models")
+def _named(ref: ModelRef, folder: Path) -> ModelSource:
+    models, name = table("models"), ref.name
     if name not in models:
         raise LookupError(f"there is no model `{name}`: {hint(name, models)}")
     module, _, function = models[name].partition(":")
     path, function = module_file(module), function or "build"
     try:
-        return ModelSource("name", name, path, function, read_signature(path, function, skip=1))
+        return ModelSource(ref, path, function, read_signature(path, function, skip=1))
     except (OSError, LookupError) as error:
         raise LookupError(f"the model `{name}` is in the table but not in this version") from error
 
 
-def _timm(name: str) -> ModelSource:
+def _timm(ref: ModelRef, folder: Path) -> ModelSource:
+    name = ref.name
     architecture = name.removeprefix("hf_hub:").partition(".")[0]
     known = _library_definitions("timm", ("models",), r"^def (\w+)\([^)]*\*\*kwargs")
     if not known:
@@ -82,7 +69,7 @@ def _timm(name: str) -> ModelSource:
     if not name.startswith("hf_hub:") and architecture not in known:
         cure = hint(architecture, known, most=0) if nearest(architecture, known) else "see timm.list_models()"
         raise LookupError(f"timm has no model `{architecture}`: {cure}")
-    return ModelSource("timm", name)
+    return ModelSource(ref)
 
 
 _SKLEARN_ROOMS = (
@@ -104,7 +91,8 @@ _SKLEARN_ROOMS = (
 )
 
 
-def _sklearn(name: str) -> ModelSource:
+def _sklearn(ref: ModelRef, folder: Path) -> ModelSource:
+    name = ref.name
     known = _library_definitions("sklearn", _SKLEARN_ROOMS, r"^class ([A-Z]\w+)\(")
     if not known:
         raise LookupError(f"`sklearn:{name}` needs scikit-learn: pip install scikit-learn")
@@ -117,7 +105,7 @@ def _sklearn(name: str) -> ModelSource:
             else f"there is {', '.join(wanted[:8])}, …"
         )
         raise LookupError(f"scikit-learn has no estimator `{short}`: {cure}")
-    return ModelSource("sklearn", name, None, short, read_signature(known[short], short))
+    return ModelSource(ref, None, short, read_signature(known[short], short))
 
 
 @cache
@@ -137,27 +125,38 @@ def _library_definitions(library: str, rooms: tuple[str, ...], pattern: str) -> 
     return found
 
 
-def _onnx(name: str, folder: Path) -> ModelSource:
-    path = folder / name
+def _file(ref: ModelRef, folder: Path) -> ModelSource:
+    path = folder / ref.name
     if not _is_file(path):
-        near = (
-            ", ".join(sorted(p.name for p in path.parent.glob("*.onnx"))[:5]) if _is_dir(path.parent) else ""
-        )
-        raise LookupError(
-            f"there is no file `{name}` beside the suite: {f'there is {near}' if near else 'check the path'}"
-        )
-    return ModelSource("onnx", name, path, None, Signature({}))
+        others = sorted(path.parent.glob(f"*{_ENDINGS[ref.kind]}")) if _is_dir(path.parent) else []
+        cure = f"there is {', '.join(p.name for p in others[:5])}" if others else "check the path"
+        raise LookupError(f"there is no file `{ref.name}` beside the suite: {cure}")
+    return ModelSource(ref, path, None, Signature({}))
 
 
-def _huggingface(name: str, folder: Path) -> ModelSource:
-    if name.startswith((".", "/")) and not _is_file(folder / name / "config.json"):
-        raise LookupError(f"`{name}` is no folder with a model (it has no config.json): check the path")
-    return ModelSource("hf", name)
+def _huggingface(ref: ModelRef, folder: Path) -> ModelSource:
+    if ref.is_path and not _is_file(folder / ref.name / "config.json"):
+        raise LookupError(f"`{ref.name}` is no folder with a model (it has no config.json): check the path")
+    return ModelSource(ref)
 
 
-def _user(module: str, function: str, folder: Path) -> ModelSource:
-    path = find_function(module, function, folder)
-    return ModelSource("user", f"{module}:{function}", path, function, read_signature(path, function, skip=1))
+def _user(ref: ModelRef, folder: Path) -> ModelSource:
+    path = find_function(ref.package, ref.name, folder)
+    return ModelSource(ref, path, ref.name, read_signature(path, ref.name, skip=1))
+
+
+_RESOLVE: Mapping[str, Callable[[ModelRef, Path], ModelSource]] = {
+    NAMED: _named,
+    "timm": _timm,
+    "hf": _huggingface,
+    "sklearn": _sklearn,
+    "onnx": _file,
+    OWN: _user,
+}
+"""Kind of reference → what finds it; raises LookupError with the cure."""
+
+_ENDINGS: Mapping[str, str] = {"onnx": ".onnx"}
+"""Kind of reference to a file → how such files end, for the cure where there is none."""
 
 
 def find_function(module: str, function: str, folder: Path) -> Path:

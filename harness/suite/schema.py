@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from harness.suite.declared import declare
+from harness.suite.model_ref import ModelRef, parse_model
 
 TaskName = Literal[
     "image_classification",
@@ -155,6 +156,11 @@ class Candidate(Model):
     """For `task: recommendation`: the first stage; its keys stand in docs/shop.md."""
     ranking: dict[str, Any] | None = None
     """For `task: recommendation`: the second stage; its keys stand in docs/shop.md."""
+
+    @property
+    def ref(self) -> ModelRef:
+        """The model reference, taken apart."""
+        return parse_model(self.model)
 
 
 class SingleStream(Model):

@@ -8,6 +8,7 @@ from harness.record import DataError
 from harness.suite.catalogue import optional, table
 from harness.suite.data_checks import task_info
 from harness.suite.draft import Draft, Path_
+from harness.suite.model_ref import parse_model
 
 SIZES: Path_ = ("serving", "scenarios", "scaling", "sizes")
 TASKS = ("text_classification", "image_classification")
@@ -32,7 +33,7 @@ def check_sizes(draft: Draft) -> None:
     if obey is None or known is None or task != "image_classification":
         return
     for name in draft.items("candidates"):
-        model = draft.get(str, "candidates", name, "model", default="")
+        model = parse_model(draft.get(str, "candidates", name, "model", default=""))
         args = draft.get(dict, "candidates", name, "args", default={})
         for item in node.sequence:
             if not isinstance(item.plain, int) or item.plain < 1:

@@ -24,6 +24,7 @@ from harness.metrics import METRICS
 from harness.protocols import Inputs, Job, Outcome, Predict, Split, Task
 from harness.record import Measurement, TrialError
 from harness.runtimes import runtime, texts
+from harness.suite.model_ref import parse_model
 from harness.suite.schema import Training
 from harness.tasks import estimators, finished, fitted, text
 from harness.tasks.evaluation import (
@@ -55,14 +56,9 @@ def train(job: Job) -> Outcome:
     spec = job.trial.spec
     torch.set_num_threads(job.threads)  # a reused worker keeps what the last trial set
     parts = load_parts(spec["data"], spec["train_size"], ("train", "validation"))
-    kind = spec["model"].partition(":")[0]
+    kind = parse_model(spec["model"]).about.fitted
     text.refuse_finished(kind, parts.task)
-    if kind == "sklearn":
-        outcome = _train_estimator(job, parts)
-    elif kind == "onnx":
-        outcome = _adopt_finished(job, parts)
-    else:
-        outcome = _train_network(job, parts)
+    outcome = _TRAIN[kind](job, parts)
     facts = {**outcome.facts, "data": dict(parts.facts)}
     if columns := input_columns(spec["data"]["name"], spec["data"].get("args")):
         facts["input_columns"] = columns  # an export tells them: whoever calls the model must make them
@@ -252,7 +248,7 @@ def _said(result: Fit) -> dict[str, Any]:
 
 def _train_estimator(job: Job, parts: Parts) -> Outcome:
     spec, task = job.trial.spec, parts.task
-    name = spec["model"].partition(":")[2]
+    name = parse_model(spec["model"]).name
     args = dict(spec["args"])
     words = args.pop("tfidf", {}) if text.is_text(task) else {}
     estimator = estimators.build_estimator(
@@ -277,13 +273,17 @@ def _train_estimator(job: Job, parts: Parts) -> Outcome:
 def _adopt_finished(job: Job, parts: Parts) -> Outcome:
     """A finished ONNX file is checked and wrapped, not trained."""
     spec = job.trial.spec
-    path = fitted.find_file(spec["model"].partition(":")[2], spec.get("search"))
+    path = fitted.find_file(parse_model(spec["model"]).name, spec.get("search"))
     adopted = finished.adopt(path, parts.task, spec["args"], parts.train.inputs[:8])
     meta = Meta("onnx", spec["model"], spec["args"], parts.task)
     fitted.save_onnx(job.folder / "fitted", adopted.model, meta)
     predict = finished.load(job.folder / "fitted" / "model.onnx")
     facts = {"trained": False, **adopted.facts, **_validate(job, parts, predict)}
     return Outcome((_measurement("parameters", adopted.parameters),), facts)
+
+
+_TRAIN = {"torch": _train_network, "sklearn": _train_estimator, "onnx": _adopt_finished}
+"""What a candidate is once fitted → how it is fitted."""
 
 
 def _validate(job: Job, parts: Parts, predict: Predict) -> dict[str, Any]:

@@ -28,6 +28,7 @@ from harness.protocols import Inputs, Predict, Task
 from harness.record import RecordError, TrialError
 from harness.runtimes.sklearn import ESTIMATOR
 from harness.runtimes.sklearn import load_estimator as load_estimator
+from harness.suite.model_ref import OWN, parse_model
 
 FORMAT = 1
 Kind = Literal["torch", "sklearn", "onnx"]
@@ -242,12 +243,12 @@ def build_network(model: str, task: Task, args: Mapping[str, Any], search: str |
 
 def module_folder(model: str) -> str | None:
     """Where the user's own module was imported from, None for references to libraries and tables."""
-    name, _, function = model.partition(":")
-    module = sys.modules.get(name)
-    if not function or module is None or name in ("timm", "hf", "sklearn", "onnx") or not module.__file__:
+    ref = parse_model(model)
+    module = sys.modules.get(ref.package) if ref.kind == OWN else None
+    if module is None or not module.__file__:
         return None
     file = Path(module.__file__).resolve()
-    depth = name.count(".") + (file.name == "__init__.py")
+    depth = ref.package.count(".") + (file.name == "__init__.py")
     return str(file.parents[depth])
 
 
@@ -266,5 +267,5 @@ def find_file(name: str, search: str | None) -> Path:
 
 def _without_download(model: str, args: Mapping[str, Any]) -> dict[str, Any]:
     """Weights come from the file, so what a builder would fetch for `pretrained` is not needed."""
-    by_default = model.startswith("hf:")
+    by_default = parse_model(model).about.is_pretrained
     return {**args, "pretrained": False} if args.get("pretrained", by_default) else dict(args)

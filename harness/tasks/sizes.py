@@ -22,6 +22,7 @@ from harness.record import TrialError
 from harness.runtimes import runtime
 from harness.runtimes.common import reference
 from harness.streams import generator
+from harness.suite.model_ref import parse_model
 from harness.tasks.fitted import Meta, load_meta, save_network
 from harness.training.flops import flops_per_example
 
@@ -84,10 +85,10 @@ def _task_at(task: Task, size: int) -> Task:
 def _made(
     name: str, meta: Meta, size: int, threads: int, device: str, scratch: Path
 ) -> tuple[Predict, torch.nn.Module]:
-    args = dict(meta.args)
-    if meta.task.name == "text_classification" and (meta.model.startswith("hf:") or "max_length" in args):
+    args, is_pretrained = dict(meta.args), parse_model(meta.model).about.is_pretrained
+    if meta.task.name == "text_classification" and (is_pretrained or "max_length" in args):
         args["max_length"] = meta.task.max_length
-    if meta.model.startswith("hf:") or "pretrained" in args:
+    if is_pretrained or "pretrained" in args:
         args["pretrained"] = False  # fresh weights, as the facts say, and nothing to fetch
     search = Path(meta.search) if meta.search else None
     folder = scratch / f"size-{size}"

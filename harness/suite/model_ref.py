@@ -1,0 +1,135 @@
+"""Model references, `small_cnn`, `timm:resnet18`, `my_models:build_net`: parsed here, and nowhere else."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Literal
+
+Fitted = Literal["torch", "sklearn", "onnx"]
+"""What a fitted model is: a network, an estimator with `fit` and `predict`, or an ONNX graph."""
+
+
+@dataclass(frozen=True)
+class ModelKind:
+    """What all references of one form have in common.
+
+    Args:
+        form: the reference as a person writes it.
+        summary: a line for `list models`.
+        fitted: what it is once fitted, and so which runtimes can serve it and how it is trained.
+        package: the library that builds or executes it; empty for the harness's own and users' code.
+        inputs: the inputs it can take (see `TaskKind.inputs`); empty where any.
+        is_trained: False for a finished model: scored and served, neither seeds nor sizes repeat it.
+        path: whether what follows the colon is a file: always, never, or where it begins with `.` or `/`.
+        is_pretrained: it starts from published weights unless its arguments say otherwise.
+        code: globs below `harness/` of the code behind it.
+    """
+
+    form: str
+    summary: str
+    fitted: Fitted = "torch"
+    package: str = ""
+    inputs: tuple[str, ...] = ()
+    is_trained: bool = True
+    path: Literal["always", "never", "dotted"] = "never"
+    is_pretrained: bool = False
+    code: tuple[str, ...] = ()
+
+    @property
+    def is_network(self) -> bool:
+        """Whether the training loop fits it: training settings apply to it, and FLOPs can be counted."""
+        return self.is_trained and self.fitted == "torch"
+
+
+NAMED, OWN = "name", "user"
+"""The two kinds that no prefix announces: a name of the table of models, and a user's own function."""
+
+MODEL_KINDS: Mapping[str, ModelKind] = {
+    NAMED: ModelKind("NAME", "a model of the harness"),
+    "timm": ModelKind(
+        "timm:NAME",
+        "any architecture of timm, for images",
+        package="timm",
+        inputs=("image",),
+        code=("models/timm*.py",),
+    ),
+    "hf": ModelKind(
+        "hf:NAME",
+        "a pretrained text encoder through transformers: a name or a folder",
+        package="transformers",
+        inputs=("text",),
+        path="dotted",
+        is_pretrained=True,
+        code=("models/hf*.py", "models/pretrained.py"),
+    ),
+    "sklearn": ModelKind(
+        "sklearn:Estimator",
+        "any estimator of scikit-learn with fit and predict",
+        fitted="sklearn",
+        package="sklearn",
+    ),
+    "onnx": ModelKind(
+        "onnx:FILE",
+        "a finished model of any framework: scored and served, not trained",
+        fitted="onnx",
+        package="onnxruntime",
+        is_trained=False,
+        path="always",
+    ),
+    OWN: ModelKind("package.module:function", "your own builder, beside the suite file or on PYTHONPATH"),
+}
+"""Every kind of reference; the key is the prefix that announces it, but for `NAMED` and `OWN`."""
+
+PREFIXES = tuple(kind for kind in MODEL_KINDS if kind not in (NAMED, OWN))
+
+
+@dataclass(frozen=True)
+class ModelRef:
+    """A model reference, taken apart.
+
+    Args:
+        kind: a key of `MODEL_KINDS`.
+        name: what is meant within the kind: the model, the estimator, the file, the function.
+        package: what is imported to build it: the kind's library, or the user's own module.
+    """
+
+    kind: str
+    name: str
+    package: str = ""
+
+    @property
+    def about(self) -> ModelKind:
+        """What it has in common with the others of its kind."""
+        return MODEL_KINDS[self.kind]
+
+    @property
+    def is_path(self) -> bool:
+        """Whether its name is a file or folder beside the suite file."""
+        return self.about.path == "always" or (
+            self.about.path == "dotted" and self.name.startswith((".", "/"))
+        )
+
+    def named(self, name: str) -> ModelRef:
+        """The same kind of reference to something else."""
+        return ModelRef(self.kind, name, self.package)
+
+    def __str__(self) -> str:
+        if self.kind == NAMED:
+            return self.name
+        return f"{self.package if self.kind == OWN else self.kind}:{self.name}"
+
+
+@lru_cache(maxsize=4096)
+def parse_model(reference: str) -> ModelRef:
+    """Take a reference apart; whether it points to anything, `harness.suite.references` knows.
+
+    Whatever stands before the first colon and announces no kind is taken for a user's module.
+    """
+    prefix, colon, rest = reference.partition(":")
+    if not colon:
+        return ModelRef(NAMED, reference)
+    if prefix in PREFIXES:
+        return ModelRef(prefix, rest, MODEL_KINDS[prefix].package)
+    return ModelRef(OWN, rest, prefix)
