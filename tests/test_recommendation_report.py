@@ -57,7 +57,9 @@ def make_evidence(folder: Path, margin: dict[str, float], spread: float = 0.001)
     )  # fmt: skip
     records = tuple(_record(name) for name in CANDIDATES)
     choice = Recommendation("recommend", "ranked/torch", 0.9)
-    return Evidence(RunFolder(folder), suite, records, Tradeoff(tuple(rows), tuple(draws), draws), choice)
+    return Evidence(
+        RunFolder(str(folder)), suite, records, Tradeoff(tuple(rows), tuple(draws), draws), choice
+    )
 
 
 def _record(name: str) -> Record:

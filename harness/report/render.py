@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import logging
+import traceback
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -12,10 +14,13 @@ from typing import Any
 from harness.protocols import Section
 from harness.record import HarnessError, Record
 from harness.report import html, markdown
+from harness.report.blocks import capital, section, text
 from harness.report.evidence import Evidence
 from harness.report.sections import SECTIONS, SHORT
 from harness.store import RunFolder
 from harness.suite.schema import Suite
+
+log = logging.getLogger("harness")
 
 
 def render(run: RunFolder) -> Evidence:
@@ -87,8 +92,30 @@ def write_report(e: Evidence) -> None:
 
 def sections(e: Evidence, names: Iterable[str] = tuple(SECTIONS)) -> dict[str, Section]:
     """The sections that have something to show, by name, in order."""
-    made = ((name, SECTIONS[name](e)) for name in names)
+    made = ((name, _made(e, name)) for name in names)
     return {name: section for name, section in made if section is not None}
+
+
+def _made(e: Evidence, name: str) -> Section | None:
+    """A section, or where it raises the words that stand in its place: hours of measuring are not lost to a
+    mistake in one table."""
+    try:
+        return SECTIONS[name](e)
+    except Exception as error:
+        log.warning("the report's section %s could not be written", name, exc_info=True)
+        return unwritten(name, error)
+
+
+def unwritten(name: str, error: Exception) -> Section | None:
+    """What stands in the place of a section that raised."""
+    place = traceback.extract_tb(error.__traceback__)[-1:]
+    where = f" at {Path(place[0].filename).name}:{place[0].lineno}" if place else ""
+    said = f"{type(error).__name__}: {error}".rstrip(": ")
+    words = (
+        f"This section could not be written ({said}{where}). This is a mistake of the harness, not of your "
+        "data; the other sections do not depend on it, and every figure is in tradeoffs.json."
+    )
+    return section(capital(name.replace("_", " ")), [text(words, kind="warning")])
 
 
 def planned_trials(run: RunFolder) -> dict[str, str]:

@@ -26,6 +26,8 @@ MOST_LABELS = 10
 WORST = 10
 PAIRS = 6
 EXAMPLES = 4
+COLUMNS = 4
+"""Columns of a table's row that are shown."""
 LONGEST = 300
 """Characters of a text that are shown."""
 
@@ -219,7 +221,7 @@ def _worst_table(
 
 
 def _what(a: Answers) -> str:
-    return "text" if a.texts is not None else "image"
+    return "text" if a.texts is not None else "image" if a.images is not None else "row"
 
 
 def _kind(a: Answers) -> str:
@@ -228,11 +230,14 @@ def _kind(a: Answers) -> str:
 
 
 def _example(a: Answers, row: int) -> Cell:
-    """The example itself: its text, or a picture of it."""
+    """The example itself: its text, a picture of it, or of a table its row and what the columns say."""
     if a.texts is not None:
         return Cell(_short(a.texts[row]))
-    assert a.images is not None
-    return Cell("", image=data_uri(a.images[row]), sort=int(a.ids[row]))
+    if a.images is not None:
+        return Cell("", image=data_uri(a.images[row]), sort=int(a.ids[row]))
+    columns = {} if a.part is None else a.part.columns
+    said = ", ".join(f"{name} {_short(str(values[row]))}" for name, values in list(columns.items())[:COLUMNS])
+    return Cell(f"row {int(a.ids[row])}", said, sort=int(a.ids[row]))
 
 
 def _tags(a: Answers, row: int) -> list[str]:
