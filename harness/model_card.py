@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 from harness.protocols import Row
 from harness.record import Record
@@ -86,7 +86,7 @@ def _use(source: Described, packages: Sequence[str]) -> str:
     )
 
 
-def _columns(made: Sequence[Mapping[str, object]]) -> list[str]:
+def _columns(made: Sequence[Mapping[str, Any]]) -> list[str]:
     """What the caller must do to a row of the user's table, as its numbers were made in training."""
     if not made:
         return []
@@ -102,13 +102,20 @@ def _columns(made: Sequence[Mapping[str, object]]) -> list[str]:
     ]
 
 
-def _cell(made_of: Mapping[str, object]) -> str:
+def _cell(made_of: Mapping[str, Any]) -> str:
     column = str(made_of["column"]).replace("|", "\\|")
     if made_of["is"] == "number":
         missing = f", `{made_of['if_missing']}` where it is missing" if "if_missing" in made_of else ""
-        return f"`{column}`{missing}"
+        without = f" without {made_of['without']}" if "without" in made_of else ""
+        return f"`{column}`{without}{missing}"
     if made_of["is"] == "missing":
         return f"1 where `{column}` is missing, else 0"
+    if made_of["is"] == "date":
+        missing = f", `{made_of['if_missing']}` where it is missing" if "if_missing" in made_of else ""
+        return f"{made_of['part']} of the date `{column}` (UTC; Monday is 0){missing}"
+    if made_of["is"] == "other":
+        kept = ", ".join(f"`{value}`" for value in made_of["than"]).replace("|", "\\|")
+        return f"1 where `{column}` is none of {kept}, else 0"
     value = str(made_of["to"]).replace("|", "\\|")
     return f"1 where `{column}` is `{value}`{' or missing' if value == 'missing' else ''}, else 0"
 

@@ -278,6 +278,7 @@ class Plan:
         slots: how many train or score trials run at once.
         usd_per_hour: of the suite's machine, None where it has no price.
         machine_class: where it serves, None where that is not known yet (a cluster).
+        notes: what is worth knowing of how the user's own data were read.
     """
 
     suite: Suite
@@ -288,6 +289,7 @@ class Plan:
     slots: int = 1
     usd_per_hour: float | None = None
     machine_class: str | None = None
+    notes: tuple[str, ...] = ()
 
     @property
     def hash(self) -> str:
@@ -330,6 +332,7 @@ class Plan:
             ],
             "expected_wall_seconds": self.wall_seconds,
             "expected_usd": self.usd,
+            "notes": list(self.notes),
         }
 
 
@@ -350,7 +353,14 @@ def plan_run(
     cached = find_cached(out, suite.name, [trial.id for trial in trials], machine_class)
     runs = list_runs(out, suite.name)
     history = runs[-1].records() if runs and len(cached) < len(trials) else []
-    return replace(make_plan(suite, trials, cached, history), machine_class=machine_class), cached
+    planned = make_plan(suite, trials, cached, history)
+    return replace(planned, machine_class=machine_class, notes=_notes(suite)), cached
+
+
+def _notes(suite: Suite) -> tuple[str, ...]:
+    from harness.datasets.catalog import notes
+
+    return notes(suite.data.name, suite.data.args)
 
 
 def make_plan(

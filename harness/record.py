@@ -46,7 +46,15 @@ class SuiteError(HarnessError):
 
 
 class DataError(HarnessError):
-    """A data set is missing, corrupt or of the wrong shape; the message names the cure."""
+    """A data set is missing, corrupt or of the wrong shape.
+
+    Args:
+        mistakes: what is wrong, each with its cure.
+    """
+
+    def __init__(self, *mistakes: str) -> None:
+        super().__init__("\n".join(mistakes))
+        self.mistakes = mistakes
 
 
 class TrialError(HarnessError):

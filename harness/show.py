@@ -53,6 +53,7 @@ def plan_text(plan: Plan) -> str:
     own += [metric.function for metric in plan.suite.metrics.values()]
     if own:
         lines.append(f"Runs your own code: {', '.join(own)} (from {plan.suite.folder})")
+    lines += [f"Note: {note}" for note in plan.notes]
     return "\n".join([*lines, _expected_line(plan)])
 
 

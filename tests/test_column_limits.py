@@ -8,7 +8,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from harness.analysis.predictions import read_predictions, score_examples
+from harness.analysis.criteria import parse_constraint
+from harness.analysis.predictions import Predictions, read_predictions, score_examples
 from harness.protocols import Job, Split
 from harness.record import SuiteError, Trial
 from harness.suite import read_suite
@@ -94,3 +95,27 @@ def test_a_column_called_as_a_metric_or_of_mixed_types_is_still_only_a_column(tm
     whole, part_of = score_examples("accuracy", found), score_examples("accuracy[accuracy=0]", found)
     assert whole is not None and whole.values.tolist() == [1.0, 0.0]
     assert part_of is not None and part_of.values.tolist() == [0.0]
+
+
+@pytest.mark.parametrize(
+    ("written", "metric"),
+    [
+        ("accuracy[native-country=Cuba] >= 0.6", "accuracy[native-country=Cuba]"),
+        ('accuracy["native-country"=Cuba] >= 0.6', "accuracy[native-country=Cuba]"),
+        ('accuracy[home town="New York"] >= 0.6 with 0.9', "accuracy[home town=New York]"),
+        ("accuracy[age group=18-25] >= 0.6", "accuracy[age group=18-25]"),
+        ('accuracy["größe (cm)"=170] <= 0.6', "accuracy[größe (cm)=170]"),
+    ],
+)
+def test_a_limit_names_columns_with_dashes_and_blanks(written: str, metric: str) -> None:
+    assert parse_constraint(written).metric == metric
+    assert parse_constraint(str(parse_constraint(written))).metric == metric
+
+
+def test_a_slice_of_ids_is_of_that_id_alone() -> None:
+    ids = np.array(["7", "007", "7", "1e5", "100000"], dtype=object)
+    outputs = np.array([[0.9, 0.1]] * 2 + [[0.1, 0.9]] * 3)
+    found = Predictions(np.arange(5), np.array([0, 1, 0, 1, 0]), outputs, columns={"who": ids})
+    for wanted, rows in (("7", [0, 2]), ("007", [1]), ("1e5", [3]), ("100000", [4])):
+        scores = score_examples(f"accuracy[who={wanted}]", found)
+        assert scores is not None and len(scores.values) == len(rows)

@@ -8,7 +8,6 @@ accuracy[class=3] >= 0.7          on a slice of the test examples
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -19,6 +18,7 @@ from harness.metrics import METRICS, metric
 from harness.record import SuiteError
 from harness.suite import declared
 from harness.suite.expression import parse_constraint as parse_limit
+from harness.suite.expression import take_slice
 
 VALUE = "value"
 """The suite's value expression, in limits and objectives."""
@@ -27,7 +27,6 @@ DEFAULT_PROBABILITY = 0.5
 """A limit without `with P` rejects a candidate that more likely breaks it than not. Below certainty the
 fallback utility weighs the risk."""
 
-_SLICE = re.compile(r"\[\w+=[^\[\]]+\]")
 _OPERATORS: Mapping[str, Callable[[np.ndarray, float], np.ndarray]] = {
     "<=": np.less_equal,
     ">=": np.greater_equal,
@@ -127,14 +126,14 @@ def parse_constraint(text: str) -> Constraint:
     Raises:
         SuiteError: not of the form `metric <= number [with probability]`, or an unknown metric.
     """
-    part = _SLICE.search(text)
+    limit, part = take_slice(text)
     try:
-        parsed = parse_limit(_SLICE.sub("", text, count=1))
+        parsed = parse_limit(limit)
     except ValueError as error:
         raise SuiteError(f"constraint {text!r}: {error}") from None
     if parsed.metric != VALUE:
         metric(parsed.metric)  # raises with the nearest names
-    name = parsed.metric + (part[0] if part else "")
+    name = parsed.metric + part
     return Constraint(name, parsed.op, parsed.limit, parsed.probability or DEFAULT_PROBABILITY)
 
 

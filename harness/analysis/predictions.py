@@ -212,7 +212,11 @@ def _slice(name: str, predictions: Predictions) -> Predictions:
             f" write for instance {stem(name)}[{near[0]}={wanted}]"
         )
     values = columns[column]
-    mask = np.array([str(v) == wanted or _number(v) == _number(wanted) for v in values], dtype=bool)
+    # Ids are text: `007` is not `7`; of numbers `7` and `7.0` are the same.
+    mask = np.array(
+        [str(v) == wanted or (not isinstance(v, str) and _number(v) == _number(wanted)) for v in values],
+        dtype=bool,
+    )
     return Predictions(
         predictions.ids[mask],
         predictions.targets[mask],

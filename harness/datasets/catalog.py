@@ -55,6 +55,12 @@ def input_columns(name: str, args: Mapping[str, Any] | None = None) -> list[dict
     return list(module.input_columns(**(args or {}))) if hasattr(module, "input_columns") else []
 
 
+def notes(name: str, args: Mapping[str, Any] | None = None) -> tuple[str, ...]:
+    """What is worth knowing of how the user's own files were read; none for all other sets."""
+    module = _checked(name, args)
+    return tuple(module.notes(**(args or {}))) if hasattr(module, "notes") else ()
+
+
 def known_rows(name: str, args: Mapping[str, Any] | None = None) -> tuple[int, int] | None:
     """Training rows (validation still among them) and test rows, None where only loading would tell."""
     return None if args else ROWS.get(name)

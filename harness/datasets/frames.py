@@ -1,21 +1,28 @@
-"""The user's CSV and Parquet files: read whole, divided, every mistake a DataError with its cure."""
+"""The user's tables and texts: read whole, divided, every mistake a DataError with its cure."""
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
+from harness.datasets.cells import Notation
+from harness.datasets.labels import (
+    check_alike,
+    check_known,
+    class_names,
+    counted,
+    in_order,
+    raise_all,
+    words_for_nothing,
+)
 from harness.datasets.own_files import content_of, existing
+from harness.datasets.raw import Layout, lacking, read_file
 from harness.datasets.splits import hash_split
 from harness.record import DataError
-
-MISSING = ("", "NA", "N/A", "n/a", "#N/A", "<NA>", "NaN", "nan", "NULL", "null", "None")
-"""What stands for nothing in a CSV file, outside of its texts."""
 
 
 @dataclass(frozen=True)
@@ -25,15 +32,17 @@ class Source:
     Args:
         path: the file; test_path: a further one to test on, or None to cut a share `test` off.
         group: a column whose equal values never straddle a split. columns: further ones to slice by.
+        how: the notation of numbers. labels: a label as it stands → as it is to be read.
     """
 
     path: str
-    test_path: str | None
-    test: float
-    group: str | None
-    columns: tuple[str, ...]
-    encoding: str
-    separator: str
+    test_path: str | None = None
+    test: float = 0.2
+    group: str | None = None
+    columns: tuple[str, ...] = ()
+    layout: Layout = field(default_factory=Layout)
+    how: Notation = field(default_factory=Notation)
+    labels: tuple[tuple[str, str], ...] = ()
 
     def checksum(self) -> str:
         """A hash of the files' content."""
@@ -44,42 +53,136 @@ class Source:
         return [existing(path, "file", argument) for argument, path in given.items() if path]
 
 
+def source_of(
+    path: str,
+    test_path: str | None,
+    *,
+    test: float,
+    group: str | None,
+    columns: Sequence[str],
+    encoding: str,
+    separator: str | None,
+    missing: Sequence[str | float],
+    rename: Mapping[str, str],
+    labels: Mapping[str, str],
+    decimal: str = ".",
+    thousands: str | None = None,
+) -> Source:
+    """A source from the arguments of a data set's `load`."""
+    how = Notation(decimal, thousands, tuple(str(word).strip() for word in missing))
+    whole = [f"{word}.0" for word in missing if isinstance(word, int)]  # a column of floats writes it so
+    how = replace(how, missing=(*how.missing, *whole))
+    how.check()
+    renamed = tuple((str(old), str(new)) for old, new in rename.items())
+    plain = decimal == "." and thousands is None
+    layout = Layout(encoding, separator, (), renamed, how.missing, as_written=not plain)
+    return Source(
+        path, test_path, test, group.strip() if group else None, tuple(name.strip() for name in columns),
+        layout, how, tuple((str(k).strip(), str(v).strip()) for k, v in labels.items()),
+    )  # fmt: skip
+
+
 @dataclass(frozen=True)
 class Table:
     """All rows of a source, those of the test file last.
 
     Args:
-        test_rows: how many rows the test file has, 0 without one.
+        paths: the file, and the test file where there is one. test_rows: how many rows that has, else 0.
         owners: the group of each row, as text, or None. columns: those to slice by.
+        notes: what `plan` says of the data.
     """
 
     frame: pd.DataFrame
-    path: Path
+    paths: tuple[Path, ...]
     test_rows: int
     owners: list[str] | None
     columns: dict[str, np.ndarray]
+    notes: tuple[str, ...] = ()
+
+    @property
+    def path(self) -> Path:
+        return self.paths[0]
+
+    def place(self, row: int) -> str:
+        """A row as people count: the first under the names is 1, of the test file by its name."""
+        first = len(self.frame) - self.test_rows
+        if row < first or not self.test_rows:
+            return f"row {row + 1}"
+        return f"row {row - first + 1} of {self.paths[1].name}"
 
 
-def read_table(source: Source, needed: Sequence[str], texts: Sequence[str] = ()) -> Table:
+def read_table(
+    source: Source, needed: Sequence[str], as_text: Sequence[str] = (), verbatim: Sequence[str] = (),
+    others: bool = False,
+) -> Table:  # fmt: skip
     """Read a source, which must have the columns `needed` and those it names itself.
 
     Args:
-        texts: columns to take as they stand: `NA` and `1.0` are texts, an empty cell is an empty one.
+        as_text: columns whose cells stay text, without blanks around them: labels, ids, categories.
+        verbatim: columns that stay as they stand: `NA` and `1.0` are texts, an empty cell is an empty one.
+        others: all further columns are used too, so that a test file must have them.
+    Raises:
+        DataError: a file is missing, is no table, or lacks a column; all mistakes at once.
+    """
+    own = [*([source.group] if source.group else []), *source.columns]
+    wanted = list(dict.fromkeys([*needed, *own]))
+    paths = tuple(source.paths())
+    frames = [read_file(path, source.layout, {*as_text, *verbatim, *own}) for path in paths]
+    mistakes = [
+        lacking(path, column, list(frame.columns))
+        for path, frame in zip(paths, frames, strict=True)
+        for column in wanted
+        if column not in frame.columns
+    ]
+    mistakes += [
+        f"{path} has no rows under its column names" for path, f in zip(paths, frames, strict=True) if f.empty
+    ]
+    raise_all(mistakes)
+    notes: list[str] = []
+    if len(frames) > 1:
+        if others:
+            notes = _as_the_first(paths, frames, set(wanted))
+        kept = list(frames[0].columns) if others else wanted
+        frames = [frame[kept] for frame in frames]
+    frame = pd.concat(frames, ignore_index=True) if len(frames) > 1 else frames[0]
+    for column in set(verbatim):
+        frame[column] = frame[column].fillna("")
+    table = Table(frame, paths, len(frames[1]) if len(frames) > 1 else 0, None, {}, tuple(notes))
+    owners = _owners(table, source.group) if source.group else None
+    if owners and table.test_rows:
+        _check_owners(table, str(source.group), owners)
+    columns = {name: _slices(frame[name]) for name in source.columns}
+    return Table(frame, paths, table.test_rows, owners, columns, tuple(notes))
+
+
+def _as_the_first(paths: Sequence[Path], frames: Sequence[pd.DataFrame], named: set[str]) -> list[str]:
+    """What is to be said of columns that the test file has beside those of the training file.
 
     Raises:
-        DataError: a file is missing, is no table, or lacks a column.
+        DataError: it lacks some of these.
     """
-    wanted = [*needed, *([source.group] if source.group else []), *source.columns]
-    paths = source.paths()
-    frames = [read_frame(path, wanted, source.encoding, source.separator, texts) for path in paths]
-    frame = pd.concat(frames, ignore_index=True) if len(frames) > 1 else frames[0]
-    return Table(
-        frame,
-        paths[0],
-        len(frames[1]) if len(frames) > 1 else 0,
-        _owners(frame[source.group], paths[0]) if source.group else None,
-        {name: frame[name].to_numpy() for name in source.columns},
+    first, second = (list(frame.columns) for frame in frames)
+    raise_all([lacking(paths[1], name, second) for name in first if name not in second and name not in named])
+    extra = ", ".join(repr(name) for name in second if name not in first)
+    return (
+        [f"{paths[1].name} has columns that {paths[0].name} has not, they are not used: {extra}"]
+        if extra
+        else []
     )
+
+
+def stripped(values: pd.Series) -> np.ndarray:
+    """(n,) object: texts without blanks around them, None where a cell is empty; other values as text."""
+    texts = values.astype(object).where(values.notna(), None).to_numpy(dtype=object)
+    codes, unique = pd.factorize(texts)
+    plain = np.array([_text(value) for value in unique] + [None], dtype=object)
+    return np.asarray(plain[codes])
+
+
+def _text(value: object) -> str | None:
+    if isinstance(value, (float, np.floating)) and float(value).is_integer():
+        return str(int(value))
+    return str(value).strip() or None
 
 
 def divide(
@@ -99,7 +202,7 @@ def divide(
         cut = len(targets) - table.test_rows
         return groups, np.arange(cut), np.arange(cut, len(targets))
     if not 0 < share < 1:
-        raise DataError(f"test is {share}: write a share between 0 and 1 under data.args")
+        raise DataError(f"test is {share}: write a share between 0 and 1 under data")
     train_rows, test_rows = hash_split(units, targets, share)
     if not len(train_rows) or not len(test_rows):
         raise DataError(
@@ -109,96 +212,96 @@ def divide(
     return groups, train_rows, test_rows
 
 
-def read_frame(
-    path: Path, columns: Iterable[str], encoding: str, separator: str, texts: Sequence[str] = ()
-) -> pd.DataFrame:
-    """A table with at least these columns; those of `texts` as they stand.
+def class_targets(
+    table: Table, column: str, source: Source
+) -> tuple[tuple[str, ...], np.ndarray, tuple[str, ...]]:
+    """Class names in order (numbers by value, text by alphabet), (n,) int64 indices into them, and notes.
 
     Raises:
-        DataError: neither CSV nor Parquet, another encoding, ragged or empty, or a column is missing.
+        DataError: a missing label, one class only, labels that differ in case, blanks or marks, or a label
+            that only the test file has.
     """
-    try:
-        if path.suffix.lower() in {".parquet", ".pq"}:
-            frame = pd.read_parquet(path)
-        else:
-            frame = _read_csv(path, encoding, separator, texts)
-    except UnicodeDecodeError as error:
-        raise DataError(
-            f"{path} is not {encoding}: byte {error.object[error.start]:#04x} at {error.start}; write its "
-            "encoding under data.args, for instance encoding: latin-1 or cp1252, or save it as UTF-8"
-        ) from error
-    except LookupError as error:
-        raise DataError(f"no encoding is called {encoding!r}: write utf-8, latin-1 or cp1252") from error
-    except pd.errors.EmptyDataError as error:
-        raise DataError(f"{path} is empty: it needs a line of column names and rows") from error
-    except (pd.errors.ParserError, ValueError, OSError) as error:
-        cure = "is the separator right (separator: ';' or '\\t'), are quotes closed?"
-        raise DataError(f"cannot read {path} as a table: {error}; {cure}") from error
-    frame.columns = frame.columns.map(str)
-    for column in set(texts) & set(frame.columns):
-        frame[column] = frame[column].fillna("")
-    for column in columns:
-        if column not in frame.columns:
-            near = difflib.get_close_matches(column, list(frame.columns), n=1)
-            hint = f", did you mean {near[0]!r}?" if near else ";"
-            names = ", ".join(map(repr, frame.columns[:20]))
-            raise DataError(f"{path} has no column {column!r}{hint} it has {names}")
-    if frame.empty:
-        raise DataError(f"{path} has no rows under its column names")
-    return frame
-
-
-def _read_csv(path: Path, encoding: str, separator: str, texts: Sequence[str]) -> pd.DataFrame:
-    if not texts:
-        return pd.read_csv(path, encoding=encoding, sep=separator)
-    names = pd.read_csv(path, encoding=encoding, sep=separator, nrows=0).columns
-    return pd.read_csv(
-        path,
-        encoding=encoding,
-        sep=separator,
-        dtype={name: str for name in names if name in texts},
-        keep_default_na=False,
-        na_values={name: list(MISSING) for name in names if name not in texts},
-    )
-
-
-def class_targets(values: pd.Series, path: Path) -> tuple[tuple[str, ...], np.ndarray]:
-    """Class names in order (numbers by value, text by alphabet) and (n,) int64 indices into them.
-
-    Raises:
-        DataError: a missing label, or one class only.
-    """
-    require_complete(values, path)
-    unique = list(values.unique())
-    if any(isinstance(value, str) for value in unique):
-        values = values.astype(str)
-        unique = sorted(set(values))
-    else:
-        unique = sorted(unique)
+    labels = stripped(table.frame[column])
+    labels = np.array([None if label in source.how.missing else label for label in labels], dtype=object)
+    require_complete(pd.Series(labels, name=column), table)
+    stated = dict(source.labels)
+    found = counted(labels)
+    unknown = [label for label in stated if label not in found]
+    raise_all(
+        [f"labels names {label!r}, which column {column!r} of {table.path} has not: it has "
+         f"{', '.join(map(repr, list(found)[:12]))}" for label in unknown]
+    )  # fmt: skip
+    names = class_names(dict.fromkeys(stated.get(label, label) for label in found))
+    read = np.array([names[stated.get(label, label)] for label in labels], dtype=object)
+    where = f"{table.path}: column {column!r}"
+    counts = counted(read)
+    cut = len(read) - table.test_rows
+    mistakes = check_alike(counted(read[:cut]), where, stated)
+    if table.test_rows:
+        mistakes += check_known(read[:cut], counted(read[cut:]), f"{table.paths[1]}: column {column!r}")
+    raise_all(mistakes)
+    unique = in_order(counts)
     if len(unique) < 2:
+        raise DataError(f"{where} has one class, {unique[0]!r}: a classifier needs two or more")
+    index = {name: i for i, name in enumerate(unique)}
+    targets = np.array([index[name] for name in read], dtype=np.int64)
+    return unique, targets, tuple(words_for_nothing(counts))
+
+
+def check_trained(
+    table: Table, classes: Sequence[str], targets: np.ndarray, train_rows: np.ndarray, test_rows: np.ndarray
+) -> None:
+    """Refuse a test part with a class that no training row has."""
+    if unknown := sorted(set(targets[test_rows].tolist()) - set(targets[train_rows].tolist())):
+        names = ", ".join(classes[i] for i in unknown)
         raise DataError(
-            f"{path}: column {values.name!r} has one class, {unique[0]!r}: a classifier needs two or more"
+            f"{table.path}: no training row has the label {names}: add some, "
+            "or take these rows out of the test part"
         )
-    index = {value: i for i, value in enumerate(unique)}
-    return tuple(_class_name(value) for value in unique), values.map(index).to_numpy(dtype=np.int64)
 
 
-def require_complete(values: pd.Series, path: Path) -> None:
+def require_complete(values: pd.Series, table: Table) -> None:
     """Refuse a column with holes in it; the first rows are named (the first under the header is 1)."""
     holes = np.flatnonzero(values.isna().to_numpy())
     if len(holes):
         rows = ", ".join(str(row + 1) for row in holes[:5]) + (", …" if len(holes) > 5 else "")
         raise DataError(
-            f"{path}: column {values.name!r} has no value in {len(holes)} of {len(values)} rows "
+            f"{table.path}: column {values.name!r} has no value in {len(holes)} of {len(values)} rows "
             f"(rows {rows}): fill them in, or drop these rows"
         )
 
 
-def _owners(values: pd.Series, path: Path) -> list[str]:
-    require_complete(values, path)
-    return [str(value) for value in values]
+def _owners(table: Table, group: str) -> list[str]:
+    owners = stripped(table.frame[group])
+    require_complete(pd.Series(owners, name=group), table)
+    return [str(owner) for owner in owners]
 
 
-def _class_name(value: object) -> str:
-    """A label as text: 1.0 is `1`."""
-    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
+def _check_owners(table: Table, group: str, owners: Sequence[str]) -> None:
+    """Refuse a test file whose groups were trained on: it says how well they are remembered."""
+    cut = len(owners) - table.test_rows
+    seen = set(owners[:cut])
+    shared = [owner for owner in owners[cut:] if owner in seen]
+    if shared:
+        raise DataError(
+            f"{table.paths[1]}: {len(shared)} of {table.test_rows} test rows are of a {group!r} that "
+            f"{table.paths[0].name} has too ({len(set(shared))}, for instance {shared[0]!r}): a score on "
+            "them says how well they are remembered. Leave `test_path` out (tests are then cut by "
+            f"{group!r}), take these rows out of one file, or drop `group`"
+        )
+
+
+def _slices(values: pd.Series) -> np.ndarray:
+    """A column to slice by: whole numbers where that loses no text, else text; an empty cell is `missing`."""
+    texts = stripped(values)
+    whole = [text is not None and text == _canonical(text) for text in pd.unique(texts)]
+    if all(whole):
+        return np.array([int(text) for text in texts], dtype=np.int64)
+    return np.array(["missing" if text is None else text for text in texts], dtype=object)
+
+
+def _canonical(text: str) -> str:
+    try:
+        return str(int(text)) if len(text) < 19 else ""
+    except ValueError:
+        return ""

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Any, Literal
 
 import numpy as np
 
-from harness.datasets.catalog import checksum, fetch, load_dataset, task_info, verify
+from harness.datasets.catalog import checksum, fetch, load_dataset, notes, task_info, verify
 from harness.datasets.duplicates import row_hashes
 from harness.datasets.splits import split_rows, strata, take
 from harness.protocols import Dataset, Split, Task
@@ -34,8 +34,8 @@ class Parts:
     Args:
         splits: the parts that were asked for.
         facts: JSON-able, for the record: `sizes` and `class_counts` of each part,
-            `classes_missing_in_train`, `duplicates` (pairs of parts → rows of the second whose
-            input, byte for byte, is also in the first).
+            `classes_missing_in_train`, `notes` (how own files were read), `duplicates` (pairs of parts →
+            rows of the second whose input, byte for byte, is also in the first).
     """
 
     task: Task
@@ -82,13 +82,15 @@ def load_parts(
             f"(checksum {found}, planned {data['checksum']}): start the run again to plan it anew"
         )
     dataset = load_dataset(data["name"], args, found)
-    return _cut(
+    cut = _cut(
         _Identified(found, json.dumps(args, sort_keys=True), dataset),
         float(data.get("validation", 0.1)),
         int(data.get("seed", 0)),
         train_size,
         tuple(sorted(set(parts))),
     )
+    said = list(notes(data["name"], args))
+    return replace(cut, facts={**cut.facts, "notes": said}) if said else cut
 
 
 @dataclass(frozen=True)

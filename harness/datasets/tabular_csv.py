@@ -1,30 +1,41 @@
 """Own tables: a CSV or Parquet file with a target column, for classification or regression.
 
-Numbers stay as they are; text columns of few values become one column per value; what is missing
-is filled with the training median and marked by a column of its own.
+Numbers stay as they are; dates become calendar figures; texts become one column per value; what is missing
+is filled with the training median and marked by a column of its own. How, `harness.datasets.encoding` says.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
-from pandas.api.types import is_bool_dtype, is_numeric_dtype
 
-from harness.datasets.frames import Source, Table, class_targets, divide, read_table, require_complete
+from harness.datasets.columns import Column, read_column
+from harness.datasets.encoding import encode, single
+from harness.datasets.frames import (
+    Source,
+    Table,
+    check_trained,
+    class_targets,
+    divide,
+    read_table,
+    require_complete,
+    source_of,
+    stripped,
+)
+from harness.datasets.raw import MISSING
 from harness.datasets.splits import take
 from harness.protocols import Dataset, Split, Task
 from harness.record import DataError
 
-DESCRIPTION = "your CSV or Parquet table (path, target, features, kind, test_path, test, group, columns)"
+DESCRIPTION = (
+    "your CSV or Parquet table (path, target, features, kind, test_path, test, group, columns, decimal, …)"
+)
 
-MISSING = "missing"
-"""The category of a hole in a column of text."""
-MAX_VALUES = 32
-"""A text column with more values than this is no category."""
 MAX_INTEGER_CLASSES = 20
 """A target of whole numbers with more values than this is a number."""
 
@@ -42,7 +53,14 @@ def load(
     group: str | None = None,
     columns: Sequence[str] = (),
     encoding: str = "utf-8",
-    separator: str = ",",
+    separator: str | None = None,
+    decimal: str = ".",
+    thousands: str | None = None,
+    missing: Sequence[str | float] = (),
+    categories: Sequence[str] = (),
+    dates: Mapping[str, str] | None = None,
+    labels: Mapping[str, str] | None = None,
+    rename: Mapping[str, str] | None = None,
 ) -> Dataset:
     """Tables (n, columns) float32; ids are row numbers, those of the test file last.
 
@@ -53,141 +71,180 @@ def load(
         test_path: a file to test on; without it a share `test` is cut off by hash, stratified.
         group: a column whose equal values never straddle a split; without it equal rows do not.
         columns: further columns to slice results by, not predicted from.
+        separator: between cells; none: the one of `,`, tab, `;`, `::` and `|` that the line of names holds.
+        decimal, thousands: the signs in numbers, for instance `,` and `.` for 1.234,56.
+        missing: cells that stand for nothing, beside empty ones, `NA`, `null` and the like.
+        categories: columns whose values are categories though they look like numbers.
+        dates: column → how its dates are written, for instance `"%d/%m/%Y"`; needed where that is not clear.
+        labels: a label as it stands → as it is to be read. rename: a column's name in a file → its name.
     Raises:
-        DataError: a file, a column or a value is missing, or of the wrong kind.
+        DataError: a file, a column or a value is missing, or of the wrong kind; all mistakes at once.
     """
-    source = Source(path, test_path, test, group, tuple(columns), encoding, separator)
-    return _load(source, source.checksum(), target, tuple(features), kind)[0]
+    return _opened(locals())[0]
 
 
-def task(
-    *,
-    path: str,
-    target: str,
-    features: Sequence[str] = (),
-    kind: Kind = "auto",
-    test_path: str | None = None,
-    test: float = 0.2,
-    group: str | None = None,
-    columns: Sequence[str] = (),
-    encoding: str = "utf-8",
-    separator: str = ",",
-) -> Task:
-    source = Source(path, test_path, test, group, tuple(columns), encoding, separator)
-    return _load(source, source.checksum(), target, tuple(features), kind)[0].task
+def task(**args: Any) -> Task:
+    return _opened(args)[0].task
 
 
-def input_columns(
-    *,
-    path: str,
-    target: str,
-    features: Sequence[str] = (),
-    kind: Kind = "auto",
-    test_path: str | None = None,
-    test: float = 0.2,
-    group: str | None = None,
-    columns: Sequence[str] = (),
-    encoding: str = "utf-8",
-    separator: str = ",",
-) -> list[dict[str, Any]]:
+def input_columns(**args: Any) -> list[dict[str, Any]]:
     """How each column of the inputs, in their order, is made from the file's: what a caller must do again."""
-    source = Source(path, test_path, test, group, tuple(columns), encoding, separator)
-    return list(_load(source, source.checksum(), target, tuple(features), kind)[1])
+    return list(_opened(args)[1])
+
+
+def notes(**args: Any) -> tuple[str, ...]:
+    """What is worth knowing of how the files were read."""
+    return _opened(args)[2]
 
 
 def checksum(*, path: str, test_path: str | None = None, **_: object) -> str:
-    return Source(path, test_path, 0.0, None, (), "", "").checksum()
+    return Source(path, test_path).checksum()
+
+
+@dataclass(frozen=True)
+class _Wanted:
+    """What is predicted from what."""
+
+    target: str
+    features: tuple[str, ...]
+    kind: str
+    categories: tuple[str, ...]
+    dates: tuple[tuple[str, str], ...]
+
+
+_Loaded = tuple[Dataset, tuple[dict[str, Any], ...], tuple[str, ...]]
+
+
+def _opened(args: Mapping[str, Any]) -> _Loaded:
+    given = {k: v for k, v in args.items() if v is not None}
+    source = source_of(
+        given["path"],
+        given.get("test_path"),
+        test=given.get("test", 0.2),
+        group=given.get("group"),
+        columns=given.get("columns", ()),
+        encoding=given.get("encoding", "utf-8"),
+        separator=given.get("separator"),
+        missing=given.get("missing", ()),
+        rename=given.get("rename", {}),
+        labels=given.get("labels", {}),
+        decimal=given.get("decimal", "."),
+        thousands=given.get("thousands"),
+    )
+    wanted = _Wanted(
+        given["target"].strip(),
+        tuple(name.strip() for name in given.get("features", ())),
+        given.get("kind", "auto"),
+        tuple(name.strip() for name in given.get("categories", ())),
+        tuple((name.strip(), shape) for name, shape in given.get("dates", {}).items()),
+    )
+    return _load(source, source.checksum(), wanted)
 
 
 @lru_cache(maxsize=2)
-def _load(
-    source: Source, content: str, target: str, features: tuple[str, ...], kind: Kind
-) -> tuple[Dataset, list[dict[str, Any]]]:
-    table = read_table(source, [target, *features])
-    classes, targets = _targets(table, target, kind)
-    chosen = features or tuple(
-        name for name in table.frame.columns if name not in {target, source.group, *source.columns}
+def _load(source: Source, content: str, wanted: _Wanted) -> _Loaded:
+    named = [wanted.target, *wanted.features, *wanted.categories, *(name for name, _ in wanted.dates)]
+    table = read_table(source, named, as_text=(wanted.target, *wanted.categories), others=not wanted.features)
+    chosen = wanted.features or tuple(
+        name for name in table.frame.columns if name not in {wanted.target, source.group, *source.columns}
     )
-    raw = {name: _feature(table, name) for name in chosen}
-    if not raw:
-        raise DataError(f"{table.path} has no column to predict from beside {target!r}")
-    keys = [str(code) for code in pd.util.hash_pandas_object(table.frame[list(chosen)], index=False)]
+    mistakes: list[str] = []
+    classes, targets, notes = _collect(mistakes, ((), np.empty(0), ()), _targets, table, wanted, source)
+    columns = [
+        _collect(mistakes, None, read_column, table, name, source.how, wanted.categories, dict(wanted.dates))
+        for name in chosen
+    ]
+    if not chosen:
+        mistakes.append(f"{table.path} has no column to predict from beside {wanted.target!r}")
+    if mistakes:
+        raise DataError(*mistakes)
+    keys = [str(code) for code in pd.util.hash_pandas_object(_keys(columns), index=False)]
     groups, train_rows, test_rows = divide(table, keys, targets, source.test)
-    encoded = [_encode(name, values, train_rows) for name, values in raw.items()]
-    inputs = np.concatenate([numbers for numbers, _ in encoded], axis=1)
     if classes:
-        information = Task("tabular_classification", len(classes), classes, inputs.shape[1:])
-    else:
-        information = Task("tabular_regression", 0, (), inputs.shape[1:])
+        check_trained(table, classes, targets, train_rows, test_rows)
+    inputs, made, told = encode(columns, table, train_rows, test_rows)
+    name = "tabular_classification" if classes else "tabular_regression"
+    information = Task(name, len(classes), classes, inputs.shape[1:])
     ids = np.arange(len(targets), dtype=np.int64)
     whole = Split(inputs, targets, ids, groups, table.columns)
-    made = [column for _, columns in encoded for column in columns]
-    return Dataset(information, take(whole, train_rows), take(whole, test_rows)), made
+    dataset = Dataset(information, take(whole, train_rows), take(whole, test_rows))
+    return dataset, tuple(made), (*table.notes, *notes, *told)
 
 
-def _targets(table: Table, target: str, kind: Kind) -> tuple[tuple[str, ...], np.ndarray]:
-    """Class names (none for a number) and the targets."""
-    values = table.frame[target]
+def _collect(mistakes: list[str], instead: Any, function: Any, *args: Any) -> Any:
+    """What a function returns, or `instead` where it finds mistakes, which are noted."""
+    try:
+        return function(*args)
+    except DataError as error:
+        mistakes.extend(error.mistakes)
+        return instead
+
+
+def _keys(columns: Sequence[Column]) -> pd.DataFrame:
+    return pd.DataFrame({str(i): column.values for i, column in enumerate(columns)})
+
+
+def _targets(
+    table: Table, wanted: _Wanted, source: Source
+) -> tuple[tuple[str, ...], np.ndarray, tuple[str, ...]]:
+    """Class names (none for a number), the targets, and what is to be said of them."""
+    kind, target = wanted.kind, wanted.target
     if kind not in ("auto", "classes", "number"):
         raise DataError(f"tabular_csv: kind is {kind!r}, write auto, classes or number")
-    if kind == "auto":
-        numeric = is_numeric_dtype(values) and not is_bool_dtype(values)
-        whole = numeric and bool((values.dropna() % 1 == 0).all())
-        kind = "number" if numeric and not (whole and values.nunique() <= MAX_INTEGER_CLASSES) else "classes"
-    if kind == "classes":
-        return class_targets(values, table.path)
-    require_complete(values, table.path)
-    if not is_numeric_dtype(values):
-        raise DataError(f"{table.path}: column {target!r} is not a number, for instance {values.iloc[0]!r}")
-    targets = _float32(values)
+    if kind == "classes" or (kind == "auto" and _are_words(table, target)):
+        return class_targets(table, target, source)
+    number = _number(table, wanted, source)
+    if number is None or (kind == "auto" and not np.isfinite(number.values).any()):
+        return class_targets(table, target, source)  # of words such as NA alone, which may be labels
+    require_complete(pd.Series(number.values, name=target), table)
+    if kind == "auto" and _are_labels(table, target, number.values):
+        return class_targets(table, target, source)
+    targets = single(number.values)
     if broken := np.flatnonzero(~np.isfinite(targets)).tolist():
         rows = ", ".join(str(row + 1) for row in broken[:5]) + (", …" if len(broken) > 5 else "")
         raise DataError(
             f"{table.path}: column {target!r} is infinite, or beyond 3e38, in rows {rows}: drop these rows, "
             "or predict its logarithm"
         )
-    return (), targets
+    told = f"the target {target!r} is in {number.mark}: errors too" if number.mark else ""
+    return (), targets, (told,) if told else ()
 
 
-def _feature(table: Table, name: str) -> pd.Series:
-    """A column, as numbers with NaN for holes or as text."""
-    values = table.frame[name]
-    if is_numeric_dtype(values) or is_bool_dtype(values):
-        numbers = values.astype(np.float64).replace([np.inf, -np.inf], np.nan)
-        if np.isinf(_float32(numbers)).any():
-            raise DataError(
-                f"{table.path}: column {name!r} has numbers beyond 3e38, for instance "
-                f"{numbers.abs().max():g}: leave it out of features, or take its logarithm"
-            )
-        return numbers
-    if values.nunique() > MAX_VALUES:
+def _number(table: Table, wanted: _Wanted, source: Source) -> Column | None:
+    """The target as a number, None where `auto` may take it as classes."""
+    otherwise = "" if wanted.kind == "number" else ", or `kind: classes` if these are labels"
+    column = read_column(table, wanted.target, source.how, (), dict(wanted.dates), otherwise)
+    if column.kind == "number" or (column.kind == "date" and _whole(column.values)):
+        return column
+    if wanted.kind == "number":
+        some = next(text for text in stripped(table.frame[wanted.target]) if text is not None)
+        raise DataError(f"{table.path}: column {wanted.target!r} is not a number, for instance {some!r}")
+    if column.kind == "date":
         raise DataError(
-            f"{table.path}: column {name!r} is text of {values.nunique()} different values, more than the "
-            f"{MAX_VALUES} of a category: name the columns to predict from under features, without it"
+            f"{table.path}: column {wanted.target!r} holds dates: predict a number of days, or write "
+            "`kind: classes` if each day is a class"
         )
-    return values
+    return None
 
 
-def _float32(values: pd.Series) -> np.ndarray:
-    """What is too large becomes infinite."""
-    with np.errstate(over="ignore"):
-        return np.asarray(values.to_numpy(dtype=np.float64).astype(np.float32))
+def _are_words(table: Table, target: str) -> bool:
+    """Whether a target is true and false."""
+    unique = {
+        str(t).casefold() for t in pd.unique(stripped(table.frame[target])) if t not in (None, *MISSING)
+    }
+    return bool(unique) and unique <= {"true", "false"}
 
 
-def _encode(name: str, values: pd.Series, train_rows: np.ndarray) -> tuple[np.ndarray, list[dict[str, Any]]]:
-    """(n, 1 or more) float32, no holes, and how each was made: by medians and categories of training rows."""
-    made: list[dict[str, Any]] = [{"column": name, "is": "number"}]
-    if is_numeric_dtype(values):
-        numbers = values.to_numpy(dtype=np.float32)
-        holes = np.isnan(numbers)
-        if not holes.any():
-            return numbers[:, None], made
-        known = numbers[train_rows][~holes[train_rows]]
-        median = float(np.median(known)) if len(known) else 0.0
-        filled = np.where(holes, median, numbers)
-        made = [{"column": name, "is": "number", "if_missing": median}, {"column": name, "is": "missing"}]
-        return np.stack([filled, holes], axis=1).astype(np.float32), made
-    texts = values.astype(object).where(values.notna(), MISSING).astype(str).to_numpy(dtype=object)
-    categories = sorted(set(texts[train_rows]))
-    made = [{"column": name, "is": "equal", "to": category} for category in categories]
-    return np.stack([texts == category for category in categories], axis=1).astype(np.float32), made
+def _are_labels(table: Table, target: str, values: np.ndarray) -> bool:
+    """Whether numbers are classes: few whole ones, or ones that are written with zeros in front."""
+    known = values[np.isfinite(values)]
+    if not len(known) or not _whole(known):
+        return False
+    zeros = any(len(t) > 1 and t.lstrip("-").startswith("0") and t.isdecimal()
+                for t in pd.unique(stripped(table.frame[target])) if t is not None)  # fmt: skip
+    return zeros or len(np.unique(known)) <= MAX_INTEGER_CLASSES
+
+
+def _whole(values: np.ndarray) -> bool:
+    known = values[np.isfinite(values)]
+    return bool((np.mod(known, 1) == 0).all())

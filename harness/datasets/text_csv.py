@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 
 from harness.datasets.duplicates import plain_words
-from harness.datasets.frames import Source, class_targets, divide, read_table
+from harness.datasets.frames import (
+    Source,
+    check_trained,
+    class_targets,
+    divide,
+    read_table,
+    source_of,
+)
 from harness.datasets.splits import take
 from harness.protocols import Dataset, Split, Task
-from harness.record import DataError
 
 DESCRIPTION = (
-    "your CSV or Parquet texts (path, text, label, test_path, test, group, columns, encoding, separator)"
+    "your CSV or Parquet texts (path, text, label, test_path, test, group, columns, encoding, labels, …)"
 )
 
 
@@ -28,7 +35,10 @@ def load(
     group: str | None = None,
     columns: Sequence[str] = (),
     encoding: str = "utf-8",
-    separator: str = ",",
+    separator: str | None = None,
+    missing: Sequence[str | float] = (),
+    labels: Mapping[str, str] | None = None,
+    rename: Mapping[str, str] | None = None,
 ) -> Dataset:
     """Texts as they stand, an empty cell being an empty text; ids are row numbers, the test file's last.
 
@@ -38,46 +48,55 @@ def load(
         group: a column whose equal values never straddle a split (author, thread, document); without it
             texts of the same words do not.
         columns: further columns to slice results by.
+        separator: between cells; none: the one of `,`, tab, `;`, `::` and `|` that the line of names holds.
+        missing: labels that stand for nothing; a label `NA` or `None` is a label.
+        labels: a label as it stands → as it is to be read. rename: a column's name in a file → its name.
     Raises:
-        DataError: a file, a column or a label is missing, or the encoding is another.
+        DataError: a file, a column or a label is missing, or the encoding is another; all mistakes at once.
     """
-    source = Source(path, test_path, test, group, tuple(columns), encoding, separator)
-    return _load(source, source.checksum(), text, label)
+    return _opened(locals())[0]
 
 
-def task(
-    *,
-    path: str,
-    text: str = "text",
-    label: str = "label",
-    test_path: str | None = None,
-    test: float = 0.2,
-    group: str | None = None,
-    columns: Sequence[str] = (),
-    encoding: str = "utf-8",
-    separator: str = ",",
-) -> Task:
-    source = Source(path, test_path, test, group, tuple(columns), encoding, separator)
-    return _load(source, source.checksum(), text, label).task
+def task(**args: Any) -> Task:
+    return _opened(args)[0].task
+
+
+def notes(**args: Any) -> tuple[str, ...]:
+    """What is worth knowing of how the files were read."""
+    return _opened(args)[1]
 
 
 def checksum(*, path: str, test_path: str | None = None, **_: object) -> str:
-    return Source(path, test_path, 0.0, None, (), "", "").checksum()
+    return Source(path, test_path).checksum()
+
+
+def _opened(args: Mapping[str, Any]) -> tuple[Dataset, tuple[str, ...]]:
+    given = {k: v for k, v in args.items() if v is not None}
+    source = source_of(
+        given["path"],
+        given.get("test_path"),
+        test=given.get("test", 0.2),
+        group=given.get("group"),
+        columns=given.get("columns", ()),
+        encoding=given.get("encoding", "utf-8"),
+        separator=given.get("separator"),
+        missing=given.get("missing", ()),
+        rename=given.get("rename", {}),
+        labels=given.get("labels", {}),
+    )
+    text, label = given.get("text", "text").strip(), given.get("label", "label").strip()
+    return _load(source, source.checksum(), text, label)
 
 
 @lru_cache(maxsize=2)
-def _load(source: Source, content: str, text: str, label: str) -> Dataset:
-    table = read_table(source, [text, label], texts=(text,))
+def _load(source: Source, content: str, text: str, label: str) -> tuple[Dataset, tuple[str, ...]]:
+    table = read_table(source, [text, label], as_text=(label,), verbatim=(text,))
     texts = [str(value) for value in table.frame[text]]
-    classes, targets = class_targets(table.frame[label], table.path)
+    classes, targets, notes = class_targets(table, label, source)
     keys = [plain_words(value) or value for value in texts]
     groups, train_rows, test_rows = divide(table, keys, targets, source.test)
-    if unknown := sorted(set(targets[test_rows].tolist()) - set(targets[train_rows].tolist())):
-        names = ", ".join(classes[i] for i in unknown)
-        raise DataError(
-            f"{source.path}: no training row has the label {names}: add some, "
-            "or take these rows out of the test part"
-        )
+    check_trained(table, classes, targets, train_rows, test_rows)
     information = Task("text_classification", len(classes), classes)
     whole = Split(texts, targets, np.arange(len(texts), dtype=np.int64), groups, table.columns)
-    return Dataset(information, take(whole, train_rows), take(whole, test_rows))
+    dataset = Dataset(information, take(whole, train_rows), take(whole, test_rows))
+    return dataset, (*table.notes, *notes)

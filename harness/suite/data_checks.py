@@ -66,11 +66,23 @@ def _check_task(draft: Draft, name: str) -> None:
     try:
         info = task_info(draft)
     except DataError as error:
-        draft.wrong(("data",), f"{error}", place=draft.key_place("data", "name"))
+        for mistake in error.mistakes:
+            draft.wrong(("data",), mistake, place=draft.key_place("data", "name"))
         return
     task = draft.get(str, "task")
     if info is not None and task is not None and task in table("tasks") and info.name != task:
-        draft.wrong(("task",), f"the data set `{name}` is for {info.name}: write `task: {info.name}`")
+        kinds = {"tabular_regression": "number", "tabular_classification": "classes"}
+        cure = f"write `task: {info.name}`"
+        if name == "tabular_csv" and task in kinds:
+            target = draft.get(str, "data", "args", "target")
+            found = "a number" if info.num_classes == 0 else f"{info.num_classes} classes"
+            draft.wrong(
+                ("task",),
+                f"the column {target!r} is taken as {found}, which is for {info.name}: {cure}, or add "
+                f"`kind: {kinds[task]}` under data",
+            )
+            return
+        draft.wrong(("task",), f"the data set `{name}` is for {info.name}: {cure}")
 
 
 def task_info(draft: Draft) -> Any:

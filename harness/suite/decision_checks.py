@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-import re
 from difflib import get_close_matches
 
 from harness.record import DataError, SuiteError
 from harness.suite.catalogue import is_metric, optional, table
 from harness.suite.data_checks import task_info
 from harness.suite.draft import Draft, Path_, hint
-from harness.suite.expression import OTHER_NAMES, parse_constraint, parse_objective, parse_value
+from harness.suite.expression import (
+    OTHER_NAMES,
+    parse_constraint,
+    parse_objective,
+    parse_value,
+    take_slice,
+)
 from harness.suite.source import Place
 
 CLASSIFICATION = (
@@ -17,7 +22,6 @@ CLASSIFICATION = (
     "log_loss", "ece", "brier",
 )  # fmt: skip
 REGRESSION = ("mse", "mae", "r2")
-SLICE = re.compile(r"\[\w+=[^\[\]]+\]")
 RECOMMENDATION = (
     "ndcg", "dcg", "recall@", "precision@", "hit_rate", "mrr", "catalog_coverage", "ctr", "conversion_rate",
     "revenue_per_session_usd", "margin_per_session_usd",
@@ -34,15 +38,15 @@ def check_decision(draft: Draft) -> None:
         path: Path_ = ("decision", "constraints")
         try:
             # A slice of the test examples, `accuracy[class=3]`, is a metric on fewer rows.
-            part = SLICE.search(item.value)
-            constraint = parse_constraint(SLICE.sub("", item.value, count=1))
+            limit, part = take_slice(item.value)
+            constraint = parse_constraint(limit)
         except ValueError as error:
             draft.wrong(path, str(error), item.place)
             continue
         _check_metric(draft, path, constraint.metric, item.place)
         if part:
-            _check_slice(draft, constraint.metric, part[0], item.place)
-        side = (constraint.metric + (part[0] if part else ""), constraint.op[0])
+            _check_slice(draft, constraint.metric, part, item.place)
+        side = (constraint.metric + part, constraint.op[0])
         if side in limits:
             text = f"`{constraint.metric} {constraint.op[0]}…` is limited twice: keep the tighter one"
             draft.wrong(path, text, item.place)
@@ -66,7 +70,7 @@ def _check_slice(draft: Draft, metric: str, part: str, place: Place) -> None:
     task = draft.get(str, "task", default="")
     if task == "recommendation":
         return
-    own = [name for name in draft.get(list, "data", "args", "columns", default=()) if isinstance(name, str)]
+    own = [n.strip() for n in draft.get(list, "data", "args", "columns", default=()) if isinstance(n, str)]
     known = [*(["class"] if task.endswith("classification") else []), *own]
     if column not in known:
         cure = (

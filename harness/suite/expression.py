@@ -22,6 +22,10 @@ MAX_POWER = 4
 _NAME = r"[A-Za-z_]\w*(?:@\d+)?"
 _NUMBER = r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?"
 _CONSTRAINT = re.compile(rf"({_NAME})\s*(<=|>=|<|>)\s*({_NUMBER})(?:\s+with\s+({_NUMBER}))?", re.ASCII)
+_SLICE = re.compile(
+    r"\[\s*(?:\"(?P<quoted>[^\"\[\]=]+)\"|(?P<column>[^\"\[\]=<>]+?))\s*=\s*"
+    r"(?:\"(?P<text>[^\"\[\]]*)\"|(?P<value>[^\"\[\]]*?))\s*\]"
+)
 _OBJECTIVE = re.compile(rf"(maximi[sz]e|minimi[sz]e)\s+({_NAME})", re.ASCII)
 
 
@@ -33,6 +37,20 @@ class Constraint:
     op: Literal["<=", ">=", "<", ">"]
     limit: float
     probability: float | None = None
+
+
+def take_slice(text: str) -> tuple[str, str]:
+    """A limit without its slice, and the slice in plain form: `accuracy["home town"=Bern] >= 0.7` →
+    `accuracy >= 0.7`, `[home town=Bern]`; empty where there is none.
+
+    Quotes may stand around a column or a value, and must where one begins or ends with a blank.
+    """
+    found = _SLICE.search(text)
+    if found is None:
+        return text, ""
+    column = found["quoted"] or found["column"]
+    value = found["text"] if found["text"] is not None else found["value"]
+    return text[: found.start()] + text[found.end() :], f"[{column}={value}]"
 
 
 def parse_constraint(text: str) -> Constraint:

@@ -1,0 +1,182 @@
+"""Columns of a table as what they are: numbers, moments or categories, or refused with what to write."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+from pandas.api.types import is_bool_dtype, is_datetime64_any_dtype, is_numeric_dtype
+
+from harness.datasets import cells
+from harness.datasets.cells import Notation, Numbers, UnclearTimeError
+from harness.datasets.frames import Table, stripped
+from harness.datasets.raw import MISSING
+from harness.record import DataError
+
+Kind = Literal["number", "date", "category"]
+FEW_DAYS = 10
+"""Fewer different whole numbers than this are no days, even if all of them could be."""
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column of a table.
+
+    Args:
+        values: (n,) float64 numbers, or days since 1970, NaN where there is none; of a category (n,) texts,
+            None where there is none.
+        mark: what stands beside every number in the file (`€`, `%`), empty where nothing does.
+    """
+
+    name: str
+    kind: Kind
+    values: np.ndarray
+    mark: str = ""
+
+
+@dataclass(frozen=True)
+class _Cells:
+    """A column of which some cells are text, each different cell once.
+
+    Args:
+        codes: (n,) which one each row has, −1 where it has none. rows: (m,) how many rows have each.
+        numbers: (m,) float64, NaN where a cell is text or nothing.
+        words: (m,) bool: text that does not stand for nothing. texts: those of the words, in order.
+    """
+
+    codes: np.ndarray
+    rows: np.ndarray
+    numbers: np.ndarray
+    words: np.ndarray
+    texts: list[str]
+
+    def with_words(self, values: np.ndarray) -> np.ndarray:
+        """(n,) the numbers, those of the words given; NaN for holes."""
+        filled = self.numbers.copy()
+        filled[self.words] = values
+        return np.asarray(np.append(filled, np.nan)[self.codes])
+
+
+def read_column(
+    table: Table, name: str, how: Notation, categories: Sequence[str] = (),
+    dates: Mapping[str, str] | None = None, otherwise: str = "",
+) -> Column:  # fmt: skip
+    """What a column holds; each of its cells is that, or stands for nothing.
+
+    Args:
+        categories: columns whose texts are to be taken as they are. dates: column → its format (`strptime`).
+        otherwise: a further cure for cells that are no numbers.
+    Raises:
+        DataError: some cells are numbers and some are not, or numbers of a notation that was not named.
+    """
+    raw = table.frame[name]
+    if name in categories:
+        return Column(name, "category", _filled(stripped(raw), how))
+    if is_datetime64_any_dtype(raw):
+        return Column(name, "date", cells.days_of_stamps(raw))
+    if is_bool_dtype(raw) or is_numeric_dtype(raw):
+        return _number_or_day(name, raw.to_numpy(dtype=np.float64, na_value=np.nan))
+    if any(isinstance(value, (list, dict, bytes, np.ndarray)) for value in raw.dropna().head(100)):
+        raise DataError(
+            f"{table.path}: column {name!r} holds lists or bytes: name the columns to predict from under "
+            "features, without it"
+        )
+    found = _cells(raw, how)
+    if not found.texts:
+        return _number_or_day(name, found.with_words(np.empty(0)))
+    pattern = (dates or {}).get(name)
+    if pattern and (named := _date(table, name, found, pattern)) is not None:
+        return named
+    truth = [cells.TRUTH.get(text.casefold(), np.nan) for text in found.texts]
+    numbers = Numbers(np.array(truth), np.ones(len(truth), bool))
+    if not np.isfinite(numbers.values).all():
+        numbers = cells.read_numbers(found.texts, how)
+    if numbers.read.all():
+        column = _number_or_day(name, found.with_words(numbers.values))
+        return Column(name, column.kind, column.values, numbers.mark)
+    if not numbers.read.any() and not np.isfinite(found.numbers).any():
+        with_days = _date(table, name, found, None)
+        if with_days is not None:
+            return with_days
+    _refuse_mixed(table, name, found, numbers, how, otherwise)
+    return Column(name, "category", _filled(stripped(raw), how))
+
+
+def _cells(raw: pd.Series, how: Notation) -> _Cells:
+    values = raw.astype(object).where(raw.notna(), None).to_numpy(dtype=object)
+    codes, unique = pd.factorize(values)
+    texts: list[str | None] = [None] * len(unique)
+    numbers = np.full(len(unique), np.nan)
+    for i, value in enumerate(unique):
+        if isinstance(value, (bool, int, float, np.number, np.bool_)):
+            numbers[i] = float(value)
+        elif (text := str(value).strip()) not in MISSING and text not in how.missing:
+            texts[i] = text
+    words = np.array([text is not None for text in texts], dtype=bool)
+    rows = np.bincount(codes[codes >= 0], minlength=len(unique))
+    return _Cells(codes, rows, numbers, words, [text for text in texts if text is not None])
+
+
+def _number_or_day(name: str, values: np.ndarray) -> Column:
+    """Numbers, but days where every one of many is written as 20240115."""
+    known = values[np.isfinite(values)]
+    if len(known) and known.min() > 1e7 and known.max() < 1e8 and len(np.unique(known)) >= FEW_DAYS:
+        days = cells.days_of_numbers(known)
+        if days is not None:
+            spread = np.full(len(values), np.nan)
+            spread[np.isfinite(values)] = days
+            return Column(name, "date", spread)
+    return Column(name, "number", values)
+
+
+def _date(table: Table, name: str, found: _Cells, pattern: str | None) -> Column | None:
+    def written(shape: str) -> str:
+        return f'dates: {{{cells.quoted(name)}: "{shape}"}}'
+
+    try:
+        days = cells.days_of_texts(found.texts, pattern, written)
+    except UnclearTimeError as error:
+        raise DataError(
+            f"{table.path}: column {name!r}: {error}, or `categories: [{cells.quoted(name)}]` to take it as "
+            "text"
+        ) from error
+    return None if days is None else Column(name, "date", found.with_words(days))
+
+
+def _refuse_mixed(
+    table: Table, name: str, found: _Cells, numbers: Numbers, how: Notation, otherwise: str
+) -> None:
+    """Refuse a column that is numbers in part, or numbers in a notation that was not named.
+
+    Raises:
+        DataError: the cells that are none, where they stand, and what to write.
+    """
+    like = np.array([cells.is_numberlike(text) for text in found.texts], dtype=bool)
+    rows = found.rows[found.words]
+    plain = int(found.rows[np.isfinite(found.numbers)].sum())
+    share = (plain + int(rows[numbers.read | like].sum())) / max(1, plain + int(rows.sum()))
+    if share < cells.MOSTLY:
+        return
+    bad = np.flatnonzero(~numbers.read)
+    notation = [found.texts[i] for i in bad if like[i]] or [found.texts[i] for i in bad]
+    text_of = dict(zip(np.flatnonzero(found.words).tolist(), found.texts, strict=True))
+    wrong = [code for code, text in text_of.items() if text in {found.texts[i] for i in bad}]
+    where = np.flatnonzero(np.isin(found.codes, wrong)).tolist()
+    some = where[: cells.SHOWN]
+    listed = cells.listed([text_of[int(found.codes[r])] for r in some], [table.place(r) for r in some])
+    more = f" and {len(where) - len(some)} more" if len(where) > len(some) else ""
+    count = f"{len(where)} cell{'s that are' if len(where) > 1 else ' that is'} no number"
+    raise DataError(
+        f"{table.path}: column {name!r} has {count}: {listed}{more}: "
+        f"{cells.cure_of(notation, how, name)}{otherwise}"
+    )
+
+
+def _filled(texts: np.ndarray, how: Notation) -> np.ndarray:
+    """Texts, None for those that stand for nothing."""
+    return np.array(
+        [None if t is None or t in MISSING or t in how.missing else t for t in texts], dtype=object
+    )

@@ -1,0 +1,114 @@
+"""Labels as they were meant: what differs in case, blanks or a full stop is one mistake, not two classes."""
+
+from __future__ import annotations
+
+import difflib
+import re
+import unicodedata
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+
+import numpy as np
+
+from harness.datasets.cells import quoted
+from harness.record import DataError
+
+EMPTY_WORDS = frozenset({"na", "n/a", "#n/a", "<na>", "nan", "null", "none", "nil", "-", "?"})
+"""Words that may be a label, and may stand for nothing."""
+_WHOLE = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.0*)?")
+_NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?")
+
+
+def folded(label: str) -> str:
+    """A label without case, runs of blanks or underscores, and marks at its end."""
+    text = unicodedata.normalize("NFKC", label).casefold()
+    return re.sub(r"[\s_]+", " ", text).strip(" .,;:!'\"") or text
+
+
+def class_names(labels: Iterable[str]) -> dict[str, str]:
+    """Each label as it stands in a file → its class's name: numbers without `.0`, all else as it is."""
+    labels = list(labels)
+    if all(_NUMBER.fullmatch(label) for label in labels):
+        return {t: str(int(float(t))) if _WHOLE.fullmatch(t) else _short(t) for t in labels}
+    return {label: label for label in labels}
+
+
+def _short(text: str) -> str:
+    value = float(text)
+    return str(int(value)) if value.is_integer() and abs(value) < 2**53 else str(value)
+
+
+def in_order(names: Iterable[str]) -> tuple[str, ...]:
+    """Numbers by value, words by alphabet."""
+    names = set(names)
+    if all(_NUMBER.fullmatch(name) for name in names):
+        return tuple(sorted(names, key=float))
+    return tuple(sorted(names))
+
+
+def check_alike(counts: Mapping[str, int], where: str, stated: Mapping[str, str] | None = None) -> list[str]:
+    """What is wrong with labels of which two are meant to be one, each with its cure.
+
+    Args:
+        counts: label → rows. where: the file and column, for people.
+        stated: labels that the user has named already, as they are to be read.
+    """
+    groups: dict[str, list[str]] = {}
+    for label in counts:
+        if label not in (stated or {}).values():
+            groups.setdefault(folded(label), []).append(label)
+    mistakes = []
+    for alike in groups.values():
+        if len(alike) > 1:
+            alike = sorted(alike, key=lambda label: (-counts[label], label))
+            rows = ", ".join(f"{label!r} ({counts[label]} rows)" for label in alike)
+            cure = ", ".join(f"{quoted(label)}: {quoted(alike[0])}" for label in alike[1:])
+            apart = ", ".join(f"{quoted(label)}: {quoted(label)}" for label in alike)
+            mistakes.append(
+                f"{where} has labels that differ in case, blanks or marks only: {rows}: write "
+                f"`labels: {{{cure}}}`, or where they are different classes `labels: {{{apart}}}`"
+            )
+    return mistakes
+
+
+def check_known(train: Iterable[str], test: Mapping[str, int], where: str) -> list[str]:
+    """What is wrong with labels of a test part that no training row has, with the cure."""
+    known = list(dict.fromkeys(train))
+    strange = [label for label in test if label not in set(known)]
+    if not strange:
+        return []
+    near = {label: _nearest(label, known) for label in strange}
+    rows = sum(test[label] for label in strange)
+    listed = ", ".join(strange[:8]) + (", …" if len(strange) > 8 else "")
+    text = (
+        f"{where}: no training row has the label {listed}: add some, or take these rows out of the test part"
+    )
+    cures = [f"{quoted(label)}: {quoted(other)}" for label, other in near.items() if other]
+    same = f"; where they are the same write `labels: {{{', '.join(cures)}}}`" if cures else ""
+    return [f"{text} ({rows} row{'s' if rows > 1 else ''}){same}"]
+
+
+def _nearest(label: str, known: Sequence[str]) -> str | None:
+    same = [other for other in known if folded(other) == folded(label)]
+    near = same or difflib.get_close_matches(label, known, n=1, cutoff=0.7)
+    return near[0] if near else None
+
+
+def words_for_nothing(counts: Mapping[str, int]) -> list[str]:
+    """What `plan` says of labels that may stand for nothing."""
+    return [
+        f"the label {label!r} ({count} rows) is taken as a class of its own: if it stands for nothing, take "
+        f"these rows out, or write `missing: [{quoted(label)}]` to see which they are"
+        for label, count in counts.items()
+        if label.casefold() in EMPTY_WORDS
+    ]
+
+
+def counted(labels: np.ndarray) -> Counter[str]:
+    return Counter(labels.tolist())
+
+
+def raise_all(mistakes: Sequence[str]) -> None:
+    """All mistakes in one error, where there are any."""
+    if mistakes:
+        raise DataError(*mistakes)

@@ -1,0 +1,279 @@
+"""A CSV or Parquet file as a frame with plain column names: nothing shifted, cut off or of another type.
+
+Columns that are asked for as text keep their leading zeros and words such as `NA`; all others have the type
+that every one of their cells has.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections import Counter
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+
+from harness.datasets.cells import quoted
+from harness.record import DataError
+
+MISSING = ("", "NA", "N/A", "n/a", "#N/A", "<NA>", "NaN", "nan", "NULL", "null", "None")
+"""What stands for nothing in a column that is predicted from, in a CSV file."""
+SEPARATORS = {",": ",", "\t": "\\t", ";": ";", "::": "::", "|": "|"}
+"""What may stand between cells, the likelier first → how it is written in a suite."""
+PARQUET = frozenset({".parquet", ".pq"})
+INNER = "\x1f"
+"""Stands for a separator of two signs while a file is read; no text holds it."""
+LOOK = 50
+"""Rows that are looked at for how a file is written."""
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How a file is written.
+
+    Args:
+        separator: between cells; None takes the first of `SEPARATORS` that the first line holds.
+        names: of the columns, where the file has no line of names.
+        rename: a column's name in the file → the one that it is to have.
+        missing: cells that stand for nothing, beside `MISSING`.
+        as_written: every cell stays text: numbers are of a notation that only the caller knows.
+    """
+
+    encoding: str = "utf-8"
+    separator: str | None = None
+    names: tuple[str, ...] = ()
+    rename: tuple[tuple[str, str], ...] = ()
+    missing: tuple[str, ...] = ()
+    as_written: bool = False
+
+
+def read_file(path: Path, layout: Layout, texts: Collection[str] = ()) -> pd.DataFrame:
+    """All rows; column names without blanks around them.
+
+    Args:
+        texts: names of columns that are taken as text, as they stand.
+    Raises:
+        DataError: neither CSV nor Parquet, another encoding, rows of different lengths, or a name twice.
+    """
+    try:
+        if path.suffix.lower() in PARQUET:
+            return _read_parquet(path, layout, texts)
+        return _read_csv(path, layout, texts)
+    except UnicodeDecodeError as error:
+        raise DataError(_other_encoding(path, layout.encoding, error)) from error
+    except LookupError as error:
+        if "encoding" not in str(error):
+            raise
+        raise DataError(
+            f"no encoding is called {layout.encoding!r}: write utf-8, latin-1 or cp1252"
+        ) from error
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError, csv.Error, ValueError, OSError) as error:
+        _decode(path, layout.encoding)  # says which byte is wrong, where that is the reason
+        cure = "is the separator right (separator: ';' or '\\t'), are quotes closed?"
+        raise DataError(f"cannot read {path} as a table: {error}; {cure}") from error
+
+
+def _decode(path: Path, encoding: str) -> None:
+    if path.suffix.lower() in PARQUET:
+        return
+    try:
+        path.read_bytes().decode(encoding)
+    except UnicodeDecodeError as error:
+        raise DataError(_other_encoding(path, encoding, error)) from error
+
+
+def _other_encoding(path: Path, encoding: str, error: UnicodeDecodeError) -> str:
+    begins = path.read_bytes()[:2]
+    likely = "utf-16" if begins in (b"\xff\xfe", b"\xfe\xff") else "latin-1 or cp1252"
+    return (
+        f"{path} is not {encoding}: byte {error.object[error.start]:#04x} at {error.start}; write its "
+        f"encoding under data, for instance encoding: {likely}, or save it as UTF-8"
+    )
+
+
+# ----------------------------------------------------------------------------------------------------- CSV
+
+
+def _read_csv(path: Path, layout: Layout, texts: Collection[str]) -> pd.DataFrame:
+    from pyarrow import csv as arrow_csv
+
+    first = _first_rows(path, layout, 1)
+    if not first:
+        raise DataError(f"{path} is empty: it needs a line of column names and rows")
+    separator = layout.separator or _separator(first[0])
+    header = None if layout.names else _cells(first, separator)[0]
+    names = _named(list(layout.names) if header is None else header, path, layout)
+    as_text = {i for i, name in enumerate(names) if name in texts or layout.as_written}
+    places = [f"{i}" for i in range(len(names))]  # arrow wants names; those of the file may stand twice
+    wrong: list[tuple[int, str]] = []
+
+    def note(row: Any) -> str:
+        wrong.append((row.actual_columns, row.text))
+        return "skip"
+
+    source, char = _source(path, layout, separator)
+    table = arrow_csv.read_csv(
+        source,
+        read_options=arrow_csv.ReadOptions(
+            column_names=places, skip_rows=0 if header is None else 1, encoding=layout.encoding
+        ),
+        parse_options=arrow_csv.ParseOptions(
+            delimiter=char, newlines_in_values=True, invalid_row_handler=note
+        ),
+        convert_options=arrow_csv.ConvertOptions(
+            column_types={places[i]: pa.string() for i in as_text},
+            null_values=[*MISSING, *layout.missing],
+            strings_can_be_null=False,
+            timestamp_parsers=[],
+        ),
+    )
+    if wrong:
+        raise DataError(_ragged(path, wrong, len(names), header is None, separator))
+    return _frame(table, names)
+
+
+def _first_rows(path: Path, layout: Layout, count: int) -> list[str]:
+    """The first lines that hold anything."""
+    encoding = (
+        "utf-8-sig" if layout.encoding.lower().replace("_", "-") in ("utf-8", "utf8") else layout.encoding
+    )
+    with pa.input_stream(str(path)) as raw, io.TextIOWrapper(raw, encoding, newline="") as text:
+        lines: list[str] = []
+        for line in text:
+            if line.strip():
+                lines.append(line)
+            if len(lines) == count:
+                break
+    return lines
+
+
+def _separator(line: str) -> str:
+    """The likeliest of those that a line holds outside of quotes."""
+    bare = re.sub(r'"[^"]*"', "", line)
+    return next((sign for sign in SEPARATORS if sign in bare), ",")
+
+
+def _cells(lines: Sequence[str], separator: str) -> list[list[str]]:
+    """The cells of whole lines, without blanks around them."""
+    joined = [line.replace(separator, INNER) if len(separator) > 1 else line for line in lines]
+    char = INNER if len(separator) > 1 else separator
+    return [
+        [cell.strip() for cell in row] for row in csv.reader(joined, delimiter=char, skipinitialspace=True)
+    ]
+
+
+def _source(path: Path, layout: Layout, separator: str) -> tuple[Any, str]:
+    """What arrow reads, and the one sign between its cells.
+
+    Quotes after a blank (`1, "a, b"`) and separators of two signs are not arrow's: such files are written
+    anew in memory.
+    """
+    if len(separator) > 1:
+        content = path.read_bytes().decode(layout.encoding).replace(separator, INNER)
+        return io.BytesIO(content.encode(layout.encoding)), INNER
+    blank = re.compile(rf"(?:^|{re.escape(separator)})[ \t]+\"")
+    if separator != "\t" and any(blank.search(line) for line in _first_rows(path, layout, LOOK)):
+        rows = csv.reader(
+            io.StringIO(path.read_bytes().decode(layout.encoding)), delimiter=separator, skipinitialspace=True
+        )
+        out = io.StringIO()
+        csv.writer(out, delimiter=separator).writerows(row for row in rows if row)
+        return io.BytesIO(out.getvalue().encode(layout.encoding)), separator
+    return str(path), separator
+
+
+def _named(header: Sequence[str], path: Path, layout: Layout) -> list[str]:
+    """The names of the columns: renamed, none twice."""
+    rename = {old.strip(): new.strip() for old, new in layout.rename}
+    names = [rename.get(name.strip(), name.strip()) or f"Unnamed: {i}" for i, name in enumerate(header)]
+    twice = [name for name, count in Counter(names).items() if count > 1]
+    if twice:
+        raise DataError(
+            f"{path} has {len(twice)} column name{'s' if len(twice) > 1 else ''} more than once: "
+            f"{', '.join(map(repr, twice))}: give each column a name of its own in the file"
+        )
+    return names
+
+
+def _ragged(path: Path, wrong: Sequence[tuple[int, str]], wanted: int, without: bool, separator: str) -> str:
+    """What is said of rows that have more or fewer cells than there are names."""
+    count, text = wrong[0]
+    where = "names" if without else "the line of names"
+    shown = text if len(text) <= 60 else text[:59] + "…"
+    rows = f"{len(wrong)} row{'s have' if len(wrong) > 1 else ' has'} another number of cells"
+    other = f"another one than {SEPARATORS.get(separator, separator)!r}"
+    return (
+        f"cannot read {path} as a table: {rows} than the {wanted} of {where}, the first one {count}: "
+        f"{shown!r}: complete or quote it; or is the separator {other} (write for instance "
+        '`separator: ";"`)?'
+    )
+
+
+# ------------------------------------------------------------------------------------------------- Parquet
+
+
+def _read_parquet(path: Path, layout: Layout, texts: Collection[str]) -> pd.DataFrame:
+    import pyarrow.parquet as pq
+
+    table = pq.read_table(path)
+    # An index that pandas stored beside the columns is none of them.
+    stored = [name for name in table.column_names if re.fullmatch(r"__index_level_\d+__", name)]
+    table = table.drop_columns(stored)
+    names = _named(table.column_names, path, layout)
+    for place, name in enumerate(names):
+        kind = table.schema.field(place).type
+        if name in texts and (pa.types.is_integer(kind) or pa.types.is_decimal(kind)):
+            # As text: whole numbers beside holes would become floats, and long ids lose their last digits.
+            table = table.set_column(place, table.field(place).name, table.column(place).cast(pa.string()))
+    return _frame(table, names)
+
+
+def _frame(table: pa.Table, names: Sequence[str]) -> pd.DataFrame:
+    """Columns of numbers, bools, moments and texts; what is of another type stays an object."""
+    columns = [_plain(column) for column in table.columns]
+    plain = pa.table(dict(zip(map(str, range(len(names))), columns, strict=True)))
+    frame: pd.DataFrame = plain.to_pandas(date_as_object=False)
+    frame.columns = pd.Index(list(names), dtype=object)
+    return frame
+
+
+def _plain(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """A column in a type that pandas has: decimals and times of day as numbers, dictionaries resolved."""
+    kind = column.type
+    if pa.types.is_dictionary(kind):
+        return _plain(column.cast(kind.value_type))
+    if pa.types.is_decimal(kind):
+        return column.cast(pa.float64())
+    if pa.types.is_time(kind):
+        scale = {"s": 1.0, "ms": 1e3, "us": 1e6, "ns": 1e9}[kind.unit]
+        whole = column.cast(pa.int32() if kind.bit_width == 32 else pa.int64())
+        return pa.compute.divide(whole.cast(pa.float64()), scale)
+    if pa.types.is_duration(kind):
+        scale = {"s": 1.0, "ms": 1e3, "us": 1e6, "ns": 1e9}[kind.unit]
+        return pa.compute.divide(column.cast(pa.int64()).cast(pa.float64()), scale)
+    if pa.types.is_null(kind):
+        return column.cast(pa.string())
+    if pa.types.is_float16(kind):
+        return column.cast(pa.float32())
+    return column
+
+
+def lacking(path: Path, wanted: str, names: Sequence[str]) -> str:
+    """What is said of a column that a file has not: the nearest name, or those that there are."""
+    import difflib
+
+    folded = {" ".join(name.casefold().replace("_", " ").split()): name for name in names}
+    alike = folded.get(" ".join(wanted.casefold().replace("_", " ").split()))
+    if alike:
+        return (
+            f"{path} has no column {wanted!r}, but {alike!r}, which differs in case or blanks: write it so, "
+            f"or `rename: {{{quoted(alike)}: {quoted(wanted)}}}`"
+        )
+    near = difflib.get_close_matches(wanted, list(names), n=1)
+    hint = f", did you mean {near[0]!r}?" if near else ";"
+    return f"{path} has no column {wanted!r}{hint} it has {', '.join(map(repr, names[:20]))}"
