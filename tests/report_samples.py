@@ -11,9 +11,9 @@ from pathlib import Path
 import numpy as np
 
 from harness.record import Failure, Measurement, Record, Trial
-from harness.serving.capacity import Capacity, LoadPoint
+from harness.serving.capacity import Capacity
+from harness.serving.load import LoadPoint, Settings
 from harness.serving.open_loop import measurements, said
-from harness.serving.queueing import Settings
 from harness.store import RunFolder
 from harness.suite.schema import Suite
 
@@ -186,8 +186,8 @@ def _served(made, runtime, score, rounds, calls, rng):  # type: ignore[no-untype
             )
             for u, stage in loads
         ]  # fmt: skip
-        capacity = Capacity(top * 0.6, top * 0.55, top * 0.66, 1.0, tuple(points))
-        facts = said(capacity, top, {1: np.array([drift])}, Settings(10.0, 8, 1.0))
+        capacity = Capacity(top * 0.6, top * 0.55, top * 0.66, True, tuple(points))
+        facts = said(capacity, {1: np.array([1e3 / top])}, Settings(10.0, 8, 1.0))
         yield _record(server, measurements(capacity), facts)
 
 

@@ -13,10 +13,10 @@ from harness.record import Measurement, Record
 from harness.report.evidence import Evidence
 from harness.report.render import gather, sections
 from harness.report.sections.load import load_curve
-from harness.serving.capacity import Capacity, LoadPoint
+from harness.serving.capacity import Capacity
+from harness.serving.load import LoadPoint, Settings
 from harness.serving.open_loop import measurements, said
 from harness.serving.quantiles import CALLS_NEEDED
-from harness.serving.queueing import Settings
 from tests.report_samples import WORLD, make_records, make_run, make_suite
 
 FEW = WORLD[:2]
@@ -26,7 +26,7 @@ def served(record: Record, value: float | None, note: str = "", **more: Any) -> 
     """The record with another answer of its search."""
     points = tuple(LoadPoint(**p) for p in record.facts["load_curve"])
     found = Capacity(value, None, None, more.get("confirmed"), points, note)
-    facts = said(found, 100.0, {1: np.array([2.0])}, Settings(10.0, 8, 1.0))
+    facts = said(found, {1: np.array([10.0])}, Settings(10.0, 8, 1.0))
     return Record(record.trial, "finished", tuple(measurements(found)), record.environment, facts=facts)
 
 
@@ -84,7 +84,9 @@ def test_a_lower_end_and_an_unconfirmed_answer_are_said_beside_the_number_and_in
         if r.trial.scenario == "server" and r.trial.candidate == FEW[0].name:
             r = served(r, 90.0, "at least: every load up to the closed-loop bound keeps it")
         elif r.trial.scenario == "server":
-            r = served(r, 50.0, confirmed=0.0)
+            r = served(
+                r, 50.0, "not confirmed: 3.0% were late in further runs at it; priced at 40", confirmed=False
+            )
         records.append(r)
     found = gather(make_run(tmp_path, records, make_suite(FEW, ("onnx",)), files=False))
     page = page_of(found)
@@ -93,7 +95,7 @@ def test_a_lower_end_and_an_unconfirmed_answer_are_said_beside_the_number_and_in
 
 
 def test_a_capacity_s_note_reaches_the_measurement() -> None:
-    (headline, *_) = measurements(Capacity(50.0, 40.0, 60.0, 0.0, ()))
-    assert headline == Measurement(
-        "throughput_at_slo_qps", 50.0, "1/s", note="not confirmed: both further runs at it broke the promise"
-    )
+    note = "not confirmed: 3.0% were late in further runs at it; priced at 40"
+    headline, low, high = measurements(Capacity(50.0, 40.0, 60.0, False, (), note))
+    assert headline == Measurement("throughput_at_slo_qps", 50.0, "1/s", note=note)
+    assert [(m.at, m.value) for m in (low, high)] == [({"bound": "low"}, 40.0), ({"bound": "high"}, 60.0)]

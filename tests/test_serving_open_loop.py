@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from harness.record import TrialError
-from harness.serving.open_loop import QueueModel, run_load
-from harness.serving.queueing import Settings
+from harness.serving.load import Settings
+from harness.serving.open_loop import closed_seconds, observed, run_load
 from harness.serving.subject import Subject
 
 
@@ -102,11 +102,16 @@ def test_arrivals_seen_late_make_a_run_invalid(monkeypatch: pytest.MonkeyPatch) 
     assert point.lateness_ms >= 3.0
 
 
-def test_the_paper_queue_has_the_measured_service_times() -> None:
-    queue = QueueModel({1: np.full(9, 2.0), 4: np.full(9, 5.0)}, Settings(10.0, 4, 0.0))
-    assert queue.service(1, 0) == pytest.approx(0.002)
-    assert queue.service(4, 0) == pytest.approx(0.005)
-    assert queue.service(2, 0) == pytest.approx(0.003)
-    assert queue.late(np.array([0.0, 1.0]), 0.0) == 0
-    share = queue.long_run(800.0, requests=4000)
-    assert share(50.0) < 0.01 < share(950.0)
+def test_closed_loop_times_between_the_measured_sizes_lie_on_lines() -> None:
+    seconds = closed_seconds({1: np.full(9, 2.0), 4: np.full(9, 5.0)}, 4)
+    assert seconds == pytest.approx([0.002, 0.003, 0.004, 0.005])
+
+
+def test_a_run_is_told_with_its_calls_and_its_late_requests() -> None:
+    settings = Settings(50.0, 4, 1.0)
+    arrivals = np.repeat(np.arange(5) * 0.02, 6)
+    point, raw = run_load(subject_of(answer), arrivals, 300.0, 0.1, settings)
+    seen = observed(point, raw, arrivals, settings)
+    assert seen.calls.size.sum() == 30
+    assert len(seen.late) == point.requests
+    assert seen.late.sum() == point.violations

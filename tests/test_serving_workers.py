@@ -13,8 +13,9 @@ import pytest
 
 from harness.protocols import Job, Outcome
 from harness.record import Trial, TrialError
+from harness.serving.load import Settings
 from harness.serving.process import cores_of
-from harness.serving.queues import poisson_arrivals, simulate
+from harness.serving.queues import Services, poisson_arrivals, sojourns
 from harness.serving.serve import serve
 
 pytestmark = pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="needs two cores")
@@ -110,8 +111,10 @@ def erlang_capacity(service_s: float, limit_s: float, promise: float = 0.01) -> 
 def test_two_servers_on_paper_are_late_as_erlang_says() -> None:
     """400,000 requests at 1.5 of 2 servers' worth: the share's standard error is about 3 %."""
     random, arrivals = np.random.default_rng(1), poisson_arrivals(1500.0, 270.0, seed=3)
-    services = random.exponential(1e-3, len(arrivals) + 1)
-    sojourn = simulate(arrivals, lambda _, k: float(services[k]), servers=2)
+    services = Services(
+        np.array([0.0, 1e-3]), random.exponential(size=len(arrivals)), np.zeros(len(arrivals))
+    )
+    sojourn = sojourns(arrivals, services, Settings(8.0, 1, 0.0, workers=2))
     assert np.mean(sojourn > 8e-3) == pytest.approx(erlang_late(1500.0, 1e-3, 8e-3), rel=0.12)
 
 

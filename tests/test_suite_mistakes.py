@@ -344,6 +344,20 @@ TABLE: dict[str, tuple[dict[str, str | None], list[str]]] = {
             "add latency_p99_ms, for instance {latency_p99_ms: 10}"
         ],
     ),
+    "batches that wait longer than the limit": (
+        {"serving": "serving:\n  scenarios:\n    server: {latency_p99_ms: 5, max_wait_ms: 5}"},
+        [
+            "suite.yaml:8: serving.scenarios.server.max_wait_ms: a batch would wait 5 ms for company "
+            "(max_wait_ms), and the limit is 5 ms: set max_wait_ms to 0.5 or less; 0 takes what is there"
+        ],
+    ),
+    "a limit below the usual wait of a batch": (
+        {"serving": "serving:\n  scenarios:\n    server: {latency_p99_ms: 0.8}"},
+        [
+            "suite.yaml:8: serving.scenarios.server.latency_p99_ms: a batch would wait 1 ms for company "
+            "(max_wait_ms), and the limit is 0.8 ms: set max_wait_ms to 0.08 or less; 0 takes what is there"
+        ],
+    ),
     "more calls than the most": (
         {"serving": "serving: {scenarios: {single_stream: {min_calls: 10, max_calls: 5}}}"},
         [

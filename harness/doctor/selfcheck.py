@@ -8,14 +8,18 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from harness.protocols import Job, Outcome
 from harness.record import Trial, TrialError
-from harness.serving.queues import true_capacity
+from harness.serving.load import Settings
+from harness.serving.queues import Services, true_capacity
 from harness.serving.serve import serve
 
 LIMIT_S = 120.0
 SLEEP_MS = 2.0
-SLEEP_LIMIT_MS = 10.0
+BATCH_MS, EXAMPLE_MS, MAX_BATCH = 1.0, 0.25, 8
+SERVER_LIMIT_MS = 10.0
 
 
 @dataclass(frozen=True)
@@ -50,7 +54,7 @@ class Check:
 
 
 def run_checks(
-    progress: Callable[[str], object] = lambda line: None, server_seconds: float = 30.0
+    progress: Callable[[str], object] = lambda line: None, server_seconds: float = 10.0
 ) -> list[Check]:
     """All checks, about a minute; each is one or two serve trials."""
     checks: list[Check] = []
@@ -58,6 +62,7 @@ def run_checks(
         ("a model that busy-waits 5 ms", busy_wait),
         ("a model that takes 2 ms, and every 50th time 20 ms", two_valued),
         ("a sleeping server's capacity against its queue on paper", lambda: sleeping_server(server_seconds)),
+        ("a batching server's capacity against its queue on paper", lambda: batching_server(server_seconds)),
         ("two identical models", identical_pair),
     ):
         progress(f"self-check: {name} …")
@@ -82,19 +87,35 @@ def two_valued() -> list[Check]:
     ]
 
 
-def sleeping_server(seconds: float = 30.0, seed: int = 0) -> list[Check]:
+def sleeping_server(seconds: float = 10.0, seed: int = 0) -> list[Check]:
     """A server that sleeps 2 ms, one request at a time, with a p99 limit of 10 ms: an M/D/1 queue."""
+    args = {"kind": "sleeping", "ms": SLEEP_MS}
+    name = f"sleeping {SLEEP_MS:g} ms, p99 limit {SERVER_LIMIT_MS:g} ms: capacity per s"
+    return _server_check(name, args, np.array([SLEEP_MS]), seconds, seed)
+
+
+def batching_server(seconds: float = 10.0, seed: int = 0) -> list[Check]:
+    """A server that takes 1 ms and 0.25 ms for each of up to 8 requests that it answers together."""
+    args = {"kind": "busy", "ms": BATCH_MS, "ms_per_example": EXAMPLE_MS}
+    name = f"{BATCH_MS:g} ms + {EXAMPLE_MS:g} ms × batch, p99 limit {SERVER_LIMIT_MS:g} ms: capacity per s"
+    took = BATCH_MS + EXAMPLE_MS * np.arange(1, MAX_BATCH + 1)
+    return _server_check(name, args, took, seconds, seed)
+
+
+def _server_check(
+    name: str, args: Mapping[str, Any], took_ms: np.ndarray, seconds: float, seed: int
+) -> list[Check]:
+    """Measured against simulated; took_ms: (max_batch,) by batch size."""
+    settings = Settings(SERVER_LIMIT_MS, len(took_ms), 0.0)
     scenario = {
         "name": "server",
-        "latency_p99_ms": SLEEP_LIMIT_MS,
-        "max_batch": 1,
-        "max_wait_ms": 0.0,
+        "latency_p99_ms": settings.limit_ms,
+        "max_batch": settings.max_batch,
+        "max_wait_ms": settings.max_wait_ms,
         "seconds": seconds,
     }
-    outcome = measure({"kind": "sleeping", "ms": SLEEP_MS}, scenario, seed)
-    expected = true_capacity(lambda batch, call: SLEEP_MS / 1e3, SLEEP_LIMIT_MS / 1e3, high=1e3 / SLEEP_MS)
-    name = f"sleeping {SLEEP_MS:g} ms, p99 limit {SLEEP_LIMIT_MS:g} ms: capacity per s"
-    return [_check(name, expected, outcome, "throughput_at_slo_qps", 0.10)]
+    expected = true_capacity(Services.fixed(took_ms / 1e3), settings)
+    return [_check(name, expected, measure(args, scenario, seed), "throughput_at_slo_qps", 0.10)]
 
 
 def identical_pair(seed: int = 0) -> list[Check]:

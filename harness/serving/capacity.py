@@ -1,78 +1,48 @@
 """How much load a server takes: the search for the highest load that keeps its promise.
 
-Pure: what a load does is asked of a function, so the search is tested against queues with known
-theory. Protocol: measurement items 10 and 11.
+What limits such a search is the luck of the arrivals and of rare slow calls; the service times themselves
+are known to a per cent after a second. So the queue is simulated with the service times that open-loop runs
+showed (`series`), and that answer is combined with what the late requests of the runs themselves say. Pure:
+what a load does is asked of a function, so the search is tested against queues with known theory.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, replace
-from typing import Any
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-PROMISE = 0.01
-"""Share of requests that may be late: the limit is on the p99."""
-COARSE = (0.1, 0.25, 0.4, 0.55, 0.7, 0.85, 1.0)
-"""Utilisations of the first pass, as shares of the closed-loop bound."""
-LOWEST = (0.05, 0.1, 0.15)
-"""Utilisations that are looked at again where the lowest load seemed too much already."""
-FINE = (0.82, 0.91, 1.0, 1.09, 1.18)
-"""Loads of the second pass, as multiples of the first pass's answer."""
-RESAMPLES = 400
-KNEE_NEEDS = 4
+from harness.serving.load import PROMISE, LoadPoint, Observed, Settings
+from harness.serving.queues import HIGHEST, LOWEST, highest_load, unit_arrivals
+from harness.serving.series import Series, predicted_late, series_of
 
+RUNS = 8
+STEPS = (0.0, -1.0, 0.5, -0.5, 0.0, 0.3)
+"""Loads of the runs before the check, in standard deviations of what is known when they start."""
+NARROW, WIDE = 0.05, 0.5
+"""The standard deviation that the steps are multiples of is held between these."""
+REPEATS = 4
+"""Runs that may be made again because they were too noisy."""
+FEWEST_REQUESTS, MOST_REQUESTS = 20_000, 80_000
+"""Simulated requests for one answer: as many as were seen, within these."""
+FEW, MANY = 10, 50
+"""Resampled series between the runs, and at the end."""
+ROUGH = 0.005
+"""How exactly a resampled series is solved: its own luck moves it by more."""
+SLOPES = tuple(3.0 * 2.0**k for k in range(6))
+"""How steeply the late share may rise: log-odds per unit of log load."""
+BLOCKS = 10
+LEAST_DISPERSION, LEAST_SD = 2.0, 0.05
+ONE_SIDED = 1.64
+Z = 2.36
+"""Half-width of the 95 % interval in standard deviations: a t with as many degrees of freedom as runs."""
+DECIDED_BY_STALLS = 0.05
+"""Stalls are said to decide an answer that is so much higher without them."""
+LOST = 0.25
+"""Time was lost between the calls where they leave more than this share of late requests unexplained."""
 
-@dataclass(frozen=True)
-class LoadPoint:
-    """One open-loop run at one load.
-
-    Args:
-        offered, achieved: requests per second that were meant to come, and that were answered. came: that did
-            come: Poisson arrivals are not exactly as many as meant.
-        requests: how many counted. violations: how many of them were later than the limit, failed, or
-            were not answered at all. errors, unanswered: the last two kinds; error: the first of the former.
-        p50_ms, p99_ms: from the scheduled arrival; None where too few were answered.
-        predicted: violations of a simulated queue, with the service times of the closed loop, on the very
-            same arrivals; None without such a model.
-        lateness_ms: p99 of how late an idle server saw an arrival: the generator's own error.
-        batch: mean batch size. stage: `coarse`, `fine`, `confirm`.
-        valid: False where lateness is a material share of the limit, or the window was too noisy;
-            `note` says which.
-    """
-
-    offered: float
-    achieved: float
-    requests: int
-    violations: int
-    p50_ms: float | None = None
-    p99_ms: float | None = None
-    errors: int = 0
-    unanswered: int = 0
-    error: str = ""
-    predicted: int | None = None
-    lateness_ms: float = 0.0
-    batch: float = 1.0
-    seed: int = 0
-    stage: str = ""
-    valid: bool = True
-    came: float | None = None
-    note: str = ""
-    noise: dict[str, Any] | None = None
-
-    @property
-    def late_share(self) -> float:
-        return self.violations / max(self.requests, 1)
-
-    def as_json(self) -> dict[str, Any]:
-        return {k: round(v, 4) if isinstance(v, float) else v for k, v in asdict(self).items()}
-
-
-Model = Callable[[float], float]
-"""Requests per second → share of late requests in the long run, of a simulated queue."""
-
-RunLoad = Callable[[float, float, int], LoadPoint]
+RunLoad = Callable[[float, float, int], Observed]
 """(requests per second, seconds, seed) → what happened."""
 
 
@@ -81,200 +51,240 @@ class Capacity:
     """The highest load that keeps the promise.
 
     Args:
-        value: requests per second; None where the search could not tell, `note` says why.
-        low, high: 95 % interval from resampled runs.
-        confirmed: share of confirming runs at `value` that kept the promise, None without one.
+        value: requests per second, never above the closed-loop bound; None where the search could not tell,
+            `note` says why.
+        low, high: 95 % interval.
+        confirmed: whether further runs at `value` kept the promise, None without one.
         points: every run, in the order of measuring.
+        slow_calls: calls that met a stall, where these decide the answer; else 0.
     """
 
     value: float | None
     low: float | None
     high: float | None
-    confirmed: float | None
+    confirmed: bool | None
     points: tuple[LoadPoint, ...]
     note: str = ""
+    slow_calls: int = 0
+
+
+@dataclass(frozen=True)
+class Belief:
+    """What is known of the logarithm of the capacity."""
+
+    mean: float
+    sd: float
+
+    def within(self, low: float, high: float) -> float:
+        """The load at the mean, held between two loads."""
+        return float(np.clip(np.exp(self.mean), low, high))
 
 
 def find_capacity(
     run: RunLoad,
-    bound: float,
+    closed: np.ndarray,
+    settings: Settings,
     seconds: float,
     random: np.random.Generator,
     promise: float = PROMISE,
-    model: Model | None = None,
 ) -> Capacity:
-    """Search in three passes: a coarse grid, a fine one around the answer, a confirmation.
-
-    Loads come in random order with a seed of their own each, so that the machine's drift is no trend.
+    """Six runs around what is known so far, two at the answer as a check.
 
     Args:
-        bound: closed-loop capacity, requests per second: no open-loop load above it can be sustained.
+        closed: (max_batch,) seconds by batch size in a closed loop; they give the first load and the bound.
         seconds: measuring time in all.
-        model: a simulated queue, used as a control variate (see `adjusted`).
     """
-    points: list[LoadPoint] = []
-
-    def measure(loads: Sequence[float], share: float, stage: str) -> None:
-        each = share * seconds / len(loads)
-        again: list[float] = []
-        for i in random.permutation(len(loads)):
-            point = run(float(loads[i]), each, int(random.integers(2**31)))
-            points.append(replace(point, stage=stage))
-            again += [] if point.valid else [float(loads[i])]
-        for load in again:  # once more, and no oftener: a loud machine stays loud
-            points.append(replace(run(load, each, int(random.integers(2**31))), stage=stage))
-
-    measure([bound * share for share in COARSE], 0.2, "coarse")
-    first = crossing(points, promise, model)
-    if first is None and points and min(points, key=lambda p: p.offered).late_share > promise:
-        # One unlucky request in a short run at the lowest load is no verdict: look there for longer.
-        measure([bound * share for share in LOWEST], 0.3, "coarse")
-        first = crossing(points, promise, model)
-    if first is None:
-        return _without_crossing(points, bound, promise)
-    measure([first * share for share in FINE for _ in range(2)], 0.35, "fine")
-    second = crossing(points, promise, model) or first
-    measure([second * share for share in (0.95, 1.0, 1.05) for _ in range(2)], 0.3, "fine")
-    answer = crossing(points, promise, model) or second
-    measure([answer] * 2, 0.15, "confirm")
-    # The confirming runs are evidence too: a wrong answer is pulled back by them.
-    final = crossing(points, promise, model) or answer
-    confirming = [p for p in points if p.stage == "confirm" and p.valid]
-    kept = float(np.mean([p.late_share <= 2 * promise for p in confirming])) if confirming else None
-    low, high = interval(points, promise, random, model)
-    low, high = min(low, final), max(high, final)
-    return Capacity(final, low, high, kept, tuple(points))
+    return _Search(run, closed, settings, promise, random).answer(seconds)
 
 
-def crossing(
-    points: Sequence[LoadPoint], promise: float = PROMISE, model: Model | None = None
-) -> float | None:
-    """The load at which the share of late requests passes the promise; None if all or none keep it.
+class _Search:
+    def __init__(
+        self,
+        run: RunLoad,
+        closed: np.ndarray,
+        settings: Settings,
+        promise: float,
+        random: np.random.Generator,
+    ) -> None:
+        self._run, self._closed, self._settings = run, closed, settings
+        self._promise, self._random = promise, random
+        self.bound = settings.workers * float(np.max(np.arange(1, len(closed) + 1) / closed))
+        self._runs: list[Observed] = []
+        self._points: list[LoadPoint] = []
+        self._repeats = REPEATS
+        self._last: float | None = None
+        self._lowest, self._trace_decides = 0.0, False
 
-    A monotone (isotonic) fit finds the neighbourhood; within it the logarithm of the share is fitted
-    by a line in the load, which uses all runs there and not two steps only.
-    """
-    valid = [p for p in points if p.valid and p.requests > 0]
-    if len(valid) < 2:
-        return None
-    loads = np.array([p.offered for p in valid])
-    order = np.argsort(loads, kind="stable")
-    loads = loads[order]
-    counts = np.array([p.requests for p in valid], dtype=float)[order]
-    late = adjusted(valid, model)[order]
-    shares = isotonic(late / counts, counts)
-    above = np.flatnonzero(shares > promise)
-    if len(above) == 0 or above[0] == 0:
-        return None
-    start = _between(loads, shares, int(above[0]), promise)
-    near = (loads > 0.6 * start) & (loads < 1.5 * start) & (shares < 0.3)
-    if near.sum() < 4 or len(np.unique(loads[near])) < 3:
-        return start
-    fitted = _log_line(loads[near] / start, late[near], counts[near], promise)
-    return start if fitted is None else float(np.clip(fitted * start, 0.7 * start, 1.4 * start))
+    @property
+    def _series(self) -> Series:
+        return series_of([r.calls for r in self._runs], self._closed, self._settings)
+
+    def answer(self, seconds: float) -> Capacity:
+        each = seconds / RUNS
+        known = self._known(FEW)
+        for step in STEPS:
+            self._measure(np.exp(known.mean + step * np.clip(known.sd, NARROW, WIDE)), each, "search")
+            known = self._known(FEW)
+        for _ in range(RUNS - len(STEPS)):
+            self._measure(known.within(0.0, self.bound), each, "confirm")
+        if len(self._runs) < RUNS // 2:
+            return self._too_noisy()
+        return self._judged(self._known(MANY))
+
+    def _measure(self, load: float, seconds: float, stage: str) -> None:
+        """A run; a too noisy one is made again, a few times in all, and never counted."""
+        load = float(np.clip(load, LOWEST * self.bound, HIGHEST * self.bound))
+        while True:
+            seen = self._run(load, seconds, int(self._random.integers(2**31)))
+            counted = len(seen.late)
+            expected = predicted_late(seen.calls, seen.arrivals, counted, self._settings, self._closed)
+            seen = replace(seen, point=replace(seen.point, stage=stage, predicted=expected))
+            self._points.append(seen.point)
+            if seen.point.valid and len(seen.calls.size):
+                self._runs.append(seen)
+                return
+            if not self._repeats:
+                return
+            self._repeats -= 1
+
+    def _known(self, resamples: int) -> Belief:
+        """What service times and late counts say together."""
+        trace = self._trace(resamples)
+        counts = late_counts(self._runs, self._promise, self.bound)
+        if counts is None:
+            return trace
+        self._trace_decides = trace.sd < counts.sd
+        return together(trace, counts)
+
+    def _requests(self) -> int:
+        seen = sum(len(r.arrivals) for r in self._runs)
+        return int(np.clip(seen, FEWEST_REQUESTS, MOST_REQUESTS))
+
+    def _trace(self, resamples: int) -> Belief:
+        """The simulated queue's answer with resampled service times and fresh arrivals."""
+        series, logs = self._series, []
+        requests = self._requests()
+        for _ in range(resamples):
+            services = series.resampled(self._settings.limit_ms, self._random)
+            first = int(self._random.integers(len(services.factor)))
+            gaps = unit_arrivals(requests, self._random)
+            found = highest_load(gaps, services, self._settings, self._promise, self._last, first, ROUGH)
+            logs.append(np.log(LOWEST * self.bound if found is None else found))
+            self._last = self._last or found
+        self._lowest, low, middle, high = (float(q) for q in np.quantile(logs, [0.025, 0.16, 0.5, 0.84]))
+        self._last = float(np.exp(middle))
+        return Belief(middle, max((high - low) / 2, 1e-3))
+
+    def _judged(self, known: Belief) -> Capacity:
+        value = known.within(0.0, self.bound)
+        low, high = (min(float(np.exp(known.mean + s * Z * known.sd)), self.bound) for s in (-1, 1))
+        if self._trace_decides:  # few stalls more bring the answer far down, few stalls less hardly up
+            low = min(low, float(np.exp(self._lowest)))
+        if (lightest := self._nothing_keeps(value)) is not None:
+            late = f"there {lightest.late_share:.1%} of requests are late already"
+            note = f"below {lightest.offered:.3g} per s: {late}"
+            return Capacity(0.0, 0.0, lightest.offered, None, tuple(self._points), note)
+        confirmed, share = self._check()
+        notes = []
+        if confirmed is False:
+            notes.append(f"not confirmed: {share:.1%} were late in further runs at it; priced at {low:.4g}")
+        slow, without = self._stalls(value)
+        if slow:
+            notes.append(f"{slow} slow calls decide this: {without:.3g} per s without them")
+        if lost := self._time_lost():
+            notes.append(lost)
+        return Capacity(
+            value, min(low, value), max(high, value), confirmed, tuple(self._points), "; ".join(notes), slow
+        )
+
+    def _nothing_keeps(self, value: float) -> LoadPoint | None:
+        """The lightest run, if the answer is the lowest load there is and that run broke the promise too."""
+        lightest = min((r.point for r in self._runs), key=lambda p: p.offered)
+        if value > 1.5 * LOWEST * self.bound or lightest.late_share <= self._promise:
+            return None
+        return lightest
+
+    def _check(self) -> tuple[bool | None, float]:
+        """Whether the runs at the answer kept the promise, as far as their number can tell."""
+        runs = [r for r in self._runs if r.point.stage == "confirm"]
+        if not runs:
+            return None, 0.0
+        late = np.concatenate([r.late for r in runs])
+        shares = [float(np.mean(block)) for block in np.array_split(late, 2 * BLOCKS) if len(block)]
+        error = float(np.std(shares, ddof=1)) / len(shares) ** 0.5 if len(shares) > 1 else 0.0
+        share = float(late.mean()) if len(late) else 0.0
+        return share - ONE_SIDED * error <= self._promise, share
+
+    def _stalls(self, value: float) -> tuple[int, float]:
+        """How many slow calls decide the answer, and what it were without them; 0 where they do not."""
+        series = self._series
+        if not series.slow_calls:
+            return 0, value
+        gaps = unit_arrivals(self._requests(), self._random)
+        both = [
+            highest_load(gaps, services, self._settings, self._promise)
+            for services in (series.services, series.without_stalls())
+        ]
+        if both[1] is None or (both[0] or 0.0) * (1 + DECIDED_BY_STALLS) >= both[1]:
+            return 0, value
+        return series.slow_calls, min(both[1], self.bound)
+
+    def _time_lost(self) -> str:
+        """Says so where more requests were late than the calls explain."""
+        seen = sum(r.point.violations - r.point.errors for r in self._runs)
+        explained = sum(r.point.predicted or 0 for r in self._runs)
+        counted = sum(r.point.requests for r in self._runs)
+        if seen - explained <= max(LOST * seen, self._promise * counted):
+            return ""
+        return f"time was lost between the calls: they explain {explained} of {seen} late requests"
+
+    def _too_noisy(self) -> Capacity:
+        invalid = [p for p in self._points if not p.valid]
+        why = invalid[0].note if invalid else "no request was answered"
+        note = f"too noisy ({len(invalid)} of {len(self._points)} runs: {why})"
+        return Capacity(None, None, None, None, tuple(self._points), note)
 
 
-def adjusted(points: Sequence[LoadPoint], model: Model | None) -> np.ndarray:
-    """Violations with the luck of the arrivals taken out (a control variate).
+def late_counts(runs: Sequence[Observed], promise: float, bound: float) -> Belief | None:
+    """What the late requests alone say: a posterior over where the promise is passed and how steeply.
 
-    Most of the scatter between runs is that of the Poisson arrivals. A simulated queue on the same
-    arrivals says how unlucky they were: its violations minus its long-run expectation. That difference
-    has mean zero whatever the model's faults, so subtracting it biases nothing.
-    """
-    late = np.array([p.violations for p in points], dtype=float)
-    if model is None:
-        return late
-    luck = np.array(
-        [0.0 if p.predicted is None else p.predicted - p.requests * model(p.offered) for p in points]
-    )
-    return np.asarray(late - luck)
+    Log-odds of being late rise by a line in the logarithm of the load. Late requests come in bunches, so
+    counts are divided by their overdispersion.
 
-
-def isotonic(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Weighted least-squares non-decreasing fit (pool adjacent violators).
-
-    Args:
-        values, weights: (n,), ordered by the load.
     Returns:
-        (n,) fitted values.
+        Posterior mean and twice its standard deviation (the line is a rough model); None without runs.
     """
-    blocks: list[list[float]] = []
-    for value, weight in zip(values, weights, strict=True):
-        blocks.append([float(value), float(weight), 1])
-        while len(blocks) > 1 and blocks[-2][0] >= blocks[-1][0]:
-            right, left = blocks.pop(), blocks.pop()
-            total = left[1] + right[1]
-            blocks.append([(left[0] * left[1] + right[0] * right[1]) / total, total, left[2] + right[2]])
-    return np.concatenate([np.full(int(length), value) for value, _, length in blocks])
-
-
-def interval(
-    points: Sequence[LoadPoint], promise: float, random: np.random.Generator, model: Model | None = None
-) -> tuple[float, float]:
-    """95 % interval of the crossing: runs are resampled, for requests within a run are correlated."""
-    valid = [p for p in points if p.valid]
-    found = []
-    for _ in range(RESAMPLES):
-        sample = [valid[i] for i in random.integers(len(valid), size=len(valid))]
-        if (value := crossing(sample, promise, model)) is not None:
-            found.append(value)
-    if len(found) < RESAMPLES / 2:
-        loads = [p.offered for p in valid]
-        return min(loads), max(loads)
-    low, high = np.quantile(found, [0.025, 0.975])
-    return float(low), float(high)
-
-
-def knee(points: Sequence[LoadPoint]) -> float | None:
-    """The load with the highest power, throughput over response time (Kleinrock 1979); None if unclear."""
-    usable = [p for p in points if p.valid and p.p50_ms and p.achieved >= 0.9 * p.offered]
-    if len({p.offered for p in usable}) < KNEE_NEEDS:
+    counted = [r for r in runs if len(r.late)]
+    if not counted:
         return None
-    return max(usable, key=lambda p: p.achieved / (p.p50_ms or 1.0)).offered
+    loads = np.log([r.point.offered for r in counted])
+    late = np.array([float(r.late.sum()) for r in counted])
+    kept = np.array([float(len(r.late)) for r in counted]) - late
+    spread = dispersion([r.late for r in counted])
+    x = np.linspace(np.log(LOWEST * bound), np.log(HIGHEST * bound), 240)
+    slopes = np.array(SLOPES)[:, None, None]
+    odds = np.log(promise / (1 - promise)) + slopes * (loads[None, None, :] - x[None, :, None])
+    likelihood = -(np.logaddexp(0, -odds) @ late + np.logaddexp(0, odds) @ kept) / spread
+    weight = np.exp(likelihood - likelihood.max())
+    weight = weight.sum(axis=0) / weight.sum()
+    mean = float(weight @ x)
+    sd = float(np.sqrt(weight @ (x - mean) ** 2))
+    return Belief(mean, max(2 * sd, LEAST_SD))
 
 
-def _between(loads: np.ndarray, shares: np.ndarray, first: int, promise: float) -> float:
-    """Interpolate the logarithm of the share between the runs on both sides of the promise."""
-    below, above = loads[first - 1], loads[first]
-    low, high = np.log(max(shares[first - 1], promise / 20)), np.log(shares[first])
-    return float(below + (above - below) * np.clip((np.log(promise) - low) / (high - low), 0, 1))
+def dispersion(late: Sequence[np.ndarray]) -> float:
+    """Variance over mean of late requests in ten blocks of a run; the middle one of all runs, at least 2."""
+    ratios = []
+    for run in late:
+        counts = np.array([block.sum() for block in np.array_split(run, BLOCKS)], dtype=float)
+        if counts.mean() > 0:
+            ratios.append(counts.var(ddof=1) / counts.mean())
+    return max(LEAST_DISPERSION, float(np.median(ratios)) if ratios else 0.0)
 
 
-def _log_line(x: np.ndarray, late: np.ndarray, counts: np.ndarray, promise: float) -> float | None:
-    """Poisson regression log(share) = a + b·x by Newton's method; where it passes the promise."""
-    design = np.stack([np.ones_like(x), x - 1], axis=1)
-    beta = np.array([np.log(max(float(late.sum()), 0.5) / counts.sum()), 5.0])
-    for _ in range(50):
-        expected = counts * np.exp(np.clip(design @ beta, -30, 3))
-        gradient = design.T @ (late - expected) - np.array([0.0, 0.02 * (beta[1] - 5.0)])
-        curvature = design.T @ (design * expected[:, None]) + np.diag([1e-9, 0.02])
-        step = np.linalg.solve(curvature, gradient)
-        beta = beta + np.clip(step, -2, 2)
-        if np.abs(step).max() < 1e-8:
-            break
-    if beta[1] <= 0.5:
-        return None
-    return float(1 + (np.log(promise) - beta[0]) / beta[1])
-
-
-def _without_crossing(points: Sequence[LoadPoint], bound: float, promise: float) -> Capacity:
-    valid = [p for p in points if p.valid]
-    lowest = min(valid, key=lambda p: p.offered) if valid else None
-    # A load that was too noisy at the low end leaves open what the server would have done there.
-    unknown_below = lowest is None or any(p.offered < lowest.offered for p in points)
-    if lowest is None or len(valid) < 3 or (lowest.late_share > promise and unknown_below):
-        invalid = [p for p in points if not p.valid]
-        note = f"too noisy ({len(invalid)} of {len(points)} runs: {invalid[0].note if invalid else ''})"
-        return Capacity(None, None, None, None, tuple(points), note)
-    if lowest.late_share > promise:
-        note = f"below {lowest.offered:.3g} per s: there {lowest.late_share:.1%} of requests are late already"
-        return Capacity(0.0, 0.0, lowest.offered, None, tuple(points), note)
-    highest = max(p.offered for p in valid)
-    return Capacity(
-        highest,
-        highest,
-        None,
-        None,
-        tuple(points),
-        "at least: every load up to the closed-loop bound keeps it",
-    )
+def together(trace: Belief, counts: Belief) -> Belief:
+    """Both pieces of evidence by their precision; where they disagree, they know less than they say."""
+    precision = 1 / trace.sd**2 + 1 / counts.sd**2
+    mean = (trace.mean / trace.sd**2 + counts.mean / counts.sd**2) / precision
+    apart = abs(trace.mean - counts.mean) / (trace.sd**2 + counts.sd**2) ** 0.5
+    return Belief(mean, precision**-0.5 * max(apart, 1.0))

@@ -137,8 +137,9 @@ def _own_server(
     subject: Subject, scenario: Mapping[str, Any], seconds: float, seed: int
 ) -> tuple[float, dict[str, Any]]:
     """The harness's own open loop at the same load, without batching, as LoadGen's server does."""
+    from harness.serving.load import Settings
     from harness.serving.open_loop import run_load
-    from harness.serving.queueing import Settings, sharpen_timer
+    from harness.serving.queueing import sharpen_timer
     from harness.serving.queues import poisson_arrivals
 
     sharpen_timer()

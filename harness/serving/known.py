@@ -27,57 +27,61 @@ def load_variant(spec: Mapping[str, Any], artifact: Path, threads: int, device: 
     work = KINDS[args.pop("kind")](**args)
 
     def predict(inputs: Inputs) -> np.ndarray:
-        work()
+        work(len(inputs))
         return np.full((len(inputs), 2), 0.5, np.float32)
 
     return predict
 
 
-def busy(ms: float) -> Callable[[], None]:
-    """Busy-waits a fixed time."""
+Work = Callable[[int], None]
+"""What a call does for a batch of so many."""
 
-    def work() -> None:
-        end = time.perf_counter_ns() + int(ms * 1e6)
+
+def busy(ms: float, ms_per_example: float = 0.0) -> Work:
+    """Busy-waits a fixed time, and so much more for each example of the batch."""
+
+    def work(batch: int) -> None:
+        end = time.perf_counter_ns() + int((ms + ms_per_example * batch) * 1e6)
         while time.perf_counter_ns() < end:
             pass
 
     return work
 
 
-def two_valued(ms: float = 2.0, slow_ms: float = 20.0, every: int = 50) -> Callable[[], None]:
+def two_valued(ms: float = 2.0, slow_ms: float = 20.0, every: int = 50) -> Work:
     """Busy-waits, and every so-manieth call ten times as long."""
     calls = 0
     fast, slow = busy(ms), busy(slow_ms)
 
-    def work() -> None:
+    def work(batch: int) -> None:
         nonlocal calls
         calls += 1
-        (slow if calls % every == 0 else fast)()
+        (slow if calls % every == 0 else fast)(batch)
 
     return work
 
 
-def sleeping(ms: float) -> Callable[[], None]:
+def sleeping(ms: float) -> Work:
     """Sleeps, as a server does that waits for another one."""
 
-    def work() -> None:
+    def work(batch: int) -> None:
         time.sleep(ms / 1e3)
 
     return work
 
 
-def loop(multiplications: int = 3, size: int = 64) -> Callable[[], None]:
+def loop(multiplications: int = 3, size: int = 64) -> Work:
     """Multiplies small matrices: real work whose time depends on the machine."""
     matrix = np.random.default_rng(0).standard_normal((size, size))
 
-    def work() -> None:
+    def work(batch: int) -> None:
         for _ in range(multiplications):
             matrix @ matrix
 
     return work
 
 
-KINDS: dict[str, Callable[..., Callable[[], None]]] = {
+KINDS: dict[str, Callable[..., Work]] = {
     "busy": busy,
     "two_valued": two_valued,
     "sleeping": sleeping,

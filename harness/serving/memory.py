@@ -5,7 +5,8 @@ from __future__ import annotations
 import ctypes
 import os
 import resource
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -166,6 +167,21 @@ def limit(memory_mb: int, device: str, workers: int = 1) -> float | None:
     except (OSError, ValueError, OverflowError):
         return None
     return cap
+
+
+@contextmanager
+def not_the_variants() -> Iterator[None]:
+    """What is taken inside does not count against the cap: it is the harness's own."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_DATA)
+    before = _status_mb("VmData") or 0.0
+    if soft != resource.RLIM_INFINITY:
+        resource.setrlimit(resource.RLIMIT_DATA, (hard, hard))
+    try:
+        yield
+    finally:
+        if soft != resource.RLIM_INFINITY:
+            taken = max((_status_mb("VmData") or 0.0) - before, 0.0)
+            resource.setrlimit(resource.RLIMIT_DATA, (soft + int(taken * 1e6), hard))
 
 
 def nvml_process_mb(device: str) -> float | None:

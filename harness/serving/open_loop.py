@@ -17,12 +17,21 @@ import numpy as np
 
 from harness.record import Measurement
 from harness.serving import memory
-from harness.serving.capacity import PROMISE, Capacity, LoadPoint, Model, find_capacity, knee
+from harness.serving.capacity import Capacity, find_capacity
 from harness.serving.closed import Found
+from harness.serving.load import (
+    PROMISE,
+    Calls,
+    LoadPoint,
+    Observed,
+    Settings,
+    counted_from,
+    knee,
+)
 from harness.serving.noise import USABLE, worst
 from harness.serving.quantiles import CALLS_NEEDED
-from harness.serving.queueing import Settings, Share, answer, own_queue, sharpen_timer
-from harness.serving.queues import poisson_arrivals, simulate
+from harness.serving.queueing import Share, answer, own_queue, sharpen_timer
+from harness.serving.queues import compile_now, poisson_arrivals
 from harness.serving.subject import Subject
 from harness.serving.windows import Window, measure_window, warm_up
 from harness.streams import generator
@@ -35,8 +44,6 @@ WAITED_SHARE = 0.5
 late as may be late: a share of the promise times the limit. A tail feels what a median does not."""
 BOUND_WINDOWS, MOST_BOUND_WINDOWS = 2, 8
 """Windows of 0.1 s that bound the capacity, and how many are tried for so many quiet ones."""
-SETTLING = 0.05
-"""Share of a run that is not counted: the queue starts empty."""
 
 
 def server(subject: Subject, job: Mapping[str, Any]) -> Found:
@@ -46,42 +53,49 @@ def server(subject: Subject, job: Mapping[str, Any]) -> Found:
         float(scenario["latency_p99_ms"]),
         max(1, int(scenario.get("max_batch", 8))),
         float(scenario.get("max_wait_ms", 1.0)),
+        1 if subject.crew is None else subject.crew.size,
     )
     sharpen_timer()
     warm = warm_up(subject, 1)
-    services = closed_services(subject, settings.max_batch)
-    workers = 1 if subject.crew is None else subject.crew.size
-    bound = workers * max(size / float(np.median(ms)) * 1e3 for size, ms in services.items())
+    services: dict[int, np.ndarray] = {}
+    peak, memory_facts = memory.peak_mb(
+        lambda: services.update(closed_services(subject, settings.max_batch)), job["device"], subject.crew
+    )
+    closed = closed_seconds(services, settings.max_batch)
+    alone = float(closed[0]) * 1e3
+    if alone > settings.limit_ms:
+        note = f"a request alone takes {alone:.3g} ms, the limit is {settings.limit_ms:g} ms"
+        found = Capacity(0.0, 0.0, 0.0, None, (), note)
+        return measurements(found), {"warm_up": warm, **said(found, services, settings)}
     seconds, seed = float(scenario.get("seconds", 20.0)), int(job["spec"].get("seed", 0))
     random = generator(seed, "loads", int(job["spec"].get("round") or 0))
-    queue = QueueModel(services, settings, workers)
     log: list[dict[str, np.ndarray]] = []
+    with memory.not_the_variants():
+        compile_now()
     start_mb, calls = memory.resident_mb(), 0
 
-    def run(rate: float, each: float, arrival_seed: int) -> LoadPoint:
+    def run(rate: float, each: float, arrival_seed: int) -> Observed:
         nonlocal calls
         arrivals = poisson_arrivals(rate, each, arrival_seed)
         point, raw = run_load(subject, arrivals, rate, each, settings)
         calls += len(arrivals)
         memory.check_leak(start_mb, calls)
         log.append(raw)
-        return replace(point, seed=arrival_seed, predicted=queue.late(arrivals, counted_from(each)))
+        return observed(replace(point, seed=arrival_seed), raw, arrivals, settings)
 
-    answers: list[Capacity] = []
-
-    def search() -> None:
-        answers.append(find_capacity(run, bound, seconds, random, model=queue.long_run(bound)))
-
-    alone = float(np.median(services[1]))
-    if alone > settings.limit_ms:
-        note = f"a request alone takes {alone:.3g} ms, the limit is {settings.limit_ms:g} ms"
-        found = Capacity(0.0, 0.0, 0.0, None, (), note)
-        return measurements(found), {"warm_up": warm, **said(found, bound, services, settings)}
-    peak, memory_facts = memory.peak_mb(search, job["device"], subject.crew)
-    found = answers[0]
+    found = find_capacity(run, closed, settings, seconds, random)
     save_requests(Path(job["folder"]) / "requests.npz", log)
-    facts = {"warm_up": warm, **said(found, bound, services, settings), "memory": memory_facts}
+    facts = {"warm_up": warm, **said(found, services, settings), "memory": memory_facts}
     return [*measurements(found), *memory.peak_measurements(peak, memory_facts)], facts
+
+
+def observed(
+    point: LoadPoint, raw: Mapping[str, np.ndarray], arrivals: np.ndarray, settings: Settings
+) -> Observed:
+    """A run with its calls, and which of the counted requests were late, failed or were never answered."""
+    in_time = raw["answered_ns"] - raw["scheduled_ns"] <= settings.limit_ms * 1e6
+    late = ~(in_time & (raw["answered_ns"] > 0))
+    return Observed(point, arrivals, late[raw["counted"]], Calls.of_requests(raw))
 
 
 def run_load(
@@ -167,11 +181,6 @@ def _percentile(latencies_ms: np.ndarray, q: int) -> float | None:
     return float(np.percentile(latencies_ms, q)) if len(latencies_ms) >= CALLS_NEEDED[q] else None
 
 
-def counted_from(seconds: float) -> float:
-    """From when on requests count, in seconds from the start of a run."""
-    return SETTLING * seconds
-
-
 def closed_services(subject: Subject, max_batch: int) -> dict[int, np.ndarray]:
     """Service times in ms of a closed loop, at batch sizes 1, 2, 4, … and the largest.
 
@@ -190,53 +199,17 @@ def closed_services(subject: Subject, max_batch: int) -> dict[int, np.ndarray]:
     return found
 
 
-class QueueModel:
-    """The server as a queue on paper, with the service times of the closed loop."""
-
-    def __init__(self, services_ms: Mapping[int, np.ndarray], settings: Settings, workers: int = 1) -> None:
-        self._sizes = np.array(sorted(services_ms), dtype=float)
-        self._medians = np.array([float(np.median(services_ms[int(size)])) / 1e3 for size in self._sizes])
-        self._settings = settings
-        self._workers = workers
-
-    def service(self, batch: int, number: int) -> float:
-        return float(np.interp(batch, self._sizes, self._medians))
-
-    def sojourn(self, arrivals: np.ndarray) -> np.ndarray:
-        table = [0.0] + [self.service(size, 0) for size in range(1, self._settings.max_batch + 1)]
-        return simulate(
-            arrivals,
-            lambda batch, _: table[batch],
-            self._settings.max_batch,
-            self._settings.max_wait_ms / 1e3,
-            self._workers,
-        )
-
-    def late(self, arrivals: np.ndarray, counted_from_s: float) -> int:
-        """Violations on these arrivals."""
-        return int(np.sum(self.sojourn(arrivals)[arrivals >= counted_from_s] > self._settings.limit_ms / 1e3))
-
-    def long_run(self, bound: float, requests: int = 40_000) -> Model:
-        """The share of late requests in the long run, interpolated over loads up to the bound."""
-        loads = bound * np.linspace(0.05, 1.2, 24)
-        shares: list[float] = []
-        for load in loads:
-            if shares and shares[-1] > 0.5:  # beyond saturation nothing is learnt
-                shares.append(1.0)
-                continue
-            arrivals = poisson_arrivals(load, requests / load, seed=1)
-            shares.append(float(np.mean(self.sojourn(arrivals) > self._settings.limit_ms / 1e3)))
-        logs = np.log(np.maximum(shares, 1e-5))
-        return lambda load: float(np.exp(np.interp(load, loads, logs)))
+def closed_seconds(services_ms: Mapping[int, np.ndarray], max_batch: int) -> np.ndarray:
+    """(max_batch,) median seconds of a call by batch size, by lines between the sizes that were measured."""
+    sizes = sorted(services_ms)
+    medians = [float(np.median(services_ms[size])) / 1e3 for size in sizes]
+    return np.interp(np.arange(1, max_batch + 1), sizes, medians)
 
 
 def measurements(found: Capacity) -> list[Measurement]:
-    """The answer, with the resampled interval as settings of its own."""
-    note = found.note
-    if found.confirmed == 0:
-        note = "not confirmed: both further runs at it broke the promise"
+    """The answer, with the ends of its interval as settings of its own."""
     return [
-        Measurement("throughput_at_slo_qps", found.value, "1/s", note=note),
+        Measurement("throughput_at_slo_qps", found.value, "1/s", note=found.note),
         *(
             Measurement("throughput_at_slo_qps", value, "1/s", at={"bound": name})
             for name, value in (("low", found.low), ("high", found.high))
@@ -245,10 +218,9 @@ def measurements(found: Capacity) -> list[Measurement]:
     ]
 
 
-def said(
-    found: Capacity, bound: float, services: Mapping[int, np.ndarray], settings: Settings
-) -> dict[str, Any]:
+def said(found: Capacity, services: Mapping[int, np.ndarray], settings: Settings) -> dict[str, Any]:
     """The load curve and how the answer came about, for the record."""
+    medians = {size: float(np.median(ms)) for size, ms in services.items()}
     return {
         "load_curve": [p.as_json() for p in found.points],
         "knee_qps": knee(found.points),
@@ -259,10 +231,11 @@ def said(
             "low": found.low,
             "high": found.high,
             "confirmed": found.confirmed,
+            "slow_calls": found.slow_calls,
             "note": found.note,
         },
-        "closed_loop_bound_qps": bound,
-        "closed_loop_ms": {str(size): float(np.median(ms)) for size, ms in services.items()},
+        "closed_loop_bound_qps": settings.workers * max(size / ms * 1e3 for size, ms in medians.items()),
+        "closed_loop_ms": {str(size): ms for size, ms in medians.items()},
         "invalid_runs": sum(not p.valid for p in found.points),
     }
 

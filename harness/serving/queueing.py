@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 
 from harness.record import TrialError
+from harness.serving.load import HOPELESS, Settings
 from harness.serving.noise import Gate, Noise
 from harness.serving.subject import Subject, take
 from harness.serving.windows import collector_off, raised
@@ -27,21 +28,6 @@ SPIN_NS = 100_000
 """The last stretch before an arrival is waited for awake: a sleeping thread wakes up 50-100 µs late."""
 MAX_ERRORS = 10
 """Failed calls after which the variant, not the load, is the problem."""
-HOPELESS = 20.0
-"""A backlog this many limits long is never worked off; what waits in it is unanswered."""
-
-
-@dataclass(frozen=True)
-class Settings:
-    """The promise and the batching rule.
-
-    Args:
-        max_wait_ms: a batch starts when it is full or when its oldest request has waited so long.
-    """
-
-    limit_ms: float
-    max_batch: int
-    max_wait_ms: float
 
 
 @dataclass(frozen=True)

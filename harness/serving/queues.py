@@ -1,19 +1,30 @@
 """Queues on paper: arrivals, and servers with batching, simulated exactly.
 
-What the open-loop scenario does with a clock, this does with numbers: the known truth of the
-self-check.
+What the open-loop scenario does with a clock, this does with numbers: the search for the highest load asks
+it with the service times that were seen, costs ask it for the load that a latency limit allows, and the
+self-check takes its known truth from it. The loop is compiled (numba): one search simulates 20 million
+requests.
 """
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from collections.abc import Callable
-from heapq import heapreplace
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, cast
 
 import numpy as np
 
-from harness.serving.capacity import LoadPoint
+from harness.serving.load import HOPELESS, PROMISE, SETTLING, Calls, LoadPoint, Observed, Settings
 from harness.streams import generator
+
+HIGHEST, LOWEST = 1.05, 0.02
+"""Loads that are tried, as shares of what the server could do were it always busy with its best batch."""
+STEP = 0.85
+"""From one load to the next lower one, while the highest that keeps the promise is looked for."""
+NEAR = 1.15
+"""Around an estimate, the answer is looked for within this factor first."""
+EXACT = 0.002
 
 
 def poisson_arrivals(rate: float, seconds: float, seed: int) -> np.ndarray:
@@ -27,82 +38,203 @@ def poisson_arrivals(rate: float, seconds: float, seed: int) -> np.ndarray:
     return times[times < seconds]
 
 
-def simulate(
-    arrivals: np.ndarray,
-    service: Callable[[int, int], float],
-    max_batch: int = 1,
-    max_wait: float = 0.0,
-    servers: int = 1,
-) -> np.ndarray:
-    """Times in system of all requests, in seconds: first come first served, with batching.
+@dataclass(frozen=True)
+class Services:
+    """How long calls take: the k-th takes base[its size] · factor[k] + extra[k], after a pause `woken` more.
+
+    After the last k the first follows again, so that bursts stay bursts.
+
+    Args:
+        base: (max_batch + 1,) seconds by batch size; base[0] means nothing.
+        factor, extra: (calls,) seconds, both. woken: seconds.
+    """
+
+    base: np.ndarray
+    factor: np.ndarray
+    extra: np.ndarray
+    woken: float = 0.0
+
+    @staticmethod
+    def fixed(seconds_by_size: np.ndarray) -> Services:
+        """The same time for every call of a size; (max_batch,), of sizes 1, 2, 3, …"""
+        return Services(np.concatenate([[0.0], seconds_by_size]), np.ones(1), np.zeros(1))
+
+    @property
+    def peak(self) -> float:
+        """Requests per second of one worker that is always busy with its best batch."""
+        sizes = np.arange(1, len(self.base))
+        return float(np.max(sizes / (self.base[1:] * self.factor.mean() + self.extra.mean())))
+
+
+def served(arrivals: np.ndarray, services: Services, settings: Settings, first: int = 0) -> Calls:
+    """The calls that answer a stream of arrivals: whoever is free takes what has come, in order.
 
     Args:
         arrivals: (n,) seconds, ascending.
-        service: (batch size, number of the call) → seconds.
-        max_batch, max_wait: a batch starts when it is full, or when its oldest request has waited so long.
-        servers: how many take from the queue; one at a time forms a batch.
-    Returns:
-        (n,) seconds from arrival to answer.
+        first: which of the service times the first call takes.
     """
     n = len(arrivals)
-    if max_batch == 1 and servers == 1:
-        services = np.array([service(1, k) for k in range(n)])
-        return one_at_a_time(arrivals, services)
-    sojourn = np.empty(n)
-    times = arrivals.tolist()
-    free, turn, i, calls = [0.0] * servers, 0.0, 0, 0
+    size, worker = np.empty(n, np.int64), np.empty(n, np.int64)
+    issued, answered = np.empty(n), np.empty(n)
+    calls = _compiled()(
+        np.ascontiguousarray(arrivals, dtype=float), services.base, services.factor, services.extra,
+        services.woken, settings.max_batch, settings.max_wait_ms / 1e3, settings.workers, first,
+        size, issued, answered, worker,
+    )  # fmt: skip
+    size = size[:calls]
+    end = np.cumsum(size)
+    return Calls(
+        size, arrivals[end - size], arrivals[end - 1], issued[:calls], answered[:calls], worker[:calls]
+    )
+
+
+def sojourns(arrivals: np.ndarray, services: Services, settings: Settings, first: int = 0) -> np.ndarray:
+    """(n,) seconds from each arrival to its answer."""
+    calls = served(arrivals, services, settings, first)
+    return np.asarray(np.repeat(calls.answered, calls.size) - arrivals)
+
+
+def late_share(
+    gaps: np.ndarray, load: float, services: Services, settings: Settings, first: int = 0
+) -> float:
+    """Share of requests later than the limit, without the first 5 %: the queue starts empty.
+
+    Args:
+        gaps: (n,) arrival times at one request per second: every load meets the same luck.
+    """
+    sojourn = sojourns(gaps / load, services, settings, first)
+    return float(np.mean(sojourn[int(SETTLING * len(sojourn)) :] > settings.limit_ms / 1e3))
+
+
+def highest_load(
+    gaps: np.ndarray,
+    services: Services,
+    settings: Settings,
+    promise: float = PROMISE,
+    near: float | None = None,
+    first: int = 0,
+    exact: float = EXACT,
+) -> float | None:
+    """The highest load that keeps the promise, requests per second; None if not even the lightest does.
+
+    It is looked for from above: where batches wait for company longer than the limit allows, light loads are
+    worse than heavy ones.
+
+    Args:
+        near: an estimate; loads around it are tried first. exact: relative width at which to stop.
+    """
+
+    def keeps(load: float) -> bool:
+        return late_share(gaps, load, services, settings, first) <= promise
+
+    peak = settings.workers * services.peak
+    low, high = 0.0, HIGHEST * peak
+    if near is not None and near * NEAR < high and not keeps(near * NEAR) and keeps(near / NEAR):
+        low, high = near / NEAR, near * NEAR
+    else:
+        load = high
+        while not keeps(load):
+            high, load = load, load * STEP
+            if load < LOWEST * peak:
+                return None
+        low = load
+    while high - low > exact * high:
+        middle = (low + high) / 2
+        low, high = (middle, high) if keeps(middle) else (low, middle)
+    return low
+
+
+def _serve(
+    arrivals: Any, base: Any, factor: Any, extra: Any, woken: float, max_batch: int, max_wait: float,
+    workers: int, first: int, size: Any, issued: Any, answered: Any, worker: Any,
+) -> int:  # fmt: skip
+    """The loop of `served`; writes into the last four arrays and returns how many calls there were."""
+    n, series = len(arrivals), len(factor)
+    free = np.zeros(workers)
+    i, call, k = 0, 0, first % series
     while i < n:
-        ready = max(free[0], turn, times[i])
-        last = min(i + max_batch, n)
-        j = bisect_right(times, ready, i + 1, last)
-        close = times[i] + max_wait
-        if j - i < max_batch and close > ready:
+        who = 0
+        for other in range(1, workers):
+            if free[other] < free[who]:
+                who = other
+        start = max(free[who], arrivals[i])
+        most = min(i + max_batch, n)
+        j = i + 1
+        while j < most and arrivals[j] <= start:
+            j += 1
+        close = arrivals[i] + max_wait
+        if j - i < max_batch and close > start:
             full = i + max_batch - 1
-            ready = min(close, times[full]) if full < n else close
-            j = bisect_right(times, ready, i + 1, last)
-        done = ready + service(j - i, calls)
-        heapreplace(free, done)
-        sojourn[i:j] = done - arrivals[i:j]
-        turn, i, calls = ready, j, calls + 1
-    return sojourn
+            start = min(close, arrivals[full]) if full < n else close
+            while j < most and arrivals[j] <= start:
+                j += 1
+        took = base[j - i] * factor[k] + extra[k]
+        if start > free[who]:
+            took += woken
+        size[call], issued[call], answered[call], worker[call] = j - i, start, start + took, who
+        free[who] = start + took
+        i, call = j, call + 1
+        k = k + 1 if k + 1 < series else 0
+    return call
 
 
-def one_at_a_time(arrivals: np.ndarray, services: np.ndarray) -> np.ndarray:
-    """Lindley's recursion, unrolled: the times in system of a single server without batching."""
-    worked = np.cumsum(services)
-    done = worked + np.maximum.accumulate(arrivals - (worked - services))
-    return np.asarray(done - arrivals)
+@cache
+def _compiled() -> Callable[..., int]:
+    """The loop as machine code, kept on disk from one process to the next; the first use takes a second."""
+    import numba
+
+    try:
+        return cast("Callable[..., int]", numba.njit(cache=True)(_serve))
+    except RuntimeError:  # no folder that this user may write keeps it: compiled again in each process
+        return cast("Callable[..., int]", numba.njit(_serve))
 
 
-def simulated_load(
-    service: Callable[[int, int], float], limit: float, max_batch: int = 1, max_wait: float = 0.0
-) -> Callable[[float, float, int], LoadPoint]:
-    """A function that answers what a load does to a simulated server (`capacity.RunLoad`)."""
+def compile_now() -> None:
+    """Compile the loop before a clock runs."""
+    served(np.zeros(1), Services.fixed(np.ones(1)), Settings(1.0, 1, 0.0))
 
-    def run(rate: float, seconds: float, seed: int) -> LoadPoint:
+
+def unit_arrivals(requests: int, random: np.random.Generator) -> np.ndarray:
+    """(requests,) Poisson arrivals at one per second: divided by a load, they come at that load."""
+    return np.cumsum(random.exponential(size=requests))
+
+
+def true_capacity(services: Services, settings: Settings, requests: int = 200_000, seed: int = 1) -> float:
+    """The capacity of a server whose service times are known, from long runs; 0 where no load has one."""
+    gaps = unit_arrivals(requests, generator(seed, "truth"))
+    return highest_load(gaps, services, settings) or 0.0
+
+
+def simulated_run(
+    services: Services, settings: Settings, first: Callable[[int], int] = lambda seed: 0
+) -> Callable[[float, float, int], Observed]:
+    """A function that answers what a load does to a simulated server (`capacity.RunLoad`).
+
+    Args:
+        first: seed of the run → which of the service times its first call takes.
+    """
+
+    def run(rate: float, seconds: float, seed: int) -> Observed:
         arrivals = poisson_arrivals(rate, seconds, seed)
-        sojourn = simulate(arrivals, service, max_batch, max_wait)
-        late = int(np.sum(sojourn > limit))
-        p50, p99 = (float(v) * 1e3 for v in np.percentile(sojourn, [50, 99])) if len(sojourn) else (0.0, 0.0)
-        return LoadPoint(rate, rate, len(arrivals), late, p50, p99, seed=seed)
+        calls = served(arrivals, services, settings, first(seed))
+        return observed(calls, arrivals, rate, seconds, settings, seed)
 
     return run
 
 
-def true_capacity(
-    service: Callable[[int, int], float],
-    limit: float,
-    high: float,
-    promise: float = 0.01,
-    requests: int = 200_000,
-    max_batch: int = 1,
-    max_wait: float = 0.0,
-) -> float:
-    """The capacity of a simulated server by bisection on long runs with common random numbers."""
-    low = 0.0
-    for _ in range(14):
-        rate = (low + high) / 2
-        arrivals = poisson_arrivals(rate, requests / rate, seed=1)
-        late = np.mean(simulate(arrivals, service, max_batch, max_wait) > limit)
-        low, high = (rate, high) if late <= promise else (low, rate)
-    return (low + high) / 2
+def observed(
+    calls: Calls, arrivals: np.ndarray, rate: float, seconds: float, settings: Settings, seed: int
+) -> Observed:
+    """A simulated run as the open loop would have told it; what waits long after the end is unanswered."""
+    sojourn = np.repeat(calls.answered, calls.size) - arrivals
+    counted = arrivals >= SETTLING * seconds
+    late = (sojourn > settings.limit_ms / 1e3)[counted]
+    given_up = np.repeat(calls.issued, calls.size) > seconds + HOPELESS * settings.limit_ms / 1e3
+    p50, p99 = (float(v) * 1e3 for v in np.percentile(sojourn, [50, 99])) if len(sojourn) else (0.0, 0.0)
+    point = LoadPoint(
+        rate, float(np.mean(~given_up)) * rate if len(arrivals) else 0.0, int(counted.sum()), int(late.sum()),
+        p50, p99, batch=float(calls.size.mean()) if len(calls.size) else 0.0, seed=seed,
+        came=len(arrivals) / seconds,
+    )  # fmt: skip
+    kept = calls.issued <= seconds + HOPELESS * settings.limit_ms / 1e3
+    return Observed(point, arrivals, late, calls.only(kept))

@@ -29,8 +29,9 @@ import numpy as np
 from harness.record import HarnessError, TrialError
 from harness.serving import memory
 from harness.serving.energy import Meter
+from harness.serving.load import Settings
 from harness.serving.process import die_with_parent, go_first, pin
-from harness.serving.queueing import Queue, Settings, Share, answer, sharpen_timer
+from harness.serving.queueing import Queue, Share, answer, sharpen_timer
 from harness.serving.subject import Subject, load_subject
 from harness.serving.windows import own_warm_up, own_window, repeat
 

@@ -18,6 +18,7 @@ from harness.suite.messages import all_fields
 from harness.suite.model_checks import check_candidates
 from harness.suite.own_metrics import check_metrics
 from harness.suite.recommendation_checks import check_recommendation, trainings
+from harness.suite.schema import Server
 from harness.suite.sizes import check_sizes
 from harness.suite.variants import split_runtime
 
@@ -152,18 +153,34 @@ def check_serving(draft: Draft) -> None:
     _check_unique(draft, ("serving", "runtimes"))
     _check_unique(draft, ("serving", "scenarios", "offline", "batch_sizes"))
     check_sizes(draft)
-    server = draft.node("serving", "scenarios", "server")
-    if server is not None and server.mapping is not None and "latency_p99_ms" not in server.mapping:
-        text = "a server needs its limit: add latency_p99_ms, for instance {latency_p99_ms: 10}"
-        draft.wrong(
-            ("serving", "scenarios", "server"), text, draft.key_place("serving", "scenarios", "server")
-        )
+    _check_server(draft)
     stream = ("serving", "scenarios", "single_stream")
     least = draft.get(int, *stream, "min_calls", default=100)
     most = draft.get(int, *stream, "max_calls", default=20000)
     if least > most:
         key = "max_calls" if draft.node(*stream, "max_calls") is not None else "min_calls"
         draft.wrong((*stream, key), f"min_calls {least} is more than max_calls {most}: swap them")
+
+
+def _check_server(draft: Draft) -> None:
+    """Its limit is given, and no batch waits for company as long as that."""
+    path = ("serving", "scenarios", "server")
+    server = draft.node(*path)
+    if server is None or server.mapping is None:
+        return
+    if "latency_p99_ms" not in server.mapping:
+        text = "a server needs its limit: add latency_p99_ms, for instance {latency_p99_ms: 10}"
+        draft.wrong(path, text, draft.key_place(*path))
+        return
+    limit = draft.get(float, *path, "latency_p99_ms", default=0.0)
+    wait = draft.get(float, *path, "max_wait_ms", default=Server().max_wait_ms)
+    if 0 < limit <= wait:
+        key = "max_wait_ms" if "max_wait_ms" in server.mapping else "latency_p99_ms"
+        text = (
+            f"a batch would wait {wait:g} ms for company (max_wait_ms), and the limit is {limit:g} ms: "
+            f"set max_wait_ms to {limit / 10:g} or less; 0 takes what is there"
+        )
+        draft.wrong((*path, key), text, draft.key_place(*path, key))
 
 
 def check_machine(draft: Draft) -> None:

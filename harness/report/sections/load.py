@@ -18,7 +18,7 @@ from harness.report.blocks import Block, Cell, Column, Fold, Picture, Row, Table
 from harness.report.evidence import Evidence
 from harness.report.sections.serving import MOST_CURVES, axis, remarks, served
 from harness.report.sections.tradeoff import figure, left_out
-from harness.serving.capacity import PROMISE
+from harness.serving.load import PROMISE
 from harness.serving.quantiles import CALLS_NEEDED
 
 STEP = 0.05

@@ -1,0 +1,150 @@
+"""What a load does to a server: the promise, one run at one load, and the calls that it was made of."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+PROMISE = 0.01
+"""Share of requests that may be late: the limit is on the p99."""
+SETTLING = 0.05
+"""Share of a run that is not counted: the queue starts empty."""
+HOPELESS = 20.0
+"""A backlog this many limits long is never worked off; what waits in it is unanswered."""
+KNEE_NEEDS = 4
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The promise and the batching rule.
+
+    Args:
+        max_wait_ms: a batch starts when it is full or when its oldest request has waited so long.
+        workers: how many take from the one queue.
+    """
+
+    limit_ms: float
+    max_batch: int
+    max_wait_ms: float
+    workers: int = 1
+
+
+@dataclass(frozen=True)
+class LoadPoint:
+    """One open-loop run at one load.
+
+    Args:
+        offered, achieved: requests per second that were meant to come, and that were answered. came: that did
+            come: Poisson arrivals are not exactly as many as meant.
+        requests: how many counted. violations: how many of them were later than the limit, failed, or
+            were not answered at all. errors, unanswered: the last two kinds; error: the first of the former.
+        p50_ms, p99_ms: from the scheduled arrival; None where too few were answered.
+        predicted: violations of a simulated queue with this run's own service times on its own arrivals; far
+            from `violations` where time was lost between the calls. None where it was not simulated.
+        lateness_ms: p99 of how late an idle server saw an arrival: the generator's own error.
+        batch: mean batch size. stage: `search`, `confirm`.
+        valid: False where lateness is a material share of the limit, or the window was too noisy;
+            `note` says which.
+    """
+
+    offered: float
+    achieved: float
+    requests: int
+    violations: int
+    p50_ms: float | None = None
+    p99_ms: float | None = None
+    errors: int = 0
+    unanswered: int = 0
+    error: str = ""
+    predicted: int | None = None
+    lateness_ms: float = 0.0
+    batch: float = 1.0
+    seed: int = 0
+    stage: str = ""
+    valid: bool = True
+    came: float | None = None
+    note: str = ""
+    noise: dict[str, Any] | None = None
+
+    @property
+    def late_share(self) -> float:
+        return self.violations / max(self.requests, 1)
+
+    def as_json(self) -> dict[str, Any]:
+        return {k: round(v, 4) if isinstance(v, float) else v for k, v in asdict(self).items()}
+
+
+@dataclass(frozen=True)
+class Calls:
+    """The calls of one run, in the order in which they took their requests; times in seconds.
+
+    Args:
+        size: (calls,) requests answered together.
+        first, last: (calls,) arrivals of the first and the last of them.
+        issued, answered: (calls,) clock readings before and after the call.
+        worker: (calls,) which of the workers made it.
+    """
+
+    size: np.ndarray
+    first: np.ndarray
+    last: np.ndarray
+    issued: np.ndarray
+    answered: np.ndarray
+    worker: np.ndarray
+
+    def only(self, kept: np.ndarray) -> Calls:
+        """Those calls for which `kept`, (calls,) bool, is true."""
+        return Calls(
+            self.size[kept], self.first[kept], self.last[kept], self.issued[kept], self.answered[kept],
+            self.worker[kept],
+        )  # fmt: skip
+
+    @staticmethod
+    def of_requests(raw: Mapping[str, np.ndarray]) -> Calls:
+        """From the clock readings of each request: `scheduled_ns`, `issued_ns`, `answered_ns` (0: never), and
+        `worker` where there are several. Calls that failed are left out."""
+        scheduled, issued, answered = (raw[f"{name}_ns"] for name in ("scheduled", "issued", "answered"))
+        worker = raw.get("worker", np.zeros(len(scheduled), np.int16))
+        new = np.ones(len(scheduled), bool)
+        new[1:] = (np.diff(issued) != 0) | (np.diff(worker) != 0)
+        first = np.flatnonzero(new)
+        last = np.append(first[1:], len(scheduled)) - 1
+        done = answered[first] > 0
+        first, last = first[done], last[done]
+        start = scheduled[0] if len(scheduled) else 0
+        came, last_came, taken, done_at = (
+            (clock - start) / 1e9
+            for clock in (scheduled[first], scheduled[last], issued[first], answered[first])
+        )
+        return Calls(last - first + 1, came, last_came, taken, done_at, worker[first])
+
+
+@dataclass(frozen=True)
+class Observed:
+    """A run with all that the search learns from.
+
+    Args:
+        arrivals: (requests,) seconds from the start.
+        late: (counted requests,) whether each was later than the limit, in the order of arrival.
+    """
+
+    point: LoadPoint
+    arrivals: np.ndarray
+    late: np.ndarray
+    calls: Calls
+
+
+def counted_from(seconds: float) -> float:
+    """From when on requests count, in seconds from the start of a run."""
+    return SETTLING * seconds
+
+
+def knee(points: Sequence[LoadPoint]) -> float | None:
+    """The load with the highest power, throughput over response time (Kleinrock 1979); None if unclear."""
+    usable = [p for p in points if p.valid and p.p50_ms and p.achieved >= 0.9 * p.offered]
+    if len({p.offered for p in usable}) < KNEE_NEEDS:
+        return None
+    return max(usable, key=lambda p: p.achieved / (p.p50_ms or 1.0)).offered
