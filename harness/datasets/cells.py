@@ -290,7 +290,7 @@ def days_of_numbers(values: np.ndarray, unit: str | None = None) -> np.ndarray |
     """
     if unit is not None:
         return np.asarray(values, dtype=np.float64) * SECONDS[unit] / 86400
-    if (days := _compact(values)) is not None:
+    if (days := days_of_compact(values)) is not None:
         return days
     bands = [name for name, low, high in BANDS if ((values >= low) & (values < high)).any()]
     inside = [name for name, low, high in BANDS if ((values >= low) & (values < high)).all()]
@@ -305,7 +305,7 @@ def days_of_numbers(values: np.ndarray, unit: str | None = None) -> np.ndarray |
     return None
 
 
-def _compact(values: np.ndarray) -> np.ndarray | None:
+def days_of_compact(values: np.ndarray) -> np.ndarray | None:
     """Days of whole numbers that are all written as 20240115 (or with hour, minute and second)."""
     if not len(values) or not (np.mod(values, 1) == 0).all() or values.min() <= 0:
         return None

@@ -294,13 +294,14 @@ def _check_owners(table: Table, group: str, owners: Sequence[str]) -> None:
 def _slices(values: pd.Series) -> np.ndarray:
     """A column to slice by: whole numbers where that loses no text, else text; an empty cell is `missing`."""
     texts = stripped(values)
-    whole = [text is not None and text == _canonical(text) for text in pd.unique(texts)]
+    whole = [text is not None and text == canonical(text) for text in pd.unique(texts)]
     if all(whole):
         return np.array([int(text) for text in texts], dtype=np.int64)
     return np.array(["missing" if text is None else text for text in texts], dtype=object)
 
 
-def _canonical(text: str) -> str:
+def canonical(text: str) -> str:
+    """The text of the whole number that a text is; empty where it is none."""
     try:
         return str(int(text)) if len(text) < 19 else ""
     except ValueError:

@@ -1,22 +1,26 @@
 """Own images: one folder per class, no code.
 
-    photos/cat/1.jpg                photos/train/cat/1.jpg
-    photos/dog/2.png       or       photos/test/cat/7.jpg
+    photos/cat/1.jpg                photos/train/cat/1.jpg         photos/Training/cat/1.jpg
+    photos/dog/2.png       or       photos/test/cat/7.jpg     or   photos/Testing/cat/7.jpg     …
 
-Without a `test` folder a stratified share is cut off by the hash of each file's name.
+Without a folder to test on a stratified share is cut off by the hash of each file's name. How folders are
+understood, `harness.datasets.image_layout` says; transparent images are laid on a colour.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+import json
+from collections.abc import Mapping
+from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 
 from harness.datasets.files import cache_folder, locked, sha256_of, write_whole
-from harness.datasets.own_files import content_of, existing
+from harness.datasets.image_layout import SUFFIXES as SUFFIXES
+from harness.datasets.image_layout import Listing, list_images
+from harness.datasets.own_files import content_of
 from harness.datasets.splits import hash_split
 from harness.protocols import Dataset, Split, Task
 from harness.record import DataError, content_hash
@@ -24,24 +28,43 @@ from harness.record import DataError, content_hash
 if TYPE_CHECKING:
     from PIL import Image
 
-DESCRIPTION = "your images, one folder per class, with or without train/ and test/ (path, size, grey, test)"
+DESCRIPTION = (
+    "your images, one folder per class, with or without train/ and test/ (path, size, grey, test, …)"
+)
 
-SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm"})
+LARGEST = 256
+"""The side that is taken by default where most files are larger: twice as large is four times the work."""
+HEADERS = 2000
+"""Files whose headers are looked at for the default size."""
 
 
-def load(*, path: str, size: int = 64, grey: bool = False, test: float = 0.2) -> Dataset:
+def load(
+    *,
+    path: str,
+    size: int | None = None,
+    grey: bool = False,
+    test: float = 0.2,
+    background: str = "white",
+    test_folder: str | None = None,
+    labels: Mapping[str, str] | None = None,
+) -> Dataset:
     """Images (n, 3 or 1, size, size) uint8, the middle square of each, resized.
 
     They are decoded once and kept in the cache folder; `columns["file"]` holds their names, ids are
     their places in the sorted list of names.
 
     Args:
-        test: share to test on where there is no `test` folder.
+        size: side in pixels; none: the median of the files' shorter sides, at most 256.
+        test: share to test on where there is no folder to test on.
+        background: the colour that shows through transparent pixels: a name or `"#rrggbb"`.
+        test_folder: the folder to test on, where its name does not say so.
+        labels: a folder's name → the class that it is of, where two are the same.
     Raises:
         DataError: no classes, a class in one part only, an image that cannot be read.
     """
-    listing = _list(path)
-    information = task(path=path, size=size, grey=grey, test=test)
+    listing = _listing(path, test_folder, labels)
+    information = task(**_task_args(locals()))
+    colour = _colour(background)
     index = {name: i for i, name in enumerate(listing.classes)}
     targets = np.array([index[label] for label in listing.labels], dtype=np.int64)
     names = np.array([file.relative_to(listing.root).as_posix() for file in listing.files])
@@ -54,7 +77,7 @@ def load(*, path: str, size: int = 64, grey: bool = False, test: float = 0.2) ->
         raise DataError(f"image_folder: test is {test}, write a share between 0 and 1")
     # Training rows first: then both parts are slices of one mapped file, and nothing is copied.
     order = np.concatenate(rows)
-    images = _decoded([listing.files[i] for i in order], listing.root, information.input_shape)
+    images = _decoded([listing.files[i] for i in order], listing.root, information.input_shape, colour)
     cut = len(rows[0])
     parts = [
         Split(images[where], targets[order[where]], order[where], columns={"file": names[order[where]]})
@@ -63,103 +86,126 @@ def load(*, path: str, size: int = 64, grey: bool = False, test: float = 0.2) ->
     return Dataset(information, *parts)
 
 
-def task(*, path: str, size: int = 64, grey: bool = False, test: float = 0.2) -> Task:
-    if size < 1:
+def task(
+    *,
+    path: str,
+    size: int | None = None,
+    grey: bool = False,
+    background: str = "white",
+    test_folder: str | None = None,
+    labels: Mapping[str, str] | None = None,
+    **_: object,
+) -> Task:
+    if size is not None and size < 1:
         raise DataError(f"image_folder: size is {size}, write the side of the square images in pixels")
-    classes = _list(path).classes
-    return Task("image_classification", len(classes), classes, (1 if grey else 3, size, size))
+    _colour(background)
+    listing = _listing(path, test_folder, labels)
+    side = size or min(_headers(listing)[0], LARGEST)
+    return Task("image_classification", len(listing.classes), listing.classes, (1 if grey else 3, side, side))
 
 
-def checksum(*, path: str, size: int = 64, grey: bool = False, test: float = 0.2) -> str:
-    listing = _list(path)
+def notes(**args: Any) -> tuple[str, ...]:
+    """What is worth knowing of how the folder was read."""
+    listing = _listing(args["path"], args.get("test_folder"), args.get("labels"))
+    median, transparent, seen = _headers(listing)
+    said = list(listing.notes)
+    if not args.get("size"):
+        side = min(median, LARGEST)
+        capped = f", of which {LARGEST} is taken at most" if median > LARGEST else ""
+        said.append(
+            f"images are {side}×{side} pixels: the median shorter side of the files is {median}{capped} "
+            "(`size` sets it)"
+        )
+    if transparent:
+        colour = args.get("background", "white")
+        said.append(
+            f"{transparent} of {seen} images looked at have transparent pixels: they are laid on {colour} "
+            "(`background` sets it)"
+        )
+    return tuple(said)
+
+
+def checksum(
+    *, path: str, test_folder: str | None = None, labels: Mapping[str, str] | None = None, **_: object
+) -> str:
+    listing = _listing(path, test_folder, labels)
     return content_of(listing.files, listing.root)
 
 
-@dataclass(frozen=True)
-class _Listing:
-    """All images by name: `files`, `labels` and `parts` (`train`, `test` or empty) belong together."""
-
-    root: Path
-    classes: tuple[str, ...]
-    files: tuple[Path, ...]
-    labels: tuple[str, ...]
-    parts: tuple[str, ...]
-
-    @property
-    def has_test(self) -> bool:
-        return "test" in self.parts
+def _task_args(args: Mapping[str, Any]) -> dict[str, Any]:
+    known = ("path", "size", "grey", "background", "test_folder", "labels")
+    return {name: args[name] for name in known}
 
 
-def _list(path: str) -> _Listing:
-    root = existing(path, "folder of images")
-    if not root.is_dir():
-        raise DataError(f"{root} is a file: image_folder takes a folder that holds one folder per class")
-    train = root / "train"
-    if train.is_dir() and _folders(train):  # a class that is called `train` holds images, not folders
-        names = ["train", *(["test"] if (root / "test").is_dir() else [])]
-        others = sorted({folder.name for folder in _folders(root)} - {"train", "test"})
-        if others:
-            raise DataError(
-                f"{root} holds train/ and also {', '.join(others)}/: move these images into train/ "
-                "(the harness cuts the validation part itself) or call that folder test"
-            )
-        found = [(part, *entry) for part in names for entry in _images(root / part)]
-    else:
-        found = [("", *entry) for entry in _images(root)]
-    found.sort(key=lambda entry: entry[2].relative_to(root).as_posix())
-    parts, labels, files = zip(*found, strict=True) if found else ((), (), ())
-    _check_classes(root, labels, parts)
-    return _Listing(root, tuple(sorted(set(labels))), files, labels, parts)
+def _listing(path: str, test_folder: str | None, labels: Mapping[str, str] | None) -> Listing:
+    return list_images(path, test_folder, {str(old): str(new) for old, new in (labels or {}).items()})
 
 
-def _images(folder: Path) -> Iterator[tuple[str, Path]]:
-    for label in _folders(folder):
-        for file in label.rglob("*"):
-            visible = not any(part.startswith((".", "__MACOSX")) for part in file.relative_to(label).parts)
-            if visible and file.suffix.lower() in SUFFIXES and file.is_file():
-                yield label.name, file
+def _headers(listing: Listing) -> tuple[int, int, int]:
+    """The median shorter side of the files, how many have transparency, and how many were looked at.
+
+    Kept in the cache folder: opening thousands of files takes a second each thousand.
+    """
+    step = max(1, len(listing.files) // HEADERS)
+    return _headers_of(tuple(listing.files[::step]), listing.root)
 
 
-def _folders(folder: Path) -> list[Path]:
-    return sorted(
-        entry for entry in folder.iterdir() if entry.is_dir() and not entry.name.startswith((".", "__"))
-    )
+@lru_cache(maxsize=4)
+def _headers_of(files: tuple[Path, ...], root: Path) -> tuple[int, int, int]:
+    from PIL import Image, UnidentifiedImageError
+
+    key = content_hash([content_of(files, root), sha256_of(Path(__file__))])
+    memory = cache_folder() / "headers" / f"{key}.json"
+    if memory.is_file():
+        side, transparent, seen = json.loads(memory.read_text())
+        return side, transparent, seen
+    sides, transparent = [], 0
+    for file in files:
+        try:
+            with Image.open(file) as image:
+                sides.append(min(image.size))
+                transparent += image.has_transparency_data
+        except (UnidentifiedImageError, Image.DecompressionBombError, OSError, ValueError, SyntaxError):
+            continue  # said by name when all are decoded
+    found = (round(float(np.median(sides))) if sides else 1, transparent, len(sides))
+    write_whole(memory, lambda out: out.write(json.dumps(found).encode()))
+    return found
 
 
-def _check_classes(root: Path, labels: Sequence[str], parts: Sequence[str]) -> None:
-    if not labels:
-        kinds = ", ".join(sorted(SUFFIXES))
-        raise DataError(f"{root} holds no images: put them into one folder per class ({kinds})")
-    if len(set(labels)) < 2:
-        raise DataError(f"{root} holds one class, {labels[0]!r}: a classifier needs two folders or more")
-    if "test" in parts:
-        seen = {
-            part: {label for label, p in zip(labels, parts, strict=True) if p == part}
-            for part in ("train", "test")
-        }
-        if lost := sorted(seen["test"] - seen["train"]):
-            raise DataError(
-                f"{root}/test has classes that train/ has not: {', '.join(lost)}: add or remove them"
-            )
+def _colour(name: str) -> tuple[int, int, int]:
+    from PIL import ImageColor
+
+    try:
+        return ImageColor.getrgb(name)[:3]
+    except ValueError as error:
+        raise DataError(
+            f'image_folder: background is {name!r}: write a colour, for instance white or "#ff8800"'
+        ) from error
 
 
-def _decoded(files: list[Path], root: Path, shape: tuple[int, ...]) -> np.ndarray:
+def _decoded(
+    files: list[Path], root: Path, shape: tuple[int, ...], colour: tuple[int, int, int]
+) -> np.ndarray:
     """(n, channels, size, size) uint8, mapped from the cache; decoded by the first who asks."""
-    key = content_hash([content_of(files, root), shape, sha256_of(Path(__file__))])  # decoded by this code
+    key = content_hash(
+        [content_of(files, root), shape, colour, sha256_of(Path(__file__))]
+    )  # decoded by this code
     path = cache_folder() / "decoded" / f"{key}.npy"
     with locked(path):
         if not path.is_file():
-            write_whole(path, lambda out: _decode_all(files, shape, out))
+            write_whole(path, lambda out: _decode_all(files, shape, colour, out))
     return np.asarray(np.load(path, mmap_mode="r"))
 
 
-def _decode_all(files: list[Path], shape: tuple[int, ...], out: BinaryIO) -> None:
+def _decode_all(
+    files: list[Path], shape: tuple[int, ...], colour: tuple[int, int, int], out: BinaryIO
+) -> None:
     header = {"descr": "|u1", "fortran_order": False, "shape": (len(files), *shape)}
     np.lib.format.write_array_header_1_0(out, header)
     broken = []
     for file in files:
         try:
-            out.write(decode(file, shape).tobytes())
+            out.write(decode(file, shape, colour).tobytes())
         except DataError as error:
             broken.append(str(error))
     if broken:
@@ -170,9 +216,12 @@ def _decode_all(files: list[Path], shape: tuple[int, ...], out: BinaryIO) -> Non
         )
 
 
-def decode(file: Path, shape: tuple[int, ...]) -> np.ndarray:
+def decode(file: Path, shape: tuple[int, ...], colour: tuple[int, int, int] = (255, 255, 255)) -> np.ndarray:
     """One image as uint8 (channels, height, width): turned upright, cropped to the shape's ratio, resized.
 
+    Args:
+        colour: what shows through transparent pixels; what they would be without their transparency is
+            whatever an editor left there.
     Raises:
         DataError: the file is no whole image.
     """
@@ -181,13 +230,24 @@ def decode(file: Path, shape: tuple[int, ...]) -> np.ndarray:
     channels, height, width = shape
     try:
         with Image.open(file) as image:
-            upright = _eight_bits(ImageOps.exif_transpose(image), image.format)
+            upright = _eight_bits(_opaque(ImageOps.exif_transpose(image), colour), image.format)
             upright = upright.convert("L" if channels == 1 else "RGB")
     except (UnidentifiedImageError, Image.DecompressionBombError, OSError, ValueError, SyntaxError) as error:
         raise DataError(f"{file}: {error}") from error
     fitted = ImageOps.fit(upright, (width, height), Image.Resampling.BILINEAR)
     pixels = np.asarray(fitted, dtype=np.uint8)
     return pixels[None] if channels == 1 else np.ascontiguousarray(pixels.transpose(2, 0, 1))
+
+
+def _opaque(image: Image.Image, colour: tuple[int, int, int]) -> Image.Image:
+    """An image laid on a colour, where it has transparent pixels."""
+    from PIL import Image
+
+    if not image.has_transparency_data or image.mode.startswith("I"):
+        return image
+    ground = Image.new("RGBA", image.size, (*colour, 255))
+    ground.alpha_composite(image.convert("RGBA"))
+    return ground.convert("RGB")
 
 
 def _eight_bits(image: Image.Image, kind: str | None) -> Image.Image:

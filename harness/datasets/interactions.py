@@ -6,7 +6,7 @@ days (for real logs days since 1970). Missing numbers are NaN, never 0.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import Literal, Self
 
 import numpy as np
@@ -96,6 +96,7 @@ class Events(Table):
     Args:
         user, item: (n,) int32 codes. time: (n,) float64 days. bought: (n,) bool.
         session: (n,) int64, events of one visit share it; −1 unknown.
+        weight: (n,) float32, how often each counts where popularity is counted; 1 where nothing says so.
     """
 
     user: np.ndarray
@@ -103,6 +104,11 @@ class Events(Table):
     time: np.ndarray
     bought: np.ndarray
     session: np.ndarray
+    weight: np.ndarray = field(default_factory=lambda: np.empty(0, np.float32))
+
+    def __post_init__(self) -> None:
+        if len(self.weight) != len(self.user):
+            object.__setattr__(self, "weight", np.ones(len(self.user), np.float32))
 
 
 @dataclass(frozen=True)

@@ -152,6 +152,20 @@ def _first_rows(path: Path, layout: Layout, count: int) -> list[str]:
     return lines
 
 
+def first_cells(path: Path, layout: Layout) -> list[str]:
+    """The cells of the first line of a CSV file: its names, where it has some."""
+    if path.suffix.lower() in PARQUET:
+        return []
+    try:
+        first = _first_rows(path, layout, 1)
+    except (
+        UnicodeDecodeError,
+        LookupError,
+    ):  # `read_file` says which byte, or that there is no such encoding
+        return []
+    return _cells(first, layout.separator or _separator(first[0]))[0] if first else []
+
+
 def _separator(line: str) -> str:
     """The likeliest of those that a line holds outside of quotes."""
     bare = re.sub(r'"[^"]*"', "", line)

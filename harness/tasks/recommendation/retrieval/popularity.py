@@ -20,14 +20,14 @@ class Popularity(Fitted):
 
 
 def fit(lesson: Lesson, *, half_life_days: float = 0.0) -> Popularity:
-    """Count events.
+    """Count events, each as often as its weight says.
 
     Args:
         half_life_days: an event of this age counts half; 0 counts all alike.
     """
     age = np.maximum(lesson.now - lesson.events.time, 0)
-    weight = 0.5 ** (age / half_life_days) if half_life_days else np.ones(len(age))
-    counts = np.bincount(lesson.events.item, weight, minlength=len(lesson.catalogue))
+    fresh = 0.5 ** (age / half_life_days) if half_life_days else np.ones(len(age))
+    counts = np.bincount(lesson.events.item, fresh * lesson.events.weight, minlength=len(lesson.catalogue))
     return Popularity({"counts": counts})
 
 

@@ -1,0 +1,187 @@
+"""A folder of images: which folders are classes, and which are parts, by rule rather than by one spelling."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness.datasets.labels import check_alike, check_known, raise_all
+from harness.datasets.own_files import existing
+from harness.record import DataError
+
+SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm"})
+TRAIN = frozenset({"train", "training", "trn"})
+TEST = frozenset({"test", "testing", "tst"})
+VALIDATION = frozenset({"val", "valid", "validation", "dev", "validate"})
+"""What parts are called, in any case, also with `_set`, `_images` or `_data` behind."""
+
+
+@dataclass(frozen=True)
+class Listing:
+    """All images by name: `files`, `labels` and `parts` (`train`, `test` or empty) belong together."""
+
+    root: Path
+    classes: tuple[str, ...]
+    files: tuple[Path, ...]
+    labels: tuple[str, ...]
+    parts: tuple[str, ...]
+    notes: tuple[str, ...] = ()
+
+    @property
+    def has_test(self) -> bool:
+        return "test" in self.parts
+
+
+_Found = tuple[str, str, Path]
+"""Part, class, file."""
+
+
+def list_images(path: str, test_folder: str | None, labels: Mapping[str, str]) -> Listing:
+    """The images below a folder.
+
+    Args:
+        test_folder: the folder to test on, where its name does not say so.
+        labels: a folder's name → its class.
+    Raises:
+        DataError: there are none, of one class only, or it is not clear which folder is what.
+    """
+    given = existing(path, "folder of images")
+    if not given.is_dir():
+        raise DataError(f"{given} is a file: image_folder takes a folder that holds one folder per class")
+    root = _inner(given)
+    parts = {folder: _part(folder.name, test_folder) for folder in _folders(root) if _folders(folder)}
+    notes: list[str] = []
+    if any(part for part in parts.values()):
+        found = _by_parts(root, parts, notes)
+    else:
+        found = _within_classes(root, test_folder, notes)
+    found = [(part, labels.get(label, label), file) for part, label, file in found]
+    found.sort(key=lambda entry: entry[2].relative_to(root).as_posix())
+    _check(root, found, labels)
+    part_of, label_of, files = zip(*found, strict=True)
+    return Listing(root, tuple(sorted(set(label_of))), files, label_of, part_of, tuple(notes))
+
+
+def _part(name: str, test_folder: str | None) -> str:
+    """`train`, `test`, `validation`, or empty for any other folder."""
+    plain = name.casefold()
+    for end in ("set", "images", "data", "split"):
+        shorter = plain.removesuffix(end).rstrip("_- ")
+        plain = shorter if shorter in TRAIN | TEST | VALIDATION else plain
+    if test_folder is not None and name == test_folder:
+        return "test"
+    for part, names in (("train", TRAIN), ("test", TEST), ("validation", VALIDATION)):
+        if plain in names:
+            return part
+    return ""
+
+
+def _inner(root: Path) -> Path:
+    """The folder that holds classes or parts: archives often wrap it in one more."""
+    folders = _folders(root)
+    while len(folders) == 1 and (inside := _folders(folders[0])) and not _direct(folders[0]):
+        if not any(_folders(folder) for folder in inside) and _part(folders[0].name, None):
+            break  # `train/` alone, with its classes
+        root, folders = folders[0], inside
+    return root
+
+
+def _by_parts(root: Path, parts: Mapping[Path, str], notes: list[str]) -> list[_Found]:
+    """Parts outside, classes inside."""
+    by_name: dict[str, list[Path]] = {}
+    for folder, part in parts.items():
+        by_name.setdefault(part, []).append(folder)
+    for part in ("train", "test"):
+        if len(by_name.get(part, [])) > 1:
+            names = ", ".join(folder.name for folder in by_name[part])
+            raise DataError(f"{root} holds {names}, which are all called {part}: keep one of them")
+    if "train" not in by_name:
+        names = ", ".join(folder.name + "/" for folders in by_name.values() for folder in folders)
+        raise DataError(
+            f"{root} holds {names} and no folder to train on: call that train, or give the folder that holds "
+            "the classes as `path`"
+        )
+    known = {folder for part, folders in by_name.items() if part for folder in folders}
+    validation = [folder.name for folder in by_name.get("validation", [])]
+    others = sorted(folder.name for folder in _folders(root) if folder not in known)
+    if others or (validation and "test" not in by_name):
+        extra = [*others, *(validation if "test" not in by_name else [])]
+        raise DataError(
+            f"{root} holds {by_name['train'][0].name}/ and also {', '.join(extra)}/: move these images into "
+            "train/ (the harness cuts the validation part itself) or call that folder test, for instance "
+            f"with `test_folder: {extra[0]}`"
+        )
+    found: list[_Found] = []
+    for part, name in (("train", "train"), ("test", "test"), ("validation", "train")):
+        for folder in by_name.get(part, []):
+            found += [(name, *entry) for entry in _images(folder)]
+    if validation:
+        notes.append(
+            f"{', '.join(validation)}/ is added to the training part: the harness cuts the validation part "
+            "itself"
+        )
+    return found
+
+
+def _within_classes(root: Path, test_folder: str | None, notes: list[str]) -> list[_Found]:
+    """Classes outside; where all of them hold parts and nothing else, these are the parts."""
+    classes = _folders(root)
+    inner = {folder: [_part(f.name, test_folder) for f in _folders(folder)] for folder in classes}
+    split = classes and all(
+        parts and all(parts) and "train" in parts and not _direct(folder) for folder, parts in inner.items()
+    )
+    if not split or not any("test" in parts for parts in inner.values()):
+        return [("", *entry) for entry in _images(root)]
+    found: list[_Found] = []
+    for label in classes:
+        for folder in _folders(label):
+            part = "test" if _part(folder.name, test_folder) == "test" else "train"
+            found += [(part, label.name, file) for file in _files(folder)]
+    return found
+
+
+def _images(folder: Path) -> Iterator[tuple[str, Path]]:
+    for label in _folders(folder):
+        for file in _files(label):
+            yield label.name, file
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    for file in folder.rglob("*"):
+        visible = not any(part.startswith((".", "__MACOSX")) for part in file.relative_to(folder).parts)
+        if visible and file.suffix.lower() in SUFFIXES and file.is_file():
+            yield file
+
+
+def _direct(folder: Path) -> bool:
+    """Whether images lie in the folder itself."""
+    return any(f.suffix.lower() in SUFFIXES and not f.name.startswith(".") for f in folder.iterdir())
+
+
+def _folders(folder: Path) -> list[Path]:
+    return sorted(
+        entry for entry in folder.iterdir() if entry.is_dir() and not entry.name.startswith((".", "__"))
+    )
+
+
+def _check(root: Path, found: Sequence[_Found], labels: Mapping[str, str]) -> None:
+    if not found:
+        kinds = ", ".join(sorted(SUFFIXES))
+        raise DataError(f"{root} holds no images: put them into one folder per class ({kinds})")
+    train = Counter(label for part, label, _ in found if part != "test")
+    test = Counter(label for part, label, _ in found if part == "test")
+    everything = train + test
+    if len(everything) < 2:
+        raise DataError(
+            f"{root} holds one class, {next(iter(everything))!r}: a classifier needs two folders or more"
+        )
+    mistakes = check_alike(train, f"{root}", labels)
+    if lost := sorted(set(test) - set(train)):
+        cure = check_known(train, {label: test[label] for label in lost}, f"{root}")[0].partition("; where")
+        same = f"; where{cure[2]}" if cure[2] else ""
+        mistakes.append(
+            f"{root}/test has classes that train/ has not: {', '.join(lost)}: add or remove them{same}"
+        )
+    raise_all(mistakes)

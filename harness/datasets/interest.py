@@ -1,0 +1,169 @@
+"""Which rows of a log are interest: events, ratings, and how often."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from harness.datasets.cells import quoted
+from harness.record import DataError
+
+SHOWN = frozenset({"view", "views", "impression", "display", "shown", "exposure", "pageview", "page_view"})
+"""Events that say what was seen, not what was wanted."""
+AGAINST = frozenset(
+    {
+        "remove", "remove_from_cart", "removefromcart", "refund", "return", "returned", "cancel", "canceled",
+        "cancelled", "dislike", "downvote", "unlike", "skip", "hide", "unsubscribe", "unfollow", "complaint",
+        "chargeback", "report", "block", "uninstall",
+    }
+)  # fmt: skip
+"""Events that say the opposite of interest."""
+FOR = frozenset(
+    {
+        "click", "cart", "add_to_cart", "addtocart", "basket", "add_to_basket", "buy", "bought", "purchase",
+        "order", "transaction", "checkout", "like", "upvote", "favorite", "favourite", "bookmark", "wishlist",
+        "add_to_wishlist", "save", "share", "follow", "subscribe", "play", "watch", "listen", "stream",
+        "download", "install", "rent", "borrow", "read", "book", "booking", "donate", "apply", "lead",
+    }
+)  # fmt: skip
+"""Events that are interest."""
+GRADES = 3
+"""A rating of so many different values or more grades; of fewer it marks."""
+
+
+@dataclass(frozen=True)
+class Interest:
+    """What the user says of it.
+
+    Args:
+        event, rating, weight: names of columns; that of events and ratings may be absent.
+    """
+
+    event: str = "event"
+    positive: tuple[str, ...] = ()
+    rating: str | None = "rating"
+    at_least: float | None = None
+    weight: str | None = None
+
+
+def interest_of(
+    frame: pd.DataFrame, path: str, wanted: Interest, mistakes: list[str], notes: list[str]
+) -> np.ndarray:
+    """(n,) bool: the rows that are interest; what is not clear goes to the mistakes."""
+    keep = np.ones(len(frame), dtype=bool)
+    if wanted.event in frame:
+        keep &= _by_event(frame[wanted.event], path, wanted, mistakes, notes)
+    elif wanted.positive:
+        mistakes.append(
+            f"{path} has no column {wanted.event!r}, which positive is about: name it under `event`"
+        )
+    if wanted.rating in frame:
+        keep &= _by_rating(frame[wanted.rating], path, wanted, mistakes)
+    elif wanted.at_least is not None:
+        mistakes.append(
+            f"{path} has no column {wanted.rating!r}, which at_least is about: name it under `rating`"
+        )
+    if not mistakes and not keep.any():
+        only = (
+            f"every row is a {frame[wanted.event].iloc[0]}"
+            if wanted.event in frame
+            else "no rating is so high"
+        )
+        mistakes.append(f"{path} has no events: {only}")
+    return keep
+
+
+def _by_event(
+    column: pd.Series, path: str, wanted: Interest, mistakes: list[str], notes: list[str]
+) -> np.ndarray:
+    words = column.fillna("").astype(str).str.strip()
+    counts = Counter(words.tolist())
+    if wanted.positive:
+        for word in wanted.positive:
+            if word not in counts:
+                mistakes.append(
+                    f"{path}: no row has the event {word!r} of positive: there are {_listed(counts)}"
+                )
+        return np.asarray(words.isin(wanted.positive))
+    plain = {word: word.casefold().replace(" ", "_").replace("-", "_") for word in counts}
+    unknown = [w for w, p in plain.items() if p not in SHOWN | AGAINST | FOR]
+    if unknown:
+        likely = [w for w, p in plain.items() if p not in SHOWN | AGAINST and w] or list(counts)
+        mistakes.append(
+            f"{path}: column {column.name!r} holds {_listed(counts)}: say which are interest, for instance "
+            f"`positive: [{', '.join(map(quoted, likely))}]`"
+        )
+    against = [w for w, p in plain.items() if p in AGAINST]
+    seen = [w for w, p in plain.items() if p in SHOWN]
+    if against:
+        rows = sum(counts[word] for word in against)
+        notes.append(
+            f"{rows} events are no interest and left out ({', '.join(against)}): `positive: […]` names those "
+            "that are"
+        )
+    return np.asarray(~words.isin([*against, *seen]))
+
+
+def _listed(counts: Counter[str]) -> str:
+    some = [f"{word!r} ({rows} rows)" for word, rows in counts.most_common(12)]
+    return ", ".join(some) + (", …" if len(counts) > len(some) else "")
+
+
+def _by_rating(column: pd.Series, path: str, wanted: Interest, mistakes: list[str]) -> np.ndarray:
+    everything = np.ones(len(column), dtype=bool)
+    try:
+        values = _numbers(column, path)
+    except DataError as error:
+        if wanted.at_least is not None:
+            mistakes += error.mistakes
+        return everything
+    if wanted.at_least is not None:
+        return np.asarray(values >= wanted.at_least)
+    known = values[np.isfinite(values)]
+    if len(np.unique(known)) >= GRADES:
+        low, high = known.min(), known.max()
+        mistakes.append(
+            f"{path}: column {column.name!r} goes from {low:g} to {high:g}, and a low rating is no interest: "
+            f"write `at_least: {0.8 * high:.3g}`, or `at_least: {low:g}` where every rating is interest"
+        )
+    return everything
+
+
+def weights_of(frame: pd.DataFrame, path: str, wanted: Interest, mistakes: list[str]) -> np.ndarray:
+    """(n,) how often each row counts: 1 without a column that says so."""
+    plain = np.ones(len(frame))
+    if wanted.weight is None:
+        return plain
+    if wanted.weight not in frame:
+        mistakes.append(f"{path} has no column {wanted.weight!r}, which weight names")
+        return plain
+    try:
+        values = _numbers(frame[wanted.weight], path)
+    except DataError as error:
+        mistakes += error.mistakes
+        return plain
+    bad = np.flatnonzero(~(np.isfinite(values) & (values >= 0)))
+    if len(bad):
+        mistakes.append(
+            f"{path}:{int(bad[0]) + 2}: a weight is missing or negative: it is how often a row counts"
+        )
+    return values
+
+
+def _numbers(column: pd.Series, path: str) -> np.ndarray:
+    """(n,) float64, NaN where a cell is empty.
+
+    Raises:
+        DataError: a cell is no number.
+    """
+    texts = column.fillna("").astype(str).str.strip()
+    values = pd.to_numeric(texts, errors="coerce").to_numpy(np.float64)
+    bad = np.flatnonzero(np.isnan(values) & (texts != "").to_numpy())
+    if len(bad):
+        raise DataError(
+            f"{path}:{int(bad[0]) + 2}: column {column.name!r} has {texts.iloc[bad[0]]!r}, which is no number"
+        )
+    return values

@@ -1,0 +1,287 @@
+"""Logs as people have them: times, ids, separators, what counts as interest."""
+
+from __future__ import annotations
+
+import datetime
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import yaml
+
+from harness.datasets import interactions_csv
+from harness.datasets.interactions import Interactions
+from harness.record import DataError
+
+N = 60
+START = datetime.datetime(2024, 1, 28, 6, tzinfo=datetime.UTC)
+MOMENTS = [START + datetime.timedelta(hours=12 * i) for i in range(N)]
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HARNESS_DATA", str(tmp_path / "cache"))
+
+
+def log(
+    path: Path, moment: Callable[[datetime.datetime], str], separator: str = ",", head: bool = True
+) -> Path:
+    names = ["user", "item", "time"]
+    rows = [[f"u{i % 7}", f"i{i % 5}", moment(at)] for i, at in enumerate(MOMENTS)]
+    lines = [separator.join(row) for row in ([names] if head else []) + rows]
+    (path / "log.csv").write_text("\n".join(lines) + "\n")
+    return path / "log.csv"
+
+
+def load(path: Path, **args: Any) -> Interactions:
+    return interactions_csv.load(path=str(path), **args)
+
+
+def cures(error: DataError) -> dict[str, Any]:
+    """What the message says to write, all together; of two for one key the first."""
+    found: dict[str, Any] = {}
+    for part in re.findall(r"`(\w+: [^`]+)`", str(error)):
+        found = {**yaml.safe_load(part), **found}
+    return found
+
+
+def days(data: Interactions) -> np.ndarray:
+    return data.events.time
+
+
+EXACT = np.array([at.timestamp() / 86400 for at in MOMENTS])
+DATES = np.floor(EXACT)
+SECONDS = EXACT * 86400
+
+WRITTEN: dict[str, tuple[Callable[[datetime.datetime], str], dict[str, Any], np.ndarray]] = {
+    "seconds": (lambda t: f"{t.timestamp():.0f}", {}, EXACT),
+    "fractions": (lambda t: f"{t.timestamp():.3f}", {}, EXACT),
+    "milliseconds": (lambda t: f"{t.timestamp() * 1e3:.0f}", {"time_unit": "ms"}, EXACT),
+    "microseconds": (lambda t: f"{t.timestamp() * 1e6:.0f}", {"time_unit": "us"}, EXACT),
+    "nanoseconds": (lambda t: f"{int(t.timestamp()) * 10**9}", {"time_unit": "ns"}, EXACT),
+    "days as numbers": (lambda t: f"{t:%Y%m%d}", {}, DATES),
+    "minutes as numbers": (lambda t: f"{t:%Y%m%d%H%M}", {}, EXACT),
+    "seconds as numbers": (lambda t: f"{t:%Y%m%d%H%M%S}", {}, EXACT),
+    "iso days": (lambda t: f"{t:%Y-%m-%d}", {}, DATES),
+    "zone in words": (lambda t: f"{t:%Y-%m-%d %H:%M:%S} UTC", {}, EXACT),
+    "Z or an offset": (
+        lambda t: t.strftime("%Y-%m-%dT%H:%M:%SZ") if t.hour == 6 else t.isoformat(), {}, EXACT),
+    "offsets of two places": (
+        lambda t: t.astimezone(datetime.timezone(datetime.timedelta(hours=t.day % 3))).isoformat(), {}, EXACT
+    ),
+    "fractions in some": (
+        lambda t: t.isoformat() if t.hour == 6 else t.strftime("%Y-%m-%dT%H:%M:%S.000001Z"), {},
+        EXACT + np.array([t.hour != 6 for t in MOMENTS]) * 1e-6 / 86400),
+    "american": (lambda t: f"{t:%m/%d/%Y %H:%M}", {}, EXACT),
+    "british": (lambda t: f"{t:%d/%m/%Y %H:%M}", {}, EXACT),
+    "german": (lambda t: f"{t:%d.%m.%Y %H:%M}", {}, EXACT),
+    "half days": (lambda t: f"{t:%m/%d/%Y %I:%M %p}", {}, EXACT),
+    "named": (lambda t: f"{t:%y|%d|%m %H}", {"time_format": "%y|%d|%m %H"}, EXACT),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", WRITTEN)
+def test_times_are_read_as_they_are_written(tmp_path: Path, name: str) -> None:
+    moment, args, wanted = WRITTEN[name]
+    np.testing.assert_allclose(days(load(log(tmp_path, moment), **args)), wanted, atol=1e-9)
+
+
+@pytest.mark.parametrize("unit", ["ms", "us", "ns"])
+def test_counts_of_smaller_units_are_refused_with_the_cure(tmp_path: Path, unit: str) -> None:
+    path = log(tmp_path, WRITTEN[{"ms": "milli", "us": "micro", "ns": "nano"}[unit] + "seconds"][0])
+    with pytest.raises(
+        DataError, match=r"lies in the year \d+: divide milliseconds .* or write `time_unit: ms`"
+    ):
+        load(path)
+
+
+def test_a_log_by_days_and_one_by_numbers_of_days_are_cut_alike(tmp_path: Path) -> None:
+    first = load(log(tmp_path, lambda t: f"{t:%Y-%m-%d}"))
+    assert np.array_equal(days(first), days(load(log(tmp_path, lambda t: f"{t:%Y%m%d}"))))
+
+
+@pytest.mark.parametrize(
+    ("moment", "message"),
+    [
+        (
+            lambda t: f"{t.month:02d}/{t.month:02d}/2024" if t.day > 12 else f"{t:%m/%d/%Y}",
+            "may begin with the day",
+        ),
+        (
+            lambda t: t.isoformat() if t.hour == 6 else f"{t:%Y-%m-%dT%H:%M:%S}",
+            "some times name their zone and some do",
+        ),
+        (lambda t: "soon" if t == MOMENTS[3] else t.isoformat(), r":5: a time is neither .*: 'soon'"),
+        (lambda t: f"{t:%Y-%m-%d %H:%M:%S} CEST", "neither unix seconds nor ISO 8601"),
+        (lambda t: "" if t == MOMENTS[3] else t.isoformat(), r":5: no time"),
+    ],
+)
+def test_times_that_can_be_misread_are_refused(
+    tmp_path: Path, moment: Callable[[datetime.datetime], str], message: str
+) -> None:
+    with pytest.raises(DataError, match=message):
+        load(log(tmp_path, moment))
+
+
+def test_an_order_is_taken_as_seconds_and_plan_says_so(tmp_path: Path) -> None:
+    path = log(tmp_path, lambda t: str(MOMENTS.index(t)))
+    assert len(load(path).events) == N
+    assert "0 to 59: an order rather than moments" in interactions_csv.notes(path=str(path))[0]
+    assert days(load(path, time_unit="days")).tolist() == list(range(N))
+    assert not interactions_csv.notes(path=str(path), time_unit="days")
+
+
+@pytest.mark.parametrize("separator", [",", "\t", "::", ";", "|"])
+@pytest.mark.parametrize("head", [True, False])
+def test_separators_are_found_and_names_are_asked_for(tmp_path: Path, separator: str, head: bool) -> None:
+    path = log(tmp_path, lambda t: f"{t.timestamp():.0f}", separator, head)
+    if head:
+        assert len(load(path).events) == N
+        return
+    with pytest.raises(DataError, match="has no line of names, it begins with u0, i0, 17") as caught:
+        load(path)
+    assert cures(caught.value) == {"names": ["user", "item", "time"]}
+    data = load(path, **cures(caught.value))
+    assert len(data.events) == N and len(data.users.ids) == 7 and len(data.catalogue.ids) == 5
+
+
+def test_a_log_of_ratings_without_names_says_all_that_is_to_be_written(tmp_path: Path) -> None:
+    path = tmp_path / "ratings.dat"
+    path.write_text("".join(f"{i % 9}::{i % 6}::{i % 5 + 1}::{1_700_000_000 + i * 9000}\n" for i in range(N)))
+    with pytest.raises(DataError, match="has no line of names") as caught:
+        load(path)
+    data = load(path, **cures(caught.value))
+    assert len(data.events) == N * 2 // 5  # four and five of five stars
+
+
+def test_a_log_without_times_is_cut_at_random(tmp_path: Path) -> None:
+    path = tmp_path / "log.csv"
+    path.write_text("user,item,count\n" + "".join(f"u{i % 7},i{i % 5},{i % 4}\n" for i in range(N)))
+    with pytest.raises(DataError, match="has no column time; it has user, item, count") as caught:
+        load(path)
+    assert cures(caught.value)["time"] is None and cures(caught.value)["split"] == "random"
+    for split in ("global_time", "leave_one_out"):
+        with pytest.raises(DataError, match="goes by time: write `split: random`"):
+            load(path, time=None, split=split)
+    assert len(load(path, time=None, split="random").events) == N
+
+
+IDS: dict[str, tuple[Callable[[int], str], int]] = {
+    "leading zeros": (lambda i: f"{'00' if i % 2 else ''}{i % 5}", 10),
+    "like floats": (lambda i: ("1e5", "100000", "1E5", "100000.0")[i % 4], 4),
+    "words for nothing": (lambda i: ("NA", "null", "None", "nan")[i % 4], 4),
+    "long numbers": (lambda i: f"90071992547409{93 + i % 3}", 3),
+    "with blanks around": (lambda i: (" a", "a ", "b")[i % 3], 2),
+    "whole": (lambda i: str(i % 6), 6),
+}
+
+
+@pytest.mark.parametrize("name", IDS)
+@pytest.mark.parametrize("column", ["user", "item"])
+def test_ids_are_text(tmp_path: Path, name: str, column: str) -> None:
+    cell, count = IDS[name]
+    rows = []
+    for i in range(N):
+        both = {"user": f"u{i % 5}", "item": f"i{i % 5}", column: cell(i)}
+        rows.append(f"{both['user']},{both['item']},{1_700_000_000 + i * 50000}\n")
+    (tmp_path / "log.csv").write_text("user,item,time\n" + "".join(rows))
+    data = load(tmp_path / "log.csv")
+    ids = data.users.ids if column == "user" else data.catalogue.ids
+    assert len(ids) == count and sorted(map(str, ids)) == sorted({cell(i).strip() for i in range(N)})
+    codes = data.events.user if column == "user" else data.events.item
+    assert [str(ids[code]) for code in codes] == [cell(i).strip() for i in range(N)]
+
+
+def events(path: Path, words: tuple[str, ...], column: str = "event") -> Path:
+    (path / "log.csv").write_text(
+        f"user,item,time,{column}\n"
+        + "".join(
+            f"u{i % 7},i{i % 5},{1_700_000_000 + i * 50000},{words[i % len(words)]}\n" for i in range(N)
+        )
+    )
+    return path / "log.csv"
+
+
+def test_refunds_are_no_interest(tmp_path: Path) -> None:
+    path = events(tmp_path, ("cart", "refund", "remove_from_cart"))
+    data = load(path)
+    assert len(data.events) == N // 3
+    assert "40 events are no interest and left out" in interactions_csv.notes(path=str(path))[0]
+    assert len(load(path, positive=["cart", "refund"]).events) == 2 * N // 3
+
+
+@pytest.mark.parametrize(
+    "words", [("add", "storno"), ("Kauf", "Klick", "Rückgabe"), ("1", "2", "3"), ("buy", "")]
+)
+def test_events_that_nobody_knows_are_asked_for(tmp_path: Path, words: tuple[str, ...]) -> None:
+    path = events(tmp_path, words)
+    with pytest.raises(DataError, match="say which are interest, for instance `positive: ") as caught:
+        load(path)
+    assert str(cures(caught.value)["positive"][0]) == words[0]
+    assert len(load(path, positive=[words[0]]).events) == N // len(words)
+    with pytest.raises(DataError, match="no row has the event 'order' of positive: there are"):
+        load(path, positive=["order"])
+
+
+@pytest.mark.parametrize(("top", "cure"), [(5, 4), (10, 8), (100, 80)])
+def test_low_ratings_are_no_interest(tmp_path: Path, top: int, cure: float) -> None:
+    path = events(tmp_path, tuple(str(round(top * k / 5, 1)) for k in range(1, 6)), "rating")
+    with pytest.raises(DataError, match="and a low rating is no interest") as caught:
+        load(path)
+    assert cures(caught.value) == {"at_least": cure}
+    assert len(load(path, at_least=cure).events) == 2 * N // 5
+    assert len(load(path, at_least=0).events) == len(load(path, rating=None).events) == N
+    assert len(load(events(tmp_path, ("1", "5"), "stars"), rating="stars", at_least=4).events) == N // 2
+
+
+def test_a_mark_of_two_values_is_no_grade(tmp_path: Path) -> None:
+    assert len(load(events(tmp_path, ("1", "1"), "rating")).events) == N
+
+
+def test_a_weight_counts_where_popularity_is_counted(tmp_path: Path) -> None:
+    from harness.tasks.recommendation.loop import Settings
+    from harness.tasks.recommendation.retrieval import popularity
+    from harness.tasks.recommendation.retrieval.base import Lesson
+
+    path = events(tmp_path, ("0", "7", "1"), "count")
+    data = load(path, weight="count")
+    assert len(data.events) == 2 * N // 3  # what counts nothing is no event
+    lesson = Lesson(data.catalogue, data.users, data.events, True, float(days(data)[-1]), Settings())
+    wanted = np.zeros(5)
+    for i in range(N):
+        wanted[i % 5] += (0, 7, 1)[i % 3]
+    assert popularity.fit(lesson).weights["counts"].tolist() == wanted.tolist()
+    with pytest.raises(DataError, match=r"log\.csv:3: column 'count' has 'many', which is no number"):
+        load(events(tmp_path, ("1", "many"), "count"), weight="count")
+    with pytest.raises(DataError, match=r"log\.csv:3: a weight is missing or negative"):
+        load(events(tmp_path, ("1", "-1"), "count"), weight="count")
+
+
+def test_all_that_is_wrong_with_a_log_comes_at_once(tmp_path: Path) -> None:
+    (tmp_path / "log.csv").write_text("user,item,time,event,rating\n" + "".join(
+        f"{'' if i == 4 else 'u'},i{i},soon,thing,{i % 5}\n" for i in range(N)))  # fmt: skip
+    with pytest.raises(DataError) as caught:
+        load(tmp_path / "log.csv")
+    text = str(caught.value)
+    assert len(caught.value.mistakes) == 4
+    for part in ("holds 'thing'", "a low rating is no interest", "neither unix seconds", ":6: no user"):
+        assert part in text
+
+
+def test_a_parquet_log_is_read_like_a_csv_one(tmp_path: Path) -> None:
+    table = pa.table(
+        {
+            "user": pa.array([i % 7 for i in range(N)]),
+            "item": pa.array([f"i{i % 5}" for i in range(N)]).dictionary_encode(),
+            "time": pa.array(MOMENTS, pa.timestamp("us", "Europe/Berlin")),
+        }
+    )
+    pq.write_table(table, tmp_path / "log.parquet")
+    data = load(tmp_path / "log.parquet")
+    np.testing.assert_allclose(days(data), EXACT)
+    assert data.users.ids.tolist() == list(range(7))
