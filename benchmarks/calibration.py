@@ -25,7 +25,8 @@ from scipy.special import ndtri
 
 from harness.analysis.fronts import pareto_front, pareto_probability
 from harness.analysis.joint import launch_draws, quality_draws
-from harness.analysis.stats import best_probability, expected_utility, launch_interval, two_way_difference
+from harness.analysis.rule import Choice
+from harness.analysis.stats import launch_interval, two_way_difference
 
 
 @dataclass(frozen=True)
@@ -176,14 +177,14 @@ def _decide(
     quality = np.clip(quality_draws(sample.scores, range(world.candidates), rng, draws), 0, 1)
     latency = np.exp(launch_draws(sample.log_latency, rng, draws))
     feasible = latency <= world.limit_ms
-    means = quality.mean(0)
-    fallback = 2 * means.min() - means.max()
-    choice = expected_utility(quality, feasible, fallback)
+    choice = Choice(quality, feasible[None], np.array([np.nan]))
     able = sample.latency_ms <= world.limit_ms
-    worth = np.where(able, sample.accuracy, fallback)
     best = np.zeros(world.candidates)
     if able.any():
         best[np.where(able, sample.accuracy, -np.inf).argmax()] = 1
+    named = choice.named
+    # Against the best of those that might have been named; whether it broke the limit is another figure.
+    lost = 0.0 if named is None else float(sample.accuracy[choice.able].max() - sample.accuracy[named])
     difference = quality[:, 1:] - quality[:, :1]
     log_intervals = [launch_interval(np.exp(column)) for column in sample.log_latency.T]
     return {
@@ -197,11 +198,11 @@ def _decide(
         "front": pareto_front(np.stack([-sample.accuracy, sample.latency_ms], axis=1)).astype(float),
         "p_feasible": feasible.mean(0),
         "feasible": able.astype(float),
-        "p_best": best_probability(quality, feasible),
+        "p_best": choice.best,
         "best": best,
         "regret_predicted": np.array([choice.regret]),
-        "regret_realised": np.array([worth.max() - worth[choice.index]]),
-        "broke_limit": np.array([float(not able[choice.index])]),
+        "regret_realised": np.array([lost]),
+        "broke_limit": np.array([float(named is not None and not able[named])]),
     }
 
 

@@ -72,7 +72,7 @@ def repeat(seed: int, share: float = 1 / 3, truths: dict[str, Truth] = TRUTHS) -
         return Question(tradeoff(known, suite, world.predictions.__getitem__), suite, limits, goal)
 
     def choice(question: Question) -> str | None:
-        found = assess(question.table, limits, goal, suite).choice
+        found = assess(question.table, limits, goal, suite).named
         return None if found is None else question.table.rows[found].variant
 
     units = {

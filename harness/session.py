@@ -95,7 +95,7 @@ class Session:
     def duel(self) -> None:
         """Load close variants together where speed matters and the rounds could not say which is faster."""
         from harness.analysis.duels import SPEED_METRICS
-        from harness.analysis.recommend import recommend
+        from harness.analysis.recommend import answer
         from harness.duels import contenders, duel_trials
         from harness.until_decided import question_of
 
@@ -103,7 +103,7 @@ class Session:
         if not self.suite.serving.duels or (deadline is not None and time.time() >= deadline):
             return
         question = question_of(self.run, self.suite)
-        decision = recommend(question.table, self.suite, flips=False)
+        decision = answer(question, flips=False)
         speed = any(name.startswith(SPEED_METRICS) for name in question.goal.metrics)
         if not speed and decision.verdict != "tie":
             return

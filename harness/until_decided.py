@@ -14,7 +14,6 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from harness.analysis.choice import assess
 from harness.analysis.criteria import merge_constraints, parse_objective
 from harness.analysis.measure_next import PEEKED, NextMeasurement, is_decided, next_measurements
 from harness.analysis.outputs import table_of
@@ -137,13 +136,13 @@ def question_of(run: RunFolder, suite: Suite) -> Question:
 
 def standing_of(question: Question) -> dict[str, Any]:
     """Who leads, how surely, and the expected regret."""
-    found = assess(question.table, question.limits, question.goal, question.suite)
-    if found.choice is None:
+    found = question.choice
+    if found.named is None:
         return {"choice": None, "probability_best": None, "expected_regret": None}
     return {
-        "choice": question.table.rows[found.choice].variant,
-        "probability_best": float(found.best[found.choice]),
-        "expected_regret": None if found.regret is None else float(found.regret),
+        "choice": question.winner,
+        "probability_best": float(found.best[found.named]),
+        "expected_regret": found.raw_regret,
     }
 
 

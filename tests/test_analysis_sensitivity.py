@@ -50,9 +50,9 @@ def money(**more: object) -> dict[str, object]:
 def test_traffic_flips_to_the_cheaper_model_where_its_saving_outweighs_the_accuracy() -> None:
     """About 400 USD of accuracy are 5.5 replicas; big needs n/150, small n/600: near 1,100 requests/s."""
     question = question_of(World(TRUTHS, num_examples=4000), **money(traffic={"qps": 100.0}))
-    flip = next(f for f in find_flips(question, "big/torch") if f["what"] == "traffic")
+    flip = next(f for f in find_flips(question) if f["what"] == "traffic")
     assert flip["then"] == "small/torch" and 700 < flip["at"] < 1500
-    assert question.with_prices(qps_factor=flip["at"] / 100 * 1.1).winner() == "small/torch"
+    assert question.with_prices(qps_factor=flip["at"] / 100 * 1.1).winner == "small/torch"
 
 
 def test_the_map_of_winners_has_the_dear_model_where_machines_are_cheap_and_traffic_low() -> None:
@@ -66,7 +66,7 @@ def test_the_map_of_winners_has_the_dear_model_where_machines_are_cheap_and_traf
 def test_there_is_no_map_of_money_where_money_does_not_decide() -> None:
     question = question_of(World(TRUTHS), constraints=("latency_p99_ms <= 10",))
     assert winner_map(question) is None
-    assert {f["what"] for f in find_flips(question, "big/torch")} == {"limit on latency_p99_ms"}
+    assert {f["what"] for f in find_flips(question)} == {"limit on latency_p99_ms"}
 
 
 def test_the_price_band_is_always_thirty_percent() -> None:

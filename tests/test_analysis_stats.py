@@ -11,15 +11,12 @@ from hypothesis.extra import numpy as arrays
 from harness.analysis.fronts import pareto_front, pareto_probability
 from harness.analysis.joint import LAUNCH_SD, launch_draws, quality_draws, variance_draws
 from harness.analysis.stats import (
-    best_probability,
     delong_components,
-    expected_utility,
     holm,
     jackknife_values,
     launch_interval,
     launch_ratio,
     performance_profile,
-    shrink_draws,
     switch_points,
     t_interval,
     t_quantile,
@@ -167,33 +164,6 @@ def test_front_probabilities_of_two_and_three_metrics_agree() -> None:
     draws = rng().normal(size=(3000, 5, 2))
     with_constant = np.concatenate([draws, np.zeros((3000, 5, 1))], axis=2)
     assert pareto_probability(draws) == pytest.approx(pareto_probability(with_constant))
-
-
-def test_equal_candidates_share_the_probability_of_being_best() -> None:
-    utility = np.repeat(rng().normal(size=(100, 1)), 2, axis=1) + np.array([0.0, 1e-17])
-    assert best_probability(utility, np.ones((100, 2), bool)).tolist() == [0.5, 0.5]
-    assert best_probability(utility, np.zeros((100, 2), bool)).tolist() == [0, 0]
-
-
-def test_expected_utility_prefers_the_sure_candidate_to_the_better_risk() -> None:
-    """.9 with P = .5 and a fallback of .5 is worth .7, less than a sure .8."""
-    utility = np.tile([0.9, 0.8], (100, 1))
-    feasible = np.ones((100, 2), bool)
-    feasible[:50, 0] = False
-    found = expected_utility(utility, feasible, 0.5)
-    assert found.index == 1 and found.expected == pytest.approx([0.7, 0.8])
-
-
-def test_breaking_a_limit_is_never_worth_more_than_keeping_it() -> None:
-    found = expected_utility(np.full((10, 1), 0.3), np.zeros((10, 1), bool), fallback=0.5)
-    assert found.expected == pytest.approx([0.3])
-
-
-def test_draws_of_clearly_different_candidates_are_not_shrunk() -> None:
-    draws = np.array([0.0, 10, 20, 30, 40]) + rng().normal(size=(2000, 5))
-    assert shrink_draws(draws).mean(0) == pytest.approx(draws.mean(0), abs=0.2)
-    equal = np.array([0.0, 0.1, 0.2, 0.1, 0.0]) + rng().normal(size=(2000, 5))
-    assert np.ptp(shrink_draws(equal).mean(0)) < 1e-9
 
 
 def test_holm_by_hand() -> None:

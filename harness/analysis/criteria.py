@@ -1,6 +1,6 @@
 """What the suite asks for: limits on metrics, and what to maximise or minimise.
 
-latency_p99_ms <= 10              the limit holds more likely than not
+latency_p99_ms <= 10              the limit holds, together with the others of its kind, with the confidence
 latency_p99_ms <= 10 with 0.95    the limit holds with at least this probability
 accuracy[class=3] >= 0.7          on a slice of the test examples
 """
@@ -23,10 +23,6 @@ from harness.suite.expression import take_slice
 VALUE = "value"
 """The suite's value expression, in limits and objectives."""
 
-DEFAULT_PROBABILITY = 0.5
-"""A limit without `with P` rejects a candidate that more likely breaks it than not. Below certainty the
-fallback utility weighs the risk."""
-
 _OPERATORS: Mapping[str, Callable[[np.ndarray, float], np.ndarray]] = {
     "<=": np.less_equal,
     ">=": np.greater_equal,
@@ -37,16 +33,22 @@ _OPERATORS: Mapping[str, Callable[[np.ndarray, float], np.ndarray]] = {
 
 @dataclass(frozen=True)
 class Constraint:
-    """A limit. `probability`: how sure one must be that it holds. `metric` may name a slice."""
+    """A limit. `probability`: how sure one must be that it holds, None where it says nothing of its own (then
+    the decision's confidence counts). `metric` may name a slice."""
 
     metric: str
     op: str
     limit: float
-    probability: float = DEFAULT_PROBABILITY
+    probability: float | None = None
 
     def __str__(self) -> str:
-        sure = f" with {_digits(self.probability)}" if self.probability != DEFAULT_PROBABILITY else ""
-        return f"{self.metric} {self.op} {_digits(self.limit)}{sure}"
+        sure = "" if self.probability is None else f" with {_digits(self.probability)}"
+        return f"{self.bound}{sure}"
+
+    @property
+    def bound(self) -> str:
+        """Without how sure one must be: `latency_p99_ms <= 10`."""
+        return f"{self.metric} {self.op} {_digits(self.limit)}"
 
     def holds(self, values: np.ndarray) -> np.ndarray:
         """Where the limit holds; False for NaN."""
@@ -134,7 +136,7 @@ def parse_constraint(text: str) -> Constraint:
     if parsed.metric != VALUE:
         metric(parsed.metric)  # raises with the nearest names
     name = parsed.metric + part
-    return Constraint(name, parsed.op, parsed.limit, parsed.probability or DEFAULT_PROBABILITY)
+    return Constraint(name, parsed.op, parsed.limit, parsed.probability)
 
 
 def parse_objective(text: str, value: str | None = None) -> Objective:

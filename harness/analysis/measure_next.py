@@ -18,8 +18,8 @@ from typing import Any, Literal
 import numpy as np
 
 from harness.analysis import cost
-from harness.analysis.choice import Standing, assess
-from harness.analysis.criteria import DEFAULT_PROBABILITY, VALUE, Constraint, parse_objective, stem
+from harness.analysis.criteria import VALUE, parse_objective, stem
+from harness.analysis.rule import POSSIBLE, Choice
 from harness.analysis.sensitivity import Question
 from harness.analysis.stats import Array
 from harness.record import Record, Variant
@@ -37,6 +37,9 @@ STEPS = (1, 2, 4, 8)
 
 DEGREE = 3
 """E[U | result] is fitted as a cubic: bins miss the tail in which a nearly settled choice would turn."""
+
+SEPARATED = 1.96
+"""Standard errors from which a lead's 95 % interval leaves zero out."""
 
 WORTHLESS = 1e-4
 """Share of the spread between candidates below which another measurement is not worth naming."""
@@ -111,11 +114,11 @@ def next_measurements(question: Question, records: Sequence[Record]) -> tuple[Ne
         question: a complete table with its limits and objective.
         records: of the run: how many units there are, how they vary and how long they took.
     """
-    standing = assess(question.table, question.limits, question.goal, question.suite)
-    if not question.table.rows:
+    choice = question.choice
+    if not len(choice.contenders):
         return ()
-    outcome = _outcome(standing, question.limits)
-    worths = standing.expected[list(standing.eligible)] if standing.eligible else outcome.mean(0)
+    outcome = _outcome(choice)
+    worths = choice.expected[choice.able if choice.able.any() else choice.contenders]
     scale = float(np.ptp(worths)) or float(outcome.std())
     units = _Units(records, question.table.train_size)
     quality, served = _deciding_metrics(question)
@@ -137,34 +140,55 @@ def next_measurements(question: Question, records: Sequence[Record]) -> tuple[Ne
 
 
 def is_decided(question: Question) -> bool:
-    """Whether measuring may stop: the expected regret is within the tolerance, or P(best) is .95.
+    """Whether measuring may stop: nobody else could still be the choice, or the loss that is left does not
+    matter.
 
-    Candidates with the same answers (one model on two runtimes) count as one.
+    What is left is held against `decision.tolerance` where the suite names one, around the measured means:
+    the shrunk ones call a loss nothing where least is known. Candidates with the same answers (one model on
+    two runtimes) count as one.
     """
-    standing = assess(question.table, question.limits, question.goal, question.suite)
-    if standing.choice is None or standing.regret is None:
+    choice = question.choice
+    if choice.named is None or choice.best[choice.open].sum() >= POSSIBLE:
         return False
-    if standing.regret <= question.suite.decision.tolerance:
+    given = question.suite.decision.tolerance
+    if given and choice.raw_regret <= given:
         return True
     candidates = [row.candidate for row in question.table.rows]
-    together = sum(
-        standing.best[k] for k in standing.eligible if candidates[k] == candidates[standing.choice]
-    )
-    return bool(together >= 0.95)
+    return {candidates[k] for k in choice.tied} == {candidates[choice.named]}
 
 
-def _outcome(standing: Standing, limits: Sequence[Constraint]) -> Array:
-    """Utility, or the fallback where a limit is broken; never −inf.
+def is_beyond_reach(question: Question, times: float) -> bool:
+    """Whether even so many times the units would most likely leave a tie of candidates.
 
-    Where nobody is eligible, a last column is the worth of shipping none: what a variant that meets the
-    limits just surely enough would be worth. So it tells to measure what may yet prove to meet them.
+    The lead is taken one standard error larger than it was measured: that much may be luck.
     """
-    utility = np.where(np.isfinite(standing.utility), standing.utility, standing.fallback)
-    outcome = np.where(standing.feasible, utility, np.minimum(standing.fallback, utility))
-    if standing.choice is not None:
+    choice = question.choice
+    if choice.leader is None or is_decided(question):
+        return False
+    candidates = [row.candidate for row in question.table.rows]
+    rivals = [k for k in choice.tied if candidates[k] != candidates[choice.leader]]
+    leads = [choice.worth(choice.leader) - choice.worth(k) for k in rivals]
+    errors = [lead.mean() / spread if (spread := lead.std()) > 0 else 0.0 for lead in leads]
+    return bool(rivals) and (min(errors) + 1) * times**0.5 < SEPARATED
+
+
+def _outcome(choice: Choice) -> Array:
+    """(draws, contenders) worth; a broken limit costs its price, or what makes keeping it just surely enough
+    worth no more than the least of the contenders.
+
+    Where nobody may be chosen, a last column is the worth of shipping none: what a variant that keeps the
+    limits just surely enough would be worth. So it tells to measure what may yet prove to keep them.
+    """
+    utility, keeps = choice.utility[:, choice.contenders], choice.keeps[:, choice.contenders]
+    risk = 1 - choice.terms.confidence
+    price = choice.terms.broken_limit
+    if price is None:
+        spread = float(np.ptp(utility.mean(0))) or float(utility.std()) or abs(float(utility.mean())) or 1.0
+        price = spread / risk
+    outcome = np.asarray(utility - price * ~keeps)
+    if choice.leader is not None:
         return outcome
-    sure = max([DEFAULT_PROBABILITY, *(c.probability for c in limits)])
-    none = standing.fallback + sure * (utility.mean(0).max() - standing.fallback)
+    none = float(utility.mean(0).max()) - price * risk
     return np.column_stack([outcome, np.full(len(outcome), none)])
 
 

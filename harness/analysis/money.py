@@ -10,6 +10,7 @@ import numpy as np
 from harness.analysis import cost
 from harness.analysis.draws import overlaid
 from harness.analysis.stats import Array
+from harness.analysis.values import count_draws
 from harness.protocols import Estimate, Row, Tradeoff
 from harness.record import Record
 from harness.suite.schema import Suite
@@ -135,10 +136,6 @@ def _derived(
         lowest, highest = (None, None) if open_ended else (float(low[k]), float(high[k]))
         cells.append(Estimate(float(middle[k]), lowest, highest, note=note))
     return cells
-
-
-def count_draws(table: Tradeoff) -> int:
-    return next((len(d) for d in table.draws.values()), 1)
 
 
 def _training(row: Row, seconds: TrainingSeconds, usd_per_hour: float) -> Estimate:

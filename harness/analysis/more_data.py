@@ -12,7 +12,6 @@ from dataclasses import replace
 import numpy as np
 
 from harness.analysis import cost
-from harness.analysis.choice import assess
 from harness.analysis.criteria import bounds_of, stem
 from harness.analysis.draws import overlaid
 from harness.analysis.measure_next import WORTHLESS, NextMeasurement
@@ -84,9 +83,9 @@ def size_flips(question: Question, curves: Curves) -> tuple[Mapping[str, object]
     largest = question.table.train_size
     if not curves or largest is None or any(r.candidate not in curves for r in question.table.rows):
         return ()
-    now = question.winner()
+    now = question.winner
     for factor in FACTORS:
-        then = with_more_data(question, curves, factor).winner()
+        then = with_more_data(question, curves, factor).winner
         if then != now:
             at = factor * largest
             return (
@@ -106,16 +105,15 @@ def data_measurements(
     Unlike a further seed, which only tells more, more data makes a candidate better: `value` is
     max E[U] afterwards less max E[U] now. Collecting the data is not in the price.
     """
-    now = assess(question.table, question.limits, question.goal, question.suite)
-    if now.choice is None or question.table.train_size is None:
+    now = question.choice
+    if now.leader is None or question.table.train_size is None:
         return ()
     price = cost.price_of(question.suite.machine)
-    scale = float(np.ptp([now.expected[k] for k in now.eligible])) or 1.0
+    scale = float(np.ptp(now.expected[now.able])) or 1.0
     found = []
     for candidate in curves:
-        more = with_more_data(question, curves, FACTORS[0], candidate)
-        then = assess(more.table, more.limits, more.goal, more.suite)
-        gain = -np.inf if then.choice is None else then.expected[then.choice] - now.expected[now.choice]
+        then = with_more_data(question, curves, FACTORS[0], candidate).choice
+        gain = -np.inf if then.leader is None else then.expected[then.leader] - now.expected[now.leader]
         taken = [
             r.seconds
             for r in records

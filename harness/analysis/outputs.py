@@ -23,11 +23,11 @@ from harness.analysis.draws import StoredDraws
 from harness.analysis.money import TrainingSeconds, training_seconds
 from harness.analysis.predictions import predictions_of
 from harness.analysis.tradeoff import complete, measured_table
-from harness.protocols import Estimate, Recommendation, Row, Tradeoff
+from harness.protocols import Baseline, Estimate, Recommendation, Row, Tradeoff
 from harness.record import Record, RecordError, content_hash
 from harness.suite.schema import Suite
 
-EVIDENCE_FORMAT = 2
+EVIDENCE_FORMAT = 3
 
 LONG_SUITE = 50_000
 """Characters of suite.yaml (about 50 candidates, 0.3 s of parsing) above which its JSON is kept too."""
@@ -228,6 +228,7 @@ def write_evidence(run: Run, stored: Stored) -> None:
         "train_size": table.train_size,
         "warnings": list(table.warnings),
         "metrics": list(table.metrics),
+        "baseline": asdict(table.baseline),
         "rows": [
             {**asdict(row), "estimates": {n: asdict(e) for n, e in row.estimates.items()}}
             for row in table.rows
@@ -257,11 +258,17 @@ def read_evidence(run: Run) -> Stored | None:
             StoredDraws(archive, document["draws"]),
             document["train_size"],
             tuple(document["warnings"]),
+            _baseline(document["baseline"]),
         )
         seconds = {name: (pair[0], pair[1]) for name, pair in document["seconds"].items()}
         return Stored(table, seconds, document["stamp"])
     except (FileNotFoundError, ValueError, KeyError, TypeError, OSError):
         return None
+
+
+def _baseline(data: Mapping[str, Any]) -> Baseline:
+    lists = {name: tuple(data[name]) for name in ("same_for_all", "unseen_labels")}
+    return Baseline(**{**data, **lists})
 
 
 def _row(data: Mapping[str, Any]) -> Row:

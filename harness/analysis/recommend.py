@@ -3,19 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
-from harness.analysis.choice import Standing, assess
-from harness.analysis.criteria import (
-    DEFAULT_PROBABILITY,
-    Constraint,
-    Objective,
-    merge_constraints,
-    parse_objective,
-)
+from harness.analysis.choice import terms_of
+from harness.analysis.criteria import Constraint, Objective, merge_constraints, parse_objective
 from harness.analysis.duels import Verdict, keep_verdicts, stored_verdicts
 from harness.analysis.outputs import (
     Run,
@@ -25,22 +18,25 @@ from harness.analysis.outputs import (
     write_records,
     write_tradeoffs,
 )
+from harness.analysis.rule import POSSIBLE, Choice, Lead, Terms
+from harness.analysis.sanity import nonsense, senseless
 from harness.analysis.sensitivity import Question, find_flips
-from harness.analysis.stats import Array
-from harness.analysis.ties import Named, few, name_one, percent
+from harness.analysis.ties import Named, few, why_named
 from harness.analysis.tradeoff import (
-    complete,
     interval_text,
-    metric_draws,
+    judge,
+    percent,
     priced,
     rejections,
     slices_of,
 )
+from harness.analysis.values import metric_draws
 from harness.protocols import Estimate, Recommendation, Row, Tradeoff
+from harness.protocols import Verdict as Outcome
 from harness.suite.schema import Suite
 
-CLEAR = 0.95
-"""P(best) from which a choice is recommended even if some interval still touches zero."""
+MOST_OPEN = 5
+"""Variants that might keep the limits, as far as they are listed."""
 
 
 def recommend(
@@ -51,54 +47,81 @@ def recommend(
     flips: bool = True,
     duels: Sequence[Verdict] = (),
 ) -> Recommendation:
-    """Decide what to ship.
+    """Decide what to ship, by the rule of `harness.analysis.rule`.
 
     Args:
-        table: complete (`tradeoff`), with its draws.
+        table: priced or complete (`tradeoff`), with its draws.
         constraints, objective: instead of the suite's; None keeps them.
         flips: whether to look for what would change the answer (takes a tenth of a second).
         duels: where speed or its cost is the objective, they settle a tie.
     Returns:
-        `recommend`: the choice is separated from every other eligible variant, or best with probability
-        0.95. `tie`: it is not; the cheapest of those it is not separated from is named. `none_feasible`: no
-        variant meets the limits; the nearest miss is in the reasons. `not_enough_evidence`: the objective
-        or a limit has no number for any variant.
+        `recommend`: no other variant that keeps the limits surely enough could reasonably be the choice.
+        `tie`: others could; one of them is named. `none_feasible`: every variant surely breaks a limit; the
+        nearest miss is named. `not_enough_evidence`: the objective or a limit has no number for any variant,
+        some may keep the limits but none surely enough, or the figures make no sense (`sanity`).
+    Raises:
+        SuiteError: a limit or the objective cannot be read.
+    """
+    return answer(question_of(table, suite, constraints, objective, duels), flips)
+
+
+def question_of(
+    table: Tradeoff,
+    suite: Suite,
+    constraints: Sequence[str] | None = None,
+    objective: str | None = None,
+    duels: Sequence[Verdict] = (),
+) -> Question:
+    """What is asked of a table.
+
     Raises:
         SuiteError: a limit or the objective cannot be read.
     """
     limits = merge_constraints(suite.decision.constraints if constraints is None else constraints, ())
     goal = parse_objective(objective or suite.decision.objective, suite.decision.value)
+    return Question(table, suite, limits, goal, tuple(duels))
+
+
+def answer(question: Question, flips: bool = True) -> Recommendation:
+    """What the rule says, in words."""
+    table, limits, goal, choice = question.table, question.limits, question.goal, question.choice
     common: dict[str, Any] = {
         "objective": goal.text if goal.is_metric else f"{goal.text} ({goal.expression.text})",
         "constraints": tuple(str(c) for c in limits),
         "warnings": table.warnings,
+        "confidence": choice.terms.confidence,
+        "broken_limit": choice.terms.broken_limit,
     }
-    absent = _absent(table, limits, goal)
-    if absent:
+    if absent := _absent(table, limits, goal):
         return Recommendation("not_enough_evidence", None, None, reasons=absent, **common)
-    standing = assess(table, limits, goal, suite)
-    question = Question(table, suite, limits, goal)
-    if standing.choice is None:
-        found = find_flips(question, None) if flips else ()
-        return Recommendation(
-            "none_feasible", None, None, reasons=_none_feasible(table, limits, goal), flips=found, **common
-        )
-    tied = _tied(standing, suite.decision.tolerance)
-    named = name_one(table, standing, goal, tied, duels) if len(tied) > 1 else Named(standing.choice)
-    choice = named.row
-    found = find_flips(question, table.rows[choice].variant) if flips else ()
-    others = [k for k in np.argsort(-standing.expected, kind="stable").tolist() if k != choice]
-    lead = lead_of(standing, choice)
+    common["nearest"] = _nearest(table, choice, limits) if limits else None
+    common["may_keep_limits"] = _open(table, choice)
+    if wrong := nonsense(table, goal):
+        return Recommendation("not_enough_evidence", None, None, reasons=wrong, **common)
+    if choice.named is None:
+        found = find_flips(question) if flips else ()
+        may = bool(choice.open.any())
+        reasons = _none_sure if may else _none_feasible
+        said = reasons(table, limits, goal, choice)
+        verdict: Outcome = "not_enough_evidence" if may else "none_feasible"
+        return Recommendation(verdict, None, None, reasons=said, flips=found, **common)
+    k, tied = choice.named, choice.tied
+    named = why_named(table, choice, question.duels) if len(tied) > 1 else Named(k)
+    lead = choice.lead_of(k)
     return Recommendation(
         "tie" if len(tied) > 1 else "recommend",
-        table.rows[choice].variant,
-        float(standing.best[choice]),
-        expected_regret=float(standing.regrets[choice]),
-        tied_with=tuple(table.rows[k].variant for k in tied if k != choice),
+        table.rows[k].variant,
+        float(choice.best[k]),
+        expected_regret=choice.regret,
+        limit_risk=float(1 - choice.limits_hold[k]),
+        tolerance=choice.tolerance,
+        expected=_expected(table, choice, goal),
+        why_not_likeliest=_why_not_likeliest(table, choice, named),
+        tied_with=tuple(table.rows[j].variant for j in tied if j != k),
         settled_by=named.by,
-        runners_up=tuple(_runner_up(table, standing, limits, goal, named, k, tied, lead) for k in others),
-        reasons=tuple(_reasons(table, standing, limits, goal, named, tied, lead)),
-        flips=found,
+        runners_up=tuple(_runner_up(question, named, j, lead) for j in _in_order(choice) if j != k),
+        reasons=tuple(_reasons(question, named, lead)),
+        flips=find_flips(question) if flips else (),
         **common,
     )
 
@@ -113,13 +136,35 @@ def decide(run: Run, constraints: Sequence[str] = (), objective: str | None = No
         SuiteError: a limit or the objective cannot be read.
         RecordError: the run's suite cannot be read.
     """
+    return decide_again(run, constraints, objective)[1]
+
+
+def decide_again(
+    run: Run, constraints: Sequence[str] = (), objective: str | None = None, judged: bool = False
+) -> tuple[Tradeoff, Recommendation]:
+    """As `decide`, with the table: `judged` fills its flags and probabilities, for those who print it."""
     suite = stored_suite(run)
     merged = tuple(str(c) for c in merge_constraints(suite.decision.constraints, constraints))
     update = {"constraints": merged, "objective": objective or suite.decision.objective}
     suite = suite.model_copy(update={"decision": suite.decision.model_copy(update=update)})
     parse_objective(suite.decision.objective, suite.decision.value)
     stored = stored_evidence(run, suite, slices_of(suite))
-    return recommend(priced(stored.table, suite, stored.seconds), suite, duels=stored_verdicts(run))
+    return decided(priced(stored.table, suite, stored.seconds), suite, stored_verdicts(run), judged)
+
+
+def decided(
+    table: Tradeoff, suite: Suite, duels: Sequence[Verdict] = (), judged: bool = True
+) -> tuple[Tradeoff, Recommendation]:
+    """Table and recommendation of a priced table, from one application of the rule.
+
+    Raises:
+        SuiteError: a limit or the objective cannot be read.
+    """
+    question = question_of(table, suite, duels=duels)
+    found = answer(question)
+    if not judged:
+        return table, found
+    return judge(table, question.limits, question.goal, suite, question.choice), found
 
 
 def analyse(run: Run, suite: Suite) -> tuple[Tradeoff, Recommendation]:
@@ -132,14 +177,15 @@ def analyse(run: Run, suite: Suite) -> tuple[Tradeoff, Recommendation]:
     records = run.records()
     write_records(run, records)
     stored = stored_evidence(run, suite, slices_of(suite))
-    table = complete(stored.table, suite, stored.seconds)
-    recommendation = recommend(table, suite, duels=keep_verdicts(run, records))
+    table, recommendation = decided(
+        priced(stored.table, suite, stored.seconds), suite, keep_verdicts(run, records)
+    )
     write_tradeoffs(run, table)
     write_recommendation(run, recommendation)
     return table, recommendation
 
 
-# ------------------------------------------------------------------------------------ verdicts
+# ------------------------------------------------------------------------------------ nobody is named
 
 
 def _absent(table: Tradeoff, limits: Sequence[Constraint], goal: Objective) -> tuple[str, ...]:
@@ -164,28 +210,62 @@ def _absent(table: Tradeoff, limits: Sequence[Constraint], goal: Objective) -> t
     return tuple(reasons) or ("No variant has a number for every metric that decides.",)
 
 
-def _none_feasible(table: Tradeoff, limits: Sequence[Constraint], goal: Objective) -> tuple[str, ...]:
-    miss = nearest_miss(table, limits)
-    reasons = ["No variant meets all limits."]
-    if miss is not None:
-        row = table.rows[miss]
-        reasons.append(f"Nearest miss: {row.variant}. {'. '.join(rejections(table, limits, miss))}.")
-        figures = [f"{n} {interval_text(row.estimates[n])}" for n in goal.metrics if n in row.estimates]
-        reasons.append(f"It would give {', '.join(figures)}.")
-    for constraint in limits:
-        held = [not rejections(table, [constraint], k) for k in range(len(table.rows))]
-        if not any(held):
-            reasons.append(f"No variant meets {constraint} on its own.")
+def _none_feasible(
+    table: Tradeoff, limits: Sequence[Constraint], goal: Objective, choice: Choice
+) -> tuple[str, ...]:
+    barred = senseless(table, limits, goal)
+    if barred and all(k in barred or choice.limits_hold[k] < POSSIBLE for k in range(len(table.rows))):
+        said = [f"{table.rows[k].variant}: {why}." for k, why in barred.items()]
+        return ("No variant does better than the constant answer and keeps the limits.", *said)
+    reasons = ["No variant meets all limits.", *_miss(table, limits, goal, choice)]
+    for limit in limits:
+        if all(rejections(table, [limit], k, choice.terms) for k in range(len(table.rows))):
+            reasons.append(f"No variant meets {limit} on its own.")
     return tuple(reasons)
 
 
+def _none_sure(
+    table: Tradeoff, limits: Sequence[Constraint], goal: Objective, choice: Choice
+) -> tuple[str, ...]:
+    may = [table.rows[k].variant for k in np.flatnonzero(choice.open)]
+    verb = "keeps" if len(may) == 1 else "keep"
+    return (
+        "No variant keeps all limits surely enough.",
+        *_miss(table, limits, goal, choice),
+        f"More measurements may show that {few(may)} {verb} them: {_level(choice.terms)}.",
+    )
+
+
+def _level(terms: Terms) -> str:
+    if terms.broken_limit is not None:
+        return "they must hold more likely than not"
+    return f"they must hold with probability {percent(terms.confidence)}"
+
+
+def _miss(table: Tradeoff, limits: Sequence[Constraint], goal: Objective, choice: Choice) -> list[str]:
+    k = nearest_miss(table, limits)
+    if k is None:
+        return []
+    row = table.rows[k]
+    figures = [f"{n} {interval_text(row.estimates[n])}" for n in goal.metrics if n in row.estimates]
+    against = "; ".join(rejections(table, limits, k, choice.terms)) or "the objective is undefined too often"
+    kept = percent(float(choice.limits_hold[k]))
+    return [
+        f"Nearest miss: {row.variant}, which keeps all limits with probability {kept} ({against}).",
+        f"It would give {', '.join(figures)}.",
+    ]
+
+
 def nearest_miss(table: Tradeoff, limits: Sequence[Constraint]) -> int | None:
-    """The row whose worst violation, relative to the limit, is smallest; None without numbers."""
-    best: tuple[float, int] | None = None
+    """The row that most likely keeps all limits; where all surely break one, the row whose worst violation,
+    relative to the limit, is smallest. None without numbers."""
+    best: tuple[float, float, int] | None = None
     for k, row in enumerate(table.rows):
         cells = [row.estimates.get(c.metric, Estimate(None)).value for c in limits]
         if any(v is None for v in cells):
             continue
+        held = np.all([c.holds(metric_draws(table, c.metric)[:, k]) for c in limits], axis=0)
+        likely = float(np.mean(held)) if np.mean(held) >= POSSIBLE else 0.0
         worst = max(
             (
                 (v - c.limit if c.is_upper else c.limit - v) / (abs(c.limit) or 1.0)
@@ -194,76 +274,98 @@ def nearest_miss(table: Tradeoff, limits: Sequence[Constraint]) -> int | None:
             ),
             default=0.0,
         )
-        if best is None or worst < best[0]:
-            best = (worst, k)
-    return best[1] if best else None
+        if best is None or (-likely, worst) < best[:2]:
+            best = (-likely, worst, k)
+    return best[2] if best else None
 
 
-def _tied(standing: Standing, tolerance: float) -> list[int]:
-    """The choice and every eligible row it is not separated from by more than the tolerance."""
-    choice = standing.choice
-    assert choice is not None
-    if standing.best[choice] >= CLEAR and tolerance == 0:
-        return [choice]
-    lead = lead_of(standing, choice)
-    return [choice, *(k for k in standing.eligible if k != choice and lead.low[k] <= tolerance)]
+def _nearest(table: Tradeoff, choice: Choice, limits: Sequence[Constraint]) -> Mapping[str, Any] | None:
+    """Where nobody may be chosen: who comes nearest, and what it is likely to keep."""
+    k = nearest_miss(table, limits) if choice.named is None else None
+    if k is None:
+        return None
+    held = {str(c): float(c.holds(metric_draws(table, c.metric)[:, k]).mean()) for c in limits}
+    return {"variant": table.rows[k].variant, "keeps_all": float(choice.limits_hold[k]), "keeps": held}
 
 
-@dataclass(frozen=True)
-class Lead:
-    """The lead of one row over all rows in the objective: mean and 95 % interval, (rows,) each."""
-
-    mean: Array
-    low: Array
-    high: Array
-
-
-def lead_of(standing: Standing, choice: int) -> Lead:
-    """Paired: from the same joint draws. NaN over rows without a number."""
-    utility = np.where(np.isfinite(standing.utility), standing.utility, np.nan)
-    lead = utility[:, [choice]] - utility
-    low, high = np.quantile(lead, [0.025, 0.975], axis=0)
-    return Lead(lead.mean(0), low, high)
+def _open(table: Tradeoff, choice: Choice) -> tuple[Mapping[str, Any], ...]:
+    """Who cannot be chosen now and may yet prove to be the best, likeliest first."""
+    rows = sorted(np.flatnonzero(choice.open).tolist(), key=lambda k: -choice.best[k])
+    return tuple(
+        {
+            "variant": table.rows[k].variant,
+            "keeps_all": float(choice.limits_hold[k]),
+            "probability_best": float(choice.best[k]),
+        }
+        for k in rows[:MOST_OPEN]
+    )
 
 
-# ------------------------------------------------------------------------------------ reasons
+# ------------------------------------------------------------------------------------ somebody is
 
 
-def _reasons(
-    table: Tradeoff,
-    standing: Standing,
-    limits: Sequence[Constraint],
-    goal: Objective,
-    named: Named,
-    tied: Sequence[int],
-    lead: Lead,
-) -> list[str]:
-    choice, reasons = named.row, []
-    row = table.rows[choice]
+def _in_order(choice: Choice) -> list[int]:
+    """Who may be chosen by expected worth, then the others alike."""
+    return sorted(range(len(choice.expected)), key=lambda k: (not choice.able[k], -choice.expected[k]))
+
+
+def _expected(table: Tradeoff, choice: Choice, goal: Objective) -> Mapping[str, Any]:
+    """The objective's figure of the choice without what selecting the best of many adds, with its measured
+    width."""
+    k = choice.named
+    assert k is not None
+    low, high = np.quantile(choice.utility[:, k], [0.025, 0.975])
+    measured, shift = float(choice.means[k]), choice.centre(k) - float(choice.means[k])
+    ends = sorted(goal.sign * (float(x) + shift) for x in (low, high))
+    return {
+        "metric": goal.subject,
+        "value": goal.sign * (measured + shift),
+        "low": ends[0],
+        "high": ends[1],
+        "measured": goal.sign * measured,
+    }
+
+
+def _why_not_likeliest(table: Tradeoff, choice: Choice, named: Named) -> str:
+    """One sentence, where another than the named one is more likely the best; empty where none is."""
+    k = named.row
+    likeliest = int(choice.best.argmax())
+    if choice.best[likeliest] <= choice.best[k] + 0.005:
+        return ""
+    rival, sure = table.rows[likeliest].variant, percent(float(choice.best[likeliest]))
+    ours = f"{table.rows[k].variant} with {percent(float(choice.best[k]))}"
+    start = f"{rival} is the best with probability {sure}, {ours}"
+    if choice.open[likeliest]:
+        kept = percent(float(choice.limits_hold[likeliest]))
+        return f"{start}: but it keeps the limits with probability {kept} only, and {_level(choice.terms)}."
+    if likeliest in choice.tied and k != choice.leader:
+        return f"{start}: they are not separated, and {table.rows[k].variant} is named because {named.why}."
+    return f"{start}: but {table.rows[k].variant} is worth more on average."
+
+
+def _reasons(question: Question, named: Named, lead: Lead) -> list[str]:
+    table, choice, goal = question.table, question.choice, question.goal
+    k, tied, reasons = named.row, choice.tied, []
+    row = table.rows[k]
     figures = _goal_figures(row, goal)
     if len(tied) > 1:
-        reasons.append(_tie_sentence(table, standing, named, tied, goal.subject, lead))
+        reasons.append(_tie_sentence(table, choice, named, goal.subject, lead))
         reasons.append(f"{row.variant} has {figures}.")
     else:
-        reasons.append(
-            f"{row.variant} has {figures} and is the best choice with probability"
-            f" {percent(standing.best[choice])}."
-        )
-    for constraint in limits:
-        held = float(constraint.holds(metric_draws(table, constraint.metric)[:, choice]).mean())
-        cell = row.estimates[constraint.metric]
-        reasons.append(
-            f"It meets {replace(constraint, probability=DEFAULT_PROBABILITY)}: {interval_text(cell)},"
-            f" probability {percent(held)}."
-        )
-    rivals = [k for k in np.argsort(-standing.expected, kind="stable") if k != choice and k not in tied]
-    rivals = [k for k in rivals if k in standing.eligible]
+        sure = percent(float(choice.best[k]))
+        reasons.append(f"{row.variant} has {figures} and is the best choice with probability {sure}.")
+    if why := _why_not_likeliest(table, choice, named):
+        reasons.append(why)
+    for limit in question.limits:
+        held = float(limit.holds(metric_draws(table, limit.metric)[:, k]).mean())
+        cell = row.estimates[limit.metric]
+        reasons.append(f"It meets {limit.bound}: {interval_text(cell)}, probability {percent(held)}.")
+    rivals = [j for j in _in_order(choice) if choice.able[j] and j != k and j not in tied]
     if rivals:
-        k = rivals[0]
-        reasons.append(_lead_sentence(lead, k, table.rows[k].variant, goal.subject))
-    out = [k for k in range(len(table.rows)) if k not in standing.eligible]
+        reasons.append(_lead_sentence(lead, rivals[0], table.rows[rivals[0]].variant, goal.subject))
+    out = [j for j in range(len(table.rows)) if not choice.able[j]]
     if out:
-        said = [f"{table.rows[k].variant} ({_why_out(table, limits, k)})" for k in out[:6]]
+        said = [f"{table.rows[j].variant} ({_why_out(question, j)})" for j in out[:6]]
         more = f" and {len(out) - 6} more" if len(out) > 6 else ""
         reasons.append(f"Out of the question: {'; '.join(said)}{more}.")
     return reasons
@@ -282,46 +384,38 @@ def _goal_figures(row: Row, goal: Objective) -> str:
     return ", ".join(f"{n} {interval_text(row.estimates[n])}" for n in names if n in row.estimates)
 
 
-def _tie_sentence(
-    table: Tradeoff, standing: Standing, named: Named, tied: Sequence[int], subject: str, lead: Lead
-) -> str:
-    others = [k for k in tied if k != named.row]
-    together = percent(float(standing.best[list(tied)].sum()))
+def _tie_sentence(table: Tradeoff, choice: Choice, named: Named, subject: str, lead: Lead) -> str:
+    others = [k for k in choice.tied if k != named.row]
+    together = percent(float(choice.best[list(choice.tied)].sum()))
     name, rivals = table.rows[named.row].variant, few([table.rows[k].variant for k in others])
     equal = bool((np.abs(lead.low[others]) + np.abs(lead.high[others]) < 1e-9).all())
     how = (
         f"equals {rivals} in {subject}" if equal else f"is not separated from {rivals} by these measurements"
     )
     return (
-        f"{name} {how}; one of these {len(tied)} is the best choice with probability {together}."
+        f"{name} {how}; one of these {len(choice.tied)} is the best choice with probability {together}."
         f" {name} is named because {named.why}."
     )
 
 
-def _why_out(table: Tradeoff, limits: Sequence[Constraint], k: int) -> str:
-    row = table.rows[k]
-    reasons = rejections(table, limits, k)
+def _why_out(question: Question, k: int) -> str:
+    row = question.table.rows[k]
+    if why := senseless(question.table, question.limits, question.goal).get(k):
+        return why
+    reasons = rejections(question.table, question.limits, k, terms_of(question.suite.decision))
     if reasons:
         return reasons[0]
     missing = [f"{n} {e.note}" for n, e in row.estimates.items() if e.value is None]
     return missing[0] if missing else "not measured"
 
 
-def _runner_up(
-    table: Tradeoff,
-    standing: Standing,
-    limits: Sequence[Constraint],
-    goal: Objective,
-    named: Named,
-    k: int,
-    tied: Sequence[int],
-    lead: Lead,
-) -> Mapping[str, Any]:
+def _runner_up(question: Question, named: Named, k: int, lead: Lead) -> Mapping[str, Any]:
     """A row that was not chosen; `difference` is the choice's lead in the objective, higher is better."""
+    table, choice = question.table, question.choice
     entry: dict[str, Any] = {
         "variant": table.rows[k].variant,
-        "probability_best": float(standing.best[k]),
-        "metric": goal.subject,
+        "probability_best": float(choice.best[k]),
+        "metric": question.goal.subject,
         "difference": None,
         "difference_low": None,
         "difference_high": None,
@@ -329,14 +423,14 @@ def _runner_up(
     if np.isfinite(lead.mean[k]):
         entry["difference"] = float(lead.mean[k])
         entry["difference_low"], entry["difference_high"] = float(lead.low[k]), float(lead.high[k])
-    if k not in standing.eligible:
-        entry["why"] = _why_out(table, limits, k)
-    elif k in tied:
+    if not choice.able[k]:
+        entry["why"] = _why_out(question, k)
+    elif k in choice.tied:
         entry["why"] = f"not separated; {table.rows[named.row].variant} is named because {named.why}"
     else:
-        # Out is who the best of a tie leads, which need not be the one that is named.
-        best = standing.choice if standing.choice is not None and lead.mean[k] <= 0 else named.row
-        behind = float((standing.utility[:, best] - standing.utility[:, k]).mean())
+        # Out is who the leader of a tie leads, which need not be the one that is named.
+        best = choice.leader if choice.leader is not None and lead.mean[k] <= 0 else named.row
+        behind = float(choice.expected[best] - choice.expected[k])
         than = "" if best == named.row else f" than that of {table.rows[best].variant}"
-        entry["why"] = f"{goal.subject} is worse by {behind:.4g}{than}"
+        entry["why"] = f"{question.goal.subject} is worse by {behind:.4g}{than}"
     return entry

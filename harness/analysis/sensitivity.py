@@ -1,7 +1,7 @@
 """What would change the answer: switch points over limits, price, traffic and value; the map of winners.
 
 Everything is recomputed from the same joint draws: a grid point is another decision, not another
-measurement. Winners are argmax E[U], as in `recommend`.
+measurement, and every winner is named by the one rule (`harness.analysis.rule`).
 """
 
 from __future__ import annotations
@@ -9,17 +9,20 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 
 from harness.analysis import cost
-from harness.analysis.choice import pick
+from harness.analysis.choice import assess
 from harness.analysis.criteria import VALUE, Constraint, Objective, parse_objective
 from harness.analysis.draws import overlaid
+from harness.analysis.duels import Verdict
 from harness.analysis.money import COST_METRICS, throughputs
+from harness.analysis.rule import Choice
 from harness.analysis.stats import Array, switch_points
-from harness.analysis.tradeoff import metric_draws, utility_draws
+from harness.analysis.values import metric_draws, utility_draws
 from harness.protocols import Estimate, Tradeoff
 from harness.suite.schema import Suite
 
@@ -31,17 +34,32 @@ NOBODY = "no variant"
 
 @dataclass(frozen=True)
 class Question:
-    """A decision to ask again under other circumstances.
+    """A decision to ask again under other circumstances: whoever names a winner asks it here.
 
     Args:
-        table: complete, with its draws. named: today's answer, which stays the answer among equals.
+        table: priced, with its draws. duels: what settles a tie where speed is the objective.
     """
 
     table: Tradeoff
     suite: Suite
     limits: tuple[Constraint, ...]
     goal: Objective
-    named: str | None = None
+    duels: tuple[Verdict, ...] = ()
+
+    @cached_property
+    def choice(self) -> Choice:
+        """What the rule says of it."""
+        return assess(self.table, self.limits, self.goal, self.suite, self.duels)
+
+    @cached_property
+    def winner(self) -> str:
+        """The variant that it names, or `no variant`."""
+        return NOBODY if self.choice.named is None else self.table.rows[self.choice.named].variant
+
+    @cached_property
+    def is_tie(self) -> bool:
+        """Whether another is not separated from the one that is named."""
+        return len(self.choice.tied) > 1
 
     def with_prices(self, qps_factor: float = 1.0, price_factor: float = 1.0) -> Question:
         """The same question with all traffic and the machine's price multiplied."""
@@ -59,11 +77,6 @@ class Question:
             }
         )
         return replace(self, suite=suite, table=_repriced(self.table, suite, price_factor))
-
-    def winner(self, utility: Array | None = None) -> str:
-        """The variant that this question would choose, or `no variant`; `utility` as for `pick`."""
-        choice = pick(self.table, self.limits, self.goal, self.suite, self.named, utility)
-        return NOBODY if choice is None else self.table.rows[choice].variant
 
 
 def _repriced(table: Tradeoff, suite: Suite, price_factor: float) -> Tradeoff:
@@ -88,16 +101,13 @@ def _repriced(table: Tradeoff, suite: Suite, price_factor: float) -> Tradeoff:
 # ------------------------------------------------------------------------------------ flips
 
 
-def find_flips(question: Question, choice: str | None) -> tuple[Mapping[str, Any], ...]:
+def find_flips(question: Question) -> tuple[Mapping[str, Any], ...]:
     """What would change the answer, nearest first.
 
-    Args:
-        choice: the answer now; in a tie it need not be argmax E[U], so flips are changes of that.
     Returns:
-        {what, at, unit, then, factor}: once `what` passes `at`, `then` is chosen; `factor` is `at` over
+        {what, at, unit, then, factor}: once `what` passes `at`, `then` is named; `factor` is `at` over
         today's figure. Only the nearest switch on each side is listed.
     """
-    question = replace(question, named=choice)
     found: list[Mapping[str, Any]] = []
     for constraint in question.limits:
         found.extend(_limit_flips(question, constraint))
@@ -108,7 +118,7 @@ def find_flips(question: Question, choice: str | None) -> tuple[Mapping[str, Any
         if price is not None:
             found.extend(_factor_flips(question, "price", price.usd_per_hour, "USD/h", 10.0, _scaled_price))
     found.sort(key=lambda flip: abs(np.log(max(flip["factor"], 1e-9))))
-    return tuple(flip for flip in found if flip["then"] != choice)
+    return tuple(flip for flip in found if flip["then"] != question.winner)
 
 
 def depends_on_money(question: Question) -> bool:
@@ -139,7 +149,7 @@ def _factor_flips(
     """Switches over a factor from 1/reach to reach, found on a log grid of 24 and refined by bisection."""
 
     def winner(factor: float) -> str:
-        return scaled(question, factor).winner()
+        return scaled(question, factor).winner
 
     found = []
     for direction in (1.0, -1.0):
@@ -184,7 +194,9 @@ def _limit_flips(question: Question, constraint: Constraint) -> list[Mapping[str
     utility = utility_draws(question.table, question.goal, question.suite)
 
     def winner(limit: float) -> str:
-        return replace(question, limits=(*rest, replace(constraint, limit=float(limit)))).winner(utility)
+        limits = (*rest, replace(constraint, limit=float(limit)))
+        choice = assess(question.table, limits, question.goal, question.suite, question.duels, utility)
+        return NOBODY if choice.named is None else question.table.rows[choice.named].variant
 
     now = winner(constraint.limit)
     start = int(np.searchsorted(grid, constraint.limit))
@@ -212,7 +224,7 @@ def _bisect_linear(winner: Callable[[float], str], same: float, other: float, no
 def at_price_band(question: Question) -> Mapping[str, str]:
     """The choice at −30 %, at the price, and at +30 %."""
     factors = {"-30 %": 1 - PRICE_BAND, "as priced": 1.0, "+30 %": 1 + PRICE_BAND}
-    return {name: question.with_prices(price_factor=f).winner() for name, f in factors.items()}
+    return {name: question.with_prices(price_factor=f).winner for name, f in factors.items()}
 
 
 # ------------------------------------------------------------------------------------ maps
@@ -220,11 +232,14 @@ def at_price_band(question: Question) -> Mapping[str, str]:
 
 @dataclass(frozen=True)
 class WinnerMap:
-    """Who wins over traffic × price: `winners[i][j]` at `qps[i]`, `usd_per_hour[j]`."""
+    """Who is named over traffic × price: `winners[i][j]` at `qps[i]`, `usd_per_hour[j]`; `ties[i][j]` where
+    another is not separated from it. `here`: today's traffic and price."""
 
     qps: tuple[float, ...]
     usd_per_hour: tuple[float, ...]
     winners: tuple[tuple[str, ...], ...]
+    ties: tuple[tuple[bool, ...], ...]
+    here: tuple[float, float]
 
 
 def winner_map(question: Question, size: int = 9) -> WinnerMap | None:
@@ -238,18 +253,22 @@ def winner_map(question: Question, size: int = 9) -> WinnerMap | None:
         return None
     traffics = np.geomspace(0.1, 10, size)
     prices = np.geomspace(1 / 3, 3, size)
-    winners = tuple(
-        tuple(question.with_prices(float(t), float(p)).winner() for p in prices) for t in traffics
-    )
+    asked = [[question.with_prices(float(t), float(p)) for p in prices] for t in traffics]
     qps = question.suite.decision.traffic.qps
-    return WinnerMap(tuple(qps * traffics), tuple(price.usd_per_hour * prices), winners)
+    return WinnerMap(
+        tuple(qps * traffics),
+        tuple(price.usd_per_hour * prices),
+        tuple(tuple(q.winner for q in line) for line in asked),
+        tuple(tuple(q.is_tie for q in line) for line in asked),
+        (qps, price.usd_per_hour),
+    )
 
 
 def limit_sweep(question: Question, metric: str, limits: Sequence[float]) -> tuple[str, ...]:
     """The winner for each of several limits on one metric (the direction of the suite's own limit)."""
     own = next(c for c in question.limits if c.metric == metric)
     rest = tuple(c for c in question.limits if c != own)
-    return tuple(replace(question, limits=(*rest, replace(own, limit=float(x)))).winner() for x in limits)
+    return tuple(replace(question, limits=(*rest, replace(own, limit=float(x)))).winner for x in limits)
 
 
 # ------------------------------------------------------------------------------------ worth
@@ -348,5 +367,5 @@ def value_switches(
     Args:
         weights: rising. expression: weight → objective.
     """
-    winners = [replace(question, goal=expression(float(w))).winner() for w in weights]
+    winners = [replace(question, goal=expression(float(w))).winner for w in weights]
     return switch_points(weights, winners)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 
-from harness.analysis import cost
+from harness.analysis.choice import asked_of, assess, terms_of
 from harness.analysis.criteria import (
-    DEFAULT_PROBABILITY,
     VALUE,
     Constraint,
     Objective,
@@ -20,12 +19,14 @@ from harness.analysis.criteria import (
 )
 from harness.analysis.draws import overlaid
 from harness.analysis.evidence import Evidence, gather
-from harness.analysis.expression import settings_of
 from harness.analysis.fronts import pareto_front, pareto_probability
 from harness.analysis.index import index_records
-from harness.analysis.money import TrainingSeconds, count_draws, training_seconds, with_costs
+from harness.analysis.money import TrainingSeconds, training_seconds, with_costs
 from harness.analysis.predictions import LoadPredictions, ScoreReader
-from harness.analysis.stats import Array, best_probability
+from harness.analysis.rule import MORE_LIKELY, Choice, Terms
+from harness.analysis.sanity import baseline_of, doubts, senseless
+from harness.analysis.stats import Array
+from harness.analysis.values import count_draws, utility_draws
 from harness.protocols import Estimate, Row, Tradeoff
 from harness.record import Record, Variant
 from harness.suite.schema import Suite
@@ -61,7 +62,9 @@ def measured_table(
     reader = ScoreReader(predictions, [*_scored_metrics(records), *slices]) if predictions else None
     evidence = gather(index, suite, reader, slices)
     evidence.warnings.extend(_seed_warnings(evidence, index.score))
-    return _bare_table(evidence)
+    baseline = baseline_of(index)
+    evidence.warnings.extend(doubts(baseline))
+    return replace(_bare_table(evidence), baseline=baseline)
 
 
 def _scored_metrics(records: Sequence[Record]) -> list[str]:
@@ -143,78 +146,37 @@ def _value_cell(worth: Array) -> Estimate:
 # ------------------------------------------------------------------------------------ judging
 
 
-def values_for(table: Tradeoff, suite: Suite, names: Iterable[str]) -> dict[str, Array | float]:
-    """What an expression names: draws of a metric, traffic or price."""
-    price = cost.price_of(suite.machine)
-    traffic = suite.decision.traffic
-    settings = settings_of(traffic.qps, traffic.peak_qps, price.usd_per_hour if price else None)
-    return {n: settings[n] if n in settings else metric_draws(table, n) for n in names}
-
-
-def metric_draws(table: Tradeoff, name: str) -> Array:
-    """(draws, rows) of a metric; NaN all over where nobody measured it."""
-    found = table.draws.get(name)
-    return np.full((count_draws(table), len(table.rows)), np.nan) if found is None else found
-
-
-def utility_draws(table: Tradeoff, objective: Objective, suite: Suite) -> Array:
-    """(draws, rows): the objective, higher is better; NaN where a row lacks one of its metrics, and in draws
-    in which the expression is undefined."""
-    names = objective.expression.names
-    result = objective.sign * objective.expression(values_for(table, suite, names))
-    return np.broadcast_to(result, (count_draws(table), len(table.rows)))
-
-
-@dataclass(frozen=True)
-class Feasibility:
-    """How the rows stand to the limits.
+def judge(
+    table: Tradeoff,
+    constraints: Sequence[Constraint],
+    objective: Objective,
+    suite: Suite,
+    choice: Choice | None = None,
+) -> Tradeoff:
+    """Fill Pareto flags and probabilities, feasible and best probabilities, and what rejects a row.
 
     Args:
-        holds: (draws, rows) bool, all limits hold; False where a limited metric has no number.
-        each: (limits, rows) P(this limit holds). together: (rows,) P(all hold).
-        eligible: (rows,) bool, every limit holds with the probability it asks for, all together with 0.5.
+        choice: `assess`, where the caller has it.
     """
-
-    holds: Array
-    each: Array
-    together: Array
-    eligible: Array
-
-
-def feasibility(table: Tradeoff, constraints: Sequence[Constraint]) -> Feasibility:
-    """Hold every row's draws against the limits."""
-    holds = np.ones((count_draws(table), len(table.rows)), dtype=bool)
-    each = np.ones((len(constraints), len(table.rows)))
-    eligible = np.ones(len(table.rows), dtype=bool)
-    for number, constraint in enumerate(constraints):
-        held = constraint.holds(metric_draws(table, constraint.metric))
-        holds &= held
-        each[number] = held.mean(0)
-        eligible &= each[number] >= constraint.probability
-    together = holds.mean(0)
-    return Feasibility(holds, each, together, eligible & (together >= DEFAULT_PROBABILITY))
-
-
-def judge(table: Tradeoff, constraints: Sequence[Constraint], objective: Objective, suite: Suite) -> Tradeoff:
-    """Fill Pareto flags and probabilities, feasible and best probabilities, and what rejects a row."""
     if not table.rows:
         return table
-    utility, limits = utility_draws(table, objective, suite), feasibility(table, constraints)
-    defined = ~np.isnan(utility)
-    comparable = defined.any(0)
-    best = best_probability(np.where(defined, utility, -np.inf), limits.holds & defined)
+    found = choice or assess(table, constraints, objective, suite)
     on_front, front_probability = _pareto(table, constraints, objective)
+    terms, barred = terms_of(suite.decision), senseless(table, constraints, objective)
     rows = []
     for k, row in enumerate(table.rows):
         limited = all(row.estimates.get(c.metric, Estimate(None)).value is not None for c in constraints)
+        comparable = np.isfinite(found.expected[k])
         rows.append(
             replace(
                 row,
                 pareto=bool(on_front[k]),
                 pareto_probability=None if np.isnan(front_probability[k]) else float(front_probability[k]),
-                feasible_probability=float(limits.together[k]) if limited else None,
-                best_probability=float(best[k]) if comparable[k] and limited else None,
-                rejected_by=() if limits.eligible[k] else rejections(table, constraints, k),
+                feasible_probability=float(found.limits_hold[k]) if limited else None,
+                best_probability=float(found.best[k]) if comparable and limited else None,
+                rejected_by=()
+                if found.able[k]
+                else (*filter(None, [barred.get(k)]), *rejections(table, constraints, k, terms)),
             )
         )
     return replace(table, rows=tuple(rows))
@@ -239,24 +201,34 @@ def _pareto(table: Tradeoff, constraints: Sequence[Constraint], objective: Objec
     return front, probability
 
 
-def rejections(table: Tradeoff, constraints: Sequence[Constraint], k: int) -> tuple[str, ...]:
-    """Which limits speak against a row, each with its figure; empty for an eligible row."""
+def rejections(table: Tradeoff, constraints: Sequence[Constraint], k: int, terms: Terms) -> tuple[str, ...]:
+    """Which limits speak against a row, each with its figure; empty where none does."""
     row, reasons = table.rows[k], []
-    together = np.ones(count_draws(table), dtype=bool)
-    for constraint in constraints:
-        cell = row.estimates.get(constraint.metric, Estimate(None, note="not measured"))
+    together, count = np.ones(count_draws(table), dtype=bool), 0
+    for limit in constraints:
+        cell = row.estimates.get(limit.metric, Estimate(None, note="not measured"))
         if cell.value is None:
-            reasons.append(f"{constraint}: {cell.note or 'not measured'}")
+            reasons.append(f"{limit}: {cell.note or 'not measured'}")
             continue
-        held = constraint.holds(table.draws[constraint.metric][:, k])
-        together &= held
-        if held.mean() < constraint.probability:
+        held = limit.holds(table.draws[limit.metric][:, k])
+        if limit.probability is None:
+            together &= held
+            count += 1
+        if held.mean() < asked_of(limit, terms):
             reasons.append(
-                f"{constraint}: is {interval_text(cell)}, holds with probability {held.mean():.2f}"
+                f"{limit}: is {interval_text(cell)}, holds with probability {percent(held.mean())}"
             )
-    if not reasons and together.mean() < DEFAULT_PROBABILITY:
-        reasons.append(f"all limits together hold with probability {together.mean():.2f}")
+    shared = terms.confidence if terms.broken_limit is None else MORE_LIKELY
+    if not reasons and count > 1 and together.mean() < shared:
+        reasons.append(f"all limits together hold with probability {percent(together.mean())}")
     return tuple(reasons)
+
+
+def percent(probability: float) -> str:
+    """`93 %`; never 0 or 100, which no finite number of draws can show."""
+    if probability >= 0.995:
+        return "over 99 %"
+    return "under 1 %" if probability < 0.005 else f"{100 * probability:.0f} %"
 
 
 def interval_text(cell: Estimate) -> str:

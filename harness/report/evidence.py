@@ -13,7 +13,9 @@ from typing import Any
 
 import numpy as np
 
+from harness.analysis.choice import asked_of, terms_of
 from harness.analysis.criteria import Constraint, is_metric, merge_constraints, parse_objective, stem
+from harness.analysis.duels import Verdict
 from harness.analysis.measure_next import NextMeasurement, next_measurements
 from harness.analysis.more_data import Curves, data_measurements, quality_curves
 from harness.analysis.predictions import Predictions, predictions_of
@@ -39,7 +41,7 @@ class Evidence:
 
     Args:
         planned: labels of the planned trials by id; empty where no plan was stored.
-        environment: of the driver, `environment.json`.
+        environment: of the driver, `environment.json`. duels: what they said, which may settle a tie.
     """
 
     run: RunFolder
@@ -49,6 +51,7 @@ class Evidence:
     recommendation: Recommendation
     planned: Mapping[str, str] = field(default_factory=dict)
     environment: Mapping[str, Any] = field(default_factory=dict)
+    duels: tuple[Verdict, ...] = ()
 
     @cached_property
     def rows(self) -> tuple[Row, ...]:
@@ -121,9 +124,8 @@ class Evidence:
     def question(self) -> Question:
         """The decision, ready to be asked again at other prices and traffic."""
         decision = self.suite.decision
-        return Question(
-            self.tradeoff, self.suite, self.limits, parse_objective(decision.objective, decision.value)
-        )
+        goal = parse_objective(decision.objective, decision.value)
+        return Question(self.tradeoff, self.suite, self.limits, goal, self.duels)
 
     @cached_property
     def next_steps(self) -> tuple[NextMeasurement, ...]:
@@ -146,6 +148,10 @@ class Evidence:
         columns = [self.tradeoff.rows.index(row) for row in rows]
         draws = {name: drawn[:, columns] for name, drawn in self.tradeoff.draws.items()}
         return replace(self.tradeoff, rows=rows, draws=draws)
+
+    def asked(self, limit: Constraint) -> float:
+        """How surely a limit must be kept."""
+        return asked_of(limit, terms_of(self.suite.decision))
 
     def limit_on(self, metric: str) -> Constraint | None:
         return next((item for item in self.limits if item.metric == metric), None)

@@ -6,7 +6,7 @@ import math
 import re
 from dataclasses import dataclass, replace
 
-from harness.analysis.criteria import DEFAULT_PROBABILITY, VALUE, Constraint, stem
+from harness.analysis.criteria import VALUE, Constraint, stem
 from harness.metrics import METRICS, metric
 from harness.protocols import Better, Estimate
 from harness.record import SuiteError
@@ -244,7 +244,7 @@ def listed(items: list[str] | tuple[str, ...], last: str = "and") -> str:
 
 def limit_words(limit: Constraint) -> str:
     """A limit as a sentence says it: `p99 latency at most 10 ms`."""
-    sure = f", {percent(limit.probability)} sure" if limit.probability != DEFAULT_PROBABILITY else ""
+    sure = "" if limit.probability is None else f", {percent(limit.probability)} sure"
     return f"{label(limit.metric)} {limit_bound(limit)}{sure}"
 
 

@@ -43,25 +43,25 @@ def gather(run: RunFolder, suite: Suite | None = None) -> Evidence:
         suite: decide under this one instead of the run's own `suite.yaml` (other limits or prices).
     """
     from harness.analysis.duels import keep_verdicts
-    from harness.analysis.outputs import stored_evidence, stored_suite, table_of
-    from harness.analysis.recommend import recommend
-    from harness.analysis.tradeoff import slices_of
+    from harness.analysis.outputs import stored_evidence, stored_suite
+    from harness.analysis.recommend import decided
+    from harness.analysis.tradeoff import priced, slices_of
 
     suite = suite or stored_suite(run)
-    # Stored draws are float32: deciding from the stored ones even the first time keeps a report that is
-    # rendered again the same to the byte.
     once = _ReadOnce(run.url)
-    stored_evidence(once, suite, slices_of(suite))
-    table = table_of(once, suite, slices_of(suite))
+    stored = stored_evidence(once, suite, slices_of(suite))
     records = once.records()
+    duels = tuple(keep_verdicts(run, records))
+    table, recommendation = decided(priced(stored.table, suite, stored.seconds), suite, duels)
     return Evidence(
         run,
         suite,
         tuple(records),
         table,
-        recommend(table, suite, duels=keep_verdicts(run, records)),
+        recommendation,
         planned=planned_trials(run),
         environment=_json(run, "environment.json"),
+        duels=duels,
     )
 
 

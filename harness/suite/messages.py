@@ -28,8 +28,17 @@ def explain(draft: Draft, error: ErrorDetails) -> None:
         draft.wrong(loc, _wrong_value(error, node), place=place)
 
 
+GONE = {
+    "fallback": "is gone: write `broken_limit`, what a broken limit costs in units of the objective, or"
+    " `confidence`, how surely limits must be kept"
+}
+"""Keys of earlier versions, and what stands in their place."""
+
+
 def _unknown_key(loc: Loc) -> str:
     key = str(loc[-1])
+    if key in GONE:
+        return GONE[key]
     model = model_at(loc[:-1])
     siblings = list(model.model_fields) if model is not None else []
     siblings = [field_alias(model, name) for name in siblings if name != "folder"] if model else []

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 from pydantic import ValidationError
 
@@ -13,7 +14,7 @@ from harness.suite.checks import check
 from harness.suite.data_checks import find_path, load_signature, resolve_paths
 from harness.suite.draft import Draft, make_draft
 from harness.suite.layers import apply_overrides, read_layers
-from harness.suite.messages import explain
+from harness.suite.messages import GONE, explain
 from harness.suite.model_ref import parse_model
 from harness.suite.schema import Suite
 from harness.suite.source import Mistake, Node, new_mapping
@@ -110,6 +111,22 @@ def suite_from_text(text: str) -> Suite:
     import yaml
 
     try:
-        return Suite.model_validate_json(json.dumps(yaml.safe_load(text)))
+        return Suite.model_validate_json(json.dumps(_of_today(yaml.safe_load(text))))
     except (yaml.YAMLError, ValidationError, TypeError) as error:
         raise RecordError(f"suite.yaml is damaged or of another version: {error}") from error
+
+
+def _of_today(data: Any) -> Any:
+    """A stored suite without the keys that earlier versions wrote.
+
+    Raises:
+        RecordError: it decided by a rule that there is no longer.
+    """
+    decision = data.get("decision") if isinstance(data, dict) else None
+    if not isinstance(decision, dict) or "fallback" not in decision:
+        return data
+    if decision["fallback"] is not None:
+        raise RecordError(f"suite.yaml: decision.fallback {GONE['fallback']}")
+    # 0.0 was written where nothing was said.
+    kept = {k: v for k, v in decision.items() if k != "fallback" and (k, v) != ("tolerance", 0.0)}
+    return {**data, "decision": kept}

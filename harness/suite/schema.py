@@ -24,6 +24,7 @@ TaskName = Literal[
 
 Count = Annotated[int, Field(ge=1, le=10**12)]
 Share = Annotated[float, Field(gt=0, lt=1)]
+Confidence = Annotated[float, Field(ge=0.5, lt=1)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Seed = Annotated[int, Field(ge=0, lt=2**63)]
@@ -278,10 +279,16 @@ class Decision(Model):
     """What is required, and what is best among what meets the requirements."""
 
     constraints: tuple[str, ...] = ()
-    """`METRIC >= NUMBER` or `METRIC <= NUMBER`, each optionally `with 0.95`: how sure it must be; without it
-    0.5, that is: more likely than not. Quality can be limited on a slice, a part of the test examples:
-    `accuracy[class=3] >= 0.7`, or by a column that the data keep (`columns` of `tabular_csv` and `text_csv`):
-    `accuracy[region=north] >= 0.8`."""
+    """`METRIC >= NUMBER` or `METRIC <= NUMBER`, each optionally `with 0.95`: the probability that it must
+    hold with; all limits without one of their own must hold together with `confidence`. Quality can be
+    limited on a slice, a part of the test examples: `accuracy[class=3] >= 0.7`, or by a column that the data
+    keep (`columns` of `tabular_csv` and `text_csv`): `accuracy[region=north] >= 0.8`."""
+    confidence: Confidence = 0.9
+    """How surely the limits must be kept: variants that keep all of them with this probability may be chosen,
+    and among those the objective alone decides."""
+    broken_limit: NotNegative | None = None
+    """What a broken limit costs, in units of the objective; with it the limits need to hold more likely than
+    not, and the risk that is left is weighed at this price instead of being limited by `confidence`."""
     objective: str = "maximize accuracy"
     """`maximize METRIC`, `minimize METRIC`, or `maximize value`."""
     value: str | None = None
@@ -291,11 +298,9 @@ class Decision(Model):
     """The load that the service must carry."""
     threshold: Threshold = Threshold()
     """What the report chooses a threshold for; metrics of the table are those of the likeliest class."""
-    tolerance: NotNegative = 0.0
-    """The expected regret, in units of the objective, at which the question counts as decided."""
-    fallback: float | None = None
-    """What a broken limit is worth, in units of the objective; by default as far below the worst
-    candidate as the best lies above it."""
+    tolerance: NotNegative | None = None
+    """A loss that does not matter, in units of the objective: variants that lose no more are as good as the
+    best. None: a tenth of the leader's 95 % interval."""
 
 
 class OwnMetric(Model):

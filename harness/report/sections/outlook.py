@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 
 import numpy as np
 
@@ -40,7 +39,7 @@ def _with_more_data(e: Evidence) -> list[Mapping[str, object]]:
     choice = e.recommendation.choice
     if choice is None:
         return []
-    found = size_flips(replace(e.question, named=choice), e.curves)
+    found = size_flips(e.question, e.curves)
     return [item for item in found if item["then"] != choice]
 
 

@@ -22,12 +22,12 @@ def requirements(e: Evidence) -> Section | None:
         probability = e.meets(row.variant, which)
         shown = n.shown(which.metric, row.estimates.get(which.metric))
         others = [e.meets(other.variant, which) for other in e.tradeoff.rows]
-        meeting = sum(1 for p in others if p is not None and p >= which.probability)
+        meeting = sum(1 for p in others if p is not None and p >= e.asked(which))
         rows.append(
             (
                 Cell(n.limit_words(which)),
                 Cell(with_unit(which.metric, shown), shown.interval, shown.number),
-                Cell(_answer(probability, which.probability), tone=tone_of(probability), strong=True),
+                Cell(_answer(probability, e.asked(which)), tone=tone_of(probability), strong=True),
                 Cell(n.percent(probability), sort=probability),
                 Cell(f"{meeting} of {len(others)}", sort=meeting),
             )

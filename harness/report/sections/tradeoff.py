@@ -246,7 +246,7 @@ def differences(e: Evidence) -> Section | None:
 
 def _differences(e: Evidence, metric: str) -> Iterator[Block]:
     ratio = any(r.estimates[metric].log for r in e.rows if metric in r.estimates)
-    band = e.suite.decision.tolerance if metric == e.objective_metric else 0.0
+    band = (e.recommendation.tolerance or 0.0) if metric == e.objective_metric else 0.0
     compared = [d for d in (_difference(e, row, metric, ratio, band) for row in e.rows[:40]) if d]
     if not compared:
         return

@@ -285,7 +285,7 @@ def causes(e: Evidence, row: Row) -> list[str]:
         probability = e.meets(row.variant, which)
         if probability is None:
             found.append(f"without a figure for {n.label(which.metric)}")
-        elif probability < which.probability:
+        elif probability < e.asked(which):
             sure = "surely" if probability < 0.05 else "probably" if probability < 0.5 else "possibly"
             side = "above" if which.is_upper else "below"
             found.append(f"{n.label(which.metric)} {sure} {side} {n.quantity(which.metric, which.limit)}")

@@ -1,0 +1,309 @@
+"""The rule by which one variant is chosen: a pure function over joint draws, the only one there is.
+
+Verdict, costs, flips, map, page and trackers ask it; `docs/statistics.md` says it in words, and the report's
+page has it in JavaScript. Rows are one of three kinds:
+
+- *able*: it keeps the limits surely enough, and has a number for all that decides;
+- *open*: it does not, but might (with 5 % at least): it cannot be named, and may yet prove to be the best;
+- *out*: a limit is surely broken, or there is no number. Such rows change nothing of what is said here.
+
+Among the able rows the highest expected worth leads. Which of a tie is named is part of the rule.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from harness.analysis.shrink import shrink_draws
+from harness.analysis.stats import Array
+
+POSSIBLE = 0.05
+"""Probability below which something is taken as not so: who keeps the limits with less is out, who is the
+best with less is in no tie."""
+
+SHARED = 0.25
+"""Where many share the odds, a quarter of the leader's P(best) is enough to be in a tie."""
+
+MORE_LIKELY = 0.5
+"""How surely a limit is kept where breaking it has a price: more likely than not."""
+
+TENTH = 0.1
+"""The default tolerance: this part of the leader's 95 % interval."""
+
+SAME = 0.05
+"""Figures that settle a tie count as the same within this share of each other."""
+
+
+@dataclass(frozen=True)
+class Terms:
+    """On what terms is chosen: `decision.confidence`, `decision.broken_limit`, `decision.tolerance`.
+
+    Args:
+        confidence: with what probability the limits without one of their own hold together.
+        broken_limit: what a broken limit costs, in units of the objective; then limits need to hold more
+            likely than not, and the risk that is left is priced.
+        tolerance: a loss that does not matter, in units of the objective; None is a tenth of the leader's
+            interval.
+    """
+
+    confidence: float = 0.9
+    broken_limit: float | None = None
+    tolerance: float | None = None
+
+
+@dataclass(frozen=True)
+class Figure:
+    """What may settle a tie, the first that differs: a row's figure, lower is better, NaN unknown.
+
+    Args:
+        least: a difference below this settles nothing.
+    """
+
+    name: str
+    of: Callable[[int], float]
+    least: float = 0.0
+
+
+@dataclass(frozen=True)
+class Settled:
+    """A comparison among those that were left of a tie: who fell out, who stayed."""
+
+    by: str
+    out: tuple[int, ...]
+    left: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Lead:
+    """The lead of one row over all rows: mean and 95 % interval, (rows,) each; NaN over rows without a
+    number."""
+
+    mean: Array
+    low: Array
+    high: Array
+
+
+class Choice:
+    """What the rule says of some draws.
+
+    Args:
+        utility: (draws, rows) of the objective, higher is better; NaN where undefined, which counts as a
+            broken limit.
+        holds: (limits, draws, rows) bool, False where a limited metric has no number.
+        asked: (limits,) the probability that each limit asks for, NaN where it asks for none of its own.
+        figures: what settles a tie. faster: (winner, loser) of duels, which settle it where speed is asked.
+        counts_costs: the objective holds what serving costs: then figures settle only between equals.
+
+    Attributes:
+        able, open: (rows,) bool.
+        limits_hold: (rows,) P(all limits hold). kept: (rows,) the same, where the objective is defined too.
+        expected: (rows,) expected worth, −inf where there is no number.
+        leader: the able row of the highest expected worth, None without an able row.
+    """
+
+    def __init__(
+        self,
+        utility: Array,
+        holds: Array,
+        asked: Array,
+        terms: Terms = Terms(),
+        figures: Sequence[Figure] = (),
+        faster: Sequence[tuple[int, int]] = (),
+        counts_costs: bool = False,
+    ) -> None:
+        self.terms, self._figures, self._faster, self._counts_costs = terms, figures, faster, counts_costs
+        defined = ~np.isnan(utility)
+        known = defined.any(0)
+        self.means = _mean_where_defined(utility, defined)
+        self.utility = utility if defined.all() else np.where(defined, utility, self.means)
+        self.limits_hold = holds.all(0).mean(0)
+        self.keeps = holds.all(0) & defined
+        self.kept = self.keeps.mean(0)
+        self.able = known & _surely_kept(holds, asked, defined, terms)
+        self.open = known & ~self.able & (self.kept >= POSSIBLE)
+        self.expected = np.where(known, self.means, -np.inf)
+        if terms.broken_limit is not None:
+            self.expected = self.expected - terms.broken_limit * (1 - self.kept)
+        self.leader = _first_best(self.expected, self.able)
+
+    # ------------------------------------------------------------------------------------ how sure
+
+    @cached_property
+    def contenders(self) -> Array:
+        """Rows that are, or may prove to be, what should be chosen."""
+        return np.flatnonzero(self.able | self.open)
+
+    @cached_property
+    def shrunk(self) -> Array:
+        """(draws, contenders) utility without what selecting the best adds (`shrink_draws`)."""
+        return shrink_draws(self.utility[:, self.contenders])
+
+    @cached_property
+    def best(self) -> Array:
+        """(rows,) P(best): the highest utility among those that keep the limits; 0 for rows that are out."""
+        result = np.zeros(len(self.kept))
+        result[self.contenders] = best_probability(self.shrunk, self.keeps[:, self.contenders])
+        return result
+
+    @cached_property
+    def tolerance(self) -> float:
+        """A loss that does not matter, in units of the objective."""
+        if self.terms.tolerance is not None or self.leader is None:
+            return self.terms.tolerance or 0.0
+        low, high = np.quantile(self.utility[:, self.leader], [0.025, 0.975])
+        return TENTH * float(high - low)
+
+    def worth(self, row: int) -> Array:
+        """(draws,) utility of a row, less the price of a broken limit where there is one."""
+        price = self.terms.broken_limit or 0.0
+        return np.asarray(self.utility[:, row] - price * ~self.keeps[:, row])
+
+    def lead_of(self, row: int) -> Lead:
+        """Paired, from the same joint draws, around the measured means."""
+        price = self.terms.broken_limit or 0.0
+        lead = self.worth(row)[:, None] - (self.utility - price * ~self.keeps)
+        low, high = np.quantile(lead, [0.025, 0.975], axis=0)
+        return Lead(lead.mean(0), low, high)
+
+    @cached_property
+    def tied(self) -> tuple[int, ...]:
+        """The leader, and every able row that may be the best and is not shown to lose more than the
+        tolerance."""
+        if self.leader is None:
+            return ()
+        least = min(POSSIBLE, SHARED * float(self.best[self.leader]))
+        may = [k for k in np.flatnonzero(self.able).tolist() if k != self.leader and self.best[k] >= least]
+        worth = self.worth(self.leader)
+        low = [np.quantile(worth - self.worth(k), 0.025) for k in may]
+        return (self.leader, *(k for k, x in zip(may, low, strict=True) if x <= self.tolerance + self._same))
+
+    # ------------------------------------------------------------------------------------ which is named
+
+    @cached_property
+    def steps(self) -> tuple[Settled, ...]:
+        """How one of the tied came to be named: the last step has it alone.
+
+        Only those that are expected to lose no more than the tolerance are compared by anything else than
+        their worth, and only those that keep the limits about as surely as the leader does.
+        """
+        if self.leader is None:
+            return ()
+        least = self.expected[self.leader] - (0.0 if self._counts_costs else self.tolerance) - self._same
+        near = np.flatnonzero(self.able & (self.expected >= least)).tolist()
+        # Who is the only one that near needs no tie to be named.
+        left = [k for k in self.tied if k in near] if len(near) > 1 else [self.leader]
+        steps: list[Settled] = []
+
+        def keep(by: str, kept: Sequence[int]) -> None:
+            steps.append(Settled(by, tuple(k for k in left if k not in kept), tuple(kept)))
+            left[:] = kept
+
+        if len(left) > 1:
+            sure = min(0.95, self.kept[self.leader] - 0.02)
+            keep("limits", [k for k in left if self.kept[k] >= sure])
+            for figure in self._figures:
+                keep(figure.name, _lowest(figure, left))
+        best = max(self.expected[k] for k in left)
+        keep("objective", [k for k in left if self.expected[k] >= best - self._same])
+        row = self._undefeated(left[0])
+        return (*steps, Settled("duel" if row != left[0] else "", (), (row,)))
+
+    @cached_property
+    def named(self) -> int | None:
+        """The row to choose; None without an able row."""
+        return self.steps[-1].left[0] if self.steps else None
+
+    def _undefeated(self, row: int) -> int:
+        """Of the tied, who no duel says is slower than the named one."""
+        passed = {row}
+        while better := [
+            w for w, loser in self._faster if loser == row and w in self.tied and w not in passed
+        ]:
+            row = better[0]
+            passed.add(row)
+        return row
+
+    @property
+    def _same(self) -> float:
+        """Equal rows differ by rounding (a matrix product, storage as float32)."""
+        return 0.0 if self.leader is None else 1e-6 * abs(float(self.means[self.leader]))
+
+    # ------------------------------------------------------------------------------------ what it may cost
+
+    @cached_property
+    def regret(self) -> float:
+        """What naming it is expected to lose to the best of the rows that may be chosen; 0 without one."""
+        return self._regret(self.shrunk)
+
+    @cached_property
+    def raw_regret(self) -> float:
+        """The same around the measured means: too high by what selecting adds, so that 0 of it is none."""
+        return self._regret(self.utility[:, self.contenders])
+
+    def _regret(self, utility: Array) -> float:
+        if self.named is None:
+            return 0.0
+        price = self.terms.broken_limit or 0.0
+        able = self.able[self.contenders]
+        worth = (utility - price * ~self.keeps[:, self.contenders])[:, able]
+        named = worth[:, np.flatnonzero(self.able).tolist().index(self.named)]
+        return max(float((worth.max(1) - named).mean()), 0.0)
+
+    def centre(self, row: int) -> float:
+        """The expected utility of a contender without what selecting the best adds."""
+        return float(self.shrunk[:, self.contenders.tolist().index(row)].mean())
+
+
+def best_probability(utility: Array, keeps: Array) -> Array:
+    """P(best) of every row: the highest utility among those that keep the limits.
+
+    Args:
+        utility, keeps: (num_draws, rows). Equal ones share a draw; a draw in which no row keeps the limits
+            counts for nobody.
+    Returns:
+        (rows,), sums to P(some row keeps the limits).
+    """
+    if not utility.shape[1]:
+        return np.zeros(0)
+    masked = np.where(keeps, utility, -np.inf)
+    top = masked.max(1, keepdims=True)
+    # Equal rows differ by rounding; that must not name a winner.
+    winners = keeps & (masked >= top - 1e-6 * np.maximum(np.abs(top), 1e-9))
+    return np.asarray((winners / np.maximum(winners.sum(1, keepdims=True), 1)).mean(0))
+
+
+def _surely_kept(holds: Array, asked: Array, defined: Array, terms: Terms) -> Array:
+    """(rows,) whether each limit holds with the probability that it asks for, the others together with the
+    confidence."""
+    level = terms.confidence if terms.broken_limit is None else MORE_LIKELY
+    own = ~np.isnan(asked)
+    together = (holds[~own].all(0) & defined).mean(0)
+    return np.asarray((together >= level) & (holds[own].mean(1) >= asked[own, None]).all(0))
+
+
+def _mean_where_defined(utility: Array, defined: Array) -> Array:
+    with np.errstate(invalid="ignore"):
+        return np.asarray(np.where(defined, utility, 0.0).sum(0) / defined.sum(0))
+
+
+def _first_best(expected: Array, able: Array) -> int | None:
+    """The able row of the highest expected worth; of equals the first."""
+    rows = np.flatnonzero(able)
+    if not len(rows):
+        return None
+    best = float(expected[rows].max())
+    return int(rows[expected[rows] >= best - 1e-6 * abs(best)][0])
+
+
+def _lowest(figure: Figure, rows: Sequence[int]) -> list[int]:
+    """Those whose figure is the lowest, or as good as that; all where none has one."""
+    known = {k: x for k in rows if np.isfinite(x := figure.of(k))}
+    if not known:
+        return list(rows)
+    least = min(known.values())
+    most = least + max(SAME * abs(least), figure.least)
+    return [k for k, x in known.items() if x <= most]

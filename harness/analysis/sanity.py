@@ -1,0 +1,120 @@
+"""What a decision is held against before it is printed: common sense.
+
+Worse than the constant answer, the same figure for all, labels that training never saw: then data or metric
+are wrong more often than the models are good.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from harness.analysis.criteria import Constraint, Objective
+from harness.analysis.index import Index
+from harness.metrics import METRICS, metric
+from harness.protocols import Baseline, Tradeoff
+from harness.record import Record
+
+MOST_ROWS = 20_000
+"""Test rows that the constant answer is measured on at most; their class shares are what counts."""
+
+MOST_UNSEEN = 0.5
+"""Share of test rows with labels that training never saw above which nothing is decided."""
+
+
+def baseline_of(index: Index) -> Baseline:
+    """What the records of a table tell that common sense can be held against."""
+    counts = next((c for group in index.train.values() for r in group if (c := _class_counts(r))), {})
+    train, test = ({k: int(v) for k, v in counts.get(part, {}).items()} for part in ("train", "test"))
+    total = sum(test.values())
+    unseen = tuple(name for name, count in test.items() if count and not train.get(name))
+    return Baseline(
+        _constant(train, test),
+        _same_for_all(index),
+        sum(test[name] for name in unseen) / total if total else 0.0,
+        unseen,
+    )
+
+
+def _class_counts(record: Record) -> Mapping[str, Mapping[str, int]]:
+    data = record.facts.get("data")
+    counts = data.get("class_counts") if isinstance(data, Mapping) else None
+    return counts if isinstance(counts, Mapping) else {}
+
+
+def _constant(train: Mapping[str, int], test: Mapping[str, int]) -> dict[str, float]:
+    """Every quality metric of always answering with the training part's class shares."""
+    seen, total = sum(train.values()), sum(test.values())
+    if not seen or not total or len(test) < 2:
+        return {}
+    shrink = min(1.0, MOST_ROWS / total)
+    targets = np.repeat(np.arange(len(test)), [max(round(c * shrink), min(c, 1)) for c in test.values()])
+    shares = np.array([train.get(name, 0) / seen for name in test], dtype=np.float32)
+    answers = np.tile(shares, (len(targets), 1))
+    found = {
+        name: m.measure(answers, targets)
+        for name, m in METRICS.items()
+        if m.measure and name not in ("mse", "mae", "r2")
+    }
+    return {name: float(value) for name, value in found.items() if np.isfinite(value)}
+
+
+def _same_for_all(index: Index) -> tuple[str, ...]:
+    """Quality metrics whose value is one and the same in all seeds of two candidates or more."""
+    values: dict[str, dict[str, set[float]]] = {}
+    for (row, size), records in index.score.items():
+        if size != index.train_size:
+            continue
+        for m in (m for r in records if r.status == "finished" for m in r.measurements if not m.at):
+            if m.value is not None and m.metric in METRICS and METRICS[m.metric].measure is not None:
+                values.setdefault(m.metric, {}).setdefault(row.candidate, set()).add(m.value)
+    return tuple(n for n, by in values.items() if len(by) > 1 and len(set.union(*by.values())) == 1)
+
+
+def senseless(table: Tradeoff, limits: Sequence[Constraint], goal: Objective) -> Mapping[int, str]:
+    """Rows that must not be chosen, and why: what decides is worse than the constant answer's."""
+    deciding = [
+        n for n in dict.fromkeys((*goal.metrics, *(c.metric for c in limits))) if n in table.baseline.constant
+    ]
+    found = {}
+    for k, row in enumerate(table.rows):
+        for name in deciding:
+            cell, constant = row.estimates.get(name), table.baseline.constant[name]
+            sign = 1 if metric(name).better == "higher" else -1
+            if (
+                cell is not None
+                and cell.value is not None
+                and sign * (cell.value - constant) < -1e-6 * abs(constant)
+            ):
+                found[k] = f"{name} {cell.value:.4g} is worse than the constant answer's {constant:.4g}"
+                break
+    return found
+
+
+def nonsense(table: Tradeoff, goal: Objective) -> tuple[str, ...]:
+    """Why the figures allow no verdict at all; empty where they do."""
+    found = []
+    if goal.is_metric and goal.subject in table.baseline.same_for_all:
+        value = next(
+            c.value for r in table.rows if (c := r.estimates.get(goal.subject)) and c.value is not None
+        )
+        found.append(
+            f"{goal.subject} is {value:.4g} for every candidate and seed, so it tells nothing of them:"
+            " look at the data, or decide by another metric."
+        )
+    if table.baseline.unseen >= MOST_UNSEEN:
+        share, names = 100 * table.baseline.unseen, ", ".join(table.baseline.unseen_labels[:5])
+        found.append(
+            f"{share:.0f} % of the test examples have labels that training never saw ({names}):"
+            " split the data so that both parts have all of them."
+        )
+    return tuple(found)
+
+
+def doubts(baseline: Baseline) -> tuple[str, ...]:
+    """What a reader is warned of, where it does not forbid a verdict."""
+    if not 0 < baseline.unseen < MOST_UNSEEN:
+        return ()
+    names = ", ".join(baseline.unseen_labels[:5])
+    return (f"training never saw the labels of {100 * baseline.unseen:.2g} % of the test examples ({names})",)

@@ -1,0 +1,105 @@
+"""The rule on draws written by hand, and what shrinking does to them."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from harness.analysis.rule import Choice, Figure, Terms, best_probability
+from harness.analysis.shrink import shrink_draws
+
+DRAWS = 4000
+PLAIN = Terms()
+
+
+def rng() -> np.random.Generator:
+    return np.random.default_rng(0)
+
+
+def choose(utility: np.ndarray, kept: list[float] | None = None, terms: Terms = PLAIN) -> Choice:
+    """A choice under one limit that the rows keep with these probabilities, independently."""
+    held = np.ones_like(utility, dtype=bool)
+    if kept is not None:
+        held = np.linspace(0, 1, len(utility), endpoint=False)[
+            rng().permuted(np.tile(np.arange(len(utility))[:, None], (1, len(kept))), axis=0)
+        ] < np.array(kept)
+    return Choice(utility, held[None], np.array([np.nan]), terms)
+
+
+def test_equal_candidates_share_the_probability_of_being_best() -> None:
+    utility = np.repeat(rng().normal(size=(100, 1)), 2, axis=1) + np.array([0.0, 1e-17])
+    assert best_probability(utility, np.ones((100, 2), bool)).tolist() == [0.5, 0.5]
+    assert best_probability(utility, np.zeros((100, 2), bool)).tolist() == [0, 0]
+
+
+def test_among_those_that_keep_the_limits_surely_enough_the_objective_alone_decides() -> None:
+    utility = np.tile([0.80, 0.90, 0.99], (DRAWS, 1))
+    found = choose(utility, [1.0, 0.91, 0.89])
+    assert found.named == 1 and found.able.tolist() == [True, True, False] and found.open.tolist()[2]
+    assert found.best == pytest.approx([0.01, 0.10, 0.89], abs=0.01)
+    assert found.regret == 0 and 1 - found.kept[1] == pytest.approx(0.09)
+
+
+def test_a_limit_that_is_surely_broken_takes_a_row_out_of_the_odds() -> None:
+    found = choose(np.tile([0.8, 0.9], (DRAWS, 1)), [1.0, 0.04])
+    assert found.best.tolist() == [1.0, 0.0] and not found.open.any()
+
+
+def test_a_priced_risk_is_weighed_and_a_limit_more_likely_broken_than_kept_is_not_bought_off() -> None:
+    utility = np.tile([10.0, 14.0, 100.0], (DRAWS, 1))
+    kept = [1.0, 0.6, 0.4]
+    assert choose(utility, kept, Terms(broken_limit=9.0)).named == 1  # 14 − .4 · 9 = 10.4
+    assert choose(utility, kept, Terms(broken_limit=11.0)).named == 0  # 14 − .4 · 11 = 9.6
+    assert choose(utility, kept, Terms(confidence=0.5)).named == 1
+
+
+def test_nobody_is_named_where_no_limit_is_kept_surely_enough() -> None:
+    found = choose(np.tile([0.8, 0.9], (DRAWS, 1)), [0.8, 0.5])
+    assert found.named is None and found.tied == () and found.regret == 0
+
+
+def test_who_is_hardly_ever_the_best_is_in_no_tie_and_microseconds_settle_nothing() -> None:
+    random = rng()
+    accuracy = np.array([0.85, 0.849, 0.65]) + np.array([0.01, 0.01, 0.06]) * random.normal(size=(DRAWS, 3))
+    latency = [1.0004, 1.0008, 1.0]
+    figures = (Figure("latency_p50_ms", latency.__getitem__, 0.1),)
+    found = Choice(accuracy, np.ones((0, DRAWS, 3), bool), np.zeros(0), figures=figures)
+    assert found.tied == (0, 1) and found.named == 0
+    latency[1] = 0.5
+    found = Choice(accuracy, np.ones((0, DRAWS, 3), bool), np.zeros(0), figures=figures)
+    assert found.named == 1 and found.steps[1].by == "latency_p50_ms"
+
+
+def test_costs_that_the_objective_holds_are_not_counted_again() -> None:
+    worth = np.array([100.0, 99.9]) + rng().normal(size=(DRAWS, 2))
+    cheap = (Figure("cost_per_month_usd", [80.0, 10.0].__getitem__),)
+    nothing = (np.ones((0, DRAWS, 2), bool), np.zeros(0))
+    assert Choice(worth, *nothing, figures=cheap).named == 1
+    assert Choice(worth, *nothing, figures=cheap, counts_costs=True).named == 0
+
+
+def test_draws_of_clearly_different_candidates_are_not_shrunk() -> None:
+    draws = np.array([0.0, 10, 20, 30, 40]) + rng().normal(size=(2000, 5))
+    assert shrink_draws(draws).mean(0) == pytest.approx(draws.mean(0), abs=0.2)
+
+
+def test_figures_that_differ_by_less_than_their_noise_are_drawn_together() -> None:
+    """Five equal ones: the spread of the means is a tenth of the noise, hardly any of it is left."""
+    equal = np.array([0.0, 0.1, 0.2, 0.1, 0.0]) + rng().normal(size=(DRAWS, 5))
+    shrunk = shrink_draws(equal)
+    assert np.ptp(shrunk.mean(0)) < 0.5 * np.ptp(equal.mean(0))
+    assert best_probability(shrunk, np.ones_like(shrunk, bool)) == pytest.approx([0.2] * 5, abs=0.04)
+
+
+def test_a_hopeless_noisy_row_does_not_keep_the_others_apart() -> None:
+    near = np.array([0.0, 0.1, 0.2, 0.1, 0.0]) + rng().normal(size=(DRAWS, 5))
+    wild = -1000 + 100 * rng().normal(size=(DRAWS, 1))
+    assert (shrink_draws(np.hstack([near, wild]))[:, :5] == shrink_draws(near)).all()
+
+
+def test_what_all_rows_have_in_common_is_not_shrunk() -> None:
+    common = 10 * rng().normal(size=(DRAWS, 1))
+    own = np.random.default_rng(1).normal(size=(DRAWS, 4)) + np.array([0, 0.1, 0.2, 0.3])
+    shrunk = shrink_draws(common + own)
+    assert shrunk.std(0) == pytest.approx(10, abs=0.5)
+    assert np.corrcoef(shrunk.mean(1), common[:, 0])[0, 1] > 0.99
