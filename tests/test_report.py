@@ -191,7 +191,7 @@ def test_two_identical_candidates_are_reported_as_a_tie(tmp_path: Path) -> None:
     made = SECTIONS["verdict"](e)
     assert e.recommendation.verdict == "tie"
     assert made is not None and "A tie. Ship" in made.markdown
-    assert "er of two that cannot be told apart" in made.markdown
+    assert ", the best on average of two that cannot be told apart" in made.markdown
 
 
 def test_no_feasible_variant_is_said_plainly_with_the_nearest_miss(tmp_path: Path) -> None:
