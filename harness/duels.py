@@ -16,6 +16,7 @@ from harness.protocols import Row, Tradeoff
 from harness.record import Record, Resources, SuiteError, Trial
 from harness.suite.draft import hint
 from harness.suite.schema import Suite
+from harness.suite.variants import one_worker
 
 SECONDS, CALLS = 5.0, 2000
 """A duel's length: whichever is reached first."""
@@ -38,6 +39,8 @@ def contenders(
         eligible: variants that may still be chosen. most: pairs. tied: the choice and what it is tied with.
     """
     rows = [r for r in table.rows if r.variant in set(eligible) and _interval(r) is not None]
+    # A duel loads one process of each: of a model with 1 and 2 workers only the first is worth a duel.
+    rows = list({(r.candidate, one_worker(r.runtime)): r for r in reversed(rows)}.values())[::-1]
     rows.sort(key=lambda r: r.estimates[SPEED].value or 0.0)
     pairs = []
     for first, second in pairwise(rows):

@@ -31,6 +31,7 @@ from harness.runtimes.common import TOKENIZER
 from harness.store import RunFolder
 from harness.suite.draft import hint
 from harness.suite.schema import Suite
+from harness.suite.variants import scored_as
 
 CHECKED = 8
 """Examples in check.npz."""
@@ -137,11 +138,13 @@ def find_source(run: RunFolder, suite: Suite, variant: str) -> Source:
     Raises:
         HarnessError: there is no such variant (the nearest is named), or it failed.
     """
-    records = run.records()
+    records, asked = run.records(), variant
+    candidate, _, runtime = variant.partition("/")
+    variant = f"{candidate}/{scored_as(runtime, suite.serving.threads)}"
     scored = [r for r in records if r.trial.kind == "score" and r.trial.variant is not None]
     names = dict.fromkeys(r.trial.variant.name for r in scored if r.trial.variant)
     if variant not in names:
-        raise HarnessError(f"{run.suite_name}/{run.id} has no variant `{variant}`: {hint(variant, names)}")
+        raise HarnessError(f"{run.suite_name}/{run.id} has no variant `{asked}`: {hint(variant, names)}")
     own = [r for r in scored if r.trial.variant and r.trial.variant.name == variant]
     done = [r for r in own if r.status == "finished"]
     if not done:

@@ -10,6 +10,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from functools import cached_property
+from itertools import product
 from typing import Any
 
 from harness import environment
@@ -21,7 +22,7 @@ from harness.suite.code import Versions
 from harness.suite.draft import hint
 from harness.suite.model_ref import ModelKind
 from harness.suite.schema import Candidate, Suite
-from harness.suite.variants import runtimes_of, split_runtime
+from harness.suite.variants import deployments, runtimes_of, split_runtime
 from harness.tuning import search_seed, space_of
 
 NOT_IN_SPEC = {"seeds", "resources", "time_limit"}
@@ -178,16 +179,19 @@ class _Planner:
         for score in scored:
             if score.seed != training.seeds[0] or score.train_size != self.sizes[0]:
                 continue
-            runtime, threads = split_runtime(score.runtime or "")
             # Named without the suite's own metrics: a new one scores the same artifact and serves none again.
             made_by = {k: v for k, v in score.spec.items() if k not in ("metrics", "code")}
             artifact = self.trial("score", made_by).id
-            for name, settings in scenarios.items():
+            asked = deployments(serving, score.runtime or "", self.suite.machine.cores or 1)
+            for (place, deployed), (name, settings) in product(enumerate(asked), scenarios.items()):
+                if name == "scaling" and place:
+                    continue  # how a model's cost grows with its input is no matter of workers
                 for number in range(serving.rounds):
                     spec = {
                         **self.common,
-                        "runtime": runtime,
-                        "threads": threads or serving.threads,
+                        "runtime": deployed.runtime,
+                        "threads": deployed.threads,
+                        **({"workers": deployed.workers} if deployed.workers > 1 else {}),
                         "artifact": artifact,
                         "scenario": {"name": name, **settings},
                         "round": number,
@@ -199,7 +203,7 @@ class _Planner:
                             spec,
                             seed=score.seed,
                             train_size=score.train_size,
-                            runtime=score.runtime,
+                            runtime=deployed.name,
                             needs=(score.id,),
                             scenario=name,
                             round=number,
@@ -210,7 +214,7 @@ class _Planner:
     def trial(self, kind: Kind, spec: Mapping[str, Any], **fields: Any) -> Trial:
         claim = self.candidate.training.resources
         gpus = self.gpus if claim.gpus is None else claim.gpus
-        cpus = spec["threads"] if kind == "serve" else claim.cpus
+        cpus = spec["threads"] * spec.get("workers", 1) if kind == "serve" else claim.cpus
         limit = self.suite.serving.time_limit if kind == "serve" else self.candidate.training.time_limit
         complete = {**spec, "code": self.versions(kind, spec)}
         resources = Resources(cpus, gpus if self.about.is_network else 0.0, claim.memory_mb)

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 from harness.protocols import Recommendation
 from harness.record import KINDS, HarnessError, SuiteError
 from harness.store import RunFolder, list_runs
-from harness.suite.catalogue import description, optional, table
+from harness.suite.catalogue import description, optional, price_cores, table
 from harness.suite.model_ref import MODEL_KINDS, NAMED, PREFIXES, parse_model
-from harness.suite.variants import left_out
+from harness.suite.schema import Suite
+from harness.suite.variants import cores_used, left_out, local_cores
 
 if TYPE_CHECKING:  # a list of models needs neither statistics nor plans
     from harness.analysis.compare import Change, Comparison
@@ -53,8 +54,20 @@ def plan_text(plan: Plan) -> str:
     own += [metric.function for metric in plan.suite.metrics.values()]
     if own:
         lines.append(f"Runs your own code: {', '.join(own)} (from {plan.suite.folder})")
-    lines += [f"Note: {note}" for note in plan.notes]
+    lines += [f"Note: {note}" for note in (*plan.notes, *idle_cores(plan.suite))]
     return "\n".join([*lines, _expected_line(plan)])
+
+
+def idle_cores(suite: Suite) -> list[str]:
+    """Says that a machine is priced whole while some of its cores do nothing."""
+    if suite.serving.workers is not None or (suite.machine.price is None and not suite.machine.usd_per_hour):
+        return []
+    cores = suite.machine.cores or price_cores().get(suite.machine.price or "") or local_cores()
+    used = max(cores_used(name, suite.serving.threads) for name in suite.serving.runtimes)
+    if used >= cores:
+        return []
+    cure = "serving.workers: auto loads them all"
+    return [f"the machine is priced with {cores} cores, {used} of them serve: costs are ceilings; {cure}"]
 
 
 def _candidate_lines(plan: Plan) -> Iterable[str]:

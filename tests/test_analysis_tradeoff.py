@@ -18,6 +18,7 @@ from harness.analysis.stats import two_way_interval
 from harness.analysis.tradeoff import tradeoff
 from harness.protocols import Row, Tradeoff
 from harness.record import Measurement, Record
+from harness.suite.schema import Machine
 from tests.analysis_world import Truth, World, failed, make_suite, store, trial
 
 TRUTHS = {"small": Truth(0.85, 2.0, throughput=600), "big": Truth(0.90, 6.0, throughput=150)}
@@ -41,6 +42,29 @@ def test_every_variant_is_a_row_with_means_over_its_units() -> None:
     own = [r for r in records if r.trial.kind == "score" and r.trial.candidate == "big"]
     assert cell.value == pytest.approx(np.mean([r.value("accuracy") for r in own]))
     assert cell.n == 3 and cell.low is not None and cell.low < cell.value < (cell.high or 0)
+
+
+def test_workers_share_the_quality_of_their_model_and_have_speed_of_their_own() -> None:
+    world = World(TRUTHS)
+    records = [r for r in world.records() if r.trial.kind != "serve"]
+    for workers in (1, 2):
+        for name, truth in TRUTHS.items():
+            faster = {name: replace(truth, throughput=truth.throughput * workers)}
+            one = World(faster, (f"torch@1x{workers}",))
+            records += [r for r in one.records() if r.trial.kind == "serve"]
+    suite = make_suite(list(TRUTHS))
+    serving = suite.serving.model_copy(update={"workers": (1, 2)})
+    machine = Machine(price="aws/c7i.large", cores=2)
+    suite = suite.model_copy(update={"serving": serving, "machine": machine})
+    table = tradeoff(records, suite, world.predictions.__getitem__)
+    assert [r.variant for r in table.rows] == [
+        "small/torch@1x1", "small/torch@1x2", "big/torch@1x1", "big/torch@1x2"
+    ]  # fmt: skip
+    one, two = (row(table, f"big/torch@1x{w}").estimates for w in (1, 2))
+    assert one["accuracy"] == two["accuracy"] and one["accuracy"].value is not None
+    assert (two["throughput_offline_per_s"].value or 0) > 1.5 * (one["throughput_offline_per_s"].value or 0)
+    assert "1 of 2 cores serves" in one["cost_per_month_usd"].note
+    assert "cores serve" not in two["cost_per_month_usd"].note
 
 
 def test_intervals_of_the_table_are_those_of_the_two_way_formula_where_variances_agree() -> None:

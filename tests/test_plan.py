@@ -20,7 +20,7 @@ from harness.suite import code, read_suite, suite_from_text, suite_to_text
 from harness.suite.catalogue import ROOT, table
 from harness.suite.model_ref import parse_model
 from harness.suite.schema import Suite
-from harness.suite.variants import runtimes_of
+from harness.suite.variants import local_cores, runtimes_of
 
 TEXT = """
 name: trial_suite
@@ -58,6 +58,41 @@ def ids(trials: tuple[Trial, ...]) -> set[str]:
 
 
 # ------------------------------------------------------------------------------------- which trials
+
+
+WORKERS = ("machine.price=aws/c7i.large", "machine.cores=2")
+
+
+def test_workers_make_a_variant_of_each_number_that_fits_the_machine(tmp_path: Path) -> None:
+    text = TEXT.replace("[torch, onnx]", "[torch, onnx, onnx@2]").replace("rounds: 2", "rounds: 1")
+    asked = read(tmp_path, text.replace("rounds: 1", "rounds: 1\n  workers: [1, 2]"), *WORKERS)
+    trials = plan_trials(asked)
+    plain = plan_trials(read(tmp_path, text, *WORKERS))
+    served = {(t.runtime, t.spec["threads"], t.spec.get("workers", 1)) for t in of(trials, "serve", "cnn")}
+    assert served == {
+        ("torch@1x1", 1, 1), ("torch@1x2", 1, 2), ("onnx@1x1", 1, 1), ("onnx@1x2", 1, 2), ("onnx@2x1", 2, 1)
+    }  # fmt: skip
+    assert all(t.resources.cpus == (1 if t.runtime == f"{t.spec['runtime']}@1x1" else 2)
+               for t in of(trials, "serve", "cnn"))  # fmt: skip
+    # Quality is scored once; one worker serves the very trial that a suite without workers asks for.
+    assert ids(trials) > ids(plain)
+    assert [t.id for t in of(trials, "score")] == [t.id for t in of(plain, "score")]
+
+
+def test_auto_loads_all_cores_of_the_priced_machine(tmp_path: Path) -> None:
+    text = TEXT.replace("[torch, onnx]", "[onnx, onnx@2]").replace("rounds: 2", "rounds: 1\n  workers: auto")
+    asked = read(tmp_path, text, "machine.price=aws/c7i.xlarge", "machine.cores=4")
+    served = {(t.runtime, t.spec.get("workers", 1)) for t in of(plan_trials(asked), "serve", "cnn")}
+    assert served == {("onnx@1x4", 4), ("onnx@2x2", 2)}
+
+
+def test_workers_share_the_cores_that_this_and_the_priced_machine_have(tmp_path: Path) -> None:
+    text = TEXT.replace("rounds: 2", "rounds: 2\n  workers: auto")
+    here = local_cores()
+    assert read(tmp_path, text, "machine.usd_per_hour=1").machine.cores == here
+    assert read(tmp_path, text, "machine.price=aws/c7i.large").machine.cores == min(2, here)
+    elsewhere = read(tmp_path, text, "machine.price=aws/c7i.4xlarge", "machine.class=abc")
+    assert elsewhere.machine.cores == 16
 
 
 def test_a_runtime_with_threads_of_its_own_is_a_variant_of_its_own(tmp_path: Path) -> None:

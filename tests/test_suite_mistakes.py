@@ -314,6 +314,23 @@ TABLE: dict[str, tuple[dict[str, str | None], list[str]]] = {
         {"serving": "serving: {runtimes: [torch, onx]}"},
         ["suite.yaml:6: serving.runtimes: there is no runtime `onx`: did you mean `onnx`?"],
     ),
+    "more workers than the priced machine has cores": (
+        {
+            "serving": "serving: {workers: [1, 4], runtimes: [onnx@1]}",
+        },
+        [
+            "suite.yaml:6: serving.runtimes: `onnx@1`: all have 1 threads already: write `onnx`",
+            "suite.yaml:6: serving.workers: 4 workers of 1 thread need 4 cores, aws/c7i.large has 2: "
+            "write at most 2, or name a larger machine",
+        ],
+    ),
+    "workers without a scenario that loads them": (
+        {"serving": "serving: {workers: auto, scenarios: {single_stream: {}}}"},
+        [
+            "suite.yaml:6: serving.workers: what several workers carry is measured by offline or server: "
+            "add one of them",
+        ],
+    ),
     "runtime with no number of threads": (
         {"serving": "serving: {runtimes: [torch@two, onx@2]}"},
         [

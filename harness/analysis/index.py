@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from harness.record import Record, Variant
 from harness.suite.schema import Suite
-from harness.suite.variants import own_name
+from harness.suite.variants import deployments, own_name, scored_as
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,9 @@ def expected_variants(suite: Suite) -> list[Variant]:
                 continue
             if candidate.ref.about.fitted == "sklearn" and runtime.startswith("torch-"):
                 continue
-            variants.append(Variant(name, own_name(candidate.ref, runtime)))
+            scored = own_name(candidate.ref, runtime)
+            cores = suite.machine.cores or 1
+            variants += [Variant(name, d.name) for d in deployments(suite.serving, scored, cores)]
     return variants
 
 
@@ -57,6 +59,18 @@ def index_records(records: Iterable[Record], suite: Suite) -> Index:
         elif variant is not None:
             serve[variant].append(record)
     chosen, warnings = _one_machine_class(serve, suite)
+    threads = suite.serving.threads
+    if suite.serving.workers is not None:
+        # Quality does not depend on workers: what was scored as `onnx` is that of `onnx@1x1` and `onnx@1x2`.
+        served = [v for v in seen if v in serve] + expected_variants(suite)
+        for variant in dict.fromkeys(served):
+            scored = Variant(variant.candidate, scored_as(variant.runtime, threads))
+            if scored != variant:
+                seen.pop(scored, None)
+                seen[variant] = None
+                for (of, size), records in list(score.items()):
+                    if of == scored:
+                        score[variant, size] = records
     names = list(suite.candidates)
     expected = [v for v in expected_variants(suite) if v.runtime or v in seen]
     rows = list(dict.fromkeys([*(v for v in expected if _belongs(v, expected, seen)), *seen]))

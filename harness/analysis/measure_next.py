@@ -24,6 +24,7 @@ from harness.analysis.sensitivity import Question
 from harness.analysis.stats import Array
 from harness.record import Record, Variant
 from harness.streams import generator
+from harness.suite.variants import scored_as
 
 PEEKED = (
     "measuring went on until the question was decided: intervals are somewhat too narrow (false alarms of"
@@ -120,7 +121,7 @@ def next_measurements(question: Question, records: Sequence[Record]) -> tuple[Ne
     outcome = _outcome(choice)
     worths = choice.expected[choice.able if choice.able.any() else choice.contenders]
     scale = float(np.ptp(worths)) or float(outcome.std())
-    units = _Units(records, question.table.train_size)
+    units = _Units(records, question.table.train_size, question.suite.serving.threads)
     quality, served = _deciding_metrics(question)
     rng = generator(question.suite.seed, "measure next")
     price = cost.price_of(question.suite.machine)
@@ -209,7 +210,8 @@ def _deciding_metrics(question: Question) -> tuple[list[str], list[str]]:
 class _Units:
     """Seeds and launches there are: their number, spread and duration."""
 
-    def __init__(self, records: Sequence[Record], train_size: int | None) -> None:
+    def __init__(self, records: Sequence[Record], train_size: int | None, threads: int = 1) -> None:
+        self._threads = threads
         self._scored: dict[Variant, list[Record]] = {}
         self._served: dict[Variant, list[Record]] = {}
         self._train_seconds: dict[str, list[float]] = {}
@@ -226,7 +228,8 @@ class _Units:
 
     def seeds(self, variant: Variant, metric: str) -> Array:
         """Of a slice the whole metric's: records have no figures on slices. Their number is the same."""
-        return _values(self._scored.get(variant, []), metric)
+        scored = Variant(variant.candidate, scored_as(variant.runtime, self._threads))
+        return _values(self._scored.get(scored, []), metric)
 
     def launches(self, variant: Variant, metric: str) -> Array:
         return np.asarray(np.log(np.maximum(_values(self._served.get(variant, []), metric), 1e-300)))

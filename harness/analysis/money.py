@@ -14,6 +14,7 @@ from harness.analysis.values import count_draws
 from harness.protocols import Estimate, Row, Tradeoff
 from harness.record import Record
 from harness.suite.schema import Suite
+from harness.suite.variants import cores_used
 
 COST_METRICS = ("cost_per_million_usd", "cost_per_month_usd", "train_cost_usd")
 
@@ -85,6 +86,8 @@ def with_costs(table: Tradeoff, suite: Suite, seconds: TrainingSeconds) -> Trade
             [np.nan if e.value is None else e.value for e in training], (count_draws(table), 1)
         ),
     }
+    idle = _idle(table.rows, price, suite)
+    sources = [_with(source, more) for source, more in zip(sources, idle, strict=True)]
     # All money is monotone in throughput: its quantiles are those of the draws with the throughput's.
     ends = _quantiles(throughput)
     month = cost.cost_per_month(ends, traffic, hourly)
@@ -106,6 +109,20 @@ def with_costs(table: Tradeoff, suite: Suite, seconds: TrainingSeconds) -> Trade
     stale = price.warning()
     warnings = (*table.warnings, *([stale] if stale else []))
     return replace(table, rows=rows, metrics=metrics, draws=overlaid(draws, table.draws), warnings=warnings)
+
+
+def _with(source: str | None, idle: str) -> str | None:
+    """Idle cores make a cost that is not a floor a ceiling: more workers would serve more."""
+    if source is None or not idle:
+        return source
+    return f"{source}; {idle}" if source else f"ceiling: {idle}"
+
+
+def _idle(rows: Sequence[Row], price: cost.Price, suite: Suite) -> list[str]:
+    """Of each row, how many cores of the priced machine serve, where some are idle."""
+    cores = suite.machine.cores or price.vcpus
+    used = [cores_used(row.runtime, suite.serving.threads) for row in rows]
+    return [f"{u} of {cores} cores serves" if u < cores and not price.gpu else "" for u in used]
 
 
 def _quantiles(throughput: Array) -> Array:

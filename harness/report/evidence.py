@@ -26,6 +26,7 @@ from harness.record import HarnessError, Kind, Measurement, Record
 from harness.report.palette import Palette, palette
 from harness.store import RunFolder
 from harness.suite.schema import Suite
+from harness.suite.variants import scored_as
 
 log = logging.getLogger("harness")
 
@@ -198,6 +199,8 @@ class Evidence:
     def of(self, kind: Kind, candidate: str | None = None, **where: Any) -> list[Record]:
         """Finished records of a kind, in a stable order; `where` are fields of the trial."""
         found = self._by_kind.get((kind, candidate), ())
+        if kind == "score" and where.get("runtime"):
+            where["runtime"] = scored_as(where["runtime"], self.suite.serving.threads)
         return [r for r in found if all(getattr(r.trial, k) == v for k, v in where.items())]
 
     @cached_property
@@ -220,6 +223,8 @@ class Evidence:
         """Score records of the headline size on one runtime: the given one or the reference."""
         found = self.of("score", candidate, train_size=self.headline_size)
         runtimes = [r.trial.runtime for r in found]
+        if runtime is not None:
+            runtime = scored_as(runtime, self.suite.serving.threads)
         wanted = runtime or next((r for r in REFERENCE_RUNTIMES if r in runtimes), next(iter(runtimes), None))
         return [r for r in found if r.trial.runtime == wanted]
 

@@ -59,15 +59,20 @@ def module_file(module: str) -> Path:
     return path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
 
 
-@cache
 def price_names() -> tuple[str, ...]:
     """The rows of the price catalogue, as a suite names them: `aws/c7i.large`."""
+    return tuple(price_cores())
+
+
+@cache
+def price_cores() -> Mapping[str, int]:
+    """Name of a row of the price catalogue → its vCPUs."""
     import yaml
 
     rows = yaml.safe_load((ROOT / "costs" / "prices.yaml").read_text(encoding="utf-8"))
-    short = {f"{row['provider']}/{row['instance']}": None for row in rows}
-    long = {f"{row['provider']}/{row['region']}/{row['instance']}": None for row in rows}
-    return (*short, *long)
+    short = {f"{row['provider']}/{row['instance']}": row["vcpus"] for row in reversed(rows)}
+    long = {f"{row['provider']}/{row['region']}/{row['instance']}": row["vcpus"] for row in rows}
+    return {**short, **long}
 
 
 def parse_source(path: Path) -> ast.Module:

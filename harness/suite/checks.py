@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator
 
 from harness.files import holds_password
-from harness.suite.catalogue import price_names, table
+from harness.suite.catalogue import price_cores, price_names, table
 from harness.suite.data_checks import check_data
 from harness.suite.decision_checks import check_decision
 from harness.suite.draft import Draft, Path_, dotted, hint
@@ -20,7 +20,7 @@ from harness.suite.own_metrics import check_metrics
 from harness.suite.recommendation_checks import check_recommendation, trainings
 from harness.suite.schema import Server
 from harness.suite.sizes import check_sizes
-from harness.suite.variants import split_runtime
+from harness.suite.variants import counted, local_cores, split_runtime
 
 NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}", re.ASCII)
 RESERVED = ("latest",)
@@ -151,6 +151,7 @@ def check_serving(draft: Draft) -> None:
             text = f"there is no runtime `{name}`: {hint(name, runtimes)}"
             draft.wrong(("serving", "runtimes"), text, item.place)
     _check_unique(draft, ("serving", "runtimes"))
+    check_workers(draft)
     _check_unique(draft, ("serving", "scenarios", "offline", "batch_sizes"))
     check_sizes(draft)
     _check_server(draft)
@@ -181,6 +182,33 @@ def _check_server(draft: Draft) -> None:
             f"set max_wait_ms to {limit / 10:g} or less; 0 takes what is there"
         )
         draft.wrong((*path, key), text, draft.key_place(*path, key))
+
+
+def check_workers(draft: Draft) -> None:
+    """Workers that differ, that something is measured of, and that the priced machine has cores for."""
+    path: Path_ = ("serving", "workers")
+    if not draft.given(*path):
+        return
+    _check_unique(draft, path)
+    given = draft.items("serving", "scenarios")
+    if given and not any(k in ("offline", "server") and n.mapping is not None for k, n in given.items()):
+        draft.wrong(path, "what several workers carry is measured by offline or server: add one of them")
+    threads = least = draft.get(int, "serving", "threads", default=1)
+    runtimes = draft.node("serving", "runtimes")
+    for item in (runtimes.sequence if runtimes is not None else None) or ():
+        name, _, own = str(item.value).partition("@")
+        if own.isdecimal() and int(own) == threads:
+            text = f"`{item.value}`: all have {own} threads already: write `{name}`"
+            draft.wrong(("serving", "runtimes"), text, item.place)
+        least = min(least, int(own)) if own.isdecimal() else least
+    price = draft.get(str, "machine", "price", default="")
+    cores = draft.get(int, "machine", "cores") or price_cores().get(price) or local_cores()
+    workers = draft.node(*path)
+    for item in (workers.sequence if workers is not None else None) or ():
+        if isinstance(item.plain, int) and item.plain * least > cores:
+            need = f"{item.plain} workers of {counted(least, 'thread')} need {item.plain * least} cores"
+            cure = f"write at most {max(1, cores // least)}, or name a larger machine"
+            draft.wrong(path, f"{need}, {price or 'this machine'} has {cores}: {cure}", item.place)
 
 
 def check_machine(draft: Draft) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from harness.record import RecordError, SuiteError
+from harness.suite.catalogue import price_cores
 from harness.suite.checks import check
 from harness.suite.data_checks import find_path, load_signature, resolve_paths
 from harness.suite.draft import Draft, make_draft
@@ -18,6 +19,7 @@ from harness.suite.messages import GONE, explain
 from harness.suite.model_ref import parse_model
 from harness.suite.schema import Suite
 from harness.suite.source import Mistake, Node, new_mapping
+from harness.suite.variants import local_cores
 
 
 def read_suite(path: str | Path, overrides: Sequence[str] = ()) -> Suite:
@@ -47,7 +49,17 @@ def read_suite(path: str | Path, overrides: Sequence[str] = ()) -> Suite:
     check(draft)
     if mistakes or suite is None:
         raise _error(mistakes)
-    return suite
+    return _with_cores(suite)
+
+
+def _with_cores(suite: Suite) -> Suite:
+    """The suite with the cores that workers share: those of the priced machine, as far as this one has them
+    where it is this one that serves."""
+    if suite.serving.workers is None or suite.machine.cores is not None:
+        return suite
+    here, priced = local_cores(), price_cores().get(suite.machine.price or "", 0)
+    cores = priced if suite.machine.machine_class and priced else min(here, priced or here)
+    return suite.model_copy(update={"machine": suite.machine.model_copy(update={"cores": cores})})
 
 
 def _folder(tree: Node, file: Path) -> Path:

@@ -227,6 +227,11 @@ class Serving(Model):
     threads, a variant of its own beside `onnx`."""
     threads: Annotated[int, Field(ge=1, le=4096)] = 1
     """Of each serving process, on every runtime that names none of its own (`onnx@2`)."""
+    workers: Literal["auto"] | Annotated[tuple[Count, ...], Field(min_length=1)] | None = None
+    """Serving processes on one machine, which take from one queue, each on cores of its own. A list makes a
+    variant of each: `[1, 2]` makes `onnx@1x1` and `onnx@1x2` (one thread, two workers); `auto`: as many as
+    the machine has cores for. Left out: one; where that leaves cores of the priced machine idle, its cost
+    says so."""
     rounds: Count = 3
     """Interleaved repetitions, each in a fresh process: the blocks of the paired comparison."""
     scenarios: Scenarios = Scenarios(single_stream=SingleStream(), offline=Offline())
@@ -247,6 +252,8 @@ class Machine(Model):
     """A price of your own."""
     machine_class: str | None = Field(default=None, alias="class")
     """Serve on this class of machine only; `python -m harness doctor` prints a machine's."""
+    cores: Count | None = None
+    """How many cores there are for workers; left out: those of the priced machine that this one has too."""
 
 
 class Traffic(Model):
