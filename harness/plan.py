@@ -15,6 +15,7 @@ from typing import Any
 
 from harness import environment
 from harness.estimate import STARTING_S, guess_seconds, like, row_size, rows_of, typical_seconds, work
+from harness.protocols import ONE_SIDED
 from harness.record import KINDS, Kind, Record, Resources, SuiteError, Trial, content_hash
 from harness.store import RunFolder, find_cached, list_runs
 from harness.streams import generator
@@ -23,7 +24,7 @@ from harness.suite.draft import hint
 from harness.suite.model_ref import ModelKind
 from harness.suite.schema import Candidate, Suite
 from harness.suite.variants import deployments, runtimes_of, split_runtime
-from harness.tuning import search_seed, space_of
+from harness.tuning import SCORES, search_seed, space_of, watched_by, watched_note
 
 NOT_IN_SPEC = {"seeds", "resources", "time_limit"}
 """Training settings that say how a trial is run, not what comes out of it; the seed stands apart."""
@@ -98,6 +99,26 @@ class _Planner:
         """What is searched for this candidate; empty without tuning or where nothing applies."""
         return space_of(self.suite, self.name)
 
+    @property
+    def watch(self) -> dict[str, str]:
+        """What the best epoch and the search look at, where that is not the task's own score."""
+        name = watched_by(self.suite)
+        searched = bool(self.space) or self.about.fitted == "torch"
+        if not searched or name == SCORES.get(self.suite.task, "accuracy"):
+            return {}
+        return {"watch": name, **(self.positive if name in ONE_SIDED else {})}
+
+    @cached_property
+    def positive(self) -> dict[str, str]:
+        """The class that matters, where it is not the one that metrics take by themselves."""
+        from harness.datasets.catalog import task_info
+
+        named = self.suite.decision.positive
+        if named is None:
+            return {}
+        names = task_info(self.suite.data.name, self.suite.data.args).class_names
+        return {"positive": named} if named in names and names.index(named) != 1 else {}
+
     def tuning_trials(self) -> list[Trial]:
         """The candidate's search at the largest size; how long it goes on is in no id, so that it can
         be continued."""
@@ -107,7 +128,9 @@ class _Planner:
         settings = self.trained_by()
         settings["tuning"] = {k: v for k, v in settings["tuning"].items() if k not in ("trials", "seconds")}
         seed = search_seed(self.suite)
-        spec = {**self.common, "training": settings, "train_size": self.sizes[0], "seed": seed}
+        spec = {
+            **self.common, "training": settings, "train_size": self.sizes[0], "seed": seed, **self.watch
+        }  # fmt: skip
         if self.candidate.retrieval is not None:
             spec |= {"retrieval": self.candidate.retrieval, "ranking": self.candidate.ranking}
         return [
@@ -127,7 +150,8 @@ class _Planner:
         trials = []
         for size in sizes:
             for seed in seeds:
-                spec = {**self.common, "training": self.trained_by(), "train_size": size, "seed": seed}
+                size_and_seed = {"train_size": size, "seed": seed}
+                spec = {**self.common, "training": self.trained_by(), **size_and_seed, **self.watch}
                 if self.candidate.retrieval is not None:
                     spec |= {"retrieval": self.candidate.retrieval, "ranking": self.candidate.ranking}
                 trials.append(self.trial("train", spec, seed=seed, train_size=size, needs=needs))
@@ -150,7 +174,7 @@ class _Planner:
         for train in fitted:
             for runtime in runtimes if train.train_size == self.sizes[0] else [first]:
                 name, threads = split_runtime(runtime)
-                spec = {**train.spec, "fitted": train.id, "runtime": name}
+                spec = {**train.spec, "fitted": train.id, "runtime": name, **self.positive}
                 if threads is not None:
                     spec["threads"] = threads
                 if self.suite.metrics:
@@ -180,7 +204,7 @@ class _Planner:
             if score.seed != training.seeds[0] or score.train_size != self.sizes[0]:
                 continue
             # Named without the suite's own metrics: a new one scores the same artifact and serves none again.
-            made_by = {k: v for k, v in score.spec.items() if k not in ("metrics", "code")}
+            made_by = {k: v for k, v in score.spec.items() if k not in ("metrics", "code", "positive")}
             artifact = self.trial("score", made_by).id
             asked = deployments(serving, score.runtime or "", self.suite.machine.cores or 1)
             for (place, deployed), (name, settings) in product(enumerate(asked), scenarios.items()):
@@ -364,7 +388,7 @@ def plan_run(
 def _notes(suite: Suite) -> tuple[str, ...]:
     from harness.datasets.catalog import notes
 
-    return notes(suite.data.name, suite.data.args)
+    return (*notes(suite.data.name, suite.data.args), *filter(None, [watched_note(suite)]))
 
 
 def make_plan(

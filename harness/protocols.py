@@ -37,6 +37,7 @@ class Task:
         class_names: (num_classes,).
         input_shape: (channels, height, width) for images, (columns,) for tables.
         vocab_size, max_length: for text; 0 elsewhere. Token 0 pads, 1 is unknown.
+        positive: of two classes the one that average precision, thresholds and curves are about.
     """
 
     name: str
@@ -45,6 +46,7 @@ class Task:
     input_shape: tuple[int, ...] = ()
     vocab_size: int = 0
     max_length: int = 0
+    positive: int = 1
 
 
 @dataclass(frozen=True)
@@ -91,6 +93,13 @@ class DataFile:
     sha256: str
     places: tuple[str, ...]
 
+
+ONE_SIDED = ("pr_auc",)
+"""Metrics that are of the positive class alone, where there are two."""
+
+AnswerKind = Literal["probabilities", "scores", "classes"]
+"""What a classifier answers, (n, num_classes): probabilities; scores in 0…1 that rank the examples for each
+class and tell the class, but are no probabilities; or 1 for the class and 0 for all others."""
 
 Predict = Callable[[Inputs], np.ndarray]
 """Raw examples → (n, num_classes) float32 probabilities, or (n,) values for regression.

@@ -12,6 +12,7 @@ seed would make that seed's model look better than its recipe is.
 from __future__ import annotations
 
 import copy
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
@@ -30,8 +31,21 @@ Settings = Mapping[str, Any]
 SCORES = {"tabular_regression": "r2", "recommendation": "ndcg@10"}
 """Task → the validation metric that settings are chosen by, higher is better; accuracy elsewhere."""
 
+WATCHED: Mapping[str, tuple[str, ...]] = {
+    "tabular_regression": ("mse", "mae", "r2"),
+    "recommendation": ("ndcg@10",),
+}
+"""Task → the metrics that a search and the best epoch can look at; those of classifiers elsewhere."""
+OF_CLASSIFIERS = (
+    "accuracy", "balanced_accuracy", "precision_macro", "recall_macro", "f1_macro", "roc_auc", "pr_auc",
+    "log_loss", "ece", "brier",
+)  # fmt: skip
+
 STARTUP = 4
 """TPE's random trials before it models anything; its default of 10 would make searches of 8 random."""
+
+LOWER = ("mse", "mae", "log_loss", "ece", "brier")
+"""Metrics of which less is better: a search is told their negative."""
 
 TRIAL_ARGS = "args."
 """Settings of this prefix are arguments of the model; all others are training settings."""
@@ -42,6 +56,36 @@ class EnoughError(Exception):
 
 
 # -------------------------------------------------------------------------------------- what is searched
+
+
+def watched_by(suite: Suite) -> str:
+    """What a search and the best epoch look at: the objective where that is quality on validation examples,
+    else the first such figure in the value or the limits, else the task's own.
+    """
+    own = SCORES.get(suite.task, "accuracy")
+    known = WATCHED.get(suite.task, OF_CLASSIFIERS)
+    decision = suite.decision
+    for part in (decision.objective, decision.value or "", *decision.constraints):
+        for name in re.findall(r"[a-z_0-9]+(?:@\d+)?", part.split("[")[0]):
+            if name in known:
+                return str(name)
+    return own
+
+
+def watched_note(suite: Suite) -> str:
+    """What `plan` and the report say where that is not the objective itself; empty where it is."""
+    watched, objective = watched_by(suite), suite.decision.objective
+    searched = any(space_of(suite, name) for name in suite.candidates)
+    chosen = any(c.model and c.ref.about.fitted == "torch" for c in suite.candidates.values())
+    if objective.split()[-1] == watched or not (searched or chosen):
+        return ""
+    what = " and ".join([*(["searches"] if searched else []), *(["the best epoch"] if chosen else [])])
+    return f"the objective is `{objective}`; {what} look at {watched} on validation examples"
+
+
+def watched_metric(spec: Mapping[str, Any]) -> str:
+    """The metric that the best epoch and the search of a training trial look at."""
+    return str(spec.get("watch") or SCORES.get(str(spec["task"]), "accuracy"))
 
 
 def space_of(suite: Suite, candidate: str) -> dict[str, dict[str, Any]]:
@@ -242,11 +286,12 @@ class Attempt:
 
     def concluded(self, outcome: Outcome) -> Outcome:
         """The outcome with what the search asks for: the settings and their validation score."""
-        metric = SCORES.get(str(self.trial.spec["task"]), "accuracy")
+        metric = watched_metric(self.trial.spec)
         validation = outcome.facts.get("validation", {})
         score = validation.get(metric)
         if score is None:
             raise TrialError(f"tuning needs a validation part with {metric}: set data.validation to 0.1")
+        score = -score if metric in LOWER else score
         said = {**self._said(), "score": score, "metric": metric, "log_loss": validation.get("log_loss")}
         measured = [m for m in outcome.measurements if m.metric == "train_seconds"]
         return Outcome(tuple(measured) or outcome.measurements, {**outcome.facts, "tuning": said})

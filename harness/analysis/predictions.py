@@ -6,7 +6,7 @@ import difflib
 import io
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 import numpy as np
@@ -14,6 +14,7 @@ import numpy as np
 from harness.analysis.criteria import stem
 from harness.analysis.stats import Array, delong_components, jackknife_values
 from harness.metrics import metric
+from harness.metrics.quality import not_told_by
 from harness.record import SuiteError
 
 JACKKNIFE_GROUPS = 20
@@ -29,6 +30,9 @@ class Predictions:
         outputs: (n, k) probabilities or (n,) values; (n, 0) where only `scores` were stored.
         scores: per-example scores (n,) stored under a metric's name (ranking tasks: per query).
         columns: further columns (n,) to slice by.
+        answers: what a classifier gave: `probabilities`, `scores` that rank, or `classes`.
+        positive: of two classes the one that average precision is of.
+        groups: (n,) whose each example is, None where each is its own.
     """
 
     ids: Array
@@ -36,7 +40,25 @@ class Predictions:
     outputs: Array
     scores: Mapping[str, Array] = field(default_factory=dict)
     columns: Mapping[str, Array] = field(default_factory=dict)
+    answers: str = "probabilities"
+    positive: int = 1
+    groups: Array | None = None
 
+    def rows(self, index: Array) -> Predictions:
+        """The chosen examples, by mask or by position."""
+        return replace(
+            self,
+            ids=self.ids[index],
+            targets=self.targets[index],
+            outputs=self.outputs[index],
+            scores={n: c[index] for n, c in self.scores.items()},
+            columns={n: c[index] for n, c in self.columns.items()},
+            groups=None if self.groups is None else self.groups[index],
+        )
+
+
+ANSWERS = {"p": "probabilities", "s": "scores", "c": "classes"}
+"""The letter of the answers' columns → what they are."""
 
 LoadPredictions = Callable[[str], Predictions | tuple[Array, Array, Array]]
 """Trial id → its predictions (or ids, targets, outputs). Raises FileNotFoundError where there are none."""
@@ -62,16 +84,17 @@ def read_predictions(content: bytes) -> Predictions:
     columns = {name: table[name].to_numpy() for name in table.column_names}
     ids = columns.pop("id")
     targets = columns.pop("target", np.zeros(len(ids)))
-    probabilities = sorted(
-        (name for name in columns if re.fullmatch(r"p_\d+", name)), key=lambda name: int(name[2:])
-    )
-    if probabilities:
-        outputs = np.stack([columns.pop(name) for name in probabilities], axis=1)
+    told = sorted((n for n in columns if re.fullmatch(r"[psc]_\d+", n)), key=lambda name: int(name[2:]))
+    answers = ANSWERS[told[0][0]] if told else "probabilities"
+    if told:
+        outputs = np.stack([columns.pop(name) for name in told], axis=1)
     else:
         outputs = columns.pop("prediction", np.zeros((len(ids), 0)))
+    groups = columns.pop("group", None)
+    positive = int((table.schema.metadata or {}).get(b"harness.positive", b"1"))
     scores = {name: c for name, c in columns.items() if _is_metric(name)}
     own = {n.removeprefix("column:"): c for n, c in columns.items() if n.startswith("column:")}
-    return Predictions(ids, targets, outputs, scores, own)
+    return Predictions(ids, targets, outputs, scores, own, answers, positive, groups)
 
 
 def _is_metric(name: str) -> bool:
@@ -127,13 +150,7 @@ class ScoreReader:
             raise NotComparableError(f"scored on other test examples ({len(ids)} and {len(self._ids)})")
         if np.array_equal(order, np.arange(len(order))):
             return predictions
-        return Predictions(
-            ids,
-            predictions.targets[order],
-            predictions.outputs[order],
-            {n: c[order] for n, c in predictions.scores.items()},
-            {n: c[order] for n, c in predictions.columns.items()},
-        )
+        return predictions.rows(order)
 
 
 def score_examples(name: str, predictions: Predictions) -> Scores | None:
@@ -155,8 +172,10 @@ def score_examples(name: str, predictions: Predictions) -> Scores | None:
         values = values[~np.isnan(values)]  # users and sessions share a file; each metric belongs to one
         return Scores(values, True) if len(values) else None
     targets, outputs = predictions.targets, predictions.outputs
-    if outputs.ndim == 2 and outputs.shape[1] == 0:
+    if outputs.ndim == 2 and (outputs.shape[1] == 0 or not_told_by(stem(name), predictions.answers)):
         return None
+    if stem(name) == "pr_auc" and outputs.shape[1] == 2 and predictions.positive == 0:
+        targets, outputs = 1 - targets, outputs[:, ::-1]
     if entry.per_example is not None:
         return Scores(np.asarray(entry.per_example(outputs, targets), dtype=float), True)
     if entry.measure is None:
@@ -217,13 +236,7 @@ def _slice(name: str, predictions: Predictions) -> Predictions:
         [str(v) == wanted or (not isinstance(v, str) and _number(v) == _number(wanted)) for v in values],
         dtype=bool,
     )
-    return Predictions(
-        predictions.ids[mask],
-        predictions.targets[mask],
-        predictions.outputs[mask],
-        {n: c[mask] for n, c in predictions.scores.items()},
-        {n: c[mask] for n, c in predictions.columns.items()},
-    )
+    return predictions.rows(mask)
 
 
 def _number(value: object) -> float | str:

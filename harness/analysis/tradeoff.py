@@ -31,6 +31,9 @@ from harness.protocols import Estimate, Row, Tradeoff
 from harness.record import Record, Variant
 from harness.suite.schema import Suite
 
+EXPORT_FAULT = 1e-3
+"""Probabilities of a model in single precision that differ from its source's by more are another model's."""
+
 
 def tradeoff(records: Sequence[Record], suite: Suite, predictions: LoadPredictions | None = None) -> Tradeoff:
     """The trade-off table at the largest training-set size.
@@ -62,6 +65,7 @@ def measured_table(
     reader = ScoreReader(predictions, [*_scored_metrics(records), *slices]) if predictions else None
     evidence = gather(index, suite, reader, slices)
     evidence.warnings.extend(_seed_warnings(evidence, index.score))
+    evidence.warnings.extend(_export_faults(evidence, index.score))
     baseline = baseline_of(index)
     evidence.warnings.extend(doubts(baseline))
     return replace(_bare_table(evidence), baseline=baseline)
@@ -83,6 +87,26 @@ def _seed_warnings(evidence: Evidence, score: Mapping[tuple[Variant, int | None]
     if len(single) == len({row.candidate for row in evidence.rows}):
         return ["one seed: every statement on quality is about these checkpoints, not the architectures"]
     return [f"one seed of {', '.join(single)}: what is said of them is about that checkpoint only"]
+
+
+def _export_faults(evidence: Evidence, score: Mapping[tuple[Variant, int | None], list[Record]]) -> list[str]:
+    """Variants in single precision whose probabilities are not those of the model that they are made from."""
+    found = []
+    for row in evidence.rows:
+        worst, name = 0.0, ""
+        for record in score.get((row, evidence.train_size), []):
+            parity, made = record.facts.get("parity") or {}, record.facts.get("prepared") or {}
+            if made.get("precision") == "fp32" and "agreement" in parity:
+                worst, name = max(
+                    (worst, name),
+                    (float(parity["max_abs_difference"]), str(parity.get("reference", "its source"))),
+                )
+        if worst > EXPORT_FAULT:
+            found.append(
+                f"{row.name}: its probabilities differ by up to {worst:.2g} from those of {name}, which "
+                "single precision does not explain: a fault of the export, not of the candidate"
+            )
+    return found
 
 
 def _bare_table(evidence: Evidence) -> Tradeoff:

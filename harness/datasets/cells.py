@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from harness.record import DataError
-from harness.suite.source import read_scalar
+from harness.suite.source import quoted
 
 CURRENCY = (
     "[€$£¥₹₽₩₺₴₫฿]|US\\$|A\\$|C\\$|R\\$|EUR|USD|GBP|CHF|JPY|CNY|INR|AUD|CAD|SEK|NOK|DKK|PLN|CZK|HUF|BRL|MXN|"
@@ -175,12 +175,6 @@ def cure_of(cells: Sequence[str], how: Notation, name: str) -> str:
 
 def _in_quotes(text: str) -> str:
     return f'"{text}"'
-
-
-def quoted(name: str) -> str:
-    """A name as it can stand in a suite: in quotes where YAML would take it for something else."""
-    plain = re.fullmatch(r"[A-Za-z_](?:[\w .-]*\w)?", name) and read_scalar(name) == (name, "")
-    return name if plain else '"' + name.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
 def listed(some: Sequence[str], places: Sequence[str]) -> str:

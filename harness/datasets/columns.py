@@ -15,6 +15,7 @@ from harness.datasets.cells import Notation, Numbers, UnclearTimeError
 from harness.datasets.frames import Table, stripped
 from harness.datasets.raw import MISSING
 from harness.record import DataError
+from harness.suite.source import quoted
 
 Kind = Literal["number", "date", "category"]
 FEW_DAYS = 10
@@ -134,14 +135,13 @@ def _number_or_day(name: str, values: np.ndarray) -> Column:
 
 def _date(table: Table, name: str, found: _Cells, pattern: str | None) -> Column | None:
     def written(shape: str) -> str:
-        return f'dates: {{{cells.quoted(name)}: "{shape}"}}'
+        return f'dates: {{{quoted(name)}: "{shape}"}}'
 
     try:
         days = cells.days_of_texts(found.texts, pattern, written)
     except UnclearTimeError as error:
         raise DataError(
-            f"{table.path}: column {name!r}: {error}, or `categories: [{cells.quoted(name)}]` to take it as "
-            "text"
+            f"{table.path}: column {name!r}: {error}, or `categories: [{quoted(name)}]` to take it as text"
         ) from error
     return None if days is None else Column(name, "date", found.with_words(days))
 

@@ -33,6 +33,7 @@ from harness.datasets.own_files import content_of, existing
 from harness.datasets.raw import Layout, first_cells, lacking, read_file
 from harness.protocols import Task
 from harness.record import DataError
+from harness.suite.source import quoted
 
 DESCRIPTION = (
     "your own log of interactions: user, item, time, and optionally event, rating, weight, price, category"
@@ -234,7 +235,7 @@ def _lacks(path: str, missing: Sequence[str], names: Sequence[str], args: Mappin
     alike = [lacking(Path(path), name, names) for name in missing]
     near = [said.split(", but ")[1] for said in alike if ", but " in said]
     named = next((n for n in names if n not in missing), "customer_id")
-    cure = f"name yours in data.args, for instance {missing[0]}: {cells.quoted(named)}"
+    cure = f"name yours in data.args, for instance {missing[0]}: {quoted(named)}"
     return text + cure + (f" ({'; '.join(near)})" if near else "")
 
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from harness.datasets.cells import quoted
 from harness.record import DataError
+from harness.suite.source import quoted
 
 SHOWN = frozenset({"view", "views", "impression", "display", "shown", "exposure", "pageview", "page_view"})
 """Events that say what was seen, not what was wanted."""

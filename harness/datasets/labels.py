@@ -10,8 +10,8 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
-from harness.datasets.cells import quoted
 from harness.record import DataError
+from harness.suite.source import quoted
 
 EMPTY_WORDS = frozenset({"na", "n/a", "#n/a", "<na>", "nan", "null", "none", "nil", "-", "?"})
 """Words that may be a label, and may stand for nothing."""

@@ -18,8 +18,8 @@ from typing import Any
 import pandas as pd
 import pyarrow as pa
 
-from harness.datasets.cells import quoted
 from harness.record import DataError
+from harness.suite.source import quoted
 
 MISSING = ("", "NA", "N/A", "n/a", "#N/A", "<NA>", "NaN", "nan", "NULL", "null", "None")
 """What stands for nothing in a column that is predicted from, in a CSV file."""

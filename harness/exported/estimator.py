@@ -38,6 +38,40 @@ PARTS = {
 regressor of scikit-learn."""
 
 
+def answer_kind(estimator: Any) -> str:
+    """What a fitted classifier gives: `probabilities`, `scores` (a decision function alone) or `classes`."""
+    if hasattr(estimator, "predict_proba"):
+        return "probabilities"
+    last = estimator.steps[-1][1] if hasattr(estimator, "steps") else estimator
+    one_to_one = getattr(last, "decision_function_shape", "ovr") == "ovo" and len(last.classes_) > 2
+    return "scores" if hasattr(estimator, "decision_function") and not one_to_one else "classes"
+
+
+def class_answers(estimator: Any, table: Any, present: Any, classes: int) -> Any:
+    """(n, classes) float32 of a classifier, by what it gives.
+
+    A decision function d becomes (1 + d / (1 + |d|)) / 2: the same order for each class and the same
+    highest class, between 0 and 1, and in single precision no two scores of ordinary size fall together.
+
+    Args:
+        present: the class of each of the estimator's columns, where training data lacked some.
+    """
+    import numpy as np
+
+    kind = answer_kind(estimator)
+    answer = np.zeros((len(table), classes), np.float32)
+    if kind == "probabilities":
+        answer[:, list(present)] = estimator.predict_proba(table)
+    elif kind == "scores":
+        score = np.asarray(estimator.decision_function(table), dtype=np.float64)
+        if score.ndim == 1:
+            score = np.stack([-score, score], axis=1)
+        answer[:, list(present)] = 0.5 + 0.5 * score / (1 + np.abs(score))
+    else:
+        answer[np.arange(len(table)), np.asarray(estimator.predict(table), dtype=np.int64)] = 1.0
+    return answer
+
+
 def read_estimator(path: Path) -> Any:
     """The fitted pipeline of a skops file.
 

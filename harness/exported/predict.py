@@ -126,7 +126,8 @@ def load_sklearn(threads: int) -> Predict:
     """A scikit-learn pipeline; types from outside scikit-learn are refused."""
     from threadpoolctl import threadpool_limits
 
-    estimator = beside("estimator").read_estimator(HERE / "model" / "estimator.skops")
+    reader = beside("estimator")
+    estimator = reader.read_estimator(HERE / "model" / "estimator.skops")
     threadpool_limits(limits=threads)
     classes, present = len(SIGNATURE["classes"]), SIGNATURE["fitted_classes"]
 
@@ -136,12 +137,7 @@ def load_sklearn(threads: int) -> Predict:
             table = table.reshape(len(table), -1).astype(np.float32)
         if not classes:
             return np.asarray(estimator.predict(table), dtype=np.float32).reshape(len(table))
-        answer = np.zeros((len(table), classes), np.float32)
-        if hasattr(estimator, "predict_proba"):
-            answer[:, present] = estimator.predict_proba(table)
-        else:
-            answer[np.arange(len(table)), np.asarray(estimator.predict(table), dtype=np.int64)] = 1.0
-        return answer
+        return np.asarray(reader.class_answers(estimator, table, present, classes))
 
     return predict
 

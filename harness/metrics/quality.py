@@ -15,6 +15,21 @@ import numpy as np
 ECE_BINS = 15
 
 
+PROBABILITIES_ONLY = ("log_loss", "ece", "brier")
+RANKING = ("roc_auc", "pr_auc")
+
+
+def not_told_by(name: str, answers: str) -> str:
+    """Why answers of a kind cannot tell a metric; empty where they can.
+
+    Args:
+        answers: `probabilities`, `scores` (which rank) or `classes`.
+    """
+    if answers != "probabilities" and name in PROBABILITIES_ONLY:
+        return "no probabilities"
+    return "no scores" if answers == "classes" and name in RANKING else ""
+
+
 def predicted(probabilities: np.ndarray) -> np.ndarray:
     """The most probable class, (n,); of equal ones the first."""
     return np.asarray(np.argmax(probabilities, axis=1))
@@ -184,7 +199,12 @@ def mae(values: np.ndarray, targets: np.ndarray) -> float:
 
 
 def r2(values: np.ndarray, targets: np.ndarray) -> float:
-    """1 - MSE / variance; NaN where all targets are equal."""
+    """1 - MSE / variance; NaN where all targets are equal.
+
+    Equal ones are looked for as such: their variance is not always 0, because their mean is rounded.
+    """
+    if len(targets) == 0 or targets.max() == targets.min():
+        return float("nan")
     spread = float(((targets.astype(np.float64) - targets.mean(dtype=np.float64)) ** 2).mean())
     return 1 - mse(values, targets) / spread if spread > 0 else float("nan")
 

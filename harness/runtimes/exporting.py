@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from harness.exported.estimator import answer_kind
 from harness.protocols import Task
 from harness.record import TrialError
 from harness.runtimes.common import first_line, silence
@@ -59,10 +60,14 @@ def export_estimator(
     from skl2onnx.common.data_types import FloatTensorType
 
     columns = int(np.prod(task.input_shape))
-    with_probabilities = hasattr(estimator, "predict_proba")
+    gives = answer_kind(estimator) if task.num_classes else "probabilities"
     last = estimator.steps[-1][1] if hasattr(estimator, "steps") else estimator
     # An entry, even an empty one, keeps skl2onnx from asking a LinearSVC in a pipeline for a zipmap.
-    options = {id(estimator): {"zipmap": False}} if with_probabilities else {id(last): {}}
+    options: dict[int, dict[str, bool]] = {id(last): {}}
+    if gives == "probabilities" and hasattr(estimator, "predict_proba"):
+        options = {id(estimator): {"zipmap": False}}
+    elif gives == "scores":
+        options = {id(last): {"raw_scores": True, **_without_zipmap(last)}}
     try:
         with silence():
             model = convert_sklearn(
@@ -75,8 +80,17 @@ def export_estimator(
     except Exception as error:  # skl2onnx raises RuntimeError, TypeError and kinds of its own
         raise TrialError(f"cannot be exported to ONNX: {first_line(error)}") from error
     _raw_inputs(model.graph, task, dtype)
-    _answer(model.graph, task, classes, with_probabilities)
+    _answer(model.graph, task, classes, gives)
     path.write_bytes(model.SerializeToString())
+
+
+def _without_zipmap(estimator: Any) -> dict[str, bool]:
+    """The option that keeps scores an array, where the estimator's converter knows it."""
+    from skl2onnx._supported_operators import _get_sklearn_operator_name
+    from skl2onnx.common._registration import get_converter
+
+    allowed = get_converter(_get_sklearn_operator_name(type(estimator))).get_allowed_options() or {}
+    return {"zipmap": False} if "zipmap" in allowed else {}
 
 
 def _with_whole_flags(estimator: Any) -> dict[Any, Any]:
@@ -159,7 +173,7 @@ def export_word_weights(
         helper.make_node("Mul", ["looked_up", "column"], ["terms"]),
         helper.make_node("ReduceSum", ["terms", "terms_axis"], ["sums"], keepdims=0),
         helper.make_node("Add", ["sums", "bias"], ["scores"]),
-        *_linear_answer(LINEAR_ANSWERS[kind], len(bias), constants),
+        *_linear_answer(LINEAR_ANSWERS[kind], constants),
         helper.make_node("MatMul", ["answer", "class_order"], ["output"]),
     ]
     graph = helper.make_graph(
@@ -181,13 +195,13 @@ LINEAR_ANSWERS: Mapping[str, str] = {
     "LogisticRegression": "softmax",
     "LogisticRegressionCV": "softmax",
     "MultinomialNB": "softmax",
-    "LinearSVC": "best",
-    "RidgeClassifier": "best",
-    "RidgeClassifierCV": "best",
-    "Perceptron": "best",
+    "LinearSVC": "scores",
+    "RidgeClassifier": "scores",
+    "RidgeClassifierCV": "scores",
+    "Perceptron": "scores",
 }
 """Linear estimators over words that have an ONNX form → how their scores become an answer: probabilities,
-or 1 for the class of the highest score."""
+or scores between 0 and 1."""
 
 
 def _two_sided(estimator: Any) -> tuple[np.ndarray, np.ndarray]:
@@ -198,20 +212,31 @@ def _two_sided(estimator: Any) -> tuple[np.ndarray, np.ndarray]:
     bias = np.broadcast_to(np.ravel(estimator.intercept_), (len(weights),))
     if len(weights) > 1:
         return weights, bias
-    # The softmax of (0, s) is the sigmoid of s; the larger of (0, s) is s where s > 0.
-    return np.vstack([np.zeros_like(weights), weights]), np.concatenate([[0.0], bias])
+    # The softmax of (0, s) is the sigmoid of s; as scores they are (−s, s).
+    other = 0.0 if LINEAR_ANSWERS[type(estimator).__name__] == "softmax" else -1.0
+    return np.vstack([other * weights, weights]), np.concatenate([other * bias, bias])
 
 
-def _linear_answer(how: str, classes: int, constants: dict[str, np.ndarray]) -> list[Any]:
+def _linear_answer(how: str, constants: dict[str, np.ndarray]) -> list[Any]:
     """Nodes from `scores` (n, classes) to `answer`; adds the constants that they need."""
     from onnx import helper
 
     if how == "softmax":
         return [helper.make_node("Softmax", ["scores"], ["answer"], axis=-1)]
-    constants |= {"depth": np.array(classes, np.int64), "off_on": np.array([0, 1], np.float32)}
+    return _between_0_and_1("scores", "answer", constants)
+
+
+def _between_0_and_1(scores: str, out: str, constants: dict[str, np.ndarray]) -> list[Any]:
+    """Nodes that bring scores d to (1 + d / (1 + |d|)) / 2, as `harness.exported.estimator` does."""
+    from onnx import helper
+
+    constants |= {"one": np.array(1, np.float32), "half": np.array(0.5, np.float32)}
     return [
-        helper.make_node("ArgMax", ["scores"], ["best"], axis=-1, keepdims=0),
-        helper.make_node("OneHot", ["best", "depth", "off_on"], ["answer"], axis=-1),
+        helper.make_node("Abs", [scores], ["size"]),
+        helper.make_node("Add", ["size", "one"], ["beyond"]),
+        helper.make_node("Div", [scores, "beyond"], ["signed"]),
+        helper.make_node("Mul", ["signed", "half"], ["halved"]),
+        helper.make_node("Add", ["halved", "half"], [out]),
     ]
 
 
@@ -232,8 +257,8 @@ def _raw_inputs(graph: Any, task: Task, dtype: np.dtype) -> None:
     graph.node.extend([*nodes, *later])
 
 
-def _answer(graph: Any, task: Task, classes: tuple[int, ...], with_probabilities: bool) -> None:
-    """Leave one output: probabilities (n, num_classes) in the task's order, or values (n,)."""
+def _answer(graph: Any, task: Task, classes: tuple[int, ...], gives: str) -> None:
+    """Leave one output: answers (n, num_classes) in the task's order, or values (n,)."""
     from onnx import TensorProto, helper, numpy_helper
 
     outputs = [item.name for item in graph.output]
@@ -241,10 +266,15 @@ def _answer(graph: Any, task: Task, classes: tuple[int, ...], with_probabilities
         shape = numpy_helper.from_array(np.array([-1], np.int64), "flat_shape")
         graph.initializer.append(shape)
         graph.node.append(helper.make_node("Reshape", [outputs[0], "flat_shape"], ["output"]))
-    elif with_probabilities:
+    elif gives != "classes":
         order = np.eye(task.num_classes, dtype=np.float32)[list(classes or range(task.num_classes))]
-        graph.initializer.append(numpy_helper.from_array(order, "class_order"))
-        graph.node.append(helper.make_node("MatMul", [outputs[-1], "class_order"], ["output"]))
+        constants = {"class_order": order}
+        told = outputs[-1]
+        if gives == "scores":
+            graph.node.extend(_between_0_and_1(told, "told", constants))
+            told = "told"
+        graph.initializer.extend(numpy_helper.from_array(array, name) for name, array in constants.items())
+        graph.node.append(helper.make_node("MatMul", [told, "class_order"], ["output"]))
     else:
         depth = numpy_helper.from_array(np.array(task.num_classes, np.int64), "depth")
         values = numpy_helper.from_array(np.array([0, 1], np.float32), "off_on")

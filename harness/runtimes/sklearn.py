@@ -1,4 +1,6 @@
-"""`sklearn`: scikit-learn's own `predict_proba` or `predict`. The reference of sklearn candidates.
+"""`sklearn`: scikit-learn's own `predict_proba`, `decision_function` or `predict`.
+
+The reference of sklearn candidates.
 
 Loading does not import torch: a scikit-learn server would not either.
 """
@@ -11,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from harness.exported.estimator import read_estimator
+from harness.exported.estimator import class_answers, read_estimator
 from harness.protocols import Inputs, Predict, Split
 from harness.record import TrialError
 from harness.runtimes.common import copy_fitted, kind, model_card, task_of
@@ -45,12 +47,7 @@ def load(folder: Path, threads: int, device: str = "cpu") -> Predict:
             table = np.asarray(inputs).reshape(len(inputs), -1).astype(np.float32)
         if not num_classes:
             return np.asarray(estimator.predict(table), dtype=np.float32).reshape(len(table))
-        answer = np.zeros((len(table), num_classes), np.float32)
-        if hasattr(estimator, "predict_proba"):
-            answer[:, classes] = estimator.predict_proba(table)
-        else:
-            answer[np.arange(len(table)), np.asarray(estimator.predict(table), dtype=np.int64)] = 1.0
-        return answer
+        return np.asarray(class_answers(estimator, table, classes, num_classes))
 
     return predict
 

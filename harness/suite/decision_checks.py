@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from difflib import get_close_matches
 
+from harness.protocols import ONE_SIDED
 from harness.record import DataError, SuiteError
 from harness.suite.catalogue import is_metric, optional, table
 from harness.suite.data_checks import task_info
@@ -15,7 +16,7 @@ from harness.suite.expression import (
     parse_value,
     take_slice,
 )
-from harness.suite.source import Place
+from harness.suite.source import Place, quoted
 
 CLASSIFICATION = (
     "accuracy", "balanced_accuracy", "f1_macro", "precision_macro", "recall_macro", "roc_auc", "pr_auc",
@@ -52,10 +53,54 @@ def check_decision(draft: Draft) -> None:
             draft.wrong(path, text, item.place)
         limits[side] = item.place
     _check_objective(draft)
+    _check_positive(draft)
     traffic = ("decision", "traffic")
     qps, peak = draft.get(float, *traffic, "qps"), draft.get(float, *traffic, "peak_qps")
     if qps is not None and peak is not None and peak < qps:
         draft.wrong((*traffic, "peak_qps"), f"the peak, {peak:g}, is below the mean, {qps:g}: swap them")
+
+
+USUAL = (("no", "yes"), ("n", "y"), ("false", "true"), ("0", "1"), ("-1", "1"), ("negative", "positive"),
+         ("neg", "pos"), ("off", "on"), ("absent", "present"))  # fmt: skip
+"""Pairs of classes of which everybody takes the second as the positive one."""
+OWN_DATA = ("tabular_csv", "text_csv", "image_folder")
+
+
+def _check_positive(draft: Draft) -> None:
+    """The class that matters is one of two, and is named where it decides and the names do not tell."""
+    path: Path_ = ("decision", "positive")
+    try:
+        info = task_info(draft)
+    except DataError:  # said where the data are checked
+        return
+    named = draft.get(str, *path)
+    if info is None or info.name != draft.get(str, "task"):
+        return
+    if named is not None:
+        if info.num_classes != 2:
+            draft.wrong(path, "is for two classes: drop it")
+        elif named not in info.class_names:
+            draft.wrong(path, f"`{named}` is no class: {hint(named, info.class_names)}")
+        return
+    pair = tuple(name.casefold() for name in info.class_names)
+    if info.num_classes != 2 or pair in USUAL or draft.get(str, "data", "name") not in OWN_DATA:
+        return
+    if why := _one_sided(draft):
+        names = " or ".join(f"`positive: {quoted(name)}`" for name in info.class_names)
+        text = f"{why} of one class, and it is not said which one: add {names} under decision"
+        draft.wrong(("decision",), text, draft.key_place("decision", why.split("`")[1]))
+
+
+def _one_sided(draft: Draft) -> str:
+    """What of the decision depends on which class is the positive one; empty where nothing does."""
+    for key in ("objective", "value"):
+        text = draft.get(str, "decision", key, default="")
+        if any(metric in text for metric in ONE_SIDED):
+            return f"`{key}` asks for a figure"
+    limits = draft.get(list, "decision", "constraints", default=[])
+    if any(metric in str(limit) for limit in limits for metric in ONE_SIDED):
+        return "`constraints` ask for a figure"
+    return "`threshold` is" if draft.given("decision", "threshold") else ""
 
 
 def _check_slice(draft: Draft, metric: str, part: str, place: Place) -> None:

@@ -120,11 +120,22 @@ def make_draft(tree: Node, folder: Path, mistakes: list[Mistake]) -> Draft:
         if path[0] in entries:
             entries[path[0]] = _with_duration(draft, entries[path[0]], path[1:], path)
     draft.tree = new_mapping(entries, tree.place, tree.keys)
+    if "decision" in entries and entries["decision"].mapping is not None:
+        entries["decision"] = _with_names(entries["decision"])
     for key, normalise in (("data", _data), ("candidates", _candidates)):
         if key in entries and entries[key].mapping is not None:
             entries[key] = normalise(draft, entries[key])
     draft.tree = new_mapping(entries, tree.place, tree.keys)
     return draft
+
+
+def _with_names(decision: Node) -> Node:
+    """The name of a class as it is written: `positive: yes` is no truth value, `positive: 1` no number."""
+    node = (decision.mapping or {}).get("positive")
+    if node is None or node.value is None or not isinstance(node.value, (bool, int, float)):
+        return decision
+    named = Node(node.raw or str(node.value), node.place, raw=node.raw)
+    return new_mapping({**(decision.mapping or {}), "positive": named}, decision.place, decision.keys)
 
 
 def _data(draft: Draft, data: Node) -> Node:

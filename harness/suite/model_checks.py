@@ -8,6 +8,7 @@ from typing import Any
 
 from harness.record import DataError
 from harness.suite.catalogue import optional, table
+from harness.suite.class_keys import class_keys
 from harness.suite.data_checks import check_args, task_info
 from harness.suite.draft import Draft, Path_
 from harness.suite.model_ref import MODEL_KINDS, ModelRef
@@ -91,11 +92,23 @@ def _check_model(draft: Draft, path: Path_, task: Any) -> None:
         return
     before = len(draft.mistakes)
     signature = source.signature
+    _check_weights(draft, (*path, "args", "class_weight"), task)
     if source.ref.about.fitted == "sklearn" and draft.get(str, "task") == "text_classification":
         signature = Signature({**signature.parameters, "tfidf": TFIDF}, signature.open)
     check_args(draft, (*path, "args"), signature)
     if len(draft.mistakes) == before:
         _check_fit(draft, path, source.ref, task)
+
+
+def _check_weights(draft: Draft, path: Path_, task: Any) -> None:
+    """Weights by class name classes that there are."""
+    weights = draft.get(dict, *path)
+    if weights is None or task is None or not task.num_classes:
+        return
+    try:
+        class_keys(weights, task.class_names)
+    except ValueError as error:
+        draft.wrong(path, str(error), draft.key_place(*path))
 
 
 def _check_fit(draft: Draft, path: Path_, ref: ModelRef, task: Any) -> None:

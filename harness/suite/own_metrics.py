@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from harness.suite.draft import Draft
 
 NAME = re.compile(r"[a-z][a-z0-9_]{0,49}", re.ASCII)
-TAKEN = ("value", "id", "target", "prediction")
+TAKEN = ("value", "id", "target", "prediction", "group")
 TASKS = ("image_classification", "text_classification", "tabular_classification", "tabular_regression")
 
 
@@ -29,7 +29,7 @@ def check_metrics(draft: Draft) -> None:
     task = draft.get(str, "task")
     for name in draft.items("metrics"):
         place = draft.key_place("metrics", name)
-        if is_metric(name) or name in TAKEN or re.fullmatch(r"p_\d+", name):
+        if is_metric(name) or name in TAKEN or re.fullmatch(r"[psc]_\d+", name):
             draft.wrong(("metrics", name), f"`{name}` is taken: choose another name", place)
         elif not NAME.fullmatch(name):
             text = "a metric's name has small letters, digits and `_`, and begins with a letter"

@@ -270,16 +270,16 @@ class Traffic(Model):
 
 
 class Threshold(Model):
-    """Two classes: from which probability the answer is the second one. Chosen on validation answers."""
+    """Two classes: from which probability the answer is the positive one. Chosen on validation answers."""
 
     goal: Literal["f1", "cost", "recall_at_precision"] = "f1"
-    """The highest F1, the lowest cost of errors, or the most of the second class found at a precision."""
+    """The highest F1, the lowest cost of errors, or the most of the positive class found at a precision."""
     precision: Share = 0.9
-    """For `recall_at_precision`: the least that must be right of what is called the second class."""
+    """For `recall_at_precision`: the least that must be right of what is called the positive class."""
     false_alarm: NotNegative = 1.0
-    """For `cost`: what calling the first class the second costs, in any unit."""
+    """For `cost`: what calling the other class the positive one costs, in any unit."""
     miss: NotNegative = 1.0
-    """For `cost`: what calling the second class the first costs, in the same unit."""
+    """For `cost`: what calling the positive class the other one costs, in the same unit."""
 
 
 class Decision(Model):
@@ -301,6 +301,9 @@ class Decision(Model):
     value: str | None = None
     """An expression over metrics, for instance `120*accuracy - cost_per_month_usd`: numbers, `+ - * / **`,
     brackets, `abs exp log max min sqrt`. Besides metrics it may name `qps`, `peak_qps` and `usd_per_hour`."""
+    positive: str | None = None
+    """Of two classes the one that average precision, thresholds and curves are about, by its name; none: the
+    usual one of `no` and `yes`, `0` and `1` and the like. Needed where another pair of names decides."""
     traffic: Traffic = Traffic()
     """The load that the service must carry."""
     threshold: Threshold = Threshold()

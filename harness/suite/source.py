@@ -320,3 +320,9 @@ def read_scalar(text: str) -> tuple[Scalar, str]:
     if _NOT_FINITE.fullmatch(text):
         return text, f"`{text}` is not a finite number"
     return text, ""
+
+
+def quoted(name: str) -> str:
+    """A name as it can stand in a suite: in quotes where YAML would take it for something else."""
+    plain = re.fullmatch(r"[A-Za-z_](?:[\w .-]*\w)?", name) and read_scalar(name) == (name, "")
+    return name if plain else '"' + name.replace("\\", "\\\\").replace('"', '\\"') + '"'

@@ -21,7 +21,7 @@ from harness.datasets.catalog import input_columns
 from harness.datasets.parts import Parts, load_parts
 from harness.datasets.splits import take
 from harness.metrics import METRICS
-from harness.protocols import Inputs, Job, Outcome, Predict, Split, Task
+from harness.protocols import ONE_SIDED, AnswerKind, Inputs, Job, Outcome, Predict, Split, Task
 from harness.record import Measurement, TrialError
 from harness.runtimes import runtime, texts
 from harness.suite.model_ref import parse_model
@@ -39,8 +39,9 @@ from harness.tasks.evaluation import (
 from harness.tasks.fitted import Meta, Scaled, Scaling, Servable
 from harness.training.batches import Batches, TensorBatches
 from harness.training.flops import count_parameters, flops_per_example
-from harness.training.loop import Epoch, Fit, classification, fit, regression
+from harness.training.loop import Epoch, Fit, Objective, classification, fit, regression
 from harness.training.texts import TokenBatches
+from harness.tuning import watched_metric
 
 CALIBRATION_EXAMPLES = 500
 VALIDATION_PER_EPOCH = 2000
@@ -82,6 +83,8 @@ def score(job: Job) -> Outcome:
         source, artifact, text.for_runtime(calibration, source), text.for_runtime(parts.validation, source)
     )
     text.ship_tokenizer(source, artifact)
+    answers = fitted.load_meta(source).answers
+    task = about(spec, parts.task)
     predict = load_variant(spec, artifact, job.threads, job.device)
 
     started, cpu_started = time.perf_counter(), time.process_time()
@@ -91,15 +94,23 @@ def score(job: Job) -> Outcome:
         "predict_seconds": time.perf_counter() - started,
         "predict_cpu_seconds": time.process_time() - cpu_started,
     }
-    check_predictions(predictions, len(parts.test), parts.task)
+    check_predictions(predictions, len(parts.test), task, answers)
     own, scores = measure_own(spec.get("metrics", {}), predictions, parts.test.targets)
-    write_predictions(job.folder / "predictions.parquet", parts.test, predictions, scores)
+    write_predictions(
+        job.folder / "predictions.parquet", parts.test, predictions, scores, answers, task.positive
+    )
     reference, name = reference_predict(source)
     facts["parity"] = dict(parity(predict, reference, parts.test.inputs, name))
-    if parts.task.num_classes:
-        facts |= describe_errors(predictions, parts.test.targets, parts.task)
-    measured = measure_quality(predictions, parts.test.targets, parts.task)
+    if task.num_classes:
+        facts |= describe_errors(predictions, parts.test.targets, task, answers)
+    measured = measure_quality(predictions, parts.test.targets, task, answers)
     return Outcome((*measured, *own), facts)
+
+
+def about(spec: Mapping[str, Any], task: Task) -> Task:
+    """The task with the class that the suite calls the positive one."""
+    named = spec.get("positive")
+    return task if named is None else replace(task, positive=task.class_names.index(named))
 
 
 def load_variant(spec: Mapping[str, Any], artifact: Path, threads: int, device: str) -> Predict:
@@ -162,6 +173,8 @@ def _train_network(job: Job, parts: Parts) -> Outcome:
     torch.manual_seed(streams.seed_for(seed, "init"))
     network = fitted.build_network(spec["model"], task, spec["args"], spec.get("search"))
     model = Scaled(network, scaling, task)
+    if not tokenizer:
+        _answers_one(model, fitted.example_inputs(task))
     example = text.typical_tokens(parts.train.inputs) if tokenizer else None
     flops = flops_per_example(
         model, fitted.example_inputs(task) if example is None else torch.from_numpy(example)
@@ -170,7 +183,7 @@ def _train_network(job: Job, parts: Parts) -> Outcome:
     result = fit(
         model,
         _batches(parts, scaling, training, seed, job.device),
-        classification(training.label_smoothing) if task.num_classes else regression(),
+        _objective(spec, task, training, scaling),
         training,
         seed=seed,
         device=job.device,
@@ -186,7 +199,7 @@ def _train_network(job: Job, parts: Parts) -> Outcome:
     if tokenizer:
         tokenizer.save(job.folder / "fitted" / texts.TOKENIZER)
     servable = Servable(model.cpu(), scaling, task).eval()
-    facts = {**_said(result), **_validate(job, parts, _network_predict(servable))}
+    facts = {**_said(result, watched_metric(spec)), **_validate(job, parts, _network_predict(servable))}
     if example is not None:
         facts |= {"vocabulary": task.vocab_size, "flops_at_tokens": example.shape[1]}
     return Outcome(
@@ -197,6 +210,22 @@ def _train_network(job: Job, parts: Parts) -> Outcome:
         ),
         facts,
     )
+
+
+def _answers_one(model: Scaled, examples: torch.Tensor) -> None:
+    """Refuse a network that forgets the batch where it holds one example: it would fail when it is served.
+
+    Raises:
+        TrialError: with what its end should be.
+    """
+    model.eval()
+    with torch.inference_mode():
+        several, one = (tuple(model(examples[:n]).shape) for n in (2, 1))
+    if one != (1, *several[1:]):
+        raise TrialError(
+            f"two examples are answered with shape {several}, one with {one}: it cannot be served. Does the "
+            "network end in `.squeeze()`, which drops the batch too? Write `.squeeze(-1)`"
+        )
 
 
 def _batches(parts: Parts, scaling: Scaling, training: Training, seed: int, device: str) -> Batches:
@@ -232,7 +261,31 @@ def _batches(parts: Parts, scaling: Scaling, training: Training, seed: int, devi
     )
 
 
-def _said(result: Fit) -> dict[str, Any]:
+def _objective(spec: Mapping[str, Any], task: Task, training: Training, scaling: Scaling) -> Objective:
+    """What training minimises, and what its best epoch is chosen by."""
+    plain = classification(training.label_smoothing) if task.num_classes else regression()
+    name = spec.get("watch")
+    if name is None:
+        return plain
+    metric, positive = METRICS[name], about(spec, task).positive
+    sign = 1.0 if metric.better == "higher" else -1.0
+
+    def score(outputs: np.ndarray, targets: np.ndarray) -> float:
+        assert metric.measure is not None
+        if task.num_classes:
+            odds = np.exp(outputs - outputs.max(axis=1, keepdims=True))
+            answers = odds / odds.sum(axis=1, keepdims=True)
+            if positive == 0 and task.num_classes == 2 and name in ONE_SIDED:
+                answers, targets = answers[:, ::-1], 1 - targets
+        else:
+            answers, targets = (v.reshape(-1) * scaling.target_std for v in (outputs, targets))
+        value = metric.measure(answers, targets)
+        return sign * value if np.isfinite(value) else 0.0
+
+    return replace(plain, score=score)
+
+
+def _said(result: Fit, watched: str) -> dict[str, Any]:
     """What was decided while training, for the record."""
     best = next(e for e in result.history if e.epoch == result.best_epoch)
     return {
@@ -242,6 +295,7 @@ def _said(result: Fit) -> dict[str, Any]:
         "best_epoch": result.best_epoch,
         "epochs": len(result.history),
         "best_epoch_by": "validation score" if best.validation_score is not None else "last epoch",
+        "best_epoch_metric": watched,
         "train_cpu_seconds": sum(e.cpu_seconds for e in result.history),
     }
 
@@ -251,6 +305,7 @@ def _train_estimator(job: Job, parts: Parts) -> Outcome:
     name = parse_model(spec["model"]).name
     args = dict(spec["args"])
     words = args.pop("tfidf", {}) if text.is_text(task) else {}
+    args = estimators.by_number(args, task)
     estimator = estimators.build_estimator(
         name, args, streams.seed_for(spec["seed"], "init") % 2**32, job.threads
     )
@@ -259,10 +314,13 @@ def _train_estimator(job: Job, parts: Parts) -> Outcome:
     pipeline, facts = estimators.fit_estimator(estimator, parts.train, task, scaling, words)
     seconds, cpu_seconds = time.perf_counter() - started, time.process_time() - cpu_started
     classes = tuple(int(c) for c in estimator.classes_) if task.num_classes else ()
-    meta = Meta("sklearn", spec["model"], spec["args"], task, **asdict(scaling), classes=classes)
+    answers = estimators.answers_of(pipeline) if task.num_classes else "probabilities"
+    meta = Meta(
+        "sklearn", spec["model"], spec["args"], task, **asdict(scaling), classes=classes, answers=answers
+    )
     fitted.save_estimator(job.folder / "fitted", pipeline, meta)
     facts |= {"train_cpu_seconds": cpu_seconds}
-    facts |= _validate(job, parts, fitted.estimator_predict(pipeline, meta))
+    facts |= _validate(job, parts, fitted.estimator_predict(pipeline, meta), answers)
     measured = [_measurement("train_seconds", seconds)]
     parameters = estimators.count_parameters(pipeline)
     if parameters is not None:
@@ -286,15 +344,20 @@ _TRAIN = {"torch": _train_network, "sklearn": _train_estimator, "onnx": _adopt_f
 """What a candidate is once fitted → how it is fitted."""
 
 
-def _validate(job: Job, parts: Parts, predict: Predict) -> dict[str, Any]:
+def _validate(
+    job: Job, parts: Parts, predict: Predict, answers: AnswerKind = "probabilities"
+) -> dict[str, Any]:
     """Predict the validation part with the fitted model in fp32, store and measure it."""
     part = parts.validation
     if not len(part):
         return {"validation": {}}
     predictions = predict_batches(predict, part.inputs)
-    check_predictions(predictions, len(part), parts.task)
-    write_predictions(job.folder / "validation.parquet", part, predictions)
-    measured = measure_quality(predictions, part.targets, parts.task)
+    task = about(job.trial.spec, parts.task)
+    check_predictions(predictions, len(part), task, answers)
+    write_predictions(
+        job.folder / "validation.parquet", part, predictions, answers=answers, positive=task.positive
+    )
+    measured = measure_quality(predictions, part.targets, task, answers)
     return {"validation": {m.metric: m.value for m in measured}}
 
 

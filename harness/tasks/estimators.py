@@ -11,12 +11,14 @@ import importlib
 import inspect
 import warnings
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
-from harness.protocols import Split, Task
+from harness.exported.estimator import answer_kind
+from harness.protocols import AnswerKind, Split, Task
 from harness.record import TrialError
+from harness.suite.class_keys import class_keys
 from harness.tasks import text
 from harness.tasks.fitted import Scaling, flat
 
@@ -36,6 +38,21 @@ ROOMS = (
     "isotonic",
     "cluster",
 )
+
+
+def by_number(args: Mapping[str, Any], task: Task) -> dict[str, Any]:
+    """The arguments with weights by class as scikit-learn sees classes: by their numbers.
+
+    Raises:
+        TrialError: a weight is of no class.
+    """
+    weights = args.get("class_weight")
+    if not isinstance(weights, Mapping) or not task.num_classes:
+        return dict(args)
+    try:
+        return {**args, "class_weight": class_keys(weights, task.class_names)}
+    except ValueError as error:
+        raise TrialError(f"class_weight: {error}") from error
 
 
 def build_estimator(name: str, args: Mapping[str, Any], seed: int, threads: int) -> Any:
@@ -115,6 +132,11 @@ def _scaler(scaling: Scaling, task: Task) -> Any:
     scaler.var_ = scaler.scale_**2
     scaler.n_features_in_, scaler.n_samples_seen_ = columns, 1
     return scaler
+
+
+def answers_of(pipeline: Any) -> AnswerKind:
+    """What a fitted classifier gives."""
+    return cast(AnswerKind, answer_kind(pipeline))
 
 
 def count_parameters(pipeline: Any) -> int | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import math
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from harness.metrics import METRICS, quality
-from harness.protocols import Inputs, Predict, Split, Task
+from harness.protocols import ONE_SIDED, AnswerKind, Inputs, Predict, Split, Task
 from harness.record import Measurement, TrialError
 
 CLASSIFICATION = (
@@ -33,6 +34,10 @@ BATCH = 128
 """Larger batches leave the processor's cache, smaller ones pay more overhead per call."""
 SUM_TOLERANCE = 0.01
 """How far a row of probabilities may sum from 1: int8 and bf16 round, a logit is off by more."""
+LETTERS: Mapping[AnswerKind, str] = {"probabilities": "p", "scores": "s", "classes": "c"}
+"""What a classifier answers → the letter of its columns in stored predictions."""
+POSITIVE = b"harness.positive"
+"""Key of stored predictions' metadata: which of two classes is the positive one."""
 COLUMN = "column:"
 """Before the name of a column of the user's own in stored predictions: it may be called as a metric is."""
 PARITY_EXAMPLES = 1000
@@ -49,7 +54,9 @@ def predict_batches(predict: Predict, inputs: Inputs, batch: int = BATCH) -> np.
     )
 
 
-def check_predictions(predictions: np.ndarray, n: int, task: Task) -> None:
+def check_predictions(
+    predictions: np.ndarray, n: int, task: Task, answers: AnswerKind = "probabilities"
+) -> None:
     """Refuse what is not a prediction of this task.
 
     Raises:
@@ -61,7 +68,7 @@ def check_predictions(predictions: np.ndarray, n: int, task: Task) -> None:
     bad = ~np.isfinite(predictions.reshape(n, -1)).all(axis=1)
     if bad.any():
         raise TrialError(f"NaN or infinite predictions for {bad.sum()} of {n} examples")
-    if task.num_classes:
+    if task.num_classes and answers == "probabilities":
         off = np.abs(predictions.sum(axis=1) - 1).max()
         if off > SUM_TOLERANCE or predictions.min() < -SUM_TOLERANCE:
             raise TrialError(
@@ -71,42 +78,70 @@ def check_predictions(predictions: np.ndarray, n: int, task: Task) -> None:
 
 
 def write_predictions(
-    path: Path, part: Split, predictions: np.ndarray, scores: Mapping[str, np.ndarray] | None = None
+    path: Path,
+    part: Split,
+    predictions: np.ndarray,
+    scores: Mapping[str, np.ndarray] | None = None,
+    answers: AnswerKind = "probabilities",
+    positive: int = 1,
 ) -> None:
     """One row per example: id, target, p_0 … p_{k-1} (or prediction), float32; scores (n,) under their
-    metric's name; the columns that the data can be sliced by, as `column:NAME`."""
+    metric's name; the columns that the data can be sliced by, as `column:NAME`; `group` where rows of one
+    group are several. Of a classifier without probabilities s_0 … or c_0 … (`LETTERS`). The file's metadata
+    say which of two classes is the positive one.
+    """
     columns: dict[str, np.ndarray] = {"id": np.asarray(part.ids, np.int64), "target": part.targets}
     if predictions.ndim == 2:
-        columns |= {f"p_{c}": predictions[:, c] for c in range(predictions.shape[1])}
+        columns |= {f"{LETTERS[answers]}_{c}": predictions[:, c] for c in range(predictions.shape[1])}
     else:
         columns["prediction"] = predictions
+    if part.groups is not None and len(np.unique(part.groups)) < len(part.groups):
+        columns["group"] = np.asarray(part.groups, np.int64)
     columns |= scores or {}
     for name, values in part.columns.items():  # a file column has one type: what mixes them becomes text
         columns[f"{COLUMN}{name}"] = values.astype(str) if values.dtype == object else values
-    pd.DataFrame(columns).to_parquet(path, index=False)
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    table = pa.Table.from_pandas(pd.DataFrame(columns), preserve_index=False)
+    known = dict(table.schema.metadata or {})
+    pq.write_table(table.replace_schema_metadata({**known, POSITIVE: str(positive).encode()}), path)
 
 
 def read_predictions(path: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """ids (n,), targets (n,), probabilities (n, k) or values (n,): the inverse of `write_predictions`."""
+    """ids (n,), targets (n,), answers (n, k) or values (n,): the inverse of `write_predictions`."""
     table = pd.read_parquet(path)
     predictions: np.ndarray
     if "prediction" in table:
         predictions = table["prediction"].to_numpy()
     else:
-        k = sum(str(c).startswith("p_") for c in table)
-        predictions = table[[f"p_{c}" for c in range(k)]].to_numpy()
+        letter = next(letter for letter in LETTERS.values() if f"{letter}_0" in table)
+        k = sum(re.fullmatch(rf"{letter}_\d+", str(c)) is not None for c in table)
+        predictions = table[[f"{letter}_{c}" for c in range(k)]].to_numpy()
     return table["id"].to_numpy(), table["target"].to_numpy(), predictions
 
 
-def measure_quality(predictions: np.ndarray, targets: np.ndarray, task: Task) -> tuple[Measurement, ...]:
-    """All quality metrics of the task."""
+def measure_quality(
+    predictions: np.ndarray, targets: np.ndarray, task: Task, answers: AnswerKind = "probabilities"
+) -> tuple[Measurement, ...]:
+    """All quality metrics of the task; what the answers cannot tell is not estimable."""
     names = CLASSIFICATION if task.num_classes else REGRESSION
-    return tuple(_measure(name, predictions, targets) for name in names)
+    if task.num_classes == 2 and task.positive == 0:
+        # Of two classes metrics are about the second: exchanged, both are what they were for all others.
+        plain = tuple(
+            _measure(name, predictions, targets, answers) for name in names if name not in ONE_SIDED
+        )
+        turned = {m: _measure(m, predictions[:, ::-1], 1 - targets, answers) for m in ONE_SIDED}
+        measured = {m.metric: m for m in plain} | turned
+        return tuple(measured[name] for name in names)
+    return tuple(_measure(name, predictions, targets, answers) for name in names)
 
 
-def _measure(name: str, predictions: np.ndarray, targets: np.ndarray) -> Measurement:
+def _measure(name: str, predictions: np.ndarray, targets: np.ndarray, answers: AnswerKind) -> Measurement:
     metric = METRICS[name]
     assert metric.measure is not None
+    if reason := quality.not_told_by(name, answers):
+        return Measurement(name, None, metric.unit, note=f"not estimable ({reason})")
     value = metric.measure(predictions, targets)
     if math.isnan(value):
         one = "one class" if name in CLASSIFICATION else "one value"
@@ -150,19 +185,25 @@ def _own_answer(name: str, reference: str, predictions: np.ndarray, targets: np.
     return answer
 
 
-def describe_errors(probabilities: np.ndarray, targets: np.ndarray, task: Task) -> dict[str, Any]:
+def describe_errors(
+    probabilities: np.ndarray, targets: np.ndarray, task: Task, answers: AnswerKind = "probabilities"
+) -> dict[str, Any]:
     """Where a classifier errs, for the report: confusion, per class, weakest class, calibration."""
     counts, confidence, right = quality.reliability(probabilities, targets)
     per_class = quality.per_class_accuracy(probabilities, targets)
     weakest = quality.weakest_class(probabilities, targets)
     return {
         "class_names": list(task.class_names),
+        "answers": answers,
+        **({"positive": task.class_names[task.positive]} if task.num_classes == 2 else {}),
         "confusion": quality.confusion_matrix(probabilities, targets).tolist(),
         "per_class_accuracy": {
             name: _number(value) for name, value in zip(task.class_names, per_class, strict=True)
         },
         "weakest_class": {"name": task.class_names[weakest], "accuracy": float(per_class[weakest])},
-        "calibration": {
+        "calibration": None
+        if answers != "probabilities"
+        else {
             "bins": len(counts),
             "counts": counts.tolist(),
             "confidence": [_number(c) for c in confidence],

@@ -24,7 +24,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from harness.protocols import Inputs, Predict, Task
+from harness.exported.estimator import class_answers
+from harness.protocols import AnswerKind, Inputs, Predict, Task
 from harness.record import RecordError, TrialError
 from harness.runtimes.sklearn import ESTIMATOR
 from harness.runtimes.sklearn import load_estimator as load_estimator
@@ -56,6 +57,7 @@ class Meta:
     Args:
         search: the folder of the user's own module (`package.module:function`), None for others.
         classes: kind `sklearn`: the class of each probability column, where training data may lack some.
+        answers: what a classifier gives.
     """
 
     kind: Kind
@@ -68,6 +70,7 @@ class Meta:
     target_std: float = 1.0
     search: str | None = None
     classes: tuple[int, ...] = ()
+    answers: AnswerKind = "probabilities"
     format: int = FORMAT
 
     @property
@@ -189,17 +192,14 @@ def load_servable(fitted: Path) -> Servable:
 
 
 def estimator_predict(estimator: Any, meta: Meta) -> Predict:
-    """Raw inputs → probabilities (n, num_classes) float32 in the task's class order, or values (n,)."""
+    """Raw inputs → answers (n, num_classes) float32 in the task's class order, or values (n,)."""
 
     def predict(raw: Inputs) -> np.ndarray:
         table = list(raw) if meta.task.name == "text_classification" else flat(raw)
         if not meta.task.num_classes:
             return np.asarray(estimator.predict(table), dtype=np.float32).reshape(len(table))
-        if hasattr(estimator, "predict_proba"):
-            return spread(estimator.predict_proba(table), meta)
-        chosen = np.asarray(estimator.predict(table), dtype=np.int64)
-        one_hot: np.ndarray = np.eye(meta.task.num_classes, dtype=np.float32)[chosen]
-        return one_hot
+        present = meta.classes or range(meta.task.num_classes)
+        return np.asarray(class_answers(estimator, table, present, meta.task.num_classes))
 
     return predict
 
@@ -208,13 +208,6 @@ def flat(raw: Inputs) -> np.ndarray:
     """Raw images or table rows as a float32 table (n, columns), not scaled: the pipeline scales."""
     table: np.ndarray = np.asarray(raw).reshape(len(raw), -1).astype(np.float32)
     return table
-
-
-def spread(probabilities: np.ndarray, meta: Meta) -> np.ndarray:
-    """Columns of the classes that were in the training data → columns of all classes (absent ones 0)."""
-    out = np.zeros((len(probabilities), meta.task.num_classes), dtype=np.float32)
-    out[:, list(meta.classes)] = probabilities
-    return out
 
 
 def example_inputs(task: Task, n: int = 2) -> Tensor:

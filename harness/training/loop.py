@@ -1,6 +1,6 @@
 """The training loop: forward, loss, backward, step.
 
-The best epoch is the one with the highest validation score (accuracy, or R² for regression), of
+The best epoch is the one with the highest validation score (the suite's quality objective), of
 equal ones that with the lower validation loss; without a validation part it is the last. Test data is
 never seen here. All randomness comes from (seed, epoch), so the same seed gives the same weights
 on the same machine, threads and mode, and a resumed training ends like one that never stopped.
@@ -15,6 +15,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -66,11 +67,14 @@ class Objective:
         loss: mean over the batch, with label smoothing.
         plain_loss: mean over the batch, without.
         summed_score: sum over the batch of what the score averages, higher is better.
+        score: of the whole validation part where the score is no mean, higher is better: (outputs, targets)
+            as arrays; None: the mean of `summed_score`.
     """
 
     loss: Callable[[Tensor, Tensor], Tensor]
     plain_loss: Callable[[Tensor, Tensor], Tensor]
     summed_score: Callable[[Tensor, Tensor], Tensor]
+    score: Callable[[np.ndarray, np.ndarray], float] | None = None
 
 
 def classification(label_smoothing: float = 0.0) -> Objective:
@@ -220,18 +224,26 @@ class _Run:
     def _validate(self, number: int) -> tuple[float | None, float | None]:
         """Mean loss and score over the validation part, None without one."""
         loss, score, examples = 0.0, 0.0, 0
+        seen: list[tuple[np.ndarray, np.ndarray]] = []
         self.model.eval()
         for inputs, targets in self.batches.validation():
             with self.mode.active(self.device):
                 outputs = self.model(inputs).float()
             loss += float(self.objective.plain_loss(outputs, targets)) * len(targets)
             score += float(self.objective.summed_score(outputs, targets))
+            if self.objective.score is not None:
+                seen.append((outputs.cpu().numpy(), targets.cpu().numpy()))
             examples += len(targets)
         if not math.isfinite(loss):
             raise TrialError(
                 f"loss became NaN on the validation part after epoch {number + 1}{_cure(self.mode)}"
             )
-        return (loss / examples, score / examples) if examples else (None, None)
+        if not examples:
+            return None, None
+        if self.objective.score is not None:
+            outputs_all, targets_all = (np.concatenate(arrays) for arrays in zip(*seen, strict=True))
+            return loss / examples, self.objective.score(outputs_all, targets_all)
+        return loss / examples, score / examples
 
 
 def _refuse_nan(losses: list[Tensor], number: int, mode: Mode) -> None:

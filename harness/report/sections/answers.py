@@ -36,6 +36,8 @@ class Answers:
         probabilities: candidate → (n, k) of the first seed. right: candidate → (seeds, n) bool.
         part: the test part in the same order, None where the data cannot be read here.
         training: the texts that the candidates learnt from, where the examples are texts.
+        sure: the candidates that give probabilities; others rank, or only tell a class.
+        positive: of two classes the one that thresholds and curves are about.
     """
 
     targets: np.ndarray
@@ -44,6 +46,8 @@ class Answers:
     right: Mapping[str, np.ndarray]
     part: Split | None = None
     training: tuple[str, ...] = ()
+    sure: frozenset[str] = frozenset()
+    positive: int = 1
 
     @cached_property
     def known(self) -> Counter[str]:
@@ -81,6 +85,7 @@ def answers_of(e: Evidence, with_examples: bool = False) -> Answers | None:
     ids = targets = None
     found: dict[str, np.ndarray] = {}
     right: dict[str, np.ndarray] = {}
+    sure, positive = set(), 1
     for candidate in e.leading[:MOST]:
         several = [p for r in e.scored(candidate) if (p := sorted_answers(e.predictions(r))) is not None]
         if not several:
@@ -88,13 +93,16 @@ def answers_of(e: Evidence, with_examples: bool = False) -> Answers | None:
         if ids is None:
             ids, targets = several[0].ids, several[0].targets.astype(int)
         same = [p.outputs for p in several if np.array_equal(ids, p.ids)]
+        positive = several[0].positive
+        if several[0].answers == "probabilities":
+            sure.add(candidate)
         if same:
             found[candidate] = same[0]
             right[candidate] = np.stack([p.argmax(1) == targets for p in same])
     if ids is None or targets is None or not found:
         return None
     part, training = examples(e, ids) if with_examples else (None, ())
-    return Answers(targets, ids, found, right, part, training)
+    return Answers(targets, ids, found, right, part, training, frozenset(sure), positive)
 
 
 def sorted_answers(p: Predictions | None) -> Predictions | None:
@@ -102,7 +110,7 @@ def sorted_answers(p: Predictions | None) -> Predictions | None:
     if p is None or p.outputs.ndim != 2 or p.outputs.shape[1] < 2:
         return None
     order = np.argsort(p.ids, kind="stable")
-    return Predictions(p.ids[order], p.targets[order], p.outputs[order])
+    return p.rows(order)
 
 
 def examples(e: Evidence, ids: np.ndarray) -> tuple[Split | None, tuple[str, ...]]:

@@ -107,8 +107,10 @@ def learning_curves(e: Evidence) -> Section | None:
             Picture(canvas.svg(figure), "Training loss, mean over seeds.", "Training loss by epoch")
         )
     rows = tuple(row for row in (_training_row(e, c) for c in e.leading) if row)
+    by = sorted({n.label(str(m)) for r in e.of("train") if (m := r.facts.get("best_epoch_metric"))})
     columns = (
-        Column("candidate", numeric=False), Column("epochs"), Column("best epoch"),
+        Column("candidate", numeric=False), Column("epochs"),
+        Column("best epoch", hint=f"by {n.listed(by)} on validation examples" if by else ""),
         Column("training time", "s"), Column("examples", "1/s"),
         Column("precision", numeric=False), Column("parameters"),
     )  # fmt: skip
@@ -349,7 +351,7 @@ def reliability_bins(
     confidences, rights = [], []
     for record in records:
         p = e.predictions(record)
-        if p is not None and p.outputs.ndim == 2 and p.outputs.shape[1] > 1:
+        if p is not None and p.answers == "probabilities" and p.outputs.ndim == 2 and p.outputs.shape[1] > 1:
             confidences.append(p.outputs.max(1))
             rights.append(p.outputs.argmax(1) == p.targets)
     if not confidences:

@@ -22,7 +22,7 @@ from harness.report.blocks import Block, Cell, Column, Fold, Picture, Row, Table
 from harness.report.curves import Mark, unit_square
 from harness.report.evidence import Evidence
 from harness.report.plots import Axis, Series
-from harness.report.sections.answers import answers_of, sorted_answers, validation_answers
+from harness.report.sections.answers import Answers, answers_of, sorted_answers, validation_answers
 from harness.report.sections.quality import class_names
 
 DEFAULT = 0.5
@@ -46,24 +46,33 @@ def curves(e: Evidence) -> Section | None:
     a = answers_of(e)
     if a is None or a.classes != 2 or len(np.unique(a.targets)) < 2:
         return None
-    goal = e.suite.decision.threshold
+    goal, which = e.suite.decision.threshold, a.positive
+    is_it = (a.targets == which).astype(int)
     tuned = []
     for candidate, p in a.probabilities.items():
         held = validation_answers(e, candidate)
-        chosen = thresholds.choose(held[0][:, 1], held[1], goal) if held else None
-        tuned.append(Tuned(candidate, p[:, 1], thresholds.sweep(p[:, 1], a.targets), chosen))
-    names = class_names(e, 2)
+        chosen = thresholds.choose(held[0][:, which], (held[1] == which).astype(int), goal) if held else None
+        tuned.append(Tuned(candidate, p[:, which], thresholds.sweep(p[:, which], is_it), chosen))
+    name = class_names(e, 2)[which]
     lead = text(
-        f"The second class is “{names[1]}” ({a.targets.mean():.0%} of {len(a.targets):,} test examples). "
-        f"{_aim(e, names[1])} Filled: at the chosen threshold; hollow: at {DEFAULT}."
+        f"The positive class is “{name}” ({is_it.mean():.0%} of {len(is_it):,} test examples). "
+        f"{_aim(e, name)} Filled: at the chosen threshold; hollow: at {DEFAULT}.{_scores_only(a)}"
     )
-    pictures = Row((_roc(e, tuned), _precision_recall(e, tuned, float(a.targets.mean()))))
-    blocks: list[Block] = [lead, pictures, _areas(e, tuned), _at_thresholds(e, tuned, a.targets)]
+    pictures = Row((_roc(e, tuned), _precision_recall(e, tuned, float(is_it.mean()))))
+    blocks: list[Block] = [lead, pictures, _areas(e, tuned), _at_thresholds(e, tuned, is_it)]
     pictured = [_over_thresholds(e, one) for one in tuned]
     blocks.append(Row(tuple(pictured[:2])))
     if pictured[2:]:
         blocks.append(Fold("The other candidates over all thresholds", (Row(tuple(pictured[2:])),)))
     return section("Curves and thresholds", blocks)
+
+
+def _scores_only(a: Answers) -> str:
+    """What is said of candidates whose scores are no probabilities."""
+    others = [candidate for candidate in a.probabilities if candidate not in a.sure]
+    if not others:
+        return ""
+    return f" {', '.join(others)}: scores that rank, brought between 0 and 1, no probabilities."
 
 
 def _aim(e: Evidence, positive: str) -> str:
@@ -108,7 +117,7 @@ def _roc(e: Evidence, tuned: Sequence[Tuned]) -> Picture:
         x, y = one.sweep.false_positive_rate, one.sweep.recall
         lines.append(_series(e, one, x, y))
         marks += _marks(e, one, x, y)
-    axes = Axis("False alarms: share of the first class"), Axis("Found: share of the second class")
+    axes = Axis("False alarms: share of the other class"), Axis("Found: share of the positive class")
     figure = unit_square(lines, *axes, marks, ((0, 0), (1, 1)))
     return Picture(canvas.svg(figure), "ROC curve; dashed: guessing.", "ROC curves of the candidates", "half")
 
@@ -119,7 +128,7 @@ def _precision_recall(e: Evidence, tuned: Sequence[Tuned], base: float) -> Pictu
         x, y = one.sweep.recall, one.sweep.precision
         lines.append(_series(e, one, x, y))
         marks += _marks(e, one, x, y)
-    axes = Axis("Recall: share of the second class found"), Axis("Precision: share of those that are right")
+    axes = Axis("Recall: share of the positive class found"), Axis("Precision: share of those that are right")
     figure = unit_square(lines, *axes, marks, ((0, base), (1, base)))
     caption = "Precision-recall curve; dashed: guessing."
     return Picture(canvas.svg(figure), caption, "Precision-recall curves of the candidates", "half")
@@ -143,7 +152,7 @@ def _over_thresholds(e: Evidence, one: Tuned) -> Picture:
 def _areas(e: Evidence, tuned: Sequence[Tuned]) -> Table:
     columns = (
         Column("candidate", numeric=False),
-        Column("ROC-AUC", hint="a random example of the second class ranks above one of the first"),
+        Column("ROC-AUC", hint="a random example of the positive class ranks above one of the other"),
         Column("PR-AUC", hint="average precision"),
     )  # fmt: skip
     rows = tuple(
@@ -205,7 +214,7 @@ def temperature(e: Evidence) -> Section | None:
         return None
     rows = []
     for candidate, p in a.probabilities.items():
-        held = validation_answers(e, candidate)
+        held = validation_answers(e, candidate) if candidate in a.sure else None
         if held is not None and held[0].shape[1] == p.shape[1]:
             found = errors.fit_temperature(*held)
             cells = _temperature_cells(p, errors.at_temperature(p, found), a.targets)

@@ -7,7 +7,8 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
-from harness.protocols import Row, Section
+from harness.analysis.criteria import stem
+from harness.protocols import ONE_SIDED, Row, Section
 from harness.report import canvas, charts, plots
 from harness.report import numbers as n
 from harness.report.blocks import (
@@ -51,7 +52,7 @@ def table(e: Evidence, metrics: Sequence[str], words: bool = True) -> Table:
     best = {m: _best(e, m) for m in metrics}
     columns = [Column("variant", numeric=False)]
     columns += [Column("decision", numeric=False)] if words else []
-    columns += [_column(m) for m in metrics]
+    columns += [_column(e, m) for m in metrics]
     rows = []
     for row in e.rows:
         cells = [Cell(row.variant, key=e.palette.swatch(row.candidate, row.runtime))]
@@ -66,9 +67,17 @@ def _rest(e: Evidence, metrics: Sequence[str]) -> Block:
     return table(e, metrics, words=False)
 
 
-def _column(metric: str) -> Column:
+def _column(e: Evidence, metric: str) -> Column:
     arrow = {"higher": "higher is better", "lower": "lower is better", None: ""}[n.better(metric)]
-    return Column(n.label(metric), n.unit(metric), hint=f"{metric}: {arrow}")
+    return Column(n.label(metric) + of_class(e, metric), n.unit(metric), hint=f"{metric}: {arrow}")
+
+
+def of_class(e: Evidence, metric: str) -> str:
+    """` of fraud` where a metric is of one of two classes, as the records name it; else empty."""
+    if stem(metric) not in ONE_SIDED:
+        return ""
+    named = {r.facts.get("positive") for r in e.of("score")} - {None}
+    return f" of {named.pop()}" if len(named) == 1 else ""
 
 
 def _caption(e: Evidence, metrics: Sequence[str]) -> str:
