@@ -53,8 +53,9 @@ def test_the_curve_pools_the_requests_of_all_rounds_and_leaves_invalid_runs_out(
 
 def test_every_variant_is_a_line_in_the_pictures_and_its_knee_a_star(evidence: Evidence) -> None:
     page = page_of(evidence)
-    pictures = re.findall(r"<svg viewBox=\"0 0 .*?</svg>", page, re.DOTALL)
+    pictures = re.findall(r"<figure.*?<svg viewBox=\"0 0 .*?</svg>", page, re.DOTALL)
     assert len(pictures) == 3, "p99, p50 and what was answered"
+    assert len(re.findall(r"<svg viewBox=\"0 0 ", page)) == 4, "the wide one also for a telephone"
     for picture in pictures:
         for row in evidence.rows:
             assert row.variant in picture

@@ -13,6 +13,7 @@ from functools import cache
 from typing import Any, Literal
 
 from harness.protocols import Section
+from harness.report.glossary import meaning
 
 
 @dataclass(frozen=True)
@@ -111,12 +112,18 @@ class Table:
 
 @dataclass(frozen=True)
 class Picture:
-    """A plot as inline SVG, with what it shows in words."""
+    """A plot as inline SVG, with what is seen in it in words.
+
+    Args:
+        alt: for those who cannot see it. narrow: the same drawn for a telephone, where the wide one would
+            be unreadable; empty where one drawing serves both.
+    """
 
     svg: str
     caption: str = ""
     alt: str = ""
     kind: str = ""
+    narrow: str = ""
 
 
 @dataclass(frozen=True)
@@ -212,6 +219,7 @@ def environment() -> Any:
         lstrip_blocks=True,
     )
     made.globals["capital"] = capital
+    made.globals["meaning"] = meaning
     made.tests["kind"] = lambda block, name: type(block).__name__ == name
     return made
 

@@ -30,6 +30,8 @@ VARIABLES = {
     WASH: "--wash",
     REST: "--faint",
 }
+NARROW = 358.0
+"""Pixels of a plot on a telephone of 390 with its margins."""
 DPI = 72  # one point is one pixel of the SVG's view box
 
 STYLE: dict[str, Any] = {

@@ -2,12 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from harness.report.canvas import GRID, INK, MUTED, PAPER, WASH, Margins, axes, drawn, shortened, text_width
+from harness.report.canvas import (
+    GRID,
+    INK,
+    MUTED,
+    NARROW,
+    PAPER,
+    WASH,
+    Margins,
+    axes,
+    drawn,
+    short_names,
+    text_width,
+)
 from harness.report.palette import MATPLOTLIB_MARKERS
 from harness.report.plots import Axis, Difference, Series, Spread, _scale, _tick, extent, name_limit
 
@@ -24,8 +37,10 @@ def lines(
     series: Sequence[Series], x: Axis, y: Axis, size: tuple[float, float] = HALF, marks: Sequence[float] = ()
 ) -> Figure:
     """Lines with bands, each named at its end; `marks` are vertical lines; limits are shaded."""
-    end = max((text_width(shortened(s.label, 22), 10.5, s.strong) for s in series), default=0.0)
+    names = short_names([s.label for s in series], 22 if size[0] > NARROW else 15)
+    end = max((text_width(names[s.label], 10.5, s.strong) for s in series), default=0.0)
     figure, ax = axes(*size, Margins(right=14 + end))
+    series = told_apart(series)
     for s in series:
         if len(s.low) == len(s.x) and len(s.high) == len(s.x) and len(s.x) > 1:
             ax.fill_between(s.x, s.low, s.high, color=s.colour, alpha=0.15, linewidth=0)
@@ -42,8 +57,39 @@ def lines(
     for mark in marks:
         ax.axvline(mark, color=MUTED, linewidth=1, linestyle=(0, (4, 3)), zorder=1)
     ax.grid(True, axis="y")
-    _name_ends(ax, series)
+    _name_ends(ax, series, names)
     return figure
+
+
+DASHES: tuple[Any, ...] = (
+    "-", (0, (5, 1.5)), (0, (1.5, 1.2)), (0, (6, 1.5, 1.5, 1.5)), (0, (3, 3)), (0, (8, 2, 1, 2, 1, 2)),
+    (0, (10, 3)), (0, (1, 3)),
+)  # fmt: skip
+
+
+def told_apart(series: Sequence[Series]) -> list[Series]:
+    """Lines of another colour get another pattern of dashes, for those who see no colours; lines that have
+    patterns of their own keep them."""
+    if any(s.dashes != "-" for s in series):
+        return list(series)
+    colours = list(dict.fromkeys(s.colour for s in series if len(s.x) > 1))
+    patterns = {colour: DASHES[i % len(DASHES)] for i, colour in enumerate(colours)}
+    return [replace(s, dashes=patterns.get(s.colour, "-")) for s in series]
+
+
+def name_in_legend(ax: Axes, series: Sequence[Series | Spread]) -> None:
+    """Names of lines whose ends meet in a corner, in the emptiest place; nothing for one line."""
+    from matplotlib.lines import Line2D
+
+    if len(series) < 2:
+        return
+    names = short_names([s.label for s in series], 20)
+    lines = [Line2D([], [], color=s.colour, linestyle=_pattern(s)) for s in series]
+    ax.legend(lines, [names[s.label] for s in series], fontsize=9, handlelength=2.6, loc="best")
+
+
+def _pattern(s: Series | Spread) -> Any:
+    return s.dashes if isinstance(s, Series) else LINES.get(s.marker, "-")
 
 
 def _keep_lines_in_view(ax: Axes, series: Sequence[Series], y: Axis) -> None:
@@ -70,7 +116,7 @@ def _limit_line(ax: Axes, y: Axis) -> None:
         name_limit(ax, f"limit {sign} {_tick(bound)}", bound)
 
 
-def _name_ends(ax: Axes, series: Sequence[Series], size: float = 10.5) -> None:
+def _name_ends(ax: Axes, series: Sequence[Series], names: Mapping[str, str], size: float = 10.5) -> None:
     """Each named line's label at its right end, pushed apart vertically so that none overlap."""
     ends = []
     for s in series:
@@ -81,10 +127,9 @@ def _name_ends(ax: Axes, series: Sequence[Series], size: float = 10.5) -> None:
     ends.sort(key=lambda e: e[0])
     places = spaced([pixel for pixel, _, _ in ends], size * 1.3, ax.bbox.y1 + size / 2)
     for at, (pixel, s, end) in zip(places, ends, strict=True):
-        name = shortened(s.label, 22)
         ax.annotate(
-            name, end, (7, at - pixel), textcoords="offset points", va="center",
-            fontsize=size, color=s.colour, annotation_clip=False, fontweight="bold" if s.strong else "normal",
+            names[s.label], end, (7, at - pixel), textcoords="offset points", va="center",
+            fontsize=size, color=INK, annotation_clip=False, fontweight="bold" if s.strong else "normal",
         )  # fmt: skip
 
 
@@ -105,7 +150,8 @@ def forest(
     rows: Sequence[Difference], title: str, band: float = 0.0, ratio: bool = False, width: float = 640
 ) -> Figure:
     """Differences with intervals, a row each, against the line of no difference and a band of equivalence."""
-    figure, ax = axes(width, 62 + 24 * len(rows), _row_margins(rows, right=100))
+    beside = width > NARROW
+    figure, ax = axes(width, 62 + (24 if beside else 36) * len(rows), _row_margins(rows, beside, right=100))
     zero = 1.0 if ratio else 0.0
     if band:
         low, high = (1 / (1 + band), 1 + band) if ratio else (-band, band)
@@ -118,11 +164,10 @@ def forest(
             markeredgewidth=0.8, zorder=3,
         )  # fmt: skip
     _scale(ax, Axis(title, log=ratio), Axis(""))
-    ax.set_yticks(range(len(rows)), [shortened(r.label) for r in rows])
-    ax.set_ylim(len(rows) - 0.4, -0.6)
-    ax.tick_params(axis="y", labelcolor=INK, labelsize=11)
+    ax.set_ylim(len(rows) - 0.4, -0.6 if beside else -0.9)
     ax.grid(True, axis="x")
-    for i, r in enumerate(rows):
+    _name_rows(ax, rows, beside, [f": {r.verdict}" if r.verdict else "" for r in rows])
+    for i, r in enumerate(rows if beside else ()):
         ax.annotate(
             r.verdict, (1, i), (6, 0), xycoords=("axes fraction", "data"), textcoords="offset points",
             va="center", fontsize=10.5, color=MUTED, annotation_clip=False,
@@ -130,16 +175,36 @@ def forest(
     return figure
 
 
-def _row_margins(rows: Sequence[Difference] | Sequence[Spread], right: float) -> Margins:
-    """Room at the left for the longest name."""
-    names = max((text_width(shortened(r.label), 11) for r in rows), default=0.0)
+def _row_margins(rows: Sequence[Difference] | Sequence[Spread], beside: bool, right: float) -> Margins:
+    """Room at the left for the longest name; none where names stand above their rows."""
+    if not beside:
+        return Margins(left=8, right=8, top=8, bottom=44)
+    names = max((text_width(name, 11) for name in short_names(r.label for r in rows).values()), default=0.0)
     return Margins(left=names + 12, right=right, top=8, bottom=44)
+
+
+def _name_rows(
+    ax: Axes, rows: Sequence[Difference] | Sequence[Spread], beside: bool, more: Sequence[str] = ()
+) -> None:
+    """Names beside their rows, or above them where a telephone leaves no room; `more` is said there too."""
+    names = short_names([r.label for r in rows], 30 if beside else 36)
+    if beside:
+        ax.set_yticks(range(len(rows)), [names[r.label] for r in rows])
+        ax.tick_params(axis="y", labelcolor=INK, labelsize=11)
+        return
+    ax.set_yticks([])
+    for i, label in enumerate(names):
+        ax.annotate(
+            names[label] + (more[i] if more else ""), (0, i), (0, 8), fontsize=10.5, color=INK,
+            xycoords=("axes fraction", "data"), textcoords="offset points",
+        )  # fmt: skip
 
 
 @drawn
 def spreads(rows: Sequence[Spread], x: Axis, width: float = 680) -> Figure:
     """Distributions as rows: p1 to p99 thin, the middle half thick, the median, p99, each round's median."""
-    figure, ax = axes(width, 64 + 26 * len(rows), _row_margins(rows, right=14))
+    beside = width > NARROW
+    figure, ax = axes(width, 64 + (26 if beside else 38) * len(rows), _row_margins(rows, beside, right=14))
     for i, r in enumerate(rows):
         p1, p25, p50, p75, p99 = np.quantile(np.asarray(r.samples, float), [0.01, 0.25, 0.5, 0.75, 0.99])
         ax.plot([p1, p99], [i, i], color=r.colour, linewidth=1.4, zorder=2)
@@ -153,9 +218,8 @@ def spreads(rows: Sequence[Spread], x: Axis, width: float = 680) -> Figure:
             markeredgewidth=0.8, zorder=4,
         )  # fmt: skip
     _scale(ax, x, Axis(""))
-    ax.set_yticks(range(len(rows)), [shortened(r.label) for r in rows])
-    ax.set_ylim(len(rows) - 0.3, -0.7)
-    ax.tick_params(axis="y", labelcolor=INK, labelsize=11)
+    ax.set_ylim(len(rows) - 0.3, -0.7 if beside else -0.9)
+    _name_rows(ax, rows, beside)
     ax.grid(True, axis="x")
     _vertical_limit(ax, x)
     return figure
@@ -184,6 +248,7 @@ def cumulative(rows: Sequence[Spread], x: Axis, size: tuple[float, float] = HALF
         times = np.quantile(np.asarray(r.samples, float), shares)
         ax.plot(times, shares, color=r.colour, linewidth=1.6, linestyle=LINES.get(r.marker, "-"))
         series.append(r)
+    name_in_legend(ax, rows)
     _scale(ax, x, Axis("Share of calls answered"))
     ax.set_ylim(0, 1.02)
     ax.grid(True)
@@ -191,7 +256,7 @@ def cumulative(rows: Sequence[Spread], x: Axis, size: tuple[float, float] = HALF
     return figure
 
 
-LINES = {
+LINES: dict[str, Any] = {
     "circle": "-",
     "square": (0, (5, 1.5)),
     "diamond": (0, (1.5, 1.2)),
@@ -204,12 +269,14 @@ def reliability(series: Sequence[Series], size: tuple[float, float] = (340.0, 32
     """Confidence against how often it was right; on the diagonal both agree."""
     figure, ax = axes(*size)
     ax.plot([0, 1], [0, 1], color=MUTED, linewidth=1, linestyle=(0, (3, 3)), zorder=1)
+    series = told_apart(series)
     for s in series:
         if len(s.low) == len(s.x):
             ax.vlines(s.x, s.low, s.high, color=s.colour, alpha=0.45, linewidth=1.2, zorder=2)
-        ax.plot(s.x, s.y, color=s.colour, linewidth=1.6, marker="o", markersize=4.5, markeredgecolor=PAPER,
-                markeredgewidth=0.6, zorder=3)  # fmt: skip
+        ax.plot(s.x, s.y, color=s.colour, linestyle=s.dashes, linewidth=1.6, marker="o", markersize=4.5,
+                markeredgecolor=PAPER, markeredgewidth=0.6, zorder=3)  # fmt: skip
     _scale(ax, Axis("Confidence"), Axis("Share that was right"))
+    name_in_legend(ax, series)
     low = min([min(s.x, default=1.0) for s in series] + [0.9])
     ax.set_xlim(max(0.0, low - 0.04), 1.02)
     ax.set_ylim(max(0.0, min([low] + [min(s.y, default=1.0) for s in series]) - 0.04), 1.02)
@@ -226,24 +293,62 @@ def regions(
     colours: Sequence[str],
     x: Axis,
     y: Axis,
+    here: tuple[float, float] | None = None,
+    tied: np.ndarray | None = None,
 ) -> Figure:
-    """A map of who wins where.
+    """A map of who wins where: regions are parted by lines and named, a small one by its number.
 
     Args:
         winners: (len(ys), len(xs)) indices into `names`; -1 where nobody is feasible.
+        here: today's place. tied: (len(ys), len(xs)) bool, hatched: where the winner is one of a tie.
     """
     from matplotlib.colors import ListedColormap
+    from matplotlib.patches import Rectangle
 
     figure, ax = axes(460, 320)
     shown = ListedColormap([GRID, *colours])
     ax.pcolormesh(
-        xs, ys, winners + 1, cmap=shown, vmin=-0.5, vmax=len(colours) + 0.5, alpha=0.55, shading="nearest"
+        xs, ys, winners + 1, cmap=shown, vmin=-0.5, vmax=len(colours) + 0.5, alpha=0.45, shading="nearest"
     )
     _scale(ax, x, y)
+    ends_x, ends_y = _cell_ends(xs), _cell_ends(ys)
+    for i, line in enumerate(winners):
+        for k in range(len(line)):
+            if k and line[k] != line[k - 1]:
+                ax.plot([ends_x[k]] * 2, ends_y[i : i + 2], color=INK, linewidth=1, zorder=3)
+            if i and line[k] != winners[i - 1][k]:
+                ax.plot(ends_x[k : k + 2], [ends_y[i]] * 2, color=INK, linewidth=1, zorder=3)
+            if tied is not None and tied[i][k]:
+                corner, size = (ends_x[k], ends_y[i]), (ends_x[k + 1] - ends_x[k], ends_y[i + 1] - ends_y[i])
+                ax.add_patch(
+                    Rectangle(corner, *size, fill=False, hatch="///", edgecolor=MUTED, linewidth=0, zorder=2)
+                )
+    _name_regions(ax, xs, ys, winners, names)
+    if here is not None:
+        ax.plot(*here, "o", markersize=7, color=PAPER, markeredgecolor=INK, markeredgewidth=1.8, zorder=6)
+        ax.annotate(
+            "you are here", here, (0, 8), textcoords="offset points", ha="center", fontsize=9.5, color=INK,
+            zorder=6,
+        )  # fmt: skip
+    return figure
+
+
+def _cell_ends(at: Sequence[float]) -> np.ndarray:
+    """(n + 1,) borders of cells around rising places, halfway on a logarithmic axis."""
+    logs = np.log(np.asarray(at, float))
+    inner = (logs[1:] + logs[:-1]) / 2
+    return np.asarray(np.exp([2 * logs[0] - inner[0], *inner, 2 * logs[-1] - inner[-1]]))
+
+
+def _name_regions(
+    ax: Axes, xs: Sequence[float], ys: Sequence[float], winners: np.ndarray, names: Sequence[str]
+) -> None:
     grid_x, grid_y = np.meshgrid(np.asarray(xs, float), np.asarray(ys, float))
+    short = short_names(names, 22)
     for index, name in enumerate(names):
         inside = winners == index
-        if inside.mean() > 0.04:
-            ax.text(float(np.median(grid_x[inside])), float(np.median(grid_y[inside])), shortened(name, 22),
-                    ha="center", va="center", fontsize=10.5)  # fmt: skip
-    return figure
+        if not inside.any():
+            continue
+        place = float(np.median(grid_x[inside])), float(np.median(grid_y[inside]))
+        said = short[name] if inside.mean() > 0.04 else str(index + 1)
+        ax.text(*place, said, ha="center", va="top", fontsize=10.5, zorder=5)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from harness.report.canvas import MUTED, PAPER, axes, drawn
+from harness.report.charts import name_in_legend, told_apart
 from harness.report.plots import Axis, Series, _scale
 
 if TYPE_CHECKING:
@@ -42,6 +43,7 @@ def unit_square(
     figure, ax = axes(*size)
     if chance:
         ax.plot(*zip(*chance, strict=True), color=MUTED, linewidth=1, linestyle=(0, (3, 3)), zorder=1)
+    series = told_apart(series)
     for s in series:
         width = 2.4 if s.strong else 1.6
         ax.plot(s.x, s.y, color=s.colour, linestyle=s.dashes, linewidth=width, zorder=2 + s.strong)
@@ -51,6 +53,7 @@ def unit_square(
             markeredgecolor=PAPER if mark.filled else mark.colour,
             markeredgewidth=0.8 if mark.filled else 1.6, zorder=5,
         )  # fmt: skip
+    name_in_legend(ax, series)
     _scale(ax, x, y)
     ax.set_xlim(-0.02, 1.02)
     ax.set_ylim(-0.02, 1.02)

@@ -10,6 +10,7 @@ from pathlib import Path
 from harness.protocols import Section
 from harness.report.blocks import environment
 from harness.report.evidence import Evidence
+from harness.report.glossary import terms_in
 
 _HERE = Path(__file__).parent
 
@@ -30,6 +31,7 @@ def page(e: Evidence, sections: tuple[Section, ...]) -> str:
             question=question,
             banner=banner(e),
             sections=sections,
+            terms=terms_in(section.html for section in sections),
             css=(_HERE / "style.css").read_text(encoding="utf-8"),
             script=script,
             script_hash=f"sha256-{digest}",

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from harness.report.canvas import INK, MUTED, PAPER, WASH, Box, axes, drawn, shortened, text_width
+from harness.report.canvas import INK, MUTED, NARROW, PAPER, WASH, Box, axes, drawn, short_names, text_width
 from harness.report.palette import MATPLOTLIB_MARKERS, REST
 
 if TYPE_CHECKING:
@@ -235,15 +235,16 @@ def label_points(
 ) -> None:
     """Names beside points, each on the side where it meets no other name or point.
 
-    Greedy over eight places, the chosen first; a name without a free place is left out.
+    Greedy over eight places, the chosen first; a name without a free place is left out (the table has all).
     """
     pixels = [tuple(ax.transData.transform((x, y))) for x, y, _, _ in points]
+    names = short_names([name for _, _, name, _ in points], 30 if ax.bbox.width > NARROW else 22)
     frame = ax.bbox
     taken = [(px - 6, py - 6, px + 6, py + 6) for px, py in pixels] + list(others)
     order = sorted(range(len(points)), key=lambda i: (not points[i][3], -pixels[i][1]))
     for i in order:
         x, y, name, chosen = points[i]
-        name = shortened(name)
+        name = names[name]
         width, height = text_width(name, size, chosen), size * 1.25
         for dx, dy, ha in _places(11 if chosen else 8):
             left = pixels[i][0] + dx - (width if ha == "right" else width / 2 if ha == "center" else 0)

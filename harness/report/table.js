@@ -5,6 +5,7 @@ for (const table of document.querySelectorAll("table.sortable")) {
     const button = document.createElement("button");
     button.append(...head.childNodes);
     head.append(button);
+    button.querySelectorAll("[tabindex]").forEach(term => term.removeAttribute("tabindex"));
     button.onclick = () => {
       const down = head.getAttribute("aria-sort") === "ascending";
       for (const other of table.tHead.rows[0].cells) other.removeAttribute("aria-sort");

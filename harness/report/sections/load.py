@@ -16,7 +16,8 @@ from harness.report import canvas, charts, plots
 from harness.report import numbers as n
 from harness.report.blocks import Block, Cell, Column, Fold, Picture, Row, Table, section
 from harness.report.evidence import Evidence
-from harness.report.sections.serving import MOST_CURVES, axis, remarks, served
+from harness.report.pictures import both_widths, told
+from harness.report.sections.serving import MOST_CURVES, axis, not_drawn, remarks, served
 from harness.report.sections.tradeoff import figure, left_out
 from harness.serving.load import PROMISE
 from harness.serving.quantiles import CALLS_NEEDED
@@ -52,7 +53,11 @@ def load(e: Evidence) -> Section | None:
     curves = [(row, points) for row in e.rows[:MOST_CURVES] if (points := load_curve(e, row))]
     blocks: list[Block] = []
     if curves:
-        blocks += [*_pictures(e, curves), Fold("All loads", (_points_table(e, curves),))]
+        blocks += [
+            *_pictures(e, curves),
+            *not_drawn(e, MOST_CURVES),
+            Fold("All loads", (_points_table(e, curves),)),
+        ]
     if CAPACITY in e.tradeoff.metrics:
         blocks += [_capacity_table(e), *left_out(e), *remarks(e, (CAPACITY,))]
     return section("Load", blocks)
@@ -131,17 +136,25 @@ def _pictures(e: Evidence, curves: Sequence[tuple[TableRow, list[Load]]]) -> lis
             f"{CALLS_NEEDED[99]} requests came. Where a line crosses the limit, the variant's capacity ends. "
             "Star: the knee, the load with the most throughput for its response time."
         )
-        chart = charts.lines(drawn, offered, plots.Axis(title, True, limit), (680, 380))
-        blocks.append(Picture(canvas.svg(chart), caption, "Load curves", "wide"))
+        y = plots.Axis(title, True, limit)
+        alt = told("p99 latency in ms by offered load in requests per second", tails)
+        blocks.append(both_widths(lambda w: charts.lines(drawn, offered, y, (w, 380)), 680, caption, alt))
     beside = []
     medians = [s for row, points in curves if (s := _series(e, row, points, "p50_ms")).x]
     if medians:
         chart = charts.lines(medians, offered, plots.Axis("p50 latency, ms (log scale)", True))
-        beside.append(Picture(canvas.svg(chart), "The median over the same runs.", "p50 by load", "half"))
+        beside.append(
+            Picture(
+                canvas.svg(chart),
+                "The median over the same runs.",
+                told("p50 latency in ms by offered load", medians),
+                "half",
+            )
+        )
     answered = [_series(e, row, points, "answered") for row, points in curves]
     chart = charts.lines(answered, offered, plots.Axis("Answered, share of what came"))
     said = "It falls behind where a variant is saturated."
-    beside.append(Picture(canvas.svg(chart), said, "Answered by load", "half"))
+    beside.append(Picture(canvas.svg(chart), said, told("Share answered by offered load", answered), "half"))
     return [*blocks, Row(tuple(beside))]
 
 

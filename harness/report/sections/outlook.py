@@ -63,9 +63,15 @@ def _map(e: Evidence) -> Picture | None:
         colours,
         plots.Axis("Price of a machine, USD per hour (log scale)", log=True),
         plots.Axis("Traffic, requests per second (log scale)", log=True),
+        here=(found.usd_per_hour[len(found.usd_per_hour) // 2], e.suite.decision.traffic.qps),
     )
+    shares = [float((winners == places[name]).mean()) for name in names]
+    small = [f"{i + 1}: {name}" for i, name in enumerate(names) if shares[i] <= 0.04]
     caption = "The choice under other traffic and prices; pale where no variant meets the limits."
-    return Picture(canvas.svg(figure), caption, "Winner over traffic and price", "half")
+    caption += f" {'; '.join(small)}." if small else ""
+    said = [f"{name} over {n.percent(share)} of it" for name, share in zip(names, shares, strict=True)]
+    alt = f"Map of the choice over price and traffic: {n.listed(said)}."
+    return Picture(canvas.svg(figure), caption, alt, "half")
 
 
 def value(e: Evidence) -> Section | None:

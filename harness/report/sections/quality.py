@@ -14,6 +14,7 @@ from harness.report import canvas, charts, plots
 from harness.report import numbers as n
 from harness.report.blocks import Block, Cell, Column, Fold, Picture, Row, Table, capital, section, text
 from harness.report.evidence import REFERENCE_RUNTIMES, Evidence, mean_and_spread, measured
+from harness.report.pictures import both_widths, told
 
 MOST_LINES = 8
 MOST_MATRICES = 6
@@ -29,11 +30,11 @@ def training_size(e: Evidence) -> Section | None:
     ticks = sorted({x for s in series for x in s.x})
     x = plots.Axis("Training examples (log scale)", log=True, ticks=ticks)
     y = _axis(e, metric)
-    picture = Picture(
-        canvas.svg(charts.lines(series, x, y, (640, 340))),
+    picture = both_widths(
+        lambda w: charts.lines(series, x, y, (w, 340)),
+        640,
         "Mean over seeds; the band is the 95 % t interval over seeds.",
-        f"{n.label(metric)} over training-set size",
-        "wide",
+        told(f"{n.label(metric)} by training examples", series),
     )
     return section("More training data", [picture, *_gains(series, metric), *_left_out(e)])
 
@@ -99,12 +100,18 @@ def learning_curves(e: Evidence) -> Section | None:
     if scores:
         figure = charts.lines(scores, epochs, plots.Axis("Validation score"))
         pictures.append(
-            Picture(canvas.svg(figure), "Validation score, mean over seeds.", "Validation score by epoch")
+            Picture(
+                canvas.svg(figure),
+                "Validation score, mean over seeds.",
+                told("Validation score by epoch", scores),
+            )
         )
     if losses:
         figure = charts.lines(losses, epochs, plots.Axis("Training loss"))
         pictures.append(
-            Picture(canvas.svg(figure), "Training loss, mean over seeds.", "Training loss by epoch")
+            Picture(
+                canvas.svg(figure), "Training loss, mean over seeds.", told("Training loss by epoch", losses)
+            )
         )
     rows = tuple(row for row in (_training_row(e, c) for c in e.leading) if row)
     by = sorted({n.label(str(m)) for r in e.of("train") if (m := r.facts.get("best_epoch_metric"))})
@@ -331,10 +338,12 @@ def calibration(e: Evidence) -> Section | None:
     if not series:
         return None
     figure = charts.reliability(series[:5])
+    absent = f" Not drawn: {n.listed([s.label for s in series[5:]])}." if series[5:] else ""
     picture = Picture(
         canvas.svg(figure),
-        "Tenths of the answers by confidence, with 95 % intervals. Below the diagonal: over-confident.",
-        "Reliability diagram",
+        "Tenths of the answers by confidence, with 95 % intervals. Below the diagonal: over-confident."
+        + absent,
+        told("Share that was right by confidence", series[:5]),
         "half",
     )
     columns = (

@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 
 from harness.protocols import Row, Section
-from harness.report import canvas, charts, plots
+from harness.report import charts, plots
 from harness.report import numbers as n
-from harness.report.blocks import Block, Cell, Column, Picture, Table, section, text
+from harness.report.blocks import Block, Cell, Column, Table, section, text
 from harness.report.evidence import Evidence
+from harness.report.pictures import both_widths, told
 
 STAGE_LEAD = (
     "Full ranking over {items} items on sale, {users} held-out users, {protocol}. Figures of stages do not "
@@ -139,12 +140,11 @@ def price_of_recall(e: Evidence) -> Section | None:
         colour = e.palette.colour(row.candidate)
         series.append(plots.Series(f"{row.candidate}, exact", [point["ms_per_query"]], [point["recall"]],
                                    colour=colour, marker="s"))  # fmt: skip
-    figure = charts.lines(
-        series,
+    axes = (
         plots.Axis("ms per query, in one batch (log scale)", True),
         plots.Axis("Recall of exact search"),
-        (680, 340),
     )
+    alt = told("Recall of exact search by ms per query", series)
     rows = tuple(cells for row, facts in [*flat[:1], *found] for cells in _ways(e, row, facts))
     columns = (
         Column("variant", numeric=False), Column("asked with", numeric=False),
@@ -154,7 +154,7 @@ def price_of_recall(e: Evidence) -> Section | None:
     )  # fmt: skip
     blocks: list[Block] = [
         text(RECALL_LEAD),
-        Picture(canvas.svg(figure), "Up and to the left is better.", "Recall against time", "wide"),
+        both_widths(lambda w: charts.lines(series, *axes, (w, 340)), 680, "Better: up and to the left.", alt),
         Table(columns, rows, kind="compact", fold=40), *_cheapest(found, flat),
     ]  # fmt: skip
     return section("The price of an index's recall", blocks)

@@ -11,10 +11,11 @@ import numpy as np
 from harness.analysis.scaling import Curve, crossing, curves, exponent, ratio
 from harness.analysis.stats import Interval, launch_ratio
 from harness.protocols import Section
-from harness.report import canvas, charts, plots
+from harness.report import charts, plots
 from harness.report import numbers as n
-from harness.report.blocks import Block, Bullets, Cell, Column, Picture, Table, section, text
+from harness.report.blocks import Block, Bullets, Cell, Column, Table, section, text
 from harness.report.evidence import Evidence
+from harness.report.pictures import both_widths, told
 
 LATENCY = "latency_p50_ms"
 FURTHER = ("working_memory_mb", "flops_per_example")
@@ -43,13 +44,16 @@ def scaling(e: Evidence) -> Section | None:
         plots.Axis(f"Size, {unit} (log scale)", True, ticks=tuple(found[0].sizes)),
         plots.Axis("p50 latency, ms (log scale)", True),
     )
-    figure = charts.lines([_series(e, c) for c in shown], *axes, (680, 400))
+    series = [_series(e, c) for c in shown]
     rounds = min(len(c.values) for c in found)
     caption = f"Median latency of a call; bands: 95 % over {n.counted(rounds, 'round')}."
+    if found[MOST_LINES:]:
+        caption += f" Not drawn: {n.listed([c.variant.name for c in found[MOST_LINES:]])}."
+    alt = told(f"p50 latency in ms by {unit or 'size'}", series)
     blocks: list[Block] = [
         text(LEAD.format(what=what)),
         Bullets(tuple((sentence,) for sentence in _crossings(shown, unit))),
-        Picture(canvas.svg(figure), caption, "Latency against size", "wide"),
+        both_widths(lambda w: charts.lines(series, *axes, (w, 400)), 680, caption, alt),
         _table(e, found, unit),
     ]
     return section("Cost against size", blocks)

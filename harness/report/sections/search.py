@@ -14,6 +14,7 @@ from harness.report import canvas, charts, plots
 from harness.report import numbers as n
 from harness.report.blocks import Block, Cell, Column, Picture, Table, section, text
 from harness.report.evidence import Evidence
+from harness.report.pictures import told
 
 
 @dataclass(frozen=True)
@@ -82,7 +83,9 @@ def tuning(e: Evidence) -> Section | None:
         axis = plots.Axis(f"Best {n.label(metric)} so far (validation)")
         figure = charts.lines(series, plots.Axis("Settings tried", whole=True), axis)
         caption = "Best validation score after so many settings; the first are the suite's own."
-        blocks.append(Picture(canvas.svg(figure), caption, "Best so far against budget", "half"))
+        blocks.append(
+            Picture(canvas.svg(figure), caption, told("Best so far by settings tried", series), "half")
+        )
     columns = (
         Column("candidate", numeric=False), Column("settings tried"), Column("given up early"),
         Column("search took"), Column("own settings", n.label(metric)), Column("best", n.label(metric)),

@@ -10,10 +10,11 @@ import numpy as np
 from harness.protocols import Row as TableRow
 from harness.protocols import Section
 from harness.record import Record
-from harness.report import canvas, charts, plots
+from harness.report import charts, plots
 from harness.report import numbers as n
-from harness.report.blocks import Block, Bullets, Cell, Column, Fold, Picture, Table, section, text
+from harness.report.blocks import Block, Bullets, Cell, Column, Fold, Table, section, text
 from harness.report.evidence import Evidence
+from harness.report.pictures import both_widths, told
 from harness.report.sections.tradeoff import figures, left_out
 from harness.serving.quantiles import TARGET
 
@@ -40,12 +41,12 @@ def latency(e: Evidence) -> Section | None:
         "Latency of a call, ms" + (" (log scale)" if log else ""), log, which.limit if which else None
     )
     blocks: list[Block] = [
-        Picture(
-            canvas.svg(charts.spreads(spreads, times)),
+        both_widths(
+            lambda w: charts.spreads(spreads, times, w),
+            680,
             "Thin: 1st to 99th percentile of all calls; thick: the middle half; mark: median; bar: p99; "
             "ticks below: the median of each round.",
-            "Latency distributions",
-            "wide",
+            _seen(spreads),
         ),
         _latency_table(e),
         *left_out(e),
@@ -53,19 +54,41 @@ def latency(e: Evidence) -> Section | None:
     blocks += remarks(e, (*LATENCIES, "cpu_seconds_per_example"))
     blocks += _stopped(e)
     if len(spreads) > 1:
-        curves = charts.cumulative(spreads[:MOST_CURVES], times, (640, 320))
+        shown = spreads[:MOST_CURVES]
         caption = (
             f"Share of calls answered within a time, {n.listed([s.label for s in spreads[:MOST_CURVES]])}."
         )
+        if len(spreads) > MOST_CURVES:
+            caption += f" {n.counted(len(spreads) - MOST_CURVES, 'variant')} not drawn."
         blocks.append(
             Fold(
                 "Cumulative distribution",
-                (Picture(canvas.svg(curves), caption, "Cumulative latency", "wide"),),
+                (
+                    both_widths(
+                        lambda w: charts.cumulative(shown, times, (w, 320)), 640, caption, _seen(shown)
+                    ),
+                ),
             )
         )
-    if len(e.rows) > MOST_ROWS:
-        blocks.append(text(f"The {MOST_ROWS} leading of {len(e.rows)} variants are drawn.", kind="note"))
+    blocks += not_drawn(e, MOST_ROWS)
     return section("Latency", blocks)
+
+
+def _seen(spreads: Sequence[plots.Spread]) -> str:
+    """The distributions in words: median and p99 of each."""
+    quantiles = [(s.label, *np.quantile(np.asarray(s.samples, float), [0.5, 0.99])) for s in spreads[:12]]
+    said = [f"{name}: median {n.plain(p50)}, p99 {n.plain(p99)}" for name, p50, p99 in quantiles]
+    more = f"; and {len(spreads) - 12} more" if len(spreads) > 12 else ""
+    return f"Latency of a call in ms. {'; '.join(said)}{more}."
+
+
+def not_drawn(e: Evidence, most: int) -> Iterator[Block]:
+    """Says how many variants a plot leaves out."""
+    if len(e.rows) > most:
+        left = n.counted(len(e.rows) - most, "variant")
+        yield text(
+            f"The {most} leading variants are drawn; {left} not drawn stand in the table.", kind="note"
+        )
 
 
 def served(e: Evidence, row: TableRow, scenario: str) -> list[Record]:
@@ -184,15 +207,12 @@ def batches(e: Evidence) -> Section | None:
         ticks = sorted({x for s in series for x in s.x})
         x = plots.Axis("Batch size (log scale)", True, ticks=ticks)
         y = axis("Examples per second", [v for s in series for v in s.y], 10)
-        figure = charts.lines(series, x, y, (680, 340))
-        blocks.append(
-            Picture(
-                canvas.svg(figure),
-                "Offline throughput, mean over rounds.",
-                "Throughput by batch size",
-                "wide",
-            )
+        caption, alt = (
+            "Offline throughput, mean over rounds.",
+            told("Examples per second by batch size", series),
         )
+        blocks.append(both_widths(lambda w: charts.lines(series, x, y, (w, 340)), 680, caption, alt))
+        blocks += not_drawn(e, MOST_CURVES)
     names = [m for m in NEEDS if m in e.tradeoff.metrics]
     if names:
         rows = tuple(

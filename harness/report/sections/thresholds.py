@@ -21,6 +21,7 @@ from harness.report import numbers as n
 from harness.report.blocks import Block, Cell, Column, Fold, Picture, Row, Table, section, text
 from harness.report.curves import Mark, unit_square
 from harness.report.evidence import Evidence
+from harness.report.pictures import told
 from harness.report.plots import Axis, Series
 from harness.report.sections.answers import Answers, answers_of, sorted_answers, validation_answers
 from harness.report.sections.quality import class_names
@@ -119,7 +120,9 @@ def _roc(e: Evidence, tuned: Sequence[Tuned]) -> Picture:
         marks += _marks(e, one, x, y)
     axes = Axis("False alarms: share of the other class"), Axis("Found: share of the positive class")
     figure = unit_square(lines, *axes, marks, ((0, 0), (1, 1)))
-    return Picture(canvas.svg(figure), "ROC curve; dashed: guessing.", "ROC curves of the candidates", "half")
+    return Picture(
+        canvas.svg(figure), "ROC curve; dashed diagonal: guessing.", told("ROC curves", lines), "half"
+    )
 
 
 def _precision_recall(e: Evidence, tuned: Sequence[Tuned], base: float) -> Picture:
@@ -131,7 +134,7 @@ def _precision_recall(e: Evidence, tuned: Sequence[Tuned], base: float) -> Pictu
     axes = Axis("Recall: share of the positive class found"), Axis("Precision: share of those that are right")
     figure = unit_square(lines, *axes, marks, ((0, base), (1, base)))
     caption = "Precision-recall curve; dashed: guessing."
-    return Picture(canvas.svg(figure), caption, "Precision-recall curves of the candidates", "half")
+    return Picture(canvas.svg(figure), caption, told("Precision by recall", lines), "half")
 
 
 def _over_thresholds(e: Evidence, one: Tuned) -> Picture:
@@ -146,7 +149,7 @@ def _over_thresholds(e: Evidence, one: Tuned) -> Picture:
     marks = _marks(e, one, cuts, one.sweep.f1)
     figure = unit_square(lines, Axis("Threshold"), Axis("Share"), marks)
     caption = f"{one.candidate}: F1 (thick), precision (dashed) and recall (dotted) over all thresholds."
-    return Picture(canvas.svg(figure), caption, f"{one.candidate} over all thresholds", "half")
+    return Picture(canvas.svg(figure), caption, told(f"{one.candidate} by threshold", lines), "half")
 
 
 def _areas(e: Evidence, tuned: Sequence[Tuned]) -> Table:

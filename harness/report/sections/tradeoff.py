@@ -25,6 +25,7 @@ from harness.report.blocks import (
     text,
 )
 from harness.report.evidence import Evidence
+from harness.report.pictures import both_widths
 from harness.report.sections.verdict import causes, key_metrics
 
 MARKS = {
@@ -32,6 +33,7 @@ MARKS = {
     "below": "or less",
 }  # fmt: skip
 """What a note holds → the word beside the interval; the note itself stands in a sentence of its own."""
+MOST_DRAWN = 16
 SPEED = ("latency_p99_ms", "latency_p50_ms", "throughput_at_slo_qps", "throughput_offline_per_s")
 
 
@@ -211,12 +213,31 @@ def plane(e: Evidence, x: str, y: str) -> Picture | None:
     if len(points) > 1 and max(values) - min(values) <= 1e-3 * abs(max(values)):
         return None
     log = min(values) > 0 and max(values) > 4 * min(values)
-    figure = plots.tradeoff_plane(points, _axis(e, x, log), _axis(e, y, False))
+    axes = _axis(e, x, log), _axis(e, y, False)
     absent = [r.variant for r in e.rows if r.variant not in both]
     caption = "Bars: 95 % intervals. Shaded: excluded by a limit. Hollow: misses a limit. Ring: the choice."
-    caption += f" Not drawn, without both figures: {n.listed(absent[:6])}." if absent else ""
-    alt = f"{n.label(y)} against {n.label(x)} of {n.counted(len(points), 'variant')}"
-    return Picture(canvas.svg(figure), caption, alt, "wide")
+    if absent:
+        more = f" and {len(absent) - 6} more" if len(absent) > 6 else ""
+        caption += f" {n.counted(len(absent), 'variant')} not drawn, without both figures: "
+        caption += f"{', '.join(absent[:6])}{more}." if more else f"{n.listed(absent)}."
+    return both_widths(
+        lambda w: plots.tradeoff_plane(points, *axes, w, 430 if w > canvas.NARROW else 380),
+        680, caption, _seen(points, x, y),
+    )  # fmt: skip
+
+
+def _seen(points: Sequence[plots.Point], x: str, y: str) -> str:
+    """The plane in words: its ranges, the choice, the front."""
+    ranges = [
+        f"{n.label(m)} from {n.plain(min(v))} to {n.plain(max(v))}{' ' + n.unit(m) if n.unit(m) else ''}"
+        for m, v in ((y, [p.y for p in points]), (x, [p.x for p in points]))
+    ]
+    said = f"{n.counted(len(points), 'variant')}: {' against '.join(ranges)}."
+    for p in points:
+        if p.chosen:
+            said += f" The choice, {p.label}, lies at {n.plain(p.y)} and {n.plain(p.x)}."
+    front = [p.label for p in sorted(points, key=lambda p: p.x) if p.front]
+    return said + (f" On the front: {n.listed(front[:8])}." if front else "")
 
 
 def _point(e: Evidence, row: Row, x: str, y: str) -> plots.Point:
@@ -270,13 +291,17 @@ def _differences(e: Evidence, metric: str) -> Iterator[Block]:
         if ratio
         else f"minus that of {choice}" + (f", {unit}" if unit else "")
     )
-    figure = charts.forest(compared[:16], title, band, ratio)
+    shown = compared[:MOST_DRAWN]
     apart = sum(d.verdict in ("better", "worse") for d in compared)
     caption = (
         f"95 % intervals. {apart} of {len(compared)} differ beyond chance; those that hold the line do not."
     )
     caption += f" Shaded: differences below {n.plain(band)} do not count." if band else ""
-    yield Picture(canvas.svg(figure), caption, f"Differences in {n.label(metric)}", "wide")
+    left = len(compared) - len(shown)
+    caption += f" {n.counted(left, 'variant')} not drawn; the figures below have them." if left else ""
+    said = [f"{d.label} {n.plain(d.value, 2)} ({d.verdict})" for d in shown]
+    alt = f"{capital(n.label(metric))}, {title}: {'; '.join(said)}."
+    yield both_widths(lambda w: charts.forest(shown, title, band, ratio, w), 640, caption, alt)
     yield Fold("The same as figures", (_difference_table(compared, ratio),))
 
 
