@@ -21,17 +21,17 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from harness.analysis.tradeoff import tradeoff
+from harness.reading import suite_to_text
 from harness.record import Record, record_to_json
-from harness.store import RunFolder
-from harness.suite import suite_to_text
+from harness.store.runs import RunFolder
 from harness.suite.schema import Suite
 from tests.analysis_world import Truth, World, make_suite
 
 PER_CANDIDATE = 2 * 3 + 2 * 3
 """Records of a candidate in this world: 3 seeds trained and scored, 3 rounds of 2 scenarios."""
 
-REPORT = "from harness.cli import main; main(['report', {url!r}])"
-RECOMMEND = "from harness.cli import main; main(['recommend', {url!r}, '--where', 'latency_p99_ms<=9'])"
+REPORT = "from harness.cli.main import main; main(['report', {url!r}])"
+RECOMMEND = "from harness.cli.main import main; main(['recommend', {url!r}, '--where', 'latency_p99_ms<=9'])"
 
 
 def main() -> None:

@@ -34,7 +34,7 @@ from harness.protocols import Job, Outcome
 from harness.record import Measurement, Trial
 from harness.schedule import Kept, Settings, run_trials
 from harness.schedule.cluster import _LOCAL, _silence
-from harness.store import open_run
+from harness.store.runs import open_run
 
 HERE = Path(__file__).resolve().parent
 

@@ -24,7 +24,8 @@ def fitted(name: str, folder: Path) -> Path:
     import torch
 
     from harness.models.build import build_model
-    from harness.tasks.fitted import Meta, save_network
+    from harness.models.fitted import Meta
+    from harness.models.servable import save_network
 
     model, args = MODELS[name]
     torch.manual_seed(0)

@@ -4,8 +4,8 @@
     python -m benchmarks.until_decided_real POOL [--repetitions 10] [--out FILE]
 
 The first command measures all: eight classifiers of Fashion-MNIST on 1,000 training images, 10 seeds and
-8 serving rounds of each (224 trials). The second repeats `harness.until_decided.spend`, the code of the
-option, on those records: whenever it asks for seed s of a candidate it is given the real record of another
+8 serving rounds of each (224 trials). The second repeats `harness.running.until_decided.spend`, the code of
+the option, on those records: where it asks for seed s of a candidate it is given the real record of another
 seed, by a permutation drawn for this repetition and candidate, and for round r the real record of another
 round (one permutation for all, since a round's drift is common). So the records are real and the order in
 which they come is drawn; repetitions share a pool and are not independent of each other. Nothing is trained
@@ -30,12 +30,12 @@ from pathlib import Path
 from harness.analysis.outputs import stored_suite
 from harness.analysis.recommend import recommend
 from harness.analysis.sensitivity import Question
-from harness.plan import plan_trials
+from harness.planning.plan import plan_trials
 from harness.record import Record, Trial
-from harness.store import RunFolder, find_run
+from harness.running.until_decided import Execute, question_of, spend, standing_of
+from harness.store.runs import RunFolder, find_run
 from harness.streams import generator
 from harness.suite.schema import Suite
-from harness.until_decided import Execute, question_of, spend, standing_of
 
 SUITE = "until_decided_real"
 

@@ -25,7 +25,7 @@ from harness.analysis.outputs import stored_suite, table_of
 from harness.record import Record
 from harness.serving.load import Settings
 from harness.serving.queues import Services, true_capacity
-from harness.store import RunFolder, find_run
+from harness.store.runs import RunFolder, find_run
 
 RESULTS = Path("benchmarks/results")
 ROUNDS = 10

@@ -10,7 +10,7 @@ import numpy as np
 
 from harness.analysis.predictions import Predictions
 from harness.record import Failure, Measurement, Record, Trial
-from harness.store import RunFolder
+from harness.store.runs import RunFolder
 from harness.suite.schema import Suite
 
 MACHINE = {"machine": {"class": "abc123", "cpu": "simulated"}}
@@ -148,7 +148,7 @@ def store(world: World, records: Sequence[Record], suite: Suite, folder: Path) -
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    from harness.suite import suite_to_text
+    from harness.reading import suite_to_text
 
     folder.mkdir(parents=True)
     run = RunFolder(str(folder))

@@ -12,9 +12,10 @@ import numpy as np
 
 from harness.record import Failure, Measurement, Record, Trial
 from harness.serving.capacity import Capacity
-from harness.serving.load import LoadPoint, Settings
+from harness.serving.load import LoadPoint
 from harness.serving.open_loop import measurements, said
-from harness.store import RunFolder
+from harness.serving.queueing import Settings
+from harness.store.runs import RunFolder
 from harness.suite.schema import Suite
 
 STARTED = "2025-11-23T15:00:00+00:00"
@@ -225,7 +226,7 @@ def make_run(
 
 
 def suite_text(suite: Suite) -> str:
-    from harness.suite import suite_to_text
+    from harness.reading import suite_to_text
 
     return suite_to_text(suite)
 

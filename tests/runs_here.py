@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from harness.plan import plan_run
-from harness.store import RunFolder, open_run, take_over
-from harness.suite import read_suite, suite_to_text
-from harness.trial import run_trial
+from harness.planning.plan import plan_run
+from harness.reading import read_suite, suite_to_text
+from harness.store.runs import RunFolder, open_run, take_over
+from harness.trial.trial import run_trial
 
 
 def run_here(suite_path: Path, out: Path, *overrides: str, kinds: str = "train score serve") -> RunFolder:

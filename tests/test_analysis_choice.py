@@ -16,7 +16,7 @@ from harness.analysis.measure_next import _Units, is_decided, next_measurements
 from harness.analysis.recommend import recommend
 from harness.analysis.sensitivity import Question
 from harness.analysis.tradeoff import judge, tradeoff, with_value
-from harness.protocols import Estimate, Recommendation, Row, Tradeoff
+from harness.results import Estimate, Recommendation, Row, Tradeoff
 from harness.suite.schema import Suite
 from tests.analysis_world import Truth, World, make_suite
 

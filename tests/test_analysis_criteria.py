@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from harness.analysis.criteria import merge_constraints, parse_constraint, parse_objective, units
-from harness.analysis.expression import parse_expression
+from harness.analysis.criteria import merge_constraints, parse_constraint, parse_objective
+from harness.metrics import units
 from harness.record import SuiteError
+from harness.suite.value import parse_expression
 
 
 def test_a_value_is_computed_over_arrays() -> None:

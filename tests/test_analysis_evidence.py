@@ -9,8 +9,8 @@ import pytest
 
 from harness.analysis.recommend import recommend
 from harness.analysis.tradeoff import measured_table, tradeoff
-from harness.protocols import Tradeoff
 from harness.record import Measurement, Record
+from harness.results import Tradeoff
 from harness.suite import declared
 from harness.suite.schema import Suite
 from tests.analysis_world import MACHINE, make_suite, trial

@@ -11,8 +11,8 @@ import pytest
 from harness.analysis.outputs import to_json, tradeoff_rows
 from harness.analysis.recommend import recommend
 from harness.analysis.tradeoff import tradeoff
-from harness.protocols import Recommendation
 from harness.record import SuiteError
+from harness.results import Recommendation
 from tests.analysis_world import Truth, World, failed, make_suite
 
 TRUTHS = {

@@ -16,8 +16,8 @@ from harness.analysis.predictions import Predictions, read_predictions, score_ex
 from harness.analysis.recommend import analyse, decide
 from harness.analysis.stats import two_way_interval
 from harness.analysis.tradeoff import tradeoff
-from harness.protocols import Row, Tradeoff
 from harness.record import Measurement, Record
+from harness.results import Row, Tradeoff
 from harness.suite.schema import Machine
 from tests.analysis_world import Truth, World, failed, make_suite, store, trial
 

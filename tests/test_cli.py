@@ -11,9 +11,10 @@ from typing import Any
 
 import pytest
 
-from harness import cli, store
+from harness.cli import main as cli
+from harness.reading import read_suite, suite_to_text
 from harness.record import Measurement, Record
-from harness.suite import read_suite, suite_to_text
+from harness.store import runs as store
 
 ROOT = Path(__file__).parent.parent
 QUICKSTART = str(ROOT / "suites" / "quickstart.yaml")
@@ -72,7 +73,7 @@ HEAVY = ("torch", "ray", "sklearn", "scipy", "pandas", "matplotlib", "timm", "tr
 )
 def test_quick_commands_import_nothing_heavy(arguments: list[str], also_not: tuple[str, ...]) -> None:
     program = (
-        "import sys; from harness.cli import main; main(sys.argv[1:]);"
+        "import sys; from harness.cli.main import main; main(sys.argv[1:]);"
         f"print([name for name in {HEAVY + also_not} if name in sys.modules], file=sys.stderr)"
     )
     assert python("-c", program, *arguments).stderr.splitlines()[-1] == "[]"
@@ -107,7 +108,7 @@ def test_plan_names_the_users_own_code(tmp_path: Path, capsys: pytest.CaptureFix
 
 def finished_run(out: Path) -> store.RunFolder:
     """A run folder of the quickstart in which the first trial is finished."""
-    from harness.plan import plan_trials, run_hash
+    from harness.planning.plan import plan_trials, run_hash
 
     suite = read_suite(QUICKSTART)
     trials = plan_trials(suite)
@@ -178,9 +179,9 @@ def raising(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> None:
     def suite_schema() -> dict[str, Any]:
         raise error
 
-    module = types.ModuleType("harness.suite.json_schema")
+    module = types.ModuleType("harness.reading.json_schema")
     module.suite_schema = suite_schema  # type: ignore[attr-defined]
-    monkeypatch.setitem(sys.modules, "harness.suite.json_schema", module)
+    monkeypatch.setitem(sys.modules, "harness.reading.json_schema", module)
 
 
 def test_interruption_exits_130(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
@@ -218,9 +219,9 @@ def test_run_passes_what_was_typed_and_its_exit_code(
         received.update(options, suite=suite)
         return 1
 
-    module = types.ModuleType("harness.run")
+    module = types.ModuleType("harness.running.run")
     module.run_suite = run_suite  # type: ignore[attr-defined]
-    monkeypatch.setitem(sys.modules, "harness.run", module)
+    monkeypatch.setitem(sys.modules, "harness.running.run", module)
     code, _, _ = call(
         capsys, "run", "s.yaml", "--set", "a=1", "--set", "b.c=2", "--budget", "10m",
         "--track", "wandb,mlflow", "--only", "v*", "--smoke", "--json", "--address", "auto", "--out", "o",

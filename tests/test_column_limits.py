@@ -11,8 +11,8 @@ import pytest
 from harness.analysis.criteria import parse_constraint
 from harness.analysis.predictions import Predictions, read_predictions, score_examples
 from harness.protocols import Job, Split
+from harness.reading import read_suite
 from harness.record import SuiteError, Trial
-from harness.suite import read_suite
 from harness.suite.schema import Training
 from harness.tasks import classification
 from harness.tasks.evaluation import write_predictions

@@ -11,8 +11,8 @@ import pytest
 from runs_here import run_here
 from small_suites import SUITE, write_suite
 
-from harness.cli import main
-from harness.store import RunFolder
+from harness.cli.main import main
+from harness.store.runs import RunFolder
 
 TEXT = (
     SUITE.replace("data: {name: digits}", "data: {name: digits, train_sizes: [300]}")

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from harness.cli import main
+from harness.cli.main import main
 from harness.datasets import DATASETS
 from harness.datasets.audit import Finding, audit
 from harness.datasets.duplicates import near_duplicates, plain_words

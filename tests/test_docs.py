@@ -11,9 +11,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from harness.protocols import Recommendation, Task
+from harness.protocols import Task
+from harness.reading.json_schema import suite_schema
 from harness.record import Measurement, Record
-from harness.suite.json_schema import suite_schema
+from harness.results import Recommendation
 
 ROOT = Path(__file__).parent.parent
 PAGES = sorted(
@@ -109,7 +110,8 @@ def test_the_metric_of_the_page_is_right_on_paper() -> None:
 
 def test_the_runtime_of_the_page_answers_like_torch(tmp_path: Path) -> None:
     from harness.models.build import build_model
-    from harness.tasks.fitted import Meta, save_network
+    from harness.models.fitted import Meta
+    from harness.models.servable import save_network
 
     task = Task("image_classification", 3, ("a", "b", "c"), (1, 8, 8))
     network = build_model("small_cnn", task, {"width": 8})

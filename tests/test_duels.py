@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 
 from harness.analysis.duels import Verdict, keep_verdicts, stored_verdicts, verdicts, winner_of
-from harness.duels import certify_trials, contenders, duel_trials
-from harness.plan import plan_trials
-from harness.protocols import Estimate, Row, Tradeoff
+from harness.planning.plan import plan_trials
+from harness.reading import read_suite
 from harness.record import Record, SuiteError, Trial
-from harness.store import open_run
-from harness.suite import read_suite
+from harness.results import Estimate, Row, Tradeoff
+from harness.running.duels import certify_trials, contenders, duel_trials
+from harness.store.runs import open_run
 from harness.suite.schema import Suite
 
 TEXT = """

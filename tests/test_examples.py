@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from harness.plan import plan_trials
-from harness.suite import read_suite
+from harness.planning.plan import plan_trials
+from harness.reading import read_suite
 from tests.small_suites import ROOT, harness
 
 EXAMPLES = ROOT / "examples"

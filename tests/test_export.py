@@ -13,9 +13,9 @@ import pytest
 from runs_here import run_here
 from small_suites import SUITE, write_suite
 
-from harness.export import export_variant, smoke_test
+from harness.export.folder import export_variant, smoke_test
 from harness.record import Failure, HarnessError, Record
-from harness.store import RunFolder
+from harness.store.runs import RunFolder
 
 FILES = {"README.md", "check.npz", "model", "predict.py", "requirements.txt", "signature.json"}
 

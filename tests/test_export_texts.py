@@ -12,9 +12,9 @@ import pytest
 from runs_here import run_here
 from small_bert import write_bert
 
-from harness.export import export_variant, smoke_test
+from harness.export.folder import export_variant, smoke_test
 from harness.record import HarnessError
-from harness.store import RunFolder
+from harness.store.runs import RunFolder
 
 SUITE = """\
 name: moods

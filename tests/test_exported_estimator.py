@@ -19,8 +19,9 @@ from skops.io._protocol import PROTOCOL
 
 from harness import exported
 from harness.exported.estimator import is_scikit_learns, read_estimator
+from harness.models.estimator import load_estimator
 from harness.record import TrialError
-from harness.tasks import estimators, fitted
+from harness.tasks import estimators
 
 rng = np.random.default_rng(0)
 TABLE, CLASSES = rng.normal(size=(90, 4)), rng.integers(0, 3, 90)
@@ -117,9 +118,7 @@ def through_predict(path: Path) -> None:
     raise ValueError(done.stderr)
 
 
-@pytest.mark.parametrize(
-    "read", [read_estimator, lambda path: fitted.load_estimator(path.parent), through_predict]
-)
+@pytest.mark.parametrize("read", [read_estimator, lambda path: load_estimator(path.parent), through_predict])
 def test_a_command_that_scikit_learn_imports_is_refused_and_not_run(
     read: Callable[[Path], Any], tmp_path: Path
 ) -> None:

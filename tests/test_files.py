@@ -13,11 +13,11 @@ import fsspec
 import pytest
 from fsspec.implementations.memory import MemoryFileSystem
 
-from harness import files
-from harness.disk import locked, private_folder, sync_tree
-from harness.files import COMMIT_LOCK, holds_password, open_files
 from harness.record import HarnessError, Measurement, Record, Trial
-from harness.store import RunFolder, open_run
+from harness.store import files
+from harness.store.disk import locked, private_folder, sync_tree
+from harness.store.files import COMMIT_LOCK, holds_password, open_files
+from harness.store.runs import RunFolder, open_run
 
 HASH = "0123456789abcdef"
 TRIAL = Trial(kind="train", candidate="cnn", spec={"number": 0})
@@ -217,7 +217,8 @@ def test_the_record_is_written_after_its_files_are_on_the_disk(
     scratch = worked(local)
     said: list[bool] = []
     monkeypatch.setattr(
-        "harness.run_folder.sync_tree", lambda p: (said.append((p / "record.json").exists()), sync_tree(p))
+        "harness.store.run_folder.sync_tree",
+        lambda p: (said.append((p / "record.json").exists()), sync_tree(p)),
     )
     local.commit(a_record(), scratch)
     assert said == [False]

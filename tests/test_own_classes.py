@@ -13,15 +13,15 @@ from sklearn.metrics import average_precision_score, balanced_accuracy_score, ro
 
 from harness.analysis.predictions import read_predictions, score_examples
 from harness.metrics import quality
-from harness.plan import plan_trials
+from harness.planning.plan import plan_trials
+from harness.planning.tuning import watched_by, watched_note
 from harness.protocols import Job, Split, Task
+from harness.reading import read_suite
 from harness.record import SuiteError, Trial, TrialError
-from harness.suite import read_suite
 from harness.suite.class_keys import class_keys
 from harness.suite.schema import Training
 from harness.tasks import classification
 from harness.tasks.evaluation import measure_quality, write_predictions
-from harness.tuning import watched_by, watched_note
 
 N = 400
 

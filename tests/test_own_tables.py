@@ -427,8 +427,8 @@ def test_a_value_that_only_the_test_file_has_is_said(tmp_path: Path) -> None:
 
 
 def test_a_target_of_few_numbers_and_classes_of_many_name_kind(tmp_path: Path) -> None:
+    from harness.reading import read_suite
     from harness.record import SuiteError
-    from harness.suite import read_suite
 
     written(tmp_path / "t.csv", "a,score", lambda i: f"{i},{i % 7 + 3}")
     written(tmp_path / "u.csv", "a,code", lambda i: f"{i},{i % 25}", 500)

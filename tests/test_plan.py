@@ -11,13 +11,14 @@ import pytest
 import yaml
 
 from harness import environment
-from harness.estimate import guess_seconds
-from harness.plan import interleaved, make_plan, plan_run, plan_trials, run_hash, select
+from harness.planning import versions as code
+from harness.planning.estimate import guess_seconds
+from harness.planning.plan import interleaved, make_plan, plan_run, plan_trials, run_hash, select
+from harness.reading import read_suite, suite_from_text, suite_to_text
+from harness.reading.components import ROOT, table
 from harness.record import Record, SuiteError, Trial
-from harness.smoke import smoke
-from harness.store import open_run
-from harness.suite import code, read_suite, suite_from_text, suite_to_text
-from harness.suite.catalogue import ROOT, table
+from harness.running.smoke import smoke
+from harness.store.runs import open_run
 from harness.suite.model_ref import parse_model
 from harness.suite.schema import Suite
 from harness.suite.variants import local_cores, runtimes_of
@@ -293,7 +294,7 @@ def test_every_pattern_of_the_version_table_finds_a_file(kind: str) -> None:
 def test_a_component_brings_the_files_that_it_imports_and_no_table() -> None:
     task = ROOT / "tasks" / "classification.py"
     files = {path.relative_to(ROOT).as_posix() for path in code.own_imports(task)}
-    assert {"tasks/classification.py", "tasks/fitted.py"} <= files
+    assert {"tasks/classification.py", "tasks/evaluation.py"} <= files
     assert not any(name.endswith("__init__.py") or not name.startswith("tasks/") for name in files)
 
 

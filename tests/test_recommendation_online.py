@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from harness.datasets.shop.outcomes import Funnel, examination
 from harness.tasks.recommendation import off_policy, online
-from harness.tasks.recommendation.world.outcomes import Funnel, examination
 
 
 def _population(rng: np.random.Generator, users: int = 400) -> online.Population:

@@ -13,6 +13,8 @@ import torch
 
 from harness.datasets import interactions_csv, mock_shop
 from harness.datasets.interactions import Events, Interactions, Protocol, Users, plain_catalogue
+from harness.datasets.shop.outcomes import examination
+from harness.planning.tuning import Attempt
 from harness.protocols import Job
 from harness.record import DataError, Trial, TrialError
 from harness.tasks.recommendation import fitting, task
@@ -25,8 +27,6 @@ from harness.tasks.recommendation.pipeline import Pipeline
 from harness.tasks.recommendation.ranking.fit import Ranker, Slates, _weights
 from harness.tasks.recommendation.retrieval import INDEXED, RETRIEVERS, options
 from harness.tasks.recommendation.retrieval.index import Index, build_index, load_index, recall_against
-from harness.tasks.recommendation.world.outcomes import examination
-from harness.tuning import Attempt
 
 SHOP = {"items": 300, "users": 150, "impressions": 30_000, "days": 14}
 QUICK = Settings(epochs=2, batch_size=256, lr=0.01)

@@ -11,11 +11,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from harness.protocols import Estimate, Recommendation, Row, Section, Tradeoff
+from harness.protocols import Section
 from harness.record import Record, Trial
 from harness.report.evidence import Evidence
 from harness.report.sections import retrieval, shop
-from harness.store import RunFolder
+from harness.results import Estimate, Recommendation, Row, Tradeoff
+from harness.store.runs import RunFolder
 from harness.suite.schema import Suite
 
 TOWER = {"model": "two_tower", "index": "flat", "candidates": 100}

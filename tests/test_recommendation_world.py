@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 
 from harness.datasets import mock_shop
+from harness.datasets.shop.log import policy_after, run_shop
+from harness.datasets.shop.outcomes import Contexts, Funnel, examination, funnel, ideal_slates
+from harness.datasets.shop.policy import PAGE, DayPolicy
+from harness.datasets.shop.truth import LIFETIME_DAYS, Shop, Truth, build_truth, tables
 from harness.record import DataError
-from harness.tasks.recommendation.world.audit import audit_log
-from harness.tasks.recommendation.world.log import policy_after, run_shop
-from harness.tasks.recommendation.world.outcomes import Contexts, Funnel, examination, funnel, ideal_slates
-from harness.tasks.recommendation.world.policy import PAGE, DayPolicy
-from harness.tasks.recommendation.world.truth import LIFETIME_DAYS, Shop, Truth, build_truth, tables
+from harness.tasks.recommendation.audit import audit_log
 
 SMALL = Shop(items=600, users=200, impressions=20_000, days=14, departments=4, categories=12)
 

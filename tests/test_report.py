@@ -11,12 +11,12 @@ from pathlib import Path
 import pytest
 from report_samples import WORLD, Made, make_records, make_run, make_suite
 
-from harness.protocols import Estimate, Recommendation, Row, Tradeoff
 from harness.record import Failure, Record
 from harness.report import gather, render, sections, summary_text, write_report
 from harness.report.blocks import escape_markdown, section, text
 from harness.report.evidence import Evidence
 from harness.report.sections import SECTIONS
+from harness.results import Estimate, Recommendation, Row, Tradeoff
 
 SMALL = (Made("small_cnn", 0.884, 0.31, 60, 131_000), Made("vit", 0.812, 1.04, 100, 460_000))
 VOID = {"meta", "link", "br", "hr", "img", "input", "path", "rect", "circle", "use", "line"}

@@ -21,14 +21,15 @@ from harness.analysis.errors import at_temperature, fit_temperature, worst_error
 from harness.analysis.thresholds import choose
 from harness.datasets.parts import load_parts
 from harness.metrics import quality
-from harness.protocols import Recommendation, Split, Tradeoff
+from harness.protocols import Split
 from harness.record import Measurement, Record, Trial
 from harness.report import numbers as n
 from harness.report.evidence import Evidence
 from harness.report.sections import SECTIONS, errors, thresholds
 from harness.report.sections.answers import answers_of, validation_answers
 from harness.report.thumbnails import data_uri
-from harness.store import RunFolder
+from harness.results import Recommendation, Tradeoff
+from harness.store.runs import RunFolder
 from harness.suite.schema import Suite, Threshold
 
 

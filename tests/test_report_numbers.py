@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.analysis.criteria import parse_constraint
-from harness.protocols import Estimate
 from harness.report import numbers as n
+from harness.results import Estimate
 
 
 @pytest.mark.parametrize(

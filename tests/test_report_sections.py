@@ -21,7 +21,7 @@ from harness.record import Measurement, Record, Trial
 from harness.report import gather, write_report
 from harness.report.evidence import Evidence
 from harness.report.sections import SECTIONS
-from harness.store import RunFolder
+from harness.store.runs import RunFolder
 from harness.suite.schema import Suite
 
 DATA: Mapping[str, dict[str, Any]] = {

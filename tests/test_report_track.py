@@ -206,7 +206,7 @@ def test_the_wandb_report_reaches_a_server_as_it_was_specified(evidence: Evidenc
     group = "made_up/20251123-150000-abcdef01"
     child = (
         "from harness.report import gather; from harness.report.wandb_report import build, publish;"
-        "from harness.store import RunFolder;"
+        "from harness.store.runs import RunFolder;"
         f"print(publish(build(gather(RunFolder({evidence.run.url!r})), 'tradeoffs', 'team', {group!r})))"
     )
     server = ThreadingHTTPServer(("127.0.0.1", 0), FakeWandb)

@@ -14,10 +14,10 @@ import pytest
 from rich.console import Console
 from small_suites import harness, stamps, trials_of, write_suite
 
-from harness.preflight import build, preflight
+from harness.reading import read_suite
 from harness.record import SuiteError, Trial
-from harness.run import _interruptible
-from harness.suite import read_suite
+from harness.running.preflight import build, preflight
+from harness.running.run import _interruptible
 
 BROKEN = """
 import torch

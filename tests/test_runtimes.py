@@ -34,7 +34,8 @@ def network(tmp_path_factory: pytest.TempPathFactory) -> Path:
     import torch
 
     from harness.models.build import build_model
-    from harness.tasks.fitted import Meta, save_network
+    from harness.models.fitted import Meta
+    from harness.models.servable import save_network
 
     folder = tmp_path_factory.mktemp("network") / "fitted"
     torch.manual_seed(0)
@@ -51,7 +52,8 @@ def estimator(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
 
-    from harness.tasks.fitted import Meta, flat, save_estimator
+    from harness.models.estimator import flat, save_estimator
+    from harness.models.fitted import Meta
 
     folder = tmp_path_factory.mktemp("estimator") / "fitted"
     targets = np.array([0, 1, 3] * 20)
@@ -125,7 +127,8 @@ def test_a_regression_keeps_its_shape_in_onnx(tmp_path: Path) -> None:
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
 
-    from harness.tasks.fitted import Meta, save_estimator
+    from harness.models.estimator import save_estimator
+    from harness.models.fitted import Meta
 
     table = np.random.default_rng(0).normal(size=(50, 3)).astype(np.float32)
     pipeline = make_pipeline(StandardScaler(), LinearRegression()).fit(table, table @ [1.0, 2.0, 3.0])

@@ -15,15 +15,15 @@ from typing import Any
 import pytest
 from fake_trials import chain, fake_dispatch
 
-from harness.isolation import host_to_itself
 from harness.progress import Silent
 from harness.record import HarnessError, Record, Resources, Status, Trial
 from harness.schedule import Settings, run_trials, sweep
 from harness.schedule.cluster import NODE, Node, _check_fit, measured_class, resolve_gpus, serving_nodes
 from harness.schedule.lost import NodesLostError, Waiting, head_watched
 from harness.schedule.worker import Orders
-from harness.store import RunFolder, open_run
-from harness.trial import run_trial
+from harness.store.runs import RunFolder, open_run
+from harness.trial.isolation import host_to_itself
+from harness.trial.trial import run_trial
 
 # Ray leaves the Popen objects of the daemons that it has ended to the garbage collector.
 pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 from small_suites import harness, stamps, trials_of, write_suite
 
-from harness.plan import plan_trials
+from harness.planning.plan import plan_trials
+from harness.reading import read_suite
 from harness.record import Record, Trial
-from harness.store import RunFolder, open_run
-from harness.suite import read_suite
+from harness.store.runs import RunFolder, open_run
 
 pytest.importorskip("ray")
 from ray.tune.search import Searcher

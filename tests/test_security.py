@@ -13,11 +13,11 @@ from fake_trials import chain, fake_dispatch
 from small_suites import ROOT, harness, write_suite
 
 from harness.analysis.predictions import read_predictions
-from harness.files import open_files
+from harness.reading import read_suite
 from harness.record import HarnessError, SuiteError
-from harness.store import open_run
-from harness.suite import read_suite
-from harness.trial import run_trial
+from harness.store.files import open_files
+from harness.store.runs import open_run
+from harness.trial.trial import run_trial
 
 SOURCES = sorted((ROOT / "harness").rglob("*.py"))
 UNSAFE_MODULES = {"pickle", "cloudpickle", "dill", "joblib", "shelve", "marshal"}
@@ -73,8 +73,8 @@ class Bomb:
 
 def test_a_pickle_in_a_run_folder_is_refused_and_not_run(tmp_path: Path) -> None:
     from harness.analysis.outputs import read_evidence, stored_suite
+    from harness.datasets.shop.outcomes import Funnel
     from harness.tasks.recommendation.online import load_funnel
-    from harness.tasks.recommendation.world.outcomes import Funnel
 
     marker = tmp_path / "it-ran"
     content = pickle.dumps(Bomb(marker))

@@ -14,10 +14,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from harness.disk import locked
-from harness.files import LocalFiles, persistent
 from harness.record import Failure, HarnessError, Measurement, Record, Trial, record_to_json
-from harness.store import RunFolder, check_name, find_cached, find_run, list_runs, open_run, take_over
+from harness.store.disk import locked
+from harness.store.files import LocalFiles, persistent
+from harness.store.runs import RunFolder, check_name, find_cached, find_run, list_runs, open_run, take_over
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 HASH = "0123456789abcdef"

@@ -16,7 +16,7 @@ from aiohttp import web
 from small_suites import write_suite
 
 from harness.record import HarnessError
-from harness.run import run_suite
+from harness.running.run import run_suite
 from harness.schedule import submit
 
 # The client's own sockets are left to the garbage collector.

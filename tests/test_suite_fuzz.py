@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from harness.cli import main
-from harness.plan import plan_trials
+from harness.cli.main import main
+from harness.planning.plan import plan_trials
+from harness.reading import read_suite, suite_from_text, suite_to_text
 from harness.record import SuiteError
-from harness.suite import read_suite, suite_from_text, suite_to_text
 
 MUTATED = 500
 SUITES = Path(__file__).parent.parent / "suites"

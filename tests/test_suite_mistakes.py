@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from harness.reading import read_suite, suite_to_text
 from harness.record import SuiteError
-from harness.suite import read_suite, suite_to_text
 
 GOOD = {
     "name": "name: trial_suite",
@@ -762,7 +762,7 @@ def test_a_cost_may_rest_on_single_stream_latency_alone(tmp_path: Path) -> None:
 
 def test_metrics_by_task_are_those_that_score_measures() -> None:
     from harness.metrics import METRICS
-    from harness.suite import decision_checks
+    from harness.reading import decision_checks
     from harness.tasks import evaluation
     from harness.tasks.recommendation import online
 

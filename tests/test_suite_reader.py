@@ -11,9 +11,9 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from harness.reading import read_suite, suite_from_text, suite_to_text
+from harness.reading.json_schema import suite_schema
 from harness.record import RecordError, SuiteError
-from harness.suite import read_suite, suite_from_text, suite_to_text
-from harness.suite.json_schema import suite_schema
 from harness.suite.schema import Suite
 
 SHIPPED = sorted((Path(__file__).parent.parent / "suites").glob("*.yaml"))

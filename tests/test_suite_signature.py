@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from harness.suite.catalogue import module_file, table
-from harness.suite.signature import fits, read_signature
+from harness.reading.components import module_file, table
+from harness.reading.signature import fits, read_signature
 
 SOURCE = """
 from elsewhere import imported

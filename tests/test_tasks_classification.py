@@ -15,10 +15,13 @@ import torch
 from onnx import TensorProto, helper, numpy_helper
 
 from harness.metrics import METRICS, quality
+from harness.models.estimator import estimator_predict, load_estimator
+from harness.models.fitted import Meta, load_meta
+from harness.models.servable import Scaled, example_inputs, load_servable
 from harness.protocols import Job, Outcome, Split, Task
 from harness.record import RecordError, Trial, TrialError
 from harness.suite.schema import Training
-from harness.tasks import TASKS, classification, estimators, evaluation, finished, fitted
+from harness.tasks import TASKS, classification, estimators, evaluation, finished
 
 DIGITS = Task("image_classification", 10, tuple("0123456789"), (1, 8, 8))
 
@@ -137,10 +140,10 @@ def test_the_stored_network_is_the_best_epoch_and_the_validation_part_is_predict
 def test_the_fitted_model_takes_raw_images_and_answers_probabilities(
     cnn: tuple[dict[str, Any], Path, Outcome],
 ) -> None:
-    servable = fitted.load_servable(cnn[1] / "fitted")
+    servable = load_servable(cnn[1] / "fitted")
     assert not servable.training
     with torch.no_grad():
-        answer = servable(fitted.example_inputs(DIGITS, 3))
+        answer = servable(example_inputs(DIGITS, 3))
     assert answer.shape == (3, 10)
     torch.testing.assert_close(answer.sum(dim=1), torch.ones(3))
     assert {p.suffix for p in (cnn[1] / "fitted").iterdir()} == {".json", ".safetensors"}
@@ -162,7 +165,7 @@ def test_a_network_learns_a_regression_in_the_units_of_its_target(
     what = spec("nets_for_test:build", None, "diabetes", epochs=30, batch_size=32, optimizer={"lr": 0.03})
     monkeypatch.syspath_prepend(str(tmp_path))
     train(what, tmp_path / "t")
-    assert fitted.load_meta(tmp_path / "t" / "fitted").search == str(tmp_path)
+    assert load_meta(tmp_path / "t" / "fitted").search == str(tmp_path)
     found = values(score(what, "torch", tmp_path / "t", tmp_path / "s"))
     assert set(found) == {"mse", "mae", "r2"}
     assert found["r2"] is not None and found["r2"] > 0.35
@@ -181,7 +184,7 @@ def test_images_are_scaled_by_the_training_parts_own_mean_and_deviation() -> Non
     scaling = classification.fit_scaling(part, task)
     assert scaling.mean[0] == pytest.approx((images[:, 0] / 255).mean())
     assert scaling.std[0] == pytest.approx((images[:, 0] / 255).std())
-    scaled = fitted.Scaled(torch.nn.Identity(), scaling, task)(torch.from_numpy(images))
+    scaled = Scaled(torch.nn.Identity(), scaling, task)(torch.from_numpy(images))
     np.testing.assert_allclose(scaled[:, 0].mean(), 0, atol=1e-5)
     np.testing.assert_allclose(scaled[:, 0].std(correction=0), 1, atol=1e-5)
     np.testing.assert_allclose(scaled[:, 1], 0, atol=1e-5)
@@ -225,8 +228,8 @@ def test_an_estimator_that_never_saw_a_class_gives_it_probability_zero() -> None
     pipeline, _ = estimators.fit_estimator(
         estimators.build_estimator("LogisticRegression", {}, 0, 1), part, task, scaling
     )
-    meta = fitted.Meta("sklearn", "sklearn:LogisticRegression", {}, task, classes=(0, 2))
-    answer = fitted.estimator_predict(pipeline, meta)(part.inputs)
+    meta = Meta("sklearn", "sklearn:LogisticRegression", {}, task, classes=(0, 2))
+    answer = estimator_predict(pipeline, meta)(part.inputs)
     assert answer.shape == (3, 3) and (answer[:, 1] == 0).all()
     np.testing.assert_allclose(answer.sum(axis=1), 1, atol=1e-6)
 
@@ -253,7 +256,7 @@ def test_a_file_that_brings_code_of_its_own_is_refused(tmp_path: Path) -> None:
 
     skops.io.dump(Sneaky(), tmp_path / "estimator.skops")
     with pytest.raises(TrialError, match="not scikit-learn's: .*Sneaky"):
-        fitted.load_estimator(tmp_path)
+        load_estimator(tmp_path)
 
 
 class Sneaky:
@@ -392,7 +395,7 @@ def test_a_metric_that_cannot_be_estimated_is_stored_with_its_note() -> None:
 def test_a_damaged_model_file_is_a_record_error(tmp_path: Path) -> None:
     (tmp_path / "model.json").write_text("{")
     with pytest.raises(RecordError, match="no fitted model can be read"):
-        fitted.load_meta(tmp_path)
+        load_meta(tmp_path)
 
 
 def test_the_tasks_of_this_module_are_in_the_table() -> None:

@@ -10,13 +10,14 @@ import pytest
 import torch
 
 from harness.models.build import build_model
+from harness.models.fitted import Meta
+from harness.models.servable import save_network
 from harness.protocols import Task
 from harness.record import TrialError
 from harness.runtimes import runtime
 from harness.serving import memory
 from harness.serving.scaling import scaling
 from harness.serving.subject import Subject
-from harness.tasks.fitted import Meta, save_network
 from harness.tasks.sizes import at_sizes
 
 TEXTS = Task("text_classification", 2, ("bad", "good"), vocab_size=50, max_length=16)

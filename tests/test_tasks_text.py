@@ -15,16 +15,18 @@ import torch
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LinearRegression
 
-from harness import preflight
 from harness.metrics import METRICS
+from harness.models.estimator import estimator_predict, save_estimator
+from harness.models.fitted import Meta, Scaling, load_meta
 from harness.models.tokenizers import load_tokenizer, weighed_words
 from harness.protocols import Job, Outcome, Split, Task
 from harness.record import DataError, Trial, TrialError
+from harness.running import preflight
 from harness.runtimes import runtime, texts
 from harness.runtimes.exporting import LINEAR_ANSWERS, export_word_weights
 from harness.suite.schema import Training
 from harness.suite.variants import ON_WORDS
-from harness.tasks import classification, estimators, evaluation, fitted
+from harness.tasks import classification, estimators, evaluation
 from harness.training.texts import TokenBatches, lengths_of
 
 GOOD, BAD = ("wonderful", "moving", "clever"), ("dull", "tedious", "awful")
@@ -115,7 +117,7 @@ def test_the_vocabulary_holds_words_of_the_training_part_alone(network: Network)
     _, folder, trained = network
     words = json.loads((folder / "fitted" / "tokenizer.json").read_text())["words"]
     assert set(GOOD + BAD) < set(words) and not [w for w in words if w.startswith("number")]
-    meta = fitted.load_meta(folder / "fitted")
+    meta = load_meta(folder / "fitted")
     assert meta.task.vocab_size == len(words) + 2 == trained.facts["vocabulary"]
     assert meta.task.max_length == 128
 
@@ -144,7 +146,7 @@ def test_strange_texts_get_an_answer_on_every_runtime(
     for name, (folder, _) in served.items():
         predict = texts.load(name, folder / "artifact", 1)
         alone = np.concatenate([predict([text]) for text in STRANGE])
-        evaluation.check_predictions(alone, len(STRANGE), fitted.load_meta(folder / "artifact").task)
+        evaluation.check_predictions(alone, len(STRANGE), load_meta(folder / "artifact").task)
         np.testing.assert_allclose(predict(STRANGE), alone, atol=1e-4)  # padding changes no answer
 
 
@@ -156,7 +158,7 @@ def test_an_estimator_weighs_words_and_serves_texts_without_torch(table: Path, t
     assert (values(scored)["accuracy"] or 0) >= 0.95 and scored.facts["parity"]["max_abs_difference"] == 0
     assert values(trained)["parameters"] == trained.facts["vocabulary"] + 1
     predict = texts.load("sklearn", tmp_path / "score" / "artifact", 1)
-    task = fitted.load_meta(tmp_path / "train" / "fitted").task
+    task = load_meta(tmp_path / "train" / "fitted").task
     evaluation.check_predictions(predict(STRANGE), len(STRANGE), task)
     with pytest.raises(TrialError, match="tfidf has no argument ngrams"):
         train(spec("sklearn:LogisticRegression", table, {"tfidf": {"ngrams": 2}}), tmp_path / "wrong")
@@ -210,13 +212,13 @@ def test_every_linear_estimator_over_words_answers_on_onnx_as_in_scikit_learn(
     task = Task("text_classification", classes, tuple("abcd"[: classes + 1]), ())
     task = replace(task, num_classes=classes + 1)  # the last class has no training example
     estimator = estimators.build_estimator(name, {}, 0, 1)
-    pipeline, _ = estimators.fit_estimator(estimator, part, task, fitted.Scaling((), ()), {"min_df": 1})
+    pipeline, _ = estimators.fit_estimator(estimator, part, task, Scaling((), ()), {"min_df": 1})
     known = tuple(int(c) for c in estimator.classes_)
-    meta = fitted.Meta("sklearn", f"sklearn:{name}", {}, task, classes=known)
-    fitted.save_estimator(tmp_path / "fitted", pipeline, meta)
+    meta = Meta("sklearn", f"sklearn:{name}", {}, task, classes=known)
+    save_estimator(tmp_path / "fitted", pipeline, meta)
     runtime("onnx").prepare(tmp_path / "fitted", tmp_path / "artifact")
     ours = texts.load("onnx", tmp_path / "artifact", 1)(said)
-    np.testing.assert_allclose(ours, fitted.estimator_predict(pipeline, meta)(said), atol=1e-5)
+    np.testing.assert_allclose(ours, estimator_predict(pipeline, meta)(said), atol=1e-5)
     assert ours.shape == (60, classes + 1) and not ours[:, -1].any()
 
 

@@ -12,12 +12,12 @@ from typing import Any
 import pytest
 from fake_trials import chain, fake_dispatch
 
-from harness import watchdog
 from harness.protocols import Job, Outcome
 from harness.record import DataError, Measurement, Record, Resources, Trial
-from harness.store import RunFolder, open_run
-from harness.trial import is_out_of_memory, not_run, run_trial
-from harness.watchdog import Watchdog, last_words
+from harness.store.runs import RunFolder, open_run
+from harness.trial import watchdog
+from harness.trial.trial import is_out_of_memory, not_run, run_trial
+from harness.trial.watchdog import Watchdog, last_words
 
 
 def quiet(info: Mapping[str, Any]) -> None: ...

@@ -9,15 +9,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-from harness import tuning
-from harness.plan import plan_trials
+from harness.planning import tuning
+from harness.planning.plan import plan_trials
+from harness.planning.tuning import EnoughError, Search, applied, best_of, search_for
 from harness.protocols import Job, Outcome
+from harness.reading import read_suite
 from harness.record import Measurement, Record, Trial, TrialError
-from harness.store import RunFolder, open_run
-from harness.suite import read_suite
+from harness.store.runs import RunFolder, open_run
 from harness.suite.schema import Suite
-from harness.trial import run_trial
-from harness.tuning import EnoughError, Search, applied, best_of, search_for
+from harness.trial.trial import run_trial
 
 TEXT = """
 name: tuned

@@ -11,13 +11,13 @@ import pytest
 from small_suites import harness, write_suite
 
 from harness.analysis.measure_next import NextMeasurement
-from harness.plan import plan_trials
+from harness.planning.plan import plan_trials
+from harness.reading import read_suite
 from harness.record import Measurement, Record, Trial
-from harness.store import RunFolder, open_run
+from harness.running.until_decided import Spent, Story, beginning, seeds_of, spend, story_of, trials_for
+from harness.store.runs import RunFolder, open_run
 from harness.streams import generator
-from harness.suite import read_suite
 from harness.suite.schema import Suite
-from harness.until_decided import Spent, Story, beginning, seeds_of, spend, story_of, trials_for
 
 TEXT = """
 name: decide

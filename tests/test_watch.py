@@ -17,8 +17,8 @@ from fake_trials import chain
 from rich.console import Console
 
 from harness.record import Failure, Measurement, Record, RecordError, Trial
-from harness.store import RunFolder, open_run
-from harness.watch import Onlooker, watch
+from harness.running.watch import Onlooker, watch
+from harness.store.runs import RunFolder, open_run
 
 
 @pytest.fixture
@@ -69,8 +69,8 @@ def said(console: Console) -> str:
 
 def hold(run: RunFolder) -> subprocess.Popen[str]:
     """Another process that runs it."""
-    code = "import sys, time; from harness.store import RunFolder\nwith RunFolder(sys.argv[1]).in_use(): "
-    code += "print('held', flush=True); time.sleep(60)"
+    code = "import sys, time; from harness.store.runs import RunFolder\n"
+    code += "with RunFolder(sys.argv[1]).in_use(): print('held', flush=True); time.sleep(60)"
     process = subprocess.Popen([sys.executable, "-c", code, run.url], stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None and process.stdout.readline() == "held\n"
     return process
@@ -111,8 +111,8 @@ def test_a_run_that_nobody_can_ask_is_given_up_after_its_silence(
     for trial in [*chain("good"), *chain("bad")] if all_recorded else chain("good"):
         commit(run, trial)
     run.write_text(".holder", "process 1 on another-host")
-    monkeypatch.setattr("harness.watch.QUIET_S", 0.5)
-    monkeypatch.setattr("harness.watch.SETTLED_S", 0.2)
+    monkeypatch.setattr("harness.running.watch.QUIET_S", 0.5)
+    monkeypatch.setattr("harness.running.watch.SETTLED_S", 0.2)
     console, began = Console(file=io.StringIO(), width=200), time.monotonic()
     assert watch(run, every_s=0.02, console=console) == code
     assert time.monotonic() - began >= (0.2 if all_recorded else 0.5)

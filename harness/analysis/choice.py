@@ -12,7 +12,7 @@ from harness.analysis.rule import MORE_LIKELY, Choice, Figure, Terms
 from harness.analysis.sanity import senseless
 from harness.analysis.stats import Array
 from harness.analysis.values import count_draws, metric_draws, utility_draws
-from harness.protocols import Estimate, Tradeoff
+from harness.results import Estimate, Tradeoff
 from harness.suite.schema import Decision, Suite
 
 CHEAPNESS = {

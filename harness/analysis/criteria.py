@@ -13,12 +13,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from harness.analysis.expression import Expression, parse_expression
-from harness.metrics import METRICS, metric
+from harness.metrics import metric, units
 from harness.record import SuiteError
 from harness.suite import declared
 from harness.suite.expression import parse_constraint as parse_limit
 from harness.suite.expression import take_slice
+from harness.suite.value import Expression, parse_expression
 
 VALUE = "value"
 """The suite's value expression, in limits and objectives."""
@@ -100,11 +100,6 @@ def is_metric(name: str) -> bool:
     except SuiteError:
         return False
     return True
-
-
-def units() -> dict[str, str]:
-    """Metric → unit."""
-    return {name: m.unit for name, m in {**METRICS, **declared.METRICS}.items()}
 
 
 def lower_is_better(name: str) -> bool:

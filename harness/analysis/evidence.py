@@ -16,8 +16,8 @@ from harness.analysis.launches import headline, launch_values
 from harness.analysis.predictions import NotComparableError, ScoreReader, Scores
 from harness.analysis.stats import Array, num_draws
 from harness.metrics import METRICS
-from harness.protocols import Estimate
 from harness.record import Record, Variant
+from harness.results import Estimate
 from harness.streams import generator
 from harness.suite.schema import Suite
 

@@ -11,8 +11,8 @@ from harness.analysis import cost
 from harness.analysis.draws import overlaid
 from harness.analysis.stats import Array
 from harness.analysis.values import count_draws
-from harness.protocols import Estimate, Row, Tradeoff
 from harness.record import Record
+from harness.results import Estimate, Row, Tradeoff
 from harness.suite.schema import Suite
 from harness.suite.variants import cores_used
 

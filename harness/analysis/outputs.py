@@ -23,8 +23,8 @@ from harness.analysis.draws import StoredDraws
 from harness.analysis.money import TrainingSeconds, training_seconds
 from harness.analysis.predictions import predictions_of
 from harness.analysis.tradeoff import complete, measured_table
-from harness.protocols import Baseline, Estimate, Recommendation, Row, Tradeoff
 from harness.record import Record, RecordError, content_hash
+from harness.results import Baseline, Estimate, Recommendation, Row, Tradeoff
 from harness.suite.schema import Suite
 
 EVIDENCE_FORMAT = 3
@@ -34,7 +34,7 @@ LONG_SUITE = 50_000
 
 
 class Run(Protocol):
-    """What of `harness.store.RunFolder` is needed here."""
+    """What of `harness.store.runs.RunFolder` is needed here."""
 
     @property
     def url(self) -> str: ...
@@ -196,7 +196,7 @@ def stored_suite(run: Run) -> Suite:
 
 
 def _parsed(text: str) -> Suite:
-    from harness.suite import suite_from_text  # the reader with all its checks takes 0.05 s to import
+    from harness.reading import suite_from_text  # the reader with all its checks takes 0.05 s to import
 
     return suite_from_text(text)
 

@@ -31,8 +31,8 @@ from harness.analysis.tradeoff import (
     slices_of,
 )
 from harness.analysis.values import metric_draws
-from harness.protocols import Estimate, Recommendation, Row, Tradeoff
-from harness.protocols import Verdict as Outcome
+from harness.results import Estimate, Recommendation, Row, Tradeoff
+from harness.results import Verdict as Outcome
 from harness.suite.schema import Suite
 
 MOST_OPEN = 5

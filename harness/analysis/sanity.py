@@ -13,8 +13,8 @@ import numpy as np
 from harness.analysis.criteria import Constraint, Objective
 from harness.analysis.index import Index
 from harness.metrics import METRICS, metric
-from harness.protocols import Baseline, Tradeoff
 from harness.record import Record
+from harness.results import Baseline, Tradeoff
 
 MOST_ROWS = 20_000
 """Test rows that the constant answer is measured on at most; their class shares are what counts."""

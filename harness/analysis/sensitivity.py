@@ -23,7 +23,7 @@ from harness.analysis.money import COST_METRICS, throughputs
 from harness.analysis.rule import Choice
 from harness.analysis.stats import Array, switch_points
 from harness.analysis.values import metric_draws, utility_draws
-from harness.protocols import Estimate, Tradeoff
+from harness.results import Estimate, Tradeoff
 from harness.suite.schema import Suite
 
 PRICE_BAND = 0.3

@@ -11,7 +11,7 @@ from harness.analysis.choice import settling_figures
 from harness.analysis.duels import Verdict
 from harness.analysis.rule import SAME, Choice, Settled
 from harness.analysis.tradeoff import percent
-from harness.protocols import Tradeoff
+from harness.results import Tradeoff
 
 
 @dataclass(frozen=True)

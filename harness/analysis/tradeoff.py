@@ -27,8 +27,8 @@ from harness.analysis.rule import MORE_LIKELY, Choice, Terms
 from harness.analysis.sanity import baseline_of, doubts, senseless
 from harness.analysis.stats import Array
 from harness.analysis.values import count_draws, utility_draws
-from harness.protocols import Estimate, Row, Tradeoff
 from harness.record import Record, Variant
+from harness.results import Estimate, Row, Tradeoff
 from harness.suite.schema import Suite
 
 EXPORT_FAULT = 1e-3

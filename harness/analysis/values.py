@@ -8,10 +8,10 @@ import numpy as np
 
 from harness.analysis import cost
 from harness.analysis.criteria import Objective
-from harness.analysis.expression import settings_of
 from harness.analysis.stats import Array
-from harness.protocols import Tradeoff
+from harness.results import Tradeoff
 from harness.suite.schema import Suite
+from harness.suite.value import settings_of
 
 
 def count_draws(table: Tradeoff) -> int:

@@ -82,7 +82,7 @@ def log_findings(figures: Mapping[str, float]) -> list[Finding]:
     """What a log of interactions is like, for a look beside one's own.
 
     Args:
-        figures: of `harness.tasks.recommendation.world.audit.audit_log`.
+        figures: of `harness.tasks.recommendation.audit.audit_log`.
     """
     f = figures
     found = [

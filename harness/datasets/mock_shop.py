@@ -18,13 +18,13 @@ import numpy as np
 
 from harness.datasets.files import cache_folder, locked, sha256_of
 from harness.datasets.interactions import Impressions, Interactions, Protocol, SplitName
-from harness.protocols import Task
-from harness.record import DataError, content_hash
 
 # The generator lives with the task that judges by it; it needs nothing of this room but the tables' types.
-from harness.tasks.recommendation.world import truth as generator
-from harness.tasks.recommendation.world.log import Sessions, run_shop
-from harness.tasks.recommendation.world.truth import Shop, Truth, build_truth, tables
+from harness.datasets.shop import truth as generator
+from harness.datasets.shop.log import Sessions, run_shop
+from harness.datasets.shop.truth import Shop, Truth, build_truth, tables
+from harness.protocols import Task
+from harness.record import DataError, content_hash
 
 Columns = TypeVar("Columns", Impressions, Sessions)
 DESCRIPTION = "a generated shop whose truth is known: catalogue, users, impressions with propensities"

@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import difflib
 import re
+from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 from harness.metrics import quality
 from harness.protocols import Metric
 from harness.record import SuiteError
 from harness.suite import declared
 
-__all__ = ["METRICS", "Metric", "metric"]
+__all__ = ["METRICS", "Metric", "metric", "units"]
 
 METRICS: dict[str, Metric] = {
     m.name: m
@@ -159,3 +161,17 @@ def metric(name: str) -> Metric:
     near = difflib.get_close_matches(name, METRICS, n=1)
     hint = f"did you mean {near[0]!r}?" if near else "`harness list metrics` shows them all"
     raise SuiteError(f"unknown metric {name!r}: {hint}")
+
+
+def units() -> dict[str, str]:
+    """Metric → unit, of the table and of what suites declared."""
+    return {name: m.unit for name, m in {**METRICS, **declared.METRICS}.items()}
+
+
+SCORES = {"tabular_regression": "r2", "recommendation": "ndcg@10"}
+"""Task → the validation metric that settings are chosen by, higher is better; accuracy elsewhere."""
+
+
+def watched_metric(spec: Mapping[str, Any]) -> str:
+    """The metric that the best epoch and the search of a training trial look at."""
+    return str(spec.get("watch") or SCORES.get(str(spec["task"]), "accuracy"))

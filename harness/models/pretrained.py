@@ -8,7 +8,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from harness.models.tokenizers import PretrainedTokenizer
+from harness.models.encoding import PretrainedTokenizer
 
 
 def resolve(name: str, search: Path | None = None) -> str:

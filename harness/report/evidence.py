@@ -21,10 +21,10 @@ from harness.analysis.more_data import Curves, data_measurements, quality_curves
 from harness.analysis.predictions import Predictions, predictions_of
 from harness.analysis.sensitivity import Question
 from harness.metrics import METRICS
-from harness.protocols import Recommendation, Row, Tradeoff
 from harness.record import HarnessError, Kind, Measurement, Record
 from harness.report.palette import Palette, palette
-from harness.store import RunFolder
+from harness.results import Recommendation, Row, Tradeoff
+from harness.store.runs import RunFolder
 from harness.suite.schema import Suite
 from harness.suite.variants import scored_as
 

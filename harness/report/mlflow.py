@@ -14,10 +14,10 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from harness.disk import locked
 from harness.record import HarnessError, Record
 from harness.report.evidence import Evidence
 from harness.report.track import DERIVED, described, figures, flat, headline, verdict
+from harness.store.disk import locked
 
 OPTIONS = ("uri", "experiment")
 DEFAULT_URI = "sqlite:///mlflow.db"

@@ -8,8 +8,9 @@ from dataclasses import dataclass, replace
 
 from harness.analysis.criteria import VALUE, Constraint, stem
 from harness.metrics import METRICS, metric
-from harness.protocols import Better, Estimate
+from harness.protocols import Better
 from harness.record import SuiteError
+from harness.results import Estimate
 
 MINUS = "−"
 

@@ -17,7 +17,7 @@ from harness.report import html, markdown
 from harness.report.blocks import capital, section, text
 from harness.report.evidence import Evidence
 from harness.report.sections import SECTIONS, SHORT
-from harness.store import RunFolder
+from harness.store.runs import RunFolder
 from harness.suite.schema import Suite
 
 log = logging.getLogger("harness")

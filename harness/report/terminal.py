@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from harness.protocols import Estimate, Recommendation, Row, Tradeoff
 from harness.report import numbers as n
+from harness.results import Estimate, Recommendation, Row, Tradeoff
 
 if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, RenderResult

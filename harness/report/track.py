@@ -11,9 +11,9 @@ import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from harness.protocols import Row
 from harness.record import HarnessError, Record
 from harness.report.evidence import Evidence
+from harness.results import Row
 
 TRACKERS: Mapping[str, str] = {"wandb": "harness.report.wandb", "mlflow": "harness.report.mlflow"}
 """Name → module with `log(evidence, options) -> str` and `OPTIONS`."""
@@ -119,6 +119,13 @@ def verdict(e: Evidence) -> dict[str, Any]:
         "tied_with": ", ".join(r.tied_with),
     }
     return {k: v for k, v in found.items() if v not in (None, "") and is_told(v)}
+
+
+def axes(e: Evidence) -> tuple[str, str]:
+    """The metrics of the Pareto scatter: speed, quality."""
+    from harness.report.sections.tradeoff import speed_metric
+
+    return speed_metric(e) or "latency_p50_ms", e.quality_metric
 
 
 def is_told(value: Any) -> bool:

@@ -16,7 +16,7 @@ from urllib.parse import urlparse
 from harness.record import HarnessError, Record
 from harness.report.evidence import Evidence
 from harness.report.sections.quality import class_names, confusion, reliability_bins
-from harness.report.track import DERIVED, described, figures, headline, is_told, verdict
+from harness.report.track import DERIVED, axes, described, figures, headline, is_told, verdict
 
 OPTIONS = ("project", "entity", "mode", "dir", "trials", "report")
 MOST_CANDIDATES = 5
@@ -186,13 +186,6 @@ class _Session:
         made = build(self.e, self.project, self.entity or "", self.group)
         self.e.run.write_text(SPECIFICATION, specification(made))
         return f" Report: {publish(made)}" if self.mode == "online" else ""
-
-
-def axes(e: Evidence) -> tuple[str, str]:
-    """The metrics of the Pareto scatter: speed, quality."""
-    from harness.report.sections.tradeoff import speed_metric
-
-    return speed_metric(e) or "latency_p50_ms", e.quality_metric
 
 
 def _confusions(wandb: Any, e: Evidence) -> dict[str, Any]:

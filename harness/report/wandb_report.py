@@ -8,7 +8,7 @@ from typing import Any
 
 from harness.report.evidence import Evidence
 from harness.report.sections import SECTIONS
-from harness.report.wandb import axes
+from harness.report.track import axes
 
 # Its types are not exported for checkers.
 wr: Any = importlib.import_module("wandb_workspaces.reports.v2")

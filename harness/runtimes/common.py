@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import importlib
 import io
 import json
 import logging
@@ -15,32 +14,24 @@ from typing import Any, cast
 
 import numpy as np
 
+from harness.models.estimator import estimator_predict, load_estimator
+from harness.models.fitted import load_meta
 from harness.protocols import Inputs, Predict, Split, Task
 from harness.record import TrialError
 
 TOKENIZER = "tokenizer.json"
 """Beside a model that takes tokens: what turns texts into them."""
 
-FITTED = "harness.tasks.fitted"
-"""Rebuilds a module from `fitted/`. Named, not imported: tasks stand above runtimes, and a process
-that serves an ONNX file must not import torch."""
-
-
-def load_servable(fitted: Path) -> Any:
-    """The fitted network as a `torch.nn.Module` from raw examples to answers, in eval mode."""
-    return importlib.import_module(FITTED).load_servable(fitted).eval()
-
 
 def reference(fitted: Path) -> Predict:
     """The fitted model as its own framework answers: what a runtime's parity is taken against."""
-    module = importlib.import_module(FITTED)
     if kind(fitted) == "sklearn":
-        return cast(
-            Predict, module.estimator_predict(module.load_estimator(fitted), module.load_meta(fitted))
-        )
-    import torch
+        return estimator_predict(load_estimator(fitted), load_meta(fitted))
+    import torch  # here: a process that serves an ONNX file must not import it
 
-    servable = module.load_servable(fitted).eval()
+    from harness.models.servable import load_servable
+
+    servable = load_servable(fitted)
 
     def predict(inputs: Inputs) -> np.ndarray:
         with torch.inference_mode():

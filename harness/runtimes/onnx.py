@@ -5,7 +5,6 @@ Loading imports neither torch nor any training code: `model.onnx` is all that a 
 
 from __future__ import annotations
 
-import importlib
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,18 +12,17 @@ from typing import Any
 
 import numpy as np
 
+from harness.models.estimator import load_estimator
 from harness.models.tokenizers import weighed_words
 from harness.protocols import Inputs, Predict, Split
 from harness.record import TrialError
 from harness.runtimes.common import (
-    FITTED,
     TOKENIZER,
     as_arrays,
     dynamic_axes,
     example_input,
     first_line,
     kind,
-    load_servable,
     model_card,
     parity,
     reference,
@@ -54,11 +52,13 @@ def prepare(
         return _prepare_words(fitted, folder, calibration)
     examples = example_input(fitted, calibration, n=8)
     if source == "sklearn":
-        estimator = importlib.import_module(FITTED).load_estimator(fitted)
+        estimator = load_estimator(fitted)
         classes = tuple(model_card(fitted).get("classes") or ())
         export_estimator(estimator, task_of(fitted), classes, examples.dtype, folder / MODEL)
         exporter = "skl2onnx"
     else:
+        from harness.models.servable import load_servable
+
         export_module(load_servable(fitted), examples, dynamic_axes(fitted), folder / MODEL)
         exporter = "torch.onnx.export(dynamo=True)"
     answers = load(folder, threads=1)(examples)
@@ -70,7 +70,7 @@ def _prepare_words(fitted: Path, folder: Path, calibration: Split | None) -> Map
     """A linear model over TF-IDF: its words go into `tokenizer.json`, its weights into `model.onnx`."""
     from harness.runtimes.exporting import OPSET, export_word_weights
 
-    pipeline = importlib.import_module(FITTED).load_estimator(fitted)
+    pipeline = load_estimator(fitted)
     words, estimator = pipeline[0], pipeline[-1]
     try:
         tokenizer = weighed_words(words)

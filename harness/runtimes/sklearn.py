@@ -13,12 +13,11 @@ from typing import Any
 
 import numpy as np
 
-from harness.exported.estimator import class_answers, read_estimator
+from harness.exported.estimator import class_answers
+from harness.models.estimator import load_estimator
 from harness.protocols import Inputs, Predict, Split
 from harness.record import TrialError
 from harness.runtimes.common import copy_fitted, kind, model_card, task_of
-
-ESTIMATOR = "estimator.skops"
 
 
 def prepare(
@@ -50,15 +49,3 @@ def load(folder: Path, threads: int, device: str = "cpu") -> Predict:
         return np.asarray(class_answers(estimator, table, classes, num_classes))
 
     return predict
-
-
-def load_estimator(folder: Path) -> Any:
-    """The fitted pipeline of an artifact or a fitted model, for `flat(raw)` or texts.
-
-    Raises:
-        TrialError: the file would bring code that is not scikit-learn's.
-    """
-    try:
-        return read_estimator(folder / ESTIMATOR)
-    except ValueError as error:
-        raise TrialError(str(error)) from error

@@ -19,7 +19,6 @@ from harness.runtimes import torch_eager
 from harness.runtimes.common import (
     as_arrays,
     example_input,
-    load_servable,
     parity,
     read_facts,
     reference,
@@ -34,6 +33,8 @@ def prepare(
     fitted: Path, folder: Path, calibration: Split | None = None, validation: Split | None = None
 ) -> Mapping[str, Any]:
     """Copy the fitted model, and choose how its attention is computed."""
+    from harness.models.servable import load_servable
+
     torch_eager.prepare(fitted, folder, calibration, validation)
     examples = example_input(fitted, calibration, n=8)
     module = load_servable(fitted)
@@ -49,6 +50,8 @@ def prepare(
 def load(folder: Path, threads: int, device: str = "cpu") -> Predict:
     """Load the module; `threads` is torch's intra-op pool."""
     import torch
+
+    from harness.models.servable import load_servable
 
     torch.set_num_threads(threads)
     # The choice was timed on a CPU; a GPU's fused attention is never the slower one.

@@ -21,7 +21,6 @@ from harness.runtimes.common import (
     example_input,
     first_line,
     kind,
-    load_servable,
     parity,
     reference,
     silence,
@@ -44,6 +43,8 @@ def prepare(
     if not any(shutil.which(name) for name in ("g++", "c++", "clang++")):
         raise TrialError("torch-compile needs a C++ compiler: install g++ (apt install g++)")
     import torch
+
+    from harness.models.servable import load_servable
 
     folder.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(fitted / "model.json", folder / "model.json")

@@ -10,7 +10,7 @@ import numpy as np
 
 from harness.protocols import Inputs, Predict, Split
 from harness.record import TrialError
-from harness.runtimes.common import as_arrays, copy_fitted, kind, load_servable
+from harness.runtimes.common import as_arrays, copy_fitted, kind
 
 
 def prepare(
@@ -26,6 +26,8 @@ def prepare(
 def load(folder: Path, threads: int, device: str = "cpu") -> Predict:
     """Load the module onto a device; `threads` is torch's intra-op pool."""
     import torch
+
+    from harness.models.servable import load_servable
 
     torch.set_num_threads(threads)
     return predictor(load_servable(folder).to(device), device)

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING
 
 from harness.progress import Watcher
 from harness.record import KINDS, Record, Trial
-from harness.store import RunFolder
-from harness.trial import not_run
+from harness.store.runs import RunFolder
+from harness.trial.trial import not_run
 
 if TYPE_CHECKING:
     from harness.schedule.cluster import Cluster
@@ -116,7 +116,7 @@ def run_trials(
 
             searched = [t for t in missing if t.tuning is not None]
             if searched and _ready(searched, run, watcher, settings):
-                from harness.schedule.search import run_search
+                from harness.schedule.sweep import run_search
 
                 every = [t for t in trials if t.tuning is not None]  # finished ones are learnt from
                 run_search(every, run, watcher, settings, cluster, dispatch)

@@ -19,7 +19,7 @@ from harness.progress import Watcher
 from harness.record import HarnessError, Record, Trial
 from harness.schedule.lost import LOOK_S, head_watched
 from harness.schedule.submit import code_package
-from harness.store import RunFolder
+from harness.store.runs import RunFolder
 
 if TYPE_CHECKING:
     from harness.schedule import Settings

@@ -8,22 +8,17 @@ the run folder and ends itself in order: its record, with the score so far, is w
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from ray.tune.schedulers import AsyncHyperBandScheduler, FIFOScheduler, TrialScheduler
 from ray.tune.search import Searcher
 
-from harness.progress import Watcher
+from harness.planning.tuning import Search, search_for
 from harness.record import Record, Trial
-from harness.schedule import Settings
-from harness.schedule.cluster import Cluster
-from harness.schedule.worker import MARKS, mark_of
-from harness.store import RunFolder
-from harness.tuning import Search, search_for
+from harness.schedule.worker import mark_of
+from harness.store.runs import RunFolder
 
 REDUCTION = 3
 """ASHA keeps the better third at each rung."""
@@ -163,32 +158,6 @@ def plan_search(
         records = [r for t in own if (r := run.record(t.id)) is not None and r.status == "finished"]
         brackets[name] = bracket_for(own, records, limits.get(name))
     return Plan(Proposer(brackets, run), PerCandidate(brackets, run, session), len(left))
-
-
-def run_search(
-    trials: Sequence[Trial],
-    run: RunFolder,
-    watcher: Watcher,
-    settings: Settings,
-    cluster: Cluster,
-    dispatch: str | None = None,
-) -> None:
-    """Run the searches; afterwards every trial of them has a record.
-
-    Args:
-        trials: all of every candidate's search, finished ones too: they are what it learns from.
-    """
-    from harness.schedule.sweep import run_sweep
-
-    finished = {t.id for t in trials if (r := run.record(t.id)) is not None and r.status == "finished"}
-    left = [t for t in trials if t.id not in finished]
-
-    def plan(todo: Sequence[Trial]) -> Plan:
-        return plan_search(trials, todo, run, settings.session, settings.search_limits)
-
-    run_sweep("train", left, run, watcher, settings, cluster, dispatch, plan)
-    if run.is_local:
-        shutil.rmtree(Path(run.url) / MARKS, ignore_errors=True)
 
 
 def skipped(trial: Trial, limit_s: float) -> Record:

@@ -18,8 +18,8 @@ from pathlib import Path
 from typing import Any
 
 import harness
-from harness.files import holds_password, is_remote, open_files
 from harness.record import HarnessError, SuiteError
+from harness.store.files import holds_password, is_remote, open_files
 
 MOST_BYTES = 50 * 2**20
 """Of the user's own code that travels with a run; data travels by a shared path or a URL."""
@@ -100,7 +100,7 @@ def submit_run(
             that both sides see.
         HarnessError: no cluster answers at the URL, or what would travel holds a password.
     """
-    from harness.suite import read_suite
+    from harness.reading import read_suite
 
     read_suite(suite_path, overrides)
     open_files(out)  # a URL with a password would stand in the job's command

@@ -24,11 +24,11 @@ from harness.record import HarnessError, Kind, Trial
 from harness.schedule import Settings, write_not_run
 from harness.schedule.cluster import NODE, Cluster, Node, fits, living_nodes, resolve_gpus
 from harness.schedule.lost import NodesLostError, Waiting
-from harness.schedule.search import Plan, skipped
-from harness.schedule.worker import Orders, work
-from harness.store import RunFolder
-from harness.trial import STACKS
-from harness.watchdog import last_words
+from harness.schedule.search import Plan, plan_search, skipped
+from harness.schedule.worker import MARKS, Orders, work
+from harness.store.runs import RunFolder
+from harness.trial.trial import STACKS
+from harness.trial.watchdog import last_words
 
 DEATHS = 2
 """How often a trial is started again when its worker or its node died under it."""
@@ -279,3 +279,27 @@ def death_reason(text: str, trial: Trial, lasted_s: float) -> str:
     if "died" in lowered:
         return f"worker died {DEATHS + 1} times without a word (killed: out of memory?)"
     return f"worker failed: {text.strip().splitlines()[-1][:200] if text.strip() else 'no reason given'}"
+
+
+def run_search(
+    trials: Sequence[Trial],
+    run: RunFolder,
+    watcher: Watcher,
+    settings: Settings,
+    cluster: Cluster,
+    dispatch: str | None = None,
+) -> None:
+    """Run the searches; afterwards every trial of them has a record.
+
+    Args:
+        trials: all of every candidate's search, finished ones too: they are what it learns from.
+    """
+    finished = {t.id for t in trials if (r := run.record(t.id)) is not None and r.status == "finished"}
+    left = [t for t in trials if t.id not in finished]
+
+    def plan(todo: Sequence[Trial]) -> Plan:
+        return plan_search(trials, todo, run, settings.session, settings.search_limits)
+
+    run_sweep("train", left, run, watcher, settings, cluster, dispatch, plan)
+    if run.is_local:
+        shutil.rmtree(Path(run.url) / MARKS, ignore_errors=True)

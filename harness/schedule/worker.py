@@ -10,12 +10,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from harness.isolation import host_to_itself
+from harness.planning.tuning import EnoughError
 from harness.record import Record, Trial
-from harness.store import RunFolder
-from harness.trial import STACKS, Dispatch, not_run, run_trial
-from harness.tuning import EnoughError
-from harness.watchdog import last_words
+from harness.store.runs import RunFolder
+from harness.trial.isolation import host_to_itself
+from harness.trial.trial import STACKS, Dispatch, not_run, run_trial
+from harness.trial.watchdog import last_words
 
 REPORT_EVERY_S = 0.5
 """Reports wait for the driver; a fast epoch must not be slowed by them."""

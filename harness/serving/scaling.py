@@ -8,7 +8,6 @@ instead of 2.8 MB), and a network that serves all sizes has one baseline, taken 
 
 from __future__ import annotations
 
-import importlib
 import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -34,7 +33,8 @@ def scaling(subject: Subject, job: Mapping[str, Any]) -> Found:
     scenario = spec["scenario"]
     sizes = sorted(int(size) for size in scenario["sizes"])
     artifact = Path(job["artifacts"][spec["artifact"]])
-    at_sizes = importlib.import_module("harness.tasks.sizes").at_sizes  # tasks stand above serving
+    from harness.tasks.sizes import at_sizes  # needs torch, as no other scenario does
+
     subjects: dict[int, Subject] = {}
     count: dict[int, Callable[[], float]] = {}
     loaded, before = None, 0.0

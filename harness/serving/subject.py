@@ -14,6 +14,7 @@ import numpy as np
 from harness.protocols import Inputs, Predict
 from harness.record import TrialError
 from harness.serving import plain
+from harness.tasks import TASKS
 
 DISTINCT = 128
 """Distinct requests that are cycled through: enough that no cache answers, few enough to hold ready."""
@@ -107,16 +108,12 @@ def load_subject(job: Mapping[str, Any], spec: Mapping[str, Any] | None = None) 
 
 
 def task_module(spec: Mapping[str, Any]) -> Any:
-    """The module that loads the variant: the task's, or `subject` for models with a known truth.
-
-    Imported by name: tasks stand above serving, and only the measured process needs one.
-    """
+    """The module that loads the variant: the task's, or `subject` for models with a known truth."""
     if name := spec.get("subject"):
         return importlib.import_module(name)
     if spec["task"] in plain.TASKS:
         return plain
-    table = importlib.import_module("harness.tasks").TASKS
-    return importlib.import_module(table[spec["task"]])
+    return importlib.import_module(TASKS[spec["task"]])
 
 
 def length(inputs: Inputs) -> int:

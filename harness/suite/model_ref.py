@@ -69,6 +69,7 @@ MODEL_KINDS: Mapping[str, ModelKind] = {
         "any estimator of scikit-learn with fit and predict",
         fitted="sklearn",
         package="sklearn",
+        code=("models/estimator.py",),
     ),
     "onnx": ModelKind(
         "onnx:FILE",
@@ -123,7 +124,7 @@ class ModelRef:
 
 @lru_cache(maxsize=4096)
 def parse_model(reference: str) -> ModelRef:
-    """Take a reference apart; whether it points to anything, `harness.suite.references` knows.
+    """Take a reference apart; whether it points to anything, `harness.reading.references` knows.
 
     Whatever stands before the first colon and announces no kind is taken for a user's module.
     """

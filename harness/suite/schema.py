@@ -1,6 +1,6 @@
 """A suite, validated and complete: what every other room reads.
 
-Field names are the YAML's. All models are frozen and refuse unknown keys. `harness.suite.reader`
+Field names are the YAML's. All models are frozen and refuse unknown keys. `harness.reading.reader`
 turns a file into these and turns every pydantic error into `file:line: what, and the cure`.
 The strings below the fields are their descriptions in `python -m harness schema`.
 """

@@ -1,7 +1,7 @@
 """Images, texts and tables, classes and values: how such a task trains, scores and answers.
 
 A network, a scikit-learn estimator and a finished ONNX file go the same way and end in the same
-table. Networks are trained by `harness.training.loop`; what is fitted is kept by `harness.tasks.fitted`.
+table. Networks are trained by `harness.training.loop`; what is fitted is kept by `harness.models.fitted`.
 """
 
 from __future__ import annotations
@@ -20,13 +20,23 @@ from harness import streams
 from harness.datasets.catalog import input_columns
 from harness.datasets.parts import Parts, load_parts
 from harness.datasets.splits import take
-from harness.metrics import METRICS
+from harness.metrics import METRICS, watched_metric
+from harness.models.estimator import estimator_predict, load_estimator, save_estimator
+from harness.models.fitted import Meta, Scaling, find_file, load_meta, module_folder, save_onnx
+from harness.models.servable import (
+    Scaled,
+    Servable,
+    build_network,
+    example_inputs,
+    load_servable,
+    save_network,
+)
 from harness.protocols import ONE_SIDED, AnswerKind, Inputs, Job, Outcome, Predict, Split, Task
 from harness.record import Measurement, TrialError
 from harness.runtimes import runtime, texts
 from harness.suite.model_ref import parse_model
 from harness.suite.schema import Training
-from harness.tasks import estimators, finished, fitted, text
+from harness.tasks import estimators, finished, text
 from harness.tasks.evaluation import (
     check_predictions,
     describe_errors,
@@ -36,12 +46,10 @@ from harness.tasks.evaluation import (
     predict_batches,
     write_predictions,
 )
-from harness.tasks.fitted import Meta, Scaled, Scaling, Servable
 from harness.training.batches import Batches, TensorBatches
 from harness.training.flops import count_parameters, flops_per_example
 from harness.training.loop import Epoch, Fit, Objective, classification, fit, regression
 from harness.training.texts import TokenBatches
-from harness.tuning import watched_metric
 
 CALIBRATION_EXAMPLES = 500
 VALIDATION_PER_EPOCH = 2000
@@ -83,7 +91,7 @@ def score(job: Job) -> Outcome:
         source, artifact, text.for_runtime(calibration, source), text.for_runtime(parts.validation, source)
     )
     text.ship_tokenizer(source, artifact)
-    answers = fitted.load_meta(source).answers
+    answers = load_meta(source).answers
     task = about(spec, parts.task)
     predict = load_variant(spec, artifact, job.threads, job.device)
 
@@ -125,12 +133,12 @@ def examples(spec: Mapping[str, Any]) -> Inputs:
 
 def reference_predict(source: Path) -> tuple[Predict, str]:
     """The fitted model in its own framework, in fp32, and its name for people."""
-    meta = fitted.load_meta(source)
+    meta = load_meta(source)
     if meta.kind == "sklearn":
-        return fitted.estimator_predict(fitted.load_estimator(source), meta), "sklearn"
+        return estimator_predict(load_estimator(source), meta), "sklearn"
     if meta.kind == "onnx":
         return finished.load(source / "model.onnx"), "the file itself"
-    return text.taking_texts(_network_predict(fitted.load_servable(source)), source), "torch fp32"
+    return text.taking_texts(_network_predict(load_servable(source)), source), "torch fp32"
 
 
 def fit_scaling(part: Split, task: Task) -> Scaling:
@@ -171,14 +179,12 @@ def _train_network(job: Job, parts: Parts) -> Outcome:
         task = replace(task, vocab_size=tokenizer.vocab_size, max_length=tokenizer.max_length)
         parts = replace(parts, splits={n: text.as_tokens(p, tokenizer) for n, p in parts.splits.items()})
     torch.manual_seed(streams.seed_for(seed, "init"))
-    network = fitted.build_network(spec["model"], task, spec["args"], spec.get("search"))
+    network = build_network(spec["model"], task, spec["args"], spec.get("search"))
     model = Scaled(network, scaling, task)
     if not tokenizer:
-        _answers_one(model, fitted.example_inputs(task))
+        _answers_one(model, example_inputs(task))
     example = text.typical_tokens(parts.train.inputs) if tokenizer else None
-    flops = flops_per_example(
-        model, fitted.example_inputs(task) if example is None else torch.from_numpy(example)
-    )
+    flops = flops_per_example(model, example_inputs(task) if example is None else torch.from_numpy(example))
 
     result = fit(
         model,
@@ -193,9 +199,9 @@ def _train_network(job: Job, parts: Parts) -> Outcome:
         owner=network,
     )
     write_history(job.folder / "history.csv", result.history)
-    search = spec.get("search") or fitted.module_folder(spec["model"])
+    search = spec.get("search") or module_folder(spec["model"])
     meta = Meta("torch", spec["model"], spec["args"], task, **asdict(scaling), search=search)
-    fitted.save_network(job.folder / "fitted", network, meta)
+    save_network(job.folder / "fitted", network, meta)
     if tokenizer:
         tokenizer.save(job.folder / "fitted" / texts.TOKENIZER)
     servable = Servable(model.cpu(), scaling, task).eval()
@@ -318,9 +324,9 @@ def _train_estimator(job: Job, parts: Parts) -> Outcome:
     meta = Meta(
         "sklearn", spec["model"], spec["args"], task, **asdict(scaling), classes=classes, answers=answers
     )
-    fitted.save_estimator(job.folder / "fitted", pipeline, meta)
+    save_estimator(job.folder / "fitted", pipeline, meta)
     facts |= {"train_cpu_seconds": cpu_seconds}
-    facts |= _validate(job, parts, fitted.estimator_predict(pipeline, meta), answers)
+    facts |= _validate(job, parts, estimator_predict(pipeline, meta), answers)
     measured = [_measurement("train_seconds", seconds)]
     parameters = estimators.count_parameters(pipeline)
     if parameters is not None:
@@ -331,10 +337,10 @@ def _train_estimator(job: Job, parts: Parts) -> Outcome:
 def _adopt_finished(job: Job, parts: Parts) -> Outcome:
     """A finished ONNX file is checked and wrapped, not trained."""
     spec = job.trial.spec
-    path = fitted.find_file(parse_model(spec["model"]).name, spec.get("search"))
+    path = find_file(parse_model(spec["model"]).name, spec.get("search"))
     adopted = finished.adopt(path, parts.task, spec["args"], parts.train.inputs[:8])
     meta = Meta("onnx", spec["model"], spec["args"], parts.task)
-    fitted.save_onnx(job.folder / "fitted", adopted.model, meta)
+    save_onnx(job.folder / "fitted", adopted.model, meta)
     predict = finished.load(job.folder / "fitted" / "model.onnx")
     facts = {"trained": False, **adopted.facts, **_validate(job, parts, predict)}
     return Outcome((_measurement("parameters", adopted.parameters),), facts)

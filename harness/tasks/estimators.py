@@ -16,11 +16,12 @@ from typing import Any, cast
 import numpy as np
 
 from harness.exported.estimator import answer_kind
+from harness.models.estimator import flat
+from harness.models.fitted import Scaling
 from harness.protocols import AnswerKind, Split, Task
 from harness.record import TrialError
 from harness.suite.class_keys import class_keys
 from harness.tasks import text
-from harness.tasks.fitted import Scaling, flat
 
 ROOMS = (
     "linear_model",

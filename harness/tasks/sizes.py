@@ -17,13 +17,14 @@ import numpy as np
 import torch
 
 from harness.models.build import build_model
+from harness.models.fitted import Meta, load_meta
+from harness.models.servable import save_network
 from harness.protocols import Predict, Split, Task
 from harness.record import TrialError
 from harness.runtimes import runtime
 from harness.runtimes.common import reference
 from harness.streams import generator
 from harness.suite.model_ref import parse_model
-from harness.tasks.fitted import Meta, load_meta, save_network
 from harness.training.flops import flops_per_example
 
 SPECIAL_TOKENS = 4

@@ -21,7 +21,7 @@ from small_suites import harness, stamps, trials_of, write_suite
 from harness.progress import Silent, Watcher
 from harness.record import HarnessError, Record, Resources, Trial
 from harness.schedule import Kept, Settings, run_trials
-from harness.store import open_run
+from harness.store.runs import open_run
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(2400)]
 

@@ -188,8 +188,8 @@ def test_a_clock_that_jumps_while_a_trial_runs(
     from fake_trials import chain, fake_dispatch
 
     from harness.protocols import Job, Outcome
-    from harness.store import open_run
-    from harness.trial import run_trial
+    from harness.store.runs import open_run
+    from harness.trial.trial import run_trial
 
     real = time.time
 

@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 
-from harness.protocols import Row as TableRow
 from harness.protocols import Section
 from harness.record import Record
 from harness.report import canvas, charts, plots
@@ -19,6 +18,7 @@ from harness.report.evidence import Evidence
 from harness.report.pictures import both_widths, told
 from harness.report.sections.serving import MOST_CURVES, axis, not_drawn, remarks, served
 from harness.report.sections.tradeoff import figure, left_out
+from harness.results import Row as TableRow
 from harness.serving.load import PROMISE
 from harness.serving.quantiles import CALLS_NEEDED
 

@@ -7,12 +7,13 @@ from collections.abc import Iterator
 
 from harness.analysis.cost import Price, amortisation_requests, price_of
 from harness.analysis.sensitivity import PRICE_BAND, at_price_band, depends_on_money
-from harness.protocols import Row, Section
+from harness.protocols import Section
 from harness.record import SuiteError
 from harness.report import numbers as n
 from harness.report.blocks import Block, Cell, Column, Table, section, text
 from harness.report.evidence import Evidence
 from harness.report.sections.tradeoff import figure, left_out, plane
+from harness.results import Row
 
 
 def costs(e: Evidence) -> Section | None:

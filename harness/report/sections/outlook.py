@@ -10,13 +10,14 @@ from harness.analysis.cost import SECONDS_PER_MONTH
 from harness.analysis.measure_next import is_decided
 from harness.analysis.more_data import size_flips
 from harness.analysis.sensitivity import NOBODY, break_even, winner_map
-from harness.protocols import Row, Section
+from harness.protocols import Section
 from harness.report import canvas, charts, plots
 from harness.report import numbers as n
 from harness.report.blocks import Block, Bullets, Cell, Column, Picture, Table, section, text
 from harness.report.evidence import Evidence
 from harness.report.palette import REST
 from harness.report.sections.verdict import flip_sentence, switches
+from harness.results import Row
 
 MOST_STEPS = 8
 

@@ -7,12 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from harness.protocols import Row, Section
+from harness.protocols import Section
 from harness.report import charts, plots
 from harness.report import numbers as n
 from harness.report.blocks import Block, Cell, Column, Table, section, text
 from harness.report.evidence import Evidence
 from harness.report.pictures import both_widths, told
+from harness.results import Row
 
 STAGE_LEAD = (
     "Full ranking over {items} items on sale, {users} held-out users, {protocol}. Figures of stages do not "

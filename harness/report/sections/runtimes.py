@@ -6,10 +6,11 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from harness.protocols import Row, Section
+from harness.protocols import Section
 from harness.report import numbers as n
 from harness.report.blocks import Cell, Column, Table, section, text
 from harness.report.evidence import REFERENCE_RUNTIMES, Evidence
+from harness.results import Row
 
 LEAD = (
     "The same fitted models on each runtime, beside the one they were trained in. A difference in quality is "

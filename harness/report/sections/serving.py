@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 
-from harness.protocols import Row as TableRow
 from harness.protocols import Section
 from harness.record import Record
 from harness.report import charts, plots
@@ -16,6 +15,7 @@ from harness.report.blocks import Block, Bullets, Cell, Column, Fold, Table, sec
 from harness.report.evidence import Evidence
 from harness.report.pictures import both_widths, told
 from harness.report.sections.tradeoff import figures, left_out
+from harness.results import Row as TableRow
 from harness.serving.quantiles import TARGET
 
 MOST_ROWS = 16

@@ -7,10 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from harness.protocols import Row, Section
+from harness.protocols import Section
 from harness.report import numbers as n
 from harness.report.blocks import Block, Bullets, Cell, Column, Table, section, text
 from harness.report.evidence import Evidence
+from harness.results import Row
 from harness.tasks.recommendation.online import agreement
 
 ONLINE = ("ctr", "conversion_rate", "revenue_per_session_usd", "margin_per_session_usd")

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 
 from harness.analysis.criteria import stem
-from harness.protocols import ONE_SIDED, Row, Section
+from harness.protocols import ONE_SIDED, Section
 from harness.report import canvas, charts, plots
 from harness.report import numbers as n
 from harness.report.blocks import (
@@ -27,6 +27,7 @@ from harness.report.blocks import (
 from harness.report.evidence import Evidence
 from harness.report.pictures import both_widths
 from harness.report.sections.verdict import causes, key_metrics
+from harness.results import Row
 
 MARKS = {
     "not confirmed": "not confirmed", "noisy": "noisy", "drifted": "drifted", "at least": "at least",

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from harness.analysis.recommend import nearest_miss
-from harness.protocols import Row, Section
+from harness.protocols import Section
 from harness.report import numbers as n
 from harness.report.blocks import (
     Block,
@@ -22,6 +22,7 @@ from harness.report.blocks import (
     text,
 )
 from harness.report.evidence import Evidence
+from harness.results import Row
 
 
 def verdict(e: Evidence) -> Section | None:

@@ -14,14 +14,14 @@ from typing import Any
 import numpy as np
 
 from harness.datasets.interactions import Impressions
+from harness.datasets.shop.log import Sessions
+from harness.datasets.shop.outcomes import Contexts, Funnel, funnel
+from harness.datasets.shop.truth import Truth
 from harness.streams import generator
 from harness.tasks.recommendation import off_policy, online
 from harness.tasks.recommendation.fitting import Parts, page_requests
 from harness.tasks.recommendation.history import Requests
 from harness.tasks.recommendation.pipeline import PAGE, Pipeline
-from harness.tasks.recommendation.world.log import Sessions
-from harness.tasks.recommendation.world.outcomes import Contexts, Funnel, funnel
-from harness.tasks.recommendation.world.truth import Truth
 
 SESSIONS = 4000
 """About 1 % standard error of the expected revenue."""

@@ -16,7 +16,7 @@ from typing import Any, Literal
 import numpy as np
 from scipy import stats
 
-from harness.tasks.recommendation.world.outcomes import Funnel
+from harness.datasets.shop.outcomes import Funnel
 
 METRICS = ("ctr", "conversion_rate", "revenue_per_session_usd", "margin_per_session_usd")
 MISMATCH_P = 0.001

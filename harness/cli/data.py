@@ -1,0 +1,91 @@
+"""`harness data …`: get a data set, check it, look for what would mislead."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from harness.cli.options import AsJson, Group, examples, option, required
+from harness.record import SuiteError
+
+if TYPE_CHECKING:
+    from harness.datasets.audit import Finding
+
+app = typer.Typer(cls=Group, no_args_is_help=True, rich_markup_mode=None)
+
+Name = Annotated[str, required("NAME", "A data set of `list datasets`.")]
+Args = Annotated[list[str] | None, option("--set", "key=value", "An argument of the data set: path=images.")]
+
+
+@app.command(epilog=examples("data fetch fashion_mnist"))
+def fetch(name: Name, args: Args = None) -> int:
+    """Get a data set's files, checked against their sha256."""
+    from harness.datasets.catalog import fetch as fetch_data
+
+    def say(info: Mapping[str, Any]) -> None:
+        print(" ".join(str(value) for value in info.values()), file=sys.stderr)
+
+    fetch_data(name, _arguments(args), say)
+    return verify(name, args)
+
+
+@app.command(epilog=examples("data verify fashion_mnist"))
+def verify(name: Name, args: Args = None) -> int:
+    """Check a data set's files again; exit code 1 where one is missing or wrong."""
+    from harness.cli.text import table_text
+    from harness.datasets.catalog import verify as verify_data
+
+    found = verify_data(name, _arguments(args))
+    rows = [{"file": file, "state": state} for file, state in found.items()]
+    print(table_text(rows or [{"file": name, "state": "has no files to fetch"}]))
+    return 0 if set(found.values()) <= {"ok"} else 1
+
+
+@app.command(
+    epilog=examples(
+        "data audit fashion_mnist",
+        "data audit image_folder --set path=images",
+        "data audit interactions_csv --set path=log.csv",
+    )
+)
+def audit(name: Name, args: Args = None, as_json: AsJson = False) -> int:
+    """Look for leakage, imbalance, duplicates and label noise; of a log of interactions, at its figures."""
+    from harness.datasets.audit import audit as audit_data
+    from harness.datasets.audit import describe_findings
+    from harness.datasets.catalog import task_info
+
+    arguments = _arguments(args)
+    is_log = task_info(name, arguments).name == "recommendation"
+    found = _log_findings(name, arguments) if is_log else audit_data(name, arguments)
+    print(json.dumps([asdict(f) for f in found], indent=2) if as_json else describe_findings(found))
+    return 0
+
+
+def _log_findings(name: str, arguments: Mapping[str, Any]) -> list[Finding]:
+    from harness.datasets.audit import log_findings
+    from harness.datasets.catalog import dataset_module
+    from harness.tasks.recommendation.audit import audit_log
+
+    try:
+        log = dataset_module(name).load(**arguments)
+    except ValueError as error:
+        raise SuiteError(f"{name}: {error}") from error
+    return log_findings(audit_log(log))
+
+
+def _arguments(texts: Sequence[str] | None) -> dict[str, Any]:
+    """`key=value` texts as the arguments of a data set, values as in YAML."""
+    from harness.suite.source import read_scalar
+
+    arguments: dict[str, Any] = {}
+    for text in texts or ():
+        name, equals, value = text.partition("=")
+        if not name or not equals:
+            raise SuiteError(f"--set {text}: write `--set key=value`, for instance `--set path=images`")
+        arguments[name] = read_scalar(value)[0]
+    return arguments

@@ -1,0 +1,380 @@
+"""The command line: what is typed, what is printed, and the exit code.
+
+Everything a command needs is imported inside it, so that `--help` answers at once and `plan` needs
+neither torch nor ray. Text for people goes to stderr, results and JSON to stdout.
+
+Exit codes: 0 all well; 1 trials failed or were not run (the budget was spent), `compare` found a regression,
+`data verify`, `doctor --self-check` or `watch` found something failed, or the harness itself broke; 2 wrong
+input, or data or storage that cannot be read or written; 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from harness.cli import data as data_cli
+from harness.cli.options import (
+    AsJson,
+    Group,
+    Only,
+    Out,
+    RunName,
+    Sets,
+    Smoke,
+    SuitePath,
+    examples,
+    flag,
+    near,
+    option,
+    required,
+)
+from harness.record import HarnessError, RecordError, SuiteError
+
+if TYPE_CHECKING:
+    from harness.store.runs import RunFolder
+
+UsageError: type[Exception] = typer.BadParameter.__mro__[1]
+"""Click's base of wrong usage; newer typers carry a click of their own, so it is found by its child."""
+
+BROKEN = "this is a mistake of the harness, not yours: run it again with --debug for the traceback"
+
+app = typer.Typer(
+    cls=Group,
+    add_completion=False,
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    help="""Train, score, serve and price candidate architectures, and say which one to ship.
+
+\b
+    python -m harness plan suites/quickstart.yaml     what would run, and for how long
+    python -m harness run  suites/quickstart.yaml     runs it, and writes a report
+    python -m harness COMMAND --help                  options and examples of a command""",
+)
+
+
+@app.callback()
+def options(debug: Annotated[bool, flag("--debug", "Show tracebacks; may stand anywhere.")] = False) -> None:
+    """Options before the command; `main` has taken `--debug` out already."""
+
+
+@app.command(
+    epilog=examples(
+        "run suites/quickstart.yaml",
+        "run suites/cnn_vs_vit.yaml --set training.epochs=1 --only 'vit*'",
+        "run my.yaml --smoke                      # does everything work at all?",
+        "run my.yaml --budget 10m --track mlflow",
+        "run my.yaml --until-decided --budget 10m",
+        "run my.yaml --certify resnet/onnx",
+        "run my.yaml --address auto --out s3://bucket/results",
+    )
+)
+def run(
+    suite: SuitePath,
+    overrides: Sets = None,
+    only: Only = None,
+    out: Out = "results",
+    address: Annotated[str | None, option("--address", "ADDR", "A Ray cluster: auto or HOST:PORT.")] = None,
+    submit: Annotated[str | None, option("--submit", "URL", "Send it to a cluster as a Ray job.")] = None,
+    budget: Annotated[str | None, option("--budget", "10m", "Start no trial after this long.")] = None,
+    smoke: Smoke = False,
+    track: Annotated[str | None, option("--track", "NAMES", "Also tell wandb, mlflow or both.")] = None,
+    until_decided: Annotated[
+        bool, flag("--until-decided", "Measure where it tells most, and only until it is decided.")
+    ] = False,
+    certify: Annotated[
+        str | None, option("--certify", "VARIANT", "Measure through MLPerf LoadGen too: a variant, or all.")
+    ] = None,
+    as_json: AsJson = False,
+) -> int:
+    """Run what is missing of a suite, decide, and write a report.
+
+    What is finished stays: running again, also after Ctrl-C or a crash, repeats no finished trial.
+    """
+    seconds, trackers = _seconds(budget), _trackers(track)
+    from harness.running.run import run_suite
+
+    return run_suite(
+        suite,
+        overrides=tuple(overrides or ()),
+        only=only,
+        out=out,
+        address=address,
+        submit=submit,
+        budget=seconds,
+        smoke=smoke,
+        track=trackers,
+        json_out=as_json,
+        until_decided=until_decided,
+        certify=certify,
+    )
+
+
+@app.command(
+    epilog=examples(
+        "plan suites/cnn_vs_vit.yaml",
+        "plan suites/cnn_vs_vit.yaml --set data.train_sizes=[1000] --json",
+    )
+)
+def plan(
+    suite: SuitePath,
+    overrides: Sets = None,
+    only: Only = None,
+    out: Out = "results",
+    smoke: Smoke = False,
+    as_json: AsJson = False,
+) -> int:
+    """Show what `run` would do, how long and for how much.
+
+    Trials by kind, those that are finished already, expected time and money. Runs nothing.
+    """
+    from harness.cli.text import plan_text
+    from harness.planning.plan import plan_run
+    from harness.reading import read_suite
+    from harness.running.smoke import smoke as shrunk
+
+    read = read_suite(suite, overrides or ())
+    planned, _ = plan_run(shrunk(read) if smoke else read, only, out)
+    print(json.dumps(planned.to_json(), indent=2) if as_json else plan_text(planned))
+    return 0
+
+
+@app.command(epilog=examples("report latest", "report results/quickstart/latest --pdf"))
+def report(
+    run: RunName,
+    out: Out = "results",
+    pdf: Annotated[bool, flag("--pdf", "Print it to report.pdf too, through a browser.")] = False,
+) -> int:
+    """Render a run's report again, from its records alone."""
+    from pathlib import Path
+
+    from harness.report.render import render
+
+    found = _with_trials(run, out)
+    if pdf and not found.is_local:
+        raise SuiteError(f"--pdf prints runs on this machine, {found.url} is elsewhere: copy it here first")
+    render(found)
+    print(f"{found.url}/report.html\n{found.url}/report.md")
+    if pdf:
+        from harness.report.pdf import print_pdf
+
+        page = Path(found.url) / "report.html"
+        print(print_pdf(page, page.with_suffix(".pdf")))
+    return 0
+
+
+@app.command(epilog=examples("watch latest", "watch cnn_vs_vit --once"))
+def watch(
+    run: RunName,
+    out: Out = "results",
+    once: Annotated[bool, flag("--once", "One look, for scripts.")] = False,
+) -> int:
+    """Look on at a run from another terminal, from its files alone."""
+    from harness.running.watch import watch as look_on
+    from harness.store.runs import find_run
+
+    return look_on(find_run(run, out), once=once)
+
+
+@app.command(
+    epilog=examples(
+        "recommend latest --where 'latency_p99_ms<=5'",
+        "recommend quickstart --where 'accuracy>=0.9 with 0.95' --minimize cost_per_million_usd",
+    )
+)
+def recommend(
+    run: RunName,
+    where: Annotated[list[str] | None, option("--where", "LIMIT", "Replaces the metric's limit.")] = None,
+    maximize: Annotated[str | None, option("--maximize", "M", "The metric to maximise, or value.")] = None,
+    minimize: Annotated[str | None, option("--minimize", "M", "The metric to minimise.")] = None,
+    out: Out = "results",
+    as_json: AsJson = False,
+) -> int:
+    """Decide again under other limits, from the records alone."""
+    # Before numpy: waking its threads takes 0.1 s of CPU, and deciding needs one.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    from harness.analysis.outputs import to_json
+    from harness.analysis.recommend import decide
+    from harness.cli.text import recommendation_text
+
+    if maximize and minimize:
+        raise SuiteError("--maximize and --minimize contradict each other: keep one of them")
+    objective = f"maximize {maximize}" if maximize else f"minimize {minimize}" if minimize else None
+    found = decide(_with_trials(run, out), tuple(where or ()), objective)
+    print(to_json(found) if as_json else recommendation_text(found))
+    return 0
+
+
+@app.command(
+    epilog=examples(
+        "compare quickstart/20250601-120000-ab12cd34 quickstart/latest",
+        "compare cnn_vs_vit/RUN_ID cnn_vs_vit/latest --margin 0.01      # in CI: exit code 1",
+    )
+)
+def compare(
+    run_a: Annotated[str, required("RUN_A", "The baseline.")],
+    run_b: Annotated[str, required("RUN_B", "What is judged against it.")],
+    margin: Annotated[float, option("--margin", "SHARE", "A worsening that does not matter yet.")] = 0.0,
+    out: Out = "results",
+    as_json: AsJson = False,
+) -> int:
+    """Judge a run against another; exit code 1 on a regression."""
+    from harness.analysis.compare import compare_runs
+    from harness.cli.text import comparison_text
+
+    if not 0 <= margin < 1:
+        raise SuiteError(f"--margin {margin:g}: write a share from 0 to below 1, for instance 0.01")
+    found = compare_runs(_with_trials(run_a, out), _with_trials(run_b, out), margin=margin)
+    print(json.dumps(found.to_json(), indent=2) if as_json else comparison_text(found))
+    return 1 if found.regressions else 0
+
+
+@app.command("list", epilog=examples("list models", "list runs --out results", "list metrics --json"))
+def list_(
+    what: Annotated[str, required("models|datasets|metrics|runtimes|suites|runs", "What to list.")],
+    out: Out = "results",
+    as_json: AsJson = False,
+) -> int:
+    """Name what there is, a line each."""
+    from harness.cli.text import LISTS, table_text
+
+    if what not in LISTS:
+        raise SuiteError(f"list {what}: there is no such list: {near(what, LISTS)}")
+    rows = LISTS[what](out)
+    if as_json:
+        print(json.dumps(rows, indent=2))
+    elif rows:
+        print(table_text(rows))
+    else:
+        print(f"there are no {what} here", file=sys.stderr)
+    return 0
+
+
+app.add_typer(data_cli.app, name="data", help="Get a data set, check it, look for what misleads.")
+
+
+@app.command(
+    epilog=examples("export latest resnet/onnx deploy/", "export cnn_vs_vit small_cnn/onnx-int8 out/model")
+)
+def export(
+    run: RunName,
+    variant: Annotated[str, required("VARIANT", "candidate/runtime, a row of the table.")],
+    folder: Annotated[str, required("DIR", "A new folder.")],
+    out: Out = "results",
+) -> int:
+    """Write the deployable artifact: model, pre-processing, card."""
+    from harness.export.folder import export_variant
+
+    print(export_variant(_with_trials(run, out), variant, folder))
+    return 0
+
+
+@app.command(epilog=examples("doctor", "doctor --self-check"))
+def doctor(
+    self_check: Annotated[bool, flag("--self-check", "Measure models of known speed.")] = False,
+    as_json: AsJson = False,
+) -> int:
+    """Say whether this machine is fit to measure.
+
+    Noise floor, cores, threads, GPU, Ray, disk, versions.
+    """
+    from harness.doctor import doctor as examine
+
+    return examine(self_check=self_check, json_out=as_json)
+
+
+@app.command(epilog=examples("schema > suite.schema.json     # for an editor's YAML plug-in"))
+def schema() -> int:
+    """Print the JSON Schema of a suite file, for editors."""
+    from harness.reading.json_schema import suite_schema
+
+    print(json.dumps(suite_schema(), indent=2))
+    return 0
+
+
+def _with_trials(name: str, out: str) -> RunFolder:
+    """A run that can be judged. A published report has no trials: deciding from none would overwrite it.
+
+    Raises:
+        HarnessError: there is no such run, or it holds no trials.
+    """
+    from harness.store.runs import find_run
+
+    found = find_run(name, out)
+    if not found.trial_ids():
+        raise RecordError(f"{name} holds no trials (a published report?): run the suite again")
+    return found
+
+
+def _seconds(text: str | None) -> float | None:
+    """`10m` → 600."""
+    if text is None:
+        return None
+    from harness.reading.draft import duration
+
+    seconds = duration(text)
+    if not seconds:
+        raise SuiteError(f"--budget {text}: is no duration: write seconds, or for instance 90s, 10m, 1h")
+    return seconds
+
+
+def _trackers(text: str | None) -> tuple[str, ...]:
+    if text is None:
+        return ()
+    from harness.reading.checks import TRACKERS
+
+    names = tuple(name.strip() for name in text.split(",") if name.strip())
+    for name in names:
+        if name not in TRACKERS:
+            raise SuiteError(f"--track {text}: there is no tracker `{name}`: {near(name, TRACKERS)}")
+    return names
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a command; the exit code."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    debug = "--debug" in arguments
+    arguments = [argument for argument in arguments if argument != "--debug"]
+    try:
+        return _invoke(arguments)
+    except BrokenPipeError:
+        # `harness list metrics | head` is no error; Python would complain again when it flushes.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except (Exception, KeyboardInterrupt) as error:
+        if debug:
+            raise
+        text, code = _explain(error)
+        print(text, file=sys.stderr)
+        return code
+
+
+def _invoke(arguments: list[str]) -> int:
+    code = typer.main.get_command(app)(arguments, prog_name="harness", standalone_mode=False)
+    sys.stdout.flush()
+    return code if isinstance(code, int) else 0
+
+
+def _explain(error: BaseException) -> tuple[str, int]:
+    """What a person reads of an error, and the exit code."""
+    if isinstance(error, UsageError):
+        context = getattr(error, "ctx", None)
+        command = context.command_path if context is not None else "harness"
+        message = getattr(error, "format_message", lambda: str(error))()
+        return f"{message}\nSee `{command} --help`.", 2
+    if isinstance(error, SuiteError) and len(error.mistakes) > 1:
+        return f"{error}\n{len(error.mistakes)} mistakes", 2
+    if isinstance(error, HarnessError):
+        return str(error), 2
+    if isinstance(error, (KeyboardInterrupt, typer.Abort)):
+        return "interrupted", 130
+    if isinstance(error, ModuleNotFoundError) and not (error.name or "").startswith("harness"):
+        return f"{error.name} is not installed: pip install {error.name}", 2
+    return f"{type(error).__name__}: {error}\n{BROKEN}", 1

@@ -1,0 +1,52 @@
+"""What the commands share: their common options, the order and the look of their help."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from typing import Annotated, Any
+
+import typer
+
+
+class Group(typer.core.TyperGroup):
+    """Commands in the order in which they are needed, not of the alphabet."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        return list(self.commands)
+
+
+def examples(*lines: str) -> str:
+    """The end of a command's help."""
+    return "\b\nExamples:\n" + "\n".join(f"  python -m harness {line}" for line in lines)
+
+
+def required(metavar: str, text: str) -> Any:
+    """A positional argument."""
+    return typer.Argument(metavar=metavar, help=text, show_default=False)
+
+
+def option(name: str, metavar: str, text: str) -> Any:
+    """An option with a value."""
+    return typer.Option(name, metavar=metavar, help=text)
+
+
+def flag(name: str, text: str) -> Any:
+    """An option without a value."""
+    return typer.Option(name, help=text)
+
+
+SuitePath = Annotated[str, required("SUITE", "A suite file.")]
+RunName = Annotated[str, required("RUN", "A run folder, its URL, a run id, SUITE, SUITE/latest or latest.")]
+Sets = Annotated[list[str] | None, option("--set", "a.b=c", "Override a value of the suite; repeatable.")]
+Only = Annotated[str | None, option("--only", "GLOB", "Only candidates, variants or trials like this.")]
+Out = Annotated[str, option("--out", "DIR", "Where run folders are: a folder or a URL.")]
+AsJson = Annotated[bool, flag("--json", "Print JSON to stdout.")]
+Smoke = Annotated[bool, flag("--smoke", "A few rows, one epoch, one seed: does it work at all?")]
+
+
+def near(name: str, known: Iterable[str]) -> str:
+    """The cure for an unknown name."""
+    known = list(known)
+    found = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+    return f"did you mean `{found[0]}`?" if found else "there is " + ", ".join(known)

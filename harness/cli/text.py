@@ -1,0 +1,248 @@
+"""Plans, lists and recommendations as text: plain columns that a terminal, a log and a person can read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from harness.reading.components import description, price_cores, table
+from harness.record import KINDS, HarnessError, SuiteError
+from harness.results import Recommendation
+from harness.store.runs import RunFolder, list_runs
+from harness.suite.model_ref import MODEL_KINDS, NAMED, PREFIXES, parse_model
+from harness.suite.schema import Suite
+from harness.suite.variants import cores_used, left_out, local_cores
+
+if TYPE_CHECKING:  # a list of models needs neither statistics nor plans
+    from harness.analysis.compare import Change, Comparison
+    from harness.planning.plan import Plan
+
+Row = Mapping[str, str]
+
+
+def table_text(rows: Sequence[Row]) -> str:
+    """Columns, as wide as their longest entry; the names of the columns are not shown."""
+    if not rows:
+        return ""
+    columns = [[row.get(key, "") for row in rows] for key in rows[0]]
+    widths = [max(map(len, column)) for column in columns]
+    return "\n".join(
+        "  ".join(cell.ljust(width) for cell, width in zip(cells, widths, strict=True)).rstrip()
+        for cells in zip(*columns, strict=True)
+    )
+
+
+def plan_text(plan: Plan) -> str:
+    """What would run: by kind, by candidate, the user's own code, time and money."""
+    head = f"{plan.suite.name}: {plan.suite.question}" if plan.suite.question else plan.suite.name
+    rows = [{"kind": "", "trials": "trials", "cached": "cached", "to run": "to run", "expected": "expected"}]
+    for kind in KINDS:
+        trials = [t for t in plan.trials if t.kind == kind]
+        missing = [t for t in trials if t.id not in plan.cached]
+        work = sum(plan.seconds.get(t.id, 0.0) for t in missing)
+        cells = (
+            kind,
+            len(trials),
+            len(trials) - len(missing),
+            len(missing),
+            duration_text(work) if missing else "-",
+        )
+        rows.append(dict(zip(rows[0], map(str, cells), strict=True)))
+    lines = [head, "", table_text(rows), "", *_candidate_lines(plan)]
+    own = [c.model for c in plan.suite.candidates.values() if ":" in c.model and not _is_library(c.model)]
+    own += [metric.function for metric in plan.suite.metrics.values()]
+    if own:
+        lines.append(f"Runs your own code: {', '.join(own)} (from {plan.suite.folder})")
+    lines += [f"Note: {note}" for note in (*plan.notes, *idle_cores(plan.suite))]
+    return "\n".join([*lines, _expected_line(plan)])
+
+
+def idle_cores(suite: Suite) -> list[str]:
+    """Says that a machine is priced whole while some of its cores do nothing."""
+    if suite.serving.workers is not None or (suite.machine.price is None and not suite.machine.usd_per_hour):
+        return []
+    cores = suite.machine.cores or price_cores().get(suite.machine.price or "") or local_cores()
+    used = max(cores_used(name, suite.serving.threads) for name in suite.serving.runtimes)
+    if used >= cores:
+        return []
+    cure = "serving.workers: auto loads them all"
+    return [f"the machine is priced with {cores} cores, {used} of them serve: costs are ceilings; {cure}"]
+
+
+def _candidate_lines(plan: Plan) -> Iterable[str]:
+    for name in dict.fromkeys(t.candidate for t in plan.trials):
+        trials = [t for t in plan.trials if t.candidate == name]
+        counts = ", ".join(f"{sum(t.kind == kind for t in trials)} {kind}" for kind in KINDS)
+        runtimes = ", ".join(dict.fromkeys(t.runtime for t in trials if t.runtime))
+        yield f"{name}: {counts}; on {runtimes}"
+        suite = plan.suite
+        never = left_out(suite.candidates[name].ref, suite.serving.runtimes, suite.task)
+        for runtime, reason in never.items():
+            yield f"{name}: not on {runtime}: {reason}"
+    yield ""
+
+
+def _is_library(model: str) -> bool:
+    return parse_model(model).kind in PREFIXES
+
+
+def _expected_line(plan: Plan) -> str:
+    if not plan.missing:
+        return "All trials are finished: `run` only writes the report again."
+    money = "" if plan.usd is None else f", {plan.usd:.2f} USD at {plan.usd_per_hour:g} USD/h"
+    share = len(plan.guessed) / len(plan.missing)
+    how = {0.0: "from earlier trials like these", 1.0: "a rough guess: nothing like it was run yet"}
+    basis = how.get(share, f"{len(plan.guessed)} of {len(plan.missing)} trials roughly guessed")
+    slots = f"{plan.slots} training trial{'s' if plan.slots > 1 else ''} at once"
+    return f"Expected: {duration_text(plan.wall_seconds)}{money} ({basis}; {slots})"
+
+
+def duration_text(seconds: float) -> str:
+    """`45 s`, `8 min`, `2 h 05 min`."""
+    if seconds < 99.5:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 100 else f"{minutes // 60} h {minutes % 60:02d} min"
+
+
+def recommendation_text(found: Recommendation) -> str:
+    """The verdict with its reasons."""
+    sure = "" if found.probability_best is None else f" (best with probability {found.probability_best:.2f})"
+    head = {
+        "recommend": f"Ship {found.choice}{sure}.",
+        "tie": f"A tie: {found.choice} is the cheapest of it{sure}, with {_few(found.tied_with)}.",
+        "none_feasible": "No variant meets the limits.",
+        "not_enough_evidence": "Not enough evidence for a recommendation.",
+    }[found.verdict]
+    limits = f"Limits: {'; '.join(found.constraints)}." if found.constraints else "No limits."
+    flips = [f"It would change with {_flip_text(flip)}" for flip in found.flips[:5]]
+    warnings = [f"Warning: {warning}" for warning in found.warnings]
+    return "\n".join([head, f"Objective: {found.objective}. {limits}", *found.reasons, *flips, *warnings])
+
+
+def _few(names: Sequence[str]) -> str:
+    return ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
+
+
+def _flip_text(flip: Mapping[str, object]) -> str:
+    at = " ".join(str(flip[key]) for key in ("at", "unit") if flip.get(key) not in (None, ""))
+    return f"{flip.get('what', '')} at {at}, then {flip.get('then', 'another answer')}"
+
+
+def _modules(kind: str) -> list[Row]:
+    return [
+        {"name": name, "description": description(module.partition(":")[0])}
+        for name, module in table(kind).items()
+    ]
+
+
+def list_models(out: str) -> list[Row]:
+    """Names of the table, then the ways to refer to others."""
+    others = (kind for prefix, kind in MODEL_KINDS.items() if prefix != NAMED)
+    return [*_modules("models"), *({"name": kind.form, "description": kind.summary} for kind in others)]
+
+
+def list_datasets(out: str) -> list[Row]:
+    """Data sets with what they hold."""
+    return _modules("datasets")
+
+
+def list_runtimes(out: str) -> list[Row]:
+    """Runtimes with how they serve."""
+    from harness.runtimes import SUMMARIES
+
+    rows = _modules("runtimes")
+    return [
+        {"name": row["name"], "description": SUMMARIES.get(row["name"], row["description"])} for row in rows
+    ]
+
+
+def list_metrics(out: str) -> list[Row]:
+    """Metrics with unit and direction."""
+    return [
+        {"name": m.name, "unit": m.unit, "better": f"{m.better} is better", "description": m.description}
+        for m in table("metrics").values()
+    ]
+
+
+def list_suites(out: str) -> list[Row]:
+    """Suite files in `suites/` and here, with their questions."""
+    from harness.reading import read_suite
+
+    rows: list[Row] = []
+    for path in [*sorted(Path("suites").glob("*.y*ml")), *sorted(Path().glob("*.y*ml"))]:
+        try:
+            suite = read_suite(path)
+        except SuiteError as error:
+            if path.parent != Path():
+                rows.append(
+                    {"file": str(path), "question": f"({len(error.mistakes)} mistakes: plan it to see them)"}
+                )
+        else:
+            rows.append({"file": str(path), "question": suite.question})
+    return rows
+
+
+def list_runs_(out: str) -> list[Row]:
+    """Runs, the newest last, with how many trials they have and what they recommend."""
+    return [
+        {
+            "run": f"{run.suite_name}/{run.id}",
+            "trials": f"{len(run.trial_ids())} trials",
+            "verdict": _verdict(run),
+        }
+        for run in list_runs(out)
+    ]
+
+
+def _verdict(run: RunFolder) -> str:
+    import json
+
+    try:
+        found = json.loads(run.read_text("recommendation.json"))
+    except (OSError, ValueError, HarnessError):
+        return "no recommendation yet"
+    return f"{found.get('verdict', '')} {found.get('choice') or ''}".strip()
+
+
+LISTS: Mapping[str, Callable[[str], list[Row]]] = {
+    "models": list_models,
+    "datasets": list_datasets,
+    "metrics": list_metrics,
+    "runtimes": list_runtimes,
+    "suites": list_suites,
+    "runs": list_runs_,
+}
+"""What `list` knows; each takes the folder of the runs."""
+
+
+_VERDICTS = ("worse", "better", "not comparable", "not separated", "same")
+
+
+def comparison_text(found: Comparison) -> str:
+    """A regression gate's answer: the verdict, what may not be compared, then metric by metric."""
+    number = len(found.regressions)
+    head = f"{found.run_b} against {found.run_a}: " + (
+        f"{number} regression{'s' if number > 1 else ''}" if number else "no regression"
+    )
+    lines = [f"{head} (margin {found.margin:g}, 0.05 one-sided, Holm-adjusted)"]
+    lines += [f"note: {note}" for note in found.notes]
+    changes = sorted(found.changes, key=lambda change: _VERDICTS.index(change.verdict))
+    shown = [c for c in changes if c.verdict != "same"]
+    keys = ("verdict", "variant", "metric", "A", "B", "worse by", "95 % interval", "note")
+    rows = [dict(zip(keys, keys, strict=True)), *(_change_row(keys, c) for c in shown)]
+    lines += ["", table_text(rows)] if shown else []
+    same = len(changes) - len(shown)
+    return "\n".join([*lines, *(["", f"{same} further figures are the same"] if same else [])])
+
+
+def _change_row(keys: Sequence[str], change: Change) -> Row:
+    def figure(value: float | None, form: str = ".4g") -> str:
+        return "-" if value is None else format(value, form)
+
+    interval = "" if change.low is None else f"{change.low:+.3g} to {figure(change.high, '+.3g')}"
+    cells = (change.verdict, change.variant, change.metric, figure(change.a), figure(change.b))
+    verdict = change.verdict.upper() if change.verdict == "worse" else change.verdict
+    more = (figure(change.worsening, "+.3g"), interval, change.note)
+    return dict(zip(keys, (verdict, *cells[1:], *more), strict=True))

@@ -1,0 +1,1 @@
+"""The deployable folder of a variant, and its model card."""

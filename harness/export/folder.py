@@ -1,0 +1,355 @@
+"""`python -m harness export`: a variant as a folder that serves it without the harness.
+
+DIR/model/            the artifact as it was served (ONNX file, exported program, scikit-learn pipeline)
+DIR/predict.py        pre-processing and answers; for ONNX it needs onnxruntime and numpy, no more
+DIR/estimator.py      of scikit-learn pipelines: what reads them, and no code with them
+DIR/texts.py          of models of texts: what cuts them into numbers, the code that was measured
+DIR/signature.json    what it takes and gives
+DIR/check.npz         a few test examples and the answers that were measured for them
+DIR/requirements.txt  what must be installed, in the versions that were measured
+DIR/README.md         the model card: measured numbers with intervals, limits, data, hashes
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from harness.export.model_card import model_card
+from harness.reading.draft import hint
+from harness.record import DataError, HarnessError, Record, TrialError
+from harness.runtimes.common import TOKENIZER
+from harness.store.runs import RunFolder
+from harness.suite.schema import Suite
+from harness.suite.variants import scored_as
+
+CHECKED = 8
+"""Examples in check.npz."""
+
+NEEDS: Mapping[str, tuple[str, ...]] = {
+    "onnx": ("numpy", "onnxruntime"),
+    "onnx-int8": ("numpy", "onnxruntime"),
+    "torch": ("numpy", "torch"),
+    "torch-bf16": ("numpy", "torch"),
+    "torch-compile": ("numpy", "torch"),
+    "sklearn": ("numpy", "scikit-learn", "skops", "threadpoolctl"),
+}
+"""Runtime → the packages that its predict.py imports."""
+
+TOLERANCE = {"torch-bf16": 2e-2, "dynamic": 5e-2, "dynamic-matmul": 5e-2}
+"""Runtime or way of quantising → how far answers may lie from the measured ones. Other processors round
+differently; dynamic int8 takes its ranges from the whole batch, so an answer depends on its neighbours."""
+
+SMOKE_S = 300.0
+
+_ALONE = """
+import runpy, sys
+class Refuse:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in {refused!r}:
+            raise ImportError(name + " is not there for an exported model")
+sys.meta_path.insert(0, Refuse())
+sys.argv = [{script!r}, "--check"]
+runpy.run_path({script!r}, run_name="__main__")
+"""
+
+
+@dataclass(frozen=True)
+class Source:
+    """What a variant is exported from.
+
+    Args:
+        score: the record of its scoring: first seed, largest training-set size, as it was served.
+        folder: of that trial. train: the record of its training, and the folder.
+    """
+
+    run: RunFolder
+    suite: Suite
+    score: Record
+    folder: Path
+    train: Record | None
+    fitted: Path
+
+    @property
+    def variant(self) -> str:
+        assert self.score.trial.variant is not None
+        return self.score.trial.variant.name
+
+    @property
+    def runtime(self) -> str:
+        return str(self.score.trial.spec["runtime"])
+
+
+def export_variant(run: RunFolder, variant: str, folder: str | Path) -> str:
+    """Write a variant of a run as a folder of its own, and try it in a process without the harness.
+
+    Args:
+        variant: `candidate/runtime`, a row of the table.
+        folder: is made; must be empty where it is there already.
+    Returns:
+        what was written and how it did, for people.
+    Raises:
+        HarnessError: no such variant, it failed, the folder is in use, or what was exported does not
+            answer as it was measured (the folder is then left for a look).
+    """
+    from harness.reading import suite_from_text
+
+    target = Path(folder)
+    if target.exists() and (not target.is_dir() or any(target.iterdir())):
+        raise HarnessError(f"{target} is there already and not empty: name a new folder")
+    suite = suite_from_text(run.read_text("suite.yaml"))
+    source = find_source(run, suite, variant)
+    if suite.task == "recommendation":
+        raise HarnessError(
+            f"{variant}: a recommendation is served from its catalogue and the user's history, which are "
+            f"no model file; what was served is in {source.folder / 'artifact'}"
+        )
+    with tempfile.TemporaryDirectory(prefix="harness-export-") as scratch:
+        made = Path(scratch) / "export"
+        made.mkdir()
+        write_folder(source, made)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copytree(made, target, dirs_exist_ok=True)
+    said = smoke_test(target, source.runtime, needs(source))
+    size = sum(p.stat().st_size for p in target.rglob("*") if p.is_file()) / 1e6
+    columns = input_columns(source)
+    warning = (
+        f"\nit takes {len(columns)} numbers a row; how they are made of the file's columns, which predict.py "
+        "does not do, stands in README.md and signature.json"
+        if columns
+        else ""
+    )
+    return f"{target}: {variant}, {size:.2f} MB, {said}\n{target / 'README.md'}{warning}"
+
+
+def find_source(run: RunFolder, suite: Suite, variant: str) -> Source:
+    """The scored model that stands for a variant.
+
+    Raises:
+        HarnessError: there is no such variant (the nearest is named), or it failed.
+    """
+    records, asked = run.records(), variant
+    candidate, _, runtime = variant.partition("/")
+    variant = f"{candidate}/{scored_as(runtime, suite.serving.threads)}"
+    scored = [r for r in records if r.trial.kind == "score" and r.trial.variant is not None]
+    names = dict.fromkeys(r.trial.variant.name for r in scored if r.trial.variant)
+    if variant not in names:
+        raise HarnessError(f"{run.suite_name}/{run.id} has no variant `{asked}`: {hint(variant, names)}")
+    own = [r for r in scored if r.trial.variant and r.trial.variant.name == variant]
+    done = [r for r in own if r.status == "finished"]
+    if not done:
+        reason = own[0].failure.reason if own[0].failure else "failed"
+        working = [n for n in names if any(_is(r, n) and r.status == "finished" for r in scored)]
+        others = f"; finished are {', '.join(working)}" if working else ""
+        raise HarnessError(f"{variant} failed ({reason}), so there is nothing to export{others}")
+    seeds = list(suite.candidates[own[0].trial.candidate].training.seeds)
+
+    def rank(record: Record) -> tuple[float, int]:
+        size, seed = record.trial.train_size, record.trial.seed
+        return (-(size or float("inf")), seeds.index(seed) if seed in seeds else len(seeds))
+
+    score = min(done, key=rank)
+    train_id = str(score.trial.spec["fitted"])
+    fitted = run.trial_folder(train_id) / "fitted"
+    return Source(run, suite, score, run.trial_folder(score.trial.id), run.record(train_id), fitted)
+
+
+def _is(record: Record, name: str) -> bool:
+    return record.trial.variant is not None and record.trial.variant.name == name
+
+
+def write_folder(source: Source, folder: Path) -> None:
+    """All files of the export."""
+    from harness import exported
+    from harness.models import encoding
+
+    inputs, expected, note = check_examples(source)
+    _write_model(source, folder / "model")
+    np.savez(folder / "check.npz", inputs=inputs, expected=expected)
+    shutil.copyfile(Path(str(exported.__file__)).parent / "predict.py", folder / "predict.py")
+    if source.runtime == "sklearn":
+        shutil.copyfile(Path(str(exported.__file__)).parent / "estimator.py", folder / "estimator.py")
+    if tokenizer_kind(source):
+        shutil.copyfile(Path(str(encoding.__file__)), folder / "texts.py")
+    (folder / "signature.json").write_text(json.dumps(_signature(source, inputs), indent=1) + "\n")
+    versions = source.score.environment.get("versions", {})
+    pins = [f"{name}=={versions[name]}" if name in versions else name for name in needs(source)]
+    (folder / "requirements.txt").write_text("\n".join(pins) + "\n")
+    (folder / "README.md").write_text(
+        model_card(source, hashes(folder), needs(source), note), encoding="utf-8"
+    )
+
+
+def check_examples(source: Source) -> tuple[np.ndarray, np.ndarray, str]:
+    """A few test examples, the answers that were measured for them, and a note where there are none."""
+    from harness.analysis.predictions import Predictions, predictions_of
+    from harness.datasets.parts import load_parts
+
+    spec = source.score.trial.spec
+    try:
+        test = load_parts(spec["data"], spec.get("train_size"), ("test",)).test
+    except (DataError, OSError) as error:
+        if _is_text(source):
+            return np.array(["", "two words"]), np.zeros((0,), np.float32), _unchecked(error)
+        info = _model_json(source)["task"]
+        kind = np.uint8 if source.suite.task == "image_classification" else np.float32
+        zeros = np.zeros((2, *info["input_shape"]), kind)
+        return zeros, np.zeros((0,), np.float32), _unchecked(error)
+    rows = range(min(CHECKED, len(test)))
+    inputs = np.array([test.inputs[i] for i in rows])
+    loaded = predictions_of(source.run)(source.score.trial.id)
+    stored = loaded if isinstance(loaded, Predictions) else Predictions(*loaded)
+    places = {int(number): place for place, number in enumerate(stored.ids)}
+    expected = stored.outputs[[places[int(test.ids[i])] for i in rows]]
+    return inputs, expected.astype(np.float32), ""
+
+
+def _unchecked(error: Exception) -> str:
+    return f"The data could not be read for a check ({error})."
+
+
+def needs(source: Source) -> tuple[str, ...]:
+    """The packages that the exported folder needs."""
+    extra = ("tokenizers",) if tokenizer_kind(source) == "pretrained" else ()
+    return (*NEEDS[source.runtime], *extra)
+
+
+def input_columns(source: Source) -> list[dict[str, Any]]:
+    """How a table's inputs were made from the user's columns; empty where they were taken as they are."""
+    return list(source.train.facts.get("input_columns", ())) if source.train else []
+
+
+def tokenizer_kind(source: Source) -> str:
+    """Of what kind the tokenizer beside the artifact is; empty where there is none."""
+    path = source.folder / "artifact" / TOKENIZER
+    return str(json.loads(path.read_text())["kind"]) if path.exists() else ""
+
+
+def _model_json(source: Source) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((source.fitted / "model.json").read_text())
+    return found
+
+
+def _is_text(source: Source) -> bool:
+    return source.suite.task == "text_classification"
+
+
+def _write_model(source: Source, folder: Path) -> None:
+    """The artifact; networks served by torch itself become exported programs, which need no code."""
+    artifact = source.folder / "artifact"
+    if source.runtime not in ("torch", "torch-bf16"):
+        shutil.copytree(artifact, folder)
+        return
+    folder.mkdir()
+    if tokenizer_kind(source):
+        shutil.copyfile(artifact / TOKENIZER, folder / TOKENIZER)
+    export_program(source.fitted, folder / "model.pt2", is_half=source.runtime == "torch-bf16")
+
+
+def export_program(fitted: Path, path: Path, is_half: bool = False) -> None:
+    """A fitted network as a program that `torch.export.load` reads anywhere, with a dynamic batch.
+
+    Args:
+        is_half: whether it computes in bfloat16 where autocast would; that goes into the program.
+    Raises:
+        TrialError: torch.export cannot follow the network.
+    """
+    import torch
+
+    from harness.models.servable import load_servable
+    from harness.runtimes.common import dynamic_axes, example_input, first_line, silence
+
+    class Cast(torch.nn.Module):
+        """Under autocast inside the program: around it, autocast trips over the types that were traced."""
+
+        def __init__(self, inner: torch.nn.Module) -> None:
+            super().__init__()
+            self.inner = inner
+
+        def forward(self, raw: torch.Tensor) -> torch.Tensor:
+            with torch.autocast("cpu", dtype=torch.bfloat16):
+                answer: torch.Tensor = self.inner(raw)
+            return answer.float()
+
+    example = torch.from_numpy(np.array(example_input(fitted, None, n=2)))
+    dimensions = dict.fromkeys(dynamic_axes(fitted), torch.export.Dim.DYNAMIC)
+    try:
+        with silence(), torch.no_grad():
+            module = Cast(load_servable(fitted)).eval() if is_half else load_servable(fitted)
+            program = torch.export.export(module, (example,), dynamic_shapes=(dimensions,))
+            torch.export.save(program, path)
+    except Exception as error:  # torch.export raises dozens of types of its own
+        raise TrialError(
+            f"cannot be exported as a program: {first_line(error)}; export its onnx variant"
+        ) from error
+
+
+def _signature(source: Source, inputs: np.ndarray) -> dict[str, Any]:
+    fitted = _model_json(source)
+    task = fitted["task"]
+    given = (
+        {"kind": "text", "tokenizer": tokenizer_kind(source)}
+        if _is_text(source)
+        else {
+            "kind": "image" if source.suite.task == "image_classification" else "table",
+            "dtype": str(inputs.dtype),
+            "shape": list(task["input_shape"]),
+            **({"columns": made} if (made := input_columns(source)) else {}),
+        }
+    )
+    return {
+        "variant": source.variant,
+        "runtime": source.runtime,
+        "task": source.suite.task,
+        "input": given,
+        "classes": list(task["class_names"]),
+        "fitted_classes": list(fitted.get("classes") or range(task["num_classes"])),
+        "tolerance": _tolerance(source),
+    }
+
+
+def _tolerance(source: Source) -> float:
+    way = str(source.score.facts.get("prepared", {}).get("quantised", ""))
+    return TOLERANCE.get(way or source.runtime, 1e-3)
+
+
+def hashes(folder: Path) -> dict[str, str]:
+    """Relative path → sha256 of every file."""
+    files = sorted(p for p in folder.rglob("*") if p.is_file())
+    return {p.relative_to(folder).as_posix(): hashlib.sha256(p.read_bytes()).hexdigest() for p in files}
+
+
+def smoke_test(folder: Path, runtime: str, needed: Sequence[str] = ()) -> str:
+    """Run `predict.py --check` in a process that can import neither the harness nor what is not needed.
+
+    Raises:
+        HarnessError: it does not run there, or answers otherwise than measured.
+    """
+    away = {"harness", "ray", "transformers"}
+    if not runtime.startswith("torch"):
+        away |= {"torch", "pandas", "tokenizers"}
+    if runtime.startswith("onnx"):
+        away |= {"sklearn", "scipy"}
+    away -= set(needed)
+    code = _ALONE.format(refused=sorted(away), script=str((folder / "predict.py").absolute()))
+    command = [sys.executable, "-I", "-c", code]
+    try:
+        done = subprocess.run(
+            command, cwd=folder, capture_output=True, text=True, timeout=SMOKE_S, check=False
+        )
+    except subprocess.TimeoutExpired:
+        raise HarnessError(f"{folder}: predict.py --check did not end within {SMOKE_S:g} s") from None
+    if done.returncode:
+        tail = (done.stderr.strip().splitlines() or ["no reason given"])[-1]
+        raise HarnessError(f"{folder}: the exported model fails by itself: {tail}")
+    return done.stdout.strip()

@@ -1,0 +1,214 @@
+"""The model card of an exported variant: what it is, how good and fast it was, on what, and its limits."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Protocol
+
+from harness.record import Record
+from harness.report import numbers as n
+from harness.results import Row
+from harness.store.runs import RunFolder
+from harness.suite.schema import Suite
+
+
+class Described(Protocol):
+    """What of `harness.export.folder.Source` a card tells."""
+
+    @property
+    def run(self) -> RunFolder: ...
+    @property
+    def suite(self) -> Suite: ...
+    @property
+    def score(self) -> Record: ...
+    @property
+    def train(self) -> Record | None: ...
+    @property
+    def variant(self) -> str: ...
+    @property
+    def runtime(self) -> str: ...
+
+
+def model_card(source: Described, hashes: Mapping[str, str], packages: Sequence[str], note: str = "") -> str:
+    """README.md of the exported folder, Markdown.
+
+    Args:
+        packages: what its `predict.py` imports, two or more.
+    """
+    from harness.analysis.outputs import table_of
+    from harness.analysis.tradeoff import slices_of
+
+    table = table_of(source.run, source.suite, slices_of(source.suite))
+    row = next((r for r in table.rows if r.variant == source.variant), None)
+    parts = [
+        f"# {source.variant}\n\n{_what(source)}",
+        _use(source, packages),
+        _figures(row, source),
+        _data(source),
+        _limits(source, row, table.warnings, note),
+        _origin(source, hashes),
+    ]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _what(source: Described) -> str:
+    spec, suite = source.score.trial.spec, source.suite
+    question = f" It was a candidate for: *{suite.question}*" if suite.question else ""
+    args = ", ".join(f"{k}={v}" for k, v in spec["args"].items())
+    return (
+        f"Model `{spec['model']}`{f' ({args})' if args else ''} for {suite.task.replace('_', ' ')}, "
+        f"served by `{source.runtime}`.{question}"
+    )
+
+
+def _use(source: Described, packages: Sequence[str]) -> str:
+    needed = ["", f"It needs {' and '.join([', '.join(packages[:-1]), packages[-1]])}."]
+    if "tokenizers" in packages:
+        needed[-1] += (
+            " `tokenizers` runs the pretrained model's own tokenizer, which is defined in that library's "
+            "format; nothing else of transformers is needed."
+        )
+    return "\n".join(
+        (
+            "## Use",
+            "",
+            "```sh",
+            "pip install -r requirements.txt",
+            "python predict.py --check        # answers here as measured?",
+            "python predict.py inputs.npy     # or .csv, .txt; see predict.py",
+            "```",
+            "",
+            "Pre-processing (scaling, and for text the tokens) is inside: give raw examples as "
+            "`signature.json` says.",
+            *needed,
+            *_columns(source.train.facts.get("input_columns", ()) if source.train else ()),
+        )
+    )
+
+
+def _columns(made: Sequence[Mapping[str, Any]]) -> list[str]:
+    """What the caller must do to a row of the user's table, as its numbers were made in training."""
+    if not made:
+        return []
+    rows = [f"| {place} | {_cell(made_of)} |" for place, made_of in enumerate(made, 1)]
+    return [
+        "",
+        f"Not inside is how a row of the table became {len(made)} numbers; make them in this order "
+        "(`input.columns` of `signature.json`):",
+        "",
+        "| | number |",
+        "|---|---|",
+        *rows,
+    ]
+
+
+def _cell(made_of: Mapping[str, Any]) -> str:
+    column = str(made_of["column"]).replace("|", "\\|")
+    if made_of["is"] == "number":
+        missing = f", `{made_of['if_missing']}` where it is missing" if "if_missing" in made_of else ""
+        without = f" without {made_of['without']}" if "without" in made_of else ""
+        return f"`{column}`{without}{missing}"
+    if made_of["is"] == "missing":
+        return f"1 where `{column}` is missing, else 0"
+    if made_of["is"] == "date":
+        missing = f", `{made_of['if_missing']}` where it is missing" if "if_missing" in made_of else ""
+        return f"{made_of['part']} of the date `{column}` (UTC; Monday is 0){missing}"
+    if made_of["is"] == "other":
+        kept = ", ".join(f"`{value}`" for value in made_of["than"]).replace("|", "\\|")
+        return f"1 where `{column}` is none of {kept}, else 0"
+    value = str(made_of["to"]).replace("|", "\\|")
+    return f"1 where `{column}` is `{value}`{' or missing' if value == 'missing' else ''}, else 0"
+
+
+def _figures(row: Row | None, source: Described) -> str:
+    if row is None:
+        return ""
+    lines = ["## Measured", "", "| metric | value | 95 % interval | |", "|---|---|---|---|"]
+    for name, cell in row.estimates.items():
+        shown = n.shown(name, cell)
+        value = n.with_unit(name, shown.value) if cell.value is not None else shown.value
+        note = cell.note if cell.value is not None else ""
+        lines.append(f"| {n.label(name)} | {value} | {shown.interval} | {note} |")
+    machine = _machine(source)
+    seeds = len({r.trial.seed for r in source.run.records() if r.trial.kind == "score" and _same(r, source)})
+    lines += [
+        "",
+        f"Quality over {n.counted(seeds, 'training seed')} on test data that no choice was made on.",
+    ]
+    lines += [f"Speed on {machine}, {n.counted(source.suite.serving.threads, 'thread')}." if machine else ""]
+    return "\n".join(lines).rstrip()
+
+
+def _same(record: Record, source: Described) -> bool:
+    trial, own = record.trial, source.score.trial
+    return trial.variant == own.variant and trial.train_size == own.train_size and record.status == "finished"
+
+
+def _machine(source: Described) -> str:
+    for record in source.run.records():
+        machine = record.environment.get("machine")
+        if record.trial.kind == "serve" and record.trial.variant == source.score.trial.variant and machine:
+            gpu = f", {machine['gpu']}" if machine.get("gpu") else ""
+            cpu, cores = machine.get("cpu", "an unknown processor"), machine.get("cores")
+            return f"{cpu} with {cores} cores{gpu} (class {machine.get('class')})"
+    return ""
+
+
+def _data(source: Described) -> str:
+    data = source.score.trial.spec["data"]
+    facts = (source.train.facts if source.train else {}).get("data", {})
+    sizes = facts.get("sizes", {})
+    lines = [
+        "## Data",
+        "",
+        f"- data set `{data['name']}`"
+        + (f" with {data['args']}" if data.get("args") else "")
+        + f", content hash `{data['checksum']}`",
+        f"- rows: {', '.join(f'{count:,} {part}' for part, count in sizes.items())}" if sizes else "",
+        f"- training seed {source.score.trial.seed}, suite seed {data['seed']}",
+    ]
+    counts = facts.get("class_counts", {}).get("train")
+    if counts:
+        lines.append(
+            f"- training rows by class: {', '.join(f'{k} {v:,}' for k, v in list(counts.items())[:20])}"
+        )
+    return "\n".join(line for line in lines if line or line == "")
+
+
+def _limits(source: Described, row: Row | None, warnings: Iterable[str], note: str) -> str:
+    facts = source.train.facts.get("data", {}) if source.train else {}
+    said = [
+        "It was judged on test data like its training data; on other data nothing is known.",
+        "Probabilities are as calibrated as the calibration error above says, and no more.",
+    ]
+    if missing := facts.get("classes_missing_in_train"):
+        said.append(f"Classes without a training example, never answered: {', '.join(missing)}.")
+    if row is not None and row.rejected_by:
+        said.append(f"It does not meet the suite's limits: {'; '.join(row.rejected_by)}.")
+    parity = source.score.facts.get("parity")
+    if isinstance(parity, Mapping) and parity.get("agreement") is not None:
+        worst = parity.get("max_abs_difference")
+        said.append(
+            f"It gives the same answer as the trained model for {100 * float(parity['agreement']):.2f} % of "
+            f"test examples{f' (largest difference {worst:.2g})' if worst is not None else ''}."
+        )
+    said += [*warnings, *([note] if note else [])]
+    return "\n".join(["## Limits", "", *(f"- {sentence}" for sentence in said)])
+
+
+def _origin(source: Described, hashes: Mapping[str, str]) -> str:
+    environment, train = source.score.environment, source.train
+    versions, commit = environment.get("versions", {}), environment.get("commit") or {}
+    named = [
+        f"{k} {versions[k]}" for k in ("python", "torch", "onnxruntime", "scikit-learn") if k in versions
+    ]
+    dirty = " with uncommitted changes" if commit.get("dirty") else ""
+    facts = [
+        f"- run `{source.run.suite_name}/{source.run.id}`",
+        f"- trained by `{train.trial.id}`, scored by `{source.score.trial.id}`" if train else "",
+        f"- harness at commit `{commit['id'][:12]}`{dirty}" if commit.get("id") else "",
+        f"- versions: {', '.join(named)}" if named else "",
+    ]
+    files = [f"| {name} | `{digest}` |" for name, digest in hashes.items()]
+    head = ["## Where it comes from", "", *filter(None, facts)]
+    return "\n".join([*head, "", "| file | sha256 |", "|---|---|", *files])

@@ -1,0 +1,116 @@
+"""A trained network on disk, and how it is rebuilt: raw inputs → scaling → network → answers.
+
+Scaling is part of the model: a `Servable` takes what a client sends (uint8 images, a float32 table; of
+texts their tokens, for a graph of tensors cannot hold a tokenizer) and returns probabilities.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from harness.models.build import build_model
+from harness.models.fitted import Meta, Scaling, load_meta, write_meta
+from harness.protocols import Task
+from harness.record import TrialError
+from harness.suite.model_ref import parse_model
+
+
+class Scaled(nn.Module):
+    """Raw inputs → scaled float32 → network → logits (n, num_classes), or values (n,) for regression."""
+
+    scale: Tensor
+    shift: Tensor
+
+    def __init__(self, network: nn.Module, scaling: Scaling, task: Task) -> None:
+        super().__init__()
+        self.network = network
+        self.is_image = task.name == "image_classification"
+        self.is_text = task.name == "text_classification"
+        mean, std = (torch.tensor(v, dtype=torch.float64) for v in (scaling.mean, scaling.std))
+        unit = 255.0 if self.is_image else 1.0
+        shape = (-1, 1, 1) if self.is_image else (-1,)
+        # One multiply and one add, whatever the scaling; not in the state: model.json holds it.
+        self.register_buffer("scale", (1 / (unit * std)).float().view(shape), persistent=False)
+        self.register_buffer("shift", (-mean / std).float().view(shape), persistent=False)
+
+    def forward(self, raw: Tensor) -> Tensor:
+        inputs = raw if self.is_text else raw.float() * self.scale + self.shift
+        out: Tensor = self.network(inputs)
+        return out
+
+
+class Servable(nn.Module):
+    """What is deployed: raw inputs → probabilities (n, num_classes), or values (n,) for regression."""
+
+    def __init__(self, scaled: Scaled, scaling: Scaling, task: Task) -> None:
+        super().__init__()
+        self.scaled = scaled
+        self.num_classes = task.num_classes
+        self.target_mean, self.target_std = scaling.target_mean, scaling.target_std
+
+    def forward(self, raw: Tensor) -> Tensor:
+        out = self.scaled(raw).float()
+        if self.num_classes:
+            return torch.softmax(out, dim=-1)
+        values: Tensor = out * self.target_std + self.target_mean
+        return values
+
+
+def save_network(fitted: Path, network: nn.Module, meta: Meta) -> None:
+    """Write `model.json` and `weights.safetensors` of a trained network."""
+    from safetensors.torch import save_model
+
+    fitted.mkdir(parents=True, exist_ok=True)
+    # The file format wants plain layout; training may have used channels_last.
+    network = network.cpu().to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
+    save_model(network, str(fitted / "weights.safetensors"))
+    write_meta(fitted, meta)
+
+
+def load_servable(fitted: Path) -> Servable:
+    """Rebuild a trained network, with its scaling, in evaluation mode on the CPU.
+
+    Raises:
+        TrialError: the fitted model is not a network.
+    """
+    from safetensors.torch import load_model
+
+    meta = load_meta(fitted)
+    if meta.kind != "torch":
+        raise TrialError(f"{meta.model} is no torch network (kind {meta.kind})")
+    network = build_network(meta.model, meta.task, _without_download(meta.model, meta.args), meta.search)
+    load_model(network, str(fitted / "weights.safetensors"))
+    return Servable(Scaled(network, meta.scaling, meta.task), meta.scaling, meta.task).eval()
+
+
+def example_inputs(task: Task, n: int = 2) -> Tensor:
+    """Raw inputs of the right shape and type, for export and for counting FLOPs."""
+    if task.name == "image_classification":
+        generator = torch.Generator().manual_seed(0)
+        return torch.randint(0, 256, (n, *task.input_shape), dtype=torch.uint8, generator=generator)
+    if task.name == "text_classification":
+        return torch.ones((n, min(task.max_length or 16, 16)), dtype=torch.int64)
+    return torch.zeros((n, *task.input_shape), dtype=torch.float32)
+
+
+def build_network(model: str, task: Task, args: Mapping[str, Any], search: str | None) -> nn.Module:
+    """A fresh network of a model reference.
+
+    Raises:
+        TrialError: the reference, its arguments or the data do not fit; the message names the cure.
+    """
+    try:
+        return build_model(model, task, dict(args), Path(search) if search else None)
+    except ValueError as error:
+        raise TrialError(str(error)) from error
+
+
+def _without_download(model: str, args: Mapping[str, Any]) -> dict[str, Any]:
+    """Weights come from the file, so what a builder would fetch for `pretrained` is not needed."""
+    by_default = parse_model(model).about.is_pretrained
+    return {**args, "pretrained": False} if args.get("pretrained", by_default) else dict(args)

@@ -1,0 +1,197 @@
+"""The version of the code that produces a trial: part of its id, so that a changed model runs again.
+
+Hashed are the source files that decide what comes out, and no others: a new model in the table, a new
+report or another scheduler leaves every finished trial valid.
+"""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import importlib.metadata
+import re
+from collections.abc import Iterator, Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from harness.datasets.own_files import content_of
+from harness.reading.components import ROOT, module_file, parse_source, table
+from harness.reading.own_metrics import metric_file
+from harness.reading.references import local_imports, resolve_model
+from harness.suite.model_ref import OWN, PREFIXES, ModelRef, parse_model
+
+CODE: Mapping[str, tuple[str, ...]] = {
+    "train": ("streams.py", "datasets/parts.py", "datasets/splits.py", "models/fitted.py", "{dataset}",
+              "{task}", "{model}"),
+    "score": ("streams.py", "datasets/parts.py", "datasets/splits.py", "{dataset}", "{task}", "{runtime}",
+              "metrics/quality.py"),
+    "serve": ("streams.py", "datasets/parts.py", "datasets/splits.py", "{dataset}", "{runtime}",
+              "serving/*.py", "tasks/sizes.py"),
+}  # fmt: skip
+"""Kind of trial → globs below `harness/`; `{…}` is the component's file with what it imports from its
+own folder (tables in `__init__.py` apart). A score's `fitted` and a serve's `artifact` bring the rest."""
+
+NETWORK = ("training/*.py", "models/build.py", "models/servable.py")
+"""What fits a network, and neither an estimator nor a finished model."""
+
+TEXTS = ("models/encoding.py", "models/tokenizers.py", "models/vocabulary.py", "runtimes/texts.py")
+"""What turns texts into what a model takes."""
+
+SEARCH = ("planning/tuning.py", "metrics/quality.py")
+"""What chooses the settings to train with."""
+
+PRETRAINED = (".json", ".safetensors", ".bin", ".txt", ".model")
+"""Files of a pretrained model: configuration, weights, tokenizer."""
+
+
+class Versions:
+    """The versions of one plan: trials that share their components share the work.
+
+    Args:
+        folder: where the suite file is, and so the user's own modules.
+    """
+
+    def __init__(self, folder: str) -> None:
+        self.folder = folder
+        self._known: dict[tuple[str | bool, ...], str] = {}
+
+    def __call__(self, kind: str, spec: Mapping[str, Any]) -> str:
+        """The code version of a trial of the kind with the specification."""
+        key = (
+            kind,
+            spec["task"],
+            spec["model"],
+            spec["data"]["name"],
+            str(spec.get("runtime")),
+            str(spec.get("metrics")),
+            _searches(spec),
+        )
+        if key not in self._known:
+            self._known[key] = code_version(kind, spec, self.folder)
+        return self._known[key]
+
+
+def code_version(kind: str, spec: Mapping[str, Any], folder: str = "") -> str:
+    """16 hex digits over the source files behind a trial; `folder` as for `Versions`."""
+    patterns = list(CODE[kind])
+    marks: list[str] = []
+    if kind == "train":
+        patterns += NETWORK if parse_model(spec["model"]).about.is_network else ()
+        patterns += TEXTS if spec["task"] == "text_classification" else ()
+        patterns += SEARCH if _searches(spec) else ()
+        marks = _brought(parse_model(spec["model"]), Path(folder))
+    files = [file for pattern in patterns for file in _files(pattern, spec, folder)]
+    for reference, _ in spec.get("metrics", {}).values():
+        if (source := metric_file(reference, Path(folder))) is not None:
+            files += sorted(local_imports(source, Path(folder)))
+    digests = sorted(
+        _digest(file, file.stat().st_mtime_ns) for file in dict.fromkeys(files) if file.is_file()
+    )
+    return hashlib.sha256("".join([*digests, *marks]).encode()).hexdigest()[:16]
+
+
+def _searches(spec: Mapping[str, Any]) -> bool:
+    return bool((spec.get("training") or {}).get("tuning"))
+
+
+def _files(pattern: str, spec: Mapping[str, Any], folder: str) -> list[Path]:
+    if pattern == "{model}":
+        return _model_files(spec, folder)
+    component = {"{dataset}": ("datasets", spec["data"]["name"]), "{task}": ("tasks", spec["task"])}
+    component["{runtime}"] = ("runtimes", spec.get("runtime"))
+    if pattern not in component:
+        return sorted(ROOT.glob(pattern))
+    kind, name = component[pattern]
+    entry = table(kind).get(name)
+    if not entry:
+        return []
+    file = module_file(entry.partition(":")[0])
+    if kind == "tasks" and file.parent != ROOT / "tasks":
+        return sorted(file.parent.rglob("*.py"))  # a task's own folder names its parts in tables: all count
+    return sorted(own_imports(file))
+
+
+def _model_files(spec: Mapping[str, Any], folder: str) -> list[Path]:
+    ref = parse_model(spec["model"])
+    if ref.kind in PREFIXES or not spec["model"]:
+        return [file for pattern in ref.about.code for file in sorted(ROOT.glob(pattern))]
+    try:
+        source = resolve_model(spec["model"], Path(folder))
+    except LookupError:
+        return []  # the suite was checked; a file that vanished since fails its trial with a reason
+    if source.path is None:
+        return []
+    if ref.kind == OWN:
+        return sorted(local_imports(source.path, Path(folder)))
+    return sorted(own_imports(source.path))
+
+
+def _brought(model: ModelRef, folder: Path) -> list[str]:
+    """What says which weights a model brings: a hash of its files, or the version of their package.
+
+    Of a model that only the Hub has, nothing here can tell.
+    """
+    path = (folder / model.name).expanduser()
+    if model.kind == "onnx" and path.is_file():
+        return [_content([path, *_external_data(path)], path.parent)]
+    if model.kind == "hf" and model.name.startswith("pip/"):
+        try:
+            return [importlib.metadata.version(model.name.removeprefix("pip/"))]
+        except (importlib.metadata.PackageNotFoundError, ValueError):
+            return []  # its trial fails and says so
+    if model.kind == "hf" and (path / "config.json").is_file():
+        return [_content(sorted(f for f in path.iterdir() if f.suffix in PRETRAINED and f.is_file()), path)]
+    return []
+
+
+def _content(files: list[Path], root: Path) -> str:
+    return content_of(files, root)  # gigabytes are not read twice
+
+
+_LOCATION = re.compile(rb"\x0a\x08location\x12([\x01-\x7f]|[\x80-\xff][\x01-\x7f])")
+"""The key of an external tensor's file in an ONNX file, and the length (a varint) of its name."""
+
+
+def _external_data(model: Path) -> list[Path]:
+    """The files beside an ONNX file that hold its weights, read from its bytes: `onnx` loads slowly."""
+    content = model.read_bytes()
+    names = set()
+    for found in _LOCATION.finditer(content):
+        length = sum((byte & 0x7F) << (7 * place) for place, byte in enumerate(found[1]))
+        names.add(content[found.end() : found.end() + length].decode(errors="replace"))
+    files = (model.parent / name for name in sorted(names) if "\0" not in name and not name.startswith("/"))
+    return [file for file in files if file.is_file()]
+
+
+def own_imports(path: Path) -> set[Path]:
+    """A component's file and what it imports, directly or not, from its own folder or below."""
+    found: set[Path] = set()
+    waiting = [path]
+    while waiting:
+        file = waiting.pop()
+        if file not in found and file.is_file():
+            found.add(file)
+            waiting += [f for f in _imports(file, file.stat().st_mtime_ns) if path.parent in f.parents]
+    return found
+
+
+@cache
+def _imports(file: Path, changed: int) -> tuple[Path, ...]:
+    return tuple(_imported(parse_source(file)))
+
+
+def _imported(tree: ast.Module) -> Iterator[Path]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("harness."):
+            names = [str(node.module), *(f"{node.module}.{alias.name}" for alias in node.names)]
+        elif isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names if alias.name.startswith("harness.")]
+        else:
+            continue
+        yield from (file for file in map(module_file, names) if file.name != "__init__.py" and file.is_file())
+
+
+@cache
+def _digest(file: Path, changed: int) -> str:
+    return hashlib.sha256(file.read_bytes()).hexdigest()

@@ -1,0 +1,235 @@
+"""What types cannot say: names that must exist, arguments that must fit, options that contradict.
+
+Each check reads the draft tolerantly and notes what it finds, so that all mistakes come at once; what
+has the wrong type is pydantic's to report and is passed over here.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from harness.reading.components import price_cores, price_names, table
+from harness.reading.data_checks import check_data
+from harness.reading.decision_checks import check_decision
+from harness.reading.draft import Draft, Path_, dotted, hint
+from harness.reading.messages import all_fields
+from harness.reading.model_checks import check_candidates
+from harness.reading.own_metrics import check_metrics
+from harness.reading.recommendation_checks import check_recommendation, trainings
+from harness.reading.sizes import check_sizes
+from harness.store.files import holds_password
+from harness.suite.schema import Server
+from harness.suite.variants import counted, local_cores, split_runtime
+
+NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}", re.ASCII)
+RESERVED = ("latest",)
+TRACKERS = ("wandb", "mlflow")
+SECRET_KEY = re.compile(r"api_?key|token|passw|secret|credential", re.IGNORECASE)
+
+
+def check(draft: Draft) -> None:
+    """Notes every mistake that is about meaning rather than type."""
+    check_name(draft)
+    check_task(draft)
+    check_data(draft)
+    check_training(draft)
+    check_recommendation(draft)
+    check_candidates(draft)
+    check_serving(draft)
+    check_machine(draft)
+    check_metrics(draft)
+    check_decision(draft)
+    check_track(draft)
+
+
+def check_name(draft: Draft) -> None:
+    """Names become folders, columns and parts of `candidate/runtime`."""
+    if (name := draft.get(str, "name")) is not None:
+        _check_folder_name(draft, ("name",), name)
+    for name in draft.items("candidates"):
+        _check_folder_name(draft, ("candidates", name), name)
+
+
+def _check_folder_name(draft: Draft, path: Path_, name: str) -> None:
+    place = draft.key_place(*path) if path[0] == "candidates" else None
+    shown = name if len(name) <= 40 else name[:37] + "…"
+    if name in RESERVED:
+        draft.wrong(path, f"`{name}` means the newest run: choose another name", place)
+    elif not NAME.fullmatch(name):
+        cure = "use letters, digits, `_`, `-` and `.`, not first a `-` or `.`, at most 100 in all"
+        draft.wrong(path, f"`{shown}` cannot name a folder: {cure}", place)
+
+
+def check_task(draft: Draft) -> None:
+    """The type allows the tasks of the design; a version may not have all of them."""
+    from typing import get_args
+
+    from harness.suite.schema import TaskName
+
+    task = draft.get(str, "task")
+    if task in get_args(TaskName) and task not in table("tasks"):
+        draft.wrong(("task",), f"`{task}` is not in this version: there is {', '.join(table('tasks'))}")
+
+
+def check_training(draft: Draft) -> None:
+    """The shared training and each candidate's."""
+    for path in trainings(draft):
+        _check_unique(draft, (*path, "seeds"))
+        _check_tuning(draft, (*path, "tuning"))
+
+
+def _check_unique(draft: Draft, path: Path_) -> None:
+    seen = []
+    node = draft.node(*path)
+    for item in (node.sequence if node is not None else None) or ():
+        if item.plain in seen:
+            draft.wrong(path, f"{item.shown} stands twice: keep one", item.place)
+        seen.append(item.plain)
+
+
+DISTRIBUTIONS = {"loguniform": 2, "uniform": 2, "randint": 2, "choice": None}
+"""Distribution of `tuning.space` → how many numbers it takes, None for any."""
+
+
+def _check_tuning(draft: Draft, path: Path_) -> None:
+    if not draft.items(*path):
+        return
+    space = draft.items(*path, "space")
+    if not space and draft.node(*path, "space") is not None and draft.get(dict, *path, "space") == {}:
+        draft.wrong((*path, "space"), "is empty: name a setting to search, for instance optimizer.lr")
+    known = list(_tunable())
+    for key, node in space.items():
+        here = (*path, "space", key)
+        if key not in known and not key.startswith("args."):
+            draft.wrong(here, f"is no training setting: {hint(key, known)}", draft.key_place(*here))
+        for name, bounds in (node.mapping or {}).items():
+            if name not in DISTRIBUTIONS:
+                draft.wrong(here, f"`{name}` is no distribution: {hint(name, DISTRIBUTIONS)}", bounds.place)
+            elif wrong := _wrong_bounds(name, bounds.plain):
+                draft.wrong((*here, name), wrong, bounds.place)
+        if node.mapping is not None and len(node.mapping) != 1:
+            draft.wrong(here, "takes one distribution, for instance {loguniform: [1e-4, 1e-2]}", node.place)
+
+
+def _wrong_bounds(name: str, bounds: object) -> str:
+    if not isinstance(bounds, list) or not bounds:
+        return "takes a list, for instance [1e-4, 1e-2]"
+    if DISTRIBUTIONS[name] is None:
+        return ""
+    numbers = [b for b in bounds if isinstance(b, (int, float)) and not isinstance(b, bool)]
+    if len(bounds) != 2 or len(numbers) != 2:
+        return "takes two numbers, the lowest and the highest"
+    if numbers[0] >= numbers[1]:
+        return f"the lowest, {numbers[0]}, is not below the highest, {numbers[1]}: swap them"
+    if name == "loguniform" and numbers[0] <= 0:
+        return "a loguniform distribution begins above 0"
+    return ""
+
+
+def _tunable() -> Iterator[str]:
+    """What a search may vary: every training setting that says how, not how often or how long."""
+    for path in all_fields():
+        inner = path[1:]
+        if path[0] == "training" and inner and inner[0] not in ("seeds", "resources", "time_limit", "tuning"):
+            yield dotted(inner)
+
+
+def check_serving(draft: Draft) -> None:
+    """Runtimes that exist, scenarios that can be measured."""
+    runtimes = table("runtimes")
+    node = draft.node("serving", "runtimes")
+    for item in (node.sequence if node is not None else None) or ():
+        if not isinstance(item.value, str):
+            continue
+        try:
+            name, _ = split_runtime(item.value)
+        except ValueError as error:
+            draft.wrong(("serving", "runtimes"), str(error), item.place)
+            continue
+        if name not in runtimes:
+            text = f"there is no runtime `{name}`: {hint(name, runtimes)}"
+            draft.wrong(("serving", "runtimes"), text, item.place)
+    _check_unique(draft, ("serving", "runtimes"))
+    check_workers(draft)
+    _check_unique(draft, ("serving", "scenarios", "offline", "batch_sizes"))
+    check_sizes(draft)
+    _check_server(draft)
+    stream = ("serving", "scenarios", "single_stream")
+    least = draft.get(int, *stream, "min_calls", default=100)
+    most = draft.get(int, *stream, "max_calls", default=20000)
+    if least > most:
+        key = "max_calls" if draft.node(*stream, "max_calls") is not None else "min_calls"
+        draft.wrong((*stream, key), f"min_calls {least} is more than max_calls {most}: swap them")
+
+
+def _check_server(draft: Draft) -> None:
+    """Its limit is given, and no batch waits for company as long as that."""
+    path = ("serving", "scenarios", "server")
+    server = draft.node(*path)
+    if server is None or server.mapping is None:
+        return
+    if "latency_p99_ms" not in server.mapping:
+        text = "a server needs its limit: add latency_p99_ms, for instance {latency_p99_ms: 10}"
+        draft.wrong(path, text, draft.key_place(*path))
+        return
+    limit = draft.get(float, *path, "latency_p99_ms", default=0.0)
+    wait = draft.get(float, *path, "max_wait_ms", default=Server().max_wait_ms)
+    if 0 < limit <= wait:
+        key = "max_wait_ms" if "max_wait_ms" in server.mapping else "latency_p99_ms"
+        text = (
+            f"a batch would wait {wait:g} ms for company (max_wait_ms), and the limit is {limit:g} ms: "
+            f"set max_wait_ms to {limit / 10:g} or less; 0 takes what is there"
+        )
+        draft.wrong((*path, key), text, draft.key_place(*path, key))
+
+
+def check_workers(draft: Draft) -> None:
+    """Workers that differ, that something is measured of, and that the priced machine has cores for."""
+    path: Path_ = ("serving", "workers")
+    if not draft.given(*path):
+        return
+    _check_unique(draft, path)
+    given = draft.items("serving", "scenarios")
+    if given and not any(k in ("offline", "server") and n.mapping is not None for k, n in given.items()):
+        draft.wrong(path, "what several workers carry is measured by offline or server: add one of them")
+    threads = least = draft.get(int, "serving", "threads", default=1)
+    runtimes = draft.node("serving", "runtimes")
+    for item in (runtimes.sequence if runtimes is not None else None) or ():
+        name, _, own = str(item.value).partition("@")
+        if own.isdecimal() and int(own) == threads:
+            text = f"`{item.value}`: all have {own} threads already: write `{name}`"
+            draft.wrong(("serving", "runtimes"), text, item.place)
+        least = min(least, int(own)) if own.isdecimal() else least
+    price = draft.get(str, "machine", "price", default="")
+    cores = draft.get(int, "machine", "cores") or price_cores().get(price) or local_cores()
+    workers = draft.node(*path)
+    for item in (workers.sequence if workers is not None else None) or ():
+        if isinstance(item.plain, int) and item.plain * least > cores:
+            need = f"{item.plain} workers of {counted(least, 'thread')} need {item.plain * least} cores"
+            cure = f"write at most {max(1, cores // least)}, or name a larger machine"
+            draft.wrong(path, f"{need}, {price or 'this machine'} has {cores}: {cure}", item.place)
+
+
+def check_machine(draft: Draft) -> None:
+    """One price, and one that is in the catalogue."""
+    price = draft.get(str, "machine", "price")
+    if price is not None and price not in price_names():
+        text = f"there is no price of `{price}`: {hint(price, price_names())} Or give usd_per_hour yourself"
+        draft.wrong(("machine", "price"), text)
+    if price is not None and draft.get(float, "machine", "usd_per_hour") is not None:
+        draft.wrong(("machine", "usd_per_hour"), "contradicts machine.price: keep one of the two")
+
+
+def check_track(draft: Draft) -> None:
+    """Trackers that exist, and no secrets: the suite is copied into the run folder."""
+    for name in draft.items("track"):
+        if name not in TRACKERS:
+            place = draft.key_place("track", name)
+            draft.wrong(("track", name), f"is no tracker: {hint(name, TRACKERS)}", place)
+        for key, node in draft.items("track", name).items():
+            if SECRET_KEY.search(key) or holds_password(str(node.value)):
+                cure = "a suite is stored with its results: give it in the tracker's environment variable"
+                draft.wrong(
+                    ("track", name, key), f"holds a secret; {cure}", draft.key_place("track", name, key)
+                )

@@ -1,0 +1,154 @@
+"""The data of a suite: a set that exists, arguments that it takes, sizes that make sense."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from harness.datasets import catalog
+from harness.protocols import Task
+from harness.reading.components import module_file, table
+from harness.reading.draft import Draft, Path_, hint, nearest
+from harness.reading.signature import ANYTHING, Parameter, Signature, misfit, read_signature
+from harness.record import DataError
+from harness.suite.schema import Data
+from harness.suite.source import Node, new_mapping
+
+PATH_NAMES = ("path", "folder", "file", "root", "directory")
+
+
+def check_data(draft: Draft) -> None:
+    """Everything under `data`."""
+    name = draft.get(str, "data", "name")
+    if name is not None and name not in table("datasets"):
+        draft.wrong(("data", "name"), f"there is no data set `{name}`: {hint(name, table('datasets'))}")
+    _check_sizes(draft, _trainable(draft, name))
+    signature = load_signature(name)
+    before = len(draft.mistakes)
+    check_args(draft, ("data", "args"), signature, siblings=[k for k in Data.model_fields if k != "args"])
+    if name in table("datasets") and len(draft.mistakes) == before:
+        _check_task(draft, str(name))
+
+
+def load_signature(name: str | None) -> Signature:
+    """What the `load` of a data set takes; anything for one that there is not."""
+    if name is None or name not in table("datasets"):
+        return ANYTHING
+    try:
+        return read_signature(module_file(table("datasets")[name]), "load")
+    except (LookupError, OSError):
+        return ANYTHING
+
+
+def _trainable(draft: Draft, name: str | None) -> int | None:
+    """Rows that are left to train on, None where only loading the data would tell."""
+    share = draft.get(float, "data", "validation", default=Data.model_fields["validation"].default)
+    found = catalog.known_rows(name, draft.get(dict, "data", "args", default={})) if name else None
+    return round(found[0] * (1 - share)) if found and 0 < share < 1 else None
+
+
+def _check_sizes(draft: Draft, most: int | None) -> None:
+    seen: list[Any] = []
+    node = draft.node("data", "train_sizes")
+    for item in (node.sequence if node is not None else None) or ():
+        if item.plain in seen:
+            draft.wrong(("data", "train_sizes"), f"{item.shown} stands twice: keep one", item.place)
+        seen.append(item.plain)
+        # Groups are kept whole, so that a few rows more or fewer may be left: loading then tells.
+        if most is not None and isinstance(item.plain, int) and item.plain > 1.02 * most:
+            text = (
+                f"{item.shown} is more than the {most} rows that are left for training: write at most {most}"
+            )
+            draft.wrong(("data", "train_sizes"), text, item.place)
+
+
+def _check_task(draft: Draft, name: str) -> None:
+    """The suite's task must be the data set's; asking the data set also finds missing folders."""
+    try:
+        info = task_info(draft)
+    except DataError as error:
+        for mistake in error.mistakes:
+            draft.wrong(("data",), mistake, place=draft.key_place("data", "name"))
+        return
+    task = draft.get(str, "task")
+    if info is not None and task is not None and task in table("tasks") and info.name != task:
+        kinds = {"tabular_regression": "number", "tabular_classification": "classes"}
+        cure = f"write `task: {info.name}`"
+        if name == "tabular_csv" and task in kinds:
+            target = draft.get(str, "data", "args", "target")
+            found = "a number" if info.num_classes == 0 else f"{info.num_classes} classes"
+            draft.wrong(
+                ("task",),
+                f"the column {target!r} is taken as {found}, which is for {info.name}: {cure}, or add "
+                f"`kind: {kinds[task]}` under data",
+            )
+            return
+        draft.wrong(("task",), f"the data set `{name}` is for {info.name}: {cure}")
+
+
+def task_info(draft: Draft) -> Task | None:
+    """What a network needs to know of the data, None where only loading it would tell.
+
+    Raises:
+        DataError: the data set cannot be used as it is described.
+    """
+    name = draft.get(str, "data", "name")
+    if name is None or name not in table("datasets"):
+        return None
+    try:
+        return catalog.task_info(name, draft.get(dict, "data", "args", default={}))
+    except (TypeError, ValueError, OSError) as error:
+        raise DataError(f"the data set `{name}` cannot be described: {error}") from error
+
+
+def check_args(draft: Draft, path: Path_, signature: Signature, siblings: list[str] | None = None) -> None:
+    """Arguments against the signature of what they are passed to.
+
+    Args:
+        siblings: keys that are also right beside the arguments, for the hint of a misspelt one.
+    """
+    args = draft.items(*path)
+    known = [*signature.parameters, *(siblings or [])]
+    for name, node in args.items():
+        here = (*path, name)
+        if name not in signature.parameters:
+            if not signature.open:
+                text = f"unknown argument: {hint(name, known) if known else 'it takes none'}"
+                draft.wrong(here, text, draft.key_place(*here))
+            continue
+        if wanted := misfit(node.plain, signature.parameters[name]):
+            draft.wrong(here, f"{node.shown} does not fit `{wanted}`", node.place)
+    for name in signature.required:
+        near = nearest(name, args)
+        if name not in args and not (near and near not in signature.parameters):
+            draft.wrong(path, f"`{name}` is missing: add it", draft.key_place(*path))
+
+
+def resolve_paths(draft: Draft, data: Node, signature: Signature) -> Node:
+    """The data with its paths made absolute: workers stand elsewhere than the user does."""
+    args = (data.mapping or {}).get("args")
+    if args is None or args.mapping is None:
+        return data
+    entries = dict(args.mapping)
+    for name, node in entries.items():
+        if isinstance(node.value, str) and node.value and _is_path(name, signature.parameters.get(name)):
+            entries[name] = Node(
+                str(find_path(node.value, draft.folder)), node.place, raw=node.raw or node.value
+            )
+    args = new_mapping(entries, args.place, args.keys)
+    return new_mapping({**(data.mapping or {}), "args": args}, data.place, data.keys)
+
+
+def _is_path(name: str, parameter: Parameter | None) -> bool:
+    return parameter is not None and (
+        name in PATH_NAMES or name.endswith("_path") or "Path" in parameter.shown
+    )
+
+
+def find_path(value: str, folder: Path) -> Path:
+    """A path beside the suite file, else as seen from where the user stands."""
+    try:
+        beside, here = (folder / value).expanduser(), Path(value).expanduser()
+        return here.resolve() if here.exists() and not beside.exists() else beside.resolve()
+    except (OSError, ValueError, RuntimeError):  # too long, a null byte, an unknown ~user
+        return folder / value

@@ -1,0 +1,235 @@
+"""The decision of a suite: limits and objectives over metrics that this suite measures."""
+
+from __future__ import annotations
+
+from difflib import get_close_matches
+
+from harness.metrics import units
+from harness.protocols import ONE_SIDED
+from harness.reading.components import is_metric, table
+from harness.reading.data_checks import task_info
+from harness.reading.draft import Draft, Path_, hint
+from harness.record import DataError, SuiteError
+from harness.suite.expression import (
+    OTHER_NAMES,
+    parse_constraint,
+    parse_objective,
+    parse_value,
+    take_slice,
+)
+from harness.suite.source import Place, quoted
+from harness.suite.value import parse_expression
+
+CLASSIFICATION = (
+    "accuracy", "balanced_accuracy", "f1_macro", "precision_macro", "recall_macro", "roc_auc", "pr_auc",
+    "log_loss", "ece", "brier",
+)  # fmt: skip
+REGRESSION = ("mse", "mae", "r2")
+RECOMMENDATION = (
+    "ndcg", "dcg", "recall@", "precision@", "hit_rate", "mrr", "catalog_coverage", "ctr", "conversion_rate",
+    "revenue_per_session_usd", "margin_per_session_usd",
+)  # fmt: skip
+
+
+def check_decision(draft: Draft) -> None:
+    """Everything under `decision`."""
+    limits: dict[tuple[str, str], Place] = {}
+    node = draft.node("decision", "constraints")
+    for item in (node.sequence if node is not None else None) or ():
+        if not isinstance(item.value, str):
+            continue
+        path: Path_ = ("decision", "constraints")
+        try:
+            # A slice of the test examples, `accuracy[class=3]`, is a metric on fewer rows.
+            limit, part = take_slice(item.value)
+            constraint = parse_constraint(limit)
+        except ValueError as error:
+            draft.wrong(path, str(error), item.place)
+            continue
+        _check_metric(draft, path, constraint.metric, item.place)
+        if part:
+            _check_slice(draft, constraint.metric, part, item.place)
+        side = (constraint.metric + part, constraint.op[0])
+        if side in limits:
+            text = f"`{constraint.metric} {constraint.op[0]}…` is limited twice: keep the tighter one"
+            draft.wrong(path, text, item.place)
+        limits[side] = item.place
+    _check_objective(draft)
+    _check_positive(draft)
+    traffic = ("decision", "traffic")
+    qps, peak = draft.get(float, *traffic, "qps"), draft.get(float, *traffic, "peak_qps")
+    if qps is not None and peak is not None and peak < qps:
+        draft.wrong((*traffic, "peak_qps"), f"the peak, {peak:g}, is below the mean, {qps:g}: swap them")
+
+
+USUAL = (("no", "yes"), ("n", "y"), ("false", "true"), ("0", "1"), ("-1", "1"), ("negative", "positive"),
+         ("neg", "pos"), ("off", "on"), ("absent", "present"))  # fmt: skip
+"""Pairs of classes of which everybody takes the second as the positive one."""
+OWN_DATA = ("tabular_csv", "text_csv", "image_folder")
+
+
+def _check_positive(draft: Draft) -> None:
+    """The class that matters is one of two, and is named where it decides and the names do not tell."""
+    path: Path_ = ("decision", "positive")
+    try:
+        info = task_info(draft)
+    except DataError:  # said where the data are checked
+        return
+    named = draft.get(str, *path)
+    if info is None or info.name != draft.get(str, "task"):
+        return
+    if named is not None:
+        if info.num_classes != 2:
+            draft.wrong(path, "is for two classes: drop it")
+        elif named not in info.class_names:
+            draft.wrong(path, f"`{named}` is no class: {hint(named, info.class_names)}")
+        return
+    pair = tuple(name.casefold() for name in info.class_names)
+    if info.num_classes != 2 or pair in USUAL or draft.get(str, "data", "name") not in OWN_DATA:
+        return
+    if why := _one_sided(draft):
+        names = " or ".join(f"`positive: {quoted(name)}`" for name in info.class_names)
+        text = f"{why} of one class, and it is not said which one: add {names} under decision"
+        draft.wrong(("decision",), text, draft.key_place("decision", why.split("`")[1]))
+
+
+def _one_sided(draft: Draft) -> str:
+    """What of the decision depends on which class is the positive one; empty where nothing does."""
+    for key in ("objective", "value"):
+        text = draft.get(str, "decision", key, default="")
+        if any(metric in text for metric in ONE_SIDED):
+            return f"`{key}` asks for a figure"
+    limits = draft.get(list, "decision", "constraints", default=[])
+    if any(metric in str(limit) for limit in limits for metric in ONE_SIDED):
+        return "`constraints` ask for a figure"
+    return "`threshold` is" if draft.given("decision", "threshold") else ""
+
+
+def _check_slice(draft: Draft, metric: str, part: str, place: Place) -> None:
+    """A slice of the test examples that this suite will have scored: a true class, or a column's value."""
+    path: Path_ = ("decision", "constraints")
+    column, _, wanted = part[1:-1].partition("=")
+    if metric.startswith(
+        ("latency_", "throughput_", "cost_", "train_", "peak_", "model_", "energy_", "value")
+    ):
+        draft.wrong(path, f"`{metric}{part}`: only quality is known on a slice, {metric} is not", place)
+        return
+    task = draft.get(str, "task", default="")
+    if task == "recommendation":
+        return
+    own = [n.strip() for n in draft.get(list, "data", "args", "columns", default=()) if isinstance(n, str)]
+    known = [*(["class"] if task.endswith("classification") else []), *own]
+    if column not in known:
+        cure = (
+            f"{hint(column, known)} Write `{metric}[{known[0]}={wanted}]`"
+            if known
+            else "name the column under data.columns"
+        )
+        draft.wrong(path, f"`{metric}{part}`: there is no slice by `{column}`: {cure}", place)
+        return
+    if column != "class":
+        return
+    try:
+        info = task_info(draft)
+    except DataError:  # said where the data are checked
+        return
+    if info is None or not info.num_classes:
+        return
+    if not (wanted.isdecimal() and int(wanted) < info.num_classes):
+        # A class whose name is its number needs no translation.
+        numbers = {str(n): k for k, n in enumerate(info.class_names) if str(n) != str(k)}
+        close = get_close_matches(wanted, numbers, n=1, cutoff=0.5)
+        cure = f"{close[0]} is {numbers[close[0]]}" if close else "write its number"
+        draft.wrong(
+            path, f"`{metric}{part}`: classes are numbered 0 to {info.num_classes - 1}: {cure}", place
+        )
+
+
+def _check_objective(draft: Draft) -> None:
+    node, value = draft.node("decision", "objective"), draft.get(str, "decision", "value")
+    text = draft.get(str, "decision", "objective", default="maximize accuracy" if node is None else None)
+    metric = None
+    if text is not None:
+        try:
+            metric = parse_objective(text)[1]
+        except ValueError as error:
+            draft.wrong(("decision", "objective"), str(error))
+    if metric == "value" and not draft.given("decision", "value"):
+        cure = 'add decision.value, for instance "120*accuracy - cost_per_month_usd"'
+        draft.wrong(("decision", "objective"), f"`{text}` needs an expression: {cure}")
+    elif metric is not None and metric != "value":
+        place = node.place if node is not None else draft.key_place("task")
+        if node is not None or draft.get(str, "task") in table("tasks"):
+            _check_metric(draft, ("decision", "objective"), metric, place)
+        if value is not None:
+            cure = "write `objective: maximize value`, or drop the value"
+            draft.wrong(("decision", "value"), f"is not used, the objective is `{text}`: {cure}")
+    if value is not None:
+        _check_value(draft, value)
+
+
+def _check_value(draft: Draft, value: str) -> None:
+    path: Path_ = ("decision", "value")
+    node = draft.node(*path)
+    assert node is not None
+    try:
+        names = parse_value(value).names
+    except ValueError as error:
+        draft.wrong(path, str(error), node.place)
+        return
+    if all(map(is_metric, names)):
+        try:
+            parse_expression(value, units())
+        except SuiteError as error:
+            draft.wrong(path, str(error).removeprefix("value: "), node.place)
+    if not names:
+        draft.wrong(path, "names no metric, so all variants would be worth the same", node.place)
+    for name in names:
+        if name not in OTHER_NAMES:
+            _check_metric(draft, path, name, node.place, (*table("metrics"), *OTHER_NAMES))
+
+
+def _check_metric(
+    draft: Draft, path: Path_, name: str, place: Place, known: tuple[str, ...] | None = None
+) -> None:
+    """A metric that exists, and that this suite will have measured."""
+    own = draft.items("metrics")
+    known = (*(known or table("metrics")), *own)
+    if name == "value" and path == ("decision", "constraints"):
+        if not draft.given("decision", "value"):
+            draft.wrong(path, "`value` needs an expression: add decision.value", place)
+    elif name in own:
+        return
+    elif not is_metric(name):
+        draft.wrong(path, f"there is no metric `{name}`: {hint(name, known)}", place)
+    elif reason := _never_measured(draft, name):
+        draft.wrong(path, f"`{name}` is never measured by this suite: {reason}", place)
+
+
+def _never_measured(draft: Draft, metric: str) -> str:
+    """Why, with the cure; empty where it is measured."""
+    task = draft.get(str, "task", default="")
+    kinds = {"classification": CLASSIFICATION, "regression": REGRESSION, "recommendation": RECOMMENDATION}
+    for kind, names in kinds.items():
+        if metric.startswith(names) and task in table("tasks") and not task.endswith(kind):
+            wanted = next(kinds[k] for k in kinds if task.endswith(k))
+            return f"it is for {kind}; for {task} there is {', '.join(wanted[:3])}"
+    running = {"single_stream", "offline"}
+    if draft.node("serving", "scenarios") is not None:
+        running = {k for k, node in draft.items("serving", "scenarios").items() if node.mapping is not None}
+    for start, needed in _SCENARIOS.items():
+        if metric.startswith(start) and not running & set(needed):
+            return f"add {needed[0]} to serving.scenarios"
+    priced = draft.given("machine", "price") or draft.given("machine", "usd_per_hour")
+    if metric.startswith(("cost_", "train_cost")) and not priced:
+        return "give the machine a price, for instance machine: {price: aws/c7i.large}"
+    return ""
+
+
+_SCENARIOS = {
+    "latency_": ("single_stream",),
+    "throughput_offline": ("offline",),
+    "throughput_at_slo": ("server",),
+    "cost_per_": ("offline", "server", "single_stream"),
+}
+"""How a metric's name starts → the scenarios that measure it, one is enough."""

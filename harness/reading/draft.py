@@ -1,0 +1,209 @@
+"""A suite between its file and its types: the tree in one shape, and the mistakes found so far."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from harness.reading.layers import merge, written_out
+from harness.suite.schema import Data
+from harness.suite.source import Mistake, Node, Place, new_mapping
+
+Path_ = tuple[str | int, ...]
+
+_DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(s|m|h|d)?", re.ASCII)
+_SECONDS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+
+
+@dataclass
+class Draft:
+    """What the checks work on; each adds to `mistakes` and none stops the others.
+
+    Args:
+        folder: where the suite file is; user modules and relative paths start there.
+    """
+
+    tree: Node
+    folder: Path
+    mistakes: list[Mistake] = field(default_factory=list)
+
+    def node(self, *path: str | int) -> Node | None:
+        """The node at a path, None where there is none."""
+        node: Node | None = self.tree
+        for key in path:
+            if node is None:
+                return None
+            if node.mapping is not None:
+                node = node.mapping.get(str(key))
+            elif node.sequence is not None and isinstance(key, int) and key < len(node.sequence):
+                node = node.sequence[key]
+            else:
+                return None
+        return node
+
+    def get(self, kind: type, *path: str | int, default: Any = None) -> Any:
+        """The plain value at a path where it is of the kind, else the default.
+
+        A wrong kind is pydantic's to report, so that checks need not care.
+        """
+        node = self.node(*path)
+        value = None if node is None else node.plain
+        if isinstance(value, bool) and kind is not bool:
+            return default
+        if kind is float and isinstance(value, int):
+            return float(value)
+        return value if isinstance(value, kind) else default
+
+    def given(self, *path: str | int) -> bool:
+        """Whether something other than null stands at a path."""
+        node = self.node(*path)
+        return node is not None and node.value is not None
+
+    def items(self, *path: str | int) -> dict[str, Node]:
+        """The entries of a mapping at a path, empty where there is none."""
+        node = self.node(*path)
+        return (node.mapping if node is not None else None) or {}
+
+    def key_place(self, *path: str | int) -> Place:
+        """Where the key at the end of the path stands, or the nearest thing above it."""
+        for length in range(len(path), 0, -1):
+            parent, key = self.node(*path[: length - 1]), path[length - 1]
+            if parent is not None and parent.mapping is not None and key in parent.keys:
+                return parent.keys[str(key)]
+            if parent is not None and (item := self.node(*path[:length])) is not None:
+                return item.place
+        return self.tree.place
+
+    def wrong(self, path: Path_, text: str, place: Place | None = None) -> None:
+        """Notes a mistake at a path: at its value, or where that would have to stand."""
+        node = self.node(*path)
+        place = place or (node.place if node is not None and not node.mapping else self.key_place(*path))
+        if node is not None and path[:1] == ("candidates",) and node is self.node(*path[2:]):
+            path = path[2:]  # shared training, completed into each candidate: said once, where it stands
+        name = dotted(path)
+        self.mistakes.append(Mistake(place, f"{name}: {text}" if name else text))
+
+
+def dotted(path: Path_) -> str:
+    """`("candidates", "vit", "args")` → `candidates.vit.args`; items of lists go by their list."""
+    return ".".join(str(key) for key in path if not isinstance(key, int))
+
+
+def nearest(name: str, known: Iterable[str]) -> str | None:
+    """The known name most like a misspelt one, None where none is near."""
+    folded: dict[str, str] = {}
+    for item in known:
+        folded.setdefault(item.lower().replace("-", "_"), item)
+    found = difflib.get_close_matches(str(name).lower().replace("-", "_"), folded, n=1, cutoff=0.6)
+    return folded[found[0]] if found else None
+
+
+def hint(name: str, known: Iterable[str], most: int = 12) -> str:
+    """The cure for an unknown name: the nearest one, or what there is."""
+    known = list(known)
+    if near := nearest(name, known):
+        return f"did you mean `{near}`?"
+    if not known:
+        return "there is none to choose from"
+    return "there is " + ", ".join(known[:most]) + (", …" if len(known) > most else "")
+
+
+def make_draft(tree: Node, folder: Path, mistakes: list[Mistake]) -> Draft:
+    """The tree without shorthand: candidates written out, training complete, data arguments apart."""
+    draft = Draft(tree, folder, mistakes)
+    entries = dict(tree.mapping or {})
+    for path in (("budget",), ("training", "time_limit"), ("serving", "time_limit")):
+        if path[0] in entries:
+            entries[path[0]] = _with_duration(draft, entries[path[0]], path[1:], path)
+    draft.tree = new_mapping(entries, tree.place, tree.keys)
+    if "decision" in entries and entries["decision"].mapping is not None:
+        entries["decision"] = _with_names(entries["decision"])
+    for key, normalise in (("data", _data), ("candidates", _candidates)):
+        if key in entries and entries[key].mapping is not None:
+            entries[key] = normalise(draft, entries[key])
+    draft.tree = new_mapping(entries, tree.place, tree.keys)
+    return draft
+
+
+def _with_names(decision: Node) -> Node:
+    """The name of a class as it is written: `positive: yes` is no truth value, `positive: 1` no number."""
+    node = (decision.mapping or {}).get("positive")
+    if node is None or node.value is None or not isinstance(node.value, (bool, int, float)):
+        return decision
+    named = Node(node.raw or str(node.value), node.place, raw=node.raw)
+    return new_mapping({**(decision.mapping or {}), "positive": named}, decision.place, decision.keys)
+
+
+def _data(draft: Draft, data: Node) -> Node:
+    """Arguments of the data set may stand flat beside `name`: they move to `args`."""
+    entries = dict(data.mapping or {})
+    flat = {key: entries.pop(key) for key in list(entries) if key not in Data.model_fields}
+    if not flat:
+        return data
+    args = entries.get("args") or new_mapping({}, data.place, {})
+    if args.mapping is None:
+        return new_mapping(entries, data.place, data.keys)
+    for key in flat:
+        if key in args.mapping:
+            text = f"data.{key}: stands here and in data.args: keep one of them"
+            draft.mistakes.append(Mistake(data.keys[key], text))
+    keys = {**{key: data.keys[key] for key in flat}, **args.keys}
+    entries["args"] = new_mapping({**flat, **args.mapping}, args.place, keys)
+    return new_mapping(entries, data.place, data.keys)
+
+
+def _candidates(draft: Draft, candidates: Node) -> Node:
+    """Shorthand written out; each candidate's training laid over the shared one."""
+    shared = draft.node("training")
+    shared = shared if shared is not None and shared.mapping is not None else None
+    complete = {}
+    for name, candidate in (candidates.mapping or {}).items():
+        if isinstance(candidate.value, str):
+            candidate = written_out(candidate)
+        if candidate.mapping is not None:
+            candidate = _complete(draft, name, candidate, shared, candidates.keys[name])
+        complete[name] = candidate
+    return new_mapping(complete, candidates.place, candidates.keys)
+
+
+def _complete(draft: Draft, name: str, candidate: Node, shared: Node | None, place: Place) -> Node:
+    entries = dict(candidate.mapping or {})
+    own = entries.get("training")
+    if own is not None and own.mapping is None:
+        return candidate
+    training = merge(shared, own) if shared and own else own or shared
+    if training is None:
+        return candidate
+    keys = {"training": place, **candidate.keys}
+    entries["training"] = _with_duration(
+        draft, training, ("time_limit",), ("candidates", name, "training", "time_limit")
+    )
+    return new_mapping(entries, candidate.place, keys)
+
+
+def _with_duration(draft: Draft, node: Node, path: tuple[str, ...], full: tuple[str, ...]) -> Node:
+    """The node with the duration at the path (`90s`, `10m`, `1h`) turned into seconds."""
+    if path:
+        entries = node.mapping
+        if entries is None or path[0] not in entries:
+            return node
+        below = _with_duration(draft, entries[path[0]], path[1:], full)
+        return new_mapping({**entries, path[0]: below}, node.place, node.keys)
+    if not isinstance(node.value, str):
+        return node
+    seconds = duration(node.value)
+    if seconds is None:
+        text = f"{dotted(full)}: {node.shown} is no duration: write seconds, or for instance 90s, 10m, 1h"
+        draft.mistakes.append(Mistake(node.place, text))
+        return Node(1.0, node.place, raw=node.raw)
+    return Node(seconds, node.place, raw=node.raw or node.value)
+
+
+def duration(text: str) -> float | None:
+    """Seconds of `90s`, `10m`, `1.5h`, `2d` or a bare number; None for anything else."""
+    match = _DURATION.fullmatch(text.strip())
+    return float(match[1]) * _SECONDS[match[2] or "s"] if match and len(text) < 20 else None

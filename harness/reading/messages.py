@@ -1,0 +1,164 @@
+"""What pydantic found, as a person would say it: what is wrong, and the cure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, get_args
+
+from pydantic import BaseModel
+from pydantic_core import ErrorDetails
+
+from harness.reading.draft import Draft, dotted, hint, nearest
+from harness.suite.schema import Suite
+from harness.suite.source import Node
+
+Loc = tuple[str | int, ...]
+
+
+def explain(draft: Draft, error: ErrorDetails) -> None:
+    """Notes one pydantic error as a mistake, with the place of what it is about."""
+    loc, kind = error["loc"], error["type"]
+    if kind == "extra_forbidden":
+        draft.wrong(loc, _unknown_key(loc), place=draft.key_place(*loc))
+    elif kind == "missing":
+        draft.wrong(loc[:-1], f"`{loc[-1]}` is missing: add it", place=draft.key_place(*loc[:-1]))
+    else:
+        node = draft.node(*loc)
+        place = node.place if node is not None else draft.key_place(*loc)
+        draft.wrong(loc, _wrong_value(error, node), place=place)
+
+
+GONE = {
+    "fallback": "is gone: write `broken_limit`, what a broken limit costs in units of the objective, or"
+    " `confidence`, how surely limits must be kept"
+}
+"""Keys of earlier versions, and what stands in their place."""
+
+
+def _unknown_key(loc: Loc) -> str:
+    key = str(loc[-1])
+    if key in GONE:
+        return GONE[key]
+    model = model_at(loc[:-1])
+    siblings = list(model.model_fields) if model is not None else []
+    siblings = [field_alias(model, name) for name in siblings if name != "folder"] if model else []
+    if len(loc) == 1:
+        siblings.append("extends")
+    elsewhere = sorted({dotted(path[:-1]) for path in all_fields() if path[-1] == key})
+    if elsewhere and not nearest(key, siblings):
+        return f"unknown key: it belongs under `{'` or `'.join(elsewhere[:2])}`"
+    return f"unknown key: {hint(key, siblings)}"
+
+
+_NOUNS = {
+    "int_type": "a whole number",
+    "int_from_float": "a whole number",
+    "float_type": "a number",
+    "string_type": "a text",
+    "bool_type": "true or false",
+    "tuple_type": "a list",
+    "dict_type": "a mapping",
+    "model_type": "a mapping",
+}
+_CURES = {
+    "int_type": "write for instance 3",
+    "int_from_float": "write it without a fraction",
+    "float_type": "write for instance 0.5",
+    "string_type": "put it in quotes",
+    "bool_type": "write true or false",
+    "tuple_type": "write it in brackets: [a, b]",
+    "dict_type": "write `key: value` lines below it",
+    "model_type": "write `key: value` lines below it",
+}
+_BOUNDS: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
+    "greater_than": lambda c: f"more than {c['gt']:g}",
+    "greater_than_equal": lambda c: f"at least {c['ge']:g}",
+    "less_than": lambda c: f"less than {c['lt']:g}",
+    "less_than_equal": lambda c: f"at most {c['le']:g}",
+}
+
+
+def _wrong_value(error: ErrorDetails, node: Node | None) -> str:
+    kind, context = error["type"], error.get("ctx", {})
+    shown = node.shown if node is not None else f"`{error['input']}`"
+    if kind in _NOUNS:
+        return f"{shown} is not {_NOUNS[kind]}: {_cure(kind, node)}"
+    if kind in _BOUNDS:
+        return f"{shown} is out of range: it must be {_BOUNDS[kind](context)}"
+    if kind == "literal_error":
+        known = [word.strip(" '") for word in context["expected"].replace(" or ", ", ").split(",")]
+        value = node.value if node is not None else error["input"]
+        if not isinstance(value, str):
+            return f"{shown} is not one of {', '.join(known)}"
+        return f"{shown} is not one of {', '.join(known)}: {hint(value, known)}"
+    if kind == "too_short":
+        return "is empty: name at least one"
+    if kind == "finite_number":
+        return f"{shown} is not a finite number"
+    return f"{shown}: {error['msg']}"
+
+
+def _cure(kind: str, node: Node | None) -> str:
+    """How to write it, with the pitfalls of YAML named where one was stepped into."""
+    if node is not None and kind == "string_type" and isinstance(node.value, bool):
+        return f'YAML reads a bare `{node.raw}` as {str(node.value).lower()}; quote it: "{node.raw}"'
+    if (
+        node is not None
+        and kind in ("int_type", "float_type")
+        and isinstance(node.value, str)
+        and not node.raw
+    ):
+        try:
+            float(node.value)
+        except ValueError:
+            pass
+        else:
+            return "it is quoted, which makes it a text; drop the quotes"
+    if node is not None and kind == "int_type" and isinstance(node.value, float):
+        return _CURES["int_from_float"]
+    if node is not None and node.value is None:
+        return "write a value, or leave the key out for its default"
+    return _CURES[kind]
+
+
+def model_at(loc: Loc) -> type[BaseModel] | None:
+    """The schema's model at a place of a suite, None where there is none (`args`)."""
+    model: Any = Suite
+    for key in loc:
+        if isinstance(model, type) and issubclass(model, BaseModel):
+            name = next((n for n in model.model_fields if field_alias(model, n) == key), None)
+            if name is None:
+                return None
+            model = _unwrapped(model.model_fields[name].annotation)
+        elif isinstance(model, tuple):  # the values of a mapping
+            model = model[0]
+        else:
+            return None
+    return model if isinstance(model, type) and issubclass(model, BaseModel) else None
+
+
+def _unwrapped(annotation: Any) -> Any:
+    """The model in an annotation; in a tuple where it is what a mapping holds."""
+    args = [arg for arg in get_args(annotation) if arg is not type(None)]
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    if getattr(annotation, "__origin__", None) is dict:
+        return (_unwrapped(args[1]),)
+    return _unwrapped(args[0]) if len(args) == 1 else None
+
+
+def field_alias(model: type[BaseModel], name: str) -> str:
+    """A field as YAML spells it."""
+    return model.model_fields[name].alias or name
+
+
+def all_fields(model: type[BaseModel] = Suite, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    """Every key path of a suite, with `NAME` for the name of a candidate."""
+    for name, field in model.model_fields.items():
+        here = (*path, field_alias(model, name))
+        yield here
+        below = _unwrapped(field.annotation)
+        if isinstance(below, tuple) and isinstance(below[0], type):
+            here, below = (*here, "NAME"), below[0]
+        if isinstance(below, type) and issubclass(below, BaseModel) and here[:1] != ("candidates",):
+            yield from all_fields(below, here)

@@ -1,0 +1,142 @@
+"""The candidates of a suite: references that point to something, arguments that it takes."""
+
+from __future__ import annotations
+
+import ast
+import re
+from typing import Any
+
+from harness.models.rules import check as check_rules
+from harness.reading.components import table
+from harness.reading.data_checks import check_args, task_info
+from harness.reading.draft import Draft, Path_
+from harness.reading.references import resolve_model
+from harness.reading.signature import Parameter, Signature
+from harness.record import DataError
+from harness.suite.class_keys import class_keys
+from harness.suite.model_ref import MODEL_KINDS, ModelRef
+from harness.suite.variants import left_out, runtimes_of
+from harness.tasks.recommendation.retrieval.options import check_candidate
+
+TFIDF = Parameter(ast.Name("dict"), ast.Constant(None))
+"""Of texts, how words are weighed before an estimator sees them: arguments of TfidfVectorizer."""
+
+_FORMS = [kind.form for kind in MODEL_KINDS.values()]
+REFERENCES = f"{', '.join(_FORMS[:-1])} or {_FORMS[-1]}"
+
+
+def check_candidates(draft: Draft) -> None:
+    """Each candidate, and what it means together with the task and the runtimes."""
+    try:
+        task = task_info(draft)
+    except DataError:
+        task = None  # reported where the data is checked
+    for name, node in draft.items("candidates").items():
+        if node.mapping is None:
+            continue
+        path: Path_ = ("candidates", name)
+        if draft.get(str, "task") == "recommendation":
+            _check_pipeline(draft, path)
+            continue
+        for stage in ("retrieval", "ranking"):
+            if draft.given(*path, stage):
+                place = draft.key_place(*path, stage)
+                draft.wrong((*path, stage), "is for `task: recommendation`: give a model instead", place)
+        _check_model(draft, path, task)
+
+
+def _check_pipeline(draft: Draft, path: Path_) -> None:
+    """A recommendation candidate is a pipeline, `{retrieval: {model: …}, ranking: {model: …}}`."""
+    if draft.get(str, *path, "model", default="") != "":
+        text = "a recommendation candidate is {retrieval: {model: …}, ranking: {model: …}}, not a model"
+        draft.wrong((*path, "model"), text, draft.key_place(*path, "model"))
+        return
+    stages = {stage: draft.get(dict, *path, stage) for stage in ("retrieval", "ranking")}
+    if any(draft.given(*path, stage) and stages[stage] is None for stage in stages):
+        return  # of the wrong type, which is said already
+    try:
+        check_candidate(stages["retrieval"], stages["ranking"])
+    except (TypeError, AttributeError):
+        example = "{model: two_tower, index: {hnsw: {m: 32}}, candidates: 1000}"
+        text = f"something in it is of the wrong type: write for instance {example}"
+        draft.wrong((*path, "retrieval"), text, draft.key_place(*path, "retrieval"))
+    except ValueError as error:
+        here = _spoken_of(draft, path, str(error))
+        draft.wrong(here, str(error), draft.key_place(*here))
+
+
+def _spoken_of(draft: Draft, path: Path_, message: str) -> Path_:
+    """The stage, and the key in it, that a message about a pipeline names."""
+    stage = "ranking" if message.startswith("ranking") and draft.given(*path, "ranking") else "retrieval"
+    quoted = re.findall(r"'([^']*)'", message)[:1] + re.findall(r"\b(?:candidates|index)\b", message)
+    for key in quoted:
+        if key in draft.items(*path, stage):
+            return (*path, stage, key)
+    return (*path, stage) if draft.given(*path, stage) else path
+
+
+def _check_model(draft: Draft, path: Path_, task: Any) -> None:
+    node = draft.node(*path, "model")
+    if node is None or node.value == "":
+        place = node.place if node is not None else draft.key_place(*path)
+        draft.wrong(path, f"`model` is missing: {REFERENCES}", place)
+        return
+    reference = draft.get(str, *path, "model")
+    if reference is None:
+        return
+    try:
+        source = resolve_model(reference, draft.folder)
+    except LookupError as error:
+        draft.wrong((*path, "model"), str(error.args[0]), node.place)
+        return
+    before = len(draft.mistakes)
+    signature = source.signature
+    _check_weights(draft, (*path, "args", "class_weight"), task)
+    if source.ref.about.fitted == "sklearn" and draft.get(str, "task") == "text_classification":
+        signature = Signature({**signature.parameters, "tfidf": TFIDF}, signature.open)
+    check_args(draft, (*path, "args"), signature)
+    if len(draft.mistakes) == before:
+        _check_fit(draft, path, source.ref, task)
+
+
+def _check_weights(draft: Draft, path: Path_, task: Any) -> None:
+    """Weights by class name classes that there are."""
+    weights = draft.get(dict, *path)
+    if weights is None or task is None or not task.num_classes:
+        return
+    try:
+        class_keys(weights, task.class_names)
+    except ValueError as error:
+        draft.wrong(path, str(error), draft.key_place(*path))
+
+
+def _check_fit(draft: Draft, path: Path_, ref: ModelRef, task: Any) -> None:
+    """Model and task, model and runtimes, and the model's own rules of input."""
+    wanted = draft.get(str, "task")
+    place = draft.key_place(*path, "model")
+    takes = [f"{inputs}_classification" for inputs in ref.about.inputs]
+    if takes and wanted in table("tasks") and wanted not in takes:
+        text = f"{ref.kind}: models are for {' and '.join(takes)}, not for {wanted}"
+        draft.wrong((*path, "model"), text, place)
+        return
+    _check_runtimes(draft, path, ref)
+    if task is None:
+        return
+    try:
+        check_rules(ref, task, draft.get(dict, *path, "args", default={}))
+    except (ValueError, TypeError) as error:
+        draft.wrong(path, str(error), place)
+
+
+def _check_runtimes(draft: Draft, path: Path_, ref: ModelRef) -> None:
+    """At least one runtime that can serve the model; asked only where all runtimes exist."""
+    runtimes = draft.get(list, "serving", "runtimes", default=["torch", "onnx"])
+    if not runtimes or not all(
+        isinstance(r, str) and r.partition("@")[0] in table("runtimes") for r in runtimes
+    ):
+        return
+    task = draft.get(str, "task") or ""
+    if not runtimes_of(ref, runtimes, task):
+        cure = "torch" if left_out(ref, ["onnx"], task) else "onnx"
+        text = f"runs on none of {', '.join(runtimes)}: add {cure} to serving.runtimes"
+        draft.wrong((*path, "model"), text)

@@ -1,0 +1,63 @@
+"""Metrics of the user's own, which a suite declares: what reads them needs no table but the suite's word.
+
+    metrics:
+      within_two: {function: "my_metrics:within_two", unit: fraction, better: higher}
+
+The function is called by score trials alone. What reads records (table, decision, report) runs nobody's code:
+it takes the unit and the direction from the suite.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from harness.reading.components import is_metric, table
+from harness.reading.references import find_function
+
+if TYPE_CHECKING:
+    from harness.reading.draft import Draft
+
+NAME = re.compile(r"[a-z][a-z0-9_]{0,49}", re.ASCII)
+TAKEN = ("value", "id", "target", "prediction", "group")
+TASKS = ("image_classification", "text_classification", "tabular_classification", "tabular_regression")
+
+
+def check_metrics(draft: Draft) -> None:
+    """Names that are free, functions that exist, a task whose predictions they can read."""
+    task = draft.get(str, "task")
+    for name in draft.items("metrics"):
+        place = draft.key_place("metrics", name)
+        if is_metric(name) or name in TAKEN or re.fullmatch(r"[psc]_\d+", name):
+            draft.wrong(("metrics", name), f"`{name}` is taken: choose another name", place)
+        elif not NAME.fullmatch(name):
+            text = "a metric's name has small letters, digits and `_`, and begins with a letter"
+            draft.wrong(("metrics", name), f"`{name[:40]}`: {text}", place)
+        elif task in table("tasks") and task not in TASKS:
+            text = f"own metrics read a prediction for each example, which {task} has not: drop it"
+            draft.wrong(("metrics", name), text, place)
+        _check_function(draft, name)
+
+
+def _check_function(draft: Draft, name: str) -> None:
+    path = ("metrics", name, "function")
+    reference = draft.get(str, *path)
+    if reference is None:
+        return
+    module, colon, function = reference.partition(":")
+    try:
+        if not colon:
+            raise LookupError(f"`{reference}` is no function: write my_metrics:{reference or 'my_metric'}")
+        find_function(module, function, draft.folder)
+    except LookupError as error:
+        draft.wrong(path, str(error.args[0]))
+
+
+def metric_file(reference: str, folder: Path) -> Path | None:
+    """The source file of a metric's function; None where it has vanished since the suite was read."""
+    module, _, function = reference.partition(":")
+    try:
+        return find_function(module, function, folder)
+    except LookupError:
+        return None

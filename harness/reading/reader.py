@@ -1,0 +1,144 @@
+"""A suite file → a `Suite`, or all that is wrong with it, each mistake with its line and cure."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from harness.reading.checks import check
+from harness.reading.components import price_cores
+from harness.reading.data_checks import find_path, load_signature, resolve_paths
+from harness.reading.draft import Draft, make_draft
+from harness.reading.layers import apply_overrides, read_layers
+from harness.reading.messages import GONE, explain
+from harness.record import RecordError, SuiteError
+from harness.suite.model_ref import parse_model
+from harness.suite.schema import Suite
+from harness.suite.source import Mistake, Node, new_mapping
+from harness.suite.variants import local_cores
+
+
+def read_suite(path: str | Path, overrides: Sequence[str] = ()) -> Suite:
+    """Read, merge and validate a suite completely; nothing is executed, imported or written.
+
+    Args:
+        overrides: `a.b=c` texts, applied last; values are YAML.
+    Raises:
+        SuiteError: with every mistake, `file:line: what is wrong, and the cure`, sorted by line.
+    """
+    file, mistakes = Path(path), list[Mistake]()
+    tree = read_layers(file, str(path), mistakes)
+    if tree is None:
+        raise _error(mistakes)
+    tree = apply_overrides(tree, overrides, mistakes)
+    draft = _with_paths(make_draft(tree, _folder(tree, file), mistakes))
+    misread = {mistake.place for mistake in mistakes}
+    suite = None
+    try:
+        suite = Suite.model_validate_json(json.dumps({**draft.tree.plain, "folder": str(draft.folder)}))
+    except ValidationError as error:
+        for detail in error.errors(include_url=False):
+            before = len(mistakes)
+            explain(draft, detail)
+            # What could not be read has its message already; its type need not be wrong as well.
+            mistakes[before:] = [m for m in mistakes[before:] if m.place not in misread]
+    check(draft)
+    if mistakes or suite is None:
+        raise _error(mistakes)
+    return _with_cores(suite)
+
+
+def _with_cores(suite: Suite) -> Suite:
+    """The suite with the cores that workers share: those of the priced machine, as far as this one has them
+    where it is this one that serves."""
+    if suite.serving.workers is None or suite.machine.cores is not None:
+        return suite
+    here, priced = local_cores(), price_cores().get(suite.machine.price or "", 0)
+    cores = priced if suite.machine.machine_class and priced else min(here, priced or here)
+    return suite.model_copy(update={"machine": suite.machine.model_copy(update={"cores": cores})})
+
+
+def _folder(tree: Node, file: Path) -> Path:
+    """Where the suite's own files are: of a run folder's `suite.yaml`, where the original stood."""
+    node = (tree.mapping or {}).get("folder")
+    original = Path(node.value) if node is not None and isinstance(node.value, str) and node.value else None
+    try:
+        return original if original is not None and original.is_dir() else file.absolute().parent
+    except (OSError, ValueError):  # too long, a null byte
+        return file.absolute().parent
+
+
+def _with_paths(draft: Draft) -> Draft:
+    """The draft with files named absolutely, as a worker in another folder needs them."""
+    entries = dict(draft.tree.mapping or {})
+    if "data" in entries:
+        signature = load_signature(draft.get(str, "data", "name"))
+        entries["data"] = resolve_paths(draft, entries["data"], signature)
+    candidates = entries.get("candidates")
+    if candidates is not None and candidates.mapping is not None:
+        absolute = {name: _absolute(node, draft.folder) for name, node in candidates.mapping.items()}
+        entries["candidates"] = new_mapping(absolute, candidates.place, candidates.keys)
+    draft.tree = new_mapping(entries, draft.tree.place, draft.tree.keys)
+    return draft
+
+
+def _absolute(candidate: Node, folder: Path) -> Node:
+    model = (candidate.mapping or {}).get("model")
+    if model is None or not isinstance(model.value, str):
+        return candidate
+    ref = parse_model(model.value)
+    if not ref.is_path or not ref.name:
+        return candidate
+    found = find_path(ref.name, folder)
+    if not found.exists():
+        return candidate
+    model = Node(str(ref.named(str(found))), model.place, raw=model.raw or model.value)
+    return new_mapping({**(candidate.mapping or {}), "model": model}, candidate.place, candidate.keys)
+
+
+def _error(mistakes: Iterable[Mistake]) -> SuiteError:
+    """All mistakes, each once, in the order of the lines."""
+    ordered = sorted(mistakes, key=lambda mistake: mistake.place.rank)
+    return SuiteError(*dict.fromkeys(str(mistake) for mistake in ordered))
+
+
+def suite_to_text(suite: Suite) -> str:
+    """The resolved suite as YAML, as it stands in a run folder."""
+    import yaml
+
+    data = suite.model_dump(mode="json", by_alias=True)
+    return str(yaml.safe_dump(data, sort_keys=False, allow_unicode=True, width=100))
+
+
+def suite_from_text(text: str) -> Suite:
+    """The inverse of `suite_to_text`; checks types only, so that a report needs no models or data.
+
+    Raises:
+        RecordError: it is no resolved suite of this version.
+    """
+    import yaml
+
+    try:
+        return Suite.model_validate_json(json.dumps(_of_today(yaml.safe_load(text))))
+    except (yaml.YAMLError, ValidationError, TypeError) as error:
+        raise RecordError(f"suite.yaml is damaged or of another version: {error}") from error
+
+
+def _of_today(data: Any) -> Any:
+    """A stored suite without the keys that earlier versions wrote.
+
+    Raises:
+        RecordError: it decided by a rule that there is no longer.
+    """
+    decision = data.get("decision") if isinstance(data, dict) else None
+    if not isinstance(decision, dict) or "fallback" not in decision:
+        return data
+    if decision["fallback"] is not None:
+        raise RecordError(f"suite.yaml: decision.fallback {GONE['fallback']}")
+    # 0.0 was written where nothing was said.
+    kept = {k: v for k, v in decision.items() if k != "fallback" and (k, v) != ("tolerance", 0.0)}
+    return {**data, "decision": kept}

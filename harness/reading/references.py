@@ -1,0 +1,265 @@
+"""What a model reference points to, found without executing anything."""
+
+from __future__ import annotations
+
+import ast
+import re
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from harness.reading.components import module_file, parse_source, table
+from harness.reading.draft import hint, nearest
+from harness.reading.signature import ANYTHING, Signature, find_definition, public_names, read_signature
+from harness.suite.model_ref import NAMED, OWN, PREFIXES, ModelRef, parse_model
+
+
+@dataclass(frozen=True)
+class ModelSource:
+    """Where a model comes from.
+
+    Args:
+        path: the source file of the builder, or the ONNX file; None for libraries.
+        function: the builder's name in `path`.
+        signature: what `args` may hold.
+    """
+
+    ref: ModelRef
+    path: Path | None = None
+    function: str | None = None
+    signature: Signature = ANYTHING
+
+
+def resolve_model(reference: str, folder: Path) -> ModelSource:
+    """What a reference points to.
+
+    Args:
+        folder: where the suite file is.
+    Raises:
+        LookupError: it points to nothing; the message is what is wrong and the cure.
+    """
+    ref = parse_model(reference)
+    if ref.kind != NAMED and not ref.name:
+        raise LookupError(f"`{reference}` names nothing after the colon")
+    if ref.kind == OWN and not ref.package:
+        raise LookupError(f"`{reference}` names nothing before the colon")
+    return _RESOLVE[ref.kind](ref, folder)
+
+
+def _named(ref: ModelRef, folder: Path) -> ModelSource:
+    models, name = table("models"), ref.name
+    if name not in models:
+        raise LookupError(f"there is no model `{name}`: {hint(name, models)}")
+    module, _, function = models[name].partition(":")
+    path, function = module_file(module), function or "build"
+    try:
+        return ModelSource(ref, path, function, read_signature(path, function, skip=1))
+    except (OSError, LookupError) as error:
+        raise LookupError(f"the model `{name}` is in the table but not in this version") from error
+
+
+def _timm(ref: ModelRef, folder: Path) -> ModelSource:
+    name = ref.name
+    architecture = name.removeprefix("hf_hub:").partition(".")[0]
+    known = _library_definitions("timm", ("models",), r"^def (\w+)\([^)]*\*\*kwargs")
+    if not known:
+        raise LookupError(f"`timm:{name}` needs timm: pip install timm")
+    if not name.startswith("hf_hub:") and architecture not in known:
+        cure = hint(architecture, known, most=0) if nearest(architecture, known) else "see timm.list_models()"
+        raise LookupError(f"timm has no model `{architecture}`: {cure}")
+    return ModelSource(ref)
+
+
+_SKLEARN_ROOMS = (
+    "calibration.py",
+    "cluster",
+    "discriminant_analysis.py",
+    "dummy.py",
+    "ensemble",
+    "ensemble/_hist_gradient_boosting",
+    "gaussian_process",
+    "isotonic.py",
+    "kernel_ridge.py",
+    "linear_model",
+    "naive_bayes.py",
+    "neighbors",
+    "neural_network",
+    "svm",
+    "tree",
+)
+
+
+def _sklearn(ref: ModelRef, folder: Path) -> ModelSource:
+    name = ref.name
+    known = _library_definitions("sklearn", _SKLEARN_ROOMS, r"^class ([A-Z]\w+)\(")
+    if not known:
+        raise LookupError(f"`sklearn:{name}` needs scikit-learn: pip install scikit-learn")
+    short = name.rpartition(".")[2]
+    if short not in known:
+        wanted = [k for k in known if k.endswith(("Classifier", "Regressor", "Regression", "NB", "SVC"))]
+        cure = (
+            hint(short, [*known, *wanted])
+            if nearest(short, known)
+            else f"there is {', '.join(wanted[:8])}, …"
+        )
+        raise LookupError(f"scikit-learn has no estimator `{short}`: {cure}")
+    return ModelSource(ref, None, short, read_signature(known[short], short))
+
+
+@cache
+def _library_definitions(library: str, rooms: tuple[str, ...], pattern: str) -> dict[str, Path]:
+    """Name → file of what a library defines at top level, by text: importing it would take seconds."""
+    root = _find_module(library, [Path(entry or ".") for entry in sys.path])
+    if root is None:
+        return {}
+    found: dict[str, Path] = {}
+    definition = re.compile(pattern, re.MULTILINE | re.DOTALL)
+    for room in rooms:
+        path = root.parent / room
+        for file in sorted(path.glob("*.py")) if path.is_dir() else [path]:
+            if file.is_file():
+                text = file.read_text(encoding="utf-8", errors="replace")
+                found |= {name: file for name in definition.findall(text) if not name.startswith("_")}
+    return found
+
+
+def _file(ref: ModelRef, folder: Path) -> ModelSource:
+    path = folder / ref.name
+    if not _is_file(path):
+        others = sorted(path.parent.glob(f"*{_ENDINGS[ref.kind]}")) if _is_dir(path.parent) else []
+        cure = f"there is {', '.join(p.name for p in others[:5])}" if others else "check the path"
+        raise LookupError(f"there is no file `{ref.name}` beside the suite: {cure}")
+    return ModelSource(ref, path, None, Signature({}))
+
+
+def _huggingface(ref: ModelRef, folder: Path) -> ModelSource:
+    if ref.is_path and not _is_file(folder / ref.name / "config.json"):
+        raise LookupError(f"`{ref.name}` is no folder with a model (it has no config.json): check the path")
+    return ModelSource(ref)
+
+
+def _user(ref: ModelRef, folder: Path) -> ModelSource:
+    path = find_function(ref.package, ref.name, folder)
+    return ModelSource(ref, path, ref.name, read_signature(path, ref.name, skip=1))
+
+
+_RESOLVE: Mapping[str, Callable[[ModelRef, Path], ModelSource]] = {
+    NAMED: _named,
+    "timm": _timm,
+    "hf": _huggingface,
+    "sklearn": _sklearn,
+    "onnx": _file,
+    OWN: _user,
+}
+"""Kind of reference → what finds it; raises LookupError with the cure."""
+
+_ENDINGS: Mapping[str, str] = {"onnx": ".onnx"}
+"""Kind of reference to a file → how such files end, for the cure where there is none."""
+
+
+def find_function(module: str, function: str, folder: Path) -> Path:
+    """The source file of a user's function, beside the suite file or on sys.path.
+
+    Raises:
+        LookupError: there is none; the message is what is wrong and the cure.
+    """
+    shown = f"{module}:{function}"
+    if not re.fullmatch(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*", module) or not function.isidentifier():
+        if near := nearest(module, PREFIXES):
+            raise LookupError(f"`{shown}` is no model reference: did you mean `{near}:{function}`?")
+        raise LookupError(f"`{shown}` is no model reference: write NAME or package.module:function")
+    path = _find_module(module, [folder, *(Path(entry or ".") for entry in sys.path)])
+    if path is None:
+        if near := nearest(module, PREFIXES):
+            raise LookupError(f"there is no module `{module}`: did you mean `{near}:{function}`?")
+        file = module.replace(".", "/") + ".py"
+        raise LookupError(f"there is no module `{module}`: put {file} beside the suite file or on PYTHONPATH")
+    try:
+        find_definition(parse_source(path), function)
+    except LookupError:
+        names = public_names(parse_source(path))
+        raise LookupError(f"{path.name} defines no `{function}`: {hint(function, names)}") from None
+    except SyntaxError as error:
+        raise LookupError(f"{path.name}:{error.lineno or 1} is no valid Python: {error.msg}") from error
+    except OSError as error:
+        raise LookupError(f"{path} cannot be read: {error.strerror}") from error
+    return path
+
+
+def _find_module(module: str, roots: Sequence[Path]) -> Path | None:
+    """The source file of a module; unlike `importlib.util.find_spec` it imports no parent package."""
+    for root in roots:
+        path = root.joinpath(*module.split("."))
+        for file in (path / "__init__.py", path.with_name(path.name + ".py")):
+            if _is_file(file):
+                return file
+    return None
+
+
+def local_imports(path: Path, folder: Path) -> set[Path]:
+    """A user's source file and what it imports from beside the suite or from its own package, and so on.
+
+    Of an installed library only the file itself: its rest changes with its version.
+    """
+    found: set[Path] = set()
+    waiting = [path]
+    while waiting:
+        file = waiting.pop()
+        if file in found:
+            continue
+        found.add(file)
+        if {"site-packages", "dist-packages"} & set(file.parts):
+            continue
+        waiting += _packages(file, folder)
+        try:
+            tree = parse_source(file)
+        except (OSError, SyntaxError):
+            continue
+        for node in ast.walk(tree):
+            waiting += _imported(node, file, folder)
+    return found
+
+
+def _packages(file: Path, folder: Path) -> list[Path]:
+    """The `__init__.py` of the packages that a file is in, which run before it does."""
+    inits: list[Path] = []
+    for parent in file.parents:
+        if parent == folder or not _is_file(parent / "__init__.py"):
+            break
+        inits.append(parent / "__init__.py")
+    return inits
+
+
+def _imported(node: ast.AST, file: Path, folder: Path) -> list[Path]:
+    """The user's files that a statement imports."""
+    if isinstance(node, ast.Import):
+        names = [alias.name for alias in node.names]
+    elif isinstance(node, ast.ImportFrom):
+        prefix = f"{node.module}." if node.module else ""
+        names = [*filter(None, [node.module]), *(prefix + alias.name for alias in node.names)]
+    else:
+        return []
+    if level := getattr(node, "level", 0):
+        package = file.parents[min(level, len(file.parents)) - 1]
+        found = [package / "__init__.py", *(_find_module(name, [package]) for name in names)]
+    else:
+        inits = _packages(file, folder)
+        top = inits[-1].parent.parent if inits else file.parent
+        found = [_find_module(name, [folder, top]) for name in names]
+    return [each for each in found if each is not None and _is_file(each)]
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except (OSError, ValueError):  # a name that is too long, a null byte
+        return False
+
+
+def _is_dir(path: Path) -> bool:
+    try:
+        return path.is_dir()
+    except (OSError, ValueError):
+        return False

@@ -1,0 +1,135 @@
+"""What is decided from records: estimates with their intervals, the trade-off table, the recommendation."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A metric of a variant, with its truth.
+
+    Args:
+        value: None when not a number; `note` then says why: `failed: …`, `not measured`,
+            `not estimable (…)`, `unsteady`, `too noisy`.
+        low, high: 95 % interval, None when not estimable (`note` says why).
+        se, df: standard error and degrees of freedom of the t interval, on the log scale where
+            `log` is true.
+        n: how many units of statistics (seeds, launches).
+    """
+
+    value: float | None
+    low: float | None = None
+    high: float | None = None
+    se: float | None = None
+    df: float | None = None
+    n: int = 0
+    log: bool = False
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One variant of the trade-off table."""
+
+    variant: str
+    candidate: str
+    runtime: str
+    estimates: Mapping[str, Estimate]
+    pareto: bool = False
+    pareto_probability: float | None = None
+    feasible_probability: float | None = None
+    best_probability: float | None = None
+    rejected_by: tuple[str, ...] = ()
+    failures: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Baseline:
+    """What common sense holds the figures against.
+
+    Args:
+        constant: quality metric → what always answering with the training part's class shares reaches.
+        same_for_all: quality metrics that are exactly the same for several candidates, all seeds.
+        unseen: what share of the test examples has a label that training never saw, and which labels.
+    """
+
+    constant: Mapping[str, float] = field(default_factory=dict)
+    same_for_all: tuple[str, ...] = ()
+    unseen: float = 0.0
+    unseen_labels: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Tradeoff:
+    """The trade-off table.
+
+    Args:
+        metrics: columns in order of display.
+        draws: metric → (num_draws, num_rows), joint over rows where they share examples; NaN where
+            a row has no number.
+        train_size: the size that the rows were trained on.
+    """
+
+    rows: tuple[Row, ...]
+    metrics: tuple[str, ...]
+    draws: Mapping[str, np.ndarray]
+    train_size: int | None = None
+    warnings: tuple[str, ...] = ()
+    baseline: Baseline = Baseline()
+
+
+Verdict = Literal["recommend", "tie", "none_feasible", "not_enough_evidence"]
+
+
+@dataclass(frozen=True)
+class Recommendation:
+    """`recommendation.json`.
+
+    Args:
+        choice: a variant's name; None where none may be chosen.
+        probability_best: of `choice`: that it is the best of those that keep the limits.
+        expected_regret: what `choice` is expected to lose to the best of those that may be chosen, in units
+        of the
+            objective. limit_risk: the probability that it breaks a limit.
+        confidence, broken_limit, tolerance: the terms (`decision.confidence`, …); the tolerance as it came to
+        be,
+            in units of the objective.
+        expected: {metric, value, low, high, measured}: the objective's figure of `choice` without what
+        selecting
+            the best of several adds to it.
+        why_not_likeliest: one sentence where another variant is more likely the best, else empty.
+        may_keep_limits: [{variant, keeps_all, probability_best}] that cannot be chosen now and may prove the
+        best.
+        nearest: {variant, keeps_all, keeps: {limit: probability}} where none may be chosen.
+        settled_by: in a tie, why `choice` is named: the metric that it is cheapest in, `limits` (it keeps
+            them more surely), `duel`, `objective` (the highest expected worth), empty where nothing tells.
+        runners_up: [{variant, probability_best, difference, difference_low, difference_high, why}].
+        reasons: sentences, most important first.
+        flips: [{what, at, unit, then}], what would change the answer and at what value.
+    """
+
+    verdict: Verdict
+    choice: str | None
+    probability_best: float | None
+    expected_regret: float | None = None
+    limit_risk: float | None = None
+    objective: str = ""
+    constraints: tuple[str, ...] = ()
+    confidence: float = 0.9
+    broken_limit: float | None = None
+    tolerance: float | None = None
+    expected: Mapping[str, Any] | None = None
+    why_not_likeliest: str = ""
+    tied_with: tuple[str, ...] = ()
+    settled_by: str = ""
+    may_keep_limits: tuple[Mapping[str, Any], ...] = ()
+    nearest: Mapping[str, Any] | None = None
+    runners_up: tuple[Mapping[str, Any], ...] = ()
+    reasons: tuple[str, ...] = ()
+    flips: tuple[Mapping[str, Any], ...] = ()
+    warnings: tuple[str, ...] = ()

@@ -1,0 +1,136 @@
+"""Builds every candidate that is still to be trained, in a process of its own, before any trial starts.
+
+Reading a suite checks names and signatures without running anything; what only shows when the model is
+built (a user's own function, an argument that timm hands on, a shape that does not fit) shows here, as
+the user's error with its line, and not as a failed trial after minutes.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from harness.protocols import Task
+from harness.record import HarnessError, SuiteError, Trial
+from harness.suite.model_ref import parse_model
+from harness.suite.schema import Suite
+
+LIMIT_S = 180.0
+
+SOME_WORDS = 1000
+
+SKIPPED = ("onnx:", "hf:")
+"""Finished files are checked when they are adopted; a language model is too large to build for nothing."""
+
+
+def preflight(suite: Suite, suite_path: str | Path, missing: Iterable[Trial]) -> None:
+    """Build the candidates of the training trials that are missing.
+
+    Raises:
+        SuiteError: what does not build, each with its line in the suite file.
+    """
+    wanted = {
+        t.candidate: {"model": t.spec["model"], "args": dict(t.spec["args"]), "seed": t.seed}
+        for t in missing
+        if t.kind == "train" and t.spec.get("model") and not t.spec["model"].startswith(SKIPPED)
+    }
+    if not wanted:
+        return
+    data = {"name": suite.data.name, "args": dict(suite.data.args)}
+    with tempfile.TemporaryDirectory(prefix="harness-preflight-") as folder:
+        request, answer = Path(folder) / "request.json", Path(folder) / "answer.json"
+        request.write_text(json.dumps({"data": data, "folder": suite.folder, "candidates": wanted}))
+        command = [sys.executable, "-m", "harness.running.preflight", str(request), str(answer)]
+        try:
+            done = subprocess.run(command, capture_output=True, text=True, timeout=LIMIT_S, check=False)
+        except subprocess.TimeoutExpired:
+            return  # a slow build is no mistake; each trial has its own time limit
+        if not answer.exists():  # a crash is the trial's to report: the candidate may crash only here
+            sys.stderr.write(f"note: candidates could not be built beforehand: {_tail(done.stderr)}\n")
+            return
+        wrong: dict[str, str] = json.loads(answer.read_text())
+    if wrong:
+        raise SuiteError(*(f"{_place(suite_path, name)}: {name}: {text}" for name, text in wrong.items()))
+
+
+def build(request: Mapping[str, Any]) -> dict[str, str]:
+    """Candidate → what is wrong with it, for the candidates that do not build."""
+    from harness.datasets.catalog import task_info
+
+    task = task_info(request["data"]["name"], request["data"]["args"])
+    search = Path(request["folder"]) if request["folder"] else None
+    wrong = {}
+    for name, candidate in request["candidates"].items():
+        try:
+            if parse_model(candidate["model"]).about.fitted == "sklearn":
+                _build_estimator(candidate, task)
+            else:
+                from harness.models.build import build_model
+
+                build_model(
+                    candidate["model"], _with_words(task, candidate["args"]), candidate["args"], search
+                )
+        except Exception as error:
+            first = (str(error).strip().splitlines() or ["no message"])[0]
+            text = (
+                first if isinstance(error, (ValueError, HarnessError)) else f"{type(error).__name__}: {first}"
+            )
+            wrong[name] = f"{text}{_where(error, search)}"
+    return wrong
+
+
+def _build_estimator(candidate: Mapping[str, Any], task: Task) -> None:
+    from harness.tasks import text
+    from harness.tasks.estimators import build_estimator
+
+    args = dict(candidate["args"])
+    if text.is_text(task):
+        text.tfidf(args.pop("tfidf", {}))
+    build_estimator(parse_model(candidate["model"]).name, args, candidate["seed"] or 0, 1)
+
+
+def _with_words(task: Task, args: Mapping[str, Any]) -> Task:
+    """The task with a vocabulary of some size: the true one is known once the training texts are read."""
+    if task.name != "text_classification":
+        return task
+    return replace(task, vocab_size=SOME_WORDS, max_length=int(args.get("max_length", 128)))
+
+
+def _where(error: BaseException, search: Path | None) -> str:
+    """The line of the user's own code that raised, ` (my_models.py:12)`."""
+    import traceback
+
+    if search is None:
+        return ""
+    lines = [
+        f" ({Path(frame.filename).name}:{frame.lineno})"
+        for frame in traceback.extract_tb(error.__traceback__)
+        if Path(frame.filename).is_relative_to(search.resolve()) and "site-packages" not in frame.filename
+    ]
+    return lines[-1] if lines else ""
+
+
+def _place(suite_path: str | Path, candidate: str) -> str:
+    """`suite.yaml:23`, where the candidate stands; the file alone when it comes from elsewhere."""
+    from harness.reading.layers import read_layers
+
+    tree = read_layers(Path(suite_path), str(suite_path), [])
+    candidates = (tree.mapping or {}).get("candidates") if tree is not None else None
+    if candidates is None or candidate not in (candidates.mapping or {}):
+        return str(suite_path)
+    return str(candidates.keys.get(candidate, candidates.place))
+
+
+def _tail(text: str) -> str:
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    return lines[-1] if lines else "no reason given"
+
+
+if __name__ == "__main__":
+    Path(sys.argv[2]).write_text(json.dumps(build(json.loads(Path(sys.argv[1]).read_text()))))

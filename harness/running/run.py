@@ -1,0 +1,258 @@
+"""`python -m harness run`: plan, run what is missing, report."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from rich.console import Console
+
+from harness.planning.plan import Plan, plan_run
+from harness.reading import read_suite
+from harness.record import HarnessError, Record, SuiteError, Trial, content_hash
+from harness.running.preflight import preflight
+from harness.running.session import Session
+from harness.running.smoke import smoke as shrunk
+from harness.schedule import Kept, Settings, module_paths
+from harness.store.runs import RunFolder, open_run
+from harness.suite.schema import Suite
+
+OPEN_GPUS = -1.0
+"""What a trial claims whose suite leaves the GPUs open: one where the nodes have any (known later)."""
+
+SHOW_CURSOR = b"\x1b[?25h"
+
+
+def run_suite(
+    suite_path: str | Path,
+    *,
+    overrides: Sequence[str] = (),
+    only: str | None = None,
+    out: str = "results",
+    address: str | None = None,
+    submit: str | None = None,
+    budget: float | None = None,
+    smoke: bool = False,
+    track: Sequence[str] = (),
+    json_out: bool = False,
+    until_decided: bool = False,
+    certify: str | None = None,
+) -> int:
+    """Run a suite; what is finished is never run again.
+
+    Args:
+        budget: seconds after which no trial starts; the suite's own where it is None.
+        until_decided: measure only until the question is decided, or the budget is spent.
+        certify: a variant, or `all`, to measure through MLPerf LoadGen too.
+    Returns:
+        the exit code: 0, 1 when trials failed, 130 when interrupted.
+    Raises:
+        HarnessError: the user's input is wrong, or nothing can be written (exit code 2).
+    """
+    started = time.time()
+    if submit is not None:
+        if until_decided or certify is not None:
+            raise SuiteError("--submit sends a plain run: for the rest run on the cluster, --address auto")
+        from harness.schedule.submit import submit_run
+
+        return submit_run(
+            submit,
+            suite_path,
+            overrides=overrides,
+            only=only,
+            out=out,
+            budget=budget,
+            smoke=smoke,
+            track=track,
+            json_out=json_out,
+        )
+    suite = _suite(suite_path, overrides, smoke)
+    console = Console(stderr=True, width=None if sys.stderr.isatty() else 110)
+    plan, cached = plan_run(suite, only, out, gpus=OPEN_GPUS, is_local=address is None)
+    with _interruptible(console):
+        run = None
+        try:
+            _fetch(suite, console)
+            preflight(suite, suite_path, plan.missing)
+            # Until it is decided is another question than the suite's whole plan: a folder of its own.
+            name = content_hash([plan.hash, "until decided"]) if until_decided else plan.hash
+            run = open_run(out, suite.name, name)
+            with run.in_use(), Kept() as kept:
+                settings = _settings(suite, suite_path, address, budget, started)
+                session = Session(
+                    run, suite, out, settings, console, kept, plan.machine_class, only, OPEN_GPUS
+                )
+                session.prepare()
+                if until_decided:
+                    session.decide()
+                else:
+                    session.execute(plan, cached)
+                session.duel()
+                if certify is not None:
+                    session.certify(certify)
+                return _finish(run, plan, session.records, suite, track, json_out, console)
+        except KeyboardInterrupt:
+            _say_interrupted(run, plan, console)
+            return 130
+
+
+def _suite(suite_path: str | Path, overrides: Sequence[str], small: bool) -> Suite:
+    suite = read_suite(suite_path, overrides)
+    return shrunk(suite) if small else suite
+
+
+def _fetch(suite: Suite, console: Console) -> None:
+    """Make the data present, with a line for each file that takes a moment."""
+    from harness.datasets.catalog import fetch
+
+    last = ""
+
+    def progress(info: Mapping[str, Any]) -> None:
+        nonlocal last
+        text = "  ".join(f"{value}" if key == "file" else f"{key} {value}" for key, value in info.items())
+        name = str(info.get("file", info.get("name", "")))
+        if name != last:
+            last = name
+            console.print(f"data    {text}", highlight=False, markup=False)
+
+    fetch(suite.data.name, dict(suite.data.args), progress)
+
+
+def _settings(
+    suite: Suite, suite_path: str | Path, address: str | None, budget: float | None, started: float
+) -> Settings:
+    searches = {name: candidate.training.tuning for name, candidate in suite.candidates.items()}
+    return Settings(
+        address=address,
+        budget_s=budget if budget is not None else suite.budget,
+        started=started,
+        paths=module_paths(suite.folder or Path(suite_path).resolve().parent),
+        suite_path=str(suite_path),
+        machine_class=suite.machine.machine_class,
+        search_limits={name: tuning.seconds for name, tuning in searches.items() if tuning is not None},
+    )
+
+
+def _finish(
+    run: RunFolder,
+    plan: Plan,
+    records: Sequence[Record],
+    suite: Suite,
+    track: Sequence[str],
+    json_out: bool,
+    console: Console,
+) -> int:
+    """Report, tell the trackers, and sum up."""
+    from harness.report import render, terminal_summary
+
+    evidence = render(run)
+    failed = [record for record in records if record.status == "failed"]
+    code = 1 if failed else 0
+    shown = str(Path(run.url) / "report.html") if run.is_local else f"{run.url}/report.html"
+    with contextlib.suppress(ValueError):
+        shown = str(Path(shown).relative_to(Path.cwd())) if run.is_local else shown
+    console.print(terminal_summary(evidence.tradeoff, evidence.recommendation, report=shown))
+    _say_failed(failed, console)
+    _tell_trackers(evidence, suite, track, console)
+    if json_out:
+        print(json.dumps(_result(run, records, evidence.recommendation, code), indent=2))
+    return code
+
+
+def _result(run: RunFolder, records: Sequence[Record], recommendation: Any, code: int) -> dict[str, Any]:
+    """What `--json` prints."""
+    from harness.analysis.outputs import to_json
+
+    return {
+        "run": run.url,
+        "exit_code": code,
+        "finished": sum(record.status == "finished" for record in records),
+        "failed": [
+            {"id": r.trial.id, "label": r.trial.label, "reason": r.failure.reason if r.failure else ""}
+            for r in records
+            if r.status == "failed"
+        ],
+        "recommendation": json.loads(to_json(recommendation)),
+    }
+
+
+def _say_failed(failed: Sequence[Record], console: Console) -> None:
+    """Failed trials by their reason: many trials fail for one."""
+    by_reason: dict[str, list[Trial]] = {}
+    for record in failed:
+        by_reason.setdefault(record.failure.reason if record.failure else "failed", []).append(record.trial)
+    for reason, trials in by_reason.items():
+        more = f" and {len(trials) - 1} more" if len(trials) > 1 else ""
+        console.print(
+            f"FAILED  {trials[0].label}{more}: {reason}", style="red", highlight=False, markup=False
+        )
+    if failed:
+        console.print("failed trials are tried again by the next run; finished ones are kept", style="dim")
+
+
+def _tell_trackers(evidence: Any, suite: Suite, names: Sequence[str], console: Console) -> None:
+    """W&B and MLflow; a tracker that is down costs a line, never the run."""
+    wanted = {**suite.track, **{name: suite.track.get(name, {}) for name in names}}
+    if not wanted:
+        return
+    from harness.report import track
+
+    for name, options in wanted.items():
+        try:
+            told = track.track(evidence, {name: dict(options)})
+        except (HarnessError, OSError, ImportError) as error:
+            text = f"{name} could not be told: {error} (python -m harness report sends nothing; run again)"
+            console.print(text, style="yellow", highlight=False, markup=False)
+        else:
+            if told:
+                console.print(f"{name}: {told}", highlight=False, markup=False)
+
+
+def _say_interrupted(run: RunFolder | None, plan: Plan, console: Console) -> None:
+    ids = {trial.id for trial in plan.trials}
+    finished = {r.trial.id for r in run.records() if r.status == "finished"} & ids if run else plan.cached
+    console.print(
+        f"interrupted: {len(finished)} of {len(ids)} trials are finished and kept; "
+        "the same command continues",
+        style="yellow",
+        highlight=False,
+        markup=False,
+    )
+
+
+@contextlib.contextmanager
+def _interruptible(console: Console) -> Iterator[None]:
+    """Ctrl-C or SIGTERM once ends the run in order, twice at once.
+
+    What is said then does not go through sys.stderr: the signal may come while that is written to.
+    """
+    received: list[int] = []
+
+    def handle(number: int, frame: FrameType | None) -> None:
+        received.append(number)
+        if len(received) > 1:
+            os.write(2, SHOW_CURSOR if console.is_terminal else b"")
+            os._exit(130)
+        os.write(2, b"\nstopping; what is finished is kept (again to stop at once)\n")
+        raise KeyboardInterrupt
+
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        for number in before:
+            signal.signal(number, handle)
+    except ValueError:  # not the main thread: whoever runs us there handles signals
+        yield
+        return
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

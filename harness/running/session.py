@@ -1,0 +1,139 @@
+"""One `run` while it goes on: what it asks for step by step, on one Ray, into one run folder."""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from rich.console import Console
+
+from harness import environment
+from harness.planning.plan import Plan, make_plan
+from harness.progress import Display
+from harness.reading import suite_to_text
+from harness.record import Record, Trial
+from harness.running.until_decided import Story, spend
+from harness.schedule import Kept, Settings, run_trials
+from harness.store.runs import RunFolder, find_cached, take_over
+from harness.suite.schema import Suite
+
+
+@dataclass
+class Session:
+    """What all steps of a run share.
+
+    Args:
+        out: where other runs of the suite are, whose finished trials are taken over.
+        machine_class: whose speeds count; None where any does.
+        asked: every trial that was asked for so far, by id.
+    """
+
+    run: RunFolder
+    suite: Suite
+    out: str
+    settings: Settings
+    console: Console
+    kept: Kept
+    machine_class: str | None = None
+    only: str | None = None
+    gpus: float = 0.0
+    asked: dict[str, Trial] = field(default_factory=dict)
+
+    def prepare(self) -> None:
+        """Write what was asked and on what; sweep what a killed run left."""
+        self.run.sweep()
+        self.run.write_text("suite.yaml", suite_to_text(self.suite))
+        self.run.write_text("environment.json", json.dumps(environment.capture(), indent=1))
+
+    def execute(self, plan: Plan, cached: Mapping[str, RunFolder]) -> None:
+        """Run what is missing of a plan, and take over what other runs of the suite finished."""
+        known = [trial for trial in self.asked.values() if trial.id not in {t.id for t in plan.trials}]
+        self.asked |= {trial.id: trial for trial in plan.trials}
+        whole = replace(plan, trials=(*known, *plan.trials), cached=plan.cached | {t.id for t in known})
+        self.run.write_text("plan.json", json.dumps(whole.to_json(), indent=1))
+        take_over(self.run, cached)
+        counts = Counter(trial.kind for trial in plan.missing)
+        todo = ", ".join(f"{count} {kind}" for kind, count in counts.items()) or "nothing to run"
+        done = f"; {len(plan.cached)} finished already" if plan.cached else ""
+        line = f"{self.run.suite_name}/{self.run.id}: {todo}{done}"
+        self.console.print(line, highlight=False, markup=False)
+        with Display(plan.trials, plan.cached, plan.seconds, self.console) as display:
+            run_trials(plan.trials, self.run, display, self.settings, kept=self.kept)
+
+    def step(self, trials: Sequence[Trial]) -> None:
+        """Run further trials; what is finished in this or another run of the suite is not run again."""
+        ids = [trial.id for trial in trials]
+        cached = find_cached(self.out, self.suite.name, ids, self.machine_class)
+        plan = make_plan(self.suite, tuple(trials), cached, self.run.records())
+        self.execute(replace(plan, machine_class=self.machine_class), cached)
+
+    def decide(self) -> Story:
+        """Measure until the question is decided (`harness.running.until_decided`); the budget is its end."""
+        budget, started = self.settings.budget_s, self.settings.started
+        # The budget ends the spending; what has begun is measured to its end, and nothing fails for it.
+        self.settings = replace(self.settings, budget_s=None)
+
+        def left_s() -> float:
+            return math.inf if budget is None else started + budget - time.time()
+
+        story = spend(
+            self.suite,
+            self.run,
+            self.step,
+            left_s=left_s,
+            is_open_ended=budget is not None,
+            only=self.only,
+            gpus=self.gpus,
+        )
+        self.console.print(f"until decided: {story.text}", highlight=False, markup=False)
+        return story
+
+    def duel(self) -> None:
+        """Load close variants together where speed matters and the rounds could not say which is faster."""
+        from harness.analysis.duels import SPEED_METRICS
+        from harness.analysis.recommend import answer
+        from harness.running.duels import contenders, duel_trials
+        from harness.running.until_decided import question_of
+
+        deadline = self.settings.deadline
+        if not self.suite.serving.duels or (deadline is not None and time.time() >= deadline):
+            return
+        question = question_of(self.run, self.suite)
+        decision = answer(question, flips=False)
+        speed = any(name.startswith(SPEED_METRICS) for name in question.goal.metrics)
+        if not speed and decision.verdict != "tie":
+            return
+        eligible = [r.variant for r in question.table.rows if not r.rejected_by and not r.failures]
+        tied = [decision.choice, *decision.tied_with] if decision.choice else []
+        pairs = contenders(question.table, eligible, self.suite.serving.duels, tied)
+        if trials := duel_trials(pairs, self.run.records()):
+            self.step(trials)
+
+    def certify(self, wanted: str) -> None:
+        """Measure a variant, or all, through MLPerf LoadGen too, and say both figures."""
+        from harness.running.duels import certify_trials
+        from harness.running.until_decided import question_of
+
+        table = question_of(self.run, self.suite).table
+        trials = certify_trials(self.suite, wanted, self.run.records(), table)
+        self.step(trials)
+        for trial in trials:
+            record = self.run.record(trial.id)
+            if record is not None and record.failure is not None:
+                line = f"LoadGen {trial.spec['scenario']['mode']} {trial.label}: {record.failure.reason}"
+                self.console.print(line, highlight=False, markup=False)
+            said = record.facts.get("certify") if record else None
+            if said and trial.variant:
+                both = f"{said['ours_ms']:.4g} here, {said['loadgen_ms']:.4g} by LoadGen"
+                verdict = f"ratio {said['ratio']:.3f}, {said.get('valid') or 'validity unknown'}"
+                line = f"LoadGen {said['mode']} {trial.variant.name}: {said['metric']} {both} ({verdict})"
+                self.console.print(line, highlight=False, markup=False)
+
+    @property
+    def records(self) -> list[Record]:
+        """Of everything that was asked for."""
+        return [record for trial_id in self.asked if (record := self.run.record(trial_id)) is not None]

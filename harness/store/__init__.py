@@ -1,0 +1,1 @@
+"""Run folders and what they lie on: a local disk, or any fsspec URL."""
