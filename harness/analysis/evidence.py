@@ -14,6 +14,7 @@ from harness.analysis.index import Index
 from harness.analysis.joint import LAUNCH_SD, SEED_SPREAD, is_spread_unknown, launch_draws, quality_draws
 from harness.analysis.launches import headline, launch_values
 from harness.analysis.predictions import NotComparableError, ScoreReader, Scores
+from harness.analysis.race import in_the_race
 from harness.analysis.stats import Array, num_draws
 from harness.metrics import METRICS
 from harness.record import Record, Variant
@@ -32,6 +33,7 @@ class Evidence:
     Args:
         draws: metric → (num_draws, rows), NaN without a number.
         assumed: what was assumed of a spread that nothing tells → metrics.
+        race: (rows,) `in_the_race`.
     """
 
     rows: tuple[Variant, ...]
@@ -42,10 +44,16 @@ class Evidence:
     warnings: list[str] = field(default_factory=list)
     assumed: dict[str, list[str]] = field(default_factory=dict)
     machine_class: str = ""
+    race: tuple[bool, ...] = ()
 
     @property
     def num_draws(self) -> int:
-        return num_draws(len(self.rows))
+        return num_draws(sum(self.race), len(self.rows))
+
+    def racing_first(self, rows: Iterable[int]) -> tuple[list[int], int]:
+        """Rows in the race before the others, and how many those are; all learn from all where none is."""
+        order = sorted(rows, key=lambda k: (not self.race[k], k))
+        return order, sum(self.race[k] for k in order) or len(order)
 
 
 def gather(index: Index, suite: Suite, reader: ScoreReader | None, extra: Sequence[str] = ()) -> Evidence:
@@ -60,6 +68,7 @@ def gather(index: Index, suite: Suite, reader: ScoreReader | None, extra: Sequen
     evidence.failures.update({row: _failures(index, row) for row in index.rows})
     quality, fitted, served = _measured_metrics(index)
     scores = _read_scores(index, reader, evidence) if reader else {}
+    evidence.race = in_the_race(index, suite, scores)
     for name in [*quality, *extra]:
         _add_quality(evidence, index, name, scores, suite)
     for name in fitted:
@@ -173,12 +182,16 @@ def _add_quality(
     # Rows with and without predictions do not mix in one joint draw: then seeds alone carry it.
     if len({t.shape[1] for t in tables.values()}) > 1:
         tables = {k: t.mean(1, keepdims=True) for k, t in tables.items()}
-    numbers = list(dict.fromkeys(seeds.values()))
+    order, first = evidence.racing_first(tables)
+    tables = {k: tables[k] for k in order}
+    numbers = list(dict.fromkeys(seeds[k] for k in order))
     groups = [numbers.index(seeds[k]) for k in tables]
     found_tables = list(tables.values())
     assumed = _assumed(evidence, name, found_tables, "seeds", _spread_of(found_tables))
     draw = (
-        quality_draws(found_tables, groups, generator(suite.seed, "draws", name), evidence.num_draws, assumed)
+        quality_draws(
+            found_tables, groups, generator(suite.seed, "draws", name), evidence.num_draws, assumed, first
+        )
         if tables
         else np.zeros((evidence.num_draws, 0))
     )
@@ -231,7 +244,6 @@ def _add_fitted(evidence: Evidence, index: Index, name: str, suite: Suite) -> No
     """Size, FLOPs, training time: one value per fitted model, log scale where they vary."""
     cells: dict[int, Estimate] = {}
     columns: dict[int, Array] = {}
-    groups: list[int] = []
     candidates = list(dict.fromkeys(row.candidate for row in index.rows))
     for k, row in enumerate(index.rows):
         train = index.train.get((row.candidate, index.train_size), [])
@@ -244,7 +256,9 @@ def _add_fitted(evidence: Evidence, index: Index, name: str, suite: Suite) -> No
             continue
         cells[k] = Estimate(float(values.mean()), n=len(values))
         columns[k] = values[:, None]
-        groups.append(candidates.index(row.candidate))
+    order, first = evidence.racing_first(columns)
+    columns = {k: columns[k] for k in order}
+    groups = [candidates.index(index.rows[k].candidate) for k in order]
     log = bool(columns) and all((c > 0).all() for c in columns.values())
     scale: Callable[[Array], Array] = np.log if log else np.asarray
     tables = [scale(c) for c in columns.values()]
@@ -252,7 +266,9 @@ def _add_fitted(evidence: Evidence, index: Index, name: str, suite: Suite) -> No
     takes = log and name == "train_seconds"
     assumed = _assumed(evidence, name, tables, "trainings", LAUNCH_SD) if takes else 0.0
     draw = (
-        quality_draws(tables, groups, generator(suite.seed, "draws", name), evidence.num_draws, assumed)
+        quality_draws(
+            tables, groups, generator(suite.seed, "draws", name), evidence.num_draws, assumed, first
+        )
         if tables
         else np.zeros((evidence.num_draws, 0))
     )
@@ -295,9 +311,11 @@ def _add_served(evidence: Evidence, index: Index, name: str, suite: Suite) -> No
         cells[k] = Estimate(centre, n=len(values), note="; ".join(notes))
     draw, dfs = np.zeros((evidence.num_draws, 0)), {}
     if launches:
+        order, first = evidence.racing_first(launches)
+        launches = {k: launches[k] for k in order}
         rounds = sorted({r for v in launches.values() for r in v})
         table = np.log([[launches[k].get(r, np.nan) for k in launches] for r in rounds])
-        draw = np.exp(launch_draws(table, generator(suite.seed, "draws", name), evidence.num_draws))
+        draw = np.exp(launch_draws(table, generator(suite.seed, "draws", name), evidence.num_draws, first))
         counts = {k: len(v) for k, v in launches.items()}
         dfs = {
             k: (float(c - 1), "") if c > 1 else (None, "one launch, no interval") for k, c in counts.items()

@@ -85,6 +85,7 @@ def quality_draws(
     rng: np.random.Generator,
     draws: int = DRAWS,
     assumed: float = 0.0,
+    first: int | None = None,
 ) -> Array:
     """Joint draws of the true mean scores of K rows.
 
@@ -94,29 +95,39 @@ def quality_draws(
         groups: (K,) rows of one candidate have the same number: they are the same fitted models on
             several runtimes, and share their seeds.
         assumed: standard deviation between seeds, of rows with one seed where `is_spread_unknown`.
+        first: so many rows learn from each other alone; the others, drawn given them, from all.
     Returns:
-        (draws, K).
+        (draws, K); the mean over the draws is the measured one.
     """
-    means = np.array([s.mean() for s in scores])
-    result = means + _example_draws(scores, rng, draws)
+    first = len(scores) if first is None else first
+    examples, seeds, runtimes = rng.spawn(3)
+    noise = _example_draws(scores, examples, draws)
     labels = np.asarray(groups)
     members = [np.flatnonzero(labels == g).tolist() for g in dict.fromkeys(groups)]
-    common = [_common_scores([scores[k] for k in rows]) for rows in members]
-    shared = _seed_draws(common, np.ones(len(common)), rng, draws, assumed)
+    common = [_common_scores([scores[k] for k in _base(rows, first)]) for rows in members]
+    ahead = sum(rows[0] < first for rows in members)
+    shared = _seed_draws(common, np.ones(len(common)), seeds, draws, assumed, ahead)
     for column, rows in enumerate(members):
-        result[:, rows] += shared[:, [column]]
-    own: list[Array] = []
-    where: list[int] = []
-    shrink: list[float] = []
+        noise[:, rows] += shared[:, [column]]
+    own: list[tuple[int, Array, float]] = []
     for rows, mean in zip(members, common, strict=True):
+        base = _base(rows, first)
         for k in rows:
-            if len(rows) > 1 and scores[k].shape == mean.shape:
-                own.append(scores[k] - mean)
-                where.append(k)
-                shrink.append(1 - 1 / len(rows))
+            alone = k in base and len(base) == 1
+            if not alone and scores[k].shape == mean.shape:
+                own.append((k, scores[k] - mean, 1 - 1 / len(base) if k in base else 1.0))
     if own:
-        result[:, where] += _seed_draws(own, np.array(shrink), rng, draws)
-    return np.asarray(result)
+        own.sort(key=lambda entry: entry[0])
+        where, tables, shrink = [list(x) for x in zip(*own, strict=True)]
+        ahead = sum(k < first for k in where)
+        noise[:, where] += _seed_draws(tables, np.array(shrink), runtimes, draws, first=ahead)
+    # Without their own mean, so that no choice is made by the luck of the draws.
+    return np.asarray(np.array([s.mean() for s in scores]) + noise - noise.mean(0))
+
+
+def _base(rows: Sequence[int], first: int) -> list[int]:
+    """Of a candidate's rows those that its seeds are judged by: the ones among the first, if any."""
+    return [k for k in rows if k < first] or list(rows)
 
 
 def is_spread_unknown(scores: Sequence[Array]) -> bool:
@@ -139,40 +150,65 @@ def _example_draws(scores: Sequence[Array], rng: np.random.Generator, draws: int
     per_example = np.stack([s.mean(0) for s in scores])
     deviation = per_example - per_example.mean(1, keepdims=True)
     covariance = deviation @ deviation.T / (num_examples * (num_examples - 1))
-    noise = rng.standard_normal((draws, len(scores))) @ _root(covariance).T
     df = num_examples - 1
-    return np.asarray(noise * np.sqrt(df / rng.chisquare(df, (draws, 1))))
+    scale = np.sqrt(df / rng.chisquare(df, (draws, 1)))
+    # Row by row, so that a row's draws do not depend on those that come after it.
+    noise = rng.standard_normal((len(scores), draws)).T @ _root(covariance).T
+    return np.asarray(noise * scale)
 
 
 def _root(covariance: Array) -> Array:
-    """A matrix L with L Lᵀ = covariance, which may be singular (equal rows)."""
-    values, vectors = np.linalg.eigh(covariance)
-    # Rounding puts eigenvalues of 1e-20 where the truth is 0; equal rows must draw equal values.
-    values = np.where(values > 1e-12 * max(values[-1], 0.0), values, 0.0)
-    return np.asarray(vectors * np.sqrt(values))
+    """The lower triangle L with L Lᵀ = covariance, which may be singular (equal rows)."""
+    size = len(covariance)
+    root = np.zeros((size, size))
+    for k in range(size):
+        column = covariance[k:, k] - root[k:, :k] @ root[k, :k]
+        # Rounding leaves 1e-17 of a row that depends on those before it; equal rows must draw equal values.
+        if column[0] > 1e-10 * covariance[k, k]:
+            root[k:, k] = column / np.sqrt(column[0])
+    return root
 
 
 def _seed_draws(
-    scores: Sequence[Array], shrink: Array, rng: np.random.Generator, draws: int, assumed: float = 0.0
+    scores: Sequence[Array],
+    shrink: Array,
+    rng: np.random.Generator,
+    draws: int,
+    assumed: float = 0.0,
+    first: int | None = None,
 ) -> Array:
     """What other seeds would have given, residual noise of the examples taken off; (draws, K).
 
     Args:
         scores: K arrays (S_k, N). shrink: (K,) share of the degrees of freedom that a row has left.
+        first: as for `quality_draws`.
     """
+    first = len(scores) if first is None else first
     num_seeds = np.array([len(s) for s in scores])
     residual = np.array([_residual(s) for s in scores])
     between = np.array([float(s.mean(1).var(ddof=1)) if len(s) > 1 else 0.0 for s in scores])
     # Float summation leaves 1e-34 where all seeds agree; such a row does not vary at all.
     between = np.where(between > 1e-24, between, 0.0)
     dfs = np.where(between > 0, (num_seeds - 1) * shrink, 0.0)
-    variance = variance_draws(between / shrink, dfs, rng, draws)
+    variance = _in_two(between / shrink, dfs, rng, draws, first)
     # Two or more seeds that agree exactly are a fact (a deterministic model), one seed is ignorance.
     variance[:, (num_seeds > 1) & (between == 0)] = 0.0
-    if is_spread_unknown(scores):
-        variance[:, num_seeds == 1] = assumed**2
+    for part in (slice(0, first), slice(first, None)):
+        if scores[part] and is_spread_unknown(scores[part]):
+            variance[:, part][:, num_seeds[part] == 1] = assumed**2
     seed_variance = np.maximum(variance - residual / shrink, 0.0) / num_seeds
-    return np.asarray(rng.standard_normal((draws, len(scores))) * np.sqrt(seed_variance))
+    return np.asarray(rng.standard_normal((len(scores), draws)).T * np.sqrt(seed_variance))
+
+
+def _in_two(
+    variances: Array, dfs: Array, rng: np.random.Generator, draws: int, first: int, weight: float = 1.0
+) -> Array:
+    """`variance_draws` of the first rows among themselves, of the others among all."""
+    ahead, behind = rng.spawn(2)
+    result = variance_draws(variances[:first], dfs[:first], ahead, draws, weight)
+    if first == len(variances):
+        return result
+    return np.hstack([result, variance_draws(variances, dfs, behind, draws, weight)[:, first:]])
 
 
 def _residual(scores: Array) -> float:
@@ -183,7 +219,9 @@ def _residual(scores: Array) -> float:
     return float(scores.var(0, ddof=1).mean() / num_examples)
 
 
-def launch_draws(values: Array, rng: np.random.Generator, draws: int = DRAWS) -> Array:
+def launch_draws(
+    values: Array, rng: np.random.Generator, draws: int = DRAWS, first: int | None = None
+) -> Array:
     """Joint draws of the true level of K rows from launches in shared rounds.
 
     Each row has its own variance (moderated, `variance_draws`); rows are correlated through the rounds'
@@ -192,28 +230,49 @@ def launch_draws(values: Array, rng: np.random.Generator, draws: int = DRAWS) ->
 
     Args:
         values: (R, K), log scale, NaN where a launch is missing; every row has at least one value.
+        first: so many rows learn from each other alone; the others, drawn given them, from all.
     Returns:
-        (draws, K), log scale. Where no row has two launches, the spread is the assumed `LAUNCH_SD`.
+        (draws, K), log scale; the mean over the draws is the measured one. Where no row has two launches, the
+        spread is the assumed `LAUNCH_SD`.
     """
     values = np.asarray(values, dtype=float)
+    first = values.shape[1] if first is None else first
+    drift, correlations, rng = rng.spawn(3)
+    common = drift.standard_normal((draws, 1))
+    parts = [values[:, :first]] if first else []
+    parts += [values] if first < values.shape[1] else []
+    noise = [_launch_noise(part, common, c, r, draws) for part, c, r in zip(
+        parts, correlations.spawn(2), rng.spawn(2), strict=False
+    )]  # fmt: skip
+    whole = np.hstack([noise[0][:, :first], *(n[:, first:] for n in noise[1:])]) if first else noise[0]
+    return np.asarray(np.nanmean(values, axis=0) + whole - whole.mean(0))
+
+
+def _launch_noise(
+    values: Array, common: Array, chances: np.random.Generator, rng: np.random.Generator, draws: int
+) -> Array:
+    """(draws, K) around the means; `common` is the drift that all rows share."""
+    values = values[~np.isnan(values).all(1)]
     counts = (~np.isnan(values)).sum(0)
     means = np.nanmean(values, axis=0)
     squares = np.nansum((values - means) ** 2, axis=0)
     variances = np.divide(squares, counts - 1, out=np.zeros(len(counts)), where=counts > 1)
     variances = np.where(variances > 1e-24, variances, 0.0)
+    variances_of, own = rng.spawn(2)
     if not (variances > 0).any():
         constant = counts > 1
         sd = np.where(constant, 0.0, LAUNCH_SD / np.sqrt(counts))
-        return np.asarray(means + sd * rng.standard_normal((draws, 1 if constant.all() else len(means))))
+        return np.asarray(sd * own.standard_normal((len(means), draws)).T)
     scale = np.sqrt(np.maximum(variances, 0.1 * variances.mean()))
-    correlation = _correlation_draws((values - means) / scale, rng, draws)
+    correlation = _correlation_draws((values - means) / scale, chances, draws)
     # Rows that drift together have correlated sample variances (by ρ²): K of them tell as much as K_eff.
     weight = 1 / (1 + (len(means) - 1) * float(np.square(correlation).mean()))
-    variance = variance_draws(variances, np.where(variances > 0, counts - 1, 0), rng, draws, weight)
+    dfs = np.where(variances > 0, counts - 1, 0)
+    variance = variance_draws(variances, dfs, variances_of, draws, weight)
     variance[:, (counts > 1) & (variances == 0)] = 0.0
-    noise = np.sqrt(correlation) * rng.standard_normal((draws, 1))
-    noise = noise + np.sqrt(1 - correlation) * rng.standard_normal((draws, len(means)))
-    return np.asarray(means + noise * np.sqrt(variance / counts))
+    noise = np.sqrt(correlation) * common
+    noise = noise + np.sqrt(1 - correlation) * own.standard_normal((len(means), draws)).T
+    return np.asarray(noise * np.sqrt(variance / counts))
 
 
 def _correlation_draws(standardised: Array, rng: np.random.Generator, draws: int) -> Array:

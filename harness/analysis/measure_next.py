@@ -184,7 +184,7 @@ def _outcome(choice: Choice) -> Array:
     risk = 1 - choice.terms.confidence
     price = choice.terms.broken_limit
     if price is None:
-        spread = float(np.ptp(utility.mean(0))) or float(utility.std()) or abs(float(utility.mean())) or 1.0
+        spread = float(np.ptp(utility.mean(0))) or abs(float(utility.mean())) or 1.0
         price = spread / risk
     outcome = np.asarray(utility - price * ~keeps)
     if choice.leader is not None:

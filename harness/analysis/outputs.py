@@ -283,7 +283,8 @@ def stored_evidence(run: Run, suite: Suite, slices: Sequence[str] = ()) -> Store
     Args:
         slices: metrics on slices that are needed; a stored table without them is made again.
     """
-    stamp = stamp_of(run)
+    # Limits say who is in the race, and so who learns from whom.
+    stamp = content_hash([stamp_of(run), list(suite.decision.constraints), suite.decision.objective])
     stored = read_evidence(run)
     if stored is not None and stored.stamp == stamp and all(n in stored.table.draws for n in slices):
         return stored

@@ -143,12 +143,13 @@ def decide_again(
     run: Run, constraints: Sequence[str] = (), objective: str | None = None, judged: bool = False
 ) -> tuple[Tradeoff, Recommendation]:
     """As `decide`, with the table: `judged` fills its flags and probabilities, for those who print it."""
-    suite = stored_suite(run)
+    own = suite = stored_suite(run)
     merged = tuple(str(c) for c in merge_constraints(suite.decision.constraints, constraints))
     update = {"constraints": merged, "objective": objective or suite.decision.objective}
     suite = suite.model_copy(update={"decision": suite.decision.model_copy(update=update)})
     parse_objective(suite.decision.objective, suite.decision.value)
-    stored = stored_evidence(run, suite, slices_of(suite))
+    # The beliefs are those of the run; only what is asked of them changes.
+    stored = stored_evidence(run, own, slices_of(suite))
     return decided(priced(stored.table, suite, stored.seconds), suite, stored_verdicts(run), judged)
 
 

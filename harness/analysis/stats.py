@@ -20,9 +20,10 @@ DRAWS = 4000
 """Joint draws behind every probability: a Monte Carlo error of at most 0.008."""
 
 
-def num_draws(num_rows: int) -> int:
-    """Draws for a table of so many rows: fewer above 40, 500 at least (an error of at most 0.022)."""
-    return max(500, min(DRAWS, 40 * DRAWS // max(num_rows, 1)))
+def num_draws(racing: int, rows: int = 0) -> int:
+    """Draws for a table with so many rows in the race: fewer above 40, and where there are very many others;
+    500 at least (an error of at most 0.022)."""
+    return max(500, min(DRAWS, 40 * DRAWS // max(racing, 1), 500 * DRAWS // max(rows, 1)))
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,13 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from harness.analysis.criteria import merge_constraints, parse_objective
-from harness.analysis.measure_next import PEEKED, NextMeasurement, is_decided, next_measurements
+from harness.analysis.measure_next import (
+    PEEKED,
+    NextMeasurement,
+    is_beyond_reach,
+    is_decided,
+    next_measurements,
+)
 from harness.analysis.outputs import table_of
 from harness.analysis.sensitivity import Question
 from harness.analysis.tradeoff import slices_of
@@ -157,6 +163,8 @@ def _next(
     """The next measurement, entered into `spent`, or why there is none."""
     if is_decided(question):
         return None, "decided"
+    if not is_open_ended and is_beyond_reach(question, _times_left(suite, spent)):
+        return None, "indistinguishable at this budget: all its seeds would hardly tell the tied apart"
     reason = "nothing that could still be measured is worth its price"
     for option in options:
         if left_s <= 0 or option.seconds > left_s:
@@ -166,6 +174,13 @@ def _next(
             return option, ""
         reason = "the suite's seeds and rounds are spent; give a --budget to go beyond them"
     return None, reason
+
+
+def _times_left(suite: Suite, spent: Spent) -> float:
+    """How many times the units so far the suite names, for the candidate or variant that has most left."""
+    seeds = [len(c.training.seeds) / spent.seeds[n] for n, c in suite.candidates.items()]
+    least = min([spent.first_rounds, *spent.rounds.values()])
+    return max([*seeds, suite.serving.rounds / max(least, 1)])
 
 
 def _take(suite: Suite, spent: Spent, option: NextMeasurement, is_open_ended: bool) -> bool:

@@ -1,0 +1,97 @@
+"""Who is in the race at all: rows that surely break a limit, by their own figures alone, teach the others
+nothing.
+
+Variances are learnt from all rows together. A hopeless row, perhaps a noisy one, must not change what is said
+of the others: it is drawn after them and given them, so that their draws are the same with it and without it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from harness.analysis.criteria import VALUE, Constraint, merge_constraints, parse_objective, stem
+from harness.analysis.index import Index
+from harness.analysis.joint import LAUNCH_SD, SEED_SPREAD
+from harness.analysis.launches import headline, launch_values
+from harness.analysis.predictions import Scores
+from harness.record import Variant
+from harness.suite.schema import Suite
+
+SURELY = 6.0
+"""Standard errors, none smaller than is assumed where nothing is known, from which a limit is surely
+broken."""
+
+_DERIVED = ("cost_", "train_cost_usd", VALUE)
+
+ScoresOf = Mapping[str, Mapping[str, Scores]]
+"""Score trial → metric → per-example scores."""
+
+
+def in_the_race(index: Index, suite: Suite, scores: ScoresOf) -> tuple[bool, ...]:
+    """(rows,) False for a row that surely breaks a limit of the suite, or lacks a figure that decides."""
+    limits = [
+        c for c in merge_constraints(suite.decision.constraints, ()) if not c.metric.startswith(_DERIVED)
+    ]
+    goal = parse_objective(suite.decision.objective, suite.decision.value)
+    deciding = [n for n in goal.metrics if not n.startswith(_DERIVED)]
+    figures = {
+        n: [_figure(index, row, n, scores) for row in index.rows]
+        for n in {*deciding, *(c.metric for c in limits)}
+    }
+    # What nobody has tells no row from another.
+    asked = [n for n, found in figures.items() if any(f is not None for f in found)]
+    result = []
+    for k in range(len(index.rows)):
+        own = {n: figures[n][k] for n in asked}
+        lacks = any(f is None for f in own.values())
+        result.append(not lacks and not any(_surely_breaks(own.get(c.metric), c) for c in limits))
+    return tuple(result) if any(result) else (True,) * len(index.rows)
+
+
+Figure = tuple[float, float, bool]
+"""Mean, standard error, whether they are logarithms."""
+
+
+def _figure(index: Index, row: Variant, name: str, scores: ScoresOf) -> Figure | None:
+    served, _ = launch_values(index.serve.get(row, []), name)
+    if served:
+        values = np.array(list(served.values()))
+        if values.min() <= 0:
+            return float(values.mean()), math.inf, False
+        return _of_launches(np.log(values))
+    records = [r for r in index.score.get((row, index.train_size), []) if r.status == "finished"]
+    per_example = [s.values for r in records if (s := scores.get(r.trial.id, {}).get(name)) is not None]
+    values = np.array([m.value for r in records if (m := headline(r, stem(name))) and m.value is not None])
+    if "[" in name:
+        values = np.array([s.mean() for s in per_example])
+    if len(values):
+        return _of_seeds(values, per_example)
+    fitted = index.train.get((row.candidate, index.train_size), [])
+    values = np.array([m.value for r in fitted if (m := headline(r, name)) and m.value is not None])
+    return _of_seeds(values, []) if len(values) else None
+
+
+def _of_launches(logs: np.ndarray) -> Figure:
+    spread = max(float(logs.std(ddof=1)) if len(logs) > 1 else 0.0, LAUNCH_SD)
+    return float(logs.mean()), spread / math.sqrt(len(logs)), True
+
+
+def _of_seeds(values: np.ndarray, per_example: Sequence[np.ndarray]) -> Figure:
+    mean = float(values.mean())
+    floor = SEED_SPREAD * (math.sqrt(mean * (1 - mean)) if 0 <= mean <= 1 else abs(mean))
+    spread = max(float(values.std(ddof=1)) if len(values) > 1 else 0.0, floor)
+    examples = float(np.mean([s.var() / len(s) for s in per_example])) if per_example else 0.0
+    return mean, math.sqrt(spread**2 / len(values) + examples), False
+
+
+def _surely_breaks(figure: Figure | None, limit: Constraint) -> bool:
+    if figure is None:
+        return False
+    mean, error, is_log = figure
+    if is_log and limit.limit <= 0:
+        return limit.is_upper
+    beyond = mean - (math.log(limit.limit) if is_log else limit.limit)
+    return (beyond if limit.is_upper else -beyond) > SURELY * error
