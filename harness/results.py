@@ -34,7 +34,11 @@ class Estimate:
 
 @dataclass(frozen=True)
 class Row:
-    """One variant of the trade-off table."""
+    """One variant of the trade-off table.
+
+    Args:
+        besides: USD per month beyond its machines: what follows the machine's price, and what does not.
+    """
 
     variant: str
     candidate: str
@@ -46,6 +50,7 @@ class Row:
     best_probability: float | None = None
     rejected_by: tuple[str, ...] = ()
     failures: tuple[str, ...] = ()
+    besides: tuple[float, float] = (0.0, 0.0)
 
 
 @dataclass(frozen=True)

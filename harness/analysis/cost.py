@@ -106,22 +106,48 @@ def price_of(machine: Machine, prices: Iterable[Price] | None = None) -> Price |
 
 
 def replicas(throughput: np.ndarray | float, traffic: Traffic) -> np.ndarray:
-    """How many replicas the peak needs: ceil(peak / (throughput · headroom)) + spare.
+    """How many machines the peak needs: ceil(peak / (throughput · headroom)) + spare.
 
     Args:
-        throughput: requests per second that one replica serves within the limit; any shape. A
+        throughput: requests per second that one machine serves within the limit; any shape. A
             throughput measured under a latency limit contains its headroom already: leave
             `traffic.headroom` at 1 then.
     """
-    peak = traffic.qps if traffic.peak_qps is None else traffic.peak_qps
-    need = np.asarray(peak, dtype=float) / (np.asarray(throughput, dtype=float) * traffic.headroom)
-    # 600 / 200.00000001 must not ask for a fourth replica: rounding before the ceiling.
-    return np.maximum(np.ceil(np.round(need, 9)), 1.0) + traffic.spare
+    return needed(traffic.peak, throughput, traffic) + traffic.spare
+
+
+def needed(qps: float, throughput: np.ndarray | float, traffic: Traffic) -> np.ndarray:
+    """Machines that a load needs, without spare ones; one at least."""
+    need = qps / (np.asarray(throughput, dtype=float) * traffic.headroom)
+    # 600 / 200.00000001 must not ask for a fourth machine: rounding before the ceiling.
+    return np.maximum(np.ceil(np.round(need, 9)), 1.0)
+
+
+def machines(throughput: np.ndarray | float, traffic: Traffic) -> np.ndarray:
+    """How many machines are paid for in the mean over the hours of a month, spare ones included.
+
+    Under autoscaling a machine is paid from its start, `traffic.autoscale` seconds before the hour that needs
+    it, and through the last hour that does; the hours repeat, so that the last comes before the first.
+    """
+    if not traffic.curve or traffic.autoscale is None:
+        return replicas(throughput, traffic)
+    hours = np.stack([needed(qps, throughput, traffic) for qps in traffic.curve])
+    whole, part = divmod(traffic.autoscale / 3600.0, 1.0)
+    # At any time as many run as are needed at some time until a machine that starts now would serve.
+    paid = (1 - part) * _within(hours, int(whole)) + part * _within(hours, int(whole) + 1)
+    return np.asarray(paid.mean(0) + traffic.spare)
+
+
+def _within(hours: np.ndarray, ahead: int) -> np.ndarray:
+    """(hours, …) the most that an hour or one of the next so many needs."""
+    return np.asarray(
+        np.maximum.reduce([np.roll(hours, -k, axis=0) for k in range(min(ahead, len(hours)) + 1)])
+    )
 
 
 def cost_per_month(throughput: np.ndarray | float, traffic: Traffic, usd_per_hour: float) -> np.ndarray:
-    """USD per month of 730 hours for all replicas."""
-    return replicas(throughput, traffic) * usd_per_hour * HOURS_PER_MONTH
+    """USD per month of 730 hours for all machines."""
+    return machines(throughput, traffic) * usd_per_hour * HOURS_PER_MONTH
 
 
 def cost_per_million(throughput: np.ndarray | float, traffic: Traffic, usd_per_hour: float) -> np.ndarray:
@@ -131,7 +157,7 @@ def cost_per_million(throughput: np.ndarray | float, traffic: Traffic, usd_per_h
 
 def per_million(cost_per_month_usd: np.ndarray, traffic: Traffic) -> np.ndarray:
     """A month's bill over the month's requests, in USD per million."""
-    return 1e6 * cost_per_month_usd / (traffic.qps * SECONDS_PER_MONTH)
+    return 1e6 * cost_per_month_usd / (traffic.mean * SECONDS_PER_MONTH)
 
 
 def cost_per_million_floor(throughput: np.ndarray | float, usd_per_hour: float) -> np.ndarray:

@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from harness.analysis import cost
+from harness.analysis.bill import besides
 from harness.analysis.draws import overlaid
 from harness.analysis.stats import Array
 from harness.analysis.values import count_draws
@@ -78,7 +79,10 @@ def with_costs(table: Tradeoff, suite: Suite, seconds: TrainingSeconds) -> Trade
     traffic, hourly = suite.decision.traffic, price.usd_per_hour
     throughput, sources = throughputs(table)
     training = [_training(row, seconds, hourly) for row in table.rows]
-    monthly = cost.cost_per_month(throughput, traffic, hourly)
+    trained = {name: search for name, (_, search) in seconds.items()}
+    more = besides(table.rows, suite, hourly, trained)
+    other = np.array([sum(parts) for parts in more])
+    monthly = cost.cost_per_month(throughput, traffic, hourly) + other
     draws = {
         "cost_per_million_usd": cost.per_million(monthly, traffic),
         "cost_per_month_usd": monthly,
@@ -89,20 +93,27 @@ def with_costs(table: Tradeoff, suite: Suite, seconds: TrainingSeconds) -> Trade
     idle = _idle(table.rows, price, suite)
     sources = [_with(source, more) for source, more in zip(sources, idle, strict=True)]
     # All money is monotone in throughput: its quantiles are those of the draws with the throughput's.
-    ends = _quantiles(throughput)
-    month = cost.cost_per_month(ends, traffic, hourly)
+    ends = quantiles(throughput)
+    month = cost.cost_per_month(ends, traffic, hourly) + other
     million = cost.per_million(month, traffic)
     floors = cost.cost_per_million_floor(ends[1], hourly)
-    counts = cost.replicas(ends[1], traffic)
+    counts = cost.machines(ends[1], traffic)
     fulls = [f"{x:.3g} USD at full use" for x in floors]
-    replicas = [f"{x:g} replica{'s' if x != 1 else ''}" for x in counts]
+    replicas = [f"{x:.4g} machine{'s' if x != 1 else ''}" for x in counts]
+    replicas = [
+        f"{x}, {usd:.4g} USD beside them" if usd else x for x, usd in zip(replicas, other, strict=True)
+    ]
     cells = {
         "cost_per_million_usd": _derived(million, fulls, sources, table.rows),
         "cost_per_month_usd": _derived(month, replicas, sources, table.rows),
         "train_cost_usd": training,
     }
     rows = tuple(
-        replace(row, estimates={**row.estimates, **{name: cells[name][k] for name in COST_METRICS}})
+        replace(
+            row,
+            estimates={**row.estimates, **{name: cells[name][k] for name in COST_METRICS}},
+            besides=more[k],
+        )
         for k, row in enumerate(table.rows)
     )
     metrics = tuple(n for n in table.metrics if n not in COST_METRICS) + COST_METRICS
@@ -125,7 +136,7 @@ def _idle(rows: Sequence[Row], price: cost.Price, suite: Suite) -> list[str]:
     return [f"{u} of {cores} cores serves" if u < cores and not price.gpu else "" for u in used]
 
 
-def _quantiles(throughput: Array) -> Array:
+def quantiles(throughput: Array) -> Array:
     """(3, rows): the draws that give the lowest, middle and highest cost of 95 %; a step function of
     throughput has no symmetric interval, so none is interpolated. NaN where no cost suffices."""
     ends = np.quantile(np.nan_to_num(throughput), [0.975, 0.5, 0.025], axis=0, method="nearest")

@@ -66,9 +66,7 @@ class Question:
         price = cost.price_of(self.suite.machine)
         if price is None:
             return self
-        traffic = self.suite.decision.traffic
-        peak = None if traffic.peak_qps is None else traffic.peak_qps * qps_factor
-        traffic = traffic.model_copy(update={"qps": traffic.qps * qps_factor, "peak_qps": peak})
+        traffic = self.suite.decision.traffic.scaled(qps_factor)
         machine = self.suite.machine.model_copy(update={"usd_per_hour": price.usd_per_hour * price_factor})
         suite = self.suite.model_copy(
             update={
@@ -84,13 +82,15 @@ def _repriced(table: Tradeoff, suite: Suite, price_factor: float) -> Tradeoff:
     price, traffic = cost.price_of(suite.machine), suite.decision.traffic
     assert price is not None
     throughput, _ = throughputs(table)
-    month = cost.cost_per_month(throughput, traffic, price.usd_per_hour)
+    rows = tuple(replace(row, besides=(row.besides[0] * price_factor, row.besides[1])) for row in table.rows)
+    other = np.array([sum(row.besides) for row in rows])
+    month = cost.cost_per_month(throughput, traffic, price.usd_per_hour) + other
     draws = {
         "cost_per_month_usd": month,
         "cost_per_million_usd": cost.per_million(month, traffic),
         "train_cost_usd": metric_draws(table, "train_cost_usd") * price_factor,
     }
-    result = replace(table, draws=overlaid(draws, table.draws))
+    result = replace(table, rows=rows, draws=overlaid(draws, table.draws))
     if VALUE in table.draws and suite.decision.value:
         goal = parse_objective(f"maximize {VALUE}", suite.decision.value)
         worth = utility_draws(result, goal, suite)
@@ -113,7 +113,7 @@ def find_flips(question: Question) -> tuple[Mapping[str, Any], ...]:
         found.extend(_limit_flips(question, constraint))
     if depends_on_money(question):
         traffic = question.suite.decision.traffic
-        found.extend(_factor_flips(question, "traffic", traffic.qps, "requests/s", 100.0, _scaled_traffic))
+        found.extend(_factor_flips(question, "traffic", traffic.mean, "requests/s", 100.0, _scaled_traffic))
         price = cost.price_of(question.suite.machine)
         if price is not None:
             found.extend(_factor_flips(question, "price", price.usd_per_hour, "USD/h", 10.0, _scaled_price))
@@ -254,7 +254,7 @@ def winner_map(question: Question, size: int = 9) -> WinnerMap | None:
     traffics = np.geomspace(0.1, 10, size)
     prices = np.geomspace(1 / 3, 3, size)
     asked = [[question.with_prices(float(t), float(p)) for p in prices] for t in traffics]
-    qps = question.suite.decision.traffic.qps
+    qps = question.suite.decision.traffic.mean
     return WinnerMap(
         tuple(qps * traffics),
         tuple(price.usd_per_hour * prices),

@@ -28,7 +28,7 @@ def values_for(table: Tradeoff, suite: Suite, names: Iterable[str]) -> dict[str,
     """What an expression names: draws of a metric, traffic or price."""
     price = cost.price_of(suite.machine)
     traffic = suite.decision.traffic
-    settings = settings_of(traffic.qps, traffic.peak_qps, price.usd_per_hour if price else None)
+    settings = settings_of(traffic.mean, traffic.peak, price.usd_per_hour if price else None)
     return {n: settings[n] if n in settings else metric_draws(table, n) for n in names}
 
 

@@ -60,6 +60,32 @@ def check_decision(draft: Draft) -> None:
     qps, peak = draft.get(float, *traffic, "qps"), draft.get(float, *traffic, "peak_qps")
     if qps is not None and peak is not None and peak < qps:
         draft.wrong((*traffic, "peak_qps"), f"the peak, {peak:g}, is below the mean, {qps:g}: swap them")
+    _check_curve(draft, traffic)
+    candidates = draft.items("candidates")
+    for name in draft.items("decision", "costs", "items"):
+        path = ("decision", "costs", "items", name)
+        if name not in candidates:
+            text = f"there is no candidate `{name}`: {hint(name, candidates)}"
+            draft.wrong(path, text, draft.key_place(*path))
+
+
+def _check_curve(draft: Draft, traffic: tuple[str, ...]) -> None:
+    """A day or a week of hours, which says what the mean and the peak are."""
+    if not draft.given(*traffic, "curve"):
+        if draft.given(*traffic, "autoscale"):
+            text = "machines that come and go need the hours: add decision.traffic.curve"
+            draft.wrong((*traffic, "autoscale"), text)
+        return
+    for key in ("qps", "peak_qps"):
+        if draft.given(*traffic, key):
+            text = "contradicts the curve, which has a mean and a peak of its own: keep one of the two"
+            draft.wrong((*traffic, key), text)
+    hours = draft.get(list, *traffic, "curve", default=())
+    if len(hours) not in (24, 168):
+        text = f"has {len(hours)} values: a day has 24 hours, a week 168"
+        draft.wrong((*traffic, "curve"), text)
+    elif all(value == 0 for value in hours):
+        draft.wrong((*traffic, "curve"), "is 0 in every hour: nothing is served")
 
 
 USUAL = (("no", "yes"), ("n", "y"), ("false", "true"), ("0", "1"), ("-1", "1"), ("negative", "positive"),

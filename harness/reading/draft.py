@@ -16,6 +16,13 @@ from harness.suite.source import Mistake, Node, Place, new_mapping
 Path_ = tuple[str | int, ...]
 
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(s|m|h|d)?", re.ASCII)
+DURATIONS: tuple[tuple[str, ...], ...] = (
+    ("budget",),
+    ("training", "time_limit"),
+    ("serving", "time_limit"),
+    ("decision", "traffic", "autoscale"),
+)
+"""Settings in seconds that may also be written `90s`, `10m`, `1h`."""
 _SECONDS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 
 
@@ -116,7 +123,12 @@ def make_draft(tree: Node, folder: Path, mistakes: list[Mistake]) -> Draft:
     """The tree without shorthand: candidates written out, training complete, data arguments apart."""
     draft = Draft(tree, folder, mistakes)
     entries = dict(tree.mapping or {})
-    for path in (("budget",), ("training", "time_limit"), ("serving", "time_limit")):
+    for path in (
+        ("budget",),
+        ("training", "time_limit"),
+        ("serving", "time_limit"),
+        ("decision", "traffic", "autoscale"),
+    ):
         if path[0] in entries:
             entries[path[0]] = _with_duration(draft, entries[path[0]], path[1:], path)
     draft.tree = new_mapping(entries, tree.place, tree.keys)

@@ -225,6 +225,32 @@ def spreads(rows: Sequence[Spread], x: Axis, width: float = 680) -> Figure:
     return figure
 
 
+@drawn
+def stacked(
+    names: Sequence[str], parts: Mapping[str, Sequence[float]], title: str, width: float = 680
+) -> Figure:
+    """Bars of parts that add up, a row for each name; parts are told apart by shade, in a fixed order."""
+    beside = width > NARROW
+    rows = [Difference(name, 0.0, 0.0, 0.0, INK) for name in names]
+    figure, ax = axes(width, 92 + (26 if beside else 40) * len(names), _row_margins(rows, beside, right=14))
+    start = np.zeros(len(names))
+    for shade, (part, values) in zip(
+        np.linspace(0.15, 0.85, max(len(parts), 2)), parts.items(), strict=False
+    ):
+        ax.barh(
+            range(len(names)), values, left=start, height=0.5, color=str(shade), edgecolor=PAPER, linewidth=1,
+            label=part, zorder=2,
+        )  # fmt: skip
+        start = start + np.asarray(values)
+    _scale(ax, Axis(title), Axis(""))
+    ax.set_xlim(0, max(float(start.max()) * 1.02, 1e-9))
+    ax.set_ylim(len(names) - 0.4, -1.4)
+    _name_rows(ax, rows, beside)
+    ax.grid(True, axis="x")
+    ax.legend(loc="upper left", ncols=3 if beside else 2, frameon=False, fontsize=10)
+    return figure
+
+
 def _vertical_limit(ax: Axes, x: Axis) -> None:
     bound = x.at_most
     if bound is None:

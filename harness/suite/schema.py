@@ -263,10 +263,59 @@ class Traffic(Model):
     """Requests per second in the mean: what the price of a million answers is divided by."""
     peak_qps: Positive | None = None
     """What the machines must carry; none: `qps`."""
+    curve: tuple[NotNegative, ...] | None = None
+    """Requests per second in each hour of a day (24 values) or of a week (168), instead of `qps` and
+    `peak_qps`: the mean and the highest hour take their place."""
+    autoscale: Positive | None = None
+    """With a curve: machines come and go by the hour, and are started so many seconds before they are needed;
+    in a suite file also `2m`. Left out: all machines that the highest hour needs run all the time."""
     headroom: Positive = 1.0
     """The share of a machine's throughput that may be used."""
     spare: Annotated[int, Field(ge=0)] = 0
-    """Machines beyond those that the peak needs."""
+    """Machines beyond those that the traffic needs, running all the time."""
+
+    @property
+    def mean(self) -> float:
+        """Requests per second in the mean."""
+        return sum(self.curve) / len(self.curve) if self.curve else self.qps
+
+    @property
+    def peak(self) -> float:
+        """Requests per second that the machines must carry."""
+        if self.curve:
+            return max(self.curve)
+        return self.qps if self.peak_qps is None else self.peak_qps
+
+    def scaled(self, factor: float) -> Traffic:
+        """So many times the traffic."""
+        peak = None if self.peak_qps is None else self.peak_qps * factor
+        curve = tuple(qps * factor for qps in self.curve) if self.curve else None
+        return self.model_copy(update={"qps": self.qps * factor, "peak_qps": peak, "curve": curve})
+
+
+class CostItem(Model):
+    """What a candidate costs beyond machines."""
+
+    once_usd: NotNegative = 0.0
+    """Once: labelling, integration, a licence."""
+    monthly_usd: NotNegative = 0.0
+    """Every month: people on call, a licence, monitoring."""
+    what: str = ""
+    """In words, for the table of assumptions."""
+
+
+class Costs(Model):
+    """What else counts into the monthly cost: with it, `cost_per_month_usd` is the whole bill and not the
+    machines alone."""
+
+    months: Positive = 12.0
+    """Over so many months training and one-off items are spread."""
+    trainings: NotNegative = 1.0
+    """How often it is trained in these months, with all seeds and the search."""
+    storage_usd_per_gb_month: NotNegative = 0.0
+    """Price of keeping the fitted model, a GB of 10^9 bytes for a month."""
+    items: dict[str, CostItem] = Field(default_factory=dict)
+    """Candidate → what it costs beyond machines."""
 
 
 class Threshold(Model):
@@ -306,6 +355,8 @@ class Decision(Model):
     usual one of `no` and `yes`, `0` and `1` and the like. Needed where another pair of names decides."""
     traffic: Traffic = Traffic()
     """The load that the service must carry."""
+    costs: Costs | None = None
+    """Training, storage and other costs; left out: the monthly cost is that of the machines."""
     threshold: Threshold = Threshold()
     """What the report chooses a threshold for; metrics of the table are those of the likeliest class."""
     tolerance: NotNegative | None = None

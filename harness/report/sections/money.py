@@ -12,6 +12,7 @@ from harness.record import SuiteError
 from harness.report import numbers as n
 from harness.report.blocks import Block, Cell, Column, Table, section, text
 from harness.report.evidence import Evidence
+from harness.report.sections.bill import bill_blocks
 from harness.report.sections.tradeoff import figure, left_out, plane
 from harness.results import Row
 
@@ -33,15 +34,16 @@ def costs(e: Evidence) -> Section | None:
     blocks += [picture] if picture else []
     sentence = _amortisation(e)
     blocks += [text(sentence)] if sentence else []
+    blocks += bill_blocks(e, _price(e))
     return section("Costs", blocks)
 
 
 def basis(e: Evidence) -> str:
     """The price row and the traffic that the money rests on."""
     traffic = e.suite.decision.traffic
-    peak = f" with a peak of {n.plain(traffic.peak_qps)}" if traffic.peak_qps else ""
-    load = f"Traffic: {n.plain(traffic.qps)} requests per second{peak}"
-    load += f", {n.counted(traffic.spare, 'spare replica')}" if traffic.spare else ""
+    peak = f" with a peak of {n.plain(traffic.peak)}" if traffic.peak_qps or traffic.curve else ""
+    load = f"Traffic: {n.plain(traffic.mean)} requests per second{peak}"
+    load += f", {n.counted(traffic.spare, 'spare machine')}" if traffic.spare else ""
     price = _price(e)
     if price is None:
         return f"{load}."
@@ -78,7 +80,7 @@ def _table(e: Evidence) -> Table:
         Column("at −30 % price", "USD"),
         Column("at +30 % price", "USD"),
         Column("cost per month", "USD"),
-        Column("replicas"),
+        Column("machines"),
         Column("training once", "USD"),
         Column("all seeds and search", "USD"),
     )
@@ -91,7 +93,7 @@ def _note(row: Row, metric: str) -> str:
 
 
 def _replicas(row: Row) -> Cell:
-    found = re.match(r"([\d.]+) replicas?", _note(row, "cost_per_month_usd"))
+    found = re.match(r"([\d.e+]+) machines?", _note(row, "cost_per_month_usd"))
     return Cell(found[1], sort=float(found[1])) if found else Cell("")
 
 

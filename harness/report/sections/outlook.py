@@ -64,7 +64,7 @@ def _map(e: Evidence) -> Picture | None:
         colours,
         plots.Axis("Price of a machine, USD per hour (log scale)", log=True),
         plots.Axis("Traffic, requests per second (log scale)", log=True),
-        here=(found.usd_per_hour[len(found.usd_per_hour) // 2], e.suite.decision.traffic.qps),
+        here=(found.usd_per_hour[len(found.usd_per_hour) // 2], e.suite.decision.traffic.mean),
     )
     shares = [float((winners == places[name]).mean()) for name in names]
     small = [f"{i + 1}: {name}" for i, name in enumerate(names) if shares[i] <= 0.04]
@@ -81,7 +81,7 @@ def value(e: Evidence) -> Section | None:
         return None
     cheaper = [row for row in e.rows if _cost(row) is not None and (_cost(row) or 0) < (_cost(e.chosen) or 0)]
     dearer = [row for row in e.rows if _more_accurate(row, e.chosen) and row not in cheaper]
-    requests = e.suite.decision.traffic.qps * SECONDS_PER_MONTH
+    requests = e.suite.decision.traffic.mean * SECONDS_PER_MONTH
     rows = [
         *(_worth(e, e.chosen, row, requests) for row in cheaper[:6]),
         *(_worth(e, row, e.chosen, requests) for row in dearer[:6]),

@@ -156,7 +156,7 @@ def _unranked(e: Evidence, row: Row) -> Row | None:
 
 def _sessions(e: Evidence) -> float:
     """Visits a month: a request is a page, and the suite's traffic counts requests."""
-    return float(e.suite.decision.traffic.qps) * A_MONTH
+    return float(e.suite.decision.traffic.mean) * A_MONTH
 
 
 def _net(e: Evidence, row: Row, base: Row) -> np.ndarray | None:

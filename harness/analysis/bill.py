@@ -1,0 +1,92 @@
+"""A variant's monthly bill by what is paid for: machines, spare ones, training, storage, other items."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+
+from harness.analysis import cost
+from harness.results import Row
+from harness.suite.schema import CostItem, Suite
+
+
+@dataclass(frozen=True)
+class Bill:
+    """USD per month, each part.
+
+    Args:
+        machines: those that the traffic needs. spare: those that run beside them.
+        training: with all seeds, the search and what failed, spread over the months.
+        storage: of the fitted model. once: one-off items, spread over the months. monthly: the others.
+    """
+
+    machines: float
+    spare: float
+    training: float = 0.0
+    storage: float = 0.0
+    once: float = 0.0
+    monthly: float = 0.0
+
+    @property
+    def total(self) -> float:
+        return float(sum(self.parts.values()))
+
+    @property
+    def parts(self) -> Mapping[str, float]:
+        return {field.name: float(getattr(self, field.name)) for field in fields(self)}
+
+
+def bill(
+    throughput: float,
+    suite: Suite,
+    usd_per_hour: float,
+    candidate: str,
+    train_seconds: float = 0.0,
+    size_mb: float = 0.0,
+) -> Bill:
+    """The bill of a variant that serves so many requests per second on a machine.
+
+    Args:
+        train_seconds: of one training with its seeds, search and failures. size_mb: of 10^6 bytes.
+    """
+    traffic = suite.decision.traffic
+    month = usd_per_hour * cost.HOURS_PER_MONTH
+    running = float(cost.machines(throughput, traffic)) - traffic.spare
+    other = beside(suite, usd_per_hour, candidate, train_seconds, size_mb)
+    return Bill(running * month, traffic.spare * month, *other)
+
+
+def beside(
+    suite: Suite, usd_per_hour: float, candidate: str, train_seconds: float, size_mb: float
+) -> tuple[float, float, float, float]:
+    """Training, storage, one-off and monthly items, in USD per month; zeros without `decision.costs`."""
+    costs = suite.decision.costs
+    if costs is None:
+        return 0.0, 0.0, 0.0, 0.0
+    item = costs.items.get(candidate, CostItem())
+    training = costs.trainings * train_seconds / 3600 * usd_per_hour / costs.months
+    storage = size_mb / 1000 * costs.storage_usd_per_gb_month
+    return training, storage, item.once_usd / costs.months, item.monthly_usd
+
+
+def besides(
+    rows: Sequence[Row], suite: Suite, usd_per_hour: float, trained: Mapping[str, float]
+) -> list[tuple[float, float]]:
+    """Of each row, USD per month beyond the machines: what follows the machine's price, and what does not.
+
+    Args:
+        trained: candidate → seconds of training with all seeds and the search.
+    """
+    found = []
+    for row in rows:
+        training, *others = beside(
+            suite, usd_per_hour, row.candidate, trained.get(row.candidate, 0.0), size_mb(row)
+        )
+        found.append((training, sum(others)))
+    return found
+
+
+def size_mb(row: Row) -> float:
+    """Of the fitted model; 0 where nobody measured it."""
+    size = row.estimates.get("model_size_mb")
+    return 0.0 if size is None or size.value is None else size.value

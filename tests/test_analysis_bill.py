@@ -1,0 +1,128 @@
+"""The monthly bill, by hand: what a finance reader can check with a pocket calculator."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from harness.analysis.bill import bill
+from harness.analysis.cost import machines, replicas
+from harness.analysis.money import with_costs
+from harness.results import Estimate, Row, Tradeoff
+from harness.suite.schema import Machine, Suite, Traffic
+from tests.analysis_world import make_suite
+
+PRICE = 0.10
+"""USD per machine and hour; a month has 730 hours, so a machine costs 73.00 USD a month."""
+
+COSTS = {
+    "months": 12.0,
+    "trainings": 4.0,  # trained again every quarter
+    "storage_usd_per_gb_month": 0.02,
+    "items": {"encoder": {"once_usd": 2400.0, "monthly_usd": 50.0, "what": "labels; on call"}},
+}
+
+
+def asked() -> Suite:
+    """At most 900 requests per second; machines are used to 90 % of what they carry; one is spare."""
+    traffic = {"qps": 300.0, "peak_qps": 900.0, "headroom": 0.9, "spare": 1}
+    suite = make_suite(["tree", "encoder"], traffic=traffic, costs=COSTS)
+    return suite.model_copy(update={"machine": Machine(usd_per_hour=PRICE)})
+
+
+# Variant: requests/s that one machine carries, seconds of training with search and seeds, size in MB.
+VARIANTS = {
+    "tree/onnx@1x1": (500.0, 360.0, 5.0),
+    "encoder/onnx@1x1": (60.0, 36_000.0, 500.0),
+    "encoder/onnx@1x2": (110.0, 36_000.0, 500.0),  # two workers on the same machine
+}
+
+BY_HAND = {
+    # 900 / (500 · 0.9) = 2 machines and one spare. Training: 4 · 0.1 h · 0.10 USD / 12.
+    # Storage: 0.005 GB · 0.02.
+    "tree/onnx@1x1": {
+        "machines": 146.00, "spare": 73.00, "training": 0.00333, "storage": 0.0001, "once": 0, "monthly": 0
+    },
+    # 900 / (60 · 0.9) = 16.7 → 17 machines. Training: 4 · 10 h · 0.10 USD / 12. Storage: 0.5 GB · 0.02.
+    "encoder/onnx@1x1": {
+        "machines": 1241.00, "spare": 73.00, "training": 0.33333, "storage": 0.01, "once": 200, "monthly": 50
+    },
+    # 900 / (110 · 0.9) = 9.1 → 10 machines: the second worker saves seven machines, 511 USD a month.
+    "encoder/onnx@1x2": {
+        "machines": 730.00, "spare": 73.00, "training": 0.33333, "storage": 0.01, "once": 200, "monthly": 50
+    },
+}  # fmt: skip
+
+TOTAL = {"tree/onnx@1x1": 219.00, "encoder/onnx@1x1": 1564.34, "encoder/onnx@1x2": 1053.34}
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_the_monthly_bill_is_the_sum_that_one_does_by_hand(variant: str) -> None:
+    carries, trained, size = VARIANTS[variant]
+    found = bill(carries, asked(), PRICE, variant.partition("/")[0], trained, size)
+    for part, usd in BY_HAND[variant].items():
+        assert found.parts[part] == pytest.approx(usd, abs=0.005), part
+    assert found.total == pytest.approx(TOTAL[variant], abs=0.01)
+
+
+def test_the_table_shows_the_same_bills_per_month_and_per_million() -> None:
+    rows = tuple(
+        Row(name, *name.split("/"), estimates={"model_size_mb": Estimate(size)})
+        for name, (_, _, size) in VARIANTS.items()
+    )
+    carried = np.array([[carries for carries, _, _ in VARIANTS.values()]])
+    table = Tradeoff(rows, ("throughput_at_slo_qps",), {"throughput_at_slo_qps": carried})
+    seconds = {"tree": (90.0, 360.0), "encoder": (3600.0, 36_000.0)}
+    priced = with_costs(table, asked(), seconds)
+    for row in priced.rows:
+        month, million = (row.estimates[f"cost_per_{of}_usd"].value for of in ("month", "million"))
+        assert month == pytest.approx(TOTAL[row.variant], abs=0.01)
+        # 300 requests/s for 730 hours are 788.4 million.
+        assert million == pytest.approx(TOTAL[row.variant] / 788.4, abs=1e-4)
+
+
+def test_without_other_costs_the_bill_is_that_of_the_machines() -> None:
+    suite = make_suite(["tree"], traffic={"qps": 300.0, "peak_qps": 900.0})
+    assert bill(500.0, suite, PRICE, "tree", 360.0, 5.0).total == pytest.approx(2 * 73.0)
+
+
+DAY = tuple(80.0 + 900.0 * np.exp(-(((hour - 14) / 4.5) ** 2)) for hour in range(24))
+
+
+def minute_by_minute(traffic: Traffic, carries: float) -> float:
+    """Mean number of machines of a day in which each is started so long before it serves.
+
+    Written apart from the formula: one machine after the other, with its own switch, over minutes.
+    """
+    assert traffic.curve is not None and traffic.autoscale is not None
+    minutes = len(traffic.curve) * 60
+    lead, paid = round(traffic.autoscale / 60), 0
+    most = max(traffic.curve) / (carries * traffic.headroom)
+    for number in range(int(most) + 1):  # the number-th machine serves while more than number others are full
+        serves = [
+            number == 0 or traffic.curve[m // 60] > number * carries * traffic.headroom
+            for m in range(minutes)
+        ]
+        paid += sum(any(serves[(m + k) % minutes] for k in range(lead + 1)) for m in range(minutes))
+    return paid / minutes + traffic.spare
+
+
+@pytest.mark.parametrize(("startup_s", "carries"), [(120.0, 55.0), (900.0, 130.0), (5400.0, 90.0)])
+def test_machines_that_come_and_go_are_paid_as_a_simulated_day_says(startup_s: float, carries: float) -> None:
+    traffic = Traffic(curve=DAY, autoscale=startup_s, headroom=0.8, spare=1)
+    assert float(machines(carries, traffic)) == pytest.approx(minute_by_minute(traffic, carries), rel=0.02)
+    always = float(replicas(carries, traffic))
+    assert float(machines(carries, traffic.model_copy(update={"autoscale": None}))) == always
+    assert float(machines(carries, traffic)) < always
+
+
+def test_a_flat_day_costs_the_same_with_and_without_autoscaling() -> None:
+    traffic = Traffic(curve=(200.0,) * 24, autoscale=300.0)
+    assert float(machines(60.0, traffic)) == float(replicas(60.0, traffic)) == 4
+
+
+def test_the_curves_mean_is_what_a_million_is_divided_by() -> None:
+    traffic = Traffic(curve=DAY)
+    assert traffic.mean == pytest.approx(sum(DAY) / 24)
+    assert traffic.peak == max(DAY)
+    assert traffic.scaled(2.0).mean == pytest.approx(2 * traffic.mean)
