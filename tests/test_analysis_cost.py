@@ -25,7 +25,6 @@ from tests.analysis_world import failed, trial
 
 def test_every_price_of_the_catalogue_is_complete_and_named_once() -> None:
     prices = load_prices()
-    assert len(prices) >= 12
     assert len({(p.provider, p.region, p.instance, p.term) for p in prices}) == len(prices)
     assert all(p.usd_per_hour > 0 and p.vcpus > 0 and p.memory > 0 and p.source and p.as_of for p in prices)
 
@@ -45,14 +44,42 @@ def test_a_price_of_ones_own_goes_before_the_catalogue() -> None:
     own = price_of(Machine(usd_per_hour=0.05))
     both = price_of(Machine(price="aws/c7i.large", usd_per_hour=0.05))
     assert own is not None and both is not None
-    assert (own.usd_per_hour, own.warning()) == (0.05, None)
-    assert (both.usd_per_hour, both.instance, both.warning()) == (0.05, "c7i.large", None)
+    assert (own.usd_per_hour, own.age()) == (0.05, "")
+    assert (both.usd_per_hour, both.instance, both.age()) == (0.05, "c7i.large", "")
 
 
-def test_a_price_older_than_ninety_days_carries_a_warning() -> None:
+def test_a_price_older_than_ninety_days_says_so() -> None:
     price = Price("aws", "us-east-1", "c7i.large", 0.09, as_of=dt.date(2025, 1, 1), source="list")
-    assert price.warning(dt.date(2025, 4, 1)) is None
-    assert "91 days old" in str(price.warning(dt.date(2025, 4, 2)))
+    assert price.age(dt.date(2025, 4, 1)) == "of 2025-01-01"
+    assert price.age(dt.date(2025, 4, 2)).startswith("of 2025-01-01, 91 days old: check it")
+
+
+def test_the_snapshot_has_the_three_providers_with_and_without_gpus() -> None:
+    prices = load_prices()
+    assert len(prices) >= 200
+    for provider in ("aws", "azure", "gcp"):
+        own = [p for p in prices if p.provider == provider]
+        assert len(own) >= 50
+        assert any(p.gpu for p in own) and any(p.gpu is None for p in own)
+    # Known from the providers' pages, whatever package carried them.
+    known = {
+        "aws/us-west-2/c5.large": 0.085, "aws/m5.large": 0.096, "aws/g5.xlarge": 1.006,
+        "aws/p3.2xlarge": 3.06,
+        "azure/Standard_D2s_v3": 0.096, "azure/Standard_D4s_v5": 0.192, "azure/Standard_NC6s_v3": 3.06,
+        "gcp/us-central1/e2-standard-2": 0.06701, "gcp/us-central1/n2-standard-4": 0.1942,
+    }  # fmt: skip
+    for name, usd in known.items():
+        assert find_price(name).usd_per_hour == pytest.approx(usd, rel=2e-3), name
+
+
+RELEASE_MAY_BE = 180
+"""Days: a release whose newest prices are older needs a new snapshot (scripts/price_snapshot)."""
+
+
+def test_the_snapshot_is_young_enough_for_a_release() -> None:
+    """Fails when time has passed: then run scripts/price_snapshot with newer versions of its packages."""
+    newest = max(p.as_of for p in load_prices() if p.as_of)
+    assert (dt.date.today() - newest).days <= RELEASE_MAY_BE
 
 
 def test_replicas_serve_the_peak_with_headroom_and_spares() -> None:

@@ -6,9 +6,10 @@ decides again without running anything again.
 
 from __future__ import annotations
 
+import csv
 import datetime as dt
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
@@ -49,26 +50,36 @@ class Price:
         """As written in a suite: `aws/c7i.large`."""
         return f"{self.provider}/{self.instance}" if self.instance else self.provider
 
-    def warning(self, today: dt.date | None = None) -> str | None:
-        """Says that the price is old, None for a fresh one."""
+    def age(self, today: dt.date | None = None) -> str:
+        """How old the price is, in words: `of 2025-06-01, 545 days old: check it`; empty for one's own."""
         if self.as_of is None:
-            return None
+            return ""
         days = ((today or dt.date.today()) - self.as_of).days
-        if days <= STALE_DAYS:
-            return None
-        return (
-            f"the price of {self.name} ({self.usd_per_hour} USD/h, {self.source}) is of {self.as_of},"
-            f" {days} days old: check it, and set machine.usd_per_hour if it has changed"
-        )
+        old = f", {days} days old: check it, or set machine.usd_per_hour" if days > STALE_DAYS else ""
+        return f"of {self.as_of.isoformat()}{old}"
 
 
 @cache
 def load_prices() -> tuple[Price, ...]:
-    """The price catalogue that ships with the harness."""
-    import yaml
+    """The price catalogue that ships with the harness: a snapshot, each row with its source and day."""
+    path = Path(__file__).parent.parent / "costs" / "prices.csv"
+    with path.open(encoding="utf-8", newline="") as file:
+        return tuple(_price(row) for row in csv.DictReader(file))
 
-    text = (Path(__file__).parent.parent / "costs" / "prices.yaml").read_text(encoding="utf-8")
-    return tuple(Price(**row) for row in yaml.safe_load(text))
+
+def _price(row: Mapping[str, str]) -> Price:
+    return Price(
+        row["provider"],
+        row["region"],
+        row["instance"],
+        float(row["usd_per_hour"]),
+        int(row["vcpus"]),
+        float(row["memory"]),
+        row["gpu"] or None,
+        row["term"],
+        dt.date.fromisoformat(row["as_of"]),
+        row["source"],
+    )
 
 
 def find_price(name: str, prices: Iterable[Price] | None = None) -> Price:

@@ -117,9 +117,7 @@ def with_costs(table: Tradeoff, suite: Suite, seconds: TrainingSeconds) -> Trade
         for k, row in enumerate(table.rows)
     )
     metrics = tuple(n for n in table.metrics if n not in COST_METRICS) + COST_METRICS
-    stale = price.warning()
-    warnings = (*table.warnings, *([stale] if stale else []))
-    return replace(table, rows=rows, metrics=metrics, draws=overlaid(draws, table.draws), warnings=warnings)
+    return replace(table, rows=rows, metrics=metrics, draws=overlaid(draws, table.draws))
 
 
 def _with(source: str | None, idle: str) -> str | None:

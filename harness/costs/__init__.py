@@ -1,1 +1,1 @@
-"""The price catalogue: `prices.yaml`, read by `harness.analysis.cost`."""
+"""The price catalogue: `prices.csv`, which scripts/price_snapshot writes."""

@@ -7,6 +7,7 @@ needs torch.
 from __future__ import annotations
 
 import ast
+import csv
 import importlib
 import re
 from collections.abc import Mapping
@@ -55,11 +56,10 @@ def price_names() -> tuple[str, ...]:
 @cache
 def price_cores() -> Mapping[str, int]:
     """Name of a row of the price catalogue → its vCPUs."""
-    import yaml
-
-    rows = yaml.safe_load((ROOT / "costs" / "prices.yaml").read_text(encoding="utf-8"))
-    short = {f"{row['provider']}/{row['instance']}": row["vcpus"] for row in reversed(rows)}
-    long = {f"{row['provider']}/{row['region']}/{row['instance']}": row["vcpus"] for row in rows}
+    with (ROOT / "costs" / "prices.csv").open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    short = {f"{row['provider']}/{row['instance']}": int(row["vcpus"]) for row in reversed(rows)}
+    long = {f"{row['provider']}/{row['region']}/{row['instance']}": int(row["vcpus"]) for row in rows}
     return {**short, **long}
 
 

@@ -124,7 +124,7 @@ def assumptions(e: Evidence, price: Price) -> Iterator[tuple[Cell, Cell]]:
         return Cell(what), Cell(value)
 
     named = price.name if price.name != "own" else "the suite's own price"
-    dated = f", as of {price.as_of.isoformat()}, {price.source}" if price.as_of else ""
+    dated = f", {price.source}, {price.age()}" if price.as_of else ""
     yield say("a machine's hour", f"{price.usd_per_hour:.4g} USD, {named} {price.region} {price.term}{dated}")
     yield say("hours of a month", f"{HOURS_PER_MONTH:g}")
     cores = e.suite.machine.cores or price.vcpus

@@ -47,7 +47,7 @@ def basis(e: Evidence) -> str:
     price = _price(e)
     if price is None:
         return f"{load}."
-    day = f", as of {price.as_of.isoformat()}" if price.as_of else ""
+    day = f", {price.age()}" if price.as_of else ""
     where = f" in {price.region}" if price.region else ""
     kind = f" ({price.term})" if price.term and price.term != "own" else ""
     named = price.name if price.name != "own" else "the suite's own price"
