@@ -80,6 +80,14 @@ def test_workers_make_a_variant_of_each_number_that_fits_the_machine(tmp_path: P
     assert [t.id for t in of(trials, "score")] == [t.id for t in of(plain, "score")]
 
 
+def test_bursts_change_what_the_server_scenario_measures_and_nothing_else(tmp_path: Path) -> None:
+    text = TEXT.replace("offline: {", "server: {latency_p99_ms: 10}, offline: {")
+    plain, bursts = (plan_trials(read(tmp_path, text, *o)) for o in ((), ("decision.traffic.burstiness=2",)))
+    changed = ids(bursts) - ids(plain)
+    assert {t.scenario for t in bursts if t.id in changed} == {"server"}
+    assert all(t.spec["scenario"]["burstiness"] == 2 for t in bursts if t.scenario == "server")
+
+
 def test_auto_loads_all_cores_of_the_priced_machine(tmp_path: Path) -> None:
     text = TEXT.replace("[torch, onnx]", "[onnx, onnx@2]").replace("rounds: 2", "rounds: 1\n  workers: auto")
     asked = read(tmp_path, text, "machine.price=aws/c7i.xlarge", "machine.cores=4")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 import numpy as np
@@ -275,3 +276,25 @@ def test_the_knee_is_where_throughput_per_waiting_is_highest() -> None:
     points = [LoadPoint(x, x, 100, 0, p50_ms=1 / (1 - x / 100), p99_ms=9.0) for x in (10, 30, 50, 70, 90)]
     # In M/M/1, x (1 - x / 100) is highest at half the capacity (Kleinrock).
     assert knee(points) == 50
+
+
+@pytest.mark.parametrize("burstiness", [0.5, 1.0, 2.0])
+def test_the_capacity_under_bursts_is_that_of_the_g_m_1_queue(burstiness: float) -> None:
+    """Gamma gaps, one exponential server of 1 ms: times in system are exponential with rate mu (1 - sigma),
+    where sigma = A*(mu (1 - sigma)), A* the gaps' Laplace transform; the p99 is ln 100 / (mu (1 - sigma))."""
+    mu, limit_s, shape = 1000.0, 0.020, burstiness**-2
+    wanted = math.log(100) / limit_s  # mu (1 - sigma)
+    sigma = 1 - wanted / mu
+    # (1 + s / (shape load))^-shape = sigma, solved for the load.
+    expected = wanted / (shape * (sigma ** (-1 / shape) - 1))
+    random = np.random.default_rng(5)
+    services = Services(np.array([0.0, 1.0]), random.exponential(1 / mu, 200_003), np.zeros(200_003))
+    found = true_capacity(services, Settings(limit_s * 1e3, 1, 0.0, burstiness=burstiness), requests=400_000)
+    assert found == pytest.approx(expected, rel=0.03)
+
+
+def test_gaps_have_the_variation_that_is_asked_for() -> None:
+    for burstiness in (0.3, 1.0, 3.0):
+        gaps = np.diff(poisson_arrivals(1000.0, 60.0, 4, burstiness))
+        assert gaps.mean() == pytest.approx(1e-3, rel=0.05)
+        assert gaps.std() / gaps.mean() == pytest.approx(burstiness, rel=0.06)

@@ -208,6 +208,9 @@ class _Planner:
             for name, scenario in serving.scenarios
             if scenario is not None and not (name == "scaling" and not self.about.is_network)
         }
+        bursts = self.suite.decision.traffic.burstiness
+        if "server" in scenarios and bursts != 1:
+            scenarios["server"]["burstiness"] = bursts
         trials = []
         for score in scored:
             if score.seed != training.seeds[0] or score.train_size != self.sizes[0]:

@@ -167,7 +167,7 @@ class _Search:
         for _ in range(resamples):
             services = series.resampled(self._settings.limit_ms, self._random)
             first = int(self._random.integers(len(services.factor)))
-            gaps = unit_arrivals(requests, self._random)
+            gaps = unit_arrivals(requests, self._random, self._settings.burstiness)
             found = highest_load(gaps, services, self._settings, self._promise, self._last, first, ROUGH)
             logs.append(np.log(LOWEST * self.bound if found is None else found))
             self._last = self._last or found
@@ -220,7 +220,7 @@ class _Search:
         series = self._series
         if not series.slow_calls:
             return 0, value
-        gaps = unit_arrivals(self._requests(), self._random)
+        gaps = unit_arrivals(self._requests(), self._random, self._settings.burstiness)
         both = [
             highest_load(gaps, services, self._settings, self._promise)
             for services in (series.services, series.without_stalls())

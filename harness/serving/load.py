@@ -24,12 +24,14 @@ class Settings:
     Args:
         max_wait_ms: a batch starts when it is full or when its oldest request has waited so long.
         workers: how many take from the one queue.
+        burstiness: coefficient of variation of the gaps between arrivals: 1 is Poisson, above come bursts.
     """
 
     limit_ms: float
     max_batch: int
     max_wait_ms: float
     workers: int = 1
+    burstiness: float = 1.0
 
 
 @dataclass(frozen=True)

@@ -54,6 +54,7 @@ def server(subject: Subject, job: Mapping[str, Any]) -> Found:
         max(1, int(scenario.get("max_batch", 8))),
         float(scenario.get("max_wait_ms", 1.0)),
         1 if subject.crew is None else subject.crew.size,
+        float(scenario.get("burstiness", 1.0)),
     )
     sharpen_timer()
     warm = warm_up(subject, 1)
@@ -76,7 +77,7 @@ def server(subject: Subject, job: Mapping[str, Any]) -> Found:
 
     def run(rate: float, each: float, arrival_seed: int) -> Observed:
         nonlocal calls
-        arrivals = poisson_arrivals(rate, each, arrival_seed)
+        arrivals = poisson_arrivals(rate, each, arrival_seed, settings.burstiness)
         point, raw = run_load(subject, arrivals, rate, each, settings)
         calls += len(arrivals)
         memory.check_leak(start_mb, calls)

@@ -27,15 +27,30 @@ NEAR = 1.15
 EXACT = 0.002
 
 
-def poisson_arrivals(rate: float, seconds: float, seed: int) -> np.ndarray:
+def poisson_arrivals(rate: float, seconds: float, seed: int, burstiness: float = 1.0) -> np.ndarray:
     """(n,) arrival times in seconds from 0, made before any of them happens.
 
     The same seed gives the same randomness at every rate: loads differ, luck does not.
+
+    Args:
+        burstiness: see `unit_gaps`; 1 is a Poisson process.
     """
-    expected = rate * seconds
-    gaps = generator(seed, "arrivals").exponential(size=int(expected + 6 * np.sqrt(expected) + 10))
-    times = np.cumsum(gaps) / rate
+    expected, spread = rate * seconds, max(burstiness, 1.0)
+    count = int(expected + 6 * spread * np.sqrt(expected) + 10 * spread**2)
+    times = np.cumsum(unit_gaps(count, generator(seed, "arrivals"), burstiness)) / rate
     return times[times < seconds]
+
+
+def unit_gaps(count: int, random: np.random.Generator, burstiness: float = 1.0) -> np.ndarray:
+    """(count,) gaps between arrivals, 1 in the mean: gamma distributed, independent.
+
+    Args:
+        burstiness: their coefficient of variation: 1 is exponential, above come bursts and lulls.
+    """
+    if burstiness == 1.0:
+        return random.exponential(size=count)
+    shape = burstiness**-2
+    return random.gamma(shape, 1 / shape, count)
 
 
 @dataclass(frozen=True)
@@ -194,14 +209,14 @@ def compile_now() -> None:
     served(np.zeros(1), Services.fixed(np.ones(1)), Settings(1.0, 1, 0.0))
 
 
-def unit_arrivals(requests: int, random: np.random.Generator) -> np.ndarray:
-    """(requests,) Poisson arrivals at one per second: divided by a load, they come at that load."""
-    return np.cumsum(random.exponential(size=requests))
+def unit_arrivals(requests: int, random: np.random.Generator, burstiness: float = 1.0) -> np.ndarray:
+    """(requests,) arrivals at one per second: divided by a load, they come at that load."""
+    return np.cumsum(unit_gaps(requests, random, burstiness))
 
 
 def true_capacity(services: Services, settings: Settings, requests: int = 200_000, seed: int = 1) -> float:
     """The capacity of a server whose service times are known, from long runs; 0 where no load has one."""
-    gaps = unit_arrivals(requests, generator(seed, "truth"))
+    gaps = unit_arrivals(requests, generator(seed, "truth"), settings.burstiness)
     return highest_load(gaps, services, settings) or 0.0
 
 
@@ -215,7 +230,7 @@ def simulated_run(
     """
 
     def run(rate: float, seconds: float, seed: int) -> Observed:
-        arrivals = poisson_arrivals(rate, seconds, seed)
+        arrivals = poisson_arrivals(rate, seconds, seed, settings.burstiness)
         calls = served(arrivals, services, settings, first(seed))
         return observed(calls, arrivals, rate, seconds, settings, seed)
 

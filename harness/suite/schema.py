@@ -269,6 +269,9 @@ class Traffic(Model):
     autoscale: Positive | None = None
     """With a curve: machines come and go by the hour, and are started so many seconds before they are needed;
     in a suite file also `2m`. Left out: all machines that the highest hour needs run all the time."""
+    burstiness: Annotated[float, Field(gt=0, le=10)] = 1.0
+    """Coefficient of variation of the gaps between requests: 1 is Poisson, where nobody knows of the others;
+    above, requests come in bursts, and a machine carries less in time. It is measured under such arrivals."""
     headroom: Positive = 1.0
     """The share of a machine's throughput that may be used."""
     spare: Annotated[int, Field(ge=0)] = 0

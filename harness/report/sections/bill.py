@@ -134,6 +134,8 @@ def assumptions(e: Evidence, price: Price) -> Iterator[tuple[Cell, Cell]]:
         "requests per second", f"{n.plain(traffic.mean)} in the mean, {n.plain(traffic.peak)} at the peak"
     )
     yield say("use of a machine", f"up to {100 * traffic.headroom:g} % of the load that it carries in time")
+    if traffic.burstiness != 1:
+        yield say("requests come", f"in bursts: gaps vary {traffic.burstiness:g} times as much as Poisson's")
     yield say("spare machines", f"{traffic.spare}, all the time")
     if traffic.curve is not None:
         how = "all that the highest hour needs, all the time"
