@@ -232,19 +232,22 @@ def stacked(
     """Bars of parts that add up, a row for each name; parts are told apart by shade, in a fixed order."""
     beside = width > NARROW
     rows = [Difference(name, 0.0, 0.0, 0.0, INK) for name in names]
-    figure, ax = axes(width, 92 + (26 if beside else 40) * len(names), _row_margins(rows, beside, right=14))
+    lines = -(-len(parts) // (3 if beside else 2))  # of the legend, above the first bar
+    height = 62 + 16 * lines + (26 if beside else 40) * len(names)
+    figure, ax = axes(width, height, _row_margins(rows, beside, right=14))
     start = np.zeros(len(names))
     for shade, (part, values) in zip(
         np.linspace(0.15, 0.85, max(len(parts), 2)), parts.items(), strict=False
     ):
         ax.barh(
-            range(len(names)), values, left=start, height=0.5, color=str(shade), edgecolor=PAPER, linewidth=1,
+            range(len(names)), values, left=start, height=0.5 if beside else 0.3, color=str(shade),
+            edgecolor=PAPER, linewidth=1,
             label=part, zorder=2,
         )  # fmt: skip
         start = start + np.asarray(values)
     _scale(ax, Axis(title), Axis(""))
     ax.set_xlim(0, max(float(start.max()) * 1.02, 1e-9))
-    ax.set_ylim(len(names) - 0.4, -1.4)
+    ax.set_ylim(len(names) - 0.4, -0.5 - (0.65 if beside else 0.5) * (lines + 0.5))
     _name_rows(ax, rows, beside)
     ax.grid(True, axis="x")
     ax.legend(loc="upper left", ncols=3 if beside else 2, frameon=False, fontsize=10)
