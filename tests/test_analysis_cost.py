@@ -48,6 +48,13 @@ def test_a_price_of_ones_own_goes_before_the_catalogue() -> None:
     assert (both.usd_per_hour, both.instance, both.age()) == (0.05, "c7i.large", "")
 
 
+def test_a_term_takes_its_share_off_the_list_price_and_is_told() -> None:
+    reserved = price_of(Machine(price="aws/c7i.large", discount=0.4))
+    assert reserved is not None
+    assert reserved.usd_per_hour == pytest.approx(0.6 * 0.08925)
+    assert reserved.term == "on-demand less 40 %"
+
+
 def test_a_price_older_than_ninety_days_says_so() -> None:
     price = Price("aws", "us-east-1", "c7i.large", 0.09, as_of=dt.date(2025, 1, 1), source="list")
     assert price.age(dt.date(2025, 4, 1)) == "of 2025-01-01"

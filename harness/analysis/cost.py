@@ -110,7 +110,10 @@ def price_of(machine: Machine, prices: Iterable[Price] | None = None) -> Price |
     """
     row = find_price(machine.price, prices) if machine.price else None
     if machine.usd_per_hour is None:
-        return row
+        if row is None or not machine.discount:
+            return row
+        usd, term = row.usd_per_hour * (1 - machine.discount), f"{row.term} less {100 * machine.discount:g} %"
+        return replace(row, usd_per_hour=usd, term=term)
     if row is None:
         return Price("own", "", "", machine.usd_per_hour, term="own", source="the suite")
     return replace(row, usd_per_hour=machine.usd_per_hour, as_of=None, source="the suite")

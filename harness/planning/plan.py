@@ -443,4 +443,4 @@ def usd_per_hour(suite: Suite) -> float | None:
         return suite.machine.usd_per_hour
     from harness.analysis.cost import find_price
 
-    return find_price(suite.machine.price).usd_per_hour
+    return find_price(suite.machine.price).usd_per_hour * (1 - suite.machine.discount)

@@ -219,6 +219,8 @@ def check_machine(draft: Draft) -> None:
         draft.wrong(("machine", "price"), text)
     if price is not None and draft.get(float, "machine", "usd_per_hour") is not None:
         draft.wrong(("machine", "usd_per_hour"), "contradicts machine.price: keep one of the two")
+    if draft.get(float, "machine", "discount") and price is None:
+        draft.wrong(("machine", "discount"), "is taken off a list price: add machine.price")
 
 
 def check_track(draft: Draft) -> None:

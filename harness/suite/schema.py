@@ -250,6 +250,8 @@ class Machine(Model):
     """`provider/instance` of the catalogue, `aws/c7i.large`; not together with `usd_per_hour`."""
     usd_per_hour: NotNegative | None = None
     """A price of your own."""
+    discount: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    """What a reserved or spot term takes off the list price, a share of it: 0.37 for 37 %."""
     machine_class: str | None = Field(default=None, alias="class")
     """Serve on this class of machine only; `python -m harness doctor` prints a machine's."""
     cores: Count | None = None
