@@ -155,19 +155,24 @@ def report(
     """Render a run's report again, from its records alone."""
     from pathlib import Path
 
+    from harness.analysis.agreement import agreements
     from harness.report.render import render
+    from harness.report.sections.agreement import lines
 
     found = _with_trials(run, out)
     if pdf and not found.is_local:
         raise SuiteError(f"--pdf prints runs on this machine, {found.url} is elsewhere: copy it here first")
-    render(found)
+    evidence = render(found)
     print(f"{found.url}/report.html\n{found.url}/report.md")
     if pdf:
         from harness.report.pdf import print_pdf
 
         page = Path(found.url) / "report.html"
         print(print_pdf(page, page.with_suffix(".pdf")))
-    return 0
+    agreed = agreements(evidence.suite, evidence.tradeoff)
+    for line in lines(agreed):
+        print(line, file=sys.stderr)
+    return 1 if any(one.verdict == "differs" for one in agreed) else 0
 
 
 @app.command(epilog=examples("watch latest", "watch cnn_vs_vit --once"))

@@ -13,6 +13,7 @@ from harness.reading.components import price_cores, price_names, table
 from harness.reading.data_checks import check_data
 from harness.reading.decision_checks import check_decision
 from harness.reading.draft import Draft, Path_, dotted, hint
+from harness.reading.expect_checks import check_expect
 from harness.reading.messages import all_fields
 from harness.reading.model_checks import check_candidates
 from harness.reading.own_metrics import check_metrics
@@ -40,6 +41,7 @@ def check(draft: Draft) -> None:
     check_machine(draft)
     check_metrics(draft)
     check_decision(draft)
+    check_expect(draft)
     check_track(draft)
 
 

@@ -46,7 +46,7 @@ def check_decision(draft: Draft) -> None:
         except ValueError as error:
             draft.wrong(path, str(error), item.place)
             continue
-        _check_metric(draft, path, constraint.metric, item.place)
+        check_metric(draft, path, constraint.metric, item.place)
         if part:
             _check_slice(draft, constraint.metric, part, item.place)
         side = (constraint.metric + part, constraint.op[0])
@@ -186,7 +186,7 @@ def _check_objective(draft: Draft) -> None:
     elif metric is not None and metric != "value":
         place = node.place if node is not None else draft.key_place("task")
         if node is not None or draft.get(str, "task") in table("tasks"):
-            _check_metric(draft, ("decision", "objective"), metric, place)
+            check_metric(draft, ("decision", "objective"), metric, place)
         if value is not None:
             cure = "write `objective: maximize value`, or drop the value"
             draft.wrong(("decision", "value"), f"is not used, the objective is `{text}`: {cure}")
@@ -212,10 +212,10 @@ def _check_value(draft: Draft, value: str) -> None:
         draft.wrong(path, "names no metric, so all variants would be worth the same", node.place)
     for name in names:
         if name not in OTHER_NAMES:
-            _check_metric(draft, path, name, node.place, (*table("metrics"), *OTHER_NAMES))
+            check_metric(draft, path, name, node.place, (*table("metrics"), *OTHER_NAMES))
 
 
-def _check_metric(
+def check_metric(
     draft: Draft, path: Path_, name: str, place: Place, known: tuple[str, ...] | None = None
 ) -> None:
     """A metric that exists, and that this suite will have measured."""

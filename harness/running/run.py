@@ -151,15 +151,20 @@ def _finish(
     console: Console,
 ) -> int:
     """Report, tell the trackers, and sum up."""
+    from harness.analysis.agreement import agreements
     from harness.report import render, terminal_summary
+    from harness.report.sections.agreement import lines
 
     evidence = render(run)
     failed = [record for record in records if record.status == "failed"]
-    code = 1 if failed else 0
+    agreed = agreements(suite, evidence.tradeoff)
+    code = 1 if failed or any(one.verdict == "differs" for one in agreed) else 0
     shown = str(Path(run.url) / "report.html") if run.is_local else f"{run.url}/report.html"
     with contextlib.suppress(ValueError):
         shown = str(Path(shown).relative_to(Path.cwd())) if run.is_local else shown
     console.print(terminal_summary(evidence.tradeoff, evidence.recommendation, report=shown))
+    for line in lines(agreed):
+        console.print(f"  {line}", highlight=False, markup=False)
     _say_failed(failed, console)
     _tell_trackers(evidence, suite, track, console)
     if json_out:

@@ -381,6 +381,19 @@ class OwnMetric(Model):
     """Which way a difference is an improvement."""
 
 
+class Expectation(Model):
+    """A published figure, and how near a run must come to agree with it."""
+
+    value: Annotated[float, Field(allow_inf_nan=False)]
+    """The published figure, in the metric's unit."""
+    within: NotNegative
+    """The largest distance that still agrees, in the metric's unit."""
+    source: str = ""
+    """Where it was published."""
+    protocol: str = ""
+    """How it was measured there, in a few words."""
+
+
 class Suite(Model):
     """One question, its candidates, and how they are trained, served and judged."""
 
@@ -404,6 +417,9 @@ class Suite(Model):
     """Metrics of your own: a column of the table each, for limits and objectives too."""
     decision: Decision = Decision()
     """What is required, and what is best."""
+    expect: dict[str, dict[str, Expectation]] = Field(default_factory=dict)
+    """Published figures that a run should agree with, by candidate and metric: `logistic: {accuracy: {value:
+    0.841, within: 0.01, source: …}}`. The report compares them; the exit code is 1 where one differs."""
     budget: Positive | None = None
     """Seconds for the whole run; in a suite file also `90s`, `10m`, `1h`."""
     track: dict[str, dict[str, Any]] = Field(default_factory=dict)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 
 from harness.protocols import Section
 from harness.report.evidence import Evidence
+from harness.report.sections.agreement import agreement
 from harness.report.sections.beside import certified, duels
 from harness.report.sections.errors import disagreements, slices, worst
 from harness.report.sections.load import load
@@ -31,6 +32,7 @@ SECTIONS: Mapping[str, Callable[[Evidence], Section | None]] = {
     "pareto": pareto,
     "differences": differences,
     "flips": flips,
+    "agreement": agreement,
     "costs": costs,
     "value": value,
     "ranker": ranker_gains,
@@ -62,5 +64,5 @@ SECTIONS: Mapping[str, Callable[[Evidence], Section | None]] = {
 }
 """Name → section. A section with nothing to show returns None and is left out."""
 
-SHORT = ("verdict", "requirements", "tradeoff", "flips")
+SHORT = ("verdict", "requirements", "tradeoff", "flips", "agreement")
 """Those that report.md has."""

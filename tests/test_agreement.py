@@ -1,0 +1,69 @@
+"""Published figures that a suite expects: agrees, differs, or cannot be compared, and why."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from report_samples import make_records, make_run, make_suite
+
+from harness.analysis.agreement import agreements
+from harness.reading import read_suite
+from harness.record import SuiteError
+from harness.report import gather
+from harness.report.render import sections
+from harness.report.sections.agreement import lines
+from harness.suite.schema import Suite
+
+EXPECT = {
+    "small_cnn": {
+        "accuracy": {"value": 0.88, "within": 0.02, "source": "a paper, table 3", "protocol": "mean of 5"},
+        "r2": {"value": 0.5, "within": 0.1},
+    },
+    "resnet": {"accuracy": {"value": 0.5, "within": 0.01, "source": "another paper"}},
+}
+
+
+@pytest.fixture(scope="module")
+def suite() -> Suite:
+    return make_suite(expect=EXPECT)
+
+
+def test_a_figure_agrees_within_the_stated_distance_and_differs_beyond(suite: Suite, tmp_path: Path) -> None:
+    e = gather(make_run(tmp_path, make_records(), suite))
+    near, absent, far = agreements(e.suite, e.tradeoff)
+    assert (near.verdict, near.variant, near.candidate) == ("agrees", "small_cnn/torch", "small_cnn")
+    assert near.difference is not None and abs(near.difference) <= 0.02
+    assert (absent.verdict, absent.difference, absent.reason) == ("not comparable", None, "not measured")
+    assert far.verdict == "differs" and far.difference is not None and far.difference > 0.3
+    page = str(sections(e, ["agreement"])["agreement"])
+    assert "a paper, table 3" in page and "differs by +0." in page and "not comparable: not measured" in page
+    assert lines((far,))[0].startswith("resnet accuracy: published 0.5 (± 0.01), here 0.")
+
+
+def test_a_suite_that_expects_nothing_has_no_such_section(tmp_path: Path) -> None:
+    e = gather(make_run(tmp_path, make_records(), make_suite()))
+    assert agreements(e.suite, e.tradeoff) == () and sections(e, ["agreement"]) == {}
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        (
+            "{logistik: {accuracy: {value: 0.9, within: 0.1}}}",
+            "no candidate `logistik`: did you mean `logistic`",
+        ),
+        ("{logistic: {acuracy: {value: 0.9, within: 0.1}}}", "no metric `acuracy`: did you mean `accuracy`"),
+        ("{logistic: {r2: {value: 0.9, within: 0.1}}}", "never measured by this suite"),
+        ("{logistic: {accuracy: {value: 0.9}}}", "expect.logistic.accuracy: `within` is missing"),
+    ],
+)
+def test_what_cannot_be_expected_is_refused_with_its_line(line: str, message: str, tmp_path: Path) -> None:
+    file = tmp_path / "suite.yaml"
+    file.write_text(
+        "name: digits\ntask: image_classification\ndata: {name: digits}\n"
+        f"candidates: {{logistic: sklearn:LogisticRegression}}\nexpect: {line}\n"
+    )
+    with pytest.raises(SuiteError) as raised:
+        read_suite(file)
+    assert "suite.yaml:5: " in str(raised.value) and message in str(raised.value)
