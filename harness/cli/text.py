@@ -66,8 +66,8 @@ def idle_cores(suite: Suite) -> list[str]:
     used = max(cores_used(name, suite.serving.threads) for name in suite.serving.runtimes)
     if used >= cores:
         return []
-    cure = "serving.workers: auto loads them all"
-    return [f"the machine is priced with {cores} cores, {used} of them serve: costs are ceilings; {cure}"]
+    cure, verb = "serving.workers: auto loads them all", "serves" if used == 1 else "serve"
+    return [f"the machine is priced with {cores} cores, of which {used} {verb}: costs are ceilings; {cure}"]
 
 
 def _candidate_lines(plan: Plan) -> Iterable[str]:
