@@ -20,11 +20,16 @@ from harness.record import content_hash
 
 PACKAGES = (
     "harness-tradeoffs",
+    "catboost",
     "faiss-cpu",
+    "keras",
+    "lightgbm",
+    "lightning",
     "numpy",
     "onnx",
     "onnxruntime",
     "onnxruntime-gpu",
+    "onnxmltools",
     "optuna",
     "pandas",
     "pyarrow",
@@ -35,6 +40,8 @@ PACKAGES = (
     "timm",
     "torch",
     "transformers",
+    "xgboost",
+    "xgboost-cpu",
 )
 
 VARIABLES = (

@@ -20,8 +20,8 @@ from skops.io._protocol import PROTOCOL
 from harness import exported
 from harness.exported.estimator import is_scikit_learns, read_estimator
 from harness.models.estimator import load_estimator
+from harness.models.estimators import build
 from harness.record import TrialError
-from harness.tasks import estimators
 
 rng = np.random.default_rng(0)
 TABLE, CLASSES = rng.normal(size=(90, 4)), rng.integers(0, 3, 90)
@@ -58,7 +58,7 @@ def saved(folder: Path, estimator: Any) -> Path:
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("name", OFTEN)
 def test_a_fitted_estimator_is_read_back_and_answers_alike(name: str, tmp_path: Path) -> None:
-    estimator = estimators.build_estimator(name, {}, 0, 1).fit(TABLE, OFTEN[name])
+    estimator = build(f"sklearn:{name}", {}, 0, 1).fit(TABLE, OFTEN[name])
     again = read_estimator(saved(tmp_path, estimator))
     np.testing.assert_array_equal(again.predict(TABLE), estimator.predict(TABLE))
 

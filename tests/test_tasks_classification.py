@@ -16,6 +16,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from harness.metrics import METRICS, quality
 from harness.models.estimator import estimator_predict, load_estimator
+from harness.models.estimators import build
 from harness.models.fitted import Meta, load_meta
 from harness.models.servable import Scaled, example_inputs, load_servable
 from harness.protocols import Job, Outcome, Split, Task
@@ -225,11 +226,10 @@ def test_an_estimator_that_never_saw_a_class_gives_it_probability_zero() -> None
     part = Split(np.array([[0.0], [1.0], [2.0]], np.float32), np.array([0, 2, 2]), np.arange(3))
     task = Task("tabular_classification", 3, ("a", "b", "c"), (1,))
     scaling = classification.fit_scaling(part, task)
-    pipeline, _ = estimators.fit_estimator(
-        estimators.build_estimator("LogisticRegression", {}, 0, 1), part, task, scaling
-    )
-    meta = Meta("sklearn", "sklearn:LogisticRegression", {}, task, classes=(0, 2))
-    answer = estimator_predict(pipeline, meta)(part.inputs)
+    made = estimators.fit_estimator(build("sklearn:LogisticRegression", {}, 0, 1), part, None, task, scaling)
+    assert made.classes == (0, 2)
+    meta = Meta("sklearn", "sklearn:LogisticRegression", {}, task, classes=made.classes)
+    answer = estimator_predict(made.model, meta)(part.inputs)
     assert answer.shape == (3, 3) and (answer[:, 1] == 0).all()
     np.testing.assert_allclose(answer.sum(axis=1), 1, atol=1e-6)
 
@@ -237,18 +237,18 @@ def test_an_estimator_that_never_saw_a_class_gives_it_probability_zero() -> None
 def test_one_class_only_is_a_reason_not_a_traceback() -> None:
     part = Split(np.zeros((4, 1), np.float32), np.zeros(4, np.int64), np.arange(4))
     task = Task("tabular_classification", 2, ("a", "b"), (1,))
-    estimator = estimators.build_estimator("LogisticRegression", {}, 0, 1)
+    estimator = build("sklearn:LogisticRegression", {}, 0, 1)
     with pytest.raises(TrialError, match="LogisticRegression cannot be fitted: .*class"):
-        estimators.fit_estimator(estimator, part, task, classification.fit_scaling(part, task))
+        estimators.fit_estimator(estimator, part, None, task, classification.fit_scaling(part, task))
 
 
 def test_an_estimators_seed_comes_from_the_trial_and_its_arguments_are_checked() -> None:
-    assert estimators.build_estimator("RandomForestClassifier", {"n_estimators": 3}, 7, 1).random_state == 7
-    assert estimators.build_estimator("linear_model.Ridge", {}, 7, 1).alpha == 1.0
-    with pytest.raises(TrialError, match="no argument n_trees: it takes n_estimators"):
-        estimators.build_estimator("RandomForestClassifier", {"n_trees": 3}, 0, 1)
-    with pytest.raises(TrialError, match="no estimator Forest"):
-        estimators.build_estimator("Forest", {}, 0, 1)
+    assert build("sklearn:RandomForestClassifier", {"n_estimators": 3}, 7, 1).random_state == 7
+    assert build("sklearn:linear_model.Ridge", {}, 7, 1).alpha == 1.0
+    with pytest.raises(ValueError, match="no argument n_trees: it takes n_estimators"):
+        build("sklearn:RandomForestClassifier", {"n_trees": 3}, 0, 1)
+    with pytest.raises(ValueError, match="no estimator Forest"):
+        build("sklearn:Forest", {}, 0, 1)
 
 
 def test_a_file_that_brings_code_of_its_own_is_refused(tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from sklearn.linear_model import LinearRegression
 
 from harness.metrics import METRICS
 from harness.models.estimator import estimator_predict, save_estimator
+from harness.models.estimators import build
 from harness.models.fitted import Meta, Scaling, load_meta
 from harness.models.tokenizers import load_tokenizer, weighed_words
 from harness.protocols import Job, Outcome, Split, Task
@@ -211,14 +212,15 @@ def test_every_linear_estimator_over_words_answers_on_onnx_as_in_scikit_learn(
     part = Split(said, random.integers(classes, size=60), np.arange(60))
     task = Task("text_classification", classes, tuple("abcd"[: classes + 1]), ())
     task = replace(task, num_classes=classes + 1)  # the last class has no training example
-    estimator = estimators.build_estimator(name, {}, 0, 1)
-    pipeline, _ = estimators.fit_estimator(estimator, part, task, Scaling((), ()), {"min_df": 1})
-    known = tuple(int(c) for c in estimator.classes_)
-    meta = Meta("sklearn", f"sklearn:{name}", {}, task, classes=known)
-    save_estimator(tmp_path / "fitted", pipeline, meta)
+    scaling = Scaling((), ())
+    made = estimators.fit_estimator(
+        build(f"sklearn:{name}", {}, 0, 1), part, None, task, scaling, {"min_df": 1}
+    )
+    meta = Meta("sklearn", f"sklearn:{name}", {}, task, classes=made.classes)
+    save_estimator(tmp_path / "fitted", made.model, meta)
     runtime("onnx").prepare(tmp_path / "fitted", tmp_path / "artifact")
     ours = texts.load("onnx", tmp_path / "artifact", 1)(said)
-    np.testing.assert_allclose(ours, estimator_predict(pipeline, meta)(said), atol=1e-5)
+    np.testing.assert_allclose(ours, estimator_predict(made.model, meta)(said), atol=1e-5)
     assert ours.shape == (60, classes + 1) and not ours[:, -1].any()
 
 

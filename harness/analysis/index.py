@@ -37,7 +37,7 @@ def expected_variants(suite: Suite) -> list[Variant]:
             scored = own_name(candidate.ref, runtime)
             cores = suite.machine.cores or 1
             variants += [Variant(name, d.name) for d in deployments(suite.serving, scored, cores)]
-    return variants
+    return list(dict.fromkeys(variants))
 
 
 def index_records(records: Iterable[Record], suite: Suite) -> Index:

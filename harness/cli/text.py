@@ -77,7 +77,8 @@ def _candidate_lines(plan: Plan) -> Iterable[str]:
         runtimes = ", ".join(dict.fromkeys(t.runtime for t in trials if t.runtime))
         yield f"{name}: {counts}; on {runtimes}"
         suite = plan.suite
-        never = left_out(suite.candidates[name].ref, suite.serving.runtimes, suite.task)
+        candidate = suite.candidates[name]
+        never = left_out(candidate.ref, suite.serving.runtimes, suite.task, candidate.args)
         for runtime, reason in never.items():
             yield f"{name}: not on {runtime}: {reason}"
     yield ""

@@ -31,7 +31,7 @@ from harness.record import DataError, HarnessError, Record, TrialError
 from harness.runtimes.common import TOKENIZER
 from harness.store.runs import RunFolder
 from harness.suite.schema import Suite
-from harness.suite.variants import scored_as
+from harness.suite.variants import NATIVE, scored_as
 
 CHECKED = 8
 """Examples in check.npz."""
@@ -43,6 +43,9 @@ NEEDS: Mapping[str, tuple[str, ...]] = {
     "torch-bf16": ("numpy", "torch"),
     "torch-compile": ("numpy", "torch"),
     "sklearn": ("numpy", "scikit-learn", "skops", "threadpoolctl"),
+    "xgboost": ("numpy", "scikit-learn", "threadpoolctl", "xgboost"),
+    "lightgbm": ("lightgbm", "numpy", "threadpoolctl"),
+    "catboost": ("catboost", "numpy", "threadpoolctl"),
 }
 """Runtime → the packages that its predict.py imports."""
 
@@ -177,7 +180,7 @@ def write_folder(source: Source, folder: Path) -> None:
     _write_model(source, folder / "model")
     np.savez(folder / "check.npz", inputs=inputs, expected=expected)
     shutil.copyfile(Path(str(exported.__file__)).parent / "predict.py", folder / "predict.py")
-    if source.runtime == "sklearn":
+    if source.runtime in NATIVE:
         shutil.copyfile(Path(str(exported.__file__)).parent / "estimator.py", folder / "estimator.py")
     if tokenizer_kind(source):
         shutil.copyfile(Path(str(encoding.__file__)), folder / "texts.py")
@@ -220,8 +223,11 @@ def _unchecked(error: Exception) -> str:
 
 def needs(source: Source) -> tuple[str, ...]:
     """The packages that the exported folder needs."""
-    extra = ("tokenizers",) if tokenizer_kind(source) == "pretrained" else ()
-    return (*NEEDS[source.runtime], *extra)
+    extra = ["tokenizers"] if tokenizer_kind(source) == "pretrained" else []
+    if source.runtime in NATIVE and (source.folder / "artifact" / "estimator.skops").exists():
+        libraries = source.train.facts.get("libraries", {}) if source.train else {}
+        extra += ["scikit-learn", "skops", *(name for name in libraries if name != "sklearn")]
+    return tuple(dict.fromkeys([*NEEDS[source.runtime], *extra]))
 
 
 def input_columns(source: Source) -> list[dict[str, Any]]:

@@ -1,4 +1,7 @@
-"""A scikit-learn pipeline in a file of skops, read by a closed rule: the file brings no code.
+"""A fitted estimator in a file that brings no code, and how it is read.
+
+XGBoost, LightGBM and CatBoost have formats of their own; what is scikit-learn's, or is made of several
+libraries' estimators, is a file of skops, read by a closed rule.
 
 `export` puts this file beside `predict.py`, so it imports nothing of the harness.
 """
@@ -7,8 +10,27 @@ from __future__ import annotations
 
 import importlib
 import sys
+from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
+
+import numpy as np
+
+SKOPS = "estimator.skops"
+
+FORMATS = {"xgboost": "model.ubj", "lightgbm": "model.txt", "catboost": "model.cbm"}
+"""Library → the file of its own format, for an estimator that stands alone."""
+
+BOOSTERS = {
+    "collections.OrderedDict",
+    "xgboost.core.Booster",
+    "lightgbm.basic.Booster",
+    *(f"xgboost.sklearn.XGB{rf}{kind}" for rf in ("", "RF") for kind in ("Classifier", "Regressor")),
+    *(f"lightgbm.sklearn.LGBM{kind}" for kind in ("Classifier", "Regressor")),
+    *(f"catboost.core.CatBoost{kind}" for kind in ("", "Classifier", "Regressor")),
+}
+"""What a booster inside a pipeline is made of; its trees are in the library's own format there too."""
 
 NOT_FITTED = {"tests", "_testing", "_mocking", "conftest", "externals"}
 """Rooms of scikit-learn that no fitted model needs: they re-export what runs commands."""
@@ -56,8 +78,6 @@ def class_answers(estimator: Any, table: Any, present: Any, classes: int) -> Any
     Args:
         present: the class of each of the estimator's columns, where training data lacked some.
     """
-    import numpy as np
-
     kind = answer_kind(estimator)
     answer = np.zeros((len(table), classes), np.float32)
     if kind == "probabilities":
@@ -72,8 +92,107 @@ def class_answers(estimator: Any, table: Any, present: Any, classes: int) -> Any
     return answer
 
 
-def read_estimator(path: Path) -> Any:
+def write(folder: Path, model: Any) -> None:
+    """Write a fitted estimator into a folder, in the file that `read` looks for."""
+    library = type(model).__module__.partition(".")[0]
+    path = str(folder / FORMATS.get(library, SKOPS))
+    if library == "lightgbm":
+        model.booster_.save_model(path)
+    elif library in FORMATS:
+        model.save_model(path)
+    else:
+        light_skops().io.dump(model, path)
+
+
+def read(folder: Path, num_classes: int, threads: int = 1, own: str = "") -> Any:
+    """The estimator of a folder: an object with `predict`, and `predict_proba` where it has one.
+
+    Args:
+        num_classes: 0 for regression. threads: what it may use; of scikit-learn those of BLAS and OpenMP are
+            limited by `threadpoolctl`, by whoever calls this. own: a module whose classes are trusted too.
+    Raises:
+        ValueError: a skops file names something that is neither an estimator of a known library nor a part of
+            one; nothing of it was made.
+    """
+    if (path := folder / FORMATS["xgboost"]).exists():
+        import xgboost
+
+        booster = xgboost.XGBClassifier() if num_classes else xgboost.XGBRegressor()
+        booster.load_model(str(path))
+        booster.set_params(n_jobs=threads)
+        return booster
+    if (path := folder / FORMATS["lightgbm"]).exists():
+        return LightGBM(path, threads)
+    if (path := folder / FORMATS["catboost"]).exists():
+        import catboost
+
+        trees = catboost.CatBoostClassifier() if num_classes else catboost.CatBoostRegressor()
+        trees.load_model(str(path))
+        return on_threads(trees, threads)
+    return on_threads(read_estimator(folder / SKOPS, own), threads)
+
+
+class LightGBM:
+    """A model of LightGBM's text format, called as its scikit-learn class is."""
+
+    def __init__(self, path: Path, threads: int) -> None:
+        import lightgbm
+
+        self.booster = lightgbm.Booster(model_file=str(path))
+        self.threads = threads
+
+    def predict(self, table: Any) -> np.ndarray:
+        """Values (n,); of a classifier use `predict_proba`."""
+        return np.asarray(self.booster.predict(table, num_threads=self.threads))
+
+    def predict_proba(self, table: Any) -> np.ndarray:
+        """Probabilities (n, classes)."""
+        answer = self.predict(table)
+        return answer if answer.ndim == 2 else np.stack([1 - answer, answer], axis=1)
+
+
+def on_threads(model: Any, threads: int) -> Any:
+    """A fitted estimator whose parts all use so many threads to predict."""
+    for part in fitted_parts(model):
+        library = type(part).__module__.partition(".")[0]
+        if library == "catboost":  # it takes them with each call
+            for name in ("predict", "predict_proba"):
+                if hasattr(part, name):
+                    setattr(part, name, partial(getattr(type(part), name), part, thread_count=threads))
+        elif library in ("xgboost", "lightgbm"):
+            part.set_params(n_jobs=threads)
+        elif getattr(part, "n_jobs", None) is not None:
+            part.n_jobs = threads
+    return model
+
+
+def fitted_parts(model: Any, seen: set[int] | None = None) -> Iterator[Any]:
+    """A fitted estimator and all that are inside of it."""
+    seen = set() if seen is None else seen
+    if id(model) in seen:
+        return
+    seen.add(id(model))
+    if isinstance(model, (list, tuple)):
+        values: Any = model
+    elif isinstance(model, dict):
+        values = model.values()
+    elif type(model).__module__.partition(".")[0] in ("sklearn", *FORMATS) and hasattr(model, "__dict__"):
+        if hasattr(model, "get_params"):
+            yield model
+        if type(model).__module__.partition(".")[0] != "sklearn":
+            return
+        values = vars(model).values()
+    else:
+        return
+    for value in values:
+        yield from fitted_parts(value, seen)
+
+
+def read_estimator(path: Path, own: str = "") -> Any:
     """The fitted pipeline of a skops file.
+
+    Args:
+        own: a module of the user's own whose classes the file may name.
 
     Raises:
         ValueError: the file names something that is neither an estimator of scikit-learn nor a part of one;
@@ -81,18 +200,19 @@ def read_estimator(path: Path) -> Any:
     """
     skops = light_skops()
     named = skops.io.get_untrusted_types(file=path)
-    if strange := [name for name in named if not is_scikit_learns(name)]:
+    strange = [n for n in named if not is_scikit_learns(n) and not (own and n.partition(".")[0] == own)]
+    if strange:
         raise ValueError(f"{path.name} holds types that are not scikit-learn's: {', '.join(strange)}")
     return skops.io.load(path, trusted=named)
 
 
 def is_scikit_learns(name: str) -> bool:
-    """Whether a name is that of an estimator of scikit-learn, or of a part of a fitted one.
+    """Whether a name is that of an estimator of scikit-learn or a booster, or of a part of a fitted one.
 
     A name that only starts with `sklearn` may be any function that scikit-learn imports: skops would call
     it with arguments from the file (`sklearn.utils._testing.check_output`).
     """
-    if name in PARTS:
+    if name in PARTS or name in BOOSTERS:
         return True
     room, _, short = name.rpartition(".")
     places = room.split(".")

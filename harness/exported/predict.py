@@ -123,13 +123,13 @@ def load_torch(threads: int) -> Predict:
 
 
 def load_sklearn(threads: int) -> Predict:
-    """A scikit-learn pipeline; types from outside scikit-learn are refused."""
+    """An estimator; types from outside its library are refused."""
     from threadpoolctl import threadpool_limits
 
     reader = beside("estimator")
-    estimator = reader.read_estimator(HERE / "model" / "estimator.skops")
-    threadpool_limits(limits=threads)
     classes, present = len(SIGNATURE["classes"]), SIGNATURE["fitted_classes"]
+    estimator = beside("estimator").read(HERE / "model", classes, threads)
+    threadpool_limits(limits=threads)
 
     def predict(arrays: Any) -> np.ndarray:
         table = arrays[0]
@@ -151,6 +151,9 @@ LOADERS: dict[str, Callable[[int], Predict]] = {
     "torch-bf16": load_torch,
     "torch-compile": load_torch,
     "sklearn": load_sklearn,
+    "xgboost": load_sklearn,
+    "lightgbm": load_sklearn,
+    "catboost": load_sklearn,
 }
 
 

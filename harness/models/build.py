@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 import importlib
-import importlib.util
 import inspect
-import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from harness.models import MODELS
+from harness.models import MODELS, torchvision_shim
 from harness.models.names import nearest
+from harness.models.own import find_function
 from harness.models.rules import check
 from harness.protocols import Task
-from harness.suite.model_ref import OWN, ModelRef, parse_model
+from harness.suite.model_ref import OWN, parse_model
 
 
 def build_model(ref: str, task: Task, args: Mapping[str, Any], search: Path | None = None) -> nn.Module:
@@ -50,9 +48,10 @@ def build_model(ref: str, task: Task, args: Mapping[str, Any], search: Path | No
 
         network = hf.build(task, model.name, **{**args, "search": search})
     elif not model.about.is_network:
-        raise ValueError(f"{ref} is not a network to train: sklearn estimators and ONNX files go other ways")
+        raise ValueError(f"{ref} is not a network to train: estimators and ONNX files go other ways")
     elif model.kind == OWN:
-        network = _call(ref, _find_function(model, search), task, args)
+        torchvision_shim.prepare()  # user code may import torchvision, and so does lightning
+        network = _call(ref, find_function(model, search), task, args)
     else:
         raise ValueError(
             f"unknown model {ref!r}{nearest(ref, MODELS) or ': there are ' + ', '.join(sorted(MODELS))}; "
@@ -81,52 +80,36 @@ def _call(ref: str, build: Callable[..., Any], task: Task, args: Mapping[str, An
             hint = nearest(name, known) or f": it takes {', '.join(known) or 'none'}"
             raise ValueError(f"{ref} has no argument {name!r}{hint}")
     network = build(task, **args)
+    _refuse_own_training(ref, network)
+    if hasattr(network, "fit") and hasattr(network, "predict") and not isinstance(network, nn.Module):
+        raise ValueError(
+            f"{ref} returned a {type(network).__name__}, which fits by itself: write estimator:{ref}"
+        )
     if not isinstance(network, nn.Module):
         raise ValueError(f"{ref} returned a {type(network).__name__}: it must return a torch.nn.Module")
     return network
 
 
-def _find_function(ref: ModelRef, search: Path | None) -> Callable[..., Any]:
-    function_name = ref.name
-    module = _import(ref.package, search)
-    function: Callable[..., Any] | None = getattr(module, function_name, None)
-    if function is None or not callable(function):
-        functions = [name for name, value in vars(module).items() if callable(value) and name[0] != "_"]
-        raise ValueError(
-            f"{module.__file__} has no function {function_name!r}{nearest(function_name, functions)}"
-        )
-    return function
+def _refuse_own_training(ref: str, network: Any) -> None:
+    """Refuse what brings a training of its own, which the loop here would pass over in silence.
 
-
-def _import(name: str, search: Path | None) -> ModuleType:
-    """Import a user's module, from beside the suite file if it is there.
-
-    Worker processes are used again for other suites: a module of the same name from another folder
-    is dropped first.
+    Raises:
+        ValueError: a LightningModule, or a Keras model; with the cure.
     """
-    if search is not None:
-        folder = str(search.resolve())
-        if sys.path[:1] != [folder]:
-            sys.path[:] = [folder, *(entry for entry in sys.path if entry != folder)]
-        top = name.split(".")[0]
-        loaded = sys.modules.get(top)
-        beside = any((search / entry).exists() for entry in (f"{top}.py", top))
-        if beside and loaded is not None and not Path(loaded.__file__ or "").is_relative_to(folder):
-            for other in [key for key in sys.modules if key == top or key.startswith(f"{top}.")]:
-                del sys.modules[other]
-        importlib.invalidate_caches()
-    try:
-        return importlib.import_module(name)
-    except ModuleNotFoundError as error:
-        if error.name is None or not name.startswith(error.name):
-            raise ValueError(
-                f"model module {name!r} imports {error.name!r}, which is not installed"
-            ) from error
-        places = [str(search)] if search else []
+    names = {f"{kind.__module__.partition('.')[0]}.{kind.__name__}" for kind in type(network).__mro__}
+    if {"lightning.LightningModule", "pytorch_lightning.LightningModule"} & names:
         raise ValueError(
-            f"no module {name!r}: put {name.replace('.', '/')}.py beside the suite file"
-            f"{f' ({places[0]})' if places else ''} or on PYTHONPATH"
-        ) from error
+            f"{ref} returned a LightningModule: its training_step, configure_optimizers and hooks would not "
+            "be run here. Return the network inside it (a plain torch.nn.Module) to train it with this "
+            "suite's settings, or train it with lightning.Trainer, write the result with "
+            "torch.onnx.export(model.eval(), …, dynamo=True) and name that file: onnx:FILE"
+        )
+    if "keras.Model" in names or "keras.Layer" in names:
+        raise ValueError(
+            f"{ref} returned a Keras model: the training loop here switches no Keras layer to training "
+            "(Dropout and BatchNormalization stay off) and sees none of its losses. Train it with model.fit, "
+            "write it with model.export(FILE, format='onnx') and name that file: onnx:FILE"
+        )
 
 
 def _check_output(ref: str, network: nn.Module, task: Task) -> None:

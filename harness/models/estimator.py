@@ -1,4 +1,4 @@
-"""A fitted scikit-learn pipeline on disk, and its answers in the form of every other model's."""
+"""A fitted estimator on disk, and its answers in the form of every other model's."""
 
 from __future__ import annotations
 
@@ -7,31 +7,36 @@ from typing import Any
 
 import numpy as np
 
-from harness.exported.estimator import class_answers, read_estimator
-from harness.models.fitted import Meta, write_meta
+from harness.exported.estimator import SKOPS, class_answers, read, read_estimator, write
+from harness.models.fitted import Meta, load_meta, write_meta
+from harness.models.own import import_own
 from harness.protocols import Inputs, Predict
 from harness.record import TrialError
-
-ESTIMATOR = "estimator.skops"
+from harness.suite.model_ref import OWN_ESTIMATOR, parse_model
 
 
 def save_estimator(fitted: Path, estimator: Any, meta: Meta) -> None:
-    """Write `model.json` and `estimator.skops` of a fitted scikit-learn pipeline."""
-    import skops.io
-
+    """Write `model.json` and a fitted estimator in its library's own format, or in that of skops."""
     fitted.mkdir(parents=True, exist_ok=True)
-    skops.io.dump(estimator, fitted / ESTIMATOR)
+    write(fitted, estimator)
     write_meta(fitted, meta)
 
 
-def load_estimator(folder: Path) -> Any:
-    """The fitted pipeline of an artifact or a fitted model, for `flat(raw)` or texts.
+def load_estimator(folder: Path, threads: int = 1) -> Any:
+    """The fitted estimator of an artifact or a fitted model, for `flat(raw)` or texts.
 
     Raises:
-        TrialError: the file would bring code that is not scikit-learn's.
+        TrialError: the file would bring code that is no known library's, nor the user's own module.
     """
     try:
-        return read_estimator(folder / ESTIMATOR)
+        if (folder / SKOPS).exists() and not (folder / "model.json").exists():
+            return read_estimator(folder / SKOPS)  # one that stands alone
+        meta, own = load_meta(folder), ""
+        ref = parse_model(meta.model)
+        if ref.kind == OWN_ESTIMATOR:
+            own = ref.package.partition(".")[0]
+            import_own(ref.package, Path(meta.search) if meta.search else None)
+        return read(folder, meta.task.num_classes, threads, own)
     except ValueError as error:
         raise TrialError(str(error)) from error
 

@@ -176,7 +176,9 @@ class _Planner:
 
     def score_trials(self, fitted: Iterable[Trial]) -> list[Trial]:
         """The largest size on every runtime, smaller ones on the reference runtime alone."""
-        runtimes = runtimes_of(self.candidate.ref, self.suite.serving.runtimes, self.suite.task)
+        runtimes = runtimes_of(
+            self.candidate.ref, self.suite.serving.runtimes, self.suite.task, self.candidate.args
+        )
         reference = self.about.fitted  # the runtime of its own framework has the same name
         first = reference if reference in runtimes else runtimes[0]
         trials = []

@@ -19,7 +19,7 @@ from harness.datasets.own_files import content_of
 from harness.reading.components import ROOT, module_file, parse_source, table
 from harness.reading.own_metrics import metric_file
 from harness.reading.references import local_imports, resolve_model
-from harness.suite.model_ref import OWN, PREFIXES, ModelRef, parse_model
+from harness.suite.model_ref import OWN, OWN_ESTIMATOR, PREFIXES, ModelRef, parse_model
 
 CODE: Mapping[str, tuple[str, ...]] = {
     "train": ("streams.py", "datasets/parts.py", "datasets/splits.py", "models/fitted.py", "{dataset}",
@@ -114,16 +114,17 @@ def _files(pattern: str, spec: Mapping[str, Any], folder: str) -> list[Path]:
 
 def _model_files(spec: Mapping[str, Any], folder: str) -> list[Path]:
     ref = parse_model(spec["model"])
-    if ref.kind in PREFIXES or not spec["model"]:
-        return [file for pattern in ref.about.code for file in sorted(ROOT.glob(pattern))]
+    own = [file for pattern in ref.about.code for file in sorted(ROOT.glob(pattern))]
+    if (ref.kind in PREFIXES and ref.kind != OWN_ESTIMATOR) or not spec["model"]:
+        return own
     try:
         source = resolve_model(spec["model"], Path(folder))
     except LookupError:
         return []  # the suite was checked; a file that vanished since fails its trial with a reason
     if source.path is None:
         return []
-    if ref.kind == OWN:
-        return sorted(local_imports(source.path, Path(folder)))
+    if ref.kind in (OWN, OWN_ESTIMATOR):
+        return own + sorted(local_imports(source.path, Path(folder)))
     return sorted(own_imports(source.path))
 
 

@@ -14,14 +14,15 @@ from harness.reading.references import resolve_model
 from harness.reading.signature import Parameter, Signature
 from harness.record import DataError
 from harness.suite.class_keys import class_keys
-from harness.suite.model_ref import MODEL_KINDS, ModelRef
+from harness.suite.model_ref import MODEL_KINDS, OWN_ESTIMATOR, ModelRef
+from harness.suite.source import Node
 from harness.suite.variants import left_out, runtimes_of
 from harness.tasks.recommendation.retrieval.options import check_candidate
 
 TFIDF = Parameter(ast.Name("dict"), ast.Constant(None))
 """Of texts, how words are weighed before an estimator sees them: arguments of TfidfVectorizer."""
 
-_FORMS = [kind.form for kind in MODEL_KINDS.values()]
+_FORMS = [kind.form for name, kind in MODEL_KINDS.items() if not kind.extra and name != OWN_ESTIMATOR]
 REFERENCES = f"{', '.join(_FORMS[:-1])} or {_FORMS[-1]}"
 
 
@@ -95,6 +96,8 @@ def _check_model(draft: Draft, path: Path_, task: Any) -> None:
     if source.ref.about.fitted == "sklearn" and draft.get(str, "task") == "text_classification":
         signature = Signature({**signature.parameters, "tfidf": TFIDF}, signature.open)
     check_args(draft, (*path, "args"), signature)
+    if source.ref.about.fitted == "sklearn":
+        _check_nested(draft, path, draft.node(*path, "args"))
     if len(draft.mistakes) == before:
         _check_fit(draft, path, source.ref, task)
 
@@ -108,6 +111,24 @@ def _check_weights(draft: Draft, path: Path_, task: Any) -> None:
         class_keys(weights, task.class_names)
     except ValueError as error:
         draft.wrong(path, str(error), draft.key_place(*path))
+
+
+_LIBRARIES = tuple(
+    kind for kind, about in MODEL_KINDS.items() if about.fitted == "sklearn" and kind != OWN_ESTIMATOR
+)
+
+
+def _check_nested(draft: Draft, path: Path_, node: Node | None) -> None:
+    """References to further estimators, at any depth of an estimator's arguments."""
+    if node is None:
+        return
+    if isinstance(node.value, str) and node.value.partition(":")[0] in _LIBRARIES and ":" in node.value:
+        try:
+            resolve_model(node.value, draft.folder)
+        except LookupError as error:
+            draft.wrong((*path, "args"), str(error.args[0]), node.place)
+    for inner in [*(node.mapping or {}).values(), *(node.sequence or ())]:
+        _check_nested(draft, path, inner)
 
 
 def _check_fit(draft: Draft, path: Path_, ref: ModelRef, task: Any) -> None:
@@ -136,7 +157,8 @@ def _check_runtimes(draft: Draft, path: Path_, ref: ModelRef) -> None:
     ):
         return
     task = draft.get(str, "task") or ""
-    if not runtimes_of(ref, runtimes, task):
-        cure = "torch" if left_out(ref, ["onnx"], task) else "onnx"
+    args = draft.get(dict, *path, "args", default={})
+    if not runtimes_of(ref, runtimes, task, args):
+        cure = "torch" if left_out(ref, ["onnx"], task, args) else "onnx"
         text = f"runs on none of {', '.join(runtimes)}: add {cure} to serving.runtimes"
         draft.wrong((*path, "model"), text)

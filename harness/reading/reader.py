@@ -15,8 +15,9 @@ from harness.reading.data_checks import find_path, load_signature, resolve_paths
 from harness.reading.draft import Draft, make_draft
 from harness.reading.layers import apply_overrides, read_layers
 from harness.reading.messages import GONE, explain
+from harness.reading.references import resolve_model
 from harness.record import RecordError, SuiteError
-from harness.suite.model_ref import parse_model
+from harness.suite.model_ref import OWN, OWN_ESTIMATOR, ModelRef, parse_model
 from harness.suite.schema import Suite
 from harness.suite.source import Mistake, Node, new_mapping
 from harness.suite.variants import local_cores
@@ -80,7 +81,10 @@ def _with_paths(draft: Draft) -> Draft:
         entries["data"] = resolve_paths(draft, entries["data"], signature)
     candidates = entries.get("candidates")
     if candidates is not None and candidates.mapping is not None:
-        absolute = {name: _absolute(node, draft.folder) for name, node in candidates.mapping.items()}
+        absolute = {
+            name: _said_estimator(_absolute(node, draft.folder), draft.folder)
+            for name, node in candidates.mapping.items()
+        }
         entries["candidates"] = new_mapping(absolute, candidates.place, candidates.keys)
     draft.tree = new_mapping(entries, draft.tree.place, draft.tree.keys)
     return draft
@@ -97,6 +101,22 @@ def _absolute(candidate: Node, folder: Path) -> Node:
     if not found.exists():
         return candidate
     model = Node(str(ref.named(str(found))), model.place, raw=model.raw or model.value)
+    return new_mapping({**(candidate.mapping or {}), "model": model}, candidate.place, candidate.keys)
+
+
+def _said_estimator(candidate: Node, folder: Path) -> Node:
+    """A user's own builder of an estimator, named as that, so that all who read the suite know it."""
+    model = (candidate.mapping or {}).get("model")
+    if model is None or not isinstance(model.value, str):
+        return candidate
+    ref = parse_model(model.value)
+    try:
+        if ref.kind != OWN or not resolve_model(model.value, folder).gives_estimator:
+            return candidate
+    except LookupError:
+        return candidate  # said where candidates are checked
+    told = ModelRef(OWN_ESTIMATOR, str(ref), ref.package)
+    model = Node(str(told), model.place, raw=model.raw or model.value)
     return new_mapping({**(candidate.mapping or {}), "model": model}, candidate.place, candidate.keys)
 
 

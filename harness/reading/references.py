@@ -13,7 +13,7 @@ from pathlib import Path
 from harness.reading.components import module_file, parse_source, table
 from harness.reading.draft import hint, nearest
 from harness.reading.signature import ANYTHING, Signature, find_definition, public_names, read_signature
-from harness.suite.model_ref import NAMED, OWN, PREFIXES, ModelRef, parse_model
+from harness.suite.model_ref import MODEL_KINDS, NAMED, OWN, OWN_ESTIMATOR, PREFIXES, ModelRef, parse_model
 
 
 @dataclass(frozen=True)
@@ -24,12 +24,14 @@ class ModelSource:
         path: the source file of the builder, or the ONNX file; None for libraries.
         function: the builder's name in `path`.
         signature: what `args` may hold.
+        gives_estimator: of a user's own builder, whether its source says that an estimator comes of it.
     """
 
     ref: ModelRef
     path: Path | None = None
     function: str | None = None
     signature: Signature = ANYTHING
+    gives_estimator: bool = False
 
 
 def resolve_model(reference: str, folder: Path) -> ModelSource:
@@ -43,7 +45,7 @@ def resolve_model(reference: str, folder: Path) -> ModelSource:
     ref = parse_model(reference)
     if ref.kind != NAMED and not ref.name:
         raise LookupError(f"`{reference}` names nothing after the colon")
-    if ref.kind == OWN and not ref.package:
+    if ref.kind in (OWN, OWN_ESTIMATOR) and not ref.package:
         raise LookupError(f"`{reference}` names nothing before the colon")
     return _RESOLVE[ref.kind](ref, folder)
 
@@ -75,17 +77,28 @@ def _timm(ref: ModelRef, folder: Path) -> ModelSource:
 _SKLEARN_ROOMS = (
     "calibration.py",
     "cluster",
+    "compose",
+    "decomposition",
     "discriminant_analysis.py",
     "dummy.py",
     "ensemble",
     "ensemble/_hist_gradient_boosting",
+    "feature_extraction",
+    "feature_selection",
     "gaussian_process",
+    "impute",
     "isotonic.py",
+    "kernel_approximation.py",
     "kernel_ridge.py",
     "linear_model",
+    "model_selection",
+    "multiclass.py",
     "naive_bayes.py",
     "neighbors",
     "neural_network",
+    "pipeline.py",
+    "preprocessing",
+    "random_projection.py",
     "svm",
     "tree",
 )
@@ -106,6 +119,22 @@ def _sklearn(ref: ModelRef, folder: Path) -> ModelSource:
         )
         raise LookupError(f"scikit-learn has no estimator `{short}`: {cure}")
     return ModelSource(ref, None, short, read_signature(known[short], short))
+
+
+_BOOSTING_FILES = {"xgboost": "sklearn.py", "lightgbm": "sklearn.py", "catboost": "core.py"}
+
+
+def _boosting(ref: ModelRef, folder: Path) -> ModelSource:
+    """What it takes is asked of the library when its candidates are built, before any trial starts."""
+    known = _library_definitions(ref.kind, (_BOOSTING_FILES[ref.kind],), r"^class ([A-Z]\w+)\(")
+    if not known:
+        raise LookupError(f"`{ref}` needs {ref.kind}: pip install -e '.[{MODEL_KINDS[ref.kind].extra}]'")
+    short = ref.name.rpartition(".")[2]
+    wanted = [name for name in known if name.endswith(("Classifier", "Regressor"))]
+    if short not in wanted:
+        cure = hint(short, wanted) if nearest(short, wanted) else f"there is {', '.join(wanted)}"
+        raise LookupError(f"{ref.kind} has no estimator `{short}`: {cure}")
+    return ModelSource(ref)
 
 
 @cache
@@ -141,8 +170,68 @@ def _huggingface(ref: ModelRef, folder: Path) -> ModelSource:
 
 
 def _user(ref: ModelRef, folder: Path) -> ModelSource:
-    path = find_function(ref.package, ref.name, folder)
-    return ModelSource(ref, path, ref.name, read_signature(path, ref.name, skip=1))
+    name = ref.function
+    path = find_function(ref.package, name, folder)
+    tree = parse_source(path)
+    gives = ref.kind == OWN_ESTIMATOR or gives_estimator(tree, name)
+    is_class = isinstance(find_definition(tree, name), ast.ClassDef)
+    signature = read_signature(path, name, skip=0 if is_class and gives else 1)
+    return ModelSource(ref, path, name, signature, gives)
+
+
+ESTIMATOR_PACKAGES = ("sklearn", "xgboost", "lightgbm", "catboost", "imblearn")
+
+
+def gives_estimator(tree: ast.Module, name: str) -> bool:
+    """Whether a user's builder gives an object with `fit` and `predict`, as far as its source says it.
+
+    It does where what it returns, or is annotated to return, is a class imported from a library of
+    estimators, or a class of the same file that defines `fit` and `predict`; and where it is such a class.
+    """
+    found = find_definition(tree, name)
+    origins = _origins(tree)
+    if isinstance(found, ast.ClassDef):
+        return _is_estimator_class(found, origins)
+    if not isinstance(found, ast.FunctionDef):
+        return False
+    own = {s.name for s in tree.body if isinstance(s, ast.ClassDef) and _is_estimator_class(s, origins)}
+    named: list[ast.expr] = [found.returns] if found.returns is not None else []
+    made: dict[str, ast.expr] = {}
+    for node in ast.walk(found):
+        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
+            made[node.targets[0].id] = node.value
+        elif isinstance(node, ast.Return) and node.value is not None:
+            value = made.get(node.value.id) if isinstance(node.value, ast.Name) else node.value
+            if isinstance(value, ast.Call):
+                named.append(value.func)
+    return any(_root(each) in own or origins.get(_root(each)) in ESTIMATOR_PACKAGES for each in named)
+
+
+def _is_estimator_class(found: ast.ClassDef, origins: Mapping[str, str]) -> bool:
+    methods = {s.name for s in found.body if isinstance(s, ast.FunctionDef)}
+    return {"fit", "predict"} <= methods or any(
+        origins.get(_root(base)) in ESTIMATOR_PACKAGES for base in found.bases
+    )
+
+
+def _origins(tree: ast.Module) -> dict[str, str]:
+    """Name in a file, imported anywhere in it → the package that it comes from."""
+    found: dict[str, str] = {}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            found |= {(a.asname or a.name).partition(".")[0]: a.name.partition(".")[0] for a in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            found |= {a.asname or a.name: node.module.partition(".")[0] for a in node.names}
+    return found
+
+
+def _root(node: ast.expr) -> str:
+    """`Pipeline` of `Pipeline`, `xgboost` of `xgboost.XGBClassifier`, also where it is a string."""
+    while isinstance(node, ast.Attribute):
+        node = node.value
+    if isinstance(node, ast.Constant) and isinstance(node.value, str):
+        return node.value.partition(".")[0]
+    return node.id if isinstance(node, ast.Name) else ""
 
 
 _RESOLVE: Mapping[str, Callable[[ModelRef, Path], ModelSource]] = {
@@ -150,8 +239,12 @@ _RESOLVE: Mapping[str, Callable[[ModelRef, Path], ModelSource]] = {
     "timm": _timm,
     "hf": _huggingface,
     "sklearn": _sklearn,
+    "xgboost": _boosting,
+    "lightgbm": _boosting,
+    "catboost": _boosting,
     "onnx": _file,
     OWN: _user,
+    OWN_ESTIMATOR: _user,
 }
 """Kind of reference → what finds it; raises LookupError with the cure."""
 

@@ -26,13 +26,13 @@ from harness.report.palette import Palette, palette
 from harness.results import Recommendation, Row, Tradeoff
 from harness.store.runs import RunFolder
 from harness.suite.schema import Suite
-from harness.suite.variants import scored_as
+from harness.suite.variants import NATIVE, scored_as
 
 log = logging.getLogger("harness")
 
 MOST_ASKED = 16
 MOST_DETAILED = 40
-REFERENCE_RUNTIMES = ("torch", "sklearn")
+REFERENCE_RUNTIMES = ("torch", *sorted(NATIVE))
 QUALITY = (*(name for name, m in METRICS.items() if m.measure is not None), "ndcg@10", "recall@100")
 
 

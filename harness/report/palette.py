@@ -19,6 +19,9 @@ MARKERS: Mapping[str, str] = {
     "onnx": "square",
     "onnx-int8": "diamond",
     "sklearn": "triangle",
+    "xgboost": "triangle",
+    "lightgbm": "triangle",
+    "catboost": "triangle",
     "torch-compile": "plus",
     "torch-bf16": "cross",
 }

@@ -69,7 +69,7 @@ def build(request: Mapping[str, Any]) -> dict[str, str]:
     for name, candidate in request["candidates"].items():
         try:
             if parse_model(candidate["model"]).about.fitted == "sklearn":
-                _build_estimator(candidate, task)
+                _build_estimator(candidate, task, search)
             else:
                 from harness.models.build import build_model
 
@@ -85,14 +85,14 @@ def build(request: Mapping[str, Any]) -> dict[str, str]:
     return wrong
 
 
-def _build_estimator(candidate: Mapping[str, Any], task: Task) -> None:
+def _build_estimator(candidate: Mapping[str, Any], task: Task, search: Path | None) -> None:
+    from harness.models.estimators import build as build_estimator
     from harness.tasks import text
-    from harness.tasks.estimators import build_estimator
 
     args = dict(candidate["args"])
     if text.is_text(task):
         text.tfidf(args.pop("tfidf", {}))
-    build_estimator(parse_model(candidate["model"]).name, args, candidate["seed"] or 0, 1)
+    build_estimator(candidate["model"], args, (candidate["seed"] or 0) % 2**31, 1, task=task, search=search)
 
 
 def _with_words(task: Task, args: Mapping[str, Any]) -> Task:

@@ -22,6 +22,9 @@ RUNTIMES: dict[str, str] = {
     "onnx": "harness.runtimes.onnx",
     "onnx-int8": "harness.runtimes.onnx_int8",
     "sklearn": "harness.runtimes.sklearn",
+    "xgboost": "harness.runtimes.sklearn",
+    "lightgbm": "harness.runtimes.sklearn",
+    "catboost": "harness.runtimes.sklearn",
 }
 
 SUMMARIES: dict[str, str] = {
@@ -31,6 +34,9 @@ SUMMARIES: dict[str, str] = {
     "onnx": "ONNX Runtime, fp32, one file with its pre-processing",
     "onnx-int8": "ONNX Runtime, 8-bit integers, static or dynamic, chosen on validation data",
     "sklearn": "scikit-learn's own predict_proba or predict: the reference of sklearn candidates",
+    "xgboost": "XGBoost itself: the reference of its candidates",
+    "lightgbm": "LightGBM itself: the reference of its candidates",
+    "catboost": "CatBoost itself: the reference of its candidates",
 }
 
 

@@ -95,6 +95,45 @@ def parity(reference: np.ndarray, answer: np.ndarray) -> dict[str, float]:
     return facts
 
 
+AGREES_TO = 1e-3
+"""How far an fp32 export's probabilities, or values in units of their deviation, may lie from the model's."""
+
+MAY_DIFFER = 0.01
+"""The share of rows that may lie further off: a threshold of a tree rounds to the other side of a number."""
+
+JUDGED_ROWS = 2000
+
+
+def judged(reference: np.ndarray, answer: np.ndarray) -> dict[str, float]:
+    """Whether an fp32 export is the model, by the answers to the same rows.
+
+    Returns:
+        facts for the record: the largest difference, the share of rows that differ, and of equal labels.
+    Raises:
+        TrialError: it answers otherwise; the reason says by how much and for how many.
+    """
+    exact = reference.astype(np.float64)
+    off = np.abs(exact - answer)
+    if exact.ndim == 2:
+        off = off.max(axis=1)
+    else:
+        off = off / (float(exact.std()) or float(np.abs(exact).max()) or 1.0)
+    share = float(np.mean(~(off <= AGREES_TO)))
+    facts = {**parity(reference, answer), "parity_rows": float(len(off)), "parity_rows_off": share}
+    if share <= MAY_DIFFER:
+        return facts
+    worst = float(np.nanmax(off)) if np.isfinite(off).any() else float("nan")
+    what = (
+        f"probabilities differ by up to {worst:.2g}, labels on {1 - facts['parity_agreement']:.1%} of all"
+        if exact.ndim == 2
+        else f"values differ by up to {worst:.2g} standard deviations"
+    )
+    raise TrialError(
+        f"its ONNX export is another model: on {share:.1%} of {len(off)} rows {what}; serve it on the "
+        "runtime of its own library"
+    )
+
+
 def folder_size_mb(folder: Path) -> float:
     """Size of all files of an artifact, in MB of 10^6 bytes."""
     return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) / 1e6

@@ -15,6 +15,8 @@ from harness.record import TrialError
 from harness.runtimes.common import first_line, silence
 
 OPSET = 20
+IR = 10
+"""The file format that the first runtimes of opset 20 read."""
 
 
 def export_module(servable: Any, examples: np.ndarray, axes: Mapping[int, str], path: Path) -> None:
@@ -48,90 +50,26 @@ def export_module(servable: Any, examples: np.ndarray, axes: Mapping[int, str], 
 def export_estimator(
     estimator: Any, task: Task, classes: tuple[int, ...], dtype: np.dtype, path: Path
 ) -> None:
-    """Export a scikit-learn estimator; flattening and the order of classes go into the graph.
+    """Export an estimator; flattening and the order of classes go into the graph.
 
     Args:
         classes: the class of each probability column, where the training data lacked some.
         dtype: of the raw inputs.
     Raises:
-        TrialError: skl2onnx has no converter for a step.
+        TrialError: there is no converter for a step.
     """
-    from skl2onnx import convert_sklearn
-    from skl2onnx.common.data_types import FloatTensorType
+    from harness.runtimes.converters import convert
 
-    columns = int(np.prod(task.input_shape))
     gives = answer_kind(estimator) if task.num_classes else "probabilities"
-    last = estimator.steps[-1][1] if hasattr(estimator, "steps") else estimator
-    # An entry, even an empty one, keeps skl2onnx from asking a LinearSVC in a pipeline for a zipmap.
-    options: dict[int, dict[str, bool]] = {id(last): {}}
-    if gives == "probabilities" and hasattr(estimator, "predict_proba"):
-        options = {id(estimator): {"zipmap": False}}
-    elif gives == "scores":
-        options = {id(last): {"raw_scores": True, **_without_zipmap(last)}}
     try:
         with silence():
-            model = convert_sklearn(
-                estimator,
-                initial_types=[("rows", FloatTensorType([None, columns]))],
-                options=options,
-                target_opset={"": OPSET, "ai.onnx.ml": 3},
-                custom_conversion_functions=_with_whole_flags(last),
-            )
-    except Exception as error:  # skl2onnx raises RuntimeError, TypeError and kinds of its own
+            model = convert(estimator, int(np.prod(task.input_shape)), gives == "scores")
+    except Exception as error:  # the converters raise RuntimeError, TypeError and kinds of their own
         raise TrialError(f"cannot be exported to ONNX: {first_line(error)}") from error
+    model = _put_right(model)
     _raw_inputs(model.graph, task, dtype)
     _answer(model.graph, task, classes, gives)
     path.write_bytes(model.SerializeToString())
-
-
-def _without_zipmap(estimator: Any) -> dict[str, bool]:
-    """The option that keeps scores an array, where the estimator's converter knows it."""
-    from skl2onnx._supported_operators import _get_sklearn_operator_name
-    from skl2onnx.common._registration import get_converter
-
-    allowed = get_converter(_get_sklearn_operator_name(type(estimator))).get_allowed_options() or {}
-    return {"zipmap": False} if "zipmap" in allowed else {}
-
-
-def _with_whole_flags(estimator: Any) -> dict[Any, Any]:
-    """The converter of a histogram gradient boosting, its flags as whole numbers; none for other estimators.
-
-    skl2onnx 1.20 writes whether a node sends holes to the left as a boolean, which protobuf 7 refuses in a
-    list of whole numbers. Thresholds are rounded down to single precision here: rounded to the nearest, one
-    between two neighbouring inputs could become the upper one and send it the other way.
-    """
-    from skl2onnx.common._registration import get_converter
-
-    kind = type(estimator)
-    if not kind.__name__.startswith("HistGradientBoosting"):
-        return {}
-    convert = get_converter(f"Sklearn{kind.__name__}")
-
-    def converter(scope: Any, operator: Any, container: Any) -> None:
-        add_node = container.add_node
-
-        def add_whole(op_type: str, inputs: Any, outputs: Any, **attributes: Any) -> None:
-            if "nodes_missing_value_tracks_true" in attributes:
-                attributes["nodes_missing_value_tracks_true"] = [
-                    int(flag) for flag in attributes["nodes_missing_value_tracks_true"]
-                ]
-                attributes["nodes_values"] = _rounded_down(attributes["nodes_values"])
-            add_node(op_type, inputs, outputs, **attributes)
-
-        container.add_node = add_whole
-        try:
-            convert(scope, operator, container)
-        finally:
-            del container.add_node
-
-    return {kind: converter}
-
-
-def _rounded_down(values: Any) -> np.ndarray:
-    """The largest single-precision numbers that are no larger."""
-    exact = np.asarray(values, dtype=np.float64)
-    single = exact.astype(np.float32)
-    return np.where(single > exact, np.nextafter(single, np.float32(-np.inf)), single).astype(np.float32)
 
 
 def export_word_weights(
@@ -186,8 +124,7 @@ def export_word_weights(
         [helper.make_tensor_value_info("output", TensorProto.FLOAT, ["batch", num_classes])],
         [numpy_helper.from_array(np.ascontiguousarray(array), name) for name, array in constants.items()],
     )
-    # IR 10 is what opset 20's first runtimes read.
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=10)
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=IR)
     path.write_bytes(model.SerializeToString())
 
 
@@ -240,6 +177,24 @@ def _between_0_and_1(scores: str, out: str, constants: dict[str, np.ndarray]) ->
     ]
 
 
+def _put_right(model: Any) -> Any:
+    """One version of each set of operators, the highest that is named, a format that has them, and names
+    that leave `input` and `output` free."""
+    from onnx import compose
+
+    model = compose.add_prefix(model, "made/")
+    opsets: dict[str, int] = {}
+    for item in model.opset_import:
+        opsets[item.domain] = max(item.version, opsets.get(item.domain, 0))
+    del model.opset_import[:]
+    for domain, version in opsets.items():
+        model.opset_import.add(domain=domain, version=version)
+    if "" not in opsets:
+        model.opset_import.add(domain="", version=OPSET)
+    model.ir_version = max(model.ir_version, IR)
+    return model
+
+
 def _raw_inputs(graph: Any, task: Task, dtype: np.dtype) -> None:
     """Put cast and flatten before a graph that takes float32 rows."""
     from onnx import TensorProto, helper
@@ -249,7 +204,7 @@ def _raw_inputs(graph: Any, task: Task, dtype: np.dtype) -> None:
     )
     nodes = [
         helper.make_node("Cast", ["input"], ["as_float"], to=TensorProto.FLOAT),
-        helper.make_node("Flatten", ["as_float"], ["rows"], axis=1),
+        helper.make_node("Flatten", ["as_float"], [graph.input[0].name], axis=1),
     ]
     later = list(graph.node)
     del graph.input[:], graph.node[:]

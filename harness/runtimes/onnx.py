@@ -17,14 +17,15 @@ from harness.models.tokenizers import weighed_words
 from harness.protocols import Inputs, Predict, Split
 from harness.record import TrialError
 from harness.runtimes.common import (
+    JUDGED_ROWS,
     TOKENIZER,
     as_arrays,
     dynamic_axes,
     example_input,
     first_line,
+    judged,
     kind,
     model_card,
-    parity,
     reference,
     task_of,
 )
@@ -51,19 +52,28 @@ def prepare(
     if source == "sklearn" and task_of(fitted).name == "text_classification":
         return _prepare_words(fitted, folder, calibration)
     examples = example_input(fitted, calibration, n=8)
+    rows = _rows(validation, calibration, examples)
     if source == "sklearn":
         estimator = load_estimator(fitted)
         classes = tuple(model_card(fitted).get("classes") or ())
         export_estimator(estimator, task_of(fitted), classes, examples.dtype, folder / MODEL)
-        exporter = "skl2onnx"
+        exporter = "skl2onnx and onnxmltools"
     else:
         from harness.models.servable import load_servable
 
         export_module(load_servable(fitted), examples, dynamic_axes(fitted), folder / MODEL)
         exporter = "torch.onnx.export(dynamo=True)"
-    answers = load(folder, threads=1)(examples)
+    answers = load(folder, threads=1)(rows)
     facts = {"exporter": exporter, "precision": "fp32", "opset": OPSET}
-    return {**facts, **parity(reference(fitted)(examples), answers)}
+    return {**facts, **judged(reference(fitted)(rows), answers)}
+
+
+def _rows(validation: Split | None, calibration: Split | None, examples: np.ndarray) -> np.ndarray:
+    """What an export is judged on: validation rows, else training rows, else the example itself."""
+    for part in (validation, calibration):
+        if part is not None and len(part) and isinstance(part.inputs, np.ndarray):
+            return np.ascontiguousarray(part.inputs[:JUDGED_ROWS])
+    return examples
 
 
 def _prepare_words(fitted: Path, folder: Path, calibration: Split | None) -> Mapping[str, Any]:
@@ -82,7 +92,7 @@ def _prepare_words(fitted: Path, folder: Path, calibration: Split | None) -> Map
     texts = list(calibration.inputs[:64]) if calibration is not None and len(calibration) else [""]
     answers = load(folder, threads=1)(tokenizer.encode(texts))
     facts = {"exporter": "harness (weighed words)", "precision": "fp32", "opset": OPSET}
-    return {**facts, **parity(reference(fitted)(texts), answers)}
+    return {**facts, **judged(reference(fitted)(texts), answers)}
 
 
 def load(folder: Path, threads: int, device: str = "cpu") -> Predict:

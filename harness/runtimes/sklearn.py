@@ -1,8 +1,7 @@
-"""`sklearn`: scikit-learn's own `predict_proba`, `decision_function` or `predict`.
+"""`sklearn`, `xgboost`, `lightgbm`, `catboost`: an estimator's own `predict_proba`, `decision_function` or
+`predict`.
 
-The reference of sklearn candidates.
-
-Loading does not import torch: a scikit-learn server would not either.
+The reference of these candidates. Loading does not import torch: such a server would not either.
 """
 
 from __future__ import annotations
@@ -25,7 +24,7 @@ def prepare(
 ) -> Mapping[str, Any]:
     """The artifact is the fitted estimator itself."""
     if kind(fitted) != "sklearn":
-        raise TrialError(f"the model is not scikit-learn's: serve it on runtime {kind(fitted)}")
+        raise TrialError(f"the model is no estimator: serve it on runtime {kind(fitted)}")
     copy_fitted(fitted, folder)
     return {}
 
@@ -34,7 +33,7 @@ def load(folder: Path, threads: int, device: str = "cpu") -> Predict:
     """Load the estimator; BLAS and OpenMP pools are limited to `threads` for the whole process."""
     from threadpoolctl import threadpool_limits
 
-    estimator = load_estimator(folder)
+    estimator = load_estimator(folder, threads)
     threadpool_limits(limits=threads)
     task = task_of(folder)
     num_classes, is_text = task.num_classes, task.name == "text_classification"

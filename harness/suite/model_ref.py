@@ -25,6 +25,8 @@ class ModelKind:
         path: whether what follows the colon is a file: always, never, or where it begins with `.` or `/`.
         is_pretrained: it starts from published weights unless its arguments say otherwise.
         code: globs below `harness/` of the code behind it.
+        native: the runtime of its own library, which a suite's `torch` means for it.
+        extra: the extra of this package that installs its library; empty where every installation has it.
     """
 
     form: str
@@ -36,6 +38,8 @@ class ModelKind:
     path: Literal["always", "never", "dotted"] = "never"
     is_pretrained: bool = False
     code: tuple[str, ...] = ()
+    native: str = "torch"
+    extra: str = ""
 
     @property
     def is_network(self) -> bool:
@@ -43,8 +47,24 @@ class ModelKind:
         return self.is_trained and self.fitted == "torch"
 
 
-NAMED, OWN = "name", "user"
-"""The two kinds that no prefix announces: a name of the table of models, and a user's own function."""
+NAMED, OWN, OWN_ESTIMATOR = "name", "user", "estimator"
+"""Two kinds that no prefix announces, a name of the table of models and a user's own function; and the latter
+where it gives an estimator."""
+
+ESTIMATORS = ("models/estimator.py", "models/estimators.py", "tasks/estimators.py")
+
+
+def _boosting(package: str, example: str, title: str) -> ModelKind:
+    return ModelKind(
+        f"{package}:{example}",
+        f"an estimator of {title}",
+        fitted="sklearn",
+        package=package,
+        code=ESTIMATORS,
+        native=package,
+        extra="boosting",
+    )
+
 
 MODEL_KINDS: Mapping[str, ModelKind] = {
     NAMED: ModelKind("NAME", "a model of the harness"),
@@ -69,7 +89,18 @@ MODEL_KINDS: Mapping[str, ModelKind] = {
         "any estimator of scikit-learn with fit and predict",
         fitted="sklearn",
         package="sklearn",
-        code=("models/estimator.py",),
+        code=ESTIMATORS,
+        native="sklearn",
+    ),
+    "xgboost": _boosting("xgboost", "XGBClassifier", "XGBoost"),
+    "lightgbm": _boosting("lightgbm", "LGBMClassifier", "LightGBM"),
+    "catboost": _boosting("catboost", "CatBoostClassifier", "CatBoost"),
+    OWN_ESTIMATOR: ModelKind(
+        "estimator:package.module:function",
+        "your own builder of an estimator, where the harness does not see by itself that it is one",
+        fitted="sklearn",
+        code=ESTIMATORS,
+        native="sklearn",
     ),
     "onnx": ModelKind(
         "onnx:FILE",
@@ -112,6 +143,11 @@ class ModelRef:
             self.about.path == "dotted" and self.name.startswith((".", "/"))
         )
 
+    @property
+    def function(self) -> str:
+        """Of a user's own builder, its name in its module."""
+        return self.name.rpartition(":")[2]
+
     def named(self, name: str) -> ModelRef:
         """The same kind of reference to something else."""
         return ModelRef(self.kind, name, self.package)
@@ -131,6 +167,8 @@ def parse_model(reference: str) -> ModelRef:
     prefix, colon, rest = reference.partition(":")
     if not colon:
         return ModelRef(NAMED, reference)
+    if prefix == OWN_ESTIMATOR:
+        return ModelRef(prefix, rest, rest.partition(":")[0])
     if prefix in PREFIXES:
         return ModelRef(prefix, rest, MODEL_KINDS[prefix].package)
     return ModelRef(OWN, rest, prefix)

@@ -145,7 +145,8 @@ class Candidate(Model):
     """`model` is a reference; once read, `training` is complete: shared settings and overrides."""
 
     model: str = ""
-    """NAME, timm:NAME, sklearn:Estimator, onnx:FILE, package.module:function, or a pretrained text encoder:
+    """NAME, timm:NAME, sklearn:Estimator, xgboost:, lightgbm: or catboost: with the name of a class,
+    onnx:FILE, package.module:function (a network or an estimator), or a pretrained text encoder:
     `hf:NAME` of the Hugging Face Hub, `hf:./folder` beside the suite file (config.json, model.safetensors,
     tokenizer.json), `hf:pip/PACKAGE` that an installed package carries."""
     args: dict[str, Any] = Field(default_factory=dict)

@@ -22,6 +22,7 @@ from harness.datasets.parts import Parts, load_parts
 from harness.datasets.splits import take
 from harness.metrics import METRICS, watched_metric
 from harness.models.estimator import estimator_predict, load_estimator, save_estimator
+from harness.models.estimators import build as build_estimator
 from harness.models.fitted import Meta, Scaling, find_file, load_meta, module_folder, save_onnx
 from harness.models.servable import (
     Scaled,
@@ -135,7 +136,7 @@ def reference_predict(source: Path) -> tuple[Predict, str]:
     """The fitted model in its own framework, in fp32, and its name for people."""
     meta = load_meta(source)
     if meta.kind == "sklearn":
-        return estimator_predict(load_estimator(source), meta), "sklearn"
+        return estimator_predict(load_estimator(source), meta), parse_model(meta.model).about.native
     if meta.kind == "onnx":
         return finished.load(source / "model.onnx"), "the file itself"
     return text.taking_texts(_network_predict(load_servable(source)), source), "torch fp32"
@@ -308,27 +309,38 @@ def _said(result: Fit, watched: str) -> dict[str, Any]:
 
 def _train_estimator(job: Job, parts: Parts) -> Outcome:
     spec, task = job.trial.spec, parts.task
-    name = parse_model(spec["model"]).name
     args = dict(spec["args"])
     words = args.pop("tfidf", {}) if text.is_text(task) else {}
     args = estimators.by_number(args, task)
-    estimator = estimators.build_estimator(
-        name, args, streams.seed_for(spec["seed"], "init") % 2**32, job.threads
-    )
-    scaling = fit_scaling(parts.train, task)
+    search = spec.get("search")
+    seed = streams.seed_for(spec["seed"], "init") % 2**31  # what the smallest of the libraries takes
+    try:
+        estimator = build_estimator(
+            spec["model"], args, seed, job.threads, task=task, search=Path(search) if search else None
+        )
+    except ValueError as error:
+        raise TrialError(str(error)) from error
+    scaling = Scaling((), ()) if estimators.sees_raw(estimator) else fit_scaling(parts.train, task)
     started, cpu_started = time.perf_counter(), time.process_time()
-    pipeline, facts = estimators.fit_estimator(estimator, parts.train, task, scaling, words)
+    made = estimators.fit_estimator(estimator, parts.train, parts.validation, task, scaling, words)
     seconds, cpu_seconds = time.perf_counter() - started, time.process_time() - cpu_started
-    classes = tuple(int(c) for c in estimator.classes_) if task.num_classes else ()
-    answers = estimators.answers_of(pipeline) if task.num_classes else "probabilities"
+    search = search or module_folder(spec["model"])
+    answers = estimators.answers_of(made.model) if task.num_classes else "probabilities"
     meta = Meta(
-        "sklearn", spec["model"], spec["args"], task, **asdict(scaling), classes=classes, answers=answers
+        "sklearn",
+        spec["model"],
+        spec["args"],
+        task,
+        **asdict(scaling),
+        classes=made.classes,
+        search=search,
+        answers=answers,
     )
-    save_estimator(job.folder / "fitted", pipeline, meta)
-    facts |= {"train_cpu_seconds": cpu_seconds}
-    facts |= _validate(job, parts, estimator_predict(pipeline, meta), answers)
+    save_estimator(job.folder / "fitted", made.model, meta)
+    facts = {**made.facts, "train_cpu_seconds": cpu_seconds}
+    facts |= _validate(job, parts, estimator_predict(made.model, meta), answers)
     measured = [_measurement("train_seconds", seconds)]
-    parameters = estimators.count_parameters(pipeline)
+    parameters = estimators.count_parameters(made.model)
     if parameters is not None:
         measured.append(_measurement("parameters", parameters))
     return Outcome(tuple(measured), facts)

@@ -1,44 +1,31 @@
-"""scikit-learn estimators as candidates: the same data, the same metrics, no epochs.
+"""Estimators as candidates: the same data, the same metrics, no epochs.
 
-What is fitted and stored is a pipeline of a scaler and the estimator, over flattened raw inputs: the
-scaler's numbers are those that the networks see, set by hand rather than fitted per column, because pixels
-at an image's edge hardly vary and would be blown up. Texts are weighed by TF-IDF instead of scaled.
+What sees the inputs as they are: boosting libraries, trees, pipelines (which scale for themselves) and a
+user's own estimators. Any other estimator of scikit-learn is fitted behind a scaler: the scaler's numbers are
+those that the networks see, set by hand rather than fitted per column, because pixels at an image's edge
+hardly vary and would be blown up. Texts are weighed by TF-IDF, unless a pipeline takes them itself.
 """
 
 from __future__ import annotations
 
-import importlib
-import inspect
 import warnings
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, cast
 
 import numpy as np
 
 from harness.exported.estimator import answer_kind
 from harness.models.estimator import flat
+from harness.models.estimators import BOOSTERS, library_of, parts, stopping
 from harness.models.fitted import Scaling
 from harness.protocols import AnswerKind, Split, Task
 from harness.record import TrialError
 from harness.suite.class_keys import class_keys
 from harness.tasks import text
 
-ROOMS = (
-    "linear_model",
-    "ensemble",
-    "svm",
-    "tree",
-    "neighbors",
-    "naive_bayes",
-    "neural_network",
-    "discriminant_analysis",
-    "gaussian_process",
-    "kernel_ridge",
-    "calibration",
-    "dummy",
-    "isotonic",
-    "cluster",
-)
+UNSCALED = ("sklearn.tree", "sklearn.ensemble", "sklearn.dummy")
+"""Modules of scikit-learn whose estimators do not ask how large a column's numbers are."""
 
 
 def by_number(args: Mapping[str, Any], task: Task) -> dict[str, Any]:
@@ -56,43 +43,29 @@ def by_number(args: Mapping[str, Any], task: Task) -> dict[str, Any]:
         raise TrialError(f"class_weight: {error}") from error
 
 
-def build_estimator(name: str, args: Mapping[str, Any], seed: int, threads: int) -> Any:
-    """An estimator of scikit-learn by its class name, alone or dotted (`linear_model.Ridge`).
+@dataclass(frozen=True)
+class FittedEstimator:
+    """An estimator for raw inputs: `flat(raw)`, or a list of texts.
 
-    Raises:
-        TrialError: there is none of this name, or it has no such arguments.
+    Args:
+        model: the estimator itself, or a pipeline that ends in it.
+        classes: the class of each probability column; the training part may lack some.
     """
-    kind = _find(name)
-    known = inspect.signature(kind).parameters
-    given = dict(args)
-    if "random_state" in known:
-        given.setdefault("random_state", seed)
-    if "n_jobs" in known and threads > 1:
-        given.setdefault("n_jobs", threads)
-    strange = sorted(set(given) - set(known))
-    if strange:
-        raise TrialError(f"{name} has no argument {', '.join(strange)}: it takes {', '.join(known)}")
-    return kind(**given)
 
-
-def _find(name: str) -> Any:
-    room, _, short = name.removeprefix("sklearn.").rpartition(".")
-    for place in (room,) if room else ROOMS:
-        try:
-            module = importlib.import_module(f"sklearn.{place}")
-        except ModuleNotFoundError:
-            continue
-        if hasattr(module, short):
-            return getattr(module, short)
-    raise TrialError(
-        f"scikit-learn has no estimator {name}: write its class name, as in sklearn:LogisticRegression"
-    )
+    model: Any
+    classes: tuple[int, ...]
+    facts: Mapping[str, Any]
 
 
 def fit_estimator(
-    estimator: Any, part: Split, task: Task, scaling: Scaling, words: Mapping[str, Any] | None = None
-) -> tuple[Any, dict[str, Any]]:
-    """Fit on scaled flat inputs, or weighed words; return the pipeline for raw inputs, and facts.
+    estimator: Any,
+    train: Split,
+    validation: Split | None,
+    task: Task,
+    scaling: Scaling,
+    words: Mapping[str, Any] | None = None,
+) -> FittedEstimator:
+    """Fit on the training part; what stops early does so by the validation part.
 
     Args:
         words: of texts, how `TfidfVectorizer` weighs them.
@@ -103,22 +76,160 @@ def fit_estimator(
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.pipeline import Pipeline
 
-    is_text = text.is_text(task)
-    scaler = text.tfidf(words or {}) if is_text else _scaler(scaling, task)
+    first = _first_step(estimator, task, scaling, words or {})
+    targets, classes = _targets(estimator, train.targets, task)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         try:
-            if is_text:
-                table = scaler.fit_transform(part.inputs)
-            else:
-                table = scaler.transform(flat(part.inputs))
-            estimator.fit(table, part.targets)
-        except ValueError as error:
-            raise TrialError(f"{type(estimator).__name__} cannot be fitted: {error}") from error
+            table = _inputs(train, task)
+            if first is not None:
+                table = first[1].fit_transform(table) if first[0] == "words" else first[1].transform(table)
+            watched = _watched(estimator, validation, classes, task, first)
+            _fit(estimator, table, targets, watched)
+        except (ValueError, TypeError) as error:
+            raise TrialError(f"{type(estimator).__name__} cannot be fitted: {_cause(error)}") from error
+        except Exception as error:  # the boosting libraries raise kinds of their own
+            if library_of(error) not in BOOSTERS:
+                raise
+            raise TrialError(f"{type(estimator).__name__} cannot be fitted: {_cause(error)}") from error
     facts: dict[str, Any] = {"converged": not any(issubclass(w.category, ConvergenceWarning) for w in caught)}
-    if is_text:
-        facts |= {"vocabulary": len(scaler.vocabulary_)}
-    return Pipeline([("words" if is_text else "scale", scaler), ("estimator", estimator)]), facts
+    facts |= _said(estimator, watched is not None)
+    if first is not None and first[0] == "words":
+        facts |= {"vocabulary": len(first[1].vocabulary_)}
+    model = estimator if first is None else Pipeline([first, ("estimator", estimator)])
+    return FittedEstimator(model, classes, facts)
+
+
+def sees_raw(estimator: Any) -> bool:
+    """Whether an estimator takes table rows as they are, and not scaled as a network sees them."""
+    every = list(parts(estimator))
+    if library_of(estimator) != "sklearn" or any(type(p).__name__ == "Pipeline" for p in every):
+        return True
+    leaves = [part for part in every if len(list(parts(part))) == 1]
+    return all(library_of(leaf) in BOOSTERS or type(leaf).__module__.startswith(UNSCALED) for leaf in leaves)
+
+
+def _first_step(
+    estimator: Any, task: Task, scaling: Scaling, words: Mapping[str, Any]
+) -> tuple[str, Any] | None:
+    """What the harness puts before an estimator, not yet fitted where it weighs words; None for nothing."""
+    if text.is_text(task):
+        return None if type(estimator).__name__ == "Pipeline" else ("words", text.tfidf(words))
+    return None if sees_raw(estimator) else ("scale", _scaler(scaling, task))
+
+
+def _inputs(part: Split, task: Task) -> Any:
+    return list(part.inputs) if text.is_text(task) else flat(part.inputs)
+
+
+def _targets(estimator: Any, targets: np.ndarray, task: Task) -> tuple[np.ndarray, tuple[int, ...]]:
+    """Targets as an estimator takes them, and the class of each of its columns of probabilities.
+
+    XGBoost wants classes without gaps; the others find out themselves which there are.
+    """
+    if not task.num_classes:
+        return targets, ()
+    classes, numbers = np.unique(targets, return_inverse=True)
+    last = estimator.steps[-1][1] if type(estimator).__name__ == "Pipeline" else estimator
+    taken = numbers if library_of(last) == "xgboost" else targets
+    return taken, tuple(int(c) for c in classes)
+
+
+def _watched(
+    estimator: Any, validation: Split | None, classes: tuple[int, ...], task: Task, first: Any
+) -> tuple[Any, np.ndarray] | None:
+    """What early stopping looks at; None where nothing stops early.
+
+    Raises:
+        TrialError: something inside of another estimator is to stop early, where no validation part gets to.
+    """
+    last = estimator.steps[-1][1] if type(estimator).__name__ == "Pipeline" else estimator
+    for part in parts(estimator):
+        if stopping(part) and part is not last:
+            raise TrialError(
+                f"{type(part).__name__} inside {type(estimator).__name__} cannot stop early: no validation "
+                "part gets there; leave its early stopping out and give the number of trees"
+            )
+    if not (stopping(last) or _stops_itself(last)):
+        return None
+    if validation is None or not len(validation):
+        raise TrialError(f"{type(last).__name__} is to stop early and there is no validation part")
+    targets, table = validation.targets, _inputs(validation, task)
+    if task.num_classes:  # a class that training has none of cannot be scored
+        known = np.isin(targets, classes)
+        targets = targets[known]
+        table = (
+            table[known]
+            if isinstance(table, np.ndarray)
+            else [t for t, k in zip(table, known, strict=True) if k]
+        )
+        if library_of(last) == "xgboost":
+            targets = np.searchsorted(np.asarray(classes), targets)
+    return (table if first is None else first[1].transform(table)), targets
+
+
+def _stops_itself(estimator: Any) -> bool:
+    """scikit-learn's histogram boosting takes a validation part instead of cutting off one of its own."""
+    is_histogram = type(estimator).__name__.startswith("HistGradientBoosting")
+    return is_histogram and estimator.early_stopping is True
+
+
+def _fit(estimator: Any, table: Any, targets: np.ndarray, watched: tuple[Any, np.ndarray] | None) -> None:
+    if watched is None:
+        estimator.fit(table, targets)
+        return
+    if type(estimator).__name__ == "Pipeline":
+        head = estimator[:-1]  # shares its steps with the whole pipeline
+        table = head.fit_transform(table, targets)
+        watched = (head.transform(watched[0]), watched[1])
+        estimator = estimator.steps[-1][1]
+    if library_of(estimator) == "sklearn":
+        estimator.fit(table, targets, X_val=watched[0], y_val=watched[1])
+    elif library_of(estimator) == "lightgbm":
+        estimator.fit(table, targets, eval_X=watched[0], eval_y=watched[1])
+    elif library_of(estimator) == "catboost":
+        estimator.fit(table, targets, eval_set=[watched])
+    else:
+        estimator.fit(table, targets, eval_set=[watched], verbose=False)
+
+
+def _said(estimator: Any, stopped_early: bool) -> dict[str, Any]:
+    """Which library fitted it, in which version, and how many rounds were kept of it."""
+    import importlib.metadata as metadata
+
+    libraries = sorted({library_of(part) for part in parts(estimator)} & {*BOOSTERS, "sklearn"})
+    names = {"sklearn": "scikit-learn"}
+    versions = {}
+    for library in libraries:
+        for package in (names.get(library, library), f"{library}-cpu"):
+            try:
+                versions[library] = metadata.version(package)
+                break
+            except metadata.PackageNotFoundError:
+                continue
+    last = estimator.steps[-1][1] if type(estimator).__name__ == "Pipeline" else estimator
+    facts: dict[str, Any] = {"libraries": versions}
+    if stopped_early:
+        facts["early_stopping"] = "validation part"
+        facts["rounds"] = rounds(last)
+    return facts
+
+
+def rounds(estimator: Any) -> int:
+    """How many rounds of boosting are kept."""
+    if library_of(estimator) == "sklearn":
+        return int(estimator.n_iter_)
+    if library_of(estimator) == "catboost":
+        return int(estimator.tree_count_)
+    best = estimator.best_iteration if library_of(estimator) == "xgboost" else estimator.best_iteration_
+    return int(best) + (library_of(estimator) == "xgboost")
+
+
+def _cause(error: BaseException) -> str:
+    """The first line that says something: boosting libraries put a place in their own source before it."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    said = [line.split("Check failed:")[-1].strip() for line in lines if not line.startswith("Stack trace")]
+    return said[0] if said else type(error).__name__
 
 
 def _scaler(scaling: Scaling, task: Task) -> Any:
@@ -140,15 +251,45 @@ def answers_of(pipeline: Any) -> AnswerKind:
     return cast(AnswerKind, answer_kind(pipeline))
 
 
-def count_parameters(pipeline: Any) -> int | None:
-    """Learnt numbers of an estimator: coefficients, or nodes of trees; None where it cannot be said."""
-    estimator = pipeline[-1]
+def count_parameters(model: Any) -> int | None:
+    """Learnt numbers: coefficients, or what the nodes of trees hold; None where it cannot be said."""
+    estimator = model[-1] if type(model).__name__ == "Pipeline" else model
+    if library_of(estimator) in BOOSTERS:
+        return _tree_numbers(estimator)
     if hasattr(estimator, "coef_"):
         return int(np.size(estimator.coef_) + np.size(getattr(estimator, "intercept_", ())))
     if hasattr(estimator, "coefs_"):
         return int(sum(map(np.size, [*estimator.coefs_, *estimator.intercepts_])))
+    if hasattr(
+        estimator, "_predictors"
+    ):  # histogram boosting: per node feature, threshold, two children; a value
+        return int(
+            sum(4 * len(tree.nodes) + len(tree.nodes) for trees in estimator._predictors for tree in trees)
+        )
     trees = np.ravel(getattr(estimator, "estimators_", [estimator])).tolist()
     if all(hasattr(tree, "tree_") for tree in trees):
         # Per node: feature, threshold, two children, and a value per class.
         return int(sum(t.tree_.node_count * 4 + t.tree_.value.size for t in trees))
     return None
+
+
+def _tree_numbers(estimator: Any) -> int | None:
+    """Of a boosting library's trees: feature, threshold and two children of each split, a value of each leaf.
+
+    CatBoost's symmetric trees share one split per level.
+    """
+    library = library_of(estimator)
+    if library == "catboost":
+        leaves = np.asarray(estimator.get_tree_leaf_counts())
+        return int((2 * np.log2(leaves)).sum() + np.size(estimator.get_leaf_values()))
+    if library == "lightgbm":
+        trees = estimator.booster_.dump_model(num_iteration=estimator.best_iteration_ or None)["tree_info"]
+        return int(sum(4 * (t["num_leaves"] - 1) + t["num_leaves"] for t in trees))
+    import json
+
+    booster = json.loads(estimator.get_booster().save_raw("json"))["learner"]["gradient_booster"]
+    if booster["name"] == "gblinear":
+        return len(booster["model"]["weights"])
+    model = booster["gbtree"]["model"] if booster["name"] == "dart" else booster["model"]
+    nodes = [int(tree["tree_param"]["num_nodes"]) for tree in model["trees"]]
+    return sum(4 * (n // 2) + (n + 1) // 2 for n in nodes)

@@ -17,6 +17,10 @@ import numpy as np
 from harness.protocols import Inputs, Predict, Task
 from harness.record import TrialError
 
+OPSET, OLDEST, IR = 20, 13, 10
+"""Standard operators: the version for a file that names none, the oldest whose Softmax and broadcasting are
+those of the nodes that are put around; and the file format that they are written in."""
+
 PREFIX = "finished/"
 """Before the file's own names, so that the wrapper's `input` and `output` are free."""
 
@@ -90,6 +94,7 @@ def adopt(path: Path, task: Task, args: Mapping[str, Any], examples: np.ndarray)
         onnx.checker.check_model(model)
     except Exception as error:  # protobuf, onnx and the file system each raise kinds of their own
         raise TrialError(f"{path.name} is no readable ONNX file: {_line(error)}") from error
+    _modern(model, path.name)
     parameters = sum(numpy_helper.to_array(w).size for w in model.graph.initializer if w.data_type in _FLOATS)
     model = compose.add_prefix(model, PREFIX)
     wants = _wrap_input(model, path.name, task, wants)
@@ -97,6 +102,43 @@ def adopt(path: Path, task: Task, args: Mapping[str, Any], examples: np.ndarray)
     _end(model, task, answer)
     facts = {"takes": {k: v for k, v in asdict(wants).items() if k != "output"}, "gives": answer}
     return Adopted(model.SerializeToString(), parameters, facts)
+
+
+def _modern(model: Any, name: str) -> None:
+    """Bring an older file to where nodes can be put before and behind its own.
+
+    CatBoost writes format 3, which has no weights but inputs, and names no version of the standard operators;
+    boosting libraries end in a ZipMap, whose answer is no tensor.
+
+    Raises:
+        TrialError: its operators are of a version before 13, and some cannot be brought there.
+    """
+    from onnx import version_converter
+
+    versions = {item.domain: item.version for item in model.opset_import}
+    if "" not in versions:
+        model.opset_import.add(domain="", version=OPSET)
+    elif versions[""] < OLDEST:
+        try:
+            model.CopyFrom(version_converter.convert_version(model, OLDEST))
+        except Exception as error:  # the converter raises kinds of its own
+            raise TrialError(
+                f"{name} is of opset {versions['']}, {OLDEST} or later is needed: export it again "
+                f"({_line(error)})"
+            ) from error
+    model.ir_version = max(model.ir_version, IR)
+    maps = [node for node in model.graph.node if node.op_type == "ZipMap"]
+    for node in maps:
+        for output in model.graph.output:
+            if output.name == node.output[0]:
+                _as_floats(output, node.input[0])
+        model.graph.node.remove(node)
+
+
+def _as_floats(output: Any, name: str) -> None:
+    from onnx import TensorProto, helper
+
+    output.CopyFrom(helper.make_tensor_value_info(name, TensorProto.FLOAT, ["batch", None]))
 
 
 def _wrap_input(model: Any, name: str, task: Task, wants: Wants) -> Wants:

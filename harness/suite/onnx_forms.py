@@ -1,0 +1,80 @@
+"""Which estimators have no ONNX form, by the options that converters drop in silence; imports no library.
+
+What is named here was seen with onnxmltools 1.16, skl2onnx 1.20, XGBoost 3.2, LightGBM 4.7 and CatBoost 1.2:
+the converter raised, or wrote a graph that answers otherwise.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+DROPPED: Mapping[str, Mapping[str, tuple[Any, ...]]] = {
+    "xgboost": {
+        "booster": ("dart", "gblinear"),
+        "multi_strategy": ("multi_output_tree",),
+        "objective": ("multi:softmax", "reg:logistic", "binary:logitraw"),
+    },
+    "lightgbm": {
+        "linear_tree": (True, 1),
+        "reg_sqrt": (True, 1),
+        "zero_as_missing": (True, 1),
+        "boosting": ("rf", "random_forest"),
+        "objective": ("multiclassova", "cross_entropy", "cross_entropy_lambda", "mape", "fair"),
+    },
+    "catboost": {
+        "grow_policy": ("Lossguide", "Depthwise"),
+        "loss_function": ("MultiClassOneVsAll", "RMSEWithUncertainty"),
+    },
+}
+"""Library → option → the values that have no ONNX form."""
+
+ALIASES: Mapping[str, str] = {
+    "boosting_type": "boosting",
+    "boost": "boosting",
+    "linear_trees": "linear_tree",
+    "application": "objective",
+    "app": "objective",
+    "loss": "objective",
+    "objective_type": "objective",
+}
+"""LightGBM's other names of these options."""
+
+_REFERENCE = re.compile(rf"({'|'.join(DROPPED)}):[A-Za-z_][\w.]*")
+
+
+def without_onnx(library: str, args: Mapping[str, Any]) -> str | None:
+    """Why an estimator with these arguments cannot be exported to ONNX; None where nothing is known.
+
+    Args:
+        args: of the estimator; those that are references to further estimators are looked through too.
+    """
+    for found, given in _with_nested(library, args):
+        for option, value in given.items():
+            name = ALIASES.get(option, option) if found == "lightgbm" else option
+            if _is_dropped(found, name, value):
+                return f"{found}'s {option}: {value} has no ONNX form"
+    return None
+
+
+def _is_dropped(library: str, option: str, value: Any) -> bool:
+    if isinstance(value, (list, dict)):
+        return False
+    if (library, option) == ("lightgbm", "sigmoid"):
+        return float(value) != 1.0
+    if (library, option) == ("xgboost", "num_parallel_tree"):
+        return value is not None and value > 1
+    if (library, option) == ("xgboost", "missing"):
+        return bool(value == value)  # only NaN, the default, is unlike itself
+    return value in DROPPED.get(library, {}).get(option, ())
+
+
+def _with_nested(library: str, args: Any) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    if library in DROPPED and isinstance(args, Mapping):
+        yield library, args
+    if isinstance(args, Mapping) and _REFERENCE.fullmatch(str(args.get("model", ""))):
+        yield from _with_nested(str(args["model"]).partition(":")[0], args.get("args") or {})
+    elif isinstance(args, (Mapping, list)):
+        for value in args.values() if isinstance(args, Mapping) else args:
+            yield from _with_nested("", value)
