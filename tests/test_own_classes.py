@@ -330,3 +330,13 @@ def test_a_network_that_forgets_the_batch_is_told_when_it_starts(tmp_path: Path,
 def test_targets_that_are_all_equal_have_no_share_that_could_be_explained(value: float) -> None:
     targets = np.full(1000, value)
     assert np.isnan(quality.r2(targets + 0.5, targets)) and np.isnan(quality.r2(targets, targets))
+
+
+@pytest.mark.parametrize(("positive", "wanted"), [(0, 0.03), (1, 0.97), (None, 0.97)])
+def test_the_constant_answer_is_judged_on_the_class_that_matters(positive: int | None, wanted: float) -> None:
+    from harness.analysis.sanity import _constant
+
+    counts = {"fraud": 30, "legit": 970}
+    found = _constant(counts, counts) if positive is None else _constant(counts, counts, positive)
+    assert found["pr_auc"] == pytest.approx(wanted) and found["roc_auc"] == pytest.approx(0.5)
+    assert found["accuracy"] == pytest.approx(0.97)

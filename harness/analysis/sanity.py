@@ -13,6 +13,7 @@ import numpy as np
 from harness.analysis.criteria import Constraint, Objective
 from harness.analysis.index import Index
 from harness.metrics import METRICS, metric
+from harness.protocols import ONE_SIDED
 from harness.record import Record
 from harness.results import Baseline, Tradeoff
 
@@ -28,9 +29,11 @@ def baseline_of(index: Index) -> Baseline:
     counts = next((c for group in index.train.values() for r in group if (c := _class_counts(r))), {})
     train, test = ({k: int(v) for k, v in counts.get(part, {}).items()} for part in ("train", "test"))
     total = sum(test.values())
+    named = [p for group in index.score.values() for r in group if (p := r.facts.get("positive"))]
+    positive = list(test).index(named[0]) if named and named[0] in test else 1
     unseen = tuple(name for name, count in test.items() if count and not train.get(name))
     return Baseline(
-        _constant(train, test),
+        _constant(train, test, positive),
         _same_for_all(index),
         sum(test[name] for name in unseen) / total if total else 0.0,
         unseen,
@@ -43,8 +46,12 @@ def _class_counts(record: Record) -> Mapping[str, Mapping[str, int]]:
     return counts if isinstance(counts, Mapping) else {}
 
 
-def _constant(train: Mapping[str, int], test: Mapping[str, int]) -> dict[str, float]:
-    """Every quality metric of always answering with the training part's class shares."""
+def _constant(train: Mapping[str, int], test: Mapping[str, int], positive: int = 1) -> dict[str, float]:
+    """Every quality metric of always answering with the training part's class shares.
+
+    Args:
+        positive: of two classes the one that average precision is of.
+    """
     seen, total = sum(train.values()), sum(test.values())
     if not seen or not total or len(test) < 2:
         return {}
@@ -57,6 +64,9 @@ def _constant(train: Mapping[str, int], test: Mapping[str, int]) -> dict[str, fl
         for name, m in METRICS.items()
         if m.measure and name not in ("mse", "mae", "r2")
     }
+    if len(test) == 2 and positive == 0:  # of two classes metrics are about the second
+        turned = {name: METRICS[name].measure for name in ONE_SIDED}
+        found |= {name: m(answers[:, ::-1], 1 - targets) for name, m in turned.items() if m}
     return {name: float(value) for name, value in found.items() if np.isfinite(value)}
 
 
