@@ -206,14 +206,14 @@ def recommend(
     # Before numpy: waking its threads takes 0.1 s of CPU, and deciding needs one.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     from harness.analysis.outputs import to_json
-    from harness.analysis.recommend import decide
+    from harness.analysis.recommend import decide_again
     from harness.cli.text import recommendation_text
 
     if maximize and minimize:
         raise SuiteError("--maximize and --minimize contradict each other: keep one of them")
     objective = f"maximize {maximize}" if maximize else f"minimize {minimize}" if minimize else None
-    found = decide(_with_trials(run, out), tuple(where or ()), objective)
-    print(to_json(found) if as_json else recommendation_text(found))
+    table, found = decide_again(_with_trials(run, out), tuple(where or ()), objective, judged=not as_json)
+    print(to_json(found) if as_json else recommendation_text(found, table))
     return 0
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from harness.reading.components import description, price_cores, table
 from harness.record import KINDS, HarnessError, SuiteError
-from harness.results import Recommendation
+from harness.results import Recommendation, Tradeoff
 from harness.store.runs import RunFolder, list_runs
 from harness.suite.model_ref import MODEL_KINDS, NAMED, PREFIXES, parse_model
 from harness.suite.schema import Suite
@@ -107,23 +107,16 @@ def duration_text(seconds: float) -> str:
     return f"{minutes} min" if minutes < 100 else f"{minutes // 60} h {minutes % 60:02d} min"
 
 
-def recommendation_text(found: Recommendation) -> str:
-    """The verdict with its reasons."""
-    sure = "" if found.probability_best is None else f" (best with probability {found.probability_best:.2f})"
-    head = {
-        "recommend": f"Ship {found.choice}{sure}.",
-        "tie": f"A tie: {found.choice} is the cheapest of it{sure}, with {_few(found.tied_with)}.",
-        "none_feasible": "No variant meets the limits.",
-        "not_enough_evidence": "Not enough evidence for a recommendation.",
-    }[found.verdict]
+def recommendation_text(found: Recommendation, table: Tradeoff) -> str:
+    """The table and the verdict as the end of `run` and the report have them, and all reasons."""
+    from harness.report.terminal import figures_text, verdict
+
+    head = "".join(part if isinstance(part, str) else part[0] for part in verdict(table, found))
     limits = f"Limits: {'; '.join(found.constraints)}." if found.constraints else "No limits."
     flips = [f"It would change with {_flip_text(flip)}" for flip in found.flips[:5]]
     warnings = [f"Warning: {warning}" for warning in found.warnings]
-    return "\n".join([head, f"Objective: {found.objective}. {limits}", *found.reasons, *flips, *warnings])
-
-
-def _few(names: Sequence[str]) -> str:
-    return ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
+    said = [head, f"Objective: {found.objective}. {limits}", *found.reasons, *flips, *warnings]
+    return "\n".join([figures_text(table, found), *said])
 
 
 def _flip_text(flip: Mapping[str, object]) -> str:

@@ -70,6 +70,18 @@ def summary_text(
     return "\n".join(line.rstrip() for line in stream.getvalue().splitlines()) + "\n"
 
 
+def figures_text(tradeoff: Tradeoff, recommendation: Recommendation, width: int = 100) -> str:
+    """The table alone, as plain text."""
+    import io
+
+    from rich.console import Console
+
+    stream = io.StringIO()
+    console = Console(file=stream, width=width, color_system=None, legacy_windows=False)
+    console.print(_table(terminal_summary(tradeoff, recommendation), width))
+    return "\n".join(line.rstrip() for line in stream.getvalue().splitlines()) + "\n"
+
+
 def verdict(tradeoff: Tradeoff, recommendation: Recommendation) -> list[str | tuple[str, str]]:
     """One sentence: what to do, how sure."""
     choice = recommendation.choice or ""
