@@ -15,9 +15,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import harness
-
-ROOT = Path(harness.__file__).parent
+ROOT = Path(__file__).resolve().parents[1]
 """The package's own folder."""
 
 _TABLES = {
