@@ -17,7 +17,6 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-import harness
 from harness.record import HarnessError, SuiteError
 from harness.store.files import holds_password, is_remote, open_files
 
@@ -51,7 +50,7 @@ def code_package(suite_path: str | Path) -> Iterator[dict[str, Any]]:
     """
     with tempfile.TemporaryDirectory(prefix="harness-code-") as folder:
         copy_code(Path(suite_path).resolve().parent, Path(folder))
-        package = str(Path(harness.__file__).parent)
+        package = str(Path(__file__).resolve().parents[1])
         yield {"working_dir": folder, "py_modules": [package], "excludes": ["__pycache__"]}
 
 
