@@ -390,3 +390,19 @@ def test_catboosts_own_onnx_file_is_a_finished_candidate(tmp_path: Path) -> None
     score(what, "onnx", tmp_path / "t", tmp_path / "s")
     _, _, answers = read_predictions(tmp_path / "s" / "predictions.parquet")
     assert np.abs(answers - model.predict_proba(data.test.inputs)).max() < 1e-6
+
+
+def test_plan_says_that_a_builder_of_an_estimator_is_the_users_own_code(tmp_path: Path) -> None:
+    from harness.cli.text import plan_text
+    from harness.planning.plan import make_plan, plan_trials
+    from harness.reading.reader import read_suite
+
+    (tmp_path / "own_estimators.py").write_text(OWN)
+    (tmp_path / "s.yaml").write_text(
+        "name: own\ntask: tabular_classification\ndata: {name: breast_cancer}\n"
+        "candidates: {mine: 'own_estimators:build'}\n"
+    )
+    suite = read_suite(tmp_path / "s.yaml")
+    text = plan_text(make_plan(suite, plan_trials(suite)))
+    assert "Runs your own code: estimator:own_estimators:build" in text
+    assert "mine: 3 train, 6 score" in text and "; on sklearn, onnx" in text

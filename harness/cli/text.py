@@ -10,7 +10,7 @@ from harness.reading.components import description, price_cores, table
 from harness.record import KINDS, HarnessError, SuiteError
 from harness.results import Recommendation, Tradeoff
 from harness.store.runs import RunFolder, list_runs
-from harness.suite.model_ref import MODEL_KINDS, NAMED, PREFIXES, parse_model
+from harness.suite.model_ref import MODEL_KINDS, NAMED, OWN_ESTIMATOR, PREFIXES, parse_model
 from harness.suite.schema import Suite
 from harness.suite.variants import cores_used, left_out, local_cores
 
@@ -85,7 +85,7 @@ def _candidate_lines(plan: Plan) -> Iterable[str]:
 
 
 def _is_library(model: str) -> bool:
-    return parse_model(model).kind in PREFIXES
+    return parse_model(model).kind in set(PREFIXES) - {OWN_ESTIMATOR}
 
 
 def _expected_line(plan: Plan) -> str:

@@ -21,7 +21,7 @@ from typing import Any, Literal
 
 from harness.protocols import AnswerKind, Task
 from harness.record import RecordError, TrialError
-from harness.suite.model_ref import OWN, parse_model
+from harness.suite.model_ref import OWN, OWN_ESTIMATOR, parse_model
 
 FORMAT = 1
 Kind = Literal["torch", "sklearn", "onnx"]
@@ -110,7 +110,7 @@ def _tuples(values: Mapping[str, Any]) -> dict[str, Any]:
 def module_folder(model: str) -> str | None:
     """Where the user's own module was imported from, None for references to libraries and tables."""
     ref = parse_model(model)
-    module = sys.modules.get(ref.package) if ref.kind == OWN else None
+    module = sys.modules.get(ref.package) if ref.kind in (OWN, OWN_ESTIMATOR) else None
     if module is None or not module.__file__:
         return None
     file = Path(module.__file__).resolve()
