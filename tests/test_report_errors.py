@@ -123,7 +123,7 @@ def test_two_candidates_with_the_same_answers_are_not_told_apart(evidence: Evide
 
 def test_the_worst_errors_show_text_label_and_what_the_others_said(evidence: Evidence) -> None:
     found = errors.worst(evidence)
-    assert found is not None and "The 10 surest errors of lstm" in found.html
+    assert found is not None and "The 10 errors that lstm was most confident of" in found.html
     assert " not " in found.html and "encoder: " in found.html and "label doubtful" in found.html
     assert "<b>" not in found.html and "&lt;b&gt;&amp;" in found.html
 

@@ -81,7 +81,7 @@ def test_no_probability_is_shown_as_certain(p: float | None, shown: str) -> None
         ("accuracy[class=3] >= 0.7", "accuracy (class 3) at least 0.7"),
         (
             "throughput_at_slo_qps >= 1200 with 0.95",
-            "load within the limit at least 1,200\u202f1/s, 95\u202f% sure",
+            "load within the limit at least 1,200\u202f1/s, with probability 95\u202f%",
         ),
     ],
 )

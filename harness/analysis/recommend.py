@@ -34,6 +34,7 @@ from harness.analysis.values import metric_draws
 from harness.results import Estimate, Recommendation, Row, Tradeoff
 from harness.results import Verdict as Outcome
 from harness.suite.schema import Suite
+from harness.suite.settings import with_settings
 
 MOST_OPEN = 5
 """Variants that might keep the limits, as far as they are listed."""
@@ -126,24 +127,38 @@ def answer(question: Question, flips: bool = True) -> Recommendation:
     )
 
 
-def decide(run: Run, constraints: Sequence[str] = (), objective: str | None = None) -> Recommendation:
+def decide(
+    run: Run,
+    constraints: Sequence[str] = (),
+    objective: str | None = None,
+    settings: Sequence[str] = (),
+) -> Recommendation:
     """Decide again from a run's stored records alone, under further limits or another objective.
 
     Args:
         constraints: on top of the suite's; one on the same metric and side replaces the suite's.
         objective: `maximize accuracy`, `minimize cost_per_million_usd`, `maximize 120*accuracy - …`.
+        settings: as for `decide_again`.
     Raises:
         SuiteError: a limit or the objective cannot be read.
         RecordError: the run's suite cannot be read.
     """
-    return decide_again(run, constraints, objective)[1]
+    return decide_again(run, constraints, objective, settings=settings)[1]
 
 
 def decide_again(
-    run: Run, constraints: Sequence[str] = (), objective: str | None = None, judged: bool = False
+    run: Run,
+    constraints: Sequence[str] = (),
+    objective: str | None = None,
+    judged: bool = False,
+    settings: Sequence[str] = (),
 ) -> tuple[Tradeoff, Recommendation]:
-    """As `decide`, with the table: `judged` fills its flags and probabilities, for those who print it."""
-    own = suite = stored_suite(run)
+    """As `decide`, with the table: `judged` fills its flags and probabilities, for those who print it.
+
+    Args:
+        settings: `decision.traffic.qps=400`, `machine.usd_per_hour=0.1`: other terms than the suite's.
+    """
+    own = suite = with_settings(stored_suite(run), settings)
     merged = tuple(str(c) for c in merge_constraints(suite.decision.constraints, constraints))
     update = {"constraints": merged, "objective": objective or suite.decision.objective}
     suite = suite.model_copy(update={"decision": suite.decision.model_copy(update=update)})

@@ -192,6 +192,7 @@ def watch(
     epilog=examples(
         "recommend latest --where 'latency_p99_ms<=5'",
         "recommend quickstart --where 'accuracy>=0.9 with 0.95' --minimize cost_per_million_usd",
+        "recommend latest --set decision.traffic.qps=400 --set machine.usd_per_hour=0.12",
     )
 )
 def recommend(
@@ -199,6 +200,9 @@ def recommend(
     where: Annotated[list[str] | None, option("--where", "LIMIT", "Replaces the metric's limit.")] = None,
     maximize: Annotated[str | None, option("--maximize", "M", "The metric to maximise, or value.")] = None,
     minimize: Annotated[str | None, option("--minimize", "M", "The metric to minimise.")] = None,
+    settings: Annotated[
+        list[str] | None, option("--set", "a.b=c", "Other terms: decision.traffic.qps=400.")
+    ] = None,
     out: Out = "results",
     as_json: AsJson = False,
 ) -> int:
@@ -212,7 +216,9 @@ def recommend(
     if maximize and minimize:
         raise SuiteError("--maximize and --minimize contradict each other: keep one of them")
     objective = f"maximize {maximize}" if maximize else f"minimize {minimize}" if minimize else None
-    table, found = decide_again(_with_trials(run, out), tuple(where or ()), objective, judged=not as_json)
+    limits, terms = tuple(where or ()), tuple(settings or ())
+    source = _with_trials(run, out)
+    table, found = decide_again(source, limits, objective, judged=not as_json, settings=terms)
     print(to_json(found) if as_json else recommendation_text(found, table))
     return 0
 

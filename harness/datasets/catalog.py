@@ -11,6 +11,7 @@ import inspect
 import json
 from collections.abc import Mapping
 from functools import lru_cache
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -64,6 +65,39 @@ def notes(name: str, args: Mapping[str, Any] | None = None) -> tuple[str, ...]:
 def known_rows(name: str, args: Mapping[str, Any] | None = None) -> tuple[int, int] | None:
     """Training rows (validation still among them) and test rows, None where only loading would tell."""
     return None if args else ROWS.get(name)
+
+
+TEST_SHARE = 0.2
+"""Of own files without a test part."""
+
+
+def counted_rows(name: str, args: Mapping[str, Any] | None = None) -> tuple[int, int] | None:
+    """About how many training and test rows: own files are counted, lines or images, not read; None where
+    nothing can be counted."""
+    known = known_rows(name, args)
+    if known is not None or not args:
+        return known
+    total, test = (_count(args.get(key)) for key in ("path", "test_path"))
+    if not total:
+        return None
+    return (total, test) if test else (round(total * (1 - TEST_SHARE)), round(total * TEST_SHARE))
+
+
+def _count(path: object) -> int:
+    """Rows of a file or files of a folder; 0 where there is neither."""
+    if not isinstance(path, str) or not Path(path).exists():
+        return 0
+    if Path(path).is_dir():
+        return sum(1 for found in Path(path).rglob("*") if found.is_file())
+    if path.endswith((".parquet", ".pq")):
+        import pyarrow.parquet as pq
+
+        return int(pq.read_metadata(path).num_rows)
+    lines = 0
+    with Path(path).open("rb") as file:
+        while block := file.read(1 << 20):
+            lines += block.count(b"\n")
+    return max(lines - 1, 1)
 
 
 def fetch(name: str, args: Mapping[str, Any] | None = None, progress: Progress | None = None) -> None:

@@ -29,9 +29,9 @@ class Rows:
 
 def rows_of(suite: Suite) -> Rows:
     """How many rows a trial without a size trains on, and how many are tested on."""
-    from harness.datasets.catalog import known_rows
+    from harness.datasets.catalog import counted_rows
 
-    found = known_rows(suite.data.name, suite.data.args)
+    found = counted_rows(suite.data.name, suite.data.args)
     return Rows(round(found[0] * (1 - suite.data.validation)), found[1]) if found else Rows()
 
 

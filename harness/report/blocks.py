@@ -53,12 +53,13 @@ class Bullets:
 
 @dataclass(frozen=True)
 class Column:
-    """A column's header; `unit` stands below it; `hint` explains it on hover."""
+    """A column's header; `unit` stands below it; `hint` explains it on hover; a name keeps its spelling."""
 
     title: str
     unit: str = ""
     numeric: bool = True
     hint: str = ""
+    is_name: bool = False
 
 
 @dataclass(frozen=True)
@@ -311,7 +312,8 @@ def _table_markdown(table: Table) -> str:
 
 
 def _head_markdown(column: Column) -> str:
-    return escape_markdown(capital(column.title) + (f", {column.unit}" if column.unit else ""))
+    title = column.title if column.is_name else capital(column.title)
+    return escape_markdown(title + (f", {column.unit}" if column.unit else ""))
 
 
 def _cell_markdown(cell: Cell, chosen: bool) -> str:

@@ -356,7 +356,7 @@ def regions(
     if here is not None:
         ax.plot(*here, "o", markersize=7, color=PAPER, markeredgecolor=INK, markeredgewidth=1.8, zorder=6)
         ax.annotate(
-            "you are here", here, (0, 8), textcoords="offset points", ha="center", fontsize=9.5, color=INK,
+            "you are here", here, (0, -15), textcoords="offset points", ha="center", fontsize=9.5, color=INK,
             zorder=6,
         )  # fmt: skip
     return figure
@@ -378,6 +378,10 @@ def _name_regions(
         inside = winners == index
         if not inside.any():
             continue
-        place = float(np.median(grid_x[inside])), float(np.median(grid_y[inside]))
+        # A region may lie in two parts: its name stands in the taller one.
+        lines = np.flatnonzero(inside.any(1))
+        part = max(np.split(lines, np.flatnonzero(np.diff(lines) > 1) + 1), key=len)
+        own = inside[part]
+        place = float(np.median(grid_x[part][own])), float(np.median(grid_y[part][own]))
         said = short[name] if inside.mean() > 0.04 else str(index + 1)
-        ax.text(*place, said, ha="center", va="top", fontsize=10.5, zorder=5)
+        ax.text(*place, said, ha="center", va="center", fontsize=10.5, zorder=5)

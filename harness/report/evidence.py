@@ -22,6 +22,7 @@ from harness.analysis.predictions import Predictions, predictions_of
 from harness.analysis.sensitivity import Question
 from harness.metrics import METRICS
 from harness.record import HarnessError, Kind, Measurement, Record
+from harness.report import numbers as n
 from harness.report.palette import Palette, palette
 from harness.results import Recommendation, Row, Tradeoff
 from harness.store.runs import RunFolder
@@ -30,6 +31,11 @@ from harness.suite.variants import NATIVE, scored_as
 
 log = logging.getLogger("harness")
 
+MONEY_UNITS = (
+    ("cost_per_month_usd", "USD a month"),
+    ("cost_per_million_usd", "USD a million requests"),
+    ("train_cost_usd", "USD"),
+)
 MOST_ASKED = 16
 MOST_DETAILED = 40
 REFERENCE_RUNTIMES = ("torch", *sorted(NATIVE))
@@ -92,6 +98,21 @@ class Evidence:
         said = self.recommendation.objective or self.suite.decision.objective
         _, _, what = said.partition(" (")[0].partition(" ")
         return what if is_metric(what) else "value"
+
+    @cached_property
+    def value_unit(self) -> str:
+        """What a value is in: `USD a month` where its expression holds a cost of that; empty where it holds
+        none."""
+        text = self.suite.decision.value or self.suite.decision.objective
+        found = [unit for name, unit in MONEY_UNITS if name in text]
+        return found[0] if len(set(found)) == 1 else ""
+
+    def in_value_unit(self, figure: str) -> str:
+        """`940` → `$940 a month`."""
+        per = self.value_unit.removeprefix("USD")
+        if not self.value_unit:
+            return figure
+        return f"{n.MINUS}${figure[1:]}{per}" if figure.startswith(n.MINUS) else f"${figure}{per}"
 
     @cached_property
     def objective_metric(self) -> str:

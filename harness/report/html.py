@@ -18,7 +18,8 @@ _HERE = Path(__file__).parent
 def page(e: Evidence, sections: tuple[Section, ...]) -> str:
     """The whole page. A content security policy keeps it from loading anything and from running any
     script but its own."""
-    script = (_HERE / "table.js").read_text(encoding="utf-8")
+    parts = ["table.js", *(["whatif.js", "panel.js"] if any(s.anchor == "what-if" for s in sections) else [])]
+    script = "".join((_HERE / part).read_text(encoding="utf-8") for part in parts)
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     question = e.suite.question or f"Which candidate of {e.suite.name} should ship?"
     asked = f"{e.suite.task.replace('_', ' ')} on {e.suite.data.name}"

@@ -172,6 +172,20 @@ def interval(value: float, low: float, high: float) -> tuple[str, str]:
     return fixed(value, decimals), f"{fixed(low, decimals)}{joint}{fixed(high, decimals)}"
 
 
+def steps_of(e: Estimate) -> str:
+    """A cost of whole machines that takes two or three values is listed, `65.15 or 130.30`: an interval would
+    hold sums that nobody can be billed. Empty where there are more, or one."""
+    found = re.match(r"(\d+) replicas?", e.note)
+    if e.value is None or e.low is None or e.high is None or found is None or not e.high > e.low:
+        return ""
+    machine = e.value / int(found[1])
+    steps = [machine * k for k in range(round(e.low / machine), round(e.high / machine) + 1)]
+    if len(steps) > 3:
+        return ""
+    *some, last = (fixed(x, 2) for x in steps)
+    return f"{', '.join(some)} or {last}"
+
+
 def signed(value: float, decimals: int | None = None) -> str:
     text = plain(abs(value)) if decimals is None else fixed(abs(value), decimals)
     if not re.search(r"[1-9]", text):
@@ -199,6 +213,27 @@ def as_written(value: float) -> str:
 def quantity(name: str, value: float) -> str:
     """A limit on a metric with its unit, in a sentence: `10 ms`, `$0.50`, `0.88`."""
     return with_unit(name, money(value) if unit(name) == "USD" else as_written(value))
+
+
+def two_sides(name: str, today: float, other: float) -> tuple[str, str]:
+    """A limit as it is and as it might be, with as many digits as it takes that the two differ: `0.870`,
+    `0.873`."""
+    for digits in range(3, 10):
+        rounded = float(f"{other:.{digits}g}")
+        if rounded != today:
+            break
+    size = max(abs(today), abs(rounded))
+    places = max(0, digits - 1 - math.floor(math.log10(size))) if size else 0
+    if places and size < 1e6:
+        now, then = (f"{x:,.{places}f}" for x in (today, rounded))
+        if float(now.replace(",", "")) == today and not (today.is_integer() and rounded.is_integer()):
+            return tuple(_sided(name, x) for x in (now, then))  # type: ignore[return-value]
+    return quantity(name, today), quantity(name, rounded)
+
+
+def _sided(name: str, figure: str) -> str:
+    figure = figure.replace("-", MINUS)
+    return with_unit(name, f"${figure}" if unit(name) == "USD" else figure)
 
 
 def with_unit(name: str, figure: str) -> str:
@@ -245,7 +280,7 @@ def listed(items: list[str] | tuple[str, ...], last: str = "and") -> str:
 
 def limit_words(limit: Constraint) -> str:
     """A limit as a sentence says it: `p99 latency at most 10 ms`."""
-    sure = "" if limit.probability is None else f", {percent(limit.probability)} sure"
+    sure = "" if limit.probability is None else f", with probability {percent(limit.probability)}"
     return f"{label(limit.metric)} {limit_bound(limit)}{sure}"
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import tempfile
@@ -18,6 +19,13 @@ BROWSERS = (
     "chrome",
     "microsoft-edge",
     "msedge",
+)
+SCALES = (1.0, 0.8, 0.62)
+ONE_PAGE = (
+    "@media print {{ section:not(#verdict, #requirements, #trade-offs), footer, #trade-offs details, "
+    "#trade-offs tbody tr:nth-child(n+13) {{ display: none }} html {{ zoom: {scale} }} "
+    "#trade-offs .scroll:has(tr:nth-child(13))::after {{ content: 'The 12 leading variants; the report has "
+    "all.' }} }}"
 )
 FLAGS = (
     "--headless", "--disable-gpu", "--disable-background-networking", "--disable-extensions",
@@ -55,6 +63,26 @@ def browse(*arguments: str, timeout_s: float = 120.0) -> None:
             raise HarnessError(f"{browser} did not answer within {timeout_s:g} s") from None
     if done.returncode != 0:
         raise HarnessError(f"{browser} failed ({done.returncode}): {done.stderr.strip()[-300:]}")
+
+
+def print_page_one(run: Path) -> Path:
+    """`summary.pdf` beside `report.html`: verdict, requirements and trade-offs on one page.
+
+    Raises:
+        HarnessError: no browser, or it wrote nothing.
+    """
+    page, target = run / "report.html", run / "summary.pdf"
+    text = page.read_text(encoding="utf-8")
+    with tempfile.TemporaryDirectory(prefix="harness-page-") as folder:
+        for scale in SCALES:
+            # The rules are the page's own; only what stands on page one is shown, smaller until it fits.
+            css = ONE_PAGE.format(scale=scale)
+            short = Path(folder) / "page.html"
+            short.write_text(text.replace("</style>", f"{css}</style>", 1), encoding="utf-8")
+            print_pdf(short, target)
+            if len(re.findall(rb"/Type\s*/Page\b", target.read_bytes())) == 1:
+                break
+    return target
 
 
 def print_pdf(page: Path, target: Path) -> Path:

@@ -7,12 +7,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from harness.report import numbers as n
+from harness.report.canvas import short_names
 from harness.results import Estimate, Recommendation, Row, Tradeoff
 
 if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, RenderResult
     from rich.table import Table
     from rich.text import Text
+
+    from harness.suite.schema import Suite
 
 MOST_ROWS = 12
 MOST_NAME = 34
@@ -27,6 +30,7 @@ class Summary:
     recommendation: Recommendation
     report: str = ""
     most_rows: int = MOST_ROWS
+    next_commands: tuple[tuple[str, str], ...] = ()
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         from rich.padding import Padding
@@ -40,20 +44,62 @@ class Summary:
         warnings = dict.fromkeys((*self.recommendation.warnings, *self.tradeoff.warnings))
         lines += [Text(f"Note: {n.prose(warning)}", style="yellow") for warning in list(warnings)[:4]]
         yield from (Padding(line, (0, 0, 0, 2)) for line in lines)
+        if self.next_commands:
+            yield Text("\n  Next:", style="bold")
+            wide = max(len(command) for command, _ in self.next_commands)
+            for command, why in self.next_commands:
+                pad = "  " if wide + len(why) + 8 <= options.max_width else "\n      "
+                line = Text(f"    {command.ljust(wide) if pad == '  ' else command}")
+                yield Text.assemble(line, (pad + why, "dim"))
         if self.report:
             # Unbroken, so that a terminal can open it.
             yield Text(f"  Report: {self.report}", no_wrap=True, overflow="ignore")
 
 
 def terminal_summary(
-    tradeoff: Tradeoff, recommendation: Recommendation, *, report: str = "", most_rows: int = MOST_ROWS
+    tradeoff: Tradeoff,
+    recommendation: Recommendation,
+    *,
+    report: str = "",
+    most_rows: int = MOST_ROWS,
+    run: str = "",
+    suite: Suite | None = None,
 ) -> Summary:
     """What `run` and `recommend` print at their end.
 
     Args:
         report: where the report lies; empty to leave the line out.
+        run: its name, for the commands that a user wants next; empty leaves them out.
     """
-    return Summary(tradeoff, recommendation, report, most_rows)
+    following = next_commands(recommendation, run, suite) if run else ()
+    return Summary(tradeoff, recommendation, report, most_rows, following)
+
+
+def next_commands(
+    recommendation: Recommendation, run: str, suite: Suite | None = None
+) -> tuple[tuple[str, str], ...]:
+    """Three commands and what each is for."""
+    from harness.analysis.criteria import merge_constraints
+
+    tool = "python -m harness"
+    limits = merge_constraints((), recommendation.constraints)
+    if limits:
+        again = (f"{tool} recommend {run} --where '{limits[0].bound}'", "decide again under another limit")
+    else:
+        qps = f"{suite.decision.traffic.qps * 2:g}" if suite else "100"
+        again = (f"{tool} recommend {run} --set decision.traffic.qps={qps}", "decide again for other traffic")
+    shown = (f"{tool} report {run} --pdf", "the whole report on paper")
+    if recommendation.choice is None:
+        return again, shown, (f"{tool} list models", "other candidates to try")
+    export = (
+        f"{tool} export {run} {recommendation.choice} deploy",
+        "the artifact to ship, with its model card",
+    )
+    compare = (
+        f"{tool} compare {run} {run.split('/')[0]}/latest",
+        "after the next run: has anything become worse?",
+    )
+    return export, again, compare
 
 
 def summary_text(
@@ -88,8 +134,8 @@ def verdict(tradeoff: Tradeoff, recommendation: Recommendation) -> list[str | tu
     count = n.counted(len(tradeoff.rows), "variant")
     match recommendation.verdict:
         case "recommend":
-            sure = n.percent(recommendation.probability_best)
-            return ["Ship ", (choice, "bold green"), f": the best of {count} with probability {sure}."]
+            likely = n.percent(recommendation.probability_best)
+            return ["Ship ", (choice, "bold green"), f": the best of {count} with probability {likely}."]
         case "tie":
             others = [v for v in recommendation.tied_with if v != choice]
             more = f" and {len(others) - 3} more" if len(others) > 3 else ""
@@ -131,7 +177,8 @@ def _table(summary: Summary, width: int) -> Table:
     limited = bool(summary.recommendation.constraints)
     metrics = _fitting(summary, shown, width)
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold", show_edge=False)
-    table.add_column("variant", no_wrap=True, overflow="ellipsis", max_width=MOST_NAME)
+    names = short_names([row.variant for row in shown], MOST_NAME - 2)
+    table.add_column("variant", no_wrap=True)
     for name in metrics:
         table.add_column(_head(name), justify="right", no_wrap=True, overflow="ellipsis")
     table.add_column("within limits" if limited else "best", justify="right", no_wrap=True)
@@ -140,7 +187,7 @@ def _table(summary: Summary, width: int) -> Table:
         probability = row.feasible_probability if limited else row.best_probability
         last = n.percent(probability) if probability is not None else "–"
         cells = [_cell(name, row.estimates.get(name)) for name in metrics]
-        variant = Text(("* " if chosen else "  ") + row.variant)
+        variant = Text(("* " if chosen else "  ") + names[row.variant])
         table.add_row(variant, *cells, Text(last), style="bold" if chosen else "")
     return table
 

@@ -20,6 +20,7 @@ from harness.reading import read_suite
 from harness.record import HarnessError, Record, SuiteError, Trial, content_hash
 from harness.running.preflight import preflight
 from harness.running.session import Session
+from harness.running.smoke import SMOKE_ENDING, smoke_text
 from harness.running.smoke import smoke as shrunk
 from harness.schedule import Kept, Settings, module_paths
 from harness.store.runs import RunFolder, open_run
@@ -162,14 +163,34 @@ def _finish(
     shown = str(Path(run.url) / "report.html") if run.is_local else f"{run.url}/report.html"
     with contextlib.suppress(ValueError):
         shown = str(Path(shown).relative_to(Path.cwd())) if run.is_local else shown
-    console.print(terminal_summary(evidence.tradeoff, evidence.recommendation, report=shown))
-    for line in lines(agreed):
-        console.print(f"  {line}", highlight=False, markup=False)
+    if suite.name.endswith(SMOKE_ENDING):
+        console.print(smoke_text(records), highlight=False, markup=False)
+    else:
+        name = f"{suite.name}/{run.id}"
+        console.print(
+            terminal_summary(evidence.tradeoff, evidence.recommendation, report=shown, run=name, suite=suite)
+        )
+        for line in lines(agreed):
+            console.print(f"  {line}", highlight=False, markup=False)
+        _print_page(run, console)
     _say_failed(failed, console)
     _tell_trackers(evidence, suite, track, console)
     if json_out:
         print(json.dumps(_result(run, records, evidence.recommendation, code), indent=2))
     return code
+
+
+def _print_page(run: RunFolder, console: Console) -> None:
+    """Page one on paper beside the report, where there is a browser to print it; never a reason to fail."""
+    from harness.report.pdf import find_browser, print_page_one
+
+    if not run.is_local or find_browser() is None:
+        return
+    try:
+        made = print_page_one(Path(run.url.removeprefix("file://")))
+        console.print(f"  On paper: {made.name} beside it", highlight=False, markup=False)
+    except (HarnessError, OSError) as error:
+        console.print(f"  Note: no PDF: {error}", style="yellow", highlight=False, markup=False)
 
 
 def _result(run: RunFolder, records: Sequence[Record], recommendation: Any, code: int) -> dict[str, Any]:

@@ -24,6 +24,7 @@ from harness.report.sections.thresholds import curves, temperature
 from harness.report.sections.tradeoff import differences, pareto, tradeoff_table
 from harness.report.sections.validity import environment, reproduce, validity
 from harness.report.sections.verdict import verdict
+from harness.report.sections.whatif import what_if
 
 SECTIONS: Mapping[str, Callable[[Evidence], Section | None]] = {
     "verdict": verdict,
@@ -33,6 +34,7 @@ SECTIONS: Mapping[str, Callable[[Evidence], Section | None]] = {
     "differences": differences,
     "flips": flips,
     "agreement": agreement,
+    "what_if": what_if,
     "costs": costs,
     "value": value,
     "ranker": ranker_gains,

@@ -106,8 +106,8 @@ def _slice_table(
     best = a.best
     order = [best, *gaps]
     columns = (
-        Column("examples", numeric=False), Column("number"), Column(best, "share right"),
-        *(Column(c, f"against {best}") for c in gaps),
+        Column("examples", numeric=False), Column("number"), Column(best, "share right", is_name=True),
+        *(Column(c, f"against {best}", is_name=True) for c in gaps),
     )  # fmt: skip
     telling = {(c, gap.name) for c, found in gaps.items() for gap in found if gap.p_value < SURE}
     everything = {"all": np.ones(len(a.targets), dtype=bool), **masks}
@@ -186,7 +186,7 @@ def worst(e: Evidence) -> Section | None:
         rows = errors.worst_errors(p, a.targets, WORST)
         if len(rows):
             shown = _worst_table(a, candidate, rows, names, doubtful)
-            title = f"The {len(rows)} surest errors of {candidate}"
+            title = f"The {len(rows)} errors that {candidate} was most confident of"
             blocks += [text(title + ":"), shown] if rank == 0 else [Fold(title, (shown,))]
     return section("The worst errors", blocks)
 
@@ -312,4 +312,5 @@ def _pair_table(a: Answers, names: Sequence[str], pair: tuple[str, str], rows: n
         for row in rows
     )
     heads = (_what(a), "label", *pair, *(["remarks"] if a.texts is not None else []))
-    return Table(tuple(Column(head, numeric=False) for head in heads), table, sortable=False, kind=_kind(a))
+    columns = tuple(Column(head, numeric=False, is_name=head in pair) for head in heads)
+    return Table(columns, table, sortable=False, kind=_kind(a))

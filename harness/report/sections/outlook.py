@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 
@@ -64,11 +65,12 @@ def _map(e: Evidence) -> Picture | None:
         colours,
         plots.Axis("Price of a machine, USD per hour (log scale)", log=True),
         plots.Axis("Traffic, requests per second (log scale)", log=True),
-        here=(found.usd_per_hour[len(found.usd_per_hour) // 2], e.suite.decision.traffic.mean),
+        (found.here[1], found.here[0]),
+        np.array(found.ties),
     )
     shares = [float((winners == places[name]).mean()) for name in names]
     small = [f"{i + 1}: {name}" for i, name in enumerate(names) if shares[i] <= 0.04]
-    caption = "The choice under other traffic and prices; pale where no variant meets the limits."
+    caption = "The choice under other traffic and prices; hatched: a tie; pale: no variant meets the limits."
     caption += f" {'; '.join(small)}." if small else ""
     said = [f"{name} over {n.percent(share)} of it" for name, share in zip(names, shares, strict=True)]
     alt = f"Map of the choice over price and traffic: {n.listed(said)}."
@@ -92,11 +94,11 @@ def value(e: Evidence) -> Section | None:
     columns = (
         Column("instead of", numeric=False),
         Column("take", numeric=False),
-        Column("if one more right answer is worth", "USD"),
+        Column("if a point of accuracy is worth more than", "USD a month"),
     )
     lead = (
-        "The dearer, more accurate variant pays where an additional right answer is worth more than this: "
-        "the difference in monthly cost over the difference in right answers."
+        "The dearer, more accurate variant pays off where a point of accuracy (0.01: one more right answer "
+        "in 100) is worth more than this: the difference in monthly cost over the difference in accuracy."
     )
     return section("What quality must be worth", [text(lead), Table(columns, kept, kind="compact")])
 
@@ -117,6 +119,10 @@ def _worth(e: Evidence, better: Row, cheaper: Row, requests: float) -> tuple[Cel
     estimate = break_even(e.tradeoff, better.variant, cheaper.variant, requests)
     if estimate.value is None:
         return None
+    points = requests / 100
+    ends = (None if x is None else x * points for x in (estimate.low, estimate.high))
+    low, high = ends
+    estimate = replace(estimate, value=estimate.value * points, low=low, high=high)
     shown = n.estimate(estimate)
     return (Cell(cheaper.variant), Cell(better.variant), Cell(shown.value, shown.interval, shown.number))
 

@@ -307,7 +307,7 @@ def _matrix(candidate: str, matrix: np.ndarray, names: Sequence[str]) -> Table:
     share = matrix / np.maximum(1, matrix.sum(1, keepdims=True))
     errors = share - np.diag(np.diag(share))
     darkest = max(float(errors.max()), 1e-9)
-    columns = (Column("true \\ predicted", numeric=False), *(Column(name) for name in names))
+    columns = (Column("true \\ predicted", numeric=False), *(Column(name, is_name=True) for name in names))
     rows = []
     for i, name in enumerate(names):
         cells = [Cell(name)]

@@ -7,6 +7,7 @@ from harness.report import numbers as n
 from harness.report.blocks import Bullets, Cell, Column, Table, section, text
 from harness.report.evidence import Evidence
 from harness.report.sections.verdict import nearest_row, tone_of, with_unit
+from harness.report.wording import MET, UNCERTAIN
 
 
 def requirements(e: Evidence) -> Section | None:
@@ -34,7 +35,7 @@ def requirements(e: Evidence) -> Section | None:
         )
     columns = (
         Column("limit", numeric=False),
-        Column(row.variant),
+        Column(row.variant, is_name=True),
         Column("met", numeric=False),
         Column("probability"),
         Column("variants that meet it"),
@@ -47,8 +48,8 @@ def requirements(e: Evidence) -> Section | None:
 def _answer(probability: float | None, wanted: float) -> str:
     if probability is None:
         return "not known"
-    if probability >= max(wanted, 0.9):
+    if probability >= max(wanted, MET):
         return "yes"
     if probability >= wanted:
         return "probably"
-    return "no" if probability < 0.5 else "not surely enough"
+    return "no" if probability < UNCERTAIN else "not surely enough"

@@ -25,7 +25,7 @@ def runtimes(e: Evidence) -> Section | None:
     found = [
         _row(e, row, base, names)
         for row in e.detailed
-        if (base := _reference(e, row)) is not None and base is not row
+        if (base := reference(e, row)) is not None and base is not row
     ]
     if not found:
         return None
@@ -39,7 +39,7 @@ def runtimes(e: Evidence) -> Section | None:
     return section("What a runtime changes", [text(LEAD), Table(columns, tuple(found), kind="compact")])
 
 
-def _reference(e: Evidence, row: Row) -> Row | None:
+def reference(e: Evidence, row: Row) -> Row | None:
     """The variant of the same candidate on the runtime it was trained in, else on its first one."""
     own = [r for r in e.tradeoff.rows if r.candidate == row.candidate]
     return next((r for r in own if r.runtime in REFERENCE_RUNTIMES), own[0]) if len(own) > 1 else None

@@ -52,7 +52,7 @@ def scaling(e: Evidence) -> Section | None:
     alt = told(f"p50 latency in ms by {unit or 'size'}", series)
     blocks: list[Block] = [
         text(LEAD.format(what=what)),
-        Bullets(tuple((sentence,) for sentence in _crossings(shown, unit))),
+        Bullets(tuple((sentence,) for sentence in crossings(shown, unit))),
         both_widths(lambda w: charts.lines(series, *axes, (w, 400)), 680, caption, alt),
         _table(e, found, unit),
     ]
@@ -79,7 +79,7 @@ def _half(logs: np.ndarray) -> np.ndarray:
     return np.asarray(t_quantile(0.975, rounds - 1) * logs.std(0, ddof=1) / math.sqrt(rounds))
 
 
-def _crossings(found: Sequence[Curve], unit: str) -> Iterator[str]:
+def crossings(found: Sequence[Curve], unit: str) -> Iterator[str]:
     """A sentence for each pair of candidates on one runtime."""
     for runtime in dict.fromkeys(c.variant.runtime for c in found):
         mine = [c for c in found if c.variant.runtime == runtime]

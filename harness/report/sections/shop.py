@@ -113,7 +113,7 @@ def _fewer_clicks(judged: Sequence[tuple[Row, Mapping[str, Any]]]) -> Iterator[s
 
 def ranker_gains(e: Evidence) -> Section | None:
     """What each ranker adds to its own retrieval, in quality, money and time, and whether it is worth it."""
-    pairs = [(row, base) for row in e.detailed if (base := _unranked(e, row)) is not None and base is not row]
+    pairs = [(row, base) for row in e.detailed if (base := unranked(e, row)) is not None and base is not row]
     if not pairs:
         return None
     wanted = ("latency_p50_ms", "cost_per_month_usd", *BY_WEIGHT, "ndcg@10")
@@ -131,7 +131,7 @@ def ranker_gains(e: Evidence) -> Section | None:
         )
         for row, base in pairs
     ]
-    said = [sentence for row, base in pairs if (sentence := _earned(e, row, base))]
+    said = [sentence for row, base in pairs if (sentence := earned(e, row, base))]
     blocks: list[Block] = [
         text(GAIN_LEAD.format(sessions=f"{_sessions(e):,.0f}")),
         *([Bullets(tuple((s,) for s in said))] if said else []),
@@ -140,7 +140,7 @@ def ranker_gains(e: Evidence) -> Section | None:
     return section("Does the ranker earn its latency?", blocks)
 
 
-def _unranked(e: Evidence, row: Row) -> Row | None:
+def unranked(e: Evidence, row: Row) -> Row | None:
     """The variant with the same retrieval and no ranker; None for those that have none themselves."""
     ours = e.suite.candidates.get(row.candidate)
     if ours is None or not ours.ranking or ours.ranking.get("model", "none") == "none":
@@ -166,7 +166,7 @@ def _net(e: Evidence, row: Row, base: Row) -> np.ndarray | None:
     return None if gain is None or cost is None else gain * _sessions(e) - cost
 
 
-def _earned(e: Evidence, row: Row, base: Row) -> str:
+def earned(e: Evidence, row: Row, base: Row) -> str:
     net, gain = _net(e, row, base), _minus(e, MARGIN, row, base)
     cost = _minus(e, "cost_per_month_usd", row, base)
     if net is None or gain is None or cost is None:

@@ -72,7 +72,8 @@ def _rest(e: Evidence, metrics: Sequence[str]) -> Block:
 
 def _column(e: Evidence, metric: str) -> Column:
     arrow = {"higher": "higher is better", "lower": "lower is better", None: ""}[n.better(metric)]
-    return Column(n.label(metric) + of_class(e, metric), n.unit(metric), hint=f"{metric}: {arrow}")
+    unit = e.value_unit if metric == "value" else n.unit(metric)
+    return Column(n.label(metric) + of_class(e, metric), unit, hint=f"{metric}: {arrow}")
 
 
 def of_class(e: Evidence, metric: str) -> str:
@@ -87,9 +88,7 @@ def _caption(e: Evidence, metrics: Sequence[str]) -> str:
     shown = [row.estimates[m] for row in e.rows for m in metrics if m in row.estimates]
     if not any(x.low is not None for x in shown):
         return "Bold: the best figure of its column."
-    return (
-        "Below each figure its 95 % interval. Bold: the best of its column, separated from the next or not."
-    )
+    return "Below each figure its 95 % interval. Bold: the best of its column, where no other may equal it."
 
 
 def figures(
@@ -119,8 +118,9 @@ def figure(row: Row, metric: str, best: float | None = None) -> Cell:
         return Cell(shown.value, tone="bad" if shown.value.startswith("failed") else "muted")
     # What a cost is made of stands among the costs.
     note = "" if metric.endswith("_usd") else row.estimates[metric].note
+    steps = n.steps_of(row.estimates[metric]) if metric == "cost_per_month_usd" else ""
     mark = next((mark for sign, mark in MARKS.items() if sign in note), "")
-    under = ", ".join(x for x in (shown.interval, mark) if x) or note
+    under = ", ".join(x for x in (steps or shown.interval, mark) if x) or note
     tone: Tone = "warn" if mark else ""
     return Cell(shown.value, under, shown.number, tone, best=best is not None and shown.number == best)
 
@@ -132,7 +132,23 @@ def _best(e: Evidence, metric: str) -> float | None:
     if len(set(numbers)) < 2 or direction is None:
         return None
     found = max(numbers) if direction == "higher" else min(numbers)
-    return found if numbers.count(found) <= 2 else None
+    return found if numbers.count(found) <= 2 and _is_separated(e, metric, found) else None
+
+
+def _is_separated(e: Evidence, metric: str, best: float) -> bool:
+    """Whether the best figure of a column is better than every other beyond chance."""
+    first = next(row for row in e.rows if metric in row.estimates and row.estimates[metric].value == best)
+    for row in e.rows:
+        cell = row.estimates.get(metric)
+        if cell is None or cell.value is None or cell.value == best:
+            continue
+        ours, theirs = e.draws(metric, first.variant), e.draws(metric, row.variant)
+        if ours is None or theirs is None:
+            continue  # figures without draws, as sizes, vary with nothing
+        low, high = np.nanquantile(ours - theirs, [0.025, 0.975])
+        if low <= 0 <= high:
+            return False
+    return True
 
 
 def fate(e: Evidence, row: Row) -> Cell:

@@ -22,20 +22,27 @@ from harness.report.blocks import (
     text,
 )
 from harness.report.evidence import Evidence
+from harness.report.sections.answer import answers
+from harness.report.wording import MET, UNCERTAIN, broken, sureness
 from harness.results import Row
 
 
 def verdict(e: Evidence) -> Section | None:
     """The decision in words that a manager can sign, and the figures that carry it."""
-    blocks: list[Block] = [text(*headline(e), kind="verdict"), text(*confidence(e), kind="lead")]
+    found = answers(e)
+    blocks: list[Block] = [text(Strong(found[0]), kind="verdict")] if found else []
+    blocks += [text(*headline(e), kind="lead" if found else "verdict"), text(*confidence(e), kind="lead")]
+    # What would reverse it stands before the figures: it is read with the headline or not at all.
+    reverse = [*_changes(e), *warnings(e)]
+    if reverse:
+        blocks += [
+            text(Strong("What could reverse it:"), kind="warning"),
+            Bullets(tuple((x,) for x in reverse), "doubts"),
+        ]
     if e.chosen:
         blocks.append(Tiles(tuple(_tiles(e, e.chosen))))
-    change = list(_changes(e))
-    blocks.append(Bullets(tuple((reason,) for reason in reasons(e))))
-    if change:
-        blocks.append(text(Strong("What would change it."), " ", " ".join(change)))
+    blocks.append(Bullets(tuple((reason,) for reason in (*found[1:], *reasons(e)))))
     blocks.append(text(Strong("What it rests on."), " ", basis(e)))
-    blocks += [text(warning, kind="warning") for warning in warnings(e)]
     return section("Verdict", blocks)
 
 
@@ -86,7 +93,8 @@ def confidence(e: Evidence) -> tuple[Inline, ...]:
         return ("What was measured so far does not carry a decision.",)
     under = " under your limits" if e.limits else ""
     sure = n.percent(probability)
-    best = f"{_sureness(probability)}the probability that it is the best of {count}{under} is {sure}."
+    words = sureness(probability)
+    best = f"{words}{': ' if words else ''}the probability that it is the best of {count}{under} is {sure}."
     if r.verdict == "tie":
         return (_tie(e, count),)
     return (best[0].upper() + best[1:], *_regret(e))
@@ -117,26 +125,19 @@ def _tied_candidates(e: Evidence) -> set[str]:
     return {row.candidate for row in e.rows if row.variant in tied}
 
 
-def _sureness(probability: float | None) -> str:
-    if probability is None:
-        return ""
-    if probability >= 0.95:
-        return "this is a sure call: "
-    if probability >= 0.8:
-        return "this is a fairly sure call: "
-    if probability >= 0.6:
-        return "this leans one way, no more: "
-    return "this is a narrow call: "
-
-
 def _regret(e: Evidence) -> tuple[Inline, ...]:
     regret = e.recommendation.expected_regret
     if regret is None or regret <= 0:
         return ()
+    lost = n.plain(regret, 2)
+    if e.subject == "value":
+        lost = e.in_value_unit(lost)
+    elif n.unit(e.subject):
+        lost = n.with_unit(e.subject, lost)
     what = "value" if e.subject == "value" else n.label(e.subject)
     return (
         Muted(
-            f" Averaged over what the data leave open, it loses {n.plain(regret, 2)} of {what} to the best."
+            f" Averaged over what the data leave open, it is expected to lose {lost} of {what} to the best."
         ),
     )
 
@@ -174,6 +175,7 @@ def _tiles(e: Evidence, row: Row) -> Iterator[Tile]:
     for name in key_metrics(e):
         shown = n.shown(name, row.estimates.get(name))
         value = with_unit(name, shown)
+        value = e.in_value_unit(value) if name == "value" and shown.number is not None else value
         which = e.limit_on(name)
         probability = e.meets(row.variant, which) if which else None
         if which is None:
@@ -205,14 +207,14 @@ def _met(probability: float | None) -> str:
     if probability is None:
         return "not known whether met"
     if probability >= 0.5:
-        return f"met, {n.percent(probability)} sure"
-    return f"missed, {n.percent(1 - probability)} sure"
+        return f"met with probability {n.percent(probability)}"
+    return f"missed with probability {n.percent(1 - probability)}"
 
 
 def tone_of(probability: float | None) -> Any:
     if probability is None:
         return "warn"
-    return "good" if probability >= 0.9 else "warn" if probability >= 0.5 else "bad"
+    return "good" if probability >= MET else "warn" if probability >= UNCERTAIN else "bad"
 
 
 def reasons(e: Evidence) -> list[str]:
@@ -287,7 +289,7 @@ def causes(e: Evidence, row: Row) -> list[str]:
         if probability is None:
             found.append(f"without a figure for {n.label(which.metric)}")
         elif probability < e.asked(which):
-            sure = "surely" if probability < 0.05 else "probably" if probability < 0.5 else "possibly"
+            sure = broken(probability)
             side = "above" if which.is_upper else "below"
             found.append(f"{n.label(which.metric)} {sure} {side} {n.quantity(which.metric, which.limit)}")
     if not found and row.failures and any(x.value is None for x in row.estimates.values()):
@@ -316,7 +318,7 @@ def flip_sentence(e: Evidence, item: Mapping[str, Any]) -> str:
     which = e.limit_on(metric) if metric != what else None
     if which is not None and number is not None:
         change = "relaxed" if (number > which.limit) == which.is_upper else "tightened"
-        today, other = n.quantity(metric, which.limit), n.quantity(metric, float(f"{number:.3g}"))
+        today, other = n.two_sides(metric, which.limit, number)
         return f"If the limit on {n.label(metric)} were {change} from {today} to {other}, {end}."
     if what == "traffic" and number is not None:
         return f"{'Above' if more else 'Below'} {n.plain(number)} requests per second{times}, {end}."
@@ -330,6 +332,10 @@ def flip_sentence(e: Evidence, item: Mapping[str, Any]) -> str:
 def _times(factor: Any) -> str:
     if not isinstance(factor, int | float) or not 1e-6 < factor < 1e6:
         return ""
+    change = 100 * (float(factor) - 1)
+    if abs(change) < 50:
+        said = f"{abs(change):.2g}" if abs(change) < 10 else f"{abs(change):.0f}"
+        return f" ({said}\u202f% {'more' if change > 0 else 'less'} than is assumed)"
     return f" ({n.plain(float(factor), 2)} times what is assumed)"
 
 

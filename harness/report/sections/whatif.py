@@ -1,0 +1,297 @@
+"""The panel that decides again in the page: draws and the rule's settings as JSON, for `whatif.js`."""
+
+from __future__ import annotations
+
+import ast
+import base64
+import json
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, replace
+from typing import Any
+
+import numpy as np
+from markupsafe import Markup
+
+from harness.analysis import cost
+from harness.analysis.choice import counts_costs, settling_figures
+from harness.analysis.criteria import VALUE, Constraint, parse_objective
+from harness.analysis.duels import SPEED_METRICS
+from harness.analysis.money import COST_METRICS, throughputs
+from harness.analysis.rule import Figure
+from harness.analysis.sanity import senseless
+from harness.analysis.sensitivity import Question
+from harness.analysis.shrink import PRIOR, SPREADS
+from harness.analysis.stats import Array
+from harness.analysis.values import metric_draws
+from harness.protocols import Section
+from harness.report import numbers as n
+from harness.report.evidence import QUALITY, Evidence
+from harness.results import Tradeoff
+from harness.suite.expression import parse_value
+
+MOST_DRAWS = 999
+"""An odd number: its median is one of them."""
+MOST_ROWS = 24
+MOST_BYTES = 140_000
+WEIGHT = "WEIGHT"
+FIXED = {"headroom", "spare"}
+SETTINGS = ("qps", "peak_qps", "usd_per_hour")
+
+
+def what_if(e: Evidence) -> Section | None:
+    """The panel; None where nothing can be moved, or the draws that fit into a page name another variant."""
+    question = thinned(e)
+    if question is None:
+        return None
+    data = payload(e, question)
+    if data["money"] is None and data["today"]["weight"] is None and not data["limits"]:
+        return None
+    stored = json.dumps(data, separators=(",", ":")).replace("</", "<\\/")
+    left = len(e.tradeoff.rows) - len(question.table.rows)
+    words = (
+        "Move a number and the decision is made again in this page, by the rule and on the measurements of "
+        f"this report ({data['num']} draws of them)."
+    )
+    if left:
+        words += f" {n.counted(left, 'variant')} of the lowest ranks not among them."
+    html = Markup(
+        '<p>{}</p>\n<div class="panel" id="what-if-panel" hidden></div>\n'
+        "<noscript><p>This panel needs a script; what would change the answer stands above.</p></noscript>\n"
+        '<script type="application/json" id="what-if-data">{}</script>\n'
+    ).format(words, Markup(stored))
+    return Section("What if", str(html), "", "what-if")
+
+
+def thinned(e: Evidence) -> Question | None:
+    """The question on as many draws and variants as a page may hold, stored to 16 bits; None where that would
+    name another variant than the report does."""
+    question = e.question
+    if not e.recommendation.choice or not question.table.draws:
+        return None
+    rows = e.rows[:MOST_ROWS]
+    columns = [question.table.rows.index(row) for row in rows]
+    names = _needed(question)
+    decide = _read(question)
+    held = len([x for x in names if x in decide]) + 1  # costs are held as the throughput behind them
+    size = min(MOST_DRAWS, MOST_BYTES * 3 // (4 * 2 * held * len(rows)), _count(question.table))
+    size -= 1 - size % 2
+    stride = max(_count(question.table) // size, 1)
+    for offset in range(stride):
+        keep = slice(offset, offset + stride * size, stride)
+        draws = {
+            name: np.column_stack([_coarse(drawn[keep, k]) for k in columns])
+            for name, drawn in question.table.draws.items()
+            if name in (*names, *COST_METRICS, VALUE)
+        }
+        if any(len(d) < size for d in draws.values()):
+            break
+        table = replace(question.table, rows=tuple(rows), draws=draws)
+        found = replace(question, table=table)
+        if (qps := _repriced(found)) is not None:
+            found = qps
+        if found.winner == e.recommendation.choice:
+            return found
+    return None
+
+
+def _repriced(question: Question) -> Question | None:
+    """Money made from the coarse throughputs, where it is made from throughputs alone."""
+    return question.with_prices() if _money(question) else None
+
+
+def _count(table: Tradeoff) -> int:
+    return min(len(d) for d in table.draws.values())
+
+
+def _needed(question: Question) -> list[str]:
+    """Metrics whose draws decide: costs by what they are made from, a value by its parts."""
+    wanted = _read(question)
+    if any(x.startswith("cost_") for x in wanted) or not wanted:
+        wanted += ["throughput_at_slo_qps", "throughput_offline_per_s", "latency_p50_ms"]
+    known = [x for x in dict.fromkeys(wanted) if x not in SETTINGS and x != VALUE]
+    return [x for x in known if x in question.table.draws and not x.startswith("cost_")]
+
+
+def _read(question: Question) -> list[str]:
+    """What objective and limits name, a value's parts among them."""
+    wanted = [*question.goal.expression.names, *(c.metric for c in question.limits)]
+    if VALUE in wanted and question.suite.decision.value:
+        wanted += parse_objective(f"maximize {VALUE}", question.suite.decision.value).expression.names
+    return list(dict.fromkeys(wanted))
+
+
+def _coarse(drawn: Array) -> Array:
+    """Draws as they come out of 16 bits."""
+    return _decoded(_packed(drawn), len(drawn))
+
+
+def _packed(drawn: Array) -> dict[str, Any] | None:
+    known = np.isfinite(drawn)
+    if not known.any():
+        return None
+    low, high = float(drawn[known].min()), float(drawn[known].max())
+    scaled = np.rint((drawn[known] - low) / (high - low) * 65534) if high > low else 0
+    steps = np.full(len(drawn), 65535, dtype="<u2")
+    steps[known] = scaled
+    return {"low": low, "high": high, "q": base64.b64encode(steps.tobytes()).decode()}
+
+
+def _decoded(packed: dict[str, Any] | None, count: int) -> Array:
+    if packed is None:
+        return np.full(count, np.nan)
+    steps = np.frombuffer(base64.b64decode(packed["q"]), dtype="<u2").astype(float)
+    values = packed["low"] + (packed["high"] - packed["low"]) * (steps / 65534)
+    return np.asarray(np.where(steps == 65535, np.nan, values))
+
+
+def _money(question: Question) -> bool:
+    """Whether price and traffic make the cost by the one formula that the page knows."""
+    price, table = cost.price_of(question.suite.machine), question.table
+    if price is None or "cost_per_month_usd" not in table.draws or question.suite.decision.traffic.curve:
+        return False
+    month = cost.cost_per_month(throughputs(table)[0], question.suite.decision.traffic, price.usd_per_hour)
+    stored = table.draws["cost_per_month_usd"]
+    # Coarse throughputs may need one machine more or less in a few draws.
+    both = np.isfinite(month) & np.isfinite(stored)
+    same = np.isclose(month, stored, rtol=1e-6) | ~both
+    return bool(
+        both.any() and same.mean() > 0.98 and (np.isfinite(month) == np.isfinite(stored)).mean() > 0.98
+    )
+
+
+def payload(e: Evidence, question: Question) -> dict[str, Any]:
+    """What the page holds: everything that `whatIf.decide` reads, and what the panel says of it."""
+    table, suite = question.table, question.suite
+    traffic, price = suite.decision.traffic, cost.price_of(suite.machine)
+    money = _money(question)
+    tree, weight = _weighted(question)
+    terms = question.choice.terms
+    needed = _read(question)
+    if money:
+        needed = [x for x in needed if x not in ("cost_per_month_usd", "cost_per_million_usd")]
+    draws = {x: metric_draws(table, x) for x in needed if x in table.draws and x != VALUE}
+    if money:
+        draws["throughput"] = throughputs(table)[0]
+    places = {row.variant: k for k, row in enumerate(table.rows)}
+    hourly = price.usd_per_hour if price else math.nan
+    value = suite.decision.value or ""
+    valued = bool(value) and VALUE in needed
+    return {
+        "run": f"{e.run.suite_name}/{e.run.id}",
+        "variants": [row.variant for row in table.rows],
+        "colours": [e.palette.colour(row.candidate) for row in table.rows],
+        "choice": e.recommendation.choice,
+        "num": len(next(iter(table.draws.values()))),
+        "draws": {x: [_packed(d[:, k]) for k in range(len(table.rows))] for x, d in draws.items()},
+        "objective": tree, "sign": question.goal.sign,
+        "value": (tree if weight else _tree(parse_value(value).tree, None)) if valued else None,
+        "limits": [_limit(c) for c in question.limits],
+        "terms": asdict(terms),
+        "barred": sorted(senseless(table, question.limits, question.goal)),
+        "figures": [_figure(f, len(table.rows)) for f in settling_figures(table)],
+        "faster": _faster(question, places), "counts_costs": counts_costs(question.goal, suite),
+        "money": {**traffic.model_dump(include=FIXED), "usd_per_hour": hourly} if money else None,
+        "peak_follows": traffic.peak_qps is None and not traffic.curve,
+        "spreads": SPREADS.tolist(),
+        "prior": np.log(np.gradient(SPREADS) / (1 + (SPREADS / PRIOR) ** 2)).tolist(),
+        "weight": weight,
+        "today": {
+            "qps": traffic.mean, "peak_qps": traffic.peak,
+            "usd_per_hour": hourly if price else None, "weight": weight["at"] if weight else None,
+            "limits": [c.limit for c in question.limits],
+        },
+    }  # fmt: skip
+
+
+def _limit(c: Constraint) -> dict[str, Any]:
+    sure = "" if c.probability is None else f" with {c.probability:g}"
+    named = {"metric": c.metric, "op": c.op, "asked": c.probability, "with": sure}
+    return {**named, "label": n.label(c.metric), "unit": n.unit(c.metric)}
+
+
+def _figure(figure: Figure, rows: int) -> dict[str, Any]:
+    of = [figure.of(k) for k in range(rows)]
+    return {"name": figure.name, "least": figure.least, "of": [x if math.isfinite(x) else None for x in of]}
+
+
+def _faster(question: Question, places: dict[str, int]) -> list[tuple[int, int]]:
+    """(winner, loser) of duels, where speed or its cost is the objective."""
+    if not question.goal.subject.startswith(SPEED_METRICS):
+        return []
+    pairs = [
+        (v.faster, v.second if v.faster == v.first else v.first)
+        for v in question.duels
+        if v.faster is not None
+    ]
+    return [(places[w], places[x]) for w, x in pairs if w in places and x in places]
+
+
+def _weighted(question: Question) -> tuple[Any, dict[str, Any] | None]:
+    """The objective as a tree, and what a unit of quality is worth in it, where that can be moved."""
+    text = question.goal.expression.text
+    tree = parse_value(text).tree
+    subject = question.suite.decision.objective.split()[1:2]
+    found = next(_weights(tree), None) if subject == [VALUE] else None
+    if found is None:
+        return _tree(tree, None), None
+    constant, metric = found
+    marked = ast.unparse(_Marked(constant).visit(parse_value(text).tree))
+    at = float(constant.value)  # type: ignore[arg-type]
+    label = f"Value of {n.label(metric)} (for 1, so 0.01 is worth a hundredth)"
+    return _tree(tree, constant), {"at": at, "label": label, "text": marked, "mark": WEIGHT}
+
+
+def _weights(tree: ast.expr) -> Iterator[tuple[ast.Constant, str]]:
+    """Numbers that a metric of quality is multiplied with."""
+    for node in ast.walk(tree):
+        match node:
+            case (
+                ast.BinOp(left=ast.Constant() as c, op=ast.Mult(), right=other)
+                | ast.BinOp(left=other, op=ast.Mult(), right=ast.Constant() as c)
+            ):
+                name = ast.unparse(other).replace(" ", "")
+                if name in QUALITY or "@" in name or name.endswith("_per_session_usd"):
+                    yield c, name
+
+
+class _Marked(ast.NodeTransformer):
+    """The expression with a name in the place of one number."""
+
+    def __init__(self, constant: ast.Constant) -> None:
+        self.place = (constant.lineno, constant.col_offset)
+
+    def visit_Constant(self, node: ast.Constant) -> ast.expr:
+        here = (node.lineno, node.col_offset) == self.place
+        return ast.Name(WEIGHT) if here else node
+
+
+def _tree(node: ast.expr, weight: ast.Constant | None) -> list[Any]:
+    """An expression as nested lists: operator, operands."""
+    match node:
+        case ast.Constant(value=value):
+            return ["weight"] if node is weight else ["num", value]
+        case ast.Name(id=name):
+            return ["name", name]
+        case ast.BinOp(op=ast.MatMult()):
+            return ["name", ast.unparse(node).replace(" ", "")]
+        case ast.UnaryOp(op=ast.USub(), operand=operand):
+            return ["neg", _tree(operand, weight)]
+        case ast.UnaryOp(operand=operand):
+            return _tree(operand, weight)
+        case ast.BinOp(left=left, op=op, right=right):
+            return [_SIGNS[type(op)], _tree(left, weight), _tree(right, weight)]
+        case ast.Call(func=ast.Name(id=name), args=args):
+            return _call(name, [_tree(a, weight) for a in args])
+    raise ValueError(f"no tree for {ast.unparse(node)}")
+
+
+_SIGNS = {ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Div: "/", ast.Pow: "**"}
+
+
+def _call(name: str, args: Sequence[list[Any]]) -> list[Any]:
+    """`min` and `max` of many are those of two, again and again."""
+    made = [name, *args[:2]]
+    for more in args[2:]:
+        made = [name, made, more]
+    return made

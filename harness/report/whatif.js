@@ -1,0 +1,238 @@
+// The rule of harness/analysis/rule.py and the costs of harness/analysis/cost.py, over the draws that the page
+// holds: other limits, traffic, prices and values decide again without a server. No DOM here: tests run it.
+const whatIf = (() => {
+  const HOURS = 730, SECONDS = HOURS * 3600, POSSIBLE = 0.05, SHARED = 0.25, LIKELY = 0.5, TENTH = 0.1, SAME = 0.05;
+  const FAR = 4;
+
+  // Payload → draws: metric → row → Float64Array, NaN where there is no number.
+  function decode(p) {
+    const draws = {};
+    for (const [name, columns] of Object.entries(p.draws)) {
+      draws[name] = columns.map(c => {
+        if (c === null) return new Float64Array(p.num).fill(NaN);
+        const bytes = Uint8Array.from(atob(c.q), x => x.charCodeAt(0)), span = c.high - c.low;
+        return Float64Array.from({length: p.num}, (_, i) => {
+          const q = bytes[2 * i] + 256 * bytes[2 * i + 1];
+          return q === 65535 ? NaN : c.low + span * (q / 65534);
+        });
+      });
+    }
+    return {...p, draws, rows: p.variants.map((_, k) => k)};
+  }
+
+  const sum = a => { let s = 0; for (let i = 0; i < a.length; i++) s += a[i]; return s; };
+  const mean = a => sum(a) / a.length;
+
+  // As numpy's: linear between order statistics.
+  function quantile(values, q) {
+    const a = Float64Array.from(values).sort(), at = q * (a.length - 1), i = Math.floor(at), t = at - i;
+    if (i + 1 >= a.length) return a[a.length - 1];
+    const step = a[i + 1] - a[i];
+    return t >= 0.5 ? a[i + 1] - step * (1 - t) : a[i] + step * t;
+  }
+
+  function even(y) {
+    const r = Math.round(y);
+    return Math.abs(y % 1) === 0.5 && r % 2 ? r - 1 : r;
+  }
+
+  // What a row's expression is: arithmetic as trees, of numbers and arrays of draws.
+  const BINARY = {
+    "+": (a, b) => a + b, "-": (a, b) => a - b, "*": (a, b) => a * b, "/": (a, b) => a / b, "**": (a, b) => Math.pow(a, b),
+    min: (a, b) => (isNaN(a) || isNaN(b) ? NaN : Math.min(a, b)), max: (a, b) => (isNaN(a) || isNaN(b) ? NaN : Math.max(a, b)),
+  };
+  const UNARY = {neg: a => -a, abs: Math.abs, exp: Math.exp, log: Math.log, sqrt: Math.sqrt};
+  function evaluate(node, read, weight) {
+    const [op, ...rest] = node;
+    if (op === "num") return rest[0];
+    if (op === "weight") return weight;
+    if (op === "name") return read(rest[0]);
+    const [a, b] = rest.map(x => evaluate(x, read, weight));
+    if (UNARY[op]) return typeof a === "number" ? UNARY[op](a) : a.map(UNARY[op]);
+    const f = BINARY[op], x = typeof a === "number", y = typeof b === "number";
+    if (x && y) return f(a, b);
+    const n = x ? b.length : a.length, out = new Float64Array(n);
+    for (let i = 0; i < n; i++) out[i] = f(x ? a : a[i], y ? b : b[i]);
+    return out;
+  }
+
+  // A row's draws of a metric under other traffic and prices.
+  function reader(p, s, k) {
+    const settings = {qps: s.qps, peak_qps: s.peak_qps, usd_per_hour: s.usd_per_hour}, found = {};
+    const peak = s.peak_qps;
+    const read = name => {
+      if (name in settings) return settings[name];
+      if (name in found) return found[name];
+      let d = p.draws[name] && p.draws[name][k];
+      if (p.money && name === "cost_per_month_usd") {
+        d = p.draws.throughput[k].map(t => (Math.max(Math.ceil(even(peak / (t * p.money.headroom) * 1e9) / 1e9), 1) + p.money.spare) * s.usd_per_hour * HOURS);
+      } else if (p.money && name === "cost_per_million_usd") {
+        d = read("cost_per_month_usd").map(m => 1e6 * m / (s.qps * SECONDS));
+      } else if (p.money && name === "train_cost_usd" && d) {
+        d = d.map(x => x * (s.usd_per_hour / p.money.usd_per_hour));
+      } else if (name === "value" && p.value) {
+        d = full(p, evaluate(p.value, read, s.weight));
+      }
+      return (found[name] = d || new Float64Array(p.num).fill(NaN));
+    };
+    return read;
+  }
+
+  function full(p, x) {
+    const out = typeof x === "number" ? new Float64Array(p.num).fill(x) : x.slice();
+    for (let i = 0; i < out.length; i++) if (!isFinite(out[i])) out[i] = NaN;
+    return out;
+  }
+
+  // Draws pulled together as far as their spread is noise (harness/analysis/shrink.py).
+  function shrink(p, draws) {
+    const n = p.num, m = draws.length;
+    if (m < 2) return draws;
+    const means = draws.map(mean);
+    let leader = 0;
+    means.forEach((x, k) => { if (x > means[leader]) leader = k; });
+    const near = [];
+    for (let k = 0; k < m; k++) {
+      let s = 0, ss = 0;
+      for (let i = 0; i < n; i++) s += draws[leader][i] - draws[k][i];
+      for (let i = 0; i < n; i++) ss += (draws[leader][i] - draws[k][i] - s / n) ** 2;
+      if (means[leader] - means[k] <= FAR * Math.sqrt(ss / n) + 1e-9 * Math.abs(means[leader])) near.push(k);
+    }
+    if (near.length < 2) return draws;
+    const centre0 = near.map(k => means[k]), noise = near.map((k, j) => draws[k].map(x => x - centre0[j]));
+    let variance = noise.map(a => { let t = 0; for (let i = 0; i < n; i++) t += a[i] * a[i]; return t / n; });
+    const rounding = 1e-14 * Math.max(...centre0.map(x => x * x));
+    if (Math.max(...variance) <= rounding) return draws;
+    const top = Math.max(...variance), precision = variance.map(v => 1 / Math.max(v, 1e-6 * top)), all = sum(precision);
+    const share = precision.map(x => x / all), common = new Float64Array(n);
+    noise.forEach((a, j) => { for (let i = 0; i < n; i++) common[i] += a[i] * share[j]; });
+    const own = noise.map(a => a.map((x, i) => x - common[i]));
+    variance = own.map((a, j) => { let t = 0; for (let i = 0; i < n; i++) t += a[i] * a[i]; return t / n / (1 - share[j]); });
+    if (Math.max(...variance) <= rounding) return draws;
+    const scale = Math.sqrt(quantile(variance, 0.5)) || Math.sqrt(Math.max(...variance));
+    const floor = variance.map(v => Math.max(v, 1e-12 * scale * scale));
+    const spreads = p.spreads.map(x => x * scale);
+    const log = spreads.map((spread, g) => {
+      const w = floor.map(v => 1 / (spread * spread + v)), total = sum(w);
+      const c = sum(w.map((x, j) => x * centre0[j])) / total;
+      return 0.5 * sum(w.map(Math.log)) - 0.5 * Math.log(total) - 0.5 * sum(w.map((x, j) => x * (centre0[j] - c) ** 2)) + p.prior[g];
+    });
+    const most = Math.max(...log), odds = log.map(x => Math.exp(x - most)), whole = sum(odds);
+    let until = 0;
+    const steps = odds.map(x => (until += x / whole));
+    const result = draws.map(a => a.slice());
+    for (let i = 0, g = 0; i < n; i++) {
+      while (g < steps.length - 1 && steps[g] < (i + 0.5) / n) g++;
+      const t2 = spreads[g] ** 2, w = floor.map(v => 1 / (t2 + v)), c = sum(w.map((x, j) => x * centre0[j])) / sum(w);
+      near.forEach((k, j) => {
+        const kept = variance[j] > 0 ? t2 / (t2 + variance[j]) : 1;
+        result[k][i] = c + kept * (centre0[j] - c) + common[i] + Math.sqrt(kept) * own[j][i];
+      });
+    }
+    return result;
+  }
+
+  function bestProbability(p, draws, keeps) {
+    const best = new Float64Array(draws.length);
+    for (let i = 0; i < p.num; i++) {
+      let top = -Infinity;
+      for (let k = 0; k < draws.length; k++) if (keeps[k][i] && draws[k][i] > top) top = draws[k][i];
+      if (top === -Infinity) continue;
+      const least = top - 1e-6 * Math.max(Math.abs(top), 1e-9), winners = [];
+      for (let k = 0; k < draws.length; k++) if (keeps[k][i] && draws[k][i] >= least) winners.push(k);
+      for (const k of winners) best[k] += 1 / winners.length;
+    }
+    return best.map(x => x / p.num);
+  }
+
+  const HOLDS = {"<=": (x, y) => x <= y, ">=": (x, y) => x >= y, "<": (x, y) => x < y, ">": (x, y) => x > y};
+
+  // The rule. Settings: qps, peak_qps, usd_per_hour, weight, limits (a number each).
+  function decide(p, s, all = true) {
+    const n = p.num, count = p.variants.length, price = p.terms.broken_limit;
+    const reads = p.rows.map(k => reader(p, s, k));
+    const utility = [], means = [], keeps = [], kept = [], limitsHold = [], able = [], open = [], expected = [];
+    for (const k of p.rows) {
+      const u = full(p, evaluate(p.objective, reads[k], s.weight));
+      for (let i = 0; i < n; i++) u[i] *= p.sign;
+      if (p.barred.includes(k)) u.fill(NaN);
+      let total = 0, defined = 0;
+      for (let i = 0; i < n; i++) if (!isNaN(u[i])) { total += u[i]; defined++; }
+      const known = defined > 0, m = total / defined;
+      const keep = new Uint8Array(n).fill(1), together = new Uint8Array(n).fill(1);
+      let each = true;
+      p.limits.forEach((limit, j) => {
+        const d = reads[k](limit.metric), ok = HOLDS[limit.op];
+        let hold = 0;
+        for (let i = 0; i < n; i++) {
+          const h = ok(d[i], s.limits[j]);
+          if (h) hold++; else { keep[i] = 0; if (limit.asked === null) together[i] = 0; }
+        }
+        if (limit.asked !== null && !(hold / n >= limit.asked)) each = false;
+      });
+      limitsHold.push(sum(keep) / n);
+      for (let i = 0; i < n; i++) if (isNaN(u[i])) { keep[i] = 0; together[i] = 0; u[i] = m; }
+      const level = price === null ? p.terms.confidence : LIKELY;
+      utility.push(u); means.push(m); keeps.push(keep); kept.push(sum(keep) / n);
+      able.push(known && sum(together) / n >= level && each);
+      open.push(known && !able[k] && kept[k] >= POSSIBLE);
+      expected.push(known ? m - (price === null ? 0 : price * (1 - kept[k])) : -Infinity);
+    }
+    const ables = p.rows.filter(k => able[k]), most = Math.max(...ables.map(k => expected[k]));
+    const leader = ables.length ? ables.find(k => expected[k] >= most - 1e-6 * Math.abs(most)) : null;
+    const lazy = {};
+    const best = () => lazy.best ||= (() => {
+      const contenders = p.rows.filter(k => able[k] || open[k]), out = new Float64Array(count);
+      const found = bestProbability(p, shrink(p, contenders.map(k => utility[k])), contenders.map(k => keeps[k]));
+      contenders.forEach((k, j) => { out[k] = found[j]; });
+      return out;
+    })();
+    const same = leader === null ? 0 : 1e-6 * Math.abs(means[leader]);
+    const tolerance = () => lazy.tolerance ??= p.terms.tolerance !== null ? p.terms.tolerance
+      : TENTH * (quantile(utility[leader], 0.975) - quantile(utility[leader], 0.025));
+    const worth = k => utility[k].map((x, i) => x - (price || 0) * (1 - keeps[k][i]));
+    const tied = () => lazy.tied ||= (() => {
+      if (leader === null) return [];
+      const least = Math.min(POSSIBLE, SHARED * best()[leader]), w = worth(leader);
+      const may = ables.filter(k => k !== leader && best()[k] >= least);
+      return [leader, ...may.filter(k => { const v = worth(k); return quantile(w.map((x, i) => x - v[i]), 0.025) <= tolerance() + same; })];
+    })();
+    const named = leader === null ? null : name();
+    function name() {
+      const least = expected[leader] - (p.counts_costs ? 0 : tolerance()) - same;
+      const near = ables.filter(k => expected[k] >= least);
+      let left = near.length > 1 ? tied().filter(k => near.includes(k)) : [leader];
+      if (left.length > 1) {
+        const sure = Math.min(0.95, kept[leader] - 0.02);
+        left = left.filter(k => kept[k] >= sure);
+        for (const figure of p.figures) left = lowest(figure, left);
+      }
+      const top = Math.max(...left.map(k => expected[k]));
+      let row = left.filter(k => expected[k] >= top - same)[0];
+      const passed = new Set([row]);
+      for (;;) {
+        const better = p.faster.filter(([w, l]) => l === row && tied().includes(w) && !passed.has(w));
+        if (!better.length) return row;
+        row = better[0][0];
+        passed.add(row);
+      }
+    }
+    function lowest(figure, rows) {
+      const of = k => {
+        if (!figure.name.startsWith("cost_") || !(figure.name in p.draws || p.money)) return figure.of[k] ?? NaN;
+        const d = reads[k](figure.name);
+        return d.some(isNaN) ? NaN : Float64Array.from(d).sort()[(p.num - 1) / 2];
+      };
+      const known = rows.filter(k => isFinite(of(k)));
+      if (!known.length) return rows;
+      const least = Math.min(...known.map(of)), limit = least + Math.max(SAME * Math.abs(least), figure.least);
+      return known.filter(k => of(k) <= limit);
+    }
+    if (!all) return {named};
+    const month = p.money ? p.rows.map(k => { const d = reads[k]("cost_per_month_usd"); return d.some(isNaN) ? null : Float64Array.from(d).sort()[(n - 1) / 2]; }) : null;
+    return {named, able, tied: tied(), best: [...best()], feasible: limitsHold, expected, month};
+  }
+
+  return {decode, decide};
+})();
+globalThis.whatIf = whatIf;
