@@ -20,6 +20,7 @@ class Estimate:
         se, df: standard error and degrees of freedom of the t interval, on the log scale where
             `log` is true.
         n: how many units of statistics (seeds, launches).
+        floor: the true figure may be higher: an upper limit is never met by it.
     """
 
     value: float | None
@@ -30,6 +31,26 @@ class Estimate:
     n: int = 0
     log: bool = False
     note: str = ""
+    floor: bool = False
+
+
+@dataclass(frozen=True)
+class ServiceTimes:
+    """How long a variant's calls take.
+
+    Args:
+        by_size: (batch size, ms of a call), ascending. varies: quantiles of a call's time over its median.
+        workers: how many answer at the same time.
+    """
+
+    by_size: tuple[tuple[int, float], ...]
+    varies: tuple[float, ...] = (1.0,)
+    workers: int = 1
+
+    @property
+    def peak(self) -> float:
+        """Requests per second where everything is there at once, by the best batch size."""
+        return max(self.workers * size / ms * 1e3 for size, ms in self.by_size)
 
 
 @dataclass(frozen=True)
@@ -38,6 +59,8 @@ class Row:
 
     Args:
         besides: USD per month beyond its machines: what follows the machine's price, and what does not.
+        service: what costs are simulated with where no load under a limit was measured.
+        counted_share: of the load found under a limit, what costs count on.
     """
 
     variant: str
@@ -51,6 +74,8 @@ class Row:
     rejected_by: tuple[str, ...] = ()
     failures: tuple[str, ...] = ()
     besides: tuple[float, float] = (0.0, 0.0)
+    service: ServiceTimes | None = None
+    counted_share: float = 1.0
 
 
 @dataclass(frozen=True)

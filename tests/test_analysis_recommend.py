@@ -103,16 +103,17 @@ def test_the_switch_point_of_a_limit_is_where_the_other_candidate_meets_it() -> 
 
 
 def test_a_value_expression_decides_and_traffic_flips_it() -> None:
+    """A call of 5.8 ms under a p99 of 10 ms carries some 5 requests/s (M/D/1: 6), however many a batch could."""
     found = decide(
         World(TRUTHS),
         constraints=("latency_p99_ms <= 10",),
         objective="maximize value",
         value="8000*accuracy - cost_per_month_usd",
-        traffic={"qps": 100.0},
+        traffic={"qps": 3.0},
     )
     assert (found.verdict, found.choice) == ("recommend", "big/torch")
     traffic = [f for f in found.flips if f["what"] == "traffic"]
-    assert traffic and traffic[0]["then"] == "small/torch" and traffic[0]["at"] > 100
+    assert traffic and traffic[0]["then"] == "small/torch" and 3 < traffic[0]["at"] < 10
 
 
 def test_the_value_is_a_column_with_its_interval_derived_and_decides() -> None:

@@ -11,7 +11,7 @@ from harness.analysis.duels import SPEED_METRICS, Verdict
 from harness.analysis.rule import MORE_LIKELY, Choice, Figure, Terms
 from harness.analysis.sanity import senseless
 from harness.analysis.stats import Array
-from harness.analysis.values import count_draws, metric_draws, utility_draws
+from harness.analysis.values import count_draws, utility_draws, where_held
 from harness.results import Estimate, Tradeoff
 from harness.suite.schema import Decision, Suite
 
@@ -51,7 +51,7 @@ def assess(
     """
     holds = np.ones((len(limits), count_draws(table), len(table.rows)), dtype=bool)
     for number, limit in enumerate(limits):
-        holds[number] = limit.holds(metric_draws(table, limit.metric))
+        holds[number] = where_held(table, limit)
     worth = utility_draws(table, goal, suite) if utility is None else utility
     if barred := list(senseless(table, limits, goal)):
         worth = np.array(worth)

@@ -9,7 +9,9 @@ import numpy as np
 
 from harness.analysis import cost
 from harness.analysis.bill import besides
+from harness.analysis.criteria import Constraint, merge_constraints
 from harness.analysis.draws import overlaid
+from harness.analysis.served import load_within
 from harness.analysis.stats import Array
 from harness.analysis.values import count_draws
 from harness.record import Record
@@ -17,6 +19,7 @@ from harness.results import Estimate, Row, Tradeoff
 from harness.suite.schema import Suite
 from harness.suite.variants import cores_used
 
+SLO, OFFLINE = "throughput_at_slo_qps", "throughput_offline_per_s"
 COST_METRICS = ("cost_per_million_usd", "cost_per_month_usd", "train_cost_usd")
 
 
@@ -36,39 +39,50 @@ def training_seconds(records: Sequence[Record], train_size: int | None) -> Train
     return {name: (c.final_recipe, c.with_search) for name, c in costs.items() if c is not None}
 
 
-_THROUGHPUT = (
-    ("throughput_at_slo_qps", ""),
-    ("throughput_offline_per_s", "floor: from offline throughput, no latency limit"),
-    ("latency_p50_ms", "floor: from single-stream latency, no latency limit"),
-)
+_UNLIMITED = {
+    OFFLINE: "floor: from offline throughput, no latency limit",
+    "latency_p50_ms": "floor: from single-stream latency, no latency limit",
+}
 
 
-def throughputs(table: Tradeoff) -> tuple[Array, list[str | None]]:
+def throughputs(table: Tradeoff, limits: Sequence[Constraint] = ()) -> tuple[Array, list[str | None]]:
     """Requests per second of one replica, (draws, rows), and where each row's figure comes from.
 
-    The highest load within the latency limit where it was measured; else throughput without a limit,
-    which makes every cost a floor. NaN and None for a row without any, or whose limit no load keeps.
+    The highest load within a limit where it was measured; else that of a simulated queue within the limits on
+    latency; without these, throughput without a limit, which makes every cost a floor. NaN and None for a row
+    without any, or whose limit no load keeps.
     """
     result = np.full((count_draws(table), len(table.rows)), np.nan)
-    notes: list[str | None] = [None] * len(table.rows)
-    for name, note in _THROUGHPUT:
-        if name not in table.draws:
-            continue
-        new = [
-            k for k in range(len(table.rows)) if notes[k] is None and not np.isnan(table.draws[name][0, k])
-        ]
-        draws = table.draws[name][:, new]
-        result[:, new] = 1000.0 / draws if name == "latency_p50_ms" else draws
-        for k in new:
-            notes[k] = note
-    limited = [row.estimates.get("throughput_at_slo_qps") for row in table.rows]
-    for k, found in enumerate(limited):
-        if found is not None and found.value is not None and found.value <= 0:
-            result[:, k], notes[k] = np.nan, None
-        elif found is not None and found.value is not None and "at least" in found.note:
-            notes[k] = "ceiling: the load within the limit is a lower end"
+    found = [_throughput(table, k, limits) for k in range(len(table.rows))]
+    for k, (draws, _) in enumerate(found):
+        result[:, k] = draws
     # A capacity that may be zero: in such draws no number of machines suffices.
-    return np.where(result > 0, result, np.nan), notes
+    return np.where(result > 0, result, np.nan), [source for _, source in found]
+
+
+def _throughput(table: Tradeoff, k: int, limits: Sequence[Constraint]) -> tuple[Array | float, str | None]:
+    """A row's requests per second, (draws,), and where they come from."""
+    row = table.rows[k]
+    measured = {n: table.draws[n][:, k] for n in (SLO, *_UNLIMITED) if n in table.draws}
+    measured = {name: draws for name, draws in measured.items() if not np.isnan(draws[0])}
+    if SLO in measured:
+        cell = row.estimates.get(SLO)
+        if cell is not None and cell.value is not None and cell.value <= 0:
+            return np.nan, None
+        if cell is not None and "at least" in cell.note:
+            return measured[SLO], "ceiling: the load within the limit is a lower end"
+        lower = "priced at the lower end: the load is not confirmed" if row.counted_share < 1 else ""
+        return measured[SLO] * row.counted_share, lower
+    if (offline := measured.get(OFFLINE)) is None:
+        took_ms = measured.get("latency_p50_ms")
+        return (np.nan, None) if took_ms is None else (1000.0 / took_ms, _UNLIMITED["latency_p50_ms"])
+    within = None if row.service is None else load_within(row.service, limits)
+    if row.service is None or within is None:
+        return offline, _UNLIMITED[OFFLINE]
+    if within.load is None:
+        return np.nan, None
+    said = f"a simulated queue within {within.limit}, not measured under load"
+    return offline * (within.load / row.service.peak), said
 
 
 def with_costs(table: Tradeoff, suite: Suite, seconds: TrainingSeconds) -> Tradeoff:
@@ -77,7 +91,7 @@ def with_costs(table: Tradeoff, suite: Suite, seconds: TrainingSeconds) -> Trade
     if price is None:
         return replace(table, warnings=(*table.warnings, "no price: set machine.price for costs"))
     traffic, hourly = suite.decision.traffic, price.usd_per_hour
-    throughput, sources = throughputs(table)
+    throughput, sources = throughputs(table, merge_constraints(suite.decision.constraints, ()))
     training = [_training(row, seconds, hourly) for row in table.rows]
     trained = {name: search for name, (_, search) in seconds.items()}
     more = besides(table.rows, suite, hourly, trained)
@@ -149,8 +163,8 @@ def _derived(
     cells = []
     for k, row in enumerate(rows):
         if sources[k] is None or np.isnan(middle[k]):
-            limited = row.estimates.get("throughput_at_slo_qps")
-            kept = sources[k] is None and (limited is None or limited.value is None or limited.value > 0)
+            known = row.estimates.get(SLO) or row.estimates.get(OFFLINE)
+            kept = sources[k] is None and (known is None or known.value is None)
             why = next(
                 (e.note for e in row.estimates.values() if e.note.startswith("failed")),
                 "not measured" if kept else "no number of machines keeps the latency limit",
@@ -160,7 +174,8 @@ def _derived(
         open_ended = "no upper end: the capacity may be zero" if np.isnan(high[k]) else ""
         note = "; ".join(n for n in (said[k], sources[k], open_ended) if n)
         lowest, highest = (None, None) if open_ended else (float(low[k]), float(high[k]))
-        cells.append(Estimate(float(middle[k]), lowest, highest, note=note))
+        floor = (sources[k] or "").startswith("floor")
+        cells.append(Estimate(float(middle[k]), lowest, highest, note=note, floor=floor))
     return cells
 
 

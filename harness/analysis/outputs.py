@@ -24,7 +24,7 @@ from harness.analysis.money import TrainingSeconds, training_seconds
 from harness.analysis.predictions import predictions_of
 from harness.analysis.tradeoff import complete, measured_table
 from harness.record import Record, RecordError, content_hash
-from harness.results import Baseline, Estimate, Recommendation, Row, Tradeoff
+from harness.results import Baseline, Estimate, Recommendation, Row, ServiceTimes, Tradeoff
 from harness.suite.schema import Suite
 
 EVIDENCE_FORMAT = 3
@@ -274,7 +274,13 @@ def _baseline(data: Mapping[str, Any]) -> Baseline:
 def _row(data: Mapping[str, Any]) -> Row:
     estimates = {name: Estimate(**cell) for name, cell in data["estimates"].items()}
     lists = {name: tuple(data[name]) for name in ("rejected_by", "failures")}
-    return Row(**{**data, **lists, "estimates": estimates})
+    service = None if data["service"] is None else _service(data["service"])
+    return Row(**{**data, **lists, "estimates": estimates, "service": service})
+
+
+def _service(data: Mapping[str, Any]) -> ServiceTimes:
+    by_size = tuple((int(size), float(ms)) for size, ms in data["by_size"])
+    return ServiceTimes(by_size, tuple(data["varies"]), data["workers"])
 
 
 def stored_evidence(run: Run, suite: Suite, slices: Sequence[str] = ()) -> Stored:

@@ -30,7 +30,7 @@ from harness.analysis.tradeoff import (
     rejections,
     slices_of,
 )
-from harness.analysis.values import metric_draws
+from harness.analysis.values import where_held
 from harness.results import Estimate, Recommendation, Row, Tradeoff
 from harness.results import Verdict as Outcome
 from harness.suite.schema import Suite
@@ -280,7 +280,7 @@ def nearest_miss(table: Tradeoff, limits: Sequence[Constraint]) -> int | None:
         cells = [row.estimates.get(c.metric, Estimate(None)).value for c in limits]
         if any(v is None for v in cells):
             continue
-        held = np.all([c.holds(metric_draws(table, c.metric)[:, k]) for c in limits], axis=0)
+        held = np.all([where_held(table, c)[:, k] for c in limits], axis=0)
         likely = float(np.mean(held)) if np.mean(held) >= POSSIBLE else 0.0
         worst = max(
             (
@@ -300,7 +300,7 @@ def _nearest(table: Tradeoff, choice: Choice, limits: Sequence[Constraint]) -> M
     k = nearest_miss(table, limits) if choice.named is None else None
     if k is None:
         return None
-    held = {str(c): float(c.holds(metric_draws(table, c.metric)[:, k]).mean()) for c in limits}
+    held = {str(c): float(where_held(table, c)[:, k].mean()) for c in limits}
     return {"variant": table.rows[k].variant, "keeps_all": float(choice.limits_hold[k]), "keeps": held}
 
 
@@ -373,7 +373,7 @@ def _reasons(question: Question, named: Named, lead: Lead) -> list[str]:
     if why := _why_not_likeliest(table, choice, named):
         reasons.append(why)
     for limit in question.limits:
-        held = float(limit.holds(metric_draws(table, limit.metric)[:, k]).mean())
+        held = float(where_held(table, limit)[:, k].mean())
         cell = row.estimates[limit.metric]
         reasons.append(f"It meets {limit.bound}: {interval_text(cell)}, probability {percent(held)}.")
     rivals = [j for j in _in_order(choice) if choice.able[j] and j != k and j not in tied]

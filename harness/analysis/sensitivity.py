@@ -16,7 +16,7 @@ import numpy as np
 
 from harness.analysis import cost
 from harness.analysis.choice import assess
-from harness.analysis.criteria import VALUE, Constraint, Objective, parse_objective
+from harness.analysis.criteria import VALUE, Constraint, Objective, merge_constraints, parse_objective
 from harness.analysis.draws import overlaid
 from harness.analysis.duels import Verdict
 from harness.analysis.money import COST_METRICS, throughputs
@@ -81,7 +81,7 @@ def _repriced(table: Tradeoff, suite: Suite, price_factor: float) -> Tradeoff:
     """Cost draws (and the value's) for another price and traffic; a fraction of the work of `complete`."""
     price, traffic = cost.price_of(suite.machine), suite.decision.traffic
     assert price is not None
-    throughput, _ = throughputs(table)
+    throughput, _ = throughputs(table, merge_constraints(suite.decision.constraints, ()))
     rows = tuple(replace(row, besides=(row.besides[0] * price_factor, row.besides[1])) for row in table.rows)
     other = np.array([sum(row.besides) for row in rows])
     month = cost.cost_per_month(throughput, traffic, price.usd_per_hour) + other

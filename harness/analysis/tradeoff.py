@@ -25,11 +25,13 @@ from harness.analysis.money import TrainingSeconds, training_seconds, with_costs
 from harness.analysis.predictions import LoadPredictions, ScoreReader
 from harness.analysis.rule import MORE_LIKELY, Choice, Terms
 from harness.analysis.sanity import baseline_of, doubts, senseless
+from harness.analysis.served import counted_share, service_times
 from harness.analysis.stats import Array
 from harness.analysis.values import count_draws, utility_draws
 from harness.record import Record, Variant
 from harness.results import Estimate, Row, Tradeoff
 from harness.suite.schema import Suite
+from harness.suite.variants import workers_of
 
 EXPORT_FAULT = 1e-3
 """Probabilities of a model in single precision that differ from its source's by more are another model's."""
@@ -68,7 +70,7 @@ def measured_table(
     evidence.warnings.extend(_export_faults(evidence, index.score))
     baseline = baseline_of(index)
     evidence.warnings.extend(doubts(baseline))
-    return replace(_bare_table(evidence), baseline=baseline)
+    return replace(_bare_table(evidence, index.serve), baseline=baseline)
 
 
 def _scored_metrics(records: Sequence[Record]) -> list[str]:
@@ -109,7 +111,7 @@ def _export_faults(evidence: Evidence, score: Mapping[tuple[Variant, int | None]
     return found
 
 
-def _bare_table(evidence: Evidence) -> Tradeoff:
+def _bare_table(evidence: Evidence, serve: Mapping[Variant, list[Record]]) -> Tradeoff:
     """The measured part: no money, no flags."""
     rows = tuple(
         Row(
@@ -118,6 +120,8 @@ def _bare_table(evidence: Evidence) -> Tradeoff:
             row.runtime,
             {name: cells[k] for name, cells in evidence.estimates.items()},
             failures=evidence.failures[row],
+            service=service_times(serve.get(row, []), workers_of(row.runtime)),
+            counted_share=counted_share(serve.get(row, [])),
         )
         for k, row in enumerate(evidence.rows)
     )
@@ -233,6 +237,9 @@ def rejections(table: Tradeoff, constraints: Sequence[Constraint], k: int, terms
         cell = row.estimates.get(limit.metric, Estimate(None, note="not measured"))
         if cell.value is None:
             reasons.append(f"{limit}: {cell.note or 'not measured'}")
+            continue
+        if cell.floor and limit.is_upper:
+            reasons.append(f"{limit}: {cell.value:.4g} is a floor, which meets no limit")
             continue
         held = limit.holds(table.draws[limit.metric][:, k])
         if limit.probability is None:

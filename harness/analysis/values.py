@@ -7,7 +7,7 @@ from collections.abc import Iterable
 import numpy as np
 
 from harness.analysis import cost
-from harness.analysis.criteria import Objective
+from harness.analysis.criteria import Constraint, Objective
 from harness.analysis.stats import Array
 from harness.results import Tradeoff
 from harness.suite.schema import Suite
@@ -22,6 +22,15 @@ def metric_draws(table: Tradeoff, name: str) -> Array:
     """(draws, rows) of a metric; NaN all over where nobody measured it."""
     found = table.draws.get(name)
     return np.full((count_draws(table), len(table.rows)), np.nan) if found is None else found
+
+
+def where_held(table: Tradeoff, limit: Constraint) -> Array:
+    """(draws, rows) bool: where a limit holds. A floor may be higher in truth: it meets no upper limit."""
+    held = limit.holds(metric_draws(table, limit.metric))
+    if limit.is_upper:
+        cells = [row.estimates.get(limit.metric) for row in table.rows]
+        held = held & ~np.array([cell is not None and cell.floor for cell in cells], dtype=bool)
+    return held
 
 
 def values_for(table: Tradeoff, suite: Suite, names: Iterable[str]) -> dict[str, Array | float]:

@@ -82,10 +82,15 @@ def one_worker(name: str) -> str:
     return runtime + at + size.partition("x")[0]
 
 
+def workers_of(name: str) -> int:
+    """How many workers a deployment has: 2 of `onnx@1x2`, 1 of `onnx`."""
+    return int(name.partition("@")[2].partition("x")[2] or 1)
+
+
 def cores_used(name: str, threads: int) -> int:
     """How many cores a deployment keeps busy: threads × workers."""
-    own, times, workers = name.partition("@")[2].partition("x")
-    return (int(own) if own else threads) * (int(workers) if times else 1)
+    own = name.partition("@")[2].partition("x")[0]
+    return (int(own) if own else threads) * workers_of(name)
 
 
 def local_cores() -> int:

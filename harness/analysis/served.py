@@ -1,0 +1,106 @@
+"""What load costs count on: that which was found under a limit, or that of a simulated queue."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+
+from harness.analysis.criteria import Constraint
+from harness.analysis.launches import headline
+from harness.analysis.stats import Array
+from harness.record import Record
+from harness.results import ServiceTimes
+from harness.streams import generator
+
+QUANTILES = 200
+"""Of a call's time over its median, kept of a variant: enough for a p99 of the queue."""
+LATE = {"latency_p50_ms": 0.5, "latency_p90_ms": 0.1, "latency_p99_ms": 0.01}
+"""Metric that a limit is on → share of requests that may be later."""
+REQUESTS = 40_000
+
+
+def service_times(records: Sequence[Record], workers: int) -> ServiceTimes | None:
+    """Of a variant's serve records: how long calls of each size take in the offline windows, one alone in the
+    single stream where no window tells, and how a call's time varies there; None without offline windows."""
+    alone: list[float] = []
+    by_size: dict[int, list[float]] = {}
+    ratios: list[Array] = []
+    for record in (r for r in records if r.status == "finished"):
+        for m in record.measurements:
+            if m.metric == "throughput_offline_per_s" and m.value and set(m.at) == {"batch_size"}:
+                size = int(m.at["batch_size"])
+                by_size.setdefault(size, []).append(1e3 * workers * size / m.value)
+        p50 = headline(record, "latency_p50_ms")
+        if record.trial.scenario != "single_stream" or p50 is None or not p50.value:
+            continue
+        alone.append(p50.value)
+        if p50.samples:
+            ratios.append(np.array(p50.samples) / p50.value)
+    if not by_size:
+        return None
+    if alone:
+        by_size.setdefault(1, alone)
+    shares = (np.arange(QUANTILES) + 0.5) / QUANTILES
+    varies = np.quantile(np.concatenate(ratios), shares) if ratios else np.ones(1)
+    took = tuple((size, float(np.exp(np.mean(np.log(ms))))) for size, ms in sorted(by_size.items()))
+    return ServiceTimes(took, tuple(float(v) for v in varies), workers)
+
+
+def counted_share(records: Sequence[Record]) -> float:
+    """What share of the load found under a limit costs count on: its lower end where it was not confirmed."""
+    shares = []
+    for record in (r for r in records if r.status == "finished"):
+        found = headline(record, "throughput_at_slo_qps")
+        if found is None or not found.value:
+            continue
+        low = next((m.value for m in record.measurements if m.at == {"bound": "low"}), None)
+        priced_low = found.note.startswith("not confirmed") and low
+        shares.append(low / found.value if priced_low and low else 1.0)
+    return float(np.exp(np.mean(np.log(shares)))) if shares else 1.0
+
+
+@dataclass(frozen=True)
+class Within:
+    """The load that a limit allows, requests per second, None where none does; and the limit that decides."""
+
+    load: float | None
+    limit: str
+
+
+def load_within(times: ServiceTimes, limits: Sequence[Constraint]) -> Within | None:
+    """What a queue with these service times keeps within the limits on latency; None without such a limit.
+
+    Whoever is free takes what has come, up to the largest batch that was measured.
+    """
+    found = [
+        Within(_simulated(times, c.limit, LATE[c.metric]), c.bound)
+        for c in limits
+        if c.is_upper and c.metric in LATE
+    ]
+    return min(found, key=lambda within: within.load or 0.0, default=None)
+
+
+@lru_cache(maxsize=4096)
+def _simulated(times: ServiceTimes, limit_ms: float, promise: float) -> float | None:
+    """Decisions ask again and again for other prices: each queue is simulated once."""
+    from harness.serving.load import Settings
+    from harness.serving.queues import Services, highest_load, unit_arrivals
+
+    sizes = np.arange(1, times.by_size[-1][0] + 1)
+    known = np.array(times.by_size)
+    base = np.interp(sizes, known[:, 0], known[:, 1]) / 1e3
+    random = generator(0, "queue of costs")  # the same luck for every variant
+    factor = random.permutation(np.resize(np.array(times.varies), 20 * QUANTILES))
+    services = Services(np.concatenate([[0.0], base]), factor, np.zeros(len(factor)))
+    arrivals = unit_arrivals(REQUESTS, random)
+    # Who serves under a limit batches no more than it leaves time for: half of it, or all of it at most.
+    fitting = [int((1e3 * base <= share * limit_ms).sum()) for share in (0.5, 1.0)]
+    found = [
+        highest_load(arrivals, services, Settings(limit_ms, most, 0.0, times.workers), promise)
+        for most in sorted({1, *fitting} - {0})
+    ]
+    loads = [load for load in found if load is not None]
+    return min(max(loads), times.peak) if loads else None

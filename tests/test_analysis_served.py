@@ -1,0 +1,50 @@
+"""Costs without a load that was measured under a limit: a simulated queue stands in, held against exact ones."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+from harness.analysis.criteria import merge_constraints
+from harness.analysis.served import load_within
+from harness.results import ServiceTimes
+
+
+def load(times: ServiceTimes, *limits: str) -> float | None:
+    found = load_within(times, merge_constraints((), limits))
+    assert found is not None
+    return found.load
+
+
+def test_a_queue_of_exponential_calls_carries_what_the_formula_says() -> None:
+    """M/M/1: P(sojourn > t) = exp(-(mu - lambda) t), so lambda = mu - ln(100) / t keeps a p99 of t."""
+    quantiles = -np.log1p(-(np.arange(200) + 0.5) / 200)
+    times = ServiceTimes(((1, 1.0),), tuple(quantiles / quantiles.mean()))
+    assert load(times, "latency_p99_ms <= 20") == pytest.approx(1000 - 1000 * math.log(100) / 20, rel=0.05)
+
+
+def test_two_workers_carry_more_than_twice_what_one_carries_under_a_tight_limit() -> None:
+    one, two = (ServiceTimes(((1, 1.0),), (1.0,), workers) for workers in (1, 2))
+    alone, both = load(one, "latency_p99_ms <= 3"), load(two, "latency_p99_ms <= 3")
+    assert alone is not None and both is not None and 2 * alone < both <= 2000
+
+
+def test_batches_no_longer_than_the_limit_leaves_time_for() -> None:
+    times = ServiceTimes(((1, 1.0), (32, 20.0)))  # a full batch takes longer than the limit
+    found = load(times, "latency_p99_ms <= 10")
+    assert found is not None and 600 < found < times.peak
+
+
+def test_no_load_keeps_a_limit_below_a_call_and_no_limit_means_no_queue() -> None:
+    times = ServiceTimes(((1, 5.0),))
+    assert load(times, "latency_p99_ms <= 4") is None
+    assert load_within(times, merge_constraints((), ("accuracy >= 0.9",))) is None
+
+
+def test_the_tighter_of_two_limits_decides() -> None:
+    times = ServiceTimes(((1, 1.0), (8, 4.0)))
+    loose, tight = load(times, "latency_p99_ms <= 50"), load(times, "latency_p99_ms <= 5")
+    assert loose is not None and tight is not None and tight < loose <= times.peak
+    assert load(times, "latency_p99_ms <= 50", "latency_p90_ms <= 2") == load(times, "latency_p90_ms <= 2")
