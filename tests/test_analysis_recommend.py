@@ -103,7 +103,9 @@ def test_the_switch_point_of_a_limit_is_where_the_other_candidate_meets_it() -> 
 
 
 def test_a_value_expression_decides_and_traffic_flips_it() -> None:
-    """A call of 5.8 ms under a p99 of 10 ms carries some 5 requests/s (M/D/1: 6), however many a batch could."""
+    """A call of 5.8 ms under a p99 of 10 ms carries 5.3 requests/s (M/D/1: 6), and a machine costs 65 USD a month:
+    five points of accuracy, 400 USD, pay six machines more than the small one needs.
+    """
     found = decide(
         World(TRUTHS),
         constraints=("latency_p99_ms <= 10",),
@@ -113,7 +115,7 @@ def test_a_value_expression_decides_and_traffic_flips_it() -> None:
     )
     assert (found.verdict, found.choice) == ("recommend", "big/torch")
     traffic = [f for f in found.flips if f["what"] == "traffic"]
-    assert traffic and traffic[0]["then"] == "small/torch" and 3 < traffic[0]["at"] < 10
+    assert traffic and traffic[0]["then"] == "small/torch" and 30 < traffic[0]["at"] < 38
 
 
 def test_the_value_is_a_column_with_its_interval_derived_and_decides() -> None:

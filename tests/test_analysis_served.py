@@ -1,4 +1,4 @@
-"""Costs without a load that was measured under a limit: a simulated queue stands in, held against exact ones."""
+"""Costs where no load was measured under a limit: a simulated queue stands in, held against exact ones."""
 
 from __future__ import annotations
 

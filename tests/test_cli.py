@@ -277,7 +277,7 @@ decision: {objective: maximize accuracy}
     ("content", "said"),
     [
         (b"txt,label\na,x\nb,y\n", "has no column 'text', did you mean 'txt'?"),
-        ("text,label\nschön,x\nb,y\n".encode("latin-1"), "is not utf-8: byte 0xf6 at 3; write its encoding"),
+        ("text,label\nschön,x\nb,y\n".encode("latin-1"), "is not utf-8: byte 0xf6 at 14; write its encoding"),
         (b"text,label\na,x\nb,x\n", "has one class, 'x': a classifier needs two or more"),
     ],
 )

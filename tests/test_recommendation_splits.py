@@ -72,7 +72,7 @@ def test_a_log_with_one_event_is_an_error_that_says_what_to_give(split: str) -> 
 def test_a_user_with_one_event_is_learned_from_and_not_asked_about() -> None:
     events = _events()
     lonely = Events(
-        *(np.append(c, v) for c, v in zip(vars(events).values(), (99, 1, 99.0, False, -1), strict=True))
+        *(np.append(c, v) for c, v in zip(vars(events).values(), (99, 1, 99.0, False, -1, 1.0), strict=True))
     )
     assert _cut(lonely, "leave_one_out").train[-1]
 
