@@ -103,8 +103,8 @@ def test_the_switch_point_of_a_limit_is_where_the_other_candidate_meets_it() -> 
 
 
 def test_a_value_expression_decides_and_traffic_flips_it() -> None:
-    """A call of 5.8 ms under a p99 of 10 ms carries 5.3 requests/s (M/D/1: 6), and a machine costs 65 USD a month:
-    five points of accuracy, 400 USD, pay six machines more than the small one needs.
+    """A call of 5.8 ms under a p99 of 10 ms carries 5.3 requests/s (M/D/1: 6), and a machine costs 65 USD a
+    month: five points of accuracy, 400 USD, pay six machines more than the small one needs.
     """
     found = decide(
         World(TRUTHS),
