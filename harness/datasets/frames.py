@@ -13,6 +13,7 @@ from harness.datasets.cells import Notation
 from harness.datasets.labels import (
     check_alike,
     check_known,
+    check_single,
     class_names,
     counted,
     in_order,
@@ -236,7 +237,7 @@ def class_targets(
     where = f"{table.path}: column {column!r}"
     counts = counted(read)
     cut = len(read) - table.test_rows
-    mistakes = check_alike(counted(read[:cut]), where, stated)
+    mistakes = check_alike(counted(read[:cut]), where, stated) + check_single(counts, where, stated)
     if table.test_rows:
         mistakes += check_known(read[:cut], counted(read[cut:]), f"{table.paths[1]}: column {column!r}")
     raise_all(mistakes)

@@ -15,6 +15,10 @@ from harness.suite.source import quoted
 
 EMPTY_WORDS = frozenset({"na", "n/a", "#n/a", "<na>", "nan", "null", "none", "nil", "-", "?"})
 """Words that may be a label, and may stand for nothing."""
+SEPARATORS = ("|", ";", ",", "/", "+", "&")
+"""What files put between several labels of one cell."""
+SHARED = 0.8
+"""The share of the parts of joined labels that must stand in other labels too."""
 _WHOLE = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.0*)?")
 _NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?")
 
@@ -69,6 +73,30 @@ def check_alike(counts: Mapping[str, int], where: str, stated: Mapping[str, str]
                 f"`labels: {{{cure}}}`, or where they are different classes `labels: {{{apart}}}`"
             )
     return mistakes
+
+
+def check_single(counts: Mapping[str, int], where: str, stated: Mapping[str, str] | None = None) -> list[str]:
+    """What is wrong with a column whose cells hold several labels: `rude|spam` is no class beside `rude`.
+
+    Joined are labels whose parts also stand alone or in others, as names with a `/` of their own do not.
+    """
+    named = set((stated or {}).values())
+    for mark in SEPARATORS:
+        apart = {label: [p for part in label.split(mark) if (p := part.strip())] for label in counts}
+        joined = [label for label, parts in apart.items() if len(parts) > 1 and label not in named]
+        holders = Counter(part for parts in apart.values() for part in set(parts))
+        parts = [part for label in joined for part in apart[label]]
+        if not joined or sum(holders[part] > 1 for part in parts) < SHARED * len(parts):
+            continue
+        rows, kinds = sum(counts[label] for label in joined), len(holders)
+        one, few = joined[0], ", ".join(map(repr, joined[:3]))
+        return [
+            f"{where} holds several labels in one cell ({few}; {rows} rows), which would be {len(counts)} "
+            f"classes instead of {kinds}: a suite learns one label of a row: give each label a column of its "
+            "own (yes or no) and a suite of its own, or where they are classes of their own name them, "
+            f"`labels: {{{quoted(one)}: {quoted(' and '.join(apart[one]))}, …}}`"
+        ]
+    return []
 
 
 def check_known(train: Iterable[str], test: Mapping[str, int], where: str) -> list[str]:
