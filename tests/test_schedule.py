@@ -267,7 +267,7 @@ def test_a_worker_that_could_not_write_ends_the_run_with_the_cure() -> None:
 
 HOLD = """
 import sys, time
-from harness.isolation import host_to_itself
+from harness.trial.isolation import host_to_itself
 with host_to_itself(sys.argv[1], lambda: print("waiting", flush=True)):
     print("held", flush=True)
     time.sleep(float(sys.argv[2]))

@@ -30,7 +30,7 @@ NODE = "harness_node"
 """The custom resource that each node offers once; a serve trial claims it, and so the node."""
 
 _LOCAL = {
-    "RAY_memory_monitor_refresh_ms": "0",  # its kill ends the whole sweep; harness.watchdog acts first
+    "RAY_memory_monitor_refresh_ms": "0",  # its kill ends the whole sweep; our watchdog acts first
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_worker_niceness": "0",  # the default is 15: a serve trial would be timed behind everything else
 }
