@@ -14,7 +14,7 @@ one
 - `equal`: how often two equal candidates are told apart; `chosen`: how often the expected figure's interval
 covers
   the truth of the chosen among near-equal ones, and how often the plain one does; `edge`: limits broken where
-  all truths lie at the limit.
+  all truths lie 2 % beyond the limit.
 """
 
 from __future__ import annotations
