@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from harness.analysis.criteria import parse_constraint
@@ -53,6 +53,7 @@ def test_any_estimate_can_be_shown(value: float, below: float, above: float) -> 
 
 
 @given(st.floats(1e-3, 1e5), st.floats(1e-3, 0.5))
+@example(0.03125, 1e-3)
 def test_the_shown_value_lies_within_its_interval(value: float, width: float) -> None:
     shown, _ = n.interval(value, value * (1 - width), value * (1 + width))
     assert value * (1 - width) <= float(shown.replace(",", "")) <= value * (1 + width)

@@ -165,8 +165,11 @@ def interval(value: float, low: float, high: float) -> tuple[str, str]:
     """Value and interval with the digits that the interval's width justifies."""
     size = max(abs(value), abs(low), abs(high))
     half = min((high - low) / 2, max(value - low, high - value))
-    if half < 1e-4 or size >= 1e6:
+    if size >= 1e6:
         return plain(value), f"{plain(low)}–{plain(high)}"
+    if half < 1e-4:  # three digits, or as many as keep the figure within its interval
+        digits = next((d for d in range(3, 10) if low <= float(f"{value:.{d}g}") <= high), 3)
+        return plain(value, digits), f"{plain(low, digits)}–{plain(high, digits)}"
     decimals = decimals_for(half)
     joint = "–" if low >= 0 else " to "
     return fixed(value, decimals), f"{fixed(low, decimals)}{joint}{fixed(high, decimals)}"
