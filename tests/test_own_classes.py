@@ -265,7 +265,7 @@ def test_a_search_looks_at_the_suites_own_quality_or_says_what_it_looks_at(
     assert watched_by(read) == watched
     specs = [t.spec for t in plan_trials(read) if t.kind == "train"]
     assert {spec.get("watch", "accuracy") for spec in specs} == {watched}
-    assert (f"look at {watched} on validation examples" in watched_note(read)) is said
+    assert (f" at {watched} on validation examples" in watched_note(read)) is said
 
 
 def test_the_best_epoch_is_the_one_of_the_watched_metric(tmp_path: Path) -> None:

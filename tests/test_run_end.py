@@ -30,6 +30,8 @@ def test_a_decision_is_followed_by_the_three_commands_that_are_wanted_next() -> 
         "python -m harness recommend desk/2025 --where 'accuracy >= 0.87'",
         "python -m harness compare desk/2025 desk/latest",
     ]
+    elsewhere = [command for command, _ in next_commands(CHOICE, "/shared/desk/2025")]
+    assert elsewhere[2] == "python -m harness compare /shared/desk/2025 /shared/desk/latest"
     without = next_commands(replace(CHOICE, choice=None, constraints=()), "desk/2025", make_suite(WORLD[:1]))
     assert "--set decision.traffic.qps=400" in without[0][0] and not any("export" in c for c, _ in without)
 

@@ -78,7 +78,8 @@ def watched_note(suite: Suite) -> str:
     if objective.split()[-1] == watched or not (searched or chosen):
         return ""
     what = " and ".join([*(["searches"] if searched else []), *(["the best epoch"] if chosen else [])])
-    return f"the objective is `{objective}`; {what} look at {watched} on validation examples"
+    looks = "look" if searched else "looks"
+    return f"the objective is `{objective}`; {what} {looks} at {watched} on validation examples"
 
 
 def space_of(suite: Suite, candidate: str) -> dict[str, dict[str, Any]]:

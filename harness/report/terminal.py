@@ -96,7 +96,7 @@ def next_commands(
         "the artifact to ship, with its model card",
     )
     compare = (
-        f"{tool} compare {run} {run.split('/')[0]}/latest",
+        f"{tool} compare {run} {run.rpartition('/')[0]}/latest",
         "after the next run: has anything become worse?",
     )
     return export, again, compare

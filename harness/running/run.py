@@ -166,7 +166,8 @@ def _finish(
     if suite.name.endswith(SMOKE_ENDING):
         console.print(smoke_text(records), highlight=False, markup=False)
     else:
-        name = f"{suite.name}/{run.id}"
+        # As the commands find it: by name in results/, elsewhere by its place.
+        name = shown.removesuffix("/report.html").removeprefix("results/")
         console.print(
             terminal_summary(evidence.tradeoff, evidence.recommendation, report=shown, run=name, suite=suite)
         )
