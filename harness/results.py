@@ -39,7 +39,7 @@ class ServiceTimes:
     """How long a variant's calls take.
 
     Args:
-        by_size: (batch size, ms of a call), ascending. varies: quantiles of a call's time over its median.
+        by_size: (batch size, mean ms of a call), ascending. varies: quantiles of a call's time over its mean.
         workers: how many answer at the same time.
     """
 

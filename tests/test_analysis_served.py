@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
+from analysis_world import Truth, World
 
 from harness.analysis.criteria import merge_constraints
-from harness.analysis.served import load_within
+from harness.analysis.served import load_within, service_times
+from harness.record import Measurement
 from harness.results import ServiceTimes
 
 
@@ -48,3 +51,40 @@ def test_the_tighter_of_two_limits_decides() -> None:
     loose, tight = load(times, "latency_p99_ms <= 50"), load(times, "latency_p99_ms <= 5")
     assert loose is not None and tight is not None and tight < loose <= times.peak
     assert load(times, "latency_p99_ms <= 50", "latency_p90_ms <= 2") == load(times, "latency_p90_ms <= 2")
+
+
+def _fifo_late(calls: np.ndarray, rate: float, limit_ms: float) -> float:
+    """The share of requests that one server answers late, one at a time: Lindley's recursion on raw calls."""
+    rng = np.random.default_rng(7)
+    came = np.cumsum(rng.exponential(1e3 / rate, 60_000))
+    took, free, late = rng.choice(calls, len(came)), 0.0, 0
+    for arrival, ms in zip(came, took, strict=True):
+        free = max(arrival, free) + ms
+        late += free - arrival > limit_ms
+    return late / len(came)
+
+
+def test_slow_calls_count_once() -> None:
+    """Calls of which the mean lies far above the median: the load is that of a queue of these very calls."""
+    calls = np.random.default_rng(1).lognormal(0.0, 0.6, 4000)  # ms; the mean is 1.2 times the median
+    trial = next(r for r in World({"a": Truth(0.9, 1.0)}).records() if r.trial.scenario == "single_stream")
+    p50, p99 = (float(np.percentile(calls, q)) for q in (50, 99))
+    stream = replace(
+        trial,
+        measurements=(
+            Measurement("latency_p50_ms", p50, "ms", samples=tuple(calls)),
+            Measurement("latency_p99_ms", p99, "ms"),
+        ),
+    )
+    windows = replace(
+        trial,
+        trial=replace(trial.trial, scenario="offline"),
+        measurements=(
+            Measurement("throughput_offline_per_s", 1e3 / calls.mean(), "1/s", at={"batch_size": 1}),
+        ),
+    )
+    times = service_times([stream, windows], 1)
+    assert times is not None and np.mean(times.varies) == pytest.approx(1, abs=0.01)
+    found = load(times, "latency_p99_ms <= 12")
+    assert found is not None
+    assert _fifo_late(calls, 0.93 * found, 12) < 0.01 < _fifo_late(calls, 1.07 * found, 12)
