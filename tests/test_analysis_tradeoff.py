@@ -384,3 +384,16 @@ def test_a_server_that_no_load_leaves_within_the_limit_has_no_price_and_spoils_n
     assert row(beside, "big/torch").estimates[name].value == 0.0
     cost = row(beside, "big/torch").estimates["cost_per_million_usd"]
     assert cost.value is None and cost.note == "no number of machines keeps the latency limit"
+
+
+def test_a_value_without_a_number_says_which_of_its_metrics_has_none_and_why() -> None:
+    world = World({"slow": Truth(0.9, 8.0), "fast": Truth(0.85, 1.0)})
+    table = table_of(
+        world,
+        world.records(),
+        constraints=("latency_p99_ms <= 4",),
+        objective="maximize value",
+        value="100*accuracy - cost_per_month_usd",
+    )
+    assert row(table, "slow/torch").estimates["value"].note == "no number of machines keeps the latency limit"
+    assert row(table, "fast/torch").estimates["value"].value is not None

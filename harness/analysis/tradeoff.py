@@ -150,8 +150,12 @@ def with_value(table: Tradeoff, suite: Suite) -> Tradeoff:
     """The table with the suite's `value` in every row's estimates and in the draws, where it has one."""
     if not suite.decision.value:
         return table
-    worth = utility_draws(table, parse_objective(f"maximize {VALUE}", suite.decision.value), suite)
-    cells = [_value_cell(column) for column in worth.T]
+    goal = parse_objective(f"maximize {VALUE}", suite.decision.value)
+    worth = utility_draws(table, goal, suite)
+    cells = [
+        _value_cell(column, [e.note for m in goal.metrics if (e := row.estimates.get(m)) and e.value is None])
+        for row, column in zip(table.rows, worth.T, strict=True)
+    ]
     rows = tuple(
         replace(row, estimates={**row.estimates, VALUE: cell})
         for row, cell in zip(table.rows, cells, strict=True)
@@ -160,11 +164,15 @@ def with_value(table: Tradeoff, suite: Suite) -> Tradeoff:
     return replace(table, rows=rows, metrics=metrics, draws=overlaid({VALUE: worth}, table.draws))
 
 
-def _value_cell(worth: Array) -> Estimate:
-    """`worth`: (draws,), NaN where the expression is undefined, as the logarithm of what may be negative."""
+def _value_cell(worth: Array, missing: Sequence[str]) -> Estimate:
+    """`worth`: (draws,), NaN where the expression is undefined, as the logarithm of what may be negative.
+
+    Args:
+        missing: why metrics of the expression have no number.
+    """
     known = worth[~np.isnan(worth)]
     if not len(known):
-        return Estimate(None, note="not measured")
+        return Estimate(None, note=next(filter(None, missing), "not measured"))
     low, high = np.quantile(known, [0.025, 0.975])
     lost = len(worth) - len(known)
     note = f"undefined in {lost:,} of {len(worth):,} draws, which count as a broken limit" if lost else ""
