@@ -143,7 +143,11 @@ SCALES = {"cpu_seconds_per_example": (1e6, "µs")}
 
 def shown(name: str, e: Estimate | None) -> Shown:
     """A metric's estimate in the unit that `unit(name)` names; `number` stays as stored."""
-    if e is None or e.value is None or name not in SCALES:
+    if e is None or e.value is None:
+        return estimate(e)
+    if name == "cost_per_month_usd" and (steps := steps_of(e)):
+        return replace(estimate(e), value=fixed(e.value, 2), interval=steps)
+    if name not in SCALES:
         return estimate(e)
     factor, _ = SCALES[name]
     low, high = (None if x is None else x * factor for x in (e.low, e.high))
@@ -177,8 +181,8 @@ def interval(value: float, low: float, high: float) -> tuple[str, str]:
 
 def steps_of(e: Estimate) -> str:
     """A cost of whole machines that takes two or three values is listed, `65.15 or 130.30`: an interval would
-    hold sums that nobody can be billed. Empty where there are more, or one."""
-    found = re.match(r"(\d+) replicas?", e.note)
+    hold sums that nobody can be billed. Empty where there are more, or one, or items beside machines."""
+    found = re.match(r"(\d+) machines?(?!, )", e.note)
     if e.value is None or e.low is None or e.high is None or found is None or not e.high > e.low:
         return ""
     machine = e.value / int(found[1])

@@ -118,9 +118,8 @@ def figure(row: Row, metric: str, best: float | None = None) -> Cell:
         return Cell(shown.value, tone="bad" if shown.value.startswith("failed") else "muted")
     # What a cost is made of stands among the costs.
     note = "" if metric.endswith("_usd") else row.estimates[metric].note
-    steps = n.steps_of(row.estimates[metric]) if metric == "cost_per_month_usd" else ""
     mark = next((mark for sign, mark in MARKS.items() if sign in note), "")
-    under = ", ".join(x for x in (steps or shown.interval, mark) if x) or note
+    under = ", ".join(x for x in (shown.interval, mark) if x) or note
     tone: Tone = "warn" if mark else ""
     return Cell(shown.value, under, shown.number, tone, best=best is not None and shown.number == best)
 
