@@ -191,14 +191,14 @@ class Run:
 
         if traffic is None:
             return decide(self.folder, tuple(where), objective)
-        from harness.analysis.criteria import merge_constraints
+        from harness.analysis.criteria import limits_of
         from harness.report.render import gather
         from harness.suite.schema import Decision
 
         decision = self.suite.decision
         changed = {
             **decision.model_dump(mode="json", by_alias=True),
-            "constraints": [str(c) for c in merge_constraints(decision.constraints, tuple(where))],
+            "constraints": [str(c) for c in limits_of(self.suite, tuple(where))],
             "objective": objective or decision.objective,
             "traffic": {**decision.traffic.model_dump(mode="json"), **traffic},
         }

@@ -7,6 +7,7 @@ to a module (a string, imported on use), so that reading a suite imports neither
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -172,14 +173,29 @@ class RuntimeModule(Protocol):
         """Load a prepared artifact, ready to answer."""
 
 
+Aspect = Literal["quality", "speed", "start", "memory", "energy", "size", "training", "money"]
+"""What a metric is about. Quality is measured by score trials; speed, start, memory and energy by serve
+trials; size and training belong to the fitted model; money is derived from the others and a price."""
+
+SERVED: tuple[Aspect, ...] = ("speed", "start", "memory", "energy")
+"""What launches of a serving process tell, and more rounds tell better."""
+
+
 @dataclass(frozen=True)
 class Metric:
-    """A metric, its unit and its direction; nothing guesses either.
+    """A metric, and all that is known of it: nothing guesses its unit, its direction or what it is about.
 
     Args:
+        measure: (probabilities (n, k) or values (n,), targets (n,)) → float, for quality metrics.
         per_example: whether the mean of per-example scores is the metric (then paired intervals
             over examples apply), and how to get them: (probabilities (n, k), targets (n,)) → (n,).
-        measure: (probabilities (n, k) or values (n,), targets (n,)) → float, for quality metrics.
+        about: what it is about.
+        label: how people say it; empty: its name without the unit, `_` as blanks.
+        low, high: what its values lie between by definition.
+        scenarios: of which any one measures it, or what it is derived from; empty where none is needed.
+        read_as: (factor, unit) where people read it in another unit than it is stored in.
+        is_compared: whether two runs are tested on it: not what is part of another metric, or happens once
+            a process.
     """
 
     name: str
@@ -188,6 +204,23 @@ class Metric:
     description: str = ""
     measure: Callable[[np.ndarray, np.ndarray], float] | None = None
     per_example: Callable[[np.ndarray, np.ndarray], np.ndarray] | None = None
+    about: Aspect = "quality"
+    label: str = ""
+    low: float = -math.inf
+    high: float = math.inf
+    scenarios: tuple[str, ...] = ()
+    read_as: tuple[float, str] | None = None
+    is_compared: bool = True
+
+    @property
+    def is_served(self) -> bool:
+        """Whether launches of a serving process measure it."""
+        return self.about in SERVED
+
+    @property
+    def rests_on_speed(self) -> bool:
+        """Whether a faster variant is better in it: speed, and money that is paid for it."""
+        return self.about == "speed" or (self.about == "money" and bool(self.scenarios))
 
 
 @dataclass(frozen=True)

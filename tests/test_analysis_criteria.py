@@ -6,13 +6,15 @@ import numpy as np
 import pytest
 
 from harness.analysis.criteria import merge_constraints, parse_constraint, parse_objective
-from harness.metrics import units
+from harness.metrics import metrics_of
 from harness.record import SuiteError
 from harness.suite.value import parse_expression
 
+UNITS = metrics_of(None).units
+
 
 def test_a_value_is_computed_over_arrays() -> None:
-    value = parse_expression("120*accuracy - max(cost_per_month_usd, 10) + ndcg@10*2", units())
+    value = parse_expression("120*accuracy - max(cost_per_month_usd, 10) + ndcg@10*2", UNITS)
     found = value(
         {"accuracy": np.array([0.5, 1.0]), "cost_per_month_usd": np.array([5.0, 20.0]), "ndcg@10": 1.0}
     )
@@ -57,25 +59,25 @@ def test_an_undefined_value_is_nan_not_an_error() -> None:
 )
 def test_everything_but_arithmetic_is_refused(text: str) -> None:
     with pytest.raises(SuiteError, match="value: "):
-        parse_expression(text, units())
+        parse_expression(text, UNITS)
 
 
 def test_a_misspelt_metric_in_a_value_is_named_with_the_nearest() -> None:
     with pytest.raises(SuiteError, match="no metric named 'acuracy'; did you mean 'accuracy'"):
-        parse_expression("2*acuracy", units())
+        parse_expression("2*acuracy", UNITS)
 
 
 @pytest.mark.parametrize("text", ["accuracy - cost_per_month_usd", "max(latency_p99_ms, train_seconds)"])
 def test_a_sum_of_different_units_is_refused_with_the_cure(text: str) -> None:
     with pytest.raises(SuiteError, match="give one a weight that converts it"):
-        parse_expression(text, units())
+        parse_expression(text, UNITS)
 
 
 @pytest.mark.parametrize(
     "text", ["120*accuracy - cost_per_month_usd", "accuracy - 0.5", "accuracy - ece", "latency_p99_ms - 10"]
 )
 def test_weights_numbers_and_equal_units_add_up(text: str) -> None:
-    parse_expression(text, units())
+    parse_expression(text, UNITS)
 
 
 def test_limits_are_read_with_their_probability_and_slice() -> None:
@@ -128,3 +130,10 @@ def test_nan_meets_no_limit() -> None:
 def test_a_limit_reads_back_as_it_was_written(text: str) -> None:
     assert str(parse_constraint(text)) == text
     assert parse_constraint(str(parse_constraint(text))) == parse_constraint(text)
+
+
+def test_a_limit_that_was_decided_under_is_read_without_the_suite_that_declared_its_metric() -> None:
+    with pytest.raises(SuiteError, match="unknown metric 'own_share'"):
+        merge_constraints((), ("own_share >= 0.5",))
+    (limit,) = merge_constraints((), ("own_share >= 0.5",), None)
+    assert (limit.metric, limit.limit) == ("own_share", 0.5)

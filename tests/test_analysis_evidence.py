@@ -9,10 +9,11 @@ import pytest
 
 from harness.analysis.recommend import recommend
 from harness.analysis.tradeoff import measured_table, tradeoff
-from harness.record import Measurement, Record
+from harness.metrics import metric, metrics_of
+from harness.protocols import Better
+from harness.record import Measurement, Record, SuiteError
 from harness.results import Tradeoff
-from harness.suite import declared
-from harness.suite.schema import Suite
+from harness.suite.schema import OwnMetric, Suite
 from tests.analysis_world import MACHINE, make_suite, trial
 
 
@@ -61,12 +62,29 @@ def test_a_model_that_explains_less_than_nothing_keeps_its_negative_r2() -> None
 def test_draws_of_a_share_stay_within_0_and_1_and_those_of_an_own_metric_are_left_alone() -> None:
     seeds = (0.001, 0.02, 0.03)
     assert table_of(scores("ndcg@10", "fraction", a=seeds), "a").draws["ndcg@10"].min() == 0
-    declared.declare("own_gain", "fraction", "lower", "mine:gain")
-    try:
-        table = table_of(scores("own_gain", "fraction", a=[x - 1 for x in seeds]), "a")
-    finally:
-        del declared.METRICS["own_gain"]
+    own = {"own_gain": OwnMetric(function="mine:gain", better="lower")}
+    suite = suite_of("a").model_copy(update={"metrics": own})
+    table = tradeoff(scores("own_gain", "fraction", a=[x - 1 for x in seeds]), suite)
     assert np.mean(table.draws["own_gain"] < -0.9) > 0.9
+
+
+def test_two_suites_that_differ_on_a_metric_in_one_process_do_not_disturb_each_other() -> None:
+    records = scores("own_share", "fraction", a=(0.2, 0.21, 0.22), b=(0.4, 0.41, 0.42))
+
+    def suite_with(better: Better) -> Suite:
+        suite = suite_of("a", "b", objective=f"{'max' if better == 'higher' else 'min'}imize own_share")
+        own = OwnMetric(function="mine:share", better=better)
+        return suite.model_copy(update={"metrics": {"own_share": own}})
+
+    higher, lower = suite_with("higher"), suite_with("lower")  # both are there before either is asked
+    best = {}
+    for suite in (higher, lower, higher):
+        table = tradeoff(records, suite)
+        best[suite.metrics["own_share"].better] = [row.candidate for row in table.rows if row.pareto]
+        assert best[suite.metrics["own_share"].better] == (["b"] if suite is higher else ["a"])
+    assert "own_share" not in metrics_of(suite_of("a"))
+    with pytest.raises(SuiteError, match="unknown metric 'own_share'"):
+        metric("own_share")
 
 
 def test_one_seed_without_examples_is_no_certainty() -> None:

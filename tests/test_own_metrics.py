@@ -9,7 +9,7 @@ import pytest
 from report_samples import Made, make_records, make_run, make_suite
 
 from harness.analysis.outputs import stored_suite, table_of
-from harness.metrics import metric
+from harness.metrics import metrics_of
 from harness.planning.plan import plan_trials
 from harness.protocols import Split
 from harness.reading import read_suite
@@ -57,7 +57,8 @@ def importable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_a_declared_metric_may_be_limited_and_is_known_with_its_direction(tmp_path: Path) -> None:
     suite = read_suite(written(tmp_path))
     assert suite.decision.objective == "maximize own_share"
-    assert (metric("own_share").unit, metric("own_share").better) == ("fraction", "higher")
+    known = metrics_of(suite)["own_share"]
+    assert (known.unit, known.better) == ("fraction", "higher")
 
 
 @pytest.mark.parametrize(

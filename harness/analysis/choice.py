@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from harness.analysis.criteria import VALUE, Constraint, Objective, parse_objective
-from harness.analysis.duels import SPEED_METRICS, Verdict
+from harness.analysis.criteria import HARNESS_METRICS, VALUE, Constraint, Objective, worth_of
+from harness.analysis.duels import Verdict
 from harness.analysis.rule import MORE_LIKELY, Choice, Figure, Terms
 from harness.analysis.sanity import senseless
 from harness.analysis.stats import Array
@@ -71,8 +71,13 @@ def counts_costs(goal: Objective, suite: Suite) -> bool:
     """Whether the objective holds what serving costs, so that a tie must not count it again."""
     names = set(goal.expression.names)
     if VALUE in names and suite.decision.value:
-        names |= set(parse_objective(f"maximize {VALUE}", suite.decision.value).expression.names)
-    return any(n.startswith("cost_") or n == "usd_per_hour" for n in names)
+        names |= set(worth_of(suite).expression.names)
+    return "usd_per_hour" in names or any(_is_serving_cost(n) for n in names)
+
+
+def _is_serving_cost(name: str) -> bool:
+    entry = HARNESS_METRICS.get(name)
+    return entry is not None and entry.about == "money" and entry.rests_on_speed
 
 
 def settling_figures(table: Tradeoff) -> tuple[Figure, ...]:
@@ -83,7 +88,7 @@ def _reader(table: Tradeoff, name: str) -> Callable[[int], float]:
     """A row's figure; costs from the draws, which follow other prices and traffic."""
 
     def figure(k: int) -> float:
-        if name.startswith("cost_") and name in table.draws:
+        if _is_serving_cost(name) and name in table.draws:
             drawn = table.draws[name][:, k]
             return float(np.nan if np.isnan(drawn).all() else np.quantile(drawn, 0.5, method="nearest"))
         found = table.rows[k].estimates.get(name, Estimate(None)).value
@@ -94,7 +99,7 @@ def _reader(table: Tradeoff, name: str) -> Callable[[int], float]:
 
 def _faster(table: Tradeoff, goal: Objective, duels: Sequence[Verdict]) -> list[tuple[int, int]]:
     """(winner, loser) of the duels, where speed or its cost is what is asked for."""
-    if not duels or not goal.subject.startswith(SPEED_METRICS):
+    if not duels or not (goal.subject in HARNESS_METRICS and HARNESS_METRICS[goal.subject].rests_on_speed):
         return []
     places = {row.variant: k for k, row in enumerate(table.rows)}
     return [

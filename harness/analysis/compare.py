@@ -14,24 +14,17 @@ from typing import Any, Literal
 
 import numpy as np
 
-from harness.analysis.criteria import is_metric, stem
+from harness.analysis.criteria import HARNESS_METRICS
 from harness.analysis.index import Index, index_records
 from harness.analysis.outputs import Run, stored_suite
 from harness.analysis.predictions import NotComparableError, ScoreReader, predictions_of
 from harness.analysis.stats import Array, Interval, holm, t_tail, two_way_difference, welch_difference
-from harness.metrics import metric
+from harness.metrics import METRICS, MetricTable, metrics_of
+from harness.protocols import Metric
 from harness.record import Record, RecordError, Variant
+from harness.suite.schema import Suite
 
 ERROR_RATE = 0.05
-_EXACT = ("model_size_mb", "parameters", "flops_per_example")
-_SERVED = (
-    "latency_",
-    "throughput_",
-    "peak_memory_mb",
-    "peak_gpu_memory_mb",
-    "cpu_seconds_per_example",
-    "energy_",
-)
 
 Verdict = Literal["worse", "better", "same", "not separated", "not comparable"]
 
@@ -43,7 +36,7 @@ class Change:
     Args:
         worsening: positive is worse: a difference for fractions, else a share of A; None where not tested.
         low, high: its 95 % interval. p: one-sided, worse than the margin, Holm-adjusted.
-        note: what the figure rests on, or why there is none.
+        note: what the figure rests on, or why there is none. unit: the metric's.
     """
 
     variant: str
@@ -56,13 +49,14 @@ class Change:
     p: float | None = None
     verdict: Verdict = "not comparable"
     note: str = ""
+    unit: str = ""
 
     def __str__(self) -> str:
         figures = f"{_number(self.a)} → {_number(self.b)}"
         if self.worsening is None:
             return f"{self.variant} {self.metric}: {figures}, {self.verdict} ({self.note})"
         way = "worse" if self.worsening > 0 else "better"
-        unit, factor = ("", 1) if metric(stem(self.metric)).unit == "fraction" else (" %", 100)
+        unit, factor = ("", 1) if self.unit == "fraction" else (" %", 100)
         interval, note = "", f"; {self.note}" if self.note else ""
         if self.low is not None and self.high is not None:
             interval = f" (worsening {factor * self.low:+.4g} to {factor * self.high:+.4g}{unit})"
@@ -193,7 +187,7 @@ def compare_runs(run_a: Run, run_b: Run, margin: float = 0.0) -> Comparison:
     notes = [f"only in {run_a.id}: {v.name}" for v in index_a.rows if v not in index_b.rows]
     size, size_note = _common_size(index_a, index_b)
     quality, serving, exact = _Tests(), _Tests(), list[Change]()
-    sides = _Side(run_a, index_a, size), _Side(run_b, index_b, size)
+    sides = _Side(run_a, suite_a, index_a, size), _Side(run_b, suite_b, index_b, size)
     speed_note = _speed_note(index_a, index_b)
     for variant in variants:
         exact += _quality_changes(variant, *sides, quality)
@@ -210,8 +204,17 @@ def compare_runs(run_a: Run, run_b: Run, margin: float = 0.0) -> Comparison:
 @dataclass(frozen=True)
 class _Side:
     run: Run
+    suite: Suite
     index: Index
     size: int | None
+
+    def redefines(self, other: _Side, name: str) -> bool:
+        """Whether the two suites mean different things by a metric's name."""
+        here, there = metrics_of(self.suite), metrics_of(other.suite)
+        return name in there and (here[name].unit, here[name].better) != (
+            there[name].unit,
+            there[name].better,
+        )
 
     def scored(self, variant: Variant) -> list[Record]:
         return [r for r in self.index.score.get((variant, self.size), []) if r.status == "finished"]
@@ -243,30 +246,33 @@ def _speed_note(a: Index, b: Index) -> str:
     )
 
 
-def _names(records: Sequence[Record]) -> list[str]:
+def _names(records: Sequence[Record], known: MetricTable = HARNESS_METRICS) -> list[str]:
     found = {m.metric: None for r in records for m in r.measurements if not m.at and m.value is not None}
-    return [n for n in found if is_metric(n)]
+    return [n for n in found if n in known]
 
 
 def _quality_changes(variant: Variant, a: _Side, b: _Side, tests: _Tests) -> list[Change]:
     """Adds comparable metrics to the family; returns those that cannot be tested."""
     records_a, records_b = a.scored(variant), b.scored(variant)
-    names = [n for n in _names(records_a) if n not in _EXACT]
+    known = metrics_of(a.suite)
+    names = [n for n in _names(records_a, known) if known[n].about != "size"]
     if not records_b:
         failure = b.failure(variant)
         verdict: Verdict = "worse" if failure else "not comparable"
-        lost = [_lost(variant, name, records_a, records_b) for name in names[:1]]
+        lost = [_lost(variant, known[name], records_a, records_b) for name in names[:1]]
         return [replace(change, verdict=verdict, note=failure or change.note) for change in lost]
     same = {r.trial.id for r in records_a} == {r.trial.id for r in records_b}
-    lost = []
+    lost = [_redefined(variant, known[name], records_a, records_b) for name in names if a.redefines(b, name)]
+    names = [name for name in names if not a.redefines(b, name)]
     tables = None if same else _paired_tables(a, b, records_a, records_b, names)
     for name in names:
         values = [_values(r, name) for r in (records_a, records_b)]
         if not len(values[1]):
-            lost.append(_lost(variant, name, records_a, records_b))
+            lost.append(_lost(variant, known[name], records_a, records_b))
             continue
-        change = Change(variant.name, name, float(values[0].mean()), float(values[1].mean()))
-        sign, scale = _scale(name, float(values[0].mean()))
+        means = [float(v.mean()) for v in values]
+        change = Change(variant.name, name, means[0], means[1], unit=known[name].unit)
+        sign, scale = _scale(known[name], means[0])
         if same:
             difference, note = Interval(0.0, 0.0, 0.0, 0.0, np.inf), "the same trials"
         elif tables is not None and name in tables:
@@ -279,10 +285,19 @@ def _quality_changes(variant: Variant, a: _Side, b: _Side, tests: _Tests) -> lis
     return lost
 
 
-def _lost(variant: Variant, name: str, before: Sequence[Record], after: Sequence[Record]) -> Change:
+def _redefined(variant: Variant, entry: Metric, before: Sequence[Record], after: Sequence[Record]) -> Change:
+    """A figure of a metric to which the two suites give different units or directions."""
+    note = "the two suites declare this metric with different units or directions"
+    a, b = (_mean(records, entry.name) for records in (before, after))
+    return Change(variant.name, entry.name, a, b, note=note, unit=entry.unit)
+
+
+def _lost(variant: Variant, entry: Metric, before: Sequence[Record], after: Sequence[Record]) -> Change:
     """A figure that A has and B has not, with B's note why."""
+    name = entry.name
     notes = [m.note for r in after for m in r.measurements if m.metric == name and not m.at and m.note]
-    return Change(variant.name, name, _mean(before, name), None, note=next(iter(notes), "not measured"))
+    note = next(iter(notes), "not measured")
+    return Change(variant.name, name, _mean(before, name), None, note=note, unit=entry.unit)
 
 
 def _paired_tables(
@@ -291,7 +306,7 @@ def _paired_tables(
     """Metric → scores of B and of A, (S, N) each; None where they are not of the same test examples."""
     loaders = {r.trial.id: predictions_of(b.run) for r in records_b}
     loaders |= {r.trial.id: predictions_of(a.run) for r in records_a}
-    reader = ScoreReader(lambda trial_id: loaders[trial_id](trial_id), names)
+    reader = ScoreReader(lambda trial_id: loaders[trial_id](trial_id), names, metrics_of(a.suite))
     try:
         scores = [[reader.read(r.trial.id) for r in group] for group in (records_b, records_a)]
     except (FileNotFoundError, NotComparableError):
@@ -300,9 +315,8 @@ def _paired_tables(
     return {n: tuple(np.stack([s[n].values for s in group]) for group in scores) for n in everywhere}  # type: ignore[misc]
 
 
-def _scale(name: str, a: float) -> tuple[float, float]:
+def _scale(entry: Metric, a: float) -> tuple[float, float]:
     """Sign that makes worse positive, and what a difference is divided by."""
-    entry = metric(name)
     sign = 1.0 if entry.better == "lower" else -1.0
     return sign, 1.0 if entry.unit == "fraction" else abs(a) or 1.0
 
@@ -324,7 +338,7 @@ def _mean(records: Sequence[Record], name: str) -> float | None:
 def _exact_changes(variant: Variant, a: _Side, b: _Side, margin: float) -> list[Change]:
     """Size, parameters, FLOPs: no noise, so any worsening beyond the margin is one."""
     changes = []
-    for name in _EXACT:
+    for entry in (m for m in METRICS.values() if m.about == "size"):
         groups = []
         for side in (a, b):
             index = side.index
@@ -333,7 +347,7 @@ def _exact_changes(variant: Variant, a: _Side, b: _Side, margin: float) -> list[
                 *index.train.get((variant.candidate, side.size), []),
                 *index.serve.get(variant, []),
             ]
-            groups.append(_mean(everything, name))
+            groups.append(_mean(everything, entry.name))
         before, after = groups
         if before is None or after is None:
             continue
@@ -341,17 +355,19 @@ def _exact_changes(variant: Variant, a: _Side, b: _Side, margin: float) -> list[
         verdict: Verdict = (
             "worse" if worsening > max(margin, 1e-9) else "better" if worsening < -1e-9 else "same"
         )
-        changes.append(Change(variant.name, name, before, after, worsening, verdict=verdict))
+        changes.append(
+            Change(variant.name, entry.name, before, after, worsening, verdict=verdict, unit=entry.unit)
+        )
     return changes
 
 
 def _serving_changes(variant: Variant, a: Index, b: Index, tests: _Tests) -> list[Change]:
     """Launches of the two runs are not paired: Welch on logarithms."""
     served = [[r for r in i.serve.get(variant, []) if r.status == "finished"] for i in (a, b)]
-    names = [n for n in _names(served[0]) if n.startswith(_SERVED)]
+    names = [n for n in _names(served[0]) if METRICS[n].is_served and METRICS[n].is_compared]
     failed = [r for r in b.serve.get(variant, []) if r.status == "failed" and r.failure]
     if names and not served[1]:
-        lost = _lost(variant, names[0], *served)
+        lost = _lost(variant, METRICS[names[0]], *served)
         note = f"failed: {failed[0].failure.reason}" if failed and failed[0].failure else ""
         return [replace(lost, verdict="worse", note=note) if note else lost]
     if {r.trial.id for r in served[0]} == {r.trial.id for r in served[1]}:
@@ -360,7 +376,7 @@ def _serving_changes(variant: Variant, a: Index, b: Index, tests: _Tests) -> lis
     for name in names:
         before, after = (_values(group, name) for group in served)
         if not len(after):
-            untested.append(_lost(variant, name, *served))
+            untested.append(_lost(variant, METRICS[name], *served))
         elif (before > 0).all() and (after > 0).all():
             _test_logs(variant, name, before, after, tests)
         elif (before > 0).any() or (after > 0).any():
@@ -369,10 +385,11 @@ def _serving_changes(variant: Variant, a: Index, b: Index, tests: _Tests) -> lis
 
 
 def _test_logs(variant: Variant, name: str, before: Array, after: Array, tests: _Tests) -> None:
-    sign, _ = _scale(name, 1.0)
+    sign, _ = _scale(METRICS[name], 1.0)
     logs = welch_difference(np.log(after), np.log(before))
     a, b = (float(np.exp(np.log(x).mean())) for x in (before, after))
-    tests.add(Change(variant.name, name, a, b), _scaled(logs, sign), _Scale(is_log=True, grows=sign > 0))
+    change = Change(variant.name, name, a, b, unit=METRICS[name].unit)
+    tests.add(change, _scaled(logs, sign), _Scale(is_log=True, grows=sign > 0))
 
 
 def _from_or_to_zero(variant: Variant, name: str, before: Array, after: Array, tests: _Tests) -> list[Change]:
@@ -381,8 +398,9 @@ def _from_or_to_zero(variant: Variant, name: str, before: Array, after: Array, t
     Zero in all launches of one run and in none of the other is no noise and needs no test; else the means
     are compared, as shares of A's.
     """
-    sign, _ = _scale(name, 1.0)
-    change = Change(variant.name, name, float(before.mean()), float(after.mean()))
+    sign, _ = _scale(METRICS[name], 1.0)
+    means = float(before.mean()), float(after.mean())
+    change = Change(variant.name, name, means[0], means[1], unit=METRICS[name].unit)
     if (before > 0).all() != (after > 0).all() and before.any() != after.any():
         is_worse = after.any() == (sign > 0)
         note = f"zero in every launch of {'the baseline' if after.any() else 'this run'}"

@@ -7,21 +7,22 @@ accuracy[class=3] >= 0.7          on a slice of the test examples
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from harness.metrics import metric, units
+from harness.metrics import MetricTable, metrics_of
 from harness.record import SuiteError
-from harness.suite import declared
 from harness.suite.expression import parse_constraint as parse_limit
 from harness.suite.expression import take_slice
+from harness.suite.schema import Suite
 from harness.suite.value import Expression, parse_expression
 
 VALUE = "value"
 """The suite's value expression, in limits and objectives."""
+
+HARNESS_METRICS = metrics_of(None)
 
 _OPERATORS: Mapping[str, Callable[[np.ndarray, float], np.ndarray]] = {
     "<=": np.less_equal,
@@ -67,16 +68,12 @@ def _digits(value: float) -> str:
 
 @dataclass(frozen=True)
 class Objective:
-    """What to maximise (`sign` = 1) or minimise (−1): a metric, or an expression over metrics."""
+    """What to maximise (`sign` = 1) or minimise (−1): a metric, or an expression over `metrics`."""
 
     text: str
     sign: int
     expression: Expression
-
-    @property
-    def metrics(self) -> tuple[str, ...]:
-        """Metrics that it reads."""
-        return tuple(n for n in self.expression.names if is_metric(n))
+    metrics: tuple[str, ...] = ()
 
     @property
     def is_metric(self) -> bool:
@@ -89,36 +86,15 @@ class Objective:
         return self.expression.text.strip() if self.is_metric else "value"
 
 
-def stem(name: str) -> str:
-    """A metric's name without its slice: `accuracy[class=3]` → `accuracy`."""
-    return name.split("[")[0]
+def lower_is_better(name: str, known: MetricTable = HARNESS_METRICS) -> bool:
+    return name != VALUE and known[name].better == "lower"
 
 
-def is_metric(name: str) -> bool:
-    try:
-        metric(stem(name))
-    except SuiteError:
-        return False
-    return True
-
-
-def lower_is_better(name: str) -> bool:
-    return name != VALUE and metric(stem(name)).better == "lower"
-
-
-def bounds_of(name: str) -> tuple[float, float]:
-    """What a metric's values lie between by definition; of a suite's own metric nothing is known."""
-    if stem(name) in declared.METRICS:
-        return -math.inf, math.inf
-    entry = metric(stem(name))
-    shares, losses = entry.unit == "fraction", entry.better == "lower"
-    # A model may explain less than nothing of the variance: worse than answering with the mean.
-    low = 0.0 if (shares and entry.name != "r2") or losses else -math.inf
-    return low, 1.0 if shares else math.inf
-
-
-def parse_constraint(text: str) -> Constraint:
+def parse_constraint(text: str, known: MetricTable | None = HARNESS_METRICS) -> Constraint:
     """Read a limit.
+
+    Args:
+        known: the metrics that it may be on; None: of a limit that was decided under, nothing is checked.
 
     Raises:
         SuiteError: not of the form `metric <= number [with probability]`, or an unknown metric.
@@ -128,17 +104,18 @@ def parse_constraint(text: str) -> Constraint:
         parsed = parse_limit(limit)
     except ValueError as error:
         raise SuiteError(f"constraint {text!r}: {error}") from None
-    if parsed.metric != VALUE:
-        metric(parsed.metric)  # raises with the nearest names
+    if parsed.metric != VALUE and known is not None:
+        known[parsed.metric]  # raises with the nearest names
     name = parsed.metric + part
     return Constraint(name, parsed.op, parsed.limit, parsed.probability)
 
 
-def parse_objective(text: str, value: str | None = None) -> Objective:
+def parse_objective(text: str, value: str | None = None, known: MetricTable = HARNESS_METRICS) -> Objective:
     """Read `maximize accuracy`, `minimize cost_per_million_usd` or `maximize value`.
 
     Args:
         value: the expression behind the word `value`.
+        known: the metrics that it may name.
     Raises:
         SuiteError: no such word, metric or expression.
     """
@@ -155,13 +132,40 @@ def parse_objective(text: str, value: str | None = None) -> Objective:
                 'objective: maximize value needs decision.value, as in "120*accuracy - cost_per_month_usd"'
             )
         what = value
-    return Objective(text.strip(), signs[words[0].lower()], parse_expression(what, units()))
+    expression = parse_expression(what, known.units)
+    metrics = tuple(name for name in expression.names if name in known)
+    return Objective(text.strip(), signs[words[0].lower()], expression, metrics)
 
 
-def merge_constraints(own: Sequence[str], further: Sequence[str]) -> tuple[Constraint, ...]:
+def merge_constraints(
+    own: Sequence[str], further: Sequence[str], known: MetricTable | None = HARNESS_METRICS
+) -> tuple[Constraint, ...]:
     """The suite's limits, with further ones on top: the same metric and direction replaces."""
     merged: dict[tuple[str, bool], Constraint] = {}
     for text in (*own, *further):
-        constraint = parse_constraint(text)
+        constraint = parse_constraint(text, known)
         merged[constraint.metric, constraint.is_upper] = constraint
     return tuple(merged.values())
+
+
+def limits_of(suite: Suite, further: Sequence[str] = ()) -> tuple[Constraint, ...]:
+    """The limits of a suite, with further ones on top.
+
+    Raises:
+        SuiteError: one of them cannot be read.
+    """
+    return merge_constraints(suite.decision.constraints, further, metrics_of(suite))
+
+
+def goal_of(suite: Suite, text: str | None = None) -> Objective:
+    """The objective of a suite, or another over its metrics and its `value`.
+
+    Raises:
+        SuiteError: it cannot be read.
+    """
+    return parse_objective(text or suite.decision.objective, suite.decision.value, metrics_of(suite))
+
+
+def worth_of(suite: Suite) -> Objective:
+    """The expression of a suite's `value`, higher is better; the suite must have one."""
+    return goal_of(suite, f"maximize {VALUE}")

@@ -9,9 +9,6 @@ from typing import Protocol
 
 from harness.record import Record
 
-SPEED_METRICS = ("latency_", "throughput_", "cost_per_", "cpu_seconds_per_example")
-"""Objectives that a duel bears on."""
-
 
 @dataclass(frozen=True)
 class Verdict:

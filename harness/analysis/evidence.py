@@ -9,21 +9,17 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from harness.analysis.criteria import bounds_of, is_metric, stem
 from harness.analysis.index import Index
 from harness.analysis.joint import LAUNCH_SD, SEED_SPREAD, is_spread_unknown, launch_draws, quality_draws
 from harness.analysis.launches import headline, launch_values
 from harness.analysis.predictions import NotComparableError, ScoreReader, Scores
 from harness.analysis.race import in_the_race
 from harness.analysis.stats import Array, num_draws
-from harness.metrics import METRICS
+from harness.metrics import METRICS, MetricTable, metric, metrics_of, stem
 from harness.record import Record, Variant
 from harness.results import Estimate
 from harness.streams import generator
 from harness.suite.schema import Suite
-
-_OF_THE_MODEL = ("train_seconds", "parameters", "flops_per_example", "model_size_mb")
-"""Measured on a fitted model and no quality: nothing to pair over examples."""
 
 
 @dataclass
@@ -66,7 +62,7 @@ def gather(index: Index, suite: Suite, reader: ScoreReader | None, extra: Sequen
     evidence = Evidence(index.rows, index.train_size, machine_class=index.machine_class)
     evidence.warnings.extend(index.warnings)
     evidence.failures.update({row: _failures(index, row) for row in index.rows})
-    quality, fitted, served = _measured_metrics(index)
+    quality, fitted, served = _measured_metrics(index, metrics_of(suite))
     scores = _read_scores(index, reader, evidence) if reader else {}
     evidence.race = in_the_race(index, suite, scores)
     for name in [*quality, *extra]:
@@ -87,7 +83,7 @@ def _column(name: str) -> tuple[int, str]:
     return (order.index(stem(name)) if stem(name) in METRICS else len(order), name)
 
 
-def _measured_metrics(index: Index) -> tuple[list[str], list[str], list[str]]:
+def _measured_metrics(index: Index, known: MetricTable) -> tuple[list[str], list[str], list[str]]:
     """Headline metrics by where they are measured: quality, fitted model, serving."""
 
     def names(groups: Iterable[list[Record]]) -> dict[str, None]:
@@ -96,13 +92,14 @@ def _measured_metrics(index: Index) -> tuple[list[str], list[str], list[str]]:
             for group in groups
             for record in group
             for m in record.measurements
-            if not m.at and is_metric(m.metric)
+            if not m.at and m.metric in known
         }
 
     scored, served = names(index.score.values()), names(index.serve.values())
     trained = names(index.train.values())
-    quality = [n for n in scored if n not in served and n not in _OF_THE_MODEL]
-    fitted = [n for n in {**trained, **scored} if n in _OF_THE_MODEL and n not in served]
+    # Of a fitted model and no quality: nothing to pair over examples.
+    fitted = [n for n in {**trained, **scored} if known[n].about != "quality" and n not in served]
+    quality = [n for n in scored if n not in served and n not in fitted]
     return quality, fitted, list(served)
 
 
@@ -195,7 +192,8 @@ def _add_quality(
         if tables
         else np.zeros((evidence.num_draws, 0))
     )
-    draw = np.clip(draw, *bounds_of(name))
+    entry = metrics_of(suite)[name]
+    draw = np.clip(draw, entry.low, entry.high)
     _store(evidence, name, cells, list(tables), draw, {k: _df(tables[k]) for k in tables})
 
 
@@ -320,7 +318,7 @@ def _add_served(evidence: Evidence, index: Index, name: str, suite: Suite) -> No
         dfs = {
             k: (float(c - 1), "") if c > 1 else (None, "one launch, no interval") for k, c in counts.items()
         }
-        if max(counts.values()) == 1 and name.startswith("latency"):
+        if max(counts.values()) == 1 and metric(name).about == "speed" and metric(name).unit == "ms":
             evidence.warnings.append(
                 f"{name}: one launch per variant; probabilities assume that launches differ by 15 %"
             )

@@ -18,10 +18,11 @@ from typing import Any, Literal
 import numpy as np
 
 from harness.analysis import cost
-from harness.analysis.criteria import VALUE, parse_objective, stem
+from harness.analysis.criteria import VALUE, worth_of
 from harness.analysis.rule import POSSIBLE, Choice
 from harness.analysis.sensitivity import Question
 from harness.analysis.stats import Array
+from harness.metrics import metric, metrics_of, stem
 from harness.record import Record, Variant
 from harness.streams import generator
 from harness.suite.variants import scored_as
@@ -196,15 +197,15 @@ def _outcome(choice: Choice) -> Array:
 def _deciding_metrics(question: Question) -> tuple[list[str], list[str]]:
     """Metrics of objective and limits that more seeds, and that more rounds, would tell better."""
     names = dict.fromkeys((*question.goal.metrics, *(c.metric for c in question.limits)))
-    value = question.suite.decision.value
-    if VALUE in names and value:
-        names |= dict.fromkeys(parse_objective(f"maximize {VALUE}", value).metrics)
-    if any(n.startswith("cost_per_") for n in names):
-        names |= dict.fromkeys(("throughput_at_slo_qps", "throughput_offline_per_s", "latency_p50_ms"))
-    known = [n for n in names if n in question.table.draws]
-    served = [n for n in known if n.startswith(("latency_", "throughput_", "peak_memory", "energy_"))]
-    derived = ("cost_per_", "train_cost", VALUE, "parameters", "flops", "model_size")
-    return [n for n in known if n not in served and not n.startswith(derived)], served
+    if VALUE in names and question.suite.decision.value:
+        names |= dict.fromkeys(worth_of(question.suite).metrics)
+    known = {n: metrics_of(question.suite)[n] for n in names if n != VALUE}
+    if any(m.about == "money" and m.rests_on_speed for m in known.values()):
+        further = ("throughput_at_slo_qps", "throughput_offline_per_s", "latency_p50_ms")
+        known |= {name: metric(name) for name in further}
+    measured = {n: m for n, m in known.items() if n in question.table.draws}
+    seeded = [n for n, m in measured.items() if m.about in ("quality", "training")]
+    return seeded, [n for n, m in measured.items() if m.is_served]
 
 
 class _Units:

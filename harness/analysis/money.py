@@ -9,7 +9,7 @@ import numpy as np
 
 from harness.analysis import cost
 from harness.analysis.bill import besides
-from harness.analysis.criteria import Constraint, merge_constraints
+from harness.analysis.criteria import Constraint, limits_of
 from harness.analysis.draws import overlaid
 from harness.analysis.served import load_within
 from harness.analysis.stats import Array
@@ -91,7 +91,7 @@ def with_costs(table: Tradeoff, suite: Suite, seconds: TrainingSeconds) -> Trade
     if price is None:
         return replace(table, warnings=(*table.warnings, "no price: set machine.price for costs"))
     traffic, hourly = suite.decision.traffic, price.usd_per_hour
-    throughput, sources = throughputs(table, merge_constraints(suite.decision.constraints, ()))
+    throughput, sources = throughputs(table, limits_of(suite))
     training = [_training(row, seconds, hourly) for row in table.rows]
     trained = {name: search for name, (_, search) in seconds.items()}
     more = besides(table.rows, suite, hourly, trained)

@@ -12,11 +12,10 @@ from dataclasses import replace
 import numpy as np
 
 from harness.analysis import cost
-from harness.analysis.criteria import bounds_of, stem
 from harness.analysis.draws import overlaid
 from harness.analysis.measure_next import WORTHLESS, NextMeasurement
 from harness.analysis.sensitivity import Question, extrapolate
-from harness.metrics import metric
+from harness.metrics import metrics_of, stem
 from harness.record import Record
 
 FACTORS = (2.0, 5.0, 10.0)
@@ -53,7 +52,7 @@ def quality_curves(question: Question, records: Iterable[Record]) -> Curves:
 def _quality_of(question: Question) -> str | None:
     """The objective's first metric that is a share, higher is better, and measured."""
     for name in question.goal.metrics:
-        entry = metric(stem(name))
+        entry = metrics_of(question.suite)[name]
         if entry.unit == "fraction" and entry.better == "higher" and name in question.table.draws:
             return name
     return None
@@ -67,7 +66,8 @@ def with_more_data(question: Question, curves: Curves, factor: float, only: str 
     gains = [
         curves.get(r.candidate, {}).get(factor, 0.0) if only in (None, r.candidate) else 0.0 for r in rows
     ]
-    draws = np.clip(question.table.draws[name] + np.array(gains), *bounds_of(name))
+    entry = metrics_of(question.suite)[name]
+    draws = np.clip(question.table.draws[name] + np.array(gains), entry.low, entry.high)
     return replace(
         question, table=replace(question.table, draws=overlaid({name: draws}, question.table.draws))
     )

@@ -11,9 +11,9 @@ from typing import Protocol
 
 import numpy as np
 
-from harness.analysis.criteria import stem
+from harness.analysis.criteria import HARNESS_METRICS
 from harness.analysis.stats import Array, delong_components, jackknife_values
-from harness.metrics import metric
+from harness.metrics import MetricTable, stem
 from harness.metrics.quality import not_told_by
 from harness.record import SuiteError
 
@@ -92,17 +92,9 @@ def read_predictions(content: bytes) -> Predictions:
         outputs = columns.pop("prediction", np.zeros((len(ids), 0)))
     groups = columns.pop("group", None)
     positive = int((table.schema.metadata or {}).get(b"harness.positive", b"1"))
-    scores = {name: c for name, c in columns.items() if _is_metric(name)}
+    scores = {name: c for name, c in columns.items() if not name.startswith("column:")}
     own = {n.removeprefix("column:"): c for n, c in columns.items() if n.startswith("column:")}
     return Predictions(ids, targets, outputs, scores, own, answers, positive, groups)
-
-
-def _is_metric(name: str) -> bool:
-    try:
-        metric(name)
-    except SuiteError:
-        return False
-    return True
 
 
 @dataclass(frozen=True)
@@ -120,8 +112,11 @@ class NotComparableError(ValueError):
 class ScoreReader:
     """Turns predictions into per-example scores in one fixed order of test examples."""
 
-    def __init__(self, load: LoadPredictions, metrics: Sequence[str]) -> None:
+    def __init__(
+        self, load: LoadPredictions, metrics: Sequence[str], known: MetricTable = HARNESS_METRICS
+    ) -> None:
         self._load = load
+        self._known = known
         self._metrics = tuple(metrics)
         self._ids: Array | None = None
 
@@ -136,7 +131,7 @@ class ScoreReader:
         predictions = self._align(loaded if isinstance(loaded, Predictions) else Predictions(*loaded))
         result = {}
         for name in self._metrics:
-            scores = score_examples(name, predictions)
+            scores = score_examples(name, predictions, self._known)
             if scores is not None:
                 result[name] = scores
         return result
@@ -153,7 +148,9 @@ class ScoreReader:
         return predictions.rows(order)
 
 
-def score_examples(name: str, predictions: Predictions) -> Scores | None:
+def score_examples(
+    name: str, predictions: Predictions, known: MetricTable = HARNESS_METRICS
+) -> Scores | None:
     """Per-example scores of a metric, or what stands in for them.
 
     Means over examples as they are; ROC-AUC through DeLong components; other metrics through a
@@ -166,7 +163,7 @@ def score_examples(name: str, predictions: Predictions) -> Scores | None:
         predictions = _slice(name, predictions)
         if len(predictions.ids) == 0:
             return None
-    entry = metric(stem(name))
+    entry = known[name]
     if stem(name) in predictions.scores:
         values = np.asarray(predictions.scores[stem(name)], dtype=float)
         values = values[~np.isnan(values)]  # users and sessions share a file; each metric belongs to one

@@ -12,11 +12,12 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from harness.analysis.criteria import VALUE, Constraint, merge_constraints, parse_objective, stem
+from harness.analysis.criteria import VALUE, Constraint, goal_of, limits_of
 from harness.analysis.index import Index
 from harness.analysis.joint import LAUNCH_SD, SEED_SPREAD
 from harness.analysis.launches import headline, launch_values
 from harness.analysis.predictions import Scores
+from harness.metrics import metrics_of, stem
 from harness.record import Variant
 from harness.suite.schema import Suite
 
@@ -24,19 +25,20 @@ SURELY = 6.0
 """Standard errors, none smaller than is assumed where nothing is known, from which a limit is surely
 broken."""
 
-_DERIVED = ("cost_", "train_cost_usd", VALUE)
-
 ScoresOf = Mapping[str, Mapping[str, Scores]]
 """Score trial → metric → per-example scores."""
 
 
 def in_the_race(index: Index, suite: Suite, scores: ScoresOf) -> tuple[bool, ...]:
     """(rows,) False for a row that surely breaks a limit of the suite, or lacks a figure that decides."""
-    limits = [
-        c for c in merge_constraints(suite.decision.constraints, ()) if not c.metric.startswith(_DERIVED)
-    ]
-    goal = parse_objective(suite.decision.objective, suite.decision.value)
-    deciding = [n for n in goal.metrics if not n.startswith(_DERIVED)]
+    known = metrics_of(suite)
+
+    def is_measured(name: str) -> bool:
+        return name != VALUE and known[name].about != "money"
+
+    limits = [c for c in limits_of(suite) if is_measured(c.metric)]
+    goal = goal_of(suite)
+    deciding = [n for n in goal.metrics if is_measured(n)]
     figures = {
         n: [_figure(index, row, n, scores) for row in index.rows]
         for n in {*deciding, *(c.metric for c in limits)}

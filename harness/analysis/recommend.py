@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from harness.analysis.choice import terms_of
-from harness.analysis.criteria import Constraint, Objective, merge_constraints, parse_objective
+from harness.analysis.criteria import Constraint, Objective, goal_of, limits_of, merge_constraints
 from harness.analysis.duels import Verdict, keep_verdicts, stored_verdicts
 from harness.analysis.outputs import (
     Run,
@@ -31,6 +31,7 @@ from harness.analysis.tradeoff import (
     slices_of,
 )
 from harness.analysis.values import where_held
+from harness.metrics import metrics_of
 from harness.results import Estimate, Recommendation, Row, Tradeoff
 from harness.results import Verdict as Outcome
 from harness.suite.schema import Suite
@@ -78,9 +79,9 @@ def question_of(
     Raises:
         SuiteError: a limit or the objective cannot be read.
     """
-    limits = merge_constraints(suite.decision.constraints if constraints is None else constraints, ())
-    goal = parse_objective(objective or suite.decision.objective, suite.decision.value)
-    return Question(table, suite, limits, goal, tuple(duels))
+    known = metrics_of(suite)
+    limits = limits_of(suite) if constraints is None else merge_constraints(constraints, (), known)
+    return Question(table, suite, limits, goal_of(suite, objective), tuple(duels))
 
 
 def answer(question: Question, flips: bool = True) -> Recommendation:
@@ -159,10 +160,10 @@ def decide_again(
         settings: `decision.traffic.qps=400`, `machine.usd_per_hour=0.1`: other terms than the suite's.
     """
     own = suite = with_settings(stored_suite(run), settings)
-    merged = tuple(str(c) for c in merge_constraints(suite.decision.constraints, constraints))
+    merged = tuple(str(c) for c in limits_of(suite, constraints))
     update = {"constraints": merged, "objective": objective or suite.decision.objective}
     suite = suite.model_copy(update={"decision": suite.decision.model_copy(update=update)})
-    parse_objective(suite.decision.objective, suite.decision.value)
+    goal_of(suite)
     # The beliefs are those of the run; only what is asked of them changes.
     stored = stored_evidence(run, own, slices_of(suite))
     return decided(priced(stored.table, suite, stored.seconds), suite, stored_verdicts(run), judged)

@@ -16,7 +16,7 @@ import numpy as np
 
 from harness.analysis import cost
 from harness.analysis.choice import assess
-from harness.analysis.criteria import VALUE, Constraint, Objective, merge_constraints, parse_objective
+from harness.analysis.criteria import VALUE, Constraint, Objective, limits_of, worth_of
 from harness.analysis.draws import overlaid
 from harness.analysis.duels import Verdict
 from harness.analysis.money import COST_METRICS, throughputs
@@ -81,7 +81,7 @@ def _repriced(table: Tradeoff, suite: Suite, price_factor: float) -> Tradeoff:
     """Cost draws (and the value's) for another price and traffic; a fraction of the work of `complete`."""
     price, traffic = cost.price_of(suite.machine), suite.decision.traffic
     assert price is not None
-    throughput, _ = throughputs(table, merge_constraints(suite.decision.constraints, ()))
+    throughput, _ = throughputs(table, limits_of(suite))
     rows = tuple(replace(row, besides=(row.besides[0] * price_factor, row.besides[1])) for row in table.rows)
     other = np.array([sum(row.besides) for row in rows])
     month = cost.cost_per_month(throughput, traffic, price.usd_per_hour) + other
@@ -92,7 +92,7 @@ def _repriced(table: Tradeoff, suite: Suite, price_factor: float) -> Tradeoff:
     }
     result = replace(table, rows=rows, draws=overlaid(draws, table.draws))
     if VALUE in table.draws and suite.decision.value:
-        goal = parse_objective(f"maximize {VALUE}", suite.decision.value)
+        goal = worth_of(suite)
         worth = utility_draws(result, goal, suite)
         result = replace(result, draws=overlaid({VALUE: worth}, result.draws))
     return result

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from harness.analysis.choice import settling_figures
+from harness.analysis.criteria import HARNESS_METRICS
 from harness.analysis.duels import Verdict
 from harness.analysis.rule import SAME, Choice, Settled
 from harness.analysis.tradeoff import percent
@@ -66,7 +67,7 @@ def _said(table: Tradeoff, choice: Choice, row: int, step: Settled) -> str:
     figures = [v for k in step.out if np.isfinite(v := _figure(table, step.by, k))]
     if not figures:
         return f"the others have no {step.by}"
-    costs, alone = step.by.startswith("cost"), len(step.left) == 1
+    costs, alone = HARNESS_METRICS[step.by].about == "money", len(step.left) == 1
     lead = ("costs least" if costs else "is the lightest") if alone else "is among the cheapest"
     lead = "is among the lightest" if not (costs or alone) else lead
     more = " or more" if len(figures) > 1 else ""

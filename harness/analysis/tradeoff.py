@@ -12,10 +12,10 @@ from harness.analysis.criteria import (
     VALUE,
     Constraint,
     Objective,
-    is_metric,
+    goal_of,
+    limits_of,
     lower_is_better,
-    merge_constraints,
-    parse_objective,
+    worth_of,
 )
 from harness.analysis.draws import overlaid
 from harness.analysis.evidence import Evidence, gather
@@ -28,6 +28,7 @@ from harness.analysis.sanity import baseline_of, doubts, senseless
 from harness.analysis.served import counted_share, service_times
 from harness.analysis.stats import Array
 from harness.analysis.values import count_draws, utility_draws
+from harness.metrics import MetricTable, metrics_of
 from harness.record import Record, Variant
 from harness.results import Estimate, Row, Tradeoff
 from harness.suite.schema import Suite
@@ -52,7 +53,7 @@ def tradeoff(records: Sequence[Record], suite: Suite, predictions: LoadPredictio
 
 def slices_of(suite: Suite) -> tuple[str, ...]:
     """Metrics on slices that the suite's limits name."""
-    constraints = merge_constraints(suite.decision.constraints, ())
+    constraints = limits_of(suite)
     return tuple(sorted({c.metric for c in constraints if "[" in c.metric}))
 
 
@@ -64,7 +65,9 @@ def measured_table(
 ) -> Tradeoff:
     """The measured part of the table: no money, no limits, no flags (`complete` adds them)."""
     index = index_records(records, suite)
-    reader = ScoreReader(predictions, [*_scored_metrics(records), *slices]) if predictions else None
+    known = metrics_of(suite)
+    names = [*_scored_metrics(records, known), *slices]
+    reader = ScoreReader(predictions, names, known) if predictions else None
     evidence = gather(index, suite, reader, slices)
     evidence.warnings.extend(_seed_warnings(evidence, index.score))
     evidence.warnings.extend(_export_faults(evidence, index.score))
@@ -73,9 +76,9 @@ def measured_table(
     return replace(_bare_table(evidence, index.serve), baseline=baseline)
 
 
-def _scored_metrics(records: Sequence[Record]) -> list[str]:
+def _scored_metrics(records: Sequence[Record], known: MetricTable) -> list[str]:
     names = {m.metric: None for r in records if r.trial.kind == "score" for m in r.measurements if not m.at}
-    return [n for n in names if is_metric(n)]
+    return [n for n in names if n in known]
 
 
 def _seed_warnings(evidence: Evidence, score: Mapping[tuple[Variant, int | None], list[Record]]) -> list[str]:
@@ -136,9 +139,7 @@ def complete(table: Tradeoff, suite: Suite, seconds: TrainingSeconds) -> Tradeof
     Raises:
         SuiteError: the suite's price, limits or objective cannot be read.
     """
-    constraints = merge_constraints(suite.decision.constraints, ())
-    objective = parse_objective(suite.decision.objective, suite.decision.value)
-    return judge(priced(table, suite, seconds), constraints, objective, suite)
+    return judge(priced(table, suite, seconds), limits_of(suite), goal_of(suite), suite)
 
 
 def priced(table: Tradeoff, suite: Suite, seconds: TrainingSeconds) -> Tradeoff:
@@ -150,7 +151,7 @@ def with_value(table: Tradeoff, suite: Suite) -> Tradeoff:
     """The table with the suite's `value` in every row's estimates and in the draws, where it has one."""
     if not suite.decision.value:
         return table
-    goal = parse_objective(f"maximize {VALUE}", suite.decision.value)
+    goal = worth_of(suite)
     worth = utility_draws(table, goal, suite)
     cells = [
         _value_cell(column, [e.note for m in goal.metrics if (e := row.estimates.get(m)) and e.value is None])
@@ -197,7 +198,7 @@ def judge(
     if not table.rows:
         return table
     found = choice or assess(table, constraints, objective, suite)
-    on_front, front_probability = _pareto(table, constraints, objective)
+    on_front, front_probability = _pareto(table, constraints, objective, metrics_of(suite))
     terms, barred = terms_of(suite.decision), senseless(table, constraints, objective)
     rows = []
     for k, row in enumerate(table.rows):
@@ -218,7 +219,9 @@ def judge(
     return replace(table, rows=tuple(rows))
 
 
-def _pareto(table: Tradeoff, constraints: Sequence[Constraint], objective: Objective) -> tuple[Array, Array]:
+def _pareto(
+    table: Tradeoff, constraints: Sequence[Constraint], objective: Objective, known: MetricTable
+) -> tuple[Array, Array]:
     """Front over the metrics that decide: those of the objective and of the limits."""
     names = dict.fromkeys((*objective.metrics, *(c.metric for c in constraints)))
     names = {n: None for n in names if n in table.draws}
@@ -229,7 +232,7 @@ def _pareto(table: Tradeoff, constraints: Sequence[Constraint], objective: Objec
     ]
     if not names or not complete_rows:
         return front, probability
-    signs = np.array([1.0 if lower_is_better(n) else -1.0 for n in names])
+    signs = np.array([1.0 if lower_is_better(n, known) else -1.0 for n in names])
     values = np.array([[table.rows[k].estimates[n].value for n in names] for k in complete_rows], dtype=float)
     front[complete_rows] = pareto_front(values * signs)
     draws = np.stack([table.draws[n][:, complete_rows] for n in names], axis=2) * signs

@@ -1,23 +1,26 @@
-"""Metrics by name: the one table of units and directions, and nothing guesses either.
+"""Metrics by name: the one table of what is known of each, and nothing guesses any of it.
 
-Names of the form `stem@K` stand in the table once, with their usual cut-off; `metric("ndcg@20")`
-knows every other one.
+Names of the form `stem@K` stand in the table once, with their usual cut-off; `ndcg@20` is known from it.
+`metrics_of` adds the metrics that a suite declares: they are the suite's, and no other suite knows them.
 """
 
 from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from typing import Any
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
 
 from harness.metrics import quality
 from harness.protocols import Metric
 from harness.record import SuiteError
-from harness.suite import declared
 
-__all__ = ["METRICS", "Metric", "metric", "units"]
+if TYPE_CHECKING:
+    from harness.suite.schema import OwnMetric, Suite
+
+__all__ = ["METRICS", "Metric", "MetricTable", "metric", "metrics_of", "stem", "watched_metric"]
 
 METRICS: dict[str, Metric] = {
     m.name: m
@@ -30,6 +33,8 @@ METRICS: dict[str, Metric] = {
             "Share of examples whose most probable class is the right one",
             quality.accuracy,
             quality.correct,
+            low=0.0,
+            high=1.0,
         ),
         Metric(
             "balanced_accuracy",
@@ -37,14 +42,28 @@ METRICS: dict[str, Metric] = {
             "higher",
             "Mean over classes of the share of that class's examples that are found",
             quality.balanced_accuracy,
+            low=0.0,
+            high=1.0,
         ),
-        Metric("f1_macro", "fraction", "higher", "F1 score, mean over classes", quality.f1_macro),
+        Metric(
+            "f1_macro",
+            "fraction",
+            "higher",
+            "F1 score, mean over classes",
+            quality.f1_macro,
+            label="F1 (macro)",
+            low=0.0,
+            high=1.0,
+        ),
         Metric(
             "precision_macro",
             "fraction",
             "higher",
             "Share of a class's predictions that are right, mean over classes",
             quality.precision_macro,
+            label="precision (macro)",
+            low=0.0,
+            high=1.0,
         ),
         Metric(
             "recall_macro",
@@ -52,6 +71,9 @@ METRICS: dict[str, Metric] = {
             "higher",
             "Share of a class's examples that are found, mean over classes",
             quality.recall_macro,
+            label="recall (macro)",
+            low=0.0,
+            high=1.0,
         ),
         Metric(
             "roc_auc",
@@ -59,6 +81,9 @@ METRICS: dict[str, Metric] = {
             "higher",
             "Area under the ROC curve; with more than two classes each against the rest, mean over classes",
             quality.roc_auc,
+            label="ROC AUC",
+            low=0.0,
+            high=1.0,
         ),
         Metric(
             "pr_auc",
@@ -66,6 +91,9 @@ METRICS: dict[str, Metric] = {
             "higher",
             "Average precision; with more than two classes each against the rest, mean over classes",
             quality.pr_auc,
+            label="PR AUC",
+            low=0.0,
+            high=1.0,
         ),
         Metric(
             "log_loss",
@@ -74,6 +102,7 @@ METRICS: dict[str, Metric] = {
             "Mean of -log of the probability given to the right class",
             quality.log_loss,
             quality.log_losses,
+            low=0.0,
         ),
         Metric(
             "ece",
@@ -81,6 +110,9 @@ METRICS: dict[str, Metric] = {
             "lower",
             "Expected calibration error: |confidence - accuracy| over 15 bins of equal width",
             quality.ece,
+            label="calibration error",
+            low=0.0,
+            high=1.0,
         ),
         Metric(
             "brier",
@@ -89,83 +121,353 @@ METRICS: dict[str, Metric] = {
             "Mean squared error of the probabilities: the second of two classes', or all summed",
             quality.brier,
             quality.brier_scores,
+            label="Brier score",
+            low=0.0,
         ),
         # Quality of regressors.
-        Metric("mse", "squared target", "lower", "Mean squared error", quality.mse, quality.squared_errors),
-        Metric("mae", "target", "lower", "Mean absolute error", quality.mae, quality.absolute_errors),
-        Metric("r2", "fraction", "higher", "Share of the targets' variance that is explained", quality.r2),
-        # Ranking and what it earns; measured by the recommendation task.
-        Metric("ndcg@10", "fraction", "higher", "Normalised discounted cumulative gain of the first K"),
-        Metric("dcg@10", "gain", "higher", "Discounted cumulative gain of the first K, not normalised"),
-        Metric("recall@100", "fraction", "higher", "Share of the relevant items found among the first K"),
-        Metric("precision@10", "fraction", "higher", "Share of relevant items among the first K"),
-        Metric("hit_rate@10", "fraction", "higher", "Share of users with a relevant item among the first K"),
         Metric(
-            "mrr@10", "fraction", "higher", "Mean of 1 / rank of the first relevant item among the first K"
+            "mse",
+            "squared target",
+            "lower",
+            "Mean squared error",
+            quality.mse,
+            quality.squared_errors,
+            label="mean squared error",
+            low=0.0,
+        ),
+        Metric(
+            "mae",
+            "target",
+            "lower",
+            "Mean absolute error",
+            quality.mae,
+            quality.absolute_errors,
+            label="mean absolute error",
+            low=0.0,
+        ),
+        Metric(
+            "r2",
+            "fraction",
+            "higher",
+            "Share of the targets' variance that is explained",
+            quality.r2,
+            label="R²",
+            high=1.0,
+        ),
+        # Ranking and what it earns; measured by the recommendation task.
+        Metric(
+            "ndcg@10",
+            "fraction",
+            "higher",
+            "Normalised discounted cumulative gain of the first K",
+            label="NDCG",
+            low=0.0,
+            high=1.0,
+        ),
+        Metric(
+            "dcg@10",
+            "gain",
+            "higher",
+            "Discounted cumulative gain of the first K, not normalised",
+            label="DCG",
+        ),
+        Metric(
+            "recall@100",
+            "fraction",
+            "higher",
+            "Share of the relevant items found among the first K",
+            low=0.0,
+            high=1.0,
+        ),
+        Metric(
+            "precision@10",
+            "fraction",
+            "higher",
+            "Share of relevant items among the first K",
+            low=0.0,
+            high=1.0,
+        ),
+        Metric(
+            "hit_rate@10",
+            "fraction",
+            "higher",
+            "Share of users with a relevant item among the first K",
+            low=0.0,
+            high=1.0,
+        ),
+        Metric(
+            "mrr@10",
+            "fraction",
+            "higher",
+            "Mean of 1 / rank of the first relevant item among the first K",
+            label="MRR",
+            low=0.0,
+            high=1.0,
         ),
         Metric(
             "catalog_coverage@10",
             "fraction",
             "higher",
             "Share of the eligible catalogue that stands among somebody's first K",
+            label="catalogue coverage",
+            low=0.0,
+            high=1.0,
         ),
-        Metric("ctr", "fraction", "higher", "Clicks per item shown"),
-        Metric("conversion_rate", "fraction", "higher", "Share of sessions with an order"),
+        Metric(
+            "ctr",
+            "fraction",
+            "higher",
+            "Clicks per item shown",
+            label="click-through rate",
+            low=0.0,
+            high=1.0,
+        ),
+        Metric(
+            "conversion_rate",
+            "fraction",
+            "higher",
+            "Share of sessions with an order",
+            low=0.0,
+            high=1.0,
+        ),
         Metric("revenue_per_session_usd", "usd", "higher", "Revenue per session"),
         Metric("margin_per_session_usd", "usd", "higher", "Margin per session"),
         # Serving.
-        Metric("latency_p50_ms", "ms", "lower", "Median time from request to answer, one at a time"),
-        Metric("latency_p90_ms", "ms", "lower", "Time within which 90 % of the answers come"),
-        Metric("latency_p99_ms", "ms", "lower", "Time within which 99 % of the answers come"),
-        Metric("throughput_offline_per_s", "1/s", "higher", "Examples per second when all are there at once"),
+        Metric(
+            "latency_p50_ms",
+            "ms",
+            "lower",
+            "Median time from request to answer, one at a time",
+            about="speed",
+            label="p50 latency",
+            low=0.0,
+            scenarios=("single_stream",),
+        ),
+        Metric(
+            "latency_p90_ms",
+            "ms",
+            "lower",
+            "Time within which 90 % of the answers come",
+            about="speed",
+            label="p90 latency",
+            low=0.0,
+            scenarios=("single_stream",),
+        ),
+        Metric(
+            "latency_p99_ms",
+            "ms",
+            "lower",
+            "Time within which 99 % of the answers come",
+            about="speed",
+            label="p99 latency",
+            low=0.0,
+            scenarios=("single_stream",),
+        ),
+        Metric(
+            "throughput_offline_per_s",
+            "1/s",
+            "higher",
+            "Examples per second when all are there at once",
+            about="speed",
+            label="offline throughput",
+            scenarios=("offline",),
+        ),
         Metric(
             "throughput_at_slo_qps",
             "1/s",
             "higher",
             "Highest load of random arrivals that keeps the 99th percentile of latency under the limit",
+            about="speed",
+            label="load within the limit",
+            scenarios=("server",),
         ),
-        Metric("cold_start_ms", "ms", "lower", "Time of the first call in a fresh process"),
-        Metric("cpu_seconds_per_example", "s", "lower", "CPU time of all threads per example"),
-        Metric("peak_memory_mb", "MB", "lower", "Highest resident memory of the serving process"),
-        Metric("peak_gpu_memory_mb", "MB", "lower", "What the serving process holds on the GPU"),
-        Metric("working_memory_mb", "MB", "lower", "Memory that answering takes beyond what rests in memory"),
-        Metric("model_size_mb", "MB", "lower", "Size of the deployable files"),
-        Metric("energy_per_million_kwh", "kWh", "lower", "Energy for a million examples, from a counter"),
+        Metric(
+            "cold_start_ms",
+            "ms",
+            "lower",
+            "Time of the first call in a fresh process",
+            about="start",
+            low=0.0,
+            is_compared=False,
+        ),
+        Metric(
+            "cpu_seconds_per_example",
+            "s",
+            "lower",
+            "CPU time of all threads per example",
+            about="speed",
+            label="CPU time per example",
+            low=0.0,
+            read_as=(1e6, "µs"),
+        ),
+        Metric(
+            "peak_memory_mb",
+            "MB",
+            "lower",
+            "Highest resident memory of the serving process",
+            about="memory",
+            low=0.0,
+        ),
+        Metric(
+            "peak_gpu_memory_mb",
+            "MB",
+            "lower",
+            "What the serving process holds on the GPU",
+            about="memory",
+            label="peak GPU memory",
+            low=0.0,
+        ),
+        Metric(
+            "working_memory_mb",
+            "MB",
+            "lower",
+            "Memory that answering takes beyond what rests in memory",
+            about="memory",
+            low=0.0,
+            is_compared=False,
+        ),
+        Metric(
+            "model_size_mb",
+            "MB",
+            "lower",
+            "Size of the deployable files",
+            about="size",
+            low=0.0,
+        ),
+        Metric(
+            "energy_per_million_kwh",
+            "kWh",
+            "lower",
+            "Energy for a million examples, from a counter",
+            about="energy",
+            low=0.0,
+        ),
         # The model, and what it costs to have and to run.
-        Metric("parameters", "1", "lower", "Learnt numbers in the model"),
-        Metric("flops_per_example", "FLOP", "lower", "Operations per example (a multiply-add is two)"),
-        Metric("train_seconds", "s", "lower", "Wall time of training, validation included"),
-        Metric("train_cost_usd", "usd", "lower", "Price of the machine while training"),
-        Metric("cost_per_million_usd", "usd", "lower", "Price of a million answers at the suite's traffic"),
-        Metric("cost_per_month_usd", "usd", "lower", "Price of serving the suite's peak traffic for a month"),
+        Metric("parameters", "1", "lower", "Learnt numbers in the model", about="size", low=0.0),
+        Metric(
+            "flops_per_example",
+            "FLOP",
+            "lower",
+            "Operations per example (a multiply-add is two)",
+            about="size",
+            label="FLOPs per example",
+            low=0.0,
+        ),
+        Metric(
+            "train_seconds",
+            "s",
+            "lower",
+            "Wall time of training, validation included",
+            about="training",
+            label="training time",
+            low=0.0,
+        ),
+        Metric(
+            "train_cost_usd",
+            "usd",
+            "lower",
+            "Price of the machine while training",
+            about="money",
+            label="training cost",
+            low=0.0,
+        ),
+        Metric(
+            "cost_per_million_usd",
+            "usd",
+            "lower",
+            "Price of a million answers at the suite's traffic",
+            about="money",
+            low=0.0,
+            scenarios=("offline", "server", "single_stream"),
+        ),
+        Metric(
+            "cost_per_month_usd",
+            "usd",
+            "lower",
+            "Price of serving the suite's peak traffic for a month",
+            about="money",
+            low=0.0,
+            scenarios=("offline", "server", "single_stream"),
+        ),
     )
 }
 
 
+def stem(name: str) -> str:
+    """A metric's name without its slice: `accuracy[class=3]` → `accuracy`."""
+    return name.partition("[")[0]
+
+
+class MetricTable(Mapping[str, Metric]):
+    """The metrics that a question knows: the harness's and those that its suite declares.
+
+    `stem@K` is known with any positive K where the table has the stem; `metric[column=value]`, a metric on
+    a slice of the test examples, is the metric itself.
+    """
+
+    def __init__(self, own: Mapping[str, Metric] | None = None) -> None:
+        self.own = dict(own or {})
+
+    def __getitem__(self, name: str) -> Metric:
+        """The metric of a name.
+
+        Raises:
+            SuiteError: no such metric; the message names the nearest one.
+        """
+        found = self._find(stem(name))
+        if found is None:
+            near = difflib.get_close_matches(name, self, n=1)
+            hint = f"did you mean {near[0]!r}?" if near else "`harness list metrics` shows them all"
+            raise SuiteError(f"unknown metric {name!r}: {hint}")
+        return found
+
+    def get(self, name: str, default: Any = None) -> Any:
+        found = self._find(stem(name))
+        return default if found is None else found
+
+    def __contains__(self, name: object) -> bool:
+        return isinstance(name, str) and self._find(stem(name)) is not None
+
+    def __iter__(self) -> Iterator[str]:
+        return iter({**METRICS, **self.own})
+
+    def __len__(self) -> int:
+        return len({**METRICS, **self.own})
+
+    def _find(self, name: str) -> Metric | None:
+        known = METRICS.get(name) or self.own.get(name)
+        if known is None and (at_k := re.fullmatch(r"(\w+)@([1-9]\d*)", name)):
+            known = next((m for m in METRICS.values() if m.name.startswith(f"{at_k[1]}@")), None)
+            return replace(known, name=name) if known else None
+        return known
+
+    @property
+    def units(self) -> dict[str, str]:
+        """Metric → unit."""
+        return {name: self[name].unit for name in self}
+
+
+_TABLE = MetricTable()
+
+
 def metric(name: str) -> Metric:
-    """The metric of a name: of the table, `stem@K` with any positive K where the table has the stem, or a
-    suite's own.
+    """The harness's metric of a name, `stem@K` with any positive K included.
 
     Raises:
         SuiteError: no such metric; the message names the nearest one.
     """
-    if name in METRICS:
-        return METRICS[name]
-    if name in declared.METRICS:
-        return declared.METRICS[name]
-    at_k = re.fullmatch(r"(\w+)@([1-9]\d*)", name)
-    if at_k:
-        for known in METRICS.values():
-            if known.name.startswith(f"{at_k[1]}@"):
-                return replace(known, name=name)
-    near = difflib.get_close_matches(name, METRICS, n=1)
-    hint = f"did you mean {near[0]!r}?" if near else "`harness list metrics` shows them all"
-    raise SuiteError(f"unknown metric {name!r}: {hint}")
+    return _TABLE[name]
 
 
-def units() -> dict[str, str]:
-    """Metric → unit, of the table and of what suites declared."""
-    return {name: m.unit for name, m in {**METRICS, **declared.METRICS}.items()}
+def metrics_of(suite: Suite | None) -> MetricTable:
+    """The metrics that a suite's question knows; None: the harness's alone."""
+    return _declared(tuple(sorted(suite.metrics.items()))) if suite is not None and suite.metrics else _TABLE
+
+
+@lru_cache(maxsize=64)
+def _declared(metrics: tuple[tuple[str, OwnMetric], ...]) -> MetricTable:
+    own = {n: Metric(n, own.unit, own.better, f"Own: {own.function}") for n, own in metrics}
+    return MetricTable(own)
 
 
 SCORES = {"tabular_regression": "r2", "recommendation": "ndcg@10"}

@@ -15,6 +15,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from harness.protocols import Metric
+
 ROOT = Path(__file__).resolve().parents[1]
 """The package's own folder."""
 
@@ -35,9 +37,16 @@ def table(kind: str) -> Mapping[str, Any]:
 
 def is_metric(name: str) -> bool:
     """Whether the table knows a metric, `stem@K` with any K included."""
+    return metric_named(name) is not None
+
+
+def metric_named(name: str) -> Metric | None:
+    """The table's entry of a metric, of `stem@K` its stem's; None where there is none."""
     metrics = table("metrics")
     match = re.fullmatch(r"(\w+)@[1-9]\d{0,6}", name)
-    return name in metrics or bool(match and any(known.startswith(f"{match[1]}@") for known in metrics))
+    stems = (m for known, m in metrics.items() if match and known.startswith(f"{match[1]}@"))
+    found: Metric | None = metrics.get(name) or next(stems, None)
+    return found
 
 
 def module_file(module: str) -> Path:

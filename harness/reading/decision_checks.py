@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from difflib import get_close_matches
 
-from harness.metrics import units
+from harness.metrics import metrics_of
 from harness.protocols import ONE_SIDED
-from harness.reading.components import is_metric, table
+from harness.reading.components import is_metric, metric_named, table
 from harness.reading.data_checks import task_info
 from harness.reading.draft import Draft, Path_, hint
 from harness.record import DataError, SuiteError
@@ -135,9 +135,8 @@ def _check_slice(draft: Draft, metric: str, part: str, place: Place) -> None:
     """A slice of the test examples that this suite will have scored: a true class, or a column's value."""
     path: Path_ = ("decision", "constraints")
     column, _, wanted = part[1:-1].partition("=")
-    if metric.startswith(
-        ("latency_", "throughput_", "cost_", "train_", "peak_", "model_", "energy_", "value")
-    ):
+    entry = metric_named(metric)
+    if metric == "value" or (entry is not None and entry.about != "quality"):
         draft.wrong(path, f"`{metric}{part}`: only quality is known on a slice, {metric} is not", place)
         return
     task = draft.get(str, "task", default="")
@@ -205,7 +204,7 @@ def _check_value(draft: Draft, value: str) -> None:
         return
     if all(map(is_metric, names)):
         try:
-            parse_expression(value, units())
+            parse_expression(value, metrics_of(None).units)
         except SuiteError as error:
             draft.wrong(path, str(error).removeprefix("value: "), node.place)
     if not names:
@@ -243,19 +242,11 @@ def _never_measured(draft: Draft, metric: str) -> str:
     running = {"single_stream", "offline"}
     if draft.node("serving", "scenarios") is not None:
         running = {k for k, node in draft.items("serving", "scenarios").items() if node.mapping is not None}
-    for start, needed in _SCENARIOS.items():
-        if metric.startswith(start) and not running & set(needed):
-            return f"add {needed[0]} to serving.scenarios"
+    entry = metric_named(metric)
+    assert entry is not None, metric
+    if entry.scenarios and not running & set(entry.scenarios):
+        return f"add {entry.scenarios[0]} to serving.scenarios"
     priced = draft.given("machine", "price") or draft.given("machine", "usd_per_hour")
-    if metric.startswith(("cost_", "train_cost")) and not priced:
+    if entry.about == "money" and not priced:
         return "give the machine a price, for instance machine: {price: aws/c7i.large}"
     return ""
-
-
-_SCENARIOS = {
-    "latency_": ("single_stream",),
-    "throughput_offline": ("offline",),
-    "throughput_at_slo": ("server",),
-    "cost_per_": ("offline", "server", "single_stream"),
-}
-"""How a metric's name starts → the scenarios that measure it, one is enough."""

@@ -14,13 +14,13 @@ from typing import Any
 import numpy as np
 
 from harness.analysis.choice import asked_of, terms_of
-from harness.analysis.criteria import Constraint, is_metric, merge_constraints, parse_objective, stem
+from harness.analysis.criteria import Constraint, goal_of, merge_constraints
 from harness.analysis.duels import Verdict
 from harness.analysis.measure_next import NextMeasurement, next_measurements
 from harness.analysis.more_data import Curves, data_measurements, quality_curves
 from harness.analysis.predictions import Predictions, predictions_of
 from harness.analysis.sensitivity import Question
-from harness.metrics import METRICS
+from harness.metrics import MetricTable, metrics_of
 from harness.record import HarnessError, Kind, Measurement, Record
 from harness.report import numbers as n
 from harness.report.palette import Palette, palette
@@ -39,7 +39,6 @@ MONEY_UNITS = (
 MOST_ASKED = 16
 MOST_DETAILED = 40
 REFERENCE_RUNTIMES = ("torch", *sorted(NATIVE))
-QUALITY = (*(name for name, m in METRICS.items() if m.measure is not None), "ndcg@10", "recall@100")
 
 
 @dataclass(frozen=True)
@@ -66,7 +65,14 @@ class Evidence:
         front = [v for v in (self.recommendation.choice, *self.recommendation.tied_with) if v]
         runners = [str(r.get("variant")) for r in self.recommendation.runners_up]
         places = {name: i for i, name in reversed(list(enumerate([*front, *runners])))}
-        return tuple(sorted(self.tradeoff.rows, key=lambda row: _rank(row, places, self.objective_metric)))
+        return tuple(
+            sorted(self.tradeoff.rows, key=lambda row: _rank(row, places, self.objective_metric, self.known))
+        )
+
+    @property
+    def known(self) -> MetricTable:
+        """The metrics there are, those that the suite declares among them."""
+        return metrics_of(self.suite)
 
     @property
     def detailed(self) -> tuple[Row, ...]:
@@ -97,7 +103,7 @@ class Evidence:
         """What is maximised or minimised, in one word: a metric, or `value` for an expression."""
         said = self.recommendation.objective or self.suite.decision.objective
         _, _, what = said.partition(" (")[0].partition(" ")
-        return what if is_metric(what) else "value"
+        return what if what in self.known else "value"
 
     @cached_property
     def value_unit(self) -> str:
@@ -119,7 +125,7 @@ class Evidence:
         """The metric that is maximised or minimised, `value` for an expression."""
         if self.subject in self.known_metrics:
             return self.subject
-        shown = [m for m in self.tradeoff.metrics if m in QUALITY]
+        shown = [m for m in self.tradeoff.metrics if self._is_quality(m)]
         return shown[0] if shown else next(iter(self.tradeoff.metrics), "accuracy")
 
     @cached_property
@@ -135,19 +141,18 @@ class Evidence:
         return next((m for m in wanted if self._is_quality(m)), self.objective_metric)
 
     def _is_quality(self, name: str) -> bool:
-        return stem(name) in QUALITY or "@" in name or stem(name) in self.suite.metrics
+        return name in self.known and self.known[name].about == "quality"
 
     @cached_property
     def limits(self) -> tuple[Constraint, ...]:
         """What was decided under, which `recommend --where` may have changed from the suite's."""
-        return merge_constraints((), self.recommendation.constraints or self.suite.decision.constraints)
+        said = self.recommendation.constraints or self.suite.decision.constraints
+        return merge_constraints((), said, self.known)
 
     @cached_property
     def question(self) -> Question:
         """The decision, ready to be asked again at other prices and traffic."""
-        decision = self.suite.decision
-        goal = parse_objective(decision.objective, decision.value)
-        return Question(self.tradeoff, self.suite, self.limits, goal, self.duels)
+        return Question(self.tradeoff, self.suite, self.limits, goal_of(self.suite), self.duels)
 
     @cached_property
     def next_steps(self) -> tuple[NextMeasurement, ...]:
@@ -307,11 +312,10 @@ def _number(text: str | None) -> float:
         return math.nan
 
 
-def _rank(row: Row, places: Mapping[str, int], objective: str) -> tuple[float, ...]:
+def _rank(row: Row, places: Mapping[str, int], objective: str, known: MetricTable) -> tuple[float, ...]:
     estimate = row.estimates.get(objective)
     value = estimate.value if estimate and estimate.value is not None else -math.inf
-    known = METRICS.get(objective)
-    sign = -1.0 if known is None or known.better == "higher" else 1.0
+    sign = 1.0 if objective in known and known[objective].better == "lower" else -1.0
     return (
         places.get(row.variant, len(places)),
         -(row.best_probability or 0.0),

@@ -6,52 +6,15 @@ import math
 import re
 from dataclasses import dataclass, replace
 
-from harness.analysis.criteria import VALUE, Constraint, stem
-from harness.metrics import METRICS, metric
+from harness.analysis.criteria import HARNESS_METRICS, VALUE, Constraint
+from harness.metrics import METRICS, MetricTable
 from harness.protocols import Better
-from harness.record import SuiteError
 from harness.results import Estimate
 
 MINUS = "−"
 
-LABELS = {
-    "balanced_accuracy": "balanced accuracy",
-    "f1_macro": "F1 (macro)",
-    "precision_macro": "precision (macro)",
-    "recall_macro": "recall (macro)",
-    "roc_auc": "ROC AUC",
-    "pr_auc": "PR AUC",
-    "log_loss": "log loss",
-    "ece": "calibration error",
-    "brier": "Brier score",
-    "mse": "mean squared error",
-    "mae": "mean absolute error",
-    "r2": "R²",
-    "ctr": "click-through rate",
-    "conversion_rate": "conversion rate",
-    "revenue_per_session_usd": "revenue per session",
-    "latency_p50_ms": "p50 latency",
-    "latency_p90_ms": "p90 latency",
-    "latency_p99_ms": "p99 latency",
-    "throughput_offline_per_s": "offline throughput",
-    "throughput_at_slo_qps": "load within the limit",
-    "cold_start_ms": "cold start",
-    "cpu_seconds_per_example": "CPU time per example",
-    "peak_memory_mb": "peak memory",
-    "peak_gpu_memory_mb": "peak GPU memory",
-    "model_size_mb": "model size",
-    "energy_per_million_kwh": "energy per million",
-    "flops_per_example": "FLOPs per example",
-    "train_seconds": "training time",
-    "train_cost_usd": "training cost",
-    "cost_per_million_usd": "cost per million",
-    "cost_per_month_usd": "cost per month",
-    "ndcg": "NDCG",
-    "dcg": "DCG",
-    "mrr": "MRR",
-    "hit_rate": "hit rate",
-    "catalog_coverage": "catalogue coverage",
-}
+LABELS = {m.name.partition("@")[0]: m.label for m in METRICS.values() if m.label}
+"""Metrics whose name people say otherwise."""
 
 UNITS = {"fraction": "", "1": "", "usd": "USD", "FLOP": "", "nats": "nats", "squared probability": ""}
 
@@ -67,25 +30,19 @@ def label(name: str) -> str:
     return f"{text}{at}{cut}" + (f" ({part.rstrip(']').replace('=', ' ')})" if bracket else "")
 
 
-def unit(name: str) -> str:
+def unit(name: str, known: MetricTable = HARNESS_METRICS) -> str:
     """A metric's unit as a column header shows it; empty for shares and counts."""
-    if name in SCALES:
-        return SCALES[name][1]
-    try:
-        known = metric(stem(name)).unit
-    except SuiteError:
+    if name not in known:
         return next((u for suffix, u in _SUFFIXES.items() if name.endswith(suffix)), "")
-    return UNITS.get(known, known)
+    entry = known[name]
+    return entry.read_as[1] if entry.read_as else UNITS.get(entry.unit, entry.unit)
 
 
-def better(name: str) -> Better | None:
-    """A metric's direction; None where the table does not know the metric."""
+def better(name: str, known: MetricTable = HARNESS_METRICS) -> Better | None:
+    """A metric's direction; None where nothing is known of it."""
     if name == VALUE:
         return "higher"
-    try:
-        return metric(stem(name)).better
-    except SuiteError:
-        return None
+    return known[name].better if name in known else None
 
 
 def decimals_for(half_width: float) -> int:
@@ -137,19 +94,16 @@ class Shown:
     number: float | None = None
 
 
-SCALES = {"cpu_seconds_per_example": (1e6, "µs")}
-"""Metrics that are read in another unit than they are stored in."""
-
-
 def shown(name: str, e: Estimate | None) -> Shown:
     """A metric's estimate in the unit that `unit(name)` names; `number` stays as stored."""
+    entry = HARNESS_METRICS.get(name)
     if e is None or e.value is None:
         return estimate(e)
     if name == "cost_per_month_usd" and (steps := steps_of(e)):
         return replace(estimate(e), value=fixed(e.value, 2), interval=steps)
-    if name not in SCALES:
+    if entry is None or entry.read_as is None:
         return estimate(e)
-    factor, _ = SCALES[name]
+    factor = entry.read_as[0]
     low, high = (None if x is None else x * factor for x in (e.low, e.high))
     return replace(estimate(replace(e, value=e.value * factor, low=low, high=high)), number=e.value)
 
@@ -217,12 +171,12 @@ def as_written(value: float) -> str:
     return said.replace("-", MINUS)
 
 
-def quantity(name: str, value: float) -> str:
+def quantity(name: str, value: float, known: MetricTable = HARNESS_METRICS) -> str:
     """A limit on a metric with its unit, in a sentence: `10 ms`, `$0.50`, `0.88`."""
-    return with_unit(name, money(value) if unit(name) == "USD" else as_written(value))
+    return with_unit(name, money(value) if unit(name, known) == "USD" else as_written(value), known)
 
 
-def two_sides(name: str, today: float, other: float) -> tuple[str, str]:
+def two_sides(name: str, today: float, other: float, known: MetricTable = HARNESS_METRICS) -> tuple[str, str]:
     """A limit as it is and as it might be, with as many digits as it takes that the two differ: `0.870`,
     `0.873`."""
     for digits in range(3, 10):
@@ -234,18 +188,18 @@ def two_sides(name: str, today: float, other: float) -> tuple[str, str]:
     if places and size < 1e6:
         now, then = (f"{x:,.{places}f}" for x in (today, rounded))
         if float(now.replace(",", "")) == today and not (today.is_integer() and rounded.is_integer()):
-            return tuple(_sided(name, x) for x in (now, then))  # type: ignore[return-value]
-    return quantity(name, today), quantity(name, rounded)
+            return tuple(_sided(name, x, known) for x in (now, then))  # type: ignore[return-value]
+    return quantity(name, today, known), quantity(name, rounded, known)
 
 
-def _sided(name: str, figure: str) -> str:
+def _sided(name: str, figure: str, known: MetricTable) -> str:
     figure = figure.replace("-", MINUS)
-    return with_unit(name, f"${figure}" if unit(name) == "USD" else figure)
+    return with_unit(name, f"${figure}" if unit(name, known) == "USD" else figure, known)
 
 
-def with_unit(name: str, figure: str) -> str:
+def with_unit(name: str, figure: str, known: MetricTable = HARNESS_METRICS) -> str:
     """A figure with its metric's unit: `10 ms`, `$0.124`."""
-    after = unit(name)
+    after = unit(name, known)
     if after == "USD":
         return figure if "$" in figure else f"${figure}"
     return figure + (f"\u202f{after}" if after else "")
@@ -285,15 +239,15 @@ def listed(items: list[str] | tuple[str, ...], last: str = "and") -> str:
     return f"{', '.join(items[:-1])} {last} {items[-1]}"
 
 
-def limit_words(limit: Constraint) -> str:
+def limit_words(limit: Constraint, known: MetricTable = HARNESS_METRICS) -> str:
     """A limit as a sentence says it: `p99 latency at most 10 ms`."""
     sure = "" if limit.probability is None else f", with probability {percent(limit.probability)}"
-    return f"{label(limit.metric)} {limit_bound(limit)}{sure}"
+    return f"{label(limit.metric)} {limit_bound(limit, known)}{sure}"
 
 
-def limit_bound(limit: Constraint) -> str:
+def limit_bound(limit: Constraint, known: MetricTable = HARNESS_METRICS) -> str:
     """`at most 10 ms`."""
-    return f"{'at most' if limit.is_upper else 'at least'} {quantity(limit.metric, limit.limit)}"
+    return f"{'at most' if limit.is_upper else 'at least'} {quantity(limit.metric, limit.limit, known)}"
 
 
 _NAMES = "|".join(sorted((re.escape(name) for name in METRICS if "_" in name), key=len, reverse=True))

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from harness.analysis.criteria import HARNESS_METRICS
+from harness.metrics import MetricTable, metrics_of
 from harness.report import numbers as n
 from harness.report.canvas import short_names
 from harness.results import Estimate, Recommendation, Row, Tradeoff
@@ -31,6 +33,7 @@ class Summary:
     report: str = ""
     most_rows: int = MOST_ROWS
     next_commands: tuple[tuple[str, str], ...] = ()
+    known: MetricTable = field(default_factory=lambda: HARNESS_METRICS)
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         from rich.padding import Padding
@@ -72,7 +75,7 @@ def terminal_summary(
         run: its name, for the commands that a user wants next; empty leaves them out.
     """
     following = next_commands(recommendation, run, suite) if run else ()
-    return Summary(tradeoff, recommendation, report, most_rows, following)
+    return Summary(tradeoff, recommendation, report, most_rows, following, metrics_of(suite))
 
 
 def next_commands(
@@ -82,7 +85,7 @@ def next_commands(
     from harness.analysis.criteria import merge_constraints
 
     tool = "python -m harness"
-    limits = merge_constraints((), recommendation.constraints)
+    limits = merge_constraints((), recommendation.constraints, None)
     if limits:
         again = (f"{tool} recommend {run} --where '{limits[0].bound}'", "decide again under another limit")
     else:
@@ -163,7 +166,7 @@ def _wanted(summary: Summary) -> list[str]:
     from harness.analysis.criteria import merge_constraints
 
     objective = summary.recommendation.objective.split()[1:2]
-    limited = [c.metric for c in merge_constraints((), summary.recommendation.constraints)]
+    limited = [c.metric for c in merge_constraints((), summary.recommendation.constraints, None)]
     known = summary.tradeoff.metrics
     return [m for m in dict.fromkeys([*objective, *limited, *USUAL]) if m in known] or list(known[:3])
 
@@ -180,7 +183,7 @@ def _table(summary: Summary, width: int) -> Table:
     names = short_names([row.variant for row in shown], MOST_NAME - 2)
     table.add_column("variant", no_wrap=True)
     for name in metrics:
-        table.add_column(_head(name), justify="right", no_wrap=True, overflow="ellipsis")
+        table.add_column(_head(name, summary.known), justify="right", no_wrap=True, overflow="ellipsis")
     table.add_column("within limits" if limited else "best", justify="right", no_wrap=True)
     for row in shown:
         chosen = row.variant == summary.recommendation.choice
@@ -198,15 +201,15 @@ def _fitting(summary: Summary, rows: Sequence[Row], width: int) -> list[str]:
     left, kept = width - names - 17, list[str]()
     for name in _wanted(summary):
         cells = [_cell(name, row.estimates.get(name)).plain for row in rows]
-        left -= 3 + max([len(_head(name)), *map(len, cells)])
+        left -= 3 + max([len(_head(name, summary.known)), *map(len, cells)])
         if kept and left < 0:
             break
         kept.append(name)
     return kept
 
 
-def _head(name: str) -> str:
-    unit = n.unit(name)
+def _head(name: str, known: MetricTable) -> str:
+    unit = n.unit(name, known)
     return f"{n.label(name)}, {unit}" if unit else n.label(name)
 
 

@@ -94,8 +94,8 @@ class Session:
 
     def duel(self) -> None:
         """Load close variants together where speed matters and the rounds could not say which is faster."""
-        from harness.analysis.duels import SPEED_METRICS
         from harness.analysis.recommend import answer
+        from harness.metrics import metrics_of
         from harness.running.duels import contenders, duel_trials
         from harness.running.until_decided import question_of
 
@@ -104,7 +104,8 @@ class Session:
             return
         question = question_of(self.run, self.suite)
         decision = answer(question, flips=False)
-        speed = any(name.startswith(SPEED_METRICS) for name in question.goal.metrics)
+        known = metrics_of(self.suite)
+        speed = any(known[name].rests_on_speed for name in question.goal.metrics)
         if not speed and decision.verdict != "tie":
             return
         eligible = [r.variant for r in question.table.rows if not r.rejected_by and not r.failures]

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from harness.analysis.criteria import merge_constraints, parse_objective
+from harness.analysis.criteria import goal_of, limits_of
 from harness.analysis.measure_next import (
     PEEKED,
     NextMeasurement,
@@ -135,8 +135,8 @@ def spend(
 
 
 def question_of(run: RunFolder, suite: Suite) -> Question:
-    limits = merge_constraints(suite.decision.constraints, ())
-    goal = parse_objective(suite.decision.objective, suite.decision.value)
+    limits = limits_of(suite)
+    goal = goal_of(suite)
     return Question(table_of(run, suite, slices_of(suite)), suite, limits, goal)
 
 

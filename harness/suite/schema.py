@@ -11,7 +11,6 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from harness.suite.declared import declare
 from harness.suite.model_ref import ModelRef, parse_model
 
 TaskName = Literal[
@@ -429,8 +428,3 @@ class Suite(Model):
     """The root of all named streams of randomness: the split, the order of rounds, arrivals."""
     folder: str = ""
     """Set by the reader: where the suite file is, and so the user's own modules. In no trial's id."""
-
-    def model_post_init(self, context: object) -> None:
-        """Its own metrics become known where metrics are looked up."""
-        for name, own in self.metrics.items():
-            declare(name, own.unit, own.better, own.function)

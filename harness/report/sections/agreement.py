@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from harness.analysis.agreement import Agreement, agreements
+from harness.metrics import MetricTable
 from harness.protocols import Section
 from harness.report import numbers as n
 from harness.report.blocks import Cell, Column, Table, section, text
@@ -23,14 +24,14 @@ def agreement(e: Evidence) -> Section | None:
         Column("candidate", numeric=False), Column("metric", numeric=False), Column("published"),
         Column("within"), Column("here"), Column("verdict", numeric=False), Column("source", numeric=False),
     )  # fmt: skip
-    return section(
-        "Published figures", [text(LEAD), Table(columns, tuple(map(_cells, found)), kind="compact")]
-    )
+    rows = tuple(_cells(one, e.known) for one in found)
+    return section("Published figures", [text(LEAD), Table(columns, rows, kind="compact")])
 
 
-def _cells(one: Agreement) -> tuple[Cell, ...]:
+def _cells(one: Agreement, known: MetricTable) -> tuple[Cell, ...]:
     shown = n.shown(one.metric, one.found)
-    unit = f" {n.unit(one.metric)}" if n.unit(one.metric) else ""
+    said = n.unit(one.metric, known)
+    unit = f" {said}" if said else ""
     return (
         Cell(one.candidate, one.variant),
         Cell(f"{n.label(one.metric)}{unit}"),

@@ -78,7 +78,7 @@ def _left_out(e: Evidence, most: int = MOST_LINES) -> Iterator[Block]:
 
 def _axis(e: Evidence, metric: str) -> plots.Axis:
     which = e.limit_on(metric)
-    title = n.label(metric) + (f", {n.unit(metric)}" if n.unit(metric) else "")
+    title = n.label(metric) + (f", {n.unit(metric, e.known)}" if n.unit(metric, e.known) else "")
     return plots.Axis(
         capital(title),
         at_most=which.limit if which and which.is_upper else None,

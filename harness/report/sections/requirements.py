@@ -26,8 +26,8 @@ def requirements(e: Evidence) -> Section | None:
         meeting = sum(1 for p in others if p is not None and p >= e.asked(which))
         rows.append(
             (
-                Cell(n.limit_words(which)),
-                Cell(with_unit(which.metric, shown), shown.interval, shown.number),
+                Cell(n.limit_words(which, e.known)),
+                Cell(with_unit(which.metric, shown, e.known), shown.interval, shown.number),
                 Cell(_answer(probability, e.asked(which)), tone=tone_of(probability), strong=True),
                 Cell(n.percent(probability), sort=probability),
                 Cell(f"{meeting} of {len(others)}", sort=meeting),

@@ -121,7 +121,7 @@ def ranker_gains(e: Evidence) -> Section | None:
     columns = (
         Column("variant", "beside", numeric=False),
         *((Column("net gain", "USD a month"),) if MARGIN in names else ()),
-        *(Column(n.label(m), f"more, {n.unit(m)}" if n.unit(m) else "more") for m in names),
+        *(Column(n.label(m), f"more, {n.unit(m, e.known)}" if n.unit(m, e.known) else "more") for m in names),
     )  # fmt: skip
     rows = [
         (
@@ -280,7 +280,7 @@ def _difference(e: Evidence, name: str, row: Row, base: Row) -> Cell:
     if not high > low:
         return Cell(n.signed(middle), sort=middle)
     value, interval = n.interval(middle, low, high)
-    better = n.better(name)
+    better = n.better(name, e.known)
     sure = 0 if low <= 0 <= high else 1 if (middle > 0) == (better == "higher") else -1
     tone = {0: "", 1: "good", -1: "bad"}[sure]
     return Cell(("+" if middle > 0 else "") + value, interval, middle, tone=tone)  # type: ignore[arg-type]

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
-from harness.analysis.criteria import stem
-from harness.protocols import ONE_SIDED, Section
+from harness.metrics import MetricTable, stem
+from harness.protocols import ONE_SIDED, Better, Section
 from harness.report import canvas, charts, plots
 from harness.report import numbers as n
 from harness.report.blocks import (
@@ -71,8 +71,8 @@ def _rest(e: Evidence, metrics: Sequence[str]) -> Block:
 
 
 def _column(e: Evidence, metric: str) -> Column:
-    arrow = {"higher": "higher is better", "lower": "lower is better", None: ""}[n.better(metric)]
-    unit = e.value_unit if metric == "value" else n.unit(metric)
+    arrow = {"higher": "higher is better", "lower": "lower is better", None: ""}[n.better(metric, e.known)]
+    unit = e.value_unit if metric == "value" else n.unit(metric, e.known)
     return Column(n.label(metric) + of_class(e, metric), unit, hint=f"{metric}: {arrow}")
 
 
@@ -127,7 +127,7 @@ def figure(row: Row, metric: str, best: float | None = None) -> Cell:
 def _best(e: Evidence, metric: str) -> float | None:
     values = [row.estimates[metric].value for row in e.rows if metric in row.estimates]
     numbers = [v for v in values if v is not None and math.isfinite(v)]
-    direction = n.better(metric)
+    direction = n.better(metric, e.known)
     if len(set(numbers)) < 2 or direction is None:
         return None
     found = max(numbers) if direction == "higher" else min(numbers)
@@ -238,14 +238,14 @@ def plane(e: Evidence, x: str, y: str) -> Picture | None:
         caption += f"{', '.join(absent[:6])}{more}." if more else f"{n.listed(absent)}."
     return both_widths(
         lambda w: plots.tradeoff_plane(points, *axes, w, 430 if w > canvas.NARROW else 380),
-        680, caption, _seen(points, x, y),
+        680, caption, _seen(points, x, y, e.known),
     )  # fmt: skip
 
 
-def _seen(points: Sequence[plots.Point], x: str, y: str) -> str:
+def _seen(points: Sequence[plots.Point], x: str, y: str, known: MetricTable) -> str:
     """The plane in words: its ranges, the choice, the front."""
     ranges = [
-        f"{n.label(m)} from {n.plain(min(v))} to {n.plain(max(v))}{' ' + n.unit(m) if n.unit(m) else ''}"
+        f"{n.label(m)} from {n.plain(min(v))} to {n.plain(max(v))} {n.unit(m, known)}".rstrip()
         for m, v in ((y, [p.y for p in points]), (x, [p.x for p in points]))
     ]
     said = f"{n.counted(len(points), 'variant')}: {' against '.join(ranges)}."
@@ -272,7 +272,7 @@ def _ends(low: float | None, high: float | None) -> tuple[float, float] | None:
 
 
 def _axis(e: Evidence, metric: str, log: bool) -> plots.Axis:
-    unit = n.unit(metric)
+    unit = n.unit(metric, e.known)
     title = n.label(metric) + (f", {unit}" if unit else "") + (" (log scale)" if log else "")
     which = e.limit_on(metric)
     at_most = which.limit if which and which.is_upper else None
@@ -301,7 +301,7 @@ def _differences(e: Evidence, metric: str) -> Iterator[Block]:
         return
     choice = e.recommendation.choice or ""
     yield Heading(capital(n.label(metric)))
-    unit = n.unit(metric)
+    unit = n.unit(metric, e.known)
     title = (
         f"times that of {choice} (log scale)"
         if ratio
@@ -337,11 +337,17 @@ def _difference(e: Evidence, row: Row, metric: str, ratio: bool, band: float) ->
     colour, marker = e.palette.colour(row.candidate), e.palette.marker(row.runtime)
     zero = 1.0 if ratio else 0.0
     return plots.Difference(
-        row.variant, middle, low, high, colour, marker, _apart(metric, low, high, zero, band)
+        row.variant,
+        middle,
+        low,
+        high,
+        colour,
+        marker,
+        _apart(n.better(metric, e.known), low, high, zero, band),
     )
 
 
-def _apart(metric: str, low: float, high: float, zero: float, band: float) -> str:
+def _apart(better: Better | None, low: float, high: float, zero: float, band: float) -> str:
     """`better`, `worse`, `equivalent` (within the band) or `not separated`."""
     if band and low > zero - band and high < zero + band:
         return "equivalent"
@@ -350,7 +356,7 @@ def _apart(metric: str, low: float, high: float, zero: float, band: float) -> st
     if low <= zero <= high:
         return "not separated"
     up = low > zero
-    return "better" if up == (n.better(metric) == "higher") else "worse"
+    return "better" if up == (better == "higher") else "worse"
 
 
 def _difference_table(compared: Sequence[plots.Difference], ratio: bool) -> Table:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from harness.analysis.recommend import nearest_miss
+from harness.metrics import MetricTable
 from harness.protocols import Section
 from harness.report import numbers as n
 from harness.report.blocks import (
@@ -132,8 +133,8 @@ def _regret(e: Evidence) -> tuple[Inline, ...]:
     lost = n.plain(regret, 2)
     if e.subject == "value":
         lost = e.in_value_unit(lost)
-    elif n.unit(e.subject):
-        lost = n.with_unit(e.subject, lost)
+    elif n.unit(e.subject, e.known):
+        lost = n.with_unit(e.subject, lost, e.known)
     what = "value" if e.subject == "value" else n.label(e.subject)
     return (
         Muted(
@@ -147,7 +148,7 @@ def _nearest(e: Evidence) -> str:
     row = nearest_row(e)
     if row is None or not e.limits:
         return "See the requirements below for what each one misses."
-    missed = [n.limit_words(item) for item in e.limits if (e.meets(row.variant, item) or 0.0) < 0.5]
+    missed = [n.limit_words(item, e.known) for item in e.limits if (e.meets(row.variant, item) or 0.0) < 0.5]
     chance = n.percent(row.feasible_probability)
     start = f"The nearest is {row.variant}, which meets all limits with probability {chance}"
     return f"{start}; it misses {n.listed(missed)}." if missed else f"{start}."
@@ -174,23 +175,23 @@ def key_metrics(e: Evidence, most: int = 5) -> tuple[str, ...]:
 def _tiles(e: Evidence, row: Row) -> Iterator[Tile]:
     for name in key_metrics(e):
         shown = n.shown(name, row.estimates.get(name))
-        value = with_unit(name, shown)
+        value = with_unit(name, shown, e.known)
         value = e.in_value_unit(value) if name == "value" and shown.number is not None else value
         which = e.limit_on(name)
         probability = e.meets(row.variant, which) if which else None
         if which is None:
             yield Tile(n.label(name), value, shown.interval, _as_objective(e, name))
             continue
-        remark = f"limit: {n.limit_bound(which)}; {_met(probability)}"
+        remark = f"limit: {n.limit_bound(which, e.known)}; {_met(probability)}"
         yield Tile(n.label(name), value, shown.interval, remark, tone_of(probability))
 
 
-def with_unit(name: str, shown: n.Shown) -> str:
+def with_unit(name: str, shown: n.Shown, known: MetricTable) -> str:
     if shown.number is None:
         return shown.value
-    if n.unit(name) == "USD" and not shown.interval:
+    if n.unit(name, known) == "USD" and not shown.interval:
         return n.money(shown.number)
-    return n.with_unit(name, shown.value)
+    return n.with_unit(name, shown.value, known)
 
 
 def _as_objective(e: Evidence, name: str) -> str:
@@ -252,7 +253,7 @@ def _lead(e: Evidence) -> Iterator[str]:
     way = "leads" if mean >= 0 else "is behind"
     value, interval = n.interval(mean, low, high) if mean >= 0 else n.interval(-mean, -high, -low)
     what = n.label(str(runner.get("metric") or e.objective_metric))
-    unit = n.unit(str(runner.get("metric")))
+    unit = n.unit(str(runner.get("metric")), e.known)
     yield (
         f"It {way} {runner['variant']}, the next that meets the limits, by {value} ({interval})"
         f"{' ' + unit if unit else ''} in {what}."
@@ -291,7 +292,9 @@ def causes(e: Evidence, row: Row) -> list[str]:
         elif probability < e.asked(which):
             sure = broken(probability)
             side = "above" if which.is_upper else "below"
-            found.append(f"{n.label(which.metric)} {sure} {side} {n.quantity(which.metric, which.limit)}")
+            found.append(
+                f"{n.label(which.metric)} {sure} {side} {n.quantity(which.metric, which.limit, e.known)}"
+            )
     if not found and row.failures and any(x.value is None for x in row.estimates.values()):
         return ["failed in part"]
     return found
@@ -318,7 +321,7 @@ def flip_sentence(e: Evidence, item: Mapping[str, Any]) -> str:
     which = e.limit_on(metric) if metric != what else None
     if which is not None and number is not None:
         change = "relaxed" if (number > which.limit) == which.is_upper else "tightened"
-        today, other = n.two_sides(metric, which.limit, number)
+        today, other = n.two_sides(metric, which.limit, number, e.known)
         return f"If the limit on {n.label(metric)} were {change} from {today} to {other}, {end}."
     if what == "traffic" and number is not None:
         return f"{'Above' if more else 'Below'} {n.plain(number)} requests per second{times}, {end}."

@@ -15,8 +15,7 @@ from markupsafe import Markup
 
 from harness.analysis import cost
 from harness.analysis.choice import counts_costs, settling_figures
-from harness.analysis.criteria import VALUE, Constraint, parse_objective
-from harness.analysis.duels import SPEED_METRICS
+from harness.analysis.criteria import HARNESS_METRICS, VALUE, Constraint, worth_of
 from harness.analysis.money import COST_METRICS, throughputs
 from harness.analysis.rule import Figure
 from harness.analysis.sanity import senseless
@@ -24,9 +23,10 @@ from harness.analysis.sensitivity import Question
 from harness.analysis.shrink import PRIOR, SPREADS
 from harness.analysis.stats import Array
 from harness.analysis.values import metric_draws
+from harness.metrics import MetricTable, metrics_of
 from harness.protocols import Section
 from harness.report import numbers as n
-from harness.report.evidence import QUALITY, Evidence
+from harness.report.evidence import Evidence
 from harness.results import Tradeoff
 from harness.suite.expression import parse_value
 
@@ -117,7 +117,7 @@ def _read(question: Question) -> list[str]:
     """What objective and limits name, a value's parts among them."""
     wanted = [*question.goal.expression.names, *(c.metric for c in question.limits)]
     if VALUE in wanted and question.suite.decision.value:
-        wanted += parse_objective(f"maximize {VALUE}", question.suite.decision.value).expression.names
+        wanted += worth_of(question.suite).expression.names
     return list(dict.fromkeys(wanted))
 
 
@@ -186,7 +186,7 @@ def payload(e: Evidence, question: Question) -> dict[str, Any]:
         "draws": {x: [_packed(d[:, k]) for k in range(len(table.rows))] for x, d in draws.items()},
         "objective": tree, "sign": question.goal.sign,
         "value": (tree if weight else _tree(parse_value(value).tree, None)) if valued else None,
-        "limits": [_limit(c) for c in question.limits],
+        "limits": [_limit(c, metrics_of(question.suite)) for c in question.limits],
         "terms": asdict(terms),
         "barred": sorted(senseless(table, question.limits, question.goal)),
         "figures": [_figure(f, len(table.rows)) for f in settling_figures(table)],
@@ -204,10 +204,10 @@ def payload(e: Evidence, question: Question) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _limit(c: Constraint) -> dict[str, Any]:
+def _limit(c: Constraint, known: MetricTable) -> dict[str, Any]:
     sure = "" if c.probability is None else f" with {c.probability:g}"
     named = {"metric": c.metric, "op": c.op, "asked": c.probability, "with": sure}
-    return {**named, "label": n.label(c.metric), "unit": n.unit(c.metric)}
+    return {**named, "label": n.label(c.metric), "unit": n.unit(c.metric, known)}
 
 
 def _figure(figure: Figure, rows: int) -> dict[str, Any]:
@@ -217,7 +217,8 @@ def _figure(figure: Figure, rows: int) -> dict[str, Any]:
 
 def _faster(question: Question, places: dict[str, int]) -> list[tuple[int, int]]:
     """(winner, loser) of duels, where speed or its cost is the objective."""
-    if not question.goal.subject.startswith(SPEED_METRICS):
+    subject = question.goal.subject
+    if subject not in HARNESS_METRICS or not HARNESS_METRICS[subject].rests_on_speed:
         return []
     pairs = [
         (v.faster, v.second if v.faster == v.first else v.first)
@@ -251,7 +252,7 @@ def _weights(tree: ast.expr) -> Iterator[tuple[ast.Constant, str]]:
                 | ast.BinOp(left=other, op=ast.Mult(), right=ast.Constant() as c)
             ):
                 name = ast.unparse(other).replace(" ", "")
-                if name in QUALITY or "@" in name or name.endswith("_per_session_usd"):
+                if name in HARNESS_METRICS and HARNESS_METRICS[name].about == "quality":
                     yield c, name
 
 
