@@ -1,12 +1,13 @@
 # make run   sets up .venv and runs the CNN-versus-ViT suite (make run SUITE=suites/quickstart.yaml for another)
 # make test  sets up .venv and runs the checks and the tests
+# make reproduced  runs the suites of published figures, writes docs/reproduced.md, fails where one differs
 SUITE ?= suites/cnn_vs_vit.yaml
 ARGS ?=
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: run test test-slow drills audit check clean
+.PHONY: run test test-slow drills audit check reproduced clean
 
 run: $(VENV)/run-ready
 	$(BIN)/python -m harness run $(SUITE) $(ARGS)
@@ -14,6 +15,9 @@ run: $(VENV)/run-ready
 test: $(VENV)/test-ready
 	PATH="$(abspath $(BIN)):$$PATH" scripts/check
 	$(BIN)/python -m pytest $(ARGS)
+
+reproduced: $(VENV)/run-ready
+	$(BIN)/python scripts/reproduced $(ARGS)
 
 test-slow: $(VENV)/test-ready
 	$(BIN)/python -m pytest -m slow $(ARGS)

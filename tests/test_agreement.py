@@ -41,6 +41,17 @@ def test_a_figure_agrees_within_the_stated_distance_and_differs_beyond(suite: Su
     assert lines((far,))[0].startswith("resnet accuracy: published 0.5 (± 0.01), here 0.")
 
 
+def test_a_difference_whose_reason_is_known_fails_no_run_and_is_shown_with_it(tmp_path: Path) -> None:
+    known = {"value": 0.5, "within": 0.01, "source": "a paper", "explained": "their test part is easier"}
+    e = gather(make_run(tmp_path, make_records(), make_suite(expect={"resnet": {"accuracy": known}})))
+    (one,) = agreements(e.suite, e.tradeoff)
+    assert one.verdict == "explained" and one.difference is not None
+    assert lines((one,))[0].endswith(": their test part is easier") and "differs by +0." in lines((one,))[0]
+    met = {**known, "value": 0.88, "within": 0.1}
+    e = gather(make_run(tmp_path / "met", make_records(), make_suite(expect={"resnet": {"accuracy": met}})))
+    assert agreements(e.suite, e.tradeoff)[0].verdict == "agrees"
+
+
 def test_a_suite_that_expects_nothing_has_no_such_section(tmp_path: Path) -> None:
     e = gather(make_run(tmp_path, make_records(), make_suite()))
     assert agreements(e.suite, e.tradeoff) == () and sections(e, ["agreement"]) == {}

@@ -9,7 +9,8 @@ from typing import Literal
 from harness.results import Estimate, Row, Tradeoff
 from harness.suite.schema import Expectation, Suite
 
-Agrees = Literal["agrees", "differs", "not comparable"]
+Agrees = Literal["agrees", "differs", "explained", "not comparable"]
+"""`explained`: it differs, and the suite says why; that fails no run."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,8 @@ def _judged(candidate: str, metric: str, expected: Expectation, rows: Sequence[R
     for variant, estimate in found:
         if estimate is not None and estimate.value is not None:
             near = abs(estimate.value - expected.value) <= expected.within
-            return Agreement(candidate, metric, expected, "agrees" if near else "differs", variant, estimate)
+            far: Agrees = "explained" if expected.explained else "differs"
+            return Agreement(candidate, metric, expected, "agrees" if near else far, variant, estimate)
     failures = [failure for row in rows for failure in row.failures]
     notes = [estimate.note for _, estimate in found if estimate is not None and estimate.note]
     reason = next(iter([*failures, *notes]), "not measured")

@@ -44,7 +44,7 @@ def _trainable(draft: Draft, name: str | None) -> int | None:
     """Rows that are left to train on, None where only loading the data would tell."""
     share = draft.get(float, "data", "validation", default=Data.model_fields["validation"].default)
     found = catalog.known_rows(name, draft.get(dict, "data", "args", default={})) if name else None
-    return round(found[0] * (1 - share)) if found and 0 < share < 1 else None
+    return round(found[0] * (1 - share)) if found and 0 <= share < 1 else None
 
 
 def _check_sizes(draft: Draft, most: int | None) -> None:

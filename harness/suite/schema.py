@@ -48,8 +48,9 @@ class Data(Model):
     """Arguments of the data set; in a suite file they may also stand flat beside `name`."""
     train_sizes: tuple[Count, ...] = ()
     """Training rows, one training trial for each; empty means all rows."""
-    validation: Share = 0.1
-    """The share of the training part that early stopping and tuning look at."""
+    validation: Annotated[float, Field(ge=0, lt=1)] = 0.1
+    """The share of the training part that early stopping and tuning look at; 0 trains on all of it, and the
+    last epoch is kept."""
 
 
 class Optimizer(Model):
@@ -392,6 +393,8 @@ class Expectation(Model):
     """Where it was published."""
     protocol: str = ""
     """How it was measured there, in a few words."""
+    explained: str = ""
+    """Why the figure is known not to be met here: it is shown beside the difference, which fails no run."""
 
 
 class Suite(Model):

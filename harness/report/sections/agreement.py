@@ -44,10 +44,13 @@ def _cells(one: Agreement, known: MetricTable) -> tuple[Cell, ...]:
 
 
 def verdict_words(one: Agreement) -> str:
-    """`agrees`, `differs by +0.02`, or why it is not comparable."""
+    """`agrees`, `differs by +0.02` and, where it is known, why; or why it is not comparable."""
     if one.difference is None:
         return f"not comparable: {one.reason}"
-    return one.verdict if one.verdict == "agrees" else f"differs by {one.difference:+.3g}"
+    if one.verdict == "agrees":
+        return "agrees"
+    why = f": {one.expected.explained}" if one.verdict == "explained" else ""
+    return f"differs by {one.difference:+.3g}{why}"
 
 
 def lines(found: tuple[Agreement, ...]) -> list[str]:
