@@ -8,6 +8,7 @@ import types
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from harness.cli.main import main
@@ -70,7 +71,20 @@ def test_wrong_labels_are_among_the_first_rows_to_look_at(monkeypatch: pytest.Mo
 def test_equal_images_with_other_labels_contradict(monkeypatch: pytest.MonkeyPatch) -> None:
     train, test = image_data()
     train.inputs[1] = train.inputs[0]
-    assert findings(Dataset(IMAGES, train, test), monkeypatch)["contradicting labels"].figures == {"rows": 1}
+    found = findings(Dataset(IMAGES, train, test), monkeypatch)["contradicting labels"]
+    assert found.figures == {"rows": 2, "sets": 1, "wrong_at_least": 1}
+
+
+def test_contradictions_are_counted_by_rows_and_by_labels_that_must_be_wrong(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    train, test = image_data()
+    train.inputs[[2, 4, 6, 1]] = train.inputs[0]  # labels 0, 0, 0, 0, 1
+    test.inputs[3], test.inputs[2] = train.inputs[10], train.inputs[10]  # labels 1, 0, 0
+    found = findings(Dataset(IMAGES, train, test), monkeypatch)["contradicting labels"]
+    assert found.figures == {"rows": 8, "sets": 2, "wrong_at_least": 2}
+    assert set(found.rows[:2]) == {1, 3}, "the ones in the minority come first"
+    assert "99.60% of all rows" in found.message  # 2 of 500
 
 
 def test_imbalance_and_missing_classes_are_said_with_their_cure(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -150,3 +164,124 @@ def test_a_log_with_impressions_tells_of_pages_and_visits(capsys: pytest.Capture
     assert 0 < found["size"]["figures"]["ctr"] < 0.1
     assert main(["data", "audit", "mock_shop", "--set=items=5"]) == 2
     assert "items of at least 100" in capsys.readouterr().err
+
+
+# ------------------------------------------------------------------------------------- leaks in own files
+
+
+def leaky(kind: str) -> tuple[dict[str, np.ndarray], str]:
+    """A table with one column that tells the answer, and that column's name."""
+    rng = np.random.default_rng(7)
+    n = 600
+    x = rng.normal(size=(n, 3)).round(4)
+    y = rng.integers(0, 3, n)
+    price = (100 + 10 * x[:, 0] + rng.normal(0, 8, n)).round(2)
+    plain = {"a": x[:, 0] + 0.3 * y, "b": x[:, 1]}
+    three = np.array(["home", "ward", "icu"])
+    if kind == "a number with tax":
+        return {
+            "a": x[:, 0],
+            "b": x[:, 1],
+            "price_with_tax": (price * 1.19).round(2),
+            "y": price,
+        }, "price_with_tax"
+    if kind == "codes of three classes":
+        return {**plain, "ward_code": np.array([11, 47, 30])[y], "y": three[y]}, "ward_code"
+    if kind == "a reason in words":
+        reason, answer = np.array(["none", "churn"])[y % 2], np.array(["no", "yes"])[y % 2]
+        return {**plain, "closed_reason": reason, "y": answer}, "closed_reason"
+    if kind == "filled in for one class alone":
+        filled = np.where(y == 2, rng.normal(size=n).round(2).astype(str), "")
+        return {**plain, "bed_days": filled, "y": three[y]}, "bed_days"
+    if kind == "filled in for high prices alone":
+        filled = np.where(price > np.median(price), rng.normal(size=n).round(2).astype(str), "")
+        return {"a": x[:, 0], "b": x[:, 1], "bonus": filled, "y": price}, "bonus"
+    if kind == "an index of a sorted file":
+        y = np.sort(y)
+        return {"": np.arange(n), "a": x[:, 0] + 0.3 * y, "b": x[:, 1], "y": three[y]}, "Unnamed: 0"
+    if kind == "a sum of two":
+        net = rng.normal(50, 30, n).round(2)
+        return {"a": x[:, 0], "net": net, "tax": (price - net).round(2), "y": price}, "net"
+    assert kind == "a difference of two"
+    due = rng.normal(50, 30, n).round(2)
+    return {**plain, "due": due, "paid": due - y % 2, "y": np.array(["late", "in time"])[y % 2]}, "due"
+
+
+@pytest.mark.parametrize(
+    "kind",
+    ["a number with tax", "codes of three classes", "a reason in words", "filled in for one class alone",
+     "filled in for high prices alone", "an index of a sorted file", "a sum of two", "a difference of two"],
+)  # fmt: skip
+def test_a_column_that_is_known_only_afterwards_is_named(kind: str, tmp_path: Path) -> None:
+    table, column = leaky(kind)
+    pd.DataFrame(table).to_csv(tmp_path / "t.csv", index=False)
+    found = audit("tabular_csv", {"path": str(tmp_path / "t.csv"), "target": "y"})
+    warned = [f for f in found if f.level == "warning"]
+    assert len(warned) == 1, [f.message for f in warned]
+    assert column in warned[0].message
+
+
+def test_a_strong_column_of_an_easy_problem_is_no_leak(tmp_path: Path) -> None:
+    """Petal width tells setosa without an error, and so do the sepals: nobody wrote it afterwards."""
+    from sklearn.datasets import load_iris
+
+    iris = load_iris(as_frame=True)
+    iris.frame.assign(target=iris.target_names[iris.target]).to_csv(tmp_path / "iris.csv", index=False)
+    found = audit("tabular_csv", {"path": str(tmp_path / "iris.csv"), "target": "target"})
+    assert not {f.check for f in found if f.level == "warning"} - {"equal rows in train and test"}
+
+
+def test_patients_in_both_parts_are_named_where_a_model_remembers_them(tmp_path: Path) -> None:
+    rng = np.random.default_rng(3)
+    patient = np.repeat(np.arange(60), 8)
+    made = rng.normal(size=(60, 4))[patient] + rng.normal(0, 0.05, (480, 4))
+    ill = rng.integers(0, 2, 60)[patient]
+    frame = pd.DataFrame(made, columns=list("abcd")).assign(patient=[f"P{p:03d}" for p in patient], y=ill)
+    frame.to_csv(tmp_path / "t.csv", index=False)
+    args = {"path": str(tmp_path / "t.csv"), "target": "y", "features": list("abcd")}
+    found = {f.check: f for f in audit("tabular_csv", args)}["owners in train and test"]
+    assert found.level == "warning" and "write `group: patient`" in found.message
+    assert found.figures["seen"] > 0.95 and found.figures["new"] < 0.7
+    kept_apart = audit("tabular_csv", {**args, "group": "patient"})
+    assert "owners in train and test" not in {f.check for f in kept_apart}
+
+
+def test_a_shifted_column_is_named_as_what_drifts(tmp_path: Path) -> None:
+    rng = np.random.default_rng(5)
+    for name, shift in (("train", 0.0), ("test", 1.5)):
+        frame = pd.DataFrame(rng.normal(size=(400, 3)), columns=["age", "weight", "height"])
+        frame.assign(age=frame.age + shift, y=rng.integers(0, 2, 400)).to_csv(
+            tmp_path / f"{name}.csv", index=False
+        )
+    args = {"path": str(tmp_path / "train.csv"), "test_path": str(tmp_path / "test.csv"), "target": "y"}
+    found = {f.check: f for f in audit("tabular_csv", args)}["drift from train to test"]
+    assert found.level == "warning" and found.figures["columns"] == ["age"]
+
+
+def test_rows_measured_again_are_near_duplicates(tmp_path: Path) -> None:
+    rng = np.random.default_rng(6)
+    train, test = rng.normal(size=(300, 6)), rng.normal(size=(100, 6))
+    test[:7] = train[20:27] + rng.normal(0, 1e-3, (7, 6))
+    for name, rows in (("train", train), ("test", test)):
+        pd.DataFrame(rows, columns=list("abcdef")).assign(y=rng.integers(0, 2, len(rows))).to_csv(
+            tmp_path / f"{name}.csv", index=False
+        )
+    args = {"path": str(tmp_path / "train.csv"), "test_path": str(tmp_path / "test.csv"), "target": "y"}
+    found = {f.check: f for f in audit("tabular_csv", args)}["near duplicates in train and test"]
+    assert found.level == "warning" and set(found.rows) == set(range(300, 307))
+
+
+def test_a_word_or_a_spot_that_marks_a_class_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(8)
+    words = np.array([f"w{i}" for i in range(60)])
+    targets = np.arange(400) % 2
+    texts = [" ".join(rng.choice(words, 12)) + (" resolved" if t else "") for t in targets]
+    task = Task("text_classification", 2, ("open", "done"))
+    texts_split = Split(texts, targets, np.arange(400))
+    found = findings(Dataset(task, texts_split, texts_split), monkeypatch)["giveaway word"]
+    assert found.figures["word"] == "resolved"
+    pixels = rng.integers(0, 200, (400, 1, 8, 8)).astype(np.uint8)
+    pixels[targets == 1, 0, 7, 7] = 255
+    images_split = Split(pixels, targets, np.arange(400))
+    spot = findings(Dataset(IMAGES, images_split, images_split), monkeypatch)["giveaway spot"]
+    assert (spot.figures["row"], spot.figures["column"]) == (7 / 8, 7 / 8)

@@ -14,14 +14,14 @@ THUMBNAIL = 16
 def describe(inputs: Inputs, task: Task) -> Any:
     """Features (n, columns) for a linear model, sparse for texts."""
     if task.name == "image_classification":
-        return _standardise(thumbnails(inputs).reshape(len(inputs), -1))
+        return standardised(thumbnails(inputs).reshape(len(inputs), -1))
     if task.name == "text_classification":
         from sklearn.feature_extraction.text import TfidfVectorizer
 
         return TfidfVectorizer(
             sublinear_tf=True, token_pattern=r"(?u)\b\w+\b", ngram_range=(1, 2)
         ).fit_transform(inputs)
-    return _standardise(np.asarray(inputs, np.float32).reshape(len(inputs), -1))
+    return standardised(np.asarray(inputs, np.float32).reshape(len(inputs), -1))
 
 
 def thumbnails(images: np.ndarray, side: int = THUMBNAIL) -> np.ndarray:
@@ -45,6 +45,6 @@ def thumbnails(images: np.ndarray, side: int = THUMBNAIL) -> np.ndarray:
     return grey
 
 
-def _standardise(values: np.ndarray) -> np.ndarray:
+def standardised(values: np.ndarray) -> np.ndarray:
     spread = values.std(axis=0)
     return np.asarray((values - values.mean(axis=0)) / np.where(spread > 1e-6, spread, 1.0))

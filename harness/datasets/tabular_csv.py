@@ -97,6 +97,12 @@ def notes(**args: Any) -> tuple[str, ...]:
     return _opened(args)[2]
 
 
+def as_it_stands(**args: Any) -> pd.DataFrame:
+    """All columns of the file, used or not, a row for each id: what an audit looks at."""
+    source = _source(args)
+    return read_table(source, (), others=True).frame
+
+
 def checksum(*, path: str, test_path: str | None = None, **_: object) -> str:
     return Source(path, test_path).checksum()
 
@@ -115,9 +121,9 @@ class _Wanted:
 _Loaded = tuple[Dataset, tuple[dict[str, Any], ...], tuple[str, ...]]
 
 
-def _opened(args: Mapping[str, Any]) -> _Loaded:
+def _source(args: Mapping[str, Any]) -> Source:
     given = {k: v for k, v in args.items() if v is not None}
-    source = source_of(
+    return source_of(
         given["path"],
         given.get("test_path"),
         test=given.get("test", 0.2),
@@ -131,6 +137,11 @@ def _opened(args: Mapping[str, Any]) -> _Loaded:
         decimal=given.get("decimal", "."),
         thousands=given.get("thousands"),
     )
+
+
+def _opened(args: Mapping[str, Any]) -> _Loaded:
+    given = {k: v for k, v in args.items() if v is not None}
+    source = _source(args)
     wanted = _Wanted(
         given["target"].strip(),
         tuple(name.strip() for name in given.get("features", ())),

@@ -1,0 +1,90 @@
+"""Is a data set fit to compare models on: leakage, duplicates, imbalance, doubtful labels, drift.
+
+Cheap models on a sample, figures in every sentence. A finding is a hint where to look, with the rows
+to look at; nothing is removed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+from harness.datasets.audit.columns import giveaway_columns, row_numbers
+from harness.datasets.audit.drift import drift
+from harness.datasets.audit.finding import Finding, Name, Subject
+from harness.datasets.audit.formulas import formulas
+from harness.datasets.audit.labels import classes, doubtful_labels
+from harness.datasets.audit.logs import log_findings
+from harness.datasets.audit.marks import marks
+from harness.datasets.audit.overlap import equal_rows, groups, near_rows
+from harness.datasets.catalog import dataset_module, input_columns, load_dataset, task_info
+from harness.protocols import Dataset, Progress
+from harness.record import DataError
+
+__all__ = ["CHECKS", "Finding", "audit", "describe_findings", "log_findings"]
+
+CHECKS: tuple[Callable[[Subject], Iterator[Finding]], ...] = (
+    classes,
+    equal_rows,
+    near_rows,
+    groups,
+    doubtful_labels,
+    drift,
+    giveaway_columns,
+    row_numbers,
+    formulas,
+    marks,
+)
+
+
+def audit(
+    name: str, args: Mapping[str, Any] | None = None, *, limit: int = 5000, seed: int = 0,
+    progress: Progress | None = None,
+) -> list[Finding]:  # fmt: skip
+    """Look a data set over.
+
+    Args:
+        limit: rows of each part that the cheap models and the search for near duplicates see,
+            a stratified sample; exact duplicates and counts are of all rows.
+        seed: of the sample.
+    Raises:
+        DataError: the data set cannot be had, or is a log of interactions, which has no labels.
+    """
+    if task_info(name, args).name == "recommendation":
+        raise DataError(f"{name} is a log of interactions: `log_findings` is for these")
+    subject = _subject(name, dict(args or {}), limit, seed)
+    findings: list[Finding] = []
+    for check in CHECKS:
+        if progress:
+            progress({"message": check.__name__.replace("_", " ")})
+        findings += check(subject)
+    return findings
+
+
+def _subject(name: str, args: Mapping[str, Any], limit: int, seed: int) -> Subject:
+    dataset = load_dataset(name, args)
+    module = dataset_module(name)
+    table = module.as_it_stands(**args) if hasattr(module, "as_it_stands") else None
+    apart = {str(args[key]).strip() for key in ("target", "group") if args.get(key)}
+    return Subject(dataset, _columns(name, args, dataset), table, frozenset(apart), limit, seed)
+
+
+def _columns(name: str, args: Mapping[str, Any], dataset: Dataset) -> dict[Name, list[int]]:
+    if not dataset.task.name.startswith("tabular"):
+        return {}
+    made = [str(how["column"]) for how in input_columns(name, args)]
+    places: dict[Name, list[int]] = {}
+    for place in range(dataset.train.inputs.shape[1]):
+        places.setdefault(made[place] if made else place, []).append(place)
+    return places
+
+
+def describe_findings(findings: Sequence[Finding]) -> str:
+    """Findings as text, the warnings first."""
+    lines = []
+    for level in ("warning", "note", "good"):
+        for finding in findings:
+            if finding.level == level:
+                rows = f" (rows {', '.join(map(str, finding.rows[:10]))})" if finding.rows else ""
+                lines.append(f"{level:8} {finding.check}: {finding.message}{rows}")
+    return "\n".join(lines)

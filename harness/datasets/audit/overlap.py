@@ -1,0 +1,182 @@
+"""What test rows share with training rows: equal rows, nearly equal ones, one owner."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+import numpy as np
+from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
+
+from harness.datasets.audit.answers import Answers, answers_of
+from harness.datasets.audit.finding import Finding, Subject, named, sample
+from harness.datasets.audit.models import class_aucs, folds_of, probabilities, r2, values
+from harness.datasets.duplicates import near_duplicates, row_hashes
+from harness.datasets.frames import stripped
+
+OWNER = re.compile(
+    r"patient|subject|person|people|user|customer|client|member|visitor|household|family|session|device|"
+    r"machine|sensor|serial|account|employee|author|speaker|writer|donor|animal|participant|student|"
+    r"(^|[^a-z])(id|ids|uuid|key|group|case|sample)([^a-z]|$)|[a-z]Id$",
+    re.IGNORECASE,
+)
+"""A column by whose name its rows belong to somebody."""
+REMEMBERED = 0.05
+"""A score that falls by so much where owners are kept apart, and by three times what chance moves it."""
+SHUFFLES = 3
+FOREST = 30
+
+
+def equal_rows(subject: Subject) -> Iterator[Finding]:
+    dataset = subject.dataset
+    train, test = row_hashes(dataset.train.inputs), row_hashes(dataset.test.inputs)
+    shared = np.isin(test, train)
+    figures = {
+        "train_test": int(shared.sum()),
+        "within_train": int(len(train) - len(np.unique(train))),
+        "within_test": int(len(test) - len(np.unique(test))),
+    }
+    share = shared.mean()
+    yield Finding(
+        "equal rows in train and test",
+        "warning" if share > 0.001 else "note" if shared.any() else "good",
+        f"{shared.sum()} of {len(test)} test rows ({share:.2%}) also stand in the training part; "
+        f"{figures['within_train']} repeat another training row, {figures['within_test']} another test row",
+        figures,
+        tuple(dataset.test.ids[shared][:20].tolist()),
+    )
+    if subject.task.num_classes:
+        yield from _contradictions(subject, np.concatenate([train, test]))
+
+
+def _contradictions(subject: Subject, hashes: np.ndarray) -> Iterator[Finding]:
+    """Rows that equal another one of another label: how many, and how many labels are wrong at least."""
+    parts = (subject.dataset.train, subject.dataset.test)
+    targets, ids = (np.concatenate([getattr(p, name) for p in parts]) for name in ("targets", "ids"))
+    _, codes = np.unique(hashes, return_inverse=True)
+    pairs, pair_of, rows_of_pair = np.unique(
+        np.column_stack([codes, targets]), axis=0, return_inverse=True, return_counts=True
+    )
+    labels = np.bincount(pairs[:, 0])
+    commonest = np.zeros(len(labels), dtype=np.int64)
+    np.maximum.at(commonest, pairs[:, 0], rows_of_pair)
+    against = labels[codes] > 1
+    if not against.any():
+        return
+    sets = np.unique(codes[against])
+    wrong = int((np.bincount(codes)[sets] - commonest[sets]).sum())
+    minor = against & (rows_of_pair[pair_of.ravel()] < commonest[codes])
+    first = np.concatenate([ids[minor], ids[against & ~minor]])
+    yield Finding(
+        "contradicting labels",
+        "warning",
+        f"{against.sum()} rows equal another one and have another label ({len(sets)} different inputs): of "
+        f"their labels {wrong} are wrong, or the columns do not hold what tells them apart; no model can be "
+        f"right in more than {1 - wrong / len(targets):.2%} of all rows",
+        {"rows": int(against.sum()), "sets": len(sets), "wrong_at_least": wrong},
+        tuple(first[:20].tolist()),
+    )
+
+
+def near_rows(subject: Subject) -> Iterator[Finding]:
+    """Test rows that nearly equal a training row, by content, and of tables by distance too."""
+    dataset = subject.dataset
+    train = sample(dataset.train, subject.limit * 2, subject.seed)
+    test = sample(dataset.test, subject.limit, subject.seed)
+    found = near_duplicates(test.inputs, train.inputs, subject.task)
+    equal = np.isin(row_hashes(test.inputs), row_hashes(train.inputs))
+    near = (found >= 0) & ~equal
+    if subject.is_table:
+        near |= _strangely_near(train.inputs, test.inputs) & ~equal
+    seen = f", {len(train)} of which were looked at" if len(train) < len(dataset.train) else ""
+    yield Finding(
+        "near duplicates in train and test",
+        "warning" if near.mean() > 0.005 and near.sum() > 1 else "note" if near.any() else "good",
+        f"{near.sum()} of {len(test)} test rows ({near.mean():.2%}) nearly equal a training row{seen}",
+        {"near": int(near.sum()), "test_rows": len(test), "train_rows": len(train)},
+        tuple(test.ids[near][:20].tolist()),
+    )
+
+
+def _strangely_near(train: np.ndarray, test: np.ndarray) -> np.ndarray:
+    """(n,) test rows a tenth as far from a training row as rows are from their nearest.
+
+    Only numbers of many values count, and five of them or more: in p dimensions, rows drawn by chance are
+    so near with a probability of about 0.1^p.
+    """
+    many = [c for c in range(train.shape[1]) if len(np.unique(train[:, c])) > 0.2 * len(train)]
+    none = np.zeros(len(test), dtype=bool)
+    if len(many) < 5 or len(train) < 50:
+        return none
+    from sklearn.neighbors import NearestNeighbors
+
+    low, high = np.quantile(train[:, many], [0.05, 0.95], axis=0)
+    spread = np.maximum(high - low, 1e-9)
+    known, asked = train[:, many] / spread, test[:, many] / spread
+    nearest = NearestNeighbors(n_neighbors=2).fit(known)
+    usual = float(np.median(nearest.kneighbors(known)[0][:, 1]))
+    distances = nearest.kneighbors(asked)[0]
+    return np.asarray((distances[:, 0] < 0.1 * usual) & (distances[:, 0] < 0.1 * distances[:, 1] + 1e-12))
+
+
+def groups(subject: Subject) -> Iterator[Finding]:
+    """Columns whose equal values stand in train and test, where a model remembers them.
+
+    Measured: a forest's score on rows of owners that it has seen, and of owners that it has not.
+    """
+    if subject.table is None or not (subject.is_table or subject.task.name == "text_classification"):
+        return
+    answers = answers_of(subject.train, subject.task, subject.seed)
+    if answers is None or not subject.is_table:
+        return
+    for name in subject.table.columns:
+        if name in subject.apart:
+            continue
+        owners = stripped(subject.table[name])
+        train, test = owners[subject.dataset.train.ids], owners[subject.dataset.test.ids]
+        if not _owns(name, train):
+            continue
+        shared = np.isin(test.astype(str), np.unique(train.astype(str)))
+        if not shared.any():
+            continue
+        yield from _remembered(subject, answers, str(name), owners[answers.rows.ids].astype(str), shared)
+
+
+def _owns(name: str, owners: np.ndarray) -> bool:
+    """Whether a column's values are owners of some rows each."""
+    different = len(np.unique(owners.astype(str)))
+    return bool(OWNER.search(name)) and 10 <= different <= 0.7 * len(owners)
+
+
+def _remembered(
+    subject: Subject, answers: Answers, name: str, owners: np.ndarray, shared: np.ndarray
+) -> Iterator[Finding]:
+    kept = [p for column, places in subject.columns.items() if column != name for p in places]
+    if not kept:
+        return
+    inputs = answers.rows.inputs[:, kept]
+    seen = np.array([_score(answers, inputs, None, answers.seed + n) for n in range(SHUFFLES)])
+    apart = np.array([_score(answers, inputs, owners, answers.seed + n) for n in range(SHUFFLES)])
+    fall = float(seen.mean() - apart.mean())
+    chance = float(np.hypot(seen.std(ddof=1), apart.std(ddof=1)))
+    remembered = fall > REMEMBERED and fall > 3 * chance
+    yield Finding(
+        "owners in train and test",
+        "warning" if remembered else "note",
+        f"{shared.sum()} of {len(shared)} test rows have a value of {named(name)} that training rows have "
+        f"too; a forest without this column has {answers.scale} {seen.mean():.3f} on owners that it has seen "
+        f"and {apart.mean():.3f} on others"
+        + (f": if new owners come in use, write `group: {name}`" if remembered else ""),
+        {"column": name, "shared": int(shared.sum()), "seen": float(seen.mean()), "new": float(apart.mean())},
+    )
+
+
+def _score(answers: Answers, inputs: np.ndarray, owners: np.ndarray | None, seed: int) -> float:
+    """Out of fold: owners kept apart, or rows dealt as they come."""
+    folds = folds_of(np.arange(len(inputs)) if owners is None else owners, seed)
+    if not answers.are_classes:
+        forest = RandomForestRegressor(FOREST, random_state=seed)
+        return r2(values(forest, inputs, answers.targets, seed, folds), answers.targets)
+    forest = RandomForestClassifier(FOREST, random_state=seed)
+    told = probabilities(forest, inputs, answers.targets, seed, folds)
+    return float(class_aucs(told, answers.targets).mean())
