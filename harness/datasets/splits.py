@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from harness.protocols import Split
+from harness.protocols import Dataset, Split
 
 REGRESSION_BINS = 10
 
@@ -26,6 +26,15 @@ def take(split: Split, index: np.ndarray) -> Split:
         groups=None if split.groups is None else split.groups[index],
         columns={name: values[index] for name, values in split.columns.items()},
     )
+
+
+def counts_of(dataset: Dataset) -> dict[str, int]:
+    """Class → its rows in both parts; empty for numbers."""
+    names = dataset.task.class_names
+    if not names:
+        return {}
+    targets = np.concatenate([dataset.train.targets, dataset.test.targets])
+    return dict(zip(names, np.bincount(targets, minlength=len(names)).tolist(), strict=True))
 
 
 def strata(targets: np.ndarray) -> np.ndarray:

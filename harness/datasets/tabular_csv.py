@@ -28,7 +28,7 @@ from harness.datasets.frames import (
     stripped,
 )
 from harness.datasets.raw import MISSING
-from harness.datasets.splits import take
+from harness.datasets.splits import counts_of, take
 from harness.protocols import Dataset, Split, Task
 from harness.record import DataError
 
@@ -101,6 +101,11 @@ def as_it_stands(**args: Any) -> pd.DataFrame:
     """All columns of the file, used or not, a row for each id: what an audit looks at."""
     source = _source(args)
     return read_table(source, (), others=True).frame
+
+
+def class_counts(**args: Any) -> dict[str, int]:
+    """Rows of each class, in both parts; empty for numbers."""
+    return counts_of(_opened(args)[0])
 
 
 def checksum(*, path: str, test_path: str | None = None, **_: object) -> str:

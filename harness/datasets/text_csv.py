@@ -17,7 +17,7 @@ from harness.datasets.frames import (
     read_table,
     source_of,
 )
-from harness.datasets.splits import take
+from harness.datasets.splits import counts_of, take
 from harness.protocols import Dataset, Split, Task
 
 DESCRIPTION = (
@@ -64,6 +64,11 @@ def task(**args: Any) -> Task:
 def notes(**args: Any) -> tuple[str, ...]:
     """What is worth knowing of how the files were read."""
     return _opened(args)[1]
+
+
+def class_counts(**args: Any) -> dict[str, int]:
+    """Rows of each class, in both parts; empty for numbers."""
+    return counts_of(_opened(args)[0])
 
 
 def checksum(*, path: str, test_path: str | None = None, **_: object) -> str:
