@@ -7,17 +7,15 @@ import datetime as dt
 import pytest
 
 from harness.analysis.cost import (
-    Price,
     amortisation_requests,
     cost_per_million,
     cost_per_million_floor,
     cost_per_month,
-    find_price,
-    load_prices,
     price_of,
     replicas,
     train_cost_usd,
 )
+from harness.costs import Price, find_price, load_prices
 from harness.record import Measurement, Record, SuiteError
 from harness.suite.schema import Machine, Traffic
 from tests.analysis_world import failed, trial
@@ -58,7 +56,9 @@ def test_a_term_takes_its_share_off_the_list_price_and_is_told() -> None:
 def test_a_price_older_than_ninety_days_says_so() -> None:
     price = Price("aws", "us-east-1", "c7i.large", 0.09, as_of=dt.date(2025, 1, 1), source="list")
     assert price.age(dt.date(2025, 4, 1)) == "of 2025-01-01"
-    assert price.age(dt.date(2025, 4, 2)).startswith("of 2025-01-01, 91 days old: check it")
+    assert price.age(dt.date(2025, 4, 2)).startswith(
+        "of 2025-01-01, 91 days old: run `harness prices update`"
+    )
 
 
 def test_the_snapshot_has_the_three_providers_with_and_without_gpus() -> None:

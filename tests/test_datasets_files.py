@@ -21,9 +21,10 @@ from typing import Any
 import pytest
 
 from harness.datasets import places
-from harness.datasets.files import cache_folder, fetch_files, sha256_of, verify_files
+from harness.datasets.files import fetch_files, sha256_of, verify_files
 from harness.protocols import DataFile
 from harness.record import DataError
+from harness.store.disk import cache_root
 
 CONTENT = b"some data " * 5000
 
@@ -96,7 +97,7 @@ def test_a_file_is_fetched_once_and_then_found_in_the_cache(server: Server) -> N
     seen: list[Any] = []
     path = fetch_files([file], seen.append)[file.name]
     assert path.read_bytes() == CONTENT
-    assert path == cache_folder() / "set" / "file.bin"
+    assert path == cache_root() / "set" / "file.bin"
     assert seen[-1]["bytes"] == seen[-1]["of_bytes"] == len(CONTENT)
     fetch_files([file])
     assert server.requests == ["/file.bin"]

@@ -6,98 +6,17 @@ decides again without running anything again.
 
 from __future__ import annotations
 
-import csv
-import datetime as dt
-import difflib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from functools import cache
-from pathlib import Path
 
 import numpy as np
 
-from harness.record import Record, SuiteError
+from harness.costs import Price, find_price
+from harness.record import Record
 from harness.suite.schema import Machine, Traffic
 
 HOURS_PER_MONTH = 730.0
 SECONDS_PER_MONTH = HOURS_PER_MONTH * 3600.0
-STALE_DAYS = 90
-"""A price older than this is shown with a warning (providers change lists a few times a year)."""
-
-
-@dataclass(frozen=True)
-class Price:
-    """A row of the price catalogue, or a price of the user's own.
-
-    Args:
-        memory: GiB. gpu: its name, None without one. term: `on-demand`, `spot`, `own`.
-        as_of: the day for which the figure is known; None for a price of the user's own.
-    """
-
-    provider: str
-    region: str
-    instance: str
-    usd_per_hour: float
-    vcpus: int = 0
-    memory: float = 0.0
-    gpu: str | None = None
-    term: str = "on-demand"
-    as_of: dt.date | None = None
-    source: str = ""
-
-    @property
-    def name(self) -> str:
-        """As written in a suite: `aws/c7i.large`."""
-        return f"{self.provider}/{self.instance}" if self.instance else self.provider
-
-    def age(self, today: dt.date | None = None) -> str:
-        """How old the price is, in words: `of 2025-06-01, 545 days old: check it`; empty for one's own."""
-        if self.as_of is None:
-            return ""
-        days = ((today or dt.date.today()) - self.as_of).days
-        old = f", {days} days old: check it, or set machine.usd_per_hour" if days > STALE_DAYS else ""
-        return f"of {self.as_of.isoformat()}{old}"
-
-
-@cache
-def load_prices() -> tuple[Price, ...]:
-    """The price catalogue that ships with the harness: a snapshot, each row with its source and day."""
-    path = Path(__file__).parent.parent / "costs" / "prices.csv"
-    with path.open(encoding="utf-8", newline="") as file:
-        return tuple(_price(row) for row in csv.DictReader(file))
-
-
-def _price(row: Mapping[str, str]) -> Price:
-    return Price(
-        row["provider"],
-        row["region"],
-        row["instance"],
-        float(row["usd_per_hour"]),
-        int(row["vcpus"]),
-        float(row["memory"]),
-        row["gpu"] or None,
-        row["term"],
-        dt.date.fromisoformat(row["as_of"]),
-        row["source"],
-    )
-
-
-def find_price(name: str, prices: Iterable[Price] | None = None) -> Price:
-    """The row named `provider/instance` or `provider/region/instance`; the first that fits.
-
-    Raises:
-        SuiteError: no such row; the message has the nearest names.
-    """
-    rows = tuple(load_prices() if prices is None else prices)
-    for row in rows:
-        if name in (row.name, f"{row.provider}/{row.region}/{row.instance}"):
-            return row
-    names = [row.name for row in rows]
-    near = difflib.get_close_matches(name, names, n=3, cutoff=0.5) or names[:3]
-    raise SuiteError(
-        f"machine.price: no price named {name!r}; nearest: {', '.join(near)};"
-        " or give one of your own: machine: {usd_per_hour: 0.09}"
-    )
 
 
 def price_of(machine: Machine, prices: Iterable[Price] | None = None) -> Price | None:

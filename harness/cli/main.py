@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from harness.cli import data as data_cli
+from harness.cli import prices as prices_cli
 from harness.cli.options import (
     AsJson,
     Group,
@@ -269,6 +270,9 @@ def list_(
 
 
 app.add_typer(data_cli.app, name="data", help="Get a data set, check it, look for what misleads.")
+app.add_typer(
+    prices_cli.app, name="prices", help="List prices of machines: search them, bring them up to date."
+)
 
 
 @app.command(

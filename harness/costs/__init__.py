@@ -1,1 +1,146 @@
-"""The price catalogue: `prices.csv`, which scripts/price_snapshot writes."""
+"""The price catalogue: the snapshot that ships (`prices.csv`, written by scripts/price_snapshot), and above
+it the rows that `harness prices update` brought."""
+
+from __future__ import annotations
+
+import csv
+import datetime as dt
+import difflib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from harness.record import SuiteError
+from harness.store.disk import cache_root
+
+SHIPPED = Path(__file__).parent / "prices.csv"
+COLUMNS = (
+    "provider",
+    "region",
+    "instance",
+    "vcpus",
+    "memory",
+    "gpu",
+    "term",
+    "usd_per_hour",
+    "as_of",
+    "source",
+)
+HOME_REGIONS = {"aws": "us-east-1", "azure": "eastus", "gcp": "us-central1"}
+"""Where a price without a region is from."""
+STALE_DAYS = 90
+"""A price older than this is shown with a warning (providers change lists a few times a year)."""
+
+
+@dataclass(frozen=True)
+class Price:
+    """A row of the price catalogue, or a price of the user's own.
+
+    Args:
+        memory: GiB. gpu: its name, None without one. term: `on-demand`, `spot`, `own`.
+        as_of: the day for which the figure is known; None for a price of the user's own.
+    """
+
+    provider: str
+    region: str
+    instance: str
+    usd_per_hour: float
+    vcpus: int = 0
+    memory: float = 0.0
+    gpu: str | None = None
+    term: str = "on-demand"
+    as_of: dt.date | None = None
+    source: str = ""
+
+    @property
+    def name(self) -> str:
+        """As written in a suite: `aws/c7i.large`."""
+        return f"{self.provider}/{self.instance}" if self.instance else self.provider
+
+    @property
+    def name_with_region(self) -> str:
+        """As a suite may write it too: `aws/us-east-1/c7i.large`."""
+        return f"{self.provider}/{self.region}/{self.instance}"
+
+    def age(self, today: dt.date | None = None) -> str:
+        """How old the price is, in words: `of 2025-06-01, 545 days old: check it`; empty for one's own."""
+        if self.as_of is None:
+            return ""
+        days = ((today or dt.date.today()) - self.as_of).days
+        old = (
+            f", {days} days old: run `harness prices update`, or set machine.usd_per_hour"
+            if days > STALE_DAYS
+            else ""
+        )
+        return f"of {self.as_of.isoformat()}{old}"
+
+
+def own_prices() -> Path:
+    """Where `harness prices update` keeps what it took."""
+    return cache_root() / "prices.csv"
+
+
+def load_prices() -> tuple[Price, ...]:
+    """The price catalogue, each row with its source and day; of two rows of one instance the later.
+
+    Raises:
+        SuiteError: the user's own catalogue cannot be read.
+    """
+    own = own_prices()
+    return _catalogue(own, own.stat().st_mtime_ns if own.exists() else None)
+
+
+@cache
+def _catalogue(own: Path, written: int | None) -> tuple[Price, ...]:
+    rows = {(p.provider, p.region, p.instance, p.term): p for p in _read(SHIPPED)}
+    if written is not None:
+        try:
+            newer = _read(own)
+        except (KeyError, ValueError, TypeError, OSError) as error:
+            raise SuiteError(
+                f"{own}: is not a price catalogue ({error!r}): delete it, or run `harness prices update`"
+            ) from error
+        for p in newer:
+            key = (p.provider, p.region, p.instance, p.term)
+            if key not in rows or (rows[key].as_of or dt.date.min) <= (p.as_of or dt.date.min):
+                rows[key] = p
+    return tuple(sorted(rows.values(), key=lambda p: p.region != HOME_REGIONS.get(p.provider, p.region)))
+
+
+def _read(path: Path) -> list[Price]:
+    with path.open(encoding="utf-8", newline="") as file:
+        return [_price(row) for row in csv.DictReader(file)]
+
+
+def _price(row: Mapping[str, str]) -> Price:
+    return Price(
+        row["provider"],
+        row["region"],
+        row["instance"],
+        float(row["usd_per_hour"]),
+        int(row["vcpus"]),
+        float(row["memory"]),
+        row["gpu"] or None,
+        row["term"],
+        dt.date.fromisoformat(row["as_of"]),
+        row["source"],
+    )
+
+
+def find_price(name: str, prices: Iterable[Price] | None = None) -> Price:
+    """The row named `provider/instance` or `provider/region/instance`; the first that fits.
+
+    Raises:
+        SuiteError: no such row; the message has the nearest names.
+    """
+    rows = tuple(load_prices() if prices is None else prices)
+    for row in rows:
+        if name in (row.name, row.name_with_region):
+            return row
+    names = [row.name for row in rows]
+    near = difflib.get_close_matches(name, names, n=3, cutoff=0.5) or names[:3]
+    raise SuiteError(
+        f"machine.price: no price named {name!r}; nearest: {', '.join(near)};"
+        " or give one of your own: machine: {usd_per_hour: 0.09}"
+    )

@@ -22,14 +22,9 @@ from typing import BinaryIO
 from harness.datasets.places import PlaceError, Shelf, obtain
 from harness.protocols import DataFile, Progress
 from harness.record import DataError
+from harness.store.disk import cache_root
 
 _BLOCK = 1 << 20
-
-
-def cache_folder() -> Path:
-    """Where data files are kept: `$HARNESS_DATA`, or `~/.cache/harness`."""
-    chosen = os.environ.get("HARNESS_DATA")
-    return Path(chosen).expanduser() if chosen else Path.home() / ".cache" / "harness"
 
 
 def fetch_files(files: Sequence[DataFile], progress: Progress | None = None) -> dict[str, Path]:
@@ -45,15 +40,15 @@ def fetch_files(files: Sequence[DataFile], progress: Progress | None = None) -> 
     """
     missing = [file for file in files if not _is_cached(file)]
     if missing:
-        _make_folder(cache_folder())
+        _make_folder(cache_root())
         with contextlib.ExitStack() as stack:
             for file in sorted(missing, key=lambda f: f.name):  # sorted: no deadlock between processes
-                stack.enter_context(locked(cache_folder() / file.name))
+                stack.enter_context(locked(cache_root() / file.name))
             shelf = Shelf(Path(stack.enter_context(_scratch_folder())))
             for file in missing:
                 if not _is_cached(file):  # another process may have fetched it while this one waited
                     _fetch(file, shelf, progress or (lambda _: None))
-    return {file.name: cache_folder() / file.name for file in files}
+    return {file.name: cache_root() / file.name for file in files}
 
 
 def verify_files(files: Sequence[DataFile]) -> dict[str, str]:
@@ -64,7 +59,7 @@ def verify_files(files: Sequence[DataFile]) -> dict[str, str]:
     """
     answers = {}
     for file in files:
-        path = cache_folder() / file.name
+        path = cache_root() / file.name
         if not path.is_file():
             answers[file.name] = "missing"
         else:
@@ -107,7 +102,7 @@ def write_whole(path: Path, write: Callable[[BinaryIO], object]) -> None:
 
 
 def _fetch(file: DataFile, shelf: Shelf, progress: Progress) -> None:
-    target = cache_folder() / file.name
+    target = cache_root() / file.name
     refusals = []
     by_hand = target.with_name(target.name + ".gz")  # what a person would download
     for place in ([str(by_hand)] if by_hand.is_file() else []) + list(file.places):
@@ -145,14 +140,14 @@ def _store(file: DataFile, stream: BinaryIO | gzip.GzipFile, place: str) -> None
                 "it was changed or cut on the way, nothing was kept; try again, or get it elsewhere"
             )
 
-    target = cache_folder() / file.name
+    target = cache_root() / file.name
     write_whole(target, write)
     _remember(target, file.sha256)
 
 
 def _is_cached(file: DataFile) -> bool:
     """Whether the cache has the file; hashed once, then trusted while size and time stand still."""
-    path = cache_folder() / file.name
+    path = cache_root() / file.name
     if not path.is_file():
         return False
     if _remembered(path) == [file.sha256, *_stamp(path)]:

@@ -18,13 +18,14 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 
-from harness.datasets.files import cache_folder, locked, sha256_of, write_whole
+from harness.datasets.files import locked, sha256_of, write_whole
 from harness.datasets.image_layout import SUFFIXES as SUFFIXES
 from harness.datasets.image_layout import Listing, list_images
 from harness.datasets.own_files import content_of
 from harness.datasets.splits import hash_split
 from harness.protocols import Dataset, Split, Task
 from harness.record import DataError, content_hash
+from harness.store.disk import cache_root
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -161,7 +162,7 @@ def _headers_of(files: tuple[Path, ...], root: Path) -> tuple[int, int, int]:
     from PIL import Image, UnidentifiedImageError
 
     key = content_hash([content_of(files, root), sha256_of(Path(__file__))])
-    memory = cache_folder() / "headers" / f"{key}.json"
+    memory = cache_root() / "headers" / f"{key}.json"
     if memory.is_file():
         side, transparent, seen = json.loads(memory.read_text())
         return side, transparent, seen
@@ -196,7 +197,7 @@ def _decoded(
     key = content_hash(
         [content_of(files, root), shape, colour, sha256_of(Path(__file__))]
     )  # decoded by this code
-    path = cache_folder() / "decoded" / f"{key}.npy"
+    path = cache_root() / "decoded" / f"{key}.npy"
     with locked(path):
         if not path.is_file():
             write_whole(path, lambda out: _decode_all(files, shape, colour, out))

@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from harness.datasets.files import cache_folder, locked, sha256_of
+from harness.datasets.files import locked, sha256_of
 from harness.datasets.interactions import Impressions, Interactions, Protocol, SplitName
 
 # The generator lives with the task that judges by it; it needs nothing of this room but the tables' types.
@@ -25,6 +25,7 @@ from harness.datasets.shop.log import Sessions, run_shop
 from harness.datasets.shop.truth import Shop, Truth, build_truth, tables
 from harness.protocols import Task
 from harness.record import DataError, content_hash
+from harness.store.disk import cache_root
 
 Columns = TypeVar("Columns", Impressions, Sessions)
 DESCRIPTION = "a generated shop whose truth is known: catalogue, users, impressions with propensities"
@@ -98,7 +99,7 @@ def _key(shop: Shop) -> str:
 def _world(shop: Shop) -> tuple[Truth, Sessions, Impressions]:
     """Items and users are drawn anew (under a second), the log is read from the cache or made."""
     world = build_truth(shop)
-    folder = cache_folder() / f"mock_shop-{_key(shop)}"
+    folder = cache_root() / f"mock_shop-{_key(shop)}"
     with locked(folder):
         if not folder.is_dir():
             _write(folder, *run_shop(world))

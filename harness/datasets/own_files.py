@@ -8,8 +8,9 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from harness.datasets.files import cache_folder, sha256_of, write_whole
+from harness.datasets.files import sha256_of, write_whole
 from harness.record import DataError
+from harness.store.disk import cache_root
 
 
 def existing(path: str, what: str, argument: str = "path") -> Path:
@@ -34,7 +35,7 @@ def content_of(files: Sequence[Path], root: Path) -> str:
     Hashes are kept in the cache folder, so that planning does not read a large folder again; a file
     whose size or time of change differs is read again.
     """
-    memory = cache_folder() / "checksums" / f"{hashlib.sha256(str(root).encode()).hexdigest()[:16]}.json"
+    memory = cache_root() / "checksums" / f"{hashlib.sha256(str(root).encode()).hexdigest()[:16]}.json"
     known = _read(memory)
     fresh: dict[str, list[object]] = {}
     for path in files:

@@ -7,7 +7,6 @@ needs torch.
 from __future__ import annotations
 
 import ast
-import csv
 import importlib
 import re
 from collections.abc import Mapping
@@ -15,6 +14,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from harness.costs import load_prices
 from harness.protocols import Metric
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -60,13 +60,11 @@ def price_names() -> tuple[str, ...]:
     return tuple(price_cores())
 
 
-@cache
 def price_cores() -> Mapping[str, int]:
     """Name of a row of the price catalogue → its vCPUs."""
-    with (ROOT / "costs" / "prices.csv").open(encoding="utf-8", newline="") as file:
-        rows = list(csv.DictReader(file))
-    short = {f"{row['provider']}/{row['instance']}": int(row["vcpus"]) for row in reversed(rows)}
-    long = {f"{row['provider']}/{row['region']}/{row['instance']}": int(row["vcpus"]) for row in rows}
+    rows = load_prices()
+    short = {row.name: row.vcpus for row in reversed(rows)}
+    long = {row.name_with_region: row.vcpus for row in rows}
     return {**short, **long}
 
 

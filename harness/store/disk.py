@@ -80,7 +80,8 @@ def is_locked(path: Path) -> bool | None:
 
 def cache_root() -> Path:
     """What a node keeps for all runs: `$HARNESS_DATA`, default `~/.cache/harness`."""
-    return Path(os.environ.get("HARNESS_DATA") or Path.home() / ".cache" / "harness")
+    chosen = os.environ.get("HARNESS_DATA")
+    return Path(chosen).expanduser() if chosen else Path.home() / ".cache" / "harness"
 
 
 def private_folder() -> Path:

@@ -1,0 +1,63 @@
+"""`harness prices …`: search the price catalogue, bring it up to date."""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import asdict
+from fnmatch import fnmatchcase
+from typing import Annotated
+
+import typer
+
+from harness.cli.options import AsJson, Group, examples, option
+
+app = typer.Typer(cls=Group, no_args_is_help=True, rich_markup_mode=None)
+
+Pattern = Annotated[str, typer.Argument(metavar="PATTERN", help="Only names like this: 'aws/c7*'.")]
+
+
+@app.command(name="list", epilog=examples("prices list 'aws/c7*'", "prices list '*/eu-west-1/*' --json"))
+def show(pattern: Pattern = "*", as_json: AsJson = False) -> int:
+    """The rows that `machine.price` may name, each with its day and source."""
+    from harness.cli.text import table_text
+    from harness.costs import find_price, load_prices
+    from harness.record import SuiteError
+
+    rows = [
+        p for p in load_prices() if any(fnmatchcase(n, pattern) for n in (p.name, p.name_with_region))
+    ]  # fmt: skip
+    if not rows:
+        find_price(pattern)
+        raise SuiteError(f"no price is named like {pattern!r}; quote a pattern with *: 'aws/c7*'")
+    if as_json:
+        print(json.dumps([asdict(p) for p in rows], indent=2, default=str))
+        return 0
+    head = {"name": "name", "cores": "vCPUs", "memory": "GiB", "gpu": "GPU", "usd": "USD/h", "day": "of",
+            "source": "source"}  # fmt: skip
+    print(table_text([head, *(
+        {"name": p.name_with_region, "cores": str(p.vcpus), "memory": f"{p.memory:g}", "gpu": p.gpu or "",
+         "usd": f"{p.usd_per_hour:.4g}", "day": f"{p.as_of}", "source": p.source}
+        for p in rows
+    )]))  # fmt: skip
+    return 0
+
+
+@app.command(epilog=examples("prices update", "prices update --providers aws,gcp"))
+def update(
+    providers: Annotated[str, option("--providers", "NAMES", "Of aws, azure and gcp.")] = "aws,azure,gcp",
+) -> int:
+    """Take today's list prices into your own catalogue; the snapshot that ships stays."""
+    from harness.cli.options import near
+    from harness.costs import own_prices
+    from harness.costs.update import PROVIDERS, update_prices
+    from harness.record import SuiteError
+
+    names = [name.strip() for name in providers.split(",") if name.strip()]
+    for name in names or [""]:
+        if name not in PROVIDERS:
+            raise SuiteError(f"--providers: there is no provider {name!r}: {near(name, PROVIDERS)}")
+    for provider, count in update_prices(names).items():
+        print(f"{provider}: {count} machines on demand", file=sys.stderr)
+    print(own_prices())
+    return 0
