@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from harness.cli import data as data_cli
+from harness.cli import init as init_cli
 from harness.cli import prices as prices_cli
 from harness.cli.options import (
     AsJson,
@@ -55,6 +56,7 @@ app = typer.Typer(
     help="""Train, score, serve and price candidate architectures, and say which one to ship.
 
 \b
+    python -m harness init photos/                    your data: says what it sees, writes a suite
     python -m harness plan suites/quickstart.yaml     what would run, and for how long
     python -m harness run  suites/quickstart.yaml     runs it, and writes a report
     python -m harness COMMAND --help                  options and examples of a command""",
@@ -64,6 +66,9 @@ app = typer.Typer(
 @app.callback()
 def options(debug: Annotated[bool, flag("--debug", "Show tracebacks; may stand anywhere.")] = False) -> None:
     """Options before the command; `main` has taken `--debug` out already."""
+
+
+app.command("init", epilog=examples(*init_cli.EXAMPLES))(init_cli.init)
 
 
 @app.command(

@@ -1,0 +1,80 @@
+"""`harness init PATH`: from files to a first suite."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from harness.cli.data import _arguments as data_arguments
+from harness.cli.options import AsJson, flag, option, required
+from harness.record import SuiteError
+
+if TYPE_CHECKING:
+    from harness.init.look import Seen
+    from harness.init.offer import Goal
+
+EXAMPLES = (
+    "init photos/                              # one folder per class",
+    "init deliveries.csv --target late --budget 5m",
+    "init ratings.csv -o films.yaml            # user, item, time: a log of interactions",
+    "init photos/ my_net.py                    # your own network beside the baselines",
+)
+
+
+def init(
+    paths: Annotated[list[str], required("PATH…", "A folder of images, a table, a log; your own .py files.")],
+    target: Annotated[str | None, option("--target", "COLUMN", "What to predict.")] = None,
+    budget: Annotated[str, option("--budget", "10m", "How long a run may take.")] = "10m",
+    settings: Annotated[
+        list[str] | None, option("--set", "key=value", "An argument of the data set; repeatable.")
+    ] = None,
+    out: Annotated[str | None, typer.Option("--out", "-o", metavar="FILE", help="The suite file.")] = None,
+    force: Annotated[bool, flag("--force", "Write over a suite that is there.")] = False,
+    ask: Annotated[bool, flag("--ask", "Ask for limits and traffic, on a terminal.")] = False,
+    as_json: AsJson = False,
+) -> int:
+    """Look at your data and write a first suite for it.
+
+    Says what it sees, and chooses candidates, epochs and seeds that fit the budget.
+    """
+    from harness.init.command import Wishes, next_steps
+    from harness.init.command import init as write
+    from harness.reading.draft import duration
+
+    seconds = duration(budget)
+    if not seconds:
+        raise SuiteError(f"--budget {budget}: is no duration: write seconds, or for instance 90s, 10m, 1h")
+    if ask and not sys.stdin.isatty():
+        raise SuiteError(
+            "--ask asks on a terminal, and this is none: leave it out, and change the suite file"
+        )
+    wishes = Wishes(tuple(paths), data_arguments(settings), target, seconds, out, force)
+    written = write(wishes, lambda text: print(text, file=sys.stderr), _asked if ask else None)
+    print(next_steps(written, seconds, budget), file=sys.stderr if as_json else sys.stdout)
+    if as_json:
+        seen = written.seen
+        found = {"suite": str(written.path), "task": seen.task.name, "data": seen.dataset, "said": seen.said,
+                 "warnings": seen.warnings, "candidates": written.candidates,
+                 "expected_seconds": round(written.fit.seconds), "fits_budget": written.fit.fits}  # fmt: skip
+        print(json.dumps(found, indent=2))
+    return 0
+
+
+def _asked(seen: Seen, wanted: Goal) -> tuple[Goal, Mapping[str, Any]]:
+    """Limits and traffic, each with what is taken where Enter is pressed."""
+    from dataclasses import replace
+
+    from harness.init.command import TERMS
+
+    def number(text: str, default: float) -> float:
+        return float(typer.prompt(text, default=default, type=float, err=True))
+
+    if wanted.floor is not None:
+        wanted = replace(wanted, floor=number(f"The least {wanted.metric} worth shipping", wanted.floor))
+    latency = number("Milliseconds in which 99 of 100 requests must be answered", TERMS["latency_p99_ms"])
+    qps = number("Requests a second on average", TERMS["qps"])
+    return wanted, {"latency_p99_ms": latency, "qps": qps, "peak_qps": number("At the peak", 3 * qps)}

@@ -1,0 +1,79 @@
+"""A data set's own cures, taken where they are about how a file is written and not about what it means.
+
+Data sets refuse what can be read in two ways and say what to write. A first suite takes such a line over
+where the message names one cure, writes it down and says so; what is the user's to answer stays a mistake.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from harness.datasets.catalog import dataset_module, task_info
+from harness.protocols import Task
+from harness.record import DataError
+
+TAKEN = ("decimal", "thousands", "positive", "at_least", "time_unit")
+"""Keys of the data that are taken from a message."""
+NOTHING = re.compile(
+    r"[?.\-–—_*/\\#]{1,4}|-9{2,5}(?:\.0)?|unknown|missing|none|n\.?a\.?|nil|tbd", re.IGNORECASE
+)
+"""Cells that stand for nothing in any column of numbers."""
+ATTEMPTS = 6
+
+
+def readable(dataset: str, args: Mapping[str, Any]) -> tuple[dict[str, Any], Task, dict[str, str]]:
+    """The arguments with which a data set can be read.
+
+    Returns:
+        the arguments, the task, and key → the message whose cure was taken.
+    Raises:
+        DataError: what only the user can answer.
+    """
+    now, taken = dict(args), dict[str, str]()
+    for _ in range(ATTEMPTS):
+        try:
+            return now, _opened(dataset, now), taken
+        except DataError as error:
+            cures = {k: v for m in error.mistakes for k, v in _cures(m, now).items()}
+            if not cures:
+                raise
+            taken |= dict.fromkeys(cures, error.mistakes[0])
+            now |= cures
+    return now, _opened(dataset, now), taken
+
+
+def _opened(dataset: str, args: Mapping[str, Any]) -> Task:
+    """The task, after all of the data has been read."""
+    task = task_info(dataset, args)
+    dataset_module(dataset).load(**args)
+    return task
+
+
+def _cures(message: str, args: Mapping[str, Any]) -> dict[str, Any]:
+    if encoding := re.search(r"for instance encoding: ([\w-]+)(?: or ([\w-]+))?", message):
+        return {} if "encoding" in args else {"encoding": encoding[2] or encoding[1]}
+    offered = re.findall(r"`(\w+): ([^`]*)`", message)
+    if offered and offered[0][0] == "missing":
+        return _missing(offered[0][1], args)
+    if "if the comma is a decimal one" in message or "if the point stands between" in message:
+        return {}  # 1,234 is one or the other
+    # `at_least` offers two, of which the first is the usual one.
+    known = [(key, value) for key, value in offered if key in TAKEN and key not in args]
+    first = known[:1] if known and known[0][0] == "at_least" else known
+    return {key: _value(text) for key, text in first}
+
+
+def _missing(offered: str, args: Mapping[str, Any]) -> dict[str, Any]:
+    words = _value(offered)
+    if not isinstance(words, list) or not all(NOTHING.fullmatch(str(word)) for word in words):
+        return {}
+    known: Sequence[Any] = args.get("missing", ())
+    return {} if set(words) <= set(known) else {"missing": [*known, *(w for w in words if w not in known)]}
+
+
+def _value(text: str) -> Any:
+    import yaml
+
+    return yaml.safe_load(text)

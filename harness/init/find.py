@@ -1,0 +1,169 @@
+"""What a path is: images, a table, a user's own code, or something that no suite can be written for."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from harness.datasets.image_layout import SUFFIXES as IMAGES
+from harness.datasets.image_layout import TEST, TRAIN
+from harness.datasets.raw import PARQUET
+from harness.record import DataError
+
+TABLES = frozenset({".csv", ".tsv", ".txt", ".dat", ".data", ".inter", ".tab", *PARQUET})
+"""Endings of files that are read as tables."""
+SUITES = frozenset({".yaml", ".yml"})
+MANY = 20_000
+"""Files of a folder that are looked at, at most: enough to know what it holds."""
+CURES = {
+    ".zip": "unpack it, and give the folder", ".gz": "unpack it, and give the file",
+    ".tar": "unpack it, and give the folder", ".tgz": "unpack it, and give the folder",
+    ".xlsx": "save the sheet as CSV", ".xls": "save the sheet as CSV", ".ods": "save the sheet as CSV",
+    ".json": "write it as CSV or Parquet: pandas.read_json(FILE).to_csv(…)",
+    ".jsonl": "write it as CSV or Parquet: pandas.read_json(FILE, lines=True).to_csv(…)",
+    ".npy": "a format of its own is a data set of yours: docs/extending.md",
+    ".npz": "a format of its own is a data set of yours: docs/extending.md",
+    ".ipynb": "put the function that builds the network into a .py file",
+    ".onnx": "give your data, and name the finished model as a candidate: `model: onnx:FILE`",
+    ".pt": "give the .py file whose function builds the network",
+    ".pth": "give the .py file whose function builds the network",
+}  # fmt: skip
+"""Ending → what to do instead."""
+
+
+@dataclass(frozen=True)
+class Found:
+    """What the user gave.
+
+    Args:
+        kind: of the data; `none` where only code was given. path: its file or folder.
+        test_path: a file to test on. code: the user's own Python files.
+    """
+
+    kind: Literal["images", "table", "none"]
+    path: Path | None = None
+    test_path: Path | None = None
+    code: tuple[Path, ...] = ()
+
+
+def find(paths: Sequence[str]) -> Found:
+    """What some paths are together: one piece of data, and any number of Python files.
+
+    Raises:
+        DataError: what cannot be used, each with the cure.
+    """
+    given = [_existing(path) for path in paths]
+    code = tuple(path for path in given if path.is_file() and path.suffix == ".py")
+    data = [path for path in given if path not in code]
+    if len(data) > 1:
+        names = ", ".join(str(path) for path in data)
+        raise DataError(f"{names}: one suite is about one piece of data: give one of them")
+    found = _what_is(data[0]) if data else _beside(code)
+    return Found(found.kind, found.path, found.test_path, code)
+
+
+def _existing(path: str) -> Path:
+    given = Path(path).expanduser()
+    if given.exists():
+        return given.absolute()
+    parent = given.parent
+    names = [entry.name for entry in parent.iterdir()] if parent.is_dir() else []
+    near = difflib.get_close_matches(given.name, names, n=1)
+    if near:
+        raise DataError(f"{path} is not there: did you mean {parent / near[0]}?")
+    there = ", ".join(sorted(names)[:8]) if names else "nothing"
+    raise DataError(f"{path} is not there: {parent} holds {there}")
+
+
+def _beside(code: Sequence[Path]) -> Found:
+    """The data in the folder of the user's code, where it is clear which; else none."""
+    try:
+        return _in_folder(code[0].parent)
+    except DataError:
+        return Found("none")
+
+
+def _what_is(path: Path) -> Found:
+    if path.is_dir():
+        return _in_folder(path)
+    kind = path.suffix.lower()
+    if kind in TABLES:
+        return Found("table", path)
+    if kind in SUITES:
+        raise DataError(f"{path} is a suite already: python -m harness run {path}")
+    if kind in IMAGES:
+        raise DataError(f"{path} is one image: give the folder that holds one folder of images per class")
+    cure = CURES.get(kind, "give a folder of images, a CSV or Parquet file, a log, or a .py file")
+    raise DataError(f"{path} is no data that a suite can name: {cure}")
+
+
+def _in_folder(folder: Path) -> Found:
+    files = _files(folder)
+    images = [file for file in files if file.suffix.lower() in IMAGES]
+    tables = [file for file in files if file.suffix.lower() in TABLES and file.parent == folder]
+    if images and not tables:
+        return Found("images", folder)
+    if images:
+        return _mixed(folder, images, tables)
+    if pair := _pair(tables):
+        return pair
+    if len(tables) == 1:
+        return Found("table", tables[0])
+    if tables:
+        names = ", ".join(sorted(file.name for file in tables)[:8])
+        raise DataError(
+            f"{folder} holds {len(tables)} tables, {names}: give one of them, for instance {tables[0]}"
+        )
+    raise DataError(_empty(folder, files))
+
+
+def _mixed(folder: Path, images: Sequence[Path], tables: Sequence[Path]) -> Found:
+    """Images beside a table: images in folders are classes, images in one heap are listed by the table."""
+    if all(file.parent != folder for file in images) and len({file.parent for file in images}) > 1:
+        return Found("images", folder)
+    raise DataError(
+        f"{folder} holds {len(images)} images in one folder and {tables[0].name}: if that table "
+        "says which class each image is of, sort the images into one folder per class, for instance with\n"
+        f"  python -c \"import pandas, pathlib, shutil; t = pandas.read_csv('{tables[0].name}')\n"
+        "  for f, c in zip(t.iloc[:, 0], t.iloc[:, 1]): pathlib.Path('sorted', str(c)).mkdir(parents=True, "
+        "exist_ok=True); shutil.copy(str(f), f'sorted/{c}')\"\n"
+        f"  or give {tables[0]} alone if it is the data"
+    )
+
+
+def _pair(tables: Sequence[Path]) -> Found | None:
+    """`train.csv` and `test.csv`, in any spelling."""
+    if len(tables) != 2:
+        return None
+    parts = {_part(file): file for file in tables}
+    if set(parts) != {"train", "test"} or parts["train"].suffix != parts["test"].suffix:
+        return None
+    return Found("table", parts["train"], parts["test"])
+
+
+def _part(file: Path) -> str:
+    words = set(file.stem.casefold().replace("-", "_").replace(".", "_").split("_"))
+    return "train" if words & TRAIN else "test" if words & TEST else ""
+
+
+def _files(folder: Path) -> list[Path]:
+    """Up to `MANY` files of a folder, hidden ones left out."""
+    found: list[Path] = []
+    for file in folder.rglob("*"):
+        if file.is_file() and not any(part.startswith(".") for part in file.relative_to(folder).parts):
+            found.append(file)
+        if len(found) == MANY:
+            break
+    return sorted(found)
+
+
+def _empty(folder: Path, files: Sequence[Path]) -> str:
+    if not files:
+        return f"{folder} is empty: give the folder that holds your images or tables"
+    names = ", ".join(file.name for file in files[:6]) + (", …" if len(files) > 6 else "")
+    suites = [file for file in files if file.suffix in SUITES]
+    run = f"; it holds a suite already: python -m harness run {suites[0]}" if suites else ""
+    return f"{folder} holds no images and no tables, only {names}: give your data{run}"

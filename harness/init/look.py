@@ -1,0 +1,275 @@
+"""What is in the user's data, in lines for a person, and as the arguments of a data set."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from harness.init.cures import readable
+from harness.init.find import Found
+from harness.init.logs import log_args
+from harness.init.tables import Roles, headless, read, roles
+from harness.protocols import Task
+from harness.record import DataError
+
+if TYPE_CHECKING:
+    from harness.datasets.audit import Finding
+
+SHOWN = 8
+"""Classes or columns that are named, at most."""
+LABELS = ("__label__",)
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What is there, and how a suite names it.
+
+    Args:
+        name: for the suite. dataset, args: as under `data`; paths are absolute. said: lines about it.
+        why: key of `args` → why it is written. train_rows: validation still among them.
+        counts: class → rows, the commonest first; empty without classes.
+        warnings: what the audit warns of. items: of a log.
+    """
+
+    name: str
+    dataset: str
+    args: Mapping[str, Any]
+    task: Task
+    said: tuple[str, ...]
+    train_rows: int
+    test_rows: int
+    counts: Mapping[str, int] = field(default_factory=dict)
+    why: Mapping[str, str] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
+    items: int = 0
+
+    @property
+    def commonest(self) -> float:
+        """The share of rows that always saying the commonest class gets right."""
+        return max(self.counts.values()) / sum(self.counts.values()) if self.counts else 0.0
+
+    @property
+    def imbalance(self) -> float:
+        return max(self.counts.values()) / max(1, min(self.counts.values())) if self.counts else 1.0
+
+
+def look(found: Found, given: Mapping[str, Any], target: str | None = None) -> Seen:
+    """Read what was found, completely.
+
+    Args:
+        given: arguments of the data set that the user named. target: the column to predict.
+    Raises:
+        DataError: it cannot be read as it is meant; every mistake with its cure.
+    """
+    if found.path is None:
+        return _digits()
+    if found.kind == "images":
+        return _images(found.path, given)
+    log = None if target is not None or found.test_path else log_args(found.path, given)
+    return _log(found.path, log) if log is not None else _table(found, given, target)
+
+
+def findings(seen: Seen) -> list[Finding]:
+    """What the audit finds in it."""
+    from harness.datasets.audit import audit, log_findings
+
+    if seen.task.name != "recommendation":
+        return audit(seen.dataset, seen.args)
+    from harness.datasets.catalog import dataset_module
+    from harness.tasks.recommendation.audit import audit_log
+
+    return log_findings(audit_log(dataset_module(seen.dataset).load(**seen.args)))
+
+
+def _taken_said(args: Mapping[str, Any], taken: Mapping[str, str]) -> tuple[str, ...]:
+    """What is written so that the files can be read, and why."""
+    from harness.init.write import flow
+
+    return tuple(
+        f"written so that it can be read: `{k}: {flow(args[k])}` ({_first(m)})" for k, m in taken.items()
+    )
+
+
+def _first(message: str) -> str:
+    """The beginning of a message, without its cure."""
+    text = message.splitlines()[0].split(": write")[0].split(": say which")[0]
+    return text if len(text) <= 160 else text[:159] + "…"
+
+
+def _digits() -> Seen:
+    from harness.datasets.catalog import load_dataset
+
+    data = load_dataset("digits")
+    said = (
+        "no data was given: handwritten digits, which come with scikit-learn, stand in for yours "
+        "(python -m harness init DATA FILE.py)",
+    )
+    return _counted("own_model", "digits", {}, data, said, {})
+
+
+def _images(path: Path, given: Mapping[str, Any]) -> Seen:
+    from harness.datasets.catalog import load_dataset, notes
+
+    args, task, taken = readable("image_folder", {"path": str(path), **given})
+    data = load_dataset("image_folder", args)
+    sizes = _sides(path, task)
+    said = (
+        f"{path.name}/: a folder of {len(data.train) + len(data.test)} images in {task.num_classes} classes",
+        sizes,
+    )
+    more = tuple(note for note in notes("image_folder", args) if "pixels: the median" not in note)
+    return _counted(path.name, "image_folder", args, data, (*said, *more, *_taken_said(args, taken)), taken)
+
+
+def _sides(path: Path, task: Task) -> str:
+    side = task.input_shape[-1]
+    return (
+        f"their shorter sides are {side} pixels in the median" if side < 256 else "256 pixels or more a side"
+    )
+
+
+def _log(path: Path, args: Mapping[str, Any]) -> Seen:
+    from harness.datasets.catalog import dataset_module, notes
+
+    args, task, taken = readable("interactions_csv", {"path": str(path), **args})
+    log = dataset_module("interactions_csv").load(**args)
+    events, items = len(log.events.user), len(log.catalogue.ids)
+    said = [f"{path.name}: a log of {events} interactions of {len(log.users.ids)} users with {items} items"]
+    if args.get("time", "time") is None:
+        said.append("it has no times: it is cut at random, so nothing is said of what comes next")
+    said += [*notes("interactions_csv", args), *_taken_said(args, taken)]
+    test = round(events * float(args.get("test", 0.1)))
+    return Seen(
+        _name(path), "interactions_csv", args, task, tuple(said), events - test, test, {}, taken, items=items
+    )
+
+
+def _table(found: Found, given: Mapping[str, Any], target: str | None) -> Seen:
+    path = found.path
+    assert path is not None
+    if first := headless(path):
+        raise DataError(
+            f"{path} begins with {', '.join(first[:4])} and has no line of names: put one in front, "
+            f"for instance {','.join(f'x{i + 1}' for i in range(len(first) - 1))},target"
+        )
+    _refuse_label_lines(path)
+    frame = read(path, given)
+    what = roles(frame, path, target or given.get("target") or given.get("label"))
+    dataset, args = _arguments(found, what, frame)
+    args, _, taken = readable(dataset, {**args, **given})
+    from harness.datasets.catalog import load_dataset, notes
+
+    data = load_dataset(dataset, args)
+    said = (*_columns_said(path, what, frame, dataset), *notes(dataset, args), *_taken_said(args, taken))
+    why = {
+        "target": what.why,
+        "label": what.why,
+        "group": "its rows stay on one side of every split",
+        **taken,
+    }
+    return _counted(_name(path), dataset, args, data, said, why)
+
+
+def _arguments(found: Found, what: Roles, frame: Any) -> tuple[str, dict[str, Any]]:
+    paths = {"path": str(found.path)} | ({"test_path": str(found.test_path)} if found.test_path else {})
+    group = {"group": what.group} if what.group and not found.test_path else {}
+    if what.text:
+        return "text_csv", {**paths, "text": what.text, "label": what.target, **group}
+    out = {what.target, what.group, *what.row_names, *what.constant}
+    features = [str(name) for name in frame.columns if name not in out]
+    if not features:
+        raise DataError(
+            f"{found.path}: beside {what.target!r} only columns that number the rows or never change are "
+            "left: name those to predict from with --set features=[A,B]"
+        )
+    whole = len(features) == len(frame.columns) - 1 - bool(what.group)
+    return "tabular_csv", {
+        **paths,
+        "target": what.target,
+        **group,
+        **({} if whole else {"features": features}),
+    }
+
+
+def _columns_said(path: Path, what: Roles, frame: Any, dataset: str) -> list[str]:
+    kind = "texts" if dataset == "text_csv" else "a table"
+    said = [f"{path.name}: {kind} of {len(frame)} rows and {len(frame.columns)} columns"]
+    said.append(f"predicts {what.target!r}, {what.why} (--target COLUMN for another)")
+    if what.text:
+        said.append(f"from the texts in {what.text!r}")
+    if what.group:
+        said.append(f"{what.group!r} names what rows belong to: its rows stay on one side of every split")
+    for name, span in list(what.dates.items())[:SHOWN]:
+        said.append(f"{name!r} holds dates, {span}: rows are split by hash, not by time")
+    if what.row_names:
+        verb = "numbers" if len(what.row_names) == 1 else "number"
+        said.append(f"{', '.join(map(repr, what.row_names))} {verb} the rows: left out")
+    if what.constant and dataset != "text_csv":
+        verb = "changes" if len(what.constant) == 1 else "change"
+        said.append(f"{', '.join(map(repr, what.constant))} never {verb}: left out")
+    if what.holes:
+        worst = sorted(what.holes.items(), key=lambda hole: -hole[1])[:SHOWN]
+        said.append("holes: " + ", ".join(f"{name} {share:.1%}" for name, share in worst))
+    return said
+
+
+def _counted(
+    name: str, dataset: str, args: Mapping[str, Any], data: Any, said: tuple[str, ...], why: Mapping[str, str]
+) -> Seen:
+    """With the classes, or the range of the target."""
+    task, counts = data.task, Counter[str]()
+    for part in (data.train, data.test):
+        if task.num_classes:
+            numbers = np.bincount(part.targets, minlength=task.num_classes)
+            counts.update({task.class_names[i]: int(n) for i, n in enumerate(numbers)})
+    common = dict(counts.most_common())
+    if common:
+        listed = ", ".join(f"{label} {rows}" for label, rows in list(common.items())[:SHOWN])
+        more = f", and {len(common) - SHOWN} more" if len(common) > SHOWN else ""
+        said = (*said, f"{len(common)} classes: {listed}{more}")
+    else:
+        low, middle, high = np.quantile(np.concatenate([data.train.targets, data.test.targets]), [0, 0.5, 1])
+        said = (*said, f"a number from {low:g} to {high:g}, median {middle:g}")
+    said = (*said, f"{len(data.train)} rows to learn from, {len(data.test)} to test on")
+    return Seen(name, dataset, args, task, said, len(data.train), len(data.test), common, dict(why))
+
+
+def _refuse_label_lines(path: Path) -> None:
+    """`__label__good a fine film`, or `good<TAB>a fine film` without a line of names."""
+    if path.suffix.lower() in (".parquet", ".pq"):
+        return
+    with path.open("rb") as file:
+        lines = [file.readline().decode("utf-8", "replace").strip() for _ in range(20)]
+    if any(line.startswith(LABELS) for line in lines):
+        raise DataError(
+            f"{path} is written as fastText does it: make a table of it, for instance\n"
+            f'  (echo \'label,text\'; sed -E \'s/"/""/g; s/^__label__([^ ]+) (.*)$/\\1,"\\2"/\' {path.name})'
+            f" > {path.stem}.csv"
+        )
+    cells = [line.split("\t") for line in lines if line]
+    if len(cells) > 2 and all(len(row) == 2 for row in cells):
+        sides = [max(len(row[side].split()) for row in cells) for side in (0, 1)]
+        first = [len(cells[0][side].split()) for side in (0, 1)]
+        if max(sides) >= 4 and min(sides) <= 2 and max(first) >= 3:  # the first line is no line of names
+            order = "label\\ttext" if sides[0] < sides[1] else "text\\tlabel"
+            raise DataError(
+                f"{path} holds texts and labels, and no line of names: put one in front, for instance "
+                f"(printf '{order}\\n'; cat {path.name}) > {path.stem}.tsv"
+            )
+
+
+def _name(path: Path) -> str:
+    plain = "".join(
+        sign if sign.isascii() and (sign.isalnum() or sign in "_-") else "_" for sign in path.stem
+    )
+    general = {"train", "training", "data", "log", "events", "all"}
+    return (
+        f"{path.parent.name}_{plain}"
+        if plain.casefold() in general and path.parent.name.isidentifier()
+        else plain
+    )

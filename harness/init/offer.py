@@ -1,0 +1,163 @@
+"""Which candidates, metric and limits suit what was seen."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from harness.init.builders import Builder
+from harness.init.look import Seen
+
+SEVERAL = 10.0
+"""The commonest class has more than so many times the rows of the rarest: accuracy would not see that one."""
+EASE_ITEMS = 5000
+"""EASE keeps a matrix of items × items."""
+TOWERS = 2000
+"""Interactions from which a neural recommender has something to learn from."""
+
+
+@dataclass(frozen=True)
+class Offer:
+    """One candidate.
+
+    Args:
+        value: what stands behind its name in the suite. about: a comment. network: its model reference
+            where it is a network, whose speed can be tried. fixed: the user's own, or the baseline, which
+            are never left out.
+    """
+
+    name: str
+    value: Mapping[str, Any] | str
+    about: str
+    network: str = ""
+    args: Mapping[str, Any] = field(default_factory=dict)
+    fixed: bool = False
+
+
+@dataclass(frozen=True)
+class Goal:
+    """What is decided by: `metric` to maximise, and the least of it where that is known.
+
+    Args:
+        positive: of two classes the rare one, which curves and thresholds are about; empty elsewhere.
+    """
+
+    metric: str
+    why: str
+    floor: float | None = None
+    positive: str = ""
+
+
+def goal(seen: Seen) -> Goal:
+    """The metric that suits the data."""
+    if seen.task.name == "recommendation":
+        return Goal("ndcg@10", "the hits among ten recommended items, the first counting most")
+    if not seen.task.num_classes:
+        return Goal("r2", "the share of the variance that is explained; mae and rmse are columns too", 0.0)
+    if seen.imbalance > SEVERAL:
+        rare = min(seen.counts, key=lambda name: seen.counts[name])
+        why = f"{rare!r} is rare: accuracy would hardly see it"
+        positive = rare if seen.task.num_classes == 2 else ""
+        return Goal("balanced_accuracy", why, _above(1 / seen.task.num_classes), positive)
+    return Goal("accuracy", "the share of right answers", _above(seen.commonest))
+
+
+def offers(seen: Seen, own: Sequence[Builder], side: int = 0) -> list[Offer]:
+    """Candidates, the baseline and the user's own first, the costliest last.
+
+    Args:
+        side: of images in pixels.
+    """
+    mine = [
+        Offer(b.name, {"model": b.reference}, "your own", b.reference if b.is_network else "", fixed=True)
+        for b in own
+    ]
+    baseline, *others = _OFFERED[seen.task.name](seen, side)
+    return [baseline, *mine, *(others[:1] if mine else others)]
+
+
+def _above(share: float) -> float:
+    """A limit a little above what answers without looking at the input."""
+    return round(min(0.99, share + 0.1 * (1 - share)), 2)
+
+
+def _images(seen: Seen, side: int) -> list[Offer]:
+    patch = patch_of(side)
+    vit = {"patch": patch, "dim": 48, "depth": 3}
+    return [
+        Offer("logistic", "sklearn:LogisticRegression", "always have a baseline", fixed=True),
+        Offer("small_cnn", "small_cnn", "a small convolution network", "small_cnn"),
+        Offer(
+            "vit",
+            {"model": "vit", "args": vit},
+            f"a small vision transformer, {patch}×{patch} patches",
+            "vit",
+            vit,
+        ),
+        Offer(
+            "resnet",
+            {"model": "resnet", "args": {"width": 16}},
+            "a residual network",
+            "resnet",
+            {"width": 16},
+        ),
+    ]
+
+
+def patch_of(side: int) -> int:
+    """The smallest patch that leaves at most 12 × 12 of them."""
+    return next((p for p in range(2, side + 1) if side % p == 0 and side // p <= 12), side)
+
+
+def _classes(seen: Seen, side: int) -> list[Offer]:
+    trees = {"model": "sklearn:RandomForestClassifier", "args": {"n_estimators": 100, "min_samples_leaf": 3}}
+    return [
+        Offer("logistic", "sklearn:LogisticRegression", "always have a baseline", fixed=True),
+        Offer("boosting", "sklearn:HistGradientBoostingClassifier", "boosted trees"),
+        Offer("forest", trees, "a hundred trees that vote"),
+    ]
+
+
+def _numbers(seen: Seen, side: int) -> list[Offer]:
+    trees = {"model": "sklearn:RandomForestRegressor", "args": {"n_estimators": 100, "min_samples_leaf": 3}}
+    return [
+        Offer("linear", "sklearn:Ridge", "always have a baseline", fixed=True),
+        Offer("boosting", "sklearn:HistGradientBoostingRegressor", "boosted trees"),
+        Offer("forest", trees, "a hundred trees, averaged"),
+    ]
+
+
+def _texts(seen: Seen, side: int) -> list[Offer]:
+    counted = {"C": 4.0, "max_iter": 300, "tfidf": {"ngram_range": [1, 2], "sublinear_tf": True}}
+    words = {"model": "sklearn:LogisticRegression", "args": counted}
+    return [
+        Offer("tfidf", words, "counts words and pairs of words: hard to beat on few texts", fixed=True),
+        Offer("bilstm", "bilstm", "reads from both ends", "bilstm"),
+        Offer("transformer", "transformer_encoder", "attention, from scratch", "transformer_encoder"),
+    ]
+
+
+def _recommender(seen: Seen, side: int) -> list[Offer]:
+    def retrieval(model: str, **more: Any) -> dict[str, Any]:
+        return {"retrieval": {"model": model, **more}}
+
+    found = [
+        Offer("popularity", retrieval("popularity"), "what everybody likes: the baseline", fixed=True),
+        Offer("item_knn", retrieval("item_knn"), "items that go together"),
+    ]
+    if seen.items <= EASE_ITEMS:
+        found.append(Offer("ease", retrieval("ease"), "a linear model of items; strong on small catalogues"))
+    if seen.train_rows >= TOWERS:
+        towers = retrieval("two_tower", index="flat")
+        found.append(Offer("two_tower", towers, "a network for users and one for items"))
+    return found
+
+
+_OFFERED = {
+    "image_classification": _images,
+    "text_classification": _texts,
+    "tabular_classification": _classes,
+    "tabular_regression": _numbers,
+    "recommendation": _recommender,
+}
