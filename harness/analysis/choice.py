@@ -11,7 +11,7 @@ from harness.analysis.duels import Verdict
 from harness.analysis.rule import MORE_LIKELY, Choice, Figure, Terms
 from harness.analysis.sanity import senseless
 from harness.analysis.stats import Array
-from harness.analysis.values import count_draws, utility_draws, where_held
+from harness.analysis.values import count_draws, metric_draws, utility_draws, where_held
 from harness.results import Estimate, Tradeoff
 from harness.suite.schema import Decision, Suite
 
@@ -64,7 +64,14 @@ def assess(
         settling_figures(table),
         _faster(table, goal, duels),
         counts_costs=counts_costs(goal, suite),
+        slack=lambda number, rows: _inside(table, limits[number], rows),
     )
+
+
+def _inside(table: Tradeoff, limit: Constraint, rows: Array) -> Array:
+    """(draws, rows) of the limited metric, higher is farther inside the limit."""
+    drawn = metric_draws(table, limit.metric)[:, rows]
+    return -drawn if limit.is_upper else drawn
 
 
 def counts_costs(goal: Objective, suite: Suite) -> bool:

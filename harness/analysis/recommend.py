@@ -26,6 +26,7 @@ from harness.analysis.tradeoff import (
     interval_text,
     judge,
     percent,
+    picked,
     priced,
     rejections,
     slices_of,
@@ -265,7 +266,8 @@ def _miss(table: Tradeoff, limits: Sequence[Constraint], goal: Objective, choice
         return []
     row = table.rows[k]
     figures = [f"{n} {interval_text(row.estimates[n])}" for n in goal.metrics if n in row.estimates]
-    against = "; ".join(rejections(table, limits, k, choice.terms)) or "the objective is undefined too often"
+    said = rejections(table, limits, k, choice.terms) or picked(choice, k)
+    against = "; ".join(said) or "the objective is undefined too often"
     kept = percent(float(choice.limits_hold[k]))
     return [
         f"Nearest miss: {row.variant}, which keeps all limits with probability {kept} ({against}).",
@@ -420,7 +422,7 @@ def _why_out(question: Question, k: int) -> str:
     if why := senseless(question.table, question.limits, question.goal).get(k):
         return why
     reasons = rejections(question.table, question.limits, k, terms_of(question.suite.decision))
-    if reasons:
+    if reasons := reasons or picked(question.choice, k):
         return reasons[0]
     missing = [f"{n} {e.note}" for n, e in row.estimates.items() if e.value is None]
     return missing[0] if missing else "not measured"

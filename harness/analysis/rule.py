@@ -3,7 +3,8 @@
 Verdict, costs, flips, map, page and trackers ask it; `docs/statistics.md` says it in words, and the report's
 page has it in JavaScript. Rows are one of three kinds:
 
-- *able*: it keeps the limits surely enough, and has a number for all that decides;
+- *able*: it keeps the limits surely enough, also as the pick of several rows in doubt, and has a number for
+  all that decides;
 - *open*: it does not, but might (with 5 % at least): it cannot be named, and may yet prove to be the best;
 - *out*: a limit is surely broken, or there is no number. Such rows change nothing of what is said here.
 
@@ -18,6 +19,7 @@ from functools import cached_property
 
 import numpy as np
 
+from harness.analysis.selection import after_selection, standings
 from harness.analysis.shrink import shrink_draws
 from harness.analysis.stats import Array
 
@@ -87,6 +89,10 @@ class Lead:
     high: Array
 
 
+Slack = Callable[[int, Array], Array]
+"""Limit, rows → (draws, rows): the limited metric, turned so that higher is farther inside the limit."""
+
+
 class Choice:
     """What the rule says of some draws.
 
@@ -97,10 +103,15 @@ class Choice:
         asked: (limits,) the probability that each limit asks for, NaN where it asks for none of its own.
         figures: what settles a tie. faster: (winner, loser) of duels, which settle it where speed is asked.
         counts_costs: the objective holds what serving costs: then figures settle only between equals.
+        slack: how far inside each limit the draws lie; without it nothing is known of how rows err together,
+            and the choice among rows in doubt is not corrected for.
 
     Attributes:
         able, open: (rows,) bool.
         limits_hold: (rows,) P(all limits hold). kept: (rows,) the same, where the objective is defined too.
+        sure: (rows,) P(the limits that share the confidence hold) as it counts: less than its own where it is
+            picked among several rows in doubt (`after_selection`).
+        only_alone: (rows,) bool, surely enough on its own and not as that pick.
         expected: (rows,) expected worth, −inf where there is no number.
         leader: the able row of the highest expected worth, None without an able row.
     """
@@ -114,6 +125,7 @@ class Choice:
         figures: Sequence[Figure] = (),
         faster: Sequence[tuple[int, int]] = (),
         counts_costs: bool = False,
+        slack: Slack | None = None,
     ) -> None:
         self.terms, self._figures, self._faster, self._counts_costs = terms, figures, faster, counts_costs
         defined = ~np.isnan(utility)
@@ -123,8 +135,12 @@ class Choice:
         self.limits_hold = holds.all(0).mean(0)
         self.keeps = holds.all(0) & defined
         self.kept = self.keeps.mean(0)
-        self.able = known & _surely_kept(holds, asked, defined, terms)
-        self.open = known & ~self.able & (self.kept >= POSSIBLE)
+        alive = known & (self.kept >= POSSIBLE)
+        alone = _surely_kept(holds, asked, defined, terms)[1]
+        self.sure, surely = _surely_kept(holds, asked, defined, terms, alive, slack)
+        self.able = known & surely
+        self.only_alone = known & alone & ~surely
+        self.open = alive & ~self.able
         self.expected = np.where(known, self.means, -np.inf)
         if terms.broken_limit is not None:
             self.expected = self.expected - terms.broken_limit * (1 - self.kept)
@@ -276,13 +292,54 @@ def best_probability(utility: Array, keeps: Array) -> Array:
     return np.asarray((winners / np.maximum(winners.sum(1, keepdims=True), 1)).mean(0))
 
 
-def _surely_kept(holds: Array, asked: Array, defined: Array, terms: Terms) -> Array:
-    """(rows,) whether each limit holds with the probability that it asks for, the others together with the
-    confidence."""
-    level = terms.confidence if terms.broken_limit is None else MORE_LIKELY
-    own = ~np.isnan(asked)
-    together = (holds[~own].all(0) & defined).mean(0)
-    return np.asarray((together >= level) & (holds[own].mean(1) >= asked[own, None]).all(0))
+def _surely_kept(
+    holds: Array,
+    asked: Array,
+    defined: Array,
+    terms: Terms,
+    alive: Array | None = None,
+    slack: Slack | None = None,
+) -> tuple[Array, Array]:
+    """(rows,) how surely the limits of the shared confidence hold together, and (rows,) bool, whether they
+    and each limit with a probability of its own hold as surely as is asked; corrected for the choice among
+    the rows that are alive where the slack is known."""
+    priced = terms.broken_limit is not None
+    own = np.flatnonzero(~np.isnan(asked)).tolist()
+    shared = np.flatnonzero(np.isnan(asked)).tolist()
+    together = (holds[shared].all(0) & defined).mean(0)
+    level = MORE_LIKELY if priced else terms.confidence
+    if slack is None or alive is None:
+        return together, (together >= level) & (holds[own].mean(1) >= asked[own, None]).all(0)
+    # A risk that has a price is weighed as it is.
+    sure = together if priced else _corrected(together, holds[shared].mean(1), shared, level, alive, slack)
+    result = sure >= level
+    for number in own:
+        kept = holds[number].mean(0)
+        result &= _corrected(kept, kept[None], [number], asked[number], alive, slack) >= asked[number]
+    return sure, result
+
+
+def _corrected(
+    together: Array, each: Array, numbers: Sequence[int], level: float, alive: Array, slack: Slack
+) -> Array:
+    """Probabilities of keeping the limits of these numbers, corrected for the choice among rows in doubt.
+
+    Args:
+        together: (rows,) of all these limits. each: (limits, rows) of each.
+    """
+    doubt = np.flatnonzero(alive & (together < 1))
+    if len(doubt) < 2 or not (together[doubt] >= level).any():
+        return together
+    worst = each[:, doubt].argmin(0)
+    standing = np.empty((0, 0))
+    for place in np.unique(worst):
+        rows = np.flatnonzero(worst == place)
+        found = standings(slack(numbers[place], doubt[rows]))
+        standing = standing if standing.size else np.empty((len(found), len(doubt)))
+        standing[:, rows] = found
+    result = together.copy()
+    result[doubt] = after_selection(together[doubt], standing)
+    return result
 
 
 def _mean_where_defined(utility: Array, defined: Array) -> Array:

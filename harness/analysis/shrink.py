@@ -13,8 +13,15 @@ import numpy as np
 
 from harness.analysis.stats import Array
 
-PRIOR = 2.0
+PRIOR = 3.0
 """Scale of the prior on the spread of true worths, in units of the noise."""
+
+MIDDLE = 0.16, 0.84
+"""Quantiles between which the noise of a row is judged: two standard errors of a normal one. With two seeds
+draws have tails so heavy that their mean square is up to twice as much."""
+
+ENDS = 2.5
+"""Standard errors within which the noise of a shrunk row stays: a normal prior leaves no heavy tails."""
 
 FAR = 4.0
 """Standard errors below the leader from which a row is no near rival."""
@@ -66,15 +73,21 @@ def _near_rivals(draws: Array, means: Array) -> Array:
 
 
 def _split(noise: Array, variance: Array) -> tuple[Array, Array, Array]:
-    """What all rows have in common (the test examples, the machine's drift), and each row's own noise.
+    """What all rows have in common (the test examples, the machine's drift), each row's own noise, and its
+    variance.
 
-    The common part is the mean weighted by precision, so that one noisy row does not blur the others.
+    The common part is the mean weighted by precision, so that one noisy row does not blur the others. Own
+    noise is as wide as its middle, and ends where a normal one nearly does.
     """
     precision = 1 / np.maximum(variance, 1e-6 * variance.max())
     weight = precision / precision.sum()
     common = noise @ weight[:, None]
     own = noise - common
-    return common, own, np.asarray(np.square(own).mean(0) / (1 - weight))
+    low, high = np.quantile(own, MIDDLE, axis=0)
+    square = np.square(own).mean(0)
+    # Of costs, that take few values, the middle may be a single one.
+    width = np.sqrt(np.clip(((high - low) / 2) ** 2, square / 4, square))
+    return common, np.clip(own, -ENDS * width, ENDS * width), np.asarray(width**2 / (1 - weight))
 
 
 def _spread_of_each_draw(means: Array, variance: Array, scale: float, num_draws: int) -> Array:

@@ -213,7 +213,10 @@ def judge(
                 best_probability=float(found.best[k]) if comparable and limited else None,
                 rejected_by=()
                 if found.able[k]
-                else (*filter(None, [barred.get(k)]), *rejections(table, constraints, k, terms)),
+                else (
+                    *filter(None, [barred.get(k)]),
+                    *(rejections(table, constraints, k, terms) or picked(found, k)),
+                ),
             )
         )
     return replace(table, rows=tuple(rows))
@@ -264,6 +267,19 @@ def rejections(table: Tradeoff, constraints: Sequence[Constraint], k: int, terms
     if not reasons and count > 1 and together.mean() < shared:
         reasons.append(f"all limits together hold with probability {percent(together.mean())}")
     return tuple(reasons)
+
+
+def picked(choice: Choice, k: int) -> tuple[str, ...]:
+    """What speaks against a row that keeps the limits surely enough on its own, and not as the pick of
+    several in doubt; empty where it is not so."""
+    if not choice.only_alone[k]:
+        return ()
+    # A limit `with` a probability of its own is corrected apart.
+    counts = f", {percent(choice.sure[k])} counts" if choice.sure[k] < choice.kept[k] else ""
+    return (
+        f"keeps the limits with probability {percent(choice.limits_hold[k])} on its own, but of several"
+        f" variants near a limit the luckiest looks as sure{counts}",
+    )
 
 
 def percent(probability: float) -> str:

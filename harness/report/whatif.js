@@ -2,7 +2,7 @@
 // holds: other limits, traffic, prices and values decide again without a server. No DOM here: tests run it.
 const whatIf = (() => {
   const HOURS = 730, SECONDS = HOURS * 3600, POSSIBLE = 0.05, SHARED = 0.25, LIKELY = 0.5, TENTH = 0.1, SAME = 0.05;
-  const FAR = 4;
+  const FAR = 4, MIDDLE = [0.16, 0.84], ENDS = 2.5;
 
   // Payload → draws: metric → row → Float64Array, NaN where there is no number.
   function decode(p) {
@@ -17,15 +17,16 @@ const whatIf = (() => {
         });
       });
     }
-    return {...p, draws, rows: p.variants.map((_, k) => k)};
+    return {...p, draws, rows: p.variants.map((_, k) => k), standings: {}};
   }
 
   const sum = a => { let s = 0; for (let i = 0; i < a.length; i++) s += a[i]; return s; };
   const mean = a => sum(a) / a.length;
 
   // As numpy's: linear between order statistics.
-  function quantile(values, q) {
-    const a = Float64Array.from(values).sort(), at = q * (a.length - 1), i = Math.floor(at), t = at - i;
+  const quantile = (values, q) => ordered(Float64Array.from(values).sort(), q);
+  function ordered(a, q) {
+    const at = q * (a.length - 1), i = Math.floor(at), t = at - i;
     if (i + 1 >= a.length) return a[a.length - 1];
     const step = a[i + 1] - a[i];
     return t >= 0.5 ? a[i + 1] - step * (1 - t) : a[i] + step * t;
@@ -107,7 +108,13 @@ const whatIf = (() => {
     const share = precision.map(x => x / all), common = new Float64Array(n);
     noise.forEach((a, j) => { for (let i = 0; i < n; i++) common[i] += a[i] * share[j]; });
     const own = noise.map(a => a.map((x, i) => x - common[i]));
-    variance = own.map((a, j) => { let t = 0; for (let i = 0; i < n; i++) t += a[i] * a[i]; return t / n / (1 - share[j]); });
+    variance = own.map((a, j) => {
+      let t = 0;
+      for (let i = 0; i < n; i++) t += a[i] * a[i];
+      const up = Float64Array.from(a).sort(), half = (ordered(up, MIDDLE[1]) - ordered(up, MIDDLE[0])) / 2, v = Math.min(Math.max(half * half, t / n / 4), t / n), end = ENDS * Math.sqrt(v);
+      for (let i = 0; i < n; i++) a[i] = Math.min(Math.max(a[i], -end), end);
+      return v / (1 - share[j]);
+    });
     if (Math.max(...variance) <= rounding) return draws;
     const scale = Math.sqrt(quantile(variance, 0.5)) || Math.sqrt(Math.max(...variance));
     const floor = variance.map(v => Math.max(v, 1e-12 * scale * scale));
@@ -147,37 +154,78 @@ const whatIf = (() => {
 
   const HOLDS = {"<=": (x, y) => x <= y, ">=": (x, y) => x >= y, "<": (x, y) => x < y, ">": (x, y) => x > y};
 
+  // Where each draw stands among its row's own: 1 is farthest inside the limit (harness/analysis/selection.py).
+  function standing(draws, op) {
+    const inside = Float64Array.from(draws, x => isNaN(x) ? -Infinity : op[0] === "<" ? -x : x), up = Float64Array.from(inside).sort(), n = up.length;
+    const below = (x, same) => {
+      let from = 0, to = n;
+      while (from < to) { const mid = (from + to) >> 1; if (up[mid] < x || (same && up[mid] === x)) from = mid + 1; else to = mid; }
+      return from;
+    };
+    return inside.map(x => (below(x, false) + below(x, true)) / (2 * n));
+  }
+
+  // Probabilities of keeping limits, less what picking the luckiest of the rows in doubt adds.
+  function corrected(together, each, numbers, level, alive, slack) {
+    const doubt = together.map((_, k) => k).filter(k => alive[k] && together[k] < 1);
+    if (doubt.length < 2 || !doubt.some(k => together[k] >= level)) return together;
+    const at = doubt.map(k => {
+      let worst = 0;
+      each.forEach((x, j) => { if (x[k] < each[worst][k]) worst = j; });
+      return slack(numbers[worst], k);
+    });
+    const order = doubt.map((_, d) => d).sort((a, b) => together[doubt[b]] - together[doubt[a]] || a - b), n = at[0].length;
+    const luckiest = new Float64Array(n).fill(-Infinity), found = new Array(order.length);
+    for (let place = order.length - 1; place >= 0; place--) {
+      const d = order[place], limit = together[doubt[d]] + 1e-12;
+      let count = 0;
+      for (let i = 0; i < n; i++) { luckiest[i] = Math.max(luckiest[i], at[d][i]); if (luckiest[i] <= limit) count++; }
+      found[place] = count / n;
+    }
+    const result = together.slice();
+    let least = Infinity;
+    order.forEach((d, place) => { least = Math.min(least, found[place]); result[doubt[d]] = Math.min(least, together[doubt[d]]); });
+    return result;
+  }
+
   // The rule. Settings: qps, peak_qps, usd_per_hour, weight, limits (a number each).
   function decide(p, s, all = true) {
     const n = p.num, count = p.variants.length, price = p.terms.broken_limit;
     const reads = p.rows.map(k => reader(p, s, k));
-    const utility = [], means = [], keeps = [], kept = [], limitsHold = [], able = [], open = [], expected = [];
+    const utility = [], means = [], keeps = [], kept = [], limitsHold = [], open = [], expected = [], known = [];
+    const together = [], each = p.limits.map(() => []);
     for (const k of p.rows) {
       const u = full(p, evaluate(p.objective, reads[k], s.weight));
       for (let i = 0; i < n; i++) u[i] *= p.sign;
       if (p.barred.includes(k)) u.fill(NaN);
       let total = 0, defined = 0;
       for (let i = 0; i < n; i++) if (!isNaN(u[i])) { total += u[i]; defined++; }
-      const known = defined > 0, m = total / defined;
-      const keep = new Uint8Array(n).fill(1), together = new Uint8Array(n).fill(1);
-      let each = true;
+      known.push(defined > 0);
+      const m = total / defined, keep = new Uint8Array(n).fill(1), shared = new Uint8Array(n).fill(1);
       p.limits.forEach((limit, j) => {
         const d = reads[k](limit.metric), ok = HOLDS[limit.op];
         let hold = 0;
         for (let i = 0; i < n; i++) {
           const h = ok(d[i], s.limits[j]);
-          if (h) hold++; else { keep[i] = 0; if (limit.asked === null) together[i] = 0; }
+          if (h) hold++; else { keep[i] = 0; if (limit.asked === null) shared[i] = 0; }
         }
-        if (limit.asked !== null && !(hold / n >= limit.asked)) each = false;
+        each[j].push(hold / n);
       });
       limitsHold.push(sum(keep) / n);
-      for (let i = 0; i < n; i++) if (isNaN(u[i])) { keep[i] = 0; together[i] = 0; u[i] = m; }
-      const level = price === null ? p.terms.confidence : LIKELY;
-      utility.push(u); means.push(m); keeps.push(keep); kept.push(sum(keep) / n);
-      able.push(known && sum(together) / n >= level && each);
-      open.push(known && !able[k] && kept[k] >= POSSIBLE);
-      expected.push(known ? m - (price === null ? 0 : price * (1 - kept[k])) : -Infinity);
+      for (let i = 0; i < n; i++) if (isNaN(u[i])) { keep[i] = 0; shared[i] = 0; u[i] = m; }
+      utility.push(u); means.push(m); keeps.push(keep); kept.push(sum(keep) / n); together.push(sum(shared) / n);
+      expected.push(known[k] ? m - (price === null ? 0 : price * (1 - kept[k])) : -Infinity);
     }
+    const level = price === null ? p.terms.confidence : LIKELY, slack = (j, k) => {
+      const {metric, op} = p.limits[j], key = `${metric} ${op} ${k}`, stored = metric in p.draws && !(p.money && metric === "train_cost_usd");
+      return stored ? (p.standings[key] ||= standing(reads[k](metric), op)) : standing(reads[k](metric), op);
+    };
+    const alive = p.rows.map(k => known[k] && kept[k] >= POSSIBLE), sharing = p.limits.map((_, j) => j).filter(j => p.limits[j].asked === null);
+    const sure = price === null ? corrected(together, sharing.map(j => each[j]), sharing, level, alive, slack) : together, able = p.rows.map(k => known[k] && sure[k] >= level);
+    p.limits.forEach((limit, j) => {
+      if (limit.asked !== null) corrected(each[j], [each[j]], [j], limit.asked, alive, slack).forEach((x, k) => { able[k] = able[k] && x >= limit.asked; });
+    });
+    for (const k of p.rows) open.push(alive[k] && !able[k]);
     const ables = p.rows.filter(k => able[k]), most = Math.max(...ables.map(k => expected[k]));
     const leader = ables.length ? ables.find(k => expected[k] >= most - 1e-6 * Math.abs(most)) : null;
     const lazy = {};
