@@ -1,20 +1,21 @@
 """Whether the rule keeps its promises: simulated decisions through the real joint draws, held against the
 truth.
 
-    python -m benchmarks.decision [--worlds 1000] [--out benchmarks/results/decision.json]
+    python -m benchmarks.decision [--worlds 1000] [--out benchmarks/results/decision.json] [--only best …]
 
 Worlds are those of `benchmarks.calibration`: accuracies over seeds and shared test examples, latencies over
 rounds, one limit on latency. Figures:
 
-- `hopeless`: share of worlds in which further rows that surely break the limit change the choice;
+- `hopeless`: share of worlds in which further rows that surely break a limit (on latency, or on cost), told
+  apart by the analysis itself from the records, change the choice or P(best);
 - `regret`: realised regret of three rules (the highest mean that keeps the limit in the mean, this rule, the
-one
-  before: a broken limit costs the span of the table once more), what this rule predicts, and limits broken;
-- `best`: what P(best) of the leader says on average, and how often it is the best, by seeds and variants;
+  one before: a broken limit costs the span of the table once more), what this rule predicts, limits broken,
+  and how often each names nobody;
+- `best`: what P(best) of the leader says on average, and how often it is the best, by seeds and variants; the
+  spread of the truths is drawn anew for each world, from .2 to 3 standard errors (`best_of_one_spread`: one);
 - `equal`: how often two equal candidates are told apart; `chosen`: how often the expected figure's interval
-covers
-  the truth of the chosen among near-equal ones, and how often the plain one does; `edge`: limits broken where
-  all truths lie 2 % beyond the limit.
+  covers the truth of the chosen among near-equal ones, and how often the plain one does; `edge`: how often
+  somebody is named where all truths lie just beyond the limit, or 2 %.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from __future__ import annotations
 import argparse
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -30,18 +31,24 @@ import numpy as np
 
 from benchmarks.calibration import Sample, World, measure
 from harness.analysis.joint import launch_draws, quality_draws
+from harness.analysis.recommend import question_of
 from harness.analysis.rule import Choice
+from harness.analysis.tradeoff import tradeoff
+from tests import analysis_world as records
 
 DRAWS = 1000
 
 
-def choice_of(world: World, sample: Sample, rng: np.random.Generator, first: int | None = None) -> Choice:
-    """The rule on what was measured; `first`: rows that are in the race."""
-    count = len(sample.scores)
+def choice_of(world: World, sample: Sample, rng: np.random.Generator) -> Choice:
+    """The rule on what was measured."""
     quality, latency = rng.spawn(2)
-    accuracy = np.clip(quality_draws(sample.scores, range(count), quality, DRAWS, first=first), 0, 1)
-    feasible = np.exp(launch_draws(sample.log_latency, latency, DRAWS, first)) <= world.limit_ms
-    return Choice(accuracy, feasible[None], np.array([np.nan]))
+    count = len(sample.scores)
+    accuracy = np.clip(quality_draws(sample.scores, range(count), quality, DRAWS), 0, 1)
+    if world.limit_ms > 1e6:
+        return Choice(accuracy, np.ones((0, DRAWS, count), bool), np.zeros(0))
+    drawn = launch_draws(sample.log_latency, latency, DRAWS)
+    within = (drawn <= np.log(world.limit_ms))[None]
+    return Choice(accuracy, within, np.array([np.nan]), slack=lambda _, rows: -drawn[:, rows])
 
 
 def former_choice(choice: Choice) -> int | None:
@@ -56,29 +63,60 @@ def former_choice(choice: Choice) -> int | None:
 
 
 def hopeless(worlds: int, seed: int) -> Mapping[str, float]:
-    """Hopeless rows: up to twelve, noisy, accurate or not, all far beyond the limit."""
-    world, changed = World(candidates=5), 0
+    """One to six hopeless rows, far too slow or far too dear, accurate and noisy or not."""
+    found = {"by latency": 0, "by cost": 0}
+    odds = 0.0
     for number in range(worlds):
         rng = np.random.default_rng([seed, number])
-        sample = measure(world, rng)
-        extra = measure(
-            replace(world, candidates=int(rng.integers(1, 13)), unequal=1.5, accuracy_sd=0.05), rng
-        )
-        crowd = Sample(
-            [*sample.scores, *extra.scores],
-            np.hstack([sample.log_latency, extra.log_latency + np.log(50)]),
-            np.concatenate([sample.accuracy, extra.accuracy]),
-            np.concatenate([sample.latency_ms, 50 * extra.latency_ms]),
-        )
-        before = choice_of(world, sample, np.random.default_rng(number))
-        after = choice_of(world, crowd, np.random.default_rng(number), first=5)
-        changed += before.named != after.named
-    return {"worlds": worlds, "choice_changed": changed}
+        by = "by cost" if number % 2 else "by latency"
+        usual = {
+            f"c{k}": records.Truth(float(rng.normal(0.88, 0.012)), float(9 * np.exp(rng.normal(0, 0.25))))
+            for k in range(4)
+        }
+        far: dict[str, float] = {"latency_ms": 400.0} if by == "by latency" else {"throughput": 0.5}
+        more = {
+            f"x{k}": records.Truth(
+                float(rng.uniform(0.6, 0.97)),
+                **{"latency_ms": 8.0, **far},
+                seed_sd=float(rng.uniform(0.001, 0.08)),
+                launch_sd=float(rng.uniform(0.02, 0.3)),
+            )
+            for k in range(int(rng.integers(1, 7)))
+        }
+        before, odds_before = _named(usual, {}, number)
+        after, odds_after = _named(usual, more, number)
+        found[by] += before != after
+        odds = max(odds, float(np.abs(odds_before - odds_after).max()))
+    return {
+        "worlds": worlds,
+        "choice_changed": sum(found.values()),
+        "largest_change_of_p_best": odds,
+        **found,
+    }
+
+
+def _named(
+    usual: Mapping[str, records.Truth], more: Mapping[str, records.Truth], number: int
+) -> tuple[str | None, np.ndarray]:
+    """Who is named, and P(best) of the usual ones, through the analysis of records."""
+    world = records.World(usual, rng=np.random.default_rng(number), seeds=(0, 1), num_examples=300)
+    measured = world.records()
+    world.truths = {**usual, **more}
+    measured += [r for name in more for r in world.candidate(name)]
+    suite = records.make_suite(
+        list(world.truths),
+        objective="maximize accuracy",
+        constraints=("latency_p50_ms <= 10", "cost_per_month_usd <= 2000"),
+        traffic={"qps": 400},
+    )
+    table = tradeoff(measured, suite, world.predictions.__getitem__)
+    choice = question_of(table, suite).choice
+    named = None if choice.named is None else table.rows[choice.named].variant
+    return named, np.array([b for b, r in zip(choice.best, table.rows, strict=True) if r.candidate in usual])
 
 
 def regret(worlds: int, seed: int, noisy: bool = False) -> Mapping[str, float]:
-    """Regret against the best that truly keeps the limit, where the rule names one that does; breaks
-    apart."""
+    """Regret against the best that keeps the limit surely enough, where the rule names one; breaks apart."""
     world = World(candidates=5)
     rows: dict[str, list[float]] = {}
     for number in range(worlds):
@@ -102,26 +140,44 @@ def regret(worlds: int, seed: int, noisy: bool = False) -> Mapping[str, float]:
             "before": former_choice(choice),
             "highest_mean": int(by_mean[choice.means[by_mean].argmax()]) if len(by_mean) else None,
         }
-        if choice.named is None or any(k is None for k in named.values()):
+        for rule, k in named.items():
+            rows.setdefault(f"{rule}_names_nobody", []).append(k is None)
+            rows.setdefault(f"{rule}_broken", []).append(
+                k is not None and sample.latency_ms[k] > world.limit_ms
+            )
+        if any(k is None for k in named.values()):
             continue
         for rule, k in named.items():
-            rows.setdefault(f"{rule}_broken", []).append(sample.latency_ms[k] > world.limit_ms)
+            assert k is not None
             # Among the same rows for all: those that keep the limit surely enough.
             lost = sample.accuracy[able].max() - sample.accuracy[k]
             rows.setdefault(f"{rule}_regret", []).append(max(lost, 0.0))
         rows.setdefault("this_predicted", []).append(choice.regret)
-    return {"decisions": len(rows["this_regret"]), **{k: float(np.mean(v)) for k, v in rows.items()}}
+    found = {k: float(np.mean(v)) for k, v in rows.items()}
+    predicted = found["this_predicted"] / found["this_regret"]
+    least = min(found[f"{rule}_regret"] for rule in ("this", "before", "highest_mean"))
+    return {
+        "decisions": len(rows["this_regret"]),
+        **found,
+        "predicted_of_realised": predicted,
+        "of_the_least": found["this_regret"] / least,
+    }
 
 
-def best(worlds: int, seed: int) -> Mapping[str, Mapping[str, float]]:
+SPREADS = 0.002, 0.03
+"""Of the truths, where the noise of a measured accuracy is about .01."""
+
+
+def best(worlds: int, seed: int, one: float | None = None) -> Mapping[str, Mapping[str, float]]:
     """P(best) of the leader against how often it is the best, without a limit."""
     found = {}
     for seeds in (2, 3, 5):
         for count in (2, 5, 10, 30):
-            world = World(candidates=count, seeds=seeds, accuracy_sd=0.01, examples=500, limit_ms=1e9)
             said, right = [], []
             for number in range(worlds):
                 rng = np.random.default_rng([seed, seeds, count, number])
+                spread = one or float(np.exp(rng.uniform(*np.log(SPREADS))))
+                world = World(candidates=count, seeds=seeds, accuracy_sd=spread, examples=500, limit_ms=1e9)
                 sample = measure(world, rng)
                 choice = choice_of(world, sample, rng)
                 assert choice.leader is not None
@@ -130,6 +186,8 @@ def best(worlds: int, seed: int) -> Mapping[str, Mapping[str, float]]:
             found[f"{seeds} seeds, {count} variants"] = {
                 "said": float(np.mean(said)),
                 "true": float(np.mean(right)),
+                "difference": float(np.mean(said) - np.mean(right)),
+                "standard_error": float(np.std(np.subtract(said, right)) / np.sqrt(worlds)),
             }
     return found
 
@@ -169,36 +227,41 @@ def chosen(worlds: int, seed: int) -> Mapping[str, Mapping[str, float]]:
 
 
 def edge(worlds: int, seed: int) -> Mapping[str, float]:
-    """All truths 2 % beyond the limit: whoever is named breaks it."""
-    world = World(candidates=3, latency_sd=0.0, limit_ms=9.0 / 1.02)
-    named = 0
-    for number in range(worlds):
-        rng = np.random.default_rng([seed, number])
-        named += choice_of(world, measure(world, rng), rng).named is not None
-    return {"named_and_broken": named / worlds}
+    """All truths just beyond the limit, or 2 %: whoever is named breaks it, in 10 % at most."""
+    found = {}
+    for count in (1, 3, 10):
+        for beyond in (0.0, 0.02):
+            world = World(candidates=count, latency_sd=0.0, limit_ms=9.0 / (1 + beyond), examples=200)
+            named = 0
+            for number in range(worlds):
+                rng = np.random.default_rng([seed, count, number])
+                named += choice_of(world, measure(world, rng), rng).named is not None
+            found[f"{count} variants, {100 * beyond:g} % beyond"] = named / worlds
+    return found
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--worlds", type=int, default=1000)
     parser.add_argument("--out", type=Path, default=Path("benchmarks/results/decision.json"))
-    arguments = parser.parse_args()
-    count = arguments.worlds
-    parts = {
-        "hopeless": lambda: hopeless(count, 1),
-        "regret": lambda: regret(count, 2),
-        "regret_with_a_noisy_hopeless_row": lambda: regret(count, 2, noisy=True),
-        "equal": lambda: equal(count, 4),
-        "edge": lambda: edge(count, 6),
-        "chosen": lambda: chosen(max(count // 2, 1), 5),
-        "best": lambda: best(max(count // 4, 1), 3),
+    parts: dict[str, Callable[[int], Mapping[str, object]]] = {
+        "hopeless": lambda n: hopeless(n, 1),
+        "regret": lambda n: regret(n, 2),
+        "regret_with_a_noisy_hopeless_row": lambda n: regret(n, 2, noisy=True),
+        "equal": lambda n: equal(n, 4),
+        "edge": lambda n: edge(n, 6),
+        "chosen": lambda n: chosen(n, 5),
+        "best": lambda n: best(n, 3),
+        "best_of_one_spread": lambda n: best(n, 3, one=0.01),
     }
-    result: dict[str, object] = {}
-    for name, part in parts.items():
+    parser.add_argument("--only", nargs="*", choices=list(parts), default=list(parts))
+    arguments = parser.parse_args()
+    result = json.loads(arguments.out.read_text()) if arguments.out.exists() else {}
+    for name in arguments.only:
         start = time.perf_counter()
-        result[name] = part()
+        result[name] = {"worlds": arguments.worlds, **parts[name](arguments.worlds)}
         print(f"{name} ({time.perf_counter() - start:.0f} s): {json.dumps(result[name])}", flush=True)
-        arguments.out.write_text(json.dumps({"worlds": count, **result}, indent=1) + "\n")
+        arguments.out.write_text(json.dumps(result, indent=1) + "\n")
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from harness.analysis.cost import cost_per_million, cost_per_month, price_of
 from harness.analysis.criteria import VALUE, Constraint, goal_of, limits_of
 from harness.analysis.index import Index
 from harness.analysis.joint import LAUNCH_SD, SEED_SPREAD
@@ -43,15 +44,35 @@ def in_the_race(index: Index, suite: Suite, scores: ScoresOf) -> tuple[bool, ...
         n: [_figure(index, row, n, scores) for row in index.rows]
         for n in {*deciding, *(c.metric for c in limits)}
     }
+    dear = [_surely_too_dear(index, row, suite, scores) for row in index.rows]
     # What nobody has tells no row from another.
     asked = [n for n, found in figures.items() if any(f is not None for f in found)]
     result = []
     for k in range(len(index.rows)):
         own = {n: figures[n][k] for n in asked}
         lacks = any(f is None for f in own.values())
-        result.append(not lacks and not any(_surely_breaks(own.get(c.metric), c) for c in limits))
+        breaks = dear[k] or any(_surely_breaks(own.get(c.metric), c) for c in limits)
+        result.append(not lacks and not breaks)
     return tuple(result) if any(result) else (True,) * len(index.rows)
 
+
+def _surely_too_dear(index: Index, row: Variant, suite: Suite, scores: ScoresOf) -> bool:
+    """Whether a limit on cost is surely broken even by the bill of as many requests as the row could answer
+    at most."""
+    limits = [c for c in limits_of(suite) if c.metric in _BILLS and c.is_upper]
+    price = price_of(suite.machine) if limits else None
+    if price is None:
+        return False
+    found = (_figure(index, row, n, scores) for n in ("throughput_at_slo_qps", "throughput_offline_per_s"))
+    figure = next((f for f in found if f is not None and f[2]), None)
+    if figure is None:
+        return False
+    most = math.exp(figure[0] + SURELY * figure[1])
+    traffic = suite.decision.traffic
+    return any(float(_BILLS[c.metric](most, traffic, price.usd_per_hour)) > c.limit for c in limits)
+
+
+_BILLS = {"cost_per_month_usd": cost_per_month, "cost_per_million_usd": cost_per_million}
 
 Figure = tuple[float, float, bool]
 """Mean, standard error, whether they are logarithms."""
