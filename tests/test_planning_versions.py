@@ -146,7 +146,7 @@ def test_what_shapes_a_fit_from_another_folder_is_part_of_its_version(
     spec = _spec(model, task, **more)
     before = _versions_of(_copy, spec)
     with (_copy / "harness" / file).open("a") as stream:
-        stream.write("\n# changed\n")
+        stream.write("\nCHANGED = 1\n")
     assert _versions_of(_copy, spec) != before
 
 

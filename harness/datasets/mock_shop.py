@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from harness.datasets.files import locked, sha256_of
+from harness.datasets.files import locked
 from harness.datasets.interactions import Impressions, Interactions, Protocol, SplitName
 
 # The generator lives with the task that judges by it; it needs nothing of this room but the tables' types.
@@ -25,6 +25,7 @@ from harness.datasets.shop.log import Sessions, run_shop
 from harness.datasets.shop.truth import Shop, Truth, build_truth, tables
 from harness.protocols import Task
 from harness.record import DataError, content_hash
+from harness.store.behaviour import behaviour
 from harness.store.disk import cache_root
 
 Columns = TypeVar("Columns", Impressions, Sessions)
@@ -91,7 +92,7 @@ def _shop(args: Mapping[str, Any]) -> Shop:
 
 
 def _key(shop: Shop) -> str:
-    sources = [sha256_of(file) for file in sorted(WORLD.glob("*.py"))]
+    sources = [behaviour(file, file.stat().st_mtime_ns)[0] for file in sorted(WORLD.glob("*.py"))]
     return content_hash({"mock_shop": sources, **asdict(shop)})
 
 

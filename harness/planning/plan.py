@@ -438,6 +438,6 @@ def usd_per_hour(suite: Suite) -> float | None:
     """The price of the suite's machine, None where it names none."""
     if suite.machine.usd_per_hour is not None or suite.machine.price is None:
         return suite.machine.usd_per_hour
-    from harness.analysis.cost import find_price
+    from harness.costs import find_price
 
     return find_price(suite.machine.price).usd_per_hour * (1 - suite.machine.discount)

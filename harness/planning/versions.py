@@ -1,24 +1,23 @@
 """The version of the code that produces a trial: part of its id, so that a changed model runs again.
 
-Hashed are the source files that decide what comes out, and no others: a new model in the table, a new
-report or another scheduler leaves every finished trial valid.
+Hashed is what the source files do that decide what comes out, and no others: a comment, a new model in
+the table, a new report or another scheduler leaves every finished trial valid.
 """
 
 from __future__ import annotations
 
-import ast
 import hashlib
 import importlib.metadata
 import re
-from collections.abc import Iterator, Mapping
-from functools import cache
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from harness.datasets.own_files import content_of
-from harness.reading.components import ROOT, module_file, parse_source, table
+from harness.reading.components import ROOT, module_file, table
 from harness.reading.own_metrics import metric_file
 from harness.reading.references import local_imports, resolve_model
+from harness.store.behaviour import behaviour
 from harness.suite.model_ref import OWN, OWN_ESTIMATOR, PREFIXES, ModelRef, parse_model
 
 CODE: Mapping[str, tuple[str, ...]] = {
@@ -73,7 +72,7 @@ class Versions:
 
 
 def code_version(kind: str, spec: Mapping[str, Any], folder: str = "") -> str:
-    """16 hex digits over the source files behind a trial; `folder` as for `Versions`."""
+    """16 hex digits over what the source files behind a trial do; `folder` as for `Versions`."""
     patterns = list(CODE[kind])
     marks: list[str] = []
     if kind == "train":
@@ -86,7 +85,7 @@ def code_version(kind: str, spec: Mapping[str, Any], folder: str = "") -> str:
         if (source := metric_file(reference, Path(folder))) is not None:
             files += sorted(local_imports(source, Path(folder)))
     digests = sorted(
-        _digest(file, file.stat().st_mtime_ns) for file in dict.fromkeys(files) if file.is_file()
+        behaviour(file, file.stat().st_mtime_ns)[0] for file in dict.fromkeys(files) if file.is_file()
     )
     return hashlib.sha256("".join([*digests, *marks]).encode()).hexdigest()[:16]
 
@@ -173,26 +172,11 @@ def own_imports(path: Path) -> set[Path]:
         file = waiting.pop()
         if file not in found and file.is_file():
             found.add(file)
-            waiting += [f for f in _imports(file, file.stat().st_mtime_ns) if path.parent in f.parents]
+            waiting += [f for f in _imported_files(file) if path.parent in f.parents]
     return found
 
 
-@cache
-def _imports(file: Path, changed: int) -> tuple[Path, ...]:
-    return tuple(_imported(parse_source(file)))
-
-
-def _imported(tree: ast.Module) -> Iterator[Path]:
-    for node in ast.walk(tree):
-        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("harness."):
-            names = [str(node.module), *(f"{node.module}.{alias.name}" for alias in node.names)]
-        elif isinstance(node, ast.Import):
-            names = [alias.name for alias in node.names if alias.name.startswith("harness.")]
-        else:
-            continue
-        yield from (file for file in map(module_file, names) if file.name != "__init__.py" and file.is_file())
-
-
-@cache
-def _digest(file: Path, changed: int) -> str:
-    return hashlib.sha256(file.read_bytes()).hexdigest()
+def _imported_files(file: Path) -> list[Path]:
+    """The files of the harness that a file imports, tables in `__init__.py` apart."""
+    _, modules = behaviour(file, file.stat().st_mtime_ns)
+    return [f for f in map(module_file, modules) if f.name != "__init__.py" and f.is_file()]
