@@ -115,13 +115,24 @@ def commit() -> dict[str, Any]:
     In an image it is what `$HARNESS_COMMIT` says, `git describe --always --abbrev=40 --dirty` of its build;
     empty outside a checkout.
     """
-    home = Path(__file__).resolve().parent.parent
     if built := os.environ.get("HARNESS_COMMIT"):
         return {"id": built.removesuffix("-dirty"), "dirty": built.endswith("-dirty")}
-    if not (home / ".git").exists() or shutil.which("git") is None:
-        return {}
-    head = _ask("git", "-C", str(home), "rev-parse", "HEAD")
-    changes = _ask("git", "-C", str(home), "status", "--porcelain", "--", "harness")
+    home = Path(__file__).resolve().parent.parent
+    return _state_of(home, "harness") if (home / ".git").exists() else {}
+
+
+@cache
+def repository(folder: str) -> dict[str, Any]:
+    """The commit of the user's own repository that a folder is in, and whether files in the folder differ.
+
+    Empty where it is in none.
+    """
+    return _state_of(Path(folder), ".") if folder else {}
+
+
+def _state_of(folder: Path, below: str) -> dict[str, Any]:
+    head = _ask("git", "-C", str(folder), "rev-parse", "HEAD")
+    changes = _ask("git", "-C", str(folder), "status", "--porcelain", "--", below)
     return {} if head is None else {"id": head, "dirty": bool(changes)}
 
 

@@ -10,7 +10,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 FORMAT = 1
 """Version of the record file format; a reader refuses a newer one."""
@@ -102,7 +102,8 @@ class Trial:
         kind: `train`, `score` or `serve`.
         candidate: the candidate's name in the suite.
         spec: JSON-able; the trial's own part of the suite, the data's checksum, the seed, the
-            code version. Hashed into `id`; nothing else is.
+            code version. Hashed into `id`, but for what its `places` name (see `without_places`); nothing
+            else is.
         runtime: for `score` and `serve`.
         seed, train_size: which fitted model is meant.
         scenario, round: for `serve`.
@@ -125,7 +126,7 @@ class Trial:
     @cached_property
     def id(self) -> str:
         """Content address: `<kind>-<16 hex digits>`."""
-        return f"{self.kind}-{content_hash({'kind': self.kind, 'spec': self.spec})}"
+        return f"{self.kind}-{content_hash({'kind': self.kind, 'spec': without_places(self.spec)})}"
 
     @property
     def variant(self) -> Variant | None:
@@ -221,6 +222,24 @@ class Record:
             if m.metric == metric and dict(m.at) == at:
                 return m.value
         return None
+
+
+def without_places(spec: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A specification without the values that say where a file lies whose content stands in it by a hash.
+
+    So a renamed folder of data, a copy or a link shares the records of the original. `spec["places"]` lists
+    the way to each such value: `["data", "args", "path"]`.
+    """
+    places = spec.get("places")
+    if not places:
+        return spec
+    left = json.loads(json.dumps({key: value for key, value in spec.items() if key != "places"}))
+    for *way, last in places:
+        holder = left
+        for step in way:
+            holder = holder[step]
+        holder[last] = None
+    return cast(Mapping[str, Any], left)
 
 
 def content_hash(value: Any) -> str:

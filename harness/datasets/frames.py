@@ -20,7 +20,7 @@ from harness.datasets.labels import (
     raise_all,
     words_for_nothing,
 )
-from harness.datasets.own_files import content_of, existing
+from harness.datasets.own_files import content_of_file, existing
 from harness.datasets.raw import Layout, lacking, read_file
 from harness.datasets.splits import hash_split
 from harness.record import DataError
@@ -47,7 +47,7 @@ class Source:
 
     def checksum(self) -> str:
         """A hash of the files' content."""
-        return "-".join(content_of([path], path.parent) for path in self.paths())
+        return "-".join(content_of_file(path) for path in self.paths())
 
     def paths(self) -> list[Path]:
         given = {"path": self.path, "test_path": self.test_path}

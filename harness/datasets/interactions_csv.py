@@ -29,7 +29,7 @@ from harness.datasets.interactions import (
     plain_catalogue,
 )
 from harness.datasets.interest import Interest, interest_of, weights_of
-from harness.datasets.own_files import content_of, existing
+from harness.datasets.own_files import content_of_file, existing
 from harness.datasets.raw import Layout, first_cells, lacking, read_file
 from harness.protocols import Task
 from harness.record import DataError
@@ -101,13 +101,14 @@ def notes(**args: Any) -> tuple[str, ...]:
 
 def checksum(*, path: str, **_: Any) -> str:
     """Of the file's content."""
-    return content_of([file := _file(path)], file.parent)
+    return content_of_file(_file(path))
 
 
 def _file(path: str) -> Path:
-    if not Path(path).expanduser().is_file():
+    found = existing(path, "file")
+    if not found.is_file():
         raise DataError(f"{path} is not there: give `path` under data the file of your log")
-    return existing(path, "file")
+    return found
 
 
 def _opened(args: Mapping[str, Any]) -> tuple[Interactions, tuple[str, ...]]:

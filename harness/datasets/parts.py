@@ -15,8 +15,10 @@ from typing import Any, Literal
 
 import numpy as np
 
+from harness.datasets import dvc
 from harness.datasets.catalog import checksum, fetch, load_dataset, notes, task_info, verify
 from harness.datasets.duplicates import row_hashes
+from harness.datasets.own_files import paths_of
 from harness.datasets.splits import split_rows, strata, take
 from harness.protocols import Dataset, Split, Task
 from harness.record import DataError
@@ -34,7 +36,8 @@ class Parts:
     Args:
         splits: the parts that were asked for.
         facts: JSON-able, for the record: `sizes` and `class_counts` of each part,
-            `classes_missing_in_train`, `notes` (how own files were read), `duplicates` (pairs of parts →
+            `classes_missing_in_train`, `notes` (how own files were read), `dvc`
+            (what DVC tracks there, by argument), `duplicates` (pairs of parts →
             rows of the second whose input, byte for byte, is also in the first).
     """
 
@@ -90,7 +93,15 @@ def load_parts(
         tuple(sorted(set(parts))),
     )
     said = list(notes(data["name"], args))
-    return replace(cut, facts={**cut.facts, "notes": said}) if said else cut
+    kept = dvc.facts(paths_of(args))
+    said += [
+        f"{one['path']} differs from what DVC tracks ({one['pointer']}): `dvc commit` keeps it, "
+        "`dvc checkout` brings the tracked one back"
+        for one in kept.values()
+        if one.get("changed")
+    ]
+    more = {**({"notes": said} if said else {}), **({"dvc": kept} if kept else {})}
+    return replace(cut, facts={**cut.facts, **more}) if more else cut
 
 
 @dataclass(frozen=True)

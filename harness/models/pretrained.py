@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import importlib.metadata
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,7 @@ def resolve(name: str, search: Path | None = None) -> str:
     if search is not None and not path.is_absolute():
         path = search / path
     if (path / "config.json").is_file():
-        return str(path.resolve())
+        return os.path.normpath(path.absolute())
     if name.startswith((".", "/", "~")):
         raise ValueError(f"hf:{name}: no model in {path} (there is no config.json): correct the path")
     return name

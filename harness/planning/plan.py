@@ -15,6 +15,7 @@ from typing import Any
 
 from harness import environment
 from harness.metrics import SCORES
+from harness.planning.brought import brought, data_places
 from harness.planning.estimate import (
     STARTING_S,
     guess_seconds,
@@ -102,7 +103,19 @@ class _Planner:
             "model": self.candidate.model,
             "args": self.candidate.args,
             "data": dict(self.data),
+            **({"files": self.brought["files"]} if "files" in self.brought else {}),
+            **({"places": places} if (places := self.places) else {}),
         }
+
+    @cached_property
+    def brought(self) -> dict[str, Any]:
+        """The files that the candidate brings."""
+        return brought(self.candidate.ref, self.candidate.args, self.candidate.files, self.suite.folder)
+
+    @property
+    def places(self) -> list[list[str | int]]:
+        """What in the specification says only where a file lies."""
+        return [*self.brought.get("places", []), *data_places(self.suite.data.args)]
 
     @cached_property
     def space(self) -> dict[str, dict[str, Any]]:

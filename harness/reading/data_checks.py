@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.datasets import catalog
+from harness.datasets.own_files import absolute, is_path_argument
 from harness.protocols import Task
 from harness.reading.components import module_file, table
 from harness.reading.draft import Draft, Path_, hint, nearest
@@ -13,8 +14,6 @@ from harness.reading.signature import ANYTHING, Parameter, Signature, misfit, re
 from harness.record import DataError
 from harness.suite.schema import Data
 from harness.suite.source import Node, new_mapping
-
-PATH_NAMES = ("path", "folder", "file", "root", "directory")
 
 
 def check_data(draft: Draft) -> None:
@@ -140,15 +139,13 @@ def resolve_paths(draft: Draft, data: Node, signature: Signature) -> Node:
 
 
 def _is_path(name: str, parameter: Parameter | None) -> bool:
-    return parameter is not None and (
-        name in PATH_NAMES or name.endswith("_path") or "Path" in parameter.shown
-    )
+    return parameter is not None and (is_path_argument(name) or "Path" in parameter.shown)
 
 
 def find_path(value: str, folder: Path) -> Path:
-    """A path beside the suite file, else as seen from where the user stands."""
+    """A path beside the suite file, else as seen from where the user stands; a link keeps its name."""
     try:
-        beside, here = (folder / value).expanduser(), Path(value).expanduser()
-        return here.resolve() if here.exists() and not beside.exists() else beside.resolve()
+        beside, here = folder / Path(value).expanduser(), Path(value).expanduser()
+        return absolute(here if here.exists() and not beside.exists() else beside)
     except (OSError, ValueError, RuntimeError):  # too long, a null byte, an unknown ~user
         return folder / value

@@ -10,6 +10,7 @@ from harness.models.rules import check as check_rules
 from harness.reading.components import table
 from harness.reading.data_checks import check_args, task_info
 from harness.reading.draft import Draft, Path_
+from harness.reading.file_args import check_files
 from harness.reading.references import resolve_model
 from harness.reading.signature import Parameter, Signature
 from harness.record import DataError
@@ -91,6 +92,7 @@ def _check_model(draft: Draft, path: Path_, task: Any) -> None:
         draft.wrong((*path, "model"), str(error.args[0]), node.place)
         return
     before = len(draft.mistakes)
+    check_files(draft, path, source.ref)
     signature = source.signature
     _check_weights(draft, (*path, "args", "class_weight"), task)
     if source.ref.about.fitted == "sklearn" and draft.get(str, "task") == "text_classification":

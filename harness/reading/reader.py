@@ -13,6 +13,7 @@ from harness.reading.checks import check
 from harness.reading.components import price_cores
 from harness.reading.data_checks import find_path, load_signature, resolve_paths
 from harness.reading.draft import Draft, make_draft
+from harness.reading.file_args import with_files
 from harness.reading.layers import apply_overrides, read_layers
 from harness.reading.messages import GONE, explain
 from harness.reading.references import resolve_model
@@ -82,7 +83,7 @@ def _with_paths(draft: Draft) -> Draft:
     candidates = entries.get("candidates")
     if candidates is not None and candidates.mapping is not None:
         absolute = {
-            name: _said_estimator(_absolute(node, draft.folder), draft.folder)
+            name: _said_estimator(with_files(_absolute(node, draft.folder), draft.folder), draft.folder)
             for name, node in candidates.mapping.items()
         }
         entries["candidates"] = new_mapping(absolute, candidates.place, candidates.keys)

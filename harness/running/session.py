@@ -47,7 +47,8 @@ class Session:
         """Write what was asked and on what; sweep what a killed run left."""
         self.run.sweep()
         self.run.write_text("suite.yaml", suite_to_text(self.suite))
-        self.run.write_text("environment.json", json.dumps(environment.capture(), indent=1))
+        surroundings = {**environment.capture(), "repository": environment.repository(self.suite.folder)}
+        self.run.write_text("environment.json", json.dumps(surroundings, indent=1))
 
     def execute(self, plan: Plan, cached: Mapping[str, RunFolder]) -> None:
         """Run what is missing of a plan, and take over what other runs of the suite finished."""

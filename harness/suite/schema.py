@@ -154,6 +154,9 @@ class Candidate(Model):
     args: dict[str, Any] = Field(default_factory=dict)
     """Keyword arguments of the model's builder. An estimator over texts also takes `tfidf: {…}`, arguments of
     scikit-learn's TfidfVectorizer: `{C: 10, tfidf: {ngram_range: [1, 3], min_df: 5}}`."""
+    files: tuple[str, ...] = ()
+    """Files and folders that only its code names, beside the suite file: their content is part of what the
+    candidate is, so that a changed one trains it again. Arguments that name a file count by themselves."""
     training: Training = Training()
     """Settings of its own, over the shared ones."""
     retrieval: dict[str, Any] | None = None

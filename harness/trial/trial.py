@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import gc
 import importlib
+import json
 import math
 import os
 import random
@@ -68,6 +69,8 @@ def run_trial(
     started, clock = datetime.now(UTC).isoformat(timespec="seconds"), time.monotonic()
     scratch = run.scratch(trial.id, session)
     surroundings = {**environment.capture(), "session": session, "process": os.getpid()}
+    if repository := _repository(run):
+        surroundings["repository"] = repository
     blank = Record(trial, "failed", environment=surroundings, started=started)
 
     def end(reason: str, stacks: str) -> None:
@@ -85,6 +88,15 @@ def run_trial(
     _drop_empty(scratch / "log.txt", scratch / STACKS)
     run.commit(record, scratch)
     return record
+
+
+def _repository(run: RunFolder) -> Mapping[str, Any]:
+    """The commit of the user's own repository, as the driver found it; workers may stand elsewhere."""
+    try:
+        found: Mapping[str, Any] = json.loads(run.read_text("environment.json")).get("repository") or {}
+    except (HarnessError, OSError, ValueError, AttributeError):
+        return {}
+    return found
 
 
 def not_run(trial: Trial, reason: str, session: str = "", type_: str = "", stacks: str = "") -> Record:

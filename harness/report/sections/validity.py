@@ -206,6 +206,18 @@ def reproduce(e: Evidence) -> Section | None:
         facts.append(
             ("commit", str(commit["id"])[:12] + (" with uncommitted changes" if commit.get("dirty") else ""))
         )
+    own = e.environment.get("repository")
+    if isinstance(own, Mapping) and own.get("id") and own["id"] != (commit or {}).get("id"):
+        changed = " with uncommitted changes" if own.get("dirty") else ""
+        facts.append(("commit of the suite's own repository", str(own["id"])[:12] + changed))
+    tracked = {
+        f"{one['path']} {one['md5']}"
+        for r in e.records
+        if isinstance(kept := r.facts.get("data"), Mapping)
+        for one in kept.get("dvc", {}).values()
+    }
+    if tracked:
+        facts.append(("md5 that DVC tracks", n.listed(sorted(tracked))))
     checksums = {
         str(d["checksum"])
         for r in e.records
