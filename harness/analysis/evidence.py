@@ -157,6 +157,7 @@ def _add_quality(
     tables: dict[int, Array] = {}
     cells: dict[int, Estimate] = {}
     seeds: dict[int, tuple[object, ...]] = {}
+    notes_of: dict[int, str] = {}
     for k, row in enumerate(index.rows):
         group = index.score.get((row, index.train_size), [])
         found = [(r, _quality_value(r, name, scores)) for r in group if r.status == "finished"]
@@ -170,6 +171,8 @@ def _add_quality(
         seeds[k] = (row.candidate, *(r.trial.seed for r, _ in found))
         per_seed = [scores.get(r.trial.id, {}).get(name) for r, _ in found]
         values = np.array([v for _, v in found], dtype=float)
+        values += [s.shift if s else 0.0 for s in per_seed]
+        notes_of[k] = next((s.note for s in per_seed if s and s.note), "")
         if all(s is not None for s in per_seed):
             table = np.stack([s.values for s in per_seed if s is not None])
             tables[k] = table + (values - table.mean(1))[:, None]
@@ -194,7 +197,14 @@ def _add_quality(
     )
     entry = metrics_of(suite)[name]
     draw = np.clip(draw, entry.low, entry.high)
-    _store(evidence, name, cells, list(tables), draw, {k: _df(tables[k]) for k in tables})
+    _store(
+        evidence,
+        name,
+        cells,
+        list(tables),
+        draw,
+        {k: (None, notes_of[k]) if notes_of[k] else _df(tables[k]) for k in tables},
+    )
 
 
 def _spread_of(tables: Sequence[Array]) -> float:

@@ -11,14 +11,13 @@ from typing import Protocol
 
 import numpy as np
 
+from harness.analysis.aggregates import auc_components, by_group, calibration_correction
 from harness.analysis.criteria import HARNESS_METRICS
-from harness.analysis.stats import Array, delong_components, jackknife_values
+from harness.analysis.stats import Array
 from harness.metrics import MetricTable, stem
+from harness.metrics.jackknife import STORED, parts_of, pseudo_values
 from harness.metrics.quality import not_told_by
 from harness.record import SuiteError
-
-JACKKNIFE_GROUPS = 20
-"""Groups of the delete-group jackknife for metrics that are no mean over examples."""
 
 
 @dataclass(frozen=True)
@@ -99,10 +98,18 @@ def read_predictions(content: bytes) -> Predictions:
 
 @dataclass(frozen=True)
 class Scores:
-    """Scores of one metric, one fitted model, one runtime: (N,), and whether N are test examples."""
+    """Scores of one metric, one fitted model, one runtime: (N,), and whether N are test examples or groups
+    of them.
+
+    Args:
+        shift: what the number of examples adds to the measured value, to be added. note: why there is no
+            interval; empty where there is.
+    """
 
     values: Array
     per_example: bool
+    shift: float = 0.0
+    note: str = ""
 
 
 class NotComparableError(ValueError):
@@ -154,7 +161,7 @@ def score_examples(
     """Per-example scores of a metric, or what stands in for them.
 
     Means over examples as they are; ROC-AUC through DeLong components; other metrics through a
-    delete-group jackknife, (20,) pseudo-values shifted to the metric's value.
+    delete-group jackknife, (20,) pseudo-values shifted to the metric's value. Rows of one group are one unit.
 
     Returns:
         None where the metric cannot be computed from these predictions.
@@ -166,51 +173,49 @@ def score_examples(
     entry = known[name]
     if stem(name) in predictions.scores:
         values = np.asarray(predictions.scores[stem(name)], dtype=float)
-        values = values[~np.isnan(values)]  # users and sessions share a file; each metric belongs to one
-        return Scores(values, True) if len(values) else None
+        known_rows = ~np.isnan(values)  # users and sessions share a file; each metric belongs to one
+        return _means(values[known_rows], predictions.rows(known_rows)) if known_rows.any() else None
+    if (stored := predictions.scores.get(STORED + name)) is not None:
+        # Each example holds its part's; the parts are known by the examples' numbers.
+        _, first = np.unique(parts_of(predictions.ids, predictions.groups), return_index=True)
+        return Scores(np.asarray(stored, dtype=float)[first], False)
     targets, outputs = predictions.targets, predictions.outputs
     if outputs.ndim == 2 and (outputs.shape[1] == 0 or not_told_by(stem(name), predictions.answers)):
         return None
     if stem(name) == "pr_auc" and outputs.shape[1] == 2 and predictions.positive == 0:
         targets, outputs = 1 - targets, outputs[:, ::-1]
     if entry.per_example is not None:
-        return Scores(np.asarray(entry.per_example(outputs, targets), dtype=float), True)
+        return _means(np.asarray(entry.per_example(outputs, targets), dtype=float), predictions)
     if entry.measure is None:
         return None
     whole = entry.measure(outputs, targets)
     if not np.isfinite(whole):
         return None
     if stem(name) == "roc_auc":
-        components = _auc_components(outputs, targets)
+        components, note = _auc_components(outputs, targets)
         if components is not None and abs(components.mean() - whole) < 1e-6:
-            return Scores(components, True)
-    return _jackknife(entry.measure, outputs, targets, whole)
-
-
-def _jackknife(
-    measure: Callable[[Array, Array], float], outputs: Array, targets: Array, whole: float
-) -> Scores | None:
-    groups = min(JACKKNIFE_GROUPS, len(targets))
-    if groups < 2:
+            return replace(_means(components, predictions), note=note)
+    parts = parts_of(predictions.ids, predictions.groups)
+    values = pseudo_values(entry.measure, outputs, targets, parts, whole)
+    if values is None:
         return None
-    # A fixed shuffle, the same for every variant: groups are paired, and no group is one class of a
-    # data set that is stored class by class.
-    label = np.random.Generator(np.random.Philox(0)).permutation(len(targets)) % groups
-    without = [measure(outputs[label != g], targets[label != g]) for g in range(groups)]
-    if not np.isfinite(without).all():
-        return None
-    values = jackknife_values(without, whole)
-    return Scores(values - values.mean() + whole, False)
+    shift, note = calibration_correction(outputs, targets) if stem(name) == "ece" else (0.0, "")
+    return Scores(values - values.mean() + whole, False, shift, note)
 
 
-def _auc_components(outputs: Array, targets: Array) -> Array | None:
+def _means(values: Array, predictions: Predictions) -> Scores:
+    """Scores whose mean is the metric: of examples, or of the groups that they come in."""
+    return Scores(values if predictions.groups is None else by_group(values, predictions.groups), True)
+
+
+def _auc_components(outputs: Array, targets: Array) -> tuple[Array | None, str]:
     classes = np.unique(targets)
     if outputs.ndim != 2 or len(classes) < 2:
-        return None
+        return None, ""
     if outputs.shape[1] == 2:
-        return delong_components(outputs[:, 1], targets == 1)
-    parts = [delong_components(outputs[:, int(c)], targets == c) for c in classes]
-    return np.asarray(np.mean(parts, axis=0))
+        return auc_components(outputs[:, 1], targets == 1)
+    found = [auc_components(outputs[:, int(c)], targets == c) for c in classes]
+    return np.asarray(np.mean([parts for parts, _ in found], axis=0)), next((n for _, n in found if n), "")
 
 
 def _slice(name: str, predictions: Predictions) -> Predictions:

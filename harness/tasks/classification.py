@@ -104,7 +104,7 @@ def score(job: Job) -> Outcome:
         "predict_cpu_seconds": time.process_time() - cpu_started,
     }
     check_predictions(predictions, len(parts.test), task, answers)
-    own, scores = measure_own(spec.get("metrics", {}), predictions, parts.test.targets)
+    own, scores = measure_own(spec.get("metrics", {}), predictions, parts.test.targets, parts.test)
     write_predictions(
         job.folder / "predictions.parquet", parts.test, predictions, scores, answers, task.positive
     )

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from harness.metrics import METRICS, quality
+from harness.metrics import METRICS, jackknife, quality
 from harness.protocols import ONE_SIDED, AnswerKind, Inputs, Predict, Split, Task
 from harness.record import Measurement, TrialError
 
@@ -152,12 +152,16 @@ def _measure(name: str, predictions: np.ndarray, targets: np.ndarray, answers: A
 
 
 def measure_own(
-    functions: Mapping[str, Sequence[str]], predictions: np.ndarray, targets: np.ndarray
+    functions: Mapping[str, Sequence[str]],
+    predictions: np.ndarray,
+    targets: np.ndarray,
+    part: Split | None = None,
 ) -> tuple[tuple[Measurement, ...], dict[str, np.ndarray]]:
-    """The suite's own metrics, and the scores per example (n,) of those that give some.
+    """The suite's own metrics, and the scores per example (n,) of those that give some; of one that gives a
+    number the pseudo-values of leaving out parts of the examples, as `jackknife:NAME`.
 
     Args:
-        functions: name → (`module:function`, unit).
+        functions: name → (`module:function`, unit). part: whose numbers and groups tell the parts.
     Raises:
         TrialError: a function raised, or what it returned is neither a number nor a score per example.
     """
@@ -166,10 +170,28 @@ def measure_own(
         answer = _own_answer(name, reference, predictions, targets)
         if answer.ndim:
             scores[name] = answer
+        elif part is not None:
+            scores |= _resampled(name, reference, predictions, targets, part, float(answer))
         value = float(answer.mean())
         note = "" if math.isfinite(value) else f"not estimable ({reference} gave {value})"
         measured.append(Measurement(name, None if note else value, unit, note=note))
     return tuple(measured), scores
+
+
+def _resampled(
+    name: str, reference: str, predictions: np.ndarray, targets: np.ndarray, part: Split, whole: float
+) -> dict[str, np.ndarray]:
+    """Pseudo-values by part, for each example; none where the function does not take fewer examples."""
+    parts = jackknife.parts_of(part.ids, part.groups)
+
+    def measure(some: np.ndarray, of_some: np.ndarray) -> float:
+        return float(_own_answer(name, reference, some, of_some))
+
+    try:
+        values = jackknife.pseudo_values(measure, predictions, targets, parts, whole)
+    except (TrialError, TypeError):  # without a part it may lack a class, or give a score per example
+        return {}
+    return {} if values is None else {f"{jackknife.STORED}{name}": values[parts]}
 
 
 def _own_answer(name: str, reference: str, predictions: np.ndarray, targets: np.ndarray) -> np.ndarray:

@@ -1,0 +1,94 @@
+"""Scores per example for what is no plain mean over independent examples: rows that come in groups, areas
+under curves with few positives, calibration errors that are too high because examples are few."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from harness.analysis.stats import Array, delong_components, t_quantile
+from harness.metrics.quality import reliability
+
+FEWEST = 5
+"""Examples of a class below which an area under a curve has no interval."""
+
+CLEAR_OF_NOISE = 3.0
+"""How many times what a perfectly calibrated model would show a calibration error must be for an interval."""
+
+
+def by_group(values: Array, groups: Array) -> Array:
+    """One value per group, whose mean is that of the examples and whose variance tells how the mean varies
+    where whole groups are drawn (the linearised ratio of sums).
+
+    Args:
+        values: (n,) per example. groups: (n,) whose each example is.
+    Returns:
+        (number of groups,), in the order of the groups' labels.
+    """
+    _, label = np.unique(groups, return_inverse=True)
+    counts = np.bincount(label).astype(float)
+    mean = float(values.mean())
+    excess = np.bincount(label, weights=values - mean)
+    return np.asarray(mean + excess * len(counts) / counts.sum())
+
+
+def auc_components(scores: Array, positive: Array) -> tuple[Array, str]:
+    """DeLong's components, as wide as so few positives (or negatives) leave it open; and why they allow no
+    interval.
+
+    With m of a class its part of the variance has m − 1 degrees of freedom, and m placements near the end of
+    the scale seldom show their spread: it is as wide as a t interval asks for, and no smaller than that of
+    two exponentials of this area (Hanley and McNeil 1982), of an area drawn in from 1.
+    """
+    parts = delong_components(scores, positive)
+    area, count = float(parts.mean()), len(parts)
+    least = int(min(positive.sum(), count - positive.sum()))
+    if least < FEWEST:
+        return parts, f"not estimable ({least} examples of one class)"
+    result = parts.copy()
+    for mask in (positive, ~positive):
+        m = int(mask.sum())
+        deviation = (parts[mask] - area) * m / count  # of the placements
+        seen = float(deviation.var(ddof=1))
+        drawn_in = (area * m + 1) / (m + 2)
+        expected = _placement_variance(drawn_in, mask is positive)
+        if seen == 0:
+            return parts, "not estimable (one class lies wholly beyond the other)"
+        # What m placements must show to be believed: at many, what they do.
+        wanted = (
+            max(seen, expected / (1 + m / 500)) * (t_quantile(0.975, m - 1) / t_quantile(0.975, np.inf)) ** 2
+        )
+        result[mask] = area + (parts[mask] - area) * np.sqrt(wanted / seen)
+    return result - result.mean() + area, ""
+
+
+def _placement_variance(area: float, of_positives: bool) -> float:
+    """Of the placements of one class among the other, for exponential scores with this area."""
+    both = area / (2 - area) if of_positives else 2 * area**2 / (1 + area)
+    return max(both - area**2, 0.0)
+
+
+def calibration_correction(probabilities: Array, targets: Array) -> tuple[float, str]:
+    """What to add to an expected calibration error for the number of examples; and why it has no interval.
+
+    A bin's |confidence − accuracy| is a folded normal: it is above zero also where both agree. Each bin's gap
+    is drawn in to the one of which the seen one is the mean.
+    """
+    from scipy.special import ndtr
+
+    counts, confidence, accuracy = reliability(probabilities, targets)
+    used = counts > 0
+    share, gap = counts[used] / counts.sum(), np.abs(confidence[used] - accuracy[used])
+    p = (accuracy[used] * counts[used] + confidence[used]) / (counts[used] + 1)
+    error = np.sqrt(np.maximum(p * (1 - p), 1e-12) / counts[used])
+    grid = np.linspace(0, 6, 601)
+    folded = np.sqrt(2 / np.pi) * np.exp(-(grid**2) / 2) + grid * (1 - 2 * ndtr(-grid))
+    ratio = gap / error
+    true = np.where(ratio > 5, ratio, np.interp(ratio, folded, grid))
+    shown_by_none = float((share * error).sum() * folded[0])
+    seen = float((share * gap).sum())
+    why = ""
+    if seen < CLEAR_OF_NOISE * shown_by_none:
+        why = (
+            f"not estimable (a perfectly calibrated model would show {shown_by_none:.2g} on so few examples)"
+        )
+    return float((share * true * error).sum()) - seen, why
