@@ -1,11 +1,11 @@
-"""Whether intervals hold for what is no mean over independent examples: areas under curves with few positives,
-calibration errors, rows in groups.
+"""Whether intervals hold for what is no mean over independent examples: areas under curves with few
+positives, calibration errors, rows in groups.
 
     python -m benchmarks.aggregates [--worlds 1000] [--out benchmarks/results/aggregates.json]
 
-Each figure: share of the worlds in which the 95 % interval that the table would show covers the truth, of those
-in which it shows one, and the share in which it says "not estimable" instead. `plain`: the same without what
-`harness.analysis.aggregates` adds.
+Each figure: share of the worlds in which the 95 % interval that the table would show covers the truth, of
+those in which it shows one, and the share in which it says "not estimable" instead. `plain`: the same without
+what `harness.analysis.aggregates` adds.
 """
 
 from __future__ import annotations
@@ -86,7 +86,7 @@ def ece(worlds: int, count: int, slope: float) -> Mapping[str, float]:
 
 
 def grouped(worlds: int, groups: int, each: int, seeds: int = 2) -> Mapping[str, float]:
-    """Accuracy .85; what one group finds hard is half of the variance. Unequal groups of so many in the mean."""
+    """Accuracy .85; what one group finds hard is half of the variance. Groups of so many in the mean."""
     held, plain = [], []
     for number in range(worlds):
         rng = np.random.default_rng([3, groups, number])
