@@ -7,7 +7,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: run test test-slow drills audit check reproduced clean
+.PHONY: run test test-slow drills audit check reproduced cornac clean
 
 run: $(VENV)/run-ready
 	$(BIN)/python -m harness run $(SUITE) $(ARGS)
@@ -18,6 +18,11 @@ test: $(VENV)/test-ready
 
 reproduced: $(VENV)/run-ready
 	$(BIN)/python scripts/reproduced $(ARGS)
+
+# Cornac beside, in an environment of its own: without it the suites that want it say so and are left out
+cornac:
+	$(PYTHON) -m venv .venv-cornac
+	.venv-cornac/bin/python -m pip install --quiet cornac==3.0.1
 
 test-slow: $(VENV)/test-ready
 	$(BIN)/python -m pytest -m slow $(ARGS)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from harness.datasets.interactions import Events, Protocol
 from harness.record import DataError
+from harness.tasks.recommendation.history import History
 from harness.tasks.recommendation.splits import cut_events
 
 
@@ -72,9 +75,42 @@ def test_a_log_with_one_event_is_an_error_that_says_what_to_give(split: str) -> 
 def test_a_user_with_one_event_is_learned_from_and_not_asked_about() -> None:
     events = _events()
     lonely = Events(
-        *(np.append(c, v) for c, v in zip(vars(events).values(), (99, 1, 99.0, False, -1, 1.0), strict=True))
+        *(
+            np.append(c, v)
+            for c, v in zip(
+                vars(events).values(), (99, 1, 99.0, False, -1, 1.0, np.nan, len(events)), strict=True
+            )
+        )
     )
     assert _cut(lonely, "leave_one_out").train[-1]
+
+
+def test_the_test_part_of_a_fixed_seed_is_the_end_of_numpy_s_permutation_of_the_source_s_rows() -> None:
+    """As Cornac's RatioSplit cuts, however the events are sorted here."""
+    events = _events()
+    source = np.random.default_rng(1).permutation(len(events))
+    events = replace(events, row=source)
+    protocol = Protocol("random_events", 0.2, split_seed=123)
+    cut = cut_events(events, protocol, 0.0, np.random.default_rng(0))
+    size = int(np.ceil(0.2 * len(events)))
+    last = np.random.RandomState(123).permutation(len(events))[-size:]
+    assert sorted(events.row[cut.test]) == sorted(last)
+    with pytest.raises(ValueError, match="split_seed is for split random_events"):
+        Protocol("random", 0.2, split_seed=1)
+
+
+def test_what_is_rated_below_the_threshold_is_learned_from_and_neither_asked_for_nor_masked() -> None:
+    user, item = np.repeat(np.arange(4), 5), np.tile(np.arange(5), 4)
+    events = Events(
+        user.astype(np.int32), item.astype(np.int32), np.arange(20.0), np.zeros(20, bool), np.full(20, -1),
+        rating=np.tile([5, 1, 5, 1, 5], 4).astype(np.float32),
+    )  # fmt: skip
+    protocol = Protocol("random", 0.4, relevant_from=4.0)
+    history = History.of(events, 4, protocol.relevant(events))
+    rows, masked = history.masked(np.array([2, 0]))
+    assert rows.tolist() == [0, 0, 0, 1, 1, 1] and masked.tolist() == [0, 2, 4, 0, 2, 4]
+    assert len(history.seen(np.array([2, 0]))[0]) == 10
+    assert history.holds(np.array([1, 1]), np.array([0, 1])).tolist() == [True, False]
 
 
 def test_an_unknown_split_names_the_known_ones() -> None:

@@ -51,6 +51,11 @@ def plan_text(plan: Plan) -> str:
         rows.append(dict(zip(rows[0], map(str, cells), strict=True)))
     lines = [head, "", table_text(rows), "", *_candidate_lines(plan)]
     own = [c.model for c in plan.suite.candidates.values() if ":" in c.model and not _is_library(c.model)]
+    own += [
+        model
+        for c in plan.suite.candidates.values()
+        if ":" in (model := str((c.retrieval or {}).get("model", "")))
+    ]
     own += [metric.function for metric in plan.suite.metrics.values()]
     if own:
         lines.append(f"Runs your own code: {', '.join(own)} (from {plan.suite.folder})")

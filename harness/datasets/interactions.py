@@ -11,8 +11,8 @@ from typing import Literal, Self
 
 import numpy as np
 
-SplitName = Literal["global_time", "leave_one_out", "random"]
-SPLITS: tuple[SplitName, ...] = ("global_time", "leave_one_out", "random")
+SplitName = Literal["global_time", "leave_one_out", "random", "random_events"]
+SPLITS: tuple[SplitName, ...] = ("global_time", "leave_one_out", "random", "random_events")
 
 
 @dataclass(frozen=True)
@@ -21,20 +21,38 @@ class Protocol:
 
     Args:
         split: `global_time`: the last share of time is the test part (nothing of the future is
-            learned from); `leave_one_out`: each user's last event; `random`: a share of each user's events.
-        test: share of time (`global_time`) or of each user's events (`random`); unused by `leave_one_out`.
+            learned from); `leave_one_out`: each user's last event; `random`: a share of each user's events;
+            `random_events`: a share of all events, whoever's they are.
+        test: share of time (`global_time`), of each user's events (`random`) or of all; unused by
+            `leave_one_out`.
         mask_seen: whether items of a user's past are left out of the answers.
+        relevant_from: the least rating that is relevant: events below are learnt from, and neither asked for
+            nor left out of the answers. None: all events are relevant.
+        known_items: whether items that no event of the past names are left out of questions and answers.
+        split_seed: of `random_events`: the last share of `RandomState(split_seed).permutation` over the rows
+            in the source's order is the test part, as in Cornac. None: the suite's seed draws it.
     """
 
     split: SplitName = "global_time"
     test: float = 0.1
     mask_seen: bool = True
+    relevant_from: float | None = None
+    known_items: bool = False
+    split_seed: int | None = None
 
     def __post_init__(self) -> None:
         if self.split not in SPLITS:
             raise ValueError(f"split {self.split!r} is unknown: use one of {', '.join(SPLITS)}")
         if not 0 < self.test < 1:
             raise ValueError(f"test must be a share between 0 and 1, not {self.test}")
+        if self.split_seed is not None and self.split != "random_events":
+            raise ValueError(f"split_seed is for split random_events, not for {self.split}: leave it out")
+
+    def relevant(self, events: Events) -> np.ndarray:
+        """(n,) bool, which events were liked well enough to be asked for, and to be left out once seen."""
+        if self.relevant_from is None:
+            return np.ones(len(events), bool)
+        return np.asarray(events.rating >= self.relevant_from)
 
 
 def last_stretch(start: float, end: float, share: float) -> float:
@@ -97,6 +115,7 @@ class Events(Table):
         user, item: (n,) int32 codes. time: (n,) float64 days. bought: (n,) bool.
         session: (n,) int64, events of one visit share it; −1 unknown.
         weight: (n,) float32, how often each counts where popularity is counted; 1 where nothing says so.
+        rating: (n,) float32, NaN where there is none. row: (n,) int64, where it stood in its source.
     """
 
     user: np.ndarray
@@ -105,10 +124,17 @@ class Events(Table):
     bought: np.ndarray
     session: np.ndarray
     weight: np.ndarray = field(default_factory=lambda: np.empty(0, np.float32))
+    rating: np.ndarray = field(default_factory=lambda: np.empty(0, np.float32))
+    row: np.ndarray = field(default_factory=lambda: np.empty(0, np.int64))
 
     def __post_init__(self) -> None:
-        if len(self.weight) != len(self.user):
-            object.__setattr__(self, "weight", np.ones(len(self.user), np.float32))
+        n = len(self.user)
+        if len(self.weight) != n:
+            object.__setattr__(self, "weight", np.ones(n, np.float32))
+        if len(self.rating) != n:
+            object.__setattr__(self, "rating", np.full(n, np.nan, np.float32))
+        if len(self.row) != n:
+            object.__setattr__(self, "row", np.arange(n))
 
 
 @dataclass(frozen=True)

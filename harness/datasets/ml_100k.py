@@ -40,13 +40,23 @@ FILES = (
 )
 
 
-def load(*, split: SplitName = "random", test: float = 0.1, mask_seen: bool = True) -> Interactions:
+def load(
+    *,
+    split: SplitName = "random",
+    test: float = 0.1,
+    mask_seen: bool = True,
+    relevant_from: float | None = None,
+    known_items: bool = False,
+    split_seed: int | None = None,
+) -> Interactions:
     """The ratings as events; a film's category is the first genre it lists.
 
     Args:
-        split, test, mask_seen: the protocol; known figures are for 8/1/1 at random per user, full ranking,
-            items seen in training masked.
+        split, test, mask_seen, relevant_from, known_items, split_seed: the protocol, see `Protocol`.
+            RecBole's is 8/1/1 at random per user, all ratings relevant; recommenders-team's 75/25 at random
+            per user; Cornac's a share of all ratings by numpy's seed, relevant from 4 stars, of known films.
     """
+    protocol = Protocol(split, test, mask_seen, relevant_from, known_items, split_seed)
     paths = fetch_files(FILES)
     ratings = np.array(_rows(paths["ml-100k/ml-100k.inter"]))
     films = _rows(paths["ml-100k/ml-100k.item"])
@@ -63,9 +73,11 @@ def load(*, split: SplitName = "random", test: float = 0.1, mask_seen: bool = Tr
         time=days[order],
         bought=np.zeros(n, bool),
         session=np.full(n, -1, np.int64),
+        rating=ratings[order, 2].astype(np.float32),
+        row=order.astype(np.int64),
     )
     people = Users(user_ids, np.full(len(user_ids), -1, np.int32))
-    return Interactions(plain_catalogue(item_ids, category), people, events, Protocol(split, test, mask_seen))
+    return Interactions(plain_catalogue(item_ids, category), people, events, protocol)
 
 
 def task(**_: Any) -> Task:

@@ -16,7 +16,7 @@ from typing import Any
 from harness.datasets.own_files import content_of
 from harness.reading.components import ROOT, module_file, table
 from harness.reading.own_metrics import metric_file
-from harness.reading.references import local_imports, resolve_model
+from harness.reading.references import find_function, local_imports, resolve_model
 from harness.store.behaviour import behaviour
 from harness.suite.model_ref import OWN, OWN_ESTIMATOR, PREFIXES, ModelRef, parse_model
 
@@ -65,6 +65,7 @@ class Versions:
             str(spec.get("runtime")),
             str(spec.get("metrics")),
             _searches(spec),
+            _own_recommender(spec),
         )
         if key not in self._known:
             self._known[key] = code_version(kind, spec, self.folder)
@@ -80,6 +81,7 @@ def code_version(kind: str, spec: Mapping[str, Any], folder: str = "") -> str:
         patterns += TEXTS if spec["task"] == "text_classification" else ()
         patterns += SEARCH if _searches(spec) else ()
         marks = _brought(parse_model(spec["model"]), Path(folder))
+        marks += _own_code(_own_recommender(spec), Path(folder))
     files = [file for pattern in patterns for file in _files(pattern, spec, folder)]
     for reference, _ in spec.get("metrics", {}).values():
         if (source := metric_file(reference, Path(folder))) is not None:
@@ -88,6 +90,24 @@ def code_version(kind: str, spec: Mapping[str, Any], folder: str = "") -> str:
         behaviour(file, file.stat().st_mtime_ns)[0] for file in dict.fromkeys(files) if file.is_file()
     )
     return hashlib.sha256("".join([*digests, *marks]).encode()).hexdigest()[:16]
+
+
+def _own_recommender(spec: Mapping[str, Any]) -> str:
+    """The reference to a retriever of the user's own; empty for others."""
+    model = str((spec.get("retrieval") or {}).get("model", ""))
+    return model if ":" in model else ""
+
+
+def _own_code(reference: str, folder: Path) -> list[str]:
+    """Digests of a user's module and of what it imports from the suite's folder."""
+    if not reference:
+        return []
+    module, _, function = reference.partition(":")
+    try:
+        files = local_imports(find_function(module, function, folder), folder)
+    except LookupError:
+        return []  # the suite was checked; a file that vanished since fails its trial with a reason
+    return sorted(behaviour(file, file.stat().st_mtime_ns)[0] for file in files)
 
 
 def _searches(spec: Mapping[str, Any]) -> bool:

@@ -11,14 +11,14 @@ from harness.reading.components import table
 from harness.reading.data_checks import check_args, task_info
 from harness.reading.draft import Draft, Path_
 from harness.reading.file_args import check_files
-from harness.reading.references import resolve_model
-from harness.reading.signature import Parameter, Signature
+from harness.reading.references import find_function, resolve_model
+from harness.reading.signature import Parameter, Signature, read_signature
 from harness.record import DataError
 from harness.suite.class_keys import class_keys
 from harness.suite.model_ref import MODEL_KINDS, OWN_ESTIMATOR, ModelRef
 from harness.suite.source import Node
 from harness.suite.variants import left_out, runtimes_of
-from harness.tasks.recommendation.retrieval.options import check_candidate
+from harness.tasks.recommendation.retrieval.options import check_candidate, is_own
 
 TFIDF = Parameter(ast.Name("dict"), ast.Constant(None))
 """Of texts, how words are weighed before an estimator sees them: arguments of TfidfVectorizer."""
@@ -54,6 +54,8 @@ def _check_pipeline(draft: Draft, path: Path_) -> None:
         draft.wrong((*path, "model"), text, draft.key_place(*path, "model"))
         return
     stages = {stage: draft.get(dict, *path, stage) for stage in ("retrieval", "ranking")}
+    if is_own((stages["retrieval"] or {}).get("model")) and not _check_own_recommender(draft, path):
+        return
     if any(draft.given(*path, stage) and stages[stage] is None for stage in stages):
         return  # of the wrong type, which is said already
     try:
@@ -65,6 +67,19 @@ def _check_pipeline(draft: Draft, path: Path_) -> None:
     except ValueError as error:
         here = _spoken_of(draft, path, str(error))
         draft.wrong(here, str(error), draft.key_place(*here))
+
+
+def _check_own_recommender(draft: Draft, path: Path_) -> bool:
+    """A recommender of the user's own is there, and takes its `args`."""
+    model = (*path, "retrieval", "model")
+    module, _, function = str(draft.get(str, *model)).partition(":")
+    try:
+        signature = read_signature(find_function(module, function, draft.folder), function)
+    except LookupError as error:
+        draft.wrong(model, str(error.args[0]), draft.key_place(*model))
+        return False
+    check_args(draft, (*path, "retrieval", "args"), signature)
+    return True
 
 
 def _spoken_of(draft: Draft, path: Path_, message: str) -> Path_:

@@ -19,7 +19,6 @@ from harness.tasks.recommendation.fitting import (
     VALIDATION_USERS,
     Parts,
     all_scores,
-    answerable,
     assemble,
     user_requests,
 )
@@ -61,7 +60,7 @@ def evaluate(pipeline: Pipeline, parts: Parts, seed: int) -> Evaluation:
     """
     seen = pipeline.history if pipeline.settings["mask_seen"] else None
     on_sale = parts.test.rows(pipeline.eligible[parts.test.item])
-    asked = on_sale.rows(answerable(on_sale, pipeline.eligible, seen))
+    asked = parts.asked(on_sale, pipeline.eligible, seen)
     if not len(asked):
         raise DataError(
             f"of {len(parts.test)} events of the test part none can be answered: {len(on_sale)} are of items "
@@ -76,7 +75,9 @@ def evaluate(pipeline: Pipeline, parts: Parts, seed: int) -> Evaluation:
     scores = {
         "ndcg@10": metrics.ndcg(hit, counts, 10),
         "dcg@10": metrics.dcg(hit, 10),
+        "recall@10": metrics.recall(hit, counts, 10),
         "recall@100": metrics.recall(hit, counts, 100),
+        "precision@10": metrics.precision(hit, counts, 10),
         "mrr@10": metrics.reciprocal_rank(hit, counts, 10),
         "hit_rate@10": hit[:, :10].any(1).astype(float),
         "candidate_recall": metrics.recall(found, counts, found.shape[1]),
@@ -93,7 +94,9 @@ def evaluate(pipeline: Pipeline, parts: Parts, seed: int) -> Evaluation:
         "users": len(users),
         "eligible_items": eligible,
         "test_events_not_on_sale": round(1 - len(on_sale) / len(parts.test), 4),
-        "test_events_seen_before": round((len(on_sale) - len(asked)) / len(parts.test), 4),
+        "test_events_seen_before": round(
+            (int(parts.data.protocol.relevant(on_sale).sum()) - len(asked)) / len(parts.test), 4
+        ),
         "stages": {name: measures[name] for name in STAGE_METRICS if name in measures},
         "gini@10": metrics.gini(_shown(ranked, len(pipeline.eligible))[pipeline.eligible]),
         "novelty_bits@10": metrics.novelty(ranked, _popularity(pipeline), 10),
@@ -119,7 +122,7 @@ def validation_ndcg(
     before = assemble(pipeline.retriever, parts, parts.train, now, retrieval, seed, threads, pipeline)
     before = replace(before, ranker=pipeline.ranker)
     seen = before.history if before.settings["mask_seen"] else None
-    asked = parts.validation.rows(answerable(parts.validation, before.eligible, seen))
+    asked = parts.asked(parts.validation, before.eligible, seen)
     users = np.unique(asked.user)
     users = np.sort(generator(seed, "validation").permutation(users)[:VALIDATION_USERS])
     if not len(users):

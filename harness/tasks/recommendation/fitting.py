@@ -25,10 +25,10 @@ from harness.tasks.recommendation.loop import Settings
 from harness.tasks.recommendation.metrics import hits, ndcg, rank_all, relevant_items, tie_keys
 from harness.tasks.recommendation.pipeline import Pipeline, eligible_items
 from harness.tasks.recommendation.ranking.fit import Ranker, Slates, fit_ranker
-from harness.tasks.recommendation.retrieval import RETRIEVERS
+from harness.tasks.recommendation.retrieval import OWN, RETRIEVERS
 from harness.tasks.recommendation.retrieval.base import Lesson
 from harness.tasks.recommendation.retrieval.index import build_index
-from harness.tasks.recommendation.retrieval.options import check_candidate, read_index
+from harness.tasks.recommendation.retrieval.options import check_candidate, is_own, read_index
 from harness.tasks.recommendation.splits import Cut, cut_events
 
 RANKER_SHARE = 0.3
@@ -69,7 +69,22 @@ class Parts:
 
     @property
     def causal(self) -> bool:
-        return self.data.protocol.split != "random"
+        return self.data.protocol.split not in ("random", "random_events")
+
+    def history(self, events: Events) -> History:
+        """Events as users' pasts; what the protocol calls irrelevant is not left out of the answers."""
+        return History.of(events, len(self.data.users), self.data.protocol.relevant(events))
+
+    def eligible(self, past: Events, now: float) -> np.ndarray:
+        """(num_items,) bool, what may be answered: on sale and, with `known_items`, in the past."""
+        on_sale = eligible_items(self.data.catalogue, now)
+        if self.data.protocol.known_items:
+            on_sale &= np.bincount(past.item, minlength=len(on_sale)) > 0
+        return on_sale
+
+    def asked(self, events: Events, on_sale: np.ndarray, seen: History | None) -> Events:
+        """The events that an answer is judged by: relevant ones that it may hold, see `answerable`."""
+        return events.rows(answerable(events, on_sale, seen) & self.data.protocol.relevant(events))
 
 
 def cut_data(data: Interactions, validation: float, seed: int) -> Parts:
@@ -127,8 +142,8 @@ def assemble(
         built: one of the same retriever, whose index serves again where the same items are on sale.
     """
     data, catalogue = parts.data, parts.data.catalogue
-    eligible = eligible_items(catalogue, now)
-    history = History.of(past, len(data.users))
+    eligible = parts.eligible(past, now)
+    history = parts.history(past)
     candidates = int(retrieval.get("candidates", 100))
     index = None
     if built is not None and np.array_equal(built.eligible, eligible):
@@ -205,10 +220,12 @@ def page_requests(shown: Impressions, pages: np.ndarray) -> Requests:
 
 
 def _fit_retriever(parts: Parts, retrieval: Mapping[str, Any], settings: Settings, progress: Progress) -> Any:
-    module = import_module(RETRIEVERS[retrieval["model"]])
     arguments = {
         name: value for name, value in retrieval.items() if name not in ("model", "index", "candidates")
     }
+    if is_own(retrieval["model"]):
+        arguments["reference"] = retrieval["model"]
+    module = import_module(RETRIEVERS.get(retrieval["model"], OWN))
     lesson = Lesson(
         catalogue=parts.data.catalogue,
         users=parts.data.users,
@@ -219,15 +236,18 @@ def _fit_retriever(parts: Parts, retrieval: Mapping[str, Any], settings: Setting
         progress=lambda news: progress({"stage": "retriever", **news}),
         validate=_retrieval_validator(parts, settings.seed),
     )
-    return module.fit(lesson, **arguments)
+    fitted = module.fit(lesson, **arguments)
+    if "index" in retrieval and not hasattr(fitted, "item_vectors"):
+        raise ValueError(f"{retrieval['model']} scores all items and has no index: leave out index")
+    return fitted
 
 
 def _retrieval_validator(parts: Parts, seed: int) -> Any:
     """NDCG@10 over a sample of users of the validation part, full ranking; None where none can be asked."""
-    history = History.of(parts.train, len(parts.data.users))
+    history = parts.history(parts.train)
     seen = history if parts.data.protocol.mask_seen else None
-    on_sale = eligible_items(parts.data.catalogue, parts.cut.validation_from)
-    asked = parts.validation.rows(answerable(parts.validation, on_sale, seen))
+    on_sale = parts.eligible(parts.train, parts.cut.validation_from)
+    asked = parts.asked(parts.validation, on_sale, seen)
     if not len(asked):
         return None
     users = np.unique(asked.user)
@@ -241,7 +261,7 @@ def _retrieval_validator(parts: Parts, seed: int) -> Any:
         scores = all_scores(retriever, requests, history)
         scores[:, ~on_sale] = -np.inf
         if seen is not None:
-            scores[seen.seen(users)] = -np.inf
+            scores[seen.masked(users)] = -np.inf
         return float(np.nanmean(ndcg(hits(rank_all(scores, 10, ties), relevant), relevant.counts, 10)))
 
     return validate
@@ -261,7 +281,7 @@ def _fit_ranker(
     early, lessons_from = _early_part(parts, settings.seed)
     retriever = _fit_retriever(early, retrieval, interim, lambda news: progress({**news, "interim": True}))
     data = parts.data
-    history = History.of(early.train, len(data.users))
+    history = parts.history(early.train)
     knowledge = Knowledge.of(
         data.catalogue, data.users, early.train, _before(data.impressions, lessons_from), lessons_from
     )
@@ -358,7 +378,7 @@ def _chosen_slates(
     requests = user_requests(users, parts.cut.deploy)
     scores = all_scores(retriever, requests, history)
     if mask_seen:
-        scores[history.seen(requests.user)] = -np.inf
+        scores[history.masked(requests.user)] = -np.inf
     pool = rank_all(scores, 4 * LIST_LENGTH, tie_keys(scores.shape[1], seed))
     relevant = relevant_items(np.searchsorted(users, held.user), held.item, len(users))
     items = np.full((len(users), LIST_LENGTH), -1, np.int64)

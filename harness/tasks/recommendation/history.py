@@ -74,6 +74,7 @@ class History:
     Args:
         starts: (num_users + 1,). item, time, session, bought: (num_events,).
         order: (num_events,) position of each row in the events it was made from.
+        masks: (num_events,) bool, whether the item is left out of answers where seen ones are.
     """
 
     starts: np.ndarray
@@ -82,9 +83,11 @@ class History:
     session: np.ndarray
     bought: np.ndarray
     order: np.ndarray
+    masks: np.ndarray
 
     @classmethod
-    def of(cls, events: Events, num_users: int) -> History:
+    def of(cls, events: Events, num_users: int, masks: np.ndarray | None = None) -> History:
+        """The events by user; `masks` (n,) bool as `Protocol.relevant` gives it, None for all."""
         order = np.lexsort((events.time, events.user))
         return cls(
             starts=np.searchsorted(events.user[order], np.arange(num_users + 1)),
@@ -93,6 +96,7 @@ class History:
             session=events.session[order],
             bought=events.bought[order],
             order=order,
+            masks=np.ones(len(events), bool) if masks is None else masks[order],
         )
 
     @cached_property
@@ -106,9 +110,16 @@ class History:
         return np.where(users >= 0, size[users], 0) if len(size) else np.zeros(len(users), int)
 
     def holds(self, users: np.ndarray, items: np.ndarray) -> np.ndarray:
-        """(n,) bool, whether each user's past has the item."""
+        """(n,) bool, whether each user's past has the item, and it is left out of the answers for it."""
         width = int(max(self.item.max(initial=0), items.max(initial=0))) + 1
-        return np.isin(users.astype(np.int64) * width + items, self.user * width + self.item)
+        past = (self.user * width + self.item)[self.masks]
+        return np.isin(users.astype(np.int64) * width + items, past)
+
+    def masked(self, users: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """The (row, item) pairs of the users' pasts that are left out of the answers."""
+        rows, at = self._rows(users)
+        kept = self.masks[at]
+        return rows[kept], self.item[at[kept]]
 
     def recent(self, requests: Requests, length: int) -> tuple[np.ndarray, np.ndarray]:
         """The last items of each request's user, those of the visit last.
@@ -133,7 +144,12 @@ class History:
 
     def seen(self, users: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """All (row, item) pairs of the users' pasts."""
+        rows, at = self._rows(users)
+        return rows, self.item[at]
+
+    def _rows(self, users: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """For each event of the users: which of them, and where it stands here."""
         size = self.counts(users)
         rows = np.repeat(np.arange(len(users)), size)
         within = np.arange(size.sum()) - np.repeat(size.cumsum() - size, size)
-        return rows, self.item[self.starts[np.maximum(users, 0)][rows] + within]
+        return rows, self.starts[np.maximum(users, 0)][rows] + within

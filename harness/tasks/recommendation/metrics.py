@@ -81,6 +81,11 @@ def recall(hit: np.ndarray, counts: np.ndarray, k: int) -> np.ndarray:
     return _share(found, counts, counts)
 
 
+def precision(hit: np.ndarray, counts: np.ndarray, k: int) -> np.ndarray:
+    """(n,) share of the first k that is relevant; NaN for users without any relevant item."""
+    return np.where(counts > 0, hit[:, :k].sum(1) / k, np.nan)
+
+
 def reciprocal_rank(hit: np.ndarray, counts: np.ndarray, k: int) -> np.ndarray:
     """(n,) 1 ÷ rank of the first relevant item, 0 past k; NaN for users without any."""
     first = hit[:, :k].any(1) / (np.argmax(hit[:, :k], axis=1) + 1.0)

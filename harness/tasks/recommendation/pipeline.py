@@ -22,7 +22,7 @@ from harness.tasks.recommendation.features import Facts, Knowledge, describe
 from harness.tasks.recommendation.history import Codes, History, Requests, read_requests
 from harness.tasks.recommendation.metrics import rank_all, tie_keys
 from harness.tasks.recommendation.ranking.fit import Ranker, load_ranker
-from harness.tasks.recommendation.retrieval import RETRIEVERS
+from harness.tasks.recommendation.retrieval import OWN, RETRIEVERS
 from harness.tasks.recommendation.retrieval.index import Index, load_index
 
 PAGE = 10
@@ -142,7 +142,7 @@ class Pipeline:
     _items: Codes = field(init=False, repr=False, compare=False)
 
     def _seen(self, requests: Requests) -> tuple[np.ndarray, np.ndarray]:
-        return self.history.seen(requests.user)
+        return self.history.masked(requests.user)
 
     def size_bytes(self) -> int:
         """Of everything that is deployed: retriever, index, ranker, statistics, histories."""
@@ -185,7 +185,7 @@ class Pipeline:
         about = json.loads((folder / "pipeline.json").read_text())
         tables = _arrays(folder / "tables.npz")
         history = History(**{f: tables[f"history_{f}"] for f in History.__dataclass_fields__})
-        module = import_module(RETRIEVERS[about["retriever"]["name"]])
+        module = import_module(RETRIEVERS.get(about["retriever"]["name"], OWN))
         ranker = about["ranker"]
         return cls(
             settings=about["settings"],

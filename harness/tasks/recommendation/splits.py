@@ -40,7 +40,10 @@ def cut_events(events: Events, protocol: Protocol, validation: float, rng: np.ra
     """
     if not 0 <= validation < 1:
         raise ValueError(f"validation must be a share from 0 to below 1, not {validation}")
-    cut = _CUTTERS[protocol.split](events, protocol.test, validation, rng)
+    if protocol.split == "random_events":
+        cut = _random_events(events, protocol, validation, rng)
+    else:
+        cut = _CUTTERS[protocol.split](events, protocol.test, validation, rng)
     for part, mask in (("training", cut.train), ("test", cut.test)):
         if not mask.any():
             raise DataError(
@@ -88,6 +91,19 @@ def _random(events: Events, test: float, validation: float, rng: np.random.Gener
     size = np.bincount(events.user, minlength=int(events.user.max()) + 1)[events.user]
     num_test = np.round(size * test)
     num_validation = np.round((size - num_test) * validation)
+    is_test = from_end < num_test
+    return _by_user(events, ~is_test & (from_end < num_test + num_validation), is_test)
+
+
+def _random_events(events: Events, protocol: Protocol, validation: float, rng: np.random.Generator) -> Cut:
+    """A share of all events; with `split_seed` the rows that others cut off with this seed."""
+    n, seed = len(events), protocol.split_seed
+    drawn = rng.permutation(n) if seed is None else np.random.RandomState(seed).permutation(n)
+    place = np.empty(n, int)  # in the drawn order, of each row of the source
+    place[drawn] = np.arange(n)
+    from_end = n - 1 - place[np.argsort(np.argsort(events.row, kind="stable"), kind="stable")]
+    num_test = int(np.ceil(n * protocol.test))
+    num_validation = round((n - num_test) * validation)
     is_test = from_end < num_test
     return _by_user(events, ~is_test & (from_end < num_test + num_validation), is_test)
 

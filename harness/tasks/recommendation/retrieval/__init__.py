@@ -11,4 +11,6 @@ RETRIEVERS: dict[str, str] = {
     "matrix_factorization": "harness.tasks.recommendation.retrieval.matrix_factorization",
     "two_tower": "harness.tasks.recommendation.retrieval.two_tower",
 }
+OWN = "harness.tasks.recommendation.retrieval.own"
+"""The retriever that holds what a user's own recommender answered; its name on disk is `own`."""
 INDEXED = frozenset({"matrix_factorization", "two_tower"})

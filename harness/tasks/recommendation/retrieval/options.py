@@ -78,6 +78,11 @@ def read_index(given: str | Mapping[str, Any]) -> IndexSpec:
     return IndexSpec(kind, {n: chosen[n] for n in build}, {n: chosen[n] for n in query}, sweep)
 
 
+def is_own(model: object) -> bool:
+    """Whether a stage's model is a user's own, `module:function`."""
+    return isinstance(model, str) and ":" in model
+
+
 def check_candidate(retrieval: Mapping[str, Any] | None, ranking: Mapping[str, Any] | None) -> None:
     """Check a candidate of a recommendation suite; reads the models' signatures, imports none.
 
@@ -95,7 +100,7 @@ def check_candidate(retrieval: Mapping[str, Any] | None, ranking: Mapping[str, A
     if not isinstance(candidates, int) or candidates < 10:
         raise ValueError(f"retrieval.candidates must be 10 or more, not {candidates!r}: the page shows ten")
     if "index" in retrieval:
-        if retrieval["model"] not in _INDEXED:
+        if retrieval["model"] not in _INDEXED and not is_own(retrieval["model"]):
             raise ValueError(
                 f"retrieval model {retrieval['model']} scores all items and has no index: "
                 f"leave out index, or use {' or '.join(_INDEXED)}"
@@ -111,6 +116,13 @@ def check_candidate(retrieval: Mapping[str, Any] | None, ranking: Mapping[str, A
 
 def _check_stage(stage: str, given: Mapping[str, Any]) -> None:
     model = given.get("model")
+    if stage == "retrieval" and is_own(model):
+        known = (*_STAGE_KEYS[stage], "args")
+        for name in given:
+            if name not in known:
+                text = f"it takes {', '.join(known)}; arguments of your own function stand under args"
+                raise ValueError(f"{stage} model {model} has no {name!r}{_nearest(name, known)}; {text}")
+        return
     if model not in _MODELS[stage]:
         known = _MODELS[stage]
         raise ValueError(

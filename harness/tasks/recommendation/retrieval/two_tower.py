@@ -207,7 +207,10 @@ class _Examples:
             history = self.history
             self.history = History(
                 history.starts,
-                *(getattr(history, n)[order] for n in ("item", "time", "session", "bought", "order")),
+                *(
+                    getattr(history, n)[order]
+                    for n in ("item", "time", "session", "bought", "order", "masks")
+                ),
             )
 
     def batches(self, size: int) -> list[np.ndarray]:
