@@ -60,6 +60,7 @@ class Split:
         ids: (n,) int64, stable over splits and runs: the row in the original file.
         groups: (n,) int64 or None: rows of one group never straddle a split.
         columns: further columns (n,) to slice by.
+        order: (n,) when each row is of, where parts are cut by time: validation is the latest of training.
     """
 
     inputs: Inputs
@@ -67,6 +68,7 @@ class Split:
     ids: np.ndarray
     groups: np.ndarray | None = None
     columns: Mapping[str, np.ndarray] = field(default_factory=dict)
+    order: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.targets)

@@ -139,6 +139,12 @@ class Trial:
         return number
 
     @property
+    def part(self) -> int:
+        """Which fold or repeat of `data.split`, counted through; 0 where the data are cut once."""
+        split = (self.spec.get("data") or {}).get("split") or {}
+        return int(split.get("part", 0))
+
+    @property
     def is_aside(self) -> bool:
         """Whether it measures something other than its variant: an order, or another tool's figure."""
         return self.scenario in ASIDE
@@ -160,6 +166,7 @@ class Trial:
         if self.kind != "serve":
             parts += [f"seed {self.seed}"] if self.seed is not None else []
             parts += [f"n {self.train_size}"] if self.train_size is not None else []
+            parts += [f"part {self.part}"] if self.part else []
         return " ".join(parts)
 
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from harness.analysis.folds import by_seed_and_part, common_tables, test_to_train, widened
 from harness.analysis.index import Index
 from harness.analysis.joint import LAUNCH_SD, SEED_SPREAD, is_spread_unknown, launch_draws, quality_draws
 from harness.analysis.launches import headline, launch_values
@@ -131,16 +132,32 @@ def _missing(groups: Sequence[Sequence[Record]], notes: Iterable[str]) -> Estima
     return Estimate(None, note="not measured")
 
 
+def _folded_tables(
+    index: Index, found: Mapping[int, Sequence[tuple[Record, float]]], evidence: Evidence
+) -> dict[int, Array]:
+    """Row → (seeds, parts), widened so that their variance is the corrected one."""
+    tables, parts = common_tables({k: by_seed_and_part(group) for k, group in found.items()})
+    lost = max((len({r.trial.part for r, _ in group}) for group in found.values()), default=0) - len(parts)
+    if lost:
+        said = f"{lost} folds or repeats that not every variant has are left out of every interval"
+        evidence.warnings.extend([said] if said not in evidence.warnings else [])
+    if not parts:
+        return {k: np.array([[value] for _, value in group]) for k, group in found.items()}
+    trained = [r for group in index.train.values() for r in group if r.status == "finished"]
+    return {k: widened(table, test_to_train(trained)) for k, table in tables.items()}
+
+
 def _read_scores(index: Index, reader: ScoreReader, evidence: Evidence) -> dict[str, dict[str, Scores]]:
     """Score trial id → metric → per-example scores, for the table's train size."""
     result: dict[str, dict[str, Scores]] = {}
     trouble: Counter[str] = Counter()
+    readers = defaultdict(reader.anew)  # each fold has test examples of its own
     for row in index.rows:
         for record in index.score.get((row, index.train_size), []):
             if record.status != "finished":
                 continue
             try:
-                result[record.trial.id] = reader.read(record.trial.id)
+                result[record.trial.id] = readers[record.trial.part].read(record.trial.id)
             except FileNotFoundError:
                 trouble["without stored predictions"] += 1
             except NotComparableError as error:
@@ -158,6 +175,7 @@ def _add_quality(
     cells: dict[int, Estimate] = {}
     seeds: dict[int, tuple[object, ...]] = {}
     notes_of: dict[int, str] = {}
+    folded: dict[int, list[tuple[Record, float]]] = {}
     for k, row in enumerate(index.rows):
         group = index.score.get((row, index.train_size), [])
         found = [(r, _quality_value(r, name, scores)) for r in group if r.status == "finished"]
@@ -173,12 +191,19 @@ def _add_quality(
         values = np.array([v for _, v in found], dtype=float)
         values += [s.shift if s else 0.0 for s in per_seed]
         notes_of[k] = next((s.note for s in per_seed if s and s.note), "")
-        if all(s is not None for s in per_seed):
+        if suite.data.parts > 1:
+            seeds[k] = (row.candidate, *dict.fromkeys(r.trial.seed for r, _ in found))
+            folded[k] = [(r, v) for (r, _), v in zip(found, values.tolist(), strict=True)]
+            tables[k] = values[:, None]
+        elif all(s is not None for s in per_seed):
             table = np.stack([s.values for s in per_seed if s is not None])
             tables[k] = table + (values - table.mean(1))[:, None]
         else:
             tables[k] = values[:, None]
         cells[k] = Estimate(float(values.mean()), n=len(values), note=_lost_seeds(group, len(values)))
+    if folded:
+        tables = _folded_tables(index, folded, evidence)
+        cells |= {k: replace(cells[k], value=float(table.mean())) for k, table in tables.items()}
     # Rows with and without predictions do not mix in one joint draw: then seeds alone carry it.
     if len({t.shape[1] for t in tables.values()}) > 1:
         tables = {k: t.mean(1, keepdims=True) for k, t in tables.items()}
@@ -197,14 +222,8 @@ def _add_quality(
     )
     entry = metrics_of(suite)[name]
     draw = np.clip(draw, entry.low, entry.high)
-    _store(
-        evidence,
-        name,
-        cells,
-        list(tables),
-        draw,
-        {k: (None, notes_of[k]) if notes_of[k] else _df(tables[k]) for k in tables},
-    )
+    dfs = {k: (None, notes_of[k]) if notes_of[k] else _df(tables[k], bool(folded)) for k in tables}
+    _store(evidence, name, cells, list(tables), draw, dfs)
 
 
 def _spread_of(tables: Sequence[Array]) -> float:
@@ -222,9 +241,11 @@ def _assumed(evidence: Evidence, name: str, tables: Sequence[Array], what: str, 
     return spread
 
 
-def _df(table: Array) -> tuple[float | None, str]:
+def _df(table: Array, folded: bool = False) -> tuple[float | None, str]:
     """Degrees of freedom to show, and why there is no interval or a narrower claim."""
     num_seeds, num_examples = table.shape
+    if folded and num_examples > 1:
+        return float(num_examples - 1), ""
     if num_seeds == 1 and num_examples == 1:
         return None, "one seed, no interval"
     if num_seeds == 1:

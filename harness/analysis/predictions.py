@@ -127,6 +127,10 @@ class ScoreReader:
         self._metrics = tuple(metrics)
         self._ids: Array | None = None
 
+    def anew(self) -> ScoreReader:
+        """A reader of trials with test examples of their own."""
+        return ScoreReader(self._load, self._metrics, self._known)
+
     def read(self, trial_id: str) -> dict[str, Scores]:
         """Metric → scores of one score trial.
 

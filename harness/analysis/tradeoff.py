@@ -86,7 +86,8 @@ def _seed_warnings(evidence: Evidence, score: Mapping[tuple[Variant, int | None]
         row: len({r.trial.seed for r in score.get((row, evidence.train_size), []) if r.status == "finished"})
         for row in evidence.rows
     }
-    single = sorted({row.candidate for row, n in seeds.items() if n == 1})
+    folded = any(r.trial.part for group in score.values() for r in group)
+    single = [] if folded else sorted({row.candidate for row, n in seeds.items() if n == 1})
     if not single:
         return []
     if len(single) == len({row.candidate for row in evidence.rows}):

@@ -17,6 +17,7 @@ from typing import Any
 
 from harness.datasets import DATASETS, ROWS
 from harness.datasets.files import fetch_files, verify_files
+from harness.datasets.resplit import Part, recut
 from harness.protocols import DataFile, Dataset, Progress, Task
 from harness.record import DataError, content_hash
 
@@ -50,10 +51,12 @@ def task_info(name: str, args: Mapping[str, Any] | None = None) -> Task:
     return task
 
 
-def input_columns(name: str, args: Mapping[str, Any] | None = None) -> list[dict[str, Any]]:
+def input_columns(
+    name: str, args: Mapping[str, Any] | None = None, part: Part | None = None
+) -> list[dict[str, Any]]:
     """How a table's inputs are made from the columns of the user's file; empty where they are taken as is."""
     module = _checked(name, args)
-    return list(module.input_columns(**(args or {}))) if hasattr(module, "input_columns") else []
+    return list(module.input_columns(part, **(args or {}))) if hasattr(module, "input_columns") else []
 
 
 def notes(name: str, args: Mapping[str, Any] | None = None) -> tuple[str, ...]:
@@ -128,10 +131,23 @@ def files_of(name: str, args: Mapping[str, Any] | None = None) -> tuple[DataFile
     return tuple(getattr(_checked(name, args), "FILES", ()))
 
 
-def load_dataset(name: str, args: Mapping[str, Any] | None = None, content: str | None = None) -> Dataset:
-    """A data set as its source delivers it; the last ones are kept in this process."""
+def load_dataset(
+    name: str, args: Mapping[str, Any] | None = None, content: str | None = None, part: Part | None = None
+) -> Dataset:
+    """A data set as its source delivers it, or cut anew; the last ones are kept in this process."""
     module = _checked(name, args)
-    return _load(_Call(content or checksum(name, args), module, dict(args or {})))
+    if part is not None and hasattr(module, "load_part"):
+        cut: Dataset = module.load_part(part, **(args or {}))
+        return cut
+    dataset = _load(_Call(content or checksum(name, args), module, dict(args or {})))
+    if part is None:
+        return dataset
+    order = None
+    if part.by == "time":
+        if not hasattr(module, "times"):
+            raise DataError(f"data set {name} has no column of times to cut by: write `by: random`")
+        order = module.times(part.column, **(args or {}))
+    return recut(dataset, part, order)
 
 
 class _Call:

@@ -12,7 +12,7 @@ from pandas.api.types import is_bool_dtype, is_datetime64_any_dtype, is_numeric_
 
 from harness.datasets import cells
 from harness.datasets.cells import Notation, Numbers, UnclearTimeError
-from harness.datasets.frames import Table, stripped
+from harness.datasets.frames import Table, require_complete, stripped
 from harness.datasets.raw import MISSING
 from harness.record import DataError
 from harness.suite.source import quoted
@@ -104,6 +104,21 @@ def read_column(
             return with_days
     _refuse_mixed(table, name, found, numbers, how, otherwise)
     return Column(name, "category", _filled(stripped(raw), how))
+
+
+def times_of(table: Table, name: str, how: Notation, dates: Mapping[str, str]) -> np.ndarray:
+    """(n,) when each row is of: days since 1970, or the column's own numbers.
+
+    Raises:
+        DataError: the column holds neither times nor numbers, or has holes.
+    """
+    column = read_column(table, name, how, (), dates)
+    if column.kind == "category":
+        raise DataError(
+            f"{table.path}: column {name!r} holds neither times nor numbers, so that rows cannot be cut by it"
+        )
+    require_complete(pd.Series(column.values, name=name), table)
+    return np.asarray(column.values, dtype=np.float64)
 
 
 def _cells(raw: pd.Series, how: Notation) -> _Cells:

@@ -22,6 +22,8 @@ from harness.datasets.labels import (
 )
 from harness.datasets.own_files import content_of_file, existing
 from harness.datasets.raw import Layout, lacking, read_file
+from harness.datasets.resplit import Part
+from harness.datasets.resplit import cut as cut_part
 from harness.datasets.splits import hash_split
 from harness.record import DataError
 
@@ -187,7 +189,12 @@ def _text(value: object) -> str | None:
 
 
 def divide(
-    table: Table, keys: Sequence[str], targets: np.ndarray, share: float
+    table: Table,
+    keys: Sequence[str],
+    targets: np.ndarray,
+    share: float,
+    part: Part | None = None,
+    order: np.ndarray | None = None,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Rows to train on and to test on: the test file's, or a stratified share by hash.
 
@@ -202,6 +209,8 @@ def divide(
     if table.test_rows:
         cut = len(targets) - table.test_rows
         return groups, np.arange(cut), np.arange(cut, len(targets))
+    if part is not None:
+        return groups, *cut_part(part, targets, groups, order)
     if not 0 < share < 1:
         raise DataError(f"test is {share}: write a share between 0 and 1 under data")
     train_rows, test_rows = hash_split(units, targets, share)

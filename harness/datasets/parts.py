@@ -19,7 +19,8 @@ from harness.datasets import dvc
 from harness.datasets.catalog import checksum, fetch, load_dataset, notes, task_info, verify
 from harness.datasets.duplicates import row_hashes
 from harness.datasets.own_files import paths_of
-from harness.datasets.splits import split_rows, strata, take
+from harness.datasets.resplit import part_of
+from harness.datasets.splits import latest_rows, split_rows, strata, take
 from harness.protocols import Dataset, Split, Task
 from harness.record import DataError
 from harness.streams import generator
@@ -71,7 +72,8 @@ def load_parts(
 
     Args:
         data: a specification's `data`: `name`, and optionally `args`, `checksum` (compared when it
-            is there), `validation` (share of the training part, default 0.1), `seed` (the suite's).
+            is there), `validation` (share of the training part, default 0.1), `seed` (the suite's),
+            `split` (`harness.datasets.resplit`, with the number of its `part`).
         train_size: rows to train on, without validation; None takes all.
         parts: which ones to read; the others cost nothing.
     Raises:
@@ -84,9 +86,10 @@ def load_parts(
             f"data set {data['name']} has changed since the run was planned "
             f"(checksum {found}, planned {data['checksum']}): start the run again to plan it anew"
         )
-    dataset = load_dataset(data["name"], args, found)
+    part = part_of(data)
+    dataset = load_dataset(data["name"], args, found, part)
     cut = _cut(
-        _Identified(found, json.dumps(args, sort_keys=True), dataset),
+        _Identified(found, json.dumps([args, str(part)], sort_keys=True), dataset),
         float(data.get("validation", 0.1)),
         int(data.get("seed", 0)),
         train_size,
@@ -120,9 +123,12 @@ def _cut(
     dataset = source.dataset
     if not 0 <= validation < 1:
         raise DataError(f"validation is {validation}: write a share of the training part from 0 to below 1")
-    train_rows, validation_rows = split_rows(
-        strata(dataset.train.targets), dataset.train.groups, validation, generator(seed, "split")
-    )
+    if dataset.train.order is not None:
+        train_rows, validation_rows = latest_rows(dataset.train.order, validation)
+    else:
+        train_rows, validation_rows = split_rows(
+            strata(dataset.train.targets), dataset.train.groups, validation, generator(seed, "split")
+        )
     if train_size is not None:
         _check_size(train_size, len(train_rows), len(dataset.train), len(validation_rows))
         train_rows = train_rows[:train_size]

@@ -25,6 +25,7 @@ def take(split: Split, index: np.ndarray) -> Split:
         ids=split.ids[index],
         groups=None if split.groups is None else split.groups[index],
         columns={name: values[index] for name, values in split.columns.items()},
+        order=None if split.order is None else split.order[index],
     )
 
 
@@ -89,6 +90,19 @@ def split_rows(
     chosen = _choose_groups(labels, groups, wanted, generator)
     inside = np.isin(groups, chosen)[order]
     return order[~inside], order[inside]
+
+
+def latest_rows(order: np.ndarray, share: float) -> tuple[np.ndarray, np.ndarray]:
+    """Divide rows into the latest, about `share` of them, and the earlier, the later ones first.
+
+    Rows of one moment stand in one part; where all are of one moment the part is empty.
+    """
+    newest = np.argsort(-order, kind="stable")
+    wanted = max(1, round(share * len(order))) if share > 0 else 0
+    edge = order[newest[wanted - 1]] if wanted else np.inf
+    if wanted and not (order < edge).any():
+        edge = np.inf
+    return newest[order[newest] < edge], newest[order[newest] >= edge]
 
 
 def _choose_groups(

@@ -14,7 +14,7 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
-from harness.datasets.columns import Column, read_column
+from harness.datasets.columns import Column, read_column, times_of
 from harness.datasets.encoding import encode, single
 from harness.datasets.frames import (
     Source,
@@ -28,6 +28,7 @@ from harness.datasets.frames import (
     stripped,
 )
 from harness.datasets.raw import MISSING
+from harness.datasets.resplit import Part
 from harness.datasets.splits import counts_of, take
 from harness.protocols import Dataset, Split, Task
 from harness.record import DataError
@@ -87,9 +88,14 @@ def task(**args: Any) -> Task:
     return _opened(args)[0].task
 
 
-def input_columns(**args: Any) -> list[dict[str, Any]]:
+def load_part(part: Part, **args: Any) -> Dataset:
+    """Cut anew: medians and categories are those of this part's training rows."""
+    return _opened(args, part)[0]
+
+
+def input_columns(part: Part | None = None, **args: Any) -> list[dict[str, Any]]:
     """How each column of the inputs, in their order, is made from the file's: what a caller must do again."""
-    return list(_opened(args)[1])
+    return list(_opened(args, part)[1])
 
 
 def notes(**args: Any) -> tuple[str, ...]:
@@ -144,7 +150,7 @@ def _source(args: Mapping[str, Any]) -> Source:
     )
 
 
-def _opened(args: Mapping[str, Any]) -> _Loaded:
+def _opened(args: Mapping[str, Any], part: Part | None = None) -> _Loaded:
     given = {k: v for k, v in args.items() if v is not None}
     source = _source(args)
     wanted = _Wanted(
@@ -154,12 +160,13 @@ def _opened(args: Mapping[str, Any]) -> _Loaded:
         tuple(name.strip() for name in given.get("categories", ())),
         tuple((name.strip(), shape) for name, shape in given.get("dates", {}).items()),
     )
-    return _load(source, source.checksum(), wanted)
+    return _load(source, source.checksum(), wanted, part)
 
 
-@lru_cache(maxsize=2)
-def _load(source: Source, content: str, wanted: _Wanted) -> _Loaded:
+@lru_cache(maxsize=4)
+def _load(source: Source, content: str, wanted: _Wanted, part: Part | None = None) -> _Loaded:
     named = [wanted.target, *wanted.features, *wanted.categories, *(name for name, _ in wanted.dates)]
+    named += [part.column] if part and part.column else []
     table = read_table(source, named, as_text=(wanted.target, *wanted.categories), others=not wanted.features)
     chosen = wanted.features or tuple(
         name for name in table.frame.columns if name not in {wanted.target, source.group, *source.columns}
@@ -175,14 +182,15 @@ def _load(source: Source, content: str, wanted: _Wanted) -> _Loaded:
     if mistakes:
         raise DataError(*mistakes)
     keys = [str(code) for code in pd.util.hash_pandas_object(_keys(columns), index=False)]
-    groups, train_rows, test_rows = divide(table, keys, targets, source.test)
+    order = times_of(table, part.column, source.how, dict(wanted.dates)) if part and part.column else None
+    groups, train_rows, test_rows = divide(table, keys, targets, source.test, part, order)
     if classes:
         check_trained(table, classes, targets, train_rows, test_rows)
     inputs, made, told = encode(columns, table, train_rows, test_rows)
     name = "tabular_classification" if classes else "tabular_regression"
     information = Task(name, len(classes), classes, inputs.shape[1:])
     ids = np.arange(len(targets), dtype=np.int64)
-    whole = Split(inputs, targets, ids, groups, table.columns)
+    whole = Split(inputs, targets, ids, groups, table.columns, order)
     dataset = Dataset(information, take(whole, train_rows), take(whole, test_rows))
     return dataset, tuple(made), (*table.notes, *notes, *told)
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from harness.datasets.columns import times_of
 from harness.datasets.duplicates import plain_words
 from harness.datasets.frames import (
     Source,
@@ -61,6 +62,12 @@ def task(**args: Any) -> Task:
     return _opened(args)[0].task
 
 
+def times(column: str, **args: Any) -> np.ndarray:
+    """(rows,) when each row is of."""
+    source = _source(args)
+    return times_of(read_table(source, [column]), column, source.how, {})
+
+
 def notes(**args: Any) -> tuple[str, ...]:
     """What is worth knowing of how the files were read."""
     return _opened(args)[1]
@@ -75,9 +82,9 @@ def checksum(*, path: str, test_path: str | None = None, **_: object) -> str:
     return Source(path, test_path).checksum()
 
 
-def _opened(args: Mapping[str, Any]) -> tuple[Dataset, tuple[str, ...]]:
+def _source(args: Mapping[str, Any]) -> Source:
     given = {k: v for k, v in args.items() if v is not None}
-    source = source_of(
+    return source_of(
         given["path"],
         given.get("test_path"),
         test=given.get("test", 0.2),
@@ -89,6 +96,11 @@ def _opened(args: Mapping[str, Any]) -> tuple[Dataset, tuple[str, ...]]:
         rename=given.get("rename", {}),
         labels=given.get("labels", {}),
     )
+
+
+def _opened(args: Mapping[str, Any]) -> tuple[Dataset, tuple[str, ...]]:
+    given = {k: v for k, v in args.items() if v is not None}
+    source = _source(args)
     text, label = given.get("text", "text").strip(), given.get("label", "label").strip()
     return _load(source, source.checksum(), text, label)
 

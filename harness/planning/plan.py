@@ -58,6 +58,8 @@ def plan_trials(suite: Suite, gpus: float = 0.0) -> tuple[Trial, ...]:
         "validation": suite.data.validation,
         "seed": suite.seed,
     }
+    if suite.data.split is not None:
+        data["split"] = {**suite.data.split.model_dump(mode="json", exclude={"repeats"}), "part": 0}
     versions = Versions(suite.folder)
     train: list[Trial] = []
     score: list[Trial] = []
@@ -177,8 +179,18 @@ class _Planner:
                 spec = {**self.common, "training": self.trained_by(), **size_and_seed, **self.watch}
                 if self.candidate.retrieval is not None:
                     spec |= {"retrieval": self.candidate.retrieval, "ranking": self.candidate.ranking}
-                trials.append(self.trial("train", spec, seed=seed, train_size=size, needs=needs))
+                for data in self.parts:
+                    whole = {**spec, "data": data}
+                    trials.append(self.trial("train", whole, seed=seed, train_size=size, needs=needs))
         return trials
+
+    @property
+    def parts(self) -> list[dict[str, Any]]:
+        """The data of each fold and repeat."""
+        if "split" not in self.data:
+            return [dict(self.data)]
+        numbers = range(self.suite.data.parts)
+        return [{**self.data, "split": {**self.data["split"], "part": number}} for number in numbers]
 
     def trained_by(self) -> dict[str, Any]:
         """The training that can change what comes out: none for models that bring their own."""
@@ -229,7 +241,7 @@ class _Planner:
             scenarios["server"]["burstiness"] = bursts
         trials = []
         for score in scored:
-            if score.seed != training.seeds[0] or score.train_size != self.sizes[0]:
+            if score.seed != training.seeds[0] or score.train_size != self.sizes[0] or score.part:
                 continue
             # Named without the suite's own metrics: a new one scores the same artifact and serves none again.
             made_by = {k: v for k, v in score.spec.items() if k not in ("metrics", "code", "positive")}

@@ -22,11 +22,61 @@ def check_data(draft: Draft) -> None:
     if name is not None and name not in table("datasets"):
         draft.wrong(("data", "name"), f"there is no data set `{name}`: {hint(name, table('datasets'))}")
     _check_sizes(draft, _trainable(draft, name))
+    check_split(draft, name)
     signature = load_signature(name)
     before = len(draft.mistakes)
     check_args(draft, ("data", "args"), signature, siblings=[k for k in Data.model_fields if k != "args"])
     if name in table("datasets") and len(draft.mistakes) == before:
         _check_task(draft, str(name))
+
+
+def check_split(draft: Draft, name: str | None) -> None:
+    """`data.split`: that its keys go together, and that the data can be cut so."""
+    node = draft.node("data", "split")
+    if node is None or node.mapping is None:
+        return
+    by = draft.get(str, "data", "split", "by", default="random")
+    column = draft.get(str, "data", "split", "column")
+    folds = draft.get(int, "data", "split", "folds")
+    repeats = draft.get(int, "data", "split", "repeats", default=1)
+    args = draft.get(dict, "data", "args", default={})
+    given = set(node.mapping)
+
+    def wrong(text: str, key: str = "by") -> None:
+        draft.wrong(("data", "split"), text, draft.key_place("data", "split", key if key in given else "by"))
+
+    if draft.get(str, "task") == "recommendation":
+        wrong(
+            "a log of interactions is cut by the data set's own `split`, a text: write `split: global_time`"
+        )
+        return
+    if by == "predefined" and given - {"by"}:
+        wrong(
+            f"`by: predefined` takes the data set's own parts: leave out {', '.join(sorted(given - {'by'}))}"
+        )
+    elif by != "predefined" and args.get("test_path"):
+        wrong(
+            "there is a test file (test_path): leave it out to cut one file anew, or write `by: predefined`"
+        )
+    if by == "time" and not column:
+        wrong("`by: time` needs the column that says when a row is of: add `column: NAME`")
+    if by == "time" and repeats > 1:
+        wrong("there is one order of time: leave `repeats` out, or write `by: random`", "repeats")
+    if by != "time" and column:
+        wrong(f"`column` is for `by: time`, not for `by: {by}`: leave it out", "column")
+    if by == "group" and name in ("tabular_csv", "text_csv") and not args.get("group"):
+        wrong("`by: group` needs the column that says whose a row is: add `group: NAME` under data")
+    test = draft.get(float, "data", "split", "test")
+    if folds and test is not None and by != "time" and abs(test - 1 / folds) > 0.01:
+        wrong(
+            f"{folds} folds test on {1 / folds:.2g} of the rows each, not on {test:g}: leave `test` out",
+            "test",
+        )
+    if (folds or 1) * repeats > 1 and draft.node("training", "tuning") is not None:
+        wrong(
+            "a search would see rows that another part tests on: leave `training.tuning` out, or search with "
+            "one hold-out part", "folds" if folds else "repeats",
+        )  # fmt: skip
 
 
 def load_signature(name: str | None) -> Signature:

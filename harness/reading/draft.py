@@ -153,7 +153,8 @@ def _with_names(decision: Node) -> Node:
 def _data(draft: Draft, data: Node) -> Node:
     """Arguments of the data set may stand flat beside `name`: they move to `args`."""
     entries = dict(data.mapping or {})
-    flat = {key: entries.pop(key) for key in list(entries) if key not in Data.model_fields}
+    own = {key for key in Data.model_fields if key != "split" or _divides(entries.get(key))}
+    flat = {key: entries.pop(key) for key in list(entries) if key not in own}
     if not flat:
         return data
     args = entries.get("args") or new_mapping({}, data.place, {})
@@ -166,6 +167,11 @@ def _data(draft: Draft, data: Node) -> Node:
     keys = {**{key: data.keys[key] for key in flat}, **args.keys}
     entries["args"] = new_mapping({**flat, **args.mapping}, args.place, keys)
     return new_mapping(entries, data.place, data.keys)
+
+
+def _divides(node: Node | None) -> bool:
+    """`split: {by: time}` divides rows; `split: random` is an argument of a log of interactions."""
+    return node is not None and (node.mapping is not None or node.value is None)
 
 
 def _candidates(draft: Draft, candidates: Node) -> Node:

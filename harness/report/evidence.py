@@ -246,13 +246,14 @@ class Evidence:
         return groups
 
     def scored(self, candidate: str, runtime: str | None = None) -> list[Record]:
-        """Score records of the headline size on one runtime: the given one or the reference."""
+        """Score records of the headline size on one runtime, the given one or the reference; of several folds
+        or repeats those of the first, which share their test examples."""
         found = self.of("score", candidate, train_size=self.headline_size)
         runtimes = [r.trial.runtime for r in found]
         if runtime is not None:
             runtime = scored_as(runtime, self.suite.serving.threads)
         wanted = runtime or next((r for r in REFERENCE_RUNTIMES if r in runtimes), next(iter(runtimes), None))
-        return [r for r in found if r.trial.runtime == wanted]
+        return [r for r in found if r.trial.runtime == wanted and not r.trial.part]
 
     def predictions(self, record: Record) -> Predictions | None:
         """A score trial's answers; None where there are none, or they cannot be read (which is logged)."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from harness.suite.schema import Data
+
 SURENESS = (
     (0.95, "this is a clear call"),
     (0.80, "this is likely but not certain"),
@@ -31,3 +33,14 @@ def sureness(probability: float | None) -> str:
 def broken(kept: float) -> str:
     """How surely a limit is broken that is kept with this probability."""
     return next(word for most, word in BROKEN if kept < most)
+
+
+def ways_of_cutting(data: Data) -> str:
+    """`5 folds, 2 times`; `10 hold-out parts of 20 %`."""
+    split = data.split
+    if split is None or split.parts == 1:
+        return "one test part"
+    by = {"group": " by group", "time": " by time"}.get(split.by, "")
+    if split.folds:
+        return f"{split.folds} folds{by}" + (f", {split.repeats} times" if split.repeats > 1 else "")
+    return f"{split.repeats} hold-out parts of {split.test:.0%}{by}"

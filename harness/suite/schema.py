@@ -37,6 +37,29 @@ class Model(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, use_attribute_docstrings=True)
 
 
+class DataSplit(Model):
+    """How rows are divided into those to train on and those to test on."""
+
+    by: Literal["random", "group", "time", "predefined"] = "random"
+    """`random`: equal rows (and those of a `group`) stay together. `group`: by the data's `group`, which must
+    be named. `time`: the latest rows test, and of training the latest validate. `predefined`: the data set's
+    own parts."""
+    column: str | None = None
+    """For `time`: the column that says when a row is of."""
+    test: Share = 0.2
+    """The share to test on; with folds it is one part in so many."""
+    folds: Annotated[int, Field(ge=2, le=1000)] | None = None
+    """Each row is tested on once (by time: all but the first block), by models that were trained on the other
+    folds (by time: on all before)."""
+    repeats: Annotated[int, Field(ge=1, le=1000)] = 1
+    """So many times with another shuffle: folds again, or other hold-out parts."""
+
+    @property
+    def parts(self) -> int:
+        """How many ways of cutting there are."""
+        return (self.folds or 1) * self.repeats
+
+
 class Data(Model):
     """Which data, how much of it for training, how much of the training part to validate on.
 
@@ -53,6 +76,14 @@ class Data(Model):
     validation: Annotated[float, Field(ge=0, lt=1)] = 0.1
     """The share of the training part that early stopping and tuning look at; 0 trains on all of it, and the
     last epoch is kept."""
+    split: DataSplit | None = None
+    """Cut the rows anew, several times if asked; left out: the data set's own test part. (A text, `split:
+    random`, is an argument of a log of interactions.)"""
+
+    @property
+    def parts(self) -> int:
+        """How many ways of cutting there are."""
+        return self.split.parts if self.split else 1
 
 
 class Optimizer(Model):

@@ -19,6 +19,7 @@ import torch
 from harness import streams
 from harness.datasets.catalog import input_columns
 from harness.datasets.parts import Parts, load_parts
+from harness.datasets.resplit import part_of
 from harness.datasets.splits import take
 from harness.metrics import METRICS, watched_metric
 from harness.models.estimator import estimator_predict, load_estimator, save_estimator
@@ -70,7 +71,7 @@ def train(job: Job) -> Outcome:
     text.refuse_finished(kind, parts.task)
     outcome = _TRAIN[kind](job, parts)
     facts = {**outcome.facts, "data": dict(parts.facts)}
-    if columns := input_columns(spec["data"]["name"], spec["data"].get("args")):
+    if columns := input_columns(spec["data"]["name"], spec["data"].get("args"), part_of(spec["data"])):
         facts["input_columns"] = columns  # an export tells them: whoever calls the model must make them
     return Outcome(outcome.measurements, facts)
 

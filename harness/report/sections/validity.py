@@ -26,6 +26,7 @@ from harness.report.blocks import (
 )
 from harness.report.evidence import Evidence
 from harness.report.sections.serving import rejected_windows
+from harness.report.wording import ways_of_cutting
 
 MOST_FAILURES = 50
 
@@ -80,6 +81,13 @@ def _seeds(e: Evidence) -> Iterator[str]:
         counts.setdefault(r.trial.candidate, set()).add(r.trial.seed)
     sizes = sorted({len(seeds) for seeds in counts.values()})
     if not sizes:
+        return
+    if e.suite.data.parts > 1:
+        yield (
+            f"{ways_of_cutting(e.suite.data)}, each with {n.counted(sizes[0], 'seed')} per candidate: "
+            "intervals hold over parts and seeds together; what training parts share widens them (Nadeau and "
+            "Bengio, 2003). Pages on single examples, and what is served, are of the first part."
+        )
         return
     if sizes == [1]:
         yield "One seed per candidate: quality is said of these checkpoints, not of the architectures."

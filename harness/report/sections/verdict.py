@@ -24,7 +24,7 @@ from harness.report.blocks import (
 )
 from harness.report.evidence import Evidence
 from harness.report.sections.answer import answers
-from harness.report.wording import MET, UNCERTAIN, broken, sureness
+from harness.report.wording import MET, UNCERTAIN, broken, sureness, ways_of_cutting
 from harness.results import Row
 
 
@@ -348,6 +348,7 @@ def basis(e: Evidence) -> str:
     seeds = _per((r.trial.candidate, r.trial.seed) for r in trained)
     rounds = _per((r.trial.variant, r.trial.round) for r in served)
     parts = [_range(seeds, "seed") + " per candidate"] if seeds else []
+    parts += [ways_of_cutting(e.suite.data)] if e.suite.data.parts > 1 else []
     if e.headline_size:
         parts.append(f"{e.headline_size:,} training examples of {e.suite.data.name}")
     else:

@@ -1,0 +1,196 @@
+"""`data.split`: what is tested on was never trained on, in no fold, and intervals over folds hold."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from runs_here import run_here
+
+from harness.analysis.folds import corrected_interval, widened
+from harness.analysis.stats import two_way_interval
+from harness.datasets.parts import load_parts
+from harness.datasets.resplit import Part, cut, folds_of
+from harness.planning.plan import plan_trials
+from harness.reading.reader import read_suite
+from harness.record import DataError, SuiteError
+from harness.report.render import gather
+
+SUITE = """\
+name: cut
+task: tabular_classification
+data: {{name: tabular_csv, path: t.csv, target: y, {data}}}
+training: {{seeds: [0{seeds}]}}
+candidates: {{logistic: sklearn:LogisticRegression, tree: {{model: sklearn:DecisionTreeClassifier, args: {{max_depth: 2}}}}}}
+serving: {{rounds: 1, runtimes: [torch], scenarios: {{single_stream: {{seconds: 0.05, min_calls: 5, max_calls: 20}}}}}}
+"""  # noqa: E501
+
+
+def suite_of(folder: Path, data: str, seeds: str = "", rows: int = 200) -> Path:
+    rng = np.random.default_rng(0)
+    y = rng.integers(0, 2, rows)
+    frame = pd.DataFrame(
+        {"a": rng.normal(size=rows) + y, "b": rng.normal(size=rows), "y": np.array(["no", "yes"])[y]}
+    )
+    frame["day"] = pd.date_range("2024-01-01", periods=rows).strftime("%Y-%m-%d")[rng.permutation(rows)]
+    frame["owner"] = [f"o{i}" for i in rng.integers(0, 40, rows)]
+    frame.to_csv(folder / "t.csv", index=False)
+    (folder / "s.yaml").write_text(SUITE.format(data=data, seeds=seeds))
+    return folder / "s.yaml"
+
+
+@given(
+    labels=st.lists(st.integers(0, 3), min_size=12, max_size=120),
+    owners=st.integers(6, 200),
+    folds=st.integers(2, 6),
+    seed=st.integers(0, 1000),
+)
+@settings(max_examples=60, deadline=None)
+def test_every_row_is_in_one_fold_and_no_group_in_two(
+    labels: list[int], owners: int, folds: int, seed: int
+) -> None:
+    rng = np.random.default_rng(seed)
+    groups = rng.integers(0, owners, len(labels))
+    if len(np.unique(groups)) < folds:
+        groups[:folds] = np.arange(folds)
+    fold = folds_of(np.array(labels), groups, folds, np.random.default_rng(seed))
+    assert set(fold) <= set(range(folds)) and len(np.unique(fold)) == folds
+    assert all(len(set(fold[groups == g])) == 1 for g in np.unique(groups))
+
+
+@given(share=st.floats(0.02, 0.5), folds=st.integers(2, 10), seed=st.integers(0, 1000))
+@settings(max_examples=60, deadline=None)
+def test_classes_are_spread_evenly_over_folds(share: float, folds: int, seed: int) -> None:
+    labels = (np.random.default_rng(seed).random(500) < share).astype(int)
+    fold = folds_of(labels, np.arange(500), folds, np.random.default_rng(seed))
+    for label in (0, 1):
+        counts = np.bincount(fold[labels == label], minlength=folds)
+        assert counts.max() - counts.min() <= 1
+    fold = folds_of(labels, np.arange(500) // 2, folds, np.random.default_rng(seed))
+    assert np.ptp(np.bincount(fold, minlength=folds)) <= 0.2 * 500
+
+
+def test_folds_test_each_row_once_a_repeat_and_repeats_differ() -> None:
+    y = np.arange(90) % 3
+    tested = [cut(Part("random", None, 0.2, 5, number, 7), y, np.arange(90), None)[1] for number in range(10)]
+    assert sorted(np.concatenate(tested[:5])) == sorted(np.concatenate(tested[5:])) == list(range(90))
+    assert not any(np.array_equal(a, b) for a, b in zip(tested[:5], tested[5:], strict=True))
+
+
+def test_a_time_cut_tests_and_validates_on_later_rows(tmp_path: Path) -> None:
+    suite = read_suite(suite_of(tmp_path, "split: {by: time, column: day, folds: 4}"))
+    trials = [t for t in plan_trials(suite) if t.kind == "train" and t.candidate == "tree"]
+    assert len(trials) == 4
+    tested: list[int] = []
+    for trial in trials:
+        parts = load_parts(trial.spec["data"], None)
+        train, validation, test = (parts.splits[n].order for n in ("train", "validation", "test"))
+        assert train.max() < validation.min() and validation.max() < test.min()
+        assert list(train) == sorted(train, reverse=True), "a smaller training part is of the latest rows"
+        tested += parts.test.ids.tolist()
+    assert len(set(tested)) == len(tested) == 160, "all but the first block"
+
+
+def test_what_is_prepared_is_prepared_by_the_training_rows_of_each_fold(tmp_path: Path) -> None:
+    """A hole is filled with the median of the fold's own training rows: the test rows tell it nothing."""
+    values = np.arange(60, dtype=float) ** 2
+    pd.DataFrame({"x": [*values[:-1], np.nan], "y": ["a", "b"] * 30}).to_csv(tmp_path / "t.csv", index=False)
+    args = {"path": str(tmp_path / "t.csv"), "target": "y"}
+    filled = set()
+    for number in range(5):
+        data = {
+            "name": "tabular_csv",
+            "args": args,
+            "split": {"by": "random", "folds": 5, "part": number},
+            "seed": 0,
+        }
+        parts = load_parts(data, None)
+        rows = {
+            i: x for s in parts.splits.values() for i, x in zip(s.ids.tolist(), s.inputs[:, 0], strict=True)
+        }
+        outer = [x for i, x in rows.items() if i != 59 and i not in parts.test.ids]
+        assert rows[59] == pytest.approx(np.median(outer)), number
+        filled.add(float(rows[59]))
+        assert not set(parts.train.ids) & set(parts.test.ids)
+    assert len(filled) > 1
+
+
+def test_groups_and_equal_rows_stand_in_one_fold(tmp_path: Path) -> None:
+    suite = read_suite(suite_of(tmp_path, "group: owner, split: {by: group, folds: 5}"))
+    owner = pd.read_csv(tmp_path / "t.csv")["owner"].to_numpy()
+    for trial in (t for t in plan_trials(suite) if t.kind == "train" and t.candidate == "tree"):
+        parts = load_parts(trial.spec["data"], None)
+        of = {name: set(owner[s.ids]) for name, s in parts.splits.items()}
+        assert (
+            not of["train"] & of["test"]
+            and not of["train"] & of["validation"]
+            and not of["validation"] & of["test"]
+        )
+
+
+def test_a_bundled_set_is_cut_anew_from_all_its_rows() -> None:
+    data = {"name": "breast_cancer", "split": {"by": "random", "test": 0.5, "part": 3}, "seed": 1}
+    parts = load_parts(data, None)
+    assert len(parts.test) == pytest.approx(284, abs=2)
+    assert sum(len(s) for s in parts.splits.values()) == 569
+
+
+def test_the_plan_fans_out_over_parts_and_serves_the_first_alone(tmp_path: Path) -> None:
+    suite = read_suite(suite_of(tmp_path, "split: {folds: 5, repeats: 2}", seeds=", 1"))
+    trials = plan_trials(suite)
+    kinds = [t.kind for t in trials if t.candidate == "tree"]
+    assert (kinds.count("train"), kinds.count("score"), kinds.count("serve")) == (20, 20, 1)
+    assert len({t.id for t in trials}) == len(trials)
+    assert "part 9" in next(t for t in trials if t.part == 9).label
+
+
+@pytest.mark.parametrize(
+    ("data", "said"),
+    [
+        ("split: {by: time}", "add `column: NAME`"),
+        ("split: {by: time, column: day, repeats: 2}", "leave `repeats` out"),
+        ("split: {by: group}", "add `group: NAME`"),
+        ("split: {folds: 5, test: 0.4}", "5 folds test on 0.2"),
+        ("split: {column: day}", "`column` is for `by: time`"),
+        ("split: {by: predefined, folds: 3}", "leave out folds"),
+        ("split: {by: random, folds: 1}", "folds"),
+        ("test_path: t.csv, split: {folds: 3}", "leave it out to cut one file anew"),
+    ],
+)
+def test_keys_that_do_not_go_together_are_refused_with_the_cure(data: str, said: str, tmp_path: Path) -> None:
+    with pytest.raises(SuiteError) as refused:
+        read_suite(suite_of(tmp_path, data))
+    assert said in str(refused.value)
+
+
+def test_a_column_without_times_is_refused(tmp_path: Path) -> None:
+    suite = read_suite(suite_of(tmp_path, "split: {by: time, column: owner}"))
+    data = next(t for t in plan_trials(suite)).spec["data"]
+    with pytest.raises(DataError, match="neither times nor numbers"):
+        load_parts(data, None)
+
+
+def test_widened_scores_have_the_corrected_variance() -> None:
+    values = np.array([0.81, 0.79, 0.84, 0.80, 0.78])
+    plain = two_way_interval(widened(values[None, :], 0.25))
+    by_hand = np.sqrt((1 / 5 + 0.25) * values.var(ddof=1))
+    assert plain.se == pytest.approx(by_hand) == pytest.approx(corrected_interval(values, 0.25).se)
+    assert plain.value == pytest.approx(values.mean())
+
+
+def test_a_run_over_folds_reports_their_mean_and_their_corrected_interval(tmp_path: Path) -> None:
+    run = run_here(suite_of(tmp_path, "split: {folds: 5}", rows=400), tmp_path)
+    e = gather(run)
+    scored = [r for r in e.records if r.trial.kind == "score" and r.trial.candidate == "logistic"]
+    assert len({tuple(e.predictions(r).ids) for r in scored}) == 5  # type: ignore[union-attr]
+    values = np.array([r.value("accuracy") for r in scored], dtype=float)
+    shown = next(row for row in e.tradeoff.rows if row.candidate == "logistic").estimates["accuracy"]
+    assert shown.value == pytest.approx(values.mean())
+    expected = corrected_interval(values, 80 / 288)  # a tenth of the other folds validates
+    assert shown.low is not None and shown.high is not None
+    assert shown.high - shown.low == pytest.approx(expected.high - expected.low, rel=0.1)
+    assert not any("one seed" in w for w in e.tradeoff.warnings)
