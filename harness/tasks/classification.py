@@ -31,6 +31,7 @@ from harness.models.servable import (
     build_network,
     example_inputs,
     load_servable,
+    own_scaling,
     save_network,
 )
 from harness.protocols import ONE_SIDED, AnswerKind, Inputs, Job, Outcome, Predict, Split, Task
@@ -182,6 +183,7 @@ def _train_network(job: Job, parts: Parts) -> Outcome:
         parts = replace(parts, splits={n: text.as_tokens(p, tokenizer) for n, p in parts.splits.items()})
     torch.manual_seed(streams.seed_for(seed, "init"))
     network = build_network(spec["model"], task, spec["args"], spec.get("search"))
+    scaling = own_scaling(network, scaling)
     model = Scaled(network, scaling, task)
     if not tokenizer:
         _answers_one(model, example_inputs(task))
@@ -208,6 +210,10 @@ def _train_network(job: Job, parts: Parts) -> Outcome:
         tokenizer.save(job.folder / "fitted" / texts.TOKENIZER)
     servable = Servable(model.cpu(), scaling, task).eval()
     facts = {**_said(result, watched_metric(spec)), **_validate(job, parts, _network_predict(servable))}
+    if hasattr(network, "input_mean"):
+        facts["input_scaling"] = "the network's own"
+    if (size := getattr(network, "size", None)) is not None and len(task.input_shape) == 3:
+        facts["resized"] = f"{task.input_shape[1]}×{task.input_shape[2]} images to {size[0]}×{size[1]}"
     if example is not None:
         facts |= {"vocabulary": task.vocab_size, "flops_at_tokens": example.shape[1]}
     return Outcome(
