@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import csv
 import json
+import os
+import re
+import shutil
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -11,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from harness.analysis.outputs import read_evidence, tidy
+from harness.analysis.outputs import read_evidence, stored_evidence, tidy
 from harness.analysis.predictions import Predictions, read_predictions, score_examples
 from harness.analysis.recommend import analyse, decide
 from harness.analysis.stats import two_way_interval
@@ -296,6 +299,34 @@ def test_recommend_decides_again_from_the_stored_run_and_notices_new_records(tmp
     for folder in (tmp_path / "t" / "x" / "trials").iterdir():
         folder.rename(Path(run.url) / "trials" / folder.name)
     assert decide(run).choice == "best/torch"
+
+
+def test_a_record_that_says_something_else_in_as_many_bytes_is_noticed(tmp_path: Path) -> None:
+    world = World(TRUTHS, num_examples=200)
+    suite = make_suite(list(TRUTHS))
+    run = store(world, world.records(), suite, tmp_path / "s" / "20250101-000000-0123abcd")
+    before = stored_evidence(run, suite)
+    assert stored_evidence(run, suite).stamp == before.stamp
+    for path in Path(run.url).glob("trials/serve-*/record.json"):
+        stat, text = path.stat(), path.read_text()
+        path.write_text(re.sub(r'("value": )\d', r"\g<1>9", text))
+        os.utime(path, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+        assert path.stat().st_size == stat.st_size
+    after = stored_evidence(run, suite)
+    name = "latency_p50_ms"
+    assert after.table.rows[0].estimates[name].value != before.table.rows[0].estimates[name].value
+
+
+def test_a_copy_of_a_run_keeps_its_evidence_as_its_records_say_the_same(tmp_path: Path) -> None:
+    world = World(TRUTHS, num_examples=200)
+    run = store(world, world.records(), make_suite(list(TRUTHS)), tmp_path / "s" / "20250101-000000-0123abcd")
+    decide(run)
+    copied = Path(shutil.copytree(run.url, tmp_path / "t" / "20250101-000000-0123abcd"))
+    made = (copied / "evidence.npz").stat().st_mtime_ns
+    for path in copied.glob("trials/*/record.json"):
+        path.touch()
+    assert decide(type(run)(str(copied))) == decide(run)
+    assert (copied / "evidence.npz").stat().st_mtime_ns == made
 
 
 def test_a_damaged_evidence_file_is_made_again(tmp_path: Path) -> None:

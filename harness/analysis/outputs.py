@@ -6,11 +6,12 @@ was measured, so that another limit or price decides again in a fraction of a se
 
 from __future__ import annotations
 
+import contextlib
 import csv
+import hashlib
 import io
 import json
 import math
-import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, is_dataclass, replace
 from functools import cache
@@ -23,7 +24,7 @@ from harness.analysis.draws import StoredDraws
 from harness.analysis.money import TrainingSeconds, training_seconds
 from harness.analysis.predictions import predictions_of
 from harness.analysis.tradeoff import complete, measured_table
-from harness.record import Record, RecordError, content_hash
+from harness.record import HarnessError, Record, RecordError, content_hash
 from harness.results import Baseline, Estimate, Recommendation, Row, ServiceTimes, Tradeoff
 from harness.suite.schema import Suite
 
@@ -42,6 +43,8 @@ class Run(Protocol):
     def id(self) -> str: ...
     def records(self) -> list[Record]: ...
     def trial_ids(self) -> list[str]: ...
+    def record_stamps(self) -> Mapping[str, str]: ...
+    def contents_of_records(self) -> str: ...
     def read_text(self, name: str) -> str: ...
     def read_bytes(self, name: str) -> bytes: ...
     def write_text(self, name: str, text: str) -> None: ...
@@ -202,21 +205,30 @@ def _parsed(text: str) -> Suite:
 
 
 def stamp_of(run: Run) -> str:
-    """Changes when a record appears or is replaced: trial ids, and on a local disk sizes and times."""
-    trials = f"{run.url.removeprefix('file://')}/trials"
-    facts = []
-    for trial_id in run.trial_ids():
-        try:
-            stat = os.stat(f"{trials}/{trial_id}/record.json")  # noqa: PTH116 (Path takes 0.2 s for 10,000)
-            facts.append(f"{trial_id} {stat.st_size} {stat.st_mtime_ns}")
-        except OSError:
-            facts.append(trial_id)
-    return content_hash([EVIDENCE_FORMAT, _code(), "\n".join(sorted(facts))])
+    """Changes when a record appears or says something else, and with the formulas: all by content.
+
+    To read 10,000 records takes a second, so the hash of their contents is kept in `.contents` and taken
+    from there as long as no file was touched (size, and times of change, which nobody can set back).
+    """
+    touched = content_hash(sorted(run.record_stamps().items()))
+    try:
+        kept, _, contents = run.read_text(".contents").partition(" ")
+    except FileNotFoundError:
+        kept = contents = ""
+    if kept != touched:
+        contents = run.contents_of_records()
+        with contextlib.suppress(HarnessError):  # a folder that may only be read
+            run.write_text(".contents", f"{touched} {contents}")
+    return content_hash([EVIDENCE_FORMAT, _code(), contents])
 
 
-def _code() -> list[int]:
+@cache
+def _code() -> str:
     """Stands for the version of the formulas: a changed source file makes the evidence again."""
-    return [p.stat().st_size for p in sorted(Path(__file__).parent.glob("*.py"))]
+    found = hashlib.sha256()
+    for path in sorted(Path(__file__).parent.glob("*.py")):
+        found.update(path.read_bytes() + b"\0")
+    return found.hexdigest()
 
 
 def write_evidence(run: Run, stored: Stored) -> None:
@@ -289,8 +301,7 @@ def stored_evidence(run: Run, suite: Suite, slices: Sequence[str] = ()) -> Store
     Args:
         slices: metrics on slices that are needed; a stored table without them is made again.
     """
-    # Limits say who is in the race, and so who learns from whom.
-    stamp = content_hash([stamp_of(run), list(suite.decision.constraints), suite.decision.objective])
+    stamp = content_hash([stamp_of(run), *_asked(suite)])
     stored = read_evidence(run)
     if stored is not None and stored.stamp == stamp and all(n in stored.table.draws for n in slices):
         return stored
@@ -301,6 +312,16 @@ def stored_evidence(run: Run, suite: Suite, slices: Sequence[str] = ()) -> Store
     stored = Stored(table, training_seconds(records, table.train_size), stamp)
     write_evidence(run, stored)
     return stored
+
+
+def _asked(suite: Suite) -> list[Any]:
+    """What the measured table takes from the suite and another decision may set otherwise.
+
+    Limits and load say who is in the race, and so who learns from whom.
+    """
+    decision, machine = suite.decision, suite.machine
+    terms = [list(decision.constraints), decision.objective, decision.value, decision.traffic.model_dump()]
+    return [*terms, machine.machine_class, machine.cores]
 
 
 def table_of(run: Run, suite: Suite, slices: Sequence[str] = ()) -> Tradeoff:

@@ -160,7 +160,8 @@ def decide_again(
     Args:
         settings: `decision.traffic.qps=400`, `machine.usd_per_hour=0.1`: other terms than the suite's.
     """
-    own = suite = with_settings(stored_suite(run), settings)
+    own = stored_suite(run)
+    suite = with_settings(own, settings)
     merged = tuple(str(c) for c in limits_of(suite, constraints))
     update = {"constraints": merged, "objective": objective or suite.decision.objective}
     suite = suite.model_copy(update={"decision": suite.decision.model_copy(update=update)})

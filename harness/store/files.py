@@ -13,7 +13,7 @@ import re
 import shutil
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -68,6 +68,9 @@ class Files(Protocol):
 
     def names(self, folder: str = "") -> list[str]:
         """Names directly in a folder, sorted; empty where there is none."""
+
+    def stamps(self, folder: str, names: Sequence[str]) -> dict[str, str]:
+        """Name of a folder in `folder` → what changes when its `record.json` does; empty without one."""
 
     def publish(self, scratch: Path, folder: str, stands: Callable[[], bool] = lambda: False) -> None:
         """Make `folder` hold exactly what `scratch` holds, `record.json` last; `scratch` is gone after.
@@ -151,6 +154,14 @@ class LocalFiles:
         except (FileNotFoundError, NotADirectoryError):
             return []
 
+    def stamps(self, folder: str, names: Sequence[str]) -> dict[str, str]:
+        found = dict.fromkeys(names, "")
+        for name in names:
+            with contextlib.suppress(OSError):
+                stat = os.stat(f"{self.url}/{folder}/{name}/{LAST}")  # noqa: PTH116 (Path takes 0.2 s for 10,000)
+                found[name] = f"{stat.st_size} {stat.st_mtime_ns} {stat.st_ctime_ns}"
+        return found
+
     def publish(self, scratch: Path, folder: str, stands: Callable[[], bool] = lambda: False) -> None:
         target = self.root / folder
         with writing(str(target)):
@@ -208,6 +219,18 @@ class RemoteFiles:
             return sorted({str(path).rstrip("/").rsplit("/", 1)[-1] for path in found})
 
         return self._ask(ask)
+
+    def stamps(self, folder: str, names: Sequence[str]) -> dict[str, str]:
+        base = self._path(folder)
+        found = self._ask(lambda: self._fresh().find(base, detail=True))
+        marks = ("size", "ETag", "etag", "md5Hash", "LastModified", "last_modified", "mtime", "created")
+        said = {
+            str(path): " ".join(str(info[mark]) for mark in marks if mark in info)
+            for path, info in found.items()
+            if str(path).endswith(f"/{LAST}")
+        }
+        by_name = {path.rsplit("/", 2)[-2]: text for path, text in said.items()}
+        return {name: by_name.get(name, "") for name in names}
 
     def publish(self, scratch: Path, folder: str, stands: Callable[[], bool] = lambda: False) -> None:
         """What an earlier, broken upload left is removed before the record makes the folder count."""

@@ -11,18 +11,27 @@ import re
 import shutil
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import TypeVar
 
 from harness.record import HarnessError, Record, RecordError, record_from_text, record_to_json
 from harness.store.disk import is_locked, locked, private_folder, sync_tree, write_synced, writing
 from harness.store.files import LAST, Files, inside, is_remote, open_files
 from harness.store.scratch import Attempt, begin_attempt, find_attempts
 
+T = TypeVar("T")
+
 log = logging.getLogger("harness")
+
+IN_USE = ".lock"
+"""In a checkpoint folder: held by the process that trains there."""
+
+CHECKPOINTS_KEPT_S = 30 * 86400.0
+"""How long a training that nobody continues is kept."""
 
 _TRIAL_ID = re.compile(r"(train|score|serve)-[0-9a-f]{16}")
 
@@ -82,6 +91,23 @@ class RunFolder:
         """Ids that have a folder, with or without a readable record."""
         return [name for name in self.files.names("trials") if _TRIAL_ID.fullmatch(name)]
 
+    def record_stamps(self) -> dict[str, str]:
+        """Trial id → what changes when its record is written again, without reading it; ids without a record
+        have an empty one."""
+        return self.files.stamps("trials", self.trial_ids())
+
+    def contents_of_records(self) -> str:
+        """A hash of what all records say, readable or not."""
+
+        def content(trial_id: str) -> str:
+            try:
+                return hashlib.sha256(self.files.read(f"{trial_path(trial_id)}/{LAST}")).hexdigest()
+            except FileNotFoundError:
+                return ""
+
+        lines = (f"{i} {digest}\n" for i, digest in zip(self.trial_ids(), self._each(content), strict=True))
+        return hashlib.sha256("".join(lines).encode()).hexdigest()
+
     def trial_folder(self, trial_id: str) -> Path:
         """A local folder with the trial's files, downloaded from an object store when needed."""
         return self.files.fetch(trial_path(trial_id))
@@ -104,12 +130,44 @@ class RunFolder:
         ]
 
     def checkpoint_folder(self, trial_id: str) -> Path:
-        """Where a trial keeps what lets a retry continue; the same at every attempt on this disk."""
+        """Where a trial keeps what lets a retry continue; the same at every attempt on this disk.
+
+        It lies beside the runs of the suite, so that a run under another plan (another time limit, say)
+        continues the trial too.
+        """
         trial_path(trial_id)
-        path = self._node_folder("checkpoints") / trial_id
+        path = self._checkpoints / trial_id
         with writing(str(path)):
             path.mkdir(parents=True, exist_ok=True)
         return path
+
+    @contextlib.contextmanager
+    def checkpoints(self, trial_id: str) -> Iterator[Path | None]:
+        """A trial's checkpoint folder to write in; None while another run trains the same trial there."""
+        with contextlib.ExitStack() as stack:
+            try:
+                folder = self.checkpoint_folder(trial_id)
+                stack.enter_context(locked(folder / IN_USE, wait=False))
+            except BlockingIOError:
+                yield None
+                return
+            yield folder
+
+    def _drop_checkpoint(self, trial_id: str) -> None:
+        """Unless another run writes there just now."""
+        folder = self._checkpoints / trial_id
+        if folder.is_dir():
+            with contextlib.suppress(BlockingIOError), locked(folder / IN_USE, wait=False):
+                shutil.rmtree(folder, ignore_errors=True)
+
+    @property
+    def _checkpoints(self) -> Path:
+        """On the disk of the suite's runs where that is local, else on the node's."""
+        if self.is_local:
+            return self._own.parent / ".checkpoints"
+        home = self.url.rstrip("/").rpartition("/")[0]
+        digest = hashlib.sha256(home.encode()).hexdigest()[:16]
+        return private_folder() / "checkpoints" / f"{self.suite_name}-{digest}"
 
     def _node_folder(self, what: str) -> Path:
         """On the run's own disk where it is local, else on the node's."""
@@ -140,7 +198,7 @@ class RunFolder:
             files.publish(scratch, trial_path(trial_id), stands)
         shutil.rmtree(scratch, ignore_errors=True)
         if is_finished:
-            shutil.rmtree(self.checkpoint_folder(trial_id), ignore_errors=True)
+            self._drop_checkpoint(trial_id)
 
     def rescue(self, trial_id: str) -> Record | None:
         """Publish the finished record of a process that could not: it was killed, or the store was down."""
@@ -190,9 +248,9 @@ class RunFolder:
         if self.is_local:
             for path in [*(self._own / ".scratch").glob("*"), *(self._own / "trials").glob(".*-*")]:
                 shutil.rmtree(path, ignore_errors=True)
-        for path in self._node_folder("checkpoints").glob("*"):
-            if self.has_finished(path.name):
-                shutil.rmtree(path, ignore_errors=True)
+        for path in self._checkpoints.glob("*-*"):
+            if self.has_finished(path.name) or time.time() - path.stat().st_mtime > CHECKPOINTS_KEPT_S:
+                self._drop_checkpoint(path.name)
 
     @contextlib.contextmanager
     def in_use(self) -> Iterator[None]:
@@ -241,8 +299,7 @@ class RunFolder:
         except (FileNotFoundError, RecordError):
             return False
 
-    def _each(self, ask: object) -> list[Record | None]:
-        assert callable(ask)
+    def _each(self, ask: Callable[[str], T]) -> list[T]:
         ids = self.trial_ids()
         if self.is_local:
             return [ask(i) for i in ids]

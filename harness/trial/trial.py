@@ -82,8 +82,9 @@ def run_trial(
     with (
         _log_to(scratch / "log.txt"),
         Watchdog(limit, trial.resources.memory_mb, end, scratch / STACKS, check_s),
+        run.checkpoints(trial.id) if trial.kind == "train" else contextlib.nullcontext() as checkpoint,
     ):
-        record = _outcome(blank, run, scratch, progress, dispatch, settings or {})
+        record = _outcome(blank, run, scratch, progress, dispatch, settings or {}, checkpoint)
         record = replace(record, seconds=time.monotonic() - clock)
     _drop_empty(scratch / "log.txt", scratch / STACKS)
     run.commit(record, scratch)
@@ -117,11 +118,12 @@ def _outcome(
     progress: Progress,
     dispatch: Dispatch | None,
     settings: Mapping[str, Any],
+    checkpoint: Path | None,
 ) -> Record:
     """The record of running the trial; user code's every error becomes a failure."""
     trial = blank.trial
     try:
-        job = _make_job(trial, run, scratch, progress)
+        job = _make_job(trial, run, scratch, progress, checkpoint)
         _fresh(trial, job.threads)
         do = dispatch or _dispatch(trial)
         if trial.tuning is not None:
@@ -192,7 +194,9 @@ def is_out_of_memory(error: BaseException) -> bool:
     )
 
 
-def _make_job(trial: Trial, run: RunFolder, scratch: Path, progress: Progress) -> Job:
+def _make_job(
+    trial: Trial, run: RunFolder, scratch: Path, progress: Progress, checkpoint: Path | None
+) -> Job:
     return Job(
         trial=trial,
         folder=scratch,
@@ -200,7 +204,7 @@ def _make_job(trial: Trial, run: RunFolder, scratch: Path, progress: Progress) -
         progress=progress,
         device=_device(trial),
         threads=_threads(trial),
-        checkpoint=run.checkpoint_folder(trial.id) if trial.kind == "train" else None,
+        checkpoint=checkpoint,
     )
 
 

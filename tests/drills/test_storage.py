@@ -110,13 +110,13 @@ def test_a_corrupt_checkpoint_is_not_continued_from(
     run = start(tmp_path, "run", suite)
     folder = tmp_path / "results" / "tiny"
     end = time.monotonic() + 600
-    while not list(folder.glob("2*/.checkpoints/*/epoch-*/*.safetensors")):
+    while not list(folder.glob(".checkpoints/*/epoch-*/*.safetensors")):
         assert time.monotonic() < end and run.process.poll() is None, run.text
         time.sleep(0.05)
     run.signal(signal.SIGKILL)
     run.end()
     wait_until_gone(tmp_path)
-    spoilt = list(folder.glob("2*/.checkpoints/*/epoch-*/*.safetensors"))
+    spoilt = list(folder.glob(".checkpoints/*/epoch-*/*.safetensors"))
     assert spoilt, "the checkpoint of the last epoch stays when the run is killed"
     for path in spoilt:
         path.write_bytes(os.urandom(100))
