@@ -1,7 +1,7 @@
 """What a component must be: task, data set, model builder, runtime, metric, report section.
 
 Components are plain functions and frozen dataclasses, named in literal tables
-(`MODELS`, `DATASETS`, `RUNTIMES`, `METRICS`, `TASKS`, `SECTIONS`). The tables map a public name
+(`MODELS`, `DATASETS`, `RUNTIMES`, `METRICS`, `KINDS`, `SECTIONS`). The tables map a public name
 to a module (a string, imported on use), so that reading a suite imports neither torch nor ray.
 """
 
@@ -32,13 +32,13 @@ class Task:
     """What a network needs to know of the data.
 
     Args:
-        name: `image_classification`, `text_classification`, `tabular_classification`,
-            `tabular_regression`, `recommendation`.
-        num_classes: 0 for regression.
-        class_names: (num_classes,).
+        name: a kind of task of `harness.kinds`.
+        num_classes: 0 for regression; how many labels there are where an example may have several.
+        class_names: (num_classes,), of classes or labels.
         input_shape: (channels, height, width) for images, (columns,) for tables.
         vocab_size, max_length: for text; 0 elsewhere. Token 0 pads, 1 is unknown.
         positive: of two classes the one that average precision, thresholds and curves are about.
+        inputs: `image`, `text` or `table` where the name does not say it.
     """
 
     name: str
@@ -48,6 +48,13 @@ class Task:
     vocab_size: int = 0
     max_length: int = 0
     positive: int = 1
+    inputs: str = ""
+
+    @property
+    def takes(self) -> str:
+        """What its examples are: `image`, `text` or `table`."""
+        first = self.name.partition("_")[0]
+        return self.inputs or (first if first in ("image", "text") else "table")
 
 
 @dataclass(frozen=True)
@@ -56,7 +63,7 @@ class Split:
 
     Args:
         inputs: n raw examples.
-        targets: (n,) int64 classes or float32 values.
+        targets: (n,) int64 classes, (n,) float32 values, or (n, k) int64 labels of 0 and 1.
         ids: (n,) int64, stable over splits and runs: the row in the original file.
         groups: (n,) int64 or None: rows of one group never straddle a split.
         columns: further columns (n,) to slice by.
@@ -198,6 +205,7 @@ class Metric:
         read_as: (factor, unit) where people read it in another unit than it is stored in.
         is_compared: whether two runs are tested on it: not what is part of another metric, or happens once
             a process.
+        needs: the least that a classifier must answer to tell it.
     """
 
     name: str
@@ -213,6 +221,13 @@ class Metric:
     scenarios: tuple[str, ...] = ()
     read_as: tuple[float, str] | None = None
     is_compared: bool = True
+    needs: AnswerKind = "classes"
+
+    def not_told_by(self, answers: str) -> str:
+        """Why a classifier's answers of a kind cannot tell this metric; empty where they can."""
+        if self.needs == "probabilities" and answers != "probabilities":
+            return "no probabilities"
+        return "no scores" if self.needs == "scores" and answers == "classes" else ""
 
     @property
     def is_served(self) -> bool:

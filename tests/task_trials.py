@@ -8,7 +8,7 @@ from typing import Any
 from harness.protocols import Job, Outcome
 from harness.record import Trial
 from harness.suite.schema import Training
-from harness.tasks import classification
+from harness.tasks import supervised
 
 TASKS = {
     "digits": "image_classification",
@@ -41,14 +41,14 @@ def spec(
 
 def train(what: dict[str, Any], folder: Path) -> Outcome:
     folder.mkdir(parents=True)
-    return classification.train(Job(Trial("train", "c", what, seed=0), folder, {}, lambda _: None))
+    return supervised.train(Job(Trial("train", "c", what, seed=0), folder, {}, lambda _: None))
 
 
 def score(what: dict[str, Any], runtime: str, trained: Path, folder: Path) -> Outcome:
     folder.mkdir(parents=True)
     whole = {**what, "fitted": "train-0", "runtime": runtime}
     trial = Trial("score", "c", whole, runtime=runtime, seed=0, needs=("train-0",))
-    return classification.score(Job(trial, folder, {"train-0": trained}, lambda _: None))
+    return supervised.score(Job(trial, folder, {"train-0": trained}, lambda _: None))
 
 
 def values(outcome: Outcome) -> dict[str, float | None]:

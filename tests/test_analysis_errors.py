@@ -7,7 +7,7 @@ import pytest
 from statsmodels.stats.contingency_tables import mcnemar
 
 from harness.analysis import errors
-from harness.metrics import quality
+from harness.kinds import quality
 
 
 def two(*positive: float) -> np.ndarray:

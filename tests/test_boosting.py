@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from harness import streams
 from harness.datasets.parts import Parts, load_parts
 from harness.exported.estimator import read, write
 from harness.models.estimators import build, parts
@@ -20,7 +21,6 @@ from harness.runtimes.converters import convert
 from harness.suite.model_ref import parse_model
 from harness.suite.onnx_forms import without_onnx
 from harness.suite.variants import left_out, runtimes_of
-from harness.tasks import classification
 from harness.tasks.evaluation import read_predictions
 from tests.task_trials import score, spec, train, values
 
@@ -36,7 +36,7 @@ XGB = pytest.param("xgboost", marks=needs("xgboost", "onnxmltools"))
 LGB = pytest.param("lightgbm", marks=needs("lightgbm", "onnxmltools"))
 CAT = pytest.param("catboost", marks=needs("catboost"))
 FILES = {"xgboost": "model.ubj", "lightgbm": "model.txt", "catboost": "model.cbm"}
-SEED = classification.streams.seed_for(0, "init") % 2**31
+SEED = streams.seed_for(0, "init") % 2**31
 
 rng = np.random.default_rng(0)
 TABLE = rng.normal(size=(600, 6)).astype(np.float32)

@@ -14,7 +14,7 @@ from harness.protocols import Job, Split
 from harness.reading import read_suite
 from harness.record import SuiteError, Trial
 from harness.suite.schema import Training
-from harness.tasks import classification
+from harness.tasks import supervised
 from harness.tasks.evaluation import write_predictions
 
 
@@ -72,9 +72,9 @@ def test_quality_on_a_column_s_value_is_that_of_its_test_rows(table: Path, tmp_p
     for name in ("train", "score"):
         (tmp_path / name).mkdir()
     train = Trial("train", "logistic", spec, seed=0)
-    classification.train(Job(train, tmp_path / "train", {}, lambda info: None))
+    supervised.train(Job(train, tmp_path / "train", {}, lambda info: None))
     scored = Trial("score", "logistic", {**spec, "fitted": "f", "runtime": "sklearn"}, seed=0, needs=("f",))
-    classification.score(Job(scored, tmp_path / "score", {"f": tmp_path / "train"}, lambda info: None))
+    supervised.score(Job(scored, tmp_path / "score", {"f": tmp_path / "train"}, lambda info: None))
 
     found = read_predictions((tmp_path / "score" / "predictions.parquet").read_bytes())
     regions = pd.read_csv(table)["region"].to_numpy()[found.ids]

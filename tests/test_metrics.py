@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.metrics import METRICS, metric, quality
+from harness.kinds import quality
+from harness.metrics import METRICS, metric
 from harness.record import SuiteError
 
 PUBLIC = [

@@ -12,7 +12,7 @@ import pytest
 from sklearn.metrics import average_precision_score, balanced_accuracy_score, roc_auc_score
 
 from harness.analysis.predictions import read_predictions, score_examples
-from harness.metrics import quality
+from harness.kinds import quality
 from harness.planning.plan import plan_trials
 from harness.planning.tuning import watched_by, watched_note
 from harness.protocols import Job, Split, Task
@@ -20,7 +20,7 @@ from harness.reading import read_suite
 from harness.record import SuiteError, Trial, TrialError
 from harness.suite.class_keys import class_keys
 from harness.suite.schema import Training
-from harness.tasks import classification
+from harness.tasks import supervised
 from harness.tasks.evaluation import measure_quality, write_predictions
 
 N = 400
@@ -61,9 +61,9 @@ def run(folder: Path, spec: Mapping[str, Any]) -> tuple[Any, Any]:
     trial = Trial("train", "one", spec)
     (folder / "train").mkdir(exist_ok=True)
     (folder / "score").mkdir(exist_ok=True)
-    trained = classification.train(Job(trial, folder / "train", {}, lambda _: None))
+    trained = supervised.train(Job(trial, folder / "train", {}, lambda _: None))
     scored = Trial("score", "one", {**spec, "fitted": trial.id, "runtime": spec.get("runtime", "sklearn")})
-    return trained, classification.score(
+    return trained, supervised.score(
         Job(scored, folder / "score", {trial.id: folder / "train"}, lambda _: None)
     )
 

@@ -137,7 +137,7 @@ SEARCHED = {"training": {"tuning": {"space": {}}}}
         ("models/vocabulary.py", "bilstm", "text_classification", {}),
         ("runtimes/texts.py", "bilstm", "text_classification", {}),
         ("models/build.py", "small_cnn", "image_classification", {}),
-        ("metrics/quality.py", "small_cnn", "image_classification", SEARCHED),
+        ("kinds/quality.py", "small_cnn", "image_classification", SEARCHED),
     ],
 )
 def test_what_shapes_a_fit_from_another_folder_is_part_of_its_version(

@@ -20,7 +20,7 @@ from small_suites import SUITE, write_suite
 from harness.analysis.errors import at_temperature, fit_temperature, worst_errors
 from harness.analysis.thresholds import choose
 from harness.datasets.parts import load_parts
-from harness.metrics import quality
+from harness.kinds import quality
 from harness.protocols import Split
 from harness.record import Measurement, Record, Trial
 from harness.report import numbers as n

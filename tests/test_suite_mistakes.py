@@ -152,8 +152,8 @@ TABLE: dict[str, tuple[dict[str, str | None], list[str]]] = {
         {"task": "task: image_clasification"},
         [
             "suite.yaml:2: task: `image_clasification` is not one of image_classification, "
-            "text_classification, tabular_classification, tabular_regression, recommendation: "
-            "did you mean `image_classification`?"
+            "text_classification, tabular_classification, tabular_regression, multilabel_classification, "
+            "recommendation: did you mean `image_classification`?"
         ],
     ),
     "task of another data set": (
@@ -760,16 +760,12 @@ def test_a_cost_may_rest_on_single_stream_latency_alone(tmp_path: Path) -> None:
     assert read_suite(file).decision.objective == "minimize cost_per_month_usd"
 
 
-def test_metrics_by_task_are_those_that_score_measures() -> None:
+def test_every_metric_of_quality_is_measured_by_a_kind_of_task_and_every_kind_measures_known_ones() -> None:
+    from harness.kinds import KINDS
     from harness.metrics import METRICS
-    from harness.reading import decision_checks
-    from harness.tasks import evaluation
     from harness.tasks.recommendation import online
 
-    assert set(decision_checks.CLASSIFICATION) == set(evaluation.CLASSIFICATION)
-    assert decision_checks.REGRESSION == evaluation.REGRESSION
-    assert (
-        set(online.METRICS)
-        <= set(decision_checks.RECOMMENDATION)
-        <= {start for start in decision_checks.RECOMMENDATION if any(n.startswith(start) for n in METRICS)}
-    )
+    measured = {name for kind in KINDS.values() for name in kind.metrics}
+    assert measured == {name for name, metric in METRICS.items() if metric.about == "quality"}
+    assert all(KINDS["recommendation"].measures(name) for name in online.METRICS)
+    assert all(set(kind.watchable) <= set(kind.metrics) for kind in KINDS.values())

@@ -14,7 +14,8 @@ import pytest
 import torch
 from onnx import TensorProto, helper, numpy_helper
 
-from harness.metrics import METRICS, quality
+from harness.kinds import KINDS, quality
+from harness.metrics import METRICS
 from harness.models.estimator import estimator_predict, load_estimator
 from harness.models.estimators import build
 from harness.models.fitted import Meta, load_meta
@@ -22,7 +23,7 @@ from harness.models.servable import Scaled, example_inputs, load_servable
 from harness.protocols import Job, Outcome, Split, Task
 from harness.record import RecordError, Trial, TrialError
 from harness.suite.schema import Training
-from harness.tasks import TASKS, classification, estimators, evaluation, finished
+from harness.tasks import estimators, evaluation, finished, supervised, task_module
 
 DIGITS = Task("image_classification", 10, tuple("0123456789"), (1, 8, 8))
 
@@ -47,14 +48,14 @@ def spec(
 
 def train(what: dict[str, Any], folder: Path) -> Outcome:
     folder.mkdir(parents=True)
-    return classification.train(Job(Trial("train", "c", what, seed=0), folder, {}, lambda _: None))
+    return supervised.train(Job(Trial("train", "c", what, seed=0), folder, {}, lambda _: None))
 
 
 def score(what: dict[str, Any], runtime: str, trained: Path, folder: Path) -> Outcome:
     folder.mkdir(parents=True)
     whole = {**what, "fitted": "train-0", "runtime": runtime}
     trial = Trial("score", "c", whole, runtime=runtime, seed=0, needs=("train-0",))
-    return classification.score(Job(trial, folder, {"train-0": trained}, lambda _: None))
+    return supervised.score(Job(trial, folder, {"train-0": trained}, lambda _: None))
 
 
 def values(outcome: Outcome) -> dict[str, float | None]:
@@ -97,7 +98,7 @@ def test_every_quality_metric_follows_from_the_stored_predictions(
     for name, value in values(scored).items():
         measure = METRICS[name].measure
         assert measure is not None and value == measure(predictions, targets)
-    assert set(values(scored)) == set(evaluation.CLASSIFICATION)
+    assert set(values(scored)) == set(KINDS["image_classification"].metrics)
     assert np.sum(scored.facts["confusion"]) == len(targets)
     weakest = scored.facts["weakest_class"]
     assert weakest["accuracy"] == min(scored.facts["per_class_accuracy"].values())
@@ -111,8 +112,8 @@ def test_onnx_answers_like_torch_and_the_parity_is_recorded(
     parity = scored.facts["parity"]
     assert parity["reference"] == "torch fp32" and parity["examples"] > 300
     assert parity["max_abs_difference"] < 1e-4 and parity["agreement"] == 1.0
-    answer = classification.load_variant({"runtime": "onnx"}, tmp_path / "score" / "artifact", 1, "cpu")
-    raw = classification.examples(what)
+    answer = supervised.load_variant({"runtime": "onnx"}, tmp_path / "score" / "artifact", 1, "cpu")
+    raw = supervised.examples(what)
     assert raw.dtype == np.uint8
     _, _, stored = evaluation.read_predictions(tmp_path / "score" / "predictions.parquet")
     np.testing.assert_allclose(answer(raw[:5]), stored[:5], atol=1e-5)
@@ -182,7 +183,7 @@ def test_images_are_scaled_by_the_training_parts_own_mean_and_deviation() -> Non
     images[:, 1] = 255  # a constant channel must not divide by 0
     part = Split(images, np.zeros(20, np.int64), np.arange(20))
     task = Task("image_classification", 2, ("a", "b"), (2, 3, 3))
-    scaling = classification.fit_scaling(part, task)
+    scaling = supervised.fit_scaling(part, task)
     assert scaling.mean[0] == pytest.approx((images[:, 0] / 255).mean())
     assert scaling.std[0] == pytest.approx((images[:, 0] / 255).std())
     scaled = Scaled(torch.nn.Identity(), scaling, task)(torch.from_numpy(images))
@@ -195,14 +196,14 @@ def test_columns_are_scaled_whatever_their_unit_and_constant_ones_are_not() -> N
     spread = np.random.default_rng(0).normal(size=1000)
     table = np.stack([1e-9 * spread, 1e9 + 1e4 * spread, np.full(1000, 0.1), np.zeros(1000)], 1)
     part = Split(table.astype(np.float32), np.zeros(1000, np.int64), np.arange(1000))
-    scaling = classification.fit_scaling(part, Task("tabular_classification", 2, ("a", "b"), (4,)))
+    scaling = supervised.fit_scaling(part, Task("tabular_classification", 2, ("a", "b"), (4,)))
     np.testing.assert_allclose(scaling.std, [1e-9 * spread.std(), 1e4 * spread.std(), 1, 1], rtol=1e-2)
 
 
 def test_a_table_with_nan_is_refused_by_name() -> None:
     part = Split(np.array([[1.0, np.nan]], np.float32), np.zeros(1), np.arange(1))
     with pytest.raises(TrialError, match="NaN or infinite numbers"):
-        classification.fit_scaling(part, Task("tabular_classification", 2, ("a", "b"), (2,)))
+        supervised.fit_scaling(part, Task("tabular_classification", 2, ("a", "b"), (2,)))
 
 
 # scikit-learn
@@ -214,7 +215,7 @@ def test_an_estimator_stands_in_the_same_table_with_the_same_metrics(model: str,
     trained = train(what, tmp_path / "t")
     native = score(what, "sklearn", tmp_path / "t", tmp_path / "s")
     exported = score(what, "onnx", tmp_path / "t", tmp_path / "o")
-    assert set(values(native)) == set(evaluation.CLASSIFICATION)
+    assert set(values(native)) == set(KINDS["image_classification"].metrics)
     assert (values(native)["accuracy"] or 0) > 0.9
     assert exported.facts["parity"]["reference"] == "sklearn"
     assert exported.facts["parity"]["agreement"] > 0.99
@@ -225,7 +226,7 @@ def test_an_estimator_stands_in_the_same_table_with_the_same_metrics(model: str,
 def test_an_estimator_that_never_saw_a_class_gives_it_probability_zero() -> None:
     part = Split(np.array([[0.0], [1.0], [2.0]], np.float32), np.array([0, 2, 2]), np.arange(3))
     task = Task("tabular_classification", 3, ("a", "b", "c"), (1,))
-    scaling = classification.fit_scaling(part, task)
+    scaling = supervised.fit_scaling(part, task)
     made = estimators.fit_estimator(build("sklearn:LogisticRegression", {}, 0, 1), part, None, task, scaling)
     assert made.classes == (0, 2)
     meta = Meta("sklearn", "sklearn:LogisticRegression", {}, task, classes=made.classes)
@@ -239,7 +240,7 @@ def test_one_class_only_is_a_reason_not_a_traceback() -> None:
     task = Task("tabular_classification", 2, ("a", "b"), (1,))
     estimator = build("sklearn:LogisticRegression", {}, 0, 1)
     with pytest.raises(TrialError, match="LogisticRegression cannot be fitted: .*class"):
-        estimators.fit_estimator(estimator, part, None, task, classification.fit_scaling(part, task))
+        estimators.fit_estimator(estimator, part, None, task, supervised.fit_scaling(part, task))
 
 
 def test_an_estimators_seed_comes_from_the_trial_and_its_arguments_are_checked() -> None:
@@ -400,4 +401,4 @@ def test_a_damaged_model_file_is_a_record_error(tmp_path: Path) -> None:
 
 def test_the_tasks_of_this_module_are_in_the_table() -> None:
     for name in ("image_classification", "tabular_classification", "tabular_regression"):
-        assert TASKS[name] == "harness.tasks.classification"
+        assert task_module(name) is supervised

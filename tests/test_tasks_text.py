@@ -27,7 +27,7 @@ from harness.runtimes import runtime, texts
 from harness.runtimes.exporting import LINEAR_ANSWERS, export_word_weights
 from harness.suite.schema import Training
 from harness.suite.variants import ON_WORDS
-from harness.tasks import classification, estimators, evaluation
+from harness.tasks import estimators, evaluation, supervised
 from harness.training.texts import TokenBatches, lengths_of
 
 GOOD, BAD = ("wonderful", "moving", "clever"), ("dull", "tedious", "awful")
@@ -67,14 +67,14 @@ def spec(model: str, table: Path, args: dict[str, Any] | None = None, **training
 
 def train(what: dict[str, Any], folder: Path) -> Outcome:
     folder.mkdir(parents=True)
-    return classification.train(Job(Trial("train", "c", what, seed=0), folder, {}, lambda _: None))
+    return supervised.train(Job(Trial("train", "c", what, seed=0), folder, {}, lambda _: None))
 
 
 def score(what: dict[str, Any], runtime: str, trained: Path, folder: Path) -> Outcome:
     folder.mkdir(parents=True)
     whole = {**what, "fitted": "train-0", "runtime": runtime}
     trial = Trial("score", "c", whole, runtime=runtime, seed=0, needs=("train-0",))
-    return classification.score(Job(trial, folder, {"train-0": trained}, lambda _: None))
+    return supervised.score(Job(trial, folder, {"train-0": trained}, lambda _: None))
 
 
 def values(outcome: Outcome) -> dict[str, float | None]:
@@ -172,7 +172,7 @@ def test_weighed_words_on_onnx_answer_like_scikit_learn(table: Path, tmp_path: P
     scored = score(what, "onnx", tmp_path / "train", tmp_path / "onnx")
     assert scored.facts["parity"]["max_abs_difference"] < 1e-6
     ours = texts.load("onnx", tmp_path / "onnx" / "artifact", 1)
-    theirs, _ = classification.reference_predict(tmp_path / "train" / "fitted")
+    theirs, _ = supervised.reference_predict(tmp_path / "train" / "fitted")
     whole = np.concatenate([ours([text]) for text in STRANGE])
     np.testing.assert_allclose(whole, theirs(STRANGE), atol=1e-6)
     np.testing.assert_allclose(ours(STRANGE), whole, atol=1e-6)

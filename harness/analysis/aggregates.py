@@ -6,7 +6,7 @@ from __future__ import annotations
 import numpy as np
 
 from harness.analysis.stats import Array, delong_components, t_quantile
-from harness.metrics.quality import reliability
+from harness.kinds.quality import reliability
 
 FEWEST = 5
 """Examples of a class below which an area under a curve has no interval."""

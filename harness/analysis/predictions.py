@@ -16,7 +16,6 @@ from harness.analysis.criteria import HARNESS_METRICS
 from harness.analysis.stats import Array
 from harness.metrics import MetricTable, stem
 from harness.metrics.jackknife import STORED, parts_of, pseudo_values
-from harness.metrics.quality import not_told_by
 from harness.record import SuiteError
 
 
@@ -25,7 +24,7 @@ class Predictions:
     """`predictions.parquet`.
 
     Args:
-        ids: (n,) stable row numbers of the data set. targets: (n,).
+        ids: (n,) stable row numbers of the data set. targets: (n,), or (n, k) labels of 0 and 1.
         outputs: (n, k) probabilities or (n,) values; (n, 0) where only `scores` were stored.
         scores: per-example scores (n,) stored under a metric's name (ranking tasks: per query).
         columns: further columns (n,) to slice by.
@@ -75,14 +74,18 @@ def predictions_of(run: HasTrialFiles) -> LoadPredictions:
 
 
 def read_predictions(content: bytes) -> Predictions:
-    """Read a `predictions.parquet`: id, target, p_0…p_{k-1} or prediction, scores named as metrics, and
-    columns to slice by (`column:NAME`)."""
+    """Read a `predictions.parquet`: id, target or t_0…t_{k-1}, p_0…p_{k-1} or prediction, scores named as
+    metrics, and columns to slice by (`column:NAME`)."""
     import pyarrow.parquet as pq
 
     table = pq.read_table(io.BytesIO(content), use_threads=False)
     columns = {name: table[name].to_numpy() for name in table.column_names}
     ids = columns.pop("id")
-    targets = columns.pop("target", np.zeros(len(ids)))
+    labels = sorted((n for n in columns if re.fullmatch(r"t_\d+", n)), key=lambda name: int(name[2:]))
+    if labels:
+        targets = np.stack([columns.pop(name) for name in labels], axis=1)
+    else:
+        targets = columns.pop("target", np.zeros(len(ids)))
     told = sorted((n for n in columns if re.fullmatch(r"[psc]_\d+", n)), key=lambda name: int(name[2:]))
     answers = ANSWERS[told[0][0]] if told else "probabilities"
     if told:
@@ -184,7 +187,7 @@ def score_examples(
         _, first = np.unique(parts_of(predictions.ids, predictions.groups), return_index=True)
         return Scores(np.asarray(stored, dtype=float)[first], False)
     targets, outputs = predictions.targets, predictions.outputs
-    if outputs.ndim == 2 and (outputs.shape[1] == 0 or not_told_by(stem(name), predictions.answers)):
+    if outputs.ndim == 2 and (outputs.shape[1] == 0 or entry.not_told_by(predictions.answers)):
         return None
     if stem(name) == "pr_auc" and outputs.shape[1] == 2 and predictions.positive == 0:
         targets, outputs = 1 - targets, outputs[:, ::-1]
@@ -229,7 +232,8 @@ def _slice(name: str, predictions: Predictions) -> Predictions:
         SuiteError: no such column; the message names those there are.
     """
     column, _, wanted = name[name.index("[") + 1 : -1].partition("=")
-    columns = {"class": predictions.targets, **predictions.columns}
+    of_class = {"class": predictions.targets} if predictions.targets.ndim == 1 else {}
+    columns = {**of_class, **predictions.columns}
     if column not in columns:
         near = difflib.get_close_matches(column, columns, n=1) or list(columns)[:1]
         raise SuiteError(

@@ -12,6 +12,7 @@ import numpy as np
 
 from harness.analysis.criteria import Constraint, Objective
 from harness.analysis.index import Index
+from harness.kinds.classification import IMAGES as CLASSES
 from harness.metrics import METRICS, metric
 from harness.protocols import ONE_SIDED
 from harness.record import Record
@@ -32,8 +33,10 @@ def baseline_of(index: Index) -> Baseline:
     named = [p for group in index.score.values() for r in group if (p := r.facts.get("positive"))]
     positive = list(test).index(named[0]) if named and named[0] in test else 1
     unseen = tuple(name for name, count in test.items() if count and not train.get(name))
+    scored = [r.facts.get("constant") for group in index.score.values() for r in group]
+    told: Mapping[str, float | None] = next((c for c in scored if c), {})
     return Baseline(
-        _constant(train, test, positive),
+        {n: v for n, v in told.items() if v is not None} if told else _constant(train, test, positive),
         _same_for_all(index),
         sum(test[name] for name in unseen) / total if total else 0.0,
         unseen,
@@ -62,7 +65,7 @@ def _constant(train: Mapping[str, int], test: Mapping[str, int], positive: int =
     found = {
         name: m.measure(answers, targets)
         for name, m in METRICS.items()
-        if m.measure and name not in ("mse", "mae", "r2")
+        if m.measure and name in CLASSES.metrics
     }
     if len(test) == 2 and positive == 0:  # of two classes metrics are about the second
         turned = {name: METRICS[name].measure for name in ONE_SIDED}

@@ -47,9 +47,9 @@ def near_duplicates(inputs: Inputs, others: Inputs, task: Task) -> np.ndarray:
     Returns:
         (n,) int64, a row of `others`, or −1 where there is none.
     """
-    if task.name == "image_classification":
+    if task.takes == "image":
         return _near_images(inputs, others)
-    if task.name == "text_classification":
+    if task.takes == "text":
         return _near_texts(inputs, others)
     return _first_equal(row_hashes(_rounded(inputs)), row_hashes(_rounded(others)))
 

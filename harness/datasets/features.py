@@ -13,9 +13,9 @@ THUMBNAIL = 16
 
 def describe(inputs: Inputs, task: Task) -> Any:
     """Features (n, columns) for a linear model, sparse for texts."""
-    if task.name == "image_classification":
+    if task.takes == "image":
         return standardised(thumbnails(inputs).reshape(len(inputs), -1))
-    if task.name == "text_classification":
+    if task.takes == "text":
         from sklearn.feature_extraction.text import TfidfVectorizer
 
         return TfidfVectorizer(

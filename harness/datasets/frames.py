@@ -66,8 +66,8 @@ def source_of(
     encoding: str,
     separator: str | None,
     missing: Sequence[str | float],
-    rename: Mapping[str, str],
-    labels: Mapping[str, str],
+    rename: Mapping[str, str] | None,
+    labels: Mapping[str, str] | None,
     decimal: str = ".",
     thousands: str | None = None,
 ) -> Source:
@@ -76,12 +76,12 @@ def source_of(
     whole = [f"{word}.0" for word in missing if isinstance(word, int)]  # a column of floats writes it so
     how = replace(how, missing=(*how.missing, *whole))
     how.check()
-    renamed = tuple((str(old), str(new)) for old, new in rename.items())
+    renamed = tuple((str(old), str(new)) for old, new in (rename or {}).items())
     plain = decimal == "." and thousands is None
     layout = Layout(encoding, separator, (), renamed, how.missing, as_written=not plain)
     return Source(
         path, test_path, test, group.strip() if group else None, tuple(name.strip() for name in columns),
-        layout, how, tuple((str(k).strip(), str(v).strip()) for k, v in labels.items()),
+        layout, how, tuple((str(k).strip(), str(v).strip()) for k, v in (labels or {}).items()),
     )  # fmt: skip
 
 

@@ -10,7 +10,6 @@ understood, `harness.datasets.image_layout` says; transparent images are laid on
 from __future__ import annotations
 
 import json
-from collections import Counter
 from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
@@ -66,7 +65,7 @@ def load(
     """
     listing = _listing(path, test_folder, labels)
     information = task(**_task_args(locals()))
-    colour = _colour(background)
+    colour = colour_of(background)
     index = {name: i for i, name in enumerate(listing.classes)}
     targets = np.array([index[label] for label in listing.labels], dtype=np.int64)
     names = np.array([file.relative_to(listing.root).as_posix() for file in listing.files])
@@ -79,7 +78,7 @@ def load(
         raise DataError(f"image_folder: test is {test}, write a share between 0 and 1")
     # Training rows first: then both parts are slices of one mapped file, and nothing is copied.
     order = np.concatenate(rows)
-    images = _decoded([listing.files[i] for i in order], listing.root, information.input_shape, colour)
+    images = decoded([listing.files[i] for i in order], listing.root, information.input_shape, colour)
     cut = len(rows[0])
     parts = [
         Split(images[where], targets[order[where]], order[where], columns={"file": names[order[where]]})
@@ -100,7 +99,7 @@ def task(
 ) -> Task:
     if size is not None and size < 1:
         raise DataError(f"image_folder: size is {size}, write the side of the square images in pixels")
-    _colour(background)
+    colour_of(background)
     listing = _listing(path, test_folder, labels)
     side = size or min(_headers(listing)[0], LARGEST)
     return Task("image_classification", len(listing.classes), listing.classes, (1 if grey else 3, side, side))
@@ -125,11 +124,6 @@ def notes(**args: Any) -> tuple[str, ...]:
             "(`background` sets it)"
         )
     return tuple(said)
-
-
-def class_counts(**args: Any) -> dict[str, int]:
-    """Files of each class, in both parts."""
-    return dict(Counter(_listing(args["path"], args.get("test_folder"), args.get("labels")).labels))
 
 
 def checksum(
@@ -179,18 +173,21 @@ def _headers_of(files: tuple[Path, ...], root: Path) -> tuple[int, int, int]:
     return found
 
 
-def _colour(name: str) -> tuple[int, int, int]:
+def colour_of(name: str) -> tuple[int, int, int]:
+    """A colour as red, green and blue of 0 to 255.
+
+    Raises:
+        DataError: it is no colour's name or code.
+    """
     from PIL import ImageColor
 
     try:
         return ImageColor.getrgb(name)[:3]
     except ValueError as error:
-        raise DataError(
-            f'image_folder: background is {name!r}: write a colour, for instance white or "#ff8800"'
-        ) from error
+        raise DataError(f'background is {name!r}: write a colour, for instance white or "#ff8800"') from error
 
 
-def _decoded(
+def decoded(
     files: list[Path], root: Path, shape: tuple[int, ...], colour: tuple[int, int, int]
 ) -> np.ndarray:
     """(n, channels, size, size) uint8, mapped from the cache; decoded by the first who asks."""

@@ -92,8 +92,8 @@ def check_single(counts: Mapping[str, int], where: str, stated: Mapping[str, str
         one, few = joined[0], ", ".join(map(repr, joined[:3]))
         return [
             f"{where} holds several labels in one cell ({few}; {rows} rows), which would be {len(counts)} "
-            f"classes instead of {kinds}: a suite learns one label of a row: give each label a column of its "
-            "own (yes or no) and a suite of its own, or where they are classes of their own name them, "
+            f"classes instead of {kinds}: write `task: multilabel_classification` and, under data, "
+            f"`label_separator: {quoted(mark)}`, or where they are classes of their own name them, "
             f"`labels: {{{quoted(one)}: {quoted(' and '.join(apart[one]))}, …}}`"
         ]
     return []

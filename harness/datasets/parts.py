@@ -21,6 +21,7 @@ from harness.datasets.duplicates import row_hashes
 from harness.datasets.own_files import paths_of
 from harness.datasets.resplit import part_of
 from harness.datasets.splits import latest_rows, split_rows, strata, take
+from harness.kinds import kind_of
 from harness.protocols import Dataset, Split, Task
 from harness.record import DataError
 from harness.streams import generator
@@ -156,11 +157,9 @@ def _facts(
     task: Task, sources: Mapping[str, tuple[Split, np.ndarray]], splits: Mapping[str, Split]
 ) -> dict[str, Any]:
     facts: dict[str, Any] = {"sizes": {name: len(rows) for name, (_, rows) in sources.items()}}
-    if task.num_classes:
-        counts = {
-            name: np.bincount(split.targets[rows], minlength=task.num_classes)
-            for name, (split, rows) in sources.items()
-        }
+    count = kind_of(task.name).counts
+    if count is not None:
+        counts = {name: count(split.targets[rows], task) for name, (split, rows) in sources.items()}
         facts["class_counts"] = {
             name: dict(zip(task.class_names, map(int, values), strict=True))
             for name, values in counts.items()

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from harness.protocols import Dataset, Split
+from harness.protocols import Split
 
 REGRESSION_BINS = 10
 
@@ -29,23 +29,19 @@ def take(split: Split, index: np.ndarray) -> Split:
     )
 
 
-def counts_of(dataset: Dataset) -> dict[str, int]:
-    """Class → its rows in both parts; empty for numbers."""
-    names = dataset.task.class_names
-    if not names:
-        return {}
-    targets = np.concatenate([dataset.train.targets, dataset.test.targets])
-    return dict(zip(names, np.bincount(targets, minlength=len(names)).tolist(), strict=True))
-
-
 def strata(targets: np.ndarray) -> np.ndarray:
     """What to stratify by: the class itself, or the decile of a numeric target.
 
     Args:
-        targets: (n,) int64 classes or float values.
+        targets: (n,) int64 classes or float values, or (n, k) labels of 0 and 1: of these the rarest that
+            a row has counts, since it is the one that a part may lack.
     Returns:
         (n,) int64.
     """
+    if targets.ndim == 2:
+        rare = np.argsort(targets.sum(axis=0), kind="stable")
+        first = targets[:, rare].argmax(axis=1)
+        return np.where(targets.any(axis=1), rare[first], -1).astype(np.int64)
     if targets.dtype.kind in "iub":
         return targets.astype(np.int64)
     edges = np.quantile(targets, np.linspace(0, 1, REGRESSION_BINS + 1)[1:-1]) if len(targets) else []

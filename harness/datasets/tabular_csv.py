@@ -14,6 +14,7 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
+from harness.datasets.arguments import complete, taken_by
 from harness.datasets.columns import Column, read_column, times_of
 from harness.datasets.encoding import encode, single
 from harness.datasets.frames import (
@@ -27,6 +28,7 @@ from harness.datasets.frames import (
     source_of,
     stripped,
 )
+from harness.datasets.multilabel import check_labels_trained, label_targets
 from harness.datasets.raw import MISSING
 from harness.datasets.resplit import Part
 from harness.datasets.splits import counts_of, take
@@ -49,6 +51,7 @@ def load(
     target: str,
     features: Sequence[str] = (),
     kind: Kind = "auto",
+    label_separator: str | None = None,
     test_path: str | None = None,
     test: float = 0.2,
     group: str | None = None,
@@ -68,6 +71,8 @@ def load(
     Args:
         target: the column to predict. kind: whether it holds `classes` or a `number`; `auto` takes
             text, yes/no, and whole numbers of up to 20 values as classes.
+        label_separator: what stands between several labels of one cell, `"|"` in `rude|spam`: the task is
+            then multilabel_classification.
         features: the columns to predict from; none means all that are not named otherwise.
         test_path: a file to test on; without it a share `test` is cut off by hash, stratified.
         group: a column whose equal values never straddle a split; without it equal rows do not.
@@ -109,11 +114,6 @@ def as_it_stands(**args: Any) -> pd.DataFrame:
     return read_table(source, (), others=True).frame
 
 
-def class_counts(**args: Any) -> dict[str, int]:
-    """Rows of each class, in both parts; empty for numbers."""
-    return counts_of(_opened(args)[0])
-
-
 def checksum(*, path: str, test_path: str | None = None, **_: object) -> str:
     return Source(path, test_path).checksum()
 
@@ -127,38 +127,26 @@ class _Wanted:
     kind: str
     categories: tuple[str, ...]
     dates: tuple[tuple[str, str], ...]
+    label_separator: str | None
 
 
 _Loaded = tuple[Dataset, tuple[dict[str, Any], ...], tuple[str, ...]]
 
 
 def _source(args: Mapping[str, Any]) -> Source:
-    given = {k: v for k, v in args.items() if v is not None}
-    return source_of(
-        given["path"],
-        given.get("test_path"),
-        test=given.get("test", 0.2),
-        group=given.get("group"),
-        columns=given.get("columns", ()),
-        encoding=given.get("encoding", "utf-8"),
-        separator=given.get("separator"),
-        missing=given.get("missing", ()),
-        rename=given.get("rename", {}),
-        labels=given.get("labels", {}),
-        decimal=given.get("decimal", "."),
-        thousands=given.get("thousands"),
-    )
+    return source_of(**taken_by(source_of, complete(load, args)))
 
 
 def _opened(args: Mapping[str, Any], part: Part | None = None) -> _Loaded:
-    given = {k: v for k, v in args.items() if v is not None}
+    given = complete(load, args)
     source = _source(args)
     wanted = _Wanted(
         given["target"].strip(),
-        tuple(name.strip() for name in given.get("features", ())),
-        given.get("kind", "auto"),
-        tuple(name.strip() for name in given.get("categories", ())),
-        tuple((name.strip(), shape) for name, shape in given.get("dates", {}).items()),
+        tuple(name.strip() for name in given["features"]),
+        given["kind"],
+        tuple(name.strip() for name in given["categories"]),
+        tuple((name.strip(), shape) for name, shape in (given["dates"] or {}).items()),
+        given["label_separator"],
     )
     return _load(source, source.checksum(), wanted, part)
 
@@ -184,10 +172,14 @@ def _load(source: Source, content: str, wanted: _Wanted, part: Part | None = Non
     keys = [str(code) for code in pd.util.hash_pandas_object(_keys(columns), index=False)]
     order = times_of(table, part.column, source.how, dict(wanted.dates)) if part and part.column else None
     groups, train_rows, test_rows = divide(table, keys, targets, source.test, part, order)
-    if classes:
+    if wanted.label_separator is not None:
+        check_labels_trained(table, classes, targets, train_rows)
+    elif classes:
         check_trained(table, classes, targets, train_rows, test_rows)
     inputs, made, told = encode(columns, table, train_rows, test_rows)
     name = "tabular_classification" if classes else "tabular_regression"
+    if wanted.label_separator is not None:
+        name = "multilabel_classification"
     information = Task(name, len(classes), classes, inputs.shape[1:])
     ids = np.arange(len(targets), dtype=np.int64)
     whole = Split(inputs, targets, ids, groups, table.columns, order)
@@ -215,6 +207,8 @@ def _targets(
     kind, target = wanted.kind, wanted.target
     if kind not in ("auto", "classes", "number"):
         raise DataError(f"tabular_csv: kind is {kind!r}, write auto, classes or number")
+    if wanted.label_separator is not None:
+        return label_targets(table, target, source, wanted.label_separator)
     if kind == "classes" or (kind == "auto" and _are_words(table, target)):
         return class_targets(table, target, source)
     number = _number(table, wanted, source)

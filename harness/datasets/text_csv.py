@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from harness.datasets.arguments import complete, taken_by
 from harness.datasets.columns import times_of
 from harness.datasets.duplicates import plain_words
 from harness.datasets.frames import (
@@ -18,11 +19,12 @@ from harness.datasets.frames import (
     read_table,
     source_of,
 )
-from harness.datasets.splits import counts_of, take
+from harness.datasets.multilabel import check_labels_trained, label_targets
+from harness.datasets.splits import take
 from harness.protocols import Dataset, Split, Task
 
 DESCRIPTION = (
-    "your CSV or Parquet texts (path, text, label, test_path, test, group, columns, encoding, labels, …)"
+    "your CSV or Parquet texts (path, text, label, label_separator, test_path, test, group, columns, …)"
 )
 
 
@@ -31,6 +33,7 @@ def load(
     path: str,
     text: str = "text",
     label: str = "label",
+    label_separator: str | None = None,
     test_path: str | None = None,
     test: float = 0.2,
     group: str | None = None,
@@ -45,6 +48,8 @@ def load(
 
     Args:
         text, label: names of the columns.
+        label_separator: what stands between several labels of one cell, `"|"` in `rude|spam`: the task is
+            then multilabel_classification; none: one class a row.
         test_path: a file to test on; without it a share `test` is cut off by hash, stratified.
         group: a column whose equal values never straddle a split (author, thread, document); without it
             texts of the same words do not.
@@ -73,47 +78,39 @@ def notes(**args: Any) -> tuple[str, ...]:
     return _opened(args)[1]
 
 
-def class_counts(**args: Any) -> dict[str, int]:
-    """Rows of each class, in both parts; empty for numbers."""
-    return counts_of(_opened(args)[0])
-
-
 def checksum(*, path: str, test_path: str | None = None, **_: object) -> str:
     return Source(path, test_path).checksum()
 
 
 def _source(args: Mapping[str, Any]) -> Source:
-    given = {k: v for k, v in args.items() if v is not None}
-    return source_of(
-        given["path"],
-        given.get("test_path"),
-        test=given.get("test", 0.2),
-        group=given.get("group"),
-        columns=given.get("columns", ()),
-        encoding=given.get("encoding", "utf-8"),
-        separator=given.get("separator"),
-        missing=given.get("missing", ()),
-        rename=given.get("rename", {}),
-        labels=given.get("labels", {}),
-    )
+    return source_of(**taken_by(source_of, complete(load, args)))
 
 
 def _opened(args: Mapping[str, Any]) -> tuple[Dataset, tuple[str, ...]]:
-    given = {k: v for k, v in args.items() if v is not None}
+    given = complete(load, args)
     source = _source(args)
-    text, label = given.get("text", "text").strip(), given.get("label", "label").strip()
-    return _load(source, source.checksum(), text, label)
+    text, label = given["text"].strip(), given["label"].strip()
+    return _load(source, source.checksum(), text, label, given["label_separator"])
 
 
 @lru_cache(maxsize=2)
-def _load(source: Source, content: str, text: str, label: str) -> tuple[Dataset, tuple[str, ...]]:
+def _load(
+    source: Source, content: str, text: str, label: str, mark: str | None
+) -> tuple[Dataset, tuple[str, ...]]:
     table = read_table(source, [text, label], as_text=(label,), verbatim=(text,))
     texts = [str(value) for value in table.frame[text]]
-    classes, targets, notes = class_targets(table, label, source)
+    if mark is None:
+        classes, targets, notes = class_targets(table, label, source)
+    else:
+        classes, targets, notes = label_targets(table, label, source, mark)
     keys = [plain_words(value) or value for value in texts]
     groups, train_rows, test_rows = divide(table, keys, targets, source.test)
-    check_trained(table, classes, targets, train_rows, test_rows)
-    information = Task("text_classification", len(classes), classes)
+    if mark is None:
+        check_trained(table, classes, targets, train_rows, test_rows)
+        information = Task("text_classification", len(classes), classes)
+    else:
+        check_labels_trained(table, classes, targets, train_rows)
+        information = Task("multilabel_classification", len(classes), classes, inputs="text")
     whole = Split(texts, targets, np.arange(len(texts), dtype=np.int64), groups, table.columns)
     dataset = Dataset(information, take(whole, train_rows), take(whole, test_rows))
     return dataset, (*table.notes, *notes)

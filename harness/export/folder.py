@@ -26,6 +26,8 @@ from typing import Any
 import numpy as np
 
 from harness.export.model_card import model_card
+from harness.kinds import kind_of
+from harness.models.fitted import load_meta
 from harness.reading.draft import hint
 from harness.record import DataError, HarnessError, Record, TrialError
 from harness.runtimes.common import TOKENIZER
@@ -112,7 +114,7 @@ def export_variant(run: RunFolder, variant: str, folder: str | Path) -> str:
         raise HarnessError(f"{target} is there already and not empty: name a new folder")
     suite = suite_from_text(run.read_text("suite.yaml"))
     source = find_source(run, suite, variant)
-    if suite.task == "recommendation":
+    if not kind_of(suite.task).has_predictions:
         raise HarnessError(
             f"{variant}: a recommendation is served from its catalogue and the user's history, which are "
             f"no model file; what was served is in {source.folder / 'artifact'}"
@@ -205,7 +207,7 @@ def check_examples(source: Source) -> tuple[np.ndarray, np.ndarray, str]:
         if _is_text(source):
             return np.array(["", "two words"]), np.zeros((0,), np.float32), _unchecked(error)
         info = _model_json(source)["task"]
-        kind = np.uint8 if source.suite.task == "image_classification" else np.float32
+        kind = np.uint8 if _takes(source) == "image" else np.float32
         zeros = np.zeros((2, *info["input_shape"]), kind)
         return zeros, np.zeros((0,), np.float32), _unchecked(error)
     rows = range(min(CHECKED, len(test)))
@@ -246,8 +248,13 @@ def _model_json(source: Source) -> dict[str, Any]:
     return found
 
 
+def _takes(source: Source) -> str:
+    """What its examples are: `image`, `text` or `table`."""
+    return load_meta(source.fitted).task.takes
+
+
 def _is_text(source: Source) -> bool:
-    return source.suite.task == "text_classification"
+    return _takes(source) == "text"
 
 
 def _write_model(source: Source, folder: Path) -> None:
@@ -307,7 +314,7 @@ def _signature(source: Source, inputs: np.ndarray) -> dict[str, Any]:
         {"kind": "text", "tokenizer": tokenizer_kind(source)}
         if _is_text(source)
         else {
-            "kind": "image" if source.suite.task == "image_classification" else "table",
+            "kind": _takes(source),
             "dtype": str(inputs.dtype),
             "shape": list(task["input_shape"]),
             **({"columns": made} if (made := input_columns(source)) else {}),
@@ -319,6 +326,7 @@ def _signature(source: Source, inputs: np.ndarray) -> dict[str, Any]:
         "task": source.suite.task,
         "input": given,
         "classes": list(task["class_names"]),
+        "targets": kind_of(source.suite.task).targets,
         "fitted_classes": list(fitted.get("classes") or range(task["num_classes"])),
         "tolerance": _tolerance(source),
     }

@@ -88,7 +88,11 @@ def class_answers(estimator: Any, table: Any, present: Any, classes: int) -> Any
             score = np.stack([-score, score], axis=1)
         answer[:, list(present)] = 0.5 + 0.5 * score / (1 + np.abs(score))
     else:
-        answer[np.arange(len(table)), np.asarray(estimator.predict(table), dtype=np.int64)] = 1.0
+        told = np.asarray(estimator.predict(table), dtype=np.int64)
+        if told.ndim == 2:  # several labels of each
+            answer[:, list(present)] = told
+        else:
+            answer[np.arange(len(table)), told] = 1.0
     return answer
 
 

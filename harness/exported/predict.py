@@ -191,8 +191,11 @@ def read(path: Path) -> Any:
 
 
 def said(answer: Any) -> dict[str, Any]:
-    """An answer for people: the likeliest class and its probability, or the value."""
+    """An answer for people: the likeliest class and its probability, the labels, or the value."""
     classes = SIGNATURE["classes"]
+    if SIGNATURE.get("targets") == "labels":
+        shares = {name: round(float(share), 6) for name, share in zip(classes, answer, strict=True)}
+        return {"labels": [name for name, share in shares.items() if share > 0.5], "probabilities": shares}
     if not classes:
         return {"value": float(answer)}
     best = int(np.argmax(answer))

@@ -13,7 +13,7 @@ from dataclasses import replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from harness.metrics import quality
+from harness.kinds import KINDS, kind_of, quality
 from harness.protocols import Metric
 from harness.record import SuiteError
 
@@ -84,6 +84,7 @@ METRICS: dict[str, Metric] = {
             label="ROC AUC",
             low=0.0,
             high=1.0,
+            needs="scores",
         ),
         Metric(
             "pr_auc",
@@ -94,6 +95,7 @@ METRICS: dict[str, Metric] = {
             label="PR AUC",
             low=0.0,
             high=1.0,
+            needs="scores",
         ),
         Metric(
             "log_loss",
@@ -103,6 +105,7 @@ METRICS: dict[str, Metric] = {
             quality.log_loss,
             quality.log_losses,
             low=0.0,
+            needs="probabilities",
         ),
         Metric(
             "ece",
@@ -113,6 +116,7 @@ METRICS: dict[str, Metric] = {
             label="calibration error",
             low=0.0,
             high=1.0,
+            needs="probabilities",
         ),
         Metric(
             "brier",
@@ -123,6 +127,7 @@ METRICS: dict[str, Metric] = {
             quality.brier_scores,
             label="Brier score",
             low=0.0,
+            needs="probabilities",
         ),
         # Quality of regressors.
         Metric(
@@ -154,6 +159,8 @@ METRICS: dict[str, Metric] = {
             label="R²",
             high=1.0,
         ),
+        # What one kind of task alone measures.
+        *(metric for kind in KINDS.values() for metric in kind.own),
         # Ranking and what it earns; measured by the recommendation task.
         Metric(
             "ndcg@10",
@@ -470,10 +477,6 @@ def _declared(metrics: tuple[tuple[str, OwnMetric], ...]) -> MetricTable:
     return MetricTable(own)
 
 
-SCORES = {"tabular_regression": "r2", "recommendation": "ndcg@10"}
-"""Task → the validation metric that settings are chosen by, higher is better; accuracy elsewhere."""
-
-
 def watched_metric(spec: Mapping[str, Any]) -> str:
     """The metric that the best epoch and the search of a training trial look at."""
-    return str(spec.get("watch") or SCORES.get(str(spec["task"]), "accuracy"))
+    return str(spec.get("watch") or kind_of(str(spec["task"])).watched)

@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from harness.kinds import kind_of
 from harness.models import MODELS, torchvision_shim
 from harness.models.names import nearest
 from harness.models.own import find_function
@@ -39,7 +40,7 @@ def build_model(
     """
     model = parse_model(ref)
     check(model, task, args)
-    assert task.name != "text_classification" or task.vocab_size, "fit the tokenizer before the network"
+    assert task.takes != "text" or task.vocab_size, "fit the tokenizer before the network"
     if ref in MODELS:
         network = _call(ref, importlib.import_module(MODELS[ref]).build, task, args)
     elif model.kind == "timm":
@@ -66,7 +67,7 @@ def build_model(
 
 def example_inputs(task: Task, batch: int = 2) -> Tensor:
     """Inputs as a network takes them, for tracing and trying: zeros, or the token 1."""
-    if task.name == "text_classification":
+    if task.takes == "text":
         return torch.ones(batch, min(task.max_length or 16, 16), dtype=torch.int64)
     return torch.zeros(batch, *task.input_shape)
 
@@ -118,7 +119,7 @@ def _refuse_own_training(ref: str, network: Any) -> None:
 def _check_output(ref: str, network: nn.Module, task: Task) -> None:
     """Try the network on two examples: a wrong shape is said here, and not inside a loss."""
     inputs = example_inputs(task)
-    wanted = (2, task.num_classes) if task.num_classes else (2,)
+    wanted = (2, *kind_of(task.name).shape(task))
     training = network.training
     network.eval()
     try:

@@ -45,7 +45,7 @@ def estimator_predict(estimator: Any, meta: Meta) -> Predict:
     """Raw inputs → answers (n, num_classes) float32 in the task's class order, or values (n,)."""
 
     def predict(raw: Inputs) -> np.ndarray:
-        table = list(raw) if meta.task.name == "text_classification" else flat(raw)
+        table = list(raw) if meta.task.takes == "text" else flat(raw)
         if not meta.task.num_classes:
             return np.asarray(estimator.predict(table), dtype=np.float32).reshape(len(table))
         present = meta.classes or range(meta.task.num_classes)

@@ -119,12 +119,12 @@ def _hf(
 
 
 def _texts_only(name: str, task: Task) -> None:
-    if task.name != TEXTS:
+    if task.takes != "text":
         raise ValueError(f"{name} takes texts, the task is {task.name}: choose a model for that task")
 
 
 def _images_only(name: str, task: Task) -> None:
-    if task.name != IMAGES:
+    if task.takes != "image":
         raise ValueError(f"{name} takes images, the task is {task.name}: choose a model for that task")
 
 

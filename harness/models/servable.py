@@ -14,6 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from harness.kinds import kind_of
 from harness.models.build import build_model
 from harness.models.fitted import Meta, Scaling, load_meta, write_meta
 from harness.protocols import Task
@@ -30,8 +31,8 @@ class Scaled(nn.Module):
     def __init__(self, network: nn.Module, scaling: Scaling, task: Task) -> None:
         super().__init__()
         self.network = network
-        self.is_image = task.name == "image_classification"
-        self.is_text = task.name == "text_classification"
+        self.is_image = task.takes == "image"
+        self.is_text = task.takes == "text"
         mean, std = (torch.tensor(v, dtype=torch.float64) for v in (scaling.mean, scaling.std))
         unit = 255.0 if self.is_image else 1.0
         shape = (-1, 1, 1) if self.is_image else (-1,)
@@ -51,13 +52,15 @@ class Servable(nn.Module):
     def __init__(self, scaled: Scaled, scaling: Scaling, task: Task) -> None:
         super().__init__()
         self.scaled = scaled
-        self.num_classes = task.num_classes
+        learning = kind_of(task.name).learning
+        assert learning is not None, task.name
+        self.activate = learning.activate
         self.target_mean, self.target_std = scaling.target_mean, scaling.target_std
 
     def forward(self, raw: Tensor) -> Tensor:
         out = self.scaled(raw).float()
-        if self.num_classes:
-            return torch.softmax(out, dim=-1)
+        if self.activate is not None:
+            return self.activate(out)
         values: Tensor = out * self.target_std + self.target_mean
         return values
 
@@ -93,10 +96,10 @@ def load_servable(fitted: Path) -> Servable:
 
 def example_inputs(task: Task, n: int = 2) -> Tensor:
     """Raw inputs of the right shape and type, for export and for counting FLOPs."""
-    if task.name == "image_classification":
+    if task.takes == "image":
         generator = torch.Generator().manual_seed(0)
         return torch.randint(0, 256, (n, *task.input_shape), dtype=torch.uint8, generator=generator)
-    if task.name == "text_classification":
+    if task.takes == "text":
         return torch.ones((n, min(task.max_length or 16, 16)), dtype=torch.int64)
     return torch.zeros((n, *task.input_shape), dtype=torch.float32)
 

@@ -14,7 +14,7 @@ from itertools import product
 from typing import Any
 
 from harness import environment
-from harness.metrics import SCORES
+from harness.kinds import kind_of
 from harness.planning.brought import brought, data_places
 from harness.planning.estimate import (
     STARTING_S,
@@ -25,8 +25,7 @@ from harness.planning.estimate import (
     typical_seconds,
     work,
 )
-from harness.planning.notes import plan_notes
-from harness.planning.tuning import search_seed, space_of, watched_by
+from harness.planning.tuning import search_seed, space_of, watched_by, watched_note
 from harness.planning.versions import Versions
 from harness.protocols import ONE_SIDED
 from harness.reading.draft import hint
@@ -129,7 +128,7 @@ class _Planner:
         """What the best epoch and the search look at, where that is not the task's own score."""
         name = watched_by(self.suite)
         searched = bool(self.space) or self.about.fitted == "torch"
-        if not searched or name == SCORES.get(self.suite.task, "accuracy"):
+        if not searched or name == kind_of(self.suite.task).watched:
             return {}
         return {"watch": name, **(self.positive if name in ONE_SIDED else {})}
 
@@ -422,7 +421,13 @@ def plan_run(
     runs = list_runs(out, suite.name)
     history = runs[-1].records() if runs and len(cached) < len(trials) else []
     planned = make_plan(suite, trials, cached, history)
-    return replace(planned, machine_class=machine_class, notes=plan_notes(suite)), cached
+    return replace(planned, machine_class=machine_class, notes=_notes(suite)), cached
+
+
+def _notes(suite: Suite) -> tuple[str, ...]:
+    from harness.datasets.catalog import notes
+
+    return (*notes(suite.data.name, suite.data.args), *filter(None, [watched_note(suite)]))
 
 
 def make_plan(

@@ -17,7 +17,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from harness.metrics import SCORES, watched_metric
+from harness.kinds import kind_of
+from harness.metrics import METRICS, watched_metric
 from harness.protocols import Outcome, Progress
 from harness.record import Measurement, Record, Trial, TrialError
 from harness.streams import generator, seed_for
@@ -29,21 +30,8 @@ if TYPE_CHECKING:
 Settings = Mapping[str, Any]
 """A setting's dotted name, as in the suite's space → its value."""
 
-WATCHED: Mapping[str, tuple[str, ...]] = {
-    "tabular_regression": ("mse", "mae", "r2"),
-    "recommendation": ("ndcg@10",),
-}
-"""Task → the metrics that a search and the best epoch can look at; those of classifiers elsewhere."""
-OF_CLASSIFIERS = (
-    "accuracy", "balanced_accuracy", "precision_macro", "recall_macro", "f1_macro", "roc_auc", "pr_auc",
-    "log_loss", "ece", "brier",
-)  # fmt: skip
-
 STARTUP = 4
 """TPE's random trials before it models anything; its default of 10 would make searches of 8 random."""
-
-LOWER = ("mse", "mae", "log_loss", "ece", "brier")
-"""Metrics of which less is better: a search is told their negative."""
 
 TRIAL_ARGS = "args."
 """Settings of this prefix are arguments of the model; all others are training settings."""
@@ -60,14 +48,13 @@ def watched_by(suite: Suite) -> str:
     """What a search and the best epoch look at: the objective where that is quality on validation examples,
     else the first such figure in the value or the limits, else the task's own.
     """
-    own = SCORES.get(suite.task, "accuracy")
-    known = WATCHED.get(suite.task, OF_CLASSIFIERS)
+    kind = kind_of(suite.task)
     decision = suite.decision
     for part in (decision.objective, decision.value or "", *decision.constraints):
         for name in re.findall(r"[a-z_0-9]+(?:@\d+)?", part.split("[")[0]):
-            if name in known:
+            if name in kind.watchable:
                 return str(name)
-    return own
+    return kind.watched
 
 
 def watched_note(suite: Suite) -> str:
@@ -285,7 +272,7 @@ class Attempt:
         score = validation.get(metric)
         if score is None:
             raise TrialError(f"tuning needs a validation part with {metric}: set data.validation to 0.1")
-        score = -score if metric in LOWER else score
+        score = -score if METRICS[metric].better == "lower" else score
         said = {**self._said(), "score": score, "metric": metric, "log_loss": validation.get("log_loss")}
         measured = [m for m in outcome.measurements if m.metric == "train_seconds"]
         return Outcome(tuple(measured) or outcome.measurements, {**outcome.facts, "tuning": said})

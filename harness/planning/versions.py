@@ -14,30 +14,32 @@ from pathlib import Path
 from typing import Any
 
 from harness.datasets.own_files import content_of
+from harness.kinds import kind_of
 from harness.reading.components import ROOT, module_file, table
 from harness.reading.own_metrics import metric_file
 from harness.reading.references import find_function, local_imports, resolve_model
 from harness.store.behaviour import behaviour
 from harness.suite.model_ref import OWN, OWN_ESTIMATOR, PREFIXES, ModelRef, parse_model
+from harness.tasks import PIPELINES
 
 CODE: Mapping[str, tuple[str, ...]] = {
     "train": ("streams.py", "datasets/parts.py", "datasets/splits.py", "models/fitted.py", "{dataset}",
               "{task}", "{model}"),
     "score": ("streams.py", "datasets/parts.py", "datasets/splits.py", "{dataset}", "{task}", "{runtime}",
-              "metrics/quality.py"),
+              "kinds/quality.py", "{kind}"),
     "serve": ("streams.py", "datasets/parts.py", "datasets/splits.py", "{dataset}", "{runtime}",
               "serving/*.py", "tasks/sizes.py"),
 }  # fmt: skip
 """Kind of trial → globs below `harness/`; `{…}` is the component's file with what it imports from its
 own folder (tables in `__init__.py` apart). A score's `fitted` and a serve's `artifact` bring the rest."""
 
-NETWORK = ("training/*.py", "models/build.py", "models/servable.py")
+NETWORK = ("training/*.py", "models/build.py", "models/servable.py", "{kind}")
 """What fits a network, and neither an estimator nor a finished model."""
 
 TEXTS = ("models/encoding.py", "models/tokenizers.py", "models/vocabulary.py", "runtimes/texts.py")
 """What turns texts into what a model takes."""
 
-SEARCH = ("planning/tuning.py", "metrics/quality.py")
+SEARCH = ("planning/tuning.py", "kinds/quality.py", "{kind}")
 """What chooses the settings to train with."""
 
 PRETRAINED = (".json", ".safetensors", ".bin", ".txt", ".model")
@@ -78,7 +80,7 @@ def code_version(kind: str, spec: Mapping[str, Any], folder: str = "") -> str:
     marks: list[str] = []
     if kind == "train":
         patterns += NETWORK if parse_model(spec["model"]).about.is_network else ()
-        patterns += TEXTS if spec["task"] == "text_classification" else ()
+        patterns += TEXTS if "text" in kind_of(spec["task"]).inputs else ()
         patterns += SEARCH if _searches(spec) else ()
         marks = _brought(parse_model(spec["model"]), Path(folder))
         marks += _own_code(_own_recommender(spec), Path(folder))
@@ -117,7 +119,15 @@ def _searches(spec: Mapping[str, Any]) -> bool:
 def _files(pattern: str, spec: Mapping[str, Any], folder: str) -> list[Path]:
     if pattern == "{model}":
         return _model_files(spec, folder)
-    component = {"{dataset}": ("datasets", spec["data"]["name"]), "{task}": ("tasks", spec["task"])}
+    if pattern == "{kind}":
+        home = module_file(kind_of(spec["task"]).home)
+        return sorted(home.parent.rglob("*.py")) if home.name == "__init__.py" else [home]
+    if pattern == "{task}":
+        file = module_file(PIPELINES[kind_of(spec["task"]).pipeline])
+        # A folder of its own names its parts in tables: all count.
+        home = file.parent
+        return sorted(own_imports(file)) if home == ROOT / "tasks" else sorted(home.rglob("*.py"))
+    component = {"{dataset}": ("datasets", spec["data"]["name"])}
     component["{runtime}"] = ("runtimes", spec.get("runtime"))
     if pattern not in component:
         return sorted(ROOT.glob(pattern))
@@ -126,8 +136,6 @@ def _files(pattern: str, spec: Mapping[str, Any], folder: str) -> list[Path]:
     if not entry:
         return []
     file = module_file(entry.partition(":")[0])
-    if kind == "tasks" and file.parent != ROOT / "tasks":
-        return sorted(file.parent.rglob("*.py"))  # a task's own folder names its parts in tables: all count
     return sorted(own_imports(file))
 
 

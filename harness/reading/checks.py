@@ -32,7 +32,6 @@ SECRET_KEY = re.compile(r"api_?key|token|passw|secret|credential", re.IGNORECASE
 def check(draft: Draft) -> None:
     """Notes every mistake that is about meaning rather than type."""
     check_name(draft)
-    check_task(draft)
     check_data(draft)
     check_training(draft)
     check_recommendation(draft)
@@ -61,17 +60,6 @@ def _check_folder_name(draft: Draft, path: Path_, name: str) -> None:
     elif not NAME.fullmatch(name):
         cure = "use letters, digits, `_`, `-` and `.`, not first a `-` or `.`, at most 100 in all"
         draft.wrong(path, f"`{shown}` cannot name a folder: {cure}", place)
-
-
-def check_task(draft: Draft) -> None:
-    """The type allows the tasks of the design; a version may not have all of them."""
-    from typing import get_args
-
-    from harness.suite.schema import TaskName
-
-    task = draft.get(str, "task")
-    if task in get_args(TaskName) and task not in table("tasks"):
-        draft.wrong(("task",), f"`{task}` is not in this version: there is {', '.join(table('tasks'))}")
 
 
 def check_training(draft: Draft) -> None:

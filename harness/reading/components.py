@@ -21,17 +21,18 @@ ROOT = Path(__file__).resolve().parents[1]
 """The package's own folder."""
 
 _TABLES = {
-    "models": "MODELS",
-    "datasets": "DATASETS",
-    "runtimes": "RUNTIMES",
-    "metrics": "METRICS",
-    "tasks": "TASKS",
+    "models": ("models", "MODELS"),
+    "datasets": ("datasets", "DATASETS"),
+    "runtimes": ("runtimes", "RUNTIMES"),
+    "metrics": ("metrics", "METRICS"),
+    "tasks": ("kinds", "KINDS"),
 }
 
 
 def table(kind: str) -> Mapping[str, Any]:
     """A component table: `models`, `datasets`, `runtimes`, `metrics` or `tasks`."""
-    found: Mapping[str, Any] = getattr(importlib.import_module(f"harness.{kind}"), _TABLES[kind])
+    room, name = _TABLES[kind]
+    found: Mapping[str, Any] = getattr(importlib.import_module(f"harness.{room}"), name)
     return found
 
 

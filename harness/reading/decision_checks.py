@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from difflib import get_close_matches
 
+from harness.kinds import KINDS, kind_of
 from harness.metrics import metrics_of
 from harness.protocols import ONE_SIDED
 from harness.reading.components import is_metric, metric_named, table
@@ -19,16 +20,6 @@ from harness.suite.expression import (
 )
 from harness.suite.source import Place, quoted
 from harness.suite.value import parse_expression
-
-CLASSIFICATION = (
-    "accuracy", "balanced_accuracy", "f1_macro", "precision_macro", "recall_macro", "roc_auc", "pr_auc",
-    "log_loss", "ece", "brier",
-)  # fmt: skip
-REGRESSION = ("mse", "mae", "r2")
-RECOMMENDATION = (
-    "ndcg", "dcg", "recall@", "precision@", "hit_rate", "mrr", "catalog_coverage", "ctr", "conversion_rate",
-    "revenue_per_session_usd", "margin_per_session_usd",
-)  # fmt: skip
 
 
 def check_decision(draft: Draft) -> None:
@@ -91,7 +82,7 @@ def _check_curve(draft: Draft, traffic: tuple[str, ...]) -> None:
 USUAL = (("no", "yes"), ("n", "y"), ("false", "true"), ("0", "1"), ("-1", "1"), ("negative", "positive"),
          ("neg", "pos"), ("off", "on"), ("absent", "present"))  # fmt: skip
 """Pairs of classes of which everybody takes the second as the positive one."""
-OWN_DATA = ("tabular_csv", "text_csv", "image_folder")
+OWN_DATA = ("tabular_csv", "text_csv", "image_folder", "image_csv")
 
 
 def _check_positive(draft: Draft) -> None:
@@ -104,14 +95,20 @@ def _check_positive(draft: Draft) -> None:
     named = draft.get(str, *path)
     if info is None or info.name != draft.get(str, "task"):
         return
+    has_classes = kind_of(info.name).targets == "classes"
     if named is not None:
-        if info.num_classes != 2:
+        if info.num_classes != 2 or not has_classes:
             draft.wrong(path, "is for two classes: drop it")
         elif named not in info.class_names:
             draft.wrong(path, f"`{named}` is no class: {hint(named, info.class_names)}")
         return
     pair = tuple(name.casefold() for name in info.class_names)
-    if info.num_classes != 2 or pair in USUAL or draft.get(str, "data", "name") not in OWN_DATA:
+    if (
+        not has_classes
+        or info.num_classes != 2
+        or pair in USUAL
+        or draft.get(str, "data", "name") not in OWN_DATA
+    ):
         return
     if why := _one_sided(draft):
         names = " or ".join(f"`positive: {quoted(name)}`" for name in info.class_names)
@@ -140,10 +137,10 @@ def _check_slice(draft: Draft, metric: str, part: str, place: Place) -> None:
         draft.wrong(path, f"`{metric}{part}`: only quality is known on a slice, {metric} is not", place)
         return
     task = draft.get(str, "task", default="")
-    if task == "recommendation":
+    if task in KINDS and not KINDS[task].has_predictions:
         return
     own = [n.strip() for n in draft.get(list, "data", "args", "columns", default=()) if isinstance(n, str)]
-    known = [*(["class"] if task.endswith("classification") else []), *own]
+    known = [*(["class"] if task in KINDS and KINDS[task].targets == "classes" else []), *own]
     if column not in known:
         cure = (
             f"{hint(column, known)} Write `{metric}[{known[0]}={wanted}]`"
@@ -234,11 +231,10 @@ def check_metric(
 def _never_measured(draft: Draft, metric: str) -> str:
     """Why, with the cure; empty where it is measured."""
     task = draft.get(str, "task", default="")
-    kinds = {"classification": CLASSIFICATION, "regression": REGRESSION, "recommendation": RECOMMENDATION}
-    for kind, names in kinds.items():
-        if metric.startswith(names) and task in table("tasks") and not task.endswith(kind):
-            wanted = next(kinds[k] for k in kinds if task.endswith(k))
-            return f"it is for {kind}; for {task} there is {', '.join(wanted[:3])}"
+    kind = KINDS.get(task)
+    other = next((k for k in KINDS.values() if k.measures(metric)), None)
+    if kind is not None and other is not None and not kind.measures(metric):
+        return f"it is for {other.family}; for {task} there is {', '.join(kind.metrics[:3])}"
     running = {"single_stream", "offline"}
     if draft.node("serving", "scenarios") is not None:
         running = {k for k, node in draft.items("serving", "scenarios").items() if node.mapping is not None}

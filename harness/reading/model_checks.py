@@ -6,7 +6,9 @@ import ast
 import re
 from typing import Any
 
+from harness.kinds import KINDS, kind_of
 from harness.models.rules import check as check_rules
+from harness.protocols import Task
 from harness.reading.components import table
 from harness.reading.data_checks import check_args, task_info
 from harness.reading.draft import Draft, Path_
@@ -110,7 +112,7 @@ def _check_model(draft: Draft, path: Path_, task: Any) -> None:
     check_files(draft, path, source.ref)
     signature = source.signature
     _check_weights(draft, (*path, "args", "class_weight"), task)
-    if source.ref.about.fitted == "sklearn" and draft.get(str, "task") == "text_classification":
+    if source.ref.about.fitted == "sklearn" and _takes_texts(draft, task):
         signature = Signature({**signature.parameters, "tfidf": TFIDF}, signature.open)
     check_args(draft, (*path, "args"), signature)
     if source.ref.about.fitted == "sklearn":
@@ -119,10 +121,19 @@ def _check_model(draft: Draft, path: Path_, task: Any) -> None:
         _check_fit(draft, path, source.ref, task)
 
 
+def _takes_texts(draft: Draft, task: Task | None) -> bool:
+    """Whether the examples are texts, by the data where they can be asked."""
+    named = draft.get(str, "task")
+    return task.takes == "text" if task is not None else named in KINDS and "text" in KINDS[named].inputs
+
+
 def _check_weights(draft: Draft, path: Path_, task: Any) -> None:
     """Weights by class name classes that there are."""
     weights = draft.get(dict, *path)
     if weights is None or task is None or not task.num_classes:
+        return
+    if kind_of(task.name).targets == "labels":
+        draft.wrong(path, "weighs classes, and every label is a yes or no of its own: write balanced")
         return
     try:
         class_keys(weights, task.class_names)
@@ -153,7 +164,7 @@ def _check_fit(draft: Draft, path: Path_, ref: ModelRef, task: Any) -> None:
     wanted = draft.get(str, "task")
     place = draft.key_place(*path, "model")
     takes = [f"{inputs}_classification" for inputs in ref.about.inputs]
-    if takes and wanted in table("tasks") and wanted not in takes:
+    if takes and wanted in KINDS and not set(KINDS[wanted].inputs) & set(ref.about.inputs):
         text = f"{ref.kind}: models are for {' and '.join(takes)}, not for {wanted}"
         draft.wrong((*path, "model"), text, place)
         return

@@ -13,7 +13,8 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness.reading.components import is_metric, table
+from harness.kinds import KINDS
+from harness.reading.components import is_metric
 from harness.reading.references import find_function
 
 if TYPE_CHECKING:
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
 
 NAME = re.compile(r"[a-z][a-z0-9_]{0,49}", re.ASCII)
 TAKEN = ("value", "id", "target", "prediction", "group")
-TASKS = ("image_classification", "text_classification", "tabular_classification", "tabular_regression")
 
 
 def check_metrics(draft: Draft) -> None:
@@ -29,12 +29,12 @@ def check_metrics(draft: Draft) -> None:
     task = draft.get(str, "task")
     for name in draft.items("metrics"):
         place = draft.key_place("metrics", name)
-        if is_metric(name) or name in TAKEN or re.fullmatch(r"[psc]_\d+", name):
+        if is_metric(name) or name in TAKEN or re.fullmatch(r"[psct]_\d+", name):
             draft.wrong(("metrics", name), f"`{name}` is taken: choose another name", place)
         elif not NAME.fullmatch(name):
             text = "a metric's name has small letters, digits and `_`, and begins with a letter"
             draft.wrong(("metrics", name), f"`{name[:40]}`: {text}", place)
-        elif task in table("tasks") and task not in TASKS:
+        elif task in KINDS and not KINDS[task].has_predictions:
             text = f"own metrics read a prediction for each example, which {task} has not: drop it"
             draft.wrong(("metrics", name), text, place)
         _check_function(draft, name)

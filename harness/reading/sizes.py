@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from harness.kinds import KINDS
 from harness.models.rules import check as check_rules
 from harness.protocols import Task
-from harness.reading.components import table
 from harness.reading.data_checks import task_info
 from harness.reading.draft import Draft, Path_
 from harness.record import DataError
 from harness.suite.model_ref import parse_model
 
 SIZES: Path_ = ("serving", "scenarios", "scaling", "sizes")
-TASKS = ("text_classification", "image_classification")
+SIZED = ("text", "image")
+"""Inputs that have a size to vary."""
 
 
 def check_sizes(draft: Draft) -> None:
@@ -22,8 +23,13 @@ def check_sizes(draft: Draft) -> None:
     if node is None or not node.sequence:
         return
     task = draft.get(str, "task")
-    if task in table("tasks") and task not in TASKS:
-        text = f"an input of {task} has no size to vary: drop scaling (it is for {' and '.join(TASKS)})"
+    known = _task(draft)
+    takes = KINDS[task].inputs if task in KINDS else SIZED
+    if known is not None and known.takes in takes:
+        takes = (known.takes,)
+    if not set(takes) & set(SIZED):
+        sized = " and ".join(f"{takes}_classification" for takes in SIZED)
+        text = f"an input of {task} has no size to vary: drop scaling (it is for {sized})"
         draft.wrong(SIZES, text)
         return
     seen = []
@@ -31,8 +37,7 @@ def check_sizes(draft: Draft) -> None:
         if item.plain in seen:
             draft.wrong(SIZES, f"{item.shown} stands twice: keep one", item.place)
         seen.append(item.plain)
-    known = _task(draft)
-    if known is None or task != "image_classification":
+    if known is None or known.takes != "image":
         return
     for name in draft.items("candidates"):
         model = parse_model(draft.get(str, "candidates", name, "model", default=""))

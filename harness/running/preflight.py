@@ -97,7 +97,7 @@ def _build_estimator(candidate: Mapping[str, Any], task: Task, search: Path | No
 
 def _with_words(task: Task, args: Mapping[str, Any]) -> Task:
     """The task with a vocabulary of some size: the true one is known once the training texts are read."""
-    if task.name != "text_classification":
+    if task.takes != "text":
         return task
     return replace(task, vocab_size=SOME_WORDS, max_length=int(args.get("max_length", 128)))
 

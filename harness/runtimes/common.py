@@ -14,6 +14,8 @@ from typing import Any, cast
 
 import numpy as np
 
+from harness.kinds import kind_of
+from harness.kinds.classification import IMAGES as CLASSES
 from harness.models.estimator import estimator_predict, load_estimator
 from harness.models.fitted import load_meta
 from harness.protocols import Inputs, Predict, Split, Task
@@ -69,16 +71,16 @@ def example_input(fitted: Path, calibration: Split | None, n: int = 2) -> np.nda
     if calibration is not None and isinstance(calibration.inputs, np.ndarray) and len(calibration) >= n:
         return np.ascontiguousarray(calibration.inputs[:n])
     task = task_of(fitted)
-    if task.name == "image_classification":
+    if task.takes == "image":
         return np.zeros((n, *task.input_shape), np.uint8)
-    if task.name == "text_classification":
+    if task.takes == "text":
         return np.ones((n, task.max_length), np.int64)
     return np.zeros((n, *task.input_shape), np.float32)
 
 
 def dynamic_axes(fitted: Path) -> dict[int, str]:
     """Which axes of the input vary between calls."""
-    return {0: "batch", 1: "sequence"} if task_of(fitted).name == "text_classification" else {0: "batch"}
+    return {0: "batch", 1: "sequence"} if task_of(fitted).takes == "text" else {0: "batch"}
 
 
 def copy_fitted(fitted: Path, folder: Path) -> None:
@@ -86,12 +88,17 @@ def copy_fitted(fitted: Path, folder: Path) -> None:
     shutil.copytree(fitted, folder, dirs_exist_ok=True)
 
 
-def parity(reference: np.ndarray, answer: np.ndarray) -> dict[str, float]:
-    """How far a runtime's answers are from the reference's, on the same examples."""
+def parity(reference: np.ndarray, answer: np.ndarray, task: Task | None = None) -> dict[str, float]:
+    """How far a runtime's answers are from the reference's, on the same examples.
+
+    Args:
+        task: what they answer; None: a class each, where there are several numbers for an example.
+    """
     difference = float(np.max(np.abs(reference.astype(np.float64) - answer)))
     facts = {"parity_max_abs": difference}
-    if reference.ndim == 2:
-        facts["parity_agreement"] = float(np.mean(reference.argmax(1) == answer.argmax(1)))
+    kind = kind_of(task.name) if task is not None else CLASSES
+    if kind.agreement is not None and reference.ndim == 2:
+        facts["parity_agreement"] = kind.agreement(reference, answer)
     return facts
 
 
@@ -104,7 +111,7 @@ MAY_DIFFER = 0.01
 JUDGED_ROWS = 2000
 
 
-def judged(reference: np.ndarray, answer: np.ndarray) -> dict[str, float]:
+def judged(reference: np.ndarray, answer: np.ndarray, task: Task | None = None) -> dict[str, float]:
     """Whether an fp32 export is the model, by the answers to the same rows.
 
     Returns:
@@ -119,7 +126,7 @@ def judged(reference: np.ndarray, answer: np.ndarray) -> dict[str, float]:
     else:
         off = off / (float(exact.std()) or float(np.abs(exact).max()) or 1.0)
     share = float(np.mean(~(off <= AGREES_TO)))
-    facts = {**parity(reference, answer), "parity_rows": float(len(off)), "parity_rows_off": share}
+    facts = {**parity(reference, answer, task), "parity_rows": float(len(off)), "parity_rows_off": share}
     if share <= MAY_DIFFER:
         return facts
     worst = float(np.nanmax(off)) if np.isfinite(off).any() else float("nan")

@@ -3,7 +3,7 @@ silently, in one file."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -89,13 +89,15 @@ def export_word_weights(
     """
     from onnx import TensorProto, helper, numpy_helper
 
-    kind = type(estimator).__name__
-    if kind not in LINEAR_ANSWERS:
+    each = list(estimator.estimators_) if type(estimator).__name__ == OF_LABELS else []
+    kind = type(each[0] if each else estimator).__name__
+    if kind not in LINEAR_ANSWERS or any(type(one).__name__ != kind for one in each):
         raise TrialError(
             f"{kind} over TF-IDF has no ONNX form: serve it on runtime sklearn, or take one of "
             f"{', '.join(LINEAR_ANSWERS)}"
         )
-    weights, bias = _two_sided(estimator)
+    weights, bias = _of_labels(each) if each else _two_sided(estimator)
+    how = LINEAR_ANSWERS[kind]
     order = np.zeros((len(bias), num_classes), np.float32)
     order[np.arange(len(bias)), list(classes or range(num_classes))] = 1.0
     constants: dict[str, np.ndarray] = {
@@ -111,7 +113,7 @@ def export_word_weights(
         helper.make_node("Mul", ["looked_up", "column"], ["terms"]),
         helper.make_node("ReduceSum", ["terms", "terms_axis"], ["sums"], keepdims=0),
         helper.make_node("Add", ["sums", "bias"], ["scores"]),
-        *_linear_answer(LINEAR_ANSWERS[kind], constants),
+        *_linear_answer("sigmoid" if each and how == "softmax" else how, constants),
         helper.make_node("MatMul", ["answer", "class_order"], ["output"]),
     ]
     graph = helper.make_graph(
@@ -141,6 +143,19 @@ LINEAR_ANSWERS: Mapping[str, str] = {
 or scores between 0 and 1."""
 
 
+OF_LABELS = "OneVsRestClassifier"
+"""What holds an estimator for each label."""
+
+
+def _of_labels(each: Sequence[Any]) -> tuple[np.ndarray, np.ndarray]:
+    """Weights (labels, terms) and bias (labels,): each label's score for yes, less that for no."""
+    both = [_two_sided(one) for one in each]
+    is_shares = [LINEAR_ANSWERS[type(one).__name__] == "softmax" for one in each]
+    weights = [w[1] - w[0] if share else w[1] for (w, _), share in zip(both, is_shares, strict=True)]
+    bias = [b[1] - b[0] if share else b[1] for (_, b), share in zip(both, is_shares, strict=True)]
+    return np.stack(weights), np.array(bias)
+
+
 def _two_sided(estimator: Any) -> tuple[np.ndarray, np.ndarray]:
     """Weights (classes, terms) and bias (classes,): one score per class, also where two share one."""
     if hasattr(estimator, "feature_log_prob_"):
@@ -160,6 +175,8 @@ def _linear_answer(how: str, constants: dict[str, np.ndarray]) -> list[Any]:
 
     if how == "softmax":
         return [helper.make_node("Softmax", ["scores"], ["answer"], axis=-1)]
+    if how == "sigmoid":
+        return [helper.make_node("Sigmoid", ["scores"], ["answer"])]
     return _between_0_and_1("scores", "answer", constants)
 
 

@@ -49,7 +49,7 @@ def prepare(
         return {"exporter": "finished file"}
     from harness.runtimes.exporting import OPSET, export_estimator, export_module
 
-    if source == "sklearn" and task_of(fitted).name == "text_classification":
+    if source == "sklearn" and task_of(fitted).takes == "text":
         return _prepare_words(fitted, folder, calibration)
     examples = example_input(fitted, calibration, n=8)
     rows = _rows(validation, calibration, examples)
@@ -65,7 +65,7 @@ def prepare(
         exporter = "torch.onnx.export(dynamo=True)"
     answers = load(folder, threads=1)(rows)
     facts = {"exporter": exporter, "precision": "fp32", "opset": OPSET}
-    return {**facts, **judged(reference(fitted)(rows), answers)}
+    return {**facts, **judged(reference(fitted)(rows), answers, task_of(fitted))}
 
 
 def _rows(validation: Split | None, calibration: Split | None, examples: np.ndarray) -> np.ndarray:
@@ -92,7 +92,7 @@ def _prepare_words(fitted: Path, folder: Path, calibration: Split | None) -> Map
     texts = list(calibration.inputs[:64]) if calibration is not None and len(calibration) else [""]
     answers = load(folder, threads=1)(tokenizer.encode(texts))
     facts = {"exporter": "harness (weighed words)", "precision": "fp32", "opset": OPSET}
-    return {**facts, **judged(reference(fitted)(texts), answers)}
+    return {**facts, **judged(reference(fitted)(texts), answers, task_of(fitted))}
 
 
 def load(folder: Path, threads: int, device: str = "cpu") -> Predict:

@@ -21,7 +21,7 @@ from harness.models.encoding import PAD
 from harness.protocols import Predict, Split
 from harness.record import TrialError
 from harness.runtimes import onnx as fp32
-from harness.runtimes.common import first_line, kind, parity, silence
+from harness.runtimes.common import first_line, kind, parity, silence, task_of
 
 CALIBRATION = 200
 """Training examples that ranges of activations are taken from."""
@@ -78,7 +78,9 @@ def prepare(
         chosen = choose(tried)
         shutil.copyfile(ways[chosen.way].parent / fp32.MODEL, folder / fp32.MODEL)
         shutil.copyfile(fitted / "model.json", folder / "model.json")
-        answers = parity(fp32.load(base, 1)(judges.inputs[:64]), load(folder, 1)(judges.inputs[:64]))
+        answers = parity(
+            fp32.load(base, 1)(judges.inputs[:64]), load(folder, 1)(judges.inputs[:64]), task_of(fitted)
+        )
     return {
         "precision": "int8",
         "exporter": exported["exporter"],
@@ -279,6 +281,8 @@ def _request(inputs: np.ndarray, batch: int) -> np.ndarray:
 
 def _quality(predict: Predict, judges: Split) -> float:
     answers = np.concatenate([predict(judges.inputs[i : i + 100]) for i in range(0, len(judges), 100)])
+    if judges.targets.ndim == 2:  # labels, each right or wrong
+        return float(np.mean((answers > 0.5) == (judges.targets > 0.5)))
     if answers.ndim == 2:
         return float(np.mean(answers.argmax(1) == judges.targets))
     spread = float(np.sum((judges.targets - judges.targets.mean()) ** 2)) or 1.0

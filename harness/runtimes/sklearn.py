@@ -36,7 +36,7 @@ def load(folder: Path, threads: int, device: str = "cpu") -> Predict:
     estimator = load_estimator(folder, threads)
     threadpool_limits(limits=threads)
     task = task_of(folder)
-    num_classes, is_text = task.num_classes, task.name == "text_classification"
+    num_classes, is_text = task.num_classes, task.takes == "text"
     classes = list(model_card(folder).get("classes") or range(num_classes))
 
     def predict(inputs: Inputs) -> np.ndarray:

@@ -22,6 +22,7 @@ from harness.runtimes.common import (
     parity,
     read_facts,
     reference,
+    task_of,
     write_facts,
 )
 
@@ -44,7 +45,7 @@ def prepare(
     chosen = "math" if seconds["math"] < 0.9 * seconds["fused"] else "fused"
     write_facts(folder, {"attention": chosen})
     facts = {"precision": "bf16 autocast", "attention": chosen, "attention_seconds": seconds}
-    return {**facts, **parity(reference(fitted)(examples), ways[chosen](examples))}
+    return {**facts, **parity(reference(fitted)(examples), ways[chosen](examples), task_of(fitted))}
 
 
 def load(folder: Path, threads: int, device: str = "cpu") -> Predict:

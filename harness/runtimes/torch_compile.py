@@ -24,6 +24,7 @@ from harness.runtimes.common import (
     parity,
     reference,
     silence,
+    task_of,
 )
 from harness.runtimes.torch_eager import to_tensor
 
@@ -67,7 +68,7 @@ def prepare(
         "compiler": f"torch {torch.__version__} AOTInductor",
         "compiled_for": device,
     }
-    return {**facts, **parity(reference(fitted)(examples), answers)}
+    return {**facts, **parity(reference(fitted)(examples), answers, task_of(fitted))}
 
 
 def load(folder: Path, threads: int, device: str = "cpu") -> Predict:

@@ -15,8 +15,6 @@ from harness.datasets.parts import load_parts
 from harness.protocols import Inputs, Predict
 from harness.runtimes import texts
 
-TASKS = ("image_classification", "text_classification", "tabular_classification", "tabular_regression")
-
 
 def load_variant(spec: Mapping[str, Any], artifact: Path, threads: int, device: str) -> Predict:
     """The deployable artifact, ready to answer raw examples."""

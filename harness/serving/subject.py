@@ -11,10 +11,11 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from harness.kinds import kind_of
 from harness.protocols import Inputs, Predict
 from harness.record import TrialError
 from harness.serving import plain
-from harness.tasks import TASKS
+from harness.tasks import task_module as trained_by
 
 DISTINCT = 128
 """Distinct requests that are cycled through: enough that no cache answers, few enough to hold ready."""
@@ -111,9 +112,9 @@ def task_module(spec: Mapping[str, Any]) -> Any:
     """The module that loads the variant: the task's, or `subject` for models with a known truth."""
     if name := spec.get("subject"):
         return importlib.import_module(name)
-    if spec["task"] in plain.TASKS:
+    if kind_of(spec["task"]).pipeline == "supervised":
         return plain
-    return importlib.import_module(TASKS[spec["task"]])
+    return trained_by(spec["task"])
 
 
 def length(inputs: Inputs) -> int:

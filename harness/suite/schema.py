@@ -7,22 +7,18 @@ The strings below the fields are their descriptions in `python -m harness schema
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from harness.kinds import KINDS
 from harness.suite.model_ref import ModelRef, parse_model
 
-TaskName = Literal[
-    "image_classification",
-    "text_classification",
-    "tabular_classification",
-    "tabular_regression",
-    "recommendation",
-]
+if TYPE_CHECKING:
+    TaskName = str
+else:
+    TaskName = Literal[tuple(KINDS)]
 
-CONSTANT = 0.9
-"""Where one class has so large a share of the rows, accuracy tells little of a model."""
 Count = Annotated[int, Field(ge=1, le=10**12)]
 Share = Annotated[float, Field(gt=0, lt=1)]
 Confidence = Annotated[float, Field(ge=0.5, lt=1)]

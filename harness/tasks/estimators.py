@@ -16,6 +16,7 @@ from typing import Any, cast
 import numpy as np
 
 from harness.exported.estimator import answer_kind
+from harness.kinds import kind_of
 from harness.models.estimator import flat
 from harness.models.estimators import BOOSTERS, library_of, parts, stopping
 from harness.models.fitted import Scaling
@@ -37,6 +38,8 @@ def by_number(args: Mapping[str, Any], task: Task) -> dict[str, Any]:
     weights = args.get("class_weight")
     if not isinstance(weights, Mapping) or not task.num_classes:
         return dict(args)
+    if kind_of(task.name).targets == "labels":
+        raise TrialError("class_weight: every label is a yes or no of its own: write balanced")
     try:
         return {**args, "class_weight": class_keys(weights, task.class_names)}
     except ValueError as error:
@@ -76,6 +79,8 @@ def fit_estimator(
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.pipeline import Pipeline
 
+    if kind_of(task.name).targets == "labels":
+        estimator = one_for_each_label(estimator)
     first = _first_step(estimator, task, scaling, words or {})
     targets, classes = _targets(estimator, train.targets, task)
     with warnings.catch_warnings(record=True) as caught:
@@ -100,6 +105,21 @@ def fit_estimator(
     return FittedEstimator(model, classes, facts)
 
 
+def one_for_each_label(estimator: Any) -> Any:
+    """An estimator that is fitted anew for each label, the last step where it is a pipeline.
+
+    Also of those that could take several labels at once (forests, neighbours): their probabilities come in
+    another form from each, and none of them is exported.
+    """
+    from sklearn.multiclass import OneVsRestClassifier
+    from sklearn.pipeline import Pipeline
+
+    if type(estimator).__name__ == "Pipeline":
+        *before, (name, last) = estimator.steps
+        return Pipeline([*before, (name, one_for_each_label(last))])
+    return estimator if isinstance(estimator, OneVsRestClassifier) else OneVsRestClassifier(estimator)
+
+
 def sees_raw(estimator: Any) -> bool:
     """Whether an estimator takes table rows as they are, and not scaled as a network sees them."""
     every = list(parts(estimator))
@@ -113,13 +133,13 @@ def _first_step(
     estimator: Any, task: Task, scaling: Scaling, words: Mapping[str, Any]
 ) -> tuple[str, Any] | None:
     """What the harness puts before an estimator, not yet fitted where it weighs words; None for nothing."""
-    if text.is_text(task):
+    if task.takes == "text":
         return None if type(estimator).__name__ == "Pipeline" else ("words", text.tfidf(words))
     return None if sees_raw(estimator) else ("scale", _scaler(scaling, task))
 
 
 def _inputs(part: Split, task: Task) -> Any:
-    return list(part.inputs) if text.is_text(task) else flat(part.inputs)
+    return list(part.inputs) if task.takes == "text" else flat(part.inputs)
 
 
 def _targets(estimator: Any, targets: np.ndarray, task: Task) -> tuple[np.ndarray, tuple[int, ...]]:
@@ -129,6 +149,8 @@ def _targets(estimator: Any, targets: np.ndarray, task: Task) -> tuple[np.ndarra
     """
     if not task.num_classes:
         return targets, ()
+    if kind_of(task.name).targets == "labels":
+        return targets, tuple(range(task.num_classes))
     classes, numbers = np.unique(targets, return_inverse=True)
     last = estimator.steps[-1][1] if type(estimator).__name__ == "Pipeline" else estimator
     taken = numbers if library_of(last) == "xgboost" else targets
@@ -237,7 +259,7 @@ def _scaler(scaling: Scaling, task: Task) -> Any:
     from sklearn.preprocessing import StandardScaler
 
     columns = int(np.prod(task.input_shape))
-    unit = 255.0 if task.name == "image_classification" else 1.0
+    unit = 255.0 if task.takes == "image" else 1.0
     scaler = StandardScaler()
     scaler.mean_ = np.repeat(np.asarray(scaling.mean) * unit, columns // len(scaling.mean))
     scaler.scale_ = np.repeat(np.asarray(scaling.std) * unit, columns // len(scaling.std))

@@ -12,28 +12,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from harness.metrics import METRICS, jackknife, quality
+from harness.kinds import TaskKind, kind_of
+from harness.metrics import METRICS, jackknife
 from harness.protocols import ONE_SIDED, AnswerKind, Inputs, Predict, Split, Task
 from harness.record import Measurement, TrialError
 
-CLASSIFICATION = (
-    "accuracy",
-    "balanced_accuracy",
-    "precision_macro",
-    "recall_macro",
-    "f1_macro",
-    "roc_auc",
-    "pr_auc",
-    "log_loss",
-    "ece",
-    "brier",
-)
-REGRESSION = ("mse", "mae", "r2")
-
 BATCH = 128
 """Larger batches leave the processor's cache, smaller ones pay more overhead per call."""
-SUM_TOLERANCE = 0.01
-"""How far a row of probabilities may sum from 1: int8 and bf16 round, a logit is off by more."""
 LETTERS: Mapping[AnswerKind, str] = {"probabilities": "p", "scores": "s", "classes": "c"}
 """What a classifier answers → the letter of its columns in stored predictions."""
 POSITIVE = b"harness.positive"
@@ -62,19 +47,15 @@ def check_predictions(
     Raises:
         TrialError: wrong shape, NaN, or rows that are no probabilities; the reason says which.
     """
-    wanted = (n, task.num_classes) if task.num_classes else (n,)
+    kind = kind_of(task.name)
+    wanted = (n, *kind.shape(task))
     if predictions.shape != wanted:
         raise TrialError(f"wrong output shape {predictions.shape} where {wanted} is needed")
     bad = ~np.isfinite(predictions.reshape(n, -1)).all(axis=1)
     if bad.any():
         raise TrialError(f"NaN or infinite predictions for {bad.sum()} of {n} examples")
-    if task.num_classes and answers == "probabilities":
-        off = np.abs(predictions.sum(axis=1) - 1).max()
-        if off > SUM_TOLERANCE or predictions.min() < -SUM_TOLERANCE:
-            raise TrialError(
-                f"outputs are no probabilities: apply softmax "
-                f"(rows sum to 1 ± {off:.3g}, smallest {predictions.min():.3g})"
-            )
+    if wrong := kind.check(predictions, answers):
+        raise TrialError(wrong)
 
 
 def write_predictions(
@@ -85,12 +66,17 @@ def write_predictions(
     answers: AnswerKind = "probabilities",
     positive: int = 1,
 ) -> None:
-    """One row per example: id, target, p_0 … p_{k-1} (or prediction), float32; scores (n,) under their
-    metric's name; the columns that the data can be sliced by, as `column:NAME`; `group` where rows of one
-    group are several. Of a classifier without probabilities s_0 … or c_0 … (`LETTERS`). The file's metadata
-    say which of two classes is the positive one.
+    """One row per example: id, target (t_0 … t_{k-1} of labels), p_0 … p_{k-1} (or prediction), float32.
+
+    Also scores (n,) under their metric's name; the columns that the data can be sliced by, as `column:NAME`;
+    `group` where rows of one group are several. Of a classifier without probabilities s_0 … or c_0 …
+    (`LETTERS`). The file's metadata say which of two classes is the positive one.
     """
-    columns: dict[str, np.ndarray] = {"id": np.asarray(part.ids, np.int64), "target": part.targets}
+    columns: dict[str, np.ndarray] = {"id": np.asarray(part.ids, np.int64)}
+    if part.targets.ndim == 2:
+        columns |= {f"t_{c}": part.targets[:, c] for c in range(part.targets.shape[1])}
+    else:
+        columns["target"] = part.targets
     if predictions.ndim == 2:
         columns |= {f"{LETTERS[answers]}_{c}": predictions[:, c] for c in range(predictions.shape[1])}
     else:
@@ -111,43 +97,47 @@ def write_predictions(
 def read_predictions(path: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """ids (n,), targets (n,), answers (n, k) or values (n,): the inverse of `write_predictions`."""
     table = pd.read_parquet(path)
-    predictions: np.ndarray
+    targets = table["target"].to_numpy() if "target" in table else _numbered(table, "t")
     if "prediction" in table:
-        predictions = table["prediction"].to_numpy()
-    else:
-        letter = next(letter for letter in LETTERS.values() if f"{letter}_0" in table)
-        k = sum(re.fullmatch(rf"{letter}_\d+", str(c)) is not None for c in table)
-        predictions = table[[f"{letter}_{c}" for c in range(k)]].to_numpy()
-    return table["id"].to_numpy(), table["target"].to_numpy(), predictions
+        return table["id"].to_numpy(), targets, table["prediction"].to_numpy()
+    letter = next(letter for letter in LETTERS.values() if f"{letter}_0" in table)
+    return table["id"].to_numpy(), targets, _numbered(table, letter)
+
+
+def _numbered(table: pd.DataFrame, letter: str) -> np.ndarray:
+    """Columns `p_0`, `p_1`, … side by side (n, k)."""
+    k = sum(re.fullmatch(rf"{letter}_\d+", str(c)) is not None for c in table)
+    return np.asarray(table[[f"{letter}_{c}" for c in range(k)]].to_numpy())
 
 
 def measure_quality(
     predictions: np.ndarray, targets: np.ndarray, task: Task, answers: AnswerKind = "probabilities"
 ) -> tuple[Measurement, ...]:
     """All quality metrics of the task; what the answers cannot tell is not estimable."""
-    names = CLASSIFICATION if task.num_classes else REGRESSION
-    if task.num_classes == 2 and task.positive == 0:
+    kind = kind_of(task.name)
+    names = kind.metrics
+    if kind.targets == "classes" and task.num_classes == 2 and task.positive == 0:
         # Of two classes metrics are about the second: exchanged, both are what they were for all others.
         plain = tuple(
-            _measure(name, predictions, targets, answers) for name in names if name not in ONE_SIDED
+            _measure(name, predictions, targets, answers, kind) for name in names if name not in ONE_SIDED
         )
-        turned = {m: _measure(m, predictions[:, ::-1], 1 - targets, answers) for m in ONE_SIDED}
+        turned = {m: _measure(m, predictions[:, ::-1], 1 - targets, answers, kind) for m in ONE_SIDED}
         measured = {m.metric: m for m in plain} | turned
         return tuple(measured[name] for name in names)
-    return tuple(_measure(name, predictions, targets, answers) for name in names)
+    return tuple(_measure(name, predictions, targets, answers, kind) for name in names)
 
 
-def _measure(name: str, predictions: np.ndarray, targets: np.ndarray, answers: AnswerKind) -> Measurement:
+def _measure(
+    name: str, predictions: np.ndarray, targets: np.ndarray, answers: AnswerKind, kind: TaskKind
+) -> Measurement:
     metric = METRICS[name]
     assert metric.measure is not None
-    if reason := quality.not_told_by(name, answers):
+    if reason := metric.not_told_by(answers):
         return Measurement(name, None, metric.unit, note=f"not estimable ({reason})")
     value = metric.measure(predictions, targets)
     if math.isnan(value):
-        one = "one class" if name in CLASSIFICATION else "one value"
-        return Measurement(
-            name, None, metric.unit, note=f"not estimable ({one} only among {len(targets)} targets)"
-        )
+        note = f"not estimable ({kind.only_one} only among {len(targets)} targets)"
+        return Measurement(name, None, metric.unit, note=note)
     return Measurement(name, value, metric.unit)
 
 
@@ -207,34 +197,16 @@ def _own_answer(name: str, reference: str, predictions: np.ndarray, targets: np.
     return answer
 
 
-def describe_errors(
-    probabilities: np.ndarray, targets: np.ndarray, task: Task, answers: AnswerKind = "probabilities"
-) -> dict[str, Any]:
-    """Where a classifier errs, for the report: confusion, per class, weakest class, calibration."""
-    counts, confidence, right = quality.reliability(probabilities, targets)
-    per_class = quality.per_class_accuracy(probabilities, targets)
-    weakest = quality.weakest_class(probabilities, targets)
-    return {
-        "class_names": list(task.class_names),
-        "answers": answers,
-        **({"positive": task.class_names[task.positive]} if task.num_classes == 2 else {}),
-        "confusion": quality.confusion_matrix(probabilities, targets).tolist(),
-        "per_class_accuracy": {
-            name: _number(value) for name, value in zip(task.class_names, per_class, strict=True)
-        },
-        "weakest_class": {"name": task.class_names[weakest], "accuracy": float(per_class[weakest])},
-        "calibration": None
-        if answers != "probabilities"
-        else {
-            "bins": len(counts),
-            "counts": counts.tolist(),
-            "confidence": [_number(c) for c in confidence],
-            "accuracy": [_number(r) for r in right],
-        },
-    }
+def constant_quality(train: np.ndarray, targets: np.ndarray, task: Task) -> Mapping[str, float | None]:
+    """Quality of the one answer that knows nothing of an example; empty where class counts tell it."""
+    kind = kind_of(task.name)
+    if kind.constant is None:
+        return {}
+    answers = np.tile(kind.constant(train), (len(targets), 1))
+    return {m.metric: m.value for m in measure_quality(answers, targets, task)}
 
 
-def parity(predict: Predict, reference: Predict, inputs: Inputs, name: str) -> Mapping[str, Any]:
+def parity(predict: Predict, reference: Predict, inputs: Inputs, name: str, task: Task) -> Mapping[str, Any]:
     """How far a runtime's answers are from the reference's on up to 1,000 examples.
 
     Args:
@@ -247,11 +219,6 @@ def parity(predict: Predict, reference: Predict, inputs: Inputs, name: str) -> M
         "examples": len(some),
         "max_abs_difference": float(np.abs(ours.astype(np.float64) - theirs).max()),
     }
-    if ours.ndim == 2:
-        facts["agreement"] = float((ours.argmax(axis=1) == theirs.argmax(axis=1)).mean())
+    if (agreement := kind_of(task.name).agreement) is not None:
+        facts["agreement"] = agreement(ours, theirs)
     return facts
-
-
-def _number(value: float) -> float | None:
-    """JSON knows no NaN."""
-    return None if math.isnan(value) else float(value)

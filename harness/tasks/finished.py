@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from harness.kinds import kind_of
 from harness.protocols import Inputs, Predict, Task
 from harness.record import TrialError
 
@@ -62,13 +63,14 @@ def build(
         scale: what raw values are multiplied by first; 1/255 for images unless given, 1 for tables. Not
             used where the file takes uint8: such a file scales for itself.
         mean, std: per channel or column, subtracted and divided by after that.
-        output: `probabilities`, `logits`, `auto`: by whether rows sum to 1.
+        output: `probabilities`, `logits`, `auto`: by whether rows sum to 1 (of labels: by
+            whether all lie in 0…1).
     """
     if layout not in ("auto", "nchw", "nhwc", "flat"):
         raise TrialError(f"layout {layout!r}: write auto, nchw, nhwc or flat")
     if output not in ("auto", "probabilities", "logits"):
         raise TrialError(f"output {output!r}: write auto, probabilities or logits")
-    is_image = task.name == "image_classification"
+    is_image = task.takes == "image"
     scale = (1 / 255 if is_image else 1.0) if scale is None else scale
     return Wants(layout, scale, tuple(mean) or (0.0,), tuple(std) or (1.0,), output)
 
@@ -153,7 +155,7 @@ def _wrap_input(model: Any, name: str, task: Task, wants: Wants) -> Wants:
     taken = inputs[0].type.tensor_type
     dims = [d.dim_value if d.HasField("dim_value") else 0 for d in taken.shape.dim][1:]
     layout = _layout(dims, name, task, wants.layout)
-    is_image = task.name == "image_classification"
+    is_image = task.takes == "image"
     wants = replace(wants, layout=layout, scale=1.0 if taken.elem_type == TensorProto.UINT8 else wants.scale)
 
     shape = (-1, 1, 1) if is_image else (-1,)
@@ -193,7 +195,7 @@ def _layout(dims: list[int], name: str, task: Task, asked: str) -> str:
         return len(dims) == len(shape) and all(d in (0, s) for d, s in zip(dims, shape, strict=True))
 
     choices = {"nchw": task.input_shape}
-    if task.name == "image_classification":
+    if task.takes == "image":
         channels, height, width = task.input_shape
         choices["nhwc"] = (height, width, channels)
     for layout, shape in choices.items():
@@ -220,6 +222,7 @@ def _find_answer(model: Any, task: Task, wants: Wants, examples: np.ndarray, nam
             f"({_line(error)})"
         ) from error
     k, n = task.num_classes, len(examples)
+    of_labels = kind_of(task.name).targets == "labels"
     for output, answer in zip(outputs, answers, strict=True):
         if not isinstance(answer, np.ndarray) or answer.dtype.kind != "f":
             continue
@@ -227,11 +230,13 @@ def _find_answer(model: Any, task: Task, wants: Wants, examples: np.ndarray, nam
             return {"output": output, "kind": "values", "type": str(answer.dtype)}
         if k and answer.shape == (n, k):
             kind = wants.output
-            if kind == "auto":
+            if kind == "auto" and of_labels:
+                kind = "logits" if kind_of(task.name).check(answer, "probabilities") else "probabilities"
+            elif kind == "auto":
                 is_share = (answer >= -1e-3).all() and np.allclose(answer.sum(axis=1), 1, atol=1e-2)
                 kind = "probabilities" if is_share else "logits"
             return {"output": output, "kind": kind, "type": str(answer.dtype)}
-        if k == 2 and answer.size == n:
+        if k == 2 and answer.size == n and not of_labels:
             in_range = ((answer >= 0) & (answer <= 1)).all()
             kind = "positive_probability" if wants.output != "logits" and in_range else "positive_logit"
             return {"output": output, "kind": kind, "type": str(answer.dtype)}
@@ -250,7 +255,10 @@ def _end(model: Any, task: Task, answer: Mapping[str, Any]) -> None:
     if kind == "probabilities":
         steps.append(helper.make_node("Identity", ["answer"], ["output"]))
     elif kind == "logits":
-        steps.append(helper.make_node("Softmax", ["answer"], ["output"], axis=1))
+        if kind_of(task.name).targets == "labels":
+            steps.append(helper.make_node("Sigmoid", ["answer"], ["output"]))
+        else:
+            steps.append(helper.make_node("Softmax", ["answer"], ["output"], axis=1))
     elif kind == "values":
         graph.initializer.append(numpy_helper.from_array(np.array([-1], np.int64), "flat_shape"))
         steps.append(helper.make_node("Reshape", ["answer", "flat_shape"], ["output"]))

@@ -63,7 +63,7 @@ def at_sizes(
         TrialError: the network cannot be built or exported at a size; the reason names it.
     """
     meta = load_meta(artifact)
-    is_text = meta.task.name == "text_classification"
+    is_text = meta.task.takes == "text"
     random = generator(int(spec.get("seed") or 0), "sizes")
     made: tuple[Predict, Any] | None = None
     for size in sizes:
@@ -78,7 +78,7 @@ def at_sizes(
 
 
 def _task_at(task: Task, size: int) -> Task:
-    if task.name == "text_classification":
+    if task.takes == "text":
         return replace(task, max_length=size)
     return replace(task, input_shape=(task.input_shape[0], size, size))
 
@@ -87,7 +87,7 @@ def _made(
     name: str, meta: Meta, size: int, threads: int, device: str, scratch: Path
 ) -> tuple[Predict, torch.nn.Module]:
     args, is_pretrained = dict(meta.args), parse_model(meta.model).about.is_pretrained
-    if meta.task.name == "text_classification" and (is_pretrained or "max_length" in args):
+    if meta.task.takes == "text" and (is_pretrained or "max_length" in args):
         args["max_length"] = meta.task.max_length
     if is_pretrained or "pretrained" in args:
         args["pretrained"] = False  # fresh weights, as the facts say, and nothing to fetch
@@ -113,6 +113,6 @@ def _calibration(fitted: Path, task: Task, size: int) -> Split:
 
 
 def _inputs(task: Task, size: int, random: np.random.Generator, count: int = 8) -> np.ndarray:
-    if task.name == "text_classification":
+    if task.takes == "text":
         return random.integers(SPECIAL_TOKENS, max(task.vocab_size, SPECIAL_TOKENS + 1), (count, size))
     return random.integers(0, 256, (count, *task.input_shape), dtype=np.uint8)

@@ -26,7 +26,7 @@ TFIDF: Mapping[str, Any] = {"ngram_range": (1, 2), "min_df": 2, "sublinear_tf": 
 
 
 def is_text(task: Task) -> bool:
-    return task.name == "text_classification"
+    return task.takes == "text"
 
 
 def fitted_tokenizer(spec: Mapping[str, Any], part: Split) -> Tokenizer:

@@ -17,10 +17,12 @@ from typing import Any
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from harness import streams
+from harness.kinds import TaskKind
+from harness.kinds.classification import IMAGES
+from harness.kinds.regression import REGRESSION
 from harness.protocols import Progress
 from harness.record import TrialError
 from harness.suite.schema import Training
@@ -77,22 +79,25 @@ class Objective:
     score: Callable[[np.ndarray, np.ndarray], float] | None = None
 
 
+def objective_of(kind: TaskKind, label_smoothing: float = 0.0) -> Objective:
+    """What a network of a kind of task learns by."""
+    learning = kind.learning
+    assert learning is not None, kind.name
+    return Objective(
+        loss=lambda out, y: learning.loss(out, y, label_smoothing),
+        plain_loss=lambda out, y: learning.loss(out, y, 0.0),
+        summed_score=learning.summed_score,
+    )
+
+
 def classification(label_smoothing: float = 0.0) -> Objective:
     """Cross-entropy of logits (n, k) and classes (n,); the score is accuracy."""
-    return Objective(
-        loss=lambda out, y: F.cross_entropy(out, y, label_smoothing=label_smoothing),
-        plain_loss=F.cross_entropy,
-        summed_score=lambda out, y: (out.argmax(dim=1) == y).sum(),
-    )
+    return objective_of(IMAGES, label_smoothing)
 
 
 def regression() -> Objective:
     """Squared error of targets scaled to variance 1 in the training part; the score is 1 - MSE, near R²."""
-    return Objective(
-        loss=lambda out, y: F.mse_loss(out.view(y.shape), y),
-        plain_loss=lambda out, y: F.mse_loss(out.view(y.shape), y),
-        summed_score=lambda out, y: (1 - (out.view(y.shape) - y) ** 2).sum(),
-    )
+    return objective_of(REGRESSION)
 
 
 def fit(

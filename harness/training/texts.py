@@ -22,7 +22,7 @@ class TokenBatches:
     """Batches of token numbers, each cut to its longest text.
 
     Args:
-        tokens: (n, length) int64, 0 = padding at the end; targets: (n,).
+        tokens: (n, length) int64, 0 = padding at the end; targets: (n,) classes, or (n, k) labels.
         batch_size: at most; the batches of an epoch are of equal size within 1.
     """
 
@@ -61,7 +61,8 @@ class TokenBatches:
     def _batch(self, tokens: np.ndarray, targets: np.ndarray, rows: np.ndarray) -> tuple[Tensor, Tensor]:
         longest = max(1, int(lengths_of(tokens[rows]).max()))
         cut = np.ascontiguousarray(tokens[rows, :longest])
-        wanted = torch.from_numpy(targets[rows].astype(np.int64))
+        kind = np.float32 if targets.ndim == 2 else np.int64  # labels are learnt as numbers of 0 and 1
+        wanted = torch.from_numpy(targets[rows].astype(kind))
         return torch.from_numpy(cut).to(self.device), wanted.to(self.device)
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import gc
-import importlib
 import json
 import math
 import os
@@ -230,10 +229,9 @@ def _dispatch(trial: Trial) -> Dispatch:
         from harness.serving.serve import serve
 
         return serve
-    from harness.tasks import TASKS
+    from harness.tasks import task_module
 
-    module = importlib.import_module(TASKS[trial.spec["task"]])
-    function: Dispatch = getattr(module, trial.kind)
+    function: Dispatch = getattr(task_module(trial.spec["task"]), trial.kind)
     return function
 
 

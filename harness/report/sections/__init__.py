@@ -8,11 +8,11 @@ from harness.protocols import Section
 from harness.report.evidence import Evidence
 from harness.report.sections.agreement import agreement
 from harness.report.sections.beside import certified, duels
-from harness.report.sections.constant import constant
 from harness.report.sections.errors import disagreements, slices, worst
 from harness.report.sections.load import load
 from harness.report.sections.money import costs
 from harness.report.sections.outlook import flips, next_steps, value
+from harness.report.sections.own import of_kind
 from harness.report.sections.quality import by_class, calibration, learning_curves, training_size
 from harness.report.sections.requirements import requirements
 from harness.report.sections.retrieval import price_of_recall, stages
@@ -29,7 +29,6 @@ from harness.report.sections.whatif import what_if
 
 SECTIONS: Mapping[str, Callable[[Evidence], Section | None]] = {
     "verdict": verdict,
-    "constant": constant,
     "requirements": requirements,
     "tradeoff": tradeoff_table,
     "pareto": pareto,
@@ -48,6 +47,7 @@ SECTIONS: Mapping[str, Callable[[Evidence], Section | None]] = {
     "training": learning_curves,
     "tuning": tuning,
     "by_class": by_class,
+    "of_kind": of_kind,
     "calibration": calibration,
     "temperature": temperature,
     "curves": curves,
@@ -68,5 +68,5 @@ SECTIONS: Mapping[str, Callable[[Evidence], Section | None]] = {
 }
 """Name → section. A section with nothing to show returns None and is left out."""
 
-SHORT = ("verdict", "constant", "requirements", "tradeoff", "flips", "agreement")
+SHORT = ("verdict", "requirements", "tradeoff", "flips", "agreement")
 """Those that report.md has."""

@@ -17,6 +17,7 @@ import numpy as np
 
 from harness.analysis import errors
 from harness.analysis.predictions import Predictions, read_predictions
+from harness.kinds import kind_of
 from harness.protocols import Split
 from harness.record import HarnessError
 from harness.report.evidence import Evidence
@@ -80,7 +81,7 @@ class Answers:
 
 def answers_of(e: Evidence, with_examples: bool = False) -> Answers | None:
     """The leading candidates' answers; None where the task has no classes or nothing is scored."""
-    if not e.suite.task.endswith("_classification"):
+    if kind_of(e.suite.task).targets != "classes":
         return None
     ids = targets = None
     found: dict[str, np.ndarray] = {}

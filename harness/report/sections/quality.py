@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from harness.kinds import kind_of
 from harness.protocols import Section
 from harness.record import Record
 from harness.report import canvas, charts, plots
@@ -211,7 +212,7 @@ def _mean_cell(values: Sequence[float]) -> Cell:
 
 def by_class(e: Evidence) -> Section | None:
     """The confusion matrix and the weakest class of each candidate, seeds taken together."""
-    if e.suite.task.endswith("regression") or e.suite.task == "recommendation":
+    if kind_of(e.suite.task).targets != "classes":
         return None
     counts = {c: m for c in e.leading[:MOST_LINES] if (m := confusion(e, c)) is not None}
     if not counts:
@@ -226,7 +227,7 @@ def by_class(e: Evidence) -> Section | None:
     blocks: list[Block] = [Table(columns, rows)]
     if len(names) <= MOST_CLASSES:
         for rank, (candidate, (matrix, _)) in enumerate(list(counts.items())[:MOST_MATRICES]):
-            shown = matrix_table(candidate, matrix, names)
+            shown = _matrix(candidate, matrix, names)
             blocks += [shown] if rank == 0 else [Fold(f"Confusion matrix of {candidate}", (shown,))]
     return section("Errors by class", [*blocks, *_left_out(e)])
 
@@ -278,15 +279,15 @@ def _weakest(
     return (
         Cell(candidate, key=e.palette.swatch(candidate)),
         Cell(names[worst]),
-        share_cell(float(recall[worst]), int(per_class[worst] / seeds)),
+        _share_cell(float(recall[worst]), int(per_class[worst] / seeds)),
         Cell(names[confused] if wrong[confused] else "no other"),
         Cell(f"{share:.2f}", sort=float(share)),
         Cell(names[best]),
-        share_cell(float(recall[best]), int(per_class[best] / seeds)),
+        _share_cell(float(recall[best]), int(per_class[best] / seeds)),
     )
 
 
-def share_cell(share: float, count: int) -> Cell:
+def _share_cell(share: float, count: int) -> Cell:
     low, high = wilson(share, count)
     value, interval = n.interval(share, low, high)
     return Cell(value, interval, share)
@@ -302,7 +303,7 @@ def wilson(share: float, count: int) -> tuple[float, float]:
     return max(0.0, centre - half), min(1.0, centre + half)
 
 
-def matrix_table(candidate: str, matrix: np.ndarray, names: Sequence[str]) -> Table:
+def _matrix(candidate: str, matrix: np.ndarray, names: Sequence[str]) -> Table:
     """The confusion matrix in per cent of the true class; the diagonal is not shaded, errors are."""
     share = matrix / np.maximum(1, matrix.sum(1, keepdims=True))
     errors = share - np.diag(np.diag(share))
@@ -325,7 +326,7 @@ def matrix_table(candidate: str, matrix: np.ndarray, names: Sequence[str]) -> Ta
 
 def calibration(e: Evidence) -> Section | None:
     """Whether a probability of 0.9 is right nine times in ten."""
-    if e.suite.task.endswith("regression") or e.suite.task == "recommendation":
+    if kind_of(e.suite.task).targets != "classes":
         return None
     series, rows = [], []
     for candidate in e.leading[:MOST_LINES]:

@@ -15,21 +15,6 @@ import numpy as np
 ECE_BINS = 15
 
 
-PROBABILITIES_ONLY = ("log_loss", "ece", "brier")
-RANKING = ("roc_auc", "pr_auc")
-
-
-def not_told_by(name: str, answers: str) -> str:
-    """Why answers of a kind cannot tell a metric; empty where they can.
-
-    Args:
-        answers: `probabilities`, `scores` (which rank) or `classes`.
-    """
-    if answers != "probabilities" and name in PROBABILITIES_ONLY:
-        return "no probabilities"
-    return "no scores" if answers == "classes" and name in RANKING else ""
-
-
 def predicted(probabilities: np.ndarray) -> np.ndarray:
     """The most probable class, (n,); of equal ones the first."""
     return np.asarray(np.argmax(probabilities, axis=1))
@@ -96,7 +81,7 @@ def roc_auc(probabilities: np.ndarray, targets: np.ndarray) -> float:
 
 def pr_auc(probabilities: np.ndarray, targets: np.ndarray) -> float:
     """Average precision. Binary: of class 1. Else one against the rest, mean over those with examples."""
-    return _over_classes(_average_precision, probabilities, targets)
+    return _over_classes(average_precision, probabilities, targets)
 
 
 def _over_classes(
@@ -121,7 +106,7 @@ def _binary_roc_auc(scores: np.ndarray, positive: np.ndarray) -> float:
     return float((rank_sum - num_positive * (num_positive + 1) / 2) / (num_positive * num_negative))
 
 
-def _average_precision(scores: np.ndarray, positive: np.ndarray) -> float:
+def average_precision(scores: np.ndarray, positive: np.ndarray) -> float:
     """Sum over thresholds of (recall gained) x precision; equal scores share one threshold."""
     if not positive.any():
         return float("nan")

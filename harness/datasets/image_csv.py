@@ -1,0 +1,145 @@
+"""Own images that a table names: a CSV or Parquet file with a column of paths and a column of labels."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from harness.datasets.arguments import complete, taken_by
+from harness.datasets.frames import Source, Table, check_trained, class_targets, divide, read_table, source_of
+from harness.datasets.image_folder import colour_of, decoded
+from harness.datasets.labels import raise_all
+from harness.datasets.multilabel import check_labels_trained, label_targets
+from harness.datasets.own_files import content_of
+from harness.datasets.splits import take
+from harness.protocols import Dataset, Split, Task
+from harness.record import DataError
+
+DESCRIPTION = (
+    "your images, named in a CSV or Parquet file (path, image, label, label_separator, size, grey, test, …)"
+)
+
+
+def load(
+    *,
+    path: str,
+    image: str = "image",
+    label: str = "label",
+    label_separator: str | None = None,
+    size: int = 64,
+    grey: bool = False,
+    background: str = "white",
+    test_path: str | None = None,
+    test: float = 0.2,
+    group: str | None = None,
+    columns: Sequence[str] = (),
+    encoding: str = "utf-8",
+    separator: str | None = None,
+    missing: Sequence[str | float] = (),
+    labels: Mapping[str, str] | None = None,
+    rename: Mapping[str, str] | None = None,
+) -> Dataset:
+    """Images (n, 3 or 1, size, size) uint8, the middle square of each, resized; ids are row numbers.
+
+    Args:
+        image: the column of paths, as beside the file. label: the column of classes.
+        label_separator: what stands between several labels of one cell, `"|"` in `cat|dog`: the task is then
+            multilabel_classification; none: one class an image.
+        size: side in pixels. background: the colour that shows through transparent pixels.
+        test_path: a file to test on; without it a share `test` is cut off by hash, stratified.
+        group: a column whose equal values never straddle a split (patient, product).
+        columns: further columns to slice results by.
+        separator: between cells; none: the one that the line of names holds.
+        missing: labels that stand for nothing.
+        labels: a label as it stands → as it is to be read. rename: a column's name in a file → its name.
+    Raises:
+        DataError: a file, a column, a label or an image is missing; all mistakes at once.
+    """
+    given = locals()
+    opened = _opened(given)
+    images = decoded(list(opened.files), opened.root, opened.task.input_shape, colour_of(background))
+    ids = np.arange(len(images), dtype=np.int64)
+    names = np.array([file.name for file in opened.files], dtype=object)
+    whole = Split(images, opened.targets, ids, opened.groups, {**opened.columns, "file": names})
+    return Dataset(opened.task, take(whole, opened.train), take(whole, opened.test))
+
+
+def task(**args: Any) -> Task:
+    return _opened(args).task
+
+
+def notes(**args: Any) -> tuple[str, ...]:
+    """What is worth knowing of how the files were read."""
+    return _opened(args).notes
+
+
+def checksum(**args: Any) -> str:
+    """The table's content and the images'."""
+    given = complete(load, args)
+    opened = _opened(args)
+    table = Source(given["path"], given["test_path"]).checksum()
+    return f"{table}-{content_of(opened.files, opened.root)}"
+
+
+class _Opened:
+    """What is known before an image is decoded."""
+
+    def __init__(self, table: Table, source: Source, given: Mapping[str, Any]) -> None:
+        label, mark = given["label"].strip(), given["label_separator"]
+        self.root, self.files = table.path.parent, _files(table, given["image"].strip())
+        if mark is None:
+            names, self.targets, notes = class_targets(table, label, source)
+        else:
+            names, self.targets, notes = label_targets(table, label, source, mark)
+        keys = [str(file) for file in self.files]
+        self.groups, self.train, self.test = divide(table, keys, self.targets, source.test)
+        if mark is None:
+            check_trained(table, names, self.targets, self.train, self.test)
+        else:
+            check_labels_trained(table, names, self.targets, self.train)
+        kind = "image_classification" if mark is None else "multilabel_classification"
+        side, channels = given["size"], 1 if given["grey"] else 3
+        self.task = Task(kind, len(names), names, (channels, side, side), inputs="image")
+        self.columns, self.notes = table.columns, (*table.notes, *notes)
+
+
+def _opened(args: Mapping[str, Any]) -> _Opened:
+    given = complete(load, args)
+    if given["size"] < 1:
+        raise DataError(f"image_csv: size is {given['size']}, write the side of the square images in pixels")
+    colour_of(given["background"])
+    source = source_of(**taken_by(source_of, given))
+    wanted = tuple((name, given[name]) for name in ("image", "label", "label_separator", "size", "grey"))
+    return _read(source, source.checksum(), wanted)
+
+
+@lru_cache(maxsize=2)
+def _read(source: Source, content: str, wanted: tuple[tuple[str, Any], ...]) -> _Opened:
+    given = dict(wanted)
+    names = [given["image"].strip(), given["label"].strip()]
+    return _Opened(read_table(source, names, as_text=names), source, given)
+
+
+def _files(table: Table, column: str) -> tuple[Path, ...]:
+    """The image of each row.
+
+    Raises:
+        DataError: a cell is empty, or names no file; the first rows are named.
+    """
+    root, files, mistakes = table.path.parent, [], []
+    for row, cell in enumerate(table.frame[column]):
+        name = "" if cell is None or cell != cell else str(cell).strip()
+        file = root / name
+        files.append(file)
+        if not name or not file.is_file():
+            told = f"names no file {name!r}" if name else "is empty"
+            mistakes.append(
+                f"{table.path}: column {column!r} {told} ({table.place(row)}): put it beside the table"
+            )
+    more = [f"{table.path}: and {len(mistakes) - 5} more rows without an image"] if len(mistakes) > 5 else []
+    raise_all([*mistakes[:5], *more])
+    return tuple(files)

@@ -1,0 +1,196 @@
+"""How a network of a supervised task is fitted: scaling, batches, what it minimises, what is kept."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Mapping
+from dataclasses import asdict, fields, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from harness import streams
+from harness.datasets.parts import Parts
+from harness.kinds import kind_of
+from harness.metrics import METRICS, watched_metric
+from harness.models.fitted import Meta, Scaling, module_folder
+from harness.models.servable import Scaled, Servable, build_network, example_inputs, own_scaling, save_network
+from harness.protocols import ONE_SIDED, Inputs, Job, Outcome, Predict, Split, Task
+from harness.record import TrialError
+from harness.runtimes import texts
+from harness.suite.schema import Training
+from harness.tasks import text
+from harness.tasks.scaling import fit_scaling
+from harness.tasks.shared import about, measurement, subset, validate
+from harness.training.batches import Batches, TensorBatches
+from harness.training.flops import count_parameters, flops_per_example
+from harness.training.loop import Epoch, Fit, Objective, fit, objective_of
+from harness.training.texts import TokenBatches
+
+VALIDATION_PER_EPOCH = 2000
+"""The best epoch is chosen on at most so many validation examples; more would cost as much as training."""
+
+
+def train_network(job: Job, parts: Parts) -> Outcome:
+    spec, task, seed = job.trial.spec, parts.task, job.trial.spec["seed"]
+    training = Training.model_validate(spec["training"])
+    scaling = fit_scaling(parts.train, task)
+    tokenizer = text.fitted_tokenizer(spec, parts.train) if task.takes == "text" else None
+    if tokenizer:
+        task = replace(task, vocab_size=tokenizer.vocab_size, max_length=tokenizer.max_length)
+        parts = replace(parts, splits={n: text.as_tokens(p, tokenizer) for n, p in parts.splits.items()})
+    torch.manual_seed(streams.seed_for(seed, "init"))
+    network = build_network(spec["model"], task, spec["args"], spec.get("search"))
+    scaling = own_scaling(network, scaling)
+    model = Scaled(network, scaling, task)
+    if not tokenizer:
+        _answers_one(model, example_inputs(task))
+    example = text.typical_tokens(parts.train.inputs) if tokenizer else None
+    flops = flops_per_example(model, example_inputs(task) if example is None else torch.from_numpy(example))
+
+    result = fit(
+        model,
+        _batches(parts, scaling, training, seed, job.device),
+        _objective(spec, task, training, scaling),
+        training,
+        seed=seed,
+        device=job.device,
+        progress=job.progress,
+        folder=job.checkpoint,
+        key=job.trial.id,
+        owner=network,
+    )
+    write_history(job.folder / "history.csv", result.history)
+    search = spec.get("search") or module_folder(spec["model"])
+    meta = Meta("torch", spec["model"], spec["args"], task, **asdict(scaling), search=search)
+    save_network(job.folder / "fitted", network, meta)
+    if tokenizer:
+        tokenizer.save(job.folder / "fitted" / texts.TOKENIZER)
+    servable = Servable(model.cpu(), scaling, task).eval()
+    facts = {**_said(result, watched_metric(spec)), **validate(job, parts, network_predict(servable))}
+    if hasattr(network, "input_mean"):
+        facts["input_scaling"] = "the network's own"
+    if (size := getattr(network, "size", None)) is not None and len(task.input_shape) == 3:
+        facts["resized"] = f"{task.input_shape[1]}×{task.input_shape[2]} images to {size[0]}×{size[1]}"
+    if example is not None:
+        facts |= {"vocabulary": task.vocab_size, "flops_at_tokens": example.shape[1]}
+    return Outcome(
+        (
+            measurement("train_seconds", sum(e.seconds for e in result.history)),
+            measurement("parameters", count_parameters(network)),
+            measurement("flops_per_example", flops),
+        ),
+        facts,
+    )
+
+
+def _answers_one(model: Scaled, examples: torch.Tensor) -> None:
+    """Refuse a network that forgets the batch where it holds one example: it would fail when it is served.
+
+    Raises:
+        TrialError: with what its end should be.
+    """
+    model.eval()
+    with torch.inference_mode():
+        several, one = (tuple(model(examples[:n]).shape) for n in (2, 1))
+    if one != (1, *several[1:]):
+        raise TrialError(
+            f"two examples are answered with shape {several}, one with {one}: it cannot be served. Does the "
+            "network end in `.squeeze()`, which drops the batch too? Write `.squeeze(-1)`"
+        )
+
+
+def _batches(parts: Parts, scaling: Scaling, training: Training, seed: int, device: str) -> Batches:
+    watched = subset(parts.validation, VALIDATION_PER_EPOCH, streams.generator(seed, "validation"))
+    if parts.task.takes == "text":
+        return TokenBatches(
+            parts.train.inputs,
+            parts.train.targets,
+            watched.inputs,
+            watched.targets,
+            training.batch_size,
+            seed,
+            device,
+        )
+
+    def targets(part: Split) -> torch.Tensor:
+        kind = kind_of(parts.task.name)
+        assert kind.learning is not None, kind.name
+        told = part.targets
+        if kind.targets == "values":
+            told = (told - scaling.target_mean) / scaling.target_std
+        return torch.from_numpy(told.astype(kind.learning.target_type)).to(device)
+
+    def inputs(part: Split) -> torch.Tensor:
+        return torch.from_numpy(np.array(part.inputs, order="C")).to(device)
+
+    return TensorBatches(
+        inputs(parts.train),
+        targets(parts.train),
+        inputs(watched),
+        targets(watched),
+        training.batch_size,
+        training.augmentation,
+        seed,
+    )
+
+
+def _objective(spec: Mapping[str, Any], task: Task, training: Training, scaling: Scaling) -> Objective:
+    """What training minimises, and what its best epoch is chosen by."""
+    kind = kind_of(task.name)
+    plain = objective_of(kind, training.label_smoothing)
+    assert kind.learning is not None, kind.name
+    activate = kind.learning.activate
+    name = spec.get("watch")
+    if name is None:
+        return plain
+    metric, positive = METRICS[name], about(spec, task).positive
+    sign = 1.0 if metric.better == "higher" else -1.0
+
+    def score(outputs: np.ndarray, targets: np.ndarray) -> float:
+        assert metric.measure is not None
+        if activate is not None:
+            answers = activate(torch.from_numpy(outputs)).numpy()
+            if kind.targets == "classes" and positive == 0 and task.num_classes == 2 and name in ONE_SIDED:
+                answers, targets = answers[:, ::-1], 1 - targets
+        else:
+            answers, targets = (v.reshape(-1) * scaling.target_std for v in (outputs, targets))
+        value = metric.measure(answers, targets)
+        return sign * value if np.isfinite(value) else 0.0
+
+    return replace(plain, score=score)
+
+
+def _said(result: Fit, watched: str) -> dict[str, Any]:
+    """What was decided while training, for the record."""
+    best = next(e for e in result.history if e.epoch == result.best_epoch)
+    return {
+        "precision": result.mode.precision,
+        "mode": result.mode.label,
+        **result.facts,
+        "best_epoch": result.best_epoch,
+        "epochs": len(result.history),
+        "best_epoch_by": "validation score" if best.validation_score is not None else "last epoch",
+        "best_epoch_metric": watched,
+        "train_cpu_seconds": sum(e.cpu_seconds for e in result.history),
+    }
+
+
+def network_predict(servable: Servable) -> Predict:
+    """A network in fp32 as a function of raw examples."""
+
+    def predict(raw: Inputs) -> np.ndarray:
+        with torch.inference_mode():
+            return np.asarray(servable(torch.from_numpy(np.array(raw, order="C"))).numpy())
+
+    return predict
+
+
+def write_history(path: Path, history: tuple[Epoch, ...]) -> None:
+    """`history.csv`, one row per epoch; what was not measured is empty."""
+    with path.open("w", newline="") as file:
+        writer = csv.DictWriter(file, [f.name for f in fields(Epoch)])
+        writer.writeheader()
+        writer.writerows(asdict(epoch) for epoch in history)

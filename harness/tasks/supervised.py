@@ -1,0 +1,179 @@
+"""Images, texts and tables; classes, labels and values: how such a task trains, scores and answers.
+
+A network, a scikit-learn estimator and a finished ONNX file go the same way and end in the same
+table. Networks are trained by `harness.training.loop`; what is fitted is kept by `harness.models.fitted`.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from harness import streams
+from harness.datasets.catalog import input_columns
+from harness.datasets.parts import Parts, load_parts
+from harness.datasets.resplit import part_of
+from harness.kinds import kind_of
+from harness.models.estimator import estimator_predict, load_estimator, save_estimator
+from harness.models.estimators import build as build_estimator
+from harness.models.fitted import Meta, Scaling, find_file, load_meta, module_folder, save_onnx
+from harness.models.servable import load_servable
+from harness.protocols import Inputs, Job, Outcome, Predict
+from harness.record import TrialError
+from harness.runtimes import runtime, texts
+from harness.suite.model_ref import parse_model
+from harness.tasks import estimators, finished, text
+from harness.tasks.evaluation import (
+    check_predictions,
+    constant_quality,
+    measure_own,
+    measure_quality,
+    parity,
+    predict_batches,
+    write_predictions,
+)
+from harness.tasks.network import network_predict, train_network
+from harness.tasks.scaling import fit_scaling
+from harness.tasks.shared import about, measurement, subset, validate
+
+CALIBRATION_EXAMPLES = 500
+
+
+def train(job: Job) -> Outcome:
+    """Fit a candidate; write `fitted/`, `history.csv` and `validation.parquet` into the job's folder.
+
+    Raises:
+        TrialError: the loss became NaN, the model does not fit the data, …
+    """
+    spec = job.trial.spec
+    torch.set_num_threads(job.threads)  # a reused worker keeps what the last trial set
+    parts = load_parts(spec["data"], spec["train_size"], ("train", "validation"))
+    kind = parse_model(spec["model"]).about.fitted
+    text.refuse_finished(kind, parts.task)
+    outcome = _TRAIN[kind](job, parts)
+    facts = {**outcome.facts, "data": dict(parts.facts)}
+    if columns := input_columns(spec["data"]["name"], spec["data"].get("args"), part_of(spec["data"])):
+        facts["input_columns"] = columns  # an export tells them: whoever calls the model must make them
+    return Outcome(outcome.measurements, facts)
+
+
+def score(job: Job) -> Outcome:
+    """Prepare the runtime's artifact, predict the test part with it once, measure quality and parity.
+
+    Raises:
+        TrialError: the runtime cannot run this model, or what it answers is no prediction.
+    """
+    spec = job.trial.spec
+    torch.set_num_threads(job.threads)
+    parts = load_parts(spec["data"], spec["train_size"], ("train", "validation", "test"))
+    source = job.needs[spec["fitted"]] / "fitted"
+    artifact = job.folder / "artifact"
+    # For quantisation: training examples, never test data.
+    calibration = subset(parts.train, CALIBRATION_EXAMPLES, streams.generator(spec["seed"], "calibration"))
+    prepared = runtime(spec["runtime"]).prepare(
+        source, artifact, text.for_runtime(calibration, source), text.for_runtime(parts.validation, source)
+    )
+    text.ship_tokenizer(source, artifact)
+    answers = load_meta(source).answers
+    task = about(spec, parts.task)
+    predict = load_variant(spec, artifact, job.threads, job.device)
+
+    started, cpu_started = time.perf_counter(), time.process_time()
+    predictions = predict_batches(predict, parts.test.inputs)
+    facts: dict[str, Any] = {
+        "prepared": dict(prepared),
+        "predict_seconds": time.perf_counter() - started,
+        "predict_cpu_seconds": time.process_time() - cpu_started,
+    }
+    check_predictions(predictions, len(parts.test), task, answers)
+    own, scores = measure_own(spec.get("metrics", {}), predictions, parts.test.targets, parts.test)
+    write_predictions(
+        job.folder / "predictions.parquet", parts.test, predictions, scores, answers, task.positive
+    )
+    reference, name = reference_predict(source)
+    facts["parity"] = dict(parity(predict, reference, parts.test.inputs, name, task))
+    facts |= kind_of(task.name).describe(predictions, parts.test.targets, task, answers)
+    if constant := constant_quality(parts.train.targets, parts.test.targets, task):
+        facts["constant"] = dict(constant)
+    measured = measure_quality(predictions, parts.test.targets, task, answers)
+    return Outcome((*measured, *own), facts)
+
+
+def load_variant(spec: Mapping[str, Any], artifact: Path, threads: int, device: str) -> Predict:
+    """The deployable artifact, ready to answer raw examples."""
+    return texts.load(spec["runtime"], artifact, threads, device)
+
+
+def examples(spec: Mapping[str, Any]) -> Inputs:
+    """Raw test examples to serve, without their targets."""
+    return load_parts(spec["data"], spec.get("train_size"), ("test",)).test.inputs
+
+
+def reference_predict(source: Path) -> tuple[Predict, str]:
+    """The fitted model in its own framework, in fp32, and its name for people."""
+    meta = load_meta(source)
+    if meta.kind == "sklearn":
+        return estimator_predict(load_estimator(source), meta), parse_model(meta.model).about.native
+    if meta.kind == "onnx":
+        return finished.load(source / "model.onnx"), "the file itself"
+    return text.taking_texts(network_predict(load_servable(source)), source), "torch fp32"
+
+
+def _train_estimator(job: Job, parts: Parts) -> Outcome:
+    spec, task = job.trial.spec, parts.task
+    args = dict(spec["args"])
+    words = args.pop("tfidf", {}) if task.takes == "text" else {}
+    args = estimators.by_number(args, task)
+    search = spec.get("search")
+    seed = streams.seed_for(spec["seed"], "init") % 2**31  # what the smallest of the libraries takes
+    try:
+        estimator = build_estimator(
+            spec["model"], args, seed, job.threads, task=task, search=Path(search) if search else None
+        )
+    except ValueError as error:
+        raise TrialError(str(error)) from error
+    scaling = Scaling((), ()) if estimators.sees_raw(estimator) else fit_scaling(parts.train, task)
+    started, cpu_started = time.perf_counter(), time.process_time()
+    made = estimators.fit_estimator(estimator, parts.train, parts.validation, task, scaling, words)
+    seconds, cpu_seconds = time.perf_counter() - started, time.process_time() - cpu_started
+    search = search or module_folder(spec["model"])
+    answers = estimators.answers_of(made.model) if kind_of(task.name).targets != "values" else "probabilities"
+    meta = Meta(
+        "sklearn",
+        spec["model"],
+        spec["args"],
+        task,
+        **asdict(scaling),
+        classes=made.classes,
+        search=search,
+        answers=answers,
+    )
+    save_estimator(job.folder / "fitted", made.model, meta)
+    facts = {**made.facts, "train_cpu_seconds": cpu_seconds}
+    facts |= validate(job, parts, estimator_predict(made.model, meta), answers)
+    measured = [measurement("train_seconds", seconds)]
+    parameters = estimators.count_parameters(made.model)
+    if parameters is not None:
+        measured.append(measurement("parameters", parameters))
+    return Outcome(tuple(measured), facts)
+
+
+def _adopt_finished(job: Job, parts: Parts) -> Outcome:
+    """A finished ONNX file is checked and wrapped, not trained."""
+    spec = job.trial.spec
+    path = find_file(parse_model(spec["model"]).name, spec.get("search"))
+    adopted = finished.adopt(path, parts.task, spec["args"], parts.train.inputs[:8])
+    meta = Meta("onnx", spec["model"], spec["args"], parts.task)
+    save_onnx(job.folder / "fitted", adopted.model, meta)
+    predict = finished.load(job.folder / "fitted" / "model.onnx")
+    facts = {"trained": False, **adopted.facts, **validate(job, parts, predict)}
+    return Outcome((measurement("parameters", adopted.parameters),), facts)
+
+
+_TRAIN = {"torch": train_network, "sklearn": _train_estimator, "onnx": _adopt_finished}
+"""What a candidate is once fitted → how it is fitted."""
