@@ -31,7 +31,7 @@ from harness.datasets.frames import (
 from harness.datasets.multilabel import check_labels_trained, label_targets
 from harness.datasets.raw import MISSING
 from harness.datasets.resplit import Part
-from harness.datasets.splits import counts_of, take
+from harness.datasets.splits import take
 from harness.protocols import Dataset, Split, Task
 from harness.record import DataError
 

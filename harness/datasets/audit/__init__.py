@@ -18,6 +18,7 @@ from harness.datasets.audit.logs import log_findings
 from harness.datasets.audit.marks import marks
 from harness.datasets.audit.overlap import equal_rows, groups, near_rows
 from harness.datasets.catalog import dataset_module, input_columns, load_dataset, task_info
+from harness.kinds import kind_of
 from harness.protocols import Dataset, Progress
 from harness.record import DataError
 
@@ -52,6 +53,11 @@ def audit(
     """
     if task_info(name, args).name == "recommendation":
         raise DataError(f"{name} is a log of interactions: `log_findings` is for these")
+    if kind_of(task_info(name, args).name).targets == "labels":
+        raise DataError(
+            f"{name} has several labels an example, the audit looks at one: leave `label_separator` out and "
+            "give a column with one class a row"
+        )
     subject = _subject(name, dict(args or {}), limit, seed)
     findings: list[Finding] = []
     for check in CHECKS:
