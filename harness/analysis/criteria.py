@@ -7,6 +7,7 @@ accuracy[class=3] >= 0.7          on a slice of the test examples
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -169,3 +170,8 @@ def goal_of(suite: Suite, text: str | None = None) -> Objective:
 def worth_of(suite: Suite) -> Objective:
     """The expression of a suite's `value`, higher is better; the suite must have one."""
     return goal_of(suite, f"maximize {VALUE}")
+
+
+def names_metric(words: str | None, metric: str) -> bool:
+    """Whether an objective, a limit or an expression is of a metric itself, not of a slice of it."""
+    return bool(re.search(rf"(?<![a-z_]){metric}(?![a-z_@\[])", words or ""))

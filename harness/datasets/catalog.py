@@ -65,6 +65,12 @@ def notes(name: str, args: Mapping[str, Any] | None = None) -> tuple[str, ...]:
     return tuple(module.notes(**(args or {}))) if hasattr(module, "notes") else ()
 
 
+def class_counts(name: str, args: Mapping[str, Any] | None = None) -> dict[str, int]:
+    """Rows of each class in the user's own files; empty for numbers, and for all other sets."""
+    module = _checked(name, args)
+    return dict(module.class_counts(**(args or {}))) if hasattr(module, "class_counts") else {}
+
+
 def known_rows(name: str, args: Mapping[str, Any] | None = None) -> tuple[int, int] | None:
     """Training rows (validation still among them) and test rows, None where only loading would tell."""
     return None if args else ROWS.get(name)

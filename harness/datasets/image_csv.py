@@ -15,7 +15,7 @@ from harness.datasets.image_folder import colour_of, decoded
 from harness.datasets.labels import raise_all
 from harness.datasets.multilabel import check_labels_trained, label_targets
 from harness.datasets.own_files import content_of
-from harness.datasets.splits import take
+from harness.datasets.splits import counts_of, take
 from harness.protocols import Dataset, Split, Task
 from harness.record import DataError
 
@@ -75,6 +75,12 @@ def task(**args: Any) -> Task:
 def notes(**args: Any) -> tuple[str, ...]:
     """What is worth knowing of how the files were read."""
     return _opened(args).notes
+
+
+def class_counts(**args: Any) -> dict[str, int]:
+    """Rows of each class or label, in both parts."""
+    opened = _opened(args)
+    return counts_of(opened.task, opened.targets)
 
 
 def checksum(**args: Any) -> str:

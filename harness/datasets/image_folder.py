@@ -10,6 +10,7 @@ understood, `harness.datasets.image_layout` says; transparent images are laid on
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
@@ -124,6 +125,11 @@ def notes(**args: Any) -> tuple[str, ...]:
             "(`background` sets it)"
         )
     return tuple(said)
+
+
+def class_counts(**args: Any) -> dict[str, int]:
+    """Files of each class, in both parts."""
+    return dict(Counter(_listing(args["path"], args.get("test_folder"), args.get("labels")).labels))
 
 
 def checksum(

@@ -8,7 +8,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from harness.protocols import Split
+from harness.kinds import kind_of
+from harness.protocols import Split, Task
 
 REGRESSION_BINS = 10
 
@@ -27,6 +28,14 @@ def take(split: Split, index: np.ndarray) -> Split:
         columns={name: values[index] for name, values in split.columns.items()},
         order=None if split.order is None else split.order[index],
     )
+
+
+def counts_of(task: Task, *targets: np.ndarray) -> dict[str, int]:
+    """Class or label → the rows that have it; empty for numbers."""
+    count = kind_of(task.name).counts
+    if count is None:
+        return {}
+    return dict(zip(task.class_names, map(int, count(np.concatenate(targets), task)), strict=True))
 
 
 def strata(targets: np.ndarray) -> np.ndarray:

@@ -31,7 +31,7 @@ from harness.datasets.frames import (
 from harness.datasets.multilabel import check_labels_trained, label_targets
 from harness.datasets.raw import MISSING
 from harness.datasets.resplit import Part
-from harness.datasets.splits import take
+from harness.datasets.splits import counts_of, take
 from harness.protocols import Dataset, Split, Task
 from harness.record import DataError
 
@@ -112,6 +112,12 @@ def as_it_stands(**args: Any) -> pd.DataFrame:
     """All columns of the file, used or not, a row for each id: what an audit looks at."""
     source = _source(args)
     return read_table(source, (), others=True).frame
+
+
+def class_counts(**args: Any) -> dict[str, int]:
+    """Rows of each class or label, in both parts; empty for numbers."""
+    dataset = _opened(args)[0]
+    return counts_of(dataset.task, dataset.train.targets, dataset.test.targets)
 
 
 def checksum(*, path: str, test_path: str | None = None, **_: object) -> str:

@@ -20,7 +20,7 @@ from harness.datasets.frames import (
     source_of,
 )
 from harness.datasets.multilabel import check_labels_trained, label_targets
-from harness.datasets.splits import take
+from harness.datasets.splits import counts_of, take
 from harness.protocols import Dataset, Split, Task
 
 DESCRIPTION = (
@@ -76,6 +76,12 @@ def times(column: str, **args: Any) -> np.ndarray:
 def notes(**args: Any) -> tuple[str, ...]:
     """What is worth knowing of how the files were read."""
     return _opened(args)[1]
+
+
+def class_counts(**args: Any) -> dict[str, int]:
+    """Rows of each class or label, in both parts; empty for numbers."""
+    dataset = _opened(args)[0]
+    return counts_of(dataset.task, dataset.train.targets, dataset.test.targets)
 
 
 def checksum(*, path: str, test_path: str | None = None, **_: object) -> str:

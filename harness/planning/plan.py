@@ -25,7 +25,8 @@ from harness.planning.estimate import (
     typical_seconds,
     work,
 )
-from harness.planning.tuning import search_seed, space_of, watched_by, watched_note
+from harness.planning.notes import plan_notes
+from harness.planning.tuning import search_seed, space_of, watched_by
 from harness.planning.versions import Versions
 from harness.protocols import ONE_SIDED
 from harness.reading.draft import hint
@@ -421,13 +422,7 @@ def plan_run(
     runs = list_runs(out, suite.name)
     history = runs[-1].records() if runs and len(cached) < len(trials) else []
     planned = make_plan(suite, trials, cached, history)
-    return replace(planned, machine_class=machine_class, notes=_notes(suite)), cached
-
-
-def _notes(suite: Suite) -> tuple[str, ...]:
-    from harness.datasets.catalog import notes
-
-    return (*notes(suite.data.name, suite.data.args), *filter(None, [watched_note(suite)]))
+    return replace(planned, machine_class=machine_class, notes=plan_notes(suite)), cached
 
 
 def make_plan(

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 else:
     TaskName = Literal[tuple(KINDS)]
 
+CONSTANT = 0.9
+"""Where one class has so large a share of the rows, accuracy tells little of a model."""
 Count = Annotated[int, Field(ge=1, le=10**12)]
 Share = Annotated[float, Field(gt=0, lt=1)]
 Confidence = Annotated[float, Field(ge=0.5, lt=1)]

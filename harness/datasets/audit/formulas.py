@@ -19,6 +19,8 @@ EXACT = 0.9999
 COUNTS = 0.01
 """A term that moves the answer by less than this share of its spread is none of the formula."""
 
+WAYS = ("difference", "ratio", "ratio", "product")
+
 
 def formulas(subject: Subject) -> Iterator[Finding]:
     """Whether few columns of numbers together make the answer that none of them gives alone."""
@@ -57,7 +59,7 @@ def _linear(answers: Answers, names: list[Name], columns: np.ndarray) -> Iterato
             )  # fmt: skip
             return
     for (i, j), pair in _pairs(columns):
-        for way, told in zip(("difference", "ratio", "product"), pair.T, strict=True):
+        for way, told in zip(WAYS, pair.T, strict=True):
             spread = float(told.std() * targets.std())
             related = float(((told - told.mean()) * (targets - targets.mean())).mean()) / max(spread, 1e-12)
             if related * related >= EXACT:
@@ -71,11 +73,11 @@ def _linear(answers: Answers, names: list[Name], columns: np.ndarray) -> Iterato
 
 
 def _pairs(columns: np.ndarray) -> Iterator[tuple[tuple[int, int], np.ndarray]]:
-    """Each two columns: (n, 3) their difference, ratio and product."""
+    """Each two columns: (n, 4) what WAYS make of them."""
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         for i, j in combinations(range(columns.shape[1]), 2):
             a, b = columns[:, i], columns[:, j]
-            pair = np.column_stack([a - b, a / b, a * b])
+            pair = np.column_stack([a - b, a / b, b / a, a * b])
             yield (i, j), np.nan_to_num(pair, nan=0.0, posinf=0.0, neginf=0.0)
 
 
@@ -98,9 +100,10 @@ def _of_pairs(answers: Answers, names: list[Name], columns: np.ndarray) -> Itera
         for label in range(first, first + len(answers.names)):
             scores = column_aucs(pair, answers.targets == label)
             scores = np.maximum(scores, 1 - scores)
-            if scores.max() > best:
-                best, where, which = float(scores.max()), place, label - first
-                few = _is_code(pair[:, scores.argmax()], answers)
+            for told in np.flatnonzero(scores >= max(best, SUSPICIOUS_AUC)):
+                is_code = _is_code(pair[:, told], answers)
+                if scores[told] > best or (is_code and not few):
+                    best, where, which, few = float(scores[told]), place, label - first, is_code
     i, j = where
     if best < SUSPICIOUS_AUC:
         return

@@ -8,6 +8,7 @@ from harness.protocols import Section
 from harness.report.evidence import Evidence
 from harness.report.sections.agreement import agreement
 from harness.report.sections.beside import certified, duels
+from harness.report.sections.constant import constant
 from harness.report.sections.errors import disagreements, slices, worst
 from harness.report.sections.load import load
 from harness.report.sections.money import costs
@@ -29,6 +30,7 @@ from harness.report.sections.whatif import what_if
 
 SECTIONS: Mapping[str, Callable[[Evidence], Section | None]] = {
     "verdict": verdict,
+    "constant": constant,
     "requirements": requirements,
     "tradeoff": tradeoff_table,
     "pareto": pareto,
@@ -68,5 +70,5 @@ SECTIONS: Mapping[str, Callable[[Evidence], Section | None]] = {
 }
 """Name → section. A section with nothing to show returns None and is left out."""
 
-SHORT = ("verdict", "requirements", "tradeoff", "flips", "agreement")
+SHORT = ("verdict", "constant", "requirements", "tradeoff", "flips", "agreement")
 """Those that report.md has."""

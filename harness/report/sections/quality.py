@@ -227,7 +227,7 @@ def by_class(e: Evidence) -> Section | None:
     blocks: list[Block] = [Table(columns, rows)]
     if len(names) <= MOST_CLASSES:
         for rank, (candidate, (matrix, _)) in enumerate(list(counts.items())[:MOST_MATRICES]):
-            shown = _matrix(candidate, matrix, names)
+            shown = matrix_table(candidate, matrix, names)
             blocks += [shown] if rank == 0 else [Fold(f"Confusion matrix of {candidate}", (shown,))]
     return section("Errors by class", [*blocks, *_left_out(e)])
 
@@ -279,15 +279,15 @@ def _weakest(
     return (
         Cell(candidate, key=e.palette.swatch(candidate)),
         Cell(names[worst]),
-        _share_cell(float(recall[worst]), int(per_class[worst] / seeds)),
+        share_cell(float(recall[worst]), int(per_class[worst] / seeds)),
         Cell(names[confused] if wrong[confused] else "no other"),
         Cell(f"{share:.2f}", sort=float(share)),
         Cell(names[best]),
-        _share_cell(float(recall[best]), int(per_class[best] / seeds)),
+        share_cell(float(recall[best]), int(per_class[best] / seeds)),
     )
 
 
-def _share_cell(share: float, count: int) -> Cell:
+def share_cell(share: float, count: int) -> Cell:
     low, high = wilson(share, count)
     value, interval = n.interval(share, low, high)
     return Cell(value, interval, share)
@@ -303,7 +303,7 @@ def wilson(share: float, count: int) -> tuple[float, float]:
     return max(0.0, centre - half), min(1.0, centre + half)
 
 
-def _matrix(candidate: str, matrix: np.ndarray, names: Sequence[str]) -> Table:
+def matrix_table(candidate: str, matrix: np.ndarray, names: Sequence[str]) -> Table:
     """The confusion matrix in per cent of the true class; the diagonal is not shaded, errors are."""
     share = matrix / np.maximum(1, matrix.sum(1, keepdims=True))
     errors = share - np.diag(np.diag(share))

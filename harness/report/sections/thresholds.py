@@ -57,7 +57,7 @@ def curves(e: Evidence) -> Section | None:
     name = class_names(e, 2)[which]
     lead = text(
         f"The positive class is “{name}” ({is_it.mean():.0%} of {len(is_it):,} test examples). "
-        f"{_aim(e, name)} Filled: at the chosen threshold; hollow: at {DEFAULT}.{_scores_only(a)}"
+        f"{aim(e, name)} Filled: at the chosen threshold; hollow: at {DEFAULT}.{_scores_only(a)}"
     )
     pictures = Row((_roc(e, tuned), _precision_recall(e, tuned, float(is_it.mean()))))
     blocks: list[Block] = [lead, pictures, _areas(e, tuned), _at_thresholds(e, tuned, is_it)]
@@ -76,7 +76,7 @@ def _scores_only(a: Answers) -> str:
     return f" {', '.join(others)}: scores that rank, brought between 0 and 1, no probabilities."
 
 
-def _aim(e: Evidence, positive: str) -> str:
+def aim(e: Evidence, positive: str) -> str:
     goal = e.suite.decision.threshold
     what = {
         "f1": "the highest F1",
