@@ -14,7 +14,7 @@ import json
 import os
 import sys
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -36,10 +36,7 @@ from harness.cli.options import (
     option,
     required,
 )
-from harness.record import HarnessError, RecordError, SuiteError
-
-if TYPE_CHECKING:
-    from harness.store.runs import RunFolder
+from harness.record import HarnessError, SuiteError
 
 UsageError: type[Exception] = typer.BadParameter.__mro__[1]
 """Click's base of wrong usage; newer typers carry a click of their own, so it is found by its child."""
@@ -164,8 +161,9 @@ def report(
     from harness.analysis.agreement import agreements
     from harness.report.render import render
     from harness.report.sections.agreement import lines
+    from harness.store.runs import find_measured
 
-    found = _with_trials(run, out)
+    found = find_measured(run, out)
     if pdf and not found.is_local:
         raise SuiteError(f"--pdf prints runs on this machine, {found.url} is elsewhere: copy it here first")
     evidence = render(found)
@@ -218,12 +216,13 @@ def recommend(
     from harness.analysis.outputs import to_json
     from harness.analysis.recommend import decide_again
     from harness.cli.text import recommendation_text
+    from harness.store.runs import find_measured
 
     if maximize and minimize:
         raise SuiteError("--maximize and --minimize contradict each other: keep one of them")
     objective = f"maximize {maximize}" if maximize else f"minimize {minimize}" if minimize else None
     limits, terms = tuple(where or ()), tuple(settings or ())
-    source = _with_trials(run, out)
+    source = find_measured(run, out)
     table, found = decide_again(source, limits, objective, judged=not as_json, settings=terms)
     print(to_json(found) if as_json else recommendation_text(found, table))
     return 0
@@ -233,24 +232,33 @@ def recommend(
     epilog=examples(
         "compare quickstart/20250601-120000-ab12cd34 quickstart/latest",
         "compare cnn_vs_vit/RUN_ID cnn_vs_vit/latest --margin 0.01      # in CI: exit code 1",
+        "compare cnn_vs_vit --plot history.png                          # all runs of a suite",
+        "compare RUN_A RUN_B --format github > comment.md               # for a pull request",
     )
 )
 def compare(
-    run_a: Annotated[str, required("RUN_A", "The baseline.")],
-    run_b: Annotated[str, required("RUN_B", "What is judged against it.")],
+    runs: Annotated[
+        list[str], required("RUN…", "The baseline, then what is judged by it; or a suite's name.")
+    ],
     margin: Annotated[float, option("--margin", "SHARE", "A worsening that does not matter yet.")] = 0.0,
     out: Out = "results",
+    form: Annotated[str, option("--format", "text|github", "`github`: a Markdown comment.")] = "text",
+    plot: Annotated[str | None, option("--plot", "FILE.png", "Draw the figures over the runs.")] = None,
     as_json: AsJson = False,
 ) -> int:
-    """Judge a run against another; exit code 1 on a regression."""
-    from harness.analysis.compare import compare_runs
-    from harness.cli.text import comparison_text
+    """Judge runs against the first of them; exit code 1 on a regression.
+
+    With `--format github` also where the choice flips.
+    """
+    from harness.cli.history import compare_all
 
     if not 0 <= margin < 1:
         raise SuiteError(f"--margin {margin:g}: write a share from 0 to below 1, for instance 0.01")
-    found = compare_runs(_with_trials(run_a, out), _with_trials(run_b, out), margin=margin)
-    print(json.dumps(found.to_json(), indent=2) if as_json else comparison_text(found))
-    return 1 if found.regressions else 0
+    if form not in ("text", "github"):
+        raise SuiteError(f"--format {form}: {near(form, ('text', 'github'))}")
+    if plot is not None and not plot.endswith(".png"):
+        raise SuiteError(f"--plot {plot}: it is drawn as PNG, write a name that ends in .png")
+    return compare_all(runs, margin, out, form, plot, as_json)
 
 
 @app.command("list", epilog=examples("list models", "list runs --out results", "list metrics --json"))
@@ -291,8 +299,9 @@ def export(
 ) -> int:
     """Write the deployable artifact: model, pre-processing, card."""
     from harness.export.folder import export_variant
+    from harness.store.runs import find_measured
 
-    print(export_variant(_with_trials(run, out), variant, folder))
+    print(export_variant(find_measured(run, out), variant, folder))
     return 0
 
 
@@ -317,20 +326,6 @@ def schema() -> int:
 
     print(json.dumps(suite_schema(), indent=2))
     return 0
-
-
-def _with_trials(name: str, out: str) -> RunFolder:
-    """A run that can be judged. A published report has no trials: deciding from none would overwrite it.
-
-    Raises:
-        HarnessError: there is no such run, or it holds no trials.
-    """
-    from harness.store.runs import find_run
-
-    found = find_run(name, out)
-    if not found.trial_ids():
-        raise RecordError(f"{name} holds no trials (a published report?): run the suite again")
-    return found
 
 
 def _seconds(text: str | None) -> float | None:

@@ -12,7 +12,7 @@ from difflib import get_close_matches
 from functools import partial
 from pathlib import Path
 
-from harness.record import HarnessError, Record
+from harness.record import HarnessError, Record, RecordError
 from harness.store.disk import locked, make_folder, writing
 from harness.store.files import Files, LocalFiles, is_remote, open_files
 from harness.store.run_folder import RunFolder, trial_path
@@ -152,6 +152,18 @@ def find_run(text: str, out: str | Path = "results") -> RunFolder:
     near = get_close_matches(text, names, n=1)
     hint = f"did you mean {near[0]!r}?" if near else f"see `python -m harness list runs` (looked in {out})"
     raise HarnessError(f"no run {text!r}: {hint}")
+
+
+def find_measured(text: str, out: str | Path = "results") -> RunFolder:
+    """A run that can be judged. A published report has no trials: deciding from none would overwrite it.
+
+    Raises:
+        HarnessError: there is no such run, or it holds no trials.
+    """
+    found = find_run(text, out)
+    if not found.trial_ids():
+        raise RecordError(f"{text} holds no trials (a published report?): run the suite again")
+    return found
 
 
 def _run_at(text: str) -> RunFolder | None:
