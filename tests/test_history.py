@@ -124,6 +124,7 @@ def test_speed_is_shown_within_the_last_runs_class_of_machine_only(tmp_path: Pat
     assert found.figures["small/torch"]["accuracy"][0].value is not None
 
 
+@pytest.mark.slow
 def test_equal_runs_are_called_worse_in_at_most_one_history_of_twenty(tmp_path: Path) -> None:
     """Twelve histories of four: more than three with a false regression in one of 300 runs of this test."""
     worse = 0
