@@ -52,6 +52,7 @@ from harness.tasks.evaluation import (
 from harness.training.batches import Batches, TensorBatches
 from harness.training.flops import count_parameters, flops_per_example
 from harness.training.loop import Epoch, Fit, Objective, classification, fit, regression
+from harness.training.own_loss import with_own_loss
 from harness.training.texts import TokenBatches
 
 CALIBRATION_EXAMPLES = 500
@@ -193,7 +194,7 @@ def _train_network(job: Job, parts: Parts) -> Outcome:
     result = fit(
         model,
         _batches(parts, scaling, training, seed, job.device),
-        _objective(spec, task, training, scaling),
+        with_own_loss(_objective(spec, task, training, scaling), network, training.label_smoothing),
         training,
         seed=seed,
         device=job.device,

@@ -125,6 +125,7 @@ def fit(
     else:
         first = next(iter(batches.training(0)))
         mode, tried = choose_mode(model, first, objective.loss, device, training.precision)
+        model.zero_grad()  # a loss with weights of its own was tried on them, not on a copy
     model = mode.place(model, device)
     optimizer = build_optimizer(owner or model, training.optimizer)
     run = _Run(model, batches, objective, training, optimizer, mode, seed, device)
