@@ -19,6 +19,7 @@ from typing import Annotated
 import typer
 
 from harness.cli import data as data_cli
+from harness.cli import habits
 from harness.cli import init as init_cli
 from harness.cli import prices as prices_cli
 from harness.cli.options import (
@@ -43,6 +44,9 @@ UsageError: type[Exception] = typer.BadParameter.__mro__[1]
 
 BROKEN = "this is a mistake of the harness, not yours: run it again with --debug for the traceback"
 
+EVERYWHERE = ("--debug", "--quiet", "--verbose")
+"""Options that may stand anywhere."""
+
 app = typer.Typer(
     cls=Group,
     add_completion=False,
@@ -61,8 +65,12 @@ app = typer.Typer(
 
 
 @app.callback()
-def options(debug: Annotated[bool, flag("--debug", "Show tracebacks; may stand anywhere.")] = False) -> None:
-    """Options before the command; `main` has taken `--debug` out already."""
+def options(
+    debug: Annotated[bool, flag("--debug", "Show tracebacks; may stand anywhere.")] = False,
+    quiet: Annotated[bool, flag("--quiet", "Say failures and the end alone.")] = False,
+    verbose: Annotated[bool, flag("--verbose", "A line for each trial, not one a minute.")] = False,
+) -> None:
+    """Options before the command; `main` has taken them out already."""
 
 
 app.command("init", epilog=examples(*init_cli.EXAMPLES))(init_cli.init)
@@ -282,6 +290,8 @@ def list_(
     return 0
 
 
+app.command("open", epilog=examples("open latest", "open photos --print"))(habits.open_page)
+app.command("completion", epilog=examples("completion bash >> ~/.bashrc"))(habits.completion)
 app.add_typer(data_cli.app, name="data", help="Get a data set, check it, look for what misleads.")
 app.add_typer(
     prices_cli.app, name="prices", help="List prices of machines: search them, bring them up to date."
@@ -356,7 +366,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run a command; the exit code."""
     arguments = list(sys.argv[1:] if argv is None else argv)
     debug = "--debug" in arguments
-    arguments = [argument for argument in arguments if argument != "--debug"]
+    for word in ("quiet", "verbose"):
+        if f"--{word}" in arguments:
+            os.environ["HARNESS_OUTPUT"] = word
+    arguments = [argument for argument in arguments if argument not in EVERYWHERE]
     try:
         return _invoke(arguments)
     except BrokenPipeError:
@@ -372,6 +385,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _invoke(arguments: list[str]) -> int:
+    if "_HARNESS_COMPLETE" in os.environ:  # a shell asks what a word may become
+        from typer.completion import completion_init
+
+        completion_init()
     code = typer.main.get_command(app)(arguments, prog_name="harness", standalone_mode=False)
     sys.stdout.flush()
     return code if isinstance(code, int) else 0
