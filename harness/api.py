@@ -63,6 +63,7 @@ def run(
     smoke: bool = False,
     track: Sequence[str] = (),
     until_decided: bool = False,
+    refresh: bool = False,
 ) -> Run:
     """Run what is missing of a suite, and report. Failed trials are rows of the result with their reasons.
 
@@ -73,12 +74,13 @@ def run(
         HarnessError: the input is wrong, or nothing can be written.
         KeyboardInterrupt: interrupted; what is finished is kept, and the same call continues.
     """
+    from harness.planning.request import RunRequest
     from harness.running.run import run_suite
 
     with _as_file(suite) as path:
         code = run_suite(
-            path, overrides=overrides, only=only, out=str(out), address=address, budget=budget, smoke=smoke,
-            track=track, until_decided=until_decided,
+            RunRequest(path, overrides, only, str(out), address, None, budget, smoke, track, until_decided,
+                       refresh=refresh)
         )  # fmt: skip
         name = load_suite(suite, overrides).name
     if code == 130:

@@ -6,12 +6,14 @@ import json
 import subprocess
 import sys
 import types
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from harness.cli import main as cli
+from harness.planning.request import RunRequest
 from harness.reading import read_suite, suite_to_text
 from harness.record import Measurement, Record
 from harness.store import runs as store
@@ -215,8 +217,8 @@ def test_run_passes_what_was_typed_and_its_exit_code(
 ) -> None:
     received: dict[str, Any] = {}
 
-    def run_suite(suite: str, **options: Any) -> int:
-        received.update(options, suite=suite)
+    def run_suite(request: RunRequest) -> int:
+        received.update(asdict(request))
         return 1
 
     module = types.ModuleType("harness.running.run")
@@ -230,7 +232,7 @@ def test_run_passes_what_was_typed_and_its_exit_code(
     assert received == {
         "suite": "s.yaml", "overrides": ("a=1", "b.c=2"), "only": "v*", "out": "o", "address": "auto",
         "submit": None, "budget": 600.0, "smoke": True, "track": ("wandb", "mlflow"), "json_out": True,
-            "until_decided": False, "certify": None,
+        "until_decided": False, "certify": None, "refresh": False,
     }  # fmt: skip
 
 

@@ -14,6 +14,7 @@ import json
 import os
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Annotated
 
 import typer
@@ -103,6 +104,9 @@ def run(
     certify: Annotated[
         str | None, option("--certify", "VARIANT", "Measure through MLPerf LoadGen too: a variant, or all.")
     ] = None,
+    refresh: Annotated[
+        bool, flag("--refresh", "Measure again what other versions of torch, onnxruntime … executed.")
+    ] = False,
     as_json: AsJson = False,
 ) -> int:
     """Run what is missing of a suite, decide, and write a report.
@@ -110,22 +114,14 @@ def run(
     What is finished stays: running again, also after Ctrl-C or a crash, repeats no finished trial.
     """
     seconds, trackers = _seconds(budget), _trackers(track)
+    from harness.planning.request import RunRequest
     from harness.running.run import run_suite
 
-    return run_suite(
-        suite,
-        overrides=tuple(overrides or ()),
-        only=only,
-        out=out,
-        address=address,
-        submit=submit,
-        budget=seconds,
-        smoke=smoke,
-        track=trackers,
-        json_out=as_json,
-        until_decided=until_decided,
-        certify=certify,
+    sets = tuple(overrides or ())
+    asked = RunRequest(
+        suite, sets, only, out, address, submit, seconds, smoke, trackers, until_decided, certify
     )
+    return run_suite(replace(asked, refresh=refresh, json_out=as_json))
 
 
 @app.command(

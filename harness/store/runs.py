@@ -37,11 +37,18 @@ def check_name(name: str, what: str = "name") -> str:
     return name
 
 
-def open_run(out: str | Path, suite_name: str, plan_hash: str, now: datetime | None = None) -> RunFolder:
+def open_run(
+    out: str | Path,
+    suite_name: str,
+    plan_hash: str,
+    now: datetime | None = None,
+    without: Iterable[str] = (),
+) -> RunFolder:
     """The folder of a plan: the one it already has under `out`, else a new one; becomes `latest`.
 
     Args:
         plan_hash: hash of the resolved suite and its trial ids; the first 8 digits name the run.
+        without: trials that are to be measured anew: the newest folder counts if it holds none of them.
     """
     check_name(suite_name, "suite name")
     home = open_files(f"{str(out).rstrip('/')}/{suite_name}")
@@ -49,7 +56,10 @@ def open_run(out: str | Path, suite_name: str, plan_hash: str, now: datetime | N
     stamp = (now or datetime.now(UTC)).strftime("%Y%m%d-%H%M%S")
     with _alone(home):  # two first starts at once must find one folder
         known = [name for name in home.names() if _RUN_ID.fullmatch(name) and name.endswith(f"-{digest}")]
-        run = RunFolder(f"{home.url}/{known[-1] if known else f'{stamp}-{digest}'}")
+        newest = RunFolder(f"{home.url}/{known[-1]}") if known else None
+        if newest is None or set(without).intersection(newest.trial_ids()):
+            newest = RunFolder(f"{home.url}/{stamp}-{digest}")
+        run = newest
         if isinstance(home, LocalFiles):
             with writing(run.url):
                 make_folder(Path(run.url))
