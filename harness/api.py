@@ -6,11 +6,12 @@ import os
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from harness.facts import ServerFacts
 from harness.record import HarnessError, RecordError
 from harness.suite.schema import Suite
 
@@ -263,10 +264,10 @@ class Run:
         import pandas as pd
 
         rows = [
-            {"round": record.trial.round, **point}
+            {"round": record.trial.round, **asdict(point)}
             for record in self.evidence.records
             if record.status == "finished" and record.trial.variant and record.trial.variant.name == variant
-            for point in record.facts.get("load_curve") or ()
+            for point in record.facts_as(ServerFacts).load_curve or ()
         ]
         if not rows:
             raise self._absent(variant, "no load curve (add `server` to serving.scenarios)")

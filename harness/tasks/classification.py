@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import csv
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, fields, replace
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from harness.datasets.catalog import input_columns
 from harness.datasets.parts import Parts, load_parts
 from harness.datasets.resplit import part_of
 from harness.datasets.splits import take
+from harness.facts import ScoreFacts, TrainFacts
 from harness.metrics import METRICS, watched_metric
 from harness.models.estimator import estimator_predict, load_estimator, save_estimator
 from harness.models.estimators import build as build_estimator
@@ -59,6 +60,8 @@ CALIBRATION_EXAMPLES = 500
 VALIDATION_PER_EPOCH = 2000
 """The best epoch is chosen on at most so many validation examples; more would cost as much as training."""
 
+Trained = tuple[tuple[Measurement, ...], TrainFacts]
+
 
 def train(job: Job) -> Outcome:
     """Fit a candidate; write `fitted/`, `history.csv` and `validation.parquet` into the job's folder.
@@ -71,11 +74,10 @@ def train(job: Job) -> Outcome:
     parts = load_parts(spec["data"], spec["train_size"], ("train", "validation"))
     kind = parse_model(spec["model"]).about.fitted
     text.refuse_finished(kind, parts.task)
-    outcome = _TRAIN[kind](job, parts)
-    facts = {**outcome.facts, "data": dict(parts.facts)}
-    if columns := input_columns(spec["data"]["name"], spec["data"].get("args"), part_of(spec["data"])):
-        facts["input_columns"] = columns  # an export tells them: whoever calls the model must make them
-    return Outcome(outcome.measurements, facts)
+    measured, facts = _TRAIN[kind](job, parts)
+    # An export tells the columns: whoever calls the model must make them.
+    columns = tuple(input_columns(spec["data"]["name"], spec["data"].get("args"), part_of(spec["data"])))
+    return Outcome(measured, replace(facts, data=parts.facts, input_columns=columns or None))
 
 
 def score(job: Job) -> Outcome:
@@ -101,20 +103,18 @@ def score(job: Job) -> Outcome:
 
     started, cpu_started = time.perf_counter(), time.process_time()
     predictions = predict_batches(predict, parts.test.inputs)
-    facts: dict[str, Any] = {
-        "prepared": dict(prepared),
-        "predict_seconds": time.perf_counter() - started,
-        "predict_cpu_seconds": time.process_time() - cpu_started,
-    }
+    seconds, cpu_seconds = time.perf_counter() - started, time.process_time() - cpu_started
     check_predictions(predictions, len(parts.test), task, answers)
     own, scores = measure_own(spec.get("metrics", {}), predictions, parts.test.targets, parts.test)
     write_predictions(
         job.folder / "predictions.parquet", parts.test, predictions, scores, answers, task.positive
     )
     reference, name = reference_predict(source)
-    facts["parity"] = dict(parity(predict, reference, parts.test.inputs, name))
+    facts = ScoreFacts(
+        dict(prepared), seconds, cpu_seconds, parity(predict, reference, parts.test.inputs, name)
+    )
     if task.num_classes:
-        facts |= describe_errors(predictions, parts.test.targets, task, answers)
+        facts = describe_errors(facts, predictions, parts.test.targets, task, answers)
     measured = measure_quality(predictions, parts.test.targets, task, answers)
     return Outcome((*measured, *own), facts)
 
@@ -174,7 +174,7 @@ def fit_scaling(part: Split, task: Task) -> Scaling:
     return Scaling(tuple(mean.tolist()), tuple(std.tolist()), float(np.mean(part.targets)), spread)
 
 
-def _train_network(job: Job, parts: Parts) -> Outcome:
+def _train_network(job: Job, parts: Parts) -> Trained:
     spec, task, seed = job.trial.spec, parts.task, job.trial.spec["seed"]
     training = Training.model_validate(spec["training"])
     scaling = fit_scaling(parts.train, task)
@@ -210,21 +210,22 @@ def _train_network(job: Job, parts: Parts) -> Outcome:
     if tokenizer:
         tokenizer.save(job.folder / "fitted" / texts.TOKENIZER)
     servable = Servable(model.cpu(), scaling, task).eval()
-    facts = {**_said(result, watched_metric(spec)), **_validate(job, parts, _network_predict(servable))}
-    if hasattr(network, "input_mean"):
-        facts["input_scaling"] = "the network's own"
-    if (size := getattr(network, "size", None)) is not None and len(task.input_shape) == 3:
-        facts["resized"] = f"{task.input_shape[1]}×{task.input_shape[2]} images to {size[0]}×{size[1]}"
-    if example is not None:
-        facts |= {"vocabulary": task.vocab_size, "flops_at_tokens": example.shape[1]}
-    return Outcome(
-        (
-            _measurement("train_seconds", sum(e.seconds for e in result.history)),
-            _measurement("parameters", count_parameters(network)),
-            _measurement("flops_per_example", flops),
-        ),
-        facts,
+    size = getattr(network, "size", None)
+    facts = replace(
+        _told(result, watched_metric(spec)),
+        validation=_validate(job, parts, _network_predict(servable)),
+        vocabulary=None if example is None else task.vocab_size,
+        flops_at_tokens=None if example is None else int(example.shape[1]),
+        input_scaling="the network's own" if hasattr(network, "input_mean") else None,
+        resized=f"{task.input_shape[1]}×{task.input_shape[2]} images to {size[0]}×{size[1]}"
+        if size is not None and len(task.input_shape) == 3
+        else None,
     )
+    return (
+        _measurement("train_seconds", sum(e.seconds for e in result.history)),
+        _measurement("parameters", count_parameters(network)),
+        _measurement("flops_per_example", flops),
+    ), facts
 
 
 def _answers_one(model: Scaled, examples: torch.Tensor) -> None:
@@ -300,22 +301,22 @@ def _objective(spec: Mapping[str, Any], task: Task, training: Training, scaling:
     return replace(plain, score=score)
 
 
-def _said(result: Fit, watched: str) -> dict[str, Any]:
+def _told(result: Fit, watched: str) -> TrainFacts:
     """What was decided while training, for the record."""
     best = next(e for e in result.history if e.epoch == result.best_epoch)
-    return {
-        "precision": result.mode.precision,
-        "mode": result.mode.label,
-        **result.facts,
-        "best_epoch": result.best_epoch,
-        "epochs": len(result.history),
-        "best_epoch_by": "validation score" if best.validation_score is not None else "last epoch",
-        "best_epoch_metric": watched,
-        "train_cpu_seconds": sum(e.cpu_seconds for e in result.history),
-    }
+    return replace(
+        result.facts,
+        precision=result.mode.precision,
+        mode=result.mode.label,
+        best_epoch=result.best_epoch,
+        epochs=len(result.history),
+        best_epoch_by="validation score" if best.validation_score is not None else "last epoch",
+        best_epoch_metric=watched,
+        train_cpu_seconds=sum(e.cpu_seconds for e in result.history),
+    )
 
 
-def _train_estimator(job: Job, parts: Parts) -> Outcome:
+def _train_estimator(job: Job, parts: Parts) -> Trained:
     spec, task = job.trial.spec, parts.task
     args = dict(spec["args"])
     words = args.pop("tfidf", {}) if text.is_text(task) else {}
@@ -345,16 +346,15 @@ def _train_estimator(job: Job, parts: Parts) -> Outcome:
         answers=answers,
     )
     save_estimator(job.folder / "fitted", made.model, meta)
-    facts = {**made.facts, "train_cpu_seconds": cpu_seconds}
-    facts |= _validate(job, parts, estimator_predict(made.model, meta), answers)
+    validation = _validate(job, parts, estimator_predict(made.model, meta), answers)
     measured = [_measurement("train_seconds", seconds)]
     parameters = estimators.count_parameters(made.model)
     if parameters is not None:
         measured.append(_measurement("parameters", parameters))
-    return Outcome(tuple(measured), facts)
+    return tuple(measured), replace(made.facts, train_cpu_seconds=cpu_seconds, validation=validation)
 
 
-def _adopt_finished(job: Job, parts: Parts) -> Outcome:
+def _adopt_finished(job: Job, parts: Parts) -> Trained:
     """A finished ONNX file is checked and wrapped, not trained."""
     spec = job.trial.spec
     path = find_file(parse_model(spec["model"]).name, spec.get("search"))
@@ -362,21 +362,25 @@ def _adopt_finished(job: Job, parts: Parts) -> Outcome:
     meta = Meta("onnx", spec["model"], spec["args"], parts.task)
     save_onnx(job.folder / "fitted", adopted.model, meta)
     predict = finished.load(job.folder / "fitted" / "model.onnx")
-    facts = {"trained": False, **adopted.facts, **_validate(job, parts, predict)}
-    return Outcome((_measurement("parameters", adopted.parameters),), facts)
+    facts = replace(adopted.facts, validation=_validate(job, parts, predict))
+    return (_measurement("parameters", adopted.parameters),), facts
 
 
-_TRAIN = {"torch": _train_network, "sklearn": _train_estimator, "onnx": _adopt_finished}
+_TRAIN: Mapping[str, Callable[[Job, Parts], Trained]] = {
+    "torch": _train_network,
+    "sklearn": _train_estimator,
+    "onnx": _adopt_finished,
+}
 """What a candidate is once fitted → how it is fitted."""
 
 
 def _validate(
     job: Job, parts: Parts, predict: Predict, answers: AnswerKind = "probabilities"
-) -> dict[str, Any]:
-    """Predict the validation part with the fitted model in fp32, store and measure it."""
+) -> dict[str, float | None]:
+    """Predict the validation part with the fitted model in fp32, store and measure it; metric → value."""
     part = parts.validation
     if not len(part):
-        return {"validation": {}}
+        return {}
     predictions = predict_batches(predict, part.inputs)
     task = about(job.trial.spec, parts.task)
     check_predictions(predictions, len(part), task, answers)
@@ -384,7 +388,7 @@ def _validate(
         job.folder / "validation.parquet", part, predictions, answers=answers, positive=task.positive
     )
     measured = measure_quality(predictions, part.targets, task, answers)
-    return {"validation": {m.metric: m.value for m in measured}}
+    return {m.metric: m.value for m in measured}
 
 
 def _network_predict(servable: Servable) -> Predict:

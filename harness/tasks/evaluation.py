@@ -6,12 +6,14 @@ import importlib
 import math
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from harness.facts import ScoreFacts
+from harness.facts.scoring import CalibrationFacts, ParityFacts, WeakestClass
 from harness.metrics import METRICS, jackknife, quality
 from harness.protocols import ONE_SIDED, AnswerKind, Inputs, Predict, Split, Task
 from harness.record import Measurement, TrialError
@@ -208,33 +210,36 @@ def _own_answer(name: str, reference: str, predictions: np.ndarray, targets: np.
 
 
 def describe_errors(
-    probabilities: np.ndarray, targets: np.ndarray, task: Task, answers: AnswerKind = "probabilities"
-) -> dict[str, Any]:
-    """Where a classifier errs, for the report: confusion, per class, weakest class, calibration."""
+    facts: ScoreFacts,
+    probabilities: np.ndarray,
+    targets: np.ndarray,
+    task: Task,
+    answers: AnswerKind = "probabilities",
+) -> ScoreFacts:
+    """The facts with where a classifier errs: confusion, per class, weakest class, calibration."""
     counts, confidence, right = quality.reliability(probabilities, targets)
     per_class = quality.per_class_accuracy(probabilities, targets)
     weakest = quality.weakest_class(probabilities, targets)
-    return {
-        "class_names": list(task.class_names),
-        "answers": answers,
-        **({"positive": task.class_names[task.positive]} if task.num_classes == 2 else {}),
-        "confusion": quality.confusion_matrix(probabilities, targets).tolist(),
-        "per_class_accuracy": {
-            name: _number(value) for name, value in zip(task.class_names, per_class, strict=True)
-        },
-        "weakest_class": {"name": task.class_names[weakest], "accuracy": float(per_class[weakest])},
-        "calibration": None
-        if answers != "probabilities"
-        else {
-            "bins": len(counts),
-            "counts": counts.tolist(),
-            "confidence": [_number(c) for c in confidence],
-            "accuracy": [_number(r) for r in right],
-        },
-    }
+    return replace(
+        facts,
+        class_names=task.class_names,
+        answers=answers,
+        positive=task.class_names[task.positive] if task.num_classes == 2 else None,
+        confusion=tuple(map(tuple, quality.confusion_matrix(probabilities, targets).tolist())),
+        per_class_accuracy=dict(zip(task.class_names, map(_number, per_class), strict=True)),
+        weakest_class=WeakestClass(task.class_names[weakest], float(per_class[weakest])),
+        calibration=CalibrationFacts(
+            len(counts),
+            tuple(counts.tolist()),
+            tuple(map(_number, confidence)),
+            tuple(map(_number, right)),
+        )
+        if answers == "probabilities"
+        else None,
+    )
 
 
-def parity(predict: Predict, reference: Predict, inputs: Inputs, name: str) -> Mapping[str, Any]:
+def parity(predict: Predict, reference: Predict, inputs: Inputs, name: str) -> ParityFacts:
     """How far a runtime's answers are from the reference's on up to 1,000 examples.
 
     Args:
@@ -242,14 +247,12 @@ def parity(predict: Predict, reference: Predict, inputs: Inputs, name: str) -> M
     """
     some = inputs[:PARITY_EXAMPLES]
     ours, theirs = predict_batches(predict, some), predict_batches(reference, some)
-    facts = {
-        "reference": name,
-        "examples": len(some),
-        "max_abs_difference": float(np.abs(ours.astype(np.float64) - theirs).max()),
-    }
-    if ours.ndim == 2:
-        facts["agreement"] = float((ours.argmax(axis=1) == theirs.argmax(axis=1)).mean())
-    return facts
+    return ParityFacts(
+        name,
+        len(some),
+        float(np.abs(ours.astype(np.float64) - theirs).max()),
+        float((ours.argmax(axis=1) == theirs.argmax(axis=1)).mean()) if ours.ndim == 2 else None,
+    )
 
 
 def _number(value: float) -> float | None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from harness import streams
+from harness.facts import TrainFacts
 from harness.protocols import Progress
 from harness.record import TrialError
 from harness.suite.schema import Training
@@ -56,7 +57,7 @@ class Fit:
     history: tuple[Epoch, ...]
     best_epoch: int
     mode: Mode
-    facts: Mapping[str, Any] = field(default_factory=dict)
+    facts: TrainFacts = field(default_factory=TrainFacts)
 
 
 @dataclass(frozen=True)
@@ -149,7 +150,9 @@ def fit(
         progress(_for_people(history[-1], training.epochs))
 
     checkpoints.restore(model, best)
-    facts = {**tried, **({"resumed_after_epoch": start} if start else {})}
+    facts = TrainFacts(
+        tried_seconds_per_step=tried.get("tried_seconds_per_step"), resumed_after_epoch=start or None
+    )
     return Fit(tuple(history), best_epoch(history), mode, facts)
 
 
