@@ -58,7 +58,7 @@ def _ask(module: ModuleType, args: Mapping[str, Any]) -> Described:
 def _read(memory: Path) -> Described | None:
     try:
         found = json.loads(memory.read_text())
-        task = {k: tuple(v) if isinstance(v, list) else v for k, v in found["task"].items()}
+        task: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in found["task"].items()}
         return Described(Task(**task), tuple(found["notes"]), found["class_counts"])
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None

@@ -48,6 +48,8 @@ def outdated(trials: Iterable[Trial], records: Mapping[str, Record]) -> dict[str
     Returns:
         trial id → package → (then, now); empty for one that only rests on an outdated one.
     """
+    if not records:
+        return {}
     now = environment.versions()
     found: dict[str, dict[str, tuple[str, str]]] = {}
     for trial in trials:  # what a trial rests on stands before it
