@@ -382,7 +382,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _invoke(arguments: list[str]) -> int:
     if "_HARNESS_COMPLETE" in os.environ:  # a shell asks what a word may become
-        from typer.completion import completion_init
+        from typer._completion_classes import completion_init
 
         completion_init()
     code = typer.main.get_command(app)(arguments, prog_name="harness", standalone_mode=False)
