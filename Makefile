@@ -1,4 +1,5 @@
 # make run   sets up .venv and runs the CNN-versus-ViT suite (make run SUITE=suites/quickstart.yaml for another)
+# make docs  builds the documentation as a site, into build/site
 # make test  sets up .venv and runs the checks and the tests
 # make reproduced  runs the suites of published figures, writes docs/reproduced.md, fails where one differs
 SUITE ?= suites/cnn_vs_vit.yaml
@@ -6,8 +7,12 @@ ARGS ?=
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
+# Of pip's many lines those that say how far it is; its errors go to the terminal as they are.
+NAMED := awk '/^Collecting/ {n++; printf "  %3d  %s\n", n, $$2; fflush()} /^Installing collected/ {print "  unpacking"; fflush()}'
+SHELL := /bin/bash
+.SHELLFLAGS := -o pipefail -c
 
-.PHONY: run test test-slow drills audit check reproduced cornac clean
+.PHONY: docs run test test-slow drills audit check reproduced cornac clean
 
 run: $(VENV)/run-ready
 	$(BIN)/python -m harness run $(SUITE) $(ARGS)
@@ -42,16 +47,27 @@ $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
 
 $(VENV)/run-ready: $(VENV)/bin/python pyproject.toml constraints.txt
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[text,wandb,mlflow]'
+	@echo "Setting up $(VENV), once: torch, Ray and what else is measured with, 3 GB or more. A few minutes on a quick line;"
+	@echo "each package is named as it comes."
+	@$(BIN)/python -m pip install --constraint constraints.txt --editable '.[text,wandb,mlflow]' | $(NAMED)
+	@echo "Set up. Next time it starts at once."
+	touch $@
+
+$(VENV)/docs-ready: $(VENV)/run-ready
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[docs]'
 	touch $@
 
 $(VENV)/test-ready: $(VENV)/bin/python pyproject.toml constraints.txt
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[test,text,wandb,mlflow,certify]'
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[test,docs,text,wandb,mlflow,certify]'
 	touch $@ $(VENV)/run-ready
 
 $(VENV)/drills-ready: $(VENV)/test-ready
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[test,text,wandb,mlflow,certify,submit]'
 	touch $@
+
+docs: $(VENV)/docs-ready
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
+	@echo "open build/site/index.html"
 
 clean:
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache build *.egg-info

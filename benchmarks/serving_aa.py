@@ -10,12 +10,14 @@ import os
 import sys
 import tempfile
 from collections import Counter
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from benchmarks.serving_models import fitted, serve_spec
 from harness.doctor.selfcheck import measure
-from harness.protocols import Job
+from harness.facts import DuelFacts
+from harness.protocols import Job, Outcome
 from harness.record import Trial
 from harness.runtimes import runtime
 from harness.serving.serve import serve
@@ -35,8 +37,13 @@ def identical(pairs: int) -> list[dict[str, Any]]:
             with tempfile.TemporaryDirectory() as folder:
                 trial = Trial("serve", "model", spec, time_limit_s=60)
                 outcome = serve(Job(trial, Path(folder), {"score": score}, lambda event: None))
-            verdicts.append(dict(outcome.facts["duel"]))
+            verdicts.append(_fought(outcome))
     return verdicts
+
+
+def _fought(outcome: Outcome) -> dict[str, Any]:
+    assert isinstance(outcome.facts, DuelFacts) and outcome.facts.duel is not None
+    return asdict(outcome.facts.duel)
 
 
 def different(pairs: int) -> list[dict[str, Any]]:
@@ -48,7 +55,7 @@ def different(pairs: int) -> list[dict[str, Any]]:
     }
     scenario = {"name": "duel", "opponent": opponent, "seconds": SECONDS}
     args = {"kind": "loop", "multiplications": 20}
-    return [dict(measure(args, scenario, seed).facts["duel"]) for seed in range(pairs)]
+    return [_fought(measure(args, scenario, seed)) for seed in range(pairs)]
 
 
 if __name__ == "__main__":

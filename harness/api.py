@@ -6,11 +6,12 @@ import os
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from harness.facts import ServerFacts
 from harness.record import HarnessError, RecordError
 from harness.suite.schema import Suite
 
@@ -63,6 +64,7 @@ def run(
     smoke: bool = False,
     track: Sequence[str] = (),
     until_decided: bool = False,
+    refresh: bool = False,
 ) -> Run:
     """Run what is missing of a suite, and report. Failed trials are rows of the result with their reasons.
 
@@ -73,12 +75,13 @@ def run(
         HarnessError: the input is wrong, or nothing can be written.
         KeyboardInterrupt: interrupted; what is finished is kept, and the same call continues.
     """
+    from harness.planning.request import RunRequest
     from harness.running.run import run_suite
 
     with _as_file(suite) as path:
         code = run_suite(
-            path, overrides=overrides, only=only, out=str(out), address=address, budget=budget, smoke=smoke,
-            track=track, until_decided=until_decided,
+            RunRequest(path, overrides, only, str(out), address, None, budget, smoke, track, until_decided,
+                       refresh=refresh)
         )  # fmt: skip
         name = load_suite(suite, overrides).name
     if code == 130:
@@ -261,10 +264,10 @@ class Run:
         import pandas as pd
 
         rows = [
-            {"round": record.trial.round, **point}
+            {"round": record.trial.round, **asdict(point)}
             for record in self.evidence.records
             if record.status == "finished" and record.trial.variant and record.trial.variant.name == variant
-            for point in record.facts.get("load_curve") or ()
+            for point in record.facts_as(ServerFacts).load_curve or ()
         ]
         if not rows:
             raise self._absent(variant, "no load curve (add `server` to serving.scenarios)")

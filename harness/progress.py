@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import threading
 import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping
@@ -39,8 +41,16 @@ class Silent:
     def ended(self, trial: Trial, status: Status, reason: str = "", seconds: float | None = None) -> None: ...
 
 
+LOUDNESS = "HARNESS_OUTPUT"
+"""Variable: `quiet` (failures alone), `verbose` (a line for each trial in a log), else a line a minute."""
+EVERY_S = 60.0
+"""Between lines in a log that is no terminal."""
+
+
 class Display:
     """A `Watcher` on stderr; use as a context manager.
+
+    On a terminal it is a view that is drawn again and again, in a log a line a minute with the time left.
 
     Args:
         trials: all of the plan. cached: ids that are finished already.
@@ -65,37 +75,44 @@ class Display:
         self._message = ""
         self._start = time.monotonic()
         self._live: Live | None = None
+        self._loudness = os.environ.get(LOUDNESS, "")
+        self._over = threading.Event()
 
     def __enter__(self) -> Display:
         self._start = time.monotonic()
+        if self._loudness == "quiet":
+            return self
         if self.console.is_terminal and not self.console.is_dumb_terminal:
             self._live = Live(
                 get_renderable=self._render, console=self.console, refresh_per_second=4, transient=True
             )
             self._live.start()
+        elif self._loudness != "verbose":
+            threading.Thread(target=self._tell_each_minute, daemon=True).start()
         return self
 
     def __exit__(self, *_: object) -> None:
+        self._over.set()
         if self._live is not None:
             self._live.stop()
             self._live = None
 
     def said(self, text: str) -> None:
         self._message = text
-        if self._live is None:
+        if self._live is None and self._loudness != "quiet":
             self._print(text)
 
     def began(self, trial: Trial) -> None:
         if trial.id not in self._running and trial.id not in self._ended:
             self._running[trial.id] = (time.monotonic(), {})
             self._message = ""
-            if self._live is None:
+            if self._is_verbose:
                 self._print(f"start   {trial.label}")
 
     def went_on(self, trial: Trial, info: Mapping[str, Any]) -> None:
         started = self._running.get(trial.id, (time.monotonic(), {}))[0]
         self._running[trial.id] = (started, info)
-        if self._live is None and info.get("waiting"):
+        if self._is_verbose and info.get("waiting"):
             self._print(f"wait    {trial.label}: {info['waiting']}")
 
     def ended(self, trial: Trial, status: Status, reason: str = "", seconds: float | None = None) -> None:
@@ -109,10 +126,27 @@ class Display:
         left = len(self._trials) - len(self._ended)
         text = f"{'done  ' if status == 'finished' else 'FAILED'}  {trial.label}  {took:.1f} s"
         text += f": {reason}" if reason else ""
-        if self._live is None:
+        if self._is_verbose:
             self._print(f"{text}  ({left} left)")
         elif status == "failed":
             self._print(text, "red")
+
+    @property
+    def _is_verbose(self) -> bool:
+        return self._live is None and self._loudness == "verbose"
+
+    def _tell_each_minute(self) -> None:
+        while not self._over.wait(EVERY_S):
+            self._print(self.line())
+
+    def line(self) -> str:
+        """Where a run stands: `train 4/6  serve 0/24  about 5 m left  (train vit seed 1)`."""
+        counts = [f"{k} {done}/{all_}" + (f" ({failed} failed)" if failed else "")
+                  for k, (done, failed, all_) in self.counts().items()]  # fmt: skip
+        left = self.seconds_left()
+        told = f"about {_clock(left)} left" if left else "how long is not known yet" if left is None else ""
+        now = [self._trials[i].label for i in list(self._running)[:2]]
+        return "  ".join([*counts, *([told] if told else []), *([f"({', '.join(now)})"] if now else [])])
 
     def seconds_left(self) -> float | None:
         """Estimated seconds to the end: planned estimates where there are, else means of the same kind

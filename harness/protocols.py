@@ -15,6 +15,7 @@ from typing import Any, Literal, Protocol
 
 import numpy as np
 
+from harness.facts import TrialFacts
 from harness.record import Measurement, Trial
 
 Inputs = Any
@@ -142,7 +143,7 @@ class Outcome:
     """What a trial found: measurements, and the facts decided on the way."""
 
     measurements: tuple[Measurement, ...]
-    facts: Mapping[str, Any] = field(default_factory=dict)
+    facts: TrialFacts = field(default_factory=TrialFacts)
 
 
 class TaskModule(Protocol):

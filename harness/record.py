@@ -1,6 +1,6 @@
 """What is planned, measured and stored: variants, trials, measurements, records.
 
-This is the bottom room: it imports nothing of the harness, neither torch nor ray.
+It imports nothing but what is below it, neither torch nor ray.
 """
 
 from __future__ import annotations
@@ -8,9 +8,14 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
-from typing import Any, Literal, cast
+from typing import Any, Literal, TypeVar, cast
+
+from harness.codec import JsonObject, from_json, to_json
+from harness.facts import TrialFacts
+
+F = TypeVar("F", bound=TrialFacts)
 
 FORMAT = 1
 """Version of the record file format; a reader refuses a newer one."""
@@ -209,8 +214,8 @@ class Record:
         measurements: what was measured, empty for most failed trials.
         environment: machine, versions, threads (see `harness.environment.capture`).
         started: ISO 8601, UTC. seconds: wall time of the trial.
-        facts: what was decided on the way, said in the report: the precision chosen, the best
-            epoch, the parity with the reference runtime, rejected windows, the arrival seeds.
+        facts: what was decided on the way, said in the report (`harness.facts`); as JSON where the record
+            was read from a file, see `facts_as`.
     """
 
     trial: Trial
@@ -220,8 +225,28 @@ class Record:
     started: str = ""
     seconds: float = 0.0
     failure: Failure | None = None
-    facts: Mapping[str, Any] = field(default_factory=dict)
+    facts: TrialFacts | JsonObject = field(default_factory=TrialFacts)
     format: int = FORMAT
+
+    def facts_as(self, kind: type[F]) -> F:
+        """The facts of a kind of trial; nothing is known where the trial was of another kind.
+
+        Raises:
+            RecordError: what is stored is of another type than the kind's fields.
+        """
+        facts = self.facts
+        if isinstance(facts, kind):
+            return facts
+        read: dict[type[TrialFacts], TrialFacts] = self.__dict__.setdefault("_facts_read", {})
+        found = read.get(kind)
+        if found is None:
+            stored = facts if isinstance(facts, Mapping) else {}
+            try:
+                found = read[kind] = from_json(kind, stored)
+            except TypeError as error:
+                raise RecordError(f"trial {self.trial.id}: its facts are damaged: {error}") from error
+        assert isinstance(found, kind)
+        return found
 
     def value(self, metric: str, **at: float | int | str) -> float | None:
         """The value of a metric at a setting, None where it was not measured."""
@@ -257,7 +282,8 @@ def content_hash(value: Any) -> str:
 
 def record_to_json(record: Record) -> dict[str, Any]:
     """A record as JSON; NaN and infinity become None with a note."""
-    data = asdict(record)
+    facts = to_json(record.facts) if isinstance(record.facts, TrialFacts) else record.facts
+    data = {**asdict(replace(record, facts={})), "facts": dict(facts)}
     data["trial"]["id"] = record.trial.id
     for m in data["measurements"]:
         if m["value"] is not None and not abs(m["value"]) < float("inf"):

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import numpy as np
 
+from harness.facts.serving import LoadPoint, ServerFacts
 from harness.record import Failure, Measurement, Record, Trial
 from harness.serving.capacity import Capacity
-from harness.serving.load import LoadPoint
 from harness.serving.open_loop import measurements, said
 from harness.serving.queueing import Settings
 from harness.store.runs import RunFolder
@@ -252,9 +252,9 @@ def requests(record: Record) -> dict[str, np.ndarray]:
     """What a server trial leaves of its requests: 900 a run, exponential around the median."""
     rng = np.random.default_rng(0)
     columns: dict[str, list[np.ndarray]] = {"run": [], "scheduled_ns": [], "answered_ns": [], "counted": []}
-    for number, point in enumerate(record.facts["load_curve"]):
-        took = rng.exponential(point["p50_ms"] / np.log(2) * 1e6, point["requests"])
-        scheduled = np.arange(1, point["requests"] + 1) * int(1e9 / point["offered"])
+    for number, point in enumerate(record.facts_as(ServerFacts).load_curve or ()):
+        took = rng.exponential(point.p50_ms / np.log(2) * 1e6, point.requests)
+        scheduled = np.arange(1, point.requests + 1) * int(1e9 / point.offered)
         for name, values in (("run", np.full(len(took), number)), ("scheduled_ns", scheduled),
                              ("answered_ns", scheduled + took.astype(np.int64)),
                              ("counted", np.ones(len(took), bool))):  # fmt: skip

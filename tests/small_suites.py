@@ -53,6 +53,7 @@ def surroundings(folder: Path, **more: str) -> dict[str, str]:
     """A test's own lock folder and cache: runs of other tests are not waited for."""
     kept = {k: v for k, v in os.environ.items() if not k.startswith("RAY_")}
     own = {"HARNESS_LOCKS": str(folder / "locks"), "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
+    own |= {"HARNESS_OUTPUT": "verbose"}  # a line for each trial: tests wait for some of them
     return {**kept, **own, **more}
 
 

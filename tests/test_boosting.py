@@ -87,7 +87,7 @@ def test_a_booster_answers_to_1e_6_as_it_does_by_hand_and_on_onnx(
     trained = train(what, tmp_path / "t")
     assert (tmp_path / "t" / "fitted" / FILES[library]).exists()
     assert not list((tmp_path / "t" / "fitted").glob("*.skops"))
-    assert trained.facts["early_stopping"] == "validation part" and 1 <= trained.facts["rounds"] < 200
+    assert trained.facts.early_stopping == "validation part" and 1 <= trained.facts.rounds < 200
 
     score(what, library, tmp_path / "t", tmp_path / "native")
     parts_ = load_parts(what["data"], None)
@@ -100,9 +100,9 @@ def test_a_booster_answers_to_1e_6_as_it_does_by_hand_and_on_onnx(
     assert np.abs(answers - hand).max() / scale < 1e-6
 
     exported = score(what, "onnx", tmp_path / "t", tmp_path / "onnx")
-    assert exported.facts["parity"]["reference"] == library
-    assert exported.facts["parity"]["max_abs_difference"] / scale < 1e-5
-    assert exported.facts["prepared"]["parity_rows_off"] == 0
+    assert exported.facts.parity.reference == library
+    assert exported.facts.parity.max_abs_difference / scale < 1e-5
+    assert exported.facts.prepared["parity_rows_off"] == 0
 
 
 COMPOSED = {
@@ -155,7 +155,7 @@ def test_an_estimator_made_of_others_is_trained_stored_and_served_on_onnx(name: 
     exported = score(what, "onnx", tmp_path / "t", tmp_path / "onnx")
     assert values(native)["accuracy"] == pytest.approx(values(exported)["accuracy"], abs=1e-9)
     assert values(native)["accuracy"] > 0.88  # type: ignore[operator]
-    assert exported.facts["parity"]["max_abs_difference"] < 1e-4
+    assert exported.facts.parity.max_abs_difference < 1e-4
 
 
 def test_a_pipeline_with_column_transformer_answers_as_by_hand(tmp_path: Path) -> None:

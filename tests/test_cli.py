@@ -5,13 +5,16 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import tempfile
 import types
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from harness.cli import main as cli
+from harness.planning.request import RunRequest
 from harness.reading import read_suite, suite_to_text
 from harness.record import Measurement, Record
 from harness.store import runs as store
@@ -28,7 +31,7 @@ def call(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str,
 
 
 def python(*arguments: str, cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:
-    environment = {"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin", "HOME": str(cwd)}
+    environment = {"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin", "HOME": tempfile.gettempdir()}
     return subprocess.run(
         [sys.executable, *arguments], capture_output=True, text=True, cwd=cwd, env=environment, check=False
     )
@@ -215,8 +218,8 @@ def test_run_passes_what_was_typed_and_its_exit_code(
 ) -> None:
     received: dict[str, Any] = {}
 
-    def run_suite(suite: str, **options: Any) -> int:
-        received.update(options, suite=suite)
+    def run_suite(request: RunRequest) -> int:
+        received.update(asdict(request))
         return 1
 
     module = types.ModuleType("harness.running.run")
@@ -230,7 +233,7 @@ def test_run_passes_what_was_typed_and_its_exit_code(
     assert received == {
         "suite": "s.yaml", "overrides": ("a=1", "b.c=2"), "only": "v*", "out": "o", "address": "auto",
         "submit": None, "budget": 600.0, "smoke": True, "track": ("wandb", "mlflow"), "json_out": True,
-            "until_decided": False, "certify": None,
+        "until_decided": False, "certify": None, "refresh": False,
     }  # fmt: skip
 
 

@@ -226,8 +226,8 @@ def test_fashion_mnist_is_what_was_published(monkeypatch: pytest.MonkeyPatch) ->
             raise
         pytest.skip(f"Fashion-MNIST cannot be had here: {error}")
     assert (len(parts.train), len(parts.validation), len(parts.test)) == (10_000, 6_000, 10_000)
-    assert set(parts.facts["class_counts"]["train"].values()) == {1000}
-    assert set(parts.facts["class_counts"]["test"].values()) == {1000}
+    assert set(parts.facts.class_counts["train"].values()) == {1000}
+    assert set(parts.facts.class_counts["test"].values()) == {1000}
     assert parts.task == task_info("fashion_mnist") and parts.task.class_names[9] == "Ankle boot"
     assert parts.test.inputs.shape == (10_000, 1, 28, 28)
     assert parts.test.inputs.mean() == pytest.approx(73.15, abs=0.01)

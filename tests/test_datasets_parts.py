@@ -95,10 +95,10 @@ def test_a_wrong_request_names_its_cure(change: dict[str, Any], size: int | None
 
 def test_facts_count_classes_and_sizes() -> None:
     facts = load_parts(DIGITS, 100).facts
-    assert facts["sizes"] == {"train": 100, "validation": 144, "test": 359}
-    assert sum(facts["class_counts"]["train"].values()) == 100
-    assert facts["classes_missing_in_train"] == []
-    assert load_parts(DIGITS, 4).facts["classes_missing_in_train"] != []
+    assert facts.sizes == {"train": 100, "validation": 144, "test": 359}
+    assert sum(facts.class_counts["train"].values()) == 100
+    assert facts.classes_missing_in_train == ()
+    assert load_parts(DIGITS, 4).facts.classes_missing_in_train != ()
 
 
 def test_equal_examples_in_two_parts_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -106,7 +106,7 @@ def test_equal_examples_in_two_parts_are_counted(monkeypatch: pytest.MonkeyPatch
     whole = Split(images, np.arange(40) % 2, np.arange(40))
     test = take(whole, np.array([0, 1, 2]))
     use(monkeypatch, Dataset(Task("image_classification", 2, ("a", "b"), (1, 1, 1)), whole, test))
-    found = load_parts({"name": "fake", "validation": 0.5}, None).facts["duplicates"]
+    found = load_parts({"name": "fake", "validation": 0.5}, None).facts.duplicates
     assert found["train_validation"] == 0
     assert found["train_test"] + found["validation_test"] == 3
 

@@ -71,7 +71,7 @@ def test_rows_of_a_group_and_equal_rows_stay_together(tmp_path: Path) -> None:
     assert parts.task.input_shape == (4,)  # the group is not predicted from
     twice = pd.concat([pd.read_csv(tmp_path / "t.csv")] * 2)
     twice.to_csv(tmp_path / "twice.csv", index=False)
-    assert set(load(tmp_path / "twice.csv").facts["duplicates"].values()) == {0}
+    assert set(load(tmp_path / "twice.csv").facts.duplicates.values()) == {0}
 
 
 def test_a_test_file_is_the_test_part_and_columns_are_kept_to_slice_by(tmp_path: Path) -> None:

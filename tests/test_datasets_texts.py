@@ -110,7 +110,7 @@ def test_a_test_file_is_read_too_and_counts_for_the_checksum(tmp_path: Path) -> 
     before = checksum("text_csv", args)
     parts = load(first, test_path=str(second))
     assert len(parts.test) == 6 and parts.test.ids.tolist() == list(range(40, 46))
-    assert parts.facts["duplicates"]["train_test"] + parts.facts["duplicates"]["validation_test"] == 6
+    assert parts.facts.duplicates["train_test"] + parts.facts.duplicates["validation_test"] == 6
     write(second, ROWS[:7])
     assert checksum("text_csv", args) != before
 

@@ -124,11 +124,11 @@ def test_a_pointer_of_dvc_is_followed_and_its_md5_kept(tmp_path: Path) -> None:
     plain, by_pointer = (_ids(_suite(tmp_path, f"data/{n}")) for n in ("table.csv", "table.csv.dvc"))
     assert plain == by_pointer
     data = {"name": "tabular_csv", "args": {"path": str(table), "target": "y"}}
-    kept = load_parts(data, None).facts["dvc"]["path"]
+    kept = load_parts(data, None).facts.dvc["path"]
     assert kept["md5"] == "0123456789abcdef0123456789abcdef" and "changed" not in kept
     _pointer(table, 5)
     facts = load_parts(data, None).facts
-    assert facts["dvc"]["path"]["changed"] and "differs from what DVC tracks" in facts["notes"][-1]
+    assert facts.dvc["path"]["changed"] and "differs from what DVC tracks" in facts.notes[-1]
 
 
 @pytest.mark.parametrize("written", ["data/table.csv", "data/table.csv.dvc"])
@@ -171,7 +171,7 @@ def test_dvc_by_copy_and_by_link_shares_records(tmp_path: Path, link: str) -> No
     assert (tmp_path / "data" / "table.parquet").is_symlink() == (link == "symlink")
     assert _ids(suite) == before
     data = {"name": "tabular_csv", "args": {"path": str(tmp_path / "data" / "table.parquet"), "target": "y"}}
-    assert len(load_parts(data, None).facts["dvc"]["path"]["md5"]) == 32
+    assert len(load_parts(data, None).facts.dvc["path"]["md5"]) == 32
 
 
 def test_the_commit_of_the_users_own_repository_is_known(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from sklearn import metrics as sklearn
 from harness.analysis.predictions import read_predictions as read_stored
 from harness.datasets import image_csv, tabular_csv, text_csv
 from harness.datasets.splits import strata
+from harness.facts import ScoreFacts
 from harness.kinds import KINDS
 from harness.kinds.multilabel.answers import by_label, describe
 from harness.metrics import METRICS
@@ -209,8 +210,8 @@ def test_an_estimator_learns_each_label_and_onnx_answers_as_it_does(
     native = score(what, "sklearn", tmp_path / "train", tmp_path / "native")
     exported = score(what, "onnx", tmp_path / "train", tmp_path / "onnx")
     assert (values(native)["label_f1_micro"] or 0) > least
-    assert exported.facts["parity"]["max_abs_difference"] < 1e-5
-    assert exported.facts["parity"]["agreement"] == 1.0
+    assert exported.facts.parity.max_abs_difference < 1e-5
+    assert exported.facts.parity.agreement == 1.0
     ids, targets, answers = evaluation.read_predictions(tmp_path / "onnx" / "predictions.parquet")
     assert targets.shape == answers.shape == (len(ids), 4)
     stored = read_stored((tmp_path / "onnx" / "predictions.parquet").read_bytes())
@@ -221,7 +222,7 @@ def test_the_constant_answer_is_the_share_of_each_label(tmp_path: Path) -> None:
     what = text_spec(comments(tmp_path), "sklearn:DummyClassifier")
     train(what, tmp_path / "train")
     found = score(what, "sklearn", tmp_path / "train", tmp_path / "score")
-    told = found.facts["constant"]
+    told = found.facts.constant
     assert told == pytest.approx({n: v for n, v in values(found).items() if n in told}, abs=1e-6)
 
 
@@ -235,7 +236,7 @@ def test_a_network_on_images_learns_labels_and_keeps_them_in_int8(tmp_path: Path
     found = score(what, "torch", tmp_path / "train", tmp_path / "score")
     assert (values(found)["subset_accuracy"] or 0) > 0.7
     small = score(what, "onnx-int8", tmp_path / "train", tmp_path / "int8")
-    assert small.facts["prepared"]["precision"] == "int8"
+    assert small.facts.prepared["precision"] == "int8"
     assert (values(small)["subset_accuracy"] or 0) >= (values(found)["subset_accuracy"] or 0) - 0.17
 
 
@@ -244,7 +245,7 @@ def test_the_weakest_label_of_each_candidate_is_shown_with_intervals() -> None:
     targets = np.array([[1, 1], [1, 0], [0, 1], [0, 0]] * 25)
     answers = targets.astype(float)
     answers[:60, 1] = 1 - answers[:60, 1]
-    facts = describe(answers, targets, task, "probabilities")
+    facts = describe(ScoreFacts(), answers, targets, task, "probabilities")
     first, every = by_label({"m": [facts, facts]})
     assert first.rows[0][0].text == "m" and first.rows[0][1].text == "hard"
     hard = every.rows[1]

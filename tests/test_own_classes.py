@@ -89,7 +89,7 @@ def test_average_precision_is_of_the_class_that_is_named_whatever_it_is_called(
     which = sorted(names).index(names[1])
     wanted = average_precision_score(stored.targets == which, stored.outputs[:, which])
     values = {m.metric: m.value for m in scored.measurements}
-    assert values["pr_auc"] == pytest.approx(wanted) and scored.facts["positive"] == names[1]
+    assert values["pr_auc"] == pytest.approx(wanted) and scored.facts.positive == names[1]
     again = score_examples("pr_auc", stored)
     assert again is not None and again.values.mean() == pytest.approx(wanted)
     other = average_precision_score(stored.targets != which, stored.outputs[:, 1 - which])
@@ -148,7 +148,7 @@ def test_estimators_without_probabilities_are_ranked_by_their_scores(
     _, scored = run(tmp_path, spec_of(tmp_path / "t.csv", f"sklearn:{model}", runtime=runtime, args=args))
     values = {m.metric: m for m in scored.measurements}
     stored = read_predictions((tmp_path / "score/predictions.parquet").read_bytes())
-    assert stored.answers == "scores" == scored.facts["answers"] and scored.facts["calibration"] is None
+    assert stored.answers == "scores" == scored.facts.answers and scored.facts.calibration is None
     odds = stored.outputs.astype(float) * 2 - 1
     decisions = odds / (1 - np.abs(odds))  # what the estimator said
     wanted = np.mean(
@@ -159,7 +159,7 @@ def test_estimators_without_probabilities_are_ranked_by_their_scores(
     for name in ("log_loss", "ece", "brier"):
         assert values[name].value is None and values[name].note == "not estimable (no probabilities)"
         assert score_examples(name, stored) is None
-    assert scored.facts["parity"]["max_abs_difference"] < 1e-4
+    assert scored.facts.parity.max_abs_difference < 1e-4
 
 
 def test_scores_are_those_of_the_decision_function(tmp_path: Path) -> None:
@@ -238,7 +238,7 @@ def test_weights_by_name_and_by_number_train_the_same_model(tmp_path: Path) -> N
         (tmp_path / str(i)).mkdir()
         args = {"class_weight": weights} if weights else {}
         _, scored = run(tmp_path / str(i), spec_of(path, "sklearn:LogisticRegression", args=args))
-        recalls.append(scored.facts["per_class_accuracy"]["yes"])
+        recalls.append(scored.facts.per_class_accuracy["yes"])
     assert recalls[0] == recalls[1] > recalls[2]
 
 
@@ -291,7 +291,7 @@ def test_the_best_epoch_is_the_one_of_the_watched_metric(tmp_path: Path) -> None
     scores = [float(line.split(",")[place]) for line in history[1:]]
     assert (
         max(scores) == pytest.approx(best, abs=1e-6)
-        and trained.facts["best_epoch_metric"] == "balanced_accuracy"
+        and trained.facts.best_epoch_metric == "balanced_accuracy"
     )
 
 
@@ -318,7 +318,7 @@ def test_a_network_that_forgets_the_batch_is_told_when_it_starts(tmp_path: Path,
     spec = {**spec_of(tmp_path / "t.csv", f"{name}:build", runtime="torch"), "task": "tabular_regression"}
     try:
         if tail in (".squeeze(-1)", "[:, 0]"):
-            assert run(tmp_path, spec)[1].facts["parity"]["max_abs_difference"] < 1e-5
+            assert run(tmp_path, spec)[1].facts.parity.max_abs_difference < 1e-5
             return
         with pytest.raises(TrialError, match=r"it cannot be served.*Write `\.squeeze\(-1\)`"):
             run(tmp_path, spec)

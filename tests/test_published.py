@@ -1,4 +1,4 @@
-"""README prints what the published runs hold, and every published report names the commit that made it."""
+"""The pages print what the published runs hold, and every published report names the commit that made it."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ def test_a_published_report_names_the_commit_that_made_it(folder: Path) -> None:
     assert (folder / "report.html").is_file() and (folder / "records.parquet").is_file()
 
 
-def test_readme_s_table_has_the_figures_of_the_published_run() -> None:
+def test_the_printed_table_has_the_figures_of_the_published_run() -> None:
     with (ROOT / "results" / "published" / "cnn_vs_vit" / "tradeoffs.csv").open(encoding="utf-8") as file:
         run = {row["variant"]: row for row in csv.DictReader(file)}
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    rows = re.findall(r"^\| \**(\w+/[\w-]+)\** \| ([^|]+) \| ([^|]+) \|", readme, re.MULTILINE)
+    page = (ROOT / "docs" / "suites.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| \**(\w+/[\w-]+)\** \| ([^|]+) \| ([^|]+) \|", page, re.MULTILINE)
     assert len(rows) >= 5
     for variant, accuracy, latency in rows:
         for shown, metric in ((accuracy, "accuracy"), (latency, "latency_p99_ms")):

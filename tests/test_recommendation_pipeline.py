@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 import torch
 
+from harness.codec import to_json
 from harness.datasets import interactions_csv, mock_shop
 from harness.datasets.interactions import Events, Interactions, Protocol, Users, plain_catalogue
 from harness.datasets.shop.outcomes import examination
@@ -232,11 +233,11 @@ def test_what_mask_seen_leaves_out_of_the_answers_is_not_asked_for() -> None:
     found = evaluate(pipeline, parts, 0)
     repeats = pipeline.history.holds(parts.test.user, parts.test.item)
     assert 0 < repeats.mean() < 1
-    assert found.facts["test_events_seen_before"] == pytest.approx(repeats.mean(), abs=1e-4)
-    assert found.facts["test_events_not_on_sale"] == 0
+    assert found.facts.test_events_seen_before == pytest.approx(repeats.mean(), abs=1e-4)
+    assert found.facts.test_events_not_on_sale == 0
     assert found.measures["candidate_recall"] == 1.0  # all that is left of the catalogue was answered
     seen = replace(pipeline, settings={**pipeline.settings, "mask_seen": False})
-    assert evaluate(seen, parts, 0).facts["test_events_seen_before"] == 0
+    assert evaluate(seen, parts, 0).facts.test_events_seen_before == 0
 
 
 def test_a_validation_part_of_repeats_alone_chooses_no_epoch() -> None:
@@ -479,13 +480,13 @@ def test_the_shop_is_scored_offline_and_online_with_a_row_per_user_and_per_sessi
     assert rows["id"].is_unique
     assert rows["ndcg@10"].mean() == pytest.approx(values["ndcg@10"])
     assert rows.loc[rows.unit == "session", "ctr"].mean() == pytest.approx(values["ctr"], rel=1e-5)
-    curve = scored.facts["evaluation"]["index"]["curve"]
-    assert [row["nprobe"] for row in curve] == [2, 1, 16] and curve[2]["recall"] == pytest.approx(1.0)
-    assert [row["nprobe"] for row in scored.facts["online"]["price_of_recall"]] == [2, 1, 16]
-    took = scored.facts["evaluation"]["stage_milliseconds"]
+    curve = scored.facts.evaluation.index.curve
+    assert [row.nprobe for row in curve] == [2, 1, 16] and curve[2].recall == pytest.approx(1.0)
+    assert [row["nprobe"] for row in scored.facts.online.price_of_recall] == [2, 1, 16]
+    took = scored.facts.evaluation.stage_milliseconds
     assert took["calls"] > 10 and min(took[stage] for stage in ("encode", "search", "features", "rank")) > 0
-    assert set(scored.facts["online"]["off_policy"]) >= {"truth", "ips", "snips", "doubly_robust"}
-    assert trained.facts["index"]["build_seconds"] > 0
+    assert set(to_json(scored.facts.online.off_policy)) >= {"truth", "ips", "snips", "doubly_robust"}
+    assert trained.facts.index.build_seconds > 0
     assert (tmp_path / "train" / "history.csv").read_text().startswith("stage,epoch")
 
 
@@ -581,7 +582,7 @@ def test_a_search_of_a_recommender_is_told_its_end_to_end_score(tmp_path: Path, 
     spec = _spec(data, {"model": "two_tower", "dim": 8, "candidates": 40}, {"model": "logistic"})
     job = _job(tmp_path / "search", spec, "train", {})
     outcome = Attempt(job.trial, {"optimizer.lr": 0.01}).concluded(task.train(job))
-    assert 0 < outcome.facts["tuning"]["score"] < 1
+    assert 0 < outcome.facts.tuning.score < 1
 
 
 def test_the_validation_score_knows_nothing_of_the_validation_part(shop_fit: Fit) -> None:

@@ -9,12 +9,13 @@ from typing import Any
 import numpy as np
 import pytest
 
+from harness.facts.serving import ServerFacts
 from harness.record import Measurement, Record
 from harness.report.evidence import Evidence
 from harness.report.render import gather, sections
 from harness.report.sections.load import load_curve
 from harness.serving.capacity import Capacity
-from harness.serving.load import LoadPoint, Settings
+from harness.serving.load import Settings
 from harness.serving.open_loop import measurements, said
 from harness.serving.quantiles import CALLS_NEEDED
 from tests.report_samples import WORLD, make_records, make_run, make_suite
@@ -24,7 +25,7 @@ FEW = WORLD[:2]
 
 def served(record: Record, value: float | None, note: str = "", **more: Any) -> Record:
     """The record with another answer of its search."""
-    points = tuple(LoadPoint(**p) for p in record.facts["load_curve"])
+    points = record.facts_as(ServerFacts).load_curve or ()
     found = Capacity(value, None, None, more.get("confirmed"), points, note)
     facts = said(found, {1: np.array([10.0])}, Settings(10.0, 8, 1.0))
     return Record(record.trial, "finished", tuple(measurements(found)), record.environment, facts=facts)

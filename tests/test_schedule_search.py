@@ -10,6 +10,7 @@ import pytest
 from small_suites import harness, stamps, trials_of, write_suite
 
 from harness.planning.plan import plan_trials
+from harness.planning.tuning import told
 from harness.reading import read_suite
 from harness.record import Record, Trial
 from harness.store.runs import RunFolder, open_run
@@ -72,7 +73,7 @@ def test_candidates_take_turns_and_each_ends_with_its_own_time(trials: list[Tria
     assert [c for c, _ in order].count("slow") == 2, "120 s are spent after two"
     assert [c for c, _ in order].count("quick") == 6
     rest = skipped(by_id[trials[2].id], 100.0)
-    assert rest.status == "finished" and rest.facts["tuning"]["skipped"] == "the search's 100 s were spent"
+    assert rest.status == "finished" and told(rest).skipped == "the search's 100 s were spent"
 
 
 class Tuned:

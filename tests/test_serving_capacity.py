@@ -8,8 +8,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from harness.facts.serving import LoadPoint
 from harness.serving.capacity import Belief, dispersion, find_capacity, late_counts, together
-from harness.serving.load import Calls, LoadPoint, Observed, Settings, knee
+from harness.serving.load import Calls, Observed, Settings, knee
 from harness.serving.queues import (
     Services,
     highest_load,

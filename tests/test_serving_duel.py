@@ -3,7 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from harness.serving.duel import COPIES, Key, Ratio, decide, judge, slept
+from harness.facts.serving import Ratio
+from harness.serving.duel import COPIES, Key, decide, judge, slept, verdict_of
 
 
 def times(first: float, second: float, layout: float, seed: int) -> dict[Key, np.ndarray]:
@@ -17,21 +18,21 @@ def times(first: float, second: float, layout: float, seed: int) -> dict[Key, np
 
 
 def test_identical_variants_are_seldom_called_different() -> None:
-    verdicts = [judge(times(1.0, 1.0, 0.02, seed)).verdict for seed in range(200)]
+    verdicts = [verdict_of(judge(times(1.0, 1.0, 0.02, seed))) for seed in range(200)]
     # The interval errs in 5 % of cases: of 200 more than 18 with a probability of 1 %, and seeds are fixed.
     assert sum(verdict != "not separated" for verdict in verdicts) <= 18
 
 
 def test_a_clear_difference_is_called_the_right_way_round() -> None:
-    assert [judge(times(1.0, 1.1, 0.005, seed)).verdict for seed in range(20)] == ["first"] * 20
-    assert [judge(times(1.1, 1.0, 0.005, seed)).verdict for seed in range(20)] == ["second"] * 20
+    assert [verdict_of(judge(times(1.0, 1.1, 0.005, seed))) for seed in range(20)] == ["first"] * 20
+    assert [verdict_of(judge(times(1.1, 1.0, 0.005, seed))) for seed in range(20)] == ["second"] * 20
 
 
 def test_a_difference_within_the_floor_is_not_called() -> None:
-    assert Ratio(1.03, 1.02, 1.04, floor=0.05).verdict == "not separated"
-    assert Ratio(1.03, 1.02, 1.04, floor=0.01).verdict == "first"
-    assert Ratio(0.95, 0.94, 0.96, floor=0.01).verdict == "second"
-    assert Ratio(1.003, 1.002, 1.004, floor=0.0).verdict == "not separated"
+    assert verdict_of(Ratio(1.03, 1.02, 1.04, floor=0.05)) == "not separated"
+    assert verdict_of(Ratio(1.03, 1.02, 1.04, floor=0.01)) == "first"
+    assert verdict_of(Ratio(0.95, 0.94, 0.96, floor=0.01)) == "second"
+    assert verdict_of(Ratio(1.003, 1.002, 1.004, floor=0.0)) == "not separated"
 
 
 def test_cpu_time_decides_and_wall_time_may_veto() -> None:

@@ -66,7 +66,7 @@ def test_quiet_windows_count_and_loud_ones_are_kept_but_rejected() -> None:
     windows = Windows([window(QUIET)] * 3 + [window(LOUD)])
     assert len(windows.accepted) == 3
     assert windows.note == ""
-    assert [w["rejected"] for w in windows.as_json()] == [False, False, False, True]
+    assert [w.rejected for w in windows.told()] == [False, False, False, True]
 
 
 def test_where_no_three_are_quiet_usable_windows_count_and_are_said_to_be_noisy() -> None:

@@ -70,6 +70,6 @@ def test_why_measuring_stopped_is_kept_with_how_well_it_knew() -> None:
     times = np.arange(200) * 1_000_000
     windows = Windows([Window(1, times, times + 100_000 + i * 100, 0.1, QUIET) for i in range(5)])
     told = stopped("budget", windows)
-    assert told["by"] == "budget"
-    assert told["half_width"]["p50"] == pytest.approx(0.002, abs=0.001)
-    assert told["half_width"]["p99"] is not None, "1,000 calls are enough for a p99"
+    assert told.by == "budget"
+    assert told.half_width.p50 == pytest.approx(0.002, abs=0.001)
+    assert told.half_width.p99 is not None, "1,000 calls are enough for a p99"

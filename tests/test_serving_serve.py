@@ -49,18 +49,18 @@ def test_a_trial_measures_latency_memory_and_start(tmp_path: Path) -> None:
 def test_what_was_measured_can_be_audited(tmp_path: Path) -> None:
     outcome = measure(tmp_path, {"kind": "asleep", "ms": 1.0})
     facts = outcome.facts
-    assert facts["threads"] == 1
-    assert facts["environment_variables"]["OMP_WAIT_POLICY"] == "PASSIVE"
-    assert facts["environment_variables"]["OMP_NUM_THREADS"] == "1"
-    assert facts["imported"] == []
-    assert facts["hashes"]["examples"]
-    assert {"wait_share", "spin_lost", "rejected", "involuntary"} <= set(facts["windows"][0])
+    assert facts.threads == 1
+    assert facts.environment_variables["OMP_WAIT_POLICY"] == "PASSIVE"
+    assert facts.environment_variables["OMP_NUM_THREADS"] == "1"
+    assert facts.imported == ()
+    assert facts.hashes["examples"]
+    assert {"wait_share", "spin_lost", "rejected", "involuntary"} <= set(vars(facts.windows[0]))
     raw = np.load(tmp_path / "calls.npz")
-    assert len(raw["issued_ns"]) == sum(w["calls"] for w in facts["windows"])
+    assert len(raw["issued_ns"]) == sum(w.calls for w in facts.windows)
     assert np.all(raw["done_ns"] > raw["issued_ns"])
-    accepted = [w for w in facts["windows"] if not w["rejected"]]
+    accepted = [w for w in facts.windows if not w.rejected]
     p50 = next(m for m in outcome.measurements if m.metric == "latency_p50_ms")
-    assert len(p50.samples) == sum(w["calls"] for w in accepted)
+    assert len(p50.samples) == sum(w.calls for w in accepted)
 
 
 def test_few_calls_give_a_median_and_no_p99(tmp_path: Path) -> None:
@@ -147,21 +147,21 @@ def test_a_killed_process_is_said_to_be_out_of_memory() -> None:
 def test_a_server_under_light_load_keeps_its_promise(tmp_path: Path) -> None:
     scenario = {"name": "server", "latency_p99_ms": 500.0, "max_batch": 4, "max_wait_ms": 1.0, "seconds": 2.0}
     outcome = measure(tmp_path, {"kind": "asleep", "ms": 1.0}, scenario)
-    curve = outcome.facts["load_curve"]
+    curve = outcome.facts.load_curve
     requests = np.load(tmp_path / "requests.npz")
     assert set(requests["run"].tolist()) == set(range(len(curve)))
     for number, point in enumerate(curve):  # a run's place in the curve is its number in the raw readings
-        assert int(requests["counted"][requests["run"] == number].sum()) == point["requests"]
-    assert {"p50_ms", "p99_ms", "achieved", "violations", "lateness_ms", "seed"} <= set(curve[0])
-    assert curve[0]["violations"] == 0
-    assert outcome.facts["limit_ms"] == 500.0
+        assert int(requests["counted"][requests["run"] == number].sum()) == point.requests
+    assert {"p50_ms", "p99_ms", "achieved", "violations", "lateness_ms", "seed"} <= set(vars(curve[0]))
+    assert curve[0].violations == 0
+    assert outcome.facts.limit_ms == 500.0
 
 
 def test_a_limit_below_the_service_time_leaves_no_capacity(tmp_path: Path) -> None:
     scenario = {"name": "server", "latency_p99_ms": 2.0, "max_batch": 1, "seconds": 1.0}
     outcome = measure(tmp_path, {"kind": "asleep", "ms": 5.0}, scenario)
     assert value(outcome, "throughput_at_slo_qps") == 0.0
-    assert "a request alone takes" in outcome.facts["capacity"]["note"]
+    assert "a request alone takes" in outcome.facts.capacity.note
 
 
 def _children() -> list[str]:

@@ -54,8 +54,8 @@ def test_memory_is_that_of_all_workers_and_shared_pages_count_once(tmp_path: Pat
 def test_each_request_is_answered_once_by_whoever_is_free(tmp_path: Path) -> None:
     scenario = {"name": "server", "latency_p99_ms": 60.0, "max_batch": 2, "max_wait_ms": 0.0, "seconds": 3.0}
     outcome = measure(tmp_path, 2, {"kind": "asleep", "ms": 4.0}, scenario)
-    assert outcome.facts["workers"] == 2
-    assert len(set(outcome.facts["pinned_to"])) == 2
+    assert outcome.facts.workers == 2
+    assert len(set(outcome.facts.pinned_to)) == 2
     raw = np.load(tmp_path / "2" / "requests.npz")
     answered = raw["answered_ns"] > 0
     assert np.all(raw["answered_ns"][answered] > raw["issued_ns"][answered])
@@ -66,9 +66,9 @@ def test_each_request_is_answered_once_by_whoever_is_free(tmp_path: Path) -> Non
             issued, first = np.unique(raw["issued_ns"][mine], return_index=True)
             assert np.all(issued[1:] >= raw["answered_ns"][mine][first][:-1])
     # The queue on paper, with the service times seen and two servers, makes the same requests late.
-    for point in outcome.facts["load_curve"]:
-        assert point["predicted"] == pytest.approx(point["violations"], abs=max(3, 0.05 * point["requests"]))
-    bound = outcome.facts["closed_loop_bound_qps"]
+    for point in outcome.facts.load_curve:
+        assert point.predicted == pytest.approx(point.violations, abs=max(3, 0.05 * point.requests))
+    bound = outcome.facts.closed_loop_bound_qps
     assert bound == pytest.approx(2 * 2 / 4.06e-3, rel=0.08)
 
 

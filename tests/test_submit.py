@@ -15,6 +15,7 @@ import pytest
 from aiohttp import web
 from small_suites import write_suite
 
+from harness.planning.request import RunRequest
 from harness.record import HarnessError
 from harness.running.run import run_suite
 from harness.schedule import submit
@@ -139,9 +140,8 @@ def test_a_job_is_sent_with_its_code_and_its_result_comes_back(
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "never")
     server = JobServer((len(LOG), None))
     with serving(server) as url:
-        code = run_suite(
-            write_suite(tmp_path), submit=url, out="s3://bucket/results", json_out=True, smoke=True
-        )
+        where = "s3://bucket/results"
+        code = run_suite(RunRequest(write_suite(tmp_path), submit=url, out=where, json_out=True, smoke=True))
     assert code == 1, "the exit code that the run had there"
     told = capsys.readouterr()
     assert json.loads(told.out)["run"] == "/shared/tiny/1"
@@ -158,7 +158,7 @@ def test_a_log_whose_connection_closes_while_the_job_goes_on_is_followed_again(
 ) -> None:
     server = JobServer((20, how), (0, how), (40, how), (len(LOG), None))
     with serving(server) as url:
-        assert run_suite(write_suite(tmp_path), submit=url, out="s3://bucket/results") == 1
+        assert run_suite(RunRequest(write_suite(tmp_path), submit=url, out="s3://bucket/results")) == 1
     assert server.followed == 4
     err = capsys.readouterr().err
     assert err == f"submitted as raysubmit_1 to {url}\n{LOG}results: /shared/tiny/1\n", "each line once"
@@ -169,7 +169,7 @@ def test_what_the_connection_left_out_is_read_at_the_end(
 ) -> None:
     server = JobServer((20, None))
     with serving(server) as url:
-        assert run_suite(write_suite(tmp_path), submit=url, out="s3://bucket/results") == 1
+        assert run_suite(RunRequest(write_suite(tmp_path), submit=url, out="s3://bucket/results")) == 1
     assert LOG in capsys.readouterr().err
 
 
@@ -183,7 +183,7 @@ def test_a_head_that_does_not_answer_any_more_is_given_up_with_a_way_back(
         serving(server) as url,
         pytest.raises(HarnessError, match="does not answer any more .*raysubmit_1 may go on"),
     ):
-        run_suite(write_suite(tmp_path), submit=url, out="s3://bucket/results")
+        run_suite(RunRequest(write_suite(tmp_path), submit=url, out="s3://bucket/results"))
 
 
 @pytest.mark.parametrize("name", ["MLFLOW_TRACKING_URI", "AWS_ENDPOINT_URL", "FSSPEC_S3_ENDPOINT_URL"])
@@ -193,7 +193,7 @@ def test_a_variable_with_a_password_is_not_sent(
     monkeypatch.setenv(name, "https://user:pass/word@tracker.example")
     server = JobServer()
     with serving(server) as url, pytest.raises(HarnessError) as error:
-        run_suite(write_suite(tmp_path), submit=url, out="s3://bucket/results")
+        run_suite(RunRequest(write_suite(tmp_path), submit=url, out="s3://bucket/results"))
     assert f"{name} holds a password" in str(error.value) and f"env -u {name} python" in str(error.value)
     assert "pass/word" not in str(error.value)
     assert server.asked == {}
@@ -201,10 +201,15 @@ def test_a_variable_with_a_password_is_not_sent(
 
 def test_a_place_with_a_password_is_not_sent(tmp_path: Path) -> None:
     with pytest.raises(HarnessError, match="the URL holds a password"):
-        run_suite(write_suite(tmp_path), submit="http://127.0.0.1:9", out="s3://user:secret@host/results")
+        run_suite(
+            RunRequest(
+                write_suite(tmp_path), submit="http://127.0.0.1:9", out="s3://user:secret@host/results"
+            )
+        )
 
 
 def test_no_cluster_at_the_url_is_said_without_its_password(tmp_path: Path) -> None:
     with pytest.raises(HarnessError, match=r"no Ray cluster answers at http://127.0.0.1:9: ") as error:
-        run_suite(write_suite(tmp_path), submit="http://user:secret@127.0.0.1:9", out="s3://bucket/results")
+        url = "http://user:secret@127.0.0.1:9"
+        run_suite(RunRequest(write_suite(tmp_path), submit=url, out="s3://bucket/results"))
     assert "secret" not in str(error.value)

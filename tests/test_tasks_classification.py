@@ -14,6 +14,7 @@ import pytest
 import torch
 from onnx import TensorProto, helper, numpy_helper
 
+from harness.codec import to_json
 from harness.kinds import KINDS, quality
 from harness.metrics import METRICS
 from harness.models.estimator import estimator_predict, load_estimator
@@ -84,8 +85,8 @@ def test_a_small_cnn_learns_digits_in_seconds(
     assert set(found) == {"train_seconds", "parameters", "flops_per_example"}
     assert all(m.unit == METRICS[m.metric].unit for m in (*trained.measurements, *scored.measurements))
     for fact in ("precision", "mode", "best_epoch", "train_cpu_seconds", "validation", "data"):
-        assert fact in trained.facts
-    json.dumps(trained.facts), json.dumps(scored.facts)  # what a record stores
+        assert fact in to_json(trained.facts)
+    json.dumps(to_json(trained.facts)), json.dumps(to_json(scored.facts))  # what a record stores
 
 
 def test_every_quality_metric_follows_from_the_stored_predictions(
@@ -99,9 +100,9 @@ def test_every_quality_metric_follows_from_the_stored_predictions(
         measure = METRICS[name].measure
         assert measure is not None and value == measure(predictions, targets)
     assert set(values(scored)) == set(KINDS["image_classification"].metrics)
-    assert np.sum(scored.facts["confusion"]) == len(targets)
-    weakest = scored.facts["weakest_class"]
-    assert weakest["accuracy"] == min(scored.facts["per_class_accuracy"].values())
+    assert np.sum(scored.facts.confusion) == len(targets)
+    weakest = scored.facts.weakest_class
+    assert weakest.accuracy == min(scored.facts.per_class_accuracy.values())
 
 
 def test_onnx_answers_like_torch_and_the_parity_is_recorded(
@@ -109,9 +110,9 @@ def test_onnx_answers_like_torch_and_the_parity_is_recorded(
 ) -> None:
     what, folder, _ = cnn
     scored = score(what, "onnx", folder, tmp_path / "score")
-    parity = scored.facts["parity"]
-    assert parity["reference"] == "torch fp32" and parity["examples"] > 300
-    assert parity["max_abs_difference"] < 1e-4 and parity["agreement"] == 1.0
+    parity = scored.facts.parity
+    assert parity.reference == "torch fp32" and parity.examples > 300
+    assert parity.max_abs_difference < 1e-4 and parity.agreement == 1.0
     answer = supervised.load_variant({"runtime": "onnx"}, tmp_path / "score" / "artifact", 1, "cpu")
     raw = supervised.examples(what)
     assert raw.dtype == np.uint8
@@ -136,7 +137,7 @@ def test_the_stored_network_is_the_best_epoch_and_the_validation_part_is_predict
     with (folder / "history.csv").open() as file:
         scores = [float(row["validation_score"]) for row in csv.DictReader(file)]
     assert quality.accuracy(predictions, targets) == pytest.approx(max(scores))
-    assert trained.facts["validation"]["accuracy"] == quality.accuracy(predictions, targets)
+    assert trained.facts.validation["accuracy"] == quality.accuracy(predictions, targets)
 
 
 def test_the_fitted_model_takes_raw_images_and_answers_probabilities(
@@ -217,10 +218,10 @@ def test_an_estimator_stands_in_the_same_table_with_the_same_metrics(model: str,
     exported = score(what, "onnx", tmp_path / "t", tmp_path / "o")
     assert set(values(native)) == set(KINDS["image_classification"].metrics)
     assert (values(native)["accuracy"] or 0) > 0.9
-    assert exported.facts["parity"]["reference"] == "sklearn"
-    assert exported.facts["parity"]["agreement"] > 0.99
+    assert exported.facts.parity.reference == "sklearn"
+    assert exported.facts.parity.agreement > 0.99
     assert {p.name for p in (tmp_path / "t" / "fitted").iterdir()} == {"model.json", "estimator.skops"}
-    assert (values(trained)["parameters"] or 0) > 0 and "converged" in trained.facts
+    assert (values(trained)["parameters"] or 0) > 0 and trained.facts.converged is not None
 
 
 def test_an_estimator_that_never_saw_a_class_gives_it_probability_zero() -> None:
@@ -320,7 +321,7 @@ def test_a_finished_file_in_any_layout_is_served_raw_images(tmp_path: Path, layo
     expected = softmax(seen.reshape(5, -1) @ weights)
     np.testing.assert_allclose(finished.load(tmp_path / "w.onnx")(RAW), expected, atol=1e-5)
     assert adopted.parameters == weights.size
-    assert adopted.facts["takes"]["layout"] == layout and adopted.facts["gives"]["kind"] == "logits"
+    assert adopted.facts.takes["layout"] == layout and adopted.facts.gives["kind"] == "logits"
 
 
 def test_a_file_that_takes_bytes_and_answers_probabilities_is_left_alone(tmp_path: Path) -> None:
@@ -329,7 +330,7 @@ def test_a_file_that_takes_bytes_and_answers_probabilities_is_left_alone(tmp_pat
     (tmp_path / "w.onnx").write_bytes(adopted.model)
     expected = softmax(RAW.reshape(5, -1).astype(np.float32) @ weights)
     np.testing.assert_allclose(finished.load(tmp_path / "w.onnx")(RAW), expected, atol=1e-5)
-    assert adopted.facts["gives"]["kind"] == "probabilities"
+    assert adopted.facts.gives["kind"] == "probabilities"
 
 
 def test_one_output_for_two_classes_is_the_second_ones_probability(tmp_path: Path) -> None:
@@ -363,9 +364,9 @@ def test_a_finished_file_is_not_trained_and_says_so(tmp_path: Path, monkeypatch:
         train(what, tmp_path / "none")
     monkeypatch.syspath_prepend(str(tmp_path))
     trained = train(what, tmp_path / "t")
-    assert trained.facts["trained"] is False and "train_seconds" not in values(trained)
+    assert trained.facts.trained is False and "train_seconds" not in values(trained)
     scored = score(what, "onnx", tmp_path / "t", tmp_path / "s")
-    assert scored.facts["parity"]["max_abs_difference"] == 0
+    assert scored.facts.parity.max_abs_difference == 0
 
 
 # Predictions that are none

@@ -15,6 +15,7 @@ import torch
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LinearRegression
 
+from harness.codec import to_json
 from harness.metrics import METRICS
 from harness.models.estimator import estimator_predict, save_estimator
 from harness.models.estimators import build
@@ -110,8 +111,8 @@ def test_a_network_learns_which_word_decides_and_says_what_it_cost(
     found = values(trained)
     assert set(found) == {"train_seconds", "parameters", "flops_per_example"} and found["flops_per_example"]
     assert all(m.unit == METRICS[m.metric].unit for m in (*trained.measurements, *scored.measurements))
-    assert 4 <= trained.facts["flops_at_tokens"] <= 12
-    json.dumps(trained.facts), json.dumps(scored.facts)
+    assert 4 <= trained.facts.flops_at_tokens <= 12
+    json.dumps(to_json(trained.facts)), json.dumps(to_json(scored.facts))
 
 
 def test_the_vocabulary_holds_words_of_the_training_part_alone(network: Network) -> None:
@@ -119,7 +120,7 @@ def test_the_vocabulary_holds_words_of_the_training_part_alone(network: Network)
     words = json.loads((folder / "fitted" / "tokenizer.json").read_text())["words"]
     assert set(GOOD + BAD) < set(words) and not [w for w in words if w.startswith("number")]
     meta = load_meta(folder / "fitted")
-    assert meta.task.vocab_size == len(words) + 2 == trained.facts["vocabulary"]
+    assert meta.task.vocab_size == len(words) + 2 == trained.facts.vocabulary
     assert meta.task.max_length == 128
 
 
@@ -127,9 +128,9 @@ def test_onnx_takes_texts_answers_like_torch_and_needs_no_torch(
     served: dict[str, tuple[Path, Outcome]],
 ) -> None:
     folder, scored = served["onnx"]
-    parity = scored.facts["parity"]
-    assert parity["reference"] == "torch fp32" and parity["agreement"] == 1.0
-    assert parity["max_abs_difference"] < 1e-4
+    parity = scored.facts.parity
+    assert parity.reference == "torch fp32" and parity.agreement == 1.0
+    assert parity.max_abs_difference < 1e-4
     artifact = folder / "artifact"
     code = (
         "import sys; from pathlib import Path; from harness.serving import plain\n"
@@ -156,8 +157,8 @@ def test_an_estimator_weighs_words_and_serves_texts_without_torch(table: Path, t
     what = spec("sklearn:LogisticRegression", table, args)
     trained = train(what, tmp_path / "train")
     scored = score(what, "sklearn", tmp_path / "train", tmp_path / "score")
-    assert (values(scored)["accuracy"] or 0) >= 0.95 and scored.facts["parity"]["max_abs_difference"] == 0
-    assert values(trained)["parameters"] == trained.facts["vocabulary"] + 1
+    assert (values(scored)["accuracy"] or 0) >= 0.95 and scored.facts.parity.max_abs_difference == 0
+    assert values(trained)["parameters"] == trained.facts.vocabulary + 1
     predict = texts.load("sklearn", tmp_path / "score" / "artifact", 1)
     task = load_meta(tmp_path / "train" / "fitted").task
     evaluation.check_predictions(predict(STRANGE), len(STRANGE), task)
@@ -170,7 +171,7 @@ def test_weighed_words_on_onnx_answer_like_scikit_learn(table: Path, tmp_path: P
     what = spec("sklearn:LogisticRegression", table, args)
     train(what, tmp_path / "train")
     scored = score(what, "onnx", tmp_path / "train", tmp_path / "onnx")
-    assert scored.facts["parity"]["max_abs_difference"] < 1e-6
+    assert scored.facts.parity.max_abs_difference < 1e-6
     ours = texts.load("onnx", tmp_path / "onnx" / "artifact", 1)
     theirs, _ = supervised.reference_predict(tmp_path / "train" / "fitted")
     whole = np.concatenate([ours([text]) for text in STRANGE])
@@ -273,9 +274,9 @@ def test_a_label_that_a_small_training_part_lacks_is_scored_as_never_answered(
 ) -> None:
     what = {**spec(model, rare_label, args, epochs=1), "train_size": 12}
     trained = train(what, tmp_path / "train")
-    assert trained.facts["data"]["classes_missing_in_train"] == ["mixed"]
+    assert trained.facts.data.classes_missing_in_train == ("mixed",)
     scored = score(what, runtime, tmp_path / "train", tmp_path / "score")
-    assert scored.facts["per_class_accuracy"]["mixed"] == 0.0 and (values(scored)["log_loss"] or 0) > 0
+    assert scored.facts.per_class_accuracy["mixed"] == 0.0 and (values(scored)["log_loss"] or 0) > 0
     predict = texts.load(runtime, tmp_path / "score" / "artifact", 1)
     answers = predict(["a dull film", ""])
     assert answers.shape == (2, 3)
@@ -294,7 +295,7 @@ def test_a_training_part_of_one_class_gets_a_reason_or_an_answer(
             train(what, tmp_path / "train")
         return
     trained = train(what, tmp_path / "train")
-    assert len(trained.facts["data"]["classes_missing_in_train"]) == 2
+    assert len(trained.facts.data.classes_missing_in_train) == 2
     assert np.isfinite([v for v in values(trained).values() if v is not None]).all()
 
 

@@ -213,7 +213,7 @@ def test_a_resumed_training_ends_like_one_that_never_stopped(
     epochs: list[int] = []
     result = train(resumed, training, folder=tmp_path, key="k", progress=lambda s: epochs.append(s["epoch"]))
     assert epochs == list(range(stop_after + 1, 5))
-    assert result.facts["resumed_after_epoch"] == stop_after
+    assert result.facts.resumed_after_epoch == stop_after
     assert_same_weights(straight, resumed)
     assert result.best_epoch == expected.best_epoch
     assert [e.train_loss for e in result.history] == [e.train_loss for e in expected.history]

@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from harness.facts import TrainFacts
 from harness.planning import tuning
 from harness.planning.plan import plan_trials
-from harness.planning.tuning import EnoughError, Search, applied, best_of, search_for
+from harness.planning.tuning import EnoughError, Search, applied, best_of, search_for, told
 from harness.protocols import Job, Outcome
 from harness.reading import read_suite
 from harness.record import Measurement, Record, Trial, TrialError
@@ -142,7 +143,7 @@ def fitting(job: Job) -> Outcome:
         job.progress({"epoch": epoch, "epochs": 3, "score": score * epoch / 3, "seconds": 1.0})
     (job.folder / "fitted").mkdir()
     (job.folder / "fitted" / "weights").write_text("large")
-    facts = {"validation": {"accuracy": score, "log_loss": 1 - score}, "lr": lr}
+    facts = TrainFacts({"accuracy": score, "log_loss": 1 - score}, takes={"lr": lr})
     return Outcome((Measurement("train_seconds", 3.0, "s"),), facts)
 
 
@@ -164,12 +165,12 @@ def test_a_search_ends_in_the_best_settings_for_every_seed(suite: Suite, run: Ru
         assert record.status == "finished"
         assert not (run.trial_folder(trial.id) / "fitted").exists(), "nobody needs the model"
     diverged = run.record(trials[4].id)
-    assert diverged is not None and diverged.facts["tuning"]["failed"] == "loss became NaN at epoch 1"
+    assert diverged is not None and told(diverged).failed == "loss became NaN at epoch 1"
     final = [t for t in plan_trials(suite) if t.kind == "train" and t.candidate == "cnn" and t.tuning is None]
     for trial in final:
         record = attempt(run, trial)
-        assert record.facts["lr"] == 0.01
-        assert record.facts["tuning"]["from"] == trials[2].id and record.facts["tuning"]["trials"] == 5
+        assert record.facts_as(TrainFacts).takes == {"lr": 0.01}
+        assert told(record).source == trials[2].id and told(record).trials == 5
 
 
 def test_a_trial_that_is_given_up_keeps_its_score_so_far_and_is_no_winner(
@@ -182,11 +183,11 @@ def test_a_trial_that_is_given_up_keeps_its_score_so_far_and_is_no_winner(
     trials = searched(suite, "cnn")
     attempt(run, trials[0])
     stopped = attempt(run, trials[1], enough, optimizer__lr=0.01)
-    said = stopped.facts["tuning"]
-    assert stopped.status == "finished" and said["stopped_after_epoch"] == 2
-    assert said["score"] == pytest.approx(2 / 3) and len(said["curve"]) == 2
+    said = told(stopped)
+    assert stopped.status == "finished" and said.stopped_after_epoch == 2
+    assert said.score == pytest.approx(2 / 3) and len(said.curve or ()) == 2
     whole = attempt(run, trials[2], optimizer__lr=0.0002)
-    assert whole.facts["tuning"]["score"] < said["score"]
+    assert (told(whole).score or 0.0) < said.score
     chosen = best_of(run.records())
     assert chosen.trial.id == trials[0].id, "0.001, the suite's own, was trained to its end and scored .75"
 
@@ -209,5 +210,5 @@ def test_a_search_goes_on_where_its_records_left_it(suite: Suite, run: RunFolder
     for number in range(3):
         settings = whole.ask(number)
         record = attempt(run, trials[number], **{k.replace(".", "__"): v for k, v in settings.items()})
-        whole.tell(number, settings, record.facts["tuning"]["score"])
+        whole.tell(number, settings, told(record).score)
     assert search_for(trials, run.records()).ask(3) == whole.ask(3)

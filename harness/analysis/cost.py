@@ -121,7 +121,7 @@ def train_cost_usd(
             continue
         measured = record.value("train_seconds")
         seconds = record.seconds if measured is None else measured
-        total += max(seconds, float(record.facts.get("search_seconds", 0.0)) + seconds)
+        total += seconds
         is_final = record.trial.tuning is None and record.trial.train_size == train_size
         if record.status == "finished" and is_final:
             final.append(seconds)

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Protocol
 
+from harness.facts import DuelFacts
 from harness.record import Record
 
 
@@ -35,24 +36,24 @@ def verdicts(records: Iterable[Record]) -> list[Verdict]:
     """What the duels of a run said."""
     found = []
     for record in records:
-        said = record.facts.get("duel")
-        if record.status != "finished" or record.trial.scenario != "duel" or not said:
+        if record.status != "finished" or record.trial.scenario != "duel":
             continue
-        first, second, decided = str(said["first"]), str(said["second"]), str(said["verdict"])
-        faster = {"first": first, "second": second}.get(decided)
-        clock = str(said.get("decided_by", "cpu"))
-        ratio = said[clock]
+        said = record.facts_as(DuelFacts).duel
+        if said is None:
+            continue
+        faster = {"first": said.first, "second": said.second}.get(said.verdict)
+        ratio = said.wall if said.decided_by == "wall" else said.cpu
         found.append(
             Verdict(
-                first,
-                second,
-                float(ratio["value"]),
-                float(ratio["low"]),
-                float(ratio["high"]),
-                float(ratio["floor"]),
+                said.first,
+                said.second,
+                ratio.value,
+                ratio.low,
+                ratio.high,
+                ratio.floor,
                 faster,
-                int(said["calls_each"]),
-                clock,
+                said.calls_each,
+                said.decided_by,
             )
         )
     return sorted(found, key=lambda v: (v.first, v.second))

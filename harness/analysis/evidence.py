@@ -151,7 +151,9 @@ def _read_scores(index: Index, reader: ScoreReader, evidence: Evidence) -> dict[
     """Score trial id → metric → per-example scores, for the table's train size."""
     result: dict[str, dict[str, Scores]] = {}
     trouble: Counter[str] = Counter()
-    readers = defaultdict(reader.anew)  # each fold has test examples of its own
+    readers: defaultdict[int, ScoreReader] = defaultdict(
+        reader.anew
+    )  # each fold has test examples of its own
     for row in index.rows:
         for record in index.score.get((row, index.train_size), []):
             if record.status != "finished":

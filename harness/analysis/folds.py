@@ -14,6 +14,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from harness.analysis.stats import Array, Interval, t_interval
+from harness.facts import TrainFacts
 from harness.record import Record
 
 
@@ -48,7 +49,7 @@ def test_to_train(records: Sequence[Record]) -> float:
     found = [
         sizes["test"] / sizes["train"]
         for r in records
-        if (sizes := (r.facts.get("data") or {}).get("sizes")) and sizes.get("train")
+        if (data := r.facts_as(TrainFacts).data) and (sizes := data.sizes).get("train")
     ]
     return float(np.mean(found)) if found else 0.25
 

@@ -22,6 +22,7 @@ from harness.analysis.criteria import VALUE, worth_of
 from harness.analysis.rule import POSSIBLE, Choice
 from harness.analysis.sensitivity import Question
 from harness.analysis.stats import Array
+from harness.costs import Price
 from harness.metrics import metric, metrics_of, stem
 from harness.record import Record, Variant
 from harness.streams import generator
@@ -316,7 +317,7 @@ def _entry(
     runtime: str | None,
     gains: Sequence[Gain],
     seconds: float,
-    price: cost.Price | None,
+    price: Price | None,
 ) -> NextMeasurement:
     value, units = max(gains, key=lambda g: g[0] / g[1], default=(0.0, 1))
     noun = ("seed" if kind == "seed" else "serving round") + ("s" if units > 1 else "")

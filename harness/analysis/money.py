@@ -14,6 +14,7 @@ from harness.analysis.draws import overlaid
 from harness.analysis.served import load_within
 from harness.analysis.stats import Array
 from harness.analysis.values import count_draws
+from harness.costs import Price
 from harness.record import Record
 from harness.results import Estimate, Row, Tradeoff
 from harness.suite.schema import Suite
@@ -141,7 +142,7 @@ def _with(source: str | None, idle: str) -> str | None:
     return f"{source}; {idle}" if source else f"ceiling: {idle}"
 
 
-def _idle(rows: Sequence[Row], price: cost.Price, suite: Suite) -> list[str]:
+def _idle(rows: Sequence[Row], price: Price, suite: Suite) -> list[str]:
     """Of each row, how many cores of the priced machine serve, where some are idle."""
     cores = suite.machine.cores or price.vcpus
     used = [cores_used(row.runtime, suite.serving.threads) for row in rows]

@@ -203,11 +203,11 @@ def score_examples(
         if components is not None and abs(components.mean() - whole) < 1e-6:
             return replace(_means(components, predictions), note=note)
     parts = parts_of(predictions.ids, predictions.groups)
-    values = pseudo_values(entry.measure, outputs, targets, parts, whole)
-    if values is None:
+    pseudo = pseudo_values(entry.measure, outputs, targets, parts, whole)
+    if pseudo is None:
         return None
     shift, note = calibration_correction(outputs, targets) if stem(name) == "ece" else (0.0, "")
-    return Scores(values - values.mean() + whole, False, shift, note)
+    return Scores(pseudo - pseudo.mean() + whole, False, shift, note)
 
 
 def _means(values: Array, predictions: Predictions) -> Scores:

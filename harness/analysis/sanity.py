@@ -12,6 +12,7 @@ import numpy as np
 
 from harness.analysis.criteria import Constraint, Objective
 from harness.analysis.index import Index
+from harness.facts import ScoreFacts, TrainFacts
 from harness.kinds.classification import IMAGES as CLASSES
 from harness.metrics import METRICS, metric
 from harness.protocols import ONE_SIDED
@@ -30,10 +31,10 @@ def baseline_of(index: Index) -> Baseline:
     counts = next((c for group in index.train.values() for r in group if (c := _class_counts(r))), {})
     train, test = ({k: int(v) for k, v in counts.get(part, {}).items()} for part in ("train", "test"))
     total = sum(test.values())
-    named = [p for group in index.score.values() for r in group if (p := r.facts.get("positive"))]
+    named = [p for group in index.score.values() for r in group if (p := r.facts_as(ScoreFacts).positive)]
     positive = list(test).index(named[0]) if named and named[0] in test else 1
     unseen = tuple(name for name, count in test.items() if count and not train.get(name))
-    scored = [r.facts.get("constant") for group in index.score.values() for r in group]
+    scored = [r.facts_as(ScoreFacts).constant for group in index.score.values() for r in group]
     told: Mapping[str, float | None] = next((c for c in scored if c), {})
     return Baseline(
         {n: v for n, v in told.items() if v is not None} if told else _constant(train, test, positive),
@@ -44,9 +45,8 @@ def baseline_of(index: Index) -> Baseline:
 
 
 def _class_counts(record: Record) -> Mapping[str, Mapping[str, int]]:
-    data = record.facts.get("data")
-    counts = data.get("class_counts") if isinstance(data, Mapping) else None
-    return counts if isinstance(counts, Mapping) else {}
+    data = record.facts_as(TrainFacts).data
+    return (data.class_counts if data else None) or {}
 
 
 def _constant(train: Mapping[str, int], test: Mapping[str, int], positive: int = 1) -> dict[str, float]:

@@ -28,6 +28,7 @@ from harness.analysis.sanity import baseline_of, doubts, senseless
 from harness.analysis.served import counted_share, service_times
 from harness.analysis.stats import Array
 from harness.analysis.values import count_draws, utility_draws
+from harness.facts import ScoreFacts
 from harness.metrics import MetricTable, metrics_of
 from harness.record import Record, Variant
 from harness.results import Estimate, Row, Tradeoff
@@ -101,12 +102,10 @@ def _export_faults(evidence: Evidence, score: Mapping[tuple[Variant, int | None]
     for row in evidence.rows:
         worst, name = 0.0, ""
         for record in score.get((row, evidence.train_size), []):
-            parity, made = record.facts.get("parity") or {}, record.facts.get("prepared") or {}
-            if made.get("precision") == "fp32" and "agreement" in parity:
-                worst, name = max(
-                    (worst, name),
-                    (float(parity["max_abs_difference"]), str(parity.get("reference", "its source"))),
-                )
+            facts = record.facts_as(ScoreFacts)
+            parity, made = facts.parity, facts.prepared or {}
+            if made.get("precision") == "fp32" and parity and parity.agreement is not None:
+                worst, name = max((worst, name), (parity.max_abs_difference or 0.0, parity.reference))
         if worst > EXPORT_FAULT:
             found.append(
                 f"{row.name}: its probabilities differ by up to {worst:.2g} from those of {name}, which "

@@ -14,11 +14,13 @@ import json
 import os
 import sys
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Annotated
+from dataclasses import replace
+from typing import Annotated
 
 import typer
 
 from harness.cli import data as data_cli
+from harness.cli import habits
 from harness.cli import init as init_cli
 from harness.cli import prices as prices_cli
 from harness.cli.options import (
@@ -36,15 +38,15 @@ from harness.cli.options import (
     option,
     required,
 )
-from harness.record import HarnessError, RecordError, SuiteError
-
-if TYPE_CHECKING:
-    from harness.store.runs import RunFolder
+from harness.record import HarnessError, SuiteError
 
 UsageError: type[Exception] = typer.BadParameter.__mro__[1]
 """Click's base of wrong usage; newer typers carry a click of their own, so it is found by its child."""
 
 BROKEN = "this is a mistake of the harness, not yours: run it again with --debug for the traceback"
+
+EVERYWHERE = ("--debug", "--quiet", "--verbose")
+"""Options that may stand anywhere."""
 
 app = typer.Typer(
     cls=Group,
@@ -64,8 +66,12 @@ app = typer.Typer(
 
 
 @app.callback()
-def options(debug: Annotated[bool, flag("--debug", "Show tracebacks; may stand anywhere.")] = False) -> None:
-    """Options before the command; `main` has taken `--debug` out already."""
+def options(
+    debug: Annotated[bool, flag("--debug", "Show tracebacks; may stand anywhere.")] = False,
+    quiet: Annotated[bool, flag("--quiet", "Say failures and the end alone.")] = False,
+    verbose: Annotated[bool, flag("--verbose", "A line for each trial, not one a minute.")] = False,
+) -> None:
+    """Options before the command; `main` has taken them out already."""
 
 
 app.command("init", epilog=examples(*init_cli.EXAMPLES))(init_cli.init)
@@ -98,6 +104,9 @@ def run(
     certify: Annotated[
         str | None, option("--certify", "VARIANT", "Measure through MLPerf LoadGen too: a variant, or all.")
     ] = None,
+    refresh: Annotated[
+        bool, flag("--refresh", "Measure again what other versions of torch, onnxruntime … executed.")
+    ] = False,
     as_json: AsJson = False,
 ) -> int:
     """Run what is missing of a suite, decide, and write a report.
@@ -105,22 +114,14 @@ def run(
     What is finished stays: running again, also after Ctrl-C or a crash, repeats no finished trial.
     """
     seconds, trackers = _seconds(budget), _trackers(track)
+    from harness.planning.request import RunRequest
     from harness.running.run import run_suite
 
-    return run_suite(
-        suite,
-        overrides=tuple(overrides or ()),
-        only=only,
-        out=out,
-        address=address,
-        submit=submit,
-        budget=seconds,
-        smoke=smoke,
-        track=trackers,
-        json_out=as_json,
-        until_decided=until_decided,
-        certify=certify,
+    sets = tuple(overrides or ())
+    asked = RunRequest(
+        suite, sets, only, out, address, submit, seconds, smoke, trackers, until_decided, certify
     )
+    return run_suite(replace(asked, refresh=refresh, json_out=as_json))
 
 
 @app.command(
@@ -164,8 +165,9 @@ def report(
     from harness.analysis.agreement import agreements
     from harness.report.render import render
     from harness.report.sections.agreement import lines
+    from harness.store.runs import find_measured
 
-    found = _with_trials(run, out)
+    found = find_measured(run, out)
     if pdf and not found.is_local:
         raise SuiteError(f"--pdf prints runs on this machine, {found.url} is elsewhere: copy it here first")
     evidence = render(found)
@@ -218,12 +220,13 @@ def recommend(
     from harness.analysis.outputs import to_json
     from harness.analysis.recommend import decide_again
     from harness.cli.text import recommendation_text
+    from harness.store.runs import find_measured
 
     if maximize and minimize:
         raise SuiteError("--maximize and --minimize contradict each other: keep one of them")
     objective = f"maximize {maximize}" if maximize else f"minimize {minimize}" if minimize else None
     limits, terms = tuple(where or ()), tuple(settings or ())
-    source = _with_trials(run, out)
+    source = find_measured(run, out)
     table, found = decide_again(source, limits, objective, judged=not as_json, settings=terms)
     print(to_json(found) if as_json else recommendation_text(found, table))
     return 0
@@ -233,24 +236,33 @@ def recommend(
     epilog=examples(
         "compare quickstart/20250601-120000-ab12cd34 quickstart/latest",
         "compare cnn_vs_vit/RUN_ID cnn_vs_vit/latest --margin 0.01      # in CI: exit code 1",
+        "compare cnn_vs_vit --plot history.png                          # all runs of a suite",
+        "compare RUN_A RUN_B --format github > comment.md               # for a pull request",
     )
 )
 def compare(
-    run_a: Annotated[str, required("RUN_A", "The baseline.")],
-    run_b: Annotated[str, required("RUN_B", "What is judged against it.")],
+    runs: Annotated[
+        list[str], required("RUN…", "The baseline, then what is judged by it; or a suite's name.")
+    ],
     margin: Annotated[float, option("--margin", "SHARE", "A worsening that does not matter yet.")] = 0.0,
     out: Out = "results",
+    form: Annotated[str, option("--format", "text|github", "`github`: a Markdown comment.")] = "text",
+    plot: Annotated[str | None, option("--plot", "FILE.png", "Draw the figures over the runs.")] = None,
     as_json: AsJson = False,
 ) -> int:
-    """Judge a run against another; exit code 1 on a regression."""
-    from harness.analysis.compare import compare_runs
-    from harness.cli.text import comparison_text
+    """Judge runs against the first of them; exit code 1 on a regression.
+
+    With `--format github` also where the choice flips.
+    """
+    from harness.cli.history import compare_all
 
     if not 0 <= margin < 1:
         raise SuiteError(f"--margin {margin:g}: write a share from 0 to below 1, for instance 0.01")
-    found = compare_runs(_with_trials(run_a, out), _with_trials(run_b, out), margin=margin)
-    print(json.dumps(found.to_json(), indent=2) if as_json else comparison_text(found))
-    return 1 if found.regressions else 0
+    if form not in ("text", "github"):
+        raise SuiteError(f"--format {form}: {near(form, ('text', 'github'))}")
+    if plot is not None and not plot.endswith(".png"):
+        raise SuiteError(f"--plot {plot}: it is drawn as PNG, write a name that ends in .png")
+    return compare_all(runs, margin, out, form, plot, as_json)
 
 
 @app.command("list", epilog=examples("list models", "list runs --out results", "list metrics --json"))
@@ -274,6 +286,8 @@ def list_(
     return 0
 
 
+app.command("open", epilog=examples("open latest", "open photos --print"))(habits.open_page)
+app.command("completion", epilog=examples("completion bash >> ~/.bashrc"))(habits.completion)
 app.add_typer(data_cli.app, name="data", help="Get a data set, check it, look for what misleads.")
 app.add_typer(
     prices_cli.app, name="prices", help="List prices of machines: search them, bring them up to date."
@@ -291,8 +305,9 @@ def export(
 ) -> int:
     """Write the deployable artifact: model, pre-processing, card."""
     from harness.export.folder import export_variant
+    from harness.store.runs import find_measured
 
-    print(export_variant(_with_trials(run, out), variant, folder))
+    print(export_variant(find_measured(run, out), variant, folder))
     return 0
 
 
@@ -317,20 +332,6 @@ def schema() -> int:
 
     print(json.dumps(suite_schema(), indent=2))
     return 0
-
-
-def _with_trials(name: str, out: str) -> RunFolder:
-    """A run that can be judged. A published report has no trials: deciding from none would overwrite it.
-
-    Raises:
-        HarnessError: there is no such run, or it holds no trials.
-    """
-    from harness.store.runs import find_run
-
-    found = find_run(name, out)
-    if not found.trial_ids():
-        raise RecordError(f"{name} holds no trials (a published report?): run the suite again")
-    return found
 
 
 def _seconds(text: str | None) -> float | None:
@@ -361,7 +362,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run a command; the exit code."""
     arguments = list(sys.argv[1:] if argv is None else argv)
     debug = "--debug" in arguments
-    arguments = [argument for argument in arguments if argument != "--debug"]
+    for word in ("quiet", "verbose"):
+        if f"--{word}" in arguments:
+            os.environ["HARNESS_OUTPUT"] = word
+    arguments = [argument for argument in arguments if argument not in EVERYWHERE]
     try:
         return _invoke(arguments)
     except BrokenPipeError:
@@ -377,6 +381,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _invoke(arguments: list[str]) -> int:
+    if "_HARNESS_COMPLETE" in os.environ:  # a shell asks what a word may become
+        from typer._completion_classes import completion_init
+
+        completion_init()
     code = typer.main.get_command(app)(arguments, prog_name="harness", standalone_mode=False)
     sys.stdout.flush()
     return code if isinstance(code, int) else 0

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -21,9 +22,9 @@ def examples(*lines: str) -> str:
     return "\b\nExamples:\n" + "\n".join(f"  python -m harness {line}" for line in lines)
 
 
-def required(metavar: str, text: str) -> Any:
-    """A positional argument."""
-    return typer.Argument(metavar=metavar, help=text, show_default=False)
+def required(metavar: str, text: str, complete: Callable[[str], list[str]] | None = None) -> Any:
+    """A positional argument, with what a shell may complete it to."""
+    return typer.Argument(metavar=metavar, help=text, show_default=False, autocompletion=complete)
 
 
 def option(name: str, metavar: str, text: str) -> Any:
@@ -36,8 +37,23 @@ def flag(name: str, text: str) -> Any:
     return typer.Option(name, help=text)
 
 
-SuitePath = Annotated[str, required("SUITE", "A suite file.")]
-RunName = Annotated[str, required("RUN", "A run folder, its URL, a run id, SUITE, SUITE/latest or latest.")]
+def suites(incomplete: str) -> list[str]:
+    """Suite files here and in `suites/` that begin so."""
+    files = [*Path().glob("*.y*ml"), *Path("suites").glob("*.y*ml"), *Path().glob("examples/*/*.y*ml")]
+    return sorted(str(file) for file in files if str(file).startswith(incomplete))
+
+
+def runs(incomplete: str) -> list[str]:
+    """Runs under `results/` that begin so, as commands take them."""
+    found = {"latest"} | {f"{path.parent.name}/{path.name}" for path in Path("results").glob("*/*-*-*")}
+    found |= {name.partition("/")[0] for name in found}
+    return sorted(name for name in found if name.startswith(incomplete))
+
+
+SuitePath = Annotated[str, required("SUITE", "A suite file.", suites)]
+RunName = Annotated[
+    str, required("RUN", "A run folder, its URL, a run id, SUITE, SUITE/latest or latest.", runs)
+]
 Sets = Annotated[list[str] | None, option("--set", "a.b=c", "Override a value of the suite; repeatable.")]
 Only = Annotated[str | None, option("--only", "GLOB", "Only candidates, variants or trials like this.")]
 Out = Annotated[str, option("--out", "DIR", "Where run folders are: a folder or a URL.")]

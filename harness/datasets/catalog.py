@@ -16,6 +16,7 @@ from types import ModuleType
 from typing import Any
 
 from harness.datasets import DATASETS, ROWS
+from harness.datasets.described import Described, described
 from harness.datasets.files import fetch_files, verify_files
 from harness.datasets.resplit import Part, recut
 from harness.protocols import DataFile, Dataset, Progress, Task
@@ -46,9 +47,17 @@ def checksum(name: str, args: Mapping[str, Any] | None = None) -> str:
 
 def task_info(name: str, args: Mapping[str, Any] | None = None) -> Task:
     """What a network needs to know of the data, without reading all of it."""
-    task = _checked(name, args).task(**(args or {}))
+    module = _checked(name, args)
+    if hasattr(module, "notes"):
+        return _described(module, args).task
+    task = module.task(**(args or {}))
     assert isinstance(task, Task)
     return task
+
+
+def _described(module: ModuleType, args: Mapping[str, Any] | None) -> Described:
+    """Of the user's own files."""
+    return described(module, module.checksum(**(args or {})), args or {})
 
 
 def input_columns(
@@ -62,13 +71,13 @@ def input_columns(
 def notes(name: str, args: Mapping[str, Any] | None = None) -> tuple[str, ...]:
     """What is worth knowing of how the user's own files were read; none for all other sets."""
     module = _checked(name, args)
-    return tuple(module.notes(**(args or {}))) if hasattr(module, "notes") else ()
+    return _described(module, args).notes if hasattr(module, "notes") else ()
 
 
 def class_counts(name: str, args: Mapping[str, Any] | None = None) -> dict[str, int]:
     """Rows of each class in the user's own files; empty for numbers, and for all other sets."""
     module = _checked(name, args)
-    return dict(module.class_counts(**(args or {}))) if hasattr(module, "class_counts") else {}
+    return dict(_described(module, args).class_counts or {}) if hasattr(module, "class_counts") else {}
 
 
 def known_rows(name: str, args: Mapping[str, Any] | None = None) -> tuple[int, int] | None:

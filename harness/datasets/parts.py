@@ -21,6 +21,7 @@ from harness.datasets.duplicates import row_hashes
 from harness.datasets.own_files import paths_of
 from harness.datasets.resplit import part_of
 from harness.datasets.splits import latest_rows, split_rows, strata, take
+from harness.facts import DataFacts
 from harness.kinds import kind_of
 from harness.protocols import Dataset, Split, Task
 from harness.record import DataError
@@ -37,15 +38,12 @@ class Parts:
 
     Args:
         splits: the parts that were asked for.
-        facts: JSON-able, for the record: `sizes` and `class_counts` of each part,
-            `classes_missing_in_train`, `notes` (how own files were read), `dvc`
-            (what DVC tracks there, by argument), `duplicates` (pairs of parts →
-            rows of the second whose input, byte for byte, is also in the first).
+        facts: for the record.
     """
 
     task: Task
     splits: Mapping[str, Split]
-    facts: Mapping[str, Any] = field(default_factory=dict)
+    facts: DataFacts = field(default_factory=DataFacts)
 
     @property
     def train(self) -> Split:
@@ -104,8 +102,9 @@ def load_parts(
         for one in kept.values()
         if one.get("changed")
     ]
-    more = {**({"notes": said} if said else {}), **({"dvc": kept} if kept else {})}
-    return replace(cut, facts={**cut.facts, **more}) if more else cut
+    if not said and not kept:
+        return cut
+    return replace(cut, facts=replace(cut.facts, notes=tuple(said) or None, dvc=kept or None))
 
 
 @dataclass(frozen=True)
@@ -155,22 +154,25 @@ def _check_size(train_size: int, available: int, whole: int, validation: int) ->
 
 def _facts(
     task: Task, sources: Mapping[str, tuple[Split, np.ndarray]], splits: Mapping[str, Split]
-) -> dict[str, Any]:
-    facts: dict[str, Any] = {"sizes": {name: len(rows) for name, (_, rows) in sources.items()}}
+) -> DataFacts:
+    facts = DataFacts({name: len(rows) for name, (_, rows) in sources.items()})
     count = kind_of(task.name).counts
     if count is not None:
         counts = {name: count(split.targets[rows], task) for name, (split, rows) in sources.items()}
-        facts["class_counts"] = {
-            name: dict(zip(task.class_names, map(int, values), strict=True))
-            for name, values in counts.items()
-        }
-        facts["classes_missing_in_train"] = [
-            name for name, count in zip(task.class_names, counts["train"], strict=True) if not count
-        ]
+        facts = replace(
+            facts,
+            class_counts={
+                name: dict(zip(task.class_names, map(int, values), strict=True))
+                for name, values in counts.items()
+            },
+            classes_missing_in_train=tuple(
+                name for name, count in zip(task.class_names, counts["train"], strict=True) if not count
+            ),
+        )
     hashes = {name: row_hashes(split.inputs) for name, split in splits.items()}
-    facts["duplicates"] = {
+    duplicates = {
         f"{first}_{second}": int(np.isin(hashes[second], hashes[first]).sum())
         for first, second in (("train", "validation"), ("train", "test"), ("validation", "test"))
         if first in hashes and second in hashes
     }
-    return facts
+    return replace(facts, duplicates=duplicates)

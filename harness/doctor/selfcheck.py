@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from harness.facts import DuelFacts
 from harness.protocols import Job, Outcome
 from harness.record import Trial, TrialError
 from harness.serving.load import Settings
@@ -122,7 +123,8 @@ def identical_pair(seed: int = 0) -> list[Check]:
     args = {"kind": "loop", "multiplications": 20}
     opponent = {"subject": "harness.serving.known", "task": "known", "args": args}
     outcome = measure(args, {"name": "duel", "opponent": opponent, "seconds": 3.0}, seed)
-    return [Check("two identical models", "not separated", str(outcome.facts["duel"]["verdict"]), 0.0)]
+    assert isinstance(outcome.facts, DuelFacts) and outcome.facts.duel is not None
+    return [Check("two identical models", "not separated", outcome.facts.duel.verdict, 0.0)]
 
 
 def measure(args: Mapping[str, Any], scenario: Mapping[str, Any], seed: int = 0) -> Outcome:

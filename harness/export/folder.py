@@ -25,7 +25,9 @@ from typing import Any
 
 import numpy as np
 
+from harness.codec import JsonObject
 from harness.export.model_card import model_card
+from harness.facts import ScoreFacts, TrainFacts
 from harness.kinds import kind_of
 from harness.models.fitted import load_meta
 from harness.reading.draft import hint
@@ -227,14 +229,14 @@ def needs(source: Source) -> tuple[str, ...]:
     """The packages that the exported folder needs."""
     extra = ["tokenizers"] if tokenizer_kind(source) == "pretrained" else []
     if source.runtime in NATIVE and (source.folder / "artifact" / "estimator.skops").exists():
-        libraries = source.train.facts.get("libraries", {}) if source.train else {}
+        libraries = source.train.facts_as(TrainFacts).libraries or {} if source.train else {}
         extra += ["scikit-learn", "skops", *(name for name in libraries if name != "sklearn")]
     return tuple(dict.fromkeys([*NEEDS[source.runtime], *extra]))
 
 
-def input_columns(source: Source) -> list[dict[str, Any]]:
+def input_columns(source: Source) -> list[JsonObject]:
     """How a table's inputs were made from the user's columns; empty where they were taken as they are."""
-    return list(source.train.facts.get("input_columns", ())) if source.train else []
+    return list(source.train.facts_as(TrainFacts).input_columns or ()) if source.train else []
 
 
 def tokenizer_kind(source: Source) -> str:
@@ -333,7 +335,7 @@ def _signature(source: Source, inputs: np.ndarray) -> dict[str, Any]:
 
 
 def _tolerance(source: Source) -> float:
-    way = str(source.score.facts.get("prepared", {}).get("quantised", ""))
+    way = str((source.score.facts_as(ScoreFacts).prepared or {}).get("quantised", ""))
     return TOLERANCE.get(way or source.runtime, 1e-3)
 
 

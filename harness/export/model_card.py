@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
+from harness.facts import DataFacts, ScoreFacts, TrainFacts
 from harness.record import Record
 from harness.report import numbers as n
 from harness.results import Row
@@ -81,7 +82,7 @@ def _use(source: Described, packages: Sequence[str]) -> str:
             "Pre-processing (scaling, and for text the tokens) is inside: give raw examples as "
             "`signature.json` says.",
             *needed,
-            *_columns(source.train.facts.get("input_columns", ()) if source.train else ()),
+            *_columns(_trained(source).input_columns or ()),
         )
     )
 
@@ -154,20 +155,26 @@ def _machine(source: Described) -> str:
     return ""
 
 
+def _trained(source: Described) -> TrainFacts:
+    """What training says; nothing where there was none."""
+    return source.train.facts_as(TrainFacts) if source.train else TrainFacts()
+
+
 def _data(source: Described) -> str:
     data = source.score.trial.spec["data"]
-    facts = (source.train.facts if source.train else {}).get("data", {})
-    sizes = facts.get("sizes", {})
+    facts = _trained(source).data or DataFacts()
     lines = [
         "## Data",
         "",
         f"- data set `{data['name']}`"
         + (f" with {data['args']}" if data.get("args") else "")
         + f", content hash `{data['checksum']}`",
-        f"- rows: {', '.join(f'{count:,} {part}' for part, count in sizes.items())}" if sizes else "",
+        f"- rows: {', '.join(f'{count:,} {part}' for part, count in facts.sizes.items())}"
+        if facts.sizes
+        else "",
         f"- training seed {source.score.trial.seed}, suite seed {data['seed']}",
     ]
-    counts = facts.get("class_counts", {}).get("train")
+    counts = (facts.class_counts or {}).get("train")
     if counts:
         lines.append(
             f"- training rows by class: {', '.join(f'{k} {v:,}' for k, v in list(counts.items())[:20])}"
@@ -176,20 +183,20 @@ def _data(source: Described) -> str:
 
 
 def _limits(source: Described, row: Row | None, warnings: Iterable[str], note: str) -> str:
-    facts = source.train.facts.get("data", {}) if source.train else {}
+    facts = _trained(source).data or DataFacts()
     said = [
         "It was judged on test data like its training data; on other data nothing is known.",
         "Probabilities are as calibrated as the calibration error above says, and no more.",
     ]
-    if missing := facts.get("classes_missing_in_train"):
+    if missing := facts.classes_missing_in_train:
         said.append(f"Classes without a training example, never answered: {', '.join(missing)}.")
     if row is not None and row.rejected_by:
         said.append(f"It does not meet the suite's limits: {'; '.join(row.rejected_by)}.")
-    parity = source.score.facts.get("parity")
-    if isinstance(parity, Mapping) and parity.get("agreement") is not None:
-        worst = parity.get("max_abs_difference")
+    parity = source.score.facts_as(ScoreFacts).parity
+    if parity and parity.agreement is not None:
+        worst = parity.max_abs_difference
         said.append(
-            f"It gives the same answer as the trained model for {100 * float(parity['agreement']):.2f} % of "
+            f"It gives the same answer as the trained model for {100 * parity.agreement:.2f} % of "
             f"test examples{f' (largest difference {worst:.2g})' if worst is not None else ''}."
         )
     said += [*warnings, *([note] if note else [])]

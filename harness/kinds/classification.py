@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from harness.facts import ScoreFacts
+from harness.facts.scoring import CalibrationFacts, WeakestClass
 from harness.kinds import quality
 from harness.kinds.kind import Learning, TaskKind
 from harness.protocols import AnswerKind, Task
@@ -45,30 +47,33 @@ def check(predictions: np.ndarray, answers: AnswerKind) -> str:
 
 
 def describe(
-    probabilities: np.ndarray, targets: np.ndarray, task: Task, answers: AnswerKind = "probabilities"
-) -> dict[str, Any]:
-    """Where a classifier errs: confusion, per class, weakest class, calibration."""
+    facts: ScoreFacts,
+    probabilities: np.ndarray,
+    targets: np.ndarray,
+    task: Task,
+    answers: AnswerKind = "probabilities",
+) -> ScoreFacts:
+    """The facts with where a classifier errs: confusion, per class, weakest class, calibration."""
     counts, confidence, right = quality.reliability(probabilities, targets)
     per_class = quality.per_class_accuracy(probabilities, targets)
     weakest = quality.weakest_class(probabilities, targets)
-    return {
-        "class_names": list(task.class_names),
-        "answers": answers,
-        **({"positive": task.class_names[task.positive]} if task.num_classes == 2 else {}),
-        "confusion": quality.confusion_matrix(probabilities, targets).tolist(),
-        "per_class_accuracy": {
-            name: _number(value) for name, value in zip(task.class_names, per_class, strict=True)
-        },
-        "weakest_class": {"name": task.class_names[weakest], "accuracy": float(per_class[weakest])},
-        "calibration": None
-        if answers != "probabilities"
-        else {
-            "bins": len(counts),
-            "counts": counts.tolist(),
-            "confidence": [_number(c) for c in confidence],
-            "accuracy": [_number(r) for r in right],
-        },
-    }
+    return replace(
+        facts,
+        class_names=task.class_names,
+        answers=answers,
+        positive=task.class_names[task.positive] if task.num_classes == 2 else None,
+        confusion=tuple(map(tuple, quality.confusion_matrix(probabilities, targets).tolist())),
+        per_class_accuracy=dict(zip(task.class_names, map(_number, per_class), strict=True)),
+        weakest_class=WeakestClass(task.class_names[weakest], float(per_class[weakest])),
+        calibration=CalibrationFacts(
+            len(counts),
+            tuple(counts.tolist()),
+            tuple(map(_number, confidence)),
+            tuple(map(_number, right)),
+        )
+        if answers == "probabilities"
+        else None,
+    )
 
 
 def _number(value: float) -> float | None:

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
+from harness.facts import ScoreFacts
 from harness.protocols import AnswerKind, Metric, Task
 
 if TYPE_CHECKING:
@@ -74,15 +75,17 @@ class OwnSection:
     """A section of the report that only tasks of this kind have.
 
     Args:
-        tables: (candidate → the `describe` facts of its seeds) → tables; empty where there is nothing.
+        tables: (candidate → the facts of its seeds' score trials) → tables; empty where there is nothing.
     """
 
     title: str
-    tables: Callable[[Mapping[str, Sequence[Mapping[str, Any]]]], tuple[OwnTable, ...]]
+    tables: Callable[[Mapping[str, Sequence[ScoreFacts]]], tuple[OwnTable, ...]]
 
 
-def _nothing(*_: Any) -> dict[str, Any]:
-    return {}
+def _nothing_more(
+    facts: ScoreFacts, _predictions: np.ndarray, _targets: np.ndarray, _task: Task, _answers: AnswerKind
+) -> ScoreFacts:
+    return facts
 
 
 @dataclass(frozen=True)
@@ -98,7 +101,8 @@ class TaskKind:
         pipeline: who trains and scores it (`harness.tasks`).
         shape: of one example's answer, () for a number.
         check: (predictions (n, …), what they are) → what is wrong with them; empty where nothing is.
-        describe: (predictions, targets, task, what they are) → facts of a score trial, for the report.
+        describe: (facts of a score trial, predictions, targets, task, what they are) → the facts with where
+            the answers err.
         counts: (targets, task) → (num_classes,) examples of each class or label; None where there are none.
         constant: training targets → the one answer (k,) that knows nothing of an example; None: measured from
             the counts.
@@ -119,7 +123,7 @@ class TaskKind:
     pipeline: str = "supervised"
     shape: Callable[[Task], tuple[int, ...]] = lambda task: ()
     check: Callable[[np.ndarray, AnswerKind], str] = lambda predictions, answers: ""
-    describe: Callable[[np.ndarray, np.ndarray, Task, AnswerKind], dict[str, Any]] = _nothing
+    describe: Callable[[ScoreFacts, np.ndarray, np.ndarray, Task, AnswerKind], ScoreFacts] = _nothing_more
     counts: Callable[[np.ndarray, Task], np.ndarray] | None = None
     constant: Callable[[np.ndarray], np.ndarray] | None = None
     agreement: Callable[[np.ndarray, np.ndarray], float] | None = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -54,10 +55,12 @@ class Pretrained(nn.Module):
 
         Vectors (biases, norms) do not decay.
         """
-        from timm.optim import param_groups_layer_decay
+        optim: Any = importlib.import_module("timm.optim")
 
-        exempt = getattr(self.network, "no_weight_decay", tuple)()
-        groups = param_groups_layer_decay(self.network, weight_decay, exempt, layer_decay=self.layer_decay)
+        exempt: Any = getattr(self.network, "no_weight_decay", tuple)()
+        groups = optim.param_groups_layer_decay(
+            self.network, weight_decay, exempt, layer_decay=self.layer_decay
+        )
         return [
             {"params": g["params"], "lr": lr * g["lr_scale"], "weight_decay": g["weight_decay"]}
             for g in groups

@@ -26,6 +26,7 @@ from harness.planning.estimate import (
     work,
 )
 from harness.planning.notes import plan_notes
+from harness.planning.outdated import outdated, outdated_text
 from harness.planning.tuning import search_seed, space_of, watched_by
 from harness.planning.versions import Versions
 from harness.protocols import ONE_SIDED
@@ -358,6 +359,7 @@ class Plan:
     usd_per_hour: float | None = None
     machine_class: str | None = None
     notes: tuple[str, ...] = ()
+    outdated: Mapping[str, Mapping[str, tuple[str, str]]] = field(default_factory=dict)
 
     @property
     def hash(self) -> str:
@@ -422,7 +424,10 @@ def plan_run(
     runs = list_runs(out, suite.name)
     history = runs[-1].records() if runs and len(cached) < len(trials) else []
     planned = make_plan(suite, trials, cached, history)
-    return replace(planned, machine_class=machine_class, notes=plan_notes(suite)), cached
+    records = {trial_id: record for trial_id, run in cached.items() if (record := run.record(trial_id))}
+    old = outdated(trials, records)
+    notes = (*plan_notes(suite), *([outdated_text(old, len(cached))] if old else []))
+    return replace(planned, machine_class=machine_class, notes=notes, outdated=old), cached
 
 
 def make_plan(

@@ -17,6 +17,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+from harness.facts import FittedFacts, TrainFacts, TuningFacts
 from harness.kinds import kind_of
 from harness.metrics import METRICS, watched_metric
 from harness.protocols import Outcome, Progress
@@ -209,9 +210,9 @@ def search_for(trials: Sequence[Trial], records: Iterable[Record]) -> Search:
     whole = frozenset(key for key in tuning["space"] if isinstance(_get(_DEFAULTS, key), int))
     search = Search(tuning["space"], tuning["search"], int(spec["seed"]), whole)
     for record in records:
-        said = record.facts.get("tuning", {})
-        if record.trial.tuning is not None and record.status == "finished" and "settings" in said:
-            search.tell(record.trial.tuning, said["settings"], said.get("score"))
+        said = told(record)
+        if record.trial.tuning is not None and record.status == "finished" and said.settings is not None:
+            search.tell(record.trial.tuning, said.settings, said.score)
     return search
 
 
@@ -268,29 +269,36 @@ class Attempt:
     def concluded(self, outcome: Outcome) -> Outcome:
         """The outcome with what the search asks for: the settings and their validation score."""
         metric = watched_metric(self.trial.spec)
-        validation = outcome.facts.get("validation", {})
+        facts = outcome.facts
+        assert isinstance(facts, FittedFacts)
+        validation = facts.validation or {}
         score = validation.get(metric)
         if score is None:
             raise TrialError(f"tuning needs a validation part with {metric}: set data.validation to 0.1")
         score = -score if METRICS[metric].better == "lower" else score
-        said = {**self._said(), "score": score, "metric": metric, "log_loss": validation.get("log_loss")}
+        said = replace(self._said(), score=score, metric=metric, log_loss=validation.get("log_loss"))
         measured = [m for m in outcome.measurements if m.metric == "train_seconds"]
-        return Outcome(tuple(measured) or outcome.measurements, {**outcome.facts, "tuning": said})
+        return Outcome(tuple(measured) or outcome.measurements, replace(facts, tuning=said))
 
     def stopped(self, seconds: float) -> Outcome:
         """What is kept of a trial that its scheduler gave up."""
-        said = {**self._said(), "score": max(score for _, score, _ in self.curve)}
-        return self._kept({**said, "stopped_after_epoch": self.curve[-1][0]}, seconds)
+        best = max(score for _, score, _ in self.curve)
+        return self._kept(replace(self._said(), score=best, stopped_after_epoch=self.curve[-1][0]), seconds)
 
     def failed(self, reason: str, seconds: float) -> Outcome:
         """Settings that cannot be trained with are a finding of the search, not a failure of the run."""
-        return self._kept({**self._said(), "score": None, "failed": reason}, seconds)
+        return self._kept(replace(self._said(), failed=reason), seconds)
 
-    def _said(self) -> dict[str, Any]:
-        return {"number": self.trial.tuning, "settings": dict(self.settings), "curve": self.curve}
+    def _said(self) -> TuningFacts:
+        return TuningFacts(self.trial.tuning, dict(self.settings), tuple(self.curve))
 
-    def _kept(self, said: Mapping[str, Any], seconds: float) -> Outcome:
-        return Outcome((Measurement("train_seconds", seconds, "s"),), {"tuning": dict(said)})
+    def _kept(self, said: TuningFacts, seconds: float) -> Outcome:
+        return Outcome((Measurement("train_seconds", seconds, "s"),), TrainFacts(tuning=said))
+
+
+def told(record: Record) -> TuningFacts:
+    """What a trial says of its search, of any task; nothing where there is none."""
+    return record.facts_as(FittedFacts).tuning or TuningFacts()
 
 
 def is_tuned(trial: Trial) -> bool:
@@ -318,26 +326,27 @@ def best_of(records: Iterable[Record]) -> Record:
         TrialError: no settings could be trained with.
     """
     tried = [r for r in records if r.trial.tuning is not None and r.status == "finished"]
-    done = [r for r in tried if r.facts["tuning"].get("score") is not None]
-    whole = [r for r in done if "stopped_after_epoch" not in r.facts["tuning"]] or done
+    done = [r for r in tried if told(r).score is not None]
+    whole = [r for r in done if told(r).stopped_after_epoch is None] or done
     if not whole:
-        reasons = {str(r.facts["tuning"].get("failed")) for r in tried if r.facts["tuning"].get("failed")}
+        reasons = {why for r in tried if (why := told(r).failed)}
         raise TrialError(f"no settings of its search could be trained with: {'; '.join(sorted(reasons)[:2])}")
 
     def rank(record: Record) -> tuple[float, float, int]:
-        said = record.facts["tuning"]
-        return (said["score"], -(said.get("log_loss") or 0.0), -(record.trial.tuning or 0))
+        said = told(record)
+        assert said.score is not None
+        return said.score, -(said.log_loss or 0.0), -(record.trial.tuning or 0)
 
     return max(whole, key=rank)
 
 
-def chosen_facts(records: Sequence[Record]) -> dict[str, Any]:
+def chosen_facts(records: Sequence[Record]) -> TuningFacts:
     """What a trial that was trained with the outcome of a search says of it."""
     best = best_of(records)
-    return {
-        "settings": dict(best.facts["tuning"]["settings"]),
-        "from": best.trial.id,
-        "score": best.facts["tuning"]["score"],
-        "trials": sum("skipped" not in r.facts.get("tuning", {}) for r in records),
-        "seconds": sum(r.seconds for r in records),
-    }
+    return TuningFacts(
+        settings=told(best).settings,
+        source=best.trial.id,
+        score=told(best).score,
+        trials=sum(told(r).skipped is None for r in records),
+        seconds=sum(r.seconds for r in records),
+    )

@@ -50,6 +50,7 @@ def metric_named(name: str) -> Metric | None:
     return found
 
 
+@cache
 def module_file(module: str) -> Path:
     """The source of a module of the harness, without importing it."""
     path = ROOT.parent.joinpath(*module.split("."))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -78,8 +79,10 @@ def _read_text(path: Path, place: Place, mistakes: list[Mistake]) -> str | None:
     try:
         raw = path.read_bytes()
     except FileNotFoundError:
-        near = ", ".join(sorted(p.name for p in path.parent.glob("*.y*ml"))[:8])
-        cure = f"beside it are {near}" if near else "check the path"
+        names = sorted(p.name for p in path.parent.glob("*.y*ml"))
+        near = difflib.get_close_matches(path.name, names, n=1)
+        beside = f"beside it are {', '.join(names[:8])}" if names else "check the path"
+        cure = f"did you mean {Path(place.file).with_name(near[0])}?" if near else beside
         mistakes.append(Mistake(place, f"there is no such file: {cure}"))
         return None
     except IsADirectoryError:

@@ -9,15 +9,18 @@ import signal
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
 from rich.console import Console
 
+from harness.planning.outdated import outdated_text
 from harness.planning.plan import Plan, plan_run
+from harness.planning.request import RunRequest
 from harness.reading import read_suite
-from harness.record import HarnessError, Record, SuiteError, Trial, content_hash
+from harness.record import HarnessError, Record, Trial, content_hash
 from harness.running.preflight import preflight
 from harness.running.session import Session
 from harness.running.smoke import SMOKE_ENDING, smoke_text
@@ -32,77 +35,66 @@ OPEN_GPUS = -1.0
 SHOW_CURSOR = b"\x1b[?25h"
 
 
-def run_suite(
-    suite_path: str | Path,
-    *,
-    overrides: Sequence[str] = (),
-    only: str | None = None,
-    out: str = "results",
-    address: str | None = None,
-    submit: str | None = None,
-    budget: float | None = None,
-    smoke: bool = False,
-    track: Sequence[str] = (),
-    json_out: bool = False,
-    until_decided: bool = False,
-    certify: str | None = None,
-) -> int:
+def run_suite(request: RunRequest) -> int:
     """Run a suite; what is finished is never run again.
 
-    Args:
-        budget: seconds after which no trial starts; the suite's own where it is None.
-        until_decided: measure only until the question is decided, or the budget is spent.
-        certify: a variant, or `all`, to measure through MLPerf LoadGen too.
     Returns:
         the exit code: 0, 1 when trials failed, 130 when interrupted.
     Raises:
         HarnessError: the user's input is wrong, or nothing can be written (exit code 2).
     """
     started = time.time()
-    if submit is not None:
-        if until_decided or certify is not None:
-            raise SuiteError("--submit sends a plain run: for the rest run on the cluster, --address auto")
+    if request.submit is not None:
         from harness.schedule.submit import submit_run
 
-        return submit_run(
-            submit,
-            suite_path,
-            overrides=overrides,
-            only=only,
-            out=out,
-            budget=budget,
-            smoke=smoke,
-            track=track,
-            json_out=json_out,
-        )
-    suite = _suite(suite_path, overrides, smoke)
+        return submit_run(request)
+    suite = _suite(request.suite, request.overrides, request.smoke)
     console = Console(stderr=True, width=None if sys.stderr.isatty() else 110)
-    plan, cached = plan_run(suite, only, out, gpus=OPEN_GPUS, is_local=address is None)
+    is_local = request.address is None
+    plan, cached = plan_run(suite, request.only, request.out, gpus=OPEN_GPUS, is_local=is_local)
+    plan, cached = _up_to_date(plan, cached, request.refresh, console)
     with _interruptible(console):
         run = None
         try:
             _fetch(suite, console)
-            preflight(suite, suite_path, plan.missing)
+            preflight(suite, request.suite, plan.missing)
             # Until it is decided is another question than the suite's whole plan: a folder of its own.
+            until_decided = request.until_decided
             name = content_hash([plan.hash, "until decided"]) if until_decided else plan.hash
-            run = open_run(out, suite.name, name)
+            run = open_run(request.out, suite.name, name, without=plan.outdated)
             with run.in_use(), Kept() as kept:
-                settings = _settings(suite, suite_path, address, budget, started)
+                settings = _settings(suite, request, started)
                 session = Session(
-                    run, suite, out, settings, console, kept, plan.machine_class, only, OPEN_GPUS
-                )
+                    run, suite, request.out, settings, console, kept, plan.machine_class, request.only,
+                    OPEN_GPUS,
+                )  # fmt: skip
                 session.prepare()
                 if until_decided:
                     session.decide()
                 else:
                     session.execute(plan, cached)
                 session.duel()
-                if certify is not None:
-                    session.certify(certify)
-                return _finish(run, plan, session.records, suite, track, json_out, console)
+                if request.certify is not None:
+                    session.certify(request.certify)
+                return _finish(run, plan, session.records, suite, request, console)
         except KeyboardInterrupt:
             _say_interrupted(run, plan, console)
             return 130
+
+
+def _up_to_date(
+    plan: Plan, cached: Mapping[str, RunFolder], refresh: bool, console: Console
+) -> tuple[Plan, Mapping[str, RunFolder]]:
+    """The plan without what other versions executed, if that is to be measured again; else it is said."""
+    if not plan.outdated:
+        return plan, cached
+    if not refresh:
+        console.print(
+            outdated_text(plan.outdated, len(cached)), style="yellow", highlight=False, markup=False
+        )
+        return replace(plan, outdated={}), cached
+    kept = {trial_id: run for trial_id, run in cached.items() if trial_id not in plan.outdated}
+    return replace(plan, cached=frozenset(kept)), kept
 
 
 def _suite(suite_path: str | Path, overrides: Sequence[str], small: bool) -> Suite:
@@ -127,16 +119,14 @@ def _fetch(suite: Suite, console: Console) -> None:
     fetch(suite.data.name, dict(suite.data.args), progress)
 
 
-def _settings(
-    suite: Suite, suite_path: str | Path, address: str | None, budget: float | None, started: float
-) -> Settings:
+def _settings(suite: Suite, request: RunRequest, started: float) -> Settings:
     searches = {name: candidate.training.tuning for name, candidate in suite.candidates.items()}
     return Settings(
-        address=address,
-        budget_s=budget if budget is not None else suite.budget,
+        address=request.address,
+        budget_s=request.budget if request.budget is not None else suite.budget,
         started=started,
-        paths=module_paths(suite.folder or Path(suite_path).resolve().parent),
-        suite_path=str(suite_path),
+        paths=module_paths(suite.folder or Path(request.suite).resolve().parent),
+        suite_path=str(request.suite),
         machine_class=suite.machine.machine_class,
         search_limits={name: tuning.seconds for name, tuning in searches.items() if tuning is not None},
     )
@@ -147,8 +137,7 @@ def _finish(
     plan: Plan,
     records: Sequence[Record],
     suite: Suite,
-    track: Sequence[str],
-    json_out: bool,
+    request: RunRequest,
     console: Console,
 ) -> int:
     """Report, tell the trackers, and sum up."""
@@ -175,8 +164,8 @@ def _finish(
             console.print(f"  {line}", highlight=False, markup=False)
         _print_page(run, console)
     _say_failed(failed, console)
-    _tell_trackers(evidence, suite, track, console)
-    if json_out:
+    _tell_trackers(evidence, suite, request.track, console)
+    if request.json_out:
         print(json.dumps(_result(run, records, evidence.recommendation, code), indent=2))
     return code
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from rich.console import Console
 
 from harness import environment
+from harness.facts import CertifyFacts
 from harness.planning.plan import Plan, make_plan
 from harness.progress import Display
 from harness.reading import suite_to_text
@@ -128,11 +129,11 @@ class Session:
             if record is not None and record.failure is not None:
                 line = f"LoadGen {trial.spec['scenario']['mode']} {trial.label}: {record.failure.reason}"
                 self.console.print(line, highlight=False, markup=False)
-            said = record.facts.get("certify") if record else None
+            said = record.facts_as(CertifyFacts).certify if record else None
             if said and trial.variant:
-                both = f"{said['ours_ms']:.4g} here, {said['loadgen_ms']:.4g} by LoadGen"
-                verdict = f"ratio {said['ratio']:.3f}, {said.get('valid') or 'validity unknown'}"
-                line = f"LoadGen {said['mode']} {trial.variant.name}: {said['metric']} {both} ({verdict})"
+                both = f"{said.ours_ms:.4g} here, {said.loadgen_ms:.4g} by LoadGen"
+                verdict = f"ratio {said.ratio:.3f}, {said.valid or 'validity unknown'}"
+                line = f"LoadGen {said.mode} {trial.variant.name}: {said.metric} {both} ({verdict})"
                 self.console.print(line, highlight=False, markup=False)
 
     @property

@@ -15,7 +15,8 @@ from typing import Any
 from ray.tune.schedulers import AsyncHyperBandScheduler, FIFOScheduler, TrialScheduler
 from ray.tune.search import Searcher
 
-from harness.planning.tuning import Search, search_for
+from harness.facts import TrainFacts, TuningFacts
+from harness.planning.tuning import Search, search_for, told
 from harness.record import Record, Trial
 from harness.schedule.worker import mark_of
 from harness.store.runs import RunFolder
@@ -70,7 +71,7 @@ def bracket_for(trials: Sequence[Trial], records: Sequence[Record], limit_s: flo
         for record in records:
             name = _Name(record.trial.id)
             asha.on_trial_add(None, name)
-            for epoch, score, _ in record.facts.get("tuning", {}).get("curve", ()):
+            for epoch, score, _ in told(record).curve or ():
                 asha.on_trial_result(None, name, {"epoch": epoch, "score": score})
     waiting = [t for t in trials if t.id not in done]
     spent = sum(r.seconds for r in records)
@@ -104,10 +105,10 @@ class Proposer(Searcher):
         if record is None:
             return
         bracket.spent_s += record.seconds
-        said = record.facts.get("tuning", {})
-        if "settings" in said:
+        said = told(record)
+        if said.settings is not None:
             assert trial.tuning is not None
-            bracket.search.tell(trial.tuning, said["settings"], said.get("score"))
+            bracket.search.tell(trial.tuning, said.settings, said.score)
 
     def save(self, checkpoint_path: str) -> None:
         """The records are the state; Tune's snapshots are not used."""
@@ -162,5 +163,5 @@ def plan_search(
 
 def skipped(trial: Trial, limit_s: float) -> Record:
     """The record of a trial that its search's time did not reach: there is nothing to do any more."""
-    said = {"number": trial.tuning, "skipped": f"the search's {limit_s:g} s were spent", "score": None}
-    return Record(trial, "finished", facts={"tuning": said})
+    said = TuningFacts(trial.tuning, skipped=f"the search's {limit_s:g} s were spent")
+    return Record(trial, "finished", facts=TrainFacts(tuning=said))

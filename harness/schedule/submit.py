@@ -17,6 +17,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from harness.planning.request import RunRequest
 from harness.record import HarnessError, SuiteError
 from harness.store.files import holds_password, is_remote, open_files
 
@@ -78,18 +79,7 @@ def copy_code(source: Path, target: Path) -> None:
             shutil.copyfile(path, copied)
 
 
-def submit_run(
-    url: str,
-    suite_path: str | Path,
-    *,
-    overrides: Sequence[str] = (),
-    only: str | None = None,
-    out: str = "results",
-    budget: float | None = None,
-    smoke: bool = False,
-    track: Sequence[str] = (),
-    json_out: bool = False,
-) -> int:
+def submit_run(request: RunRequest) -> int:
     """Send a run to a cluster, follow its log on stderr, read its result back.
 
     Returns:
@@ -101,20 +91,28 @@ def submit_run(
     """
     from harness.reading import read_suite
 
-    read_suite(suite_path, overrides)
+    assert request.submit is not None
+    if request.until_decided or request.certify is not None:
+        raise SuiteError("--submit sends a plain run: for the rest run on the cluster, --address auto")
+    read_suite(request.suite, request.overrides)
+    out = request.out
     open_files(out)  # a URL with a password would stand in the job's command
     if not (is_remote(out) or Path(out).is_absolute()):
         raise SuiteError(
             f"--submit needs --out that the cluster and this machine both see, not {out!r}: "
             "a URL (s3://bucket/results), or the absolute path of a shared folder"
         )
-    arguments = ["run", Path(suite_path).name, "--address", "auto", "--out", out, "--json"]
-    arguments += [part for text in overrides for part in ("--set", text)]
-    arguments += ["--only", only] if only else []
-    arguments += ["--budget", f"{budget}s"] if budget is not None else []
-    arguments += ["--smoke"] if smoke else []
-    arguments += ["--track", ",".join(track)] if track else []
-    return _run_job(url, arguments, suite_path, json_out)
+    arguments = [
+        "run",
+        Path(request.suite).name,
+        "--address",
+        "auto",
+        "--out",
+        out,
+        "--json",
+        *request.arguments,
+    ]
+    return _run_job(request.submit, arguments, request.suite, request.json_out)
 
 
 def _run_job(url: str, arguments: Sequence[str], suite_path: str | Path, json_out: bool) -> int:

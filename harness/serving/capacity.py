@@ -13,7 +13,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from harness.serving.load import PROMISE, LoadPoint, Observed, Settings
+from harness.facts.serving import LoadPoint
+from harness.serving.load import PROMISE, Observed, Settings
 from harness.serving.queues import HIGHEST, LOWEST, highest_load, unit_arrivals
 from harness.serving.series import Series, predicted_late, series_of
 

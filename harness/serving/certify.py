@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from harness.facts.serving import Certified, CertifyFacts
 from harness.record import Measurement, TrialError
 from harness.serving.closed import Found
 from harness.serving.subject import Subject
@@ -47,8 +48,8 @@ def certify(subject: Subject, job: Mapping[str, Any]) -> Found:
         ours, mine = _own_server(subject, scenario, seconds, int(job["spec"].get("seed", 0)))
     else:
         window = measure_window(subject, 1, seconds)
-        ours, mine = float(np.median(window.latencies_ms)), {"calls": len(window.issued_ns)}
-    settings = _settings(lg, mode, scenario, seconds, warm["typical_ms"])
+        ours, mine = float(np.median(window.latencies_ms)), (len(window.issued_ns), None)
+    settings = _settings(lg, mode, scenario, seconds, warm.typical_ms)
     folder = Path(job["folder"]) / "loadgen"
     folder.mkdir(exist_ok=True)
     errors = _run(lg, subject, settings, folder)
@@ -59,22 +60,13 @@ def certify(subject: Subject, job: Mapping[str, Any]) -> Found:
     if theirs is None:
         raise TrialError(f"LoadGen wrote no result: {said.get('problem', 'see loadgen/')}")
     metric = "latency_p50_ms" if mode == "SingleStream" else "latency_p99_ms"
-    facts = {
-        "certify": {
-            "mode": mode,
-            "metric": metric,
-            "ours_ms": ours,
-            "loadgen_ms": theirs / 1e6,
-            "ratio": ours / (theirs / 1e6),
-            "valid": said.get("result_validity"),
-            "queries": said.get("result_query_count", said.get("generated_query_count")),
-            **mine,
-        }
-    }
+    queries = said.get("result_query_count", said.get("generated_query_count"))
+    theirs_ms, valid = theirs / 1e6, said.get("result_validity")
+    both = Certified(mode, metric, ours, theirs_ms, ours / theirs_ms, valid, queries, *mine)
     return [
         Measurement(metric, ours, "ms", at={"by": "harness", "mode": mode}),
         Measurement(metric, theirs / 1e6, "ms", at={"by": "loadgen", "mode": mode}),
-    ], facts
+    ], CertifyFacts(certify=both)
 
 
 def _settings(lg: Any, mode: str, scenario: Mapping[str, Any], seconds: float, typical_ms: float) -> Any:
@@ -135,7 +127,7 @@ def _run(lg: Any, subject: Subject, settings: Any, folder: Path) -> list[str]:
 
 def _own_server(
     subject: Subject, scenario: Mapping[str, Any], seconds: float, seed: int
-) -> tuple[float, dict[str, Any]]:
+) -> tuple[float, tuple[int, float | None]]:
     """The harness's own open loop at the same load, without batching, as LoadGen's server does."""
     from harness.serving.load import Settings
     from harness.serving.open_loop import run_load
@@ -148,7 +140,7 @@ def _own_server(
     point, _ = run_load(subject, poisson_arrivals(rate, seconds, seed), rate, seconds, settings)
     if point.p99_ms is None:
         raise TrialError(f"not estimable: {point.requests} requests in {seconds:g} s at {rate:g} per s")
-    return point.p99_ms, {"calls": point.requests, "late_share": point.late_share}
+    return point.p99_ms, (point.requests, point.late_share)
 
 
 def read_detail(path: Path) -> dict[str, Any]:

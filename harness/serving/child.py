@@ -14,10 +14,11 @@ import sys
 import time
 import traceback
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
+from harness.codec import to_json
 from harness.record import HarnessError, Measurement
 from harness.serving import memory
 from harness.serving.memory import OUT_OF_MEMORY, SPENT
@@ -92,21 +93,22 @@ def measure(job: Mapping[str, Any], request: Path) -> dict[str, Any]:
     measurements.append(Measurement("cold_start_ms", subject.cold["cold_start_ms"], "ms"))
     if spec.get("artifact"):
         measurements.append(Measurement("model_size_mb", size_mb(artifact), "MB"))
-    audit = {
-        "threads": job["threads"],
-        "device": job["device"],
-        "workers": workers,
-        "pinned_to": [core for own in cores for core in own],
-        "niceness": niceness,
-        "memory_cap_mb": cap,
-        "resident_before_load_mb": resident,
-        "cold_start": dict(subject.cold),
-        "clock_resolution_ns": time.get_clock_info("perf_counter").resolution * 1e9,
-        "environment_variables": {key: os.environ.get(key, "") for key in RECORDED_VARIABLES},
-        "imported": [m for m in ("torch", "onnxruntime", "sklearn", "faiss") if m in sys.modules],
-        "hashes": {"artifact": tree_hash(artifact), "examples": inputs_hash(subject.inputs)},
-    }
-    return {"measurements": [asdict(m) for m in measurements], "facts": {**facts, **audit}}
+    facts = replace(
+        facts,
+        threads=job["threads"],
+        device=job["device"],
+        workers=workers,
+        pinned_to=tuple(core for own in cores for core in own),
+        niceness=niceness,
+        memory_cap_mb=cap,
+        resident_before_load_mb=resident,
+        cold_start=dict(subject.cold),
+        clock_resolution_ns=time.get_clock_info("perf_counter").resolution * 1e9,
+        environment_variables={key: os.environ.get(key, "") for key in RECORDED_VARIABLES},
+        imported=tuple(m for m in ("torch", "onnxruntime", "sklearn", "faiss") if m in sys.modules),
+        hashes={"artifact": tree_hash(artifact), "examples": inputs_hash(subject.inputs)},
+    )
+    return {"measurements": [asdict(m) for m in measurements], "facts": to_json(facts)}
 
 
 def size_mb(folder: Path) -> float:

@@ -3,11 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence, Set
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from harness.facts.serving import (
+    HalfWidths,
+    MemoryFacts,
+    OfflineFacts,
+    ServeFacts,
+    StopFacts,
+    StreamFacts,
+    WarmUp,
+)
 from harness.record import Measurement, TrialError
 from harness.serving import energy, memory
 from harness.serving.quantiles import CALLS_NEEDED, half_width, p99_half_width, percentile, settled
@@ -22,7 +32,7 @@ RETRIES = 2.0
 DRIFT = 0.10
 """Difference between the halves of a run above which it never was steady."""
 
-Found = tuple[list[Measurement], dict[str, Any]]
+Found = tuple[list[Measurement], ServeFacts]
 
 
 def single_stream(subject: Subject, job: Mapping[str, Any]) -> Found:
@@ -30,16 +40,16 @@ def single_stream(subject: Subject, job: Mapping[str, Any]) -> Found:
     scenario = job["spec"]["scenario"]
     warm = warm_up(subject, 1)
     start_mb = memory.resident_mb()
-    windows, ended_by = single_stream_windows(subject, scenario, warm["typical_ms"], start_mb)
-    drift, unsteady = steadiness(windows, warm["verdict"])
+    windows, ended_by = single_stream_windows(subject, scenario, warm.typical_ms, start_mb)
+    drift, unsteady = steadiness(windows, warm.verdict)
     peak, memory_facts = memory.peak_mb(lambda: calls(subject, 1, 100), job["device"], subject.crew)
     save_calls(Path(job["folder"]) / "calls.npz", {1: windows.taken})
-    facts = {
-        "warm_up": {**warm, "verdict": "unsteady" if unsteady else "steady", "drift": round(drift, 4)},
-        "windows": windows.as_json(),
-        "stopped": stopped(ended_by, windows),
-        "memory": memory_facts,
-    }
+    facts = StreamFacts(
+        windows=windows.told(),
+        warm_up=replace(warm, verdict="unsteady" if unsteady else "steady", drift=round(drift, 4)),
+        stopped=stopped(ended_by, windows),
+        memory=memory_facts,
+    )
     measurements = [
         *latencies(windows, unsteady),
         *cpu_per_example(windows, 1),
@@ -79,12 +89,12 @@ def single_stream_windows(
             return windows, "budget"
 
 
-def stopped(by: str, windows: Windows) -> dict[str, Any]:
+def stopped(by: str, windows: Windows) -> StopFacts:
     """Why measuring ended, and how well the percentiles are known by then: relative half-widths (item 7)."""
     taken = [w.latencies_ms for w in windows.accepted]
-    widths = {"p50": half_width([float(np.median(w)) for w in taken]), "p99": p99_half_width(taken)}
-    known = {name: round(width, 4) if np.isfinite(width) else None for name, width in widths.items()}
-    return {"by": by, "half_width": known}
+    widths = half_width([float(np.median(w)) for w in taken]), p99_half_width(taken)
+    p50, p99 = (round(width, 4) if np.isfinite(width) else None for width in widths)
+    return StopFacts(by, HalfWidths(p50, p99))
 
 
 def steadiness(windows: Windows, warm_up_verdict: str) -> tuple[float, bool]:
@@ -145,8 +155,8 @@ def offline(subject: Subject, job: Mapping[str, Any]) -> Found:
     scenario = job["spec"]["scenario"]
     sizes = [int(size) for size in scenario.get("batch_sizes", (1, 32))]
     broken: dict[int, str] = {}
-    warm: dict[int, dict[str, Any]] = {}
-    peaks: dict[int, tuple[float | None, dict[str, Any]]] = {}
+    warm: dict[int, WarmUp] = {}
+    peaks: dict[int, tuple[float | None, MemoryFacts]] = {}
     for size in sorted(sizes):  # the smallest first: an allocator that has grown hides what less would need
         try:
             warm[size] = warm_up(subject, size, seconds=0.5)
@@ -156,23 +166,23 @@ def offline(subject: Subject, job: Mapping[str, Any]) -> Found:
     alive = [size for size in sizes if size not in broken]
     if not alive:
         raise TrialError(next(iter(broken.values())).removeprefix("failed: "))
-    measured = offline_windows(subject, job, {size: warm[size]["typical_ms"] for size in alive})
+    measured = offline_windows(subject, job, {size: warm[size].typical_ms for size in alive})
     save_calls(Path(job["folder"]) / "calls.npz", {size: measured[size].taken for size in alive})
-    unsteady = {size for size in alive if steadiness(measured[size], warm[size]["verdict"])[1]}
+    unsteady = {size for size in alive if steadiness(measured[size], warm[size].verdict)[1]}
     measurements = offline_measurements(sizes, measured, broken, unsteady)
     for size in alive:
         measurements += memory.peak_measurements(*peaks[size], {"batch_size": size})
     largest = max(alive, key=lambda size: peaks[size][0] or 0.0)
     measurements += memory.peak_measurements(*peaks[largest])
-    facts = {
-        "warm_up": list(warm.values()),
-        "windows": [w for size in alive for w in measured[size].as_json()],
-        "memory": {str(size): peaks[size][1] for size in alive},
-    }
+    facts = OfflineFacts(
+        windows=tuple(w for size in alive for w in measured[size].told()),
+        warm_up=tuple(warm.values()),
+        memory={str(size): peaks[size][1] for size in alive},
+    )
     return measurements, facts
 
 
-def peak_at(subject: Subject, batch: int, device: str) -> tuple[float | None, dict[str, Any]]:
+def peak_at(subject: Subject, batch: int, device: str) -> tuple[float | None, MemoryFacts]:
     """Peak memory while a batch size is served, in a pass of its own (item 13)."""
     memory.release()
     return memory.peak_mb(lambda: calls(subject, batch, 10), device, subject.crew)

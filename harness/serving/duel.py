@@ -11,19 +11,18 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
+from harness.facts.serving import DuelFacts, Fought, Ratio, Winner
 from harness.record import Measurement
 from harness.serving.closed import Found
 from harness.serving.subject import Subject, load_subject
 from harness.serving.windows import call, collector_off, warm_up
 from harness.streams import generator
 
-Verdict = Literal["first", "second", "not separated"]
 COPIES = 3
 T_COPIES = 2.776
 """Student's t at 97.5 % with 2 × (COPIES - 1) degrees of freedom."""
@@ -32,27 +31,13 @@ SMALLEST = 0.005
 """Differences below half a per cent are not called, however narrow the interval."""
 
 
-@dataclass(frozen=True)
-class Ratio:
-    """Time of the second over that of the first: above 1, the first is faster.
-
-    Args:
-        low, high: 95 % t interval over copies, on the log scale.
-        floor: the largest ratio between two copies of one variant, minus 1: a difference must exceed it.
-    """
-
-    value: float
-    low: float
-    high: float
-    floor: float
-
-    @property
-    def verdict(self) -> Verdict:
-        if abs(float(np.log(self.value))) <= max(float(np.log1p(self.floor)), SMALLEST):
-            return "not separated"
-        if self.low > 1:
-            return "first"
-        return "second" if self.high < 1 else "not separated"
+def verdict_of(ratio: Ratio) -> Winner:
+    """By one clock: a difference must exceed the floor between identical copies, and its interval 1."""
+    if abs(float(np.log(ratio.value))) <= max(float(np.log1p(ratio.floor)), SMALLEST):
+        return "not separated"
+    if ratio.low > 1:
+        return "first"
+    return "second" if ratio.high < 1 else "not separated"
 
 
 def duel(first: Subject, job: Mapping[str, Any]) -> Found:
@@ -71,21 +56,22 @@ def duel(first: Subject, job: Mapping[str, Any]) -> Found:
     random = generator(int(spec.get("seed", 0)), "duel", int(spec.get("round") or 0))
     seconds, calls = float(scenario.get("seconds", 5.0)), int(scenario.get("calls", 2000))
     cpu, wall = interleave(contenders, random, seconds, calls)
-    judged = {"cpu": judge(cpu), "wall": judge(wall)}
+    by_cpu, by_wall = judge(cpu), judge(wall)
     asleep = slept(cpu, wall)
     clocks = {f"{clock}_{owner}_{copy}": times for clock, all_ in (("cpu", cpu), ("wall", wall))
               for (owner, copy), times in all_.items()}  # fmt: skip
     np.savez_compressed(Path(job["folder"]) / "calls.npz", **clocks)  # type: ignore[arg-type]
-    facts: dict[str, Any] = {
-        "verdict": decide(judged["cpu"], judged["wall"], asleep),
-        "decided_by": "wall" if asleep else "cpu",
-        "first": spec.get("variant", "first"),
-        "second": opponent.get("variant", "second"),
-        "calls_each": len(cpu["first", 0]),
-        "copies": COPIES,
-        **{clock: asdict(ratio) for clock, ratio in judged.items()},
-    }
-    return [_median(wall, name) for name in ("first", "second")], {"duel": facts}
+    fought = Fought(
+        decide(by_cpu, by_wall, asleep),
+        spec.get("variant", "first"),
+        opponent.get("variant", "second"),
+        len(cpu["first", 0]),
+        by_cpu,
+        by_wall,
+        "wall" if asleep else "cpu",
+        COPIES,
+    )
+    return [_median(wall, name) for name in ("first", "second")], DuelFacts(duel=fought)
 
 
 Key = tuple[str, int]
@@ -135,13 +121,13 @@ def judge(times: Mapping[Key, np.ndarray]) -> Ratio:
     return Ratio(float(np.exp(difference)), float(low), float(high), float(np.expm1(floor)))
 
 
-def decide(cpu: Ratio, wall: Ratio, mostly_asleep: bool) -> Verdict:
+def decide(cpu: Ratio, wall: Ratio, mostly_asleep: bool) -> Winner:
     """CPU time decides, wall time must not contradict; where the thread mostly waits, wall time decides."""
     if mostly_asleep:
-        return wall.verdict
-    if wall.verdict not in (cpu.verdict, "not separated"):
+        return verdict_of(wall)
+    if verdict_of(wall) not in (verdict_of(cpu), "not separated"):
         return "not separated"
-    return cpu.verdict
+    return verdict_of(cpu)
 
 
 def slept(cpu: Mapping[Key, np.ndarray], wall: Mapping[Key, np.ndarray]) -> bool:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
+
+from harness.facts.serving import LoadPoint
 
 PROMISE = 0.01
 """Share of requests that may be late: the limit is on the p99."""
@@ -32,51 +33,6 @@ class Settings:
     max_wait_ms: float
     workers: int = 1
     burstiness: float = 1.0
-
-
-@dataclass(frozen=True)
-class LoadPoint:
-    """One open-loop run at one load.
-
-    Args:
-        offered, achieved: requests per second that were meant to come, and that were answered. came: that did
-            come: Poisson arrivals are not exactly as many as meant.
-        requests: how many counted. violations: how many of them were later than the limit, failed, or
-            were not answered at all. errors, unanswered: the last two kinds; error: the first of the former.
-        p50_ms, p99_ms: from the scheduled arrival; None where too few were answered.
-        predicted: violations of a simulated queue with this run's own service times on its own arrivals; far
-            from `violations` where time was lost between the calls. None where it was not simulated.
-        lateness_ms: p99 of how late an idle server saw an arrival: the generator's own error.
-        batch: mean batch size. stage: `search`, `confirm`.
-        valid: False where lateness is a material share of the limit, or the window was too noisy;
-            `note` says which.
-    """
-
-    offered: float
-    achieved: float
-    requests: int
-    violations: int
-    p50_ms: float | None = None
-    p99_ms: float | None = None
-    errors: int = 0
-    unanswered: int = 0
-    error: str = ""
-    predicted: int | None = None
-    lateness_ms: float = 0.0
-    batch: float = 1.0
-    seed: int = 0
-    stage: str = ""
-    valid: bool = True
-    came: float | None = None
-    note: str = ""
-    noise: dict[str, Any] | None = None
-
-    @property
-    def late_share(self) -> float:
-        return self.violations / max(self.requests, 1)
-
-    def as_json(self) -> dict[str, Any]:
-        return {k: round(v, 4) if isinstance(v, float) else v for k, v in asdict(self).items()}
 
 
 @dataclass(frozen=True)

@@ -7,9 +7,11 @@ import os
 import resource
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
 
+from harness.facts.serving import MemoryFacts
 from harness.record import Measurement, TrialError
 from harness.serving import nvml
 
@@ -31,7 +33,7 @@ class Crew(Protocol):
 
 def peak_mb(
     run: Callable[[], object], device: str = "cpu", crew: Crew | None = None
-) -> tuple[float | None, dict[str, Any]]:
+) -> tuple[float | None, MemoryFacts]:
     """Peak resident memory while `run` runs, in MB of 10^6 bytes, and what else is known.
 
     Writing 5 to clear_refs resets the high-water mark, VmHWM then is exact; `ru_maxrss` never resets
@@ -47,14 +49,18 @@ def peak_mb(
         resettable = all(crew.together(None, "reset_peak", device=device))
         run()
         peaks = crew.together(None, "read_peak", device=device)
-    facts: dict[str, Any] = {"resident_before_mb": before, "resident_after_mb": resident_mb()}
-    for key in ("cuda_allocated_mb", "cuda_reserved_mb", "nvml_process_mb"):
-        if known := [peak[key] for peak in peaks if key in peak]:
-            facts[key] = sum(known)
+
+    def added(key: str) -> float | None:
+        known = [peak[key] for peak in peaks if key in peak]
+        return sum(known) if known else None
+
+    facts = MemoryFacts(
+        before, resident_mb(), added("cuda_allocated_mb"), added("cuda_reserved_mb"), added("nvml_process_mb")
+    )
     if not resettable or any("peak_mb" not in peak for peak in peaks):
         return None, facts
     if crew is not None:
-        facts["workers"] = peaks
+        facts = replace(facts, workers=tuple(peaks))
     return peaks[0]["peak_mb"] + sum(p["peak_mb"] - p["shared_mb"] for p in peaks[1:]), facts
 
 
@@ -89,14 +95,14 @@ def _shared_mb() -> float:
 
 
 def peak_measurements(
-    peak: float | None, facts: Mapping[str, Any], at: Mapping[str, int] | None = None
+    peak: float | None, facts: MemoryFacts, at: Mapping[str, int] | None = None
 ) -> list[Measurement]:
     """A peak as a measurement, and the GPU's where one was used: what NVML says this process holds, else what
     torch's allocator has reserved. Where the high-water mark cannot be reset, the cell says so.
     """
     note = "" if peak is not None else "not measured: this platform has no /proc/self/clear_refs"
     found = [Measurement("peak_memory_mb", peak, "MB", note=note, at=at or {})]
-    on_gpu = facts.get("nvml_process_mb") or facts.get("cuda_reserved_mb")
+    on_gpu = facts.nvml_process_mb or facts.cuda_reserved_mb
     if on_gpu:
         found.append(Measurement("peak_gpu_memory_mb", float(on_gpu), "MB", at=at or {}))
     return found

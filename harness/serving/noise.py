@@ -11,10 +11,13 @@ import os
 import resource
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
+
+from harness.codec import rounded
+from harness.facts.serving import NoiseFacts
 
 QUIET = 0.10
 """A window that lost more than this share of its time is measured again."""
@@ -29,26 +32,8 @@ CGROUPS = Path("/sys/fs/cgroup")
 
 
 @dataclass(frozen=True)
-class Noise:
-    """What happened around the variant in one window.
-
-    Args:
-        cpu_share: CPU time of the process over wall time (above 1 with several threads).
-        wait_share: time spent runnable but not running, over wall time, of the thread that waited most.
-        involuntary: involuntary context switches. voluntary: the process's own waits.
-        spin_lost: share of two short spins, before and after the window, that was lost in gaps over 20 µs.
-        pressure: share of the window in which any task of the machine waited for a CPU (PSI).
-        throttled: how often the control group was throttled. load: 1-minute load average.
-    """
-
-    cpu_share: float
-    wait_share: float
-    involuntary: int
-    voluntary: int
-    spin_lost: float
-    pressure: float | None
-    throttled: int
-    load: float
+class Noise(NoiseFacts):
+    """What happened around the variant in one window, judged."""
 
     @property
     def lost(self) -> float:
@@ -63,10 +48,9 @@ class Noise:
     def usable(self) -> bool:
         return self.lost <= USABLE
 
-    def as_json(self) -> dict[str, Any]:
-        return {
-            key: round(value, 4) if isinstance(value, float) else value for key, value in asdict(self).items()
-        }
+    def told(self) -> NoiseFacts:
+        """For the record."""
+        return rounded(NoiseFacts(**vars(self)))
 
 
 def worst(noises: Sequence[Noise]) -> Noise:

@@ -15,6 +15,8 @@ from typing import Any
 
 import numpy as np
 
+from harness.codec import rounded
+from harness.facts.serving import BatchingFacts, CapacityFacts, LoadPoint, ServerFacts
 from harness.record import Measurement
 from harness.serving import memory
 from harness.serving.capacity import Capacity, find_capacity
@@ -22,7 +24,6 @@ from harness.serving.closed import Found
 from harness.serving.load import (
     PROMISE,
     Calls,
-    LoadPoint,
     Observed,
     Settings,
     counted_from,
@@ -67,7 +68,7 @@ def server(subject: Subject, job: Mapping[str, Any]) -> Found:
     if alone > settings.limit_ms:
         note = f"a request alone takes {alone:.3g} ms, the limit is {settings.limit_ms:g} ms"
         found = Capacity(0.0, 0.0, 0.0, None, (), note)
-        return measurements(found), {"warm_up": warm, **said(found, services, settings)}
+        return measurements(found), replace(said(found, services, settings), warm_up=warm)
     seconds, seed = float(scenario.get("seconds", 20.0)), int(job["spec"].get("seed", 0))
     random = generator(seed, "loads", int(job["spec"].get("round") or 0))
     log: list[dict[str, np.ndarray]] = []
@@ -86,7 +87,7 @@ def server(subject: Subject, job: Mapping[str, Any]) -> Found:
 
     found = find_capacity(run, closed, settings, seconds, random)
     save_requests(Path(job["folder"]) / "requests.npz", log)
-    facts = {"warm_up": warm, **said(found, services, settings), "memory": memory_facts}
+    facts = replace(said(found, services, settings), warm_up=warm, memory=memory_facts)
     return [*measurements(found), *memory.peak_measurements(peak, memory_facts)], facts
 
 
@@ -173,7 +174,7 @@ def _point(
         batch=float(np.mean(batches)) if batches else 0.0,
         valid=not note,
         note=note,
-        noise=noise.as_json(),
+        noise=noise.told(),
     )
 
 
@@ -219,26 +220,21 @@ def measurements(found: Capacity) -> list[Measurement]:
     ]
 
 
-def said(found: Capacity, services: Mapping[int, np.ndarray], settings: Settings) -> dict[str, Any]:
+def said(found: Capacity, services: Mapping[int, np.ndarray], settings: Settings) -> ServerFacts:
     """The load curve and how the answer came about, for the record."""
     medians = {size: float(np.median(ms)) for size, ms in services.items()}
-    return {
-        "load_curve": [p.as_json() for p in found.points],
-        "knee_qps": knee(found.points),
-        "limit_ms": settings.limit_ms,
-        "batching": {"max_batch": settings.max_batch, "max_wait_ms": settings.max_wait_ms},
-        "capacity": {
-            "qps": found.value,
-            "low": found.low,
-            "high": found.high,
-            "confirmed": found.confirmed,
-            "slow_calls": found.slow_calls,
-            "note": found.note,
-        },
-        "closed_loop_bound_qps": settings.workers * max(size / ms * 1e3 for size, ms in medians.items()),
-        "closed_loop_ms": {str(size): ms for size, ms in medians.items()},
-        "invalid_runs": sum(not p.valid for p in found.points),
-    }
+    return ServerFacts(
+        load_curve=tuple(rounded(p) for p in found.points),
+        knee_qps=knee(found.points),
+        limit_ms=settings.limit_ms,
+        batching=BatchingFacts(settings.max_batch, settings.max_wait_ms),
+        capacity=CapacityFacts(
+            found.value, found.low, found.high, found.confirmed, found.slow_calls, found.note
+        ),
+        closed_loop_bound_qps=settings.workers * max(size / ms * 1e3 for size, ms in medians.items()),
+        closed_loop_ms={str(size): ms for size, ms in medians.items()},
+        invalid_runs=sum(not p.valid for p in found.points),
+    )
 
 
 def save_requests(path: Path, log: list[dict[str, np.ndarray]]) -> None:

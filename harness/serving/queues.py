@@ -15,7 +15,8 @@ from typing import Any, cast
 
 import numpy as np
 
-from harness.serving.load import HOPELESS, PROMISE, SETTLING, Calls, LoadPoint, Observed, Settings
+from harness.facts.serving import LoadPoint
+from harness.serving.load import HOPELESS, PROMISE, SETTLING, Calls, Observed, Settings
 from harness.streams import generator
 
 HIGHEST, LOWEST = 1.05, 0.02

@@ -10,11 +10,13 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from harness.facts.serving import ScalingFacts
 from harness.record import Measurement
 from harness.serving import memory
 from harness.serving.closed import Found, save_calls
@@ -56,16 +58,15 @@ def scaling(subject: Subject, job: Mapping[str, Any]) -> Found:
     windows = _blocks(subjects, float(scenario["seconds"]), spec)
     save_calls(Path(job["folder"]) / "calls.npz", {size: taken.taken for size, taken in windows.items()})
     measured += [_latency(size, taken) for size, taken in windows.items()]
-    facts = {
-        "sizes": sizes,
-        "weights": "fresh: cost depends on shape",
-        "warm_up": warm,
-        "windows": [{"size": size, **w} for size, taken in windows.items() for w in taken.as_json()],
-    }
-    return measured, facts
+    return measured, ScalingFacts(
+        windows=tuple(replace(w, size=size) for size, taken in windows.items() for w in taken.told()),
+        sizes=tuple(sizes),
+        weights="fresh: cost depends on shape",
+        warm_up=warm,
+    )
 
 
-def _answers(subject: Subject) -> Any:
+def _answers(subject: Subject) -> Callable[[], None]:
     def run() -> None:
         for request in subject.requests(1)[:3]:
             subject.check(subject.predict(request), 1)

@@ -16,6 +16,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from harness.codec import from_json
+from harness.facts.serving import SERVE_FACTS
 from harness.protocols import Job, Outcome
 from harness.record import Measurement, TrialError
 from harness.serving.memory import OUT_OF_MEMORY, SPENT
@@ -142,7 +144,8 @@ def read_result(job: Job, result: Path, code: int, expired: bool, said: str) -> 
         measurements = tuple(
             Measurement(**{**m, "samples": tuple(m["samples"])}) for m in data["measurements"]
         )
-        return Outcome(measurements, data["facts"])
+        scenario = str(job.trial.spec["scenario"]["name"])
+        return Outcome(measurements, from_json(SERVE_FACTS[scenario], data["facts"]))
     if expired:
         raise failed(f"timed out after {job.trial.time_limit_s:g} s", said)
     raise failed(crash_reason(code, said), said)

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from harness.facts.serving import WarmUp, WindowFacts
 from harness.record import TrialError
 from harness.serving.energy import Meter
 from harness.serving.noise import USABLE, Gate, Noise, worst
@@ -56,15 +57,16 @@ class Window:
         inside = float(np.sum(self.done_ns - self.issued_ns)) / self.workers / 1e9
         return self.batch * len(self.issued_ns) / inside
 
-    def as_json(self, rejected: bool) -> dict[str, Any]:
-        return {
-            "batch_size": self.batch,
-            "calls": len(self.issued_ns),
-            "seconds": round(self.seconds, 4),
-            "p50_ms": round(float(np.median(self.latencies_ms)), 5),
-            "rejected": rejected,
-            **self.noise.as_json(),
-        }
+    def told(self, rejected: bool) -> WindowFacts:
+        """For the record."""
+        return WindowFacts(
+            **vars(self.noise.told()),
+            batch_size=self.batch,
+            calls=len(self.issued_ns),
+            seconds=round(self.seconds, 4),
+            p50_ms=round(float(np.median(self.latencies_ms)), 5),
+            rejected=rejected,
+        )
 
 
 @dataclass
@@ -101,12 +103,13 @@ class Windows:
             return f"noisy: {len(self.quiet)} of {len(self.taken)} windows quiet"
         return ""
 
-    def as_json(self) -> list[dict[str, Any]]:
+    def told(self) -> tuple[WindowFacts, ...]:
+        """All of them, for the record."""
         accepted = {id(w) for w in self.accepted}
-        return [w.as_json(rejected=id(w) not in accepted) for w in self.taken]
+        return tuple(w.told(rejected=id(w) not in accepted) for w in self.taken)
 
 
-def warm_up(subject: Subject, batch: int, seconds: float = WARM_UP_S) -> dict[str, Any]:
+def warm_up(subject: Subject, batch: int, seconds: float = WARM_UP_S) -> WarmUp:
     """Call until the last 40 calls look steady, or until the cap; the verdict is a fact, not a failure.
 
     Several workers warm up together; the slowest tells.
@@ -114,11 +117,11 @@ def warm_up(subject: Subject, batch: int, seconds: float = WARM_UP_S) -> dict[st
     if subject.crew is None:
         return own_warm_up(subject, batch, seconds)
     found = subject.crew.together(subject, "warm_up", batch=batch, seconds=seconds)
-    slowest: dict[str, Any] = max(found, key=lambda w: (w["verdict"] == "unsteady", w["typical_ms"]))
+    slowest: WarmUp = max(found, key=lambda w: (w.verdict == "unsteady", w.typical_ms))
     return slowest
 
 
-def own_warm_up(subject: Subject, batch: int, seconds: float) -> dict[str, Any]:
+def own_warm_up(subject: Subject, batch: int, seconds: float) -> WarmUp:
     """The warm-up of this process alone."""
     requests = subject.requests(batch)
     clock = time.perf_counter_ns
@@ -131,18 +134,13 @@ def own_warm_up(subject: Subject, batch: int, seconds: float) -> dict[str, Any]:
         subject.check(answer, batch)
         elapsed = (clock() - start) / 1e9
         if len(calls) % 10 == 0 and len(calls) >= 40 and steady(calls):
-            verdict = "steady"
+            is_steady = True
             break
         if elapsed > seconds or len(calls) >= WARM_UP_CALLS:
-            verdict = "steady" if len(calls) >= 8 and steady(calls) else "unsteady"
+            is_steady = len(calls) >= 8 and steady(calls)
             break
-    return {
-        "batch_size": batch,
-        "calls": len(calls),
-        "seconds": round(elapsed, 4),
-        "verdict": verdict,
-        "typical_ms": float(np.median(calls[-20:])),
-    }
+    typical_ms = float(np.median(calls[-20:]))
+    return WarmUp(batch, len(calls), round(elapsed, 4), "steady" if is_steady else "unsteady", typical_ms)
 
 
 def call(subject: Subject, request: Any, batch: int, number: int) -> Any:

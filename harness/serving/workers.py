@@ -26,6 +26,7 @@ from typing import IO, Any
 
 import numpy as np
 
+from harness.facts.serving import WarmUp
 from harness.record import HarnessError, TrialError
 from harness.serving import memory
 from harness.serving.energy import Meter
@@ -162,7 +163,7 @@ class Worker:
     meter: Meter | None = None
 
 
-def warm_up(worker: Worker, go: Go, batch: int, seconds: float) -> dict[str, Any]:
+def warm_up(worker: Worker, go: Go, batch: int, seconds: float) -> WarmUp:
     """To steady state, beside the others."""
     go()
     return own_warm_up(worker.subject, batch, seconds)

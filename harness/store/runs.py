@@ -12,7 +12,7 @@ from difflib import get_close_matches
 from functools import partial
 from pathlib import Path
 
-from harness.record import HarnessError, Record
+from harness.record import HarnessError, Record, RecordError
 from harness.store.disk import locked, make_folder, writing
 from harness.store.files import Files, LocalFiles, is_remote, open_files
 from harness.store.run_folder import RunFolder, trial_path
@@ -37,11 +37,18 @@ def check_name(name: str, what: str = "name") -> str:
     return name
 
 
-def open_run(out: str | Path, suite_name: str, plan_hash: str, now: datetime | None = None) -> RunFolder:
+def open_run(
+    out: str | Path,
+    suite_name: str,
+    plan_hash: str,
+    now: datetime | None = None,
+    without: Iterable[str] = (),
+) -> RunFolder:
     """The folder of a plan: the one it already has under `out`, else a new one; becomes `latest`.
 
     Args:
         plan_hash: hash of the resolved suite and its trial ids; the first 8 digits name the run.
+        without: trials that are to be measured anew: the newest folder counts if it holds none of them.
     """
     check_name(suite_name, "suite name")
     home = open_files(f"{str(out).rstrip('/')}/{suite_name}")
@@ -49,7 +56,10 @@ def open_run(out: str | Path, suite_name: str, plan_hash: str, now: datetime | N
     stamp = (now or datetime.now(UTC)).strftime("%Y%m%d-%H%M%S")
     with _alone(home):  # two first starts at once must find one folder
         known = [name for name in home.names() if _RUN_ID.fullmatch(name) and name.endswith(f"-{digest}")]
-        run = RunFolder(f"{home.url}/{known[-1] if known else f'{stamp}-{digest}'}")
+        newest = RunFolder(f"{home.url}/{known[-1]}") if known else None
+        if newest is None or set(without).intersection(newest.trial_ids()):
+            newest = RunFolder(f"{home.url}/{stamp}-{digest}")
+        run = newest
         if isinstance(home, LocalFiles):
             with writing(run.url):
                 make_folder(Path(run.url))
@@ -152,6 +162,18 @@ def find_run(text: str, out: str | Path = "results") -> RunFolder:
     near = get_close_matches(text, names, n=1)
     hint = f"did you mean {near[0]!r}?" if near else f"see `python -m harness list runs` (looked in {out})"
     raise HarnessError(f"no run {text!r}: {hint}")
+
+
+def find_measured(text: str, out: str | Path = "results") -> RunFolder:
+    """A run that can be judged. A published report has no trials: deciding from none would overwrite it.
+
+    Raises:
+        HarnessError: there is no such run, or it holds no trials.
+    """
+    found = find_run(text, out)
+    if not found.trial_ids():
+        raise RecordError(f"{text} holds no trials (a published report?): run the suite again")
+    return found
 
 
 def _run_at(text: str) -> RunFolder | None:

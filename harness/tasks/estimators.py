@@ -16,6 +16,7 @@ from typing import Any, cast
 import numpy as np
 
 from harness.exported.estimator import answer_kind
+from harness.facts import TrainFacts
 from harness.kinds import kind_of
 from harness.models.estimator import flat
 from harness.models.estimators import BOOSTERS, library_of, parts, stopping
@@ -57,7 +58,7 @@ class FittedEstimator:
 
     model: Any
     classes: tuple[int, ...]
-    facts: Mapping[str, Any]
+    facts: TrainFacts
 
 
 def fit_estimator(
@@ -97,10 +98,13 @@ def fit_estimator(
             if library_of(error) not in BOOSTERS:
                 raise
             raise TrialError(f"{type(estimator).__name__} cannot be fitted: {_cause(error)}") from error
-    facts: dict[str, Any] = {"converged": not any(issubclass(w.category, ConvergenceWarning) for w in caught)}
-    facts |= _said(estimator, watched is not None)
-    if first is not None and first[0] == "words":
-        facts |= {"vocabulary": len(first[1].vocabulary_)}
+    facts = TrainFacts(
+        converged=not any(issubclass(w.category, ConvergenceWarning) for w in caught),
+        libraries=_versions(estimator),
+        early_stopping="validation part" if watched is not None else None,
+        rounds=rounds(_last_step(estimator)) if watched is not None else None,
+        vocabulary=len(first[1].vocabulary_) if first is not None and first[0] == "words" else None,
+    )
     model = estimator if first is None else Pipeline([first, ("estimator", estimator)])
     return FittedEstimator(model, classes, facts)
 
@@ -215,8 +219,8 @@ def _fit(estimator: Any, table: Any, targets: np.ndarray, watched: tuple[Any, np
         estimator.fit(table, targets, eval_set=[watched], verbose=False)
 
 
-def _said(estimator: Any, stopped_early: bool) -> dict[str, Any]:
-    """Which library fitted it, in which version, and how many rounds were kept of it."""
+def _versions(estimator: Any) -> dict[str, str]:
+    """Which libraries fitted it, in which versions."""
     import importlib.metadata as metadata
 
     libraries = sorted({library_of(part) for part in parts(estimator)} & {*BOOSTERS, "sklearn"})
@@ -229,12 +233,11 @@ def _said(estimator: Any, stopped_early: bool) -> dict[str, Any]:
                 break
             except metadata.PackageNotFoundError:
                 continue
-    last = estimator.steps[-1][1] if type(estimator).__name__ == "Pipeline" else estimator
-    facts: dict[str, Any] = {"libraries": versions}
-    if stopped_early:
-        facts["early_stopping"] = "validation part"
-        facts["rounds"] = rounds(last)
-    return facts
+    return versions
+
+
+def _last_step(estimator: Any) -> Any:
+    return estimator.steps[-1][1] if type(estimator).__name__ == "Pipeline" else estimator
 
 
 def rounds(estimator: Any) -> int:

@@ -7,11 +7,11 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from harness.facts.scoring import ParityFacts
 from harness.kinds import TaskKind, kind_of
 from harness.metrics import METRICS, jackknife
 from harness.protocols import ONE_SIDED, AnswerKind, Inputs, Predict, Split, Task
@@ -197,16 +197,16 @@ def _own_answer(name: str, reference: str, predictions: np.ndarray, targets: np.
     return answer
 
 
-def constant_quality(train: np.ndarray, targets: np.ndarray, task: Task) -> Mapping[str, float | None]:
-    """Quality of the one answer that knows nothing of an example; empty where class counts tell it."""
+def constant_quality(train: np.ndarray, targets: np.ndarray, task: Task) -> dict[str, float | None] | None:
+    """Quality of the one answer that knows nothing of an example; None where class counts tell it."""
     kind = kind_of(task.name)
     if kind.constant is None:
-        return {}
+        return None
     answers = np.tile(kind.constant(train), (len(targets), 1))
     return {m.metric: m.value for m in measure_quality(answers, targets, task)}
 
 
-def parity(predict: Predict, reference: Predict, inputs: Inputs, name: str, task: Task) -> Mapping[str, Any]:
+def parity(predict: Predict, reference: Predict, inputs: Inputs, name: str, task: Task) -> ParityFacts:
     """How far a runtime's answers are from the reference's on up to 1,000 examples.
 
     Args:
@@ -214,11 +214,10 @@ def parity(predict: Predict, reference: Predict, inputs: Inputs, name: str, task
     """
     some = inputs[:PARITY_EXAMPLES]
     ours, theirs = predict_batches(predict, some), predict_batches(reference, some)
-    facts = {
-        "reference": name,
-        "examples": len(some),
-        "max_abs_difference": float(np.abs(ours.astype(np.float64) - theirs).max()),
-    }
-    if (agreement := kind_of(task.name).agreement) is not None:
-        facts["agreement"] = agreement(ours, theirs)
-    return facts
+    agreement = kind_of(task.name).agreement
+    return ParityFacts(
+        name,
+        len(some),
+        float(np.abs(ours.astype(np.float64) - theirs).max()),
+        None if agreement is None else agreement(ours, theirs),
+    )

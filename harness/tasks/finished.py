@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from harness.facts import TrainFacts
 from harness.kinds import kind_of
 from harness.protocols import Inputs, Predict, Task
 from harness.record import TrialError
@@ -43,7 +44,7 @@ class Adopted:
 
     model: bytes
     parameters: int
-    facts: Mapping[str, Any]
+    facts: TrainFacts
 
 
 def build(
@@ -102,7 +103,8 @@ def adopt(path: Path, task: Task, args: Mapping[str, Any], examples: np.ndarray)
     wants = _wrap_input(model, path.name, task, wants)
     answer = _find_answer(model, task, wants, examples, path.name)
     _end(model, task, answer)
-    facts = {"takes": {k: v for k, v in asdict(wants).items() if k != "output"}, "gives": answer}
+    takes = {k: v for k, v in asdict(wants).items() if k != "output"}
+    facts = TrainFacts(trained=False, takes=takes, gives=answer)
     return Adopted(model.SerializeToString(), parameters, facts)
 
 

@@ -13,27 +13,29 @@ import torch
 
 from harness import streams
 from harness.datasets.parts import Parts
+from harness.facts import TrainFacts
 from harness.kinds import kind_of
 from harness.metrics import METRICS, watched_metric
 from harness.models.fitted import Meta, Scaling, module_folder
 from harness.models.servable import Scaled, Servable, build_network, example_inputs, own_scaling, save_network
-from harness.protocols import ONE_SIDED, Inputs, Job, Outcome, Predict, Split, Task
+from harness.protocols import ONE_SIDED, Inputs, Job, Predict, Split, Task
 from harness.record import TrialError
 from harness.runtimes import texts
 from harness.suite.schema import Training
 from harness.tasks import text
 from harness.tasks.scaling import fit_scaling
-from harness.tasks.shared import about, measurement, subset, validate
+from harness.tasks.shared import Trained, about, measurement, subset, validate
 from harness.training.batches import Batches, TensorBatches
 from harness.training.flops import count_parameters, flops_per_example
 from harness.training.loop import Epoch, Fit, Objective, fit, objective_of
+from harness.training.own_loss import with_own_loss
 from harness.training.texts import TokenBatches
 
 VALIDATION_PER_EPOCH = 2000
 """The best epoch is chosen on at most so many validation examples; more would cost as much as training."""
 
 
-def train_network(job: Job, parts: Parts) -> Outcome:
+def train_network(job: Job, parts: Parts) -> Trained:
     spec, task, seed = job.trial.spec, parts.task, job.trial.spec["seed"]
     training = Training.model_validate(spec["training"])
     scaling = fit_scaling(parts.train, task)
@@ -53,7 +55,7 @@ def train_network(job: Job, parts: Parts) -> Outcome:
     result = fit(
         model,
         _batches(parts, scaling, training, seed, job.device),
-        _objective(spec, task, training, scaling),
+        with_own_loss(_objective(spec, task, training, scaling), network, training.label_smoothing),
         training,
         seed=seed,
         device=job.device,
@@ -69,21 +71,22 @@ def train_network(job: Job, parts: Parts) -> Outcome:
     if tokenizer:
         tokenizer.save(job.folder / "fitted" / texts.TOKENIZER)
     servable = Servable(model.cpu(), scaling, task).eval()
-    facts = {**_said(result, watched_metric(spec)), **validate(job, parts, network_predict(servable))}
-    if hasattr(network, "input_mean"):
-        facts["input_scaling"] = "the network's own"
-    if (size := getattr(network, "size", None)) is not None and len(task.input_shape) == 3:
-        facts["resized"] = f"{task.input_shape[1]}×{task.input_shape[2]} images to {size[0]}×{size[1]}"
-    if example is not None:
-        facts |= {"vocabulary": task.vocab_size, "flops_at_tokens": example.shape[1]}
-    return Outcome(
-        (
-            measurement("train_seconds", sum(e.seconds for e in result.history)),
-            measurement("parameters", count_parameters(network)),
-            measurement("flops_per_example", flops),
-        ),
-        facts,
+    size = getattr(network, "size", None)
+    facts = replace(
+        _told(result, watched_metric(spec)),
+        validation=validate(job, parts, network_predict(servable)),
+        vocabulary=None if example is None else task.vocab_size,
+        flops_at_tokens=None if example is None else int(example.shape[1]),
+        input_scaling="the network's own" if hasattr(network, "input_mean") else None,
+        resized=f"{task.input_shape[1]}×{task.input_shape[2]} images to {size[0]}×{size[1]}"
+        if size is not None and len(task.input_shape) == 3
+        else None,
     )
+    return (
+        measurement("train_seconds", sum(e.seconds for e in result.history)),
+        measurement("parameters", count_parameters(network)),
+        measurement("flops_per_example", flops),
+    ), facts
 
 
 def _answers_one(model: Scaled, examples: torch.Tensor) -> None:
@@ -163,19 +166,19 @@ def _objective(spec: Mapping[str, Any], task: Task, training: Training, scaling:
     return replace(plain, score=score)
 
 
-def _said(result: Fit, watched: str) -> dict[str, Any]:
+def _told(result: Fit, watched: str) -> TrainFacts:
     """What was decided while training, for the record."""
     best = next(e for e in result.history if e.epoch == result.best_epoch)
-    return {
-        "precision": result.mode.precision,
-        "mode": result.mode.label,
-        **result.facts,
-        "best_epoch": result.best_epoch,
-        "epochs": len(result.history),
-        "best_epoch_by": "validation score" if best.validation_score is not None else "last epoch",
-        "best_epoch_metric": watched,
-        "train_cpu_seconds": sum(e.cpu_seconds for e in result.history),
-    }
+    return replace(
+        result.facts,
+        precision=result.mode.precision,
+        mode=result.mode.label,
+        best_epoch=result.best_epoch,
+        epochs=len(result.history),
+        best_epoch_by="validation score" if best.validation_score is not None else "last epoch",
+        best_epoch_metric=watched,
+        train_cpu_seconds=sum(e.cpu_seconds for e in result.history),
+    )
 
 
 def network_predict(servable: Servable) -> Predict:

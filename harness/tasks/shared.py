@@ -10,10 +10,14 @@ import numpy as np
 
 from harness.datasets.parts import Parts
 from harness.datasets.splits import take
+from harness.facts import TrainFacts
 from harness.metrics import METRICS
 from harness.protocols import AnswerKind, Job, Predict, Split, Task
 from harness.record import Measurement
 from harness.tasks.evaluation import check_predictions, measure_quality, predict_batches, write_predictions
+
+Trained = tuple[tuple[Measurement, ...], TrainFacts]
+"""What fitting a candidate gives."""
 
 
 def about(spec: Mapping[str, Any], task: Task) -> Task:
@@ -24,11 +28,11 @@ def about(spec: Mapping[str, Any], task: Task) -> Task:
 
 def validate(
     job: Job, parts: Parts, predict: Predict, answers: AnswerKind = "probabilities"
-) -> dict[str, Any]:
-    """Predict the validation part with the fitted model in fp32, store and measure it."""
+) -> dict[str, float | None]:
+    """Predict the validation part with the fitted model in fp32, store and measure it; metric → value."""
     part = parts.validation
     if not len(part):
-        return {"validation": {}}
+        return {}
     predictions = predict_batches(predict, part.inputs)
     task = about(job.trial.spec, parts.task)
     check_predictions(predictions, len(part), task, answers)
@@ -36,7 +40,7 @@ def validate(
         job.folder / "validation.parquet", part, predictions, answers=answers, positive=task.positive
     )
     measured = measure_quality(predictions, part.targets, task, answers)
-    return {"validation": {m.metric: m.value for m in measured}}
+    return {m.metric: m.value for m in measured}
 
 
 def subset(part: Split, most: int, random: np.random.Generator) -> Split:

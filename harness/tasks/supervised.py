@@ -7,8 +7,8 @@ table. Networks are trained by `harness.training.loop`; what is fitted is kept b
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
-from dataclasses import asdict
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from harness import streams
 from harness.datasets.catalog import input_columns
 from harness.datasets.parts import Parts, load_parts
 from harness.datasets.resplit import part_of
+from harness.facts import ScoreFacts
 from harness.kinds import kind_of
 from harness.models.estimator import estimator_predict, load_estimator, save_estimator
 from harness.models.estimators import build as build_estimator
@@ -39,7 +40,7 @@ from harness.tasks.evaluation import (
 )
 from harness.tasks.network import network_predict, train_network
 from harness.tasks.scaling import fit_scaling
-from harness.tasks.shared import about, measurement, subset, validate
+from harness.tasks.shared import Trained, about, measurement, subset, validate
 
 CALIBRATION_EXAMPLES = 500
 
@@ -55,11 +56,10 @@ def train(job: Job) -> Outcome:
     parts = load_parts(spec["data"], spec["train_size"], ("train", "validation"))
     kind = parse_model(spec["model"]).about.fitted
     text.refuse_finished(kind, parts.task)
-    outcome = _TRAIN[kind](job, parts)
-    facts = {**outcome.facts, "data": dict(parts.facts)}
-    if columns := input_columns(spec["data"]["name"], spec["data"].get("args"), part_of(spec["data"])):
-        facts["input_columns"] = columns  # an export tells them: whoever calls the model must make them
-    return Outcome(outcome.measurements, facts)
+    measured, facts = _TRAIN[kind](job, parts)
+    # An export tells the columns: whoever calls the model must make them.
+    columns = tuple(input_columns(spec["data"]["name"], spec["data"].get("args"), part_of(spec["data"])))
+    return Outcome(measured, replace(facts, data=parts.facts, input_columns=columns or None))
 
 
 def score(job: Job) -> Outcome:
@@ -85,21 +85,21 @@ def score(job: Job) -> Outcome:
 
     started, cpu_started = time.perf_counter(), time.process_time()
     predictions = predict_batches(predict, parts.test.inputs)
-    facts: dict[str, Any] = {
-        "prepared": dict(prepared),
-        "predict_seconds": time.perf_counter() - started,
-        "predict_cpu_seconds": time.process_time() - cpu_started,
-    }
+    seconds, cpu_seconds = time.perf_counter() - started, time.process_time() - cpu_started
     check_predictions(predictions, len(parts.test), task, answers)
     own, scores = measure_own(spec.get("metrics", {}), predictions, parts.test.targets, parts.test)
     write_predictions(
         job.folder / "predictions.parquet", parts.test, predictions, scores, answers, task.positive
     )
     reference, name = reference_predict(source)
-    facts["parity"] = dict(parity(predict, reference, parts.test.inputs, name, task))
-    facts |= kind_of(task.name).describe(predictions, parts.test.targets, task, answers)
-    if constant := constant_quality(parts.train.targets, parts.test.targets, task):
-        facts["constant"] = dict(constant)
+    facts = ScoreFacts(
+        dict(prepared),
+        seconds,
+        cpu_seconds,
+        parity(predict, reference, parts.test.inputs, name, task),
+        constant=constant_quality(parts.train.targets, parts.test.targets, task),
+    )
+    facts = kind_of(task.name).describe(facts, predictions, parts.test.targets, task, answers)
     measured = measure_quality(predictions, parts.test.targets, task, answers)
     return Outcome((*measured, *own), facts)
 
@@ -124,7 +124,7 @@ def reference_predict(source: Path) -> tuple[Predict, str]:
     return text.taking_texts(network_predict(load_servable(source)), source), "torch fp32"
 
 
-def _train_estimator(job: Job, parts: Parts) -> Outcome:
+def _train_estimator(job: Job, parts: Parts) -> Trained:
     spec, task = job.trial.spec, parts.task
     args = dict(spec["args"])
     words = args.pop("tfidf", {}) if task.takes == "text" else {}
@@ -154,16 +154,15 @@ def _train_estimator(job: Job, parts: Parts) -> Outcome:
         answers=answers,
     )
     save_estimator(job.folder / "fitted", made.model, meta)
-    facts = {**made.facts, "train_cpu_seconds": cpu_seconds}
-    facts |= validate(job, parts, estimator_predict(made.model, meta), answers)
+    validation = validate(job, parts, estimator_predict(made.model, meta), answers)
     measured = [measurement("train_seconds", seconds)]
     parameters = estimators.count_parameters(made.model)
     if parameters is not None:
         measured.append(measurement("parameters", parameters))
-    return Outcome(tuple(measured), facts)
+    return tuple(measured), replace(made.facts, train_cpu_seconds=cpu_seconds, validation=validation)
 
 
-def _adopt_finished(job: Job, parts: Parts) -> Outcome:
+def _adopt_finished(job: Job, parts: Parts) -> Trained:
     """A finished ONNX file is checked and wrapped, not trained."""
     spec = job.trial.spec
     path = find_file(parse_model(spec["model"]).name, spec.get("search"))
@@ -171,9 +170,13 @@ def _adopt_finished(job: Job, parts: Parts) -> Outcome:
     meta = Meta("onnx", spec["model"], spec["args"], parts.task)
     save_onnx(job.folder / "fitted", adopted.model, meta)
     predict = finished.load(job.folder / "fitted" / "model.onnx")
-    facts = {"trained": False, **adopted.facts, **validate(job, parts, predict)}
-    return Outcome((measurement("parameters", adopted.parameters),), facts)
+    facts = replace(adopted.facts, validation=validate(job, parts, predict))
+    return (measurement("parameters", adopted.parameters),), facts
 
 
-_TRAIN = {"torch": train_network, "sklearn": _train_estimator, "onnx": _adopt_finished}
+_TRAIN: Mapping[str, Callable[[Job, Parts], Trained]] = {
+    "torch": train_network,
+    "sklearn": _train_estimator,
+    "onnx": _adopt_finished,
+}
 """What a candidate is once fitted → how it is fitted."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ import torch
 from torch import Tensor, nn
 
 from harness import streams
+from harness.facts import TrainFacts
 from harness.kinds import TaskKind
 from harness.kinds.classification import IMAGES
 from harness.kinds.regression import REGRESSION
@@ -58,7 +59,7 @@ class Fit:
     history: tuple[Epoch, ...]
     best_epoch: int
     mode: Mode
-    facts: Mapping[str, Any] = field(default_factory=dict)
+    facts: TrainFacts = field(default_factory=TrainFacts)
 
 
 @dataclass(frozen=True)
@@ -130,6 +131,7 @@ def fit(
     else:
         first = next(iter(batches.training(0)))
         mode, tried = choose_mode(model, first, objective.loss, device, training.precision)
+        model.zero_grad()  # a loss with weights of its own was tried on them, not on a copy
     model = mode.place(model, device)
     optimizer = build_optimizer(owner or model, training.optimizer)
     run = _Run(model, batches, objective, training, optimizer, mode, seed, device)
@@ -153,7 +155,9 @@ def fit(
         progress(_for_people(history[-1], training.epochs))
 
     checkpoints.restore(model, best)
-    facts = {**tried, **({"resumed_after_epoch": start} if start else {})}
+    facts = TrainFacts(
+        tried_seconds_per_step=tried.get("tried_seconds_per_step"), resumed_after_epoch=start or None
+    )
     return Fit(tuple(history), best_epoch(history), mode, facts)
 
 

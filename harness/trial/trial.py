@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from harness import environment
+from harness.facts import FittedFacts
 from harness.planning import tuning
 from harness.protocols import Job, Outcome, Progress
 from harness.record import Failure, HarnessError, Record, Trial, TrialError
@@ -129,8 +130,9 @@ def _outcome(
             outcome = _attempt(job, settings, do)
         elif tuning.is_tuned(trial):
             found = tuning.chosen_facts([r for i in trial.needs if (r := run.record(i)) is not None])
-            outcome = do(replace(job, trial=tuning.with_settings(trial, found["settings"])))
-            outcome = replace(outcome, facts={**outcome.facts, "tuning": found})
+            outcome = do(replace(job, trial=tuning.with_settings(trial, found.settings or {})))
+            assert isinstance(outcome.facts, FittedFacts)
+            outcome = replace(outcome, facts=replace(outcome.facts, tuning=found))
         else:
             outcome = do(job)
         outcome = _validated(outcome)

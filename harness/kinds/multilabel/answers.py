@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from dataclasses import replace
 
 import numpy as np
 
+from harness.facts import ScoreFacts
+from harness.facts.scoring import LabelOutcomes
 from harness.kinds.kind import OwnTable, Shown
 from harness.kinds.multilabel.metrics import f1_of, outcomes, said
 from harness.protocols import AnswerKind, Task
@@ -41,31 +43,30 @@ def counts(targets: np.ndarray, _task: Task) -> np.ndarray:
     return np.asarray(targets.sum(axis=0), dtype=np.int64)
 
 
-def describe(predictions: np.ndarray, targets: np.ndarray, task: Task, answers: AnswerKind) -> dict[str, Any]:
-    """Of each label how often it is rightly said, wrongly said and missed."""
-    found = outcomes(predictions, targets)
-    labels = [
-        {"name": name, "hits": int(hits), "wrong": int(wrong), "missed": int(missed)}
-        for name, (hits, wrong, missed) in zip(task.class_names, found, strict=True)
-    ]
-    return {
-        "class_names": list(task.class_names),
-        "answers": answers,
-        "labels": labels,
-        "labelled_examples": len(targets),
-    }
+def describe(
+    facts: ScoreFacts, predictions: np.ndarray, targets: np.ndarray, task: Task, answers: AnswerKind
+) -> ScoreFacts:
+    """The facts with how often each label is rightly said, wrongly said and missed."""
+    found = outcomes(predictions, targets).tolist()
+    return replace(
+        facts,
+        class_names=task.class_names,
+        answers=answers,
+        labels=tuple(LabelOutcomes(n, *counted) for n, counted in zip(task.class_names, found, strict=True)),
+        labelled_examples=len(targets),
+    )
 
 
-def by_label(described: Mapping[str, Sequence[Mapping[str, Any]]]) -> tuple[OwnTable, ...]:
+def by_label(described: Mapping[str, Sequence[ScoreFacts]]) -> tuple[OwnTable, ...]:
     """The weakest label of each candidate, and of each a table of all labels; seeds taken together."""
     weakest, tables = [], []
     for rank, (candidate, facts) in enumerate(described.items()):
-        told = [f for f in facts if "labels" in f]
+        told = [(f.labels, f.labelled_examples) for f in facts if f.labels and f.labelled_examples]
         if not told:
             continue
-        names = [row["name"] for row in told[0]["labels"]]
-        found = np.sum([[[r["hits"], r["wrong"], r["missed"]] for r in f["labels"]] for f in told], axis=0)
-        rows = _rows(names, found, int(told[0]["labelled_examples"]), len(told))
+        names, examples = [label.name for label in told[0][0]], told[0][1]
+        found = np.sum([[(one.hits, one.wrong, one.missed) for one in labels] for labels, _ in told], axis=0)
+        rows = _rows(names, found, examples, len(told))
         worst = int(np.argmin(_where_there(f1_of(found), found)))
         weakest.append((Shown(candidate), *rows[worst]))
         caption = f"{candidate}: every label, seeds taken together."

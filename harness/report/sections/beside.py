@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from harness.analysis.duels import verdicts
+from harness.facts import CertifyFacts
 from harness.protocols import Section
 from harness.report import numbers as n
 from harness.report.blocks import Cell, Column, Table, section, text
@@ -52,18 +53,20 @@ def certified(e: Evidence) -> Section | None:
     """Our figure beside LoadGen's."""
     rows = []
     for record in e.records:
-        said = record.facts.get("certify")
-        if record.status != "finished" or not said or record.trial.variant is None:
+        if record.status != "finished" or record.trial.scenario != "certify":
+            continue
+        said = record.facts_as(CertifyFacts).certify
+        if said is None or record.trial.variant is None:
             continue
         rows.append(
             (
                 Cell(record.trial.variant.name),
-                Cell(str(said["mode"])),
-                Cell(n.label(str(said["metric"]))),
-                Cell(n.plain(said["ours_ms"]), sort=said["ours_ms"]),
-                Cell(n.plain(said["loadgen_ms"]), sort=said["loadgen_ms"]),
-                Cell(f"{said['ratio']:.3f}", sort=said["ratio"]),
-                Cell(str(said.get("valid") or "")),
+                Cell(said.mode),
+                Cell(n.label(said.metric)),
+                Cell(n.plain(said.ours_ms), sort=said.ours_ms),
+                Cell(n.plain(said.loadgen_ms), sort=said.loadgen_ms),
+                Cell(f"{said.ratio:.3f}", sort=said.ratio),
+                Cell(said.valid or ""),
             )
         )
     if not rows:

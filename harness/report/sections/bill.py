@@ -7,8 +7,9 @@ from collections.abc import Iterator
 import numpy as np
 
 from harness.analysis.bill import Bill, bill, size_mb
-from harness.analysis.cost import HOURS_PER_MONTH, Price, machines, replicas
+from harness.analysis.cost import HOURS_PER_MONTH, machines, replicas
 from harness.analysis.money import quantiles, throughputs, training_seconds
+from harness.costs import Price
 from harness.report import charts
 from harness.report import numbers as n
 from harness.report.blocks import Block, Cell, Column, Heading, Picture, Table, text

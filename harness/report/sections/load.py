@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
+from harness.facts import ServerFacts
+from harness.facts.serving import LoadPoint
 from harness.protocols import Section
 from harness.record import Record
 from harness.report import canvas, charts, plots
@@ -65,43 +66,40 @@ def load(e: Evidence) -> Section | None:
 
 def load_curve(e: Evidence, row: TableRow) -> list[Load]:
     """The runs of all rounds by load, without invalid ones."""
-    bins: dict[int, list[tuple[Mapping[str, Any], np.ndarray]]] = {}
+    bins: dict[int, list[tuple[LoadPoint, np.ndarray]]] = {}
     for record in served(e, row, "server"):
-        points = record.facts.get("load_curve") or ()
-        bound = float(record.facts.get("closed_loop_bound_qps") or 0.0)
+        facts = record.facts_as(ServerFacts)
+        points, bound = facts.load_curve or (), facts.closed_loop_bound_qps or 0.0
         latencies = _latencies(e, record, len(points))
         for point, took_ms in zip(points, latencies, strict=True):
-            if point["valid"] and bound > 0:
-                bins.setdefault(round(point["offered"] / bound / STEP), []).append((point, took_ms))
+            if point.valid and bound > 0:
+                bins.setdefault(round(point.offered / bound / STEP), []).append((point, took_ms))
     return sorted((_pooled(runs) for runs in bins.values()), key=lambda found: found.offered)
 
 
-def _pooled(runs: Sequence[tuple[Mapping[str, Any], np.ndarray]]) -> Load:
+def _pooled(runs: Sequence[tuple[LoadPoint, np.ndarray]]) -> Load:
     points = [point for point, _ in runs]
     calls = np.concatenate([took_ms for _, took_ms in runs])
-    requests = sum(point["requests"] for point in points)
+    requests = sum(point.requests for point in points)
     p50, p99 = (_percentile(calls, q, points) for q in (50, 99))
     return Load(
-        offered=float(np.mean([point["offered"] for point in points])),
-        achieved=float(np.mean([point["achieved"] for point in points])),
+        offered=float(np.mean([point.offered for point in points])),
+        achieved=float(np.mean([point.achieved for point in points])),
         p50_ms=p50,
         p99_ms=p99,
-        late=sum(point["violations"] for point in points) / max(requests, 1),
+        late=sum(point.violations for point in points) / max(requests, 1),
         requests=requests,
         runs=len(points),
-        answered=float(
-            np.mean([point["achieved"] / (point.get("came") or point["offered"]) for point in points])
-        ),
+        answered=float(np.mean([point.achieved / (point.came or point.offered) for point in points])),
     )
 
 
-def _percentile(calls_ms: np.ndarray, q: int, points: Sequence[Mapping[str, Any]]) -> float | None:
+def _percentile(calls_ms: np.ndarray, q: int, points: Sequence[LoadPoint]) -> float | None:
     """Of all requests; where these were not kept, the middle one of the runs' own."""
     if len(calls_ms):
         return float(np.percentile(calls_ms, q)) if len(calls_ms) >= CALLS_NEEDED[q] else None
-    own = [
-        point[f"p{q}_ms"] for point in points if point[f"p{q}_ms"] and point["requests"] >= CALLS_NEEDED[q]
-    ]
+    enough = [p for p in points if p.requests >= CALLS_NEEDED[q]]
+    own = [ms for p in enough if (ms := p.p50_ms if q == 50 else p.p99_ms)]
     return float(np.median(own)) if own else None
 
 
@@ -168,7 +166,7 @@ def _series(e: Evidence, row: TableRow, points: Sequence[Load], name: str) -> pl
 
 def _knee(e: Evidence, row: TableRow, points: Sequence[Load]) -> plots.Series | None:
     """The knee, mean over rounds, on the variant's p99 line; None where it is off the line."""
-    found = [r.facts["knee_qps"] for r in served(e, row, "server") if r.facts.get("knee_qps")]
+    found = [knee for r in served(e, row, "server") if (knee := r.facts_as(ServerFacts).knee_qps)]
     known = [(p.offered, p.p99_ms) for p in points if p.p99_ms is not None]
     if not found or len(known) < 2 or not known[0][0] <= np.mean(found) <= known[-1][0]:
         return None
@@ -212,8 +210,8 @@ def _capacity_table(e: Evidence) -> Table:
         used = (
             capacity.value * p50.value / 1000 if capacity and capacity.value and p50 and p50.value else None
         )
-        knees = [float(r.facts["knee_qps"]) for r in records if r.facts.get("knee_qps")]
-        points = [p for r in records for p in r.facts.get("load_curve") or ()]
+        knees = [knee for r in records if (knee := r.facts_as(ServerFacts).knee_qps)]
+        points = [p for r in records for p in r.facts_as(ServerFacts).load_curve or ()]
         rows.append(
             (
                 Cell(row.variant, key=e.palette.swatch(row.candidate, row.runtime)),
@@ -222,7 +220,7 @@ def _capacity_table(e: Evidence) -> Table:
                 _confirmed(points),
                 Cell(n.plain(float(np.mean(knees))), sort=float(np.mean(knees))) if knees else Cell(""),
                 Cell(f"{100 * used:.0f}\u202f%" if used else "", sort=used),
-                Cell(f"{sum(not p['valid'] for p in points)} of {len(points)}" if points else ""),
+                Cell(f"{sum(not p.valid for p in points)} of {len(points)}" if points else ""),
             )
         )
     columns = (
@@ -243,22 +241,22 @@ def _capacity_table(e: Evidence) -> Table:
 
 
 def _by_round(records: Sequence[Record]) -> Cell:
-    found = [r.facts["capacity"] for r in records if r.facts.get("capacity")]
-    values = [c for c in found if c["qps"] is not None]
+    found = [c for r in records if (c := r.facts_as(ServerFacts).capacity)]
+    values = [(c.qps, c) for c in found if c.qps is not None]
     if not values:
         return Cell("")
-    ends = [f"{_end(c['low'])}–{_end(c['high'])}" for c in values]
-    return Cell(" · ".join(n.plain(c["qps"]) for c in values), " · ".join(ends), sort=values[0]["qps"])
+    ends = [f"{_end(c.low)}–{_end(c.high)}" for _, c in values]
+    return Cell(" · ".join(n.plain(qps) for qps, _ in values), " · ".join(ends), sort=values[0][0])
 
 
 def _end(value: float | None) -> str:
     return "?" if value is None else n.plain(value)
 
 
-def _confirmed(points: Sequence[Mapping[str, Any]]) -> Cell:
+def _confirmed(points: Sequence[LoadPoint]) -> Cell:
     """Of the runs made at the answer itself, how many kept the promise about as well as they should."""
-    again = [p for p in points if p["stage"] == "confirm" and p["valid"]]
+    again = [p for p in points if p.stage == "confirm" and p.valid]
     if not again:
         return Cell("")
-    kept = sum(p["violations"] <= 2 * PROMISE * max(p["requests"], 1) for p in again)
+    kept = sum(p.violations <= 2 * PROMISE * max(p.requests, 1) for p in again)
     return Cell(f"{kept} of {len(again)}", sort=kept / len(again), tone="" if kept else "warn")

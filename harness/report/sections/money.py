@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from harness.analysis.cost import Price, amortisation_requests, price_of
+from harness.analysis.cost import amortisation_requests, price_of
 from harness.analysis.sensitivity import PRICE_BAND, at_price_band, depends_on_money
+from harness.costs import Price
 from harness.protocols import Section
 from harness.record import SuiteError
 from harness.report import numbers as n

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from harness.facts import ScoreFacts
 from harness.kinds import kind_of
 from harness.kinds.kind import OwnTable, Shown
 from harness.protocols import Section
@@ -18,7 +19,7 @@ def of_kind(e: Evidence) -> Section | None:
     own = kind_of(e.suite.task).section
     if own is None:
         return None
-    described = {c: [r.facts for r in e.scored(c)] for c in e.leading[:MOST]}
+    described = {c: [r.facts_as(ScoreFacts) for r in e.scored(c)] for c in e.leading[:MOST]}
     blocks: list[Block] = []
     for table in own.tables(described):
         made = _table(e, table)

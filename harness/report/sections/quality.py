@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from harness.facts import FittedFacts, ScoreFacts, TrainFacts
 from harness.kinds import kind_of
 from harness.protocols import Section
 from harness.record import Record
@@ -115,7 +116,7 @@ def learning_curves(e: Evidence) -> Section | None:
             )
         )
     rows = tuple(row for row in (_training_row(e, c) for c in e.leading) if row)
-    by = sorted({n.label(str(m)) for r in e.of("train") if (m := r.facts.get("best_epoch_metric"))})
+    by = sorted({n.label(str(m)) for r in e.of("train") if (m := r.facts_as(TrainFacts).best_epoch_metric)})
     columns = (
         Column("candidate", numeric=False), Column("epochs"),
         Column("best epoch", hint=f"by {n.listed(by)} on validation examples" if by else ""),
@@ -174,11 +175,11 @@ def _training_row(e: Evidence, candidate: str) -> tuple[Cell, ...] | None:
     if not records:
         return None
     epochs = [len(next(iter(h.values()))) for h in map(e.history, records[:4]) if h]
-    best = [_best_epoch(r.facts["best_epoch"]) for r in records if r.facts.get("best_epoch") is not None]
+    best = [_best_epoch(b) for r in records if (b := r.facts_as(FittedFacts).best_epoch) is not None]
     seconds = [v for r in records if (v := r.value("train_seconds")) is not None]
     speed = [v for r in records[:4] for v in _last(e.history(r), "examples_per_s")]
     parameters = next((v for r in records if (v := r.value("parameters")) is not None), None)
-    modes = sorted({str(r.facts["precision"]) for r in records if r.facts.get("precision")})
+    modes = sorted({p for r in records if (p := r.facts_as(TrainFacts).precision)})
     return (
         Cell(candidate, key=e.palette.swatch(candidate)),
         Cell(str(max(epochs)) if epochs else "", sort=max(epochs, default=None)),
@@ -237,7 +238,7 @@ def confusion(e: Evidence, candidate: str) -> tuple[np.ndarray, int] | None:
     total: np.ndarray | None = None
     seeds = 0
     for record in e.scored(candidate):
-        stored = record.facts.get("confusion")
+        stored = record.facts_as(ScoreFacts).confusion
         if stored:
             matrix = np.asarray(stored, int)
             total = matrix if total is None else total + matrix
@@ -257,11 +258,10 @@ def confusion(e: Evidence, candidate: str) -> tuple[np.ndarray, int] | None:
 
 def class_names(e: Evidence, count: int) -> list[str]:
     """Names of the classes as the records know them, else their numbers."""
-    for record in (*e.of("score"), *e.of("train")):
-        for holder in (record.facts, record.facts.get("data", {}), record.facts.get("task", {})):
-            names = holder.get("class_names") if isinstance(holder, dict) else None
-            if names and len(names) == count:
-                return [str(name) for name in names]
+    for record in e.of("score"):
+        names = record.facts_as(ScoreFacts).class_names
+        if names and len(names) == count:
+            return list(names)
     return [str(i) for i in range(count)]
 
 

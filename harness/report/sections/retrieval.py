@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
 
 import numpy as np
 
+from harness.facts import EvaluationFacts, PipelineTrainFacts, RecommendationFacts
+from harness.facts.recommending import IndexFacts, SliceFacts
 from harness.protocols import Section
 from harness.report import charts, plots
 from harness.report import numbers as n
@@ -39,40 +40,38 @@ def stages(e: Evidence) -> Section | None:
         return None
     facts = found[0][1]
     lead = STAGE_LEAD.format(
-        items=f"{facts['eligible_items']:,}", users=f"{facts['users']:,}", protocol=_protocol(facts)
+        items=f"{facts.eligible_items:,}", users=f"{facts.users:,}", protocol=_protocol(facts)
     )
-    timed = next((f["stage_milliseconds"] for _, f in found if "stage_milliseconds" in f), None)
+    timed = next((f.stage_milliseconds for _, f in found if f.stage_milliseconds), None)
     blocks: list[Block] = [text(lead), _quality_table(e, found)]
     if timed:
         blocks += [_time_table(e, found), text(TIME_NOTE.format(calls=int(timed["calls"])), kind="note")]
     blocks += [text("Who and what is served", kind="lead"), _served_table(e, found)]
-    blocks += [
-        text(f"{row.candidate}: {f['warning']}.", kind="warning") for row, f in found if f.get("warning")
-    ]
+    blocks += [text(f"{row.candidate}: {f.warning}.", kind="warning") for row, f in found if f.warning]
     return section("Stage by stage", blocks)
 
 
-def _protocol(facts: Mapping[str, Any]) -> str:
-    said = facts["protocol"]
+def _protocol(facts: EvaluationFacts) -> str:
+    said = facts.protocol
     how = {
         "global_time": "asked at one moment about what they chose later",
         "leave_one_out": "asked about each one's last choice",
         "random": "asked about a random share of each one's choices",
-    }[said["split"]]
-    seen = "items seen in training left out" if said["mask_seen"] else "items seen before may come again"
+        "random_events": "asked about a random share of all choices, whoever's they are",
+    }[said.split]
+    seen = "items seen in training left out" if said.mask_seen else "items seen before may come again"
     return f"{how}; {seen}"
 
 
-def _quality_table(e: Evidence, found: Sequence[tuple[Row, Mapping[str, Any]]]) -> Table:
+def _quality_table(e: Evidence, found: Sequence[tuple[Row, EvaluationFacts]]) -> Table:
     rows = []
     for row, facts in found:
-        by_stage = facts["stages"]
-        index = facts.get("index") or {}
-        exact = index.get("recall")
+        by_stage, index = facts.stages, facts.index
         rows.append((
             _name(e, row), _figure(by_stage.get("candidate_recall")),
             *(_figure(by_stage.get(name)) for name in SIZES),
-            _estimate(row, "ndcg@10"), Cell(str(index.get("kind", "none"))), _figure(exact),
+            _estimate(row, "ndcg@10"), Cell(index.kind if index else "none"),
+            _figure(index.recall if index else None),
         ))  # fmt: skip
     columns = (
         Column("variant", numeric=False), Column("candidates' recall", "of relevant items"),
@@ -82,10 +81,10 @@ def _quality_table(e: Evidence, found: Sequence[tuple[Row, Mapping[str, Any]]]) 
     return Table(columns, tuple(rows), kind="compact")
 
 
-def _time_table(e: Evidence, found: Sequence[tuple[Row, Mapping[str, Any]]]) -> Table:
+def _time_table(e: Evidence, found: Sequence[tuple[Row, EvaluationFacts]]) -> Table:
     rows = []
     for row, facts in found:
-        took = facts.get("stage_milliseconds", {})
+        took = facts.stage_milliseconds or {}
         total = sum(took.get(stage, 0.0) for stage in STAGES) or float("nan")
         cells = [_name(e, row)]
         for stage in STAGES:
@@ -99,23 +98,23 @@ def _time_table(e: Evidence, found: Sequence[tuple[Row, Mapping[str, Any]]]) -> 
     return Table(columns, tuple(rows), kind="compact")
 
 
-def _served_table(e: Evidence, found: Sequence[tuple[Row, Mapping[str, Any]]]) -> Table:
+def _served_table(e: Evidence, found: Sequence[tuple[Row, EvaluationFacts]]) -> Table:
     rows = []
     for row, facts in found:
-        who, new = facts["warm_and_cold"], facts["new_items"]
+        who, new = facts.warm_and_cold, facts.new_items
         cells = [_name(e, row)]
-        for kind in ("warm", "cold"):
-            cells.append(_figure(who[kind].get("ndcg@10"), f"{who[kind]['users']:,} users"))
-        share = new.get("share_of_shown")
+        for users in (who.warm, who.cold) if who else (SliceFacts(0), SliceFacts(0)):
+            cells.append(_figure(users.ndcg_at_10, f"{users.users:,} users"))
+        share, whole = new.share_of_shown, new.share_of_catalogue
         cells.append(
-            Cell(f"{100 * share:.1f} %", f"{100 * new['share_of_catalogue']:.1f} % of the catalogue", share)
-            if share is not None
+            Cell(f"{100 * share:.1f} %", f"{100 * whole:.1f} % of the catalogue", share)
+            if share is not None and whole is not None
             else Cell("none launched", tone="muted")
         )
         cells += [
             _estimate(row, "catalog_coverage@10"),
-            _figure(facts["gini@10"]),
-            _figure(facts["novelty_bits@10"]),
+            _figure(facts.gini_at_10),
+            _figure(facts.novelty_bits_at_10),
         ]
         rows.append(tuple(cells))
     columns = (
@@ -128,25 +127,25 @@ def _served_table(e: Evidence, found: Sequence[tuple[Row, Mapping[str, Any]]]) -
 
 def price_of_recall(e: Evidence) -> Section | None:
     """Recall, time and takings of each index and way of asking it."""
-    indexed = [(row, f) for row in e.detailed if (f := _evaluation(e, row)).get("index")]
-    found = [(row, f) for row, f in indexed if len(f["index"]["curve"]) > 1]
+    indexed = [(row, f.index) for row in e.detailed if (f := _evaluation(e, row)) and f.index]
+    found = [(row, index) for row, index in indexed if len(index.curve) > 1]
     if not found:
         return None
-    flat = [(row, f) for row, f in indexed if f["index"]["kind"] == "flat"]
+    flat = [(row, index) for row, index in indexed if index.kind == "flat"]
     same = _ranking(e, found[0][0])  # exact search under the same ranker, where there is one
     flat.sort(key=lambda pair: _ranking(e, pair[0]) != same)
-    series = [_series(e, row, facts) for row, facts in found]
-    for row, facts in flat[:1]:
-        point = facts["index"]["curve"][0]
+    series = [_series(e, row, index) for row, index in found]
+    for row, index in flat[:1]:
+        point = index.curve[0]
         colour = e.palette.colour(row.candidate)
-        series.append(plots.Series(f"{row.candidate}, exact", [point["ms_per_query"]], [point["recall"]],
+        series.append(plots.Series(f"{row.candidate}, exact", [point.ms_per_query], [point.recall],
                                    colour=colour, marker="s"))  # fmt: skip
     axes = (
         plots.Axis("ms per query, in one batch (log scale)", True),
         plots.Axis("Recall of exact search"),
     )
     alt = told("Recall of exact search by ms per query", series)
-    rows = tuple(cells for row, facts in [*flat[:1], *found] for cells in _ways(e, row, facts))
+    rows = tuple(cells for row, index in [*flat[:1], *found] for cells in _ways(e, row, index))
     columns = (
         Column("variant", numeric=False), Column("asked with", numeric=False),
         Column("recall", "of exact search"), Column("time", "ms per query"),
@@ -161,33 +160,30 @@ def price_of_recall(e: Evidence) -> Section | None:
     return section("The price of an index's recall", blocks)
 
 
-def _ranking(e: Evidence, row: Row) -> Any:
+def _ranking(e: Evidence, row: Row) -> object:
     candidate = e.suite.candidates.get(row.candidate)
     return candidate.ranking if candidate else None
 
 
-def _series(e: Evidence, row: Row, facts: Mapping[str, Any]) -> plots.Series:
-    curve = sorted(facts["index"]["curve"], key=lambda point: point["ms_per_query"])
+def _series(e: Evidence, row: Row, index: IndexFacts) -> plots.Series:
+    curve = sorted(index.curve, key=lambda point: point.ms_per_query)
     return plots.Series(
-        row.candidate, [p["ms_per_query"] for p in curve], [p["recall"] for p in curve],
+        row.candidate, [p.ms_per_query for p in curve], [p.recall for p in curve],
         colour=e.palette.colour(row.candidate), marker="o", strong=row.variant == e.recommendation.choice,
     )  # fmt: skip
 
 
-def _ways(e: Evidence, row: Row, facts: Mapping[str, Any]) -> Iterator[tuple[Cell, ...]]:
-    index = facts["index"]
+def _ways(e: Evidence, row: Row, index: IndexFacts) -> Iterator[tuple[Cell, ...]]:
     earned = _earned(e, row)
-    build = next(
-        (b for r in e.of("train", row.candidate) if (b := (r.facts.get("index") or {}).get("build_seconds"))),
-        None,
-    )
-    for point in index["curve"]:
-        name = next((k for k in point if k not in ("recall", "ms_per_query")), "")
-        money = earned.get(point.get(name)) if name else earned.get(None)
+    built = (r.facts_as(PipelineTrainFacts).index for r in e.of("train", row.candidate))
+    build = next((b.build_seconds for b in built if b and b.build_seconds), None)
+    for point in index.curve:
+        setting = point.setting
+        money = earned.get(setting[1] if setting else None)
         yield (
-            _name(e, row), Cell(f"{name} {point[name]}" if name else "exact"), _figure(point["recall"]),
-            Cell(n.plain(point["ms_per_query"], 2), sort=point["ms_per_query"]),
-            Cell(n.plain(index["size_mb"])), _figure(build),
+            _name(e, row), Cell(f"{setting[0]} {setting[1]}" if setting else "exact"), _figure(point.recall),
+            Cell(n.plain(point.ms_per_query, 2), sort=point.ms_per_query),
+            Cell(n.plain(index.size_mb)), _figure(build),
             *(_figure(money.get(m) if money else None) for m in EARNED),
         )  # fmt: skip
 
@@ -195,14 +191,17 @@ def _ways(e: Evidence, row: Row, facts: Mapping[str, Any]) -> Iterator[tuple[Cel
 def _earned(e: Evidence, row: Row) -> dict[int | None, Mapping[str, float]]:
     """Setting → what the shop takes with it, in the same visits; of an exact index under None."""
     for record in e.scored(row.candidate, row.runtime):
-        ways = (record.facts.get("online") or {}).get("price_of_recall") or ()
+        online = record.facts_as(RecommendationFacts).online
+        ways = online.price_of_recall if online else ()
         return {next((int(w[k]) for k in ("nprobe", "ef_search") if k in w), None): w for w in ways}
     return {}
 
 
-def _cheapest(found: Sequence[tuple[Row, Any]], flat: Sequence[tuple[Row, Any]]) -> Iterator[Block]:
+def _cheapest(
+    found: Sequence[tuple[Row, IndexFacts]], flat: Sequence[tuple[Row, IndexFacts]]
+) -> Iterator[Block]:
     """In words: the fastest way that keeps nearly everything, and whether exact search is as fast."""
-    ways = [(p["ms_per_query"], p["recall"], row.candidate) for row, f in found for p in f["index"]["curve"]]
+    ways = [(p.ms_per_query, p.recall, row.candidate) for row, index in found for p in index.curve]
     good = [w for w in ways if w[1] >= 0.95]
     if not good:
         yield text("No approximate index reaches a recall of 0.95 in any way it was asked.")
@@ -210,7 +209,7 @@ def _cheapest(found: Sequence[tuple[Row, Any]], flat: Sequence[tuple[Row, Any]])
     ms, recall, name = min(good)
     words = f"The fastest way to a recall of 0.95 is {name}: {n.plain(ms, 2)} ms per query at {recall:.3f}"
     if flat:
-        exact = flat[0][1]["index"]["curve"][0]["ms_per_query"]
+        exact = flat[0][1].curve[0].ms_per_query
         words += f"; exact search takes {n.plain(exact, 2)} ms"
         words += (
             " and loses nothing: no approximate index is needed."
@@ -220,13 +219,10 @@ def _cheapest(found: Sequence[tuple[Row, Any]], flat: Sequence[tuple[Row, Any]])
     yield text(words if words.endswith(".") else words + ".")
 
 
-def _evaluation(e: Evidence, row: Row) -> Mapping[str, Any]:
-    """What the first seed's score trial says; empty outside recommendation."""
-    for record in e.scored(row.candidate, row.runtime):
-        found = record.facts.get("evaluation")
-        if isinstance(found, Mapping) and "stages" in found:
-            return found
-    return {}
+def _evaluation(e: Evidence, row: Row) -> EvaluationFacts | None:
+    """What the first seed's score trial says; None outside recommendation."""
+    told = (r.facts_as(RecommendationFacts).evaluation for r in e.scored(row.candidate, row.runtime))
+    return next((facts for facts in told if facts is not None), None)
 
 
 def _name(e: Evidence, row: Row) -> Cell:

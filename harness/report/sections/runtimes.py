@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import numpy as np
 
+from harness.facts import ScoreFacts
 from harness.protocols import Section
 from harness.report import numbers as n
 from harness.report.blocks import Cell, Column, Table, section, text
@@ -46,12 +45,12 @@ def reference(e: Evidence, row: Row) -> Row | None:
 
 
 def _row(e: Evidence, row: Row, base: Row, names: list[str]) -> tuple[Cell, ...]:
-    facts = [r.facts for r in e.scored(row.candidate, row.runtime)]
-    parities = [p for f in facts if isinstance(p := f.get("parity"), Mapping)]
-    made = [p for f in facts if isinstance(p := f.get("prepared"), Mapping)]
-    how = sorted({str(p[k]) for p in made for k in ("quantization", "precision", "exporter") if p.get(k)})
-    agreed = min((float(p["agreement"]) for p in parities if "agreement" in p), default=None)
-    worst = max((float(p["max_abs_difference"]) for p in parities if "max_abs_difference" in p), default=None)
+    facts = [r.facts_as(ScoreFacts) for r in e.scored(row.candidate, row.runtime)]
+    parities = [f.parity for f in facts if f.parity]
+    made = [f.prepared for f in facts if f.prepared]
+    how = sorted({str(p[k]) for p in made for k in ("quantised", "precision", "exporter") if p.get(k)})
+    agreed = min((p.agreement for p in parities if p.agreement is not None), default=None)
+    worst = max((d for p in parities if (d := p.max_abs_difference) is not None), default=None)
     return (
         Cell(row.variant, key=e.palette.swatch(row.candidate, row.runtime)),
         Cell(base.runtime),

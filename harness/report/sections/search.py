@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
+from harness.codec import Json
+from harness.planning.tuning import told as search_told
 from harness.protocols import Section
 from harness.record import Record
 from harness.report import canvas, charts, plots
@@ -37,10 +38,10 @@ def searches(e: Evidence) -> list[Found]:
     for candidate in e.candidates:
         # `e.of` keeps a search's trials out of everything else.
         own = [r for r in e.records if r.trial.candidate == candidate and r.trial.tuning is not None]
-        own = [r for r in own if r.status == "finished" and "skipped" not in r.facts["tuning"]]
+        own = [r for r in own if r.status == "finished" and search_told(r).skipped is None]
         own.sort(key=lambda r: r.trial.tuning or 0)
         if own:
-            scores = [r.facts["tuning"].get("score") for r in own]
+            scores = [search_told(r).score for r in own]
             values = np.array([-np.inf if s is None else s for s in scores])
             best = np.maximum.accumulate(values)
             best[np.isinf(best)] = np.nan
@@ -66,7 +67,7 @@ def tuning(e: Evidence) -> Section | None:
     if not found:
         return None
     metric = next(
-        (str(r.facts["tuning"]["metric"]) for f in found for r in f.records if "metric" in r.facts["tuning"]),
+        (metric for f in found for r in f.records if (metric := search_told(r).metric)),
         "score",
     )
     blocks: list[Block] = [text(_lead(found))]
@@ -108,22 +109,22 @@ def _lead(found: Sequence[Found]) -> str:
 
 
 def _row(f: Found) -> tuple[Cell, ...]:
-    said: list[dict[str, Any]] = [r.facts["tuning"] for r in f.records]
-    done = [s for s in said if s.get("score") is not None and "stopped_after_epoch" not in s]
-    best = max(done, key=lambda s: s["score"], default=None)
-    own = next((s["score"] for s in said if s["number"] == 0), None)
-    shown = ", ".join(f"{k} {_value(v)}" for k, v in best["settings"].items()) if best else ""
-    stopped = sum("stopped_after_epoch" in s for s in said)
+    said = [search_told(r) for r in f.records]
+    done = [(s.score, s) for s in said if s.score is not None and s.stopped_after_epoch is None]
+    score, best = max(done, key=lambda pair: pair[0], default=(None, None))
+    own = next((s.score for s in said if s.number == 0), None)
+    shown = ", ".join(f"{k} {_value(v)}" for k, v in (best.settings or {}).items()) if best else ""
+    stopped = sum(s.stopped_after_epoch is not None for s in said)
     return (
         Cell(f.candidate),
         Cell(str(len(said)), sort=len(said)),
         Cell(str(stopped), sort=stopped),
         Cell(n.seconds(float(f.seconds[-1])), sort=float(f.seconds[-1])),
         Cell(n.plain(own) if own is not None else "", sort=own),
-        Cell(n.plain(best["score"]) if best else "none", sort=best["score"] if best else None),
+        Cell("none" if score is None else n.plain(score), sort=score),
         Cell(shown or ("the suite's own" if best else "")),
     )
 
 
-def _value(value: Any) -> str:
+def _value(value: Json) -> str:
     return n.plain(value) if isinstance(value, int | float) and not isinstance(value, bool) else str(value)

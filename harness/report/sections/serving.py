@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
+from harness.facts import ServeFacts, StreamFacts
 from harness.protocols import Section
 from harness.record import Record
 from harness.report import charts, plots
@@ -143,8 +144,9 @@ def _latency_table(e: Evidence) -> Table:
 
 def _stopped(e: Evidence) -> list[Block]:
     """How many rounds ended before their percentiles were as well known as was wanted."""
-    ends = [r.facts["stopped"] for r in e.of("serve", scenario="single_stream") if r.facts.get("stopped")]
-    early = sum(end["by"] != "interval" for end in ends)
+    streams = (r.facts_as(StreamFacts).stopped for r in e.of("serve", scenario="single_stream"))
+    ends = [end for end in streams if end is not None]
+    early = sum(end.by != "interval" for end in ends)
     if not early:
         return []
     wanted = " and ".join(f"{100 * width:g}\u202f% at p{q}" for q, width in TARGET.items())
@@ -246,9 +248,7 @@ def _batch_series(e: Evidence, row: TableRow) -> plots.Series | None:
 def rejected_windows(records: Sequence[Record]) -> Iterator[tuple[Record, int, int]]:
     """Serve records with windows that the noise gate rejected: (record, rejected, all)."""
     for record in records:
-        windows = record.facts.get("windows") or ()
-        rejected = sum(
-            1 for w in windows if isinstance(w, Mapping) and (w.get("rejected") or w.get("accepted") is False)
-        )
+        windows = record.facts_as(ServeFacts).windows or ()
+        rejected = sum(w.rejected for w in windows)
         if rejected:
             yield record, rejected, len(windows)

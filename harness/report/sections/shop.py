@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
+from harness.facts import OnlineFacts, RecommendationFacts
+from harness.facts.recommending import AbTest, OffPolicy, PolicyEstimate
 from harness.protocols import Section
 from harness.report import numbers as n
 from harness.report.blocks import Block, Bullets, Cell, Column, Table, section, text
@@ -47,48 +48,48 @@ def ab_tests(e: Evidence) -> Section | None:
     judged = [(row, facts) for row in e.detailed if (facts := _online(e, row))]
     if not judged:
         return None
-    first = judged[0][1]["ab_test_against_current"]
-    rows = [_test_row(e, row, facts["ab_test_against_current"]) for row, facts in judged]
+    first = judged[0][1].ab_test_against_current
+    rows = [_test_row(e, row, facts.ab_test_against_current) for row, facts in judged]
     columns = (
         Column("variant", numeric=False),
         Column("verdict", "on margin", numeric=False),
         *(Column(n.label(m), "measured lift, its interval; the truth") for m in BY_WEIGHT),
     )
     blocks: list[Block] = [
-        text(TEST_LEAD.format(users=n.counted(sum(first["users"]), "user"))),
+        text(TEST_LEAD.format(users=n.counted(sum(first.users), "user"))),
         Table(columns, tuple(rows), kind="compact"),
         Bullets(tuple((s,) for s in (*_fewer_clicks(judged), *_test_notes([f for _, f in judged])))),
     ]
     return section("A/B tests against what the shop shows today", blocks)
 
 
-def _test_row(e: Evidence, row: Row, test: Mapping[str, Any]) -> tuple[Cell, ...]:
+def _test_row(e: Evidence, row: Row, test: AbTest) -> tuple[Cell, ...]:
     swatch = Cell(row.variant, key=e.palette.swatch(row.candidate, row.runtime))
-    if test["problem"]:
+    if test.problem:
         return swatch, Cell("invalid", tone="bad"), *(Cell("not analysed", tone="muted") for _ in ONLINE)
     cells = []
     for name in BY_WEIGHT:
-        lift = test["lifts"][name]
-        cells.append(_share(lift["lift"], lift["low"], lift["high"], lift["truth"]))
-    verdict = str(test["lifts"][MARGIN]["verdict"])
+        lift = test.lifts[name]
+        cells.append(_share(lift.lift, lift.low, lift.high, lift.truth))
+    verdict = test.lifts[MARGIN].verdict
     tone = {"better": "good", "worse": "bad"}.get(verdict, "muted")
     return swatch, Cell(verdict, tone=tone, pill=True), *cells  # type: ignore[arg-type]
 
 
-def _test_notes(facts: Sequence[Mapping[str, Any]]) -> Iterator[str]:
-    needed = facts[0].get("required_sessions_per_arm", {})
+def _test_notes(facts: Sequence[OnlineFacts]) -> Iterator[str]:
+    needed = facts[0].required_sessions_per_arm
     wanted = [f"{n.label(k.split()[0])} {k.split()[1]}: {v:,}" for k, v in needed.items()]
     if wanted:
         yield f"Visits per arm that find a lift with a power of 80 %, before the start: {'; '.join(wanted)}."
-    tests = [f["ab_test_against_current"] for f in facts]
-    broken = sum(bool(t["problem"]) for t in tests)
-    lowest = min(t["sample_ratio_p"] for t in tests)
+    tests = [f.ab_test_against_current for f in facts]
+    broken = sum(bool(t.problem) for t in tests)
+    lowest = min(t.sample_ratio_p for t in tests)
     yield (
         f"Sample-ratio check: {'every split is as planned' if not broken else f'{broken} broken'} "
         f"(lowest p {lowest:.2g})."
     )
-    lifts = [lift for t in tests for lift in t["lifts"].values() if np.isfinite(lift["lift"])]
-    held = sum(lift["low"] <= lift["truth"] <= lift["high"] for lift in lifts)
+    lifts = [x for t in tests for x in t.lifts.values() if np.isfinite(x.lift) and x.truth is not None]
+    held = sum(x.low <= x.truth <= x.high for x in lifts if x.truth is not None)
     if lifts:
         yield (
             f"{held} of the {len(lifts)} intervals contain the truth; 95 % should, and the four of one test "
@@ -96,12 +97,12 @@ def _test_notes(facts: Sequence[Mapping[str, Any]]) -> Iterator[str]:
         )
 
 
-def _fewer_clicks(judged: Sequence[tuple[Row, Mapping[str, Any]]]) -> Iterator[str]:
+def _fewer_clicks(judged: Sequence[tuple[Row, OnlineFacts]]) -> Iterator[str]:
     """Who earns more by being clicked less, which a shop should think about before it ships."""
     names = []
     for row, facts in judged:
-        lifts = facts["ab_test_against_current"]["lifts"]
-        if lifts and lifts["ctr"]["truth"] < 0 < lifts[MARGIN]["truth"]:
+        lifts = facts.ab_test_against_current.lifts
+        if lifts and (lifts["ctr"].truth or 0.0) < 0 < (lifts[MARGIN].truth or 0.0):
             names.append(row.candidate)
     if names:
         yield (
@@ -196,7 +197,7 @@ def foretold(e: Evidence) -> Section | None:
     rng = np.random.Generator(np.random.Philox(0))
     figures = {n.label(m): [_value(r, m) for r in points] for m in OFFLINE if m in e.tradeoff.metrics}
     for key, name in ESTIMATORS.items():
-        figures[f"off-policy, {name}"] = [_online(e, r)["off_policy"][key]["value"] for r in points]
+        figures[f"off-policy, {name}"] = [_estimate(e, r, key) for r in points]
     table = []
     for name, values in figures.items():
         cells = [Cell(name)]
@@ -232,15 +233,15 @@ def _correlation(offline: np.ndarray, online: np.ndarray, rng: np.random.Generat
 def _policy_table(e: Evidence, rows: Sequence[Row]) -> Table:
     table = []
     for row in sorted(rows, key=e.rows.index):
-        policy = _online(e, row)["off_policy"]
+        policy = _judged(e, row).off_policy
         cells = [Cell(row.variant, key=e.palette.swatch(row.candidate, row.runtime))]
-        cells.append(Cell(n.plain(policy["truth"]), sort=policy["truth"], strong=True))
+        cells.append(Cell(n.plain(policy.truth), sort=policy.truth, strong=True))
         for key in ESTIMATORS:
-            found = policy[key]
-            inside = found["low"] <= policy["truth"] <= found["high"]
-            value, interval = n.interval(found["value"], found["low"], found["high"])
-            cells.append(Cell(value, interval, found["value"], tone="" if inside else "bad"))
-        pages = policy["ips"]["effective"]
+            found = _of(policy, key)
+            inside = found.low <= policy.truth <= found.high
+            value, interval = n.interval(found.value, found.low, found.high)
+            cells.append(Cell(value, interval, found.value, tone="" if inside else "bad"))
+        pages = policy.ips.effective
         table.append((*cells, Cell(n.plain(round(pages)), sort=pages)))
     columns = (
         Column("variant", numeric=False), Column("truth", "click-through rate"),
@@ -249,13 +250,25 @@ def _policy_table(e: Evidence, rows: Sequence[Row]) -> Table:
     return Table(columns, tuple(table), "Red: the 95 % interval misses the truth.", kind="compact")
 
 
-def _online(e: Evidence, row: Row) -> Mapping[str, Any]:
-    """What the first seed's score trial says of the shop; empty outside the mock shop."""
-    for record in e.scored(row.candidate, row.runtime):
-        found = record.facts.get("online")
-        if isinstance(found, Mapping):
-            return found
-    return {}
+def _online(e: Evidence, row: Row) -> OnlineFacts | None:
+    """What the first seed's score trial says of the shop; None outside the mock shop."""
+    told = (r.facts_as(RecommendationFacts).online for r in e.scored(row.candidate, row.runtime))
+    return next((facts for facts in told if facts is not None), None)
+
+
+def _judged(e: Evidence, row: Row) -> OnlineFacts:
+    """Of a row that the shop's truth is known of."""
+    found = _online(e, row)
+    assert found is not None
+    return found
+
+
+def _of(policy: OffPolicy, estimator: str) -> PolicyEstimate:
+    return {"ips": policy.ips, "snips": policy.snips, "doubly_robust": policy.doubly_robust}[estimator]
+
+
+def _estimate(e: Evidence, row: Row, estimator: str) -> float:
+    return _of(_judged(e, row).off_policy, estimator).value
 
 
 def _value(row: Row, name: str) -> float:

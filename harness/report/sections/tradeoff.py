@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
+from harness.facts import ScoreFacts
 from harness.metrics import MetricTable, stem
 from harness.protocols import ONE_SIDED, Better, Section
 from harness.report import canvas, charts, plots
@@ -80,7 +81,7 @@ def of_class(e: Evidence, metric: str) -> str:
     """` of fraud` where a metric is of one of two classes, as the records name it; else empty."""
     if stem(metric) not in ONE_SIDED:
         return ""
-    named = {r.facts.get("positive") for r in e.of("score")} - {None}
+    named = {r.facts_as(ScoreFacts).positive for r in e.of("score")} - {None}
     return f" of {named.pop()}" if len(named) == 1 else ""
 
 

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from harness.facts import ServeFacts, ServerFacts, TrainFacts
 from harness.protocols import Section
 from harness.record import Record
 from harness.report import numbers as n
@@ -104,16 +105,19 @@ def _noise(e: Evidence) -> Iterator[str]:
         return
     noisy = list(rejected_windows(serves))
     if noisy:
-        rejected, total = sum(r for _, r, _ in noisy), sum(len(s.facts.get("windows") or ()) for s in serves)
+        rejected, total = (
+            sum(r for _, r, _ in noisy),
+            sum(len(s.facts_as(ServeFacts).windows or ()) for s in serves),
+        )
         yield (
             f"The noise gate rejected {rejected:,} of {total:,} measuring windows, in {len(noisy)} of "
             f"{len(serves)} serve trials; they are kept in the records and count in no latency and no "
             "throughput (CPU time is taken over all windows: neighbours hardly change it)."
         )
-    elif any(r.facts.get("windows") for r in serves):
+    elif any(r.facts_as(ServeFacts).windows for r in serves):
         yield f"No measuring window of {len(serves)} serve trials was rejected as noisy."
-    runs = [p for r in serves for p in r.facts.get("load_curve") or ()]
-    if lost := sum(not p["valid"] for p in runs):
+    runs = [p for r in e.of("serve", scenario="server") for p in r.facts_as(ServerFacts).load_curve or ()]
+    if lost := sum(not p.valid for p in runs):
         yield f"{lost:,} of {len(runs):,} runs under load do not count: too noisy, or seen late."
     notes = Counter(m.note.partition(" (")[0] for r in serves for m in r.measurements if m.value is None)
     for note, count in notes.most_common(6):
@@ -124,8 +128,8 @@ def _noise(e: Evidence) -> Iterator[str]:
 def _precision(e: Evidence) -> Iterator[str]:
     chosen: dict[str, set[str]] = {}
     for r in e.of("train"):
-        if r.facts.get("precision"):
-            chosen.setdefault(str(r.facts["precision"]), set()).add(r.trial.candidate)
+        if precision := r.facts_as(TrainFacts).precision:
+            chosen.setdefault(precision, set()).add(r.trial.candidate)
     if chosen:
         parts = [f"{mode} for {n.listed(sorted(names)[:8])}" for mode, names in sorted(chosen.items())]
         yield f"Training precision: {'; '.join(parts)}."
@@ -220,9 +224,9 @@ def reproduce(e: Evidence) -> Section | None:
         facts.append(("commit of the suite's own repository", str(own["id"])[:12] + changed))
     tracked = {
         f"{one['path']} {one['md5']}"
-        for r in e.records
-        if isinstance(kept := r.facts.get("data"), Mapping)
-        for one in kept.get("dvc", {}).values()
+        for r in e.of("train")
+        if (data := r.facts_as(TrainFacts).data) is not None
+        for one in (data.dvc or {}).values()
     }
     if tracked:
         facts.append(("md5 that DVC tracks", n.listed(sorted(tracked))))

@@ -8,10 +8,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 
+from harness.codec import JsonObject
+from harness.facts.recommending import (
+    EvaluationFacts,
+    IndexFacts,
+    NewItems,
+    ProtocolFacts,
+    SearchWay,
+    SliceFacts,
+    WarmAndCold,
+)
 from harness.record import DataError
 from harness.streams import generator
 from harness.tasks.recommendation import metrics
@@ -46,7 +55,7 @@ class Evaluation:
     scores: Mapping[str, np.ndarray]
     columns: Mapping[str, np.ndarray]
     measures: Mapping[str, float]
-    facts: Mapping[str, Any]
+    facts: EvaluationFacts
 
 
 def evaluate(pipeline: Pipeline, parts: Parts, seed: int) -> Evaluation:
@@ -89,31 +98,33 @@ def evaluate(pipeline: Pipeline, parts: Parts, seed: int) -> Evaluation:
     eligible = int(pipeline.eligible.sum())
     measures = {name: float(np.nanmean(v)) for name, v in scores.items() if np.isfinite(v).any()}
     measures["catalog_coverage@10"] = metrics.coverage(ranked, eligible, 10)
-    facts: dict[str, Any] = {
-        "protocol": {**vars(parts.data.protocol), "k": 10, "ranking": "full", "ties": "seeded hash"},
-        "users": len(users),
-        "eligible_items": eligible,
-        "test_events_not_on_sale": round(1 - len(on_sale) / len(parts.test), 4),
-        "test_events_seen_before": round(
-            (int(parts.data.protocol.relevant(on_sale).sum()) - len(asked)) / len(parts.test), 4
-        ),
-        "stages": {name: measures[name] for name in STAGE_METRICS if name in measures},
-        "gini@10": metrics.gini(_shown(ranked, len(pipeline.eligible))[pipeline.eligible]),
-        "novelty_bits@10": metrics.novelty(ranked, _popularity(pipeline), 10),
-        "warm_and_cold": _slices(scores, {"warm": history > 0, "cold": history == 0}),
-        "new_items": _new_items(pipeline, ranked, relevant, parts),
-        "batch_milliseconds": watch.milliseconds(),
-        "stage_milliseconds": single_requests(pipeline, requests.rows(_sample(len(users), seed))),
-        **_ties(pipeline, requests, relevant, seed),
-    }  # fmt: skip
-    if pipeline.index is not None:
-        facts["index"] = index_quality(pipeline, requests.rows(_sample(len(users), seed)))
+    sample, asking = requests.rows(_sample(len(users), seed)), parts.data.protocol
+    gap = _tie_gap(pipeline, requests, relevant, seed)
+    facts = EvaluationFacts(
+        ProtocolFacts(**vars(asking), k=10, ranking="full", ties="seeded hash"),
+        len(users),
+        eligible,
+        {name: measures[name] for name in STAGE_METRICS if name in measures},
+        metrics.gini(_shown(ranked, len(pipeline.eligible))[pipeline.eligible]),
+        metrics.novelty(ranked, _popularity(pipeline), 10),
+        round(1 - len(on_sale) / len(parts.test), 4),
+        round((int(asking.relevant(on_sale).sum()) - len(asked)) / len(parts.test), 4),
+        WarmAndCold(_slice(scores, history > 0), _slice(scores, history == 0)),
+        _new_items(pipeline, ranked, relevant, parts),
+        watch.milliseconds(),
+        single_requests(pipeline, sample),
+        gap,
+        f"{100 * gap:.1f} points of the retriever's NDCG@10 are luck: it scores many items alike"
+        if gap > metrics.TIE_GAP_WARNING
+        else None,
+        index_quality(pipeline, sample) if pipeline.index is not None else None,
+    )
     return Evaluation(users, scores, columns, measures, facts)
 
 
 def validation_ndcg(
-    pipeline: Pipeline, parts: Parts, retrieval: Mapping[str, Any], seed: int, threads: int
-) -> dict[str, float]:
+    pipeline: Pipeline, parts: Parts, retrieval: JsonObject, seed: int, threads: int
+) -> dict[str, float | None]:
     """End-to-end NDCG@10 on the validation part: what settings are chosen by; empty where none can be asked.
 
     The pipeline is put back to where that part starts: its retriever and ranker learned from nothing later.
@@ -141,12 +152,11 @@ def _answers(pipeline: Pipeline, requests: Requests, watch: Stopwatch) -> tuple[
     return np.concatenate([c.candidates for c in chunks]), np.concatenate([c.ranked for c in chunks])
 
 
-def index_quality(pipeline: Pipeline, requests: Any) -> dict[str, Any]:
+def index_quality(pipeline: Pipeline, requests: Requests) -> IndexFacts:
     """Recall against exact search, size and time of the index, as it is asked and in the ways of its sweep.
 
     Returns:
-        JSON-able; `curve` has one row per way of asking: the setting, recall of the candidates asked for,
-        milliseconds per query in one batch.
+        with recall of the candidates asked for, and milliseconds per query in one batch.
     """
     index = pipeline.index
     assert index is not None
@@ -163,22 +173,19 @@ def index_quality(pipeline: Pipeline, requests: Any) -> dict[str, Any]:
             answers, _ = (index.asked(**{name: value}) if name else index).search(vectors, k)
             watch.lap("search")
             curve.append(
-                {
-                    **({name: value} if name else {}),
-                    "recall": float(recall_against(answers, best).mean()),
-                    "ms_per_query": 1000 * watch.seconds["search"] / len(vectors),
-                }
+                SearchWay(
+                    float(recall_against(answers, best).mean()),
+                    1000 * watch.seconds["search"] / len(vectors),
+                    int(value) if name == "nprobe" else None,
+                    int(value) if name == "ef_search" else None,
+                )
             )
-    return {
-        "kind": index.spec.kind,
-        "items": len(index.items),
-        "size_mb": index.size_bytes / 1e6,
-        "recall": curve[0]["recall"],
-        "curve": curve,
-    }
+    return IndexFacts(
+        index.spec.kind, curve[0].recall, index.size_bytes / 1e6, tuple(curve), len(index.items)
+    )
 
 
-def single_requests(pipeline: Pipeline, requests: Any) -> dict[str, float]:
+def single_requests(pipeline: Pipeline, requests: Requests) -> dict[str, float]:
     """Median milliseconds of each stage over requests asked one at a time, the first one left out."""
     took = []
     for row in range(len(requests)):
@@ -189,40 +196,35 @@ def single_requests(pipeline: Pipeline, requests: Any) -> dict[str, float]:
     return {"calls": float(len(took)), **dict(zip(STAGES, medians.tolist(), strict=True))}
 
 
-def _slices(scores: Mapping[str, np.ndarray], masks: Mapping[str, np.ndarray]) -> dict[str, Any]:
-    table: dict[str, Any] = {}
-    for name, mask in masks.items():
-        table[name] = {"users": int(mask.sum())}
-        if mask.any():
-            table[name] |= {
-                m: round(float(np.nanmean(scores[m][mask])), 5) for m in ("ndcg@10", "recall@100")
-            }
-    return table
+def _slice(scores: Mapping[str, np.ndarray], mask: np.ndarray) -> SliceFacts:
+    users = int(mask.sum())
+    if not users:
+        return SliceFacts(0)
+    ndcg, recall = (round(float(np.nanmean(scores[m][mask])), 5) for m in ("ndcg@10", "recall@100"))
+    return SliceFacts(users, ndcg, recall)
 
 
-def _new_items(
-    pipeline: Pipeline, ranked: np.ndarray, relevant: metrics.Relevant, parts: Parts
-) -> dict[str, Any]:
+def _new_items(pipeline: Pipeline, ranked: np.ndarray, relevant: metrics.Relevant, parts: Parts) -> NewItems:
     """Items launched in the week before deployment: how often they are shown and found."""
     launched = parts.data.catalogue.available_from
     new = pipeline.eligible & np.isfinite(launched) & (launched > parts.cut.deploy - NEW_DAYS)
     if not new.any():
-        return {"items": 0}
+        return NewItems()
     shown = ranked[:, :10][ranked[:, :10] >= 0]
     rows = np.repeat(np.arange(len(relevant)), relevant.counts)
     wanted = new[relevant.items]
     only_new = metrics.relevant_items(rows[wanted], relevant.items[wanted], len(relevant))
     found = metrics.recall(metrics.hits(ranked, only_new), only_new.counts, 100)
-    return {
-        "items": int(new.sum()),
-        "share_of_catalogue": float(new.sum() / pipeline.eligible.sum()),
-        "share_of_shown": float(new[shown].mean()) if len(shown) else 0.0,
-        "recall@100": float(np.nanmean(found)) if np.isfinite(found).any() else None,
-        "users": int((only_new.counts > 0).sum()),
-    }
+    return NewItems(
+        int(new.sum()),
+        float(new.sum() / pipeline.eligible.sum()),
+        float(new[shown].mean()) if len(shown) else 0.0,
+        float(np.nanmean(found)) if np.isfinite(found).any() else None,
+        int((only_new.counts > 0).sum()),
+    )
 
 
-def _ties(pipeline: Pipeline, requests: Any, relevant: metrics.Relevant, seed: int) -> dict[str, Any]:
+def _tie_gap(pipeline: Pipeline, requests: Requests, relevant: metrics.Relevant, seed: int) -> float:
     """How much of the retriever's NDCG is luck among equal scores."""
     rows = _sample(len(requests), seed)
     scores = all_scores(pipeline.retriever, requests.rows(rows), pipeline.history)
@@ -231,13 +233,7 @@ def _ties(pipeline: Pipeline, requests: Any, relevant: metrics.Relevant, seed: i
     mine = [column[relevant.items[relevant.starts[row] : relevant.starts[row + 1]]] for row in rows]
     owner = np.repeat(np.arange(len(rows)), [len(items) for items in mine])
     sample = metrics.relevant_items(owner, np.concatenate([np.empty(0, int), *mine]), len(rows))
-    gap = metrics.tie_gap(scores, sample, 10)
-    warning = {}
-    if gap > metrics.TIE_GAP_WARNING:
-        warning["warning"] = (
-            f"{100 * gap:.1f} points of the retriever's NDCG@10 are luck: it scores many items alike"
-        )
-    return {"tie_gap": gap, **warning}
+    return metrics.tie_gap(scores, sample, 10)
 
 
 def _sample(n: int, seed: int) -> np.ndarray:

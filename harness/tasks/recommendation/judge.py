@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -17,6 +16,7 @@ from harness.datasets.interactions import Impressions
 from harness.datasets.shop.log import Sessions
 from harness.datasets.shop.outcomes import Contexts, Funnel, funnel
 from harness.datasets.shop.truth import Truth
+from harness.facts.recommending import OffPolicy, OnlineFacts
 from harness.streams import generator
 from harness.tasks.recommendation import off_policy, online
 from harness.tasks.recommendation.fitting import Parts, page_requests
@@ -56,7 +56,7 @@ class Judgement:
 
     expected: Mapping[str, np.ndarray]
     funnel: Funnel
-    facts: Mapping[str, Any]
+    facts: OnlineFacts
 
 
 def summon(truth: Truth, sessions: Sessions, parts: Parts, seed: int) -> Court:
@@ -88,19 +88,18 @@ def judge(pipeline: Pipeline, court: Court, parts: Parts, seed: int) -> Judgemen
     expected = flow.expected()
     rng = generator(seed, "ab test")
     experiment = online.run_test(court.population, control, flow, TEST_USERS, rng)
-    facts: dict[str, Any] = {
-        "sessions": len(court),
-        "expected": {name: _with_error(values) for name, values in expected.items()},
-        "control": {name: float(values.mean()) for name, values in control.expected().items()},
-        "ab_test_against_current": online.summary(experiment),
-        "required_sessions_per_arm": {
+    facts = OnlineFacts(
+        online.summary(experiment),
+        _off_policy(court, slates, parts, float(expected["ctr"].mean())),
+        {
             f"{metric} {lift:+.0%}": online.required_sessions(control, lift, metric)
             for metric, lift in (("ctr", 0.05), ("conversion_rate", 0.05), ("revenue_per_session_usd", 0.05))
         },
-        "off_policy": _off_policy(court, slates, parts, float(expected["ctr"].mean())),
-    }
-    if pipeline.index is not None:
-        facts["price_of_recall"] = _price_of_recall(pipeline, court, expected)
+        len(court),
+        {name: _with_error(values) for name, values in expected.items()},
+        {name: float(values.mean()) for name, values in control.expected().items()},
+        () if pipeline.index is None else tuple(_price_of_recall(pipeline, court, expected)),
+    )
     return Judgement(expected, flow, facts)
 
 
@@ -122,7 +121,7 @@ def store(path: Path, judged: Judgement, court: Court) -> None:
         )  # fmt: skip
 
 
-def _off_policy(court: Court, slates: np.ndarray, parts: Parts, truth: float) -> dict[str, Any]:
+def _off_policy(court: Court, slates: np.ndarray, parts: Parts, truth: float) -> OffPolicy:
     shown = parts.data.impressions
     assert shown is not None
     from harness.tasks.recommendation.features import estimate_examination
@@ -135,11 +134,7 @@ def _off_policy(court: Court, slates: np.ndarray, parts: Parts, truth: float) ->
         slates, court.shown, court.logged.clicked.reshape(size), court.logged.propensity.reshape(size),
         examined, rates[slates], rates[court.shown],
     )  # fmt: skip
-    return {
-        "truth": truth,
-        "examination": examined.round(4).tolist(),
-        **{k: vars(v) for k, v in estimates.items()},
-    }
+    return OffPolicy(truth, **estimates, examination=tuple(examined.round(4).tolist()))
 
 
 def _price_of_recall(

@@ -8,24 +8,14 @@ match when the catalogue is large: the effective number of matches says how litt
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 import numpy as np
 
 from harness.datasets.interactions import Impressions
+from harness.facts.recommending import PolicyEstimate
 
 CLIP = 200.0
 """Largest weight of one observation: a little bias for much less variance."""
-
-
-@dataclass(frozen=True)
-class Estimate:
-    """Clicks per item shown, with its 95 % interval and the effective number of matches."""
-
-    value: float
-    low: float
-    high: float
-    effective: float
 
 
 def estimate_ctr(
@@ -36,7 +26,7 @@ def estimate_ctr(
     examination: np.ndarray,
     predicted: np.ndarray,
     predicted_logged: np.ndarray,
-) -> Mapping[str, Estimate]:
+) -> Mapping[str, PolicyEstimate]:
     """`ips`, `snips` and `doubly_robust` of the CTR that a policy would have had.
 
     Args:
@@ -82,7 +72,7 @@ def click_rates(
     return np.asarray((clicks + mean * prior) / (chances + prior))
 
 
-def _with_interval(values: np.ndarray, effective: float) -> Estimate:
+def _with_interval(values: np.ndarray, effective: float) -> PolicyEstimate:
     mean = float(values.mean())
     half = 1.96 * float(values.std(ddof=1)) / len(values) ** 0.5 if len(values) > 1 else float("inf")
-    return Estimate(mean, mean - half, mean + half, effective)
+    return PolicyEstimate(mean, mean - half, mean + half, effective)

@@ -11,12 +11,13 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 from scipy import stats
 
 from harness.datasets.shop.outcomes import Funnel
+from harness.facts.recommending import AbTest, LiftFacts
 
 METRICS = ("ctr", "conversion_rate", "revenue_per_session_usd", "margin_per_session_usd")
 MISMATCH_P = 0.001
@@ -200,17 +201,18 @@ def agreement(
     return float(stats.spearmanr(offline, online).statistic), float(low), float(high)
 
 
-def summary(experiment: Experiment) -> dict[str, Any]:
-    """JSON-able, for a record's facts."""
-    return {
-        "users": list(experiment.users),
-        "sessions": list(experiment.sessions),
-        "sample_ratio_p": experiment.mismatch_p,
-        "problem": experiment.problem,
-        "lifts": {
-            lift.metric: {k: v for k, v in vars(lift).items() if k != "metric"} for lift in experiment.lifts
+def summary(experiment: Experiment) -> AbTest:
+    """For a record's facts."""
+    return AbTest(
+        tuple(experiment.users),
+        tuple(experiment.sessions),
+        experiment.mismatch_p,
+        experiment.problem,
+        {
+            x.metric: LiftFacts(x.lift, x.low, x.high, x.verdict, x.truth, x.control, x.treatment, x.p_value)
+            for x in experiment.lifts
         },
-    }
+    )
 
 
 def _lift(name: str, control: Arm, treatment: Arm, truth: float | None) -> Lift:

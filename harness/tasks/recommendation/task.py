@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import shutil
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ import torch
 
 from harness.datasets.catalog import dataset_module
 from harness.datasets.interactions import Interactions
+from harness.facts.recommending import BuiltIndex, LogFacts, PipelineTrainFacts, RecommendationFacts
 from harness.metrics import metric
 from harness.protocols import Inputs, Job, Outcome, Predict
 from harness.record import DataError, Measurement, SuiteError, TrialError
@@ -70,21 +72,22 @@ def train(job: Job) -> Outcome:
     learned += list(fit.pipeline.ranker.arrays().values()) if fit.pipeline.ranker else []
     numbers = sum(a.size for a in learned if np.issubdtype(a.dtype, np.floating))
     index = fit.pipeline.index
-    facts = {
-        "stage_seconds": dict(fit.seconds),
-        "data": _data_facts(parts),
-        "index": {
-            "kind": index.spec.kind,
-            "build_seconds": index.build_seconds,
-            "size_mb": index.size_bytes / 1e6,
-            "lifted": index.lifted,
-            "recall_by_way": dict(index.recall_by_way),
-        }
+    validation = validation_ndcg(fit.pipeline, parts, spec["retrieval"], settings.seed, job.threads)
+    facts = PipelineTrainFacts(
+        validation,
+        {stage: _best(rows) for stage, rows in fit.curves.items() if rows},
+        stage_seconds=dict(fit.seconds),
+        data=_data_facts(parts),
+        index=BuiltIndex(
+            index.spec.kind,
+            index.build_seconds,
+            index.size_bytes / 1e6,
+            index.lifted,
+            dict(index.recall_by_way),
+        )
         if index
         else None,
-        "validation": validation_ndcg(fit.pipeline, parts, spec["retrieval"], settings.seed, job.threads),
-        "best_epoch": {stage: _best(rows) for stage, rows in fit.curves.items() if rows},
-    }
+    )
     return Outcome(
         (
             Measurement("train_seconds", sum(fit.seconds.values()), "s"),
@@ -113,7 +116,6 @@ def score(job: Job) -> Outcome:
     parts, suite_seed = load_parts(spec), int(spec["data"].get("seed", 0))
     found = evaluate(pipeline, parts, suite_seed)
     measures = dict(found.measures)
-    facts: dict[str, Any] = {"evaluation": dict(found.facts), "size_mb": pipeline.size_bytes() / 1e6}
     judged = court = None
     if parts.data.impressions is not None and spec["data"]["name"] == "mock_shop":
         truth, sessions = dataset_module("mock_shop").truth(**spec["data"].get("args", {}))
@@ -121,8 +123,8 @@ def score(job: Job) -> Outcome:
         judged = judge(pipeline, court, parts, suite_seed)
         store(job.folder / "online.npz", judged, court)
         measures |= {name: float(values.mean()) for name, values in judged.expected.items()}
-        facts["online"] = dict(judged.facts)
     _write_predictions(job.folder / "predictions.parquet", found, judged, court)
+    facts = RecommendationFacts(found.facts, pipeline.size_bytes() / 1e6, judged.facts if judged else None)
     return Outcome(tuple(_measurements(measures)), facts)
 
 
@@ -201,14 +203,14 @@ def _write_history(path: Path, fit: Fit) -> None:
             writer.writerows({"stage": stage, **row} for row in rows)
 
 
-def _data_facts(parts: Parts) -> dict[str, Any]:
-    return {
-        "users": len(parts.data.users),
-        "items": len(parts.data.catalogue),
-        "sizes": {"train": len(parts.train), "validation": len(parts.validation), "test": len(parts.test)},
-        "protocol": vars(parts.data.protocol),
-        "deploy_day": parts.cut.deploy,
-    }
+def _data_facts(parts: Parts) -> LogFacts:
+    return LogFacts(
+        len(parts.data.users),
+        len(parts.data.catalogue),
+        {"train": len(parts.train), "validation": len(parts.validation), "test": len(parts.test)},
+        asdict(parts.data.protocol),
+        parts.cut.deploy,
+    )
 
 
 def _best(rows: list[dict[str, float]]) -> dict[str, float]:

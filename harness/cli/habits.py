@@ -1,0 +1,47 @@
+"""What people expect of a command line: the last page opens, a shell completes names."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from harness.cli.options import Out, flag, near, required
+from harness.record import RecordError, SuiteError
+
+SHELLS = ("bash", "zsh", "fish")
+PROGRAM = "harness"
+
+
+def open_page(
+    run: Annotated[str, typer.Argument(metavar="RUN", help="As of `report`; the newest run.")] = "latest",
+    out: Out = "results",
+    print_: Annotated[bool, flag("--print", "Say where it lies, open nothing.")] = False,
+) -> int:
+    """Open a run's page in the browser."""
+    import webbrowser
+
+    from harness.store.runs import find_run
+
+    found = find_run(run, out)
+    if not found.is_local:
+        raise SuiteError(f"open shows runs on this machine, {found.url} is elsewhere: copy it here first")
+    page = Path(found.url.removeprefix("file://")) / "report.html"
+    if not page.is_file():
+        raise RecordError(f"{page} is not there yet: python -m harness report {run}")
+    print(page)
+    if not print_ and not webbrowser.open(page.as_uri()):
+        print("no browser could be opened: open this file yourself", file=sys.stderr)
+    return 0
+
+
+def completion(shell: Annotated[str, required("bash|zsh|fish", "Your shell.")]) -> int:
+    """Print what lets a shell complete commands, options, suites and runs of `harness`."""
+    from typer._completion_shared import get_completion_script
+
+    if shell not in SHELLS:
+        raise SuiteError(f"completion {shell}: there is no such shell here: {near(shell, SHELLS)}")
+    print(get_completion_script(prog_name=PROGRAM, complete_var="_HARNESS_COMPLETE", shell=shell))
+    return 0

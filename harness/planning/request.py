@@ -1,0 +1,54 @@
+"""What a user asks of a run: the same on the command line, in Python and on a cluster that it is sent to."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class RunRequest:
+    """A run as asked for.
+
+    Args:
+        suite: the suite file.
+        overrides: `a.b=c` texts. only: a glob of candidates, variants or trials.
+        out: where run folders are: a folder or a URL.
+        address: a Ray cluster. submit: the URL of a cluster to send the run to as a job.
+        budget: seconds after which no trial starts; the suite's own where it is None.
+        smoke: a few rows, one epoch, one seed.
+        track: trackers to log to beside those of the suite.
+        until_decided: measure only until the question is decided, or the budget is spent.
+        certify: a variant, or `all`, to measure through MLPerf LoadGen too.
+        refresh: measure again what was measured with other versions of the packages that execute it.
+        json_out: print the result as JSON to stdout.
+    """
+
+    suite: str | Path
+    overrides: Sequence[str] = ()
+    only: str | None = None
+    out: str = "results"
+    address: str | None = None
+    submit: str | None = None
+    budget: float | None = None
+    smoke: bool = False
+    track: Sequence[str] = ()
+    until_decided: bool = False
+    certify: str | None = None
+    refresh: bool = False
+    json_out: bool = False
+
+    @property
+    def arguments(self) -> list[str]:
+        """What follows `python -m harness run SUITE` to ask for the same, whereto and address apart."""
+        given = {
+            "--only": self.only,
+            "--budget": None if self.budget is None else f"{self.budget}s",
+            "--track": ",".join(self.track) or None,
+            "--certify": self.certify,
+        }
+        flags = {"--smoke": self.smoke, "--until-decided": self.until_decided, "--refresh": self.refresh}
+        sets = [part for text in self.overrides for part in ("--set", text)]
+        options = [part for name, value in given.items() if value is not None for part in (name, value)]
+        return [*sets, *options, *(name for name, wanted in flags.items() if wanted)]

@@ -1,0 +1,50 @@
+"""A loss that a network brings along: `loss(outputs, targets)`, a method or a module."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from torch import Tensor, nn
+
+from harness.record import TrialError
+from harness.training.loop import Objective
+
+
+def with_own_loss(objective: Objective, network: nn.Module, label_smoothing: float) -> Objective:
+    """The objective with the network's own loss, where it brings one, in training and on the validation part.
+
+    It takes outputs in float32, (n, k) logits or (n,) values, and the batch's targets: (n,) int64 classes, or
+    values scaled to variance 1. The best epoch is chosen by the same score as without it.
+
+    Raises:
+        TrialError: label smoothing is asked for, which only the usual loss knows; or, when it is called, what
+            comes out is not one number that a gradient leads back from.
+    """
+    own = getattr(network, "loss", None)
+    if not callable(own):
+        return objective
+    if label_smoothing:
+        raise TrialError(
+            "the network brings a loss of its own, which knows nothing of training.label_smoothing: "
+            "set it to 0 and smooth in the loss"
+        )
+    return replace(objective, loss=_checked(own), plain_loss=own)
+
+
+def _checked(own: Callable[[Tensor, Tensor], Tensor]) -> Callable[[Tensor, Tensor], Tensor]:
+    def loss(outputs: Tensor, targets: Tensor) -> Tensor:
+        value = own(outputs, targets)
+        if not isinstance(value, Tensor) or value.shape != ():
+            found = tuple(value.shape) if isinstance(value, Tensor) else type(value).__name__
+            raise TrialError(
+                f"the network's own loss gives {found}: it must give one number, for instance .mean()"
+            )
+        if not value.requires_grad:
+            raise TrialError(
+                "no gradient leads back from the network's own loss: compute it from the outputs, "
+                "without .detach(), .item() or argmax"
+            )
+        return value
+
+    return loss

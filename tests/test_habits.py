@@ -1,0 +1,126 @@
+"""What people expect of a command line: pages open, names complete, logs stay short."""
+
+from __future__ import annotations
+
+import io
+import os
+import subprocess
+import sys
+import webbrowser
+from pathlib import Path
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from harness import progress
+from harness.cli.main import main
+from harness.cli.options import runs, suites
+from harness.progress import Display
+from harness.record import Trial
+from tests.small_suites import ROOT
+
+
+def trials() -> list[Trial]:
+    return [Trial("train", f"model{n}", {"n": n}) for n in range(4)]
+
+
+def watched(loudness: str, monkeypatch: pytest.MonkeyPatch, every_s: float = 60.0) -> str:
+    """What a log that is no terminal gets of four trials, one of which fails."""
+    monkeypatch.setenv("HARNESS_OUTPUT", loudness)
+    monkeypatch.setattr(progress, "EVERY_S", every_s)
+    text = io.StringIO()
+    with Display(
+        trials(), estimates_s={t.id: 30.0 for t in trials()}, console=Console(file=text, width=200)
+    ) as shown:
+        for trial in trials()[:3]:
+            shown.began(trial)
+            shown.ended(
+                trial, "failed" if trial.candidate == "model1" else "finished", "too hot", seconds=30.0
+            )
+        deadline = 200
+        while every_s < 1 and "train" not in text.getvalue().split("too hot")[-1] and deadline:
+            shown._over.wait(0.02)
+            deadline -= 1
+    return text.getvalue()
+
+
+def test_a_log_gets_failures_and_a_line_a_minute_with_the_time_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert [line.split("s  ")[1] for line in watched("", monkeypatch).splitlines()] == [
+        "FAILED  train model1  30.0 s: too hot"
+    ]
+    assert "train 2/4 (1 failed)  about 30 s left" in watched("", monkeypatch, every_s=0.02)
+
+
+def test_verbose_has_a_line_for_each_trial_and_quiet_only_failures(monkeypatch: pytest.MonkeyPatch) -> None:
+    verbose = watched("verbose", monkeypatch)
+    assert verbose.count("start   ") == 3 and verbose.count("done    ") == 2 and "(1 left)" in verbose
+    quiet = watched("quiet", monkeypatch, every_s=0.02)
+    assert quiet.count("\n") == 1 and "FAILED  train model1" in quiet
+
+
+def test_a_wrong_name_of_a_suite_is_answered_with_the_nearest(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(ROOT)
+    assert main(["plan", "suites/quikstart.yaml"]) == 2
+    assert "there is no such file: did you mean suites/quickstart.yaml?" in capsys.readouterr().err
+
+
+@pytest.fixture
+def page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A run with a page, in a folder of its own."""
+    run = tmp_path / "results" / "tiny" / "20260101-120000-ab12cd34"
+    run.mkdir(parents=True)
+    (run / "suite.yaml").write_text("name: tiny")
+    (run / "report.html").write_text("<p>page one")
+    monkeypatch.chdir(tmp_path)
+    return run / "report.html"
+
+
+def test_open_shows_the_newest_page(
+    page: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    opened: list[Any] = []
+    monkeypatch.setattr(webbrowser, "open", lambda address: opened.append(address) or True)
+    assert main(["open", "--print"]) == 0 and opened == []
+    assert Path(capsys.readouterr().out.strip()).resolve() == page
+    assert main(["open", "tiny"]) == 0 and opened == [page.as_uri()]
+    page.unlink()
+    assert main(["open"]) == 2
+    assert "is not there yet: python -m harness report latest" in capsys.readouterr().err
+
+
+def test_a_shell_completes_suites_and_runs(page: Path, tmp_path: Path) -> None:
+    (tmp_path / "photos.yaml").write_text("name: photos")
+    assert suites("ph") == ["photos.yaml"]
+    assert runs("ti") == ["tiny", "tiny/20260101-120000-ab12cd34"]
+    assert runs("la") == ["latest"]
+
+
+def test_the_completion_script_is_printed_and_asks_the_program(capsys: pytest.CaptureFixture[str]) -> None:
+    for shell in ("bash", "zsh", "fish"):
+        assert main(["completion", shell]) == 0
+        assert "_HARNESS_COMPLETE" in capsys.readouterr().out
+    assert main(["completion", "tcsh"]) == 2
+
+
+def test_the_program_answers_a_shell_that_completes(tmp_path: Path) -> None:
+    (tmp_path / "photos.yaml").write_text("name: photos")
+    asked = {"_HARNESS_COMPLETE": "complete_bash", "COMP_WORDS": "harness plan ph", "COMP_CWORD": "2"}
+    done = subprocess.run(
+        [sys.executable, "-c", "from harness.cli.main import main; main([])"],
+        env={**os.environ, "PYTHONPATH": str(ROOT), **asked},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert "photos.yaml" in done.stdout.split(), done.stderr
+
+
+def test_no_color_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NO_COLOR", "1")
+    text = io.StringIO()
+    Console(file=text, force_terminal=True).print("failed", style="red")
+    assert "\x1b[31m" not in text.getvalue()
