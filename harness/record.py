@@ -225,7 +225,7 @@ class Record:
     started: str = ""
     seconds: float = 0.0
     failure: Failure | None = None
-    facts: TrialFacts | JsonObject = field(default_factory=TrialFacts)
+    facts: TrialFacts | JsonObject = field(default_factory=dict)
     format: int = FORMAT
 
     def facts_as(self, kind: type[F]) -> F:

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from harness.facts.serving import MemoryFacts
 from harness.serving import energy, memory, nvml
 
 
@@ -90,7 +91,7 @@ def test_without_the_library_there_is_no_gpu(monkeypatch: pytest.MonkeyPatch) ->
 def test_memory_on_the_gpu_is_this_process_s_and_a_figure_of_its_own(library: Library) -> None:
     assert memory.nvml_process_mb("cuda") == 2500.0
     assert memory.nvml_process_mb("cpu") is None
-    host, gpu = memory.peak_measurements(300.0, {"nvml_process_mb": 2500.0, "cuda_reserved_mb": 2000.0})
+    host, gpu = memory.peak_measurements(300.0, MemoryFacts(nvml_process_mb=2500.0, cuda_reserved_mb=2000.0))
     assert (host.metric, host.value) == ("peak_memory_mb", 300.0)
     assert (gpu.metric, gpu.value) == ("peak_gpu_memory_mb", 2500.0)
-    assert [m.metric for m in memory.peak_measurements(300.0, {})] == ["peak_memory_mb"]
+    assert [m.metric for m in memory.peak_measurements(300.0, MemoryFacts())] == ["peak_memory_mb"]

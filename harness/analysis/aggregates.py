@@ -11,6 +11,9 @@ from harness.kinds.quality import reliability
 FEWEST = 5
 """Examples of a class below which an area under a curve has no interval."""
 
+FEWEST_FOR_CALIBRATION = 1000
+"""Examples below which a calibration error has no interval: of the few that would stand clear of noise on 300
+examples, three in ten held the truth."""
 CLEAR_OF_NOISE = 3.0
 """How many times what a perfectly calibrated model would show a calibration error must be for an interval."""
 
@@ -87,7 +90,7 @@ def calibration_correction(probabilities: Array, targets: Array) -> tuple[float,
     shown_by_none = float((share * error).sum() * folded[0])
     seen = float((share * gap).sum())
     why = ""
-    if seen < CLEAR_OF_NOISE * shown_by_none:
+    if counts.sum() < FEWEST_FOR_CALIBRATION or seen < CLEAR_OF_NOISE * shown_by_none:
         why = (
             f"not estimable (a perfectly calibrated model would show {shown_by_none:.2g} on so few examples)"
         )

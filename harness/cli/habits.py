@@ -43,5 +43,6 @@ def completion(shell: Annotated[str, required("bash|zsh|fish", "Your shell.")]) 
 
     if shell not in SHELLS:
         raise SuiteError(f"completion {shell}: there is no such shell here: {near(shell, SHELLS)}")
-    print(get_completion_script(prog_name=PROGRAM, complete_var="_HARNESS_COMPLETE", shell=shell))
+    options = {"prog_name": PROGRAM, "complete_var": "_HARNESS_COMPLETE", "shell": shell}
+    print(get_completion_script(**options))
     return 0

@@ -81,8 +81,9 @@ def _read_text(path: Path, place: Place, mistakes: list[Mistake]) -> str | None:
     except FileNotFoundError:
         names = sorted(p.name for p in path.parent.glob("*.y*ml"))
         near = difflib.get_close_matches(path.name, names, n=1)
-        beside = f"beside it are {', '.join(names[:8])}" if names else "check the path"
-        cure = f"did you mean {Path(place.file).with_name(near[0])}?" if near else beside
+        cure = f"beside it are {', '.join(names[:8])}" if names else "check the path"
+        if near:
+            cure += f"; did you mean {Path(place.file).with_name(near[0])}?"
         mistakes.append(Mistake(place, f"there is no such file: {cure}"))
         return None
     except IsADirectoryError:
