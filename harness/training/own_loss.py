@@ -14,8 +14,9 @@ from harness.training.loop import Objective
 def with_own_loss(objective: Objective, network: nn.Module, label_smoothing: float) -> Objective:
     """The objective with the network's own loss, where it brings one, in training and on the validation part.
 
-    It takes outputs in float32, (n, k) logits or (n,) values, and the batch's targets: (n,) int64 classes, or
-    values scaled to variance 1. The best epoch is chosen by the same score as without it.
+    It takes outputs in float32, (n, k) logits or (n,) values, and the batch's targets: (n,) int64 classes,
+    (n, k) float32 labels of 0 and 1, or values scaled to variance 1. The best epoch is chosen by the same
+    score as without it.
 
     Raises:
         TrialError: label smoothing is asked for, which only the usual loss knows; or, when it is called, what
