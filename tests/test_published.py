@@ -24,7 +24,7 @@ def test_the_printed_table_has_the_figures_of_the_published_run() -> None:
     with (ROOT / "results" / "published" / "cnn_vs_vit" / "tradeoffs.csv").open(encoding="utf-8") as file:
         run = {row["variant"]: row for row in csv.DictReader(file)}
     page = (ROOT / "docs" / "suites.md").read_text(encoding="utf-8")
-    rows = re.findall(r"^\| \**(\w+/[\w-]+)\** \| ([^|]+) \| ([^|]+) \|", page, re.MULTILINE)
+    rows = re.findall(r"^\| \**(\w+/[\w@-]+)\** \| ([^|]+) \| ([^|]+) \|", page, re.MULTILINE)
     assert len(rows) >= 5
     for variant, accuracy, latency in rows:
         for shown, metric in ((accuracy, "accuracy"), (latency, "latency_p99_ms")):

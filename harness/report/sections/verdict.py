@@ -358,7 +358,20 @@ def basis(e: Evidence) -> str:
     tail = f"; {n.counted(len(e.failed), 'trial')} failed" if e.failed else ""
     cpu = next((r.environment.get("machine", {}).get("cpu") for r in e.of("serve")), None)
     where = f", on {cpu}" if cpu else ""
-    return f"{n.listed(parts)}{where}; {n.counted(finished, 'finished trial')}{tail}."
+    said = f"{n.listed(parts)}{where}; {n.counted(finished, 'finished trial')}{tail}."
+    return " ".join([said, *_deployed(e.recommendation.choice or "")])
+
+
+def _deployed(variant: str) -> list[str]:
+    """What the numbers behind a runtime's @ mean: `onnx@1x2` has one thread in each of two processes."""
+    size = variant.partition("@")[2]
+    threads, _, workers = size.partition("x")
+    if not workers:
+        return []
+    each = f"{n.counted(int(threads), 'thread')} each"
+    return [
+        f"@{size}: {n.counted(int(workers), 'serving process', 'serving processes')} of {each} on a machine."
+    ]
 
 
 def _per(units: Iterable[tuple[Any, Any]]) -> list[int]:
