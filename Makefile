@@ -51,19 +51,19 @@ $(VENV)/run-ready: $(VENV)/bin/python pyproject.toml constraints.txt
 	@echo "each package is named as it comes."
 	@$(BIN)/python -m pip install --constraint constraints.txt --editable '.[text,wandb,mlflow]' | $(NAMED)
 	@echo "Set up. Next time it starts at once."
-	touch $@
+	@touch $@
 
 $(VENV)/docs-ready: $(VENV)/run-ready
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[docs]'
-	touch $@
+	@touch $@
 
 $(VENV)/test-ready: $(VENV)/bin/python pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[test,docs,text,wandb,mlflow,certify]'
-	touch $@ $(VENV)/run-ready
+	@touch $@ $(VENV)/run-ready
 
 $(VENV)/drills-ready: $(VENV)/test-ready
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[test,text,wandb,mlflow,certify,submit]'
-	touch $@
+	@touch $@
 
 docs: $(VENV)/docs-ready
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet

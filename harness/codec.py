@@ -31,7 +31,7 @@ Reader = Callable[[object], object]
 
 
 def keyed(key: str, default: T) -> T:
-    """A field whose key is no Python name, such as `ndcg@10`."""
+    """A field whose key is not Python name, such as `ndcg@10`."""
     found: T = field(default=default, metadata={"key": key})
     return found
 

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from harness.cli import main as cli
+from harness.cli.errors import BROKEN
 from harness.planning.request import RunRequest
 from harness.reading import read_suite, suite_to_text
 from harness.record import Measurement, Record
@@ -154,7 +155,7 @@ def test_a_wrong_suite_exits_2_with_all_mistakes_on_stderr(
         (["data", "verfy", "digits"], "Did you mean 'verify'?"),
         (["data", "verify", "digitz"], "digits"),
         (["data", "verify", "digits", "--set", "x"], "--set x: write `--set key=value`"),
-        (["run", QUICKSTART, "--budget", "soon"], "--budget soon: is no duration"),
+        (["run", QUICKSTART, "--budget", "soon"], "--budget soon: is not a valid duration"),
         (["run", QUICKSTART, "--track", "wandbb"], "did you mean `wandb`?"),
         (["recommend", "x", "--maximize", "a", "--minimize", "b"], "contradict each other"),
         (["report", "nothing"], "no run 'nothing'"),
@@ -200,7 +201,7 @@ def test_a_mistake_of_the_harness_is_owned_and_debug_shows_it(
     raising(monkeypatch, ZeroDivisionError("by zero"))
     code, out, err = call(capsys, "schema")
     assert (code, out) == (1, "")
-    assert err == f"ZeroDivisionError: by zero\n{cli.BROKEN}\n"
+    assert err == f"ZeroDivisionError: by zero\n{BROKEN}\n"
     for arguments in (["--debug", "schema"], ["schema", "--debug"]):
         with pytest.raises(ZeroDivisionError):
             cli.main(arguments)

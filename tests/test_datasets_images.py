@@ -213,7 +213,7 @@ def test_an_idx_file_is_read_by_its_header(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="does not hold"):
         fashion_mnist.read_idx(path)
     path.write_bytes(b"<html>")
-    with pytest.raises(DataError, match="is no IDX file"):
+    with pytest.raises(DataError, match="is not an IDX file"):
         fashion_mnist.read_idx(path)
 
 

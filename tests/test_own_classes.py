@@ -106,7 +106,7 @@ def test_a_decision_that_depends_on_the_class_asks_for_it(tmp_path: Path, decisi
     with pytest.raises(SuiteError, match=r"suite\.yaml:7: decision: .* of one class, .*" + cure):
         read_suite(suite(tmp_path, decision))
     assert read_suite(suite(tmp_path, decision + ", positive: fraud")).decision.positive == "fraud"
-    with pytest.raises(SuiteError, match="decision.positive: `frud` is no class: did you mean `fraud`"):
+    with pytest.raises(SuiteError, match="decision.positive: `frud` is not a class: did you mean `fraud`"):
         read_suite(suite(tmp_path, decision + ", positive: frud"))
 
 
@@ -220,8 +220,8 @@ def test_weights_of_no_class_are_refused_before_anything_starts(tmp_path: Path) 
     table(tmp_path / "t.csv", ("no", "yes"))
     model = "{{model: 'sklearn:LogisticRegression', args: {{class_weight: {{{0}}}}}}}"
     for written, message in (
-        ("maybe: 2", r"'maybe' is no class: there are no \(0\), yes \(1\)"),
-        ("2: 2", "'2' is no class"),
+        ("maybe: 2", r"'maybe' is not a class: there are no \(0\), yes \(1\)"),
+        ("2: 2", "'2' is not a class"),
         ('"yes": 2, 1: 3', "'yes' stands twice, by name and by number"),
         ("0: heavy", "the weight of '0' is 'heavy'"),
     ):

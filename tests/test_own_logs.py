@@ -256,7 +256,7 @@ def test_a_weight_counts_where_popularity_is_counted(tmp_path: Path) -> None:
     for i in range(N):
         wanted[i % 5] += (0, 7, 1)[i % 3]
     assert popularity.fit(lesson).weights["counts"].tolist() == wanted.tolist()
-    with pytest.raises(DataError, match=r"log\.csv:3: column 'count' has 'many', which is no number"):
+    with pytest.raises(DataError, match=r"log\.csv:3: column 'count' has 'many', which is not a number"):
         load(events(tmp_path, ("1", "many"), "count"), weight="count")
     with pytest.raises(DataError, match=r"log\.csv:3: a weight is missing or negative"):
         load(events(tmp_path, ("1", "-1"), "count"), weight="count")

@@ -74,7 +74,7 @@ def test_a_declared_metric_may_be_limited_and_is_known_with_its_direction(tmp_pa
             'own_share: {function: "nowhere:f"}',
             "there is no module `nowhere`: put nowhere.py",
         ),
-        ("own_share: {function: within}", "`within` is no function: write my_metrics:within"),
+        ("own_share: {function: within}", "`within` is not a function: write my_metrics:within"),
         ('own_share: {function: "my_metrics:within", better: up}', "metrics.own_share.better"),
     ],
 )

@@ -17,7 +17,7 @@ def test_limits_are_read_with_and_without_a_probability() -> None:
     "text", ["", "accuracy", "accuracy == 1", "1 <= accuracy", "accuracy >= x", "a >= 1 with"]
 )
 def test_what_is_no_limit_is_said_so(text: str) -> None:
-    with pytest.raises(ValueError, match="is no limit"):
+    with pytest.raises(ValueError, match="is not a limit"):
         parse_constraint(text)
 
 

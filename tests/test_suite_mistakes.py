@@ -216,14 +216,14 @@ TABLE: dict[str, tuple[dict[str, str | None], list[str]]] = {
     "time limit in words": (
         {"training": "training: {time_limit: 10 minutes}"},
         [
-            "suite.yaml:4: training.time_limit: `10 minutes` is no duration: "
+            "suite.yaml:4: training.time_limit: `10 minutes` is not a valid duration: "
             "write seconds, or for instance 90s, 10m, 1h"
         ],
     ),
     "unknown setting to tune": (
         {"training": "training: {tuning: {space: {optimizer.rl: {loguniform: [1e-4, 1e-2]}}}}"},
         [
-            "suite.yaml:4: training.tuning.space.optimizer.rl: is no training setting: "
+            "suite.yaml:4: training.tuning.space.optimizer.rl: is not a training setting: "
             "did you mean `optimizer.lr`?"
         ],
     ),
@@ -419,14 +419,14 @@ TABLE: dict[str, tuple[dict[str, str | None], list[str]]] = {
     "broken limit": (
         {"decision": "decision: {constraints: [accuracy above 0.9]}"},
         [
-            "suite.yaml:8: decision.constraints: `accuracy above 0.9` is no limit: "
+            "suite.yaml:8: decision.constraints: `accuracy above 0.9` is not a limit: "
             "write `METRIC <= NUMBER` or `METRIC >= NUMBER`, if wanted `with 0.95`"
         ],
     ),
     "limit with a probability of 2": (
         {"decision": "decision: {constraints: [accuracy >= 0.9 with 2]}"},
         [
-            "suite.yaml:8: decision.constraints: `with 2` is no probability from 0 to 1: "
+            "suite.yaml:8: decision.constraints: `with 2` is not a probability from 0 to 1: "
             "write for instance `with 0.95`"
         ],
     ),
@@ -504,7 +504,7 @@ TABLE: dict[str, tuple[dict[str, str | None], list[str]]] = {
     "broken objective": (
         {"decision": "decision: {objective: accuracy}"},
         [
-            "suite.yaml:8: decision.objective: `accuracy` is no objective: "
+            "suite.yaml:8: decision.objective: `accuracy` is not an objective: "
             "write `maximize METRIC` or `minimize METRIC`"
         ],
     ),
@@ -536,7 +536,7 @@ TABLE: dict[str, tuple[dict[str, str | None], list[str]]] = {
     ),
     "unknown tracker": (
         {"x": "track: {wandbb: {}}"},
-        ["suite.yaml:9: track.wandbb: is no tracker: did you mean `wandb`?"],
+        ["suite.yaml:9: track.wandbb: is not a tracker: did you mean `wandb`?"],
     ),
     "duplicate key": (
         {"x": "name: again"},
@@ -675,7 +675,7 @@ def test_the_good_suite_of_these_tests_is_good(tmp_path: Path) -> None:
         (b"hello", "suite.yaml:1: a suite is a mapping (`name: …`), this file holds `hello`"),
         (b"name: a\ntask: \xff\n", "suite.yaml:2: byte 0xff is not UTF-8: save the file as UTF-8"),
         (b"\x7fELF\0\0\0", "suite.yaml:1: this is a binary file, not YAML text"),
-        (b"name: a\nx: \x07\n", "suite.yaml:2: the character 7 is no YAML: remove it"),
+        (b"name: a\nx: \x07\n", "suite.yaml:2: the character 7 is not YAML: remove it"),
         (b"x" * 300_000, "suite.yaml: 300,000 characters are too many for a suite (limit 200,000)"),
         (b"[" * 5000, "suite.yaml:1: nested more than 30 levels deep: "),
     ],

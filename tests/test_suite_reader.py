@@ -138,7 +138,7 @@ def test_a_users_model_is_found_beside_the_suite_and_not_executed(tmp_path: Path
     with pytest.raises(SuiteError, match=r"my_models\.py defines no `built`: did you mean `build`\?"):
         read(tmp_path, TEXT, "candidates.mine=my_models:built")
     (tmp_path / "my_models.py").write_text("def build(:\n")
-    with pytest.raises(SuiteError, match=r"my_models\.py:1 is no valid Python"):
+    with pytest.raises(SuiteError, match=r"my_models\.py:1 is not valid Python"):
         read(tmp_path, TEXT, "candidates.mine=my_models:build")
 
 

@@ -351,7 +351,7 @@ def test_a_finished_file_that_does_not_fit_says_both_shapes(tmp_path: Path) -> N
     with pytest.raises(TrialError, match=r"answers 5 examples with \(5, 4\), the task needs \(5, 6\)"):
         finished.adopt(tmp_path / "few.onnx", COLOUR, {}, RAW)
     (tmp_path / "no.onnx").write_text("not a model")
-    with pytest.raises(TrialError, match=r"no\.onnx is no readable ONNX file"):
+    with pytest.raises(TrialError, match=r"no\.onnx is not a readable ONNX file"):
         finished.adopt(tmp_path / "no.onnx", COLOUR, {}, RAW)
     with pytest.raises(TrialError, match=r"layuot.*there are layout, scale"):
         finished.adopt(tmp_path / "few.onnx", COLOUR, {"layuot": "nchw"}, RAW)

@@ -1,4 +1,4 @@
-"""What to ship, how sure that is, and why not the others."""
+"""What to ship, how confident that choice is, and why not the others."""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from harness.cli.data import _arguments as data_arguments
-from harness.cli.options import AsJson, flag, option, required
+from harness.cli.options import AsJson, budget_seconds, flag, option, required
 from harness.record import SuiteError
 
 if TYPE_CHECKING:
@@ -43,11 +43,8 @@ def init(
     """
     from harness.init.command import Wishes, next_steps
     from harness.init.command import init as write
-    from harness.reading.draft import duration
 
-    seconds = duration(budget)
-    if not seconds:
-        raise SuiteError(f"--budget {budget}: is no duration: write seconds, or for instance 90s, 10m, 1h")
+    seconds = budget_seconds(budget)
     if ask and not sys.stdin.isatty():
         raise SuiteError(
             "--ask asks on a terminal, and this is none: leave it out, and change the suite file"

@@ -23,6 +23,7 @@ from harness.cli import data as data_cli
 from harness.cli import habits
 from harness.cli import init as init_cli
 from harness.cli import prices as prices_cli
+from harness.cli.errors import explain
 from harness.cli.options import (
     AsJson,
     Group,
@@ -32,18 +33,14 @@ from harness.cli.options import (
     Sets,
     Smoke,
     SuitePath,
+    budget_seconds,
     examples,
     flag,
     near,
     option,
     required,
 )
-from harness.record import HarnessError, SuiteError
-
-UsageError: type[Exception] = typer.BadParameter.__mro__[1]
-"""Click's base of wrong usage; newer typers carry a click of their own, so it is found by its child."""
-
-BROKEN = "this is a mistake of the harness, not yours: run it again with --debug for the traceback"
+from harness.record import SuiteError
 
 EVERYWHERE = ("--debug", "--quiet", "--verbose")
 """Options that may stand anywhere."""
@@ -97,7 +94,7 @@ def run(
     submit: Annotated[str | None, option("--submit", "URL", "Send it to a cluster as a Ray job.")] = None,
     budget: Annotated[str | None, option("--budget", "10m", "Start no trial after this long.")] = None,
     smoke: Smoke = False,
-    track: Annotated[str | None, option("--track", "NAMES", "Also tell wandb, mlflow or both.")] = None,
+    track: Annotated[str | None, option("--track", "NAMES", "Also log to wandb, mlflow or both.")] = None,
     until_decided: Annotated[
         bool, flag("--until-decided", "Measure where it tells most, and only until it is decided.")
     ] = False,
@@ -113,7 +110,7 @@ def run(
 
     What is finished stays: running again, also after Ctrl-C or a crash, repeats no finished trial.
     """
-    seconds, trackers = _seconds(budget), _trackers(track)
+    seconds, trackers = None if budget is None else budget_seconds(budget), _trackers(track)
     from harness.planning.request import RunRequest
     from harness.running.run import run_suite
 
@@ -334,18 +331,6 @@ def schema() -> int:
     return 0
 
 
-def _seconds(text: str | None) -> float | None:
-    """`10m` → 600."""
-    if text is None:
-        return None
-    from harness.reading.draft import duration
-
-    seconds = duration(text)
-    if not seconds:
-        raise SuiteError(f"--budget {text}: is no duration: write seconds, or for instance 90s, 10m, 1h")
-    return seconds
-
-
 def _trackers(text: str | None) -> tuple[str, ...]:
     if text is None:
         return ()
@@ -369,13 +354,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         return _invoke(arguments)
     except BrokenPipeError:
-        # `harness list metrics | head` is no error; Python would complain again when it flushes.
+        # `harness list metrics | head` is not an error; Python would complain again when it flushes.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except (Exception, KeyboardInterrupt) as error:
         if debug:
             raise
-        text, code = _explain(error)
+        text, code = explain(error)
         print(text, file=sys.stderr)
         return code
 
@@ -388,21 +373,3 @@ def _invoke(arguments: list[str]) -> int:
     code = typer.main.get_command(app)(arguments, prog_name="harness", standalone_mode=False)
     sys.stdout.flush()
     return code if isinstance(code, int) else 0
-
-
-def _explain(error: BaseException) -> tuple[str, int]:
-    """What a person reads of an error, and the exit code."""
-    if isinstance(error, UsageError):
-        context = getattr(error, "ctx", None)
-        command = context.command_path if context is not None else "harness"
-        message = getattr(error, "format_message", lambda: str(error))()
-        return f"{message}\nSee `{command} --help`.", 2
-    if isinstance(error, SuiteError) and len(error.mistakes) > 1:
-        return f"{error}\n{len(error.mistakes)} mistakes", 2
-    if isinstance(error, HarnessError):
-        return str(error), 2
-    if isinstance(error, (KeyboardInterrupt, typer.Abort)):
-        return "interrupted", 130
-    if isinstance(error, ModuleNotFoundError) and not (error.name or "").startswith("harness"):
-        return f"{error.name} is not installed: pip install {error.name}", 2
-    return f"{type(error).__name__}: {error}\n{BROKEN}", 1

@@ -9,6 +9,8 @@ from typing import Annotated, Any
 
 import typer
 
+from harness.record import SuiteError
+
 
 class Group(typer.core.TyperGroup):
     """Commands in the order in which they are needed, not of the alphabet."""
@@ -59,6 +61,17 @@ Only = Annotated[str | None, option("--only", "GLOB", "Only candidates, variants
 Out = Annotated[str, option("--out", "DIR", "Where run folders are: a folder or a URL.")]
 AsJson = Annotated[bool, flag("--json", "Print JSON to stdout.")]
 Smoke = Annotated[bool, flag("--smoke", "A few rows, one epoch, one seed: does it work at all?")]
+
+
+def budget_seconds(text: str) -> float:
+    """`10m` → 600."""
+    from harness.reading.draft import duration
+
+    seconds = duration(text)
+    if not seconds:
+        cure = "write seconds, or for instance 90s, 10m, 1h"
+        raise SuiteError(f"--budget {text}: is not a valid duration: {cure}")
+    return seconds
 
 
 def near(name: str, known: Iterable[str]) -> str:

@@ -33,7 +33,7 @@ _BOTH_COMMA_LAST = re.compile(r"[-+]?[0-9]{1,3}(?:\.[0-9]{3})+,[0-9]+")
 _NOT_FINITE = re.compile(r"[-+]?inf(?:inity)?", re.IGNORECASE)
 TRUTH = {"true": True, "false": False}
 MOSTLY = 0.2
-"""A column in which a share of the cells from here on are numbers, and not all, is no column of words."""
+"""A column in which a share of the cells from here on are numbers, and not all, is not a column of words."""
 SHOWN = 5
 FEW_WORDS = 8
 """More different cells than this do not all stand for nothing."""
@@ -72,7 +72,7 @@ class Numbers:
     """What could be read of a column of text.
 
     Args:
-        values: (n,) float64, NaN where a cell is no number. read: (n,) bool.
+        values: (n,) float64, NaN where a cell is not a number. read: (n,) bool.
         mark: what stands beside every number (`€`, `%`), empty where nothing does.
     """
 

@@ -82,7 +82,7 @@ def _outs(pointer: Path) -> Iterator[Tracked]:
     except (OSError, ValueError, yaml.YAMLError) as error:
         if pointer.name == LOCK:
             return
-        raise DataError(f"{pointer} is no file of DVC's: {str(error).splitlines()[0]}") from error
+        raise DataError(f"{pointer} is not a file of DVC's: {str(error).splitlines()[0]}") from error
     data = data if isinstance(data, dict) else {}
     stages = data.get("stages") if pointer.name == LOCK else {"": data}
     for stage in (stages if isinstance(stages, dict) else {}).values():

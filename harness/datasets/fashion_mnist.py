@@ -68,7 +68,7 @@ def read_idx(path: Path) -> np.ndarray:
     with path.open("rb") as stream:
         head = stream.read(4)
         if len(head) < 4 or head[:3] != b"\0\0\x08":
-            raise DataError(f"{path} is no IDX file of bytes: delete it, it will be fetched again")
+            raise DataError(f"{path} is not an IDX file of bytes: delete it, it will be fetched again")
         shape = tuple(int(size) for size in np.frombuffer(stream.read(4 * head[3]), ">u4"))
     start = 4 + 4 * head[3]
     if path.stat().st_size != start + int(np.prod(shape)):

@@ -125,7 +125,7 @@ def read_table(
         verbatim: columns that stay as they stand: `NA` and `1.0` are texts, an empty cell is an empty one.
         others: all further columns are used too, so that a test file must have them.
     Raises:
-        DataError: a file is missing, is no table, or lacks a column; all mistakes at once.
+        DataError: a file is missing, is not a table, or lacks a column; all mistakes at once.
     """
     own = [*([source.group] if source.group else []), *source.columns]
     wanted = list(dict.fromkeys([*needed, *own]))

@@ -233,7 +233,7 @@ def decode(file: Path, shape: tuple[int, ...], colour: tuple[int, int, int] = (2
         colour: what shows through transparent pixels; what they would be without their transparency is
             whatever an editor left there.
     Raises:
-        DataError: the file is no whole image.
+        DataError: the file is not a whole image.
     """
     from PIL import Image, ImageOps, UnidentifiedImageError
 

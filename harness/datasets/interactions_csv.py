@@ -294,7 +294,7 @@ def _days(
     """Days since 1970 of each row.
 
     Raises:
-        DataError: a time is missing, is no moment, or may be one of several.
+        DataError: a time is missing, is not a point in time, or may be one of several.
     """
     if pd.api.types.is_datetime64_any_dtype(column):
         return _complete(cells.days_of_stamps(column), path)

@@ -157,13 +157,12 @@ def _numbers(column: pd.Series, path: str) -> np.ndarray:
     """(n,) float64, NaN where a cell is empty.
 
     Raises:
-        DataError: a cell is no number.
+        DataError: a cell is not a number.
     """
     texts = column.fillna("").astype(str).str.strip()
     values = pd.to_numeric(texts, errors="coerce").to_numpy(np.float64)
     bad = np.flatnonzero(np.isnan(values) & (texts != "").to_numpy())
     if len(bad):
-        raise DataError(
-            f"{path}:{int(bad[0]) + 2}: column {column.name!r} has {texts.iloc[bad[0]]!r}, which is no number"
-        )
+        where, cell = f"{path}:{int(bad[0]) + 2}", texts.iloc[bad[0]]
+        raise DataError(f"{where}: column {column.name!r} has {cell!r}, which is not a number")
     return values

@@ -76,7 +76,7 @@ def check_alike(counts: Mapping[str, int], where: str, stated: Mapping[str, str]
 
 
 def check_single(counts: Mapping[str, int], where: str, stated: Mapping[str, str] | None = None) -> list[str]:
-    """What is wrong with a column whose cells hold several labels: `rude|spam` is no class beside `rude`.
+    """What is wrong with a column whose cells hold several labels: `rude|spam` is not a class beside `rude`.
 
     Joined are labels whose parts also stand alone or in others, as names with a `/` of their own do not.
     """

@@ -61,7 +61,7 @@ def builders(files: Sequence[Path]) -> list[Builder]:
     """The builders of some files.
 
     Raises:
-        DataError: a file has none, is no Python, or lies in another folder; with what to write.
+        DataError: a file has none, is not Python, or lies in another folder; with what to write.
     """
     folders = dict.fromkeys(file.parent for file in files)
     if len(folders) > 1:
@@ -74,7 +74,7 @@ def builders(files: Sequence[Path]) -> list[Builder]:
         try:
             tree = parse_source(file)
         except SyntaxError as error:
-            raise DataError(f"{file}:{error.lineno or 1} is no valid Python: {error.msg}") from error
+            raise DataError(f"{file}:{error.lineno or 1} is not valid Python: {error.msg}") from error
         own = _functions(tree, file) or _classes(tree, file)
         if not own:
             raise DataError(_none(tree, file))

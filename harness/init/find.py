@@ -97,7 +97,7 @@ def _what_is(path: Path) -> Found:
     if kind in IMAGES:
         raise DataError(f"{path} is one image: give the folder that holds one folder of images per class")
     cure = CURES.get(kind, "give a folder of images, a CSV or Parquet file, a log, or a .py file")
-    raise DataError(f"{path} is no data that a suite can name: {cure}")
+    raise DataError(f"{path} is not data that a suite can name: {cure}")
 
 
 def _in_folder(folder: Path) -> Found:

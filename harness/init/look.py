@@ -255,7 +255,7 @@ def _refuse_label_lines(path: Path) -> None:
     if len(cells) > 2 and all(len(row) == 2 for row in cells):
         sides = [max(len(row[side].split()) for row in cells) for side in (0, 1)]
         first = [len(cells[0][side].split()) for side in (0, 1)]
-        if max(sides) >= 4 and min(sides) <= 2 and max(first) >= 3:  # the first line is no line of names
+        if max(sides) >= 4 and min(sides) <= 2 and max(first) >= 3:  # the first line is not a line of names
             order = "label\\ttext" if sides[0] < sides[1] else "text\\tlabel"
             raise DataError(
                 f"{path} holds texts and labels, and no line of names: put one in front, for instance "

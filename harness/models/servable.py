@@ -86,7 +86,7 @@ def load_servable(fitted: Path) -> Servable:
 
     meta = load_meta(fitted)
     if meta.kind != "torch":
-        raise TrialError(f"{meta.model} is no torch network (kind {meta.kind})")
+        raise TrialError(f"{meta.model} is not a torch network (kind {meta.kind})")
     network = build_network(
         meta.model, meta.task, _without_download(meta.model, meta.args), meta.search, load=False
     )

@@ -109,4 +109,4 @@ def load_tokenizer(path: Path) -> Encoder:
     try:
         return encoding.read(path)
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise RecordError(f"{path} is no tokenizer: {error}") from error
+        raise RecordError(f"{path} is not a tokenizer: {error}") from error

@@ -92,10 +92,12 @@ def _check_tuning(draft: Draft, path: Path_) -> None:
     for key, node in space.items():
         here = (*path, "space", key)
         if key not in known and not key.startswith("args."):
-            draft.wrong(here, f"is no training setting: {hint(key, known)}", draft.key_place(*here))
+            draft.wrong(here, f"is not a training setting: {hint(key, known)}", draft.key_place(*here))
         for name, bounds in (node.mapping or {}).items():
             if name not in DISTRIBUTIONS:
-                draft.wrong(here, f"`{name}` is no distribution: {hint(name, DISTRIBUTIONS)}", bounds.place)
+                draft.wrong(
+                    here, f"`{name}` is not a distribution: {hint(name, DISTRIBUTIONS)}", bounds.place
+                )
             elif wrong := _wrong_bounds(name, bounds.plain):
                 draft.wrong((*here, name), wrong, bounds.place)
         if node.mapping is not None and len(node.mapping) != 1:
@@ -218,7 +220,7 @@ def check_track(draft: Draft) -> None:
     for name in draft.items("track"):
         if name not in TRACKERS:
             place = draft.key_place("track", name)
-            draft.wrong(("track", name), f"is no tracker: {hint(name, TRACKERS)}", place)
+            draft.wrong(("track", name), f"is not a tracker: {hint(name, TRACKERS)}", place)
         for key, node in draft.items("track", name).items():
             if SECRET_KEY.search(key) or holds_password(str(node.value)):
                 cure = "a suite is stored with its results: give it in the tracker's environment variable"

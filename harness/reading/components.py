@@ -74,7 +74,7 @@ def parse_source(path: Path) -> ast.Module:
     """The syntax tree of a source file.
 
     Raises:
-        SyntaxError: it is no Python; OSError: it cannot be read.
+        SyntaxError: it is not Python; OSError: it cannot be read.
     """
     return _parse_source(path, path.stat().st_mtime_ns)
 

@@ -100,7 +100,7 @@ def _check_positive(draft: Draft) -> None:
         if info.num_classes != 2 or not has_classes:
             draft.wrong(path, "is for two classes: drop it")
         elif named not in info.class_names:
-            draft.wrong(path, f"`{named}` is no class: {hint(named, info.class_names)}")
+            draft.wrong(path, f"`{named}` is not a class: {hint(named, info.class_names)}")
         return
     pair = tuple(name.casefold() for name in info.class_names)
     if (

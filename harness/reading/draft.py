@@ -142,7 +142,7 @@ def make_draft(tree: Node, folder: Path, mistakes: list[Mistake]) -> Draft:
 
 
 def _with_names(decision: Node) -> Node:
-    """The name of a class as it is written: `positive: yes` is no truth value, `positive: 1` no number."""
+    """The name of a class as it is written: `positive: yes` is not a truth value, `positive: 1` no number."""
     node = (decision.mapping or {}).get("positive")
     if node is None or node.value is None or not isinstance(node.value, (bool, int, float)):
         return decision
@@ -215,7 +215,8 @@ def _with_duration(draft: Draft, node: Node, path: tuple[str, ...], full: tuple[
         return node
     seconds = duration(node.value)
     if seconds is None:
-        text = f"{dotted(full)}: {node.shown} is no duration: write seconds, or for instance 90s, 10m, 1h"
+        cure = "write seconds, or for instance 90s, 10m, 1h"
+        text = f"{dotted(full)}: {node.shown} is not a valid duration: {cure}"
         draft.mistakes.append(Mistake(node.place, text))
         return Node(1.0, node.place, raw=node.raw)
     return Node(seconds, node.place, raw=node.raw or node.value)

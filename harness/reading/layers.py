@@ -48,7 +48,7 @@ def _read_base(
     extends: Node, path: Path, shown: str, mistakes: list[Mistake], below: tuple[Path, ...]
 ) -> Node | None:
     if not isinstance(extends.value, str) or not extends.value:
-        text = f"extends: {extends.shown} is no file: name one suite file, relative to this one"
+        text = f"extends: {extends.shown} is not a file: name one suite file, relative to this one"
         mistakes.append(Mistake(extends.place, text))
         return None
     try:
@@ -60,7 +60,7 @@ def _read_base(
             mistakes.append(Mistake(extends.place, f"extends: there is no file {extends.shown}: {cure}"))
             return None
     except (OSError, ValueError) as error:  # a name that is too long, a null byte
-        mistakes.append(Mistake(extends.place, f"extends: {extends.shown} is no usable path: {error}"))
+        mistakes.append(Mistake(extends.place, f"extends: {extends.shown} is not a usable path: {error}"))
         return None
     if resolved in below:
         text = f"extends: {extends.shown} extends this file in turn: break the circle"

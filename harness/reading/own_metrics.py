@@ -48,7 +48,7 @@ def _check_function(draft: Draft, name: str) -> None:
     module, colon, function = reference.partition(":")
     try:
         if not colon:
-            raise LookupError(f"`{reference}` is no function: write my_metrics:{reference or 'my_metric'}")
+            raise LookupError(f"`{reference}` is not a function: write my_metrics:{reference or 'my_metric'}")
         find_function(module, function, draft.folder)
     except LookupError as error:
         draft.wrong(path, str(error.args[0]))

@@ -165,7 +165,9 @@ def _file(ref: ModelRef, folder: Path) -> ModelSource:
 
 def _huggingface(ref: ModelRef, folder: Path) -> ModelSource:
     if ref.is_path and not _is_file(folder / ref.name / "config.json"):
-        raise LookupError(f"`{ref.name}` is no folder with a model (it has no config.json): check the path")
+        raise LookupError(
+            f"`{ref.name}` is not a folder with a model (it has no config.json): check the path"
+        )
     return ModelSource(ref)
 
 
@@ -261,8 +263,8 @@ def find_function(module: str, function: str, folder: Path) -> Path:
     shown = f"{module}:{function}"
     if not re.fullmatch(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*", module) or not function.isidentifier():
         if near := nearest(module, PREFIXES):
-            raise LookupError(f"`{shown}` is no model reference: did you mean `{near}:{function}`?")
-        raise LookupError(f"`{shown}` is no model reference: write NAME or package.module:function")
+            raise LookupError(f"`{shown}` is not a model reference: did you mean `{near}:{function}`?")
+        raise LookupError(f"`{shown}` is not a model reference: write NAME or package.module:function")
     path = _find_module(module, [folder, *(Path(entry or ".") for entry in sys.path)])
     if path is None:
         if near := nearest(module, PREFIXES):
@@ -275,7 +277,7 @@ def find_function(module: str, function: str, folder: Path) -> Path:
         names = public_names(parse_source(path))
         raise LookupError(f"{path.name} defines no `{function}`: {hint(function, names)}") from None
     except SyntaxError as error:
-        raise LookupError(f"{path.name}:{error.lineno or 1} is no valid Python: {error.msg}") from error
+        raise LookupError(f"{path.name}:{error.lineno or 1} is not valid Python: {error.msg}") from error
     except OSError as error:
         raise LookupError(f"{path} cannot be read: {error.strerror}") from error
     return path

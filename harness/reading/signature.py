@@ -52,7 +52,7 @@ def read_signature(path: Path, name: str, skip: int = 0) -> Signature:
         skip: how many leading positional parameters the harness fills itself (`task`).
     Raises:
         LookupError: the file defines no such name.
-        SyntaxError, OSError: the file is no Python, or cannot be read.
+        SyntaxError, OSError: the file is not Python, or cannot be read.
     """
     found = find_definition(parse_source(path), name)
     if isinstance(found, ast.ClassDef):

@@ -112,7 +112,7 @@ def unwritten(name: str, error: Exception) -> Section | None:
     where = f" at {Path(place[0].filename).name}:{place[0].lineno}" if place else ""
     said = f"{type(error).__name__}: {error}".rstrip(": ")
     words = (
-        f"This section could not be written ({said}{where}). This is a mistake of the harness, not of your "
+        f"This section could not be written ({said}{where}). This is a bug in the harness, not in your "
         "data; the other sections do not depend on it, and every figure is in tradeoffs.json."
     )
     return section(capital(name.replace("_", " ")), [text(words, kind="warning")])

@@ -50,7 +50,7 @@ def preflight(suite: Suite, suite_path: str | Path, missing: Iterable[Trial]) ->
         try:
             done = subprocess.run(command, capture_output=True, text=True, timeout=LIMIT_S, check=False)
         except subprocess.TimeoutExpired:
-            return  # a slow build is no mistake; each trial has its own time limit
+            return  # a slow build is not a mistake; each trial has its own time limit
         if not answer.exists():  # a crash is the trial's to report: the candidate may crash only here
             sys.stderr.write(f"note: candidates could not be built beforehand: {_tail(done.stderr)}\n")
             return

@@ -225,7 +225,9 @@ def _tell_trackers(evidence: Any, suite: Suite, names: Sequence[str], console: C
         try:
             told = track.track(evidence, {name: dict(options)})
         except (HarnessError, OSError, ImportError) as error:
-            text = f"{name} could not be told: {error} (python -m harness report sends nothing; run again)"
+            text = (
+                f"{name} could not be logged to: {error} (python -m harness report sends nothing; run again)"
+            )
             console.print(text, style="yellow", highlight=False, markup=False)
         else:
             if told:

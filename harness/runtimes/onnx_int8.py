@@ -62,7 +62,7 @@ def prepare(
     """Quantise in every way, choose one, write it as `model.onnx`.
 
     Raises:
-        TrialError: the model is no network, there is nothing to calibrate with, or no way works.
+        TrialError: the model is not a network, there is nothing to calibrate with, or no way works.
     """
     if kind(fitted) == "sklearn":
         raise TrialError("int8 is for networks: an estimator has no weights that it would make faster")

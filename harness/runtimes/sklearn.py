@@ -24,7 +24,7 @@ def prepare(
 ) -> Mapping[str, Any]:
     """The artifact is the fitted estimator itself."""
     if kind(fitted) != "sklearn":
-        raise TrialError(f"the model is no estimator: serve it on runtime {kind(fitted)}")
+        raise TrialError(f"the model is not an estimator: serve it on runtime {kind(fitted)}")
     copy_fitted(fitted, folder)
     return {}
 

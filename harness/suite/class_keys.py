@@ -12,7 +12,7 @@ def class_keys(weights: Mapping[Any, Any], names: Sequence[str]) -> dict[int, fl
     Args:
         weights: by a class's name, or by its number from 0; keys of a suite are text, whatever they were.
     Raises:
-        ValueError: a key is no class, or two are the same one; the message names the classes.
+        ValueError: a key is not a class, or two are the same one; the message names the classes.
     """
     found: dict[int, float] = {}
     listed = ", ".join(f"{name} ({i})" for i, name in enumerate(names[:12])) + (
@@ -23,7 +23,7 @@ def class_keys(weights: Mapping[Any, Any], names: Sequence[str]) -> dict[int, fl
             raise ValueError(f"the weight of {key!r} is {weight!r}: write a number from 0")
         number = _number_of(str(key), names)
         if number is None:
-            raise ValueError(f"{key!r} is no class: there are {listed}")
+            raise ValueError(f"{key!r} is not a class: there are {listed}")
         if number in found:
             raise ValueError(f"{names[number]!r} stands twice, by name and by number: keep one of them")
         found[number] = weight

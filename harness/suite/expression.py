@@ -62,11 +62,13 @@ def parse_constraint(text: str) -> Constraint:
     match = _CONSTRAINT.fullmatch(text.strip())
     if match is None:
         raise ValueError(
-            f"`{text}` is no limit: write `METRIC <= NUMBER` or `METRIC >= NUMBER`, if wanted `with 0.95`"
+            f"`{text}` is not a limit: write `METRIC <= NUMBER` or `METRIC >= NUMBER`, if wanted `with 0.95`"
         )
     probability = float(match[4]) if match[4] else None
     if probability is not None and not 0 < probability < 1:
-        raise ValueError(f"`with {match[4]}` is no probability from 0 to 1: write for instance `with 0.95`")
+        raise ValueError(
+            f"`with {match[4]}` is not a probability from 0 to 1: write for instance `with 0.95`"
+        )
     return Constraint(match[1], match[2], float(match[3]), probability)  # type: ignore[arg-type]
 
 
@@ -78,7 +80,7 @@ def parse_objective(text: str) -> tuple[Literal["maximize", "minimize"], str]:
     """
     match = _OBJECTIVE.fullmatch(text.strip())
     if match is None:
-        raise ValueError(f"`{text}` is no objective: write `maximize METRIC` or `minimize METRIC`")
+        raise ValueError(f"`{text}` is not an objective: write `maximize METRIC` or `minimize METRIC`")
     return ("maximize" if match[1].startswith("max") else "minimize"), match[2]
 
 
@@ -125,7 +127,7 @@ def parse_value(text: str) -> Expression:
         tree = ast.parse(text.strip(), mode="eval").body
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         raise ValueError(
-            f"`{text}` is no expression: write for instance `120*accuracy - cost_per_month_usd`"
+            f"`{text}` is not an expression: write for instance `120*accuracy - cost_per_month_usd`"
         ) from None
     _check(tree, text)
     return Expression(text, tree)
@@ -134,7 +136,9 @@ def parse_value(text: str) -> Expression:
 def _check(node: ast.AST, text: str) -> None:
     if isinstance(node, ast.Constant):
         if isinstance(node.value, bool) or not isinstance(node.value, (int, float)):
-            raise ValueError(f"`{ast.unparse(node)}` is no number: an expression holds numbers and metrics")
+            raise ValueError(
+                f"`{ast.unparse(node)}` is not a number: an expression holds numbers and metrics"
+            )
         if abs(node.value) > 1e15:
             raise ValueError("a number above 1e15 cannot be meant")
     elif isinstance(node, ast.Name):

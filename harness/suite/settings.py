@@ -42,7 +42,7 @@ def with_settings(suite: Suite, settings: Sequence[str]) -> Suite:
         try:
             holder[keys[-1]] = yaml.safe_load(value)
         except yaml.YAMLError:
-            raise SuiteError(f"--set {text}: the value is no YAML; quote it") from None
+            raise SuiteError(f"--set {text}: the value is not YAML; quote it") from None
     try:
         return Suite.model_validate_json(json.dumps(data))
     except ValidationError as error:

@@ -99,7 +99,7 @@ class Mistake:
 
 
 class Unreadable(Exception):
-    """The text is no YAML that a tree could be made of; carries the one mistake that stops."""
+    """The text is not YAML that a tree could be made of; carries the one mistake that stops."""
 
     def __init__(self, place: Place, text: str) -> None:
         super().__init__(text)
@@ -271,7 +271,7 @@ class _Composer:
             line = text.count("\n", 0, error.position) + 1
             place = self.place if self.numbered is None else Place(self.place.file, line, self.place.order)
             cure = "is it a text file?" if error.character == 0 else "remove it"
-            raise Unreadable(place, f"the character {error.character!r} is no YAML: {cure}") from error
+            raise Unreadable(place, f"the character {error.character!r} is not YAML: {cure}") from error
         except (ValueError, OverflowError) as error:  # an escape such as "\U7fffffff" in a quoted string
             raise Unreadable(self.place, f"cannot be read as YAML: {error}") from error
 

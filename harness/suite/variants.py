@@ -32,7 +32,7 @@ def split_runtime(name: str) -> tuple[str, int | None]:
     """`onnx@2` → `onnx` and 2 threads; without `@`, None: as many as the suite says for all.
 
     Raises:
-        ValueError: what stands behind the `@` is no number of threads.
+        ValueError: what stands behind the `@` is not a number of threads.
     """
     runtime, at, threads = name.partition("@")
     if at and not (threads.isdecimal() and 1 <= int(threads) <= MOST_THREADS):

@@ -96,7 +96,7 @@ def adopt(path: Path, task: Task, args: Mapping[str, Any], examples: np.ndarray)
         model = onnx.load(str(path))
         onnx.checker.check_model(model)
     except Exception as error:  # protobuf, onnx and the file system each raise kinds of their own
-        raise TrialError(f"{path.name} is no readable ONNX file: {_line(error)}") from error
+        raise TrialError(f"{path.name} is not a readable ONNX file: {_line(error)}") from error
     _modern(model, path.name)
     parameters = sum(numpy_helper.to_array(w).size for w in model.graph.initializer if w.data_type in _FLOATS)
     model = compose.add_prefix(model, PREFIX)
@@ -112,7 +112,7 @@ def _modern(model: Any, name: str) -> None:
     """Bring an older file to where nodes can be put before and behind its own.
 
     CatBoost writes format 3, which has no weights but inputs, and names no version of the standard operators;
-    boosting libraries end in a ZipMap, whose answer is no tensor.
+    boosting libraries end in a ZipMap, whose answer is not a tensor.
 
     Raises:
         TrialError: its operators are of a version before 13, and some cannot be brought there.

@@ -28,7 +28,7 @@ from harness.suite.model_ref import parse_model
 from harness.training.flops import flops_per_example
 
 SPECIAL_TOKENS = 4
-"""The lowest numbers pad, or stand for unknown words and marks; a text of these alone is no text."""
+"""The lowest numbers pad, or stand for unknown words and marks; a text of these alone is not text."""
 
 
 CALIBRATION = 64

@@ -66,7 +66,7 @@ def score(job: Job) -> Outcome:
     """Prepare the runtime's artifact, predict the test part with it once, measure quality and parity.
 
     Raises:
-        TrialError: the runtime cannot run this model, or what it answers is no prediction.
+        TrialError: the runtime cannot run this model, or what it answers is not a prediction.
     """
     spec = job.trial.spec
     torch.set_num_threads(job.threads)

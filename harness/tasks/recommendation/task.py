@@ -168,7 +168,7 @@ def load_parts(spec: Mapping[str, Any]) -> Parts:
     loaded = dataset_module(data["name"]).load(**(data.get("args") or {}))
     if not isinstance(loaded, Interactions):
         raise DataError(
-            f"{data['name']} is no recommendation data: use mock_shop, ml_100k or interactions_csv"
+            f"{data['name']} is not recommendation data: use mock_shop, ml_100k or interactions_csv"
         )
     return cut_data(loaded, float(data.get("validation", 0.1)), int(data.get("seed", 0)))
 
