@@ -30,7 +30,7 @@ from pathlib import Path
 from harness.analysis.outputs import stored_suite
 from harness.analysis.recommend import recommend
 from harness.analysis.sensitivity import Question
-from harness.planning.plan import plan_trials
+from harness.planning.trials import plan_trials
 from harness.record import Record, Trial
 from harness.running.until_decided import Execute, question_of, spend, standing_of
 from harness.store.runs import RunFolder, find_run

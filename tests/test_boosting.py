@@ -394,7 +394,8 @@ def test_catboosts_own_onnx_file_is_a_finished_candidate(tmp_path: Path) -> None
 
 def test_plan_says_that_a_builder_of_an_estimator_is_the_users_own_code(tmp_path: Path) -> None:
     from harness.cli.text import plan_text
-    from harness.planning.plan import make_plan, plan_trials
+    from harness.planning.plan import make_plan
+    from harness.planning.trials import plan_trials
     from harness.reading.reader import read_suite
 
     (tmp_path / "own_estimators.py").write_text(OWN)

@@ -112,7 +112,8 @@ def test_plan_names_the_users_own_code(tmp_path: Path, capsys: pytest.CaptureFix
 
 def finished_run(out: Path) -> store.RunFolder:
     """A run folder of the quickstart in which the first trial is finished."""
-    from harness.planning.plan import plan_trials, run_hash
+    from harness.planning.plan import run_hash
+    from harness.planning.trials import plan_trials
 
     suite = read_suite(QUICKSTART)
     trials = plan_trials(suite)

@@ -15,7 +15,7 @@ from harness.analysis.folds import corrected_interval, widened
 from harness.analysis.stats import two_way_interval
 from harness.datasets.parts import load_parts
 from harness.datasets.resplit import Part, cut, folds_of
-from harness.planning.plan import plan_trials
+from harness.planning.trials import plan_trials
 from harness.reading.reader import read_suite
 from harness.record import DataError, SuiteError
 from harness.report.render import gather

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from harness.analysis.duels import Verdict, keep_verdicts, stored_verdicts, verdicts, winner_of
-from harness.planning.plan import plan_trials
+from harness.planning.trials import plan_trials
 from harness.reading import read_suite
 from harness.record import Record, SuiteError, Trial
 from harness.results import Estimate, Row, Tradeoff

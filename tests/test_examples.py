@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.planning.plan import plan_trials
+from harness.planning.trials import plan_trials
 from harness.reading import read_suite
 from tests.small_suites import ROOT, harness
 

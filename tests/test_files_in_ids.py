@@ -14,7 +14,7 @@ import pytest
 
 from harness import environment
 from harness.datasets.parts import load_parts
-from harness.planning.plan import plan_trials
+from harness.planning.trials import plan_trials
 from harness.reading.reader import read_suite
 from harness.record import DataError, SuiteError
 

@@ -17,7 +17,7 @@ from harness.cli.main import main
 from harness.init.effort import SHARE, Effort, best_fit, ladder
 from harness.init.find import find
 from harness.init.tables import roles
-from harness.planning.plan import plan_trials
+from harness.planning.trials import plan_trials
 from harness.reading import read_suite
 from harness.record import DataError
 from tests.small_suites import harness

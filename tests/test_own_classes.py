@@ -13,7 +13,7 @@ from sklearn.metrics import average_precision_score, balanced_accuracy_score, ro
 
 from harness.analysis.predictions import read_predictions, score_examples
 from harness.kinds import quality
-from harness.planning.plan import plan_trials
+from harness.planning.trials import plan_trials
 from harness.planning.tuning import watched_by, watched_note
 from harness.protocols import Job, Split, Task
 from harness.reading import read_suite

@@ -10,7 +10,7 @@ from report_samples import Made, make_records, make_run, make_suite
 
 from harness.analysis.outputs import stored_suite, table_of
 from harness.metrics import metrics_of
-from harness.planning.plan import plan_trials
+from harness.planning.trials import plan_trials
 from harness.protocols import Split
 from harness.reading import read_suite
 from harness.record import Measurement, SuiteError, TrialError

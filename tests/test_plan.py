@@ -13,7 +13,8 @@ import yaml
 from harness import environment
 from harness.planning import versions as code
 from harness.planning.estimate import guess_seconds
-from harness.planning.plan import interleaved, make_plan, plan_run, plan_trials, run_hash, select
+from harness.planning.plan import make_plan, plan_run, run_hash
+from harness.planning.trials import interleaved, plan_trials, select
 from harness.reading import read_suite, suite_from_text, suite_to_text
 from harness.reading.components import ROOT, table
 from harness.record import Record, SuiteError, Trial

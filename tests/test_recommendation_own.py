@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from test_recommendation_pipeline import _fit, _two_tastes
 
-from harness.planning.plan import plan_trials
+from harness.planning.trials import plan_trials
 from harness.reading import read_suite
 from harness.record import SuiteError, TrialError
 from harness.tasks.recommendation.fitting import user_requests

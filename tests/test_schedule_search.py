@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from small_suites import harness, stamps, trials_of, write_suite
 
-from harness.planning.plan import plan_trials
+from harness.planning.trials import plan_trials
 from harness.planning.tuning import told
 from harness.reading import read_suite
 from harness.record import Record, Trial

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from harness.cli.main import main
-from harness.planning.plan import plan_trials
+from harness.planning.trials import plan_trials
 from harness.reading import read_suite, suite_from_text, suite_to_text
 from harness.record import SuiteError
 

@@ -11,7 +11,7 @@ import pytest
 
 from harness.facts import TrainFacts
 from harness.planning import tuning
-from harness.planning.plan import plan_trials
+from harness.planning.trials import plan_trials
 from harness.planning.tuning import EnoughError, Search, applied, best_of, search_for, told
 from harness.protocols import Job, Outcome
 from harness.reading import read_suite

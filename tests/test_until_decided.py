@@ -11,7 +11,7 @@ import pytest
 from small_suites import harness, write_suite
 
 from harness.analysis.measure_next import NextMeasurement
-from harness.planning.plan import plan_trials
+from harness.planning.trials import plan_trials
 from harness.reading import read_suite
 from harness.record import Measurement, Record, Trial
 from harness.running.until_decided import Spent, Story, beginning, seeds_of, spend, story_of, trials_for

@@ -11,7 +11,7 @@ from pathlib import Path
 from harness.init.look import Seen
 from harness.init.offer import Offer
 from harness.planning.estimate import STARTING_S, Rows, guess_seconds, row_size
-from harness.planning.plan import plan_trials
+from harness.planning.trials import plan_trials
 from harness.protocols import Task
 from harness.record import Trial
 from harness.suite.schema import Suite

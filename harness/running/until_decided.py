@@ -25,7 +25,7 @@ from harness.analysis.measure_next import (
 from harness.analysis.outputs import table_of
 from harness.analysis.sensitivity import Question
 from harness.analysis.tradeoff import slices_of
-from harness.planning.plan import plan_trials, select
+from harness.planning.trials import plan_trials, select
 from harness.record import Trial
 from harness.store.runs import RunFolder
 from harness.suite.schema import Candidate, Suite

@@ -1,0 +1,312 @@
+"""A suite → the trials that answer it, and those of them that are meant by a pattern.
+
+Pure but for reading source files to hash them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from functools import cached_property
+from itertools import product
+from typing import Any
+
+from harness.kinds import kind_of
+from harness.planning.brought import brought, data_places
+from harness.planning.tuning import search_seed, space_of, watched_by
+from harness.planning.versions import Versions
+from harness.protocols import ONE_SIDED
+from harness.reading.draft import hint
+from harness.record import Kind, Resources, SuiteError, Trial
+from harness.streams import generator
+from harness.suite.model_ref import ModelKind
+from harness.suite.schema import Candidate, Suite
+from harness.suite.variants import deployments, runtimes_of, split_runtime
+
+NOT_IN_SPEC = {"seeds", "resources", "time_limit"}
+"""Training settings that say how a trial is run, not what comes out of it; the seed stands apart."""
+
+
+def plan_trials(suite: Suite, gpus: float = 0.0) -> tuple[Trial, ...]:
+    """All trials of a suite: train, then score, then serve in interleaved rounds.
+
+    Args:
+        gpus: what a trial claims whose suite leaves it open, 1 where the nodes have any. In no id.
+    Raises:
+        DataError: a user's own data cannot be read for its checksum.
+    """
+    from harness.datasets.catalog import checksum
+
+    data = {
+        "name": suite.data.name,
+        "args": suite.data.args,
+        "checksum": checksum(suite.data.name, suite.data.args),
+        "validation": suite.data.validation,
+        "seed": suite.seed,
+    }
+    if suite.data.split is not None:
+        data["split"] = {**suite.data.split.model_dump(mode="json", exclude={"repeats"}), "part": 0}
+    versions = Versions(suite.folder)
+    train: list[Trial] = []
+    score: list[Trial] = []
+    serve: list[Trial] = []
+    for name, candidate in suite.candidates.items():
+        planner = _Planner(suite, name, candidate, data, gpus, versions)
+        search = planner.tuning_trials()
+        fitted = planner.train_trials(search)
+        scored = planner.score_trials(fitted)
+        train += [*search, *fitted]
+        score += scored
+        serve += planner.serve_trials(scored)
+    return (*train, *score, *interleaved(serve, suite.seed))
+
+
+@dataclass(frozen=True)
+class _Planner:
+    """Plans one candidate."""
+
+    suite: Suite
+    name: str
+    candidate: Candidate
+    data: Mapping[str, Any]
+    gpus: float
+    versions: Versions
+
+    @property
+    def about(self) -> ModelKind:
+        """What the candidate's kind of reference means."""
+        return self.candidate.ref.about
+
+    @property
+    def sizes(self) -> list[int | None]:
+        """Training-set sizes, the largest first; None for all rows."""
+        return sorted(self.suite.data.train_sizes, reverse=True) or [None]  # type: ignore[return-value]
+
+    @property
+    def common(self) -> dict[str, Any]:
+        """What the specifications of all kinds share."""
+        return {
+            "candidate": self.name,
+            "task": self.suite.task,
+            "model": self.candidate.model,
+            "args": self.candidate.args,
+            "data": dict(self.data),
+            **({"files": self.brought["files"]} if "files" in self.brought else {}),
+            **({"places": places} if (places := self.places) else {}),
+        }
+
+    @cached_property
+    def brought(self) -> dict[str, Any]:
+        """The files that the candidate brings."""
+        return brought(self.candidate.ref, self.candidate.args, self.candidate.files, self.suite.folder)
+
+    @property
+    def places(self) -> list[list[str | int]]:
+        """What in the specification says only where a file lies."""
+        return [*self.brought.get("places", []), *data_places(self.suite.data.args)]
+
+    @cached_property
+    def space(self) -> dict[str, dict[str, Any]]:
+        """What is searched for this candidate; empty without tuning or where nothing applies."""
+        return space_of(self.suite, self.name)
+
+    @property
+    def watch(self) -> dict[str, str]:
+        """What the best epoch and the search look at, where that is not the task's own score."""
+        name = watched_by(self.suite)
+        searched = bool(self.space) or self.about.fitted == "torch"
+        if not searched or name == kind_of(self.suite.task).watched:
+            return {}
+        return {"watch": name, **(self.positive if name in ONE_SIDED else {})}
+
+    @cached_property
+    def positive(self) -> dict[str, str]:
+        """The class that matters, where it is not the one that metrics take by themselves."""
+        from harness.datasets.catalog import task_info
+
+        named = self.suite.decision.positive
+        if named is None:
+            return {}
+        names = task_info(self.suite.data.name, self.suite.data.args).class_names
+        return {"positive": named} if named in names and names.index(named) != 1 else {}
+
+    def tuning_trials(self) -> list[Trial]:
+        """The candidate's search at the largest size; how long it goes on is in no id, so that it can
+        be continued."""
+        tuning = self.candidate.training.tuning
+        if tuning is None or not self.space:
+            return []
+        settings = self.trained_by()
+        settings["tuning"] = {k: v for k, v in settings["tuning"].items() if k not in ("trials", "seconds")}
+        seed = search_seed(self.suite)
+        spec = {
+            **self.common, "training": settings, "train_size": self.sizes[0], "seed": seed, **self.watch
+        }  # fmt: skip
+        if self.candidate.retrieval is not None:
+            spec |= {"retrieval": self.candidate.retrieval, "ranking": self.candidate.ranking}
+        return [
+            self.trial("train", {**spec, "tuning_trial": n}, seed=seed, train_size=self.sizes[0])
+            for n in range(tuning.trials)
+        ]
+
+    def train_trials(self, search: Sequence[Trial] = ()) -> list[Trial]:
+        """One per size and seed, with the best settings of the search; a finished model is only looked at
+        once."""
+        training = self.candidate.training
+        needs = tuple(trial.id for trial in search)
+        # A finished model is not trained: seeds and sizes would repeat the same thing.
+        sizes, seeds = (
+            (self.sizes, training.seeds) if self.about.is_trained else (self.sizes[:1], training.seeds[:1])
+        )
+        trials = []
+        for size in sizes:
+            for seed in seeds:
+                size_and_seed = {"train_size": size, "seed": seed}
+                spec = {**self.common, "training": self.trained_by(), **size_and_seed, **self.watch}
+                if self.candidate.retrieval is not None:
+                    spec |= {"retrieval": self.candidate.retrieval, "ranking": self.candidate.ranking}
+                for data in self.parts:
+                    whole = {**spec, "data": data}
+                    trials.append(self.trial("train", whole, seed=seed, train_size=size, needs=needs))
+        return trials
+
+    @property
+    def parts(self) -> list[dict[str, Any]]:
+        """The data of each fold and repeat."""
+        if "split" not in self.data:
+            return [dict(self.data)]
+        numbers = range(self.suite.data.parts)
+        return [{**self.data, "split": {**self.data["split"], "part": number}} for number in numbers]
+
+    def trained_by(self) -> dict[str, Any]:
+        """The training that can change what comes out: none for models that bring their own."""
+        settings: dict[str, Any] = self.candidate.training.model_dump(mode="json", exclude=NOT_IN_SPEC)
+        tuning = settings.pop("tuning")
+        if not self.about.is_network:
+            settings = {}
+        return {**settings, "tuning": {**tuning, "space": self.space}} if self.space else settings
+
+    def score_trials(self, fitted: Iterable[Trial]) -> list[Trial]:
+        """The largest size on every runtime, smaller ones on the reference runtime alone."""
+        runtimes = runtimes_of(
+            self.candidate.ref, self.suite.serving.runtimes, self.suite.task, self.candidate.args
+        )
+        reference = self.about.fitted  # the runtime of its own framework has the same name
+        first = reference if reference in runtimes else runtimes[0]
+        trials = []
+        for train in fitted:
+            for runtime in runtimes if train.train_size == self.sizes[0] else [first]:
+                name, threads = split_runtime(runtime)
+                spec = {**train.spec, "fitted": train.id, "runtime": name, **self.positive}
+                if threads is not None:
+                    spec["threads"] = threads
+                if self.suite.metrics:
+                    spec["metrics"] = {n: [m.function, m.unit] for n, m in self.suite.metrics.items()}
+                trials.append(
+                    self.trial(
+                        "score",
+                        spec,
+                        seed=train.seed,
+                        train_size=train.train_size,
+                        runtime=runtime,
+                        needs=(train.id,),
+                    )
+                )
+        return trials
+
+    def serve_trials(self, scored: Iterable[Trial]) -> list[Trial]:
+        """Every runtime, scenario and round of the model of the first seed and the largest size."""
+        serving, training = self.suite.serving, self.candidate.training
+        scenarios = {
+            name: scenario.model_dump(mode="json")
+            for name, scenario in serving.scenarios
+            if scenario is not None and not (name == "scaling" and not self.about.is_network)
+        }
+        bursts = self.suite.decision.traffic.burstiness
+        if "server" in scenarios and bursts != 1:
+            scenarios["server"]["burstiness"] = bursts
+        trials = []
+        for score in scored:
+            if score.seed != training.seeds[0] or score.train_size != self.sizes[0] or score.part:
+                continue
+            # Named without the suite's own metrics: a new one scores the same artifact and serves none again.
+            made_by = {k: v for k, v in score.spec.items() if k not in ("metrics", "code", "positive")}
+            artifact = self.trial("score", made_by).id
+            asked = deployments(serving, score.runtime or "", self.suite.machine.cores or 1)
+            for (place, deployed), (name, settings) in product(enumerate(asked), scenarios.items()):
+                if name == "scaling" and place:
+                    continue  # how a model's cost grows with its input is no matter of workers
+                for number in range(serving.rounds):
+                    spec = {
+                        **self.common,
+                        "runtime": deployed.runtime,
+                        "threads": deployed.threads,
+                        **({"workers": deployed.workers} if deployed.workers > 1 else {}),
+                        "artifact": artifact,
+                        "scenario": {"name": name, **settings},
+                        "round": number,
+                        "seed": self.suite.seed,
+                    }
+                    trials.append(
+                        self.trial(
+                            "serve",
+                            spec,
+                            seed=score.seed,
+                            train_size=score.train_size,
+                            runtime=deployed.name,
+                            needs=(score.id,),
+                            scenario=name,
+                            round=number,
+                        )
+                    )
+        return trials
+
+    def trial(self, kind: Kind, spec: Mapping[str, Any], **fields: Any) -> Trial:
+        claim = self.candidate.training.resources
+        gpus = self.gpus if claim.gpus is None else claim.gpus
+        cpus = spec["threads"] * spec.get("workers", 1) if kind == "serve" else claim.cpus
+        limit = self.suite.serving.time_limit if kind == "serve" else self.candidate.training.time_limit
+        complete = {**spec, "code": self.versions(kind, spec)}
+        resources = Resources(cpus, gpus if self.about.is_network else 0.0, claim.memory_mb)
+        return Trial(kind, self.name, complete, resources=resources, time_limit_s=limit, **fields)
+
+
+def interleaved(trials: Iterable[Trial], seed: int) -> list[Trial]:
+    """Round after round, shuffled inside each by the stream `rounds`: drift hits all alike.
+
+    The order depends on what is compared, not on how the suite lists it.
+    """
+    rounds: dict[int, list[Trial]] = {}
+    for trial in sorted(trials, key=lambda t: (t.candidate, t.runtime or "", t.scenario or "", t.round or 0)):
+        rounds.setdefault(trial.round or 0, []).append(trial)
+    ordered: list[Trial] = []
+    for number in sorted(rounds):
+        block = rounds[number]
+        ordered += [block[i] for i in generator(seed, "rounds", number).permutation(len(block))]
+    return ordered
+
+
+def select(trials: Collection[Trial], only: str | None) -> tuple[Trial, ...]:
+    """The trials whose candidate, variant or label fits the pattern, and what they need.
+
+    Raises:
+        SuiteError: none does.
+    """
+    if only is None:
+        return tuple(trials)
+    by_id = {trial.id: trial for trial in trials}
+    wanted = {t.id for t in trials if any(fnmatchcase(name, only) for name in _names(t))}
+    if not wanted:
+        names = dict.fromkeys(t.candidate for t in trials)
+        raise SuiteError(f"--only {only}: fits no candidate, variant or trial: {hint(only, names)}")
+    waiting = list(wanted)
+    while waiting:
+        needed = set(by_id[waiting.pop()].needs) - wanted
+        wanted |= needed
+        waiting += needed
+    return tuple(trial for trial in trials if trial.id in wanted)
+
+
+def _names(trial: Trial) -> list[str]:
+    return [trial.candidate, trial.label, trial.id, *([trial.variant.name] if trial.variant else [])]
