@@ -7,8 +7,9 @@ import pytest
 
 from harness.analysis.criteria import goal_of, limits_of
 from harness.analysis.index import index_records
+from harness.analysis.measure_next import is_beyond_reach, is_decided
 from harness.analysis.race import in_the_race
-from harness.analysis.recommend import question_of
+from harness.analysis.recommend import Question, question_of
 from harness.analysis.sanity import MOST_UNSEEN, doubts, nonsense, senseless
 from harness.analysis.tradeoff import tradeoff
 from harness.results import Baseline, Estimate, Row, Tradeoff
@@ -70,6 +71,35 @@ def test_the_usual_rows_are_drawn_the_same_with_hopeless_ones_and_without(seed: 
         return np.stack([table.draws[n][:, :2] for n in ("accuracy", "latency_p50_ms")])
 
     assert np.array_equal(draws({}), draws(wild))
+
+
+# ----------------------------------------------------------------- whether more measuring could settle it
+
+
+def asked(a: float, b: float, seed: int = 0) -> Question:
+    """Two candidates of these accuracies, asked for the more accurate."""
+    world = World({"a": Truth(a, 5.0), "b": Truth(b, 5.0)}, rng=np.random.default_rng(seed))
+    suite = make_suite(["a", "b"], objective="maximize accuracy")
+    return question_of(tradeoff(world.records(), suite, world.predictions.__getitem__), suite)
+
+
+def test_equal_candidates_are_beyond_the_reach_of_as_much_again_and_not_of_a_thousand_times() -> None:
+    tied = [q for seed in range(6) if not is_decided(q := asked(0.85, 0.85, seed))]
+    assert len(tied) >= 4
+    assert np.mean([is_beyond_reach(q, 1.0) for q in tied]) >= 0.5
+    assert not any(is_beyond_reach(q, 1000.0) for q in tied)
+
+
+def test_what_a_budget_cannot_settle_a_smaller_one_cannot_either() -> None:
+    for seed in range(6):
+        question = asked(0.85, 0.86, seed)
+        found = [is_beyond_reach(question, times) for times in (0.25, 1.0, 4.0, 16.0, 64.0)]
+        assert found == sorted(found, reverse=True)
+
+
+def test_what_is_decided_is_never_beyond_reach() -> None:
+    question = asked(0.95, 0.6)
+    assert is_decided(question) and not is_beyond_reach(question, 0.1)
 
 
 # ------------------------------------------------------------------------------------ common sense

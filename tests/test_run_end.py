@@ -27,7 +27,7 @@ def test_a_decision_is_followed_by_the_three_commands_that_are_wanted_next() -> 
     commands = [command for command, _ in next_commands(CHOICE, "desk/2025")]
     assert commands == [
         "python -m harness export desk/2025 cnn/onnx deploy",
-        "python -m harness recommend desk/2025 --where 'accuracy >= 0.87'",
+        "python -m harness recommend desk/2025 --where 'accuracy >= 0.827'",
         "python -m harness compare desk/2025 desk/latest",
     ]
     elsewhere = [command for command, _ in next_commands(CHOICE, "/shared/desk/2025")]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from harness.analysis.criteria import HARNESS_METRICS
@@ -87,7 +87,9 @@ def next_commands(
     tool = "python -m harness"
     limits = merge_constraints((), recommendation.constraints, None)
     if limits:
-        again = (f"{tool} recommend {run} --where '{limits[0].bound}'", "decide again under another limit")
+        first = limits[0]
+        looser = replace(first, limit=float(f"{first.limit * (1.1 if first.is_upper else 0.95):.3g}"))
+        again = (f"{tool} recommend {run} --where '{looser.bound}'", "decide again under another limit")
     else:
         qps = f"{suite.decision.traffic.qps * 2:g}" if suite else "100"
         again = (f"{tool} recommend {run} --set decision.traffic.qps={qps}", "decide again for other traffic")
@@ -219,7 +221,8 @@ def _cell(name: str, estimate: Estimate | None) -> Text:
     shown = n.shown(name, estimate)
     if shown.number is None:
         failed = shown.value.startswith("failed")
-        return Text("failed" if failed else shown.value[:24], style="red" if failed else "dim")
+        said = "failed" if failed else shown.value
+        return Text(said if len(said) <= 24 else f"{said[:23]}…", style="red" if failed else "dim")
     text = Text(shown.value)
     if shown.interval:
         text.append(f" {shown.interval}", style="dim")
