@@ -58,7 +58,7 @@ $(VENV)/docs-ready: $(VENV)/run-ready
 	@touch $@
 
 $(VENV)/test-ready: $(VENV)/bin/python pyproject.toml constraints.txt
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[test,docs,text,wandb,mlflow,certify]'
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[test,docs,text,vision,wandb,mlflow,certify]'
 	@touch $@ $(VENV)/run-ready
 
 $(VENV)/drills-ready: $(VENV)/test-ready

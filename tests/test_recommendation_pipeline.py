@@ -548,7 +548,7 @@ def test_a_log_that_cannot_be_read_says_where_and_why(text: str, message: str, t
 
 
 def test_a_data_set_of_another_task_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="no recommendation data"):
+    with pytest.raises(DataError, match="not recommendation data"):
         task.load_parts({"data": {"name": "digits"}})
 
 
