@@ -152,7 +152,7 @@ def test_what_a_pipeline_of_dvc_makes_is_known_by_its_lock_file(tmp_path: Path) 
 @pytest.mark.parametrize("link", ["copy", "symlink", "hardlink"])
 def test_dvc_by_copy_and_by_link_shares_records(tmp_path: Path, link: str) -> None:
     if (dvc := shutil.which("dvc", path=os.environ.get("DVC_PATH"))) is None:
-        pytest.skip("dvc is not installed: `make test-compat` brings it")
+        pytest.skip("dvc is not installed: DVC_PATH=FOLDER names where its command is")
 
     def run(*command: str) -> None:
         subprocess.run(command, cwd=tmp_path, check=True, capture_output=True)
