@@ -161,12 +161,12 @@ def test_a_table_may_have_a_target_of_several_labels(tmp_path: Path) -> None:
     assert dataset.train.targets.shape == (len(dataset.train), 2)
 
 
-def _images(folder: Path) -> Path:
+def _images(folder: Path, count: int = 60) -> Path:
     from PIL import Image
 
     random = np.random.default_rng(0)
     lines = []
-    for i in range(60):
+    for i in range(count):
         held = [label for label in ("dark", "striped") if random.random() < 0.5]
         pixels = np.full((12, 12), 60 if "dark" in held else 200, np.uint8)
         pixels[:: 2 if "striped" in held else 12] //= 2
@@ -227,8 +227,8 @@ def test_the_constant_answer_is_the_share_of_each_label(tmp_path: Path) -> None:
 
 
 def test_a_network_on_images_learns_labels_and_keeps_them_in_int8(tmp_path: Path) -> None:
-    file = _images(tmp_path)
-    made = spec("small_cnn", {"width": 8}, epochs=12, batch_size=16, optimizer={"lr": 0.01})
+    file = _images(tmp_path, 120)
+    made = spec("small_cnn", {"width": 8}, epochs=30, batch_size=16, optimizer={"lr": 0.01})
     given = {"path": str(file), "label_separator": ";", "size": 8, "grey": True}
     data = {"name": "image_csv", "args": given, "validation": 0.15, "seed": 0}
     what = {**made, "task": "multilabel_classification", "data": data}
