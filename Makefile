@@ -19,7 +19,8 @@ run: $(VENV)/run-ready
 
 test: $(VENV)/test-ready
 	PATH="$(abspath $(BIN)):$$PATH" scripts/check
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile -m "not slow and not quiet" $(ARGS)
+	$(BIN)/python -m pytest -m "quiet and not slow" $(ARGS) || [ $$? -eq 5 ]
 
 reproduced: $(VENV)/run-ready
 	$(BIN)/python scripts/reproduced $(ARGS)

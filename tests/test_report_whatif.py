@@ -147,6 +147,7 @@ def test_the_page_decides_as_the_analysis_does_under_fifty_settings(name: str, t
 
 
 @needs_node
+@pytest.mark.quiet
 def test_twelve_variants_are_decided_in_less_than_fifty_milliseconds(tmp_path: Path) -> None:
     e = make_evidence(tmp_path, DECISIONS["a value with limits"])
     data = whatif.payload(e, whatif.thinned(e))

@@ -98,6 +98,7 @@ def test_a_size_that_the_network_cannot_take_is_a_reason(tmp_path: Path) -> None
         list(at_sizes({"runtime": "torch"}, where, [10], 1, "cpu", tmp_path))
 
 
+@pytest.mark.quiet
 def test_memory_is_measured_before_operations_are_counted(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
