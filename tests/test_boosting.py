@@ -18,9 +18,9 @@ from harness.reading.references import gives_estimator
 from harness.record import TrialError
 from harness.runtimes.common import judged
 from harness.runtimes.converters import convert
+from harness.runtimes.offered import left_out, runtimes_of
+from harness.runtimes.onnx_forms import without_onnx
 from harness.suite.model_ref import parse_model
-from harness.suite.onnx_forms import without_onnx
-from harness.suite.variants import left_out, runtimes_of
 from harness.tasks.evaluation import read_predictions
 from tests.task_trials import score, spec, train, values
 

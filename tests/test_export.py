@@ -15,6 +15,7 @@ from small_suites import SUITE, write_suite
 
 from harness.export.folder import export_variant, smoke_test
 from harness.record import Failure, HarnessError, Record
+from harness.runtimes import runtime
 from harness.store.runs import RunFolder
 
 FILES = {"README.md", "check.npz", "model", "predict.py", "requirements.txt", "signature.json"}
@@ -63,7 +64,7 @@ def test_an_exported_model_that_answers_otherwise_is_found_out(run: RunFolder, t
     stored = dict(np.load(tmp_path / "deploy" / "check.npz"))
     np.savez(tmp_path / "deploy" / "check.npz", inputs=stored["inputs"], expected=stored["expected"] + 0.01)
     with pytest.raises(HarnessError, match="fails by itself: answers differ by up to 0.01"):
-        smoke_test(tmp_path / "deploy", "onnx")
+        smoke_test(tmp_path / "deploy", runtime("onnx").export.without)
 
 
 def test_predict_refuses_what_the_model_does_not_take(run: RunFolder, tmp_path: Path) -> None:

@@ -86,7 +86,7 @@ def test_a_damaged_tokenizer_is_found_out(run: RunFolder, tmp_path: Path) -> Non
     tokenizer = json.loads(path.read_text())
     path.write_text(json.dumps({**tokenizer, "terms": tokenizer["terms"][::-1]}))
     with pytest.raises(HarnessError, match="fails by itself: answers differ by up to"):
-        smoke_test(tmp_path / "deploy", "onnx")
+        smoke_test(tmp_path / "deploy")
 
 
 @pytest.mark.slow

@@ -110,7 +110,7 @@ def through_predict(path: Path) -> None:
     shutil.copy(path, folder / "model")
     for name in ("predict.py", "estimator.py"):
         shutil.copy(Path(str(exported.__file__)).parent / name, folder)
-    signature = {"runtime": "sklearn", "input": {"kind": "table"}, "classes": [], "fitted_classes": []}
+    signature = {"reader": "estimator", "input": {"kind": "table"}, "classes": [], "fitted_classes": []}
     (folder / "signature.json").write_text(json.dumps(signature))
     command = [sys.executable, "-I", str(folder / "predict.py"), "--check"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)

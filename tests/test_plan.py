@@ -19,10 +19,11 @@ from harness.reading import read_suite, suite_from_text, suite_to_text
 from harness.reading.components import ROOT, table
 from harness.record import Record, SuiteError, Trial
 from harness.running.smoke import smoke
+from harness.runtimes.offered import runtimes_of
 from harness.store.runs import open_run
 from harness.suite.model_ref import parse_model
 from harness.suite.schema import Suite
-from harness.suite.variants import local_cores, runtimes_of
+from harness.suite.variants import local_cores
 
 TEXT = """
 name: trial_suite

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -11,10 +12,12 @@ import numpy as np
 import pytest
 
 from harness.protocols import Split, Task
+from harness.reading.components import ROOT
 from harness.record import SuiteError, TrialError
-from harness.runtimes import RUNTIMES, SUMMARIES, runtime
+from harness.runtimes import RUNTIMES, runtime
 from harness.runtimes.common import first_line
 from harness.runtimes.onnx_int8 import Tried, _request, choose, reason
+from harness.suite.model_ref import MODEL_KINDS
 
 TASK = Task("image_classification", 4, ("a", "b", "c", "d"), (1, 8, 8))
 
@@ -232,15 +235,30 @@ def test_a_missing_model_card_names_the_file(tmp_path: Path) -> None:
 
 
 def test_an_unknown_runtime_names_the_nearest() -> None:
-    with pytest.raises(SuiteError, match="runtime 'onx' is unknown: did you mean onnx"):
+    with pytest.raises(SuiteError, match="runtime 'onx' is unknown: did you mean `onnx`"):
         runtime("onx")
 
 
-def test_every_runtime_is_there_and_has_a_summary() -> None:
-    assert set(RUNTIMES) == set(SUMMARIES)
-    for name in RUNTIMES:
-        module = runtime(name)
-        assert callable(module.prepare) and callable(module.load)
+def test_every_runtime_has_its_code_and_names_runtimes_that_there_are() -> None:
+    for name, known in RUNTIMES.items():
+        assert known.name == name and known.summary and known.accepts and known.packages
+        assert callable(known.module.prepare) and callable(known.module.load)
+        if known.full_precision:
+            same = RUNTIMES[known.full_precision]
+            assert same.precision == "fp32" and set(known.accepts) <= set(same.accepts)
+
+
+def test_every_exported_runtime_has_a_reader_in_predict_py() -> None:
+    source = (ROOT / "exported" / "predict.py").read_text()
+    readers = re.findall(r'^    "(\w+)": load_', source, re.MULTILINE)
+    assert readers
+    assert {known.export.reader for known in RUNTIMES.values() if known.export} == set(readers)
+
+
+def test_every_native_runtime_of_a_kind_of_model_accepts_it() -> None:
+    for kind in MODEL_KINDS.values():
+        if kind.fitted != "onnx":
+            assert RUNTIMES[kind.native].is_reference and kind.fitted in RUNTIMES[kind.native].accepts
 
 
 def test_a_cell_shows_one_line() -> None:

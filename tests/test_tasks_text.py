@@ -26,8 +26,8 @@ from harness.record import DataError, Trial, TrialError
 from harness.running import preflight
 from harness.runtimes import runtime, texts
 from harness.runtimes.exporting import LINEAR_ANSWERS, export_word_weights
+from harness.runtimes.onnx_forms import ON_WORDS
 from harness.suite.schema import Training
-from harness.suite.variants import ON_WORDS
 from harness.tasks import estimators, evaluation, supervised
 from harness.training.texts import TokenBatches, lengths_of
 

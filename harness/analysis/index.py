@@ -7,8 +7,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from harness.record import Record, Variant
+from harness.runtimes.offered import runtimes_of
 from harness.suite.schema import Suite
-from harness.suite.variants import deployments, own_name, scored_as
+from harness.suite.variants import deployments, scored_as
 
 
 @dataclass(frozen=True)
@@ -29,12 +30,7 @@ def expected_variants(suite: Suite) -> list[Variant]:
     only on ONNX runtimes."""
     variants = []
     for name, candidate in suite.candidates.items():
-        for runtime in suite.serving.runtimes:
-            if candidate.ref.about.fitted == "onnx" and not runtime.startswith("onnx"):
-                continue
-            if candidate.ref.about.fitted == "sklearn" and runtime.startswith("torch-"):
-                continue
-            scored = own_name(candidate.ref, runtime)
+        for scored in runtimes_of(candidate.ref, suite.serving.runtimes, suite.task, candidate.args):
             cores = suite.machine.cores or 1
             variants += [Variant(name, d.name) for d in deployments(suite.serving, scored, cores)]
     return list(dict.fromkeys(variants))

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 from harness.reading.components import description, price_cores, table
 from harness.record import KINDS, HarnessError, SuiteError
 from harness.results import Recommendation, Tradeoff
+from harness.runtimes.offered import left_out
 from harness.store.runs import RunFolder, list_runs
 from harness.suite.model_ref import MODEL_KINDS, NAMED, OWN_ESTIMATOR, PREFIXES, parse_model
 from harness.suite.schema import Suite
-from harness.suite.variants import cores_used, left_out, local_cores
+from harness.suite.variants import cores_used, local_cores
 
 if TYPE_CHECKING:  # a list of models needs neither statistics nor plans
     from harness.analysis.compare import Change, Comparison
@@ -149,12 +150,7 @@ def list_datasets(out: str) -> list[Row]:
 
 def list_runtimes(out: str) -> list[Row]:
     """Runtimes with how they serve."""
-    from harness.runtimes import SUMMARIES
-
-    rows = _modules("runtimes")
-    return [
-        {"name": row["name"], "description": SUMMARIES.get(row["name"], row["description"])} for row in rows
-    ]
+    return [{"name": r.name, "description": r.summary} for r in table("runtimes").values()]
 
 
 def list_metrics(out: str) -> list[Row]:

@@ -18,7 +18,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -30,32 +30,16 @@ from harness.export.model_card import model_card
 from harness.facts import ScoreFacts, TrainFacts
 from harness.kinds import kind_of
 from harness.models.fitted import load_meta
-from harness.reading.draft import hint
+from harness.names import hint
 from harness.record import DataError, HarnessError, Record, TrialError
+from harness.runtimes import RUNTIMES, Export, runtime
 from harness.runtimes.common import TOKENIZER
 from harness.store.runs import RunFolder
 from harness.suite.schema import Suite
-from harness.suite.variants import NATIVE, scored_as
+from harness.suite.variants import scored_as
 
 CHECKED = 8
 """Examples in check.npz."""
-
-NEEDS: Mapping[str, tuple[str, ...]] = {
-    "onnx": ("numpy", "onnxruntime"),
-    "onnx-int8": ("numpy", "onnxruntime"),
-    "torch": ("numpy", "torch"),
-    "torch-bf16": ("numpy", "torch"),
-    "torch-compile": ("numpy", "torch"),
-    "sklearn": ("numpy", "scikit-learn", "skops", "threadpoolctl"),
-    "xgboost": ("numpy", "scikit-learn", "threadpoolctl", "xgboost"),
-    "lightgbm": ("lightgbm", "numpy", "threadpoolctl"),
-    "catboost": ("catboost", "numpy", "threadpoolctl"),
-}
-"""Runtime → the packages that its predict.py imports."""
-
-TOLERANCE = {"torch-bf16": 2e-2, "dynamic": 5e-2, "dynamic-matmul": 5e-2}
-"""Runtime or way of quantising → how far answers may lie from the measured ones. Other processors round
-differently; dynamic int8 takes its ranges from the whole batch, so an answer depends on its neighbours."""
 
 SMOKE_S = 300.0
 
@@ -96,6 +80,19 @@ class Source:
     def runtime(self) -> str:
         return str(self.score.trial.spec["runtime"])
 
+    @property
+    def way(self) -> Export:
+        """How its runtime is exported.
+
+        Raises:
+            HarnessError: it cannot be.
+        """
+        found = runtime(self.runtime).export
+        if found is None:
+            others = ", ".join(name for name, known in RUNTIMES.items() if known.export)
+            raise HarnessError(f"{self.variant}: `{self.runtime}` is not exported: export it on {others}")
+        return found
+
 
 def export_variant(run: RunFolder, variant: str, folder: str | Path) -> str:
     """Write a variant of a run as a folder of its own, and try it in a process without the harness.
@@ -127,7 +124,7 @@ def export_variant(run: RunFolder, variant: str, folder: str | Path) -> str:
         write_folder(source, made)
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copytree(made, target, dirs_exist_ok=True)
-    said = smoke_test(target, source.runtime, needs(source))
+    said = smoke_test(target, source.way.without, needs(source))
     size = sum(p.stat().st_size for p in target.rglob("*") if p.is_file()) / 1e6
     columns = input_columns(source)
     warning = (
@@ -184,7 +181,7 @@ def write_folder(source: Source, folder: Path) -> None:
     _write_model(source, folder / "model")
     np.savez(folder / "check.npz", inputs=inputs, expected=expected)
     shutil.copyfile(Path(str(exported.__file__)).parent / "predict.py", folder / "predict.py")
-    if source.runtime in NATIVE:
+    if source.way.reader == "estimator":
         shutil.copyfile(Path(str(exported.__file__)).parent / "estimator.py", folder / "estimator.py")
     if tokenizer_kind(source):
         shutil.copyfile(Path(str(encoding.__file__)), folder / "texts.py")
@@ -228,10 +225,10 @@ def _unchecked(error: Exception) -> str:
 def needs(source: Source) -> tuple[str, ...]:
     """The packages that the exported folder needs."""
     extra = ["tokenizers"] if tokenizer_kind(source) == "pretrained" else []
-    if source.runtime in NATIVE and (source.folder / "artifact" / "estimator.skops").exists():
+    if source.way.reader == "estimator" and (source.folder / "artifact" / "estimator.skops").exists():
         libraries = source.train.facts_as(TrainFacts).libraries or {} if source.train else {}
         extra += ["scikit-learn", "skops", *(name for name in libraries if name != "sklearn")]
-    return tuple(dict.fromkeys([*NEEDS[source.runtime], *extra]))
+    return tuple(dict.fromkeys([*source.way.needs, *extra]))
 
 
 def input_columns(source: Source) -> list[JsonObject]:
@@ -262,13 +259,13 @@ def _is_text(source: Source) -> bool:
 def _write_model(source: Source, folder: Path) -> None:
     """The artifact; networks served by torch itself become exported programs, which need no code."""
     artifact = source.folder / "artifact"
-    if source.runtime not in ("torch", "torch-bf16"):
+    if source.way.form == "artifact":
         shutil.copytree(artifact, folder)
         return
     folder.mkdir()
     if tokenizer_kind(source):
         shutil.copyfile(artifact / TOKENIZER, folder / TOKENIZER)
-    export_program(source.fitted, folder / "model.pt2", is_half=source.runtime == "torch-bf16")
+    export_program(source.fitted, folder / "model.pt2", is_half=runtime(source.runtime).precision == "bf16")
 
 
 def export_program(fitted: Path, path: Path, is_half: bool = False) -> None:
@@ -325,6 +322,7 @@ def _signature(source: Source, inputs: np.ndarray) -> dict[str, Any]:
     return {
         "variant": source.variant,
         "runtime": source.runtime,
+        "reader": source.way.reader,
         "task": source.suite.task,
         "input": given,
         "classes": list(task["class_names"]),
@@ -336,7 +334,7 @@ def _signature(source: Source, inputs: np.ndarray) -> dict[str, Any]:
 
 def _tolerance(source: Source) -> float:
     way = str((source.score.facts_as(ScoreFacts).prepared or {}).get("quantised", ""))
-    return TOLERANCE.get(way or source.runtime, 1e-3)
+    return source.way.tolerances.get(way, source.way.tolerance)
 
 
 def hashes(folder: Path) -> dict[str, str]:
@@ -345,18 +343,13 @@ def hashes(folder: Path) -> dict[str, str]:
     return {p.relative_to(folder).as_posix(): hashlib.sha256(p.read_bytes()).hexdigest() for p in files}
 
 
-def smoke_test(folder: Path, runtime: str, needed: Sequence[str] = ()) -> str:
+def smoke_test(folder: Path, without: Sequence[str] = (), needed: Sequence[str] = ()) -> str:
     """Run `predict.py --check` in a process that can import neither the harness nor what is not needed.
 
     Raises:
         HarnessError: it does not run there, or answers otherwise than measured.
     """
-    away = {"harness", "ray", "transformers"}
-    if not runtime.startswith("torch"):
-        away |= {"torch", "pandas", "tokenizers"}
-    if runtime.startswith("onnx"):
-        away |= {"sklearn", "scipy"}
-    away -= set(needed)
+    away = {"harness", "ray", "transformers", *without} - set(needed)
     code = _ALONE.format(refused=sorted(away), script=str((folder / "predict.py").absolute()))
     command = [sys.executable, "-I", "-c", code]
     try:

@@ -29,7 +29,7 @@ Predict = Callable[[Any], np.ndarray]
 
 def load(threads: int = 1) -> Predict:
     """Raw examples → (n, classes) probabilities in the order of signature.json, or (n,) values."""
-    answer = LOADERS[SIGNATURE["runtime"]](threads)
+    answer = LOADERS[SIGNATURE["reader"]](threads)
 
     def predict(raw: Any) -> np.ndarray:
         return np.asarray(answer(prepare(raw)))
@@ -110,7 +110,7 @@ def load_torch(threads: int) -> Predict:
 
     torch.set_num_threads(threads)
     module: Callable[..., Any]
-    if SIGNATURE["runtime"] == "torch-compile":
+    if SIGNATURE["reader"] == "library":
         module = torch._inductor.aoti_load_package(str(HERE / "model" / "model.pt2"))
     else:
         module = torch.export.load(HERE / "model" / "model.pt2").module()
@@ -146,14 +146,9 @@ TOKENIZER = read_tokenizer()
 
 LOADERS: dict[str, Callable[[int], Predict]] = {
     "onnx": load_onnx,
-    "onnx-int8": load_onnx,
-    "torch": load_torch,
-    "torch-bf16": load_torch,
-    "torch-compile": load_torch,
-    "sklearn": load_sklearn,
-    "xgboost": load_sklearn,
-    "lightgbm": load_sklearn,
-    "catboost": load_sklearn,
+    "program": load_torch,
+    "library": load_torch,
+    "estimator": load_sklearn,
 }
 
 

@@ -12,9 +12,9 @@ from typing import Any
 from harness.init.effort import Effort
 from harness.init.look import Seen
 from harness.init.offer import Goal, Offer
+from harness.kinds import kind_of
 from harness.suite.source import quoted
 
-RUNTIMES = {"recommendation": ("torch",)}
 WIDTH = 40
 """Where comments begin."""
 
@@ -129,7 +129,7 @@ def _candidates(offered: Sequence[Offer]) -> str:
 
 
 def _serving(seen: Seen, effort: Effort) -> str:
-    runtimes = ", ".join(RUNTIMES.get(seen.task.name, ("torch", "onnx")))
+    runtimes = ", ".join(kind_of(seen.task.name).runtimes or ("torch", "onnx"))
     return "\n".join(
         [
             "serving:",

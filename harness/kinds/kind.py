@@ -99,6 +99,7 @@ class TaskKind:
         metrics: quality that `score` measures, in this order. own: those that only this kind has.
         watched: the metric that the best epoch and searches look at by default, higher is better.
         pipeline: who trains and scores it (`harness.tasks`).
+        runtimes: those that serve it, whatever the model; empty: those that accept the model.
         shape: of one example's answer, () for a number.
         check: (predictions (n, …), what they are) → what is wrong with them; empty where nothing is.
         describe: (facts of a score trial, predictions, targets, task, what they are) → the facts with where
@@ -121,6 +122,7 @@ class TaskKind:
     watchable: tuple[str, ...] = ()
     own: tuple[Metric, ...] = ()
     pipeline: str = "supervised"
+    runtimes: tuple[str, ...] = ()
     shape: Callable[[Task], tuple[int, ...]] = lambda task: ()
     check: Callable[[np.ndarray, AnswerKind], str] = lambda predictions, answers: ""
     describe: Callable[[ScoreFacts, np.ndarray, np.ndarray, Task, AnswerKind], ScoreFacts] = _nothing_more

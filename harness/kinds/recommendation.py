@@ -26,5 +26,6 @@ RECOMMENDATION = TaskKind(
     watched="ndcg@10",
     watchable=("ndcg@10",),
     pipeline="recommendation",
+    runtimes=("torch",),
     summary="items for users, from a log of events",
 )

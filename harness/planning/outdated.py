@@ -9,35 +9,19 @@ from collections.abc import Iterable, Mapping
 
 from harness import environment
 from harness.record import Record, Trial
+from harness.runtimes.offered import of_deployment
 from harness.suite.model_ref import parse_model
-
-RUNTIME_PACKAGES: Mapping[str, tuple[str, ...]] = {
-    "torch": ("torch",),
-    "onnx": ("onnxruntime", "onnxruntime-gpu"),
-    "sklearn": ("scikit-learn",),
-}
-"""What executes an artifact, by the first word of its runtime's name."""
-MODEL_PACKAGES: Mapping[str, tuple[str, ...]] = {
-    "sklearn": ("scikit-learn",),
-    "xgboost": ("xgboost", "xgboost-cpu"),
-    "lightgbm": ("lightgbm",),
-    "catboost": ("catboost",),
-    "timm": ("torch", "timm"),
-    "hf": ("torch", "transformers"),
-    "onnx": ("onnxruntime", "onnxruntime-gpu"),
-}
-"""What trains a model, by the kind of its reference; torch for all others."""
 
 
 def packages_of(trial: Trial) -> tuple[str, ...]:
     """The packages that execute a trial; what only carries data or results is none of them."""
     if trial.spec.get("task") == "recommendation":
         return ("torch", "faiss-cpu")
-    own = MODEL_PACKAGES.get(parse_model(trial.spec.get("model") or "").kind, ("torch",))
+    own = parse_model(trial.spec.get("model") or "").about.versions
     if trial.kind == "train":
         return own
-    runtime = str(trial.spec.get("runtime") or "").partition("-")[0].partition("@")[0]
-    return RUNTIME_PACKAGES.get(runtime, own)
+    runtime = of_deployment(str(trial.spec.get("runtime") or ""))
+    return runtime.packages if runtime is not None else own
 
 
 def outdated(trials: Iterable[Trial], records: Mapping[str, Record]) -> dict[str, dict[str, tuple[str, str]]]:

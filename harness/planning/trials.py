@@ -13,16 +13,17 @@ from itertools import product
 from typing import Any
 
 from harness.kinds import kind_of
+from harness.names import hint
 from harness.planning.brought import brought, data_places
 from harness.planning.tuning import search_seed, space_of, watched_by
 from harness.planning.versions import Versions
 from harness.protocols import ONE_SIDED
-from harness.reading.draft import hint
 from harness.record import Kind, Resources, SuiteError, Trial
+from harness.runtimes.offered import runtimes_of
 from harness.streams import generator
 from harness.suite.model_ref import ModelKind
 from harness.suite.schema import Candidate, Suite
-from harness.suite.variants import deployments, runtimes_of, split_runtime
+from harness.suite.variants import deployments, split_runtime
 
 NOT_IN_SPEC = {"seeds", "resources", "time_limit"}
 """Training settings that say how a trial is run, not what comes out of it; the seed stands apart."""

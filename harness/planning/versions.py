@@ -18,6 +18,7 @@ from harness.kinds import kind_of
 from harness.reading.components import ROOT, module_file, table
 from harness.reading.own_metrics import metric_file
 from harness.reading.references import find_function, local_imports, resolve_model
+from harness.runtimes import RUNTIMES
 from harness.store.behaviour import behaviour
 from harness.suite.model_ref import OWN, OWN_ESTIMATOR, PREFIXES, ModelRef, parse_model
 from harness.tasks import PIPELINES
@@ -127,16 +128,14 @@ def _files(pattern: str, spec: Mapping[str, Any], folder: str) -> list[Path]:
         # A folder of its own names its parts in tables: all count.
         home = file.parent
         return sorted(own_imports(file)) if home == ROOT / "tasks" else sorted(home.rglob("*.py"))
-    component = {"{dataset}": ("datasets", spec["data"]["name"])}
-    component["{runtime}"] = ("runtimes", spec.get("runtime"))
-    if pattern not in component:
+    if pattern == "{dataset}":
+        module = table("datasets").get(spec["data"]["name"])
+    elif pattern == "{runtime}":
+        runtime = RUNTIMES.get(str(spec.get("runtime")))
+        module = runtime.home if runtime else None
+    else:
         return sorted(ROOT.glob(pattern))
-    kind, name = component[pattern]
-    entry = table(kind).get(name)
-    if not entry:
-        return []
-    file = module_file(entry.partition(":")[0])
-    return sorted(own_imports(file))
+    return sorted(own_imports(module_file(module))) if module else []
 
 
 def _model_files(spec: Mapping[str, Any], folder: str) -> list[Path]:

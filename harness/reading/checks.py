@@ -9,10 +9,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from harness.names import hint
 from harness.reading.components import price_cores, price_names, table
 from harness.reading.data_checks import check_data
 from harness.reading.decision_checks import check_decision
-from harness.reading.draft import Draft, Path_, dotted, hint
+from harness.reading.draft import Draft, Path_, dotted
 from harness.reading.expect_checks import check_expect
 from harness.reading.messages import all_fields
 from harness.reading.model_checks import check_candidates

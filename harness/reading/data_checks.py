@@ -7,9 +7,10 @@ from typing import Any
 
 from harness.datasets import catalog
 from harness.datasets.own_files import absolute, is_path_argument
+from harness.names import hint, nearest
 from harness.protocols import Task
 from harness.reading.components import module_file, table
-from harness.reading.draft import Draft, Path_, hint, nearest
+from harness.reading.draft import Draft, Path_
 from harness.reading.signature import ANYTHING, Parameter, Signature, misfit, read_signature
 from harness.record import DataError
 from harness.suite.schema import Data

@@ -6,10 +6,11 @@ from difflib import get_close_matches
 
 from harness.kinds import KINDS, kind_of
 from harness.metrics import metrics_of
+from harness.names import hint
 from harness.protocols import ONE_SIDED
 from harness.reading.components import is_metric, metric_named, table
 from harness.reading.data_checks import task_info
-from harness.reading.draft import Draft, Path_, hint
+from harness.reading.draft import Draft, Path_
 from harness.record import DataError, SuiteError
 from harness.suite.expression import (
     OTHER_NAMES,

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import difflib
 import re
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -98,25 +96,6 @@ class Draft:
 def dotted(path: Path_) -> str:
     """`("candidates", "vit", "args")` → `candidates.vit.args`; items of lists go by their list."""
     return ".".join(str(key) for key in path if not isinstance(key, int))
-
-
-def nearest(name: str, known: Iterable[str]) -> str | None:
-    """The known name most like a misspelt one, None where none is near."""
-    folded: dict[str, str] = {}
-    for item in known:
-        folded.setdefault(item.lower().replace("-", "_"), item)
-    found = difflib.get_close_matches(str(name).lower().replace("-", "_"), folded, n=1, cutoff=0.6)
-    return folded[found[0]] if found else None
-
-
-def hint(name: str, known: Iterable[str], most: int = 12) -> str:
-    """The cure for an unknown name: the nearest one, or what there is."""
-    known = list(known)
-    if near := nearest(name, known):
-        return f"did you mean `{near}`?"
-    if not known:
-        return "there is none to choose from"
-    return "there is " + ", ".join(known[:most]) + (", …" if len(known) > most else "")
 
 
 def make_draft(tree: Node, folder: Path, mistakes: list[Mistake]) -> Draft:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from harness.names import hint
 from harness.reading.decision_checks import check_metric
-from harness.reading.draft import Draft, hint
+from harness.reading.draft import Draft
 
 
 def check_expect(draft: Draft) -> None:

@@ -8,7 +8,8 @@ from typing import Any, get_args
 from pydantic import BaseModel
 from pydantic_core import ErrorDetails
 
-from harness.reading.draft import Draft, dotted, hint, nearest
+from harness.names import hint, nearest
+from harness.reading.draft import Draft, dotted
 from harness.suite.schema import Suite
 from harness.suite.source import Node
 

@@ -16,10 +16,10 @@ from harness.reading.file_args import check_files
 from harness.reading.references import find_function, resolve_model
 from harness.reading.signature import Parameter, Signature, read_signature
 from harness.record import DataError
+from harness.runtimes.offered import left_out, runtimes_of
 from harness.suite.class_keys import class_keys
 from harness.suite.model_ref import MODEL_KINDS, OWN_ESTIMATOR, ModelRef
 from harness.suite.source import Node
-from harness.suite.variants import left_out, runtimes_of
 from harness.tasks.recommendation.retrieval.options import check_candidate, is_own
 
 TFIDF = Parameter(ast.Name("dict"), ast.Constant(None))

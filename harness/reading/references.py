@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+from harness.names import hint, nearest
 from harness.reading.components import module_file, parse_source, table
-from harness.reading.draft import hint, nearest
 from harness.reading.signature import ANYTHING, Signature, find_definition, public_names, read_signature
 from harness.suite.model_ref import MODEL_KINDS, NAMED, OWN, OWN_ESTIMATOR, PREFIXES, ModelRef, parse_model
 

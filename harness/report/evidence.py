@@ -25,9 +25,10 @@ from harness.record import HarnessError, Kind, Measurement, Record
 from harness.report import numbers as n
 from harness.report.palette import Palette, palette
 from harness.results import Recommendation, Row, Tradeoff
+from harness.runtimes.offered import is_reference
 from harness.store.runs import RunFolder
 from harness.suite.schema import Suite
-from harness.suite.variants import NATIVE, scored_as
+from harness.suite.variants import scored_as
 
 log = logging.getLogger("harness")
 
@@ -38,7 +39,11 @@ MONEY_UNITS = (
 )
 MOST_ASKED = 16
 MOST_DETAILED = 40
-REFERENCE_RUNTIMES = ("torch", *sorted(NATIVE))
+
+
+def reference_of(runtimes: Sequence[str | None]) -> str | None:
+    """The models' own library among a candidate's runtimes, else the first; None where there is none."""
+    return next((r for r in runtimes if r and is_reference(r)), next(iter(runtimes), None))
 
 
 @dataclass(frozen=True)
@@ -252,7 +257,7 @@ class Evidence:
         runtimes = [r.trial.runtime for r in found]
         if runtime is not None:
             runtime = scored_as(runtime, self.suite.serving.threads)
-        wanted = runtime or next((r for r in REFERENCE_RUNTIMES if r in runtimes), next(iter(runtimes), None))
+        wanted = runtime or reference_of(runtimes)
         return [r for r in found if r.trial.runtime == wanted and not r.trial.part]
 
     def predictions(self, record: Record) -> Predictions | None:

@@ -10,21 +10,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from harness.report.blocks import Swatch
+from harness.runtimes import RUNTIMES
 
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#7b5ea7", "#8c6d31")
 REST = "#98a2ad"
 
-MARKERS: Mapping[str, str] = {
-    "torch": "circle",
-    "onnx": "square",
-    "onnx-int8": "diamond",
-    "sklearn": "triangle",
-    "xgboost": "triangle",
-    "lightgbm": "triangle",
-    "catboost": "triangle",
-    "torch-compile": "plus",
-    "torch-bf16": "cross",
-}
+MARKERS: Mapping[str, str] = {name: runtime.marker for name, runtime in RUNTIMES.items() if runtime.marker}
 OTHER_MARKERS = ("down", "pentagon")
 
 MATPLOTLIB_MARKERS: Mapping[str, str] = {

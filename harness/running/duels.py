@@ -12,7 +12,7 @@ from math import exp
 from typing import Any
 
 from harness.analysis.joint import LAUNCH_SD
-from harness.reading.draft import hint
+from harness.names import hint
 from harness.record import Record, Resources, SuiteError, Trial
 from harness.results import Row, Tradeoff
 from harness.suite.schema import Suite

@@ -1,7 +1,8 @@
 """Fitted estimators as ONNX graphs from float32 rows (n, columns), through skl2onnx and onnxmltools.
 
 Boosters are converted alone, and inside pipelines and ensembles. Whatever a converter drops in silence is
-refused by name (`harness.suite.onnx_forms`), and every export is compared with its model on validation rows.
+refused by name (`harness.runtimes.onnx_forms`), and every export is compared with its model on validation
+rows.
 """
 
 from __future__ import annotations

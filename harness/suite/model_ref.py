@@ -26,6 +26,7 @@ class ModelKind:
         is_pretrained: it starts from published weights unless its arguments say otherwise.
         code: globs below `harness/` of the code behind it.
         native: the runtime of its own library, which a suite's `torch` means for it.
+        versions: the distributions whose versions decide what training it gives.
         extra: the extra of this package that installs its library; empty where every installation has it.
     """
 
@@ -39,6 +40,7 @@ class ModelKind:
     is_pretrained: bool = False
     code: tuple[str, ...] = ()
     native: str = "torch"
+    versions: tuple[str, ...] = ("torch",)
     extra: str = ""
 
     @property
@@ -62,6 +64,7 @@ def _boosting(package: str, example: str, title: str) -> ModelKind:
         package=package,
         code=ESTIMATORS,
         native=package,
+        versions=(package, f"{package}-cpu"),
         extra="boosting",
     )
 
@@ -72,6 +75,7 @@ MODEL_KINDS: Mapping[str, ModelKind] = {
         "timm:NAME",
         "any architecture of timm, for images",
         package="timm",
+        versions=("torch", "timm"),
         inputs=("image",),
         code=("models/timm*.py",),
     ),
@@ -79,6 +83,7 @@ MODEL_KINDS: Mapping[str, ModelKind] = {
         "hf:NAME",
         "a pretrained text encoder through transformers: a name or a folder",
         package="transformers",
+        versions=("torch", "transformers"),
         inputs=("text",),
         path="dotted",
         is_pretrained=True,
@@ -89,6 +94,7 @@ MODEL_KINDS: Mapping[str, ModelKind] = {
         "any estimator of scikit-learn with fit and predict",
         fitted="sklearn",
         package="sklearn",
+        versions=("scikit-learn",),
         code=ESTIMATORS,
         native="sklearn",
     ),
@@ -99,6 +105,7 @@ MODEL_KINDS: Mapping[str, ModelKind] = {
         "estimator:package.module:function",
         "your own builder of an estimator, where the harness does not see by itself that it is one",
         fitted="sklearn",
+        versions=("scikit-learn",),
         code=ESTIMATORS,
         native="sklearn",
     ),
@@ -107,6 +114,7 @@ MODEL_KINDS: Mapping[str, ModelKind] = {
         "a finished model of any framework: scored and served, not trained",
         fitted="onnx",
         package="onnxruntime",
+        versions=("onnxruntime", "onnxruntime-gpu"),
         is_trained=False,
         path="always",
     ),

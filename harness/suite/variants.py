@@ -1,29 +1,11 @@
-"""Which runtimes a candidate can have, and how a machine serves it there: the grid of its variants."""
+"""How a machine serves a candidate on a runtime, and how that is written: `onnx@1x2`."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
-from harness.suite.model_ref import MODEL_KINDS, ModelRef
-from harness.suite.onnx_forms import without_onnx
 from harness.suite.schema import Serving
-
-ON_WORDS = frozenset(
-    {
-        "LinearSVC",
-        "LogisticRegression",
-        "LogisticRegressionCV",
-        "MultinomialNB",
-        "Perceptron",
-        "RidgeClassifier",
-        "RidgeClassifierCV",
-    }
-)
-"""Estimators of scikit-learn that have an ONNX form over weighed words (TF-IDF)."""
-
 
 MOST_THREADS = 4096
 
@@ -101,57 +83,3 @@ def local_cores() -> int:
 def counted(number: int, what: str) -> str:
     """`1 thread`, `2 threads`."""
     return f"{number} {what}{'' if number == 1 else 's'}"
-
-
-NATIVE = frozenset(kind.native for kind in MODEL_KINDS.values() if kind.fitted == "sklearn")
-"""The runtimes that are estimators' own libraries."""
-
-
-def runtimes_of(
-    model: ModelRef, runtimes: Iterable[str], task: str = "", args: Mapping[str, Any] | None = None
-) -> list[str]:
-    """The runtimes of a suite that a model reference can be served on, in the suite's order.
-
-    Estimators have no torch form: they run on their own library's runtime (`sklearn`, `xgboost`, …) where the
-    suite says `torch`. Finished ONNX files run on ONNX runtimes only. A runtime that could only fail is left
-    out (`left_out` says why).
-
-    Args:
-        args: the candidate's, where they are known: some options have no ONNX form.
-    """
-    if model.about.fitted == "onnx":
-        return [r for r in runtimes if r.startswith("onnx")]
-    if model.about.fitted == "sklearn":
-        named = dict.fromkeys(own_name(model, r) for r in runtimes)
-        never = left_out(model, named, task, args)
-        return [r for r in named if not r.startswith("torch") and r not in never]
-    return [r for r in runtimes if _base(r) not in NATIVE]
-
-
-def own_name(model: ModelRef, runtime: str) -> str:
-    """What a suite's `torch` is for a model: of an estimator its own library's, with the same threads."""
-    if model.about.fitted != "sklearn" or _base(runtime) not in ("torch", *NATIVE):
-        return runtime
-    return runtime.replace(_base(runtime), model.about.native)
-
-
-def left_out(
-    model: ModelRef, runtimes: Iterable[str], task: str = "", args: Mapping[str, Any] | None = None
-) -> Mapping[str, str]:
-    """Runtimes of a suite that an estimator could only fail on → why, with the cure."""
-    if model.about.fitted != "sklearn":
-        return {}
-    found, estimator = {}, model.name.rpartition(".")[2]
-    dropped = without_onnx(model.kind, args or {})
-    for runtime in runtimes:
-        if _base(runtime) == "onnx-int8":
-            found[runtime] = "an estimator has no weights that 8 bits would make faster"
-        elif _base(runtime) == "onnx" and task == "text_classification" and estimator not in ON_WORDS:
-            found[runtime] = f"over words only {', '.join(sorted(ON_WORDS))} have an ONNX form"
-        elif _base(runtime) == "onnx" and dropped:
-            found[runtime] = f"{dropped}; it is served by {model.about.native} itself"
-    return found
-
-
-def _base(runtime: str) -> str:
-    return runtime.partition("@")[0]

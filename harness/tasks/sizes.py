@@ -97,8 +97,9 @@ def _made(
         torch.manual_seed(0)
         network = build_model(meta.model, meta.task, args, search).eval()
         save_network(folder / "fitted", network, replace(meta, args=args))
-        calibration = _calibration(folder / "fitted", meta.task, size) if name == "onnx-int8" else None
-        runtime(name).prepare(folder / "fitted", folder / "artifact", calibration)
+        way = runtime(name)
+        calibration = _calibration(folder / "fitted", meta.task, size) if way.is_calibrated else None
+        way.prepare(folder / "fitted", folder / "artifact", calibration)
     except (ValueError, RuntimeError, TrialError) as error:
         raise TrialError(f"cannot be built at size {size}: {error}") from error
     return runtime(name).load(folder / "artifact", threads, device), network

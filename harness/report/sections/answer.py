@@ -13,6 +13,7 @@ from harness.report.sections.runtimes import reference
 from harness.report.sections.scaling import LATENCY, WORDS, crossings
 from harness.report.sections.shop import earned, unranked
 from harness.results import Row
+from harness.runtimes.offered import of_deployment
 
 SMALL = 0.0005
 """A loss of quality below half a thousandth is none."""
@@ -39,15 +40,16 @@ def _sizes(e: Evidence) -> list[str]:
 
 def _int8(e: Evidence) -> list[str]:
     """What int8 costs in quality and buys in speed, the leading candidates first."""
-    found = [
-        (row, base) for row in e.rows if row.runtime.startswith("onnx-int8") and (base := _float(e, row))
-    ]
+    found = [(row, base) for row in e.rows if (base := _float(e, row))]
     return [words for row, base in found if (words := _traded(e, row, base))][:3]
 
 
 def _float(e: Evidence, row: Row) -> Row | None:
-    """The same model without int8: on ONNX, else where it was trained."""
-    same = row.runtime.replace("onnx-int8", "onnx")
+    """The same model without int8, on the runtime that differs in nothing else, else where it was trained."""
+    runtime = of_deployment(row.runtime)
+    if runtime is None or runtime.precision != "int8":
+        return None
+    same = row.runtime.replace(runtime.name, runtime.full_precision, 1)
     own = (r for r in e.rows if r.candidate == row.candidate and r.runtime == same)
     return next(own, reference(e, row))
 

@@ -15,7 +15,7 @@ from harness.record import Record
 from harness.report import canvas, charts, plots
 from harness.report import numbers as n
 from harness.report.blocks import Block, Cell, Column, Fold, Picture, Row, Table, capital, section, text
-from harness.report.evidence import REFERENCE_RUNTIMES, Evidence, mean_and_spread, measured
+from harness.report.evidence import Evidence, mean_and_spread, measured, reference_of
 from harness.report.pictures import both_widths, told
 
 MOST_LINES = 8
@@ -43,7 +43,7 @@ def training_size(e: Evidence) -> Section | None:
 
 def _size_series(e: Evidence, candidate: str, metric: str) -> plots.Series | None:
     runtimes = [r.trial.runtime for r in e.of("score", candidate)]
-    runtime = next((r for r in REFERENCE_RUNTIMES if r in runtimes), next(iter(runtimes), None))
+    runtime = reference_of(runtimes)
     by_size: dict[int, list[float]] = {}
     for r in e.of("score", candidate, runtime=runtime):
         found = measured(r, metric)

@@ -8,8 +8,9 @@ from harness.facts import ScoreFacts
 from harness.protocols import Section
 from harness.report import numbers as n
 from harness.report.blocks import Cell, Column, Table, section, text
-from harness.report.evidence import REFERENCE_RUNTIMES, Evidence
+from harness.report.evidence import Evidence
 from harness.results import Row
+from harness.runtimes.offered import is_reference
 
 LEAD = (
     "The same fitted models on each runtime, beside the one they were trained in. A difference in quality is "
@@ -41,7 +42,7 @@ def runtimes(e: Evidence) -> Section | None:
 def reference(e: Evidence, row: Row) -> Row | None:
     """The variant of the same candidate on the runtime it was trained in, else on its first one."""
     own = [r for r in e.tradeoff.rows if r.candidate == row.candidate]
-    return next((r for r in own if r.runtime in REFERENCE_RUNTIMES), own[0]) if len(own) > 1 else None
+    return next((r for r in own if is_reference(r.runtime)), own[0]) if len(own) > 1 else None
 
 
 def _row(e: Evidence, row: Row, base: Row, names: list[str]) -> tuple[Cell, ...]:

@@ -16,6 +16,7 @@ import torch
 from harness.datasets.catalog import dataset_module
 from harness.datasets.interactions import Interactions
 from harness.facts.recommending import BuiltIndex, LogFacts, PipelineTrainFacts, RecommendationFacts
+from harness.kinds.recommendation import RECOMMENDATION
 from harness.metrics import metric
 from harness.protocols import Inputs, Job, Outcome, Predict
 from harness.record import DataError, Measurement, SuiteError, TrialError
@@ -25,7 +26,6 @@ from harness.tasks.recommendation.judge import Court, Judgement, judge, store, s
 from harness.tasks.recommendation.loop import Settings
 from harness.tasks.recommendation.pipeline import PAGE, Pipeline, Stopwatch
 
-RUNTIMES = ("torch",)
 EXAMPLES = 2000
 SESSION_IDS = 1_000_000_000
 """Rows of sessions in `predictions.parquet` have ids from here on, those of users their code."""
@@ -107,8 +107,9 @@ def score(job: Job) -> Outcome:
         TrialError: the runtime cannot run pipelines.
     """
     spec = job.trial.spec
-    if spec["runtime"] not in RUNTIMES:
-        raise TrialError(f"recommendation runs on {', '.join(RUNTIMES)}, not on {spec['runtime']}")
+    if spec["runtime"] not in RECOMMENDATION.runtimes:
+        runtimes = ", ".join(RECOMMENDATION.runtimes)
+        raise TrialError(f"recommendation runs on {runtimes}, not on {spec['runtime']}")
     torch.set_num_threads(job.threads)
     artifact = job.folder / "artifact"
     shutil.copytree(job.needs[spec["fitted"]] / "fitted", artifact)

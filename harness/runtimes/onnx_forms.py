@@ -10,6 +10,21 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from harness.suite.model_ref import ModelRef, parse_model
+
+ON_WORDS = frozenset(
+    {
+        "LinearSVC",
+        "LogisticRegression",
+        "LogisticRegressionCV",
+        "MultinomialNB",
+        "Perceptron",
+        "RidgeClassifier",
+        "RidgeClassifierCV",
+    }
+)
+"""Estimators of scikit-learn that have an ONNX form over weighed words (TF-IDF)."""
+
 DROPPED: Mapping[str, Mapping[str, tuple[Any, ...]]] = {
     "xgboost": {
         "booster": ("dart", "gblinear"),
@@ -44,6 +59,16 @@ ALIASES: Mapping[str, str] = {
 _REFERENCE = re.compile(rf"({'|'.join(DROPPED)}):[A-Za-z_][\w.]*")
 
 
+def no_form(model: ModelRef, task: str, args: Mapping[str, Any]) -> str:
+    """Why an estimator has no ONNX form, with the cure; empty where nothing speaks against it."""
+    if model.about.fitted != "sklearn":
+        return ""
+    if task == "text_classification" and model.name.rpartition(".")[2] not in ON_WORDS:
+        return f"over words only {', '.join(sorted(ON_WORDS))} have an ONNX form"
+    dropped = without_onnx(model.kind, args)
+    return f"{dropped}; it is served by {model.about.native} itself" if dropped else ""
+
+
 def without_onnx(library: str, args: Mapping[str, Any]) -> str | None:
     """Why an estimator with these arguments cannot be exported to ONNX; None where nothing is known.
 
@@ -74,7 +99,7 @@ def _with_nested(library: str, args: Any) -> Iterator[tuple[str, Mapping[str, An
     if library in DROPPED and isinstance(args, Mapping):
         yield library, args
     if isinstance(args, Mapping) and _REFERENCE.fullmatch(str(args.get("model", ""))):
-        yield from _with_nested(str(args["model"]).partition(":")[0], args.get("args") or {})
+        yield from _with_nested(parse_model(str(args["model"])).kind, args.get("args") or {})
     elif isinstance(args, (Mapping, list)):
         for value in args.values() if isinstance(args, Mapping) else args:
             yield from _with_nested("", value)
