@@ -19,47 +19,12 @@ from tests.task_trials import score, spec, train
 
 TASK = Task("tabular_classification", 2, ("a", "b"), (3,))
 
-LIGHTNING = """
-import lightning, torch
-
-class Net(lightning.LightningModule):
-    def __init__(self):
-        super().__init__()
-        self.layer = torch.nn.Linear(3, 2)
-
-    def forward(self, x):
-        return self.layer(x)
-
-    def training_step(self, batch, _):
-        x, y = batch
-        return torch.nn.functional.cross_entropy(self(x), y) + 9.0 * self.layer.weight.abs().sum()
-
-    def configure_optimizers(self):
-        return torch.optim.SGD(self.parameters(), 0.1)
-
-def build(task):
-    return Net()
-
-def inside(task):
-    return Net().layer
-"""
-
 KERAS = """
 import keras
 
 def build(task):
     return keras.Sequential([keras.Input((3,)), keras.layers.Dropout(0.5), keras.layers.Dense(2)])
 """
-
-
-@pytest.mark.filterwarnings("ignore")
-def test_a_lightning_module_is_refused_with_a_cure_that_cures(tmp_path: Path) -> None:
-    if importlib.util.find_spec("lightning") is None:
-        pytest.skip("not installed (extra lightning)")
-    (tmp_path / "own_lightning.py").write_text(LIGHTNING)
-    with pytest.raises(ValueError, match="training_step, configure_optimizers and hooks would not be run"):
-        build_model("own_lightning:build", TASK, {}, tmp_path)
-    build_model("own_lightning:inside", TASK, {}, tmp_path)
 
 
 @pytest.mark.filterwarnings("ignore")

@@ -98,16 +98,9 @@ def _refuse_own_training(ref: str, network: Any) -> None:
     """Refuse what brings a training of its own, which the loop here would pass over in silence.
 
     Raises:
-        ValueError: a LightningModule, or a Keras model; with the cure.
+        ValueError: a Keras model; with the cure.
     """
     names = {f"{kind.__module__.partition('.')[0]}.{kind.__name__}" for kind in type(network).__mro__}
-    if {"lightning.LightningModule", "pytorch_lightning.LightningModule"} & names:
-        raise ValueError(
-            f"{ref} returned a LightningModule: its training_step, configure_optimizers and hooks would not "
-            "be run here. Return the network inside it (a plain torch.nn.Module) to train it with this "
-            "suite's settings, or train it with lightning.Trainer, write the result with "
-            "torch.onnx.export(model.eval(), …, dynamo=True) and name that file: onnx:FILE"
-        )
     if "keras.Model" in names or "keras.Layer" in names:
         raise ValueError(
             f"{ref} returned a Keras model: the training loop here switches no Keras layer to training "

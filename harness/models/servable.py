@@ -40,9 +40,12 @@ class Scaled(nn.Module):
         self.register_buffer("scale", (1 / (unit * std)).float().view(shape), persistent=False)
         self.register_buffer("shift", (-mean / std).float().view(shape), persistent=False)
 
+    def scaled(self, raw: Tensor) -> Tensor:
+        """Raw inputs as the network takes them."""
+        return raw if self.is_text else raw.float() * self.scale + self.shift
+
     def forward(self, raw: Tensor) -> Tensor:
-        inputs = raw if self.is_text else raw.float() * self.scale + self.shift
-        out: Tensor = self.network(inputs)
+        out: Tensor = self.network(self.scaled(raw))
         return out
 
 

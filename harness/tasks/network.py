@@ -27,6 +27,7 @@ from harness.tasks.scaling import fit_scaling
 from harness.tasks.shared import Trained, about, measurement, subset, validate
 from harness.training.batches import Batches, TensorBatches
 from harness.training.flops import count_parameters, flops_per_example
+from harness.training.lightning_module import fit_lightning, is_lightning
 from harness.training.loop import Epoch, Fit, Objective, fit, objective_of
 from harness.training.own_loss import with_own_loss
 from harness.training.texts import TokenBatches
@@ -52,17 +53,12 @@ def train_network(job: Job, parts: Parts) -> Trained:
     example = text.typical_tokens(parts.train.inputs) if tokenizer else None
     flops = flops_per_example(model, example_inputs(task) if example is None else torch.from_numpy(example))
 
-    result = fit(
+    result = _fit(
+        job,
         model,
         _batches(parts, scaling, training, seed, job.device),
-        with_own_loss(_objective(spec, task, training, scaling), network, training.label_smoothing),
         training,
-        seed=seed,
-        device=job.device,
-        progress=job.progress,
-        folder=job.checkpoint,
-        key=job.trial.id,
-        owner=network,
+        (_objective(spec, task, training, scaling)),
     )
     write_history(job.folder / "history.csv", result.history)
     search = spec.get("search") or module_folder(spec["model"])
@@ -87,6 +83,35 @@ def train_network(job: Job, parts: Parts) -> Trained:
         measurement("parameters", count_parameters(network)),
         measurement("flops_per_example", flops),
     ), facts
+
+
+def _fit(job: Job, model: Scaled, batches: Batches, training: Training, objective: Objective) -> Fit:
+    """Train by the loop here, or by lightning.Trainer where the network is a LightningModule."""
+    network, seed = model.network, job.trial.spec["seed"]
+    if is_lightning(network):
+        return fit_lightning(
+            model,
+            batches,
+            objective,
+            training,
+            seed=seed,
+            device=job.device,
+            progress=job.progress,
+            folder=job.checkpoint,
+            key=job.trial.id,
+        )
+    return fit(
+        model,
+        batches,
+        with_own_loss(objective, network, training.label_smoothing),
+        training,
+        seed=seed,
+        device=job.device,
+        progress=job.progress,
+        folder=job.checkpoint,
+        key=job.trial.id,
+        owner=network,
+    )
 
 
 def _answers_one(model: Scaled, examples: torch.Tensor) -> None:
@@ -172,7 +197,7 @@ def _told(result: Fit, watched: str) -> TrainFacts:
     return replace(
         result.facts,
         precision=result.mode.precision,
-        mode=result.mode.label,
+        mode=f"{result.mode.label}, {result.own}" if result.own else result.mode.label,
         best_epoch=result.best_epoch,
         epochs=len(result.history),
         best_epoch_by="validation score" if best.validation_score is not None else "last epoch",
@@ -192,8 +217,11 @@ def network_predict(servable: Servable) -> Predict:
 
 
 def write_history(path: Path, history: tuple[Epoch, ...]) -> None:
-    """`history.csv`, one row per epoch; what was not measured is empty."""
+    """`history.csv`, one row per epoch: unmeasured is empty, what a network logged is `logged_NAME`."""
+    names = [f.name for f in fields(Epoch) if f.name != "logged"]
+    rows = [{**{f"logged_{k}": v for k, v in e.logged.items()}, **asdict(e)} for e in history]
+    logged = dict.fromkeys(name for row in rows for name in row if name.startswith("logged_"))
     with path.open("w", newline="") as file:
-        writer = csv.DictWriter(file, [f.name for f in fields(Epoch)])
+        writer = csv.DictWriter(file, [*names, *logged], extrasaction="ignore")
         writer.writeheader()
-        writer.writerows(asdict(epoch) for epoch in history)
+        writer.writerows(rows)

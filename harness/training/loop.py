@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -39,27 +39,38 @@ CHECK_EVERY = 20
 
 @dataclass(frozen=True)
 class Epoch:
-    """One row of `history.csv`. Losses of the training part are means over the epoch, as it trained."""
+    """One row of `history.csv`. Losses of the training part are means over the epoch, as it trained.
+
+    Args:
+        train_score: None where the network steps by itself: its answers are not seen.
+        logged: what a network that steps by itself logged, a column each.
+    """
 
     epoch: int
     train_loss: float
-    train_score: float
+    train_score: float | None
     validation_loss: float | None
     validation_score: float | None
     seconds: float
     examples_per_s: float
     lr: float
     cpu_seconds: float = 0.0
+    logged: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Fit:
-    """What a training gave; the model holds the weights of `best_epoch`."""
+    """What a training gave; the model holds the weights of `best_epoch`.
+
+    Args:
+        own: what the network did its own way instead of the suite's; empty: nothing.
+    """
 
     history: tuple[Epoch, ...]
     best_epoch: int
     mode: Mode
     facts: TrainFacts = field(default_factory=TrainFacts)
+    own: str = ""
 
 
 @dataclass(frozen=True)
@@ -152,7 +163,7 @@ def fit(
             moments = checkpoints.optimizer_tensors(optimizer)
             now = Checkpoint(key, number + 1, checkpoints.snapshot(model), best, moments, state)
             checkpoints.save(folder, now)
-        progress(_for_people(history[-1], training.epochs))
+        progress(for_people(history[-1], training.epochs))
 
     checkpoints.restore(model, best)
     facts = TrainFacts(
@@ -189,7 +200,9 @@ class _Run:
         started, cpu_started = time.perf_counter(), time.process_time()
         train_loss, train_score, examples, lr = self._train(number)
         trained = time.perf_counter()
-        validation_loss, validation_score = self._validate(number)
+        validation_loss, validation_score = validate(
+            self.model, self.batches, self.objective, self.mode, self.device, number
+        )
         return Epoch(
             epoch=number + 1,
             train_loss=train_loss,
@@ -226,36 +239,44 @@ class _Run:
             score += self.objective.summed_score(outputs.detach().float(), targets)
             examples += len(targets)
             if step % CHECK_EVERY == 0 or step == steps - 1:
-                _refuse_nan(losses, number, self.mode)
+                refuse_nan(losses, number, self.mode)
         return float(torch.stack(losses).mean()), float(score) / examples, examples, lr
 
-    @torch.no_grad()
-    def _validate(self, number: int) -> tuple[float | None, float | None]:
-        """Mean loss and score over the validation part, None without one."""
-        loss, score, examples = 0.0, 0.0, 0
-        seen: list[tuple[np.ndarray, np.ndarray]] = []
-        self.model.eval()
-        for inputs, targets in self.batches.validation():
-            with self.mode.active(self.device):
-                outputs = self.model(inputs).float()
-            loss += float(self.objective.plain_loss(outputs, targets)) * len(targets)
-            score += float(self.objective.summed_score(outputs, targets))
-            if self.objective.score is not None:
-                seen.append((outputs.cpu().numpy(), targets.cpu().numpy()))
-            examples += len(targets)
-        if not math.isfinite(loss):
-            raise TrialError(
-                f"loss became NaN on the validation part after epoch {number + 1}{_cure(self.mode)}"
-            )
-        if not examples:
-            return None, None
-        if self.objective.score is not None:
-            outputs_all, targets_all = (np.concatenate(arrays) for arrays in zip(*seen, strict=True))
-            return loss / examples, self.objective.score(outputs_all, targets_all)
-        return loss / examples, score / examples
+
+@torch.no_grad()
+def validate(
+    model: nn.Module, batches: Batches, objective: Objective, mode: Mode, device: str, number: int
+) -> tuple[float | None, float | None]:
+    """Mean loss and score over the validation part after epoch `number`, counted from 0; None without one.
+
+    Leaves the model in evaluation mode.
+
+    Raises:
+        TrialError: the loss became NaN.
+    """
+    loss, score, examples = 0.0, 0.0, 0
+    seen: list[tuple[np.ndarray, np.ndarray]] = []
+    model.eval()
+    for inputs, targets in batches.validation():
+        with mode.active(device):
+            outputs = model(inputs).float()
+        loss += float(objective.plain_loss(outputs, targets)) * len(targets)
+        score += float(objective.summed_score(outputs, targets))
+        if objective.score is not None:
+            seen.append((outputs.cpu().numpy(), targets.cpu().numpy()))
+        examples += len(targets)
+    if not math.isfinite(loss):
+        raise TrialError(f"loss became NaN on the validation part after epoch {number + 1}{_cure(mode)}")
+    if not examples:
+        return None, None
+    if objective.score is not None:
+        outputs_all, targets_all = (np.concatenate(arrays) for arrays in zip(*seen, strict=True))
+        return loss / examples, objective.score(outputs_all, targets_all)
+    return loss / examples, score / examples
 
 
-def _refuse_nan(losses: list[Tensor], number: int, mode: Mode) -> None:
+def refuse_nan(losses: list[Tensor], number: int, mode: Mode) -> None:
+    """Raise a TrialError that names the step of epoch `number`, counted from 0, whose loss was not finite."""
     finite = torch.isfinite(torch.stack(losses))
     if not bool(finite.all()):
         step = int((~finite).nonzero()[0]) + 1
@@ -267,7 +288,8 @@ def _cure(mode: Mode) -> str:
     return lower + " or set precision: fp32" if mode.precision == "bf16" else lower
 
 
-def _for_people(epoch: Epoch, epochs: int) -> dict[str, Any]:
+def for_people(epoch: Epoch, epochs: int) -> dict[str, Any]:
+    """What the progress line says of an epoch."""
     validated = epoch.validation_score is not None
     return {
         "epoch": epoch.epoch,
