@@ -73,6 +73,24 @@ def test_the_usual_rows_are_drawn_the_same_with_hopeless_ones_and_without(seed: 
     assert np.array_equal(draws({}), draws(wild))
 
 
+def test_a_hopeless_row_too_noisy_to_be_out_by_its_own_figures_teaches_nothing_either() -> None:
+    """Two seeds of an accuracy near .35 that differ much: within six standard errors of .8, and hopeless."""
+    usual = {"a": Truth(0.9, 6.0), "b": Truth(0.89, 7.0)}
+
+    def table(more: dict[str, Truth]) -> Tradeoff:
+        world = World(usual, rng=np.random.default_rng(3), seeds=(0, 1), num_examples=300)
+        records = world.records()
+        world.truths = {**usual, **more}
+        records += [r for name in more for r in world.candidate(name)]
+        limits = {"objective": "maximize accuracy", "constraints": ("accuracy >= 0.8",)}
+        return tradeoff(records, make_suite(list(world.truths), **limits), world.predictions.__getitem__)
+
+    wild = table({"wild": Truth(0.35, 6.0, seed_sd=0.15)})
+    held = float((wild.draws["accuracy"][:, 2] >= 0.8).mean())
+    assert 0 < held < 0.05, "a row that its own figures put out would test nothing"
+    assert np.array_equal(table({}).draws["accuracy"], wild.draws["accuracy"][:, :2])
+
+
 # ----------------------------------------------------------------- whether more measuring could settle it
 
 

@@ -9,12 +9,13 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from harness.analysis.criteria import limits_of
 from harness.analysis.folds import by_seed_and_part, common_tables, test_to_train, widened
 from harness.analysis.index import Index
 from harness.analysis.joint import LAUNCH_SD, SEED_SPREAD, is_spread_unknown, launch_draws, quality_draws
 from harness.analysis.launches import headline, launch_values
 from harness.analysis.predictions import NotComparableError, ScoreReader, Scores
-from harness.analysis.race import in_the_race
+from harness.analysis.race import in_the_race, still_racing
 from harness.analysis.stats import Array, num_draws
 from harness.metrics import METRICS, MetricTable, metric, metrics_of, stem
 from harness.record import Record, Variant
@@ -30,7 +31,7 @@ class Evidence:
     Args:
         draws: metric → (num_draws, rows), NaN without a number.
         assumed: what was assumed of a spread that nothing tells → metrics.
-        race: (rows,) `in_the_race`.
+        race: (rows,) `in_the_race`, less those that `still_racing` takes out.
     """
 
     rows: tuple[Variant, ...]
@@ -66,12 +67,24 @@ def gather(index: Index, suite: Suite, reader: ScoreReader | None, extra: Sequen
     quality, fitted, served = _measured_metrics(index, metrics_of(suite))
     scores = _read_scores(index, reader, evidence) if reader else {}
     evidence.race = in_the_race(index, suite, scores)
-    for name in [*quality, *extra]:
-        _add_quality(evidence, index, name, scores, suite)
-    for name in fitted:
-        _add_fitted(evidence, index, name, suite)
-    for name in served:
-        _add_served(evidence, index, name, suite)
+
+    def add(names: Iterable[str]) -> None:
+        for name in names:
+            if name in served:
+                _add_served(evidence, index, name, suite)
+            elif name in fitted:
+                _add_fitted(evidence, index, name, suite)
+            else:
+                _add_quality(evidence, index, name, scores, suite)
+
+    every = [*quality, *extra, *fitted, *served]
+    limits = [c for c in limits_of(suite) if c.metric in every]
+    limited = dict.fromkeys(c.metric for c in limits)
+    add(limited)
+    while (left := still_racing(evidence.race, limits, evidence.draws)) != evidence.race:
+        evidence.race = left
+        add(limited)
+    add(n for n in every if n not in limited)
     if evidence.assumed:
         said = "; ".join(f"that {what} ({', '.join(names)})" for what, names in evidence.assumed.items())
         evidence.warnings.append(f"one seed tells no spread: probabilities assume {said}")

@@ -3,6 +3,8 @@ nothing.
 
 Variances are learnt from all rows together. A hopeless row, perhaps a noisy one, must not change what is said
 of the others: it is drawn after them and given them, so that their draws are the same with it and without it.
+Some are seen to be hopeless by their own figures (`in_the_race`), others once variances are learnt from all
+(`still_racing`); then the rest is drawn anew.
 """
 
 from __future__ import annotations
@@ -18,6 +20,8 @@ from harness.analysis.index import Index
 from harness.analysis.joint import LAUNCH_SD, SEED_SPREAD
 from harness.analysis.launches import headline, launch_values
 from harness.analysis.predictions import Scores
+from harness.analysis.rule import POSSIBLE
+from harness.analysis.stats import Array
 from harness.metrics import metrics_of, stem
 from harness.record import Variant
 from harness.suite.schema import Suite
@@ -54,6 +58,19 @@ def in_the_race(index: Index, suite: Suite, scores: ScoresOf) -> tuple[bool, ...
         breaks = dear[k] or any(_surely_breaks(own.get(c.metric), c) for c in limits)
         result.append(not lacks and not breaks)
     return tuple(result) if any(result) else (True,) * len(index.rows)
+
+
+def still_racing(
+    race: Sequence[bool], limits: Sequence[Constraint], draws: Mapping[str, Array]
+) -> tuple[bool, ...]:
+    """(rows,) the race without those that the draws of the limited metrics put out of the question: rows too
+    noisy to be out by their own figures, and hopeless once variances are learnt from all that race.
+
+    Where nobody would be left all race on.
+    """
+    hold = np.array([c.holds(draws[c.metric]).mean(0) for c in limits]).reshape(-1, len(race))
+    left = tuple(bool(r) for r in np.array(race) & (hold >= POSSIBLE).all(0))
+    return left if any(left) else tuple(race)
 
 
 def _surely_too_dear(index: Index, row: Variant, suite: Suite, scores: ScoresOf) -> bool:
