@@ -110,6 +110,14 @@ MAY_DIFFER = 0.01
 
 JUDGED_ROWS = 2000
 
+BATCH = 128
+"""Rows at once: what thousands need together leaves the processor's cache and takes half as long again."""
+
+
+def in_batches(predict: Predict, rows: np.ndarray) -> np.ndarray:
+    """Answers to (n, …) raw rows, a batch at a time."""
+    return np.concatenate([predict(rows[start : start + BATCH]) for start in range(0, len(rows), BATCH)])
+
 
 def judged(reference: np.ndarray, answer: np.ndarray, task: Task | None = None) -> dict[str, float]:
     """Whether an fp32 export is the model, by the answers to the same rows.

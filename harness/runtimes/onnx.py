@@ -23,6 +23,7 @@ from harness.runtimes.common import (
     dynamic_axes,
     example_input,
     first_line,
+    in_batches,
     judged,
     kind,
     model_card,
@@ -63,9 +64,9 @@ def prepare(
 
         export_module(load_servable(fitted), examples, dynamic_axes(fitted), folder / MODEL)
         exporter = "torch.onnx.export(dynamo=True)"
-    answers = load(folder, threads=1)(rows)
+    answers, exact = (in_batches(predict, rows) for predict in (load(folder, threads=1), reference(fitted)))
     facts = {"exporter": exporter, "precision": "fp32", "opset": OPSET}
-    return {**facts, **judged(reference(fitted)(rows), answers, task_of(fitted))}
+    return {**facts, **judged(exact, answers, task_of(fitted))}
 
 
 def _rows(validation: Split | None, calibration: Split | None, examples: np.ndarray) -> np.ndarray:

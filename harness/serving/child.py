@@ -82,12 +82,16 @@ def measure(job: Mapping[str, Any], request: Path) -> dict[str, Any]:
     run = getattr(importlib.import_module(module), function)
     from harness.serving.subject import load_subject
 
-    resident = memory.resident_mb()
-    subject = load_subject(job)
+    crew = None
     if workers > 1:
         from harness.serving.workers import Crew
 
-        subject.crew = Crew(request, cores)
+        crew = Crew(request, cores)  # they load while this process does, as workers of a machine start
+    resident = memory.resident_mb()
+    subject = load_subject(job)
+    if crew is not None:
+        crew.wait()
+        subject.crew = crew
     artifact = Path(job["artifacts"].get(spec.get("artifact"), ""))
     measurements, facts = run(subject, job)
     measurements.append(Measurement("cold_start_ms", subject.cold["cold_start_ms"], "ms"))

@@ -90,7 +90,7 @@ class Crew:
     """The workers of a machine, as the first of them sees the others."""
 
     def __init__(self, request: Path, cores: list[list[int]]) -> None:
-        """Start the other workers, and wait until they have loaded.
+        """Start the other workers; `wait` until they have loaded.
 
         Args:
             request: the job's file. cores: of each worker, the first one's own included.
@@ -108,6 +108,13 @@ class Crew:
             )
             theirs.close()
             self._others.append((process, ours))
+
+    def wait(self) -> None:
+        """Until all others have loaded.
+
+        Raises:
+            TrialError: one could not load, or died.
+        """
         for number in range(1, self.size):
             self._hear(number)
 

@@ -206,14 +206,14 @@ def constant_quality(train: np.ndarray, targets: np.ndarray, task: Task) -> dict
     return {m.metric: m.value for m in measure_quality(answers, targets, task)}
 
 
-def parity(predict: Predict, reference: Predict, inputs: Inputs, name: str, task: Task) -> ParityFacts:
+def parity(predictions: np.ndarray, reference: Predict, inputs: Inputs, name: str, task: Task) -> ParityFacts:
     """How far a runtime's answers are from the reference's on up to 1,000 examples.
 
     Args:
-        name: of the reference, for people.
+        predictions: what the runtime answers to `inputs`. name: of the reference, for people.
     """
     some = inputs[:PARITY_EXAMPLES]
-    ours, theirs = predict_batches(predict, some), predict_batches(reference, some)
+    ours, theirs = predictions[: len(some)], predict_batches(reference, some)
     agreement = kind_of(task.name).agreement
     return ParityFacts(
         name,

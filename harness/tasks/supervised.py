@@ -96,7 +96,7 @@ def score(job: Job) -> Outcome:
         dict(prepared),
         seconds,
         cpu_seconds,
-        parity(predict, reference, parts.test.inputs, name, task),
+        parity(predictions, reference, parts.test.inputs, name, task),
         constant=constant_quality(parts.train.targets, parts.test.targets, task),
     )
     facts = kind_of(task.name).describe(facts, predictions, parts.test.targets, task, answers)
