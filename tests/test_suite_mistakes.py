@@ -538,6 +538,13 @@ TABLE: dict[str, tuple[dict[str, str | None], list[str]]] = {
         {"x": "track: {wandbb: {}}"},
         ["suite.yaml:9: track.wandbb: is not a tracker: did you mean `wandb`?"],
     ),
+    "unknown option of a tracker": (
+        {"x": "track: {wandb: {projct: a}, mlflow: {q: 1}}"},
+        [
+            "suite.yaml:9: track.wandb.projct: Weights & Biases takes no such option: did you mean `project`?",
+            "suite.yaml:9: track.mlflow.q: MLflow takes no such option: there is uri, experiment",
+        ],
+    ),
     "duplicate key": (
         {"x": "name: again"},
         ["suite.yaml:9: `name` stands twice, first in line 1: keep one of them"],

@@ -41,9 +41,12 @@ from harness.cli.options import (
     required,
 )
 from harness.record import SuiteError
+from harness.suite.trackers import TRACKERS
 
 EVERYWHERE = ("--debug", "--quiet", "--verbose")
 """Options that may stand anywhere."""
+
+ALSO = f"Also log to {', '.join(TRACKERS)}, or several of them."
 
 app = typer.Typer(
     cls=Group,
@@ -94,7 +97,7 @@ def run(
     submit: Annotated[str | None, option("--submit", "URL", "Send it to a cluster as a Ray job.")] = None,
     budget: Annotated[str | None, option("--budget", "10m", "Start no trial after this long.")] = None,
     smoke: Smoke = False,
-    track: Annotated[str | None, option("--track", "NAMES", "Also log to wandb, mlflow or both.")] = None,
+    track: Annotated[str | None, option("--track", "NAMES", ALSO)] = None,
     until_decided: Annotated[
         bool, flag("--until-decided", "Measure where it tells most, and only until it is decided.")
     ] = False,
@@ -334,7 +337,6 @@ def schema() -> int:
 def _trackers(text: str | None) -> tuple[str, ...]:
     if text is None:
         return ()
-    from harness.reading.checks import TRACKERS
 
     names = tuple(name.strip() for name in text.split(",") if name.strip())
     for name in names:

@@ -11,7 +11,7 @@ from harness.record import KINDS, HarnessError, SuiteError
 from harness.results import Recommendation, Tradeoff
 from harness.runtimes.offered import left_out
 from harness.store.runs import RunFolder, list_runs
-from harness.suite.model_ref import MODEL_KINDS, NAMED, OWN_ESTIMATOR, PREFIXES, parse_model
+from harness.suite.model_ref import MODEL_KINDS, NAMED, OWN, OWN_ESTIMATOR, parse_model
 from harness.suite.schema import Suite
 from harness.suite.variants import cores_used, local_cores
 
@@ -51,12 +51,10 @@ def plan_text(plan: Plan) -> str:
         )
         rows.append(dict(zip(rows[0], map(str, cells), strict=True)))
     lines = [head, "", table_text(rows), "", *_candidate_lines(plan)]
-    own = [c.model for c in plan.suite.candidates.values() if ":" in c.model and not _is_library(c.model)]
-    own += [
-        model
-        for c in plan.suite.candidates.values()
-        if ":" in (model := str((c.retrieval or {}).get("model", "")))
-    ]
+    candidates = plan.suite.candidates.values()
+    own = [c.model for c in candidates if c.ref.kind in (OWN, OWN_ESTIMATOR)]
+    retrievers = [str((c.retrieval or {}).get("model", "")) for c in candidates]
+    own += [model for model in retrievers if parse_model(model).kind == OWN]
     own += [metric.function for metric in plan.suite.metrics.values()]
     if own:
         lines.append(f"Runs your own code: {', '.join(own)} (from {plan.suite.folder})")
@@ -88,10 +86,6 @@ def _candidate_lines(plan: Plan) -> Iterable[str]:
         for runtime, reason in never.items():
             yield f"{name}: not on {runtime}: {reason}"
     yield ""
-
-
-def _is_library(model: str) -> bool:
-    return parse_model(model).kind in set(PREFIXES) - {OWN_ESTIMATOR}
 
 
 def _expected_line(plan: Plan) -> str:

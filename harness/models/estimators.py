@@ -195,16 +195,16 @@ def _value(value: Any, parameter: inspect.Parameter | None) -> Any:
 def _nested(value: Any) -> Any:
     """The estimator that a reference, or `{model: …, args: …}`, stands for; None where it is neither."""
     if isinstance(value, str) and REFERENCE.fullmatch(value):
-        library, _, name = value.partition(":")
-        return _made(library, name, {})
+        ref = parse_model(value)
+        return _made(ref.kind, ref.name, {})
     if isinstance(value, Mapping) and "model" in value and set(value) <= {"model", "args"}:
         if not REFERENCE.fullmatch(str(value["model"])):
             raise ValueError(
                 f"{value['model']!r} inside an estimator's arguments: write one of "
                 f"{', '.join(f'{library}:NAME' for library in LIBRARIES)}"
             )
-        library, _, name = value["model"].partition(":")
-        return _made(library, name, value.get("args") or {})
+        ref = parse_model(value["model"])
+        return _made(ref.kind, ref.name, value.get("args") or {})
     return None
 
 

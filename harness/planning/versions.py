@@ -98,16 +98,16 @@ def code_version(kind: str, spec: Mapping[str, Any], folder: str = "") -> str:
 def _own_recommender(spec: Mapping[str, Any]) -> str:
     """The reference to a retriever of the user's own; empty for others."""
     model = str((spec.get("retrieval") or {}).get("model", ""))
-    return model if ":" in model else ""
+    return model if parse_model(model).kind == OWN else ""
 
 
 def _own_code(reference: str, folder: Path) -> list[str]:
     """Digests of a user's module and of what it imports from the suite's folder."""
     if not reference:
         return []
-    module, _, function = reference.partition(":")
+    ref = parse_model(reference)
     try:
-        files = local_imports(find_function(module, function, folder), folder)
+        files = local_imports(find_function(ref.package, ref.name, folder), folder)
     except LookupError:
         return []  # the suite was checked; a file that vanished since fails its trial with a reason
     return sorted(behaviour(file, file.stat().st_mtime_ns)[0] for file in files)

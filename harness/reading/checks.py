@@ -22,11 +22,11 @@ from harness.reading.recommendation_checks import check_recommendation, training
 from harness.reading.sizes import check_sizes
 from harness.store.files import holds_password
 from harness.suite.schema import Server
+from harness.suite.trackers import TRACKERS
 from harness.suite.variants import counted, local_cores, split_runtime
 
 NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}", re.ASCII)
 RESERVED = ("latest",)
-TRACKERS = ("wandb", "mlflow")
 SECRET_KEY = re.compile(r"api_?key|token|passw|secret|credential", re.IGNORECASE)
 
 
@@ -217,14 +217,18 @@ def check_machine(draft: Draft) -> None:
 
 
 def check_track(draft: Draft) -> None:
-    """Trackers that exist, and no secrets: the suite is copied into the run folder."""
+    """Trackers and options that exist, and no secrets: the suite is copied into the run folder."""
     for name in draft.items("track"):
         if name not in TRACKERS:
             place = draft.key_place("track", name)
             draft.wrong(("track", name), f"is not a tracker: {hint(name, TRACKERS)}", place)
+        options = TRACKERS[name].options if name in TRACKERS else None
         for key, node in draft.items("track", name).items():
             if SECRET_KEY.search(key) or holds_password(str(node.value)):
                 cure = "a suite is stored with its results: give it in the tracker's environment variable"
                 draft.wrong(
                     ("track", name, key), f"holds a secret; {cure}", draft.key_place("track", name, key)
                 )
+            elif options is not None and key not in options:
+                text = f"{TRACKERS[name].title} takes no such option: {hint(key, options)}"
+                draft.wrong(("track", name, key), text, draft.key_place("track", name, key))

@@ -18,7 +18,7 @@ from harness.reading.signature import Parameter, Signature, read_signature
 from harness.record import DataError
 from harness.runtimes.offered import left_out, runtimes_of
 from harness.suite.class_keys import class_keys
-from harness.suite.model_ref import MODEL_KINDS, OWN_ESTIMATOR, ModelRef
+from harness.suite.model_ref import MODEL_KINDS, OWN_ESTIMATOR, ModelRef, parse_model
 from harness.suite.source import Node
 from harness.tasks.recommendation.retrieval.options import check_candidate, is_own
 
@@ -74,9 +74,9 @@ def _check_pipeline(draft: Draft, path: Path_) -> None:
 def _check_own_recommender(draft: Draft, path: Path_) -> bool:
     """A recommender of the user's own is there, and takes its `args`."""
     model = (*path, "retrieval", "model")
-    module, _, function = str(draft.get(str, *model)).partition(":")
+    ref = parse_model(str(draft.get(str, *model)))
     try:
-        signature = read_signature(find_function(module, function, draft.folder), function)
+        signature = read_signature(find_function(ref.package, ref.name, draft.folder), ref.name)
     except LookupError as error:
         draft.wrong(model, str(error.args[0]), draft.key_place(*model))
         return False
@@ -150,7 +150,7 @@ def _check_nested(draft: Draft, path: Path_, node: Node | None) -> None:
     """References to further estimators, at any depth of an estimator's arguments."""
     if node is None:
         return
-    if isinstance(node.value, str) and node.value.partition(":")[0] in _LIBRARIES and ":" in node.value:
+    if isinstance(node.value, str) and parse_model(node.value).kind in _LIBRARIES:
         try:
             resolve_model(node.value, draft.folder)
         except LookupError as error:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from harness.kinds import KINDS
 from harness.reading.components import is_metric
 from harness.reading.references import find_function
+from harness.suite.model_ref import OWN, parse_model
 
 if TYPE_CHECKING:
     from harness.reading.draft import Draft
@@ -45,19 +46,19 @@ def _check_function(draft: Draft, name: str) -> None:
     reference = draft.get(str, *path)
     if reference is None:
         return
-    module, colon, function = reference.partition(":")
+    ref = parse_model(reference)
     try:
-        if not colon:
+        if ref.kind != OWN:
             raise LookupError(f"`{reference}` is not a function: write my_metrics:{reference or 'my_metric'}")
-        find_function(module, function, draft.folder)
+        find_function(ref.package, ref.name, draft.folder)
     except LookupError as error:
         draft.wrong(path, str(error.args[0]))
 
 
 def metric_file(reference: str, folder: Path) -> Path | None:
     """The source file of a metric's function; None where it has vanished since the suite was read."""
-    module, _, function = reference.partition(":")
+    ref = parse_model(reference)
     try:
-        return find_function(module, function, folder)
+        return find_function(ref.package, ref.name, folder)
     except LookupError:
         return None

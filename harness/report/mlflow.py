@@ -19,7 +19,6 @@ from harness.report.evidence import Evidence
 from harness.report.track import DERIVED, described, figures, flat, headline, verdict
 from harness.store.disk import locked
 
-OPTIONS = ("uri", "experiment")
 DEFAULT_URI = "sqlite:///mlflow.db"
 MOST = {"metrics": 1000, "params": 100, "tags": 100}
 """The server's limits per batch."""

@@ -11,12 +11,11 @@ import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from harness.names import hint
 from harness.record import HarnessError, Record
 from harness.report.evidence import Evidence
 from harness.results import Row
-
-TRACKERS: Mapping[str, str] = {"wandb": "harness.report.wandb", "mlflow": "harness.report.mlflow"}
-"""Name → module with `log(evidence, options) -> str` and `OPTIONS`."""
+from harness.suite.trackers import TRACKERS
 
 DERIVED = (
     "report.html",
@@ -44,17 +43,17 @@ def track(e: Evidence, settings: Mapping[str, Mapping[str, Any]]) -> str:
 
 def _tell(e: Evidence, name: str, options: dict[str, Any]) -> str:
     if name not in TRACKERS:
-        raise HarnessError(f"no tracker {name!r}: there is {', '.join(TRACKERS)}")
+        raise HarnessError(f"no tracker {name!r}: {hint(name, TRACKERS)}")
+    tracker = TRACKERS[name]
+    unknown = sorted(set(options) - set(tracker.options))
+    if unknown:
+        raise HarnessError(
+            f"track.{name}: unknown {', '.join(unknown)}; there is {', '.join(tracker.options)}"
+        )
     try:
-        module = importlib.import_module(TRACKERS[name])
-        unknown = sorted(set(options) - set(module.OPTIONS))
-        if unknown:
-            raise HarnessError(
-                f"track.{name}: unknown {', '.join(unknown)}; there is {', '.join(module.OPTIONS)}"
-            )
-        return str(module.log(e, options))
+        return str(importlib.import_module(tracker.home).log(e, options))
     except ModuleNotFoundError as error:
-        if (error.name or "").split(".")[0] not in ("wandb", "wandb_workspaces", "mlflow"):
+        if (error.name or "").split(".")[0] not in tracker.packages:
             raise
         raise HarnessError(f"{error.name} is not installed: pip install -e '.[{name}]'") from error
 

@@ -18,7 +18,6 @@ from harness.report.evidence import Evidence
 from harness.report.sections.quality import class_names, confusion, reliability_bins
 from harness.report.track import DERIVED, axes, described, figures, headline, is_told, verdict
 
-OPTIONS = ("project", "entity", "mode", "dir", "trials", "report")
 MOST_CANDIDATES = 5
 SPECIFICATION = "wandb_report.json"
 

@@ -20,6 +20,7 @@ from typing import Any
 from harness.planning.request import RunRequest
 from harness.record import HarnessError, SuiteError
 from harness.store.files import holds_password, is_remote, open_files
+from harness.suite.trackers import TRACKERS
 
 MOST_BYTES = 50 * 2**20
 """Of the user's own code that travels with a run; data travels by a shared path or a URL."""
@@ -30,8 +31,7 @@ FORWARDED = (
     "AWS_ENDPOINT_URL",
     "FSSPEC_S3_ENDPOINT_URL",
     "HARNESS_DATA",
-    "WANDB_MODE",
-    "MLFLOW_TRACKING_URI",
+    *(name for tracker in TRACKERS.values() for name in tracker.forwarded),
 )
 """Environment variables that a job gets from here; secrets are the cluster's own to provide."""
 

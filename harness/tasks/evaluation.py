@@ -16,6 +16,7 @@ from harness.kinds import TaskKind, kind_of
 from harness.metrics import METRICS, jackknife
 from harness.protocols import ONE_SIDED, AnswerKind, Inputs, Predict, Split, Task
 from harness.record import Measurement, TrialError
+from harness.suite.model_ref import parse_model
 
 BATCH = 128
 """Larger batches leave the processor's cache, smaller ones pay more overhead per call."""
@@ -185,9 +186,9 @@ def _resampled(
 
 
 def _own_answer(name: str, reference: str, predictions: np.ndarray, targets: np.ndarray) -> np.ndarray:
-    module, _, function = reference.partition(":")
+    ref = parse_model(reference)
     try:
-        found = getattr(importlib.import_module(module), function)(predictions.copy(), targets.copy())
+        found = getattr(importlib.import_module(ref.package), ref.name)(predictions.copy(), targets.copy())
         answer = np.asarray(found, dtype=np.float64)
     except Exception as error:  # the user's code may raise anything; the reason is the finding
         raise TrialError(f"metric {name}: {reference} raised {type(error).__name__}: {error}") from error

@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from harness.suite.model_ref import OWN, parse_model
+
 INDEXES: dict[str, tuple[dict[str, int], dict[str, int]]] = {
     "flat": ({}, {}),
     "ivf": ({"nlist": 0}, {"nprobe": 16}),
@@ -80,7 +82,7 @@ def read_index(given: str | Mapping[str, Any]) -> IndexSpec:
 
 def is_own(model: object) -> bool:
     """Whether a stage's model is a user's own, `module:function`."""
-    return isinstance(model, str) and ":" in model
+    return isinstance(model, str) and parse_model(model).kind == OWN
 
 
 def check_candidate(retrieval: Mapping[str, Any] | None, ranking: Mapping[str, Any] | None) -> None:
