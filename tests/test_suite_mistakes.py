@@ -539,9 +539,9 @@ TABLE: dict[str, tuple[dict[str, str | None], list[str]]] = {
         ["suite.yaml:9: track.wandbb: is not a tracker: did you mean `wandb`?"],
     ),
     "unknown option of a tracker": (
-        {"x": "track: {wandb: {projct: a}, mlflow: {q: 1}}"},
+        {"x": "track: {wandb: {dirr: a}, mlflow: {q: 1}}"},
         [
-            "suite.yaml:9: track.wandb.projct: Weights & Biases takes no such option: did you mean `project`?",
+            "suite.yaml:9: track.wandb.dirr: Weights & Biases takes no such option: did you mean `dir`?",
             "suite.yaml:9: track.mlflow.q: MLflow takes no such option: there is uri, experiment",
         ],
     ),

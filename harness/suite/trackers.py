@@ -17,7 +17,7 @@ class Tracker:
             `harness.report.track`.
         options: what `track.NAME` may say.
         packages: what it imports; one that is missing is answered with the extra.
-        forwarded: environment variables that a job on a cluster gets from here; secrets are the cluster's own.
+        forwarded: environment variables that a job on a cluster gets from here; no secrets.
     """
 
     name: str
