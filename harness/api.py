@@ -9,8 +9,9 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from harness.codec import JsonObject
 from harness.facts import ServerFacts
 from harness.record import HarnessError, RecordError
 from harness.suite.schema import Suite
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from harness.results import Recommendation
     from harness.store.run_folder import RunFolder
 
-SuiteLike = str | Path | Mapping[str, Any] | Suite
+SuiteLike = str | Path | JsonObject | Suite
 """A suite file, what would stand in one, or a suite that was read."""
 
 

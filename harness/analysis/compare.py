@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 
@@ -19,6 +19,7 @@ from harness.analysis.index import Index, index_records
 from harness.analysis.outputs import Run, stored_suite
 from harness.analysis.predictions import NotComparableError, ScoreReader, predictions_of
 from harness.analysis.stats import Array, Interval, holm, t_tail, two_way_difference, welch_difference
+from harness.codec import Json
 from harness.metrics import METRICS, MetricTable, metrics_of
 from harness.protocols import Metric
 from harness.record import Record, RecordError, Variant
@@ -82,7 +83,7 @@ class Comparison:
     def improvements(self) -> tuple[Change, ...]:
         return tuple(c for c in self.changes if c.verdict == "better")
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, Json]:
         return {**asdict(self), "regressions": [asdict(c) for c in self.regressions]}
 
     def __str__(self) -> str:

@@ -10,13 +10,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
 
 from harness.analysis.compare import ERROR_RATE, Change, Comparison, compare_runs
 from harness.analysis.criteria import goal_of, limits_of
 from harness.analysis.index import index_records
 from harness.analysis.outputs import Run, stored_suite
 from harness.analysis.recommend import decide_again
+from harness.codec import Json
 from harness.record import RecordError
 from harness.results import Estimate, Recommendation
 
@@ -79,7 +79,7 @@ class History:
         """Whether the last run names another variant than the first."""
         return self.runs[0].choice != self.runs[-1].choice
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, Json]:
         told = {"first_regressed": self.first_regressed, "flips": self.flips}
         return {**told, **asdict(self), "latest": self.latest.to_json()}
 

@@ -11,9 +11,9 @@ significant seed, 3 to 10, raises false alarms from .05 to .16), so such a run s
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 
@@ -22,6 +22,7 @@ from harness.analysis.criteria import VALUE, worth_of
 from harness.analysis.rule import POSSIBLE, Choice
 from harness.analysis.sensitivity import Question
 from harness.analysis.stats import Array
+from harness.codec import JsonObject
 from harness.costs import Price
 from harness.metrics import metric, metrics_of, stem
 from harness.record import Record, Variant
@@ -70,7 +71,7 @@ class NextMeasurement:
     usd: float | None
     value_per_usd: float
 
-    def to_json(self) -> Mapping[str, Any]:
+    def to_json(self) -> JsonObject:
         return asdict(self)
 
 

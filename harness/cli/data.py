@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from harness.cli.options import AsJson, Group, examples, option, required
+from harness.codec import Json, JsonObject
 from harness.record import SuiteError
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ def fetch(name: Name, args: Args = None) -> int:
     """Get a data set's files, checked against their sha256."""
     from harness.datasets.catalog import fetch as fetch_data
 
-    def say(info: Mapping[str, Any]) -> None:
+    def say(info: JsonObject) -> None:
         print(" ".join(str(value) for value in info.values()), file=sys.stderr)
 
     fetch_data(name, _arguments(args), say)
@@ -66,7 +67,7 @@ def audit(name: Name, args: Args = None, as_json: AsJson = False) -> int:
     return 0
 
 
-def _log_findings(name: str, arguments: Mapping[str, Any]) -> list[Finding]:
+def _log_findings(name: str, arguments: JsonObject) -> list[Finding]:
     from harness.datasets.audit import log_findings
     from harness.datasets.catalog import dataset_module
     from harness.tasks.recommendation.audit import audit_log
@@ -78,11 +79,11 @@ def _log_findings(name: str, arguments: Mapping[str, Any]) -> list[Finding]:
     return log_findings(audit_log(log))
 
 
-def _arguments(texts: Sequence[str] | None) -> dict[str, Any]:
+def _arguments(texts: Sequence[str] | None) -> dict[str, Json]:
     """`key=value` texts as the arguments of a data set, values as in YAML."""
     from harness.suite.source import read_scalar
 
-    arguments: dict[str, Any] = {}
+    arguments: dict[str, Json] = {}
     for text in texts or ():
         name, equals, value = text.partition("=")
         if not name or not equals:

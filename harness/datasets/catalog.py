@@ -9,12 +9,11 @@ import difflib
 import importlib
 import inspect
 import json
-from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
 from types import ModuleType
-from typing import Any
 
+from harness.codec import Json, JsonObject
 from harness.datasets import DATASETS, ROWS
 from harness.datasets.described import Described, described
 from harness.datasets.files import fetch_files, verify_files
@@ -36,7 +35,7 @@ def dataset_module(name: str) -> ModuleType:
     return importlib.import_module(DATASETS[name])
 
 
-def checksum(name: str, args: Mapping[str, Any] | None = None) -> str:
+def checksum(name: str, args: JsonObject | None = None) -> str:
     """A hash of the content of a data set: what its files declare, or what the user's own files hold.
 
     Nothing is fetched for it. Own files are read once and remembered by size and time.
@@ -45,7 +44,7 @@ def checksum(name: str, args: Mapping[str, Any] | None = None) -> str:
     return content_hash({"name": name, "content": module.checksum(**(args or {}))})
 
 
-def task_info(name: str, args: Mapping[str, Any] | None = None) -> Task:
+def task_info(name: str, args: JsonObject | None = None) -> Task:
     """What a network needs to know of the data, without reading all of it."""
     module = _checked(name, args)
     if hasattr(module, "notes"):
@@ -55,32 +54,32 @@ def task_info(name: str, args: Mapping[str, Any] | None = None) -> Task:
     return task
 
 
-def _described(module: ModuleType, args: Mapping[str, Any] | None) -> Described:
+def _described(module: ModuleType, args: JsonObject | None) -> Described:
     """Of the user's own files."""
     return described(module, module.checksum(**(args or {})), args or {})
 
 
 def input_columns(
-    name: str, args: Mapping[str, Any] | None = None, part: Part | None = None
-) -> list[dict[str, Any]]:
+    name: str, args: JsonObject | None = None, part: Part | None = None
+) -> list[dict[str, Json]]:
     """How a table's inputs are made from the columns of the user's file; empty where they are taken as is."""
     module = _checked(name, args)
     return list(module.input_columns(part, **(args or {}))) if hasattr(module, "input_columns") else []
 
 
-def notes(name: str, args: Mapping[str, Any] | None = None) -> tuple[str, ...]:
+def notes(name: str, args: JsonObject | None = None) -> tuple[str, ...]:
     """What is worth knowing of how the user's own files were read; none for all other sets."""
     module = _checked(name, args)
     return _described(module, args).notes if hasattr(module, "notes") else ()
 
 
-def class_counts(name: str, args: Mapping[str, Any] | None = None) -> dict[str, int]:
+def class_counts(name: str, args: JsonObject | None = None) -> dict[str, int]:
     """Rows of each class in the user's own files; empty for numbers, and for all other sets."""
     module = _checked(name, args)
     return dict(_described(module, args).class_counts or {}) if hasattr(module, "class_counts") else {}
 
 
-def known_rows(name: str, args: Mapping[str, Any] | None = None) -> tuple[int, int] | None:
+def known_rows(name: str, args: JsonObject | None = None) -> tuple[int, int] | None:
     """Training rows (validation still among them) and test rows, None where only loading would tell."""
     return None if args else ROWS.get(name)
 
@@ -89,7 +88,7 @@ TEST_SHARE = 0.2
 """Of own files without a test part."""
 
 
-def counted_rows(name: str, args: Mapping[str, Any] | None = None) -> tuple[int, int] | None:
+def counted_rows(name: str, args: JsonObject | None = None) -> tuple[int, int] | None:
     """About how many training and test rows: own files are counted, lines or images, not read; None where
     nothing can be counted."""
     known = known_rows(name, args)
@@ -118,7 +117,7 @@ def _count(path: object) -> int:
     return max(lines - 1, 1)
 
 
-def fetch(name: str, args: Mapping[str, Any] | None = None, progress: Progress | None = None) -> None:
+def fetch(name: str, args: JsonObject | None = None, progress: Progress | None = None) -> None:
     """Make a data set's files present and verified; what a library fetches by itself is loaded once.
 
     Raises:
@@ -130,18 +129,18 @@ def fetch(name: str, args: Mapping[str, Any] | None = None, progress: Progress |
     fetch_files(files_of(name, args), progress)
 
 
-def verify(name: str, args: Mapping[str, Any] | None = None) -> dict[str, str]:
+def verify(name: str, args: JsonObject | None = None) -> dict[str, str]:
     """Hash a data set's files again: file name → `ok`, `missing`, or what is wrong with it."""
     return verify_files(files_of(name, args))
 
 
-def files_of(name: str, args: Mapping[str, Any] | None = None) -> tuple[DataFile, ...]:
+def files_of(name: str, args: JsonObject | None = None) -> tuple[DataFile, ...]:
     """The files that a data set fetches; none for own data and what packages carry."""
     return tuple(getattr(_checked(name, args), "FILES", ()))
 
 
 def load_dataset(
-    name: str, args: Mapping[str, Any] | None = None, content: str | None = None, part: Part | None = None
+    name: str, args: JsonObject | None = None, content: str | None = None, part: Part | None = None
 ) -> Dataset:
     """A data set as its source delivers it, or cut anew; the last ones are kept in this process."""
     module = _checked(name, args)
@@ -162,7 +161,7 @@ def load_dataset(
 class _Call:
     """A call of `load` that compares by the checksum of what it reads and by its arguments."""
 
-    def __init__(self, content: str, module: ModuleType, args: Mapping[str, Any]) -> None:
+    def __init__(self, content: str, module: ModuleType, args: JsonObject) -> None:
         self.module, self.args = module, args
         self.key = (module.__name__, content, json.dumps(args, sort_keys=True))
 
@@ -180,7 +179,7 @@ def _load(call: _Call) -> Dataset:
     return dataset
 
 
-def _checked(name: str, args: Mapping[str, Any] | None) -> ModuleType:
+def _checked(name: str, args: JsonObject | None) -> ModuleType:
     """The module, when its `load` takes these arguments."""
     module = dataset_module(name)
     known = inspect.signature(module.load).parameters

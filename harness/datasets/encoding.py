@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from harness.codec import Json
 from harness.datasets.columns import Column
 from harness.datasets.frames import Table
 from harness.datasets.labels import folded
@@ -23,7 +23,7 @@ MAX_VALUES = 32
 MOSTLY_DIFFERENT = 0.5
 """A column of many texts that has more different ones than this share of its rows holds no categories."""
 
-Made = list[dict[str, Any]]
+Made = list[dict[str, Json]]
 
 
 def encode(
@@ -63,7 +63,7 @@ def _encode(
 ) -> tuple[np.ndarray, Made, list[str]]:
     if column.kind == "category":
         return _categories(column, table, train_rows, test_rows)
-    how: dict[str, Any] = {"column": column.name, "is": "number"}
+    how: dict[str, Json] = {"column": column.name, "is": "number"}
     if column.mark:
         how["without"] = column.mark
     if column.kind == "number":
@@ -106,7 +106,7 @@ def calendar_figures(days: np.ndarray) -> dict[str, np.ndarray]:
 
 
 def _filled(
-    figures: Sequence[tuple[dict[str, Any], np.ndarray]], train_rows: np.ndarray
+    figures: Sequence[tuple[dict[str, Json], np.ndarray]], train_rows: np.ndarray
 ) -> tuple[np.ndarray, Made]:
     """(n, figures) with training medians for holes, which one more column marks where there are any."""
     columns, made = [], []

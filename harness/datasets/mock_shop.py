@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Mapping
 from dataclasses import asdict
 from functools import lru_cache
 from pathlib import Path
@@ -16,6 +15,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from harness.codec import JsonObject
 from harness.datasets.files import locked
 from harness.datasets.interactions import Impressions, Interactions, Protocol, SplitName
 
@@ -85,7 +85,7 @@ def checksum(**args: Any) -> str:
     return _key(_shop(args))
 
 
-def _shop(args: Mapping[str, Any]) -> Shop:
+def _shop(args: JsonObject) -> Shop:
     defaults = load.__kwdefaults__ or {}
     known = set(Shop.__dataclass_fields__)
     return Shop(**{key: value for key, value in {**defaults, **args}.items() if key in known})

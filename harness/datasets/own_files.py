@@ -10,10 +10,10 @@ import contextlib
 import hashlib
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
+from harness.codec import JsonObject
 from harness.datasets import dvc
 from harness.datasets.files import sha256_of, write_whole
 from harness.record import DataError
@@ -27,7 +27,7 @@ def is_path_argument(name: str) -> bool:
     return name in PATH_NAMES or name.endswith("_path")
 
 
-def paths_of(args: Mapping[str, Any]) -> dict[str, Path]:
+def paths_of(args: JsonObject) -> dict[str, Path]:
     """The arguments of a data set that say where something is."""
     return {k: Path(v) for k, v in args.items() if is_path_argument(k) and isinstance(v, str)}
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
+from harness.codec import Json, JsonObject
 from harness.init.builders import Builder
 from harness.init.look import Seen
 
@@ -28,10 +28,10 @@ class Offer:
     """
 
     name: str
-    value: Mapping[str, Any] | str
+    value: JsonObject | str
     about: str
     network: str = ""
-    args: Mapping[str, Any] = field(default_factory=dict)
+    args: JsonObject = field(default_factory=dict)
     fixed: bool = False
 
 
@@ -111,7 +111,10 @@ def patch_of(side: int) -> int:
 
 
 def _classes(seen: Seen, side: int) -> list[Offer]:
-    trees = {"model": "sklearn:RandomForestClassifier", "args": {"n_estimators": 100, "min_samples_leaf": 3}}
+    trees: JsonObject = {
+        "model": "sklearn:RandomForestClassifier",
+        "args": {"n_estimators": 100, "min_samples_leaf": 3},
+    }
     return [
         Offer("logistic", "sklearn:LogisticRegression", "always have a baseline", fixed=True),
         Offer("boosting", "sklearn:HistGradientBoostingClassifier", "boosted trees"),
@@ -120,7 +123,10 @@ def _classes(seen: Seen, side: int) -> list[Offer]:
 
 
 def _numbers(seen: Seen, side: int) -> list[Offer]:
-    trees = {"model": "sklearn:RandomForestRegressor", "args": {"n_estimators": 100, "min_samples_leaf": 3}}
+    trees: JsonObject = {
+        "model": "sklearn:RandomForestRegressor",
+        "args": {"n_estimators": 100, "min_samples_leaf": 3},
+    }
     return [
         Offer("linear", "sklearn:Ridge", "always have a baseline", fixed=True),
         Offer("boosting", "sklearn:HistGradientBoostingRegressor", "boosted trees"),
@@ -129,8 +135,8 @@ def _numbers(seen: Seen, side: int) -> list[Offer]:
 
 
 def _texts(seen: Seen, side: int) -> list[Offer]:
-    counted = {"C": 4.0, "max_iter": 300, "tfidf": {"ngram_range": [1, 2], "sublinear_tf": True}}
-    words = {"model": "sklearn:LogisticRegression", "args": counted}
+    counted: JsonObject = {"C": 4.0, "max_iter": 300, "tfidf": {"ngram_range": [1, 2], "sublinear_tf": True}}
+    words: JsonObject = {"model": "sklearn:LogisticRegression", "args": counted}
     return [
         Offer("tfidf", words, "counts words and pairs of words: hard to beat on few texts", fixed=True),
         Offer("bilstm", "bilstm", "reads from both ends", "bilstm"),
@@ -139,7 +145,7 @@ def _texts(seen: Seen, side: int) -> list[Offer]:
 
 
 def _recommender(seen: Seen, side: int) -> list[Offer]:
-    def retrieval(model: str, **more: Any) -> dict[str, Any]:
+    def retrieval(model: str, **more: Json) -> dict[str, Json]:
         return {"retrieval": {"model": model, **more}}
 
     found = [

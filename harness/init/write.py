@@ -9,6 +9,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+from harness.codec import JsonObject
 from harness.init.effort import Effort
 from harness.init.look import Seen
 from harness.init.offer import Goal, Offer
@@ -20,7 +21,7 @@ WIDTH = 40
 
 
 def suite_text(
-    seen: Seen, offered: Sequence[Offer], effort: Effort, wanted: Goal, terms: Mapping[str, Any], folder: Path
+    seen: Seen, offered: Sequence[Offer], effort: Effort, wanted: Goal, terms: JsonObject, folder: Path
 ) -> str:
     """A suite.
 
@@ -77,7 +78,7 @@ def _question(seen: Seen) -> str:
 
 
 def _data(seen: Seen, effort: Effort, folder: Path) -> str:
-    args = {k: _relative(v, folder) if k in ("path", "test_path") else v for k, v in seen.args.items()}
+    args = {k: _relative(str(v), folder) if k in ("path", "test_path") else v for k, v in seen.args.items()}
     lines = ["data:", f"  name: {seen.dataset}"]
     for key, value in args.items():
         lines.append(_line(f"  {key}: {flow(value)}", _short(seen.why.get(key, ""))))
@@ -142,7 +143,7 @@ def _serving(seen: Seen, effort: Effort) -> str:
     )
 
 
-def _decision(wanted: Goal, terms: Mapping[str, Any], effort: Effort) -> str:
+def _decision(wanted: Goal, terms: JsonObject, effort: Effort) -> str:
     lines = ["decision:", "  constraints:"]
     if wanted.floor is not None:
         lines.append(

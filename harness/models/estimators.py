@@ -19,6 +19,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from harness.codec import Json, JsonObject
 from harness.models.names import nearest
 from harness.models.own import find_function
 from harness.protocols import Task
@@ -51,7 +52,7 @@ REFERENCE = re.compile(rf"({'|'.join(LIBRARIES)}):[A-Za-z_][\w.]*")
 
 
 def build(
-    ref: str, args: Mapping[str, Any], seed: int, threads: int, *, task: Task | None = None,
+    ref: str, args: Mapping[str, object], seed: int, threads: int, *, task: Task | None = None,
     search: Path | None = None,
 ) -> Any:  # fmt: skip
     """An estimator of a model reference, not fitted.
@@ -78,7 +79,7 @@ def build(
     return estimator
 
 
-def _own(ref: ModelRef, task: Task | None, args: Mapping[str, Any], search: Path | None) -> Any:
+def _own(ref: ModelRef, task: Task | None, args: Mapping[str, object], search: Path | None) -> Any:
     function = find_function(ref, search)
     estimator = function(**args) if inspect.isclass(function) else function(task, **args)
     if not hasattr(estimator, "fit") or not hasattr(estimator, "get_params"):
@@ -137,7 +138,7 @@ def _imported(library: str, place: str) -> Any:
         return None
 
 
-def _made(library: str, name: str, args: Mapping[str, Any]) -> Any:
+def _made(library: str, name: str, args: Mapping[str, object]) -> Any:
     kind = find(library, name)
     known = inspect.signature(kind).parameters
     is_open = any(p.kind is p.VAR_KEYWORD for p in known.values())
@@ -208,7 +209,7 @@ def _nested(value: Any) -> Any:
     return None
 
 
-def _without_columns(step: Mapping[str, Any]) -> Any:
+def _without_columns(step: JsonObject) -> Any:
     """A step of a ColumnTransformer without its columns: what transforms them."""
     if "model" in step:
         return {key: v for key, v in step.items() if key != "columns"}
@@ -248,7 +249,7 @@ def prepare(estimator: Any, seed: int, threads: int) -> None:
     """
     for part in parts(estimator):
         params, known = part.get_params(deep=False), _settable(part)
-        changes: dict[str, Any] = {}
+        changes: dict[str, Json] = {}
         if library_of(part) == "catboost":
             changes = _for_catboost(params, seed, threads)
         else:
@@ -270,8 +271,8 @@ def _settable(part: Any) -> set[str]:
     return set(part.get_params(deep=False))
 
 
-def _for_catboost(params: Mapping[str, Any], seed: int, threads: int) -> dict[str, Any]:
-    changes: dict[str, Any] = {"thread_count": threads}
+def _for_catboost(params: JsonObject, seed: int, threads: int) -> dict[str, Json]:
+    changes: dict[str, Json] = {"thread_count": threads}
     if not {"random_seed", "random_state"} & set(params):
         changes["random_seed"] = seed
     if not {"verbose", "silent", "logging_level", "verbose_eval"} & set(params):

@@ -61,7 +61,7 @@ class FineTuned(nn.Module):
             module.eval()
         return self
 
-    def param_groups(self, lr: float, weight_decay: float) -> list[dict[str, Any]]:
+    def param_groups(self, lr: float, weight_decay: float) -> list[dict[str, object]]:
         """Groups for an optimizer: the head at `lr`, each layer below at `layer_decay` times the rate above.
 
         Vectors (biases, norms) do not decay.

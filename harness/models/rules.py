@@ -7,9 +7,9 @@ ValueError with the cure. A rule names its arguments with the builder's own defa
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable
 
+from harness.codec import JsonObject
 from harness.models.names import check_timm_name, nearest
 from harness.protocols import Task
 from harness.suite.model_ref import NAMED, ModelRef
@@ -17,7 +17,7 @@ from harness.suite.model_ref import NAMED, ModelRef
 IMAGES, TEXTS = "image_classification", "text_classification"
 
 
-def check(ref: ModelRef, task: Task, args: Mapping[str, Any]) -> None:
+def check(ref: ModelRef, task: Task, args: JsonObject) -> None:
     """Check a model reference against a task.
 
     Args:
@@ -36,7 +36,7 @@ def check(ref: ModelRef, task: Task, args: Mapping[str, Any]) -> None:
         _apply(ref.name, RULES[ref.name], task, args)
 
 
-def _apply(ref: str, rule: Callable[..., None], task: Task, args: Mapping[str, Any]) -> None:
+def _apply(ref: str, rule: Callable[..., None], task: Task, args: JsonObject) -> None:
     known = list(inspect.signature(rule).parameters)[1:]
     for name in args:
         if name not in known:

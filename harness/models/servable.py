@@ -6,14 +6,13 @@ texts their tokens, for a graph of tensors cannot hold a tokenizer) and returns 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from harness.codec import Json, JsonObject
 from harness.kinds import kind_of
 from harness.models.build import build_model
 from harness.models.fitted import Meta, Scaling, load_meta, write_meta
@@ -125,7 +124,7 @@ def own_scaling(network: nn.Module, fitted: Scaling) -> Scaling:
 
 
 def build_network(
-    model: str, task: Task, args: Mapping[str, Any], search: str | None, load: bool = True
+    model: str, task: Task, args: JsonObject, search: str | None, load: bool = True
 ) -> nn.Module:
     """A fresh network of a model reference; `load` as for `build_model`.
 
@@ -138,7 +137,7 @@ def build_network(
         raise TrialError(str(error)) from error
 
 
-def _without_download(model: str, args: Mapping[str, Any]) -> dict[str, Any]:
+def _without_download(model: str, args: JsonObject) -> dict[str, Json]:
     """Weights come from the file, so what a builder would fetch for `pretrained` is not needed."""
     if parse_model(model).kind == "timm":
         return dict(args)  # they say how large images are, and what stands before the network

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from harness.codec import JsonObject
 from harness.models.weights import in_package
 
 
@@ -30,7 +31,7 @@ class Pretrained(nn.Module):
     ) -> None:
         super().__init__()
         self.network, self.size, self.layer_decay = network, size, layer_decay
-        settings: Mapping[str, Any] = network.pretrained_cfg  # type: ignore[assignment]
+        settings: JsonObject = network.pretrained_cfg  # type: ignore[assignment]
         self.input_mean, self.input_std = (_per_channel(settings[k], channels) for k in ("mean", "std"))
         _freeze(network, freeze)
 
@@ -50,7 +51,7 @@ class Pretrained(nn.Module):
                 module.eval()
         return self
 
-    def param_groups(self, lr: float, weight_decay: float) -> list[dict[str, Any]]:
+    def param_groups(self, lr: float, weight_decay: float) -> list[dict[str, object]]:
         """The head at `lr`, each group of layers below at `layer_decay` times the rate above.
 
         Vectors (biases, norms) do not decay.

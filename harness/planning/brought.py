@@ -11,6 +11,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from harness.codec import Json, JsonObject
 from harness.datasets.own_files import absolute, content_of, content_of_file, is_path_argument
 from harness.models.weights import carried_by, in_package
 from harness.reading.components import parse_source
@@ -39,7 +40,7 @@ def file_arguments(args: Any, path: tuple[Step, ...] = ()) -> Iterator[tuple[tup
         yield path, Path(args)
 
 
-def brought(ref: ModelRef, args: Mapping[str, Any], files: tuple[str, ...], folder: str) -> dict[str, Any]:
+def brought(ref: ModelRef, args: JsonObject, files: tuple[str, ...], folder: str) -> dict[str, Json]:
     """What the specification of a candidate's trials says of its files.
 
     Args:
@@ -68,7 +69,7 @@ def brought(ref: ModelRef, args: Mapping[str, Any], files: tuple[str, ...], fold
     }
 
 
-def data_places(args: Mapping[str, Any]) -> list[list[Step]]:
+def data_places(args: JsonObject) -> list[list[Step]]:
     """Arguments of a data set that only say where it lies: its content is there by its checksum."""
     return [["data", "args", name] for name, value in args.items() if is_path_argument(name) and value]
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 from harness import environment
+from harness.codec import Json
 from harness.planning.estimate import (
     STARTING_S,
     guess_seconds,
@@ -82,7 +82,7 @@ class Plan:
     def usd(self) -> float | None:
         return None if self.usd_per_hour is None else self.wall_seconds / 3600 * self.usd_per_hour
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, Json]:
         """`plan.json`: every trial with what it needs and is expected to take."""
         return {
             "suite": self.suite.name,

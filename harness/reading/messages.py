@@ -8,6 +8,7 @@ from typing import Any, get_args
 from pydantic import BaseModel
 from pydantic_core import ErrorDetails
 
+from harness.codec import JsonObject
 from harness.names import hint, nearest
 from harness.reading.draft import Draft, dotted
 from harness.suite.schema import Suite
@@ -71,7 +72,7 @@ _CURES = {
     "dict_type": "write `key: value` lines below it",
     "model_type": "write `key: value` lines below it",
 }
-_BOUNDS: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
+_BOUNDS: Mapping[str, Callable[[JsonObject], str]] = {
     "greater_than": lambda c: f"more than {c['gt']:g}",
     "greater_than_equal": lambda c: f"at least {c['ge']:g}",
     "less_than": lambda c: f"less than {c['lt']:g}",

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from functools import wraps
 from typing import TYPE_CHECKING, Any
 
+from harness.codec import Json
 from harness.report.palette import REST
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ NARROW = 358.0
 """Pixels of a plot on a telephone of 390 with its margins."""
 DPI = 72  # one point is one pixel of the SVG's view box
 
-STYLE: dict[str, Any] = {
+STYLE: dict[str, Json] = {
     "svg.fonttype": "none",
     "figure.facecolor": "none",
     "figure.dpi": DPI,

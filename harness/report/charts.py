@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from harness.codec import Json
 from harness.report.canvas import (
     GRID,
     INK,
@@ -285,7 +286,7 @@ def cumulative(rows: Sequence[Spread], x: Axis, size: tuple[float, float] = HALF
     return figure
 
 
-LINES: dict[str, Any] = {
+LINES: dict[str, Json] = {
     "circle": "-",
     "square": (0, (5, 1.5)),
     "diamond": (0, (1.5, 1.2)),

@@ -11,6 +11,7 @@ import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from harness.codec import Json, JsonObject
 from harness.names import hint
 from harness.record import HarnessError, Record
 from harness.report.evidence import Evidence
@@ -27,7 +28,7 @@ DERIVED = (
 )
 
 
-def track(e: Evidence, settings: Mapping[str, Mapping[str, Any]]) -> str:
+def track(e: Evidence, settings: Mapping[str, JsonObject]) -> str:
     """Tell each named tracker the whole run.
 
     Args:
@@ -41,7 +42,7 @@ def track(e: Evidence, settings: Mapping[str, Mapping[str, Any]]) -> str:
     return " ".join(_tell(e, name, dict(options or {})) for name, options in settings.items())
 
 
-def _tell(e: Evidence, name: str, options: dict[str, Any]) -> str:
+def _tell(e: Evidence, name: str, options: dict[str, Json]) -> str:
     if name not in TRACKERS:
         raise HarnessError(f"no tracker {name!r}: {hint(name, TRACKERS)}")
     tracker = TRACKERS[name]
@@ -68,7 +69,7 @@ def headline(record: Record) -> dict[str, float]:
     return found
 
 
-def described(record: Record) -> dict[str, Any]:
+def described(record: Record) -> dict[str, Json]:
     """A trial's settings, flat: `training.optimizer.lr`."""
     trial = record.trial
     fields = {
@@ -105,7 +106,7 @@ def figures(row: Row) -> dict[str, float]:
     return {k: float(v) for k, v in found.items() if v is not None and math.isfinite(v)}
 
 
-def verdict(e: Evidence) -> dict[str, Any]:
+def verdict(e: Evidence) -> dict[str, Json]:
     """The decision in a few flat fields."""
     r = e.recommendation
     found = {

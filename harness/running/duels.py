@@ -6,12 +6,12 @@ neither counts among the launches of a variant (`harness.record.ASIDE`).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from itertools import pairwise
 from math import exp
-from typing import Any
 
 from harness.analysis.joint import LAUNCH_SD
+from harness.codec import Json, JsonObject
 from harness.names import hint
 from harness.record import Record, Resources, SuiteError, Trial
 from harness.results import Row, Tradeoff
@@ -72,7 +72,7 @@ def duel_trials(pairs: Sequence[tuple[str, str]], records: Sequence[Record]) -> 
     trials = []
     for first, second in pairs:
         if first in served and second in served and _threads(served[first]) == _threads(served[second]):
-            scenario = {
+            scenario: JsonObject = {
                 "name": "duel",
                 "opponent": _subject(served[second]),
                 "seconds": SECONDS,
@@ -110,7 +110,7 @@ def certify_trials(
             alone = rows[name].estimates.get(SPEED)
             most = UNBATCHED * 1e3 / alone.value if alone is not None and alone.value else float("inf")
             qps = round(min(HEADROOM * load.value, most), 1)
-            server = {"name": "certify", "mode": "Server", "qps": qps, "latency_p99_ms": limit}
+            server: JsonObject = {"name": "certify", "mode": "Server", "qps": qps, "latency_p99_ms": limit}
             trials.append(_aside(served[name], {**server, "seconds": scenarios.server.seconds}))
     return tuple(trials)
 
@@ -129,14 +129,14 @@ def _threads(trial: Trial) -> int:
     return int(trial.spec.get("threads", 1))
 
 
-def _subject(trial: Trial) -> dict[str, Any]:
+def _subject(trial: Trial) -> dict[str, Json]:
     """What is served, and its name: the runtime alone does not tell the threads (`onnx@2`)."""
     assert trial.variant is not None
     own = {k: v for k, v in trial.spec.items() if k not in ("scenario", "round")}
     return {**own, "variant": trial.variant.name}
 
 
-def _aside(trial: Trial, scenario: Mapping[str, Any], others: Sequence[Trial] = ()) -> Trial:
+def _aside(trial: Trial, scenario: JsonObject, others: Sequence[Trial] = ()) -> Trial:
     needs = (*trial.needs, *(n for other in others for n in other.needs))
     claim = trial.resources
     return Trial(

@@ -16,6 +16,7 @@ from typing import Any
 
 from rich.console import Console
 
+from harness.codec import Json, JsonObject
 from harness.planning.outdated import outdated_text
 from harness.planning.plan import Plan, plan_run
 from harness.planning.request import RunRequest
@@ -108,7 +109,7 @@ def _fetch(suite: Suite, console: Console) -> None:
 
     last = ""
 
-    def progress(info: Mapping[str, Any]) -> None:
+    def progress(info: JsonObject) -> None:
         nonlocal last
         text = "  ".join(f"{value}" if key == "file" else f"{key} {value}" for key, value in info.items())
         name = str(info.get("file", info.get("name", "")))
@@ -183,7 +184,7 @@ def _print_page(run: RunFolder, console: Console) -> None:
         console.print(f"  Note: no PDF: {error}", style="yellow", highlight=False, markup=False)
 
 
-def _result(run: RunFolder, records: Sequence[Record], recommendation: Any, code: int) -> dict[str, Any]:
+def _result(run: RunFolder, records: Sequence[Record], recommendation: Any, code: int) -> dict[str, Json]:
     """What `--json` prints."""
     from harness.analysis.outputs import to_json
 

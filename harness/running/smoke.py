@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
+from harness.codec import Json
 from harness.record import Record
 from harness.suite.schema import Suite, Training
 
@@ -27,7 +27,7 @@ def smoke(suite: Suite) -> Suite:
     scenarios = suite.serving.scenarios
     sizes = scenarios.offline.batch_sizes[:2] if scenarios.offline else ()
     lengths = scenarios.scaling.sizes[:2] if scenarios.scaling else ()
-    windows: dict[str, dict[str, Any]] = {
+    windows: dict[str, dict[str, Json]] = {
         "single_stream": {"seconds": 0.3, "min_calls": 20, "max_calls": 200},
         "offline": {"seconds": 0.2, "batch_sizes": sizes},
         "server": {"seconds": 1.0},

@@ -12,7 +12,6 @@ import json
 import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any
 
 from harness.analysis.criteria import goal_of, limits_of
 from harness.analysis.measure_next import (
@@ -25,6 +24,7 @@ from harness.analysis.measure_next import (
 from harness.analysis.outputs import table_of
 from harness.analysis.sensitivity import Question
 from harness.analysis.tradeoff import slices_of
+from harness.codec import Json
 from harness.planning.trials import plan_trials, select
 from harness.record import Trial
 from harness.store.runs import RunFolder
@@ -60,7 +60,7 @@ class Story:
     exhaustive: int
     trials: int = 0
     stopped: str = ""
-    steps: list[dict[str, Any]] = field(default_factory=list)
+    steps: list[dict[str, Json]] = field(default_factory=list)
     bias: str = PEEKED
 
     @property
@@ -140,7 +140,7 @@ def question_of(run: RunFolder, suite: Suite) -> Question:
     return Question(table_of(run, suite, slices_of(suite)), suite, limits, goal)
 
 
-def standing_of(question: Question) -> dict[str, Any]:
+def standing_of(question: Question) -> dict[str, Json]:
     """Who leads, how surely, and the expected regret."""
     found = question.choice
     if found.named is None:
@@ -201,10 +201,10 @@ def _more(before: int, units: int, most: float) -> int:
     return max(before, int(min(before + units, most)))
 
 
-def story_of(run: RunFolder) -> dict[str, Any] | None:
+def story_of(run: RunFolder) -> dict[str, Json] | None:
     """What `until_decided.json` says, None for a run that measured what its suite names."""
     try:
-        found: dict[str, Any] = json.loads(run.read_text(STORY))
+        found: dict[str, Json] = json.loads(run.read_text(STORY))
     except FileNotFoundError:
         return None
     return found

@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from harness.codec import JsonObject
 from harness.suite.model_ref import ModelRef, parse_model
 
 ON_WORDS = frozenset(
@@ -59,7 +60,7 @@ ALIASES: Mapping[str, str] = {
 _REFERENCE = re.compile(rf"({'|'.join(DROPPED)}):[A-Za-z_][\w.]*")
 
 
-def no_form(model: ModelRef, task: str, args: Mapping[str, Any]) -> str:
+def no_form(model: ModelRef, task: str, args: JsonObject) -> str:
     """Why an estimator has no ONNX form, with the cure; empty where nothing speaks against it."""
     if model.about.fitted != "sklearn":
         return ""
@@ -69,7 +70,7 @@ def no_form(model: ModelRef, task: str, args: Mapping[str, Any]) -> str:
     return f"{dropped}; it is served by {model.about.native} itself" if dropped else ""
 
 
-def without_onnx(library: str, args: Mapping[str, Any]) -> str | None:
+def without_onnx(library: str, args: JsonObject) -> str | None:
     """Why an estimator with these arguments cannot be exported to ONNX; None where nothing is known.
 
     Args:
@@ -95,7 +96,7 @@ def _is_dropped(library: str, option: str, value: Any) -> bool:
     return value in DROPPED.get(library, {}).get(option, ())
 
 
-def _with_nested(library: str, args: Any) -> Iterator[tuple[str, Mapping[str, Any]]]:
+def _with_nested(library: str, args: Any) -> Iterator[tuple[str, JsonObject]]:
     if library in DROPPED and isinstance(args, Mapping):
         yield library, args
     if isinstance(args, Mapping) and _REFERENCE.fullmatch(str(args.get("model", ""))):

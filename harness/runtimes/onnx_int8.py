@@ -13,10 +13,10 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
+from harness.codec import JsonObject
 from harness.models.encoding import PAD
 from harness.protocols import Predict, Split
 from harness.record import TrialError
@@ -58,7 +58,7 @@ class Tried:
 
 def prepare(
     fitted: Path, folder: Path, calibration: Split | None = None, validation: Split | None = None
-) -> Mapping[str, Any]:
+) -> JsonObject:
     """Quantise in every way, choose one, write it as `model.onnx`.
 
     Raises:
@@ -222,7 +222,7 @@ def _static(model: Path, path: Path, calibration: Split) -> None:
         def __init__(self) -> None:
             self._batches = iter([inputs[i : i + 20] for i in range(0, len(inputs), 20)])
 
-        def get_next(self) -> dict[str, Any] | None:
+        def get_next(self) -> dict[str, np.ndarray] | None:
             batch = next(self._batches, None)
             return None if batch is None else {"input": np.ascontiguousarray(batch)}
 

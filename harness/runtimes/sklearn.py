@@ -6,12 +6,12 @@ The reference of these candidates. Loading does not import torch: such a server 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from harness.codec import JsonObject
 from harness.exported.estimator import class_answers
 from harness.models.estimator import load_estimator
 from harness.protocols import Inputs, Predict, Split
@@ -21,7 +21,7 @@ from harness.runtimes.common import copy_fitted, kind, model_card, task_of
 
 def prepare(
     fitted: Path, folder: Path, calibration: Split | None = None, validation: Split | None = None
-) -> Mapping[str, Any]:
+) -> JsonObject:
     """The artifact is the fitted estimator itself."""
     if kind(fitted) != "sklearn":
         raise TrialError(f"the model is not an estimator: serve it on runtime {kind(fitted)}")

@@ -7,13 +7,13 @@ gain: so both ways of attention are timed when the artifact is made, and the fas
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from harness.codec import JsonObject
 from harness.protocols import Inputs, Predict, Split
 from harness.runtimes import torch_eager
 from harness.runtimes.common import (
@@ -32,7 +32,7 @@ CALLS = 5
 
 def prepare(
     fitted: Path, folder: Path, calibration: Split | None = None, validation: Split | None = None
-) -> Mapping[str, Any]:
+) -> JsonObject:
     """Copy the fitted model, and choose how its attention is computed."""
     from harness.models.servable import load_servable
 
@@ -44,7 +44,7 @@ def prepare(
     # Within a tenth the two are the same code path, and the usual one stays.
     chosen = "math" if seconds["math"] < 0.9 * seconds["fused"] else "fused"
     write_facts(folder, {"attention": chosen})
-    facts = {"precision": "bf16 autocast", "attention": chosen, "attention_seconds": seconds}
+    facts: JsonObject = {"precision": "bf16 autocast", "attention": chosen, "attention_seconds": seconds}
     return {**facts, **parity(reference(fitted)(examples), ways[chosen](examples), task_of(fitted))}
 
 

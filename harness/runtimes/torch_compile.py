@@ -7,12 +7,11 @@ serves it. The library is made for the processor that compiled it.
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
+from harness.codec import JsonObject
 from harness.protocols import Inputs, Predict, Split
 from harness.record import TrialError
 from harness.runtimes.common import (
@@ -33,7 +32,7 @@ PACKAGE = "model.pt2"
 
 def prepare(
     fitted: Path, folder: Path, calibration: Split | None = None, validation: Split | None = None
-) -> Mapping[str, Any]:
+) -> JsonObject:
     """Export the fitted model and compile it with a dynamic batch.
 
     Raises:

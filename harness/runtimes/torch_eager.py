@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from harness.codec import JsonObject
 from harness.protocols import Inputs, Predict, Split
 from harness.record import TrialError
 from harness.runtimes.common import as_arrays, copy_fitted, kind
@@ -15,7 +15,7 @@ from harness.runtimes.common import as_arrays, copy_fitted, kind
 
 def prepare(
     fitted: Path, folder: Path, calibration: Split | None = None, validation: Split | None = None
-) -> Mapping[str, Any]:
+) -> JsonObject:
     """The artifact is the fitted model itself."""
     if kind(fitted) != "torch":
         raise TrialError(f"the model is not a torch network: serve it on runtime {kind(fitted)}")

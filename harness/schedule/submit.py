@@ -17,6 +17,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from harness.codec import Json
 from harness.planning.request import RunRequest
 from harness.record import HarnessError, SuiteError
 from harness.store.files import holds_password, is_remote, open_files
@@ -43,7 +44,7 @@ LOST_AFTER_S = 120.0
 
 
 @contextlib.contextmanager
-def code_package(suite_path: str | Path) -> Iterator[dict[str, Any]]:
+def code_package(suite_path: str | Path) -> Iterator[dict[str, Json]]:
     """A Ray runtime environment with the harness's own code and the user's modules and suites.
 
     Raises:
@@ -137,7 +138,9 @@ def _run_job(url: str, arguments: Sequence[str], suite_path: str | Path, json_ou
     if json_out:
         print(json.dumps(result, indent=2))
     sys.stderr.write(f"results: {result['run']}\n")
-    return int(result["exit_code"])
+    code = result["exit_code"]
+    assert isinstance(code, int), f"the exit code is {code!r}"
+    return code
 
 
 def _forwarded() -> dict[str, str]:
@@ -230,7 +233,7 @@ def _lost() -> tuple[type[Exception], ...]:
     return (RuntimeError, OSError, aiohttp.ClientError)
 
 
-def _result_in(said: str) -> dict[str, Any] | None:
+def _result_in(said: str) -> dict[str, Json] | None:
     """The JSON object that the job's run printed last."""
     start = said.rfind('\n{\n  "run":')
     start = 0 if start < 0 and said.startswith('{\n  "run":') else start

@@ -26,6 +26,7 @@ from typing import IO, Any
 
 import numpy as np
 
+from harness.codec import JsonObject
 from harness.facts.serving import WarmUp
 from harness.record import HarnessError, TrialError
 from harness.serving import memory
@@ -216,7 +217,7 @@ ORDERS: Mapping[str, Callable[..., Any]] = {
 """What the workers do together: (worker, go, what the order gives) → what it found."""
 
 
-def _obey(worker: Worker, go: Go, order: str, given: Mapping[str, Any]) -> tuple[str, Any]:
+def _obey(worker: Worker, go: Go, order: str, given: JsonObject) -> tuple[str, Any]:
     """Carry an order out; what the model raises is an answer too, so that no worker waits for another."""
     began: list[int] = []
 

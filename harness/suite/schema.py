@@ -7,10 +7,11 @@ The strings below the fields are their descriptions in `python -m harness schema
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from harness.codec import Json
 from harness.kinds import KINDS
 from harness.suite.model_ref import ModelRef, parse_model
 
@@ -67,7 +68,7 @@ class Data(Model):
 
     name: str
     """A data set: `python -m harness list datasets` names them."""
-    args: dict[str, Any] = Field(default_factory=dict)
+    args: dict[str, Json] = Field(default_factory=dict)
     """Arguments of the data set; in a suite file they may also stand flat beside `name`."""
     train_sizes: tuple[Count, ...] = ()
     """Training rows, one training trial for each; empty means all rows."""
@@ -126,7 +127,7 @@ class Tuning(Model):
     """How the next settings are found."""
     scheduler: Literal["asha", "fifo"] = "asha"
     """`asha` ends what lags behind at the same epoch, `fifo` lets all finish."""
-    space: dict[str, dict[str, Any]]
+    space: dict[str, dict[str, Json]]
     """A training setting, or `args.NAME` of the model's builder → its distribution, one of `loguniform`,
     `uniform`, `randint` (lowest, highest) or `choice` (a list): `optimizer.lr: {loguniform: [1e-4, 1e-2]}`,
     `args.depth: {randint: [2, 6]}`. A candidate is searched over those that it has."""
@@ -180,7 +181,7 @@ class Candidate(Model):
     onnx:FILE, package.module:function (a network or an estimator), or a pretrained text encoder:
     `hf:NAME` of the Hugging Face Hub, `hf:./folder` beside the suite file (config.json, model.safetensors,
     tokenizer.json), `hf:pip/PACKAGE` that an installed package carries."""
-    args: dict[str, Any] = Field(default_factory=dict)
+    args: dict[str, Json] = Field(default_factory=dict)
     """Keyword arguments of the model's builder. An estimator over texts also takes `tfidf: {…}`, arguments of
     scikit-learn's TfidfVectorizer: `{C: 10, tfidf: {ngram_range: [1, 3], min_df: 5}}`."""
     files: tuple[str, ...] = ()
@@ -188,9 +189,9 @@ class Candidate(Model):
     candidate is, so that a changed one trains it again. Arguments that name a file count by themselves."""
     training: Training = Training()
     """Settings of its own, over the shared ones."""
-    retrieval: dict[str, Any] | None = None
+    retrieval: dict[str, Json] | None = None
     """For `task: recommendation`: the first stage; its keys stand in docs/shop.md."""
-    ranking: dict[str, Any] | None = None
+    ranking: dict[str, Json] | None = None
     """For `task: recommendation`: the second stage; its keys stand in docs/shop.md."""
 
     @property
@@ -459,7 +460,7 @@ class Suite(Model):
     0.841, within: 0.01, source: …}}`. The report compares them; the exit code is 1 where one differs."""
     budget: Positive | None = None
     """Seconds for the whole run; in a suite file also `90s`, `10m`, `1h`."""
-    track: dict[str, dict[str, Any]] = Field(default_factory=dict)
+    track: dict[str, dict[str, Json]] = Field(default_factory=dict)
     """Trackers to tell: `wandb: {project: …}`, `mlflow: {uri: …}`."""
     seed: Seed = 0
     """The root of all named streams of randomness: the split, the order of rounds, arrivals."""

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from typing import Any
 
+from harness.codec import Json
 from harness.record import SuiteError
 from harness.suite.schema import Suite
 
@@ -24,7 +24,7 @@ def with_settings(suite: Suite, settings: Sequence[str]) -> Suite:
     import yaml
     from pydantic import ValidationError
 
-    data: dict[str, Any] = json.loads(suite.model_dump_json(by_alias=True))
+    data: dict[str, Json] = json.loads(suite.model_dump_json(by_alias=True))
     for text in settings:
         path, equals, value = text.partition("=")
         keys = path.strip().split(".")
@@ -35,10 +35,10 @@ def with_settings(suite: Suite, settings: Sequence[str]) -> Suite:
             )
         holder = data
         for key in keys[:-1]:
-            holder[key] = holder.get(key) or {}
-            holder = holder[key]
-            if not isinstance(holder, dict):
+            inner = holder.setdefault(key, {}) or {}
+            if not isinstance(inner, dict):
                 raise SuiteError(f"--set {text}: {key} has no keys in it")
+            holder[key] = holder = inner
         try:
             holder[keys[-1]] = yaml.safe_load(value)
         except yaml.YAMLError:

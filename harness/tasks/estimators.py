@@ -15,6 +15,7 @@ from typing import Any, cast
 
 import numpy as np
 
+from harness.codec import JsonObject
 from harness.exported.estimator import answer_kind
 from harness.facts import TrainFacts
 from harness.kinds import kind_of
@@ -30,7 +31,7 @@ UNSCALED = ("sklearn.tree", "sklearn.ensemble", "sklearn.dummy")
 """Modules of scikit-learn whose estimators do not ask how large a column's numbers are."""
 
 
-def by_number(args: Mapping[str, Any], task: Task) -> dict[str, Any]:
+def by_number(args: JsonObject, task: Task) -> dict[str, object]:
     """The arguments with weights by class as scikit-learn sees classes: by their numbers.
 
     Raises:
@@ -67,7 +68,7 @@ def fit_estimator(
     validation: Split | None,
     task: Task,
     scaling: Scaling,
-    words: Mapping[str, Any] | None = None,
+    words: JsonObject | None = None,
 ) -> FittedEstimator:
     """Fit on the training part; what stops early does so by the validation part.
 
@@ -133,9 +134,7 @@ def sees_raw(estimator: Any) -> bool:
     return all(library_of(leaf) in BOOSTERS or type(leaf).__module__.startswith(UNSCALED) for leaf in leaves)
 
 
-def _first_step(
-    estimator: Any, task: Task, scaling: Scaling, words: Mapping[str, Any]
-) -> tuple[str, Any] | None:
+def _first_step(estimator: Any, task: Task, scaling: Scaling, words: JsonObject) -> tuple[str, Any] | None:
     """What the harness puts before an estimator, not yet fitted where it weighs words; None for nothing."""
     if task.takes == "text":
         return None if type(estimator).__name__ == "Pipeline" else ("words", text.tfidf(words))

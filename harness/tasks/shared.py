@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 
+from harness.codec import JsonObject
 from harness.datasets.parts import Parts
 from harness.datasets.splits import take
 from harness.facts import TrainFacts
@@ -20,7 +19,7 @@ Trained = tuple[tuple[Measurement, ...], TrainFacts]
 """What fitting a candidate gives."""
 
 
-def about(spec: Mapping[str, Any], task: Task) -> Task:
+def about(spec: JsonObject, task: Task) -> Task:
     """The task with the class that the suite calls the positive one."""
     named = spec.get("positive")
     return task if named is None else replace(task, positive=task.class_names.index(named))

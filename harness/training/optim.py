@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import torch
 from torch import nn
@@ -28,7 +27,7 @@ def build_optimizer(network: nn.Module, settings: Optimizer) -> torch.optim.Opti
     return optimizer
 
 
-def decay_groups(network: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
+def decay_groups(network: nn.Module, weight_decay: float) -> list[dict[str, object]]:
     """Weight decay for matrices and filters only: pulling biases, norms and embeddings of position to 0
     regularises nothing (and timm's networks name further exceptions in `no_weight_decay()`).
     """
@@ -40,14 +39,14 @@ def decay_groups(network: nn.Module, weight_decay: float) -> list[dict[str, Any]
         if parameter.requires_grad:
             spare = parameter.ndim <= 1 or name in exceptions
             (spared if spare else decayed).append(parameter)
-    groups = [
+    groups: list[dict[str, object]] = [
         {"params": decayed, "weight_decay": weight_decay},
         {"params": spared, "weight_decay": 0.0},
     ]
     return [g for g in groups if g["params"]]
 
 
-def _create(groups: list[dict[str, Any]], settings: Optimizer) -> torch.optim.Optimizer:
+def _create(groups: list[dict[str, object]], settings: Optimizer) -> torch.optim.Optimizer:
     if settings.name == "sgd":
         return torch.optim.SGD(
             groups, lr=settings.lr, momentum=settings.momentum, weight_decay=settings.weight_decay

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import copy
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -19,6 +19,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.overrides import TorchFunctionMode
+
+from harness.codec import JsonObject
 
 TIMED_STEPS = 2
 TRIAL_EXAMPLES = 64
@@ -73,7 +75,7 @@ Loss = Callable[[Tensor, Tensor], Tensor]
 
 def choose_mode(
     model: nn.Module, batch: tuple[Any, Tensor], loss: Loss, device: str, precision: str
-) -> tuple[Mode, Mapping[str, Any]]:
+) -> tuple[Mode, JsonObject]:
     """The fastest way to train this model on this device, and what was tried, for the record.
 
     The model and the global random state are left as they were.
@@ -89,13 +91,13 @@ def choose_mode(
     return _decided[situation]
 
 
-_decided: dict[tuple[Any, ...], tuple[Mode, Mapping[str, Any]]] = {}
+_decided: dict[tuple[Any, ...], tuple[Mode, JsonObject]] = {}
 """A worker process trains a candidate several times (seeds, sizes): once tried is enough."""
 
 
 def _choose(
     model: nn.Module, batch: tuple[Any, Tensor], loss: Loss, device: str, precision: str
-) -> tuple[Mode, Mapping[str, Any]]:
+) -> tuple[Mode, JsonObject]:
     modes = possible_modes(model, batch[0], device, precision)
     if len(modes) == 1:
         return modes[0], {}

@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from harness import environment
+from harness.codec import JsonObject
 from harness.facts import FittedFacts
 from harness.planning import tuning
 from harness.protocols import Job, Outcome, Progress
@@ -52,7 +53,7 @@ def run_trial(
     *,
     dispatch: Dispatch | None = None,
     session: str = "",
-    settings: Mapping[str, Any] | None = None,
+    settings: JsonObject | None = None,
 ) -> Record:
     """Run a trial and commit its record, finished or failed.
 
@@ -91,10 +92,10 @@ def run_trial(
     return record
 
 
-def _repository(run: RunFolder) -> Mapping[str, Any]:
+def _repository(run: RunFolder) -> JsonObject:
     """The commit of the user's own repository, as the driver found it; workers may stand elsewhere."""
     try:
-        found: Mapping[str, Any] = json.loads(run.read_text("environment.json")).get("repository") or {}
+        found: JsonObject = json.loads(run.read_text("environment.json")).get("repository") or {}
     except (HarnessError, OSError, ValueError, AttributeError):
         return {}
     return found
@@ -117,7 +118,7 @@ def _outcome(
     scratch: Path,
     progress: Progress,
     dispatch: Dispatch | None,
-    settings: Mapping[str, Any],
+    settings: JsonObject,
     checkpoint: Path | None,
 ) -> Record:
     """The record of running the trial; user code's every error becomes a failure."""
@@ -150,7 +151,7 @@ def _outcome(
         return replace(blank, failure=failure)
 
 
-def _attempt(job: Job, settings: Mapping[str, Any], do: Dispatch) -> Outcome:
+def _attempt(job: Job, settings: JsonObject, do: Dispatch) -> Outcome:
     """A tuning trial; only its score is kept, the model it fitted is nobody's."""
     attempt = tuning.Attempt(job.trial, settings)
     trial = tuning.with_settings(job.trial, settings)

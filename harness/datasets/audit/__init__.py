@@ -6,9 +6,9 @@ to look at; nothing is removed.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
 
+from harness.codec import JsonObject
 from harness.datasets.audit.columns import giveaway_columns, row_numbers
 from harness.datasets.audit.drift import drift
 from harness.datasets.audit.finding import Finding, Name, Subject
@@ -39,7 +39,7 @@ CHECKS: tuple[Callable[[Subject], Iterator[Finding]], ...] = (
 
 
 def audit(
-    name: str, args: Mapping[str, Any] | None = None, *, limit: int = 5000, seed: int = 0,
+    name: str, args: JsonObject | None = None, *, limit: int = 5000, seed: int = 0,
     progress: Progress | None = None,
 ) -> list[Finding]:  # fmt: skip
     """Look a data set over.
@@ -67,7 +67,7 @@ def audit(
     return findings
 
 
-def _subject(name: str, args: Mapping[str, Any], limit: int, seed: int) -> Subject:
+def _subject(name: str, args: JsonObject, limit: int, seed: int) -> Subject:
     dataset = load_dataset(name, args)
     module = dataset_module(name)
     table = module.as_it_stands(**args) if hasattr(module, "as_it_stands") else None
@@ -75,7 +75,7 @@ def _subject(name: str, args: Mapping[str, Any], limit: int, seed: int) -> Subje
     return Subject(dataset, _columns(name, args, dataset), table, frozenset(apart), limit, seed)
 
 
-def _columns(name: str, args: Mapping[str, Any], dataset: Dataset) -> dict[Name, list[int]]:
+def _columns(name: str, args: JsonObject, dataset: Dataset) -> dict[Name, list[int]]:
     if not dataset.task.name.startswith("tabular"):
         return {}
     made = [str(how["column"]) for how in input_columns(name, args)]

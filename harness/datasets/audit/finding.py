@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import pandas as pd
 
+from harness.codec import JsonObject
 from harness.datasets.splits import strata, stratified_order, take
 from harness.protocols import Dataset, Split, Task
 from harness.streams import generator
@@ -33,7 +34,7 @@ class Finding:
     check: str
     level: Level
     message: str
-    figures: Mapping[str, Any] = field(default_factory=dict)
+    figures: JsonObject = field(default_factory=dict)
     rows: tuple[int, ...] = ()
 
 

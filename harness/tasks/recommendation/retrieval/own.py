@@ -21,6 +21,7 @@ from typing import Any
 
 import numpy as np
 
+from harness.codec import JsonObject
 from harness.models.own import find_function
 from harness.record import TrialError
 from harness.streams import seed_for
@@ -73,7 +74,7 @@ class OwnScores(Fitted):
         return np.array(_of(self.weights["scores"], requests))
 
 
-def fit(lesson: Lesson, *, reference: str, args: Mapping[str, Any] | None = None) -> OwnVectors | OwnScores:
+def fit(lesson: Lesson, *, reference: str, args: JsonObject | None = None) -> OwnVectors | OwnScores:
     """Build and fit the user's recommender, and keep what it answers.
 
     Args:
