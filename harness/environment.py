@@ -22,6 +22,7 @@ PACKAGES = (
     "harness-tradeoffs",
     "catboost",
     "faiss-cpu",
+    "hnswlib",
     "keras",
     "lightgbm",
     "lightning",
@@ -40,6 +41,7 @@ PACKAGES = (
     "timm",
     "torch",
     "transformers",
+    "usearch",
     "xgboost",
     "xgboost-cpu",
 )

@@ -18,8 +18,11 @@ from harness.store.behaviour import digest_of
 
 IDS = """
 import json, pathlib, harness
+from importlib.util import find_spec
 found = {}
 for file in sorted(pathlib.Path("suites").glob("*.yaml")):
+    if file.stem == "ann_index" and not find_spec("hnswlib"):
+        continue
     for trial in harness.plan(str(file)).trials:
         found[trial.id] = f"{file.stem} {trial.kind} {trial.candidate}"
 print(json.dumps(found))

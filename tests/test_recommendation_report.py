@@ -160,6 +160,47 @@ def test_an_index_is_shown_with_what_its_misses_cost(tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("slower", "said"),
+    [
+        (1.5, "graph is slower than other, 1.50 times (1.4"),
+        (1.0, "are not separated, 1.0"),
+    ],
+)
+def test_indexes_of_equal_recall_are_ordered_by_paired_latencies(
+    slower: float, said: str, tmp_path: Path
+) -> None:
+    evidence = make_evidence(tmp_path, SAME)
+    rng = np.random.default_rng(0)
+    shared = np.exp(0.3 * rng.normal(size=(1000, 1)))  # the machine's drift, which both share
+    spread = np.exp(0.02 * rng.normal(size=(1000, 4)))
+    draws = {**evidence.tradeoff.draws, "latency_p50_ms": shared * spread * [1.0, 1.0, slower, 1.0]}
+    names = {"alone": "flat", "ranked": "ranker", "popularity": "graph", "hnsw": "other"}
+    rows = tuple(
+        replace(row, candidate=names[row.candidate], variant=f"{names[row.candidate]}/torch")
+        for row in evidence.tradeoff.rows
+    )
+    trying = {
+        "kind": "hnsw", "recall": 0.951, "size_mb": 9.0, "wanted_recall": 0.95,
+        "curve": [{"ef_search": 130, "recall": 0.951, "recall_low": 0.948, "recall_high": 0.954,
+                   "ms_per_query": 0.5}],
+        "inserted": {"share": 0.2, "recall": 0.93, "kept": 0.978, "kept_low": 0.97, "kept_high": 0.986,
+                     "ms_per_item": 0.4},
+        "filtered": {"share": 0.1, "recall": 0.81, "recall_low": 0.8, "recall_high": 0.82,
+                     "ms_per_query": 2.5},
+    }  # fmt: skip
+    records = []
+    for record in evidence.records:
+        name, facts = names[record.trial.candidate], dict(record.facts)  # type: ignore[call-overload]
+        if name in ("graph", "other"):
+            facts["evaluation"] = {**facts["evaluation"], "index": trying}
+        records.append(replace(record, trial=replace(record.trial, candidate=name), facts=facts))
+    table = replace(evidence.tradeoff, rows=rows, draws=draws)
+    found = words(retrieval.price_of_recall(replace(evidence, tradeoff=table, records=tuple(records))))
+    assert said in found and "graph/torch ef_search 130 0.951 0.948–0.954" in found
+    assert "0.978 0.970–0.986" in found and "the newest 20 % added" in found and "10 % of the items" in found
+
+
 def test_luck_among_ties_is_a_warning_in_the_report(tmp_path: Path) -> None:
     found = words(retrieval.stages(make_evidence(tmp_path, SAME)))
     assert "popularity: 3.0 points of the retriever's NDCG@10 are luck" in found

@@ -67,12 +67,17 @@ class SearchWay:
 
     Args:
         nprobe, ef_search: the setting, of an index that has it.
+        recall_low …: 95 % intervals, of recall over users, of time over rounds.
     """
 
     recall: float
     ms_per_query: float
     nprobe: int | None = None
     ef_search: int | None = None
+    recall_low: float | None = None
+    recall_high: float | None = None
+    ms_low: float | None = None
+    ms_high: float | None = None
 
     @property
     def setting(self) -> tuple[str, int] | None:
@@ -83,14 +88,49 @@ class SearchWay:
 
 
 @dataclass(frozen=True)
+class Inserted:
+    """An index of the older items to which the newest, a `share` of all, were added.
+
+    Args:
+        recall: of exact search. kept: over the recall of the index that was built of all, low and high its
+            95 % interval. ms_per_item: of inserting.
+    """
+
+    share: float
+    recall: float
+    kept: float
+    kept_low: float
+    kept_high: float
+    ms_per_item: float
+
+
+@dataclass(frozen=True)
+class Filtered:
+    """A search that may answer a random `share` of the items only, with the same effort."""
+
+    share: float
+    recall: float
+    recall_low: float
+    recall_high: float
+    ms_per_query: float
+
+
+@dataclass(frozen=True)
 class IndexFacts:
-    """An index against exact search; `curve`: as it is asked, then the ways of its sweep."""
+    """An index against exact search; `curve`: as it is asked, then the ways of its sweep.
+
+    Args:
+        wanted_recall: for which its effort was chosen, on other users; None where the effort was given.
+    """
 
     kind: str
     recall: float
     size_mb: float
     curve: tuple[SearchWay, ...]
     items: int | None = None
+    wanted_recall: float | None = None
+    inserted: Inserted | None = None
+    filtered: Filtered | None = None
 
 
 @dataclass(frozen=True)

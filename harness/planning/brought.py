@@ -21,9 +21,10 @@ from harness.suite.model_ref import OWN, OWN_ESTIMATOR, ModelRef
 Step = str | int
 
 LIBRARIES = frozenset({
-    "PIL", "catboost", "datasets", "faiss", "harness", "keras", "lightgbm", "lightning", "matplotlib",
+    "PIL", "catboost", "datasets", "faiss", "harness", "hnswlib", "keras", "lightgbm", "lightning",
+    "matplotlib",
     "numpy", "onnx", "onnxruntime", "pandas", "ray", "safetensors", "scipy", "sklearn", "timm", "tokenizers",
-    "torch", "torchmetrics", "torchvision", "transformers", "xgboost",
+    "torch", "torchmetrics", "torchvision", "transformers", "usearch", "xgboost",
 })  # fmt: skip
 """What carries no weights of its own, and is large to look through."""
 

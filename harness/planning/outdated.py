@@ -11,12 +11,15 @@ from harness import environment
 from harness.record import Record, Trial
 from harness.runtimes.offered import of_deployment
 from harness.suite.model_ref import parse_model
+from harness.tasks.recommendation.retrieval.options import LIBRARIES
 
 
 def packages_of(trial: Trial) -> tuple[str, ...]:
     """The packages that execute a trial; what only carries data or results is none of them."""
     if trial.spec.get("task") == "recommendation":
-        return ("torch", "faiss-cpu")
+        index = (trial.spec.get("retrieval") or {}).get("index") or ()
+        kinds = (index,) if isinstance(index, str) else index
+        return ("torch", "faiss-cpu", *(LIBRARIES[kind] for kind in kinds if kind in LIBRARIES))
     own = parse_model(trial.spec.get("model") or "").about.versions
     if trial.kind == "train":
         return own

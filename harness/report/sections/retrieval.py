@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import pairwise
 
 import numpy as np
 
@@ -27,6 +28,15 @@ TIME_NOTE = (
 RECALL_LEAD = (
     "Each index is built once and asked in several ways. Recall is against exact search for the same "
     "candidates; what the shop earns says what the items that an index misses were worth."
+)
+EQUAL_LEAD = (
+    "At equal recall: each is asked with the least effort that reached a recall of {recall} of exact search "
+    "before it was judged, for pasts that it was built with. The time of a search was taken while other "
+    "trials ran; the latency is of single requests, timed alone."
+)
+EQUAL_NOTE = (
+    "Inserted: built of the older items, the newest {share} added one by one, and its recall over that of "
+    "the index built of all. Filtered: with the same effort, {some} of the items may be answered."
 )
 EARNED = ("ctr", "revenue_per_session_usd", "margin_per_session_usd")
 STAGES = {"encode": "encode user", "search": "search", "features": "describe", "rank": "rank"}
@@ -129,8 +139,14 @@ def price_of_recall(e: Evidence) -> Section | None:
     """Recall, time and takings of each index and way of asking it."""
     indexed = [(row, f.index) for row in e.detailed if (f := _evaluation(e, row)) and f.index]
     found = [(row, index) for row, index in indexed if len(index.curve) > 1]
-    if not found:
-        return None
+    blocks = [*_equal_recall(e, indexed), *(_ways_to_ask(e, indexed, found) if found else ())]
+    return section("The price of an index's recall", blocks) if blocks else None
+
+
+def _ways_to_ask(
+    e: Evidence, indexed: Sequence[tuple[Row, IndexFacts]], found: Sequence[tuple[Row, IndexFacts]]
+) -> Iterator[Block]:
+    """The curve of recall against time, and what the shop takes at each point of it."""
     flat = [(row, index) for row, index in indexed if index.kind == "flat"]
     same = _ranking(e, found[0][0])  # exact search under the same ranker, where there is one
     flat.sort(key=lambda pair: _ranking(e, pair[0]) != same)
@@ -152,12 +168,67 @@ def price_of_recall(e: Evidence) -> Section | None:
         Column("index", "MB"), Column("built in", "s"), Column("click-through rate"),
         Column("revenue", "USD per visit"), Column("margin", "USD per visit"),
     )  # fmt: skip
-    blocks: list[Block] = [
-        text(RECALL_LEAD),
-        both_widths(lambda w: charts.lines(series, *axes, (w, 340)), 680, "Better: up and to the left.", alt),
-        Table(columns, rows, kind="compact", fold=40), *_cheapest(found, flat),
-    ]  # fmt: skip
-    return section("The price of an index's recall", blocks)
+    yield text(RECALL_LEAD)
+    better = "Better: up and to the left."
+    yield both_widths(lambda w: charts.lines(series, *axes, (w, 340)), 680, better, alt)
+    yield Table(columns, rows, kind="compact", fold=40)
+    yield from _cheapest(found, flat)
+
+
+def _equal_recall(e: Evidence, indexed: Sequence[tuple[Row, IndexFacts]]) -> Iterator[Block]:
+    """Indexes whose effort was chosen for one recall, and which of them answers faster."""
+    asked = [(row, index) for row, index in indexed if index.wanted_recall]
+    for wanted in sorted({index.wanted_recall for _, index in asked if index.wanted_recall}):
+        same = [(row, index) for row, index in asked if index.wanted_recall == wanted]
+        yield text(EQUAL_LEAD.format(recall=n.plain(wanted)))
+        columns = (
+            Column("variant", numeric=False), Column("asked with", numeric=False),
+            Column("recall", "of exact search"), Column("search", "ms per query"),
+            Column("p50 latency, quiet", "ms"), Column("built in", "s"), Column("inserted", "recall kept"),
+            Column("insertion", "ms per item"), Column("filtered", "recall"),
+            Column("filtered search", "ms per query"),
+        )  # fmt: skip
+        yield Table(columns, tuple(_tried(e, row, index) for row, index in same), kind="compact")
+        tried = [i for _, i in same if i.inserted and i.filtered]
+        if tried and tried[0].inserted and tried[0].filtered:
+            shares = (f"{100 * s:.0f}\u202f%" for s in (tried[0].inserted.share, tried[0].filtered.share))
+            yield text(EQUAL_NOTE.format(share=next(shares), some=next(shares)), kind="note")
+        if len(same) > 1:
+            yield text(_fastest(e, [row for row, _ in same]))
+
+
+def _tried(e: Evidence, row: Row, index: IndexFacts) -> tuple[Cell, ...]:
+    way, inserted, filtered = index.curve[0], index.inserted, index.filtered
+    setting = way.setting
+    return (
+        _name(e, row), Cell(f"{setting[0]} {setting[1]}" if setting else "exact"),
+        _between(way.recall, way.recall_low, way.recall_high),
+        _between(way.ms_per_query, way.ms_low, way.ms_high),
+        _estimate(row, "latency_p50_ms"), _figure(_built_in(e, row)),
+        _between(inserted.kept, inserted.kept_low, inserted.kept_high) if inserted else _figure(None),
+        _figure(inserted.ms_per_item if inserted else None),
+        _between(filtered.recall, filtered.recall_low, filtered.recall_high) if filtered else _figure(None),
+        _figure(filtered.ms_per_query if filtered else None),
+    )  # fmt: skip
+
+
+def _fastest(e: Evidence, rows: Sequence[Row]) -> str:
+    """The order of the single requests' latencies, by ratios paired over rounds."""
+    draws = {row.candidate: d for row in rows if (d := e.draws("latency_p50_ms", row.variant)) is not None}
+    if len(draws) < 2:
+        return "Which is faster is not estimable: fewer than two of them were timed alone."
+    order = sorted(draws, key=lambda name: float(np.nanmedian(draws[name])))
+    words = []
+    for first, second in pairwise(order):
+        low, middle, high = np.nanquantile(draws[second] / draws[first], [0.025, 0.5, 0.975])
+        times = f"{middle:.2f} times ({low:.2f}–{high:.2f})"
+        if not high > low:
+            words.append(f"{second} takes {middle:.2f} times as long as {first}, of one round: no interval")
+        elif low > 1:
+            words.append(f"{second} is slower than {first}, {times}")
+        else:
+            words.append(f"{second} and {first} are not separated, {times}")
+    return f"Single requests at equal recall: {'; '.join(words)}."
 
 
 def _ranking(e: Evidence, row: Row) -> object:
@@ -174,9 +245,7 @@ def _series(e: Evidence, row: Row, index: IndexFacts) -> plots.Series:
 
 
 def _ways(e: Evidence, row: Row, index: IndexFacts) -> Iterator[tuple[Cell, ...]]:
-    earned = _earned(e, row)
-    built = (r.facts_as(PipelineTrainFacts).index for r in e.of("train", row.candidate))
-    build = next((b.build_seconds for b in built if b and b.build_seconds), None)
+    earned, build = _earned(e, row), _built_in(e, row)
     for point in index.curve:
         setting = point.setting
         money = earned.get(setting[1] if setting else None)
@@ -186,6 +255,11 @@ def _ways(e: Evidence, row: Row, index: IndexFacts) -> Iterator[tuple[Cell, ...]
             Cell(n.plain(index.size_mb)), _figure(build),
             *(_figure(money.get(m) if money else None) for m in EARNED),
         )  # fmt: skip
+
+
+def _built_in(e: Evidence, row: Row) -> float | None:
+    built = (r.facts_as(PipelineTrainFacts).index for r in e.of("train", row.candidate))
+    return next((b.build_seconds for b in built if b and b.build_seconds), None)
 
 
 def _earned(e: Evidence, row: Row) -> dict[int | None, Mapping[str, float]]:
@@ -233,6 +307,12 @@ def _figure(value: float | None, beneath: str = "") -> Cell:
     if value is None or not np.isfinite(value):
         return Cell("not measured", tone="muted")
     return Cell(n.plain(value), beneath, value)
+
+
+def _between(value: float, low: float | None, high: float | None) -> Cell:
+    if low is None or high is None or not (np.isfinite(low) and np.isfinite(high)):
+        return _figure(value)
+    return Cell(*n.interval(value, low, high), sort=value)
 
 
 def _estimate(row: Row, name: str) -> Cell:

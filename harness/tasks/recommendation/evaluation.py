@@ -14,10 +14,8 @@ import numpy as np
 from harness.codec import JsonObject
 from harness.facts.recommending import (
     EvaluationFacts,
-    IndexFacts,
     NewItems,
     ProtocolFacts,
-    SearchWay,
     SliceFacts,
     WarmAndCold,
 )
@@ -32,12 +30,14 @@ from harness.tasks.recommendation.fitting import (
     user_requests,
 )
 from harness.tasks.recommendation.history import Requests
+from harness.tasks.recommendation.index_quality import index_quality
 from harness.tasks.recommendation.pipeline import STAGES, Pipeline, Stopwatch
-from harness.tasks.recommendation.retrieval.index import recall_against
 
 BATCH = 256
 SAMPLE = 200
-"""Users on which ties, the index's recall and the time of single requests are looked at."""
+"""Users on which ties and the time of single requests are looked at."""
+QUERIES = 500
+"""Users by whom an index is judged: ± .005 of recall."""
 NEW_DAYS = 7.0
 STAGE_METRICS = ("candidate_recall", "retrieval_ndcg@10", "ranker_ndcg@10")
 
@@ -99,7 +99,7 @@ def evaluate(pipeline: Pipeline, parts: Parts, seed: int) -> Evaluation:
     measures = {name: float(np.nanmean(v)) for name, v in scores.items() if np.isfinite(v).any()}
     measures["catalog_coverage@10"] = metrics.coverage(ranked, eligible, 10)
     sample, asking = requests.rows(_sample(len(users), seed)), parts.data.protocol
-    gap = _tie_gap(pipeline, requests, relevant, seed)
+    gap, launched = _tie_gap(pipeline, requests, relevant, seed), parts.data.catalogue.available_from
     facts = EvaluationFacts(
         ProtocolFacts(**vars(asking), k=10, ranking="full", ties="seeded hash"),
         len(users),
@@ -117,7 +117,9 @@ def evaluate(pipeline: Pipeline, parts: Parts, seed: int) -> Evaluation:
         f"{100 * gap:.1f} points of the retriever's NDCG@10 are luck: it scores many items alike"
         if gap > metrics.TIE_GAP_WARNING
         else None,
-        index_quality(pipeline, sample) if pipeline.index is not None else None,
+        index_quality(pipeline, requests.rows(_sample(len(users), seed, QUERIES)), launched)
+        if pipeline.index is not None
+        else None,
     )
     return Evaluation(users, scores, columns, measures, facts)
 
@@ -150,39 +152,6 @@ def _answers(pipeline: Pipeline, requests: Requests, watch: Stopwatch) -> tuple[
         pipeline.answer(requests.rows(slice(i, i + BATCH)), watch) for i in range(0, len(requests), BATCH)
     ]
     return np.concatenate([c.candidates for c in chunks]), np.concatenate([c.ranked for c in chunks])
-
-
-def index_quality(pipeline: Pipeline, requests: Requests) -> IndexFacts:
-    """Recall against exact search, size and time of the index, as it is asked and in the ways of its sweep.
-
-    Returns:
-        with recall of the candidates asked for, and milliseconds per query in one batch.
-    """
-    index = pipeline.index
-    assert index is not None
-    k = int(pipeline.settings["candidates"])
-    vectors = pipeline.encode(requests)
-    exact = vectors @ pipeline.retriever.item_vectors()[index.items].T
-    width = min(k, exact.shape[1])
-    best = index.items[np.argpartition(-exact, width - 1, axis=1)[:, :width]]
-    curve = []
-    for name, default in index.spec.query.items() or [("", 0)]:
-        for value in dict.fromkeys((default, *index.spec.sweep)):
-            watch = Stopwatch()
-            watch.start()
-            answers, _ = (index.asked(**{name: value}) if name else index).search(vectors, k)
-            watch.lap("search")
-            curve.append(
-                SearchWay(
-                    float(recall_against(answers, best).mean()),
-                    1000 * watch.seconds["search"] / len(vectors),
-                    int(value) if name == "nprobe" else None,
-                    int(value) if name == "ef_search" else None,
-                )
-            )
-    return IndexFacts(
-        index.spec.kind, curve[0].recall, index.size_bytes / 1e6, tuple(curve), len(index.items)
-    )
 
 
 def single_requests(pipeline: Pipeline, requests: Requests) -> dict[str, float]:
@@ -236,8 +205,8 @@ def _tie_gap(pipeline: Pipeline, requests: Requests, relevant: metrics.Relevant,
     return metrics.tie_gap(scores, sample, 10)
 
 
-def _sample(n: int, seed: int) -> np.ndarray:
-    return np.sort(generator(seed, "sample").permutation(n)[:SAMPLE])
+def _sample(n: int, seed: int, size: int = SAMPLE) -> np.ndarray:
+    return np.sort(generator(seed, "sample").permutation(n)[:size])
 
 
 def _shown(ranked: np.ndarray, num_items: int) -> np.ndarray:

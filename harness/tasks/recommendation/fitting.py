@@ -37,8 +37,8 @@ VALIDATION_USERS = 1000
 RANKER_PAGES, UNSHOWN = 8000, 100
 """Pages that a ranker learns from, and items at random added to each. On the validation parts of two other
 worlds 100 gave an end-to-end NDCG@10 of .083 and .072, 40 of .076 and .068, none .077 and .064."""
-INDEX_QUERIES = 256
-"""Users by whose recall the way of building an index is chosen."""
+INDEX_QUERIES = 512
+"""Users by whose recall the way of building an index, and the effort of asking it, is chosen."""
 LIST_LENGTH = 50
 """Items of a list that a ranker learns from where no impressions were logged."""
 

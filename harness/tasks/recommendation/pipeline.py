@@ -2,7 +2,7 @@
 
     encode the user → search the index → describe the candidates → rank them → the best ten
 
-On disk it is arrays, one FAISS file and JSON; nothing is pickled.
+On disk it is arrays, one file of the index's library and JSON; nothing is pickled.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from harness.tasks.recommendation.metrics import rank_all, tie_keys
 from harness.tasks.recommendation.ranking.fit import Ranker, load_ranker
 from harness.tasks.recommendation.retrieval import OWN, RETRIEVERS
 from harness.tasks.recommendation.retrieval.index import Index, load_index
+from harness.tasks.recommendation.retrieval.options import LIBRARIES
 
 PAGE = 10
 STAGES = ("encode", "search", "features", "rank")
@@ -155,7 +156,7 @@ class Pipeline:
         return sum(int(a.nbytes) for a in arrays) + (self.index.size_bytes if self.index else 0)
 
     def save(self, folder: Path) -> None:
-        """Write the pipeline: pipeline.json, arrays as .npz, index.faiss."""
+        """Write the pipeline: pipeline.json, arrays as .npz, the index as its library writes it."""
         folder.mkdir(parents=True, exist_ok=True)
         about = {
             "settings": dict(self.settings),
@@ -176,7 +177,7 @@ class Pipeline:
         if self.ranker:
             _store(folder / "ranker.npz", self.ranker.arrays())
         if self.index:
-            self.index.save(folder / "index.faiss")
+            self.index.save(_index_file(folder, self.index.spec.kind))
             np.save(folder / "index_items.npy", self.index.items)
 
     @classmethod
@@ -186,18 +187,18 @@ class Pipeline:
         tables = _arrays(folder / "tables.npz")
         history = History(**{f: tables[f"history_{f}"] for f in History.__dataclass_fields__})
         module = import_module(RETRIEVERS.get(about["retriever"]["name"], OWN))
-        ranker = about["ranker"]
+        retriever = module.load(_arrays(folder / "retriever.npz"), about["retriever"]["options"])
+        ranker, spec, index = about["ranker"], about["index"], None
+        if spec:
+            items, dim = np.load(folder / "index_items.npy"), retriever.item_vectors().shape[1]
+            index = load_index(_index_file(folder, spec["kind"]), items, spec, dim, threads)
         return cls(
             settings=about["settings"],
             **{name: tables[name] for name in ("user_ids", "item_ids", "eligible", "retire")},
             history=history,
             knowledge=Knowledge.load(_arrays(folder / "knowledge.npz")),
-            retriever=module.load(_arrays(folder / "retriever.npz"), about["retriever"]["options"]),
-            index=load_index(
-                folder / "index.faiss", np.load(folder / "index_items.npy"), about["index"], threads
-            )
-            if about["index"]
-            else None,
+            retriever=retriever,
+            index=index,
             ranker=load_ranker(ranker["spec"], ranker["num_categories"], _arrays(folder / "ranker.npz"))
             if ranker
             else None,
@@ -212,6 +213,10 @@ class Pipeline:
 def eligible_items(catalogue: Catalogue, deploy: float) -> np.ndarray:
     """What may be recommended from `deploy` on: what is on sale then."""
     return np.asarray((catalogue.available_from <= deploy) & (deploy < catalogue.available_until))
+
+
+def _index_file(folder: Path, kind: str) -> Path:
+    return folder / f"index.{LIBRARIES.get(kind, 'faiss')}"
 
 
 def _best(scores: np.ndarray, k: int, seed: int) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""Search for the largest inner products, exactly or approximately: FAISS, built once, asked in many ways.
+"""Search for the largest inner products, exactly or approximately: built once, asked in many ways.
 
 Graphs and clusters assume that near is good, which inner products of vectors of unlike length can break.
 The cure is one more coordinate that makes all vectors equally long, so that the nearest is the one with the
@@ -12,17 +12,17 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from harness.record import TrialError
-from harness.streams import seed_for
 from harness.tasks.recommendation.retrieval.options import IndexSpec
+from harness.tasks.recommendation.retrieval.searchers import Searcher, library
 
-faiss: Any = import_module("faiss")  # its type stubs lack half of it
+MOST_EFFORT = 1 << 14
+"""Of a search, beyond which a recall counts as out of reach."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class Index:
 
     spec: IndexSpec
     items: np.ndarray
-    searcher: Any
+    searcher: Searcher
     build_seconds: float = 0.0
     spent_seconds: float = 0.0
     recall_by_way: Mapping[str, float] = field(default_factory=dict)
@@ -48,18 +48,21 @@ class Index:
         """The same index, asked another way."""
         return replace(self, spec=replace(self.spec, query={**self.spec.query, **query}))
 
-    def search(self, vectors: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
+    def search(
+        self, vectors: np.ndarray, k: int, allowed: np.ndarray | None = None
+    ) -> tuple[np.ndarray, np.ndarray]:
         """The best k items of each vector by inner product, and these products.
 
+        Args:
+            allowed: (num_rows,) bool, what may be answered; None for all.
         Returns:
             (n, k) item codes, best first, −1 where the index found no more; (n, k) float32, −inf there.
         """
         if self.lifted:
             vectors = np.pad(vectors, ((0, 0), (0, 1)))
-        parameters = _query_parameters(self.spec)
         vectors = np.ascontiguousarray(vectors, np.float32)
         width = min(k, len(self.items))
-        found, rows = self.searcher.search(vectors, width, params=parameters)
+        found, rows = self.searcher.search(vectors, width, self.spec.query, allowed)
         items = np.where(rows >= 0, self.items[rows], -1)
         if self.lifted:  # squared distance → inner product, with the length that all share
             squared = (vectors**2).sum(1, keepdims=True)
@@ -70,21 +73,31 @@ class Index:
             found = np.pad(found, ((0, 0), (0, k - width)), constant_values=-np.inf)
         return items, found
 
+    def with_inserted(self, vectors: np.ndarray, items: np.ndarray, threads: int) -> Index:
+        """This index with more items, (n, dim) vectors of codes (n,); its searcher is the same, grown.
+
+        Lifted vectors longer than all that it was built of are stored as they are, and rank too low.
+        """
+        if self.lifted:
+            vectors = _lifted(vectors, self._length)
+        self.searcher.add(np.ascontiguousarray(vectors, np.float32), threads)
+        return replace(self, items=np.concatenate([self.items, items]))
+
     @property
     def size_bytes(self) -> int:
         """Of the file that is deployed."""
-        return int(faiss.serialize_index(self.searcher).nbytes + self.items.nbytes)
+        return self.searcher.size_bytes + int(self.items.nbytes)
 
     @property
     def lifted(self) -> bool:
-        return "length" in self.spec.build
+        return self.spec.lifted
 
     @property
     def _length(self) -> float:
         return float(self.spec.build["length"])
 
     def save(self, path: Path) -> None:
-        faiss.write_index(self.searcher, str(path))
+        self.searcher.save(path)
 
 
 def build_index(
@@ -105,30 +118,69 @@ def build_index(
     Raises:
         TrialError: there are too few items for the index asked for.
     """
-    faiss.omp_set_num_threads(threads)
     chosen = np.ascontiguousarray(vectors[items], np.float32)
     start = time.perf_counter()
     if spec.kind == "flat":
-        only = _built(chosen, items, spec, seed)
+        only = index_one_way(chosen, items, spec, seed, threads, lift=False)
         return replace(only, spent_seconds=time.perf_counter() - start)
-    lifted = _built(chosen, items, spec, seed, lift=True)
+    lifted = index_one_way(chosen, items, spec, seed, threads, lift=True)
     if queries is None or not len(queries):
+        if spec.recall:
+            raise TrialError("an index's recall needs users with a past, on whom its effort is chosen")
         return replace(lifted, spent_seconds=time.perf_counter() - start)
-    plain = _built(chosen, items, spec, seed)
+    plain = index_one_way(chosen, items, spec, seed, threads, lift=False)
     k = min(k, len(items))
-    exact = items[np.argpartition(-(queries @ chosen.T), k - 1, axis=1)[:, :k]]
+    exact = best_items(queries, chosen, items, k)
     recalls = {
         name: float(recall_against(index.search(queries, k)[0], exact).mean())
         for name, index in (("lifted", lifted), ("plain", plain))
     }
     better = plain if recalls["plain"] > recalls["lifted"] else lifted
+    if spec.recall:
+        better = with_effort_for(better, spec.recall, queries, exact)
     return replace(better, spent_seconds=time.perf_counter() - start, recall_by_way=recalls)
 
 
-def load_index(path: Path, items: np.ndarray, spec: Mapping[str, Any], threads: int) -> Index:
-    """The inverse of `Index.save`; `spec` as a mapping of IndexSpec's fields."""
-    faiss.omp_set_num_threads(threads)
-    return Index(IndexSpec(**spec), items, faiss.read_index(str(path)))
+def with_effort_for(index: Index, target: float, queries: np.ndarray, exact: np.ndarray) -> Index:
+    """The index asked with the least effort that reaches a recall of exact search.
+
+    Args:
+        queries: (n, dim). exact: (n, k) items that exact search answers.
+    Raises:
+        TrialError: no effort reaches it.
+    """
+    name = next(iter(index.spec.query))
+
+    def recall(effort: int) -> float:
+        found, _ = index.asked(**{name: effort}).search(queries, exact.shape[1])
+        return float(recall_against(found, exact).mean())
+
+    high = exact.shape[1] if name == "ef_search" else 1  # graphs search for all that they answer
+    low = high - 1  # recall(low) < target ≤ recall(high), once the loop has ended
+    while (reached := recall(high)) < target:
+        if high >= MOST_EFFORT:
+            said = f"index {index.spec.kind} reaches a recall of {reached:.3f} with {name} {high}"
+            raise TrialError(f"{said}, not {target}: ask for less, or build it finer")
+        low, high = high, 2 * high
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (low, middle) if recall(middle) >= target else (middle, high)
+    return index.asked(**{name: high})
+
+
+def best_items(queries: np.ndarray, vectors: np.ndarray, items: np.ndarray, k: int) -> np.ndarray:
+    """(n, k) the items of the largest inner products, in any order."""
+    parts = [
+        np.argpartition(-(queries[at : at + 128] @ vectors.T), k - 1, axis=1)[:, :k]
+        for at in range(0, len(queries), 128)
+    ]
+    return np.asarray(items[np.concatenate(parts)])
+
+
+def load_index(path: Path, items: np.ndarray, spec: Mapping[str, Any], dim: int, threads: int) -> Index:
+    """The inverse of `Index.save`; `spec` as a mapping of IndexSpec's fields, `dim` of the vectors."""
+    read = IndexSpec(**spec)
+    return Index(read, items, library(read.kind).load(path, read, dim + read.lifted, threads))
 
 
 def recall_against(answers: np.ndarray, exact: np.ndarray) -> np.ndarray:
@@ -137,68 +189,20 @@ def recall_against(answers: np.ndarray, exact: np.ndarray) -> np.ndarray:
     return np.array(shares)
 
 
-def _built(
-    vectors: np.ndarray, items: np.ndarray, spec: IndexSpec, seed: int, *, lift: bool = False
+def index_one_way(
+    vectors: np.ndarray, items: np.ndarray, spec: IndexSpec, seed: int, threads: int, *, lift: bool
 ) -> Index:
     """One index, trained and filled; lifted vectors are all as long as the longest."""
     start = time.perf_counter()
     if lift:
-        squared = (vectors**2).sum(1)
-        vectors = np.concatenate([vectors, np.sqrt(squared.max() - squared)[:, None]], 1)
-        spec = replace(spec, build={**spec.build, "length": float(np.sqrt(squared.max()))})
-    metric = faiss.METRIC_L2 if lift else faiss.METRIC_INNER_PRODUCT
-    searcher = _empty(spec, vectors.shape[1], len(items), seed, metric)
+        length = float(np.sqrt((vectors**2).sum(1).max()))
+        vectors = _lifted(vectors, length)
+        spec = replace(spec, build={**spec.build, "length": length})
     vectors = np.ascontiguousarray(vectors, np.float32)
-    searcher.train(vectors)
-    searcher.add(vectors)
+    searcher = library(spec.kind).built(vectors, spec, seed, threads, distance=lift)
     return Index(spec, items, searcher, time.perf_counter() - start)
 
 
-def _empty(spec: IndexSpec, dim: int, n: int, seed: int, metric: int) -> Any:
-    build = spec.build
-    if spec.kind == "flat":
-        return faiss.IndexFlat(dim, metric)
-    if spec.kind == "hnsw":
-        searcher = faiss.IndexHNSWFlat(dim, build["m"], metric)
-        searcher.hnsw.efConstruction = build["ef_construction"]
-        return searcher
-    nlist = build["nlist"] or max(1, min(int(4 * n**0.5), n // 39))
-    if n < nlist:
-        raise TrialError(f"index {spec.kind} with nlist {nlist} needs as many items, there are {n}")
-    if spec.kind == "ivf":
-        searcher = faiss.IndexIVFFlat(faiss.IndexFlat(dim, metric), dim, nlist, metric)
-    else:
-        parts, bits = build["subquantizers"], build["bits"]
-        if n < 2**bits:
-            raise TrialError(f"index ivf_pq with bits {bits} needs {2**bits} items or more, there are {n}")
-        padded = -(-dim // parts) * parts
-        coarse = faiss.IndexFlat(padded, metric)
-        coded = faiss.IndexIVFPQ(coarse, padded, nlist, parts, bits, metric)
-        _prepare_clusters(coded.cp, seed_for(seed, "index"))
-        _prepare_clusters(coded.pq.cp, seed_for(seed, "pq"))
-        coded = faiss.IndexPreTransform(faiss.RemapDimensionsTransform(dim, padded, False), coded)
-        return faiss.IndexRefineFlat(coded) if build["refine"] else coded
-    _prepare_clusters(searcher.cp, seed_for(seed, "index"))
-    return searcher
-
-
-def _prepare_clusters(clustering: Any, seed: int) -> None:
-    clustering.seed = seed % 2**31
-    # On by default for inner products: centres of length 1, which cost IVF-PQ 6 to 10 points of recall.
-    clustering.spherical = False
-    clustering.min_points_per_centroid = 1  # few items per cluster are the user's choice: no warning
-
-
-def _query_parameters(spec: IndexSpec) -> Any:
-    if spec.kind == "hnsw":
-        return faiss.SearchParametersHNSW(efSearch=spec.query["ef_search"])
-    if spec.kind == "ivf":
-        return faiss.SearchParametersIVF(nprobe=spec.query["nprobe"])
-    if spec.kind == "ivf_pq":
-        inner = faiss.SearchParametersIVF(nprobe=spec.query["nprobe"])
-        coded = faiss.SearchParametersPreTransform(index_params=inner)
-        factor = spec.build.get("refine", 0)
-        return (
-            faiss.IndexRefineSearchParameters(k_factor=factor, base_index_params=coded) if factor else coded
-        )
-    return None
+def _lifted(vectors: np.ndarray, length: float) -> np.ndarray:
+    missing = np.maximum(length**2 - (vectors**2).sum(1), 0)
+    return np.concatenate([vectors, np.sqrt(missing)[:, None]], 1)

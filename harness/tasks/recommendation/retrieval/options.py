@@ -6,6 +6,7 @@ import ast
 import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +17,14 @@ INDEXES: dict[str, tuple[dict[str, int], dict[str, int]]] = {
     "ivf": ({"nlist": 0}, {"nprobe": 16}),
     "ivf_pq": ({"nlist": 0, "subquantizers": 16, "bits": 8, "refine": 0}, {"nprobe": 16}),
     "hnsw": ({"m": 32, "ef_construction": 100}, {"ef_search": 64}),
+    "hnswlib": ({"m": 32, "ef_construction": 100}, {"ef_search": 64}),
+    "usearch": ({"m": 32, "ef_construction": 100}, {"ef_search": 64}),
 }
 """Kind → (how it is built, how it is asked), with defaults; nlist 0 follows the number of items.
 refine: so many times the wanted items are found by their codes, and ranked by their vectors, kept for it."""
+LIBRARIES = {"hnswlib": "hnswlib", "usearch": "usearch"}
+"""Kind → the library that builds it, where that is not FAISS; the extra `ann` brings them."""
+SHARES = ("recall", "inserts", "filter")
 OPEN = ("nlist", "refine")
 """Options that may be 0."""
 
@@ -37,19 +43,33 @@ _STAGE_KEYS = {
 
 @dataclass(frozen=True)
 class IndexSpec:
-    """One index: its kind, how it is built, how it is asked, and the other ways to try (`sweep`)."""
+    """One index: its kind, how it is built, how it is asked, and the other ways to try (`sweep`).
+
+    Args:
+        recall: of exact search, for which the effort of a search is chosen; 0 where it is given.
+        inserts: share of the items, the newest, by whose later insertion the index is tried; 0 for none.
+        filter: share of the items, at random, to which a search is confined on trial; 0 for none.
+    """
 
     kind: str
     build: Mapping[str, Any] = field(default_factory=dict)
     query: Mapping[str, int] = field(default_factory=dict)
     sweep: tuple[int, ...] = ()
+    recall: float = 0.0
+    inserts: float = 0.0
+    filter: float = 0.0
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "sweep", tuple(self.sweep))
 
+    @property
+    def lifted(self) -> bool:
+        """Whether vectors are stored with a coordinate that makes them equally long."""
+        return "length" in self.build
+
 
 def read_index(given: str | Mapping[str, Any]) -> IndexSpec:
-    """`flat`, or `{hnsw: {m: 32, ef_search: 64, sweep: [16, 32, 64]}}`.
+    """`flat`, or `{hnsw: {m: 32, ef_search: 64, sweep: [16, 32, 64]}}`, or `{hnsw: {recall: 0.95}}`.
 
     Raises:
         ValueError: what is wrong, with the cure.
@@ -63,12 +83,16 @@ def read_index(given: str | Mapping[str, Any]) -> IndexSpec:
         raise ValueError(
             f"index {kind!r} is unknown{_nearest(kind, INDEXES)}; there are {', '.join(INDEXES)}"
         )
+    package = LIBRARIES.get(kind)
+    if package and find_spec(package) is None:
+        raise ValueError(f"index {kind} needs {package}: pip install -c constraints.txt -e '.[ann]'")
     options = dict(options or {})
     sweep = tuple(options.pop("sweep", ()))
+    shares = _shares(kind, options)
     build, query = INDEXES[kind]
     for name, value in options.items():
         if name not in build and name not in query:
-            known = [*build, *query, "sweep"]
+            known = [*build, *query, *(("sweep", *SHARES) if query else ())]
             raise ValueError(
                 f"index {kind} has no {name!r}{_nearest(name, known)}; it takes {', '.join(known)}"
             )
@@ -76,8 +100,23 @@ def read_index(given: str | Mapping[str, Any]) -> IndexSpec:
             raise ValueError(f"index {kind}: {name} must be a positive whole number, not {value!r}")
     if sweep and not query:
         raise ValueError(f"index {kind} is asked in one way only: leave out sweep")
+    if shares and not query:
+        raise ValueError(f"index {kind} answers exactly: leave out {next(iter(shares))}")
+    if "recall" in shares and (given_effort := [name for name in query if name in options]):
+        raise ValueError(f"index {kind}: recall chooses {given_effort[0]}: give one of the two")
     chosen = {name: options.get(name, default) for name, default in (build | query).items()}
-    return IndexSpec(kind, {n: chosen[n] for n in build}, {n: chosen[n] for n in query}, sweep)
+    return IndexSpec(kind, {n: chosen[n] for n in build}, {n: chosen[n] for n in query}, sweep, **shares)
+
+
+def _shares(kind: str, options: dict[str, Any]) -> dict[str, float]:
+    """Takes the options that are shares out of an index's options."""
+    shares = {name: options.pop(name) for name in SHARES if name in options}
+    for name, value in shares.items():
+        if isinstance(value, bool) or not isinstance(value, float) or not 0 < value < 1:
+            raise ValueError(
+                f"index {kind}: {name} must lie between 0 and 1, for instance 0.9, not {value!r}"
+            )
+    return shares
 
 
 def is_own(model: object) -> bool:
