@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from harness.kinds import kind_of
-from harness.models import MODELS, torchvision_shim
+from harness.models import MODELS, keras_network, torchvision_shim
 from harness.models.names import nearest
 from harness.models.own import find_function
 from harness.models.rules import check
@@ -55,6 +55,7 @@ def build_model(
         raise ValueError(f"{ref} is not a network to train: estimators and ONNX files go other ways")
     elif model.kind == OWN:
         torchvision_shim.prepare()  # user code may import torchvision, and so does lightning
+        keras_network.prepare()
         network = _call(ref, find_function(model, search), task, args)
     else:
         raise ValueError(
@@ -83,8 +84,10 @@ def _call(ref: str, build: Callable[..., Any], task: Task, args: Mapping[str, An
         if name not in known and not takes_any:
             hint = nearest(name, known) or f": it takes {', '.join(known) or 'none'}"
             raise ValueError(f"{ref} has no argument {name!r}{hint}")
+    keras_network.start_afresh()
     network = build(task, **args)
-    _refuse_own_training(ref, network)
+    if keras_network.is_keras(network):
+        network = keras_network.wrap(ref, network, task, example_inputs(task))
     if hasattr(network, "fit") and hasattr(network, "predict") and not isinstance(network, nn.Module):
         raise ValueError(
             f"{ref} returned a {type(network).__name__}, which fits by itself: write estimator:{ref}"
@@ -92,21 +95,6 @@ def _call(ref: str, build: Callable[..., Any], task: Task, args: Mapping[str, An
     if not isinstance(network, nn.Module):
         raise ValueError(f"{ref} returned a {type(network).__name__}: it must return a torch.nn.Module")
     return network
-
-
-def _refuse_own_training(ref: str, network: Any) -> None:
-    """Refuse what brings a training of its own, which the loop here would pass over in silence.
-
-    Raises:
-        ValueError: a Keras model; with the cure.
-    """
-    names = {f"{kind.__module__.partition('.')[0]}.{kind.__name__}" for kind in type(network).__mro__}
-    if "keras.Model" in names or "keras.Layer" in names:
-        raise ValueError(
-            f"{ref} returned a Keras model: the training loop here switches no Keras layer to training "
-            "(Dropout and BatchNormalization stay off) and sees none of its losses. Train it with model.fit, "
-            "write it with model.export(FILE, format='onnx') and name that file: onnx:FILE"
-        )
 
 
 def _check_output(ref: str, network: nn.Module, task: Task) -> None:
@@ -125,3 +113,13 @@ def _check_output(ref: str, network: nn.Module, task: Task) -> None:
     shape = tuple(found.shape) if isinstance(found, Tensor) else type(found).__name__
     if shape != wanted:
         raise ValueError(f"{ref} turns 2 examples into {shape}, the task needs {wanted}: one logit per class")
+    if kind_of(task.name).targets == "classes" and task.num_classes > 1 and _are_probabilities(found):
+        raise ValueError(
+            f"{ref} ends in probabilities: softmax is the harness's. Return logits, without the last softmax"
+        )
+
+
+def _are_probabilities(answers: Tensor) -> bool:
+    """Logits between 0 and 1 that add up to 1 for every example do not happen by chance."""
+    sums = answers.float().sum(1)
+    return bool((answers >= 0).all() and torch.allclose(sums, torch.ones_like(sums), atol=1e-6))

@@ -14,8 +14,8 @@ from torch.utils.flop_counter import FlopCounterMode
 
 
 def count_parameters(network: nn.Module) -> int:
-    """Learnt numbers; shared ones count once."""
-    return sum(p.numel() for p in network.parameters())
+    """Learnt numbers; shared ones count once, and seeds, which Keras keeps among them, do not."""
+    return sum(p.numel() for p in network.parameters() if p.is_floating_point())
 
 
 def flops_per_example(network: nn.Module, inputs: Tensor | Any) -> float:

@@ -98,6 +98,10 @@ _decided: dict[tuple[Any, ...], tuple[Mode, JsonObject]] = {}
 def _choose(
     model: nn.Module, batch: tuple[Any, Tensor], loss: Loss, device: str, precision: str
 ) -> tuple[Mode, JsonObject]:
+    try:
+        copy.deepcopy(model)
+    except Exception:  # some libraries' models cannot be copied, so nothing is tried on them
+        return Mode("fp32" if precision == "auto" else precision), {}
     modes = possible_modes(model, batch[0], device, precision)
     if len(modes) == 1:
         return modes[0], {}
