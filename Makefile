@@ -1,6 +1,8 @@
 # make run   sets up .venv and runs the CNN-versus-ViT suite (make run SUITE=suites/quickstart.yaml for another)
 # make docs  builds the documentation as a site, into build/site
 # make test  sets up .venv and runs the checks and the tests
+# make test-compat  sets up an environment with Keras, Lightning and the boosting libraries, and runs their tests
+# make published  runs every shipped suite again, keeps its report, and takes the gallery's pictures
 # make reproduced  runs the suites of published figures, writes docs/reproduced.md, fails where one differs
 SUITE ?= suites/cnn_vs_vit.yaml
 ARGS ?=
@@ -12,7 +14,7 @@ NAMED := awk '/^Collecting/ {n++; printf "  %3d  %s\n", n, $$2; fflush()} /^Inst
 SHELL := /bin/bash
 .SHELLFLAGS := -o pipefail -c
 
-.PHONY: docs run test test-slow drills audit check reproduced cornac clean
+.PHONY: docs run test test-slow test-compat drills audit check reproduced published cornac clean
 
 run: $(VENV)/run-ready
 	$(BIN)/python -m harness run $(SUITE) $(ARGS)
@@ -33,6 +35,20 @@ cornac:
 test-slow: $(VENV)/test-ready
 	$(BIN)/python -m pytest -m slow $(ARGS)
 
+# The libraries that a model may come from, in an environment beside: what a test run of the base install skips
+COMPAT := boosting,keras,lightning,vision,text,test
+COMPAT_TESTS := tests/test_boosting.py tests/test_how_to.py tests/test_models_keras.py tests/test_training_lightning.py \
+	tests/test_models_pretrained_images.py
+
+test-compat: $(VENV)/compat-ready
+	$(VENV)/compat/bin/python -m pytest --numprocesses 2 --dist loadfile $(COMPAT_TESTS) $(ARGS)
+
+# Every shipped report made again by the code as it is, one after the other: keep the machine quiet
+PUBLISHED ?= ann_index ml_100k retrieval_ranking image_scaling lstm_vs_transformer finetune runtimes cnn_vs_vit
+published: $(VENV)/test-ready
+	for suite in $(PUBLISHED); do $(BIN)/python -m harness run suites/$$suite.yaml && scripts/publish results/$$suite/latest || exit 1; done
+	$(BIN)/python scripts/gallery
+
 drills: $(VENV)/drills-ready
 	HARNESS_KEEP_DRILLS=1 $(BIN)/python -m pytest -m slow tests/drills $(ARGS)
 
@@ -52,6 +68,11 @@ $(VENV)/run-ready: $(VENV)/bin/python pyproject.toml constraints.txt
 	@echo "each package is named as it comes."
 	@$(BIN)/python -m pip install --constraint constraints.txt --editable '.[text,wandb,mlflow]' | $(NAMED)
 	@echo "Set up. Next time it starts at once."
+	@touch $@
+
+$(VENV)/compat-ready: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)/compat
+	$(VENV)/compat/bin/python -m pip install --constraint constraints.txt --editable '.[$(COMPAT)]' | $(NAMED)
 	@touch $@
 
 $(VENV)/docs-ready: $(VENV)/run-ready
