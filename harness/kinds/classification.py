@@ -12,23 +12,13 @@ from harness.facts import ScoreFacts
 from harness.facts.scoring import CalibrationFacts, WeakestClass
 from harness.kinds import quality
 from harness.kinds.kind import Learning, TaskKind
+from harness.kinds.measured import OF_CLASSES
 from harness.protocols import AnswerKind, Task
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-METRICS = (
-    "accuracy",
-    "balanced_accuracy",
-    "f1_macro",
-    "precision_macro",
-    "recall_macro",
-    "roc_auc",
-    "pr_auc",
-    "log_loss",
-    "ece",
-    "brier",
-)
+METRICS = tuple(metric.name for metric in OF_CLASSES)
 SUM_TOLERANCE = 0.01
 """How far a row of probabilities may sum from 1: int8 and bf16 round, a logit is off by more."""
 
@@ -113,6 +103,7 @@ IMAGES = TaskKind(
     inputs=("image",),
     targets="classes",
     metrics=METRICS,
+    own=OF_CLASSES,
     watched="accuracy",
     watchable=METRICS,
     shape=lambda task: (task.num_classes,),

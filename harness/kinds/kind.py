@@ -96,7 +96,8 @@ class TaskKind:
         name: as a suite says it. home: the module or package that it stands in.
         family: what messages call it.
         inputs: what its examples may be: `image`, `text`, `table`.
-        metrics: quality that `score` measures, in this order. own: those that only this kind has.
+        metrics: quality that `score` measures, in this order. own: those that stand with the kind, and join
+            the table in `harness.metrics`.
         watched: the metric that the best epoch and searches look at by default, higher is better.
         pipeline: who trains and scores it (`harness.tasks`).
         runtimes: those that serve it, whatever the model; empty: those that accept the model.

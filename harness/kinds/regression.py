@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from harness.kinds.kind import Learning, TaskKind
+from harness.kinds.measured import OF_VALUES
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-METRICS = ("mse", "mae", "r2")
+METRICS = tuple(metric.name for metric in OF_VALUES)
 
 
 def _loss(outputs: Tensor, targets: Tensor, _smoothing: float) -> Tensor:
@@ -31,6 +32,7 @@ REGRESSION = TaskKind(
     inputs=("table",),
     targets="values",
     metrics=METRICS,
+    own=OF_VALUES,
     watched="r2",
     watchable=METRICS,
     learning=Learning(_loss, _explained, target_type="float32"),

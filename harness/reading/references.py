@@ -54,10 +54,9 @@ def _named(ref: ModelRef, folder: Path) -> ModelSource:
     models, name = table("models"), ref.name
     if name not in models:
         raise LookupError(f"there is no model `{name}`: {hint(name, models)}")
-    module, _, function = models[name].partition(":")
-    path, function = module_file(module), function or "build"
+    path = module_file(models[name])
     try:
-        return ModelSource(ref, path, function, read_signature(path, function, skip=1))
+        return ModelSource(ref, path, "build", read_signature(path, "build", skip=1))
     except (OSError, LookupError) as error:
         raise LookupError(f"the model `{name}` is in the table but not in this version") from error
 
