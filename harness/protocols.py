@@ -20,7 +20,8 @@ from harness.record import Measurement, Trial
 
 Inputs = Any
 """Raw examples as a client sends them: uint8 images (n, channels, height, width), a list of n texts,
-float32 table (n, columns). Everything after that (scaling, tokenising) travels with the model."""
+float32 table (n, columns), or rows of a table of typed columns, an array (n,) of named fields. Everything
+after that (scaling, tokenising, encoding) travels with the model."""
 
 Better = Literal["higher", "lower"]
 
@@ -40,6 +41,7 @@ class Task:
         vocab_size, max_length: for text; 0 elsewhere. Token 0 pads, 1 is unknown.
         positive: of two classes the one that average precision, thresholds and curves are about.
         inputs: `image`, `text` or `table` where the name does not say it.
+        columns: of rows of typed columns, what each is: `number`, `date`, `category` or `words`.
     """
 
     name: str
@@ -50,6 +52,7 @@ class Task:
     max_length: int = 0
     positive: int = 1
     inputs: str = ""
+    columns: tuple[str, ...] = ()
 
     @property
     def takes(self) -> str:
@@ -84,11 +87,17 @@ class Split:
 
 @dataclass(frozen=True)
 class Dataset:
-    """A data set as its source delivers it; the harness cuts validation off `train`."""
+    """A data set as its source delivers it; the harness cuts validation off `train`.
+
+    Args:
+        written: of rows of typed columns, how a client's cells are written: `columns` and `notation` of
+            `harness.exported.tables.Table`.
+    """
 
     task: Task
     train: Split
     test: Split
+    written: Mapping[str, Any] = field(default_factory=dict, kw_only=True)
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,7 @@ from harness.planning.trials import plan_trials
 from harness.reading.reader import read_suite
 from harness.record import DataError, SuiteError
 from harness.report.render import gather
+from harness.tasks import raw
 
 SUITE = """\
 name: cut
@@ -108,11 +109,12 @@ def test_what_is_prepared_is_prepared_by_the_training_rows_of_each_fold(tmp_path
             "split": {"by": "random", "folds": 5, "part": number},
             "seed": 0,
         }
-        parts = load_parts(data, None)
+        spec = {"model": "sklearn:LogisticRegression", "args": {}, "seed": 0}
+        parts, _ = raw.as_numbers(spec, load_parts(data, None))
         rows = {
             i: x for s in parts.splits.values() for i, x in zip(s.ids.tolist(), s.inputs[:, 0], strict=True)
         }
-        outer = [x for i, x in rows.items() if i != 59 and i not in parts.test.ids]
+        outer = [x for i, x in rows.items() if i != 59 and i in parts.train.ids]
         assert rows[59] == pytest.approx(np.median(outer)), number
         filled.add(float(rows[59]))
         assert not set(parts.train.ids) & set(parts.test.ids)

@@ -9,9 +9,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from harness.datasets.catalog import input_columns
-from harness.datasets.parts import load_parts, task_info
+from harness.datasets.parts import Parts, load_parts, task_info
 from harness.record import DataError
+from harness.tasks import raw
 
 
 @pytest.fixture(autouse=True)
@@ -34,14 +34,25 @@ def load(path: Path, **args: Any) -> Any:
     return load_parts({"name": "tabular_csv", "args": {"path": str(path), "target": "bought", **args}}, None)
 
 
+def numbers(parts: Parts, **spec: Any) -> Parts:
+    """The parts as a linear model gets them."""
+    return raw.as_numbers({"model": "sklearn:LogisticRegression", "args": {}, "seed": 0, **spec}, parts)[0]
+
+
 @pytest.mark.parametrize("name", ["t.csv", "t.parquet"])
 def test_a_table_is_read_with_one_column_per_category(tmp_path: Path, name: str) -> None:
     parts = load(table(tmp_path / name))
     assert parts.task.name == "tabular_classification" and parts.task.class_names == ("no", "yes")
-    assert parts.task.input_shape == (4,)  # size, age, kind x, kind y
-    assert parts.train.inputs.dtype == np.float32
-    assert np.all(parts.train.inputs[:, 2] + parts.train.inputs[:, 3] == 1)
+    assert parts.task.columns == ("number", "number", "category") and parts.train.inputs.dtype.names == (
+        "size",
+        "age",
+        "kind",
+    )
     assert parts.task == task_info("tabular_csv", {"path": str(tmp_path / name), "target": "bought"})
+    found = numbers(parts)
+    assert found.task.input_shape == (4,)  # size, age, kind x, kind y
+    assert found.train.inputs.dtype == np.float32
+    assert np.all(found.train.inputs[:, 2] + found.train.inputs[:, 3] == 1)
 
 
 def test_two_targets_of_one_file_are_two_data_sets(tmp_path: Path) -> None:
@@ -55,7 +66,7 @@ def test_two_targets_of_one_file_are_two_data_sets(tmp_path: Path) -> None:
 def test_holes_are_filled_with_the_training_median_and_marked(tmp_path: Path) -> None:
     size = np.arange(100.0)
     size[::10] = np.nan
-    parts = load(table(tmp_path / "t.csv", size=size), features=["size"])
+    parts = numbers(load(table(tmp_path / "t.csv", size=size), features=["size"]))
     assert parts.task.input_shape == (2,)
     everything = np.concatenate([parts.train.inputs, parts.validation.inputs, parts.test.inputs])
     assert np.isfinite(everything).all()
@@ -68,7 +79,7 @@ def test_rows_of_a_group_and_equal_rows_stay_together(tmp_path: Path) -> None:
     parts = load(table(tmp_path / "t.csv", customer=group), group="customer")
     sides = [set(group[split.ids].tolist()) for split in (parts.train, parts.validation, parts.test)]
     assert sum(map(len, sides)) == len(set.union(*sides)) == 20
-    assert parts.task.input_shape == (4,)  # the group is not predicted from
+    assert len(parts.task.columns) == 3  # the group is not predicted from
     twice = pd.concat([pd.read_csv(tmp_path / "t.csv")] * 2)
     twice.to_csv(tmp_path / "twice.csv", index=False)
     assert set(load(tmp_path / "twice.csv").facts.duplicates.values()) == {0}
@@ -85,7 +96,7 @@ def test_an_encoding_and_a_separator_can_be_named(tmp_path: Path) -> None:
     frame = pd.read_csv(table(tmp_path / "t.csv")).replace({"x": "größe"})
     frame.to_csv(tmp_path / "latin.csv", index=False, encoding="latin-1", sep=";")
     parts = load(tmp_path / "latin.csv", encoding="latin-1", separator=";")
-    assert parts.task.input_shape == (4,)
+    assert len(parts.task.columns) == 3
 
 
 @pytest.mark.parametrize(
@@ -151,24 +162,3 @@ def test_a_number_that_32_bits_cannot_hold_is_an_error_with_a_cure(tmp_path: Pat
         DataError, match=r"'price' has numbers beyond 3e38, for instance 1e\+300: leave it out"
     ):
         load(path)
-
-
-def test_how_the_inputs_are_made_can_be_done_again_from_what_is_said(tmp_path: Path) -> None:
-    size = np.arange(100.0)
-    size[::10] = np.nan
-    kind = np.array([None, "x", "y", "z|w"] * 25)
-    path = table(tmp_path / "t.csv", size=size, kind=kind)
-    parts, frame = load(path), pd.read_csv(path)
-    made = input_columns("tabular_csv", {"path": str(path), "target": "bought"})
-    for split in (parts.train, parts.test):
-        for place, how in enumerate(made):
-            values = frame.loc[split.ids, how["column"]]
-            if how["is"] == "number":
-                again = values.fillna(how["if_missing"]) if "if_missing" in how else values
-            elif how["is"] == "missing":
-                again = values.isna()
-            else:
-                again = values.fillna("missing") == how["to"]
-            np.testing.assert_array_equal(split.inputs[:, place], again.to_numpy(np.float32))
-    assert len(made) == parts.task.input_shape[0] == 7
-    assert input_columns("digits") == []

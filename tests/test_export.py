@@ -124,9 +124,11 @@ def test_an_exported_table_says_how_its_numbers_are_made(tmp_path: Path) -> None
     )
     run = run_here(write_suite(tmp_path, text), tmp_path / "results", kinds="train score")
     said = export_variant(run, "logistic/onnx", tmp_path / "deploy")
-    assert "it takes 4 numbers a row" in said and "which predict.py does not do" in said
+    assert "answers 8 examples as measured" in said
     columns = json.loads((tmp_path / "deploy" / "signature.json").read_text())["input"]["columns"]
-    assert [c["is"] for c in columns] == ["number", "missing", "equal", "equal"]
+    assert columns == [{"name": "size", "kind": "number"}, {"name": "kind", "kind": "category"}]
+    learnt = json.loads((tmp_path / "deploy" / "model" / "columns.json").read_text())["steps"]
+    assert learnt[1]["values"] == ["x", "y"]
     card = (tmp_path / "deploy" / "README.md").read_text()
-    assert f"| 1 | `size`, `{columns[0]['if_missing']}` where it is missing |" in card
-    assert "| 4 | 1 where `kind` is `y`, else 0 |" in card
+    assert f"| `size` | number | itself; {learnt[0]['if_missing']:g} where it is missing |" in card
+    assert "| `kind` | category | 2 columns of 0 and 1, one a value |" in card

@@ -16,6 +16,7 @@ import pytest
 import yaml
 
 from harness.datasets import tabular_csv, text_csv
+from harness.datasets.encoding import How, as_numbers
 from harness.protocols import Dataset
 from harness.record import DataError
 
@@ -43,9 +44,10 @@ def column(path: Path, cell: Callable[[int], str], separator: str = ";") -> Path
 
 
 def inputs(data: Dataset) -> np.ndarray:
-    """The inputs in the file's order, without the last column, the number of the row."""
+    """The numbers of all rows in the file's order, without the last column, the number of the row."""
     order = np.argsort(np.concatenate([data.train.ids, data.test.ids]))
-    return np.asarray(np.concatenate([data.train.inputs, data.test.inputs])[order, :-1])
+    numbers, _ = as_numbers(data, How())
+    return np.asarray(np.concatenate([numbers.train.inputs, numbers.test.inputs])[order, :-1])
 
 
 def load(path: Path, **args: Any) -> Dataset:
@@ -198,8 +200,7 @@ def test_dates_become_calendar_figures(tmp_path: Path, name: str) -> None:
         since = (day - datetime.date(1970, 1, 1)).days
         assert found[i, :5].tolist() == [since, day.year, day.month, day.day, day.weekday()]
     assert found.shape[1] == (6 if "zone" in name else 5)
-    made = tabular_csv.input_columns(path=str(tmp_path / "t.csv"), target="y", **args)
-    assert [how["is"] for how in made] == ["date"] * found.shape[1] + ["number"]
+    assert load(tmp_path / "t.csv", **args).task.columns == ("date", "number")
 
 
 def test_a_date_whose_day_may_be_its_month_is_asked_for_and_the_answers_differ(tmp_path: Path) -> None:
@@ -326,7 +327,7 @@ def test_a_test_files_columns_go_by_their_names(tmp_path: Path) -> None:
     first = written(tmp_path / "t.csv", "a,b,y", lambda i: f"{i},{2 * i},{answer(i)}")
     second = written(tmp_path / "u.csv", "y, more,b ,a", lambda i: f"{answer(i)},7,{2 * i},{i}")
     args = {"path": str(first), "test_path": str(second), "target": "y"}
-    assert tabular_csv.load(**args).test.inputs[5].tolist() == [5, 10]
+    assert tabular_csv.load(**args).test.inputs[5].tolist() == (5, 10)
     assert tabular_csv.notes(**args) == ("u.csv has columns that t.csv has not, they are not used: 'more'",)
     written(second, "y,A,B", lambda i: f"{answer(i)},{i},{2 * i}")
     with pytest.raises(
@@ -335,7 +336,7 @@ def test_a_test_files_columns_go_by_their_names(tmp_path: Path) -> None:
         tabular_csv.load(**args)
     assert len(caught.value.mistakes) == 2
     renamed = {key: value for cure in cures(caught.value) for key, value in cure["rename"].items()}
-    assert tabular_csv.load(**args, rename=renamed).test.inputs[5].tolist() == [5, 10]
+    assert tabular_csv.load(**args, rename=renamed).test.inputs[5].tolist() == (5, 10)
     written(second, "y,a", lambda i: f"{answer(i)},{i}")
     with pytest.raises(DataError, match=r"u\.csv has no column 'b'; it has 'y', 'a'"):
         tabular_csv.load(**args)
@@ -410,12 +411,15 @@ def test_ids_are_text(tmp_path: Path) -> None:
     assert len(set(data.train.groups) | set(data.test.groups)) == 4  # type: ignore[arg-type]
 
 
-def test_many_values_keep_the_commonest_apart_and_plan_says_so(tmp_path: Path) -> None:
+def test_a_column_of_many_values_is_one_column_of_rows_and_plan_says_what_becomes_of_it(
+    tmp_path: Path,
+) -> None:
     path = written(tmp_path / "t.csv", "city,y", lambda i: f"c{i % 50},{answer(i)}", 400)
     args = {"path": str(path), "target": "y"}
     data = tabular_csv.load(**args)
-    assert data.task.input_shape == (33,) and (data.train.inputs.sum(axis=1) == 1).all()
-    assert any("the 32 commonest" in note for note in tabular_csv.notes(**args))
+    assert data.task.columns == ("category",) and len(set(data.train.inputs["city"])) == 40
+    assert any("40 values: trees that take categories get them as they are" in note
+               for note in tabular_csv.notes(**args))  # fmt: skip
 
 
 def test_a_value_that_only_the_test_file_has_is_said(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from functools import lru_cache
 from pathlib import Path
 from types import ModuleType
 
-from harness.codec import Json, JsonObject
+from harness.codec import JsonObject
 from harness.datasets import DATASETS, ROWS
 from harness.datasets.described import Described, described
 from harness.datasets.files import fetch_files, verify_files
@@ -57,14 +57,6 @@ def task_info(name: str, args: JsonObject | None = None) -> Task:
 def _described(module: ModuleType, args: JsonObject | None) -> Described:
     """Of the user's own files."""
     return described(module, module.checksum(**(args or {})), args or {})
-
-
-def input_columns(
-    name: str, args: JsonObject | None = None, part: Part | None = None
-) -> list[dict[str, Json]]:
-    """How a table's inputs are made from the columns of the user's file; empty where they are taken as is."""
-    module = _checked(name, args)
-    return list(module.input_columns(part, **(args or {}))) if hasattr(module, "input_columns") else []
 
 
 def notes(name: str, args: JsonObject | None = None) -> tuple[str, ...]:

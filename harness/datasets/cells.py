@@ -259,6 +259,15 @@ def days_of_texts(
     return _with_slashes(series, written)
 
 
+def shape_of(cells: Sequence[str], days: np.ndarray) -> str:
+    """The pattern by which texts are these days; empty for ISO 8601."""
+    series = pd.Series(list(cells), dtype=object)
+    if all(_ISO.fullmatch(text) for text in cells):
+        return ""
+    known = (*FORMATS, *DAY_FIRST, *MONTH_FIRST)
+    return next((shape for shape in known if np.array_equal(_parsed(series, shape), days)), "")
+
+
 def _with_slashes(series: pd.Series, written: Callable[[str], str]) -> np.ndarray | None:
     for first, second in zip(DAY_FIRST, MONTH_FIRST, strict=True):
         either = [not np.isnan(_parsed(series, pattern)).any() for pattern in (first, second)]

@@ -30,12 +30,14 @@ class Column:
         values: (n,) float64 numbers, or days since 1970, NaN where there is none; of a category (n,) texts,
             None where there is none.
         mark: what stands beside every number in the file (`€`, `%`), empty where nothing does.
+        shape: how a date is written (`strptime`); empty: ISO 8601, or as 20240115.
     """
 
     name: str
     kind: Kind
     values: np.ndarray
     mark: str = ""
+    shape: str = ""
 
 
 @dataclass(frozen=True)
@@ -158,7 +160,10 @@ def _date(table: Table, name: str, found: _Cells, pattern: str | None) -> Column
         raise DataError(
             f"{table.path}: column {name!r}: {error}, or `categories: [{quoted(name)}]` to take it as text"
         ) from error
-    return None if days is None else Column(name, "date", found.with_words(days))
+    if days is None:
+        return None
+    shape = pattern or cells.shape_of(found.texts, days)
+    return Column(name, "date", found.with_words(days), shape=shape)
 
 
 def _refuse_mixed(

@@ -8,6 +8,7 @@ import re
 from collections.abc import Sequence
 
 import numpy as np
+import pandas as pd
 
 from harness.datasets.features import thumbnails
 from harness.protocols import Inputs, Task
@@ -25,10 +26,13 @@ def row_hashes(inputs: Inputs) -> np.ndarray:
     """A 64-bit hash of each example's content: equal examples are equal here.
 
     Args:
-        inputs: n raw examples, an array (n, …) or texts.
+        inputs: n raw examples, an array (n, …), rows of a table, or texts.
     Returns:
         (n,) uint64; among a million different rows a collision has probability 3e-8.
     """
+    if isinstance(inputs, np.ndarray) and inputs.dtype.names:
+        columns = {name: inputs[name] for name in inputs.dtype.names}
+        return pd.util.hash_pandas_object(pd.DataFrame(columns), index=False).to_numpy(np.uint64)
     if isinstance(inputs, np.ndarray):
         rows = (np.ascontiguousarray(row).tobytes() for row in inputs)
     else:

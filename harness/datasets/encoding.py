@@ -1,167 +1,197 @@
-"""Columns of a table as float32 numbers without holes: by medians and categories of the training rows."""
+"""What a table's rows become for a model that takes numbers: learnt of the training part alone.
+
+A candidate's `encoding` says how columns of categories become numbers, whether of 3 values or of 30,000. What
+is learnt travels with the fitted model (`harness.exported.tables`), so that a client sends rows as they are.
+"""
 
 from __future__ import annotations
 
+import warnings
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
-import pandas as pd
 
-from harness.codec import Json
-from harness.datasets.columns import Column
-from harness.datasets.frames import Table
-from harness.datasets.labels import folded
-from harness.record import DataError
+from harness.exported.tables import HOLE, Table, calendar, single, width
+from harness.kinds import kind_of
+from harness.protocols import Dataset, Split, Task
+from harness.suite.encodings import HASHED, MOST_ONE_HOT, NATIVE, ONE_HOT, ORDINAL, TARGET
 
-MISSING = "missing"
-"""The category of a hole in a column of text."""
-OTHER = "other"
-"""What all rarer values of a column of many share."""
-MAX_VALUES = 32
-"""A column of more values than this keeps so many of its commonest ones apart."""
-MOSTLY_DIFFERENT = 0.5
-"""A column of many texts that has more different ones than this share of its rows holds no categories."""
-
-Made = list[dict[str, Json]]
+BUCKETS = 64
+"""Of a hashed column."""
+MOST_BINS = 255
+"""Categories that scikit-learn's histogram boosting takes in a column."""
+WORDS = 100
+"""Of a column of texts, those that stand in most rows."""
+MOST_CLASSES = 10
+"""Of more classes a mean for each would make a column too wide."""
+LEAST_ROWS = 20
+"""Means of a target are not learnt of fewer."""
 
 
-def encode(
-    columns: Sequence[Column], table: Table, train_rows: np.ndarray, test_rows: np.ndarray
-) -> tuple[np.ndarray, Made, list[str]]:
-    """The inputs, how each of their columns was made, and what is to be said of it.
-
-    Raises:
-        DataError: numbers beyond float32, or texts that are no categories; all mistakes at once.
-    """
-    parts: list[np.ndarray] = []
-    made: Made = []
-    told: list[str] = []
-    mistakes: list[str] = []
-    for column in columns:
-        try:
-            numbers, how, said = _encode(column, table, train_rows, test_rows)
-        except DataError as error:
-            mistakes += error.mistakes
-            continue
-        parts.append(numbers)
-        made += how
-        told += said
-    if mistakes:
-        raise DataError(*mistakes)
-    return np.concatenate(parts, axis=1), made, told
-
-
-def single(values: np.ndarray) -> np.ndarray:
-    """float32; what is too large becomes infinite."""
-    with np.errstate(over="ignore"):
-        return np.asarray(values, dtype=np.float64).astype(np.float32)
-
-
-def _encode(
-    column: Column, table: Table, train_rows: np.ndarray, test_rows: np.ndarray
-) -> tuple[np.ndarray, Made, list[str]]:
-    if column.kind == "category":
-        return _categories(column, table, train_rows, test_rows)
-    how: dict[str, Json] = {"column": column.name, "is": "number"}
-    if column.mark:
-        how["without"] = column.mark
-    if column.kind == "number":
-        numbers = np.where(np.isinf(column.values), np.nan, column.values)
-        if np.isinf(single(numbers)).any():
-            raise DataError(
-                f"{table.path}: column {column.name!r} has numbers beyond 3e38, for instance "
-                f"{np.nanmax(np.abs(numbers)):g}: leave it out of features, or take its logarithm"
-            )
-        filled, made = _filled([(how, numbers)], train_rows)
-        return filled, made, []
-    calendar = calendar_figures(column.values)
-    filled, made = _filled(
-        [({"column": column.name, "is": "date", "part": part}, values) for part, values in calendar.items()],
-        train_rows,
-    )
-    note = f"column {column.name!r} holds dates: predicted from as {', '.join(calendar)}"
-    return filled, made, [note]
-
-
-def calendar_figures(days: np.ndarray) -> dict[str, np.ndarray]:
-    """What a model is told of moments: (n,) float64 each, NaN where there is none.
+@dataclass(frozen=True)
+class How:
+    """How rows become numbers.
 
     Args:
-        days: since 1970, UTC.
+        categories: a name of `harness.suite.encodings`; `auto`: a column for each of up to 32 values, beyond
+            that means of the target.
+        keeps_holes: whether the model takes NaN itself. most_codes: the most categories of a column that it
+            takes as such. most_one_hot: values that have a column each, the rest sharing one; None: all have.
     """
-    known = np.isfinite(days)
-    seconds = np.round(np.where(known, days, 0.0) * 86400)
-    stamps = pd.to_datetime(pd.Series(seconds), unit="s")
-    figures: dict[str, np.ndarray] = {
-        "days since 1970": np.floor(days),
-        "year": stamps.dt.year.to_numpy(np.float64),
-        "month": stamps.dt.month.to_numpy(np.float64),
-        "day of the month": stamps.dt.day.to_numpy(np.float64),
-        "day of the week": stamps.dt.dayofweek.to_numpy(np.float64),
+
+    categories: str = "auto"
+    keeps_holes: bool = False
+    most_codes: int | None = None
+    most_one_hot: int | None = None
+
+
+def fit_table(
+    part: Split, task: Task, how: How, seed: int, notation: Mapping[str, Any] | None = None,
+    columns: Sequence[Mapping[str, Any]] = (),
+) -> tuple[Table, np.ndarray]:  # fmt: skip
+    """Learn how rows become numbers.
+
+    Args:
+        part: the training part; anything else leaks.
+        columns, notation: how a client's cells are written; see `Table`.
+    Returns:
+        the table, and the part's own numbers (n, width): means of the target as of other rows than each
+        row's own (cross-fitted), where the table would give a row its own answer.
+    """
+    names = part.inputs.dtype.names or ()
+    steps: list[dict[str, Any]] = []
+    own: dict[str, np.ndarray] = {}
+    for name, kind in zip(names, task.columns, strict=True):
+        values = part.inputs[name]
+        if kind == "category":
+            step, fitted = _category(values, part.targets, task, how, seed)
+            if fitted is not None:
+                own[name] = fitted
+        else:
+            step = {"number": _number, "date": _date, "words": _words}[kind](values, how)
+        steps.append({"column": name, **step})
+    plain = [{"name": name, "kind": kind} for name, kind in zip(names, task.columns, strict=True)]
+    table = Table(columns or plain, steps, notation or {})
+    numbers = table.encode(part.inputs)
+    start = 0
+    for step in steps:
+        if (fitted := own.get(step["column"])) is not None:
+            numbers[:, start : start + fitted.shape[1]] = fitted
+        start += width(step)
+    return table, numbers
+
+
+def _number(values: np.ndarray, how: How) -> dict[str, Any]:
+    numbers = single(values)
+    holes = ~np.isfinite(numbers)
+    if how.keeps_holes:
+        return {"as": "number", "if_missing": None, "marks": False}
+    known = numbers[~holes]
+    return {"as": "number", "if_missing": _median(known), "marks": bool(holes.any())}
+
+
+def _median(known: np.ndarray) -> float:
+    return float(np.median(single(known))) if len(known) else 0.0
+
+
+def _date(values: np.ndarray, how: How) -> dict[str, Any]:
+    figures = calendar(values)
+    holes = np.isnat(values)
+    if not (figures["hour"][~holes] != 0).any():
+        del figures["hour"]
+    fills = None if how.keeps_holes else [_median(f[~holes]) for f in figures.values()]
+    marks = bool(holes.any()) and not how.keeps_holes
+    return {"as": "date", "parts": list(figures), "if_missing": fills, "marks": marks}
+
+
+def _words(values: np.ndarray, _: How) -> dict[str, Any]:
+    from sklearn.feature_extraction.text import TfidfVectorizer
+
+    vectorizer = TfidfVectorizer(max_features=WORDS)
+    try:
+        vectorizer.fit([text or "" for text in values.tolist()])
+    except ValueError:  # no words at all
+        return {"as": "words", "words": [], "weights": []}
+    words = vectorizer.get_feature_names_out().tolist()
+    return {"as": "words", "words": words, "weights": vectorizer.idf_.tolist()}
+
+
+def _category(
+    values: np.ndarray, targets: np.ndarray, task: Task, how: How, seed: int
+) -> tuple[dict[str, Any], np.ndarray | None]:
+    """A step, and the numbers of its own rows where they are others than the step gives."""
+    texts = [HOLE if value is None else value for value in values.tolist()]
+    counts = Counter(texts)
+    known = sorted(counts)
+    way = _way(how, len(known))
+    if way == TARGET:
+        found = _means(texts, targets, task, seed)
+        if found is not None:
+            return found
+        way = HASHED
+    if way == NATIVE:
+        return {"as": "codes", "values": [value for value in known if value != HOLE]}, None
+    if way == ORDINAL:
+        return {"as": "ordinal", "values": known}, None
+    if way == HASHED:
+        return {"as": "hashed", "buckets": BUCKETS}, None
+    most = how.most_one_hot or len(known)
+    kept = sorted(sorted(known, key=lambda value: (-counts[value], value))[:most])
+    return {"as": "one_hot", "values": kept, "other": len(known) > most}, None
+
+
+def _way(how: How, values: int) -> str:
+    if how.categories == NATIVE and (how.most_codes is None or values <= how.most_codes):
+        return NATIVE
+    if how.categories in (NATIVE, "auto"):
+        return ONE_HOT if values <= MOST_ONE_HOT else TARGET
+    return how.categories
+
+
+def _means(
+    texts: Sequence[str], targets: np.ndarray, task: Task, seed: int
+) -> tuple[dict[str, Any], np.ndarray] | None:
+    """Means of the target by category, drawn to the mean of all where there are few rows; None where they
+    cannot be learnt: of several labels, of many classes, of too few rows.
+    """
+    from sklearn.preprocessing import TargetEncoder
+
+    classes = len(np.unique(targets)) if task.num_classes else 0
+    if kind_of(task.name).targets == "labels" or len(texts) < LEAST_ROWS:
+        return None
+    if task.num_classes and not 2 <= classes <= MOST_CLASSES:
+        return None
+    sort = "continuous" if not task.num_classes else "binary" if classes == 2 else "multiclass"
+    encoder = TargetEncoder(target_type=sort, random_state=seed)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # that a class has fewer rows than there are folds
+        own = encoder.fit_transform(np.array(texts, dtype=object).reshape(-1, 1), targets)
+    means = np.stack(encoder.encodings_, axis=1)
+    step = {
+        "as": "target",
+        "values": encoder.categories_[0].tolist(),
+        "means": means.tolist(),
+        "otherwise": np.atleast_1d(encoder.target_mean_).tolist(),
     }
-    if (np.mod(seconds[known], 86400) != 0).any():
-        figures["hour"] = np.mod(seconds, 86400) / 3600
-    return {part: np.where(known, values, np.nan) for part, values in figures.items()}
+    return step, np.asarray(own, np.float32)
 
 
-def _filled(
-    figures: Sequence[tuple[dict[str, Json], np.ndarray]], train_rows: np.ndarray
-) -> tuple[np.ndarray, Made]:
-    """(n, figures) with training medians for holes, which one more column marks where there are any."""
-    columns, made = [], []
-    holes = np.isnan(figures[0][1])
-    for how, values in figures:
-        if not holes.any():
-            columns.append(single(values))
-            made.append(how)
-            continue
-        known = single(values[train_rows][~holes[train_rows]])
-        median = float(np.median(known)) if len(known) else 0.0
-        columns.append(np.where(holes, np.float32(median), single(values)))
-        made.append({**how, "if_missing": median})
-    if holes.any():
-        columns.append(holes.astype(np.float32))
-        made.append({"column": figures[0][0]["column"], "is": "missing"})
-    return np.stack(columns, axis=1).astype(np.float32), made
-
-
-def _categories(
-    column: Column, table: Table, train_rows: np.ndarray, test_rows: np.ndarray
-) -> tuple[np.ndarray, Made, list[str]]:
-    texts = np.array([MISSING if text is None else text for text in column.values], dtype=object)
-    counts = Counter(texts[train_rows].tolist())
-    said = _unknown(column.name, counts, texts[test_rows]) if table.test_rows else []
-    rows, different = len(train_rows), len(set(texts.tolist()))
-    if different > MAX_VALUES and different > MOSTLY_DIFFERENT * len(texts):
-        raise DataError(
-            f"{table.path}: column {column.name!r} is text of {different} different values in {len(texts)} "
-            "rows, which are no categories: name the columns to predict from under features, without it"
-        )
-    kept = sorted(sorted(counts, key=lambda value: (-counts[value], value))[:MAX_VALUES])
-    made: Made = [{"column": column.name, "is": "equal", "to": value} for value in kept]
-    columns = [texts == value for value in kept]
-    if len(counts) > MAX_VALUES:
-        columns.append(~np.isin(texts.astype(str), np.array(kept, dtype=str)))
-        made.append({"column": column.name, "is": OTHER, "than": kept})
-        share = sum(counts[value] for value in kept) / rows
-        said.append(
-            f"column {column.name!r} has {len(counts)} values: the {MAX_VALUES} commonest ({share:.0%} of "
-            "the rows) have a column each, all others share one"
-        )
-    return np.stack(columns, axis=1).astype(np.float32), made, said
-
-
-def _unknown(name: str, counts: Counter[str], test: np.ndarray) -> list[str]:
-    """What is said of values that only test rows have."""
-    strange = Counter(value for value in test.tolist() if value not in counts)
-    if not strange:
-        return []
-    alike = {folded(value): value for value in counts}
-    near = [f"{value!r} like {alike[folded(value)]!r}" for value in strange if folded(value) in alike]
-    rows = sum(strange.values())
-    text = (
-        f"column {name!r}: {rows} of {len(test)} test rows have a value that no training row has "
-        f"({', '.join(map(repr, list(strange)[:5]))}{', …' if len(strange) > 5 else ''})"
+def as_numbers(dataset: Dataset, how: How) -> tuple[Dataset, list[str]]:
+    """A data set of rows with numbers in their place, and the column that each number is of; other data sets
+    as they are, and no names."""
+    if not dataset.task.columns:
+        return dataset, []
+    table, train = fit_table(dataset.train, dataset.task, how, 0)
+    made = [step["column"] for step in table.steps for _ in range(width(step))]
+    return (
+        replace(
+            dataset,
+            task=replace(dataset.task, input_shape=(table.width,), columns=()),
+            train=replace(dataset.train, inputs=train),
+            test=replace(dataset.test, inputs=table.encode(dataset.test.inputs)),
+        ),
+        made,
     )
-    return [text + (f"; in case, blanks or marks alone differ {', '.join(near[:5])}" if near else "")]

@@ -39,11 +39,15 @@ class Parts:
     Args:
         splits: the parts that were asked for.
         facts: for the record.
+        written: of rows of a table, how a client's cells are written (see `Dataset`).
+        categorical: of a table of numbers, the places of those that name categories.
     """
 
     task: Task
     splits: Mapping[str, Split]
     facts: DataFacts = field(default_factory=DataFacts)
+    written: Mapping[str, Any] = field(default_factory=dict)
+    categorical: tuple[int, ...] = ()
 
     @property
     def train(self) -> Split:
@@ -138,7 +142,7 @@ def _cut(
         "test": (dataset.test, np.arange(len(dataset.test))),
     }
     splits = {name: take(*sources[name]) for name in sources if name in parts}
-    return Parts(dataset.task, splits, _facts(dataset.task, sources, splits))
+    return Parts(dataset.task, splits, _facts(dataset.task, sources, splits), dataset.written)
 
 
 def _check_size(train_size: int, available: int, whole: int, validation: int) -> None:

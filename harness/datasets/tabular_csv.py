@@ -1,7 +1,7 @@
 """Own tables: a CSV or Parquet file with a target column, for classification or regression.
 
-Numbers stay as they are; dates become calendar figures; texts become one column per value; what is missing
-is filled with the training median and marked by a column of its own. How, `harness.datasets.encoding` says.
+A table stays a table: rows of numbers, dates, categories and texts, with their holes. What a model takes of
+them is learnt of the rows that it trains on (`harness.datasets.encoding`).
 """
 
 from __future__ import annotations
@@ -16,7 +16,6 @@ import pandas as pd
 
 from harness.datasets.arguments import complete, taken_by
 from harness.datasets.columns import Column, read_column, times_of
-from harness.datasets.encoding import encode, single
 from harness.datasets.frames import (
     Source,
     Table,
@@ -31,7 +30,9 @@ from harness.datasets.frames import (
 from harness.datasets.multilabel import check_labels_trained, label_targets
 from harness.datasets.raw import MISSING
 from harness.datasets.resplit import Part
+from harness.datasets.rows import as_rows, said_of
 from harness.datasets.splits import counts_of, take
+from harness.exported.tables import single
 from harness.protocols import Dataset, Split, Task
 from harness.record import DataError
 
@@ -66,7 +67,7 @@ def load(
     labels: Mapping[str, str] | None = None,
     rename: Mapping[str, str] | None = None,
 ) -> Dataset:
-    """Tables (n, columns) float32; ids are row numbers, those of the test file last.
+    """Rows (n,) of typed columns; ids are row numbers, those of the test file last.
 
     Args:
         target: the column to predict. kind: whether it holds `classes` or a `number`; `auto` takes
@@ -80,7 +81,8 @@ def load(
         separator: between cells; none: the one of `,`, tab, `;`, `::` and `|` that the line of names holds.
         decimal, thousands: the signs in numbers, for instance `,` and `.` for 1.234,56.
         missing: cells that stand for nothing, beside empty ones, `NA`, `null` and the like.
-        categories: columns whose values are categories though they look like numbers.
+        categories: columns whose values are categories though they look like numbers, or though nearly every
+            row has another one.
         dates: column → how its dates are written, for instance `"%d/%m/%Y"`; needed where that is not clear.
         labels: a label as it stands → as it is to be read. rename: a column's name in a file → its name.
     Raises:
@@ -94,18 +96,13 @@ def task(**args: Any) -> Task:
 
 
 def load_part(part: Part, **args: Any) -> Dataset:
-    """Cut anew: medians and categories are those of this part's training rows."""
+    """Cut anew, by the columns of the file."""
     return _opened(args, part)[0]
-
-
-def input_columns(part: Part | None = None, **args: Any) -> list[dict[str, Any]]:
-    """How each column of the inputs, in their order, is made from the file's: what a caller must do again."""
-    return list(_opened(args, part)[1])
 
 
 def notes(**args: Any) -> tuple[str, ...]:
     """What is worth knowing of how the files were read."""
-    return _opened(args)[2]
+    return _opened(args)[1]
 
 
 def as_it_stands(**args: Any) -> pd.DataFrame:
@@ -136,7 +133,7 @@ class _Wanted:
     label_separator: str | None
 
 
-_Loaded = tuple[Dataset, tuple[dict[str, Any], ...], tuple[str, ...]]
+_Loaded = tuple[Dataset, tuple[str, ...]]
 
 
 def _source(args: Mapping[str, Any]) -> Source:
@@ -182,15 +179,16 @@ def _load(source: Source, content: str, wanted: _Wanted, part: Part | None = Non
         check_labels_trained(table, classes, targets, train_rows)
     elif classes:
         check_trained(table, classes, targets, train_rows, test_rows)
-    inputs, made, told = encode(columns, table, train_rows, test_rows)
+    rows, kinds, written = as_rows(columns, table, wanted.categories, source.how)
+    told = said_of(rows, kinds, train_rows, test_rows, table)
     name = "tabular_classification" if classes else "tabular_regression"
     if wanted.label_separator is not None:
         name = "multilabel_classification"
-    information = Task(name, len(classes), classes, inputs.shape[1:])
+    information = Task(name, len(classes), classes, (len(kinds),), columns=kinds)
     ids = np.arange(len(targets), dtype=np.int64)
-    whole = Split(inputs, targets, ids, groups, table.columns, order)
-    dataset = Dataset(information, take(whole, train_rows), take(whole, test_rows))
-    return dataset, tuple(made), (*table.notes, *notes, *told)
+    whole = Split(rows, targets, ids, groups, table.columns, order)
+    dataset = Dataset(information, take(whole, train_rows), take(whole, test_rows), written=written)
+    return dataset, (*table.notes, *notes, *told)
 
 
 def _collect(mistakes: list[str], instead: Any, function: Any, *args: Any) -> Any:

@@ -25,8 +25,9 @@ from typing import Any
 
 import numpy as np
 
-from harness.codec import JsonObject
 from harness.export.model_card import model_card
+from harness.exported import tables
+from harness.exported.tables import Table
 from harness.facts import ScoreFacts, TrainFacts
 from harness.kinds import kind_of
 from harness.models.fitted import load_meta
@@ -93,6 +94,11 @@ class Source:
             raise HarnessError(f"{self.variant}: `{self.runtime}` is not exported: export it on {others}")
         return found
 
+    @property
+    def table(self) -> Table | None:
+        """What makes numbers of a table's rows; None where the model takes no such rows."""
+        return table_of(self)
+
 
 def export_variant(run: RunFolder, variant: str, folder: str | Path) -> str:
     """Write a variant of a run as a folder of its own, and try it in a process without the harness.
@@ -126,14 +132,7 @@ def export_variant(run: RunFolder, variant: str, folder: str | Path) -> str:
         shutil.copytree(made, target, dirs_exist_ok=True)
     said = smoke_test(target, source.way.without, needs(source))
     size = sum(p.stat().st_size for p in target.rglob("*") if p.is_file()) / 1e6
-    columns = input_columns(source)
-    warning = (
-        f"\nit takes {len(columns)} numbers a row; how they are made of the file's columns, which predict.py "
-        "does not do, stands in README.md and signature.json"
-        if columns
-        else ""
-    )
-    return f"{target}: {variant}, {size:.2f} MB, {said}\n{target / 'README.md'}{warning}"
+    return f"{target}: {variant}, {size:.2f} MB, {said}\n{target / 'README.md'}"
 
 
 def find_source(run: RunFolder, suite: Suite, variant: str) -> Source:
@@ -185,6 +184,8 @@ def write_folder(source: Source, folder: Path) -> None:
         shutil.copyfile(Path(str(exported.__file__)).parent / "estimator.py", folder / "estimator.py")
     if tokenizer_kind(source):
         shutil.copyfile(Path(str(encoding.__file__)), folder / "texts.py")
+    if table_of(source) is not None:
+        shutil.copyfile(Path(str(tables.__file__)), folder / "tables.py")
     (folder / "signature.json").write_text(json.dumps(_signature(source, inputs), indent=1) + "\n")
     versions = source.score.environment.get("versions", {})
     pins = [f"{name}=={versions[name]}" if name in versions else name for name in needs(source)]
@@ -205,12 +206,18 @@ def check_examples(source: Source) -> tuple[np.ndarray, np.ndarray, str]:
     except (DataError, OSError) as error:
         if _is_text(source):
             return np.array(["", "two words"]), np.zeros((0,), np.float32), _unchecked(error)
+        if (table := table_of(source)) is not None:
+            nothing = json.dumps(dict.fromkeys(table.type.names or ()))
+            return np.array([nothing]), np.zeros((0,), np.float32), _unchecked(error)
         info = _model_json(source)["task"]
         kind = np.uint8 if _takes(source) == "image" else np.float32
         zeros = np.zeros((2, *info["input_shape"]), kind)
         return zeros, np.zeros((0,), np.float32), _unchecked(error)
     rows = range(min(CHECKED, len(test)))
-    inputs = np.array([test.inputs[i] for i in rows])
+    if (table := table_of(source)) is not None:
+        inputs = np.array([json.dumps(row) for row in table.told(test.inputs[: len(rows)])])
+    else:
+        inputs = np.array([test.inputs[i] for i in rows])
     loaded = predictions_of(source.run)(source.score.trial.id)
     stored = loaded if isinstance(loaded, Predictions) else Predictions(*loaded)
     places = {int(number): place for place, number in enumerate(stored.ids)}
@@ -228,12 +235,26 @@ def needs(source: Source) -> tuple[str, ...]:
     if source.way.reader == "estimator" and (source.folder / "artifact" / "estimator.skops").exists():
         libraries = source.train.facts_as(TrainFacts).libraries or {} if source.train else {}
         extra += ["scikit-learn", "skops", *(name for name in libraries if name != "sklearn")]
+    if source.runtime == "catboost" and source.table is not None and source.table.categorical:
+        extra += ["pandas"]  # CatBoost looks for it where numbers and categories stand together
     return tuple(dict.fromkeys([*source.way.needs, *extra]))
 
 
-def input_columns(source: Source) -> list[JsonObject]:
-    """How a table's inputs were made from the user's columns; empty where they were taken as they are."""
-    return list(source.train.facts_as(TrainFacts).input_columns or ()) if source.train else []
+def table_of(source: Source) -> Table | None:
+    """What makes numbers of a table's rows; None where the model takes no such rows.
+
+    Raises:
+        HarnessError: it was trained when rows became numbers outside of the model.
+    """
+    path = source.folder / "artifact" / tables.FILE
+    if path.exists():
+        return tables.read(path)
+    if source.train and source.train.facts_as(TrainFacts).input_columns:
+        raise HarnessError(
+            f"{source.variant} was trained by an earlier version, whose models take no rows of a table as "
+            "they are: run the suite again, which trains it anew"
+        )
+    return None
 
 
 def tokenizer_kind(source: Source) -> str:
@@ -263,8 +284,9 @@ def _write_model(source: Source, folder: Path) -> None:
         shutil.copytree(artifact, folder)
         return
     folder.mkdir()
-    if tokenizer_kind(source):
-        shutil.copyfile(artifact / TOKENIZER, folder / TOKENIZER)
+    for name in (TOKENIZER, tables.FILE):
+        if (artifact / name).exists():
+            shutil.copyfile(artifact / name, folder / name)
     export_program(source.fitted, folder / "model.pt2", is_half=runtime(source.runtime).precision == "bf16")
 
 
@@ -309,16 +331,15 @@ def export_program(fitted: Path, path: Path, is_half: bool = False) -> None:
 def _signature(source: Source, inputs: np.ndarray) -> dict[str, Any]:
     fitted = _model_json(source)
     task = fitted["task"]
-    given = (
+    given: dict[str, Any] = (
         {"kind": "text", "tokenizer": tokenizer_kind(source)}
         if _is_text(source)
-        else {
-            "kind": _takes(source),
-            "dtype": str(inputs.dtype),
-            "shape": list(task["input_shape"]),
-            **({"columns": made} if (made := input_columns(source)) else {}),
-        }
+        else {"kind": _takes(source), "dtype": str(inputs.dtype), "shape": list(task["input_shape"])}
     )
+    if (table := table_of(source)) is not None:
+        separator = (source.score.trial.spec["data"].get("args") or {}).get("separator")
+        given = {"kind": "rows", "columns": list(table.columns), "notation": table.notation}
+        given |= {"separator": separator} if separator else {}
     return {
         "variant": source.variant,
         "runtime": source.runtime,

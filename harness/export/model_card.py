@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
+from harness.exported.tables import Table, width
 from harness.facts import DataFacts, ScoreFacts, TrainFacts
 from harness.record import Record
 from harness.report import numbers as n
@@ -28,6 +29,8 @@ class Described(Protocol):
     def variant(self) -> str: ...
     @property
     def runtime(self) -> str: ...
+    @property
+    def table(self) -> Table | None: ...
 
 
 def model_card(source: Described, hashes: Mapping[str, str], packages: Sequence[str], note: str = "") -> str:
@@ -76,49 +79,56 @@ def _use(source: Described, packages: Sequence[str]) -> str:
             "```sh",
             "pip install -r requirements.txt",
             "python predict.py --check        # answers here as measured?",
-            "python predict.py inputs.npy     # or .csv, .txt; see predict.py",
+            "python predict.py inputs.npy     # or .csv, .jsonl, .txt; see predict.py",
             "```",
             "",
-            "Pre-processing (scaling, and for text the tokens) is inside: give raw examples as "
-            "`signature.json` says.",
+            "Pre-processing (scaling, the tokens of a text, what becomes of a table's columns) is inside: "
+            "give raw examples as `signature.json` says.",
             *needed,
-            *_columns(_trained(source).input_columns or ()),
+            *_columns(source.table),
         )
     )
 
 
-def _columns(made: Sequence[Mapping[str, Any]]) -> list[str]:
-    """What the caller must do to a row of the user's table, as its numbers were made in training."""
-    if not made:
+def _columns(table: Table | None) -> list[str]:
+    """The columns of a row, and what becomes of them inside."""
+    if table is None:
         return []
-    rows = [f"| {place} | {_cell(made_of)} |" for place, made_of in enumerate(made, 1)]
+    rows = [
+        f"| `{_plain(column['name'])}` | {column['kind']} | {_becomes(step)} |"
+        for column, step in zip(table.columns, table.steps, strict=True)
+    ]
     return [
         "",
-        f"Not inside is how a row of the table became {len(made)} numbers; make them in this order "
-        "(`input.columns` of `signature.json`):",
+        f"It takes rows of {n.counted(len(table.columns), 'column')}, by name; null (or an empty cell) where "
+        "nothing is known. Inside, by what the training rows taught:",
         "",
-        "| | number |",
-        "|---|---|",
+        "| column | holds | becomes |",
+        "|---|---|---|",
         *rows,
     ]
 
 
-def _cell(made_of: Mapping[str, Any]) -> str:
-    column = str(made_of["column"]).replace("|", "\\|")
-    if made_of["is"] == "number":
-        missing = f", `{made_of['if_missing']}` where it is missing" if "if_missing" in made_of else ""
-        without = f" without {made_of['without']}" if "without" in made_of else ""
-        return f"`{column}`{without}{missing}"
-    if made_of["is"] == "missing":
-        return f"1 where `{column}` is missing, else 0"
-    if made_of["is"] == "date":
-        missing = f", `{made_of['if_missing']}` where it is missing" if "if_missing" in made_of else ""
-        return f"{made_of['part']} of the date `{column}` (UTC; Monday is 0){missing}"
-    if made_of["is"] == "other":
-        kept = ", ".join(f"`{value}`" for value in made_of["than"]).replace("|", "\\|")
-        return f"1 where `{column}` is none of {kept}, else 0"
-    value = str(made_of["to"]).replace("|", "\\|")
-    return f"1 where `{column}` is `{value}`{' or missing' if value == 'missing' else ''}, else 0"
+def _becomes(step: Mapping[str, Any]) -> str:
+    made, kind = width(step), step["as"]
+    fill = step.get("if_missing")
+    if kind == "number":
+        return "itself" + ("; missing stays missing" if fill is None else f"; {fill:g} where it is missing")
+    if kind == "date":
+        return ", ".join(step["parts"])
+    said = {
+        "one_hot": f"{n.counted(made, 'column')} of 0 and 1, one a value",
+        "codes": "itself, a category",
+        "ordinal": "the value's number in alphabetic order",
+        "target": f"the mean of the target by value ({n.counted(made, 'number')})",
+        "hashed": f"{made} columns by a hash of the value",
+        "words": f"the weights of {n.counted(made, 'word')}",
+    }
+    return said[kind]
+
+
+def _plain(text: str) -> str:
+    return str(text).replace("|", "\\|")
 
 
 def _figures(row: Row | None, source: Described) -> str:

@@ -55,9 +55,10 @@ PARTS = {
         "utils._bunch": "Bunch",
     }.items()
     for name in names.split()
-}
+} | {"functools.partial", "sklearn.utils.validation.check_array"}
 """Classes inside fitted estimators that are no estimators themselves: seen by fitting every classifier and
-regressor of scikit-learn."""
+regressor of scikit-learn. The last two: histogram boosting checks its categories by `check_array` with its
+arguments bound; whatever else `partial` would bind is a name of its own, and refused as such."""
 
 
 def answer_kind(estimator: Any) -> str:
@@ -81,7 +82,7 @@ def class_answers(estimator: Any, table: Any, present: Any, classes: int) -> Any
     kind = answer_kind(estimator)
     answer = np.zeros((len(table), classes), np.float32)
     if kind == "probabilities":
-        answer[:, list(present)] = estimator.predict_proba(table)
+        answer[:, list(present)] = estimator.predict_proba(taken(estimator, table))
     elif kind == "scores":
         score = np.asarray(estimator.decision_function(table), dtype=np.float64)
         if score.ndim == 1:
@@ -94,6 +95,26 @@ def class_answers(estimator: Any, table: Any, present: Any, classes: int) -> Any
         else:
             answer[np.arange(len(table)), told] = 1.0
     return answer
+
+
+def values(estimator: Any, table: Any) -> Any:
+    """(n,) float32 of a regressor."""
+    return np.asarray(estimator.predict(taken(estimator, table)), dtype=np.float32).reshape(len(table))
+
+
+def taken(estimator: Any, table: Any) -> Any:
+    """A table as an estimator takes it: of CatBoost whole numbers where it was told of categories."""
+    if type(estimator).__module__.partition(".")[0] != "catboost":
+        return table
+    places = estimator.get_cat_feature_indices()
+    return with_categories(table, places) if places else table
+
+
+def with_categories(table: Any, places: Any) -> Any:
+    """A float32 table as one of objects, in which whole numbers name categories; −1 where there is none."""
+    mixed = table.astype(object)
+    mixed[:, list(places)] = np.nan_to_num(table[:, list(places)], nan=-1.0).astype(np.int64)
+    return mixed
 
 
 def write(folder: Path, model: Any) -> None:

@@ -1,7 +1,9 @@
 """Answers of the model in this folder, with its pre-processing inside.
 
     python predict.py inputs.npy          # images (n, channels, height, width) uint8, tables (n, columns)
-    python predict.py table.csv           # a table of numbers, one row per example, no header
+    python predict.py table.csv           # a table of numbers without a header; rows with one where
+                                          # signature.json names columns
+    python predict.py rows.jsonl          # such rows, a JSON object each: {"age": 39, "job": null, …}
     python predict.py texts.txt           # texts, one per line
     python predict.py --check             # does it answer here as it did where it was measured?
 
@@ -12,6 +14,7 @@ takes and gives is in signature.json; what must be installed is in requirements.
 from __future__ import annotations
 
 import argparse
+import csv
 import importlib.util
 import json
 import sys
@@ -41,10 +44,13 @@ def prepare(raw: Any) -> tuple[np.ndarray, ...]:
     """Examples as the arrays that the model takes.
 
     Raises:
-        ValueError: they have another shape than the model was trained on.
+        ValueError: they have another shape than the model was trained on, lack a column, or hold what is not
+            of its kind.
     """
     if SIGNATURE["input"]["kind"] == "text":
         return encoded([raw] if isinstance(raw, str) else list(raw))
+    if TABLE is not None:
+        return (TABLE.encode(TABLE.rows([raw] if isinstance(raw, dict) else list(raw))),)
     shape = tuple(SIGNATURE["input"]["shape"])
     array = np.asarray(raw)
     if array.shape == shape:
@@ -72,6 +78,12 @@ def read_tokenizer() -> Any:
     if not path.exists():
         return None
     return beside("texts").read(path)
+
+
+def read_table() -> Any:
+    """What makes numbers of a table's rows; None where the model takes no such rows."""
+    path = HERE / "model" / "columns.json"
+    return beside("tables").read(path) if path.exists() else None
 
 
 def beside(name: str) -> Any:
@@ -136,13 +148,14 @@ def load_sklearn(threads: int) -> Predict:
         if SIGNATURE["input"]["kind"] != "text":
             table = table.reshape(len(table), -1).astype(np.float32)
         if not classes:
-            return np.asarray(estimator.predict(table), dtype=np.float32).reshape(len(table))
+            return np.asarray(reader.values(estimator, table))
         return np.asarray(reader.class_answers(estimator, table, present, classes))
 
     return predict
 
 
 TOKENIZER = read_tokenizer()
+TABLE = read_table()
 
 LOADERS: dict[str, Callable[[int], Predict]] = {
     "onnx": load_onnx,
@@ -159,9 +172,9 @@ def check(predict: Predict) -> str:
         ValueError: they differ by more than signature.json allows.
     """
     stored = np.load(HERE / "check.npz")
-    inputs = (
-        [str(text) for text in stored["inputs"]] if stored["inputs"].dtype.kind == "U" else stored["inputs"]
-    )
+    inputs = stored["inputs"]
+    if inputs.dtype.kind == "U":
+        inputs = [str(text) if TABLE is None else json.loads(str(text)) for text in inputs]
     answers = predict(inputs)
     if not np.isfinite(answers).all():
         raise ValueError("the answers are not finite")
@@ -177,12 +190,17 @@ def read(path: Path) -> Any:
     """Examples from a file, by its ending."""
     if path.suffix == ".npy":
         return np.load(path)
+    if path.suffix == ".jsonl":
+        return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+    if path.suffix == ".csv" and TABLE is not None:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            return list(csv.DictReader(file, delimiter=SIGNATURE["input"].get("separator") or ","))
     if path.suffix == ".csv":
         return np.loadtxt(path, delimiter=",", ndmin=2)
     if path.suffix == ".txt":
         lines = path.read_text(encoding="utf-8").split("\n")
         return lines[:-1] if lines[-1] == "" else lines
-    raise ValueError(f"{path}: give a .npy, .csv or .txt file")
+    raise ValueError(f"{path}: give a .npy, .csv, .jsonl or .txt file")
 
 
 def said(answer: Any) -> dict[str, Any]:
@@ -199,7 +217,7 @@ def said(answer: Any) -> dict[str, Any]:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n\n")[0])
-    parser.add_argument("file", nargs="?", type=Path, help=".npy, .csv or .txt")
+    parser.add_argument("file", nargs="?", type=Path, help=".npy, .csv, .jsonl or .txt")
     parser.add_argument("--check", action="store_true", help="compare with the measured answers")
     parser.add_argument("--threads", type=int, default=1)
     options = parser.parse_args()

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from harness.exported.estimator import SKOPS, class_answers, read, read_estimator, write
+from harness.exported.estimator import SKOPS, class_answers, read, read_estimator, values, write
 from harness.models.fitted import Meta, load_meta, write_meta
 from harness.models.own import import_own
 from harness.protocols import Inputs, Predict
@@ -47,7 +47,7 @@ def estimator_predict(estimator: Any, meta: Meta) -> Predict:
     def predict(raw: Inputs) -> np.ndarray:
         table = list(raw) if meta.task.takes == "text" else flat(raw)
         if not meta.task.num_classes:
-            return np.asarray(estimator.predict(table), dtype=np.float32).reshape(len(table))
+            return np.asarray(values(estimator, table))
         present = meta.classes or range(meta.task.num_classes)
         return np.asarray(class_answers(estimator, table, present, meta.task.num_classes))
 

@@ -21,6 +21,7 @@ from harness.protocols import ONE_SIDED
 from harness.record import Kind, Resources, SuiteError, Trial
 from harness.runtimes.offered import runtimes_of
 from harness.streams import generator
+from harness.suite.encodings import settled
 from harness.suite.model_ref import ModelKind
 from harness.suite.schema import Candidate, Suite
 from harness.suite.variants import deployments, split_runtime
@@ -93,9 +94,26 @@ class _Planner:
             "model": self.candidate.model,
             "args": self.candidate.args,
             "data": dict(self.data),
+            **self.encoding,
             **({"files": self.brought["files"]} if "files" in self.brought else {}),
             **({"places": places} if (places := self.places) else {}),
         }
+
+    @cached_property
+    def encoding(self) -> dict[str, str]:
+        """How rows of a table become numbers, where the data are such rows."""
+        from harness.datasets.catalog import task_info
+
+        if not task_info(self.suite.data.name, self.suite.data.args).columns:
+            return {}
+        return {"encoding": settled(self.candidate.encoding, self.candidate.ref, self.runtimes)}
+
+    @property
+    def runtimes(self) -> list[str]:
+        """Those of the suite that the candidate can be served on."""
+        return runtimes_of(
+            self.candidate.ref, self.suite.serving.runtimes, self.suite.task, self.candidate.args
+        )
 
     @cached_property
     def brought(self) -> dict[str, Any]:
@@ -190,9 +208,7 @@ class _Planner:
 
     def score_trials(self, fitted: Iterable[Trial]) -> list[Trial]:
         """The largest size on every runtime, smaller ones on the reference runtime alone."""
-        runtimes = runtimes_of(
-            self.candidate.ref, self.suite.serving.runtimes, self.suite.task, self.candidate.args
-        )
+        runtimes = self.runtimes
         reference = self.about.fitted  # the runtime of its own framework has the same name
         first = reference if reference in runtimes else runtimes[0]
         trials = []

@@ -40,6 +40,9 @@ NETWORK = ("training/*.py", "models/build.py", "models/servable.py", "{kind}")
 TEXTS = ("models/encoding.py", "models/tokenizers.py", "models/vocabulary.py", "runtimes/texts.py")
 """What turns texts into what a model takes."""
 
+TABLES = ("exported/tables.py", "datasets/encoding.py", "suite/encodings.py")
+"""What turns rows of a table into what a model takes."""
+
 SEARCH = ("planning/tuning.py", "kinds/quality.py", "{kind}")
 """What chooses the settings to train with."""
 
@@ -82,6 +85,7 @@ def code_version(kind: str, spec: Mapping[str, Any], folder: str = "") -> str:
     if kind == "train":
         patterns += NETWORK if parse_model(spec["model"]).about.is_network else ()
         patterns += TEXTS if "text" in kind_of(spec["task"]).inputs else ()
+        patterns += TABLES if "encoding" in spec else ()
         patterns += SEARCH if _searches(spec) else ()
         marks = _brought(parse_model(spec["model"]), Path(folder))
         marks += _own_code(_own_recommender(spec), Path(folder))

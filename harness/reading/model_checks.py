@@ -18,6 +18,7 @@ from harness.reading.signature import Parameter, Signature, read_signature
 from harness.record import DataError
 from harness.runtimes.offered import left_out, runtimes_of
 from harness.suite.class_keys import class_keys
+from harness.suite.encodings import NATIVE, takes_categories
 from harness.suite.model_ref import MODEL_KINDS, OWN_ESTIMATOR, ModelRef, parse_model
 from harness.suite.source import Node
 from harness.tasks.recommendation.retrieval.options import check_candidate, is_own
@@ -171,10 +172,27 @@ def _check_fit(draft: Draft, path: Path_, ref: ModelRef, task: Any) -> None:
     _check_runtimes(draft, path, ref)
     if task is None:
         return
+    _check_encoding(draft, path, ref, task)
     try:
         check_rules(ref, task, draft.get(dict, *path, "args", default={}))
     except (ValueError, TypeError) as error:
         draft.wrong(path, str(error), place)
+
+
+def _check_encoding(draft: Draft, path: Path_, ref: ModelRef, task: Task) -> None:
+    """How columns of categories become numbers: of own tables alone, and as a model takes them."""
+    if not draft.given(*path, "encoding"):
+        return
+    place = draft.key_place(*path, "encoding")
+    if not task.columns:
+        draft.wrong((*path, "encoding"), "is for own tables (`tabular_csv`): leave it out", place)
+    elif draft.get(str, *path, "encoding") == NATIVE and not takes_categories(ref):
+        draft.wrong(
+            (*path, "encoding"),
+            "this model takes numbers alone: write one_hot, target, hashed or ordinal; XGBoost, LightGBM, "
+            "CatBoost and HistGradientBoosting take categories themselves",
+            place,
+        )
 
 
 def _check_runtimes(draft: Draft, path: Path_, ref: ModelRef) -> None:

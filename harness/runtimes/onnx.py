@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from harness.exported import tables
 from harness.models.estimator import load_estimator
 from harness.models.tokenizers import weighed_words
 from harness.protocols import Inputs, Predict, Split
@@ -55,6 +56,11 @@ def prepare(
     examples = example_input(fitted, calibration, n=8)
     rows = _rows(validation, calibration, examples)
     if source == "sklearn":
+        if (fitted / tables.FILE).exists() and tables.read(fitted / tables.FILE).categorical:
+            raise TrialError(
+                "trees over categories have no ONNX form: write `encoding: target` (or one_hot) for this "
+                "candidate, or serve it by its own library alone"
+            )
         estimator = load_estimator(fitted)
         classes = tuple(model_card(fitted).get("classes") or ())
         export_estimator(estimator, task_of(fitted), classes, examples.dtype, folder / MODEL)

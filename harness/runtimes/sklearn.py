@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from harness.codec import JsonObject
-from harness.exported.estimator import class_answers
+from harness.exported.estimator import class_answers, values
 from harness.models.estimator import load_estimator
 from harness.protocols import Inputs, Predict, Split
 from harness.record import TrialError
@@ -44,7 +44,7 @@ def load(folder: Path, threads: int, device: str = "cpu") -> Predict:
         if not is_text:
             table = np.asarray(inputs).reshape(len(inputs), -1).astype(np.float32)
         if not num_classes:
-            return np.asarray(estimator.predict(table), dtype=np.float32).reshape(len(table))
+            return np.asarray(values(estimator, table))
         return np.asarray(class_answers(estimator, table, classes, num_classes))
 
     return predict

@@ -184,6 +184,12 @@ class Candidate(Model):
     args: dict[str, Json] = Field(default_factory=dict)
     """Keyword arguments of the model's builder. An estimator over texts also takes `tfidf: {…}`, arguments of
     scikit-learn's TfidfVectorizer: `{C: 10, tfidf: {ngram_range: [1, 3], min_df: 5}}`."""
+    encoding: Literal["auto", "native", "one_hot", "ordinal", "target", "hashed"] = "auto"
+    """Of own tables (`tabular_csv`): how columns of categories become numbers, of 3 values or of 30,000.
+    `native`: the model takes them itself (boosting); `one_hot`: a column for each value; `target`: the mean
+    of the target by value, cross-fitted; `hashed`: 64 columns by a hash; `ordinal`: the alphabet. `auto`:
+    native where the model takes categories and is served on no ONNX runtime, else one_hot up to 32 values and
+    target beyond."""
     files: tuple[str, ...] = ()
     """Files and folders that only its code names, beside the suite file: their content is part of what the
     candidate is, so that a changed one trains it again. Arguments that name a file count by themselves."""

@@ -9,14 +9,14 @@ hardly vary and would be blown up. Texts are weighed by TF-IDF, unless a pipelin
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
 import numpy as np
 
 from harness.codec import JsonObject
-from harness.exported.estimator import answer_kind
+from harness.exported.estimator import answer_kind, with_categories
 from harness.facts import TrainFacts
 from harness.kinds import kind_of
 from harness.models.estimator import flat
@@ -69,11 +69,13 @@ def fit_estimator(
     task: Task,
     scaling: Scaling,
     words: JsonObject | None = None,
+    categorical: Sequence[int] = (),
 ) -> FittedEstimator:
     """Fit on the training part; what stops early does so by the validation part.
 
     Args:
         words: of texts, how `TfidfVectorizer` weighs them.
+        categorical: columns whose numbers name categories, for an estimator that takes these.
 
     Raises:
         TrialError: the estimator refuses the data (one class only, NaN in the table, …).
@@ -84,6 +86,7 @@ def fit_estimator(
     if kind_of(task.name).targets == "labels":
         estimator = one_for_each_label(estimator)
     first = _first_step(estimator, task, scaling, words or {})
+    _tell_categories(estimator, categorical, int(np.prod(task.input_shape)))
     targets, classes = _targets(estimator, train.targets, task)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
@@ -92,7 +95,7 @@ def fit_estimator(
             if first is not None:
                 table = first[1].fit_transform(table) if first[0] == "words" else first[1].transform(table)
             watched = _watched(estimator, validation, classes, task, first)
-            _fit(estimator, table, targets, watched)
+            _fit(estimator, table, targets, watched, categorical)
         except (ValueError, TypeError) as error:
             raise TrialError(f"{type(estimator).__name__} cannot be fitted: {_cause(error)}") from error
         except Exception as error:  # the boosting libraries raise kinds of their own
@@ -199,9 +202,32 @@ def _stops_itself(estimator: Any) -> bool:
     return is_histogram and estimator.early_stopping is True
 
 
-def _fit(estimator: Any, table: Any, targets: np.ndarray, watched: tuple[Any, np.ndarray] | None) -> None:
+def _tell_categories(estimator: Any, categorical: Sequence[int], columns: int) -> None:
+    """Say which columns hold categories, to estimators that are told before they are fitted."""
+    if not categorical:
+        return
+    library, places = library_of(estimator), list(categorical)
+    if library == "xgboost":
+        types = ["c" if place in categorical else "q" for place in range(columns)]
+        estimator.set_params(enable_categorical=True, feature_types=types)
+    elif library == "sklearn":
+        estimator.set_params(categorical_features=places)
+    elif library == "catboost":
+        estimator.set_params(cat_features=places)
+
+
+def _fit(
+    estimator: Any, table: Any, targets: np.ndarray, watched: tuple[Any, np.ndarray] | None,
+    categorical: Sequence[int],
+) -> None:  # fmt: skip
+    told: dict[str, Any] = {}
+    if categorical and library_of(estimator) == "lightgbm":
+        told = {"categorical_feature": list(categorical)}
+    if categorical and library_of(estimator) == "catboost":
+        table = with_categories(table, categorical)
+        watched = None if watched is None else (with_categories(watched[0], categorical), watched[1])
     if watched is None:
-        estimator.fit(table, targets)
+        estimator.fit(table, targets, **told)
         return
     if type(estimator).__name__ == "Pipeline":
         head = estimator[:-1]  # shares its steps with the whole pipeline
@@ -211,7 +237,7 @@ def _fit(estimator: Any, table: Any, targets: np.ndarray, watched: tuple[Any, np
     if library_of(estimator) == "sklearn":
         estimator.fit(table, targets, X_val=watched[0], y_val=watched[1])
     elif library_of(estimator) == "lightgbm":
-        estimator.fit(table, targets, eval_X=watched[0], eval_y=watched[1])
+        estimator.fit(table, targets, eval_X=watched[0], eval_y=watched[1], **told)
     elif library_of(estimator) == "catboost":
         estimator.fit(table, targets, eval_set=[watched])
     else:

@@ -15,9 +15,8 @@ from typing import Any
 import torch
 
 from harness import streams
-from harness.datasets.catalog import input_columns
 from harness.datasets.parts import Parts, load_parts
-from harness.datasets.resplit import part_of
+from harness.exported import tables
 from harness.facts import ScoreFacts
 from harness.kinds import kind_of
 from harness.models.estimator import estimator_predict, load_estimator, save_estimator
@@ -28,7 +27,7 @@ from harness.protocols import Inputs, Job, Outcome, Predict
 from harness.record import TrialError
 from harness.runtimes import runtime, texts
 from harness.suite.model_ref import parse_model
-from harness.tasks import estimators, finished, text
+from harness.tasks import estimators, finished, raw, text
 from harness.tasks.evaluation import (
     check_predictions,
     constant_quality,
@@ -56,10 +55,13 @@ def train(job: Job) -> Outcome:
     parts = load_parts(spec["data"], spec["train_size"], ("train", "validation"))
     kind = parse_model(spec["model"]).about.fitted
     text.refuse_finished(kind, parts.task)
+    parts, table = raw.as_numbers(spec, parts)
     measured, facts = _TRAIN[kind](job, parts)
-    # An export tells the columns: whoever calls the model must make them.
-    columns = tuple(input_columns(spec["data"]["name"], spec["data"].get("args"), part_of(spec["data"])))
-    return Outcome(measured, replace(facts, data=parts.facts, input_columns=columns or None))
+    if table is not None:
+        table.save(job.folder / "fitted" / tables.FILE)
+        made = tuple({"column": s["column"], "as": s["as"], "numbers": tables.width(s)} for s in table.steps)
+        facts = replace(facts, input_columns=made)
+    return Outcome(measured, replace(facts, data=parts.facts))
 
 
 def score(job: Job) -> Outcome:
@@ -76,9 +78,9 @@ def score(job: Job) -> Outcome:
     # For quantisation: training examples, never test data.
     calibration = subset(parts.train, CALIBRATION_EXAMPLES, streams.generator(spec["seed"], "calibration"))
     prepared = runtime(spec["runtime"]).prepare(
-        source, artifact, text.for_runtime(calibration, source), text.for_runtime(parts.validation, source)
+        source, artifact, raw.for_runtime(calibration, source), raw.for_runtime(parts.validation, source)
     )
-    text.ship_tokenizer(source, artifact)
+    raw.ship(source, artifact)
     answers = load_meta(source).answers
     task = about(spec, parts.task)
     predict = load_variant(spec, artifact, job.threads, job.device)
@@ -118,10 +120,12 @@ def reference_predict(source: Path) -> tuple[Predict, str]:
     """The fitted model in its own framework, in fp32, and its name for people."""
     meta = load_meta(source)
     if meta.kind == "sklearn":
-        return estimator_predict(load_estimator(source), meta), parse_model(meta.model).about.native
-    if meta.kind == "onnx":
-        return finished.load(source / "model.onnx"), "the file itself"
-    return text.taking_texts(network_predict(load_servable(source)), source), "torch fp32"
+        predict, name = estimator_predict(load_estimator(source), meta), parse_model(meta.model).about.native
+    elif meta.kind == "onnx":
+        predict, name = finished.load(source / "model.onnx"), "the file itself"
+    else:
+        predict, name = network_predict(load_servable(source)), "torch fp32"
+    return raw.taking_raw(predict, source), name
 
 
 def _train_estimator(job: Job, parts: Parts) -> Trained:
@@ -139,7 +143,9 @@ def _train_estimator(job: Job, parts: Parts) -> Trained:
         raise TrialError(str(error)) from error
     scaling = Scaling((), ()) if estimators.sees_raw(estimator) else fit_scaling(parts.train, task)
     started, cpu_started = time.perf_counter(), time.process_time()
-    made = estimators.fit_estimator(estimator, parts.train, parts.validation, task, scaling, words)
+    made = estimators.fit_estimator(
+        estimator, parts.train, parts.validation, task, scaling, words, parts.categorical
+    )
     seconds, cpu_seconds = time.perf_counter() - started, time.process_time() - cpu_started
     search = search or module_folder(spec["model"])
     answers = estimators.answers_of(made.model) if kind_of(task.name).targets != "values" else "probabilities"

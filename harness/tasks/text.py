@@ -7,7 +7,6 @@ every artifact, so what is deployed and measured takes texts.
 from __future__ import annotations
 
 import inspect
-import shutil
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -15,10 +14,9 @@ from typing import Any
 
 import numpy as np
 
-from harness.models.tokenizers import Encoder, Tokenizer, fit_tokenizer, load_tokenizer
-from harness.protocols import Predict, Split, Task
+from harness.models.tokenizers import Encoder, Tokenizer, fit_tokenizer
+from harness.protocols import Split, Task
 from harness.record import TrialError
-from harness.runtimes.texts import TOKENIZER
 
 TFIDF: Mapping[str, Any] = {"ngram_range": (1, 2), "min_df": 2, "sublinear_tf": True}
 """How TfidfVectorizer weighs words unless a candidate's `tfidf` says otherwise: pairs of words gain
@@ -47,26 +45,6 @@ def fitted_tokenizer(spec: Mapping[str, Any], part: Split) -> Tokenizer:
 def as_tokens(part: Split, tokenizer: Encoder) -> Split:
     """The part with token numbers (n, length) int64 in place of its texts."""
     return replace(part, inputs=tokenizer.encode(part.inputs))
-
-
-def for_runtime(part: Split, fitted: Path) -> Split:
-    """A part as a runtime's `prepare` takes it: tokens where the fitted model has a tokenizer."""
-    path = fitted / TOKENIZER
-    return as_tokens(part, load_tokenizer(path)) if path.exists() else part
-
-
-def ship_tokenizer(fitted: Path, artifact: Path) -> None:
-    """Put the fitted model's tokenizer, where it has one, beside the artifact that needs it."""
-    if (fitted / TOKENIZER).exists():
-        shutil.copyfile(fitted / TOKENIZER, artifact / TOKENIZER)
-
-
-def taking_texts(predict: Predict, fitted: Path) -> Predict:
-    """A function of tokens as a function of texts, where the fitted model has a tokenizer."""
-    if not (fitted / TOKENIZER).exists():
-        return predict
-    tokenizer = load_tokenizer(fitted / TOKENIZER)
-    return lambda texts: predict(tokenizer.encode(texts))
 
 
 def typical_tokens(tokens: np.ndarray) -> np.ndarray:

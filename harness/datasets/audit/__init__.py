@@ -17,10 +17,12 @@ from harness.datasets.audit.labels import classes, doubtful_labels
 from harness.datasets.audit.logs import log_findings
 from harness.datasets.audit.marks import marks
 from harness.datasets.audit.overlap import equal_rows, groups, near_rows
-from harness.datasets.catalog import dataset_module, input_columns, load_dataset, task_info
+from harness.datasets.catalog import dataset_module, load_dataset, task_info
+from harness.datasets.encoding import How, as_numbers
 from harness.kinds import kind_of
 from harness.protocols import Dataset, Progress
 from harness.record import DataError
+from harness.suite.encodings import MOST_ONE_HOT
 
 __all__ = ["CHECKS", "Finding", "audit", "describe_findings", "log_findings"]
 
@@ -68,17 +70,16 @@ def audit(
 
 
 def _subject(name: str, args: JsonObject, limit: int, seed: int) -> Subject:
-    dataset = load_dataset(name, args)
+    dataset, made = as_numbers(load_dataset(name, args), How("one_hot", most_one_hot=MOST_ONE_HOT))
     module = dataset_module(name)
     table = module.as_it_stands(**args) if hasattr(module, "as_it_stands") else None
     apart = {str(args[key]).strip() for key in ("target", "group") if args.get(key)}
-    return Subject(dataset, _columns(name, args, dataset), table, frozenset(apart), limit, seed)
+    return Subject(dataset, _columns(made, dataset), table, frozenset(apart), limit, seed)
 
 
-def _columns(name: str, args: JsonObject, dataset: Dataset) -> dict[Name, list[int]]:
+def _columns(made: Sequence[str], dataset: Dataset) -> dict[Name, list[int]]:
     if not dataset.task.name.startswith("tabular"):
         return {}
-    made = [str(how["column"]) for how in input_columns(name, args)]
     places: dict[Name, list[int]] = {}
     for place in range(dataset.train.inputs.shape[1]):
         places.setdefault(made[place] if made else place, []).append(place)

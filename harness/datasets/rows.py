@@ -1,0 +1,137 @@
+"""Columns of a file as rows that a client could send: typed, holes kept, nothing learnt yet."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from harness.datasets.cells import Notation
+from harness.datasets.columns import Column
+from harness.datasets.frames import Table
+from harness.datasets.labels import folded
+from harness.datasets.raw import MISSING
+from harness.exported.tables import calendar, row_type, single
+from harness.record import DataError
+from harness.suite.encodings import MOST_ONE_HOT
+from harness.suite.source import quoted
+
+MOSTLY_DIFFERENT = 0.5
+"""A column of many texts that has more different ones than this share of its rows holds no categories."""
+SENTENCE = 3.0
+"""Words of the mean text from which on such a column is one of texts, weighed by words."""
+
+
+def as_rows(
+    columns: Sequence[Column], table: Table, named: Sequence[str], how: Notation
+) -> tuple[np.ndarray, tuple[str, ...], dict[str, Any]]:
+    """Rows (n,) of named fields, what each column is, and how a client's cells are written.
+
+    Args:
+        named: columns that the user calls categories.
+    Raises:
+        DataError: numbers beyond float32, or texts that are no categories; all mistakes at once.
+    """
+    mistakes: list[str] = []
+    told: list[dict[str, Any]] = []
+    values: list[np.ndarray] = []
+    for column in columns:
+        try:
+            kind, cells = _values(column, table, named)
+        except DataError as error:
+            mistakes += error.mistakes
+            continue
+        signs = {"mark": column.mark, "shape": column.shape}
+        told.append({"name": column.name, "kind": kind, **{k: sign for k, sign in signs.items() if sign}})
+        values.append(cells)
+    if mistakes:
+        raise DataError(*mistakes)
+    rows = np.empty(len(table.frame), row_type(told))
+    for one, cells in zip(told, values, strict=True):
+        rows[one["name"]] = cells
+    notation = {
+        "decimal": how.decimal,
+        "thousands": how.thousands,
+        "missing": sorted({*MISSING, *how.missing}),
+    }
+    return rows, tuple(str(one["kind"]) for one in told), {"columns": told, "notation": notation}
+
+
+def _values(column: Column, table: Table, named: Sequence[str]) -> tuple[str, np.ndarray]:
+    if column.kind == "number":
+        numbers = np.where(np.isinf(column.values), np.nan, column.values)
+        if np.isinf(single(numbers)).any():
+            raise DataError(
+                f"{table.path}: column {column.name!r} has numbers beyond 3e38, for instance "
+                f"{np.nanmax(np.abs(numbers)):g}: leave it out of features, or take its logarithm"
+            )
+        return "number", numbers
+    if column.kind == "date":
+        return "date", moments(column.values)
+    texts = pd.Series(column.values, dtype=object)
+    different = int(texts.nunique())
+    if column.name in named or different <= MOST_ONE_HOT or different <= MOSTLY_DIFFERENT * len(texts):
+        return "category", column.values
+    words = float(np.mean([len(text.split()) for text in texts.dropna()]))
+    if words >= SENTENCE:
+        return "words", column.values
+    raise DataError(
+        f"{table.path}: column {column.name!r} is text of {different} different values in {len(texts)} "
+        "rows, which are no categories: name the columns to predict from under features, without it, or "
+        f"write `categories: [{quoted(column.name)}]` if its values come back in later rows"
+    )
+
+
+def moments(days: np.ndarray) -> np.ndarray:
+    """Days since 1970 as datetime64[s], NaT where there is none."""
+    known = np.isfinite(days)
+    seconds = np.round(np.where(known, days, 0.0) * 86400).astype(np.int64)
+    return np.where(known, seconds.astype("M8[s]"), np.datetime64("NaT", "s"))
+
+
+def said_of(
+    rows: np.ndarray, kinds: Sequence[str], train: np.ndarray, test: np.ndarray, table: Table
+) -> list[str]:
+    """What `plan` says of the columns.
+
+    Args:
+        train, test: the numbers of the rows.
+    """
+    said: list[str] = []
+    for name, kind in zip(rows.dtype.names or (), kinds, strict=True):
+        values = rows[name]
+        if kind == "date":
+            figures = calendar(values)
+            if not (figures["hour"][~np.isnat(values)] != 0).any():
+                del figures["hour"]
+            said.append(f"column {name!r} holds dates: predicted from as {', '.join(figures)}")
+        elif kind == "words":
+            said.append(f"column {name!r} holds texts: predicted from by the words in them (TF-IDF)")
+        elif kind == "category":
+            counts = Counter(text for text in values[train].tolist() if text is not None)
+            if table.test_rows:
+                said += _unknown(name, counts, values[test])
+            if len(counts) > MOST_ONE_HOT:
+                said.append(
+                    f"column {name!r} has {len(counts)} values: trees that take categories get them as they "
+                    "are, other models the mean of the target by value (a candidate's `encoding` says "
+                    "otherwise)"
+                )
+    return said
+
+
+def _unknown(name: str, counts: Mapping[str, int], test: np.ndarray) -> list[str]:
+    """What is said of values that only test rows have."""
+    strange = Counter(value for value in test.tolist() if value is not None and value not in counts)
+    if not strange:
+        return []
+    alike = {folded(value): value for value in counts}
+    near = [f"{value!r} like {alike[folded(value)]!r}" for value in strange if folded(value) in alike]
+    text = (
+        f"column {name!r}: {sum(strange.values())} of {len(test)} test rows have a value that no training "
+        f"row has ({', '.join(map(repr, list(strange)[:5]))}{', …' if len(strange) > 5 else ''})"
+    )
+    return [text + (f"; in case, blanks or marks alone differ {', '.join(near[:5])}" if near else "")]

@@ -1,0 +1,62 @@
+"""What stands between raw examples and the arrays that a model takes: a tokenizer, or what makes numbers of a
+table's rows. Learnt of the training part, kept in `fitted/`, copied into every artifact.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from harness import streams
+from harness.datasets.encoding import MOST_BINS, How, fit_table
+from harness.datasets.parts import Parts
+from harness.exported import tables
+from harness.exported.tables import Table
+from harness.protocols import Predict, Split
+from harness.runtimes.texts import TOKENIZER, encoder
+from harness.suite.encodings import AUTO, is_histogram, takes_categories
+from harness.suite.model_ref import ModelRef, parse_model
+
+
+def as_numbers(spec: Mapping[str, Any], parts: Parts) -> tuple[Parts, Table | None]:
+    """The parts of a table's rows as the numbers that a trial's model takes, and what makes these of rows;
+    parts of anything else as they are."""
+    if not parts.task.columns:
+        return parts, None
+    model = parse_model(spec["model"])
+    seed = streams.seed_for(spec["seed"], "encoding") % 2**32
+    table, own = fit_table(parts.train, parts.task, _how(spec, model), seed, **parts.written)
+    splits = {
+        name: replace(part, inputs=own if name == "train" else table.encode(part.inputs))
+        for name, part in parts.splits.items()
+    }
+    task = replace(parts.task, input_shape=(table.width,))
+    return replace(parts, task=task, splits=splits, categorical=tuple(table.categorical)), table
+
+
+def _how(spec: Mapping[str, Any], model: ModelRef) -> How:
+    native = takes_categories(model)
+    most = min(MOST_BINS, int(spec["args"].get("max_bins", MOST_BINS))) if is_histogram(model) else None
+    return How(spec.get("encoding", AUTO), keeps_holes=native, most_codes=most)
+
+
+def for_runtime(part: Split, fitted: Path) -> Split:
+    """A part as a runtime's `prepare` takes it: what the fitted model itself takes."""
+    encode = encoder(fitted)
+    return part if encode is None else replace(part, inputs=encode(part.inputs))
+
+
+def ship(fitted: Path, artifact: Path) -> None:
+    """Put what stands before the fitted model beside the artifact that needs it."""
+    for name in (TOKENIZER, tables.FILE):
+        if (fitted / name).exists():
+            shutil.copyfile(fitted / name, artifact / name)
+
+
+def taking_raw(predict: Predict, fitted: Path) -> Predict:
+    """A function of what a fitted model takes as one of raw examples."""
+    encode = encoder(fitted)
+    return predict if encode is None else lambda raw: predict(encode(raw))
