@@ -18,7 +18,7 @@ from harness.reading.signature import Parameter, Signature, read_signature
 from harness.record import DataError
 from harness.runtimes.offered import left_out, runtimes_of
 from harness.suite.class_keys import class_keys
-from harness.suite.encodings import NATIVE, takes_categories
+from harness.suite.encodings import AUTO, NATIVE, takes_categories
 from harness.suite.model_ref import MODEL_KINDS, OWN_ESTIMATOR, ModelRef, parse_model
 from harness.suite.source import Node
 from harness.tasks.recommendation.retrieval.options import check_candidate, is_own
@@ -181,7 +181,7 @@ def _check_fit(draft: Draft, path: Path_, ref: ModelRef, task: Any) -> None:
 
 def _check_encoding(draft: Draft, path: Path_, ref: ModelRef, task: Task) -> None:
     """How columns of categories become numbers: of own tables alone, and as a model takes them."""
-    if not draft.given(*path, "encoding"):
+    if draft.get(str, *path, "encoding", default=AUTO) == AUTO:
         return
     place = draft.key_place(*path, "encoding")
     if not task.columns:
