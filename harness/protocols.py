@@ -11,13 +11,13 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
-import numpy as np
-
-from harness.facts import TrialFacts
+from harness.facts.kinds import TrialFacts
 from harness.record import Measurement, Trial
 
+if TYPE_CHECKING:
+    import numpy as np
 Inputs = Any
 """Raw examples as a client sends them: uint8 images (n, channels, height, width), a list of n texts,
 float32 table (n, columns), or rows of a table of typed columns, an array (n,) of named fields. Everything
@@ -121,7 +121,7 @@ AnswerKind = Literal["probabilities", "scores", "classes"]
 """What a classifier answers, (n, num_classes): probabilities; scores in 0…1 that rank the examples for each
 class and tell the class, but are no probabilities; or 1 for the class and 0 for all others."""
 
-Predict = Callable[[Inputs], np.ndarray]
+Predict = Callable[[Inputs], "np.ndarray"]
 """Raw examples → (n, num_classes) float32 probabilities, or (n,) values for regression.
 Synchronous: when it returns, the answer is in the caller's memory."""
 

@@ -13,7 +13,7 @@ from functools import cached_property
 from typing import Any, Literal, TypeVar, cast
 
 from harness.codec import JsonObject, from_json, to_json
-from harness.facts import TrialFacts
+from harness.facts.kinds import TrialFacts
 
 F = TypeVar("F", bound=TrialFacts)
 

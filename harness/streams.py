@@ -7,8 +7,14 @@ streams of other names are independent (Philox keyed by a hash of seed and names
 from __future__ import annotations
 
 import hashlib
+from typing import TYPE_CHECKING
 
-import numpy as np
+from harness.late import Late
+
+if TYPE_CHECKING:
+    import numpy as np
+else:
+    np = Late("numpy")
 
 
 def seed_for(seed: int, *names: str | int) -> int:

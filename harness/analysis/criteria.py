@@ -7,12 +7,13 @@ accuracy[class=3] >= 0.7          on a slice of the test examples
 
 from __future__ import annotations
 
+import operator
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-import numpy as np
-
+from harness.late import Late
 from harness.metrics import MetricTable, metrics_of
 from harness.record import SuiteError
 from harness.suite.expression import parse_constraint as parse_limit
@@ -20,16 +21,21 @@ from harness.suite.expression import take_slice
 from harness.suite.schema import Suite
 from harness.suite.value import Expression, parse_expression
 
+if TYPE_CHECKING:
+    import numpy as np
+else:
+    np = Late("numpy")
+
 VALUE = "value"
 """The suite's value expression, in limits and objectives."""
 
 HARNESS_METRICS = metrics_of(None)
 
 _OPERATORS: Mapping[str, Callable[[np.ndarray, float], np.ndarray]] = {
-    "<=": np.less_equal,
-    ">=": np.greater_equal,
-    "<": np.less,
-    ">": np.greater,
+    "<=": operator.le,
+    ">=": operator.ge,
+    "<": operator.lt,
+    ">": operator.gt,
 }
 
 

@@ -10,6 +10,7 @@ input, or data or storage that cannot be read or written; 130 interrupted.
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import sys
@@ -347,6 +348,9 @@ def _trackers(text: str | None) -> tuple[str, ...]:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command; the exit code."""
+    gc.set_threshold(
+        50_000, 20, 20
+    )  # starting makes many objects that all stay: looking for garbage is a tenth
     arguments = list(sys.argv[1:] if argv is None else argv)
     debug = "--debug" in arguments
     for word in ("quiet", "verbose"):

@@ -5,10 +5,16 @@ Source: W. Street, W. Wolberg, O. Mangasarian, Breast Cancer Wisconsin (Diagnost
 
 from __future__ import annotations
 
-import numpy as np
+from typing import TYPE_CHECKING
 
 from harness.datasets.bundled import checksum_of, dataset, read_table
+from harness.late import Late
 from harness.protocols import Dataset, Task
+
+if TYPE_CHECKING:
+    import numpy as np
+else:
+    np = Late("numpy")
 
 DESCRIPTION = "569 tumours, 30 numeric columns, malignant or benign (scikit-learn); 80 % train, 20 % test"
 

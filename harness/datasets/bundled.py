@@ -5,13 +5,18 @@ from __future__ import annotations
 import importlib.util
 from functools import cache
 from pathlib import Path
-
-import numpy as np
+from typing import TYPE_CHECKING
 
 from harness.datasets.files import sha256_of
 from harness.datasets.splits import hash_split, take
+from harness.late import Late
 from harness.protocols import Dataset, Split, Task
 from harness.record import DataError
+
+if TYPE_CHECKING:
+    import numpy as np
+else:
+    np = Late("numpy")
 
 TEST_SHARE = 0.2
 

@@ -7,12 +7,17 @@ from __future__ import annotations
 
 import tarfile
 from pathlib import Path
-
-import numpy as np
+from typing import TYPE_CHECKING
 
 from harness.datasets.files import fetch_files, locked, write_whole
+from harness.late import Late
 from harness.protocols import DataFile, Dataset, Split, Task
 from harness.record import DataError, content_hash
+
+if TYPE_CHECKING:
+    import numpy as np
+else:
+    np = Late("numpy")
 
 DESCRIPTION = "50,000 / 10,000 colour 32×32 images, 10 classes (170 MB to fetch)"
 

@@ -5,10 +5,16 @@ Source: B. Efron, T. Hastie, I. Johnstone, R. Tibshirani, Least Angle Regression
 
 from __future__ import annotations
 
-import numpy as np
+from typing import TYPE_CHECKING
 
 from harness.datasets.bundled import checksum_of, dataset, read_table
+from harness.late import Late
 from harness.protocols import Dataset, Task
+
+if TYPE_CHECKING:
+    import numpy as np
+else:
+    np = Late("numpy")
 
 DESCRIPTION = "442 patients, 10 numeric columns, disease progression (scikit-learn); 80 % train, 20 % test"
 

@@ -5,10 +5,16 @@ Source: E. Alpaydin and C. Kaynak, Optical Recognition of Handwritten Digits, UC
 
 from __future__ import annotations
 
-import numpy as np
+from typing import TYPE_CHECKING
 
 from harness.datasets.bundled import checksum_of, dataset, read_table
+from harness.late import Late
 from harness.protocols import Dataset, Task
+
+if TYPE_CHECKING:
+    import numpy as np
+else:
+    np = Late("numpy")
 
 DESCRIPTION = "1,797 grey 8×8 handwritten digits (scikit-learn); 80 % train, 20 % test"
 

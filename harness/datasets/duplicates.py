@@ -6,12 +6,17 @@ import difflib
 import hashlib
 import re
 from collections.abc import Sequence
-
-import numpy as np
-import pandas as pd
+from typing import TYPE_CHECKING
 
 from harness.datasets.features import thumbnails
+from harness.late import Late
 from harness.protocols import Inputs, Task
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pandas as pd
+else:
+    np, pd = Late("numpy"), Late("pandas")
 
 IMAGE_SIMILARITY = 0.99
 """Correlation of two images' pixels above which they count as nearly equal."""

@@ -7,12 +7,17 @@ unpacked, since Debian compresses them anew and the packed ones differ between p
 from __future__ import annotations
 
 from pathlib import Path
-
-import numpy as np
+from typing import TYPE_CHECKING
 
 from harness.datasets.files import fetch_files
+from harness.late import Late
 from harness.protocols import DataFile, Dataset, Split, Task
 from harness.record import DataError, content_hash
+
+if TYPE_CHECKING:
+    import numpy as np
+else:
+    np = Late("numpy")
 
 DESCRIPTION = "60,000 / 10,000 grey 28×28 images of clothing, 10 classes (31 MB to fetch)"
 

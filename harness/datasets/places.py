@@ -7,7 +7,6 @@ tried. An unreachable host is left within seconds, and not asked again by this p
 from __future__ import annotations
 
 import contextlib
-import http.client
 import importlib.util
 import os
 import re
@@ -18,18 +17,18 @@ import sys
 import tarfile
 import threading
 import time
-import urllib.error
-import urllib.parse
-import urllib.request
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from io import BytesIO
 from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 from harness.protocols import Progress
+
+if TYPE_CHECKING:
+    import http.client
 
 CONNECT_S = 4.0
 """How long a host may take to answer the first knock, name resolution included."""
@@ -95,6 +94,10 @@ def _local(path: Path) -> bytes:
 
 @contextlib.contextmanager
 def _open_url(url: str, progress: Progress) -> Iterator[BinaryIO]:
+    import http.client
+    import urllib.error
+    import urllib.request  # with TLS it takes longer to load than most suites to plan
+
     _knock(url)
     request = urllib.request.Request(url, headers={"User-Agent": "harness-tradeoffs"})
     try:
@@ -116,6 +119,8 @@ class _Transfer:
         self._told = 0.0
 
     def read(self, size: int = -1) -> bytes:
+        import http.client
+
         try:
             block = self._response.read(size if size >= 0 else None)
         except (http.client.HTTPException, OSError) as error:
@@ -153,10 +158,13 @@ def _knock(url: str) -> None:
 
 def _address(url: str) -> tuple[str, int]:
     """The host and port that a request for `url` goes to: the server's, or the proxy's."""
-    parts = urllib.parse.urlsplit(url)
-    proxy = urllib.request.getproxies().get(parts.scheme)
-    if proxy and not urllib.request.proxy_bypass(parts.netloc):
-        parts = urllib.parse.urlsplit(proxy if "//" in proxy else f"//{proxy}")
+    from urllib.parse import urlsplit
+    from urllib.request import getproxies, proxy_bypass
+
+    parts = urlsplit(url)
+    proxy = getproxies().get(parts.scheme)
+    if proxy and not proxy_bypass(parts.netloc):
+        parts = urlsplit(proxy if "//" in proxy else f"//{proxy}")
     return parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)
 
 

@@ -9,15 +9,19 @@ from __future__ import annotations
 
 import html
 from pathlib import Path
-from typing import Literal
-
-import numpy as np
+from typing import TYPE_CHECKING, Literal
 
 from harness.datasets.duplicates import plain_words
 from harness.datasets.files import fetch_files
 from harness.datasets.splits import hash_split, take
+from harness.late import Late
 from harness.protocols import DataFile, Dataset, Split, Task
 from harness.record import DataError, content_hash
+
+if TYPE_CHECKING:
+    import numpy as np
+else:
+    np = Late("numpy")
 
 CLASSES = ("negative", "positive")
 

@@ -9,15 +9,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
-
-import numpy as np
+from typing import TYPE_CHECKING, Any
 
 from harness.datasets.duplicates import row_hashes
 from harness.datasets.splits import split_rows, strata, stratified_order, take
+from harness.late import Late
 from harness.protocols import Dataset, Split
 from harness.record import DataError
 from harness.streams import generator
+
+if TYPE_CHECKING:
+    import numpy as np
+else:
+    np = Late("numpy")
 
 
 @dataclass(frozen=True)

@@ -6,17 +6,19 @@ import math
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-import numpy as np
-
-from harness.facts import ScoreFacts
-from harness.facts.scoring import CalibrationFacts, WeakestClass
 from harness.kinds import quality
 from harness.kinds.kind import Learning, TaskKind
 from harness.kinds.measured import OF_CLASSES
+from harness.late import Late
 from harness.protocols import AnswerKind, Task
 
 if TYPE_CHECKING:
+    import numpy as np
     from torch import Tensor
+
+    from harness.facts import ScoreFacts
+else:
+    np = Late("numpy")
 
 METRICS = tuple(metric.name for metric in OF_CLASSES)
 SUM_TOLERANCE = 0.01
@@ -44,6 +46,8 @@ def describe(
     answers: AnswerKind = "probabilities",
 ) -> ScoreFacts:
     """The facts with where a classifier errs: confusion, per class, weakest class, calibration."""
+    from harness.facts.scoring import CalibrationFacts, WeakestClass
+
     counts, confidence, right = quality.reliability(probabilities, targets)
     per_class = quality.per_class_accuracy(probabilities, targets)
     weakest = quality.weakest_class(probabilities, targets)

@@ -10,13 +10,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
-import numpy as np
-
-from harness.facts import ScoreFacts
 from harness.protocols import AnswerKind, Metric, Task
 
 if TYPE_CHECKING:
+    import numpy as np
     from torch import Tensor
+
+    from harness.facts import ScoreFacts
 
 TargetKind = Literal["classes", "labels", "values", "log"]
 """One class an example (n,) int64; any number of labels (n, k) of 0 and 1; a number (n,); a log of events."""

@@ -9,8 +9,15 @@ answer is NaN, which a record stores as "not estimable". Everything agrees with 
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
-import numpy as np
+from harness.late import Late
+
+if TYPE_CHECKING:
+    import numpy as np
+else:
+    np = Late("numpy")
+
 
 ECE_BINS = 15
 

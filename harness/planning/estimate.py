@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from math import prod
-from statistics import median
 from typing import Any
 
 from harness.record import Record, Trial
@@ -45,6 +44,8 @@ def row_size(suite: Suite) -> float:
 
 def typical_seconds(history: Iterable[Record], rows: Rows = Rows()) -> dict[tuple[str, ...], float]:
     """Seconds per unit of work, median over finished records of the same kind, candidate, …"""
+    from statistics import median
+
     found: dict[tuple[str, ...], list[float]] = {}
     for record in history:
         if record.status == "finished":

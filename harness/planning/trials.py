@@ -20,6 +20,7 @@ from harness.planning.versions import Versions
 from harness.protocols import ONE_SIDED
 from harness.record import Kind, Resources, SuiteError, Trial
 from harness.runtimes.offered import runtimes_of
+from harness.store.remembered import remembered
 from harness.streams import generator
 from harness.suite.encodings import settled
 from harness.suite.model_ref import ModelKind
@@ -300,8 +301,19 @@ def interleaved(trials: Iterable[Trial], seed: int) -> list[Trial]:
     ordered: list[Trial] = []
     for number in sorted(rounds):
         block = rounds[number]
-        ordered += [block[i] for i in generator(seed, "rounds", number).permutation(len(block))]
+        ordered += [block[i] for i in _order(seed, number, len(block))]
     return ordered
+
+
+def _order(seed: int, number: int, n: int) -> list[int]:
+    """The order of a round of n trials; remembered, because drawing it takes the whole of NumPy."""
+    memory = remembered("rounds-1")
+    key = f"{seed} {number} {n}"
+    if key not in memory:
+        memory[key] = generator(seed, "rounds", number).permutation(n).tolist()
+    found = memory[key]
+    assert isinstance(found, list)
+    return [i for i in found if isinstance(i, int)]
 
 
 def select(trials: Collection[Trial], only: str | None) -> tuple[Trial, ...]:

@@ -15,8 +15,10 @@ import copy
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
+from harness.codec import JsonObject
 from harness.facts import FittedFacts, TrainFacts, TuningFacts
 from harness.kinds import kind_of
 from harness.metrics import METRICS, watched_metric
@@ -207,7 +209,7 @@ def search_for(trials: Sequence[Trial], records: Iterable[Record]) -> Search:
     """The search that some trials of one candidate belong to, told of those that are finished."""
     spec = trials[0].spec
     tuning = spec["training"]["tuning"]
-    whole = frozenset(key for key in tuning["space"] if isinstance(_get(_DEFAULTS, key), int))
+    whole = frozenset(key for key in tuning["space"] if isinstance(_get(_defaults(), key), int))
     search = Search(tuning["space"], tuning["search"], int(spec["seed"]), whole)
     for record in records:
         said = told(record)
@@ -216,7 +218,9 @@ def search_for(trials: Sequence[Trial], records: Iterable[Record]) -> Search:
     return search
 
 
-_DEFAULTS = Training().model_dump(mode="json")
+@cache
+def _defaults() -> JsonObject:
+    return Training().model_dump(mode="json")
 
 
 def _get(settings: Mapping[str, Any], key: str) -> Any:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import ast
+import importlib
+import inspect
+from itertools import pairwise
 from typing import Any
 
 from harness.suite.schema import Suite
@@ -14,6 +18,11 @@ def suite_schema() -> dict[str, Any]:
     """The types' own schema, changed where a file may say it shorter than the types do."""
     schema = Suite.model_json_schema(by_alias=True)
     parts = schema["$defs"]
+    for name, described in _descriptions().items():
+        held = schema if name == Suite.__name__ else parts.get(name, {})
+        for key, text in described.items():
+            if key in held.get("properties", {}):
+                held["properties"][key]["description"] = text
     properties = schema["properties"]
     del properties["folder"]
     properties["extends"] = {
@@ -37,6 +46,27 @@ def suite_schema() -> dict[str, Any]:
         _allow_duration(owner["properties"][name])
     _drop_null_where_extended(schema)
     return {"$schema": DRAFT, **schema}
+
+
+def _descriptions() -> dict[str, dict[str, str]]:
+    """Class → key → the text below the field in the source: read here alone, as it takes long."""
+    found: dict[str, dict[str, str]] = {}
+    for part in ast.parse(inspect.getsource(importlib.import_module(Suite.__module__))).body:
+        if not isinstance(part, ast.ClassDef):
+            continue
+        own = found[part.name] = {}
+        for field, below in pairwise(part.body):
+            if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name):
+                match below:
+                    case ast.Expr(value=ast.Constant(value=str(text))):
+                        own[_key(part.name, field.target.id)] = inspect.cleandoc(text)
+    return found
+
+
+def _key(kind: str, field: str) -> str:
+    """The field's name in a file."""
+    about = getattr(importlib.import_module(Suite.__module__), kind).model_fields[field]
+    return about.alias or field
 
 
 def _allow_duration(field: dict[str, Any]) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import hashlib
+import os
 import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -13,6 +15,7 @@ from pathlib import Path
 from harness.names import hint, nearest
 from harness.reading.components import module_file, parse_source, table
 from harness.reading.signature import ANYTHING, Signature, find_definition, public_names, read_signature
+from harness.store.remembered import remembered
 from harness.suite.model_ref import MODEL_KINDS, NAMED, OWN, OWN_ESTIMATOR, PREFIXES, ModelRef, parse_model
 
 
@@ -142,15 +145,32 @@ def _library_definitions(library: str, rooms: tuple[str, ...], pattern: str) -> 
     root = _find_module(library, [Path(entry or ".") for entry in sys.path])
     if root is None:
         return {}
-    found: dict[str, Path] = {}
-    definition = re.compile(pattern, re.MULTILINE | re.DOTALL)
-    for room in rooms:
-        path = root.parent / room
-        for file in sorted(path.glob("*.py")) if path.is_dir() else [path]:
-            if file.is_file():
-                text = file.read_text(encoding="utf-8", errors="replace")
-                found |= {name: file for name in definition.findall(text) if not name.startswith("_")}
-    return found
+    states = [state for room in rooms for state in _states(root.parent / room)]
+    # A library changes when it is installed anew, which changes times: hundreds of files are not read again.
+    key = hashlib.sha256(repr((pattern, states)).encode()).hexdigest()
+    memory = remembered("libraries-1")
+    if key not in memory:
+        memory[key] = {name: file for file, *_ in states for name in _defined(Path(file), pattern)}
+    found = memory[key]
+    assert isinstance(found, Mapping)
+    return {name: Path(str(file)) for name, file in found.items()}
+
+
+def _states(room: Path) -> list[tuple[str, int, int]]:
+    """The modules of a folder, or the file itself: path, time of change and size."""
+    if room.is_file():
+        return [(str(room), room.stat().st_mtime_ns, room.stat().st_size)]
+    if not room.is_dir():
+        return []
+    with os.scandir(room) as entries:
+        files = [(entry.path, entry.stat()) for entry in entries if entry.name.endswith(".py")]
+    return sorted((path, state.st_mtime_ns, state.st_size) for path, state in files)
+
+
+def _defined(file: Path, pattern: str) -> list[str]:
+    text = file.read_text(encoding="utf-8", errors="replace")
+    names = re.compile(pattern, re.MULTILINE | re.DOTALL).findall(text)
+    return [name for name in names if not name.startswith("_")]
 
 
 def _file(ref: ModelRef, folder: Path) -> ModelSource:

@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import ast
-import atexit
-import contextlib
 import hashlib
-import json
-import os
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
-from harness.store.disk import cache_root
+from harness.store.remembered import remembered
 
 FORMAT = "1"
 """Of the memory below; a change of `_described` needs a new one."""
@@ -30,14 +26,16 @@ def behaviour(file: Path, changed: int) -> tuple[str, tuple[str, ...]]:
     """
     content = file.read_bytes()
     key = hashlib.sha256(content).hexdigest()
-    memory = _memory()
+    memory = remembered(f"behaviour-{FORMAT}")
     if key not in memory:
         try:
             tree = ast.parse(content)
         except (SyntaxError, ValueError, RecursionError, MemoryError):  # null bytes; absurd nesting
             return key, ()
         memory[key] = [digest_of(tree), *dict.fromkeys(_imported(tree))]
-    digest, *modules = memory[key]
+    found = memory[key]
+    assert isinstance(found, list)
+    digest, *modules = map(str, found)
     return digest, tuple(modules)
 
 
@@ -81,24 +79,3 @@ def _imported(tree: ast.Module) -> Iterator[str]:
             yield from (f"{node.module}.{alias.name}" for alias in node.names)
         elif isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names if alias.name.startswith("harness."))
-
-
-@cache
-def _memory() -> dict[str, list[str]]:
-    """Content → hash and imports, kept between processes: parsing is most of a plan's time otherwise."""
-    path = cache_root() / "code" / f"behaviour-{FORMAT}.json"
-    known: dict[str, list[str]] = {}
-    with contextlib.suppress(OSError, ValueError):
-        known = json.loads(path.read_text(encoding="utf-8"))
-    before = len(known)
-
-    def keep() -> None:
-        if len(known) > before:
-            draft = path.with_suffix(f".{os.getpid()}")
-            with contextlib.suppress(OSError):  # it is only a memory
-                path.parent.mkdir(parents=True, exist_ok=True)
-                draft.write_text(json.dumps(known), encoding="utf-8")
-                draft.replace(path)
-
-    atexit.register(keep)
-    return known

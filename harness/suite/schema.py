@@ -33,7 +33,7 @@ Seed = Annotated[int, Field(ge=0, lt=2**63)]
 class Model(BaseModel):
     """Base: frozen, unknown keys refused, no coercion of numbers out of strings."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, defer_build=True)
 
 
 class DataSplit(Model):

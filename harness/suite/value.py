@@ -12,11 +12,16 @@ import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-import numpy as np
-
+from harness.late import Late
 from harness.record import SuiteError
 from harness.suite import expression as language
+
+if TYPE_CHECKING:
+    import numpy as np
+else:
+    np = Late("numpy")
 
 SETTINGS: Mapping[str, str] = {"qps": "1/s", "peak_qps": "1/s", "usd_per_hour": "USD/h"}
 """Names that are no metrics: traffic and price, with their units."""

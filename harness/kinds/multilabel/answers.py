@@ -4,15 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
-import numpy as np
-
-from harness.facts import ScoreFacts
-from harness.facts.scoring import LabelOutcomes
 from harness.kinds.kind import OwnTable, Shown
 from harness.kinds.multilabel.metrics import f1_of, outcomes, said
+from harness.late import Late
 from harness.protocols import AnswerKind, Task
 from harness.streams import generator
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from harness.facts import ScoreFacts
+else:
+    np = Late("numpy")
 
 TOLERANCE = 0.01
 """How far outside of 0…1 a rounded probability may lie."""
@@ -47,6 +52,8 @@ def describe(
     facts: ScoreFacts, predictions: np.ndarray, targets: np.ndarray, task: Task, answers: AnswerKind
 ) -> ScoreFacts:
     """The facts with how often each label is rightly said, wrongly said and missed."""
+    from harness.facts.scoring import LabelOutcomes
+
     found = outcomes(predictions, targets).tolist()
     return replace(
         facts,

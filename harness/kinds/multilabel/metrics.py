@@ -6,10 +6,16 @@ its probability is above one half. Everything agrees with scikit-learn to 1e-9 (
 
 from __future__ import annotations
 
-import numpy as np
+from typing import TYPE_CHECKING
 
 from harness.kinds.quality import average_precision
+from harness.late import Late
 from harness.protocols import Metric
+
+if TYPE_CHECKING:
+    import numpy as np
+else:
+    np = Late("numpy")
 
 
 def said(probabilities: np.ndarray) -> np.ndarray:
