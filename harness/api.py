@@ -301,10 +301,9 @@ class Run:
         """The verdict and the table, for notebooks."""
         from html import escape
 
-        from harness.report.terminal import verdict
+        from harness.report.terminal import figures_html, verdict
 
         words = verdict(self.evidence.tradeoff, self.recommendation)
         said = "".join(part if isinstance(part, str) else part[0] for part in words)
-        shown = [c for m in self.evidence.tradeoff.metrics[:8] for c in (m, f"{m}_low", f"{m}_high")]
-        table = self.tradeoffs[[c for c in shown if c in self.tradeoffs]]
-        return f"<p><b>{escape(said)}</b></p>{table.to_html(float_format=lambda x: f'{x:.4g}')}"
+        table = figures_html(self.evidence.tradeoff, self.recommendation, self.suite)
+        return f"<p><b>{escape(said)}</b></p>{table}"

@@ -133,6 +133,25 @@ def figures_text(tradeoff: Tradeoff, recommendation: Recommendation, width: int 
     return "\n".join(line.rstrip() for line in stream.getvalue().splitlines()) + "\n"
 
 
+def figures_html(tradeoff: Tradeoff, recommendation: Recommendation, suite: Suite) -> str:
+    """The same table for a notebook: every figure of the decision, with its unit and its interval."""
+    from html import escape
+
+    summary = terminal_summary(tradeoff, recommendation, suite=suite)
+    metrics, limited = _wanted(summary), bool(recommendation.constraints)
+    heads = ["variant", *(_head(m, summary.known) for m in metrics), "within limits" if limited else "best"]
+    rows = []
+    for row in ranked(tradeoff, recommendation)[: summary.most_rows]:
+        probability = row.feasible_probability if limited else row.best_probability
+        last = n.percent(probability) if probability is not None else "–"
+        cells = [row.variant, *(_cell(m, row.estimates.get(m)).plain for m in metrics), last]
+        tag = "th" if row.variant == recommendation.choice else "td"
+        rows.append("".join(f"<{tag}>{escape(cell)}</{tag}>" for cell in cells))
+    head = "".join(f"<th>{escape(head)}</th>" for head in heads)
+    body = "".join(f"<tr>{row}</tr>" for row in rows)
+    return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+
+
 def verdict(tradeoff: Tradeoff, recommendation: Recommendation) -> list[str | tuple[str, str]]:
     """One sentence: what to do, how sure."""
     choice = recommendation.choice or ""
