@@ -1,10 +1,12 @@
 """How long deciding takes: `recommend` on a run of 10,000 records, and the table against their number.
 
-    python -m benchmarks.decide_speed [--records 10000] [--out benchmarks/results/decide_speed.json]
+    python -m benchmarks.decide_speed [--records 10000] [--against FOLDER]
 
 Prints one JSON line. The first decision reads all records and keeps what it learnt in `evidence.npz`; every
 further one reads only that. Seconds are CPU time of a whole process, start of Python and imports included
 (bytecode cached, as on any machine that ran the harness before); `report_s` renders the same records.
+FOLDER is a checkout of another version, which decides on a copy of the run in turn with this one: `ratio` is
+the median of this one's seconds over the other's.
 """
 
 from __future__ import annotations
@@ -13,12 +15,14 @@ import argparse
 import json
 import os
 import resource
+import shutil
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from statistics import median
 
 from harness.analysis.tradeoff import tradeoff
 from harness.reading import suite_to_text
@@ -30,6 +34,7 @@ from tests.analysis_world import Truth, World, make_suite
 PER_CANDIDATE = 2 * 3 + 2 * 3
 """Records of a candidate in this world: 3 seeds trained and scored, 3 rounds of 2 scenarios."""
 
+HERE = Path(__file__).parent.parent
 REPORT = "from harness.cli.main import main; main(['report', {url!r}])"
 RECOMMEND = "from harness.cli.main import main; main(['recommend', {url!r}, '--where', 'latency_p99_ms<=9'])"
 
@@ -37,6 +42,7 @@ RECOMMEND = "from harness.cli.main import main; main(['recommend', {url!r}, '--w
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--records", type=int, default=10_000)
+    parser.add_argument("--against", type=Path)
     parser.add_argument("--out", type=Path, default=Path("benchmarks/results/decide_speed.json"))
     arguments = parser.parse_args()
     result: dict[str, float] = {}
@@ -50,20 +56,38 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         run = _write(records, suite, Path(folder) / "big" / "20250101-000000-0123abcd")
         code = RECOMMEND.format(url=run.url)
+        other = shutil.copytree(run.url, f"{folder}/other/{run.id}") if arguments.against else ""
         for name in ("first_recommend_s", "recommend_s", "recommend_again_s"):
             result[name] = _cpu_seconds(code, folder)
+        if arguments.against:
+            result |= _in_turn(code, RECOMMEND.format(url=str(other)), arguments.against, folder)
         for name in ("report_s", "report_again_s"):
             result[name] = _cpu_seconds(REPORT.format(url=run.url), folder)
     print(json.dumps(result))
     arguments.out.write_text(json.dumps(result, indent=1) + "\n")
 
 
-def _cpu_seconds(code: str, folder: str) -> float:
+def _in_turn(ours: str, theirs: str, against: Path, folder: str) -> dict[str, float]:
+    """This version's decision and another one's, five times in turn after a first that does not count."""
+    taken = [
+        (_cpu_seconds(ours, folder), _cpu_seconds(theirs, f"{folder}/their_bytecode", against))
+        for _ in range(6)
+    ][1:]
+    return {
+        "recommend_other_s": round(median(other for _, other in taken), 3),
+        "ratio": round(median(own / other for own, other in taken), 3),
+    }
+
+
+def _cpu_seconds(code: str, folder: str, version: Path = HERE) -> float:
     """CPU seconds of a Python process that runs this."""
     environment = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
     environment["PYTHONPYCACHEPREFIX"] = f"{folder}/bytecode"
+    environment["PYTHONPATH"] = str(version)
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, env=environment)
+    subprocess.run(
+        [sys.executable, "-c", code], check=True, capture_output=True, env=environment, cwd=version
+    )
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     return round(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime, 3)
 

@@ -10,8 +10,9 @@ from pathlib import Path
 from report_samples import Made, make_records, make_run, make_suite
 
 from harness.record import Failure, Measurement, Record, Trial
-from harness.report import gather, sections
+from harness.report import gather
 from harness.report.evidence import Evidence
+from harness.report.render import sections
 
 TWO = (Made("fast", 0.88, 0.3, 60, 131_000), Made("slow", 0.90, 1.0, 100, 460_000))
 

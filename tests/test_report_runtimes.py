@@ -8,7 +8,8 @@ from pathlib import Path
 
 from report_samples import WORLD, make_records, make_run, make_suite
 
-from harness.report import gather, sections
+from harness.report import gather
+from harness.report.render import sections
 
 
 def rows_of(folder: Path, **options: object) -> dict[str, list[str]]:

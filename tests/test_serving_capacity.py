@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from harness.facts.serving import LoadPoint
+from harness.serving import queues
 from harness.serving.capacity import Belief, dispersion, find_capacity, late_counts, together
 from harness.serving.load import Calls, Observed, Settings, knee
 from harness.serving.queues import (
@@ -299,3 +300,17 @@ def test_gaps_have_the_variation_that_is_asked_for() -> None:
         gaps = np.diff(poisson_arrivals(1000.0, 60.0, 4, burstiness))
         assert gaps.mean() == pytest.approx(1e-3, rel=0.05)
         assert gaps.std() / gaps.mean() == pytest.approx(burstiness, rel=0.06)
+
+
+@pytest.mark.parametrize("load", [20.0, 60.0, 85.0, 92.0, 97.0, 110.0])
+@pytest.mark.parametrize("workers", [1, 3])
+def test_a_load_keeps_its_promise_where_so_few_of_its_requests_are_late(load: float, workers: int) -> None:
+    services = Services.fixed(np.array([0.010, 0.015, 0.018]))
+    settings = Settings(60.0, 3, 2.0, workers)
+    gaps = unit_arrivals(5000, np.random.default_rng(3))
+    for promise in (0.01, 0.1):
+        late = sojourns(gaps / load, services, settings)[250:] > 0.060
+        most = queues.most_late(len(gaps), promise)
+        room = queues._room(len(gaps))
+        kept = queues._answer(gaps / load, services, settings, 0, most, room) >= 0
+        assert kept == (late.mean() <= promise)

@@ -189,10 +189,17 @@ class Choice:
     def tied(self) -> tuple[int, ...]:
         """The leader, and every able row that may be the best and is not shown to lose more than the
         tolerance."""
+        return self._tied_among(np.flatnonzero(self.able).tolist())
+
+    def _tied_among(self, rows: Sequence[int]) -> tuple[int, ...]:
+        """The leader, and those of some able rows that are tied with it."""
         if self.leader is None:
             return ()
+        others = [k for k in rows if k != self.leader]
+        if not others:
+            return (self.leader,)
         least = min(POSSIBLE, SHARED * float(self.best[self.leader]))
-        may = [k for k in np.flatnonzero(self.able).tolist() if k != self.leader and self.best[k] >= least]
+        may = [k for k in others if self.best[k] >= least]
         worth = self.worth(self.leader)
         low = [np.quantile(worth - self.worth(k), 0.025) for k in may]
         return (self.leader, *(k for k, x in zip(may, low, strict=True) if x <= self.tolerance + self._same))
@@ -211,7 +218,7 @@ class Choice:
         least = self.expected[self.leader] - (0.0 if self._counts_costs else self.tolerance) - self._same
         near = np.flatnonzero(self.able & (self.expected >= least)).tolist()
         # Who is the only one that near needs no tie to be named.
-        left = [k for k in self.tied if k in near] if len(near) > 1 else [self.leader]
+        left = [k for k in self._tied_among(near) if k in near] if len(near) > 1 else [self.leader]
         steps: list[Settled] = []
 
         def keep(by: str, kept: Sequence[int]) -> None:

@@ -20,13 +20,15 @@ def standings(slack: Array) -> Array:
     Args:
         slack: (draws, rows), higher is farther inside the limit; NaN counts as lowest.
     """
-    filled = np.where(np.isnan(slack), -np.inf, slack)
-    result = np.empty(filled.shape)
-    for k, column in enumerate(filled.T):
-        ordered = np.sort(column)
-        below, until = (np.searchsorted(ordered, column, side) for side in ("left", "right"))
-        result[:, k] = (below + until) / (2 * len(column))
-    return result
+    columns = np.ascontiguousarray(np.where(np.isnan(slack), -np.inf, slack).T)
+    order, places = np.argsort(columns, axis=1), np.arange(columns.shape[1])
+    ordered = np.take_along_axis(columns, order, axis=1)
+    result = np.empty(columns.shape)
+    np.put_along_axis(result, order, (places + (places + 1))[None] / (2 * len(places)), axis=1)
+    for k in np.flatnonzero((ordered[:, 1:] == ordered[:, :-1]).any(1)):  # equal draws share the middle place
+        below, until = (np.searchsorted(ordered[k], columns[k], side) for side in ("left", "right"))
+        result[k] = (below + until) / (2 * len(places))
+    return result.T
 
 
 def after_selection(kept: Array, standing: Array) -> Array:

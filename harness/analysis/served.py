@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache
+from pathlib import Path
 
 import numpy as np
 
 from harness.analysis.criteria import Constraint
 from harness.analysis.launches import headline
 from harness.analysis.stats import Array
-from harness.record import Record
+from harness.record import Record, content_hash
 from harness.results import ServiceTimes
+from harness.store.behaviour import behaviour
+from harness.store.remembered import remembered
 from harness.streams import generator
 
 QUANTILES = 200
@@ -20,6 +23,9 @@ QUANTILES = 200
 LATE = {"latency_p50_ms": 0.5, "latency_p90_ms": 0.1, "latency_p99_ms": 0.01}
 """Metric that a limit is on → share of requests that may be later."""
 REQUESTS = 40_000
+MOST_LOADS = 20_000
+"""Simulated loads that are remembered, of all runs together: a few MB."""
+SERVING = Path(__file__).parent.parent / "serving"
 
 
 def service_times(records: Sequence[Record], workers: int) -> ServiceTimes | None:
@@ -77,16 +83,32 @@ def load_within(times: ServiceTimes, limits: Sequence[Constraint]) -> Within | N
     Whoever is free takes what has come, up to the largest batch that was measured.
     """
     found = [
-        Within(_simulated(times, c.limit, LATE[c.metric]), c.bound)
+        Within(_load(times, c.limit, LATE[c.metric]), c.bound)
         for c in limits
         if c.is_upper and c.metric in LATE
     ]
     return min(found, key=lambda within: within.load or 0.0, default=None)
 
 
-@lru_cache(maxsize=4096)
+def _load(times: ServiceTimes, limit_ms: float, promise: float) -> float | None:
+    """Decisions ask again and again for other prices: each queue is simulated once, and remembered."""
+    memory = remembered("loads-1", most=MOST_LOADS)
+    key = content_hash([_formulas(), repr(times), limit_ms, promise])
+    if key not in memory:
+        memory[key] = _simulated(times, limit_ms, promise)
+    found = memory[key]
+    assert found is None or isinstance(found, float)
+    return found
+
+
+@cache
+def _formulas() -> str:
+    """What the code behind a simulated load does."""
+    files = [Path(__file__), *(SERVING / name for name in ("queues.py", "load.py"))]
+    return "".join(behaviour(file, file.stat().st_mtime_ns)[0] for file in files)
+
+
 def _simulated(times: ServiceTimes, limit_ms: float, promise: float) -> float | None:
-    """Decisions ask again and again for other prices: each queue is simulated once."""
     from harness.serving.load import Settings
     from harness.serving.queues import Services, highest_load, unit_arrivals
 

@@ -10,11 +10,17 @@ print_pdf       report.html → PDF through a browser
 track           the same in W&B and MLflow
 """
 
-from harness.report.evidence import Evidence
-from harness.report.pdf import print_pdf
-from harness.report.render import gather, render, sections, write_report
-from harness.report.sections import SECTIONS
-from harness.report.terminal import summary_text, terminal_summary
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from harness.report.evidence import Evidence
+    from harness.report.pdf import print_pdf
+    from harness.report.render import gather, render, write_report
+    from harness.report.sections import SECTIONS
+    from harness.report.terminal import summary_text, terminal_summary
 
 __all__ = [
     "SECTIONS",
@@ -22,8 +28,25 @@ __all__ = [
     "gather",
     "print_pdf",
     "render",
-    "sections",
     "summary_text",
     "terminal_summary",
     "write_report",
 ]
+
+_HOMES = {
+    "Evidence": "evidence",
+    "print_pdf": "pdf",
+    "gather": "render",
+    "render": "render",
+    "write_report": "render",
+    "SECTIONS": "sections",
+    "summary_text": "terminal",
+    "terminal_summary": "terminal",
+}
+
+
+def __getattr__(name: str) -> object:
+    """Imported on use: the end of `recommend` needs no section of a page."""
+    if name in _HOMES:
+        return getattr(importlib.import_module(f"harness.report.{_HOMES[name]}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

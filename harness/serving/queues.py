@@ -89,19 +89,33 @@ def served(arrivals: np.ndarray, services: Services, settings: Settings, first: 
         arrivals: (n,) seconds, ascending.
         first: which of the service times the first call takes.
     """
-    n = len(arrivals)
-    size, worker = np.empty(n, np.int64), np.empty(n, np.int64)
-    issued, answered = np.empty(n), np.empty(n)
-    calls = _compiled()(
-        np.ascontiguousarray(arrivals, dtype=float), services.base, services.factor, services.extra,
-        services.woken, settings.max_batch, settings.max_wait_ms / 1e3, settings.workers, first,
-        size, issued, answered, worker,
-    )  # fmt: skip
+    room = _room(len(arrivals))
+    calls = _answer(arrivals, services, settings, first, len(arrivals), room)
+    size, issued, answered, worker = room
     size = size[:calls]
     end = np.cumsum(size)
     return Calls(
         size, arrivals[end - size], arrivals[end - 1], issued[:calls], answered[:calls], worker[:calls]
     )
+
+
+Room = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
+"""Where calls are written: sizes, when issued, when answered, by whom; (n,) of n requests."""
+
+
+def _room(n: int) -> Room:
+    return np.empty(n, np.int64), np.empty(n), np.empty(n), np.empty(n, np.int64)
+
+
+def _answer(
+    arrivals: np.ndarray, services: Services, settings: Settings, first: int, most_late: int, room: Room
+) -> int:
+    """How many calls answer the arrivals; -1 once more requests than `most_late` were late."""
+    return _compiled()(
+        np.ascontiguousarray(arrivals, dtype=float), services.base, services.factor, services.extra,
+        services.woken, settings.max_batch, settings.max_wait_ms / 1e3, settings.workers, first,
+        settings.limit_ms / 1e3, int(SETTLING * len(arrivals)), most_late, *room,
+    )  # fmt: skip
 
 
 def sojourns(arrivals: np.ndarray, services: Services, settings: Settings, first: int = 0) -> np.ndarray:
@@ -110,16 +124,11 @@ def sojourns(arrivals: np.ndarray, services: Services, settings: Settings, first
     return np.asarray(np.repeat(calls.answered, calls.size) - arrivals)
 
 
-def late_share(
-    gaps: np.ndarray, load: float, services: Services, settings: Settings, first: int = 0
-) -> float:
-    """Share of requests later than the limit, without the first 5 %: the queue starts empty.
-
-    Args:
-        gaps: (n,) arrival times at one request per second: every load meets the same luck.
-    """
-    sojourn = sojourns(gaps / load, services, settings, first)
-    return float(np.mean(sojourn[int(SETTLING * len(sojourn)) :] > settings.limit_ms / 1e3))
+def most_late(requests: int, promise: float) -> int:
+    """How many requests may be later than the limit, of those after the first 5 %: the queue starts empty."""
+    counted = requests - int(SETTLING * requests)
+    most = round(promise * counted)
+    return most if most / counted <= promise else most - 1
 
 
 def highest_load(
@@ -137,11 +146,14 @@ def highest_load(
     worse than heavy ones.
 
     Args:
+        gaps: (n,) arrival times at one request per second: every load meets the same luck.
         near: an estimate; loads around it are tried first. exact: relative width at which to stop.
     """
 
+    may_be_late, room = most_late(len(gaps), promise), _room(len(gaps))
+
     def keeps(load: float) -> bool:
-        return late_share(gaps, load, services, settings, first) <= promise
+        return _answer(gaps / load, services, settings, first, may_be_late, room) >= 0
 
     peak = settings.workers * services.peak
     low, high = 0.0, HIGHEST * peak
@@ -162,12 +174,17 @@ def highest_load(
 
 def _serve(
     arrivals: Any, base: Any, factor: Any, extra: Any, woken: float, max_batch: int, max_wait: float,
-    workers: int, first: int, size: Any, issued: Any, answered: Any, worker: Any,
+    workers: int, first: int, limit: float, counted: int, most_late: int,
+    size: Any, issued: Any, answered: Any, worker: Any,
 ) -> int:  # fmt: skip
-    """The loop of `served`; writes into the last four arrays and returns how many calls there were."""
+    """The loop of `served`; writes into the last four arrays and returns how many calls there were.
+
+    A load that breaks its promise shows early: -1 once more than `most_late` requests, the first `counted`
+    apart, took longer than `limit` seconds.
+    """
     n, series = len(arrivals), len(factor)
     free = np.zeros(workers)
-    i, call, k = 0, 0, first % series
+    i, call, k, late = 0, 0, first % series, 0
     while i < n:
         who = 0
         for other in range(1, workers):
@@ -189,6 +206,12 @@ def _serve(
             took += woken
         size[call], issued[call], answered[call], worker[call] = j - i, start, start + took, who
         free[who] = start + took
+        for request in range(max(i, counted), j):
+            if start + took - arrivals[request] <= limit:
+                break  # whoever came later waited less
+            late += 1
+        if late > most_late:
+            return -1
         i, call = j, call + 1
         k = k + 1 if k + 1 < series else 0
     return call

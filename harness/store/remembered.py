@@ -13,16 +13,21 @@ from harness.store.disk import cache_root
 
 
 @cache
-def remembered(name: str) -> dict[str, Json]:
+def remembered(name: str, most: int = 100_000) -> dict[str, Json]:
     """The memory of a name: key → what was found. What is added is written when the process ends.
 
     A key must hold all that its value follows from. The file may be deleted at any time.
+
+    Args:
+        most: with more entries than these, it begins anew.
     """
     path = cache_root() / "code" / f"{name}.json"
     known: dict[str, Json] = {}
     with contextlib.suppress(OSError, ValueError):
         known = json.loads(path.read_text(encoding="utf-8"))
     before = len(known)
+    if before > most:
+        known, before = {}, 0
 
     def keep() -> None:
         if len(known) > before:
