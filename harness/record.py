@@ -14,6 +14,7 @@ from typing import Any, Literal, TypeVar, cast
 
 from harness.codec import JsonObject, from_json, to_json
 from harness.facts.kinds import TrialFacts
+from harness.reasons import Reason, reason_of, reasons_in
 
 F = TypeVar("F", bound=TrialFacts)
 
@@ -195,6 +196,16 @@ class Measurement:
     samples: tuple[float, ...] = ()
     note: str = ""
     at: Mapping[str, float | int | str] = field(default_factory=dict)
+
+    @property
+    def reason(self) -> Reason | None:
+        """What its note begins with: why it is no number, or not the number alone."""
+        return reason_of(self.note)
+
+    @property
+    def reasons(self) -> tuple[Reason, ...]:
+        """All that its note holds."""
+        return reasons_in(self.note)
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
+from harness.reasons import Reason, reason_of, reasons_in
+
 if TYPE_CHECKING:
     import numpy as np
 
@@ -22,6 +24,8 @@ class Estimate:
             `log` is true.
         n: how many units of statistics (seeds, launches).
         floor: the true figure may be higher: an upper limit is never met by it.
+        machines: of a cost, how many it pays for; nothing else where `is_machines_alone`.
+        total: of a training's cost, with the search and all seeds.
     """
 
     value: float | None
@@ -33,6 +37,19 @@ class Estimate:
     log: bool = False
     note: str = ""
     floor: bool = False
+    machines: float | None = None
+    is_machines_alone: bool = False
+    total: float | None = None
+
+    @property
+    def reason(self) -> Reason | None:
+        """What its note begins with: why it is no number, or not the number alone."""
+        return reason_of(self.note)
+
+    @property
+    def reasons(self) -> tuple[Reason, ...]:
+        """All that its note holds."""
+        return reasons_in(self.note)
 
 
 @dataclass(frozen=True)
@@ -139,6 +156,7 @@ class Recommendation:
         nearest: {variant, keeps_all, keeps: {limit: probability}} where none may be chosen.
         settled_by: in a tie, why `choice` is named: the metric that it is cheapest in, `limits` (it keeps
             them more surely), `duel`, `objective` (the highest expected worth), empty where nothing tells.
+        named_because: in a tie, the sentence that says so; empty otherwise.
         runners_up: [{variant, probability_best, difference, difference_low, difference_high, why}].
         reasons: sentences, most important first.
         flips: [{what, at, unit, then}], what would change the answer and at what value.
@@ -158,6 +176,7 @@ class Recommendation:
     why_not_likeliest: str = ""
     tied_with: tuple[str, ...] = ()
     settled_by: str = ""
+    named_because: str = ""
     may_keep_limits: tuple[Mapping[str, Any], ...] = ()
     nearest: Mapping[str, Any] | None = None
     runners_up: tuple[Mapping[str, Any], ...] = ()

@@ -57,13 +57,13 @@ def test_a_factor_near_one_is_said_as_a_difference(evidence: Evidence) -> None:
 
 
 def test_a_cost_of_one_or_two_machines_is_listed_and_many_are_an_interval() -> None:
-    cost = Estimate(65.15, 65.15, 130.3, note="1 machine; a simulated queue within latency_p99_ms <= 5")
+    cost = Estimate(65.15, 65.15, 130.3, machines=1, is_machines_alone=True)
     assert n.steps_of(cost) == "65.15 or 130.30"
     shown = n.shown("cost_per_month_usd", cost)
     assert (shown.value, shown.interval) == ("65.15", "65.15 or 130.30")
     assert n.steps_of(replace(cost, high=195.45)) == "65.15, 130.30 or 195.45"
-    assert n.steps_of(replace(cost, note="1 machine, 20 USD beside them")) == ""
-    assert n.steps_of(replace(cost, high=651.5)) == "" and n.steps_of(replace(cost, note="")) == ""
+    assert n.steps_of(replace(cost, is_machines_alone=False)) == ""
+    assert n.steps_of(replace(cost, high=651.5)) == "" and n.steps_of(replace(cost, machines=None)) == ""
 
 
 def test_a_value_in_money_has_its_unit_in_every_place(evidence: Evidence) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from harness.reasons import Reason
 from harness.record import Measurement, Record
 
 NEEDED_CALLS = {"latency_p50_ms": 10, "latency_p90_ms": 64, "latency_p95_ms": 130, "latency_p99_ms": 662}
@@ -39,7 +40,7 @@ def launch_values(records: Sequence[Record], name: str) -> tuple[dict[int, float
         if calls >= needed > 0 and not values:
             # No single launch had enough calls, all together they have: a percentile per launch.
             share = float(name.split("_p")[1].split("_")[0]) / 100
-            steady = [(r, m) for r, m in measured if m.samples and "estimable" in m.note]
+            steady = [(r, m) for r, m in measured if m.samples and m.reason is Reason.NOT_ESTIMABLE]
             values = {r: float(np.quantile(m.samples, share)) for r, m in steady}
         if values:
             return values, _said(measured, values)
@@ -51,7 +52,7 @@ def _said(measured: Sequence[tuple[int, Measurement]], values: Mapping[int, floa
     """Notes of launches, alike ones once with how many rounds they are of."""
     kinds: dict[tuple[bool, str], list[str]] = defaultdict(list)
     for number, m in measured:
-        if m.note and not (number in values and "estimable" in m.note):
+        if m.note and not (number in values and m.reason is Reason.NOT_ESTIMABLE):
             kinds[number in values, m.note.split()[0]].append(m.note)
     of = len(measured)
     return [

@@ -15,6 +15,7 @@ from harness.analysis.served import load_within
 from harness.analysis.stats import Array
 from harness.analysis.values import count_draws
 from harness.costs import Price
+from harness.reasons import Reason, reason_of
 from harness.record import Record
 from harness.results import Estimate, Row, Tradeoff
 from harness.suite.schema import Suite
@@ -70,7 +71,7 @@ def _throughput(table: Tradeoff, k: int, limits: Sequence[Constraint]) -> tuple[
         cell = row.estimates.get(SLO)
         if cell is not None and cell.value is not None and cell.value <= 0:
             return np.nan, None
-        if cell is not None and "at least" in cell.note:
+        if cell is not None and Reason.AT_LEAST in cell.reasons:
             return measured[SLO], "ceiling: the load within the limit is a lower end"
         lower = "priced at the lower end: the load is not confirmed" if row.counted_share < 1 else ""
         return measured[SLO] * row.counted_share, lower
@@ -120,7 +121,12 @@ def with_costs(table: Tradeoff, suite: Suite, seconds: TrainingSeconds) -> Trade
     ]
     cells = {
         "cost_per_million_usd": _derived(million, fulls, sources, table.rows),
-        "cost_per_month_usd": _derived(month, replicas, sources, table.rows),
+        "cost_per_month_usd": [
+            cell if cell.value is None else replace(cell, machines=float(count), is_machines_alone=not usd)
+            for cell, count, usd in zip(
+                _derived(month, replicas, sources, table.rows), counts, other, strict=True
+            )
+        ],
         "train_cost_usd": training,
     }
     rows = tuple(
@@ -167,7 +173,7 @@ def _derived(
             known = row.estimates.get(SLO) or row.estimates.get(OFFLINE)
             kept = sources[k] is None and (known is None or known.value is None)
             why = next(
-                (e.note for e in row.estimates.values() if e.note.startswith("failed")),
+                (e.note for e in row.estimates.values() if e.reason is Reason.FAILED),
                 "not measured" if kept else "no number of machines keeps the latency limit",
             )
             cells.append(Estimate(None, note=why))
@@ -175,7 +181,7 @@ def _derived(
         open_ended = "no upper end: the capacity may be zero" if np.isnan(high[k]) else ""
         note = "; ".join(n for n in (said[k], sources[k], open_ended) if n)
         lowest, highest = (None, None) if open_ended else (float(low[k]), float(high[k]))
-        floor = (sources[k] or "").startswith("floor")
+        floor = reason_of(sources[k] or "") is Reason.FLOOR
         cells.append(Estimate(float(middle[k]), lowest, highest, note=note, floor=floor))
     return cells
 
@@ -186,4 +192,4 @@ def _training(row: Row, seconds: TrainingSeconds, usd_per_hour: float) -> Estima
         failed = next((f for f in row.failures if f.startswith("train")), "")
         return Estimate(None, note=f"failed: {failed.partition(': ')[2]}" if failed else "not measured")
     final, search = (s * usd_per_hour / 3600 for s in known)
-    return Estimate(final, note=f"{search:.3g} USD with search and all seeds")
+    return Estimate(final, total=search, note=f"{search:.3g} USD with search and all seeds")

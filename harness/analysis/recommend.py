@@ -122,6 +122,7 @@ def answer(question: Question, flips: bool = True) -> Recommendation:
         why_not_likeliest=_why_not_likeliest(table, choice, named),
         tied_with=tuple(table.rows[j].variant for j in tied if j != k),
         settled_by=named.by,
+        named_because=_named_because(table, named) if len(tied) > 1 else "",
         runners_up=tuple(_runner_up(question, named, j, lead) for j in _in_order(choice) if j != k),
         reasons=tuple(_reasons(question, named, lead)),
         flips=find_flips(question) if flips else (),
@@ -414,8 +415,12 @@ def _tie_sentence(table: Tradeoff, choice: Choice, named: Named, subject: str, l
     )
     return (
         f"{name} {how}; one of these {len(choice.tied)} is the best choice with probability {together}."
-        f" {name} is named because {named.why}."
+        f" {_named_because(table, named)}"
     )
+
+
+def _named_because(table: Tradeoff, named: Named) -> str:
+    return f"{table.rows[named.row].variant} is named because {named.why}."
 
 
 def _why_out(question: Question, k: int) -> str:

@@ -12,6 +12,7 @@ import numpy as np
 from harness.analysis.criteria import Constraint
 from harness.analysis.launches import headline
 from harness.analysis.stats import Array
+from harness.reasons import Reason
 from harness.record import Record, content_hash
 from harness.results import ServiceTimes
 from harness.store.behaviour import behaviour
@@ -64,7 +65,7 @@ def counted_share(records: Sequence[Record]) -> float:
         if found is None or not found.value:
             continue
         low = next((m.value for m in record.measurements if m.at == {"bound": "low"}), None)
-        priced_low = found.note.startswith("not confirmed") and low
+        priced_low = found.reason is Reason.NOT_CONFIRMED and low
         shares.append(low / found.value if priced_low and low else 1.0)
     return float(np.exp(np.mean(np.log(shares)))) if shares else 1.0
 

@@ -136,10 +136,11 @@ def interval(value: float, low: float, high: float) -> tuple[str, str]:
 def steps_of(e: Estimate) -> str:
     """A cost of whole machines that takes two or three values is listed, `65.15 or 130.30`: an interval would
     hold sums that nobody can be billed. Empty where there are more, or one, or items beside machines."""
-    found = re.match(r"(\d+) machines?(?!, )", e.note)
-    if e.value is None or e.low is None or e.high is None or found is None or not e.high > e.low:
+    if e.value is None or e.low is None or e.high is None or not e.high > e.low:
         return ""
-    machine = e.value / int(found[1])
+    if not e.machines or not e.is_machines_alone:
+        return ""
+    machine = e.value / e.machines
     steps = [machine * k for k in range(round(e.low / machine), round(e.high / machine) + 1)]
     if len(steps) > 3:
         return ""

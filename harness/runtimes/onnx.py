@@ -131,7 +131,7 @@ def session(path: Path, threads: int, device: str = "cpu") -> Any:
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
     options.log_severity_level = 3
-    # Spinning pools ruin each other on few cores and make CPU time meaningless (measurement item 2).
+    # Spinning pools ruin each other on few cores and make CPU time meaningless.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     providers = ["CPUExecutionProvider"]
     if device.startswith("cuda"):

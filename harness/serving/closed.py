@@ -90,7 +90,7 @@ def single_stream_windows(
 
 
 def stopped(by: str, windows: Windows) -> StopFacts:
-    """Why measuring ended, and how well the percentiles are known by then: relative half-widths (item 7)."""
+    """Why measuring ended, and how well the percentiles are known by then: relative half-widths."""
     taken = [w.latencies_ms for w in windows.accepted]
     widths = half_width([float(np.median(w)) for w in taken]), p99_half_width(taken)
     p50, p99 = (round(width, 4) if np.isfinite(width) else None for width in widths)
@@ -129,7 +129,7 @@ def latencies(windows: Windows, unsteady: bool) -> list[Measurement]:
 
 
 def cpu_per_example(windows: Windows, batch: int, headline: bool = True) -> list[Measurement]:
-    """CPU-seconds per example, from all windows: neighbours take wall time, hardly CPU time (item 9).
+    """CPU-seconds per example, from all windows: neighbours take wall time, hardly CPU time.
 
     Args:
         headline: whether it is also the variant's figure, at no particular batch size.
@@ -183,7 +183,7 @@ def offline(subject: Subject, job: Mapping[str, Any]) -> Found:
 
 
 def peak_at(subject: Subject, batch: int, device: str) -> tuple[float | None, MemoryFacts]:
-    """Peak memory while a batch size is served, in a pass of its own (item 13)."""
+    """Peak memory while a batch size is served, in a pass of its own."""
     memory.release()
     return memory.peak_mb(lambda: calls(subject, batch, 10), device, subject.crew)
 
@@ -199,7 +199,7 @@ def calls(subject: Subject, batch: int, most: int) -> None:
 def offline_windows(
     subject: Subject, job: Mapping[str, Any], typical_ms: Mapping[int, float]
 ) -> dict[int, Windows]:
-    """Windows of all batch sizes, each round in a fresh random order (A B B A …: item 5).
+    """Windows of all batch sizes, each round in a fresh random order (A B B A …).
 
     Args:
         typical_ms: batch size → how long a call takes.
@@ -272,7 +272,7 @@ def offline_measurements(
 
 
 def save_calls(path: Path, windows: Mapping[int, Sequence[Window]]) -> None:
-    """The raw clock readings of all windows, rejected ones too (item 16).
+    """The raw clock readings of all windows, rejected ones too.
 
     Args:
         windows: by setting: the batch size, or the size of the input.

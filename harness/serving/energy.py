@@ -1,4 +1,4 @@
-"""Energy from a counter, or not at all: RAPL for CPUs, NVML for GPUs (measurement item 14)."""
+"""Energy from a counter, or not at all: RAPL for CPUs, NVML for GPUs."""
 
 from __future__ import annotations
 

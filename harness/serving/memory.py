@@ -36,9 +36,9 @@ def peak_mb(
 ) -> tuple[float | None, MemoryFacts]:
     """Peak resident memory while `run` runs, in MB of 10^6 bytes, and what else is known.
 
-    Writing 5 to clear_refs resets the high-water mark, VmHWM then is exact; `ru_maxrss` never resets
-    (measurement item 13). On a GPU the caching allocator's and NVML's figures are added as facts. Of several
-    workers it is the sum of their peaks; pages that they share, such as libraries, count once.
+     Writing 5 to clear_refs resets the high-water mark, VmHWM then is exact; `ru_maxrss` never resets
+    . On a GPU the caching allocator's and NVML's figures are added as facts. Of several
+     workers it is the sum of their peaks; pages that they share, such as libraries, count once.
     """
     before = resident_mb()
     if crew is None:

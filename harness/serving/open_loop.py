@@ -1,8 +1,8 @@
 """The `server` scenario: open loop, Poisson arrivals, a queue with dynamic batching.
 
 The machine's workers, one or several, take from one queue (`harness.serving.queueing`). A latency counts
-from the scheduled arrival: a slow answer delays those behind it, as it does in production (measurement
-item 10). The generator's own error is how late an idle server wakes up; it is recorded and judged.
+from the scheduled arrival: a slow answer delays those behind it, as it does in production.
+The generator's own error is how late an idle server wakes up; it is recorded and judged.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ from harness.streams import generator
 
 LATE_SHARE = 0.10
 """Share of the limit that an idle server may wake up late. A run in which more than one request in a
-hundred (as many as may break the promise) was seen later than that is invalid (item 10)."""
+hundred (as many as may break the promise) was seen later than that is invalid."""
 WAITED_SHARE = 0.5
 """A run is invalid too when its waits for a core, put together, were half of what makes as many requests
 late as may be late: a share of the promise times the limit. A tail feels what a median does not."""
@@ -238,7 +238,7 @@ def said(found: Capacity, services: Mapping[int, np.ndarray], settings: Settings
 
 
 def save_requests(path: Path, log: list[dict[str, np.ndarray]]) -> None:
-    """Raw clock readings of every request of every run, `run` being the place in `load_curve` (item 16)."""
+    """Raw clock readings of every request of every run, `run` being the place in `load_curve`."""
     if log:
         columns = {key: np.concatenate([raw[key] for raw in log]) for key in log[0]}
         runs = np.concatenate([np.full(len(raw["scheduled_ns"]), i, np.int32) for i, raw in enumerate(log)])

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 import numpy as np
 
 CALLS_NEEDED = {50: 5, 90: 64, 95: 130, 99: 662}
-"""Calls below which a percentile is not printed (measurement item 6)."""
+"""Calls below which a percentile is not printed."""
 WINDOWS_NEEDED = {50: 1, 90: 5, 95: 5, 99: 5}
 """Time-separated windows below which it is not."""
 TARGET = {50: 0.02, 99: 0.10}
-"""Relative half-width of the 95 % interval at which measuring stops (item 7)."""
+"""Relative half-width of the 95 % interval at which measuring stops."""
 T_975 = (np.inf, 12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228)
 """Student's t by degrees of freedom 0…10: scipy takes longer to import than a window takes to run."""
 
@@ -35,7 +35,7 @@ def percentile(calls_ms: np.ndarray, q: int, windows: int) -> tuple[float | None
 def half_width(values: Sequence[float]) -> float:
     """Relative half-width of the 95 % t interval of positive values, on the log scale.
 
-    Windows are the units, not calls: calls are correlated (item 6).
+    Windows are the units, not calls: calls are correlated.
     """
     n = len(values)
     if n < 2:
@@ -66,7 +66,7 @@ def p99_half_width(windows_ms: Sequence[np.ndarray]) -> float:
 
 
 def steady(calls_ms: Sequence[float], tolerance: float = 0.10) -> bool:
-    """Whether the two halves of the last calls look alike: means within 10 %, quartiles alike (item 3)."""
+    """Whether the two halves of the last calls look alike: means within 10 %, quartiles alike."""
     recent = np.asarray(calls_ms[-40:], dtype=float)
     if len(recent) < 8:
         return False

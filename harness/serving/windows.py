@@ -21,7 +21,7 @@ from harness.serving.subject import Subject
 WARM_UP_S = 1.0
 WARM_UP_CALLS = 2000
 DROPPED = 2
-"""First calls of a window that are not counted: they pay for what ran in between (item 5)."""
+"""First calls of a window that are not counted: they pay for what ran in between."""
 
 
 @dataclass(frozen=True)
@@ -168,7 +168,7 @@ def raised(error: BaseException, batch: int, number: int) -> Exception:
 
 @contextmanager
 def collector_off() -> Iterator[None]:
-    """No garbage collection inside; what lives already is never looked at again (item 4)."""
+    """No garbage collection inside; what lives already is never looked at again."""
     gc.collect()
     gc.freeze()
     gc.disable()

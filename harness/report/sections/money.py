@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 
 from harness.analysis.cost import amortisation_requests, price_of
 from harness.analysis.sensitivity import PRICE_BAND, at_price_band, depends_on_money
 from harness.costs import Price
 from harness.protocols import Section
+from harness.reasons import Reason, reason_of
 from harness.record import SuiteError
 from harness.report import numbers as n
 from harness.report.blocks import Block, Cell, Column, Table, section, text
@@ -94,14 +94,14 @@ def _note(row: Row, metric: str) -> str:
 
 
 def _replicas(row: Row) -> Cell:
-    found = re.match(r"([\d.e+]+) machines?", _note(row, "cost_per_month_usd"))
-    return Cell(found[1], sort=float(found[1])) if found else Cell("")
+    cell = row.estimates.get("cost_per_month_usd")
+    return Cell(f"{cell.machines:.4g}", sort=cell.machines) if cell and cell.machines else Cell("")
 
 
 def _all_training(row: Row) -> Cell:
-    """Training of all seeds, with the search where there was one, as the estimate's note tells it."""
-    found = re.match(r"([\d.e+-]+) USD with search", _note(row, "train_cost_usd"))
-    return Cell(n.plain(float(found[1])), sort=float(found[1])) if found else Cell("")
+    """Training of all seeds, with the search where there was one, in USD."""
+    cell = row.estimates.get("train_cost_usd")
+    return Cell(n.plain(cell.total), sort=cell.total) if cell and cell.total is not None else Cell("")
 
 
 def _floors(e: Evidence) -> Iterator[Block]:
@@ -110,7 +110,7 @@ def _floors(e: Evidence) -> Iterator[Block]:
     rows: dict[str, list[str]] = {}
     for row in e.rows:
         for part in _note(row, "cost_per_month_usd").split("; "):
-            if part.startswith(("floor", "ceiling")):
+            if reason_of(part) in (Reason.FLOOR, Reason.CEILING):
                 rows.setdefault(part, []).append(row.variant)
     for part, variants in rows.items():
         whose = "All costs" if len(variants) == len(e.rows) else f"The costs of {n.listed(variants[:6])}"

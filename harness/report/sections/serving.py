@@ -9,12 +9,14 @@ import numpy as np
 
 from harness.facts import ServeFacts, StreamFacts
 from harness.protocols import Section
+from harness.reasons import Reason
 from harness.record import Record
 from harness.report import charts, plots
 from harness.report import numbers as n
 from harness.report.blocks import Block, Bullets, Cell, Column, Fold, Table, section, text
 from harness.report.evidence import Evidence
 from harness.report.pictures import both_widths, told
+from harness.report.reasons import meaning
 from harness.report.sections.tradeoff import figures, left_out
 from harness.results import Row as TableRow
 from harness.serving.quantiles import TARGET
@@ -157,16 +159,20 @@ def _stopped(e: Evidence) -> list[Block]:
     return [text(words, kind="note")]
 
 
+SELF_EVIDENT = (Reason.FAILED, Reason.ONE_LAUNCH, Reason.NOT_MEASURED)
+"""What its cell says already."""
+
+
 def remarks(e: Evidence, metrics: Sequence[str]) -> list[Block]:
     """A sentence for each figure whose truth is not a number, or not the number alone."""
     seen: dict[str, list[str]] = {}
     for row in e.rows:
         for metric in metrics:
             found = row.estimates.get(metric)
-            if found and found.note and not found.note.startswith(("failed", "one launch", "not measured")):
+            if found and found.note and found.reason not in SELF_EVIDENT:
                 seen.setdefault(f"{n.label(metric)}: {found.note}", []).append(row.variant)
     items = [
-        (f"{what}, for {n.listed(names[:6])}{_more(names)}. {_meaning(what)}".strip(),)
+        (f"{what}, for {n.listed(names[:6])}{_more(names)}. {meaning(what)}".strip(),)
         for what, names in seen.items()
     ]
     return [Bullets(tuple(items))] if items else []
@@ -174,25 +180,6 @@ def remarks(e: Evidence, metrics: Sequence[str]) -> list[Block]:
 
 def _more(names: Sequence[str]) -> str:
     return f" and {len(names) - 6} more" if len(names) > 6 else ""
-
-
-MEANINGS = {
-    "not estimable": "Too few calls were made to know it; a longer window or more rounds would.",
-    "unsteady": "Its speed never settled, neither in the warm-up nor later, so no figure is given.",
-    "too noisy": "The machine was never quiet long enough; measure again on a quieter one.",
-    "not confirmed": "The answer did not hold when it was tried again; more seconds would settle it.",
-    "noisy": "Few windows were quiet, so the less loud ones count too: read the figure as an upper end.",
-    "drifted": "Its speed moved while it was measured: the interval over rounds says more than one round.",
-    "at least": "No load up to what it can answer at all was too much: the figure is a lower end.",
-    "below": "The lowest load that was tried was too much already.",
-    "a request alone": "No load can keep the limit.",
-    "not measured": "",
-}
-"""How a note begins or what it holds → what it means for the reader; the first that fits."""
-
-
-def _meaning(note: str) -> str:
-    return next((meaning for sign, meaning in MEANINGS.items() if sign in note), "")
 
 
 def axis(title: str, values: Sequence[float], wide: float) -> plots.Axis:

@@ -27,14 +27,10 @@ from harness.report.blocks import (
 )
 from harness.report.evidence import Evidence
 from harness.report.pictures import both_widths
+from harness.report.reasons import mark
 from harness.report.sections.verdict import causes, key_metrics
 from harness.results import Row
 
-MARKS = {
-    "not confirmed": "not confirmed", "noisy": "noisy", "drifted": "drifted", "at least": "at least",
-    "below": "or less",
-}  # fmt: skip
-"""What a note holds → the word beside the interval; the note itself stands in a sentence of its own."""
 MOST_DRAWN = 16
 SPEED = ("latency_p99_ms", "latency_p50_ms", "throughput_at_slo_qps", "throughput_offline_per_s")
 
@@ -119,9 +115,9 @@ def figure(row: Row, metric: str, best: float | None = None) -> Cell:
         return Cell(shown.value, tone="bad" if shown.value.startswith("failed") else "muted")
     # What a cost is made of stands among the costs.
     note = "" if metric.endswith("_usd") else row.estimates[metric].note
-    mark = next((mark for sign, mark in MARKS.items() if sign in note), "")
-    under = ", ".join(x for x in (shown.interval, mark) if x) or note
-    tone: Tone = "warn" if mark else ""
+    marked = mark(note)
+    under = ", ".join(x for x in (shown.interval, marked) if x) or note
+    tone: Tone = "warn" if marked else ""
     return Cell(shown.value, under, shown.number, tone, best=best is not None and shown.number == best)
 
 

@@ -226,8 +226,7 @@ def reasons(e: Evidence) -> list[str]:
         return [
             n.prose(reason) for reason in r.reasons if not r.reasons[1:] or "meets all limits" not in reason
         ]
-    named = [n.prose(part) for reason in r.reasons for part in reason.split(". ") if "named because" in part]
-    said = [part.rstrip(".") + "." for part in named[:1]]
+    said = [n.prose(r.named_because)] if r.named_because else []
     return [*said, *_lead(e), *(x for x in (others_out(e),) if x)]
 
 

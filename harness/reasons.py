@@ -1,0 +1,44 @@
+"""Why a figure is no number, or not the number alone.
+
+Records, caches and tables keep a reason as the words of a note, `not estimable (120 of 662 calls)`: what
+reads a note asks here for its reasons, and nothing else looks for words in it.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class Reason(StrEnum):
+    """A reason; its value is the sign that notes carry it by. Of two signs of which one holds the other, the
+    longer stands first."""
+
+    FAILED = "failed"
+    NOT_MEASURED = "not measured"
+    NOT_ESTIMABLE = "not estimable"
+    UNSTEADY = "unsteady"
+    TOO_NOISY = "too noisy"
+    NOT_CONFIRMED = "not confirmed"
+    NOISY = "noisy"
+    DRIFTED = "drifted"
+    AT_LEAST = "at least"
+    BELOW = "below"
+    ALONE = "a request alone"
+    ONE_LAUNCH = "one launch"
+    FLOOR = "floor"
+    CEILING = "ceiling"
+
+
+def reason_of(note: str) -> Reason | None:
+    """The reason that a note begins with; None where it begins with none."""
+    return next((reason for reason in Reason if note.startswith(reason.value)), None)
+
+
+def reasons_in(note: str) -> tuple[Reason, ...]:
+    """All reasons that a note holds, as a sum of several launches' notes does."""
+    found = []
+    for reason in Reason:
+        if reason.value in note:
+            found.append(reason)
+            note = note.replace(reason.value, "")
+    return tuple(found)
