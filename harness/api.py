@@ -29,11 +29,12 @@ SuiteLike = str | Path | JsonObject | Suite
 """A suite file, what would stand in one, or a suite that was read."""
 
 
-def load_suite(suite: SuiteLike, overrides: Sequence[str] = ()) -> Suite:
+def load_suite(suite: SuiteLike, overrides: Sequence[str] = (), dataset: str | None = None) -> Suite:
     """Read and validate a suite completely; nothing is executed or written.
 
     Args:
         suite: paths in a mapping are relative to the working directory. overrides: `a.b=c` texts.
+        dataset: of a suite over several data sets, the name of one.
     Raises:
         SuiteError: with every mistake, `file:line: what is wrong, and the cure`.
     """
@@ -42,16 +43,17 @@ def load_suite(suite: SuiteLike, overrides: Sequence[str] = ()) -> Suite:
     if isinstance(suite, Suite) and not overrides:
         return suite
     with _as_file(suite) as path:
-        return read_suite(path, overrides)
+        return read_suite(path, overrides, dataset)
 
 
 def plan(
-    suite: SuiteLike, *, overrides: Sequence[str] = (), only: str | None = None, out: str | Path = "results"
-) -> Plan:
+    suite: SuiteLike, *, overrides: Sequence[str] = (), only: str | None = None, out: str | Path = "results",
+    dataset: str | None = None,
+) -> Plan:  # fmt: skip
     """What `run` would do: its trials, those that are finished already, expected time and money."""
     from harness.planning.plan import plan_run
 
-    return plan_run(load_suite(suite, overrides), only, str(out))[0]
+    return plan_run(load_suite(suite, overrides, dataset), only, str(out))[0]
 
 
 def run(
@@ -66,6 +68,7 @@ def run(
     track: Sequence[str] = (),
     until_decided: bool = False,
     refresh: bool = False,
+    dataset: str | None = None,
 ) -> Run:
     """Run what is missing of a suite, and report. Failed trials are rows of the result with their reasons.
 
@@ -82,9 +85,9 @@ def run(
     with _as_file(suite) as path:
         code = run_suite(
             RunRequest(path, overrides, only, str(out), address, None, budget, smoke, track, until_decided,
-                       refresh=refresh)
+                       refresh=refresh, dataset=dataset)
         )  # fmt: skip
-        name = load_suite(suite, overrides).name
+        name = load_suite(suite, overrides, dataset).name
     if code == 130:
         raise KeyboardInterrupt
     return open_run(f"{name}/latest", out)

@@ -19,11 +19,13 @@ from harness.store.behaviour import digest_of
 IDS = """
 import json, pathlib, harness
 from importlib.util import find_spec
+from harness.reading import read_suites
 found = {}
 for file in sorted(pathlib.Path("suites").glob("*.yaml")):
     if file.stem == "ann_index" and not find_spec("hnswlib"):
         continue
-    for trial in harness.plan(str(file)).trials:
+    trials = [t for suite in read_suites(file).values() for t in harness.plan(suite).trials]
+    for trial in trials:
         found[trial.id] = f"{file.stem} {trial.kind} {trial.candidate}"
 print(json.dumps(found))
 """

@@ -12,7 +12,7 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.reading import read_suite, suite_from_text, suite_to_text
+from harness.reading import read_suite, read_suites, suite_from_text, suite_to_text
 from harness.reading.json_schema import suite_schema
 from harness.record import RecordError, SuiteError
 from harness.suite.schema import Suite
@@ -205,7 +205,7 @@ def test_set_to_nothing_drops_the_key(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.name)
 def test_the_suites_that_ship_are_right(path: Path) -> None:
-    assert read_suite(path).question
+    assert all(suite.question for suite in read_suites(path).values())
 
 
 # ---------------------------------------------------------------------------------- the JSON Schema
@@ -220,9 +220,10 @@ def validator() -> Any:
 @pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.name)
 def test_the_schema_accepts_what_the_reader_accepts(path: Path) -> None:
     validator().validate(yaml.safe_load(path.read_text()))
-    resolved = json.loads(json.dumps(yaml.safe_load(suite_to_text(read_suite(path)))))
-    del resolved["folder"]
-    validator().validate(resolved)
+    for suite in read_suites(path).values():
+        resolved = json.loads(json.dumps(yaml.safe_load(suite_to_text(suite))))
+        del resolved["folder"]
+        validator().validate(resolved)
 
 
 @pytest.mark.parametrize(

@@ -28,6 +28,7 @@ from harness.cli.errors import explain
 from harness.cli.options import (
     AsJson,
     Group,
+    OfSet,
     Only,
     Out,
     RunName,
@@ -93,6 +94,7 @@ def run(
     suite: SuitePath,
     overrides: Sets = None,
     only: Only = None,
+    dataset: OfSet = None,
     out: Out = "results",
     address: Annotated[str | None, option("--address", "ADDR", "A Ray cluster: auto or HOST:PORT.")] = None,
     submit: Annotated[str | None, option("--submit", "URL", "Send it to a cluster as a Ray job.")] = None,
@@ -116,13 +118,13 @@ def run(
     """
     seconds, trackers = None if budget is None else budget_seconds(budget), _trackers(track)
     from harness.planning.request import RunRequest
-    from harness.running.run import run_suite
+    from harness.running.sets import run_sets
 
     sets = tuple(overrides or ())
     asked = RunRequest(
         suite, sets, only, out, address, submit, seconds, smoke, trackers, until_decided, certify
     )
-    return run_suite(replace(asked, refresh=refresh, json_out=as_json))
+    return run_sets(replace(asked, dataset=dataset, refresh=refresh, json_out=as_json))
 
 
 @app.command(
@@ -135,6 +137,7 @@ def plan(
     suite: SuitePath,
     overrides: Sets = None,
     only: Only = None,
+    dataset: OfSet = None,
     out: Out = "results",
     smoke: Smoke = False,
     as_json: AsJson = False,
@@ -145,12 +148,16 @@ def plan(
     """
     from harness.cli.text import plan_text
     from harness.planning.plan import plan_run
-    from harness.reading import read_suite
+    from harness.reading import read_suites
     from harness.running.smoke import smoke as shrunk
 
-    read = read_suite(suite, overrides or ())
-    planned, _ = plan_run(shrunk(read) if smoke else read, only, out)
-    print(json.dumps(planned.to_json(), indent=2) if as_json else plan_text(planned))
+    found = read_suites(suite, overrides or (), dataset).values()
+    plans = [plan_run(shrunk(read) if smoke else read, only, out)[0] for read in found]
+    if as_json:
+        told = [planned.to_json() for planned in plans]
+        print(json.dumps(told[0] if len(told) == 1 else told, indent=2))
+    else:
+        print("\n\n".join(plan_text(planned) for planned in plans))
     return 0
 
 

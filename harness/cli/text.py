@@ -154,12 +154,12 @@ def list_metrics(out: str) -> list[Row]:
 
 def list_suites(out: str) -> list[Row]:
     """Suite files in `suites/` and here, with their questions."""
-    from harness.reading import read_suite
+    from harness.reading import read_suites
 
     rows: list[Row] = []
     for path in [*sorted(Path("suites").glob("*.y*ml")), *sorted(Path().glob("*.y*ml"))]:
         try:
-            suite = read_suite(path)
+            suite = next(iter(read_suites(path).values()))
         except SuiteError as error:
             if path.parent != Path():
                 rows.append(

@@ -20,6 +20,7 @@ DATASETS: dict[str, str] = {
     "mock_shop": "harness.datasets.mock_shop",
     "movie_sentences": "harness.datasets.movie_sentences",
     "nyt_sentences": "harness.datasets.nyt_sentences",
+    "practice_tables": "harness.datasets.practice_tables",
     "random_images": "harness.datasets.random_images",
     "rotten_tomatoes": "harness.datasets.rotten_tomatoes",
     "simulated": "harness.datasets.simulated",

@@ -152,7 +152,7 @@ def recut(dataset: Dataset, part: Part, order: np.ndarray | None) -> Dataset:
     times = None if order is None else order[whole.ids]
     whole = replace(whole, groups=groups, order=times)
     train, test = cut(part, whole.targets, groups, times)
-    return Dataset(dataset.task, take(whole, train), take(whole, test))
+    return replace(dataset, train=take(whole, train), test=take(whole, test))
 
 
 def _together(train: Split, test: Split) -> Split:

@@ -14,6 +14,7 @@ class RunRequest:
     Args:
         suite: the suite file.
         overrides: `a.b=c` texts. only: a glob of candidates, variants or trials.
+        dataset: of a suite over several data sets, the name of one.
         out: where run folders are: a folder or a URL.
         address: a Ray cluster. submit: the URL of a cluster to send the run to as a job.
         budget: seconds after which no trial starts; the suite's own where it is None.
@@ -38,12 +39,14 @@ class RunRequest:
     certify: str | None = None
     refresh: bool = False
     json_out: bool = False
+    dataset: str | None = None
 
     @property
     def arguments(self) -> list[str]:
         """What follows `python -m harness run SUITE` to ask for the same, whereto and address apart."""
         given = {
             "--only": self.only,
+            "--dataset": self.dataset,
             "--budget": None if self.budget is None else f"{self.budget}s",
             "--track": ",".join(self.track) or None,
             "--certify": self.certify,

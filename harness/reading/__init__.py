@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from harness.reading.reader import read_suite, suite_from_text, suite_to_text
+    from harness.reading.reader import read_suite, read_suites, set_names, suite_from_text, suite_to_text
 
-__all__ = ["read_suite", "suite_from_text", "suite_to_text"]
+__all__ = ["read_suite", "read_suites", "set_names", "suite_from_text", "suite_to_text"]
 
 
 def __getattr__(name: str) -> Any:

@@ -29,6 +29,14 @@ def suite_schema() -> dict[str, Any]:
         "type": "string",
         "description": "A suite file to merge over, relative to this one.",
     }
+    properties["datasets"] = {
+        "type": "object",
+        "additionalProperties": {"anyOf": [{"type": "object"}, {"type": "null"}]},
+        "minProperties": 2,
+        "description": "Several data sets in one question, in place of `data`: a name of your own and what "
+        "would stand under `data` for each. Each has a suite of its own, `NAME-SET`, with its own report; "
+        "`overview.html` says who wins where, which candidate does for all, and what that costs.",
+    }
     candidates = properties["candidates"]
     candidates["additionalProperties"] = {
         "anyOf": [
@@ -82,6 +90,7 @@ def _allow_duration(field: dict[str, Any]) -> None:
 def _drop_null_where_extended(schema: dict[str, Any]) -> None:
     """What a suite must have it may also inherit; a candidate may then be any part of one."""
     required = schema.pop("required")
-    schema["anyOf"] = [{"required": required}, {"required": ["extends"]}]
+    several = ["datasets" if name == "data" else name for name in required]
+    schema["anyOf"] = [{"required": required}, {"required": several}, {"required": ["extends"]}]
     for part in ("Data", "Tuning"):
         schema["$defs"][part].pop("required", None)

@@ -9,6 +9,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from harness.names import hint
 from harness.reading.checks import check
 from harness.reading.components import price_cores
 from harness.reading.data_checks import find_path, load_signature, resolve_paths
@@ -17,6 +18,7 @@ from harness.reading.file_args import with_files
 from harness.reading.layers import apply_overrides, read_layers
 from harness.reading.messages import GONE, explain
 from harness.reading.references import resolve_model
+from harness.reading.sets import KEY, one_for_each_set
 from harness.record import RecordError, SuiteError
 from harness.suite.model_ref import OWN, OWN_ESTIMATOR, ModelRef, parse_model
 from harness.suite.schema import Suite
@@ -24,19 +26,57 @@ from harness.suite.source import Mistake, Node, new_mapping
 from harness.suite.variants import local_cores
 
 
-def read_suite(path: str | Path, overrides: Sequence[str] = ()) -> Suite:
+def read_suite(path: str | Path, overrides: Sequence[str] = (), dataset: str | None = None) -> Suite:
     """Read, merge and validate a suite completely; nothing is executed, imported or written.
 
     Args:
         overrides: `a.b=c` texts, applied last; values are YAML.
+        dataset: of a suite over several data sets (`datasets`), the name of one.
     Raises:
-        SuiteError: with every mistake, `file:line: what is wrong, and the cure`, sorted by line.
+        SuiteError: with every mistake, `file:line: what is wrong, and the cure`, sorted by line; or there are
+            several data sets and none is named.
+    """
+    found = read_suites(path, overrides, dataset)
+    if len(found) == 1:
+        return next(iter(found.values()))
+    names = ", ".join(found)
+    raise SuiteError(f"{path}: it asks about several data sets ({names}): name one with --dataset")
+
+
+def read_suites(
+    path: str | Path, overrides: Sequence[str] = (), dataset: str | None = None
+) -> dict[str, Suite]:
+    """Read a suite over several data sets as one suite for each, `NAME-SET`; a plain suite stands alone under
+    the name of its data set. See `read_suite`.
     """
     file, mistakes = Path(path), list[Mistake]()
     tree = read_layers(file, str(path), mistakes)
     if tree is None:
         raise _error(mistakes)
     tree = apply_overrides(tree, overrides, mistakes)
+    trees = one_for_each_set(tree, mistakes)
+    if mistakes and not trees:
+        raise _error(mistakes)
+    if dataset is not None:
+        if dataset not in trees:
+            raise SuiteError(f"--dataset {dataset}: {hint(dataset, trees)}")
+        trees = {dataset: trees[dataset]}
+    suites = {name: _validated(own, file, mistakes) for name, own in trees.items()}
+    if mistakes:
+        raise _error(mistakes)
+    return {name: _with_cores(suite) for name, suite in suites.items() if suite is not None}
+
+
+def set_names(path: str | Path, overrides: Sequence[str] = ()) -> tuple[str, ...]:
+    """The data sets of a suite over several; empty for any other, also for what cannot be read."""
+    tree = read_layers(Path(path), str(path), [])
+    entries = (apply_overrides(tree, overrides, []).mapping if tree is not None else None) or {}
+    if tree is None or KEY not in entries:
+        return ()
+    return tuple(one_for_each_set(new_mapping(entries, tree.place, tree.keys), []))
+
+
+def _validated(tree: Node, file: Path, mistakes: list[Mistake]) -> Suite | None:
     draft = _with_paths(make_draft(tree, _folder(tree, file), mistakes))
     misread = {mistake.place for mistake in mistakes}
     suite = None
@@ -49,9 +89,7 @@ def read_suite(path: str | Path, overrides: Sequence[str] = ()) -> Suite:
             # What could not be read has its message already; its type need not be wrong as well.
             mistakes[before:] = [m for m in mistakes[before:] if m.place not in misread]
     check(draft)
-    if mistakes or suite is None:
-        raise _error(mistakes)
-    return _with_cores(suite)
+    return suite
 
 
 def _with_cores(suite: Suite) -> Suite:

@@ -18,25 +18,33 @@ _HERE = Path(__file__).parent
 def page(e: Evidence, sections: tuple[Section, ...]) -> str:
     """The whole page. A content security policy keeps it from loading anything and from running any
     script but its own."""
+    question = e.suite.question or f"Which candidate of {e.suite.name} should ship?"
+    asked = f"{e.suite.task.replace('_', ' ')} on {e.suite.data.name}"
+    eyebrow = f"{e.suite.name} · {asked} · run {e.run.id}"
+    return whole(e.suite.name, eyebrow, question, sections, banner(e), footer(e))
+
+
+def whole(
+    name: str, eyebrow: str, question: str, sections: tuple[Section, ...], banner: str, footer: str
+) -> str:
+    """A page of sections under a question."""
     parts = ["table.js", *(["whatif.js", "panel.js"] if any(s.anchor == "what-if" for s in sections) else [])]
     script = "".join((_HERE / part).read_text(encoding="utf-8") for part in parts)
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
-    question = e.suite.question or f"Which candidate of {e.suite.name} should ship?"
-    asked = f"{e.suite.task.replace('_', ' ')} on {e.suite.data.name}"
     return str(
         environment()
         .get_template("page.html")
         .render(
-            title=f"{e.suite.name}: {question}",
-            eyebrow=f"{e.suite.name} · {asked} · run {e.run.id}",
+            title=f"{name}: {question}",
+            eyebrow=eyebrow,
             question=question,
-            banner=banner(e),
+            banner=banner,
             sections=sections,
             terms=terms_in(section.html for section in sections),
             css=(_HERE / "style.css").read_text(encoding="utf-8"),
             script=script,
             script_hash=f"sha256-{digest}",
-            footer=footer(e),
+            footer=footer,
         )
     )
 

@@ -49,7 +49,7 @@ def run_suite(request: RunRequest) -> int:
         from harness.schedule.submit import submit_run
 
         return submit_run(request)
-    suite = _suite(request.suite, request.overrides, request.smoke)
+    suite = _suite(request)
     console = Console(stderr=True, width=None if sys.stderr.isatty() else 110)
     is_local = request.address is None
     plan, cached = plan_run(suite, request.only, request.out, gpus=OPEN_GPUS, is_local=is_local)
@@ -98,9 +98,9 @@ def _up_to_date(
     return replace(plan, cached=frozenset(kept)), kept
 
 
-def _suite(suite_path: str | Path, overrides: Sequence[str], small: bool) -> Suite:
-    suite = read_suite(suite_path, overrides)
-    return shrunk(suite) if small else suite
+def _suite(request: RunRequest) -> Suite:
+    suite = read_suite(request.suite, request.overrides, request.dataset)
+    return shrunk(suite) if request.smoke else suite
 
 
 def _fetch(suite: Suite, console: Console) -> None:

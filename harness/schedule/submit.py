@@ -90,12 +90,12 @@ def submit_run(request: RunRequest) -> int:
             that both sides see.
         HarnessError: no cluster answers at the URL, or what would travel holds a password.
     """
-    from harness.reading import read_suite
+    from harness.reading import read_suites
 
     assert request.submit is not None
     if request.until_decided or request.certify is not None:
         raise SuiteError("--submit sends a plain run: for the rest run on the cluster, --address auto")
-    read_suite(request.suite, request.overrides)
+    read_suites(request.suite, request.overrides, request.dataset)
     out = request.out
     open_files(out)  # a URL with a password would stand in the job's command
     if not (is_remote(out) or Path(out).is_absolute()):
