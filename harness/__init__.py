@@ -12,7 +12,7 @@ Importing this package imports nothing else: each name loads what it needs when 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from harness.api import Run as Run
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["Run", "load_suite", "open_run", "plan", "run"]
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> object:
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from harness import api

@@ -172,8 +172,8 @@ class Display:
 
     def _expectation(self) -> Callable[[Trial], float | None]:
         """How long a trial takes, from one look at the finished ones: a render looks at each trial once."""
-        counted = Counter[tuple[Any, ...]]()
-        taken: dict[tuple[Any, ...], float] = defaultdict(float)
+        counted = Counter[tuple[object, ...]]()
+        taken: dict[tuple[object, ...], float] = defaultdict(float)
         known: dict[str, float] = defaultdict(float)
         planned: dict[str, float] = defaultdict(float)
         for trial_id, seconds in self._seconds.items():
@@ -224,7 +224,7 @@ class Display:
         return Group(head, table, *foot, *said)
 
 
-def _twins(trial: Trial) -> tuple[Any, ...]:
+def _twins(trial: Trial) -> tuple[object, ...]:
     """What trials have in common that take about as long as each other."""
     return (trial.kind, trial.candidate, trial.train_size, trial.scenario)
 

@@ -285,7 +285,7 @@ def without_places(spec: Mapping[str, Any]) -> Mapping[str, Any]:
     return cast(Mapping[str, Any], left)
 
 
-def content_hash(value: Any) -> str:
+def content_hash(value: object) -> str:
     """16 hex digits over the canonical JSON of a value (sorted keys, no NaN)."""
     text = json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
     return hashlib.sha256(text.encode()).hexdigest()[:16]

@@ -60,9 +60,9 @@ COLUMNS = (
 """Columns of `records.parquet`; `at` is JSON, empty for a headline figure."""
 
 
-def tidy(records: Iterable[Record], run_id: str) -> dict[str, list[Any]]:
+def tidy(records: Iterable[Record], run_id: str) -> dict[str, list[object]]:
     """All measurements, one row each, by column; a failed trial has a row without metric."""
-    rows: list[tuple[Any, ...]] = []
+    rows: list[tuple[object, ...]] = []
     for record in records:
         trial = record.trial
         variant = trial.variant.name if trial.variant else None
@@ -79,12 +79,12 @@ def tidy(records: Iterable[Record], run_id: str) -> dict[str, list[Any]]:
     return dict(zip(COLUMNS, map(list, zip(*rows, strict=True)), strict=True)) if rows else _nothing()
 
 
-def _nothing() -> dict[str, list[Any]]:
+def _nothing() -> dict[str, list[object]]:
     return {name: [] for name in COLUMNS}
 
 
 @cache
-def _setting(*at: tuple[str, Any]) -> str:
+def _setting(*at: tuple[str, object]) -> str:
     """A measurement's setting as JSON; there are few different ones among tens of thousands."""
     return json.dumps(dict(at)) if at else ""
 
@@ -141,12 +141,12 @@ def write_recommendation(run: Run, recommendation: Recommendation) -> None:
     run.write_text("recommendation.json", to_json(asdict(recommendation)))
 
 
-def to_json(value: Any) -> str:
+def to_json(value: object) -> str:
     """JSON for people and programs: no NaN, numpy numbers as numbers, data classes as objects."""
     return json.dumps(_plain(value), indent=1, allow_nan=False, ensure_ascii=False) + "\n"
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: object) -> object:
     if is_dataclass(value) and not isinstance(value, type):
         value = asdict(value)
     if isinstance(value, Mapping):
@@ -314,7 +314,7 @@ def stored_evidence(run: Run, suite: Suite, slices: Sequence[str] = ()) -> Store
     return stored
 
 
-def _asked(suite: Suite) -> list[Any]:
+def _asked(suite: Suite) -> list[object]:
     """What the measured table takes from the suite and another decision may set otherwise.
 
     Limits and load say who is in the race, and so who learns from whom.

@@ -15,7 +15,7 @@ from harness.record import SuiteError
 class Group(typer.core.TyperGroup):
     """Commands in the order in which they are needed, not of the alphabet."""
 
-    def list_commands(self, ctx: Any) -> list[str]:
+    def list_commands(self, ctx: object) -> list[str]:
         return list(self.commands)
 
 

@@ -7,14 +7,14 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 
-def complete(load: Callable[..., Any], given: Mapping[str, Any]) -> dict[str, Any]:
+def complete(load: Callable[..., object], given: Mapping[str, Any]) -> dict[str, Any]:
     """The arguments of a call of `load`, those that are left out with their defaults."""
     known = inspect.signature(load).parameters
     defaults = {name: p.default for name, p in known.items() if p.default is not p.empty}
     return {**defaults, **{name: value for name, value in given.items() if name in known}}
 
 
-def taken_by(function: Callable[..., Any], args: Mapping[str, Any]) -> dict[str, Any]:
+def taken_by(function: Callable[..., object], args: Mapping[str, Any]) -> dict[str, Any]:
     """Those of the arguments that a function takes."""
     known = inspect.signature(function).parameters
     return {name: value for name, value in args.items() if name in known}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from harness.late import Late
 from harness.protocols import Inputs, Task
@@ -15,7 +15,7 @@ else:
 THUMBNAIL = 16
 
 
-def describe(inputs: Inputs, task: Task) -> Any:
+def describe(inputs: Inputs, task: Task) -> Inputs:
     """Features (n, columns) for a linear model, sparse for texts."""
     if task.takes == "image":
         return standardised(thumbnails(inputs).reshape(len(inputs), -1))

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from harness.codec import Json
 from harness.datasets.arguments import complete, taken_by
 from harness.datasets.frames import Source, Table, check_trained, class_targets, divide, read_table, source_of
 from harness.datasets.image_folder import colour_of, decoded
@@ -68,22 +69,22 @@ def load(
     return Dataset(opened.task, take(whole, opened.train), take(whole, opened.test))
 
 
-def task(**args: Any) -> Task:
+def task(**args: Json) -> Task:
     return _opened(args).task
 
 
-def notes(**args: Any) -> tuple[str, ...]:
+def notes(**args: Json) -> tuple[str, ...]:
     """What is worth knowing of how the files were read."""
     return _opened(args).notes
 
 
-def class_counts(**args: Any) -> dict[str, int]:
+def class_counts(**args: Json) -> dict[str, int]:
     """Rows of each class or label, in both parts."""
     opened = _opened(args)
     return counts_of(opened.task, opened.targets)
 
 
-def checksum(**args: Any) -> str:
+def checksum(**args: Json) -> str:
     """The table's content and the images'."""
     given = complete(load, args)
     opened = _opened(args)

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from harness.codec import Json
 from harness.datasets import cells
 from harness.datasets.frames import canonical
 from harness.datasets.interactions import (
@@ -88,18 +89,18 @@ def load(
     return _opened(locals())[0]
 
 
-def task(**args: Any) -> Task:
+def task(**args: Json) -> Task:
     if args:
         _opened(args)
     return Task("recommendation")
 
 
-def notes(**args: Any) -> tuple[str, ...]:
+def notes(**args: Json) -> tuple[str, ...]:
     """What is worth knowing of how the file was read."""
     return _opened(args)[1]
 
 
-def checksum(*, path: str, **_: Any) -> str:
+def checksum(*, path: str, **_: object) -> str:
     """Of the file's content."""
     return content_of_file(_file(path))
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import csv
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -80,11 +79,11 @@ def load(
     return Interactions(plain_catalogue(item_ids, category), people, events, protocol)
 
 
-def task(**_: Any) -> Task:
+def task(**_: object) -> Task:
     return Task("recommendation")
 
 
-def checksum(**_: Any) -> str:
+def checksum(**_: object) -> str:
     """Of the files that `load` reads."""
     return FILES[0].sha256[:16]
 

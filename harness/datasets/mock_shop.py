@@ -11,11 +11,11 @@ import tempfile
 from dataclasses import asdict
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import numpy as np
 
-from harness.codec import JsonObject
+from harness.codec import Json, JsonObject
 from harness.datasets.files import locked
 from harness.datasets.interactions import Impressions, Interactions, Protocol, SplitName
 
@@ -60,13 +60,13 @@ def load(
     return Interactions(catalogue, people, log.events(), Protocol(split, test, mask_seen), log)
 
 
-def truth(**args: Any) -> tuple[Truth, Sessions]:
+def truth(**args: Json) -> tuple[Truth, Sessions]:
     """The truth of the shop that `load` with the same arguments gives the log of."""
     world, sessions, _ = _world(_shop(args))
     return world, sessions
 
 
-def task(*, split: str = "global_time", **_: Any) -> Task:
+def task(*, split: str = "global_time", **_: object) -> Task:
     """What the data is for.
 
     Raises:
@@ -80,7 +80,7 @@ def task(*, split: str = "global_time", **_: Any) -> Task:
     return Task("recommendation")
 
 
-def checksum(**args: Any) -> str:
+def checksum(**args: Json) -> str:
     """Of the data that `load` gives, without making it."""
     return _key(_shop(args))
 

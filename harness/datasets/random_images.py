@@ -6,8 +6,9 @@ classes alone, and tables of them are published for 1,000 classes at 224 × 224 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from harness.codec import Json
 from harness.late import Late
 from harness.protocols import Dataset, Split, Task
 from harness.record import DataError, content_hash
@@ -35,7 +36,7 @@ def load(
     return Dataset(task(size=size, channels=channels, classes=classes), *parts)
 
 
-def task(*, size: int = 224, channels: int = 3, classes: int = 1000, **_: Any) -> Task:
+def task(*, size: int = 224, channels: int = 3, classes: int = 1000, **_: object) -> Task:
     """Of the shape and the number of classes.
 
     Raises:
@@ -48,6 +49,6 @@ def task(*, size: int = 224, channels: int = 3, classes: int = 1000, **_: Any) -
     return Task("image_classification", classes, names, (channels, size, size))
 
 
-def checksum(**args: Any) -> str:
+def checksum(**args: Json) -> str:
     """Of what the images are drawn from; nothing is drawn for it."""
     return content_hash({**(load.__kwdefaults__ or {}), **args, "version": 1})

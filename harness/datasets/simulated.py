@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
+from harness.codec import Json
 from harness.protocols import Dataset, Split, Task
 from harness.record import DataError, content_hash
 
@@ -65,7 +65,7 @@ def load(
     return Dataset(task(problem=problem), *(Split(table[p], targets[p], ids[p]) for p in parts))
 
 
-def task(*, problem: str, **_: Any) -> Task:
+def task(*, problem: str, **_: object) -> Task:
     """Of the problem.
 
     Raises:
@@ -78,7 +78,7 @@ def task(*, problem: str, **_: Any) -> Task:
     return Task("tabular_classification", chosen.classes, names, (chosen.columns,))
 
 
-def checksum(**args: Any) -> str:
+def checksum(**args: Json) -> str:
     """Of what the rows are drawn from; nothing is drawn for it."""
     defaults = load.__kwdefaults__ or {}
     return content_hash({**defaults, **args, "version": 1})

@@ -14,6 +14,7 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
+from harness.codec import Json
 from harness.datasets.arguments import complete, taken_by
 from harness.datasets.columns import Column, read_column, times_of
 from harness.datasets.frames import (
@@ -91,27 +92,27 @@ def load(
     return _opened(locals())[0]
 
 
-def task(**args: Any) -> Task:
+def task(**args: Json) -> Task:
     return _opened(args)[0].task
 
 
-def load_part(part: Part, **args: Any) -> Dataset:
+def load_part(part: Part, **args: Json) -> Dataset:
     """Cut anew, by the columns of the file."""
     return _opened(args, part)[0]
 
 
-def notes(**args: Any) -> tuple[str, ...]:
+def notes(**args: Json) -> tuple[str, ...]:
     """What is worth knowing of how the files were read."""
     return _opened(args)[1]
 
 
-def as_it_stands(**args: Any) -> pd.DataFrame:
+def as_it_stands(**args: Json) -> pd.DataFrame:
     """All columns of the file, used or not, a row for each id: what an audit looks at."""
     source = _source(args)
     return read_table(source, (), others=True).frame
 
 
-def class_counts(**args: Any) -> dict[str, int]:
+def class_counts(**args: Json) -> dict[str, int]:
     """Rows of each class or label, in both parts; empty for numbers."""
     dataset = _opened(args)[0]
     return counts_of(dataset.task, dataset.train.targets, dataset.test.targets)

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from harness.codec import Json
 from harness.datasets.arguments import complete, taken_by
 from harness.datasets.columns import times_of
 from harness.datasets.duplicates import plain_words
@@ -63,22 +64,22 @@ def load(
     return _opened(locals())[0]
 
 
-def task(**args: Any) -> Task:
+def task(**args: Json) -> Task:
     return _opened(args)[0].task
 
 
-def times(column: str, **args: Any) -> np.ndarray:
+def times(column: str, **args: Json) -> np.ndarray:
     """(rows,) when each row is of."""
     source = _source(args)
     return times_of(read_table(source, [column]), column, source.how, {})
 
 
-def notes(**args: Any) -> tuple[str, ...]:
+def notes(**args: Json) -> tuple[str, ...]:
     """What is worth knowing of how the files were read."""
     return _opened(args)[1]
 
 
-def class_counts(**args: Any) -> dict[str, int]:
+def class_counts(**args: Json) -> dict[str, int]:
     """Rows of each class or label, in both parts; empty for numbers."""
     dataset = _opened(args)[0]
     return counts_of(dataset.task, dataset.train.targets, dataset.test.targets)

@@ -13,9 +13,12 @@ import sys
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from sklearn.base import BaseEstimator
 
 SKOPS = "estimator.skops"
 
@@ -61,7 +64,7 @@ regressor of scikit-learn. The last two: histogram boosting checks its categorie
 arguments bound; whatever else `partial` would bind is a name of its own, and refused as such."""
 
 
-def answer_kind(estimator: Any) -> str:
+def answer_kind(estimator: BaseEstimator) -> str:
     """What a fitted classifier gives: `probabilities`, `scores` (a decision function alone) or `classes`."""
     if hasattr(estimator, "predict_proba"):
         return "probabilities"
@@ -70,7 +73,7 @@ def answer_kind(estimator: Any) -> str:
     return "scores" if hasattr(estimator, "decision_function") and not one_to_one else "classes"
 
 
-def class_answers(estimator: Any, table: Any, present: Any, classes: int) -> Any:
+def class_answers(estimator: BaseEstimator, table: Any, present: Any, classes: int) -> Any:
     """(n, classes) float32 of a classifier, by what it gives.
 
     A decision function d becomes (1 + d / (1 + |d|)) / 2: the same order for each class and the same
@@ -97,12 +100,12 @@ def class_answers(estimator: Any, table: Any, present: Any, classes: int) -> Any
     return answer
 
 
-def values(estimator: Any, table: Any) -> Any:
+def values(estimator: BaseEstimator, table: Any) -> Any:
     """(n,) float32 of a regressor."""
     return np.asarray(estimator.predict(taken(estimator, table)), dtype=np.float32).reshape(len(table))
 
 
-def taken(estimator: Any, table: Any) -> Any:
+def taken(estimator: BaseEstimator, table: Any) -> Any:
     """A table as an estimator takes it: of CatBoost whole numbers where it was told of categories."""
     if type(estimator).__module__.partition(".")[0] != "catboost":
         return table

@@ -18,6 +18,8 @@ from harness.protocols import Task
 from harness.record import DataError
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from harness.datasets.audit import Finding
 
 SHOWN = 8
@@ -175,7 +177,7 @@ def _table(found: Found, given: Mapping[str, Any], target: str | None) -> Seen:
     return _counted(_name(path), dataset, args, data, said, why)
 
 
-def _arguments(found: Found, what: Roles, frame: Any) -> tuple[str, dict[str, Any]]:
+def _arguments(found: Found, what: Roles, frame: pd.DataFrame) -> tuple[str, dict[str, Any]]:
     paths = {"path": str(found.path)} | ({"test_path": str(found.test_path)} if found.test_path else {})
     group = {"group": what.group} if what.group and not found.test_path else {}
     if what.text:
@@ -196,7 +198,7 @@ def _arguments(found: Found, what: Roles, frame: Any) -> tuple[str, dict[str, An
     }
 
 
-def _columns_said(path: Path, what: Roles, frame: Any, dataset: str) -> list[str]:
+def _columns_said(path: Path, what: Roles, frame: pd.DataFrame, dataset: str) -> list[str]:
     kind = "texts" if dataset == "text_csv" else "a table"
     said = [f"{path.name}: {kind} of {len(frame)} rows and {len(frame.columns)} columns"]
     said.append(f"predicts {what.target!r}, {what.why} (--target COLUMN for another)")

@@ -7,7 +7,6 @@ import os
 from collections.abc import Mapping, Sequence
 from datetime import date
 from pathlib import Path
-from typing import Any
 
 from harness.codec import JsonObject
 from harness.init.effort import Effort
@@ -167,7 +166,7 @@ def _decision(wanted: Goal, terms: JsonObject, effort: Effort) -> str:
     return "\n".join(lines)
 
 
-def flow(value: Any) -> str:
+def flow(value: object) -> str:
     """A value on one line of YAML."""
     if isinstance(value, Mapping):
         return "{" + ", ".join(f"{quoted(str(k))}: {flow(v)}" for k, v in value.items()) + "}"

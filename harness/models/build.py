@@ -73,7 +73,7 @@ def example_inputs(task: Task, batch: int = 2) -> Tensor:
     return torch.zeros(batch, *task.input_shape)
 
 
-def _call(ref: str, build: Callable[..., Any], task: Task, args: Mapping[str, Any]) -> nn.Module:
+def _call(ref: str, build: Callable[..., object], task: Task, args: Mapping[str, Any]) -> nn.Module:
     known = [
         name
         for name, parameter in list(inspect.signature(build).parameters.items())[1:]

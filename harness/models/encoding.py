@@ -18,9 +18,12 @@ from dataclasses import asdict, dataclass
 from functools import cached_property
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer
 
 PAD, UNKNOWN = 0, 1
 FORMAT = 1
@@ -97,7 +100,7 @@ class PretrainedTokenizer:
     pad: int
 
     @cached_property
-    def _tokenizer(self) -> Any:
+    def _tokenizer(self) -> Tokenizer:
         os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")  # a trial has the threads it declared
         from tokenizers import Tokenizer
 

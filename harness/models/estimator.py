@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -14,15 +14,18 @@ from harness.protocols import Inputs, Predict
 from harness.record import TrialError
 from harness.suite.model_ref import OWN_ESTIMATOR, parse_model
 
+if TYPE_CHECKING:
+    from sklearn.base import BaseEstimator
 
-def save_estimator(fitted: Path, estimator: Any, meta: Meta) -> None:
+
+def save_estimator(fitted: Path, estimator: BaseEstimator, meta: Meta) -> None:
     """Write `model.json` and a fitted estimator in its library's own format, or in that of skops."""
     fitted.mkdir(parents=True, exist_ok=True)
     write(fitted, estimator)
     write_meta(fitted, meta)
 
 
-def load_estimator(folder: Path, threads: int = 1) -> Any:
+def load_estimator(folder: Path, threads: int = 1) -> BaseEstimator:
     """The fitted estimator of an artifact or a fitted model, for `flat(raw)` or texts.
 
     Raises:
@@ -41,7 +44,7 @@ def load_estimator(folder: Path, threads: int = 1) -> Any:
         raise TrialError(str(error)) from error
 
 
-def estimator_predict(estimator: Any, meta: Meta) -> Predict:
+def estimator_predict(estimator: BaseEstimator, meta: Meta) -> Predict:
     """Raw inputs → answers (n, num_classes) float32 in the task's class order, or values (n,)."""
 
     def predict(raw: Inputs) -> np.ndarray:

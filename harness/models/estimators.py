@@ -17,13 +17,17 @@ import inspect
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from types import ModuleType
+from typing import TYPE_CHECKING
 
 from harness.codec import Json, JsonObject
 from harness.models.names import nearest
 from harness.models.own import find_function
 from harness.protocols import Task
 from harness.suite.model_ref import OWN_ESTIMATOR, ModelRef, parse_model
+
+if TYPE_CHECKING:
+    from sklearn.base import BaseEstimator
 
 LIBRARIES: Mapping[str, tuple[str, ...]] = {
     "sklearn": (
@@ -54,7 +58,7 @@ REFERENCE = re.compile(rf"({'|'.join(LIBRARIES)}):[A-Za-z_][\w.]*")
 def build(
     ref: str, args: Mapping[str, object], seed: int, threads: int, *, task: Task | None = None,
     search: Path | None = None,
-) -> Any:  # fmt: skip
+) -> BaseEstimator:  # fmt: skip
     """An estimator of a model reference, not fitted.
 
     Args:
@@ -79,7 +83,7 @@ def build(
     return estimator
 
 
-def _own(ref: ModelRef, task: Task | None, args: Mapping[str, object], search: Path | None) -> Any:
+def _own(ref: ModelRef, task: Task | None, args: Mapping[str, object], search: Path | None) -> BaseEstimator:
     function = find_function(ref, search)
     estimator = function(**args) if inspect.isclass(function) else function(task, **args)
     if not hasattr(estimator, "fit") or not hasattr(estimator, "get_params"):
@@ -90,14 +94,14 @@ def _own(ref: ModelRef, task: Task | None, args: Mapping[str, object], search: P
     return estimator
 
 
-def _predicts(estimator: Any) -> bool:
+def _predicts(estimator: BaseEstimator) -> bool:
     """Asked of the class: what is made of others has `predict` only once these are fitted."""
     if type(estimator).__name__ == "Pipeline":
         return bool(estimator.steps) and _predicts(estimator.steps[-1][1])
     return hasattr(type(estimator), "fit") and hasattr(type(estimator), "predict")
 
 
-def find(library: str, name: str) -> Any:
+def find(library: str, name: str) -> type[BaseEstimator]:
     """The class of an estimator.
 
     Raises:
@@ -127,7 +131,7 @@ EXAMPLES = {
 }
 
 
-def _imported(library: str, place: str) -> Any:
+def _imported(library: str, place: str) -> ModuleType | None:
     """A module of a library, None where there is no such module in it."""
     name = f"{library}.{place}" if place else library
     try:
@@ -138,7 +142,7 @@ def _imported(library: str, place: str) -> Any:
         return None
 
 
-def _made(library: str, name: str, args: Mapping[str, object]) -> Any:
+def _made(library: str, name: str, args: Mapping[str, object]) -> BaseEstimator:
     kind = find(library, name)
     known = inspect.signature(kind).parameters
     is_open = any(p.kind is p.VAR_KEYWORD for p in known.values())
@@ -175,7 +179,7 @@ _XGBOOST_MORE = (
 """Parameters of XGBoost 3 that its estimators pass on without naming them."""
 
 
-def _value(value: Any, parameter: inspect.Parameter | None) -> Any:
+def _value(value: object, parameter: inspect.Parameter | None) -> object:
     """An argument of a suite as an estimator wants it: references become estimators, lists may be tuples."""
     if (made := _nested(value)) is not None:
         return made
@@ -193,7 +197,7 @@ def _value(value: Any, parameter: inspect.Parameter | None) -> Any:
     return value
 
 
-def _nested(value: Any) -> Any:
+def _nested(value: object) -> BaseEstimator | None:
     """The estimator that a reference, or `{model: …, args: …}`, stands for; None where it is neither."""
     if isinstance(value, str) and REFERENCE.fullmatch(value):
         ref = parse_model(value)
@@ -209,23 +213,23 @@ def _nested(value: Any) -> Any:
     return None
 
 
-def _without_columns(step: JsonObject) -> Any:
+def _without_columns(step: JsonObject) -> object:
     """A step of a ColumnTransformer without its columns: what transforms them."""
     if "model" in step:
         return {key: v for key, v in step.items() if key != "columns"}
     return step.get("transformer", "passthrough")
 
 
-def _is_estimator(value: Any) -> bool:
+def _is_estimator(value: object) -> bool:
     return value in ("passthrough", "drop") if isinstance(value, str) else hasattr(value, "get_params")
 
 
-def library_of(estimator: Any) -> str:
+def library_of(estimator: BaseEstimator) -> str:
     """The package that an estimator's class comes from: `sklearn`, `xgboost`, a user's module."""
     return type(estimator).__module__.partition(".")[0]
 
 
-def parts(estimator: Any) -> Iterator[Any]:
+def parts(estimator: BaseEstimator) -> Iterator[BaseEstimator]:
     """An estimator and those that its arguments hold, the outer ones first."""
     yield estimator
     for value in estimator.get_params(deep=False).values():
@@ -234,7 +238,7 @@ def parts(estimator: Any) -> Iterator[Any]:
                 yield from parts(each)
 
 
-def _leaves(value: Any) -> Iterator[Any]:
+def _leaves(value: object) -> Iterator[BaseEstimator]:
     if isinstance(value, (list, tuple)):
         for each in value:
             yield from _leaves(each)
@@ -242,7 +246,7 @@ def _leaves(value: Any) -> Iterator[Any]:
         yield value
 
 
-def prepare(estimator: Any, seed: int, threads: int) -> None:
+def prepare(estimator: BaseEstimator, seed: int, threads: int) -> None:
     """Give every part the seed where it has none of its own, the threads that may be used, and silence.
 
     Of an estimator that holds others, these get the threads and it runs one after the other.
@@ -267,7 +271,7 @@ def prepare(estimator: Any, seed: int, threads: int) -> None:
             )
 
 
-def _settable(part: Any) -> set[str]:
+def _settable(part: BaseEstimator) -> set[str]:
     return set(part.get_params(deep=False))
 
 
@@ -280,7 +284,7 @@ def _for_catboost(params: JsonObject, seed: int, threads: int) -> dict[str, Json
     return {**changes, "allow_writing_files": False}
 
 
-def stopping(estimator: Any) -> bool:
+def stopping(estimator: BaseEstimator) -> bool:
     """Whether a boosting library's estimator was asked to stop by a validation part."""
     if library_of(estimator) not in BOOSTERS:
         return False

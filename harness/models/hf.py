@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import torch
 from torch import Tensor, nn
@@ -13,6 +13,9 @@ from harness.models import torchvision_shim
 from harness.models.pretrained import load_pretrained_tokenizer, resolve, unavailable
 from harness.models.vocabulary import PAD
 from harness.protocols import Task
+
+if TYPE_CHECKING:
+    from transformers import PretrainedConfig
 
 
 class FineTuned(nn.Module):
@@ -104,7 +107,7 @@ def build(
         ValueError: the model cannot be had, or does not take texts this long; names the cure.
     """
     torchvision_shim.prepare()
-    transformers: Any = importlib.import_module("transformers")  # typed, and too large for a type checker
+    transformers = importlib.import_module("transformers")  # typed, and too large for a type checker
     transformers.utils.logging.disable_progress_bar()
     place = resolve(name, search)
     options = {"attn_implementation": "eager"}  # on CPU in bf16 1.5 times faster than fused attention
@@ -129,7 +132,7 @@ def build(
     )
 
 
-def _longest(encoder: nn.Module, config: Any) -> int:
+def _longest(encoder: nn.Module, config: PretrainedConfig) -> int:
     """How many tokens an encoder reads at most, 0 where there is no limit.
 
     RoBERTa and its kin count positions from the number of padding + 1, so as many of their table are unused.

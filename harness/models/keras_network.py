@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import Any
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
 
 from harness.protocols import Task
+
+if TYPE_CHECKING:
+    from keras import Model
 
 BACKEND = "KERAS_BACKEND"
 EXPORT = (
@@ -52,7 +55,7 @@ class KerasNetwork(nn.Module):
         model: a Keras model or layer. images_last: whether it takes (batch, height, width, channels).
     """
 
-    def __init__(self, model: Any, images_last: bool) -> None:
+    def __init__(self, model: Model, images_last: bool) -> None:
         super().__init__()
         self.keras = model
         self.images_last = images_last
@@ -68,7 +71,7 @@ class KerasNetwork(nn.Module):
         return added
 
 
-def wrap(ref: str, model: Any, task: Task, example: Tensor) -> KerasNetwork:
+def wrap(ref: str, model: Model, task: Task, example: Tensor) -> KerasNetwork:
     """A Keras model as a network whose weights all exist.
 
     Args:
@@ -97,7 +100,7 @@ def wrap(ref: str, model: Any, task: Task, example: Tensor) -> KerasNetwork:
     return network.train()
 
 
-def _images_last(model: Any, task: Task) -> bool:
+def _images_last(model: Model, task: Task) -> bool:
     """By the input that it declares; without one by Keras's own setting."""
     import keras
 

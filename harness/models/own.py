@@ -7,20 +7,19 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
-from typing import Any
 
 from harness.models.names import nearest
 from harness.suite.model_ref import ModelRef
 
 
-def find_function(ref: ModelRef, search: Path | None) -> Callable[..., Any]:
+def find_function(ref: ModelRef, search: Path | None) -> Callable[..., object]:
     """The function or class that a reference names.
 
     Raises:
         ValueError: there is no such module, or it has none of this name; the nearest is named.
     """
     function_name, module = ref.function, import_own(ref.package, search)
-    function: Callable[..., Any] | None = getattr(module, function_name, None)
+    function: Callable[..., object] | None = getattr(module, function_name, None)
     if function is None or not callable(function):
         functions = [name for name, value in vars(module).items() if callable(value) and name[0] != "_"]
         raise ValueError(

@@ -7,7 +7,6 @@ import importlib.metadata
 import json
 import os
 from pathlib import Path
-from typing import Any
 
 from harness.models.encoding import PretrainedTokenizer
 
@@ -42,7 +41,7 @@ def load_pretrained_tokenizer(name: str, max_length: int, search: Path | None = 
     from harness.models import torchvision_shim  # here, so that paths are resolved without torch
 
     torchvision_shim.prepare()
-    transformers: Any = importlib.import_module("transformers")  # typed, and too large for a type checker
+    transformers = importlib.import_module("transformers")  # typed, and too large for a type checker
     if max_length < 3:
         raise ValueError(f"hf:{name}: max_length is {max_length}, write 3 or more: two tokens are marks")
     try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from types import ModuleType
 from typing import Any
 
 import torch
@@ -84,7 +85,9 @@ def build(task: Task, name: str, args: Mapping[str, Any], load: bool = True) -> 
         raise ValueError(f"timm:{name}: {error}") from error
 
 
-def _create(timm: Any, task: Task, name: str, options: Mapping[str, Any], size: Sequence[int]) -> nn.Module:
+def _create(
+    timm: ModuleType, task: Task, name: str, options: Mapping[str, Any], size: Sequence[int]
+) -> nn.Module:
     options = {**options, "num_classes": task.num_classes, "in_chans": task.input_shape[0]}
     if _takes_image_size(timm, name) and "img_size" not in options:
         options["img_size"] = tuple(size)
@@ -103,7 +106,9 @@ def _create(timm: Any, task: Task, name: str, options: Mapping[str, Any], size: 
     return network
 
 
-def _weights(timm: Any, name: str, options: Mapping[str, Any], pretrained: bool | str) -> dict[str, Any]:
+def _weights(
+    timm: ModuleType, name: str, options: Mapping[str, Any], pretrained: bool | str
+) -> dict[str, Any]:
     """What timm is told of where the weights are."""
     if isinstance(pretrained, bool):
         return {"pretrained": True}
@@ -116,7 +121,7 @@ def _weights(timm: Any, name: str, options: Mapping[str, Any], pretrained: bool 
 
 
 def _size_for(
-    timm: Any, name: str, options: Mapping[str, Any], image: Sequence[int], asked: Any
+    timm: ModuleType, name: str, options: Mapping[str, Any], image: Sequence[int], asked: Any
 ) -> tuple[int, int] | None:
     """The size that images are brought to: what is asked for, else that of the weights where it is larger."""
     height, width = image
@@ -134,7 +139,7 @@ def _size_for(
     return (side, side) if other else None
 
 
-def _takes_image_size(timm: Any, name: str) -> bool:
+def _takes_image_size(timm: ModuleType, name: str) -> bool:
     """Whether the architecture is built for one image size, as vision transformers are."""
     if name.startswith(("hf_hub:", "hf-hub:")):
         return False

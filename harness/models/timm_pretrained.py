@@ -56,7 +56,7 @@ class Pretrained(nn.Module):
 
         Vectors (biases, norms) do not decay.
         """
-        optim: Any = importlib.import_module("timm.optim")
+        optim = importlib.import_module("timm.optim")
 
         exempt: Any = getattr(self.network, "no_weight_decay", tuple)()
         groups = optim.param_groups_layer_decay(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
@@ -16,6 +16,9 @@ from harness.models import encoding, vocabulary
 from harness.models.encoding import PretrainedTokenizer, Vocabulary, WeighedWords, swap_padding
 from harness.record import RecordError
 from harness.suite.model_ref import parse_model
+
+if TYPE_CHECKING:
+    from sklearn.feature_extraction.text import TfidfVectorizer
 
 __all__ = [
     "PretrainedTokenizer",
@@ -71,7 +74,7 @@ def fit_tokenizer(
     return vocabulary.fit(texts, **options)
 
 
-def weighed_words(vectorizer: Any) -> WeighedWords:
+def weighed_words(vectorizer: TfidfVectorizer) -> WeighedWords:
     """A fitted TfidfVectorizer as what weighs words alike without scikit-learn.
 
     Raises:

@@ -9,7 +9,6 @@ import sys
 from collections.abc import Iterator, Mapping
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 from harness.codec import Json, JsonObject
 from harness.datasets.own_files import absolute, content_of, content_of_file, is_path_argument
@@ -29,7 +28,7 @@ LIBRARIES = frozenset({
 """What carries no weights of its own, and is large to look through."""
 
 
-def file_arguments(args: Any, path: tuple[Step, ...] = ()) -> Iterator[tuple[tuple[Step, ...], Path]]:
+def file_arguments(args: object, path: tuple[Step, ...] = ()) -> Iterator[tuple[tuple[Step, ...], Path]]:
     """Where in a candidate's arguments a file is named by its whole path, as the reader writes it."""
     if isinstance(args, Mapping):
         for key, value in args.items():

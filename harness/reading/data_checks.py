@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 from harness.datasets import catalog
 from harness.datasets.own_files import absolute, is_path_argument
@@ -98,7 +97,7 @@ def _trainable(draft: Draft, name: str | None) -> int | None:
 
 
 def _check_sizes(draft: Draft, most: int | None) -> None:
-    seen: list[Any] = []
+    seen: list[object] = []
     node = draft.node("data", "train_sizes")
     for item in (node.sequence if node is not None else None) or ():
         if item.plain in seen:

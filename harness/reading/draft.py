@@ -50,7 +50,7 @@ class Draft:
                 return None
         return node
 
-    def get(self, kind: type, *path: str | int, default: Any = None) -> Any:
+    def get(self, kind: type, *path: str | int, default: object = None) -> Any:
         """The plain value at a path where it is of the kind, else the default.
 
         A wrong kind is pydantic's to report, so that checks need not care.

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 import re
-from typing import Any
 
 from harness.kinds import KINDS, kind_of
 from harness.models.rules import check as check_rules
@@ -95,7 +94,7 @@ def _spoken_of(draft: Draft, path: Path_, message: str) -> Path_:
     return (*path, stage) if draft.given(*path, stage) else path
 
 
-def _check_model(draft: Draft, path: Path_, task: Any) -> None:
+def _check_model(draft: Draft, path: Path_, task: Task | None) -> None:
     node = draft.node(*path, "model")
     if node is None or node.value == "":
         place = node.place if node is not None else draft.key_place(*path)
@@ -128,7 +127,7 @@ def _takes_texts(draft: Draft, task: Task | None) -> bool:
     return task.takes == "text" if task is not None else named in KINDS and "text" in KINDS[named].inputs
 
 
-def _check_weights(draft: Draft, path: Path_, task: Any) -> None:
+def _check_weights(draft: Draft, path: Path_, task: Task | None) -> None:
     """Weights by class name classes that there are."""
     weights = draft.get(dict, *path)
     if weights is None or task is None or not task.num_classes:
@@ -160,7 +159,7 @@ def _check_nested(draft: Draft, path: Path_, node: Node | None) -> None:
         _check_nested(draft, path, inner)
 
 
-def _check_fit(draft: Draft, path: Path_, ref: ModelRef, task: Any) -> None:
+def _check_fit(draft: Draft, path: Path_, ref: ModelRef, task: Task | None) -> None:
     """Model and task, model and runtimes, and the model's own rules of input."""
     wanted = draft.get(str, "task")
     place = draft.key_place(*path, "model")

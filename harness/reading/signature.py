@@ -6,7 +6,6 @@ import ast
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from harness.reading.components import parse_source
 
@@ -121,7 +120,7 @@ def _signature(function: ast.FunctionDef, skip: int) -> Signature:
     return Signature(parameters, open=arguments.kwarg is not None)
 
 
-def misfit(value: Any, parameter: Parameter) -> str | None:
+def misfit(value: object, parameter: Parameter) -> str | None:
     """What the annotation wants where a literal from a suite cannot be meant; None where it fits.
 
     An annotation that says nothing about literals lets everything pass.
@@ -131,7 +130,7 @@ def misfit(value: Any, parameter: Parameter) -> str | None:
     return ast.unparse(parameter.annotation)
 
 
-def fits(value: Any, annotation: ast.expr) -> bool:
+def fits(value: object, annotation: ast.expr) -> bool:
     """Whether a JSON value may be meant by an annotation."""
     if isinstance(annotation, ast.Constant) and isinstance(annotation.value, str):
         try:
@@ -166,7 +165,7 @@ _KINDS: Mapping[str, type | tuple[type, ...]] = {
 }
 
 
-def _fits_generic(value: Any, annotation: ast.Subscript) -> bool:
+def _fits_generic(value: object, annotation: ast.Subscript) -> bool:
     name = getattr(annotation.value, "id", None) or getattr(annotation.value, "attr", "")
     inner = annotation.slice.elts if isinstance(annotation.slice, ast.Tuple) else [annotation.slice]
     if name == "Literal":

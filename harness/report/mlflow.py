@@ -12,12 +12,16 @@ import tempfile
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from harness.record import HarnessError, Record
 from harness.report.evidence import Evidence
 from harness.report.track import DERIVED, described, figures, flat, headline, verdict
 from harness.store.disk import locked
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+    from mlflow.entities import Experiment
 
 DEFAULT_URI = "sqlite:///mlflow.db"
 MOST = {"metrics": 1000, "params": 100, "tags": 100}
@@ -60,7 +64,7 @@ def log(e: Evidence, options: Mapping[str, Any]) -> str:
     return f"{book.written} runs in experiment {book.experiment_name} at {uri}."
 
 
-def _client(uri: str) -> Any:
+def _client(uri: str) -> MlflowClient:
     """A client whose database has its tables.
 
     Several first users of a missing sqlite file (mlflow 3.17) migrate it at the same time, which fails for
@@ -98,7 +102,7 @@ def _cure(error: Exception, uri: str) -> str:
     )
 
 
-def _experiment(client: Any, name: str, uri: str) -> Any:
+def _experiment(client: MlflowClient, name: str, uri: str) -> Experiment:
     found = client.get_experiment_by_name(name)
     if found is None:
         # Beside the database, not wherever the command was started.
@@ -112,7 +116,7 @@ def _experiment(client: Any, name: str, uri: str) -> Any:
 class _Book:
     """One telling to one experiment."""
 
-    def __init__(self, client: Any, experiment: Any, e: Evidence) -> None:
+    def __init__(self, client: MlflowClient, experiment: Experiment, e: Evidence) -> None:
         self.client, self.e = client, e
         self.experiment_id, self.experiment_name = experiment.experiment_id, experiment.name
         self.run_name = f"{e.run.suite_name}/{e.run.id}"
@@ -213,7 +217,7 @@ class _Book:
         while any(lists.values()):
             part = {name: items[: MOST[name]] for name, items in lists.items()}
             lists = {name: items[MOST[name] :] for name, items in lists.items()}
-            self.client.log_batch(run_id, **part)
+            self.client.log_batch(run_id, part["metrics"], part["params"], part["tags"])
 
 
 def key(name: str) -> str:

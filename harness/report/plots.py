@@ -153,7 +153,7 @@ def _scale(ax: Axes, x: Axis, y: Axis) -> None:
         ax.spines[spine].set_visible(False)
 
 
-def _tick(value: float, _: Any = None) -> str:
+def _tick(value: float, _: object = None) -> str:
     if value == 0:
         return "0"
     size = abs(value)

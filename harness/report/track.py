@@ -9,7 +9,6 @@ import importlib
 import json
 import math
 from collections.abc import Iterator, Mapping
-from typing import Any
 
 from harness.codec import Json, JsonObject
 from harness.names import hint
@@ -81,7 +80,7 @@ def described(record: Record) -> dict[str, Json]:
     return {**dict(flat(trial.spec)), **known}
 
 
-def flat(value: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
+def flat(value: Json, prefix: str = "") -> Iterator[tuple[str, Json]]:
     """Leaves of nested mappings by dotted name; lists as JSON."""
     if isinstance(value, Mapping) and value:
         for key, inner in value.items():
@@ -128,6 +127,6 @@ def axes(e: Evidence) -> tuple[str, str]:
     return speed_metric(e) or "latency_p50_ms", e.quality_metric
 
 
-def is_told(value: Any) -> bool:
+def is_told(value: object) -> bool:
     """Whether a tracker may have it: one NaN or infinity spoils W&B's min, max and mean for good."""
     return not isinstance(value, float) or math.isfinite(value)

@@ -10,6 +10,7 @@ import netrc
 import os
 from collections.abc import Mapping
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 from urllib.parse import urlparse
 
@@ -88,7 +89,9 @@ def _wanted(e: Evidence, which: str) -> list[Record]:
 class _Session:
     """One telling: the module, the group, and how many runs were written."""
 
-    def __init__(self, wandb: Any, e: Evidence, options: Mapping[str, Any], mode: str, folder: Path) -> None:
+    def __init__(
+        self, wandb: ModuleType, e: Evidence, options: Mapping[str, Any], mode: str, folder: Path
+    ) -> None:
         self.wandb, self.e, self.mode, self.folder = wandb, e, mode, folder
         self.project = str(options.get("project") or e.suite.name)
         self.entity = options.get("entity")
@@ -187,7 +190,7 @@ class _Session:
         return f" Report: {publish(made)}" if self.mode == "online" else ""
 
 
-def _confusions(wandb: Any, e: Evidence) -> dict[str, Any]:
+def _confusions(wandb: ModuleType, e: Evidence) -> dict[str, Any]:
     plots = {}
     for candidate in e.leading[:MOST_CANDIDATES]:
         found = confusion(e, candidate)
@@ -204,7 +207,7 @@ def _confusions(wandb: Any, e: Evidence) -> dict[str, Any]:
     return plots
 
 
-def _pr_curves(wandb: Any, e: Evidence) -> dict[str, Any]:
+def _pr_curves(wandb: ModuleType, e: Evidence) -> dict[str, Any]:
     plots = {}
     for candidate in e.leading[:MOST_CANDIDATES]:
         answers = next((p for r in e.scored(candidate) if (p := e.predictions(r)) is not None), None)
@@ -217,7 +220,7 @@ def _pr_curves(wandb: Any, e: Evidence) -> dict[str, Any]:
     return plots
 
 
-def _calibration(wandb: Any, e: Evidence) -> dict[str, Any]:
+def _calibration(wandb: ModuleType, e: Evidence) -> dict[str, Any]:
     found = {c: b for c in e.leading[:MOST_CANDIDATES] if (b := reliability_bins(e, e.scored(c)))}
     if not found:
         return {}

@@ -11,7 +11,7 @@ from harness.report.sections import SECTIONS
 from harness.report.track import axes
 
 # Its types are not exported for checkers.
-wr: Any = importlib.import_module("wandb_workspaces.reports.v2")
+wr = importlib.import_module("wandb_workspaces.reports.v2")
 
 SHOWN = {
     "verdict": "Verdict",
@@ -27,7 +27,7 @@ def build(e: Evidence, project: str, entity: str, group: str) -> Any:
     Args:
         group: of the W&B runs, `<suite>/<run id>`.
     """
-    blocks: list[Any] = []
+    blocks: list[object] = []
     for name, title in SHOWN.items():
         made = SECTIONS[name](e)
         if made is not None:
@@ -67,7 +67,7 @@ def publish(report: Any) -> str:
     return str(report.url)
 
 
-def _numbered(value: Any, seen: dict[str, str]) -> Any:
+def _numbered(value: object, seen: dict[str, str]) -> object:
     if isinstance(value, list):
         return [_numbered(v, seen) for v in value]
     if isinstance(value, dict):
@@ -78,7 +78,7 @@ def _numbered(value: Any, seen: dict[str, str]) -> Any:
     return value
 
 
-def _name(value: Any, seen: dict[str, str]) -> Any:
+def _name(value: object, seen: dict[str, str]) -> object:
     if not isinstance(value, str) or not value:
         return value
     return seen.setdefault(value, f"id-{len(seen) + 1}")

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 
@@ -29,6 +29,10 @@ from harness.running.smoke import smoke as shrunk
 from harness.schedule import Kept, Settings, module_paths
 from harness.store.runs import RunFolder, open_run
 from harness.suite.schema import Suite
+
+if TYPE_CHECKING:
+    from harness.report.evidence import Evidence
+    from harness.results import Recommendation
 
 OPEN_GPUS = -1.0
 """What a trial claims whose suite leaves the GPUs open: one where the nodes have any (known later)."""
@@ -184,7 +188,9 @@ def _print_page(run: RunFolder, console: Console) -> None:
         console.print(f"  Note: no PDF: {error}", style="yellow", highlight=False, markup=False)
 
 
-def _result(run: RunFolder, records: Sequence[Record], recommendation: Any, code: int) -> dict[str, Json]:
+def _result(
+    run: RunFolder, records: Sequence[Record], recommendation: Recommendation, code: int
+) -> dict[str, Json]:
     """What `--json` prints."""
     from harness.analysis.outputs import to_json
 
@@ -215,7 +221,7 @@ def _say_failed(failed: Sequence[Record], console: Console) -> None:
         console.print("failed trials are tried again by the next run; finished ones are kept", style="dim")
 
 
-def _tell_trackers(evidence: Any, suite: Suite, names: Sequence[str], console: Console) -> None:
+def _tell_trackers(evidence: Evidence, suite: Suite, names: Sequence[str], console: Console) -> None:
     """W&B and MLflow; a tracker that is down costs a line, never the run."""
     wanted = {**suite.track, **{name: suite.track.get(name, {}) for name in names}}
     if not wanted:

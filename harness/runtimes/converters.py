@@ -8,19 +8,28 @@ rows.
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from harness.codec import JsonObject
 from harness.exported.estimator import LightGBM, fitted_parts
 
+if TYPE_CHECKING:
+    from lightgbm import Booster
+    from skl2onnx.common._container import ModelComponentContainer
+    from skl2onnx.common._topology import Operator, Scope, Variable
+    from sklearn.base import BaseEstimator
+
+Convert = Callable[..., object]
+"""What the converters register: a function of a scope, an operator and a container, or a parser."""
 OPSETS = {"": 20, "ai.onnx.ml": 3}
 
 
-def convert(model: Any, columns: int, scores: bool = False) -> Any:
+def convert(model: BaseEstimator, columns: int, scores: bool = False) -> object:
     """The graph of a fitted estimator: input `rows`, outputs labels and probabilities, or values.
 
     Args:
@@ -38,7 +47,7 @@ def convert(model: Any, columns: int, scores: bool = False) -> Any:
         model = _as_lightgbm_estimator(model.booster)
     last = model.steps[-1][1] if hasattr(model, "steps") else model
     # An entry, even an empty one, keeps skl2onnx from asking a LinearSVC in a pipeline for a zipmap.
-    options: dict[Any, Any] = {id(last): {}}
+    options: dict[object, JsonObject] = {id(last): {}}
     if hasattr(model, "predict_proba"):
         options = {id(model): {"zipmap": False}}
     elif scores:
@@ -57,7 +66,7 @@ def convert(model: Any, columns: int, scores: bool = False) -> Any:
     )
 
 
-def _without_zipmap(estimator: Any) -> dict[str, bool]:
+def _without_zipmap(estimator: BaseEstimator) -> dict[str, bool]:
     """The option that keeps scores an array, where the estimator's converter knows it."""
     from skl2onnx._supported_operators import _get_sklearn_operator_name
     from skl2onnx.common._registration import get_converter
@@ -66,7 +75,7 @@ def _without_zipmap(estimator: Any) -> dict[str, bool]:
     return {"zipmap": False} if "zipmap" in allowed else {}
 
 
-def _as_lightgbm_estimator(booster: Any) -> Any:
+def _as_lightgbm_estimator(booster: Booster) -> BaseEstimator:
     """A booster that was read from a file, as the estimator that the converter takes."""
     import lightgbm
 
@@ -95,7 +104,7 @@ def register() -> None:
             _add_lightgbm()
 
 
-def _update(kind: type, convert: Any, parser: Any = None) -> None:
+def _update(kind: type, convert: Convert, parser: Convert | None = None) -> None:
     from skl2onnx import update_registered_converter
     from skl2onnx.common import shape_calculator as shapes
 
@@ -148,14 +157,14 @@ def _add_lightgbm() -> None:
         _update(kind, _with_exact_trees(convert_lightgbm))
 
 
-def _with_exact_trees(convert: Any) -> Any:
+def _with_exact_trees(convert: Convert) -> Convert:
     """A converter that writes flags as whole numbers, and thresholds rounded down to single precision.
 
     Rounded to the nearest, a threshold between two neighbouring inputs could become the upper one and send
     it the other way.
     """
 
-    def exact(scope: Any, operator: Any, container: Any) -> None:
+    def exact(scope: Scope, operator: Operator, container: ModelComponentContainer) -> None:
         with _exact_trees(container):
             convert(scope, operator, container)
 
@@ -163,10 +172,10 @@ def _with_exact_trees(convert: Any) -> Any:
 
 
 @contextmanager
-def _exact_trees(container: Any) -> Iterator[None]:
+def _exact_trees(container: ModelComponentContainer) -> Iterator[None]:
     add_node = container.add_node
 
-    def add_exact(op_type: str, inputs: Any, outputs: Any, **attributes: Any) -> None:
+    def add_exact(op_type: str, inputs: Sequence[str], outputs: Sequence[str], **attributes: Any) -> None:
         if "nodes_missing_value_tracks_true" in attributes:
             flags = attributes["nodes_missing_value_tracks_true"]
             attributes["nodes_missing_value_tracks_true"] = [int(flag) for flag in flags]
@@ -181,7 +190,7 @@ def _exact_trees(container: Any) -> Iterator[None]:
         del container.add_node
 
 
-def rounded_down(values: Any) -> np.ndarray:
+def rounded_down(values: Sequence[float]) -> np.ndarray:
     """The largest single-precision numbers that are no larger."""
     exact = np.asarray(values, dtype=np.float64)
     single = exact.astype(np.float32)
@@ -195,7 +204,12 @@ def _add_catboost() -> None:
     _update(catboost.CatBoostClassifier, _convert_catboost, _two_outputs)
 
 
-def _two_outputs(scope: Any, model: Any, inputs: Any, custom_parsers: Any = None) -> Any:
+def _two_outputs(
+    scope: Scope,
+    model: BaseEstimator,
+    inputs: list[Variable],
+    custom_parsers: Mapping[type, Convert] | None = None,
+) -> object:
     """Labels and probabilities: skl2onnx does not take CatBoost's for a classifier by itself."""
     from skl2onnx.common.data_types import FloatTensorType, Int64TensorType
 
@@ -210,7 +224,7 @@ CATBOOST_EXP = ("Poisson", "Tweedie")
 """Losses of CatBoost whose trees give the logarithm of the answer."""
 
 
-def _convert_catboost(scope: Any, operator: Any, container: Any) -> None:
+def _convert_catboost(scope: Scope, operator: Operator, container: ModelComponentContainer) -> None:
     """CatBoost's own export, whose trees are right and whose last step is always the same."""
     from catboost.utils import convert_to_onnx_object
     from onnx.helper import get_attribute_value

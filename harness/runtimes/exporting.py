@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -14,12 +14,17 @@ from harness.protocols import Task
 from harness.record import TrialError
 from harness.runtimes.common import first_line, silence
 
+if TYPE_CHECKING:
+    from onnx import GraphProto, ModelProto, NodeProto
+    from sklearn.base import BaseEstimator
+    from torch import nn
+
 OPSET = 20
 IR = 10
 """The file format that the first runtimes of opset 20 read."""
 
 
-def export_module(servable: Any, examples: np.ndarray, axes: Mapping[int, str], path: Path) -> None:
+def export_module(servable: nn.Module, examples: np.ndarray, axes: Mapping[int, str], path: Path) -> None:
     """Export a torch module from raw examples to answers, with dynamic axes.
 
     Raises:
@@ -48,7 +53,7 @@ def export_module(servable: Any, examples: np.ndarray, axes: Mapping[int, str], 
 
 
 def export_estimator(
-    estimator: Any, task: Task, classes: tuple[int, ...], dtype: np.dtype, path: Path
+    estimator: BaseEstimator, task: Task, classes: tuple[int, ...], dtype: np.dtype, path: Path
 ) -> None:
     """Export an estimator; flattening and the order of classes go into the graph.
 
@@ -66,6 +71,9 @@ def export_estimator(
             model = convert(estimator, int(np.prod(task.input_shape)), gives == "scores")
     except Exception as error:  # the converters raise RuntimeError, TypeError and kinds of their own
         raise TrialError(f"cannot be exported to ONNX: {first_line(error)}") from error
+    import onnx
+
+    assert isinstance(model, onnx.ModelProto)
     model = _put_right(model)
     _raw_inputs(model.graph, task, dtype)
     _answer(model.graph, task, classes, gives)
@@ -73,7 +81,7 @@ def export_estimator(
 
 
 def export_word_weights(
-    estimator: Any, num_classes: int, classes: tuple[int, ...], columns: int, path: Path
+    estimator: BaseEstimator, num_classes: int, classes: tuple[int, ...], columns: int, path: Path
 ) -> None:
     """Export a linear model over TF-IDF: only the columns of a text's own terms are looked up and summed.
 
@@ -147,7 +155,7 @@ OF_LABELS = "OneVsRestClassifier"
 """What holds an estimator for each label."""
 
 
-def _of_labels(each: Sequence[Any]) -> tuple[np.ndarray, np.ndarray]:
+def _of_labels(each: Sequence[BaseEstimator]) -> tuple[np.ndarray, np.ndarray]:
     """Weights (labels, terms) and bias (labels,): each label's score for yes, less that for no."""
     both = [_two_sided(one) for one in each]
     is_shares = [LINEAR_ANSWERS[type(one).__name__] == "softmax" for one in each]
@@ -156,7 +164,7 @@ def _of_labels(each: Sequence[Any]) -> tuple[np.ndarray, np.ndarray]:
     return np.stack(weights), np.array(bias)
 
 
-def _two_sided(estimator: Any) -> tuple[np.ndarray, np.ndarray]:
+def _two_sided(estimator: BaseEstimator) -> tuple[np.ndarray, np.ndarray]:
     """Weights (classes, terms) and bias (classes,): one score per class, also where two share one."""
     if hasattr(estimator, "feature_log_prob_"):
         return estimator.feature_log_prob_, estimator.class_log_prior_
@@ -169,7 +177,7 @@ def _two_sided(estimator: Any) -> tuple[np.ndarray, np.ndarray]:
     return np.vstack([other * weights, weights]), np.concatenate([other * bias, bias])
 
 
-def _linear_answer(how: str, constants: dict[str, np.ndarray]) -> list[Any]:
+def _linear_answer(how: str, constants: dict[str, np.ndarray]) -> list[NodeProto]:
     """Nodes from `scores` (n, classes) to `answer`; adds the constants that they need."""
     from onnx import helper
 
@@ -180,7 +188,7 @@ def _linear_answer(how: str, constants: dict[str, np.ndarray]) -> list[Any]:
     return _between_0_and_1("scores", "answer", constants)
 
 
-def _between_0_and_1(scores: str, out: str, constants: dict[str, np.ndarray]) -> list[Any]:
+def _between_0_and_1(scores: str, out: str, constants: dict[str, np.ndarray]) -> list[NodeProto]:
     """Nodes that bring scores d to (1 + d / (1 + |d|)) / 2, as `harness.exported.estimator` does."""
     from onnx import helper
 
@@ -194,7 +202,7 @@ def _between_0_and_1(scores: str, out: str, constants: dict[str, np.ndarray]) ->
     ]
 
 
-def _put_right(model: Any) -> Any:
+def _put_right(model: ModelProto) -> ModelProto:
     """One version of each set of operators, the highest that is named, a format that has them, and names
     that leave `input` and `output` free."""
     from onnx import compose
@@ -212,7 +220,7 @@ def _put_right(model: Any) -> Any:
     return model
 
 
-def _raw_inputs(graph: Any, task: Task, dtype: np.dtype) -> None:
+def _raw_inputs(graph: GraphProto, task: Task, dtype: np.dtype) -> None:
     """Put cast and flatten before a graph that takes float32 rows."""
     from onnx import TensorProto, helper
 
@@ -229,7 +237,7 @@ def _raw_inputs(graph: Any, task: Task, dtype: np.dtype) -> None:
     graph.node.extend([*nodes, *later])
 
 
-def _answer(graph: Any, task: Task, classes: tuple[int, ...], gives: str) -> None:
+def _answer(graph: GraphProto, task: Task, classes: tuple[int, ...], gives: str) -> None:
     """Leave one output: answers (n, num_classes) in the task's order, or values (n,)."""
     from onnx import TensorProto, helper, numpy_helper
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -31,6 +31,9 @@ from harness.runtimes.common import (
     reference,
     task_of,
 )
+
+if TYPE_CHECKING:
+    from onnxruntime import InferenceSession
 
 MODEL = "model.onnx"
 
@@ -119,7 +122,7 @@ def load(folder: Path, threads: int, device: str = "cpu") -> Predict:
     return predict
 
 
-def session(path: Path, threads: int, device: str = "cpu") -> Any:
+def session(path: Path, threads: int, device: str = "cpu") -> InferenceSession:
     """An ONNX Runtime session.
 
     Raises:

@@ -26,7 +26,7 @@ ON_WORDS = frozenset(
 )
 """Estimators of scikit-learn that have an ONNX form over weighed words (TF-IDF)."""
 
-DROPPED: Mapping[str, Mapping[str, tuple[Any, ...]]] = {
+DROPPED: Mapping[str, Mapping[str, tuple[object, ...]]] = {
     "xgboost": {
         "booster": ("dart", "gblinear"),
         "multi_strategy": ("multi_output_tree",),
@@ -96,7 +96,7 @@ def _is_dropped(library: str, option: str, value: Any) -> bool:
     return value in DROPPED.get(library, {}).get(option, ())
 
 
-def _with_nested(library: str, args: Any) -> Iterator[tuple[str, JsonObject]]:
+def _with_nested(library: str, args: object) -> Iterator[tuple[str, JsonObject]]:
     if library in DROPPED and isinstance(args, Mapping):
         yield library, args
     if isinstance(args, Mapping) and _REFERENCE.fullmatch(str(args.get("model", ""))):

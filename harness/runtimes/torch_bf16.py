@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -25,6 +25,9 @@ from harness.runtimes.common import (
     task_of,
     write_facts,
 )
+
+if TYPE_CHECKING:
+    from torch import nn
 
 ATTENTION = ("fused", "math")
 CALLS = 5
@@ -60,7 +63,7 @@ def load(folder: Path, threads: int, device: str = "cpu") -> Predict:
     return predictor(load_servable(folder).to(device), device, attention)
 
 
-def predictor(module: Any, device: str, attention: str) -> Predict:
+def predictor(module: nn.Module, device: str, attention: str) -> Predict:
     """A module as a function from raw examples to float32 answers, computed in bfloat16."""
     import torch
     from torch.nn.attention import SDPBackend, sdpa_kernel

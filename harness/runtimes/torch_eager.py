@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -11,6 +11,9 @@ from harness.codec import JsonObject
 from harness.protocols import Inputs, Predict, Split
 from harness.record import TrialError
 from harness.runtimes.common import as_arrays, copy_fitted, kind
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
 
 
 def prepare(
@@ -33,7 +36,7 @@ def load(folder: Path, threads: int, device: str = "cpu") -> Predict:
     return predictor(load_servable(folder).to(device), device)
 
 
-def predictor(module: Any, device: str) -> Predict:
+def predictor(module: nn.Module, device: str) -> Predict:
     """A module as a function from raw examples to answers in the caller's memory."""
     import torch
 
@@ -45,7 +48,7 @@ def predictor(module: Any, device: str) -> Predict:
     return predict
 
 
-def to_tensor(array: np.ndarray, device: str) -> Any:
+def to_tensor(array: np.ndarray, device: str) -> Tensor:
     """An array as a tensor, without a copy where torch can share the memory."""
     import torch
 

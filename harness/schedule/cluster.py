@@ -12,6 +12,7 @@ import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from harness import environment
@@ -184,7 +185,7 @@ def cluster(settings: Settings, run: RunFolder) -> Iterator[Cluster]:
         ray.shutdown()
 
 
-def _connect(ray: Any, options: dict[str, Any], settings: Settings) -> None:
+def _connect(ray: ModuleType, options: dict[str, Any], settings: Settings) -> None:
     """Start or join Ray; on a machine so busy that Ray gives up its own start, try once more.
 
     Raises:

@@ -15,13 +15,16 @@ import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from harness.codec import Json
 from harness.planning.request import RunRequest
 from harness.record import HarnessError, SuiteError
 from harness.store.files import holds_password, is_remote, open_files
 from harness.suite.trackers import TRACKERS
+
+if TYPE_CHECKING:
+    from ray.job_submission import JobSubmissionClient
 
 MOST_BYTES = 50 * 2**20
 """Of the user's own code that travels with a run; data travels by a shared path or a URL."""
@@ -160,13 +163,13 @@ def _shown(text: str) -> str:
     return re.sub(r"://[^/\s]*@", "://", text)
 
 
-def _client(url: str) -> Any:
+def _client(url: str) -> JobSubmissionClient:
     try:
-        from ray.job_submission import JobSubmissionClient
+        from ray.job_submission import JobSubmissionClient as Client
 
         for handler in logging.getLogger("ray").handlers:
             handler.setLevel(logging.WARNING)  # else it tells of each package and of each connection's end
-        return JobSubmissionClient(url)
+        return Client(url)
     except (ConnectionError, RuntimeError) as error:
         if "ray[default]" in str(error):
             raise HarnessError("--submit needs a package more: pip install -e '.[submit]'") from error
@@ -176,7 +179,7 @@ def _client(url: str) -> Any:
         ) from error
 
 
-async def _follow(client: Any, job: str, where: str) -> str:
+async def _follow(client: JobSubmissionClient, job: str, where: str) -> str:
     """Print a job's log as it comes, until the job has ended; all of it.
 
     A connection may close, in order or not, while the job goes on: a proxy's time limit, a dashboard that

@@ -12,7 +12,7 @@ import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ray import tune
 from ray.exceptions import RayError
@@ -29,6 +29,9 @@ from harness.schedule.worker import MARKS, Orders, work
 from harness.store.runs import RunFolder
 from harness.trial.trial import STACKS
 from harness.trial.watchdog import last_words
+
+if TYPE_CHECKING:
+    from ray.tune.experiment import Trial as TuneTrial
 
 DEATHS = 2
 """How often a trial is started again when its worker or its node died under it."""
@@ -58,25 +61,34 @@ _SINKS: list[_Sink] = []
 class _Forward(Callback):
     """Forwards Tune's events to the sink of the running sweep."""
 
-    def __reduce__(self) -> Any:
+    def __reduce__(self) -> tuple[type, tuple[()]]:
         return (_Forward, ())
 
-    def on_step_begin(self, iteration: int, trials: list[Any], **info: Any) -> None:
+    def on_step_begin(self, iteration: int, trials: list[TuneTrial], **info: object) -> None:
         if (waiting := _SINKS[-1].waiting) is not None:
             left = [t.config["id"] for t in trials if t.status == "PENDING"]
             waiting.look(left, any(t.status == "RUNNING" for t in trials))
 
-    def on_trial_start(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+    def on_trial_start(
+        self, iteration: int, trials: list[TuneTrial], trial: TuneTrial, **info: object
+    ) -> None:
         sink = _SINKS[-1]
         sink.began[trial.config["id"]] = time.monotonic()
         sink.watcher.began(sink.trials[trial.config["id"]])
 
-    def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+    def on_trial_error(
+        self, iteration: int, trials: list[TuneTrial], trial: TuneTrial, **info: object
+    ) -> None:
         sink = _SINKS[-1]
         sink.lasted[trial.config["id"]] = time.monotonic() - sink.began.get(trial.config["id"], 0.0)
 
     def on_trial_result(
-        self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **info: Any
+        self,
+        iteration: int,
+        trials: list[TuneTrial],
+        trial: TuneTrial,
+        result: dict[str, Any],
+        **info: object,
     ) -> None:
         sink = _SINKS[-1]
         told = sink.trials[trial.config["id"]]

@@ -12,6 +12,7 @@ import threading
 from collections.abc import Mapping
 from pathlib import Path
 from queue import SimpleQueue
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -69,7 +70,9 @@ def certify(subject: Subject, job: Mapping[str, Any]) -> Found:
     ], CertifyFacts(certify=both)
 
 
-def _settings(lg: Any, mode: str, scenario: Mapping[str, Any], seconds: float, typical_ms: float) -> Any:
+def _settings(
+    lg: ModuleType, mode: str, scenario: Mapping[str, Any], seconds: float, typical_ms: float
+) -> Any:
     settings = lg.TestSettings()
     settings.scenario = getattr(lg.TestScenario, mode)
     settings.mode = lg.TestMode.PerformanceOnly
@@ -87,7 +90,7 @@ def _settings(lg: Any, mode: str, scenario: Mapping[str, Any], seconds: float, t
     return settings
 
 
-def _run(lg: Any, subject: Subject, settings: Any, folder: Path) -> list[str]:
+def _run(lg: ModuleType, subject: Subject, settings: Any, folder: Path) -> list[str]:
     """One LoadGen test; calls run in a thread of ours, so that an exception never enters LoadGen."""
     requests = subject.requests(1)
     queue: SimpleQueue[tuple[int, int] | None] = SimpleQueue()

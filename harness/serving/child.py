@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.codec import to_json
+from harness.protocols import Inputs
 from harness.record import HarnessError, Measurement
 from harness.serving import memory
 from harness.serving.memory import OUT_OF_MEMORY, SPENT
@@ -131,7 +132,7 @@ def tree_hash(folder: Path) -> str:
     return digest.hexdigest()[:16]
 
 
-def inputs_hash(inputs: Any) -> str:
+def inputs_hash(inputs: Inputs) -> str:
     """sha256 over the first examples, 16 hex digits."""
     from harness.serving.subject import length, take
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from types import ModuleType
 from typing import Any
 
 
@@ -22,7 +23,7 @@ def gpu() -> tuple[Any, Any] | None:
         return None
 
 
-def _handle(pynvml: Any) -> Any:
+def _handle(pynvml: ModuleType) -> Any:
     torch = sys.modules.get("torch")
     uuid = ""
     if torch is not None and torch.cuda.is_available():

@@ -14,10 +14,10 @@ from bisect import bisect_right
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 
+from harness.protocols import Inputs
 from harness.record import TrialError
 from harness.serving.load import HOPELESS, Settings
 from harness.serving.noise import Gate, Noise
@@ -47,7 +47,7 @@ class Queue:
     answered_ns: np.ndarray
     worker: np.ndarray
     cursor: np.ndarray
-    turn: Callable[[], AbstractContextManager[Any]] = nullcontext
+    turn: Callable[[], AbstractContextManager[object]] = nullcontext
 
     def close(self) -> None:
         """Let nobody take any more of it."""
@@ -159,7 +159,7 @@ def _next_batch(
     return now, i, j
 
 
-def _answered(subject: Subject, request: Any, batch: int, number: int, taken: Taken) -> bool:
+def _answered(subject: Subject, request: Inputs, batch: int, number: int, taken: Taken) -> bool:
     """One call; a failure is a violation until there are too many of them."""
     try:
         subject.check(subject.predict(request), batch)

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
-from typing import Any, cast
+from typing import cast
 
 import numpy as np
 
@@ -173,9 +173,10 @@ def highest_load(
 
 
 def _serve(
-    arrivals: Any, base: Any, factor: Any, extra: Any, woken: float, max_batch: int, max_wait: float,
+    arrivals: np.ndarray, base: np.ndarray, factor: np.ndarray, extra: np.ndarray, woken: float,
+    max_batch: int, max_wait: float,
     workers: int, first: int, limit: float, counted: int, most_late: int,
-    size: Any, issued: Any, answered: Any, worker: Any,
+    size: np.ndarray, issued: np.ndarray, answered: np.ndarray, worker: np.ndarray,
 ) -> int:  # fmt: skip
     """The loop of `served`; writes into the last four arrays and returns how many calls there were.
 

@@ -62,7 +62,7 @@ class Subject:
             ]
         return self.seen[batch]
 
-    def check(self, answer: Any, batch: int) -> None:
+    def check(self, answer: np.ndarray, batch: int) -> None:
         """Refuse an answer of the wrong shape or with NaN.
 
         Raises:
@@ -137,7 +137,7 @@ def take(inputs: Inputs, rows: Sequence[int]) -> Inputs:
     return [inputs[row] for row in rows]
 
 
-def finite(answer: Any) -> bool:
+def finite(answer: np.ndarray) -> bool:
     """Whether an answer holds no NaN and no infinity; a sum shows either in one pass."""
     array = np.asarray(answer)
     if array.dtype.kind != "f":

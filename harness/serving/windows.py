@@ -7,11 +7,11 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 
 from harness.facts.serving import WarmUp, WindowFacts
+from harness.protocols import Inputs
 from harness.record import TrialError
 from harness.serving.energy import Meter
 from harness.serving.noise import USABLE, Gate, Noise, worst
@@ -143,7 +143,7 @@ def own_warm_up(subject: Subject, batch: int, seconds: float) -> WarmUp:
     return WarmUp(batch, len(calls), round(elapsed, 4), "steady" if is_steady else "unsteady", typical_ms)
 
 
-def call(subject: Subject, request: Any, batch: int, number: int) -> Any:
+def call(subject: Subject, request: Inputs, batch: int, number: int) -> np.ndarray:
     """One call; what the model raises becomes a reason.
 
     Raises:

@@ -206,7 +206,7 @@ def read_peak(worker: Worker, go: Go, device: str) -> dict[str, float]:
     return memory.read_peak(device)
 
 
-ORDERS: Mapping[str, Callable[..., Any]] = {
+ORDERS: Mapping[str, Callable[..., object]] = {
     "warm_up": warm_up,
     "window": window,
     "calls": calls,

@@ -17,7 +17,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from harness.record import HarnessError
 from harness.store.disk import (
@@ -32,6 +32,9 @@ from harness.store.disk import (
     write_whole,
     writing,
 )
+
+if TYPE_CHECKING:
+    from fsspec import AbstractFileSystem
 
 T = TypeVar("T")
 LAST = "record.json"
@@ -268,10 +271,10 @@ class RemoteFiles:
             shutil.copytree(other.fetch(folder), scratch)
         self.publish(scratch, folder, stands)
 
-    def _fs(self) -> Any:
+    def _fs(self) -> AbstractFileSystem:
         return _filesystem(self.url.split("://", 1)[0])
 
-    def _fresh(self) -> Any:
+    def _fresh(self) -> AbstractFileSystem:
         """The file system without its memory of what was there earlier."""
         filesystem = self._fs()
         filesystem.invalidate_cache()
@@ -353,7 +356,7 @@ def _is_store_error(error: Exception) -> bool:
     }
 
 
-def _filesystem(protocol: str) -> Any:
+def _filesystem(protocol: str) -> AbstractFileSystem:
     try:
         import fsspec
 

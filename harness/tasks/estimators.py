@@ -11,7 +11,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
@@ -22,10 +22,13 @@ from harness.kinds import kind_of
 from harness.models.estimator import flat
 from harness.models.estimators import BOOSTERS, library_of, parts, stopping
 from harness.models.fitted import Scaling
-from harness.protocols import AnswerKind, Split, Task
+from harness.protocols import AnswerKind, Inputs, Split, Task
 from harness.record import TrialError
 from harness.suite.class_keys import class_keys
 from harness.tasks import text
+
+if TYPE_CHECKING:
+    from sklearn.base import BaseEstimator
 
 UNSCALED = ("sklearn.tree", "sklearn.ensemble", "sklearn.dummy")
 """Modules of scikit-learn whose estimators do not ask how large a column's numbers are."""
@@ -57,13 +60,13 @@ class FittedEstimator:
         classes: the class of each probability column; the training part may lack some.
     """
 
-    model: Any
+    model: BaseEstimator
     classes: tuple[int, ...]
     facts: TrainFacts
 
 
 def fit_estimator(
-    estimator: Any,
+    estimator: BaseEstimator,
     train: Split,
     validation: Split | None,
     task: Task,
@@ -113,7 +116,7 @@ def fit_estimator(
     return FittedEstimator(model, classes, facts)
 
 
-def one_for_each_label(estimator: Any) -> Any:
+def one_for_each_label(estimator: BaseEstimator) -> BaseEstimator:
     """An estimator that is fitted anew for each label, the last step where it is a pipeline.
 
     Also of those that could take several labels at once (forests, neighbours): their probabilities come in
@@ -128,7 +131,7 @@ def one_for_each_label(estimator: Any) -> Any:
     return estimator if isinstance(estimator, OneVsRestClassifier) else OneVsRestClassifier(estimator)
 
 
-def sees_raw(estimator: Any) -> bool:
+def sees_raw(estimator: BaseEstimator) -> bool:
     """Whether an estimator takes table rows as they are, and not scaled as a network sees them."""
     every = list(parts(estimator))
     if library_of(estimator) != "sklearn" or any(type(p).__name__ == "Pipeline" for p in every):
@@ -137,18 +140,20 @@ def sees_raw(estimator: Any) -> bool:
     return all(library_of(leaf) in BOOSTERS or type(leaf).__module__.startswith(UNSCALED) for leaf in leaves)
 
 
-def _first_step(estimator: Any, task: Task, scaling: Scaling, words: JsonObject) -> tuple[str, Any] | None:
+def _first_step(
+    estimator: BaseEstimator, task: Task, scaling: Scaling, words: JsonObject
+) -> tuple[str, BaseEstimator] | None:
     """What the harness puts before an estimator, not yet fitted where it weighs words; None for nothing."""
     if task.takes == "text":
         return None if type(estimator).__name__ == "Pipeline" else ("words", text.tfidf(words))
     return None if sees_raw(estimator) else ("scale", _scaler(scaling, task))
 
 
-def _inputs(part: Split, task: Task) -> Any:
+def _inputs(part: Split, task: Task) -> Inputs:
     return list(part.inputs) if task.takes == "text" else flat(part.inputs)
 
 
-def _targets(estimator: Any, targets: np.ndarray, task: Task) -> tuple[np.ndarray, tuple[int, ...]]:
+def _targets(estimator: BaseEstimator, targets: np.ndarray, task: Task) -> tuple[np.ndarray, tuple[int, ...]]:
     """Targets as an estimator takes them, and the class of each of its columns of probabilities.
 
     XGBoost wants classes without gaps; the others find out themselves which there are.
@@ -164,8 +169,12 @@ def _targets(estimator: Any, targets: np.ndarray, task: Task) -> tuple[np.ndarra
 
 
 def _watched(
-    estimator: Any, validation: Split | None, classes: tuple[int, ...], task: Task, first: Any
-) -> tuple[Any, np.ndarray] | None:
+    estimator: BaseEstimator,
+    validation: Split | None,
+    classes: tuple[int, ...],
+    task: Task,
+    first: BaseEstimator,
+) -> tuple[Inputs, np.ndarray] | None:
     """What early stopping looks at; None where nothing stops early.
 
     Raises:
@@ -196,13 +205,13 @@ def _watched(
     return (table if first is None else first[1].transform(table)), targets
 
 
-def _stops_itself(estimator: Any) -> bool:
+def _stops_itself(estimator: BaseEstimator) -> bool:
     """scikit-learn's histogram boosting takes a validation part instead of cutting off one of its own."""
     is_histogram = type(estimator).__name__.startswith("HistGradientBoosting")
     return is_histogram and estimator.early_stopping is True
 
 
-def _tell_categories(estimator: Any, categorical: Sequence[int], columns: int) -> None:
+def _tell_categories(estimator: BaseEstimator, categorical: Sequence[int], columns: int) -> None:
     """Say which columns hold categories, to estimators that are told before they are fitted."""
     if not categorical:
         return
@@ -217,7 +226,7 @@ def _tell_categories(estimator: Any, categorical: Sequence[int], columns: int) -
 
 
 def _fit(
-    estimator: Any, table: Any, targets: np.ndarray, watched: tuple[Any, np.ndarray] | None,
+    estimator: BaseEstimator, table: Inputs, targets: np.ndarray, watched: tuple[Inputs, np.ndarray] | None,
     categorical: Sequence[int],
 ) -> None:  # fmt: skip
     told: dict[str, Any] = {}
@@ -244,7 +253,7 @@ def _fit(
         estimator.fit(table, targets, eval_set=[watched], verbose=False)
 
 
-def _versions(estimator: Any) -> dict[str, str]:
+def _versions(estimator: BaseEstimator) -> dict[str, str]:
     """Which libraries fitted it, in which versions."""
     import importlib.metadata as metadata
 
@@ -261,11 +270,11 @@ def _versions(estimator: Any) -> dict[str, str]:
     return versions
 
 
-def _last_step(estimator: Any) -> Any:
+def _last_step(estimator: BaseEstimator) -> BaseEstimator:
     return estimator.steps[-1][1] if type(estimator).__name__ == "Pipeline" else estimator
 
 
-def rounds(estimator: Any) -> int:
+def rounds(estimator: BaseEstimator) -> int:
     """How many rounds of boosting are kept."""
     if library_of(estimator) == "sklearn":
         return int(estimator.n_iter_)
@@ -282,7 +291,7 @@ def _cause(error: BaseException) -> str:
     return said[0] if said else type(error).__name__
 
 
-def _scaler(scaling: Scaling, task: Task) -> Any:
+def _scaler(scaling: Scaling, task: Task) -> BaseEstimator:
     """A StandardScaler that subtracts and divides what a network's first layer sees."""
     from sklearn.preprocessing import StandardScaler
 
@@ -296,12 +305,12 @@ def _scaler(scaling: Scaling, task: Task) -> Any:
     return scaler
 
 
-def answers_of(pipeline: Any) -> AnswerKind:
+def answers_of(pipeline: BaseEstimator) -> AnswerKind:
     """What a fitted classifier gives."""
     return cast(AnswerKind, answer_kind(pipeline))
 
 
-def count_parameters(model: Any) -> int | None:
+def count_parameters(model: BaseEstimator) -> int | None:
     """Learnt numbers: coefficients, or what the nodes of trees hold; None where it cannot be said."""
     estimator = model[-1] if type(model).__name__ == "Pipeline" else model
     if library_of(estimator) in BOOSTERS:
@@ -323,7 +332,7 @@ def count_parameters(model: Any) -> int | None:
     return None
 
 
-def _tree_numbers(estimator: Any) -> int | None:
+def _tree_numbers(estimator: BaseEstimator) -> int | None:
     """Of a boosting library's trees: feature, threshold and two children of each split, a value of each leaf.
 
     CatBoost's symmetric trees share one split per level.

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -18,6 +18,10 @@ from harness.facts import TrainFacts
 from harness.kinds import kind_of
 from harness.protocols import Inputs, Predict, Task
 from harness.record import TrialError
+
+if TYPE_CHECKING:
+    from onnx import ModelProto
+    from onnxruntime import InferenceSession
 
 OPSET, OLDEST, IR = 20, 13, 10
 """Standard operators: the version for a file that names none, the oldest whose Softmax and broadcasting are
@@ -108,7 +112,7 @@ def adopt(path: Path, task: Task, args: Mapping[str, Any], examples: np.ndarray)
     return Adopted(model.SerializeToString(), parameters, facts)
 
 
-def _modern(model: Any, name: str) -> None:
+def _modern(model: ModelProto, name: str) -> None:
     """Bring an older file to where nodes can be put before and behind its own.
 
     CatBoost writes format 3, which has no weights but inputs, and names no version of the standard operators;
@@ -145,7 +149,7 @@ def _as_floats(output: Any, name: str) -> None:
     output.CopyFrom(helper.make_tensor_value_info(name, TensorProto.FLOAT, ["batch", None]))
 
 
-def _wrap_input(model: Any, name: str, task: Task, wants: Wants) -> Wants:
+def _wrap_input(model: ModelProto, name: str, task: Task, wants: Wants) -> Wants:
     """Put cast, scaling and channel order before the graph; return what is now known."""
     from onnx import TensorProto, helper, numpy_helper
 
@@ -210,7 +214,9 @@ def _layout(dims: list[int], name: str, task: Task, asked: str) -> str:
     raise TrialError(f"{name} takes {('batch', *dims)}{how}, the data are {wanted}")
 
 
-def _find_answer(model: Any, task: Task, wants: Wants, examples: np.ndarray, name: str) -> dict[str, Any]:
+def _find_answer(
+    model: ModelProto, task: Task, wants: Wants, examples: np.ndarray, name: str
+) -> dict[str, Any]:
     """Choose the output that answers the task, and see what it answers."""
     outputs = [o.name for o in model.graph.output]
     for output in model.graph.output:  # a batch of fixed size is tried as a dynamic one
@@ -248,7 +254,7 @@ def _find_answer(model: Any, task: Task, wants: Wants, examples: np.ndarray, nam
     )
 
 
-def _end(model: Any, task: Task, answer: Mapping[str, Any]) -> None:
+def _end(model: ModelProto, task: Task, answer: Mapping[str, Any]) -> None:
     """Leave one float32 output: probabilities (batch, k), or values (batch,)."""
     from onnx import TensorProto, helper, numpy_helper
 
@@ -288,7 +294,7 @@ def load(path: Path) -> Predict:
     return predict
 
 
-def _session(model: bytes) -> Any:
+def _session(model: bytes) -> InferenceSession:
     import onnxruntime
 
     options = onnxruntime.SessionOptions()

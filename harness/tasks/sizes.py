@@ -19,7 +19,7 @@ import torch
 from harness.models.build import build_model
 from harness.models.fitted import Meta, load_meta
 from harness.models.servable import save_network
-from harness.protocols import Predict, Split, Task
+from harness.protocols import Inputs, Predict, Split, Task
 from harness.record import TrialError
 from harness.runtimes import runtime
 from harness.runtimes.common import reference
@@ -65,7 +65,7 @@ def at_sizes(
     meta = load_meta(artifact)
     is_text = meta.task.takes == "text"
     random = generator(int(spec.get("seed") or 0), "sizes")
-    made: tuple[Predict, Any] | None = None
+    made: tuple[Predict, Inputs] | None = None
     for size in sizes:
         task = _task_at(meta.task, max(sizes) if is_text else size)
         if made is None or not is_text:

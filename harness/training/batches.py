@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from math import ceil
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -27,10 +27,10 @@ class Batches(Protocol):
     @property
     def steps_per_epoch(self) -> int: ...
 
-    def training(self, epoch: int) -> Iterator[tuple[Any, Tensor]]:
+    def training(self, epoch: int) -> Iterator[tuple[Tensor, Tensor]]:
         """`steps_per_epoch` batches, the same for the same epoch."""
 
-    def validation(self) -> Iterator[tuple[Any, Tensor]]:
+    def validation(self) -> Iterator[tuple[Tensor, Tensor]]:
         """Batches of the validation part, empty where there is none."""
 
 

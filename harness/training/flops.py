@@ -5,7 +5,6 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -18,7 +17,7 @@ def count_parameters(network: nn.Module) -> int:
     return sum(p.numel() for p in network.parameters() if p.is_floating_point())
 
 
-def flops_per_example(network: nn.Module, inputs: Tensor | Any) -> float:
+def flops_per_example(network: nn.Module, inputs: Tensor) -> float:
     """Operations of one forward pass, for one of the `inputs`' examples.
 
     Counts matrix products, convolutions and attention, where one multiply-add is 2 FLOPs;

@@ -15,7 +15,7 @@ import warnings
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
@@ -40,6 +40,9 @@ from harness.training.loop import (
     validate,
 )
 from harness.training.precision import Mode
+
+if TYPE_CHECKING:
+    from lightning.pytorch import LightningModule, Trainer
 
 OWN = "the module's own training_step and optimizers"
 
@@ -134,12 +137,12 @@ class _Loader:
 
     batches: Batches
     model: Scaled
-    trainer: Any
+    trainer: Trainer
 
     def __len__(self) -> int:
         return self.batches.steps_per_epoch
 
-    def __iter__(self) -> Iterator[tuple[Any, Tensor]]:
+    def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
         for inputs, targets in self.batches.training(self.trainer.current_epoch):
             yield self.model.scaled(inputs), targets
 
@@ -151,7 +154,7 @@ class _Validation:
     batches: Batches
     model: Scaled
 
-    def __iter__(self) -> Iterator[tuple[Any, Tensor]]:
+    def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
         for inputs, targets in self.batches.validation():
             yield self.model.scaled(inputs), targets
 
@@ -192,11 +195,18 @@ class _Keeper:
         assert self.folder is not None
         return self.folder / f"lightning-{epoch:04d}.ckpt"
 
-    def on_train_epoch_start(self, trainer: Any, module: Any) -> None:
+    def on_train_epoch_start(self, trainer: Trainer, module: LightningModule) -> None:
         torch.manual_seed(streams.seed_for(self.seed, "dropout", trainer.current_epoch))
         self.losses, self.examples, self.began = [], 0, (time.perf_counter(), time.process_time())
 
-    def on_train_batch_end(self, trainer: Any, module: Any, outputs: Any, batch: Any, step: int) -> None:
+    def on_train_batch_end(
+        self,
+        trainer: Trainer,
+        module: LightningModule,
+        outputs: object,
+        batch: tuple[Tensor, Tensor],
+        step: int,
+    ) -> None:
         loss = outputs.get("loss") if isinstance(outputs, dict) else outputs
         if isinstance(loss, Tensor):
             self.losses.append(loss.detach())
@@ -206,7 +216,7 @@ class _Keeper:
         if self.losses and (step % CHECK_EVERY == 0 or last):
             refuse_nan(self.losses, trainer.current_epoch, self.mode)
 
-    def on_train_epoch_end(self, trainer: Any, module: Any) -> None:
+    def on_train_epoch_end(self, trainer: Trainer, module: LightningModule) -> None:
         number = trainer.current_epoch
         switched = [(part, part.training) for part in self.model.modules()]
         loss, score = validate(self.model, self.batches, self.objective, self.mode, self.device, number)
@@ -231,7 +241,7 @@ class _Keeper:
             self._save(trainer, number + 1)
         self.progress(for_people(now, self.training.epochs))
 
-    def _save(self, trainer: Any, epoch: int) -> None:
+    def _save(self, trainer: Trainer, epoch: int) -> None:
         """Lightning's state first: the checkpoint that names the epoch is whole only with it."""
         assert self.folder is not None
         state = self._state(epoch)

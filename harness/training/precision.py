@@ -9,10 +9,9 @@ from __future__ import annotations
 
 import copy
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -74,7 +73,7 @@ Loss = Callable[[Tensor, Tensor], Tensor]
 
 
 def choose_mode(
-    model: nn.Module, batch: tuple[Any, Tensor], loss: Loss, device: str, precision: str
+    model: nn.Module, batch: tuple[Tensor, Tensor], loss: Loss, device: str, precision: str
 ) -> tuple[Mode, JsonObject]:
     """The fastest way to train this model on this device, and what was tried, for the record.
 
@@ -91,12 +90,12 @@ def choose_mode(
     return _decided[situation]
 
 
-_decided: dict[tuple[Any, ...], tuple[Mode, JsonObject]] = {}
+_decided: dict[tuple[object, ...], tuple[Mode, JsonObject]] = {}
 """A worker process trains a candidate several times (seeds, sizes): once tried is enough."""
 
 
 def _choose(
-    model: nn.Module, batch: tuple[Any, Tensor], loss: Loss, device: str, precision: str
+    model: nn.Module, batch: tuple[Tensor, Tensor], loss: Loss, device: str, precision: str
 ) -> tuple[Mode, JsonObject]:
     try:
         copy.deepcopy(model)
@@ -114,7 +113,7 @@ def _choose(
     return chosen, {"tried_seconds_per_step": {m.label: round(s, 5) for m, s in seconds.items()}}
 
 
-def possible_modes(model: nn.Module, inputs: Any, device: str, precision: str) -> list[Mode]:
+def possible_modes(model: nn.Module, inputs: Tensor, device: str, precision: str) -> list[Mode]:
     """The ways worth a try, plainest first."""
     has_convolution = any(isinstance(m, nn.Conv2d) for m in model.modules())
     has_attention = device == "cpu" and uses_attention(model, inputs, device)
@@ -129,13 +128,19 @@ def possible_modes(model: nn.Module, inputs: Any, device: str, precision: str) -
     return modes
 
 
-def uses_attention(model: nn.Module, inputs: Any, device: str) -> bool:
+def uses_attention(model: nn.Module, inputs: Tensor, device: str) -> bool:
     """Whether a forward pass calls `scaled_dot_product_attention`."""
 
     class Watch(TorchFunctionMode):
         seen = False
 
-        def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        def __torch_function__(
+            self,
+            func: Callable[..., object],
+            types: object,
+            args: tuple[object, ...] = (),
+            kwargs: Mapping[str, object] | None = None,
+        ) -> object:
             self.seen = self.seen or func is F.scaled_dot_product_attention
             return func(*args, **(kwargs or {}))
 
@@ -147,7 +152,7 @@ def uses_attention(model: nn.Module, inputs: Any, device: str) -> bool:
 
 
 def _time_steps(
-    model: nn.Module, batch: tuple[Any, Tensor], loss: Loss, device: str, mode: Mode, best: float
+    model: nn.Module, batch: tuple[Tensor, Tensor], loss: Loss, device: str, mode: Mode, best: float
 ) -> float:
     """Seconds of the fastest of a few steps on a copy of the model: CPU time, on a GPU wall time."""
     model = mode.place(copy.deepcopy(model), device).train()

@@ -20,7 +20,6 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 from harness import environment
 from harness.codec import JsonObject
@@ -280,7 +279,7 @@ def _fresh(trial: Trial, threads: int) -> None:
     for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
         os.environ[name] = str(threads)  # for libraries that are loaded later
     if "torch" in sys.modules:
-        torch: Any = sys.modules["torch"]
+        torch = sys.modules["torch"]
         torch.manual_seed(seed)
         torch.set_num_threads(threads)
         if torch.cuda.is_available() and torch.cuda.is_initialized():

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 import numpy as np
 
@@ -73,7 +72,7 @@ def _told_apart(subject: Subject, both: Inputs, side: np.ndarray, folds: Folds) 
     return max(scores)
 
 
-def _columns_apart(subject: Subject, train: Any, test: Any) -> list[Name]:
+def _columns_apart(subject: Subject, train: Inputs, test: Inputs) -> list[Name]:
     """Columns by how far their distributions lie apart, the furthest first."""
     from scipy.stats import ks_2samp
 

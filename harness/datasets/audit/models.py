@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.model_selection import KFold, StratifiedKFold, cross_val_predict
 
+from harness.protocols import Inputs
+
+if TYPE_CHECKING:
+    from sklearn.model_selection import BaseCrossValidator
+
 FOLDS = 5
 
 
-def linear_probabilities(features: Any, targets: np.ndarray, seed: int, folds: Any = None) -> np.ndarray:
+def linear_probabilities(
+    features: Inputs, targets: np.ndarray, seed: int, folds: BaseCrossValidator | None = None
+) -> np.ndarray:
     """(n, classes) out-of-fold probabilities of a logistic regression."""
     strength = 0.1 if isinstance(features, np.ndarray) else 5.0  # sparse rows have length 1
     model = LogisticRegression(max_iter=1000, C=strength, tol=1e-3)
@@ -31,7 +38,11 @@ def folds_of(owners: np.ndarray, seed: int) -> list[tuple[np.ndarray, np.ndarray
 
 
 def probabilities(
-    model: BaseEstimator, features: Any, targets: np.ndarray, seed: int, folds: Any = None
+    model: BaseEstimator,
+    features: Inputs,
+    targets: np.ndarray,
+    seed: int,
+    folds: BaseCrossValidator | None = None,
 ) -> np.ndarray:
     """(n, classes) out-of-fold probabilities.
 
@@ -44,7 +55,11 @@ def probabilities(
 
 
 def values(
-    model: BaseEstimator, features: Any, targets: np.ndarray, seed: int, folds: Any = None
+    model: BaseEstimator,
+    features: Inputs,
+    targets: np.ndarray,
+    seed: int,
+    folds: BaseCrossValidator | None = None,
 ) -> np.ndarray:
     """(n,) out-of-fold predictions of a number."""
     folds = folds or KFold(FOLDS, shuffle=True, random_state=seed)

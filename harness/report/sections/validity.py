@@ -6,7 +6,6 @@ import json
 import shlex
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from typing import Any
 
 from harness.facts import ServeFacts, ServerFacts, TrainFacts
 from harness.protocols import Section
@@ -77,7 +76,7 @@ def _test_data(e: Evidence) -> str:
 
 
 def _seeds(e: Evidence) -> Iterator[str]:
-    counts: dict[str, set[Any]] = {}
+    counts: dict[str, set[object]] = {}
     for r in e.of("train", train_size=e.headline_size) or e.of("score", train_size=e.headline_size):
         counts.setdefault(r.trial.candidate, set()).add(r.trial.seed)
     sizes = sorted({len(seeds) for seeds in counts.values()})
@@ -202,7 +201,7 @@ def environment(e: Evidence) -> Section | None:
     return section("Environment", blocks)
 
 
-def _plain(name: str, value: Any) -> str:
+def _plain(name: str, value: object) -> str:
     if name.endswith("memory_mb") and isinstance(value, int | float):
         return f"{value / 1024:.0f} GB"
     return str(value)

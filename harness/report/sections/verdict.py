@@ -331,7 +331,7 @@ def flip_sentence(e: Evidence, item: Mapping[str, Any]) -> str:
     return f"With {what} at {where} {item.get('unit') or ''}".rstrip() + f"{guess}, {end}."
 
 
-def _times(factor: Any) -> str:
+def _times(factor: object) -> str:
     if not isinstance(factor, int | float) or not 1e-6 < factor < 1e6:
         return ""
     change = 100 * (float(factor) - 1)

@@ -17,7 +17,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -132,7 +131,7 @@ def _with_mean(rows: np.ndarray) -> np.ndarray:
     return np.concatenate([rows, rows.mean(0, keepdims=True)])
 
 
-def _numbers(found: Any, shape: tuple[int, int | None], what: str) -> np.ndarray:
+def _numbers(found: object, shape: tuple[int, int | None], what: str) -> np.ndarray:
     """A (rows, columns) float32 array; `None` columns takes any number of them."""
     values = np.ascontiguousarray(found, dtype=np.float32)
     wanted = (shape[0], values.shape[1] if shape[1] is None and values.ndim == 2 else shape[1])

@@ -14,7 +14,7 @@ from harness.record import TrialError
 from harness.streams import seed_for
 from harness.tasks.recommendation.retrieval.options import IndexSpec
 
-faiss: Any = import_module("faiss")  # its type stubs lack half of it
+faiss = import_module("faiss")  # its type stubs lack half of it
 
 
 @dataclass(frozen=True)

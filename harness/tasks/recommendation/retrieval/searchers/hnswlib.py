@@ -13,7 +13,7 @@ import numpy as np
 from harness.streams import seed_for
 from harness.tasks.recommendation.retrieval.options import IndexSpec
 
-hnswlib: Any = import_module("hnswlib")
+hnswlib = import_module("hnswlib")
 
 
 @dataclass(frozen=True)

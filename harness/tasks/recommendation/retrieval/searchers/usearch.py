@@ -16,7 +16,7 @@ import numpy as np
 from harness.tasks.recommendation.retrieval.options import IndexSpec
 from harness.tasks.recommendation.retrieval.searchers import asking_for_more
 
-usearch: Any = import_module("usearch.index")
+usearch = import_module("usearch.index")
 
 
 @dataclass(frozen=True)
