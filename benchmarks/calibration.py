@@ -75,11 +75,19 @@ def noise(world: World, rng: np.random.Generator, shape: tuple[int, ...]) -> np.
     return rng.standard_t(3, shape) / np.sqrt(3) if world.heavy else rng.standard_normal(shape)
 
 
-def measure(world: World, rng: np.random.Generator, same: bool = False) -> Sample:
-    """Measure a world's candidates once; `same`: all have the same truth (A/A)."""
+def measure(
+    world: World,
+    rng: np.random.Generator,
+    same: bool = False,
+    behind: tuple[np.ndarray, np.ndarray] | None = None,
+) -> Sample:
+    """Measure a world's candidates once; `same`: all have the same truth (A/A); `behind`: (K,) how much less
+    accurate than the common truth they are, and (K,) how much slower on the log scale."""
     k, s, n = world.candidates, world.seeds, world.examples
     accuracy = 0.88 + np.zeros(k) if same else 0.88 + rng.normal(0, world.accuracy_sd, k)
     latency = 9.0 * np.exp(np.zeros(k) if same else rng.normal(0, world.latency_sd, k))
+    if behind is not None:
+        accuracy, latency = 0.88 - behind[0], 9.0 * np.exp(behind[1])
     seed_sd = world.seed_sd * np.exp(world.unequal * rng.standard_normal(k))
     launch_sd = world.launch_sd * np.exp(world.unequal * rng.standard_normal(k))
     difficulty = rng.standard_normal(n)

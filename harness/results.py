@@ -113,6 +113,29 @@ class Baseline:
 
 
 @dataclass(frozen=True)
+class Spread:
+    """How far a metric's figures scatter in a run, as variances; of logarithms where `launches` is known.
+
+    Args:
+        data: `Data.digest` of what it was measured on. level: the mean figure.
+        alone: of one candidate's figure due to the test examples, or between rounds.
+        examples: of the difference of two candidates due to the test examples, without what training adds;
+            that is `residual`, shared by the seeds. seeds: between the seeds of one candidate.
+        launches: between rounds, of the difference of two variants' logarithms, of what is served.
+        df: degrees of freedom behind what varies least often, seeds or rounds; None where it is assumed.
+    """
+
+    data: str
+    level: float
+    alone: float = 0.0
+    examples: float = 0.0
+    residual: float = 0.0
+    seeds: float = 0.0
+    launches: float | None = None
+    df: float | None = None
+
+
+@dataclass(frozen=True)
 class Tradeoff:
     """The trade-off table.
 
@@ -121,6 +144,7 @@ class Tradeoff:
         draws: metric → (num_draws, num_rows), joint over rows where they share examples; NaN where
             a row has no number.
         train_size: the size that the rows were trained on.
+        spreads: metric → how far its figures scatter, for the plan of the next run.
     """
 
     rows: tuple[Row, ...]
@@ -129,6 +153,7 @@ class Tradeoff:
     train_size: int | None = None
     warnings: tuple[str, ...] = ()
     baseline: Baseline = Baseline()
+    spreads: Mapping[str, Spread] = field(default_factory=dict)
 
 
 Verdict = Literal["recommend", "tie", "none_feasible", "not_enough_evidence"]

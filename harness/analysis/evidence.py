@@ -16,10 +16,11 @@ from harness.analysis.joint import LAUNCH_SD, SEED_SPREAD, is_spread_unknown, la
 from harness.analysis.launches import headline, launch_values
 from harness.analysis.predictions import NotComparableError, ScoreReader, Scores
 from harness.analysis.race import in_the_race, still_racing
+from harness.analysis.spreads import launch_spread, quality_spread
 from harness.analysis.stats import Array, num_draws
 from harness.metrics import METRICS, MetricTable, metric, metrics_of, stem
 from harness.record import Record, Variant
-from harness.results import Estimate
+from harness.results import Estimate, Spread
 from harness.streams import generator
 from harness.suite.schema import Suite
 
@@ -43,6 +44,12 @@ class Evidence:
     assumed: dict[str, list[str]] = field(default_factory=dict)
     machine_class: str = ""
     race: tuple[bool, ...] = ()
+    spreads: dict[str, Spread] = field(default_factory=dict)
+
+    def spread(self, name: str, found: Spread | None) -> None:
+        """Keep how far a metric's figures scatter among those in the race."""
+        if found is not None:
+            self.spreads[name] = found
 
     @property
     def num_draws(self) -> int:
@@ -224,6 +231,9 @@ def _add_quality(
         tables = {k: t.mean(1, keepdims=True) for k, t in tables.items()}
     order, first = evidence.racing_first(tables)
     tables = {k: tables[k] for k in order}
+    if not folded:
+        candidates = {index.rows[k].candidate: tables[k] for k in reversed(order[:first])}
+        evidence.spread(name, quality_spread(list(candidates.values()), suite.data.digest))
     numbers = list(dict.fromkeys(seeds[k] for k in order))
     groups = [numbers.index(seeds[k]) for k in tables]
     found_tables = list(tables.values())
@@ -359,6 +369,7 @@ def _add_served(evidence: Evidence, index: Index, name: str, suite: Suite) -> No
         launches = {k: launches[k] for k in order}
         rounds = sorted({r for v in launches.values() for r in v})
         table = np.log([[launches[k].get(r, np.nan) for k in launches] for r in rounds])
+        evidence.spread(name, launch_spread(table[:, :first], suite.data.digest))
         draw = np.exp(launch_draws(table, generator(suite.seed, "draws", name), evidence.num_draws, first))
         counts = {k: len(v) for k, v in launches.items()}
         dfs = {

@@ -25,10 +25,10 @@ from harness.analysis.money import TrainingSeconds, training_seconds
 from harness.analysis.predictions import predictions_of
 from harness.analysis.tradeoff import complete, measured_table
 from harness.record import HarnessError, Record, RecordError, content_hash
-from harness.results import Baseline, Estimate, Recommendation, Row, ServiceTimes, Tradeoff
+from harness.results import Baseline, Estimate, Recommendation, Row, ServiceTimes, Spread, Tradeoff
 from harness.suite.schema import Suite
 
-EVIDENCE_FORMAT = 3
+EVIDENCE_FORMAT = 4
 
 LONG_SUITE = 50_000
 """Characters of suite.yaml (about 50 candidates, 0.3 s of parsing) above which its JSON is kept too."""
@@ -124,7 +124,8 @@ def tradeoff_rows(table: Tradeoff) -> list[dict[str, Any]]:
 def write_tradeoffs(run: Run, table: Tradeoff) -> None:
     """Write `tradeoffs.csv` and `tradeoffs.json`; in the CSV a cell without a number says why."""
     rows = tradeoff_rows(table)
-    document = {"train_size": table.train_size, "warnings": table.warnings, "rows": rows}
+    spreads = {name: asdict(spread) for name, spread in table.spreads.items()}
+    document = {"train_size": table.train_size, "warnings": table.warnings, "rows": rows, "spreads": spreads}
     run.write_text("tradeoffs.json", to_json(document))
     buffer = io.StringIO()
     if rows:
@@ -241,6 +242,7 @@ def write_evidence(run: Run, stored: Stored) -> None:
         "warnings": list(table.warnings),
         "metrics": list(table.metrics),
         "baseline": asdict(table.baseline),
+        "spreads": {name: asdict(spread) for name, spread in table.spreads.items()},
         "rows": [
             {**asdict(row), "estimates": {n: asdict(e) for n, e in row.estimates.items()}}
             for row in table.rows
@@ -271,6 +273,7 @@ def read_evidence(run: Run) -> Stored | None:
             document["train_size"],
             tuple(document["warnings"]),
             _baseline(document["baseline"]),
+            {name: Spread(**spread) for name, spread in document["spreads"].items()},
         )
         seconds = {name: (pair[0], pair[1]) for name, pair in document["seconds"].items()}
         return Stored(table, seconds, document["stamp"])

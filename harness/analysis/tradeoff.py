@@ -129,7 +129,12 @@ def _bare_table(evidence: Evidence, serve: Mapping[Variant, list[Record]]) -> Tr
         for k, row in enumerate(evidence.rows)
     )
     return Tradeoff(
-        rows, tuple(evidence.estimates), evidence.draws, evidence.train_size, tuple(evidence.warnings)
+        rows,
+        tuple(evidence.estimates),
+        evidence.draws,
+        evidence.train_size,
+        tuple(evidence.warnings),
+        spreads=evidence.spreads,
     )
 
 

@@ -36,6 +36,8 @@ def table_text(rows: Sequence[Row]) -> str:
 
 def plan_text(plan: Plan) -> str:
     """What would run: by kind, by candidate, the user's own code, time and money."""
+    from harness.planning.power import power_lines
+
     head = f"{plan.suite.name}: {plan.suite.question}" if plan.suite.question else plan.suite.name
     rows = [{"kind": "", "trials": "trials", "cached": "cached", "to run": "to run", "expected": "expected"}]
     for kind in KINDS:
@@ -59,6 +61,7 @@ def plan_text(plan: Plan) -> str:
     if own:
         lines.append(f"Runs your own code: {', '.join(own)} (from {plan.suite.folder})")
     lines += [f"Note: {note}" for note in (*plan.notes, *idle_cores(plan.suite))]
+    lines += power_lines(plan.power) if plan.power else []
     return "\n".join([*lines, _expected_line(plan)])
 
 

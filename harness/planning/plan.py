@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from harness import environment
-from harness.codec import Json
+from harness.codec import Json, to_json
 from harness.planning.estimate import (
     STARTING_S,
     guess_seconds,
@@ -19,6 +19,7 @@ from harness.planning.estimate import (
 )
 from harness.planning.notes import plan_notes
 from harness.planning.outdated import outdated, outdated_text
+from harness.planning.power import Power, power_of
 from harness.planning.trials import plan_trials, select
 from harness.record import KINDS, Record, Trial, content_hash
 from harness.store.runs import RunFolder, find_cached, list_runs
@@ -47,6 +48,7 @@ class Plan:
         usd_per_hour: of the suite's machine, None where it has no price.
         machine_class: where it serves, None where that is not known yet (a cluster).
         notes: what is worth knowing of how the user's own data were read.
+        power: which differences the suite can tell apart.
     """
 
     suite: Suite
@@ -59,6 +61,7 @@ class Plan:
     machine_class: str | None = None
     notes: tuple[str, ...] = ()
     outdated: Mapping[str, Mapping[str, tuple[str, str]]] = field(default_factory=dict)
+    power: Power | None = None
 
     @property
     def hash(self) -> str:
@@ -102,6 +105,7 @@ class Plan:
             "expected_wall_seconds": self.wall_seconds,
             "expected_usd": self.usd,
             "notes": list(self.notes),
+            "power": None if self.power is None else to_json(self.power),
         }
 
 
@@ -126,7 +130,8 @@ def plan_run(
     records = {trial_id: record for trial_id, run in cached.items() if (record := run.record(trial_id))}
     old = outdated(trials, records)
     notes = (*plan_notes(suite), *([outdated_text(old, len(cached))] if old else []))
-    return replace(planned, machine_class=machine_class, notes=notes, outdated=old), cached
+    power = power_of(suite, [*(r for r in list_runs(out) if r.suite_name != suite.name), *runs])
+    return replace(planned, machine_class=machine_class, notes=notes, outdated=old, power=power), cached
 
 
 def make_plan(

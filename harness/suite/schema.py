@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from harness.codec import Json
 from harness.kinds import KINDS
+from harness.record import content_hash
 from harness.suite.model_ref import ModelRef, parse_model
 
 if TYPE_CHECKING:
@@ -83,6 +84,11 @@ class Data(Model):
     def parts(self) -> int:
         """How many ways of cutting there are."""
         return self.split.parts if self.split else 1
+
+    @property
+    def digest(self) -> str:
+        """Names the data and how it is cut: what was seen of the one holds for the other."""
+        return content_hash(self.model_dump(mode="json", include={"name", "args", "split"}))
 
 
 class Optimizer(Model):
