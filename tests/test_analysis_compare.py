@@ -82,6 +82,30 @@ def test_equal_runs_raise_few_false_alarms(tmp_path: Path) -> None:
     assert alarms <= 2
 
 
+def served_twice(tmp_path: Path, factor: float) -> Comparison:
+    """The same trials in two runs, the second on a machine so many times as slow."""
+    runs = []
+    for number, slower in ((1, 1.0), (2, factor)):
+        truths = {n: replace(t, latency_ms=slower * t.latency_ms) for n, t in BASE.items()}
+        world, records = run_of(tmp_path, truths, number)
+        records = [replace(r, trial=replace(r.trial, spec={**r.trial.spec, "code": 0})) for r in records]
+        world.predictions = {}
+        folder = tmp_path / f"{factor}" / f"20250101-00000{number}-0123abcd"
+        runs.append(store(world, records, make_suite(list(truths)), folder))
+    return compare_runs(*runs)
+
+
+def test_the_same_trials_served_twice_show_the_drift_of_the_machine_and_are_no_regression(
+    tmp_path: Path,
+) -> None:
+    found = served_twice(tmp_path, 1.9)
+    assert not found.regressions
+    (note,) = [n for n in found.notes if "the same trials were served in both runs" in n]
+    assert "latency_p50_ms by a factor of " in note or "latency_p9" in note
+    assert "hold within one run" in note
+    assert not served_twice(tmp_path, 1.0).notes
+
+
 def test_speed_is_refused_across_machines(tmp_path: Path) -> None:
     world, records = run_of(tmp_path, BASE, 1)
     suite = make_suite(list(BASE))

@@ -15,6 +15,7 @@ from typing import Literal
 import numpy as np
 
 from harness.analysis.criteria import HARNESS_METRICS
+from harness.analysis.drift import drift_note, same_trials
 from harness.analysis.index import Index, index_records
 from harness.analysis.outputs import Run, stored_suite
 from harness.analysis.predictions import NotComparableError, ScoreReader, predictions_of
@@ -195,7 +196,7 @@ def compare_runs(run_a: Run, run_b: Run, margin: float = 0.0) -> Comparison:
         exact += _exact_changes(variant, *sides, margin)
         if not speed_note:
             exact += _serving_changes(variant, index_a, index_b, serving)
-    notes += [n for n in (size_note, speed_note) if n]
+    notes += [n for n in (size_note, speed_note or drift_note(variants, index_a, index_b)) if n]
     changes = [*quality.decide(margin), *serving.decide(margin), *exact]
     if not changes:
         raise RecordError(f"{run_a.id} and {run_b.id} have no measured figure in common: finish both runs")
@@ -371,8 +372,8 @@ def _serving_changes(variant: Variant, a: Index, b: Index, tests: _Tests) -> lis
         lost = _lost(variant, METRICS[names[0]], *served)
         note = f"failed: {failed[0].failure.reason}" if failed and failed[0].failure else ""
         return [replace(lost, verdict="worse", note=note) if note else lost]
-    if {r.trial.id for r in served[0]} == {r.trial.id for r in served[1]}:
-        return []
+    if same_trials(*served):
+        return []  # what they differ by is no change of the suite's: `drift_note` says it
     untested = []
     for name in names:
         before, after = (_values(group, name) for group in served)

@@ -23,6 +23,12 @@ MET, UNCERTAIN = 0.9, 0.5
 """A limit is shown as met from the first, as uncertain from the second on."""
 
 
+WITHIN_ONE_RUN = (
+    "Intervals of speed and cost hold within this run on this machine; another day's figures may lie outside."
+)
+"""Launches are repeated within a run; only a second run shows how far a machine drifts (`compare`)."""
+
+
 def sureness(probability: float | None) -> str:
     """What is said of a choice that is the best with this probability; empty where it is not known."""
     if probability is None:

@@ -24,7 +24,7 @@ from harness.report.blocks import (
 )
 from harness.report.evidence import Evidence
 from harness.report.sections.answer import answers
-from harness.report.wording import MET, UNCERTAIN, broken, sureness, ways_of_cutting
+from harness.report.wording import MET, UNCERTAIN, WITHIN_ONE_RUN, broken, sureness, ways_of_cutting
 from harness.results import Row
 
 
@@ -358,7 +358,8 @@ def basis(e: Evidence) -> str:
     cpu = next((r.environment.get("machine", {}).get("cpu") for r in e.of("serve")), None)
     where = f", on {cpu}" if cpu else ""
     said = f"{n.listed(parts)}{where}; {n.counted(finished, 'finished trial')}{tail}."
-    return " ".join([said, *_deployed(e.recommendation.choice or "")])
+    where_it_holds = [WITHIN_ONE_RUN] if served else []
+    return " ".join([said, *_deployed(e.recommendation.choice or ""), *where_it_holds])
 
 
 def _deployed(variant: str) -> list[str]:
