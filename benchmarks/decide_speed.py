@@ -5,8 +5,8 @@
 Prints one JSON line. The first decision reads all records and keeps what it learnt in `evidence.npz`; every
 further one reads only that. Seconds are CPU time of a whole process, start of Python and imports included
 (bytecode cached, as on any machine that ran the harness before); `report_s` renders the same records.
-FOLDER is a checkout of another version, which decides on a copy of the run in turn with this one: `ratio` is
-the median of this one's seconds over the other's.
+FOLDER is a checkout of another version, which decides and reports on a copy of the run in turn with this one:
+`ratio` and `report_ratio` are medians of this one's seconds over the other's.
 """
 
 from __future__ import annotations
@@ -60,23 +60,28 @@ def main() -> None:
         for name in ("first_recommend_s", "recommend_s", "recommend_again_s"):
             result[name] = _cpu_seconds(code, folder)
         if arguments.against:
-            result |= _in_turn(code, RECOMMEND.format(url=str(other)), arguments.against, folder)
+            taken = _in_turn(code, RECOMMEND.format(url=str(other)), arguments.against, folder, 5)
+            result |= {"recommend_other_s": taken[0], "ratio": taken[1]}
+        code = REPORT.format(url=run.url)
         for name in ("report_s", "report_again_s"):
-            result[name] = _cpu_seconds(REPORT.format(url=run.url), folder)
+            result[name] = _cpu_seconds(code, folder)
+        if arguments.against:
+            taken = _in_turn(code, REPORT.format(url=str(other)), arguments.against, folder, 2)
+            result |= {"report_other_s": taken[0], "report_ratio": taken[1]}
     print(json.dumps(result))
     arguments.out.write_text(json.dumps(result, indent=1) + "\n")
 
 
-def _in_turn(ours: str, theirs: str, against: Path, folder: str) -> dict[str, float]:
-    """This version's decision and another one's, five times in turn after a first that does not count."""
+def _in_turn(ours: str, theirs: str, against: Path, folder: str, times: int) -> tuple[float, float]:
+    """This version and another one in turn, so many times after a first that does not count: medians of the
+    other's seconds, and of the ratio."""
     taken = [
         (_cpu_seconds(ours, folder), _cpu_seconds(theirs, f"{folder}/their_bytecode", against))
-        for _ in range(6)
+        for _ in range(times + 1)
     ][1:]
-    return {
-        "recommend_other_s": round(median(other for _, other in taken), 3),
-        "ratio": round(median(own / other for own, other in taken), 3),
-    }
+    return round(median(other for _, other in taken), 3), round(
+        median(own / other for own, other in taken), 3
+    )
 
 
 def _cpu_seconds(code: str, folder: str, version: Path = HERE) -> float:

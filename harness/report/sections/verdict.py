@@ -251,12 +251,11 @@ def _lead(e: Evidence) -> Iterator[str]:
     # The named one of a tie may trail a variant that the best of the tie leads.
     way = "leads" if mean >= 0 else "is behind"
     value, interval = n.interval(mean, low, high) if mean >= 0 else n.interval(-mean, -high, -low)
-    what = n.label(str(runner.get("metric") or e.objective_metric))
-    unit = n.unit(str(runner.get("metric")), e.known)
-    yield (
-        f"It {way} {runner['variant']}, the next that meets the limits, by {value} ({interval})"
-        f"{' ' + unit if unit else ''} in {what}."
-    )
+    name = str(runner.get("metric") or e.objective_metric)
+    unit = n.unit(name, e.known)
+    value, unit = (e.in_value_unit(value), "") if name == "value" else (value, unit and f" {unit}")
+    following = "the next that meets the limits" if e.limits else "the next"
+    yield f"It {way} {runner['variant']}, {following}, by {value} ({interval}){unit} in {n.label(name)}."
 
 
 def others_out(e: Evidence) -> str:
@@ -387,7 +386,8 @@ def _range(counts: Sequence[int], noun: str) -> str:
 
 def warnings(e: Evidence) -> list[str]:
     """What a reader must know before trusting the verdict."""
-    said = [capital(n.prose(w)) for w in (*e.recommendation.warnings, *e.tradeoff.warnings)]
+    found = (*e.recommendation.warnings, *e.tradeoff.warnings)
+    said = [capital(n.prose(w)).rstrip(".") + "." for w in found]
     if e.in_progress:
         waiting = n.counted(len(e.missing), "planned trial")
         said.insert(
