@@ -135,8 +135,9 @@ def overview(sets: Sequence[SetResult], sign: int, metric: Metric | None) -> Ove
     best = np.nanmax(sign * values, axis=1, keepdims=True)
     losses = best - sign * values
     profiles = profile(costs_of(values, metric))
+    ranks = mean_ranks(losses)
     standings = [
-        _standing(name, place, sets, losses, None if profiles is None else profiles[:, place])
+        _standing(name, place, sets, losses, ranks, None if profiles is None else profiles[:, place])
         for place, name in enumerate(names)
     ]
     order = sorted(
@@ -180,10 +181,10 @@ def profile(costs: np.ndarray | None, factors: Sequence[float] = FACTORS) -> np.
 
 
 def _standing(
-    name: str, place: int, sets: Sequence[SetResult], losses: np.ndarray, shares: np.ndarray | None
-) -> Standing:
+    name: str, place: int, sets: Sequence[SetResult], losses: np.ndarray, ranks: np.ndarray,
+    shares: np.ndarray | None,
+) -> Standing:  # fmt: skip
     own = losses[:, place]
-    ranks = mean_ranks(losses)
     known = np.isfinite(own)
     worst = int(np.nanargmax(own)) if known.any() else 0
     return Standing(

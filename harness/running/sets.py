@@ -33,9 +33,14 @@ def run_sets(request: RunRequest) -> int:
     end = None if budget is None else time.monotonic() + budget
     code = 0
     for place, name in enumerate(names):
-        share = None if end is None else max(1.0, (end - time.monotonic()) / (len(names) - place))
-        asked = replace(request, dataset=name, budget=share, json_out=False)
-        print(f"\ndata set {name} ({place + 1} of {len(names)})", file=sys.stderr)
+        left = None if end is None else end - time.monotonic()
+        said = f"\ndata set {name} ({place + 1} of {len(names)})"
+        if left is not None and left < 1:  # whole data sets are worth more than a part of each
+            print(f"{said}: not run: the budget is spent", file=sys.stderr)
+            code = 1
+            continue
+        print(said, file=sys.stderr)
+        asked = replace(request, dataset=name, budget=left, json_out=False)
         found = run_suite(asked)
         if found == INTERRUPTED:
             return found
