@@ -7,13 +7,14 @@ import threading
 import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, Protocol
+from typing import Protocol
 
 from rich.console import Console, Group
 from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from harness.codec import JsonObject
 from harness.record import KINDS, Status, Trial
 
 
@@ -24,7 +25,7 @@ class Watcher(Protocol):
 
     def began(self, trial: Trial) -> None: ...
 
-    def went_on(self, trial: Trial, info: Mapping[str, Any]) -> None: ...
+    def went_on(self, trial: Trial, info: JsonObject) -> None: ...
 
     def ended(self, trial: Trial, status: Status, reason: str = "", seconds: float | None = None) -> None: ...
 
@@ -36,7 +37,7 @@ class Silent:
 
     def began(self, trial: Trial) -> None: ...
 
-    def went_on(self, trial: Trial, info: Mapping[str, Any]) -> None: ...
+    def went_on(self, trial: Trial, info: JsonObject) -> None: ...
 
     def ended(self, trial: Trial, status: Status, reason: str = "", seconds: float | None = None) -> None: ...
 
@@ -71,7 +72,7 @@ class Display:
         self._cached = len(self._ended)
         self._estimates = dict(estimates_s or {})
         self._seconds: dict[str, float] = {}
-        self._running: dict[str, tuple[float, Mapping[str, Any]]] = {}
+        self._running: dict[str, tuple[float, JsonObject]] = {}
         self._message = ""
         self._start = time.monotonic()
         self._live: Live | None = None
@@ -109,7 +110,7 @@ class Display:
             if self._is_verbose:
                 self._print(f"start   {trial.label}")
 
-    def went_on(self, trial: Trial, info: Mapping[str, Any]) -> None:
+    def went_on(self, trial: Trial, info: JsonObject) -> None:
         started = self._running.get(trial.id, (time.monotonic(), {}))[0]
         self._running[trial.id] = (started, info)
         if self._is_verbose and info.get("waiting"):
@@ -229,7 +230,7 @@ def _twins(trial: Trial) -> tuple[object, ...]:
     return (trial.kind, trial.candidate, trial.train_size, trial.scenario)
 
 
-def _told(info: Mapping[str, Any]) -> Text:
+def _told(info: JsonObject) -> Text:
     """`{"epoch": 2, "epochs": 5, "score": 0.81}` → `epoch 2/5  score 0.810`."""
     parts = []
     if "epoch" in info:

@@ -14,7 +14,7 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
-from harness.codec import Json
+from harness.codec import Json, JsonObject
 from harness.datasets.arguments import complete, taken_by
 from harness.datasets.columns import Column, read_column, times_of
 from harness.datasets.frames import (
@@ -137,11 +137,11 @@ class _Wanted:
 _Loaded = tuple[Dataset, tuple[str, ...]]
 
 
-def _source(args: Mapping[str, Any]) -> Source:
+def _source(args: JsonObject) -> Source:
     return source_of(**taken_by(source_of, complete(load, args)))
 
 
-def _opened(args: Mapping[str, Any], part: Part | None = None) -> _Loaded:
+def _opened(args: JsonObject, part: Part | None = None) -> _Loaded:
     given = complete(load, args)
     source = _source(args)
     wanted = _Wanted(

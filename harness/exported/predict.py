@@ -110,7 +110,7 @@ def load_onnx(threads: int) -> Predict:
     outputs = [item.name for item in session.get_outputs()]
     output = "probabilities" if "probabilities" in outputs else outputs[0]
 
-    def predict(arrays: Any) -> np.ndarray:
+    def predict(arrays: tuple[np.ndarray, ...]) -> np.ndarray:
         return np.asarray(session.run([output], dict(zip(names, arrays, strict=True)))[0])
 
     return predict
@@ -127,7 +127,7 @@ def load_torch(threads: int) -> Predict:
     else:
         module = torch.export.load(HERE / "model" / "model.pt2").module()
 
-    def predict(arrays: Any) -> np.ndarray:
+    def predict(arrays: tuple[np.ndarray, ...]) -> np.ndarray:
         with torch.inference_mode():
             return np.asarray(module(*map(torch.from_numpy, arrays)).float().numpy())
 
@@ -143,7 +143,7 @@ def load_sklearn(threads: int) -> Predict:
     estimator = beside("estimator").read(HERE / "model", classes, threads)
     threadpool_limits(limits=threads)
 
-    def predict(arrays: Any) -> np.ndarray:
+    def predict(arrays: tuple[np.ndarray, ...]) -> np.ndarray:
         table = arrays[0]
         if SIGNATURE["input"]["kind"] != "text":
             table = table.reshape(len(table), -1).astype(np.float32)
@@ -203,7 +203,7 @@ def read(path: Path) -> Any:
     raise ValueError(f"{path}: give a .npy, .csv, .jsonl or .txt file")
 
 
-def said(answer: Any) -> dict[str, Any]:
+def said(answer: np.ndarray) -> dict[str, Any]:
     """An answer for people: the likeliest class and its probability, the labels, or the value."""
     classes = SIGNATURE["classes"]
     if SIGNATURE.get("targets") == "labels":

@@ -119,7 +119,7 @@ class Table:
         known = {"columns": self.columns, "steps": self.steps, "notation": self.notation}
         path.write_text(json.dumps({"format": FORMAT, **known}), encoding="utf-8")
 
-    def _reader(self, column: Mapping[str, Any]) -> Callable[[Any], Any]:
+    def _reader(self, column: Mapping[str, Any]) -> Callable[[object], object]:
         missing = {"", *self.notation.get("missing", ())}
         if column["kind"] == "number":
             return lambda cell: _number(cell, missing, self.notation, column.get("mark", ""))
@@ -358,7 +358,7 @@ def _text(cell: Any, missing: set[str]) -> str | None:
     return None if text in missing else text
 
 
-def _sent(value: Any) -> Any:
+def _sent(value: object) -> object:
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     return value.isoformat() if isinstance(value, datetime.datetime) else value

@@ -69,7 +69,7 @@ def _missing(offered: str, args: Mapping[str, Any]) -> dict[str, Any]:
     words = _value(offered)
     if not isinstance(words, list) or not all(NOTHING.fullmatch(str(word)) for word in words):
         return {}
-    known: Sequence[Any] = args.get("missing", ())
+    known: Sequence[object] = args.get("missing", ())
     return {} if set(words) <= set(known) else {"missing": [*known, *(w for w in words if w not in known)]}
 
 

@@ -6,8 +6,9 @@ import importlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Literal, cast
 
+from harness.codec import JsonObject
 from harness.protocols import Predict, RuntimeModule, Split
 from harness.suite.model_ref import Fitted, ModelRef
 
@@ -62,7 +63,7 @@ class Runtime:
     packages: tuple[str, ...]
     precision: Literal["fp32", "bf16", "int8"] = "fp32"
     refuses: Mapping[Fitted, str] = field(default_factory=dict)
-    unfit: Callable[[ModelRef, str, Mapping[str, Any]], str] = lambda model, task, args: ""
+    unfit: Callable[[ModelRef, str, JsonObject], str] = lambda model, task, args: ""
     is_reference: bool = False
     full_precision: str = ""
     is_calibrated: bool = False
@@ -76,7 +77,7 @@ class Runtime:
 
     def prepare(
         self, fitted: Path, folder: Path, calibration: Split | None = None, validation: Split | None = None
-    ) -> Mapping[str, Any]:
+    ) -> JsonObject:
         """Make the artifact in `folder`; see `RuntimeModule.prepare`."""
         return self.module.prepare(fitted, folder, calibration, validation)
 

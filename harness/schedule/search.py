@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ray.tune.schedulers import AsyncHyperBandScheduler, FIFOScheduler, TrialScheduler
 from ray.tune.search import Searcher
@@ -20,6 +20,10 @@ from harness.planning.tuning import Search, search_for, told
 from harness.record import Record, Trial
 from harness.schedule.worker import mark_of
 from harness.store.runs import RunFolder
+
+if TYPE_CHECKING:
+    from ray.tune.execution.tune_controller import TuneController
+    from ray.tune.experiment import Trial as TuneTrial
 
 REDUCTION = 3
 """ASHA keeps the better third at each rung."""
@@ -31,7 +35,7 @@ class Bracket:
 
     trials: Sequence[Trial]
     search: Search
-    asha: Any
+    asha: TrialScheduler | None
     limit_s: float | None
     waiting: list[Trial] = field(default_factory=list)
     spent_s: float = 0.0
@@ -99,7 +103,7 @@ class Proposer(Searcher):
         # As text: Tune would take the dots of names for nesting of its own.
         return {"id": trial.id, "settings": json.dumps(dict(settings))}
 
-    def on_trial_complete(self, trial_id: str, result: Any = None, error: bool = False) -> None:
+    def on_trial_complete(self, trial_id: str, result: object = None, error: bool = False) -> None:
         name, trial = self.running.pop(trial_id)
         bracket, record = self.brackets[name], self.run.record(trial.id)
         if record is None:
@@ -125,11 +129,13 @@ class PerCandidate(FIFOScheduler):
         self.run, self.session = run, session
         self.asha = {t.id: b.asha for b in brackets.values() for t in b.trials}
 
-    def on_trial_add(self, tune_controller: Any, trial: Any) -> None:
+    def on_trial_add(self, tune_controller: TuneController, trial: TuneTrial) -> None:
         if asha := self.asha.get(trial.config["id"]):
             asha.on_trial_add(tune_controller, trial)
 
-    def on_trial_result(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> str:
+    def on_trial_result(
+        self, tune_controller: TuneController, trial: TuneTrial, result: dict[str, Any]
+    ) -> str:
         asha = self.asha.get(trial.config["id"])
         if asha and asha.on_trial_result(tune_controller, trial, result) == TrialScheduler.STOP:
             self.run.write_text(mark_of(self.session, trial.config["id"]), "")

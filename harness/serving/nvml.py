@@ -5,10 +5,9 @@ from __future__ import annotations
 import os
 import sys
 from types import ModuleType
-from typing import Any
 
 
-def gpu() -> tuple[Any, Any] | None:
+def gpu() -> tuple[ModuleType, object] | None:
     """The library and the handle of this process's GPU; None where there is none of them.
 
     CUDA_VISIBLE_DEVICES renumbers the GPUs for torch and not for NVML, so the card is found by its UUID, or
@@ -23,7 +22,7 @@ def gpu() -> tuple[Any, Any] | None:
         return None
 
 
-def _handle(pynvml: ModuleType) -> Any:
+def _handle(pynvml: ModuleType) -> object:
     torch = sys.modules.get("torch")
     uuid = ""
     if torch is not None and torch.cuda.is_available():
