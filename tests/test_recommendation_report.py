@@ -14,7 +14,7 @@ import pytest
 from harness.protocols import Section
 from harness.record import Record, Trial
 from harness.report.evidence import Evidence
-from harness.report.sections import retrieval, shop
+from harness.report.sections import retrieval, shop, worlds
 from harness.results import Estimate, Recommendation, Row, Tradeoff
 from harness.store.runs import RunFolder
 from harness.suite.schema import Suite
@@ -199,6 +199,36 @@ def test_indexes_of_equal_recall_are_ordered_by_paired_latencies(
     found = words(retrieval.price_of_recall(replace(evidence, tradeoff=table, records=tuple(records))))
     assert said in found and "graph/torch ef_search 130 0.951 0.948–0.954" in found
     assert "0.978 0.970–0.986" in found and "the newest 20 % added" in found and "10 % of the items" in found
+
+
+@pytest.mark.parametrize(
+    ("punished", "said"),
+    [
+        (-0.2, "ranked: against alone the verdict turns round: it earns more, then less (+0.100"),
+        (0.2, "ranked: earns more than alone in both worlds"),
+        (0.0, "ranked: against alone the verdict holds in one world only"),
+    ],
+)
+def test_a_rankers_verdict_where_customers_punish_stands_beside_the_one_where_they_forgive(
+    punished: float, said: str, tmp_path: Path
+) -> None:
+    evidence = make_evidence(tmp_path, {**SAME, "ranked": 0.6})
+    margin = evidence.tradeoff.draws["margin_per_session_usd"]
+    rng = np.random.default_rng(1)
+    draws = (
+        0.3 + 0.1 * rng.normal(size=(1000, 1)) + 0.01 * rng.normal(size=margin.shape) + [0, punished, 0, 0]
+    )
+    rows = tuple(
+        replace(
+            row, estimates={**row.estimates, worlds.PUNISHED: Estimate(float(draws[:, k].mean()), 0.1, 0.5)}
+        )
+        for k, row in enumerate(evidence.tradeoff.rows)
+    )
+    table = replace(evidence.tradeoff, rows=rows, draws={**evidence.tradeoff.draws, worlds.PUNISHED: draws})
+    found = words(worlds.both_worlds(replace(evidence, tradeoff=table)))
+    assert said in found
+    where = "ranked earns the highest margin in both worlds" if punished > 0 else "ranked earns the highest"
+    assert where in found
 
 
 def test_luck_among_ties_is_a_warning_in_the_report(tmp_path: Path) -> None:

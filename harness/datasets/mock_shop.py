@@ -44,18 +44,21 @@ def load(
     split: SplitName = "global_time",
     test: float = 0.15,
     mask_seen: bool = False,
+    punishing: float = 0.0,
 ) -> Interactions:
     """What the shop's team has: tables and log, clicks as events.
 
     Args:
-        items, users, impressions, days, seed: the shop, see `Shop`.
+        items, users, impressions, days, seed, punishing: the shop, see `Shop`.
         split, test, mask_seen: the protocol. Customers do come back for what they saw, so nothing is masked.
 
     Raises:
         DataError: the split is by user.
     """
     task(split=split)
-    world, _, log = _world(Shop(items=items, users=users, impressions=impressions, days=days, seed=seed))
+    world, _, log = _world(
+        Shop(items=items, users=users, impressions=impressions, days=days, seed=seed, punishing=punishing)
+    )
     catalogue, people = tables(world)
     return Interactions(catalogue, people, log.events(), Protocol(split, test, mask_seen), log)
 

@@ -22,6 +22,7 @@ RECOMMENDATION = TaskKind(
         "conversion_rate",
         "revenue_per_session_usd",
         "margin_per_session_usd",
+        "punished_margin_per_session_usd",
     ),
     watched="ndcg@10",
     watchable=("ndcg@10",),

@@ -106,6 +106,12 @@ METRICS: dict[str, Metric] = {
         ),
         Metric("revenue_per_session_usd", "usd", "higher", "Revenue per session"),
         Metric("margin_per_session_usd", "usd", "higher", "Margin per session"),
+        Metric(
+            "punished_margin_per_session_usd",
+            "usd",
+            "higher",
+            "Margin per session where customers punish dear pages",
+        ),
         # Serving.
         Metric(
             "latency_p50_ms",

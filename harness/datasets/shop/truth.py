@@ -27,6 +27,7 @@ class Shop:
     Args:
         impressions: items shown over the whole log, ten to a page.
         days: length of the log, which is also the length of the season.
+        punishing: how much customers hold dear pages against the shop, 0 not at all, see `outcomes`.
     """
 
     items: int = 100_000
@@ -36,8 +37,11 @@ class Shop:
     departments: int = 20
     categories: int = 200
     seed: int = 0
+    punishing: float = 0.0
 
     def __post_init__(self) -> None:
+        if not 0 <= self.punishing <= 10:
+            raise ValueError(f"mock_shop needs punishing between 0 and 10, not {self.punishing}")
         least = {"items": 100, "users": 10, "impressions": 1000, "days": 7, "departments": 1, "categories": 2}
         for name, low in least.items():
             if getattr(self, name) < low:

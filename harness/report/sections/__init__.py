@@ -27,6 +27,7 @@ from harness.report.sections.tradeoff import differences, pareto, tradeoff_table
 from harness.report.sections.validity import environment, reproduce, validity
 from harness.report.sections.verdict import verdict
 from harness.report.sections.whatif import what_if
+from harness.report.sections.worlds import both_worlds
 
 SECTIONS: Mapping[str, Callable[[Evidence], Section | None]] = {
     "verdict": verdict,
@@ -41,6 +42,7 @@ SECTIONS: Mapping[str, Callable[[Evidence], Section | None]] = {
     "costs": costs,
     "value": value,
     "ranker": ranker_gains,
+    "both_worlds": both_worlds,
     "ab_tests": ab_tests,
     "foretold": foretold,
     "stages": stages,

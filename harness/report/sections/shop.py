@@ -107,8 +107,8 @@ def _fewer_clicks(judged: Sequence[tuple[Row, OnlineFacts]]) -> Iterator[str]:
     if names:
         yield (
             f"{n.listed(names)} {'earns' if len(names) == 1 else 'earn'} more margin with fewer clicks, by "
-            "showing dearer items. This world's customers do not stay away for that; yours might: watch who "
-            "comes back, over weeks, before shipping it."
+            "showing dearer items. This world's customers do not stay away for that; yours might: see what "
+            "it earns where they do, and watch who comes back, over weeks, before shipping it."
         )
 
 

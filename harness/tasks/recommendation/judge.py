@@ -14,7 +14,7 @@ import numpy as np
 
 from harness.datasets.interactions import Impressions
 from harness.datasets.shop.log import Sessions
-from harness.datasets.shop.outcomes import Contexts, Funnel, funnel
+from harness.datasets.shop.outcomes import PUNISHING, Contexts, Funnel, funnel
 from harness.datasets.shop.truth import Truth
 from harness.facts.recommending import OffPolicy, OnlineFacts
 from harness.streams import generator
@@ -85,7 +85,7 @@ def judge(pipeline: Pipeline, court: Court, parts: Parts, seed: int) -> Judgemen
     slates = answers(pipeline, court.requests)
     flow = funnel(court.truth, court.contexts, slates)
     control = funnel(court.truth, court.contexts, court.shown)
-    expected = flow.expected()
+    expected = {**flow.expected(), **_punished(court, slates)}
     rng = generator(seed, "ab test")
     experiment = online.run_test(court.population, control, flow, TEST_USERS, rng)
     facts = OnlineFacts(
@@ -97,10 +97,20 @@ def judge(pipeline: Pipeline, court: Court, parts: Parts, seed: int) -> Judgemen
         },
         len(court),
         {name: _with_error(values) for name, values in expected.items()},
-        {name: float(values.mean()) for name, values in control.expected().items()},
+        {
+            name: float(values.mean())
+            for name, values in {**control.expected(), **_punished(court, court.shown)}.items()
+        },
         () if pipeline.index is None else tuple(_price_of_recall(pipeline, court, expected)),
     )
     return Judgement(expected, flow, facts)
+
+
+def _punished(court: Court, slates: np.ndarray) -> dict[str, np.ndarray]:
+    """What the same slates earn where customers punish: the shop's own, or those of the world beside."""
+    strength = court.truth.shop.punishing or PUNISHING
+    flow = funnel(court.truth, court.contexts, slates, strength)
+    return {"punished_margin_per_session_usd": flow.expected()["margin_per_session_usd"]}
 
 
 def answers(pipeline: Pipeline, requests: Requests) -> np.ndarray:

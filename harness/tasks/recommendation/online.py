@@ -164,7 +164,7 @@ def analyse(control: Arm, treatment: Arm, truth: Mapping[str, float] | None = No
 def load_funnel(path: Path) -> tuple[Population, Funnel, np.ndarray]:
     """What `score` stored in `online.npz`: the population, the funnel of its slates, the sessions."""
     with np.load(path, allow_pickle=False) as stored:
-        funnel = Funnel(**{name: stored[name] for name in Funnel.__dataclass_fields__})
+        funnel = Funnel(**{name: stored[name] for name in Funnel.__dataclass_fields__ if name in stored})
         return Population(stored["user"], stored["past"]), funnel, stored["session"]
 
 
@@ -256,8 +256,8 @@ def _moments(flow: Funnel, metric: str) -> tuple[float, float]:
         return float(mean.mean()), float(mean.mean())
     chance, value = {
         "ctr": (flow.click, np.full_like(flow.click, 1 / flow.click.shape[1])),
-        "revenue_per_session_usd": (flow.order, flow.price),
-        "margin_per_session_usd": (flow.order, flow.margin),
+        "revenue_per_session_usd": (flow.order, flow.price * flow.visits[:, None]),
+        "margin_per_session_usd": (flow.order, flow.margin * flow.visits[:, None]),
     }[metric]
     mean = (chance * value).sum(1)
     variance = (chance * (1 - chance) * value**2).sum(1)
