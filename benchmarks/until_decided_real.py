@@ -1,18 +1,18 @@
-"""`--until-decided` on real measurements: the exhaustive run's choice, for how many of its trials?
+"""`--until-decided` on real measurements: the exhaustive run's choice, in how much of its time?
 
-    python -m harness run benchmarks/until_decided_real.yaml --out POOL
-    python -m benchmarks.until_decided_real POOL [--repetitions 10] [--out FILE]
+    python -m benchmarks.until_decided_real RUN… [--repetitions 10] [--out FILE]
 
-The first command measures all: eight classifiers of Fashion-MNIST on 1,000 training images, 10 seeds and
-8 serving rounds of each (224 trials). The second repeats `harness.running.until_decided.spend`, the code of
-the option, on those records: where it asks for seed s of a candidate it is given the real record of another
-seed, by a permutation drawn for this repetition and candidate, and for round r the real record of another
-round (one permutation for all, since a round's drift is common). So the records are real and the order in
-which they come is drawn; repetitions share a pool and are not independent of each other. Nothing is trained
-or served meanwhile.
+Each RUN is the folder of a whole run of a suite, with its records and predictions.
+`harness.running.until_decided`, the code of the option, decides on those records: where it asks for seed s
+of a candidate it is given the real record of another seed of the run, by a permutation drawn for this
+repetition and candidate, and for round r the real record of another round (one permutation for all, since a
+round's drift is common). So the records are real and the order in which they come is drawn; repetitions
+share a pool and are not independent of each other. An untrained network's speed is the trained one's of a
+round. Nothing is trained or served meanwhile: time is what the records took, training and scoring on two
+slots, serving alone, and a start of workers for each phase.
 
-Two choices are compared: the variant with the highest expected utility, and the one that `recommend` names,
-which in a tie is the cheapest of the tied.
+Held against each other are the variant that `recommend` names, and those that the whole run calls tied with
+its own; regret is what the named one loses in the whole run's mean of the objective.
 """
 
 from __future__ import annotations
@@ -22,72 +22,95 @@ import json
 import math
 import shutil
 import tempfile
-import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
+
+import numpy as np
 
 from harness.analysis.outputs import stored_suite
 from harness.analysis.recommend import recommend
 from harness.analysis.sensitivity import Question
+from harness.facts import ScoreFacts
 from harness.planning.trials import plan_trials
-from harness.record import Record, Trial
-from harness.running.until_decided import Execute, question_of, spend, standing_of
-from harness.store.runs import RunFolder, find_run
+from harness.planning.untrained import is_untrained
+from harness.record import KINDS, Measurement, Record, Trial
+from harness.running.until_decided import Execute, Worlds, question_of, spend
+from harness.store.runs import RunFolder
 from harness.streams import generator
-from harness.suite.schema import Suite
 
-SUITE = "until_decided_real"
+SLOTS = 2
+WORKERS_S = 5.0
+"""Starting the workers of a phase: Ray's processes, and torch in them."""
+RAY_S = 6.0
+UNTRAINED_S = 4.0
+"""Building a network and counting its operations."""
+
+Key = tuple[str, str, str, str, int | None, int | None, int | None]
+"""Kind, candidate, runtime, scenario, size, seed, round."""
 
 
 @dataclass(frozen=True)
 class Choice:
-    """`best` by expected utility; `named` by `recommend`, with its verdict."""
+    """`named` by `recommend`, with its verdict and those that it is tied with."""
 
-    best: str | None
     named: str | None
     verdict: str
+    tied_with: tuple[str, ...] = ()
 
 
 def choice_of(question: Question) -> Choice:
     said = recommend(question.table, question.suite, flips=False)
-    return Choice(standing_of(question)["choice"], said.choice, said.verdict)
+    return Choice(said.choice, said.verdict, said.tied_with)
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """One repetition: the best by expected utility, what `recommend` names, and the trials asked for.
+    """One repetition.
 
     Args:
-        regret: what its best loses to the exhaustive one's, in the pool's mean utility.
+        regret: what it names loses to what the whole run names, in the run's mean of the objective.
+        seconds: of both, by the records. ruled_out: variants that were measured no further.
     """
 
+    suite: str
     exhaustive: Choice
-    sequential: Choice
+    decided: Choice
+    agrees: bool
+    regret: float | None
+    seconds: float
+    exhaustive_seconds: float
     trials: int
     exhaustive_trials: int
-    steps: int
+    untrained: int
     stopped: str
-    regret: float | None
-
-    @property
-    def is_cheap(self) -> bool:
-        return self.trials <= self.exhaustive_trials / 3
+    ruled_out: Mapping[str, str] = field(default_factory=dict)
 
 
-Key = tuple[str, str, int | None, int | None]
-"""Kind, candidate, seed, round: what a permutation exchanges."""
+@dataclass
+class Clock:
+    """What phases take."""
+
+    seconds: float = RAY_S
+
+    def phase(self, kind: str, seconds: Sequence[float]) -> None:
+        if not seconds:
+            return
+        slots = [0.0] * (1 if kind == "serve" else SLOTS)
+        for each in sorted(seconds, reverse=True):
+            slots[int(np.argmin(slots))] += each
+        self.seconds += max(slots) + WORKERS_S
 
 
 class Pool:
     """The real records, handed out in a drawn order."""
 
-    def __init__(self, run: RunFolder, suite: Suite) -> None:
-        self.run, self.suite = run, suite
-        planned = {t.id for t in plan_trials(suite)}
-        self.records = {_key(r.trial): r for r in run.records() if r.trial.id in planned}
+    def __init__(self, run: RunFolder) -> None:
+        self.run, self.suite = run, stored_suite(run)
+        own = [r for r in run.records() if not r.trial.is_aside and r.trial.tuning is None]
+        self.records = {_key(r.trial): r for r in own}
 
-    def execute_in(self, target: RunFolder, repetition: int) -> Execute:
+    def execute_in(self, target: RunFolder, repetition: int, clock: Clock) -> Execute:
         """What `spend` calls to have trials run."""
         seeds = {
             name: dict(zip(own := c.training.seeds, self._order(repetition, name, own), strict=True))
@@ -97,72 +120,120 @@ class Pool:
         rounds = dict(zip(numbers, self._order(repetition, "rounds", numbers), strict=True))
 
         def execute(trials: Sequence[Trial]) -> None:
-            for trial in trials:
-                if target.record(trial.id) is None:
-                    self._hand_out(trial, seeds[trial.candidate], rounds, target)
+            missing = [t for t in trials if target.record(t.id) is None]
+            for kind in KINDS:
+                phase = [t for t in missing if t.kind == kind]
+                taken = [self._hand_out(t, seeds[t.candidate], rounds, target) for t in phase]
+                clock.phase(kind, taken)
 
         return execute
 
     def _order(self, repetition: int, name: str, values: Sequence[int]) -> list[int]:
-        return [
-            int(v) for v in generator(self.suite.seed, "until decided", name, repetition).permutation(values)
-        ]
+        drawn = generator(self.suite.seed, "until decided", name, repetition).permutation(values)
+        return [int(v) for v in drawn]
 
     def _hand_out(
         self, trial: Trial, seeds: Mapping[int, int], rounds: Mapping[int, int], target: RunFolder
-    ) -> None:
+    ) -> float:
+        """Commit the real record under the trial that was asked for; its seconds."""
         seed = trial.seed if trial.kind == "serve" or trial.seed is None else seeds[trial.seed]
         number = None if trial.round is None else rounds[trial.round]
-        real: Record = self.records[trial.kind, trial.candidate, seed, number]
-        scratch = target.scratch(trial.id)
-        answers = self.run.trial_folder(real.trial.id) / "predictions.parquet"
-        if answers.exists():
+        real = self.records[(*_key(trial)[:5], seed, number)]
+        record, scratch = replace(real, trial=trial), target.scratch(trial.id)
+        if is_untrained(trial) and trial.kind != "serve":
+            told = (Measurement("parameters", 1.0),)
+            record = replace(record, measurements=told, facts={}, seconds=_untrained_seconds(real))
+        elif (answers := self.run.trial_folder(real.trial.id) / "predictions.parquet").exists():
             shutil.copy(answers, scratch)
-        target.commit(replace(real, trial=trial), scratch)
+        target.commit(record, scratch)
+        return record.seconds
+
+
+def _untrained_seconds(real: Record) -> float:
+    """Of a score what is not answering the test rows; of a training what is neither epochs nor validation."""
+    if real.trial.kind == "train":
+        return UNTRAINED_S
+    answering = real.facts_as(ScoreFacts).predict_seconds or 0.0
+    return max(real.seconds - 1.3 * answering, 1.0)
 
 
 def _key(trial: Trial) -> Key:
-    return trial.kind, trial.candidate, trial.seed, trial.round
+    runtime, scenario = trial.runtime or "", trial.scenario or ""
+    return trial.kind, trial.candidate, runtime, scenario, trial.train_size, trial.seed, trial.round
 
 
-def repeat(pool: Pool, repetition: int, exhaustive: Choice, worth: Mapping[str, float]) -> Outcome:
+def exhaustive_seconds(pool: Pool) -> float:
+    clock = Clock()
+    for kind in KINDS:
+        clock.phase(kind, [r.seconds for r in pool.records.values() if r.trial.kind == kind])
+    return clock.seconds
+
+
+def repeat(pool: Pool, repetition: int, whole: Choice, worth: Mapping[str, float]) -> Outcome:
     """One repetition in a run folder of its own."""
     with tempfile.TemporaryDirectory() as folder:
-        run = RunFolder(f"{folder}/{SUITE}/20250101-000000-{repetition:08x}")
+        run = RunFolder(f"{folder}/{pool.suite.name}/20250101-000000-{repetition:08x}")
         run.write_text("suite.yaml", pool.run.read_text("suite.yaml"))
-        story = spend(pool.suite, run, pool.execute_in(run, repetition), left_s=lambda: math.inf)
+        apart, clock = RunFolder(f"{run.url}/untrained"), Clock()
+        execute, aside = (pool.execute_in(where, repetition, clock) for where in (run, apart))
+        story = spend(pool.suite, Worlds(run, execute, apart, aside), left_s=lambda: math.inf)
         found = choice_of(question_of(run, pool.suite))
-    regret = worth[exhaustive.best] - worth[found.best] if exhaustive.best and found.best else None
-    return Outcome(exhaustive, found, story.trials, story.exhaustive, len(story.steps), story.stopped, regret)
+    regret = worth[whole.named] - worth[found.named] if whole.named and found.named else None
+    return Outcome(
+        pool.suite.name,
+        whole,
+        found,
+        found.named in (whole.named, *whole.tied_with),
+        regret,
+        clock.seconds,
+        exhaustive_seconds(pool),
+        story.trials,
+        len(plan_trials(pool.suite)),
+        story.untrained,
+        story.stopped,
+        story.ruled_out,
+    )
+
+
+def replay(url: str, repetitions: int) -> list[Outcome]:
+    """The repetitions on one run's records."""
+    pool = Pool(RunFolder(url.rstrip("/")))
+    question = question_of(pool.run, pool.suite)
+    whole = choice_of(question)
+    names = [row.variant for row in question.table.rows]
+    sign, choice = question.goal.sign, question.choice
+    worth = dict(zip(names, (sign * float(v) for v in choice.expected), strict=True))
+    found = []
+    for repetition in range(repetitions):
+        found.append(repeat(pool, repetition, whole, worth))
+        one = found[-1]
+        print(
+            f"{one.suite}: {one.decided.named} ({one.decided.verdict}), "
+            f"whole run {whole.named} ({whole.verdict}); {one.trials} of {one.exhaustive_trials} trials, "
+            f"{one.seconds:.0f} of {one.exhaustive_seconds:.0f} s; "
+            f"{one.stopped}",
+            flush=True,
+        )
+    return found
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("pool")
+    parser.add_argument("runs", nargs="+")
     parser.add_argument("--repetitions", type=int, default=10)
     parser.add_argument("--out", type=Path, default=Path("benchmarks/results/until_decided_real.json"))
     arguments = parser.parse_args()
-    run = find_run(SUITE, arguments.pool)
-    pool = Pool(run, stored_suite(run))
-    question = question_of(run, pool.suite)
-    exhaustive = choice_of(question)
-    names = [row.variant for row in question.table.rows]
-    metric = question.goal.metrics[0]
-    worth = dict(zip(names, (float(v) for v in question.table.draws[metric].mean(0)), strict=True))
-    outcomes: list[Outcome] = []
-    for repetition in range(arguments.repetitions):
-        start = time.perf_counter()
-        outcomes.append(repeat(pool, repetition, exhaustive, worth))
-        print(f"{time.perf_counter() - start:.0f} s: {outcomes[-1]}", flush=True)
-    share = sum(o.trials for o in outcomes) / sum(o.exhaustive_trials for o in outcomes)
+    outcomes = [o for run in arguments.runs for o in replay(run, arguments.repetitions)]
     summary = {
-        "same_best_for_a_third": sum(o.is_cheap and o.exhaustive.best == o.sequential.best for o in outcomes),
-        "same_named_for_a_third": sum(
-            o.is_cheap and o.exhaustive.named == o.sequential.named for o in outcomes
-        ),
         "repetitions": len(outcomes),
-        "mean_share_of_trials": share,
-        metric: worth,
+        "names_the_choice_or_a_tied_one": sum(o.agrees for o in outcomes),
+        "share_of_time": {
+            name: round(
+                float(np.mean([o.seconds / o.exhaustive_seconds for o in outcomes if o.suite == name])), 3
+            )
+            for name in dict.fromkeys(o.suite for o in outcomes)
+        },
+        "share_of_trials": sum(o.trials for o in outcomes) / sum(o.exhaustive_trials for o in outcomes),
         "outcomes": [asdict(o) for o in outcomes],
     }
     print({k: v for k, v in summary.items() if k != "outcomes"})

@@ -12,10 +12,10 @@ import pytest
 from report_samples import WORLD, Made, make_records, make_run, make_suite
 
 from harness.record import Failure, Record
-from harness.report import gather, render, summary_text, write_report
+from harness.report import gather, summary_text, write_report
 from harness.report.blocks import escape_markdown, section, text
 from harness.report.evidence import Evidence
-from harness.report.render import sections
+from harness.report.render import render, sections
 from harness.report.sections import SECTIONS
 from harness.results import Estimate, Recommendation, Row, Tradeoff
 

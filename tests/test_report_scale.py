@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from report_samples import WORLD, make_records, make_run, make_suite
 
-from harness.report import render
+from harness.report.render import render
 
 
 @pytest.mark.slow

@@ -23,6 +23,8 @@ from harness.suite.variants import cores_used
 
 SLO, OFFLINE = "throughput_at_slo_qps", "throughput_offline_per_s"
 COST_METRICS = ("cost_per_million_usd", "cost_per_month_usd", "train_cost_usd")
+NO_NUMBER = "no number of machines keeps the latency limit"
+"""Why a cost has no figure."""
 
 
 TrainingSeconds = Mapping[str, tuple[float, float]]
@@ -174,7 +176,7 @@ def _derived(
             kept = sources[k] is None and (known is None or known.value is None)
             why = next(
                 (e.note for e in row.estimates.values() if e.reason is Reason.FAILED),
-                "not measured" if kept else "no number of machines keeps the latency limit",
+                "not measured" if kept else NO_NUMBER,
             )
             cells.append(Estimate(None, note=why))
             continue

@@ -23,10 +23,17 @@ import numpy as np
 from harness.analysis.draws import StoredDraws
 from harness.analysis.money import TrainingSeconds, training_seconds
 from harness.analysis.predictions import predictions_of
+from harness.analysis.ruled_out import with_reasons
 from harness.analysis.tradeoff import complete, measured_table
 from harness.record import HarnessError, Record, RecordError, content_hash
 from harness.results import Baseline, Estimate, Recommendation, Row, ServiceTimes, Spread, Tradeoff
 from harness.suite.schema import Suite
+
+STORY = "until_decided.json"
+"""What a run that measures until it is decided says of itself (`harness.running.until_decided`)."""
+
+LARGEST = 3e38
+"""What a draw is stored as in single precision at most: of few launches the far tails are beyond it."""
 
 EVIDENCE_FORMAT = 4
 
@@ -304,17 +311,32 @@ def stored_evidence(run: Run, suite: Suite, slices: Sequence[str] = ()) -> Store
     Args:
         slices: metrics on slices that are needed; a stored table without them is made again.
     """
-    stamp = content_hash([stamp_of(run), *_asked(suite)])
+    ruled_out = _ruled_out(run)
+    stamp = content_hash([stamp_of(run), *_asked(suite), *([ruled_out] if ruled_out else [])])
     stored = read_evidence(run)
     if stored is not None and stored.stamp == stamp and all(n in stored.table.draws for n in slices):
         return stored
     records = run.records()
-    table = measured_table(records, suite, predictions_of(run), slices)
+    table = with_reasons(measured_table(records, suite, predictions_of(run), slices), ruled_out)
     # As they come back from the file, so that deciding again gives the same digits.
-    table = replace(table, draws={n: d.astype(np.float32).astype(float) for n, d in table.draws.items()})
+    table = replace(
+        table,
+        draws={
+            n: np.clip(d, -LARGEST, LARGEST).astype(np.float32).astype(float) for n, d in table.draws.items()
+        },
+    )
     stored = Stored(table, training_seconds(records, table.train_size), stamp)
     write_evidence(run, stored)
     return stored
+
+
+def _ruled_out(run: Run) -> dict[str, str]:
+    """Variant → why nothing more of it was measured; empty for a run that measured what its suite names."""
+    try:
+        found: dict[str, str] = json.loads(run.read_bytes(STORY)).get("ruled_out", {})
+    except (FileNotFoundError, ValueError, AttributeError):
+        return {}
+    return found
 
 
 def _asked(suite: Suite) -> list[object]:

@@ -17,6 +17,10 @@ ROW_S = 0.002
 """Rough guess: CPU-seconds per row and epoch; small networks on 28×28 images take 0.0012 to 0.0025."""
 
 
+UNTRAINED_S = {"train": 3.0, "score": 6.0}
+"""Rough guess: building a network, and exporting it."""
+
+
 @dataclass(frozen=True)
 class Rows:
     """Rows that a trial without a size trains on, and that a score trial predicts; rough guesses where
@@ -78,6 +82,8 @@ def guess_seconds(trial: Trial, row_size: float = 1.0, rows: Rows = Rows()) -> f
     Args:
         row_size: of an example, relative to an image of 28×28.
     """
+    if trial.spec.get("untrained") and trial.kind != "serve":
+        return UNTRAINED_S[trial.kind]
     if trial.kind == "serve":
         return 2.5 + _window_seconds(trial.spec["scenario"])
     if trial.kind == "score":

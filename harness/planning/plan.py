@@ -157,7 +157,8 @@ def make_plan(
     for trial in trials:
         if trial.id in cached:
             continue
-        typical = next((known[key] for key in like(trial) if key in known), None)
+        alike = [] if trial.spec.get("untrained") else like(trial)
+        typical = next((known[key] for key in alike if key in known), None)
         seconds[trial.id] = (
             typical * work(trial, rows) if typical is not None else guess_seconds(trial, size, rows)
         )

@@ -1,7 +1,7 @@
 """Reports: from the records of a run to a page that a manager can sign and an engineer can check.
 
 Evidence        what a section may look at
-render          run folder → every derived file in it
+render.render   run folder → every derived file in it (a module of the name cannot be a lazy name too)
 gather          run folder → Evidence (decides, writes nothing)
 write_report    Evidence → the derived files
 SECTIONS        the sections, in order
@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from harness.report.evidence import Evidence
     from harness.report.pdf import print_pdf
-    from harness.report.render import gather, render, write_report
+    from harness.report.render import gather, write_report
     from harness.report.sections import SECTIONS
     from harness.report.terminal import summary_text, terminal_summary
 
@@ -27,7 +27,6 @@ __all__ = [
     "Evidence",
     "gather",
     "print_pdf",
-    "render",
     "summary_text",
     "terminal_summary",
     "write_report",
@@ -37,7 +36,6 @@ _HOMES = {
     "Evidence": "evidence",
     "print_pdf": "pdf",
     "gather": "render",
-    "render": "render",
     "write_report": "render",
     "SECTIONS": "sections",
     "summary_text": "terminal",

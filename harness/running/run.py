@@ -64,7 +64,8 @@ def run_suite(request: RunRequest) -> int:
             _fetch(suite, console)
             preflight(suite, request.suite, plan.missing)
             # Until it is decided is another question than the suite's whole plan: a folder of its own.
-            until_decided = request.until_decided
+            # A trial of all parts rules nobody out.
+            until_decided = request.until_decided and not request.smoke
             name = content_hash([plan.hash, "until decided"]) if until_decided else plan.hash
             run = open_run(request.out, suite.name, name, without=plan.outdated)
             with run.in_use(), Kept() as kept:
@@ -147,7 +148,8 @@ def _finish(
 ) -> int:
     """Report, tell the trackers, and sum up."""
     from harness.analysis.agreement import agreements
-    from harness.report import render, terminal_summary
+    from harness.report import terminal_summary
+    from harness.report.render import render
     from harness.report.sections.agreement import lines
 
     evidence = render(run)

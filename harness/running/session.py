@@ -8,16 +8,18 @@ import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 from rich.console import Console
 
 from harness import environment
 from harness.facts import CertifyFacts
 from harness.planning.plan import Plan, make_plan
+from harness.planning.untrained import UNTRAINED
 from harness.progress import Display
 from harness.reading import suite_to_text
 from harness.record import Record, Trial
-from harness.running.until_decided import Story, spend
+from harness.running.until_decided import Story, Worlds, spend
 from harness.schedule import Kept, Settings, run_trials
 from harness.store.runs import RunFolder, find_cached, take_over
 from harness.suite.schema import Suite
@@ -73,6 +75,16 @@ class Session:
         plan = make_plan(self.suite, tuple(trials), cached, self.run.records())
         self.execute(replace(plan, machine_class=self.machine_class), cached)
 
+    def aside(self, where: RunFolder, trials: Sequence[Trial]) -> None:
+        """Run trials into a folder of their own: no table of the run has their figures."""
+        where.sweep()
+        plan = make_plan(self.suite, tuple(trials), [t.id for t in trials if _is_finished(where, t)])
+        with Display(plan.trials, plan.cached, plan.seconds, self.console) as display:
+            run_trials(plan.trials, where, display, self.settings, kept=self.kept)
+
+    def _say(self, text: str) -> None:
+        self.console.print(f"settling: {text}", highlight=False, markup=False)
+
     def decide(self) -> Story:
         """Measure until the question is decided (`harness.running.until_decided`); the budget is its end."""
         budget, started = self.settings.budget_s, self.settings.started
@@ -82,10 +94,10 @@ class Session:
         def left_s() -> float:
             return math.inf if budget is None else started + budget - time.time()
 
+        apart = RunFolder(f"{self.run.url}/{UNTRAINED}")
         story = spend(
             self.suite,
-            self.run,
-            self.step,
+            Worlds(self.run, self.step, apart, partial(self.aside, apart), say=self._say),
             left_s=left_s,
             is_open_ended=budget is not None,
             only=self.only,
@@ -140,3 +152,8 @@ class Session:
     def records(self) -> list[Record]:
         """Of everything that was asked for."""
         return [record for trial_id in self.asked if (record := self.run.record(trial_id)) is not None]
+
+
+def _is_finished(run: RunFolder, trial: Trial) -> bool:
+    record = run.record(trial.id)
+    return record is not None and record.status == "finished"

@@ -1,52 +1,59 @@
-"""`run --until-decided`: measure where it tells most, and stop when the question is decided.
+"""`run --until-decided`: the cheapest evidence first, then where it tells most, until it is decided.
 
-A run starts with a few seeds and rounds and then spends one batch at a time where the value of information
-per dollar is largest (`harness.analysis.measure_next`). Its trials are ordinary ones: what is
-measured here is found by any other run of the suite, and the other way round. Looking at the data to
-decide how much more to take narrows the intervals, so such a run says that it did: `until_decided.json`.
+First networks are served untrained, where a limit asks for speed, size or cost: who surely breaks it is not
+trained. Then one seed of the largest training set, and who surely breaks a limit on validation rows is not
+exported; then test rows, then one serving round, each for those alone that may still be chosen. Contenders
+get the suite's second seed and round, and further ones where the value of information per dollar is largest
+(`harness.analysis.measure_next`). Trials are ordinary ones: what is measured here is found by any other run
+of the suite, and the other way round. Looking at the data to decide how much more to take narrows the
+intervals, so such a run says that it did: `until_decided.json`.
 """
 
 from __future__ import annotations
 
 import json
-import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 
 from harness.analysis.criteria import goal_of, limits_of
 from harness.analysis.measure_next import (
     PEEKED,
-    NextMeasurement,
     is_beyond_reach,
     is_decided,
     next_measurements,
 )
-from harness.analysis.outputs import table_of
+from harness.analysis.outputs import STORY, table_of
+from harness.analysis.rule import POSSIBLE
+from harness.analysis.ruled_out import RULED_OUT, broken_on_validation, surely_broken
 from harness.analysis.sensitivity import Question
 from harness.analysis.tradeoff import slices_of
 from harness.codec import Json
+from harness.planning.plan import make_plan
 from harness.planning.trials import plan_trials, select
-from harness.record import Trial
+from harness.planning.untrained import quick_first, untrained_trials
+from harness.record import Kind, Trial
+from harness.running.asked import Asked, grid_of
 from harness.store.runs import RunFolder
-from harness.suite.schema import Candidate, Suite
+from harness.suite.schema import Suite
 
-STORY = "until_decided.json"
+__all__ = ["STORY", "Execute", "Story", "Worlds", "question_of", "spend", "standing_of", "story_of"]
+
 FIRST = 2
-"""Seeds and rounds to begin with: one has no spread, and nothing could be said of its worth."""
+"""Seeds and rounds that who is named, and who may yet be, has at least, where the suite names as many."""
+
+TOGETHER = 1.5
+"""First and second seeds are trained in one go where that should take at most this times the first ones
+alone, or no more networks are left than train at once: one by one cores would be idle."""
+
+FEWEST = 3
+"""So many variants have a second round, if only to tell how launches vary: of one alone tails have no end."""
+
+WORTH_A_LOOK = 0.5
+"""Untrained networks are served where that should take at most this share of their trainings' time."""
 
 Execute = Callable[[Sequence[Trial]], None]
-
-
-@dataclass
-class Spent:
-    """How many seeds of each candidate and rounds of each variant are asked for."""
-
-    seeds: dict[str, int]
-    rounds: dict[str, int]
-    first_rounds: int
-
-    def rounds_of(self, variant: str) -> int:
-        return self.rounds.get(variant, self.first_rounds)
+Wall = Callable[[Sequence[Trial]], float]
+"""Seconds that trials are expected to take together."""
 
 
 @dataclass
@@ -55,6 +62,8 @@ class Story:
 
     Args:
         exhaustive: trials of the suite's plan as it stands. trials: those that were asked for here.
+        untrained: trials that served networks without training them.
+        ruled_out: variant → after what, and which limit it surely breaks.
     """
 
     exhaustive: int
@@ -62,6 +71,8 @@ class Story:
     stopped: str = ""
     steps: list[dict[str, Json]] = field(default_factory=list)
     bias: str = PEEKED
+    untrained: int = 0
+    ruled_out: dict[str, str] = field(default_factory=dict)
 
     @property
     def text(self) -> str:
@@ -69,38 +80,28 @@ class Story:
         return f"{self.stopped}, after {self.trials} trials in {more} (the whole suite has {self.exhaustive})"
 
 
-def seeds_of(candidate: Candidate, count: int) -> tuple[int, ...]:
-    """The suite's seeds first, then numbers that follow its highest."""
-    own = candidate.training.seeds
-    return (*own[:count], *range(max(own) + 1, max(own) + 1 + count - len(own)))
+@dataclass(frozen=True)
+class Worlds:
+    """How trials are run, and where.
 
+    Args:
+        run, execute: ordinary trials: afterwards each has a record.
+        untrained, execute_untrained: those of untrained networks, apart; None serves none.
+        wall_s: expected seconds of trials; by default as `plan` expects.
+        say: told which question is being settled.
+    """
 
-def beginning(suite: Suite) -> Spent:
-    seeds = {n: min(FIRST, len(c.training.seeds)) for n, c in suite.candidates.items()}
-    return Spent(seeds, {}, min(FIRST, suite.serving.rounds))
-
-
-def trials_for(suite: Suite, spent: Spent, only: str | None = None, gpus: float = 0.0) -> tuple[Trial, ...]:
-    """The ordinary trials of so many seeds and rounds."""
-    candidates = {
-        name: c.model_copy(
-            update={"training": c.training.model_copy(update={"seeds": seeds_of(c, spent.seeds[name])})}
-        )
-        for name, c in suite.candidates.items()
-    }
-    most = max([spent.first_rounds, *spent.rounds.values()])
-    serving = suite.serving.model_copy(update={"rounds": most})
-    asked = plan_trials(suite.model_copy(update={"candidates": candidates, "serving": serving}), gpus)
-    kept = [
-        t for t in asked if t.variant is None or t.round is None or t.round < spent.rounds_of(t.variant.name)
-    ]
-    return select(kept, only)
+    run: RunFolder
+    execute: Execute
+    untrained: RunFolder | None = None
+    execute_untrained: Execute | None = None
+    wall_s: Wall | None = None
+    say: Callable[[str], None] = lambda text: None
 
 
 def spend(
     suite: Suite,
-    run: RunFolder,
-    execute: Execute,
+    worlds: Worlds,
     *,
     left_s: Callable[[], float],
     is_open_ended: bool = False,
@@ -110,28 +111,166 @@ def spend(
     """Measure until the question is decided, nothing is worth measuring, or the time is spent.
 
     Args:
-        execute: runs trials that have no finished record yet; afterwards each has a record.
+        worlds: where trials are run, those that have no finished record yet.
         left_s: seconds of the budget that are left; infinite without one.
         is_open_ended: whether more seeds and rounds than the suite names may be spent.
     Returns:
         what was done; also written to `until_decided.json` after every step.
     """
-    spent = beginning(suite)
-    story = Story(len(select(plan_trials(suite, gpus), only)))
-    step = "the first seeds and rounds"
-    while True:
-        trials = trials_for(suite, spent, only, gpus)
+    plan = select(plan_trials(suite, gpus), only)
+    asked = Asked(suite, grid_of(plan), only, gpus)
+    return _Spending(suite, worlds, asked, Story(len(plan)), left_s, is_open_ended).story()
+
+
+@dataclass
+class _Spending:
+    """A run that is being decided."""
+
+    suite: Suite
+    worlds: Worlds
+    asked: Asked
+    told: Story
+    left_s: Callable[[], float]
+    is_open_ended: bool
+    ids: set[str] = field(default_factory=set)
+
+    def story(self) -> Story:
+        self._serve_untrained()
+        self._train_first()
+        self._step(f"scoring {self._alive()}", ("train", "score"))
+        self._rule_out(surely_broken(self._question.table, self.suite), "after scoring")
+        self._step(f"the first serving round of {len(self.asked.alive)} variants")
+        self._rule_out(surely_broken(self._question.table, self.suite), "after the first serving round")
+        while True:
+            step, self.told.stopped = self._next()
+            if step is None:
+                self._write()
+                return self.told
+            self._step(step)
+            self._rule_out(surely_broken(self._question.table, self.suite), f"after {step}")
+
+    def _serve_untrained(self) -> None:
+        """Rule out by speed, size and cost before anything is trained."""
+        where, execute = self.worlds.untrained, self.worlds.execute_untrained
+        if where is None or execute is None:
+            return
+        every = untrained_trials(self.suite, self.asked.trials(seeds=1))
+        names = list(dict.fromkeys(t.candidate for t in every))
+        quick = quick_first(every)
+        ahead = self.asked.trials(("train", "score"), seeds=FIRST)
+        trained = [t for t in ahead if t.candidate in names]
+        if not every or self._wall_s(quick) > WORTH_A_LOOK * self._wall_s(trained):
+            return
+        self.worlds.say(f"which networks keep the limits on speed, size and cost at all: {', '.join(names)}")
+        self._try_untrained(where, execute, quick)
+        # Who keeps them on one runtime is trained; the others of who does not are looked at next.
+        tried = {t.variant.name for t in quick if t.kind == "serve" and t.variant}
+        left = {self.asked.candidates[v] for v in self.asked.alive if v in tried}
+        if rest := [t for t in every if t.candidate not in left and t not in quick]:
+            needed = [t for t in quick if t.kind == "train"]
+            self._try_untrained(where, execute, [*needed, *rest])
+
+    def _try_untrained(self, where: RunFolder, execute: Execute, trials: Sequence[Trial]) -> None:
         execute(trials)
-        question = question_of(run, suite)
-        story.trials = len(trials)
-        story.steps.append({"what": step, "trials": len(trials), **standing_of(question)})
-        run.write_text(STORY, json.dumps(asdict(story), indent=1))
-        options = next_measurements(question, run.records())
-        chosen, story.stopped = _next(suite, spent, question, options, left_s(), is_open_ended)
-        if chosen is None:
-            run.write_text(STORY, json.dumps(asdict(story), indent=1))
-            return story
-        step = chosen.what
+        self.told.untrained = len(where.trial_ids())
+        found = surely_broken(question_of(where, self.suite).table, self.suite)
+        self._rule_out(found, "before training, with untrained weights")
+
+    def _train_first(self) -> None:
+        """The first seeds, and the second ones where cores would be idle; rule out by validation rows."""
+        one, two = (self.asked.trials(("train",), seeds=n) for n in (1, FIRST))
+        long = {t.candidate for t in one if t.spec["training"]}  # an estimator is fitted in seconds
+        few = len(long) <= make_plan(self.suite, one).slots
+        together = few or self._wall_s(two) <= TOGETHER * self._wall_s(one)
+        self.asked.begin(FIRST if together else 1)
+        self._run(f"training {self._alive()}", ("train",))
+        found = broken_on_validation(self.worlds.run.records(), self.suite)
+        by_variant = {v: found[c] for v, c in self.asked.candidates.items() if c in found}
+        self._rule_out(by_variant, "after training")
+
+    def _alive(self) -> str:
+        names = list(dict.fromkeys(self.asked.candidates[v] for v in self.asked.alive))
+        return ", ".join(names) if len(names) <= 6 else f"{len(names)} candidates"
+
+    def _wall_s(self, trials: Sequence[Trial]) -> float:
+        if self.worlds.wall_s is not None:
+            return self.worlds.wall_s(trials)
+        records = self.worlds.run.records()
+        finished = [r.trial.id for r in records if r.status == "finished"]
+        return make_plan(self.suite, tuple(trials), finished, records).wall_seconds
+
+    def _rule_out(self, found: Mapping[str, str], after: str) -> None:
+        """Take variants out, unless nobody would be left: then all that is asked is who comes nearest."""
+        left = [v for v in self.asked.alive if v not in found]
+        if not left:
+            return
+        for variant in (v for v in self.asked.alive if v in found):
+            self.told.ruled_out[variant] = f"{RULED_OUT} {after}: {found[variant]}"
+            self.worlds.say(f"{variant} {self.told.ruled_out[variant]}")
+        self.asked.out |= set(self.told.ruled_out)
+
+    def _run(self, step: str, kinds: Sequence[Kind] | None = None) -> None:
+        self.worlds.say(step)
+        trials = self.asked.trials(kinds)
+        self.worlds.execute(trials)
+        self.ids |= {t.id for t in trials}
+        self.told.trials = len(self.ids)
+
+    def _step(self, step: str, kinds: Sequence[Kind] | None = None) -> None:
+        """Run what is asked for now, and look at what it says."""
+        self._run(step, kinds)
+        self._write()  # the table tells who was ruled out
+        self._question = question_of(self.worlds.run, self.suite)
+        self.told.steps.append({"what": step, "trials": self.told.trials, **standing_of(self._question)})
+        self._write()
+
+    def _write(self) -> None:
+        self.worlds.run.write_text(STORY, json.dumps(asdict(self.told), indent=1))
+
+    def _next(self) -> tuple[str | None, str]:
+        """The next step, entered into what is asked for, or why there is none."""
+        question, left_s = self._question, self.left_s()
+        if left_s > 0 and (second := self._seconds_of_contenders(question)):
+            return second, ""
+        if is_decided(question):
+            return None, "decided"
+        if not self.is_open_ended and is_beyond_reach(question, self.asked.times_left()):
+            return None, "indistinguishable at this budget: all its seeds would hardly tell the tied apart"
+        reason = "nothing that could still be measured is worth its price"
+        for option in next_measurements(question, self.worlds.run.records()):
+            if left_s <= 0 or option.seconds > left_s:
+                reason = "the budget is spent" if left_s <= 0 else "what is left of the budget is too little"
+                continue
+            if self.asked.take(option, self.is_open_ended):
+                return option.what, ""
+            reason = "the suite's seeds and rounds are spent; give a --budget to go beyond them"
+        return None, reason
+
+    def _seconds_of_contenders(self, question: Question) -> str:
+        """Ask for the second seed and round of who is named or may yet be; empty where they have them."""
+        choice = question.choice
+        may = [k for k in choice.contenders.tolist() if choice.best[k] >= POSSIBLE or k == choice.named]
+        rows = {row.variant: row for row in question.table.rows if row.variant in self.asked.alive}
+        named = [v for k in may if (v := question.table.rows[k].variant) in rows]
+        given = [v for v in named if self.asked.raise_to(rows[v], FIRST)]
+        if given:
+            self._enough_rounds([v for v, row in rows.items() if row.service])
+        return f"{FIRST} seeds and rounds of {' and '.join(given)}" if given else ""
+
+    def _enough_rounds(self, served: Sequence[str]) -> None:
+        """Ask for a second round of further variants where few have one, the best ones first."""
+        expected = dict(
+            zip(
+                (row.variant for row in self._question.table.rows),
+                self._question.choice.expected,
+                strict=True,
+            )
+        )
+        once = sorted(
+            (v for v in served if self.asked.rounds_of(v) < FIRST), key=lambda v: -float(expected[v])
+        )
+        for name in once[: max(FEWEST - (len(served) - len(once)), 0)]:
+            self.asked.rounds[name] = min(FIRST, self.suite.serving.rounds)
 
 
 def question_of(run: RunFolder, suite: Suite) -> Question:
@@ -150,55 +289,6 @@ def standing_of(question: Question) -> dict[str, Json]:
         "probability_best": float(found.best[found.named]),
         "expected_regret": found.raw_regret,
     }
-
-
-def _next(
-    suite: Suite,
-    spent: Spent,
-    question: Question,
-    options: Iterable[NextMeasurement],
-    left_s: float,
-    is_open_ended: bool,
-) -> tuple[NextMeasurement | None, str]:
-    """The next measurement, entered into `spent`, or why there is none."""
-    if is_decided(question):
-        return None, "decided"
-    if not is_open_ended and is_beyond_reach(question, _times_left(suite, spent)):
-        return None, "indistinguishable at this budget: all its seeds would hardly tell the tied apart"
-    reason = "nothing that could still be measured is worth its price"
-    for option in options:
-        if left_s <= 0 or option.seconds > left_s:
-            reason = "the budget is spent" if left_s <= 0 else "what is left of the budget is too little"
-            continue
-        if _take(suite, spent, option, is_open_ended):
-            return option, ""
-        reason = "the suite's seeds and rounds are spent; give a --budget to go beyond them"
-    return None, reason
-
-
-def _times_left(suite: Suite, spent: Spent) -> float:
-    """How many times the units so far the suite names, for the candidate or variant that has most left."""
-    seeds = [len(c.training.seeds) / spent.seeds[n] for n, c in suite.candidates.items()]
-    least = min([spent.first_rounds, *spent.rounds.values()])
-    return max([*seeds, suite.serving.rounds / max(least, 1)])
-
-
-def _take(suite: Suite, spent: Spent, option: NextMeasurement, is_open_ended: bool) -> bool:
-    """Ask for the option's units, as far as the suite names them; False where none is left."""
-    if option.kind == "seed":
-        before = spent.seeds[option.candidate]
-        most = len(suite.candidates[option.candidate].training.seeds)
-        spent.seeds[option.candidate] = _more(before, option.units, math.inf if is_open_ended else most)
-        return spent.seeds[option.candidate] > before
-    name = f"{option.candidate}/{option.runtime}"
-    before = spent.rounds_of(name)
-    most = suite.serving.rounds
-    spent.rounds[name] = _more(before, option.units, math.inf if is_open_ended else most)
-    return spent.rounds[name] > before
-
-
-def _more(before: int, units: int, most: float) -> int:
-    return max(before, int(min(before + units, most)))
 
 
 def story_of(run: RunFolder) -> dict[str, Json] | None:

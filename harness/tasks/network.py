@@ -53,6 +53,14 @@ def train_network(job: Job, parts: Parts) -> Trained:
     example = text.typical_tokens(parts.train.inputs) if tokenizer else None
     flops = flops_per_example(model, example_inputs(task) if example is None else torch.from_numpy(example))
 
+    if spec.get("untrained"):
+        save_network(job.folder / "fitted", network, _meta(spec, task, scaling))
+        if tokenizer:
+            tokenizer.save(job.folder / "fitted" / texts.TOKENIZER)
+        return (
+            measurement("parameters", count_parameters(network)),
+            measurement("flops_per_example", flops),
+        ), TrainFacts(trained=False)
     result = _fit(
         job,
         model,
@@ -61,9 +69,7 @@ def train_network(job: Job, parts: Parts) -> Trained:
         (_objective(spec, task, training, scaling)),
     )
     write_history(job.folder / "history.csv", result.history)
-    search = spec.get("search") or module_folder(spec["model"])
-    meta = Meta("torch", spec["model"], spec["args"], task, **asdict(scaling), search=search)
-    save_network(job.folder / "fitted", network, meta)
+    save_network(job.folder / "fitted", network, _meta(spec, task, scaling))
     if tokenizer:
         tokenizer.save(job.folder / "fitted" / texts.TOKENIZER)
     servable = Servable(model.cpu(), scaling, task).eval()
@@ -112,6 +118,11 @@ def _fit(job: Job, model: Scaled, batches: Batches, training: Training, objectiv
         key=job.trial.id,
         owner=network,
     )
+
+
+def _meta(spec: Mapping[str, Any], task: Task, scaling: Scaling) -> Meta:
+    search = spec.get("search") or module_folder(spec["model"])
+    return Meta("torch", spec["model"], spec["args"], task, **asdict(scaling), search=search)
 
 
 def _answers_one(model: Scaled, examples: torch.Tensor) -> None:

@@ -12,10 +12,12 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
 from harness import streams
 from harness.datasets.parts import Parts, load_parts
+from harness.datasets.splits import take
 from harness.exported import tables
 from harness.facts import ScoreFacts
 from harness.kinds import kind_of
@@ -26,6 +28,7 @@ from harness.models.servable import load_servable
 from harness.protocols import Inputs, Job, Outcome, Predict
 from harness.record import TrialError
 from harness.runtimes import runtime, texts
+from harness.runtimes.common import folder_size_mb
 from harness.suite.model_ref import parse_model
 from harness.tasks import estimators, finished, raw, text
 from harness.tasks.evaluation import (
@@ -42,6 +45,8 @@ from harness.tasks.scaling import fit_scaling
 from harness.tasks.shared import Trained, about, measurement, subset, validate
 
 CALIBRATION_EXAMPLES = 500
+FEW = 64
+"""Rows that tell whether the export of an untrained network is that network."""
 
 
 def train(job: Job) -> Outcome:
@@ -77,10 +82,16 @@ def score(job: Job) -> Outcome:
     artifact = job.folder / "artifact"
     # For quantisation: training examples, never test data.
     calibration = subset(parts.train, CALIBRATION_EXAMPLES, streams.generator(spec["seed"], "calibration"))
+    untrained = bool(spec.get("untrained"))
+    validation = (
+        take(parts.validation, np.arange(min(len(parts.validation), FEW))) if untrained else parts.validation
+    )
     prepared = runtime(spec["runtime"]).prepare(
-        source, artifact, raw.for_runtime(calibration, source), raw.for_runtime(parts.validation, source)
+        source, artifact, raw.for_runtime(calibration, source), raw.for_runtime(validation, source)
     )
     raw.ship(source, artifact)
+    if untrained:  # it is made to be served; what it answers tells nothing
+        return Outcome((measurement("model_size_mb", folder_size_mb(artifact)),), ScoreFacts(dict(prepared)))
     answers = load_meta(source).answers
     task = about(spec, parts.task)
     predict = load_variant(spec, artifact, job.threads, job.device)

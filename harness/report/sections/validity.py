@@ -63,6 +63,9 @@ def _peeked(e: Evidence) -> Iterator[str]:
         f"Peeked: {story['bias']}. It ended because: {story['stopped'] or 'it was interrupted'}, after "
         f"{story['trials']:,} of the {story['exhaustive']:,} trials that the whole suite has."
     )
+    if ruled_out := story.get("ruled_out"):
+        each = n.listed([f"{variant} {reason}" for variant, reason in ruled_out.items()])
+        yield f"Not measured any further: {each}."
 
 
 def _test_data(e: Evidence) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from harness.analysis.recommend import nearest_miss
+from harness.analysis.ruled_out import RULED_OUT
 from harness.metrics import MetricTable
 from harness.protocols import Section
 from harness.report import numbers as n
@@ -282,6 +283,8 @@ def causes(e: Evidence, row: Row) -> list[str]:
         x.value is None for m, x in row.estimates.items() if e.limit_on(m) or m == e.objective_metric
     ):
         return ["failed"]
+    if said := next((x.note for x in row.estimates.values() if x.note.startswith(RULED_OUT)), ""):
+        return [said.partition(": ")[2] or said]
     found = []
     for which in e.limits:
         probability = e.meets(row.variant, which)

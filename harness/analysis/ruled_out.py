@@ -1,0 +1,115 @@
+"""Who surely breaks a limit by what is known so far, and need not be measured any further."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+
+import numpy as np
+
+from harness.analysis.criteria import Constraint, limits_of
+from harness.analysis.joint import SEED_SPREAD
+from harness.analysis.money import NO_NUMBER
+from harness.analysis.values import where_held
+from harness.facts import TrainFacts
+from harness.kinds import kind_of
+from harness.metrics import metrics_of
+from harness.record import Record
+from harness.results import Estimate, Tradeoff
+from harness.suite.schema import Suite
+
+POSSIBLE_STILL = 0.002
+"""Probability of keeping a limit below which it is surely broken: three standard errors, by draws that assume
+a wide spread where one seed or launch tells none."""
+
+RULED_OUT = "ruled out"
+"""How the reason of a cell begins whose variant was measured no further."""
+
+ERRORS = 3.0
+"""The same in standard errors, where there are no draws."""
+
+
+def surely_broken(table: Tradeoff, suite: Suite) -> dict[str, str]:
+    """Variant → the first limit that it surely breaks, with its figure, of those that have one."""
+    found: dict[str, str] = {}
+    for limit in limits_of(suite):
+        if limit.metric not in table.draws:
+            continue
+        held = where_held(table, limit).mean(0)
+        for row, share in zip(table.rows, held, strict=True):
+            cell = row.estimates.get(limit.metric, Estimate(None))
+            if share < POSSIBLE_STILL and (cell.value is not None or cell.note == NO_NUMBER):
+                figure = cell.note if cell.value is None else f"{cell.value:.4g}"
+                found.setdefault(row.variant, f"{_surely(limit)} ({figure})")
+    return found
+
+
+def broken_on_validation(records: Iterable[Record], suite: Suite) -> dict[str, str]:
+    """Candidate → the limit that it surely breaks by its answers to validation rows, before any test row.
+
+    Only for metrics that are means over examples, of which the validation part is a fair sample.
+    """
+    if kind_of(suite.task).pipeline != "supervised" or suite.data.split is not None:
+        return {}
+    known = metrics_of(suite)
+    limits = [c for c in limits_of(suite) if c.metric in known and _is_share(c.metric, suite)]
+    figures: dict[tuple[str, str], list[tuple[float, int]]] = {}
+    largest = max(suite.data.train_sizes, default=None)
+    for record in records:
+        trial = record.trial
+        if trial.kind != "train" or record.status != "finished" or trial.tuning is not None:
+            continue
+        if trial.train_size != largest:
+            continue
+        facts = record.facts_as(TrainFacts)
+        rows = facts.data.sizes.get("validation", 0) if facts.data else 0
+        for limit in limits:
+            value = (facts.validation or {}).get(limit.metric)
+            if value is not None and rows:
+                figures.setdefault((trial.candidate, limit.metric), []).append((float(value), rows))
+    found: dict[str, str] = {}
+    for limit in limits:
+        for candidate in suite.candidates:
+            seen = figures.get((candidate, limit.metric), [])
+            if seen and _is_beyond(limit, seen):
+                mean = float(np.mean([value for value, _ in seen]))
+                found.setdefault(candidate, f"{_surely(limit)} ({mean:.4g} on validation)")
+    return found
+
+
+def _is_share(name: str, suite: Suite) -> bool:
+    metric = metrics_of(suite)[name]
+    return (
+        metric.about == "quality" and metric.per_example is not None and (metric.low, metric.high) == (0, 1)
+    )
+
+
+def _is_beyond(limit: Constraint, seen: list[tuple[float, int]]) -> bool:
+    values = np.array([value for value, _ in seen])
+    mean = float(values.mean())
+    binomial = math.sqrt(max(mean * (1 - mean), 0.0))
+    spread = max(float(values.std(ddof=1)) if len(values) > 1 else 0.0, SEED_SPREAD * binomial)
+    error = math.hypot(spread / math.sqrt(len(values)), binomial / math.sqrt(seen[0][1]))
+    beyond = mean - limit.limit if limit.is_upper else limit.limit - mean
+    return beyond > ERRORS * error
+
+
+def _surely(limit: Constraint) -> str:
+    return f"{limit.metric} surely {'above' if limit.is_upper else 'below'} {limit.limit:g}"
+
+
+def with_reasons(table: Tradeoff, reasons: Mapping[str, str]) -> Tradeoff:
+    """The table whose cells that were not measured say why their variant was ruled out."""
+
+    def told(cell: Estimate, reason: str) -> Estimate:
+        is_bare = cell.value is None and cell.note in ("", "not measured")
+        return replace(cell, note=reason) if is_bare else cell
+
+    rows = [
+        replace(row, estimates={n: told(e, reasons[row.variant]) for n, e in row.estimates.items()})
+        if row.variant in reasons
+        else row
+        for row in table.rows
+    ]
+    return replace(table, rows=tuple(rows))

@@ -1,0 +1,137 @@
+"""How much of a suite is asked for so far: seeds, rounds, and who is out."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from harness.analysis.measure_next import NextMeasurement
+from harness.planning.trials import plan_trials, select
+from harness.record import Kind, Trial
+from harness.results import Row
+from harness.suite.schema import Candidate, Suite
+
+Grid = Mapping[str, tuple[str, str]]
+"""Variant → its candidate, and the variant whose score it has (`onnx` of `onnx@1x2`)."""
+
+
+def grid_of(plan: Iterable[Trial]) -> Grid:
+    """The variants of a plan."""
+    scored, grid = {t.id: t for t in plan if t.kind == "score"}, dict[str, tuple[str, str]]()
+    for trial in plan:
+        if trial.kind == "serve" and trial.variant is not None:
+            source = next((scored[i].variant for i in trial.needs if i in scored), None) or trial.variant
+            grid[trial.variant.name] = (trial.candidate, source.name)
+    served = {source for _, source in grid.values()}
+    for trial in scored.values():
+        if trial.variant is not None and trial.variant.name not in served:
+            grid[trial.variant.name] = (trial.candidate, trial.variant.name)
+    return grid
+
+
+def seeds_of(candidate: Candidate, count: int) -> tuple[int, ...]:
+    """The suite's seeds first, then numbers that follow its highest."""
+    own = candidate.training.seeds
+    return (*own[:count], *range(max(own) + 1, max(own) + 1 + count - len(own)))
+
+
+@dataclass
+class Asked:
+    """What is asked for: the first seeds of each candidate, the first rounds of each variant.
+
+    Args:
+        only, gpus: as for `select` and `plan_trials`.
+        out: variants of which nothing more is asked for.
+    """
+
+    suite: Suite
+    grid: Grid
+    only: str | None = None
+    gpus: float = 0.0
+    out: set[str] = field(default_factory=set)
+    seeds: dict[str, int] = field(default_factory=dict)
+    rounds: dict[str, int] = field(default_factory=dict)
+
+    def begin(self, seeds: int) -> None:
+        """So many seeds of each candidate that may still be chosen, as far as the suite names them."""
+        for name in {self.candidates[v] for v in self.alive}:
+            self.seeds[name] = min(seeds, len(self.suite.candidates[name].training.seeds))
+
+    @property
+    def candidates(self) -> dict[str, str]:
+        """Variant → candidate."""
+        return {variant: candidate for variant, (candidate, _) in self.grid.items()}
+
+    @property
+    def alive(self) -> list[str]:
+        """Variants that may still be chosen."""
+        return [variant for variant in self.grid if variant not in self.out]
+
+    def rounds_of(self, variant: str) -> int:
+        return self.rounds.get(variant, 1)
+
+    def trials(self, kinds: Sequence[Kind] | None = None, seeds: int | None = None) -> tuple[Trial, ...]:
+        """The ordinary trials of what is asked for, on the largest training set.
+
+        Args:
+            kinds: these alone. seeds: so many of each candidate, instead of what is asked for.
+        """
+        suite, candidates = self.suite, {}
+        for name, candidate in self.suite.candidates.items():
+            count = min(seeds, len(candidate.training.seeds)) if seeds else self.seeds.get(name, 1)
+            training = candidate.training.model_copy(update={"seeds": seeds_of(candidate, count)})
+            candidates[name] = candidate.model_copy(update={"training": training})
+        most = max([1, *self.rounds.values()])
+        serving = suite.serving.model_copy(update={"rounds": most})
+        sizes = tuple(sorted(suite.data.train_sizes)[-1:])
+        data = suite.data.model_copy(update={"train_sizes": sizes})
+        changes = {"candidates": candidates, "serving": serving, "data": data}
+        planned = select(plan_trials(suite.model_copy(update=changes), self.gpus), self.only)
+        return tuple(t for t in planned if (kinds is None or t.kind in kinds) and self._is_asked(t))
+
+    def _is_asked(self, trial: Trial) -> bool:
+        alive = {self.grid[v] for v in self.alive}
+        if trial.variant is None:
+            return trial.candidate in {candidate for candidate, _ in alive}
+        if trial.kind == "score":
+            return trial.variant.name in {source for _, source in alive}
+        return trial.variant.name not in self.out and (trial.round or 0) < self.rounds_of(trial.variant.name)
+
+    def times_left(self) -> float:
+        """How many times the units so far the suite names, for who has most left."""
+        names = {self.candidates[v] for v in self.alive}
+        seeds = [len(self.suite.candidates[n].training.seeds) / self.seeds.get(n, 1) for n in names]
+        least = min([self.rounds_of(v) for v in self.alive], default=1)
+        return max([*seeds, self.suite.serving.rounds / max(least, 1)])
+
+    def raise_to(self, row: Row, least: int) -> bool:
+        """Ask for so many seeds and rounds of a row, of the suite's; False where it has them."""
+        seeds = min(least, len(self.suite.candidates[row.candidate].training.seeds))
+        rounds = min(least, self.suite.serving.rounds)
+        before = self.seeds.get(row.candidate, 1), self.rounds_of(row.variant)
+        self.seeds[row.candidate] = max(before[0], seeds)
+        self.rounds[row.variant] = max(before[1], rounds)
+        return before != (self.seeds[row.candidate], self.rounds[row.variant])
+
+    def take(self, option: NextMeasurement, is_open_ended: bool) -> bool:
+        """Ask for the option's units, as far as the suite names them; False where none is left, and for who
+        is out."""
+        if option.kind == "seed":
+            if option.candidate not in {self.candidates[v] for v in self.alive}:
+                return False
+            before = self.seeds.get(option.candidate, 1)
+            most = len(self.suite.candidates[option.candidate].training.seeds)
+            self.seeds[option.candidate] = _more(before, option.units, math.inf if is_open_ended else most)
+            return self.seeds[option.candidate] > before
+        name = f"{option.candidate}/{option.runtime}"
+        if name in self.out:
+            return False
+        before = self.rounds_of(name)
+        most = self.suite.serving.rounds
+        self.rounds[name] = _more(before, option.units, math.inf if is_open_ended else most)
+        return self.rounds[name] > before
+
+
+def _more(before: int, units: int, most: float) -> int:
+    return max(before, int(min(before + units, most)))

@@ -1,0 +1,170 @@
+"""Who surely breaks a limit is measured no further, and who only may is."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from harness.analysis.outputs import table_of
+from harness.analysis.ruled_out import RULED_OUT, broken_on_validation
+from harness.facts import DataFacts, TrainFacts
+from harness.planning.trials import plan_trials
+from harness.planning.untrained import UNTRAINED, is_untrained, quick_first, untrained_trials
+from harness.reading import read_suite
+from harness.record import Measurement, Record, Trial
+from harness.running.until_decided import Story, Worlds, spend
+from harness.store.runs import RunFolder, open_run
+from harness.streams import generator
+from harness.suite.schema import Suite
+from harness.trial.trial import run_trial
+
+TEXT = """
+name: ruled
+task: image_classification
+data: {name: fashion_mnist, train_sizes: [1000, 10000]}
+training: {seeds: [0, 1], epochs: 3}
+candidates: {good: small_cnn, slow: resnet, weak: vit, line: sklearn:LogisticRegression}
+serving: {runtimes: [torch, onnx], rounds: 2, scenarios: {single_stream: {}}}
+decision: {constraints: [accuracy >= 0.87, latency_p99_ms <= 5], objective: maximize accuracy}
+"""
+ACCURACY = {"good": 0.91, "slow": 0.93, "weak": 0.70, "line": 0.60}
+LATENCY = {"good": 1.0, "slow": 60.0, "weak": 1.0, "line": 0.1}
+
+
+@pytest.fixture
+def suite(tmp_path: Path) -> Suite:
+    (tmp_path / "ruled.yaml").write_text(TEXT)
+    return read_suite(tmp_path / "ruled.yaml")
+
+
+def record_of(trial: Trial) -> Record:
+    """A truth with a little noise: accuracy of a candidate, latency of a variant."""
+    random = generator(trial.seed or 0, trial.id)
+    name = trial.candidate
+    accuracy = ACCURACY[name] + 0.002 * random.standard_normal()
+    if trial.kind == "serve":
+        calls = LATENCY[name] * np.exp(random.normal(0, 0.05, 800))
+        measured = [
+            Measurement(f"latency_p{q}_ms", float(np.percentile(calls, q)), "ms", tuple(calls))
+            for q in (50, 99)
+        ]
+        return Record(trial, "finished", tuple(measured), seconds=5.0)
+    if is_untrained(trial):
+        return Record(trial, "finished", (Measurement("parameters", 1.0),), seconds=3.0)
+    if trial.kind == "score":
+        return Record(trial, "finished", (Measurement("accuracy", accuracy, "fraction"),), seconds=10.0)
+    facts = TrainFacts(validation={"accuracy": accuracy}, data=DataFacts({"validation": 3000}))
+    seconds = Measurement("train_seconds", 60.0, "s")
+    return Record(trial, "finished", (seconds,), seconds=60.0, facts=facts)
+
+
+class World:
+    def __init__(self, run: RunFolder) -> None:
+        self.run, self.asked = run, list[Trial]()
+
+    def execute(self, trials: Sequence[Trial]) -> None:
+        for trial in trials:
+            if self.run.record(trial.id) is None:
+                self.asked.append(trial)
+                self.run.commit(record_of(trial), self.run.scratch(trial.id))
+
+
+def decided(suite: Suite, folder: Path) -> tuple[Story, World, World]:
+    run = open_run(folder, suite.name, "0123456789abcdef")
+    world, apart = World(run), World(RunFolder(f"{run.url}/{UNTRAINED}"))
+    worlds = Worlds(run, world.execute, apart.run, apart.execute)
+    return spend(suite, worlds, left_s=lambda: float("inf")), world, apart
+
+
+def test_who_is_surely_too_slow_is_not_trained(suite: Suite, tmp_path: Path) -> None:
+    story, world, apart = decided(suite, tmp_path)
+    assert "slow" not in {t.candidate for t in world.asked}
+    assert {t.kind for t in apart.asked if t.candidate == "slow"} == {"train", "score", "serve"}
+    assert "untrained weights: latency_p99_ms surely above 5" in story.ruled_out["slow/onnx"]
+    assert story.untrained == len(apart.asked)
+
+
+def test_who_is_surely_too_bad_on_validation_rows_is_neither_exported_nor_served(
+    suite: Suite, tmp_path: Path
+) -> None:
+    story, world, _ = decided(suite, tmp_path)
+    for name in ("weak", "line"):
+        assert {t.kind for t in world.asked if t.candidate == name} == {"train"}
+    assert story.ruled_out["weak/onnx"].startswith(f"{RULED_OUT} after training: accuracy surely below 0.87")
+
+
+def test_who_is_named_has_two_seeds_and_rounds_of_full_trainings(suite: Suite, tmp_path: Path) -> None:
+    story, world, _ = decided(suite, tmp_path)
+    assert story.steps[-1]["choice"] in ("good/torch", "good/onnx")
+    chosen = [t for t in world.asked if t.variant and t.variant.name == story.steps[-1]["choice"]]
+    assert {t.seed for t in chosen if t.kind == "score"} == {0, 1}
+    assert {t.round for t in chosen if t.kind == "serve"} == {0, 1}
+    assert not any(is_untrained(t) for t in world.asked)
+    assert {t.id for t in world.asked} <= {t.id for t in plan_trials(suite)}, "ordinary trials"
+
+
+def test_a_ruled_out_variant_stands_in_the_table_with_its_reason(suite: Suite, tmp_path: Path) -> None:
+    story, world, _ = decided(suite, tmp_path)
+    rows = {row.variant: row for row in table_of(world.run, suite).rows}
+    assert rows["slow/onnx"].estimates["accuracy"].value is None
+    assert rows["slow/onnx"].estimates["accuracy"].note == story.ruled_out["slow/onnx"]
+    assert rows["good/onnx"].estimates["accuracy"].value is not None
+    assert json.loads(world.run.read_text("until_decided.json"))["ruled_out"] == story.ruled_out
+
+
+def test_untrained_networks_are_tried_on_the_quick_runtime_first(suite: Suite) -> None:
+    every = untrained_trials(suite, plan_trials(suite))
+    assert {t.candidate for t in every} == {"good", "slow", "weak"}, "an estimator is fitted in seconds"
+    assert {t.train_size for t in every} == {10000} and {t.seed for t in every} == {0}
+    assert {t.runtime for t in quick_first(every) if t.kind != "train"} == {"onnx"}
+    assert all("untrained" in t.label for t in every)
+    ids = {t.id for t in every}
+    assert all(set(t.needs) <= ids for t in every) and not ids & {t.id for t in plan_trials(suite)}
+
+
+def test_without_a_limit_on_speed_size_or_cost_nothing_is_served_untrained(suite: Suite) -> None:
+    free = suite.decision.model_copy(update={"constraints": ["accuracy >= 0.87"]})
+    asked = suite.model_copy(update={"decision": free})
+    assert untrained_trials(asked, plan_trials(asked)) == ()
+
+
+@pytest.mark.parametrize(("accuracy", "is_out"), [(0.80, True), (0.84, False), (0.88, False)])
+def test_validation_rules_out_beyond_three_standard_errors_of_seed_and_rows(
+    suite: Suite, accuracy: float, is_out: bool
+) -> None:
+    """One seed is assumed to vary by .05 √(p(1 − p)), 3,000 rows by √(p(1 − p)/3000): at .80 the error is
+    √(.020² + .0073²) = .0213, so that .0639 below the limit of .87 is the end; at .84 it is .0589."""
+    trial = next(t for t in plan_trials(suite) if t.kind == "train" and t.train_size == 10000)
+    told = record_of(trial).facts
+    assert isinstance(told, TrainFacts)
+    record = replace(record_of(trial), facts=replace(told, validation={"accuracy": accuracy}))
+    assert (trial.candidate in broken_on_validation([record], suite)) is is_out
+
+
+REAL = """
+name: born
+task: image_classification
+data: {name: digits, train_sizes: [300]}
+candidates: {net: small_cnn}
+serving: {runtimes: [torch, onnx], rounds: 1, scenarios: {single_stream: {seconds: 0.2, min_calls: 20}}}
+decision: {constraints: [latency_p99_ms <= 5], objective: maximize accuracy}
+"""
+
+
+def test_a_network_is_exported_and_served_with_the_weights_that_it_is_born_with(tmp_path: Path) -> None:
+    (tmp_path / "born.yaml").write_text(REAL)
+    suite = read_suite(tmp_path / "born.yaml")
+    run = RunFolder(f"{tmp_path}/born/20250101-000000-00000000/{UNTRAINED}")
+    for trial in quick_first(untrained_trials(suite, plan_trials(suite))):
+        record = run_trial(trial, run, lambda info: None)
+        assert record.status == "finished", record.failure
+        assert not (run.trial_folder(trial.id) / "predictions.parquet").exists()
+        if trial.kind == "serve":
+            assert (record.value("latency_p50_ms") or 0) > 0
+        if trial.kind == "train":
+            assert record.value("train_seconds") is None and record.facts_as(TrainFacts).trained is False
