@@ -59,6 +59,10 @@ def test_each_data_set_has_the_trials_of_a_suite_of_its_own(tmp_path: Path) -> N
     assert suites["rings"].data.parts == 5
     single = TEXT.replace("datasets:\n  tumours: {name: breast_cancer}\n", "data: {name: breast_cancer}\n")
     single = "".join(line + "\n" for line in single.splitlines() if "rings" not in line)
+    from harness.reading import suite_to_text
+
+    resolved = read_suite(written(tmp_path, suite_to_text(suites["rings"])))
+    assert resolved == suites["rings"], "folds and all"
     own = read_suite(written(tmp_path, single))
     assert [t.id for t in plan_trials(own)] == [t.id for t in plan_trials(suites["tumours"])]
 

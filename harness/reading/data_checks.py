@@ -72,7 +72,7 @@ def check_split(draft: Draft, name: str | None) -> None:
             f"{folds} folds test on {1 / folds:.2g} of the rows each, not on {test:g}: leave `test` out",
             "test",
         )
-    if (folds or 1) * repeats > 1 and draft.node("training", "tuning") is not None:
+    if (folds or 1) * repeats > 1 and draft.given("training", "tuning"):
         wrong(
             "a search would see rows that another part tests on: leave `training.tuning` out, or search with "
             "one hold-out part", "folds" if folds else "repeats",
