@@ -339,3 +339,10 @@ def test_hundreds_of_variants_are_folded_by_the_script_and_named_in_the_plots_sp
     assert 'data-fold="24"' in made["tradeoff"].html
     assert made["pareto"].html.count(">net") < 30
     assert len(set(e.palette.colours.values())) == 8
+
+
+def test_no_name_of_the_package_is_a_module_of_it_too() -> None:
+    import harness.report
+
+    modules = {path.stem for path in Path(harness.report.__path__[0]).glob("*.py")}
+    assert modules & set(harness.report.__all__) == set()

@@ -44,7 +44,10 @@ _HOMES = {
 
 
 def __getattr__(name: str) -> object:
-    """Imported on use: the end of `recommend` needs no section of a page."""
+    """Imported on use: the end of `recommend` needs no section of a page.
+
+    No name here may be a module's too: once that is imported, it is what the name gives.
+    """
     if name in _HOMES:
         return getattr(importlib.import_module(f"harness.report.{_HOMES[name]}"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
