@@ -35,10 +35,10 @@ class Found:
 def searches(e: Evidence) -> list[Found]:
     """The searches of a run; a trial that was given up early counts with the score it had."""
     found = []
-    for candidate in e.candidates:
-        # `e.of` keeps a search's trials out of everything else.
-        own = [r for r in e.records if r.trial.candidate == candidate and r.trial.tuning is not None]
-        own = [r for r in own if r.status == "finished" and search_told(r).skipped is None]
+    # `e.of` keeps a search's trials out of everything else.
+    tried = [r for r in e.records if r.trial.tuning is not None and r.status == "finished"]
+    for candidate in e.candidates if tried else ():
+        own = [r for r in tried if r.trial.candidate == candidate and search_told(r).skipped is None]
         own.sort(key=lambda r: r.trial.tuning or 0)
         if own:
             scores = [search_told(r).score for r in own]
