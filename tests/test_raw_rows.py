@@ -302,6 +302,7 @@ def test_what_is_served_takes_rows_and_nothing_less(run: RunFolder) -> None:
 def test_a_model_that_cannot_be_exported_to_onnx_with_categories_gets_numbers_where_onnx_is_asked_for(
     tmp_path: Path,
 ) -> None:
+    pytest.importorskip("lightgbm", reason="not installed (extra boosting)")
     path = suite_file(tmp_path, "  trees: lightgbm:LGBMClassifier\n", "torch, onnx")
     assert {t.spec["encoding"] for t in plan_trials(read_suite(path)) if t.kind == "train"} == {"auto"}
     path = suite_file(tmp_path, "  trees: lightgbm:LGBMClassifier\n", "torch")

@@ -48,6 +48,7 @@ def test_a_neighbour_on_every_core_makes_a_window_loud(neighbours: None) -> None
     assert measured.noise.involuntary > 0
 
 
+@pytest.mark.quiet
 def test_time_asleep_is_not_noise() -> None:
     gate = Gate()
     time.sleep(0.2)
