@@ -29,6 +29,7 @@ from harness.analysis.tradeoff import (
     picked,
     priced,
     rejections,
+    short,
     slices_of,
 )
 from harness.analysis.values import where_held
@@ -397,7 +398,7 @@ def _lead_sentence(lead: Lead, k: int, rival: str, subject: str) -> str:
     mean, low, high = float(lead.mean[k]), float(lead.low[k]), float(lead.high[k])
     way = "leads" if mean >= 0 else "is behind"
     mean, low, high = (mean, low, high) if mean >= 0 else (-mean, -high, -low)
-    return f"It {way} {rival} by {mean:.4g} ({low:.4g} to {high:.4g}) in {subject}."
+    return f"It {way} {rival} by {short(mean)} ({short(low)} to {short(high)}) in {subject}."
 
 
 def _goal_figures(row: Row, goal: Objective) -> str:
@@ -457,5 +458,5 @@ def _runner_up(question: Question, named: Named, k: int, lead: Lead) -> Mapping[
         best = choice.leader if choice.leader is not None and lead.mean[k] <= 0 else named.row
         behind = float(choice.expected[best] - choice.expected[k])
         than = "" if best == named.row else f" than that of {table.rows[best].variant}"
-        entry["why"] = f"{question.goal.subject} is worse by {behind:.4g}{than}"
+        entry["why"] = f"{question.goal.subject} is worse by {short(behind)}{than}"
     return entry

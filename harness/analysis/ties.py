@@ -11,7 +11,7 @@ from harness.analysis.choice import settling_figures
 from harness.analysis.criteria import HARNESS_METRICS
 from harness.analysis.duels import Verdict
 from harness.analysis.rule import SAME, Choice, Settled
-from harness.analysis.tradeoff import percent
+from harness.analysis.tradeoff import percent, short
 from harness.results import Tradeoff
 
 
@@ -71,7 +71,7 @@ def _said(table: Tradeoff, choice: Choice, row: int, step: Settled) -> str:
     lead = ("costs least" if costs else "is the lightest") if alone else "is among the cheapest"
     lead = "is among the lightest" if not (costs or alone) else lead
     more = " or more" if len(figures) > 1 else ""
-    return f"it {lead}: {step.by} {_figure(table, step.by, row):.4g}, against {min(figures):.4g}{more}"
+    return f"it {lead}: {step.by} {short(_figure(table, step.by, row))}, against {short(min(figures))}{more}"
 
 
 def _figure(table: Tradeoff, name: str, k: int) -> float:

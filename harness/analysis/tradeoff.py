@@ -258,7 +258,7 @@ def rejections(table: Tradeoff, constraints: Sequence[Constraint], k: int, terms
             reasons.append(f"{limit}: {cell.note or 'not measured'}")
             continue
         if cell.floor and limit.is_upper:
-            reasons.append(f"{limit}: {cell.value:.4g} is a floor, which meets no limit")
+            reasons.append(f"{limit}: {short(cell.value)} is a floor, which meets no limit")
             continue
         held = limit.holds(table.draws[limit.metric][:, k])
         if limit.probability is None:
@@ -289,15 +289,22 @@ def picked(choice: Choice, k: int) -> tuple[str, ...]:
 
 def percent(probability: float) -> str:
     """`93 %`; never 0 or 100, which no finite number of draws can show."""
-    if probability >= 0.995:
+    if probability > 0.99:
         return "over 99 %"
-    return "under 1 %" if probability < 0.005 else f"{100 * probability:.0f} %"
+    return "under 1 %" if probability < 0.01 else f"{100 * probability:.0f} %"
+
+
+def short(value: float, sign: str = "") -> str:
+    """Four significant digits, no powers of ten: `0.03125`, `65.15`, `1,238,000`; `sign="+"` shows a plus."""
+    if 1e4 <= abs(value) < 1e15:
+        return f"{float(f'{value:.4g}'):{sign},.0f}"
+    return f"{value:{sign}.4g}"
 
 
 def interval_text(cell: Estimate) -> str:
     """`0.894 (0.885 to 0.902)`."""
     if cell.value is None:
         return cell.note or "not measured"
-    if cell.low is None or cell.high is None:
-        return f"{cell.value:.4g}"
-    return f"{cell.value:.4g} ({cell.low:.4g} to {cell.high:.4g})"
+    if cell.low is None or cell.high is None or cell.low == cell.high:
+        return short(cell.value)
+    return f"{short(cell.value)} ({short(cell.low)} to {short(cell.high)})"

@@ -271,7 +271,7 @@ def others_out(e: Evidence) -> str:
         return ""
     ordered = sorted(counts.items(), key=lambda item: -item[1])
     said = [
-        f"{count} {cause}" if cause.startswith("failed") else f"{count} for {cause}"
+        f"{count} {cause}" if cause.startswith(("failed", "without")) else f"{count} for {cause}"
         for cause, count in ordered
     ]
     return f"Out of the question: {n.listed(said)}."
