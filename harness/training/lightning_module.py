@@ -15,6 +15,7 @@ import warnings
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -95,20 +96,7 @@ def fit_lightning(
     kind = type("Keeper", (_Keeper, package.callbacks.Checkpoint), {})
     keeper = kind(model.to(device), batches, objective, training, mode, seed, device, progress, folder, key)
     again = keeper.resume()
-    trainer = package.Trainer(
-        max_epochs=training.epochs,
-        accelerator="gpu" if device.startswith("cuda") else "cpu",
-        devices=1,
-        precision="bf16-mixed" if mode.precision == "bf16" else "32-true",
-        # A module that steps its optimizers by itself clips by itself too.
-        gradient_clip_val=(training.gradient_clip or None) if module.automatic_optimization else None,
-        callbacks=[keeper],
-        default_root_dir=str(folder) if folder else None,
-        num_sanity_val_steps=0,
-        logger=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-    )
+    trainer = _trainer(package, keeper, module.automatic_optimization)
     validates = type(module).validation_step is not package.LightningModule.validation_step
     # Its advice is about loaders, loggers and accelerators, which are not the user's here.
     logging.getLogger(package.__name__).setLevel(logging.WARNING)
@@ -129,6 +117,25 @@ def fit_lightning(
     checkpoints.restore(model.to(device), keeper.best)
     facts = TrainFacts(resumed_after_epoch=keeper.start or None)
     return Fit(tuple(keeper.history), best_epoch(keeper.history), mode, facts, OWN)
+
+
+def _trainer(package: ModuleType, keeper: _Keeper, steps_for_it: bool) -> Any:
+    """Lightning's Trainer, told of this trial alone; `steps_for_it`: the module leaves the steps to it."""
+    training = keeper.training
+    return package.Trainer(
+        max_epochs=training.epochs,
+        accelerator="gpu" if keeper.device.startswith("cuda") else "cpu",
+        devices=1,
+        precision="bf16-mixed" if keeper.mode.precision == "bf16" else "32-true",
+        # A module that steps its optimizers by itself clips by itself too.
+        gradient_clip_val=(training.gradient_clip or None) if steps_for_it else None,
+        callbacks=[keeper],
+        default_root_dir=str(keeper.folder) if keeper.folder else None,
+        num_sanity_val_steps=0,
+        logger=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+    )
 
 
 @dataclass(frozen=True)
