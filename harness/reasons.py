@@ -42,3 +42,19 @@ def reasons_in(note: str) -> tuple[Reason, ...]:
             found.append(reason)
             note = note.replace(reason.value, "")
     return tuple(found)
+
+
+class Noted:
+    """What has a note, and so reasons."""
+
+    note: str
+
+    @property
+    def reason(self) -> Reason | None:
+        """What its note begins with: why it is no number, or not the number alone."""
+        return reason_of(self.note)
+
+    @property
+    def reasons(self) -> tuple[Reason, ...]:
+        """All that its note holds."""
+        return reasons_in(self.note)

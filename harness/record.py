@@ -14,7 +14,7 @@ from typing import Any, Literal, TypeVar, cast
 
 from harness.codec import JsonObject, from_json, to_json
 from harness.facts.kinds import TrialFacts
-from harness.reasons import Reason, reason_of, reasons_in
+from harness.reasons import Noted
 
 F = TypeVar("F", bound=TrialFacts)
 
@@ -178,7 +178,7 @@ class Trial:
 
 
 @dataclass(frozen=True)
-class Measurement:
+class Measurement(Noted):
     """One metric of one trial.
 
     Args:
@@ -197,16 +197,6 @@ class Measurement:
     samples: tuple[float, ...] = ()
     note: str = ""
     at: Mapping[str, float | int | str] = field(default_factory=dict)
-
-    @property
-    def reason(self) -> Reason | None:
-        """What its note begins with: why it is no number, or not the number alone."""
-        return reason_of(self.note)
-
-    @property
-    def reasons(self) -> tuple[Reason, ...]:
-        """All that its note holds."""
-        return reasons_in(self.note)
 
 
 @dataclass(frozen=True)

@@ -6,14 +6,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
-from harness.reasons import Reason, reason_of, reasons_in
+from harness.reasons import Noted
 
 if TYPE_CHECKING:
     import numpy as np
 
 
 @dataclass(frozen=True)
-class Estimate:
+class Estimate(Noted):
     """A metric of a variant, with its truth.
 
     Args:
@@ -40,16 +40,6 @@ class Estimate:
     machines: float | None = None
     is_machines_alone: bool = False
     total: float | None = None
-
-    @property
-    def reason(self) -> Reason | None:
-        """What its note begins with: why it is no number, or not the number alone."""
-        return reason_of(self.note)
-
-    @property
-    def reasons(self) -> tuple[Reason, ...]:
-        """All that its note holds."""
-        return reasons_in(self.note)
 
 
 @dataclass(frozen=True)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, fields, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -94,29 +95,20 @@ def train_network(job: Job, parts: Parts) -> Trained:
 def _fit(job: Job, model: Scaled, batches: Batches, training: Training, objective: Objective) -> Fit:
     """Train by the loop here, or by lightning.Trainer where the network is a LightningModule."""
     network, seed = model.network, job.trial.spec["seed"]
-    if is_lightning(network):
-        return fit_lightning(
-            model,
-            batches,
-            objective,
-            training,
-            seed=seed,
-            device=job.device,
-            progress=job.progress,
-            folder=job.checkpoint,
-            key=job.trial.id,
-        )
-    return fit(
+    learn: Callable[..., Fit] = fit_lightning
+    if not is_lightning(network):
+        learn = partial(fit, owner=network)
+        objective = with_own_loss(objective, network, training.label_smoothing)
+    return learn(
         model,
         batches,
-        with_own_loss(objective, network, training.label_smoothing),
+        objective,
         training,
         seed=seed,
         device=job.device,
         progress=job.progress,
         folder=job.checkpoint,
         key=job.trial.id,
-        owner=network,
     )
 
 
