@@ -80,19 +80,7 @@ def evaluate(pipeline: Pipeline, parts: Parts, seed: int) -> Evaluation:
     requests = user_requests(users, parts.cut.deploy)
     watch = Stopwatch()
     candidates, ranked = _answers(pipeline, requests, watch)
-    found, hit, counts = metrics.hits(candidates, relevant), metrics.hits(ranked, relevant), relevant.counts
-    scores = {
-        "ndcg@10": metrics.ndcg(hit, counts, 10),
-        "dcg@10": metrics.dcg(hit, 10),
-        "recall@10": metrics.recall(hit, counts, 10),
-        "recall@100": metrics.recall(hit, counts, 100),
-        "precision@10": metrics.precision(hit, counts, 10),
-        "mrr@10": metrics.reciprocal_rank(hit, counts, 10),
-        "hit_rate@10": hit[:, :10].any(1).astype(float),
-        "candidate_recall": metrics.recall(found, counts, found.shape[1]),
-        "retrieval_ndcg@10": metrics.ndcg(found, counts, 10),
-        "ranker_ndcg@10": metrics.ndcg(hit, found.sum(1), 10),
-    }
+    scores, counts = _scores(candidates, ranked, relevant), relevant.counts
     history = pipeline.history.counts(users)
     columns = {"cold": history == 0, "history": history, "relevant": counts}
     eligible = int(pipeline.eligible.sum())
@@ -122,6 +110,23 @@ def evaluate(pipeline: Pipeline, parts: Parts, seed: int) -> Evaluation:
         else None,
     )
     return Evaluation(users, scores, columns, measures, facts)
+
+
+def _scores(candidates: np.ndarray, ranked: np.ndarray, relevant: metrics.Relevant) -> dict[str, np.ndarray]:
+    """Metric → (users,) what each user's answers are worth, of the retriever, the ranker and both."""
+    found, hit, counts = metrics.hits(candidates, relevant), metrics.hits(ranked, relevant), relevant.counts
+    return {
+        "ndcg@10": metrics.ndcg(hit, counts, 10),
+        "dcg@10": metrics.dcg(hit, 10),
+        "recall@10": metrics.recall(hit, counts, 10),
+        "recall@100": metrics.recall(hit, counts, 100),
+        "precision@10": metrics.precision(hit, counts, 10),
+        "mrr@10": metrics.reciprocal_rank(hit, counts, 10),
+        "hit_rate@10": hit[:, :10].any(1).astype(float),
+        "candidate_recall": metrics.recall(found, counts, found.shape[1]),
+        "retrieval_ndcg@10": metrics.ndcg(found, counts, 10),
+        "ranker_ndcg@10": metrics.ndcg(hit, found.sum(1), 10),
+    }
 
 
 def validation_ndcg(
