@@ -103,6 +103,7 @@ def test_small_words() -> None:
     assert n.listed(["a", "b", "c"]) == "a, b and c"
     assert n.seconds(200) == "3\u202fmin 20\u202fs"
     assert n.money(-1234.5) == "−$1,234" and n.money(0.089) == "$0.089" and n.money(65.2) == "$65.20"
+    assert n.money(65.1525) == "$65.15" and n.money(200) == "$200" and n.money(999.999) == "$1,000.00"
 
 
 def test_a_limit_keeps_the_digits_it_was_written_with() -> None:

@@ -101,6 +101,8 @@ def shown(name: str, e: Estimate | None) -> Shown:
         return estimate(e)
     if name == "cost_per_month_usd" and (steps := steps_of(e)):
         return replace(estimate(e), value=fixed(e.value, 2), interval=steps)
+    if entry is not None and entry.unit == "USD" and not estimate(e).interval:
+        return replace(estimate(e), value=amount(e.value))
     if entry is None or entry.read_as is None:
         return estimate(e)
     factor = entry.read_as[0]
@@ -156,12 +158,17 @@ def signed(value: float, decimals: int | None = None) -> str:
 
 
 def money(value: float) -> str:
-    """An amount in USD: `$0.248`, `$0.50`, `$65.20`, `$1,240`."""
-    text = plain(abs(value))
+    """An amount in USD: `$0.248`, `$0.50`, `$65.15`, `$1,240`."""
+    text = amount(abs(value))
     whole, point, cents = text.partition(".")
     if point and cents.isdigit():
         text = f"{whole}.{cents.rstrip('0').ljust(2, '0')}"
     return f"{MINUS if value < 0 else ''}${text}"
+
+
+def amount(value: float) -> str:
+    """An amount in USD without an interval: to the cent where it is a bill of some dollars to a thousand."""
+    return plain(value) if float(value).is_integer() or not 1 <= abs(value) < 1000 else fixed(value, 2)
 
 
 def as_written(value: float) -> str:
