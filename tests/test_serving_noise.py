@@ -16,6 +16,8 @@ from harness.serving.subject import Subject
 from harness.serving.windows import Window, Windows, measure_window
 from tests.known_models import examples, load_variant
 
+pytestmark = pytest.mark.quiet
+
 QUIET = Noise(1.0, 0.0, 0, 0, 0.0, 0.0, 0, 0.0)
 LOUD = replace(QUIET, wait_share=0.25)
 HOPELESS = replace(QUIET, wait_share=0.6)
@@ -48,7 +50,6 @@ def test_a_neighbour_on_every_core_makes_a_window_loud(neighbours: None) -> None
     assert measured.noise.involuntary > 0
 
 
-@pytest.mark.quiet
 def test_time_asleep_is_not_noise() -> None:
     gate = Gate()
     time.sleep(0.2)

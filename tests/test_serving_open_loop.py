@@ -10,6 +10,8 @@ from harness.serving.load import Settings
 from harness.serving.open_loop import closed_seconds, observed, run_load
 from harness.serving.subject import Subject
 
+pytestmark = pytest.mark.quiet
+
 
 def subject_of(predict: object) -> Subject:
     return Subject(predict, np.zeros((16, 4), np.float32), {}, (2,))  # type: ignore[arg-type]

@@ -15,6 +15,8 @@ from harness.protocols import Job, Outcome
 from harness.record import Trial, TrialError
 from harness.serving.serve import crash_reason, serve
 
+pytestmark = pytest.mark.quiet
+
 SINGLE = {"name": "single_stream", "seconds": 0.3, "min_calls": 20, "max_calls": 2000}
 
 

@@ -18,7 +18,10 @@ from harness.serving.process import cores_of
 from harness.serving.queues import Services, poisson_arrivals, sojourns
 from harness.serving.serve import serve
 
-pytestmark = pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="needs two cores")
+pytestmark = [
+    pytest.mark.quiet,
+    pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="needs two cores"),
+]
 
 OFFLINE = {"name": "offline", "seconds": 0.6, "batch_sizes": [1]}
 
