@@ -135,7 +135,14 @@ def test_a_transfer_cut_short_is_no_file(server: Server, cache: Path) -> None:
     assert fetch_files([data_file(f"{server.url}/file.bin")])["set/file.bin"].read_bytes() == CONTENT
 
 
-@pytest.mark.parametrize("damage", [b"no gzip at all", gzip.compress(CONTENT)[:-20], gzip.compress(b"x")[:5]])
+@pytest.mark.parametrize(
+    "damage",
+    [
+        pytest.param(b"no gzip at all", id="no archive"),
+        pytest.param(gzip.compress(CONTENT)[:-20], id="its end is missing"),
+        pytest.param(gzip.compress(b"x")[:5], id="only half a header"),
+    ],
+)
 def test_a_damaged_archive_is_refused_and_named(server: Server, cache: Path, damage: bytes) -> None:
     server.files["/file.bin.gz"] = damage
     with pytest.raises(DataError, match="corrupt archive"):
