@@ -5,8 +5,9 @@
 Prints one JSON line. The first decision reads all records and keeps what it learnt in `evidence.npz`; every
 further one reads only that. Seconds are CPU time of a whole process, start of Python and imports included
 (bytecode cached, as on any machine that ran the harness before); `report_s` renders the same records.
-FOLDER is a checkout of another version, which decides and reports on a copy of the run in turn with this one:
-`ratio` and `report_ratio` are medians of this one's seconds over the other's.
+FOLDER is a checkout of another version, which decides and reports in turn with this one, on the same world
+that it wrote itself (an older one refuses a resolved suite of today): `ratio` and `report_ratio` are medians
+of this one's seconds over the other's. A command that fails ends the benchmark, as a refusal is quick.
 """
 
 from __future__ import annotations
@@ -15,7 +16,6 @@ import argparse
 import json
 import os
 import resource
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -27,7 +27,6 @@ from statistics import median
 from harness.analysis.tradeoff import tradeoff
 from harness.reading import suite_to_text
 from harness.record import Record, record_to_json
-from harness.store.runs import RunFolder
 from harness.suite.schema import Suite
 from tests.analysis_world import Truth, World, make_suite
 
@@ -35,8 +34,14 @@ PER_CANDIDATE = 2 * 3 + 2 * 3
 """Records of a candidate in this world: 3 seeds trained and scored, 3 rounds of 2 scenarios."""
 
 HERE = Path(__file__).parent.parent
-REPORT = "from harness.cli.main import main; main(['report', {url!r}])"
-RECOMMEND = "from harness.cli.main import main; main(['recommend', {url!r}, '--where', 'latency_p99_ms<=9'])"
+MAIN = "import sys; from harness.cli.main import main; sys.exit(main({arguments!r}))"
+WRITE = """
+import sys
+from pathlib import Path
+from benchmarks.decide_speed import _world, _write
+world, suite = _world(int(sys.argv[1]))
+_write(world.records(), suite, Path(sys.argv[2]))
+"""
 
 
 def main() -> None:
@@ -54,22 +59,28 @@ def main() -> None:
         tradeoff(records, suite)
         result[f"tradeoff_{len(records)}_records_s"] = round(time.process_time() - start, 3)
     with tempfile.TemporaryDirectory() as folder:
-        run = _write(records, suite, Path(folder) / "big" / "20250101-000000-0123abcd")
-        code = RECOMMEND.format(url=run.url)
-        other = shutil.copytree(run.url, f"{folder}/other/{run.id}") if arguments.against else ""
-        for name in ("first_recommend_s", "recommend_s", "recommend_again_s"):
-            result[name] = _cpu_seconds(code, folder)
-        if arguments.against:
-            taken = _in_turn(code, RECOMMEND.format(url=str(other)), arguments.against, folder, 5)
-            result |= {"recommend_other_s": taken[0], "ratio": taken[1]}
-        code = REPORT.format(url=run.url)
-        for name in ("report_s", "report_again_s"):
-            result[name] = _cpu_seconds(code, folder)
-        if arguments.against:
-            taken = _in_turn(code, REPORT.format(url=str(other)), arguments.against, folder, 2)
-            result |= {"report_other_s": taken[0], "report_ratio": taken[1]}
+        result |= _whole_commands(arguments.records, arguments.against, folder)
     print(json.dumps(result))
     arguments.out.write_text(json.dumps(result, indent=1) + "\n")
+
+
+def _whole_commands(size: int, against: Path | None, folder: str) -> dict[str, float]:
+    """CPU seconds of `recommend` and `report` as a user starts them, the first time and after it."""
+    result = {}
+    ours, theirs = (f"{folder}/{whose}/big/20250101-000000-0123abcd" for whose in ("ours", "theirs"))
+    _cpu_seconds(WRITE, folder, HERE, (str(size), ours))
+    if against:
+        _cpu_seconds(WRITE, f"{folder}/their_bytecode", against, (str(size), theirs))
+    commands = {"recommend": (["--where", "latency_p99_ms<=9"], 5), "report": ([], 2)}
+    for name, (options, times) in commands.items():
+        own, other = (MAIN.format(arguments=[name, url, *options]) for url in (ours, theirs))
+        for key in (f"first_{name}_s", f"{name}_s", f"{name}_again_s"):
+            result[key] = _cpu_seconds(own, folder)
+        if against:
+            seconds, ratio = _in_turn(own, other, against, folder, times)
+            prefix = "" if name == "recommend" else f"{name}_"
+            result |= {f"{name}_other_s": seconds, f"{prefix}ratio": ratio}
+    return result
 
 
 def _in_turn(ours: str, theirs: str, against: Path, folder: str, times: int) -> tuple[float, float]:
@@ -84,27 +95,29 @@ def _in_turn(ours: str, theirs: str, against: Path, folder: str, times: int) -> 
     )
 
 
-def _cpu_seconds(code: str, folder: str, version: Path = HERE) -> float:
-    """CPU seconds of a Python process that runs this."""
+def _cpu_seconds(code: str, folder: str, version: Path = HERE, arguments: Sequence[str] = ()) -> float:
+    """CPU seconds of a Python process that runs this.
+
+    Raises:
+        CalledProcessError: it did not end with 0.
+    """
     environment = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
     environment["PYTHONPYCACHEPREFIX"] = f"{folder}/bytecode"
     environment["PYTHONPATH"] = str(version)
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    subprocess.run(
-        [sys.executable, "-c", code], check=True, capture_output=True, env=environment, cwd=version
-    )
+    command = [sys.executable, "-c", code, *arguments]
+    subprocess.run(command, check=True, capture_output=True, env=environment, cwd=version)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     return round(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime, 3)
 
 
-def _write(records: Sequence[Record], suite: Suite, folder: Path) -> RunFolder:
+def _write(records: Sequence[Record], suite: Suite, folder: Path) -> None:
     """As `RunFolder.commit` would, without its syncs to disk (ten minutes for 10,000 trials)."""
     for record in records:
         home = folder / "trials" / record.trial.id
         home.mkdir(parents=True)
         (home / "record.json").write_text(json.dumps(record_to_json(record)))
     (folder / "suite.yaml").write_text(suite_to_text(suite))
-    return RunFolder(str(folder))
 
 
 def _world(size: int) -> tuple[World, Suite]:

@@ -11,13 +11,18 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
-from scipy import stats
 
 from harness.datasets.shop.outcomes import Funnel
 from harness.facts.recommending import AbTest, LiftFacts
+from harness.late import Late
+
+if TYPE_CHECKING:
+    from scipy import stats
+else:
+    stats = Late("scipy.stats")  # a second of a report's time, which most reports do not need
 
 METRICS = ("ctr", "conversion_rate", "revenue_per_session_usd", "margin_per_session_usd")
 MISMATCH_P = 0.001
