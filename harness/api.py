@@ -213,8 +213,9 @@ class Run:
         return gather(self.folder, self.suite.model_copy(update={"decision": new})).recommendation
 
     def predictions(self, candidate: str, runtime: str | None = None) -> pd.DataFrame:
-        """Answers to the test examples, all seeds: `seed`, `example`, `target`, and a column `p_CLASS` for
-        each class, or `prediction`.
+        """Answers to the test examples, all seeds: `seed`, `example`, `target` (`t_LABEL` where one may
+        have several labels), and a column `p_CLASS` for each class, or `prediction`. Of a recommender, whose
+        answers are lists, the scores of each user, and of each visit where there are any (`unit`).
 
         Args:
             runtime: by default the candidate's reference runtime.
@@ -228,14 +229,8 @@ class Run:
             found = self.evidence.predictions(record)
             if found is None:
                 continue
-            outputs = found.outputs
-            columns = (
-                {f"p_{k}": outputs[:, k] for k in range(outputs.shape[1])}
-                if outputs.ndim == 2
-                else {"prediction": outputs}
-            )
-            head = {"seed": record.trial.seed, "example": range(len(outputs)), "target": found.targets}
-            frames.append(pd.DataFrame({**head, **columns}))
+            head = {"seed": record.trial.seed, "example": range(len(found.ids))}
+            frames.append(pd.DataFrame({**head, **found.by_column()}))
         if not frames:
             raise self._absent(candidate, "no stored answers")
         return pd.concat(frames, ignore_index=True)

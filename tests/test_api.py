@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from report_samples import make_records, make_run, make_suite
 
 import harness
+from harness.analysis.predictions import Predictions
 from harness.analysis.recommend import decide
 from harness.record import HarnessError, SuiteError
 
@@ -83,3 +86,21 @@ def test_a_mapping_is_run_to_its_end(tmp_path: Path, monkeypatch: pytest.MonkeyP
     made = harness.run(SUITE, out=tmp_path)
     assert made.tradeoffs.loc["logistic/onnx", "accuracy"] > 0.9
     assert harness.open_run("latest", tmp_path).url == made.url
+
+
+def test_answers_that_are_lists_come_as_the_scores_of_each_user() -> None:
+    found = Predictions(np.array([7, 9]), np.zeros(2), np.zeros((2, 0)), {"ndcg@10": np.array([0.5, 1.0])})
+    assert {name: list(column) for name, column in found.by_column().items()} == {
+        "id": [7, 9],
+        "ndcg@10": [0.5, 1.0],
+    }
+
+
+def test_several_labels_and_ranking_scores_have_a_column_each() -> None:
+    labels = Predictions(np.arange(2), np.eye(2), np.array([[0.9, 0.2], [0.1, 0.7]]))
+    assert list(labels.by_column()) == ["t_0", "t_1", "p_0", "p_1"]
+    assert list(replace(labels, targets=np.arange(2), answers="scores").by_column()) == [
+        "target",
+        "s_0",
+        "s_1",
+    ]

@@ -54,9 +54,23 @@ class Predictions:
             groups=None if self.groups is None else self.groups[index],
         )
 
+    def by_column(self) -> dict[str, Array]:
+        """Targets and answers under the names that they are stored with; the scores where nothing else is."""
+        if self.outputs.ndim == 2 and self.outputs.shape[1] == 0:
+            return {"id": self.ids, **self.scores}
+        letter = next(letter for letter, answers in ANSWERS.items() if answers == self.answers)
+        return {**_named("target", "t", self.targets), **_named("prediction", letter, self.outputs)}
+
 
 ANSWERS = {"p": "probabilities", "s": "scores", "c": "classes"}
 """The letter of the answers' columns → what they are."""
+
+
+def _named(name: str, letter: str, values: Array) -> dict[str, Array]:
+    if values.ndim == 1:
+        return {name: values}
+    return {f"{letter}_{k}": values[:, k] for k in range(values.shape[1])}
+
 
 LoadPredictions = Callable[[str], Predictions | tuple[Array, Array, Array]]
 """Trial id → its predictions (or ids, targets, outputs). Raises FileNotFoundError where there are none."""
