@@ -14,6 +14,8 @@ class Reason(StrEnum):
     longer stands first."""
 
     FAILED = "failed"
+    NOT_RUN = "not run"
+    RULED_OUT = "ruled out"
     NOT_MEASURED = "not measured"
     NOT_ESTIMABLE = "not estimable"
     UNSTEADY = "unsteady"

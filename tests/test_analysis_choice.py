@@ -203,7 +203,7 @@ def test_costs_within_five_per_cent_leave_it_to_what_is_lighter() -> None:
 def test_a_tie_without_costs_does_not_speak_of_them() -> None:
     found = tie_of(a=of(0.900), b=of(0.901))
     assert (found.choice, found.settled_by) == ("b/torch", "objective")
-    assert "named because it has the highest expected worth." in found.reasons[0]
+    assert "named because it is the best on average." in found.reasons[0]
     same = tie_of(a=of(0.9, sd=0.0), b=of(0.9, sd=0.0))
     assert same.settled_by == "" and "nothing that was measured tells them apart" in same.reasons[0]
 

@@ -109,3 +109,10 @@ def test_small_words() -> None:
 def test_a_limit_keeps_the_digits_it_was_written_with() -> None:
     assert n.as_written(11689512.0) == "11,689,512"
     assert (n.as_written(0.87), n.as_written(10.0), n.as_written(1200.0)) == ("0.87", "10", "1,200")
+
+
+def test_of_a_figure_without_interval_the_interval_is_what_cannot_be_estimated() -> None:
+    note = "not estimable (one class lies wholly beyond the other)"
+    assert n.without_interval(note) == "no interval (one class lies wholly beyond the other)"
+    lost = "no figure in 1 of 2 rounds: not estimable (322 of 662 calls); one launch, no interval"
+    assert n.without_interval(lost) == lost

@@ -10,12 +10,14 @@ from pathlib import Path
 import pytest
 from report_samples import WORLD, make_records, make_run, make_suite
 
+from harness.analysis.recommend import decide
 from harness.datasets.catalog import counted_rows
 from harness.planning.estimate import rows_of
 from harness.record import Failure
 from harness.report import gather, summary_text, write_report
 from harness.report.pdf import find_browser, print_page_one
-from harness.report.terminal import next_commands, terminal_summary
+from harness.report.sections import SECTIONS
+from harness.report.terminal import _beyond, _other_terms, next_commands, terminal_summary
 from harness.results import Recommendation
 from harness.running.smoke import smoke, smoke_text
 from harness.suite.schema import Suite
@@ -27,13 +29,60 @@ def test_a_decision_is_followed_by_the_three_commands_that_are_wanted_next() -> 
     commands = [command for command, _ in next_commands(CHOICE, "desk/2025")]
     assert commands == [
         "python -m harness export desk/2025 cnn/onnx deploy",
-        "python -m harness recommend desk/2025 --where 'accuracy >= 0.827'",
+        "python -m harness recommend desk/2025 --set decision.traffic.qps=100",
         "python -m harness compare desk/2025 desk/latest",
     ]
     elsewhere = [command for command, _ in next_commands(CHOICE, "/shared/desk/2025")]
     assert elsewhere[2] == "python -m harness compare /shared/desk/2025 /shared/desk/latest"
     without = next_commands(replace(CHOICE, choice=None, constraints=()), "desk/2025", make_suite(WORLD[:1]))
     assert "--set decision.traffic.qps=400" in without[0][0] and not any("export" in c for c, _ in without)
+
+
+def test_another_limit_is_suggested_where_it_changes_the_answer(tmp_path: Path) -> None:
+    suite = make_suite(WORLD[:3])
+    limited = suite.decision.model_copy(update={"constraints": ("latency_p99_ms <= 60",)})
+    suite = suite.model_copy(update={"decision": limited})
+    run = make_run(tmp_path, make_records(WORLD[:3], seeds=(0, 1)), suite, files=False)
+    command, why = _other_terms(gather(run).recommendation, "recommend x", suite)
+    found = re.fullmatch(r"recommend x --where '(latency_p99_ms <= [\d.]+)'", command)
+    assert found is not None
+    again = decide(run, [found[1]])
+    assert (
+        why == f"where the answer becomes {again.choice}"
+        and again.choice != gather(run).recommendation.choice
+    )
+
+
+def test_where_nobody_may_be_chosen_the_hardest_limit_is_widened() -> None:
+    keeps = {"accuracy >= 0.9": 0.4, "latency_p99_ms <= 5": 0.02}
+    nobody = Recommendation(
+        "none_feasible", None, None, constraints=tuple(keeps), nearest={"variant": "a", "keeps": keeps}
+    )
+    assert _other_terms(nobody, "recommend x", None)[0] == "recommend x --where 'latency_p99_ms <= 5.5'"
+
+
+@pytest.mark.parametrize(
+    ("at", "today", "given"), [(0.8712, 0.87, 0.872), (0.8692, 0.87, 0.869), (5.0, 9, 5)]
+)
+def test_a_suggested_limit_lies_on_the_other_side(at: float, today: float, given: float) -> None:
+    assert _beyond(at, today) == given
+
+
+def test_a_variant_that_nothing_was_compared_with_is_no_clear_call(tmp_path: Path) -> None:
+    records = [
+        replace(r, status="failed", failure=Failure("not run: budget of 10 min spent", "E", ""))
+        if r.trial.kind != "train" and r.trial.variant.name != "small_cnn/onnx"
+        else r
+        for r in make_records(WORLD[:3], seeds=(0, 1))
+    ]
+    suite = make_suite(WORLD[:3])
+    e = gather(make_run(tmp_path, records, suite, files=False))
+    ended = summary_text(e.tradeoff, e.recommendation)
+    assert re.search(r"Ship small_cnn/onnx, the only one of \d variants that has figures", ended)
+    page = SECTIONS["verdict"](e)
+    assert page is not None and "so nothing was compared" in page.markdown
+    assert re.search(r"Not eligible: \d not run\.", page.markdown)
+    assert "clear call" not in page.markdown and "probability that it is the best" not in page.markdown
 
 
 def test_the_terminal_shows_verdict_commands_and_where_the_report_lies(tmp_path: Path) -> None:

@@ -113,7 +113,7 @@ def test_the_budget_stops_new_trials_and_says_so(run: RunFolder) -> None:
     records = run_trials(
         trials, run, Witness(), Settings(paths=HERE, budget_s=600, started=time.time() - 601), dispatch=FAKE
     )
-    assert [r.failure.reason for r in records if r.failure] == ["not run: budget of 10 m spent"] * 3
+    assert [r.failure.reason for r in records if r.failure] == ["not run: budget of 10 min spent"] * 3
 
 
 def test_a_spent_budget_keeps_why_trials_failed_before(run: RunFolder) -> None:
@@ -130,8 +130,8 @@ def test_a_spent_budget_keeps_why_trials_failed_before(run: RunFolder) -> None:
     assert "line" in before.failure.traceback
     assert reasons == {
         "train": "ValueError: the layer does not fit",
-        "score": "not run: budget of 10 m spent",
-        "serve": "not run: budget of 10 m spent",
+        "score": "not run: budget of 10 min spent",
+        "serve": "not run: budget of 10 min spent",
     }
     assert [status for status, _ in witness.events] == ["failed"] * 3
 

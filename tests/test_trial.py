@@ -138,8 +138,8 @@ def test_a_job_gets_its_needs_threads_and_the_same_checkpoint_folder(run: RunFol
 
 
 def test_a_trial_that_was_not_run_has_a_record_too() -> None:
-    record = not_run(chain("cnn")[0], "not run: budget of 10 m spent", "s1")
-    assert reason_of(record) == "not run: budget of 10 m spent"
+    record = not_run(chain("cnn")[0], "not run: budget of 10 min spent", "s1")
+    assert reason_of(record) == "not run: budget of 10 min spent"
 
 
 class Exit:

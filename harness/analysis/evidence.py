@@ -19,6 +19,7 @@ from harness.analysis.race import in_the_race, still_racing
 from harness.analysis.spreads import launch_spread, quality_spread
 from harness.analysis.stats import Array, num_draws
 from harness.metrics import METRICS, MetricTable, metric, metrics_of, stem
+from harness.reasons import Reason, reason_of
 from harness.record import Record, Variant
 from harness.results import Estimate, Spread
 from harness.streams import generator
@@ -41,6 +42,7 @@ class Evidence:
     draws: dict[str, Array] = field(default_factory=dict)
     failures: dict[Variant, tuple[str, ...]] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
+    one_launch: list[str] = field(default_factory=list)
     assumed: dict[str, list[str]] = field(default_factory=dict)
     machine_class: str = ""
     race: tuple[bool, ...] = ()
@@ -95,6 +97,11 @@ def gather(index: Index, suite: Suite, reader: ScoreReader | None, extra: Sequen
     if evidence.assumed:
         said = "; ".join(f"that {what} ({', '.join(names)})" for what, names in evidence.assumed.items())
         evidence.warnings.append(f"one seed tells no spread: probabilities assume {said}")
+    if evidence.one_launch:
+        named = ", ".join(sorted(evidence.one_launch, key=_column))
+        evidence.warnings.append(
+            f"one launch per variant: probabilities assume that launches differ by 15 % ({named})"
+        )
     evidence.estimates = {n: evidence.estimates[n] for n in sorted(evidence.estimates, key=_column)}
     return evidence
 
@@ -159,7 +166,9 @@ def _folded_tables(
     tables, parts = common_tables({k: by_seed_and_part(group) for k, group in found.items()})
     lost = max((len({r.trial.part for r, _ in group}) for group in found.values()), default=0) - len(parts)
     if lost:
-        said = f"{lost} folds or repeats that not every variant has are left out of every interval"
+        said = (
+            f"{lost} of {lost + len(parts)} folds or repeats, which some variants lack, count in no interval"
+        )
         evidence.warnings.extend([said] if said not in evidence.warnings else [])
     if not parts:
         return {k: np.array([[value] for _, value in group]) for k, group in found.items()}
@@ -291,7 +300,9 @@ def _lost_seeds(group: Sequence[Record], used: int) -> str:
     if not failed:
         return ""
     reason = failed[0].failure.reason if failed[0].failure else "failed"
-    return f"{used} of {used + len(failed)} seeds (failed: {reason})"
+    unit = "folds or repeats" if any(r.trial.part for r in group) else "seeds"
+    why = reason if reason_of(reason) is Reason.NOT_RUN else f"failed: {reason}"
+    return f"{used} of {used + len(failed)} {unit} ({why})"
 
 
 def _add_fitted(evidence: Evidence, index: Index, name: str, suite: Suite) -> None:
@@ -376,9 +387,7 @@ def _add_served(evidence: Evidence, index: Index, name: str, suite: Suite) -> No
             k: (float(c - 1), "") if c > 1 else (None, "one launch, no interval") for k, c in counts.items()
         }
         if max(counts.values()) == 1 and metric(name).about == "speed" and metric(name).unit == "ms":
-            evidence.warnings.append(
-                f"{name}: one launch per variant; probabilities assume that launches differ by 15 %"
-            )
+            evidence.one_launch.append(name)
     _store(evidence, name, cells, list(launches), draw, dfs, log=bool(launches))
     for k, values in with_zero.items():
         _store_with_zero(evidence, name, k, values, generator(suite.seed, "draws", name, k))

@@ -250,10 +250,11 @@ def _none_sure(
 ) -> tuple[str, ...]:
     may = [table.rows[k].variant for k in np.flatnonzero(choice.open)]
     verb = "keeps" if len(may) == 1 else "keep"
+    needed = _level(choice.terms)
     return (
         "No variant keeps all limits surely enough.",
         *_miss(table, limits, goal, choice),
-        f"More measurements may show that {few(may)} {verb} them: {_level(choice.terms)}.",
+        f"More measurements may show that {few(may)} {verb} them; {needed}.",
     )
 
 
@@ -269,12 +270,15 @@ def _miss(table: Tradeoff, limits: Sequence[Constraint], goal: Objective, choice
         return []
     row = table.rows[k]
     figures = [f"{n} {interval_text(row.estimates[n])}" for n in goal.metrics if n in row.estimates]
-    said = rejections(table, limits, k, choice.terms) or picked(choice, k)
+    gives = f"It would give {', '.join(figures)}."
+    said = rejections(table, limits, k, choice.terms)
+    if not said and (alone := picked(choice, k)):
+        return [f"Nearest miss: {row.variant}, which {alone[0]}.", gives]
     against = "; ".join(said) or "the objective is undefined too often"
     kept = percent(float(choice.limits_hold[k]))
     return [
         f"Nearest miss: {row.variant}, which keeps all limits with probability {kept} ({against}).",
-        f"It would give {', '.join(figures)}.",
+        gives,
     ]
 
 
@@ -360,9 +364,10 @@ def _why_not_likeliest(table: Tradeoff, choice: Choice, named: Named) -> str:
     if choice.open[likeliest]:
         kept = percent(float(choice.limits_hold[likeliest]))
         return f"{start}: but it keeps the limits with probability {kept} only, and {_level(choice.terms)}."
-    if likeliest in choice.tied and k != choice.leader:
-        return f"{start}: they are not separated, and {table.rows[k].variant} is named because {named.why}."
-    return f"{start}: but {table.rows[k].variant} is worth more on average."
+    if likeliest in choice.tied:
+        # Why one of a tie is named is a sentence of its own.
+        return f"{start}: these measurements do not separate them."
+    return f"{start}: but {table.rows[k].variant} is better on average."
 
 
 def _reasons(question: Question, named: Named, lead: Lead) -> list[str]:
@@ -373,6 +378,8 @@ def _reasons(question: Question, named: Named, lead: Lead) -> list[str]:
     if len(tied) > 1:
         reasons.append(_tie_sentence(table, choice, named, goal.subject, lead))
         reasons.append(f"{row.variant} has {figures}.")
+    elif len(table.rows) > 1 and np.isfinite(choice.expected).sum() == 1:
+        reasons.append(f"{row.variant} has {figures}; no other variant has a figure to compare it with.")
     else:
         sure = percent(float(choice.best[k]))
         reasons.append(f"{row.variant} has {figures} and is the best choice with probability {sure}.")
@@ -389,7 +396,7 @@ def _reasons(question: Question, named: Named, lead: Lead) -> list[str]:
     if out:
         said = [f"{table.rows[j].variant} ({_why_out(question, j)})" for j in out[:6]]
         more = f" and {len(out) - 6} more" if len(out) > 6 else ""
-        reasons.append(f"Out of the question: {'; '.join(said)}{more}.")
+        reasons.append(f"Not eligible: {'; '.join(said)}{more}.")
     return reasons
 
 
@@ -431,8 +438,9 @@ def _why_out(question: Question, k: int) -> str:
     reasons = rejections(question.table, question.limits, k, terms_of(question.suite.decision))
     if reasons := reasons or picked(question.choice, k):
         return reasons[0]
-    missing = [f"{n} {e.note}" for n, e in row.estimates.items() if e.value is None]
-    return missing[0] if missing else "not measured"
+    deciding = dict.fromkeys((*question.goal.metrics, *row.estimates))
+    cells = ((n, row.estimates[n]) for n in deciding if n in row.estimates)
+    return next((f"{name} {cell.note}" for name, cell in cells if cell.value is None), "not measured")
 
 
 def _runner_up(question: Question, named: Named, k: int, lead: Lead) -> Mapping[str, Any]:

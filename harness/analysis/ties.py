@@ -44,7 +44,7 @@ def why_named(table: Tradeoff, choice: Choice, duels: Sequence[Verdict] = ()) ->
     by = next((step.by for step in choice.steps if step.out), "")
     if not by and any(choice.expected[k] < choice.expected[row] for k in choice.tied):
         # Nobody was within the tolerance of the leader.
-        return Named(row, "objective", "it has the highest expected worth")
+        return Named(row, "objective", "it is the best on average")
     why = "; of the rest, ".join(told) if told else Named.why
     costs = any(s.by.startswith("cost") and _known(table, s.by, choice.tied) for s in choice.steps)
     if by not in ("", "limits", "objective") and not by.startswith("cost") and costs:
@@ -55,7 +55,7 @@ def why_named(table: Tradeoff, choice: Choice, duels: Sequence[Verdict] = ()) ->
 def _said(table: Tradeoff, choice: Choice, row: int, step: Settled) -> str:
     """What a step had against those that fell out, with its figures."""
     if step.by == "objective":
-        return "it has the highest expected worth"
+        return "it is the best on average"
     if step.by == "limits":
         others, most = (
             few([table.rows[k].variant for k in step.out]),
@@ -89,5 +89,6 @@ def _losers(table: Tradeoff, row: int, choice: Choice, duels: Sequence[Verdict])
 
 
 def few(names: Sequence[str], most: int = 5) -> str:
-    """Names in a sentence; of many the first, and how many more."""
-    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
+    """Names in a sentence, `a, b and c`; of many the first, and how many more."""
+    listed = [*names[:most], *([f"{len(names) - most} more"] if len(names) > most else [])]
+    return " and ".join(filter(None, [", ".join(listed[:-1]), *listed[-1:]]))

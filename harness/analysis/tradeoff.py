@@ -280,10 +280,10 @@ def picked(choice: Choice, k: int) -> tuple[str, ...]:
     if not choice.only_alone[k]:
         return ()
     # A limit `with` a probability of its own is corrected apart.
-    counts = f", {percent(choice.sure[k])} counts" if choice.sure[k] < choice.kept[k] else ""
+    counts = percent(choice.sure[k]) if choice.sure[k] < choice.kept[k] else "too little"
     return (
-        f"keeps the limits with probability {percent(choice.limits_hold[k])} on its own, but of several"
-        f" variants near a limit the luckiest looks as sure{counts}",
+        f"keeps the limits with probability {percent(choice.limits_hold[k])} taken alone, but with {counts}"
+        " as the pick of several variants near a limit",
     )
 
 

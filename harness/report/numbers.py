@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from harness.analysis.criteria import HARNESS_METRICS, VALUE, Constraint
 from harness.metrics import METRICS, MetricTable
 from harness.protocols import Better
+from harness.reasons import Reason, reason_of
 from harness.results import Estimate
 
 MINUS = "−"
@@ -119,6 +120,16 @@ def estimate(e: Estimate | None) -> Shown:
     if e.low is None or e.high is None or not e.high > e.low:
         return Shown(plain(e.value), "", e.value)
     return Shown(*interval(e.value, e.low, e.high), e.value)
+
+
+def without_interval(note: str) -> str:
+    """The note of a figure that has no interval: what is not estimable is the interval, not the figure."""
+    parts = [part.strip() for part in note.split(";")]
+    lacking = [reason_of(part) is Reason.NOT_ESTIMABLE for part in parts]
+    return "; ".join(
+        part.replace(Reason.NOT_ESTIMABLE, "no interval", 1) if lacks else part
+        for part, lacks in zip(parts, lacking, strict=True)
+    )
 
 
 def interval(value: float, low: float, high: float) -> tuple[str, str]:

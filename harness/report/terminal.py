@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from harness.analysis.criteria import HARNESS_METRICS
 from harness.metrics import MetricTable, metrics_of
+from harness.reasons import Reason
 from harness.report import numbers as n
 from harness.report.canvas import short_names
 from harness.results import Estimate, Recommendation, Row, Tradeoff
@@ -82,17 +84,8 @@ def next_commands(
     recommendation: Recommendation, run: str, suite: Suite | None = None
 ) -> tuple[tuple[str, str], ...]:
     """Three commands and what each is for."""
-    from harness.analysis.criteria import merge_constraints
-
     tool = "python -m harness"
-    limits = merge_constraints((), recommendation.constraints, None)
-    if limits:
-        first = limits[0]
-        looser = replace(first, limit=float(f"{first.limit * (1.1 if first.is_upper else 0.95):.3g}"))
-        again = (f"{tool} recommend {run} --where '{looser.bound}'", "decide again under another limit")
-    else:
-        qps = f"{suite.decision.traffic.qps * 2:g}" if suite else "100"
-        again = (f"{tool} recommend {run} --set decision.traffic.qps={qps}", "decide again for other traffic")
+    again = _other_terms(recommendation, f"{tool} recommend {run}", suite)
     shown = (f"{tool} report {run} --pdf", "the whole report on paper")
     if recommendation.choice is None:
         return again, shown, (f"{tool} list models", "other candidates to try")
@@ -105,6 +98,35 @@ def next_commands(
         "after the next run: has anything become worse?",
     )
     return export, again, compare
+
+
+def _other_terms(r: Recommendation, command: str, suite: Suite | None) -> tuple[str, str]:
+    """A decision under other terms that is worth a look: the nearest at which the answer changes; where
+    nobody may be chosen, under the limit that the nearest keeps least; else for twice the traffic."""
+    from harness.analysis.criteria import merge_constraints
+    from harness.analysis.sensitivity import NOBODY
+
+    limits = merge_constraints((), r.constraints, None)
+    for flip in r.flips:
+        metric = str(flip["what"]).removeprefix("limit on ")
+        limit = next((c for c in limits if c.metric == metric), None)
+        if limit is None or flip["then"] in (NOBODY, r.choice):
+            continue
+        moved = replace(limit, limit=_beyond(float(flip["at"]), limit.limit))
+        return f"{command} --where '{moved.bound}'", f"where the answer becomes {flip['then']}"
+    keeps = (r.nearest or {}).get("keeps", {})
+    if hardest := min((c for c in limits if str(c) in keeps), key=lambda c: keeps[str(c)], default=None):
+        looser = hardest.limit * (1.1 if hardest.is_upper else 1 / 1.1)
+        return f"{command} --where '{replace(hardest, limit=float(f'{looser:.2g}')).bound}'", "a wider limit"
+    qps = f"{suite.decision.traffic.qps * 2:g}" if suite else "100"
+    return f"{command} --set decision.traffic.qps={qps}", "decide again for twice the traffic"
+
+
+def _beyond(at: float, today: float) -> float:
+    """Where an answer changes to three digits, rounded away from today's limit, so that it has changed."""
+    step = 10.0 ** (math.floor(math.log10(abs(at))) - 2) if at else 0.0
+    away = math.ceil if at > today else math.floor
+    return float(f"{away(at / step) * step:.3g}") if step else at
 
 
 def summary_text(
@@ -157,6 +179,8 @@ def verdict(tradeoff: Tradeoff, recommendation: Recommendation) -> list[str | tu
     choice = recommendation.choice or ""
     count = n.counted(len(tradeoff.rows), "variant")
     match recommendation.verdict:
+        case "recommend" if _is_alone(tradeoff, choice):
+            return ["Ship ", (choice, "bold green"), f", the only one of {count} that has figures."]
         case "recommend":
             likely = n.percent(recommendation.probability_best)
             return ["Ship ", (choice, "bold green"), f": the best of {count} with probability {likely}."]
@@ -169,6 +193,12 @@ def verdict(tradeoff: Tradeoff, recommendation: Recommendation) -> list[str | tu
             return [("Ship none of them: no variant meets every limit.", "bold yellow")]
         case _:
             return [("No decision: not enough evidence.", "bold yellow")]
+
+
+def _is_alone(tradeoff: Tradeoff, choice: str) -> bool:
+    """Whether all other variants failed and nothing was compared."""
+    others = [row for row in tradeoff.rows if row.variant != choice]
+    return bool(others) and all(row.failures and row.best_probability is None for row in others)
 
 
 def ranked(tradeoff: Tradeoff, recommendation: Recommendation) -> list[Row]:
@@ -239,7 +269,7 @@ def _cell(name: str, estimate: Estimate | None) -> Text:
 
     shown = n.shown(name, estimate)
     if shown.number is None:
-        failed = shown.value.startswith("failed")
+        failed = estimate is not None and estimate.reason is Reason.FAILED
         said = "failed" if failed else shown.value
         return Text(said if len(said) <= 24 else f"{said[:23]}…", style="red" if failed else "dim")
     text = Text(shown.value)

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.progress import Watcher
+from harness.reasons import Reason, reason_of
 from harness.record import KINDS, Record, Trial
 from harness.store.runs import RunFolder
 from harness.trial.trial import not_run
@@ -174,7 +175,7 @@ def _blocked(trial: Trial, run: RunFolder) -> str | None:
             return f"not run: it needs {needed}, which has no record"
         if record.status == "failed":
             reason = record.failure.reason if record.failure else "failed"
-            if reason.startswith("not run:"):
+            if reason_of(reason) is Reason.NOT_RUN:
                 return reason
             what = {"train": "training", "score": "scoring", "serve": "serving"}[record.trial.kind]
             return f"not run: its {what} failed ({reason})"
@@ -186,7 +187,7 @@ def _is_finished(record: Record | None) -> bool:
 
 
 def _duration(seconds: float) -> str:
-    return f"{seconds / 60:g} m" if seconds >= 60 else f"{seconds:g} s"
+    return f"{seconds / 60:.3g} min" if seconds >= 60 else f"{seconds:g} s"
 
 
 def module_paths(folder: str | Path) -> tuple[str, ...]:

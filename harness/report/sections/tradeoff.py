@@ -10,6 +10,7 @@ import numpy as np
 from harness.facts import ScoreFacts
 from harness.metrics import MetricTable, stem
 from harness.protocols import ONE_SIDED, Better, Section
+from harness.reasons import Reason
 from harness.report import canvas, charts, plots
 from harness.report import numbers as n
 from harness.report.blocks import (
@@ -25,11 +26,12 @@ from harness.report.blocks import (
     section,
     text,
 )
+from harness.report.causes import FAILURES, causes
 from harness.report.evidence import Evidence
 from harness.report.pictures import both_widths
 from harness.report.reasons import mark
-from harness.report.sections.verdict import causes, key_metrics
-from harness.results import Row
+from harness.report.sections.verdict import key_metrics
+from harness.results import Estimate, Row
 
 MOST_DRAWN = 16
 SPEED = ("latency_p99_ms", "latency_p50_ms", "throughput_at_slo_qps", "throughput_offline_per_s")
@@ -57,7 +59,7 @@ def table(e: Evidence, metrics: Sequence[str], words: bool = True) -> Table:
     for row in e.rows:
         cells = [Cell(row.variant, key=e.palette.swatch(row.candidate, row.runtime))]
         cells += [fate(e, row)] if words else []
-        cells += figures(row, metrics, best, said=words and cells[-1].text.startswith("failed"))
+        cells += figures(row, metrics, best, said=words and cells[-1].tone == "bad")
         rows.append(tuple(cells))
     chosen = tuple(i for i, row in enumerate(e.rows) if row.variant == e.recommendation.choice)
     return Table(tuple(columns), tuple(rows), _caption(e, metrics), chosen)
@@ -112,11 +114,12 @@ def figure(row: Row, metric: str, best: float | None = None) -> Cell:
     """One estimate as a cell; where there is no number, the reason."""
     shown = n.shown(metric, row.estimates.get(metric))
     if shown.number is None:
-        return Cell(shown.value, tone="bad" if shown.value.startswith("failed") else "muted")
+        failed = row.estimates.get(metric, Estimate(None)).reason is Reason.FAILED
+        return Cell(shown.value, tone="bad" if failed else "muted")
     # What a cost is made of stands among the costs.
     note = "" if metric.endswith("_usd") else row.estimates[metric].note
     marked = mark(note)
-    under = ", ".join(x for x in (shown.interval, marked) if x) or note
+    under = ", ".join(x for x in (shown.interval, marked) if x) or n.without_interval(note)
     tone: Tone = "warn" if marked else ""
     return Cell(shown.value, under, shown.number, tone, best=best is not None and shown.number == best)
 
@@ -155,19 +158,14 @@ def fate(e: Evidence, row: Row) -> Cell:
     if row.variant in r.tied_with:
         return Cell("tied", pill=True, sort=1)
     runner = next((x for x in r.runners_up if x.get("variant") == row.variant), None)
-    words = causes(e, row)
-    if words and words[0].startswith("failed"):
-        reason = row.failures[0].partition(": ")[2] or row.failures[0]
-        return Cell(f"{words[0]}: {reason}", tone="bad", sort=4)
-    if (
-        not words
-        and runner
-        and isinstance(runner.get("difference"), int | float)
-        and runner["difference"] > 0
-    ):
-        words = [
-            f"{n.label(str(runner.get('metric', '')))} worse by {n.plain(float(runner['difference']), 2)}"
-        ]
+    found = causes(e, row)
+    if found and found[0].kind in FAILURES:
+        return Cell(found[0].words, tone="bad", sort=4)
+    words = [cause.words for cause in found]
+    if not words and runner and isinstance(behind := runner.get("difference"), int | float) and behind > 0:
+        low, high = float(runner.get("difference_low") or 0), float(runner.get("difference_high") or 0)
+        figure = n.interval(behind, low, high)[0] if high > low else n.plain(float(behind), 2)
+        words = [f"{n.label(str(runner.get('metric', '')))} worse by {figure}"]
     if not words and runner and runner.get("why"):
         words = [n.prose(str(runner["why"]))]
     return Cell("; ".join(words), tone="muted", sort=2 if not words else 3)

@@ -121,9 +121,9 @@ def _noise(e: Evidence) -> Iterator[str]:
     runs = [p for r in e.of("serve", scenario="server") for p in r.facts_as(ServerFacts).load_curve or ()]
     if lost := sum(not p.valid for p in runs):
         yield f"{lost:,} of {len(runs):,} runs under load do not count: too noisy, or seen late."
-    notes = Counter(m.note.partition(" (")[0] for r in serves for m in r.measurements if m.value is None)
-    for note, count in notes.most_common(6):
-        said = note or "no reason stored"
+    missing = [m for r in serves for m in r.measurements if m.value is None]
+    notes = Counter(m.reason.value if m.reason else m.note or "no reason stored" for m in missing)
+    for said, count in notes.most_common(6):
         yield f"{n.counted(count, 'figure')} of single launches without a number: {said}."
 
 

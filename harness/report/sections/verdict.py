@@ -7,7 +7,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from harness.analysis.recommend import nearest_miss
-from harness.analysis.ruled_out import RULED_OUT
 from harness.metrics import MetricTable
 from harness.protocols import Section
 from harness.report import numbers as n
@@ -23,9 +22,10 @@ from harness.report.blocks import (
     section,
     text,
 )
+from harness.report.causes import WITHOUT, causes, others_out
 from harness.report.evidence import Evidence
 from harness.report.sections.answer import answers
-from harness.report.wording import MET, UNCERTAIN, WITHIN_ONE_RUN, broken, sureness, ways_of_cutting
+from harness.report.wording import MET, UNCERTAIN, WITHIN_ONE_RUN, sureness, ways_of_cutting
 from harness.results import Row
 
 
@@ -34,13 +34,11 @@ def verdict(e: Evidence) -> Section | None:
     found = answers(e)
     blocks: list[Block] = [text(Strong(found[0]), kind="verdict")] if found else []
     blocks += [text(*headline(e), kind="lead" if found else "verdict"), text(*confidence(e), kind="lead")]
-    # What would reverse it stands before the figures: it is read with the headline or not at all.
-    reverse = [*_changes(e), *warnings(e)]
-    if reverse:
-        blocks += [
-            text(Strong("What could reverse it:"), kind="warning"),
-            Bullets(tuple((x,) for x in reverse), "doubts"),
-        ]
+    # What bears on the decision stands before the figures: it is read with the headline or not at all.
+    reverse = "What could reverse it:" if e.chosen or e.in_progress else "What would change this:"
+    for head, said in ((reverse, _changes(e)), ("Bear in mind:", warnings(e))):
+        if said:
+            blocks += [text(Strong(head), kind="warning"), Bullets(tuple((x,) for x in said), "doubts")]
     if e.chosen:
         blocks.append(Tiles(tuple(_tiles(e, e.chosen))))
     blocks.append(Bullets(tuple((reason,) for reason in (*found[1:], *reasons(e)))))
@@ -87,12 +85,18 @@ def _named(e: Evidence) -> str:
 def confidence(e: Evidence) -> tuple[Inline, ...]:
     """How sure that is, in words and as a probability."""
     r = e.recommendation
-    count = n.counted(len(e.tradeoff.rows), "variant")
     probability = r.probability_best
     if r.verdict == "none_feasible":
         return (_nearest(e),)
     if r.verdict == "not_enough_evidence" or not r.choice:
         return ("What was measured so far does not carry a decision.",)
+    compared, count = _compared(e)
+    if compared == 1 and len(e.tradeoff.rows) > 1:
+        others = len(e.tradeoff.rows) - 1
+        rest = "the other has" if others == 1 else f"the other {others} have"
+        return (
+            f"It is the only variant with the figures that decide; {rest} none, so nothing was compared.",
+        )
     under = " under your limits" if e.limits else ""
     sure = n.percent(probability)
     words = sureness(probability)
@@ -100,6 +104,16 @@ def confidence(e: Evidence) -> tuple[Inline, ...]:
     if r.verdict == "tie":
         return (_tie(e, count),)
     return (best[0].upper() + best[1:], *_regret(e))
+
+
+def _compared(e: Evidence) -> tuple[int, str]:
+    """How many variants were compared, and in words: `the 7 variants that have figures (1 has none)`."""
+    total = len(e.tradeoff.rows)
+    without = sum(found[0].kind in WITHOUT for row in e.tradeoff.rows if (found := causes(e, row)))
+    if not without:
+        return total, n.counted(total, "variant")
+    kept, rest = total - without, f"{without} {'has' if without == 1 else 'have'} none"
+    return kept, f"the {n.counted(kept, 'variant')} that {'has' if kept == 1 else 'have'} figures ({rest})"
 
 
 def _tie(e: Evidence, count: str) -> str:
@@ -117,7 +131,8 @@ def _tie(e: Evidence, count: str) -> str:
     may = "may be" if len(others) == 1 else "may each be"
     among = sum(row.best_probability or 0.0 for row in e.rows if row.variant in {r.choice, *others})
     sure = f" The best of {count} is among these {len(others) + 1} with probability {n.percent(among)}."
-    may += " as good or better; any of them is a defensible choice on this evidence."
+    any_of = "either" if len(others) == 1 else "any of them"
+    may += f" as good or better; {any_of} is a defensible choice on this evidence."
     return f"{named} {may}{sure if among else ''}"
 
 
@@ -139,7 +154,7 @@ def _regret(e: Evidence) -> tuple[Inline, ...]:
     what = "value" if e.subject == "value" else n.label(e.subject)
     return (
         Muted(
-            f" Averaged over what the data leave open, it is expected to lose {lost} of {what} to the best."
+            f" Averaged over what the data leave open, choosing it costs {lost} of {what} against the best."
         ),
     )
 
@@ -254,56 +269,18 @@ def _lead(e: Evidence) -> Iterator[str]:
     value, interval = n.interval(mean, low, high) if mean >= 0 else n.interval(-mean, -high, -low)
     name = str(runner.get("metric") or e.objective_metric)
     unit = n.unit(name, e.known)
-    value, unit = (e.in_value_unit(value), "") if name == "value" else (value, unit and f" {unit}")
-    following = "the next that meets the limits" if e.limits else "the next"
-    yield f"It {way} {runner['variant']}, {following}, by {value} ({interval}){unit} in {n.label(name)}."
+    value = e.in_value_unit(value) if name == "value" else f"{value} {unit}".rstrip()
+    following = "the next best that meets the limits" if e.limits else "the next best"
+    yield f"It {way} {runner['variant']}, {following}, by {value} ({interval}) in {n.label(name)}."
 
 
-def others_out(e: Evidence) -> str:
-    """Why the others are not the choice, counted."""
-    counts: dict[str, int] = {}
-    for row in e.rows:
-        if row.variant == e.recommendation.choice or row.variant in e.recommendation.tied_with:
-            continue
-        for cause in causes(e, row)[:1]:
-            counts[cause] = counts.get(cause, 0) + 1
-    if not counts:
-        return ""
-    ordered = sorted(counts.items(), key=lambda item: -item[1])
-    said = [
-        f"{count} {cause}" if cause.startswith(("failed", "without")) else f"{count} for {cause}"
-        for cause, count in ordered
-    ]
-    return f"Out of the question: {n.listed(said)}."
-
-
-def causes(e: Evidence, row: Row) -> list[str]:
-    """What speaks against a variant, most decisive first, in a few words each."""
-    if row.failures and all(
-        x.value is None for m, x in row.estimates.items() if e.limit_on(m) or m == e.objective_metric
-    ):
-        return ["failed"]
-    if said := next((x.note for x in row.estimates.values() if x.note.startswith(RULED_OUT)), ""):
-        return [said.partition(": ")[2] or said]
-    found = []
-    for which in e.limits:
-        probability = e.meets(row.variant, which)
-        if probability is None:
-            found.append(f"without a figure for {n.label(which.metric)}")
-        elif probability < e.asked(which):
-            sure = broken(probability)
-            side = "above" if which.is_upper else "below"
-            found.append(
-                f"{n.label(which.metric)} {sure} {side} {n.quantity(which.metric, which.limit, e.known)}"
-            )
-    if not found and row.failures and any(x.value is None for x in row.estimates.values()):
-        return ["failed in part"]
-    return found
-
-
-def _changes(e: Evidence) -> Iterator[str]:
-    for item in switches(e)[:2]:
-        yield flip_sentence(e, item)
+def _changes(e: Evidence) -> list[str]:
+    """What would change the answer, what is still to come first."""
+    said = [flip_sentence(e, item) for item in switches(e)[:2]]
+    if not e.in_progress:
+        return said
+    waiting = f"{n.counted(len(e.missing), 'planned trial')} of {len(e.planned)} still missing"
+    return [f"The run is not complete: {waiting}. Figures and verdict may change.", *said]
 
 
 def switches(e: Evidence) -> list[Mapping[str, Any]]:
@@ -315,7 +292,7 @@ def flip_sentence(e: Evidence, item: Mapping[str, Any]) -> str:
     """A switch point {what, at, unit, then, factor} in words."""
     what, at, then = str(item.get("what", "")), item.get("at"), str(item.get("then", ""))
     number = float(at) if isinstance(at, int | float) else None
-    end = "no variant would meet the limits" if then == "no variant" else f"the choice would be {then}"
+    end = "no variant could be chosen" if then == "no variant" else f"the choice would be {then}"
     more = float(item.get("factor") or 1.0) > 1
     times = _times(item.get("factor"))
     metric = what.removeprefix("limit on ")
@@ -390,12 +367,4 @@ def _range(counts: Sequence[int], noun: str) -> str:
 def warnings(e: Evidence) -> list[str]:
     """What a reader must know before trusting the verdict."""
     found = (*e.recommendation.warnings, *e.tradeoff.warnings)
-    said = [capital(n.prose(w)).rstrip(".") + "." for w in found]
-    if e.in_progress:
-        waiting = n.counted(len(e.missing), "planned trial")
-        said.insert(
-            0,
-            f"The run is not complete: {waiting} of {len(e.planned)} still missing. "
-            "Figures and verdict may change.",
-        )
-    return list(dict.fromkeys(said))
+    return list(dict.fromkeys(capital(n.prose(w)).rstrip(".") + "." for w in found))
