@@ -29,7 +29,7 @@ _MARKED = re.compile(
 )
 _PLAIN = re.compile(r"[-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?")
 _COMMA = re.compile(r"[-+]?[0-9]*,[0-9]+")
-_BOTH_COMMA_LAST = re.compile(r"[-+]?[0-9]{1,3}(?:\.[0-9]{3})+,[0-9]+")
+_BOTH_COMMA_LAST = re.compile(rf"[-+]?[0-9]{{1,3}}(?:([.{_SPACES}])[0-9]{{3}})+,[0-9]+")
 _NOT_FINITE = re.compile(r"[-+]?inf(?:inity)?", re.IGNORECASE)
 TRUTH = {"true": True, "false": False}
 MOSTLY = 0.2
@@ -147,8 +147,9 @@ def _number(text: str, how: Notation) -> float:
 def cure_of(cells: Sequence[str], how: Notation, name: str) -> str:
     """What to write in the suite for cells that are no numbers: in another notation, or no numbers at all."""
     _, bare = _without_marks([text.replace("−", "-") for text in cells])
-    if any(_BOTH_COMMA_LAST.fullmatch(text) for text in bare):
-        return 'write `decimal: ","` and `thousands: "."`'
+    if both := next((found for text in bare if (found := _BOTH_COMMA_LAST.fullmatch(text))), None):
+        sign = {".": ".", "'": "'", "’": "'"}.get(both[1], " ")
+        return f'write `decimal: ","` and `thousands: "{sign}"`'
     for sign, named in ((",", '","'), (".", '"."'), (" ", '" "'), ("'", '"\'"')):
         grouped = _pattern(Notation(how.decimal, sign)) if sign != how.decimal else None
         if grouped and sign != (how.thousands or "") and any(
@@ -201,6 +202,24 @@ FORMATS = (
 """Ways to write a moment that can be read in one way only, beside ISO 8601."""
 _HOURS = ("", " %H:%M", " %H:%M:%S", " %I:%M %p", " %I:%M:%S %p")
 DAY_FIRST = tuple(f"%d{sign}%m{sign}%Y{hours}" for sign in "/-" for hours in _HOURS)
+UNREAD = (
+    "%d/%m/%y", "%m/%d/%y", "%d-%m-%y", "%m-%d-%y", "%d.%m.%y", "%y-%m-%d", "%y/%m/%d",
+    "%a, %d %b %Y %H:%M:%S %z", "%a, %d %b %Y %H:%M:%S GMT", "%a %b %d %H:%M:%S %Y",
+    "%d/%b/%Y:%H:%M:%S %z", "%Y%m%dT%H%M%S", "%Y%m%dT%H%M%SZ", "%d %b %y", "%d-%b-%y",
+)  # fmt: skip
+"""Ways to write a moment that are proposed, not taken: a year of two digits, days of a language."""
+_MONTHS = (
+    "jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec|mär|mai|juni|juli|okt|dez|fév|avr|juil|aoû|déc|ene|abr|"
+    "ago|dic"
+)
+_DAY = r"(?:0?[1-9]|[12]\d|3[01])"
+_DATELIKE = re.compile(
+    rf"(?:(?:19|20|99|00)\d\d[-/.]\d{{1,2}}[-/.]\d{{1,2}}|{_DAY}[-/.]{_DAY}[-/.](?:19|20)?\d\d)(?!\d)(?:\D.*)?"
+    r"|\d{8}T\d{4,6}.*|(?=.*\d)(?=.*(?:19|20)\d\d)"
+    rf"(?:\w+,? )?\d{{0,2}}[. /-]*(?:{_MONTHS})\w*[., /-].*",
+    re.IGNORECASE,
+)
+"""What looks like a moment, in whatever way it is written."""
 MONTH_FIRST = tuple(
     pattern.replace("%d", "%x").replace("%m", "%d").replace("%x", "%m") for pattern in DAY_FIRST
 )
@@ -252,11 +271,29 @@ def days_of_texts(
                 f"some times name their zone and some do not, for instance {bare!r}: write them all alike"
             )
         plain = series.str.replace(r"\s?(UTC|GMT)$", "Z", regex=True).str.replace(",", ".", regex=False)
-        return _since_1970(pd.to_datetime(plain, utc=True, format="ISO8601", errors="coerce"))
+        days = _since_1970(pd.to_datetime(plain, utc=True, format="ISO8601", errors="coerce"))
+        if never := list(dict.fromkeys(text for text, day in zip(cells, days, strict=True) if np.isnan(day))):
+            raise UnclearTimeError(
+                f"{', '.join(map(repr, never[:SHOWN]))} is no day or hour that there is: correct it, or "
+                f"write `missing: [{', '.join(map(_in_quotes, never[:FEW_WORDS]))}]` if it stands for nothing"
+            )
+        return days
     for known in FORMATS:
         if not np.isnan(days := _parsed(series, known)).any():
             return days
     return _with_slashes(series, written)
+
+
+def is_datelike(text: str) -> bool:
+    """Whether a text looks like a moment, be it one that is read or not."""
+    return bool(_DATELIKE.fullmatch(text))
+
+
+def patterns_of(cells: Sequence[str]) -> list[str]:
+    """The patterns by which all of some texts are moments; empty where none of those known fits."""
+    series = pd.Series(list(cells), dtype=object)
+    known = (*FORMATS, *DAY_FIRST, *MONTH_FIRST, *UNREAD)
+    return [pattern for pattern in known if len(series) and not np.isnan(_parsed(series, pattern)).any()]
 
 
 def shape_of(cells: Sequence[str], days: np.ndarray) -> str:
@@ -329,4 +366,10 @@ def _parsed(series: pd.Series, pattern: str) -> np.ndarray:
 
 
 def _since_1970(stamps: pd.Series) -> np.ndarray:
-    return np.asarray((stamps - pd.Timestamp(0, tz="UTC")).dt.total_seconds().to_numpy() / 86400)
+    """Days of moments with a zone, NaN where there is none.
+
+    Through microseconds: nanoseconds end in 2262, and 9999-12-31 stands for never in many databases.
+    """
+    counts = stamps.dt.tz_convert(None).to_numpy().astype("M8[us]")
+    days = counts.astype(np.int64) / 86400e6
+    return np.where(np.isnat(counts), np.nan, days)

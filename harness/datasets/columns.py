@@ -104,6 +104,7 @@ def read_column(
         with_days = _date(table, name, found, None)
         if with_days is not None:
             return with_days
+    _refuse_dates(table, name, found)
     _refuse_mixed(table, name, found, numbers, how, otherwise)
     return Column(name, "category", _filled(stripped(raw), how))
 
@@ -166,6 +167,33 @@ def _date(table: Table, name: str, found: _Cells, pattern: str | None) -> Column
     return Column(name, "date", found.with_words(days), shape=shape)
 
 
+def _refuse_dates(table: Table, name: str, found: _Cells) -> None:
+    """Refuse a column of moments that are written in no way that is read, or not all in one.
+
+    Raises:
+        DataError: the cells that are none, where they stand, and what to write.
+    """
+    like = np.array([cells.is_datelike(text) for text in found.texts], dtype=bool)
+    rows = found.rows[found.words]
+    if not like.any() or rows[like].sum() < cells.MOSTLY * found.rows.sum():
+        return
+    dates = [text for text, is_date in zip(found.texts, like, strict=True) if is_date]
+    others = [text for text, is_date in zip(found.texts, like, strict=True) if not is_date]
+    text = f"`categories: [{quoted(name)}]` to take it as text, or leave it out of `features`"
+    shapes = [f'`dates: {{{quoted(name)}: "{shape}"}}`' for shape in cells.patterns_of(dates)[:3]]
+    said = f"holds dates that are written in no way that is read, for instance {dates[0]!r}"
+    cure = (
+        " or ".join(shapes)
+        if shapes
+        else f'how, for instance `dates: {{{quoted(name)}: "%d.%m.%Y"}}`, all alike'
+    )
+    if others:
+        said = f"holds dates ({dates[0]!r}) and also {', '.join(map(repr, others[: cells.SHOWN]))}"
+        words = ", ".join(f'"{word}"' for word in others if '"' not in word)
+        cure = f"`missing: [{words}]` if they stand for nothing" if len(others) <= cells.FEW_WORDS else cure
+    raise DataError(f"{table.path}: column {name!r} {said}: write {cure}, or {text}")
+
+
 def _refuse_mixed(
     table: Table, name: str, found: _Cells, numbers: Numbers, how: Notation, otherwise: str
 ) -> None:
@@ -188,6 +216,11 @@ def _refuse_mixed(
     some = where[: cells.SHOWN]
     listed = cells.listed([text_of[int(found.codes[r])] for r in some], [table.place(r) for r in some])
     more = f" and {len(where) - len(some)} more" if len(where) > len(some) else ""
+    if {found.texts[i] for i in bad} == {name}:
+        raise DataError(
+            f"{table.path}: the line of names stands again in {table.place(where[0])}"
+            f"{' and others' if len(where) > 1 else ''}: take it out"
+        )
     count = f"{len(where)} cell{'s that are' if len(where) > 1 else ' that is'} no number"
     raise DataError(
         f"{table.path}: column {name!r} has {count}: {listed}{more}: "

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import json
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from harness.datasets.cells import Notation
+from harness.datasets.formats import refuse_folder
 from harness.datasets.labels import (
     check_alike,
     check_known,
@@ -53,7 +55,10 @@ class Source:
 
     def paths(self) -> list[Path]:
         given = {"path": self.path, "test_path": self.test_path}
-        return [existing(path, "file", argument) for argument, path in given.items() if path]
+        found = [existing(path, "file", argument) for argument, path in given.items() if path]
+        for path in found:
+            refuse_folder(path)
+        return found
 
 
 def source_of(
@@ -147,6 +152,9 @@ def read_table(
             notes = _as_the_first(paths, frames, set(wanted))
         kept = list(frames[0].columns) if others else wanted
         frames = [frame[kept] for frame in frames]
+    raise_all(
+        [m for path, f in zip(paths, frames, strict=True) for m in _plain_lists(f, path, wanted, as_text)]
+    )
     frame = pd.concat(frames, ignore_index=True) if len(frames) > 1 else frames[0]
     for column in set(verbatim):
         frame[column] = frame[column].fillna("")
@@ -156,6 +164,23 @@ def read_table(
         _check_owners(table, str(source.group), owners)
     columns = {name: _slices(frame[name]) for name in source.columns}
     return Table(frame, paths, table.test_rows, owners, columns, tuple(notes))
+
+
+def _plain_lists(
+    frame: pd.DataFrame, path: Path, wanted: Sequence[str], as_text: Sequence[str]
+) -> Iterator[str]:
+    """Lists of labels, as Parquet has them, become texts such as `["a", "b"]`; other lists are mistakes."""
+    for name in wanted:
+        cells = frame[name]
+        if cells.dtype != object or not any(isinstance(cell, (list, np.ndarray)) for cell in cells):
+            continue
+        lists = [
+            [str(part) for part in cell] if isinstance(cell, (list, np.ndarray)) else [] for cell in cells
+        ]
+        if name not in as_text or any("," in part for parts in lists for part in parts):
+            yield f"{path}: column {name!r} holds lists: write one text a row, for instance with `|` between"
+        single = all(len(parts) <= 1 for parts in lists)
+        frame[name] = ["".join(parts) if single else json.dumps(parts, ensure_ascii=False) for parts in lists]
 
 
 def _as_the_first(paths: Sequence[Path], frames: Sequence[pd.DataFrame], named: set[str]) -> list[str]:

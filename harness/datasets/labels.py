@@ -15,7 +15,7 @@ from harness.suite.source import quoted
 
 EMPTY_WORDS = frozenset({"na", "n/a", "#n/a", "<na>", "nan", "null", "none", "nil", "-", "?"})
 """Words that may be a label, and may stand for nothing."""
-SEPARATORS = ("|", ";", ",", "/", "+", "&")
+SEPARATORS = ("|", ";", ",", "/", "+", "&", " ")
 """What files put between several labels of one cell."""
 SHARED = 0.8
 """The share of the parts of joined labels that must stand in other labels too."""
@@ -26,6 +26,7 @@ _NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?")
 def folded(label: str) -> str:
     """A label without case, runs of blanks or underscores, and marks at its end."""
     text = unicodedata.normalize("NFKC", label).casefold()
+    text = "".join(sign for sign in text if unicodedata.category(sign) != "Cf")  # zero-width signs
     return re.sub(r"[\s_]+", " ", text).strip(" .,;:!'\"") or text
 
 
@@ -81,12 +82,15 @@ def check_single(counts: Mapping[str, int], where: str, stated: Mapping[str, str
     Joined are labels whose parts also stand alone or in others, as names with a `/` of their own do not.
     """
     named = set((stated or {}).values())
-    for mark in SEPARATORS:
-        apart = {label: [p for part in label.split(mark) if (p := part.strip())] for label in counts}
+    lists = all(label.startswith("[") and label.endswith("]") for label in counts)
+    for mark in (",",) if lists else SEPARATORS:
+        apart = {label: parts_of(label, mark) for label in counts}
         joined = [label for label, parts in apart.items() if len(parts) > 1 and label not in named]
         holders = Counter(part for parts in apart.values() for part in set(parts))
         parts = [part for label in joined for part in apart[label]]
-        if not joined or sum(holders[part] > 1 for part in parts) < SHARED * len(parts):
+        if mark == " " and (len(joined) < 3 or min(holders[part] for part in parts) < 2):
+            continue  # names of two words are common, and share some
+        if not joined or (not lists and sum(holders[part] > 1 for part in parts) < SHARED * len(parts)):
             continue
         rows, kinds = sum(counts[label] for label in joined), len(holders)
         one, few = joined[0], ", ".join(map(repr, joined[:3]))
@@ -97,6 +101,14 @@ def check_single(counts: Mapping[str, int], where: str, stated: Mapping[str, str
             f"`labels: {{{quoted(one)}: {quoted(' and '.join(apart[one]))}, …}}`"
         ]
     return []
+
+
+def parts_of(cell: str, mark: str) -> list[str]:
+    """The labels of a cell; brackets and quotes of a list that Python or JSON wrote are no part of them."""
+    if cell.startswith("[") and cell.endswith("]"):
+        mark = mark if mark in cell else ","
+        return [part for piece in cell[1:-1].split(mark) if (part := piece.strip().strip("'\"").strip())]
+    return [part for piece in cell.split(mark) if (part := piece.strip())]
 
 
 def check_known(train: Iterable[str], test: Mapping[str, int], where: str) -> list[str]:

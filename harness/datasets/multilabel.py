@@ -5,7 +5,15 @@ from __future__ import annotations
 import numpy as np
 
 from harness.datasets.frames import Source, Table, stripped
-from harness.datasets.labels import EMPTY_WORDS, check_alike, check_known, counted, in_order, raise_all
+from harness.datasets.labels import (
+    EMPTY_WORDS,
+    check_alike,
+    check_known,
+    counted,
+    in_order,
+    parts_of,
+    raise_all,
+)
 from harness.record import DataError
 from harness.suite.source import quoted
 
@@ -24,7 +32,7 @@ def label_targets(table: Table, column: str, source: Source, mark: str) -> Label
         DataError: fewer than two labels, labels that differ in case, blanks or marks, a label that only the
             test file has.
     """
-    cells = [[] if cell is None else _parts(cell, mark) for cell in stripped(table.frame[column])]
+    cells = [[] if cell is None else parts_of(cell, mark) for cell in stripped(table.frame[column])]
     where, stated = f"{table.path}: column {column!r}", dict(source.labels)
     found = {label for cell in cells for label in cell}
     unknown = [label for label in stated if label not in found]
@@ -72,10 +80,6 @@ def check_labels_trained(
                 f"it out (`missing: [{quoted(name)}]`)"
             )
     raise_all(mistakes)
-
-
-def _parts(cell: str, mark: str) -> list[str]:
-    return [label for part in cell.split(mark) if (label := part.strip())]
 
 
 def _words_for_nothing(cells: list[list[str]], stated: dict[str, str], notes: list[str]) -> list[str]:

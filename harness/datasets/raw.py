@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import io
+import itertools
 import re
 from collections import Counter
 from collections.abc import Collection, Sequence
@@ -18,6 +19,8 @@ from typing import Any
 import pandas as pd
 import pyarrow as pa
 
+from harness.datasets.formats import PARQUET as PARQUET
+from harness.datasets.formats import is_parquet
 from harness.record import DataError
 from harness.suite.source import quoted
 
@@ -25,7 +28,6 @@ MISSING = ("", "NA", "N/A", "n/a", "#N/A", "<NA>", "NaN", "nan", "NULL", "null",
 """What stands for nothing in a column that is predicted from, in a CSV file."""
 SEPARATORS = {",": ",", "\t": "\\t", ";": ";", "::": "::", "|": "|"}
 """What may stand between cells, the likelier first → how it is written in a suite."""
-PARQUET = frozenset({".parquet", ".pq"})
 INNER = "\x1f"
 """Stands for a separator of two signs while a file is read; no text holds it."""
 LOOK = 50
@@ -61,7 +63,7 @@ def read_file(path: Path, layout: Layout, texts: Collection[str] = ()) -> pd.Dat
         DataError: neither CSV nor Parquet, another encoding, rows of different lengths, or a name twice.
     """
     try:
-        if path.suffix.lower() in PARQUET:
+        if is_parquet(path):
             return _read_parquet(path, layout, texts)
         return _read_csv(path, layout, texts)
     except UnicodeDecodeError as error:
@@ -79,12 +81,18 @@ def read_file(path: Path, layout: Layout, texts: Collection[str] = ()) -> pd.Dat
 
 
 def _decode(path: Path, encoding: str) -> None:
-    if path.suffix.lower() in PARQUET:
+    if is_parquet(path):
         return
     try:
-        path.read_bytes().decode(encoding)
+        _content(path, encoding)
     except UnicodeDecodeError as error:
         raise DataError(_other_encoding(path, encoding, error)) from error
+
+
+def _content(path: Path, encoding: str) -> str:
+    """The whole text, unpacked where the name ends in `.gz`."""
+    with pa.input_stream(str(path)) as stream:
+        return str(stream.read().decode(encoding))
 
 
 def _other_encoding(path: Path, encoding: str, error: UnicodeDecodeError) -> str:
@@ -102,12 +110,8 @@ def _other_encoding(path: Path, encoding: str, error: UnicodeDecodeError) -> str
 def _read_csv(path: Path, layout: Layout, texts: Collection[str]) -> pd.DataFrame:
     from pyarrow import csv as arrow_csv
 
-    first = _first_rows(path, layout, 1)
-    if not first:
-        raise DataError(f"{path} is empty: it needs a line of column names and rows")
-    separator = layout.separator or _separator(first[0])
-    header = None if layout.names else _cells(first, separator)[0]
-    names = _named(list(layout.names) if header is None else header, path, layout)
+    head = _head(path, layout)
+    names = _named(head.names or list(layout.names), path, layout)
     as_text = {i for i, name in enumerate(names) if name in texts or layout.as_written}
     places = [f"{i}" for i in range(len(names))]  # arrow wants names; those of the file may stand twice
     wrong: list[tuple[int, str]] = []
@@ -116,11 +120,11 @@ def _read_csv(path: Path, layout: Layout, texts: Collection[str]) -> pd.DataFram
         wrong.append((row.actual_columns, row.text))
         return "skip"
 
-    source, char = _source(path, layout, separator)
+    source, char = _source(path, layout, head)
     table = arrow_csv.read_csv(
         source,
         read_options=arrow_csv.ReadOptions(
-            column_names=places, skip_rows=0 if header is None else 1, encoding=layout.encoding
+            column_names=places, skip_rows=head.lines, encoding=layout.encoding
         ),
         parse_options=arrow_csv.ParseOptions(
             delimiter=char, newlines_in_values=True, invalid_row_handler=note
@@ -133,37 +137,76 @@ def _read_csv(path: Path, layout: Layout, texts: Collection[str]) -> pd.DataFram
         ),
     )
     if wrong:
-        raise DataError(_ragged(path, wrong, len(names), header is None, separator))
-    return _frame(table, names)
+        raise DataError(_ragged(path, wrong, len(names), not head.names, head.separator))
+    return _frame(*_without_empty(table, names))
+
+
+@dataclass(frozen=True)
+class _Head:
+    """What stands above the rows: the cells of the line of names (none where there is none), the sign between
+    cells, and how many lines of the file all that takes."""
+
+    names: list[str]
+    separator: str
+    lines: int
+
+
+def _head(path: Path, layout: Layout) -> _Head:
+    """Read past empty lines, and past the line `sep=;` that is there for Excel.
+
+    Raises:
+        DataError: there is nothing.
+    """
+    lines = _first_lines(path, layout, LOOK)
+    first = next((i for i, line in enumerate(lines) if line.strip()), None)
+    if first is None:
+        raise DataError(f"{path} is empty: it needs a line of column names and rows")
+    stated = re.fullmatch(r"sep=(.)\s*", lines[first])
+    if stated:
+        first += 1
+    separator = layout.separator or (stated[1] if stated else _separator("".join(lines[first : first + 1])))
+    if layout.names:
+        return _Head([], separator, first)
+    rest = lines[first:]
+    if len(separator) > 1:
+        rest = [line.replace(separator, INNER) for line in rest]
+    reader = csv.reader(rest, delimiter=INNER if len(separator) > 1 else separator, skipinitialspace=True)
+    names = [
+        " ".join(cell.split()) if "\n" in cell or "\r" in cell else cell.strip() for cell in next(reader, [])
+    ]
+    return _Head(names, separator, first + reader.line_num)  # a name in quotes may go over several lines
+
+
+def _without_empty(table: pa.Table, names: list[str]) -> tuple[pa.Table, list[str]]:
+    """Without columns that have neither a name nor a value: a separator stands at the end of each line."""
+    empty = [
+        i for i, name in enumerate(names)
+        if name == f"Unnamed: {i}" and not pa.compute.any(pa.compute.not_equal(
+            pa.compute.fill_null(table.column(i).cast(pa.string()), ""), "")).as_py()
+    ]  # fmt: skip
+    kept = [name for i, name in enumerate(names) if i not in empty]
+    return table.drop_columns([table.column_names[i] for i in empty]), kept
 
 
 def _first_rows(path: Path, layout: Layout, count: int) -> list[str]:
     """The first lines that hold anything."""
+    return [line for line in _first_lines(path, layout, 2 * count) if line.strip()][:count]
+
+
+def _first_lines(path: Path, layout: Layout, count: int) -> list[str]:
     encoding = (
         "utf-8-sig" if layout.encoding.lower().replace("_", "-") in ("utf-8", "utf8") else layout.encoding
     )
     with pa.input_stream(str(path)) as raw, io.TextIOWrapper(raw, encoding, newline="") as text:
-        lines: list[str] = []
-        for line in text:
-            if line.strip():
-                lines.append(line)
-            if len(lines) == count:
-                break
-    return lines
+        return list(itertools.islice(text, count))
 
 
 def first_cells(path: Path, layout: Layout) -> list[str]:
     """The cells of the first line of a CSV file: its names, where it has some."""
-    if path.suffix.lower() in PARQUET:
-        return []
     try:
-        first = _first_rows(path, layout, 1)
-    except (
-        UnicodeDecodeError,
-        LookupError,
-    ):  # `read_file` says which byte, or that there is no such encoding
+        return [] if is_parquet(path) else _head(path, layout).names
+    except (UnicodeDecodeError, LookupError, DataError):  # `read_file` says what is wrong
         return []
-    return _cells(first, layout.separator or _separator(first[0]))[0] if first else []
 
 
 def _separator(line: str) -> str:
@@ -181,21 +224,22 @@ def _cells(lines: Sequence[str], separator: str) -> list[list[str]]:
     ]
 
 
-def _source(path: Path, layout: Layout, separator: str) -> tuple[Any, str]:
+def _source(path: Path, layout: Layout, head: _Head) -> tuple[Any, str]:
     """What arrow reads, and the one sign between its cells.
 
     Quotes after a blank (`1, "a, b"`) and separators of two signs are not arrow's: such files are written
     anew in memory.
     """
+    separator = head.separator
     if len(separator) > 1:
-        content = path.read_bytes().decode(layout.encoding).replace(separator, INNER)
+        content = _content(path, layout.encoding).replace(separator, INNER)
         return io.BytesIO(content.encode(layout.encoding)), INNER
     blank = re.compile(rf"(?:^|{re.escape(separator)})[ \t]+\"")
     if separator != "\t" and any(blank.search(line) for line in _first_rows(path, layout, LOOK)):
-        rows = csv.reader(
-            io.StringIO(path.read_bytes().decode(layout.encoding)), delimiter=separator, skipinitialspace=True
-        )
+        text = io.StringIO(_content(path, layout.encoding), newline="")
         out = io.StringIO()
+        out.writelines(itertools.islice(text, head.lines))
+        rows = csv.reader(text, delimiter=separator, skipinitialspace=True)
         csv.writer(out, delimiter=separator).writerows(row for row in rows if row)
         return io.BytesIO(out.getvalue().encode(layout.encoding)), separator
     return str(path), separator

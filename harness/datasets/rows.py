@@ -112,6 +112,8 @@ def said_of(
             said.append(f"column {name!r} holds texts: predicted from by the words in them (TF-IDF)")
         elif kind == "category":
             counts = Counter(text for text in values[train].tolist() if text is not None)
+            own = values[train] if table.test_rows else values  # of a test file `_unknown` says it
+            said += _alike(name, [text for text in own.tolist() if text is not None])
             if table.test_rows:
                 said += _unknown(name, counts, values[test])
             if len(counts) > MOST_ONE_HOT:
@@ -121,6 +123,20 @@ def said_of(
                     "otherwise)"
                 )
     return said
+
+
+def _alike(name: str, values: Sequence[str]) -> list[str]:
+    """What is said of values that may be one."""
+    groups: dict[str, list[str]] = {}
+    for value in set(values):
+        groups.setdefault(folded(value), []).append(value)
+    twins = [" and ".join(map(repr, sorted(alike))) for alike in groups.values() if len(alike) > 1]
+    if not twins:
+        return []
+    return [
+        f"column {name!r} has values that differ in case, blanks or marks only and are taken as different: "
+        f"{', '.join(twins[:5])}{', …' if len(twins) > 5 else ''}"
+    ]
 
 
 def _unknown(name: str, counts: Mapping[str, int], test: np.ndarray) -> list[str]:

@@ -163,6 +163,7 @@ def _load(source: Source, content: str, wanted: _Wanted, part: Part | None = Non
     chosen = wanted.features or tuple(
         name for name in table.frame.columns if name not in {wanted.target, source.group, *source.columns}
     )
+    chosen, left_out = _without_index(table, chosen, wanted)
     mistakes: list[str] = []
     classes, targets, notes = _collect(mistakes, ((), np.empty(0), ()), _targets, table, wanted, source)
     columns = [
@@ -189,7 +190,33 @@ def _load(source: Source, content: str, wanted: _Wanted, part: Part | None = Non
     ids = np.arange(len(targets), dtype=np.int64)
     whole = Split(rows, targets, ids, groups, table.columns, order)
     dataset = Dataset(information, take(whole, train_rows), take(whole, test_rows), written=written)
-    return dataset, (*table.notes, *notes, *told)
+    return dataset, (*table.notes, *left_out, *notes, *_infinite(columns), *told)
+
+
+def _without_index(
+    table: Table, chosen: tuple[str, ...], wanted: _Wanted
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The columns to predict from, less one without a name that numbers the rows, and a note on it.
+
+    pandas writes its index so; of a file that was sorted by the answer it tells the answer.
+    """
+    first = next(iter(table.frame.columns), "")
+    if wanted.features or first not in chosen or not str(first).startswith("Unnamed: "):
+        return chosen, ()
+    parts = np.split(table.frame[first].to_numpy(), [len(table.frame) - table.test_rows])
+    if not all(part.dtype.kind in "iu" and len(np.unique(part)) == len(part) for part in parts):
+        return chosen, ()
+    told = (
+        "the first column has no name and numbers the rows: it is not predicted from unless `features` names "
+        f"{first!r}"
+    )
+    return tuple(name for name in chosen if name != first), (told,)
+
+
+def _infinite(columns: Sequence[Column]) -> list[str]:
+    """What is said of numbers that are infinite."""
+    counts = {c.name: int(np.isinf(c.values).sum()) for c in columns if c.kind == "number"}
+    return [f"column {name!r} is infinite in {n} rows: taken as empty" for name, n in counts.items() if n]
 
 
 def _collect(mistakes: list[str], instead: Any, function: Any, *args: Any) -> Any:
@@ -230,6 +257,8 @@ def _targets(
             "or predict its logarithm"
         )
     told = f"the target {target!r} is in {number.mark}: errors too" if number.mark else ""
+    if number.kind == "date":
+        told = f"the target {target!r} holds dates: predicted as days since 1970, errors are in days"
     return (), targets, (told,) if told else ()
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 
-from harness.codec import JsonObject
+from harness.codec import Json, JsonObject
 from harness.datasets.audit.columns import giveaway_columns, row_numbers
 from harness.datasets.audit.drift import drift
 from harness.datasets.audit.finding import Finding, Name, Subject
@@ -70,10 +70,14 @@ def audit(
 
 
 def _subject(name: str, args: JsonObject, limit: int, seed: int) -> Subject:
-    dataset, made = as_numbers(load_dataset(name, args), How("one_hot", most_one_hot=MOST_ONE_HOT))
     module = dataset_module(name)
     table = module.as_it_stands(**args) if hasattr(module, "as_it_stands") else None
     apart = {str(args[key]).strip() for key in ("target", "group") if args.get(key)}
+    if table is not None and not args.get("features"):  # also the numbers of the rows, which are left out
+        others = apart | set(sliced if isinstance(sliced := args.get("columns"), list) else [])
+        features: list[Json] = [column for column in table.columns if column not in others]
+        args = {**args, "features": features}
+    dataset, made = as_numbers(load_dataset(name, args), How("one_hot", most_one_hot=MOST_ONE_HOT))
     return Subject(dataset, _columns(made, dataset), table, frozenset(apart), limit, seed)
 
 
