@@ -62,10 +62,30 @@ class ServiceTimes:
 
 
 @dataclass(frozen=True)
+class Offer:
+    """What a variant costs on one of the suite's instances.
+
+    Args:
+        machine: the instance's name in the suite. per_second: requests that one of them carries.
+        count: machines that the traffic needs, spare ones included.
+        usd_per_month: of these machines, the middle of the draws.
+        note: why there is no figure, or what the figure does not show.
+    """
+
+    machine: str
+    per_second: float | None = None
+    count: float | None = None
+    usd_per_month: float | None = None
+    note: str = ""
+
+
+@dataclass(frozen=True)
 class Row:
     """One variant of the trade-off table.
 
     Args:
+        machine: the cheapest of the suite's instances for it; empty where the suite has one machine.
+        offers: what it costs on each.
         besides: USD per month beyond its machines: what follows the machine's price, and what does not.
         service: what costs are simulated with where no load under a limit was measured.
         counted_share: of the load found under a limit, what costs count on.
@@ -84,6 +104,13 @@ class Row:
     besides: tuple[float, float] = (0.0, 0.0)
     service: ServiceTimes | None = None
     counted_share: float = 1.0
+    machine: str = ""
+    offers: tuple[Offer, ...] = ()
+
+    @property
+    def deployed(self) -> str:
+        """The variant, and on which of several instances: `resnet/onnx on big`."""
+        return f"{self.variant} on {self.machine}" if self.machine else self.variant
 
 
 @dataclass(frozen=True)
@@ -135,6 +162,7 @@ class Tradeoff:
             a row has no number.
         train_size: the size that the rows were trained on.
         spreads: metric → how far its figures scatter, for the plan of the next run.
+        machine_class: of the machine that speeds were measured on; empty where it is not known.
     """
 
     rows: tuple[Row, ...]
@@ -144,6 +172,7 @@ class Tradeoff:
     warnings: tuple[str, ...] = ()
     baseline: Baseline = Baseline()
     spreads: Mapping[str, Spread] = field(default_factory=dict)
+    machine_class: str = ""
 
 
 Verdict = Literal["recommend", "tie", "none_feasible", "not_enough_evidence"]
@@ -155,6 +184,7 @@ class Recommendation:
 
     Args:
         choice: a variant's name; None where none may be chosen.
+        machine: which of the suite's instances it is to run on; empty where the suite has one machine.
         probability_best: of `choice`: that it is the best of those that keep the limits.
         expected_regret: what `choice` is expected to lose to the best of those that may be chosen, in units
         of the
@@ -180,6 +210,7 @@ class Recommendation:
     verdict: Verdict
     choice: str | None
     probability_best: float | None
+    machine: str = ""
     expected_regret: float | None = None
     limit_risk: float | None = None
     objective: str = ""
@@ -198,3 +229,8 @@ class Recommendation:
     reasons: tuple[str, ...] = ()
     flips: tuple[Mapping[str, Any], ...] = ()
     warnings: tuple[str, ...] = ()
+
+    @property
+    def where(self) -> str:
+        """` on big` where the suite has several instances, else empty."""
+        return f" on {self.machine}" if self.choice and self.machine else ""

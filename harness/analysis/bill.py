@@ -43,14 +43,17 @@ def bill(
     candidate: str,
     train_seconds: float = 0.0,
     size_mb: float = 0.0,
+    serving_usd_per_hour: float | None = None,
 ) -> Bill:
     """The bill of a variant that serves so many requests per second on a machine.
 
     Args:
+        usd_per_hour: of the machine that trains, and serves where no other price is given.
         train_seconds: of one training with its seeds, search and failures. size_mb: of 10^6 bytes.
     """
     traffic = suite.decision.traffic
-    month = usd_per_hour * cost.HOURS_PER_MONTH
+    hourly = usd_per_hour if serving_usd_per_hour is None else serving_usd_per_hour
+    month = hourly * cost.HOURS_PER_MONTH
     running = float(cost.machines(throughput, traffic)) - traffic.spare
     other = beside(suite, usd_per_hour, candidate, train_seconds, size_mb)
     return Bill(running * month, traffic.spare * month, *other)

@@ -93,9 +93,9 @@ def per_million(cost_per_month_usd: np.ndarray, traffic: Traffic) -> np.ndarray:
     return 1e6 * cost_per_month_usd / (traffic.mean * SECONDS_PER_MONTH)
 
 
-def cost_per_million_floor(throughput: np.ndarray | float, usd_per_hour: float) -> np.ndarray:
+def cost_per_million_floor(throughput: np.ndarray | float, usd_per_hour: np.ndarray | float) -> np.ndarray:
     """USD per million requests were every replica busy all the time: what no traffic can go below."""
-    return 1e6 * usd_per_hour / (3600.0 * np.asarray(throughput, dtype=float))
+    return np.asarray(1e6 * usd_per_hour / (3600.0 * np.asarray(throughput, dtype=float)))
 
 
 @dataclass(frozen=True)

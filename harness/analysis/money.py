@@ -11,10 +11,10 @@ from harness.analysis import cost
 from harness.analysis.bill import besides
 from harness.analysis.criteria import Constraint, limits_of
 from harness.analysis.draws import overlaid
+from harness.analysis.instances import Fleet, fleet
 from harness.analysis.served import load_within
 from harness.analysis.stats import Array
 from harness.analysis.values import count_draws
-from harness.costs import Price
 from harness.reasons import Reason, reason_of
 from harness.record import Record
 from harness.results import Estimate, Row, Tradeoff
@@ -49,7 +49,9 @@ _UNLIMITED = {
 }
 
 
-def throughputs(table: Tradeoff, limits: Sequence[Constraint] = ()) -> tuple[Array, list[str | None]]:
+def throughputs(
+    table: Tradeoff, limits: Sequence[Constraint] = (), burstiness: float = 1.0
+) -> tuple[Array, list[str | None]]:
     """Requests per second of one replica, (draws, rows), and where each row's figure comes from.
 
     The highest load within a limit where it was measured; else that of a simulated queue within the limits on
@@ -57,14 +59,16 @@ def throughputs(table: Tradeoff, limits: Sequence[Constraint] = ()) -> tuple[Arr
     without any, or whose limit no load keeps.
     """
     result = np.full((count_draws(table), len(table.rows)), np.nan)
-    found = [_throughput(table, k, limits) for k in range(len(table.rows))]
+    found = [_throughput(table, k, limits, burstiness) for k in range(len(table.rows))]
     for k, (draws, _) in enumerate(found):
         result[:, k] = draws
     # A capacity that may be zero: in such draws no number of machines suffices.
     return np.where(result > 0, result, np.nan), [source for _, source in found]
 
 
-def _throughput(table: Tradeoff, k: int, limits: Sequence[Constraint]) -> tuple[Array | float, str | None]:
+def _throughput(
+    table: Tradeoff, k: int, limits: Sequence[Constraint], burstiness: float
+) -> tuple[Array | float, str | None]:
     """A row's requests per second, (draws,), and where they come from."""
     row = table.rows[k]
     measured = {n: table.draws[n][:, k] for n in (SLO, *_UNLIMITED) if n in table.draws}
@@ -80,7 +84,7 @@ def _throughput(table: Tradeoff, k: int, limits: Sequence[Constraint]) -> tuple[
     if (offline := measured.get(OFFLINE)) is None:
         took_ms = measured.get("latency_p50_ms")
         return (np.nan, None) if took_ms is None else (1000.0 / took_ms, _UNLIMITED["latency_p50_ms"])
-    within = None if row.service is None else load_within(row.service, limits)
+    within = None if row.service is None else load_within(row.service, limits, burstiness)
     if row.service is None or within is None:
         return offline, _UNLIMITED[OFFLINE]
     if within.load is None:
@@ -95,12 +99,13 @@ def with_costs(table: Tradeoff, suite: Suite, seconds: TrainingSeconds) -> Trade
     if price is None:
         return replace(table, warnings=(*table.warnings, "no price: set machine.price for costs"))
     traffic, hourly = suite.decision.traffic, price.usd_per_hour
-    throughput, sources = throughputs(table, limits_of(suite))
+    throughput, sources = throughputs(table, limits_of(suite), traffic.burstiness)
+    where = fleet(table, throughput, suite)
     training = [_training(row, seconds, hourly) for row in table.rows]
     trained = {name: search for name, (_, search) in seconds.items()}
     more = besides(table.rows, suite, hourly, trained)
     other = np.array([sum(parts) for parts in more])
-    monthly = cost.cost_per_month(throughput, traffic, hourly) + other
+    monthly = where.bill(throughput, suite) + other
     draws = {
         "cost_per_million_usd": cost.per_million(monthly, traffic),
         "cost_per_month_usd": monthly,
@@ -108,16 +113,19 @@ def with_costs(table: Tradeoff, suite: Suite, seconds: TrainingSeconds) -> Trade
             [np.nan if e.value is None else e.value for e in training], (count_draws(table), 1)
         ),
     }
-    idle = _idle(table.rows, price, suite)
+    idle = _idle(table.rows, where, suite)
     sources = [_with(source, more) for source, more in zip(sources, idle, strict=True)]
     # All money is monotone in throughput: its quantiles are those of the draws with the throughput's.
     ends = quantiles(throughput)
-    month = cost.cost_per_month(ends, traffic, hourly) + other
+    month = where.bill(ends, suite) + other
     million = cost.per_million(month, traffic)
-    floors = cost.cost_per_million_floor(ends[1], hourly)
+    floors = cost.cost_per_million_floor(ends[1], where.usd_per_hour)
     counts = cost.machines(ends[1], traffic)
     fulls = [f"{x:.3g} USD at full use" for x in floors]
-    replicas = [f"{x:.4g} machine{'s' if x != 1 else ''}" for x in counts]
+    replicas = [
+        f"{x:.4g} machine{'s' if x != 1 else ''}{f' of {name}' if name else ''}"
+        for x, name in zip(counts, where.machine, strict=True)
+    ]
     replicas = [
         f"{x}, {usd:.4g} USD beside them" if usd else x for x, usd in zip(replicas, other, strict=True)
     ]
@@ -137,7 +145,7 @@ def with_costs(table: Tradeoff, suite: Suite, seconds: TrainingSeconds) -> Trade
             estimates={**row.estimates, **{name: cells[name][k] for name in COST_METRICS}},
             besides=more[k],
         )
-        for k, row in enumerate(table.rows)
+        for k, row in enumerate(where.on(table.rows))
     )
     metrics = tuple(n for n in table.metrics if n not in COST_METRICS) + COST_METRICS
     return replace(table, rows=rows, metrics=metrics, draws=overlaid(draws, table.draws))
@@ -150,11 +158,13 @@ def _with(source: str | None, idle: str) -> str | None:
     return f"{source}; {idle}" if source else f"ceiling: {idle}"
 
 
-def _idle(rows: Sequence[Row], price: Price, suite: Suite) -> list[str]:
+def _idle(rows: Sequence[Row], where: Fleet, suite: Suite) -> list[str]:
     """Of each row, how many cores of the priced machine serve, where some are idle."""
-    cores = suite.machine.cores or price.vcpus
     used = [cores_used(row.runtime, suite.serving.threads) for row in rows]
-    return [f"{u} of {cores} cores serves" if u < cores and not price.gpu else "" for u in used]
+    return [
+        f"{u} of {cores} cores serves" if u < cores and not gpu else ""
+        for u, cores, gpu in zip(used, where.cores, where.gpu, strict=True)
+    ]
 
 
 def quantiles(throughput: Array) -> Array:

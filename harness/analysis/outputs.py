@@ -113,6 +113,8 @@ def tradeoff_rows(table: Tradeoff) -> list[dict[str, Any]]:
     result = []
     for row in table.rows:
         line: dict[str, Any] = {"variant": row.variant, "candidate": row.candidate, "runtime": row.runtime}
+        if row.offers:
+            line["machine"] = row.machine
         for name in (*table.metrics, *(n for n in row.estimates if n not in table.metrics)):
             cell = row.estimates[name]
             line[name] = cell.value
@@ -250,6 +252,7 @@ def write_evidence(run: Run, stored: Stored) -> None:
         "metrics": list(table.metrics),
         "baseline": asdict(table.baseline),
         "spreads": {name: asdict(spread) for name, spread in table.spreads.items()},
+        "machine_class": table.machine_class,
         "rows": [
             {**asdict(row), "estimates": {n: asdict(e) for n, e in row.estimates.items()}}
             for row in table.rows
@@ -281,6 +284,7 @@ def read_evidence(run: Run) -> Stored | None:
             tuple(document["warnings"]),
             _baseline(document["baseline"]),
             {name: Spread(**spread) for name, spread in document["spreads"].items()},
+            document["machine_class"],
         )
         seconds = {name: (pair[0], pair[1]) for name, pair in document["seconds"].items()}
         return Stored(table, seconds, document["stamp"])
@@ -295,7 +299,7 @@ def _baseline(data: Mapping[str, Any]) -> Baseline:
 
 def _row(data: Mapping[str, Any]) -> Row:
     estimates = {name: Estimate(**cell) for name, cell in data["estimates"].items()}
-    lists = {name: tuple(data[name]) for name in ("rejected_by", "failures")}
+    lists = {name: tuple(data[name]) for name in ("rejected_by", "failures", "offers")}
     service = None if data["service"] is None else _service(data["service"])
     return Row(**{**data, **lists, "estimates": estimates, "service": service})
 

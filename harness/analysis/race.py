@@ -78,7 +78,7 @@ def _surely_too_dear(index: Index, row: Variant, suite: Suite, scores: ScoresOf)
     at most."""
     limits = [c for c in limits_of(suite) if c.metric in _BILLS and c.is_upper]
     price = price_of(suite.machine) if limits else None
-    if price is None:
+    if price is None or suite.machines:  # another instance may be cheaper
         return False
     found = (_figure(index, row, n, scores) for n in ("throughput_at_slo_qps", "throughput_offline_per_s"))
     figure = next((f for f in found if f is not None and f[2]), None)

@@ -116,6 +116,7 @@ def answer(question: Question, flips: bool = True) -> Recommendation:
         "tie" if len(tied) > 1 else "recommend",
         table.rows[k].variant,
         float(choice.best[k]),
+        machine=table.rows[k].machine,
         expected_regret=choice.regret,
         limit_risk=float(1 - choice.limits_hold[k]),
         tolerance=choice.tolerance,

@@ -19,12 +19,13 @@ from harness.analysis.choice import assess
 from harness.analysis.criteria import VALUE, Constraint, Objective, limits_of, worth_of
 from harness.analysis.draws import overlaid
 from harness.analysis.duels import Verdict
+from harness.analysis.instances import fleet
 from harness.analysis.money import COST_METRICS, throughputs
 from harness.analysis.rule import Choice
 from harness.analysis.stats import Array, switch_points
 from harness.analysis.values import metric_draws, utility_draws
 from harness.results import Estimate, Tradeoff
-from harness.suite.schema import Suite
+from harness.suite.schema import Machine, Suite
 
 PRICE_BAND = 0.3
 """Sources of one price disagree by this much and more: the decision is always shown at −30 % and +30 %."""
@@ -56,6 +57,11 @@ class Question:
         """The variant that it names, or `no variant`."""
         return NOBODY if self.choice.named is None else self.table.rows[self.choice.named].variant
 
+    @property
+    def deployed(self) -> str:
+        """The same, with its machine where the suite has several: `resnet/onnx on big`."""
+        return NOBODY if self.choice.named is None else self.table.rows[self.choice.named].deployed
+
     @cached_property
     def is_tie(self) -> bool:
         """Whether another is not separated from the one that is named."""
@@ -67,24 +73,33 @@ class Question:
         if price is None:
             return self
         traffic = self.suite.decision.traffic.scaled(qps_factor)
-        machine = self.suite.machine.model_copy(update={"usd_per_hour": price.usd_per_hour * price_factor})
         suite = self.suite.model_copy(
             update={
-                "machine": machine,
+                "machine": _times(self.suite.machine, price_factor),
+                "machines": {name: _times(m, price_factor) for name, m in self.suite.machines.items()},
                 "decision": self.suite.decision.model_copy(update={"traffic": traffic}),
             }
         )
         return replace(self, suite=suite, table=_repriced(self.table, suite, price_factor))
 
 
+def _times(machine: Machine, factor: float) -> Machine:
+    """The machine at so many times its price."""
+    price = cost.price_of(machine)
+    usd = None if price is None else price.usd_per_hour * factor
+    return machine.model_copy(update={"usd_per_hour": usd})
+
+
 def _repriced(table: Tradeoff, suite: Suite, price_factor: float) -> Tradeoff:
     """Cost draws (and the value's) for another price and traffic; a fraction of the work of `complete`."""
-    price, traffic = cost.price_of(suite.machine), suite.decision.traffic
-    assert price is not None
-    throughput, _ = throughputs(table, limits_of(suite))
-    rows = tuple(replace(row, besides=(row.besides[0] * price_factor, row.besides[1])) for row in table.rows)
+    traffic = suite.decision.traffic
+    throughput, _ = throughputs(table, limits_of(suite), traffic.burstiness)
+    where = fleet(table, throughput, suite)
+    rows = tuple(
+        replace(row, besides=(row.besides[0] * price_factor, row.besides[1])) for row in where.on(table.rows)
+    )
     other = np.array([sum(row.besides) for row in rows])
-    month = cost.cost_per_month(throughput, traffic, price.usd_per_hour) + other
+    month = where.bill(throughput, suite) + other
     draws = {
         "cost_per_month_usd": month,
         "cost_per_million_usd": cost.per_million(month, traffic),
@@ -118,7 +133,7 @@ def find_flips(question: Question) -> tuple[Mapping[str, Any], ...]:
         if price is not None:
             found.extend(_factor_flips(question, "price", price.usd_per_hour, "USD/h", 10.0, _scaled_price))
     found.sort(key=lambda flip: abs(np.log(max(flip["factor"], 1e-9))))
-    return tuple(flip for flip in found if flip["then"] != question.winner)
+    return tuple(flip for flip in found if flip["then"] != question.deployed)
 
 
 def depends_on_money(question: Question) -> bool:
@@ -146,10 +161,13 @@ def _factor_flips(
     reach: float,
     scaled: Callable[[Question, float], Question],
 ) -> list[Mapping[str, Any]]:
-    """Switches over a factor from 1/reach to reach, found on a log grid of 24 and refined by bisection."""
+    """Switches over a factor from 1/reach to reach, found on a log grid of 24 and refined by bisection.
+
+    Of several instances a switch from one to the next is one too.
+    """
 
     def winner(factor: float) -> str:
-        return scaled(question, factor).winner
+        return scaled(question, factor).deployed
 
     found = []
     for direction in (1.0, -1.0):
@@ -196,7 +214,7 @@ def _limit_flips(question: Question, constraint: Constraint) -> list[Mapping[str
     def winner(limit: float) -> str:
         limits = (*rest, replace(constraint, limit=float(limit)))
         choice = assess(question.table, limits, question.goal, question.suite, question.duels, utility)
-        return NOBODY if choice.named is None else question.table.rows[choice.named].variant
+        return NOBODY if choice.named is None else question.table.rows[choice.named].deployed
 
     now = winner(constraint.limit)
     start = int(np.searchsorted(grid, constraint.limit))

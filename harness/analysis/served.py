@@ -78,25 +78,29 @@ class Within:
     limit: str
 
 
-def load_within(times: ServiceTimes, limits: Sequence[Constraint]) -> Within | None:
+def load_within(times: ServiceTimes, limits: Sequence[Constraint], burstiness: float = 1.0) -> Within | None:
     """What a queue with these service times keeps within the limits on latency; None without such a limit.
 
     Whoever is free takes what has come, up to the largest batch that was measured.
+
+    Args:
+        burstiness: of the gaps between requests, `decision.traffic.burstiness`.
     """
     found = [
-        Within(_load(times, c.limit, LATE[c.metric]), c.bound)
+        Within(_load(times, c.limit, LATE[c.metric], burstiness), c.bound)
         for c in limits
         if c.is_upper and c.metric in LATE
     ]
     return min(found, key=lambda within: within.load or 0.0, default=None)
 
 
-def _load(times: ServiceTimes, limit_ms: float, promise: float) -> float | None:
+def _load(times: ServiceTimes, limit_ms: float, promise: float, burstiness: float) -> float | None:
     """Decisions ask again and again for other prices: each queue is simulated once, and remembered."""
     memory = remembered("loads-1", most=MOST_LOADS)
-    key = content_hash([_formulas(), repr(times), limit_ms, promise])
+    bursts = [] if burstiness == 1 else [burstiness]
+    key = content_hash([_formulas(), repr(times), limit_ms, promise, *bursts])
     if key not in memory:
-        memory[key] = _simulated(times, limit_ms, promise)
+        memory[key] = _simulated(times, limit_ms, promise, burstiness)
     found = memory[key]
     assert found is None or isinstance(found, float)
     return found
@@ -109,7 +113,7 @@ def _formulas() -> str:
     return "".join(behaviour(file, file.stat().st_mtime_ns)[0] for file in files)
 
 
-def _simulated(times: ServiceTimes, limit_ms: float, promise: float) -> float | None:
+def _simulated(times: ServiceTimes, limit_ms: float, promise: float, burstiness: float = 1.0) -> float | None:
     from harness.serving.load import Settings
     from harness.serving.queues import Services, highest_load, unit_arrivals
 
@@ -119,7 +123,7 @@ def _simulated(times: ServiceTimes, limit_ms: float, promise: float) -> float | 
     random = generator(0, "queue of costs")  # the same luck for every variant
     factor = random.permutation(np.resize(np.array(times.varies), 20 * QUANTILES))
     services = Services(np.concatenate([[0.0], base]), factor, np.zeros(len(factor)))
-    arrivals = unit_arrivals(REQUESTS, random)
+    arrivals = unit_arrivals(REQUESTS, random, burstiness)
     # Who serves under a limit batches no more than it leaves time for: half of it, or all of it at most.
     fitting = [int((1e3 * base <= share * limit_ms).sum()) for share in (0.5, 1.0)]
     found = [

@@ -135,6 +135,7 @@ def _bare_table(evidence: Evidence, serve: Mapping[Variant, list[Record]]) -> Tr
         evidence.train_size,
         tuple(evidence.warnings),
         spreads=evidence.spreads,
+        machine_class=evidence.machine_class,
     )
 
 

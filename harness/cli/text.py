@@ -60,9 +60,19 @@ def plan_text(plan: Plan) -> str:
     own += [metric.function for metric in plan.suite.metrics.values()]
     if own:
         lines.append(f"Runs your own code: {', '.join(own)} (from {plan.suite.folder})")
-    lines += [f"Note: {note}" for note in (*plan.notes, *idle_cores(plan.suite))]
+    lines += [f"Note: {note}" for note in (*plan.notes, *idle_cores(plan.suite), *_instances(plan))]
     lines += power_lines(plan.power) if plan.power else []
     return "\n".join([*lines, _expected_line(plan)])
+
+
+def _instances(plan: Plan) -> list[str]:
+    """Says of which of several machines nothing will be known."""
+    if not plan.suite.machines:
+        return []
+    from harness.analysis.instances import instances  # loads NumPy, which few plans need
+
+    found = instances(plan.suite, plan.machine_class or "")
+    return [f"machines.{i.name}: {i.unknown}" for i in found if i.unknown]
 
 
 def idle_cores(suite: Suite) -> list[str]:

@@ -6,6 +6,7 @@ from __future__ import annotations
 import csv
 import datetime as dt
 import difflib
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -59,9 +60,32 @@ class Price:
         return f"{self.provider}/{self.instance}" if self.instance else self.provider
 
     @property
+    def family(self) -> str:
+        """Instances of a provider with the same processor, by its naming: `c7i` of c7i.large and c7i.xlarge.
+
+        Those with an accelerator, or whose cores are a share of one (AWS t, Azure B, e2-micro), are alone.
+        """
+        shared = self.instance.startswith(("t1.", "t2.", "t3.", "t3a.", "t4g.", "Standard_B"))
+        if self.gpu or shared:
+            return self.instance
+        if self.provider == "aws":
+            return self.instance.partition(".")[0]
+        if self.provider == "azure":
+            return re.sub(r"(?<=[A-Z])\d+(-\d+)?(?=[a-z_]|$)", "", self.instance)
+        name, _, size = self.instance.rpartition("-")
+        return name.partition("-")[0] if size.isdecimal() else self.instance
+
+    @property
     def name_with_region(self) -> str:
         """As a suite may write it too: `aws/us-east-1/c7i.large`."""
         return f"{self.provider}/{self.region}/{self.instance}"
+
+    @property
+    def label(self) -> str:
+        """For readers: `aws/c7i.large us-east-1 on-demand`, or that it is the suite's own price."""
+        if not self.instance:
+            return "the suite's own price"
+        return " ".join(part for part in (self.name, self.region, self.term) if part)
 
     def age(self, today: dt.date | None = None) -> str:
         """How old the price is, in words: `of 2025-06-01, 545 days old: check it`; empty for one's own."""

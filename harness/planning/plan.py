@@ -32,7 +32,8 @@ def run_hash(suite: Suite, trials: Iterable[Trial], machine_class: str | None = 
     Args:
         machine_class: of the machine that it serves on: speeds of two classes never share a folder.
     """
-    asked = suite.model_dump(mode="json", by_alias=True, exclude={"folder", "track"})
+    absent = () if suite.machines else ("machines",)  # a suite without keeps the name of its runs
+    asked = suite.model_dump(mode="json", by_alias=True, exclude={"folder", "track", *absent})
     return content_hash([asked, sorted(trial.id for trial in trials), *filter(None, [machine_class])])
 
 

@@ -22,6 +22,7 @@ from harness.reading.recommendation_checks import check_recommendation, training
 from harness.reading.sizes import check_sizes
 from harness.store.files import holds_password
 from harness.suite.schema import Server
+from harness.suite.source import Node
 from harness.suite.trackers import TRACKERS
 from harness.suite.variants import counted, local_cores, split_runtime
 
@@ -205,15 +206,38 @@ def check_workers(draft: Draft) -> None:
 
 
 def check_machine(draft: Draft) -> None:
-    """One price, and one that is in the catalogue."""
-    price = draft.get(str, "machine", "price")
+    """One price each, and one that is in the catalogue; several instances are all priced."""
+    several = draft.items("machines")
+    for name, node in several.items():
+        path: Path_ = ("machines", name)
+        _check_folder_name(draft, path, name)
+        if node.mapping is not None and not (node.mapping.keys() & {"price", "usd_per_hour"}):
+            draft.wrong(path, "has no price: add price or usd_per_hour", draft.key_place(*path))
+        _check_price(draft, path)
+    if not several:
+        _check_price(draft, ("machine",))
+        return
+    first = _priced(next(iter(several.values())))
+    if _priced(draft.node("machine")) != first:
+        text = f"the first of machines, {next(iter(several))}, is the one that measures: leave machine out"
+        draft.wrong(("machine",), text, draft.key_place("machine"))
+
+
+def _priced(node: Node | None) -> dict[str, object]:
+    """What is said of a machine besides its cores, without what is left at its default."""
+    said = {} if node is None else node.mapping or {}
+    return {key: own.plain for key, own in said.items() if key != "cores" and own.plain not in (None, 0.0)}
+
+
+def _check_price(draft: Draft, path: Path_) -> None:
+    price = draft.get(str, *path, "price")
     if price is not None and price not in price_names():
         text = f"there is no price of `{price}`: {hint(price, price_names())} Or give usd_per_hour yourself"
-        draft.wrong(("machine", "price"), text)
-    if price is not None and draft.get(float, "machine", "usd_per_hour") is not None:
-        draft.wrong(("machine", "usd_per_hour"), "contradicts machine.price: keep one of the two")
-    if draft.get(float, "machine", "discount") and price is None:
-        draft.wrong(("machine", "discount"), "is taken off a list price: add machine.price")
+        draft.wrong((*path, "price"), text)
+    if price is not None and draft.get(float, *path, "usd_per_hour") is not None:
+        draft.wrong((*path, "usd_per_hour"), f"contradicts {dotted(path)}.price: keep one of the two")
+    if draft.get(float, *path, "discount") and price is None:
+        draft.wrong((*path, "discount"), f"is taken off a list price: add {dotted(path)}.price")
 
 
 def check_track(draft: Draft) -> None:

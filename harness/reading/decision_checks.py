@@ -53,6 +53,9 @@ def check_decision(draft: Draft) -> None:
     if qps is not None and peak is not None and peak < qps:
         draft.wrong((*traffic, "peak_qps"), f"the peak, {peak:g}, is below the mean, {qps:g}: swap them")
     _check_curve(draft, traffic)
+    if draft.items("machines") and "usd_per_hour" in draft.get(str, "decision", "value", default=""):
+        text = "`usd_per_hour` is that of one machine, and there are several: name cost_per_month_usd"
+        draft.wrong(("decision", "value"), text)
     candidates = draft.items("candidates")
     for name in draft.items("decision", "costs", "items"):
         path = ("decision", "costs", "items", name)
@@ -63,9 +66,9 @@ def check_decision(draft: Draft) -> None:
 
 def _check_curve(draft: Draft, traffic: tuple[str, ...]) -> None:
     """A day or a week of hours, which says what the mean and the peak are."""
-    if not draft.given(*traffic, "curve"):
+    if not draft.given(*traffic, "curve") and not draft.given(*traffic, "trace"):
         if draft.given(*traffic, "autoscale"):
-            text = "machines that come and go need the hours: add decision.traffic.curve"
+            text = "machines that come and go need the hours: add decision.traffic.curve or trace"
             draft.wrong((*traffic, "autoscale"), text)
         return
     for key in ("qps", "peak_qps"):
@@ -73,6 +76,8 @@ def _check_curve(draft: Draft, traffic: tuple[str, ...]) -> None:
             text = "contradicts the curve, which has a mean and a peak of its own: keep one of the two"
             draft.wrong((*traffic, key), text)
     hours = draft.get(list, *traffic, "curve", default=())
+    if draft.given(*traffic, "trace"):  # as many hours as it has
+        return
     if len(hours) not in (24, 168):
         text = f"has {len(hours)} values: a day has 24 hours, a week 168"
         draft.wrong((*traffic, "curve"), text)

@@ -110,6 +110,9 @@ def make_draft(tree: Node, folder: Path, mistakes: list[Mistake]) -> Draft:
     ):
         if path[0] in entries:
             entries[path[0]] = _with_duration(draft, entries[path[0]], path[1:], path)
+    several = list((entries["machines"].mapping or {}).values()) if "machines" in entries else []
+    if several and "machine" not in entries:
+        entries["machine"] = several[0]  # the one that measures
     draft.tree = new_mapping(entries, tree.place, tree.keys)
     if "decision" in entries and entries["decision"].mapping is not None:
         entries["decision"] = _with_names(entries["decision"])

@@ -19,6 +19,7 @@ from harness.reading.layers import apply_overrides, read_layers
 from harness.reading.messages import GONE, explain
 from harness.reading.references import resolve_model
 from harness.reading.sets import KEY, one_for_each_set
+from harness.reading.trace import with_trace
 from harness.record import RecordError, SuiteError
 from harness.suite.model_ref import OWN, OWN_ESTIMATOR, ModelRef, parse_model
 from harness.suite.schema import Suite
@@ -84,6 +85,8 @@ def _validated(tree: Node, file: Path, mistakes: list[Mistake]) -> Suite | None:
         suite = Suite.model_validate_json(json.dumps({**draft.tree.plain, "folder": str(draft.folder)}))
     except ValidationError as error:
         for detail in error.errors(include_url=False):
+            if draft.items("machines") and detail["loc"][:1] == ("machine",):
+                continue  # the first of several, said there
             before = len(mistakes)
             explain(draft, detail)
             # What could not be read has its message already; its type need not be wrong as well.
@@ -115,6 +118,8 @@ def _folder(tree: Node, file: Path) -> Path:
 def _with_paths(draft: Draft) -> Draft:
     """The draft with files named absolutely, as a worker in another folder needs them."""
     entries = dict(draft.tree.mapping or {})
+    if "decision" in entries:
+        entries["decision"] = with_trace(draft, entries["decision"])
     if "data" in entries:
         signature = load_signature(draft.get(str, "data", "name"))
         entries["data"] = resolve_paths(draft, entries["data"], signature)

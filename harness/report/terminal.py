@@ -176,19 +176,23 @@ def figures_html(tradeoff: Tradeoff, recommendation: Recommendation, suite: Suit
 
 def verdict(tradeoff: Tradeoff, recommendation: Recommendation) -> list[str | tuple[str, str]]:
     """One sentence: what to do, how sure."""
-    choice = recommendation.choice or ""
+    choice, where = recommendation.choice or "", recommendation.where
     count = n.counted(len(tradeoff.rows), "variant")
     match recommendation.verdict:
         case "recommend" if _is_alone(tradeoff, choice):
             return ["Ship ", (choice, "bold green"), f", the only one of {count} that has figures."]
         case "recommend":
             likely = n.percent(recommendation.probability_best)
-            return ["Ship ", (choice, "bold green"), f": the best of {count} with probability {likely}."]
+            return [
+                "Ship ",
+                (choice, "bold green"),
+                f"{where}: the best of {count} with probability {likely}.",
+            ]
         case "tie":
             others = [v for v in recommendation.tied_with if v != choice]
             more = f" and {len(others) - 3} more" if len(others) > 3 else ""
             named = ", ".join(others[:3]) + more if more else n.listed(others)
-            return ["A tie. Ship ", (choice, "bold green"), f", not told apart from {named}."]
+            return ["A tie. Ship ", (choice, "bold green"), f"{where}, not told apart from {named}."]
         case "none_feasible":
             return [("Ship none of them: no variant meets every limit.", "bold yellow")]
         case _:

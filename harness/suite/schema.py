@@ -316,6 +316,10 @@ class Traffic(Model):
     curve: tuple[NotNegative, ...] | None = None
     """Requests per second in each hour of a day (24 values) or of a week (168), instead of `qps` and
     `peak_qps`: the mean and the highest hour take their place."""
+    trace: str | None = None
+    """A CSV file with the time of every request (a column `timestamp`, dates or seconds; a day at least): its
+    hours become the `curve`, and `burstiness` is what its requests show, unless it is given. Beside a `curve`
+    it only says where that came from."""
     autoscale: Positive | None = None
     """With a curve: machines come and go by the hour, and are started so many seconds before they are needed;
     in a suite file also `2m`. Left out: all machines that the highest hour needs run all the time."""
@@ -463,6 +467,12 @@ class Suite(Model):
     """How speed is measured."""
     machine: Machine = Machine()
     """What serving costs an hour."""
+    machines: dict[str, Machine] = Field(default_factory=dict)
+    """In place of `machine`: several instances, each under a name of your own, the one that measures first.
+    Every variant is priced on each that it fits on, and stands with the cheapest at the stated traffic. What
+    was measured holds for machines of the same `class`, and without one for those of the same family of the
+    same provider (`aws/c7i.large` and `aws/c7i.xlarge`, in any region and on any term); for others it is not
+    extrapolated."""
     metrics: dict[str, OwnMetric] = Field(default_factory=dict)
     """Metrics of your own: a column of the table each, for limits and objectives too."""
     decision: Decision = Decision()

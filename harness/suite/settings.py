@@ -9,7 +9,7 @@ from harness.codec import Json
 from harness.record import SuiteError
 from harness.suite.schema import Suite
 
-OPEN = ("decision", "machine")
+OPEN = ("decision", "machine", "machines")
 """What changes no measurement."""
 
 
@@ -33,6 +33,17 @@ def with_settings(suite: Suite, settings: Sequence[str]) -> Suite:
                 f"--set {text}: write `decision.traffic.qps=400` or `machine.usd_per_hour=0.1`; what was "
                 "measured can only be set for a new run"
             )
+        if keys[0] == "machine" and suite.machines:
+            raise SuiteError(
+                f"--set {text}: there are several machines ({', '.join(suite.machines)}): write"
+                f" machines.{next(iter(suite.machines))}.{'.'.join(keys[1:])}"
+            )
+        if keys == ["decision", "traffic", "trace"]:
+            raise SuiteError(f"--set {text}: a trace is read for a new run: set decision.traffic.curve here")
+        if keys == ["decision", "traffic", "burstiness"] and suite.serving.scenarios.server is not None:
+            raise SuiteError(
+                f"--set {text}: the load was measured under other arrivals: set it for a new run"
+            )
         holder = data
         for key in keys[:-1]:
             inner = holder.setdefault(key, {}) or {}
@@ -43,8 +54,15 @@ def with_settings(suite: Suite, settings: Sequence[str]) -> Suite:
             holder[keys[-1]] = yaml.safe_load(value)
         except yaml.YAMLError:
             raise SuiteError(f"--set {text}: the value is not YAML; quote it") from None
+        measures = next(iter(suite.machines), None)
+        if keys[0] == "machines" and keys[1] == measures:
+            data["machine"] = {**_mapping(data["machine"]), **_mapping(_mapping(data["machines"])[measures])}
     try:
         return Suite.model_validate_json(json.dumps(data))
     except ValidationError as error:
         first = error.errors()[0]
         raise SuiteError(f"--set {'.'.join(map(str, first['loc']))}: {first['msg']}") from None
+
+
+def _mapping(value: Json) -> dict[str, Json]:
+    return value if isinstance(value, dict) else {}

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 
 from harness.analysis.bill import Bill, bill, size_mb
 from harness.analysis.cost import HOURS_PER_MONTH, machines, replicas
+from harness.analysis.criteria import limits_of
+from harness.analysis.instances import instances
 from harness.analysis.money import quantiles, throughputs, training_seconds
 from harness.costs import Price
 from harness.report import charts
@@ -59,14 +62,19 @@ def bill_blocks(e: Evidence, price: Price | None) -> Iterator[Block]:
 
 def bills(e: Evidence, price: Price) -> dict[str, tuple[Bill, float]]:
     """Variant → its bill, and the requests per second of one machine that it is reckoned with."""
-    middle = quantiles(throughputs(e.tradeoff)[0])[1]
+    bursts = e.suite.decision.traffic.burstiness
+    middle = quantiles(throughputs(e.tradeoff, limits_of(e.suite), bursts)[0])[1]
+    hourly = {i.name: i.price.usd_per_hour for i in instances(e.suite, e.tradeoff.machine_class)}
     trained = training_seconds(e.records, e.tradeoff.train_size)
     found = {}
     for row, carries in zip(e.tradeoff.rows, middle, strict=True):
         value = row.estimates.get("cost_per_month_usd")
         if value is not None and value.value is not None and np.isfinite(carries):
             seconds = trained.get(row.candidate, (0.0, 0.0))[1]
-            own = bill(float(carries), e.suite, price.usd_per_hour, row.candidate, seconds, size_mb(row))
+            own = bill(
+                float(carries), e.suite, price.usd_per_hour, row.candidate, seconds, size_mb(row),
+                hourly.get(row.machine),
+            )  # fmt: skip
             found[row.variant] = (own, float(carries))
     return found
 
@@ -124,13 +132,16 @@ def assumptions(e: Evidence, price: Price) -> Iterator[tuple[Cell, Cell]]:
     def say(what: str, value: str) -> tuple[Cell, Cell]:
         return Cell(what), Cell(value)
 
-    named = price.name if price.name != "own" else "the suite's own price"
-    dated = f", {price.source}, {price.age()}" if price.as_of else ""
-    yield say("a machine's hour", f"{price.usd_per_hour:.4g} USD, {named} {price.region} {price.term}{dated}")
+    found = instances(e.suite, e.tradeoff.machine_class)
+    for i in found:
+        of = f" of {i.name}" if i.name else ""
+        dated = f", {i.price.source}, {i.price.age()}" if i.price.as_of else ""
+        yield say(f"a machine's hour{of}", f"{i.price.usd_per_hour:.4g} USD, {i.price.label}{dated}")
+        yield say(f"cores of a machine{of}", f"{i.cores}" if i.cores else "not known: own price")
     yield say("hours of a month", f"{HOURS_PER_MONTH:g}")
-    cores = e.suite.machine.cores or price.vcpus
-    yield say("cores of a machine", f"{cores}" if cores else "not known: own price")
     yield say("workers on it", "one" if serving.workers is None else "in a variant's name: threads × workers")
+    if traffic.trace:
+        yield say("hours of traffic", f"{len(traffic.curve or ())}, counted in {Path(traffic.trace).name}")
     yield say(
         "requests per second", f"{n.plain(traffic.mean)} in the mean, {n.plain(traffic.peak)} at the peak"
     )
@@ -147,7 +158,10 @@ def assumptions(e: Evidence, price: Price) -> Iterator[tuple[Cell, Cell]]:
         yield say("training, storage, other items", "not in the monthly cost (decision.costs)")
     else:
         often = f"{costs.trainings:g} times in {costs.months:g} months"
-        yield say("training", f"{often}, with all seeds, search and failures, at this machine's price")
+        yield say(
+            "training",
+            f"{often}, with all seeds, search and failures, at {price.usd_per_hour:.4g} USD an hour",
+        )
         yield say("storage", f"{costs.storage_usd_per_gb_month:g} USD per GB and month, one copy")
         for name, item in costs.items.items():
             why = f" ({item.what})" if item.what else ""

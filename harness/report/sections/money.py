@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from harness.analysis.cost import amortisation_requests, price_of
+from harness.analysis.instances import instances
 from harness.analysis.sensitivity import PRICE_BAND, at_price_band, depends_on_money
 from harness.costs import Price
 from harness.protocols import Section
 from harness.reasons import Reason, reason_of
 from harness.record import SuiteError
 from harness.report import numbers as n
-from harness.report.blocks import Block, Cell, Column, Table, section, text
+from harness.report.blocks import Block, Cell, Column, Heading, Table, section, text
 from harness.report.evidence import Evidence
 from harness.report.sections.bill import bill_blocks
 from harness.report.sections.tradeoff import figure, left_out, plane
@@ -28,7 +29,7 @@ def costs(e: Evidence) -> Section | None:
         _value(row, m) is not None for row in e.rows for m in ("cost_per_million_usd", "train_cost_usd")
     ):
         return None
-    blocks: list[Block] = [text(basis(e)), _table(e), *left_out(e), *_floors(e)]
+    blocks: list[Block] = [text(basis(e)), _table(e), *left_out(e), *_floors(e), *_by_instance(e)]
     band = _price_band(e)
     blocks += [text(band)] if band else []
     picture = plane(e, "cost_per_million_usd", e.quality_metric)
@@ -87,6 +88,39 @@ def _table(e: Evidence) -> Table:
     )
     chosen = tuple(i for i, row in enumerate(e.rows) if row.variant == e.recommendation.choice)
     return Table(columns, tuple(rows), chosen=chosen)
+
+
+def _by_instance(e: Evidence) -> Iterator[Block]:
+    """With several instances: what every variant costs on each."""
+    found = instances(e.suite, e.tradeoff.machine_class)
+    if not e.suite.machines or not found:
+        return
+    yield Heading("Instances")
+    said = n.listed([f"{i.name} is {i.price.label}, ${i.price.usd_per_hour:.4g} an hour" for i in found])
+    yield text(
+        f"{said}. Every variant stands in the tables with the cheapest of those that its figures hold for."
+        " A figure is never carried over to another kind of machine."
+    )
+    rows = [
+        (
+            Cell(row.variant, key=e.palette.swatch(row.candidate, row.runtime)), Cell(offer.machine),
+            *(_number(x) for x in (offer.per_second, offer.count, offer.usd_per_month)),
+            Cell("; ".join(x for x in ("cheapest" * (offer.machine == row.machine), offer.note) if x)),
+        )
+        for row in e.detailed for offer in row.offers
+    ]  # fmt: skip
+    yield Table(
+        (
+            Column("variant", numeric=False), Column("instance", numeric=False),
+            Column("one carries", "requests/s"), Column("machines"), Column("machines a month", "USD"),
+            Column("", numeric=False),
+        ),
+        tuple(rows),
+    )  # fmt: skip
+
+
+def _number(value: float | None) -> Cell:
+    return Cell("") if value is None else Cell(n.plain(value), sort=value)
 
 
 def _note(row: Row, metric: str) -> str:

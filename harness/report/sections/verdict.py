@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+from harness.analysis.instances import instances
 from harness.analysis.recommend import nearest_miss
 from harness.metrics import MetricTable
 from harness.protocols import Section
@@ -49,7 +50,7 @@ def verdict(e: Evidence) -> Section | None:
 def headline(e: Evidence) -> tuple[Inline, ...]:
     """One sentence: what to do."""
     r = e.recommendation
-    choice = r.choice or ""
+    choice = f"{r.choice or ''}{r.where}"
     match r.verdict:
         case "recommend":
             return ("Ship ", Strong(choice), ".")
@@ -338,7 +339,17 @@ def basis(e: Evidence) -> str:
     where = f", on {cpu}" if cpu else ""
     said = f"{n.listed(parts)}{where}; {n.counted(finished, 'finished trial')}{tail}."
     where_it_holds = [WITHIN_ONE_RUN] if served else []
-    return " ".join([said, *_deployed(e.recommendation.choice or ""), *where_it_holds])
+    deployed = [*_deployed(e.recommendation.choice or ""), *_instance(e)]
+    return " ".join([said, *deployed, *where_it_holds])
+
+
+def _instance(e: Evidence) -> list[str]:
+    """Which instance the chosen one of several is, and what it costs."""
+    found = [i for i in instances(e.suite, e.tradeoff.machine_class) if i.name == e.recommendation.machine]
+    if not e.recommendation.machine or not found:
+        return []
+    price = found[0].price
+    return [f"{found[0].name}: {price.label}, ${price.usd_per_hour:.4g} an hour."]
 
 
 def _deployed(variant: str) -> list[str]:

@@ -150,6 +150,8 @@ def _money(question: Question) -> bool:
     price, table = cost.price_of(question.suite.machine), question.table
     if price is None or "cost_per_month_usd" not in table.draws or question.suite.decision.traffic.curve:
         return False
+    if question.suite.machines:  # other traffic may want another instance
+        return False
     month = cost.cost_per_month(throughputs(table)[0], question.suite.decision.traffic, price.usd_per_hour)
     stored = table.draws["cost_per_month_usd"]
     # Coarse throughputs may need one machine more or less in a few draws.

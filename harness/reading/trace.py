@@ -1,0 +1,175 @@
+"""Traffic as it came: a file of request times → requests per second hour by hour, and how they bunch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from harness.reading.data_checks import find_path
+from harness.reading.draft import Draft
+from harness.suite.source import Node, new_mapping
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pandas as pd
+
+HOURS_NEEDED, MOST_HOURS = 24, 8784
+PER_WINDOW = 20
+"""Requests that a window holds in the mean where bunching is counted; single gaps say less of bursts."""
+WINDOWS_NEEDED = 200
+MOST_BUNCHED = 10.0
+NAMES = ("timestamp", "time")
+HOUR = 3600.0
+SECONDS_UNTIL = 1e11
+"""Of the year 5138: a larger number is not seconds."""
+
+
+@dataclass(frozen=True)
+class Trace:
+    """What a file of request times says.
+
+    Args:
+        hours: requests per second in each complete hour, in order.
+        burstiness: of the gaps between requests, as a coefficient of variation; None where there are too few.
+    """
+
+    hours: tuple[float, ...]
+    burstiness: float | None
+
+
+def read_trace(path: Path) -> Trace:
+    """Read a CSV with a header and one time a row, in any order.
+
+    Times are dates (ISO 8601) or seconds from any start. The hours before the first full one and after the
+    last are left out.
+
+    Raises:
+        ValueError: it cannot be read as it is meant; what, and the cure.
+    """
+    import numpy as np
+
+    times = np.sort(_seconds(_column(path)))
+    first, last = np.ceil(times[0] / HOUR), np.floor(times[-1] / HOUR)
+    count = int(last - first)
+    if count < HOURS_NEEDED:
+        raise ValueError(
+            f"holds {max(count, 0)} whole hours, a day has {HOURS_NEEDED}: give qps and peak_qps instead"
+        )
+    if count > MOST_HOURS:
+        raise ValueError(f"holds {count:,} hours, more than a year: are its times seconds?")
+    edges = np.searchsorted(times, (first + np.arange(count + 1)) * HOUR)
+    rates = np.diff(edges) / HOUR
+    bunched = burstiness(times[edges[0] : edges[-1]])
+    if bunched is not None and bunched > MOST_BUNCHED:
+        raise ValueError(
+            f"its requests bunch {bunched:.3g} times as much as Poisson's, beyond {MOST_BUNCHED:g}: one"
+            " client's batches, perhaps; give decision.traffic.curve and burstiness yourself"
+        )
+    return Trace(tuple(float(f"{rate:.6g}") for rate in rates), bunched)
+
+
+def with_trace(draft: Draft, decision: Node) -> Node:
+    """The decision with what its trace says: `curve`, and `burstiness` where none is given."""
+    traffic = (decision.mapping or {}).get("traffic")
+    given = dict((traffic.mapping if traffic is not None else None) or {})
+    named = given.get("trace")
+    if traffic is None or named is None or not isinstance(named.value, str) or "curve" in given:
+        return decision
+    path = find_path(named.value, draft.folder)
+    try:
+        found = read_trace(path)
+    except ValueError as error:
+        draft.wrong(("decision", "traffic", "trace"), f"`{named.value}` {error}", named.place)
+        return decision
+    hours = tuple(Node(rate, named.place) for rate in found.hours)
+    given |= {"trace": Node(str(path), named.place), "curve": Node(hours, named.place, size=1 + len(hours))}
+    if found.burstiness is not None:
+        given.setdefault("burstiness", Node(found.burstiness, named.place))
+    return new_mapping(
+        {**(decision.mapping or {}), "traffic": new_mapping(given, traffic.place, traffic.keys)},
+        decision.place,
+        decision.keys,
+    )
+
+
+def burstiness(times: np.ndarray) -> float | None:
+    """The coefficient of variation of independent gaps that bunch as much as these requests do.
+
+    Of windows with some 20 requests, the variance of counts over their mean is the square of it (Cox and
+    Lewis 1966). Neighbouring windows are compared, so that the rhythm of a day is no burst, and
+    clocks that tick in whole seconds are none either.
+
+    Args:
+        times: (n,) seconds, ascending.
+    Returns:
+        None with fewer than 200 windows.
+    """
+    import numpy as np
+
+    ticks = np.diff(times)
+    tick = float(ticks[ticks > 0].min(initial=np.inf))
+    squares, means, pairs = 0.0, 0.0, 0
+    hour = np.floor(times / HOUR)
+    for start in np.unique(hour):
+        own = times[hour == start] - start * HOUR
+        window = max(PER_WINDOW * HOUR / len(own), tick)
+        window = np.ceil(window / tick - 1e-9) * tick if np.isfinite(tick) else window
+        number = int(HOUR / window)
+        if number < 2:
+            continue
+        counts = np.bincount((own / window + 1e-9).astype(int), minlength=number)[:number].astype(float)
+        squares += float((np.diff(counts) ** 2).sum()) / 2
+        means += float(counts.mean()) * (number - 1)
+        pairs += number - 1
+    return float(f"{np.sqrt(squares / means):.3g}") if pairs >= WINDOWS_NEEDED and means else None
+
+
+def _column(path: Path) -> pd.Series:
+    import pandas as pd
+
+    try:
+        table = pd.read_csv(path, dtype=str, keep_default_na=False)
+    except FileNotFoundError:
+        raise ValueError("there is no such file beside the suite file") from None
+    except (OSError, ValueError) as error:  # pandas' own errors are ValueErrors
+        raise ValueError(f"cannot be read as CSV: {error}") from None
+    names = [str(name) for name in table.columns]
+    wanted = names if len(names) == 1 else [name for name in names if name.lower() in NAMES]
+    if len(wanted) != 1:
+        raise ValueError(f"has the columns {', '.join(names[:8])}: name the one with times `timestamp`")
+    if len(table) < 2:
+        raise ValueError("holds fewer than two times")
+    return table[wanted[0]].str.strip()
+
+
+def _seconds(cells: pd.Series) -> np.ndarray:
+    """Cells as seconds; all are numbers or all are dates, with an offset from UTC or all without."""
+    import numpy as np
+    import pandas as pd
+
+    numbers = pd.to_numeric(cells, errors="coerce")
+    wrong = ~np.isfinite(numbers)
+    if not wrong.any():
+        if numbers.abs().max() > SECONDS_UNTIL:
+            raise ValueError(
+                f"{numbers.abs().max():.0f} is no number of seconds: divide milliseconds by 1000"
+            )
+        return np.asarray(numbers, dtype=float)
+    if not wrong.all():
+        raise ValueError(_unread(cells, wrong, "numbers and other cells are mixed"))
+    try:
+        dates = pd.to_datetime(cells, format="ISO8601", errors="coerce")
+    except ValueError:
+        raise ValueError(
+            "some dates have an offset from UTC and some have none, or another: write all alike"
+        ) from None
+    if dates.isna().any():
+        raise ValueError(_unread(cells, dates.isna(), "write 2026-11-28T14:05:00 or seconds"))
+    start = pd.Timestamp(0, tz=dates.dt.tz)
+    return np.asarray((dates - start) / pd.Timedelta(seconds=1), dtype=float)
+
+
+def _unread(cells: pd.Series, wrong: pd.Series, cure: str) -> str:
+    row = int(wrong.to_numpy().argmax())
+    return f"line {row + 2}: `{cells.iloc[row][:40]}` is no time: {cure}"

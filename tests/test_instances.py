@@ -1,0 +1,256 @@
+"""Several instances in one question: priced by hand, chosen by brute force, never carried to another kind."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from harness.analysis.cost import replicas
+from harness.analysis.instances import instances
+from harness.analysis.recommend import analyse, recommend
+from harness.analysis.tradeoff import complete, priced
+from harness.costs import find_price
+from harness.planning.plan import run_hash
+from harness.reading import read_suite
+from harness.record import SuiteError
+from harness.report.render import render
+from harness.results import Row, Tradeoff
+from harness.suite.schema import Machine, Suite, Traffic
+from harness.suite.settings import with_settings
+from tests.analysis_world import Truth, World, make_suite, store
+
+TEXT = """
+name: shop
+task: image_classification
+data: {name: digits}
+candidates: {logistic: "sklearn:LogisticRegression"}
+machines:
+  small: {price: aws/c7i.large}
+  big: {price: aws/c7i.xlarge}
+decision: {traffic: {qps: 200}}
+"""
+CLASS = "abc123"  # of the simulated records
+
+
+def suite_of(
+    machines: dict[str, Machine], traffic: dict[str, float] | None = None, **decision: object
+) -> Suite:
+    suite = make_suite(["net"], ["onnx"], traffic=traffic or {"qps": 100.0}, **decision)
+    first = next(iter(machines.values()))
+    return suite.model_copy(update={"machine": first, "machines": machines})
+
+
+def table_of(carried: dict[str, float], machine_class: str = CLASS) -> Tradeoff:
+    """A table without doubt: each variant carries just so many requests per second."""
+    rows = tuple(Row(name, *name.split("/"), estimates={}) for name in carried)
+    draws = {"throughput_at_slo_qps": np.tile(list(carried.values()), (50, 1))}
+    return Tradeoff(rows, tuple(draws), draws, machine_class=machine_class)
+
+
+def test_the_first_of_several_machines_is_the_one_that_measures(tmp_path: Path) -> None:
+    file = tmp_path / "suite.yaml"
+    file.write_text(TEXT)
+    suite = read_suite(file)
+    assert list(suite.machines) == ["small", "big"]
+    assert suite.machine.price == "aws/c7i.large"
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("  big: {price: aws/c7i.xlarg}", "8: machines.big.price: there is no price of `aws/c7i.xlarg`"),
+        ("  big: {price: aws/c7i.xlarge, spot: 1}", "8: machines.big.spot: unknown key: there is price"),
+        ("  big: {discount: 0.4}", "8: machines.big: has no price: add price or usd_per_hour"),
+        (
+            "  big: {price: aws/c7i.xlarge, usd_per_hour: 0.1}",
+            "8: machines.big.usd_per_hour: contradicts machines.big.price: keep one of the two",
+        ),
+        (
+            "  big: {price: aws/c7i.xlarge}\nmachine: {price: aws/c7i.xlarge}",
+            "9: machine: the first of machines, small, is the one that measures: leave machine out",
+        ),
+    ],
+)
+def test_each_machine_needs_one_price_that_exists(tmp_path: Path, line: str, message: str) -> None:
+    file = tmp_path / "suite.yaml"
+    file.write_text(TEXT.replace("  big: {price: aws/c7i.xlarge}", line))
+    with pytest.raises(SuiteError) as error:
+        read_suite(file)
+    assert message in str(error.value)
+
+
+def test_a_value_in_usd_per_hour_of_several_machines_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "suite.yaml"
+    file.write_text(
+        TEXT.replace(
+            "decision: {", 'decision: {objective: maximize value, value: "accuracy - usd_per_hour", '
+        )
+    )
+    with pytest.raises(SuiteError, match="is that of one machine, and there are several"):
+        read_suite(file)
+
+
+def test_families_have_one_processor_and_shares_of_a_core_are_alone() -> None:
+    def family(name: str) -> str:
+        return find_price(name).family
+
+    assert family("aws/c7i.large") == family("aws/c7i.xlarge") == "c7i"
+    assert family("azure/Standard_D2s_v5") == family("azure/Standard_D16s_v5") == "Standard_Ds_v5"
+    assert family("gcp/n2-standard-2") == family("gcp/n2-highmem-4") == "n2"
+    assert family("azure/Standard_D2s_v5") != family("azure/Standard_D2s_v3")
+    for alone in ("aws/t3.xlarge", "aws/p3.2xlarge", "gcp/e2-micro", "azure/Standard_B2s"):
+        assert family(alone) == find_price(alone).instance
+
+
+def test_what_was_measured_holds_in_its_family_or_class_and_nowhere_else() -> None:
+    machines = {
+        "here": Machine(price="aws/c7i.large"),
+        "reserved": Machine(price="aws/c7i.large", discount=0.4),
+        "big": Machine(price="aws/c7i.xlarge"),
+        "other": Machine(price="aws/m5.large"),
+        "same": Machine.model_validate({"usd_per_hour": 0.03, "class": CLASS}),
+        "arm": Machine.model_validate({"usd_per_hour": 0.03, "class": "feed0000"}),
+        "nobody": Machine(usd_per_hour=0.03),
+    }
+    found = {i.name: i.unknown for i in instances(suite_of(machines), CLASS)}
+    assert [name for name, unknown in found.items() if not unknown] == ["here", "reserved", "big", "same"]
+    assert found["other"] == "not extrapolated: measured on aws/c7i.large, not of its family"
+    assert found["arm"] == f"not extrapolated: measured on class {CLASS}"
+    assert found["nobody"] == "not extrapolated: an own price without a class says nothing of the machine"
+
+
+# Two cores measured, with one worker and with two. USD per hour: one core .04, two cores .10.
+ONE_AND_TWO = {"one": Machine(usd_per_hour=0.04, cores=1), "two": Machine(usd_per_hour=0.10, cores=2)}
+ONE_AND_TWO = {name: m.model_copy(update={"machine_class": CLASS}) for name, m in ONE_AND_TWO.items()}
+CARRIED = {"net/onnx@1x1": 100.0, "net/onnx@1x2": 190.0}
+
+
+def by_hand(qps: float) -> dict[str, tuple[str, float]]:
+    """Variant → the cheaper machine that it fits on, and USD a month."""
+    found = {}
+    for variant, carries in CARRIED.items():
+        workers = int(variant[-1])
+        bills = {
+            name: -(-qps // carries) * usd * 730
+            for name, usd, cores in (("one", 0.04, 1), ("two", 0.10, 2))
+            if workers <= cores
+        }
+        cheapest = min(bills, key=lambda name: bills[name])
+        found[variant] = cheapest, bills[cheapest]
+    return found
+
+
+@pytest.mark.parametrize("qps", [90.0, 150.0, 380.0, 1000.0])
+def test_every_variant_stands_with_the_cheapest_machine_that_it_fits_on(qps: float) -> None:
+    table = priced(table_of(CARRIED), suite_of(ONE_AND_TWO, {"qps": qps}), {})
+    for row in table.rows:
+        machine, usd = by_hand(qps)[row.variant]
+        assert row.machine == machine
+        assert row.estimates["cost_per_month_usd"].value == pytest.approx(usd)
+        assert table.draws["cost_per_month_usd"][:, table.rows.index(row)] == pytest.approx(usd)
+        offers = {offer.machine: offer for offer in row.offers}
+        assert offers["two"].usd_per_month == pytest.approx(
+            float(replicas(CARRIED[row.variant], Traffic(qps=qps))) * 73
+        )
+    assert {o.machine: o.note for o in table.rows[1].offers}["one"] == "needs 2 cores, it has 1"
+
+
+def test_a_cheaper_machine_of_another_kind_is_never_chosen_and_has_no_figure() -> None:
+    machines = {**ONE_AND_TWO, "gift": Machine(usd_per_hour=0.0001)}
+    table = priced(table_of(CARRIED), suite_of(machines), {})
+    for row in table.rows:
+        gift = next(o for o in row.offers if o.machine == "gift")
+        assert row.machine != "gift" and gift.usd_per_month is None
+        assert gift.note.startswith("not extrapolated")
+
+
+def test_the_flips_say_from_which_traffic_on_the_next_instance_pays() -> None:
+    """Two cores at .10 carry 190, twice one core at .04 carries 200: never worth it; at .07 they are."""
+    dear, cheap = (
+        ONE_AND_TWO,
+        {**ONE_AND_TWO, "two": ONE_AND_TWO["two"].model_copy(update={"usd_per_hour": 0.07})},
+    )
+
+    def asked(machines: dict[str, Machine], qps: float) -> tuple[str, list[tuple[str, float, str]]]:
+        suite = suite_of(machines, {"qps": qps}, objective="minimize cost_per_month_usd")
+        table = complete(table_of(CARRIED), suite, {})
+        found = recommend(table, suite)
+        flips = [(f["what"], f["at"], f["then"]) for f in found.flips if f["what"] == "traffic"]
+        return f"{found.choice} on {found.machine}", flips
+
+    # One machine of one core carries 100; above, a second (58.4 USD) is dearer than one of two cores (51.1).
+    choice, flips = asked(cheap, 50.0)
+    assert choice == "net/onnx@1x1 on one"
+    assert [then for _, _, then in flips] == ["net/onnx@1x2 on two"]
+    assert flips[0][1] == pytest.approx(100.0, rel=0.02)
+    assert asked(dear, 50.0)[0] == "net/onnx@1x1 on one"
+
+
+def test_a_price_scaled_for_all_machines_changes_nothing_of_who_runs_where() -> None:
+    suite = suite_of(ONE_AND_TWO, {"qps": 380.0}, objective="minimize cost_per_month_usd")
+    from harness.analysis.recommend import question_of
+
+    question = question_of(complete(table_of(CARRIED), suite, {}), suite)
+    twice = question.with_prices(price_factor=2.0)
+    month = "cost_per_month_usd"
+    assert twice.deployed == question.deployed
+    assert twice.table.draws[month] == pytest.approx(2 * np.asarray(question.table.draws[month]))
+
+
+def test_a_run_decides_over_variants_and_machines_and_says_so_everywhere(tmp_path: Path) -> None:
+    world = World(
+        {"net": Truth(0.9, 2.0, throughput=400), "tree": Truth(0.85, 1.0, throughput=900)}, ["onnx"]
+    )
+    suite = make_suite(
+        ["net", "tree"], ["onnx"], objective="maximize accuracy", traffic={"qps": 1000.0},
+    )  # fmt: skip
+    machines = {
+        "listed": Machine(price="aws/c7i.large"),
+        "reserved": Machine(price="aws/c7i.large", discount=0.4),
+        "foreign": Machine(price="gcp/n2-standard-2"),
+    }
+    suite = suite.model_copy(update={"machine": machines["listed"], "machines": machines})
+    run = store(world, world.records(), suite, tmp_path / "simulated" / "run")
+    table, found = analyse(run, suite)
+    assert (found.choice, found.machine) == ("net/onnx", "reserved")
+    assert json.loads(run.read_text("recommendation.json"))["machine"] == "reserved"
+    assert run.read_text("tradeoffs.csv").splitlines()[0].split(",")[3] == "machine"
+    again, decided = analyse(run, suite)  # from evidence.npz
+    assert [r.offers for r in again.rows] == [r.offers for r in table.rows] and decided.machine == "reserved"
+    render(run)
+    page = run.read_text("report.md")
+    assert "Ship **net/onnx on reserved**" in page
+    assert "reserved: aws/c7i.large us-east-1 on-demand less 40 %, $0.05355 an hour." in page
+    html = run.read_text("report.html")
+    assert "not extrapolated: measured on aws/c7i.large, not of its family" in html
+
+
+def test_prices_of_several_machines_are_set_by_their_names() -> None:
+    suite = suite_of(ONE_AND_TWO)
+    changed = with_settings(suite, ["machines.two.usd_per_hour=0.05", "machines.one.usd_per_hour=0.02"])
+    assert changed.machines["two"].usd_per_hour == 0.05
+    assert changed.machine.usd_per_hour == changed.machines["one"].usd_per_hour == 0.02  # it trains too
+    with pytest.raises(SuiteError, match=r"write machines\.one\.usd_per_hour"):
+        with_settings(suite, ["machine.usd_per_hour=0.05"])
+
+
+def test_a_suite_without_machines_keeps_the_name_of_its_runs() -> None:
+    suite = make_suite(["net"])
+    assert "machines" not in _hashed(suite) and "machines" in _hashed(suite_of(ONE_AND_TWO))
+    assert run_hash(suite, []) != run_hash(suite_of(ONE_AND_TWO), [])
+
+
+def _hashed(suite: Suite) -> str:
+    import harness.planning.plan as plan
+
+    seen: list[str] = []
+    kept = plan.content_hash
+    plan.content_hash = lambda x: seen.append(json.dumps(x)) or kept(x)  # type: ignore[assignment]
+    try:
+        run_hash(suite, [])
+    finally:
+        plan.content_hash = kept
+    return seen[0]

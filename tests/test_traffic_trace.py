@@ -1,0 +1,162 @@
+"""Traffic as it came: what a file of request times says, against streams whose law is known."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from harness.analysis.cost import machines
+from harness.analysis.criteria import merge_constraints
+from harness.analysis.served import load_within
+from harness.reading import read_suite, suite_from_text, suite_to_text
+from harness.reading.trace import burstiness, read_trace
+from harness.record import SuiteError
+from harness.results import ServiceTimes
+from harness.serving.queues import poisson_arrivals
+from harness.suite.settings import with_settings
+
+DAY = 1.0 + 3.0 * np.exp(-(((np.arange(24) - 14) / 4.5) ** 2))
+"""Requests per second in each hour."""
+
+
+def a_day(seed: int = 0, gaps: float = 1.0) -> np.ndarray:
+    """(n,) seconds: a stream of the day's rates, hour after hour."""
+    hours = [h * 3600 + poisson_arrivals(rate, 3600.0, 100 * seed + h, gaps) for h, rate in enumerate(DAY)]
+    return np.concatenate(hours)
+
+
+def write(folder: Path, times: np.ndarray, more: str = "timestamp") -> Path:
+    """The times and a last request that ends the last hour."""
+    file = folder / "requests.csv"
+    file.write_text(f"{more}\n" + "\n".join(f"{t:.3f}" for t in [0.0, *times, 86400.0]) + "\n")
+    return file
+
+
+TEXT = """
+name: shop
+task: image_classification
+data: {name: digits}
+candidates: {logistic: "sklearn:LogisticRegression"}
+serving: {runtimes: [onnx], scenarios: {server: {latency_p99_ms: 10}}}
+machine: {price: aws/c7i.large}
+decision: {traffic: {trace: requests.csv, autoscale: 5m}}
+"""
+
+
+def test_a_trace_gives_the_hours_that_its_requests_came_in(tmp_path: Path) -> None:
+    found = read_trace(write(tmp_path, a_day()))
+    assert len(found.hours) == 24
+    # The standard error of an hour's count is its root: five of them, 24 times, fail once in 70,000 tries.
+    assert np.all(np.abs(np.array(found.hours) - DAY) * 3600 < 5 * np.sqrt(DAY * 3600))
+
+
+@pytest.mark.parametrize("gaps", [0.5, 1.0, 2.0, 3.0])
+def test_the_burstiness_of_a_day_is_that_of_its_gaps_whatever_the_hour(gaps: float) -> None:
+    assert burstiness(a_day(1, gaps)) == pytest.approx(gaps, rel=0.12)
+
+
+def test_a_clock_that_ticks_in_whole_seconds_makes_no_bursts() -> None:
+    times = np.floor(poisson_arrivals(10.0, 3600.0, 2))
+    naive = np.diff(times)
+    assert naive.std() / naive.mean() > 2.5  # what gaps alone would say
+    assert burstiness(times) == pytest.approx(1.0, rel=0.12)
+
+
+def test_a_rate_that_drifts_within_the_hour_is_no_burst() -> None:
+    random = np.random.default_rng(3)
+    times = np.sort(86400 * random.beta(2, 2, 300_000))
+    assert burstiness(times) == pytest.approx(1.0, rel=0.1)
+
+
+def test_too_few_requests_tell_nothing_of_bursts() -> None:
+    assert burstiness(np.sort(np.random.default_rng(0).uniform(0, 86400, 500))) is None
+
+
+def test_dates_with_offsets_in_any_order_are_the_same_instants(tmp_path: Path) -> None:
+    import pandas as pd
+
+    times = a_day(4)[::20]
+    zoned = pd.Series(pd.to_datetime([0.0, *times, 86400.0], unit="s", utc=True)).dt.tz_convert("+05:30")
+    file = tmp_path / "log.csv"
+    shuffled = zoned.sample(frac=1, random_state=0)
+    pd.DataFrame({"path": "/", "timestamp": [t.isoformat() for t in shuffled]}).to_csv(file, index=False)
+    assert read_trace(file).hours == pytest.approx(read_trace(write(tmp_path, times)).hours, abs=0.01)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("timestamp\n0\n3600\n", "holds 1 whole hours, a day has 24"),
+        ("timestamp\n0\nsoon\n86400\n", "line 3: `soon` is no time: numbers and other cells are mixed"),
+        ("timestamp\n2026-01-01T00:00:00\n2026-02-30T00:00:00\n", "line 3: `2026-02-30T00:00:00` is no time"),
+        ("timestamp\n2026-01-01T00:00:00\n2026-01-03T00:00:00+01:00\n", "write all alike"),
+        ("timestamp\n1764288000000\n1764374400000\n", "divide milliseconds by 1000"),
+        ("a,b\n1,2\n3,4\n", "has the columns a, b: name the one with times `timestamp`"),
+        ("timestamp\n5\n", "holds fewer than two times"),
+        ("timestamp\n0\n999999999\n", "holds 277,777 hours, more than a year"),
+    ],
+)
+def test_what_cannot_be_read_as_it_is_meant_is_refused(tmp_path: Path, text: str, message: str) -> None:
+    (tmp_path / "requests.csv").write_text(text)
+    file = tmp_path / "suite.yaml"
+    file.write_text(TEXT)
+    with pytest.raises(SuiteError) as error:
+        read_suite(file)
+    assert "suite.yaml:8: decision.traffic.trace: `requests.csv` " in str(error.value)
+    assert message in str(error.value)
+
+
+def test_a_suite_has_the_hours_and_the_bursts_of_its_trace_and_keeps_them(tmp_path: Path) -> None:
+    file = tmp_path / "suite.yaml"
+    file.write_text(TEXT)
+    trace = write(tmp_path, a_day(5, 2.0))
+    suite = read_suite(file)
+    traffic = suite.decision.traffic
+    assert traffic.curve is not None and len(traffic.curve) == 24
+    assert traffic.burstiness == pytest.approx(2.0, rel=0.12)
+    given = read_suite(file, ["decision.traffic.burstiness=1.5"])
+    assert given.decision.traffic.burstiness == 1.5
+    with pytest.raises(SuiteError, match="contradicts the curve"):
+        read_suite(file, ["decision.traffic.qps=5"])
+    trace.unlink()  # a run folder is read where the trace is not
+    assert suite_from_text(suite_to_text(suite)).decision.traffic == traffic
+
+
+def test_arrivals_of_a_run_cannot_be_changed_afterwards(tmp_path: Path) -> None:
+    file = tmp_path / "suite.yaml"
+    file.write_text(TEXT)
+    write(tmp_path, a_day(5))
+    suite = read_suite(file)
+    for key, cure in (
+        ("burstiness=3", "measured under other arrivals"),
+        ("trace=x.csv", "is read for a new run"),
+    ):
+        with pytest.raises(SuiteError, match=cure):
+            with_settings(suite, [f"decision.traffic.{key}"])
+
+
+def test_the_bill_of_machines_that_come_and_go_is_that_of_the_requests_themselves(tmp_path: Path) -> None:
+    """Machines are switched minute by minute by counts of the raw requests, apart from all formulas."""
+    times, carries, lead = a_day(6), 0.5, 5
+    file = tmp_path / "suite.yaml"
+    file.write_text(TEXT)
+    write(tmp_path, times)
+    traffic = read_suite(file).decision.traffic
+    per_hour = [int(((times >= h * 3600) & (times < (h + 1) * 3600)).sum()) for h in range(24)]
+    needed = [max(1, -(-count // int(carries * 3600))) for count in per_hour]  # whole machines, rounded up
+    minutes = np.repeat(needed, 60)
+    running = [max(minutes[(m + ahead) % 1440] for ahead in range(lead + 1)) for m in range(1440)]
+    assert float(machines(carries, traffic)) == pytest.approx(np.mean(running), rel=0.02)
+
+
+def test_bursts_lower_the_load_that_costs_count_on_where_a_queue_is_simulated() -> None:
+    """One server of 1 ms and a limit of 20 ms; how much bursts take is tested where capacity is."""
+    times, limits = (
+        ServiceTimes(((1, 1.0),), tuple(np.random.default_rng(0).exponential(1, 400))),
+        ("latency_p99_ms <= 20",),
+    )
+    loads = [load_within(times, merge_constraints((), limits), cv) for cv in (1.0, 2.0, 4.0)]
+    found = [within.load for within in loads if within is not None and within.load]
+    assert len(found) == 3 and found[0] > 1.1 * found[1] > 1.2 * found[2]
