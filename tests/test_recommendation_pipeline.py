@@ -30,10 +30,12 @@ from harness.tasks.recommendation.ranking.fit import Ranker, Slates, _weights
 from harness.tasks.recommendation.retrieval import INDEXED, RETRIEVERS, options
 from harness.tasks.recommendation.retrieval.index import (
     Index,
+    best_items,
     build_index,
     index_one_way,
     load_index,
     recall_against,
+    with_effort_for,
 )
 
 SHOP = {"items": 300, "users": 150, "impressions": 30_000, "days": 14}
@@ -64,6 +66,9 @@ def _two_tastes(users: int = 60, each: int = 12, items: int = 40, seed: int = 0)
 
 
 def _fit(data: Interactions, retrieval: dict[str, Any], ranking: dict[str, Any] | None = None) -> Fit:
+    for model in (retrieval["model"], (ranking or {}).get("model")):
+        if model in options._NEEDS:
+            pytest.importorskip(options._NEEDS[model][0])
     settings = replace(QUICK, epochs=15)
     return fit_pipeline(cut_data(data, 0.1, 0), retrieval, ranking, settings, lambda _: None)
 
@@ -310,13 +315,64 @@ def test_the_effort_chosen_for_a_recall_is_the_least_that_reaches_it_for_other_q
     effort = next(iter(index.spec.query.values()))
     name = next(iter(index.spec.query))
 
-    def recall(by: np.ndarray, value: int) -> float:
+    def recalls(by: np.ndarray, value: int) -> np.ndarray:
         exact = np.argsort(-(by @ vectors.T), axis=1)[:, :20]
-        return float(recall_against(index.asked(**{name: value}).search(by, 20)[0], exact).mean())
+        return recall_against(index.asked(**{name: value}).search(by, 20)[0], exact)
 
-    assert recall(learned, effort) >= 0.9
-    assert effort == (20 if name == "ef_search" else 1) or recall(learned, effort - 1) < 0.9
-    assert recall(asked, effort) == pytest.approx(recall(learned, effort), abs=0.05)
+    def surely(value: int) -> float:
+        found = recalls(learned, value)
+        return float(found.mean() - 1.645 * found.std(ddof=1) / 150**0.5)
+
+    assert surely(effort) >= 0.9
+    assert effort == (20 if name == "ef_search" else 1) or surely(effort - 1) < 0.9
+    assert recalls(asked, effort).mean() == pytest.approx(recalls(learned, effort).mean(), abs=0.05)
+
+
+def test_the_recall_wanted_is_reached_for_all_users_in_about_nineteen_of_twenty_choices() -> None:
+    """The effort is chosen by 200 of 2,000 users, twenty times: 5 or more too low have a chance of .003."""
+    rng = np.random.default_rng(3)
+    vectors, _ = _clustered()
+    everybody = (vectors[:2000] + 0.7 * rng.normal(size=(2000, 16))).astype(np.float32)
+    items = np.arange(len(vectors))
+    spec = options.read_index({"hnsw": {"m": 8, "ef_construction": 40}})
+    index = index_one_way(vectors, items, spec, 0, 1, lift=True)
+    exact = best_items(everybody, vectors, items, 20)
+    true: dict[int, float] = {}
+    too_low = 0
+    for _ in range(20):
+        some = rng.permutation(len(everybody))[:200]
+        chosen = with_effort_for(index, 0.95, everybody[some], exact[some])
+        effort = chosen.spec.query["ef_search"]
+        if effort not in true:
+            true[effort] = float(recall_against(chosen.search(everybody, 20)[0], exact).mean())
+        too_low += true[effort] < 0.95
+    assert too_low < 5
+    assert max(true.values()) < 0.97, "and no more effort is spent than that takes"
+
+
+@pytest.mark.parametrize("validation", [0.1, 0.0])
+def test_an_index_is_chosen_by_users_as_they_come_some_of_them_new(validation: float) -> None:
+    """Half of the users came only of late: they are asked for without a past, as tomorrow's new ones."""
+    data = _two_tastes(users=60)
+    late = data.events.user >= 30
+    times = np.where(late, 40 + data.events.time / 10, data.events.time * 0.8)
+    events = replace(data.events, time=times).rows(np.argsort(times, kind="stable"))
+    data = replace(data, events=events, protocol=Protocol("global_time", 0.05, True))
+    parts = cut_data(data, validation, 0)
+    asked: list[np.ndarray] = []
+
+    class Watching:
+        def encode(self, requests: Requests, history: History) -> np.ndarray:
+            asked.append(np.stack([requests.user, history.counts(requests.user)], 1))
+            return np.zeros((len(requests), 2))
+
+    fitting._index_queries(Watching(), parts, parts.past, parts.cut.deploy, 0)
+    users, known = asked[0].T
+    if validation:
+        assert set(users.tolist()) == set(parts.validation.user.tolist())
+        assert 0.2 < (known == 0).mean() < 1
+    else:
+        assert set(users.tolist()) == set(parts.past.user.tolist()) and (known > 0).all()
 
 
 def test_a_recall_that_no_effort_reaches_is_an_error_with_a_cure() -> None:

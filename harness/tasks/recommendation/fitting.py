@@ -37,8 +37,8 @@ VALIDATION_USERS = 1000
 RANKER_PAGES, UNSHOWN = 8000, 100
 """Pages that a ranker learns from, and items at random added to each. On the validation parts of two other
 worlds 100 gave an end-to-end NDCG@10 of .083 and .072, 40 of .076 and .068, none .077 and .064."""
-INDEX_QUERIES = 512
-"""Users by whose recall the way of building an index, and the effort of asking it, is chosen."""
+INDEX_QUERIES = 1000
+"""Users by whose recall the way of building an index, and the effort of asking it, is chosen, at most."""
 LIST_LENGTH = 50
 """Items of a list that a ranker learns from where no impressions were logged."""
 
@@ -151,7 +151,7 @@ def assemble(
     elif hasattr(retriever, "item_vectors"):
         index = build_index(
             retriever.item_vectors(), np.flatnonzero(eligible), read_index(retrieval.get("index", "flat")),
-            seed, threads, _index_queries(retriever, history, now, seed), k=candidates,
+            seed, threads, _index_queries(retriever, parts, past, now, seed), k=candidates,
         )  # fmt: skip
     knowledge = Knowledge.of(catalogue, data.users, past, _before(data.impressions, now), now)
     return Pipeline(
@@ -168,11 +168,18 @@ def assemble(
     )  # fmt: skip
 
 
-def _index_queries(retriever: Any, history: History, now: float, seed: int) -> np.ndarray:
-    """(n, dim) vectors of some users with a past, as they are known when the index is built."""
-    users = np.flatnonzero(np.diff(history.starts) > 0)
+def _index_queries(retriever: Any, parts: Parts, past: Events, now: float, seed: int) -> np.ndarray:
+    """(n, dim) vectors of users who came in the validation part, as they were known when it began.
+
+    So they are of the kind that will ask: some are new, and none is known by what the retriever learned from
+    them later. Without a validation part, users with a past.
+    """
+    if len(parts.validation):
+        users, past, now = np.unique(parts.validation.user), parts.train, parts.cut.validation_from
+    else:
+        users = np.unique(past.user)
     users = np.sort(generator(seed, "index", "queries").permutation(users)[:INDEX_QUERIES])
-    return np.asarray(retriever.encode(user_requests(users, now), history), np.float32)
+    return np.asarray(retriever.encode(user_requests(users, now), parts.history(past)), np.float32)
 
 
 def user_requests(users: np.ndarray, time: float) -> Requests:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from importlib import import_module
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -70,7 +71,7 @@ class Ranker:
     @property
     def _device(self) -> torch.device:
         """Where the network is: on the CPU once fitted, where it learns while it is validated."""
-        return next(self.network.parameters()).device
+        return next(self.network.parameters(), torch.empty(0)).device
 
     def arrays(self) -> dict[str, np.ndarray]:
         return {
@@ -98,13 +99,20 @@ def worth(spec: Mapping[str, Any], facts: Facts) -> np.ndarray | float:
 
 
 def build_network(spec: Mapping[str, Any], num_categories: int) -> nn.Module:
-    arguments = {name: value for name, value in spec.items() if name not in _STAGE_KEYS}
     module = import_module(RANKERS[spec["model"]])
-    network: nn.Module = module.build(len(FEATURES), num_categories, **arguments)
+    network: nn.Module = module.build(len(FEATURES), num_categories, **_arguments(spec))
     return network
 
 
+def _arguments(spec: Mapping[str, Any]) -> dict[str, Any]:
+    """The model's own keywords."""
+    return {name: value for name, value in spec.items() if name not in _STAGE_KEYS}
+
+
 def load_ranker(spec: Mapping[str, Any], num_categories: int, arrays: Mapping[str, np.ndarray]) -> Ranker:
+    module = import_module(RANKERS[spec["model"]])
+    if hasattr(module, "load"):
+        return Ranker(spec, num_categories, module.load(arrays))
     network = build_network(spec, num_categories)
     network.load_state_dict({name: torch.from_numpy(value) for name, value in arrays.items()})
     return Ranker(spec, num_categories, network.eval())
@@ -124,6 +132,9 @@ def fit_ranker(
     Args:
         examination: (positions,) of the slots, for `ipw`.
     """
+    module = import_module(RANKERS[spec["model"]])
+    if hasattr(module, "fit"):
+        return _fit_trees(module, spec, lessons, validation, examination, num_categories, settings.seed)
     settings = replace(
         settings,
         batch_size=max(settings.batch_size // 8, 16),  # lists, not items
@@ -161,6 +172,20 @@ def fit_ranker(
     usable = validation is not None and validation.clicked.any()
     curve = fit_epochs(whole, batches, settings, validate if usable else None, progress)
     return Ranker(spec, num_categories, network.cpu().eval(), curve)
+
+
+def _fit_trees(
+    module: ModuleType, spec: Mapping[str, Any], lessons: Slates, validation: Slates | None,
+    examination: np.ndarray, num_categories: int, seed: int,
+) -> Ranker:  # fmt: skip
+    """A ranker that is no network fits itself."""
+    bias = spec.get("position_bias", "feature")
+    weights = _weights(lessons, examination, bias, "cpu")
+    network, curve = module.fit(
+        lessons, validation, bias, None if weights is None else weights.numpy(), spec.get("lr"), seed,
+        **_arguments(spec),
+    )  # fmt: skip
+    return Ranker(spec, num_categories, network, curve)
 
 
 def within_list_auc(scores: np.ndarray, clicked: np.ndarray) -> float:

@@ -9,8 +9,11 @@ RETRIEVERS: dict[str, str] = {
     "item_knn": "harness.tasks.recommendation.retrieval.item_knn",
     "ease": "harness.tasks.recommendation.retrieval.ease",
     "matrix_factorization": "harness.tasks.recommendation.retrieval.matrix_factorization",
+    "implicit_als": "harness.tasks.recommendation.retrieval.implicit_als",
+    "lightgcn": "harness.tasks.recommendation.retrieval.lightgcn",
+    "sasrec": "harness.tasks.recommendation.retrieval.sasrec",
     "two_tower": "harness.tasks.recommendation.retrieval.two_tower",
 }
 OWN = "harness.tasks.recommendation.retrieval.own"
 """The retriever that holds what a user's own recommender answered; its name on disk is `own`."""
-INDEXED = frozenset({"matrix_factorization", "two_tower"})
+INDEXED = frozenset({"matrix_factorization", "implicit_als", "lightgcn", "sasrec", "two_tower"})

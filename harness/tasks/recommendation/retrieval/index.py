@@ -21,6 +21,8 @@ from harness.record import TrialError
 from harness.tasks.recommendation.retrieval.options import IndexSpec
 from harness.tasks.recommendation.retrieval.searchers import Searcher, library
 
+CONFIDENCE, CONFIDENT = 0.95, 1.645
+"""That the wanted recall is reached for users like those it was chosen by; its quantile of the normal law."""
 MOST_EFFORT = 1 << 14
 """Of a search, beyond which a recall counts as out of reach."""
 
@@ -113,8 +115,8 @@ def build_index(
 
     Args:
         vectors: (num_items, dim) float32 of the whole catalogue. items: codes of those to be found.
-        queries: (n, dim) of users of the training part, by whose recall@k plain vectors or lifted ones are
-            chosen; without them the vectors are lifted.
+        queries: (n, dim) of users like those who will ask, by whose recall@k plain vectors or lifted ones are
+            chosen, and the effort of a search; without them the vectors are lifted.
     Raises:
         TrialError: there are too few items for the index asked for.
     """
@@ -126,7 +128,9 @@ def build_index(
     lifted = index_one_way(chosen, items, spec, seed, threads, lift=True)
     if queries is None or not len(queries):
         if spec.recall:
-            raise TrialError("an index's recall needs users with a past, on whom its effort is chosen")
+            raise TrialError(
+                "an index's recall needs users, on whom its effort is chosen, and the log has none"
+            )
         return replace(lifted, spent_seconds=time.perf_counter() - start)
     plain = index_one_way(chosen, items, spec, seed, threads, lift=False)
     k = min(k, len(items))
@@ -142,7 +146,9 @@ def build_index(
 
 
 def with_effort_for(index: Index, target: float, queries: np.ndarray, exact: np.ndarray) -> Index:
-    """The index asked with the least effort that reaches a recall of exact search.
+    """The index asked with the least effort whose recall of exact search is surely enough (CONFIDENCE).
+
+    The mean over the queries would be too low for other ones in half of the cases; its lower limit is not.
 
     Args:
         queries: (n, dim). exact: (n, k) items that exact search answers.
@@ -153,13 +159,14 @@ def with_effort_for(index: Index, target: float, queries: np.ndarray, exact: np.
 
     def recall(effort: int) -> float:
         found, _ = index.asked(**{name: effort}).search(queries, exact.shape[1])
-        return float(recall_against(found, exact).mean())
+        shares = recall_against(found, exact)
+        return float(shares.mean() - CONFIDENT * shares.std(ddof=1) / len(shares) ** 0.5)
 
     high = exact.shape[1] if name == "ef_search" else 1  # graphs search for all that they answer
     low = high - 1  # recall(low) < target ≤ recall(high), once the loop has ended
     while (reached := recall(high)) < target:
         if high >= MOST_EFFORT:
-            said = f"index {index.spec.kind} reaches a recall of {reached:.3f} with {name} {high}"
+            said = f"index {index.spec.kind} surely reaches a recall of {reached:.3f} with {name} {high}"
             raise TrialError(f"{said}, not {target}: ask for less, or build it finer")
         low, high = high, 2 * high
     while high - low > 1:
@@ -185,8 +192,12 @@ def load_index(path: Path, items: np.ndarray, spec: Mapping[str, Any], dim: int,
 
 def recall_against(answers: np.ndarray, exact: np.ndarray) -> np.ndarray:
     """(n,) share of the exact answer's items that an answer holds."""
-    shares = [np.isin(e[e >= 0], a).mean() for a, e in zip(answers, exact, strict=True) if (e >= 0).any()]
-    return np.array(shares)
+    width = int(max(answers.max(initial=0), exact.max(initial=0))) + 2
+    row = np.arange(len(exact))[:, None] * width + 1  # −1 is nobody's item
+    there = exact >= 0
+    found = np.isin(exact + row, answers + row) & there
+    counts = there.sum(1)
+    return np.asarray(found.sum(1)[counts > 0] / counts[counts > 0])
 
 
 def index_one_way(

@@ -11,12 +11,12 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from torch import nn
-from torch.nn import functional as F
 
-from harness.streams import generator, seed_for
+from harness.streams import seed_for
 from harness.tasks.recommendation.history import History, Requests
 from harness.tasks.recommendation.loop import fit_epochs
 from harness.tasks.recommendation.retrieval.base import Fitted, Lesson
+from harness.tasks.recommendation.retrieval.pairs import Pairs, pairs_loss, with_mean
 
 
 @dataclass(frozen=True)
@@ -50,35 +50,20 @@ def fit(
     nn.init.normal_(items_table.weight, std=init_std)
     with torch.no_grad():
         items_table.weight[:, -1] = 0
-    rng = generator(lesson.settings.seed, "order")
-    user, item = lesson.events.user.astype(np.int64), lesson.events.item.astype(np.int64)
-    positives = set((user * num_items + item).tolist()) if len(user) <= 5_000_000 else set()
+    pairs = Pairs(lesson, negatives)
 
     def batches(_: int) -> Iterator[torch.Tensor]:
-        for rows in np.array_split(rng.permutation(len(user)), -(-len(user) // lesson.settings.batch_size)):
-            other = rng.integers(0, num_items, (len(rows), negatives))
-            wrong = np.array(
-                [key in positives for key in (user[rows, None] * num_items + other).ravel().tolist()]
-            )
-            u = users_table(torch.from_numpy(user[rows]))
-            v = items_table(torch.from_numpy(np.concatenate([item[rows, None], other], 1)))
-            score = (u[:, None] * v[..., :-1]).sum(-1) + v[..., -1]
-            loss = -F.logsigmoid(score[:, :1] - score[:, 1:])
-            weight = torch.from_numpy(~wrong.reshape(other.shape)).float()
+        for user, items, counts in pairs.epoch():
+            u, v = users_table(user), items_table(items)
             penalty = l2 * (u.square().sum(-1).mean() + v.square().sum(-1).mean())
-            yield (loss * weight).sum() / weight.sum().clamp(min=1) + penalty
+            yield pairs_loss((u[:, None] * v[..., :-1]).sum(-1) + v[..., -1], counts) + penalty
 
     def current() -> MatrixFactorization:
-        users = users_table.weight.detach().numpy().copy()
-        items = items_table.weight.detach().numpy().copy()
-        seen = np.bincount(user, minlength=num_users) > 0
-        mean = users[seen].mean(0) if seen.any() else np.zeros(dim, np.float32)
-        users[~seen] = mean  # random otherwise
-        users = np.concatenate([users, mean[None]])
+        seen = np.bincount(pairs.user, minlength=num_users) > 0
+        users = with_mean(users_table.weight.detach().numpy(), seen)
         ones = np.ones((len(users), 1), np.float32)
-        return MatrixFactorization(
-            {"users": np.concatenate([users, ones], 1).astype(np.float32), "items": items}
-        )
+        items = items_table.weight.detach().numpy().copy()
+        return MatrixFactorization({"users": np.concatenate([users, ones], 1), "items": items})
 
     validate = lesson.validate
     curve = fit_epochs(

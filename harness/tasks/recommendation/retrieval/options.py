@@ -31,10 +31,15 @@ OPEN = ("nlist", "refine")
 _HERE = Path(__file__).parent
 _FOLDERS = {"retrieval": _HERE, "ranking": _HERE.parent / "ranking"}
 _MODELS = {
-    "retrieval": ("popularity", "item_knn", "ease", "matrix_factorization", "two_tower"),
-    "ranking": ("none", "logistic", "wide_and_deep", "transformer"),
-}
-_INDEXED = ("matrix_factorization", "two_tower")
+    "retrieval": (
+        "popularity", "item_knn", "ease", "matrix_factorization", "implicit_als", "lightgcn", "sasrec",
+        "two_tower",
+    ),
+    "ranking": ("none", "logistic", "wide_and_deep", "lambdamart", "transformer"),
+}  # fmt: skip
+_INDEXED = ("matrix_factorization", "implicit_als", "lightgcn", "sasrec", "two_tower")
+_NEEDS = {"implicit_als": ("implicit", "als"), "lambdamart": ("lightgbm", "boosting")}
+"""Model → the library that fits it, and the extra that brings it."""
 _STAGE_KEYS = {
     "retrieval": ("model", "index", "candidates"),
     "ranking": ("model", "position_bias", "optimize", "price_weight", "unshown", "epochs", "lr"),
@@ -153,6 +158,20 @@ def check_candidate(retrieval: Mapping[str, Any] | None, ranking: Mapping[str, A
     aim = (ranking or {}).get("optimize", "clicks")
     if aim not in ("clicks", "margin"):
         raise ValueError(f"ranking.optimize {aim!r} is unknown: clicks or margin")
+    if (ranking or {}).get("model") == "lambdamart":
+        _check_order(ranking or {})
+
+
+def _check_order(ranking: Mapping[str, Any]) -> None:
+    """LambdaMART learns an order: nothing that needs a probability of a click can be added to it."""
+    if ranking.get("optimize") == "margin" or ranking.get("price_weight"):
+        name = "price_weight" if ranking.get("price_weight") else "optimize: margin"
+        raise ValueError(
+            f"ranking.{name} needs a ranker of log-odds, and lambdamart learns an order alone: leave it "
+            "out, or use logistic, wide_and_deep or transformer"
+        )
+    if "epochs" in ranking:
+        raise ValueError("ranking model lambdamart has no epochs: write trees, for instance trees: 300")
 
 
 def _check_stage(stage: str, given: Mapping[str, Any]) -> None:
@@ -169,6 +188,10 @@ def _check_stage(stage: str, given: Mapping[str, Any]) -> None:
         raise ValueError(
             f"{stage} model {model!r} is unknown{_nearest(str(model), known)}; there are {', '.join(known)}"
         )
+    package, extra = _NEEDS.get(str(model), ("", ""))
+    if package and find_spec(package) is None:
+        cure = f"pip install -c constraints.txt -e '.[{extra}]'"
+        raise ValueError(f"{stage} model {model} needs {package}: {cure}")
     allowed = [*_STAGE_KEYS[stage], *model_arguments(stage, str(model))]
     for name in given:
         if name not in allowed:
