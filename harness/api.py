@@ -47,8 +47,8 @@ def load_suite(suite: SuiteLike, overrides: Sequence[str] = (), dataset: str | N
 
 
 def plan(
-    suite: SuiteLike, *, overrides: Sequence[str] = (), only: str | None = None, out: str | Path = "results",
-    dataset: str | None = None,
+    suite: SuiteLike, *, overrides: Sequence[str] = (), only: str | Sequence[str] | None = None,
+    out: str | Path = "results", dataset: str | None = None,
 ) -> Plan:  # fmt: skip
     """What `run` would do: its trials, those that are finished already, expected time and money."""
     from harness.planning.plan import plan_run
@@ -60,7 +60,7 @@ def run(
     suite: SuiteLike,
     *,
     overrides: Sequence[str] = (),
-    only: str | None = None,
+    only: str | Sequence[str] | None = None,
     out: str | Path = "results",
     address: str | None = None,
     budget: float | None = None,

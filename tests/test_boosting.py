@@ -14,6 +14,8 @@ from harness import streams
 from harness.datasets.parts import Parts, load_parts
 from harness.exported.estimator import read, write
 from harness.models.estimators import build, parts
+from harness.planning.trials import plan_trials
+from harness.reading import read_suite
 from harness.reading.references import gives_estimator
 from harness.record import TrialError
 from harness.runtimes.common import judged
@@ -407,3 +409,16 @@ def test_plan_says_that_a_builder_of_an_estimator_is_the_users_own_code(tmp_path
     text = plan_text(make_plan(suite, plan_trials(suite)))
     assert "Runs your own code: estimator:own_estimators:build" in text
     assert "mine: 3 train, 6 score" in text and "; on sklearn, onnx" in text
+
+
+@pytest.mark.parametrize("library", [XGB, LGB])
+def test_smaller_training_sizes_are_scored_on_the_models_own_library(library: str, tmp_path: Path) -> None:
+    path = tmp_path / "s.yaml"
+    path.write_text(
+        "{name: s, task: tabular_classification, data: {name: breast_cancer, train_sizes: [100, 300]},"
+        f" candidates: {{a: '{library}:{name_of(library, 'Classifier')}'}},"
+        " training: {seeds: [0]}, serving: {runtimes: [onnx, sklearn]}, machine: {usd_per_hour: 1}}"
+    )
+    scored = [t for t in plan_trials(read_suite(path)) if t.kind == "score"]
+    runtimes = {size: {t.runtime for t in scored if t.train_size == size} for size in (100, 300)}
+    assert runtimes == {100: {library}, 300: {"onnx", library}}

@@ -103,6 +103,20 @@ def test_plan_as_json_goes_to_stdout_alone(capsys: pytest.CaptureFixture[str], t
     assert not any(t["cached"] for t in plan["trials"])
 
 
+def test_several_patterns_all_count(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    patterns = ("--only", "vit/onnx", "--only", "logistic")
+    code, out, err = call(capsys, "plan", QUICKSTART, "--json", *patterns, "--out", str(tmp_path))
+    assert (code, err) == (0, "")
+    assert {t["label"].split()[1].split("/")[0] for t in json.loads(out)["trials"]} == {"vit", "logistic"}
+    code, _, err = call(capsys, "plan", QUICKSTART, "--only", "vit", "--only", "cats", "--only", "dogs")
+    assert code == 2 and "--only cats" in err and "--only dogs" in err and "--only vit" not in err
+
+
+def test_several_patterns_reach_a_cluster() -> None:
+    assert RunRequest("s.yaml", only=("a", "b*")).arguments == ["--only", "a", "--only", "b*"]
+    assert RunRequest("s.yaml", only="a").arguments == ["--only", "a"]
+
+
 def test_plan_names_the_users_own_code(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "own.py").write_text("def build(task): ...\n")
     (tmp_path / "s.yaml").write_text(f"extends: {QUICKSTART}\ncandidates: {{mine: 'own:build'}}\n")
@@ -233,7 +247,7 @@ def test_run_passes_what_was_typed_and_its_exit_code(
     )  # fmt: skip
     assert code == 1
     assert received == {
-        "suite": "s.yaml", "overrides": ("a=1", "b.c=2"), "only": "v*", "out": "o", "address": "auto",
+        "suite": "s.yaml", "overrides": ("a=1", "b.c=2"), "only": ("v*",), "out": "o", "address": "auto",
         "submit": None, "budget": 600.0, "smoke": True, "track": ("wandb", "mlflow"), "json_out": True,
         "until_decided": False, "certify": None, "refresh": False, "dataset": None,
     }  # fmt: skip

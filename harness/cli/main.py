@@ -122,7 +122,7 @@ def run(
 
     sets = tuple(overrides or ())
     asked = RunRequest(
-        suite, sets, only, out, address, submit, seconds, smoke, trackers, until_decided, certify
+        suite, sets, tuple(only or ()), out, address, submit, seconds, smoke, trackers, until_decided, certify
     )
     return run_sets(replace(asked, dataset=dataset, refresh=refresh, json_out=as_json))
 

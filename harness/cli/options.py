@@ -57,7 +57,9 @@ RunName = Annotated[
     str, required("RUN", "A run folder, its URL, a run id, SUITE, SUITE/latest or latest.", runs)
 ]
 Sets = Annotated[list[str] | None, option("--set", "a.b=c", "Override a value of the suite; repeatable.")]
-Only = Annotated[str | None, option("--only", "GLOB", "Only candidates, variants or trials like this.")]
+Only = Annotated[
+    list[str] | None, option("--only", "GLOB", "Only candidates, variants or trials like this; repeatable.")
+]
 Out = Annotated[str, option("--out", "DIR", "Where run folders are: a folder or a URL.")]
 OfSet = Annotated[str | None, option("--dataset", "NAME", "Of a suite over several data sets, one.")]
 AsJson = Annotated[bool, flag("--json", "Print JSON to stdout.")]

@@ -20,6 +20,7 @@ from harness.planning.estimate import (
 from harness.planning.notes import plan_notes
 from harness.planning.outdated import outdated, outdated_text
 from harness.planning.power import Power, power_of
+from harness.planning.request import Patterns
 from harness.planning.trials import plan_trials, select
 from harness.record import KINDS, Record, Trial, content_hash
 from harness.store.runs import RunFolder, find_cached, list_runs
@@ -111,7 +112,7 @@ class Plan:
 
 
 def plan_run(
-    suite: Suite, only: str | None, out: str, *, gpus: float = 0.0, is_local: bool = True
+    suite: Suite, only: Patterns, out: str, *, gpus: float = 0.0, is_local: bool = True
 ) -> tuple[Plan, Mapping[str, RunFolder]]:
     """What a run would do, knowing what earlier runs of the suite under `out` finished.
 

@@ -6,6 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+Patterns = str | Sequence[str] | None
+"""Globs of candidates, variants or trials: one, several, of which any has to fit, or none for all."""
+
 
 @dataclass(frozen=True)
 class RunRequest:
@@ -13,7 +16,7 @@ class RunRequest:
 
     Args:
         suite: the suite file.
-        overrides: `a.b=c` texts. only: a glob of candidates, variants or trials.
+        overrides: `a.b=c` texts. only: globs of candidates, variants or trials.
         dataset: of a suite over several data sets, the name of one.
         out: where run folders are: a folder or a URL.
         address: a Ray cluster. submit: the URL of a cluster to send the run to as a job.
@@ -28,7 +31,7 @@ class RunRequest:
 
     suite: str | Path
     overrides: Sequence[str] = ()
-    only: str | None = None
+    only: Patterns = None
     out: str = "results"
     address: str | None = None
     submit: str | None = None
@@ -45,7 +48,6 @@ class RunRequest:
     def arguments(self) -> list[str]:
         """What follows `python -m harness run SUITE` to ask for the same, whereto and address apart."""
         given = {
-            "--only": self.only,
             "--dataset": self.dataset,
             "--budget": None if self.budget is None else f"{self.budget}s",
             "--track": ",".join(self.track) or None,
@@ -53,5 +55,7 @@ class RunRequest:
         }
         flags = {"--smoke": self.smoke, "--until-decided": self.until_decided, "--refresh": self.refresh}
         sets = [part for text in self.overrides for part in ("--set", text)]
+        only = (self.only,) if isinstance(self.only, str) else self.only or ()
+        sets += [part for pattern in only for part in ("--only", pattern)]
         options = [part for name, value in given.items() if value is not None for part in (name, value)]
         return [*sets, *options, *(name for name, wanted in flags.items() if wanted)]

@@ -15,11 +15,12 @@ from typing import Any
 from harness.kinds import kind_of
 from harness.names import hint
 from harness.planning.brought import brought, data_places
+from harness.planning.request import Patterns
 from harness.planning.tuning import search_seed, space_of, watched_by
 from harness.planning.versions import Versions
 from harness.protocols import ONE_SIDED
 from harness.record import Kind, Resources, SuiteError, Trial
-from harness.runtimes.offered import runtimes_of
+from harness.runtimes.offered import is_reference, runtimes_of
 from harness.store.remembered import remembered
 from harness.streams import generator
 from harness.suite.encodings import settled
@@ -210,8 +211,7 @@ class _Planner:
     def score_trials(self, fitted: Iterable[Trial]) -> list[Trial]:
         """The largest size on every runtime, smaller ones on the reference runtime alone."""
         runtimes = self.runtimes
-        reference = self.about.fitted  # the runtime of its own framework has the same name
-        first = reference if reference in runtimes else runtimes[0]
+        first = next((name for name in runtimes if is_reference(name)), runtimes[0])
         trials = []
         for train in fitted:
             for runtime in runtimes if train.train_size == self.sizes[0] else [first]:
@@ -316,19 +316,25 @@ def _order(seed: int, number: int, n: int) -> list[int]:
     return [i for i in found if isinstance(i, int)]
 
 
-def select(trials: Collection[Trial], only: str | None) -> tuple[Trial, ...]:
-    """The trials whose candidate, variant or label fits the pattern, and what they need.
+def select(trials: Collection[Trial], only: Patterns) -> tuple[Trial, ...]:
+    """The trials whose candidate, variant or label fits one of the patterns, and what they need.
 
     Raises:
-        SuiteError: none does.
+        SuiteError: a pattern fits none.
     """
-    if only is None:
+    patterns = (only,) if isinstance(only, str) else tuple(only or ())
+    if not patterns:
         return tuple(trials)
     by_id = {trial.id: trial for trial in trials}
-    wanted = {t.id for t in trials if any(fnmatchcase(name, only) for name in _names(t))}
-    if not wanted:
-        names = dict.fromkeys(t.candidate for t in trials)
-        raise SuiteError(f"--only {only}: fits no candidate, variant or trial: {hint(only, names)}")
+    wanted, mistakes = set[str](), list[str]()
+    for only in patterns:
+        found = {t.id for t in trials if any(fnmatchcase(name, only) for name in _names(t))}
+        if not found:
+            names = dict.fromkeys(t.candidate for t in trials)
+            mistakes.append(f"--only {only}: fits no candidate, variant or trial: {hint(only, names)}")
+        wanted |= found
+    if mistakes:
+        raise SuiteError(*mistakes)
     waiting = list(wanted)
     while waiting:
         needed = set(by_id[waiting.pop()].needs) - wanted

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from harness.analysis.measure_next import NextMeasurement
+from harness.planning.request import Patterns
 from harness.planning.trials import plan_trials, select
 from harness.record import Kind, Trial
 from harness.results import Row
@@ -47,7 +48,7 @@ class Asked:
 
     suite: Suite
     grid: Grid
-    only: str | None = None
+    only: Patterns = None
     gpus: float = 0.0
     out: set[str] = field(default_factory=set)
     seeds: dict[str, int] = field(default_factory=dict)

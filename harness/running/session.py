@@ -15,6 +15,7 @@ from rich.console import Console
 from harness import environment
 from harness.facts import CertifyFacts
 from harness.planning.plan import Plan, make_plan
+from harness.planning.request import Patterns
 from harness.planning.untrained import UNTRAINED
 from harness.progress import Display
 from harness.reading import suite_to_text
@@ -42,7 +43,7 @@ class Session:
     console: Console
     kept: Kept
     machine_class: str | None = None
-    only: str | None = None
+    only: Patterns = None
     gpus: float = 0.0
     asked: dict[str, Trial] = field(default_factory=dict)
 

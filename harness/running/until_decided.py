@@ -29,6 +29,7 @@ from harness.analysis.sensitivity import Question
 from harness.analysis.tradeoff import slices_of
 from harness.codec import Json
 from harness.planning.plan import make_plan
+from harness.planning.request import Patterns
 from harness.planning.trials import plan_trials, select
 from harness.planning.untrained import quick_first, untrained_trials
 from harness.record import Kind, Trial
@@ -105,7 +106,7 @@ def spend(
     *,
     left_s: Callable[[], float],
     is_open_ended: bool = False,
-    only: str | None = None,
+    only: Patterns = None,
     gpus: float = 0.0,
 ) -> Story:
     """Measure until the question is decided, nothing is worth measuring, or the time is spent.
