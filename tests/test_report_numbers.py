@@ -111,6 +111,11 @@ def test_a_limit_keeps_the_digits_it_was_written_with() -> None:
     assert (n.as_written(0.87), n.as_written(10.0), n.as_written(1200.0)) == ("0.87", "10", "1,200")
 
 
+def test_a_cell_of_a_bill_has_its_cents() -> None:
+    assert n.shown("cost_per_month_usd", Estimate(65.1525)).value == "65.15"
+    assert n.shown("cost_per_million_usd", Estimate(0.01239)).value == "0.0124"
+
+
 def test_of_a_figure_without_interval_the_interval_is_what_cannot_be_estimated() -> None:
     note = "not estimable (one class lies wholly beyond the other)"
     assert n.without_interval(note) == "no interval (one class lies wholly beyond the other)"

@@ -102,7 +102,7 @@ def shown(name: str, e: Estimate | None) -> Shown:
         return estimate(e)
     if name == "cost_per_month_usd" and (steps := steps_of(e)):
         return replace(estimate(e), value=fixed(e.value, 2), interval=steps)
-    if entry is not None and entry.unit == "USD" and not estimate(e).interval:
+    if unit(name) == "USD" and not estimate(e).interval:
         return replace(estimate(e), value=amount(e.value))
     if entry is None or entry.read_as is None:
         return estimate(e)
