@@ -22,7 +22,8 @@ from importlib.util import find_spec
 from harness.reading import read_suites
 found = {}
 for file in sorted(pathlib.Path("suites").glob("*.yaml")):
-    if file.stem == "ann_index" and not find_spec("hnswlib"):
+    needs = {"ann_index": "hnswlib", "trees_vs_nets_boosters": "xgboost"}.get(file.stem)
+    if needs and not find_spec(needs):
         continue
     trials = [t for suite in read_suites(file).values() for t in harness.plan(suite).trials]
     for trial in trials:

@@ -68,6 +68,7 @@ def test_a_part_of_a_suite_is_a_valid_one(block: str, tmp_path: Path) -> None:
             pytest.importorskip(package)
     for file in ("own_model/my_models.py", "own_metric/my_metrics.py"):
         shutil.copy(ROOT / "examples" / file, tmp_path)
+    (tmp_path / "net.pt2").write_bytes(b"a program")
     objective = "" if "objective:" in block else "decision: {objective: maximize accuracy}\n"
     (tmp_path / "part.yaml").write_text(f"name: part\n{block}{objective}")
     suite = read_suite(tmp_path / "part.yaml")

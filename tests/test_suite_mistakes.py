@@ -145,7 +145,7 @@ TABLE: dict[str, tuple[dict[str, str | None], list[str]]] = {
         {"candidates": "candidates:\n  cnn: {args: {width: 8}}"},
         [
             "suite.yaml:6: candidates.cnn: `model` is missing: NAME, timm:NAME, hf:NAME, sklearn:Estimator, "
-            "onnx:FILE or package.module:function"
+            "onnx:FILE, torch:FILE or package.module:function"
         ],
     ),
     "unknown task": (
@@ -271,11 +271,15 @@ TABLE: dict[str, tuple[dict[str, str | None], list[str]]] = {
         {"serving": "serving: {runtimes: [sklearn]}"},
         ["suite.yaml:5: candidates.cnn.model: runs on none of sklearn: add onnx to serving.runtimes"],
     ),
-    "text model for images": (
-        {"candidates": 'candidates: {bert: "hf:some/bert"}'},
+    "model of texts and images for a table": (
+        {
+            "task": "task: tabular_classification",
+            "data": "data: {name: breast_cancer}",
+            "candidates": 'candidates: {bert: "hf:some/bert"}',
+        },
         [
-            "suite.yaml:5: candidates.bert.model: hf: models are for text_classification, "
-            "not for image_classification"
+            "suite.yaml:5: candidates.bert.model: hf: models are for text_classification and "
+            "image_classification, not for tabular_classification"
         ],
     ),
     "misspelt argument of a model": (

@@ -12,10 +12,13 @@ import pandas as pd
 import pytest
 import torch
 
+import harness
 from harness.datasets.parts import load_parts
 from harness.models.servable import load_servable
 from harness.protocols import Job, Outcome
-from harness.record import Trial, TrialError
+from harness.reading import read_suite
+from harness.record import SuiteError, Trial, TrialError
+from harness.running.preflight import preflight
 from harness.tasks import supervised
 from harness.tasks.evaluation import read_predictions
 from tests.task_trials import score, spec, train, values
@@ -234,3 +237,35 @@ def test_what_the_module_raises_is_the_reason_and_label_smoothing_is_refused(
         train(spec(f"{name}:failing", search=folder), folder / "failing")
     with pytest.raises(TrialError, match="label_smoothing: set it to 0"):
         train(spec(f"{name}:plain", search=folder, label_smoothing=0.1), folder / "smooth")
+
+
+def asked(folder: Path, name: str, training: str, shared: str = "") -> list[str]:
+    """What is said before anything runs of a LightningModule whose candidate asks for some training."""
+    path = folder / "suite.yaml"
+    path.write_text(
+        "name: own\ntask: image_classification\ndata: {name: digits}\n"
+        f"training: {{seeds: [0], {shared}}}\n"
+        f"candidates:\n  mine: {{model: '{name}:plain', training: {{{training}}}}}\n"
+        "decision: {objective: maximize accuracy}\n"
+    )
+    suite = read_suite(path)
+    try:
+        preflight(suite, path, [t for t in harness.plan(suite).trials if t.kind == "train"])
+    except SuiteError as error:
+        return [str(mistake) for mistake in error.mistakes]
+    return []
+
+
+def test_an_optimizer_that_its_candidate_asks_for_is_refused_before_anything_runs(
+    beside: tuple[Path, str],
+) -> None:
+    folder, name = beside
+    for setting, said in {
+        "optimizer: {lr: 0.5}": "training.optimizer of this candidate would not be used",
+        "optimizer: {lr: 0.5}, schedule: {warmup: 0.2}": "training.optimizer and training.schedule of this",
+        "label_smoothing: 0.1": "training.label_smoothing would not be used",
+    }.items():
+        (mistake,) = asked(folder, name, setting)
+        assert mistake.startswith(f"{folder}/suite.yaml:6: mine: {said}")
+    # What the whole suite says holds for the others, and is only not used here.
+    assert asked(folder, name, "", shared="optimizer: {lr: 0.5}, schedule: {warmup: 0.2}") == []

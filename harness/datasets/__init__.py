@@ -12,6 +12,7 @@ DATASETS: dict[str, str] = {
     "diabetes": "harness.datasets.diabetes",
     "digits": "harness.datasets.digits",
     "fashion_mnist": "harness.datasets.fashion_mnist",
+    "flights": "harness.datasets.flights",
     "image_csv": "harness.datasets.image_csv",
     "image_folder": "harness.datasets.image_folder",
     "imdb": "harness.datasets.imdb",

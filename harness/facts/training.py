@@ -75,6 +75,7 @@ class TrainFacts(FittedFacts):
         best_epoch_by: what the best epoch is chosen by. best_epoch_metric: the metric behind it.
         vocabulary, flops_at_tokens: of texts.
         input_scaling, resized: whose scaling images go through, and to what size, where it is the network's.
+        head: of a fine-tuned network, whether its head is kept or new.
         converged, libraries, early_stopping, rounds: of estimators; libraries: name → version.
         trained: False for a finished file. takes, gives: what such a file was found to take and answer.
         input_columns: how each input was made from the user's columns.
@@ -92,6 +93,7 @@ class TrainFacts(FittedFacts):
     flops_at_tokens: int | None = None
     input_scaling: str | None = None
     resized: str | None = None
+    head: str | None = None
     converged: bool | None = None
     libraries: Mapping[str, str] | None = None
     early_stopping: str | None = None

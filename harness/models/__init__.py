@@ -2,6 +2,7 @@
 
 MODELS: dict[str, str] = {
     "bilstm": "harness.models.bilstm",
+    "ft_transformer": "harness.models.ft_transformer",
     "lstm": "harness.models.lstm",
     "resnet": "harness.models.resnet",
     "small_cnn": "harness.models.small_cnn",

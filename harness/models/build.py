@@ -48,9 +48,10 @@ def build_model(
 
         network = build(task, model.name, args, load)
     elif model.kind == "hf":
-        from harness.models import hf
+        from harness.models import hf, hf_images
 
-        network = hf.build(task, model.name, **{**args, "search": search})
+        makes: Callable[..., nn.Module] = hf_images.build if task.takes == "image" else hf.build
+        network = makes(task, model.name, **{**args, "search": search})
     elif not model.about.is_network:
         raise ValueError(f"{ref} is not a network to train: estimators and ONNX files go other ways")
     elif model.kind == OWN:

@@ -4,10 +4,11 @@
     fitted/weights.safetensors  kind `torch`: the network's state (`harness.models.servable`)
     fitted/estimator.skops      kind `sklearn`: a pipeline of scaler (of texts: TF-IDF) and estimator
     fitted/tokenizer.json       networks on texts: texts → tokens
+    fitted/network.*            kind `torch` of a finished network: the user's file (`finished_network.py`)
     fitted/model.onnx           kind `onnx`: the user's finished model, wrapped (`harness.tasks.finished`)
 
-No file is a pickle: a run folder may come from somebody else. No torch here: a process that serves an
-ONNX file must not import it.
+No file runs code when it is read: a run folder may come from somebody else. No torch here: a process that
+serves an ONNX file must not import it.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal
 
@@ -50,6 +51,8 @@ class Meta:
         search: the folder of the user's own module (`package.module:function`), None for others.
         classes: kind `sklearn`: the class of each probability column, where training data may lack some.
         answers: what a classifier gives.
+        ends: of a finished network, what it takes and gives: `harness.models.finished_network.Ends`.
+        transforms: the user's function that says what images go through, where the suite names one.
     """
 
     kind: Kind
@@ -63,6 +66,8 @@ class Meta:
     search: str | None = None
     classes: tuple[int, ...] = ()
     answers: AnswerKind = "probabilities"
+    ends: Mapping[str, Any] = field(default_factory=dict)
+    transforms: str = ""
     format: int = FORMAT
 
     @property
@@ -96,7 +101,7 @@ def load_meta(fitted: Path) -> Meta:
             )
         known = {f.name for f in fields(Meta)}
         values = _tuples({k: v for k, v in data.items() if k in known})
-        values["args"] = data["args"]
+        values |= {"args": data["args"], "ends": _tuples(data.get("ends", {}))}
         values["task"] = Task(**_tuples(data["task"]))
         return Meta(**values)
     except (OSError, KeyError, TypeError, json.JSONDecodeError) as error:
@@ -116,6 +121,11 @@ def module_folder(model: str) -> str | None:
     file = Path(module.__file__).resolve()
     depth = ref.package.count(".") + (file.name == "__init__.py")
     return str(file.parents[depth])
+
+
+def folder_of(model: str, transforms: str) -> str | None:
+    """Where the user's modules behind a network lie: its builder's, else its transforms'."""
+    return module_folder(model) or (module_folder(transforms) if transforms else None)
 
 
 def find_file(name: str, search: str | None) -> Path:

@@ -9,7 +9,7 @@ from pathlib import Path
 from types import ModuleType
 
 from harness.models.names import nearest
-from harness.suite.model_ref import ModelRef
+from harness.suite.model_ref import ModelRef, parse_model
 
 
 def find_function(ref: ModelRef, search: Path | None) -> Callable[..., object]:
@@ -26,6 +26,21 @@ def find_function(ref: ModelRef, search: Path | None) -> Callable[..., object]:
             f"{module.__file__} has no function {function_name!r}{nearest(function_name, functions)}"
         )
     return function
+
+
+def bring_transforms(network: object, reference: str, search: Path | None) -> None:
+    """Give a network the `transforms(train)` that a suite names for all of its networks.
+
+    Raises:
+        ValueError: there is no such function, or the network has its own.
+    """
+    if not reference:
+        return
+    if callable(getattr(network, "transforms", None)):
+        raise ValueError(
+            f"the network has transforms of its own, and data.transforms is {reference}: keep one"
+        )
+    network.transforms = find_function(parse_model(reference), search)  # type: ignore[attr-defined]
 
 
 def import_own(name: str, search: Path | None) -> ModuleType:

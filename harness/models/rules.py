@@ -31,7 +31,7 @@ def check(ref: ModelRef, task: Task, args: JsonObject) -> None:
         _images_only(str(ref), task)
         check_timm_name(ref.name)
     elif ref.kind == "hf":
-        _apply(str(ref), _hf, task, args)
+        _apply(str(ref), _hf_images if task.takes == "image" else _hf, task, args)
     elif ref.kind == NAMED and ref.name in RULES:
         _apply(ref.name, RULES[ref.name], task, args)
 
@@ -100,22 +100,47 @@ def _transformer_encoder(
     _share(name, dropout=dropout)
 
 
+def _ft_transformer(
+    task: Task, *, dim: int = 32, depth: int = 2, heads: int = 4, mlp_ratio: float = 1.5, dropout: float = 0.1
+) -> None:
+    name = "ft_transformer"
+    if task.takes != "table":
+        raise ValueError(f"{name} takes tables, the task is {task.name}: choose a model for that task")
+    _positive(name, dim=dim, depth=depth, heads=heads, mlp_ratio=mlp_ratio)
+    _heads_divide(name, dim, heads)
+    _share(name, dropout=dropout)
+
+
 def _hf(
     task: Task, *, max_length: int = 128, pooling: str = "mean", dropout: float = 0.1, freeze: int = 0,
     layer_decay: float = 1.0, pretrained: bool = True,
 ) -> None:  # fmt: skip
     _texts_only("a pretrained text encoder", task)
+    _fine_tuning(freeze, layer_decay)
     if max_length < 3:
         raise ValueError(f"hf: max_length is {max_length}, write 3 or more: two tokens are marks")
     if pooling not in ("mean", "first"):
         raise ValueError(f"hf: pooling is {pooling!r}, write mean or first")
+    _share("hf", dropout=dropout)
+
+
+def _hf_images(
+    task: Task, *, freeze: int = 0, layer_decay: float = 1.0, resize: int | bool | None = None,
+    pretrained: bool = True,
+) -> None:  # fmt: skip
+    _images_only("an image network of hf:", task)
+    _fine_tuning(freeze, layer_decay)
+    if resize is True or (not isinstance(resize, bool) and resize is not None and resize < 1):
+        raise ValueError(f"hf: resize is {resize}, write a side in pixels, or false")
+
+
+def _fine_tuning(freeze: int, layer_decay: float) -> None:
     if freeze < -1:
         raise ValueError(f"hf: freeze is {freeze}, write a number of layers, or -1 for the whole encoder")
     if not 0 < layer_decay <= 1:
         raise ValueError(
             f"hf: layer_decay is {layer_decay}, write a ratio above 0 and up to 1, for instance 0.9"
         )
-    _share("hf", dropout=dropout)
 
 
 def _texts_only(name: str, task: Task) -> None:
@@ -157,6 +182,7 @@ def _heads_divide(name: str, dim: int, heads: int) -> None:
 
 RULES: dict[str, Callable[..., None]] = {
     "bilstm": _bilstm,
+    "ft_transformer": _ft_transformer,
     "lstm": _bilstm,
     "resnet": _resnet,
     "small_cnn": _small_cnn,

@@ -6,6 +6,7 @@ texts their tokens, for a graph of tensors cannot hold a tokenizer) and returns 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,7 +16,9 @@ from torch import Tensor, nn
 from harness.codec import Json, JsonObject
 from harness.kinds import kind_of
 from harness.models.build import build_model
+from harness.models.finished_network import Ends, Finished, load_network, stored
 from harness.models.fitted import Meta, Scaling, load_meta, write_meta
+from harness.models.own import bring_transforms
 from harness.protocols import Task
 from harness.record import TrialError
 from harness.suite.model_ref import parse_model
@@ -27,9 +30,16 @@ class Scaled(nn.Module):
     scale: Tensor
     shift: Tensor
 
-    def __init__(self, network: nn.Module, scaling: Scaling, task: Task) -> None:
+    def __init__(
+        self,
+        network: nn.Module,
+        scaling: Scaling,
+        task: Task,
+        first: Callable[[Tensor], Tensor] | None = None,
+    ) -> None:
+        """`first`: what raw images go through before all else, a batch at a time."""
         super().__init__()
-        self.network = network
+        self.network, self.first = network, first
         self.is_image = task.takes == "image"
         self.is_text = task.takes == "text"
         mean, std = (torch.tensor(v, dtype=torch.float64) for v in (scaling.mean, scaling.std))
@@ -40,8 +50,11 @@ class Scaled(nn.Module):
         self.register_buffer("shift", (-mean / std).float().view(shape), persistent=False)
 
     def scaled(self, raw: Tensor) -> Tensor:
-        """Raw inputs as the network takes them."""
-        return raw if self.is_text else raw.float() * self.scale + self.shift
+        """Raw inputs as the network takes them; images of floats are its own transforms' and ready."""
+        raw = raw if self.first is None else self.first(raw)
+        if self.is_text or (self.is_image and raw.is_floating_point()):
+            return raw
+        return raw.float() * self.scale + self.shift
 
     def forward(self, raw: Tensor) -> Tensor:
         out: Tensor = self.network(self.scaled(raw))
@@ -51,12 +64,13 @@ class Scaled(nn.Module):
 class Servable(nn.Module):
     """What is deployed: raw inputs → probabilities (n, num_classes), or values (n,) for regression."""
 
-    def __init__(self, scaled: Scaled, scaling: Scaling, task: Task) -> None:
+    def __init__(self, scaled: Scaled, scaling: Scaling, task: Task, ends: bool = True) -> None:
+        """`ends`: what it answers is still to become probabilities or values; a finished network's is."""
         super().__init__()
         self.scaled = scaled
         learning = kind_of(task.name).learning
         assert learning is not None, task.name
-        self.activate = learning.activate
+        self.activate = learning.activate if ends else None
         self.target_mean, self.target_std = scaling.target_mean, scaling.target_std
 
     def forward(self, raw: Tensor) -> Tensor:
@@ -89,11 +103,31 @@ def load_servable(fitted: Path) -> Servable:
     meta = load_meta(fitted)
     if meta.kind != "torch":
         raise TrialError(f"{meta.model} is not a torch network (kind {meta.kind})")
-    network = build_network(
-        meta.model, meta.task, _without_download(meta.model, meta.args), meta.search, load=False
-    )
+    if meta.ends:
+        return _finished(fitted, meta)
+    args = _without_download(meta.model, meta.args)
+    network = build_network(meta.model, meta.task, args, meta.search, False, meta.transforms)
     load_model(network, str(fitted / "weights.safetensors"))
-    return Servable(Scaled(network, meta.scaling, meta.task), meta.scaling, meta.task).eval()
+    return servable_of(network, meta.scaling, meta.task)
+
+
+def servable_of(network: nn.Module, scaling: Scaling, task: Task) -> Servable:
+    """A trained network with all that stands before and behind it, its own transforms included."""
+    make = getattr(network, "transforms", None)
+    first = make(False) if callable(make) else None
+    return Servable(Scaled(network, scaling, task, first), scaling, task).eval()
+
+
+def _finished(fitted: Path, meta: Meta) -> Servable:
+    """A network that was trained elsewhere, from the user's file."""
+    ref = parse_model(meta.model)
+    search = Path(meta.search) if meta.search else None
+    try:
+        loaded = load_network(ref, fitted / stored(ref), meta.args, search)
+    except ValueError as error:
+        raise TrialError(str(error)) from error
+    network = Finished(loaded.network, Ends(**meta.ends), meta.task)
+    return Servable(Scaled(network, meta.scaling, meta.task), meta.scaling, meta.task, ends=False).eval()
 
 
 def example_inputs(task: Task, n: int = 2) -> Tensor:
@@ -124,15 +158,18 @@ def own_scaling(network: nn.Module, fitted: Scaling) -> Scaling:
 
 
 def build_network(
-    model: str, task: Task, args: JsonObject, search: str | None, load: bool = True
+    model: str, task: Task, args: JsonObject, search: str | None, load: bool = True, transforms: str = ""
 ) -> nn.Module:
-    """A fresh network of a model reference; `load` as for `build_model`.
+    """A fresh network of a model reference, with the suite's transforms; `load` as for `build_model`.
 
     Raises:
         TrialError: the reference, its arguments or the data do not fit; the message names the cure.
     """
     try:
-        return build_model(model, task, dict(args), Path(search) if search else None, load)
+        folder = Path(search) if search else None
+        network = build_model(model, task, dict(args), folder, load)
+        bring_transforms(network, transforms, folder)
+        return network
     except ValueError as error:
         raise TrialError(str(error)) from error
 

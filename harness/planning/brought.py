@@ -15,7 +15,7 @@ from harness.datasets.own_files import absolute, content_of, content_of_file, is
 from harness.models.weights import carried_by, in_package
 from harness.reading.components import parse_source
 from harness.reading.references import local_imports, resolve_model
-from harness.suite.model_ref import OWN, OWN_ESTIMATOR, ModelRef
+from harness.suite.model_ref import ModelRef, own_code
 
 Step = str | int
 
@@ -61,8 +61,8 @@ def brought(ref: ModelRef, args: JsonObject, files: tuple[str, ...], folder: str
         hashes["args.pretrained"] = content_of_file(file)
     for number, name in enumerate(files):
         hashes[f"files.{number}"] = _content(absolute(Path(name)))
-    if ref.kind in (OWN, OWN_ESTIMATOR):
-        hashes |= _carried(ref, Path(folder))
+    for own in own_code(ref, args):
+        hashes |= _carried(own, Path(folder))
     return {
         **({"files": hashes} if hashes else {}),
         **({"places": places} if places else {}),

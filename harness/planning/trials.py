@@ -96,6 +96,7 @@ class _Planner:
             "model": self.candidate.model,
             "args": self.candidate.args,
             "data": dict(self.data),
+            **({"transforms": made} if (made := self.suite.data.transforms) else {}),
             **self.encoding,
             **({"files": self.brought["files"]} if "files" in self.brought else {}),
             **({"places": places} if (places := self.places) else {}),

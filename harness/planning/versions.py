@@ -22,7 +22,7 @@ from harness.reading.own_metrics import metric_file
 from harness.reading.references import find_function, local_imports, resolve_model
 from harness.runtimes import RUNTIMES
 from harness.store.behaviour import behaviour
-from harness.suite.model_ref import OWN, OWN_ESTIMATOR, PREFIXES, ModelRef, parse_model
+from harness.suite.model_ref import OWN, OWN_ESTIMATOR, PREFIXES, ModelRef, own_code, parse_model
 from harness.tasks import PIPELINES
 
 CODE: Mapping[str, tuple[str, ...]] = {
@@ -69,11 +69,13 @@ class Versions:
             kind,
             spec["task"],
             spec["model"],
+            str(own_code(parse_model(spec["model"]), spec.get("args", {}))),
             spec["data"]["name"],
             str(spec.get("runtime")),
             str(spec.get("metrics")),
             _searches(spec),
             _own_recommender(spec),
+            spec.get("transforms", ""),
         )
         if key not in self._known:
             self._known[key] = code_version(kind, spec, self.folder)
@@ -91,6 +93,7 @@ def code_version(kind: str, spec: Mapping[str, Any], folder: str = "") -> str:
         patterns += SEARCH if _searches(spec) else ()
         marks = _brought(parse_model(spec["model"]), Path(folder))
         marks += _own_code(_own_recommender(spec), Path(folder))
+        marks += _own_code(spec.get("transforms", ""), Path(folder))
     files = [file for pattern in patterns for file in _files(pattern, spec, folder)]
     for reference, _ in spec.get("metrics", {}).values():
         if (source := metric_file(reference, Path(folder))) is not None:
@@ -111,12 +114,16 @@ def _own_code(reference: str, folder: Path) -> list[str]:
     """Digests of a user's module and of what it imports from the suite's folder."""
     if not reference:
         return []
-    ref = parse_model(reference)
-    try:
-        files = local_imports(find_function(ref.package, ref.name, folder), folder)
-    except LookupError:
-        return []  # the suite was checked; a file that vanished since fails its trial with a reason
+    files = _behind(parse_model(reference), folder)
     return sorted(behaviour(file, file.stat().st_mtime_ns)[0] for file in files)
+
+
+def _behind(ref: ModelRef, folder: Path) -> set[Path]:
+    """The source files of a user's own function or class."""
+    try:
+        return local_imports(find_function(ref.package, ref.name, folder), folder)
+    except LookupError:
+        return set()  # the suite was checked; a file that vanished since fails its trial with a reason
 
 
 def _searches(spec: Mapping[str, Any]) -> bool:
@@ -147,6 +154,8 @@ def _files(pattern: str, spec: Mapping[str, Any], folder: str) -> list[Path]:
 def _model_files(spec: Mapping[str, Any], folder: str) -> list[Path]:
     ref = parse_model(spec["model"])
     own = [file for pattern in ref.about.code for file in sorted(ROOT.glob(pattern))]
+    for named in own_code(ref, spec.get("args", {})) if ref.about.path == "always" else ():
+        own += sorted(_behind(named, Path(folder)))
     if (ref.kind in PREFIXES and ref.kind != OWN_ESTIMATOR) or not spec["model"]:
         return own
     try:
@@ -166,8 +175,9 @@ def _brought(model: ModelRef, folder: Path) -> list[str]:
     Of a model that only the Hub has, nothing here can tell.
     """
     path = (folder / model.name).expanduser()
-    if model.kind == "onnx" and path.is_file():
-        return [_content([path, *_external_data(path)], path.parent)]
+    if model.about.path == "always" and path.is_file():
+        beside = _external_data(path) if model.kind == "onnx" else []
+        return [_content([path, *beside], path.parent)]
     if model.kind == "hf" and model.name.startswith("pip/"):
         try:
             return [importlib.metadata.version(model.name.removeprefix("pip/"))]

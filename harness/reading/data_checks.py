@@ -10,8 +10,10 @@ from harness.names import hint, nearest
 from harness.protocols import Task
 from harness.reading.components import module_file, table
 from harness.reading.draft import Draft, Path_
+from harness.reading.references import find_function
 from harness.reading.signature import ANYTHING, Parameter, Signature, misfit, read_signature
 from harness.record import DataError
+from harness.suite.model_ref import parse_model
 from harness.suite.schema import Data
 from harness.suite.source import Node, new_mapping
 
@@ -28,6 +30,7 @@ def check_data(draft: Draft) -> None:
     check_args(draft, ("data", "args"), signature, siblings=[k for k in Data.model_fields if k != "args"])
     if name in table("datasets") and len(draft.mistakes) == before:
         _check_task(draft, str(name))
+        _check_transforms(draft)
 
 
 def check_split(draft: Draft, name: str | None) -> None:
@@ -133,6 +136,26 @@ def _check_task(draft: Draft, name: str) -> None:
             )
             return
         draft.wrong(("task",), f"the data set `{name}` is for {info.name}: {cure}")
+
+
+def _check_transforms(draft: Draft) -> None:
+    """The user's function that says what images go through."""
+    here = ("data", "transforms")
+    reference = draft.get(str, *here, default="")
+    try:
+        info = task_info(draft)
+    except DataError:
+        return  # which is said already
+    if not reference or info is None:
+        return
+    if info.takes != "image":
+        draft.wrong(here, f"is for images, not for {info.name}: leave it out")
+        return
+    own = parse_model(reference)
+    try:
+        find_function(own.package, own.name, draft.folder)
+    except LookupError as error:
+        draft.wrong(here, str(error.args[0]))
 
 
 def task_info(draft: Draft) -> Task | None:

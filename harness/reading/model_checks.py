@@ -115,6 +115,7 @@ def _check_model(draft: Draft, path: Path_, task: Task | None) -> None:
     if source.ref.about.fitted == "sklearn" and _takes_texts(draft, task):
         signature = Signature({**signature.parameters, "tfidf": TFIDF}, signature.open)
     check_args(draft, (*path, "args"), signature)
+    _check_classes(draft, path, source.ref)
     if source.ref.about.fitted == "sklearn":
         _check_nested(draft, path, draft.node(*path, "args"))
     if len(draft.mistakes) == before:
@@ -141,6 +142,20 @@ def _check_weights(draft: Draft, path: Path_, task: Task | None) -> None:
         draft.wrong(path, str(error), draft.key_place(*path))
 
 
+def _check_classes(draft: Draft, path: Path_, ref: ModelRef) -> None:
+    """The classes that a finished file is made of are there."""
+    if ref.about.path != "always":
+        return
+    for key in ("class", "classes"):
+        node = draft.node(*path, "args", key)
+        for item in (node.sequence or (node,)) if node is not None else ():
+            named = parse_model(str(item.value))
+            try:
+                find_function(named.package, named.name, draft.folder)
+            except LookupError as error:
+                draft.wrong((*path, "args", key), str(error.args[0]), item.place)
+
+
 _LIBRARIES = tuple(
     kind for kind, about in MODEL_KINDS.items() if about.fitted == "sklearn" and kind != OWN_ESTIMATOR
 )
@@ -163,7 +178,7 @@ def _check_fit(draft: Draft, path: Path_, ref: ModelRef, task: Task | None) -> N
     """Model and task, model and runtimes, and the model's own rules of input."""
     wanted = draft.get(str, "task")
     place = draft.key_place(*path, "model")
-    takes = [f"{inputs}_classification" for inputs in ref.about.inputs]
+    takes = [f"{'tabular' if i == 'table' else i}_classification" for i in ref.about.inputs]
     if takes and wanted in KINDS and not set(KINDS[wanted].inputs) & set(ref.about.inputs):
         text = f"{ref.kind}: models are for {' and '.join(takes)}, not for {wanted}"
         draft.wrong((*path, "model"), text, place)
@@ -172,6 +187,11 @@ def _check_fit(draft: Draft, path: Path_, ref: ModelRef, task: Task | None) -> N
     if task is None:
         return
     _check_encoding(draft, path, ref, task)
+    if draft.get(str, "data", "transforms", default="") and not ref.about.is_network:
+        text = (
+            "does not go through data.transforms, which networks alone obey: leave this candidate out, or it"
+        )
+        draft.wrong((*path, "model"), text, place)
     try:
         check_rules(ref, task, draft.get(dict, *path, "args", default={}))
     except (ValueError, TypeError) as error:

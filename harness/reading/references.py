@@ -13,8 +13,15 @@ from functools import cache
 from pathlib import Path
 
 from harness.names import hint, nearest
-from harness.reading.components import module_file, parse_source, table
-from harness.reading.signature import ANYTHING, Signature, find_definition, public_names, read_signature
+from harness.reading.components import ROOT, module_file, parse_source, table
+from harness.reading.signature import (
+    ANYTHING,
+    Parameter,
+    Signature,
+    find_definition,
+    public_names,
+    read_signature,
+)
 from harness.store.remembered import remembered
 from harness.suite.model_ref import MODEL_KINDS, NAMED, OWN, OWN_ESTIMATOR, PREFIXES, ModelRef, parse_model
 
@@ -179,7 +186,25 @@ def _file(ref: ModelRef, folder: Path) -> ModelSource:
         others = sorted(path.parent.glob(f"*{_ENDINGS[ref.kind]}")) if _is_dir(path.parent) else []
         cure = f"there is {', '.join(p.name for p in others[:5])}" if others else "check the path"
         raise LookupError(f"there is no file `{ref.name}` beside the suite: {cure}")
-    return ModelSource(ref, path, None, Signature({}))
+    if ref.kind in _OTHERWISE and path.suffix != _ENDINGS[ref.kind]:
+        raise LookupError(f"`{ref.name}` {_OTHERWISE[ref.kind]}")
+    if (
+        ref.about.extra
+        and _find_module(ref.about.package, [Path(entry or ".") for entry in sys.path]) is None
+    ):
+        raise LookupError(f"`{ref}` needs {ref.about.package}: pip install -e '.[{ref.about.extra}]'")
+    return ModelSource(ref, path, None, _finished_arguments(ref.kind))
+
+
+def _finished_arguments(kind: str) -> Signature:
+    """What the candidate of a finished file takes: how its inputs and answers are, and what reads it."""
+    found = read_signature(ROOT / "tasks" / "finished.py", "build", skip=1)
+    own = {"lightning": {"class": TEXT, "hyper_parameters": MAPPING}, "keras": {"classes": LIST}}
+    return Signature({**found.parameters, **own.get(kind, {})})
+
+
+TEXT = Parameter(ast.Name("str"), None)
+MAPPING, LIST = (Parameter(ast.Name(name), ast.Constant(None)) for name in ("dict", "list"))
 
 
 def _huggingface(ref: ModelRef, folder: Path) -> ModelSource:
@@ -264,13 +289,25 @@ _RESOLVE: Mapping[str, Callable[[ModelRef, Path], ModelSource]] = {
     "lightgbm": _boosting,
     "catboost": _boosting,
     "onnx": _file,
+    "lightning": _file,
+    "torch": _file,
+    "keras": _file,
     OWN: _user,
     OWN_ESTIMATOR: _user,
 }
 """Kind of reference → what finds it; raises LookupError with the cure."""
 
-_ENDINGS: Mapping[str, str] = {"onnx": ".onnx"}
-"""Kind of reference to a file → how such files end, for the cure where there is none."""
+_ENDINGS: Mapping[str, str] = {"onnx": ".onnx", "lightning": ".ckpt", "torch": ".pt2", "keras": ".keras"}
+"""Kind of reference to a file → how such files end."""
+
+_OTHERWISE: Mapping[str, str] = {
+    "lightning": "is no checkpoint of Lightning (.ckpt), which trainer.save_checkpoint(FILE) writes",
+    "torch": "is no program of torch.export (.pt2): write torch.export.save(torch.export.export("
+    "network.eval(), (example,), dynamic_shapes=({0: torch.export.Dim('batch')},)), 'net.pt2'). A file of "
+    "weights alone, or a pickled model, is not read: its code is missing, or would run",
+    "keras": "is no .keras file, which model.save('net.keras') of Keras 3 writes",
+}
+"""Kind of reference → what is wrong with a file of another ending, with the cure."""
 
 
 def find_function(module: str, function: str, folder: Path) -> Path:

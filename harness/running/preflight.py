@@ -36,7 +36,12 @@ def preflight(suite: Suite, suite_path: str | Path, missing: Iterable[Trial]) ->
         SuiteError: what does not build, each with its line in the suite file.
     """
     wanted = {
-        t.candidate: {"model": t.spec["model"], "args": dict(t.spec["args"]), "seed": t.seed}
+        t.candidate: {
+            "model": t.spec["model"],
+            "args": dict(t.spec["args"]),
+            "seed": t.seed,
+            "asks": _asked_for(suite, t.candidate),
+        }
         for t in missing
         if t.kind == "train" and t.spec.get("model") and not t.spec["model"].startswith(SKIPPED)
     }
@@ -59,6 +64,13 @@ def preflight(suite: Suite, suite_path: str | Path, missing: Iterable[Trial]) ->
         raise SuiteError(*(f"{_place(suite_path, name)}: {name}: {text}" for name, text in wrong.items()))
 
 
+def _asked_for(suite: Suite, name: str) -> list[str]:
+    """Settings of training that a candidate asks for itself, and not the whole suite."""
+    own = suite.candidates[name].training
+    asks = [key for key in ("optimizer", "schedule") if getattr(own, key) != getattr(suite.training, key)]
+    return asks + (["label_smoothing"] if own.label_smoothing else [])
+
+
 def build(request: Mapping[str, Any]) -> dict[str, str]:
     """Candidate → what is wrong with it, for the candidates that do not build."""
     from harness.datasets.catalog import task_info
@@ -70,12 +82,10 @@ def build(request: Mapping[str, Any]) -> dict[str, str]:
         try:
             if parse_model(candidate["model"]).about.fitted == "sklearn":
                 _build_estimator(candidate, task, search)
+            elif not parse_model(candidate["model"]).about.is_trained:
+                _load_finished(candidate, search)
             else:
-                from harness.models.build import build_model
-
-                build_model(
-                    candidate["model"], _with_words(task, candidate["args"]), candidate["args"], search
-                )
+                _build_network(candidate, task, search)
         except Exception as error:
             first = (str(error).strip().splitlines() or ["no message"])[0]
             text = (
@@ -83,6 +93,38 @@ def build(request: Mapping[str, Any]) -> dict[str, str]:
             )
             wrong[name] = f"{text}{_where(error, search)}"
     return wrong
+
+
+def _load_finished(candidate: Mapping[str, Any], search: Path | None) -> None:
+    from harness.models.finished_network import load_network
+
+    ref = parse_model(candidate["model"])
+    load_network(ref, (search or Path()) / ref.name, candidate["args"], search)
+
+
+def _build_network(candidate: Mapping[str, Any], task: Task, search: Path | None) -> None:
+    """Build it; what its candidate asks for and it would not obey is refused.
+
+    Raises:
+        ValueError: it does not build, or has an optimizer or a loss of its own beside one that is asked for.
+    """
+    from harness.models.build import build_model
+    from harness.training.lightning_module import is_lightning
+
+    args, asks = candidate["args"], set(candidate.get("asks", ()))
+    network = build_model(candidate["model"], _with_words(task, args), args, search)
+    useless = sorted(asks & {"optimizer", "schedule"}) if is_lightning(network) else []
+    if useless:
+        keys = " and ".join(f"training.{key}" for key in useless)
+        raise ValueError(
+            f"{keys} of this candidate would not be used: its LightningModule has configure_optimizers. Set "
+            "them there (for instance by `args`), and leave them out here"
+        )
+    if "label_smoothing" in asks and (is_lightning(network) or callable(getattr(network, "loss", None))):
+        raise ValueError(
+            "training.label_smoothing would not be used: the network brings a loss of its own. Set it to 0 "
+            "for this candidate, and smooth in that loss"
+        )
 
 
 def _build_estimator(candidate: Mapping[str, Any], task: Task, search: Path | None) -> None:

@@ -69,6 +69,21 @@ def _boosting(package: str, example: str, title: str) -> ModelKind:
     )
 
 
+def _finished(form: str, title: str, package: str) -> ModelKind:
+    """A network that was trained elsewhere, as the file that its library writes."""
+    return ModelKind(
+        form,
+        f"{title}: scored and served, not trained",
+        package=package,
+        inputs=("image", "table"),
+        is_trained=False,
+        path="always",
+        code=("models/finished_network.py", "models/safe_files.py", "models/servable.py", "models/keras*.py"),
+        versions=tuple(dict.fromkeys(("torch", package))),
+        extra="" if package == "torch" else package,
+    )
+
+
 MODEL_KINDS: Mapping[str, ModelKind] = {
     NAMED: ModelKind("NAME", "a model of the harness"),
     "timm": ModelKind(
@@ -81,10 +96,10 @@ MODEL_KINDS: Mapping[str, ModelKind] = {
     ),
     "hf": ModelKind(
         "hf:NAME",
-        "a pretrained text encoder through transformers: a name or a folder",
+        "a pretrained encoder of texts, or classifier of images, of transformers",
         package="transformers",
         versions=("torch", "transformers"),
-        inputs=("text",),
+        inputs=("text", "image"),
         path="dotted",
         is_pretrained=True,
         code=("models/hf*.py", "models/pretrained.py"),
@@ -118,6 +133,9 @@ MODEL_KINDS: Mapping[str, ModelKind] = {
         is_trained=False,
         path="always",
     ),
+    "lightning": _finished("lightning:FILE", "a checkpoint of Lightning and its class", "lightning"),
+    "torch": _finished("torch:FILE", "a program that torch.export.save wrote", "torch"),
+    "keras": _finished("keras:FILE", "a .keras file of Keras 3", "keras"),
     OWN: ModelKind("package.module:function", "your own builder, beside the suite file or on PYTHONPATH"),
 }
 """Every kind of reference; the key is the prefix that announces it, but for `NAMED` and `OWN`."""
@@ -180,3 +198,14 @@ def parse_model(reference: str) -> ModelRef:
     if prefix in PREFIXES:
         return ModelRef(prefix, rest, MODEL_KINDS[prefix].package)
     return ModelRef(OWN, rest, prefix)
+
+
+def own_code(ref: ModelRef, args: Mapping[str, object]) -> tuple[ModelRef, ...]:
+    """The user's own functions and classes behind a candidate: its builder, the classes of its file."""
+    if ref.kind in (OWN, OWN_ESTIMATOR):
+        return (ref,)
+    if ref.about.path != "always":
+        return ()
+    named, listed = args.get("class"), args.get("classes")
+    names = [named, *(listed if isinstance(listed, list | tuple) else ())]
+    return tuple(parse_model(name) for name in names if isinstance(name, str) and ":" in name)

@@ -76,6 +76,9 @@ class Data(Model):
     validation: Annotated[float, Field(ge=0, lt=1)] = 0.1
     """The share of the training part that early stopping and tuning look at; 0 trains on all of it, and the
     last epoch is kept."""
+    transforms: str = ""
+    """A function of your own, `my_module:make`: `make(train)` gives what a training image goes through, and
+    what all others do, as a network's own `transforms` (docs/extending.md). For networks."""
     split: DataSplit | None = None
     """Cut the rows anew, several times if asked; left out: the data set's own test part. (A text, `split:
     random`, is an argument of a log of interactions.)"""
@@ -184,9 +187,10 @@ class Candidate(Model):
 
     model: str = ""
     """NAME, timm:NAME, sklearn:Estimator, xgboost:, lightgbm: or catboost: with the name of a class,
-    onnx:FILE, package.module:function (a network or an estimator), or a pretrained text encoder:
-    `hf:NAME` of the Hugging Face Hub, `hf:./folder` beside the suite file (config.json, model.safetensors,
-    tokenizer.json), `hf:pip/PACKAGE` that an installed package carries."""
+    package.module:function (a network or an estimator), a finished model's file (onnx:FILE, torch:FILE.pt2,
+    lightning:FILE.ckpt, keras:FILE.keras), or pretrained weights of texts or images: `hf:NAME` of the
+    Hugging Face Hub, `hf:./folder` beside the suite file (config.json, model.safetensors, and tokenizer.json
+    or preprocessor_config.json), `hf:pip/PACKAGE` that an installed package carries."""
     args: dict[str, Json] = Field(default_factory=dict)
     """Keyword arguments of the model's builder. An estimator over texts also takes `tfidf: {…}`, arguments of
     scikit-learn's TfidfVectorizer: `{C: 10, tfidf: {ngram_range: [1, 3], min_df: 5}}`."""

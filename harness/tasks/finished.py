@@ -160,7 +160,7 @@ def _wrap_input(model: ModelProto, name: str, task: Task, wants: Wants) -> Wants
         raise TrialError(f"{name} takes {len(inputs)} inputs, one is needed")
     taken = inputs[0].type.tensor_type
     dims = [d.dim_value if d.HasField("dim_value") else 0 for d in taken.shape.dim][1:]
-    layout = _layout(dims, name, task, wants.layout)
+    layout = layout_of(dims, name, task, wants.layout)
     is_image = task.takes == "image"
     wants = replace(wants, layout=layout, scale=1.0 if taken.elem_type == TensorProto.UINT8 else wants.scale)
 
@@ -194,7 +194,7 @@ def _wrap_input(model: ModelProto, name: str, task: Task, wants: Wants) -> Wants
     return wants
 
 
-def _layout(dims: list[int], name: str, task: Task, asked: str) -> str:
+def layout_of(dims: list[int], name: str, task: Task, asked: str) -> str:
     """How the file wants its input; a dimension of 0 is a dynamic one and fits anything."""
 
     def fits(shape: tuple[int, ...]) -> bool:
@@ -230,28 +230,40 @@ def _find_answer(
             f"({_line(error)})"
         ) from error
     k, n = task.num_classes, len(examples)
-    of_labels = kind_of(task.name).targets == "labels"
     for output, answer in zip(outputs, answers, strict=True):
-        if not isinstance(answer, np.ndarray) or answer.dtype.kind != "f":
-            continue
-        if not k and answer.size == n:
-            return {"output": output, "kind": "values", "type": str(answer.dtype)}
-        if k and answer.shape == (n, k):
-            kind = wants.output
-            if kind == "auto" and of_labels:
-                kind = "logits" if kind_of(task.name).check(answer, "probabilities") else "probabilities"
-            elif kind == "auto":
-                is_share = (answer >= -1e-3).all() and np.allclose(answer.sum(axis=1), 1, atol=1e-2)
-                kind = "probabilities" if is_share else "logits"
-            return {"output": output, "kind": kind, "type": str(answer.dtype)}
-        if k == 2 and answer.size == n and not of_labels:
-            in_range = ((answer >= 0) & (answer <= 1)).all()
-            kind = "positive_probability" if wants.output != "logits" and in_range else "positive_logit"
+        kind = what_answers(answer, n, task, wants.output)
+        if kind is not None:
             return {"output": output, "kind": kind, "type": str(answer.dtype)}
     shapes = ", ".join(str(getattr(a, "shape", type(a).__name__)) for a in answers)
     raise TrialError(
         f"{name} answers {n} examples with {shapes}, the task needs {(n, k) if k else (n,)} floats"
     )
+
+
+def what_answers(answer: object, n: int, task: Task, asked: str) -> str | None:
+    """What a file's answer to n examples is: `probabilities`, `logits`, `values`, `positive_probability` or
+    `positive_logit`; None where it does not answer the task.
+
+    Args:
+        asked: the candidate's `output`.
+    """
+    k = task.num_classes
+    of_labels = kind_of(task.name).targets == "labels"
+    if not isinstance(answer, np.ndarray) or answer.dtype.kind != "f":
+        return None
+    if not k:
+        return "values" if answer.size == n else None
+    if answer.shape == (n, k):
+        if asked != "auto":
+            return asked
+        if of_labels:
+            return "logits" if kind_of(task.name).check(answer, "probabilities") else "probabilities"
+        is_share = (answer >= -1e-3).all() and np.allclose(answer.sum(axis=1), 1, atol=1e-2)
+        return "probabilities" if is_share else "logits"
+    if k == 2 and answer.size == n and not of_labels:
+        in_range = ((answer >= 0) & (answer <= 1)).all()
+        return "positive_probability" if asked != "logits" and in_range else "positive_logit"
+    return None
 
 
 def _end(model: ModelProto, task: Task, answer: Mapping[str, Any]) -> None:

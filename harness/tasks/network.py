@@ -17,8 +17,16 @@ from harness.datasets.parts import Parts
 from harness.facts import TrainFacts
 from harness.kinds import kind_of
 from harness.metrics import METRICS, watched_metric
-from harness.models.fitted import Meta, Scaling, module_folder
-from harness.models.servable import Scaled, Servable, build_network, example_inputs, own_scaling, save_network
+from harness.models.fitted import Meta, Scaling, folder_of
+from harness.models.servable import (
+    Scaled,
+    Servable,
+    build_network,
+    example_inputs,
+    own_scaling,
+    save_network,
+    servable_of,
+)
 from harness.protocols import ONE_SIDED, Inputs, Job, Predict, Split, Task
 from harness.record import TrialError
 from harness.runtimes import texts
@@ -30,6 +38,7 @@ from harness.training.batches import Batches, TensorBatches
 from harness.training.flops import count_parameters, flops_per_example
 from harness.training.lightning_module import fit_lightning, is_lightning
 from harness.training.loop import Epoch, Fit, Objective, fit, objective_of
+from harness.training.own_batches import with_own, with_shares
 from harness.training.own_loss import with_own_loss
 from harness.training.texts import TokenBatches
 
@@ -46,13 +55,16 @@ def train_network(job: Job, parts: Parts) -> Trained:
         task = replace(task, vocab_size=tokenizer.vocab_size, max_length=tokenizer.max_length)
         parts = replace(parts, splits={n: text.as_tokens(p, tokenizer) for n, p in parts.splits.items()})
     torch.manual_seed(streams.seed_for(seed, "init"))
-    network = build_network(spec["model"], task, spec["args"], spec.get("search"))
+    own = spec.get("transforms", "")
+    network = build_network(spec["model"], task, spec["args"], spec.get("search"), transforms=own)
     scaling = own_scaling(network, scaling)
-    model = Scaled(network, scaling, task)
+    model, servable = Scaled(network, scaling, task), servable_of(network, scaling, task)
     if not tokenizer:
-        _answers_one(model, example_inputs(task))
+        _answers_one(servable.scaled, example_inputs(task))
     example = text.typical_tokens(parts.train.inputs) if tokenizer else None
-    flops = flops_per_example(model, example_inputs(task) if example is None else torch.from_numpy(example))
+    flops = flops_per_example(
+        servable, example_inputs(task) if example is None else torch.from_numpy(example)
+    )
 
     if spec.get("untrained"):
         save_network(job.folder / "fitted", network, _meta(spec, task, scaling))
@@ -65,7 +77,12 @@ def train_network(job: Job, parts: Parts) -> Trained:
     result = _fit(
         job,
         model,
-        _batches(parts, scaling, training, seed, job.device),
+        with_own(
+            _batches(parts, scaling, training, seed, job.device),
+            network,
+            example_inputs(task) if task.takes == "image" else None,
+            seed,
+        ),
         training,
         (_objective(spec, task, training, scaling)),
     )
@@ -73,13 +90,14 @@ def train_network(job: Job, parts: Parts) -> Trained:
     save_network(job.folder / "fitted", network, _meta(spec, task, scaling))
     if tokenizer:
         tokenizer.save(job.folder / "fitted" / texts.TOKENIZER)
-    servable = Servable(model.cpu(), scaling, task).eval()
+    servable = servable_of(network.cpu(), scaling, task)
     size = getattr(network, "size", None)
     facts = replace(
         _told(result, watched_metric(spec)),
         validation=validate(job, parts, network_predict(servable)),
         vocabulary=None if example is None else task.vocab_size,
         flops_at_tokens=None if example is None else int(example.shape[1]),
+        head=head if isinstance(head := getattr(network, "head", None), str) else None,
         input_scaling="the network's own" if hasattr(network, "input_mean") else None,
         resized=f"{task.input_shape[1]}×{task.input_shape[2]} images to {size[0]}×{size[1]}"
         if size is not None and len(task.input_shape) == 3
@@ -98,6 +116,7 @@ def _fit(job: Job, model: Scaled, batches: Batches, training: Training, objectiv
     learn: Callable[..., Fit] = fit_lightning
     if not is_lightning(network):
         learn = partial(fit, owner=network)
+        objective = with_shares(objective) if hasattr(network, "collate") else objective
         objective = with_own_loss(objective, network, training.label_smoothing)
     return learn(
         model,
@@ -113,8 +132,9 @@ def _fit(job: Job, model: Scaled, batches: Batches, training: Training, objectiv
 
 
 def _meta(spec: Mapping[str, Any], task: Task, scaling: Scaling) -> Meta:
-    search = spec.get("search") or module_folder(spec["model"])
-    return Meta("torch", spec["model"], spec["args"], task, **asdict(scaling), search=search)
+    own = spec.get("transforms", "")
+    search = spec.get("search") or folder_of(spec["model"], own)
+    return Meta("torch", spec["model"], spec["args"], task, **asdict(scaling), search=search, transforms=own)
 
 
 def _answers_one(model: Scaled, examples: torch.Tensor) -> None:

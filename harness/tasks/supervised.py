@@ -40,6 +40,7 @@ from harness.tasks.evaluation import (
     predict_batches,
     write_predictions,
 )
+from harness.tasks.finished_networks import adopt_network
 from harness.tasks.network import network_predict, train_network
 from harness.tasks.scaling import fit_scaling
 from harness.tasks.shared import Trained, about, measurement, subset, validate
@@ -58,10 +59,10 @@ def train(job: Job) -> Outcome:
     spec = job.trial.spec
     torch.set_num_threads(job.threads)  # a reused worker keeps what the last trial set
     parts = load_parts(spec["data"], spec["train_size"], ("train", "validation"))
-    kind = parse_model(spec["model"]).about.fitted
-    text.refuse_finished(kind, parts.task)
+    about_it = parse_model(spec["model"]).about
+    text.refuse_finished(about_it.is_trained, parts.task)
     parts, table = raw.as_numbers(spec, parts)
-    measured, facts = _TRAIN[kind](job, parts)
+    measured, facts = _TRAIN[about_it.fitted, about_it.is_trained](job, parts)
     if table is not None:
         table.save(job.folder / "fitted" / tables.FILE)
         made = tuple({"column": s["column"], "as": s["as"], "numbers": tables.width(s)} for s in table.steps)
@@ -191,9 +192,10 @@ def _adopt_finished(job: Job, parts: Parts) -> Trained:
     return (measurement("parameters", adopted.parameters),), facts
 
 
-_TRAIN: Mapping[str, Callable[[Job, Parts], Trained]] = {
-    "torch": train_network,
-    "sklearn": _train_estimator,
-    "onnx": _adopt_finished,
+_TRAIN: Mapping[tuple[str, bool], Callable[[Job, Parts], Trained]] = {
+    ("torch", True): train_network,
+    ("torch", False): adopt_network,
+    ("sklearn", True): _train_estimator,
+    ("onnx", False): _adopt_finished,
 }
-"""What a candidate is once fitted → how it is fitted."""
+"""What a candidate is once fitted, and whether it is trained → how it is fitted."""

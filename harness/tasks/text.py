@@ -53,14 +53,16 @@ def typical_tokens(tokens: np.ndarray) -> np.ndarray:
     return np.ones((1, length), dtype=np.int64)
 
 
-def refuse_finished(kind: str, task: Task) -> None:
-    """Finished ONNX files are not for texts.
+def refuse_finished(is_trained: bool, task: Task) -> None:
+    """Finished models are not for texts.
 
     Raises:
         TrialError: with the reason.
     """
-    if is_text(task) and kind == "onnx":
-        raise TrialError("an ONNX file takes tokens and brings no tokenizer: train the model here instead")
+    if is_text(task) and not is_trained:
+        raise TrialError(
+            "a finished model takes tokens and brings no tokenizer: train the model here instead"
+        )
 
 
 def tfidf(args: Mapping[str, Any]) -> Any:
