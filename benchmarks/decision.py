@@ -121,7 +121,7 @@ def _named(
         constraints=USUAL,
         traffic={"qps": 400},
     )
-    with patch("harness.analysis.evidence.num_draws", lambda racing, rows: DRAWS):
+    with patch("harness.analysis.beliefs.num_draws", lambda racing, rows: DRAWS):
         table = tradeoff(measured, suite, world.predictions.__getitem__)
     choice = question_of(table, suite).choice
     named = None if choice.named is None else table.rows[choice.named].variant

@@ -19,7 +19,7 @@ from harness.suite.schema import Suite
 if TYPE_CHECKING:
     import pandas as pd
 
-    from harness.analysis.compare import Comparison
+    from harness.analysis.changes import Comparison
     from harness.planning.plan import Plan
     from harness.report.evidence import Evidence
     from harness.results import Recommendation

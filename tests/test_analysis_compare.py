@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from harness.analysis.compare import Change, Comparison, compare_runs
+from harness.analysis.changes import Change, Comparison
+from harness.analysis.compare import compare_runs
 from harness.record import Measurement, Record, RecordError
 from tests.analysis_world import Truth, World, failed, make_suite, store
 

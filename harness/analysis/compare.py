@@ -7,167 +7,22 @@ quality tests and over the serving tests. One seed on a side: the claim is about
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
-from typing import Literal
+from dataclasses import dataclass, replace
 
 import numpy as np
 
+from harness.analysis.changes import Change, Comparison, Scale, Tests, Verdict
 from harness.analysis.criteria import HARNESS_METRICS
 from harness.analysis.drift import drift_note, same_trials
 from harness.analysis.index import Index, index_records
 from harness.analysis.outputs import Run, stored_suite
 from harness.analysis.predictions import NotComparableError, ScoreReader, predictions_of
-from harness.analysis.stats import Array, Interval, holm, t_tail, two_way_difference, welch_difference
-from harness.codec import Json
+from harness.analysis.stats import Array, Interval, two_way_difference, welch_difference
 from harness.metrics import METRICS, MetricTable, metrics_of
 from harness.protocols import Metric
 from harness.record import Record, RecordError, Variant
 from harness.suite.schema import Suite
-
-ERROR_RATE = 0.05
-
-Verdict = Literal["worse", "better", "same", "not separated", "not comparable"]
-
-
-@dataclass(frozen=True)
-class Change:
-    """One metric of one variant, B against A.
-
-    Args:
-        worsening: positive is worse: a difference for fractions, else a share of A; None where not tested.
-        low, high: its 95 % interval. p: one-sided, worse than the margin, Holm-adjusted.
-        note: what the figure rests on, or why there is none. unit: the metric's.
-    """
-
-    variant: str
-    metric: str
-    a: float | None
-    b: float | None
-    worsening: float | None = None
-    low: float | None = None
-    high: float | None = None
-    p: float | None = None
-    verdict: Verdict = "not comparable"
-    note: str = ""
-    unit: str = ""
-
-    def __str__(self) -> str:
-        figures = f"{_number(self.a)} → {_number(self.b)}"
-        if self.worsening is None:
-            return f"{self.variant} {self.metric}: {figures}, {self.verdict} ({self.note})"
-        way = "worse" if self.worsening > 0 else "better"
-        unit, factor = ("", 1) if self.unit == "fraction" else (" %", 100)
-        interval, note = "", f"; {self.note}" if self.note else ""
-        if self.low is not None and self.high is not None:
-            interval = f" (worsening {factor * self.low:+.4g} to {factor * self.high:+.4g}{unit})"
-        size = f"{factor * abs(self.worsening):.4g}{unit} {way}"
-        return f"{self.variant} {self.metric}: {figures}, {size}{interval}: {self.verdict}{note}"
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """The gate's answer. `regressions` is what makes the exit code 1."""
-
-    run_a: str
-    run_b: str
-    margin: float
-    changes: tuple[Change, ...]
-    notes: tuple[str, ...] = ()
-
-    @property
-    def regressions(self) -> tuple[Change, ...]:
-        return tuple(c for c in self.changes if c.verdict == "worse")
-
-    @property
-    def improvements(self) -> tuple[Change, ...]:
-        return tuple(c for c in self.changes if c.verdict == "better")
-
-    def to_json(self) -> dict[str, Json]:
-        return {**asdict(self), "regressions": [asdict(c) for c in self.regressions]}
-
-    def __str__(self) -> str:
-        lines = [f"{self.run_b} against {self.run_a}, margin {self.margin:g}"]
-        for title, group in (("Regressions", self.regressions), ("Improvements", self.improvements)):
-            lines += [f"{title}:", *(f"  {c}" for c in group)] if group else []
-        rest = [c for c in self.changes if c.verdict not in ("worse", "better")]
-        lines += [] if self.regressions else ["No regression."]
-        lines += ["Others:", *(f"  {c}" for c in rest)] if rest else []
-        return "\n".join([*lines, *self.notes])
-
-
-@dataclass(frozen=True)
-class _Scale:
-    """What a worsening was tested as, and where a margin lies there.
-
-    Args:
-        is_log: a log ratio; else the difference or share itself. grows: whether what worsens grows.
-    """
-
-    is_log: bool = False
-    grows: bool = True
-
-    def margin(self, share: float, better: bool = False) -> float:
-        """Growth by a share s is log(1 + s), loss of it −log(1 − s); nothing loses more than all."""
-        if not self.is_log:
-            return share
-        if self.grows != better:
-            return math.log1p(share)
-        return -math.log1p(-share) if share < 1 else math.inf
-
-    def share(self, x: float) -> float:
-        if not self.is_log:
-            return x
-        return math.expm1(x) if self.grows else -math.expm1(-x)
-
-
-@dataclass
-class _Tests:
-    """Changes to be decided together: a family of hypotheses."""
-
-    found: list[tuple[Change, Interval, _Scale]] = field(default_factory=list)
-
-    def add(self, change: Change, worsening: Interval, scale: _Scale = _Scale()) -> None:
-        self.found.append((change, worsening, scale))
-
-    def decide(self, margin: float) -> list[Change]:
-        tested = [k for k, (_, i, _) in enumerate(self.found) if np.isfinite(i.se) and i.df > 0]
-        pairs = [self.found[k][1:] for k in tested]
-        worse = holm([_one_sided(i, s.margin(margin)) for i, s in pairs])
-        better = holm([_one_sided(_mirrored(i), s.margin(margin, better=True)) for i, s in pairs])
-        p = {k: (float(w), float(b)) for k, w, b in zip(tested, worse, better, strict=True)}
-        result = []
-        for k, (change, interval, scale) in enumerate(self.found):
-            change = replace(change, worsening=scale.share(interval.value))
-            if k in p:
-                low, high = scale.share(interval.low), scale.share(interval.high)
-                change = replace(change, low=low, high=high, p=p[k][0], verdict=_verdict(interval, *p[k]))
-            else:
-                change = replace(change, note="one launch or seed on a side: no interval, so no claim")
-            result.append(change)
-        return result
-
-
-def _one_sided(interval: Interval, margin: float) -> float:
-    """p-value of `worsening ≤ margin`."""
-    excess = interval.value - margin
-    if interval.se == 0:
-        return 0.0 if excess > 0 else 1.0
-    half = t_tail(excess / interval.se, interval.df) / 2
-    return half if excess > 0 else 1 - half
-
-
-def _mirrored(interval: Interval) -> Interval:
-    return Interval(-interval.value, -interval.high, -interval.low, interval.se, interval.df)
-
-
-def _verdict(interval: Interval, worse: float, better: float) -> Verdict:
-    if worse <= ERROR_RATE:
-        return "worse"
-    if better <= ERROR_RATE:
-        return "better"
-    return "same" if interval.value == 0 and interval.se == 0 else "not separated"
 
 
 def compare_runs(run_a: Run, run_b: Run, margin: float = 0.0) -> Comparison:
@@ -188,7 +43,7 @@ def compare_runs(run_a: Run, run_b: Run, margin: float = 0.0) -> Comparison:
         )
     notes = [f"only in {run_a.id}: {v.name}" for v in index_a.rows if v not in index_b.rows]
     size, size_note = _common_size(index_a, index_b)
-    quality, serving, exact = _Tests(), _Tests(), list[Change]()
+    quality, serving, exact = Tests(), Tests(), list[Change]()
     sides = _Side(run_a, suite_a, index_a, size), _Side(run_b, suite_b, index_b, size)
     speed_note = _speed_note(index_a, index_b)
     for variant in variants:
@@ -253,7 +108,7 @@ def _names(records: Sequence[Record], known: MetricTable = HARNESS_METRICS) -> l
     return [n for n in found if n in known]
 
 
-def _quality_changes(variant: Variant, a: _Side, b: _Side, tests: _Tests) -> list[Change]:
+def _quality_changes(variant: Variant, a: _Side, b: _Side, tests: Tests) -> list[Change]:
     """Adds comparable metrics to the family; returns those that cannot be tested."""
     records_a, records_b = a.scored(variant), b.scored(variant)
     known = metrics_of(a.suite)
@@ -363,7 +218,7 @@ def _exact_changes(variant: Variant, a: _Side, b: _Side, margin: float) -> list[
     return changes
 
 
-def _serving_changes(variant: Variant, a: Index, b: Index, tests: _Tests) -> list[Change]:
+def _serving_changes(variant: Variant, a: Index, b: Index, tests: Tests) -> list[Change]:
     """Launches of the two runs are not paired: Welch on logarithms."""
     served = [[r for r in i.serve.get(variant, []) if r.status == "finished"] for i in (a, b)]
     names = [n for n in _names(served[0]) if METRICS[n].is_served and METRICS[n].is_compared]
@@ -386,15 +241,15 @@ def _serving_changes(variant: Variant, a: Index, b: Index, tests: _Tests) -> lis
     return untested
 
 
-def _test_logs(variant: Variant, name: str, before: Array, after: Array, tests: _Tests) -> None:
+def _test_logs(variant: Variant, name: str, before: Array, after: Array, tests: Tests) -> None:
     sign, _ = _scale(METRICS[name], 1.0)
     logs = welch_difference(np.log(after), np.log(before))
     a, b = (float(np.exp(np.log(x).mean())) for x in (before, after))
     change = Change(variant.name, name, a, b, unit=METRICS[name].unit)
-    tests.add(change, _scaled(logs, sign), _Scale(is_log=True, grows=sign > 0))
+    tests.add(change, _scaled(logs, sign), Scale(is_log=True, grows=sign > 0))
 
 
-def _from_or_to_zero(variant: Variant, name: str, before: Array, after: Array, tests: _Tests) -> list[Change]:
+def _from_or_to_zero(variant: Variant, name: str, before: Array, after: Array, tests: Tests) -> list[Change]:
     """A level of zero has no logarithm: a server that no load leaves within its limit, an idle GPU.
 
     Zero in all launches of one run and in none of the other is no noise and needs no test; else the means
@@ -411,7 +266,3 @@ def _from_or_to_zero(variant: Variant, name: str, before: Array, after: Array, t
         return [replace(change, note="zero in every launch of the baseline, and in some of this run")]
     tests.add(change, _scaled(welch_difference(after, before), sign / float(before.mean())))
     return []
-
-
-def _number(value: float | None) -> str:
-    return "–" if value is None else f"{value:.4g}"

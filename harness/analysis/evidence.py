@@ -5,105 +5,69 @@ from __future__ import annotations
 import math
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 import numpy as np
 
+from harness.analysis.beliefs import Beliefs, assumed_spread, missing, store, store_with_zero
 from harness.analysis.criteria import limits_of
 from harness.analysis.folds import by_seed_and_part, common_tables, test_to_train, widened
 from harness.analysis.index import Index
-from harness.analysis.joint import LAUNCH_SD, SEED_SPREAD, is_spread_unknown, launch_draws, quality_draws
+from harness.analysis.joint import LAUNCH_SD, SEED_SPREAD, launch_draws, quality_draws
 from harness.analysis.launches import headline, launch_values
 from harness.analysis.predictions import NotComparableError, ScoreReader, Scores
 from harness.analysis.race import in_the_race, still_racing
 from harness.analysis.spreads import launch_spread, quality_spread
-from harness.analysis.stats import Array, num_draws
+from harness.analysis.stats import Array
 from harness.metrics import METRICS, MetricTable, metric, metrics_of, stem
 from harness.reasons import Reason, reason_of
 from harness.record import Record, Variant
-from harness.results import Estimate, Spread
+from harness.results import Estimate
 from harness.streams import generator
 from harness.suite.schema import Suite
 
 
-@dataclass
-class Evidence:
-    """What is known, by metric.
-
-    Args:
-        draws: metric → (num_draws, rows), NaN without a number.
-        assumed: what was assumed of a spread that nothing tells → metrics.
-        race: (rows,) `in_the_race`, less those that `still_racing` takes out.
-    """
-
-    rows: tuple[Variant, ...]
-    train_size: int | None
-    estimates: dict[str, list[Estimate]] = field(default_factory=dict)
-    draws: dict[str, Array] = field(default_factory=dict)
-    failures: dict[Variant, tuple[str, ...]] = field(default_factory=dict)
-    warnings: list[str] = field(default_factory=list)
-    one_launch: list[str] = field(default_factory=list)
-    assumed: dict[str, list[str]] = field(default_factory=dict)
-    machine_class: str = ""
-    race: tuple[bool, ...] = ()
-    spreads: dict[str, Spread] = field(default_factory=dict)
-
-    def spread(self, name: str, found: Spread | None) -> None:
-        """Keep how far a metric's figures scatter among those in the race."""
-        if found is not None:
-            self.spreads[name] = found
-
-    @property
-    def num_draws(self) -> int:
-        return num_draws(sum(self.race), len(self.rows))
-
-    def racing_first(self, rows: Iterable[int]) -> tuple[list[int], int]:
-        """Rows in the race before the others, and how many those are; all learn from all where none is."""
-        order = sorted(rows, key=lambda k: (not self.race[k], k))
-        return order, sum(self.race[k] for k in order) or len(order)
-
-
-def gather(index: Index, suite: Suite, reader: ScoreReader | None, extra: Sequence[str] = ()) -> Evidence:
+def gather(index: Index, suite: Suite, reader: ScoreReader | None, extra: Sequence[str] = ()) -> Beliefs:
     """Everything known of every row and measured metric.
 
     Args:
         reader: per-example scores; None takes the records' values, with intervals over seeds only.
         extra: metrics on slices, as in `accuracy[class=3]`.
     """
-    evidence = Evidence(index.rows, index.train_size, machine_class=index.machine_class)
-    evidence.warnings.extend(index.warnings)
-    evidence.failures.update({row: _failures(index, row) for row in index.rows})
+    beliefs = Beliefs(index.rows, index.train_size, machine_class=index.machine_class)
+    beliefs.warnings.extend(index.warnings)
+    beliefs.failures.update({row: _failures(index, row) for row in index.rows})
     quality, fitted, served = _measured_metrics(index, metrics_of(suite))
-    scores = _read_scores(index, reader, evidence) if reader else {}
-    evidence.race = in_the_race(index, suite, scores)
+    scores = _read_scores(index, reader, beliefs) if reader else {}
+    beliefs.race = in_the_race(index, suite, scores)
 
     def add(names: Iterable[str]) -> None:
         for name in names:
             if name in served:
-                _add_served(evidence, index, name, suite)
+                _add_served(beliefs, index, name, suite)
             elif name in fitted:
-                _add_fitted(evidence, index, name, suite)
+                _add_fitted(beliefs, index, name, suite)
             else:
-                _add_quality(evidence, index, name, scores, suite)
+                _add_quality(beliefs, index, name, scores, suite)
 
     every = [*quality, *extra, *fitted, *served]
     limits = [c for c in limits_of(suite) if c.metric in every]
     limited = dict.fromkeys(c.metric for c in limits)
     add(limited)
-    while (left := still_racing(evidence.race, limits, evidence.draws)) != evidence.race:
-        evidence.race = left
+    while (left := still_racing(beliefs.race, limits, beliefs.draws)) != beliefs.race:
+        beliefs.race = left
         add(limited)
     add(n for n in every if n not in limited)
-    if evidence.assumed:
-        said = "; ".join(f"that {what} ({', '.join(names)})" for what, names in evidence.assumed.items())
-        evidence.warnings.append(f"one seed tells no spread: probabilities assume {said}")
-    if evidence.one_launch:
-        named = ", ".join(sorted(evidence.one_launch, key=_column))
-        evidence.warnings.append(
+    if beliefs.assumed:
+        said = "; ".join(f"that {what} ({', '.join(names)})" for what, names in beliefs.assumed.items())
+        beliefs.warnings.append(f"one seed tells no spread: probabilities assume {said}")
+    if beliefs.one_launch:
+        named = ", ".join(sorted(beliefs.one_launch, key=_column))
+        beliefs.warnings.append(
             f"one launch per variant: probabilities assume that launches differ by 15 % ({named})"
         )
-    evidence.estimates = {n: evidence.estimates[n] for n in sorted(evidence.estimates, key=_column)}
-    return evidence
+    beliefs.estimates = {n: beliefs.estimates[n] for n in sorted(beliefs.estimates, key=_column)}
+    return beliefs
 
 
 def _column(name: str) -> tuple[int, str]:
@@ -147,20 +111,8 @@ def _failures(index: Index, row: Variant) -> tuple[str, ...]:
     )
 
 
-def _missing(groups: Sequence[Sequence[Record]], notes: Iterable[str]) -> Estimate:
-    """A cell without a number: the note of the measurement, the failure behind it, or not measured."""
-    note = next((n for n in notes if n), "")
-    if note:
-        return Estimate(None, note=note)
-    for group in groups:
-        for record in group:
-            if record.status == "failed" and record.failure:
-                return Estimate(None, note=f"failed: {record.failure.reason}")
-    return Estimate(None, note="not measured")
-
-
 def _folded_tables(
-    index: Index, found: Mapping[int, Sequence[tuple[Record, float]]], evidence: Evidence
+    index: Index, found: Mapping[int, Sequence[tuple[Record, float]]], beliefs: Beliefs
 ) -> dict[int, Array]:
     """Row → (seeds, parts), widened so that their variance is the corrected one."""
     tables, parts = common_tables({k: by_seed_and_part(group) for k, group in found.items()})
@@ -169,14 +121,14 @@ def _folded_tables(
         said = (
             f"{lost} of {lost + len(parts)} folds or repeats, which some variants lack, count in no interval"
         )
-        evidence.warnings.extend([said] if said not in evidence.warnings else [])
+        beliefs.warnings.extend([said] if said not in beliefs.warnings else [])
     if not parts:
         return {k: np.array([[value] for _, value in group]) for k, group in found.items()}
     trained = [r for group in index.train.values() for r in group if r.status == "finished"]
     return {k: widened(table, test_to_train(trained)) for k, table in tables.items()}
 
 
-def _read_scores(index: Index, reader: ScoreReader, evidence: Evidence) -> dict[str, dict[str, Scores]]:
+def _read_scores(index: Index, reader: ScoreReader, beliefs: Beliefs) -> dict[str, dict[str, Scores]]:
     """Score trial id → metric → per-example scores, for the table's train size."""
     result: dict[str, dict[str, Scores]] = {}
     trouble: Counter[str] = Counter()
@@ -193,14 +145,14 @@ def _read_scores(index: Index, reader: ScoreReader, evidence: Evidence) -> dict[
                 trouble["without stored predictions"] += 1
             except NotComparableError as error:
                 trouble[str(error)] += 1
-    evidence.warnings.extend(
+    beliefs.warnings.extend(
         f"{count} score trials {what}: intervals hold over seeds only" for what, count in trouble.items()
     )
     return result
 
 
 def _add_quality(
-    evidence: Evidence, index: Index, name: str, scores: Mapping[str, Mapping[str, Scores]], suite: Suite
+    beliefs: Beliefs, index: Index, name: str, scores: Mapping[str, Mapping[str, Scores]], suite: Suite
 ) -> None:
     tables: dict[int, Array] = {}
     cells: dict[int, Estimate] = {}
@@ -215,7 +167,7 @@ def _add_quality(
             notes = [m.note for r in group if (m := headline(r, name))]
             if "[" in name and not any(m for m in notes):
                 notes = ["not estimable (no such examples)"] if scores else []
-            cells[k] = _missing([index.train.get((row.candidate, index.train_size), []), group], notes)
+            cells[k] = missing([index.train.get((row.candidate, index.train_size), []), group], notes)
             continue
         seeds[k] = (row.candidate, *(r.trial.seed for r, _ in found))
         per_seed = [scores.get(r.trial.id, {}).get(name) for r, _ in found]
@@ -233,46 +185,37 @@ def _add_quality(
             tables[k] = values[:, None]
         cells[k] = Estimate(float(values.mean()), n=len(values), note=_lost_seeds(group, len(values)))
     if folded:
-        tables = _folded_tables(index, folded, evidence)
+        tables = _folded_tables(index, folded, beliefs)
         cells |= {k: replace(cells[k], value=float(table.mean())) for k, table in tables.items()}
     # Rows with and without predictions do not mix in one joint draw: then seeds alone carry it.
     if len({t.shape[1] for t in tables.values()}) > 1:
         tables = {k: t.mean(1, keepdims=True) for k, t in tables.items()}
-    order, first = evidence.racing_first(tables)
+    order, first = beliefs.racing_first(tables)
     tables = {k: tables[k] for k in order}
     if not folded:
         candidates = {index.rows[k].candidate: tables[k] for k in reversed(order[:first])}
-        evidence.spread(name, quality_spread(list(candidates.values()), suite.data.digest))
+        beliefs.spread(name, quality_spread(list(candidates.values()), suite.data.digest))
     numbers = list(dict.fromkeys(seeds[k] for k in order))
     groups = [numbers.index(seeds[k]) for k in tables]
     found_tables = list(tables.values())
-    assumed = _assumed(evidence, name, found_tables, "seeds", _spread_of(found_tables))
+    assumed = assumed_spread(beliefs, name, found_tables, "seeds", _spread_of(found_tables))
     draw = (
         quality_draws(
-            found_tables, groups, generator(suite.seed, "draws", name), evidence.num_draws, assumed, first
+            found_tables, groups, generator(suite.seed, "draws", name), beliefs.num_draws, assumed, first
         )
         if tables
-        else np.zeros((evidence.num_draws, 0))
+        else np.zeros((beliefs.num_draws, 0))
     )
     entry = metrics_of(suite)[name]
     draw = np.clip(draw, entry.low, entry.high)
     dfs = {k: (None, notes_of[k]) if notes_of[k] else _df(tables[k], bool(folded)) for k in tables}
-    _store(evidence, name, cells, list(tables), draw, dfs)
+    store(beliefs, name, cells, list(tables), draw, dfs)
 
 
 def _spread_of(tables: Sequence[Array]) -> float:
     """The assumed standard deviation between seeds, in the metric's unit."""
     mean = float(np.mean([t.mean() for t in tables])) if tables else 0.0
     return SEED_SPREAD * (math.sqrt(mean * (1 - mean)) if 0 <= mean <= 1 else abs(mean))
-
-
-def _assumed(evidence: Evidence, name: str, tables: Sequence[Array], what: str, spread: float) -> float:
-    """The spread where one has to be assumed, which is noted for the warnings; else 0."""
-    if not tables or not is_spread_unknown(tables):
-        return 0.0
-    share = SEED_SPREAD if what == "seeds" else spread
-    evidence.assumed.setdefault(f"{what} differ by {100 * share:.0f} %", []).append(name)
-    return spread
 
 
 def _df(table: Array, folded: bool = False) -> tuple[float | None, str]:
@@ -305,7 +248,7 @@ def _lost_seeds(group: Sequence[Record], used: int) -> str:
     return f"{used} of {used + len(failed)} {unit} ({why})"
 
 
-def _add_fitted(evidence: Evidence, index: Index, name: str, suite: Suite) -> None:
+def _add_fitted(beliefs: Beliefs, index: Index, name: str, suite: Suite) -> None:
     """Size, FLOPs, training time: one value per fitted model, log scale where they vary."""
     cells: dict[int, Estimate] = {}
     columns: dict[int, Array] = {}
@@ -317,11 +260,11 @@ def _add_fitted(evidence: Evidence, index: Index, name: str, suite: Suite) -> No
         found = [m for r in source if r.status == "finished" and (m := headline(r, name))]
         values = np.array([m.value for m in found if m.value is not None], dtype=float)
         if not len(values):
-            cells[k] = _missing([train, score], [m.note for m in found])
+            cells[k] = missing([train, score], [m.note for m in found])
             continue
         cells[k] = Estimate(float(values.mean()), n=len(values))
         columns[k] = values[:, None]
-    order, first = evidence.racing_first(columns)
+    order, first = beliefs.racing_first(columns)
     columns = {k: columns[k] for k in order}
     groups = [candidates.index(index.rows[k].candidate) for k in order]
     log = bool(columns) and all((c > 0).all() for c in columns.values())
@@ -329,25 +272,23 @@ def _add_fitted(evidence: Evidence, index: Index, name: str, suite: Suite) -> No
     tables = [scale(c) for c in columns.values()]
     # Size and FLOPs are what they are; how long a training takes is not.
     takes = log and name == "train_seconds"
-    assumed = _assumed(evidence, name, tables, "trainings", LAUNCH_SD) if takes else 0.0
+    assumed = assumed_spread(beliefs, name, tables, "trainings", LAUNCH_SD) if takes else 0.0
     draw = (
-        quality_draws(
-            tables, groups, generator(suite.seed, "draws", name), evidence.num_draws, assumed, first
-        )
+        quality_draws(tables, groups, generator(suite.seed, "draws", name), beliefs.num_draws, assumed, first)
         if tables
-        else np.zeros((evidence.num_draws, 0))
+        else np.zeros((beliefs.num_draws, 0))
     )
     shift = [cells[k].value for k in columns]
     # Centre on the mean that the cell shows; the draws carry the spread around it.
     draw = np.exp(draw - [t.mean() for t in tables]) * shift if log else draw
     dfs = {k: (float(len(c) - 1) or None, "") for k, c in columns.items()}
-    _store(evidence, name, cells, list(columns), draw, dfs, log)
+    store(beliefs, name, cells, list(columns), draw, dfs, log)
 
 
 # ------------------------------------------------------------------------------------ serving
 
 
-def _add_served(evidence: Evidence, index: Index, name: str, suite: Suite) -> None:
+def _add_served(beliefs: Beliefs, index: Index, name: str, suite: Suite) -> None:
     """Launches in shared rounds; on the log scale, geometric means.
 
     A level of zero (a server that no load leaves within the limit) has no logarithm: such a row has a t on
@@ -364,7 +305,7 @@ def _add_served(evidence: Evidence, index: Index, name: str, suite: Suite) -> No
                 index.train.get((row.candidate, index.train_size), []),
                 index.score.get((row, index.train_size), []),
             ]
-            cells[k] = _missing([*before, records], notes)
+            cells[k] = missing([*before, records], notes)
             continue
         values = np.array(list(by_round.values()))
         if values.min() > 0:
@@ -374,71 +315,20 @@ def _add_served(evidence: Evidence, index: Index, name: str, suite: Suite) -> No
             with_zero[k] = values
             centre = float(values.mean())
         cells[k] = Estimate(centre, n=len(values), note="; ".join(notes))
-    draw, dfs = np.zeros((evidence.num_draws, 0)), {}
+    draw, dfs = np.zeros((beliefs.num_draws, 0)), {}
     if launches:
-        order, first = evidence.racing_first(launches)
+        order, first = beliefs.racing_first(launches)
         launches = {k: launches[k] for k in order}
         rounds = sorted({r for v in launches.values() for r in v})
         table = np.log([[launches[k].get(r, np.nan) for k in launches] for r in rounds])
-        evidence.spread(name, launch_spread(table[:, :first], suite.data.digest))
-        draw = np.exp(launch_draws(table, generator(suite.seed, "draws", name), evidence.num_draws, first))
+        beliefs.spread(name, launch_spread(table[:, :first], suite.data.digest))
+        draw = np.exp(launch_draws(table, generator(suite.seed, "draws", name), beliefs.num_draws, first))
         counts = {k: len(v) for k, v in launches.items()}
         dfs = {
             k: (float(c - 1), "") if c > 1 else (None, "one launch, no interval") for k, c in counts.items()
         }
         if max(counts.values()) == 1 and metric(name).about == "speed" and metric(name).unit == "ms":
-            evidence.one_launch.append(name)
-    _store(evidence, name, cells, list(launches), draw, dfs, log=bool(launches))
+            beliefs.one_launch.append(name)
+    store(beliefs, name, cells, list(launches), draw, dfs, log=bool(launches))
     for k, values in with_zero.items():
-        _store_with_zero(evidence, name, k, values, generator(suite.seed, "draws", name, k))
-
-
-def _store_with_zero(evidence: Evidence, name: str, k: int, values: Array, rng: np.random.Generator) -> None:
-    """A row of which some launches are zero: mean and t, of which nothing is below zero."""
-    mean, df = float(values.mean()), len(values) - 1
-    se = float(values.std(ddof=1)) / math.sqrt(len(values)) if df else 0.0
-    draw = np.maximum(mean + se * rng.standard_t(max(df, 1), evidence.num_draws), 0.0)
-    evidence.draws[name][:, k] = draw
-    if se > 0:
-        low, high = np.quantile(draw, [0.025, 0.975])
-        note = f"zero in {int((values == 0).sum())} of {len(values)} rounds"
-        cell = evidence.estimates[name][k]
-        evidence.estimates[name][k] = replace(
-            cell,
-            low=float(low),
-            high=float(high),
-            se=se,
-            df=float(df),
-            note="; ".join(n for n in (cell.note, note) if n),
-        )
-
-
-def _store(
-    evidence: Evidence,
-    name: str,
-    cells: dict[int, Estimate],
-    columns: Sequence[int],
-    draw: Array,
-    dfs: Mapping[int, tuple[float | None, str]],
-    log: bool = False,
-) -> None:
-    """Put a metric's cells and draws in place; intervals are the draws' quantiles."""
-    full = np.full((evidence.num_draws, len(evidence.rows)), np.nan)
-    if len(columns):
-        full[:, list(columns)] = draw
-        low, high = np.quantile(draw, [0.025, 0.975], axis=0)
-        spread = np.std(np.log(draw) if log else draw, axis=0)
-        for column, k in enumerate(columns):
-            df, note = dfs[k]
-            cell = replace(cells[k], log=log, note="; ".join(n for n in (cells[k].note, note) if n))
-            if df is not None:
-                cell = replace(
-                    cell,
-                    low=float(low[column]),
-                    high=float(high[column]),
-                    se=float(spread[column]),
-                    df=df,
-                )
-            cells[k] = cell
-    evidence.estimates[name] = [cells[k] for k in range(len(evidence.rows))]
-    evidence.draws[name] = full
+        store_with_zero(beliefs, name, k, values, generator(suite.seed, "draws", name, k))

@@ -11,7 +11,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 
-from harness.analysis.compare import ERROR_RATE, Change, Comparison, compare_runs
+from harness.analysis.changes import ERROR_RATE, Change, Comparison
+from harness.analysis.compare import compare_runs
 from harness.analysis.criteria import goal_of, limits_of
 from harness.analysis.index import index_records
 from harness.analysis.outputs import Run, stored_suite

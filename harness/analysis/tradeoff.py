@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from harness.analysis.beliefs import Beliefs
 from harness.analysis.choice import asked_of, assess, terms_of
 from harness.analysis.criteria import (
     VALUE,
@@ -18,7 +19,7 @@ from harness.analysis.criteria import (
     worth_of,
 )
 from harness.analysis.draws import overlaid
-from harness.analysis.evidence import Evidence, gather
+from harness.analysis.evidence import gather
 from harness.analysis.fronts import pareto_front, pareto_probability
 from harness.analysis.index import index_records
 from harness.analysis.money import TrainingSeconds, training_seconds, with_costs
@@ -69,12 +70,12 @@ def measured_table(
     known = metrics_of(suite)
     names = [*_scored_metrics(records, known), *slices]
     reader = ScoreReader(predictions, names, known) if predictions else None
-    evidence = gather(index, suite, reader, slices)
-    evidence.warnings.extend(_seed_warnings(evidence, index.score))
-    evidence.warnings.extend(_export_faults(evidence, index.score))
+    beliefs = gather(index, suite, reader, slices)
+    beliefs.warnings.extend(_seed_warnings(beliefs, index.score))
+    beliefs.warnings.extend(_export_faults(beliefs, index.score))
     baseline = baseline_of(index)
-    evidence.warnings.extend(doubts(baseline))
-    return replace(_bare_table(evidence, index.serve), baseline=baseline)
+    beliefs.warnings.extend(doubts(baseline))
+    return replace(_bare_table(beliefs, index.serve), baseline=baseline)
 
 
 def _scored_metrics(records: Sequence[Record], known: MetricTable) -> list[str]:
@@ -82,26 +83,26 @@ def _scored_metrics(records: Sequence[Record], known: MetricTable) -> list[str]:
     return [n for n in names if n in known]
 
 
-def _seed_warnings(evidence: Evidence, score: Mapping[tuple[Variant, int | None], list[Record]]) -> list[str]:
+def _seed_warnings(beliefs: Beliefs, score: Mapping[tuple[Variant, int | None], list[Record]]) -> list[str]:
     seeds = {
-        row: len({r.trial.seed for r in score.get((row, evidence.train_size), []) if r.status == "finished"})
-        for row in evidence.rows
+        row: len({r.trial.seed for r in score.get((row, beliefs.train_size), []) if r.status == "finished"})
+        for row in beliefs.rows
     }
     folded = any(r.trial.part for group in score.values() for r in group)
     single = [] if folded else sorted({row.candidate for row, n in seeds.items() if n == 1})
     if not single:
         return []
-    if len(single) == len({row.candidate for row in evidence.rows}):
+    if len(single) == len({row.candidate for row in beliefs.rows}):
         return ["one seed: every statement on quality is about these checkpoints, not the architectures"]
     return [f"one seed of {', '.join(single)}: what is said of them is about that checkpoint only"]
 
 
-def _export_faults(evidence: Evidence, score: Mapping[tuple[Variant, int | None], list[Record]]) -> list[str]:
+def _export_faults(beliefs: Beliefs, score: Mapping[tuple[Variant, int | None], list[Record]]) -> list[str]:
     """Variants in single precision whose probabilities are not those of the model that they are made from."""
     found = []
-    for row in evidence.rows:
+    for row in beliefs.rows:
         worst, name = 0.0, ""
-        for record in score.get((row, evidence.train_size), []):
+        for record in score.get((row, beliefs.train_size), []):
             facts = record.facts_as(ScoreFacts)
             parity, made = facts.parity, facts.prepared or {}
             if made.get("precision") == "fp32" and parity and parity.agreement is not None:
@@ -114,28 +115,28 @@ def _export_faults(evidence: Evidence, score: Mapping[tuple[Variant, int | None]
     return found
 
 
-def _bare_table(evidence: Evidence, serve: Mapping[Variant, list[Record]]) -> Tradeoff:
+def _bare_table(beliefs: Beliefs, serve: Mapping[Variant, list[Record]]) -> Tradeoff:
     """The measured part: no money, no flags."""
     rows = tuple(
         Row(
             row.name,
             row.candidate,
             row.runtime,
-            {name: cells[k] for name, cells in evidence.estimates.items()},
-            failures=evidence.failures[row],
+            {name: cells[k] for name, cells in beliefs.estimates.items()},
+            failures=beliefs.failures[row],
             service=service_times(serve.get(row, []), workers_of(row.runtime)),
             counted_share=counted_share(serve.get(row, [])),
         )
-        for k, row in enumerate(evidence.rows)
+        for k, row in enumerate(beliefs.rows)
     )
     return Tradeoff(
         rows,
-        tuple(evidence.estimates),
-        evidence.draws,
-        evidence.train_size,
-        tuple(evidence.warnings),
-        spreads=evidence.spreads,
-        machine_class=evidence.machine_class,
+        tuple(beliefs.estimates),
+        beliefs.draws,
+        beliefs.train_size,
+        tuple(beliefs.warnings),
+        spreads=beliefs.spreads,
+        machine_class=beliefs.machine_class,
     )
 
 

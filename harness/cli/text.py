@@ -16,7 +16,7 @@ from harness.suite.schema import Suite
 from harness.suite.variants import cores_used, local_cores
 
 if TYPE_CHECKING:  # a list of models needs neither statistics nor plans
-    from harness.analysis.compare import Change, Comparison
+    from harness.analysis.changes import Change, Comparison
     from harness.planning.plan import Plan
 
 Row = Mapping[str, str]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from harness.analysis.compare import Change
+from harness.analysis.changes import Change
 from harness.analysis.history import History, Past, Point
 from harness.analysis.tradeoff import percent
 from harness.report.canvas import drawn, png

@@ -6,8 +6,8 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+from harness.analysis.explain import nearest_miss
 from harness.analysis.instances import instances
-from harness.analysis.recommend import nearest_miss
 from harness.metrics import MetricTable
 from harness.protocols import Section
 from harness.report import numbers as n

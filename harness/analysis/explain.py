@@ -1,0 +1,285 @@
+"""Why this variant, why not another, why none: what the rule says, in words and typed entries."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from harness.analysis.choice import terms_of
+from harness.analysis.criteria import Constraint, Objective
+from harness.analysis.rule import POSSIBLE, Choice, Lead, Terms
+from harness.analysis.sanity import senseless
+from harness.analysis.sensitivity import Question
+from harness.analysis.ties import Named, few
+from harness.analysis.tradeoff import interval_text, percent, picked, rejections, short
+from harness.analysis.values import where_held
+from harness.results import Estimate, Row, Tradeoff
+
+MOST_OPEN = 5
+"""Variants that might keep the limits, as far as they are listed."""
+
+
+# ------------------------------------------------------------------------------------ nobody is named
+
+
+def undecidable(table: Tradeoff, limits: Sequence[Constraint], goal: Objective) -> tuple[str, ...]:
+    """Why nothing can be said: no variant has a number for all that decides."""
+    names = list(dict.fromkeys((*goal.metrics, *(c.metric for c in limits))))
+
+    def has(row: Row, name: str) -> bool:
+        return row.estimates.get(name, Estimate(None)).value is not None
+
+    if any(all(has(row, name) for name in names) for row in table.rows):
+        return ()
+    reasons = []
+    for name in names:
+        if any(has(row, name) for row in table.rows):
+            continue
+        notes = [row.estimates[name].note for row in table.rows if name in row.estimates]
+        said = "; ".join(dict.fromkeys(n for n in notes if n)) or "not measured"
+        reasons.append(f"No variant has a number for {name} ({said}), so nothing can be decided by it.")
+    failed = [f"{row.variant} ({row.failures[0]})" for row in table.rows if row.failures]
+    if failed:
+        reasons.append(f"Failed: {', '.join(failed[:5])}.")
+    return tuple(reasons) or ("No variant has a number for every metric that decides.",)
+
+
+def none_feasible(
+    table: Tradeoff, limits: Sequence[Constraint], goal: Objective, choice: Choice
+) -> tuple[str, ...]:
+    barred = senseless(table, limits, goal)
+    if barred and all(k in barred or choice.limits_hold[k] < POSSIBLE for k in range(len(table.rows))):
+        said = [f"{table.rows[k].variant}: {why}." for k, why in barred.items()]
+        return ("No variant does better than the constant answer and keeps the limits.", *said)
+    reasons = ["No variant meets all limits.", *_miss(table, limits, goal, choice)]
+    for limit in limits:
+        if all(rejections(table, [limit], k, choice.terms) for k in range(len(table.rows))):
+            reasons.append(f"No variant meets {limit} on its own.")
+    return tuple(reasons)
+
+
+def none_sure(
+    table: Tradeoff, limits: Sequence[Constraint], goal: Objective, choice: Choice
+) -> tuple[str, ...]:
+    may = [table.rows[k].variant for k in np.flatnonzero(choice.open)]
+    verb = "keeps" if len(may) == 1 else "keep"
+    needed = _level(choice.terms)
+    return (
+        "No variant keeps all limits surely enough.",
+        *_miss(table, limits, goal, choice),
+        f"More measurements may show that {few(may)} {verb} them; {needed}.",
+    )
+
+
+def _level(terms: Terms) -> str:
+    if terms.broken_limit is not None:
+        return "they must hold more likely than not"
+    return f"they must hold with probability {percent(terms.confidence)}"
+
+
+def _miss(table: Tradeoff, limits: Sequence[Constraint], goal: Objective, choice: Choice) -> list[str]:
+    k = nearest_miss(table, limits)
+    if k is None:
+        return []
+    row = table.rows[k]
+    figures = [f"{n} {interval_text(row.estimates[n])}" for n in goal.metrics if n in row.estimates]
+    gives = f"It would give {', '.join(figures)}."
+    said = rejections(table, limits, k, choice.terms)
+    if not said and (alone := picked(choice, k)):
+        return [f"Nearest miss: {row.variant}, which {alone[0]}.", gives]
+    against = "; ".join(said) or "the objective is undefined too often"
+    kept = percent(float(choice.limits_hold[k]))
+    return [
+        f"Nearest miss: {row.variant}, which keeps all limits with probability {kept} ({against}).",
+        gives,
+    ]
+
+
+def nearest_miss(table: Tradeoff, limits: Sequence[Constraint]) -> int | None:
+    """The row that most likely keeps all limits; where all surely break one, the row whose worst violation,
+    relative to the limit, is smallest. None without numbers."""
+    best: tuple[float, float, int] | None = None
+    for k, row in enumerate(table.rows):
+        cells = [row.estimates.get(c.metric, Estimate(None)).value for c in limits]
+        if any(v is None for v in cells):
+            continue
+        held = np.all([where_held(table, c)[:, k] for c in limits], axis=0)
+        likely = float(np.mean(held)) if np.mean(held) >= POSSIBLE else 0.0
+        worst = max(
+            (
+                (v - c.limit if c.is_upper else c.limit - v) / (abs(c.limit) or 1.0)
+                for c, v in zip(limits, cells, strict=True)
+                if v is not None
+            ),
+            default=0.0,
+        )
+        if best is None or (-likely, worst) < best[:2]:
+            best = (-likely, worst, k)
+    return best[2] if best else None
+
+
+def nearest_entry(table: Tradeoff, choice: Choice, limits: Sequence[Constraint]) -> Mapping[str, Any] | None:
+    """Where nobody may be chosen: who comes nearest, and what it is likely to keep."""
+    k = nearest_miss(table, limits) if choice.named is None else None
+    if k is None:
+        return None
+    held = {str(c): float(where_held(table, c)[:, k].mean()) for c in limits}
+    return {"variant": table.rows[k].variant, "keeps_all": float(choice.limits_hold[k]), "keeps": held}
+
+
+def still_open(table: Tradeoff, choice: Choice) -> tuple[Mapping[str, Any], ...]:
+    """Who cannot be chosen now and may yet prove to be the best, likeliest first."""
+    rows = sorted(np.flatnonzero(choice.open).tolist(), key=lambda k: -choice.best[k])
+    return tuple(
+        {
+            "variant": table.rows[k].variant,
+            "keeps_all": float(choice.limits_hold[k]),
+            "probability_best": float(choice.best[k]),
+        }
+        for k in rows[:MOST_OPEN]
+    )
+
+
+# ------------------------------------------------------------------------------------ somebody is
+
+
+def in_order(choice: Choice) -> list[int]:
+    """Who may be chosen by expected worth, then the others alike."""
+    return sorted(range(len(choice.expected)), key=lambda k: (not choice.able[k], -choice.expected[k]))
+
+
+def expected_figure(table: Tradeoff, choice: Choice, goal: Objective) -> Mapping[str, Any]:
+    """The objective's figure of the choice without what selecting the best of many adds, with its measured
+    width."""
+    k = choice.named
+    assert k is not None
+    low, high = np.quantile(choice.utility[:, k], [0.025, 0.975])
+    measured, shift = float(choice.means[k]), choice.centre(k) - float(choice.means[k])
+    ends = sorted(goal.sign * (float(x) + shift) for x in (low, high))
+    return {
+        "metric": goal.subject,
+        "value": goal.sign * (measured + shift),
+        "low": ends[0],
+        "high": ends[1],
+        "measured": goal.sign * measured,
+    }
+
+
+def why_not_likeliest(table: Tradeoff, choice: Choice, named: Named) -> str:
+    """One sentence, where another than the named one is more likely the best; empty where none is."""
+    k = named.row
+    likeliest = int(choice.best.argmax())
+    if choice.best[likeliest] <= choice.best[k] + 0.005:
+        return ""
+    rival, sure = table.rows[likeliest].variant, percent(float(choice.best[likeliest]))
+    ours = f"{table.rows[k].variant} with {percent(float(choice.best[k]))}"
+    start = f"{rival} is the best with probability {sure}, {ours}"
+    if choice.open[likeliest]:
+        kept = percent(float(choice.limits_hold[likeliest]))
+        return f"{start}: but it keeps the limits with probability {kept} only, and {_level(choice.terms)}."
+    if likeliest in choice.tied:
+        # Why one of a tie is named is a sentence of its own.
+        return f"{start}: these measurements do not separate them."
+    return f"{start}: but {table.rows[k].variant} is better on average."
+
+
+def reasons_for(question: Question, named: Named, lead: Lead) -> list[str]:
+    table, choice, goal = question.table, question.choice, question.goal
+    k, tied, reasons = named.row, choice.tied, []
+    row = table.rows[k]
+    figures = _goal_figures(row, goal)
+    if len(tied) > 1:
+        reasons.append(_tie_sentence(table, choice, named, goal.subject, lead))
+        reasons.append(f"{row.variant} has {figures}.")
+    elif len(table.rows) > 1 and np.isfinite(choice.expected).sum() == 1:
+        reasons.append(f"{row.variant} has {figures}; no other variant has a figure to compare it with.")
+    else:
+        sure = percent(float(choice.best[k]))
+        reasons.append(f"{row.variant} has {figures} and is the best choice with probability {sure}.")
+    if why := why_not_likeliest(table, choice, named):
+        reasons.append(why)
+    for limit in question.limits:
+        held = float(where_held(table, limit)[:, k].mean())
+        cell = row.estimates[limit.metric]
+        reasons.append(f"It meets {limit.bound}: {interval_text(cell)}, probability {percent(held)}.")
+    rivals = [j for j in in_order(choice) if choice.able[j] and j != k and j not in tied]
+    if rivals:
+        reasons.append(_lead_sentence(lead, rivals[0], table.rows[rivals[0]].variant, goal.subject))
+    out = [j for j in range(len(table.rows)) if not choice.able[j]]
+    if out:
+        said = [f"{table.rows[j].variant} ({_why_out(question, j)})" for j in out[:6]]
+        more = f" and {len(out) - 6} more" if len(out) > 6 else ""
+        reasons.append(f"Not eligible: {'; '.join(said)}{more}.")
+    return reasons
+
+
+def _lead_sentence(lead: Lead, k: int, rival: str, subject: str) -> str:
+    """The named one of a tie may trail a variant that the best of the tie leads."""
+    mean, low, high = float(lead.mean[k]), float(lead.low[k]), float(lead.high[k])
+    way = "leads" if mean >= 0 else "is behind"
+    mean, low, high = (mean, low, high) if mean >= 0 else (-mean, -high, -low)
+    return f"It {way} {rival} by {short(mean)} ({short(low)} to {short(high)}) in {subject}."
+
+
+def _goal_figures(row: Row, goal: Objective) -> str:
+    names = [*goal.metrics] if goal.is_metric else ["value", *goal.metrics]
+    return ", ".join(f"{n} {interval_text(row.estimates[n])}" for n in names if n in row.estimates)
+
+
+def _tie_sentence(table: Tradeoff, choice: Choice, named: Named, subject: str, lead: Lead) -> str:
+    others = [k for k in choice.tied if k != named.row]
+    together = percent(float(choice.best[list(choice.tied)].sum()))
+    name, rivals = table.rows[named.row].variant, few([table.rows[k].variant for k in others])
+    equal = bool((np.abs(lead.low[others]) + np.abs(lead.high[others]) < 1e-9).all())
+    how = (
+        f"equals {rivals} in {subject}" if equal else f"is not separated from {rivals} by these measurements"
+    )
+    return (
+        f"{name} {how}; one of these {len(choice.tied)} is the best choice with probability {together}."
+        f" {named_because(table, named)}"
+    )
+
+
+def named_because(table: Tradeoff, named: Named) -> str:
+    return f"{table.rows[named.row].variant} is named because {named.why}."
+
+
+def _why_out(question: Question, k: int) -> str:
+    row = question.table.rows[k]
+    if why := senseless(question.table, question.limits, question.goal).get(k):
+        return why
+    reasons = rejections(question.table, question.limits, k, terms_of(question.suite.decision))
+    if reasons := reasons or picked(question.choice, k):
+        return reasons[0]
+    deciding = dict.fromkeys((*question.goal.metrics, *row.estimates))
+    cells = ((n, row.estimates[n]) for n in deciding if n in row.estimates)
+    return next((f"{name} {cell.note}" for name, cell in cells if cell.value is None), "not measured")
+
+
+def runner_up(question: Question, named: Named, k: int, lead: Lead) -> Mapping[str, Any]:
+    """A row that was not chosen; `difference` is the choice's lead in the objective, higher is better."""
+    table, choice = question.table, question.choice
+    entry: dict[str, Any] = {
+        "variant": table.rows[k].variant,
+        "probability_best": float(choice.best[k]),
+        "metric": question.goal.subject,
+        "difference": None,
+        "difference_low": None,
+        "difference_high": None,
+    }
+    if np.isfinite(lead.mean[k]):
+        entry["difference"] = float(lead.mean[k])
+        entry["difference_low"], entry["difference_high"] = float(lead.low[k]), float(lead.high[k])
+    if not choice.able[k]:
+        entry["why"] = _why_out(question, k)
+    elif k in choice.tied:
+        entry["why"] = f"not separated; {table.rows[named.row].variant} is named because {named.why}"
+    else:
+        # Out is who the leader of a tie leads, which need not be the one that is named.
+        best = choice.leader if choice.leader is not None and lead.mean[k] <= 0 else named.row
+        behind = float(choice.expected[best] - choice.expected[k])
+        than = "" if best == named.row else f" than that of {table.rows[best].variant}"
+        entry["why"] = f"{question.goal.subject} is worse by {short(behind)}{than}"
+    return entry
