@@ -195,7 +195,7 @@ def test_costs_within_five_per_cent_leave_it_to_what_is_lighter() -> None:
     found = tie_of(a=of(0.900, 102.0, 3.0), b=of(0.901, 100.0, 5.0))
     assert (found.choice, found.settled_by) == ("a/torch", "latency_p50_ms")
     assert (
-        "because they cost the same within 5 % and it is the lightest: latency_p50_ms 3, against 5"
+        "because both cost the same within 5 % and it is the lighter: latency_p50_ms 3, against 5"
         in found.reasons[0]
     )
 

@@ -57,7 +57,7 @@ def test_in_a_tie_the_cheapest_is_named_with_the_reason() -> None:
     world = World({"dear": TRUTHS["big"], "cheap": cheap}, num_examples=300)
     found = decide(world, traffic={"qps": 1000.0}, tolerance=0.1)
     assert found.verdict == "tie" and found.choice == "cheap/torch"
-    assert "costs least: cost_per_month_usd" in found.reasons[0]
+    assert "costs less: cost_per_month_usd" in found.reasons[0]
 
 
 def test_no_candidate_within_the_limits_names_the_nearest_miss() -> None:

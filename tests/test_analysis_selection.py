@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from scipy.special import ndtr
 
 from harness.analysis.rule import Choice, Terms
 from harness.analysis.selection import after_selection, standings
+from harness.analysis.tradeoff import picked
 
 DRAWS = 2000
 PLAIN = Terms()
@@ -97,3 +100,12 @@ def test_a_row_that_is_sure_enough_alone_and_not_as_the_pick_is_open() -> None:
 def test_a_priced_limit_is_weighed_as_it_is() -> None:
     found = decide(1.4 + rng().normal(size=(DRAWS, 3)), terms=Terms(broken_limit=1.0))
     assert found.able.all() and not found.only_alone.any()
+
+
+def test_a_sureness_that_rounds_to_what_is_asked_is_said_to_a_tenth() -> None:
+    found = SimpleNamespace(
+        only_alone=[True], sure=[0.8962], kept=[0.93], limits_hold=[0.93], terms=Terms(confidence=0.9)
+    )
+    assert "93 % taken alone, but with 89.6 % as the pick" in picked(found, 0)[0]  # type: ignore[arg-type]
+    found.sure = [0.85]
+    assert "but with 85 % as the pick" in picked(found, 0)[0]  # type: ignore[arg-type]

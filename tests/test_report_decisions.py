@@ -105,6 +105,16 @@ def test_a_tie_is_headed_by_what_settled_it(tmp_path: Path) -> None:
         assert text.startswith(f"A tie. Ship **fast/onnx**, {head}."), text[:200]
 
 
+def test_a_tie_of_runtimes_says_how_likely_their_model_is_the_best(tmp_path: Path) -> None:
+    e = page_of(tmp_path, runtimes=("torch", "onnx"))
+    odds = {"fast/onnx": 0.4, "fast/torch": 0.33, "slow/onnx": 0.2, "slow/torch": 0.07}
+    rows = tuple(replace(row, best_probability=odds[row.variant]) for row in e.tradeoff.rows)
+    tie = replace(e.recommendation, verdict="tie", choice="fast/onnx", tied_with=("fast/torch",))
+    text = said(replace(e, tradeoff=replace(e.tradeoff, rows=rows), recommendation=tie), "verdict")
+    assert "This leans one way, no more: fast is the best of 2 candidates with probability 73" in text
+    assert "fast/torch is the same model, served otherwise." in text and "clear" not in text
+
+
 def test_a_choice_that_trails_is_said_to_be_behind(tmp_path: Path) -> None:
     e = page_of(tmp_path)
     trailing = {

@@ -17,6 +17,9 @@ from harness.analysis.tradeoff import interval_text, percent, picked, rejections
 from harness.analysis.values import where_held
 from harness.results import Estimate, Row, Tradeoff
 
+NONE_MEETS_ALL = "No variant meets all limits."
+"""The first reason where nobody can be named; a page has it as its headline."""
+
 MOST_OPEN = 5
 """Variants that might keep the limits, as far as they are listed."""
 
@@ -53,7 +56,7 @@ def none_feasible(
     if barred and all(k in barred or choice.limits_hold[k] < POSSIBLE for k in range(len(table.rows))):
         said = [f"{table.rows[k].variant}: {why}." for k, why in barred.items()]
         return ("No variant does better than the constant answer and keeps the limits.", *said)
-    reasons = ["No variant meets all limits.", *_miss(table, limits, goal, choice)]
+    reasons = [NONE_MEETS_ALL, *_miss(table, limits, goal, choice)]
     for limit in limits:
         if all(rejections(table, [limit], k, choice.terms) for k in range(len(table.rows))):
             reasons.append(f"No variant meets {limit} on its own.")
@@ -65,18 +68,17 @@ def none_sure(
 ) -> tuple[str, ...]:
     may = [table.rows[k].variant for k in np.flatnonzero(choice.open)]
     verb = "keeps" if len(may) == 1 else "keep"
-    needed = _level(choice.terms)
     return (
         "No variant keeps all limits surely enough.",
         *_miss(table, limits, goal, choice),
-        f"More measurements may show that {few(may)} {verb} them; {needed}.",
+        f"More measurements may show that {few(may)} {verb} them: limits {_level(choice.terms)}.",
     )
 
 
 def _level(terms: Terms) -> str:
     if terms.broken_limit is not None:
-        return "they must hold more likely than not"
-    return f"they must hold with probability {percent(terms.confidence)}"
+        return "must hold more likely than not"
+    return f"must hold with probability {percent(terms.confidence)}"
 
 
 def _miss(table: Tradeoff, limits: Sequence[Constraint], goal: Objective, choice: Choice) -> list[str]:
@@ -178,7 +180,8 @@ def why_not_likeliest(table: Tradeoff, choice: Choice, named: Named) -> str:
     start = f"{rival} is the best with probability {sure}, {ours}"
     if choice.open[likeliest]:
         kept = percent(float(choice.limits_hold[likeliest]))
-        return f"{start}: but it keeps the limits with probability {kept} only, and {_level(choice.terms)}."
+        asked = _level(choice.terms)
+        return f"{start}: but it keeps the limits with probability {kept} only, and limits {asked}."
     if likeliest in choice.tied:
         # Why one of a tie is named is a sentence of its own.
         return f"{start}: these measurements do not separate them."

@@ -48,7 +48,8 @@ def why_named(table: Tradeoff, choice: Choice, duels: Sequence[Verdict] = ()) ->
     why = "; of the rest, ".join(told) if told else Named.why
     costs = any(s.by.startswith("cost") and _known(table, s.by, choice.tied) for s in choice.steps)
     if by not in ("", "limits", "objective") and not by.startswith("cost") and costs:
-        why = f"they cost the same within {SAME:.0%} and {why}".replace("%", " %")
+        those = "both" if len(choice.tied) == 2 else "all of them"
+        why = f"{those} cost the same within {SAME:.0%} and {why}".replace("%", " %")
     return Named(row, by, why)
 
 
@@ -68,7 +69,9 @@ def _said(table: Tradeoff, choice: Choice, row: int, step: Settled) -> str:
     if not figures:
         return f"the others have no {step.by}"
     costs, alone = HARNESS_METRICS[step.by].about == "money", len(step.left) == 1
-    lead = ("costs least" if costs else "is the lightest") if alone else "is among the cheapest"
+    two = alone and len(step.out) == 1
+    lead = ("costs less" if two else "costs least") if costs else f"is the light{'er' if two else 'est'}"
+    lead = lead if alone else "is among the cheapest"
     lead = "is among the lightest" if not (costs or alone) else lead
     more = " or more" if len(figures) > 1 else ""
     return f"it {lead}: {step.by} {short(_figure(table, step.by, row))}, against {short(min(figures))}{more}"

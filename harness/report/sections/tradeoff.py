@@ -168,6 +168,8 @@ def fate(e: Evidence, row: Row) -> Cell:
         words = [f"{n.label(str(runner.get('metric', '')))} worse by {figure}"]
     if not words and runner and runner.get("why"):
         words = [n.prose(str(runner["why"]))]
+    if not words and row.rejected_by:
+        words = [n.prose(row.rejected_by[0])]
     return Cell("; ".join(words), tone="muted", sort=2 if not words else 3)
 
 

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from harness.analysis.explain import nearest_miss
+from harness.analysis.explain import NONE_MEETS_ALL, nearest_miss
 from harness.analysis.instances import instances
 from harness.metrics import MetricTable
 from harness.protocols import Section
@@ -125,10 +125,9 @@ def _tie(e: Evidence, count: str) -> str:
     if e.chosen and len(_tied_candidates(e)) == 1:
         among = sum(row.best_probability or 0.0 for row in e.rows if row.candidate == e.chosen.candidate)
         models = n.counted(len({row.candidate for row in e.rows}), "candidate")
-        sure = f": it is the best of {models} with probability {n.percent(among)}" if among else ""
-        return (
-            f"The choice of {e.chosen.candidate} is clear{sure}. {named}: the same model, served otherwise."
-        )
+        which = f"{e.chosen.candidate} is the best of {models} with probability {n.percent(among)}"
+        said = f"{capital(sureness(among))}: {which}. " if among and models != "1 candidate" else ""
+        return f"{said}{named} {'is' if len(others) == 1 else 'are'} the same model, served otherwise."
     may = "may be" if len(others) == 1 else "may each be"
     among = sum(row.best_probability or 0.0 for row in e.rows if row.variant in {r.choice, *others})
     sure = f" The best of {count} is among these {len(others) + 1} with probability {n.percent(among)}."
@@ -196,6 +195,8 @@ def _tiles(e: Evidence, row: Row) -> Iterator[Tile]:
         value = e.in_value_unit(value) if name == "value" and shown.number is not None else value
         which = e.limit_on(name)
         probability = e.meets(row.variant, which) if which else None
+        if which is None and shown.number is None and name != e.subject:
+            continue  # the table says why
         if which is None:
             yield Tile(n.label(name), value, shown.interval, _as_objective(e, name))
             continue
@@ -240,9 +241,7 @@ def reasons(e: Evidence) -> list[str]:
     have their own tables; where nothing could be chosen, the analysis's own reasons stand."""
     r = e.recommendation
     if e.chosen is None:
-        return [
-            n.prose(reason) for reason in r.reasons if not r.reasons[1:] or "meets all limits" not in reason
-        ]
+        return [n.prose(reason) for reason in r.reasons if not r.reasons[1:] or reason != NONE_MEETS_ALL]
     said = [n.prose(r.named_because)] if r.named_because else []
     return [*said, *_lead(e), *(x for x in (others_out(e),) if x)]
 
