@@ -253,6 +253,18 @@ def test_run_passes_what_was_typed_and_its_exit_code(
     }  # fmt: skip
 
 
+def test_all_that_is_planned_has_a_name(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    received: list[bool] = []
+    module = types.ModuleType("harness.running.run")
+    module.run_suite = lambda request: received.append(request.until_decided) or 0  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "harness.running.run", module)
+    for options in ((), ("--exhaustive",), ("--until-decided",)):
+        assert call(capsys, "run", "s.yaml", *options)[0] == 0
+    assert received == [False, False, True]
+
+
 @pytest.mark.parametrize("what", ["models", "datasets", "metrics", "runtimes", "suites"])
 def test_lists_have_a_described_line_each(
     what: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch

@@ -102,7 +102,11 @@ def run(
     smoke: Smoke = False,
     track: Annotated[str | None, option("--track", "NAMES", ALSO)] = None,
     until_decided: Annotated[
-        bool, flag("--until-decided", "Measure where it tells most, and only until it is decided.")
+        bool,
+        flag(
+            "--until-decided/--exhaustive",
+            "Measure where it tells most and only until it is decided, or all that is planned (the default).",
+        ),
     ] = False,
     certify: Annotated[
         str | None, option("--certify", "VARIANT", "Measure through MLPerf LoadGen too: a variant, or all.")
