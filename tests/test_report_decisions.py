@@ -13,6 +13,7 @@ from harness.record import Failure, Measurement, Record, Trial
 from harness.report import gather
 from harness.report.evidence import Evidence
 from harness.report.render import sections
+from harness.report.terminal import verdict
 
 TWO = (Made("fast", 0.88, 0.3, 60, 131_000), Made("slow", 0.90, 1.0, 100, 460_000))
 
@@ -113,6 +114,19 @@ def test_a_tie_of_runtimes_says_how_likely_their_model_is_the_best(tmp_path: Pat
     text = said(replace(e, tradeoff=replace(e.tradeoff, rows=rows), recommendation=tie), "verdict")
     assert "This leans one way, no more: fast is the best of 2 candidates with probability 73" in text
     assert "fast/torch is the same model, served otherwise." in text and "clear" not in text
+
+
+def test_page_one_and_terminal_say_why_the_likeliest_best_is_not_the_choice(tmp_path: Path) -> None:
+    doubt = {"constraints": ["accuracy >= 0.893"], "objective": "minimize latency_p50_ms"}
+    e = page_of(tmp_path, decision=doubt)
+    r = e.recommendation
+    assert r.choice == "slow/onnx" and r.why_not_likeliest == ""  # fast/onnx surely breaks the limit
+    why = "fast/onnx is the best with probability 88 %, slow/onnx with 12 %; but fast/onnx keeps the limits"
+    e = replace(e, recommendation=replace(r, probability_best=0.12, why_not_likeliest=why))
+    text = said(e, "verdict")
+    assert "it is the best of 2 variants under your limits is 12" in text and why in text
+    ended = "".join(x if isinstance(x, str) else x[0] for x in verdict(e.tradeoff, e.recommendation))
+    assert ended == "Ship slow/onnx, though it is the best of 2 variants with probability 12\u202f% only."
 
 
 def test_a_choice_that_trails_is_said_to_be_behind(tmp_path: Path) -> None:

@@ -181,11 +181,11 @@ def why_not_likeliest(table: Tradeoff, choice: Choice, named: Named) -> str:
     if choice.open[likeliest]:
         kept = percent(float(choice.limits_hold[likeliest]))
         asked = _level(choice.terms)
-        return f"{start}: but it keeps the limits with probability {kept} only, and limits {asked}."
+        return f"{start}; but {rival} keeps the limits with probability {kept} only, and they {asked}."
     if likeliest in choice.tied:
         # Why one of a tie is named is a sentence of its own.
-        return f"{start}: these measurements do not separate them."
-    return f"{start}: but {table.rows[k].variant} is better on average."
+        return f"{start}; these measurements do not separate them."
+    return f"{start}; but {table.rows[k].variant} is better on average."
 
 
 def reasons_for(question: Question, named: Named, lead: Lead) -> list[str]:

@@ -183,6 +183,9 @@ def verdict(tradeoff: Tradeoff, recommendation: Recommendation) -> list[str | tu
             return ["Ship ", (choice, "bold green"), f", the only one of {count} that has figures."]
         case "recommend":
             likely = n.percent(recommendation.probability_best)
+            if recommendation.why_not_likeliest:
+                though = f", though it is the best of {count} with probability {likely} only."
+                return ["Ship ", (choice, "bold green"), though]
             return [
                 "Ship ",
                 (choice, "bold green"),

@@ -35,6 +35,8 @@ def verdict(e: Evidence) -> Section | None:
     found = answers(e)
     blocks: list[Block] = [text(Strong(found[0]), kind="verdict")] if found else []
     blocks += [text(*headline(e), kind="lead" if found else "verdict"), text(*confidence(e), kind="lead")]
+    if why := e.recommendation.why_not_likeliest:
+        blocks.append(text(n.prose(why), kind="lead"))
     # What bears on the decision stands before the figures: it is read with the headline or not at all.
     reverse = "What could reverse it:" if e.chosen or e.in_progress else "What would change this:"
     for head, said in ((reverse, _changes(e)), ("Bear in mind:", warnings(e))):
