@@ -20,6 +20,7 @@ from torch import nn
 
 from harness.api import load_suite, plan
 from harness.datasets.parts import load_parts
+from harness.export.folder import export_program
 from harness.record import SuiteError, TrialError
 from harness.tasks.evaluation import read_predictions
 from tests.task_trials import score, spec, train, values
@@ -91,6 +92,14 @@ def test_a_program_of_torch_export_is_served_as_the_network_it_was_made_of(tmp_p
     assert outcome.facts.trained is False
     assert outcome.facts.takes is not None and outcome.facts.takes["layout"] == "nchw"
     assert outcome.facts.gives == {"output": "0", "kind": "logits", "type": "float32"}
+
+
+def test_what_the_harness_exports_may_be_brought_again(tmp_path: Path) -> None:
+    export(network(), tmp_path / "net.pt2", torch.rand(2, 1, 8, 8))
+    before = answers(spec("torch:net.pt2", search=tmp_path), tmp_path / "first")
+    export_program(tmp_path / "first" / "train" / "fitted", tmp_path / "again.pt2")
+    again = answers(spec("torch:again.pt2", search=tmp_path), tmp_path / "second")  # it takes raw bytes
+    assert np.abs(again - before).max() < 1e-6
 
 
 class Positive(nn.Module):

@@ -18,7 +18,7 @@ from onnx import TensorProto, helper, numpy_helper
 from harness.datasets import mock_shop
 from harness.planning import versions as code
 from harness.reading.components import ROOT
-from harness.reading.references import local_imports
+from harness.reading.imports import local_imports
 
 
 def _spec(model: str, task: str = "image_classification", **more: Any) -> dict[str, Any]:

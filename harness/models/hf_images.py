@@ -166,6 +166,8 @@ def build(
         raise unavailable(name, error) from error
     if pretrained:
         _settle_head(network, order)
+    else:
+        head = "new, as all its weights"
     settings = _settings(transformers, place)
     channels = int(getattr(config, "num_channels", None) or 3)
     if task.input_shape[0] not in (1, channels):
@@ -207,13 +209,13 @@ def _settle_head(network: nn.Module, order: Sequence[int] | None) -> None:
         if isinstance(module, nn.Linear) and id(module.weight) not in in_body
     ]
     with torch.no_grad():
-        for module in heads[-1:]:
-            if order is None:
-                nn.init.trunc_normal_(module.weight, std=0.02)
-                nn.init.zeros_(module.bias)
+        for parameter in heads[-1].parameters() if heads else ():
+            if order is not None:
+                parameter.copy_(parameter[list(order)].clone())
+            elif parameter.ndim > 1:
+                nn.init.trunc_normal_(parameter, std=0.02)
             else:
-                module.weight.copy_(module.weight[list(order)].clone())
-                module.bias.copy_(module.bias[list(order)].clone())
+                nn.init.zeros_(parameter)
 
 
 def _settings(transformers: Any, place: str) -> Mapping[str, Any]:

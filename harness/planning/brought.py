@@ -14,7 +14,8 @@ from harness.codec import Json, JsonObject
 from harness.datasets.own_files import absolute, content_of, content_of_file, is_path_argument
 from harness.models.weights import carried_by, in_package
 from harness.reading.components import parse_source
-from harness.reading.references import local_imports, resolve_model
+from harness.reading.imports import local_imports
+from harness.reading.references import resolve_model
 from harness.suite.model_ref import ModelRef, own_code
 
 Step = str | int

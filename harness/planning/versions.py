@@ -18,8 +18,9 @@ from typing import Any
 from harness.datasets.own_files import content_of
 from harness.kinds import kind_of
 from harness.reading.components import ROOT, module_file, table
+from harness.reading.imports import local_imports
 from harness.reading.own_metrics import metric_file
-from harness.reading.references import find_function, local_imports, resolve_model
+from harness.reading.references import find_function, resolve_model
 from harness.runtimes import RUNTIMES
 from harness.store.behaviour import behaviour
 from harness.suite.model_ref import OWN, OWN_ESTIMATOR, PREFIXES, ModelRef, own_code, parse_model

@@ -7,13 +7,14 @@ import hashlib
 import os
 import re
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
 from harness.names import hint, nearest
 from harness.reading.components import ROOT, module_file, parse_source, table
+from harness.reading.imports import find_module, is_dir, is_file
 from harness.reading.signature import (
     ANYTHING,
     Parameter,
@@ -149,7 +150,7 @@ def _boosting(ref: ModelRef, folder: Path) -> ModelSource:
 @cache
 def _library_definitions(library: str, rooms: tuple[str, ...], pattern: str) -> dict[str, Path]:
     """Name → file of what a library defines at top level, by text: importing it would take seconds."""
-    root = _find_module(library, [Path(entry or ".") for entry in sys.path])
+    root = find_module(library, [Path(entry or ".") for entry in sys.path])
     if root is None:
         return {}
     states = [state for room in rooms for state in _states(root.parent / room)]
@@ -182,16 +183,13 @@ def _defined(file: Path, pattern: str) -> list[str]:
 
 def _file(ref: ModelRef, folder: Path) -> ModelSource:
     path = folder / ref.name
-    if not _is_file(path):
-        others = sorted(path.parent.glob(f"*{_ENDINGS[ref.kind]}")) if _is_dir(path.parent) else []
+    if not is_file(path):
+        others = sorted(path.parent.glob(f"*{_ENDINGS[ref.kind]}")) if is_dir(path.parent) else []
         cure = f"there is {', '.join(p.name for p in others[:5])}" if others else "check the path"
         raise LookupError(f"there is no file `{ref.name}` beside the suite: {cure}")
     if ref.kind in _OTHERWISE and path.suffix != _ENDINGS[ref.kind]:
         raise LookupError(f"`{ref.name}` {_OTHERWISE[ref.kind]}")
-    if (
-        ref.about.extra
-        and _find_module(ref.about.package, [Path(entry or ".") for entry in sys.path]) is None
-    ):
+    if ref.about.extra and find_module(ref.about.package, [Path(entry or ".") for entry in sys.path]) is None:
         raise LookupError(f"`{ref}` needs {ref.about.package}: pip install -e '.[{ref.about.extra}]'")
     return ModelSource(ref, path, None, _finished_arguments(ref.kind))
 
@@ -208,7 +206,7 @@ MAPPING, LIST = (Parameter(ast.Name(name), ast.Constant(None)) for name in ("dic
 
 
 def _huggingface(ref: ModelRef, folder: Path) -> ModelSource:
-    if ref.is_path and not _is_file(folder / ref.name / "config.json"):
+    if ref.is_path and not is_file(folder / ref.name / "config.json"):
         raise LookupError(
             f"`{ref.name}` is not a folder with a model (it has no config.json): check the path"
         )
@@ -321,7 +319,7 @@ def find_function(module: str, function: str, folder: Path) -> Path:
         if near := nearest(module, PREFIXES):
             raise LookupError(f"`{shown}` is not a model reference: did you mean `{near}:{function}`?")
         raise LookupError(f"`{shown}` is not a model reference: write NAME or package.module:function")
-    path = _find_module(module, [folder, *(Path(entry or ".") for entry in sys.path)])
+    path = find_module(module, [folder, *(Path(entry or ".") for entry in sys.path)])
     if path is None:
         if near := nearest(module, PREFIXES):
             raise LookupError(f"there is no module `{module}`: did you mean `{near}:{function}`?")
@@ -337,80 +335,3 @@ def find_function(module: str, function: str, folder: Path) -> Path:
     except OSError as error:
         raise LookupError(f"{path} cannot be read: {error.strerror}") from error
     return path
-
-
-def _find_module(module: str, roots: Sequence[Path]) -> Path | None:
-    """The source file of a module; unlike `importlib.util.find_spec` it imports no parent package."""
-    for root in roots:
-        path = root.joinpath(*module.split("."))
-        for file in (path / "__init__.py", path.with_name(path.name + ".py")):
-            if _is_file(file):
-                return file
-    return None
-
-
-def local_imports(path: Path, folder: Path) -> set[Path]:
-    """A user's source file and what it imports from beside the suite or from its own package, and so on.
-
-    Of an installed library only the file itself: its rest changes with its version.
-    """
-    found: set[Path] = set()
-    waiting = [path]
-    while waiting:
-        file = waiting.pop()
-        if file in found:
-            continue
-        found.add(file)
-        if {"site-packages", "dist-packages"} & set(file.parts):
-            continue
-        waiting += _packages(file, folder)
-        try:
-            tree = parse_source(file)
-        except (OSError, SyntaxError):
-            continue
-        for node in ast.walk(tree):
-            waiting += _imported(node, file, folder)
-    return found
-
-
-def _packages(file: Path, folder: Path) -> list[Path]:
-    """The `__init__.py` of the packages that a file is in, which run before it does."""
-    inits: list[Path] = []
-    for parent in file.parents:
-        if parent == folder or not _is_file(parent / "__init__.py"):
-            break
-        inits.append(parent / "__init__.py")
-    return inits
-
-
-def _imported(node: ast.AST, file: Path, folder: Path) -> list[Path]:
-    """The user's files that a statement imports."""
-    if isinstance(node, ast.Import):
-        names = [alias.name for alias in node.names]
-    elif isinstance(node, ast.ImportFrom):
-        prefix = f"{node.module}." if node.module else ""
-        names = [*filter(None, [node.module]), *(prefix + alias.name for alias in node.names)]
-    else:
-        return []
-    if level := getattr(node, "level", 0):
-        package = file.parents[min(level, len(file.parents)) - 1]
-        found = [package / "__init__.py", *(_find_module(name, [package]) for name in names)]
-    else:
-        inits = _packages(file, folder)
-        top = inits[-1].parent.parent if inits else file.parent
-        found = [_find_module(name, [folder, top]) for name in names]
-    return [each for each in found if each is not None and _is_file(each)]
-
-
-def _is_file(path: Path) -> bool:
-    try:
-        return path.is_file()
-    except (OSError, ValueError):  # a name that is too long, a null byte
-        return False
-
-
-def _is_dir(path: Path) -> bool:
-    try:
-        return path.is_dir()
-    except (OSError, ValueError):
-        return False
