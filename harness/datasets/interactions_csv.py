@@ -27,9 +27,9 @@ from harness.datasets.interactions import (
     SplitName,
     Users,
     last_stretch,
-    plain_catalogue,
 )
 from harness.datasets.interest import Interest, interest_of, weights_of
+from harness.datasets.item_table import catalogue_of, read_items
 from harness.datasets.own_files import content_of_file, existing
 from harness.datasets.raw import Layout, first_cells, lacking, read_file
 from harness.protocols import Task
@@ -68,6 +68,7 @@ def load(
     rating: str | None = "rating",
     at_least: float | None = None,
     weight: str | None = None,
+    items_path: str | None = None,
 ) -> Interactions:
     """Read a log.
 
@@ -82,6 +83,7 @@ def load(
             since 1970, or `days`; none: seconds, or days written as 20240115.
         positive: the events that are interest; none: all but views and what is known to be the opposite.
         rating, at_least: ratings from there on are interest. weight: a column that says how often.
+        items_path: a table of the items, see `harness.datasets.item_table`.
     Raises:
         DataError: the file is missing or empty, a column is missing, an id or time cannot be read, or it is
             not clear what counts as interest; all mistakes at once.
@@ -100,9 +102,10 @@ def notes(**args: Json) -> tuple[str, ...]:
     return _opened(args)[1]
 
 
-def checksum(*, path: str, **_: object) -> str:
-    """Of the file's content."""
-    return content_of_file(_file(path))
+def checksum(*, path: str, items_path: str | None = None, **_: object) -> str:
+    """Of the files' content."""
+    found = content_of_file(_file(path))
+    return found if items_path is None else found + content_of_file(_items_file(items_path))
 
 
 def _file(path: str) -> Path:
@@ -112,9 +115,16 @@ def _file(path: str) -> Path:
     return found
 
 
+def _items_file(path: str) -> Path:
+    found = existing(path, "file", "items_path")
+    if not found.is_file():
+        raise DataError(f"{path} is not there: give `items_path` under data the table of your items")
+    return found
+
+
 def _opened(args: Mapping[str, Any]) -> tuple[Interactions, tuple[str, ...]]:
     given = {key: tuple(value) if isinstance(value, (list, tuple)) else value for key, value in args.items()}
-    return _load(checksum(path=str(args["path"])), tuple(sorted(given.items())))
+    return _load(checksum(**args), tuple(sorted(given.items())))
 
 
 @lru_cache(maxsize=2)
@@ -150,29 +160,49 @@ def _load(content: str, given: tuple[tuple[str, Any], ...]) -> tuple[Interaction
         except DataError as error:
             mistakes += error.mistakes
     mistakes += [m for name in (who, what) if (m := _no_id(frame[name], path, name))]
+    table = _items(args, what, mistakes)
     if mistakes:
         raise DataError(*mistakes)
     kept = np.flatnonzero(keep & (weight > 0))
     kept = kept[np.argsort(day[kept], kind="stable")]
     frame, day, weight = frame.iloc[kept], day[kept], weight[kept]
-    return _interactions(frame, day, weight, args, protocol, (who, what), path), tuple(notes)
+    found = _interactions(frame, day, weight, args, protocol, (who, what), table)
+    if table is not None:
+        chosen, all_items = len(np.unique(found.events.item)), len(found.catalogue)
+        notes.append(
+            f"of {all_items} items {len(table)} stand in {args['items_path']}, and {chosen} were chosen"
+        )
+    return found, tuple(notes)
+
+
+def _items(args: Mapping[str, Any], item: str, mistakes: list[str]) -> pd.DataFrame | None:
+    """The table of items, where one is named; what is wrong with it is added to the mistakes."""
+    if (path := args.get("items_path")) is None:
+        return None
+    try:
+        layout = Layout(args.get("encoding", "utf-8"), as_written=True)
+        return read_items(_items_file(path), path, item, layout)
+    except DataError as error:
+        mistakes += error.mistakes
+        return None
 
 
 def _interactions(
     frame: pd.DataFrame, day: np.ndarray, weight: np.ndarray, args: Mapping[str, Any],
-    protocol: Protocol, ids: tuple[str, str], path: str,
+    protocol: Protocol, ids: tuple[str, str], table: pd.DataFrame | None,
 ) -> Interactions:  # fmt: skip
     """A log in order of time as what a recommender may see."""
     user_ids, users = _ids(frame[ids[0]])
-    item_ids, items = _ids(frame[ids[1]])
-    rows = _described_by(items, day, protocol)
+    named = frame[ids[1]] if table is None else pd.concat([frame[ids[1]], table[ids[1]]])
+    item_ids, codes = _ids(named)
+    items, places = codes[: len(frame)], codes[len(frame) :]
+    rows, chosen = _described_by(items, day, protocol), np.unique(items)
     event, price, category = (str(args.get(key, key)) for key in ("event", "price", "category"))
-    prices = None
+    prices, groups = np.full(len(item_ids), np.nan), np.full(len(item_ids), "", object)
     if price in frame:
-        prices = pd.to_numeric(frame[price], errors="coerce").to_numpy(np.float64)[rows]
-    groups = None
+        prices[chosen] = pd.to_numeric(frame[price], errors="coerce").to_numpy(np.float64)[rows]
     if category in frame:
-        groups = np.unique(frame[category].fillna("").astype(str).to_numpy()[rows], return_inverse=True)[1]
+        groups[chosen] = frame[category].fillna("").astype(str).to_numpy()[rows]
     order = args.get("bought", "buy")
     events = Events(
         user=users.astype(np.int32),
@@ -185,22 +215,22 @@ def _interactions(
         weight=weight.astype(np.float32),
     )
     people = Users(user_ids, np.full(len(user_ids), -1, np.int32))
-    return Interactions(plain_catalogue(item_ids, groups, prices), people, events, protocol)
+    return Interactions(catalogue_of(item_ids, groups, prices, table, places), people, events, protocol)
 
 
 def _described_by(items: np.ndarray, day: np.ndarray, protocol: Protocol) -> np.ndarray:
-    """For each item the row that describes it: the last one before the test part, else its first.
+    """For each item of the log, by code, its describing row: the last before the test part, else the first.
 
     What an item cost later is not known when the questions of the test part are asked.
 
     Args:
         items, day: (n,) in order of time.
     """
-    rows = np.unique(items, return_index=True)[1]
+    _, rows, codes = np.unique(items, return_index=True, return_inverse=True)
     known = np.ones(len(items), bool)
     if protocol.split == "global_time":
         known = day < last_stretch(day[0], day[-1], protocol.test)
-    np.maximum.at(rows, items[known], np.flatnonzero(known))
+    np.maximum.at(rows, codes[known], np.flatnonzero(known))
     return np.asarray(rows)
 
 
