@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import pytest
 from report_samples import ENVIRONMENT, STARTED, make_records, make_run, make_suite
 
-from harness.record import Measurement, Record, Trial
+from harness.analysis.scaling import Curve
+from harness.record import Measurement, Record, Trial, Variant
 from harness.report import gather, write_report
-from harness.report.sections.scaling import scaling
+from harness.report.sections.scaling import crossings, scaling
 
 SIZES = (28, 56, 112)
 
@@ -63,6 +65,22 @@ def test_a_crossing_within_the_sizes_is_named(tmp_path: Path) -> None:
     assert found is not None
     place = np.sqrt(0.04 / 1e-5)
     assert f"vit costs more than resnet from about {place:.0f} pixels a side" in found.markdown
+
+
+def test_below_a_crossing_nobody_is_the_cheaper_one_where_rounds_disagree() -> None:
+    sizes, rounds = np.array([28.0, 56.0, 112.0]), np.arange(3)
+    steady = np.array([[3.0, 6.6, 16.0]] * 3)
+
+    def curve(candidate: str, smallest: Sequence[float]) -> Curve:
+        values = np.array([[x, 6.5, 40.0] for x in smallest]) if candidate == "vit" else steady
+        return Curve(Variant(candidate, "torch"), sizes, values, rounds)
+
+    resnet = curve("resnet", ())
+    (said,) = crossings([curve("vit", (2.7, 2.8, 3.1)), resnet], "pixels a side")
+    assert said.startswith("On torch, vit costs more than resnet from about 57 pixels a side")
+    assert said.endswith("below that the rounds disagree on which is cheaper.")
+    (said,) = crossings([curve("vit", (2.7, 2.8, 2.9)), resnet], "pixels a side")
+    assert said.endswith("below that it is the cheaper one.")
 
 
 def test_a_size_that_one_candidate_lacks_is_no_obstacle(tmp_path: Path) -> None:

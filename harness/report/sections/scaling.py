@@ -93,9 +93,11 @@ def _compared(a: Curve, b: Curve, unit: str) -> str:
     for dear, cheap in ((a, b), (b, a)):
         place = crossing(dear, cheap)
         if place is not None:
+            agreed = (ratio(dear, cheap)[1][:, 0] < 0).all()
+            below = "it is the cheaper one" if agreed else "the rounds disagree on which is cheaper"
             return (
                 f"{dear.variant.candidate} costs more than {cheap.variant.candidate} from about "
-                f"{_place(place, dear.sizes, unit)}; below that it is the cheaper one."
+                f"{_place(place, dear.sizes, unit)}; below that {below}."
             )
     sizes, logs = ratio(a, b)
     if not logs.size:
