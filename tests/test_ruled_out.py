@@ -11,12 +11,13 @@ import numpy as np
 import pytest
 
 from harness.analysis.outputs import table_of
-from harness.analysis.ruled_out import RULED_OUT, broken_on_validation
+from harness.analysis.ruled_out import RULED_OUT, broken_on_validation, surely_broken
 from harness.facts import DataFacts, TrainFacts
 from harness.planning.trials import plan_trials
 from harness.planning.untrained import UNTRAINED, is_untrained, quick_first, untrained_trials
 from harness.reading import read_suite
 from harness.record import Measurement, Record, Trial
+from harness.results import Estimate, Row, Tradeoff
 from harness.running.until_decided import Story, Worlds, spend
 from harness.store.runs import RunFolder, open_run
 from harness.streams import generator
@@ -115,6 +116,21 @@ def test_a_ruled_out_variant_stands_in_the_table_with_its_reason(suite: Suite, t
     assert rows["slow/onnx"].estimates["accuracy"].note == story.ruled_out["slow/onnx"]
     assert rows["good/onnx"].estimates["accuracy"].value is not None
     assert json.loads(world.run.read_text("until_decided.json"))["ruled_out"] == story.ruled_out
+
+
+def test_a_median_above_the_limit_on_p99_rules_out_where_calls_are_too_few_for_a_p99(suite: Suite) -> None:
+    medians = {"slow/onnx": 60.0, "good/onnx": 1.0, "line/onnx": 4.9}
+    too_few = Estimate(None, note="not estimable (120 of 662 calls)")
+    rows = tuple(
+        Row(name, name.partition("/")[0], "onnx", {"latency_p50_ms": Estimate(x), "latency_p99_ms": too_few})
+        for name, x in medians.items()
+    )
+    noise = np.exp(np.random.default_rng(0).normal(0, 0.05, (4000, 3)))
+    draws = {"latency_p50_ms": noise * list(medians.values()), "latency_p99_ms": np.full((4000, 3), np.nan)}
+    table = Tradeoff(rows, ("latency_p50_ms", "latency_p99_ms"), draws)
+    assert surely_broken(table, suite) == {
+        "slow/onnx": "latency_p99_ms surely above 5 (latency_p50_ms 60)"  # a median of 4.9 may keep 5
+    }
 
 
 def test_untrained_networks_are_tried_on_the_quick_runtime_first(suite: Suite) -> None:

@@ -23,6 +23,13 @@ POSSIBLE_STILL = 0.002
 """Probability of keeping a limit below which it is surely broken: three standard errors, by draws that assume
 a wide spread where one seed or launch tells none."""
 
+BELOW = {
+    "latency_p99_ms": ("latency_p90_ms", "latency_p50_ms"),
+    "latency_p90_ms": ("latency_p50_ms",),
+}
+"""Metric → those that are never above it: one above an upper limit on it breaks that, and is known from far
+fewer calls."""
+
 RULED_OUT = "ruled out"
 """How the reason of a cell begins whose variant was measured no further."""
 
@@ -34,14 +41,16 @@ def surely_broken(table: Tradeoff, suite: Suite) -> dict[str, str]:
     """Variant → the first limit that it surely breaks, with its figure, of those that have one."""
     found: dict[str, str] = {}
     for limit in limits_of(suite):
-        if limit.metric not in table.draws:
-            continue
-        held = where_held(table, limit).mean(0)
-        for row, share in zip(table.rows, held, strict=True):
-            cell = row.estimates.get(limit.metric, Estimate(None))
-            if share < POSSIBLE_STILL and (cell.value is not None or cell.note == NO_NUMBER):
-                figure = cell.note if cell.value is None else f"{cell.value:.4g}"
-                found.setdefault(row.variant, f"{_surely(limit)} ({figure})")
+        for name in (limit.metric, *(BELOW.get(limit.metric, ()) if limit.is_upper else ())):
+            if name not in table.draws:
+                continue
+            held = where_held(table, replace(limit, metric=name)).mean(0)
+            for row, share in zip(table.rows, held, strict=True):
+                cell = row.estimates.get(name, Estimate(None))
+                if share < POSSIBLE_STILL and (cell.value is not None or cell.note == NO_NUMBER):
+                    figure = cell.note if cell.value is None else f"{cell.value:.4g}"
+                    whose = "" if name == limit.metric else f"{name} "
+                    found.setdefault(row.variant, f"{_surely(limit)} ({whose}{figure})")
     return found
 
 
