@@ -39,7 +39,7 @@ def python(*arguments: str, cwd: Path = ROOT) -> subprocess.CompletedProcess[str
 
 
 COMMANDS = ["run", "plan", "report", "recommend", "compare", "list", "export", "doctor", "schema"]
-COMMANDS += ["data fetch", "data verify", "data audit"]
+COMMANDS += ["data fetch", "data verify", "data audit", "data clean"]
 
 
 @pytest.mark.parametrize("command", COMMANDS)

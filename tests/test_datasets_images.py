@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from harness.datasets import cifar10, fashion_mnist, image_folder
+from harness.datasets import cifar10, decoding, fashion_mnist, image_folder
 from harness.datasets.parts import checksum, load_parts, task_info
 from harness.record import DataError
 
@@ -116,7 +116,7 @@ def test_images_without_a_known_white_are_an_error_with_a_cure(tmp_path: Path, k
 def test_images_are_decoded_once_until_one_changes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     root = folder(tmp_path / "photos", {"a": 4, "b": 4})
     before, planned = load(root), checksum("image_folder", {"path": str(root), "size": 4})
-    monkeypatch.setattr(image_folder, "decode", None)  # a second decoding would fail
+    monkeypatch.setattr(decoding, "decode", None)  # a second decoding would fail
     image_folder.load(path=str(root), size=4)
     monkeypatch.undo()
     monkeypatch.setenv("HARNESS_DATA", str(tmp_path / "cache"))

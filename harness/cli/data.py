@@ -67,6 +67,20 @@ def audit(name: Name, args: Args = None, as_json: AsJson = False) -> int:
     return 0
 
 
+@app.command(epilog=examples("data clean", "data clean --days 0"))
+def clean(
+    days: Annotated[float, option("--days", "N", "Keep what was asked for in the last N days.")] = 30.0,
+) -> int:
+    """Delete decoded images that nothing has asked for lately; who needs them decodes them anew."""
+    import time
+
+    from harness.datasets.decoding import clean as clean_decoded
+
+    files, size = clean_decoded(days, time.time())
+    print(f"{files} files, {size / 1e6:,.0f} MB deleted")
+    return 0
+
+
 def _log_findings(name: str, arguments: JsonObject) -> list[Finding]:
     from harness.datasets.audit import log_findings
     from harness.datasets.catalog import dataset_module

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from harness.datasets.features import thumbnails
+from harness.datasets.mapped import Mapped
 from harness.late import Late
 from harness.protocols import Inputs, Task
 
@@ -38,6 +39,8 @@ def row_hashes(inputs: Inputs) -> np.ndarray:
     if isinstance(inputs, np.ndarray) and inputs.dtype.names:
         columns = {name: inputs[name] for name in inputs.dtype.names}
         return pd.util.hash_pandas_object(pd.DataFrame(columns), index=False).to_numpy(np.uint64)
+    if isinstance(inputs, Mapped):
+        return inputs.hashes
     if isinstance(inputs, np.ndarray):
         rows = (np.ascontiguousarray(row).tobytes() for row in inputs)
     else:

@@ -11,8 +11,8 @@ import numpy as np
 
 from harness.codec import Json
 from harness.datasets.arguments import complete, taken_by
+from harness.datasets.decoding import colour_of, decoded
 from harness.datasets.frames import Source, Table, check_trained, class_targets, divide, read_table, source_of
-from harness.datasets.image_folder import colour_of, decoded
 from harness.datasets.labels import raise_all
 from harness.datasets.multilabel import check_labels_trained, label_targets
 from harness.datasets.own_files import content_of

@@ -14,21 +14,21 @@ from collections import Counter
 from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import Any
 
 import numpy as np
 
-from harness.datasets.files import locked, sha256_of, write_whole
+from harness.datasets.decoding import colour_of, decoded
+from harness.datasets.decoding import decode as decode
+from harness.datasets.files import sha256_of, write_whole
 from harness.datasets.image_layout import SUFFIXES as SUFFIXES
 from harness.datasets.image_layout import Listing, list_images
+from harness.datasets.mapped import Mapped
 from harness.datasets.own_files import content_of
 from harness.datasets.splits import hash_split
 from harness.protocols import Dataset, Split, Task
 from harness.record import DataError, content_hash
 from harness.store.disk import cache_root
-
-if TYPE_CHECKING:
-    from PIL import Image
 
 DESCRIPTION = (
     "your images, one folder per class, with or without train/ and test/ (path, size, grey, test, …)"
@@ -82,7 +82,12 @@ def load(
     images = decoded([listing.files[i] for i in order], listing.root, information.input_shape, colour)
     cut = len(rows[0])
     parts = [
-        Split(images[where], targets[order[where]], order[where], columns={"file": names[order[where]]})
+        Split(
+            images.taken(where) if isinstance(images, Mapped) else images[where],
+            targets[order[where]],
+            order[where],
+            columns={"file": names[order[where]]},
+        )
         for where in (slice(0, cut), slice(cut, None))
     ]
     return Dataset(information, *parts)
@@ -177,95 +182,3 @@ def _headers_of(files: tuple[Path, ...], root: Path) -> tuple[int, int, int]:
     found = (round(float(np.median(sides))) if sides else 1, transparent, len(sides))
     write_whole(memory, lambda out: out.write(json.dumps(found).encode()))
     return found
-
-
-def colour_of(name: str) -> tuple[int, int, int]:
-    """A colour as red, green and blue of 0 to 255.
-
-    Raises:
-        DataError: it is no colour's name or code.
-    """
-    from PIL import ImageColor
-
-    try:
-        return ImageColor.getrgb(name)[:3]
-    except ValueError as error:
-        raise DataError(f'background is {name!r}: write a colour, for instance white or "#ff8800"') from error
-
-
-def decoded(
-    files: list[Path], root: Path, shape: tuple[int, ...], colour: tuple[int, int, int]
-) -> np.ndarray:
-    """(n, channels, size, size) uint8, mapped from the cache; decoded by the first who asks."""
-    key = content_hash(
-        [content_of(files, root), shape, colour, sha256_of(Path(__file__))]
-    )  # decoded by this code
-    path = cache_root() / "decoded" / f"{key}.npy"
-    with locked(path):
-        if not path.is_file():
-            write_whole(path, lambda out: _decode_all(files, shape, colour, out))
-    return np.asarray(np.load(path, mmap_mode="r"))
-
-
-def _decode_all(
-    files: list[Path], shape: tuple[int, ...], colour: tuple[int, int, int], out: BinaryIO
-) -> None:
-    header = {"descr": "|u1", "fortran_order": False, "shape": (len(files), *shape)}
-    np.lib.format.write_array_header_1_0(out, header)
-    broken = []
-    for file in files:
-        try:
-            out.write(decode(file, shape, colour).tobytes())
-        except DataError as error:
-            broken.append(str(error))
-    if broken:
-        listed = "\n".join(f"  {line}" for line in broken[:10])
-        more = f"\n  and {len(broken) - 10} more" if len(broken) > 10 else ""
-        raise DataError(
-            f"{len(broken)} of {len(files)} images cannot be read: delete or replace them\n{listed}{more}"
-        )
-
-
-def decode(file: Path, shape: tuple[int, ...], colour: tuple[int, int, int] = (255, 255, 255)) -> np.ndarray:
-    """One image as uint8 (channels, height, width): turned upright, cropped to the shape's ratio, resized.
-
-    Args:
-        colour: what shows through transparent pixels; what they would be without their transparency is
-            whatever an editor left there.
-    Raises:
-        DataError: the file is not a whole image.
-    """
-    from PIL import Image, ImageOps, UnidentifiedImageError
-
-    channels, height, width = shape
-    try:
-        with Image.open(file) as image:
-            upright = _eight_bits(_opaque(ImageOps.exif_transpose(image), colour), image.format)
-            upright = upright.convert("L" if channels == 1 else "RGB")
-    except (UnidentifiedImageError, Image.DecompressionBombError, OSError, ValueError, SyntaxError) as error:
-        raise DataError(f"{file}: {error}") from error
-    fitted = ImageOps.fit(upright, (width, height), Image.Resampling.BILINEAR)
-    pixels = np.asarray(fitted, dtype=np.uint8)
-    return pixels[None] if channels == 1 else np.ascontiguousarray(pixels.transpose(2, 0, 1))
-
-
-def _opaque(image: Image.Image, colour: tuple[int, int, int]) -> Image.Image:
-    """An image laid on a colour, where it has transparent pixels."""
-    from PIL import Image
-
-    if not image.has_transparency_data or image.mode.startswith("I"):
-        return image
-    ground = Image.new("RGBA", image.size, (*colour, 255))
-    ground.alpha_composite(image.convert("RGBA"))
-    return ground.convert("RGB")
-
-
-def _eight_bits(image: Image.Image, kind: str | None) -> Image.Image:
-    """Grey images of 16 bits scaled to 8; Pillow would clip them, and nearly all of them to white."""
-    from PIL import Image
-
-    if image.mode.startswith("I;16") or (image.mode == "I" and kind in ("PNG", "PPM")):
-        return Image.fromarray(np.round(np.asarray(image) / 257).astype(np.uint8))
-    if image.mode in ("I", "F"):
-        raise ValueError("pixels of 32 bits, of which nothing says what is white: save it with 8 or 16")
-    return image

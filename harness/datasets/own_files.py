@@ -11,6 +11,7 @@ import hashlib
 import json
 import os
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from harness.codec import JsonObject
@@ -19,6 +20,8 @@ from harness.datasets.files import sha256_of, write_whole
 from harness.record import DataError
 from harness.store.disk import cache_root
 
+STAMPED = 4
+"""What is kept of a file beside its hash: size, two times, identity."""
 PATH_NAMES = ("path", "folder", "file", "root", "directory")
 
 
@@ -92,7 +95,11 @@ def _digests(files: Sequence[Path], root: Path) -> dict[str, str]:
         name = path.relative_to(root).as_posix()
         stamp: list[object] = [status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino]
         old = known.get(name)
-        fresh[name] = old if old and old[:-1] == stamp else [*stamp, sha256_of(path)]
+        fresh[name] = old if old and old[:-1] == stamp else stamp
+    changed = [name for name, stamp in fresh.items() if len(stamp) == STAMPED]
+    with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
+        for name, digest in zip(changed, pool.map(lambda n: sha256_of(root / n), changed), strict=True):
+            fresh[name] = [*fresh[name], digest]
     if any(known.get(name) != entry for name, entry in fresh.items()):
         with contextlib.suppress(OSError, DataError):  # it is only a memory
             write_whole(memory, lambda out: out.write(json.dumps({**known, **fresh}).encode()))

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from harness.datasets.duplicates import row_hashes
+from harness.datasets.mapped import Mapped, is_array
 from harness.datasets.splits import split_rows, strata, stratified_order, take
 from harness.late import Late
 from harness.protocols import Dataset, Split
@@ -162,8 +163,11 @@ def _together(train: Split, test: Split) -> Split:
     groups = None
     if train.groups is not None and test.groups is not None:
         groups = np.concatenate([train.groups, test.groups + (train.groups.max() + 1 if shared else 0)])
-    if isinstance(train.inputs, np.ndarray):
-        inputs: Any = np.concatenate([train.inputs, test.inputs])
+    inputs: Any
+    if isinstance(train.inputs, Mapped):
+        inputs = train.inputs.followed_by(test.inputs)
+    elif is_array(train.inputs):
+        inputs = np.concatenate([train.inputs, test.inputs])
     else:
         inputs = [*train.inputs, *test.inputs]
     return Split(

@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from harness.datasets.mapped import Mapped
 from harness.kinds import kind_of
 from harness.late import Late
-from harness.protocols import Split, Task
+from harness.protocols import Inputs, Split, Task
 
 if TYPE_CHECKING:
     import numpy as np
@@ -20,19 +21,24 @@ REGRESSION_BINS = 10
 
 
 def take(split: Split, index: np.ndarray) -> Split:
-    """The rows of `index` (m,), in its order, copied."""
-    inputs = split.inputs
+    """The rows of `index` (m,), in its order, copied; of many mapped ones only noted."""
     return replace(
         split,
-        inputs=np.ascontiguousarray(inputs[index])
-        if isinstance(inputs, np.ndarray)
-        else [inputs[i] for i in index],
+        inputs=_taken(split.inputs, index),
         targets=split.targets[index],
         ids=split.ids[index],
         groups=None if split.groups is None else split.groups[index],
         columns={name: values[index] for name, values in split.columns.items()},
         order=None if split.order is None else split.order[index],
     )
+
+
+def _taken(inputs: Inputs, index: np.ndarray) -> Inputs:
+    if isinstance(inputs, Mapped):
+        return inputs.taken(index)
+    if isinstance(inputs, np.ndarray):
+        return np.ascontiguousarray(inputs[index])
+    return [inputs[i] for i in index]
 
 
 def counts_of(task: Task, *targets: np.ndarray) -> dict[str, int]:

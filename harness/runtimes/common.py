@@ -14,6 +14,7 @@ from typing import Any, cast
 
 import numpy as np
 
+from harness.datasets.mapped import is_array
 from harness.kinds import kind_of
 from harness.kinds.classification import IMAGES as CLASSES
 from harness.models.estimator import estimator_predict, load_estimator
@@ -68,7 +69,7 @@ def kind(fitted: Path) -> str:
 
 def example_input(fitted: Path, calibration: Split | None, n: int = 2) -> np.ndarray:
     """n raw examples, of the right dtype and shape: from data where there are any, else zeros."""
-    if calibration is not None and isinstance(calibration.inputs, np.ndarray) and len(calibration) >= n:
+    if calibration is not None and is_array(calibration.inputs) and len(calibration) >= n:
         return np.ascontiguousarray(calibration.inputs[:n])
     task = task_of(fitted)
     if task.takes == "image":

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from harness.datasets.mapped import is_array
 from harness.exported import tables
 from harness.models.estimator import load_estimator
 from harness.models.tokenizers import weighed_words
@@ -81,7 +82,7 @@ def prepare(
 def _rows(validation: Split | None, calibration: Split | None, examples: np.ndarray) -> np.ndarray:
     """What an export is judged on: validation rows, else training rows, else the example itself."""
     for part in (validation, calibration):
-        if part is not None and len(part) and isinstance(part.inputs, np.ndarray):
+        if part is not None and len(part) and is_array(part.inputs):
             return np.ascontiguousarray(part.inputs[:JUDGED_ROWS])
     return examples
 

@@ -11,6 +11,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from harness.datasets.mapped import is_array
 from harness.kinds import kind_of
 from harness.protocols import Inputs, Predict
 from harness.record import TrialError
@@ -130,7 +131,7 @@ def take(inputs: Inputs, rows: Sequence[int]) -> Inputs:
         return {key: take(value, rows) for key, value in inputs.items()}
     if isinstance(inputs, tuple):
         return tuple(take(value, rows) for value in inputs)
-    if isinstance(inputs, np.ndarray):
+    if is_array(inputs):
         return np.ascontiguousarray(inputs[list(rows)])
     if hasattr(inputs, "iloc"):
         return inputs.iloc[list(rows)]

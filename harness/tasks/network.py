@@ -13,6 +13,7 @@ import numpy as np
 import torch
 
 from harness import streams
+from harness.datasets.mapped import Mapped
 from harness.datasets.parts import Parts
 from harness.facts import TrainFacts
 from harness.kinds import kind_of
@@ -174,7 +175,9 @@ def _batches(parts: Parts, scaling: Scaling, training: Training, seed: int, devi
             told = (told - scaling.target_mean) / scaling.target_std
         return torch.from_numpy(told.astype(kind.learning.target_type)).to(device)
 
-    def inputs(part: Split) -> torch.Tensor:
+    def inputs(part: Split) -> torch.Tensor | Mapped:
+        if isinstance(part.inputs, Mapped):
+            return part.inputs
         return torch.from_numpy(np.array(part.inputs, order="C")).to(device)
 
     return TensorBatches(

@@ -1,9 +1,9 @@
-"""Training data resident in memory, cut into batches: no worker processes, no decoding per epoch.
+"""Training data cut into batches: no worker processes, no decoding per epoch.
 
-Resident tensors with augmentation on whole batches cost 0.04 CPU-seconds per 10,000 images where
-files decoded one by one cost 2.4. The order of examples and the augmentation depend on (seed, epoch) only, so
-all candidates see the same examples in the same order, and a resumed training continues as if it
-had never stopped.
+What fits is resident, the rows of what does not are read from a mapped file. Resident tensors with
+augmentation on whole batches cost 0.04 CPU-seconds per 10,000 images where files decoded one by one cost 2.4.
+The order of examples and the augmentation depend on (seed, epoch) only, so all candidates see the same
+examples in the same order, and a resumed training continues as if it had never stopped.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ import torch
 from torch import Tensor
 
 from harness import streams
+from harness.datasets.mapped import Mapped
 from harness.suite.schema import Augmentation
 
 
@@ -39,14 +40,14 @@ class TensorBatches:
     """Batches of images or table rows.
 
     Args:
-        inputs: (n, channels, height, width) uint8 or (n, columns) float32; targets: (n,).
+        inputs: (n, channels, height, width) uint8 or (n, columns) float32, resident or mapped; targets: (n,).
         batch_size: at most; the batches of an epoch are of equal size within 1, so that no example is left
             out and no batch is too small for batch normalisation.
     """
 
-    inputs: Tensor
+    inputs: Tensor | Mapped
     targets: Tensor
-    validation_inputs: Tensor
+    validation_inputs: Tensor | Mapped
     validation_targets: Tensor
     batch_size: int
     augmentation: Augmentation
@@ -60,15 +61,22 @@ class TensorBatches:
         order = streams.generator(self.seed, "order", epoch).permutation(len(self.targets))
         random = streams.generator(self.seed, "augment", epoch)
         for rows in np.array_split(order, self.steps_per_epoch):
-            index = torch.from_numpy(rows).to(self.inputs.device)
-            yield augment(self.inputs[index], self.augmentation, random), self.targets[index]
+            index = torch.from_numpy(rows).to(self.targets.device)
+            inputs = self._read(self.inputs, rows) if isinstance(self.inputs, Mapped) else self.inputs[index]
+            yield augment(inputs, self.augmentation, random), self.targets[index]
 
     def validation(self) -> Iterator[tuple[Tensor, Tensor]]:
         # Without gradients a batch needs less memory; larger ones only leave the cache.
         size = max(self.batch_size, 128)
         for start in range(0, len(self.validation_targets), size):
             rows = slice(start, start + size)
-            yield self.validation_inputs[rows], self.validation_targets[rows]
+            given = self.validation_inputs
+            inputs = self._read(given, rows) if isinstance(given, Mapped) else given[rows]
+            yield inputs, self.validation_targets[rows]
+
+    def _read(self, inputs: Mapped, rows: np.ndarray | slice) -> Tensor:
+        """Mapped rows, on the device."""
+        return torch.from_numpy(inputs[rows]).to(self.targets.device)
 
 
 def augment(images: Tensor, settings: Augmentation, random: np.random.Generator) -> Tensor:

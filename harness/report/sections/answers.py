@@ -17,6 +17,7 @@ import numpy as np
 
 from harness.analysis import errors
 from harness.analysis.predictions import Predictions, read_predictions
+from harness.datasets.mapped import is_array
 from harness.kinds import kind_of
 from harness.protocols import Split
 from harness.record import HarnessError
@@ -70,8 +71,9 @@ class Answers:
     def images(self) -> np.ndarray | None:
         """The examples (n, channels, height, width) uint8, where they are images."""
         inputs = None if self.part is None else self.part.inputs
-        is_image = isinstance(inputs, np.ndarray) and inputs.dtype == np.uint8 and inputs.ndim == 4
-        return inputs if is_image else None
+        if inputs is None or not is_array(inputs):
+            return None
+        return inputs if inputs.dtype == np.uint8 and inputs.ndim == 4 else None
 
     @property
     def best(self) -> str:

@@ -1,0 +1,72 @@
+"""Examples that stay on disk: rows of one file, mapped into memory, read when they are asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, TypeGuard
+
+from harness.late import Late
+
+if TYPE_CHECKING:
+    import numpy as np
+else:
+    np = Late("numpy")
+
+IN_MEMORY = 2**28
+"""Bytes up to which rows are read as a whole: less than what torch itself takes."""
+
+
+class Mapped:
+    """Rows of a mapped array in an order of their own, an array wherever rows are asked for.
+
+    `mapped[rows]` reads these rows; `mapped.taken(rows)` only notes them.
+
+    Args:
+        whole: (m, …), mapped from a file. rows: (n,) which of them these are.
+        hashes: (m,) of each row's content (see `harness.datasets.duplicates.row_hashes`).
+    """
+
+    def __init__(self, whole: np.ndarray, rows: np.ndarray, hashes: np.ndarray) -> None:
+        self._whole, self._rows, self._hashes = whole, rows, hashes
+        self.shape: tuple[int, ...] = (len(rows), *whole.shape[1:])
+        self.dtype, self.ndim = whole.dtype, whole.ndim
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def __getitem__(self, rows: Any) -> np.ndarray:
+        return np.asarray(self._whole[self._rows[rows]])
+
+    def __iter__(self) -> Iterator[np.ndarray]:
+        return (np.asarray(self._whole[row]) for row in self._rows)
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        found = self[:]
+        return found if dtype is None else found.astype(dtype)
+
+    @property
+    def hashes(self) -> np.ndarray:
+        """(n,) uint64, equal where examples are equal."""
+        return np.asarray(self._hashes[self._rows])
+
+    def taken(self, rows: Any) -> Mapped | np.ndarray:
+        """Some of the rows: read where they are few, else noted."""
+        found = Mapped(self._whole, self._rows[rows], self._hashes)
+        size = len(found) * self._whole[:1].nbytes
+        return found if size > IN_MEMORY else found[:]
+
+    def followed_by(self, other: Any) -> Mapped | np.ndarray:
+        """These rows and those of another part of the same file."""
+        if isinstance(other, Mapped) and other._whole is self._whole:
+            return Mapped(self._whole, np.concatenate([self._rows, other._rows]), self._hashes)
+        return np.concatenate([self[:], np.asarray(other)])
+
+
+def is_array(inputs: Any) -> TypeGuard[Any]:
+    """Whether examples are an array, in memory or mapped."""
+    return isinstance(inputs, (np.ndarray, Mapped))
+
+
+def in_blocks(inputs: Any, rows: int) -> Iterator[np.ndarray]:
+    """The examples in their order, so many at a time."""
+    return (inputs[start : start + rows] for start in range(0, len(inputs), rows))
