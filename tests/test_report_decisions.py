@@ -11,6 +11,7 @@ from report_samples import Made, make_records, make_run, make_suite
 
 from harness.record import Failure, Measurement, Record, Trial
 from harness.report import gather
+from harness.report.causes import others_out
 from harness.report.evidence import Evidence
 from harness.report.render import sections
 from harness.report.terminal import verdict
@@ -127,6 +128,22 @@ def test_page_one_and_terminal_say_why_the_likeliest_best_is_not_the_choice(tmp_
     assert "it is the best of 2 variants under your limits is 12" in text and why in text
     ended = "".join(x if isinstance(x, str) else x[0] for x in verdict(e.tradeoff, e.recommendation))
     assert ended == "Ship slow/onnx, though it is the best of 2 variants with probability 12\u202f% only."
+
+
+def test_those_ruled_out_for_one_limit_are_counted_together(tmp_path: Path) -> None:
+    world = (*TWO, Made("late", 0.91, 3.0, 100, 460_000), Made("later", 0.92, 4.0, 100, 460_000))
+    e = page_of(tmp_path, world=world)
+    notes = {"late/onnx": "6.1", "later/onnx": "7.4"}
+    rows = []
+    for row in e.tradeoff.rows:
+        cell = row.estimates["latency_p99_ms"]
+        if figure := notes.get(row.variant):
+            note = f"ruled out after the first serving round: latency_p99_ms surely above 5 ({figure})"
+            cell = replace(cell, value=None, note=note)
+        rows.append(replace(row, estimates={**row.estimates, "latency_p99_ms": cell}))
+    named = replace(e.recommendation, choice="fast/onnx", tied_with=())
+    text = others_out(replace(e, tradeoff=replace(e.tradeoff, rows=tuple(rows)), recommendation=named))
+    assert text == "Not eligible: 2 with p99 latency surely above 5."
 
 
 def test_a_choice_that_trails_is_said_to_be_behind(tmp_path: Path) -> None:

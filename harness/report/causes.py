@@ -58,7 +58,7 @@ def causes(e: Evidence, row: Row) -> list[Cause]:
         return [_failure(row, Against.FAILED)]
     noted = (x.note for x in row.estimates.values())
     if said := next((note for note in noted if reason_of(note) is Reason.RULED_OUT), ""):
-        return [Cause(Against.RULED_OUT, said.partition(": ")[2] or said)]
+        return [Cause(Against.RULED_OUT, n.prose(said.partition(": ")[2] or said))]
     found = []
     for which in e.limits:
         probability = e.meets(row.variant, which)
@@ -84,9 +84,16 @@ def others_out(e: Evidence) -> str:
 
 
 def _counted(found: Iterable[Cause]) -> list[str]:
-    # Failures differ in their words and are one sort; so do not other causes.
-    alike = Counter((c.kind, "" if c.kind in COUNTED else c.words) for c in found)
+    alike = Counter((c.kind, _sort(c)) for c in found)
     return [Cause(*which).of_several(count) for which, count in alike.most_common()]
+
+
+def _sort(cause: Cause) -> str:
+    """What causes of one sort have in common: failures differ in their words, who was ruled out in the figure
+    that stands in brackets."""
+    if cause.kind in COUNTED:
+        return ""
+    return cause.words.partition(" (")[0] if cause.kind is Against.RULED_OUT else cause.words
 
 
 def _deciding(e: Evidence) -> list[str]:
@@ -98,7 +105,7 @@ def _has_number(row: Row, name: str) -> bool:
 
 
 def _failure(row: Row, kind: Against) -> Cause:
-    """A failure in words: `failed: out of memory`; `not run: budget of 1.4 m spent`."""
+    """A failure in words: `failed: out of memory`; `not run: budget of 1.4 min spent`."""
     why = row.failures[0].partition(": ")[2] or row.failures[0]
     if all(Reason.NOT_RUN in reasons_in(failure) for failure in row.failures):
         return Cause(Against.NOT_RUN if kind is Against.FAILED else kind, why)
