@@ -83,6 +83,8 @@ $(VENV)/test-ready: $(VENV)/bin/python pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[test,docs,text,vision,wandb,mlflow,certify]'
 	@$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[ann]' || \
 		echo "hnswlib is compiled where it is installed, and that failed: what needs it is not tested"
+	@$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[als]' || \
+		echo "implicit could not be installed: what needs it is not tested"
 	@touch $@ $(VENV)/run-ready
 
 $(VENV)/drills-ready: $(VENV)/test-ready
