@@ -103,3 +103,16 @@ def test_what_all_rows_have_in_common_is_not_shrunk() -> None:
     shrunk = shrink_draws(common + own)
     assert shrunk.std(0) == pytest.approx(10, abs=0.5)
     assert np.corrcoef(shrunk.mean(1), common[:, 0])[0, 1] > 0.99
+
+
+def test_a_model_served_twice_is_one_opinion_of_how_far_candidates_differ() -> None:
+    """Counted as two that agree, it would say that nobody differs, and so raise the odds of who is behind."""
+    generator = rng()
+    known, behind = np.full((DRAWS, 1), 1.0), 0.72 + 0.08 * generator.normal(size=(DRAWS, 1))
+    close = 0.96 + 0.04 * generator.normal(size=(DRAWS, 1))
+    once = shrink_draws(np.hstack([known, close, behind]))
+    twice = shrink_draws(np.hstack([known, known, close, close, behind, behind]))
+    assert (twice[:, ::2] == twice[:, 1::2]).all()
+    odds = best_probability(twice, np.ones_like(twice, bool)).reshape(3, 2).sum(1)
+    assert odds == pytest.approx(best_probability(once, np.ones_like(once, bool)), abs=0.01)
+    assert odds[2] < 0.02

@@ -209,6 +209,27 @@ def test_a_deterministic_model_has_no_seed_variance() -> None:
     assert draws[:, 0].std() == pytest.approx(two_way_interval(fixed).se, rel=0.05)
 
 
+@pytest.mark.parametrize(("rows", "low"), [(20, 0.883), (36, 0.932), (200, 0.987), (10_000, 0.99975)])
+def test_right_on_every_example_is_not_known_to_be_always_right(rows: int, low: float) -> None:
+    """Low ends of Jeffreys' 95 % interval of n in n: the .025 quantile of a Beta(n + 1/2, 1/2)."""
+    flawless = np.ones((2, rows))
+    found = quality_draws([flawless, flawless, flawless], [0, 0, 1], rng(), 20_000)
+    assert np.quantile(found[:, 0], 0.025) == pytest.approx(low, abs=0.1 * (1 - low))
+    assert (found[:, 0] == found[:, 1]).all() and (found[:, 0] > found[:, 2]).mean() == pytest.approx(
+        0.5, abs=0.02
+    )
+
+
+def test_intervals_of_nearly_flawless_models_hold_the_truth() -> None:
+    """Of 300 models with a true accuracy of .97, a quarter is right on all of 45 rows."""
+    generator, inside = rng(), 0
+    for _ in range(300):
+        scores = (generator.random((1, 45)) < 0.97).astype(float)
+        low, high = np.quantile(quality_draws([scores], [0], generator, 1000), [0.025, 0.975])
+        inside += low <= 0.97 <= max(high, 1.0)
+    assert inside / 300 > 0.85
+
+
 def test_runtimes_of_one_candidate_with_equal_answers_draw_equal_values() -> None:
     scores = (rng().random((3, 300)) < 0.9).astype(float)
     draws = quality_draws([scores, scores.copy(), scores.copy()], [0, 0, 0], rng(), 500)

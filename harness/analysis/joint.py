@@ -101,8 +101,8 @@ def quality_draws(
     """
     first = len(scores) if first is None else first
     examples, seeds, runtimes = rng.spawn(3)
-    noise = _example_draws(scores, examples, draws)
     labels = np.asarray(groups)
+    noise = _example_draws(scores, labels, examples, draws)
     members = [np.flatnonzero(labels == g).tolist() for g in dict.fromkeys(groups)]
     common = [_common_scores([scores[k] for k in _base(rows, first)]) for rows in members]
     ahead = sum(rows[0] < first for rows in members)
@@ -142,8 +142,12 @@ def _common_scores(rows: Sequence[Array]) -> Array:
     return np.asarray(np.mean([r[:num_seeds] for r in rows], axis=0))
 
 
-def _example_draws(scores: Sequence[Array], rng: np.random.Generator, draws: int) -> Array:
-    """What other test examples would have given: normal, t where there are few (jackknife groups)."""
+def _example_draws(scores: Sequence[Array], groups: Array, rng: np.random.Generator, draws: int) -> Array:
+    """What other test examples would have given: normal, t where there are few (jackknife groups).
+
+    A candidate that is right on all n of them has no spread to go by, and is not known to be always right:
+    its standard error is that of the 95 % interval of a share of n in n (Jeffreys).
+    """
     num_examples = scores[0].shape[1]
     if num_examples < 2:
         return np.zeros((draws, len(scores)))
@@ -154,7 +158,18 @@ def _example_draws(scores: Sequence[Array], rng: np.random.Generator, draws: int
     scale = np.sqrt(df / rng.chisquare(df, (draws, 1)))
     # Row by row, so that a row's draws do not depend on those that come after it.
     noise = rng.standard_normal((len(scores), draws)).T @ _root(covariance).T
+    flawless = (np.abs(per_example - 1) < 1e-9).all(1)
+    for group in np.unique(groups[flawless]):
+        error = _flawless_error(num_examples)
+        noise[:, flawless & (groups == group)] = error * rng.standard_normal((draws, 1))
     return np.asarray(noise * scale)
+
+
+def _flawless_error(num_examples: int) -> float:
+    """Standard error of a share of n in n, by the lower end of Jeffreys' 95 % interval."""
+    from scipy.special import betaincinv
+
+    return (1 - float(betaincinv(num_examples + 0.5, 0.5, 0.025))) / 1.96
 
 
 def _root(covariance: Array) -> Array:

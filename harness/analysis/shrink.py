@@ -41,7 +41,7 @@ def shrink_draws(draws: Array) -> Array:
     if draws.shape[1] < 2:
         return draws
     means = draws.mean(0)
-    near = _near_rivals(draws, means)
+    near, same = _once_each(draws, _near_rivals(draws, means))
     if len(near) < 2:
         return draws
     noise = draws[:, near] - means[near]
@@ -60,7 +60,9 @@ def shrink_draws(draws: Array) -> Array:
     weight = 1 / (spread**2 + np.maximum(variance, 1e-12 * scale**2))
     centre = (weight * means[near]).sum(1, keepdims=True) / weight.sum(1, keepdims=True)
     result = draws.copy()
-    result[:, near] = centre + kept * (means[near] - centre) + common + np.sqrt(kept) * own
+    shrunk = centre + kept * (means[near] - centre) + common + np.sqrt(kept) * own
+    for column, rows in enumerate(same):
+        result[:, rows] = shrunk[:, [column]]
     return result
 
 
@@ -70,6 +72,29 @@ def _near_rivals(draws: Array, means: Array) -> Array:
     behind = means[leader] - means
     error = (draws[:, [leader]] - draws).std(0)
     return np.flatnonzero(behind <= FAR * error + 1e-9 * abs(means[leader]))
+
+
+def _once_each(draws: Array, rows: Array) -> tuple[Array, list[list[int]]]:
+    """The first of each set of rows that are the same, and the sets.
+
+    One model that two runtimes serve alike is one opinion, not two that agree: counted twice it would say
+    that candidates hardly differ.
+    """
+    sets: list[list[int]] = []
+    for row in rows.tolist():
+        alike = (s for s in sets if _is_same(draws[:, s[0]], draws[:, row]))
+        found = next(alike, None)
+        if found is None:
+            sets.append([row])
+        else:
+            found.append(row)
+    return np.array([s[0] for s in sets], dtype=int), sets
+
+
+def _is_same(one: Array, other: Array) -> bool:
+    # The first draw tells most rows apart.
+    rounding = 1e-6 * abs(float(one[0])) + 1e-12
+    return abs(float(one[0] - other[0])) <= rounding and bool(np.abs(one - other).max() <= rounding)
 
 
 def _split(noise: Array, variance: Array) -> tuple[Array, Array, Array]:
