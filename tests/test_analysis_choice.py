@@ -200,6 +200,17 @@ def test_costs_within_five_per_cent_leave_it_to_what_is_lighter() -> None:
     )
 
 
+def test_who_is_lighter_but_behind_is_not_called_heavier_than_the_named_one() -> None:
+    """c is tied with a and b, the lightest of all, and too far behind for that to count."""
+    found = tie_of(a=of(0.900, 102.0, 3.0), b=of(0.9001, 100.0, 5.0), c=of(0.888, 101.0, 1.0))
+    assert (found.choice, found.settled_by) == ("a/torch", "objective")
+    assert {"b/torch", "c/torch"} == set(found.tied_with)
+    assert found.named_because == (
+        "a/torch is named because it and b/torch are best on average, cost the same within 5 %, and it is "
+        "the lighter: latency_p50_ms 3, against 5."
+    )
+
+
 def test_a_tie_without_costs_does_not_speak_of_them() -> None:
     found = tie_of(a=of(0.900), b=of(0.901))
     assert (found.choice, found.settled_by) == ("b/torch", "objective")

@@ -47,9 +47,17 @@ def why_named(table: Tradeoff, choice: Choice, duels: Sequence[Verdict] = ()) ->
         return Named(row, "objective", "it is the best on average")
     why = "; of the rest, ".join(told) if told else Named.why
     costs = any(s.by.startswith("cost") and _known(table, s.by, choice.tied) for s in choice.steps)
-    if by not in ("", "limits", "objective") and not by.startswith("cost") and costs:
-        those = "both" if len(choice.tied) == 2 else "all of them"
-        why = f"{those} cost the same within {SAME:.0%} and {why}".replace("%", " %")
+    lighter = by not in ("", "limits", "objective") and not by.startswith("cost") and costs
+    equal = f"cost the same within {SAME:.0%}".replace("%", " %")
+    compared = {k for step in choice.steps for k in (*step.out, *step.left)}
+    if by and by != "objective" and not compared.issuperset(choice.tied):
+        # Lighter or cheaper ones may stand in the tie: they were too far behind to be compared by that.
+        best = few([table.rows[k].variant for k in sorted(compared - {row})])
+        return Named(
+            row, "objective", f"it and {best} are best on average{f', {equal},' * lighter} and {why}"
+        )
+    if lighter:
+        why = f"{'both' if len(choice.tied) == 2 else 'all of them'} {equal} and {why}"
     return Named(row, by, why)
 
 
