@@ -118,7 +118,7 @@ def test_what_was_measured_holds_in_its_family_or_class_and_nowhere_else() -> No
     found = {i.name: i.unknown for i in instances(suite_of(machines), CLASS)}
     assert [name for name, unknown in found.items() if not unknown] == ["here", "reserved", "big", "same"]
     assert found["other"] == "not extrapolated: measured on aws/c7i.large, not of its family"
-    assert found["arm"] == f"not extrapolated: measured on class {CLASS}"
+    assert found["arm"] == f"not extrapolated: run `harness calibrate` on class {CLASS} and feed0000"
     assert found["nobody"] == "not extrapolated: an own price without a class says nothing of the machine"
 
 

@@ -1,6 +1,7 @@
 """Several instances in one question: which of them every variant is cheapest on, and where nothing is known.
 
-What one machine measured holds for another of its class: the bill then differs by price alone. Of any other
+What one machine measured holds for another of its class: the bill then differs by price alone. Between
+classes a load is carried over by a measured factor (`harness calibrate`), a latency never. Of any other
 machine nothing is made up: it is named, without a figure.
 """
 
@@ -12,11 +13,19 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from harness.analysis import cost
+from harness.analysis.criteria import Constraint, goal_of, limits_of, merge_constraints
+from harness.analysis.factors import Factor, carried, factor
 from harness.analysis.stats import Array
 from harness.costs import Price
+from harness.costs.calibrations import Calibration, kept
+from harness.metrics import metrics_of
 from harness.results import Offer, Row, Tradeoff
 from harness.suite.schema import Suite
-from harness.suite.variants import cores_used
+from harness.suite.variants import cores_used, one_worker, split_runtime, workers_of
+
+SLO = "throughput_at_slo_qps"
+HERE_ALONE = ("speed", "start", "memory", "energy")
+"""What metrics are about that hold for the machine that measured them alone."""
 
 
 @dataclass(frozen=True)
@@ -27,16 +36,18 @@ class Instance:
         name: in the suite; empty where there is one machine only.
         cores: for workers; 0 where nobody said.
         unknown: why nothing that was measured holds for it; empty where it does.
+        calibrations: of the class that measured and of its own, where loads are carried over by a factor.
     """
 
     name: str
     price: Price
     cores: int = 0
     unknown: str = ""
+    calibrations: tuple[Calibration, Calibration] | None = None
 
 
 def instances(suite: Suite, machine_class: str = "") -> tuple[Instance, ...]:
-    """The suite's machines, in its order; none without a price.
+    """The suite's machines, in its order, the one that measured first; none without a price.
 
     Args:
         machine_class: of the machine that speeds were measured on.
@@ -48,18 +59,25 @@ def instances(suite: Suite, machine_class: str = "") -> tuple[Instance, ...]:
     found = []
     for place, (name, machine) in enumerate(suite.machines.items()):
         price = cost.price_of(machine)
-        if price is not None:
-            cores = machine.cores or price.vcpus
-            # The first is the one that measured.
-            unknown = _unknown(machine.machine_class, price, machine_class, measured) if place else ""
-            found.append(Instance(name, price, cores, unknown))
+        if price is None:
+            continue
+        named, cores = machine.machine_class, machine.cores or price.vcpus
+        if not place or named == machine_class:
+            found.append(Instance(name, price, cores))
+        elif named:
+            both = kept(machine_class), kept(named)
+            missing = [c for c, own in zip((machine_class, named), both, strict=True) if own is None]
+            pair = None if both[0] is None or both[1] is None else (both[0], both[1])
+            said = f"not extrapolated: run `harness calibrate` on class {' and '.join(missing)}"
+            cores = cores or (pair[1].cores if pair else 0)
+            found.append(Instance(name, price, cores, said if missing else "", pair))
+        else:
+            found.append(Instance(name, price, cores, _other_family(price, measured)))
     return tuple(found)
 
 
-def _unknown(named: str | None, price: Price, machine_class: str, measured: Price | None) -> str:
+def _other_family(price: Price, measured: Price | None) -> str:
     """Why a machine is not known to be as fast as the measured one; empty where it is."""
-    if named:
-        return "" if named == machine_class else f"not extrapolated: measured on class {machine_class or '?'}"
     if measured is None or not (measured.instance and price.instance):
         return "not extrapolated: an own price without a class says nothing of the machine"
     if (price.family, price.provider) == (measured.family, measured.provider):
@@ -72,13 +90,15 @@ class Fleet:
     """Where every row runs: on the cheapest of the instances at the stated traffic.
 
     Args:
-        usd_per_hour: (rows,) of its machine. cores: (rows,). machine: their names.
-        offers: of each row, its cost on each instance; empty where there is one machine.
+        throughput: (draws, rows) requests per second of one of its machines.
+        usd_per_hour: (rows,) of its machine.
+        idle: of each row, how many of its machine's cores serve, where some do not.
+        machine: their names. offers: of each row, its cost on each instance; empty with one machine.
     """
 
+    throughput: Array
     usd_per_hour: Array
-    cores: tuple[int, ...]
-    gpu: tuple[bool, ...]
+    idle: tuple[str, ...]
     machine: tuple[str, ...]
     offers: tuple[tuple[Offer, ...], ...]
 
@@ -94,50 +114,119 @@ class Fleet:
         )
 
 
+@dataclass(frozen=True)
+class _Served:
+    """One row on one instance. `carries`: (draws,), or None with the reason; `chosen`: whether it may be."""
+
+    instance: Instance
+    carries: Array | None
+    note: str = ""
+    idle: str = ""
+    may_be_chosen: bool = True
+
+
 def fleet(table: Tradeoff, throughput: Array, suite: Suite) -> Fleet:
     """The cheapest instance of every row.
 
     Args:
         throughput: (draws, rows) requests per second of one measured machine; NaN where none keeps the limit.
     Raises:
-        SuiteError: a price is not in the catalogue.
+        SuiteError: a price is not in the catalogue, or a calibration cannot be read.
     """
     found = instances(suite, table.machine_class)
-    # Per machine-hour of 1 USD: the number of machines is the same on all that are as fast.
-    bills = cost.cost_per_month(throughput, suite.decision.traffic, 1.0).mean(0)
-    middle = np.quantile(np.nan_to_num(throughput), 0.5, axis=0, method="nearest")
+    only_here = _measured_here_alone(suite) if any(i.calibrations for i in found) else ""
     chosen, offers = [], []
     for k, row in enumerate(table.rows):
-        used = cores_used(row.runtime, suite.serving.threads)
-        able = [i for i, instance in enumerate(found) if not _why_not(instance, used)]
-        paid = [float(np.nan_to_num(bills[k]) * found[i].price.usd_per_hour) for i in able]
-        chosen.append(able[int(np.argmin(paid))] if able else 0)
-        offers.append(tuple(_offer(i, used, float(middle[k]), suite) for i in found))
-    named = [found[i] for i in chosen]
+        served = [_served(row, throughput[:, k], instance, suite, only_here) for instance in found]
+        able = [s for s in served if s.carries is not None and s.may_be_chosen]
+        chosen.append(min(able, key=lambda s: _mean_bill(s, suite), default=served[0]))
+        offers.append(tuple(_offer(s, suite) for s in served) if suite.machines else ())
+    columns = [throughput[:, k] if s.carries is None else s.carries for k, s in enumerate(chosen)]
     return Fleet(
-        np.array([i.price.usd_per_hour for i in named]),
-        tuple(i.cores for i in named),
-        tuple(bool(i.price.gpu) for i in named),
-        tuple(i.name for i in named),
-        tuple(offers) if suite.machines else ((),) * len(named),
+        np.stack(columns, axis=1) if columns else throughput,
+        np.array([s.instance.price.usd_per_hour for s in chosen]),
+        tuple(s.idle for s in chosen),
+        tuple(s.instance.name for s in chosen),
+        tuple(offers),
     )
 
 
-def _why_not(instance: Instance, used: int) -> str:
-    """Why a variant that uses so many cores has no figure on an instance."""
+def _measured_here_alone(suite: Suite) -> str:
+    """A metric that decides and holds for the measuring machine alone; empty where none does."""
+    goal, known = goal_of(suite), metrics_of(suite)
+    names = [*(c.metric for c in limits_of(suite)), *goal.metrics]
+    return next((n for n in names if n in known and known[n].about in HERE_ALONE), "")
+
+
+def _served(row: Row, throughput: Array, instance: Instance, suite: Suite, only_here: str) -> _Served:
+    used = cores_used(row.runtime, suite.serving.threads)
     if instance.unknown:
-        return instance.unknown
-    if instance.cores and used > instance.cores:
-        return f"needs {used} cores, it has {instance.cores}"
-    return ""
+        return _Served(instance, None, instance.unknown)
+    if instance.calibrations is None:
+        if instance.name and instance.cores and used > instance.cores:
+            return _Served(instance, None, f"needs {used} cores, it has {instance.cores}")
+        return _Served(instance, throughput, idle=_idle(used, instance))
+    here = workers_of(row.runtime)
+    there = instance.cores if used == instance.calibrations[0].cores else here
+    found = _factor(row, instance.calibrations, here, there, suite)
+    if found is None:
+        why = "not extrapolated: the calibrations share too few networks of its runtime and workers"
+        return _Served(instance, None, why)
+    limits = _limits(row, suite)
+    if limits and row.service is None:
+        why = "not extrapolated: a load within a limit needs service times (add serving.scenarios.offline)"
+        return _Served(instance, None, why)
+    bursts = suite.decision.traffic.burstiness
+    draws = found.draws(len(throughput), row.candidate)
+    ratio = carried(found, draws, limits, bursts, row.service, there)
+    note = f"by a measured factor of throughput, {found.words}"
+    if there != here:
+        note += f", with {there} workers"
+    if only_here:
+        note += f"; not chosen: {only_here} decides and was not measured there"
+    return _Served(instance, throughput * ratio, note, _idle(there, instance), not only_here)
 
 
-def _offer(instance: Instance, used: int, carries: float, suite: Suite) -> Offer:
-    why = _why_not(instance, used)
-    if why or carries <= 0:
-        return Offer(instance.name, note=why or "no load keeps the limit")
-    traffic = suite.decision.traffic
-    count = float(cost.machines(carries, traffic))
-    note = f"{used} of {instance.cores} cores serve" if used < instance.cores else ""
-    month = count * instance.price.usd_per_hour * cost.HOURS_PER_MONTH
-    return Offer(instance.name, carries, count, month, note)
+def _factor(
+    row: Row, both: tuple[Calibration, Calibration], here: int, there: int, suite: Suite
+) -> Factor | None:
+    """The factor of a deployment; calibrated are workers of one thread."""
+    runtime, threads = split_runtime(one_worker(row.runtime))
+    if (threads or suite.serving.threads) != 1:
+        return None
+    return factor(*both, runtime, here, there)
+
+
+def _limits(row: Row, suite: Suite) -> tuple[Constraint, ...]:
+    """The limits on latency that the row's load keeps: the server's where it was measured under one."""
+    cell, server = row.estimates.get(SLO), suite.serving.scenarios.server
+    if cell is not None and cell.value is not None and server is not None:
+        return merge_constraints((), (f"latency_p99_ms <= {server.latency_p99_ms}",))
+    return tuple(c for c in limits_of(suite) if c.metric.startswith("latency_") and c.is_upper)
+
+
+def _idle(used: int, instance: Instance) -> str:
+    if used >= instance.cores or instance.price.gpu:
+        return ""
+    return f"{used} of {instance.cores} cores serves"
+
+
+def _mean_bill(served: _Served, suite: Suite) -> float:
+    assert served.carries is not None
+    count = cost.machines(served.carries, suite.decision.traffic)
+    # Where no load keeps the limit no number of machines does.
+    return float(np.where(np.isnan(count), 1e9, count).mean()) * served.instance.price.usd_per_hour
+
+
+def _offer(served: _Served, suite: Suite) -> Offer:
+    name = served.instance.name
+    carries = None if served.carries is None else _middle(served.carries)
+    if not carries:
+        return Offer(name, note=served.note or "no load keeps the limit")
+    count = float(cost.machines(carries, suite.decision.traffic))
+    month = count * served.instance.price.usd_per_hour * cost.HOURS_PER_MONTH
+    return Offer(name, carries, count, month, "; ".join(x for x in (served.note, served.idle) if x))
+
+
+def _middle(carries: Array) -> float:
+    return float(np.quantile(np.nan_to_num(carries), 0.5, method="nearest"))

@@ -11,7 +11,7 @@ from harness.analysis import cost
 from harness.analysis.bill import besides
 from harness.analysis.criteria import Constraint, limits_of
 from harness.analysis.draws import overlaid
-from harness.analysis.instances import Fleet, fleet
+from harness.analysis.instances import fleet
 from harness.analysis.served import load_within
 from harness.analysis.stats import Array
 from harness.analysis.values import count_draws
@@ -19,7 +19,6 @@ from harness.reasons import Reason, reason_of
 from harness.record import Record
 from harness.results import Estimate, Row, Tradeoff
 from harness.suite.schema import Suite
-from harness.suite.variants import cores_used
 
 SLO, OFFLINE = "throughput_at_slo_qps", "throughput_offline_per_s"
 COST_METRICS = ("cost_per_million_usd", "cost_per_month_usd", "train_cost_usd")
@@ -105,6 +104,7 @@ def with_costs(table: Tradeoff, suite: Suite, seconds: TrainingSeconds) -> Trade
     trained = {name: search for name, (_, search) in seconds.items()}
     more = besides(table.rows, suite, hourly, trained)
     other = np.array([sum(parts) for parts in more])
+    throughput = where.throughput
     monthly = where.bill(throughput, suite) + other
     draws = {
         "cost_per_million_usd": cost.per_million(monthly, traffic),
@@ -113,8 +113,7 @@ def with_costs(table: Tradeoff, suite: Suite, seconds: TrainingSeconds) -> Trade
             [np.nan if e.value is None else e.value for e in training], (count_draws(table), 1)
         ),
     }
-    idle = _idle(table.rows, where, suite)
-    sources = [_with(source, more) for source, more in zip(sources, idle, strict=True)]
+    sources = [_with(source, more) for source, more in zip(sources, where.idle, strict=True)]
     # All money is monotone in throughput: its quantiles are those of the draws with the throughput's.
     ends = quantiles(throughput)
     month = where.bill(ends, suite) + other
@@ -156,15 +155,6 @@ def _with(source: str | None, idle: str) -> str | None:
     if source is None or not idle:
         return source
     return f"{source}; {idle}" if source else f"ceiling: {idle}"
-
-
-def _idle(rows: Sequence[Row], where: Fleet, suite: Suite) -> list[str]:
-    """Of each row, how many cores of the priced machine serve, where some are idle."""
-    used = [cores_used(row.runtime, suite.serving.threads) for row in rows]
-    return [
-        f"{u} of {cores} cores serves" if u < cores and not gpu else ""
-        for u, cores, gpu in zip(used, where.cores, where.gpu, strict=True)
-    ]
 
 
 def quantiles(throughput: Array) -> Array:

@@ -99,7 +99,7 @@ def _repriced(table: Tradeoff, suite: Suite, price_factor: float) -> Tradeoff:
         replace(row, besides=(row.besides[0] * price_factor, row.besides[1])) for row in where.on(table.rows)
     )
     other = np.array([sum(row.besides) for row in rows])
-    month = where.bill(throughput, suite) + other
+    month = where.bill(where.throughput, suite) + other
     draws = {
         "cost_per_month_usd": month,
         "cost_per_million_usd": cost.per_million(month, traffic),

@@ -12,6 +12,7 @@ import numpy as np
 from harness.analysis.criteria import Constraint
 from harness.analysis.launches import headline
 from harness.analysis.stats import Array
+from harness.facts import ServerFacts
 from harness.reasons import Reason
 from harness.record import Record, content_hash
 from harness.results import ServiceTimes
@@ -30,16 +31,21 @@ SERVING = Path(__file__).parent.parent / "serving"
 
 
 def service_times(records: Sequence[Record], workers: int) -> ServiceTimes | None:
-    """Of a variant's serve records: how long calls of each size take in the offline windows, one alone in the
-    single stream where no window tells, and how a call's time varies there; None without offline windows."""
+    """Of a variant's serve records: how long calls of each size take in the offline windows, or else in
+    the server's closed loop; one alone in the single stream where neither tells, and how a call's time varies
+    there; None without any but these."""
     alone: list[float] = []
     by_size: dict[int, list[float]] = {}
+    closed: dict[int, list[float]] = {}
     ratios: list[Array] = []
     for record in (r for r in records if r.status == "finished"):
         for m in record.measurements:
             if m.metric == "throughput_offline_per_s" and m.value and set(m.at) == {"batch_size"}:
                 size = int(m.at["batch_size"])
                 by_size.setdefault(size, []).append(1e3 * workers * size / m.value)
+        if record.trial.scenario == "server":
+            for batch, ms in (record.facts_as(ServerFacts).closed_loop_ms or {}).items():
+                closed.setdefault(int(batch), []).append(ms)
         p50 = headline(record, "latency_p50_ms")
         if record.trial.scenario != "single_stream" or p50 is None or not p50.value:
             continue
@@ -47,6 +53,7 @@ def service_times(records: Sequence[Record], workers: int) -> ServiceTimes | Non
         alone.append(float(calls.mean()))
         # Over the mean, as the windows' times are means: over the median slow calls would count twice.
         ratios.append(calls / calls.mean())
+    by_size = by_size or closed
     if not by_size:
         return None
     if alone:

@@ -46,3 +46,22 @@ def completion(shell: Annotated[str, required("bash|zsh|fish", "Your shell.")]) 
     options = {"prog_name": PROGRAM, "complete_var": "_HARNESS_COMPLETE", "shell": shell}
     print(get_completion_script(**options))
     return 0
+
+
+def calibrate_here(
+    rounds: Annotated[int, typer.Option("--rounds", metavar="N", min=1, help="Repetitions.")] = 2,
+) -> int:
+    """Measure a standard set of networks on this machine, for prices of instances of its class."""
+    from harness.costs.calibrations import keep
+    from harness.running.calibrate import calibrate
+
+    found = calibrate(rounds)
+    print(
+        f"class {found.machine_class} ({found.cpu}, {found.cores} cores): {len(found.speeds)} networks on"
+        " their runtimes. A suite prices a machine of it with"
+        f" machines: {{NAME: {{price: …, class: {found.machine_class}}}}}; on another computer put this file"
+        " into the same folder of its cache",
+        file=sys.stderr,
+    )
+    print(keep(found))
+    return 0

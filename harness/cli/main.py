@@ -298,6 +298,7 @@ def list_(
     return 0
 
 
+app.command("calibrate", epilog=examples("calibrate", "calibrate --rounds 3"))(habits.calibrate_here)
 app.command("open", epilog=examples("open latest", "open photos --print"))(habits.open_page)
 app.command("completion", epilog=examples("completion bash >> ~/.bashrc"))(habits.completion)
 app.add_typer(data_cli.app, name="data", help="Get a data set, check it, look for what misleads.")

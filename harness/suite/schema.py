@@ -474,8 +474,9 @@ class Suite(Model):
     machines: dict[str, Machine] = Field(default_factory=dict)
     """In place of `machine`: several instances, each under a name of your own, the one that measures first.
     Every variant is priced on each that it fits on, and stands with the cheapest at the stated traffic. What
-    was measured holds for machines of the same `class`, and without one for those of the same family of the
-    same provider (`aws/c7i.large` and `aws/c7i.xlarge`, in any region and on any term); for others it is not
+    was measured holds for machines of the same `class`, and without one for those of the same family of
+    the same provider (`aws/c7i.large` and `aws/c7i.xlarge`, in any region and on any term). To another
+    `class` a load is carried over by the factor that `harness calibrate` measured on both; else nothing is
     extrapolated."""
     metrics: dict[str, OwnMetric] = Field(default_factory=dict)
     """Metrics of your own: a column of the table each, for limits and objectives too."""

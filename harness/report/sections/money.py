@@ -99,7 +99,8 @@ def _by_instance(e: Evidence) -> Iterator[Block]:
     said = n.listed([f"{i.name} is {i.price.label}, ${i.price.usd_per_hour:.4g} an hour" for i in found])
     yield text(
         f"{said}. Every variant stands in the tables with the cheapest of those that its figures hold for."
-        " A figure is never carried over to another kind of machine."
+        " To another kind of machine a load is carried over by a measured factor (harness calibrate) or not"
+        " at all, a latency never."
     )
     rows = [
         (

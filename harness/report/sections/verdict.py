@@ -349,8 +349,12 @@ def _instance(e: Evidence) -> list[str]:
     found = [i for i in instances(e.suite, e.tradeoff.machine_class) if i.name == e.recommendation.machine]
     if not e.recommendation.machine or not found:
         return []
-    price = found[0].price
-    return [f"{found[0].name}: {price.label}, ${price.usd_per_hour:.4g} an hour."]
+    price, other = found[0].price, ""
+    if found[0].calibrations:
+        other = (
+            " Its load is carried over by a measured factor; latencies are those of the measuring machine."
+        )
+    return [f"{found[0].name}: {price.label}, ${price.usd_per_hour:.4g} an hour.{other}"]
 
 
 def _deployed(variant: str) -> list[str]:
