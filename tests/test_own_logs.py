@@ -211,8 +211,17 @@ def test_refunds_are_no_interest(tmp_path: Path) -> None:
     path = events(tmp_path, ("cart", "refund", "remove_from_cart"))
     data = load(path)
     assert len(data.events) == N // 3
-    assert "40 events are no interest and left out" in interactions_csv.notes(path=str(path))[0]
+    said = f"{2 * N // 3} of {N} events are no interest and are left out (refund, remove_from_cart)"
+    assert said in interactions_csv.notes(path=str(path))[0]
     assert len(load(path, positive=["cart", "refund"]).events) == 2 * N // 3
+
+
+def test_views_that_do_not_count_are_told(tmp_path: Path) -> None:
+    path = events(tmp_path, ("view", "view", "purchase"))
+    assert len(load(path).events) == N // 3
+    said = f"{2 * N // 3} of {N} events only show an item, which is no choice, and are left out (view)"
+    assert said in interactions_csv.notes(path=str(path))[0]
+    assert not interactions_csv.notes(path=str(path), positive=["view", "purchase"])
 
 
 @pytest.mark.parametrize(

@@ -98,12 +98,12 @@ def _by_event(
         )
     against = [w for w, p in plain.items() if p in AGAINST]
     seen = [w for w, p in plain.items() if p in SHOWN]
-    if against:
-        rows = sum(counts[word] for word in against)
-        notes.append(
-            f"{rows} events are no interest and left out ({', '.join(against)}): `positive: […]` names those "
-            "that are"
-        )
+    for out, are in ((against, "are no interest"), (seen, "only show an item, which is no choice,")):
+        if rows := sum(counts[word] for word in out):
+            notes.append(
+                f"{rows:,} of {len(words):,} events {are} and are left out ({', '.join(out)}): "
+                "`positive: […]` names those that count"
+            )
     return np.asarray(~words.isin([*against, *seen]))
 
 
