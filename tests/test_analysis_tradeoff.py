@@ -18,7 +18,7 @@ from harness.analysis.outputs import read_evidence, stored_evidence, tidy
 from harness.analysis.predictions import Predictions, read_predictions, score_examples
 from harness.analysis.recommend import analyse, decide
 from harness.analysis.stats import two_way_interval
-from harness.analysis.tradeoff import tradeoff
+from harness.analysis.tradeoff import _value_cell, short, tradeoff
 from harness.record import Measurement, Record
 from harness.results import Row, Tradeoff
 from harness.suite.schema import Machine
@@ -34,6 +34,16 @@ def table_of(world: World, records: list[Record], **decision: object) -> Tradeof
 
 def row(table: Tradeoff, name: str) -> Row:
     return next(r for r in table.rows if r.variant == name)
+
+
+def test_a_value_that_few_draws_carry_away_shows_its_median_and_says_so() -> None:
+    worth = np.concatenate([np.linspace(-500, 900, 1990), np.full(10, -1e9)])
+    cell = _value_cell(worth, [])
+    assert cell.low is not None and cell.high is not None and cell.value is not None
+    assert cell.low <= cell.value <= cell.high and cell.value == np.median(worth)
+    assert cell.note == f"median; a few extreme draws take the mean to {short(float(worth.mean()))}"
+    plain = _value_cell(worth[:1990], [])
+    assert plain.value == pytest.approx(200) and plain.note == ""
 
 
 def test_every_variant_is_a_row_with_means_over_its_units() -> None:
