@@ -28,10 +28,6 @@ RESAMPLING = {0: "nearest", 2: "bilinear", 3: "bicubic"}
 """Pillow's numbers, as such a file writes them."""
 
 
-class NoImageModelError(ValueError):
-    """A model of the library that is for something else than images."""
-
-
 class FineTunedImages(nn.Module):
     """An image classifier of transformers, and what its folder says of the images before it.
 
@@ -154,31 +150,19 @@ def build(
     transformers = importlib.import_module("transformers")  # typed, and too large for a type checker
     transformers.utils.logging.disable_progress_bar()
     place = resolve(name, search)
-    options = {"attn_implementation": "eager"}
     try:
         config = transformers.AutoConfig.from_pretrained(place)
-        if type(config) not in transformers.MODEL_FOR_IMAGE_CLASSIFICATION_MAPPING:
-            raise NoImageModelError(
-                f"hf:{name} is a model of type {config.model_type}, which takes no images: choose one that "
-                "does, for instance a ViT, ConvNeXt or Swin from a folder, hf:./folder"
-            )
-        order, head = _kept(config, task)
-        config.num_labels = task.num_classes
-        make = transformers.AutoModelForImageClassification
-        if pretrained:
-            network = make.from_pretrained(
-                place, config=config, ignore_mismatched_sizes=True, dtype=torch.float32, **options
-            )
-        else:
-            network = make.from_config(config, dtype=torch.float32, **options)
-    except NoImageModelError:
-        raise
     except (OSError, ValueError) as error:
         raise unavailable(name, error) from error
-    if pretrained:
-        _settle_head(network, order)
-    else:
-        head = "new, as all its weights"
+    if type(config) not in transformers.MODEL_FOR_IMAGE_CLASSIFICATION_MAPPING:
+        raise ValueError(
+            f"hf:{name} is a model of type {config.model_type}, which takes no images: choose one that "
+            "does, for instance a ViT, ConvNeXt or Swin from a folder, hf:./folder"
+        )
+    try:
+        network, head = _classifier(transformers, place if pretrained else None, config, task)
+    except (OSError, ValueError) as error:
+        raise unavailable(name, error) from error
     settings = _settings(transformers, place)
     channels = int(getattr(config, "num_channels", None) or 3)
     if task.input_shape[0] not in (1, channels):
@@ -195,6 +179,21 @@ def build(
     if settings.get("do_normalize", True) and "image_mean" in settings:
         built.normalise(settings["image_mean"], settings["image_std"], grey=task.input_shape[0] == 1)
     return built
+
+
+def _classifier(
+    transformers: Any, place: str | None, config: PretrainedConfig, task: Task
+) -> tuple[nn.Module, str]:
+    """The network with a head for the task, and what became of its own; fresh weights without a place."""
+    order, head = _kept(config, task)
+    config.num_labels = task.num_classes
+    make = transformers.AutoModelForImageClassification
+    options = {"dtype": torch.float32, "attn_implementation": "eager"}
+    if place is None:
+        return make.from_config(config, **options), "new, as all its weights"
+    network = make.from_pretrained(place, config=config, ignore_mismatched_sizes=True, **options)
+    _settle_head(network, order)
+    return network, head
 
 
 def _kept(config: PretrainedConfig, task: Task) -> tuple[list[int] | None, str]:
