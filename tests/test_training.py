@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -364,6 +367,58 @@ def test_the_fastest_way_is_chosen_and_the_figures_are_kept(
     )
     assert mode.label == chosen
     assert facts["tried_seconds_per_step"] == seconds
+
+
+class TakesNoHalves(nn.Module):
+    """As an LSTM on a processor without AVX-512: fp32 works, bf16 raises."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.project = nn.Linear(2, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        if torch.is_autocast_enabled("cpu"):
+            raise RuntimeError("could not create a primitive descriptor")
+        return torch.as_tensor(self.project(x)).squeeze(1)
+
+
+def test_a_way_that_the_machine_cannot_compute_is_left_out_and_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(precision, "_decided", {})
+    batch = (torch.zeros(4, 2), torch.zeros(4))
+    loss = nn.functional.mse_loss
+    mode, facts = choose_mode(TakesNoHalves(), batch, loss, "cpu", "auto")
+    assert mode.label == "fp32"
+    assert facts["refused_modes"] == {"bf16": "could not create a primitive descriptor"}
+    with pytest.raises(
+        TrialError, match=r"cannot train the model in bf16 \(could not.*set precision: auto or fp32"
+    ):
+        choose_mode(TakesNoHalves(), batch, loss, "cpu", "bf16")
+
+
+def test_a_model_that_fails_in_fp32_says_its_own_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(precision, "_decided", {})
+    with pytest.raises(RuntimeError, match="shapes cannot be multiplied"):
+        choose_mode(
+            nn.Linear(3, 1), (torch.zeros(4, 2), torch.zeros(4)), nn.functional.mse_loss, "cpu", "auto"
+        )
+
+
+def test_an_lstm_trains_on_a_processor_without_half_precision_units() -> None:
+    """oneDNN is told to use AVX2 at most, which has no LSTM in bf16; it reads this once, at its first use."""
+    script = (
+        "import torch; from torch import nn; from harness.training.precision import choose_mode\n"
+        "class Last(nn.Module):\n"
+        "    def __init__(self):\n"
+        "        super().__init__(); self.lstm = nn.LSTM(4, 4, batch_first=True)\n"
+        "    def forward(self, x): return self.lstm(x)[0][:, -1]\n"
+        "batch = torch.zeros(8, 5, 4), torch.zeros(8, 4)\n"
+        "choose_mode(Last(), batch, nn.functional.mse_loss, 'cpu', 'auto')\n"
+    )
+    environment = os.environ | {"ONEDNN_MAX_CPU_ISA": "AVX2", "PYTHONPATH": str(Path.cwd())}
+    done = subprocess.run(
+        [sys.executable, "-c", script], env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
 
 
 def test_trying_disturbs_neither_the_weights_nor_the_randomness(monkeypatch: pytest.MonkeyPatch) -> None:

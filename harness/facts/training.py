@@ -72,6 +72,7 @@ class TrainFacts(FittedFacts):
 
     Args:
         precision, mode: how a step was computed. tried_seconds_per_step: the ways that were timed.
+        refused_modes: the ways that this machine's libraries cannot compute, each with their reason.
         best_epoch_by: what the best epoch is chosen by. best_epoch_metric: the metric behind it.
         vocabulary, flops_at_tokens: of texts.
         input_scaling, resized: whose scaling images go through, and to what size, where it is the network's.
@@ -84,6 +85,7 @@ class TrainFacts(FittedFacts):
     precision: str | None = None
     mode: str | None = None
     tried_seconds_per_step: Mapping[str, float] | None = None
+    refused_modes: Mapping[str, str] | None = None
     resumed_after_epoch: int | None = None
     epochs: int | None = None
     best_epoch_by: str | None = None

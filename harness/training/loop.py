@@ -167,7 +167,9 @@ def fit(
 
     checkpoints.restore(model, best)
     facts = TrainFacts(
-        tried_seconds_per_step=tried.get("tried_seconds_per_step"), resumed_after_epoch=start or None
+        tried_seconds_per_step=tried.get("tried_seconds_per_step"),
+        refused_modes=tried.get("refused_modes"),
+        resumed_after_epoch=start or None,
     )
     return Fit(tuple(history), best_epoch(history), mode, facts)
 

@@ -1,8 +1,9 @@
 """How a training step is computed: number format, memory layout, attention; tried, not assumed.
 
 On a CPU bf16 makes convolution nets 2 to 2.5 times faster with channels_last and small vision
-transformers *slower*, unless their attention is unfused; ConvNeXt gets slower either way. So
-`choose_mode` times a few steps of each way that could win on a copy of the network.
+transformers *slower*, unless their attention is unfused; ConvNeXt gets slower either way; an LSTM
+cannot be computed in it at all by a processor without AVX-512. So `choose_mode` times a few steps
+of each way that could win on a copy of the network, and leaves out what the libraries refuse.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.overrides import TorchFunctionMode
 
 from harness.codec import JsonObject
+from harness.record import TrialError
 
 TIMED_STEPS = 2
 TRIAL_EXAMPLES = 64
@@ -82,6 +84,9 @@ def choose_mode(
     Args:
         batch: inputs and targets on the device, as the loop will pass them.
         precision: `fp32` and `bf16` fix the number format; layout and attention are still tried.
+
+    Raises:
+        TrialError: `bf16` is asked for and this machine's libraries cannot compute the model in it.
     """
     batch = batch[0][:TRIAL_EXAMPLES], batch[1][:TRIAL_EXAMPLES]
     situation = (str(model), batch[0].shape, device, precision, torch.get_num_threads())
@@ -102,15 +107,29 @@ def _choose(
     except Exception:  # some libraries' models cannot be copied, so nothing is tried on them
         return Mode("fp32" if precision == "auto" else precision), {}
     modes = possible_modes(model, batch[0], device, precision)
-    if len(modes) == 1:
+    if modes == [Mode()]:
         return modes[0], {}
     seconds: dict[Mode, float] = {}
+    refused: dict[str, str] = {}
     with torch.random.fork_rng(_cuda_devices(device)):
         for mode in modes:
-            seconds[mode] = _time_steps(model, batch, loss, device, mode, min(seconds.values(), default=1e9))
-    fastest = min(modes, key=seconds.__getitem__)
-    chosen = fastest if seconds[fastest] < CLEARLY_FASTER * seconds[modes[0]] else modes[0]
-    return chosen, {"tried_seconds_per_step": {m.label: round(s, 5) for m, s in seconds.items()}}
+            best = min(seconds.values(), default=1e9)
+            try:
+                seconds[mode] = _time_steps(model, batch, loss, device, mode, best)
+            except (RuntimeError, NotImplementedError) as error:
+                if mode.precision == "fp32":
+                    raise  # the model's own fault: no other way would mend it
+                refused[mode.label] = str(error).splitlines()[0]
+    if not seconds:
+        reason = "; ".join(refused.values())
+        raise TrialError(
+            f"this machine cannot train the model in bf16 ({reason}): set precision: auto or fp32"
+        )
+    plainest = next(iter(seconds))
+    fastest = min(seconds, key=seconds.__getitem__)
+    chosen = fastest if seconds[fastest] < CLEARLY_FASTER * seconds[plainest] else plainest
+    tried: JsonObject = {"tried_seconds_per_step": {m.label: round(s, 5) for m, s in seconds.items()}}
+    return chosen, tried | ({"refused_modes": refused} if refused else {})
 
 
 def possible_modes(model: nn.Module, inputs: Tensor, device: str, precision: str) -> list[Mode]:
