@@ -82,12 +82,21 @@ def machine_class() -> str:
     return content_hash(hardware())[:8]
 
 
+VECTORS = ("amx", "asimd", "avx", "bf16", "fma", "i8mm", "sve")
+
+
 @cache
 def hardware() -> dict[str, Any]:
-    """CPU model, cores, memory and GPU. Memory is rounded to GB: kernels reserve a little of it."""
+    """CPU model, its vector instructions, cores, memory and GPU.
+
+    Memory is rounded to GB: kernels reserve a little of it. Hypervisors call processors of several kinds
+    `AMD EPYC`; family and vector instructions tell them apart, and decide the speed of int8 and bf16.
+    """
     gpus = _gpus()
     return {
         "cpu": _cpu_model(),
+        "cpu_family": _cpu_family(),
+        "vector_instructions": _vector_instructions(),
         "architecture": platform.machine(),
         "cores": os.cpu_count() or 1,
         "memory_mb": round(_memory_mb() / 1024) * 1024,
@@ -156,6 +165,31 @@ def _cpu_model() -> str:
     except OSError:
         pass
     return _ask("sysctl", "-n", "machdep.cpu.brand_string") or platform.processor() or "unknown"
+
+
+def _cpu_lines() -> dict[str, str]:
+    """What /proc/cpuinfo says of the first processor; empty where there is no such file."""
+    try:
+        first = Path("/proc/cpuinfo").read_text().split("\n\n", 1)[0]
+    except OSError:
+        return {}
+    return {
+        name.strip(): value.strip() for name, _, value in (line.partition(":") for line in first.splitlines())
+    }
+
+
+def _cpu_family() -> str | None:
+    """Family and model by number, `25/1`; on ARM implementer and part; None where the kernel does not say."""
+    lines = _cpu_lines()
+    keys = ("cpu family", "model") if "cpu family" in lines else ("CPU implementer", "CPU part")
+    return "/".join(lines[key] for key in keys if key in lines) or None
+
+
+def _vector_instructions() -> str | None:
+    """Those that decide how fast arrays are computed, in order; None where the kernel does not say."""
+    lines = _cpu_lines()
+    flags = (lines.get("flags") or lines.get("Features") or "").split()
+    return " ".join(sorted(f for f in set(flags) if f.startswith(VECTORS))) or None
 
 
 def _memory_mb() -> float:

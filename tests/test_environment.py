@@ -41,6 +41,31 @@ def test_the_machine_class_depends_on_hardware_alone(monkeypatch: pytest.MonkeyP
     assert environment.machine_class() != before
 
 
+@pytest.mark.parametrize(
+    ("text", "family", "instructions"),
+    [
+        (
+            "cpu family: 25\nmodel: 1\nmodel name: AMD EPYC\nflags: fpu avx avx2 sse2\n\nmodel: 9",
+            "25/1",
+            "avx avx2",
+        ),
+        (
+            "cpu family: 25\nmodel: 17\nmodel name: AMD EPYC\nflags: avx2 avx512_bf16",
+            "25/17",
+            "avx2 avx512_bf16",
+        ),
+        ("CPU implementer: 0x41\nCPU part: 0xd40\nFeatures: fp asimd sve crc32", "0x41/0xd40", "asimd sve"),
+        ("", None, None),
+    ],
+)
+def test_processors_of_one_name_differ_by_family_and_vector_instructions(
+    text: str, family: str | None, instructions: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(environment.Path, "read_text", lambda path: text)
+    assert environment._cpu_family() == family
+    assert environment._vector_instructions() == instructions
+
+
 def test_a_machine_without_tools_is_captured_too(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(environment.shutil, "which", lambda name: None)
     environment._gpus.cache_clear()
