@@ -129,7 +129,9 @@ def _choose(
     fastest = min(seconds, key=seconds.__getitem__)
     chosen = fastest if seconds[fastest] < CLEARLY_FASTER * seconds[plainest] else plainest
     tried: JsonObject = {"tried_seconds_per_step": {m.label: round(s, 5) for m, s in seconds.items()}}
-    return chosen, tried | ({"refused_modes": refused} if refused else {})
+    if refused:
+        tried["refused_modes"] = refused
+    return chosen, tried
 
 
 def possible_modes(model: nn.Module, inputs: Tensor, device: str, precision: str) -> list[Mode]:
