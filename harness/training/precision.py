@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.overrides import TorchFunctionMode
 
-from harness.codec import JsonObject
+from harness.codec import Json, JsonObject
 from harness.record import TrialError
 
 TIMED_STEPS = 2
@@ -128,7 +128,7 @@ def _choose(
     plainest = next(iter(seconds))
     fastest = min(seconds, key=seconds.__getitem__)
     chosen = fastest if seconds[fastest] < CLEARLY_FASTER * seconds[plainest] else plainest
-    tried: JsonObject = {"tried_seconds_per_step": {m.label: round(s, 5) for m, s in seconds.items()}}
+    tried: dict[str, Json] = {"tried_seconds_per_step": {m.label: round(s, 5) for m, s in seconds.items()}}
     if refused:
         tried["refused_modes"] = refused
     return chosen, tried
