@@ -47,8 +47,11 @@ class Paragraph:
 
 @dataclass(frozen=True)
 class Bullets:
+    """A list. `title` stands above it; `kind`: `warning` sets both in a box."""
+
     items: tuple[tuple[Inline, ...], ...]
     kind: str = ""
+    title: str = ""
 
 
 @dataclass(frozen=True)
@@ -243,8 +246,11 @@ def _block_markdown(block: Block) -> str:
     match block:
         case Paragraph(parts=parts, kind=kind):
             return ("> " if kind == "warning" else "") + _inline(parts)
-        case Bullets(items=items):
-            return "\n".join(f"- {_inline(item)}" for item in items)
+        case Bullets(items=items, kind=kind, title=title):
+            lines = [f"**{escape_markdown(title)}**", ""] if title else []
+            lines += [f"- {_inline(item)}" for item in items]
+            quoted = (f"> {line}".rstrip() for line in lines) if kind == "warning" else lines
+            return "\n".join(quoted)
         case Table():
             return _table_markdown(block)
         case Tiles(tiles=tiles):

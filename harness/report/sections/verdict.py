@@ -41,7 +41,7 @@ def verdict(e: Evidence) -> Section | None:
     reverse = "What could reverse it:" if e.chosen or e.in_progress else "What would change this:"
     for head, said in ((reverse, _changes(e)), ("Bear in mind:", warnings(e))):
         if said:
-            blocks += [text(Strong(head), kind="warning"), Bullets(tuple((x,) for x in said), "doubts")]
+            blocks.append(Bullets(tuple((x,) for x in said), "warning", head))
     if e.chosen:
         blocks.append(Tiles(tuple(_tiles(e, e.chosen))))
     blocks.append(Bullets(tuple((reason,) for reason in (*found[1:], *reasons(e)))))
