@@ -294,3 +294,153 @@ def test_a_parquet_log_is_read_like_a_csv_one(tmp_path: Path) -> None:
     data = load(tmp_path / "log.parquet")
     np.testing.assert_allclose(days(data), EXACT)
     assert data.users.ids.tolist() == list(range(7))
+
+
+# ------------------------------------------------------------------- columns that nothing was said of
+
+
+@pytest.mark.parametrize(
+    ("column", "words", "rows"),
+    [
+        ("event_type", ("view", "cart", "purchase"), 2 * N // 3),
+        ("behavior", ("pv", "buy", "fav", "cart"), 3 * N // 4),
+        ("Action", ("Add to cart", "Remove from cart"), N // 2),
+    ],
+)
+def test_events_under_a_name_that_is_not_looked_for_are_asked_about_and_the_cures_work(
+    tmp_path: Path, column: str, words: tuple[str, ...], rows: int
+) -> None:
+    path = events(tmp_path, words, column)
+    with pytest.raises(DataError, match="is not looked at, so that every row would count") as caught:
+        load(path)
+    args = cures(caught.value)
+    assert args == {"event": column}
+    if column == "behavior":
+        with pytest.raises(DataError, match="say which are interest") as caught:
+            load(path, **args)
+        args["positive"] = ["buy", "fav", "cart"]
+    assert len(load(path, **args).events) == rows
+
+
+@pytest.mark.parametrize(
+    ("column", "words", "rows"),
+    [
+        ("Rating", ("1", "2", "3", "4", "5"), 2 * N // 5),
+        ("stars", ("1", "2.5", "5"), N // 3),
+        ("clicked", ("0", "0", "1"), N // 3),
+        ("is_click", ("true", "false"), N // 2),
+        ("feedback", ("-1", "1", "0"), N // 3),
+        ("rating", ("0", "1", "0"), N // 3),
+    ],
+)
+def test_grades_and_answers_that_were_not_named_are_asked_about_and_the_cures_work(
+    tmp_path: Path, column: str, words: tuple[str, ...], rows: int
+) -> None:
+    path = events(tmp_path, words, column)
+    with pytest.raises(DataError) as caught:
+        load(path)
+    assert len(load(path, **cures(caught.value)).events) == rows
+    assert len(load(path, rating=None).events) == N  # stated: every row is interest
+
+
+@pytest.mark.parametrize("column", ["is_mobile", "position", "page"])
+def test_other_columns_of_a_log_are_left_aside(tmp_path: Path, column: str) -> None:
+    assert len(load(events(tmp_path, ("0", "1"), column)).events) == N
+
+
+@pytest.mark.parametrize(
+    ("column", "args"), [("quantity", {}), ("price", {}), ("plays", {"weight": "plays"})]
+)
+def test_what_was_given_back_is_no_interest_and_plan_says_so(
+    tmp_path: Path, column: str, args: dict[str, Any]
+) -> None:
+    path = events(tmp_path, ("2", "3", "-1"), column)
+    assert len(load(path, **args).events) == 2 * N // 3
+    said = f"{N // 3} of {N} rows have a negative '{column}'"
+    assert any(note.startswith(said) for note in interactions_csv.notes(path=str(path), **args))
+
+
+def test_ratings_that_are_no_numbers_are_refused_though_nothing_was_said_of_them(tmp_path: Path) -> None:
+    for words in (("good", "bad"), ("4", "three")):
+        with pytest.raises(DataError, match=r"log\.csv:\d: column 'rating' has '\w+', which is not a number"):
+            load(events(tmp_path, words, "rating"))
+
+
+def test_orders_are_known_by_what_they_are_called(tmp_path: Path) -> None:
+    path = events(tmp_path, ("view", "cart", "purchase"))
+    assert load(path).events.bought.sum() == N // 3
+    assert load(path, bought="cart").events.bought.sum() == N // 3
+    with pytest.raises(DataError, match="no row has the event 'sold' of bought"):
+        load(path, bought="sold")
+    path = events(tmp_path, ("order", "cart", "purchase"))
+    assert load(path).events.bought.sum() == 2 * N // 3
+    assert "orders are the events 'order', 'purchase'" in interactions_csv.notes(path=str(path))[0]
+
+
+def test_prices_are_read_or_refused(tmp_path: Path) -> None:
+    data = load(events(tmp_path, ("€ 9.50", "€ 9.50"), "price"))
+    assert data.catalogue.price.tolist() == [9.5] * 5
+    for wrong in ('"9,50"', "cheap", "$ 3"):
+        with pytest.raises(DataError, match=r"log\.csv:\d: column 'price' has .* which is no number"):
+            load(events(tmp_path, ("€ 9.50", wrong), "price"))
+
+
+# ----------------------------------------------------------------------------------------- ids and times
+
+
+def ids(path: Path, user: Callable[[int], str], item: Callable[[int], str] = "i{}".format) -> Path:
+    (path / "log.csv").write_text(
+        "user,item,time\n"
+        + "".join(f"{user(i)},{item(i % 5)},{1_700_000_000 + i * 50000}\n" for i in range(N))
+    )
+    return path / "log.csv"
+
+
+def test_an_id_is_the_same_with_and_without_the_zero_that_a_program_wrote_behind_it(tmp_path: Path) -> None:
+    data = load(ids(tmp_path, lambda i: f"{i % 6}.0" if i < N // 2 else f"{i % 6}"))
+    assert data.users.ids.tolist() == list(range(6))
+    assert len(load(ids(tmp_path, lambda i: f"v{i % 6}.0")).users.ids) == 6  # a version is no number
+    (tmp_path / "items.csv").write_text("item,category\n" + "".join(f"{i},c{i}\n" for i in range(5)))
+    data = load(ids(tmp_path, "u{}".format, "{}.0".format), items_path=str(tmp_path / "items.csv"))
+    assert data.catalogue.ids.tolist() == list(range(5))
+
+
+def test_a_table_of_items_that_calls_them_otherwise_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "items.csv").write_text("item,category\nI0,c\nI1,c\n")
+    with pytest.raises(DataError, match="items are called 'I0' here and 'i0' in the log"):
+        load(ids(tmp_path, "u{}".format), items_path=str(tmp_path / "items.csv"))
+
+
+@pytest.mark.parametrize(
+    ("user", "message"),
+    [
+        (lambda i: f"1.2345{i % 6}E+12", r":2: the user '1\.23450E\+12' was shortened by a spreadsheet"),
+        (lambda i: " " if i > 57 else "u", r":60: no user \(2 such rows\); drop"),
+    ],
+)
+def test_what_is_no_id_is_refused(tmp_path: Path, user: Callable[[int], str], message: str) -> None:
+    with pytest.raises(DataError, match=message):
+        load(ids(tmp_path, user))
+
+
+def test_plan_says_what_is_odd_about_ids_and_rows(tmp_path: Path) -> None:
+    path = ids(tmp_path, lambda i: "guest" if i % 2 else ("U2", "u2", "null")[i // 2] if i < 6 else f"u{i}")
+    rows = path.read_text().splitlines()
+    others = [f"x{i},i0,1700000000" for i in range(40)]
+    path.write_text("\n".join([*rows, rows[-1], *others]) + "\n")
+    said = "\n".join(interactions_csv.notes(path=str(path)))
+    assert "1 user id differs from another one in case only" in said
+    assert re.search(r"\d+% of the rows are of one user, 'guest'", said)
+    assert "user 'null' (1 row) is taken as an id" in said
+    assert f"1 of {N + 41} rows repeat another one in every cell" in said
+
+
+@pytest.mark.parametrize("none", ["0", "-1", "20240115"])
+def test_a_time_that_stands_for_none_or_is_of_another_unit_is_refused(tmp_path: Path, none: str) -> None:
+    with pytest.raises(DataError, match=rf"the time {none} lies in the year 19\d\d and others in 2024"):
+        load(log(tmp_path, lambda t: none if t == MOMENTS[3] else f"{t.timestamp():.0f}"))
+
+
+def test_a_log_of_which_no_row_counts_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="column 'n' is 0 in every row"):
+        load(events(tmp_path, ("0", "0"), "n"), weight="n")

@@ -10,6 +10,7 @@ Ids are text, rows stand in any order; a missing price stays missing. What count
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,6 @@ import pandas as pd
 
 from harness.codec import Json
 from harness.datasets import cells
-from harness.datasets.frames import canonical
 from harness.datasets.interactions import (
     Events,
     Interactions,
@@ -28,10 +28,12 @@ from harness.datasets.interactions import (
     Users,
     last_stretch,
 )
-from harness.datasets.interest import Interest, interest_of, weights_of
+from harness.datasets.interest import Interest, interest_of, orders_of, weights_of
 from harness.datasets.item_table import catalogue_of, read_items
+from harness.datasets.log_ids import check_ids, check_known_items, codes_of, said_of_ids
+from harness.datasets.log_times import days_of
 from harness.datasets.own_files import content_of_file, existing
-from harness.datasets.raw import Layout, first_cells, lacking, read_file
+from harness.datasets.raw import MISSING, Layout, first_cells, lacking, read_file
 from harness.protocols import Task
 from harness.record import DataError
 from harness.suite.source import quoted
@@ -39,11 +41,6 @@ from harness.suite.source import quoted
 DESCRIPTION = (
     "your own log of interactions: user, item, time, and optionally event, rating, weight, price, category"
 )
-
-LATEST_DAY = 84_000.0
-"""Days since 1970, in the year 2199: what lies later was counted in smaller units than seconds."""
-FIRST_DAY = 1157.0
-"""Days since 1970, in 1973: numbers below are an order or a time of another start, not moments."""
 
 
 def load(
@@ -55,7 +52,7 @@ def load(
     event: str = "event",
     price: str = "price",
     category: str = "category",
-    bought: str = "buy",
+    bought: str | None = None,
     split: SplitName = "global_time",
     test: float = 0.1,
     mask_seen: bool = True,
@@ -75,7 +72,7 @@ def load(
     Args:
         path: the file. user, item, time: names of its columns; `time: null` for a log without times, which
             `split: random` alone can cut. event, price, category: names of columns that may be absent.
-        bought: the event that is an order.
+        bought: the event that is an order; none: those that are called so (`buy`, `purchase`, `order`, …).
         split, test, mask_seen: the protocol.
         separator: between cells; none: the one of `,`, tab, `;`, `::` and `|` that the first line holds.
         names: of the columns, where the file has no line of names.
@@ -151,22 +148,34 @@ def _load(content: str, given: tuple[tuple[str, Any], ...]) -> tuple[Interaction
         at_least=args.get("at_least"),
         weight=args.get("weight"),
     )
-    keep = interest_of(frame, path, wanted, mistakes, notes)
+    event, price, category = (str(args.get(key, key)) for key in ("event", "price", "category"))
+    keep = interest_of(frame, path, wanted, (who, what, when, price, category), mistakes, notes)
     weight = weights_of(frame, path, wanted, mistakes)
     day = np.zeros(len(frame))
     if when:
         try:
-            day = _days(frame[when], path, args.get("time_format"), args.get("time_unit"), notes)
+            day = days_of(frame[when], path, args.get("time_format"), args.get("time_unit"), notes)
         except DataError as error:
             mistakes += error.mistakes
-    mistakes += [m for name in (who, what) if (m := _no_id(frame[name], path, name))]
+    mistakes += [said for name in (who, what) for said in check_ids(frame[name], path, name)]
     table = _items(args, what, mistakes)
+    prices = _prices(frame[price], path, mistakes) if price in frame else None
+    orders = np.zeros(len(frame), bool)
+    if event in frame:
+        orders = orders_of(frame[event], path, args.get("bought"), mistakes, notes)
+    if table is not None:
+        mistakes += check_known_items(frame[what], table[what], str(args["items_path"]))
     if mistakes:
         raise DataError(*mistakes)
     kept = np.flatnonzero(keep & (weight > 0))
     kept = kept[np.argsort(day[kept], kind="stable")]
-    frame, day, weight = frame.iloc[kept], day[kept], weight[kept]
-    found = _interactions(frame, day, weight, args, protocol, (who, what), table)
+    notes += [said for name in (who, what) for said in said_of_ids(frame[name], name)]
+    notes += _repeated(frame)
+    told = _Told(
+        day[kept], weight[kept], orders[kept], None if prices is None else prices[kept],
+        frame[category].iloc[kept] if category in frame else None,
+    )  # fmt: skip
+    found = _interactions(frame[who].iloc[kept], frame[what].iloc[kept], told, protocol, table)
     if table is not None:
         chosen, all_items = len(np.unique(found.events.item)), len(found.catalogue)
         notes.append(
@@ -187,35 +196,72 @@ def _items(args: Mapping[str, Any], item: str, mistakes: list[str]) -> pd.DataFr
         return None
 
 
+@dataclass(frozen=True)
+class _Told:
+    """What is known of each row beside who and what.
+
+    Args:
+        day, weight: (n,) float64. ordered: (n,) bool. price: (n,) float64, NaN where there is none.
+    """
+
+    day: np.ndarray
+    weight: np.ndarray
+    ordered: np.ndarray
+    price: np.ndarray | None
+    category: pd.Series | None
+
+
 def _interactions(
-    frame: pd.DataFrame, day: np.ndarray, weight: np.ndarray, args: Mapping[str, Any],
-    protocol: Protocol, ids: tuple[str, str], table: pd.DataFrame | None,
-) -> Interactions:  # fmt: skip
+    user: pd.Series, item: pd.Series, told: _Told, protocol: Protocol, table: pd.DataFrame | None
+) -> Interactions:
     """A log in order of time as what a recommender may see."""
-    user_ids, users = _ids(frame[ids[0]])
-    named = frame[ids[1]] if table is None else pd.concat([frame[ids[1]], table[ids[1]]])
-    item_ids, codes = _ids(named)
-    items, places = codes[: len(frame)], codes[len(frame) :]
-    rows, chosen = _described_by(items, day, protocol), np.unique(items)
-    event, price, category = (str(args.get(key, key)) for key in ("event", "price", "category"))
+    user_ids, users = codes_of(user)
+    named = item if table is None else pd.concat([item, table[item.name]])
+    item_ids, codes = codes_of(named)
+    items, places = codes[: len(item)], codes[len(item) :]
+    rows, chosen = _described_by(items, told.day, protocol), np.unique(items)
     prices, groups = np.full(len(item_ids), np.nan), np.full(len(item_ids), "", object)
-    if price in frame:
-        prices[chosen] = pd.to_numeric(frame[price], errors="coerce").to_numpy(np.float64)[rows]
-    if category in frame:
-        groups[chosen] = frame[category].fillna("").astype(str).to_numpy()[rows]
-    order = args.get("bought", "buy")
+    if told.price is not None:
+        prices[chosen] = told.price[rows]
+    if told.category is not None:
+        groups[chosen] = told.category.fillna("").astype(str).to_numpy()[rows]
     events = Events(
         user=users.astype(np.int32),
         item=items.astype(np.int32),
-        time=day,
-        bought=(frame[event].str.strip() == order).to_numpy(bool)
-        if event in frame
-        else np.zeros(len(day), bool),
-        session=np.full(len(frame), -1, np.int64),
-        weight=weight.astype(np.float32),
+        time=told.day,
+        bought=told.ordered,
+        session=np.full(len(users), -1, np.int64),
+        weight=told.weight.astype(np.float32),
     )
     people = Users(user_ids, np.full(len(user_ids), -1, np.int32))
     return Interactions(catalogue_of(item_ids, groups, prices, table, places), people, events, protocol)
+
+
+def _prices(column: pd.Series, path: str, mistakes: list[str]) -> np.ndarray:
+    """(n,) float64, NaN where a cell is empty; a currency beside every number is no part of it."""
+    codes, unique = pd.factorize(column.where(column.notna(), "").astype(str).str.strip())
+    words = [text for text in unique if text and text not in MISSING]
+    numbers = cells.read_numbers(words, cells.Notation())
+    if not numbers.read.all():
+        bad = words[int(np.flatnonzero(~numbers.read)[0])]
+        row = int(np.flatnonzero(codes == list(unique).index(bad))[0])
+        mistakes.append(
+            f"{path}:{row + 2}: column {column.name!r} has {bad!r}, which is no number: write prices such as "
+            "19.90, all in one currency, or leave the cell empty"
+        )
+    known = dict(zip(words, numbers.values.tolist(), strict=True))
+    return np.array([known.get(text, np.nan) for text in unique])[codes]
+
+
+def _repeated(frame: pd.DataFrame) -> list[str]:
+    """What is said of rows that are alike in every cell."""
+    count = int(frame.duplicated().sum())
+    if not count:
+        return []
+    return [
+        f"{count:,} of {len(frame):,} rows repeat another one in every cell: each counts; take them out "
+        "where an export wrote them twice"
+    ]
 
 
 def _described_by(items: np.ndarray, day: np.ndarray, protocol: Protocol) -> np.ndarray:
@@ -297,99 +343,3 @@ def _is_moment(cell: str) -> bool:
         except cells.UnclearTimeError:
             return True
     return cells.days_of_numbers(np.array([value])) is not None
-
-
-def _no_id(column: pd.Series, path: str, name: str) -> str:
-    empty = np.flatnonzero((column.isna() | (column.astype(str).str.strip() == "")).to_numpy())
-    if not len(empty):
-        return ""
-    more = f" ({len(empty)} such rows)" if len(empty) > 1 else ""
-    return f"{path}:{int(empty[0]) + 2}: no {name}{more}; drop such rows or give them an id"
-
-
-def _ids(column: pd.Series) -> tuple[np.ndarray, np.ndarray]:
-    """Sorted identifiers and the code of each row: whole numbers where that loses no zero, else text."""
-    codes, unique = pd.factorize(column)
-    texts = [str(value).strip() for value in unique]
-    if all(text == canonical(text) for text in texts):
-        found: Any = np.array([int(text) for text in texts], dtype=np.int64)
-    else:
-        found = np.array(texts)
-    ids, place = np.unique(found, return_inverse=True)
-    return ids, place[codes]
-
-
-def _days(
-    column: pd.Series, path: str, pattern: str | None, unit: str | None, notes: list[str]
-) -> np.ndarray:
-    """Days since 1970 of each row.
-
-    Raises:
-        DataError: a time is missing, is not a point in time, or may be one of several.
-    """
-    if pd.api.types.is_datetime64_any_dtype(column):
-        return _complete(cells.days_of_stamps(column), path)
-    if unit is not None and unit not in cells.SECONDS:
-        raise DataError(f"time_unit is {unit!r}: write one of {', '.join(cells.SECONDS)}")
-    codes, unique = pd.factorize(column)
-    texts = [str(value).strip() for value in unique]
-    numbers = pd.to_numeric(pd.Series(texts, dtype=object), errors="coerce").to_numpy(np.float64)
-    filled = np.array([text != "" for text in texts], dtype=bool)
-    days = np.full(len(texts) + 1, np.nan)
-    try:
-        if pattern is None and np.isfinite(numbers[filled]).all():
-            days[:-1][filled] = _counted(numbers[filled], path, unit, notes)
-        else:
-            words = [text for text, has in zip(texts, filled, strict=True) if has]
-            found = cells.days_of_texts(words, pattern)
-            if found is None or not np.isfinite(found).all():
-                bad = _first_unread(words)
-                row = int(np.flatnonzero(codes == texts.index(bad))[0]) + 2
-                raise DataError(
-                    f"{path}:{row}: a time is neither unix seconds nor ISO 8601: {bad!r}: write all of them "
-                    'alike, or say how they are written, for instance `time_format: "%d.%m.%Y %H:%M"`'
-                )
-            days[:-1][filled] = found
-    except cells.UnclearTimeError as error:
-        raise DataError(f"{path}: column {column.name!r}: {error}") from error
-    return _complete(days[codes], path)
-
-
-def _first_unread(words: Sequence[str]) -> str:
-    """The first of some texts that is no moment of the kind that most are."""
-    for word in words:
-        try:
-            if cells.days_of_texts([word]) is None:
-                return word
-        except cells.UnclearTimeError:
-            continue
-    return words[0]
-
-
-def _counted(values: np.ndarray, path: str, unit: str | None, notes: list[str]) -> np.ndarray:
-    """Days of numbers: seconds since 1970 where no unit is named, or days written as 20240115."""
-    if unit is None and (days := cells.days_of_compact(values)) is not None:
-        return days
-    day = values * cells.SECONDS[unit or "s"] / 86400
-    if day.max(initial=0) > LATEST_DAY:
-        raise DataError(
-            f"{path}: as unix seconds the time {values.max():.0f} lies in the year {_year(day.max())}: "
-            "divide milliseconds by 1e3, microseconds by 1e6, or write `time_unit: ms` (or us, ns)"
-        )
-    if unit is None and len(day) and day.max() < FIRST_DAY:
-        notes.append(
-            f"times go from {values.min():g} to {values.max():g}: an order rather than moments; they are "
-            "taken as seconds, so settings in days mean little (`time_unit: days` if they are days)"
-        )
-    return np.asarray(day)
-
-
-def _complete(days: np.ndarray, path: str) -> np.ndarray:
-    if not np.isfinite(days).all():
-        row = int(np.flatnonzero(~np.isfinite(days))[0]) + 2
-        raise DataError(f"{path}:{row}: no time")
-    return days
-
-
-def _year(day: float) -> int:
-    return int(1970 + day / 365.2425)

@@ -3,11 +3,20 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
+from harness.datasets.overlooked import (
+    FEW_NEGATIVE,
+    least_grade,
+    numbers_of,
+    overlooked,
+    plain_event,
+    taken_back,
+)
 from harness.record import DataError
 from harness.suite.source import quoted
 
@@ -30,8 +39,10 @@ FOR = frozenset(
     }
 )  # fmt: skip
 """Events that are interest."""
-GRADES = 3
-"""A rating of so many different values or more grades; of fewer it marks."""
+ORDERS = ("buy", "bought", "purchase", "purchased", "order", "ordered", "transaction", "checkout")
+"""Events that are an order, where a suite does not say which."""
+ALIASES = frozenset({"pv", "fav"})
+"""Short for a page's view and a favourite, in logs of Chinese shops."""
 
 
 @dataclass(frozen=True)
@@ -50,10 +61,15 @@ class Interest:
 
 
 def interest_of(
-    frame: pd.DataFrame, path: str, wanted: Interest, mistakes: list[str], notes: list[str]
-) -> np.ndarray:
-    """(n,) bool: the rows that are interest; what is not clear goes to the mistakes."""
-    keep = np.ones(len(frame), dtype=bool)
+    frame: pd.DataFrame, path: str, wanted: Interest, others: Collection[str], mistakes: list[str],
+    notes: list[str],
+) -> np.ndarray:  # fmt: skip
+    """(n,) bool: the rows that are interest; what is not clear goes to the mistakes.
+
+    Args:
+        others: columns of which it is known what they are: ids, times, prices, categories.
+    """
+    keep = ~taken_back(frame, wanted.weight, notes)
     if wanted.event in frame:
         keep &= _by_event(frame[wanted.event], path, wanted, mistakes, notes)
     elif wanted.positive:
@@ -66,6 +82,11 @@ def interest_of(
         mistakes.append(
             f"{path} has no column {wanted.rating!r}, which at_least is about: name it under `rating`"
         )
+    used = {*others, wanted.event, wanted.rating, wanted.weight}
+    says_ratings = wanted.rating is None or wanted.rating in frame
+    mistakes += overlooked(
+        frame, path, used, SHOWN | AGAINST | FOR | ALIASES, wanted.event in frame, says_ratings
+    )
     if not mistakes and not keep.any():
         only = (
             f"every row is a {frame[wanted.event].iloc[0]}"
@@ -88,7 +109,7 @@ def _by_event(
                     f"{path}: no row has the event {word!r} of positive: there are {_listed(counts)}"
                 )
         return np.asarray(words.isin(wanted.positive))
-    plain = {word: word.casefold().replace(" ", "_").replace("-", "_") for word in counts}
+    plain = {word: plain_event(word) for word in counts}
     unknown = [w for w, p in plain.items() if p not in SHOWN | AGAINST | FOR]
     if unknown:
         likely = [w for w, p in plain.items() if p not in SHOWN | AGAINST and w] or list(counts)
@@ -117,19 +138,37 @@ def _by_rating(column: pd.Series, path: str, wanted: Interest, mistakes: list[st
     try:
         values = _numbers(column, path)
     except DataError as error:
-        if wanted.at_least is not None:
-            mistakes += error.mistakes
+        other = ", or `rating: null` if it does not say what was liked" if wanted.at_least is None else ""
+        mistakes += [f"{mistake}: write numbers such as 4.5{other}" for mistake in error.mistakes]
         return everything
     if wanted.at_least is not None:
         return np.asarray(values >= wanted.at_least)
     known = values[np.isfinite(values)]
-    if len(np.unique(known)) >= GRADES:
+    if len(np.unique(known)) > 1:
         low, high = known.min(), known.max()
         mistakes.append(
             f"{path}: column {column.name!r} goes from {low:g} to {high:g}, and a low rating is no interest: "
-            f"write `at_least: {0.8 * high:.3g}`, or `at_least: {low:g}` where every rating is interest"
+            f"write `at_least: {least_grade(known):.3g}`, or `at_least: {low:g}` where every rating is "
+            "interest"
         )
     return everything
+
+
+def orders_of(
+    column: pd.Series, path: str, bought: str | None, mistakes: list[str], notes: list[str]
+) -> np.ndarray:
+    """(n,) bool: the events that are an order: those that the suite names, or that are called so."""
+    words = column.fillna("").astype(str).str.strip()
+    if bought is not None:
+        found = words == bought
+        if not found.any():
+            there = _listed(Counter(words.tolist()))
+            mistakes.append(f"{path}: no row has the event {bought!r} of bought: there are {there}")
+        return np.asarray(found)
+    called = [word for word in words.unique() if plain_event(word) in ORDERS]
+    if len(called) > 1:
+        notes.append(f"orders are the events {', '.join(map(repr, called))} (`bought` says otherwise)")
+    return np.asarray(words.isin(called))
 
 
 def weights_of(frame: pd.DataFrame, path: str, wanted: Interest, mistakes: list[str]) -> np.ndarray:
@@ -145,7 +184,12 @@ def weights_of(frame: pd.DataFrame, path: str, wanted: Interest, mistakes: list[
     except DataError as error:
         mistakes += error.mistakes
         return plain
+    back = values < 0
+    if 0 < back.mean() < FEW_NEGATIVE:  # `taken_back` says how many
+        values = np.where(back, 0.0, values)
     bad = np.flatnonzero(~(np.isfinite(values) & (values >= 0)))
+    if not len(bad) and not values.any():
+        mistakes.append(f"{path}: column {wanted.weight!r} is 0 in every row, so that none counts")
     if len(bad):
         mistakes.append(
             f"{path}:{int(bad[0]) + 2}: a weight is missing or negative: it is how often a row counts"
@@ -160,7 +204,7 @@ def _numbers(column: pd.Series, path: str) -> np.ndarray:
         DataError: a cell is not a number.
     """
     texts = column.fillna("").astype(str).str.strip()
-    values = pd.to_numeric(texts, errors="coerce").to_numpy(np.float64)
+    values = numbers_of(texts)
     bad = np.flatnonzero(np.isnan(values) & (texts != "").to_numpy())
     if len(bad):
         where, cell = f"{path}:{int(bad[0]) + 2}", texts.iloc[bad[0]]

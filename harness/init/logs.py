@@ -9,6 +9,7 @@ from typing import Any
 
 import pandas as pd
 
+from harness.datasets.overlooked import EVENTS, RATINGS
 from harness.init.tables import headless, read
 
 USERS = (
@@ -23,8 +24,6 @@ ITEMS = (
 TIMES = (
     "time", "timestamp", "date", "datetime", "ts", "eventtime", "createdat", "day", "unixreviewtime",
 )  # fmt: skip
-EVENTS = ("event", "eventtype", "action", "type", "behavior", "behaviour")
-RATINGS = ("rating", "ratings", "stars", "score")
 WEIGHTS = ("count", "plays", "playcount", "quantity", "weight", "n")
 EXTRA = {"price": ("price",), "category": ("category", "categoryid", "genre")}
 SECONDS = 10**8

@@ -1,0 +1,98 @@
+"""When each row of a log is of: moments as texts, or counts since 1970."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from harness.datasets import cells
+from harness.record import DataError
+
+LATEST_DAY = 84_000.0
+"""Days since 1970, in the year 2199: what lies later was counted in smaller units than seconds."""
+FIRST_DAY = 1157.0
+"""Days since 1970, in 1973: numbers below are an order or a time of another start, not moments."""
+
+
+def days_of(
+    column: pd.Series, path: str, pattern: str | None, unit: str | None, notes: list[str]
+) -> np.ndarray:
+    """Days since 1970 of each row.
+
+    Raises:
+        DataError: a time is missing, is not a point in time, or may be one of several.
+    """
+    if pd.api.types.is_datetime64_any_dtype(column):
+        return _complete(cells.days_of_stamps(column), path)
+    if unit is not None and unit not in cells.SECONDS:
+        raise DataError(f"time_unit is {unit!r}: write one of {', '.join(cells.SECONDS)}")
+    codes, unique = pd.factorize(column)
+    texts = [str(value).strip() for value in unique]
+    numbers = pd.to_numeric(pd.Series(texts, dtype=object), errors="coerce").to_numpy(np.float64)
+    filled = np.array([text != "" for text in texts], dtype=bool)
+    days = np.full(len(texts) + 1, np.nan)
+    try:
+        if pattern is None and np.isfinite(numbers[filled]).all():
+            days[:-1][filled] = _counted(numbers[filled], path, unit, notes)
+        else:
+            words = [text for text, has in zip(texts, filled, strict=True) if has]
+            found = cells.days_of_texts(words, pattern)
+            if found is None or not np.isfinite(found).all():
+                bad = _first_unread(words)
+                row = int(np.flatnonzero(codes == texts.index(bad))[0]) + 2
+                raise DataError(
+                    f"{path}:{row}: a time is neither unix seconds nor ISO 8601: {bad!r}: write all of them "
+                    'alike, or say how they are written, for instance `time_format: "%d.%m.%Y %H:%M"`'
+                )
+            days[:-1][filled] = found
+    except cells.UnclearTimeError as error:
+        raise DataError(f"{path}: column {column.name!r}: {error}") from error
+    return _complete(days[codes], path)
+
+
+def _first_unread(words: Sequence[str]) -> str:
+    """The first of some texts that is no moment of the kind that most are."""
+    for word in words:
+        try:
+            if cells.days_of_texts([word]) is None:
+                return word
+        except cells.UnclearTimeError:
+            continue
+    return words[0]
+
+
+def _counted(values: np.ndarray, path: str, unit: str | None, notes: list[str]) -> np.ndarray:
+    """Days of numbers: seconds since 1970 where no unit is named, or days written as 20240115."""
+    if unit is None and (days := cells.days_of_compact(values)) is not None:
+        return days
+    day = values * cells.SECONDS[unit or "s"] / 86400
+    if day.max(initial=0) > LATEST_DAY:
+        raise DataError(
+            f"{path}: as unix seconds the time {values.max():.0f} lies in the year {_year(day.max())}: "
+            "divide milliseconds by 1e3, microseconds by 1e6, or write `time_unit: ms` (or us, ns)"
+        )
+    early = np.flatnonzero(day < FIRST_DAY) if unit != "days" else np.empty(0, int)
+    if len(early) and day.max() >= FIRST_DAY:
+        raise DataError(
+            f"{path}: the time {values[early[0]]:.0f} lies in the year {_year(day[early[0]])} and others in "
+            f"{_year(day.max())}: where it stands for no time drop such rows, and write all times in one unit"
+        )
+    if unit is None and len(day) and day.max() < FIRST_DAY:
+        notes.append(
+            f"times go from {values.min():g} to {values.max():g}: an order rather than moments; they are "
+            "taken as seconds, so settings in days mean little (`time_unit: days` if they are days)"
+        )
+    return np.asarray(day)
+
+
+def _complete(days: np.ndarray, path: str) -> np.ndarray:
+    if not np.isfinite(days).all():
+        row = int(np.flatnonzero(~np.isfinite(days))[0]) + 2
+        raise DataError(f"{path}:{row}: no time")
+    return days
+
+
+def _year(day: float) -> int:
+    return int(1970 + day / 365.2425)
