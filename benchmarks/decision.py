@@ -15,9 +15,12 @@ rounds, one limit on latency. Figures:
   and how often each names nobody;
 - `best`: what P(best) of the leader says on average, and how often it is the best, by seeds and variants; the
   spread of the truths is drawn anew for each world, from .2 to 3 standard errors (`best_of_one_spread`: one);
+- `best_of_twins`: the same where two runtimes serve every candidate, or one of them, with equal answers;
 - `equal`: how often two equal candidates are told apart; `chosen`: how often the expected figure's interval
   covers the truth of the chosen among near-equal ones, and how often the plain one does; `edge`: how often
-  somebody is named where all truths lie just beyond the limit, or 2 %.
+  somebody is named where all truths lie just beyond the limit on latency, or 2 %; `edge_of_quality`: just
+  below the limit on accuracy;
+- `flawless`: how often the interval of an accuracy covers the truth where many are right on all rows.
 """
 
 from __future__ import annotations
@@ -205,6 +208,35 @@ def best(worlds: int, seed: int, one: float | None = None) -> Mapping[str, Mappi
     return found
 
 
+def best_of_twins(worlds: int, seed: int) -> Mapping[str, Mapping[str, float]]:
+    """As `best`, where equal answers of two runtimes are one opinion: those of every candidate, or of one."""
+    found = {}
+    for seeds in (2, 3, 5):
+        for count in (2, 5, 10):
+            for twins in (1, count):
+                said, right = [], []
+                for number in range(worlds):
+                    rng = np.random.default_rng([seed, seeds, count, twins, number])
+                    spread = float(np.exp(rng.uniform(*np.log(SPREADS))))
+                    world = World(count, seeds=seeds, accuracy_sd=spread, examples=500, limit_ms=1e9)
+                    sample = measure(world, rng)
+                    groups = [*range(count), *range(twins)]
+                    scores = [sample.scores[k] for k in groups]
+                    drawn = np.clip(quality_draws(scores, groups, rng, DRAWS), 0, 1)
+                    choice = Choice(drawn, np.ones((0, DRAWS, len(groups)), bool), np.zeros(0))
+                    assert choice.leader is not None
+                    leader = groups[choice.leader]
+                    said.append(sum(choice.best[k] for k, g in enumerate(groups) if g == leader))
+                    right.append(leader == sample.accuracy.argmax())
+                found[f"{seeds} seeds, {count} candidates, {twins} of them twice"] = {
+                    "said": float(np.mean(said)),
+                    "true": float(np.mean(right)),
+                    "difference": float(np.mean(said) - np.mean(right)),
+                    "standard_error": float(np.std(np.subtract(said, right)) / np.sqrt(worlds)),
+                }
+    return found
+
+
 def equal(worlds: int, seed: int) -> Mapping[str, float]:
     """Two candidates of the same truth: how often the verdict is `recommend`."""
     found = {}
@@ -253,6 +285,48 @@ def edge(worlds: int, seed: int) -> Mapping[str, float]:
     return found
 
 
+def edge_of_quality(worlds: int, seed: int) -> Mapping[str, float]:
+    """All accuracies just below the limit of .88: whoever is named breaks it, in 10 % at most."""
+    found = {}
+    for seeds in (2, 3, 5):
+        for count in (1, 3, 10):
+            world = World(candidates=count, seeds=seeds)
+            named = 0
+            for number in range(worlds):
+                rng = np.random.default_rng([seed, seeds, count, number])
+                drawn = quality_draws(measure(world, rng, same=True).scores, range(count), rng, DRAWS)
+                named += _named_at(drawn, 0.88)
+            found[f"{seeds} seeds, {count} variants"] = named / worlds
+    return found
+
+
+def _named_at(drawn: np.ndarray, least: float) -> bool:
+    """Whether somebody is named where the drawn accuracies have to reach so much."""
+    within = (drawn >= least)[None]
+    return Choice(drawn, within, np.array([np.nan]), slack=lambda _, rows: drawn[:, rows]).named is not None
+
+
+def flawless(worlds: int, seed: int) -> Mapping[str, Mapping[str, float]]:
+    """One checkpoint of one candidate, right on each row with the same probability."""
+    found = {}
+    for rows in (36, 100, 1000):
+        for errors in (0.1, 0.5, 1.0, 3.0):
+            truth = 1 - errors / rows
+            held, perfect = [], []
+            for number in range(worlds):
+                rng = np.random.default_rng([seed, rows, number])
+                scores = (rng.random((1, rows)) < truth).astype(float)
+                drawn = np.clip(quality_draws([scores], [0], rng, DRAWS), 0, 1)[:, 0]
+                low, high = np.quantile(drawn, [0.025, 0.975])
+                held.append(low <= truth <= high)
+                perfect.append(bool(scores.all()))
+            found[f"{errors:g} errors in {rows} rows"] = {
+                "covered": float(np.mean(held)),
+                "right_on_all_rows": float(np.mean(perfect)),
+            }
+    return found
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--worlds", type=int, default=1000)
@@ -263,8 +337,11 @@ def main() -> None:
         "regret_with_a_noisy_hopeless_row": lambda n: regret(n, 2, noisy=True),
         "equal": lambda n: equal(n, 4),
         "edge": lambda n: edge(n, 6),
+        "edge_of_quality": lambda n: edge_of_quality(n, 7),
+        "flawless": lambda n: flawless(n, 9),
         "chosen": lambda n: chosen(n, 5),
         "best": lambda n: best(n, 3),
+        "best_of_twins": lambda n: best_of_twins(n, 8),
         "best_of_one_spread": lambda n: best(n, 3, one=0.01),
     }
     parser.add_argument("--only", nargs="*", choices=list(parts), default=list(parts))

@@ -26,6 +26,7 @@ class Estimate(Noted):
         floor: the true figure may be higher: an upper limit is never met by it.
         machines: of a cost, how many it pays for; nothing else where `is_machines_alone`.
         total: of a training's cost, with the search and all seeds.
+        by_figures: of an expression, what the row's own figures give, where `value` is another.
     """
 
     value: float | None
@@ -40,6 +41,7 @@ class Estimate(Noted):
     machines: float | None = None
     is_machines_alone: bool = False
     total: float | None = None
+    by_figures: float | None = None
 
 
 @dataclass(frozen=True)

@@ -250,6 +250,16 @@ def test_a_missing_launch_widens_only_its_own_row() -> None:
     assert spread[2] > 1.5 * spread[0]
 
 
+def test_three_launches_of_one_variant_at_its_limit_look_90_percent_sure_in_one_of_ten_measurements() -> None:
+    """700 worlds, both sides: .10 within four standard errors; 4,000 worlds of three launches gave .105."""
+    generator, sure = rng(9), 0
+    for _ in range(700):
+        values = 0.1 * generator.standard_normal((3, 1))
+        below = float((launch_draws(values, generator, 400) <= 0).mean())
+        sure += below >= 0.9 or below <= 0.1
+    assert sure / 1400 < 0.10 + 4 * (0.1 * 0.9 / 1400) ** 0.5
+
+
 def test_a_single_launch_everywhere_gets_the_assumed_spread() -> None:
     assert launch_draws(np.zeros((1, 3)), rng()).std(0) == pytest.approx(np.full(3, LAUNCH_SD), rel=0.1)
 

@@ -20,6 +20,7 @@ from harness.analysis.recommend import analyse, decide
 from harness.analysis.stats import two_way_interval
 from harness.analysis.tradeoff import _value_cell, short, tradeoff
 from harness.record import Measurement, Record
+from harness.report import numbers
 from harness.results import Row, Tradeoff
 from harness.suite.schema import Machine
 from tests.analysis_world import Truth, World, failed, make_suite, store, trial
@@ -44,6 +45,42 @@ def test_a_value_that_few_draws_carry_away_shows_its_median_and_says_so() -> Non
     assert cell.note == f"median; a few extreme draws take the mean to {short(float(worth.mean()))}"
     plain = _value_cell(worth[:1990], [])
     assert plain.value == pytest.approx(200) and plain.note == ""
+
+
+def test_who_calculates_with_the_figures_of_a_row_gets_its_value_or_is_told_what_else() -> None:
+    """Loads near the edge of a further machine: costs jump there, so that their mean is not their middle."""
+    told = 0
+    for number in range(8):
+        loads = np.random.default_rng(number).uniform(90, 230, 4)
+        truths = {f"c{k}": Truth(0.7 + 0.09 * k, 2.0, throughput=float(x)) for k, x in enumerate(loads)}
+        world = World(truths, rng=np.random.default_rng(number))
+        table = table_of(
+            world,
+            world.records(),
+            objective="maximize value",
+            value="1200*accuracy - cost_per_month_usd",
+            traffic={"qps": 200},
+        )
+        for one in table.rows:
+            cell, cost = one.estimates["value"], one.estimates["cost_per_month_usd"]
+            assert None not in (cell.value, cell.low, cell.high, cost.value)
+            at = 1200 * (one.estimates["accuracy"].value or 0.0) - (cost.value or 0.0)
+            shown = numbers.shown("value", cell)
+            told += bool(shown.beside)
+            if shown.beside:
+                figure = float(shown.beside.removesuffix(" by its figures").replace(",", ""))
+                assert (
+                    cell.by_figures == pytest.approx(at) and f"{short(at)} by the row's figures" in cell.note
+                )
+                assert abs(figure - at) <= 0.5 * 10 ** -numbers.decimals_for(
+                    ((cell.high or 0) - (cell.low or 0)) / 2
+                )
+            else:
+                digit = 10 ** -numbers.decimals_for(((cell.high or 0) - (cell.low or 0)) / 2)
+                assert (
+                    abs(at - float(shown.value.replace(",", "").replace(numbers.MINUS, "-"))) <= 1.1 * digit
+                )
+    assert 3 <= told < 32
 
 
 def test_every_variant_is_a_row_with_means_over_its_units() -> None:

@@ -26,6 +26,11 @@ LAUNCH_SD = 0.15
 """Assumed standard deviation of log-latency between launches where every row has a single launch;
 measured on a loaded two-core virtual machine: 0.05–0.2. The result says that it was assumed."""
 
+LAUNCH_REACH = 8.0
+"""Two or three launches of one variant may lie close together by chance. If its variance were at most e⁴
+times the sample's, a variant at its limit would look 90 % sure to keep it in 11 % of measurements; with e⁸ in
+10 %."""
+
 SEED_SPREAD = 0.05
 """Assumed spread between seeds where nothing tells any (`is_spread_unknown`): this share of the value, of a
 share p this part of √(p(1 − p)), .015 at .9. Accuracies of small networks differ by .004–.01: assuming
@@ -33,7 +38,12 @@ more than that is better than certainty. The result says that it was assumed."""
 
 
 def variance_draws(
-    variances: Array, dfs: Array, rng: np.random.Generator, draws: int = DRAWS, weight: float = 1.0
+    variances: Array,
+    dfs: Array,
+    rng: np.random.Generator,
+    draws: int = DRAWS,
+    weight: float = 1.0,
+    reach: float = 4.0,
 ) -> Array:
     """Draws of the true variances of rows of which each has a sample variance.
 
@@ -42,6 +52,7 @@ def variance_draws(
             freedom; 0 means unknown: such a row draws from what the others have in common.
         weight: share of the rows that counts in what they have in common, below 1 where their sample
             variances are correlated.
+        reach: how far from the sample variances the common scale may lie, on the log scale.
     Returns:
         (draws, K). All zeros where no row has a degree of freedom.
     """
@@ -50,7 +61,7 @@ def variance_draws(
     if not known.any():
         return np.zeros((draws, len(variances)))
     s2, d = variances[known], dfs[known]
-    log_scale = np.arange(np.log(s2.min()) - 4, np.log(s2.max()) + 4.01, 0.2)
+    log_scale = np.arange(np.log(s2.min()) - reach, np.log(s2.max()) + reach + 0.01, 0.2)
     prior_df = np.array(_PRIOR_DF)
     log_posterior = weight * _log_likelihood(s2, d, log_scale, prior_df)
     weights = np.exp(log_posterior - log_posterior.max()).ravel()
@@ -283,7 +294,7 @@ def _launch_noise(
     # Rows that drift together have correlated sample variances (by ρ²): K of them tell as much as K_eff.
     weight = 1 / (1 + (len(means) - 1) * float(np.square(correlation).mean()))
     dfs = np.where(variances > 0, counts - 1, 0)
-    variance = variance_draws(variances, dfs, variances_of, draws, weight)
+    variance = variance_draws(variances, dfs, variances_of, draws, weight, LAUNCH_REACH)
     variance[:, (counts > 1) & (variances == 0)] = 0.0
     noise = np.sqrt(correlation) * common
     noise = noise + np.sqrt(1 - correlation) * own.standard_normal((len(means), draws)).T

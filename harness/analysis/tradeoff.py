@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
@@ -28,16 +29,20 @@ from harness.analysis.rule import MORE_LIKELY, Choice, Terms
 from harness.analysis.sanity import baseline_of, doubts, senseless
 from harness.analysis.served import counted_share, service_times
 from harness.analysis.stats import Array
-from harness.analysis.values import count_draws, utility_draws
+from harness.analysis.values import count_draws, utility_draws, values_for
 from harness.facts import ScoreFacts
 from harness.metrics import MetricTable, metrics_of
 from harness.record import Record, Variant
 from harness.results import Estimate, Row, Tradeoff
 from harness.suite.schema import Suite
+from harness.suite.value import SETTINGS
 from harness.suite.variants import workers_of
 
 EXPORT_FAULT = 1e-3
 """Probabilities of a model in single precision that differ from its source's by more are another model's."""
+
+ROUNDED = 1 / 40
+"""Share of an interval's width by which a figure may differ and look the same: half of its last digit."""
 
 
 def tradeoff(records: Sequence[Record], suite: Suite, predictions: LoadPredictions | None = None) -> Tradeoff:
@@ -160,8 +165,14 @@ def with_value(table: Tradeoff, suite: Suite) -> Tradeoff:
         return table
     goal = worth_of(suite)
     worth = utility_draws(table, goal, suite)
+    settings = values_for(table, suite, set(goal.expression.names) & set(SETTINGS))
     cells = [
-        _value_cell(column, [e.note for m in goal.metrics if (e := row.estimates.get(m)) and e.value is None])
+        _beside_figures(
+            _value_cell(
+                column, [e.note for m in goal.metrics if (e := row.estimates.get(m)) and e.value is None]
+            ),
+            goal.expression({**settings, **_figures_of(row, goal)}),
+        )
         for row, column in zip(table.rows, worth.T, strict=True)
     ]
     rows = tuple(
@@ -192,6 +203,27 @@ def _value_cell(worth: Array, missing: Sequence[str]) -> Estimate:
     return Estimate(
         float(np.median(known)), float(low), float(high), note="; ".join(filter(None, [note, far]))
     )
+
+
+def _figures_of(row: Row, goal: Objective) -> dict[str, Array | float]:
+    """A row's own figures for what an expression names; NaN where it has none."""
+    cells = {name: row.estimates.get(name) for name in goal.expression.names if name not in SETTINGS}
+    return {name: float("nan") if e is None or e.value is None else e.value for name, e in cells.items()}
+
+
+def _beside_figures(cell: Estimate, found: Array) -> Estimate:
+    """Says where a reader who calculates with the row's figures gets another value.
+
+    The value is the mean over the draws. A cost of whole machines is the middle one, a share near 1 has draws
+    on one side only: their means are other figures than those shown.
+    """
+    at = float(found)
+    if cell.value is None or cell.low is None or cell.high is None or not math.isfinite(at):
+        return cell
+    if abs(at - cell.value) <= ROUNDED * (cell.high - cell.low):
+        return cell
+    said = f"{short(at)} by the row's figures: what varies in jumps or to one side has another mean"
+    return replace(cell, by_figures=at, note="; ".join(filter(None, [cell.note, said])))
 
 
 # ------------------------------------------------------------------------------------ judging

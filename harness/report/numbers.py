@@ -88,11 +88,17 @@ def _superscript(number: int) -> str:
 
 @dataclass(frozen=True)
 class Shown:
-    """An estimate as text: `value` is the figure or the note that stands for it."""
+    """An estimate as text.
+
+    Args:
+        value: the figure, or the note that stands for it.
+        beside: what who calculates with the row's figures finds, where that is another.
+    """
 
     value: str
     interval: str = ""
     number: float | None = None
+    beside: str = ""
 
 
 def shown(name: str, e: Estimate | None) -> Shown:
@@ -100,8 +106,10 @@ def shown(name: str, e: Estimate | None) -> Shown:
     entry = HARNESS_METRICS.get(name)
     if e is None or e.value is None:
         return estimate(e)
-    if name == "cost_per_month_usd" and (steps := steps_of(e)):
-        return replace(estimate(e), value=fixed(e.value, 2), interval=steps)
+    if name == "cost_per_month_usd" and e.machines and e.is_machines_alone:
+        # A bill is not rounded: what an interval's digits make of it may lie on the other side of a limit.
+        found = estimate(e)
+        return replace(found, value=amount(e.value), interval=steps_of(e) or found.interval)
     if unit(name) == "USD" and not estimate(e).interval:
         return replace(estimate(e), value=amount(e.value))
     if entry is None or entry.read_as is None:
@@ -119,7 +127,17 @@ def estimate(e: Estimate | None) -> Shown:
         return Shown(e.note or "not measured")
     if e.low is None or e.high is None or not e.high > e.low:
         return Shown(plain(e.value), "", e.value)
-    return Shown(*interval(e.value, e.low, e.high), e.value)
+    return Shown(*interval(e.value, e.low, e.high), e.value, _by_figures(e))
+
+
+def _by_figures(e: Estimate) -> str:
+    """`876 by its figures`, with the digits of the value; empty where the two look the same."""
+    if e.by_figures is None or e.value is None or e.low is None or e.high is None:
+        return ""
+    half = min((e.high - e.low) / 2, max(e.value - e.low, e.high - e.value))
+    is_large = max(abs(x) for x in (e.value, e.low, e.high)) >= 1e6
+    text = plain(e.by_figures) if is_large else fixed(e.by_figures, decimals_for(half))
+    return "" if text == interval(e.value, e.low, e.high)[0] else f"{text} by its figures"
 
 
 def without_interval(note: str) -> str:

@@ -285,4 +285,6 @@ def _cell(name: str, estimate: Estimate | None) -> Text:
     text = Text(shown.value)
     if shown.interval:
         text.append(f" {shown.interval}", style="dim")
+    if shown.beside:
+        text.append(f", {shown.beside}", style="dim")
     return text

@@ -87,7 +87,13 @@ def _caption(e: Evidence, metrics: Sequence[str]) -> str:
     shown = [row.estimates[m] for row in e.rows for m in metrics if m in row.estimates]
     if not any(x.low is not None for x in shown):
         return "Bold: the best figure of its column."
-    return "Below each figure its 95 % interval. Bold: the best of its column, where no other may equal it."
+    said = "Below each figure its 95 % interval. Bold: the best of its column, where no other may equal it."
+    if any(n.estimate(x).beside for x in shown):
+        said += (
+            " The value is what is expected: its mean over all that the data leave open. Where a cost may be"
+            " that of one machine more or less, the figures of the row give another, which stands below."
+        )
+    return said
 
 
 def figures(
@@ -119,7 +125,7 @@ def figure(row: Row, metric: str, best: float | None = None) -> Cell:
     # What a cost is made of stands among the costs.
     note = "" if metric.endswith("_usd") else row.estimates[metric].note
     marked = mark(note)
-    under = ", ".join(x for x in (shown.interval, marked) if x) or n.without_interval(note)
+    under = ", ".join(x for x in (shown.interval, shown.beside, marked) if x) or n.without_interval(note)
     tone: Tone = "warn" if marked else ""
     return Cell(shown.value, under, shown.number, tone, best=best is not None and shown.number == best)
 

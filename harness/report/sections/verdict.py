@@ -200,7 +200,8 @@ def _tiles(e: Evidence, row: Row) -> Iterator[Tile]:
         if which is None and shown.number is None and name != e.subject:
             continue  # the table says why
         if which is None:
-            yield Tile(n.label(name), value, shown.interval, _as_objective(e, name))
+            remark = "; ".join(x for x in (_as_objective(e, name), shown.beside) if x)
+            yield Tile(n.label(name), value, shown.interval, remark)
             continue
         remark = f"limit: {n.limit_bound(which, e.known)}; {_met(probability)}"
         yield Tile(n.label(name), value, shown.interval, remark, tone_of(probability))
