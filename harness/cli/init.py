@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Annotated, Any
+from dataclasses import replace
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -16,6 +16,7 @@ from harness.record import SuiteError
 if TYPE_CHECKING:
     from harness.init.look import Seen
     from harness.init.offer import Goal
+    from harness.init.write import Conditions
 
 EXAMPLES = (
     "init photos/                              # one folder per class",
@@ -61,17 +62,17 @@ def init(
     return 0
 
 
-def _asked(seen: Seen, wanted: Goal) -> tuple[Goal, Mapping[str, Any]]:
+def _asked(seen: Seen, wanted: Goal) -> tuple[Goal, Conditions]:
     """Limits and traffic, each with what is taken where Enter is pressed."""
-    from dataclasses import replace
 
-    from harness.init.command import TERMS
+    from harness.init.write import Conditions
 
     def number(text: str, default: float) -> float:
         return float(typer.prompt(text, default=default, type=float, err=True))
 
     if wanted.floor is not None:
         wanted = replace(wanted, floor=number(f"The least {wanted.metric} worth shipping", wanted.floor))
-    latency = number("Milliseconds in which 99 of 100 requests must be answered", TERMS["latency_p99_ms"])
-    qps = number("Requests a second on average", TERMS["qps"])
-    return wanted, {"latency_p99_ms": latency, "qps": qps, "peak_qps": number("At the peak", 3 * qps)}
+    usual = Conditions()
+    latency = number("Milliseconds in which 99 of 100 requests must be answered", usual.latency_p99_ms)
+    qps = number("Requests a second on average", usual.qps)
+    return wanted, replace(usual, latency_p99_ms=latency, qps=qps, peak_qps=number("At the peak", 3 * qps))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -24,17 +24,17 @@ def examples(*lines: str) -> str:
     return "\b\nExamples:\n" + "\n".join(f"  python -m harness {line}" for line in lines)
 
 
-def required(metavar: str, text: str, complete: Callable[[str], list[str]] | None = None) -> Any:
+def required(metavar: str, text: str, complete: Callable[[str], list[str]] | None = None) -> object:
     """A positional argument, with what a shell may complete it to."""
     return typer.Argument(metavar=metavar, help=text, show_default=False, autocompletion=complete)
 
 
-def option(name: str, metavar: str, text: str) -> Any:
+def option(name: str, metavar: str, text: str) -> object:
     """An option with a value."""
     return typer.Option(name, metavar=metavar, help=text)
 
 
-def flag(name: str, text: str) -> Any:
+def flag(name: str, text: str) -> object:
     """An option without a value."""
     return typer.Option(name, help=text)
 

@@ -14,8 +14,8 @@ from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
 from types import ModuleType
-from typing import Any
 
+from harness.codec import from_json
 from harness.datasets.files import write_whole
 from harness.protocols import Task
 from harness.record import DataError, content_hash
@@ -31,7 +31,7 @@ class Described:
     class_counts: Mapping[str, int] | None = None
 
 
-def described(module: ModuleType, content: str, args: Mapping[str, Any]) -> Described:
+def described(module: ModuleType, content: str, args: Mapping[str, object]) -> Described:
     """A description from memory, else from the files.
 
     Args:
@@ -50,7 +50,7 @@ def described(module: ModuleType, content: str, args: Mapping[str, Any]) -> Desc
     return known
 
 
-def _ask(module: ModuleType, args: Mapping[str, Any]) -> Described:
+def _ask(module: ModuleType, args: Mapping[str, object]) -> Described:
     counts: Callable[..., dict[str, int]] | None = getattr(module, "class_counts", None)
     return Described(module.task(**args), tuple(module.notes(**args)), counts(**args) if counts else None)
 
@@ -58,8 +58,7 @@ def _ask(module: ModuleType, args: Mapping[str, Any]) -> Described:
 def _read(memory: Path) -> Described | None:
     try:
         found = json.loads(memory.read_text())
-        task: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in found["task"].items()}
-        return Described(Task(**task), tuple(found["notes"]), found["class_counts"])
+        return from_json(Described, found)
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
 

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from importlib import metadata
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 
@@ -69,7 +69,7 @@ class Core:
     switched: float
 
 
-def examine() -> tuple[list[Finding], dict[str, Any]]:
+def examine() -> tuple[list[Finding], dict[str, object]]:
     """All findings, the verdict first, and the figures behind them."""
     cores = [look_at(core) for core in cores_to_look_at()]
     timer = look_at_timer()
@@ -86,7 +86,7 @@ def examine() -> tuple[list[Finding], dict[str, Any]]:
         ray_finding(),
     ]
     verdict = verdict_of(findings)
-    facts = {
+    facts: dict[str, object] = {
         "verdict": verdict.found,
         "cores": [asdict(core) for core in cores],
         "timer": timer,

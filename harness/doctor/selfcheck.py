@@ -6,7 +6,6 @@ import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -50,7 +49,7 @@ class Check:
             return abs(self.ratio - 1) <= self.tolerance
         return self.measured == self.expected
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> dict[str, object]:
         return {**asdict(self), "ratio": self.ratio, "passed": self.passed}
 
 
@@ -104,7 +103,7 @@ def batching_server(seconds: float = 10.0, seed: int = 0) -> list[Check]:
 
 
 def _server_check(
-    name: str, args: Mapping[str, Any], took_ms: np.ndarray, seconds: float, seed: int
+    name: str, args: Mapping[str, object], took_ms: np.ndarray, seconds: float, seed: int
 ) -> list[Check]:
     """Measured against simulated; took_ms: (max_batch,) by batch size."""
     settings = Settings(SERVER_LIMIT_MS, len(took_ms), 0.0)
@@ -127,7 +126,7 @@ def identical_pair(seed: int = 0) -> list[Check]:
     return [Check("two identical models", "not separated", outcome.facts.duel.verdict, 0.0)]
 
 
-def measure(args: Mapping[str, Any], scenario: Mapping[str, Any], seed: int = 0) -> Outcome:
+def measure(args: Mapping[str, object], scenario: Mapping[str, object], seed: int = 0) -> Outcome:
     """One serve trial of a known model, through `serve` as any variant's."""
     spec = {
         "subject": "harness.serving.known",

@@ -21,7 +21,6 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -209,9 +208,9 @@ def check_examples(source: Source) -> tuple[np.ndarray, np.ndarray, str]:
         if (table := table_of(source)) is not None:
             nothing = json.dumps(dict.fromkeys(table.type.names or ()))
             return np.array([nothing]), np.zeros((0,), np.float32), _unchecked(error)
-        info = _model_json(source)["task"]
+        info = load_meta(source.fitted).task
         kind = np.uint8 if _takes(source) == "image" else np.float32
-        zeros = np.zeros((2, *info["input_shape"]), kind)
+        zeros = np.zeros((2, *info.input_shape), kind)
         return zeros, np.zeros((0,), np.float32), _unchecked(error)
     rows = range(min(CHECKED, len(test)))
     if (table := table_of(source)) is not None:
@@ -261,11 +260,6 @@ def tokenizer_kind(source: Source) -> str:
     """Of what kind the tokenizer beside the artifact is; empty where there is none."""
     path = source.folder / "artifact" / TOKENIZER
     return str(json.loads(path.read_text())["kind"]) if path.exists() else ""
-
-
-def _model_json(source: Source) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads((source.fitted / "model.json").read_text())
-    return found
 
 
 def _takes(source: Source) -> str:
@@ -328,13 +322,13 @@ def export_program(fitted: Path, path: Path, is_half: bool = False) -> None:
         ) from error
 
 
-def _signature(source: Source, inputs: np.ndarray) -> dict[str, Any]:
-    fitted = _model_json(source)
-    task = fitted["task"]
-    given: dict[str, Any] = (
+def _signature(source: Source, inputs: np.ndarray) -> dict[str, object]:
+    fitted = load_meta(source.fitted)
+    task = fitted.task
+    given: dict[str, object] = (
         {"kind": "text", "tokenizer": tokenizer_kind(source)}
         if _is_text(source)
-        else {"kind": _takes(source), "dtype": str(inputs.dtype), "shape": list(task["input_shape"])}
+        else {"kind": _takes(source), "dtype": str(inputs.dtype), "shape": list(task.input_shape)}
     )
     if (table := table_of(source)) is not None:
         separator = (source.score.trial.spec["data"].get("args") or {}).get("separator")
@@ -346,9 +340,9 @@ def _signature(source: Source, inputs: np.ndarray) -> dict[str, Any]:
         "reader": source.way.reader,
         "task": source.suite.task,
         "input": given,
-        "classes": list(task["class_names"]),
+        "classes": list(task.class_names),
         "targets": kind_of(source.suite.task).targets,
-        "fitted_classes": list(fitted.get("classes") or range(task["num_classes"])),
+        "fitted_classes": list(fitted.classes or range(task.num_classes)),
         "tolerance": _tolerance(source),
     }
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Protocol
+from typing import Protocol
 
-from harness.exported.tables import Table, width
+from harness.exported.tables import Step, Table, width
 from harness.facts import DataFacts, ScoreFacts, TrainFacts
 from harness.record import Record
 from harness.report import numbers as n
@@ -109,8 +109,8 @@ def _columns(table: Table | None) -> list[str]:
     ]
 
 
-def _becomes(step: Mapping[str, Any]) -> str:
-    made, kind = width(step), step["as"]
+def _becomes(step: Step) -> str:
+    made, kind = width(step), str(step["as"])
     fill = step.get("if_missing")
     if kind == "number":
         return "itself" + ("; missing stays missing" if fill is None else f"; {fill:g} where it is missing")

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from harness.codec import JsonObject
 from harness.init.builders import Builder, builders
 from harness.init.effort import Effort, Fit, best_fit, expected_seconds, ladder, seconds_per_row
 from harness.init.find import Found, find
 from harness.init.look import Seen, findings, look
 from harness.init.offer import Goal, Offer, goal, offers
-from harness.init.write import suite_text
+from harness.init.write import Conditions, suite_text
 from harness.protocols import Task
 from harness.record import DataError, HarnessError, SuiteError
 
@@ -24,8 +25,6 @@ if TYPE_CHECKING:
 
     from harness.suite.schema import Suite
 
-TERMS: Mapping[str, Any] = {"latency_p99_ms": 100.0, "qps": 10.0, "peak_qps": 30.0, "price": "aws/c7i.large"}
-"""What a suite begins with, to be changed."""
 SAY_LINES = 6
 """Audit findings that are said, the warnings first."""
 
@@ -40,12 +39,11 @@ class Wishes:
     """
 
     paths: tuple[str, ...]
-    given: Mapping[str, Any] = field(default_factory=dict)
+    given: JsonObject = field(default_factory=dict)
     target: str | None = None
     budget_s: float = 600.0
     out: str | None = None
     force: bool = False
-    terms: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -58,7 +56,7 @@ class Written:
     candidates: tuple[str, ...]
 
 
-Ask = Callable[[Seen, Goal], tuple[Goal, Mapping[str, Any]]]
+Ask = Callable[[Seen, Goal], tuple[Goal, Conditions]]
 """Asks the user for what is to be decided by; shown what was seen."""
 
 
@@ -76,10 +74,9 @@ def init(wishes: Wishes, say: Callable[[str], None], ask: Ask | None = None) -> 
     seen = _looked(found, wishes, say)
     path = _target(wishes, folder, seen)
     seen = replace(seen, name=path.stem) if wishes.out else seen
-    wanted, terms = goal(seen), {**TERMS, **wishes.terms}
+    wanted, terms = goal(seen), Conditions()
     if ask is not None:
-        wanted, asked = ask(seen, wanted)
-        terms |= asked
+        wanted, terms = ask(seen, wanted)
     made = _write_builders(own, folder, wishes.force)
     try:
         trial = _Trial(seen, own, wanted, terms, folder)
@@ -114,7 +111,7 @@ class _Trial:
     seen: Seen
     own: Sequence[Builder]
     wanted: Goal
-    terms: Mapping[str, Any]
+    terms: Conditions
     folder: Path
     rates: dict[tuple[str, int], float] = field(default_factory=dict)
 
@@ -161,6 +158,7 @@ class _Trial:
 def _fitted(trial: _Trial, wishes: Wishes) -> Fit:
     everything = offers(trial.seen, trial.own, 32)
     side = wishes.given.get("size")
+    assert side is None or isinstance(side, int)  # the data was read with it
     efforts = list(ladder(trial.seen, len(everything), sum(o.fixed for o in everything), side))
     return best_fit(efforts, trial.seconds, wishes.budget_s)
 

@@ -7,9 +7,8 @@ where the message names one cure, writes it down and says so; what is the user's
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
-from typing import Any
 
+from harness.codec import Json, JsonObject
 from harness.datasets.catalog import dataset_module, task_info
 from harness.protocols import Task
 from harness.record import DataError
@@ -23,7 +22,7 @@ NOTHING = re.compile(
 ATTEMPTS = 6
 
 
-def readable(dataset: str, args: Mapping[str, Any]) -> tuple[dict[str, Any], Task, dict[str, str]]:
+def readable(dataset: str, args: JsonObject) -> tuple[dict[str, Json], Task, dict[str, str]]:
     """The arguments with which a data set can be read.
 
     Returns:
@@ -44,14 +43,14 @@ def readable(dataset: str, args: Mapping[str, Any]) -> tuple[dict[str, Any], Tas
     return now, _opened(dataset, now), taken
 
 
-def _opened(dataset: str, args: Mapping[str, Any]) -> Task:
+def _opened(dataset: str, args: JsonObject) -> Task:
     """The task, after all of the data has been read."""
     task = task_info(dataset, args)
     dataset_module(dataset).load(**args)
     return task
 
 
-def _cures(message: str, args: Mapping[str, Any]) -> dict[str, Any]:
+def _cures(message: str, args: JsonObject) -> dict[str, Json]:
     if encoding := re.search(r"for instance encoding: ([\w-]+)(?: or ([\w-]+))?", message):
         return {} if "encoding" in args else {"encoding": encoding[2] or encoding[1]}
     offered = re.findall(r"`(\w+): ([^`]*)`", message)
@@ -65,15 +64,17 @@ def _cures(message: str, args: Mapping[str, Any]) -> dict[str, Any]:
     return {key: _value(text) for key, text in first}
 
 
-def _missing(offered: str, args: Mapping[str, Any]) -> dict[str, Any]:
+def _missing(offered: str, args: JsonObject) -> dict[str, Json]:
     words = _value(offered)
     if not isinstance(words, list) or not all(NOTHING.fullmatch(str(word)) for word in words):
         return {}
-    known: Sequence[object] = args.get("missing", ())
+    stated = args.get("missing")
+    known = list(stated) if isinstance(stated, (list, tuple)) else []
     return {} if set(words) <= set(known) else {"missing": [*known, *(w for w in words if w not in known)]}
 
 
-def _value(text: str) -> Any:
+def _value(text: str) -> Json:
     import yaml
 
-    return yaml.safe_load(text)
+    value: Json = yaml.safe_load(text)
+    return value

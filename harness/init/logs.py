@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
+from harness.codec import Json, JsonObject
 from harness.datasets.overlooked import EVENTS, RATINGS
 from harness.init.tables import headless, read
 
@@ -30,7 +30,7 @@ SECONDS = 10**8
 """A whole number from here on is a time in seconds since 1970, after 1973."""
 
 
-def log_args(path: Path, given: Mapping[str, Any]) -> dict[str, Any] | None:
+def log_args(path: Path, given: JsonObject) -> dict[str, Json] | None:
     """The arguments of `interactions_csv` for a file, None where it is no log.
 
     Args:
@@ -45,7 +45,7 @@ def log_args(path: Path, given: Mapping[str, Any]) -> dict[str, Any] | None:
     user, item = str(given.get("user", user)), str(given.get("item", item))
     if user not in frame or item not in frame or frame[user].nunique() == len(frame):
         return None
-    found: dict[str, Any] = dict(names)
+    found: dict[str, Json] = dict(names)
     found |= {key: name for key, name in (("user", user), ("item", item)) if name != key}
     time = _first(columns, TIMES)
     if not time:
@@ -60,7 +60,7 @@ def log_args(path: Path, given: Mapping[str, Any]) -> dict[str, Any] | None:
     return {**found, **given}
 
 
-def _names(path: Path) -> dict[str, Any]:
+def _names(path: Path) -> dict[str, Json]:
     """Names for a file of numbers without a line of names, where user and item come first, as is usual."""
     first = headless(path)
     if not 2 <= len(first) <= 4 or not all(re.fullmatch(r"\d+(\.\d+)?", cell) for cell in first):

@@ -6,15 +6,16 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from harness.codec import Json, JsonObject
 from harness.init.cures import readable
 from harness.init.find import Found
 from harness.init.logs import log_args
 from harness.init.tables import Roles, headless, read, roles
-from harness.protocols import Task
+from harness.protocols import Dataset, Task
 from harness.record import DataError
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ class Seen:
 
     name: str
     dataset: str
-    args: Mapping[str, Any]
+    args: JsonObject
     task: Task
     said: tuple[str, ...]
     train_rows: int
@@ -60,7 +61,7 @@ class Seen:
         return max(self.counts.values()) / max(1, min(self.counts.values())) if self.counts else 1.0
 
 
-def look(found: Found, given: Mapping[str, Any], target: str | None = None) -> Seen:
+def look(found: Found, given: JsonObject, target: str | None = None) -> Seen:
     """Read what was found, completely.
 
     Args:
@@ -88,7 +89,7 @@ def findings(seen: Seen) -> list[Finding]:
     return log_findings(audit_log(dataset_module(seen.dataset).load(**seen.args)))
 
 
-def _taken_said(args: Mapping[str, Any], taken: Mapping[str, str]) -> tuple[str, ...]:
+def _taken_said(args: JsonObject, taken: Mapping[str, str]) -> tuple[str, ...]:
     """What is written so that the files can be read, and why."""
     from harness.init.write import flow
 
@@ -114,7 +115,7 @@ def _digits() -> Seen:
     return _counted("own_model", "digits", {}, data, said, {})
 
 
-def _images(path: Path, given: Mapping[str, Any]) -> Seen:
+def _images(path: Path, given: JsonObject) -> Seen:
     from harness.datasets.catalog import load_dataset, notes
 
     args, task, taken = readable("image_folder", {"path": str(path), **given})
@@ -135,7 +136,7 @@ def _sides(path: Path, task: Task) -> str:
     )
 
 
-def _log(path: Path, args: Mapping[str, Any]) -> Seen:
+def _log(path: Path, args: JsonObject) -> Seen:
     from harness.datasets.catalog import dataset_module, notes
 
     args, task, taken = readable("interactions_csv", {"path": str(path), **args})
@@ -145,13 +146,15 @@ def _log(path: Path, args: Mapping[str, Any]) -> Seen:
     if args.get("time", "time") is None:
         said.append("it has no times: it is cut at random, so nothing is said of what comes next")
     said += [*notes("interactions_csv", args), *_taken_said(args, taken)]
-    test = round(events * float(args.get("test", 0.1)))
+    share = args.get("test", 0.1)
+    assert isinstance(share, (int, float))  # the log was read with it
+    test = round(events * share)
     return Seen(
         _name(path), "interactions_csv", args, task, tuple(said), events - test, test, {}, taken, items=items
     )
 
 
-def _table(found: Found, given: Mapping[str, Any], target: str | None) -> Seen:
+def _table(found: Found, given: JsonObject, target: str | None) -> Seen:
     path = found.path
     assert path is not None
     if first := headless(path):
@@ -161,7 +164,8 @@ def _table(found: Found, given: Mapping[str, Any], target: str | None) -> Seen:
         )
     _refuse_label_lines(path)
     frame = read(path, given)
-    what = roles(frame, path, target or given.get("target") or given.get("label"))
+    named = target or given.get("target") or given.get("label")
+    what = roles(frame, path, None if named is None else str(named))
     dataset, args = _arguments(found, what, frame)
     args, _, taken = readable(dataset, {**args, **given})
     from harness.datasets.catalog import load_dataset, notes
@@ -177,7 +181,7 @@ def _table(found: Found, given: Mapping[str, Any], target: str | None) -> Seen:
     return _counted(_name(path), dataset, args, data, said, why)
 
 
-def _arguments(found: Found, what: Roles, frame: pd.DataFrame) -> tuple[str, dict[str, Any]]:
+def _arguments(found: Found, what: Roles, frame: pd.DataFrame) -> tuple[str, dict[str, Json]]:
     paths = {"path": str(found.path)} | ({"test_path": str(found.test_path)} if found.test_path else {})
     group = {"group": what.group} if what.group and not found.test_path else {}
     if what.text:
@@ -221,7 +225,12 @@ def _columns_said(path: Path, what: Roles, frame: pd.DataFrame, dataset: str) ->
 
 
 def _counted(
-    name: str, dataset: str, args: Mapping[str, Any], data: Any, said: tuple[str, ...], why: Mapping[str, str]
+    name: str,
+    dataset: str,
+    args: JsonObject,
+    data: Dataset,
+    said: tuple[str, ...],
+    why: Mapping[str, str],
 ) -> Seen:
     """With the classes, or the range of the target."""
     task, counts = data.task, Counter[str]()

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from harness.codec import Json, JsonObject
 from harness.datasets import cells
 from harness.datasets.raw import Layout, first_cells, read_file
 from harness.record import DataError
@@ -52,7 +52,7 @@ class Roles:
     holes: Mapping[str, float] = field(default_factory=dict)
 
 
-def read(path: Path, args: Mapping[str, Any]) -> pd.DataFrame:
+def read(path: Path, args: JsonObject) -> pd.DataFrame:
     """A table as its data set will read it.
 
     Args:
@@ -61,12 +61,16 @@ def read(path: Path, args: Mapping[str, Any]) -> pd.DataFrame:
         DataError: it cannot be read, or has no line of names.
     """
     layout = Layout(
-        encoding=args.get("encoding", "utf-8"),
-        separator=args.get("separator"),
-        names=tuple(args.get("names", ())),
-        missing=tuple(map(str, args.get("missing", ()))),
+        encoding=str(args.get("encoding", "utf-8")),
+        separator=None if (separator := args.get("separator")) is None else str(separator),
+        names=_words(args.get("names")),
+        missing=_words(args.get("missing")),
     )
     return read_file(path, layout)
+
+
+def _words(given: Json) -> tuple[str, ...]:
+    return tuple(map(str, given)) if isinstance(given, (list, tuple)) else ()
 
 
 def headless(path: Path) -> list[str]:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
-from harness.codec import JsonObject
 from harness.init.effort import Effort
 from harness.init.look import Seen
 from harness.init.offer import Goal, Offer
@@ -19,13 +19,23 @@ WIDTH = 40
 """Where comments begin."""
 
 
+@dataclass(frozen=True)
+class Conditions:
+    """What a suite begins with, to be changed: the limit, the traffic, the price of the machine."""
+
+    latency_p99_ms: float = 100.0
+    qps: float = 10.0
+    peak_qps: float = 30.0
+    price: str = "aws/c7i.large"
+
+
 def suite_text(
-    seen: Seen, offered: Sequence[Offer], effort: Effort, wanted: Goal, terms: JsonObject, folder: Path
+    seen: Seen, offered: Sequence[Offer], effort: Effort, wanted: Goal, terms: Conditions, folder: Path
 ) -> str:
     """A suite.
 
     Args:
-        terms: `latency_p99_ms`, `qps`, `peak_qps`, `price`. folder: where the file will stand: paths are
+        folder: where the file will stand: paths are
             relative to it.
     """
     blocks = [
@@ -35,7 +45,7 @@ def suite_text(
         _candidates(offered),
         _serving(seen, effort),
         _line(
-            f"machine: {{price: {terms['price']}}}",
+            f"machine: {{price: {terms.price}}}",
             "what a machine like yours costs; or {usd_per_hour: 0.09}",
         ),
         _decision(wanted, terms, effort),
@@ -142,7 +152,7 @@ def _serving(seen: Seen, effort: Effort) -> str:
     )
 
 
-def _decision(wanted: Goal, terms: JsonObject, effort: Effort) -> str:
+def _decision(wanted: Goal, terms: Conditions, effort: Effort) -> str:
     lines = ["decision:", "  constraints:"]
     if wanted.floor is not None:
         lines.append(
@@ -150,12 +160,12 @@ def _decision(wanted: Goal, terms: JsonObject, effort: Effort) -> str:
         )
     lines += [
         _line(
-            f"    - latency_p99_ms <= {terms['latency_p99_ms']:g}",
+            f"    - latency_p99_ms <= {terms.latency_p99_ms:g}",
             "99 of 100 requests are answered in that time",
         ),
         _line(f"  objective: maximize {wanted.metric}", wanted.why),
         _line(
-            f"  traffic: {{qps: {terms['qps']:g}, peak_qps: {terms['peak_qps']:g}}}",
+            f"  traffic: {{qps: {terms.qps:g}, peak_qps: {terms.peak_qps:g}}}",
             "requests a second, on average and at the peak: for the costs",
         ),
     ]

@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from typing import TypedDict
 
 from harness import environment
-from harness.codec import Json, to_json
+from harness.codec import JsonObject, to_json
 from harness.planning.estimate import (
     STARTING_S,
     guess_seconds,
@@ -22,7 +23,7 @@ from harness.planning.outdated import outdated, outdated_text
 from harness.planning.power import Power, power_of
 from harness.planning.request import Patterns
 from harness.planning.trials import plan_trials, select
-from harness.record import KINDS, Record, Trial, content_hash
+from harness.record import KINDS, Kind, Record, Trial, content_hash
 from harness.store.runs import RunFolder, find_cached, list_runs
 from harness.suite.schema import Suite
 
@@ -36,6 +37,30 @@ def run_hash(suite: Suite, trials: Iterable[Trial], machine_class: str | None = 
     absent = () if suite.machines else ("machines",)  # a suite without keeps the name of its runs
     asked = suite.model_dump(mode="json", by_alias=True, exclude={"folder", "track", *absent})
     return content_hash([asked, sorted(trial.id for trial in trials), *filter(None, [machine_class])])
+
+
+class PlannedTrial(TypedDict):
+    """A trial in `plan.json`; expected_seconds: None where nothing like it is known, or it is finished."""
+
+    id: str
+    kind: Kind
+    label: str
+    needs: list[str]
+    cached: bool
+    expected_seconds: float | None
+    guessed: bool
+
+
+class PlanJson(TypedDict):
+    """`plan.json`."""
+
+    suite: str
+    hash: str
+    trials: list[PlannedTrial]
+    expected_wall_seconds: float
+    expected_usd: float | None
+    notes: list[str]
+    power: JsonObject | None
 
 
 @dataclass(frozen=True)
@@ -87,7 +112,7 @@ class Plan:
     def usd(self) -> float | None:
         return None if self.usd_per_hour is None else self.wall_seconds / 3600 * self.usd_per_hour
 
-    def to_json(self) -> dict[str, Json]:
+    def to_json(self) -> PlanJson:
         """`plan.json`: every trial with what it needs and is expected to take."""
         return {
             "suite": self.suite.name,

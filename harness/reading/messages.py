@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, get_args
+from typing import get_args
 
 from pydantic import BaseModel
 from pydantic_core import ErrorDetails
@@ -125,7 +125,7 @@ def _cure(kind: str, node: Node | None) -> str:
 
 def model_at(loc: Loc) -> type[BaseModel] | None:
     """The schema's model at a place of a suite, None where there is none (`args`)."""
-    model: Any = Suite
+    model: object = Suite
     for key in loc:
         if isinstance(model, type) and issubclass(model, BaseModel):
             name = next((n for n in model.model_fields if field_alias(model, n) == key), None)
@@ -139,7 +139,7 @@ def model_at(loc: Loc) -> type[BaseModel] | None:
     return model if isinstance(model, type) and issubclass(model, BaseModel) else None
 
 
-def _unwrapped(annotation: Any) -> Any:
+def _unwrapped(annotation: object) -> object:
     """The model in an annotation; in a tuple where it is what a mapping holds."""
     args = [arg for arg in get_args(annotation) if arg is not type(None)]
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):

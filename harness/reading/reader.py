@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
 
 from pydantic import ValidationError
 
@@ -192,13 +191,15 @@ def suite_from_text(text: str) -> Suite:
         raise RecordError(f"suite.yaml is damaged or of another version: {error}") from error
 
 
-def _of_today(data: Any) -> Any:
+def _of_today(data: object) -> object:
     """A stored suite without the keys that earlier versions wrote.
 
     Raises:
         RecordError: it decided by a rule that there is no longer.
     """
-    decision = data.get("decision") if isinstance(data, dict) else None
+    if not isinstance(data, dict):
+        return data
+    decision = data.get("decision")
     if not isinstance(decision, dict) or "fallback" not in decision:
         return data
     if decision["fallback"] is not None:

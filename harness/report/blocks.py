@@ -10,10 +10,13 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from harness.protocols import Section
 from harness.report.glossary import meaning
+
+if TYPE_CHECKING:
+    import jinja2
 
 
 @dataclass(frozen=True)
@@ -207,11 +210,11 @@ def section(title: str, blocks: Iterable[Block], anchor: str = "") -> Section | 
 
 def html(blocks: Sequence[Block]) -> str:
     """Blocks as HTML, everything escaped except the SVG of pictures."""
-    return str(environment().get_template("blocks.html").module.blocks(blocks))
+    return str(environment().get_template("blocks.html").module.__dict__["blocks"](blocks))
 
 
 @cache
-def environment() -> Any:
+def environment() -> jinja2.Environment:
     """The jinja environment of the report's templates: autoescape on, undefined names are errors."""
     import jinja2
 

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import wraps
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from harness.codec import Json
 from harness.report.palette import REST
@@ -84,7 +84,7 @@ def drawn(plot: Callable[..., Figure]) -> Callable[..., Figure]:
     """A plot function that draws in the report's style."""
 
     @wraps(plot)
-    def inner(*args: Any, **kwargs: Any) -> Figure:
+    def inner(*args: object, **kwargs: object) -> Figure:
         with style():
             return plot(*args, **kwargs)
 

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from harness.codec import Json
 from harness.report.canvas import (
     GRID,
     INK,
@@ -28,6 +27,7 @@ from harness.report.plots import Axis, Difference, Series, Spread, _scale, _tick
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+    from matplotlib.typing import LineStyleType
 
 HALF = (420.0, 300.0)
 """Size of a plot that stands beside another, in pixels; on a telephone it fills the width."""
@@ -62,7 +62,7 @@ def lines(
     return figure
 
 
-DASHES: tuple[Any, ...] = (
+DASHES: tuple[LineStyleType, ...] = (
     "-", (0, (5, 1.5)), (0, (1.5, 1.2)), (0, (6, 1.5, 1.5, 1.5)), (0, (3, 3)), (0, (8, 2, 1, 2, 1, 2)),
     (0, (10, 3)), (0, (1, 3)),
 )  # fmt: skip
@@ -89,7 +89,7 @@ def name_in_legend(ax: Axes, series: Sequence[Series | Spread]) -> None:
     ax.legend(lines, [names[s.label] for s in series], fontsize=9, handlelength=2.6, loc="best")
 
 
-def _pattern(s: Series | Spread) -> Any:
+def _pattern(s: Series | Spread) -> LineStyleType:
     return s.dashes if isinstance(s, Series) else LINES.get(s.marker, "-")
 
 
@@ -286,7 +286,7 @@ def cumulative(rows: Sequence[Spread], x: Axis, size: tuple[float, float] = HALF
     return figure
 
 
-LINES: dict[str, Json] = {
+LINES: dict[str, LineStyleType] = {
     "circle": "-",
     "square": (0, (5, 1.5)),
     "diamond": (0, (1.5, 1.2)),

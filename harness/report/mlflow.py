@@ -12,7 +12,7 @@ import tempfile
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from harness.record import HarnessError, Record
 from harness.report.evidence import Evidence
@@ -30,7 +30,7 @@ LONGEST = 500
 """Characters of a parameter that every version of MLflow takes."""
 
 
-def log(e: Evidence, options: Mapping[str, Any]) -> str:
+def log(e: Evidence, options: Mapping[str, object]) -> str:
     """Write the run to MLflow; where to, in a sentence. Trials that are there already are not written twice.
 
     Args:
@@ -141,7 +141,7 @@ class _Book:
         params = dict(flat(self.e.suite.model_dump(mode="json", by_alias=True)))
         chosen = figures(self.e.chosen) if self.e.chosen else {}
         words = {k: v for k, v in verdict(self.e).items() if isinstance(v, str)}
-        numbers = {k: v for k, v in verdict(self.e).items() if not isinstance(v, str)}
+        numbers = {k: v for k, v in verdict(self.e).items() if isinstance(v, (int, float))}
         tags = {f"harness.{k}": v for k, v in words.items()}
         fresh = "run" not in self.known
         self.batch(made, {**chosen, **numbers}, params if fresh else {}, tags)
@@ -169,10 +169,10 @@ class _Book:
         key: str,
         parent: str,
         tags: Mapping[str, str],
-        params: Mapping[str, Any],
+        params: Mapping[str, object],
         metrics: Mapping[str, float],
         status: str,
-        history: Mapping[str, Any] | None = None,
+        history: Mapping[str, Iterable[float]] | None = None,
         record: Record | None = None,
     ) -> None:
         """A run under the parent, written once."""
@@ -200,8 +200,8 @@ class _Book:
     def batch(
         self,
         run_id: str,
-        metrics: Mapping[str, Any],
-        params: Mapping[str, Any],
+        metrics: Mapping[str, float],
+        params: Mapping[str, object],
         tags: Mapping[str, str],
         steps: Iterable[tuple[str, float, int]] = (),
     ) -> None:
@@ -209,15 +209,13 @@ class _Book:
         from mlflow.entities import Metric, Param, RunTag
 
         points = [(k, float(v), 0) for k, v in metrics.items()] + list(steps)
-        lists: dict[str, list[Any]] = {
-            "metrics": [Metric(key(k), v, 0, step) for k, v, step in points if math.isfinite(v)],
-            "params": [Param(key(k), str(v)[:LONGEST]) for k, v in params.items()],
-            "tags": [RunTag(key(k), v) for k, v in tags.items()],
-        }
-        while any(lists.values()):
-            part = {name: items[: MOST[name]] for name, items in lists.items()}
-            lists = {name: items[MOST[name] :] for name, items in lists.items()}
-            self.client.log_batch(run_id, part["metrics"], part["params"], part["tags"])
+        told = [Metric(key(k), v, 0, step) for k, v, step in points if math.isfinite(v)]
+        given = [Param(key(k), str(v)[:LONGEST]) for k, v in params.items()]
+        marks = [RunTag(key(k), v) for k, v in tags.items()]
+        while told or given or marks:
+            most = MOST["metrics"], MOST["params"], MOST["tags"]
+            self.client.log_batch(run_id, told[: most[0]], given[: most[1]], marks[: most[2]])
+            told, given, marks = told[most[0] :], given[most[1] :], marks[most[2] :]
 
 
 def key(name: str) -> str:

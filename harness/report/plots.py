@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
@@ -14,6 +14,7 @@ from harness.report.palette import MATPLOTLIB_MARKERS, REST
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+    from matplotlib.typing import LineStyleType
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,7 @@ class Series:
     low: Sequence[float] = ()
     high: Sequence[float] = ()
     colour: str = REST
-    dashes: str = "-"
+    dashes: LineStyleType = "-"
     marker: str = ""
     marker_size: float = 5.5
     strong: bool = False
@@ -214,10 +215,9 @@ def name_limit(ax: Axes, text: str, at: float, vertical: bool = False) -> Box:
     """A limit's name at its line (a vertical one's at the top), and the pixels that it takes."""
     size, where = 10.0, ("data", "axes fraction") if vertical else ("axes fraction", "data")
     point, offset = ((at, 1.0), (4.0, -3.0)) if vertical else ((0.0, at), (3.0, 3.0))
-    anchor: Any = "top" if vertical else "baseline"
-    coordinates: Any = where
+    anchor: Literal["top", "baseline"] = "top" if vertical else "baseline"
     ax.annotate(
-        text, point, offset, xycoords=coordinates, textcoords="offset points", va=anchor,
+        text, point, offset, xycoords=where, textcoords="offset points", va=anchor,
         fontsize=size, color=MUTED,
     )  # fmt: skip
     if vertical:

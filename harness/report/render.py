@@ -9,8 +9,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
+from harness.codec import JsonObject
 from harness.protocols import Section
 from harness.record import HarnessError, Record
 from harness.report import html, markdown
@@ -121,17 +121,18 @@ def unwritten(name: str, error: Exception) -> Section | None:
 def planned_trials(run: RunFolder) -> dict[str, str]:
     """Trial id → label of what was planned; empty where no plan was stored."""
     plan = _json(run, "plan.json")
-    trials = plan.get("trials") or ()
+    trials = plan.get("trials")
     if isinstance(trials, Mapping):
         return {
             str(i): str(v.get("label", i)) if isinstance(v, Mapping) else str(v) for i, v in trials.items()
         }
+    listed = trials if isinstance(trials, list) else []
     return {
-        str(t["id"]): str(t.get("label", t["id"])) for t in trials if isinstance(t, Mapping) and "id" in t
+        str(t["id"]): str(t.get("label", t["id"])) for t in listed if isinstance(t, Mapping) and "id" in t
     }
 
 
-def _json(run: RunFolder, name: str) -> dict[str, Any]:
+def _json(run: RunFolder, name: str) -> JsonObject:
     try:
         data = json.loads(run.read_text(name))
     except (FileNotFoundError, ValueError):

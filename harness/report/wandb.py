@@ -11,19 +11,23 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING
 from urllib.parse import urlparse
 
+from harness.codec import JsonObject
 from harness.record import HarnessError, Record
 from harness.report.evidence import Evidence
 from harness.report.sections.quality import class_names, confusion, reliability_bins
 from harness.report.track import DERIVED, axes, described, figures, headline, is_told, verdict
 
+if TYPE_CHECKING:
+    from wandb import Run, Table
+
 MOST_CANDIDATES = 5
 SPECIFICATION = "wandb_report.json"
 
 
-def log(e: Evidence, options: Mapping[str, Any]) -> str:
+def log(e: Evidence, options: JsonObject) -> str:
     """Write the run to W&B; where to, in a sentence.
 
     Args:
@@ -36,7 +40,7 @@ def log(e: Evidence, options: Mapping[str, Any]) -> str:
     import wandb
 
     mode, remark = _mode(options)
-    folder = Path(options.get("dir") or os.environ.get("WANDB_DIR") or _beside(e))
+    folder = Path(str(options.get("dir") or "") or os.environ.get("WANDB_DIR") or _beside(e))
     folder.mkdir(parents=True, exist_ok=True)
     session = _Session(wandb, e, options, mode, folder)
     try:
@@ -53,7 +57,7 @@ def log(e: Evidence, options: Mapping[str, Any]) -> str:
     return f"{session.count} runs in project {session.project}.{where}"
 
 
-def _mode(options: Mapping[str, Any]) -> tuple[str, str]:
+def _mode(options: JsonObject) -> tuple[str, str]:
     """`online` or `offline`, and why where that was not asked for."""
     wanted = str(options.get("mode") or os.environ.get("WANDB_MODE") or "online")
     if wanted not in ("online", "offline", "dryrun"):
@@ -89,16 +93,14 @@ def _wanted(e: Evidence, which: str) -> list[Record]:
 class _Session:
     """One telling: the module, the group, and how many runs were written."""
 
-    def __init__(
-        self, wandb: ModuleType, e: Evidence, options: Mapping[str, Any], mode: str, folder: Path
-    ) -> None:
+    def __init__(self, wandb: ModuleType, e: Evidence, options: JsonObject, mode: str, folder: Path) -> None:
         self.wandb, self.e, self.mode, self.folder = wandb, e, mode, folder
         self.project = str(options.get("project") or e.suite.name)
-        self.entity = options.get("entity")
+        self.entity = str(options.get("entity") or "") or None
         self.group = f"{e.run.suite_name}/{e.run.id}"
         self.count = 0
 
-    def start(self, name: str, kind: str, key: str, config: Mapping[str, Any], **fields: Any) -> Any:
+    def start(self, name: str, kind: str, key: str, config: Mapping[str, object], **fields: object) -> Run:
         """A run with an id of its own content: telling twice does not make two."""
         settings = self.wandb.Settings(
             silent=True,
@@ -109,12 +111,13 @@ class _Session:
             x_disable_meta=True,
         )
         self.count += 1
-        return self.wandb.init(
+        run: Run = self.wandb.init(
             project=self.project, entity=self.entity, group=self.group, job_type=kind, name=name[:128],
             id=f"{self.e.run.id[-8:]}-{key}", dir=str(self.folder), mode=self.mode, config=dict(config),
             settings=settings, reinit="create_new",
             resume="allow" if self.mode == "online" else None, **fields,
         )  # fmt: skip
+        return run
 
     def trial(self, record: Record) -> None:
         """Config, the history per epoch, and the measured figures; a failure with its reason."""
@@ -154,12 +157,12 @@ class _Session:
         run.log_artifact(artifact)
         run.finish()
 
-    def _table(self) -> Any:
+    def _table(self) -> Table:
         metrics = self.e.tradeoff.metrics
         intervals = [f"{m}{end}" for m in metrics for end in ("", "_low", "_high")]
         flags = ["pareto", "feasible_probability", "best_probability"]
         names = ["variant", "candidate", "runtime", *intervals, *flags]
-        table = self.wandb.Table(columns=[*names, "rejected_by"])
+        table: Table = self.wandb.Table(columns=[*names, "rejected_by"])
         for row in self.e.rows:
             known = {
                 "variant": row.variant,
@@ -170,7 +173,7 @@ class _Session:
             table.add_data(*(known.get(name) for name in names), "; ".join(row.rejected_by))
         return table
 
-    def _scatter(self) -> dict[str, Any]:
+    def _scatter(self) -> dict[str, object]:
         x, y = axes(self.e)
         pairs = [(row.variant, figures(row).get(x), figures(row).get(y)) for row in self.e.rows]
         rows = [[name, a, b] for name, a, b in pairs if a is not None and b is not None]
@@ -190,7 +193,7 @@ class _Session:
         return f" Report: {publish(made)}" if self.mode == "online" else ""
 
 
-def _confusions(wandb: ModuleType, e: Evidence) -> dict[str, Any]:
+def _confusions(wandb: ModuleType, e: Evidence) -> dict[str, object]:
     plots = {}
     for candidate in e.leading[:MOST_CANDIDATES]:
         found = confusion(e, candidate)
@@ -207,7 +210,7 @@ def _confusions(wandb: ModuleType, e: Evidence) -> dict[str, Any]:
     return plots
 
 
-def _pr_curves(wandb: ModuleType, e: Evidence) -> dict[str, Any]:
+def _pr_curves(wandb: ModuleType, e: Evidence) -> dict[str, object]:
     plots = {}
     for candidate in e.leading[:MOST_CANDIDATES]:
         answers = next((p for r in e.scored(candidate) if (p := e.predictions(r)) is not None), None)
@@ -220,7 +223,7 @@ def _pr_curves(wandb: ModuleType, e: Evidence) -> dict[str, Any]:
     return plots
 
 
-def _calibration(wandb: ModuleType, e: Evidence) -> dict[str, Any]:
+def _calibration(wandb: ModuleType, e: Evidence) -> dict[str, object]:
     found = {c: b for c in e.leading[:MOST_CANDIDATES] if (b := reliability_bins(e, e.scored(c)))}
     if not found:
         return {}

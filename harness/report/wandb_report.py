@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 import json
-from typing import Any
+from typing import Protocol
 
 from harness.report.evidence import Evidence
 from harness.report.sections import SECTIONS
@@ -12,6 +12,26 @@ from harness.report.track import axes
 
 # Its types are not exported for checkers.
 wr = importlib.import_module("wandb_workspaces.reports.v2")
+
+
+class _Specification(Protocol):
+    def model_dump_json(self, *, by_alias: bool, exclude_none: bool) -> str: ...
+
+
+class _Model(Protocol):
+    spec: _Specification
+
+
+class SavedReport(Protocol):
+    """What is used of a `wandb_workspaces.reports.v2.Report`."""
+
+    entity: str
+    url: str
+
+    def save(self) -> object: ...
+
+    def _to_model(self) -> _Model: ...
+
 
 SHOWN = {
     "verdict": "Verdict",
@@ -21,7 +41,7 @@ SHOWN = {
 }
 
 
-def build(e: Evidence, project: str, entity: str, group: str) -> Any:
+def build(e: Evidence, project: str, entity: str, group: str) -> SavedReport:
     """The Report, not saved anywhere; building it needs no server.
 
     Args:
@@ -39,7 +59,7 @@ def build(e: Evidence, project: str, entity: str, group: str) -> Any:
         _training(group),
     ]
     question = e.suite.question or f"Which candidate of {e.suite.name} should ship?"
-    return wr.Report(
+    report: SavedReport = wr.Report(
         project=project,
         entity=entity,
         title=question[:128],
@@ -47,15 +67,16 @@ def build(e: Evidence, project: str, entity: str, group: str) -> Any:
         blocks=blocks,
         width="fluid",
     )
+    return report
 
 
-def specification(report: Any) -> str:
+def specification(report: SavedReport) -> str:
     """What `save` would send to the server, as JSON; random ids are numbered, so that it is stable."""
     text = report._to_model().spec.model_dump_json(by_alias=True, exclude_none=True)
     return json.dumps(_numbered(json.loads(text), {}), indent=1, sort_keys=True) + "\n"
 
 
-def publish(report: Any) -> str:
+def publish(report: SavedReport) -> str:
     """Save the Report on the W&B server; its address.
 
     Raises:
@@ -84,7 +105,7 @@ def _name(value: object, seen: dict[str, str]) -> object:
     return seen.setdefault(value, f"id-{len(seen) + 1}")
 
 
-def _pareto(e: Evidence, group: str) -> Any:
+def _pareto(e: Evidence, group: str) -> object:
     x, y = axes(e)
     panels = [wr.ScatterPlot(title=f"{y} against {x}", x=wr.SummaryMetric(x), y=wr.SummaryMetric(y))]
     if "cost_per_million_usd" in e.tradeoff.metrics:
@@ -93,7 +114,7 @@ def _pareto(e: Evidence, group: str) -> Any:
     return wr.PanelGrid(runsets=[_runs("variants", group, "variant")], panels=panels)
 
 
-def _training(group: str) -> Any:
+def _training(group: str) -> object:
     panels = [
         wr.LinePlot(title="Validation score", x="epoch", y=["validation_score"]),
         wr.LinePlot(title="Training loss", x="epoch", y=["train_loss"]),
@@ -101,5 +122,5 @@ def _training(group: str) -> Any:
     return wr.PanelGrid(runsets=[_runs("training", group, "train")], panels=panels)
 
 
-def _runs(name: str, group: str, kind: str) -> Any:
+def _runs(name: str, group: str, kind: str) -> object:
     return wr.Runset(name=name, filters=f"Group == '{group}' and JobType == '{kind}'")

@@ -7,7 +7,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING
 
 from rich.console import Console, Group
 from rich.live import Live
@@ -16,6 +16,9 @@ from rich.text import Text
 
 from harness.record import KINDS, RecordError
 from harness.store.runs import RunFolder
+
+if TYPE_CHECKING:
+    from harness.planning.plan import PlannedTrial
 
 QUIET_S = 3600.0
 """Where nobody can tell whether a run still goes on, it is given up after so long without any change:
@@ -88,14 +91,14 @@ class Onlooker:
             sum(known) if len(known) == len(left) else None,
         )
 
-    def _planned(self) -> dict[str, dict[str, Any]]:
+    def _planned(self) -> dict[str, PlannedTrial]:
         try:
             plan = json.loads(self.run.read_text("plan.json"))
-            return {trial["id"]: trial for trial in plan["trials"]}
+            return {str(trial["id"]): trial for trial in plan["trials"]}
         except (FileNotFoundError, ValueError, KeyError, TypeError) as error:
             raise RecordError(f"{self.run.url} has no readable plan.json: is it a run folder?") from error
 
-    def _running(self, planned: Mapping[str, Any]) -> Iterator[tuple[str, float]]:
+    def _running(self, planned: Mapping[str, PlannedTrial]) -> Iterator[tuple[str, float]]:
         """Trials that a process works on and that are not finished; only seen on a shared disk."""
         if self.run.is_local:
             began = {a.trial_id: a.began_s for a in self.run.attempts() if a.lives is not False}

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any
 
+from harness.codec import JsonObject
 from harness.kinds import KINDS
 from harness.runtimes import RUNTIMES, Runtime
 from harness.suite.model_ref import ModelRef
@@ -25,7 +25,7 @@ def is_reference(name: str) -> bool:
 
 
 def runtimes_of(
-    model: ModelRef, runtimes: Iterable[str], task: str = "", args: Mapping[str, Any] | None = None
+    model: ModelRef, runtimes: Iterable[str], task: str = "", args: JsonObject | None = None
 ) -> list[str]:
     """The runtimes of a suite that a model can be served on, in the suite's order.
 
@@ -53,7 +53,7 @@ def own_name(model: ModelRef, name: str) -> str:
 
 
 def left_out(
-    model: ModelRef, runtimes: Iterable[str], task: str = "", args: Mapping[str, Any] | None = None
+    model: ModelRef, runtimes: Iterable[str], task: str = "", args: JsonObject | None = None
 ) -> Mapping[str, str]:
     """Runtimes of a suite that a model could only fail on → why, with the cure."""
     found = {}

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from typing import Any
 
 from harness.codec import JsonObject
 from harness.suite.model_ref import ModelRef, parse_model
@@ -84,13 +83,13 @@ def without_onnx(library: str, args: JsonObject) -> str | None:
     return None
 
 
-def _is_dropped(library: str, option: str, value: Any) -> bool:
+def _is_dropped(library: str, option: str, value: object) -> bool:
     if isinstance(value, (list, dict)):
         return False
     if (library, option) == ("lightgbm", "sigmoid"):
-        return float(value) != 1.0
+        return not isinstance(value, (int, float)) or value != 1.0
     if (library, option) == ("xgboost", "num_parallel_tree"):
-        return value is not None and value > 1
+        return isinstance(value, (int, float)) and value > 1
     if (library, option) == ("xgboost", "missing"):
         return bool(value == value)  # only NaN, the default, is unlike itself
     return value in DROPPED.get(library, {}).get(option, ())

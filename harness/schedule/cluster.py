@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, TypedDict
 
 from harness import environment
 from harness.progress import Watcher
@@ -156,7 +156,7 @@ def cluster(settings: Settings, run: RunFolder) -> Iterator[Cluster]:
     import ray
 
     _silence()
-    options: dict[str, Any] = {"log_to_driver": False, "logging_level": "CRITICAL"}
+    options: dict[str, object] = {"log_to_driver": False, "logging_level": "CRITICAL"}
     if settings.address is None:
         options |= {
             "address": "local",
@@ -185,7 +185,7 @@ def cluster(settings: Settings, run: RunFolder) -> Iterator[Cluster]:
         ray.shutdown()
 
 
-def _connect(ray: ModuleType, options: dict[str, Any], settings: Settings) -> None:
+def _connect(ray: ModuleType, options: dict[str, object], settings: Settings) -> None:
     """Start or join Ray; on a machine so busy that Ray gives up its own start, try once more.
 
     Raises:
@@ -232,12 +232,21 @@ def _silence() -> None:
     ray._private.worker.print_to_stdstream = lambda data, ignore_prefix: log.debug("ray: %s", data)
 
 
+class _NodeOfRay(TypedDict):
+    """What is read of the nodes that Ray lists."""
+
+    Alive: bool
+    NodeID: str
+    NodeManagerHostname: str
+    Resources: Mapping[str, float]
+
+
 def living_nodes() -> tuple[Node, ...]:
     """The nodes that Ray holds for alive, in the order of their ids."""
     import ray
 
     found = []
-    nodes: list[dict[str, Any]] = ray.nodes()  # type: ignore[no-untyped-call]
+    nodes: list[_NodeOfRay] = ray.nodes()  # type: ignore[no-untyped-call]
     for node in nodes:
         if not node["Alive"]:
             continue

@@ -11,8 +11,9 @@ import uuid
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, cast
 
 from ray import tune
 from ray.exceptions import RayError
@@ -25,7 +26,7 @@ from harness.schedule import Settings, write_not_run
 from harness.schedule.cluster import NODE, Cluster, Node, fits, living_nodes, resolve_gpus
 from harness.schedule.lost import NodesLostError, Waiting
 from harness.schedule.search import Plan, plan_search, skipped
-from harness.schedule.worker import MARKS, Orders, work
+from harness.schedule.worker import MARKS, Orders, Reported, work
 from harness.store.runs import RunFolder
 from harness.trial.trial import STACKS
 from harness.trial.watchdog import last_words
@@ -87,18 +88,18 @@ class _Forward(Callback):
         iteration: int,
         trials: list[TuneTrial],
         trial: TuneTrial,
-        result: dict[str, Any],
+        result: dict[str, object],
         **info: object,
     ) -> None:
-        sink = _SINKS[-1]
+        sink, reported = _SINKS[-1], cast(Reported, result)
         told = sink.trials[trial.config["id"]]
-        if "info" in result:
-            sink.watcher.went_on(told, result["info"])
-        status = result.get("status")
+        if "info" in reported:
+            sink.watcher.went_on(told, reported["info"])
+        status = reported.get("status")
         if status is not None:
             sink.status[told.id] = status
-        if status in ("finished", "failed"):
-            sink.watcher.ended(told, status, result["reason"], result["seconds"])
+        if status == "finished" or status == "failed":
+            sink.watcher.ended(told, status, reported["reason"], reported["seconds"])
 
 
 def run_sweep(
@@ -215,7 +216,7 @@ def _fit(
     return {(r.config or {})["id"]: str(r.error) for r in every if r.error is not None}, ""
 
 
-def _claimed(config: Mapping[str, Any]) -> tune.PlacementGroupFactory:
+def _claimed(config: dict[str, str]) -> tune.PlacementGroupFactory:
     """A trial's claim. A function of this module, not a closure over all claims: Tune unpickles the trainable
     several times a trial, and 320 claims in it kept the driver busy all the time."""
     return _SINKS[-1].claims[config["id"]]
@@ -240,13 +241,12 @@ def _claims(
         return {t.id: tune.PlacementGroupFactory([_claim(t)]) for t in trials.values()}
     able = [node for node in nodes if node.serves]
     bundle: dict[str, float] = {"CPU": min(node.cpus for node in able), NODE: 1}
-    options: dict[str, Any] = {}
+    placed: Callable[..., tune.PlacementGroupFactory] = tune.PlacementGroupFactory
     if settings.address is not None:  # a node of another class may join at any time
-        options["bundle_label_selector"] = [{"ray.io/node-id": f"in({','.join(n.id for n in able)})"}]
+        nodes_that_serve = {"ray.io/node-id": f"in({','.join(n.id for n in able)})"}
+        placed = partial(placed, bundle_label_selector=[nodes_that_serve])
     return {
-        t.id: tune.PlacementGroupFactory(
-            [bundle | ({"GPU": t.resources.gpus} if t.resources.gpus else {})], **options
-        )
+        t.id: placed([bundle | ({"GPU": t.resources.gpus} if t.resources.gpus else {})])
         for t in trials.values()
     }
 

@@ -8,8 +8,9 @@ import sys
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Literal, NotRequired, TypedDict
 
+from harness.codec import JsonObject
 from harness.planning.tuning import EnoughError
 from harness.record import Record, Trial
 from harness.store.runs import RunFolder
@@ -48,7 +49,23 @@ class Orders:
     dispatch: str | None = None
 
 
-def work(config: Mapping[str, Any], orders: Orders) -> None:
+class Config(TypedDict):
+    """What Tune hands to a trial: its id, and as JSON the settings that a search proposes for it."""
+
+    id: str
+    settings: NotRequired[str]
+
+
+class Reported(TypedDict, total=False):
+    """What a trial reports to Tune: that it goes on, or how it ended."""
+
+    info: JsonObject
+    status: Literal["finished", "failed", "unspent"]
+    reason: str
+    seconds: float
+
+
+def work(config: Config, orders: Orders) -> None:
     """The function that Ray Tune calls for each trial, in a reused process."""
     from ray import tune
 
@@ -58,7 +75,7 @@ def work(config: Mapping[str, Any], orders: Orders) -> None:
             sys.path.insert(0, path)
     last = 0.0
 
-    def progress(info: Mapping[str, Any]) -> None:
+    def progress(info: JsonObject) -> None:
         nonlocal last
         judged = trial.tuning is not None and "score" in info and "stage" not in info
         if judged or time.monotonic() - last >= REPORT_EVERY_S:
@@ -66,7 +83,7 @@ def work(config: Mapping[str, Any], orders: Orders) -> None:
             score = {"epoch": info["epoch"], "score": info["score"]} if judged else {}
             tune.report({"info": dict(info), **score})
         # `report` returns when the scheduler has judged; the last epoch is not worth giving up.
-        if judged and info["epoch"] < info["epochs"] and orders.run.exists(mark_of(orders.session, trial.id)):
+        if judged and not _is_last(info) and orders.run.exists(mark_of(orders.session, trial.id)):
             raise EnoughError
 
     if _is_spent(orders):
@@ -88,6 +105,12 @@ def work(config: Mapping[str, Any], orders: Orders) -> None:
             )
     reason = record.failure.reason if record.failure else ""
     tune.report({"status": record.status, "reason": reason, "seconds": record.seconds})
+
+
+def _is_last(info: JsonObject) -> bool:
+    epoch, epochs = info["epoch"], info["epochs"]
+    assert isinstance(epoch, (int, float)) and isinstance(epochs, (int, float))
+    return epoch >= epochs
 
 
 def _is_spent(orders: Orders) -> bool:

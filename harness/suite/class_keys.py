@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 
-def class_keys(weights: Mapping[Any, Any], names: Sequence[str]) -> dict[int, float]:
+def class_keys(weights: Mapping[str, object], names: Sequence[str]) -> dict[int, float]:
     """The weights by the number of each class.
 
     Args:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 import numpy as np
 
@@ -191,7 +190,7 @@ def _training_row(e: Evidence, candidate: str) -> tuple[Cell, ...] | None:
     )
 
 
-def _best_epoch(best: Any) -> str:
+def _best_epoch(best: object) -> str:
     """Its number, or one for each stage of a pipeline."""
     if not isinstance(best, dict):
         return str(best)
@@ -379,7 +378,7 @@ def _calibration_row(
     e: Evidence, candidate: str, confidence: Sequence[float], right: Sequence[float]
 ) -> tuple[Cell, ...]:
     records = e.scored(candidate)
-    values: dict[str, Any] = {}
+    values: dict[str, float | None] = {}
     for name in ("ece", "brier", "log_loss"):
         found = [v for r in records if (v := r.value(name)) is not None]
         values[name] = float(np.mean(found)) if found else None

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 import numpy as np
 
 from harness.facts import ServeFacts, StreamFacts
 from harness.protocols import Section
 from harness.reasons import Reason
-from harness.record import Record
+from harness.record import Measurement, Record
 from harness.report import charts, plots
 from harness.report import numbers as n
 from harness.report.blocks import Block, Bullets, Cell, Column, Fold, Table, section, text
@@ -108,7 +107,7 @@ def _spread(e: Evidence, row: TableRow) -> plots.Spread | None:
     return plots.Spread(row.variant, np.concatenate(per_round).tolist(), medians, colour, marker)
 
 
-def _calls(record: Record) -> Any:
+def _calls(record: Record) -> Measurement | None:
     """The measurement that carries every call's latency."""
     found = [
         m for m in record.measurements if m.metric.startswith("latency_p") and len(m.samples) > 1 and not m.at

@@ -5,8 +5,9 @@ Thresholds and temperatures are chosen on validation answers; every figure shown
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -26,10 +27,13 @@ from harness.report.plots import Axis, Series
 from harness.report.sections.answers import Answers, answers_of, sorted_answers, validation_answers
 from harness.report.sections.quality import class_names
 
+if TYPE_CHECKING:
+    from matplotlib.typing import LineStyleType
+
 DEFAULT = 0.5
 POINTS = 400
 """Points that a curve is drawn of: more are not seen."""
-DASHES = {"precision": "--", "recall": ":", "F1": "-"}
+DASHES: Mapping[str, LineStyleType] = {"precision": "--", "recall": ":", "F1": "-"}
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ import json
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, replace
-from typing import Any
+from typing import TypeAlias, TypedDict
 
 import numpy as np
 from markupsafe import Markup
@@ -23,6 +23,7 @@ from harness.analysis.sensitivity import Question
 from harness.analysis.shrink import PRIOR, SPREADS
 from harness.analysis.stats import Array
 from harness.analysis.values import metric_draws
+from harness.codec import JsonObject
 from harness.metrics import MetricTable, metrics_of
 from harness.protocols import Section
 from harness.report import numbers as n
@@ -39,13 +40,34 @@ FIXED = {"headroom", "spare"}
 SETTINGS = ("qps", "peak_qps", "usd_per_hour")
 
 
+Tree: TypeAlias = list["str | float | Tree"]
+"""An expression: an operator and its operands."""
+
+
+class Packed(TypedDict):
+    """Draws in 16 bits: steps between `low` and `high`, as base64."""
+
+    low: float
+    high: float
+    q: str
+
+
+class Weight(TypedDict):
+    """What a unit of quality is worth in the objective: `text` with `mark` in its place, today's figure."""
+
+    at: float
+    label: str
+    text: str
+    mark: str
+
+
 def what_if(e: Evidence) -> Section | None:
     """The panel; None where nothing can be moved, or the draws that fit into a page name another variant."""
     question = thinned(e)
     if question is None:
         return None
     data = payload(e, question)
-    if data["money"] is None and data["today"]["weight"] is None and not data["limits"]:
+    if data["money"] is None and data["weight"] is None and not data["limits"]:
         return None
     stored = json.dumps(data, separators=(",", ":")).replace("</", "<\\/")
     left = len(e.tradeoff.rows) - len(question.table.rows)
@@ -126,7 +148,7 @@ def _coarse(drawn: Array) -> Array:
     return _decoded(_packed(drawn), len(drawn))
 
 
-def _packed(drawn: Array) -> dict[str, Any] | None:
+def _packed(drawn: Array) -> Packed | None:
     known = np.isfinite(drawn)
     if not known.any():
         return None
@@ -137,7 +159,7 @@ def _packed(drawn: Array) -> dict[str, Any] | None:
     return {"low": low, "high": high, "q": base64.b64encode(steps.tobytes()).decode()}
 
 
-def _decoded(packed: dict[str, Any] | None, count: int) -> Array:
+def _decoded(packed: Packed | None, count: int) -> Array:
     if packed is None:
         return np.full(count, np.nan)
     steps = np.frombuffer(base64.b64decode(packed["q"]), dtype="<u2").astype(float)
@@ -162,7 +184,7 @@ def _money(question: Question) -> bool:
     )
 
 
-def payload(e: Evidence, question: Question) -> dict[str, Any]:
+def payload(e: Evidence, question: Question) -> JsonObject:
     """What the page holds: everything that `whatIf.decide` reads, and what the panel says of it."""
     table, suite = question.table, question.suite
     traffic, price = suite.decision.traffic, cost.price_of(suite.machine)
@@ -206,13 +228,13 @@ def payload(e: Evidence, question: Question) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _limit(c: Constraint, known: MetricTable) -> dict[str, Any]:
+def _limit(c: Constraint, known: MetricTable) -> JsonObject:
     sure = "" if c.probability is None else f" with {c.probability:g}"
     named = {"metric": c.metric, "op": c.op, "asked": c.probability, "with": sure}
     return {**named, "label": n.label(c.metric), "unit": n.unit(c.metric, known)}
 
 
-def _figure(figure: Figure, rows: int) -> dict[str, Any]:
+def _figure(figure: Figure, rows: int) -> JsonObject:
     of = [figure.of(k) for k in range(rows)]
     return {"name": figure.name, "least": figure.least, "of": [x if math.isfinite(x) else None for x in of]}
 
@@ -230,7 +252,7 @@ def _faster(question: Question, places: dict[str, int]) -> list[tuple[int, int]]
     return [(places[w], places[x]) for w, x in pairs if w in places and x in places]
 
 
-def _weighted(question: Question) -> tuple[Any, dict[str, Any] | None]:
+def _weighted(question: Question) -> tuple[Tree, Weight | None]:
     """The objective as a tree, and what a unit of quality is worth in it, where that can be moved."""
     text = question.goal.expression.text
     tree = parse_value(text).tree
@@ -269,10 +291,10 @@ class _Marked(ast.NodeTransformer):
         return ast.Name(WEIGHT) if here else node
 
 
-def _tree(node: ast.expr, weight: ast.Constant | None) -> list[Any]:
+def _tree(node: ast.expr, weight: ast.Constant | None) -> Tree:
     """An expression as nested lists: operator, operands."""
     match node:
-        case ast.Constant(value=value):
+        case ast.Constant(value=int() | float() as value):
             return ["weight"] if node is weight else ["num", value]
         case ast.Name(id=name):
             return ["name", name]
@@ -292,9 +314,9 @@ def _tree(node: ast.expr, weight: ast.Constant | None) -> list[Any]:
 _SIGNS = {ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Div: "/", ast.Pow: "**"}
 
 
-def _call(name: str, args: Sequence[list[Any]]) -> list[Any]:
+def _call(name: str, args: Sequence[Tree]) -> Tree:
     """`min` and `max` of many are those of two, again and again."""
-    made = [name, *args[:2]]
+    made: Tree = [name, *args[:2]]
     for more in args[2:]:
         made = [name, made, more]
     return made
