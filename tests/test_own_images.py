@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import yaml
 from PIL import Image, ImageDraw
@@ -17,7 +18,7 @@ from harness.record import DataError
 
 @pytest.fixture(autouse=True)
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("HARNESS_DATA", str(tmp_path / "cache"))
+    monkeypatch.setenv("HARNESS_DATA", str(tmp_path / ".cache"))
 
 
 def fill(folder: Path, count: int, size: tuple[int, int] = (8, 8)) -> None:
@@ -192,6 +193,125 @@ def test_the_size_is_the_median_of_the_files_and_plan_says_so(
             (tmp_path / label).mkdir(exist_ok=True)
             Image.new("RGB", size, (9 * i, 0, 0)).save(tmp_path / label / f"{i}.png")
     assert load(tmp_path, size=None, test=0.5).task.input_shape == (3, side, side)
-    (note,) = image_folder.notes(path=str(tmp_path))
+    note, *others = image_folder.notes(path=str(tmp_path))
+    long = (
+        "2 of 2 images looked at are 2 times as long as wide, or longer: of each the middle square is taken"
+    )
+    assert [said.startswith(long) for said in others] == [True] * (sizes == [(17, 90)])
     assert note.startswith(f"images are {side}×{side} pixels: the median shorter side of the files is ")
     assert load(tmp_path, size=12, test=0.5).task.input_shape == (3, 12, 12)
+
+
+# ------------------------------------------------------------- what must not be left aside in silence
+
+
+def two_classes(root: Path) -> Path:
+    for label in ("a", "b"):
+        fill(root / label, 5)
+    return root
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("photo.heic", b"\0\0\0\x18ftypheic"), ("scan.DCM", b"DICM"), ("no_ending", b"\x89PNG\r\n"),
+        ("photo.jpg_large", b"\xff\xd8\xff\xe0"), ("drawing.svg", b"<svg/>"),
+    ],
+)  # fmt: skip
+def test_pictures_of_a_kind_that_is_not_read_are_refused_by_name(
+    tmp_path: Path, name: str, content: bytes
+) -> None:
+    (two_classes(tmp_path) / "b" / name).write_bytes(content)
+    with pytest.raises(
+        DataError, match=rf"b holds pictures of a kind or ending that is not read \(1: b/{name}"
+    ):
+        load(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["a.txt", "labels.csv", "Thumbs.db", ".hidden.heic", "notes.unknown"])
+def test_what_is_no_picture_may_lie_beside_them(tmp_path: Path, name: str) -> None:
+    (two_classes(tmp_path) / "a" / name).write_bytes(b"a text")
+    assert image_folder.load(path=str(tmp_path), size=8).task.num_classes == 2
+    assert image_folder.notes(path=str(tmp_path), size=8) == ()
+
+
+@pytest.mark.parametrize("ending", [".jfif", ".jpe", ".JPG", ".avif", ".jp2", ".tga"])
+def test_endings_of_the_same_kinds_are_read(tmp_path: Path, ending: str) -> None:
+    two_classes(tmp_path)
+    kinds = {
+        ".jfif": "JPEG",
+        ".jpe": "JPEG",
+        ".jpg": "JPEG",
+        ".avif": "AVIF",
+        ".jp2": "JPEG2000",
+        ".tga": "TGA",
+    }
+    image = Image.new("RGB", (8, 8), (200, 40, 40))
+    image.save(tmp_path / "a" / f"x{ending}", format=kinds[ending.lower()])
+    data = load(tmp_path, test=0.1)
+    names = [*data.train.columns["file"], *data.test.columns["file"]]
+    pixels = [*data.train.inputs, *data.test.inputs][names.index(f"a/x{ending}")]
+    assert abs(pixels.reshape(3, -1).mean(1) - (200, 40, 40)).max() < 4
+
+
+def test_links_to_images_and_classes_are_followed_and_others_refused(tmp_path: Path) -> None:
+    fill(tmp_path / "elsewhere", 4)
+    root = two_classes(tmp_path / "root")
+    (root / "b" / "linked.png").symlink_to(tmp_path / "elsewhere" / "0.png")
+    (root / "c").symlink_to(tmp_path / "elsewhere")
+    assert image_folder.class_counts(path=str(root)) == {"a": 5, "b": 6, "c": 4}
+    (root / "b" / "gone.png").symlink_to(tmp_path / "nowhere.png")
+    (root / "a" / "in").mkdir()
+    (root / "a" / "in" / "deep").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(DataError) as caught:
+        load(root)
+    assert "a holds links to folders, which are not followed (1: a/in/deep)" in str(caught.value)
+    assert "b holds links to files that are not there (1: b/gone.png)" in str(caught.value)
+
+
+def test_plan_says_what_is_of_no_class_and_what_is_of_the_outer_one(tmp_path: Path) -> None:
+    fill(two_classes(tmp_path) / "a" / "inner", 3)
+    Image.new("RGB", (8, 8)).save(tmp_path / "lost.png")
+    (tmp_path / "c").mkdir()
+    assert image_folder.notes(path=str(tmp_path), size=8) == (
+        "1 image beside the folders of the classes (lost.png): not used",
+        "c/ holds no images: it is no class",
+        "images in folders inside of a class are of that class: a/ (3)",
+    )
+
+
+def test_images_of_12_bits_are_refused_and_the_cure_shows_them(tmp_path: Path) -> None:
+    ramp = np.linspace(0, 4095, 64).reshape(8, 8).astype(np.uint16)
+    for label, ending in (("a", "png"), ("b", "tif")):
+        (tmp_path / label).mkdir()
+        for i in range(5):
+            Image.fromarray(ramp).save(tmp_path / label / f"{i}.{ending}")
+    with pytest.raises(DataError, match=r"reach 4095 at most, where 65535 is white: .* write `white: 4095`"):
+        load(tmp_path)
+    data = load(tmp_path, white=4095, grey=True)
+    np.testing.assert_array_equal(data.train.inputs[0, 0], np.round(ramp / 4095 * 255))
+    with pytest.raises(DataError, match="white is 0"):
+        load(tmp_path, white=0)
+
+
+def test_of_several_pictures_in_a_file_the_first_is_taken_and_plan_says_so(tmp_path: Path) -> None:
+    red, blue = (Image.new("RGB", (8, 8), colour) for colour in ((255, 0, 0), (0, 0, 255)))
+    two_classes(tmp_path)
+    red.save(tmp_path / "a" / "x.tif", save_all=True, append_images=[blue])
+    said = image_folder.notes(path=str(tmp_path), size=8)
+    assert said == ("1 of 11 files looked at hold several pictures: the first is taken",)
+    data = load(tmp_path, test=0.1)
+    names = [*data.train.columns["file"], *data.test.columns["file"]]
+    assert [*data.train.inputs, *data.test.inputs][names.index("a/x.tif")][:, 0, 0].tolist() == [255, 0, 0]
+
+
+def test_a_turned_image_with_transparency_stands_upright_on_the_background(tmp_path: Path) -> None:
+    turned = Image.Exif()
+    turned[0x112] = 6  # the camera was held upright: what was on the left comes on top
+    image = Image.new("RGBA", (16, 16), (0, 0, 0, 0))
+    ImageDraw.Draw(image).rectangle((0, 0, 7, 15), fill=(255, 0, 0, 255))
+    two_classes(tmp_path)
+    for ending in ("png", "webp"):
+        image.save(tmp_path / "a" / f"x.{ending}", exif=turned, lossless=True)
+        seen = image_folder.decode(tmp_path / "a" / f"x.{ending}", (3, 16, 16))
+        assert seen[:, 0, 8].tolist() == [255, 0, 0] and seen[:, 15, 8].tolist() == [255, 255, 255]

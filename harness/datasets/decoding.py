@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 BLOCK = 2**25
 """Bytes that are decoded, hashed and written at a time."""
+WHITE = 65535
+"""Of an image of 16 bits."""
 LOOKED_AT = 16
 """Images whose hashes are compared each time a file of them is opened."""
 
@@ -53,17 +55,19 @@ def decoded(
     root: Path,
     shape: tuple[int, ...],
     colour: tuple[int, int, int],
+    white: int = WHITE,
     progress: Progress = lambda state: None,
 ) -> Mapped | np.ndarray:
     """(n, channels, size, size) uint8, mapped from the cache; decoded by the first who asks.
 
     A file whose size or whose images' hashes are not what they were is decoded anew.
     """
-    key = content_hash([content_of(files, root), shape, colour, sha256_of(Path(__file__))])  # by this code
+    by_this_code = sha256_of(Path(__file__))
+    key = content_hash([content_of(files, root), shape, colour, white, by_this_code])
     store = _Store(cache_root() / "decoded" / f"{key}.npy", (len(files), *shape))
     with locked(store.path):
         if not store.is_whole():
-            _decode_all(files, shape, colour, store, progress)
+            _decode_all(files, lambda file: decode(file, shape, colour, white), store, progress)
     with contextlib.suppress(OSError):  # when it was last asked for; a cache may be shared read-only
         os.utime(store.path)
     images = np.load(store.path, mmap_mode="r")
@@ -129,11 +133,7 @@ class _Store:
 
 
 def _decode_all(
-    files: Sequence[Path],
-    shape: tuple[int, ...],
-    colour: tuple[int, int, int],
-    store: _Store,
-    progress: Progress,
+    files: Sequence[Path], read: Callable[[Path], np.ndarray], store: _Store, progress: Progress
 ) -> None:
     """Decode what is not there yet, on all cores, block by block.
 
@@ -144,7 +144,7 @@ def _decode_all(
 
     def one(file: Path) -> np.ndarray | None:
         try:
-            return decode(file, shape, colour)
+            return read(file)
         except DataError as error:
             broken.append(str(error))
             return None
@@ -210,12 +210,15 @@ def clean(days: float, now: float) -> tuple[int, int]:
     return files, size
 
 
-def decode(file: Path, shape: tuple[int, ...], colour: tuple[int, int, int] = (255, 255, 255)) -> np.ndarray:
+def decode(
+    file: Path, shape: tuple[int, ...], colour: tuple[int, int, int] = (255, 255, 255), white: int = WHITE
+) -> np.ndarray:
     """One image as uint8 (channels, height, width): turned upright, cropped to the shape's ratio, resized.
 
     Args:
         colour: what shows through transparent pixels; what they would be without their transparency is
             whatever an editor left there.
+        white: the value that is white in an image of 16 bits.
     Raises:
         DataError: the file is not a whole image.
     """
@@ -224,7 +227,7 @@ def decode(file: Path, shape: tuple[int, ...], colour: tuple[int, int, int] = (2
     channels, height, width = shape
     try:
         with Image.open(file) as image:
-            upright = _eight_bits(_opaque(ImageOps.exif_transpose(image), colour), image.format)
+            upright = _eight_bits(_opaque(ImageOps.exif_transpose(image), colour), image.format, white)
             upright = upright.convert("L" if channels == 1 else "RGB")
     except (UnidentifiedImageError, Image.DecompressionBombError, OSError, ValueError, SyntaxError) as error:
         raise DataError(f"{file}: {error}") from error
@@ -244,12 +247,18 @@ def _opaque(image: Image.Image, colour: tuple[int, int, int]) -> Image.Image:
     return ground.convert("RGB")
 
 
-def _eight_bits(image: Image.Image, kind: str | None) -> Image.Image:
+def is_deep(image: Image.Image, kind: str | None = None) -> bool:
+    """Whether an image is grey, of 16 bits."""
+    return image.mode.startswith("I;16") or (image.mode == "I" and (kind or image.format) in ("PNG", "PPM"))
+
+
+def _eight_bits(image: Image.Image, kind: str | None, white: int) -> Image.Image:
     """Grey images of 16 bits scaled to 8; Pillow would clip them, and nearly all of them to white."""
     from PIL import Image
 
-    if image.mode.startswith("I;16") or (image.mode == "I" and kind in ("PNG", "PPM")):
-        return Image.fromarray(np.round(np.asarray(image) / 257).astype(np.uint8))
+    if is_deep(image, kind):
+        scaled = np.asarray(image, np.float32) * (255 / white)
+        return Image.fromarray(np.round(np.clip(scaled, 0, 255)).astype(np.uint8))
     if image.mode in ("I", "F"):
         raise ValueError("pixels of 32 bits, of which nothing says what is white: save it with 8 or 16")
     return image

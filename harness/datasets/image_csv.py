@@ -11,8 +11,9 @@ import numpy as np
 
 from harness.codec import Json
 from harness.datasets.arguments import complete, taken_by
-from harness.datasets.decoding import colour_of, decoded
+from harness.datasets.decoding import WHITE, colour_of, decoded
 from harness.datasets.frames import Source, Table, check_trained, class_targets, divide, read_table, source_of
+from harness.datasets.image_headers import check_white, headers_of, said_of
 from harness.datasets.labels import raise_all
 from harness.datasets.multilabel import check_labels_trained, label_targets
 from harness.datasets.own_files import content_of
@@ -34,6 +35,7 @@ def load(
     size: int = 64,
     grey: bool = False,
     background: str = "white",
+    white: int = WHITE,
     test_path: str | None = None,
     test: float = 0.2,
     group: str | None = None,
@@ -51,6 +53,7 @@ def load(
         label_separator: what stands between several labels of one cell, `"|"` in `cat|dog`: the task is then
             multilabel_classification; none: one class an image.
         size: side in pixels. background: the colour that shows through transparent pixels.
+        white: the value that is white in images of 16 bits.
         test_path: a file to test on; without it a share `test` is cut off by hash, stratified.
         group: a column whose equal values never straddle a split (patient, product).
         columns: further columns to slice results by.
@@ -62,7 +65,8 @@ def load(
     """
     given = locals()
     opened = _opened(given)
-    images = decoded(list(opened.files), opened.root, opened.task.input_shape, colour_of(background))
+    look = (opened.task.input_shape, colour_of(background), white)
+    images = decoded(list(opened.files), opened.root, *look)
     ids = np.arange(len(images), dtype=np.int64)
     names = np.array([file.name for file in opened.files], dtype=object)
     whole = Split(images, opened.targets, ids, opened.groups, {**opened.columns, "file": names})
@@ -75,7 +79,9 @@ def task(**args: Json) -> Task:
 
 def notes(**args: Json) -> tuple[str, ...]:
     """What is worth knowing of how the files were read."""
-    return _opened(args).notes
+    opened = _opened(args)
+    headers = headers_of(opened.files, opened.root)
+    return (*opened.notes, *said_of(headers, complete(load, args)["background"]))
 
 
 def class_counts(**args: Json) -> dict[str, int]:
@@ -121,7 +127,9 @@ def _opened(args: Mapping[str, Any]) -> _Opened:
     colour_of(given["background"])
     source = source_of(**taken_by(source_of, given))
     wanted = tuple((name, given[name]) for name in ("image", "label", "label_separator", "size", "grey"))
-    return _read(source, source.checksum(), wanted)
+    opened = _read(source, source.checksum(), wanted)
+    check_white(headers_of(opened.files, opened.root), given["white"])
+    return opened
 
 
 @lru_cache(maxsize=2)

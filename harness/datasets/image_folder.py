@@ -9,26 +9,22 @@ understood, `harness.datasets.image_layout` says; transparent images are laid on
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Mapping
-from functools import lru_cache
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from harness.datasets.decoding import colour_of, decoded
+from harness.datasets.decoding import WHITE, colour_of, decoded
 from harness.datasets.decoding import decode as decode
-from harness.datasets.files import sha256_of, write_whole
-from harness.datasets.image_layout import SUFFIXES as SUFFIXES
+from harness.datasets.image_files import SUFFIXES as SUFFIXES
+from harness.datasets.image_headers import check_white, headers_of, said_of
 from harness.datasets.image_layout import Listing, list_images
 from harness.datasets.mapped import Mapped
 from harness.datasets.own_files import content_of
 from harness.datasets.splits import hash_split
 from harness.protocols import Dataset, Split, Task
-from harness.record import DataError, content_hash
-from harness.store.disk import cache_root
+from harness.record import DataError
 
 DESCRIPTION = (
     "your images, one folder per class, with or without train/ and test/ (path, size, grey, test, …)"
@@ -36,8 +32,6 @@ DESCRIPTION = (
 
 LARGEST = 256
 """The side that is taken by default where most files are larger: twice as large is four times the work."""
-HEADERS = 2000
-"""Files whose headers are looked at for the default size."""
 
 
 def load(
@@ -47,6 +41,7 @@ def load(
     grey: bool = False,
     test: float = 0.2,
     background: str = "white",
+    white: int = WHITE,
     test_folder: str | None = None,
     labels: Mapping[str, str] | None = None,
 ) -> Dataset:
@@ -59,6 +54,7 @@ def load(
         size: side in pixels; none: the median of the files' shorter sides, at most 256.
         test: share to test on where there is no folder to test on.
         background: the colour that shows through transparent pixels: a name or `"#rrggbb"`.
+        white: the value that is white in images of 16 bits, for instance 4095 where a camera gives 12.
         test_folder: the folder to test on, where its name does not say so.
         labels: a folder's name → the class that it is of, where two are the same.
     Raises:
@@ -79,7 +75,7 @@ def load(
         raise DataError(f"image_folder: test is {test}, write a share between 0 and 1")
     # Training rows first: then both parts are slices of one mapped file, and nothing is copied.
     order = np.concatenate(rows)
-    images = decoded([listing.files[i] for i in order], listing.root, information.input_shape, colour)
+    images = decoded([listing.files[i] for i in order], listing.root, information.input_shape, colour, white)
     cut = len(rows[0])
     parts = [
         Split(
@@ -99,6 +95,7 @@ def task(
     size: int | None = None,
     grey: bool = False,
     background: str = "white",
+    white: int = WHITE,
     test_folder: str | None = None,
     labels: Mapping[str, str] | None = None,
     **_: object,
@@ -107,29 +104,25 @@ def task(
         raise DataError(f"image_folder: size is {size}, write the side of the square images in pixels")
     colour_of(background)
     listing = _listing(path, test_folder, labels)
-    side = size or min(_headers(listing)[0], LARGEST)
+    headers = headers_of(listing.files, listing.root)
+    check_white(headers, white)
+    side = size or min(headers.side, LARGEST)
     return Task("image_classification", len(listing.classes), listing.classes, (1 if grey else 3, side, side))
 
 
 def notes(**args: Any) -> tuple[str, ...]:
     """What is worth knowing of how the folder was read."""
     listing = _listing(args["path"], args.get("test_folder"), args.get("labels"))
-    median, transparent, seen = _headers(listing)
+    headers = headers_of(listing.files, listing.root)
     said = list(listing.notes)
     if not args.get("size"):
-        side = min(median, LARGEST)
+        median, side = headers.side, min(headers.side, LARGEST)
         capped = f", of which {LARGEST} is taken at most" if median > LARGEST else ""
         said.append(
             f"images are {side}×{side} pixels: the median shorter side of the files is {median}{capped} "
             "(`size` sets it)"
         )
-    if transparent:
-        colour = args.get("background", "white")
-        said.append(
-            f"{transparent} of {seen} images looked at have transparent pixels: they are laid on {colour} "
-            "(`background` sets it)"
-        )
-    return tuple(said)
+    return (*said, *said_of(headers, args.get("background", "white")))
 
 
 def class_counts(**args: Any) -> dict[str, int]:
@@ -145,40 +138,9 @@ def checksum(
 
 
 def _task_args(args: Mapping[str, Any]) -> dict[str, Any]:
-    known = ("path", "size", "grey", "background", "test_folder", "labels")
+    known = ("path", "size", "grey", "background", "white", "test_folder", "labels")
     return {name: args[name] for name in known}
 
 
 def _listing(path: str, test_folder: str | None, labels: Mapping[str, str] | None) -> Listing:
     return list_images(path, test_folder, {str(old): str(new) for old, new in (labels or {}).items()})
-
-
-def _headers(listing: Listing) -> tuple[int, int, int]:
-    """The median shorter side of the files, how many have transparency, and how many were looked at.
-
-    Kept in the cache folder: opening thousands of files takes a second each thousand.
-    """
-    step = max(1, len(listing.files) // HEADERS)
-    return _headers_of(tuple(listing.files[::step]), listing.root)
-
-
-@lru_cache(maxsize=4)
-def _headers_of(files: tuple[Path, ...], root: Path) -> tuple[int, int, int]:
-    from PIL import Image, UnidentifiedImageError
-
-    key = content_hash([content_of(files, root), sha256_of(Path(__file__))])
-    memory = cache_root() / "headers" / f"{key}.json"
-    if memory.is_file():
-        side, transparent, seen = json.loads(memory.read_text())
-        return side, transparent, seen
-    sides, transparent = [], 0
-    for file in files:
-        try:
-            with Image.open(file) as image:
-                sides.append(min(image.size))
-                transparent += image.has_transparency_data
-        except (UnidentifiedImageError, Image.DecompressionBombError, OSError, ValueError, SyntaxError):
-            continue  # said by name when all are decoded
-    found = (round(float(np.median(sides))) if sides else 1, transparent, len(sides))
-    write_whole(memory, lambda out: out.write(json.dumps(found).encode()))
-    return found

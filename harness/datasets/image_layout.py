@@ -7,11 +7,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from harness.datasets.image_files import SUFFIXES, images, is_image, left_aside, said_of_folders
 from harness.datasets.labels import check_alike, check_known, raise_all
 from harness.datasets.own_files import existing
 from harness.record import DataError
 
-SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm"})
 TRAIN = frozenset({"train", "training", "trn"})
 TEST = frozenset({"test", "testing", "tst"})
 VALIDATION = frozenset({"val", "valid", "validation", "dev", "validate"})
@@ -61,6 +61,10 @@ def list_images(path: str, test_folder: str | None, labels: Mapping[str, str]) -
     found.sort(key=lambda entry: entry[2].relative_to(root).as_posix())
     _check(root, found, labels)
     part_of, label_of, files = zip(*found, strict=True)
+    outer = [folder for folder, part in parts.items() if part] or [root]
+    raise_all([said for place in outer for folder in _folders(place) for said in left_aside(folder, root)])
+    if outer != [root] or not any(part_of):  # else parts stand inside the classes
+        notes += [said for place in outer for said in said_of_folders(place, _folders(place))]
     return Listing(root, tuple(sorted(set(label_of))), files, label_of, part_of, tuple(notes))
 
 
@@ -138,26 +142,19 @@ def _within_classes(root: Path, test_folder: str | None, notes: list[str]) -> li
     for label in classes:
         for folder in _folders(label):
             part = "test" if _part(folder.name, test_folder) == "test" else "train"
-            found += [(part, label.name, file) for file in _files(folder)]
+            found += [(part, label.name, file) for file in images(folder)]
     return found
 
 
 def _images(folder: Path) -> Iterator[tuple[str, Path]]:
     for label in _folders(folder):
-        for file in _files(label):
+        for file in images(label):
             yield label.name, file
-
-
-def _files(folder: Path) -> Iterator[Path]:
-    for file in folder.rglob("*"):
-        visible = not any(part.startswith((".", "__MACOSX")) for part in file.relative_to(folder).parts)
-        if visible and file.suffix.lower() in SUFFIXES and file.is_file():
-            yield file
 
 
 def _direct(folder: Path) -> bool:
     """Whether images lie in the folder itself."""
-    return any(f.suffix.lower() in SUFFIXES and not f.name.startswith(".") for f in folder.iterdir())
+    return any(is_image(file) for file in folder.iterdir())
 
 
 def _folders(folder: Path) -> list[Path]:
