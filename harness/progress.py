@@ -146,7 +146,7 @@ class Display:
                   for k, (done, failed, all_) in self.counts().items()]  # fmt: skip
         left = self.seconds_left()
         told = f"about {_clock(left)} left" if left else "how long is not known yet" if left is None else ""
-        now = [self._trials[i].label for i in list(self._running)[:2]]
+        now = [self._trials[i].label + _wait(info) for i, (_, info) in list(self._running.items())[:2]]
         return "  ".join([*counts, *([told] if told else []), *([f"({', '.join(now)})"] if now else [])])
 
     def seconds_left(self) -> float | None:
@@ -228,6 +228,11 @@ class Display:
 def _twins(trial: Trial) -> tuple[object, ...]:
     """What trials have in common that take about as long as each other."""
     return (trial.kind, trial.candidate, trial.train_size, trial.scenario)
+
+
+def _wait(info: JsonObject) -> str:
+    """`: waits for another run on this host`; empty where nothing is waited for."""
+    return f": waits {info['waiting']}" if info.get("waiting") else ""
 
 
 def _told(info: JsonObject) -> Text:

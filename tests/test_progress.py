@@ -64,3 +64,11 @@ def test_time_left_is_the_plans_estimate_by_how_it_did_so_far() -> None:
     assert shown.seconds_left() == pytest.approx(3 * 8.0 + 2 * 4.0), "training takes twice as long"
     unknown = Display(every, console=Console(file=io.StringIO()))
     assert unknown.seconds_left() is None
+
+
+def test_a_trial_that_waits_for_another_run_says_so_in_the_line_of_each_minute() -> None:
+    shown = display(10)
+    waits, works = trials(10)[5:7]
+    shown.went_on(waits, {"waiting": "for another run on this host"})
+    shown.went_on(works, {"epoch": 1, "epochs": 2})
+    assert shown.line().endswith(f"({waits.label}: waits for another run on this host, {works.label})")
