@@ -15,7 +15,8 @@ from harness.metrics import METRICS
 from harness.planning.trials import plan_trials
 from harness.reading import read_suite, read_suites, set_names
 from harness.record import SuiteError
-from harness.report.overview import few_words
+from harness.report.blocks import Table
+from harness.report.overview import by_set, few_words
 from harness.results import Estimate, Recommendation, Row, Tradeoff
 
 TEXT = """
@@ -201,6 +202,20 @@ def test_a_candidate_stands_for_its_best_variant_that_keeps_the_limits() -> None
     one = set_result("s", table, found, parse_objective("maximize accuracy"))
     assert {name: e.value for name, e in one.figures.items()} == {"x": 0.8, "y": 0.7}
     assert one.kept == {"x"} and one.choice == "x" and one.even == {"x", "y"}
+
+
+def test_a_figure_without_an_interval_says_why() -> None:
+    sure = alone("tumours", tree=0.9, logistic=0.8)
+    why = "not estimable (one class lies wholly beyond the other)"
+    unsure = replace(sure, figures={"tree": Estimate(0.9, note=why), "logistic": Estimate(0.8, 0.7, 0.9)})
+    goal = parse_objective("maximize roc_auc")
+    found = overview([unsure], 1, METRICS["roc_auc"])
+    table = by_set(found, goal, {})[0]
+    assert isinstance(table, Table)
+    assert {c.text: c.interval for c in table.rows[0][2:]} == {
+        "0.900": "no interval (one class lies wholly beyond the other)",
+        "0.80": "0.70–0.90",
+    }
 
 
 # ------------------------------------------------------------------------------------------------ a run

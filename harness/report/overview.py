@@ -174,8 +174,10 @@ def by_set(found: Overview, goal: Objective, evidence: Mapping[str, Evidence]) -
         cells = [Cell(one.name, strong=True), Cell(_choice(one.choice, one.even))]
         best = [s.candidate for s in found.standings if one.name in s.best]
         for name in names:
-            shown = n.shown(goal.subject, one.figures.get(name))
-            cells.append(Cell(shown.value, shown.interval, best=name in best))
+            figure = one.figures.get(name)
+            shown = n.shown(goal.subject, figure)
+            lacks = "" if figure is None or shown.number is None else n.without_interval(figure.note)
+            cells.append(Cell(shown.value, shown.interval or lacks, best=name in best))
         rows.append(tuple(cells))
     reports = ", ".join(f"{e.run.suite_name}/{e.run.id}" for e in evidence.values())
     caption = f"{n.label(goal.subject)} with 95 % interval; the best of a row is bold. Reports: {reports}."

@@ -285,6 +285,8 @@ def _cell(name: str, estimate: Estimate | None) -> Text:
     text = Text(shown.value)
     if shown.interval:
         text.append(f" {shown.interval}", style="dim")
+    elif estimate is not None and estimate.reason is Reason.NOT_ESTIMABLE:
+        text.append(" no interval", style="dim")
     if shown.beside:
         text.append(f", {shown.beside}", style="dim")
     return text
