@@ -14,8 +14,9 @@ import subprocess
 from functools import cache
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import TypedDict
 
+from harness.facts.surroundings import Commit, Hardware, Surroundings
 from harness.record import content_hash
 
 PACKAGES = (
@@ -62,7 +63,7 @@ VARIABLES = (
 """Environment variables that change speed; the only ones that are stored."""
 
 
-def capture() -> dict[str, Any]:
+def capture() -> Surroundings:
     """This process's surroundings: `{machine, versions, commit, threads, env, load}`.
 
     About 0.2 s the first time and below a millisecond after; load is read anew.
@@ -86,7 +87,7 @@ VECTORS = ("amx", "asimd", "avx", "bf16", "fma", "i8mm", "sve")
 
 
 @cache
-def hardware() -> dict[str, Any]:
+def hardware() -> Hardware:
     """CPU model, its vector instructions, cores, memory and GPU.
 
     Memory is rounded to GB: kernels reserve a little of it. Hypervisors call processors of several kinds
@@ -120,7 +121,7 @@ def versions() -> dict[str, str]:
 
 
 @cache
-def commit() -> dict[str, Any]:
+def commit() -> Commit:
     """The harness's git commit, and whether its files differ from it.
 
     In an image it is what `$HARNESS_COMMIT` says, `git describe --always --abbrev=40 --dirty` of its build;
@@ -133,7 +134,7 @@ def commit() -> dict[str, Any]:
 
 
 @cache
-def repository(folder: str) -> dict[str, Any]:
+def repository(folder: str) -> Commit:
     """The commit of the user's own repository that a folder is in, and whether files in the folder differ.
 
     Empty where it is in none.
@@ -141,7 +142,7 @@ def repository(folder: str) -> dict[str, Any]:
     return _state_of(Path(folder), ".") if folder else {}
 
 
-def _state_of(folder: Path, below: str) -> dict[str, Any]:
+def _state_of(folder: Path, below: str) -> Commit:
     head = _ask("git", "-C", str(folder), "rev-parse", "HEAD")
     changes = _ask("git", "-C", str(folder), "status", "--porcelain", "--", below)
     return {} if head is None else {"id": head, "dirty": bool(changes)}
@@ -202,11 +203,17 @@ def _memory_mb() -> float:
     return float(total) / 2**20
 
 
+class _Gpu(TypedDict):
+    name: str
+    memory_mb: int | None
+    driver: str
+
+
 @cache
-def _gpus() -> list[dict[str, Any]]:
+def _gpus() -> list[_Gpu]:
     """NVIDIA GPUs by name; none where there is no driver."""
     text = _ask("nvidia-smi", "--query-gpu=name,memory.total,driver_version", "--format=csv,noheader,nounits")
-    gpus = []
+    gpus: list[_Gpu] = []
     for line in (text or "").splitlines():
         fields = [field.strip() for field in line.split(",")]
         if len(fields) == 3:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from harness.facts.kinds import TrialFacts
 from harness.record import Measurement, Trial
+from harness.specification import Spec
 
 if TYPE_CHECKING:
     import numpy as np
@@ -165,10 +166,10 @@ class TaskModule(Protocol):
         """Prepare the artifact for the runtime in `artifact/`, predict the test part with it once,
         write `predictions.parquet`, measure quality and parity."""
 
-    def load_variant(self, spec: Mapping[str, Any], artifact: Path, threads: int, device: str) -> Predict:
+    def load_variant(self, spec: Spec, artifact: Path, threads: int, device: str) -> Predict:
         """The deployable artifact, ready to answer raw examples."""
 
-    def examples(self, spec: Mapping[str, Any]) -> Inputs:
+    def examples(self, spec: Spec) -> Inputs:
         """Raw test examples to serve, without their targets."""
 
 

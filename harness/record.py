@@ -10,11 +10,13 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
-from typing import Any, Literal, TypeVar, cast
+from typing import Any, Literal, TypeVar
 
 from harness.codec import JsonObject, from_json, to_json
 from harness.facts.kinds import TrialFacts
+from harness.facts.surroundings import Surroundings
 from harness.reasons import Noted
+from harness.specification import Spec
 
 F = TypeVar("F", bound=TrialFacts)
 
@@ -119,7 +121,7 @@ class Trial:
 
     kind: Kind
     candidate: str
-    spec: Mapping[str, Any]
+    spec: Spec
     runtime: str | None = None
     seed: int | None = None
     train_size: int | None = None
@@ -141,14 +143,15 @@ class Trial:
     @property
     def tuning(self) -> int | None:
         """Its number in its candidate's search for settings; None for every other trial."""
-        number: int | None = self.spec.get("tuning_trial")
-        return number
+        return self.spec.get("tuning_trial")
 
     @property
     def part(self) -> int:
         """Which fold or repeat of `data.split`, counted through; 0 where the data are cut once."""
-        split = (self.spec.get("data") or {}).get("split") or {}
-        return int(split.get("part", 0))
+        data = self.spec.get("data")
+        part = ((data.get("split") if data else None) or {}).get("part", 0)
+        assert isinstance(part, int)
+        return part
 
     @property
     def is_aside(self) -> bool:
@@ -223,7 +226,7 @@ class Record:
     trial: Trial
     status: Status
     measurements: tuple[Measurement, ...] = ()
-    environment: Mapping[str, Any] = field(default_factory=dict)
+    environment: Surroundings = field(default_factory=Surroundings)
     started: str = ""
     seconds: float = 0.0
     failure: Failure | None = None
@@ -258,7 +261,7 @@ class Record:
         return None
 
 
-def without_places(spec: Mapping[str, Any]) -> Mapping[str, Any]:
+def without_places(spec: Spec) -> Mapping[str, object]:
     """A specification without the values that say where a file lies whose content stands in it by a hash.
 
     So a renamed folder of data, a copy or a link shares the records of the original. `spec["places"]` lists
@@ -267,13 +270,13 @@ def without_places(spec: Mapping[str, Any]) -> Mapping[str, Any]:
     places = spec.get("places")
     if not places:
         return spec
-    left = json.loads(json.dumps({key: value for key, value in spec.items() if key != "places"}))
+    left: dict[str, object] = json.loads(json.dumps({k: v for k, v in spec.items() if k != "places"}))
     for *way, last in places:
         holder = left
         for step in way:
-            holder = holder[step]
-        holder[last] = None
-    return cast(Mapping[str, Any], left)
+            holder = holder[step]  # type: ignore[index,assignment]
+        holder[last] = None  # type: ignore[index]
+    return left
 
 
 def content_hash(value: object) -> str:

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
 
+from harness.codec import Json, JsonObject
 from harness.facts import DuelFacts
 from harness.protocols import Job, Outcome
 from harness.record import Trial, TrialError
 from harness.serving.load import Settings
 from harness.serving.queues import Services, true_capacity
 from harness.serving.serve import serve
+from harness.specification import ScenarioSpec, Spec
 
 LIMIT_S = 120.0
 SLEEP_MS = 2.0
@@ -79,7 +81,7 @@ def busy_wait() -> list[Check]:
 
 
 def two_valued() -> list[Check]:
-    args = {"kind": "two_valued", "ms": 2.0, "slow_ms": 20.0, "every": 50}
+    args: dict[str, Json] = {"kind": "two_valued", "ms": 2.0, "slow_ms": 20.0, "every": 50}
     outcome = measure(args, {"name": "single_stream", "seconds": 3.0})
     return [
         _check("2 ms, every 50th 20 ms: p50", 2.0, outcome, "latency_p50_ms", 0.05),
@@ -89,25 +91,23 @@ def two_valued() -> list[Check]:
 
 def sleeping_server(seconds: float = 10.0, seed: int = 0) -> list[Check]:
     """A server that sleeps 2 ms, one request at a time, with a p99 limit of 10 ms: an M/D/1 queue."""
-    args = {"kind": "sleeping", "ms": SLEEP_MS}
+    args: dict[str, Json] = {"kind": "sleeping", "ms": SLEEP_MS}
     name = f"sleeping {SLEEP_MS:g} ms, p99 limit {SERVER_LIMIT_MS:g} ms: capacity per s"
     return _server_check(name, args, np.array([SLEEP_MS]), seconds, seed)
 
 
 def batching_server(seconds: float = 10.0, seed: int = 0) -> list[Check]:
     """A server that takes 1 ms and 0.25 ms for each of up to 8 requests that it answers together."""
-    args = {"kind": "busy", "ms": BATCH_MS, "ms_per_example": EXAMPLE_MS}
+    args: dict[str, Json] = {"kind": "busy", "ms": BATCH_MS, "ms_per_example": EXAMPLE_MS}
     name = f"{BATCH_MS:g} ms + {EXAMPLE_MS:g} ms × batch, p99 limit {SERVER_LIMIT_MS:g} ms: capacity per s"
     took = BATCH_MS + EXAMPLE_MS * np.arange(1, MAX_BATCH + 1)
     return _server_check(name, args, took, seconds, seed)
 
 
-def _server_check(
-    name: str, args: Mapping[str, object], took_ms: np.ndarray, seconds: float, seed: int
-) -> list[Check]:
+def _server_check(name: str, args: JsonObject, took_ms: np.ndarray, seconds: float, seed: int) -> list[Check]:
     """Measured against simulated; took_ms: (max_batch,) by batch size."""
     settings = Settings(SERVER_LIMIT_MS, len(took_ms), 0.0)
-    scenario = {
+    scenario: ScenarioSpec = {
         "name": "server",
         "latency_p99_ms": settings.limit_ms,
         "max_batch": settings.max_batch,
@@ -119,20 +119,20 @@ def _server_check(
 
 
 def identical_pair(seed: int = 0) -> list[Check]:
-    args = {"kind": "loop", "multiplications": 20}
-    opponent = {"subject": "harness.serving.known", "task": "known", "args": args}
+    args: dict[str, Json] = {"kind": "loop", "multiplications": 20}
+    opponent: Spec = {"subject": "harness.serving.known", "task": "known", "args": args}
     outcome = measure(args, {"name": "duel", "opponent": opponent, "seconds": 3.0}, seed)
     assert isinstance(outcome.facts, DuelFacts) and outcome.facts.duel is not None
     return [Check("two identical models", "not separated", outcome.facts.duel.verdict, 0.0)]
 
 
-def measure(args: Mapping[str, object], scenario: Mapping[str, object], seed: int = 0) -> Outcome:
+def measure(args: JsonObject, scenario: ScenarioSpec, seed: int = 0) -> Outcome:
     """One serve trial of a known model, through `serve` as any variant's."""
-    spec = {
+    spec: Spec = {
         "subject": "harness.serving.known",
         "task": "known",
         "args": dict(args),
-        "scenario": dict(scenario),
+        "scenario": scenario,
         "round": 0,
         "seed": seed,
     }

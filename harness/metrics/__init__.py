@@ -13,10 +13,10 @@ from dataclasses import replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from harness.codec import JsonObject
 from harness.kinds import KINDS, kind_of
 from harness.protocols import Metric
 from harness.record import SuiteError
+from harness.specification import Spec
 
 if TYPE_CHECKING:
     from harness.suite.schema import OwnMetric, Suite
@@ -350,6 +350,6 @@ def _declared(metrics: tuple[tuple[str, OwnMetric], ...]) -> MetricTable:
     return MetricTable(own)
 
 
-def watched_metric(spec: JsonObject) -> str:
+def watched_metric(spec: Spec) -> str:
     """The metric that the best epoch and the search of a training trial look at."""
     return str(spec.get("watch") or kind_of(str(spec["task"])).watched)

@@ -10,12 +10,13 @@ from collections.abc import Iterator, Mapping
 from functools import cache
 from pathlib import Path
 
-from harness.codec import Json, JsonObject
+from harness.codec import JsonObject
 from harness.datasets.own_files import absolute, content_of, content_of_file, is_path_argument
 from harness.models.weights import carried_by, in_package
 from harness.reading.components import parse_source
 from harness.reading.imports import local_imports
 from harness.reading.references import resolve_model
+from harness.specification import Spec
 from harness.suite.model_ref import ModelRef, own_code
 
 Step = str | int
@@ -41,7 +42,7 @@ def file_arguments(args: object, path: tuple[Step, ...] = ()) -> Iterator[tuple[
         yield path, Path(args)
 
 
-def brought(ref: ModelRef, args: JsonObject, files: tuple[str, ...], folder: str) -> dict[str, Json]:
+def brought(ref: ModelRef, args: JsonObject, files: tuple[str, ...], folder: str) -> Spec:
     """What the specification of a candidate's trials says of its files.
 
     Args:
@@ -64,10 +65,12 @@ def brought(ref: ModelRef, args: JsonObject, files: tuple[str, ...], folder: str
         hashes[f"files.{number}"] = _content(absolute(Path(name)))
     for own in own_code(ref, args):
         hashes |= _carried(own, Path(folder))
-    return {
-        **({"files": hashes} if hashes else {}),
-        **({"places": places} if places else {}),
-    }
+    found: Spec = {}
+    if hashes:
+        found["files"] = hashes
+    if places:
+        found["places"] = places
+    return found
 
 
 def data_places(args: JsonObject) -> list[list[Step]]:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from math import prod
-from typing import Any
 
 from harness.record import Record, Trial
+from harness.specification import ScenarioSpec
 from harness.suite.schema import Suite
 
 STARTING_S = 15.0
@@ -91,11 +91,11 @@ def guess_seconds(trial: Trial, row_size: float = 1.0, rows: Rows = Rows()) -> f
     return 3.0 + row_size * work(trial, rows) * (ROW_S if trial.spec["training"] else ROW_S / 10)
 
 
-def _window_seconds(scenario: Mapping[str, Any]) -> float:
+def _window_seconds(scenario: ScenarioSpec) -> float:
     """Seconds that a scenario measures, half as much again for warm-up and rejected windows.
 
     `seconds` of an offline or scaling scenario is for each size, of a server's for the whole search.
     """
-    kinds = {"offline": "batch_sizes", "scaling": "sizes"}
-    sizes = len(scenario[kinds[scenario["name"]]]) if scenario["name"] in kinds else 1
-    return 1.5 * float(scenario.get("seconds", 1.0)) * sizes
+    several = {"offline": scenario.get("batch_sizes"), "scaling": scenario.get("sizes")}
+    sizes = several.get(scenario["name"]) or (1,)
+    return 1.5 * float(scenario.get("seconds", 1.0)) * len(sizes)

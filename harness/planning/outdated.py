@@ -17,8 +17,9 @@ from harness.tasks.recommendation.retrieval.options import LIBRARIES
 def packages_of(trial: Trial) -> tuple[str, ...]:
     """The packages that execute a trial; what only carries data or results is none of them."""
     if trial.spec.get("task") == "recommendation":
-        index = (trial.spec.get("retrieval") or {}).get("index") or ()
-        kinds = (index,) if isinstance(index, str) else index
+        index = (trial.spec.get("retrieval") or {}).get("index")
+        named = [index] if isinstance(index, str) else index
+        kinds = map(str, named) if isinstance(named, (Mapping, list)) else ()
         return ("torch", "faiss-cpu", *(LIBRARIES[kind] for kind in kinds if kind in LIBRARIES))
     own = parse_model(trial.spec.get("model") or "").about.versions
     if trial.kind == "train":

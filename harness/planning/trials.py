@@ -5,12 +5,12 @@ Pure but for reading source files to hash them.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import cached_property
 from itertools import product
-from typing import Any
+from typing import Literal, cast
 
 from harness.kinds import kind_of
 from harness.names import hint
@@ -21,6 +21,7 @@ from harness.planning.versions import Versions
 from harness.protocols import ONE_SIDED
 from harness.record import Kind, Resources, SuiteError, Trial
 from harness.runtimes.offered import is_reference, runtimes_of
+from harness.specification import DataSpec, ScenarioSpec, Space, Spec, TrainingSpec
 from harness.store.remembered import remembered
 from harness.streams import generator
 from harness.suite.encodings import settled
@@ -30,6 +31,11 @@ from harness.suite.variants import deployments, split_runtime
 
 NOT_IN_SPEC = {"seeds", "resources", "time_limit"}
 """Training settings that say how a trial is run, not what comes out of it; the seed stands apart."""
+
+
+MEASURED_BY: tuple[Literal["metrics", "code", "positive"], ...] = ("metrics", "code", "positive")
+"""Keys of a score trial that change what is measured of an artifact, not the artifact: a new metric scores it
+again and serves none again."""
 
 
 def plan_trials(suite: Suite, gpus: float = 0.0) -> tuple[Trial, ...]:
@@ -42,7 +48,7 @@ def plan_trials(suite: Suite, gpus: float = 0.0) -> tuple[Trial, ...]:
     """
     from harness.datasets.catalog import checksum
 
-    data = {
+    data: DataSpec = {
         "name": suite.data.name,
         "args": suite.data.args,
         "checksum": checksum(suite.data.name, suite.data.args),
@@ -73,7 +79,7 @@ class _Planner:
     suite: Suite
     name: str
     candidate: Candidate
-    data: Mapping[str, Any]
+    data: DataSpec
     gpus: float
     versions: Versions
 
@@ -88,22 +94,26 @@ class _Planner:
         return sorted(self.suite.data.train_sizes, reverse=True) or [None]  # type: ignore[return-value]
 
     @property
-    def common(self) -> dict[str, Any]:
+    def common(self) -> Spec:
         """What the specifications of all kinds share."""
-        return {
+        shared: Spec = {
             "candidate": self.name,
             "task": self.suite.task,
             "model": self.candidate.model,
             "args": self.candidate.args,
-            "data": dict(self.data),
-            **({"transforms": made} if (made := self.suite.data.transforms) else {}),
+            "data": self.data,
             **self.encoding,
-            **({"files": self.brought["files"]} if "files" in self.brought else {}),
-            **({"places": places} if (places := self.places) else {}),
         }
+        if self.suite.data.transforms:
+            shared["transforms"] = self.suite.data.transforms
+        if "files" in self.brought:
+            shared["files"] = self.brought["files"]
+        if places := self.places:
+            shared["places"] = places
+        return shared
 
     @cached_property
-    def encoding(self) -> dict[str, str]:
+    def encoding(self) -> Spec:
         """How rows of a table become numbers, where the data are such rows."""
         from harness.datasets.catalog import task_info
 
@@ -119,31 +129,32 @@ class _Planner:
         )
 
     @cached_property
-    def brought(self) -> dict[str, Any]:
+    def brought(self) -> Spec:
         """The files that the candidate brings."""
         return brought(self.candidate.ref, self.candidate.args, self.candidate.files, self.suite.folder)
 
     @property
-    def places(self) -> list[list[str | int]]:
+    def places(self) -> list[Sequence[str | int]]:
         """What in the specification says only where a file lies."""
         return [*self.brought.get("places", []), *data_places(self.suite.data.args)]
 
     @cached_property
-    def space(self) -> dict[str, dict[str, Any]]:
+    def space(self) -> Space:
         """What is searched for this candidate; empty without tuning or where nothing applies."""
         return space_of(self.suite, self.name)
 
     @property
-    def watch(self) -> dict[str, str]:
+    def watch(self) -> Spec:
         """What the best epoch and the search look at, where that is not the task's own score."""
         name = watched_by(self.suite)
         searched = bool(self.space) or self.about.fitted == "torch"
         if not searched or name == kind_of(self.suite.task).watched:
             return {}
-        return {"watch": name, **(self.positive if name in ONE_SIDED else {})}
+        watched: Spec = {"watch": name}
+        return {**watched, **self.positive} if name in ONE_SIDED else watched
 
     @cached_property
-    def positive(self) -> dict[str, str]:
+    def positive(self) -> Spec:
         """The class that matters, where it is not the one that metrics take by themselves."""
         from harness.datasets.catalog import task_info
 
@@ -160,13 +171,13 @@ class _Planner:
         if tuning is None or not self.space:
             return []
         settings = self.trained_by()
-        settings["tuning"] = {k: v for k, v in settings["tuning"].items() if k not in ("trials", "seconds")}
+        settings["tuning"].pop("trials", None)
+        settings["tuning"].pop("seconds", None)
         seed = search_seed(self.suite)
-        spec = {
-            **self.common, "training": settings, "train_size": self.sizes[0], "seed": seed, **self.watch
+        spec: Spec = {
+            **self.common, **self.stages, "training": settings, "train_size": self.sizes[0], "seed": seed,
+            **self.watch,
         }  # fmt: skip
-        if self.candidate.retrieval is not None:
-            spec |= {"retrieval": self.candidate.retrieval, "ranking": self.candidate.ranking}
         return [
             self.trial("train", {**spec, "tuning_trial": n}, seed=seed, train_size=self.sizes[0])
             for n in range(tuning.trials)
@@ -184,26 +195,32 @@ class _Planner:
         trials = []
         for size in sizes:
             for seed in seeds:
-                size_and_seed = {"train_size": size, "seed": seed}
-                spec = {**self.common, "training": self.trained_by(), **size_and_seed, **self.watch}
-                if self.candidate.retrieval is not None:
-                    spec |= {"retrieval": self.candidate.retrieval, "ranking": self.candidate.ranking}
                 for data in self.parts:
-                    whole = {**spec, "data": data}
+                    whole: Spec = {
+                        **self.common, **self.stages, "data": data, "training": self.trained_by(),
+                        "train_size": size, "seed": seed, **self.watch,
+                    }  # fmt: skip
                     trials.append(self.trial("train", whole, seed=seed, train_size=size, needs=needs))
         return trials
 
     @property
-    def parts(self) -> list[dict[str, Any]]:
+    def stages(self) -> Spec:
+        """Of a recommender."""
+        if self.candidate.retrieval is None:
+            return {}
+        return {"retrieval": self.candidate.retrieval, "ranking": self.candidate.ranking}
+
+    @property
+    def parts(self) -> list[DataSpec]:
         """The data of each fold and repeat."""
         if "split" not in self.data:
-            return [dict(self.data)]
+            return [self.data]
         numbers = range(self.suite.data.parts)
         return [{**self.data, "split": {**self.data["split"], "part": number}} for number in numbers]
 
-    def trained_by(self) -> dict[str, Any]:
+    def trained_by(self) -> TrainingSpec:
         """The training that can change what comes out: none for models that bring their own."""
-        settings: dict[str, Any] = self.candidate.training.model_dump(mode="json", exclude=NOT_IN_SPEC)
+        settings = cast(TrainingSpec, self.candidate.training.model_dump(mode="json", exclude=NOT_IN_SPEC))
         tuning = settings.pop("tuning")
         if not self.about.is_network:
             settings = {}
@@ -217,7 +234,7 @@ class _Planner:
         for train in fitted:
             for runtime in runtimes if train.train_size == self.sizes[0] else [first]:
                 name, threads = split_runtime(runtime)
-                spec = {**train.spec, "fitted": train.id, "runtime": name, **self.positive}
+                spec: Spec = {**train.spec, "fitted": train.id, "runtime": name, **self.positive}
                 if threads is not None:
                     spec["threads"] = threads
                 if self.suite.metrics:
@@ -237,8 +254,8 @@ class _Planner:
     def serve_trials(self, scored: Iterable[Trial]) -> list[Trial]:
         """Every runtime, scenario and round of the model of the first seed and the largest size."""
         serving, training = self.suite.serving, self.candidate.training
-        scenarios = {
-            name: scenario.model_dump(mode="json")
+        scenarios: dict[str, ScenarioSpec] = {
+            name: {"name": name, **cast(ScenarioSpec, scenario.model_dump(mode="json"))}
             for name, scenario in serving.scenarios
             if scenario is not None and not (name == "scaling" and not self.about.is_network)
         }
@@ -249,24 +266,26 @@ class _Planner:
         for score in scored:
             if score.seed != training.seeds[0] or score.train_size != self.sizes[0] or score.part:
                 continue
-            # Named without the suite's own metrics: a new one scores the same artifact and serves none again.
-            made_by = {k: v for k, v in score.spec.items() if k not in ("metrics", "code", "positive")}
+            made_by: Spec = {**score.spec}
+            for key in MEASURED_BY:
+                made_by.pop(key, None)
             artifact = self.trial("score", made_by).id
             asked = deployments(serving, score.runtime or "", self.suite.machine.cores or 1)
-            for (place, deployed), (name, settings) in product(enumerate(asked), scenarios.items()):
+            for (place, deployed), (name, scenario) in product(enumerate(asked), scenarios.items()):
                 if name == "scaling" and place:
                     continue  # how a model's cost grows with its input is no matter of workers
                 for number in range(serving.rounds):
-                    spec = {
+                    spec: Spec = {
                         **self.common,
                         "runtime": deployed.runtime,
                         "threads": deployed.threads,
-                        **({"workers": deployed.workers} if deployed.workers > 1 else {}),
                         "artifact": artifact,
-                        "scenario": {"name": name, **settings},
+                        "scenario": scenario,
                         "round": number,
                         "seed": self.suite.seed,
                     }
+                    if deployed.workers > 1:
+                        spec["workers"] = deployed.workers
                     trials.append(
                         self.trial(
                             "serve",
@@ -281,14 +300,27 @@ class _Planner:
                     )
         return trials
 
-    def trial(self, kind: Kind, spec: Mapping[str, Any], **fields: Any) -> Trial:
+    def trial(
+        self,
+        kind: Kind,
+        spec: Spec,
+        *,
+        seed: int | None = None,
+        train_size: int | None = None,
+        runtime: str | None = None,
+        needs: tuple[str, ...] = (),
+        scenario: str | None = None,
+        round: int | None = None,
+    ) -> Trial:
         claim = self.candidate.training.resources
         gpus = self.gpus if claim.gpus is None else claim.gpus
         cpus = spec["threads"] * spec.get("workers", 1) if kind == "serve" else claim.cpus
         limit = self.suite.serving.time_limit if kind == "serve" else self.candidate.training.time_limit
-        complete = {**spec, "code": self.versions(kind, spec)}
+        complete: Spec = {**spec, "code": self.versions(kind, spec)}
         resources = Resources(cpus, gpus if self.about.is_network else 0.0, claim.memory_mb)
-        return Trial(kind, self.name, complete, resources=resources, time_limit_s=limit, **fields)
+        return Trial(
+            kind, self.name, complete, runtime, seed, train_size, scenario, round, needs, resources, limit
+        )
 
 
 def interleaved(trials: Iterable[Trial], seed: int) -> list[Trial]:

@@ -318,7 +318,7 @@ def is_tuned(trial: Trial) -> bool:
 
 def with_settings(trial: Trial, settings: Settings) -> Trial:
     """The trial as its task sees it: an ordinary one, with the settings in its specification."""
-    return replace(trial, spec=applied(trial.spec, settings))
+    return replace(trial, spec=applied(trial.spec, settings))  # type: ignore[arg-type]
 
 
 def best_of(records: Iterable[Record]) -> Record:

@@ -13,6 +13,7 @@ from harness.analysis.criteria import limits_of
 from harness.kinds import kind_of
 from harness.metrics import metrics_of
 from harness.record import Trial, content_hash
+from harness.specification import Spec
 from harness.suite.model_ref import parse_model
 from harness.suite.schema import Suite
 
@@ -72,16 +73,16 @@ def _is_network(trial: Trial) -> bool:
 
 def _marked(trial: Trial, others: dict[str, Trial]) -> Trial:
     """The trial on untrained weights, which needs the marked ones of what it needed."""
-    spec = {**trial.spec, UNTRAINED: True}
+    spec: Spec = {**trial.spec, "untrained": True}
     needs = tuple(others[i].id for i in trial.needs if i in others)
     if "fitted" in spec:
         spec["fitted"] = needs[0]
     if "artifact" in spec:
         spec["artifact"] = f"{UNTRAINED}-{content_hash([trial.spec['artifact'], *needs])}"
     if trial.kind == "serve":
-        scenario = dict(spec["scenario"])
-        longest = SHORT[str(scenario["name"])]
-        spec["scenario"] = {**scenario, "seconds": min(longest, float(scenario.get("seconds", longest)))}
+        scenario = spec["scenario"]
+        longest = SHORT[scenario["name"]]
+        spec["scenario"] = {**scenario, "seconds": min(longest, scenario.get("seconds", longest))}
     return replace(trial, spec=spec, needs=needs)
 
 

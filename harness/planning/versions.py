@@ -13,7 +13,6 @@ import re
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 from harness.datasets.own_files import content_of
 from harness.kinds import kind_of
@@ -22,6 +21,7 @@ from harness.reading.imports import local_imports
 from harness.reading.own_metrics import metric_file
 from harness.reading.references import find_function, resolve_model
 from harness.runtimes import RUNTIMES
+from harness.specification import Spec
 from harness.store.behaviour import behaviour
 from harness.suite.model_ref import OWN, OWN_ESTIMATOR, PREFIXES, ModelRef, own_code, parse_model
 from harness.tasks import PIPELINES
@@ -64,7 +64,7 @@ class Versions:
         self.folder = folder
         self._known: dict[tuple[str | bool, ...], str] = {}
 
-    def __call__(self, kind: str, spec: Mapping[str, Any]) -> str:
+    def __call__(self, kind: str, spec: Spec) -> str:
         """The code version of a trial of the kind with the specification."""
         key = (
             kind,
@@ -83,7 +83,7 @@ class Versions:
         return self._known[key]
 
 
-def code_version(kind: str, spec: Mapping[str, Any], folder: str = "") -> str:
+def code_version(kind: str, spec: Spec, folder: str = "") -> str:
     """16 hex digits over what the source files behind a trial do; `folder` as for `Versions`."""
     patterns = list(CODE[kind])
     marks: list[str] = []
@@ -105,7 +105,7 @@ def code_version(kind: str, spec: Mapping[str, Any], folder: str = "") -> str:
     return hashlib.sha256("".join([*digests, *marks]).encode()).hexdigest()[:16]
 
 
-def _own_recommender(spec: Mapping[str, Any]) -> str:
+def _own_recommender(spec: Spec) -> str:
     """The reference to a retriever of the user's own; empty for others."""
     model = str((spec.get("retrieval") or {}).get("model", ""))
     return model if parse_model(model).kind == OWN else ""
@@ -127,11 +127,11 @@ def _behind(ref: ModelRef, folder: Path) -> set[Path]:
         return set()  # the suite was checked; a file that vanished since fails its trial with a reason
 
 
-def _searches(spec: Mapping[str, Any]) -> bool:
+def _searches(spec: Spec) -> bool:
     return bool((spec.get("training") or {}).get("tuning"))
 
 
-def _files(pattern: str, spec: Mapping[str, Any], folder: str) -> list[Path]:
+def _files(pattern: str, spec: Spec, folder: str) -> list[Path]:
     if pattern == "{model}":
         return _model_files(spec, folder)
     if pattern == "{kind}":
@@ -152,7 +152,7 @@ def _files(pattern: str, spec: Mapping[str, Any], folder: str) -> list[Path]:
     return sorted(own_imports(module_file(module))) if module else []
 
 
-def _model_files(spec: Mapping[str, Any], folder: str) -> list[Path]:
+def _model_files(spec: Spec, folder: str) -> list[Path]:
     ref = parse_model(spec["model"])
     own = [file for pattern in ref.about.code for file in sorted(ROOT.glob(pattern))]
     for named in own_code(ref, spec.get("args", {})) if ref.about.path == "always" else ():

@@ -20,6 +20,7 @@ from harness.analysis.measure_next import NextMeasurement, next_measurements
 from harness.analysis.more_data import Curves, data_measurements, quality_curves
 from harness.analysis.predictions import Predictions, predictions_of
 from harness.analysis.sensitivity import Question
+from harness.facts.surroundings import Surroundings
 from harness.metrics import MetricTable, metrics_of
 from harness.record import HarnessError, Kind, Measurement, Record
 from harness.report import numbers as n
@@ -61,7 +62,7 @@ class Evidence:
     tradeoff: Tradeoff
     recommendation: Recommendation
     planned: Mapping[str, str] = field(default_factory=dict)
-    environment: Mapping[str, Any] = field(default_factory=dict)
+    environment: Surroundings = field(default_factory=Surroundings)
     duels: tuple[Verdict, ...] = ()
 
     @cached_property

@@ -9,8 +9,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import cast
 
 from harness.codec import JsonObject
+from harness.facts.surroundings import Surroundings
 from harness.protocols import Section
 from harness.record import HarnessError, Record
 from harness.report import html, markdown
@@ -60,7 +62,7 @@ def gather(run: RunFolder, suite: Suite | None = None) -> Evidence:
         table,
         recommendation,
         planned=planned_trials(run),
-        environment=_json(run, "environment.json"),
+        environment=cast(Surroundings, _json(run, "environment.json")),
         duels=duels,
     )
 

@@ -80,7 +80,7 @@ def described(record: Record) -> dict[str, Json]:
     return {**dict(flat(trial.spec)), **known}
 
 
-def flat(value: Json, prefix: str = "") -> Iterator[tuple[str, Json]]:
+def flat(value: object, prefix: str = "") -> Iterator[tuple[str, Json]]:
     """Leaves of nested mappings by dotted name; lists as JSON."""
     if isinstance(value, Mapping) and value:
         for key, inner in value.items():
@@ -88,6 +88,7 @@ def flat(value: Json, prefix: str = "") -> Iterator[tuple[str, Json]]:
     elif isinstance(value, list | tuple | Mapping):
         yield prefix, json.dumps(value, default=str)
     else:
+        assert value is None or isinstance(value, (bool, int, float, str))
         yield prefix, value
 
 

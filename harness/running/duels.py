@@ -11,10 +11,10 @@ from itertools import pairwise
 from math import exp
 
 from harness.analysis.joint import LAUNCH_SD
-from harness.codec import Json, JsonObject
 from harness.names import hint
 from harness.record import Record, Resources, SuiteError, Trial
 from harness.results import Row, Tradeoff
+from harness.specification import ScenarioSpec, Spec
 from harness.suite.schema import Suite
 from harness.suite.variants import one_worker
 
@@ -72,7 +72,7 @@ def duel_trials(pairs: Sequence[tuple[str, str]], records: Sequence[Record]) -> 
     trials = []
     for first, second in pairs:
         if first in served and second in served and _threads(served[first]) == _threads(served[second]):
-            scenario: JsonObject = {
+            scenario: ScenarioSpec = {
                 "name": "duel",
                 "opponent": _subject(served[second]),
                 "seconds": SECONDS,
@@ -110,7 +110,7 @@ def certify_trials(
             alone = rows[name].estimates.get(SPEED)
             most = UNBATCHED * 1e3 / alone.value if alone is not None and alone.value else float("inf")
             qps = round(min(HEADROOM * load.value, most), 1)
-            server: JsonObject = {"name": "certify", "mode": "Server", "qps": qps, "latency_p99_ms": limit}
+            server: ScenarioSpec = {"name": "certify", "mode": "Server", "qps": qps, "latency_p99_ms": limit}
             trials.append(_aside(served[name], {**server, "seconds": scenarios.server.seconds}))
     return tuple(trials)
 
@@ -129,20 +129,22 @@ def _threads(trial: Trial) -> int:
     return int(trial.spec.get("threads", 1))
 
 
-def _subject(trial: Trial) -> dict[str, Json]:
+def _subject(trial: Trial) -> Spec:
     """What is served, and its name: the runtime alone does not tell the threads (`onnx@2`)."""
     assert trial.variant is not None
-    own = {k: v for k, v in trial.spec.items() if k not in ("scenario", "round")}
-    return {**own, "variant": trial.variant.name}
+    own: Spec = {**trial.spec, "variant": trial.variant.name}
+    own.pop("scenario", None)
+    own.pop("round", None)
+    return own
 
 
-def _aside(trial: Trial, scenario: JsonObject, others: Sequence[Trial] = ()) -> Trial:
+def _aside(trial: Trial, scenario: ScenarioSpec, others: Sequence[Trial] = ()) -> Trial:
     needs = (*trial.needs, *(n for other in others for n in other.needs))
     claim = trial.resources
     return Trial(
         "serve",
         trial.candidate,
-        {**_subject(trial), "scenario": dict(scenario), "round": 0},
+        {**_subject(trial), "scenario": scenario, "round": 0},
         runtime=trial.runtime,
         seed=trial.seed,
         train_size=trial.train_size,

@@ -33,7 +33,7 @@ def validate(
     if not len(part):
         return {}
     predictions = predict_batches(predict, part.inputs)
-    task = about(job.trial.spec, parts.task)
+    task = about(job.trial.spec, parts.task)  # type: ignore[arg-type]
     check_predictions(predictions, len(part), task, answers)
     write_predictions(
         job.folder / "validation.parquet", part, predictions, answers=answers, positive=task.positive

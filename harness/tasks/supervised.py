@@ -94,7 +94,7 @@ def score(job: Job) -> Outcome:
     if untrained:  # it is made to be served; what it answers tells nothing
         return Outcome((measurement("model_size_mb", folder_size_mb(artifact)),), ScoreFacts(dict(prepared)))
     answers = load_meta(source).answers
-    task = about(spec, parts.task)
+    task = about(spec, parts.task)  # type: ignore[arg-type]
     predict = load_variant(spec, artifact, job.threads, job.device)
 
     started, cpu_started = time.perf_counter(), time.process_time()

@@ -24,6 +24,7 @@ from pathlib import Path
 from harness import environment
 from harness.codec import JsonObject
 from harness.facts import FittedFacts
+from harness.facts.surroundings import Commit, Surroundings, Threads
 from harness.planning import tuning
 from harness.protocols import Job, Outcome, Progress
 from harness.record import Failure, HarnessError, Record, Trial, TrialError
@@ -68,7 +69,7 @@ def run_trial(
     """
     started, clock = datetime.now(UTC).isoformat(timespec="seconds"), time.monotonic()
     scratch = run.scratch(trial.id, session)
-    surroundings = {**environment.capture(), "session": session, "process": os.getpid()}
+    surroundings: Surroundings = {**environment.capture(), "session": session, "process": os.getpid()}
     if repository := _repository(run):
         surroundings["repository"] = repository
     blank = Record(trial, "failed", environment=surroundings, started=started)
@@ -91,13 +92,13 @@ def run_trial(
     return record
 
 
-def _repository(run: RunFolder) -> JsonObject:
+def _repository(run: RunFolder) -> Commit:
     """The commit of the user's own repository, as the driver found it; workers may stand elsewhere."""
     try:
-        found: JsonObject = json.loads(run.read_text("environment.json")).get("repository") or {}
+        found: Commit | None = json.loads(run.read_text("environment.json")).get("repository")
     except (HarnessError, OSError, ValueError, AttributeError):
         return {}
-    return found
+    return found or {}
 
 
 def not_run(trial: Trial, reason: str, session: str = "", type_: str = "", stacks: str = "") -> Record:
@@ -136,8 +137,12 @@ def _outcome(
         else:
             outcome = do(job)
         outcome = _validated(outcome)
-        threads = {**blank.environment["threads"], "used": job.threads, "device": job.device}
-        surroundings = {**blank.environment, "threads": threads, "versions": environment.versions()}
+        threads: Threads = {**blank.environment["threads"], "used": job.threads, "device": job.device}
+        surroundings: Surroundings = {
+            **blank.environment,
+            "threads": threads,
+            "versions": environment.versions(),
+        }
         return replace(
             blank,
             status="finished",

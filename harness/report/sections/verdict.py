@@ -337,7 +337,7 @@ def basis(e: Evidence) -> str:
     parts += [_range(rounds, "serving round")] if rounds else []
     finished = len(e.records) - len(e.failed)
     tail = f"; {n.counted(len(e.failed), 'trial')} failed" if e.failed else ""
-    cpu = next((r.environment.get("machine", {}).get("cpu") for r in e.of("serve")), None)
+    cpu = next((m.get("cpu") for r in e.of("serve") if (m := r.environment.get("machine"))), None)
     where = f", on {cpu}" if cpu else ""
     said = f"{n.listed(parts)}{where}; {n.counted(finished, 'finished trial')}{tail}."
     where_it_holds = [WITHIN_ONE_RUN] if served else []
@@ -370,7 +370,7 @@ def _deployed(variant: str) -> list[str]:
     ]
 
 
-def _per(units: Iterable[tuple[Any, Any]]) -> list[int]:
+def _per(units: Iterable[tuple[object, object]]) -> list[int]:
     """How many different units each has that has any; `units`: (whose, which)."""
     return list(Counter(whose for whose, _ in dict.fromkeys(units)).values())
 
