@@ -253,10 +253,10 @@ def test_no_load_that_keeps_the_promise_is_a_capacity_of_zero() -> None:
     assert "late already" in found.note
 
 
-def noisy(run: object, valid: object) -> object:
+def noisy(run: object, valid: object, note: str = "") -> object:
     def seen(rate: float, seconds: float, seed: int) -> Observed:
-        found = run(rate, seconds, seed)  # type: ignore[operator]
-        return replace(found, point=replace(found.point, valid=valid(), note="neighbours"))  # type: ignore[operator]
+        found, counts = run(rate, seconds, seed), valid()  # type: ignore[operator]
+        return replace(found, point=replace(found.point, valid=counts, note=note if counts else "neighbours"))
 
     return seen
 
@@ -272,6 +272,16 @@ def test_invalid_runs_are_repeated_a_few_times_and_never_counted() -> None:
     found = find_capacity(run, np.array([0.002]), settings, 20.0, np.random.default_rng(0))  # type: ignore[arg-type]
     assert found.value == pytest.approx(true_capacity(services, settings), rel=0.15)
     assert sum(not p.valid for p in found.points) == 6
+
+
+def test_runs_beside_neighbours_are_repeated_and_said_to_be_noisy_where_there_are_no_others() -> None:
+    services, settings = fixed(0.002), Settings(10.0, 1, 0.0)
+    truth = true_capacity(services, settings)
+    run = noisy(simulated_run(services, settings), lambda: True, "neighbours")
+    found = find_capacity(run, np.array([0.002]), settings, 20.0, np.random.default_rng(0))  # type: ignore[arg-type]
+    assert found.value == pytest.approx(truth, rel=0.15)
+    assert found.note.endswith("noisy: 8 of 8 runs (neighbours), alone it may carry more")
+    assert sum(not p.valid for p in found.points) == 4
 
 
 def test_the_knee_is_where_throughput_per_waiting_is_highest() -> None:

@@ -36,6 +36,7 @@ class NoiseFacts:
         spin_lost: share of two short spins, before and after the window, that was lost in gaps over 20 µs.
         pressure: share of the window in which any task of the machine waited for a CPU (PSI).
         throttled: how often the control group was throttled. load: 1-minute load average.
+        stolen: share of the time in which a virtual machine's host had its cores, as far as the kernel knows.
     """
 
     cpu_share: float = 0.0
@@ -46,6 +47,7 @@ class NoiseFacts:
     pressure: float | None = None
     throttled: int = 0
     load: float = 0.0
+    stolen: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -111,7 +113,7 @@ class LoadPoint:
         lateness_ms: p99 of how late an idle server saw an arrival: the generator's own error.
         batch: mean batch size. stage: `search`, `confirm`.
         valid: False where lateness is a material share of the limit, or the window was too noisy;
-            `note` says which.
+            `note` says which. A valid run with a note may have late requests that are a neighbour's.
     """
 
     offered: float
@@ -213,6 +215,7 @@ class ServerFacts(ServeFacts):
         closed_loop_bound_qps: requests per second where everything is there at once.
         closed_loop_ms: batch size → median time of a call.
         invalid_runs: how many runs do not count.
+        real_time: whether the runs were scheduled before all else on the machine.
     """
 
     warm_up: WarmUp | None = None
@@ -224,6 +227,7 @@ class ServerFacts(ServeFacts):
     closed_loop_bound_qps: float | None = None
     closed_loop_ms: Mapping[str, float] | None = None
     invalid_runs: int | None = None
+    real_time: bool | None = None
     memory: MemoryFacts | None = None
 
 

@@ -40,6 +40,8 @@ Z = 2.36
 """Half-width of the 95 % interval in standard deviations: a t with as many degrees of freedom as runs."""
 DECIDED_BY_STALLS = 0.05
 """Stalls are said to decide an answer that is so much higher without them."""
+STOLEN = 0.002
+"""Share of the time that a host takes from its virtual machine from which on it is told beside slow calls."""
 LOST = 0.25
 """Time was lost between the calls where they leave more than this share of late requests unexplained."""
 
@@ -133,7 +135,7 @@ class _Search:
         return self._judged(self._known(MANY))
 
     def _measure(self, load: float, seconds: float, stage: str) -> None:
-        """A run; a too noisy one is made again, a few times in all, and never counted."""
+        """A run; noisy ones are made again, a few times in all. A too noisy one never counts."""
         load = float(np.clip(load, LOWEST * self.bound, HIGHEST * self.bound))
         while True:
             seen = self._run(load, seconds, int(self._random.integers(2**31)))
@@ -141,11 +143,13 @@ class _Search:
             expected = predicted_late(seen.calls, seen.arrivals, counted, self._settings, self._closed)
             seen = replace(seen, point=replace(seen.point, stage=stage, predicted=expected))
             self._points.append(seen.point)
-            if seen.point.valid and len(seen.calls.size):
+            kept = seen.point.valid and len(seen.calls.size)
+            if kept and not (seen.point.note and self._repeats):
                 self._runs.append(seen)
                 return
             if not self._repeats:
                 return
+            self._points[-1] = replace(seen.point, valid=False)
             self._repeats -= 1
 
     def _known(self, resamples: int) -> Belief:
@@ -191,9 +195,14 @@ class _Search:
             notes.append(f"not confirmed: {share:.1%} were late in further runs at it; priced at {low:.4g}")
         slow, without = self._stalls(value)
         if slow:
-            notes.append(f"{slow} slow calls decide this: {without:.3g} per s without them")
+            notes.append(f"{slow} slow calls decide this: {without:.3g} per s without them{self._stolen()}")
         if lost := self._time_lost():
             notes.append(lost)
+        if loud := [r.point for r in self._runs if r.point.note]:
+            most = max(loud, key=lambda p: p.noise.wait_share if p.noise else 0.0)
+            notes.append(
+                f"noisy: {len(loud)} of {len(self._runs)} runs ({most.note}), alone it may carry more"
+            )
         return Capacity(
             value, min(low, value), max(high, value), confirmed, tuple(self._points), "; ".join(notes), slow
         )
@@ -229,6 +238,12 @@ class _Search:
         if both[1] is None or (both[0] or 0.0) * (1 + DECIDED_BY_STALLS) >= both[1]:
             return 0, value
         return series.slow_calls, min(both[1], self.bound)
+
+    def _stolen(self) -> str:
+        """What share of the time the host of a virtual machine had the cores, where it matters."""
+        noises = [r.point.noise for r in self._runs if r.point.noise]
+        share = float(np.mean([n.stolen for n in noises])) if noises else 0.0
+        return f", the host took {share:.1%} of the time" if share > STOLEN else ""
 
     def _time_lost(self) -> str:
         """Says so where more requests were late than the calls explain."""

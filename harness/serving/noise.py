@@ -64,6 +64,7 @@ def worst(noises: Sequence[Noise]) -> Noise:
         pressure=max((n.pressure for n in noises if n.pressure is not None), default=None),
         throttled=max(n.throttled for n in noises),
         load=max(n.load for n in noises),
+        stolen=max(n.stolen for n in noises),
     )
 
 
@@ -91,6 +92,7 @@ class Gate:
             pressure=pressure,
             throttled=after["throttled"] - before["throttled"],
             load=os.getloadavg()[0],
+            stolen=(after["stolen"] - before["stolen"]) / wall,
         )
 
 
@@ -126,6 +128,7 @@ def counters() -> dict[str, Any]:
         "voluntary": usage.ru_nvcsw,
         "pressure": cpu_pressure_us(),
         "throttled": throttled_periods(),
+        "stolen": stolen_ns(),
     }
 
 
@@ -151,6 +154,19 @@ def cpu_pressure_us() -> int | None:
             return int(file.readline().rsplit(b"total=", 1)[1])
     except (OSError, IndexError, ValueError):
         return None
+
+
+def stolen_ns() -> float:
+    """Mean over this process's cores: ns since the start in which the host of a virtual machine had them."""
+    try:
+        cores = {f"cpu{core}" for core in os.sched_getaffinity(0)}
+        rows = [
+            line.split() for line in Path("/proc/stat").read_text().splitlines() if line.startswith("cpu")
+        ]
+        ticks = [int(row[8]) for row in rows if row[0] in cores]
+        return 1e9 * sum(ticks) / len(ticks) / os.sysconf("SC_CLK_TCK")
+    except (AttributeError, OSError, IndexError, ValueError, ZeroDivisionError):
+        return 0.0
 
 
 @cache

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import os
 import signal
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from harness.record import TrialError
@@ -34,6 +37,38 @@ def go_first() -> int:
     except OSError:
         return os.nice(0)
     return niceness
+
+
+@contextmanager
+def ahead_of_others() -> Iterator[bool]:
+    """Nothing ordinary takes a core from this process inside, where that is allowed (Linux, root).
+
+    A neighbour that gets its turn keeps it until the kernel's next tick, 4 ms or more: beside four of them
+    the highest niceness left 3 to 6 % of two cores to neighbours, a real-time priority under 1 %.
+
+    Only open-loop runs are inside: what computes without a pause would starve its machine. The kernel keeps
+    a share of each second for the starving all the same.
+
+    Yields:
+        Whether it was allowed.
+    """
+    allowed = sys.platform == "linux" and _schedule(os.SCHED_RR, 1)
+    try:
+        yield allowed
+    finally:
+        if allowed:
+            _schedule(os.SCHED_OTHER, 0)  # keeps its niceness
+
+
+def _schedule(policy: int, priority: int) -> bool:
+    """Put all threads of this process under a policy; whether the kernel allowed it."""
+    try:
+        for thread in Path("/proc/self/task").iterdir():
+            with contextlib.suppress(ProcessLookupError):  # it has ended meanwhile
+                os.sched_setscheduler(int(thread.name), policy, os.sched_param(priority))
+    except OSError:
+        return False
+    return True
 
 
 def cores_of(threads: int, workers: int = 1) -> list[list[int]]:

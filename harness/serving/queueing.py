@@ -2,7 +2,7 @@
 
 Arrivals are generated ahead, so that there is no generator that could fall behind: a worker that is free
 takes what has come, and where nothing has, it sleeps until the next arrival. Several workers share the
-queue through an atomic cursor: who holds it forms the next batch, the others wait for the cursor.
+queue through an atomic cursor: idle ones wait for the same arrival, and who is awake first takes it.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from harness.protocols import Inputs
 from harness.record import TrialError
 from harness.serving.load import HOPELESS, Settings
 from harness.serving.noise import Gate, Noise
+from harness.serving.process import ahead_of_others
 from harness.serving.subject import Subject, take
 from harness.serving.windows import collector_off, raised
 
@@ -39,7 +40,7 @@ class Queue:
         issued_ns, answered_ns: (n,) when its batch was taken and answered, 0 where it never was.
         worker: (n,) which worker took it.
         cursor: (1,) the first request that nobody has taken.
-        turn: held by the worker that forms the next batch.
+        turn: held while a batch is taken, never while one is waited for.
     """
 
     arrivals_ns: np.ndarray
@@ -94,7 +95,7 @@ def answer(
     Args:
         go: returns when the run begins, by the clock. seconds: how long requests come.
     """
-    with collector_off():
+    with collector_off(), ahead_of_others():
         gate = Gate()
         start = go()
         taken = work_off(subject, queue, start, seconds, settings, number)
@@ -117,8 +118,7 @@ def work_off(
     clock, taken = time.perf_counter_ns, Taken()
     try:
         while True:
-            with queue.turn():
-                now, i, j = _next_batch(queue, scheduled, end, settings, taken)
+            now, i, j = _next_batch(queue, scheduled, end, settings, taken)
             if i == j:
                 return taken
             request = singles[i % total] if j == i + 1 else take(inputs, [k % total for k in range(i, j)])
@@ -135,28 +135,32 @@ def work_off(
 def _next_batch(
     queue: Queue, scheduled: list[int], end: int, settings: Settings, taken: Taken
 ) -> tuple[int, int, int]:
-    """When a batch was taken, and which requests, as a range; an empty one when all is done."""
-    clock, n, i = time.perf_counter_ns, len(scheduled), int(queue.cursor[0])
-    if i >= n:
-        return 0, n, n
-    now = clock()
-    if now < scheduled[i]:
-        sleep_until(scheduled[i])
-        now = clock()
-        taken.idle_late_ns.append(now - scheduled[i])
-    last = min(i + settings.max_batch, n)
-    j = bisect_right(scheduled, now, i + 1, last)
-    close = scheduled[i] + int(settings.max_wait_ms * 1e6)
-    while j - i < settings.max_batch and now < close:
-        sleep_until(min(close, scheduled[j]) if j < last else close)
-        now = clock()
-        j = bisect_right(scheduled, now, j, last)
-    hopeless = int(HOPELESS * settings.limit_ms * 1e6)
-    if now - scheduled[i] > hopeless or now > end + hopeless:
-        queue.close()
-        return now, n, n
-    queue.cursor[0] = j
-    return now, i, j
+    """When a batch was taken, and which requests, as a range; an empty one when all is done.
+
+    Nobody holds the turn while waiting: a worker whose core is taken away meanwhile would keep the others,
+    which could answer, from the queue.
+    """
+    clock, n, wait = time.perf_counter_ns, len(scheduled), int(settings.max_wait_ms * 1e6)
+    while (i := int(queue.cursor[0])) < n:
+        full = i + settings.max_batch - 1
+        close = scheduled[i] + wait
+        ready = max(scheduled[i], min(close, scheduled[full])) if full < n else close
+        if idle := clock() < ready:
+            sleep_until(ready)
+        with queue.turn():
+            if int(queue.cursor[0]) != i:
+                continue  # another was faster
+            now = clock()
+            hopeless = int(HOPELESS * settings.limit_ms * 1e6)
+            if now - scheduled[i] > hopeless or now > end + hopeless:
+                queue.close()
+                break
+            j = bisect_right(scheduled, now, i + 1, min(i + settings.max_batch, n))
+            queue.cursor[0] = j
+        if idle:
+            taken.idle_late_ns.append(now - ready)
+        return now, i, j
+    return 0, n, n
 
 
 def _answered(subject: Subject, request: Inputs, batch: int, number: int, taken: Taken) -> bool:
