@@ -13,6 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from harness.datasets import units
+from harness.exported.tables import seconds_of_clock
 from harness.record import DataError
 from harness.suite.source import quoted
 
@@ -25,7 +27,7 @@ _SPACES = " \u00a0\u202f\u2009'’"
 """What stands between thousands in some countries: blanks of four kinds, apostrophes."""
 _MARKED = re.compile(
     rf"(?P<minus>[-+]?)\s*(?P<before>{CURRENCY})?\s*(?P<sign>[-+]?)(?P<number>[0-9.,{_SPACES}]*[0-9][0-9.,]*"
-    rf"(?:[eE][-+]?[0-9]+)?)\s*(?P<after>{CURRENCY}|[%‰])?"
+    rf"(?:[eE][-+]?[0-9]+)?)\s*(?P<after>{CURRENCY}|[%‰]|{units.PATTERN})?"
 )
 _PLAIN = re.compile(r"[-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?")
 _COMMA = re.compile(r"[-+]?[0-9]*,[0-9]+")
@@ -109,7 +111,7 @@ def read_numbers(cells: Sequence[str], how: Notation) -> Numbers:
             values[place] = _number(text, how)
         elif _NOT_FINITE.fullmatch(text):
             values[place], read[place] = float(text), True
-    used = {mark for mark, good in zip(marks, right, strict=True) if good}
+    used = units.one_spelling({mark for mark, good in zip(marks, right, strict=True) if good})
     if len(used) > 1:  # prices in two currencies, shares beside per cents: no common scale
         read &= np.array([not mark for mark in marks], dtype=bool)
         return Numbers(values, read)
@@ -146,7 +148,12 @@ def _number(text: str, how: Notation) -> float:
 
 def cure_of(cells: Sequence[str], how: Notation, name: str) -> str:
     """What to write in the suite for cells that are no numbers: in another notation, or no numbers at all."""
-    _, bare = _without_marks([text.replace("−", "-") for text in cells])
+    marks, bare = _without_marks([text.replace("−", "-") for text in cells])
+    if len(several := units.one_spelling(set(marks) - {""})) > 1:
+        names = ", ".join(sorted(several))
+        return (
+            f"write all of them in one unit ({names}), or `categories: [{quoted(name)}]` to take them as text"
+        )
     if both := next((found for text in bare if (found := _BOTH_COMMA_LAST.fullmatch(text))), None):
         sign = {".": ".", "'": "'", "’": "'"}.get(both[1], " ")
         return f'write `decimal: ","` and `thousands: "{sign}"`'
@@ -186,6 +193,22 @@ def listed(some: Sequence[str], places: Sequence[str]) -> str:
 def is_numberlike(text: str) -> bool:
     """Whether a text is a number in some notation: `1.234,56`, `€ 5`, `12 %`."""
     return bool(_MARKED.fullmatch(text.replace("−", "-")))
+
+
+def read_clock(cells: Sequence[str]) -> np.ndarray | None:
+    """Seconds of durations and times of day, (n,) float64; None where some text is neither.
+
+    Raises:
+        UnclearTimeError: some have two parts and some three, so that `59:30` may be minutes or hours.
+    """
+    seconds = [seconds_of_clock(text) for text in cells]
+    if not cells or any(value is None for value in seconds):
+        return None
+    short = [text for text in cells if text.count(":") == 1]
+    if short and len(short) < len(cells):
+        long = next(text for text in cells if text.count(":") > 1)
+        raise UnclearTimeError(f"{short[0]!r} may be minutes or hours beside {long!r}: write all as h:mm:ss")
+    return np.array(seconds, dtype=np.float64)
 
 
 # ------------------------------------------------------------------------------------------------ moments

@@ -97,6 +97,8 @@ def read_column(
     numbers = Numbers(np.array(truth), np.ones(len(truth), bool))
     if not np.isfinite(numbers.values).all():
         numbers = cells.read_numbers(found.texts, how)
+    if not numbers.read.any() and (clock := _clock(table, name, found)) is not None:
+        return Column(name, "number", found.with_words(clock))
     if numbers.read.all():
         column = _number_or_day(name, found.with_words(numbers.values))
         return Column(name, column.kind, column.values, numbers.mark)
@@ -165,6 +167,16 @@ def _date(table: Table, name: str, found: _Cells, pattern: str | None) -> Column
         return None
     shape = pattern or cells.shape_of(found.texts, days)
     return Column(name, "date", found.with_words(days), shape=shape)
+
+
+def _clock(table: Table, name: str, found: _Cells) -> np.ndarray | None:
+    """Seconds, where a column holds durations or times of day."""
+    try:
+        return cells.read_clock(found.texts)
+    except UnclearTimeError as error:
+        raise DataError(
+            f"{table.path}: column {name!r}: {error}, or `categories: [{quoted(name)}]` to take it as text"
+        ) from error
 
 
 def _refuse_dates(table: Table, name: str, found: _Cells) -> None:

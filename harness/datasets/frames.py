@@ -23,7 +23,7 @@ from harness.datasets.labels import (
     words_for_nothing,
 )
 from harness.datasets.own_files import content_of_file, existing
-from harness.datasets.raw import Layout, lacking, read_file
+from harness.datasets.raw import Layout, headless, lacking, read_file
 from harness.datasets.resplit import Part
 from harness.datasets.resplit import cut as cut_part
 from harness.datasets.splits import hash_split
@@ -136,6 +136,7 @@ def read_table(
     wanted = list(dict.fromkeys([*needed, *own]))
     paths = tuple(source.paths())
     frames = [read_file(path, source.layout, {*as_text, *verbatim, *own}) for path in paths]
+    raise_all([said for path, frame in zip(paths, frames, strict=True) if (said := headless(path, frame))])
     mistakes = [
         lacking(path, column, list(frame.columns))
         for path, frame in zip(paths, frames, strict=True)

@@ -65,7 +65,9 @@ def _headers_of(files: tuple[Path, ...], root: Path) -> Headers:
 def _look_at(files: Sequence[Path]) -> Headers:
     from PIL import Image, UnidentifiedImageError
 
-    sides, tops, transparent, several, long = [], [], 0, 0, 0
+    sides: list[int] = []
+    tops: list[int] = []
+    transparent = several = long = 0
     for file in files:
         try:
             with Image.open(file) as image:

@@ -19,6 +19,9 @@ SEPARATORS = ("|", ";", ",", "/", "+", "&", " ")
 """What files put between several labels of one cell."""
 SHARED = 0.8
 """The share of the parts of joined labels that must stand in other labels too."""
+YES = frozenset({"yes", "y", "true", "t", "1", "on", "ja", "oui", "si", "sí"})
+NO = frozenset({"no", "n", "false", "f", "0", "off", "nein", "non"})
+"""Words that say yes and no; where nothing else stands in a column two of a kind are one."""
 _WHOLE = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.0*)?")
 _NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?")
 
@@ -28,6 +31,14 @@ def folded(label: str) -> str:
     text = unicodedata.normalize("NFKC", label).casefold()
     text = "".join(sign for sign in text if unicodedata.category(sign) != "Cf")  # zero-width signs
     return re.sub(r"[\s_]+", " ", text).strip(" .,;:!'\"") or text
+
+
+def meanings(labels: Iterable[str]) -> dict[str, str]:
+    """Each label → what it means: labels of one meaning are written in several ways."""
+    plain = {label: folded(label) for label in labels}
+    if not set(plain.values()) <= YES | NO or len(set(plain.values())) < 3:
+        return plain
+    return {label: "yes" if word in YES else "no" for label, word in plain.items()}
 
 
 def class_names(labels: Iterable[str]) -> dict[str, str]:
@@ -59,9 +70,9 @@ def check_alike(counts: Mapping[str, int], where: str, stated: Mapping[str, str]
         stated: labels that the user has named already, as they are to be read.
     """
     groups: dict[str, list[str]] = {}
-    for label in counts:
-        if label not in (stated or {}).values():
-            groups.setdefault(folded(label), []).append(label)
+    named = set((stated or {}).values())
+    for label, meaning in meanings(label for label in counts if label not in named).items():
+        groups.setdefault(meaning, []).append(label)
     mistakes = []
     for alike in groups.values():
         if len(alike) > 1:
@@ -70,10 +81,15 @@ def check_alike(counts: Mapping[str, int], where: str, stated: Mapping[str, str]
             cure = ", ".join(f"{quoted(label)}: {quoted(alike[0])}" for label in alike[1:])
             apart = ", ".join(f"{quoted(label)}: {quoted(label)}" for label in alike)
             mistakes.append(
-                f"{where} has labels that differ in case, blanks or marks only: {rows}: write "
+                f"{where} has labels that {_how_alike(alike)}: {rows}: write "
                 f"`labels: {{{cure}}}`, or where they are different classes `labels: {{{apart}}}`"
             )
     return mistakes
+
+
+def _how_alike(labels: Sequence[str]) -> str:
+    same = len(set(map(folded, labels))) == 1
+    return "differ in case, blanks or marks only" if same else "all mean yes, or all mean no"
 
 
 def check_single(counts: Mapping[str, int], where: str, stated: Mapping[str, str] | None = None) -> list[str]:

@@ -19,6 +19,8 @@ from typing import Any
 import pandas as pd
 import pyarrow as pa
 
+from harness.datasets.csv_rows import Ragged, Rows, read_rows
+from harness.datasets.csv_rows import is_code as is_code
 from harness.datasets.formats import PARQUET as PARQUET
 from harness.datasets.formats import is_parquet
 from harness.record import DataError
@@ -30,6 +32,8 @@ SEPARATORS = {",": ",", "\t": "\\t", ";": ";", "::": "::", "|": "|"}
 """What may stand between cells, the likelier first → how it is written in a suite."""
 INNER = "\x1f"
 """Stands for a separator of two signs while a file is read; no text holds it."""
+LOOK_FOR_NAMES = 1000
+"""Rows among whose cells names are looked for."""
 LOOK = 50
 """Rows that are looked at for how a file is written."""
 
@@ -108,36 +112,15 @@ def _other_encoding(path: Path, encoding: str, error: UnicodeDecodeError) -> str
 
 
 def _read_csv(path: Path, layout: Layout, texts: Collection[str]) -> pd.DataFrame:
-    from pyarrow import csv as arrow_csv
-
     head = _head(path, layout)
     names = _named(head.names or list(layout.names), path, layout)
     as_text = {i for i, name in enumerate(names) if name in texts or layout.as_written}
-    places = [f"{i}" for i in range(len(names))]  # arrow wants names; those of the file may stand twice
-    wrong: list[tuple[int, str]] = []
-
-    def note(row: Any) -> str:
-        wrong.append((row.actual_columns, row.text))
-        return "skip"
-
     source, char = _source(path, layout, head)
-    table = arrow_csv.read_csv(
-        source,
-        read_options=arrow_csv.ReadOptions(
-            column_names=places, skip_rows=head.lines, encoding=layout.encoding
-        ),
-        parse_options=arrow_csv.ParseOptions(
-            delimiter=char, newlines_in_values=True, invalid_row_handler=note
-        ),
-        convert_options=arrow_csv.ConvertOptions(
-            column_types={places[i]: pa.string() for i in as_text},
-            null_values=[*MISSING, *layout.missing],
-            strings_can_be_null=False,
-            timestamp_parsers=[],
-        ),
-    )
-    if wrong:
-        raise DataError(_ragged(path, wrong, len(names), not head.names, head.separator))
+    nothing = [*MISSING, *layout.missing]
+    found = read_rows(Rows(path, source, char, head.lines, len(names), as_text, nothing, layout.encoding))
+    if isinstance(found, Ragged):
+        raise DataError(_ragged(path, found, len(names), not head.names, head.separator))
+    table = found
     return _frame(*_without_empty(table, names))
 
 
@@ -258,15 +241,14 @@ def _named(header: Sequence[str], path: Path, layout: Layout) -> list[str]:
     return names
 
 
-def _ragged(path: Path, wrong: Sequence[tuple[int, str]], wanted: int, without: bool, separator: str) -> str:
+def _ragged(path: Path, wrong: Ragged, wanted: int, without: bool, separator: str) -> str:
     """What is said of rows that have more or fewer cells than there are names."""
-    count, text = wrong[0]
     where = "names" if without else "the line of names"
-    shown = text if len(text) <= 60 else text[:59] + "…"
-    rows = f"{len(wrong)} row{'s have' if len(wrong) > 1 else ' has'} another number of cells"
+    shown = wrong.text if len(wrong.text) <= 60 else wrong.text[:59] + "…"
+    rows = f"{wrong.rows} row{'s have' if wrong.rows > 1 else ' has'} another number of cells"
     other = f"another one than {SEPARATORS.get(separator, separator)!r}"
     return (
-        f"cannot read {path} as a table: {rows} than the {wanted} of {where}, the first one {count}: "
+        f"cannot read {path} as a table: {rows} than the {wanted} of {where}, the first one {wrong.cells}: "
         f"{shown!r}: complete or quote it; or is the separator {other} (write for instance "
         '`separator: ";"`)?'
     )
@@ -319,6 +301,38 @@ def _plain(column: pa.ChunkedArray) -> pa.ChunkedArray:
     if pa.types.is_float16(kind):
         return column.cast(pa.float32())
     return column
+
+
+def headless(path: Path, frame: pd.DataFrame) -> str:
+    """What is said of a table whose line of names is a row: half of its names are values of their column."""
+    if is_parquet(path) or frame.empty:
+        return ""
+    names, head = list(map(str, frame.columns)), frame.head(LOOK_FOR_NAMES)
+    cells = [head[name].astype(str).tolist() for name in frame.columns]
+    found = [
+        _plain_number(n) in set(map(_plain_number, column)) for n, column in zip(names, cells, strict=True)
+    ]
+    again = names in [list(row) for row in zip(*cells, strict=True)]
+    if 2 * sum(found) < max(2, len(names)) or (again and not any(map(_is_number, names))):
+        return ""
+    shown = ", ".join(names[:6]) + (", …" if len(names) > 6 else "")
+    return f"{path} has no line of names, it begins with {shown}: write a line of names above its rows"
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _plain_number(text: str) -> str:
+    """A number as it is written everywhere, a text as it is."""
+    try:
+        return repr(float(text))
+    except ValueError:
+        return text.strip()
 
 
 def lacking(path: Path, wanted: str, names: Sequence[str]) -> str:

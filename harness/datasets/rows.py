@@ -12,7 +12,7 @@ import pandas as pd
 from harness.datasets.cells import Notation
 from harness.datasets.columns import Column
 from harness.datasets.frames import Table
-from harness.datasets.labels import folded
+from harness.datasets.labels import folded, meanings
 from harness.datasets.raw import MISSING
 from harness.exported.tables import calendar, row_type, single
 from harness.record import DataError
@@ -103,6 +103,9 @@ def said_of(
     said: list[str] = []
     for name, kind in zip(rows.dtype.names or (), kinds, strict=True):
         values = rows[name]
+        if _is_constant(values[train]):
+            said.append(f"column {name!r} has one value in all training rows, or none: it says nothing")
+            continue
         if kind == "date":
             figures = calendar(values)
             if not (figures["hour"][~np.isnat(values)] != 0).any():
@@ -125,16 +128,25 @@ def said_of(
     return said
 
 
+def _is_constant(values: np.ndarray) -> bool:
+    """Whether there is one value everywhere, a hole being one."""
+    first = values[:1]
+    if values.dtype.kind == "O":
+        return all(value == first[0] for value in values)
+    return bool((values == first).all() or (pd.isna(first).all() and pd.isna(values).all()))
+
+
 def _alike(name: str, values: Sequence[str]) -> list[str]:
     """What is said of values that may be one."""
     groups: dict[str, list[str]] = {}
-    for value in set(values):
-        groups.setdefault(folded(value), []).append(value)
+    for value, meaning in meanings(set(values)).items():
+        groups.setdefault(meaning, []).append(value)
     twins = [" and ".join(map(repr, sorted(alike))) for alike in groups.values() if len(alike) > 1]
     if not twins:
         return []
     return [
-        f"column {name!r} has values that differ in case, blanks or marks only and are taken as different: "
+        f"column {name!r} has values that differ in case, blanks or marks only, or mean the same, and are "
+        "taken as different: "
         f"{', '.join(twins[:5])}{', …' if len(twins) > 5 else ''}"
     ]
 

@@ -29,13 +29,15 @@ from harness.datasets.frames import (
     stripped,
 )
 from harness.datasets.multilabel import check_labels_trained, label_targets
-from harness.datasets.raw import MISSING
+from harness.datasets.raw import MISSING, is_code
 from harness.datasets.resplit import Part
 from harness.datasets.rows import as_rows, said_of
 from harness.datasets.splits import counts_of, take
+from harness.datasets.units import UNITS
 from harness.exported.tables import single
 from harness.protocols import Dataset, Split, Task
 from harness.record import DataError
+from harness.suite.source import quoted
 
 DESCRIPTION = (
     "your CSV or Parquet table (path, target, features, kind, test_path, test, group, columns, decimal, …)"
@@ -190,7 +192,8 @@ def _load(source: Source, content: str, wanted: _Wanted, part: Part | None = Non
     ids = np.arange(len(targets), dtype=np.int64)
     whole = Split(rows, targets, ids, groups, table.columns, order)
     dataset = Dataset(information, take(whole, train_rows), take(whole, test_rows), written=written)
-    return dataset, (*table.notes, *left_out, *notes, *_infinite(columns), *told)
+    said = [*_infinite(columns), *_in_units(columns), *_with_zeros(table, columns)]
+    return dataset, (*table.notes, *left_out, *notes, *said, *told)
 
 
 def _without_index(
@@ -217,6 +220,26 @@ def _infinite(columns: Sequence[Column]) -> list[str]:
     """What is said of numbers that are infinite."""
     counts = {c.name: int(np.isinf(c.values).sum()) for c in columns if c.kind == "number"}
     return [f"column {name!r} is infinite in {n} rows: taken as empty" for name, n in counts.items() if n]
+
+
+def _in_units(columns: Sequence[Column]) -> list[str]:
+    """What is said of numbers with a unit behind them."""
+    return [f"column {c.name!r} is read as numbers of {c.mark}" for c in columns if c.mark in UNITS]
+
+
+def _with_zeros(table: Table, columns: Sequence[Column]) -> list[str]:
+    """What is said of numbers that are written as codes are."""
+    said = []
+    for column in columns:
+        cells = table.frame[column.name]
+        if column.kind == "number" and cells.dtype.kind not in "iufb":
+            code = next((text for text in cells.unique() if isinstance(text, str) and is_code(text)), None)
+            if code:
+                said.append(
+                    f"column {column.name!r} is written with zeros in front, for instance {code!r}: read as "
+                    f"numbers; write `categories: [{quoted(column.name)}]` if they are codes"
+                )
+    return said
 
 
 def _collect(mistakes: list[str], instead: Any, function: Any, *args: Any) -> Any:

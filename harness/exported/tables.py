@@ -31,6 +31,9 @@ HOLE = "missing"
 _WORD = re.compile(r"(?u)\b\w\w+\b")
 _DAY = re.compile(r"[12][0-9]{7}")
 _TRUTH = {"true": 1.0, "false": 0.0}
+_CLOCK = re.compile(
+    r"(?:(?P<days>-?\d+) days?,? )?\+?(?P<first>\d+):(?P<second>[0-5]\d)(?::(?P<third>[0-5]\d(?:\.\d+)?))?"
+)
 
 Step = Mapping[str, Any]
 """How a column becomes numbers: `column`, `as` (a key of `WIDTHS`), and what was learnt."""
@@ -314,8 +317,13 @@ def _number(cell: Any, missing: set[str], notation: Mapping[str, Any], mark: str
         return math.nan
     if text.casefold() in _TRUTH:
         return _TRUTH[text.casefold()]
+    if (seconds := seconds_of_clock(text)) is not None:
+        return seconds
     if mark:
-        text = text.replace(mark, "").strip()
+        text = text.replace(mark, "")
+        if len(mark) > 2:
+            text = text.replace(mark.removesuffix("s"), "")  # 1 year beside 2 years
+        text = text.strip()
     text = text.replace("−", "-")
     decimal, thousands = notation.get("decimal", "."), notation.get("thousands")
     if decimal == "." or "," in text or thousands:
@@ -325,6 +333,15 @@ def _number(cell: Any, missing: set[str], notation: Mapping[str, Any], mark: str
     if "_" in text:  # Python reads 1_000 as a number
         raise ValueError(text)
     return float(text)
+
+
+def seconds_of_clock(text: str) -> float | None:
+    """Seconds of a duration or a time of day (`1 days 02:03:04`, `27:03:04`, `23:59`), None of others."""
+    found = _CLOCK.fullmatch(text)
+    if found is None:
+        return None
+    parts = int(found["first"]) * 3600 + int(found["second"]) * 60 + float(found["third"] or 0)
+    return int(found["days"] or 0) * 86400 + parts
 
 
 def _moment(cell: Any, missing: set[str], shape: str) -> np.datetime64:

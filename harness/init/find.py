@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from harness.datasets.image_layout import SUFFIXES as IMAGES
+from harness.datasets.image_files import SUFFIXES as IMAGES
 from harness.datasets.image_layout import TEST, TRAIN
 from harness.datasets.raw import PARQUET
 from harness.record import DataError

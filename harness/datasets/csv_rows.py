@@ -1,0 +1,191 @@
+"""The rows of a CSV file as arrow reads them, and what arrow alone would get wrong.
+
+A quote that is opened and not closed swallows the rows up to the next quote, in silence where their cells add
+up; a text may be longer than a block; a whole number loses the zeros in front of it.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import itertools
+import mmap
+import re
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from harness.record import DataError
+
+BLOCK = 1 << 20
+LARGEST_BLOCK = 1 << 30
+CODE = re.compile(r"0\d{2,}")
+"""A whole number of three digits or more, the first of them 0: more often a code than a number."""
+
+
+@dataclass(frozen=True)
+class Rows:
+    """What to read.
+
+    Args:
+        source: a path, or the file written anew in memory. char: the one sign between cells.
+        skipped: lines above the rows. columns: how many there are. texts: the places of those that stay text.
+        nothing: cells that stand for nothing, in other columns.
+    """
+
+    path: Path
+    source: str | io.BytesIO
+    char: str
+    skipped: int
+    columns: int
+    texts: Collection[int]
+    nothing: Sequence[str]
+    encoding: str
+    quotes: bool = True
+
+
+@dataclass(frozen=True)
+class Ragged:
+    """Rows with another number of cells: how many there are, the cells of the first, and its text."""
+
+    rows: int
+    cells: int
+    text: str
+
+
+def read_rows(rows: Rows) -> pa.Table | Ragged:
+    """A table whose columns are called `0`, `1`, …, or what is wrong with its rows.
+
+    Raises:
+        DataError: a quote is opened and not closed.
+    """
+    found = _read(rows)
+    swallowed = _swallowed(found, rows.char) if isinstance(found, pa.Table) else None
+    suspicious = isinstance(found, Ragged) or swallowed is not None
+    if suspicious and _lines_fit(rows) and not _quotes_fit(rows):
+        if rows.char == "\t":  # there quotes are signs as any other
+            return _read(replace(rows, quotes=False))
+        if swallowed is not None:
+            raise DataError(
+                f"{rows.path}: row {swallowed + 1} goes over several lines, each of which has {rows.columns} "
+                'cells of its own: a quote is opened and not closed; write two (`""`) for one in a text'
+            )
+    elif swallowed is not None and not _quotes_fit(rows):
+        raise DataError(
+            f"{rows.path}: row {swallowed + 1} holds cells and a line break in one cell: a quote is "
+            'opened and not closed; write two (`""`) for one in a text'
+        )
+    return _with_codes(found, rows) if isinstance(found, pa.Table) else found
+
+
+def _read(rows: Rows, only: Sequence[int] | None = None) -> pa.Table | Ragged:
+    from pyarrow import csv as arrow
+
+    wrong: list[tuple[int, str]] = []
+
+    def note(row: Any) -> str:
+        wrong.append((row.actual_columns, row.text))
+        return "skip"
+
+    places = [str(i) for i in range(rows.columns)]
+    block = BLOCK
+    while True:
+        if isinstance(rows.source, io.BytesIO):
+            rows.source.seek(0)
+        wrong.clear()
+        try:
+            table = arrow.read_csv(
+                rows.source,
+                read_options=arrow.ReadOptions(
+                    column_names=places, skip_rows=rows.skipped, encoding=rows.encoding, block_size=block
+                ),
+                parse_options=arrow.ParseOptions(
+                    delimiter=rows.char, newlines_in_values=rows.quotes, invalid_row_handler=note,
+                    quote_char='"' if rows.quotes else False,
+                ),
+                convert_options=arrow.ConvertOptions(
+                    column_types={places[i]: pa.string() for i in (only or rows.texts)},
+                    include_columns=[places[i] for i in only] if only else None,
+                    null_values=list(rows.nothing), strings_can_be_null=False, timestamp_parsers=[],
+                ),
+            )  # fmt: skip
+            break
+        except pa.ArrowInvalid as error:  # a text is longer than a block
+            if "straddl" not in str(error) or block >= LARGEST_BLOCK:
+                raise
+            block *= 32
+    return Ragged(len(wrong), *wrong[0]) if wrong else table
+
+
+def _swallowed(table: pa.Table, char: str) -> int | None:
+    """The first row of which a cell holds a line break and what stands between cells, or None."""
+    first = None
+    for column in table.columns:
+        if pa.types.is_string(column.type):
+            both = pc.and_(pc.match_substring_regex(column, "[\r\n]"), pc.match_substring(column, char))
+            place = pc.index(both, True).as_py()
+            first = place if place >= 0 and (first is None or place < first) else first
+    return first
+
+
+def _lines_fit(rows: Rows) -> bool:
+    """Whether every line that holds anything has as many cells as there are columns, quotes left aside."""
+    with _opened(rows) as text:
+        for number, line in enumerate(text):
+            if number >= rows.skipped and line.strip("\r\n") and line.count(rows.char) != rows.columns - 1:
+                return False
+    return True
+
+
+def _quotes_fit(rows: Rows) -> bool:
+    """Whether every quote that is opened is closed at the end of a cell."""
+    limit = csv.field_size_limit(2**31 - 1)
+    try:
+        with _opened(rows) as text:
+            for _ in csv.reader(itertools.islice(text, rows.skipped, None), delimiter=rows.char, strict=True):
+                pass
+    except csv.Error:
+        return False
+    finally:
+        csv.field_size_limit(limit)
+    return True
+
+
+def _opened(rows: Rows) -> io.TextIOWrapper:
+    raw: Any = io.BytesIO(rows.source.getvalue()) if isinstance(rows.source, io.BytesIO) else None
+    return io.TextIOWrapper(raw or pa.input_stream(str(rows.source)), rows.encoding)
+
+
+def _with_codes(table: pa.Table, rows: Rows) -> pa.Table:
+    """The table with columns of whole numbers as text where some are written with zeros in front."""
+    whole = [i for i in range(rows.columns) if pa.types.is_integer(table.column(i).type)]
+    if not whole or not _may_hold_codes(rows):
+        return table
+    texts = _read(rows, whole)
+    assert isinstance(texts, pa.Table)
+    for place, column in zip(whole, texts.columns, strict=True):
+        if pc.any(pc.match_substring_regex(column, r"^\s*0\d\d")).as_py():
+            table = table.set_column(place, table.column_names[place], column)
+    return table
+
+
+def _may_hold_codes(rows: Rows) -> bool:
+    """Whether some cell begins with 0 and two further digits."""
+    char = re.escape(rows.char.encode())
+    pattern = re.compile(rb"(?:^|[\r\n]|" + char + rb')[ "]*0[0-9][0-9]')
+    if isinstance(rows.source, io.BytesIO):
+        return bool(pattern.search(rows.source.getvalue()))
+    path = Path(rows.source)
+    if path.suffix.lower() == ".gz":
+        return True
+    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+        return bool(pattern.search(content))
+
+
+def is_code(text: str) -> bool:
+    """Whether a text is a whole number that is written with zeros in front."""
+    return bool(CODE.fullmatch(text.strip()))
