@@ -93,7 +93,7 @@ class Price:
             return ""
         days = ((today or dt.date.today()) - self.as_of).days
         old = (
-            f", {days} days old: run `harness prices update`, or set machine.usd_per_hour"
+            f", {days} days old: run python -m harness prices update, or set machine.usd_per_hour"
             if days > STALE_DAYS
             else ""
         )

@@ -160,6 +160,16 @@ def interval(value: float, low: float, high: float) -> tuple[str, str]:
         digits = next((d for d in range(3, 10) if low <= float(f"{value:.{d}g}") <= high), 3)
         return plain(value, digits), f"{plain(low, digits)}–{plain(high, digits)}"
     decimals = decimals_for(half)
+    # The near end of a skewed interval would be shown as 0, or as the figure itself.
+    while (
+        decimals < 6
+        and low < value < high
+        and (
+            fixed(value, decimals) in (fixed(low, decimals), fixed(high, decimals))
+            or (low > 0 and fixed(low, decimals).strip("0.,") == "")
+        )
+    ):
+        decimals += 1
     joint = "–" if low >= 0 else " to "
     return fixed(value, decimals), f"{fixed(low, decimals)}{joint}{fixed(high, decimals)}"
 
