@@ -16,7 +16,8 @@ from pathlib import Path
 
 from benchmarks.serving_models import MODELS, fitted, images
 from harness.runtimes import onnx
-from harness.runtimes.onnx_int8 import Tried, compare, quantised
+from harness.runtimes.onnx_int8 import load, quantised
+from harness.runtimes.quantising import Tried, compare
 
 COLUMNS = ("model", "way", "batch 1, ms", "batch 32, ms", "batch 1, × fp32", "batch 32, × fp32", "MB")
 
@@ -26,7 +27,7 @@ def ways_of(model: str) -> list[Tried]:
     with tempfile.TemporaryDirectory() as scratch:
         base = Path(scratch) / "fp32"
         onnx.prepare(fitted(model, Path(scratch)), base, images(200))
-        return compare(base, quantised(base / onnx.MODEL, images(200), Path(scratch)), images(64, 1))
+        return compare(load, base, quantised(base / onnx.MODEL, images(200), Path(scratch)), images(64, 1))
 
 
 def table(found: dict[str, list[Tried]]) -> str:

@@ -16,7 +16,7 @@ from harness.reading.components import ROOT
 from harness.record import SuiteError, TrialError
 from harness.runtimes import RUNTIMES, runtime
 from harness.runtimes.common import first_line
-from harness.runtimes.onnx_int8 import Tried, _request, choose, reason
+from harness.runtimes.quantising import Tried, choose, reason, request_of
 from harness.suite.model_ref import MODEL_KINDS
 
 TASK = Task("image_classification", 4, ("a", "b", "c", "d"), (1, 8, 8))
@@ -146,11 +146,11 @@ def test_ways_of_int8_are_timed_on_texts_of_their_own_length() -> None:
     tokens = np.zeros((5, 300), np.int64)
     for row, length in enumerate((300, 12, 3, 20, 5)):
         tokens[row, :length] = 7
-    assert _request(tokens, 1).shape == (1, 12)  # the median
-    assert _request(tokens, 3).shape == (3, 20)
-    assert _request(tokens, 32).shape == (32, 300)
-    assert _request(np.zeros((2, 9), np.int64), 1).shape == (1, 1)
-    assert _request(images(5), 8).shape == (8, 1, 8, 8)
+    assert request_of(tokens, 1).shape == (1, 12)  # the median
+    assert request_of(tokens, 3).shape == (3, 20)
+    assert request_of(tokens, 32).shape == (32, 300)
+    assert request_of(np.zeros((2, 9), np.int64), 1).shape == (1, 1)
+    assert request_of(images(5), 8).shape == (8, 1, 8, 8)
 
 
 def test_int8_is_chosen_on_validation_data_and_says_what_was_tried(network: Path, tmp_path: Path) -> None:

@@ -116,6 +116,21 @@ def load_onnx(threads: int) -> Predict:
     return predict
 
 
+def load_openvino(threads: int) -> Predict:
+    """OpenVINO on the CPU, in the precision that was measured."""
+    sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]  # importing it reports home
+    import openvino
+
+    hints = {"INFERENCE_PRECISION_HINT": "f32", "INFERENCE_NUM_THREADS": threads, "NUM_STREAMS": 1}
+    path = str(HERE / "model" / "model.xml")
+    request = openvino.Core().compile_model(path, "CPU", hints).create_infer_request()
+
+    def predict(arrays: tuple[np.ndarray, ...]) -> np.ndarray:
+        return np.asarray(request.infer(list(arrays))[0])
+
+    return predict
+
+
 def load_torch(threads: int) -> Predict:
     """A program exported by PyTorch; no code of the model's own is needed."""
     import torch
@@ -159,6 +174,7 @@ TABLE = read_table()
 
 LOADERS: dict[str, Callable[[int], Predict]] = {
     "onnx": load_onnx,
+    "openvino": load_openvino,
     "program": load_torch,
     "library": load_torch,
     "estimator": load_sklearn,

@@ -20,7 +20,7 @@ from harness.suite.schema import Suite
 UNTRAINED = "untrained"
 """Mark in a specification, and the folder in a run's that holds such records."""
 
-CHOSEN_BY_ANSWERS = ("onnx-int8", "torch-compile")
+CHOSEN_BY_ANSWERS = ("onnx-int8", "openvino-int8", "torch-compile")
 """Runtimes whose form depends on what the trained network answers, or whose export takes minutes."""
 
 QUICK = "onnx"

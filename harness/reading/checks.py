@@ -144,6 +144,8 @@ def check_serving(draft: Draft) -> None:
         if name not in runtimes:
             text = f"there is no runtime `{name}`: {hint(name, runtimes)}"
             draft.wrong(("serving", "runtimes"), text, item.place)
+        elif absent := runtimes[name].absent:
+            draft.wrong(("serving", "runtimes"), absent, item.place)
     _check_unique(draft, ("serving", "runtimes"))
     check_workers(draft)
     _check_unique(draft, ("serving", "scenarios", "offline", "batch_sizes"))

@@ -17,6 +17,7 @@ __all__ = ["RUNTIMES", "Export", "Runtime", "runtime"]
 
 _TRAINING = ("torch", "pandas", "tokenizers")
 _ESTIMATING = (*_TRAINING, "sklearn", "scipy")
+_NO_ESTIMATORS = "OpenVINO has no operators for estimators: serve them on onnx or by their own library"
 
 
 def _library(name: str, title: str, package: str, needs: tuple[str, ...]) -> Runtime:
@@ -92,6 +93,38 @@ _ALL = (
             without=_ESTIMATING,
         ),
         marker="diamond",
+    ),
+    Runtime(
+        "openvino",
+        "OpenVINO on the processor, fp32, with its pre-processing (extra openvino)",
+        home="harness.runtimes.openvino",
+        accepts=("torch", "onnx"),
+        packages=("openvino",),
+        modules=("openvino",),
+        extra="openvino",
+        refuses={"sklearn": _NO_ESTIMATORS},
+        export=Export(("numpy", "openvino"), reader="openvino", without=_ESTIMATING),
+    ),
+    Runtime(
+        "openvino-int8",
+        "OpenVINO, 8-bit integers by NNCF, the way chosen on validation data (extra openvino)",
+        home="harness.runtimes.openvino_int8",
+        accepts=("torch", "onnx"),
+        packages=("openvino",),
+        modules=("openvino", "nncf"),
+        extra="openvino",
+        precision="int8",
+        full_precision="openvino",
+        refuses={"sklearn": _NO_ESTIMATORS},
+        is_calibrated=True,
+        export=Export(
+            ("numpy", "openvino"),
+            reader="openvino",
+            # Activations are rounded by groups while it runs; other processors have other kernels for it.
+            tolerances={"weights": 5e-2},
+            tolerance=2e-2,
+            without=(*_ESTIMATING, "nncf"),
+        ),
     ),
     _library(
         "sklearn",

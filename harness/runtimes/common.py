@@ -120,9 +120,13 @@ def in_batches(predict: Predict, rows: np.ndarray) -> np.ndarray:
     return np.concatenate([predict(rows[start : start + BATCH]) for start in range(0, len(rows), BATCH)])
 
 
-def judged(reference: np.ndarray, answer: np.ndarray, task: Task | None = None) -> dict[str, float]:
+def judged(
+    reference: np.ndarray, answer: np.ndarray, task: Task | None = None, form: str = "ONNX"
+) -> dict[str, float]:
     """Whether an fp32 export is the model, by the answers to the same rows.
 
+    Args:
+        form: what it was exported to, for people.
     Returns:
         facts for the record: the largest difference, the share of rows that differ, and of equal labels.
     Raises:
@@ -145,7 +149,7 @@ def judged(reference: np.ndarray, answer: np.ndarray, task: Task | None = None) 
         else f"values differ by up to {worst:.2g} standard deviations"
     )
     raise TrialError(
-        f"its ONNX export is another model: on {share:.1%} of {len(off)} rows {what}; serve it on the "
+        f"its {form} export is another model: on {share:.1%} of {len(off)} rows {what}; serve it on the "
         "runtime of its own library"
     )
 

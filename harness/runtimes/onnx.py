@@ -58,7 +58,7 @@ def prepare(
     if source == "sklearn" and task_of(fitted).takes == "text":
         return _prepare_words(fitted, folder, calibration)
     examples = example_input(fitted, calibration, n=8)
-    rows = _rows(validation, calibration, examples)
+    rows = judging_rows(validation, calibration, examples)
     if source == "sklearn":
         if (fitted / tables.FILE).exists() and tables.read(fitted / tables.FILE).categorical:
             raise TrialError(
@@ -79,7 +79,7 @@ def prepare(
     return {**facts, **judged(exact, answers, task_of(fitted))}
 
 
-def _rows(validation: Split | None, calibration: Split | None, examples: np.ndarray) -> np.ndarray:
+def judging_rows(validation: Split | None, calibration: Split | None, examples: np.ndarray) -> np.ndarray:
     """What an export is judged on: validation rows, else training rows, else the example itself."""
     for part in (validation, calibration):
         if part is not None and len(part) and is_array(part.inputs):

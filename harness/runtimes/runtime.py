@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import importlib.util
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -44,6 +45,7 @@ class Runtime:
         home: the module with its `prepare` and `load` (`RuntimeModule`), imported on use.
         accepts: the kinds of fitted models that it can serve.
         packages: what executes its artifact, by the names of their distributions, of which one is installed.
+        modules, extra: what must be importable beyond the base install, and the extra that brings it.
         precision: of its arithmetic.
         refuses: of kinds that it does not accept, why, with the cure; the others are passed over in silence.
         unfit: (model, task, arguments of the candidate) → why an estimator that it accepts has no form here;
@@ -61,6 +63,8 @@ class Runtime:
     home: str
     accepts: tuple[Fitted, ...]
     packages: tuple[str, ...]
+    modules: tuple[str, ...] = ()
+    extra: str = ""
     precision: Literal["fp32", "bf16", "int8"] = "fp32"
     refuses: Mapping[Fitted, str] = field(default_factory=dict)
     unfit: Callable[[ModelRef, str, JsonObject], str] = lambda model, task, args: ""
@@ -69,6 +73,13 @@ class Runtime:
     is_calibrated: bool = False
     export: Export | None = None
     marker: str = ""
+
+    @property
+    def absent(self) -> str:
+        """What it needs and is not installed, with the cure; empty where nothing is missing."""
+        away = [name for name in self.modules if importlib.util.find_spec(name) is None]
+        cure = f"pip install -c constraints.txt -e '.[{self.extra}]'"
+        return f"{self.name} needs {' and '.join(away)}: {cure}" if away else ""
 
     @property
     def module(self) -> RuntimeModule:

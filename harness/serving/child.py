@@ -110,7 +110,9 @@ def measure(job: Mapping[str, Any], request: Path) -> dict[str, Any]:
         cold_start=dict(subject.cold),
         clock_resolution_ns=time.get_clock_info("perf_counter").resolution * 1e9,
         environment_variables={key: os.environ.get(key, "") for key in RECORDED_VARIABLES},
-        imported=tuple(m for m in ("torch", "onnxruntime", "sklearn", "faiss") if m in sys.modules),
+        imported=tuple(
+            m for m in ("torch", "onnxruntime", "openvino", "sklearn", "faiss") if m in sys.modules
+        ),
         hashes={"artifact": tree_hash(artifact), "examples": inputs_hash(subject.inputs)},
     )
     return {"measurements": [asdict(m) for m in measurements], "facts": to_json(facts)}
