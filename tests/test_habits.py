@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import re
 import subprocess
 import sys
 import webbrowser
@@ -14,6 +15,7 @@ import pytest
 from rich.console import Console
 
 from harness import progress
+from harness.cli import topics
 from harness.cli.main import main
 from harness.cli.options import runs, suites
 from harness.progress import Display
@@ -125,3 +127,47 @@ def test_no_color_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     text = io.StringIO()
     Console(file=text, force_terminal=True).print("failed", style="red")
     assert "\x1b[31m" not in text.getvalue()
+
+
+@pytest.mark.parametrize("topic", topics.TOPICS)
+def test_every_topic_is_a_part_of_the_documentation_as_it_stands(topic: str) -> None:
+    text = topics.topic_text(topic)
+    assert len(text.splitlines()) >= 8 and "](" not in text and "|---" not in text
+    assert not re.search(r"\*\*\w", text)
+    for place in topics.TOPICS[topic]:
+        page, _, heading = place.partition("#")
+        assert f"docs/{page}.md" in text.splitlines()[-1]
+        assert topics.plain(heading).upper() in text
+    pages = {place.partition("#")[0] for place in topics.TOPICS[topic]}
+    lines = [line for page in pages for line in topics.page_text(page).splitlines()]
+    words = " ".join([*lines, *map(topics.plain, lines)]).casefold()
+    shown = text.rpartition("\n")[0]
+    assert [word for word in re.findall(r"[A-Za-z]{8,}", shown) if word.casefold() not in words] == []
+
+
+def test_a_table_becomes_terms_with_what_they_mean() -> None:
+    table = "| key | type | meaning |\n|---|---|---|\n| `qps` | number | Load `a \\| b`. See [there](x.md). |"
+    assert list(topics.lines_of(table, 40)) == ["  qps", "    type: number", "    Load a | b. See there."]
+
+
+def test_a_section_ends_where_the_next_of_its_level_begins(monkeypatch: pytest.MonkeyPatch) -> None:
+    page = "# P\n\nintro\n\n## a\n\none\n\n### b\n\ntwo\n\n```sh\n# no heading\n```\n\n## c\n\nthree\n"
+    monkeypatch.setattr(topics, "page_text", lambda name: page)
+    assert topics.section("p#a").endswith("# no heading\n```") and "two" in topics.section("p#a")
+    assert topics.section("p#b").startswith("### b") and "three" not in topics.section("p#b")
+    assert topics.section("p").startswith("# P") and topics.section("p").endswith("three")
+
+
+def test_help_lists_its_topics_and_an_unknown_one_names_the_nearest(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert main(["help"]) == 0
+    listed = capsys.readouterr().out
+    assert all(f"  {topic} " in listed for topic in ("limits", "traffic", "runtimes", "splits"))
+    assert main(["help", "limitz"]) == 2
+    assert capsys.readouterr().err == "help limitz: there is no such topic: did you mean `limits`?\n"
+
+
+def test_o_is_short_for_out(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["list", "runs", "-o", str(tmp_path)]) == 0
+    assert "there are no runs here" in capsys.readouterr().err

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.tasks.recommendation import metrics as m
+from harness.tasks.recommendation.order import rank_all
 
 
 def _random_case(seed: int, users: int = 40, items: int = 60) -> tuple[np.ndarray, m.Relevant]:
@@ -71,7 +72,7 @@ def test_rank_all_is_a_full_sort_with_ties_by_seed(seed: int, k: int) -> None:
     scores = rng.integers(0, 5, (3, 60)).astype(float)
     scores[:, rng.integers(60)] = -np.inf
     ties = m.tie_keys(60, seed)
-    for row, answer in zip(scores, m.rank_all(scores, k, ties), strict=True):
+    for row, answer in zip(scores, rank_all(scores, k, ties), strict=True):
         full = [i for i in sorted(range(60), key=lambda i: (-row[i], ties[i])) if row[i] > -np.inf]
         assert answer.tolist() == (full + [-1] * 70)[:k][: min(k, 59)] + [-1] * max(0, k - 59)
 
@@ -84,7 +85,7 @@ def test_a_constant_scorer_is_found_out_by_its_tie_gap() -> None:
 
 def test_a_diverged_model_is_an_error_and_not_a_ranking() -> None:
     with pytest.raises(ValueError, match="NaN"):
-        m.rank_all(np.full((1, 4), np.nan), 2, m.tie_keys(4, 0))
+        rank_all(np.full((1, 4), np.nan), 2, m.tie_keys(4, 0))
 
 
 def test_coverage_gini_and_novelty_of_worked_examples() -> None:

@@ -12,6 +12,7 @@ import torch
 from test_recommendation_pipeline import QUICK, _two_tastes
 
 from harness.datasets.interactions import Events, Interactions, Users, plain_catalogue
+from harness.tasks.recommendation import served
 from harness.tasks.recommendation.features import FEATURES, RECENT, Facts
 from harness.tasks.recommendation.fitting import user_requests
 from harness.tasks.recommendation.history import History, Requests
@@ -100,9 +101,9 @@ def test_sasrec_knows_nothing_of_what_comes_later_and_ignores_empty_places() -> 
     encoder = sasrec.Encoder(num_items=20, length=8, dim=16, depth=2, heads=2, dropout=0.0).eval()
     items = np.array([[3, 4, 5, 6, 7], [3, 4, 5, 9, 11]])
     with torch.inference_mode():
-        found = encoder(torch.from_numpy(sasrec._tokens(items)))
+        found = encoder(torch.from_numpy(served.tokens_of(items)))
         padded = encoder(
-            torch.from_numpy(sasrec._tokens(np.pad(items, ((0, 0), (2, 0)), constant_values=-1)))
+            torch.from_numpy(served.tokens_of(np.pad(items, ((0, 0), (2, 0)), constant_values=-1)))
         )
     torch.testing.assert_close(found[0, :4], found[1, :4])  # the start and the three that they share
     assert (found[0, 4] - found[1, 4]).abs().max() > 0.01
@@ -115,7 +116,7 @@ def test_sasrec_computes_the_attention_that_is_written_down() -> None:
     encoder = sasrec.Encoder(num_items=9, length=4, dim=6, depth=1, heads=2, dropout=0.0).eval()
     torch.nn.init.normal_(encoder.place, std=0.5)
     w = {name: value.detach().numpy().astype(float) for name, value in encoder.state_dict().items()}
-    tokens = sasrec._tokens(np.array([[2, 0, 8]]))
+    tokens = served.tokens_of(np.array([[2, 0, 8]]))
 
     def norm(x: np.ndarray, name: str) -> np.ndarray:
         spread = np.sqrt(x.var(-1, keepdims=True) + 1e-5)

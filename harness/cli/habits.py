@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from harness.cli.options import Out, flag, near, required
+from harness.cli.topics import TOPICS, show, terminal_width, topic_text, topics_text
 from harness.record import RecordError, SuiteError
 
 SHELLS = ("bash", "zsh", "fish")
@@ -34,6 +35,22 @@ def open_page(
     print(page)
     if not print_ and not webbrowser.open(page.as_uri()):
         print("no browser could be opened: open this file yourself", file=sys.stderr)
+    return 0
+
+
+def topics(incomplete: str) -> list[str]:
+    """Topics of `help` that begin so."""
+    return [topic for topic in TOPICS if topic.startswith(incomplete)]
+
+
+def help_(
+    topic: Annotated[
+        str | None,
+        typer.Argument(metavar="[TOPIC]", help="What about; none: all of them.", autocompletion=topics),
+    ] = None,
+) -> int:
+    """Explain a topic: limits, traffic, runtimes, splits, …"""
+    show(topics_text() if topic is None else topic_text(topic, terminal_width()))
     return 0
 
 

@@ -63,7 +63,8 @@ app = typer.Typer(
     python -m harness init photos/                    your data: says what it sees, writes a suite
     python -m harness plan suites/quickstart.yaml     what would run, and for how long
     python -m harness run  suites/quickstart.yaml     runs it, and writes a report
-    python -m harness COMMAND --help                  options and examples of a command""",
+    python -m harness COMMAND --help                  options and examples of a command
+    python -m harness help TOPIC                      limits, traffic, runtimes, splits, …""",
 )
 
 
@@ -300,6 +301,7 @@ def list_(
 
 app.command("calibrate", epilog=examples("calibrate", "calibrate --rounds 3"))(habits.calibrate_here)
 app.command("open", epilog=examples("open latest", "open photos --print"))(habits.open_page)
+app.command("help", epilog=examples("help", "help limits"))(habits.help_)
 app.command("completion", epilog=examples("completion bash >> ~/.bashrc"))(habits.completion)
 app.add_typer(data_cli.app, name="data", help="Get a data set, check it, look for what misleads.")
 app.add_typer(

@@ -60,7 +60,9 @@ Sets = Annotated[list[str] | None, option("--set", "a.b=c", "Override a value of
 Only = Annotated[
     list[str] | None, option("--only", "GLOB", "Only candidates, variants or trials like this; repeatable.")
 ]
-Out = Annotated[str, option("--out", "DIR", "Where run folders are: a folder or a URL.")]
+Out = Annotated[
+    str, typer.Option("--out", "-o", metavar="DIR", help="Where run folders are: a folder or a URL.")
+]
 OfSet = Annotated[str | None, option("--dataset", "NAME", "Of a suite over several data sets, one.")]
 AsJson = Annotated[bool, flag("--json", "Print JSON to stdout.")]
 Smoke = Annotated[bool, flag("--smoke", "A few rows, one epoch, one seed: does it work at all?")]

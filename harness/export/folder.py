@@ -8,6 +8,8 @@ DIR/signature.json    what it takes and gives
 DIR/check.npz         a few test examples and the answers that were measured for them
 DIR/requirements.txt  what must be installed, in the versions that were measured
 DIR/README.md         the model card: measured numbers with intervals, limits, data, hashes
+
+A recommender's folder: see `harness.export.recommender`.
 """
 
 from __future__ import annotations
@@ -118,18 +120,14 @@ def export_variant(run: RunFolder, variant: str, folder: str | Path) -> str:
         raise HarnessError(f"{target} is there already and not empty: name a new folder")
     suite = suite_from_text(run.read_text("suite.yaml"))
     source = find_source(run, suite, variant)
-    if not kind_of(suite.task).has_predictions:
-        raise HarnessError(
-            f"{variant}: a recommendation is served from its catalogue and the user's history, which are "
-            f"no model file; what was served is in {source.folder / 'artifact'}"
-        )
+    is_recommender = not kind_of(suite.task).has_predictions
     with tempfile.TemporaryDirectory(prefix="harness-export-") as scratch:
         made = Path(scratch) / "export"
         made.mkdir()
-        write_folder(source, made)
+        needed = write_recommender_folder(source, made) if is_recommender else write_folder(source, made)
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copytree(made, target, dirs_exist_ok=True)
-    said = smoke_test(target, source.way.without, needs(source))
+    said = smoke_test(target, ("torch",) if is_recommender else source.way.without, needed)
     size = sum(p.stat().st_size for p in target.rglob("*") if p.is_file()) / 1e6
     return f"{target}: {variant}, {size:.2f} MB, {said}\n{target / 'README.md'}"
 
@@ -170,8 +168,27 @@ def _is(record: Record, name: str) -> bool:
     return record.trial.variant is not None and record.trial.variant.name == name
 
 
-def write_folder(source: Source, folder: Path) -> None:
-    """All files of the export."""
+def write_recommender_folder(source: Source, folder: Path) -> tuple[str, ...]:
+    """All files of an exported recommender; what it needs."""
+    from harness.export.recommender import write_recommender
+    from harness.export.recommender_card import recommender_card
+
+    needed = write_recommender(source.folder / "artifact", folder)
+    _write_requirements(source, needed, folder)
+    card = recommender_card(source, hashes(folder), needed)
+    (folder / "README.md").write_text(card, encoding="utf-8")
+    return needed
+
+
+def _write_requirements(source: Source, packages: Sequence[str], folder: Path) -> None:
+    """The packages in the versions that were measured."""
+    versions = source.score.environment.get("versions", {})
+    pins = [f"{name}=={versions[name]}" if name in versions else name for name in packages]
+    (folder / "requirements.txt").write_text("\n".join(pins) + "\n")
+
+
+def write_folder(source: Source, folder: Path) -> tuple[str, ...]:
+    """All files of the export; what it needs."""
     from harness import exported
     from harness.models import encoding
 
@@ -186,12 +203,10 @@ def write_folder(source: Source, folder: Path) -> None:
     if table_of(source) is not None:
         shutil.copyfile(Path(str(tables.__file__)), folder / "tables.py")
     (folder / "signature.json").write_text(json.dumps(_signature(source, inputs), indent=1) + "\n")
-    versions = source.score.environment.get("versions", {})
-    pins = [f"{name}=={versions[name]}" if name in versions else name for name in needs(source)]
-    (folder / "requirements.txt").write_text("\n".join(pins) + "\n")
-    (folder / "README.md").write_text(
-        model_card(source, hashes(folder), needs(source), note), encoding="utf-8"
-    )
+    needed = needs(source)
+    _write_requirements(source, needed, folder)
+    (folder / "README.md").write_text(model_card(source, hashes(folder), needed, note), encoding="utf-8")
+    return needed
 
 
 def check_examples(source: Source) -> tuple[np.ndarray, np.ndarray, str]:

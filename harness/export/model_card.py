@@ -47,10 +47,10 @@ def model_card(source: Described, hashes: Mapping[str, str], packages: Sequence[
     parts = [
         f"# {source.variant}\n\n{_what(source)}",
         _use(source, packages),
-        _figures(row, source),
+        figures(row, source),
         _data(source),
         _limits(source, row, table.warnings, note),
-        _origin(source, hashes),
+        origin(source, hashes),
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
 
@@ -131,7 +131,8 @@ def _plain(text: str) -> str:
     return str(text).replace("|", "\\|")
 
 
-def _figures(row: Row | None, source: Described) -> str:
+def figures(row: Row | None, source: Described) -> str:
+    """Every metric of the variant with its interval, and where it was measured; empty without a row."""
     if row is None:
         return ""
     lines = ["## Measured", "", "| metric | value | 95 % interval | |", "|---|---|---|---|"]
@@ -213,7 +214,8 @@ def _limits(source: Described, row: Row | None, warnings: Iterable[str], note: s
     return "\n".join(["## Limits", "", *(f"- {sentence}" for sentence in said)])
 
 
-def _origin(source: Described, hashes: Mapping[str, str]) -> str:
+def origin(source: Described, hashes: Mapping[str, str]) -> str:
+    """Run, trials, commit, versions, and the hash of every file."""
     environment, train = source.score.environment, source.train
     versions, commit = environment.get("versions", {}), environment.get("commit") or {}
     named = [

@@ -8,7 +8,6 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from harness.analysis.criteria import HARNESS_METRICS
-from harness.kinds import kind_of
 from harness.metrics import MetricTable, metrics_of
 from harness.reasons import Reason
 from harness.report import numbers as n
@@ -98,8 +97,6 @@ def next_commands(
         f"{tool} compare {run} {run.rpartition('/')[0]}/latest",
         "after the next run: has anything become worse?",
     )
-    if suite is not None and not kind_of(suite.task).has_predictions:
-        return shown, again, compare  # a recommendation has no model file to export
     return export, again, compare
 
 

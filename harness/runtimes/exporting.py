@@ -30,17 +30,31 @@ def export_module(servable: nn.Module, examples: np.ndarray, axes: Mapping[int, 
     Raises:
         TrialError: an operator has no ONNX form, or the network needs a fixed batch.
     """
+    export_network(servable, [examples], [axes], path, names=("input",))
+
+
+def export_network(
+    network: nn.Module, examples: Sequence[np.ndarray], axes: Sequence[Mapping[int, str]], path: Path,
+    names: Sequence[str] = (),
+) -> None:  # fmt: skip
+    """Export a torch module of any number of inputs, each with its dynamic axes, as one file.
+
+    Args:
+        names: of the inputs; without them `input_0`, `input_1`, …
+    Raises:
+        TrialError: an operator has no ONNX form, or the network needs a fixed batch.
+    """
     import torch
 
-    dimensions = dict.fromkeys(axes, torch.export.Dim.DYNAMIC)
+    dimensions = tuple(dict.fromkeys(own, torch.export.Dim.DYNAMIC) for own in axes)
     try:
         with silence(), torch.no_grad():
             program = torch.onnx.export(
-                servable,
-                (torch.from_numpy(np.array(examples)),),
+                network,
+                tuple(torch.from_numpy(np.array(one)) for one in examples),
                 dynamo=True,
-                dynamic_shapes=(dimensions,),
-                input_names=["input"],
+                dynamic_shapes=dimensions,
+                input_names=list(names or (f"input_{number}" for number in range(len(examples)))),
                 output_names=["output"],
                 opset_version=OPSET,
                 external_data=False,

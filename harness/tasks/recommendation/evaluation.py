@@ -22,6 +22,7 @@ from harness.facts.recommending import (
 from harness.record import DataError
 from harness.streams import generator
 from harness.tasks.recommendation import metrics
+from harness.tasks.recommendation.answering import STAGES, Stopwatch
 from harness.tasks.recommendation.fitting import (
     VALIDATION_USERS,
     Parts,
@@ -31,7 +32,7 @@ from harness.tasks.recommendation.fitting import (
 )
 from harness.tasks.recommendation.history import Requests
 from harness.tasks.recommendation.index_quality import index_quality
-from harness.tasks.recommendation.pipeline import STAGES, Pipeline, Stopwatch
+from harness.tasks.recommendation.pipeline import Pipeline
 
 BATCH = 256
 SAMPLE = 200

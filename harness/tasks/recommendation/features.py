@@ -6,13 +6,15 @@ on statistics that contain its own labels looks better than it is.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from harness.datasets.interactions import Catalogue, Events, Impressions, Users
-from harness.tasks.recommendation.history import History, Requests
+if TYPE_CHECKING:
+    from harness.datasets.interactions import Catalogue, Events, Impressions, Users
+    from harness.tasks.recommendation.history import History, Requests
 
 RECENT = 20
 """How many recent items a ranker sees."""
@@ -167,7 +169,7 @@ def describe(
     out[..., last + 9] = _is_among(items, recent)
     interest = np.where(requests.user >= 0, known.interest[requests.user], -1)
     out[..., last + 10] = known.department[items] == interest[:, None]
-    out[..., last + 11] = (np.log1p(history.counts(requests.user)) / 3)[:, None]
+    out[..., last + 11] = (np.log1p(history.counts(requests.whose)) / 3)[:, None]
     out[..., last + 12] = np.minimum((requests.session >= 0).sum(1), 5)[:, None] / 5
     angle = 2 * np.pi * requests.time / 28
     out[..., last + 13], out[..., last + 14] = np.sin(angle)[:, None], np.cos(angle)[:, None]
@@ -179,6 +181,21 @@ def describe(
         in_visit=in_visit.astype(np.float32),
         log_worth=known.log_worth[items],
     )
+
+
+def adjusted(spec: Mapping[str, Any], logits: np.ndarray, facts: Facts) -> np.ndarray:
+    """(n, k) what is ranked by: log-odds of a click at the first slot up to a constant, or log margin.
+
+    With `optimize: margin` the log of what a click is worth is added: a click is rare, so that its log-odds
+    are nearly its log-probability, and the sum is the log of the expected margin.
+
+    Args:
+        spec: the suite's `ranking`; its `price_weight` is added per unit of standardised log price.
+    """
+    weight = float(spec.get("price_weight", 0.0))
+    tilt = weight * facts.numbers[..., FEATURES.index("log_price")] if weight else 0.0
+    worth = facts.log_worth if spec.get("optimize", "clicks") == "margin" else 0.0
+    return np.asarray(logits + tilt + worth)
 
 
 def estimate_examination(shown: Impressions, rounds: int = 20) -> np.ndarray:

@@ -22,7 +22,8 @@ from harness.streams import generator
 from harness.tasks.recommendation.features import Knowledge, describe
 from harness.tasks.recommendation.history import History, Requests
 from harness.tasks.recommendation.loop import Settings
-from harness.tasks.recommendation.metrics import hits, ndcg, rank_all, relevant_items, tie_keys
+from harness.tasks.recommendation.metrics import hits, ndcg, relevant_items, tie_keys
+from harness.tasks.recommendation.order import rank_all
 from harness.tasks.recommendation.pipeline import Pipeline, eligible_items
 from harness.tasks.recommendation.ranking.fit import Ranker, Slates, fit_ranker
 from harness.tasks.recommendation.retrieval import OWN, RETRIEVERS
@@ -162,7 +163,7 @@ def assemble(
             "seed": seed,
         },
         user_ids=data.users.ids, item_ids=catalogue.ids, eligible=eligible,
-        retire=catalogue.available_until, history=history,
+        retire=catalogue.available_until, ties=tie_keys(len(catalogue), seed), history=history,
         knowledge=_with_score_scale(knowledge, retriever, history, now, eligible, seed),
         retriever=retriever, index=index, ranker=None,
     )  # fmt: skip

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from harness.datasets.interactions import Events, codes_of
+if TYPE_CHECKING:
+    from harness.datasets.interactions import Events
 
 
 @dataclass(frozen=True)
@@ -19,17 +20,25 @@ class Requests:
     Args:
         user: (n,) −1 for unknown users. time: (n,) days.
         session: (n, s) items clicked in this visit, oldest first, −1 in empty places.
+        past: (n,) whose past in the `History` each is answered by; None: the user's own.
     """
 
     user: np.ndarray
     time: np.ndarray
     session: np.ndarray
+    past: np.ndarray | None = None
+
+    @property
+    def whose(self) -> np.ndarray:
+        """(n,) row of each request's past in the `History`, −1 for none."""
+        return self.user if self.past is None else self.past
 
     def __len__(self) -> int:
         return len(self.user)
 
     def rows(self, index: np.ndarray | slice) -> Requests:
-        return Requests(self.user[index], self.time[index], self.session[index])
+        past = None if self.past is None else self.past[index]
+        return Requests(self.user[index], self.time[index], self.session[index], past)
 
 
 def read_requests(raw: Sequence[Mapping[str, Any]], users: Codes, items: Codes, now: float) -> Requests:
@@ -62,9 +71,6 @@ class Codes:
 
     def get(self, identifier: object) -> int:
         return self._by_text.get(str(identifier), -1)
-
-    def of(self, identifiers: np.ndarray) -> np.ndarray:
-        return codes_of(identifiers, self.ids)
 
 
 @dataclass(frozen=True)
@@ -99,6 +105,35 @@ class History:
             masks=np.ones(len(events), bool) if masks is None else masks[order],
         )
 
+    def of_requests(self, requests: Requests, pasts: Sequence[np.ndarray | None]) -> History:
+        """A past for each request: the items given for it, or, where they are None, what is known here.
+
+        Args:
+            pasts: item codes, oldest first.
+        """
+        stored = np.array(
+            [-1 if past is not None else user for past, user in zip(pasts, requests.user, strict=True)]
+        )
+        rows, at = self._rows(stored)
+        given = [(row, past) for row, past in enumerate(pasts) if past is not None]
+        rows = np.concatenate([rows, *(np.full(len(past), row) for row, past in given)]).astype(np.int64)
+        order = np.argsort(rows, kind="stable")
+
+        def joined(column: np.ndarray, value: Any) -> np.ndarray:
+            added = np.full(len(rows) - len(at), value, column.dtype)
+            return np.concatenate([column[at], added])[order]
+
+        items = np.concatenate([self.item[at], *(past for _, past in given)])[order]
+        return History(
+            starts=np.searchsorted(rows[order], np.arange(len(pasts) + 1)),
+            item=items,
+            time=joined(self.time, np.nan),
+            session=joined(self.session, -1),
+            bought=joined(self.bought, False),
+            order=joined(self.order, -1),
+            masks=joined(self.masks, True),
+        )
+
     @cached_property
     def user(self) -> np.ndarray:
         """(num_events,) whose each row is."""
@@ -131,9 +166,9 @@ class History:
         in_visit = (session >= 0).sum(1)
         back = np.arange(length - 1, -1, -1)[None]  # 0 is the newest
         past = back - in_visit[:, None]
-        size = self.counts(requests.user)[:, None]
+        size = self.counts(requests.whose)[:, None]
         here = (past >= 0) & (past < size)
-        known = np.maximum(requests.user, 0)
+        known = np.maximum(requests.whose, 0)
         at = np.where(here, self.starts[known + 1][:, None] - 1 - past, 0)
         items = np.where(here, self.item[at], -1) if len(self.item) else np.full(here.shape, -1)
         if session.shape[1]:

@@ -13,7 +13,8 @@ from harness.facts.recommending import Filtered, IndexFacts, Inserted, SearchWay
 from harness.streams import generator
 from harness.tasks.recommendation.history import Requests
 from harness.tasks.recommendation.pipeline import Pipeline
-from harness.tasks.recommendation.retrieval.index import Index, best_items, index_one_way, recall_against
+from harness.tasks.recommendation.retrieval.index import best_items, index_one_way, recall_against
+from harness.tasks.recommendation.served import Index
 
 ROUNDS = 5
 """Of one timed batch: the unit of its interval."""

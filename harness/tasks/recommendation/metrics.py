@@ -119,28 +119,6 @@ def tie_keys(num_items: int, seed: int) -> np.ndarray:
     return np.random.Generator(np.random.Philox(seed_for(seed, "ties"))).permutation(num_items)
 
 
-def rank_all(scores: np.ndarray, k: int, ties: np.ndarray) -> np.ndarray:
-    """(n, k) the best items by score, equal ones by `ties`; −inf scores are never answered (−1).
-
-    Args:
-        scores: (n, num_items), no NaN.
-    Raises:
-        ValueError: a score is NaN.
-    """
-    if np.isnan(scores).any():
-        raise ValueError("a score is NaN: the model diverged, lower its learning rate")
-    n, num_items = scores.shape
-    width = min(k, num_items)
-    answers = np.full((n, k), -1, np.int64)
-    kth = -np.partition(-scores, width - 1, axis=1)[:, width - 1]
-    for row in range(n):
-        pool = np.flatnonzero(scores[row] >= kth[row])
-        best = pool[np.lexsort((ties[pool], -scores[row, pool]))[:width]]
-        best = best[scores[row, best] > -np.inf]
-        answers[row, : len(best)] = best
-    return answers
-
-
 def tie_gap(scores: np.ndarray, relevant: Relevant, k: int) -> float:
     """Mean NDCG@k of the luckiest order among equal scores less that of the unluckiest.
 

@@ -20,11 +20,12 @@ from harness.kinds.recommendation import RECOMMENDATION
 from harness.metrics import metric
 from harness.protocols import Inputs, Job, Outcome, Predict
 from harness.record import DataError, Measurement, SuiteError, TrialError
+from harness.tasks.recommendation.answering import Stopwatch
 from harness.tasks.recommendation.evaluation import Evaluation, evaluate, validation_ndcg
 from harness.tasks.recommendation.fitting import Fit, Parts, cut_data, fit_pipeline, page_requests
 from harness.tasks.recommendation.judge import Court, Judgement, judge, store, summon
 from harness.tasks.recommendation.loop import Settings
-from harness.tasks.recommendation.pipeline import PAGE, Pipeline, Stopwatch
+from harness.tasks.recommendation.pipeline import PAGE, Pipeline
 
 EXAMPLES = 2000
 SESSION_IDS = 1_000_000_000
@@ -42,7 +43,8 @@ class Answerer:
         self._watch = Stopwatch()
 
     def __call__(self, requests: Sequence[Mapping[str, Any]]) -> np.ndarray:
-        return self.pipeline.answer(self.pipeline.read(requests), self._watch).ranked[:, :PAGE]
+        pipeline, asked = self.pipeline.told(requests)
+        return pipeline.answer(asked, self._watch).ranked[:, :PAGE]
 
     @property
     def stages(self) -> dict[str, float]:

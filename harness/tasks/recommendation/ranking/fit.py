@@ -20,7 +20,7 @@ from torch.nn import functional as F
 
 from harness.protocols import Progress
 from harness.streams import generator, seed_for
-from harness.tasks.recommendation.features import FEATURES, Facts
+from harness.tasks.recommendation.features import FEATURES, Facts, adjusted
 from harness.tasks.recommendation.loop import Settings, fit_epochs
 from harness.tasks.recommendation.ranking import RANKERS
 
@@ -60,8 +60,8 @@ class Ranker:
     curve: list[dict[str, float]] = field(default_factory=list)
 
     def score(self, facts: Facts) -> np.ndarray:
-        """(n, k) what is ranked by: log-odds of a click at the first slot up to a constant, or log margin."""
-        return np.asarray(self.logits(facts) + price_tilt(self.spec, facts) + worth(self.spec, facts))
+        """(n, k) what is ranked by, see `adjusted`."""
+        return adjusted(self.spec, self.logits(facts), facts)
 
     def logits(self, facts: Facts) -> np.ndarray:
         """(n, k) of a click alone, whatever is optimised."""
@@ -83,19 +83,6 @@ def tensors(facts: Facts, device: str | torch.device = "cpu") -> tuple[torch.Ten
     """What a ranker's `forward` takes."""
     columns = (facts.numbers, facts.category, facts.recent, facts.recent_price, facts.in_visit)
     return tuple(torch.from_numpy(np.ascontiguousarray(column)).to(device) for column in columns)
-
-
-def price_tilt(spec: Mapping[str, Any], facts: Facts) -> np.ndarray | float:
-    weight = float(spec.get("price_weight", 0.0))
-    return weight * facts.numbers[..., FEATURES.index("log_price")] if weight else 0.0
-
-
-def worth(spec: Mapping[str, Any], facts: Facts) -> np.ndarray | float:
-    """With `optimize: margin`, what makes of a click's log-odds the log of its expected margin.
-
-    A click is rare, so that its log-odds are nearly its log-probability.
-    """
-    return facts.log_worth if spec.get("optimize", "clicks") == "margin" else 0.0
 
 
 def build_network(spec: Mapping[str, Any], num_categories: int) -> nn.Module:

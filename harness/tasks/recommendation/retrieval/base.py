@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
@@ -63,37 +63,6 @@ class VectorRetriever(Retriever, Protocol):
 
     def encode(self, requests: Requests, history: History) -> np.ndarray:
         """(n, dim) float32."""
-
-
-@dataclass(frozen=True)
-class Fitted:
-    """A retriever that is nothing but arrays.
-
-    Args:
-        weights: by name. settings: what `load` passes on.
-    """
-
-    weights: Mapping[str, np.ndarray]
-    settings: Mapping[str, float | int | bool] = field(default_factory=dict)
-    curve: list[dict[str, float]] = field(default_factory=list)
-
-    def arrays(self) -> dict[str, np.ndarray]:
-        return dict(self.weights)
-
-    def options(self) -> dict[str, float | int | bool]:
-        return dict(self.settings)
-
-
-def profiles(requests: Requests, history: History, num_items: int) -> sp.csr_matrix:
-    """(n, num_items) 1 where an item is in the user's past or in this visit."""
-    rows, items = history.seen(requests.user)
-    visit_rows, at = np.nonzero(requests.session >= 0)
-    rows = np.concatenate([rows, visit_rows])
-    items = np.concatenate([items, requests.session[visit_rows, at]])
-    ones = np.ones(len(rows), np.float32)
-    matrix = sp.csr_matrix((ones, (rows, items)), shape=(len(requests), num_items))
-    matrix.data[:] = 1.0  # an item seen twice counts once
-    return matrix
 
 
 def interaction_matrix(lesson: Lesson) -> sp.csr_matrix:

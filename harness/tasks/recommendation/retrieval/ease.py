@@ -3,26 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 import numpy as np
 
-from harness.tasks.recommendation.history import History, Requests
-from harness.tasks.recommendation.retrieval.base import Fitted, Lesson, interaction_matrix, profiles
-
-
-@dataclass(frozen=True)
-class Ease(Fitted):
-    name: str = "ease"
-
-    def scores(self, requests: Requests, history: History) -> np.ndarray:
-        modelled, popularity = self.weights["modelled"], self.weights["popularity"]
-        scores = np.repeat(
-            (popularity * 1e-6 - 1.0)[None], len(requests), axis=0
-        )  # others: below, by popularity
-        profile = profiles(requests, history, len(popularity))[:, modelled]
-        scores[:, modelled] = profile @ self.weights["item_weights"] + popularity[modelled] * 1e-6
-        return np.asarray(scores, dtype=np.float32)
+from harness.tasks.recommendation.retrieval.base import Lesson, interaction_matrix
+from harness.tasks.recommendation.served import Ease
 
 
 def fit(lesson: Lesson, *, l2: float = 300.0, max_items: int = 4000) -> Ease:

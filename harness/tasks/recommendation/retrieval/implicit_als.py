@@ -8,38 +8,13 @@ training are answered too; only fitting needs the library.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 from threadpoolctl import threadpool_limits
 
 from harness.streams import seed_for
-from harness.tasks.recommendation.history import History, Requests
-from harness.tasks.recommendation.retrieval.base import Fitted, Lesson, interaction_matrix, profiles
-
-
-@dataclass(frozen=True)
-class ImplicitAls(Fitted):
-    name: str = "implicit_als"
-
-    def item_vectors(self) -> np.ndarray:
-        return self.weights["items"]
-
-    @cached_property
-    def _gram(self) -> np.ndarray:
-        items = self.weights["items"].astype(np.float64)
-        return items.T @ items + float(self.settings["l2"]) * np.eye(items.shape[1])
-
-    def encode(self, requests: Requests, history: History) -> np.ndarray:
-        """The least-squares vectors of what each user chose; the mean user's for those who chose nothing."""
-        items, alpha = self.weights["items"].astype(np.float64), float(self.settings["alpha"])
-        chosen = profiles(requests, history, len(items))
-        found = np.repeat(self.weights["mean"][None], len(requests), axis=0).astype(np.float64)
-        for row in np.flatnonzero(np.diff(chosen.indptr)):
-            mine = items[chosen.indices[chosen.indptr[row] : chosen.indptr[row + 1]]]
-            found[row] = np.linalg.solve(self._gram + alpha * mine.T @ mine, (1 + alpha) * mine.sum(0))
-        return found.astype(np.float32)
+from harness.tasks.recommendation.retrieval.base import Lesson, interaction_matrix
+from harness.tasks.recommendation.served import ImplicitAls
 
 
 def fit(

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,87 +19,13 @@ import numpy as np
 
 from harness.record import TrialError
 from harness.tasks.recommendation.retrieval.options import IndexSpec
-from harness.tasks.recommendation.retrieval.searchers import Searcher, library
+from harness.tasks.recommendation.retrieval.searchers import library
+from harness.tasks.recommendation.served import Index, lifted_to
 
 CONFIDENCE, CONFIDENT = 0.95, 1.645
 """That the wanted recall is reached for users like those it was chosen by; its quantile of the normal law."""
 MOST_EFFORT = 1 << 14
 """Of a search, beyond which a recall counts as out of reach."""
-
-
-@dataclass(frozen=True)
-class Index:
-    """A built index over some of the items.
-
-    Args:
-        items: (num_rows,) the item code of each row of the index.
-        lifted: whether vectors were stored with the coordinate that makes them equally long.
-        recall_by_way: {"lifted": …, "plain": …} recall of exact search by which the way was chosen; empty
-            where there was nothing to choose. build_seconds: of this index. spent_seconds: of all that was
-            built and compared for it.
-    """
-
-    spec: IndexSpec
-    items: np.ndarray
-    searcher: Searcher
-    build_seconds: float = 0.0
-    spent_seconds: float = 0.0
-    recall_by_way: Mapping[str, float] = field(default_factory=dict)
-
-    def asked(self, **query: int) -> Index:
-        """The same index, asked another way."""
-        return replace(self, spec=replace(self.spec, query={**self.spec.query, **query}))
-
-    def search(
-        self, vectors: np.ndarray, k: int, allowed: np.ndarray | None = None
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """The best k items of each vector by inner product, and these products.
-
-        Args:
-            allowed: (num_rows,) bool, what may be answered; None for all.
-        Returns:
-            (n, k) item codes, best first, −1 where the index found no more; (n, k) float32, −inf there.
-        """
-        if self.lifted:
-            vectors = np.pad(vectors, ((0, 0), (0, 1)))
-        vectors = np.ascontiguousarray(vectors, np.float32)
-        width = min(k, len(self.items))
-        found, rows = self.searcher.search(vectors, width, self.spec.query, allowed)
-        items = np.where(rows >= 0, self.items[rows], -1)
-        if self.lifted:  # squared distance → inner product, with the length that all share
-            squared = (vectors**2).sum(1, keepdims=True)
-            found = (squared + self._length**2 - found) / 2
-        found = np.where(rows >= 0, found, -np.inf).astype(np.float32)
-        if width < k:
-            items = np.pad(items, ((0, 0), (0, k - width)), constant_values=-1)
-            found = np.pad(found, ((0, 0), (0, k - width)), constant_values=-np.inf)
-        return items, found
-
-    def with_inserted(self, vectors: np.ndarray, items: np.ndarray, threads: int) -> Index:
-        """This index with more items, (n, dim) vectors of codes (n,); its searcher is the same, grown.
-
-        Lifted vectors longer than all that it was built of are stored as they are, and rank too low.
-        """
-        if self.lifted:
-            vectors = _lifted(vectors, self._length)
-        self.searcher.add(np.ascontiguousarray(vectors, np.float32), threads)
-        return replace(self, items=np.concatenate([self.items, items]))
-
-    @property
-    def size_bytes(self) -> int:
-        """Of the file that is deployed."""
-        return self.searcher.size_bytes + int(self.items.nbytes)
-
-    @property
-    def lifted(self) -> bool:
-        return self.spec.lifted
-
-    @property
-    def _length(self) -> float:
-        return float(self.spec.build["length"])
-
-    def save(self, path: Path) -> None:
-        self.searcher.save(path)
 
 
 def build_index(
@@ -207,13 +133,8 @@ def index_one_way(
     start = time.perf_counter()
     if lift:
         length = float(np.sqrt((vectors**2).sum(1).max()))
-        vectors = _lifted(vectors, length)
+        vectors = lifted_to(length, vectors)
         spec = replace(spec, build={**spec.build, "length": length})
     vectors = np.ascontiguousarray(vectors, np.float32)
     searcher = library(spec.kind).built(vectors, spec, seed, threads, distance=lift)
     return Index(spec, items, searcher, time.perf_counter() - start)
-
-
-def _lifted(vectors: np.ndarray, length: float) -> np.ndarray:
-    missing = np.maximum(length**2 - (vectors**2).sum(1), 0)
-    return np.concatenate([vectors, np.sqrt(missing)[:, None]], 1)

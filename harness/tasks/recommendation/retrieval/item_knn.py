@@ -3,31 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 import scipy.sparse as sp
 
-from harness.tasks.recommendation.history import History, Requests
-from harness.tasks.recommendation.retrieval.base import Fitted, Lesson, interaction_matrix, profiles
-
-
-@dataclass(frozen=True)
-class ItemKnn(Fitted):
-    name: str = "item_knn"
-
-    @cached_property
-    def similar(self) -> sp.csr_matrix:
-        w = self.weights
-        n = len(w["indptr"]) - 1
-        return sp.csr_matrix((w["data"], w["indices"], w["indptr"]), shape=(n, n))
-
-    def scores(self, requests: Requests, history: History) -> np.ndarray:
-        sums = (profiles(requests, history, self.similar.shape[0]) @ self.similar).toarray()
-        return np.asarray(
-            sums + self.weights["popularity"] * 1e-6, dtype=np.float32
-        )  # for users without a past
+from harness.tasks.recommendation.retrieval.base import Lesson, interaction_matrix
+from harness.tasks.recommendation.served import ItemKnn
 
 
 def fit(lesson: Lesson, *, neighbours: int = 100, shrink: float = 10.0) -> ItemKnn:

@@ -8,7 +8,6 @@ vector; the visit's clicks do not move it.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 
 import numpy as np
 import scipy.sparse as sp
@@ -18,13 +17,8 @@ from torch import nn
 from harness.streams import seed_for
 from harness.tasks.recommendation.loop import fit_epochs
 from harness.tasks.recommendation.retrieval.base import Lesson, interaction_matrix
-from harness.tasks.recommendation.retrieval.matrix_factorization import MatrixFactorization
 from harness.tasks.recommendation.retrieval.pairs import Pairs, pairs_loss, with_mean
-
-
-@dataclass(frozen=True)
-class LightGcn(MatrixFactorization):
-    name: str = "lightgcn"
+from harness.tasks.recommendation.served import LightGcn
 
 
 class Network(nn.Module):

@@ -6,29 +6,16 @@ A user who was not there in training has the mean user's vector; the visit's cli
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import nn
 
 from harness.streams import seed_for
-from harness.tasks.recommendation.history import History, Requests
 from harness.tasks.recommendation.loop import fit_epochs
-from harness.tasks.recommendation.retrieval.base import Fitted, Lesson
+from harness.tasks.recommendation.retrieval.base import Lesson
 from harness.tasks.recommendation.retrieval.pairs import Pairs, pairs_loss, with_mean
-
-
-@dataclass(frozen=True)
-class MatrixFactorization(Fitted):
-    name: str = "matrix_factorization"
-
-    def item_vectors(self) -> np.ndarray:
-        return self.weights["items"]
-
-    def encode(self, requests: Requests, history: History) -> np.ndarray:
-        known = self.weights["users"]
-        return np.asarray(known[np.where(requests.user >= 0, requests.user, len(known) - 1)])
+from harness.tasks.recommendation.served import MatrixFactorization
 
 
 def fit(

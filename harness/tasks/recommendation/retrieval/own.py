@@ -25,8 +25,8 @@ from harness.models.own import find_function
 from harness.record import TrialError
 from harness.streams import seed_for
 from harness.suite.model_ref import parse_model
-from harness.tasks.recommendation.history import History, Requests
-from harness.tasks.recommendation.retrieval.base import Fitted, Lesson
+from harness.tasks.recommendation.retrieval.base import Lesson
+from harness.tasks.recommendation.served import OwnScores, OwnVectors
 
 MOST_SCORES = 200_000_000
 """Users × items whose scores are kept: 800 MB."""
@@ -52,25 +52,6 @@ class Log:
     num_users: int
     num_items: int
     seed: int
-
-
-@dataclass(frozen=True)
-class OwnVectors(Fitted):
-    name: str = "own"
-
-    def item_vectors(self) -> np.ndarray:
-        return self.weights["items"]
-
-    def encode(self, requests: Requests, history: History) -> np.ndarray:
-        return np.asarray(_of(self.weights["users"], requests))
-
-
-@dataclass(frozen=True)
-class OwnScores(Fitted):
-    name: str = "own"
-
-    def scores(self, requests: Requests, history: History) -> np.ndarray:
-        return np.array(_of(self.weights["scores"], requests))
 
 
 def fit(lesson: Lesson, *, reference: str, args: JsonObject | None = None) -> OwnVectors | OwnScores:
@@ -120,11 +101,6 @@ def log_of(lesson: Lesson) -> Log:
 
 def load(arrays: Mapping[str, np.ndarray], options: Mapping[str, float]) -> OwnVectors | OwnScores:
     return OwnScores(arrays) if "scores" in arrays else OwnVectors(arrays)
-
-
-def _of(table: np.ndarray, requests: Requests) -> np.ndarray:
-    """Rows of the requests' users; the last one for those who were not there in training."""
-    return table[np.where(requests.user >= 0, requests.user, len(table) - 1)]
 
 
 def _with_mean(rows: np.ndarray) -> np.ndarray:

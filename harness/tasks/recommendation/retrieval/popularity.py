@@ -3,20 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 import numpy as np
 
-from harness.tasks.recommendation.history import History, Requests
-from harness.tasks.recommendation.retrieval.base import Fitted, Lesson
-
-
-@dataclass(frozen=True)
-class Popularity(Fitted):
-    name: str = "popularity"
-
-    def scores(self, requests: Requests, history: History) -> np.ndarray:
-        return np.repeat(self.weights["counts"][None].astype(np.float32), len(requests), axis=0)
+from harness.tasks.recommendation.retrieval.base import Lesson
+from harness.tasks.recommendation.served import Popularity
 
 
 def fit(lesson: Lesson, *, half_life_days: float = 0.0) -> Popularity:

@@ -20,10 +20,8 @@ from harness.models.attention import Layer
 from harness.streams import generator, seed_for
 from harness.tasks.recommendation.history import History, Requests
 from harness.tasks.recommendation.loop import fit_epochs
-from harness.tasks.recommendation.retrieval.base import Fitted, Lesson
-
-NOTHING, START = 0, 1
-"""Tokens before the items': an empty place, and the start of a past."""
+from harness.tasks.recommendation.retrieval.base import Lesson
+from harness.tasks.recommendation.served import NOTHING, START, Fitted, tokens_of
 
 
 class Encoder(nn.Module):
@@ -66,7 +64,7 @@ class SasRec(Fitted):
     def encode(self, requests: Requests, history: History) -> np.ndarray:
         recent, _ = history.recent(requests, len(self.weights["place"]) - 1)
         with torch.inference_mode():
-            return np.asarray(self.encoder(torch.from_numpy(_tokens(recent)))[:, -1].numpy())
+            return np.asarray(self.encoder(torch.from_numpy(tokens_of(recent)))[:, -1].numpy())
 
 
 def fit(
@@ -115,14 +113,6 @@ def load(arrays: Mapping[str, np.ndarray], options: Mapping[str, float | int | b
     return SasRec(arrays, options)
 
 
-def _tokens(items: np.ndarray) -> np.ndarray:
-    """(n, length + 1) tokens of (n, length) right-aligned items, a start before the first."""
-    tokens = np.pad(items + 2, ((0, 0), (1, 0)), constant_values=NOTHING + 1)
-    tokens[tokens == 1] = NOTHING  # −1, an empty place
-    tokens[np.arange(len(tokens)), -1 - (items >= 0).sum(1)] = START
-    return np.asarray(tokens, np.int64)
-
-
 def _windows(history: History, length: int) -> np.ndarray:
     """(n, length) each user's items in order, cut from the newest backwards; −1 in empty places."""
     rows = []
@@ -138,7 +128,7 @@ def _loss(
     device: str,
 ) -> torch.Tensor:  # fmt: skip
     """Mean cross-entropy of every next item."""
-    tokens = torch.from_numpy(_tokens(items)).to(device)
+    tokens = torch.from_numpy(tokens_of(items)).to(device)
     asked = tokens[:, 1:] > START
     found = encoder(tokens[:, :-1])[asked]
     right = tokens[:, 1:][asked]

@@ -20,7 +20,8 @@ from harness.datasets.interactions import Catalogue
 from harness.streams import generator, seed_for
 from harness.tasks.recommendation.history import History, Requests
 from harness.tasks.recommendation.loop import Settings, fit_epochs
-from harness.tasks.recommendation.retrieval.base import Fitted, Lesson
+from harness.tasks.recommendation.retrieval.base import Lesson
+from harness.tasks.recommendation.served import Fitted, tower_inputs
 
 NEWEST = 5
 """How many of the recent items are also averaged apart."""
@@ -124,10 +125,8 @@ class TwoTower(Fitted):
 
     def inputs(self, requests: Requests, history: History) -> tuple[torch.Tensor, ...]:
         """What the tower takes, as int64 and float32 tensors."""
-        recent, in_visit = history.recent(requests, int(self.settings["max_history"]))
-        interest = np.where(requests.user >= 0, self.weights["interest"][requests.user], -1)
-        codes = (torch.from_numpy(np.asarray(c, np.int64) + 1) for c in (requests.user, interest, recent))
-        return *codes, torch.from_numpy(in_visit.astype(np.float32))
+        length = int(self.settings["max_history"])
+        return tuple(map(torch.from_numpy, tower_inputs(self.weights["interest"], length, requests, history)))
 
     def encode(self, requests: Requests, history: History) -> np.ndarray:
         with torch.inference_mode():

@@ -6,13 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from harness.record import TrialError
-from harness.streams import seed_for
-from harness.tasks.recommendation.retrieval.options import IndexSpec
+if TYPE_CHECKING:
+    from harness.tasks.recommendation.retrieval.options import IndexSpec
+
 
 faiss = import_module("faiss")  # its type stubs lack half of it
 
@@ -64,6 +64,9 @@ def load(path: Path, spec: IndexSpec, dim: int, threads: int) -> FaissSearcher:
 
 
 def _empty(spec: IndexSpec, dim: int, n: int, seed: int, metric: int) -> Any:
+    from harness.record import TrialError  # only where an index is built: `export` copies this file
+    from harness.streams import seed_for
+
     build = spec.build
     if spec.kind == "flat":
         return faiss.IndexFlat(dim, metric)

@@ -6,12 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from harness.streams import seed_for
-from harness.tasks.recommendation.retrieval.options import IndexSpec
+if TYPE_CHECKING:
+    from harness.tasks.recommendation.retrieval.options import IndexSpec
+
 
 hnswlib = import_module("hnswlib")
 
@@ -72,6 +73,8 @@ class HnswlibSearcher:
 
 
 def built(vectors: np.ndarray, spec: IndexSpec, seed: int, threads: int, distance: bool) -> HnswlibSearcher:
+    from harness.streams import seed_for  # only where an index is built: `export` copies this file
+
     index = hnswlib.Index("l2" if distance else "ip", vectors.shape[1])
     index.init_index(
         len(vectors),

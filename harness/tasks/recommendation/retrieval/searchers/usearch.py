@@ -9,12 +9,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from harness.tasks.recommendation.retrieval.options import IndexSpec
-from harness.tasks.recommendation.retrieval.searchers import asking_for_more
+if TYPE_CHECKING:
+    from harness.tasks.recommendation.retrieval.options import IndexSpec
+
 
 usearch = import_module("usearch.index")
 
@@ -32,6 +33,8 @@ class UsearchSearcher:
         self, vectors: np.ndarray, k: int, query: Mapping[str, int], allowed: np.ndarray | None
     ) -> tuple[np.ndarray, np.ndarray]:
         if allowed is not None:
+            from harness.tasks.recommendation.retrieval.searchers import asking_for_more
+
             return asking_for_more(self, vectors, k, query, allowed)
         self.index.expansion_search = query["ef_search"]
         found = self.index.search(vectors, k, threads=self.threads)
