@@ -46,6 +46,9 @@ LOUDNESS = "HARNESS_OUTPUT"
 """Variable: `quiet` (failures alone), `verbose` (a line for each trial in a log), else a line a minute."""
 EVERY_S = 60.0
 """Between lines in a log that is no terminal."""
+LEADER_EVERY_S, LEADER_SHARE = 10.0, 0.05
+"""Who leads is worked out so seldom, and takes no more of the time than this: it is done between two trials,
+so that nothing is measured beside it."""
 
 
 class Display:
@@ -56,7 +59,8 @@ class Display:
     Args:
         trials: all of the plan. cached: ids that are finished already.
         estimates_s: trial id → expected seconds, where the plan knows them.
-        slots: how many trials run at once, for the time left.
+        question: what the run is to settle. leader: says who is ahead so far and how surely, "" where
+            nobody can say; takes up to a second.
     """
 
     def __init__(
@@ -65,7 +69,11 @@ class Display:
         cached: Iterable[str] = (),
         estimates_s: Mapping[str, float] | None = None,
         console: Console | None = None,
+        question: str = "",
+        leader: Callable[[], str] | None = None,
     ) -> None:
+        self.question, self._leader = question, leader
+        self._ahead, self._look_at = "", 0.0
         self.console = console or Console(stderr=True)
         self._trials = {t.id: t for t in trials}
         self._ended: dict[str, Status] = dict.fromkeys(cached, "finished")
@@ -131,6 +139,16 @@ class Display:
             self._print(f"{text}  ({left} left)")
         elif status == "failed":
             self._print(text, "red")
+        self._look()
+
+    def _look(self) -> None:
+        """See who is ahead, where the last look is long enough ago."""
+        before = time.monotonic()
+        if self._leader is None or self._loudness == "quiet" or before < self._look_at:
+            return
+        self._ahead = self._leader()
+        took = time.monotonic() - before
+        self._look_at = before + max(LEADER_EVERY_S, took / LEADER_SHARE)
 
     @property
     def _is_verbose(self) -> bool:
@@ -147,7 +165,8 @@ class Display:
         left = self.seconds_left()
         told = f"about {_clock(left)} left" if left else "how long is not known yet" if left is None else ""
         now = [self._trials[i].label + _wait(info) for i, (_, info) in list(self._running.items())[:2]]
-        return "  ".join([*counts, *([told] if told else []), *([f"({', '.join(now)})"] if now else [])])
+        running = f"({', '.join(now)})" if now else ""
+        return "  ".join(filter(None, [*counts, told, self._ahead, running]))
 
     def seconds_left(self) -> float | None:
         """Estimated seconds to the end: planned estimates where there are, else means of the same kind
@@ -222,7 +241,9 @@ class Display:
         hidden = len(self._running) - 12
         foot = [Text(f"  and {hidden} more", style="dim")] if hidden > 0 else []
         said = [Text(self._message, style="dim")] if self._message else []
-        return Group(head, table, *foot, *said)
+        top = [Text(self.question, style="bold")] if self.question else []
+        ahead = [Text(self._ahead, style="green")] if self._ahead else []
+        return Group(*top, *ahead, head, table, *foot, *said)
 
 
 def _twins(trial: Trial) -> tuple[object, ...]:

@@ -54,6 +54,25 @@ def test_a_log_gets_failures_and_a_line_a_minute_with_the_time_left(monkeypatch:
     assert "train 2/4 (1 failed)  about 30 s left" in watched("", monkeypatch, every_s=0.02)
 
 
+def test_the_view_shows_the_question_and_who_is_ahead_and_looks_again_only_after_a_while() -> None:
+    looks: list[int] = []
+
+    def leader() -> str:
+        looks.append(1)
+        return f"ahead so far: model{len(looks)}/onnx, the best with 70 %"
+
+    console = Console(file=io.StringIO(), width=100, force_terminal=True)
+    with Display(trials(), console=console, question="Which one?", leader=leader) as shown:
+        for trial in trials()[:3]:
+            shown.began(trial)
+            shown.ended(trial, "finished", seconds=1.0)
+        with console.capture() as drawn:
+            console.print(shown._render())
+    lines = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", drawn.get()).splitlines()
+    assert lines[0] == "Which one?" and lines[1] == "ahead so far: model1/onnx, the best with 70 %"
+    assert "train 3/4" in lines[2] and looks == [1] and "ahead so far: model1" in shown.line()
+
+
 def test_verbose_has_a_line_for_each_trial_and_quiet_only_failures(monkeypatch: pytest.MonkeyPatch) -> None:
     verbose = watched("verbose", monkeypatch)
     assert verbose.count("start   ") == 3 and verbose.count("done    ") == 2 and "(1 left)" in verbose

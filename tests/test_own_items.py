@@ -15,6 +15,7 @@ from harness.reading import read_suite
 from harness.record import DataError
 from harness.tasks.recommendation.fitting import cut_data, fit_pipeline, user_requests
 from harness.tasks.recommendation.loop import Settings
+from harness.tasks.recommendation.retrieval.texts import text_features
 
 
 @pytest.fixture(autouse=True)
@@ -120,3 +121,55 @@ def test_two_towers_recommend_an_item_that_nobody_chose_to_those_who_like_its_ca
     odd = (data.users.ids.astype(int) % 2).astype(bool)
     right = np.where(odd, place["bag15"] < place["shoe15"], place["shoe15"] < place["bag15"])
     assert right.mean() > 0.9
+
+
+def test_what_is_written_of_items_is_read_and_an_empty_cell_says_nothing(tmp_path: Path) -> None:
+    path = log(tmp_path, lambda at: str(at.timestamp()))
+    table = 'item,title,description\ni0,Trail runner,"Light, for wet ground"\ni3,,  \nnew,Bag,\n'
+    found = load(path, **items(tmp_path, table)).catalogue
+    assert found.text.tolist() == ["Trail runner Light, for wet ground", "", "", "", "", "Bag"]
+    assert load(path).catalogue.text.tolist() == [""] * 5
+    assert found.rows(np.array([0, 5])).text.tolist() == [found.text[0], "Bag"]
+
+
+def test_texts_of_like_words_are_near_and_no_text_is_nothing() -> None:
+    texts = np.array(["red running shoes", "blue running shoes", "", "leather handbag", "small handbag", "!"])
+    found = text_features(texts, 0)
+    near = found @ found.T / found.shape[1]
+    shared, own = np.log(6 / 3) + 1, np.log(6 / 2) + 1  # weights of words that two and one of five texts hold
+    assert near[3, 4] == pytest.approx(shared**2 / (shared**2 + own**2), abs=1e-4)
+    assert near[0, 1] == pytest.approx(2 * shared**2 / (2 * shared**2 + own**2), abs=1e-4)
+    assert abs(near[0, 3]) < 1e-6
+    assert (found[2] == 0).all() and (found[5] == 0).all()
+    np.testing.assert_allclose((found[[0, 1, 3, 4]] ** 2).sum(1), found.shape[1], rtol=1e-4)
+    assert text_features(np.array(["", "one"]), 0).shape == (2, 0)
+    assert text_features(np.array(["!", "?", "a"]), 0).shape == (3, 0)
+
+
+def test_two_towers_find_an_item_that_nobody_chose_by_its_words(tmp_path: Path) -> None:
+    """Even users choose what runs, odd ones what carries; the new items are known by their titles alone."""
+    rng = np.random.default_rng(0)
+    words = {"a": ["running", "trail", "sole"], "b": ["leather", "strap", "pocket"]}
+    rows = ["user,item,time"]
+    for user in range(60):
+        rows += [
+            f"{user},{'ab'[user % 2]}{n},{1_700_000_000 + 86_400 * int(rng.integers(0, 40))}"
+            for n in rng.permutation(15)[:9]
+        ]
+    (tmp_path / "log.csv").write_text("\n".join(rows) + "\n")
+    table = ["item,title"]
+    table += [
+        f"{kind}{n},{words[kind][n % 3]} {words[kind][(n + 1) % 3]} no{n}" for kind in "ab" for n in range(16)
+    ]
+    data = load(tmp_path / "log.csv", **items(tmp_path, "\n".join(table) + "\n"))
+    assert len(np.unique(data.catalogue.category)) == 1
+    fit = fit_pipeline(
+        cut_data(data, 0.1, 0), {"model": "two_tower", "dim": 16, "candidates": 32}, None,
+        Settings(epochs=15, batch_size=64, lr=0.01), lambda _: None,
+    )  # fmt: skip
+    ranked = fit.pipeline.answer(user_requests(np.arange(60), fit.pipeline.settings["now"])).ranked
+    place = {
+        kind: (ranked == int(np.flatnonzero(data.catalogue.ids == f"{kind}15")[0])).argmax(1) for kind in "ab"
+    }
+    odd = (data.users.ids.astype(int) % 2).astype(bool)
+    assert np.where(odd, place["b"] < place["a"], place["a"] < place["b"]).mean() > 0.85

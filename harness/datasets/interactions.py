@@ -83,6 +83,7 @@ class Catalogue(Table):
         price: (n,) float32, NaN where missing. margin: (n,) share of the price, NaN where missing.
         rating: (n,) float32 mean of the customers' ratings, NaN where missing.
         available_from, available_until: (n,) days; −inf and inf where unknown.
+        text: (n,) what is written of each, "" where nothing is.
     """
 
     ids: np.ndarray
@@ -93,6 +94,11 @@ class Catalogue(Table):
     rating: np.ndarray
     available_from: np.ndarray
     available_until: np.ndarray
+    text: np.ndarray = field(default_factory=lambda: np.empty(0, np.str_))
+
+    def __post_init__(self) -> None:
+        if len(self.text) != len(self.ids):
+            object.__setattr__(self, "text", np.full(len(self.ids), ""))
 
     def available(self, day: float) -> np.ndarray:
         """(n,) whether each item can be bought at a time."""

@@ -1,10 +1,10 @@
 """What you know of your items: a CSV or Parquet file with a row for each, beside a log of interactions.
 
-    item,category,department,price,margin,rating
-    B07X,shoes,sport,19.90,0.35,4.2
+    item,category,department,price,margin,rating,title,description
+    B07X,shoes,sport,19.90,0.35,4.2,Trail runner,"Light, for wet ground"
 
 All columns but the item's may be absent, and cells empty. Items that nobody has chosen yet belong to the
-catalogue by it, and are recommended by what they are.
+catalogue by it, and are recommended by what they are and by the words that are written of them.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from harness.datasets.raw import Layout, lacking, read_file
 from harness.record import DataError
 
 GROUPS = ("category", "department")
+TEXTS = ("title", "text", "description")
 NUMBERS = {"price": (0.0, np.inf), "margin": (0.0, 1.0), "rating": (-np.inf, np.inf)}
 """Column → the least and the largest value there can be; a margin is a share of the price."""
 
@@ -75,8 +76,18 @@ def catalogue_of(
     return replace(
         plain_catalogue(ids, codes["category"]),
         department=codes["department"].astype(np.int32),
+        text=_texts(len(ids), table, places),
         **{name: values.astype(np.float32) for name, values in found.items()},
     )
+
+
+def _texts(count: int, table: pd.DataFrame, places: np.ndarray) -> np.ndarray:
+    """(count,) the cells of the columns of texts, one after the other."""
+    found = np.full(count, "", object)
+    for name in TEXTS:
+        if name in table:
+            found[places] += table[name].fillna("").astype(str).str.strip().to_numpy(object) + " "
+    return np.array([text.strip() for text in found], np.str_)
 
 
 def _numbers(

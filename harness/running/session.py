@@ -19,7 +19,7 @@ from harness.planning.request import Patterns
 from harness.planning.untrained import UNTRAINED
 from harness.progress import Display
 from harness.reading import suite_to_text
-from harness.record import Record, Trial
+from harness.record import HarnessError, Record, Trial
 from harness.running.until_decided import Story, Worlds, spend
 from harness.schedule import Kept, Settings, run_trials
 from harness.store.runs import RunFolder, find_cached, take_over
@@ -66,8 +66,24 @@ class Session:
         done = f"; {len(plan.cached)} finished already" if plan.cached else ""
         line = f"{self.run.suite_name}/{self.run.id}: {todo}{done}"
         self.console.print(line, highlight=False, markup=False)
-        with Display(plan.trials, plan.cached, plan.seconds, self.console) as display:
+        with Display(
+            plan.trials, plan.cached, plan.seconds, self.console, self.suite.question, self._ahead
+        ) as display:
             run_trials(plan.trials, self.run, display, self.settings, kept=self.kept)
+
+    def _ahead(self) -> str:
+        """Who would be chosen so far, and how surely; a view, which must not end a run."""
+        from harness.analysis.recommend import answer
+        from harness.report.numbers import percent
+        from harness.running.until_decided import question_of
+
+        try:
+            found = answer(question_of(self.run, self.suite), flips=False)
+        except (HarnessError, ArithmeticError, LookupError, ValueError):
+            return ""
+        if found.choice is None or found.probability_best is None:
+            return ""
+        return f"ahead so far: {found.choice}, the best with {percent(found.probability_best)}"
 
     def step(self, trials: Sequence[Trial]) -> None:
         """Run further trials; what is finished in this or another run of the suite is not run again."""

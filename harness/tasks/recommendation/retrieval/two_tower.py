@@ -2,7 +2,7 @@
 
 Trained with a softmax over the batch's items and random ones, corrected for how often each is drawn
 (logQ: Yi et al. 2019; mixed negatives: Yang et al. 2020). Items without clicks have a vector from their
-category and price, users without a past one from their interest at sign-up.
+category, price and text, users without a past one from their interest at sign-up.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from harness.streams import generator, seed_for
 from harness.tasks.recommendation.history import History, Requests
 from harness.tasks.recommendation.loop import Settings, fit_epochs
 from harness.tasks.recommendation.retrieval.base import Lesson
+from harness.tasks.recommendation.retrieval.texts import text_features
 from harness.tasks.recommendation.served import Fitted, tower_inputs
 
 NEWEST = 5
@@ -34,9 +35,9 @@ class ItemTower(nn.Module):
     category: torch.Tensor
     department: torch.Tensor
 
-    def __init__(self, catalogue: Catalogue, dim: int) -> None:
+    def __init__(self, catalogue: Catalogue, dim: int, seed: int) -> None:
         super().__init__()
-        self.register_buffer("features", torch.from_numpy(item_features(catalogue)))
+        self.register_buffer("features", torch.from_numpy(item_features(catalogue, seed)))
         self.register_buffer("category", torch.from_numpy(catalogue.category.astype(np.int64)))
         self.register_buffer("department", torch.from_numpy(catalogue.department.astype(np.int64)))
         n, groups, areas = (
@@ -149,7 +150,7 @@ def fit(
     """
     settings = lesson.settings
     torch.manual_seed(seed_for(settings.seed, "init"))
-    items = ItemTower(lesson.catalogue, dim)
+    items = ItemTower(lesson.catalogue, dim, seed_for(settings.seed, "init", "texts"))
     table = torch.cat([items.features, F.one_hot(items.department).float()], 1)
     num_interests = int(lesson.users.interest.max(initial=-1)) + 1
     users = UserTower(table, len(lesson.users), num_interests, dim, dropout)
@@ -181,14 +182,15 @@ def load(arrays: Mapping[str, np.ndarray], options: Mapping[str, float | int | b
     return TwoTower(arrays, options)
 
 
-def item_features(catalogue: Catalogue) -> np.ndarray:
-    """(n, 4) float32: log price and rating, standardised, 0 where missing, and whether each is there."""
+def item_features(catalogue: Catalogue, seed: int) -> np.ndarray:
+    """(n, 4 + words) float32: log price and rating, standardised, 0 where missing, and whether each is there;
+    what `text_features` makes of its text."""
     columns = []
     for values in (np.log(np.maximum(catalogue.price, 0.01)), catalogue.rating):
         there = np.isfinite(values)
         mean, std = (values[there].mean(), values[there].std() + 1e-6) if there.any() else (0.0, 1.0)
         columns += [np.where(there, (np.where(there, values, mean) - mean) / std, 0.0), there.astype(float)]
-    return np.stack(columns, 1).astype(np.float32)
+    return np.concatenate([np.stack(columns, 1), text_features(catalogue.text, seed)], 1).astype(np.float32)
 
 
 class _Examples:
