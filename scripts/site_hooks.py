@@ -16,7 +16,10 @@ from typing import Any
 from mkdocs.structure.files import File, Files
 
 ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT))
+sys.path[:0] = [str(ROOT), str(ROOT / "scripts")]
+
+from api_reference import api_page  # noqa: E402
+
 LINK = re.compile(r"(\]\()([^)\s#]+)(#[^)\s]*)?(\))")
 PROJECT = (
     "CHANGELOG.md",
@@ -39,6 +42,7 @@ def on_files(files: Files, config: Any) -> Files:
             files.append(File.generated(config, uri, content=content))
 
     add("suite.schema.json", json.dumps(suite_schema(), indent=2))
+    add("api.md", api_page())
     add("llms.txt", (ROOT / "llms.txt").read_text(encoding="utf-8"))
     for name in PROJECT:
         text = (ROOT / name).read_text(encoding="utf-8")

@@ -60,8 +60,14 @@ def harness_answers(pipeline: Pipeline, requests: list[dict[str, Any]]) -> list[
 @pytest.mark.parametrize(
     ("retrieval", "ranking"),
     [
-        ({"model": "two_tower", "dim": 8, "index": {"hnsw": {"m": 8}}}, {"model": "wide_and_deep"}),
-        ({"model": "sasrec", "dim": 8}, {"model": "transformer", "dim": 8}),
+        pytest.param(
+            {"model": "two_tower", "dim": 8, "index": {"hnsw": {"m": 8}}},
+            {"model": "wide_and_deep"},
+            marks=pytest.mark.slow,
+        ),
+        pytest.param(
+            {"model": "sasrec", "dim": 8}, {"model": "transformer", "dim": 8}, marks=pytest.mark.slow
+        ),
         (
             {"model": "matrix_factorization", "dim": 8, "index": {"ivf": {"nlist": 1}}},
             {"model": "lambdamart"},

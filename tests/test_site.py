@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+import harness
 from harness.reading.json_schema import suite_schema
 
 ROOT = Path(__file__).parent.parent
@@ -41,6 +42,14 @@ def test_every_page_is_there_with_the_schema_and_the_text_for_programs(site: Pat
     assert (site / "project" / "AGENTS.html").is_file()
     links = re.findall(r"\]\(([^)]+)\)", (site / "llms.txt").read_text())
     assert [link for link in links if not (site / link.replace(".md", ".html")).exists()] == []
+
+
+def test_the_public_names_stand_there_with_their_signatures_and_words(site: Path) -> None:
+    page = (site / "api.html").read_text(encoding="utf-8")
+    for name in (*harness.__all__, "Metric", "Dataset", "SuiteError", "Recommendation"):
+        assert re.search(rf"<h3[^>]*><code>harness[a-z.]*\.{name}</code>", page), name
+    assert "names the nearest" in page, "the words of open_run"
+    assert "Run.predictions" in page and "runtime" in page
 
 
 def test_every_link_inside_the_site_leads_somewhere(site: Path) -> None:
