@@ -153,7 +153,7 @@ def _write_tower(retriever: Any, model: Path) -> int:
     length = int(retriever.settings["max_history"])
     np.savez(model / "retriever.npz", allow_pickle=False, interest=retriever.weights["interest"])
     codes, items = np.ones(2, np.int64), np.ones((2, length), np.int64)
-    given = [codes, codes, items, np.zeros((2, length), np.float32)]
+    given: list[np.ndarray] = [codes, codes, items, np.zeros((2, length), np.float32)]
     export_network(retriever.tower, given, [{0: "n"}] * 4, path)
     return length
 
