@@ -218,6 +218,21 @@ def test_the_answer_is_never_above_the_closed_loop_bound() -> None:
     assert found.high == pytest.approx(1000.0)
 
 
+@pytest.mark.parametrize("seed", range(6))
+def test_no_server_is_said_to_carry_more_than_its_workers_do_in_a_closed_loop(seed: int) -> None:
+    random = np.random.default_rng(seed)
+    settings = Settings(float(random.uniform(2, 50)), int(random.choice([1, 4, 8])), 0.0, 1 + seed % 3)
+    sizes = np.arange(1, settings.max_batch + 1)
+    closed = (random.uniform(0.2, 1.0) + random.uniform(0.05, 0.4) * sizes) / 1e3
+    # From half as fast to twice as fast under load as in a closed loop, which was measured in a slow moment.
+    under_load = closed * np.exp(random.uniform(-0.7, 0.7))
+    services = Services(np.concatenate([[0.0], under_load]), random.gamma(50, 1 / 50, 5000), np.zeros(5000))
+    found = find_capacity(simulated_run(services, settings), closed, settings, 2.0, random)
+    bound = settings.workers * float(np.max(sizes / closed))
+    assert found.value is not None and found.low is not None and found.high is not None
+    assert found.low <= found.value <= found.high <= bound * (1 + 1e-9)
+
+
 def test_slow_calls_that_decide_an_answer_are_told() -> None:
     extra = np.where(np.random.default_rng(0).random(20_000) < 0.003, 0.012, 0.0)
     services, settings = Services(np.array([0.0, 0.002]), np.ones(20_000), extra), Settings(10.0, 1, 0.0)
