@@ -147,6 +147,20 @@ def test_the_page_decides_as_the_analysis_does_under_fifty_settings(name: str, t
 
 
 @needs_node
+def test_one_model_on_several_runtimes_is_one_opinion_on_the_page_too(tmp_path: Path) -> None:
+    e = make_evidence(tmp_path, {"objective": "maximize accuracy", "constraints": ["latency_p99_ms <= 9"]})
+    found = whatif.thinned(e)
+    names = [row.candidate for row in found.table.rows]
+    first = [names.index(name) for name in names]
+    draws = {**found.table.draws, "accuracy": found.table.draws["accuracy"][:, first]}
+    question = replace(found, table=replace(found.table, draws=draws))
+    data = whatif.payload(e, question)
+    made = settings(data["today"], data["limits"], 5)
+    for setting, decided in zip(made, in_javascript(data, made, tmp_path), strict=True):
+        assert np.allclose(decided["best"], asked(question, setting).choice.best, atol=0.002), setting
+
+
+@needs_node
 @pytest.mark.quiet
 def test_twelve_variants_are_decided_in_less_than_fifty_milliseconds(tmp_path: Path) -> None:
     e = make_evidence(tmp_path, DECISIONS["a value with limits"])

@@ -85,6 +85,11 @@ const whatIf = (() => {
     return out;
   }
 
+  function isSame(one, other) {
+    const rounding = 1e-6 * Math.abs(one[0]) + 1e-12;
+    return one.every((x, i) => Math.abs(x - other[i]) <= rounding);
+  }
+
   // Draws pulled together as far as their spread is noise (harness/analysis/shrink.py).
   function shrink(p, draws) {
     const n = p.num, m = draws.length;
@@ -92,13 +97,17 @@ const whatIf = (() => {
     const means = draws.map(mean);
     let leader = 0;
     means.forEach((x, k) => { if (x > means[leader]) leader = k; });
-    const near = [];
+    const sets = [];  // rows that are the same model, served alike: one opinion
     for (let k = 0; k < m; k++) {
       let s = 0, ss = 0;
       for (let i = 0; i < n; i++) s += draws[leader][i] - draws[k][i];
       for (let i = 0; i < n; i++) ss += (draws[leader][i] - draws[k][i] - s / n) ** 2;
-      if (means[leader] - means[k] <= FAR * Math.sqrt(ss / n) + 1e-9 * Math.abs(means[leader])) near.push(k);
+      if (means[leader] - means[k] <= FAR * Math.sqrt(ss / n) + 1e-9 * Math.abs(means[leader])) {
+        const twins = sets.find(rows => isSame(draws[rows[0]], draws[k]));
+        if (twins) twins.push(k); else sets.push([k]);
+      }
     }
+    const near = sets.map(rows => rows[0]);
     if (near.length < 2) return draws;
     const centre0 = near.map(k => means[k]), noise = near.map((k, j) => draws[k].map(x => x - centre0[j]));
     let variance = noise.map(a => { let t = 0; for (let i = 0; i < n; i++) t += a[i] * a[i]; return t / n; });
@@ -131,9 +140,10 @@ const whatIf = (() => {
     for (let i = 0, g = 0; i < n; i++) {
       while (g < steps.length - 1 && steps[g] < (i + 0.5) / n) g++;
       const t2 = spreads[g] ** 2, w = floor.map(v => 1 / (t2 + v)), c = sum(w.map((x, j) => x * centre0[j])) / sum(w);
-      near.forEach((k, j) => {
+      sets.forEach((rows, j) => {
         const kept = variance[j] > 0 ? t2 / (t2 + variance[j]) : 1;
-        result[k][i] = c + kept * (centre0[j] - c) + common[i] + Math.sqrt(kept) * own[j][i];
+        const x = c + kept * (centre0[j] - c) + common[i] + Math.sqrt(kept) * own[j][i];
+        for (const k of rows) result[k][i] = x;
       });
     }
     return result;
