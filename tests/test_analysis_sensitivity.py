@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -53,6 +55,31 @@ def test_traffic_flips_to_the_cheaper_model_where_its_saving_outweighs_the_accur
     flip = next(f for f in find_flips(question) if f["what"] == "traffic")
     assert flip["then"] == "small/torch" and 700 < flip["at"] < 1500
     assert question.with_prices(qps_factor=flip["at"] / 100 * 1.1).winner == "small/torch"
+
+
+def test_who_asks_with_the_figures_of_a_switch_gets_the_answer_that_is_said_to_follow() -> None:
+    """Three digits as a rule, rounded away from today's figure."""
+    asked = 0
+    for seed in range(4):
+        world = World(TRUTHS, runtimes=("torch", "onnx"), rng=np.random.default_rng(seed))
+        limits = ("accuracy >= 0.84", "latency_p99_ms <= 11")
+        question = question_of(world, **money(traffic={"qps": 100.0}, constraints=limits))
+        for flip in find_flips(question):
+            today = flip["at"] / flip["factor"]
+            if flip["what"] == "traffic":
+                again = question.with_prices(qps_factor=flip["factor"])
+            elif flip["what"] == "price":
+                again = question.with_prices(price_factor=flip["at"] / today)
+            else:
+                metric = flip["what"].removeprefix("limit on ")
+                new = tuple(
+                    replace(c, limit=flip["at"]) if c.metric == metric else c for c in question.limits
+                )
+                again = replace(question, limits=new)
+            assert again.winner == flip["then"] != question.winner, flip
+            assert flip["at"] == float(f"{flip['at']:.6g}")
+            asked += 1
+    assert asked >= 12
 
 
 def test_the_map_of_winners_has_the_dear_model_where_machines_are_cheap_and_traffic_low() -> None:

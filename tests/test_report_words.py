@@ -9,12 +9,13 @@ from pathlib import Path
 import pytest
 from report_samples import WORLD, make_records, make_run, make_suite
 
+from harness.analysis.stats import beyond
 from harness.report import gather
 from harness.report import numbers as n
 from harness.report.evidence import Evidence
 from harness.report.sections import SECTIONS
 from harness.report.sections.answer import answers
-from harness.report.sections.verdict import flip_sentence
+from harness.report.switches import flip_sentence
 from harness.report.wording import BROKEN, SURENESS, broken, sureness
 from harness.results import Estimate
 
@@ -47,6 +48,25 @@ def test_both_sides_of_a_changed_limit_differ_and_have_the_same_digits(
     metric: str, today: float, other: float, said: tuple[str, str]
 ) -> None:
     assert n.two_sides(metric, today, other) == said
+
+
+def test_a_switch_is_rounded_away_from_what_holds_today() -> None:
+    assert beyond(477.6, 1000, 3) == 477 and beyond(2691.0, 1000, 3) == 2700
+    assert beyond(0.8702, 0.87, 3) == 0.871 and beyond(0.871, 0.87, 3) == 0.871
+    assert beyond(-0.5004, 0.0, 3) == -0.501
+
+
+def test_a_limit_that_is_barely_kept_says_how_surely(evidence: Evidence) -> None:
+    limit, choice = evidence.limits[0], evidence.recommendation.choice
+    kept = evidence.meets(choice or "", limit)
+    near = {"what": f"limit on {limit.metric}", "at": limit.limit * (0.995 if limit.is_upper else 1.005)}
+    said = flip_sentence(evidence, {**near, "then": "b", "factor": 1.005})
+    assert kept is not None
+    assert ("instead of" in said and f"with probability {n.percent(kept)} only" in said) == (kept < 0.99)
+
+
+def test_limits_on_metrics_of_one_word_are_said_as_people_say_them() -> None:
+    assert n.prose("a keeps accuracy >= 0.87: is 0.876") == "a keeps accuracy at least 0.87: is 0.876"
 
 
 def test_a_factor_near_one_is_said_as_a_difference(evidence: Evidence) -> None:

@@ -22,7 +22,7 @@ from harness.analysis.duels import Verdict
 from harness.analysis.instances import fleet
 from harness.analysis.money import COST_METRICS, throughputs
 from harness.analysis.rule import Choice
-from harness.analysis.stats import Array, switch_points
+from harness.analysis.stats import Array, beyond, switch_points
 from harness.analysis.values import metric_draws, utility_draws
 from harness.results import Estimate, Tradeoff
 from harness.suite.schema import Machine, Suite
@@ -179,7 +179,8 @@ def _factor_flips(
                 break
         if winners[-1] != winners[0]:
             at = _bisect(winner, float(grid[len(winners) - 2]), float(grid[len(winners) - 1]), winners[0])
-            found.append(_flip(what, at * today, unit, winner(at * 1.001**direction), at))
+            told, then = _told(lambda x: winner(x / today), at * today, today)
+            found.append(_flip(what, told, unit, then, told / today))
     return found
 
 
@@ -194,8 +195,18 @@ def _bisect(winner: Callable[[float], str], same: float, other: float, now: str)
     return other
 
 
+def _told(winner: Callable[[float], str], at: float, today: float) -> tuple[float, str]:
+    """A switch point as it is told, rounded away from today's figure, and who is named there: who asks with
+    that figure must get that answer, so it keeps more digits where three would name another."""
+    then = winner(at)
+    for digits in (3, 4, 6):
+        if winner(told := beyond(at, today, digits)) == then:
+            return told, then
+    return at, then
+
+
 def _flip(what: str, at: float, unit: str, then: str, factor: float) -> Mapping[str, Any]:
-    return {"what": what, "at": float(f"{at:.4g}"), "unit": unit, "then": then, "factor": factor}
+    return {"what": what, "at": at, "unit": unit, "then": then, "factor": factor}
 
 
 def _limit_flips(question: Question, constraint: Constraint) -> list[Mapping[str, Any]]:
@@ -221,8 +232,10 @@ def _limit_flips(question: Question, constraint: Constraint) -> list[Mapping[str
     found = []
     for side in (grid[start:], grid[: start + 1][::-1]):
         for before, after in itertools.pairwise(side):
-            if (then := winner(after)) != now:
+            if winner(after) != now:
+                # Between two points of the grid it may change twice.
                 at = _bisect_linear(winner, float(before), float(after), now)
+                at, then = _told(winner, at, constraint.limit)
                 factor = at / constraint.limit if constraint.limit * at > 0 else 1e9
                 found.append(_flip(f"limit on {constraint.metric}", at, "", then, factor))
                 break

@@ -8,6 +8,7 @@ measured calibration: `tests/test_analysis_calibration.py`, `benchmarks/calibrat
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -291,3 +292,26 @@ def performance_profile(ratios: Array, taus: Array) -> Array:
     """
     ratios = np.where(np.isnan(ratios), np.inf, ratios)
     return np.asarray((ratios[:, :, None] <= np.asarray(taus)[None, None, :]).mean(1))
+
+
+def decimals_for(half_width: float) -> int:
+    """How many decimals an uncertainty of `half_width` justifies (negative: round to tens and so on).
+
+    One digit of the uncertainty is kept, two where it starts with a 1: 0.894 ± 0.005, 3.14 ± 0.12.
+    """
+    if not half_width > 0 or not math.isfinite(half_width):
+        return 6
+    exponent = math.floor(math.log10(half_width))
+    leading = half_width / 10**exponent
+    return max(-9, min(6, -exponent + (1 if leading < 1.95 else 0)))
+
+
+def beyond(value: float, today: float, digits: int) -> float:
+    """A switch point with so many digits, rounded away from today's figure: who asks with it gets the answer
+    that is said to follow."""
+    if not value or not math.isfinite(value):
+        return value
+    step = 10.0 ** (math.floor(math.log10(abs(value))) + 1 - digits)
+    steps = value / step
+    whole = math.floor(steps + 1e-6) if value < today else math.ceil(steps - 1e-6)
+    return float(f"{whole * step:.{digits}g}")

@@ -28,7 +28,7 @@ from harness.analysis.predictions import LoadPredictions, ScoreReader
 from harness.analysis.rule import MORE_LIKELY, Choice, Terms
 from harness.analysis.sanity import baseline_of, doubts, senseless
 from harness.analysis.served import counted_share, service_times
-from harness.analysis.stats import Array
+from harness.analysis.stats import Array, decimals_for
 from harness.analysis.values import count_draws, utility_draws, values_for
 from harness.facts import ScoreFacts
 from harness.metrics import MetricTable, metrics_of
@@ -306,12 +306,10 @@ def rejections(table: Tradeoff, constraints: Sequence[Constraint], k: int, terms
             together &= held
             count += 1
         if held.mean() < asked_of(limit, terms):
-            reasons.append(
-                f"{limit}: is {interval_text(cell)}, holds with probability {percent(held.mean())}"
-            )
+            reasons.append(f"{limit}: is {interval_text(cell)}, kept with probability {percent(held.mean())}")
     shared = terms.confidence if terms.broken_limit is None else MORE_LIKELY
     if not reasons and count > 1 and together.mean() < shared:
-        reasons.append(f"all limits together hold with probability {percent(together.mean())}")
+        reasons.append(f"all limits together are kept with probability {percent(together.mean())}")
     return tuple(reasons)
 
 
@@ -346,9 +344,20 @@ def short(value: float, sign: str = "") -> str:
 
 
 def interval_text(cell: Estimate) -> str:
-    """`0.894 (0.885 to 0.902)`."""
+    """`0.894 (0.885 to 0.902)`: the digits that the table shows."""
     if cell.value is None:
         return cell.note or "not measured"
-    if cell.low is None or cell.high is None or cell.low == cell.high:
+    if cell.is_machines_alone and cell.low is not None and cell.high is not None and cell.low < cell.high:
+        return f"{cell.value:,.2f} ({cell.low:,.2f} to {cell.high:,.2f})"
+    if cell.low is None or cell.high is None or not cell.low < cell.high:
         return short(cell.value)
-    return f"{short(cell.value)} ({short(cell.low)} to {short(cell.high)})"
+    half = min((cell.high - cell.low) / 2, max(cell.value - cell.low, cell.high - cell.value))
+    value, low, high = (_rounded(x, half) for x in (cell.value, cell.low, cell.high))
+    return f"{value} ({low} to {high})"
+
+
+def _rounded(value: float, half: float) -> str:
+    if half < 1e-4:
+        return short(value)
+    places = decimals_for(half)
+    return f"{round(value, places) + 0.0:,.{max(places, 0)}f}"

@@ -7,6 +7,8 @@ import re
 from dataclasses import dataclass, replace
 
 from harness.analysis.criteria import HARNESS_METRICS, VALUE, Constraint
+from harness.analysis.stats import beyond
+from harness.analysis.stats import decimals_for as decimals_for
 from harness.metrics import METRICS, MetricTable
 from harness.protocols import Better
 from harness.reasons import Reason, reason_of
@@ -44,18 +46,6 @@ def better(name: str, known: MetricTable = HARNESS_METRICS) -> Better | None:
     if name == VALUE:
         return "higher"
     return known[name].better if name in known else None
-
-
-def decimals_for(half_width: float) -> int:
-    """How many decimals an uncertainty of `half_width` justifies (negative: round to tens and so on).
-
-    One digit of the uncertainty is kept, two where it starts with a 1: 0.894 ± 0.005, 3.14 ± 0.12.
-    """
-    if not half_width > 0 or not math.isfinite(half_width):
-        return 6
-    exponent = math.floor(math.log10(half_width))
-    leading = half_width / 10**exponent
-    return max(-9, min(6, -exponent + (1 if leading < 1.95 else 0)))
 
 
 def fixed(value: float, decimals: int) -> str:
@@ -226,10 +216,11 @@ def quantity(name: str, value: float, known: MetricTable = HARNESS_METRICS) -> s
 def two_sides(name: str, today: float, other: float, known: MetricTable = HARNESS_METRICS) -> tuple[str, str]:
     """A limit as it is and as it might be, with as many digits as it takes that the two differ: `0.870`,
     `0.873`."""
-    for digits in range(3, 10):
-        rounded = float(f"{other:.{digits}g}")
-        if rounded != today:
+    written = len(f"{abs(other):.6g}".replace(".", "").strip("0"))
+    for digits in range(min(max(3, written), 6), 10):
+        if float(f"{other:.{digits}g}") != today:
             break
+    rounded = beyond(other, today, digits)
     size = max(abs(today), abs(rounded))
     places = max(0, digits - 1 - math.floor(math.log10(size))) if size else 0
     if places and size < 1e6:
@@ -304,6 +295,10 @@ _IN_PROSE = re.compile(
 )
 
 
+_PLAIN = "|".join(sorted((re.escape(name) for name in METRICS if "_" not in name), key=len, reverse=True))
+_PLAIN_LIMIT = re.compile(rf"\b(?P<name>{_PLAIN})\s*(?P<op><=|>=)\s*(?P<limit>[0-9.e+-]*[0-9])")
+
+
 def prose(sentence: str) -> str:
     """A sentence with metrics as people say them: `latency_p99_ms <= 10` → `p99 latency at most 10 ms`."""
 
@@ -317,4 +312,8 @@ def prose(sentence: str) -> str:
         after = f"\u202f{unit(name)}" if figure and unit(name) else ""
         return text + figure + after
 
-    return _IN_PROSE.sub(said, sentence)
+    def limited(match: re.Match[str]) -> str:
+        side = "at most" if match["op"] == "<=" else "at least"
+        return f"{label(match['name'])} {side} {quantity(match['name'], float(match['limit']))}"
+
+    return _PLAIN_LIMIT.sub(limited, _IN_PROSE.sub(said, sentence))

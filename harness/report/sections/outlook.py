@@ -17,7 +17,7 @@ from harness.report import numbers as n
 from harness.report.blocks import Block, Bullets, Cell, Column, Picture, Table, section, text
 from harness.report.evidence import Evidence
 from harness.report.palette import REST
-from harness.report.sections.verdict import flip_sentence, switches
+from harness.report.switches import flip_sentence, switches
 from harness.results import Row
 
 MOST_STEPS = 8

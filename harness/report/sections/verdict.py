@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from harness.analysis.explain import NONE_MEETS_ALL, nearest_miss
@@ -26,6 +26,7 @@ from harness.report.blocks import (
 from harness.report.causes import WITHOUT, causes, others_out
 from harness.report.evidence import Evidence
 from harness.report.sections.answer import answers
+from harness.report.switches import flip_sentence, switches
 from harness.report.wording import MET, UNCERTAIN, WITHIN_ONE_RUN, sureness, ways_of_cutting
 from harness.results import Row
 
@@ -284,43 +285,6 @@ def _changes(e: Evidence) -> list[str]:
         return said
     waiting = f"{n.counted(len(e.missing), 'planned trial')} of {len(e.planned)} still missing"
     return [f"The run is not complete: {waiting}. Figures and verdict may change.", *said]
-
-
-def switches(e: Evidence) -> list[Mapping[str, Any]]:
-    """What would change the answer; in a tie a switch to the named choice changes nothing."""
-    return [item for item in e.recommendation.flips if item.get("then") != e.recommendation.choice]
-
-
-def flip_sentence(e: Evidence, item: Mapping[str, Any]) -> str:
-    """A switch point {what, at, unit, then, factor} in words."""
-    what, at, then = str(item.get("what", "")), item.get("at"), str(item.get("then", ""))
-    number = float(at) if isinstance(at, int | float) else None
-    end = "no variant could be chosen" if then == "no variant" else f"the choice would be {then}"
-    more = float(item.get("factor") or 1.0) > 1
-    times = _times(item.get("factor"))
-    metric = what.removeprefix("limit on ")
-    which = e.limit_on(metric) if metric != what else None
-    if which is not None and number is not None:
-        change = "relaxed" if (number > which.limit) == which.is_upper else "tightened"
-        today, other = n.two_sides(metric, which.limit, number, e.known)
-        return f"If the limit on {n.label(metric)} were {change} from {today} to {other}, {end}."
-    if what == "traffic" and number is not None:
-        return f"{'Above' if more else 'Below'} {n.plain(number)} requests per second{times}, {end}."
-    if what == "price" and number is not None:
-        return f"{'Above' if more else 'Below'} {n.money(number)} per machine-hour{times}, {end}."
-    where = n.plain(number) if number is not None else str(at)
-    guess = " (extrapolated)" if item.get("extrapolated") else ""
-    return f"With {what} at {where} {item.get('unit') or ''}".rstrip() + f"{guess}, {end}."
-
-
-def _times(factor: object) -> str:
-    if not isinstance(factor, int | float) or not 1e-6 < factor < 1e6:
-        return ""
-    change = 100 * (float(factor) - 1)
-    if abs(change) < 50:
-        said = f"{abs(change):.2g}" if abs(change) < 10 else f"{abs(change):.0f}"
-        return f" ({said}\u202f% {'more' if change > 0 else 'less'} than is assumed)"
-    return f" ({n.plain(float(factor), 2)} times what is assumed)"
 
 
 def basis(e: Evidence) -> str:
