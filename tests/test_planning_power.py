@@ -14,7 +14,7 @@ from benchmarks.power import latency, quality
 from harness.analysis.outputs import read_evidence, stored_evidence, table_of, write_tradeoffs
 from harness.analysis.spreads import launch_spread, quality_spread
 from harness.planning.plan import plan_run
-from harness.planning.power import Design, Power, difference_told, power_lines, power_of
+from harness.planning.power import Design, Power, _two_digits, difference_told, power_lines, power_of
 from harness.results import Spread
 from harness.store.runs import list_runs
 from harness.suite.schema import Suite
@@ -168,3 +168,10 @@ def test_what_is_needed_for_twice_the_tolerance_is_the_least_that_is_enough() ->
 
 def test_what_no_suite_could_tell_apart_is_out_of_reach() -> None:
     assert str(reach_of(suite_of(tolerance=1e-5), "accuracy")["needed"]).startswith("out of reach")
+
+
+@pytest.mark.parametrize(
+    ("value", "said"), [(123.4, "120"), (44.4, "44"), (9.44, "9.4"), (0.01234, "0.012"), (1600, "1600")]
+)
+def test_what_can_be_told_apart_is_said_with_two_digits_in_plain_notation(value: float, said: str) -> None:
+    assert _two_digits(value) == said

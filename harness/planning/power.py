@@ -321,7 +321,7 @@ def _times(holds: Callable[[float], bool]) -> float | None:
 def _more_rows(times: float | None, rows: int | None) -> str:
     assert times is not None
     if rows is None:
-        return f"{times:.2g} times the test rows"
+        return f"{_two_digits(times)} times the test rows"
     digits = 10 ** max(int(math.log10(times * rows)) - 1, 0)
     return f"{math.ceil(times * rows / digits) * digits:,} test rows"
 
@@ -359,11 +359,16 @@ def _by(reach: Reach, power: Power) -> str:
 
 def _much(reach: Reach, size: float) -> str:
     if reach.relative:
-        return f"{100 * size:.2g} % of {reach.metric}"
+        return f"{_two_digits(100 * size)} % of {reach.metric}"
     if reach.unit == "fraction":
-        return f"{100 * size:.2g} points of {reach.metric}"
-    return f"{size:.2g} {reach.unit} of {reach.metric}"
+        return f"{_two_digits(100 * size)} points of {reach.metric}"
+    return f"{_two_digits(size)} {reach.unit} of {reach.metric}"
 
 
 def _counted(number: int, noun: str) -> str:
     return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+def _two_digits(value: float) -> str:
+    """Rounded to two digits, in plain notation: 120 and not 1.2e+02."""
+    return f"{float(f'{value:.2g}'):g}"
