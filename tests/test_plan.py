@@ -424,3 +424,13 @@ def test_the_search_for_the_highest_load_is_expected_to_take_the_time_it_is_give
     """`seconds` of a server scenario is its whole search's, half as much again for what is repeated."""
     spec = {"scenario": {"name": "server", "seconds": 20.0}}
     assert guess_seconds(Trial("serve", "cnn", spec, scenario="server")) == pytest.approx(32.5)
+
+
+def test_a_recommender_that_is_solved_for_takes_no_longer_for_more_epochs() -> None:
+    def seconds(retrieval: str, ranking: str, epochs: int) -> float:
+        stages = {"retrieval": {"model": retrieval}, "ranking": {"model": ranking}}
+        return guess_seconds(Trial("train", "one", {"training": {"epochs": epochs}, **stages}))
+
+    assert seconds("ease", "none", 9) == seconds("ease", "none", 1) < 10
+    assert seconds("two_tower", "none", 9) > 3 * seconds("two_tower", "none", 1)
+    assert seconds("ease", "wide_and_deep", 9) > 3 * seconds("ease", "wide_and_deep", 1)
