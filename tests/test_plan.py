@@ -11,8 +11,9 @@ import pytest
 import yaml
 
 from harness import environment
+from harness.cli.text import plan_text
 from harness.planning import versions as code
-from harness.planning.estimate import guess_seconds
+from harness.planning.estimate import STARTING_S, guess_seconds
 from harness.planning.plan import make_plan, plan_run, run_hash
 from harness.planning.trials import interleaved, plan_trials, select
 from harness.reading import read_suite, suite_from_text, suite_to_text
@@ -50,6 +51,27 @@ def read(folder: Path, text: str = TEXT, *overrides: str) -> Suite:
 @pytest.fixture
 def suite(tmp_path: Path) -> Suite:
     return read(tmp_path)
+
+
+def test_a_plan_says_what_stopping_when_it_is_decided_would_take_where_the_suite_says_when(
+    suite: Suite, tmp_path: Path
+) -> None:
+    assert make_plan(suite, plan_trials(suite)).until_decided is None
+    for key in ("budget=30m", "decision.tolerance=0.01"):
+        own = read(tmp_path, TEXT, key)
+        plan = make_plan(own, plan_trials(own), slots=1)
+        assert plan.until_decided is not None
+        least, most = plan.until_decided
+        assert least < most < plan.wall_seconds
+        # By hand: of each kind the trials of the larger training set, less the second seed and round.
+        largest = [t for t in plan.trials if t.train_size == 1000]
+        first = [t for t in largest if not t.round and (t.kind == "serve" or t.seed == 3)]
+        assert most == pytest.approx(STARTING_S + sum(plan.seconds[t.id] for t in largest))
+        assert least == pytest.approx(STARTING_S + sum(plan.seconds[t.id] for t in first))
+        assert 0 < len(first) <= len(largest) / 2
+        said = plan_text(plan).splitlines()[-1]
+        assert said.startswith("That is --exhaustive, the default") and "With --until-decided: " in said
+        assert plan.to_json()["mode"] == "exhaustive"
 
 
 def of(trials: tuple[Trial, ...], kind: str, candidate: str | None = None) -> list[Trial]:

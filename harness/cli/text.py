@@ -62,7 +62,7 @@ def plan_text(plan: Plan) -> str:
         lines.append(f"Runs your own code: {', '.join(own)} (from {plan.suite.folder})")
     lines += [f"Note: {note}" for note in (*plan.notes, *idle_cores(plan.suite), *_instances(plan))]
     lines += power_lines(plan.power) if plan.power else []
-    return "\n".join([*lines, _expected_line(plan)])
+    return "\n".join([*lines, _expected_line(plan), *_until_decided_line(plan)])
 
 
 def _instances(plan: Plan) -> list[str]:
@@ -110,6 +110,19 @@ def _expected_line(plan: Plan) -> str:
     basis = how.get(share, f"{len(plan.guessed)} of {len(plan.missing)} trials roughly guessed")
     slots = f"{plan.slots} training trial{'s' if plan.slots > 1 else ''} at once"
     return f"Expected: {duration_text(plan.wall_seconds)}{money} ({basis}; {slots})"
+
+
+def _until_decided_line(plan: Plan) -> list[str]:
+    """What the other way to run takes, where the suite says when to stop."""
+    found = plan.until_decided
+    if found is None or not plan.missing:
+        return []
+    least, most = map(duration_text, found)
+    span = most if least == most else f"{least} to {most}"
+    return [
+        "That is --exhaustive, the default: all that is planned. With --until-decided: "
+        f"{span}, from one seed and round of each to all of the largest training set."
+    ]
 
 
 def duration_text(seconds: float) -> str:

@@ -109,6 +109,25 @@ class Plan:
         return wall + STARTING_S if self.missing else 0.0
 
     @property
+    def until_decided(self) -> tuple[float, float] | None:
+        """Expected seconds of `--until-decided`, where the suite says when to stop (a budget or a tolerance):
+        with the first seed and round of everything, and with all of the largest training set. None where it
+        does not say. Who is ruled out before takes less, networks that are served untrained take more."""
+        if self.suite.budget is None and self.suite.decision.tolerance is None:
+            return None
+        largest = max(self.suite.data.train_sizes, default=None)
+        asked = tuple(t for t in self.trials if t.train_size == largest and t.tuning is None)
+        seeds = {name: candidate.training.seeds[:1] for name, candidate in self.suite.candidates.items()}
+
+        def is_first(trial: Trial) -> bool:
+            own = trial.kind == "serve" or trial.seed is None or trial.seed in seeds[trial.candidate]
+            return own and not trial.round
+
+        first = tuple(filter(is_first, asked))
+        least, most = (replace(self, trials=trials).wall_seconds for trials in (first, asked))
+        return min(least, most), most
+
+    @property
     def usd(self) -> float | None:
         return None if self.usd_per_hour is None else self.wall_seconds / 3600 * self.usd_per_hour
 
@@ -131,6 +150,8 @@ class Plan:
             ],
             "expected_wall_seconds": self.wall_seconds,
             "expected_usd": self.usd,
+            "mode": "exhaustive",
+            "expected_until_decided_seconds": None if self.until_decided is None else [*self.until_decided],
             "notes": list(self.notes),
             "power": None if self.power is None else to_json(self.power),
         }
