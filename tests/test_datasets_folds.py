@@ -39,6 +39,13 @@ def suite_of(folder: Path, data: str, seeds: str = "", rows: int = 200) -> Path:
     )
     frame["day"] = pd.date_range("2024-01-01", periods=rows).strftime("%Y-%m-%d")[rng.permutation(rows)]
     frame["owner"] = [f"o{i}" for i in rng.integers(0, 40, rows)]
+    if "predefined" in data:
+        frame["fold"] = np.arange(rows) % 4
+        frame["part"] = np.where(
+            np.arange(rows) % 3 == 0, "Test", np.where(np.arange(rows) % 3 == 1, "val", "Train")
+        )
+        frame["y2"] = frame["y"]
+        frame["hole"] = [None if i == 7 else f"f{i % 4}" for i in range(rows)]
     frame.to_csv(folder / "t.csv", index=False)
     (folder / "s.yaml").write_text(SUITE.format(data=data, seeds=seeds))
     return folder / "s.yaml"
@@ -159,6 +166,27 @@ def test_the_plan_fans_out_over_parts_and_serves_the_first_alone(tmp_path: Path)
         ("split: {folds: 5, test: 0.4}", "5 folds test on 0.2"),
         ("split: {column: day}", "`column` is for `by: time`"),
         ("split: {by: predefined, folds: 3}", "leave out folds"),
+        ("split: {by: predefined, column: fold, test: 0.3, folds: 4}, columns: [fold]", "leave out test"),
+        ("split: {by: predefined, column: fold, folds: 4}", "add `columns: [fold]` under data"),
+        (
+            "split: {by: predefined, column: fold}, columns: [fold]",
+            "holds 4 different values (0, 1, 2, 3): write `folds: 4`",
+        ),
+        ("split: {by: predefined, column: fold, folds: 5}, columns: [fold]", "write `folds: 4`"),
+        (
+            "split: {by: predefined, column: flod, folds: 4}, columns: [fold]",
+            "no column 'flod', did you mean 'fold'",
+        ),
+        (
+            "split: {by: predefined, column: part, folds: 2}, columns: [part]",
+            "one part to test on; leave `folds` out",
+        ),
+        ("split: {by: predefined, column: y2, folds: 2}, columns: [y2]", "puts one class only into 'no'"),
+        (
+            "split: {by: predefined, column: hole, folds: 4}, columns: [hole]",
+            "is empty in 1 of 200 rows (rows 8)",
+        ),
+        ("split: {by: predefined, column: fold, folds: 4}, columns: [fold], group: owner", "divides groups"),
         ("split: {by: random, folds: 1}", "folds"),
         ("test_path: t.csv, split: {folds: 3}", "leave it out to cut one file anew"),
     ],
@@ -167,6 +195,65 @@ def test_keys_that_do_not_go_together_are_refused_with_the_cure(data: str, said:
     with pytest.raises(SuiteError) as refused:
         read_suite(suite_of(tmp_path, data))
     assert said in str(refused.value)
+
+
+def test_a_column_says_which_fold_a_row_is_of(tmp_path: Path) -> None:
+    data = "split: {by: predefined, column: fold, folds: 4}, features: [a, b], columns: [owner]"
+    suite = read_suite(suite_of(tmp_path, data))
+    tested: list[int] = []
+    for trial in (t for t in plan_trials(suite) if t.kind == "train" and t.candidate == "tree"):
+        parts = load_parts(trial.spec["data"], None)
+        assert set(parts.test.ids % 4) == {trial.part}
+        assert trial.part not in {*(parts.train.ids % 4), *(parts.validation.ids % 4)}
+        assert parts.task.columns == ("number", "number")
+        tested += parts.test.ids.tolist()
+    assert sorted(tested) == list(range(200))
+
+
+def test_a_column_says_what_is_tested_on(tmp_path: Path) -> None:
+    suite = read_suite(suite_of(tmp_path, "split: {by: predefined, column: part}, columns: [part]"))
+    (spec,) = {str(t.spec["data"]): t.spec["data"] for t in plan_trials(suite)}.values()
+    parts = load_parts(spec, None)
+    assert sorted(parts.test.ids) == list(range(0, 200, 3))
+    assert len(parts.train) + len(parts.validation) == 133
+
+
+@pytest.mark.parametrize("name", ["text_csv", "image_csv"])
+def test_folds_of_texts_and_images_may_be_named(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from PIL import Image
+
+    monkeypatch.setenv("HARNESS_DATA", str(tmp_path / "cache"))
+    frame = pd.DataFrame({"text": [f"text {i}" for i in range(24)], "label": ["a", "b"] * 12})
+    frame["fold"] = [f"f{i // 2 % 3}" for i in range(24)]
+    frame["image"] = [f"{i}.png" for i in range(24)]
+    frame.to_csv(tmp_path / "t.csv", index=False)
+    for i in range(24):
+        Image.new("RGB", (4, 4), (i, 0, 0)).save(tmp_path / f"{i}.png")
+    args = {"path": str(tmp_path / "t.csv")}
+    for part in range(3):
+        split = {"by": "predefined", "column": "fold", "folds": 3, "part": part}
+        parts = load_parts({"name": name, "args": args, "split": split}, None)
+        assert sorted(parts.test.ids) == [i for i in range(24) if i // 2 % 3 == part]
+        assert not set(parts.test.ids) & {*parts.train.ids, *parts.validation.ids}
+
+
+def test_a_data_set_without_columns_has_no_named_folds() -> None:
+    split = {"by": "predefined", "column": "fold", "folds": 3, "part": 0}
+    with pytest.raises(DataError, match="digits has no columns to cut by"):
+        load_parts({"name": "digits", "split": split}, None)
+
+
+def test_a_part_of_one_class_is_said(tmp_path: Path) -> None:
+    frame = pd.DataFrame(
+        {"a": range(60), "day": range(60), "y": ["ab"[i % 2] for i in range(40)] + ["a"] * 20}
+    )
+    frame.to_csv(tmp_path / "t.csv", index=False)
+    args = {"path": str(tmp_path / "t.csv"), "target": "y"}
+    for by, said in (({"by": "time", "column": "day"}, True), ({"by": "random"}, False)):
+        notes = load_parts({"name": "tabular_csv", "args": args, "split": by}, None).facts.notes or ()
+        assert any("the test part has rows of one class only, 'a'" in note for note in notes) == said
 
 
 def test_a_column_without_times_is_refused(tmp_path: Path) -> None:

@@ -9,17 +9,25 @@ import difflib
 import importlib
 import inspect
 import json
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 from types import ModuleType
+from typing import TYPE_CHECKING
 
 from harness.codec import JsonObject
 from harness.datasets import DATASETS, ROWS
 from harness.datasets.described import Described, described
 from harness.datasets.files import fetch_files, verify_files
-from harness.datasets.resplit import Part, recut
+from harness.datasets.resplit import Part, predefined, recut
+from harness.late import Late
 from harness.protocols import DataFile, Dataset, Progress, Task
 from harness.record import DataError, content_hash
+
+if TYPE_CHECKING:
+    import numpy as np
+else:
+    np = Late("numpy")
 
 
 def dataset_module(name: str) -> ModuleType:
@@ -142,12 +150,40 @@ def load_dataset(
     dataset = _load(_Call(content or checksum(name, args), module, dict(args or {})))
     if part is None:
         return dataset
+    if part.by == "predefined":
+        return recut(dataset, part, None, _marks(module, part, args)[0])
     order = None
     if part.by == "time":
         if not hasattr(module, "times"):
             raise DataError(f"data set {name} has no column of times to cut by: write `by: random`")
         order = module.times(part.column, **(args or {}))
     return recut(dataset, part, order)
+
+
+def check_predefined(name: str, args: JsonObject | None, column: str, folds: int) -> None:
+    """Whether a column of the user's divides the rows as a suite says.
+
+    Raises:
+        DataError: there is no such column, a row is of no fold, a fold has one class only, …
+    """
+    first = Part("predefined", column, 0.2, folds, 0, 0)
+    module = _checked(name, args)
+    marks, targets = _marks(module, first, args)
+    groups = None
+    if owner := (args or {}).get("group"):
+        owners = _marks(module, replace(first, column=str(owner)), args)[0]
+        groups = np.unique(owners.astype(str), return_inverse=True)[1]
+    for number in range(max(1, folds)):
+        predefined(replace(first, number=number), marks, targets, groups)
+
+
+def _marks(module: ModuleType, part: Part, args: JsonObject | None) -> tuple[np.ndarray, np.ndarray]:
+    if not hasattr(module, "marks"):
+        raise DataError(
+            f"data set {module.__name__.rpartition('.')[2]} has no columns to cut by: leave `column` out"
+        )
+    found: tuple[np.ndarray, np.ndarray] = module.marks(part.column, **(args or {}))
+    return found
 
 
 class _Call:

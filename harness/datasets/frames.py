@@ -24,9 +24,10 @@ from harness.datasets.labels import (
 )
 from harness.datasets.own_files import content_of_file, existing
 from harness.datasets.raw import Layout, headless, lacking, read_file
-from harness.datasets.resplit import Part
+from harness.datasets.resplit import Part, predefined
 from harness.datasets.resplit import cut as cut_part
 from harness.datasets.splits import hash_split
+from harness.protocols import Dataset
 from harness.record import DataError
 
 
@@ -235,6 +236,9 @@ def divide(
     if table.test_rows:
         cut = len(targets) - table.test_rows
         return groups, np.arange(cut), np.arange(cut, len(targets))
+    if part is not None and part.by == "predefined":
+        marks = stripped(table.frame[str(part.column)])
+        return groups, *predefined(part, marks, targets, None if table.owners is None else groups)
     if part is not None:
         return groups, *cut_part(part, targets, groups, order)
     if not 0 < share < 1:
@@ -246,6 +250,13 @@ def divide(
             "add rows, or give a test file (test_path)"
         )
     return groups, train_rows, test_rows
+
+
+def marks_of(table: Table, column: str, dataset: Dataset) -> tuple[np.ndarray, np.ndarray]:
+    """(rows,) the texts of a column, and the targets of a data set in the same order."""
+    ids = np.concatenate([dataset.train.ids, dataset.test.ids])
+    targets = np.concatenate([dataset.train.targets, dataset.test.targets])
+    return stripped(table.frame[column]), targets[np.argsort(ids)]
 
 
 def class_targets(

@@ -12,7 +12,16 @@ import numpy as np
 from harness.codec import Json
 from harness.datasets.arguments import complete, taken_by
 from harness.datasets.decoding import WHITE, colour_of, decoded
-from harness.datasets.frames import Source, Table, check_trained, class_targets, divide, read_table, source_of
+from harness.datasets.frames import (
+    Source,
+    Table,
+    check_trained,
+    class_targets,
+    divide,
+    read_table,
+    source_of,
+    stripped,
+)
 from harness.datasets.image_headers import check_white, headers_of, said_of
 from harness.datasets.labels import raise_all
 from harness.datasets.multilabel import check_labels_trained, label_targets
@@ -88,6 +97,13 @@ def class_counts(**args: Json) -> dict[str, int]:
     """Rows of each class or label, in both parts."""
     opened = _opened(args)
     return counts_of(opened.task, opened.targets)
+
+
+def marks(column: str, **args: Json) -> tuple[np.ndarray, np.ndarray]:
+    """(rows,) what a column says of each row, as text, and the targets."""
+    source = source_of(**taken_by(source_of, complete(load, args)))
+    table = read_table(source, [column], as_text=[column])
+    return stripped(table.frame[column]), _opened(args).targets
 
 
 def checksum(**args: Json) -> str:

@@ -10,12 +10,8 @@ from pathlib import Path
 from harness.datasets.image_files import SUFFIXES, images, is_image, left_aside, said_of_folders
 from harness.datasets.labels import check_alike, check_known, raise_all
 from harness.datasets.own_files import existing
+from harness.datasets.part_names import part_called
 from harness.record import DataError
-
-TRAIN = frozenset({"train", "training", "trn"})
-TEST = frozenset({"test", "testing", "tst"})
-VALIDATION = frozenset({"val", "valid", "validation", "dev", "validate"})
-"""What parts are called, in any case, also with `_set`, `_images` or `_data` behind."""
 
 
 @dataclass(frozen=True)
@@ -70,16 +66,7 @@ def list_images(path: str, test_folder: str | None, labels: Mapping[str, str]) -
 
 def _part(name: str, test_folder: str | None) -> str:
     """`train`, `test`, `validation`, or empty for any other folder."""
-    plain = name.casefold()
-    for end in ("set", "images", "data", "split"):
-        shorter = plain.removesuffix(end).rstrip("_- ")
-        plain = shorter if shorter in TRAIN | TEST | VALIDATION else plain
-    if test_folder is not None and name == test_folder:
-        return "test"
-    for part, names in (("train", TRAIN), ("test", TEST), ("validation", VALIDATION)):
-        if plain in names:
-            return part
-    return ""
+    return "test" if test_folder is not None and name == test_folder else part_called(name)
 
 
 def _inner(root: Path) -> Path:

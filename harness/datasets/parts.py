@@ -98,7 +98,7 @@ def load_parts(
         train_size,
         tuple(sorted(set(parts))),
     )
-    said = list(notes(data["name"], args))
+    said = [*notes(data["name"], args), *_of_one_class(cut.facts)]
     kept = dvc.facts(paths_of(args))
     said += [
         f"{one['path']} differs from what DVC tracks ({one['pointer']}): `dvc commit` keeps it, "
@@ -109,6 +109,19 @@ def load_parts(
     if not said and not kept:
         return cut
     return replace(cut, facts=replace(cut.facts, notes=tuple(said) or None, dvc=kept or None))
+
+
+def _of_one_class(facts: DataFacts) -> list[str]:
+    """What is said of a part with rows of one class only."""
+    counts = {
+        part: [name for name, rows in of.items() if rows] for part, of in (facts.class_counts or {}).items()
+    }
+    return [
+        f"the {part} part has rows of one class only, {names[0]!r}: it tells nothing of how classes are told "
+        "apart; write fewer folds, or another way to cut (`data.split`)"
+        for part, names in counts.items()
+        if len(names) == 1 and len((facts.class_counts or {})[part]) > 1
+    ]
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.datasets.duplicates import row_hashes
 from harness.datasets.mapped import Mapped, is_array
+from harness.datasets.part_names import part_called
 from harness.datasets.splits import split_rows, strata, stratified_order, take
 from harness.late import Late
 from harness.protocols import Dataset, Split
@@ -30,7 +31,7 @@ class Part:
     """One way to cut a data set.
 
     Args:
-        by: `random`, `group` or `time`; `column`: of the time.
+        by: `random`, `group`, `time` or `predefined`; `column`: of the time, or of the fold.
         test: share of the rows to test on, without folds. folds: of equal size, 0 for one cut.
         number: which fold of which repeat, counted through. seed: the suite's.
     """
@@ -54,7 +55,7 @@ class Part:
 def part_of(data: Mapping[str, Any]) -> Part | None:
     """The part that a specification's `data` names; None where a data set's own test part stands."""
     split = data.get("split")
-    if not split or split["by"] == "predefined":
+    if not split or (split["by"] == "predefined" and not split.get("column")):
         return None
     return Part(
         split["by"], split.get("column"), float(split.get("test", 0.2)), int(split.get("folds") or 0),
@@ -138,11 +139,56 @@ def _by_time(part: Part, order: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return train, test
 
 
-def recut(dataset: Dataset, part: Part, order: np.ndarray | None) -> Dataset:
+def predefined(
+    part: Part, values: np.ndarray, targets: np.ndarray, groups: np.ndarray | None = None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Rows to train on, and to test on, as a column of the user's says: by folds, or by `train` and `test`.
+
+    Args:
+        values: (n,) texts of that column, None where it is empty. targets: (n,) classes, numbers or labels.
+        groups: (n,) where the user named some: those of one must stand in one fold.
+    Raises:
+        DataError: a row is of no fold, there are other folds than the suite says, a fold has one class only,
+            or a group stands in several.
+    """
+    from harness.datasets.labels import in_order
+
+    where = f"column {part.column!r}, which says what is tested on,"
+    if holes := [row + 1 for row, value in enumerate(values) if value is None]:
+        rows = ", ".join(map(str, holes[:5])) + (", …" if len(holes) > 5 else "")
+        raise DataError(f"{where} is empty in {len(holes)} of {len(values)} rows (rows {rows}): fill it in")
+    names = in_order(values.tolist())
+    said = {name: part_called(name) for name in names}
+    if all(said.values()) and set(said.values()) >= {"train", "test"}:
+        if part.folds:
+            raise DataError(f"{where} holds {', '.join(names)}: one part to test on; leave `folds` out")
+        inside = np.array([said[value] == "test" for value in values])
+    elif part.folds != len(names) or len(names) < 2:
+        some = ", ".join(names[:8]) + (", …" if len(names) > 8 else "")
+        cure = f"write `folds: {len(names)}`" if len(names) > 1 else "it needs two or more"
+        raise DataError(
+            f"{where} holds {len(names)} different values ({some}): {cure}, or train and test in it"
+        )
+    else:
+        inside = values == names[part.fold]
+    if groups is not None and (both := np.isin(groups[inside], groups[~inside])).any():
+        raise DataError(
+            f"{where} divides groups: {int(both.sum())} rows to test on are of a group trained on"
+        )
+    if targets.ndim == 1 and targets.dtype.kind in "iu" and len(np.unique(targets[inside])) == 1:
+        fold = names[part.fold] if part.folds else "test"
+        raise DataError(
+            f"{where} puts one class only into {fold!r} ({int(inside.sum())} rows): nothing can be told of a "
+            "classifier there; put rows of another class into it"
+        )
+    return np.flatnonzero(~inside), np.flatnonzero(inside)
+
+
+def recut(dataset: Dataset, part: Part, order: np.ndarray | None, marks: np.ndarray | None = None) -> Dataset:
     """A data set cut anew.
 
     Args:
-        order: (n,) the time of each id, for `time`.
+        order: (n,) the time of each id, for `time`. marks: (n,) what each id's row says, for `predefined`.
     """
     whole = _together(dataset.train, dataset.test)
     groups = whole.groups
@@ -152,7 +198,10 @@ def recut(dataset: Dataset, part: Part, order: np.ndarray | None) -> Dataset:
         groups = np.unique(row_hashes(whole.inputs), return_inverse=True)[1].astype(np.int64)
     times = None if order is None else order[whole.ids]
     whole = replace(whole, groups=groups, order=times)
-    train, test = cut(part, whole.targets, groups, times)
+    if marks is not None:
+        train, test = predefined(part, marks[whole.ids], whole.targets)
+    else:
+        train, test = cut(part, whole.targets, groups, times)
     return replace(dataset, train=take(whole, train), test=take(whole, test))
 
 

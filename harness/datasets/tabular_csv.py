@@ -23,6 +23,7 @@ from harness.datasets.frames import (
     check_trained,
     class_targets,
     divide,
+    marks_of,
     read_table,
     require_complete,
     source_of,
@@ -120,6 +121,11 @@ def class_counts(**args: Json) -> dict[str, int]:
     return counts_of(dataset.task, dataset.train.targets, dataset.test.targets)
 
 
+def marks(column: str, **args: Json) -> tuple[np.ndarray, np.ndarray]:
+    """(rows,) what a column says of each row, as text, and the targets."""
+    return marks_of(read_table(_source(args), [column], as_text=[column]), column, _opened(args)[0])
+
+
 def checksum(*, path: str, test_path: str | None = None, **_: object) -> str:
     return Source(path, test_path).checksum()
 
@@ -177,7 +183,9 @@ def _load(source: Source, content: str, wanted: _Wanted, part: Part | None = Non
     if mistakes:
         raise DataError(*mistakes)
     keys = [str(code) for code in pd.util.hash_pandas_object(_keys(columns), index=False)]
-    order = times_of(table, part.column, source.how, dict(wanted.dates)) if part and part.column else None
+    order = None
+    if part and part.by == "time" and part.column:
+        order = times_of(table, part.column, source.how, dict(wanted.dates))
     groups, train_rows, test_rows = divide(table, keys, targets, source.test, part, order)
     if wanted.label_separator is not None:
         check_labels_trained(table, classes, targets, train_rows)

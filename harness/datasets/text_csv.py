@@ -17,6 +17,7 @@ from harness.datasets.frames import (
     check_trained,
     class_targets,
     divide,
+    marks_of,
     read_table,
     source_of,
 )
@@ -83,6 +84,11 @@ def class_counts(**args: Json) -> dict[str, int]:
     """Rows of each class or label, in both parts; empty for numbers."""
     dataset = _opened(args)[0]
     return counts_of(dataset.task, dataset.train.targets, dataset.test.targets)
+
+
+def marks(column: str, **args: Json) -> tuple[np.ndarray, np.ndarray]:
+    """(rows,) what a column says of each row, as text, and the targets."""
+    return marks_of(read_table(_source(args), [column], as_text=[column]), column, _opened(args)[0])
 
 
 def checksum(*, path: str, test_path: str | None = None, **_: object) -> str:

@@ -15,7 +15,7 @@ from harness.reading.signature import ANYTHING, Parameter, Signature, misfit, re
 from harness.record import DataError
 from harness.suite.model_ref import parse_model
 from harness.suite.schema import Data
-from harness.suite.source import Node, new_mapping
+from harness.suite.source import Node, new_mapping, quoted
 
 
 def check_data(draft: Draft) -> None:
@@ -30,6 +30,8 @@ def check_data(draft: Draft) -> None:
     check_args(draft, ("data", "args"), signature, siblings=[k for k in Data.model_fields if k != "args"])
     if name in table("datasets") and len(draft.mistakes) == before:
         _check_task(draft, str(name))
+        if len(draft.mistakes) == before:
+            _check_folds(draft, str(name))
         _check_transforms(draft)
 
 
@@ -53,11 +55,11 @@ def check_split(draft: Draft, name: str | None) -> None:
             "a log of interactions is cut by the data set's own `split`, a text: write `split: global_time`"
         )
         return
-    if by == "predefined" and given - {"by"}:
-        wrong(
-            f"`by: predefined` takes the data set's own parts: leave out {', '.join(sorted(given - {'by'}))}"
-        )
-    elif by != "predefined" and args.get("test_path"):
+    known = {"by", "column", "folds"} if column else {"by"}
+    if by == "predefined" and given - known:
+        whose = f"what {column!r} says" if column else "the data set's own parts"
+        wrong(f"`by: predefined` takes {whose}: leave out {', '.join(sorted(given - known))}")
+    elif (by != "predefined" or column) and args.get("test_path"):
         wrong(
             "there is a test file (test_path): leave it out to cut one file anew, or write `by: predefined`"
         )
@@ -65,8 +67,8 @@ def check_split(draft: Draft, name: str | None) -> None:
         wrong("`by: time` needs the column that says when a row is of: add `column: NAME`")
     if by == "time" and repeats > 1:
         wrong("there is one order of time: leave `repeats` out, or write `by: random`", "repeats")
-    if by != "time" and column:
-        wrong(f"`column` is for `by: time`, not for `by: {by}`: leave it out", "column")
+    if by not in ("time", "predefined") and column:
+        wrong(f"`column` is for `by: time` and `by: predefined`, not for `by: {by}`: leave it out", "column")
     if by == "group" and name in ("tabular_csv", "text_csv") and not args.get("group"):
         wrong("`by: group` needs the column that says whose a row is: add `group: NAME` under data")
     test = draft.get(float, "data", "split", "test")
@@ -80,6 +82,27 @@ def check_split(draft: Draft, name: str | None) -> None:
             "a search would see rows that another part tests on: leave `training.tuning` out, or search with "
             "one hold-out part", "folds" if folds else "repeats",
         )  # fmt: skip
+
+
+def _check_folds(draft: Draft, name: str) -> None:
+    """A column of the user's that says what is tested on."""
+    column = draft.get(str, "data", "split", "column")
+    if draft.get(str, "data", "split", "by") != "predefined" or not column:
+        return
+    args = draft.get(dict, "data", "args", default={})
+    features = args.get("features") or ()
+    kept = column in (args.get("columns") or ()) or column == args.get("group")
+    if name == "tabular_csv" and (column in features or not (features or kept)):
+        cure = "take it out of `features`" if features else f"add `columns: [{quoted(column)}]` under data"
+        draft.wrong(
+            ("data", "split"), f"the column {column!r} would be predicted from: {cure}",
+            draft.key_place("data", "split", "column"),
+        )  # fmt: skip
+    try:
+        catalog.check_predefined(name, args, column, draft.get(int, "data", "split", "folds", default=0) or 0)
+    except DataError as error:
+        for mistake in error.mistakes:
+            draft.wrong(("data", "split"), mistake, draft.key_place("data", "split", "column"))
 
 
 def load_signature(name: str | None) -> Signature:

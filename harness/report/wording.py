@@ -46,7 +46,7 @@ def ways_of_cutting(data: Data) -> str:
     split = data.split
     if split is None or split.parts == 1:
         return "one test part"
-    by = {"group": " by group", "time": " by time"}.get(split.by, "")
+    by = {"group": " by group", "time": " by time", "predefined": f" by {split.column}"}.get(split.by, "")
     if split.folds:
         return f"{split.folds} folds{by}" + (f", {split.repeats} times" if split.repeats > 1 else "")
     return f"{split.repeats} hold-out parts of {split.test:.0%}{by}"

@@ -43,9 +43,10 @@ class DataSplit(Model):
     by: Literal["random", "group", "time", "predefined"] = "random"
     """`random`: equal rows (and those of a `group`) stay together. `group`: by the data's `group`, which must
     be named. `time`: the latest rows test, and of training the latest validate. `predefined`: the data set's
-    own parts."""
+    own parts, or what `column` says of each row."""
     column: str | None = None
-    """For `time`: the column that says when a row is of."""
+    """For `time`: the column that says when a row is of. For `predefined`: the one that says which fold it is
+    of (then `folds` says how many there are), or `train` and `test`."""
     test: Share = 0.2
     """The share to test on; with folds it is one part in so many."""
     folds: Annotated[int, Field(ge=2, le=1000)] | None = None
