@@ -38,7 +38,7 @@ def row_hashes(inputs: Inputs) -> np.ndarray:
     """
     if isinstance(inputs, np.ndarray) and inputs.dtype.names:
         columns = {name: inputs[name] for name in inputs.dtype.names}
-        return pd.util.hash_pandas_object(pd.DataFrame(columns), index=False).to_numpy(np.uint64)
+        return pd.util.hash_pandas_object(pd.DataFrame(columns, copy=False), index=False).to_numpy(np.uint64)
     if isinstance(inputs, Mapped):
         return inputs.hashes
     if isinstance(inputs, np.ndarray):

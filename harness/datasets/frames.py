@@ -26,7 +26,7 @@ from harness.datasets.own_files import content_of_file, existing
 from harness.datasets.raw import Layout, headless, lacking, read_file
 from harness.datasets.resplit import Part, predefined
 from harness.datasets.resplit import cut as cut_part
-from harness.datasets.splits import hash_split
+from harness.datasets.splits import coded, hash_split
 from harness.protocols import Dataset
 from harness.record import DataError
 
@@ -217,7 +217,7 @@ def _text(value: object) -> str | None:
 
 def divide(
     table: Table,
-    keys: Sequence[str],
+    keys: Sequence[str] | np.ndarray,
     targets: np.ndarray,
     share: float,
     part: Part | None = None,
@@ -232,7 +232,7 @@ def divide(
         (n,) int64 groups for further splits; row numbers to train on, and to test on.
     """
     units = keys if table.owners is None else table.owners
-    groups = np.asarray(pd.factorize(np.array(units, dtype=object))[0], dtype=np.int64)
+    groups = coded(units)[0]
     if table.test_rows:
         cut = len(targets) - table.test_rows
         return groups, np.arange(cut), np.arange(cut, len(targets))

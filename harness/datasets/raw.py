@@ -120,8 +120,9 @@ def _read_csv(path: Path, layout: Layout, texts: Collection[str]) -> pd.DataFram
     found = read_rows(Rows(path, source, char, head.lines, len(names), as_text, nothing, layout.encoding))
     if isinstance(found, Ragged):
         raise DataError(_ragged(path, found, len(names), not head.names, head.separator))
-    table = found
-    return _frame(*_without_empty(table, names))
+    kept, names = _without_empty(found, names)
+    del found
+    return _frame(kept, names)
 
 
 @dataclass(frozen=True)
@@ -277,7 +278,9 @@ def _frame(table: pa.Table, names: Sequence[str]) -> pd.DataFrame:
     """Columns of numbers, bools, moments and texts; what is of another type stays an object."""
     columns = [_plain(column) for column in table.columns]
     plain = pa.table(dict(zip(map(str, range(len(names))), columns, strict=True)))
-    frame: pd.DataFrame = plain.to_pandas(date_as_object=False)
+    del columns, table
+    # Column by column, each let go when it is there: a large table would be held twice.
+    frame: pd.DataFrame = plain.to_pandas(date_as_object=False, split_blocks=True, self_destruct=True)
     frame.columns = pd.Index(list(names), dtype=object)
     return frame
 

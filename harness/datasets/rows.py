@@ -62,7 +62,9 @@ def as_rows(
 
 def _values(column: Column, table: Table, named: Sequence[str]) -> tuple[str, np.ndarray]:
     if column.kind == "number":
-        numbers = np.where(np.isinf(column.values), np.nan, column.values)
+        numbers = column.values
+        if np.isinf(numbers).any():
+            numbers = np.where(np.isinf(numbers), np.nan, numbers)
         if np.isinf(single(numbers)).any():
             raise DataError(
                 f"{table.path}: column {column.name!r} has numbers beyond 3e38, for instance "

@@ -130,20 +130,23 @@ def _choose_groups(
     return np.asarray(names[order[_nearest(sizes[order], wanted)]])
 
 
-def hash_split(keys: Sequence[str], targets: np.ndarray, share: float) -> tuple[np.ndarray, np.ndarray]:
+def hash_split(
+    keys: Sequence[str] | np.ndarray, targets: np.ndarray, share: float
+) -> tuple[np.ndarray, np.ndarray]:
     """Divide rows by the hash of their keys, stratified: the same in every run and on every machine.
 
     Own data without a test part is split by this. Rows of one key stay together. Keys are ranked by hash
     within their class, so that neither the order of the rows matters nor do added ones move many others.
 
+    Args:
+        keys: (n,) texts, or numbers, which count as they are written.
     Returns:
         (rest, part) as sorted row numbers; a class of two keys or more is in both.
     """
-    codes = {key: code for code, key in enumerate(dict.fromkeys(keys))}
-    inverse = np.array([codes[key] for key in keys], dtype=np.int64)
+    inverse, unique = coded(keys)
     sizes = np.bincount(inverse)
-    ranks = np.array([int(hashlib.sha256(key.encode()).hexdigest()[:16], 16) for key in codes], np.uint64)
-    chosen = np.zeros(len(codes), dtype=bool)
+    ranks = np.fromiter((_rank(str(key)) for key in unique), np.uint64, len(unique))
+    chosen = np.zeros(len(unique), dtype=bool)
     unit_labels = _commonest(inverse, strata(targets))
     for label in np.unique(unit_labels):
         members = np.flatnonzero(unit_labels == label)
@@ -151,6 +154,22 @@ def hash_split(keys: Sequence[str], targets: np.ndarray, share: float) -> tuple[
         chosen[members[_nearest(sizes[members], share * sizes[members].sum())]] = True
     inside = chosen[inverse]
     return np.flatnonzero(~inside), np.flatnonzero(inside)
+
+
+def coded(keys: Sequence[str] | np.ndarray) -> tuple[np.ndarray, Sequence[object] | np.ndarray]:
+    """The code of each key (n,) int64, in the order in which they come first, and the different keys."""
+    if isinstance(keys, np.ndarray) and keys.dtype.kind in "iu":
+        unique, first, inverse = np.unique(keys, return_index=True, return_inverse=True)
+        order = np.argsort(first)
+        place = np.empty_like(order)
+        place[order] = np.arange(len(order))
+        return place[inverse], unique[order]
+    codes = {key: code for code, key in enumerate(dict.fromkeys(keys))}
+    return np.array([codes[key] for key in keys], dtype=np.int64), list(codes)
+
+
+def _rank(key: str) -> int:
+    return int(hashlib.sha256(key.encode()).hexdigest()[:16], 16)
 
 
 def _nearest(sizes: np.ndarray, wanted: float) -> np.ndarray:

@@ -182,7 +182,7 @@ def _load(source: Source, content: str, wanted: _Wanted, part: Part | None = Non
         mistakes.append(f"{table.path} has no column to predict from beside {wanted.target!r}")
     if mistakes:
         raise DataError(*mistakes)
-    keys = [str(code) for code in pd.util.hash_pandas_object(_keys(columns), index=False)]
+    keys = pd.util.hash_pandas_object(_keys(columns), index=False).to_numpy(np.uint64)
     order = None
     if part and part.by == "time" and part.column:
         order = times_of(table, part.column, source.how, dict(wanted.dates))
@@ -197,11 +197,13 @@ def _load(source: Source, content: str, wanted: _Wanted, part: Part | None = Non
     if wanted.label_separator is not None:
         name = "multilabel_classification"
     information = Task(name, len(classes), classes, (len(kinds),), columns=kinds)
-    ids = np.arange(len(targets), dtype=np.int64)
-    whole = Split(rows, targets, ids, groups, table.columns, order)
-    dataset = Dataset(information, take(whole, train_rows), take(whole, test_rows), written=written)
     said = [*_infinite(columns), *_in_units(columns), *_with_zeros(table, columns)]
-    return dataset, (*table.notes, *left_out, *notes, *said, *told)
+    sliced, read = table.columns, table.notes
+    del columns, table, keys  # the rows hold all that is predicted from: a large table would be there twice
+    ids = np.arange(len(targets), dtype=np.int64)
+    whole = Split(rows, targets, ids, groups, sliced, order)
+    dataset = Dataset(information, take(whole, train_rows), take(whole, test_rows), written=written)
+    return dataset, (*read, *left_out, *notes, *said, *told)
 
 
 def _without_index(
@@ -260,7 +262,7 @@ def _collect(mistakes: list[str], instead: Any, function: Any, *args: Any) -> An
 
 
 def _keys(columns: Sequence[Column]) -> pd.DataFrame:
-    return pd.DataFrame({str(i): column.values for i, column in enumerate(columns)})
+    return pd.DataFrame({str(i): column.values for i, column in enumerate(columns)}, copy=False)
 
 
 def _targets(

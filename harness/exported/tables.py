@@ -25,6 +25,9 @@ FORMAT = 1
 TYPES = {"number": "f8", "date": "M8[s]", "category": "O", "words": "O"}
 """What a column is → the type of its values in an array of rows; NaN, NaT and None are holes."""
 
+BLOCK = 65536
+"""Rows that are made numbers at a time."""
+
 HOLE = "missing"
 """The category of a hole."""
 
@@ -76,6 +79,11 @@ class Table:
     def encode(self, rows: np.ndarray) -> np.ndarray:
         """(n,) rows, an array of `type` → (n, width) float32."""
         out = np.empty((len(rows), self.width), np.float32)
+        for start in range(0, len(rows), BLOCK):
+            self._encode(rows[start : start + BLOCK], out[start : start + BLOCK])
+        return out
+
+    def _encode(self, rows: np.ndarray, out: np.ndarray) -> None:
         if self._numbers:
             block = np.empty((len(rows), len(self._numbers)), np.float64)
             for place, name in enumerate(self._numbers):
@@ -87,7 +95,6 @@ class Table:
                 out[:, self._mark_places] = holes[:, self._marked]
         for name, at, write in self._others:
             write(rows[name], out[:, at:])
-        return out
 
     def rows(self, given: Sequence[Mapping[str, Any]]) -> np.ndarray:
         """What a client sends, column → value or text, as an array of rows; further columns are ignored.

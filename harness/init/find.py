@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 from harness.datasets.image_files import SUFFIXES as IMAGES
-from harness.datasets.image_layout import TEST, TRAIN
+from harness.datasets.part_names import TEST, TRAIN
 from harness.datasets.raw import PARQUET
 from harness.record import DataError
 
