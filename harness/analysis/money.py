@@ -22,6 +22,9 @@ from harness.suite.schema import Suite
 
 SLO, OFFLINE = "throughput_at_slo_qps", "throughput_offline_per_s"
 COST_METRICS = ("cost_per_million_usd", "cost_per_month_usd", "train_cost_usd")
+ENDPOINT = "endpoint"
+"""The runtime of services elsewhere."""
+NOT_OURS = "not estimable: a service has the price that its owner asks"
 NO_NUMBER = "no number of machines keeps the latency limit"
 """Why a cost has no figure."""
 
@@ -70,6 +73,8 @@ def _throughput(
 ) -> tuple[Array | float, str | None]:
     """A row's requests per second, (draws,), and where they come from."""
     row = table.rows[k]
+    if _is_elsewhere(row):
+        return np.nan, None
     measured = {n: table.draws[n][:, k] for n in (SLO, *_UNLIMITED) if n in table.draws}
     measured = {name: draws for name, draws in measured.items() if not np.isnan(draws[0])}
     if SLO in measured:
@@ -164,6 +169,11 @@ def quantiles(throughput: Array) -> Array:
     return np.asarray(np.where(ends > 0, ends, np.nan))
 
 
+def _is_elsewhere(row: Row) -> bool:
+    """Whether a row is a service that runs on other machines than the one that is priced."""
+    return row.runtime.partition("@")[0] == ENDPOINT
+
+
 def _derived(
     ends: Array, said: Sequence[str], sources: Sequence[str | None], rows: Sequence[Row]
 ) -> list[Estimate]:
@@ -178,6 +188,7 @@ def _derived(
                 (e.note for e in row.estimates.values() if e.reason is Reason.FAILED),
                 "not measured" if kept else NO_NUMBER,
             )
+            why = NOT_OURS if _is_elsewhere(row) else why
             cells.append(Estimate(None, note=why))
             continue
         open_ended = "no upper end: the capacity may be zero" if np.isnan(high[k]) else ""

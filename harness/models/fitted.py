@@ -5,6 +5,7 @@
     fitted/estimator.skops      kind `sklearn`: a pipeline of scaler (of texts: TF-IDF) and estimator
     fitted/tokenizer.json       networks on texts: texts → tokens
     fitted/network.*            kind `torch` of a finished network: the user's file (`finished_network.py`)
+    (nothing more)              kind `endpoint`: how a service is spoken to stands in `model.json`
     fitted/model.onnx           kind `onnx`: the user's finished model, wrapped (`harness.tasks.finished`)
 
 No file runs code when it is read: a run folder may come from somebody else. No torch here: a process that
@@ -25,7 +26,7 @@ from harness.record import RecordError, TrialError
 from harness.suite.model_ref import OWN, OWN_ESTIMATOR, parse_model
 
 FORMAT = 1
-Kind = Literal["torch", "sklearn", "onnx"]
+Kind = Literal["torch", "sklearn", "onnx", "endpoint"]
 
 
 @dataclass(frozen=True)

@@ -259,6 +259,8 @@ class _Planner:
             for name, scenario in serving.scenarios
             if scenario is not None and not (name == "scaling" and not self.about.is_network)
         }
+        if self.about.fitted == "endpoint" and "server" in scenarios:
+            scenarios["server"]["max_batch"] = 1  # requests come one by one; the service batches them itself
         bursts = self.suite.decision.traffic.burstiness
         if "server" in scenarios and bursts != 1:
             scenarios["server"]["burstiness"] = bursts

@@ -224,6 +224,6 @@ def _check_runtimes(draft: Draft, path: Path_, ref: ModelRef) -> None:
     task = draft.get(str, "task") or ""
     args = draft.get(dict, *path, "args", default={})
     if not runtimes_of(ref, runtimes, task, args):
-        cure = "torch" if left_out(ref, ["onnx"], task, args) else "onnx"
+        cure = "torch" if ref.about.fitted == "endpoint" or left_out(ref, ["onnx"], task, args) else "onnx"
         text = f"runs on none of {', '.join(runtimes)}: add {cure} to serving.runtimes"
         draft.wrong((*path, "model"), text)

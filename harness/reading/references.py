@@ -201,6 +201,12 @@ def _finished_arguments(kind: str) -> Signature:
     return Signature({**found.parameters, **own.get(kind, {})})
 
 
+def _endpoint(ref: ModelRef, folder: Path) -> ModelSource:
+    if not ref.name.startswith(("http://", "https://")):
+        raise LookupError(f"`{ref}` is no address of a service: write endpoint:http://host:port/path")
+    return ModelSource(ref, signature=read_signature(ROOT / "models" / "endpoint.py", "build", skip=1))
+
+
 TEXT = Parameter(ast.Name("str"), None)
 MAPPING, LIST = (Parameter(ast.Name(name), ast.Constant(None)) for name in ("dict", "list"))
 
@@ -287,6 +293,7 @@ _RESOLVE: Mapping[str, Callable[[ModelRef, Path], ModelSource]] = {
     "lightgbm": _boosting,
     "catboost": _boosting,
     "onnx": _file,
+    "endpoint": _endpoint,
     "lightning": _file,
     "torch": _file,
     "keras": _file,

@@ -82,6 +82,8 @@ def build(request: Mapping[str, Any]) -> dict[str, str]:
         try:
             if parse_model(candidate["model"]).about.fitted == "sklearn":
                 _build_estimator(candidate, task, search)
+            elif parse_model(candidate["model"]).about.fitted == "endpoint":
+                _ask(candidate, task)
             elif not parse_model(candidate["model"]).about.is_trained:
                 _load_finished(candidate, search)
             else:
@@ -93,6 +95,12 @@ def build(request: Mapping[str, Any]) -> dict[str, str]:
             )
             wrong[name] = f"{text}{_where(error, search)}"
     return wrong
+
+
+def _ask(candidate: Mapping[str, Any], task: Task) -> None:
+    from harness.tasks.endpoints import ask_one
+
+    ask_one(candidate["model"], candidate["args"], task)
 
 
 def _load_finished(candidate: Mapping[str, Any], search: Path | None) -> None:

@@ -126,6 +126,14 @@ _ALL = (
             without=(*_ESTIMATING, "nncf"),
         ),
     ),
+    Runtime(
+        "endpoint",
+        "a service elsewhere, asked over HTTP: the runtime of `endpoint:` candidates",
+        home="harness.runtimes.endpoint",
+        accepts=("endpoint",),
+        packages=("urllib3",),
+        is_reference=True,
+    ),
     _library(
         "sklearn",
         "scikit-learn's own predict_proba or predict",

@@ -34,6 +34,16 @@ SCENARIOS: dict[str, str] = {
     "certify": "harness.serving.certify:certify",
 }
 
+OF_THE_MACHINE = (
+    "peak_memory_mb",
+    "peak_gpu_memory_mb",
+    "working_memory_mb",
+    "model_size_mb",
+    "cpu_seconds_per_example",
+    "energy_per_million_kwh",
+)
+"""Metrics of the process that serves."""
+
 RECORDED_VARIABLES = (
     "OMP_NUM_THREADS",
     "OMP_WAIT_POLICY",
@@ -98,6 +108,8 @@ def measure(job: Mapping[str, Any], request: Path) -> dict[str, Any]:
     measurements.append(Measurement("cold_start_ms", subject.cold["cold_start_ms"], "ms"))
     if spec.get("artifact"):
         measurements.append(Measurement("model_size_mb", size_mb(artifact), "MB"))
+    if spec.get("runtime") == "endpoint":  # what this process takes is the client's, not the service's
+        measurements = [m for m in measurements if m.metric not in OF_THE_MACHINE]
     facts = replace(
         facts,
         threads=job["threads"],

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal
 
-Fitted = Literal["torch", "sklearn", "onnx"]
-"""What a fitted model is: a network, an estimator with `fit` and `predict`, or an ONNX graph."""
+Fitted = Literal["torch", "sklearn", "onnx", "endpoint"]
+"""What a fitted model is: a network, an estimator with `fit` and `predict`, an ONNX graph, a service."""
 
 
 @dataclass(frozen=True)
@@ -132,6 +132,16 @@ MODEL_KINDS: Mapping[str, ModelKind] = {
         versions=("onnxruntime", "onnxruntime-gpu"),
         is_trained=False,
         path="always",
+    ),
+    "endpoint": ModelKind(
+        "endpoint:URL",
+        "a service that answers over HTTP: scored and loaded, not trained",
+        fitted="endpoint",
+        package="urllib3",
+        versions=("urllib3",),
+        is_trained=False,
+        code=("models/endpoint.py", "tasks/endpoints.py"),
+        native="endpoint",
     ),
     "lightning": _finished("lightning:FILE", "a checkpoint of Lightning and its class", "lightning"),
     "torch": _finished("torch:FILE", "a program that torch.export.save wrote", "torch"),

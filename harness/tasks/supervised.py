@@ -31,6 +31,7 @@ from harness.runtimes import runtime, texts
 from harness.runtimes.common import folder_size_mb
 from harness.suite.model_ref import parse_model
 from harness.tasks import estimators, finished, raw, text
+from harness.tasks.endpoints import adopt_endpoint
 from harness.tasks.evaluation import (
     check_predictions,
     constant_quality,
@@ -60,8 +61,9 @@ def train(job: Job) -> Outcome:
     torch.set_num_threads(job.threads)  # a reused worker keeps what the last trial set
     parts = load_parts(spec["data"], spec["train_size"], ("train", "validation"))
     about_it = parse_model(spec["model"]).about
-    text.refuse_finished(about_it.is_trained, parts.task)
-    parts, table = raw.as_numbers(spec, parts)
+    is_endpoint = about_it.fitted == "endpoint"  # it makes numbers of texts itself
+    text.refuse_finished(about_it.is_trained or is_endpoint, parts.task)
+    parts, table = (parts, None) if is_endpoint else raw.as_numbers(spec, parts)
     measured, facts = _TRAIN[about_it.fitted, about_it.is_trained](job, parts)
     if table is not None:
         table.save(job.folder / "fitted" / tables.FILE)
@@ -133,6 +135,8 @@ def reference_predict(source: Path) -> tuple[Predict, str]:
     meta = load_meta(source)
     if meta.kind == "sklearn":
         predict, name = estimator_predict(load_estimator(source), meta), parse_model(meta.model).about.native
+    elif meta.kind == "endpoint":
+        predict, name = runtime("endpoint").load(source, 1), "the service itself"
     elif meta.kind == "onnx":
         predict, name = finished.load(source / "model.onnx"), "the file itself"
     else:
@@ -197,5 +201,6 @@ _TRAIN: Mapping[tuple[str, bool], Callable[[Job, Parts], Trained]] = {
     ("torch", False): adopt_network,
     ("sklearn", True): _train_estimator,
     ("onnx", False): _adopt_finished,
+    ("endpoint", False): adopt_endpoint,
 }
 """What a candidate is once fitted, and whether it is trained → how it is fitted."""
