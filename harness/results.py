@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal, TypedDict
 
 from harness.reasons import Noted
 
@@ -180,6 +180,56 @@ class Tradeoff:
 Verdict = Literal["recommend", "tie", "none_feasible", "not_enough_evidence"]
 
 
+class Expected(TypedDict):
+    """The objective's figure of the choice without what selecting the best of several adds to it; `measured`:
+    with it."""
+
+    metric: str
+    value: float
+    low: float
+    high: float
+    measured: float
+
+
+class StillOpen(TypedDict):
+    """A variant that cannot be chosen now and may prove the best; probabilities."""
+
+    variant: str
+    keeps_all: float
+    probability_best: float
+
+
+class NearestMiss(TypedDict):
+    """Who comes nearest where none may be chosen: the probability that it keeps all limits, and each."""
+
+    variant: str
+    keeps_all: float
+    keeps: dict[str, float]
+
+
+class RunnerUp(TypedDict):
+    """A row that was not chosen; `difference`: the choice's lead in the objective, higher is better."""
+
+    variant: str
+    probability_best: float
+    metric: str
+    difference: float | None
+    difference_low: float | None
+    difference_high: float | None
+    why: str
+
+
+class Flip(TypedDict, total=False):
+    """What would change the answer: once `what` passes `at`, `then` is named; `factor`: `at` over today's."""
+
+    what: str
+    at: float
+    unit: str
+    then: str
+    factor: float
+    extrapolated: bool
+
+
 @dataclass(frozen=True)
 class Recommendation:
     """`recommendation.json`.
@@ -220,16 +270,16 @@ class Recommendation:
     confidence: float = 0.9
     broken_limit: float | None = None
     tolerance: float | None = None
-    expected: Mapping[str, Any] | None = None
+    expected: Expected | None = None
     why_not_likeliest: str = ""
     tied_with: tuple[str, ...] = ()
     settled_by: str = ""
     named_because: str = ""
-    may_keep_limits: tuple[Mapping[str, Any], ...] = ()
-    nearest: Mapping[str, Any] | None = None
-    runners_up: tuple[Mapping[str, Any], ...] = ()
+    may_keep_limits: tuple[StillOpen, ...] = ()
+    nearest: NearestMiss | None = None
+    runners_up: tuple[RunnerUp, ...] = ()
     reasons: tuple[str, ...] = ()
-    flips: tuple[Mapping[str, Any], ...] = ()
+    flips: tuple[Flip, ...] = ()
     warnings: tuple[str, ...] = ()
 
     @property

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -15,7 +14,7 @@ from harness.analysis.sensitivity import Question
 from harness.analysis.ties import Named, few
 from harness.analysis.tradeoff import interval_text, percent, picked, rejections, short
 from harness.analysis.values import where_held
-from harness.results import Estimate, Row, Tradeoff
+from harness.results import Estimate, Expected, NearestMiss, Row, RunnerUp, StillOpen, Tradeoff
 
 NONE_MEETS_ALL = "No variant meets all limits."
 """The first reason where nobody can be named; a page has it as its headline."""
@@ -122,7 +121,7 @@ def nearest_miss(table: Tradeoff, limits: Sequence[Constraint]) -> int | None:
     return best[2] if best else None
 
 
-def nearest_entry(table: Tradeoff, choice: Choice, limits: Sequence[Constraint]) -> Mapping[str, Any] | None:
+def nearest_entry(table: Tradeoff, choice: Choice, limits: Sequence[Constraint]) -> NearestMiss | None:
     """Where nobody may be chosen: who comes nearest, and what it is likely to keep."""
     k = nearest_miss(table, limits) if choice.named is None else None
     if k is None:
@@ -131,7 +130,7 @@ def nearest_entry(table: Tradeoff, choice: Choice, limits: Sequence[Constraint])
     return {"variant": table.rows[k].variant, "keeps_all": float(choice.limits_hold[k]), "keeps": held}
 
 
-def still_open(table: Tradeoff, choice: Choice) -> tuple[Mapping[str, Any], ...]:
+def still_open(table: Tradeoff, choice: Choice) -> tuple[StillOpen, ...]:
     """Who cannot be chosen now and may yet prove to be the best, likeliest first."""
     rows = sorted(np.flatnonzero(choice.open).tolist(), key=lambda k: -choice.best[k])
     return tuple(
@@ -152,7 +151,7 @@ def in_order(choice: Choice) -> list[int]:
     return sorted(range(len(choice.expected)), key=lambda k: (not choice.able[k], -choice.expected[k]))
 
 
-def expected_figure(table: Tradeoff, choice: Choice, goal: Objective) -> Mapping[str, Any]:
+def expected_figure(table: Tradeoff, choice: Choice, goal: Objective) -> Expected:
     """The objective's figure of the choice without what selecting the best of many adds, with its measured
     width."""
     k = choice.named
@@ -261,16 +260,17 @@ def _why_out(question: Question, k: int) -> str:
     return next((f"{name} {cell.note}" for name, cell in cells if cell.value is None), "not measured")
 
 
-def runner_up(question: Question, named: Named, k: int, lead: Lead) -> Mapping[str, Any]:
+def runner_up(question: Question, named: Named, k: int, lead: Lead) -> RunnerUp:
     """A row that was not chosen; `difference` is the choice's lead in the objective, higher is better."""
     table, choice = question.table, question.choice
-    entry: dict[str, Any] = {
+    entry: RunnerUp = {
         "variant": table.rows[k].variant,
         "probability_best": float(choice.best[k]),
         "metric": question.goal.subject,
         "difference": None,
         "difference_low": None,
         "difference_high": None,
+        "why": "",
     }
     if np.isfinite(lead.mean[k]):
         entry["difference"] = float(lead.mean[k])

@@ -17,6 +17,7 @@ from harness.analysis.measure_next import WORTHLESS, NextMeasurement
 from harness.analysis.sensitivity import Question, extrapolate
 from harness.metrics import metrics_of, stem
 from harness.record import Record
+from harness.results import Flip
 
 FACTORS = (2.0, 5.0, 10.0)
 """Times the largest measured size at which the choice is asked again."""
@@ -73,7 +74,7 @@ def with_more_data(question: Question, curves: Curves, factor: float, only: str 
     )
 
 
-def size_flips(question: Question, curves: Curves) -> tuple[Mapping[str, object], ...]:
+def size_flips(question: Question, curves: Curves) -> tuple[Flip, ...]:
     """The training-set size from which another variant is expected to win, if every one gets more data.
 
     Returns:

@@ -10,7 +10,6 @@ import itertools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 
@@ -24,7 +23,7 @@ from harness.analysis.money import COST_METRICS, throughputs
 from harness.analysis.rule import Choice
 from harness.analysis.stats import Array, beyond, switch_points
 from harness.analysis.values import metric_draws, utility_draws
-from harness.results import Estimate, Tradeoff
+from harness.results import Estimate, Flip, Tradeoff
 from harness.suite.schema import Machine, Suite
 
 PRICE_BAND = 0.3
@@ -116,14 +115,14 @@ def _repriced(table: Tradeoff, suite: Suite, price_factor: float) -> Tradeoff:
 # ------------------------------------------------------------------------------------ flips
 
 
-def find_flips(question: Question) -> tuple[Mapping[str, Any], ...]:
+def find_flips(question: Question) -> tuple[Flip, ...]:
     """What would change the answer, nearest first.
 
     Returns:
         {what, at, unit, then, factor}: once `what` passes `at`, `then` is named; `factor` is `at` over
         today's figure. Only the nearest switch on each side is listed.
     """
-    found: list[Mapping[str, Any]] = []
+    found: list[Flip] = []
     for constraint in question.limits:
         found.extend(_limit_flips(question, constraint))
     if depends_on_money(question):
@@ -160,7 +159,7 @@ def _factor_flips(
     unit: str,
     reach: float,
     scaled: Callable[[Question, float], Question],
-) -> list[Mapping[str, Any]]:
+) -> list[Flip]:
     """Switches over a factor from 1/reach to reach, found on a log grid of 24 and refined by bisection.
 
     Of several instances a switch from one to the next is one too.
@@ -205,11 +204,11 @@ def _told(winner: Callable[[float], str], at: float, today: float) -> tuple[floa
     return at, then
 
 
-def _flip(what: str, at: float, unit: str, then: str, factor: float) -> Mapping[str, Any]:
+def _flip(what: str, at: float, unit: str, then: str, factor: float) -> Flip:
     return {"what": what, "at": at, "unit": unit, "then": then, "factor": factor}
 
 
-def _limit_flips(question: Question, constraint: Constraint) -> list[Mapping[str, Any]]:
+def _limit_flips(question: Question, constraint: Constraint) -> list[Flip]:
     """Where another limit on the metric changes the answer: the candidates' own quantiles are the grid."""
     draws = metric_draws(question.table, constraint.metric)
     sure = [k for k in range(draws.shape[1]) if not np.isnan(draws[:, k]).any()]

@@ -10,15 +10,19 @@ from __future__ import annotations
 
 import importlib
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from types import ModuleType
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 if TYPE_CHECKING:
     from sklearn.base import BaseEstimator
+
+Examples = np.ndarray | Sequence[str]
+"""Rows of numbers (n, columns), or n texts where the estimator cuts them itself."""
 
 SKOPS = "estimator.skops"
 
@@ -73,7 +77,9 @@ def answer_kind(estimator: BaseEstimator) -> str:
     return "scores" if hasattr(estimator, "decision_function") and not one_to_one else "classes"
 
 
-def class_answers(estimator: BaseEstimator, table: Any, present: Any, classes: int) -> Any:
+def class_answers(
+    estimator: BaseEstimator, table: Examples, present: Iterable[int], classes: int
+) -> np.ndarray:
     """(n, classes) float32 of a classifier, by what it gives.
 
     A decision function d becomes (1 + d / (1 + |d|)) / 2: the same order for each class and the same
@@ -100,27 +106,27 @@ def class_answers(estimator: BaseEstimator, table: Any, present: Any, classes: i
     return answer
 
 
-def values(estimator: BaseEstimator, table: Any) -> Any:
+def values(estimator: BaseEstimator, table: Examples) -> np.ndarray:
     """(n,) float32 of a regressor."""
     return np.asarray(estimator.predict(taken(estimator, table)), dtype=np.float32).reshape(len(table))
 
 
-def taken(estimator: BaseEstimator, table: Any) -> Any:
+def taken(estimator: BaseEstimator, table: Examples) -> Examples:
     """A table as an estimator takes it: of CatBoost whole numbers where it was told of categories."""
     if type(estimator).__module__.partition(".")[0] != "catboost":
         return table
     places = estimator.get_cat_feature_indices()
-    return with_categories(table, places) if places else table
+    return with_categories(np.asarray(table), places) if places else table
 
 
-def with_categories(table: Any, places: Any) -> Any:
+def with_categories(table: np.ndarray, places: Iterable[int]) -> np.ndarray:
     """A float32 table as one of objects, in which whole numbers name categories; −1 where there is none."""
-    mixed = table.astype(object)
-    mixed[:, list(places)] = np.nan_to_num(table[:, list(places)], nan=-1.0).astype(np.int64)
+    mixed, named = table.astype(object), list(places)
+    mixed[:, named] = np.nan_to_num(table[:, named], nan=-1.0).astype(np.int64)
     return mixed
 
 
-def write(folder: Path, model: Any) -> None:
+def write(folder: Path, model: BaseEstimator) -> None:
     """Write a fitted estimator into a folder, in the file that `read` looks for."""
     library = type(model).__module__.partition(".")[0]
     path = str(folder / FORMATS.get(library, SKOPS))
@@ -132,7 +138,7 @@ def write(folder: Path, model: Any) -> None:
         light_skops().io.dump(model, path)
 
 
-def read(folder: Path, num_classes: int, threads: int = 1, own: str = "") -> Any:
+def read(folder: Path, num_classes: int, threads: int = 1, own: str = "") -> BaseEstimator:
     """The estimator of a folder: an object with `predict`, and `predict_proba` where it has one.
 
     Args:
@@ -169,17 +175,17 @@ class LightGBM:
         self.booster = lightgbm.Booster(model_file=str(path))
         self.threads = threads
 
-    def predict(self, table: Any) -> np.ndarray:
+    def predict(self, table: np.ndarray) -> np.ndarray:
         """Values (n,); of a classifier use `predict_proba`."""
         return np.asarray(self.booster.predict(table, num_threads=self.threads))
 
-    def predict_proba(self, table: Any) -> np.ndarray:
+    def predict_proba(self, table: np.ndarray) -> np.ndarray:
         """Probabilities (n, classes)."""
         answer = self.predict(table)
         return answer if answer.ndim == 2 else np.stack([1 - answer, answer], axis=1)
 
 
-def on_threads(model: Any, threads: int) -> Any:
+def on_threads(model: BaseEstimator, threads: int) -> BaseEstimator:
     """A fitted estimator whose parts all use so many threads to predict."""
     for part in fitted_parts(model):
         library = type(part).__module__.partition(".")[0]
@@ -194,14 +200,14 @@ def on_threads(model: Any, threads: int) -> Any:
     return model
 
 
-def fitted_parts(model: Any, seen: set[int] | None = None) -> Iterator[Any]:
+def fitted_parts(model: object, seen: set[int] | None = None) -> Iterator[BaseEstimator]:
     """A fitted estimator and all that are inside of it."""
     seen = set() if seen is None else seen
     if id(model) in seen:
         return
     seen.add(id(model))
     if isinstance(model, (list, tuple)):
-        values: Any = model
+        values: Iterable[object] = model
     elif isinstance(model, dict):
         values = model.values()
     elif type(model).__module__.partition(".")[0] in ("sklearn", *FORMATS) and hasattr(model, "__dict__"):
@@ -216,7 +222,7 @@ def fitted_parts(model: Any, seen: set[int] | None = None) -> Iterator[Any]:
         yield from fitted_parts(value, seen)
 
 
-def read_estimator(path: Path, own: str = "") -> Any:
+def read_estimator(path: Path, own: str = "") -> BaseEstimator:
     """The fitted pipeline of a skops file.
 
     Args:
@@ -255,7 +261,7 @@ def is_scikit_learns(name: str) -> bool:
     return isinstance(found, type) and issubclass(found, BaseEstimator) and found.__module__ == room
 
 
-def light_skops() -> Any:
+def light_skops() -> ModuleType:
     """skops, without its walk through every module of scikit-learn.
 
     On import it lists all estimators that it may trust, which imports torch too where torch is
@@ -273,4 +279,5 @@ def light_skops() -> Any:
             sklearn.utils.all_estimators = listing
     import skops.io
 
-    return skops
+    found: ModuleType = skops
+    return found

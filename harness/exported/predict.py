@@ -18,29 +18,78 @@ import csv
 import importlib.util
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from types import ModuleType
+from typing import TYPE_CHECKING, Protocol, TypedDict, cast
 
 import numpy as np
 
-HERE = Path(__file__).resolve().parent
-SIGNATURE: dict[str, Any] = json.loads((HERE / "signature.json").read_text())
+if TYPE_CHECKING:
+    import torch
 
-Predict = Callable[[Any], np.ndarray]
+HERE = Path(__file__).resolve().parent
+
+
+class Words(Protocol):
+    """What cuts texts as in training."""
+
+    def encode(self, texts: Sequence[str]) -> np.ndarray | tuple[np.ndarray, ...]: ...
+
+
+class NamedRows(Protocol):
+    """What makes numbers of a table's rows."""
+
+    def rows(self, given: Sequence[dict[str, object]]) -> np.ndarray: ...
+
+    def encode(self, rows: np.ndarray) -> np.ndarray: ...
+
+
+class TakenInputs(TypedDict, total=False):
+    """What an example is: `image`, `table`, `text`, or `rows` of named cells; the keys that go with it."""
+
+    kind: str
+    dtype: str
+    shape: list[int]
+    tokenizer: str
+    columns: list[dict[str, str]]
+    notation: dict[str, str]
+    separator: str
+
+
+class ExportSignature(TypedDict):
+    """`signature.json`: what the model takes and answers, and how exactly it must answer as measured."""
+
+    variant: str
+    runtime: str
+    reader: str
+    task: str
+    input: TakenInputs
+    classes: list[str]
+    targets: str
+    fitted_classes: list[int]
+    tolerance: float
+
+
+SIGNATURE: ExportSignature = json.loads((HERE / "signature.json").read_text())
+
+Examples = np.ndarray | Sequence[str] | Sequence[dict[str, object]] | str | dict[str, object]
+Arrays = tuple[np.ndarray | list[str], ...]
+Predict = Callable[[Examples], np.ndarray]
+Answer = Callable[[Arrays], np.ndarray]
 
 
 def load(threads: int = 1) -> Predict:
     """Raw examples → (n, classes) probabilities in the order of signature.json, or (n,) values."""
     answer = LOADERS[SIGNATURE["reader"]](threads)
 
-    def predict(raw: Any) -> np.ndarray:
+    def predict(raw: Examples) -> np.ndarray:
         return np.asarray(answer(prepare(raw)))
 
     return predict
 
 
-def prepare(raw: Any) -> tuple[np.ndarray, ...]:
+def prepare(raw: Examples) -> Arrays:
     """Examples as the arrays that the model takes.
 
     Raises:
@@ -48,9 +97,10 @@ def prepare(raw: Any) -> tuple[np.ndarray, ...]:
             of its kind.
     """
     if SIGNATURE["input"]["kind"] == "text":
-        return encoded([raw] if isinstance(raw, str) else list(raw))
+        return encoded([raw] if isinstance(raw, str) else [str(text) for text in raw])
     if TABLE is not None:
-        return (TABLE.encode(TABLE.rows([raw] if isinstance(raw, dict) else list(raw))),)
+        rows = [raw] if isinstance(raw, dict) else list(cast("Sequence[dict[str, object]]", raw))
+        return (TABLE.encode(TABLE.rows(rows)),)
     shape = tuple(SIGNATURE["input"]["shape"])
     array = np.asarray(raw)
     if array.shape == shape:
@@ -64,7 +114,7 @@ def prepare(raw: Any) -> tuple[np.ndarray, ...]:
     return (np.ascontiguousarray(array, dtype=SIGNATURE["input"]["dtype"]),)
 
 
-def encoded(texts: list[str]) -> tuple[Any, ...]:
+def encoded(texts: list[str]) -> Arrays:
     """Texts as the numbers that the model takes; texts themselves where it takes those."""
     if TOKENIZER is None:
         return (texts,)
@@ -72,21 +122,23 @@ def encoded(texts: list[str]) -> tuple[Any, ...]:
     return numbers if isinstance(numbers, tuple) else (numbers,)
 
 
-def read_tokenizer() -> Any:
+def read_tokenizer() -> Words | None:
     """What cuts texts as in training, None where the model does it itself or takes no texts."""
     path = HERE / "model" / "tokenizer.json"
     if not path.exists():
         return None
-    return beside("texts").read(path)
+    found: Words = beside("texts").read(path)
+    return found
 
 
-def read_table() -> Any:
+def read_table() -> NamedRows | None:
     """What makes numbers of a table's rows; None where the model takes no such rows."""
     path = HERE / "model" / "columns.json"
-    return beside("tables").read(path) if path.exists() else None
+    found: NamedRows | None = beside("tables").read(path) if path.exists() else None
+    return found
 
 
-def beside(name: str) -> Any:
+def beside(name: str) -> ModuleType:
     """A module of this folder, by its path, so that `python -I` and imports from anywhere find it."""
     found = importlib.util.spec_from_file_location(f"exported_{name}", HERE / f"{name}.py")
     assert found is not None and found.loader is not None
@@ -96,7 +148,7 @@ def beside(name: str) -> Any:
     return module
 
 
-def load_onnx(threads: int) -> Predict:
+def load_onnx(threads: int) -> Answer:
     """ONNX Runtime on the CPU."""
     import onnxruntime as ort
 
@@ -110,13 +162,13 @@ def load_onnx(threads: int) -> Predict:
     outputs = [item.name for item in session.get_outputs()]
     output = "probabilities" if "probabilities" in outputs else outputs[0]
 
-    def predict(arrays: tuple[np.ndarray, ...]) -> np.ndarray:
+    def predict(arrays: Arrays) -> np.ndarray:
         return np.asarray(session.run([output], dict(zip(names, arrays, strict=True)))[0])
 
     return predict
 
 
-def load_openvino(threads: int) -> Predict:
+def load_openvino(threads: int) -> Answer:
     """OpenVINO on the CPU, in the precision that was measured."""
     sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]  # importing it reports home
     import openvino
@@ -125,31 +177,31 @@ def load_openvino(threads: int) -> Predict:
     path = str(HERE / "model" / "model.xml")
     request = openvino.Core().compile_model(path, "CPU", hints).create_infer_request()
 
-    def predict(arrays: tuple[np.ndarray, ...]) -> np.ndarray:
+    def predict(arrays: Arrays) -> np.ndarray:
         return np.asarray(request.infer(list(arrays))[0])
 
     return predict
 
 
-def load_torch(threads: int) -> Predict:
+def load_torch(threads: int) -> Answer:
     """A program exported by PyTorch; no code of the model's own is needed."""
     import torch
 
     torch.set_num_threads(threads)
-    module: Callable[..., Any]
+    module: Callable[..., torch.Tensor]
     if SIGNATURE["reader"] == "library":
         module = torch._inductor.aoti_load_package(str(HERE / "model" / "model.pt2"))
     else:
         module = torch.export.load(HERE / "model" / "model.pt2").module()
 
-    def predict(arrays: tuple[np.ndarray, ...]) -> np.ndarray:
+    def predict(arrays: Arrays) -> np.ndarray:
         with torch.inference_mode():
             return np.asarray(module(*map(torch.from_numpy, arrays)).float().numpy())
 
     return predict
 
 
-def load_sklearn(threads: int) -> Predict:
+def load_sklearn(threads: int) -> Answer:
     """An estimator; types from outside its library are refused."""
     from threadpoolctl import threadpool_limits
 
@@ -158,9 +210,9 @@ def load_sklearn(threads: int) -> Predict:
     estimator = beside("estimator").read(HERE / "model", classes, threads)
     threadpool_limits(limits=threads)
 
-    def predict(arrays: tuple[np.ndarray, ...]) -> np.ndarray:
+    def predict(arrays: Arrays) -> np.ndarray:
         table = arrays[0]
-        if SIGNATURE["input"]["kind"] != "text":
+        if SIGNATURE["input"]["kind"] != "text" and isinstance(table, np.ndarray):
             table = table.reshape(len(table), -1).astype(np.float32)
         if not classes:
             return np.asarray(reader.values(estimator, table))
@@ -172,7 +224,7 @@ def load_sklearn(threads: int) -> Predict:
 TOKENIZER = read_tokenizer()
 TABLE = read_table()
 
-LOADERS: dict[str, Callable[[int], Predict]] = {
+LOADERS: dict[str, Callable[[int], Answer]] = {
     "onnx": load_onnx,
     "openvino": load_openvino,
     "program": load_torch,
@@ -202,10 +254,10 @@ def check(predict: Predict) -> str:
     return f"answers {len(answers)} examples as measured, to within {worst:.2g}"
 
 
-def read(path: Path) -> Any:
+def read(path: Path) -> Examples:
     """Examples from a file, by its ending."""
     if path.suffix == ".npy":
-        return np.load(path)
+        return np.asarray(np.load(path))
     if path.suffix == ".jsonl":
         return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
     if path.suffix == ".csv" and TABLE is not None:
@@ -219,7 +271,7 @@ def read(path: Path) -> Any:
     raise ValueError(f"{path}: give a .npy, .csv, .jsonl or .txt file")
 
 
-def said(answer: np.ndarray) -> dict[str, Any]:
+def said(answer: np.ndarray) -> dict[str, object]:
     """An answer for people: the likeliest class and its probability, the labels, or the value."""
     classes = SIGNATURE["classes"]
     if SIGNATURE.get("targets") == "labels":

@@ -148,13 +148,18 @@ def _files(pattern: str, spec: Spec, folder: str) -> list[Path]:
         runtime = RUNTIMES.get(str(spec.get("runtime")))
         module = runtime.home if runtime else None
     else:
-        return sorted(ROOT.glob(pattern))
+        return _below(ROOT, pattern)
     return sorted(own_imports(module_file(module))) if module else []
+
+
+@cache
+def _below(root: Path, pattern: str) -> list[Path]:
+    return sorted(root.glob(pattern))
 
 
 def _model_files(spec: Spec, folder: str) -> list[Path]:
     ref = parse_model(spec["model"])
-    own = [file for pattern in ref.about.code for file in sorted(ROOT.glob(pattern))]
+    own = [file for pattern in ref.about.code for file in _below(ROOT, pattern)]
     for named in own_code(ref, spec.get("args", {})) if ref.about.path == "always" else ():
         own += sorted(_behind(named, Path(folder)))
     if (ref.kind in PREFIXES and ref.kind != OWN_ESTIMATOR) or not spec["model"]:

@@ -81,7 +81,8 @@ def _validated(tree: Node, file: Path, mistakes: list[Mistake]) -> Suite | None:
     misread = {mistake.place for mistake in mistakes}
     suite = None
     try:
-        suite = Suite.model_validate_json(json.dumps({**draft.tree.plain, "folder": str(draft.folder)}))
+        plain = {**draft.tree.fields, "folder": str(draft.folder)}
+        suite = Suite.model_validate_json(json.dumps(plain))
     except ValidationError as error:
         for detail in error.errors(include_url=False):
             if draft.items("machines") and detail["loc"][:1] == ("machine",):

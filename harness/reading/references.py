@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import cast
 
 from harness.names import hint, nearest
 from harness.reading.components import ROOT, module_file, parse_source, table
@@ -128,7 +129,7 @@ def _sklearn(ref: ModelRef, folder: Path) -> ModelSource:
             else f"there is {', '.join(wanted[:8])}, …"
         )
         raise LookupError(f"scikit-learn has no estimator `{short}`: {cure}")
-    return ModelSource(ref, None, short, read_signature(known[short], short))
+    return ModelSource(ref, None, short, read_signature(Path(known[short]), short))
 
 
 _BOOSTING_FILES = {"xgboost": "sklearn.py", "lightgbm": "sklearn.py", "catboost": "core.py"}
@@ -148,8 +149,8 @@ def _boosting(ref: ModelRef, folder: Path) -> ModelSource:
 
 
 @cache
-def _library_definitions(library: str, rooms: tuple[str, ...], pattern: str) -> dict[str, Path]:
-    """Name → file of what a library defines at top level, by text: importing it would take seconds."""
+def _library_definitions(library: str, rooms: tuple[str, ...], pattern: str) -> Mapping[str, str]:
+    """Name → path of what a library defines at top level, by text: importing it would take seconds."""
     root = find_module(library, [Path(entry or ".") for entry in sys.path])
     if root is None:
         return {}
@@ -159,9 +160,7 @@ def _library_definitions(library: str, rooms: tuple[str, ...], pattern: str) -> 
     memory = remembered("libraries-1")
     if key not in memory:
         memory[key] = {name: file for file, *_ in states for name in _defined(Path(file), pattern)}
-    found = memory[key]
-    assert isinstance(found, Mapping)
-    return {name: Path(str(file)) for name, file in found.items()}
+    return cast(Mapping[str, str], memory[key])  # as it was put there: thousands of names
 
 
 def _states(room: Path) -> list[tuple[str, int, int]]:

@@ -9,7 +9,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -228,11 +227,11 @@ class Evidence:
         sizes = [r.trial.train_size for r in self.records if r.trial.train_size is not None]
         return max(sizes, default=None)
 
-    def of(self, kind: Kind, candidate: str | None = None, **where: Any) -> list[Record]:
+    def of(self, kind: Kind, candidate: str | None = None, **where: str | int | None) -> list[Record]:
         """Finished records of a kind, in a stable order; `where` are fields of the trial."""
         found = self._by_kind.get((kind, candidate), ())
         if kind == "score" and where.get("runtime"):
-            where["runtime"] = scored_as(where["runtime"], self.suite.serving.threads)
+            where["runtime"] = scored_as(str(where["runtime"]), self.suite.serving.threads)
         return [r for r in found if all(getattr(r.trial, k) == v for k, v in where.items())]
 
     @cached_property

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 from harness.report import numbers as n
 from harness.report.evidence import Evidence
+from harness.results import Flip
 
 NEAR = 0.02
 """A limit that is tightened by less than this share is the suite's own: how surely that is kept is said."""
 
 
-def switches(e: Evidence) -> list[Mapping[str, Any]]:
+def switches(e: Evidence) -> list[Flip]:
     """What would change the answer; in a tie a switch to the named choice changes nothing."""
     return [item for item in e.recommendation.flips if item.get("then") != e.recommendation.choice]
 
 
-def flip_sentence(e: Evidence, item: Mapping[str, Any]) -> str:
+def flip_sentence(e: Evidence, item: Flip) -> str:
     """A switch point {what, at, unit, then, factor} in words."""
     what, at, then = str(item.get("what", "")), item.get("at"), str(item.get("then", ""))
     number = float(at) if isinstance(at, int | float) else None

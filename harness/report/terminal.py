@@ -114,7 +114,7 @@ def _other_terms(r: Recommendation, command: str, suite: Suite | None) -> tuple[
             continue
         moved = replace(limit, limit=_beyond(float(flip["at"]), limit.limit))
         return f"{command} --where '{moved.bound}'", f"where the answer becomes {flip['then']}"
-    keeps = (r.nearest or {}).get("keeps", {})
+    keeps = r.nearest["keeps"] if r.nearest else {}
     if hardest := min((c for c in limits if str(c) in keeps), key=lambda c: keeps[str(c)], default=None):
         looser = hardest.limit * (1.1 if hardest.is_upper else 1 / 1.1)
         return f"{command} --where '{replace(hardest, limit=float(f'{looser:.2g}')).bound}'", "a wider limit"

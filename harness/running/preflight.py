@@ -14,8 +14,9 @@ import tempfile
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TypedDict, cast
 
+from harness.codec import Json, JsonObject
 from harness.protocols import Task
 from harness.record import HarnessError, SuiteError, Trial
 from harness.suite.model_ref import parse_model
@@ -29,13 +30,37 @@ SKIPPED = ("onnx:", "hf:")
 """Finished files are checked when they are adopted; a language model is too large to build for nothing."""
 
 
+class Wanted(TypedDict):
+    """A candidate to build; `asks`: settings of training that it asks for itself."""
+
+    model: str
+    args: Mapping[str, Json]
+    seed: int | None
+    asks: list[str]
+
+
+class DataSet(TypedDict):
+    """A data set by name, and its arguments."""
+
+    name: str
+    args: JsonObject
+
+
+class Request(TypedDict):
+    """Candidates to build for a data set; `folder`: of the suite, with the user's own modules."""
+
+    data: DataSet
+    folder: str
+    candidates: dict[str, Wanted]
+
+
 def preflight(suite: Suite, suite_path: str | Path, missing: Iterable[Trial]) -> None:
     """Build the candidates of the training trials that are missing.
 
     Raises:
         SuiteError: what does not build, each with its line in the suite file.
     """
-    wanted = {
+    wanted: dict[str, Wanted] = {
         t.candidate: {
             "model": t.spec["model"],
             "args": dict(t.spec["args"]),
@@ -47,10 +72,14 @@ def preflight(suite: Suite, suite_path: str | Path, missing: Iterable[Trial]) ->
     }
     if not wanted:
         return
-    data = {"name": suite.data.name, "args": dict(suite.data.args)}
+    asked: Request = {
+        "data": {"name": suite.data.name, "args": dict(suite.data.args)},
+        "folder": suite.folder,
+        "candidates": wanted,
+    }
     with tempfile.TemporaryDirectory(prefix="harness-preflight-") as folder:
         request, answer = Path(folder) / "request.json", Path(folder) / "answer.json"
-        request.write_text(json.dumps({"data": data, "folder": suite.folder, "candidates": wanted}))
+        request.write_text(json.dumps(asked))
         command = [sys.executable, "-m", "harness.running.preflight", str(request), str(answer)]
         try:
             done = subprocess.run(command, capture_output=True, text=True, timeout=LIMIT_S, check=False)
@@ -71,7 +100,7 @@ def _asked_for(suite: Suite, name: str) -> list[str]:
     return asks + (["label_smoothing"] if own.label_smoothing else [])
 
 
-def build(request: Mapping[str, Any]) -> dict[str, str]:
+def build(request: Request) -> dict[str, str]:
     """Candidate → what is wrong with it, for the candidates that do not build."""
     from harness.datasets.catalog import task_info
 
@@ -97,20 +126,20 @@ def build(request: Mapping[str, Any]) -> dict[str, str]:
     return wrong
 
 
-def _ask(candidate: Mapping[str, Any], task: Task) -> None:
+def _ask(candidate: Wanted, task: Task) -> None:
     from harness.tasks.endpoints import ask_one
 
     ask_one(candidate["model"], candidate["args"], task)
 
 
-def _load_finished(candidate: Mapping[str, Any], search: Path | None) -> None:
+def _load_finished(candidate: Wanted, search: Path | None) -> None:
     from harness.models.finished_network import load_network
 
     ref = parse_model(candidate["model"])
     load_network(ref, (search or Path()) / ref.name, candidate["args"], search)
 
 
-def _build_network(candidate: Mapping[str, Any], task: Task, search: Path | None) -> None:
+def _build_network(candidate: Wanted, task: Task, search: Path | None) -> None:
     """Build it; what its candidate asks for and it would not obey is refused.
 
     Raises:
@@ -135,21 +164,22 @@ def _build_network(candidate: Mapping[str, Any], task: Task, search: Path | None
         )
 
 
-def _build_estimator(candidate: Mapping[str, Any], task: Task, search: Path | None) -> None:
+def _build_estimator(candidate: Wanted, task: Task, search: Path | None) -> None:
     from harness.models.estimators import build as build_estimator
     from harness.tasks import text
 
     args = dict(candidate["args"])
     if text.is_text(task):
-        text.tfidf(args.pop("tfidf", {}))
+        words = args.pop("tfidf", {})
+        text.tfidf(cast(JsonObject, words))
     build_estimator(candidate["model"], args, (candidate["seed"] or 0) % 2**31, 1, task=task, search=search)
 
 
-def _with_words(task: Task, args: Mapping[str, Any]) -> Task:
+def _with_words(task: Task, args: JsonObject) -> Task:
     """The task with a vocabulary of some size: the true one is known once the training texts are read."""
     if task.takes != "text":
         return task
-    return replace(task, vocab_size=SOME_WORDS, max_length=int(args.get("max_length", 128)))
+    return replace(task, vocab_size=SOME_WORDS, max_length=int(cast(int, args.get("max_length", 128))))
 
 
 def _where(error: BaseException, search: Path | None) -> str:

@@ -11,7 +11,12 @@ import operator
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    Number = float | np.ndarray
 
 OTHER_NAMES = ("qps", "peak_qps", "usd_per_hour")
 """What a value may name besides metrics: the suite's traffic and the machine's price."""
@@ -96,7 +101,7 @@ class Expression:
         """The metrics and other numbers that it needs, in order of appearance."""
         return tuple(dict.fromkeys(_names(self.tree)))
 
-    def evaluate(self, values: Mapping[str, Any]) -> Any:
+    def evaluate(self, values: Mapping[str, Number]) -> Number:
         """The value; arrays in give arrays out.
 
         Raises:
@@ -105,7 +110,7 @@ class Expression:
         return _evaluate(self.tree, values)
 
 
-_BINARY: Mapping[type[ast.operator], Callable[[Any, Any], Any]] = {
+_BINARY: Mapping[type[ast.operator], Callable[[Number, Number], Number]] = {
     ast.Add: operator.add,
     ast.Sub: operator.sub,
     ast.Mult: operator.mul,
@@ -184,8 +189,9 @@ def _at(node: ast.BinOp) -> str:
     return ast.unparse(node).replace(" ", "")
 
 
-def _evaluate(node: ast.expr, values: Mapping[str, Any]) -> Any:
+def _evaluate(node: ast.expr, values: Mapping[str, Number]) -> Number:
     if isinstance(node, ast.Constant):
+        assert isinstance(node.value, (int, float))  # as `_check` saw to it
         return node.value
     if isinstance(node, ast.Name):
         return values[node.id]
@@ -201,7 +207,7 @@ def _evaluate(node: ast.expr, values: Mapping[str, Any]) -> Any:
     return _call(_function(node), [_evaluate(argument, values) for argument in node.args])
 
 
-def _call(name: str, arguments: list[Any]) -> Any:
+def _call(name: str, arguments: list[Number]) -> Number:
     import numpy as np
 
     if name in ("max", "min"):

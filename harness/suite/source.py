@@ -12,9 +12,10 @@ import math
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 import yaml
+
+from harness.codec import Json
 
 MAX_BYTES = 200_000
 MAX_NODES = 20_000
@@ -66,10 +67,15 @@ class Node:
         return self.value if isinstance(self.value, tuple) else None
 
     @property
-    def plain(self) -> Any:
+    def fields(self) -> dict[str, Json]:
+        """Of a mapping the values as JSON would hold them; empty for anything else."""
+        return {key: node.plain for key, node in (self.mapping or {}).items()}
+
+    @property
+    def plain(self) -> Json:
         """The value as JSON would hold it."""
         if isinstance(self.value, dict):
-            return {key: node.plain for key, node in self.value.items()}
+            return self.fields
         if isinstance(self.value, tuple):
             return [node.plain for node in self.value]
         return self.value
@@ -152,15 +158,17 @@ class _Composer:
             raise Unreadable(self.at(event), "a second document begins here: a suite is one YAML document")
         return root
 
-    def at(self, event: Any) -> Place:
+    def at(self, event: yaml.Event) -> Place:
         if self.numbered is None:
             return self.place
+        assert event.start_mark is not None
         return Place(self.place.file, event.start_mark.line + 1, self.place.order)
 
-    def node(self, event: Any, depth: int) -> Node:
+    def node(self, event: yaml.Event, depth: int) -> Node:
         place = self.at(event)
         if isinstance(event, yaml.AliasEvent):
-            return self.alias(event, place)
+            return self.alias(event.anchor or "", place)
+        assert isinstance(event, (yaml.ScalarEvent, yaml.CollectionStartEvent))
         if depth > MAX_DEPTH:
             raise Unreadable(place, f"nested more than {MAX_DEPTH} levels deep: a suite needs fewer than ten")
         self.count(1, place)
@@ -185,18 +193,18 @@ class _Composer:
                 f"expands to more than {MAX_NODES:,} values: use fewer aliases (`*`)",
             )
 
-    def alias(self, event: Any, place: Place) -> Node:
-        target = self.anchors.get(event.anchor)
+    def alias(self, name: str, place: Place) -> Node:
+        target = self.anchors.get(name)
         self.aliases += 1
         if self.aliases > MAX_ALIASES:
             raise Unreadable(place, f"more than {MAX_ALIASES} aliases (`*`): write the values out")
         if target is None:
-            known = "contains itself" if event.anchor in self.anchors else f"has no anchor `&{event.anchor}`"
-            raise Unreadable(place, f"the alias `*{event.anchor}` {known}")
+            known = "contains itself" if name in self.anchors else f"has no anchor `&{name}`"
+            raise Unreadable(place, f"the alias `*{name}` {known}")
         self.count(target.size, place)
         return target
 
-    def check_tag(self, event: Any, place: Place) -> None:
+    def check_tag(self, event: yaml.ScalarEvent | yaml.CollectionStartEvent, place: Place) -> None:
         allowed = {
             f"tag:yaml.org,2002:{name}" for name in ("str", "int", "float", "bool", "null", "map", "seq")
         }
@@ -239,7 +247,7 @@ class _Composer:
                     entries[key], keys[key] = value, source.keys[key]
         return new_mapping(entries, place, keys)
 
-    def key(self, event: Any) -> str:
+    def key(self, event: yaml.Event) -> str:
         place = self.at(event)
         if not isinstance(event, yaml.ScalarEvent):
             raise Unreadable(place, "a key must be a plain name, not a list, a mapping or an alias")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -18,7 +17,7 @@ from harness.report.blocks import Block, Bullets, Cell, Column, Picture, Table, 
 from harness.report.evidence import Evidence
 from harness.report.palette import REST
 from harness.report.switches import flip_sentence, switches
-from harness.results import Row
+from harness.results import Flip, Row
 
 MOST_STEPS = 8
 
@@ -36,7 +35,7 @@ def flips(e: Evidence) -> Section | None:
     return section("What would change the answer", blocks)
 
 
-def _with_more_data(e: Evidence) -> list[Mapping[str, object]]:
+def _with_more_data(e: Evidence) -> list[Flip]:
     """From which training-set size on another than the named variant would be chosen."""
     choice = e.recommendation.choice
     if choice is None:

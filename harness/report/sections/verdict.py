@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
 
 from harness.analysis.explain import NONE_MEETS_ALL, nearest_miss
 from harness.analysis.instances import instances
@@ -19,6 +18,7 @@ from harness.report.blocks import (
     Strong,
     Tile,
     Tiles,
+    Tone,
     capital,
     section,
     text,
@@ -234,7 +234,7 @@ def _met(probability: float | None) -> str:
     return f"missed with probability {n.percent(1 - probability)}"
 
 
-def tone_of(probability: float | None) -> Any:
+def tone_of(probability: float | None) -> Tone:
     if probability is None:
         return "warn"
     return "good" if probability >= MET else "warn" if probability >= UNCERTAIN else "bad"
@@ -264,10 +264,9 @@ def _lead(e: Evidence) -> Iterator[str]:
     )
     if runner is None:
         return
-    low, high = runner.get("difference_low"), runner.get("difference_high")
-    if low is None or high is None:
+    mean, low, high = runner["difference"], runner["difference_low"], runner["difference_high"]
+    if mean is None or low is None or high is None:
         return
-    mean, low, high = float(runner["difference"]), float(low), float(high)
     # The named one of a tie may trail a variant that the best of the tie leads.
     way = "leads" if mean >= 0 else "is behind"
     value, interval = n.interval(mean, low, high) if mean >= 0 else n.interval(-mean, -high, -low)
