@@ -46,9 +46,9 @@ LOUDNESS = "HARNESS_OUTPUT"
 """Variable: `quiet` (failures alone), `verbose` (a line for each trial in a log), else a line a minute."""
 EVERY_S = 60.0
 """Between lines in a log that is no terminal."""
-LEADER_EVERY_S, LEADER_SHARE = 10.0, 0.05
-"""Who leads is worked out so seldom, and takes no more of the time than this: it is done between two trials,
-so that nothing is measured beside it."""
+LEADER_EVERY_S, LEADER_AT_LEAST_S, LEADER_SHARE = 10.0, 60.0, 0.05
+"""Between two looks at who is ahead, and how much of the time they take at most: each is made between two
+trials, so that nothing is measured beside it."""
 
 
 class Display:
@@ -139,16 +139,17 @@ class Display:
             self._print(f"{text}  ({left} left)")
         elif status == "failed":
             self._print(text, "red")
-        self._look()
+        if trial.kind in ("score", "serve"):  # before, nothing is known of what is deployed
+            self._look()
 
     def _look(self) -> None:
         """See who is ahead, where the last look is long enough ago."""
-        before = time.monotonic()
-        if self._leader is None or self._loudness == "quiet" or before < self._look_at:
+        if self._leader is None or self._loudness == "quiet" or time.monotonic() < self._look_at:
             return
+        before = time.thread_time()  # what it costs, however busy the machine is
         self._ahead = self._leader()
-        took = time.monotonic() - before
-        self._look_at = before + max(LEADER_EVERY_S, took / LEADER_SHARE)
+        wait = (time.thread_time() - before) / LEADER_SHARE
+        self._look_at = time.monotonic() + min(max(LEADER_EVERY_S, wait), LEADER_AT_LEAST_S)
 
     @property
     def _is_verbose(self) -> bool:

@@ -62,15 +62,18 @@ def test_the_view_shows_the_question_and_who_is_ahead_and_looks_again_only_after
         return f"ahead so far: model{len(looks)}/onnx, the best with 70 %"
 
     console = Console(file=io.StringIO(), width=100, force_terminal=True)
-    with Display(trials(), console=console, question="Which one?", leader=leader) as shown:
-        for trial in trials()[:3]:
+    served = [Trial("serve", f"model{n}", {"n": n}) for n in range(4)]
+    with Display([*trials(), *served], console=console, question="Which one?", leader=leader) as shown:
+        shown.ended(trials()[0], "finished", seconds=1.0)
+        assert looks == [], "nothing is known of what is deployed"
+        for trial in served[:3]:
             shown.began(trial)
             shown.ended(trial, "finished", seconds=1.0)
         with console.capture() as drawn:
             console.print(shown._render())
     lines = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", drawn.get()).splitlines()
     assert lines[0] == "Which one?" and lines[1] == "ahead so far: model1/onnx, the best with 70 %"
-    assert "train 3/4" in lines[2] and looks == [1] and "ahead so far: model1" in shown.line()
+    assert "serve 3/4" in lines[2] and looks == [1] and "ahead so far: model1" in shown.line()
 
 
 def test_verbose_has_a_line_for_each_trial_and_quiet_only_failures(monkeypatch: pytest.MonkeyPatch) -> None:
