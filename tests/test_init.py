@@ -294,3 +294,30 @@ def test_what_init_writes_runs_to_a_page_one(kind: str, tmp_path: Path) -> None:
     ended = harness(tmp_path, "run", "first.yaml", "--smoke", timeout_s=800)
     assert ended.code == 0, ended.err
     assert (tmp_path / "results" / "first-smoke" / "latest" / "report.html").is_file()
+
+
+def test_labels_can_be_merged_from_the_command_line_as_the_cure_says(init: Run) -> None:
+    rows = [f"{i % 7},{'>50K' if i % 3 else '<=50K'}" for i in range(80)]
+    Path("cut").mkdir()
+    Path("cut/train.csv").write_text("age,income\n" + "\n".join(rows) + "\n")
+    Path("cut/test.csv").write_text("age,income\n" + "\n".join(f"{row}." for row in rows[:40]) + "\n")
+    code, _, err = init("cut", "-o", "cut.yaml")
+    assert code == 2 and 'labels: {"<=50K.": "<=50K"' in err
+    cure = err.partition("`labels: ")[2].partition("`")[0]
+    code, out, err = init("cut", "-o", "cut.yaml", "--set", f"labels={cure}")
+    assert code == 0, err
+    assert yaml.safe_load(Path("cut.yaml").read_text())["data"]["labels"] == {
+        "<=50K.": "<=50K",
+        ">50K.": ">50K",
+    }
+    code, _, err = init("cut", "-o", "cut.yaml", "--set", "labels={a: b")
+    assert code == 2 and "--set labels={a: b" in err
+
+
+def test_several_labels_a_row_are_refused_with_what_to_write(init: Run) -> None:
+    rows = [f"text number {i} of many,{('rude|spam', 'spam', 'threat', 'rude')[i % 4]}" for i in range(80)]
+    Path("t.csv").write_text("text,label\n" + "\n".join(rows) + "\n")
+    assert "holds several labels in one cell" in init("t.csv")[2]
+    code, _, err = init("t.csv", "--set", "label_separator=|")
+    assert code == 2 and "any number of labels a row (rude, spam, threat)" in err
+    assert "task: multilabel_classification" in err

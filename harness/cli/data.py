@@ -94,13 +94,24 @@ def _log_findings(name: str, arguments: JsonObject) -> list[Finding]:
 
 
 def _arguments(texts: Sequence[str] | None) -> dict[str, Json]:
-    """`key=value` texts as the arguments of a data set, values as in YAML."""
-    from harness.suite.source import read_scalar
+    """`key=value` texts as the arguments of a data set, values as in YAML; `{…}` is a map, `[…]` a list."""
+    from harness.suite.source import Mistake, Place, Unreadable, parse_yaml, read_scalar
 
+    mistakes: list[Mistake] = []
     arguments: dict[str, Json] = {}
     for text in texts or ():
         name, equals, value = text.partition("=")
         if not name or not equals:
             raise SuiteError(f"--set {text}: write `--set key=value`, for instance `--set path=images`")
-        arguments[name] = read_scalar(value)[0]
+        if not value.lstrip().startswith(("{", "[")):
+            arguments[name] = read_scalar(value)[0]
+            continue
+        try:
+            read = parse_yaml(value, Place(f"--set {text}", None), mistakes)
+        except Unreadable as stop:
+            mistakes.append(stop.mistake)
+        else:
+            arguments[name] = read.plain if read is not None else None
+    if mistakes:
+        raise SuiteError(*map(str, mistakes))
     return arguments

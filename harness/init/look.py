@@ -234,6 +234,12 @@ def _counted(
 ) -> Seen:
     """With the classes, or the range of the target."""
     task, counts = data.task, Counter[str]()
+    if task.name == "multilabel_classification":
+        listed = ", ".join(task.class_names[:SHOWN])
+        raise DataError(
+            f"{name} has any number of labels a row ({listed}), and init writes suites for one answer a row: "
+            "write one with `task: multilabel_classification`, as docs/own_data.md shows"
+        )
     for part in (data.train, data.test):
         if task.num_classes:
             numbers = np.bincount(part.targets, minlength=task.num_classes)
