@@ -304,7 +304,7 @@ def test_labels_can_be_merged_from_the_command_line_as_the_cure_says(init: Run) 
     code, _, err = init("cut", "-o", "cut.yaml")
     assert code == 2 and 'labels: {"<=50K.": "<=50K"' in err
     cure = err.partition("`labels: ")[2].partition("`")[0]
-    code, out, err = init("cut", "-o", "cut.yaml", "--set", f"labels={cure}")
+    code, _, err = init("cut", "-o", "cut.yaml", "--set", f"labels={cure}")
     assert code == 0, err
     assert yaml.safe_load(Path("cut.yaml").read_text())["data"]["labels"] == {
         "<=50K.": "<=50K",
