@@ -57,7 +57,7 @@ def test_a_price_older_than_ninety_days_says_so() -> None:
     price = Price("aws", "us-east-1", "c7i.large", 0.09, as_of=dt.date(2025, 1, 1), source="list")
     assert price.age(dt.date(2025, 4, 1)) == "of 2025-01-01"
     assert price.age(dt.date(2025, 4, 2)).startswith(
-        "of 2025-01-01, 91 days old: run `harness prices update`"
+        "of 2025-01-01, 91 days old: run python -m harness prices update"
     )
 
 

@@ -1,7 +1,6 @@
 """What would change the answer: switch points over limits, price, traffic and value; the map of winners.
 
-Everything is recomputed from the same joint draws: a grid point is another decision, not another
-measurement, and every winner is named by the one rule (`harness.analysis.rule`).
+All from the same draws: a grid point is another decision, not another measurement; `rule` names every winner.
 """
 
 from __future__ import annotations

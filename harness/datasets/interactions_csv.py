@@ -149,7 +149,8 @@ def _load(content: str, given: tuple[tuple[str, Any], ...]) -> tuple[Interaction
         weight=args.get("weight"),
     )
     event, price, category = (str(args.get(key, key)) for key in ("event", "price", "category"))
-    keep = interest_of(frame, path, wanted, (who, what, when, price, category), mistakes, notes)
+    others = [name for name in (who, what, when, price, category) if name]
+    keep = interest_of(frame, path, wanted, others, mistakes, notes)
     weight = weights_of(frame, path, wanted, mistakes)
     day = np.zeros(len(frame))
     if when:

@@ -59,6 +59,8 @@ class PlanJson(TypedDict):
     trials: list[PlannedTrial]
     expected_wall_seconds: float
     expected_usd: float | None
+    mode: str
+    expected_until_decided_seconds: list[float] | None
     notes: list[str]
     power: JsonObject | None
 

@@ -30,7 +30,7 @@ MOST = 6
 
 
 @dataclass(frozen=True)
-class Answers:
+class ComparedAnswers:
     """The candidates' answers on the same test examples.
 
     Args:
@@ -81,7 +81,7 @@ class Answers:
         return max(self.right, key=lambda candidate: float(self.right[candidate].mean()))
 
 
-def answers_of(e: Evidence, with_examples: bool = False) -> Answers | None:
+def answers_of(e: Evidence, with_examples: bool = False) -> ComparedAnswers | None:
     """The leading candidates' answers; None where the task has no classes or nothing is scored."""
     if kind_of(e.suite.task).targets != "classes":
         return None
@@ -105,7 +105,7 @@ def answers_of(e: Evidence, with_examples: bool = False) -> Answers | None:
     if ids is None or targets is None or not found:
         return None
     part, training = examples(e, ids) if with_examples else (None, ())
-    return Answers(targets, ids, found, right, part, training, frozenset(sure), positive)
+    return ComparedAnswers(targets, ids, found, right, part, training, frozenset(sure), positive)
 
 
 def sorted_answers(p: Predictions | None) -> Predictions | None:

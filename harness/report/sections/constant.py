@@ -10,7 +10,7 @@ from harness.protocols import Section
 from harness.report import numbers as n
 from harness.report.blocks import Block, Cell, Column, Table, section, text
 from harness.report.evidence import Evidence
-from harness.report.sections.answers import Answers, answers_of, validation_answers
+from harness.report.sections.answers import ComparedAnswers, answers_of, validation_answers
 from harness.report.sections.quality import class_names, confusion, matrix_table, share_cell
 from harness.report.sections.thresholds import aim, figure_cell
 from harness.suite.schema import CONSTANT
@@ -49,17 +49,17 @@ def accuracy_decides(e: Evidence) -> bool:
     return any(names_metric(words, "accuracy") for words in said)
 
 
-def _positive(e: Evidence, a: Answers, counts: np.ndarray) -> int:
+def _positive(e: Evidence, a: ComparedAnswers, counts: np.ndarray) -> int:
     """The class that the suite names, else the rare one."""
     return a.positive if e.suite.decision.positive is not None else int(counts.argmin())
 
 
-def _counts(a: Answers, candidate: str) -> np.ndarray:
+def _counts(a: ComparedAnswers, candidate: str) -> np.ndarray:
     told = a.probabilities[candidate].argmax(1)
     return np.bincount(a.targets * a.classes + told, minlength=a.classes**2).reshape(a.classes, a.classes)
 
 
-def _of_the_rare(e: Evidence, a: Answers, which: int, names: list[str], share: float) -> Table:
+def _of_the_rare(e: Evidence, a: ComparedAnswers, which: int, names: list[str], share: float) -> Table:
     goal = e.suite.decision.threshold
     is_it = (a.targets == which).astype(int)
     columns = (

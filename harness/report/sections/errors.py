@@ -16,7 +16,7 @@ from harness.protocols import Section
 from harness.report import numbers as n
 from harness.report.blocks import Block, Bullets, Cell, Column, Fold, Table, section, text
 from harness.report.evidence import Evidence
-from harness.report.sections.answers import Answers, answers_of
+from harness.report.sections.answers import ComparedAnswers, answers_of
 from harness.report.sections.quality import class_names, wilson
 from harness.report.thumbnails import data_uri
 
@@ -54,7 +54,7 @@ def slices(e: Evidence) -> Section | None:
     return section("Which examples go wrong", blocks)
 
 
-def _kinds(e: Evidence, a: Answers) -> dict[str, np.ndarray]:
+def _kinds(e: Evidence, a: ComparedAnswers) -> dict[str, np.ndarray]:
     """Name of a kind of example → mask: of texts by what is in them, by label, by columns of the data."""
     assert a.part is not None
     masks: dict[str, np.ndarray] = {}
@@ -67,7 +67,7 @@ def _kinds(e: Evidence, a: Answers) -> dict[str, np.ndarray]:
     return {**masks, **errors.column_slices(a.part.columns)}
 
 
-def _said_of(a: Answers, candidate: str, gaps: Sequence[errors.Gap], noun: str) -> Iterator[str]:
+def _said_of(a: ComparedAnswers, candidate: str, gaps: Sequence[errors.Gap], noun: str) -> Iterator[str]:
     """In a sentence or two: where a candidate falls behind the best, and whether that is more than chance."""
     best = a.best
     whole = two_way_difference(a.right[candidate], a.right[best])
@@ -99,7 +99,7 @@ def _difference(found: Interval) -> str:
 
 def _slice_table(
     e: Evidence,
-    a: Answers,
+    a: ComparedAnswers,
     masks: Mapping[str, np.ndarray],
     gaps: Mapping[str, Sequence[errors.Gap]],
 ) -> Table:
@@ -139,7 +139,7 @@ def _share(right: np.ndarray) -> Cell:
     return Cell(*n.interval(found.value, max(0.0, low), min(1.0, high)), sort=found.value)
 
 
-def _definitions(a: Answers) -> str:
+def _definitions(a: ComparedAnswers) -> str:
     if a.texts is None:
         return ""
     return (
@@ -150,7 +150,7 @@ def _definitions(a: Answers) -> str:
 
 
 def _telling(
-    e: Evidence, a: Answers, masks: Mapping[str, np.ndarray], gaps: Mapping[str, Sequence[errors.Gap]]
+    e: Evidence, a: ComparedAnswers, masks: Mapping[str, np.ndarray], gaps: Mapping[str, Sequence[errors.Gap]]
 ) -> Iterator[Block]:
     """Examples of the kind that separates a candidate from the best one: all seeds of one are right, of the
     other wrong."""
@@ -192,7 +192,7 @@ def worst(e: Evidence) -> Section | None:
 
 
 def _worst_table(
-    a: Answers,
+    a: ComparedAnswers,
     candidate: str,
     rows: np.ndarray,
     names: Sequence[str],
@@ -220,16 +220,16 @@ def _worst_table(
     return Table(columns, tuple(table), sortable=False, kind=_kind(a))
 
 
-def _what(a: Answers) -> str:
+def _what(a: ComparedAnswers) -> str:
     return "text" if a.texts is not None else "image" if a.images is not None else "row"
 
 
-def _kind(a: Answers) -> str:
+def _kind(a: ComparedAnswers) -> str:
     """How a table of examples is set: texts in full."""
     return "texts" if a.texts is not None else "compact"
 
 
-def _example(a: Answers, row: int) -> Cell:
+def _example(a: ComparedAnswers, row: int) -> Cell:
     """The example itself: its text, a picture of it, or of a table its row and what the columns say."""
     if a.texts is not None:
         return Cell(_short(a.texts[row]))
@@ -240,7 +240,7 @@ def _example(a: Answers, row: int) -> Cell:
     return Cell(f"row {int(a.ids[row])}", said, sort=int(a.ids[row]))
 
 
-def _tags(a: Answers, row: int) -> list[str]:
+def _tags(a: ComparedAnswers, row: int) -> list[str]:
     """What of a text makes it hard; of images nothing is known."""
     if a.texts is None:
         return []
@@ -292,7 +292,7 @@ def disagreements(e: Evidence) -> Section | None:
 
 
 def _examples(
-    a: Answers, names: Sequence[str], pair: tuple[str, str], d: errors.Disagreement
+    a: ComparedAnswers, names: Sequence[str], pair: tuple[str, str], d: errors.Disagreement
 ) -> Iterator[Block]:
     for better, rows in zip(pair, (d.only_first, d.only_second), strict=True):
         if len(rows):
@@ -300,7 +300,7 @@ def _examples(
             yield _pair_table(a, names, pair, rows[:EXAMPLES])
 
 
-def _pair_table(a: Answers, names: Sequence[str], pair: tuple[str, str], rows: np.ndarray) -> Table:
+def _pair_table(a: ComparedAnswers, names: Sequence[str], pair: tuple[str, str], rows: np.ndarray) -> Table:
     """Examples with their label and what two candidates said."""
     table = tuple(
         (

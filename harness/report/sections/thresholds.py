@@ -24,7 +24,7 @@ from harness.report.curves import Mark, unit_square
 from harness.report.evidence import Evidence
 from harness.report.pictures import told
 from harness.report.plots import Axis, Series
-from harness.report.sections.answers import Answers, answers_of, sorted_answers, validation_answers
+from harness.report.sections.answers import ComparedAnswers, answers_of, sorted_answers, validation_answers
 from harness.report.sections.quality import class_names
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ def curves(e: Evidence) -> Section | None:
     return section("Curves and thresholds", blocks)
 
 
-def _scores_only(a: Answers) -> str:
+def _scores_only(a: ComparedAnswers) -> str:
     """What is said of candidates whose scores are no probabilities."""
     others = [candidate for candidate in a.probabilities if candidate not in a.sure]
     if not others:
