@@ -8,10 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from sklearn.metrics import average_precision_score, balanced_accuracy_score, roc_auc_score
 
 from harness.analysis.predictions import read_predictions, score_examples
+from harness.datasets.raw import headless
 from harness.kinds import quality
 from harness.planning.trials import plan_trials
 from harness.planning.tuning import watched_by, watched_note
@@ -126,6 +128,18 @@ def test_a_named_class_is_for_two_classes(tmp_path: Path) -> None:
     (tmp_path / "t.csv").write_text("a,y\n" + "".join(f"{i},{'xyz'[i % 3]}\n" for i in range(60)))
     with pytest.raises(SuiteError, match="decision.positive: is for two classes: drop it"):
         read_suite(suite(tmp_path, "objective: maximize accuracy, positive: x"))
+
+
+def test_a_name_that_is_a_value_of_its_column_is_still_a_name_where_another_stands_above_numbers(
+    tmp_path: Path,
+) -> None:
+    rows = [f"{i},{'xyz'[i % 3]}" for i in range(60)]
+    with_names, without = tmp_path / "with.csv", tmp_path / "without.csv"
+    with_names.write_text("\n".join(["a,y", *rows]))
+    without.write_text("\n".join([*rows, *rows]))
+    frame = pd.read_csv(with_names)
+    assert headless(with_names, frame) == ""
+    assert "has no line of names" in headless(without, pd.read_csv(without))
 
 
 # ------------------------------------------------------------------------------------------------ scores

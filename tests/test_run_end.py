@@ -38,11 +38,10 @@ def test_a_decision_is_followed_by_the_three_commands_that_are_wanted_next() -> 
     assert "--set decision.traffic.qps=400" in without[0][0] and not any("export" in c for c, _ in without)
 
 
-def test_a_recommender_is_not_offered_for_export_which_would_refuse_it() -> None:
+def test_a_recommender_is_offered_for_export_like_any_other() -> None:
     shop = make_suite(WORLD[:1]).model_copy(update={"task": "recommendation"})
     commands = [command for command, _ in next_commands(CHOICE, "shop/2025", shop)]
-    assert len(commands) == 3 and not any(" export " in command for command in commands)
-    assert commands[0] == "python -m harness report shop/2025 --pdf"
+    assert commands[0] == "python -m harness export shop/2025 cnn/onnx deploy"
 
 
 def test_another_limit_is_suggested_where_it_changes_the_answer(tmp_path: Path) -> None:

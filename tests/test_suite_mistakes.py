@@ -145,7 +145,7 @@ TABLE: dict[str, tuple[dict[str, str | None], list[str]]] = {
         {"candidates": "candidates:\n  cnn: {args: {width: 8}}"},
         [
             "suite.yaml:6: candidates.cnn: `model` is missing: NAME, timm:NAME, hf:NAME, sklearn:Estimator, "
-            "onnx:FILE, torch:FILE or package.module:function"
+            "onnx:FILE, endpoint:URL, torch:FILE or package.module:function"
         ],
     ),
     "unknown task": (

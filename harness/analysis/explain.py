@@ -92,10 +92,9 @@ def _miss(table: Tradeoff, limits: Sequence[Constraint], goal: Objective, choice
         return [f"Nearest miss: {row.variant}, which {alone[0]}.", gives]
     against = "; ".join(said) or "the objective is undefined too often"
     kept = percent(float(choice.limits_hold[k]))
-    return [
-        f"Nearest miss: {row.variant}, which keeps all limits with probability {kept} ({against}).",
-        gives,
-    ]
+    # That it is all of them together stands before the brackets.
+    why = "" if against.startswith("all limits together") else f" ({against})"
+    return [f"Nearest miss: {row.variant}, which keeps all limits with probability {kept}{why}.", gives]
 
 
 def nearest_miss(table: Tradeoff, limits: Sequence[Constraint]) -> int | None:

@@ -31,6 +31,9 @@ LAUNCH_REACH = 8.0
 times the sample's, a variant at its limit would look 90 % sure to keep it in 11 % of measurements; with e⁸ in
 10 %."""
 
+FEW_DFS = 4
+"""With so many degrees of freedom, rows that drift together counted once, the sample tells its scale."""
+
 SEED_SPREAD = 0.05
 """Assumed spread between seeds where nothing tells any (`is_spread_unknown`): this share of the value, of a
 share p this part of √(p(1 − p)), .015 at .9. Accuracies of small networks differ by .004–.01: assuming
@@ -294,7 +297,8 @@ def _launch_noise(
     # Rows that drift together have correlated sample variances (by ρ²): K of them tell as much as K_eff.
     weight = 1 / (1 + (len(means) - 1) * float(np.square(correlation).mean()))
     dfs = np.where(variances > 0, counts - 1, 0)
-    variance = variance_draws(variances, dfs, variances_of, draws, weight, LAUNCH_REACH)
+    reach = LAUNCH_REACH if weight * dfs.sum() < FEW_DFS else 4.0
+    variance = variance_draws(variances, dfs, variances_of, draws, weight, reach)
     variance[:, (counts > 1) & (variances == 0)] = 0.0
     noise = np.sqrt(correlation) * common
     noise = noise + np.sqrt(1 - correlation) * own.standard_normal((len(means), draws)).T

@@ -318,8 +318,17 @@ def headless(path: Path, frame: pd.DataFrame) -> str:
     again = names in [list(row) for row in zip(*cells, strict=True)]
     if 2 * sum(found) < max(2, len(names)) or (again and not any(map(_is_number, names))):
         return ""
+    if any(_names_numbers(n, column) for n, column in zip(names, cells, strict=True)):
+        return ""
     shown = ", ".join(names[:6]) + (", …" if len(names) > 6 else "")
     return f"{path} has no line of names, it begins with {shown}: write a line of names above its rows"
+
+
+def _names_numbers(name: str, cells: Sequence[str]) -> bool:
+    """Whether a word stands above numbers alone: that line has names, though one of them, say `y`, may be a
+    value of its column too."""
+    is_word = name[:1].isalpha() and name not in MISSING and not _is_number(name)
+    return is_word and all(map(_is_number, cells))
 
 
 def _is_number(text: str) -> bool:
