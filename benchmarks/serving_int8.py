@@ -27,7 +27,7 @@ def ways_of(model: str) -> list[Tried]:
     with tempfile.TemporaryDirectory() as scratch:
         base = Path(scratch) / "fp32"
         onnx.prepare(fitted(model, Path(scratch)), base, images(200))
-        return compare(load, base, quantised(base / onnx.MODEL, images(200), Path(scratch)), images(64, 1))
+        return compare(load, base, quantised(base, images(200), Path(scratch)), images(64, 1))
 
 
 def table(found: dict[str, list[Tried]]) -> str:

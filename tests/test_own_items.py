@@ -13,7 +13,8 @@ from harness.datasets import interactions_csv
 from harness.planning.trials import plan_trials
 from harness.reading import read_suite
 from harness.record import DataError
-from harness.tasks.recommendation.fitting import cut_data, fit_pipeline, user_requests
+from harness.tasks.recommendation.asking import user_requests
+from harness.tasks.recommendation.fitting import cut_data, fit_pipeline
 from harness.tasks.recommendation.loop import Settings
 from harness.tasks.recommendation.retrieval.texts import text_features
 

@@ -14,7 +14,7 @@ from test_recommendation_pipeline import _fit, _two_tastes
 from harness.planning.trials import plan_trials
 from harness.reading import read_suite
 from harness.record import SuiteError, TrialError
-from harness.tasks.recommendation.fitting import user_requests
+from harness.tasks.recommendation.asking import user_requests
 from harness.tasks.recommendation.pipeline import Pipeline
 
 SUITE = (

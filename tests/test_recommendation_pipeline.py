@@ -19,9 +19,10 @@ from harness.planning.tuning import Attempt
 from harness.protocols import Job
 from harness.record import DataError, Trial, TrialError
 from harness.tasks.recommendation import fitting, task
+from harness.tasks.recommendation.asking import page_requests, user_requests
 from harness.tasks.recommendation.evaluation import evaluate, validation_ndcg
 from harness.tasks.recommendation.features import FEATURES, Knowledge, describe, estimate_examination
-from harness.tasks.recommendation.fitting import Fit, cut_data, fit_pipeline, page_requests, user_requests
+from harness.tasks.recommendation.fitting import Fit, cut_data, fit_pipeline
 from harness.tasks.recommendation.history import History, Requests
 from harness.tasks.recommendation.index_quality import index_quality
 from harness.tasks.recommendation.loop import Settings

@@ -13,8 +13,8 @@ from test_recommendation_pipeline import QUICK, _two_tastes
 
 from harness.datasets.interactions import Events, Interactions, Users, plain_catalogue
 from harness.tasks.recommendation import served
+from harness.tasks.recommendation.asking import user_requests
 from harness.tasks.recommendation.features import FEATURES, RECENT, Facts
-from harness.tasks.recommendation.fitting import user_requests
 from harness.tasks.recommendation.history import History, Requests
 from harness.tasks.recommendation.ranking.fit import Slates, fit_ranker, load_ranker, within_list_auc
 from harness.tasks.recommendation.retrieval import implicit_als, lightgcn, options, sasrec

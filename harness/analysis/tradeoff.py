@@ -19,6 +19,7 @@ from harness.analysis.criteria import (
     lower_is_better,
     worth_of,
 )
+from harness.analysis.disturbed import disturbed
 from harness.analysis.draws import overlaid
 from harness.analysis.evidence import gather
 from harness.analysis.fronts import pareto_front, pareto_probability
@@ -78,6 +79,7 @@ def measured_table(
     beliefs = gather(index, suite, reader, slices)
     beliefs.warnings.extend(_seed_warnings(beliefs, index.score))
     beliefs.warnings.extend(_export_faults(beliefs, index.score))
+    beliefs.warnings.extend(disturbed(record for group in index.serve.values() for record in group))
     baseline = baseline_of(index)
     beliefs.warnings.extend(doubts(baseline))
     return replace(_bare_table(beliefs, index.serve), baseline=baseline)

@@ -59,7 +59,6 @@ class PlanJson(TypedDict):
     trials: list[PlannedTrial]
     expected_wall_seconds: float
     expected_usd: float | None
-    mode: str
     expected_until_decided_seconds: list[float] | None
     notes: list[str]
     power: JsonObject | None
@@ -152,7 +151,6 @@ class Plan:
             ],
             "expected_wall_seconds": self.wall_seconds,
             "expected_usd": self.usd,
-            "mode": "exhaustive",
             "expected_until_decided_seconds": None if self.until_decided is None else [*self.until_decided],
             "notes": list(self.notes),
             "power": None if self.power is None else to_json(self.power),

@@ -7,8 +7,6 @@ fastest that keeps the accuracy is kept. What was tried stands in the record.
 
 from __future__ import annotations
 
-import shutil
-import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -16,10 +14,9 @@ import numpy as np
 
 from harness.codec import JsonObject
 from harness.protocols import Split
-from harness.record import TrialError
 from harness.runtimes import onnx as fp32
-from harness.runtimes.common import kind, parity, silence, task_of
-from harness.runtimes.quantising import CALIBRATION, choose, compare, judges_of, made, told
+from harness.runtimes.common import silence
+from harness.runtimes.quantising import CALIBRATION, made, quantise
 
 MATRIX_OPERATORS = ("MatMul", "Gemm", "Attention", "LSTM", "EmbedLayerNormalization", "Gather")
 
@@ -37,40 +34,17 @@ def prepare(
     Raises:
         TrialError: the model is not a network, there is nothing to calibrate with, or no way works.
     """
-    if kind(fitted) == "sklearn":
-        raise TrialError("int8 is for networks: an estimator has no weights that it would make faster")
-    if calibration is None or not len(calibration):
-        raise TrialError("int8 needs calibration examples from the training part")
-    folder.mkdir(parents=True, exist_ok=True)
-    judges, judged_on = judges_of(calibration, validation)
-    with tempfile.TemporaryDirectory() as scratch:
-        base = Path(scratch) / "fp32"
-        exported = fp32.prepare(fitted, base, calibration)
-        ways = quantised(base / fp32.MODEL, calibration, Path(scratch))
-        tried = compare(load, base, ways, judges)
-        chosen = choose(tried)
-        shutil.copyfile(ways[chosen.way] / fp32.MODEL, folder / fp32.MODEL)
-        shutil.copyfile(fitted / "model.json", folder / "model.json")
-        answers = parity(
-            fp32.load(base, 1)(judges.inputs[:64]), load(folder, 1)(judges.inputs[:64]), task_of(fitted)
-        )
-    return {
-        "exporter": exported["exporter"],
-        **told(chosen, tried),
-        "judged_on": judged_on,
-        "calibration_examples": min(len(calibration), CALIBRATION),
-        **answers,
-    }
+    return quantise(fp32.prepare, load, quantised, fitted, folder, calibration, validation)
 
 
-def quantised(model: Path, calibration: Split, scratch: Path) -> dict[str, Path]:
+def quantised(base: Path, calibration: Split, scratch: Path) -> dict[str, Path]:
     """The fp32 model quantised in each way: way → folder with `model.onnx`, or with why there is none.
 
     static: QDQ, unsigned 8-bit activations, signed 8-bit weights per channel, ranges from calibration.
     dynamic: activations' ranges at run time, weights per channel, all operators that have such a form.
     dynamic-matmul: the same for matrix products alone, convolutions stay fp32.
     """
-    ready = _preprocessed(model, scratch)
+    ready = _preprocessed(base / fp32.MODEL, scratch)
     makers: dict[str, Callable[[Path], None]] = {
         "static": lambda folder: _static(ready, folder / fp32.MODEL, calibration),
         "dynamic": lambda folder: _dynamic(ready, folder / fp32.MODEL, None),

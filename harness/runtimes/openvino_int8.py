@@ -7,8 +7,6 @@ fastest that keeps the accuracy is kept. What was tried stands in the record.
 from __future__ import annotations
 
 import logging
-import shutil
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,10 +15,8 @@ import numpy as np
 
 from harness.codec import JsonObject
 from harness.protocols import Split
-from harness.record import TrialError
 from harness.runtimes import openvino as fp32
-from harness.runtimes.common import kind, parity, task_of
-from harness.runtimes.quantising import CALIBRATION, choose, compare, judges_of, made, told
+from harness.runtimes.quantising import CALIBRATION, made, quantise
 
 load = fp32.load
 
@@ -33,30 +29,10 @@ def prepare(
     Raises:
         TrialError: the model is not a network, there is nothing to calibrate with, or no way works.
     """
-    if kind(fitted) == "sklearn":
-        raise TrialError("int8 is for networks: an estimator has no weights that it would make faster")
-    if calibration is None or not len(calibration):
-        raise TrialError("int8 needs calibration examples from the training part")
-    judges, judged_on = judges_of(calibration, validation)
-    with tempfile.TemporaryDirectory() as scratch:
-        base = Path(scratch) / "fp32"
-        exported = fp32.prepare(fitted, base, calibration, validation)
-        ways = quantised(base / fp32.MODEL, calibration, Path(scratch))
-        tried = compare(load, base, ways, judges)
-        chosen = choose(tried)
-        shutil.copytree(ways[chosen.way], folder, dirs_exist_ok=True)
-        shutil.copyfile(fitted / "model.json", folder / "model.json")
-        exact, answers = (run(judges.inputs[:64]) for run in (load(base, 1), load(folder, 1)))
-    return {
-        "exporter": exported["exporter"],
-        **told(chosen, tried),
-        "judged_on": judged_on,
-        "calibration_examples": min(len(calibration), CALIBRATION),
-        **parity(exact, answers, task_of(fitted)),
-    }
+    return quantise(fp32.prepare, load, quantised, fitted, folder, calibration, validation)
 
 
-def quantised(model: Path, calibration: Split, scratch: Path) -> dict[str, Path]:
+def quantised(base: Path, calibration: Split, scratch: Path) -> dict[str, Path]:
     """The fp32 model quantised in each way: way → folder with `model.xml`, or with why there is none.
 
     static: weights and activations, ranges from calibration, for convolutions.
@@ -70,7 +46,7 @@ def quantised(model: Path, calibration: Split, scratch: Path) -> dict[str, Path]
     rows = [np.ascontiguousarray(row[None]) for row in calibration.inputs[:CALIBRATION]]
 
     def write(folder: Path, make: Callable[[Any], Any]) -> None:
-        fresh = openvino.Core().read_model(str(model))  # NNCF changes what it is given
+        fresh = openvino.Core().read_model(str(base / fp32.MODEL))  # NNCF changes what it is given
         openvino.save_model(make(fresh), str(folder / fp32.MODEL), compress_to_fp16=False)
 
     def static(network: Any, model_type: Any) -> Any:

@@ -5,6 +5,8 @@ The fastest that keeps the accuracy is chosen.
 
 from __future__ import annotations
 
+import shutil
+import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -12,11 +14,11 @@ from pathlib import Path
 
 import numpy as np
 
-from harness.codec import JsonObject
+from harness.codec import Json, JsonObject
 from harness.models.encoding import PAD
 from harness.protocols import Predict, Split
 from harness.record import TrialError
-from harness.runtimes.common import first_line, folder_size_mb, silence
+from harness.runtimes.common import first_line, folder_size_mb, kind, parity, silence, task_of
 
 CALIBRATION = 200
 """Training examples that ranges of activations are taken from."""
@@ -29,8 +31,12 @@ TIMING = ((1, 40), (32, 6))
 FAILURE = "failure"
 """In the folder of a way that failed: why."""
 
+Prepare = Callable[[Path, Path, Split | None, Split | None], Mapping[str, Json]]
+"""(fitted model, folder of the artifact, calibration, validation) → what is to be recorded of it."""
 Load = Callable[[Path, int], Predict]
 """(folder of an artifact, threads) → its answers."""
+Ways = Callable[[Path, Split, Path], Mapping[str, Path]]
+"""(artifact in fp32, calibration, folder to work in) → each way's folder, as `made` gives them."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +54,41 @@ class Tried:
     size_mb: float | None = None
     milliseconds: Mapping[str, float] | None = None
     failure: str = ""
+
+
+def quantise(
+    prepare: Prepare, load: Load, ways_of: Ways, fitted: Path, folder: Path, calibration: Split | None,
+    validation: Split | None,
+) -> JsonObject:  # fmt: skip
+    """Quantise a fitted network in every way, choose one, and keep its artifact in `folder`.
+
+    Args:
+        prepare, load: of the runtime in fp32.
+
+    Raises:
+        TrialError: the model is not a network, there is nothing to calibrate with, or no way works.
+    """
+    if kind(fitted) == "sklearn":
+        raise TrialError("int8 is for networks: an estimator has no weights that it would make faster")
+    if calibration is None or not len(calibration):
+        raise TrialError("int8 needs calibration examples from the training part")
+    judges, judged_on = judges_of(calibration, validation)
+    with tempfile.TemporaryDirectory() as scratch:
+        base = Path(scratch) / "fp32"
+        exported = prepare(fitted, base, calibration, validation)
+        ways = ways_of(base, calibration, Path(scratch))
+        tried = compare(load, base, ways, judges)
+        chosen = choose(tried)
+        shutil.copytree(ways[chosen.way], folder, dirs_exist_ok=True)
+        shutil.copyfile(fitted / "model.json", folder / "model.json")
+        exact, answers = (run(judges.inputs[:64]) for run in (load(base, 1), load(folder, 1)))
+    return {
+        "exporter": exported["exporter"],
+        **told(chosen, tried),
+        "judged_on": judged_on,
+        "calibration_examples": min(len(calibration), CALIBRATION),
+        **parity(exact, answers, task_of(fitted)),
+    }
 
 
 def made(makers: Mapping[str, Callable[[Path], None]], scratch: Path) -> dict[str, Path]:

@@ -67,48 +67,42 @@ def train_network(job: Job, parts: Parts) -> Trained:
         servable, example_inputs(task) if example is None else torch.from_numpy(example)
     )
 
-    if spec.get("untrained"):
+    def keep() -> None:
         save_network(job.folder / "fitted", network, _meta(spec, task, scaling))
         if tokenizer:
             tokenizer.save(job.folder / "fitted" / texts.TOKENIZER)
-        return (
-            measurement("parameters", count_parameters(network)),
-            measurement("flops_per_example", flops),
-        ), TrainFacts(trained=False)
-    result = _fit(
-        job,
-        model,
-        with_own(
-            _batches(parts, scaling, training, seed, job.device),
-            network,
-            example_inputs(task) if task.takes == "image" else None,
-            seed,
-        ),
-        training,
-        (_objective(spec, task, training, scaling)),
-    )
+
+    counted = measurement("parameters", count_parameters(network)), measurement("flops_per_example", flops)
+    if spec.get("untrained"):
+        keep()
+        return counted, TrainFacts(trained=False)
+    images = example_inputs(task) if task.takes == "image" else None
+    batches = with_own(_batches(parts, scaling, training, seed, job.device), network, images, seed)
+    result = _fit(job, model, batches, training, _objective(spec, task, training, scaling))
     write_history(job.folder / "history.csv", result.history)
-    save_network(job.folder / "fitted", network, _meta(spec, task, scaling))
-    if tokenizer:
-        tokenizer.save(job.folder / "fitted" / texts.TOKENIZER)
+    keep()
     servable = servable_of(network.cpu(), scaling, task)
-    size = getattr(network, "size", None)
     facts = replace(
-        _told(result, watched_metric(spec)),
+        _of_network(_told(result, watched_metric(spec)), network, task),
         validation=validate(job, parts, network_predict(servable)),
         vocabulary=None if example is None else task.vocab_size,
         flops_at_tokens=None if example is None else int(example.shape[1]),
-        head=head if isinstance(head := getattr(network, "head", None), str) else None,
-        input_scaling="the network's own" if hasattr(network, "input_mean") else None,
-        resized=f"{task.input_shape[1]}×{task.input_shape[2]} images to {size[0]}×{size[1]}"
-        if size is not None and len(task.input_shape) == 3
-        else None,
     )
-    return (
-        measurement("train_seconds", sum(e.seconds for e in result.history)),
-        measurement("parameters", count_parameters(network)),
-        measurement("flops_per_example", flops),
-    ), facts
+    return (measurement("train_seconds", sum(e.seconds for e in result.history)), *counted), facts
+
+
+def _of_network(facts: TrainFacts, network: torch.nn.Module, task: Task) -> TrainFacts:
+    """With what a pretrained network says of itself: its own head, scaling and size."""
+    head, size = getattr(network, "head", None), getattr(network, "size", None)
+    resized = None
+    if size is not None and len(task.input_shape) == 3:
+        resized = f"{task.input_shape[1]}×{task.input_shape[2]} images to {size[0]}×{size[1]}"
+    return replace(
+        facts,
+        head=head if isinstance(head, str) else None,
+        input_scaling="the network's own" if hasattr(network, "input_mean") else None,
+        resized=resized,
+    )
 
 
 def _fit(job: Job, model: Scaled, batches: Batches, training: Training, objective: Objective) -> Fit:

@@ -23,13 +23,8 @@ from harness.record import DataError
 from harness.streams import generator
 from harness.tasks.recommendation import metrics
 from harness.tasks.recommendation.answering import STAGES, Stopwatch
-from harness.tasks.recommendation.fitting import (
-    VALIDATION_USERS,
-    Parts,
-    all_scores,
-    assemble,
-    user_requests,
-)
+from harness.tasks.recommendation.asking import all_scores, user_requests
+from harness.tasks.recommendation.fitting import VALIDATION_USERS, Parts, assemble
 from harness.tasks.recommendation.history import Requests
 from harness.tasks.recommendation.index_quality import index_quality
 from harness.tasks.recommendation.pipeline import Pipeline

@@ -19,29 +19,26 @@ import numpy as np
 from harness.datasets.interactions import Events, Impressions, Interactions
 from harness.protocols import Progress
 from harness.streams import generator
-from harness.tasks.recommendation.features import Knowledge, describe
-from harness.tasks.recommendation.history import History, Requests
+from harness.tasks.recommendation.asking import all_scores, scores_of, user_requests
+from harness.tasks.recommendation.features import Knowledge
+from harness.tasks.recommendation.history import History
 from harness.tasks.recommendation.loop import Settings
 from harness.tasks.recommendation.metrics import hits, ndcg, relevant_items, tie_keys
 from harness.tasks.recommendation.order import rank_all
 from harness.tasks.recommendation.pipeline import Pipeline, eligible_items
-from harness.tasks.recommendation.ranking.fit import Ranker, Slates, fit_ranker
+from harness.tasks.recommendation.ranking.fit import Ranker, fit_ranker
 from harness.tasks.recommendation.retrieval import OWN, RETRIEVERS
 from harness.tasks.recommendation.retrieval.base import Lesson
 from harness.tasks.recommendation.retrieval.index import build_index
 from harness.tasks.recommendation.retrieval.options import check_candidate, is_own, read_index
+from harness.tasks.recommendation.slates import UNSHOWN, chosen_slates, shown_slates
 from harness.tasks.recommendation.splits import Cut, cut_events
 
 RANKER_SHARE = 0.3
 """Share of the training part that the ranker learns from."""
 VALIDATION_USERS = 1000
-RANKER_PAGES, UNSHOWN = 8000, 100
-"""Pages that a ranker learns from, and items at random added to each. On the validation parts of two other
-worlds 100 gave an end-to-end NDCG@10 of .083 and .072, 40 of .076 and .068, none .077 and .064."""
 INDEX_QUERIES = 1000
 """Users by whose recall the way of building an index, and the effort of asking it, is chosen, at most."""
-LIST_LENGTH = 50
-"""Items of a list that a ranker learns from where no impressions were logged."""
 
 
 @dataclass(frozen=True)
@@ -183,11 +180,6 @@ def _index_queries(retriever: Any, parts: Parts, past: Events, now: float, seed:
     return np.asarray(retriever.encode(user_requests(users, now), parts.history(past)), np.float32)
 
 
-def user_requests(users: np.ndarray, time: float) -> Requests:
-    """One request per user at a time, with no click in the visit yet."""
-    return Requests(users.astype(np.int64), np.full(len(users), time), np.empty((len(users), 0), np.int64))
-
-
 def answerable(events: Events, on_sale: np.ndarray, seen: History | None) -> np.ndarray:
     """(n,) bool, which choices an answer may hold: of items on sale and, with `mask_seen`, new to the user.
 
@@ -198,33 +190,6 @@ def answerable(events: Events, on_sale: np.ndarray, seen: History | None) -> np.
     """
     mask = on_sale[events.item]
     return np.asarray(mask if seen is None else mask & ~seen.holds(events.user, events.item))
-
-
-def visit_clicks(shown: Impressions, pages: np.ndarray, width: int = 10) -> np.ndarray:
-    """(n, width) items clicked on earlier pages of the same visit, oldest first, −1 in empty places.
-
-    Args:
-        pages: (n,) numbers of pages, `Impressions.request`.
-    """
-    first = np.searchsorted(shown.request, pages)
-    clicked = np.flatnonzero(shown.clicked)
-    order = np.lexsort((clicked, shown.session[clicked]))  # by visit, then in order of time
-    clicked = clicked[order]
-    visits = shown.session[clicked]
-    low = np.searchsorted(visits, shown.session[first], side="left")
-    high = np.searchsorted(visits, shown.session[first], side="right")
-    out = np.full((len(pages), width), -1, np.int64)
-    for row in np.flatnonzero(high > low):
-        mine = clicked[low[row] : high[row]]
-        mine = mine[mine < first[row]][-width:]
-        out[row, width - len(mine) :] = shown.item[mine]
-    return out
-
-
-def page_requests(shown: Impressions, pages: np.ndarray) -> Requests:
-    """The logged pages as the requests that they answered."""
-    first = np.searchsorted(shown.request, pages)
-    return Requests(shown.user[first].astype(np.int64), shown.time[first], visit_clicks(shown, pages))
 
 
 def _fit_retriever(parts: Parts, retrieval: Mapping[str, Any], settings: Settings, progress: Progress) -> Any:
@@ -275,13 +240,6 @@ def _retrieval_validator(parts: Parts, seed: int) -> Any:
     return validate
 
 
-def all_scores(retriever: Any, requests: Requests, history: History) -> np.ndarray:
-    """(n, num_items) a retriever's scores of everything, exact."""
-    if hasattr(retriever, "item_vectors"):
-        return np.array(retriever.encode(requests, history) @ retriever.item_vectors().T)
-    return np.array(retriever.scores(requests, history))
-
-
 def _fit_ranker(
     parts: Parts, retrieval: Mapping[str, Any], ranking: Mapping[str, Any], interim: Settings,
     settings: Settings, progress: Progress,
@@ -300,11 +258,15 @@ def _fit_ranker(
     if shown is not None and data.protocol.split == "global_time":
         inside = shown.rows((shown.time >= lessons_from) & (shown.time < parts.cut.validation_from))
         after = shown.rows((shown.time >= parts.cut.validation_from) & (shown.time < parts.cut.deploy))
-        lessons = _shown_slates(knowledge, retriever, history, inside, eligible, unshown, settings.seed)
+        lessons = shown_slates(knowledge, retriever, history, inside, eligible, unshown, settings.seed)
         if after.clicked.any():
-            validation = _shown_slates(knowledge, retriever, history, after, eligible, unshown, settings.seed)
+            validation = shown_slates(knowledge, retriever, history, after, eligible, unshown, settings.seed)
     else:
-        lessons = _chosen_slates(parts, early, knowledge, retriever, history, settings.seed)
+        held = early.test if len(early.test) else early.train
+        mask_seen = parts.data.protocol.mask_seen
+        lessons = chosen_slates(
+            held, parts.cut.deploy, mask_seen, knowledge, retriever, history, settings.seed
+        )
     width = int(data.catalogue.category.max()) + 1
     return fit_ranker(
         ranking, lessons, validation, knowledge.examination, width, settings,
@@ -328,94 +290,6 @@ def _early_part(parts: Parts, seed: int) -> tuple[Parts, float]:
         early = np.ones(len(train), bool)
     none = train.rows(np.zeros(len(train), bool))
     return Parts(parts.data, parts.cut, train.rows(early), none, train.rows(early), train.rows(~early)), edge
-
-
-def _shown_slates(
-    knowledge: Knowledge, retriever: Any, history: History, shown: Impressions, eligible: np.ndarray,
-    unshown: int, seed: int,
-) -> Slates:  # fmt: skip
-    """Logged pages with a click as lists, beside items at random that were not shown.
-
-    On a page everything is there because the current recommender put it there; a ranker that has only seen
-    pages misjudges the candidates that it will be given (measured: CTR .035 against .043 unranked), and one
-    that has seen the retriever's best as misses learns to distrust the retriever (.020).
-    """
-    rng = generator(seed, "ranker", "unshown")
-    pages = np.unique(shown.request[shown.clicked])
-    pages = np.sort(rng.permutation(pages)[:RANKER_PAGES])
-    shown_all, shown = shown, shown.rows(np.isin(shown.request, pages))
-    pages, first, size = np.unique(shown.request, return_index=True, return_counts=True)
-    width = int(size.max(initial=1))
-    at = first[:, None] + np.arange(width)
-    here = np.arange(width) < size[:, None]
-    at = np.where(here, at, 0)
-    items = np.where(here, shown.item[at], -1).astype(np.int64)
-    requests = page_requests(shown_all, pages)
-    others = _unshown(items, eligible, unshown, rng)
-    items = np.concatenate([items, others], 1)
-    scores = scores_of(retriever, requests, history, items)
-    none = np.zeros(others.shape, bool)
-    return Slates(
-        describe(knowledge, history, requests, items, scores),
-        np.concatenate([shown.clicked[at] & here, none], 1),
-        np.concatenate([np.where(here, shown.position[at], -1), none], 1).astype(np.int64),
-    )
-
-
-def _unshown(shown: np.ndarray, eligible: np.ndarray, count: int, rng: np.random.Generator) -> np.ndarray:
-    """(n, count) items on sale at random, none of them shown on the page; −1 where one was drawn."""
-    others = rng.choice(np.flatnonzero(eligible), (len(shown), count))
-    return np.where((others[:, :, None] == shown[:, None, :]).any(2), -1, others)
-
-
-def _chosen_slates(
-    parts: Parts, early: Parts, knowledge: Knowledge, retriever: Any, history: History, seed: int
-) -> Slates:
-    """Without impressions: of each user one list of held-back choices among the retriever's candidates."""
-    rng = generator(seed, "ranker", "lists")
-    held = early.test if len(early.test) else early.train
-    mask_seen = parts.data.protocol.mask_seen
-    if mask_seen:  # repeats are never candidates: in the lists they would be clicked ones with no score
-        held = held.rows(~history.holds(held.user, held.item))
-    if not len(held):
-        raise ValueError(
-            "ranking has nothing to learn from: all that was held back for it is in the users' pasts, which "
-            "mask_seen leaves out: write data.args.mask_seen: false, or give a longer log"
-        )
-    users = np.unique(held.user)
-    requests = user_requests(users, parts.cut.deploy)
-    scores = all_scores(retriever, requests, history)
-    if mask_seen:
-        scores[history.masked(requests.user)] = -np.inf
-    pool = rank_all(scores, 4 * LIST_LENGTH, tie_keys(scores.shape[1], seed))
-    relevant = relevant_items(np.searchsorted(users, held.user), held.item, len(users))
-    items = np.full((len(users), LIST_LENGTH), -1, np.int64)
-    for row in range(len(users)):
-        mine = rng.permutation(relevant.items[relevant.starts[row] : relevant.starts[row + 1]])[
-            : LIST_LENGTH // 5
-        ]
-        others = np.setdiff1d(pool[row][pool[row] >= 0], mine)
-        both = np.concatenate([mine, rng.permutation(others)])[:LIST_LENGTH]
-        items[row, : len(both)] = both
-    clicked = hits(items, relevant)
-    picked = np.where(items >= 0, np.take_along_axis(scores, np.maximum(items, 0), 1), -np.inf)
-    return Slates(
-        describe(knowledge, history, requests, items, picked), clicked, np.zeros(items.shape, np.int64)
-    )
-
-
-def scores_of(retriever: Any, requests: Requests, history: History, items: np.ndarray) -> np.ndarray:
-    """(n, k) a retriever's scores of given items, in chunks; −inf for −1."""
-    chosen = np.maximum(items, 0)
-    out = np.empty(items.shape, np.float32)
-    for start in range(0, len(items), 512):
-        part = slice(start, start + 512)
-        if hasattr(retriever, "item_vectors"):
-            users = retriever.encode(requests.rows(part), history)
-            out[part] = np.einsum("nd,nkd->nk", users, retriever.item_vectors()[chosen[part]])
-        else:
-            out[part] = np.take_along_axis(retriever.scores(requests.rows(part), history), chosen[part], 1)
-    return np.where(items >= 0, out, -np.inf)
 
 
 def _with_score_scale(

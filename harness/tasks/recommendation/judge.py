@@ -19,7 +19,8 @@ from harness.datasets.shop.truth import Truth
 from harness.facts.recommending import OffPolicy, OnlineFacts
 from harness.streams import generator
 from harness.tasks.recommendation import off_policy, online
-from harness.tasks.recommendation.fitting import Parts, page_requests
+from harness.tasks.recommendation.asking import page_requests
+from harness.tasks.recommendation.fitting import Parts
 from harness.tasks.recommendation.history import Requests
 from harness.tasks.recommendation.pipeline import PAGE, Pipeline
 

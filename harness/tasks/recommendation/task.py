@@ -21,8 +21,9 @@ from harness.metrics import metric
 from harness.protocols import Inputs, Job, Outcome, Predict
 from harness.record import DataError, Measurement, SuiteError, TrialError
 from harness.tasks.recommendation.answering import Stopwatch
+from harness.tasks.recommendation.asking import page_requests
 from harness.tasks.recommendation.evaluation import Evaluation, evaluate, validation_ndcg
-from harness.tasks.recommendation.fitting import Fit, Parts, cut_data, fit_pipeline, page_requests
+from harness.tasks.recommendation.fitting import Fit, Parts, cut_data, fit_pipeline
 from harness.tasks.recommendation.judge import Court, Judgement, judge, store, summon
 from harness.tasks.recommendation.loop import Settings
 from harness.tasks.recommendation.pipeline import PAGE, Pipeline
@@ -147,7 +148,7 @@ def examples(spec: Mapping[str, Any]) -> Inputs:
         pages = np.unique(late.request)[:EXAMPLES]
         asked = page_requests(late, pages)
     else:
-        from harness.tasks.recommendation.fitting import user_requests
+        from harness.tasks.recommendation.asking import user_requests
 
         asked = user_requests(np.unique(parts.test.user)[:EXAMPLES], parts.cut.deploy)
     items, users = data.catalogue.ids, data.users.ids
