@@ -32,7 +32,7 @@ from harness import environment
 from harness.progress import Silent
 from harness.protocols import Job, Outcome
 from harness.record import Measurement, Trial
-from harness.schedule import Kept, Settings, run_trials
+from harness.schedule import Kept, SchedulerSettings, run_trials
 from harness.schedule.cluster import _LOCAL, _silence
 from harness.store.runs import open_run
 
@@ -90,7 +90,7 @@ def harness_sweep(address: str, count: int, seconds: float, burn: bool) -> tuple
     run = open_run(out, "bench", "0123456789abcdef")
 
     begun = time.monotonic()
-    settings = Settings(address=address, paths=(str(HERE),))
+    settings = SchedulerSettings(address=address, paths=(str(HERE),))
     with Kept() as kept:
         kept.nodes_for(trials, run, Silent(), settings)
         joined = time.monotonic()

@@ -64,7 +64,7 @@ class ServiceTimes:
 
 
 @dataclass(frozen=True)
-class Offer:
+class InstanceCost:
     """What a variant costs on one of the suite's instances.
 
     Args:
@@ -107,7 +107,7 @@ class Row:
     service: ServiceTimes | None = None
     counted_share: float = 1.0
     machine: str = ""
-    offers: tuple[Offer, ...] = ()
+    offers: tuple[InstanceCost, ...] = ()
 
     @property
     def deployed(self) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from harness.analysis.rule import Choice, Figure, Terms, best_probability
+from harness.analysis.rule import Choice, Terms, TieBreaker, best_probability
 from harness.analysis.shrink import shrink_draws
 
 DRAWS = 4000
@@ -62,7 +62,7 @@ def test_who_is_hardly_ever_the_best_is_in_no_tie_and_microseconds_settle_nothin
     random = rng()
     accuracy = np.array([0.85, 0.849, 0.65]) + np.array([0.01, 0.01, 0.06]) * random.normal(size=(DRAWS, 3))
     latency = [1.0004, 1.0008, 1.0]
-    figures = (Figure("latency_p50_ms", latency.__getitem__, 0.1),)
+    figures = (TieBreaker("latency_p50_ms", latency.__getitem__, 0.1),)
     found = Choice(accuracy, np.ones((0, DRAWS, 3), bool), np.zeros(0), figures=figures)
     assert found.tied == (0, 1) and found.named == 0
     latency[1] = 0.5
@@ -72,7 +72,7 @@ def test_who_is_hardly_ever_the_best_is_in_no_tie_and_microseconds_settle_nothin
 
 def test_costs_that_the_objective_holds_are_not_counted_again() -> None:
     worth = np.array([100.0, 99.9]) + rng().normal(size=(DRAWS, 2))
-    cheap = (Figure("cost_per_month_usd", [80.0, 10.0].__getitem__),)
+    cheap = (TieBreaker("cost_per_month_usd", [80.0, 10.0].__getitem__),)
     nothing = (np.ones((0, DRAWS, 2), bool), np.zeros(0))
     assert Choice(worth, *nothing, figures=cheap).named == 1
     assert Choice(worth, *nothing, figures=cheap, counts_costs=True).named == 0

@@ -6,7 +6,14 @@ from pathlib import Path
 import pytest
 
 from harness.doctor import as_text, doctor, machine
-from harness.doctor.machine import Core, Finding, floor_finding, governor_finding, timer_finding, verdict_of
+from harness.doctor.machine import (
+    Core,
+    MachineCheck,
+    floor_finding,
+    governor_finding,
+    timer_finding,
+    verdict_of,
+)
 from harness.doctor.selfcheck import Check, as_table
 
 
@@ -65,7 +72,9 @@ def test_the_doctor_speaks_json_on_stdout_and_text_on_stderr(
 
 
 def test_a_finding_is_a_line_and_what_it_means_the_next() -> None:
-    text = as_text([Finding("disk", "2 GB free", "a run may fill it", "watch"), Finding("Ray", "2.60")])
+    text = as_text(
+        [MachineCheck("disk", "2 GB free", "a run may fill it", "watch"), MachineCheck("Ray", "2.60")]
+    )
     assert text.splitlines() == ["note disk  2 GB free", "           a run may fill it", "ok   Ray   2.60"]
 
 

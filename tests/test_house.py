@@ -20,7 +20,7 @@ MOST_LINES = 400
 LONGER = {"suite/schema.py": 497}
 """The keys of a suite, one table: longer still, and may not grow."""
 
-TWICE = 35
+TWICE = 12
 """Names of public classes that stand for two things; may only fall."""
 
 

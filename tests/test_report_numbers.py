@@ -127,13 +127,13 @@ def test_of_a_figure_without_interval_the_interval_is_what_cannot_be_estimated()
 
 def test_a_bill_of_whole_machines_is_not_rounded_to_the_limit_that_it_keeps() -> None:
     many = Estimate(195.46, 130.31, 390.92, machines=3.0, is_machines_alone=True)
-    assert n.shown("cost_per_month_usd", many) == n.Shown("195.46", "130–390", 195.46)
+    assert n.shown("cost_per_month_usd", many) == n.EstimateText("195.46", "130–390", 195.46)
     with_items = Estimate(195.46, 130.31, 390.92, machines=3.0)
     assert n.shown("cost_per_month_usd", with_items).value == "200"
 
 
 def test_another_value_by_the_figures_of_a_row_is_said_with_the_digits_of_the_value() -> None:
     cell = Estimate(904.2, 871.0, 951.0, by_figures=876.3)
-    assert n.shown("value", cell) == n.Shown("900", "870–950", 904.2, "880 by its figures")
+    assert n.shown("value", cell) == n.EstimateText("900", "870–950", 904.2, "880 by its figures")
     assert n.shown("value", Estimate(904.2, 871.0, 951.0, by_figures=902.0)).beside == ""
     assert n.shown("value", Estimate(904.2, 871.0, 951.0)).beside == ""

@@ -11,7 +11,7 @@ import harness.report
 from harness.report.canvas import short_names
 from harness.report.glossary import GLOSSARY, meaning, terms_in
 from harness.report.pictures import told
-from harness.report.plots import Series
+from harness.report.plots import Line
 
 CSS = (Path(harness.report.__file__).parent / "style.css").read_text(encoding="utf-8")
 TEXT = ("ink", "muted", "accent", "good", "bad", "warn")
@@ -45,7 +45,7 @@ def test_every_colour_of_text_has_the_contrast_that_wcag_aa_asks_for(mode: int) 
 
 
 def test_the_words_for_a_picture_say_what_is_seen_in_it() -> None:
-    lines = [Series("cnn", [1, 10], [0.5, 9.1]), Series("vit", [1], [2.0])]
+    lines = [Line("cnn", [1, 10], [0.5, 9.1]), Line("vit", [1], [2.0])]
     assert told("p99 by load", lines) == "p99 by load. cnn: 0.500 at 1 to 9.10 at 10; vit: 2 at 1."
 
 

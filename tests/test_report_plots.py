@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from harness.report import canvas, charts, plots
 from harness.report.palette import COLOURS, REST, palette
-from harness.report.plots import Axis, Difference, Point, Series, Spread
+from harness.report.plots import Axis, Difference, Distribution, Line, Point
 
 
 def some_points(count: int) -> list[Point]:
@@ -74,9 +74,9 @@ def test_labels_are_moved_apart(places: list[float]) -> None:
 def test_every_chart_draws_one_and_many() -> None:
     for count in (1, 5):
         series = [
-            Series(f"s{i}", [1, 2, 3], [0.1 * i, 0.2, float("nan")], colour=COLOURS[i]) for i in range(count)
+            Line(f"s{i}", [1, 2, 3], [0.1 * i, 0.2, float("nan")], colour=COLOURS[i]) for i in range(count)
         ]
-        spreads = [Spread(f"v{i}", [1.0, 2.0, 50.0], [2.0], COLOURS[i]) for i in range(count)]
+        spreads = [Distribution(f"v{i}", [1.0, 2.0, 50.0], [2.0], COLOURS[i]) for i in range(count)]
         apart = [Difference(f"v{i}", 0.1, -0.1, 0.3, verdict="not separated") for i in range(count)]
         figures = [
             charts.lines(series, Axis("x", whole=True), Axis("y", at_least=0.15)),
@@ -84,7 +84,7 @@ def test_every_chart_draws_one_and_many() -> None:
             charts.cumulative(spreads, Axis("ms")),
             charts.forest(apart, "minus", band=0.05),
             charts.forest([Difference("v", 1.2, 0.9, 1.5)], "times", ratio=True),
-            charts.reliability([Series("s", [0.6, 0.9], [0.5, 0.95], [0.4, 0.9], [0.6, 0.99])]),
+            charts.reliability([Line("s", [0.6, 0.9], [0.5, 0.95], [0.4, 0.9], [0.6, 0.99])]),
         ]
         assert all("<path" in canvas.svg(figure) for figure in figures)
 

@@ -17,8 +17,15 @@ from fake_trials import chain, fake_dispatch
 
 from harness.progress import Silent
 from harness.record import HarnessError, Record, Resources, Status, Trial
-from harness.schedule import Settings, run_trials, sweep
-from harness.schedule.cluster import NODE, Node, _check_fit, measured_class, resolve_gpus, serving_nodes
+from harness.schedule import SchedulerSettings, run_trials, sweep
+from harness.schedule.cluster import (
+    NODE,
+    ClusterNode,
+    _check_fit,
+    measured_class,
+    resolve_gpus,
+    serving_nodes,
+)
 from harness.schedule.lost import NodesLostError, Waiting, head_watched
 from harness.schedule.worker import Orders
 from harness.store.runs import RunFolder, open_run
@@ -29,7 +36,7 @@ from harness.trial.trial import run_trial
 pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 
 HERE = (str(Path(__file__).parent),)
-OURS = Settings(paths=HERE)
+OURS = SchedulerSettings(paths=HERE)
 FAKE = "fake_trials:fake_dispatch"
 
 
@@ -57,8 +64,8 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> RunFolder:
     return open_run(tmp_path / "out", "shop", "0123456789abcdef")
 
 
-def node(**changes: Any) -> Node:
-    return Node(
+def node(**changes: Any) -> ClusterNode:
+    return ClusterNode(
         **{"id": "a", "host": "h", "cpus": 4.0, "gpus": 0.0, "memory_mb": 8000.0, "serves": True} | changes
     )
 
@@ -111,7 +118,11 @@ def test_a_sweep_that_a_memory_kill_ends_with_a_plain_error_is_told_as_ended(
 def test_the_budget_stops_new_trials_and_says_so(run: RunFolder) -> None:
     trials = chain("good")
     records = run_trials(
-        trials, run, Witness(), Settings(paths=HERE, budget_s=600, started=time.time() - 601), dispatch=FAKE
+        trials,
+        run,
+        Witness(),
+        SchedulerSettings(paths=HERE, budget_s=600, started=time.time() - 601),
+        dispatch=FAKE,
     )
     assert [r.failure.reason for r in records if r.failure] == ["not run: budget of 10 min spent"] * 3
 
@@ -120,7 +131,7 @@ def test_a_spent_budget_keeps_why_trials_failed_before(run: RunFolder) -> None:
     train, score, serve = chain("good", "raise")
     run_trial(train, run, lambda info: None, dispatch=fake_dispatch)
     before = run.record(train.id)
-    spent, witness = Settings(paths=HERE, budget_s=600, started=time.time() - 601), Witness()
+    spent, witness = SchedulerSettings(paths=HERE, budget_s=600, started=time.time() - 601), Witness()
     reasons = {
         r.trial.kind: r.failure.reason
         for r in run_trials((train, score, serve), run, witness, spent)
@@ -344,4 +355,4 @@ def test_a_start_that_a_busy_machine_delays_is_tried_once_more() -> None:
     with pytest.raises(HarnessError, match="Ray on this machine does not answer: .*free some memory and CPU"):
         _connect(SlowRay(late, 2), {}, OURS)
     with pytest.raises(HarnessError, match="Ray on 10.0.0.1:6379 does not answer: .*is the cluster up"):
-        _connect(SlowRay(ConnectionError("refused"), 9), {}, Settings(address="10.0.0.1:6379"))
+        _connect(SlowRay(ConnectionError("refused"), 9), {}, SchedulerSettings(address="10.0.0.1:6379"))

@@ -6,13 +6,14 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from harness.analysis.criteria import HARNESS_METRICS, VALUE, Constraint, Objective, worth_of
+from harness.analysis.criteria import HARNESS_METRICS, VALUE, Objective, worth_of
 from harness.analysis.duels import Verdict
-from harness.analysis.rule import MORE_LIKELY, Choice, Figure, Terms
+from harness.analysis.rule import MORE_LIKELY, Choice, Terms, TieBreaker
 from harness.analysis.sanity import senseless
 from harness.analysis.stats import Array
 from harness.analysis.values import count_draws, metric_draws, utility_draws, where_held
 from harness.results import Estimate, Tradeoff
+from harness.suite.expression import Constraint
 from harness.suite.schema import Decision, Suite
 
 CHEAPNESS = {
@@ -87,8 +88,8 @@ def _is_serving_cost(name: str) -> bool:
     return entry is not None and entry.about == "money" and entry.rests_on_speed
 
 
-def settling_figures(table: Tradeoff) -> tuple[Figure, ...]:
-    return tuple(Figure(name, _reader(table, name), least) for name, least in CHEAPNESS.items())
+def settling_figures(table: Tradeoff) -> tuple[TieBreaker, ...]:
+    return tuple(TieBreaker(name, _reader(table, name), least) for name, least in CHEAPNESS.items())
 
 
 def _reader(table: Tradeoff, name: str) -> Callable[[int], float]:

@@ -15,17 +15,18 @@ import numpy as np
 from harness.analysis.changes import Change, Comparison, Scale, Tests, Verdict
 from harness.analysis.criteria import HARNESS_METRICS
 from harness.analysis.drift import drift_note, same_trials
-from harness.analysis.index import Index, index_records
-from harness.analysis.outputs import Run, stored_suite
+from harness.analysis.index import RecordIndex, index_records
+from harness.analysis.outputs import stored_suite
 from harness.analysis.predictions import NotComparableError, ScoreReader, predictions_of
 from harness.analysis.stats import Array, Interval, two_way_difference, welch_difference
 from harness.metrics import METRICS, MetricTable, metrics_of
 from harness.protocols import Metric
 from harness.record import Record, RecordError, Variant
+from harness.store.run_folder import RunFolder
 from harness.suite.schema import Suite
 
 
-def compare_runs(run_a: Run, run_b: Run, margin: float = 0.0) -> Comparison:
+def compare_runs(run_a: RunFolder, run_b: RunFolder, margin: float = 0.0) -> Comparison:
     """Judge run B against the baseline A, variant by variant and metric by metric.
 
     Args:
@@ -60,9 +61,9 @@ def compare_runs(run_a: Run, run_b: Run, margin: float = 0.0) -> Comparison:
 
 @dataclass(frozen=True)
 class _Side:
-    run: Run
+    run: RunFolder
     suite: Suite
-    index: Index
+    index: RecordIndex
     size: int | None
 
     def redefines(self, other: _Side, name: str) -> bool:
@@ -85,7 +86,7 @@ class _Side:
         return f"failed: {failed[0].failure.reason}" if failed and failed[0].failure else ""
 
 
-def _common_size(a: Index, b: Index) -> tuple[int | None, str]:
+def _common_size(a: RecordIndex, b: RecordIndex) -> tuple[int | None, str]:
     """The largest training-set size that both runs scored."""
     sizes = {s for _, s in a.score} & {s for _, s in b.score}
     if a.train_size == b.train_size or not sizes:
@@ -94,7 +95,7 @@ def _common_size(a: Index, b: Index) -> tuple[int | None, str]:
     return size, f"compared at {size} training examples, the largest size of both"
 
 
-def _speed_note(a: Index, b: Index) -> str:
+def _speed_note(a: RecordIndex, b: RecordIndex) -> str:
     if a.machine_class == b.machine_class or not a.serve or not b.serve:
         return ""
     return (
@@ -218,7 +219,7 @@ def _exact_changes(variant: Variant, a: _Side, b: _Side, margin: float) -> list[
     return changes
 
 
-def _serving_changes(variant: Variant, a: Index, b: Index, tests: Tests) -> list[Change]:
+def _serving_changes(variant: Variant, a: RecordIndex, b: RecordIndex, tests: Tests) -> list[Change]:
     """Launches of the two runs are not paired: Welch on logarithms."""
     served = [[r for r in i.serve.get(variant, []) if r.status == "finished"] for i in (a, b)]
     names = [n for n in _names(served[0]) if METRICS[n].is_served and METRICS[n].is_compared]

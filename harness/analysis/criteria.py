@@ -7,70 +7,21 @@ accuracy[class=3] >= 0.7          on a slice of the test examples
 
 from __future__ import annotations
 
-import operator
 import re
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
-from harness.late import Late
 from harness.metrics import MetricTable, metrics_of
 from harness.record import SuiteError
+from harness.suite.expression import Constraint, take_slice
 from harness.suite.expression import parse_constraint as parse_limit
-from harness.suite.expression import take_slice
 from harness.suite.schema import Suite
-from harness.suite.value import Expression, parse_expression
-
-if TYPE_CHECKING:
-    import numpy as np
-else:
-    np = Late("numpy")
+from harness.suite.value import CheckedExpression, parse_expression
 
 VALUE = "value"
 """The suite's value expression, in limits and objectives."""
 
 HARNESS_METRICS = metrics_of(None)
-
-_OPERATORS: Mapping[str, Callable[[np.ndarray, float], np.ndarray]] = {
-    "<=": operator.le,
-    ">=": operator.ge,
-    "<": operator.lt,
-    ">": operator.gt,
-}
-
-
-@dataclass(frozen=True)
-class Constraint:
-    """A limit. `probability`: how sure one must be that it holds, None where it says nothing of its own (then
-    the decision's confidence counts). `metric` may name a slice."""
-
-    metric: str
-    op: str
-    limit: float
-    probability: float | None = None
-
-    def __str__(self) -> str:
-        sure = "" if self.probability is None else f" with {_digits(self.probability)}"
-        return f"{self.bound}{sure}"
-
-    @property
-    def bound(self) -> str:
-        """Without how sure one must be: `latency_p99_ms <= 10`."""
-        return f"{self.metric} {self.op} {_digits(self.limit)}"
-
-    def holds(self, values: np.ndarray) -> np.ndarray:
-        """Where the limit holds; False for NaN."""
-        with np.errstate(invalid="ignore"):
-            return np.asarray(_OPERATORS[self.op](values, self.limit))
-
-    @property
-    def is_upper(self) -> bool:
-        return self.op.startswith("<")
-
-
-def _digits(value: float) -> str:
-    """`10`, `0.88`, `11689512`: reads back as the same number, as limits are decided by again."""
-    return repr(value).removesuffix(".0")
 
 
 @dataclass(frozen=True)
@@ -79,7 +30,7 @@ class Objective:
 
     text: str
     sign: int
-    expression: Expression
+    expression: CheckedExpression
     metrics: tuple[str, ...] = ()
 
     @property
@@ -113,8 +64,7 @@ def parse_constraint(text: str, known: MetricTable | None = HARNESS_METRICS) -> 
         raise SuiteError(f"constraint {text!r}: {error}") from None
     if parsed.metric != VALUE and known is not None:
         known[parsed.metric]  # raises with the nearest names
-    name = parsed.metric + part
-    return Constraint(name, parsed.op, parsed.limit, parsed.probability)
+    return replace(parsed, metric=parsed.metric + part)
 
 
 def parse_objective(text: str, value: str | None = None, known: MetricTable = HARNESS_METRICS) -> Objective:

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from harness.analysis.index import Index
+from harness.analysis.index import RecordIndex
 from harness.analysis.stats import holm, t_tail, welch_difference
 from harness.metrics import METRICS
 from harness.record import Record, Variant
@@ -24,7 +24,7 @@ def same_trials(a: Sequence[Record], b: Sequence[Record]) -> bool:
     return {r.trial.id for r in a} == {r.trial.id for r in b}
 
 
-def drift_note(variants: Sequence[Variant], a: Index, b: Index) -> str:
+def drift_note(variants: Sequence[Variant], a: RecordIndex, b: RecordIndex) -> str:
     """That the same trials, measured in two runs, differ by more than their intervals explain; else empty."""
     found: list[tuple[float, float, str]] = []
     for variant in variants:

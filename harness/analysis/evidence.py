@@ -12,7 +12,7 @@ import numpy as np
 from harness.analysis.beliefs import Beliefs, assumed_spread, missing, store, store_with_zero
 from harness.analysis.criteria import limits_of
 from harness.analysis.folds import by_seed_and_part, common_tables, test_to_train, widened
-from harness.analysis.index import Index
+from harness.analysis.index import RecordIndex
 from harness.analysis.joint import LAUNCH_SD, SEED_SPREAD, launch_draws, quality_draws
 from harness.analysis.launches import headline, launch_values
 from harness.analysis.predictions import NotComparableError, ScoreReader, Scores
@@ -27,7 +27,9 @@ from harness.streams import generator
 from harness.suite.schema import Suite
 
 
-def gather(index: Index, suite: Suite, reader: ScoreReader | None, extra: Sequence[str] = ()) -> Beliefs:
+def gather(
+    index: RecordIndex, suite: Suite, reader: ScoreReader | None, extra: Sequence[str] = ()
+) -> Beliefs:
     """Everything known of every row and measured metric.
 
     Args:
@@ -75,7 +77,7 @@ def _column(name: str) -> tuple[int, str]:
     return (order.index(stem(name)) if stem(name) in METRICS else len(order), name)
 
 
-def _measured_metrics(index: Index, known: MetricTable) -> tuple[list[str], list[str], list[str]]:
+def _measured_metrics(index: RecordIndex, known: MetricTable) -> tuple[list[str], list[str], list[str]]:
     """Headline metrics by where they are measured: quality, fitted model, serving."""
 
     def names(groups: Iterable[list[Record]]) -> dict[str, None]:
@@ -95,7 +97,7 @@ def _measured_metrics(index: Index, known: MetricTable) -> tuple[list[str], list
     return quality, fitted, list(served)
 
 
-def _failures(index: Index, row: Variant) -> tuple[str, ...]:
+def _failures(index: RecordIndex, row: Variant) -> tuple[str, ...]:
     """Reasons of the failed trials that a row depends on, each once."""
     records = [
         *index.train.get((row.candidate, index.train_size), []),
@@ -112,7 +114,7 @@ def _failures(index: Index, row: Variant) -> tuple[str, ...]:
 
 
 def _folded_tables(
-    index: Index, found: Mapping[int, Sequence[tuple[Record, float]]], beliefs: Beliefs
+    index: RecordIndex, found: Mapping[int, Sequence[tuple[Record, float]]], beliefs: Beliefs
 ) -> dict[int, Array]:
     """Row → (seeds, parts), widened so that their variance is the corrected one."""
     tables, parts = common_tables({k: by_seed_and_part(group) for k, group in found.items()})
@@ -128,7 +130,7 @@ def _folded_tables(
     return {k: widened(table, test_to_train(trained)) for k, table in tables.items()}
 
 
-def _read_scores(index: Index, reader: ScoreReader, beliefs: Beliefs) -> dict[str, dict[str, Scores]]:
+def _read_scores(index: RecordIndex, reader: ScoreReader, beliefs: Beliefs) -> dict[str, dict[str, Scores]]:
     """Score trial id → metric → per-example scores, for the table's train size."""
     result: dict[str, dict[str, Scores]] = {}
     trouble: Counter[str] = Counter()
@@ -152,7 +154,7 @@ def _read_scores(index: Index, reader: ScoreReader, beliefs: Beliefs) -> dict[st
 
 
 def _add_quality(
-    beliefs: Beliefs, index: Index, name: str, scores: Mapping[str, Mapping[str, Scores]], suite: Suite
+    beliefs: Beliefs, index: RecordIndex, name: str, scores: Mapping[str, Mapping[str, Scores]], suite: Suite
 ) -> None:
     tables: dict[int, Array] = {}
     cells: dict[int, Estimate] = {}
@@ -248,7 +250,7 @@ def _lost_seeds(group: Sequence[Record], used: int) -> str:
     return f"{used} of {used + len(failed)} {unit} ({why})"
 
 
-def _add_fitted(beliefs: Beliefs, index: Index, name: str, suite: Suite) -> None:
+def _add_fitted(beliefs: Beliefs, index: RecordIndex, name: str, suite: Suite) -> None:
     """Size, FLOPs, training time: one value per fitted model, log scale where they vary."""
     cells: dict[int, Estimate] = {}
     columns: dict[int, Array] = {}
@@ -288,7 +290,7 @@ def _add_fitted(beliefs: Beliefs, index: Index, name: str, suite: Suite) -> None
 # ------------------------------------------------------------------------------------ serving
 
 
-def _add_served(beliefs: Beliefs, index: Index, name: str, suite: Suite) -> None:
+def _add_served(beliefs: Beliefs, index: RecordIndex, name: str, suite: Suite) -> None:
     """Launches in shared rounds; on the log scale, geometric means.
 
     A level of zero (a server that no load leaves within the limit) has no logarithm: such a row has a t on

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from harness.analysis.choice import terms_of
-from harness.analysis.criteria import Constraint, Objective
+from harness.analysis.criteria import Objective
 from harness.analysis.rule import POSSIBLE, Choice, Lead, Terms
 from harness.analysis.sanity import senseless
 from harness.analysis.sensitivity import Question
@@ -15,6 +15,7 @@ from harness.analysis.ties import Named, few
 from harness.analysis.tradeoff import interval_text, percent, picked, rejections, short
 from harness.analysis.values import where_held
 from harness.results import Estimate, Expected, NearestMiss, Row, RunnerUp, StillOpen, Tradeoff
+from harness.suite.expression import Constraint
 
 NONE_MEETS_ALL = "No variant meets all limits."
 """The first reason where nobody can be named; a page has it as its headline."""

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from harness.analysis.criteria import Constraint
 from harness.analysis.served import load_within
 from harness.analysis.stats import Array
 from harness.costs.calibrations import Calibration
 from harness.results import ServiceTimes
 from harness.streams import generator
+from harness.suite.expression import Constraint
 
 FEWEST = 3
 """Networks that a factor needs: with fewer nobody knows how it differs between them."""

@@ -15,18 +15,19 @@ from harness.analysis.changes import ERROR_RATE, Change, Comparison
 from harness.analysis.compare import compare_runs
 from harness.analysis.criteria import goal_of, limits_of
 from harness.analysis.index import index_records
-from harness.analysis.outputs import Run, stored_suite
+from harness.analysis.outputs import stored_suite
 from harness.analysis.recommend import decide_again
 from harness.codec import Json
 from harness.record import RecordError
 from harness.results import Estimate, Recommendation
+from harness.store.run_folder import RunFolder
 
 SHOWN = ("accuracy", "r2", "ndcg@10", "latency_p50_ms", "latency_p99_ms", "throughput_at_slo_qps")
 """What a history shows beside the metrics that decide."""
 
 
 @dataclass(frozen=True)
-class Point:
+class RunFigure:
     """One run's figure of a variant; `value` is None where there is none, or none that may be compared."""
 
     value: float | None
@@ -55,7 +56,7 @@ class Regression:
 
 
 @dataclass(frozen=True)
-class History:
+class RunHistory:
     """What several runs say.
 
     Args:
@@ -65,7 +66,7 @@ class History:
     """
 
     runs: tuple[Past, ...]
-    figures: Mapping[str, Mapping[str, tuple[Point, ...]]]
+    figures: Mapping[str, Mapping[str, tuple[RunFigure, ...]]]
     regressions: tuple[Regression, ...]
     latest: Comparison
     notes: tuple[str, ...] = ()
@@ -85,7 +86,7 @@ class History:
         return {**told, **asdict(self), "latest": self.latest.to_json()}
 
 
-def history_of(runs: Sequence[Run], margin: float = 0.0) -> History:
+def history_of(runs: Sequence[RunFolder], margin: float = 0.0) -> RunHistory:
     """Judge runs against the first of them.
 
     Args:
@@ -114,30 +115,30 @@ def history_of(runs: Sequence[Run], margin: float = 0.0) -> History:
     }
     past = [_past(run, found, c) for run, (_, found), c in zip(runs, tables, classes, strict=True)]
     notes = dict.fromkeys(note for c in compared for note in c.notes)
-    return History(tuple(past), kept, _first_regressions(compared), compared[-1], tuple(notes))
+    return RunHistory(tuple(past), kept, _first_regressions(compared), compared[-1], tuple(notes))
 
 
-def _past(run: Run, found: Recommendation, machine_class: str) -> Past:
+def _past(run: RunFolder, found: Recommendation, machine_class: str) -> Past:
     return Past(run.id, found.choice, found.verdict, found.probability_best, machine_class)
 
 
-def _machine_class(run: Run) -> str:
+def _machine_class(run: RunFolder) -> str:
     return index_records(run.records(), stored_suite(run)).machine_class
 
 
-def _metrics(run: Run) -> list[str]:
+def _metrics(run: RunFolder) -> list[str]:
     """What decides, and what is of interest anyway."""
     suite = stored_suite(run)
     deciding = [*goal_of(suite).metrics, *(c.metric for c in limits_of(suite))]
     return list(dict.fromkeys((*deciding, *SHOWN)))
 
 
-def _point(cell: Estimate | None, name: str, here: str, last: str) -> Point:
+def _point(cell: Estimate | None, name: str, here: str, last: str) -> RunFigure:
     if cell is None or cell.value is None:
-        return Point(None, note="" if cell is None else cell.note)
+        return RunFigure(None, note="" if cell is None else cell.note)
     if here != last and _rests_on_speed(name):
-        return Point(None, note=f"served on machine class {here or 'unknown'}")
-    return Point(cell.value, cell.low, cell.high, cell.note)
+        return RunFigure(None, note=f"served on machine class {here or 'unknown'}")
+    return RunFigure(cell.value, cell.low, cell.high, cell.note)
 
 
 def _rests_on_speed(name: str) -> bool:

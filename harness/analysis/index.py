@@ -13,7 +13,7 @@ from harness.suite.variants import deployments, scored_as
 
 
 @dataclass(frozen=True)
-class Index:
+class RecordIndex:
     """Records by what the table asks for."""
 
     train: Mapping[tuple[str, int | None], list[Record]]
@@ -36,7 +36,7 @@ def expected_variants(suite: Suite) -> list[Variant]:
     return list(dict.fromkeys(variants))
 
 
-def index_records(records: Iterable[Record], suite: Suite) -> Index:
+def index_records(records: Iterable[Record], suite: Suite) -> RecordIndex:
     """Sort records into the table's cells; serve records of one machine class only."""
     train: dict[tuple[str, int | None], list[Record]] = defaultdict(list)
     score: dict[tuple[Variant, int | None], list[Record]] = defaultdict(list)
@@ -73,7 +73,7 @@ def index_records(records: Iterable[Record], suite: Suite) -> Index:
     rows.sort(key=lambda v: names.index(v.candidate) if v.candidate in names else len(names))
     sizes = [size for _, size in score] + [size for _, size in train]
     largest = max((s for s in sizes if s is not None), default=None)
-    return Index(train, score, serve, tuple(rows), largest, chosen, tuple(warnings))
+    return RecordIndex(train, score, serve, tuple(rows), largest, chosen, tuple(warnings))
 
 
 def _belongs(variant: Variant, expected: Sequence[Variant], seen: Mapping[Variant, None]) -> bool:

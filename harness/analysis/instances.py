@@ -13,13 +13,14 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from harness.analysis import cost
-from harness.analysis.criteria import Constraint, goal_of, limits_of, merge_constraints
+from harness.analysis.criteria import goal_of, limits_of, merge_constraints
 from harness.analysis.factors import Factor, carried, factor
 from harness.analysis.stats import Array
 from harness.costs import Price
 from harness.costs.calibrations import Calibration, kept
 from harness.metrics import metrics_of
-from harness.results import Offer, Row, Tradeoff
+from harness.results import InstanceCost, Row, Tradeoff
+from harness.suite.expression import Constraint
 from harness.suite.schema import Suite
 from harness.suite.variants import cores_used, one_worker, split_runtime, workers_of
 
@@ -100,7 +101,7 @@ class Fleet:
     usd_per_hour: Array
     idle: tuple[str, ...]
     machine: tuple[str, ...]
-    offers: tuple[tuple[Offer, ...], ...]
+    offers: tuple[tuple[InstanceCost, ...], ...]
 
     def bill(self, throughput: Array, suite: Suite) -> Array:
         """USD per month for the machines; `throughput` is (…, rows)."""
@@ -218,14 +219,14 @@ def _mean_bill(served: _Served, suite: Suite) -> float:
     return float(np.where(np.isnan(count), 1e9, count).mean()) * served.instance.price.usd_per_hour
 
 
-def _offer(served: _Served, suite: Suite) -> Offer:
+def _offer(served: _Served, suite: Suite) -> InstanceCost:
     name = served.instance.name
     carries = None if served.carries is None else _middle(served.carries)
     if not carries:
-        return Offer(name, note=served.note or "no load keeps the limit")
+        return InstanceCost(name, note=served.note or "no load keeps the limit")
     count = float(cost.machines(carries, suite.decision.traffic))
     month = count * served.instance.price.usd_per_hour * cost.HOURS_PER_MONTH
-    return Offer(name, carries, count, month, "; ".join(x for x in (served.note, served.idle) if x))
+    return InstanceCost(name, carries, count, month, "; ".join(x for x in (served.note, served.idle) if x))
 
 
 def _middle(carries: Array) -> float:

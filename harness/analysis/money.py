@@ -9,7 +9,7 @@ import numpy as np
 
 from harness.analysis import cost
 from harness.analysis.bill import besides
-from harness.analysis.criteria import Constraint, limits_of
+from harness.analysis.criteria import limits_of
 from harness.analysis.draws import overlaid
 from harness.analysis.instances import fleet
 from harness.analysis.served import load_within
@@ -18,6 +18,7 @@ from harness.analysis.values import count_draws
 from harness.reasons import Reason, reason_of
 from harness.record import Record
 from harness.results import Estimate, Row, Tradeoff
+from harness.suite.expression import Constraint
 from harness.suite.schema import Suite
 
 SLO, OFFLINE = "throughput_at_slo_qps", "throughput_offline_per_s"

@@ -16,7 +16,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, is_dataclass, replace
 from functools import cache
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
@@ -27,6 +27,7 @@ from harness.analysis.ruled_out import with_reasons
 from harness.analysis.tradeoff import complete, measured_table
 from harness.record import HarnessError, Record, RecordError, content_hash
 from harness.results import Baseline, Estimate, Recommendation, Row, ServiceTimes, Spread, Tradeoff
+from harness.store.run_folder import RunFolder
 from harness.suite.schema import Suite
 
 STORY = "until_decided.json"
@@ -39,23 +40,6 @@ EVIDENCE_FORMAT = 4
 
 LONG_SUITE = 50_000
 """Characters of suite.yaml (about 50 candidates, 0.3 s of parsing) above which its JSON is kept too."""
-
-
-class Run(Protocol):
-    """What of `harness.store.runs.RunFolder` is needed here."""
-
-    @property
-    def url(self) -> str: ...
-    @property
-    def id(self) -> str: ...
-    def records(self) -> list[Record]: ...
-    def trial_ids(self) -> list[str]: ...
-    def record_stamps(self) -> Mapping[str, str]: ...
-    def contents_of_records(self) -> str: ...
-    def read_text(self, name: str) -> str: ...
-    def read_bytes(self, name: str) -> bytes: ...
-    def write_text(self, name: str, text: str) -> None: ...
-    def write_bytes(self, name: str, content: bytes) -> None: ...
 
 
 # ------------------------------------------------------------------------------------ tables
@@ -96,7 +80,7 @@ def _setting(*at: tuple[str, object]) -> str:
     return json.dumps(dict(at)) if at else ""
 
 
-def write_records(run: Run, records: Sequence[Record]) -> None:
+def write_records(run: RunFolder, records: Sequence[Record]) -> None:
     """Write `records.parquet`."""
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -130,7 +114,7 @@ def tradeoff_rows(table: Tradeoff) -> list[dict[str, Any]]:
     return result
 
 
-def write_tradeoffs(run: Run, table: Tradeoff) -> None:
+def write_tradeoffs(run: RunFolder, table: Tradeoff) -> None:
     """Write `tradeoffs.csv` and `tradeoffs.json`; in the CSV a cell without a number says why."""
     rows = tradeoff_rows(table)
     spreads = {name: asdict(spread) for name, spread in table.spreads.items()}
@@ -146,7 +130,7 @@ def write_tradeoffs(run: Run, table: Tradeoff) -> None:
     run.write_text("tradeoffs.csv", buffer.getvalue())
 
 
-def write_recommendation(run: Run, recommendation: Recommendation) -> None:
+def write_recommendation(run: RunFolder, recommendation: Recommendation) -> None:
     """Write `recommendation.json`."""
     run.write_text("recommendation.json", to_json(asdict(recommendation)))
 
@@ -182,7 +166,7 @@ class Stored:
     stamp: str
 
 
-def stored_suite(run: Run) -> Suite:
+def stored_suite(run: RunFolder) -> Suite:
     """The run's resolved suite; its YAML is parsed once, then kept as JSON in `.suite.json`.
 
     Reading the YAML of a suite with 800 candidates takes seconds, the JSON a tenth of one.
@@ -214,7 +198,7 @@ def _parsed(text: str) -> Suite:
     return suite_from_text(text)
 
 
-def stamp_of(run: Run) -> str:
+def stamp_of(run: RunFolder) -> str:
     """Changes when a record appears or says something else, and with the formulas: all by content.
 
     To read 10,000 records takes a second, so the hash of their contents is kept in `.contents` and taken
@@ -241,7 +225,7 @@ def _code() -> str:
     return found.hexdigest()
 
 
-def write_evidence(run: Run, stored: Stored) -> None:
+def write_evidence(run: RunFolder, stored: Stored) -> None:
     """Write `evidence.npz`: the draws as float32, estimates as JSON."""
     table = stored.table
     document = {
@@ -266,7 +250,7 @@ def write_evidence(run: Run, stored: Stored) -> None:
     run.write_bytes("evidence.npz", buffer.getvalue())
 
 
-def read_evidence(run: Run) -> Stored | None:
+def read_evidence(run: RunFolder) -> Stored | None:
     """What `write_evidence` wrote; None where there is none, or it is damaged or of another format."""
     try:
         # On a local disk only what is asked for is read.
@@ -309,7 +293,7 @@ def _service(data: Mapping[str, Any]) -> ServiceTimes:
     return ServiceTimes(by_size, tuple(data["varies"]), data["workers"])
 
 
-def stored_evidence(run: Run, suite: Suite, slices: Sequence[str] = ()) -> Stored:
+def stored_evidence(run: RunFolder, suite: Suite, slices: Sequence[str] = ()) -> Stored:
     """The measured table of a run: as stored when nothing changed since, else made from the records.
 
     Args:
@@ -334,7 +318,7 @@ def stored_evidence(run: Run, suite: Suite, slices: Sequence[str] = ()) -> Store
     return stored
 
 
-def _ruled_out(run: Run) -> dict[str, str]:
+def _ruled_out(run: RunFolder) -> dict[str, str]:
     """Variant → why nothing more of it was measured; empty for a run that measured what its suite names."""
     try:
         found: dict[str, str] = json.loads(run.read_bytes(STORY)).get("ruled_out", {})
@@ -353,7 +337,7 @@ def _asked(suite: Suite) -> list[object]:
     return [*terms, machine.machine_class, machine.cores]
 
 
-def table_of(run: Run, suite: Suite, slices: Sequence[str] = ()) -> Tradeoff:
+def table_of(run: RunFolder, suite: Suite, slices: Sequence[str] = ()) -> Tradeoff:
     """The complete trade-off table of a run for a suite's prices and limits.
 
     Raises:

@@ -15,8 +15,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from harness.analysis.cost import cost_per_million, cost_per_month, price_of
-from harness.analysis.criteria import VALUE, Constraint, goal_of, limits_of
-from harness.analysis.index import Index
+from harness.analysis.criteria import VALUE, goal_of, limits_of
+from harness.analysis.index import RecordIndex
 from harness.analysis.joint import LAUNCH_SD, SEED_SPREAD
 from harness.analysis.launches import headline, launch_values
 from harness.analysis.predictions import Scores
@@ -24,6 +24,7 @@ from harness.analysis.rule import POSSIBLE
 from harness.analysis.stats import Array
 from harness.metrics import metrics_of, stem
 from harness.record import Variant
+from harness.suite.expression import Constraint
 from harness.suite.schema import Suite
 
 SURELY = 6.0
@@ -34,7 +35,7 @@ ScoresOf = Mapping[str, Mapping[str, Scores]]
 """Score trial → metric → per-example scores."""
 
 
-def in_the_race(index: Index, suite: Suite, scores: ScoresOf) -> tuple[bool, ...]:
+def in_the_race(index: RecordIndex, suite: Suite, scores: ScoresOf) -> tuple[bool, ...]:
     """(rows,) False for a row that surely breaks a limit of the suite, or lacks a figure that decides."""
     known = metrics_of(suite)
 
@@ -73,7 +74,7 @@ def still_racing(
     return left if any(left) else tuple(race)
 
 
-def _surely_too_dear(index: Index, row: Variant, suite: Suite, scores: ScoresOf) -> bool:
+def _surely_too_dear(index: RecordIndex, row: Variant, suite: Suite, scores: ScoresOf) -> bool:
     """Whether a limit on cost is surely broken even by the bill of as many requests as the row could answer
     at most."""
     limits = [c for c in limits_of(suite) if c.metric in _BILLS and c.is_upper]
@@ -95,7 +96,7 @@ Figure = tuple[float, float, bool]
 """Mean, standard error, whether they are logarithms."""
 
 
-def _figure(index: Index, row: Variant, name: str, scores: ScoresOf) -> Figure | None:
+def _figure(index: RecordIndex, row: Variant, name: str, scores: ScoresOf) -> Figure | None:
     served, _ = launch_values(index.serve.get(row, []), name)
     if served:
         values = np.array(list(served.values()))

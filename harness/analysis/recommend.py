@@ -21,7 +21,6 @@ from harness.analysis.explain import (
     why_not_likeliest,
 )
 from harness.analysis.outputs import (
-    Run,
     stored_evidence,
     stored_suite,
     write_recommendation,
@@ -39,6 +38,7 @@ from harness.analysis.tradeoff import (
 from harness.metrics import metrics_of
 from harness.results import Recommendation, Tradeoff
 from harness.results import Verdict as Outcome
+from harness.store.run_folder import RunFolder
 from harness.suite.schema import Suite
 from harness.suite.settings import with_settings
 
@@ -133,7 +133,7 @@ def answer(question: Question, flips: bool = True) -> Recommendation:
 
 
 def decide(
-    run: Run,
+    run: RunFolder,
     constraints: Sequence[str] = (),
     objective: str | None = None,
     settings: Sequence[str] = (),
@@ -152,7 +152,7 @@ def decide(
 
 
 def decide_again(
-    run: Run,
+    run: RunFolder,
     constraints: Sequence[str] = (),
     objective: str | None = None,
     judged: bool = False,
@@ -189,7 +189,7 @@ def decided(
     return judge(table, question.limits, question.goal, suite, question.choice), found
 
 
-def analyse(run: Run, suite: Suite) -> tuple[Tradeoff, Recommendation]:
+def analyse(run: RunFolder, suite: Suite) -> tuple[Tradeoff, Recommendation]:
     """Table and recommendation of a run from its records, and their files: `records.parquet`,
     `tradeoffs.csv`, `tradeoffs.json`, `recommendation.json`.
 

@@ -58,7 +58,7 @@ class Terms:
 
 
 @dataclass(frozen=True)
-class Figure:
+class TieBreaker:
     """What may settle a tie, the first that differs: a row's figure, lower is better, NaN unknown.
 
     Args:
@@ -122,7 +122,7 @@ class Choice:
         holds: Array,
         asked: Array,
         terms: Terms = Terms(),
-        figures: Sequence[Figure] = (),
+        figures: Sequence[TieBreaker] = (),
         faster: Sequence[tuple[int, int]] = (),
         counts_costs: bool = False,
         slack: Slack | None = None,
@@ -363,7 +363,7 @@ def _first_best(expected: Array, able: Array) -> int | None:
     return int(rows[expected[rows] >= best - 1e-6 * abs(best)][0])
 
 
-def _lowest(figure: Figure, rows: Sequence[int]) -> list[int]:
+def _lowest(figure: TieBreaker, rows: Sequence[int]) -> list[int]:
     """Those whose figure is the lowest, or as good as that; all where none has one."""
     known = {k: x for k in rows if np.isfinite(x := figure.of(k))}
     if not known:

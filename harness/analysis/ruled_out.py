@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from harness.analysis.criteria import Constraint, limits_of
+from harness.analysis.criteria import limits_of
 from harness.analysis.joint import SEED_SPREAD
 from harness.analysis.money import NO_NUMBER
 from harness.analysis.values import where_held
@@ -17,6 +17,7 @@ from harness.kinds import kind_of
 from harness.metrics import metrics_of
 from harness.record import Record
 from harness.results import Estimate, Tradeoff
+from harness.suite.expression import Constraint
 from harness.suite.schema import Suite
 
 POSSIBLE_STILL = 0.002

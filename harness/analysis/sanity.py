@@ -10,14 +10,15 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from harness.analysis.criteria import Constraint, Objective
-from harness.analysis.index import Index
+from harness.analysis.criteria import Objective
+from harness.analysis.index import RecordIndex
 from harness.facts import ScoreFacts, TrainFacts
 from harness.kinds.classification import IMAGES as CLASSES
 from harness.metrics import METRICS, metric
 from harness.protocols import ONE_SIDED
 from harness.record import Record
 from harness.results import Baseline, Tradeoff
+from harness.suite.expression import Constraint
 
 MOST_ROWS = 20_000
 """Test rows that the constant answer is measured on at most; their class shares are what counts."""
@@ -26,7 +27,7 @@ MOST_UNSEEN = 0.5
 """Share of test rows with labels that training never saw above which nothing is decided."""
 
 
-def baseline_of(index: Index) -> Baseline:
+def baseline_of(index: RecordIndex) -> Baseline:
     """What the records of a table tell that common sense can be held against."""
     counts = next((c for group in index.train.values() for r in group if (c := _class_counts(r))), {})
     train, test = ({k: int(v) for k, v in counts.get(part, {}).items()} for part in ("train", "test"))
@@ -73,7 +74,7 @@ def _constant(train: Mapping[str, int], test: Mapping[str, int], positive: int =
     return {name: float(value) for name, value in found.items() if np.isfinite(value)}
 
 
-def _same_for_all(index: Index) -> tuple[str, ...]:
+def _same_for_all(index: RecordIndex) -> tuple[str, ...]:
     """Quality metrics whose value is one and the same in all seeds of two candidates or more."""
     values: dict[str, dict[str, set[float]]] = {}
     for (row, size), records in index.score.items():

@@ -14,7 +14,7 @@ import numpy as np
 
 from harness.analysis import cost
 from harness.analysis.choice import assess
-from harness.analysis.criteria import VALUE, Constraint, Objective, limits_of, worth_of
+from harness.analysis.criteria import VALUE, Objective, limits_of, worth_of
 from harness.analysis.draws import overlaid
 from harness.analysis.duels import Verdict
 from harness.analysis.instances import fleet
@@ -23,6 +23,7 @@ from harness.analysis.rule import Choice
 from harness.analysis.stats import Array, beyond, switch_points
 from harness.analysis.values import metric_draws, utility_draws
 from harness.results import Estimate, Flip, Tradeoff
+from harness.suite.expression import Constraint
 from harness.suite.schema import Machine, Suite
 
 PRICE_BAND = 0.3
@@ -67,8 +68,7 @@ class Question:
 
     def with_prices(self, qps_factor: float = 1.0, price_factor: float = 1.0) -> Question:
         """The same question with all traffic and the machine's price multiplied."""
-        price = cost.price_of(self.suite.machine)
-        if price is None:
+        if cost.price_of(self.suite.machine) is None:
             return self
         traffic = self.suite.decision.traffic.scaled(qps_factor)
         suite = self.suite.model_copy(

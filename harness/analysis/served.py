@@ -9,7 +9,6 @@ from pathlib import Path
 
 import numpy as np
 
-from harness.analysis.criteria import Constraint
 from harness.analysis.launches import headline
 from harness.analysis.stats import Array
 from harness.facts import ServerFacts
@@ -19,6 +18,7 @@ from harness.results import ServiceTimes
 from harness.store.behaviour import behaviour
 from harness.store.remembered import remembered
 from harness.streams import generator
+from harness.suite.expression import Constraint
 
 QUANTILES = 200
 """Of a call's time over its mean, kept of a variant: enough for a p99 of the queue."""

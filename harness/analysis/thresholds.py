@@ -9,30 +9,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Protocol
 
 import numpy as np
 
 from harness.analysis.stats import Array
+from harness.suite.schema import Threshold
 
 REPEATS = 400
 """Resamples behind an interval that has no formula: its ends move by about a tenth of its width."""
 
 
 LARGE = 50_000
-
-
-class Goal(Protocol):
-    """What a threshold is chosen for: `f1`, `cost` or `recall_at_precision`."""
-
-    @property
-    def goal(self) -> str: ...
-    @property
-    def precision(self) -> float: ...
-    @property
-    def false_alarm(self) -> float: ...
-    @property
-    def miss(self) -> float: ...
 
 
 @dataclass(frozen=True)
@@ -96,7 +83,7 @@ def sweep(positive: Array, targets: Array) -> Sweep:
     )
 
 
-def choose(positive: Array, targets: Array, goal: Goal) -> float | None:
+def choose(positive: Array, targets: Array, goal: Threshold) -> float | None:
     """The threshold that serves a goal best on these answers; of equals the nearest to 0.5.
 
     Returns:
@@ -125,18 +112,18 @@ class Figure:
     high: float
 
 
-def measured_at(positive: Array, targets: Array, threshold: float, goal: Goal) -> dict[str, Figure]:
+def measured_at(positive: Array, targets: Array, threshold: float, goal: Threshold) -> dict[str, Figure]:
     """Precision, recall, F1 and the cost per 1,000 examples at a threshold, over resampled examples."""
     return {name: figure(v) for name, v in _resampled(positive, targets, threshold, goal).items()}
 
 
-def gained(positive: Array, targets: Array, threshold: float, goal: Goal) -> dict[str, Figure]:
+def gained(positive: Array, targets: Array, threshold: float, goal: Threshold) -> dict[str, Figure]:
     """What the threshold changes of those, against 0.5, on the same resamples."""
     at, plain = (_resampled(positive, targets, cut, goal) for cut in (threshold, 0.5))
     return {name: figure(at[name] - plain[name]) for name in at}
 
 
-def _resampled(positive: Array, targets: Array, threshold: float, goal: Goal) -> dict[str, Array]:
+def _resampled(positive: Array, targets: Array, threshold: float, goal: Threshold) -> dict[str, Array]:
     """(1 + REPEATS,) of each figure: as it is, then on resamples, the same ones for every threshold."""
     said, real = positive >= threshold, targets == 1
     kinds = np.stack([said & real, said & ~real, ~said & real], axis=1).astype(float)

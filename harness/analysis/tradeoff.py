@@ -10,15 +10,7 @@ import numpy as np
 
 from harness.analysis.beliefs import Beliefs
 from harness.analysis.choice import asked_of, assess, terms_of
-from harness.analysis.criteria import (
-    VALUE,
-    Constraint,
-    Objective,
-    goal_of,
-    limits_of,
-    lower_is_better,
-    worth_of,
-)
+from harness.analysis.criteria import VALUE, Objective, goal_of, limits_of, lower_is_better, worth_of
 from harness.analysis.disturbed import disturbed
 from harness.analysis.draws import overlaid
 from harness.analysis.evidence import gather
@@ -35,6 +27,7 @@ from harness.facts import ScoreFacts
 from harness.metrics import MetricTable, metrics_of
 from harness.record import Record, Variant
 from harness.results import Estimate, Row, Tradeoff
+from harness.suite.expression import Constraint
 from harness.suite.schema import Suite
 from harness.suite.value import SETTINGS
 from harness.suite.variants import workers_of

@@ -7,9 +7,10 @@ from collections.abc import Iterable
 import numpy as np
 
 from harness.analysis import cost
-from harness.analysis.criteria import Constraint, Objective
+from harness.analysis.criteria import Objective
 from harness.analysis.stats import Array
 from harness.results import Tradeoff
+from harness.suite.expression import Constraint
 from harness.suite.schema import Suite
 from harness.suite.value import settings_of
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 
-from harness.doctor.machine import Finding, examine
+from harness.doctor.machine import MachineCheck, examine
 
 
 def doctor(self_check: bool = False, json_out: bool = False) -> int:
@@ -33,7 +33,7 @@ def doctor(self_check: bool = False, json_out: bool = False) -> int:
     return 0
 
 
-def as_text(findings: list[Finding]) -> str:
+def as_text(findings: list[MachineCheck]) -> str:
     """One block per finding: what was found, and what it means for measuring here."""
     width = max(len(f.what) for f in findings)
     lines = []

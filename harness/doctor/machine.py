@@ -31,7 +31,7 @@ MARKS: dict[Level, str] = {"good": "ok  ", "watch": "note", "bad": "BAD "}
 
 
 @dataclass(frozen=True)
-class Finding:
+class MachineCheck:
     """One thing about the machine.
 
     Args:
@@ -69,7 +69,7 @@ class Core:
     switched: float
 
 
-def examine() -> tuple[list[Finding], dict[str, object]]:
+def examine() -> tuple[list[MachineCheck], dict[str, object]]:
     """All findings, the verdict first, and the figures behind them."""
     cores = [look_at(core) for core in cores_to_look_at()]
     timer = look_at_timer()
@@ -95,15 +95,15 @@ def examine() -> tuple[list[Finding], dict[str, object]]:
     return [verdict, *findings], facts
 
 
-def verdict_of(findings: Sequence[Finding]) -> Finding:
+def verdict_of(findings: Sequence[MachineCheck]) -> MachineCheck:
     """The sentence that a person reads first."""
     bad = [f.what for f in findings if f.level == "bad"]
     watch = [f.what for f in findings if f.level == "watch"]
     if bad:
-        return Finding("verdict", "not fit to measure now", f"see {', '.join(bad)}", "bad")
+        return MachineCheck("verdict", "not fit to measure now", f"see {', '.join(bad)}", "bad")
     if watch:
-        return Finding("verdict", "fit to measure, with care", f"see {', '.join(watch)}", "watch")
-    return Finding("verdict", "fit to measure")
+        return MachineCheck("verdict", "fit to measure, with care", f"see {', '.join(watch)}", "watch")
+    return MachineCheck("verdict", "fit to measure")
 
 
 def cores_to_look_at() -> list[int | None]:
@@ -145,7 +145,7 @@ def look_at(core: int | None) -> Core:
     )
 
 
-def floor_finding(cores: Sequence[Core]) -> Finding:
+def floor_finding(cores: Sequence[Core]) -> MachineCheck:
     """The noise floor of the quietest core, in words."""
     best = min(cores, key=lambda core: core.lost)
     found = (
@@ -154,7 +154,7 @@ def floor_finding(cores: Sequence[Core]) -> Finding:
     )
     if best.lost > LOUD_LOST:
         meaning = "others use this machine: latencies will be `too noisy`; stop them, or wait"
-        return Finding("noise floor", found, meaning, "bad")
+        return MachineCheck("noise floor", found, meaning, "bad")
     # A call of t ms meets a gap with probability t/1000 × gaps per second; a p99 is safe below 1 %.
     safe_ms = 10.0 / best.long_per_s if best.long_per_s else float("inf")
     if best.lost > QUIET_LOST or safe_ms < 10:
@@ -162,18 +162,22 @@ def floor_finding(cores: Sequence[Core]) -> Finding:
             f"medians are sound; a p99 of calls longer than about {safe_ms:.2g} ms holds gaps of the "
             f"machine of up to {best.longest_ms:.2g} ms"
         )
-        return Finding("noise floor", found, meaning, "watch")
-    return Finding("noise floor", found, "medians and p99s are the model's own")
+        return MachineCheck("noise floor", found, meaning, "watch")
+    return MachineCheck("noise floor", found, "medians and p99s are the model's own")
 
 
-def cores_finding() -> Finding:
+def cores_finding() -> MachineCheck:
     allowed, there = environment.cpus_allowed(), os.cpu_count() or 1
     found = f"{allowed} of {there} usable, load {os.getloadavg()[0]:.1f}, {environment.hardware()['cpu']}"
     if allowed < 2:
-        return Finding("cores", found, "no spare core: the harness itself shares the model's core", "watch")
+        return MachineCheck(
+            "cores", found, "no spare core: the harness itself shares the model's core", "watch"
+        )
     if os.getloadavg()[0] > allowed:
-        return Finding("cores", found, "more work than cores: wait until it is done", "watch")
-    return Finding("cores", found, f"serve trials are pinned; at most {allowed - 1} threads leave one spare")
+        return MachineCheck("cores", found, "more work than cores: wait until it is done", "watch")
+    return MachineCheck(
+        "cores", found, f"serve trials are pinned; at most {allowed - 1} threads leave one spare"
+    )
 
 
 def look_at_timer() -> dict[str, float]:
@@ -196,31 +200,33 @@ def look_at_timer() -> dict[str, float]:
     }
 
 
-def timer_finding(timer: dict[str, float]) -> Finding:
+def timer_finding(timer: dict[str, float]) -> MachineCheck:
     found = (
         f"resolution {timer['resolution_ns']:.0f} ns, {timer['cost_ns']:.0f} ns a reading; "
         f"a sleep ends {timer['sleep_late_p50_us']:.0f} µs late (p99 {timer['sleep_late_p99_us']:.0f} µs)"
     )
     if timer["cost_ns"] > 1000:
-        return Finding("timer", found, "a slow clock: calls below 0.1 ms are not measurable", "watch")
+        return MachineCheck("timer", found, "a slow clock: calls below 0.1 ms are not measurable", "watch")
     if timer["sleep_late_p99_us"] > 1000:
         ms = timer["sleep_late_p99_us"] / 100
-        return Finding("timer", found, f"open-loop limits below about {ms:.0f} ms will be invalid", "watch")
-    return Finding("timer", found)
+        return MachineCheck(
+            "timer", found, f"open-loop limits below about {ms:.0f} ms will be invalid", "watch"
+        )
+    return MachineCheck("timer", found)
 
 
-def governor_finding(root: Path = Path("/sys/devices/system/cpu")) -> Finding:
+def governor_finding(root: Path = Path("/sys/devices/system/cpu")) -> MachineCheck:
     names = {path.read_text().strip() for path in sorted(root.glob("cpu*/cpufreq/scaling_governor"))[:64]}
     if not names:
-        return Finding("governor", "not visible (a virtual machine, most likely)")
+        return MachineCheck("governor", "not visible (a virtual machine, most likely)")
     found = ", ".join(sorted(names))
     if names & {"powersave", "ondemand", "conservative"}:
         meaning = "clocks vary with load: cpupower frequency-set -g performance"
-        return Finding("governor", found, meaning, "watch")
-    return Finding("governor", found)
+        return MachineCheck("governor", found, meaning, "watch")
+    return MachineCheck("governor", found)
 
 
-def pool_findings() -> list[Finding]:
+def pool_findings() -> list[MachineCheck]:
     """BLAS and OpenMP runtimes that torch, scikit-learn and NumPy bring along."""
     import importlib
 
@@ -239,14 +245,14 @@ def pool_findings() -> list[Finding]:
         meaning = (
             f"{len(openmp)} OpenMP runtimes in one process; serve trials make their threads wait passively"
         )
-        return [Finding("thread pools", text or "none", meaning, "good" if passive else "watch")]
-    return [Finding("thread pools", text or "none")]
+        return [MachineCheck("thread pools", text or "none", meaning, "good" if passive else "watch")]
+    return [MachineCheck("thread pools", text or "none")]
 
 
-def gpu_finding() -> Finding:
+def gpu_finding() -> MachineCheck:
     machine = environment.hardware()
     if not machine["gpus"]:
-        return Finding("GPU", "none: candidates are trained and served on CPUs")
+        return MachineCheck("GPU", "none: candidates are trained and served on CPUs")
     found = (
         f"{machine['gpus']} × {machine['gpu']}, {machine['gpu_memory_mb']} MB, driver {machine['gpu_driver']}"
     )
@@ -257,39 +263,39 @@ def gpu_finding() -> Finding:
     except ImportError:
         usable = False
     if not usable:
-        return Finding("GPU", found, "torch cannot use it: install a CUDA build of torch", "watch")
-    return Finding("GPU", found)
+        return MachineCheck("GPU", found, "torch cannot use it: install a CUDA build of torch", "watch")
+    return MachineCheck("GPU", found)
 
 
-def energy_finding() -> Finding:
+def energy_finding() -> MachineCheck:
     readable = [
         name for name, device in (("RAPL", "cpu"), ("NVML", "cuda")) if energy.meter(device) is not None
     ]
     if readable:
-        return Finding("energy", f"counter readable: {' and '.join(readable)}")
-    return Finding("energy", "no readable counter", "energy will be left empty, never estimated")
+        return MachineCheck("energy", f"counter readable: {' and '.join(readable)}")
+    return MachineCheck("energy", "no readable counter", "energy will be left empty, never estimated")
 
 
-def memory_finding() -> Finding:
+def memory_finding() -> MachineCheck:
     free = memory.available_mb()
     found = f"{free / 1e3:.1f} GB free"
     if free < 2000:
-        return Finding("memory", found, "training may run out: close what is not needed", "watch")
-    return Finding("memory", found)
+        return MachineCheck("memory", found, "training may run out: close what is not needed", "watch")
+    return MachineCheck("memory", found)
 
 
-def disk_finding(folder: Path) -> Finding:
+def disk_finding(folder: Path) -> MachineCheck:
     free = shutil.disk_usage(folder).free / 1e9
     found = f"{free:.0f} GB free in {folder}"
     if free < LEAST_DISK_GB:
-        return Finding("disk", found, "a run may fill it: free some, or --out elsewhere", "watch")
-    return Finding("disk", found)
+        return MachineCheck("disk", found, "a run may fill it: free some, or --out elsewhere", "watch")
+    return MachineCheck("disk", found)
 
 
-def ray_finding() -> Finding:
+def ray_finding() -> MachineCheck:
     try:
         version = metadata.version("ray")
     except metadata.PackageNotFoundError:
-        return Finding("Ray", "not installed", "`run` needs it: pip install 'ray[tune]'", "bad")
+        return MachineCheck("Ray", "not installed", "`run` needs it: pip install 'ray[tune]'", "bad")
     address = os.environ.get("RAY_ADDRESS", "")
-    return Finding("Ray", f"{version}" + (f", RAY_ADDRESS={address}" if address else ", local"))
+    return MachineCheck("Ray", f"{version}" + (f", RAY_ADDRESS={address}" if address else ", local"))

@@ -21,24 +21,20 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from harness.export.model_card import model_card
+from harness.export.source import ExportSource, find_source, table_of, tokenizer_kind
 from harness.exported import tables
-from harness.exported.tables import Table
 from harness.facts import ScoreFacts, TrainFacts
 from harness.kinds import kind_of
 from harness.models.fitted import load_meta
-from harness.names import hint
-from harness.record import DataError, HarnessError, Record, TrialError
-from harness.runtimes import RUNTIMES, Export, runtime
+from harness.record import DataError, HarnessError, TrialError
+from harness.runtimes import runtime
 from harness.runtimes.common import TOKENIZER
 from harness.store.runs import RunFolder
-from harness.suite.schema import Suite
-from harness.suite.variants import scored_as
 
 CHECKED = 8
 """Examples in check.npz."""
@@ -55,50 +51,6 @@ sys.meta_path.insert(0, Refuse())
 sys.argv = [{script!r}, "--check"]
 runpy.run_path({script!r}, run_name="__main__")
 """
-
-
-@dataclass(frozen=True)
-class Source:
-    """What a variant is exported from.
-
-    Args:
-        score: the record of its scoring: first seed, largest training-set size, as it was served.
-        folder: of that trial. train: the record of its training, and the folder.
-    """
-
-    run: RunFolder
-    suite: Suite
-    score: Record
-    folder: Path
-    train: Record | None
-    fitted: Path
-
-    @property
-    def variant(self) -> str:
-        assert self.score.trial.variant is not None
-        return self.score.trial.variant.name
-
-    @property
-    def runtime(self) -> str:
-        return str(self.score.trial.spec["runtime"])
-
-    @property
-    def way(self) -> Export:
-        """How its runtime is exported.
-
-        Raises:
-            HarnessError: it cannot be.
-        """
-        found = runtime(self.runtime).export
-        if found is None:
-            others = ", ".join(name for name, known in RUNTIMES.items() if known.export)
-            raise HarnessError(f"{self.variant}: `{self.runtime}` is not exported: export it on {others}")
-        return found
-
-    @property
-    def table(self) -> Table | None:
-        """What makes numbers of a table's rows; None where the model takes no such rows."""
-        return table_of(self)
 
 
 def export_variant(run: RunFolder, variant: str, folder: str | Path) -> str:
@@ -132,43 +84,7 @@ def export_variant(run: RunFolder, variant: str, folder: str | Path) -> str:
     return f"{target}: {variant}, {size:.2f} MB, {said}\n{target / 'README.md'}"
 
 
-def find_source(run: RunFolder, suite: Suite, variant: str) -> Source:
-    """The scored model that stands for a variant.
-
-    Raises:
-        HarnessError: there is no such variant (the nearest is named), or it failed.
-    """
-    records, asked = run.records(), variant
-    candidate, _, runtime = variant.partition("/")
-    variant = f"{candidate}/{scored_as(runtime, suite.serving.threads)}"
-    scored = [r for r in records if r.trial.kind == "score" and r.trial.variant is not None]
-    names = dict.fromkeys(r.trial.variant.name for r in scored if r.trial.variant)
-    if variant not in names:
-        raise HarnessError(f"{run.suite_name}/{run.id} has no variant `{asked}`: {hint(variant, names)}")
-    own = [r for r in scored if r.trial.variant and r.trial.variant.name == variant]
-    done = [r for r in own if r.status == "finished"]
-    if not done:
-        reason = own[0].failure.reason if own[0].failure else "failed"
-        working = [n for n in names if any(_is(r, n) and r.status == "finished" for r in scored)]
-        others = f"; finished are {', '.join(working)}" if working else ""
-        raise HarnessError(f"{variant} failed ({reason}), so there is nothing to export{others}")
-    seeds = list(suite.candidates[own[0].trial.candidate].training.seeds)
-
-    def rank(record: Record) -> tuple[float, int]:
-        size, seed = record.trial.train_size, record.trial.seed
-        return (-(size or float("inf")), seeds.index(seed) if seed in seeds else len(seeds))
-
-    score = min(done, key=rank)
-    train_id = str(score.trial.spec["fitted"])
-    fitted = run.trial_folder(train_id) / "fitted"
-    return Source(run, suite, score, run.trial_folder(score.trial.id), run.record(train_id), fitted)
-
-
-def _is(record: Record, name: str) -> bool:
-    return record.trial.variant is not None and record.trial.variant.name == name
-
-
-def write_recommender_folder(source: Source, folder: Path) -> tuple[str, ...]:
+def write_recommender_folder(source: ExportSource, folder: Path) -> tuple[str, ...]:
     """All files of an exported recommender; what it needs."""
     from harness.export.recommender import write_recommender
     from harness.export.recommender_card import recommender_card
@@ -180,14 +96,14 @@ def write_recommender_folder(source: Source, folder: Path) -> tuple[str, ...]:
     return needed
 
 
-def _write_requirements(source: Source, packages: Sequence[str], folder: Path) -> None:
+def _write_requirements(source: ExportSource, packages: Sequence[str], folder: Path) -> None:
     """The packages in the versions that were measured."""
     versions = source.score.environment.get("versions", {})
     pins = [f"{name}=={versions[name]}" if name in versions else name for name in packages]
     (folder / "requirements.txt").write_text("\n".join(pins) + "\n")
 
 
-def write_folder(source: Source, folder: Path) -> tuple[str, ...]:
+def write_folder(source: ExportSource, folder: Path) -> tuple[str, ...]:
     """All files of the export; what it needs."""
     from harness import exported
     from harness.models import encoding
@@ -209,7 +125,7 @@ def write_folder(source: Source, folder: Path) -> tuple[str, ...]:
     return needed
 
 
-def check_examples(source: Source) -> tuple[np.ndarray, np.ndarray, str]:
+def check_examples(source: ExportSource) -> tuple[np.ndarray, np.ndarray, str]:
     """A few test examples, the answers that were measured for them, and a note where there are none."""
     from harness.analysis.predictions import Predictions, predictions_of
     from harness.datasets.parts import load_parts
@@ -243,7 +159,7 @@ def _unchecked(error: Exception) -> str:
     return f"The data could not be read for a check ({error})."
 
 
-def needs(source: Source) -> tuple[str, ...]:
+def needs(source: ExportSource) -> tuple[str, ...]:
     """The packages that the exported folder needs."""
     extra = ["tokenizers"] if tokenizer_kind(source) == "pretrained" else []
     if source.way.reader == "estimator" and (source.folder / "artifact" / "estimator.skops").exists():
@@ -254,39 +170,16 @@ def needs(source: Source) -> tuple[str, ...]:
     return tuple(dict.fromkeys([*source.way.needs, *extra]))
 
 
-def table_of(source: Source) -> Table | None:
-    """What makes numbers of a table's rows; None where the model takes no such rows.
-
-    Raises:
-        HarnessError: it was trained when rows became numbers outside of the model.
-    """
-    path = source.folder / "artifact" / tables.FILE
-    if path.exists():
-        return tables.read(path)
-    if source.train and source.train.facts_as(TrainFacts).input_columns:
-        raise HarnessError(
-            f"{source.variant} was trained by an earlier version, whose models take no rows of a table as "
-            "they are: run the suite again, which trains it anew"
-        )
-    return None
-
-
-def tokenizer_kind(source: Source) -> str:
-    """Of what kind the tokenizer beside the artifact is; empty where there is none."""
-    path = source.folder / "artifact" / TOKENIZER
-    return str(json.loads(path.read_text())["kind"]) if path.exists() else ""
-
-
-def _takes(source: Source) -> str:
+def _takes(source: ExportSource) -> str:
     """What its examples are: `image`, `text` or `table`."""
     return load_meta(source.fitted).task.takes
 
 
-def _is_text(source: Source) -> bool:
+def _is_text(source: ExportSource) -> bool:
     return _takes(source) == "text"
 
 
-def _write_model(source: Source, folder: Path) -> None:
+def _write_model(source: ExportSource, folder: Path) -> None:
     """The artifact; networks served by torch itself become exported programs, which need no code."""
     artifact = source.folder / "artifact"
     if source.way.form == "artifact":
@@ -337,7 +230,7 @@ def export_program(fitted: Path, path: Path, is_half: bool = False) -> None:
         ) from error
 
 
-def _signature(source: Source, inputs: np.ndarray) -> dict[str, object]:
+def _signature(source: ExportSource, inputs: np.ndarray) -> dict[str, object]:
     fitted = load_meta(source.fitted)
     task = fitted.task
     given: dict[str, object] = (
@@ -362,7 +255,7 @@ def _signature(source: Source, inputs: np.ndarray) -> dict[str, object]:
     }
 
 
-def _tolerance(source: Source) -> float:
+def _tolerance(source: ExportSource) -> float:
     way = str((source.score.facts_as(ScoreFacts).prepared or {}).get("quantised", ""))
     return source.way.tolerances.get(way, source.way.tolerance)
 

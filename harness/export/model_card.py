@@ -3,37 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Protocol
 
+from harness.export.source import ExportSource
 from harness.exported.tables import Step, Table, width
 from harness.facts import DataFacts, ScoreFacts, TrainFacts
 from harness.record import Record
 from harness.report import numbers as n
 from harness.results import Row
-from harness.store.runs import RunFolder
-from harness.suite.schema import Suite
 
 
-class Described(Protocol):
-    """What of `harness.export.folder.Source` a card tells."""
-
-    @property
-    def run(self) -> RunFolder: ...
-    @property
-    def suite(self) -> Suite: ...
-    @property
-    def score(self) -> Record: ...
-    @property
-    def train(self) -> Record | None: ...
-    @property
-    def variant(self) -> str: ...
-    @property
-    def runtime(self) -> str: ...
-    @property
-    def table(self) -> Table | None: ...
-
-
-def model_card(source: Described, hashes: Mapping[str, str], packages: Sequence[str], note: str = "") -> str:
+def model_card(
+    source: ExportSource, hashes: Mapping[str, str], packages: Sequence[str], note: str = ""
+) -> str:
     """README.md of the exported folder, Markdown.
 
     Args:
@@ -55,7 +36,7 @@ def model_card(source: Described, hashes: Mapping[str, str], packages: Sequence[
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
-def _what(source: Described) -> str:
+def _what(source: ExportSource) -> str:
     spec, suite = source.score.trial.spec, source.suite
     question = f" It was a candidate for: *{suite.question}*" if suite.question else ""
     args = ", ".join(f"{k}={v}" for k, v in spec["args"].items())
@@ -65,7 +46,7 @@ def _what(source: Described) -> str:
     )
 
 
-def _use(source: Described, packages: Sequence[str]) -> str:
+def _use(source: ExportSource, packages: Sequence[str]) -> str:
     needed = ["", f"It needs {' and '.join([', '.join(packages[:-1]), packages[-1]])}."]
     if "tokenizers" in packages:
         needed[-1] += (
@@ -131,7 +112,7 @@ def _plain(text: str) -> str:
     return str(text).replace("|", "\\|")
 
 
-def figures(row: Row | None, source: Described) -> str:
+def figures(row: Row | None, source: ExportSource) -> str:
     """Every metric of the variant with its interval, and where it was measured; empty without a row."""
     if row is None:
         return ""
@@ -151,12 +132,12 @@ def figures(row: Row | None, source: Described) -> str:
     return "\n".join(lines).rstrip()
 
 
-def _same(record: Record, source: Described) -> bool:
+def _same(record: Record, source: ExportSource) -> bool:
     trial, own = record.trial, source.score.trial
     return trial.variant == own.variant and trial.train_size == own.train_size and record.status == "finished"
 
 
-def _machine(source: Described) -> str:
+def _machine(source: ExportSource) -> str:
     for record in source.run.records():
         machine = record.environment.get("machine")
         if record.trial.kind == "serve" and record.trial.variant == source.score.trial.variant and machine:
@@ -166,12 +147,12 @@ def _machine(source: Described) -> str:
     return ""
 
 
-def _trained(source: Described) -> TrainFacts:
+def _trained(source: ExportSource) -> TrainFacts:
     """What training says; nothing where there was none."""
     return source.train.facts_as(TrainFacts) if source.train else TrainFacts()
 
 
-def _data(source: Described) -> str:
+def _data(source: ExportSource) -> str:
     data = source.score.trial.spec["data"]
     facts = _trained(source).data or DataFacts()
     lines = [
@@ -193,7 +174,7 @@ def _data(source: Described) -> str:
     return "\n".join(line for line in lines if line or line == "")
 
 
-def _limits(source: Described, row: Row | None, warnings: Iterable[str], note: str) -> str:
+def _limits(source: ExportSource, row: Row | None, warnings: Iterable[str], note: str) -> str:
     facts = _trained(source).data or DataFacts()
     said = [
         "It was judged on test data like its training data; on other data nothing is known.",
@@ -214,7 +195,7 @@ def _limits(source: Described, row: Row | None, warnings: Iterable[str], note: s
     return "\n".join(["## Limits", "", *(f"- {sentence}" for sentence in said)])
 
 
-def origin(source: Described, hashes: Mapping[str, str]) -> str:
+def origin(source: ExportSource, hashes: Mapping[str, str]) -> str:
     """Run, trials, commit, versions, and the hash of every file."""
     environment, train = source.score.environment, source.train
     versions, commit = environment.get("versions", {}), environment.get("commit") or {}

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from harness.export.model_card import Described, figures, origin
+from harness.export.model_card import figures, origin
+from harness.export.source import ExportSource
 from harness.facts.recommending import PipelineTrainFacts
 from harness.report import numbers as n
 
 
-def recommender_card(source: Described, hashes: Mapping[str, str], packages: Sequence[str]) -> str:
+def recommender_card(source: ExportSource, hashes: Mapping[str, str], packages: Sequence[str]) -> str:
     """README.md of the exported folder, Markdown.
 
     Args:
@@ -41,7 +42,7 @@ def recommender_card(source: Described, hashes: Mapping[str, str], packages: Seq
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
-def _what(source: Described) -> str:
+def _what(source: ExportSource) -> str:
     spec, suite = source.score.trial.spec, source.suite
     stages = [("Retrieval", spec["retrieval"]), ("ranking", spec.get("ranking") or {"model": "none"})]
     said = []
@@ -73,7 +74,7 @@ def _use(packages: Sequence[str]) -> str:
     )
 
 
-def _data(source: Described) -> str:
+def _data(source: ExportSource) -> str:
     data = source.score.trial.spec["data"]
     facts = source.train.facts_as(PipelineTrainFacts).data if source.train else None
     given = f" with {data['args']}" if data.get("args") else ""

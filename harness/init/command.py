@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from harness.codec import JsonObject
 from harness.init.builders import Builder, builders
-from harness.init.effort import Effort, Fit, best_fit, expected_seconds, ladder, seconds_per_row
+from harness.init.effort import Effort, EffortChoice, best_fit, expected_seconds, ladder, seconds_per_row
 from harness.init.find import Found, find
 from harness.init.look import Seen, findings, look
 from harness.init.offer import Goal, Offer, goal, offers
@@ -52,7 +52,7 @@ class Written:
 
     path: Path
     seen: Seen
-    fit: Fit
+    fit: EffortChoice
     candidates: tuple[str, ...]
 
 
@@ -155,7 +155,7 @@ class _Trial:
         return sorted(len(str(text).split()) for text in texts)[len(texts) // 2] * 4 // 3
 
 
-def _fitted(trial: _Trial, wishes: Wishes) -> Fit:
+def _fitted(trial: _Trial, wishes: Wishes) -> EffortChoice:
     everything = offers(trial.seen, trial.own, 32)
     side = wishes.given.get("size")
     assert side is None or isinstance(side, int)  # the data was read with it

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from harness.init.look import Seen
 from harness.init.offer import Offer
-from harness.planning.estimate import STARTING_S, Rows, guess_seconds, row_size
+from harness.planning.estimate import STARTING_S, RowCounts, guess_seconds, row_size
 from harness.planning.trials import plan_trials
 from harness.protocols import Task
 from harness.record import Trial
@@ -44,7 +44,7 @@ class Effort:
 
 
 @dataclass(frozen=True)
-class Fit:
+class EffortChoice:
     """The effort that was chosen, and how long it is expected to take."""
 
     effort: Effort
@@ -52,11 +52,11 @@ class Fit:
     fits: bool
 
 
-def best_fit(efforts: Sequence[Effort], seconds: Callable[[Effort], float], budget_s: float) -> Fit:
+def best_fit(efforts: Sequence[Effort], seconds: Callable[[Effort], float], budget_s: float) -> EffortChoice:
     """The first effort that fits the budget, else the quickest."""
-    tried: list[Fit] = []
+    tried: list[EffortChoice] = []
     for effort in efforts:
-        fit = Fit(effort, seconds(effort), True)
+        fit = EffortChoice(effort, seconds(effort), True)
         if fit.seconds <= SHARE * budget_s:
             return fit
         tried.append(fit)
@@ -105,7 +105,7 @@ def expected_seconds(suite: Suite, rates: Mapping[str, float], seen: Seen) -> fl
         rates: candidate → seconds for a row and epoch.
     """
     share = min(1.0, suite.data.train_sizes[0] / seen.train_rows) if suite.data.train_sizes else 1.0
-    rows = Rows(round(seen.train_rows * (1 - suite.data.validation) * share), seen.test_rows)
+    rows = RowCounts(round(seen.train_rows * (1 - suite.data.validation) * share), seen.test_rows)
     size = row_size(suite)
     work = {"train": 0.0, "score": 0.0, "serve": 0.0}
 

@@ -25,7 +25,7 @@ UNTRAINED_S = {"train": 3.0, "score": 6.0}
 
 
 @dataclass(frozen=True)
-class Rows:
+class RowCounts:
     """Rows that a trial without a size trains on, and that a score trial predicts; rough guesses where
     only loading the data would tell."""
 
@@ -33,12 +33,12 @@ class Rows:
     test: int = 1000
 
 
-def rows_of(suite: Suite) -> Rows:
+def rows_of(suite: Suite) -> RowCounts:
     """How many rows a trial without a size trains on, and how many are tested on."""
     from harness.datasets.catalog import counted_rows
 
     found = counted_rows(suite.data.name, suite.data.args)
-    return Rows(round(found[0] * (1 - suite.data.validation)), found[1]) if found else Rows()
+    return RowCounts(round(found[0] * (1 - suite.data.validation)), found[1]) if found else RowCounts()
 
 
 def row_size(suite: Suite) -> float:
@@ -49,7 +49,7 @@ def row_size(suite: Suite) -> float:
     return max(0.1, prod(shape) / (28 * 28)) if shape else 1.0
 
 
-def typical_seconds(history: Iterable[Record], rows: Rows = Rows()) -> dict[tuple[str, ...], float]:
+def typical_seconds(history: Iterable[Record], rows: RowCounts = RowCounts()) -> dict[tuple[str, ...], float]:
     """Seconds per unit of work, median over finished records of the same kind, candidate, …"""
     from statistics import median
 
@@ -69,7 +69,7 @@ def like(trial: Trial) -> list[tuple[str, ...]]:
     return [exact, (trial.kind, trial.candidate, trial.scenario or ""), (trial.kind, trial.scenario or "")]
 
 
-def work(trial: Trial, rows: Rows = Rows()) -> float:
+def work(trial: Trial, rows: RowCounts = RowCounts()) -> float:
     """Units of work: rows × epochs for training, scenario seconds for serving, one for scoring."""
     if trial.kind == "train":
         training = trial.spec["training"]
@@ -79,7 +79,7 @@ def work(trial: Trial, rows: Rows = Rows()) -> float:
     return 1.0
 
 
-def guess_seconds(trial: Trial, row_size: float = 1.0, rows: Rows = Rows()) -> float:
+def guess_seconds(trial: Trial, row_size: float = 1.0, rows: RowCounts = RowCounts()) -> float:
     """A rough guess for a trial of which nothing like it was run yet, one thread of a 2023 laptop.
 
     Args:

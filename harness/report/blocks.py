@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, NoReturn
 
 from harness.protocols import Section
 from harness.report.glossary import meaning
@@ -150,14 +150,14 @@ class Tiles:
 
 
 @dataclass(frozen=True)
-class Facts:
+class DefinitionList:
     """Names and values, two columns without a header."""
 
     items: tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True)
-class Listing:
+class Preformatted:
     """Preformatted text: commands, tracebacks."""
 
     text: str
@@ -177,14 +177,14 @@ class Fold:
 
 
 @dataclass(frozen=True)
-class Row:
+class Beside:
     """Blocks side by side where there is room."""
 
     blocks: tuple[Block, ...]
 
 
 Block = (
-    Paragraph | Bullets | Table | Picture | Tiles | Facts | Listing | Heading | Fold | Row
+    Paragraph | Bullets | Table | Picture | Tiles | DefinitionList | Preformatted | Heading | Fold | Beside
 )  # fmt: skip
 
 
@@ -227,8 +227,18 @@ def environment() -> jinja2.Environment:
     )
     made.globals["capital"] = capital
     made.globals["meaning"] = meaning
-    made.tests["kind"] = lambda block, name: type(block).__name__ == name
+    made.tests["kind"] = _is_kind
+    made.globals["unknown"] = _unknown
     return made
+
+
+def _is_kind(block: object, name: str) -> bool:
+    """Whether a block is of a class of this module, by its name: templates know no classes."""
+    return isinstance(block, globals()[name])
+
+
+def _unknown(block: object) -> NoReturn:
+    raise TypeError(f"blocks.html has no markup for {type(block).__name__}")
 
 
 def escape_markdown(value: str) -> str:
@@ -258,14 +268,14 @@ def _block_markdown(block: Block) -> str:
             return _table_markdown(block)
         case Tiles(tiles=tiles):
             return "\n".join(_tile_markdown(tile) for tile in tiles)
-        case Facts(items=facts):
+        case DefinitionList(items=facts):
             return "\n".join(f"- {escape_markdown(k)}: {escape_markdown(v)}" for k, v in facts)
-        case Listing(text=body):
+        case Preformatted(text=body):
             fence = "`" * max(3, 1 + max((len(m) for m in re.findall(r"`+", body)), default=0))
             return f"{fence}text\n{body}\n{fence}"
         case Heading(text=title):
             return f"#### {escape_markdown(title)}"
-        case Row(blocks=inner):
+        case Beside(blocks=inner):
             return markdown(inner)
         case _:
             return ""

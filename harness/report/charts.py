@@ -22,7 +22,7 @@ from harness.report.canvas import (
     text_width,
 )
 from harness.report.palette import MATPLOTLIB_MARKERS
-from harness.report.plots import Axis, Difference, Series, Spread, _scale, _tick, extent, name_limit
+from harness.report.plots import Axis, Difference, Distribution, Line, _scale, _tick, extent, name_limit
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -35,7 +35,7 @@ HALF = (420.0, 300.0)
 
 @drawn
 def lines(
-    series: Sequence[Series], x: Axis, y: Axis, size: tuple[float, float] = HALF, marks: Sequence[float] = ()
+    series: Sequence[Line], x: Axis, y: Axis, size: tuple[float, float] = HALF, marks: Sequence[float] = ()
 ) -> Figure:
     """Lines with bands, each named at its end; `marks` are vertical lines; limits are shaded."""
     names = short_names([s.label for s in series], 22 if size[0] > NARROW else 15)
@@ -68,7 +68,7 @@ DASHES: tuple[LineStyleType, ...] = (
 )  # fmt: skip
 
 
-def told_apart(series: Sequence[Series]) -> list[Series]:
+def told_apart(series: Sequence[Line]) -> list[Line]:
     """Lines of another colour get another pattern of dashes, for those who see no colours; lines that have
     patterns of their own keep them."""
     if any(s.dashes != "-" for s in series):
@@ -78,7 +78,7 @@ def told_apart(series: Sequence[Series]) -> list[Series]:
     return [replace(s, dashes=patterns.get(s.colour, "-")) for s in series]
 
 
-def name_in_legend(ax: Axes, series: Sequence[Series | Spread]) -> None:
+def name_in_legend(ax: Axes, series: Sequence[Line | Distribution]) -> None:
     """Names of lines whose ends meet in a corner, in the emptiest place; nothing for one line."""
     from matplotlib.lines import Line2D
 
@@ -89,11 +89,11 @@ def name_in_legend(ax: Axes, series: Sequence[Series | Spread]) -> None:
     ax.legend(lines, [names[s.label] for s in series], fontsize=9, handlelength=2.6, loc="best")
 
 
-def _pattern(s: Series | Spread) -> LineStyleType:
-    return s.dashes if isinstance(s, Series) else LINES.get(s.marker, "-")
+def _pattern(s: Line | Distribution) -> LineStyleType:
+    return s.dashes if isinstance(s, Line) else LINES.get(s.marker, "-")
 
 
-def _keep_lines_in_view(ax: Axes, series: Sequence[Series], y: Axis) -> None:
+def _keep_lines_in_view(ax: Axes, series: Sequence[Line], y: Axis) -> None:
     """A band of two repetitions can be ten times as wide as what is compared: it is cut, not the lines."""
     values = np.array([v for s in series for v in s.y if np.isfinite(v)])
     if y.log or len(values) == 0:
@@ -117,7 +117,7 @@ def _limit_line(ax: Axes, y: Axis) -> None:
         name_limit(ax, f"limit {sign} {_tick(bound)}", bound)
 
 
-def _name_ends(ax: Axes, series: Sequence[Series], names: Mapping[str, str], size: float = 10.5) -> None:
+def _name_ends(ax: Axes, series: Sequence[Line], names: Mapping[str, str], size: float = 10.5) -> None:
     """Each named line's label at its right end, pushed apart vertically so that none overlap."""
     ends = []
     for s in series:
@@ -176,7 +176,7 @@ def forest(
     return figure
 
 
-def _row_margins(rows: Sequence[Difference] | Sequence[Spread], beside: bool, right: float) -> Margins:
+def _row_margins(rows: Sequence[Difference] | Sequence[Distribution], beside: bool, right: float) -> Margins:
     """Room at the left for the longest name; none where names stand above their rows."""
     if not beside:
         return Margins(left=8, right=8, top=8, bottom=44)
@@ -185,7 +185,7 @@ def _row_margins(rows: Sequence[Difference] | Sequence[Spread], beside: bool, ri
 
 
 def _name_rows(
-    ax: Axes, rows: Sequence[Difference] | Sequence[Spread], beside: bool, more: Sequence[str] = ()
+    ax: Axes, rows: Sequence[Difference] | Sequence[Distribution], beside: bool, more: Sequence[str] = ()
 ) -> None:
     """Names beside their rows, or above them where a telephone leaves no room; `more` is said there too."""
     names = short_names([r.label for r in rows], 30 if beside else 36)
@@ -202,7 +202,7 @@ def _name_rows(
 
 
 @drawn
-def spreads(rows: Sequence[Spread], x: Axis, width: float = 680) -> Figure:
+def spreads(rows: Sequence[Distribution], x: Axis, width: float = 680) -> Figure:
     """Distributions as rows: p1 to p99 thin, the middle half thick, the median, p99, each round's median."""
     beside = width > NARROW
     figure, ax = axes(width, 64 + (26 if beside else 38) * len(rows), _row_margins(rows, beside, right=14))
@@ -269,7 +269,7 @@ def _vertical_limit(ax: Axes, x: Axis) -> None:
 
 
 @drawn
-def cumulative(rows: Sequence[Spread], x: Axis, size: tuple[float, float] = HALF) -> Figure:
+def cumulative(rows: Sequence[Distribution], x: Axis, size: tuple[float, float] = HALF) -> Figure:
     """The share of calls answered within a time; 200 quantiles stand for all samples."""
     figure, ax = axes(*size)
     shares = np.concatenate([np.linspace(0, 0.98, 150), 1 - np.geomspace(0.02, 1e-4, 50)])
@@ -295,7 +295,7 @@ LINES: dict[str, LineStyleType] = {
 
 
 @drawn
-def reliability(series: Sequence[Series], size: tuple[float, float] = (340.0, 320.0)) -> Figure:
+def reliability(series: Sequence[Line], size: tuple[float, float] = (340.0, 320.0)) -> Figure:
     """Confidence against how often it was right; on the diagonal both agree."""
     figure, ax = axes(*size)
     ax.plot([0, 1], [0, 1], color=MUTED, linewidth=1, linestyle=(0, (3, 3)), zorder=1)

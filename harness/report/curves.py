@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from harness.report.canvas import MUTED, PAPER, axes, drawn
 from harness.report.charts import name_in_legend, told_apart
-from harness.report.plots import Axis, Series, _scale
+from harness.report.plots import Axis, Line, _scale
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -28,7 +28,7 @@ class Mark:
 
 @drawn
 def unit_square(
-    series: Sequence[Series],
+    series: Sequence[Line],
     x: Axis,
     y: Axis,
     marks: Sequence[Mark] = (),

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from harness.analysis.choice import asked_of, terms_of
-from harness.analysis.criteria import Constraint, goal_of, merge_constraints
+from harness.analysis.criteria import goal_of, merge_constraints
 from harness.analysis.duels import Verdict
 from harness.analysis.measure_next import NextMeasurement, next_measurements
 from harness.analysis.more_data import Curves, data_measurements, quality_curves
@@ -27,6 +27,7 @@ from harness.report.palette import Palette, palette
 from harness.results import Recommendation, Row, Tradeoff
 from harness.runtimes.offered import is_reference
 from harness.store.runs import RunFolder
+from harness.suite.expression import Constraint
 from harness.suite.schema import Suite
 from harness.suite.variants import scored_as
 

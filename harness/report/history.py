@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from harness.analysis.changes import Change
-from harness.analysis.history import History, Past, Point
+from harness.analysis.history import Past, RunFigure, RunHistory
 from harness.analysis.tradeoff import percent
 from harness.report.canvas import drawn, png
 from harness.report.palette import REST
@@ -20,7 +20,7 @@ MOST_CHANGES = 20
 COLOURS = ("#1f6fb2", "#c4521a", "#2f855a", "#7b4fa3", "#b7791f", "#c53076", "#4a5568", "#0f8b8d")
 
 
-def answer(found: History) -> str:
+def answer(found: RunHistory) -> str:
     """`still small_cnn/onnx`, or `the choice flips: small_cnn/onnx → resnet/onnx`."""
     first, last = found.runs[0], found.runs[-1]
     if found.flips:
@@ -40,7 +40,7 @@ def _sure(past: Past) -> str:
     return f"{past.verdict.replace('_', ' ')}, P(best) {percent(past.probability)}"
 
 
-def text(found: History) -> str:
+def text(found: RunHistory) -> str:
     """A line per run, then a table per metric."""
     lines = [answer(found)]
     if found.first_regressed:
@@ -63,7 +63,7 @@ def text(found: History) -> str:
     return "\n".join(lines)
 
 
-def _cell(point: Point) -> str:
+def _cell(point: RunFigure) -> str:
     if point.value is None:
         return "–"
     if point.low is None or point.high is None:
@@ -71,7 +71,7 @@ def _cell(point: Point) -> str:
     return f"{point.value:.4g} ({point.low:.4g}–{point.high:.4g})"
 
 
-def comment(found: History) -> str:
+def comment(found: RunHistory) -> str:
     """Markdown for a pull request: the answer first, what is worse, what is better, the rest folded."""
     first, last, latest = found.runs[0], found.runs[-1], found.latest
     lines = [f"### harness: {answer(found)}", ""]
@@ -112,14 +112,14 @@ def _row(change: Change) -> str:
     return "| " + " | ".join((*cells, worse, interval)) + " |"
 
 
-def picture(found: History) -> bytes:
+def picture(found: RunHistory) -> bytes:
     """A PNG with a panel per metric: each variant's figures over the runs, with their intervals."""
     names = list(dict.fromkeys(n for by in found.figures.values() for n in by))
     return png(_panels(found, names))
 
 
 @drawn
-def _panels(found: History, names: Sequence[str]) -> Figure:
+def _panels(found: RunHistory, names: Sequence[str]) -> Figure:
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(9.5, 2.6 * max(len(names), 1) + 0.6), layout="constrained")

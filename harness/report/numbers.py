@@ -6,13 +6,14 @@ import math
 import re
 from dataclasses import dataclass, replace
 
-from harness.analysis.criteria import HARNESS_METRICS, VALUE, Constraint
+from harness.analysis.criteria import HARNESS_METRICS, VALUE
 from harness.analysis.stats import beyond
 from harness.analysis.stats import decimals_for as decimals_for
 from harness.metrics import METRICS, MetricTable
 from harness.protocols import Better
 from harness.reasons import Reason, reason_of
 from harness.results import Estimate
+from harness.suite.expression import Constraint
 
 MINUS = "−"
 
@@ -77,7 +78,7 @@ def _superscript(number: int) -> str:
 
 
 @dataclass(frozen=True)
-class Shown:
+class EstimateText:
     """An estimate as text.
 
     Args:
@@ -91,7 +92,7 @@ class Shown:
     beside: str = ""
 
 
-def shown(name: str, e: Estimate | None) -> Shown:
+def shown(name: str, e: Estimate | None) -> EstimateText:
     """A metric's estimate in the unit that `unit(name)` names; `number` stays as stored."""
     entry = HARNESS_METRICS.get(name)
     if e is None or e.value is None:
@@ -109,15 +110,15 @@ def shown(name: str, e: Estimate | None) -> Shown:
     return replace(estimate(replace(e, value=e.value * factor, low=low, high=high)), number=e.value)
 
 
-def estimate(e: Estimate | None) -> Shown:
+def estimate(e: Estimate | None) -> EstimateText:
     """An estimate's figure and its 95 % interval, or why there is none."""
     if e is None:
-        return Shown("not measured")
+        return EstimateText("not measured")
     if e.value is None or not math.isfinite(e.value):
-        return Shown(e.note or "not measured")
+        return EstimateText(e.note or "not measured")
     if e.low is None or e.high is None or not e.high > e.low:
-        return Shown(plain(e.value), "", e.value)
-    return Shown(*interval(e.value, e.low, e.high), e.value, _by_figures(e))
+        return EstimateText(plain(e.value), "", e.value)
+    return EstimateText(*interval(e.value, e.low, e.high), e.value, _by_figures(e))
 
 
 def _by_figures(e: Estimate) -> str:

@@ -10,7 +10,7 @@ import numpy as np
 from harness.report import canvas
 from harness.report import numbers as n
 from harness.report.blocks import Picture
-from harness.report.plots import Series
+from harness.report.plots import Line
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -29,7 +29,7 @@ def both_widths(draw: Callable[[float], Figure], width: float, caption: str, alt
     return Picture(wide, caption, alt, "wide", narrow)
 
 
-def told(what: str, series: Sequence[Series]) -> str:
+def told(what: str, series: Sequence[Line]) -> str:
     """What lines show: `p99 latency by load. resnet/onnx: 0.5 at 10 to 9.1 at 1,200; …`."""
     said = [_course(s) for s in series if s.label]
     said = [words for words in said if words]
@@ -37,7 +37,7 @@ def told(what: str, series: Sequence[Series]) -> str:
     return f"{what}. {'; '.join(said[:MOST_TOLD])}{more}." if said else what
 
 
-def _course(s: Series) -> str:
+def _course(s: Line) -> str:
     known = [(x, y) for x, y in zip(s.x, s.y, strict=True) if np.isfinite(y)]
     if not known:
         return ""

@@ -34,7 +34,7 @@ class Point:
 
 
 @dataclass(frozen=True)
-class Series:
+class Line:
     """A line with an optional band."""
 
     label: str
@@ -50,7 +50,7 @@ class Series:
 
 
 @dataclass(frozen=True)
-class Spread:
+class Distribution:
     """A distribution as a row: quantiles of all calls, and the medians of single rounds."""
 
     label: str

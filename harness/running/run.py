@@ -26,7 +26,7 @@ from harness.running.preflight import preflight
 from harness.running.session import Session
 from harness.running.smoke import SMOKE_ENDING, smoke_text
 from harness.running.smoke import smoke as shrunk
-from harness.schedule import Kept, Settings, module_paths
+from harness.schedule import Kept, SchedulerSettings, module_paths
 from harness.store.runs import RunFolder, open_run
 from harness.suite.schema import Suite
 
@@ -125,9 +125,9 @@ def _fetch(suite: Suite, console: Console) -> None:
     fetch(suite.data.name, dict(suite.data.args), progress)
 
 
-def _settings(suite: Suite, request: RunRequest, started: float) -> Settings:
+def _settings(suite: Suite, request: RunRequest, started: float) -> SchedulerSettings:
     searches = {name: candidate.training.tuning for name, candidate in suite.candidates.items()}
-    return Settings(
+    return SchedulerSettings(
         address=request.address,
         budget_s=request.budget if request.budget is not None else suite.budget,
         started=started,

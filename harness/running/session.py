@@ -21,7 +21,7 @@ from harness.progress import Display
 from harness.reading import suite_to_text
 from harness.record import HarnessError, Record, Trial
 from harness.running.until_decided import Story, Worlds, spend
-from harness.schedule import Kept, Settings, run_trials
+from harness.schedule import Kept, SchedulerSettings, run_trials
 from harness.store.runs import RunFolder, find_cached, take_over
 from harness.suite.schema import Suite
 
@@ -39,7 +39,7 @@ class Session:
     run: RunFolder
     suite: Suite
     out: str
-    settings: Settings
+    settings: SchedulerSettings
     console: Console
     kept: Kept
     machine_class: str | None = None

@@ -28,7 +28,7 @@ NOT_RUN = "NotRun"
 
 
 @dataclass(frozen=True)
-class Settings:
+class SchedulerSettings:
     """How trials are scheduled.
 
     Args:
@@ -66,7 +66,7 @@ class Kept(contextlib.ExitStack):
 
     _cluster: Cluster | None = None
 
-    def cluster(self, run: RunFolder, watcher: Watcher, settings: Settings) -> Cluster:
+    def cluster(self, run: RunFolder, watcher: Watcher, settings: SchedulerSettings) -> Cluster:
         """The Ray that there is, else a new one."""
         if self._cluster is None:
             watcher.said("starting Ray" if settings.address is None else f"joining Ray at {settings.address}")
@@ -81,7 +81,7 @@ def run_trials(
     trials: Sequence[Trial],
     run: RunFolder,
     watcher: Watcher,
-    settings: Settings,
+    settings: SchedulerSettings,
     *,
     dispatch: str | None = None,
     kept: Kept | None = None,
@@ -129,7 +129,9 @@ def run_trials(
     return [record for record in (run.record(t.id) for t in trials) if record is not None]
 
 
-def _ready(phase: Iterable[Trial], run: RunFolder, watcher: Watcher, settings: Settings) -> list[Trial]:
+def _ready(
+    phase: Iterable[Trial], run: RunFolder, watcher: Watcher, settings: SchedulerSettings
+) -> list[Trial]:
     """The trials whose needs are finished while there is budget; the others are recorded as not run."""
     ready = []
     for trial in phase:
@@ -141,7 +143,7 @@ def _ready(phase: Iterable[Trial], run: RunFolder, watcher: Watcher, settings: S
     return ready
 
 
-def _spent(settings: Settings) -> bool:
+def _spent(settings: SchedulerSettings) -> bool:
     return settings.deadline is not None and time.time() >= settings.deadline
 
 
@@ -150,7 +152,7 @@ def write_not_run(
     reason: str,
     run: RunFolder,
     watcher: Watcher,
-    settings: Settings,
+    settings: SchedulerSettings,
     type_: str = NOT_RUN,
     stacks: str = "",
 ) -> None:

@@ -23,7 +23,7 @@ from harness.schedule.submit import code_package
 from harness.store.runs import RunFolder
 
 if TYPE_CHECKING:
-    from harness.schedule import Settings
+    from harness.schedule import SchedulerSettings
 
 log = logging.getLogger("harness")
 
@@ -49,7 +49,7 @@ _ALWAYS = {
 
 
 @dataclass(frozen=True)
-class Node:
+class ClusterNode:
     """A living node of the cluster.
 
     Args:
@@ -81,14 +81,14 @@ def prepare_environment(address: str | None) -> None:
 class Cluster:
     """A Ray that was started or joined, and what it has learnt of its nodes."""
 
-    def __init__(self, settings: Settings, run: RunFolder) -> None:
+    def __init__(self, settings: SchedulerSettings, run: RunFolder) -> None:
         self.settings, self.run = settings, run
         self._classes: dict[str, str] = {}  # of the nodes that were asked
         self._measured: str | None = None
 
     def nodes_for(
         self, trials: Sequence[Trial], watcher: Watcher, patience_s: float = 0.0
-    ) -> tuple[Node, ...]:
+    ) -> tuple[ClusterNode, ...]:
         """The nodes that live now and are able to run every trial; those that `serves` are of one class.
 
         Args:
@@ -113,7 +113,7 @@ class Cluster:
                 able = {node.id for node in serving_nodes(nodes, wanted)}
                 return tuple(replace(node, serves=node.id in able) for node in nodes)
 
-    def _known(self, nodes: Sequence[Node]) -> tuple[Node, ...]:
+    def _known(self, nodes: Sequence[ClusterNode]) -> tuple[ClusterNode, ...]:
         """Nodes of a joined cluster with their machine classes; new ones are asked for it.
 
         Raises:
@@ -147,7 +147,7 @@ def measured_class(records: Iterable[Record]) -> str | None:
 
 
 @contextlib.contextmanager
-def cluster(settings: Settings, run: RunFolder) -> Iterator[Cluster]:
+def cluster(settings: SchedulerSettings, run: RunFolder) -> Iterator[Cluster]:
     """Start Ray on this machine, or join a cluster; end or leave it afterwards.
 
     Raises:
@@ -185,7 +185,7 @@ def cluster(settings: Settings, run: RunFolder) -> Iterator[Cluster]:
         ray.shutdown()
 
 
-def _connect(ray: ModuleType, options: dict[str, object], settings: Settings) -> None:
+def _connect(ray: ModuleType, options: dict[str, object], settings: SchedulerSettings) -> None:
     """Start or join Ray; on a machine so busy that Ray gives up its own start, try once more.
 
     Raises:
@@ -241,7 +241,7 @@ class _NodeOfRay(TypedDict):
     Resources: Mapping[str, float]
 
 
-def living_nodes() -> tuple[Node, ...]:
+def living_nodes() -> tuple[ClusterNode, ...]:
     """The nodes that Ray holds for alive, in the order of their ids."""
     import ray
 
@@ -252,7 +252,7 @@ def living_nodes() -> tuple[Node, ...]:
             continue
         offers = node["Resources"]
         found.append(
-            Node(
+            ClusterNode(
                 id=node["NodeID"],
                 host=node["NodeManagerHostname"],
                 cpus=offers.get("CPU", 0.0),
@@ -265,7 +265,7 @@ def living_nodes() -> tuple[Node, ...]:
     return tuple(sorted(found, key=lambda node: node.id))
 
 
-def serving_nodes(nodes: Sequence[Node], wanted: str | None) -> tuple[Node, ...]:
+def serving_nodes(nodes: Sequence[ClusterNode], wanted: str | None) -> tuple[ClusterNode, ...]:
     """The nodes that may serve: of the class asked for, else of the class that most of them have.
 
     Speeds of two machine classes are never compared, so all serve trials go to one.
@@ -276,7 +276,7 @@ def serving_nodes(nodes: Sequence[Node], wanted: str | None) -> tuple[Node, ...]
     return tuple(node for node in able if node.machine_class == wanted)
 
 
-def resolve_gpus(trials: Sequence[Trial], nodes: Sequence[Node]) -> list[Trial]:
+def resolve_gpus(trials: Sequence[Trial], nodes: Sequence[ClusterNode]) -> list[Trial]:
     """Trials whose claim of -1 GPUs (one, if a node where they may run has any) has become a number."""
 
     def one(trial: Trial) -> float:
@@ -288,7 +288,7 @@ def resolve_gpus(trials: Sequence[Trial], nodes: Sequence[Node]) -> list[Trial]:
     ]
 
 
-def _machine_classes(nodes: Sequence[Node], run: RunFolder) -> dict[str, str]:
+def _machine_classes(nodes: Sequence[ClusterNode], run: RunFolder) -> dict[str, str]:
     """Ask nodes for their machine class, and whether they see the run folder.
 
     Raises:
@@ -327,13 +327,13 @@ def _probe(run: RunFolder) -> tuple[str, bool]:
     return environment.machine_class(), run.exists(".probe")
 
 
-def fits(trial: Trial, node: Node) -> bool:
+def fits(trial: Trial, node: ClusterNode) -> bool:
     """Whether a node has what a train or score trial claims."""
     claim = trial.resources
     return node.cpus >= claim.cpus and node.gpus >= claim.gpus and node.memory_mb >= claim.memory_mb
 
 
-def _check_fit(nodes: Sequence[Node], trials: Sequence[Trial], wanted: str | None) -> None:
+def _check_fit(nodes: Sequence[ClusterNode], trials: Sequence[Trial], wanted: str | None) -> None:
     """A trial that fits no node would wait for ever.
 
     Args:

@@ -143,7 +143,7 @@ class PerCandidate(FIFOScheduler):
 
 
 @dataclass(frozen=True)
-class Plan:
+class TuneSearch:
     """What a sweep of searches hands to Tune."""
 
     proposer: Proposer
@@ -157,14 +157,14 @@ def plan_search(
     run: RunFolder,
     session: str,
     limits: Mapping[str, float | None],
-) -> Plan:
+) -> TuneSearch:
     """The proposers and schedulers for the trials that are left of all searches."""
     brackets = {}
     for name in dict.fromkeys(t.candidate for t in left):
         own = [t for t in trials if t.candidate == name]
         records = [r for t in own if (r := run.record(t.id)) is not None and r.status == "finished"]
         brackets[name] = bracket_for(own, records, limits.get(name))
-    return Plan(Proposer(brackets, run), PerCandidate(brackets, run, session), len(left))
+    return TuneSearch(Proposer(brackets, run), PerCandidate(brackets, run, session), len(left))
 
 
 def skipped(trial: Trial, limit_s: float) -> Record:

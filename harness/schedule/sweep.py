@@ -22,10 +22,10 @@ from ray.tune.error import TuneError
 
 from harness.progress import Watcher
 from harness.record import HarnessError, Kind, Trial
-from harness.schedule import Settings, write_not_run
-from harness.schedule.cluster import NODE, Cluster, Node, fits, living_nodes, resolve_gpus
+from harness.schedule import SchedulerSettings, write_not_run
+from harness.schedule.cluster import NODE, Cluster, ClusterNode, fits, living_nodes, resolve_gpus
 from harness.schedule.lost import NodesLostError, Waiting
-from harness.schedule.search import Plan, plan_search, skipped
+from harness.schedule.search import TuneSearch, plan_search, skipped
 from harness.schedule.worker import MARKS, Orders, Reported, work
 from harness.store.runs import RunFolder
 from harness.trial.trial import STACKS
@@ -107,10 +107,10 @@ def run_sweep(
     trials: Sequence[Trial],
     run: RunFolder,
     watcher: Watcher,
-    settings: Settings,
+    settings: SchedulerSettings,
     cluster: Cluster,
     dispatch: str | None = None,
-    search: Callable[[Sequence[Trial]], Plan] | None = None,
+    search: Callable[[Sequence[Trial]], TuneSearch] | None = None,
 ) -> None:
     """Run one phase; afterwards every trial has a record.
 
@@ -159,7 +159,9 @@ def run_sweep(
         write_not_run(trial, reason, run, watcher, settings)
 
 
-def _nodes(trials: Sequence[Trial], cluster: Cluster, watcher: Watcher, settings: Settings) -> Sequence[Node]:
+def _nodes(
+    trials: Sequence[Trial], cluster: Cluster, watcher: Watcher, settings: SchedulerSettings
+) -> Sequence[ClusterNode]:
     """The nodes for a sweep, waited for where they are lost.
 
     Raises:
@@ -175,9 +177,9 @@ def _fit(
     kind: Kind,
     orders: Orders,
     sink: _Sink,
-    settings: Settings,
-    nodes: Sequence[Node],
-    search: Plan | None = None,
+    settings: SchedulerSettings,
+    nodes: Sequence[ClusterNode],
+    search: TuneSearch | None = None,
 ) -> tuple[dict[str, str], str]:
     """Run Tune once: trial id → error text of those whose worker died, and why Tune itself gave up.
 
@@ -222,7 +224,7 @@ def _claimed(config: dict[str, str]) -> tune.PlacementGroupFactory:
     return _SINKS[-1].claims[config["id"]]
 
 
-def _tune_config(search: Plan | None) -> tune.TuneConfig:
+def _tune_config(search: TuneSearch | None) -> tune.TuneConfig:
     if search is None:
         return tune.TuneConfig(num_samples=1, reuse_actors=True)
     return tune.TuneConfig(
@@ -234,7 +236,7 @@ def _tune_config(search: Plan | None) -> tune.TuneConfig:
 
 
 def _claims(
-    kind: Kind, trials: Mapping[str, Trial], nodes: Sequence[Node], settings: Settings
+    kind: Kind, trials: Mapping[str, Trial], nodes: Sequence[ClusterNode], settings: SchedulerSettings
 ) -> dict[str, tune.PlacementGroupFactory]:
     """What each trial asks of its node; a serve trial asks for all of it."""
     if kind != "serve":
@@ -251,7 +253,7 @@ def _claims(
     }
 
 
-def _can_run(trials: Sequence[Trial], nodes: Sequence[Node]) -> bool:
+def _can_run(trials: Sequence[Trial], nodes: Sequence[ClusterNode]) -> bool:
     """Whether any of the trials fits a living node; serve trials keep to the nodes they were sent to."""
     living = living_nodes()
     able = {node.id for node in nodes if node.serves} & {node.id for node in living}
@@ -297,7 +299,7 @@ def run_search(
     trials: Sequence[Trial],
     run: RunFolder,
     watcher: Watcher,
-    settings: Settings,
+    settings: SchedulerSettings,
     cluster: Cluster,
     dispatch: str | None = None,
 ) -> None:
@@ -309,7 +311,7 @@ def run_search(
     finished = {t.id for t in trials if (r := run.record(t.id)) is not None and r.status == "finished"}
     left = [t for t in trials if t.id not in finished]
 
-    def plan(todo: Sequence[Trial]) -> Plan:
+    def plan(todo: Sequence[Trial]) -> TuneSearch:
         return plan_search(trials, todo, run, settings.session, settings.search_limits)
 
     run_sweep("train", left, run, watcher, settings, cluster, dispatch, plan)

@@ -21,7 +21,7 @@ from typing import TypeVar
 from harness.record import HarnessError, Record, RecordError, record_from_text, record_to_json
 from harness.store.disk import is_locked, locked, private_folder, sync_tree, write_synced, writing
 from harness.store.files import LAST, Files, inside, is_remote, open_files
-from harness.store.scratch import Attempt, begin_attempt, find_attempts
+from harness.store.scratch import ScratchFolder, begin_attempt, find_attempts
 
 T = TypeVar("T")
 
@@ -117,7 +117,7 @@ class RunFolder:
         trial_path(trial_id)
         return begin_attempt(self._node_folder("scratch"), trial_id, session)
 
-    def attempts(self) -> list[Attempt]:
+    def attempts(self) -> list[ScratchFolder]:
         """The scratch folders of trials that run or whose process died, oldest first; those on this disk."""
         return find_attempts(self._node_folder("scratch"))
 
@@ -207,7 +207,7 @@ class RunFolder:
                 return record
         return None
 
-    def _rescued(self, attempt: Attempt) -> Record | None:
+    def _rescued(self, attempt: ScratchFolder) -> Record | None:
         if attempt.is_anothers:
             return None
         try:

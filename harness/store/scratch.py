@@ -20,7 +20,7 @@ _ATTEMPT = re.compile(
 
 
 @dataclass(frozen=True)
-class Attempt:
+class ScratchFolder:
     """A folder that one process works in, or did.
 
     Args:
@@ -63,15 +63,15 @@ def begin_attempt(parent: Path, trial_id: str, session: str) -> Path:
     return path
 
 
-def find_attempts(parent: Path) -> list[Attempt]:
+def find_attempts(parent: Path) -> list[ScratchFolder]:
     """All that are there, oldest first."""
     return sorted(_each(parent), key=lambda attempt: attempt.began_s)
 
 
-def _each(parent: Path) -> Iterator[Attempt]:
+def _each(parent: Path) -> Iterator[ScratchFolder]:
     names = [path.name for path in parent.iterdir()] if parent.is_dir() else []
     for found in filter(None, map(_ATTEMPT.fullmatch, names)):
-        yield Attempt(
+        yield ScratchFolder(
             parent / found[0],
             found["trial"],
             found["session"],

@@ -36,12 +36,48 @@ _OBJECTIVE = re.compile(rf"(maximi[sz]e|minimi[sz]e)\s+({_NAME})", re.ASCII)
 
 @dataclass(frozen=True)
 class Constraint:
-    """`metric op limit`, held with at least a probability where one is given."""
+    """A limit: `metric op limit`.
+
+    Args:
+        metric: may name a slice.
+        probability: how sure one must be that it holds; None where it says nothing of its own (then the
+            decision's confidence counts).
+    """
 
     metric: str
     op: Literal["<=", ">=", "<", ">"]
     limit: float
     probability: float | None = None
+
+    def __str__(self) -> str:
+        sure = "" if self.probability is None else f" with {_digits(self.probability)}"
+        return f"{self.bound}{sure}"
+
+    @property
+    def bound(self) -> str:
+        """Without how sure one must be: `latency_p99_ms <= 10`."""
+        return f"{self.metric} {self.op} {_digits(self.limit)}"
+
+    def holds(self, values: np.ndarray) -> np.ndarray:
+        """Where the limit holds; False for NaN."""
+        return _COMPARED[self.op](values, self.limit)
+
+    @property
+    def is_upper(self) -> bool:
+        return self.op.startswith("<")
+
+
+_COMPARED: Mapping[str, Callable[[np.ndarray, float], np.ndarray]] = {
+    "<=": operator.le,
+    ">=": operator.ge,
+    "<": operator.lt,
+    ">": operator.gt,
+}
+
+
+def _digits(value: float) -> str:
+    """`10`, `0.88`, `11689512`: reads back as the same number, as limits are decided by again."""
+    return repr(value).removesuffix(".0")
 
 
 def take_slice(text: str) -> tuple[str, str]:

@@ -30,7 +30,7 @@ _SUFFIXES = {"_usd": "USD", "_ms": "ms", "_mb": "MB", "_kwh": "kWh", "_seconds":
 
 
 @dataclass(frozen=True)
-class Expression:
+class CheckedExpression:
     """A checked expression. `names`: what it reads, metrics and settings."""
 
     text: str
@@ -49,7 +49,7 @@ class Expression:
         return np.where(np.isfinite(result), result, np.nan)
 
 
-def parse_expression(text: str, known: Mapping[str, str] | None = None) -> Expression:
+def parse_expression(text: str, known: Mapping[str, str] | None = None) -> CheckedExpression:
     """Parse and check an expression; nothing of it is run as Python.
 
     Args:
@@ -68,7 +68,7 @@ def parse_expression(text: str, known: Mapping[str, str] | None = None) -> Expre
         raise SuiteError(f"value: {error}") from None
     except RecursionError:
         raise SuiteError(f"value: {text[:40]!r}… is nested too deeply") from None
-    return Expression(text, names, parsed)
+    return CheckedExpression(text, names, parsed)
 
 
 def _check_names(names: tuple[str, ...], known: Mapping[str, str]) -> None:

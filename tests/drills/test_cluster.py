@@ -20,7 +20,7 @@ from small_suites import harness, stamps, trials_of, write_suite
 
 from harness.progress import Silent, Watcher
 from harness.record import HarnessError, Record, Resources, Trial
-from harness.schedule import Kept, Settings, run_trials
+from harness.schedule import Kept, SchedulerSettings, run_trials
 from harness.store.runs import open_run
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(2400)]
@@ -193,7 +193,7 @@ def fake_run(
 ) -> list[Record]:
     """Fake trials on a simulated cluster, in this process."""
     run = open_run(folder / "out", "fake", "0123456789abcdef")
-    settings = Settings(address=simulated.address, paths=TESTS, patience_s=patience_s)
+    settings = SchedulerSettings(address=simulated.address, paths=TESTS, patience_s=patience_s)
     return run_trials(trials, run, watcher, settings, dispatch="fake_trials:fake_dispatch")
 
 
@@ -264,7 +264,7 @@ def test_serve_trials_that_come_later_are_checked_too(
     simulated.cluster.add_node(num_cpus=1, object_store_memory=80 * 2**20)
     with Kept() as kept:
         run = open_run(tmp_path / "out", "fake", "0123456789abcdef")
-        settings = Settings(address=simulated.address, paths=TESTS)
+        settings = SchedulerSettings(address=simulated.address, paths=TESTS)
         again: dict[str, Any] = {"dispatch": "fake_trials:fake_dispatch", "kept": kept}
         first = run_trials(fake_trials[:2], run, Silent(), settings, **again)
         assert [r.status for r in first] == ["finished"] * 2

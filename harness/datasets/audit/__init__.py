@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from harness.codec import Json, JsonObject
 from harness.datasets.audit.columns import giveaway_columns, row_numbers
 from harness.datasets.audit.drift import drift
-from harness.datasets.audit.finding import Finding, Name, Subject
+from harness.datasets.audit.finding import AuditedData, Finding, Name
 from harness.datasets.audit.formulas import formulas
 from harness.datasets.audit.labels import classes, doubtful_labels
 from harness.datasets.audit.logs import log_findings
@@ -26,7 +26,7 @@ from harness.suite.encodings import MOST_ONE_HOT
 
 __all__ = ["CHECKS", "Finding", "audit", "describe_findings", "log_findings"]
 
-CHECKS: tuple[Callable[[Subject], Iterator[Finding]], ...] = (
+CHECKS: tuple[Callable[[AuditedData], Iterator[Finding]], ...] = (
     classes,
     equal_rows,
     near_rows,
@@ -69,7 +69,7 @@ def audit(
     return findings
 
 
-def _subject(name: str, args: JsonObject, limit: int, seed: int) -> Subject:
+def _subject(name: str, args: JsonObject, limit: int, seed: int) -> AuditedData:
     module = dataset_module(name)
     table = module.as_it_stands(**args) if hasattr(module, "as_it_stands") else None
     apart = {str(args[key]).strip() for key in ("target", "group") if args.get(key)}
@@ -78,7 +78,7 @@ def _subject(name: str, args: JsonObject, limit: int, seed: int) -> Subject:
         features: list[Json] = [column for column in table.columns if column not in others]
         args = {**args, "features": features}
     dataset, made = as_numbers(load_dataset(name, args), How("one_hot", most_one_hot=MOST_ONE_HOT))
-    return Subject(dataset, _columns(made, dataset), table, frozenset(apart), limit, seed)
+    return AuditedData(dataset, _columns(made, dataset), table, frozenset(apart), limit, seed)
 
 
 def _columns(made: Sequence[str], dataset: Dataset) -> dict[Name, list[int]]:

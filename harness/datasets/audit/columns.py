@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from harness.datasets.audit.answers import MANY, Answers, answers_of, stands_out
-from harness.datasets.audit.finding import Finding, Name, Subject, named
+from harness.datasets.audit.finding import AuditedData, Finding, Name, named
 from harness.datasets.audit.models import auc
 
 SUSPICIOUS_AUC = 0.97
@@ -21,7 +21,7 @@ ENTITY = re.compile(r"(^|[^a-z])(id|ids|key|uuid|index|nr|no|row|unnamed)([^a-z]
 """A column by whose name it numbers something."""
 
 
-def giveaway_columns(subject: Subject) -> Iterator[Finding]:
+def giveaway_columns(subject: AuditedData) -> Iterator[Finding]:
     """Columns that alone give the answer: often written after the fact."""
     answers = answers_of(subject.train, subject.task, subject.seed) if subject.is_table else None
     if answers is None:
@@ -90,7 +90,7 @@ def _giveaway(
     )
 
 
-def row_numbers(subject: Subject) -> Iterator[Finding]:
+def row_numbers(subject: AuditedData) -> Iterator[Finding]:
     """Columns that count the rows, and whether the file is sorted by the answer."""
     answers = answers_of(subject.train, subject.task, subject.seed) if subject.is_table else None
     if answers is None:
@@ -136,12 +136,12 @@ def _sorted(answers: Answers) -> Iterator[Finding]:
         )  # fmt: skip
 
 
-def _running(subject: Subject) -> list[Name]:
+def _running(subject: AuditedData) -> list[Name]:
     """Columns of whole numbers that rise with every row of the file."""
     return [name for name, values in _counters(subject) if (np.diff(values) > 0).all()]
 
 
-def _ids(subject: Subject, answers: Answers) -> Iterator[tuple[Name, float]]:
+def _ids(subject: AuditedData, answers: Answers) -> Iterator[tuple[Name, float]]:
     """Columns of a different whole number in each row, by their name an id, and what they tell alone."""
     running = set(_running(subject))
     for name, _ in _counters(subject):
@@ -149,7 +149,7 @@ def _ids(subject: Subject, answers: Answers) -> Iterator[tuple[Name, float]]:
             yield name, float(answers.alone(answers.rows.inputs[:, subject.columns[name]]).max())
 
 
-def _counters(subject: Subject) -> Iterator[tuple[Name, np.ndarray]]:
+def _counters(subject: AuditedData) -> Iterator[tuple[Name, np.ndarray]]:
     """Columns of a different whole number in each training row, in the file's order."""
     part = subject.dataset.train
     order = np.argsort(part.ids, kind="stable")

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from harness.datasets.audit.finding import Finding, Name, Subject, named, sample
+from harness.datasets.audit.finding import AuditedData, Finding, Name, named, sample
 from harness.datasets.audit.models import auc, folds_of, linear_probabilities, probabilities
 from harness.datasets.features import describe
 from harness.protocols import Inputs, Split
@@ -21,7 +21,7 @@ COLUMN_KS = 0.1
 """A column whose distributions lie further apart than this (Kolmogorov and Smirnov) is named."""
 
 
-def drift(subject: Subject) -> Iterator[Finding]:
+def drift(subject: AuditedData) -> Iterator[Finding]:
     """A linear model, and of tables a boosted one, which also sees spread and shape."""
     dataset = subject.dataset
     size = min(subject.limit, len(dataset.train), len(dataset.test)) // 2
@@ -61,7 +61,7 @@ def _folds(train: Split, test: Split, seed: int) -> Folds:
     return folds_of(np.concatenate([owners[0], owners[1] + owners[0].max() + 1]), seed)
 
 
-def _told_apart(subject: Subject, both: Inputs, side: np.ndarray, folds: Folds) -> float:
+def _told_apart(subject: AuditedData, both: Inputs, side: np.ndarray, folds: Folds) -> float:
     linear = linear_probabilities(describe(both, subject.task), side, subject.seed, folds)
     scores = [auc(linear[:, 1], side == 1)]
     if subject.is_table:
@@ -72,7 +72,7 @@ def _told_apart(subject: Subject, both: Inputs, side: np.ndarray, folds: Folds) 
     return max(scores)
 
 
-def _columns_apart(subject: Subject, train: Inputs, test: Inputs) -> list[Name]:
+def _columns_apart(subject: AuditedData, train: Inputs, test: Inputs) -> list[Name]:
     """Columns by how far their distributions lie apart, the furthest first."""
     from scipy.stats import ks_2samp
 

@@ -39,7 +39,7 @@ class Finding:
 
 
 @dataclass(frozen=True)
-class Subject:
+class AuditedData:
     """A data set under audit.
 
     Args:

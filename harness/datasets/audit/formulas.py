@@ -9,7 +9,7 @@ import numpy as np
 
 from harness.datasets.audit.answers import MANY, Answers, answers_of, stands_out
 from harness.datasets.audit.columns import SUSPICIOUS_AUC
-from harness.datasets.audit.finding import Finding, Name, Subject
+from harness.datasets.audit.finding import AuditedData, Finding, Name
 from harness.datasets.audit.models import column_aucs
 
 MOST_COLUMNS = 40
@@ -22,7 +22,7 @@ COUNTS = 0.01
 WAYS = ("difference", "ratio", "ratio", "product")
 
 
-def formulas(subject: Subject) -> Iterator[Finding]:
+def formulas(subject: AuditedData) -> Iterator[Finding]:
     """Whether few columns of numbers together make the answer that none of them gives alone."""
     answers = answers_of(subject.train, subject.task, subject.seed) if subject.is_table else None
     if answers is None:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from harness.datasets.audit.answers import answers_of
-from harness.datasets.audit.finding import Finding, Subject
+from harness.datasets.audit.finding import AuditedData, Finding
 from harness.datasets.audit.models import linear_probabilities
 from harness.datasets.features import describe
 
@@ -19,7 +19,7 @@ DOUBTFUL = 0.02
 """More doubtful labels than this share of the sample: a note."""
 
 
-def classes(subject: Subject) -> Iterator[Finding]:
+def classes(subject: AuditedData) -> Iterator[Finding]:
     """How many rows each class has, and what a constant answer is worth."""
     task, dataset = subject.task, subject.dataset
     if not task.num_classes:
@@ -58,7 +58,7 @@ def classes(subject: Subject) -> Iterator[Finding]:
         )
 
 
-def doubtful_labels(subject: Subject) -> Iterator[Finding]:
+def doubtful_labels(subject: AuditedData) -> Iterator[Finding]:
     """Rows whose label a cheap cross-validated model confidently contradicts."""
     answers = answers_of(subject.train, subject.task, subject.seed)
     if answers is None or not answers.are_classes:

@@ -9,7 +9,7 @@ from scipy import sparse
 
 from harness.datasets.audit.answers import Answers, answers_of, stands_out
 from harness.datasets.audit.columns import SUSPICIOUS_AUC
-from harness.datasets.audit.finding import Finding, Subject
+from harness.datasets.audit.finding import AuditedData, Finding
 from harness.datasets.audit.models import class_aucs, column_aucs, linear_probabilities
 from harness.datasets.duplicates import plain_words
 from harness.datasets.features import standardised, thumbnails
@@ -18,7 +18,7 @@ SURE_AUC = 0.9995
 """One spot of an image as sure as this is a mark, however easy the rest is."""
 
 
-def marks(subject: Subject) -> Iterator[Finding]:
+def marks(subject: AuditedData) -> Iterator[Finding]:
     """Whether one word, or one spot, tells a class that the rest of the example tells less well."""
     name = subject.task.name
     if name not in ("text_classification", "image_classification"):

@@ -9,7 +9,7 @@ import numpy as np
 from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
 
 from harness.datasets.audit.answers import Answers, answers_of
-from harness.datasets.audit.finding import Finding, Subject, named, sample
+from harness.datasets.audit.finding import AuditedData, Finding, named, sample
 from harness.datasets.audit.models import class_aucs, folds_of, probabilities, r2, values
 from harness.datasets.duplicates import near_duplicates, row_hashes
 from harness.datasets.frames import stripped
@@ -27,7 +27,7 @@ SHUFFLES = 3
 FOREST = 30
 
 
-def equal_rows(subject: Subject) -> Iterator[Finding]:
+def equal_rows(subject: AuditedData) -> Iterator[Finding]:
     dataset = subject.dataset
     train, test = row_hashes(dataset.train.inputs), row_hashes(dataset.test.inputs)
     shared = np.isin(test, train)
@@ -49,7 +49,7 @@ def equal_rows(subject: Subject) -> Iterator[Finding]:
         yield from _contradictions(subject, np.concatenate([train, test]))
 
 
-def _contradictions(subject: Subject, hashes: np.ndarray) -> Iterator[Finding]:
+def _contradictions(subject: AuditedData, hashes: np.ndarray) -> Iterator[Finding]:
     """Rows that equal another one of another label: how many, and how many labels are wrong at least."""
     parts = (subject.dataset.train, subject.dataset.test)
     targets, ids = (np.concatenate([getattr(p, name) for p in parts]) for name in ("targets", "ids"))
@@ -78,7 +78,7 @@ def _contradictions(subject: Subject, hashes: np.ndarray) -> Iterator[Finding]:
     )
 
 
-def near_rows(subject: Subject) -> Iterator[Finding]:
+def near_rows(subject: AuditedData) -> Iterator[Finding]:
     """Test rows that nearly equal a training row, by content, and of tables by distance too."""
     dataset = subject.dataset
     train = sample(dataset.train, subject.limit * 2, subject.seed)
@@ -119,7 +119,7 @@ def _strangely_near(train: np.ndarray, test: np.ndarray) -> np.ndarray:
     return np.asarray((distances[:, 0] < 0.1 * usual) & (distances[:, 0] < 0.1 * distances[:, 1] + 1e-12))
 
 
-def groups(subject: Subject) -> Iterator[Finding]:
+def groups(subject: AuditedData) -> Iterator[Finding]:
     """Columns whose equal values stand in train and test, where a model remembers them.
 
     Measured: a forest's score on rows of owners that it has seen, and of owners that it has not.
@@ -149,7 +149,7 @@ def _owns(name: str, owners: np.ndarray) -> bool:
 
 
 def _remembered(
-    subject: Subject, answers: Answers, name: str, owners: np.ndarray, shared: np.ndarray
+    subject: AuditedData, answers: Answers, name: str, owners: np.ndarray, shared: np.ndarray
 ) -> Iterator[Finding]:
     kept = [p for column, places in subject.columns.items() if column != name for p in places]
     if not kept:

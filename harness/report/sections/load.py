@@ -14,12 +14,12 @@ from harness.protocols import Section
 from harness.record import Record
 from harness.report import canvas, charts, plots
 from harness.report import numbers as n
-from harness.report.blocks import Block, Cell, Column, Fold, Picture, Row, Table, section
+from harness.report.blocks import Beside, Block, Cell, Column, Fold, Picture, Table, section
 from harness.report.evidence import Evidence
 from harness.report.pictures import both_widths, told
 from harness.report.sections.serving import MOST_CURVES, axis, not_drawn, remarks, served
 from harness.report.sections.tradeoff import figure, left_out
-from harness.results import Row as TableRow
+from harness.results import Row
 from harness.serving.load import PROMISE
 from harness.serving.quantiles import CALLS_NEEDED
 
@@ -64,7 +64,7 @@ def load(e: Evidence) -> Section | None:
     return section("Load", blocks)
 
 
-def load_curve(e: Evidence, row: TableRow) -> list[Load]:
+def load_curve(e: Evidence, row: Row) -> list[Load]:
     """The runs of all rounds by load, without invalid ones."""
     bins: dict[int, list[tuple[LoadPoint, np.ndarray]]] = {}
     for record in served(e, row, "server"):
@@ -117,7 +117,7 @@ def _latencies(e: Evidence, record: Record, runs: int) -> list[np.ndarray]:
     return [took[run == number] for number in range(runs)]
 
 
-def _pictures(e: Evidence, curves: Sequence[tuple[TableRow, list[Load]]]) -> list[Block]:
+def _pictures(e: Evidence, curves: Sequence[tuple[Row, list[Load]]]) -> list[Block]:
     slo = e.suite.serving.scenarios.server
     offered = axis(
         "Offered load, requests per second", [p.offered for _, points in curves for p in points], 8
@@ -153,18 +153,18 @@ def _pictures(e: Evidence, curves: Sequence[tuple[TableRow, list[Load]]]) -> lis
     chart = charts.lines(answered, offered, plots.Axis("Answered, share of what came"))
     said = "It falls behind where a variant is saturated."
     beside.append(Picture(canvas.svg(chart), said, told("Share answered by offered load", answered), "half"))
-    return [*blocks, Row(tuple(beside))]
+    return [*blocks, Beside(tuple(beside))]
 
 
-def _series(e: Evidence, row: TableRow, points: Sequence[Load], name: str) -> plots.Series:
+def _series(e: Evidence, row: Row, points: Sequence[Load], name: str) -> plots.Line:
     known = [(p.offered, float(v)) for p in points if (v := getattr(p, name)) is not None]
-    return plots.Series(
+    return plots.Line(
         row.variant, [x for x, _ in known], [y for _, y in known], colour=e.palette.colour(row.candidate),
         marker=e.palette.marker(row.runtime), strong=e.chosen is row,
     )  # fmt: skip
 
 
-def _knee(e: Evidence, row: TableRow, points: Sequence[Load]) -> plots.Series | None:
+def _knee(e: Evidence, row: Row, points: Sequence[Load]) -> plots.Line | None:
     """The knee, mean over rounds, on the variant's p99 line; None where it is off the line."""
     found = [knee for r in served(e, row, "server") if (knee := r.facts_as(ServerFacts).knee_qps)]
     known = [(p.offered, p.p99_ms) for p in points if p.p99_ms is not None]
@@ -172,10 +172,10 @@ def _knee(e: Evidence, row: TableRow, points: Sequence[Load]) -> plots.Series | 
         return None
     at = float(np.mean(found))
     y = float(np.exp(np.interp(at, [x for x, _ in known], [np.log(v) for _, v in known])))
-    return plots.Series("", [at], [y], colour=e.palette.colour(row.candidate), marker="*", marker_size=14)
+    return plots.Line("", [at], [y], colour=e.palette.colour(row.candidate), marker="*", marker_size=14)
 
 
-def _points_table(e: Evidence, curves: Sequence[tuple[TableRow, list[Load]]]) -> Table:
+def _points_table(e: Evidence, curves: Sequence[tuple[Row, list[Load]]]) -> Table:
     columns = (
         Column("variant", numeric=False), Column("offered", "requests/s"), Column("answered", "requests/s"),
         Column("p50", "ms"), Column("p99", "ms"), Column("late", "%"), Column("requests"), Column("runs"),

@@ -13,7 +13,7 @@ from harness.protocols import Section
 from harness.record import Record
 from harness.report import canvas, charts, plots
 from harness.report import numbers as n
-from harness.report.blocks import Block, Cell, Column, Fold, Picture, Row, Table, capital, section, text
+from harness.report.blocks import Beside, Block, Cell, Column, Fold, Picture, Table, capital, section, text
 from harness.report.evidence import Evidence, mean_and_spread, measured, reference_of
 from harness.report.pictures import both_widths, told
 
@@ -40,7 +40,7 @@ def training_size(e: Evidence) -> Section | None:
     return section("More training data", [picture, *_gains(series, metric), *_left_out(e)])
 
 
-def _size_series(e: Evidence, candidate: str, metric: str) -> plots.Series | None:
+def _size_series(e: Evidence, candidate: str, metric: str) -> plots.Line | None:
     runtimes = [r.trial.runtime for r in e.of("score", candidate)]
     runtime = reference_of(runtimes)
     by_size: dict[int, list[float]] = {}
@@ -54,12 +54,12 @@ def _size_series(e: Evidence, candidate: str, metric: str) -> plots.Series | Non
     spreads = [mean_and_spread(by_size[s]) for s in sizes]
     means, lows, highs = ([t[i] for t in spreads] for i in range(3))
     chosen = e.chosen is not None and e.chosen.candidate == candidate
-    return plots.Series(
+    return plots.Line(
         candidate, sizes, means, lows, highs, e.palette.colour(candidate), marker="o", strong=chosen
     )
 
 
-def _gains(series: Sequence[plots.Series], metric: str) -> Iterator[Block]:
+def _gains(series: Sequence[plots.Line], metric: str) -> Iterator[Block]:
     """What the last step of more data brought, in words; candidates need not have the same sizes."""
     words: dict[tuple[int, int], list[str]] = {}
     for s in series:
@@ -124,13 +124,18 @@ def learning_curves(e: Evidence) -> Section | None:
     )  # fmt: skip
     return section(
         "Training",
-        [Row(tuple(pictures)), Table(columns, rows, kind="compact"), *_still_rising(scores), *_left_out(e)],
+        [
+            Beside(tuple(pictures)),
+            Table(columns, rows, kind="compact"),
+            *_still_rising(scores),
+            *_left_out(e),
+        ],
     )
 
 
 def _curve(
     e: Evidence, candidate: str, histories: Sequence[dict[str, np.ndarray]], name: str
-) -> list[plots.Series]:
+) -> list[plots.Line]:
     columns = [h[name] for h in histories if name in h and np.isfinite(h[name]).any()]
     if not columns:
         return []
@@ -146,7 +151,7 @@ def _curve(
     chosen = e.chosen is not None and e.chosen.candidate == candidate
     several = len(columns) > 1
     return [
-        plots.Series(
+        plots.Line(
             candidate,
             epochs.tolist(),
             mean[keep].tolist(),
@@ -158,7 +163,7 @@ def _curve(
     ]
 
 
-def _still_rising(scores: Sequence[plots.Series]) -> Iterator[Block]:
+def _still_rising(scores: Sequence[plots.Line]) -> Iterator[Block]:
     """Candidates whose best epoch was their last had not finished learning: said, as it limits the claim."""
     rising = [s.label for s in scores if len(s.y) > 2 and s.y[-1] == max(s.y) and s.y[-1] - s.y[-2] > 0.002]
     if rising:
@@ -333,7 +338,7 @@ def calibration(e: Evidence) -> Section | None:
         if bins is None:
             continue
         confidence, right, low, high = bins
-        series.append(plots.Series(candidate, confidence, right, low, high, e.palette.colour(candidate)))
+        series.append(plots.Line(candidate, confidence, right, low, high, e.palette.colour(candidate)))
         rows.append(_calibration_row(e, candidate, confidence, right))
     if not series:
         return None

@@ -154,7 +154,7 @@ def _ways_to_ask(
     for row, index in flat[:1]:
         point = index.curve[0]
         colour = e.palette.colour(row.candidate)
-        series.append(plots.Series(f"{row.candidate}, exact", [point.ms_per_query], [point.recall],
+        series.append(plots.Line(f"{row.candidate}, exact", [point.ms_per_query], [point.recall],
                                    colour=colour, marker="s"))  # fmt: skip
     axes = (
         plots.Axis("ms per query, in one batch (log scale)", True),
@@ -236,9 +236,9 @@ def _ranking(e: Evidence, row: Row) -> object:
     return candidate.ranking if candidate else None
 
 
-def _series(e: Evidence, row: Row, index: IndexFacts) -> plots.Series:
+def _series(e: Evidence, row: Row, index: IndexFacts) -> plots.Line:
     curve = sorted(index.curve, key=lambda point: point.ms_per_query)
-    return plots.Series(
+    return plots.Line(
         row.candidate, [p.ms_per_query for p in curve], [p.recall for p in curve],
         colour=e.palette.colour(row.candidate), marker="o", strong=row.variant == e.recommendation.choice,
     )  # fmt: skip

@@ -59,10 +59,10 @@ def scaling(e: Evidence) -> Section | None:
     return section("Cost against size", blocks)
 
 
-def _series(e: Evidence, curve: Curve) -> plots.Series:
+def _series(e: Evidence, curve: Curve) -> plots.Line:
     logs = np.log(curve.values)
     low, high = (np.exp(logs.mean(0) + sign * _half(logs)) for sign in (-1, 1))
-    return plots.Series(
+    return plots.Line(
         curve.variant.name, curve.sizes.tolist(), curve.middle.tolist(),
         low=low.tolist() if len(logs) > 1 else (), high=high.tolist() if len(logs) > 1 else (),
         colour=e.palette.colour(curve.variant.candidate), marker=e.palette.marker(curve.variant.runtime),

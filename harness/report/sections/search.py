@@ -19,7 +19,7 @@ from harness.report.pictures import told
 
 
 @dataclass(frozen=True)
-class Found:
+class SearchTrace:
     """One candidate's search in the order in which it was made.
 
     Args:
@@ -32,7 +32,7 @@ class Found:
     records: tuple[Record, ...]
 
 
-def searches(e: Evidence) -> list[Found]:
+def searches(e: Evidence) -> list[SearchTrace]:
     """The searches of a run; a trial that was given up early counts with the score it had."""
     found = []
     # `e.of` keeps a search's trials out of everything else.
@@ -45,11 +45,11 @@ def searches(e: Evidence) -> list[Found]:
             values = np.array([-np.inf if s is None else s for s in scores])
             best = np.maximum.accumulate(values)
             best[np.isinf(best)] = np.nan
-            found.append(Found(candidate, best, np.cumsum([r.seconds for r in own]), tuple(own)))
+            found.append(SearchTrace(candidate, best, np.cumsum([r.seconds for r in own]), tuple(own)))
     return found
 
 
-def winners(found: Sequence[Found]) -> list[tuple[int, str]]:
+def winners(found: Sequence[SearchTrace]) -> list[tuple[int, str]]:
     """(trials each, who leads on validation data), where the lead changes hands."""
     changes: list[tuple[int, str]] = []
     for count in range(1, min((len(f.best) for f in found), default=0) + 1):
@@ -73,7 +73,7 @@ def tuning(e: Evidence) -> Section | None:
     blocks: list[Block] = [text(_lead(found))]
     if any(len(f.best) > 1 for f in found):
         series = [
-            plots.Series(
+            plots.Line(
                 f.candidate,
                 list(range(1, len(f.best) + 1)),
                 f.best.tolist(),
@@ -95,7 +95,7 @@ def tuning(e: Evidence) -> Section | None:
     return section("Tuning", [*blocks, Table(columns, tuple(_row(f) for f in found), kind="compact")])
 
 
-def _lead(found: Sequence[Found]) -> str:
+def _lead(found: Sequence[SearchTrace]) -> str:
     changes = winners(found)
     counts = sorted({len(f.best) for f in found})
     budget = f"{counts[0]} settings" if len(counts) == 1 else f"{counts[0]} to {counts[-1]} settings"
@@ -108,7 +108,7 @@ def _lead(found: Sequence[Found]) -> str:
     return start + f"Who leads on validation data changes with the budget: {n.listed(steps)}."
 
 
-def _row(f: Found) -> tuple[Cell, ...]:
+def _row(f: SearchTrace) -> tuple[Cell, ...]:
     said = [search_told(r) for r in f.records]
     done = [(s.score, s) for s in said if s.score is not None and s.stopped_after_epoch is None]
     score, best = max(done, key=lambda pair: pair[0], default=(None, None))

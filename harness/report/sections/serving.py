@@ -76,7 +76,7 @@ def latency(e: Evidence) -> Section | None:
     return section("Latency", blocks)
 
 
-def _seen(spreads: Sequence[plots.Spread]) -> str:
+def _seen(spreads: Sequence[plots.Distribution]) -> str:
     """The distributions in words: median and p99 of each."""
     quantiles = [(s.label, *np.quantile(np.asarray(s.samples, float), [0.5, 0.99])) for s in spreads[:12]]
     said = [f"{name}: median {n.plain(p50)}, p99 {n.plain(p99)}" for name, p50, p99 in quantiles]
@@ -98,13 +98,13 @@ def served(e: Evidence, row: TableRow, scenario: str) -> list[Record]:
     return e.of("serve", row.candidate, runtime=row.runtime, scenario=scenario)
 
 
-def _spread(e: Evidence, row: TableRow) -> plots.Spread | None:
+def _spread(e: Evidence, row: TableRow) -> plots.Distribution | None:
     per_round = [np.asarray(m.samples, float) for r in served(e, row, "single_stream") if (m := _calls(r))]
     if not per_round:
         return None
     medians = [float(np.median(samples)) for samples in per_round]
     colour, marker = e.palette.colour(row.candidate), e.palette.marker(row.runtime)
-    return plots.Spread(row.variant, np.concatenate(per_round).tolist(), medians, colour, marker)
+    return plots.Distribution(row.variant, np.concatenate(per_round).tolist(), medians, colour, marker)
 
 
 def _calls(record: Record) -> Measurement | None:
@@ -215,7 +215,7 @@ def batches(e: Evidence) -> Section | None:
     return section("Throughput, memory and size", blocks)
 
 
-def _batch_series(e: Evidence, row: TableRow) -> plots.Series | None:
+def _batch_series(e: Evidence, row: TableRow) -> plots.Line | None:
     by_size: dict[int, list[float]] = {}
     for r in served(e, row, "offline"):
         for m in r.measurements:
@@ -225,7 +225,7 @@ def _batch_series(e: Evidence, row: TableRow) -> plots.Series | None:
         return None
     sizes = sorted(by_size)
     means = [float(np.mean(by_size[s])) for s in sizes]
-    return plots.Series(
+    return plots.Line(
         row.variant, sizes, means, colour=e.palette.colour(row.candidate),
         marker=e.palette.marker(row.runtime), strong=e.chosen is row,
     )  # fmt: skip

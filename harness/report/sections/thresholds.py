@@ -19,11 +19,11 @@ from harness.kinds import quality
 from harness.protocols import Section
 from harness.report import canvas
 from harness.report import numbers as n
-from harness.report.blocks import Block, Cell, Column, Fold, Picture, Row, Table, section, text
+from harness.report.blocks import Beside, Block, Cell, Column, Fold, Picture, Table, section, text
 from harness.report.curves import Mark, unit_square
 from harness.report.evidence import Evidence
 from harness.report.pictures import told
-from harness.report.plots import Axis, Series
+from harness.report.plots import Axis, Line
 from harness.report.sections.answers import ComparedAnswers, answers_of, sorted_answers, validation_answers
 from harness.report.sections.quality import class_names
 
@@ -63,12 +63,12 @@ def curves(e: Evidence) -> Section | None:
         f"The positive class is “{name}” ({is_it.mean():.0%} of {len(is_it):,} test examples). "
         f"{aim(e, name)} Filled: at the chosen threshold; hollow: at {DEFAULT}.{_scores_only(a)}"
     )
-    pictures = Row((_roc(e, tuned), _precision_recall(e, tuned, float(is_it.mean()))))
+    pictures = Beside((_roc(e, tuned), _precision_recall(e, tuned, float(is_it.mean()))))
     blocks: list[Block] = [lead, pictures, _areas(e, tuned), _at_thresholds(e, tuned, is_it)]
     pictured = [_over_thresholds(e, one) for one in tuned]
-    blocks.append(Row(tuple(pictured[:2])))
+    blocks.append(Beside(tuple(pictured[:2])))
     if pictured[2:]:
-        blocks.append(Fold("The other candidates over all thresholds", (Row(tuple(pictured[2:])),)))
+        blocks.append(Fold("The other candidates over all thresholds", (Beside(tuple(pictured[2:])),)))
     return section("Curves and thresholds", blocks)
 
 
@@ -96,9 +96,9 @@ def _thinned(x: np.ndarray, y: np.ndarray) -> tuple[list[float], list[float]]:
     return x[keep].tolist(), y[keep].tolist()
 
 
-def _series(e: Evidence, one: Tuned, x: np.ndarray, y: np.ndarray) -> Series:
+def _series(e: Evidence, one: Tuned, x: np.ndarray, y: np.ndarray) -> Line:
     chosen = e.chosen is not None and e.chosen.candidate == one.candidate
-    return Series(one.candidate, *_thinned(x, y), colour=e.palette.colour(one.candidate), strong=chosen)
+    return Line(one.candidate, *_thinned(x, y), colour=e.palette.colour(one.candidate), strong=chosen)
 
 
 def _marks(e: Evidence, one: Tuned, x: np.ndarray, y: np.ndarray) -> list[Mark]:
@@ -147,7 +147,7 @@ def _over_thresholds(e: Evidence, one: Tuned) -> Picture:
     values = {"precision": one.sweep.precision, "recall": one.sweep.recall, "F1": one.sweep.f1}
     # Above the highest answer nothing is said, so its precision is a convention: not drawn.
     lines = [
-        Series(name, *_thinned(cuts[1:], y[1:]), colour=colour, dashes=DASHES[name], strong=name == "F1")
+        Line(name, *_thinned(cuts[1:], y[1:]), colour=colour, dashes=DASHES[name], strong=name == "F1")
         for name, y in values.items()
     ]
     marks = _marks(e, one, cuts, one.sweep.f1)

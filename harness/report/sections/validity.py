@@ -16,10 +16,10 @@ from harness.report.blocks import (
     Bullets,
     Cell,
     Column,
-    Facts,
+    DefinitionList,
     Fold,
     Heading,
-    Listing,
+    Preformatted,
     Table,
     section,
     text,
@@ -170,7 +170,9 @@ def _failures(e: Evidence) -> Iterator[Block]:
 
 def _trace(record: Record) -> Block:
     assert record.failure is not None
-    return Fold(f"Traceback of {record.trial.label}", (Listing(record.failure.traceback[-4000:].strip()),))
+    return Fold(
+        f"Traceback of {record.trial.label}", (Preformatted(record.failure.traceback[-4000:].strip()),)
+    )
 
 
 def environment(e: Evidence) -> Section | None:
@@ -185,12 +187,12 @@ def environment(e: Evidence) -> Section | None:
         if v not in (None, "", 0)
     ]
     versions = source.get("versions") or {}
-    blocks: list[Block] = [Facts(tuple(items))] if items else []
+    blocks: list[Block] = [DefinitionList(tuple(items))] if items else []
     if versions:
         blocks.append(
             Fold(
                 f"{len(versions)} versions",
-                (Facts(tuple((str(k), str(v)) for k, v in sorted(versions.items()))),),
+                (DefinitionList(tuple((str(k), str(v)) for k, v in sorted(versions.items()))),),
             )
         )
     variables = source.get("env") or {}
@@ -198,7 +200,7 @@ def environment(e: Evidence) -> Section | None:
         blocks.append(
             Fold(
                 "Environment variables",
-                (Facts(tuple((str(k), str(v)) for k, v in sorted(variables.items()))),),
+                (DefinitionList(tuple((str(k), str(v)) for k, v in sorted(variables.items()))),),
             )
         )
     return section("Environment", blocks)
@@ -249,4 +251,4 @@ def reproduce(e: Evidence) -> Section | None:
         "# the decision under another limit",
         f"python -m harness recommend {run} --where 'latency_p99_ms<=5'",
     ]
-    return section("How to reproduce", [Facts(tuple(facts)), Listing("\n".join(commands))])
+    return section("How to reproduce", [DefinitionList(tuple(facts)), Preformatted("\n".join(commands))])

@@ -208,7 +208,7 @@ def _tiles(e: Evidence, row: Row) -> Iterator[Tile]:
         yield Tile(n.label(name), value, shown.interval, remark, tone_of(probability))
 
 
-def with_unit(name: str, shown: n.Shown, known: MetricTable) -> str:
+def with_unit(name: str, shown: n.EstimateText, known: MetricTable) -> str:
     if shown.number is None:
         return shown.value
     if n.unit(name, known) == "USD" and not shown.interval:

@@ -15,9 +15,9 @@ from markupsafe import Markup
 
 from harness.analysis import cost
 from harness.analysis.choice import counts_costs, settling_figures
-from harness.analysis.criteria import HARNESS_METRICS, VALUE, Constraint, worth_of
+from harness.analysis.criteria import HARNESS_METRICS, VALUE, worth_of
 from harness.analysis.money import COST_METRICS, throughputs
-from harness.analysis.rule import Figure
+from harness.analysis.rule import TieBreaker
 from harness.analysis.sanity import senseless
 from harness.analysis.sensitivity import Question
 from harness.analysis.shrink import PRIOR, SPREADS
@@ -29,7 +29,7 @@ from harness.protocols import Section
 from harness.report import numbers as n
 from harness.report.evidence import Evidence
 from harness.results import Tradeoff
-from harness.suite.expression import parse_value
+from harness.suite.expression import Constraint, parse_value
 
 MOST_DRAWS = 999
 """An odd number: its median is one of them."""
@@ -234,7 +234,7 @@ def _limit(c: Constraint, known: MetricTable) -> JsonObject:
     return {**named, "label": n.label(c.metric), "unit": n.unit(c.metric, known)}
 
 
-def _figure(figure: Figure, rows: int) -> JsonObject:
+def _figure(figure: TieBreaker, rows: int) -> JsonObject:
     of = [figure.of(k) for k in range(rows)]
     return {"name": figure.name, "least": figure.least, "of": [x if math.isfinite(x) else None for x in of]}
 
