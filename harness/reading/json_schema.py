@@ -8,6 +8,7 @@ import inspect
 from itertools import pairwise
 from typing import Any
 
+from harness.suite.fields import Model
 from harness.suite.schema import Suite
 
 DRAFT = "https://json-schema.org/draft/2020-12/schema"
@@ -58,23 +59,25 @@ def suite_schema() -> dict[str, Any]:
 
 def _descriptions() -> dict[str, dict[str, str]]:
     """Class → key → the text below the field in the source: read here alone, as it takes long."""
+    classes = {kind.__name__: kind for kind in Model.__subclasses__()}
     found: dict[str, dict[str, str]] = {}
-    for part in ast.parse(inspect.getsource(importlib.import_module(Suite.__module__))).body:
-        if not isinstance(part, ast.ClassDef):
-            continue
-        own = found[part.name] = {}
-        for field, below in pairwise(part.body):
-            if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name):
-                match below:
-                    case ast.Expr(value=ast.Constant(value=str(text))):
-                        own[_key(part.name, field.target.id)] = inspect.cleandoc(text)
+    for module in sorted({kind.__module__ for kind in classes.values()}):
+        for part in ast.parse(inspect.getsource(importlib.import_module(module))).body:
+            if isinstance(part, ast.ClassDef) and part.name in classes:
+                found[part.name] = _below_fields(part, classes[part.name])
     return found
 
 
-def _key(kind: str, field: str) -> str:
-    """The field's name in a file."""
-    about = getattr(importlib.import_module(Suite.__module__), kind).model_fields[field]
-    return about.alias or field
+def _below_fields(part: ast.ClassDef, kind: type[Model]) -> dict[str, str]:
+    """Of one class: the field's name in a file → the text below it."""
+    found = {}
+    for field, below in pairwise(part.body):
+        if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name):
+            match below:
+                case ast.Expr(value=ast.Constant(value=str(text))):
+                    key = kind.model_fields[field.target.id].alias or field.target.id
+                    found[key] = inspect.cleandoc(text)
+    return found
 
 
 def _allow_duration(field: dict[str, Any]) -> None:
