@@ -165,6 +165,7 @@ class Tradeoff:
         train_size: the size that the rows were trained on.
         spreads: metric → how far its figures scatter, for the plan of the next run.
         machine_class: of the machine that speeds were measured on; empty where it is not known.
+        sessions: when speeds were measured, as `28 Nov 20:28–20:41 UTC`; of several each is one unit.
     """
 
     rows: tuple[Row, ...]
@@ -175,6 +176,7 @@ class Tradeoff:
     baseline: Baseline = Baseline()
     spreads: Mapping[str, Spread] = field(default_factory=dict)
     machine_class: str = ""
+    sessions: tuple[str, ...] = ()
 
 
 Verdict = Literal["recommend", "tie", "none_feasible", "not_enough_evidence"]

@@ -51,15 +51,18 @@ class Beliefs:
         return order, sum(self.race[k] for k in order) or len(order)
 
 
-def store_with_zero(beliefs: Beliefs, name: str, k: int, values: Array, rng: np.random.Generator) -> None:
-    """A row of which some launches are zero: mean and t, of which nothing is below zero."""
+def store_with_zero(
+    beliefs: Beliefs, name: str, k: int, values: Array, rng: np.random.Generator, units: str = "rounds"
+) -> None:
+    """A row of which some launches are zero: mean and t, of which nothing is below zero; `units`: what the
+    values are of."""
     mean, df = float(values.mean()), len(values) - 1
     se = float(values.std(ddof=1)) / math.sqrt(len(values)) if df else 0.0
     draw = np.maximum(mean + se * rng.standard_t(max(df, 1), beliefs.num_draws), 0.0)
     beliefs.draws[name][:, k] = draw
     if se > 0:
         low, high = np.quantile(draw, [0.025, 0.975])
-        note = f"zero in {int((values == 0).sum())} of {len(values)} rounds"
+        note = f"zero in {int((values == 0).sum())} of {len(values)} {units}"
         cell = beliefs.estimates[name][k]
         beliefs.estimates[name][k] = replace(
             cell,

@@ -28,5 +28,6 @@ def disturbed(served: Iterable[Record]) -> tuple[str, ...]:
     share, most = (f"{100 * x:.0f}\u202f%" for x in (np.mean(taken), max(taken)))
     return (
         f"the host of this virtual machine took {share} of the time while loads were measured, up to {most} "
-        "of a run: capacities and costs are those of such an hour, and may be better by far in another",
+        "of a run: capacities and costs are those of such an hour, and may be better by far in another "
+        "(run … --again measures one more)",
     )

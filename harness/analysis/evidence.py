@@ -13,10 +13,11 @@ from harness.analysis.beliefs import Beliefs, assumed_spread, missing, store, st
 from harness.analysis.criteria import limits_of
 from harness.analysis.folds import by_seed_and_part, common_tables, test_to_train, widened
 from harness.analysis.index import RecordIndex
-from harness.analysis.joint import LAUNCH_SD, SEED_SPREAD, launch_draws, quality_draws
+from harness.analysis.joint import LAUNCH_SD, SEED_SPREAD, SESSION_SD, launch_draws, quality_draws
 from harness.analysis.launches import headline, launch_values
 from harness.analysis.predictions import NotComparableError, ScoreReader, Scores
 from harness.analysis.race import in_the_race, still_racing
+from harness.analysis.sessions import by_session
 from harness.analysis.spreads import launch_spread, quality_spread
 from harness.analysis.stats import Array
 from harness.metrics import METRICS, MetricTable, metric, metrics_of, stem
@@ -291,7 +292,7 @@ def _add_fitted(beliefs: Beliefs, index: RecordIndex, name: str, suite: Suite) -
 
 
 def _add_served(beliefs: Beliefs, index: RecordIndex, name: str, suite: Suite) -> None:
-    """Launches in shared rounds; on the log scale, geometric means.
+    """Launches in shared rounds, or in sessions where there are several; on the log scale, geometric means.
 
     A level of zero (a server that no load leaves within the limit) has no logarithm: such a row has a t on
     the metric's own scale, and no spread where it is zero in all rounds.
@@ -309,28 +310,35 @@ def _add_served(beliefs: Beliefs, index: RecordIndex, name: str, suite: Suite) -
             ]
             cells[k] = missing([*before, records], notes)
             continue
-        values = np.array(list(by_round.values()))
+        units = by_session(by_round, index.sessions)
+        values = np.array(list(units.values()))
         if values.min() > 0:
-            launches[k] = by_round
+            launches[k] = units
             centre = float(np.exp(np.log(values).mean()))
         else:
             with_zero[k] = values
             centre = float(values.mean())
         cells[k] = Estimate(centre, n=len(values), note="; ".join(notes))
     draw, dfs = np.zeros((beliefs.num_draws, 0)), {}
+    unit = "launch" if len(index.sessions) < 2 else "session"
     if launches:
         order, first = beliefs.racing_first(launches)
         launches = {k: launches[k] for k in order}
-        rounds = sorted({r for v in launches.values() for r in v})
-        table = np.log([[launches[k].get(r, np.nan) for k in launches] for r in rounds])
-        beliefs.spread(name, launch_spread(table[:, :first], suite.data.digest))
-        draw = np.exp(launch_draws(table, generator(suite.seed, "draws", name), beliefs.num_draws, first))
+        units_of_all = sorted({r for v in launches.values() for r in v})
+        table = np.log([[launches[k].get(r, np.nan) for k in launches] for r in units_of_all])
+        if len(index.sessions) < 2:
+            beliefs.spread(name, launch_spread(table[:, :first], suite.data.digest))
+        most_sd = SESSION_SD if unit == "session" else math.inf
+        draw = np.exp(
+            launch_draws(table, generator(suite.seed, "draws", name), beliefs.num_draws, first, most_sd)
+        )
         counts = {k: len(v) for k, v in launches.items()}
         dfs = {
-            k: (float(c - 1), "") if c > 1 else (None, "one launch, no interval") for k, c in counts.items()
+            k: (float(c - 1), "") if c > 1 else (None, f"one {unit}, no interval") for k, c in counts.items()
         }
         if max(counts.values()) == 1 and metric(name).about == "speed" and metric(name).unit == "ms":
             beliefs.one_launch.append(name)
     store(beliefs, name, cells, list(launches), draw, dfs, log=bool(launches))
     for k, values in with_zero.items():
-        store_with_zero(beliefs, name, k, values, generator(suite.seed, "draws", name, k))
+        rng = generator(suite.seed, "draws", name, k)
+        store_with_zero(beliefs, name, k, values, rng, "rounds" if unit == "launch" else "sessions")

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
+from harness.analysis.sessions import ServingSession, sessions_of
 from harness.record import Record, Variant
 from harness.runtimes.offered import runtimes_of
 from harness.suite.schema import Suite
@@ -23,6 +25,11 @@ class RecordIndex:
     train_size: int | None
     machine_class: str
     warnings: tuple[str, ...]
+
+    @cached_property
+    def sessions(self) -> tuple[ServingSession, ...]:
+        """The stretches of time in which the variants were served."""
+        return sessions_of(self.serve)
 
 
 def expected_variants(suite: Suite) -> list[Variant]:

@@ -31,6 +31,11 @@ LAUNCH_REACH = 8.0
 times the sample's, a variant at its limit would look 90 % sure to keep it in 11 % of measurements; with e⁸ in
 10 %."""
 
+SESSION_SD = 1.0
+"""Largest standard deviation of log-speed between sessions of one machine that is believed unless more was
+seen. Two sessions have one degree of freedom between them: without a bound a capacity that was once 4,080
+and once 1,930 requests a second would lie anywhere from 9 to 240,000."""
+
 FEW_DFS = 4
 """With so many degrees of freedom, rows that drift together counted once, the sample tells its scale."""
 
@@ -47,6 +52,7 @@ def variance_draws(
     draws: int = DRAWS,
     weight: float = 1.0,
     reach: float = 4.0,
+    most: float = math.inf,
 ) -> Array:
     """Draws of the true variances of rows of which each has a sample variance.
 
@@ -56,6 +62,7 @@ def variance_draws(
         weight: share of the rows that counts in what they have in common, below 1 where their sample
             variances are correlated.
         reach: how far from the sample variances the common scale may lie, on the log scale.
+        most: the largest scale that is believed where no sample variance is larger.
     Returns:
         (draws, K). All zeros where no row has a degree of freedom.
     """
@@ -64,7 +71,8 @@ def variance_draws(
     if not known.any():
         return np.zeros((draws, len(variances)))
     s2, d = variances[known], dfs[known]
-    log_scale = np.arange(np.log(s2.min()) - reach, np.log(s2.max()) + reach + 0.01, 0.2)
+    top = min(np.log(s2.max()) + reach, max(np.log(most), np.log(s2.max())))
+    log_scale = np.arange(np.log(s2.min()) - reach, top + 0.01, 0.2)
     prior_df = np.array(_PRIOR_DF)
     log_posterior = weight * _log_likelihood(s2, d, log_scale, prior_df)
     weights = np.exp(log_posterior - log_posterior.max()).ravel()
@@ -249,7 +257,11 @@ def _residual(scores: Array) -> float:
 
 
 def launch_draws(
-    values: Array, rng: np.random.Generator, draws: int = DRAWS, first: int | None = None
+    values: Array,
+    rng: np.random.Generator,
+    draws: int = DRAWS,
+    first: int | None = None,
+    most_sd: float = math.inf,
 ) -> Array:
     """Joint draws of the true level of K rows from launches in shared rounds.
 
@@ -260,6 +272,7 @@ def launch_draws(
     Args:
         values: (R, K), log scale, NaN where a launch is missing; every row has at least one value.
         first: so many rows learn from each other alone; the others, drawn given them, from all.
+        most_sd: the largest spread between launches that is believed where none larger was seen.
     Returns:
         (draws, K), log scale; the mean over the draws is the measured one. Where no row has two launches, the
         spread is the assumed `LAUNCH_SD`.
@@ -270,7 +283,7 @@ def launch_draws(
     common = drift.standard_normal((draws, 1))
     parts = [values[:, :first]] if first else []
     parts += [values] if first < values.shape[1] else []
-    noise = [_launch_noise(part, common, c, r, draws) for part, c, r in zip(
+    noise = [_launch_noise(part, common, c, r, draws, most_sd) for part, c, r in zip(
         parts, correlations.spawn(2), rng.spawn(2), strict=False
     )]  # fmt: skip
     whole = np.hstack([noise[0][:, :first], *(n[:, first:] for n in noise[1:])]) if first else noise[0]
@@ -278,7 +291,12 @@ def launch_draws(
 
 
 def _launch_noise(
-    values: Array, common: Array, chances: np.random.Generator, rng: np.random.Generator, draws: int
+    values: Array,
+    common: Array,
+    chances: np.random.Generator,
+    rng: np.random.Generator,
+    draws: int,
+    most_sd: float,
 ) -> Array:
     """(draws, K) around the means; `common` is the drift that all rows share."""
     values = values[~np.isnan(values).all(1)]
@@ -298,7 +316,7 @@ def _launch_noise(
     weight = 1 / (1 + (len(means) - 1) * float(np.square(correlation).mean()))
     dfs = np.where(variances > 0, counts - 1, 0)
     reach = LAUNCH_REACH if weight * dfs.sum() < FEW_DFS else 4.0
-    variance = variance_draws(variances, dfs, variances_of, draws, weight, reach)
+    variance = variance_draws(variances, dfs, variances_of, draws, weight, reach, most_sd**2)
     variance[:, (counts > 1) & (variances == 0)] = 0.0
     noise = np.sqrt(correlation) * common
     noise = noise + np.sqrt(1 - correlation) * own.standard_normal((len(means), draws)).T

@@ -119,6 +119,7 @@ def write_tradeoffs(run: RunFolder, table: Tradeoff) -> None:
     rows = tradeoff_rows(table)
     spreads = {name: asdict(spread) for name, spread in table.spreads.items()}
     document = {"train_size": table.train_size, "warnings": table.warnings, "rows": rows, "spreads": spreads}
+    document["sessions"] = table.sessions
     run.write_text("tradeoffs.json", to_json(document))
     buffer = io.StringIO()
     if rows:
@@ -237,6 +238,7 @@ def write_evidence(run: RunFolder, stored: Stored) -> None:
         "baseline": asdict(table.baseline),
         "spreads": {name: asdict(spread) for name, spread in table.spreads.items()},
         "machine_class": table.machine_class,
+        "sessions": list(table.sessions),
         "rows": [
             {**asdict(row), "estimates": {n: asdict(e) for n, e in row.estimates.items()}}
             for row in table.rows
@@ -269,6 +271,7 @@ def read_evidence(run: RunFolder) -> Stored | None:
             _baseline(document["baseline"]),
             {name: Spread(**spread) for name, spread in document["spreads"].items()},
             document["machine_class"],
+            tuple(document["sessions"]),
         )
         seconds = {name: (pair[0], pair[1]) for name, pair in document["seconds"].items()}
         return Stored(table, seconds, document["stamp"])

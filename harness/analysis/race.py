@@ -21,6 +21,7 @@ from harness.analysis.joint import LAUNCH_SD, SEED_SPREAD
 from harness.analysis.launches import headline, launch_values
 from harness.analysis.predictions import Scores
 from harness.analysis.rule import POSSIBLE
+from harness.analysis.sessions import by_session
 from harness.analysis.stats import Array
 from harness.metrics import metrics_of, stem
 from harness.record import Variant
@@ -97,8 +98,8 @@ Figure = tuple[float, float, bool]
 
 
 def _figure(index: RecordIndex, row: Variant, name: str, scores: ScoresOf) -> Figure | None:
-    served, _ = launch_values(index.serve.get(row, []), name)
-    if served:
+    by_round, _ = launch_values(index.serve.get(row, []), name)
+    if served := by_session(by_round, index.sessions):
         values = np.array(list(served.values()))
         if values.min() <= 0:
             return float(values.mean()), math.inf, False

@@ -75,7 +75,8 @@ def measured_table(
     beliefs.warnings.extend(disturbed(record for group in index.serve.values() for record in group))
     baseline = baseline_of(index)
     beliefs.warnings.extend(doubts(baseline))
-    return replace(_bare_table(beliefs, index.serve), baseline=baseline)
+    sessions = tuple(session.said for session in index.sessions)
+    return replace(_bare_table(beliefs, index.serve), baseline=baseline, sessions=sessions)
 
 
 def _scored_metrics(records: Sequence[Record], known: MetricTable) -> list[str]:

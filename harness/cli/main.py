@@ -87,6 +87,7 @@ app.command("init", epilog=examples(*init_cli.EXAMPLES))(init_cli.init)
         "run my.yaml --smoke                      # does everything work at all?",
         "run my.yaml --budget 10m --track mlflow",
         "run my.yaml --until-decided --budget 10m",
+        "run my.yaml --again                      # an hour later: how much do speeds differ?",
         "run my.yaml --certify resnet/onnx",
         "run my.yaml --address auto --out s3://bucket/results",
     )
@@ -115,6 +116,9 @@ def run(
     refresh: Annotated[
         bool, flag("--refresh", "Measure again what other versions of torch, onnxruntime … executed.")
     ] = False,
+    again: Annotated[
+        bool, flag("--again", "Serve all once more: one session more, whose hour counts as a unit.")
+    ] = False,
     as_json: AsJson = False,
 ) -> int:
     """Run what is missing of a suite, decide, and write a report.
@@ -129,7 +133,7 @@ def run(
     asked = RunRequest(
         suite, sets, tuple(only or ()), out, address, submit, seconds, smoke, trackers, until_decided, certify
     )
-    return run_sets(replace(asked, dataset=dataset, refresh=refresh, json_out=as_json))
+    return run_sets(replace(asked, dataset=dataset, refresh=refresh, again=again, json_out=as_json))
 
 
 @app.command(

@@ -26,6 +26,7 @@ class RunRequest:
         until_decided: measure only until the question is decided, or the budget is spent.
         certify: a variant, or `all`, to measure through MLPerf LoadGen too.
         refresh: measure again what was measured with other versions of the packages that execute it.
+        again: serve all variants in one more session.
         json_out: print the result as JSON to stdout.
     """
 
@@ -41,6 +42,7 @@ class RunRequest:
     until_decided: bool = False
     certify: str | None = None
     refresh: bool = False
+    again: bool = False
     json_out: bool = False
     dataset: str | None = None
 
@@ -53,7 +55,12 @@ class RunRequest:
             "--track": ",".join(self.track) or None,
             "--certify": self.certify,
         }
-        flags = {"--smoke": self.smoke, "--until-decided": self.until_decided, "--refresh": self.refresh}
+        flags = {
+            "--smoke": self.smoke,
+            "--until-decided": self.until_decided,
+            "--refresh": self.refresh,
+            "--again": self.again,
+        }
         sets = [part for text in self.overrides for part in ("--set", text)]
         only = (self.only,) if isinstance(self.only, str) else self.only or ()
         sets += [part for pattern in only for part in ("--only", pattern)]

@@ -69,14 +69,19 @@ def terminal_summary(
     most_rows: int = MOST_ROWS,
     run: str = "",
     suite: Suite | None = None,
+    path: str = "",
 ) -> Summary:
     """What `run` and `recommend` print at their end.
 
     Args:
         report: where the report lies; empty to leave the line out.
         run: its name, for the commands that a user wants next; empty leaves them out.
+        path: of the suite's file, where it may be run again.
     """
     following = next_commands(recommendation, run, suite) if run else ()
+    if following and path and len(tradeoff.sessions) == 1 and _rests_on_speed(suite):
+        another = f"python -m harness run {path} --again"
+        following = (*following[:2], (another, "at another hour: how much do speeds and costs differ?"))
     return Summary(tradeoff, recommendation, report, most_rows, following, metrics_of(suite))
 
 
@@ -98,6 +103,17 @@ def next_commands(
         "after the next run: has anything become worse?",
     )
     return export, again, compare
+
+
+def _rests_on_speed(suite: Suite | None) -> bool:
+    """Whether the objective or a limit is a speed, or a cost that follows from one."""
+    from harness.analysis.criteria import goal_of, limits_of
+
+    if suite is None:
+        return False
+    known = metrics_of(suite)
+    deciding = {*goal_of(suite).metrics, *(c.metric for c in limits_of(suite))}
+    return any(known[n].is_served or known[n].rests_on_speed for n in deciding if n in known)
 
 
 def _other_terms(r: Recommendation, command: str, suite: Suite | None) -> tuple[str, str]:

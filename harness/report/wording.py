@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from harness.suite.schema import Data
 
 SURENESS = (
@@ -23,10 +25,8 @@ MET, UNCERTAIN = 0.9, 0.5
 """A limit is shown as met from the first, as uncertain from the second on."""
 
 
-WITHIN_ONE_RUN = (
-    "Intervals of speed and cost hold within this run on this machine; another day's figures may lie outside."
-)
-"""Launches are repeated within a run; only a second run shows how far a machine drifts (`compare`)."""
+AGAIN = "run … --again"
+"""The command that serves all variants once more: another hour of the same machine."""
 
 
 def sureness(probability: float | None) -> str:
@@ -34,6 +34,20 @@ def sureness(probability: float | None) -> str:
     if probability is None:
         return ""
     return next(words for least, words in SURENESS if probability >= least)
+
+
+def where_speeds_hold(sessions: Sequence[str]) -> str:
+    """Of which hours the intervals of speed and cost speak; rounds are repeated within one of them."""
+    if len(sessions) > 1:
+        return (
+            f"Speeds were measured in {len(sessions)} sessions ({'; '.join(sessions)}): intervals of speed "
+            "and cost are over such sessions on this machine."
+        )
+    when = f" ({sessions[0]})" if sessions else ""
+    return (
+        f"Speeds were measured in one session{when}: intervals of speed and cost hold within it on this "
+        f"machine, another hour's figures may lie outside ({AGAIN} measures one more)."
+    )
 
 
 def broken(kept: float) -> str:

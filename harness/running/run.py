@@ -22,6 +22,7 @@ from harness.planning.plan import Plan, plan_run
 from harness.planning.request import RunRequest
 from harness.reading import read_suite
 from harness.record import HarnessError, Record, Trial, content_hash
+from harness.running.again import with_another_session
 from harness.running.preflight import preflight
 from harness.running.session import Session
 from harness.running.smoke import SMOKE_ENDING, smoke_text
@@ -54,6 +55,8 @@ def run_suite(request: RunRequest) -> int:
 
         return submit_run(request)
     suite = _suite(request)
+    if request.again:
+        suite = with_another_session(suite, request, OPEN_GPUS)
     console = Console(stderr=True, width=None if sys.stderr.isatty() else 110)
     is_local = request.address is None
     plan, cached = plan_run(suite, request.only, request.out, gpus=OPEN_GPUS, is_local=is_local)
@@ -164,8 +167,11 @@ def _finish(
     else:
         # As the commands find it: by name in results/, elsewhere by its place.
         name = shown.removesuffix("/report.html").removeprefix("results/")
+        path = str(request.suite)
         console.print(
-            terminal_summary(evidence.tradeoff, evidence.recommendation, report=shown, run=name, suite=suite)
+            terminal_summary(
+                evidence.tradeoff, evidence.recommendation, report=shown, run=name, suite=suite, path=path
+            )
         )
         for line in lines(agreed):
             console.print(f"  {line}", highlight=False, markup=False)

@@ -27,7 +27,7 @@ from harness.report.causes import WITHOUT, causes, others_out
 from harness.report.evidence import Evidence
 from harness.report.sections.answer import answers
 from harness.report.switches import flip_sentence, switches
-from harness.report.wording import MET, UNCERTAIN, WITHIN_ONE_RUN, sureness, ways_of_cutting
+from harness.report.wording import MET, UNCERTAIN, sureness, ways_of_cutting, where_speeds_hold
 from harness.results import Row
 
 
@@ -303,7 +303,7 @@ def basis(e: Evidence) -> str:
     cpu = next((m.get("cpu") for r in e.of("serve") if (m := r.environment.get("machine"))), None)
     where = f", on {cpu}" if cpu else ""
     said = f"{n.listed(parts)}{where}; {n.counted(finished, 'finished trial')}{tail}."
-    where_it_holds = [WITHIN_ONE_RUN] if served else []
+    where_it_holds = [where_speeds_hold(e.tradeoff.sessions)] if served else []
     deployed = [*_deployed(e.recommendation.choice or ""), *_instance(e)]
     return " ".join([said, *deployed, *where_it_holds])
 

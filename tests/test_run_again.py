@@ -1,0 +1,65 @@
+"""`run --again`: every variant is served once more, beside what is finished."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+from runs_here import run_here
+from small_suites import write_suite
+
+from harness.planning.plan import plan_run
+from harness.planning.request import RunRequest
+from harness.reading import read_suite
+from harness.record import HarnessError
+from harness.running.again import with_another_session
+from harness.store.runs import RunFolder
+
+
+def asked(suite: Path, out: Path, **more: bool) -> RunRequest:
+    return RunRequest(suite, ["serving.rounds=2"], out=str(out), again=True, **more)
+
+
+def rounds_after(suite: Path, out: Path) -> int:
+    """How many rounds `--again` asks for."""
+    request = asked(suite, out)
+    return with_another_session(read_suite(suite, request.overrides), request, 0.0).serving.rounds
+
+
+def without_round(run: RunFolder, number: int, *but: str) -> None:
+    """As if the run had been stopped before it."""
+    for record in run.records():
+        if record.trial.round == number and record.trial.runtime not in but:
+            shutil.rmtree(Path(run.url) / "trials" / record.trial.id)
+
+
+def test_each_again_asks_for_one_session_more_and_serves_nothing_twice(tmp_path: Path) -> None:
+    suite, out = write_suite(tmp_path), tmp_path / "results"
+    assert rounds_after(suite, out) == 2
+    run_here(suite, out, "serving.rounds=2")
+    assert rounds_after(suite, out) == 4
+
+    plan, cached = plan_run(read_suite(suite, ["serving.rounds=4"]), None, str(out))
+    assert {t.round for t in plan.missing} == {2, 3} and len(cached) == 1 + 2 + 4
+    run = run_here(suite, out, "serving.rounds=4")
+    assert rounds_after(suite, out) == 6
+
+    without_round(run, 3)
+    assert rounds_after(suite, out) == 4, "a session that was interrupted goes on"
+
+
+def test_a_variant_that_fails_in_every_session_keeps_none_from_beginning(tmp_path: Path) -> None:
+    suite, out = write_suite(tmp_path), tmp_path / "results"
+    run = run_here(suite, out, "serving.rounds=2")
+    without_round(run, 0, "onnx")
+    without_round(run, 1, "onnx")
+    assert rounds_after(suite, out) == 4
+
+
+@pytest.mark.parametrize("other", ["smoke", "until_decided"])
+def test_again_is_refused_beside_what_serves_less(tmp_path: Path, other: str) -> None:
+    suite = write_suite(tmp_path)
+    request = asked(suite, tmp_path, **{other: True})
+    with pytest.raises(HarnessError, match=f"--again serves every variant once more, --{other[:5]}"):
+        with_another_session(read_suite(suite), request, 0.0)
