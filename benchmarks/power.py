@@ -27,7 +27,7 @@ from harness.analysis.joint import launch_draws, quality_draws
 from harness.analysis.rule import Choice
 from harness.analysis.spreads import launch_spread, quality_spread
 from harness.planning.power import Design, difference_told
-from harness.results import Spread
+from harness.spread import Spread
 
 FAR = 0.2, 1.5
 """How far behind the others are, of accuracy and of log-latency."""

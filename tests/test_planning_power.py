@@ -15,7 +15,7 @@ from harness.analysis.outputs import read_evidence, stored_evidence, table_of, w
 from harness.analysis.spreads import launch_spread, quality_spread
 from harness.planning.plan import plan_run
 from harness.planning.power import Design, Power, _two_digits, difference_told, power_lines, power_of
-from harness.results import Spread
+from harness.spread import Spread
 from harness.store.runs import list_runs
 from harness.suite.schema import Suite
 from tests import analysis_world

@@ -11,7 +11,8 @@ import numpy as np
 from harness.analysis.joint import SEED_SPREAD, is_spread_unknown
 from harness.analysis.stats import Array, num_draws
 from harness.record import Record, Variant
-from harness.results import Estimate, Spread
+from harness.results import Estimate
+from harness.spread import Spread
 
 
 @dataclass

@@ -26,7 +26,8 @@ from harness.analysis.predictions import predictions_of
 from harness.analysis.ruled_out import with_reasons
 from harness.analysis.tradeoff import complete, measured_table
 from harness.record import HarnessError, Record, RecordError, content_hash
-from harness.results import Baseline, Estimate, Recommendation, Row, ServiceTimes, Spread, Tradeoff
+from harness.results import Baseline, Estimate, Recommendation, Row, ServiceTimes, Tradeoff
+from harness.spread import Spread
 from harness.store.run_folder import RunFolder
 from harness.suite.schema import Suite
 

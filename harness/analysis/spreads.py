@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from harness.analysis.stats import Array
-from harness.results import Spread
+from harness.spread import Spread
 
 
 def quality_spread(scores: Sequence[Array], data: str) -> Spread | None:

@@ -11,6 +11,7 @@ input, or data or storage that cannot be read or written; 130 interrupted.
 from __future__ import annotations
 
 import gc
+import importlib
 import json
 import os
 import sys
@@ -41,6 +42,8 @@ from harness.cli.options import (
     near,
     option,
     required,
+    with_one_command,
+    without_plugins,
 )
 from harness.record import SuiteError
 from harness.suite.trackers import TRACKERS
@@ -155,6 +158,7 @@ def plan(
 
     Trials by kind, those that are finished already, expected time and money. Runs nothing.
     """
+    without_plugins()
     from harness.cli.text import plan_text
     from harness.planning.plan import plan_run
     from harness.reading import read_suites
@@ -177,8 +181,6 @@ def report(
     pdf: Annotated[bool, flag("--pdf", "Print it to report.pdf too, through a browser.")] = False,
 ) -> int:
     """Render a run's report again, from its records alone."""
-    from pathlib import Path
-
     from harness.analysis.agreement import agreements
     from harness.report.render import render
     from harness.report.sections.agreement import lines
@@ -190,6 +192,8 @@ def report(
     evidence = render(found)
     print(f"{found.url}/report.html\n{found.url}/report.md")
     if pdf:
+        from pathlib import Path
+
         from harness.report.pdf import print_pdf
 
         page = Path(found.url) / "report.html"
@@ -232,6 +236,7 @@ def recommend(
     as_json: AsJson = False,
 ) -> int:
     """Decide again under other limits, from the records alone."""
+    without_plugins()
     # Before numpy: waking its threads takes 0.1 s of CPU, and deciding needs one.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     from harness.analysis.outputs import to_json
@@ -356,7 +361,6 @@ def schema() -> int:
 def _trackers(text: str | None) -> tuple[str, ...]:
     if text is None:
         return ()
-
     names = tuple(name.strip() for name in text.split(",") if name.strip())
     for name in names:
         if name not in TRACKERS:
@@ -366,9 +370,7 @@ def _trackers(text: str | None) -> tuple[str, ...]:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command; the exit code."""
-    gc.set_threshold(
-        50_000, 20, 20
-    )  # starting makes many objects that all stay: looking for garbage is a tenth
+    gc.set_threshold(50_000, 20, 20)  # starting makes many objects that stay: looking for garbage is a tenth
     arguments = list(sys.argv[1:] if argv is None else argv)
     debug = "--debug" in arguments
     for word in ("quiet", "verbose"):
@@ -391,9 +393,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _invoke(arguments: list[str]) -> int:
     if "_HARNESS_COMPLETE" in os.environ:  # a shell asks what a word may become
-        from typer._completion_classes import completion_init
-
-        completion_init()
-    code = typer.main.get_command(app)(arguments, prog_name="harness", standalone_mode=False)
+        importlib.import_module("typer._completion_classes").completion_init()
+    command = typer.main.get_command(with_one_command(app, arguments))
+    code = command(arguments, prog_name="harness", standalone_mode=False)
     sys.stdout.flush()
     return code if isinstance(code, int) else 0

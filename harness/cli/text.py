@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 from harness.reading.components import description, price_cores, table
 from harness.record import KINDS, HarnessError, SuiteError
-from harness.results import Recommendation, Tradeoff
 from harness.runtimes.offered import left_out
 from harness.store.runs import RunFolder, list_runs
 from harness.suite.model_ref import MODEL_KINDS, NAMED, OWN, OWN_ESTIMATOR, parse_model
@@ -18,6 +17,7 @@ from harness.suite.variants import cores_used, local_cores
 if TYPE_CHECKING:  # a list of models needs neither statistics nor plans
     from harness.analysis.changes import Change, Comparison
     from harness.planning.plan import Plan
+    from harness.results import Recommendation, Tradeoff
 
 Row = Mapping[str, str]
 

@@ -17,11 +17,11 @@ from typing import TYPE_CHECKING
 
 from harness.planning.estimate import rows_of
 from harness.record import HarnessError
+from harness.spread import Spread
 from harness.suite import expression
 from harness.suite.schema import Suite
 
-if TYPE_CHECKING:  # results need numpy, which a plan without an earlier run does not
-    from harness.results import Spread
+if TYPE_CHECKING:
     from harness.store.runs import RunFolder
 
 POWER = 0.8
@@ -197,8 +197,6 @@ def _known_spreads(
             continue
         if not stored:
             continue
-        from harness.results import Spread
-
         for name, data in stored.items():
             spread = Spread(**data)
             if name not in found and spread.data == suite.data.digest:
@@ -208,8 +206,6 @@ def _known_spreads(
 
 def _assumed_spread(suite: Suite, name: str, rows: int | None) -> tuple[Spread, str] | None:
     """What is assumed of a metric that no run tells anything of, and in words; None where nothing can be."""
-    from harness.results import Spread
-
     if _is_speed(name):
         deviation = LAUNCHES.get(name, OTHER_LAUNCHES)
         return Spread(

@@ -18,8 +18,8 @@ from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
+from harness import facts as typed
 from harness.codec import JsonObject
-from harness.facts import FittedFacts, TrainFacts, TuningFacts
 from harness.kinds import kind_of
 from harness.metrics import METRICS, watched_metric
 from harness.protocols import Outcome, Progress
@@ -274,7 +274,7 @@ class Attempt:
         """The outcome with what the search asks for: the settings and their validation score."""
         metric = watched_metric(self.trial.spec)
         facts = outcome.facts
-        assert isinstance(facts, FittedFacts)
+        assert isinstance(facts, typed.FittedFacts)
         validation = facts.validation or {}
         score = validation.get(metric)
         if score is None:
@@ -293,16 +293,16 @@ class Attempt:
         """Settings that cannot be trained with are a finding of the search, not a failure of the run."""
         return self._kept(replace(self._said(), failed=reason), seconds)
 
-    def _said(self) -> TuningFacts:
-        return TuningFacts(self.trial.tuning, dict(self.settings), tuple(self.curve))
+    def _said(self) -> typed.TuningFacts:
+        return typed.TuningFacts(self.trial.tuning, dict(self.settings), tuple(self.curve))
 
-    def _kept(self, said: TuningFacts, seconds: float) -> Outcome:
-        return Outcome((Measurement("train_seconds", seconds, "s"),), TrainFacts(tuning=said))
+    def _kept(self, said: typed.TuningFacts, seconds: float) -> Outcome:
+        return Outcome((Measurement("train_seconds", seconds, "s"),), typed.TrainFacts(tuning=said))
 
 
-def told(record: Record) -> TuningFacts:
+def told(record: Record) -> typed.TuningFacts:
     """What a trial says of its search, of any task; nothing where there is none."""
-    return record.facts_as(FittedFacts).tuning or TuningFacts()
+    return record.facts_as(typed.FittedFacts).tuning or typed.TuningFacts()
 
 
 def is_tuned(trial: Trial) -> bool:
@@ -344,10 +344,10 @@ def best_of(records: Iterable[Record]) -> Record:
     return max(whole, key=rank)
 
 
-def chosen_facts(records: Sequence[Record]) -> TuningFacts:
+def chosen_facts(records: Sequence[Record]) -> typed.TuningFacts:
     """What a trial that was trained with the outcome of a search says of it."""
     best = best_of(records)
-    return TuningFacts(
+    return typed.TuningFacts(
         settings=told(best).settings,
         source=best.trial.id,
         score=told(best).score,

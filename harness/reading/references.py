@@ -148,6 +148,10 @@ def _boosting(ref: ModelRef, folder: Path) -> ModelSource:
     return ModelSource(ref)
 
 
+FEW = 4
+"""States of a library that are kept: of several environments that share a memory."""
+
+
 @cache
 def _library_definitions(library: str, rooms: tuple[str, ...], pattern: str) -> Mapping[str, str]:
     """Name → path of what a library defines at top level, by text: importing it would take seconds."""
@@ -157,7 +161,7 @@ def _library_definitions(library: str, rooms: tuple[str, ...], pattern: str) -> 
     states = [state for room in rooms for state in _states(root.parent / room)]
     # A library changes when it is installed anew, which changes times: hundreds of files are not read again.
     key = hashlib.sha256(repr((pattern, states)).encode()).hexdigest()
-    memory = remembered("libraries-1")
+    memory = remembered(f"library-{library}", most=FEW)  # one file a library: all of them take long to read
     if key not in memory:
         memory[key] = {name: file for file, *_ in states for name in _defined(Path(file), pattern)}
     return cast(Mapping[str, str], memory[key])  # as it was put there: thousands of names
