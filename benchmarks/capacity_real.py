@@ -20,11 +20,13 @@ from collections.abc import Sequence
 from multiprocessing import Lock
 from multiprocessing.synchronize import Lock as Turn
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
+from harness.serving.job import ServeJob
 from harness.serving.serve import child_environment, run_child
+from harness.specification import Spec
 from harness.tasks import task_module
 
 RESULTS = Path("benchmarks/results/capacity_real.json")
@@ -37,17 +39,14 @@ def search(spec: dict[str, Any], artifact: Path, scenario: dict[str, Any]) -> di
     """What the harness finds: the facts of a server scenario."""
     with tempfile.TemporaryDirectory() as folder:
         where = Path(folder)
-        job = {
-            "spec": spec | {"scenario": {"name": "server", **scenario}},
-            "artifacts": {spec["artifact"]: str(artifact)},
-            "threads": 1,
-            "workers": spec["workers"],
-            "device": "cpu",
-            "memory_mb": 0,
-            "folder": folder,
-            "result": str(where / "result.json"),
-        }
-        (where / "job.json").write_text(json.dumps(job))
+        job = ServeJob(
+            cast(Spec, spec | {"scenario": {"name": "server", **scenario}}),
+            folder,
+            str(where / "result.json"),
+            {spec["artifact"]: str(artifact)},
+            workers=spec["workers"],
+        )
+        job.write(where / "job.json")
         _, _, said = run_child(where / "job.json", child_environment(1), 300, where / "log.txt")
         if not (where / "result.json").exists():
             raise SystemExit(said)

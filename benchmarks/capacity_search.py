@@ -20,7 +20,7 @@ from pathlib import Path
 import numpy as np
 
 from harness.serving.capacity import find_capacity
-from harness.serving.load import Settings
+from harness.serving.load import ServerSettings
 from harness.serving.queues import Services, compile_now, simulated_run, true_capacity
 from harness.streams import generator
 
@@ -44,8 +44,8 @@ class Server:
     fast: bool
 
     @property
-    def settings(self) -> Settings:
-        return Settings(self.limit_ms, self.max_batch, self.max_wait_ms)
+    def settings(self) -> ServerSettings:
+        return ServerSettings(self.limit_ms, self.max_batch, self.max_wait_ms)
 
     @property
     def closed(self) -> np.ndarray:

@@ -23,7 +23,7 @@ import numpy as np
 
 from harness.analysis.outputs import stored_suite, table_of
 from harness.record import Record
-from harness.serving.load import Settings
+from harness.serving.load import ServerSettings
 from harness.serving.queues import Services, true_capacity
 from harness.store.runs import RunFolder, find_run
 
@@ -117,7 +117,7 @@ def _capacities(records: list[Record]) -> list[dict[str, Any]]:
 
 def _queue(service_ms: float) -> float:
     """Requests per second that a queue with one server of this service time keeps within the limit."""
-    return true_capacity(Services.fixed(np.array([service_ms / 1e3])), Settings(LIMIT_MS, 1, 0.0))
+    return true_capacity(Services.fixed(np.array([service_ms / 1e3])), ServerSettings(LIMIT_MS, 1, 0.0))
 
 
 def _row(record: Record, metric: str, expected: float, tolerance: float) -> dict[str, Any]:

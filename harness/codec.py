@@ -12,7 +12,17 @@ import types
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import MISSING, Field, field, fields, is_dataclass, replace
 from functools import cache
-from typing import TYPE_CHECKING, Literal, TypeAlias, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import (
+    TYPE_CHECKING,
+    Literal,
+    TypeAlias,
+    TypeVar,
+    Union,
+    get_args,
+    get_origin,
+    get_type_hints,
+    is_typeddict,
+)
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -101,6 +111,8 @@ def _reader(hint: object) -> Reader:
     origin, args = get_origin(hint), get_args(hint)
     if isinstance(hint, type) and is_dataclass(hint):
         return _object(hint)
+    if is_typeddict(hint):
+        return _as_it_is
     if hint is object:  # Json, and what is handed on as it is
         return lambda value: value
     if origin in (Union, types.UnionType):
@@ -135,6 +147,13 @@ def _object(kind: type[DataclassInstance]) -> Reader:
         return from_json(kind, value)
 
     return read
+
+
+def _as_it_is(value: object) -> object:
+    """A TypedDict, whose keys its own readers know."""
+    if not isinstance(value, Mapping):
+        raise TypeError(f"{value!r:.80} is not an object")
+    return value
 
 
 def _mapping(item: Reader) -> Reader:

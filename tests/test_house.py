@@ -18,7 +18,7 @@ MOST_ANY = 6.0
 
 MOST_LINES = 400
 
-TWICE = 12
+TWICE = 0
 """Names of public classes that stand for two things; may only fall."""
 
 

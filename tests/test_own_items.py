@@ -15,7 +15,7 @@ from harness.reading import read_suite
 from harness.record import DataError
 from harness.tasks.recommendation.asking import user_requests
 from harness.tasks.recommendation.fitting import cut_data, fit_pipeline
-from harness.tasks.recommendation.loop import Settings
+from harness.tasks.recommendation.loop import FitSettings
 from harness.tasks.recommendation.retrieval.texts import text_features
 
 
@@ -113,7 +113,7 @@ def test_two_towers_recommend_an_item_that_nobody_chose_to_those_who_like_its_ca
     data = load(tmp_path / "log.csv", **items(tmp_path, "\n".join(table) + "\n"))
     fit = fit_pipeline(
         cut_data(data, 0.1, 0), {"model": "two_tower", "dim": 16, "candidates": 32}, None,
-        Settings(epochs=15, batch_size=64, lr=0.01), lambda _: None,
+        FitSettings(epochs=15, batch_size=64, lr=0.01), lambda _: None,
     )  # fmt: skip
     users = np.arange(60)
     ranked = fit.pipeline.answer(user_requests(users, fit.pipeline.settings["now"])).ranked
@@ -166,7 +166,7 @@ def test_two_towers_find_an_item_that_nobody_chose_by_its_words(tmp_path: Path) 
     assert len(np.unique(data.catalogue.category)) == 1
     fit = fit_pipeline(
         cut_data(data, 0.1, 0), {"model": "two_tower", "dim": 16, "candidates": 32}, None,
-        Settings(epochs=15, batch_size=64, lr=0.01), lambda _: None,
+        FitSettings(epochs=15, batch_size=64, lr=0.01), lambda _: None,
     )  # fmt: skip
     ranked = fit.pipeline.answer(user_requests(np.arange(60), fit.pipeline.settings["now"])).ranked
     place = {

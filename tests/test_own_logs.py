@@ -253,14 +253,14 @@ def test_a_mark_of_two_values_is_no_grade(tmp_path: Path) -> None:
 
 
 def test_a_weight_counts_where_popularity_is_counted(tmp_path: Path) -> None:
-    from harness.tasks.recommendation.loop import Settings
+    from harness.tasks.recommendation.loop import FitSettings
     from harness.tasks.recommendation.retrieval import popularity
     from harness.tasks.recommendation.retrieval.base import Lesson
 
     path = events(tmp_path, ("0", "7", "1"), "count")
     data = load(path, weight="count")
     assert len(data.events) == 2 * N // 3  # what counts nothing is no event
-    lesson = Lesson(data.catalogue, data.users, data.events, True, float(days(data)[-1]), Settings())
+    lesson = Lesson(data.catalogue, data.users, data.events, True, float(days(data)[-1]), FitSettings())
     wanted = np.zeros(5)
     for i in range(N):
         wanted[i % 5] += (0, 7, 1)[i % 3]

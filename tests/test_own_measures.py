@@ -16,7 +16,7 @@ import pytest
 import yaml
 
 from harness.datasets import tabular_csv, text_csv
-from harness.exported.tables import Table
+from harness.exported.tables import TableEncoding
 from harness.protocols import Dataset
 from harness.record import DataError
 
@@ -74,7 +74,7 @@ def test_numbers_with_a_unit_and_durations_are_numbers_also_for_a_client(tmp_pat
     data = load(write(tmp_path, cell))
     assert data.task.columns[0] == "number"
     np.testing.assert_allclose(values(data), [wanted(i) for i in range(N)])
-    table = Table(data.written["columns"], [], data.written["notation"])
+    table = TableEncoding(data.written["columns"], [], data.written["notation"])
     sent = table.rows([{"a": cell(i), "row": i} for i in range(N)])
     np.testing.assert_allclose(sent["a"], [wanted(i) for i in range(N)])
 

@@ -160,7 +160,7 @@ def test_rows_survive_json(cells: list[tuple[Any, ...]]) -> None:
     columns = [
         {"name": "n", "kind": "number"}, {"name": "c", "kind": "category"}, {"name": "d", "kind": "date"},
     ]  # fmt: skip
-    table = tables.Table(columns, [], {})
+    table = tables.TableEncoding(columns, [], {})
     sent = [{"n": n, "c": c, "d": None if d is None else d.isoformat(sep=" ")} for n, c, d in cells]
     rows = table.rows(json.loads(json.dumps(sent)))
     again = table.rows(json.loads(json.dumps(table.told(rows))))
@@ -183,7 +183,7 @@ def test_a_row_that_cannot_be_read_is_refused_by_row_and_column(row: dict[str, A
         {"name": "n", "kind": "number"}, {"name": "c", "kind": "category"}, {"name": "d", "kind": "date"},
     ]  # fmt: skip
     with pytest.raises(ValueError, match=text):
-        tables.Table(columns, [], {}).rows([row])
+        tables.TableEncoding(columns, [], {}).rows([row])
 
 
 def test_one_row_is_made_in_less_than_a_millisecond(tmp_path: Path) -> None:

@@ -22,10 +22,10 @@ from harness.tasks.recommendation import fitting, task
 from harness.tasks.recommendation.asking import page_requests, user_requests
 from harness.tasks.recommendation.evaluation import evaluate, validation_ndcg
 from harness.tasks.recommendation.features import FEATURES, Knowledge, describe, estimate_examination
-from harness.tasks.recommendation.fitting import Fit, cut_data, fit_pipeline
+from harness.tasks.recommendation.fitting import FittedPipeline, cut_data, fit_pipeline
 from harness.tasks.recommendation.history import History, Requests
 from harness.tasks.recommendation.index_quality import index_quality
-from harness.tasks.recommendation.loop import Settings
+from harness.tasks.recommendation.loop import FitSettings
 from harness.tasks.recommendation.pipeline import Pipeline
 from harness.tasks.recommendation.ranking.fit import Ranker, Slates, _weights
 from harness.tasks.recommendation.retrieval import INDEXED, RETRIEVERS, options
@@ -40,7 +40,7 @@ from harness.tasks.recommendation.retrieval.index import (
 )
 
 SHOP = {"items": 300, "users": 150, "impressions": 30_000, "days": 14}
-QUICK = Settings(epochs=2, batch_size=256, lr=0.01)
+QUICK = FitSettings(epochs=2, batch_size=256, lr=0.01)
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -66,7 +66,9 @@ def _two_tastes(users: int = 60, each: int = 12, items: int = 40, seed: int = 0)
     return Interactions(plain_catalogue(np.arange(items) + 7), people, events, Protocol("random", 0.2, True))
 
 
-def _fit(data: Interactions, retrieval: dict[str, Any], ranking: dict[str, Any] | None = None) -> Fit:
+def _fit(
+    data: Interactions, retrieval: dict[str, Any], ranking: dict[str, Any] | None = None
+) -> FittedPipeline:
     for model in (retrieval["model"], (ranking or {}).get("model")):
         if model in options._NEEDS:
             pytest.importorskip(options._NEEDS[model][0])
@@ -75,7 +77,7 @@ def _fit(data: Interactions, retrieval: dict[str, Any], ranking: dict[str, Any] 
 
 
 @pytest.fixture(scope="module")
-def shop_fit() -> Fit:
+def shop_fit() -> FittedPipeline:
     parts = cut_data(mock_shop.load(**SHOP), 0.1, 0)
     retrieval = {"model": "two_tower", "dim": 16, "index": "flat", "candidates": 60}
     return fit_pipeline(parts, retrieval, {"model": "transformer"}, QUICK, lambda _: None)
@@ -141,7 +143,7 @@ def test_the_clicks_of_the_visit_move_the_answer_of_an_unknown_user() -> None:
     assert (answers[0] < 20).mean() > 0.7 < (answers[1] >= 20).mean()
 
 
-def test_the_same_seed_fits_the_same_pipeline(shop_fit: Fit) -> None:
+def test_the_same_seed_fits_the_same_pipeline(shop_fit: FittedPipeline) -> None:
     parts = cut_data(mock_shop.load(**SHOP), 0.1, 0)
     retrieval = {"model": "two_tower", "dim": 16, "index": "flat", "candidates": 60}
     again = fit_pipeline(parts, retrieval, {"model": "transformer"}, QUICK, lambda _: None).pipeline
@@ -149,7 +151,7 @@ def test_the_same_seed_fits_the_same_pipeline(shop_fit: Fit) -> None:
         np.testing.assert_allclose(array, again.retriever.arrays()[name], atol=1e-5, err_msg=name)
 
 
-def test_what_is_not_on_sale_is_not_recommended(shop_fit: Fit) -> None:
+def test_what_is_not_on_sale_is_not_recommended(shop_fit: FittedPipeline) -> None:
     pipeline = shop_fit.pipeline
     found = pipeline.answer(user_requests(np.arange(150), float(pipeline.settings["now"]) + 2)).ranked
     assert pipeline.eligible[found[found >= 0]].all()
@@ -168,7 +170,7 @@ def test_every_ranker_orders_the_candidates_and_only_them(ranker: str, bias: str
     assert fit.curves["ranker"][-1]["validation_score"] > 0.5
 
 
-def test_a_price_tilt_raises_the_price_of_what_is_shown(shop_fit: Fit) -> None:
+def test_a_price_tilt_raises_the_price_of_what_is_shown(shop_fit: FittedPipeline) -> None:
     pipeline = shop_fit.pipeline
     assert pipeline.ranker is not None
     tilted = replace(
@@ -181,7 +183,9 @@ def test_a_price_tilt_raises_the_price_of_what_is_shown(shop_fit: Fit) -> None:
     assert dear > plain + 0.2
 
 
-def test_a_ranker_that_optimizes_margin_shows_what_earns_more_and_is_clicked_less(shop_fit: Fit) -> None:
+def test_a_ranker_that_optimizes_margin_shows_what_earns_more_and_is_clicked_less(
+    shop_fit: FittedPipeline,
+) -> None:
     pipeline = shop_fit.pipeline
     assert pipeline.ranker is not None
     requests = user_requests(np.arange(150), float(pipeline.settings["now"]))
@@ -774,7 +778,7 @@ class _Elsewhere(torch.nn.Module):
         return torch.zeros(inputs[0].shape[:2])
 
 
-def test_a_ranker_is_validated_and_weighted_where_its_network_is(shop_fit: Fit) -> None:
+def test_a_ranker_is_validated_and_weighted_where_its_network_is(shop_fit: FittedPipeline) -> None:
     pipeline = shop_fit.pipeline
     requests = user_requests(np.arange(4), 14.0)
     items = np.tile(np.arange(6), (4, 1))
@@ -795,7 +799,7 @@ def test_a_search_of_a_recommender_is_told_its_end_to_end_score(tmp_path: Path, 
     assert 0 < outcome.facts.tuning.score < 1
 
 
-def test_the_validation_score_knows_nothing_of_the_validation_part(shop_fit: Fit) -> None:
+def test_the_validation_score_knows_nothing_of_the_validation_part(shop_fit: FittedPipeline) -> None:
     parts = cut_data(mock_shop.load(**SHOP), 0.1, 0)
     later = replace(parts, past=parts.train, test=parts.train)  # what is not to be looked at
     retrieval = {"model": "two_tower", "index": "flat", "candidates": 60}

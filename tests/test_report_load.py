@@ -15,7 +15,7 @@ from harness.report.evidence import Evidence
 from harness.report.render import gather, sections
 from harness.report.sections.load import load_curve
 from harness.serving.capacity import Capacity
-from harness.serving.load import Settings
+from harness.serving.load import ServerSettings
 from harness.serving.open_loop import measurements, said
 from harness.serving.quantiles import CALLS_NEEDED
 from tests.report_samples import WORLD, make_records, make_run, make_suite
@@ -27,7 +27,7 @@ def served(record: Record, value: float | None, note: str = "", **more: Any) -> 
     """The record with another answer of its search."""
     points = record.facts_as(ServerFacts).load_curve or ()
     found = Capacity(value, None, None, more.get("confirmed"), points, note)
-    facts = said(found, {1: np.array([10.0])}, Settings(10.0, 8, 1.0))
+    facts = said(found, {1: np.array([10.0])}, ServerSettings(10.0, 8, 1.0))
     return Record(record.trial, "finished", tuple(measurements(found)), record.environment, facts=facts)
 
 

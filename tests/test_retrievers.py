@@ -98,7 +98,7 @@ def test_sasrec_foretells_the_next_item_of_an_order_and_of_a_visit(negatives: in
 
 def test_sasrec_knows_nothing_of_what_comes_later_and_ignores_empty_places() -> None:
     torch.manual_seed(0)
-    encoder = sasrec.Encoder(num_items=20, length=8, dim=16, depth=2, heads=2, dropout=0.0).eval()
+    encoder = sasrec.SequenceEncoder(num_items=20, length=8, dim=16, depth=2, heads=2, dropout=0.0).eval()
     items = np.array([[3, 4, 5, 6, 7], [3, 4, 5, 9, 11]])
     with torch.inference_mode():
         found = encoder(torch.from_numpy(served.tokens_of(items)))
@@ -113,7 +113,7 @@ def test_sasrec_knows_nothing_of_what_comes_later_and_ignores_empty_places() -> 
 def test_sasrec_computes_the_attention_that_is_written_down() -> None:
     """One layer, in NumPy, by the formulas of the paper with normalisation before each part."""
     torch.manual_seed(1)
-    encoder = sasrec.Encoder(num_items=9, length=4, dim=6, depth=1, heads=2, dropout=0.0).eval()
+    encoder = sasrec.SequenceEncoder(num_items=9, length=4, dim=6, depth=1, heads=2, dropout=0.0).eval()
     torch.nn.init.normal_(encoder.place, std=0.5)
     w = {name: value.detach().numpy().astype(float) for name, value in encoder.state_dict().items()}
     tokens = served.tokens_of(np.array([[2, 0, 8]]))

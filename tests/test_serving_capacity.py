@@ -11,7 +11,7 @@ import pytest
 from harness.facts.serving import LoadPoint
 from harness.serving import queues
 from harness.serving.capacity import Belief, dispersion, find_capacity, late_counts, together
-from harness.serving.load import Calls, Observed, Settings, knee
+from harness.serving.load import Calls, Observed, ServerSettings, knee
 from harness.serving.queues import (
     Services,
     highest_load,
@@ -45,11 +45,11 @@ def test_the_simulated_queue_agrees_with_the_theory_of_m_m_1() -> None:
         np.array([0.0, 0.001]), np.random.default_rng(0).exponential(size=400_000), np.zeros(400_000)
     )
     expected = 1000 - np.log(100) / 0.010
-    assert true_capacity(services, Settings(10.0, 1, 0.0)) == pytest.approx(expected, rel=0.03)
+    assert true_capacity(services, ServerSettings(10.0, 1, 0.0)) == pytest.approx(expected, rel=0.03)
 
 
 def test_a_lone_request_waits_for_the_batch_window_and_a_full_batch_does_not() -> None:
-    patient = Settings(10.0, 4, 2.0)
+    patient = ServerSettings(10.0, 4, 2.0)
     services = fixed(0.001, 0.001, 0.001, 0.001)
     assert sojourns(np.array([0.0]), services, patient) == pytest.approx([0.003])
     assert sojourns(np.zeros(4), services, patient) == pytest.approx([0.001] * 4)
@@ -61,7 +61,7 @@ def test_the_compiled_queue_is_the_queue_by_events() -> None:
     services = Services(
         np.array([0, 2e-3, 2.5e-3, 2.8e-3]), random.uniform(0.8, 1.2, 500), np.zeros(500), 1e-4
     )
-    settings = Settings(10.0, 3, 1.0)
+    settings = ServerSettings(10.0, 3, 1.0)
     free, i, call, expected = 0.0, 0, 0, []
     while i < len(arrivals):
         start = max(free, arrivals[i])
@@ -82,19 +82,19 @@ def test_one_at_a_time_is_lindley_s_recursion() -> None:
     arrivals, service = poisson_arrivals(400, 5, seed=0), 0.002
     worked = service * np.arange(1, len(arrivals) + 1)
     done = worked + np.maximum.accumulate(arrivals - (worked - service))
-    assert sojourns(arrivals, fixed(service), Settings(10.0, 1, 0.0)) == pytest.approx(done - arrivals)
+    assert sojourns(arrivals, fixed(service), ServerSettings(10.0, 1, 0.0)) == pytest.approx(done - arrivals)
 
 
 def test_one_over_latency_overstates_capacity() -> None:
     # Known: at 3 times the service time, variation 0.25, 46 % may be used and not 100 %.
     factor = np.random.default_rng(0).gamma(16, 1 / 16, 50_000)
     services = Services(np.array([0.0, 0.005]), factor, np.zeros(50_000))
-    assert true_capacity(services, Settings(15.0, 1, 0.0)) < 0.5 * 200
+    assert true_capacity(services, ServerSettings(15.0, 1, 0.0)) < 0.5 * 200
 
 
 def test_batches_that_wait_longer_than_the_limit_make_light_loads_the_worse_ones() -> None:
     # A batch of 4 closes when full: at 1000/s after 3 ms, at 20/s after the 20 ms that are waited at most.
-    settings = Settings(10.0, 4, 20.0)
+    settings = ServerSettings(10.0, 4, 20.0)
     services = fixed(0.001, 0.001, 0.001, 0.001)
     gaps = unit_arrivals(20_000, np.random.default_rng(0))
     found = highest_load(gaps, services, settings)
@@ -111,7 +111,7 @@ def test_a_run_s_own_service_times_on_its_own_arrivals_are_the_run() -> None:
     true = Services(
         np.concatenate([[0.0], 1.2 * closed]), random.gamma(100, 1 / 100, 4000), np.zeros(4000), 2e-4
     )
-    settings = Settings(10.0, 4, 0.5)
+    settings = ServerSettings(10.0, 4, 0.5)
     arrivals = poisson_arrivals(900, 3, seed=1)
     run = served(arrivals, true, settings)
     seen = series_of([run], closed, settings).services
@@ -126,7 +126,7 @@ def test_stalls_are_kept_apart_from_the_usual_variation() -> None:
     extra = np.zeros(1000)
     extra[[100, 500, 900]] = 0.02
     true = Services(np.array([0.0, 0.002]), np.ones(1000), extra)
-    settings = Settings(10.0, 1, 0.0)
+    settings = ServerSettings(10.0, 1, 0.0)
     run = served(poisson_arrivals(300, 3.0, seed=0), true, settings)
     series = series_of([run], np.array([0.002]), settings)
     assert series.slow_calls == int(np.sum(run.answered - run.issued > 0.01))
@@ -192,7 +192,7 @@ def test_the_search_finds_the_capacity_of_a_server_that_batches(in_situ: float) 
     services = Services(
         np.concatenate([[0.0], in_situ * closed]), random.gamma(200, 1 / 200, 50_000), np.zeros(50_000)
     )
-    settings = Settings(5.0, 8, 1.0)
+    settings = ServerSettings(5.0, 8, 1.0)
     truth = true_capacity(services, settings)
     bound = 8 / closed[7]
     for seed in range(3):
@@ -210,7 +210,7 @@ def test_the_search_finds_the_capacity_of_a_server_that_batches(in_situ: float) 
 
 def test_the_answer_is_never_above_the_closed_loop_bound() -> None:
     # Faster under load than alone, which no server is: the bound holds all the same.
-    services, settings = fixed(0.0005), Settings(50.0, 1, 0.0)
+    services, settings = fixed(0.0005), ServerSettings(50.0, 1, 0.0)
     found = find_capacity(
         simulated_run(services, settings), np.array([0.001]), settings, 4.0, np.random.default_rng(0)
     )
@@ -221,7 +221,7 @@ def test_the_answer_is_never_above_the_closed_loop_bound() -> None:
 @pytest.mark.parametrize("seed", range(6))
 def test_no_server_is_said_to_carry_more_than_its_workers_do_in_a_closed_loop(seed: int) -> None:
     random = np.random.default_rng(seed)
-    settings = Settings(float(random.uniform(2, 50)), int(random.choice([1, 4, 8])), 0.0, 1 + seed % 3)
+    settings = ServerSettings(float(random.uniform(2, 50)), int(random.choice([1, 4, 8])), 0.0, 1 + seed % 3)
     sizes = np.arange(1, settings.max_batch + 1)
     closed = (random.uniform(0.2, 1.0) + random.uniform(0.05, 0.4) * sizes) / 1e3
     # From half as fast to twice as fast under load as in a closed loop, which was measured in a slow moment.
@@ -235,7 +235,10 @@ def test_no_server_is_said_to_carry_more_than_its_workers_do_in_a_closed_loop(se
 
 def test_slow_calls_that_decide_an_answer_are_told() -> None:
     extra = np.where(np.random.default_rng(0).random(20_000) < 0.003, 0.012, 0.0)
-    services, settings = Services(np.array([0.0, 0.002]), np.ones(20_000), extra), Settings(10.0, 1, 0.0)
+    services, settings = (
+        Services(np.array([0.0, 0.002]), np.ones(20_000), extra),
+        ServerSettings(10.0, 1, 0.0),
+    )
     found = find_capacity(
         simulated_run(services, settings, lambda seed: seed % 20_000), np.array([0.002]), settings, 20.0,
         np.random.default_rng(1),
@@ -245,7 +248,7 @@ def test_slow_calls_that_decide_an_answer_are_told() -> None:
 
 
 def test_an_answer_that_breaks_its_promise_when_tried_again_is_not_confirmed() -> None:
-    services, settings = fixed(0.002), Settings(10.0, 1, 0.0)
+    services, settings = fixed(0.002), ServerSettings(10.0, 1, 0.0)
     run, runs = simulated_run(services, settings), 0
 
     def then_neighbours_come(rate: float, seconds: float, seed: int) -> Observed:
@@ -260,7 +263,7 @@ def test_an_answer_that_breaks_its_promise_when_tried_again_is_not_confirmed() -
 
 
 def test_no_load_that_keeps_the_promise_is_a_capacity_of_zero() -> None:
-    services, settings = fixed(0.02), Settings(10.0, 1, 0.0)
+    services, settings = fixed(0.02), ServerSettings(10.0, 1, 0.0)
     found = find_capacity(
         simulated_run(services, settings), np.array([0.005]), settings, 8.0, np.random.default_rng(0)
     )
@@ -277,7 +280,7 @@ def noisy(run: object, valid: object, note: str = "") -> object:
 
 
 def test_invalid_runs_are_repeated_a_few_times_and_never_counted() -> None:
-    services, settings = fixed(0.002), Settings(10.0, 1, 0.0)
+    services, settings = fixed(0.002), ServerSettings(10.0, 1, 0.0)
     run = noisy(simulated_run(services, settings), lambda: False)
     found = find_capacity(run, np.array([0.002]), settings, 4.0, np.random.default_rng(0))  # type: ignore[arg-type]
     assert found.value is None
@@ -290,7 +293,7 @@ def test_invalid_runs_are_repeated_a_few_times_and_never_counted() -> None:
 
 
 def test_runs_beside_neighbours_are_repeated_and_said_to_be_noisy_where_there_are_no_others() -> None:
-    services, settings = fixed(0.002), Settings(10.0, 1, 0.0)
+    services, settings = fixed(0.002), ServerSettings(10.0, 1, 0.0)
     truth = true_capacity(services, settings)
     run = noisy(simulated_run(services, settings), lambda: True, "neighbours")
     found = find_capacity(run, np.array([0.002]), settings, 20.0, np.random.default_rng(0))  # type: ignore[arg-type]
@@ -316,7 +319,9 @@ def test_the_capacity_under_bursts_is_that_of_the_g_m_1_queue(burstiness: float)
     expected = wanted / (shape * (sigma ** (-1 / shape) - 1))
     random = np.random.default_rng(5)
     services = Services(np.array([0.0, 1.0]), random.exponential(1 / mu, 200_003), np.zeros(200_003))
-    found = true_capacity(services, Settings(limit_s * 1e3, 1, 0.0, burstiness=burstiness), requests=400_000)
+    found = true_capacity(
+        services, ServerSettings(limit_s * 1e3, 1, 0.0, burstiness=burstiness), requests=400_000
+    )
     assert found == pytest.approx(expected, rel=0.03)
 
 
@@ -331,7 +336,7 @@ def test_gaps_have_the_variation_that_is_asked_for() -> None:
 @pytest.mark.parametrize("workers", [1, 3])
 def test_a_load_keeps_its_promise_where_so_few_of_its_requests_are_late(load: float, workers: int) -> None:
     services = Services.fixed(np.array([0.010, 0.015, 0.018]))
-    settings = Settings(60.0, 3, 2.0, workers)
+    settings = ServerSettings(60.0, 3, 2.0, workers)
     gaps = unit_arrivals(5000, np.random.default_rng(3))
     for promise in (0.01, 0.1):
         late = sojourns(gaps / load, services, settings)[250:] > 0.060

@@ -12,7 +12,7 @@ import pytest
 
 from harness.record import TrialError
 from harness.serving.known import busy
-from harness.serving.load import Settings
+from harness.serving.load import ServerSettings
 from harness.serving.open_loop import closed_seconds, harmless_wait_ms, observed, run_load
 from harness.serving.process import ahead_of_others, go_first
 from harness.serving.queueing import Queue, work_off
@@ -40,7 +40,7 @@ def test_a_stall_counts_for_all_that_arrived_meanwhile() -> None:
         return answer(inputs)
 
     arrivals = np.arange(100) * 0.005
-    point, raw = run_load(subject_of(stalls_once), arrivals, 200.0, 0.5, Settings(20.0, 1, 0.0))
+    point, raw = run_load(subject_of(stalls_once), arrivals, 200.0, 0.5, ServerSettings(20.0, 1, 0.0))
     waited = (raw["answered_ns"] - raw["scheduled_ns"]) / 1e6
     # 100 ms at 200 per s: about 16 arrivals wait more than 20 ms; a closed loop would see one.
     assert point.violations >= 14
@@ -56,7 +56,7 @@ def test_requests_that_arrive_together_are_answered_together() -> None:
         return answer(inputs)
 
     arrivals = np.repeat(np.arange(5) * 0.02, 6)
-    point, _ = run_load(subject_of(remember), arrivals, 300.0, 0.1, Settings(50.0, 4, 1.0))
+    point, _ = run_load(subject_of(remember), arrivals, 300.0, 0.1, ServerSettings(50.0, 4, 1.0))
     assert max(sizes) == 4
     assert sum(sizes) == 30
     assert point.batch == pytest.approx(np.mean(sizes))
@@ -69,7 +69,7 @@ def test_a_hopeless_backlog_is_given_up_and_counted() -> None:
 
     arrivals = np.arange(400) * 0.001
     start = time.monotonic()
-    point, raw = run_load(subject_of(slow), arrivals, 1000.0, 0.4, Settings(5.0, 1, 0.0))
+    point, raw = run_load(subject_of(slow), arrivals, 1000.0, 0.4, ServerSettings(5.0, 1, 0.0))
     assert time.monotonic() - start < 3
     assert point.unanswered > 300
     assert point.violations >= point.unanswered
@@ -87,7 +87,7 @@ def test_a_failed_call_is_a_violation_and_ten_are_a_failure() -> None:
         return answer(inputs)
 
     arrivals = np.arange(100) * 0.002
-    point, _ = run_load(subject_of(fails_at_times), arrivals, 500.0, 0.2, Settings(1000.0, 1, 0.0))
+    point, _ = run_load(subject_of(fails_at_times), arrivals, 500.0, 0.2, ServerSettings(1000.0, 1, 0.0))
     assert point.errors == 2
     assert point.violations == 2
 
@@ -95,7 +95,7 @@ def test_a_failed_call_is_a_violation_and_ten_are_a_failure() -> None:
         raise ValueError("always")
 
     with pytest.raises(TrialError, match="fails under load: raised ValueError"):
-        run_load(subject_of(fails), arrivals, 500.0, 0.2, Settings(1000.0, 1, 0.0))
+        run_load(subject_of(fails), arrivals, 500.0, 0.2, ServerSettings(1000.0, 1, 0.0))
 
 
 def test_arrivals_seen_late_make_a_run_invalid(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -106,7 +106,7 @@ def test_arrivals_seen_late_make_a_run_invalid(monkeypatch: pytest.MonkeyPatch) 
             pass
 
     monkeypatch.setattr(module, "sleep_until", oversleep)
-    point, _ = run_load(subject_of(answer), np.arange(50) * 0.01, 100.0, 0.5, Settings(5.0, 1, 0.0))
+    point, _ = run_load(subject_of(answer), np.arange(50) * 0.01, 100.0, 0.5, ServerSettings(5.0, 1, 0.0))
     assert not point.valid
     assert "of arrivals were seen late" in point.note
     assert point.lateness_ms >= 3.0
@@ -118,7 +118,7 @@ def test_closed_loop_times_between_the_measured_sizes_lie_on_lines() -> None:
 
 
 def test_a_run_is_told_with_its_calls_and_its_late_requests() -> None:
-    settings = Settings(50.0, 4, 1.0)
+    settings = ServerSettings(50.0, 4, 1.0)
     arrivals = np.repeat(np.arange(5) * 0.02, 6)
     point, raw = run_load(subject_of(answer), arrivals, 300.0, 0.1, settings)
     seen = observed(point, raw, arrivals, settings)
@@ -140,7 +140,7 @@ def test_nobody_keeps_the_others_from_the_queue_while_waiting_for_a_request() ->
     zeros = np.zeros((3, 10), np.int64)
     queue = Queue(arrivals, zeros[0], zeros[1], zeros[2], np.zeros(1, np.int64), turn)
     # Each request is 20 ms away, and its batch stays open for 10 ms more.
-    work_off(subject_of(answer), queue, time.perf_counter_ns(), 0.25, Settings(50.0, 4, 10.0))
+    work_off(subject_of(answer), queue, time.perf_counter_ns(), 0.25, ServerSettings(50.0, 4, 10.0))
     assert np.all(queue.answered_ns > 0)
     assert np.median(held_ms) < 1.0
 
@@ -168,7 +168,7 @@ def served_beside(core: int) -> None:
         return answer(inputs)
 
     arrivals = np.arange(500) * 0.002
-    point, _ = run_load(subject_of(predict), arrivals, 500.0, 1.0, Settings(5.0, 1, 0.0))
+    point, _ = run_load(subject_of(predict), arrivals, 500.0, 1.0, ServerSettings(5.0, 1, 0.0))
     assert point.noise is not None
     print(point.noise.wait_share, point.violations)
 

@@ -13,7 +13,7 @@ import pytest
 
 from harness.protocols import Job, Outcome
 from harness.record import Trial, TrialError
-from harness.serving.load import Settings
+from harness.serving.load import ServerSettings
 from harness.serving.process import cores_of
 from harness.serving.queues import Services, poisson_arrivals, sojourns
 from harness.serving.serve import serve
@@ -120,7 +120,7 @@ def test_two_servers_on_paper_are_late_as_erlang_says() -> None:
     services = Services(
         np.array([0.0, 1e-3]), random.exponential(size=len(arrivals)), np.zeros(len(arrivals))
     )
-    sojourn = sojourns(arrivals, services, Settings(8.0, 1, 0.0, workers=2))
+    sojourn = sojourns(arrivals, services, ServerSettings(8.0, 1, 0.0, workers=2))
     assert np.mean(sojourn > 8e-3) == pytest.approx(erlang_late(1500.0, 1e-3, 8e-3), rel=0.12)
 
 

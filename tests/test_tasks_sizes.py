@@ -16,8 +16,10 @@ from harness.protocols import Task
 from harness.record import TrialError
 from harness.runtimes import runtime
 from harness.serving import memory
+from harness.serving.job import ServeJob
 from harness.serving.scaling import scaling
 from harness.serving.subject import Subject
+from harness.specification import Spec
 from harness.tasks.sizes import at_sizes
 
 TEXTS = Task("text_classification", 2, ("bad", "good"), vocab_size=50, max_length=16)
@@ -118,11 +120,8 @@ def test_memory_is_measured_before_operations_are_counted(
     monkeypatch.setattr("harness.tasks.sizes.flops_per_example", counted)
     where = artifact(tmp_path, "lstm", TEXTS, {"dim": DIM, "hidden": HIDDEN}, "torch")
     scenario = {"name": "scaling", "sizes": [16, 8], "seconds": 0.05}
-    spec = {"runtime": "torch", "artifact": "score-1", "scenario": scenario, "seed": 0, "round": 0}
-    job = {
-        "spec": spec, "artifacts": {"score-1": str(where)}, "threads": 1, "device": "cpu",
-        "folder": str(tmp_path),
-    }  # fmt: skip
+    spec: Spec = {"runtime": "torch", "artifact": "score-1", "scenario": scenario, "seed": 0, "round": 0}
+    job = ServeJob(spec, str(tmp_path), artifacts={"score-1": str(where)})
     subject = Subject(lambda tokens: tokens, np.zeros((1, 8)), {}, (2,))
     measured, _ = scaling(subject, job)
     assert order == ["memory"] * 2 + ["operations"] * 2

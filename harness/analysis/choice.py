@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from harness.analysis.criteria import HARNESS_METRICS, VALUE, Objective, worth_of
+from harness.analysis.criteria import HARNESS_METRICS, VALUE, DecisionObjective, worth_of
 from harness.analysis.duels import Verdict
 from harness.analysis.rule import MORE_LIKELY, Choice, Terms, TieBreaker
 from harness.analysis.sanity import senseless
@@ -40,7 +40,7 @@ def asked_of(limit: Constraint, terms: Terms) -> float:
 def assess(
     table: Tradeoff,
     limits: Sequence[Constraint],
-    goal: Objective,
+    goal: DecisionObjective,
     suite: Suite,
     duels: Sequence[Verdict] = (),
     utility: Array | None = None,
@@ -75,7 +75,7 @@ def _inside(table: Tradeoff, limit: Constraint, rows: Array) -> Array:
     return -drawn if limit.is_upper else drawn
 
 
-def counts_costs(goal: Objective, suite: Suite) -> bool:
+def counts_costs(goal: DecisionObjective, suite: Suite) -> bool:
     """Whether the objective holds what serving costs, so that a tie must not count it again."""
     names = set(goal.expression.names)
     if VALUE in names and suite.decision.value:
@@ -105,7 +105,7 @@ def _reader(table: Tradeoff, name: str) -> Callable[[int], float]:
     return figure
 
 
-def _faster(table: Tradeoff, goal: Objective, duels: Sequence[Verdict]) -> list[tuple[int, int]]:
+def _faster(table: Tradeoff, goal: DecisionObjective, duels: Sequence[Verdict]) -> list[tuple[int, int]]:
     """(winner, loser) of the duels, where speed or its cost is what is asked for."""
     if not duels or not (goal.subject in HARNESS_METRICS and HARNESS_METRICS[goal.subject].rests_on_speed):
         return []

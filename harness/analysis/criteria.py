@@ -25,7 +25,7 @@ HARNESS_METRICS = metrics_of(None)
 
 
 @dataclass(frozen=True)
-class Objective:
+class DecisionObjective:
     """What to maximise (`sign` = 1) or minimise (−1): a metric, or an expression over `metrics`."""
 
     text: str
@@ -67,7 +67,9 @@ def parse_constraint(text: str, known: MetricTable | None = HARNESS_METRICS) -> 
     return replace(parsed, metric=parsed.metric + part)
 
 
-def parse_objective(text: str, value: str | None = None, known: MetricTable = HARNESS_METRICS) -> Objective:
+def parse_objective(
+    text: str, value: str | None = None, known: MetricTable = HARNESS_METRICS
+) -> DecisionObjective:
     """Read `maximize accuracy`, `minimize cost_per_million_usd` or `maximize value`.
 
     Args:
@@ -91,7 +93,7 @@ def parse_objective(text: str, value: str | None = None, known: MetricTable = HA
         what = value
     expression = parse_expression(what, known.units)
     metrics = tuple(name for name in expression.names if name in known)
-    return Objective(text.strip(), signs[words[0].lower()], expression, metrics)
+    return DecisionObjective(text.strip(), signs[words[0].lower()], expression, metrics)
 
 
 def merge_constraints(
@@ -114,7 +116,7 @@ def limits_of(suite: Suite, further: Sequence[str] = ()) -> tuple[Constraint, ..
     return merge_constraints(suite.decision.constraints, further, metrics_of(suite))
 
 
-def goal_of(suite: Suite, text: str | None = None) -> Objective:
+def goal_of(suite: Suite, text: str | None = None) -> DecisionObjective:
     """The objective of a suite, or another over its metrics and its `value`.
 
     Raises:
@@ -123,7 +125,7 @@ def goal_of(suite: Suite, text: str | None = None) -> Objective:
     return parse_objective(text or suite.decision.objective, suite.decision.value, metrics_of(suite))
 
 
-def worth_of(suite: Suite) -> Objective:
+def worth_of(suite: Suite) -> DecisionObjective:
     """The expression of a suite's `value`, higher is better; the suite must have one."""
     return goal_of(suite, f"maximize {VALUE}")
 

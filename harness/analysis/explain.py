@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from harness.analysis.choice import terms_of
-from harness.analysis.criteria import Objective
+from harness.analysis.criteria import DecisionObjective
 from harness.analysis.rule import POSSIBLE, Choice, Lead, Terms
 from harness.analysis.sanity import senseless
 from harness.analysis.sensitivity import Question
@@ -27,7 +27,7 @@ MOST_OPEN = 5
 # ------------------------------------------------------------------------------------ nobody is named
 
 
-def undecidable(table: Tradeoff, limits: Sequence[Constraint], goal: Objective) -> tuple[str, ...]:
+def undecidable(table: Tradeoff, limits: Sequence[Constraint], goal: DecisionObjective) -> tuple[str, ...]:
     """Why nothing can be said: no variant has a number for all that decides."""
     names = list(dict.fromkeys((*goal.metrics, *(c.metric for c in limits))))
 
@@ -50,7 +50,7 @@ def undecidable(table: Tradeoff, limits: Sequence[Constraint], goal: Objective) 
 
 
 def none_feasible(
-    table: Tradeoff, limits: Sequence[Constraint], goal: Objective, choice: Choice
+    table: Tradeoff, limits: Sequence[Constraint], goal: DecisionObjective, choice: Choice
 ) -> tuple[str, ...]:
     barred = senseless(table, limits, goal)
     if barred and all(k in barred or choice.limits_hold[k] < POSSIBLE for k in range(len(table.rows))):
@@ -64,7 +64,7 @@ def none_feasible(
 
 
 def none_sure(
-    table: Tradeoff, limits: Sequence[Constraint], goal: Objective, choice: Choice
+    table: Tradeoff, limits: Sequence[Constraint], goal: DecisionObjective, choice: Choice
 ) -> tuple[str, ...]:
     may = [table.rows[k].variant for k in np.flatnonzero(choice.open)]
     verb = "keeps" if len(may) == 1 else "keep"
@@ -81,7 +81,9 @@ def _level(terms: Terms) -> str:
     return f"must hold with probability {percent(terms.confidence)}"
 
 
-def _miss(table: Tradeoff, limits: Sequence[Constraint], goal: Objective, choice: Choice) -> list[str]:
+def _miss(
+    table: Tradeoff, limits: Sequence[Constraint], goal: DecisionObjective, choice: Choice
+) -> list[str]:
     k = nearest_miss(table, limits)
     if k is None:
         return []
@@ -151,7 +153,7 @@ def in_order(choice: Choice) -> list[int]:
     return sorted(range(len(choice.expected)), key=lambda k: (not choice.able[k], -choice.expected[k]))
 
 
-def expected_figure(table: Tradeoff, choice: Choice, goal: Objective) -> Expected:
+def expected_figure(table: Tradeoff, choice: Choice, goal: DecisionObjective) -> Expected:
     """The objective's figure of the choice without what selecting the best of many adds, with its measured
     width."""
     k = choice.named
@@ -225,7 +227,7 @@ def _lead_sentence(lead: Lead, k: int, rival: str, subject: str) -> str:
     return f"It {way} {rival} by {short(mean)} ({short(low)} to {short(high)}) in {subject}."
 
 
-def _goal_figures(row: Row, goal: Objective) -> str:
+def _goal_figures(row: Row, goal: DecisionObjective) -> str:
     names = [*goal.metrics] if goal.is_metric else ["value", *goal.metrics]
     return ", ".join(f"{n} {interval_text(row.estimates[n])}" for n in names if n in row.estimates)
 

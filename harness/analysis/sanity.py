@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from harness.analysis.criteria import Objective
+from harness.analysis.criteria import DecisionObjective
 from harness.analysis.index import RecordIndex
 from harness.facts import ScoreFacts, TrainFacts
 from harness.kinds.classification import IMAGES as CLASSES
@@ -86,7 +86,7 @@ def _same_for_all(index: RecordIndex) -> tuple[str, ...]:
     return tuple(n for n, by in values.items() if len(by) > 1 and len(set.union(*by.values())) == 1)
 
 
-def senseless(table: Tradeoff, limits: Sequence[Constraint], goal: Objective) -> Mapping[int, str]:
+def senseless(table: Tradeoff, limits: Sequence[Constraint], goal: DecisionObjective) -> Mapping[int, str]:
     """Rows that must not be chosen, and why: what decides is worse than the constant answer's."""
     deciding = [
         n for n in dict.fromkeys((*goal.metrics, *(c.metric for c in limits))) if n in table.baseline.constant
@@ -106,7 +106,7 @@ def senseless(table: Tradeoff, limits: Sequence[Constraint], goal: Objective) ->
     return found
 
 
-def nonsense(table: Tradeoff, goal: Objective) -> tuple[str, ...]:
+def nonsense(table: Tradeoff, goal: DecisionObjective) -> tuple[str, ...]:
     """Why the figures allow no verdict at all; empty where they do."""
     found = []
     if goal.is_metric and goal.subject in table.baseline.same_for_all:

@@ -14,7 +14,7 @@ import numpy as np
 
 from harness.analysis import cost
 from harness.analysis.choice import assess
-from harness.analysis.criteria import VALUE, Objective, limits_of, worth_of
+from harness.analysis.criteria import VALUE, DecisionObjective, limits_of, worth_of
 from harness.analysis.draws import overlaid
 from harness.analysis.duels import Verdict
 from harness.analysis.instances import fleet
@@ -43,7 +43,7 @@ class Question:
     table: Tradeoff
     suite: Suite
     limits: tuple[Constraint, ...]
-    goal: Objective
+    goal: DecisionObjective
     duels: tuple[Verdict, ...] = ()
 
     @cached_property
@@ -389,7 +389,7 @@ def extrapolate(sizes: Sequence[int], values: Sequence[float], to: Sequence[int]
 
 
 def value_switches(
-    question: Question, weights: Array, expression: Callable[[float], Objective]
+    question: Question, weights: Array, expression: Callable[[float], DecisionObjective]
 ) -> list[tuple[float, object, object]]:
     """Where the winner changes as a weight in the value expression grows.
 

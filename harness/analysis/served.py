@@ -121,7 +121,7 @@ def _formulas() -> str:
 
 
 def _simulated(times: ServiceTimes, limit_ms: float, promise: float, burstiness: float = 1.0) -> float | None:
-    from harness.serving.load import Settings
+    from harness.serving.load import ServerSettings
     from harness.serving.queues import Services, highest_load, unit_arrivals
 
     sizes = np.arange(1, times.by_size[-1][0] + 1)
@@ -134,7 +134,7 @@ def _simulated(times: ServiceTimes, limit_ms: float, promise: float, burstiness:
     # Who serves under a limit batches no more than it leaves time for: half of it, or all of it at most.
     fitting = [int((1e3 * base <= share * limit_ms).sum()) for share in (0.5, 1.0)]
     found = [
-        highest_load(arrivals, services, Settings(limit_ms, most, 0.0, times.workers), promise)
+        highest_load(arrivals, services, ServerSettings(limit_ms, most, 0.0, times.workers), promise)
         for most in sorted({1, *fitting} - {0})
     ]
     loads = [load for load in found if load is not None]

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from harness.analysis.criteria import Objective
+from harness.analysis.criteria import DecisionObjective
 from harness.protocols import Metric
 from harness.results import Estimate, Recommendation, Tradeoff
 
@@ -43,7 +43,7 @@ class SetResult:
     train_seconds: Mapping[str, float]
 
 
-def set_result(name: str, table: Tradeoff, found: Recommendation, goal: Objective) -> SetResult:
+def set_result(name: str, table: Tradeoff, found: Recommendation, goal: DecisionObjective) -> SetResult:
     """A data set's part, of its table and its recommendation."""
     figures: dict[str, Estimate] = {}
     seconds: dict[str, float] = {}

@@ -10,7 +10,7 @@ import numpy as np
 
 from harness.analysis.beliefs import Beliefs
 from harness.analysis.choice import asked_of, assess, terms_of
-from harness.analysis.criteria import VALUE, Objective, goal_of, limits_of, lower_is_better, worth_of
+from harness.analysis.criteria import VALUE, DecisionObjective, goal_of, limits_of, lower_is_better, worth_of
 from harness.analysis.disturbed import disturbed
 from harness.analysis.draws import overlaid
 from harness.analysis.evidence import gather
@@ -201,7 +201,7 @@ def _value_cell(worth: Array, missing: Sequence[str]) -> Estimate:
     )
 
 
-def _figures_of(row: Row, goal: Objective) -> dict[str, Array | float]:
+def _figures_of(row: Row, goal: DecisionObjective) -> dict[str, Array | float]:
     """A row's own figures for what an expression names; NaN where it has none."""
     cells = {name: row.estimates.get(name) for name in goal.expression.names if name not in SETTINGS}
     return {name: float("nan") if e is None or e.value is None else e.value for name, e in cells.items()}
@@ -228,7 +228,7 @@ def _beside_figures(cell: Estimate, found: Array) -> Estimate:
 def judge(
     table: Tradeoff,
     constraints: Sequence[Constraint],
-    objective: Objective,
+    objective: DecisionObjective,
     suite: Suite,
     choice: Choice | None = None,
 ) -> Tradeoff:
@@ -265,7 +265,7 @@ def judge(
 
 
 def _pareto(
-    table: Tradeoff, constraints: Sequence[Constraint], objective: Objective, known: MetricTable
+    table: Tradeoff, constraints: Sequence[Constraint], objective: DecisionObjective, known: MetricTable
 ) -> tuple[Array, Array]:
     """Front over the metrics that decide: those of the objective and of the limits."""
     names = dict.fromkeys((*objective.metrics, *(c.metric for c in constraints)))

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 import numpy as np
 
 from harness.analysis import cost
-from harness.analysis.criteria import Objective
+from harness.analysis.criteria import DecisionObjective
 from harness.analysis.stats import Array
 from harness.results import Tradeoff
 from harness.suite.expression import Constraint
@@ -42,7 +42,7 @@ def values_for(table: Tradeoff, suite: Suite, names: Iterable[str]) -> dict[str,
     return {n: settings[n] if n in settings else metric_draws(table, n) for n in names}
 
 
-def utility_draws(table: Tradeoff, objective: Objective, suite: Suite) -> Array:
+def utility_draws(table: Tradeoff, objective: DecisionObjective, suite: Suite) -> Array:
     """(draws, rows): the objective, higher is better; NaN where a row lacks one of its metrics, and in draws
     in which the expression is undefined."""
     names = objective.expression.names

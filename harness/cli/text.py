@@ -151,7 +151,7 @@ def _flip_text(flip: Mapping[str, object]) -> str:
 
 
 def _modules(kind: str) -> list[Row]:
-    return [{"name": name, "description": description(module)} for name, module in table(kind).items()]
+    return [{"name": name, "description": description(module, name)} for name, module in table(kind).items()]
 
 
 def list_models(out: str) -> list[Row]:

@@ -2,11 +2,12 @@
 
 Each module has `DESCRIPTION`, `load(*, …) -> Dataset`, `task(*, …) -> Task` and
 `checksum(*, …) -> str` (both cheap, with the arguments of `load`), and `FILES` where it fetches any.
+Where one module has several sets, `DESCRIPTION` is a table by name, and all functions take the name first.
 `harness.datasets.parts` is what the rest of the harness reads data through.
 """
 
 DATASETS: dict[str, str] = {
-    "amazon_sentences": "harness.datasets.amazon_sentences",
+    "amazon_sentences": "harness.datasets.rated_sentences",
     "breast_cancer": "harness.datasets.breast_cancer",
     "cifar10": "harness.datasets.cifar10",
     "diabetes": "harness.datasets.diabetes",
@@ -15,20 +16,20 @@ DATASETS: dict[str, str] = {
     "flights": "harness.datasets.flights",
     "image_csv": "harness.datasets.image_csv",
     "image_folder": "harness.datasets.image_folder",
-    "imdb": "harness.datasets.imdb",
+    "imdb": "harness.datasets.hub",
     "interactions_csv": "harness.datasets.interactions_csv",
     "ml_100k": "harness.datasets.ml_100k",
     "mock_shop": "harness.datasets.mock_shop",
-    "movie_sentences": "harness.datasets.movie_sentences",
-    "nyt_sentences": "harness.datasets.nyt_sentences",
+    "movie_sentences": "harness.datasets.rated_sentences",
+    "nyt_sentences": "harness.datasets.rated_sentences",
     "practice_tables": "harness.datasets.practice_tables",
     "random_images": "harness.datasets.random_images",
-    "rotten_tomatoes": "harness.datasets.rotten_tomatoes",
+    "rotten_tomatoes": "harness.datasets.hub",
     "simulated": "harness.datasets.simulated",
-    "sst2": "harness.datasets.sst2",
+    "sst2": "harness.datasets.hub",
     "tabular_csv": "harness.datasets.tabular_csv",
     "text_csv": "harness.datasets.text_csv",
-    "tweets": "harness.datasets.tweets",
+    "tweets": "harness.datasets.rated_sentences",
 }
 
 ROWS: dict[str, tuple[int, int]] = {

@@ -9,11 +9,12 @@ import difflib
 import importlib
 import inspect
 import json
+from collections.abc import Mapping
 from dataclasses import replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
-from types import ModuleType
-from typing import TYPE_CHECKING
+from types import FunctionType, ModuleType
+from typing import TYPE_CHECKING, Any
 
 from harness.codec import JsonObject
 from harness.datasets import DATASETS, ROWS
@@ -40,7 +41,21 @@ def dataset_module(name: str) -> ModuleType:
         near = difflib.get_close_matches(name, DATASETS, n=1)
         hint = f", did you mean {near[0]}?" if near else f": there are {', '.join(sorted(DATASETS))}"
         raise DataError(f"unknown data set {name!r}{hint}")
-    return importlib.import_module(DATASETS[name])
+    module = importlib.import_module(DATASETS[name])
+    return OneOf(module, name) if isinstance(getattr(module, "DESCRIPTION", ""), Mapping) else module
+
+
+class OneOf(ModuleType):
+    """A data set of a module that has several: the module's functions, with the name given."""
+
+    def __init__(self, module: ModuleType, name: str) -> None:
+        super().__init__(f"harness.datasets.{name}")
+        self._module, self._dataset = module, name
+        self.DESCRIPTION = module.DESCRIPTION[name]
+
+    def __getattr__(self, name: str) -> Any:
+        found = getattr(self._module, name)
+        return partial(found, self._dataset) if isinstance(found, FunctionType) else found
 
 
 def checksum(name: str, args: JsonObject | None = None) -> str:

@@ -12,7 +12,7 @@ from pandas.api.types import is_bool_dtype, is_datetime64_any_dtype, is_numeric_
 
 from harness.datasets import cells
 from harness.datasets.cells import Notation, Numbers, UnclearTimeError
-from harness.datasets.frames import Table, require_complete, stripped
+from harness.datasets.frames import UserTable, require_complete, stripped
 from harness.datasets.raw import MISSING
 from harness.record import DataError
 from harness.suite.source import quoted
@@ -23,7 +23,7 @@ FEW_DAYS = 10
 
 
 @dataclass(frozen=True)
-class Column:
+class ParsedColumn:
     """One column of a table.
 
     Args:
@@ -64,9 +64,9 @@ class _Cells:
 
 
 def read_column(
-    table: Table, name: str, how: Notation, categories: Sequence[str] = (),
+    table: UserTable, name: str, how: Notation, categories: Sequence[str] = (),
     dates: Mapping[str, str] | None = None, otherwise: str = "",
-) -> Column:  # fmt: skip
+) -> ParsedColumn:  # fmt: skip
     """What a column holds; each of its cells is that, or stands for nothing.
 
     Args:
@@ -77,9 +77,9 @@ def read_column(
     """
     raw = table.frame[name]
     if name in categories:
-        return Column(name, "category", _filled(stripped(raw), how))
+        return ParsedColumn(name, "category", _filled(stripped(raw), how))
     if is_datetime64_any_dtype(raw):
-        return Column(name, "date", cells.days_of_stamps(raw))
+        return ParsedColumn(name, "date", cells.days_of_stamps(raw))
     if is_bool_dtype(raw) or is_numeric_dtype(raw):
         return _number_or_day(name, raw.to_numpy(dtype=np.float64, na_value=np.nan))
     if any(isinstance(value, (list, dict, bytes, np.ndarray)) for value in raw.dropna().head(100)):
@@ -98,20 +98,20 @@ def read_column(
     if not np.isfinite(numbers.values).all():
         numbers = cells.read_numbers(found.texts, how)
     if not numbers.read.any() and (clock := _clock(table, name, found)) is not None:
-        return Column(name, "number", found.with_words(clock))
+        return ParsedColumn(name, "number", found.with_words(clock))
     if numbers.read.all():
         column = _number_or_day(name, found.with_words(numbers.values))
-        return Column(name, column.kind, column.values, numbers.mark)
+        return ParsedColumn(name, column.kind, column.values, numbers.mark)
     if not numbers.read.any() and not np.isfinite(found.numbers).any():
         with_days = _date(table, name, found, None)
         if with_days is not None:
             return with_days
     _refuse_dates(table, name, found)
     _refuse_mixed(table, name, found, numbers, how, otherwise)
-    return Column(name, "category", _filled(stripped(raw), how))
+    return ParsedColumn(name, "category", _filled(stripped(raw), how))
 
 
-def times_of(table: Table, name: str, how: Notation, dates: Mapping[str, str]) -> np.ndarray:
+def times_of(table: UserTable, name: str, how: Notation, dates: Mapping[str, str]) -> np.ndarray:
     """(n,) when each row is of: days since 1970, or the column's own numbers.
 
     Raises:
@@ -141,7 +141,7 @@ def _cells(raw: pd.Series, how: Notation) -> _Cells:
     return _Cells(codes, rows, numbers, words, [text for text in texts if text is not None])
 
 
-def _number_or_day(name: str, values: np.ndarray) -> Column:
+def _number_or_day(name: str, values: np.ndarray) -> ParsedColumn:
     """Numbers, but days where every one of many is written as 20240115."""
     known = values[np.isfinite(values)]
     if len(known) and known.min() > 1e7 and known.max() < 1e8 and len(np.unique(known)) >= FEW_DAYS:
@@ -149,11 +149,11 @@ def _number_or_day(name: str, values: np.ndarray) -> Column:
         if days is not None:
             spread = np.full(len(values), np.nan)
             spread[np.isfinite(values)] = days
-            return Column(name, "date", spread)
-    return Column(name, "number", values)
+            return ParsedColumn(name, "date", spread)
+    return ParsedColumn(name, "number", values)
 
 
-def _date(table: Table, name: str, found: _Cells, pattern: str | None) -> Column | None:
+def _date(table: UserTable, name: str, found: _Cells, pattern: str | None) -> ParsedColumn | None:
     def written(shape: str) -> str:
         return f'dates: {{{quoted(name)}: "{shape}"}}'
 
@@ -166,10 +166,10 @@ def _date(table: Table, name: str, found: _Cells, pattern: str | None) -> Column
     if days is None:
         return None
     shape = pattern or cells.shape_of(found.texts, days)
-    return Column(name, "date", found.with_words(days), shape=shape)
+    return ParsedColumn(name, "date", found.with_words(days), shape=shape)
 
 
-def _clock(table: Table, name: str, found: _Cells) -> np.ndarray | None:
+def _clock(table: UserTable, name: str, found: _Cells) -> np.ndarray | None:
     """Seconds, where a column holds durations or times of day."""
     try:
         return cells.read_clock(found.texts)
@@ -179,7 +179,7 @@ def _clock(table: Table, name: str, found: _Cells) -> np.ndarray | None:
         ) from error
 
 
-def _refuse_dates(table: Table, name: str, found: _Cells) -> None:
+def _refuse_dates(table: UserTable, name: str, found: _Cells) -> None:
     """Refuse a column of moments that are written in no way that is read, or not all in one.
 
     Raises:
@@ -207,7 +207,7 @@ def _refuse_dates(table: Table, name: str, found: _Cells) -> None:
 
 
 def _refuse_mixed(
-    table: Table, name: str, found: _Cells, numbers: Numbers, how: Notation, otherwise: str
+    table: UserTable, name: str, found: _Cells, numbers: Numbers, how: Notation, otherwise: str
 ) -> None:
     """Refuse a column that is numbers in part, or numbers in a notation that was not named.
 

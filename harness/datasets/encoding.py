@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from harness.exported.tables import HOLE, Table, calendar, single, width
+from harness.exported.tables import HOLE, TableEncoding, calendar, single, width
 from harness.kinds import kind_of
 from harness.protocols import Dataset, Split, Task
 from harness.suite.encodings import HASHED, MOST_ONE_HOT, NATIVE, ONE_HOT, ORDINAL, TARGET
@@ -51,12 +51,12 @@ class How:
 def fit_table(
     part: Split, task: Task, how: How, seed: int, notation: Mapping[str, Any] | None = None,
     columns: Sequence[Mapping[str, Any]] = (),
-) -> tuple[Table, np.ndarray]:  # fmt: skip
+) -> tuple[TableEncoding, np.ndarray]:  # fmt: skip
     """Learn how rows become numbers.
 
     Args:
         part: the training part; anything else leaks.
-        columns, notation: how a client's cells are written; see `Table`.
+        columns, notation: how a client's cells are written; see `TableEncoding`.
     Returns:
         the table, and the part's own numbers (n, width): means of the target as of other rows than each
         row's own (cross-fitted), where the table would give a row its own answer.
@@ -74,7 +74,7 @@ def fit_table(
             step = {"number": _number, "date": _date, "words": _words}[kind](values, how)
         steps.append({"column": name, **step})
     plain = [{"name": name, "kind": kind} for name, kind in zip(names, task.columns, strict=True)]
-    table = Table(columns or plain, steps, notation or {})
+    table = TableEncoding(columns or plain, steps, notation or {})
     numbers = table.encode(part.inputs)
     start = 0
     for step in steps:

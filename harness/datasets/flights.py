@@ -10,6 +10,8 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Literal
 
+from harness.codec import Json, JsonObject
+from harness.datasets.arguments import complete
 from harness.datasets.files import fetch_files
 from harness.datasets.splits import hash_split, take
 from harness.exported.tables import row_type
@@ -58,12 +60,11 @@ def load(*, ask: Ask = "late", rows: int = 10000) -> Dataset:
     Raises:
         DataError: the files cannot be had, or an argument is none of these.
     """
-    _check(ask, rows)
-    return _load(ask, rows)
+    return _load(*_asked(locals()))
 
 
-def task(*, ask: Ask = "late", rows: int = 10000) -> Task:
-    _check(ask, rows)
+def task(**args: Json) -> Task:
+    ask, _ = _asked(args)
     kinds = tuple(column["kind"] for column in _columns(ask))
     if ask == "delay":
         return Task("tabular_regression", 0, (), (len(kinds),), columns=kinds)
@@ -71,16 +72,20 @@ def task(*, ask: Ask = "late", rows: int = 10000) -> Task:
     return Task("tabular_classification", 2, classes, (len(kinds),), columns=kinds)
 
 
-def checksum(*, ask: Ask = "late", rows: int = 10000) -> str:
-    _check(ask, rows)
+def checksum(**args: Json) -> str:
+    ask, rows = _asked(args)
     return content_hash([*_SHA256.values(), ask, rows])
 
 
-def _check(ask: str, rows: int) -> None:
+def _asked(args: JsonObject) -> tuple[Ask, int]:
+    """The question and the number of rows of a call."""
+    given = complete(load, args)
+    ask, rows = given["ask"], given["rows"]
     if ask not in ("late", "cancelled", "delay"):
         raise DataError(f"flights: ask is {ask!r}, write late, cancelled or delay")
     if not 1000 <= rows <= 336776:
         raise DataError(f"flights: rows is {rows}, write a number from 1,000 to 336,776")
+    return ask, rows
 
 
 def _columns(ask: str) -> list[dict[str, Any]]:

@@ -92,7 +92,7 @@ def source_of(
 
 
 @dataclass(frozen=True)
-class Table:
+class UserTable:
     """All rows of a source, those of the test file last.
 
     Args:
@@ -123,7 +123,7 @@ class Table:
 def read_table(
     source: Source, needed: Sequence[str], as_text: Sequence[str] = (), verbatim: Sequence[str] = (),
     others: bool = False,
-) -> Table:  # fmt: skip
+) -> UserTable:  # fmt: skip
     """Read a source, which must have the columns `needed` and those it names itself.
 
     Args:
@@ -160,12 +160,12 @@ def read_table(
     frame = pd.concat(frames, ignore_index=True) if len(frames) > 1 else frames[0]
     for column in set(verbatim):
         frame[column] = frame[column].fillna("")
-    table = Table(frame, paths, len(frames[1]) if len(frames) > 1 else 0, None, {}, tuple(notes))
+    table = UserTable(frame, paths, len(frames[1]) if len(frames) > 1 else 0, None, {}, tuple(notes))
     owners = _owners(table, source.group) if source.group else None
     if owners and table.test_rows:
         _check_owners(table, str(source.group), owners)
     columns = {name: _slices(frame[name]) for name in source.columns}
-    return Table(frame, paths, table.test_rows, owners, columns, tuple(notes))
+    return UserTable(frame, paths, table.test_rows, owners, columns, tuple(notes))
 
 
 def _plain_lists(
@@ -216,7 +216,7 @@ def _text(value: object) -> str | None:
 
 
 def divide(
-    table: Table,
+    table: UserTable,
     keys: Sequence[str] | np.ndarray,
     targets: np.ndarray,
     share: float,
@@ -252,7 +252,7 @@ def divide(
     return groups, train_rows, test_rows
 
 
-def marks_of(table: Table, column: str, dataset: Dataset) -> tuple[np.ndarray, np.ndarray]:
+def marks_of(table: UserTable, column: str, dataset: Dataset) -> tuple[np.ndarray, np.ndarray]:
     """(rows,) the texts of a column, and the targets of a data set in the same order."""
     ids = np.concatenate([dataset.train.ids, dataset.test.ids])
     targets = np.concatenate([dataset.train.targets, dataset.test.targets])
@@ -260,7 +260,7 @@ def marks_of(table: Table, column: str, dataset: Dataset) -> tuple[np.ndarray, n
 
 
 def class_targets(
-    table: Table, column: str, source: Source
+    table: UserTable, column: str, source: Source
 ) -> tuple[tuple[str, ...], np.ndarray, tuple[str, ...]]:
     """Class names in order (numbers by value, text by alphabet), (n,) int64 indices into them, and notes.
 
@@ -296,7 +296,11 @@ def class_targets(
 
 
 def check_trained(
-    table: Table, classes: Sequence[str], targets: np.ndarray, train_rows: np.ndarray, test_rows: np.ndarray
+    table: UserTable,
+    classes: Sequence[str],
+    targets: np.ndarray,
+    train_rows: np.ndarray,
+    test_rows: np.ndarray,
 ) -> None:
     """Refuse a test part with a class that no training row has."""
     if unknown := sorted(set(targets[test_rows].tolist()) - set(targets[train_rows].tolist())):
@@ -307,7 +311,7 @@ def check_trained(
         )
 
 
-def require_complete(values: pd.Series, table: Table) -> None:
+def require_complete(values: pd.Series, table: UserTable) -> None:
     """Refuse a column with holes in it; the first rows are named (the first under the header is 1)."""
     holes = np.flatnonzero(values.isna().to_numpy())
     if len(holes):
@@ -318,13 +322,13 @@ def require_complete(values: pd.Series, table: Table) -> None:
         )
 
 
-def _owners(table: Table, group: str) -> list[str]:
+def _owners(table: UserTable, group: str) -> list[str]:
     owners = stripped(table.frame[group])
     require_complete(pd.Series(owners, name=group), table)
     return [str(owner) for owner in owners]
 
 
-def _check_owners(table: Table, group: str, owners: Sequence[str]) -> None:
+def _check_owners(table: UserTable, group: str, owners: Sequence[str]) -> None:
     """Refuse a test file whose groups were trained on: it says how well they are remembered."""
     cut = len(owners) - table.test_rows
     seen = set(owners[:cut])

@@ -1,6 +1,11 @@
 """Public text data sets of the Hugging Face Hub, read by its `datasets` library.
 
 Where the Hub is not reachable, a local copy of the repository (its Parquet files) does: `path`.
+
+Sources: A. Maas et al., Learning Word Vectors for Sentiment Analysis, ACL 2011 (imdb); B. Pang and L. Lee,
+Seeing Stars, ACL 2005 (rotten_tomatoes); R. Socher et al., Recursive Deep Models for Semantic
+Compositionality, EMNLP 2013, as in GLUE (sst2), whose test labels are not public: its validation part is
+tested on.
 """
 
 from __future__ import annotations
@@ -13,6 +18,38 @@ import numpy as np
 from harness.datasets.own_files import content_of, existing
 from harness.protocols import Dataset, Split, Task
 from harness.record import DataError, content_hash
+
+DESCRIPTION = {
+    "imdb": "25,000 / 25,000 long film reviews, positive or negative (from the Hub; revision, path)",
+    "rotten_tomatoes": "9,596 / 1,066 sentences of film reviews, positive or negative "
+    "(from the Hub; revision, path)",
+    "sst2": "67,349 / 872 phrases and sentences of film reviews, positive or negative "
+    "(from the Hub; revision, path)",
+}
+
+
+def load(dataset: str, /, *, revision: str = "main", path: str | None = None) -> Dataset:
+    """Whole texts; a published validation part with labels is trained on, the harness cuts its own.
+
+    Args:
+        dataset: a key of `REPOSITORIES`.
+        revision: commit of the repository: pin it to compare over time. path: a local copy of its
+            Parquet files, for machines that do not reach the Hub.
+    """
+    return REPOSITORIES[dataset].load(revision, path)
+
+
+def task(dataset: str, /, **_: object) -> Task:
+    return REPOSITORIES[dataset].task()
+
+
+def fetch(dataset: str, /, **args: Any) -> None:
+    """Fill the library's own cache, so that a run's processes find it there."""
+    load(dataset, **args)
+
+
+def checksum(dataset: str, /, *, revision: str = "main", path: str | None = None) -> str:
+    return REPOSITORIES[dataset].checksum(revision, path)
 
 
 @dataclass(frozen=True)
@@ -79,3 +116,19 @@ class Repository:
         if len(targets) == 0 or targets.min() < 0 or targets.max() >= len(self.classes):
             raise DataError(f"{self.name}: a part is empty, or a label is not 0…{len(self.classes) - 1}")
         return Split(texts, targets, np.arange(first, first + len(texts), dtype=np.int64))
+
+
+_POLARITY = ("negative", "positive")
+
+REPOSITORIES: dict[str, Repository] = {
+    "imdb": Repository("stanfordnlp/imdb", _POLARITY, "text", "label", ("train",), "test"),
+    "rotten_tomatoes": Repository(
+        "cornell-movie-review-data/rotten_tomatoes",
+        _POLARITY,
+        "text",
+        "label",
+        ("train", "validation"),
+        "test",
+    ),
+    "sst2": Repository("stanfordnlp/sst2", _POLARITY, "sentence", "label", ("train",), "validation"),
+}

@@ -14,7 +14,7 @@ from harness.datasets.arguments import complete, taken_by
 from harness.datasets.decoding import WHITE, colour_of, decoded
 from harness.datasets.frames import (
     Source,
-    Table,
+    UserTable,
     check_trained,
     class_targets,
     divide,
@@ -117,7 +117,7 @@ def checksum(**args: Json) -> str:
 class _Opened:
     """What is known before an image is decoded."""
 
-    def __init__(self, table: Table, source: Source, given: Mapping[str, Any]) -> None:
+    def __init__(self, table: UserTable, source: Source, given: Mapping[str, Any]) -> None:
         label, mark = given["label"].strip(), given["label_separator"]
         self.root, self.files = table.path.parent, _files(table, given["image"].strip())
         if mark is None:
@@ -155,7 +155,7 @@ def _read(source: Source, content: str, wanted: tuple[tuple[str, Any], ...]) -> 
     return _Opened(read_table(source, names, as_text=names), source, given)
 
 
-def _files(table: Table, column: str) -> tuple[Path, ...]:
+def _files(table: UserTable, column: str) -> tuple[Path, ...]:
     """The image of each row.
 
     Raises:

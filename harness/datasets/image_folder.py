@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from harness.datasets.arguments import complete, taken_by
 from harness.datasets.decoding import WHITE, colour_of, decoded
 from harness.datasets.decoding import decode as decode
 from harness.datasets.image_files import SUFFIXES as SUFFIXES
@@ -60,8 +61,8 @@ def load(
     Raises:
         DataError: no classes, a class in one part only, an image that cannot be read.
     """
+    information = task(**locals())
     listing = _listing(path, test_folder, labels)
-    information = task(**_task_args(locals()))
     colour = colour_of(background)
     index = {name: i for i, name in enumerate(listing.classes)}
     targets = np.array([index[label] for label in listing.labels], dtype=np.int64)
@@ -89,57 +90,47 @@ def load(
     return Dataset(information, *parts)
 
 
-def task(
-    *,
-    path: str,
-    size: int | None = None,
-    grey: bool = False,
-    background: str = "white",
-    white: int = WHITE,
-    test_folder: str | None = None,
-    labels: Mapping[str, str] | None = None,
-    **_: object,
-) -> Task:
+def task(**args: Any) -> Task:
+    given = complete(load, args)
+    size = given["size"]
     if size is not None and size < 1:
         raise DataError(f"image_folder: size is {size}, write the side of the square images in pixels")
-    colour_of(background)
-    listing = _listing(path, test_folder, labels)
+    colour_of(given["background"])
+    listing = _listing_of(args)
     headers = headers_of(listing.files, listing.root)
-    check_white(headers, white)
+    check_white(headers, given["white"])
     side = size or min(headers.side, LARGEST)
-    return Task("image_classification", len(listing.classes), listing.classes, (1 if grey else 3, side, side))
+    channels = 1 if given["grey"] else 3
+    return Task("image_classification", len(listing.classes), listing.classes, (channels, side, side))
 
 
 def notes(**args: Any) -> tuple[str, ...]:
     """What is worth knowing of how the folder was read."""
-    listing = _listing(args["path"], args.get("test_folder"), args.get("labels"))
+    given, listing = complete(load, args), _listing_of(args)
     headers = headers_of(listing.files, listing.root)
     said = list(listing.notes)
-    if not args.get("size"):
+    if not given["size"]:
         median, side = headers.side, min(headers.side, LARGEST)
         capped = f", of which {LARGEST} is taken at most" if median > LARGEST else ""
         said.append(
             f"images are {side}×{side} pixels: the median shorter side of the files is {median}{capped} "
             "(`size` sets it)"
         )
-    return (*said, *said_of(headers, args.get("background", "white")))
+    return (*said, *said_of(headers, given["background"]))
 
 
 def class_counts(**args: Any) -> dict[str, int]:
     """Files of each class, in both parts."""
-    return dict(Counter(_listing(args["path"], args.get("test_folder"), args.get("labels")).labels))
+    return dict(Counter(_listing_of(args).labels))
 
 
-def checksum(
-    *, path: str, test_folder: str | None = None, labels: Mapping[str, str] | None = None, **_: object
-) -> str:
-    listing = _listing(path, test_folder, labels)
+def checksum(**args: Any) -> str:
+    listing = _listing_of(args)
     return content_of(listing.files, listing.root)
 
 
-def _task_args(args: Mapping[str, Any]) -> dict[str, Any]:
-    known = ("path", "size", "grey", "background", "white", "test_folder", "labels")
-    return {name: args[name] for name in known}
+def _listing_of(args: Mapping[str, Any]) -> Listing:
+    return _listing(**taken_by(_listing, complete(load, args)))
 
 
 def _listing(path: str, test_folder: str | None, labels: Mapping[str, str] | None) -> Listing:

@@ -62,7 +62,7 @@ def last_stretch(start: float, end: float, share: float) -> float:
 
 
 @dataclass(frozen=True)
-class Table:
+class EqualColumns:
     """Columns of equal length."""
 
     def __len__(self) -> int:
@@ -74,7 +74,7 @@ class Table:
 
 
 @dataclass(frozen=True)
-class Catalogue(Table):
+class Catalogue(EqualColumns):
     """Items as a team's tables describe them.
 
     Args:
@@ -106,7 +106,7 @@ class Catalogue(Table):
 
 
 @dataclass(frozen=True)
-class Users(Table):
+class Users(EqualColumns):
     """Users: identifiers, and the department each named at sign-up (−1 unknown)."""
 
     ids: np.ndarray
@@ -114,7 +114,7 @@ class Users(Table):
 
 
 @dataclass(frozen=True)
-class Events(Table):
+class Events(EqualColumns):
     """Positive feedback, in order of time.
 
     Args:
@@ -144,7 +144,7 @@ class Events(Table):
 
 
 @dataclass(frozen=True)
-class Impressions(Table):
+class Impressions(EqualColumns):
     """What was shown, and what came of it: one row per item shown, in order of time.
 
     Args:

@@ -20,6 +20,7 @@ import pandas as pd
 
 from harness.codec import Json
 from harness.datasets import cells
+from harness.datasets.arguments import complete
 from harness.datasets.interactions import (
     Events,
     Interactions,
@@ -120,20 +121,19 @@ def _items_file(path: str) -> Path:
 
 
 def _opened(args: Mapping[str, Any]) -> tuple[Interactions, tuple[str, ...]]:
-    given = {key: tuple(value) if isinstance(value, (list, tuple)) else value for key, value in args.items()}
-    return _load(checksum(**args), tuple(sorted(given.items())))
+    given = complete(load, args)
+    plain = {key: tuple(value) if isinstance(value, list) else value for key, value in given.items()}
+    return _load(checksum(**given), tuple(sorted(plain.items())))
 
 
 @lru_cache(maxsize=2)
 def _load(content: str, given: tuple[tuple[str, Any], ...]) -> tuple[Interactions, tuple[str, ...]]:
     args = dict(given)
     path = str(args["path"])
-    who, what = (str(args.get(key, key)) for key in ("user", "item"))
-    when: str | None = args.get("time", "time")
+    who, what = (str(args[key]) for key in ("user", "item"))
+    when: str | None = args["time"]
     try:
-        protocol = Protocol(
-            args.get("split", "global_time"), args.get("test", 0.1), args.get("mask_seen", True)
-        )
+        protocol = Protocol(args["split"], args["test"], args["mask_seen"])
     except ValueError as error:
         raise DataError(f"{error} under data") from error
     mistakes: list[str] = []
@@ -142,20 +142,20 @@ def _load(content: str, given: tuple[tuple[str, Any], ...]) -> tuple[Interaction
     frame = _read(path, args, [who, what, *([when] if when else [])], mistakes)
     notes: list[str] = []
     wanted = Interest(
-        event=str(args.get("event", "event")),
-        positive=args.get("positive", ()),
-        rating=args.get("rating", "rating"),
-        at_least=args.get("at_least"),
-        weight=args.get("weight"),
+        event=str(args["event"]),
+        positive=args["positive"],
+        rating=args["rating"],
+        at_least=args["at_least"],
+        weight=args["weight"],
     )
-    event, price, category = (str(args.get(key, key)) for key in ("event", "price", "category"))
+    event, price, category = (str(args[key]) for key in ("event", "price", "category"))
     others = [name for name in (who, what, when, price, category) if name]
     keep = interest_of(frame, path, wanted, others, mistakes, notes)
     weight = weights_of(frame, path, wanted, mistakes)
     day = np.zeros(len(frame))
     if when:
         try:
-            day = days_of(frame[when], path, args.get("time_format"), args.get("time_unit"), notes)
+            day = days_of(frame[when], path, args["time_format"], args["time_unit"], notes)
         except DataError as error:
             mistakes += error.mistakes
     mistakes += [said for name in (who, what) for said in check_ids(frame[name], path, name)]
@@ -163,7 +163,7 @@ def _load(content: str, given: tuple[tuple[str, Any], ...]) -> tuple[Interaction
     prices = _prices(frame[price], path, mistakes) if price in frame else None
     orders = np.zeros(len(frame), bool)
     if event in frame:
-        orders = orders_of(frame[event], path, args.get("bought"), mistakes, notes)
+        orders = orders_of(frame[event], path, args["bought"], mistakes, notes)
     if table is not None:
         mistakes += check_known_items(frame[what], table[what], str(args["items_path"]))
     if mistakes:
@@ -187,10 +187,10 @@ def _load(content: str, given: tuple[tuple[str, Any], ...]) -> tuple[Interaction
 
 def _items(args: Mapping[str, Any], item: str, mistakes: list[str]) -> pd.DataFrame | None:
     """The table of items, where one is named; what is wrong with it is added to the mistakes."""
-    if (path := args.get("items_path")) is None:
+    if (path := args["items_path"]) is None:
         return None
     try:
-        layout = Layout(args.get("encoding", "utf-8"), as_written=True)
+        layout = Layout(args["encoding"], as_written=True)
         return read_items(_items_file(path), path, item, layout)
     except DataError as error:
         mistakes += error.mistakes
@@ -287,9 +287,7 @@ def _read(path: str, args: Mapping[str, Any], needed: Sequence[str], mistakes: l
     Raises:
         DataError: it cannot be read, or lacks a column; with the mistakes that were found before.
     """
-    layout = Layout(
-        args.get("encoding", "utf-8"), args.get("separator"), tuple(args.get("names", ())), as_written=True
-    )
+    layout = Layout(args["encoding"], args["separator"], tuple(args["names"]), as_written=True)
     file = _file(path)
     first = [] if layout.names else first_cells(file, layout)
     if not set(needed) & set(first) and (said := _without_names(path, first)):
@@ -306,7 +304,7 @@ def _read(path: str, args: Mapping[str, Any], needed: Sequence[str], mistakes: l
 
 def _lacks(path: str, missing: Sequence[str], names: Sequence[str], args: Mapping[str, Any]) -> str:
     text = f"{path} has no column {', '.join(missing)}; it has {', '.join(names)}: "
-    if list(missing) == [args.get("time", "time")]:
+    if list(missing) == [args["time"]]:
         return text + (
             "for a log without times write `time: null` and `split: random`, else name yours under data, for "
             "instance `time: timestamp`"

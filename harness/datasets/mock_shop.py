@@ -16,6 +16,7 @@ from typing import TypeVar
 import numpy as np
 
 from harness.codec import Json, JsonObject
+from harness.datasets.arguments import complete, taken_by
 from harness.datasets.files import locked
 from harness.datasets.interactions import Impressions, Interactions, Protocol, SplitName
 
@@ -69,13 +70,13 @@ def truth(**args: Json) -> tuple[Truth, Sessions]:
     return world, sessions
 
 
-def task(*, split: str = "global_time", **_: object) -> Task:
+def task(**args: Json) -> Task:
     """What the data is for.
 
     Raises:
         DataError: the split is by user: it asks after the last event, when there are no visits to judge by.
     """
-    if split != "global_time":
+    if (split := complete(load, args)["split"]) != "global_time":
         raise DataError(
             f"the mock shop is judged on the visits after deployment, and split {split} leaves none: "
             "write data.args.split: global_time, or leave it out"
@@ -89,9 +90,7 @@ def checksum(**args: Json) -> str:
 
 
 def _shop(args: JsonObject) -> Shop:
-    defaults = load.__kwdefaults__ or {}
-    known = set(Shop.__dataclass_fields__)
-    return Shop(**{key: value for key, value in {**defaults, **args}.items() if key in known})
+    return Shop(**taken_by(Shop, complete(load, args)))
 
 
 def _key(shop: Shop) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from harness.datasets.frames import Source, Table, stripped
+from harness.datasets.frames import Source, UserTable, stripped
 from harness.datasets.labels import (
     EMPTY_WORDS,
     check_alike,
@@ -20,7 +20,7 @@ from harness.suite.source import quoted
 LabelTargets = tuple[tuple[str, ...], np.ndarray, tuple[str, ...]]
 
 
-def label_targets(table: Table, column: str, source: Source, mark: str) -> LabelTargets:
+def label_targets(table: UserTable, column: str, source: Source, mark: str) -> LabelTargets:
     """Label names in order (numbers by value, text by alphabet), (n, k) int64 of 0 and 1, and notes.
 
     An empty cell, and a word for nothing (`none`) that never stands beside another, is no label at all; a
@@ -67,7 +67,7 @@ def label_targets(table: Table, column: str, source: Source, mark: str) -> Label
 
 
 def check_labels_trained(
-    table: Table, names: tuple[str, ...], targets: np.ndarray, train_rows: np.ndarray
+    table: UserTable, names: tuple[str, ...], targets: np.ndarray, train_rows: np.ndarray
 ) -> None:
     """Refuse a label that no training row has, or that all have: there is nothing to learn of it."""
     mistakes = []

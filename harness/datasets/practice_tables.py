@@ -31,7 +31,7 @@ TEST_SHARE = 0.2
 
 
 @dataclass(frozen=True)
-class Source:
+class PackagedTable:
     """A table of a package.
 
     Args:
@@ -56,27 +56,27 @@ class Source:
     left_out: tuple[str, ...] = ()
 
 
-TABLES: dict[str, Source] = {
-    "iris": Source(
+TABLES: dict[str, PackagedTable] = {
+    "iris": PackagedTable(
         "sklearn", "datasets/data/iris.csv", "kind", ("setosa", "versicolor", "virginica"), skip=1,
         names=("sepal length", "sepal width", "petal length", "petal width", "kind"),
     ),
-    "wine": Source(
+    "wine": PackagedTable(
         "sklearn", "datasets/data/wine_data.csv", "grape", ("first", "second", "third"), skip=1,
         names=("alcohol", "malic acid", "ash", "alkalinity", "magnesium", "phenols", "flavanoids",
                "other phenols", "proanthocyanins", "colour", "hue", "OD280/OD315", "proline", "grape"),
     ),
-    "affairs": Source(
+    "affairs": PackagedTable(
         "statsmodels", "datasets/fair/fair.csv", "affairs", ("none", "some"), above=0.0,
         categories=("occupation", "occupation_husb"),
     ),
-    "vote": Source(
+    "vote": PackagedTable(
         "statsmodels", "datasets/anes96/anes96.csv", "vote", ("Clinton", "Dole"), separator="\t",
     ),
-    "visits": Source(
+    "visits": PackagedTable(
         "statsmodels", "datasets/randhie/randhie.csv", "mdvis", ("none", "some"), above=0.0,
     ),
-    "travel": Source(
+    "travel": PackagedTable(
         "statsmodels", "datasets/modechoice/modechoice.csv", "choice", ("other", "chosen"), separator=";",
         categories=("mode",), group="individual", left_out=("individual",),
     ),
@@ -107,13 +107,13 @@ def _hash(path: str) -> str:
     return sha256_of(Path(path))[:32]
 
 
-def _source(table: str) -> Source:
+def _source(table: str) -> PackagedTable:
     if table not in TABLES:
         raise DataError(f"practice_tables: there is no table {table!r}: there are {', '.join(TABLES)}")
     return TABLES[table]
 
 
-def _path(source: Source) -> Path:
+def _path(source: PackagedTable) -> Path:
     found = importlib.util.find_spec(source.package)
     for folder in (found.submodule_search_locations or []) if found else []:
         path = Path(folder) / source.file

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from harness.codec import Json
+from harness.datasets.arguments import complete
 from harness.late import Late
 from harness.protocols import Dataset, Split, Task
 from harness.record import DataError, content_hash
@@ -36,12 +37,14 @@ def load(
     return Dataset(task(size=size, channels=channels, classes=classes), *parts)
 
 
-def task(*, size: int = 224, channels: int = 3, classes: int = 1000, **_: object) -> Task:
+def task(**args: Json) -> Task:
     """Of the shape and the number of classes.
 
     Raises:
         DataError: there is no such image.
     """
+    given = complete(load, args)
+    size, channels, classes = (given[name] for name in ("size", "channels", "classes"))
     for name, value, least in (("size", size, 1), ("channels", channels, 1), ("classes", classes, 2)):
         if value < least:
             raise DataError(f"random_images: {name} is {value}: write {least} or more")
@@ -51,4 +54,4 @@ def task(*, size: int = 224, channels: int = 3, classes: int = 1000, **_: object
 
 def checksum(**args: Json) -> str:
     """Of what the images are drawn from; nothing is drawn for it."""
-    return content_hash({**(load.__kwdefaults__ or {}), **args, "version": 1})
+    return content_hash({**complete(load, args), "version": 1})

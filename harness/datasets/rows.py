@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 
 from harness.datasets.cells import Notation
-from harness.datasets.columns import Column
-from harness.datasets.frames import Table
+from harness.datasets.columns import ParsedColumn
+from harness.datasets.frames import UserTable
 from harness.datasets.labels import folded, meanings
 from harness.datasets.raw import MISSING
 from harness.exported.tables import calendar, row_type, single
@@ -26,7 +26,7 @@ SENTENCE = 3.0
 
 
 def as_rows(
-    columns: Sequence[Column], table: Table, named: Sequence[str], how: Notation
+    columns: Sequence[ParsedColumn], table: UserTable, named: Sequence[str], how: Notation
 ) -> tuple[np.ndarray, tuple[str, ...], dict[str, Any]]:
     """Rows (n,) of named fields, what each column is, and how a client's cells are written.
 
@@ -60,7 +60,7 @@ def as_rows(
     return rows, tuple(str(one["kind"]) for one in told), {"columns": told, "notation": notation}
 
 
-def _values(column: Column, table: Table, named: Sequence[str]) -> tuple[str, np.ndarray]:
+def _values(column: ParsedColumn, table: UserTable, named: Sequence[str]) -> tuple[str, np.ndarray]:
     if column.kind == "number":
         numbers = column.values
         if np.isinf(numbers).any():
@@ -95,7 +95,7 @@ def moments(days: np.ndarray) -> np.ndarray:
 
 
 def said_of(
-    rows: np.ndarray, kinds: Sequence[str], train: np.ndarray, test: np.ndarray, table: Table
+    rows: np.ndarray, kinds: Sequence[str], train: np.ndarray, test: np.ndarray, table: UserTable
 ) -> list[str]:
     """What `plan` says of the columns.
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from harness.codec import Json
+from harness.datasets.arguments import complete
 from harness.protocols import Dataset, Split, Task
 from harness.record import DataError, content_hash
 
@@ -80,8 +81,7 @@ def task(*, problem: str, **_: object) -> Task:
 
 def checksum(**args: Json) -> str:
     """Of what the rows are drawn from; nothing is drawn for it."""
-    defaults = load.__kwdefaults__ or {}
-    return content_hash({**defaults, **args, "version": 1})
+    return content_hash({**complete(load, args), "version": 1})
 
 
 def _problem(name: str) -> Problem:

@@ -16,10 +16,10 @@ import pandas as pd
 
 from harness.codec import Json, JsonObject
 from harness.datasets.arguments import complete, taken_by
-from harness.datasets.columns import Column, read_column, times_of
+from harness.datasets.columns import ParsedColumn, read_column, times_of
 from harness.datasets.frames import (
     Source,
-    Table,
+    UserTable,
     check_trained,
     class_targets,
     divide,
@@ -207,7 +207,7 @@ def _load(source: Source, content: str, wanted: _Wanted, part: Part | None = Non
 
 
 def _without_index(
-    table: Table, chosen: tuple[str, ...], wanted: _Wanted
+    table: UserTable, chosen: tuple[str, ...], wanted: _Wanted
 ) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """The columns to predict from, less one without a name that numbers the rows, and a note on it.
 
@@ -226,18 +226,18 @@ def _without_index(
     return tuple(name for name in chosen if name != first), (told,)
 
 
-def _infinite(columns: Sequence[Column]) -> list[str]:
+def _infinite(columns: Sequence[ParsedColumn]) -> list[str]:
     """What is said of numbers that are infinite."""
     counts = {c.name: int(np.isinf(c.values).sum()) for c in columns if c.kind == "number"}
     return [f"column {name!r} is infinite in {n} rows: taken as empty" for name, n in counts.items() if n]
 
 
-def _in_units(columns: Sequence[Column]) -> list[str]:
+def _in_units(columns: Sequence[ParsedColumn]) -> list[str]:
     """What is said of numbers with a unit behind them."""
     return [f"column {c.name!r} is read as numbers of {c.mark}" for c in columns if c.mark in UNITS]
 
 
-def _with_zeros(table: Table, columns: Sequence[Column]) -> list[str]:
+def _with_zeros(table: UserTable, columns: Sequence[ParsedColumn]) -> list[str]:
     """What is said of numbers that are written as codes are."""
     said = []
     for column in columns:
@@ -261,12 +261,12 @@ def _collect(mistakes: list[str], instead: Any, function: Any, *args: Any) -> An
         return instead
 
 
-def _keys(columns: Sequence[Column]) -> pd.DataFrame:
+def _keys(columns: Sequence[ParsedColumn]) -> pd.DataFrame:
     return pd.DataFrame({str(i): column.values for i, column in enumerate(columns)}, copy=False)
 
 
 def _targets(
-    table: Table, wanted: _Wanted, source: Source
+    table: UserTable, wanted: _Wanted, source: Source
 ) -> tuple[tuple[str, ...], np.ndarray, tuple[str, ...]]:
     """Class names (none for a number), the targets, and what is to be said of them."""
     kind, target = wanted.kind, wanted.target
@@ -295,7 +295,7 @@ def _targets(
     return (), targets, (told,) if told else ()
 
 
-def _number(table: Table, wanted: _Wanted, source: Source) -> Column | None:
+def _number(table: UserTable, wanted: _Wanted, source: Source) -> ParsedColumn | None:
     """The target as a number, None where `auto` may take it as classes."""
     otherwise = "" if wanted.kind == "number" else ", or `kind: classes` if these are labels"
     column = read_column(table, wanted.target, source.how, (), dict(wanted.dates), otherwise)
@@ -312,7 +312,7 @@ def _number(table: Table, wanted: _Wanted, source: Source) -> Column | None:
     return None
 
 
-def _are_words(table: Table, target: str) -> bool:
+def _are_words(table: UserTable, target: str) -> bool:
     """Whether a target is true and false."""
     unique = {
         str(t).casefold() for t in pd.unique(stripped(table.frame[target])) if t not in (None, *MISSING)
@@ -320,7 +320,7 @@ def _are_words(table: Table, target: str) -> bool:
     return bool(unique) and unique <= {"true", "false"}
 
 
-def _are_labels(table: Table, target: str, values: np.ndarray) -> bool:
+def _are_labels(table: UserTable, target: str, values: np.ndarray) -> bool:
     """Whether numbers are classes: few whole ones, or ones that are written with zeros in front."""
     known = values[np.isfinite(values)]
     if not len(known) or not _whole(known):

@@ -13,7 +13,7 @@ from harness.codec import Json, JsonObject
 from harness.facts import DuelFacts
 from harness.protocols import Job, Outcome
 from harness.record import Trial, TrialError
-from harness.serving.load import Settings
+from harness.serving.load import ServerSettings
 from harness.serving.queues import Services, true_capacity
 from harness.serving.serve import serve
 from harness.specification import ScenarioSpec, Spec
@@ -106,7 +106,7 @@ def batching_server(seconds: float = 10.0, seed: int = 0) -> list[Check]:
 
 def _server_check(name: str, args: JsonObject, took_ms: np.ndarray, seconds: float, seed: int) -> list[Check]:
     """Measured against simulated; took_ms: (max_batch,) by batch size."""
-    settings = Settings(SERVER_LIMIT_MS, len(took_ms), 0.0)
+    settings = ServerSettings(SERVER_LIMIT_MS, len(took_ms), 0.0)
     scenario: ScenarioSpec = {
         "name": "server",
         "latency_p99_ms": settings.limit_ms,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from harness.export.source import ExportSource
-from harness.exported.tables import Step, Table, width
+from harness.exported.tables import Step, TableEncoding, width
 from harness.facts import DataFacts, ScoreFacts, TrainFacts
 from harness.record import Record
 from harness.report import numbers as n
@@ -71,7 +71,7 @@ def _use(source: ExportSource, packages: Sequence[str]) -> str:
     )
 
 
-def _columns(table: Table | None) -> list[str]:
+def _columns(table: TableEncoding | None) -> list[str]:
     """The columns of a row, and what becomes of them inside."""
     if table is None:
         return []

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.exported import tables
-from harness.exported.tables import Table
+from harness.exported.tables import TableEncoding
 from harness.facts import TrainFacts
 from harness.names import hint
 from harness.record import HarnessError, Record
@@ -57,7 +57,7 @@ class ExportSource:
         return found
 
     @property
-    def table(self) -> Table | None:
+    def table(self) -> TableEncoding | None:
         """What makes numbers of a table's rows; None where the model takes no such rows."""
         return table_of(self)
 
@@ -98,7 +98,7 @@ def _is(record: Record, name: str) -> bool:
     return record.trial.variant is not None and record.trial.variant.name == name
 
 
-def table_of(source: ExportSource) -> Table | None:
+def table_of(source: ExportSource) -> TableEncoding | None:
     """What makes numbers of a table's rows; None where the model takes no such rows.
 
     Raises:

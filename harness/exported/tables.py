@@ -47,7 +47,7 @@ def row_type(columns: Sequence[Mapping[str, Any]]) -> np.dtype:
     return np.dtype([(column["name"], TYPES[column["kind"]]) for column in columns])
 
 
-class Table:
+class TableEncoding:
     """What is known of a table's columns, and how they become numbers.
 
     Args:
@@ -138,7 +138,7 @@ class Table:
         return lambda cell: _text(cell, missing)
 
 
-def read(path: Path) -> Table:
+def read(path: Path) -> TableEncoding:
     """A table from its file.
 
     Raises:
@@ -147,7 +147,7 @@ def read(path: Path) -> Table:
     known = json.loads(path.read_text(encoding="utf-8"))
     if known["format"] > FORMAT:
         raise ValueError(f"{path}: format {known['format']} is newer than {FORMAT}")
-    return Table(known["columns"], known["steps"], known["notation"])
+    return TableEncoding(known["columns"], known["steps"], known["notation"])
 
 
 def width(step: Step) -> int:

@@ -14,7 +14,7 @@ from harness.models.vocabulary import PAD
 from harness.protocols import Task
 
 
-class Layer(nn.Module):
+class RecurrentLayer(nn.Module):
     """An LSTM that reads each text from its first word, and another one from its last word if `both_ways`."""
 
     def __init__(self, inputs: int, hidden: int, both_ways: bool) -> None:
@@ -80,7 +80,9 @@ class Recurrent(nn.Module):
         with torch.no_grad():
             self.embed.weight[PAD] = 0
         width = 2 * hidden if both_ways else hidden
-        self.layers = nn.ModuleList(Layer(width if i else dim, hidden, both_ways) for i in range(layers))
+        self.layers = nn.ModuleList(
+            RecurrentLayer(width if i else dim, hidden, both_ways) for i in range(layers)
+        )
         self.dropout = nn.Dropout(dropout)
         self.head = nn.Linear(2 * width, num_classes)
 

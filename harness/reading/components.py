@@ -87,8 +87,9 @@ def _parse_source(path: Path, changed: int) -> ast.Module:
         raise SyntaxError(str(error)) from error
 
 
-def description(module: str) -> str:
-    """One line on a component: its `DESCRIPTION`, else the first sentence of its docstring."""
+def description(module: str, name: str) -> str:
+    """One line on a component: its `DESCRIPTION` (a table by name where the module has several), else the
+    first sentence of its docstring."""
     try:
         tree = parse_source(module_file(module))
     except (OSError, SyntaxError):
@@ -99,7 +100,8 @@ def description(module: str) -> str:
             targets = [statement.target]
         if any(isinstance(target, ast.Name) and target.id == "DESCRIPTION" for target in targets):
             try:
-                return " ".join(str(ast.literal_eval(statement.value)).split())  # type: ignore[attr-defined]
+                said = ast.literal_eval(statement.value)  # type: ignore[attr-defined]
+                return " ".join(str(said[name] if isinstance(said, dict) else said).split())
             except ValueError:
                 break
     doc = " ".join((ast.get_docstring(tree) or "").split("\n\n")[0].split())

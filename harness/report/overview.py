@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 
-from harness.analysis.criteria import Objective, goal_of
+from harness.analysis.criteria import DecisionObjective, goal_of
 from harness.analysis.sets import FACTORS, LEAST_TESTED, Overview, Standing, overview, set_result
 from harness.metrics import metrics_of
 from harness.protocols import Section
@@ -31,7 +31,7 @@ FEW = 6
 """Data sets below which a mean rank is a description, nothing more."""
 
 
-def compare_sets(evidence: Mapping[str, Evidence]) -> tuple[Overview, Objective]:
+def compare_sets(evidence: Mapping[str, Evidence]) -> tuple[Overview, DecisionObjective]:
     """The overview of runs that ask the same of several data sets.
 
     Args:
@@ -72,7 +72,7 @@ def markdown(question: str, sections: Sequence[Section]) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def to_json(found: Overview, goal: Objective) -> dict[str, object]:
+def to_json(found: Overview, goal: DecisionObjective) -> dict[str, object]:
     """The overview for programs; figures in units of the objective."""
     return {
         "objective": goal.text,
@@ -87,7 +87,7 @@ def to_json(found: Overview, goal: Objective) -> dict[str, object]:
     }
 
 
-def plain(found: Overview, goal: Objective) -> list[str]:
+def plain(found: Overview, goal: DecisionObjective) -> list[str]:
     """The answer as sentences."""
     count = len(found.sets)
     if found.for_all is None:
@@ -127,7 +127,7 @@ def _effort(found: Overview, chosen: int) -> list[str]:
     ]
 
 
-def answer(found: Overview, goal: Objective) -> list[Block]:
+def answer(found: Overview, goal: DecisionObjective) -> list[Block]:
     """The sentences, the key figures, and what so many data sets can tell."""
     lines = plain(found, goal)
     blocks: list[Block] = [text(lines[0], kind="lead"), *(text(line) for line in lines[1:])]
@@ -164,7 +164,7 @@ def few_words(sets: int, candidates: int) -> str:
     )
 
 
-def by_set(found: Overview, goal: Objective, evidence: Mapping[str, Evidence]) -> list[Block]:
+def by_set(found: Overview, goal: DecisionObjective, evidence: Mapping[str, Evidence]) -> list[Block]:
     """A row for each data set, a column for each candidate."""
     names = [standing.candidate for standing in found.standings]
     columns = [Column("data set", numeric=False), Column("choice", numeric=False)]
@@ -191,7 +191,7 @@ def _choice(choice: str | None, even: frozenset[str]) -> str:
     return f"{choice}, even with {n.listed(others)}" if others else choice
 
 
-def by_candidate(found: Overview, goal: Objective) -> list[Block]:
+def by_candidate(found: Overview, goal: DecisionObjective) -> list[Block]:
     """Wins, ranks, losses and the performance profile."""
     has_profile = any(s.profile is not None for s in found.standings)
     tested = any(s.p is not None for s in found.standings)
@@ -221,13 +221,13 @@ def by_candidate(found: Overview, goal: Objective) -> list[Block]:
     return blocks
 
 
-def _cost_words(goal: Objective) -> str:
+def _cost_words(goal: DecisionObjective) -> str:
     return (
         n.label(goal.subject) if goal.sign < 0 else f"what {n.label(goal.subject)} lacks to its highest value"
     )
 
 
-def _candidate_row(s: Standing, goal: Objective, has_profile: bool, tested: bool) -> tuple[Cell, ...]:
+def _candidate_row(s: Standing, goal: DecisionObjective, has_profile: bool, tested: bool) -> tuple[Cell, ...]:
     cells = [
         Cell(s.candidate, strong=True),
         Cell(str(len(s.best)), sort=len(s.best)),
@@ -246,7 +246,7 @@ def _candidate_row(s: Standing, goal: Objective, has_profile: bool, tested: bool
     return tuple(cells)
 
 
-def _loss(value: float | None, goal: Objective) -> str:
+def _loss(value: float | None, goal: DecisionObjective) -> str:
     """A difference of the objective, with its unit where it has one."""
     if value is None:
         return "not estimable"

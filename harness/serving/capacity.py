@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from harness.facts.serving import LoadPoint
-from harness.serving.load import PROMISE, Observed, Settings
+from harness.serving.load import PROMISE, Observed, ServerSettings
 from harness.serving.queues import HIGHEST, LOWEST, highest_load, unit_arrivals
 from harness.serving.series import Series, predicted_late, series_of
 
@@ -86,7 +86,7 @@ class Belief:
 def find_capacity(
     run: RunLoad,
     closed: np.ndarray,
-    settings: Settings,
+    settings: ServerSettings,
     seconds: float,
     random: np.random.Generator,
     promise: float = PROMISE,
@@ -105,7 +105,7 @@ class _Search:
         self,
         run: RunLoad,
         closed: np.ndarray,
-        settings: Settings,
+        settings: ServerSettings,
         promise: float,
         random: np.random.Generator,
     ) -> None:

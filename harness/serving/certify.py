@@ -20,6 +20,7 @@ import numpy as np
 from harness.facts.serving import Certified, CertifyFacts
 from harness.record import Measurement, TrialError
 from harness.serving.closed import Found
+from harness.serving.job import ServeJob
 from harness.serving.subject import Subject
 from harness.serving.windows import measure_window, warm_up
 
@@ -30,7 +31,7 @@ KEYS = {
 }
 
 
-def certify(subject: Subject, job: Mapping[str, Any]) -> Found:
+def certify(subject: Subject, job: ServeJob) -> Found:
     """Measure the p50 (SingleStream) or the p99 at a load (Server) both ways.
 
     Raises:
@@ -41,17 +42,17 @@ def certify(subject: Subject, job: Mapping[str, Any]) -> Found:
         import mlperf_loadgen as lg
     except ImportError as error:
         raise TrialError("LoadGen is not installed: pip install -e '.[certify]'") from error
-    scenario = job["spec"]["scenario"]
+    scenario = job.scenario
     mode = str(scenario.get("mode", "SingleStream"))
     seconds = float(scenario.get("seconds", 3.0))
     warm = warm_up(subject, 1)
     if mode == "Server":
-        ours, mine = _own_server(subject, scenario, seconds, int(job["spec"].get("seed", 0)))
+        ours, mine = _own_server(subject, scenario, seconds, job.seed)
     else:
         window = measure_window(subject, 1, seconds)
         ours, mine = float(np.median(window.latencies_ms)), (len(window.issued_ns), None)
     settings = _settings(lg, mode, scenario, seconds, warm.typical_ms)
-    folder = Path(job["folder"]) / "loadgen"
+    folder = job.file("loadgen")
     folder.mkdir(exist_ok=True)
     errors = _run(lg, subject, settings, folder)
     said = read_detail(folder / SUMMARY)
@@ -132,14 +133,14 @@ def _own_server(
     subject: Subject, scenario: Mapping[str, Any], seconds: float, seed: int
 ) -> tuple[float, tuple[int, float | None]]:
     """The harness's own open loop at the same load, without batching, as LoadGen's server does."""
-    from harness.serving.load import Settings
+    from harness.serving.load import ServerSettings
     from harness.serving.open_loop import run_load
     from harness.serving.queueing import sharpen_timer
     from harness.serving.queues import poisson_arrivals
 
     sharpen_timer()
     rate = float(scenario["qps"])
-    settings = Settings(float(scenario["latency_p99_ms"]), 1, 0.0)
+    settings = ServerSettings(float(scenario["latency_p99_ms"]), 1, 0.0)
     point, _ = run_load(subject, poisson_arrivals(rate, seconds, seed), rate, seconds, settings)
     if point.p99_ms is None:
         raise TrialError(f"not estimable: {point.requests} requests in {seconds:g} s at {rate:g} per s")

@@ -22,6 +22,7 @@ from harness.codec import to_json
 from harness.protocols import Inputs
 from harness.record import HarnessError, Measurement
 from harness.serving import memory
+from harness.serving.job import ServeJob
 from harness.serving.memory import OUT_OF_MEMORY, SPENT
 from harness.serving.process import cores_of, die_with_parent, go_first, pin
 
@@ -57,7 +58,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Measure, and write the result or the reason of the failure."""
     die_with_parent()
     request = Path((argv or sys.argv[1:])[0])
-    job = json.loads(request.read_text())
+    job = ServeJob.read(request)
     try:
         result = measure(job, request)
     except HarnessError as error:
@@ -70,31 +71,29 @@ def main(argv: Sequence[str] | None = None) -> int:
         text = " ".join(str(error).split())
         spent = any(sign in text for sign in OUT_OF_MEMORY)  # torch's allocator raises a RuntimeError
         result = failure(SPENT if spent else f"{type(error).__name__}: {text[:200]}")
-    write(Path(job["result"]), result)
+    write(Path(job.result), result)
     return 3 if "failure" in result else 0
 
 
-def measure(job: Mapping[str, Any], request: Path) -> dict[str, Any]:
+def measure(job: ServeJob, request: Path) -> dict[str, Any]:
     """Load the variant, run the scenario, collect what an audit needs.
 
     Args:
         request: the job's file, for further workers.
     """
-    spec = job["spec"]
-    name = spec["scenario"]["name"]
+    spec, name = job.spec, job.scenario["name"]
     if name not in SCENARIOS:
         raise HarnessError(f"scenario {name!r} is unknown: there are {', '.join(SCENARIOS)}")
-    workers = int(job.get("workers", 1))
-    cap = memory.limit(int(job.get("memory_mb") or 0), job["device"], workers)
+    cap = memory.limit(job.memory_mb, job.device, job.workers)
     niceness = go_first()
-    cores = cores_of(job["threads"], workers)
+    cores = cores_of(job.threads, job.workers)
     pin(cores[0])
     module, function = SCENARIOS[name].split(":")
     run = getattr(importlib.import_module(module), function)
     from harness.serving.subject import load_subject
 
     crew = None
-    if workers > 1:
+    if job.workers > 1:
         from harness.serving.workers import Crew
 
         crew = Crew(request, cores)  # they load while this process does, as workers of a machine start
@@ -103,7 +102,7 @@ def measure(job: Mapping[str, Any], request: Path) -> dict[str, Any]:
     if crew is not None:
         crew.wait()
         subject.crew = crew
-    artifact = Path(job["artifacts"].get(spec.get("artifact"), ""))
+    artifact = job.artifact_of(spec) or Path()
     measurements, facts = run(subject, job)
     measurements.append(Measurement("cold_start_ms", subject.cold["cold_start_ms"], "ms"))
     if spec.get("artifact"):
@@ -112,9 +111,9 @@ def measure(job: Mapping[str, Any], request: Path) -> dict[str, Any]:
         measurements = [m for m in measurements if m.metric not in OF_THE_MACHINE]
     facts = replace(
         facts,
-        threads=job["threads"],
-        device=job["device"],
-        workers=workers,
+        threads=job.threads,
+        device=job.device,
+        workers=job.workers,
         pinned_to=tuple(core for own in cores for core in own),
         niceness=niceness,
         memory_cap_mb=cap,

@@ -20,6 +20,7 @@ from harness.facts.serving import (
 )
 from harness.record import Measurement, TrialError
 from harness.serving import energy, memory
+from harness.serving.job import ServeJob
 from harness.serving.quantiles import CALLS_NEEDED, half_width, p99_half_width, percentile, settled
 from harness.serving.subject import Subject
 from harness.serving.windows import Window, Windows, measure_window, repeat, warm_up
@@ -35,15 +36,15 @@ DRIFT = 0.10
 Found = tuple[list[Measurement], ServeFacts]
 
 
-def single_stream(subject: Subject, job: Mapping[str, Any]) -> Found:
+def single_stream(subject: Subject, job: ServeJob) -> Found:
     """Closed loop, batch 1: latency percentiles, CPU time, peak memory."""
-    scenario = job["spec"]["scenario"]
+    scenario = job.scenario
     warm = warm_up(subject, 1)
     start_mb = memory.resident_mb()
     windows, ended_by = single_stream_windows(subject, scenario, warm.typical_ms, start_mb)
     drift, unsteady = steadiness(windows, warm.verdict)
-    peak, memory_facts = memory.peak_mb(lambda: calls(subject, 1, 100), job["device"], subject.crew)
-    save_calls(Path(job["folder"]) / "calls.npz", {1: windows.taken})
+    peak, memory_facts = memory.peak_mb(lambda: calls(subject, 1, 100), job.device, subject.crew)
+    save_calls(job.file("calls.npz"), {1: windows.taken})
     facts = StreamFacts(
         windows=windows.told(),
         warm_up=replace(warm, verdict="unsteady" if unsteady else "steady", drift=round(drift, 4)),
@@ -150,9 +151,9 @@ def run_drift(windows: list[Window]) -> float:
     return abs(first - second) / min(first, second)
 
 
-def offline(subject: Subject, job: Mapping[str, Any]) -> Found:
+def offline(subject: Subject, job: ServeJob) -> Found:
     """Throughput at each batch size, in interleaved windows; the headline is the best of them."""
-    scenario = job["spec"]["scenario"]
+    scenario = job.scenario
     sizes = [int(size) for size in scenario.get("batch_sizes", (1, 32))]
     broken: dict[int, str] = {}
     warm: dict[int, WarmUp] = {}
@@ -160,14 +161,14 @@ def offline(subject: Subject, job: Mapping[str, Any]) -> Found:
     for size in sorted(sizes):  # the smallest first: an allocator that has grown hides what less would need
         try:
             warm[size] = warm_up(subject, size, seconds=0.5)
-            peaks[size] = peak_at(subject, size, job["device"])
+            peaks[size] = peak_at(subject, size, job.device)
         except (MemoryError, TrialError) as error:
             broken[size] = f"failed: {str(error) or f'out of memory at batch {size}'}"
     alive = [size for size in sizes if size not in broken]
     if not alive:
         raise TrialError(next(iter(broken.values())).removeprefix("failed: "))
     measured = offline_windows(subject, job, {size: warm[size].typical_ms for size in alive})
-    save_calls(Path(job["folder"]) / "calls.npz", {size: measured[size].taken for size in alive})
+    save_calls(job.file("calls.npz"), {size: measured[size].taken for size in alive})
     unsteady = {size for size in alive if steadiness(measured[size], warm[size].verdict)[1]}
     measurements = offline_measurements(sizes, measured, broken, unsteady)
     for size in alive:
@@ -196,22 +197,20 @@ def calls(subject: Subject, batch: int, most: int) -> None:
         subject.crew.together(subject, "calls", batch=batch, seconds=0.1, max_calls=most)
 
 
-def offline_windows(
-    subject: Subject, job: Mapping[str, Any], typical_ms: Mapping[int, float]
-) -> dict[int, Windows]:
+def offline_windows(subject: Subject, job: ServeJob, typical_ms: Mapping[int, float]) -> dict[int, Windows]:
     """Windows of all batch sizes, each round in a fresh random order (A B B A …).
 
     Args:
         typical_ms: batch size → how long a call takes.
     """
     sizes = list(typical_ms)
-    seconds = float(job["spec"]["scenario"].get("seconds", 2.0)) / len(sizes)
-    order = generator(int(job["spec"].get("seed", 0)), "offline order", int(job["spec"].get("round") or 0))
+    seconds = float(job.scenario.get("seconds", 2.0)) / len(sizes)
+    order = generator(job.seed, "offline order", job.round)
     measured = {size: Windows() for size in sizes}
     start_mb, calls = memory.resident_mb(), 0
     spent = dict.fromkeys(sizes, 0.0)
     active = list(sizes)
-    meter = energy.meter(job["device"])
+    meter = energy.meter(job.device)
     while active:
         for size in order.permutation(active):
             size = int(size)

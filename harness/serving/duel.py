@@ -11,14 +11,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from harness.facts.serving import DuelFacts, Fought, Ratio, Winner
 from harness.record import Measurement
 from harness.serving.closed import Found
+from harness.serving.job import ServeJob
 from harness.serving.subject import Subject, load_subject
 from harness.serving.windows import call, collector_off, warm_up
 from harness.streams import generator
@@ -40,10 +39,9 @@ def verdict_of(ratio: Ratio) -> Winner:
     return "second" if ratio.high < 1 else "not separated"
 
 
-def duel(first: Subject, job: Mapping[str, Any]) -> Found:
+def duel(first: Subject, job: ServeJob) -> Found:
     """Call copies of two variants in random order, and judge."""
-    spec = job["spec"]
-    scenario = spec["scenario"]
+    spec, scenario = job.spec, job.scenario
     opponent = scenario["opponent"]
     contenders = {("first", 0): first}
     for copy in range(COPIES):
@@ -53,14 +51,14 @@ def duel(first: Subject, job: Mapping[str, Any]) -> Found:
             contenders[("first", copy + 1)] = load_subject(job, spec)
     for subject in contenders.values():
         warm_up(subject, 1, seconds=0.3)
-    random = generator(int(spec.get("seed", 0)), "duel", int(spec.get("round") or 0))
+    random = generator(job.seed, "duel", job.round)
     seconds, calls = float(scenario.get("seconds", 5.0)), int(scenario.get("calls", 2000))
     cpu, wall = interleave(contenders, random, seconds, calls)
     by_cpu, by_wall = judge(cpu), judge(wall)
     asleep = slept(cpu, wall)
     clocks = {f"{clock}_{owner}_{copy}": times for clock, all_ in (("cpu", cpu), ("wall", wall))
               for (owner, copy), times in all_.items()}  # fmt: skip
-    np.savez_compressed(Path(job["folder"]) / "calls.npz", **clocks)  # type: ignore[arg-type]
+    np.savez_compressed(job.file("calls.npz"), **clocks)  # type: ignore[arg-type]
     fought = Fought(
         decide(by_cpu, by_wall, asleep),
         spec.get("variant", "first"),

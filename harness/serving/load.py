@@ -19,7 +19,7 @@ KNEE_NEEDS = 4
 
 
 @dataclass(frozen=True)
-class Settings:
+class ServerSettings:
     """The promise and the batching rule.
 
     Args:

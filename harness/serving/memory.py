@@ -9,11 +9,12 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from harness.facts.serving import MemoryFacts
 from harness.record import Measurement, TrialError
 from harness.serving import nvml
+from harness.serving.job import WorkerGroup
 
 OUT_OF_MEMORY = ("MemoryError", "bad_alloc", "DefaultCPUAllocator", "out of memory", "Cannot allocate memory")
 """What those who ran out of it leave behind in a message or on stderr."""
@@ -24,15 +25,8 @@ LEAK_PER_CALL_MB = 0.01
 """Growth per call below which it is a cache that fills, not a leak."""
 
 
-class Crew(Protocol):
-    """The workers of a machine (`harness.serving.workers`), each asked for its own memory."""
-
-    def together(self, subject: Any, order: str, **given: Any) -> list[Any]:
-        """What each worker found."""
-
-
 def peak_mb(
-    run: Callable[[], object], device: str = "cpu", crew: Crew | None = None
+    run: Callable[[], object], device: str = "cpu", crew: WorkerGroup | None = None
 ) -> tuple[float | None, MemoryFacts]:
     """Peak resident memory while `run` runs, in MB of 10^6 bytes, and what else is known.
 

@@ -11,7 +11,6 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -21,11 +20,12 @@ from harness.record import Measurement
 from harness.serving import memory
 from harness.serving.capacity import Capacity, find_capacity
 from harness.serving.closed import Found
+from harness.serving.job import ServeJob
 from harness.serving.load import (
     PROMISE,
     Calls,
     Observed,
-    Settings,
+    ServerSettings,
     counted_from,
     knee,
 )
@@ -48,10 +48,10 @@ BOUND_WINDOWS, MOST_BOUND_WINDOWS = 2, 8
 """Windows of 0.1 s that bound the capacity, and how many are tried for so many quiet ones."""
 
 
-def server(subject: Subject, job: Mapping[str, Any]) -> Found:
+def server(subject: Subject, job: ServeJob) -> Found:
     """Find the highest load that keeps the p99 under the limit, and the curve on the way there."""
-    scenario = job["spec"]["scenario"]
-    settings = Settings(
+    scenario = job.scenario
+    settings = ServerSettings(
         float(scenario["latency_p99_ms"]),
         max(1, int(scenario.get("max_batch", 8))),
         float(scenario.get("max_wait_ms", 1.0)),
@@ -62,7 +62,7 @@ def server(subject: Subject, job: Mapping[str, Any]) -> Found:
     warm = warm_up(subject, 1)
     services: dict[int, np.ndarray] = {}
     peak, memory_facts = memory.peak_mb(
-        lambda: services.update(closed_services(subject, settings.max_batch)), job["device"], subject.crew
+        lambda: services.update(closed_services(subject, settings.max_batch)), job.device, subject.crew
     )
     closed = closed_seconds(services, settings.max_batch)
     alone = float(closed[0]) * 1e3
@@ -70,8 +70,8 @@ def server(subject: Subject, job: Mapping[str, Any]) -> Found:
         note = f"a request alone takes {alone:.3g} ms, the limit is {settings.limit_ms:g} ms"
         found = Capacity(0.0, 0.0, 0.0, None, (), note)
         return measurements(found), replace(said(found, services, settings), warm_up=warm)
-    seconds, seed = float(scenario.get("seconds", 20.0)), int(job["spec"].get("seed", 0))
-    random = generator(seed, "loads", int(job["spec"].get("round") or 0))
+    seconds, seed = float(scenario.get("seconds", 20.0)), job.seed
+    random = generator(seed, "loads", job.round)
     log: list[dict[str, np.ndarray]] = []
     with memory.not_the_variants():
         compile_now()
@@ -88,14 +88,14 @@ def server(subject: Subject, job: Mapping[str, Any]) -> Found:
         return observed(replace(point, seed=arrival_seed), raw, arrivals, settings)
 
     found = find_capacity(run, closed, settings, seconds, random)
-    save_requests(Path(job["folder"]) / "requests.npz", log)
+    save_requests(job.file("requests.npz"), log)
     facts = said(found, services, settings)
     facts = replace(facts, warm_up=warm, memory=memory_facts, real_time=real_time)
     return [*measurements(found), *memory.peak_measurements(peak, memory_facts)], facts
 
 
 def observed(
-    point: LoadPoint, raw: Mapping[str, np.ndarray], arrivals: np.ndarray, settings: Settings
+    point: LoadPoint, raw: Mapping[str, np.ndarray], arrivals: np.ndarray, settings: ServerSettings
 ) -> Observed:
     """A run with its calls, and which of the counted requests were late, failed or were never answered."""
     in_time = raw["answered_ns"] - raw["scheduled_ns"] <= settings.limit_ms * 1e6
@@ -104,7 +104,7 @@ def observed(
 
 
 def run_load(
-    subject: Subject, arrivals: np.ndarray, rate: float, seconds: float, settings: Settings
+    subject: Subject, arrivals: np.ndarray, rate: float, seconds: float, settings: ServerSettings
 ) -> tuple[LoadPoint, dict[str, np.ndarray]]:
     """Serve one stream of arrivals, by all workers of the machine.
 
@@ -139,7 +139,7 @@ def _point(
     raw: Mapping[str, np.ndarray],
     rate: float,
     seconds: float,
-    settings: Settings,
+    settings: ServerSettings,
 ) -> LoadPoint:
     start, ended = shares[0].start_ns, max(share.ended_ns for share in shares)
     noise = worst([share.noise for share in shares])
@@ -178,7 +178,7 @@ def _verdict(
     requests: int,
     took_ms: float,
     seconds: float,
-    settings: Settings,
+    settings: ServerSettings,
 ) -> tuple[bool, str]:
     """Whether a run counts, and what a reader must know of the noise in it."""
     seen_late = sum(value > LATE_SHARE * settings.limit_ms * 1e6 for value in idle_late_ns)
@@ -249,7 +249,7 @@ def measurements(found: Capacity) -> list[Measurement]:
     ]
 
 
-def said(found: Capacity, services: Mapping[int, np.ndarray], settings: Settings) -> ServerFacts:
+def said(found: Capacity, services: Mapping[int, np.ndarray], settings: ServerSettings) -> ServerFacts:
     """The load curve and how the answer came about, for the record."""
     medians = {size: float(np.median(ms)) for size, ms in services.items()}
     return ServerFacts(

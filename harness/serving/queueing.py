@@ -19,7 +19,7 @@ import numpy as np
 
 from harness.protocols import Inputs
 from harness.record import TrialError
-from harness.serving.load import HOPELESS, Settings
+from harness.serving.load import HOPELESS, ServerSettings
 from harness.serving.noise import Gate, Noise
 from harness.serving.process import ahead_of_others
 from harness.serving.subject import Subject, take
@@ -88,7 +88,12 @@ def own_queue(arrivals_ns: np.ndarray) -> Queue:
 
 
 def answer(
-    subject: Subject, queue: Queue, go: Callable[[], int], seconds: float, settings: Settings, number: int = 0
+    subject: Subject,
+    queue: Queue,
+    go: Callable[[], int],
+    seconds: float,
+    settings: ServerSettings,
+    number: int = 0,
 ) -> Share:
     """One worker's share of a run.
 
@@ -103,7 +108,7 @@ def answer(
 
 
 def work_off(
-    subject: Subject, queue: Queue, start: int, seconds: float, settings: Settings, number: int = 0
+    subject: Subject, queue: Queue, start: int, seconds: float, settings: ServerSettings, number: int = 0
 ) -> Taken:
     """Take from the queue and answer, until it is empty or hopelessly long.
 
@@ -133,7 +138,7 @@ def work_off(
 
 
 def _next_batch(
-    queue: Queue, scheduled: list[int], end: int, settings: Settings, taken: Taken
+    queue: Queue, scheduled: list[int], end: int, settings: ServerSettings, taken: Taken
 ) -> tuple[int, int, int]:
     """When a batch was taken, and which requests, as a range; an empty one when all is done.
 

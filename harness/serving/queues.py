@@ -16,7 +16,7 @@ from typing import cast
 import numpy as np
 
 from harness.facts.serving import LoadPoint
-from harness.serving.load import HOPELESS, PROMISE, SETTLING, Calls, Observed, Settings
+from harness.serving.load import HOPELESS, PROMISE, SETTLING, Calls, Observed, ServerSettings
 from harness.streams import generator
 
 HIGHEST, LOWEST = 1.05, 0.02
@@ -82,7 +82,7 @@ class Services:
         return float(np.max(sizes / (self.base[1:] * self.factor.mean() + self.extra.mean())))
 
 
-def served(arrivals: np.ndarray, services: Services, settings: Settings, first: int = 0) -> Calls:
+def served(arrivals: np.ndarray, services: Services, settings: ServerSettings, first: int = 0) -> Calls:
     """The calls that answer a stream of arrivals: whoever is free takes what has come, in order.
 
     Args:
@@ -108,7 +108,7 @@ def _room(n: int) -> Room:
 
 
 def _answer(
-    arrivals: np.ndarray, services: Services, settings: Settings, first: int, most_late: int, room: Room
+    arrivals: np.ndarray, services: Services, settings: ServerSettings, first: int, most_late: int, room: Room
 ) -> int:
     """How many calls answer the arrivals; -1 once more requests than `most_late` were late."""
     return _compiled()(
@@ -118,7 +118,9 @@ def _answer(
     )  # fmt: skip
 
 
-def sojourns(arrivals: np.ndarray, services: Services, settings: Settings, first: int = 0) -> np.ndarray:
+def sojourns(
+    arrivals: np.ndarray, services: Services, settings: ServerSettings, first: int = 0
+) -> np.ndarray:
     """(n,) seconds from each arrival to its answer."""
     calls = served(arrivals, services, settings, first)
     return np.asarray(np.repeat(calls.answered, calls.size) - arrivals)
@@ -134,7 +136,7 @@ def most_late(requests: int, promise: float) -> int:
 def highest_load(
     gaps: np.ndarray,
     services: Services,
-    settings: Settings,
+    settings: ServerSettings,
     promise: float = PROMISE,
     near: float | None = None,
     first: int = 0,
@@ -231,7 +233,7 @@ def _compiled() -> Callable[..., int]:
 
 def compile_now() -> None:
     """Compile the loop before a clock runs."""
-    served(np.zeros(1), Services.fixed(np.ones(1)), Settings(1.0, 1, 0.0))
+    served(np.zeros(1), Services.fixed(np.ones(1)), ServerSettings(1.0, 1, 0.0))
 
 
 def unit_arrivals(requests: int, random: np.random.Generator, burstiness: float = 1.0) -> np.ndarray:
@@ -239,14 +241,16 @@ def unit_arrivals(requests: int, random: np.random.Generator, burstiness: float 
     return np.cumsum(unit_gaps(requests, random, burstiness))
 
 
-def true_capacity(services: Services, settings: Settings, requests: int = 200_000, seed: int = 1) -> float:
+def true_capacity(
+    services: Services, settings: ServerSettings, requests: int = 200_000, seed: int = 1
+) -> float:
     """The capacity of a server whose service times are known, from long runs; 0 where no load has one."""
     gaps = unit_arrivals(requests, generator(seed, "truth"), settings.burstiness)
     return highest_load(gaps, services, settings) or 0.0
 
 
 def simulated_run(
-    services: Services, settings: Settings, first: Callable[[int], int] = lambda seed: 0
+    services: Services, settings: ServerSettings, first: Callable[[int], int] = lambda seed: 0
 ) -> Callable[[float, float, int], Observed]:
     """A function that answers what a load does to a simulated server (`capacity.RunLoad`).
 
@@ -263,7 +267,7 @@ def simulated_run(
 
 
 def observed(
-    calls: Calls, arrivals: np.ndarray, rate: float, seconds: float, settings: Settings, seed: int
+    calls: Calls, arrivals: np.ndarray, rate: float, seconds: float, settings: ServerSettings, seed: int
 ) -> Observed:
     """A simulated run as the open loop would have told it; what waits long after the end is unanswered."""
     sojourn = np.repeat(calls.answered, calls.size) - arrivals

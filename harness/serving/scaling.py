@@ -20,6 +20,7 @@ from harness.facts.serving import ScalingFacts
 from harness.record import Measurement
 from harness.serving import memory
 from harness.serving.closed import Found, save_calls
+from harness.serving.job import ServeJob
 from harness.serving.subject import Subject
 from harness.serving.windows import Windows, measure_window, warm_up
 from harness.streams import generator
@@ -29,25 +30,24 @@ BLOCKS = 5
 MOST_CALLS = 2000
 
 
-def scaling(subject: Subject, job: Mapping[str, Any]) -> Found:
+def scaling(subject: Subject, job: ServeJob) -> Found:
     """Median latency, peak memory and operations at each size."""
-    spec = job["spec"]
-    scenario = spec["scenario"]
+    spec, scenario = job.spec, job.scenario
     sizes = sorted(int(size) for size in scenario["sizes"])
-    artifact = Path(job["artifacts"][spec["artifact"]])
+    artifact = Path(job.artifacts[spec["artifact"]])
     from harness.tasks.sizes import at_sizes  # needs torch, as no other scenario does
 
     subjects: dict[int, Subject] = {}
     count: dict[int, Callable[[], float]] = {}
     loaded, before = None, 0.0
     measured: list[Measurement] = []
-    with tempfile.TemporaryDirectory(dir=job["folder"]) as scratch:
-        for sized in at_sizes(spec, artifact, sizes, job["threads"], job["device"], Path(scratch)):
+    with tempfile.TemporaryDirectory(dir=job.folder) as scratch:
+        for sized in at_sizes(spec, artifact, sizes, job.threads, job.device, Path(scratch)):
             here = Subject(sized.predict, sized.inputs, subject.cold, subject.width)
             memory.release()
             if sized.predict is not loaded:
                 loaded, before = sized.predict, memory.resident_mb()
-            peak, more = memory.peak_mb(_answers(here), job["device"])
+            peak, more = memory.peak_mb(_answers(here), job.device)
             at = {"size": sized.size}
             measured += memory.peak_measurements(peak, more, at)
             if peak is not None:
@@ -56,7 +56,7 @@ def scaling(subject: Subject, job: Mapping[str, Any]) -> Found:
     measured += [Measurement("flops_per_example", count[size](), "FLOP", at={"size": size}) for size in sizes]
     warm = {str(size): warm_up(here, 1, seconds=0.3) for size, here in subjects.items()}
     windows = _blocks(subjects, float(scenario["seconds"]), spec)
-    save_calls(Path(job["folder"]) / "calls.npz", {size: taken.taken for size, taken in windows.items()})
+    save_calls(job.file("calls.npz"), {size: taken.taken for size, taken in windows.items()})
     measured += [_latency(size, taken) for size, taken in windows.items()]
     return measured, ScalingFacts(
         windows=tuple(replace(w, size=size) for size, taken in windows.items() for w in taken.told()),

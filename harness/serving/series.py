@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from harness.serving.load import Calls, Settings
+from harness.serving.load import Calls, ServerSettings
 from harness.serving.queues import Services
 
 KNOWN = 20
@@ -61,7 +61,7 @@ class Series:
         return Services(self.services.base, factor, extra, self.services.woken)
 
 
-def series_of(runs: Sequence[Calls], closed: np.ndarray, settings: Settings) -> Series:
+def series_of(runs: Sequence[Calls], closed: np.ndarray, settings: ServerSettings) -> Series:
     """The service times of open-loop runs.
 
     Args:
@@ -110,7 +110,7 @@ def _usual(
     return np.concatenate([[0.0], closed * filled])
 
 
-def _durations(calls: Calls, settings: Settings) -> tuple[np.ndarray, np.ndarray]:
+def _durations(calls: Calls, settings: ServerSettings) -> tuple[np.ndarray, np.ndarray]:
     """Seconds of each call, and whether it began after a pause.
 
     Where the same worker's next batch could have started at once, a call lasts until that one was issued: the
@@ -130,7 +130,7 @@ def _durations(calls: Calls, settings: Settings) -> tuple[np.ndarray, np.ndarray
 
 
 def predicted_late(
-    calls: Calls, arrivals: np.ndarray, counted: int, settings: Settings, closed: np.ndarray
+    calls: Calls, arrivals: np.ndarray, counted: int, settings: ServerSettings, closed: np.ndarray
 ) -> int:
     """Late ones among the last `counted` requests of a run, from its own service times on its own arrivals.
 

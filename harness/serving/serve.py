@@ -14,12 +14,12 @@ import sys
 import threading
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from harness.codec import from_json
 from harness.facts.serving import SERVE_FACTS
 from harness.protocols import Job, Outcome
 from harness.record import Measurement, TrialError
+from harness.serving.job import ServeJob
 from harness.serving.memory import OUT_OF_MEMORY, SPENT
 
 LOG = "log.txt"
@@ -35,7 +35,7 @@ def serve(job: Job) -> Outcome:
     job.folder.mkdir(parents=True, exist_ok=True)
     result = job.folder / "result.json"
     request = job.folder / "job.json"
-    request.write_text(json.dumps(child_job(job, result)))
+    serve_job(job, result).write(request)
     try:
         code, expired, said = run_child(
             request, child_environment(job.threads), job.trial.time_limit_s, job.folder / LOG
@@ -46,22 +46,22 @@ def serve(job: Job) -> Outcome:
             path.unlink(missing_ok=True)
 
 
-def child_job(job: Job, result: Path) -> dict[str, Any]:
-    """What the child needs to know, as JSON; artifacts by the name that the specification has for them."""
+def serve_job(job: Job, result: Path) -> ServeJob:
+    """What the child needs to know."""
     spec = job.trial.spec
     subjects = (spec, spec["scenario"].get("opponent", {}))
     names = [subject["artifact"] for subject in subjects if "artifact" in subject]
     folders = [str((path / "artifact").absolute()) for path in job.needs.values()]
-    return {
-        "spec": dict(spec),
-        "artifacts": dict(zip(names, folders, strict=False)),
-        "threads": job.threads,
-        "workers": int(spec.get("workers", 1)),
-        "device": job.device,
-        "memory_mb": job.trial.resources.memory_mb,
-        "folder": str(job.folder.absolute()),
-        "result": str(result.absolute()),
-    }
+    return ServeJob(
+        spec,
+        folder=str(job.folder.absolute()),
+        result=str(result.absolute()),
+        artifacts=dict(zip(names, folders, strict=False)),
+        threads=job.threads,
+        workers=int(spec.get("workers", 1)),
+        device=job.device,
+        memory_mb=job.trial.resources.memory_mb,
+    )
 
 
 def child_environment(threads: int) -> dict[str, str]:

@@ -6,8 +6,7 @@ import importlib
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
@@ -16,21 +15,12 @@ from harness.kinds import kind_of
 from harness.protocols import Inputs, Predict
 from harness.record import TrialError
 from harness.serving import plain
+from harness.serving.job import ServeJob, WorkerGroup
+from harness.specification import Spec
 from harness.tasks import task_module as trained_by
 
 DISTINCT = 128
 """Distinct requests that are cycled through: enough that no cache answers, few enough to hold ready."""
-
-
-class Crew(Protocol):
-    """The workers of a machine (`harness.serving.workers.Crew`)."""
-
-    size: int
-    shared: Any
-    meter: Any
-
-    def together(self, subject: Any, order: str, **given: Any) -> list[Any]:
-        """All do the same at the same time; what each found, the first worker's own first."""
 
 
 @dataclass
@@ -50,7 +40,7 @@ class Subject:
     cold: Mapping[str, float]
     width: tuple[int, ...]
     seen: dict[int, list[Inputs]] = field(default_factory=dict)
-    crew: Crew | None = None
+    crew: WorkerGroup | None = None
 
     def requests(self, batch: int) -> list[Inputs]:
         """Requests of a batch size, cut before any clock runs."""
@@ -76,22 +66,21 @@ class Subject:
             raise TrialError(f"not finite: NaN or infinity in the answer to a batch of {batch}")
 
 
-def load_subject(job: Mapping[str, Any], spec: Mapping[str, Any] | None = None) -> Subject:
+def load_subject(job: ServeJob, spec: Spec | None = None) -> Subject:
     """Load a variant and call it once, under the clock.
 
     Args:
-        job: what the parent wrote (`harness.serving.serve.child_job`).
         spec: another variant's specification, for a duel; the job's own by default.
     """
-    spec = spec or job["spec"]
+    spec = spec or job.spec
     module = task_module(spec)
     inputs = module.examples(spec)
     if not length(inputs):
         raise TrialError("there are no test examples to serve")
     first = take(inputs, [0])
-    artifact = Path(job["artifacts"].get(spec.get("artifact"), job["folder"]))
+    artifact = job.artifact_of(spec) or job.file("")
     start = time.perf_counter_ns()
-    predict = module.load_variant(spec, artifact, job["threads"], job["device"])
+    predict = module.load_variant(spec, artifact, job.threads, job.device)
     loaded = time.perf_counter_ns()
     answer = predict(first)
     done = time.perf_counter_ns()

@@ -9,7 +9,6 @@ all of them map; its turn is a record lock of the kernel, which a process that d
 from __future__ import annotations
 
 import fcntl
-import json
 import mmap
 import os
 import subprocess
@@ -31,7 +30,8 @@ from harness.facts.serving import WarmUp
 from harness.record import HarnessError, TrialError
 from harness.serving import memory
 from harness.serving.energy import Meter
-from harness.serving.load import Settings
+from harness.serving.job import ServeJob
+from harness.serving.load import ServerSettings
 from harness.serving.process import die_with_parent, go_first, pin
 from harness.serving.queueing import Queue, Share, answer, sharpen_timer
 from harness.serving.subject import Subject, load_subject
@@ -188,7 +188,7 @@ def calls(worker: Worker, go: Go, batch: int, seconds: float, max_calls: int) ->
     repeat(worker.subject, batch, seconds, max_calls)
 
 
-def serve(worker: Worker, go: Go, requests: int, seconds: float, settings: Settings) -> Share:
+def serve(worker: Worker, go: Go, requests: int, seconds: float, settings: ServerSettings) -> Share:
     """This worker's share of a run on the shared queue."""
     return answer(worker.subject, worker.shared.queue(requests), go, seconds, settings, worker.number)
 
@@ -242,8 +242,8 @@ def main(argv: list[str]) -> None:
     die_with_parent()
     connection = Connection(int(pipe))
     try:
-        job = json.loads(Path(request).read_text())
-        memory.limit(int(job.get("memory_mb") or 0), job["device"], int(job["workers"]))
+        job = ServeJob.read(Path(request))
+        memory.limit(job.memory_mb, job.device, job.workers)
         go_first()
         pin([int(core) for core in cores.split(",") if core])
         sharpen_timer()

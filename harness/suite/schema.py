@@ -18,7 +18,7 @@ from harness.record import content_hash
 from harness.suite.decision import CostItem, Costs, Decision, Threshold, Traffic
 from harness.suite.fields import Count, Model, NotNegative, Positive, Seed, Share
 from harness.suite.model_ref import ModelRef, parse_model
-from harness.suite.serving import Offline, Scaling, Scenarios, Server, Serving, SingleStream
+from harness.suite.serving import Offline, Scenarios, Server, Serving, SingleStream, SizeScaling
 from harness.suite.training import Augmentation, Optimizer, ResourceClaim, Schedule, Training, Tuning
 
 __all__ = [
@@ -36,12 +36,12 @@ __all__ = [
     "Optimizer",
     "OwnMetric",
     "ResourceClaim",
-    "Scaling",
     "Scenarios",
     "Schedule",
     "Server",
     "Serving",
     "SingleStream",
+    "SizeScaling",
     "Suite",
     "TaskName",
     "Threshold",

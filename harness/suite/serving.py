@@ -42,7 +42,7 @@ class Server(Model):
     """Of measuring, over all loads that are tried."""
 
 
-class Scaling(Model):
+class SizeScaling(Model):
     """What one answer costs against the size of its input: tokens of a text, pixels of an image's side."""
 
     sizes: Annotated[tuple[Count, ...], Field(min_length=2)]
@@ -60,7 +60,7 @@ class Scenarios(Model):
     """Throughput: everything is there at once."""
     server: Server | None = None
     """Capacity: random arrivals under a limit of latency."""
-    scaling: Scaling | None = None
+    scaling: SizeScaling | None = None
     """Cost against size, of networks on texts or images."""
 
 

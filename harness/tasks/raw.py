@@ -14,14 +14,14 @@ from harness import streams
 from harness.datasets.encoding import MOST_BINS, How, fit_table
 from harness.datasets.parts import Parts
 from harness.exported import tables
-from harness.exported.tables import Table
+from harness.exported.tables import TableEncoding
 from harness.protocols import Predict, Split
 from harness.runtimes.texts import TOKENIZER, encoder
 from harness.suite.encodings import AUTO, is_histogram, takes_categories
 from harness.suite.model_ref import ModelRef, parse_model
 
 
-def as_numbers(spec: Mapping[str, Any], parts: Parts) -> tuple[Parts, Table | None]:
+def as_numbers(spec: Mapping[str, Any], parts: Parts) -> tuple[Parts, TableEncoding | None]:
     """The parts of a table's rows as the numbers that a trial's model takes, and what makes these of rows;
     parts of anything else as they are."""
     if not parts.task.columns:

@@ -24,7 +24,7 @@ from harness.streams import generator
 from harness.tasks.recommendation import metrics
 from harness.tasks.recommendation.answering import STAGES, Stopwatch
 from harness.tasks.recommendation.asking import all_scores, user_requests
-from harness.tasks.recommendation.fitting import VALIDATION_USERS, Parts, assemble
+from harness.tasks.recommendation.fitting import VALIDATION_USERS, LogParts, assemble
 from harness.tasks.recommendation.history import Requests
 from harness.tasks.recommendation.index_quality import index_quality
 from harness.tasks.recommendation.pipeline import Pipeline
@@ -54,7 +54,7 @@ class Evaluation:
     facts: EvaluationFacts
 
 
-def evaluate(pipeline: Pipeline, parts: Parts, seed: int) -> Evaluation:
+def evaluate(pipeline: Pipeline, parts: LogParts, seed: int) -> Evaluation:
     """Ask one request per user of the test part, at deployment, and score it by what they chose later.
 
     Only what can be answered counts as relevant, see `answerable`; `facts` says how many events that leaves
@@ -126,7 +126,7 @@ def _scores(candidates: np.ndarray, ranked: np.ndarray, relevant: metrics.Releva
 
 
 def validation_ndcg(
-    pipeline: Pipeline, parts: Parts, retrieval: JsonObject, seed: int, threads: int
+    pipeline: Pipeline, parts: LogParts, retrieval: JsonObject, seed: int, threads: int
 ) -> dict[str, float | None]:
     """End-to-end NDCG@10 on the validation part: what settings are chosen by; empty where none can be asked.
 
@@ -174,7 +174,9 @@ def _slice(scores: Mapping[str, np.ndarray], mask: np.ndarray) -> SliceFacts:
     return SliceFacts(users, ndcg, recall)
 
 
-def _new_items(pipeline: Pipeline, ranked: np.ndarray, relevant: metrics.Relevant, parts: Parts) -> NewItems:
+def _new_items(
+    pipeline: Pipeline, ranked: np.ndarray, relevant: metrics.Relevant, parts: LogParts
+) -> NewItems:
     """Items launched in the week before deployment: how often they are shown and found."""
     launched = parts.data.catalogue.available_from
     new = pipeline.eligible & np.isfinite(launched) & (launched > parts.cut.deploy - NEW_DAYS)

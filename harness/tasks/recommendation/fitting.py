@@ -22,7 +22,7 @@ from harness.streams import generator
 from harness.tasks.recommendation.asking import all_scores, scores_of, user_requests
 from harness.tasks.recommendation.features import Knowledge
 from harness.tasks.recommendation.history import History
-from harness.tasks.recommendation.loop import Settings
+from harness.tasks.recommendation.loop import FitSettings
 from harness.tasks.recommendation.metrics import hits, ndcg, relevant_items, tie_keys
 from harness.tasks.recommendation.order import rank_all
 from harness.tasks.recommendation.pipeline import Pipeline, eligible_items
@@ -42,7 +42,7 @@ INDEX_QUERIES = 1000
 
 
 @dataclass(frozen=True)
-class Fit:
+class FittedPipeline:
     """A fitted pipeline and how it came about.
 
     Args:
@@ -55,7 +55,7 @@ class Fit:
 
 
 @dataclass(frozen=True)
-class Parts:
+class LogParts:
     """A log, cut. `past` is training and validation together: what is known at deployment."""
 
     data: Interactions
@@ -85,19 +85,19 @@ class Parts:
         return events.rows(answerable(events, on_sale, seen) & self.data.protocol.relevant(events))
 
 
-def cut_data(data: Interactions, validation: float, seed: int) -> Parts:
+def cut_data(data: Interactions, validation: float, seed: int) -> LogParts:
     """Cut a data set by its protocol; the suite's seed decides ties and random shares."""
     cut = cut_events(data.events, data.protocol, validation, generator(seed, "split"))
     rows = data.events.rows
-    return Parts(
+    return LogParts(
         data, cut, rows(cut.train), rows(cut.validation), rows(cut.train | cut.validation), rows(cut.test)
     )
 
 
 def fit_pipeline(
-    parts: Parts, retrieval: Mapping[str, Any], ranking: Mapping[str, Any] | None, settings: Settings,
+    parts: LogParts, retrieval: Mapping[str, Any], ranking: Mapping[str, Any] | None, settings: FitSettings,
     progress: Progress, threads: int = 1,
-) -> Fit:  # fmt: skip
+) -> FittedPipeline:  # fmt: skip
     """Fit a candidate's pipeline.
 
     Args:
@@ -127,11 +127,11 @@ def fit_pipeline(
         ranker = _fit_ranker(parts, retrieval, ranking, interim, settings, progress)
         seconds["ranker"] = time.perf_counter() - start
     curves = {"retriever": retriever.curve, **({"ranker": ranker.curve} if ranker else {})}
-    return Fit(replace(pipeline, ranker=ranker), curves, seconds)
+    return FittedPipeline(replace(pipeline, ranker=ranker), curves, seconds)
 
 
 def assemble(
-    retriever: Any, parts: Parts, past: Events, now: float, retrieval: Mapping[str, Any], seed: int,
+    retriever: Any, parts: LogParts, past: Events, now: float, retrieval: Mapping[str, Any], seed: int,
     threads: int, built: Pipeline | None = None,
 ) -> Pipeline:  # fmt: skip
     """A fitted retriever as a pipeline without a ranker that knows `past` and what is on sale `now`.
@@ -166,7 +166,7 @@ def assemble(
     )  # fmt: skip
 
 
-def _index_queries(retriever: Any, parts: Parts, past: Events, now: float, seed: int) -> np.ndarray:
+def _index_queries(retriever: Any, parts: LogParts, past: Events, now: float, seed: int) -> np.ndarray:
     """(n, dim) vectors of users who came in the validation part, as they were known when it began.
 
     So they are of the kind that will ask: some are new, and none is known by what the retriever learned from
@@ -192,7 +192,9 @@ def answerable(events: Events, on_sale: np.ndarray, seen: History | None) -> np.
     return np.asarray(mask if seen is None else mask & ~seen.holds(events.user, events.item))
 
 
-def _fit_retriever(parts: Parts, retrieval: Mapping[str, Any], settings: Settings, progress: Progress) -> Any:
+def _fit_retriever(
+    parts: LogParts, retrieval: Mapping[str, Any], settings: FitSettings, progress: Progress
+) -> Any:
     arguments = {
         name: value for name, value in retrieval.items() if name not in ("model", "index", "candidates")
     }
@@ -215,7 +217,7 @@ def _fit_retriever(parts: Parts, retrieval: Mapping[str, Any], settings: Setting
     return fitted
 
 
-def _retrieval_validator(parts: Parts, seed: int) -> Any:
+def _retrieval_validator(parts: LogParts, seed: int) -> Any:
     """NDCG@10 over a sample of users of the validation part, full ranking; None where none can be asked."""
     history = parts.history(parts.train)
     seen = history if parts.data.protocol.mask_seen else None
@@ -241,8 +243,8 @@ def _retrieval_validator(parts: Parts, seed: int) -> Any:
 
 
 def _fit_ranker(
-    parts: Parts, retrieval: Mapping[str, Any], ranking: Mapping[str, Any], interim: Settings,
-    settings: Settings, progress: Progress,
+    parts: LogParts, retrieval: Mapping[str, Any], ranking: Mapping[str, Any], interim: FitSettings,
+    settings: FitSettings, progress: Progress,
 ) -> Ranker:  # fmt: skip
     early, lessons_from = _early_part(parts, settings.seed)
     retriever = _fit_retriever(early, retrieval, interim, lambda news: progress({**news, "interim": True}))
@@ -274,7 +276,7 @@ def _fit_ranker(
     )  # fmt: skip
 
 
-def _early_part(parts: Parts, seed: int) -> tuple[Parts, float]:
+def _early_part(parts: LogParts, seed: int) -> tuple[LogParts, float]:
     """The training part without its last stretch (by time, or of each user), and when that starts."""
     train = parts.train
     if parts.data.protocol.split == "global_time":
@@ -289,7 +291,9 @@ def _early_part(parts: Parts, seed: int) -> tuple[Parts, float]:
     if not early.any():
         early = np.ones(len(train), bool)
     none = train.rows(np.zeros(len(train), bool))
-    return Parts(parts.data, parts.cut, train.rows(early), none, train.rows(early), train.rows(~early)), edge
+    return LogParts(
+        parts.data, parts.cut, train.rows(early), none, train.rows(early), train.rows(~early)
+    ), edge
 
 
 def _with_score_scale(

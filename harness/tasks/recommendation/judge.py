@@ -20,7 +20,7 @@ from harness.facts.recommending import OffPolicy, OnlineFacts
 from harness.streams import generator
 from harness.tasks.recommendation import off_policy, online
 from harness.tasks.recommendation.asking import page_requests
-from harness.tasks.recommendation.fitting import Parts
+from harness.tasks.recommendation.fitting import LogParts
 from harness.tasks.recommendation.history import Requests
 from harness.tasks.recommendation.pipeline import PAGE, Pipeline
 
@@ -60,7 +60,7 @@ class Judgement:
     facts: OnlineFacts
 
 
-def summon(truth: Truth, sessions: Sessions, parts: Parts, seed: int) -> Court:
+def summon(truth: Truth, sessions: Sessions, parts: LogParts, seed: int) -> Court:
     """The requests that every candidate of a suite is asked."""
     shown = parts.data.impressions
     assert shown is not None
@@ -81,7 +81,7 @@ def summon(truth: Truth, sessions: Sessions, parts: Parts, seed: int) -> Court:
     )  # fmt: skip
 
 
-def judge(pipeline: Pipeline, court: Court, parts: Parts, seed: int) -> Judgement:
+def judge(pipeline: Pipeline, court: Court, parts: LogParts, seed: int) -> Judgement:
     """What a pipeline earns, an A/B test against the shop's current recommender, off-policy estimates."""
     slates = answers(pipeline, court.requests)
     flow = funnel(court.truth, court.contexts, slates)
@@ -132,7 +132,7 @@ def store(path: Path, judged: Judgement, court: Court) -> None:
         )  # fmt: skip
 
 
-def _off_policy(court: Court, slates: np.ndarray, parts: Parts, truth: float) -> OffPolicy:
+def _off_policy(court: Court, slates: np.ndarray, parts: LogParts, truth: float) -> OffPolicy:
     shown = parts.data.impressions
     assert shown is not None
     from harness.tasks.recommendation.features import estimate_examination

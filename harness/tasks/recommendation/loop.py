@@ -14,7 +14,7 @@ from harness.record import TrialError
 
 
 @dataclass(frozen=True)
-class Settings:
+class FitSettings:
     """How to train; the names are those of a suite's `training`, `decay` is any schedule but `constant`."""
 
     epochs: int = 5
@@ -26,7 +26,7 @@ class Settings:
     device: str = "cpu"
 
     @classmethod
-    def of(cls, training: Mapping[str, Any], seed: int, device: str = "cpu") -> Settings:
+    def of(cls, training: Mapping[str, Any], seed: int, device: str = "cpu") -> FitSettings:
         optimizer = training.get("optimizer", {})
         return cls(
             epochs=training.get("epochs", cls.epochs),
@@ -42,7 +42,7 @@ class Settings:
 def fit_epochs(
     network: torch.nn.Module,
     batches: Callable[[int], Iterator[torch.Tensor]],
-    settings: Settings,
+    settings: FitSettings,
     validate: Callable[[], float] | None,
     progress: Progress,
 ) -> list[dict[str, float]]:

@@ -23,9 +23,9 @@ from harness.record import DataError, Measurement, SuiteError, TrialError
 from harness.tasks.recommendation.answering import Stopwatch
 from harness.tasks.recommendation.asking import page_requests
 from harness.tasks.recommendation.evaluation import Evaluation, evaluate, validation_ndcg
-from harness.tasks.recommendation.fitting import Fit, Parts, cut_data, fit_pipeline
+from harness.tasks.recommendation.fitting import FittedPipeline, LogParts, cut_data, fit_pipeline
 from harness.tasks.recommendation.judge import Court, Judgement, judge, store, summon
-from harness.tasks.recommendation.loop import Settings
+from harness.tasks.recommendation.loop import FitSettings
 from harness.tasks.recommendation.pipeline import PAGE, Pipeline
 
 EXAMPLES = 2000
@@ -64,7 +64,7 @@ def train(job: Job) -> Outcome:
     spec = job.trial.spec
     torch.set_num_threads(job.threads)
     parts = load_parts(spec)
-    settings = Settings.of(spec.get("training", {}), spec["seed"], job.device)
+    settings = FitSettings.of(spec.get("training", {}), spec["seed"], job.device)
     try:
         fit = fit_pipeline(parts, spec["retrieval"], spec.get("ranking"), settings, job.progress, job.threads)
     except ValueError as error:
@@ -162,7 +162,7 @@ def examples(spec: Mapping[str, Any]) -> Inputs:
     ]
 
 
-def load_parts(spec: Mapping[str, Any]) -> Parts:
+def load_parts(spec: Mapping[str, Any]) -> LogParts:
     """The data of a trial, cut by the suite's seed, so that all candidates and seeds see the same parts.
 
     Raises:
@@ -198,7 +198,7 @@ def _write_predictions(path: Path, found: Evaluation, judged: Judgement | None, 
     users.to_parquet(path, index=False)
 
 
-def _write_history(path: Path, fit: Fit) -> None:
+def _write_history(path: Path, fit: FittedPipeline) -> None:
     names = ["stage", "epoch", "train_loss", "validation_score", "seconds"]
     with path.open("w", newline="", encoding="utf-8") as stream:
         writer = csv.DictWriter(stream, names, restval="")
@@ -207,7 +207,7 @@ def _write_history(path: Path, fit: Fit) -> None:
             writer.writerows({"stage": stage, **row} for row in rows)
 
 
-def _data_facts(parts: Parts) -> LogFacts:
+def _data_facts(parts: LogParts) -> LogFacts:
     return LogFacts(
         len(parts.data.users),
         len(parts.data.catalogue),

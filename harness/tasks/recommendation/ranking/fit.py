@@ -21,7 +21,7 @@ from torch.nn import functional as F
 from harness.protocols import Progress
 from harness.streams import generator, seed_for
 from harness.tasks.recommendation.features import FEATURES, Facts, adjusted
-from harness.tasks.recommendation.loop import Settings, fit_epochs
+from harness.tasks.recommendation.loop import FitSettings, fit_epochs
 from harness.tasks.recommendation.ranking import RANKERS
 
 RANKER_LR = 0.001
@@ -111,7 +111,7 @@ def fit_ranker(
     validation: Slates | None,
     examination: np.ndarray,
     num_categories: int,
-    settings: Settings,
+    settings: FitSettings,
     progress: Progress,
 ) -> Ranker:
     """Fit a ranker to labelled lists.

@@ -29,7 +29,7 @@ class Attention(nn.Module):
         return self.out(mixed.transpose(1, 2).reshape(n, k, d))  # type: ignore[no-any-return]
 
 
-class Block(nn.Module):
+class AttentionBlock(nn.Module):
     def __init__(self, dim: int, heads: int) -> None:
         super().__init__()
         self.norm, self.attention, self.norm2 = nn.LayerNorm(dim), Attention(dim, heads), nn.LayerNorm(dim)
@@ -49,8 +49,8 @@ class Transformer(nn.Module):
         self.event = nn.Linear(2, dim)
         self.position = nn.Parameter(torch.zeros(RECENT + 1, dim))
         self.nothing = nn.Parameter(torch.zeros(1, 1, dim))  # always there to attend to
-        self.blocks = nn.ModuleList([Block(dim, heads) for _ in range(depth)])
-        self.ask = Block(dim, heads)
+        self.blocks = nn.ModuleList([AttentionBlock(dim, heads) for _ in range(depth)])
+        self.ask = AttentionBlock(dim, heads)
         self.head = nn.Sequential(nn.LayerNorm(dim), nn.Linear(dim, 1))
         self.linear = nn.Linear(num_features, 1)
         nn.init.normal_(self.category.weight, std=0.05)

@@ -12,7 +12,7 @@ import scipy.sparse as sp
 from harness.datasets.interactions import Catalogue, Events, Users
 from harness.protocols import Progress
 from harness.tasks.recommendation.history import History, Requests
-from harness.tasks.recommendation.loop import Settings
+from harness.tasks.recommendation.loop import FitSettings
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class Lesson:
     events: Events
     causal: bool
     now: float
-    settings: Settings
+    settings: FitSettings
     progress: Progress = lambda _: None
     validate: Callable[[Retriever], float] | None = None
 

@@ -24,7 +24,7 @@ from harness.tasks.recommendation.retrieval.base import Lesson
 from harness.tasks.recommendation.served import NOTHING, START, Fitted, tokens_of
 
 
-class Encoder(nn.Module):
+class SequenceEncoder(nn.Module):
     """(n, length) tokens, right-aligned → (n, length, dim), each place told of nothing later."""
 
     def __init__(self, num_items: int, length: int, dim: int, depth: int, heads: int, dropout: float) -> None:
@@ -54,10 +54,10 @@ class SasRec(Fitted):
         return self.weights["items.weight"][2:]
 
     @cached_property
-    def encoder(self) -> Encoder:
+    def encoder(self) -> SequenceEncoder:
         (length, dim), num_items = self.weights["place"].shape, len(self.item_vectors())
         depth, heads = int(self.settings["depth"]), int(self.settings["heads"])
-        encoder = Encoder(num_items, length, dim, depth, heads, 0.0)
+        encoder = SequenceEncoder(num_items, length, dim, depth, heads, 0.0)
         encoder.load_state_dict({name: torch.from_numpy(array) for name, array in self.weights.items()})
         return encoder.eval()
 
@@ -87,7 +87,7 @@ def fit(
         raise ValueError(f"retrieval.dim must be a multiple of heads ({heads}), not {dim}")
     settings, num_items = lesson.settings, len(lesson.catalogue)
     torch.manual_seed(seed_for(settings.seed, "init"))
-    encoder = Encoder(num_items, max_history + 1, dim, depth, heads, dropout).to(settings.device)
+    encoder = SequenceEncoder(num_items, max_history + 1, dim, depth, heads, dropout).to(settings.device)
     rng = generator(settings.seed, "order")
     windows = _windows(History.of(lesson.events, len(lesson.users)), max_history + 1)
     # A suite's batch counts events, and a window holds many.
@@ -124,7 +124,7 @@ def _windows(history: History, length: int) -> np.ndarray:
 
 
 def _loss(
-    encoder: Encoder, items: np.ndarray, num_items: int, negatives: int, rng: np.random.Generator,
+    encoder: SequenceEncoder, items: np.ndarray, num_items: int, negatives: int, rng: np.random.Generator,
     device: str,
 ) -> torch.Tensor:  # fmt: skip
     """Mean cross-entropy of every next item."""

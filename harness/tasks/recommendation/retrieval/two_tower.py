@@ -19,7 +19,7 @@ from torch.nn import functional as F
 from harness.datasets.interactions import Catalogue
 from harness.streams import generator, seed_for
 from harness.tasks.recommendation.history import History, Requests
-from harness.tasks.recommendation.loop import Settings, fit_epochs
+from harness.tasks.recommendation.loop import FitSettings, fit_epochs
 from harness.tasks.recommendation.retrieval.base import Lesson
 from harness.tasks.recommendation.retrieval.texts import text_features
 from harness.tasks.recommendation.served import Fitted, tower_inputs
@@ -239,7 +239,7 @@ class _Examples:
 
 def _loss(
     users: UserTower, items: ItemTower, pupil: _Examples, rows: np.ndarray, counts: np.ndarray,
-    uniform: int, settings: Settings,
+    uniform: int, settings: FitSettings,
 ) -> torch.Tensor:  # fmt: skip
     user, item, recent, in_visit = pupil.take(rows)
     pool = np.concatenate([item, pupil.rng.integers(0, len(counts), uniform)])
