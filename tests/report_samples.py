@@ -13,8 +13,8 @@ import numpy as np
 from harness.facts.serving import LoadPoint, ServerFacts
 from harness.record import Failure, Measurement, Record, Trial
 from harness.serving.capacity import Capacity
+from harness.serving.load import ServerSettings
 from harness.serving.open_loop import measurements, said
-from harness.serving.queueing import Settings
 from harness.store.runs import RunFolder
 from harness.suite.schema import Suite
 
@@ -188,7 +188,7 @@ def _served(made, runtime, score, rounds, calls, rng):  # type: ignore[no-untype
             for u, stage in loads
         ]  # fmt: skip
         capacity = Capacity(top * 0.6, top * 0.55, top * 0.66, True, tuple(points))
-        facts = said(capacity, {1: np.array([1e3 / top])}, Settings(10.0, 8, 1.0))
+        facts = said(capacity, {1: np.array([1e3 / top])}, ServerSettings(10.0, 8, 1.0))
         yield _record(server, measurements(capacity), facts)
 
 
