@@ -87,6 +87,8 @@ class Row:
     """One variant of the trade-off table.
 
     Args:
+        failures: of trials that it depends on, in words. training_failure: why a training of it failed; empty
+            where none did.
         machine: the cheapest of the suite's instances for it; empty where the suite has one machine.
         offers: what it costs on each.
         besides: USD per month beyond its machines: what follows the machine's price, and what does not.
@@ -104,6 +106,7 @@ class Row:
     best_probability: float | None = None
     rejected_by: tuple[str, ...] = ()
     failures: tuple[str, ...] = ()
+    training_failure: str = ""
     besides: tuple[float, float] = (0.0, 0.0)
     service: ServiceTimes | None = None
     counted_share: float = 1.0

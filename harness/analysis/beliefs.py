@@ -30,6 +30,7 @@ class Beliefs:
     estimates: dict[str, list[Estimate]] = field(default_factory=dict)
     draws: dict[str, Array] = field(default_factory=dict)
     failures: dict[Variant, tuple[str, ...]] = field(default_factory=dict)
+    training_failures: dict[Variant, str] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
     one_launch: list[str] = field(default_factory=list)
     assumed: dict[str, list[str]] = field(default_factory=dict)

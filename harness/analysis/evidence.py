@@ -40,6 +40,7 @@ def gather(
     beliefs = Beliefs(index.rows, index.train_size, machine_class=index.machine_class)
     beliefs.warnings.extend(index.warnings)
     beliefs.failures.update({row: _failures(index, row) for row in index.rows})
+    beliefs.training_failures.update({row: _training_failure(index, row) for row in index.rows})
     quality, fitted, served = _measured_metrics(index, metrics_of(suite))
     scores = _read_scores(index, reader, beliefs) if reader else {}
     beliefs.race = in_the_race(index, suite, scores)
@@ -112,6 +113,15 @@ def _failures(index: RecordIndex, row: Variant) -> tuple[str, ...]:
             if r.status == "failed"
         )
     )
+
+
+def _training_failure(index: RecordIndex, row: Variant) -> str:
+    """Why a training of a row failed; empty where none did."""
+    trainings = index.train.get((row.candidate, index.train_size), [])
+    failed = next((r for r in trainings if r.status == "failed"), None)
+    if failed is None:
+        return ""
+    return failed.failure.reason if failed.failure else "failed"
 
 
 def _folded_tables(

@@ -203,7 +203,7 @@ def _derived(
 def _training(row: Row, seconds: TrainingSeconds, usd_per_hour: float) -> Estimate:
     known = seconds.get(row.candidate)
     if known is None:
-        failed = next((f for f in row.failures if f.startswith("train")), "")
-        return Estimate(None, note=f"failed: {failed.partition(': ')[2]}" if failed else "not measured")
+        failed = row.training_failure
+        return Estimate(None, note=f"failed: {failed}" if failed else "not measured")
     final, search = (s * usd_per_hour / 3600 for s in known)
     return Estimate(final, total=search, note=f"{search:.3g} USD with search and all seeds")

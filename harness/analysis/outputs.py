@@ -37,7 +37,7 @@ STORY = "until_decided.json"
 LARGEST = 3e38
 """What a draw is stored as in single precision at most: of few launches the far tails are beyond it."""
 
-EVIDENCE_FORMAT = 4
+EVIDENCE_FORMAT = 5
 
 LONG_SUITE = 50_000
 """Characters of suite.yaml (about 50 candidates, 0.3 s of parsing) above which its JSON is kept too."""

@@ -125,6 +125,7 @@ def _bare_table(beliefs: Beliefs, serve: Mapping[Variant, list[Record]]) -> Trad
             row.runtime,
             {name: cells[k] for name, cells in beliefs.estimates.items()},
             failures=beliefs.failures[row],
+            training_failure=beliefs.training_failures.get(row, ""),
             service=service_times(serve.get(row, []), workers_of(row.runtime)),
             counted_share=counted_share(serve.get(row, [])),
         )
