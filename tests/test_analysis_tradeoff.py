@@ -150,6 +150,16 @@ def test_failed_and_missing_cells_say_why_and_nothing_is_imputed() -> None:
     assert "out of memory" in row(table, "big/torch").failures[0]
 
 
+def test_the_price_of_a_training_that_failed_says_why() -> None:
+    world = World(TRUTHS)
+    records = [
+        failed(r, "loss: not finite") if (r.trial.candidate, r.trial.kind) == ("big", "train") else r
+        for r in world.records()
+    ]
+    table = table_of(world, records)
+    assert row(table, "big/torch").estimates["train_cost_usd"].note == "failed: loss: not finite"
+
+
 def test_one_lost_seed_is_said_in_the_cell() -> None:
     world = World(TRUTHS)
     records = world.records()
