@@ -205,6 +205,29 @@ def _memory_mb() -> float:
     return float(total) / 2**20
 
 
+def available_mb() -> float:
+    """Memory that this process may still take: the machine's, or the control group's if that is less;
+    infinite where nothing tells."""
+    available = float("inf")
+    with contextlib.suppress(OSError, StopIteration, ValueError):
+        lines = Path("/proc/meminfo").read_text().splitlines()
+        available = int(next(ln for ln in lines if ln.startswith("MemAvailable")).split()[1]) * 1024 / 1e6
+    for folder, limit, used in _CGROUPS:
+        with contextlib.suppress(OSError, ValueError):  # no such control group, or "max"
+            told = dict(line.split() for line in (folder / "memory.stat").read_text().splitlines())
+            files = sum(int(told.get(name, 0)) for name in ("inactive_file", "active_file"))
+            left = int((folder / limit).read_text()) - int((folder / used).read_text()) + files
+            available = min(available, left / 1e6)
+    return available
+
+
+_CGROUPS = (
+    (Path("/sys/fs/cgroup"), "memory.max", "memory.current"),
+    (Path("/sys/fs/cgroup/memory"), "memory.limit_in_bytes", "memory.usage_in_bytes"),
+)
+"""Where a container's limit on memory stands; what it uses counts the files that the system keeps at hand."""
+
+
 class _Gpu(TypedDict):
     name: str
     memory_mb: int | None

@@ -242,6 +242,5 @@ def _refuse_mixed(
 
 def _filled(texts: np.ndarray, how: Notation) -> np.ndarray:
     """Texts, None for those that stand for nothing."""
-    return np.array(
-        [None if t is None or t in MISSING or t in how.missing else t for t in texts], dtype=object
-    )
+    nothing = {None, *MISSING, *how.missing}
+    return np.array([None if text in nothing else text for text in texts], dtype=object)

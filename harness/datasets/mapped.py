@@ -1,8 +1,8 @@
-"""Examples that stay on disk: rows of one file, mapped into memory, read when they are asked for."""
+"""Examples that are noted, not copied: images mapped from one file, rows of a large table held by column."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, TypeGuard
 
 from harness.late import Late
@@ -16,17 +16,39 @@ IN_MEMORY = 2**28
 """Bytes up to which rows are read as a whole: less than what torch itself takes."""
 
 
+class ByColumn:
+    """Rows (n,) of named fields, held column by column as a file is read: rows are made when asked for.
+
+    Args:
+        values: column → (n,). dtype: of a row, with a field for each column.
+    """
+
+    def __init__(self, values: Mapping[str, np.ndarray], dtype: np.dtype) -> None:
+        self._values, self.dtype, self.ndim = dict(values), dtype, 1
+        self.shape: tuple[int, ...] = next(iter(self._values.values())).shape
+
+    def __getitem__(self, rows: Any) -> np.ndarray:
+        """Some rows, or a column by its name."""
+        if isinstance(rows, str):
+            return self._values[rows]
+        first = next(iter(self._values.values()))[rows]
+        out = np.empty(np.shape(first), self.dtype)
+        for name, values in self._values.items():
+            out[name] = values[rows]
+        return out
+
+
 class Mapped:
-    """Rows of a mapped array in an order of their own, an array wherever rows are asked for.
+    """Rows of a whole in an order of their own, an array wherever rows are asked for.
 
     `mapped[rows]` reads these rows; `mapped.taken(rows)` only notes them.
 
     Args:
-        whole: (m, …), mapped from a file. rows: (n,) which of them these are.
+        whole: (m, …), mapped from a file, or a table by column. rows: (n,) which of them these are.
         hashes: (m,) of each row's content (see `harness.datasets.duplicates.row_hashes`).
     """
 
-    def __init__(self, whole: np.ndarray, rows: np.ndarray, hashes: np.ndarray) -> None:
+    def __init__(self, whole: np.ndarray | ByColumn, rows: np.ndarray, hashes: np.ndarray) -> None:
         self._whole, self._rows, self._hashes = whole, rows, hashes
         self.shape: tuple[int, ...] = (len(rows), *whole.shape[1:])
         self.dtype, self.ndim = whole.dtype, whole.ndim
@@ -35,6 +57,8 @@ class Mapped:
         return len(self._rows)
 
     def __getitem__(self, rows: Any) -> np.ndarray:
+        if isinstance(rows, str):
+            return np.asarray(self._whole[rows][self._rows])
         return np.asarray(self._whole[self._rows[rows]])
 
     def __iter__(self) -> Iterator[np.ndarray]:

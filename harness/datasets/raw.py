@@ -261,17 +261,29 @@ def _ragged(path: Path, wrong: Ragged, wanted: int, without: bool, separator: st
 def _read_parquet(path: Path, layout: Layout, texts: Collection[str]) -> pd.DataFrame:
     import pyarrow.parquet as pq
 
-    table = pq.read_table(path)
-    # An index that pandas stored beside the columns is none of them.
-    stored = [name for name in table.column_names if re.fullmatch(r"__index_level_\d+__", name)]
-    table = table.drop_columns(stored)
-    names = _named(table.column_names, path, layout)
-    for place, name in enumerate(names):
-        kind = table.schema.field(place).type
-        if name in texts and (pa.types.is_integer(kind) or pa.types.is_decimal(kind)):
-            # As text: whole numbers beside holes would become floats, and long ids lose their last digits.
-            table = table.set_column(place, table.field(place).name, table.column(place).cast(pa.string()))
-    return _frame(table, names)
+    with pq.ParquetFile(path) as file:
+        # An index that pandas stored beside the columns is none of them.
+        stored = [n for n in file.schema_arrow.names if not re.fullmatch(r"__index_level_\d+__", n)]
+        names = _named(stored, path, layout)
+        # A column at a time: a large table would be held twice.
+        columns = [
+            _as_series(_column(file, old), name in texts) for old, name in zip(stored, names, strict=True)
+        ]
+    frame = pd.DataFrame(dict(enumerate(columns)), copy=False)
+    frame.columns = pd.Index(names, dtype=object)
+    return frame
+
+
+def _column(file: Any, name: str) -> pa.ChunkedArray:
+    """A column of a Parquet file by its name, in which a point may stand."""
+    return file.read(columns=[name]).column(name)
+
+
+def _as_series(column: pa.ChunkedArray, as_text: bool) -> pd.Series:
+    if as_text and (pa.types.is_integer(column.type) or pa.types.is_decimal(column.type)):
+        # As text: whole numbers beside holes would become floats, and long ids lose their last digits.
+        column = column.cast(pa.string())
+    return _frame(pa.table({"0": column}), ["0"])["0"]
 
 
 def _frame(table: pa.Table, names: Sequence[str]) -> pd.DataFrame:

@@ -13,6 +13,7 @@ from harness.datasets.cells import Notation
 from harness.datasets.columns import ParsedColumn
 from harness.datasets.frames import UserTable
 from harness.datasets.labels import folded, meanings
+from harness.datasets.mapped import ByColumn, Mapped
 from harness.datasets.raw import MISSING
 from harness.exported.tables import calendar, row_type, single
 from harness.record import DataError
@@ -26,12 +27,12 @@ SENTENCE = 3.0
 
 
 def as_rows(
-    columns: Sequence[ParsedColumn], table: UserTable, named: Sequence[str], how: Notation
-) -> tuple[np.ndarray, tuple[str, ...], dict[str, Any]]:
+    columns: Sequence[ParsedColumn], table: UserTable, named: Sequence[str], how: Notation, keys: np.ndarray
+) -> tuple[np.ndarray | Mapped, tuple[str, ...], dict[str, Any]]:
     """Rows (n,) of named fields, what each column is, and how a client's cells are written.
 
     Args:
-        named: columns that the user calls categories.
+        named: columns that the user calls categories. keys: (n,) uint64, equal where rows are.
     Raises:
         DataError: numbers beyond float32, or texts that are no categories; all mistakes at once.
     """
@@ -49,9 +50,8 @@ def as_rows(
         values.append(cells)
     if mistakes:
         raise DataError(*mistakes)
-    rows = np.empty(len(table.frame), row_type(told))
-    for one, cells in zip(told, values, strict=True):
-        rows[one["name"]] = cells
+    whole = ByColumn({one["name"]: cells for one, cells in zip(told, values, strict=True)}, row_type(told))
+    rows = Mapped(whole, np.arange(len(keys)), keys).taken(slice(None))  # few are read, many stay columns
     notation = {
         "decimal": how.decimal,
         "thousands": how.thousands,
@@ -95,7 +95,7 @@ def moments(days: np.ndarray) -> np.ndarray:
 
 
 def said_of(
-    rows: np.ndarray, kinds: Sequence[str], train: np.ndarray, test: np.ndarray, table: UserTable
+    rows: np.ndarray | Mapped, kinds: Sequence[str], train: np.ndarray, test: np.ndarray, table: UserTable
 ) -> list[str]:
     """What `plan` says of the columns.
 

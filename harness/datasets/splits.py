@@ -169,7 +169,7 @@ def coded(keys: Sequence[str] | np.ndarray) -> tuple[np.ndarray, Sequence[object
 
 
 def _rank(key: str) -> int:
-    return int(hashlib.sha256(key.encode()).hexdigest()[:16], 16)
+    return int.from_bytes(hashlib.sha256(key.encode()).digest()[:8])
 
 
 def _nearest(sizes: np.ndarray, wanted: float) -> np.ndarray:

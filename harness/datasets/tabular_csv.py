@@ -191,7 +191,7 @@ def _load(source: Source, content: str, wanted: _Wanted, part: Part | None = Non
         check_labels_trained(table, classes, targets, train_rows)
     elif classes:
         check_trained(table, classes, targets, train_rows, test_rows)
-    rows, kinds, written = as_rows(columns, table, wanted.categories, source.how)
+    rows, kinds, written = as_rows(columns, table, wanted.categories, source.how, keys)
     told = said_of(rows, kinds, train_rows, test_rows, table)
     name = "tabular_classification" if classes else "tabular_regression"
     if wanted.label_separator is not None:

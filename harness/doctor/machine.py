@@ -14,7 +14,7 @@ from typing import Literal
 import numpy as np
 
 from harness import environment
-from harness.serving import energy, memory, noise
+from harness.serving import energy, noise
 
 SPIN_S = 0.5
 """How long each core is looked at."""
@@ -277,7 +277,7 @@ def energy_finding() -> MachineCheck:
 
 
 def memory_finding() -> MachineCheck:
-    free = memory.available_mb()
+    free = environment.available_mb()
     found = f"{free / 1e3:.1f} GB free"
     if free < 2000:
         return MachineCheck("memory", found, "training may run out: close what is not needed", "watch")

@@ -59,5 +59,5 @@ def estimator_predict(estimator: BaseEstimator, meta: Meta) -> Predict:
 
 def flat(raw: Inputs) -> np.ndarray:
     """Raw images or table rows as a float32 table (n, columns), not scaled: the pipeline scales."""
-    table: np.ndarray = np.asarray(raw).reshape(len(raw), -1).astype(np.float32)
+    table: np.ndarray = np.asarray(raw).reshape(len(raw), -1).astype(np.float32, copy=False)
     return table

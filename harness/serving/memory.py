@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from harness.environment import available_mb
 from harness.facts.serving import MemoryFacts
 from harness.record import Measurement, TrialError
 from harness.serving import nvml
@@ -132,23 +133,6 @@ def check_leak(start_mb: float, calls: int) -> None:
         )
 
 
-def available_mb() -> float:
-    """Memory that this process may still take: the machine's, or the control group's if that is less."""
-    available = _meminfo_mb("MemAvailable")
-    for limit, used in (
-        (Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory.current")),
-        (
-            Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"),
-            Path("/sys/fs/cgroup/memory/memory.usage_in_bytes"),
-        ),
-    ):
-        try:
-            available = min(available, (int(limit.read_text()) - int(used.read_text())) / 1e6)
-        except (OSError, ValueError):  # no such control group, or "max"
-            continue
-    return available
-
-
 def limit(memory_mb: int, device: str, workers: int = 1) -> float | None:
     """Cap this process's data segment, so that a leak fails here and not in a neighbour.
 
@@ -203,10 +187,6 @@ def _cuda(device: str) -> Any:
 
     torch = sys.modules.get("torch")
     return torch if device.startswith("cuda") and torch is not None and torch.cuda.is_available() else None
-
-
-def _meminfo_mb(field: str) -> float:
-    return _kilobytes(Path("/proc/meminfo"), field) or float("inf")
 
 
 def _status_mb(field: str) -> float | None:

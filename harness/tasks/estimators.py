@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 
 from harness.codec import JsonObject
+from harness.environment import available_mb
 from harness.exported.estimator import answer_kind, with_categories
 from harness.facts import TrainFacts
 from harness.kinds import kind_of
@@ -89,6 +90,7 @@ def fit_estimator(
     if kind_of(task.name).targets == "labels":
         estimator = one_for_each_label(estimator)
     first = _first_step(estimator, task, scaling, words or {})
+    _refuse_too_large(estimator, train, task, copies=1 if first is None else 2)
     _tell_categories(estimator, categorical, int(np.prod(task.input_shape)))
     targets, classes = _targets(estimator, train.targets, task)
     with warnings.catch_warnings(record=True) as caught:
@@ -114,6 +116,25 @@ def fit_estimator(
     )
     model = estimator if first is None else Pipeline([first, ("estimator", estimator)])
     return FittedEstimator(model, classes, facts)
+
+
+def _refuse_too_large(estimator: BaseEstimator, train: Split, task: Task, copies: int) -> None:
+    """Refuse rows that do not fit in memory as the float32 numbers that an estimator takes all at once.
+
+    Args:
+        copies: how often they are held: once more behind a scaler.
+    """
+    if task.takes == "text":
+        return
+    needed = len(train) * int(np.prod(task.input_shape)) * 4 * copies / 1e9
+    free = available_mb() / 1e3
+    if needed > free:
+        smaller = "smaller images (`size`), " if task.takes == "image" else ""
+        raise TrialError(
+            f"{type(estimator).__name__} needs the whole array at once: {needed:.1f} GB for {len(train)} "
+            f"rows, and {free:.1f} GB of memory are free: give it {smaller}fewer rows (`data.train_sizes`), "
+            "or take a network, which reads batches"
+        )
 
 
 def one_for_each_label(estimator: BaseEstimator) -> BaseEstimator:
