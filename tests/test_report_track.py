@@ -22,6 +22,7 @@ from report_samples import Made, make_records, make_run, make_suite
 from harness.record import Failure, HarnessError, Record
 from harness.report import gather, track, write_report
 from harness.report.evidence import Evidence
+from harness.report.sections.load import load_curve
 
 WORLD = (Made("small_cnn", 0.884, 0.31, 60, 131_000),)
 
@@ -30,8 +31,8 @@ WORLD = (Made("small_cnn", 0.884, 0.31, 60, 131_000),)
 def evidence(tmp_path_factory: pytest.TempPathFactory) -> Evidence:
     """One candidate with one seed and round; one of its serve trials failed."""
     records = make_records(WORLD, seeds=(0,), sizes=(1000,), rounds=1, calls=20, runtimes=("onnx",))
-    last = records[-1]
-    records[-1] = Record(last.trial, "failed", failure=Failure("timed out after 300 s"), started=last.started)
+    last = records[-2]
+    records[-2] = Record(last.trial, "failed", failure=Failure("timed out after 300 s"), started=last.started)
     suite = make_suite(WORLD, ("onnx",), decision={"objective": "maximize accuracy"})
     e = gather(make_run(tmp_path_factory.mktemp("results"), records, suite))
     write_report(e)
@@ -100,6 +101,12 @@ def test_offline_wandb_runs_hold_what_the_records_hold(
     trained = next(run for run in runs.values() if run["kind"] == "train")
     losses = [value for key, value in trained["history"] if key == "train_loss"]
     assert losses == pytest.approx([0.72, 0.432, 0.2592, 0.1555, 0.0933])
+    variant = next(run for run in runs.values() if run["kind"] == "variant")
+    offered = [value for key, value in variant["history"] if key == "load/offered_qps"]
+    tails = [value for key, value in variant["history"] if key == "load/latency_p99_ms"]
+    curve = load_curve(evidence, evidence.rows[0])
+    assert offered == pytest.approx([at.offered for at in curve]) and len(offered) == 5, "one run is invalid"
+    assert tails == pytest.approx([at.p99_ms for at in curve if at.p99_ms is not None])
     report = next(run for run in runs.values() if run["kind"] == "report")
     assert report["summary"]["verdict"] == evidence.recommendation.verdict
     keys = {key for key, _ in report["history"]}
@@ -147,13 +154,26 @@ def test_the_wandb_report_is_specified_without_a_server(evidence: Evidence) -> N
     assert made[0] == made[1]
     blocks = json.loads(made[0])["blocks"]
     titles = [b["children"][0]["text"] for b in blocks if b["type"] == "heading"]
-    assert titles == ["Verdict", "Trade-offs", "What would change it", "Quality against speed", "Training"]
+    assert titles == [
+        "At a glance",
+        "Verdict",
+        "Trade-offs",
+        "What would change it",
+        "Quality against speed",
+        "Under load",
+        "Training",
+    ]
     assert any("Ship **small\\_cnn/onnx**" in b.get("content", "") for b in blocks)
     grids = [b for b in blocks if b["type"] == "panel-grid"]
-    assert len(grids) == 2
-    panel = grids[0]["metadata"]["panelBankSectionConfig"]["panels"][0]
-    assert panel["viewType"] == "Scatter Plot"
-    assert panel["config"]["yAxis"] == "summary:accuracy"
+    shown = [grid["metadata"]["panelBankSectionConfig"]["panels"] for grid in grids]
+    card, best = shown[0]
+    assert card["viewType"] == "Markdown Panel" and "Ship **small\\_cnn/onnx**" in card["config"]["value"]
+    assert best["viewType"] == "Bar Chart" and best["config"]["metrics"] == ["best_probability"]
+    assert shown[1][0]["viewType"] == "Scatter Plot"
+    assert shown[1][0]["config"]["yAxis"] == "summary:accuracy"
+    assert shown[2][0]["viewType"] == "Run History Line Plot"
+    assert shown[2][0]["config"]["xAxis"] == "load/offered_qps"
+    assert shown[2][0]["config"]["metrics"] == ["load/latency_p99_ms"]
     filters = json.dumps(grids[0]["metadata"]["runSets"][0]["filters"])
     assert "made_up/20251123-150000-abcdef01" in filters and '"variant"' in filters
 
@@ -264,6 +284,59 @@ def test_mlflow_holds_parent_and_children_once(evidence: Evidence, tmp_path: Pat
     assert track.track(evidence, {"mlflow": {"uri": uri, "experiment": "tradeoffs"}}).startswith("0 runs")
 
 
+PREDICT = """
+import pathlib
+def load():
+    factor = float((pathlib.Path(__file__).parent / "factor.txt").read_text())
+    return lambda rows: [factor * row["x"] for row in rows]
+"""
+
+
+def write_doubling(variant: str, folder: Path) -> None:
+    """Stands for an export: a folder whose predict.py reads a file beside it."""
+    folder.mkdir()
+    (folder / "predict.py").write_text(PREDICT)
+    (folder / "factor.txt").write_text("2")
+    (folder / "requirements.txt").write_text("numpy\n")
+
+
+def test_the_chosen_variant_is_a_registered_model_of_mlflow_that_answers_without_the_harness(
+    evidence: Evidence, tmp_path: Path
+) -> None:
+    tracking = pytest.importorskip("mlflow.tracking")
+    uri = f"sqlite:///{tmp_path}/mlflow.db"
+    for _ in "ab":
+        said = track.track(evidence, {"mlflow": {"uri": uri, "model": "returns-desk"}}, write_doubling)
+        assert said.endswith("small_cnn/onnx is version 1 of model returns-desk.")
+    client = tracking.MlflowClient(tracking_uri=uri)
+    version = client.get_model_version_by_alias("returns-desk", "shipped")
+    assert (
+        version.tags["harness.verdict"] == "recommend" and version.tags["harness.choice"] == "small_cnn/onnx"
+    )
+    assert client.get_run(version.run_id).data.tags["harness.key"] == "run"
+    ask = (
+        "import mlflow, pandas as pd, sys\n"
+        "sys.modules['harness'] = None\n"
+        f"mlflow.set_tracking_uri({uri!r})\n"
+        "model = mlflow.pyfunc.load_model('models:/returns-desk@shipped')\n"
+        "print('answers', model.predict(pd.DataFrame({'x': [1.5, 2.0]})))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", ask], cwd=tmp_path, capture_output=True, text=True, timeout=200
+    )
+    assert "answers [3.0, 4.0]" in done.stdout, done.stderr[-2000:]
+
+
+def test_a_choice_that_cannot_be_exported_costs_a_sentence(evidence: Evidence, tmp_path: Path) -> None:
+    pytest.importorskip("mlflow")
+
+    def refuse(variant: str, folder: Path) -> None:
+        raise HarnessError(f"{variant} is a service")
+
+    said = track.track(evidence, {"mlflow": {"uri": f"sqlite:///{tmp_path}/mlflow.db"}}, refuse)
+    assert said.endswith("small_cnn/onnx is not registered: small_cnn/onnx is a service")
+
+
 def test_a_tracker_in_trouble_says_what_and_nothing_else(evidence: Evidence, tmp_path: Path) -> None:
     pytest.importorskip("mlflow")
     (tmp_path / "file").write_text("no database")
@@ -302,7 +375,7 @@ def test_no_tracker_is_told_what_is_no_number(value: float) -> None:
     ("settings", "message"),
     [
         ({"tensorboard": {}}, "no tracker 'tensorboard': there is wandb, mlflow"),
-        ({"mlflow": {"url": "x"}}, "unknown url; there is uri, experiment"),
+        ({"mlflow": {"url": "x"}}, "unknown url; there is uri, experiment, model"),
         ({"wandb": {"mode": "sometimes"}}, "write online or offline"),
         ({"wandb": {"mode": "offline", "trials": "some"}}, "write one of all, train, none"),
     ],

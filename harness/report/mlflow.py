@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING
 
 from harness.record import HarnessError, Record
 from harness.report.evidence import Evidence
-from harness.report.track import DERIVED, described, figures, flat, headline, verdict
+from harness.report.mlflow_model import register
+from harness.report.track import DERIVED, WriteExport, described, figures, flat, headline, verdict
 from harness.store.disk import locked
 
 if TYPE_CHECKING:
@@ -30,11 +31,13 @@ LONGEST = 500
 """Characters of a parameter that every version of MLflow takes."""
 
 
-def log(e: Evidence, options: Mapping[str, object]) -> str:
+def log(e: Evidence, options: Mapping[str, object], export: WriteExport | None = None) -> str:
     """Write the run to MLflow; where to, in a sentence. Trials that are there already are not written twice.
 
     Args:
-        options: `uri` (default sqlite:///mlflow.db), `experiment` (default: the suite's name).
+        options: `uri` (default sqlite:///mlflow.db), `experiment` (default: the suite's name),
+            `model` (the chosen variant's name in the registry; default: the experiment's; false: none).
+        export: writes the chosen variant for the registry; None: nothing is registered.
     Raises:
         HarnessError: MLflow refused, or cannot be reached.
     """
@@ -56,12 +59,14 @@ def log(e: Evidence, options: Mapping[str, object]) -> str:
             book.child(
                 f"variant/{row.variant}", parent, tags, {"runtime": row.runtime}, figures(row), "FINISHED"
             )
+        model = options.get("model", book.experiment_name)
+        kept = register(client, e, parent, str(model), export) if export and model else ""
         book.close(parent)
     except (CommandError, MlflowException, SQLAlchemyError, ValueError, TypeError) as error:
         raise HarnessError(
             f"MLflow at {uri} failed: {str(error).splitlines()[0]}{_cure(error, uri)}"
         ) from error
-    return f"{book.written} runs in experiment {book.experiment_name} at {uri}."
+    return f"{book.written} runs in experiment {book.experiment_name} at {uri}.{kept}"
 
 
 def _client(uri: str) -> MlflowClient:

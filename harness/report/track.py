@@ -8,7 +8,8 @@ from __future__ import annotations
 import importlib
 import json
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
 
 from harness.codec import Json, JsonObject
 from harness.names import hint
@@ -27,21 +28,29 @@ DERIVED = (
 )
 
 
-def track(e: Evidence, settings: Mapping[str, JsonObject]) -> str:
+WriteExport = Callable[[str, Path], object]
+"""Writes a variant as a folder that answers on its own; raises HarnessError where it cannot."""
+
+LOAD = ("load/offered_qps", "load/latency_p99_ms", "load/share_answered")
+"""A variant's history: a step for each load that was offered."""
+
+
+def track(e: Evidence, settings: Mapping[str, JsonObject], export: WriteExport | None = None) -> str:
     """Tell each named tracker the whole run.
 
     Args:
         settings: tracker → its options, as in the suite's `track`.
+        export: for trackers that keep models; None: no model is kept.
     Returns:
         where it was written, a sentence for each tracker.
     Raises:
         HarnessError: an unknown tracker or option, a missing extra, or the tracker failed; the message
             names the cure. The caller goes on.
     """
-    return " ".join(_tell(e, name, dict(options or {})) for name, options in settings.items())
+    return " ".join(_tell(e, name, dict(options or {}), export) for name, options in settings.items())
 
 
-def _tell(e: Evidence, name: str, options: dict[str, Json]) -> str:
+def _tell(e: Evidence, name: str, options: dict[str, Json], export: WriteExport | None) -> str:
     if name not in TRACKERS:
         raise HarnessError(f"no tracker {name!r}: {hint(name, TRACKERS)}")
     tracker = TRACKERS[name]
@@ -51,7 +60,8 @@ def _tell(e: Evidence, name: str, options: dict[str, Json]) -> str:
             f"track.{name}: unknown {', '.join(unknown)}; there is {', '.join(tracker.options)}"
         )
     try:
-        return str(importlib.import_module(tracker.home).log(e, options))
+        log = importlib.import_module(tracker.home).log
+        return str(log(e, options, export) if tracker.keeps_models else log(e, options))
     except ModuleNotFoundError as error:
         if (error.name or "").split(".")[0] not in tracker.packages:
             raise

@@ -17,8 +17,18 @@ from urllib.parse import urlparse
 from harness.codec import JsonObject
 from harness.record import HarnessError, Record
 from harness.report.evidence import Evidence
+from harness.report.sections.load import load_curve
 from harness.report.sections.quality import class_names, confusion, reliability_bins
-from harness.report.track import DERIVED, axes, described, figures, headline, is_told, verdict
+from harness.report.track import (
+    DERIVED,
+    LOAD,
+    axes,
+    described,
+    figures,
+    headline,
+    is_told,
+    verdict,
+)
 
 if TYPE_CHECKING:
     from wandb import Run, Table
@@ -132,11 +142,14 @@ class _Session:
         run.finish(exit_code=1 if record.status == "failed" else 0)
 
     def variants(self) -> None:
-        """A run per variant: what the Pareto scatter of the W&B Report draws."""
+        """A run per variant: what the Pareto scatter and the load curves of the W&B Report draw."""
         for i, row in enumerate(self.e.rows):
             config = {"variant": row.variant, "candidate": row.candidate, "runtime": row.runtime}
             run = self.start(row.variant, "variant", f"variant-{i:03d}", config)
             chosen = row.variant == self.e.recommendation.choice
+            for step, at in enumerate(load_curve(self.e, row)):
+                told = {LOAD[0]: at.offered, LOAD[1]: at.p99_ms, LOAD[2]: at.answered}
+                run.log({k: x for k, x in told.items() if x is not None and is_told(x)}, step=step)
             run.summary.update({**figures(row), "chosen": chosen, "rejected_by": "; ".join(row.rejected_by)})
             run.finish()
 

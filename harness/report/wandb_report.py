@@ -1,4 +1,7 @@
-"""The W&B Report: verdict, trade-off table, Pareto scatter, training curves, as a specification."""
+"""The W&B Report as a specification: the verdict's card, the table, Pareto scatter, load and training curves.
+
+Whatever W&B can draw itself is a panel over the logged runs, which its users can filter, zoom and regroup.
+"""
 
 from __future__ import annotations
 
@@ -6,9 +9,13 @@ import importlib
 import json
 from typing import Protocol
 
+from harness.report.blocks import Block, Strong, Tiles, markdown, text
 from harness.report.evidence import Evidence
 from harness.report.sections import SECTIONS
-from harness.report.track import axes
+from harness.report.sections.answer import answers
+from harness.report.sections.load import load_curve
+from harness.report.sections.verdict import confidence, headline, tiles
+from harness.report.track import LOAD, axes
 
 # Its types are not exported for checkers.
 wr = importlib.import_module("wandb_workspaces.reports.v2")
@@ -47,7 +54,7 @@ def build(e: Evidence, project: str, entity: str, group: str) -> SavedReport:
     Args:
         group: of the W&B runs, `<suite>/<run id>`.
     """
-    blocks: list[object] = []
+    blocks: list[object] = [wr.H2(text="At a glance"), _card(e, group)]
     for name, title in SHOWN.items():
         made = SECTIONS[name](e)
         if made is not None:
@@ -55,6 +62,7 @@ def build(e: Evidence, project: str, entity: str, group: str) -> SavedReport:
     blocks += [
         wr.H2(text="Quality against speed"),
         _pareto(e, group),
+        *_load(e, group),
         wr.H2(text="Training"),
         _training(group),
     ]
@@ -112,6 +120,49 @@ def _pareto(e: Evidence, group: str) -> object:
         cost = wr.SummaryMetric("cost_per_million_usd")
         panels.append(wr.ScatterPlot(title=f"{y} against cost", x=cost, y=wr.SummaryMetric(y)))
     return wr.PanelGrid(runsets=[_runs("variants", group, "variant")], panels=panels)
+
+
+def _card(e: Evidence, group: str) -> object:
+    """The verdict as a card, and how probably each variant is the best."""
+    said: list[Block] = [text(Strong(answer)) for answer in answers(e)[:1]]
+    said += [text(*headline(e)), text(*confidence(e))]
+    if e.chosen:
+        said.append(Tiles(tuple(tiles(e, e.chosen))))
+    card = wr.MarkdownPanel(markdown=markdown(said), layout=wr.Layout(0, 0, 12, 8))
+    best = wr.BarPlot(
+        title="Probability of being the best",
+        metrics=["best_probability"],
+        orientation="h",
+        range_x=(0, 1),
+        layout=wr.Layout(12, 0, 12, 8),
+    )
+    return wr.PanelGrid(runsets=[_runs("variants", group, "variant")], panels=[card, best])
+
+
+def _load(e: Evidence, group: str) -> list[object]:
+    """Latency and answered requests against the offered load; nothing where no load was offered."""
+    if not any(load_curve(e, row) for row in e.rows):
+        return []
+    offered, p99, answered = LOAD
+    panels = [
+        wr.LinePlot(
+            title="p99 latency against offered load",
+            x=offered,
+            y=[p99],
+            log_y=True,
+            title_x="requests per second",
+            title_y="ms",
+        ),
+        wr.LinePlot(
+            title="Share of requests answered",
+            x=offered,
+            y=[answered],
+            title_x="requests per second",
+            title_y="share",
+        ),
+    ]
+    grid = wr.PanelGrid(runsets=[_runs("variants", group, "variant")], panels=panels)
+    return [wr.H2(text="Under load"), grid]
 
 
 def _training(group: str) -> object:

@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
@@ -177,7 +178,7 @@ def _finish(
             console.print(f"  {line}", highlight=False, markup=False)
         _print_page(run, console)
     _say_failed(failed, console)
-    _tell_trackers(evidence, suite, request.track, console)
+    _tell_trackers(evidence, run, suite, request.track, console)
     if request.json_out:
         print(json.dumps(_result(run, records, evidence.recommendation, code), indent=2))
     return code
@@ -229,16 +230,21 @@ def _say_failed(failed: Sequence[Record], console: Console) -> None:
         console.print("failed trials are tried again by the next run; finished ones are kept", style="dim")
 
 
-def _tell_trackers(evidence: Evidence, suite: Suite, names: Sequence[str], console: Console) -> None:
+def _tell_trackers(
+    evidence: Evidence, run: RunFolder, suite: Suite, names: Sequence[str], console: Console
+) -> None:
     """W&B and MLflow; a tracker that is down costs a line, never the run."""
     wanted = {**suite.track, **{name: suite.track.get(name, {}) for name in names}}
     if not wanted:
         return
+    from harness.export.folder import export_variant
     from harness.report import track
 
+    # The choice of a trial run means nothing: no registry gets it.
+    export = None if suite.name.endswith(SMOKE_ENDING) else partial(export_variant, run)
     for name, options in wanted.items():
         try:
-            told = track.track(evidence, {name: dict(options)})
+            told = track.track(evidence, {name: dict(options)}, export)
         except (HarnessError, OSError, ImportError) as error:
             text = (
                 f"{name} could not be logged to: {error} (python -m harness report sends nothing; run again)"

@@ -18,6 +18,7 @@ class Tracker:
         options: what `track.NAME` may say.
         packages: what it imports; one that is missing is answered with the extra.
         forwarded: environment variables that a job on a cluster gets from here; no secrets.
+        keeps_models: its `log` takes a third argument, which writes a variant as a folder for its registry.
     """
 
     name: str
@@ -26,6 +27,7 @@ class Tracker:
     options: tuple[str, ...]
     packages: tuple[str, ...]
     forwarded: tuple[str, ...] = ()
+    keeps_models: bool = False
 
 
 _ALL = (
@@ -41,9 +43,10 @@ _ALL = (
         "mlflow",
         "MLflow",
         home="harness.report.mlflow",
-        options=("uri", "experiment"),
+        options=("uri", "experiment", "model"),
         packages=("mlflow",),
         forwarded=("MLFLOW_TRACKING_URI",),
+        keeps_models=True,
     ),
 )
 

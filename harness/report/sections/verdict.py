@@ -44,7 +44,7 @@ def verdict(e: Evidence) -> Section | None:
         if said:
             blocks.append(Bullets(tuple((x,) for x in said), "warning", head))
     if e.chosen:
-        blocks.append(Tiles(tuple(_tiles(e, e.chosen))))
+        blocks.append(Tiles(tuple(tiles(e, e.chosen))))
     blocks.append(Bullets(tuple((reason,) for reason in (*found[1:], *reasons(e)))))
     blocks.append(text(Strong("What it rests on."), " ", basis(e)))
     return section("Verdict", blocks)
@@ -191,7 +191,7 @@ def key_metrics(e: Evidence, most: int = 5) -> tuple[str, ...]:
     return tuple(dict.fromkeys(m for m in wanted if m in e.known_metrics))[:most]
 
 
-def _tiles(e: Evidence, row: Row) -> Iterator[Tile]:
+def tiles(e: Evidence, row: Row) -> Iterator[Tile]:
     for name in key_metrics(e):
         shown = n.shown(name, row.estimates.get(name))
         value = with_unit(name, shown, e.known)
