@@ -244,6 +244,15 @@ def test_one_class_only_is_a_reason_not_a_traceback() -> None:
         estimators.fit_estimator(estimator, part, None, task, supervised.fit_scaling(part, task))
 
 
+def test_what_does_not_fit_in_memory_is_refused_before_it_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    part = Split(np.zeros((1000, 250), np.float32), np.arange(1000) % 2, np.arange(1000))
+    task = Task("tabular_classification", 2, ("a", "b"), (250,))
+    scaling = supervised.fit_scaling(part, task)
+    monkeypatch.setattr(estimators, "available_mb", lambda: 0.5)
+    with pytest.raises(TrialError, match=r"LogisticRegression needs the whole array .*data\.train_sizes"):
+        estimators.fit_estimator(build("sklearn:LogisticRegression", {}, 0, 1), part, None, task, scaling)
+
+
 def test_an_estimators_seed_comes_from_the_trial_and_its_arguments_are_checked() -> None:
     assert build("sklearn:RandomForestClassifier", {"n_estimators": 3}, 7, 1).random_state == 7
     assert build("sklearn:linear_model.Ridge", {}, 7, 1).alpha == 1.0

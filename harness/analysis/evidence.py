@@ -212,14 +212,14 @@ def _add_quality(
     groups = [numbers.index(seeds[k]) for k in tables]
     found_tables = list(tables.values())
     assumed = assumed_spread(beliefs, name, found_tables, "seeds", _spread_of(found_tables))
+    entry = metrics_of(suite)[name]
+    share = (entry.low, entry.high) == (0.0, 1.0)
+    rng = generator(suite.seed, "draws", name)
     draw = (
-        quality_draws(
-            found_tables, groups, generator(suite.seed, "draws", name), beliefs.num_draws, assumed, first
-        )
+        quality_draws(found_tables, groups, rng, beliefs.num_draws, assumed, first, share)
         if tables
         else np.zeros((beliefs.num_draws, 0))
     )
-    entry = metrics_of(suite)[name]
     draw = np.clip(draw, entry.low, entry.high)
     dfs = {k: (None, notes_of[k]) if notes_of[k] else _df(tables[k], bool(folded)) for k in tables}
     store(beliefs, name, cells, list(tables), draw, dfs)
