@@ -58,7 +58,7 @@ def test_help_lists_every_command_of_the_design(capsys: pytest.CaptureFixture[st
 
 
 UNPLANNED = ("harness.results", "harness.facts.training", "harness.report", "harness.analysis.joint")
-"""What a plan without machines to compare needs none of: each costs it a tenth of its time, or less."""
+"""What a plan without machines to compare needs none of."""
 
 HEAVY = ("torch", "ray", "sklearn", "scipy", "pandas", "matplotlib", "timm", "transformers", "onnxruntime")
 

@@ -81,10 +81,14 @@ def _once_each(draws: Array, rows: Array) -> tuple[Array, list[list[int]]]:
     that candidates hardly differ.
     """
     sets: list[list[int]] = []
+    heads, first = np.empty(len(rows)), draws[0]
     for row in rows.tolist():
-        alike = (s for s in sets if _is_same(draws[:, s[0]], draws[:, row]))
-        found = next(alike, None)
+        # The first draw tells most rows apart: of hundreds of sets hardly any is compared whole.
+        known = heads[: len(sets)]
+        near = np.flatnonzero(np.abs(known - first[row]) <= _rounding(known)).tolist()
+        found = next((sets[k] for k in near if _is_same(draws[:, sets[k][0]], draws[:, row])), None)
         if found is None:
+            heads[len(sets)] = first[row]
             sets.append([row])
         else:
             found.append(row)
@@ -92,9 +96,12 @@ def _once_each(draws: Array, rows: Array) -> tuple[Array, list[list[int]]]:
 
 
 def _is_same(one: Array, other: Array) -> bool:
-    # The first draw tells most rows apart.
-    rounding = 1e-6 * abs(float(one[0])) + 1e-12
-    return abs(float(one[0] - other[0])) <= rounding and bool(np.abs(one - other).max() <= rounding)
+    return bool(np.abs(one - other).max() <= _rounding(one[0]))
+
+
+def _rounding(head: Array) -> Array:
+    """By how much draws of the same row differ, from the first draw of one."""
+    return np.asarray(1e-6 * np.abs(head) + 1e-12)
 
 
 def _split(noise: Array, variance: Array) -> tuple[Array, Array, Array]:

@@ -89,8 +89,8 @@ def near(name: str, known: Iterable[str]) -> str:
 
 
 def with_one_command(app: typer.Typer, arguments: Sequence[str]) -> typer.Typer:
-    """The application with the command that is typed alone: reading the options of all takes a tenth of
-    `plan`. All of it where none of its commands is typed first, as for `--help`."""
+    """The application with the command that is typed alone: the options of the others need not be read.
+    All of it where none of its commands is typed first, as for `--help`."""
     typed = next(iter(arguments), "")
     commands = [c for c in app.registered_commands if _name_of(c) == typed]
     groups = [g for g in app.registered_groups if g.name == typed]
@@ -106,6 +106,6 @@ def _name_of(command: typer.models.CommandInfo) -> str:
 
 
 def without_plugins() -> None:
-    """Have Pydantic look for none of its plugins: it reads what every installed package declares, 30 ms where
-    there are 250. For commands that run nobody's code; the variable would reach child processes."""
+    """Have Pydantic look for none of its plugins: it reads what every installed package declares. For
+    commands that run nobody's code; the variable would reach child processes."""
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
