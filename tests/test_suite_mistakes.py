@@ -546,7 +546,7 @@ TABLE: dict[str, tuple[dict[str, str | None], list[str]]] = {
         {"x": "track: {wandb: {dirr: a}, mlflow: {q: 1}}"},
         [
             "suite.yaml:9: track.wandb.dirr: Weights & Biases takes no such option: did you mean `dir`?",
-            "suite.yaml:9: track.mlflow.q: MLflow takes no such option: there is uri, experiment",
+            "suite.yaml:9: track.mlflow.q: MLflow takes no such option: there is uri, experiment, model",
         ],
     ),
     "duplicate key": (
