@@ -1,12 +1,16 @@
 """The house rules that a count can hold: types that say something, modules of a readable length, one meaning
-a name."""
+a name, no circle of imports."""
 
 from __future__ import annotations
 
 import ast
 import re
 from collections import Counter
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
+
+import grimp
+import pytest
 
 import harness
 
@@ -43,3 +47,32 @@ def test_no_further_class_name_has_two_meanings() -> None:
     )
     twice = sorted(name for name, count in names.items() if count > 1)
     assert len(twice) <= TWICE, f"{len(twice)} names: {', '.join(twice)}"
+
+
+@pytest.fixture(scope="module")
+def imports() -> grimp.ImportGraph:
+    """Every import of a module by another: those inside functions and those for types alone, too."""
+    return grimp.build_graph("harness", cache_dir=None)
+
+
+def test_no_modules_import_each_other_in_a_circle(imports: grimp.ImportGraph) -> None:
+    assert "harness.planning.plan" in imports.modules
+    assert _circle(imports) == ()
+
+
+def test_a_circle_of_three_modules_is_found(imports: grimp.ImportGraph) -> None:
+    back = {"importer": "harness.planning.estimate", "imported": "harness.planning.plan"}
+    imports.add_import(**back)
+    try:
+        assert set(_circle(imports)) >= set(back.values())
+    finally:
+        imports.remove_import(**back)
+
+
+def _circle(graph: grimp.ImportGraph) -> tuple[str, ...]:
+    """Modules of which each imports the one before it, the first again at the end; none: empty."""
+    try:
+        TopologicalSorter({m: graph.find_modules_directly_imported_by(m) for m in graph.modules}).prepare()
+    except CycleError as found:
+        return tuple(found.args[1])
+    return ()

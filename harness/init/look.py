@@ -17,6 +17,7 @@ from harness.init.logs import log_args
 from harness.init.tables import Roles, headless, read, roles
 from harness.protocols import Dataset, Task
 from harness.record import DataError
+from harness.suite.source import flow
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -91,8 +92,6 @@ def findings(seen: Seen) -> list[Finding]:
 
 def _taken_said(args: JsonObject, taken: Mapping[str, str]) -> tuple[str, ...]:
     """What is written so that the files can be read, and why."""
-    from harness.init.write import flow
-
     return tuple(
         f"written so that it can be read: `{k}: {flow(args[k])}` ({_first(m)})" for k, m in taken.items()
     )

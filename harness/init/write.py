@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -13,7 +13,7 @@ from harness.init.effort import Effort
 from harness.init.look import Seen
 from harness.init.offer import Goal, Offer
 from harness.kinds import kind_of
-from harness.suite.source import quoted
+from harness.suite.source import flow, quoted
 
 WIDTH = 40
 """Where comments begin."""
@@ -174,15 +174,6 @@ def _decision(wanted: Goal, terms: Conditions, effort: Effort) -> str:
             _line(f"  positive: {flow(wanted.positive)}", "the class that curves and thresholds are about")
         )
     return "\n".join(lines)
-
-
-def flow(value: object) -> str:
-    """A value on one line of YAML."""
-    if isinstance(value, Mapping):
-        return "{" + ", ".join(f"{quoted(str(k))}: {flow(v)}" for k, v in value.items()) + "}"
-    if isinstance(value, (list, tuple)):
-        return "[" + ", ".join(flow(v) for v in value) + "]"
-    return quoted(value) if isinstance(value, str) else json.dumps(value)
 
 
 def _relative(path: str, folder: Path) -> str:

@@ -49,6 +49,15 @@ def row_size(suite: Suite) -> float:
     return max(0.1, prod(shape) / (28 * 28)) if shape else 1.0
 
 
+def usd_per_hour(suite: Suite) -> float | None:
+    """The price of the suite's machine, None where it names none."""
+    if suite.machine.usd_per_hour is not None or suite.machine.price is None:
+        return suite.machine.usd_per_hour
+    from harness.costs import find_price
+
+    return find_price(suite.machine.price).usd_per_hour * (1 - suite.machine.discount)
+
+
 def typical_seconds(history: Iterable[Record], rows: RowCounts = RowCounts()) -> dict[tuple[str, ...], float]:
     """Seconds per unit of work, median over finished records of the same kind, candidate, …"""
     from statistics import median

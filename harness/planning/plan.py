@@ -16,6 +16,7 @@ from harness.planning.estimate import (
     row_size,
     rows_of,
     typical_seconds,
+    usd_per_hour,
     work,
 )
 from harness.planning.notes import plan_notes
@@ -215,12 +216,3 @@ def make_plan(
     claim = max((t.resources.cpus for t in trials if t.kind != "serve"), default=1)
     slots = slots or max(1, (os.cpu_count() or 1) // claim)
     return Plan(suite, trials, cached, seconds, frozenset(guessed), slots, usd_per_hour(suite))
-
-
-def usd_per_hour(suite: Suite) -> float | None:
-    """The price of the suite's machine, None where it names none."""
-    if suite.machine.usd_per_hour is not None or suite.machine.price is None:
-        return suite.machine.usd_per_hour
-    from harness.costs import find_price
-
-    return find_price(suite.machine.price).usd_per_hour * (1 - suite.machine.discount)

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from harness.planning.estimate import rows_of
+from harness.planning.estimate import rows_of, usd_per_hour
 from harness.record import HarnessError
 from harness.spread import Spread
 from harness.suite import expression
@@ -255,7 +255,7 @@ def _worth(suite: Suite, name: str, level: float) -> tuple[float | None, str]:
     goal, _ = _objective(suite)
     if name not in goal.names:
         return None, ""
-    price = _usd_per_hour(suite)
+    price = usd_per_hour(suite)
     others = dict.fromkeys(goal.names, 1.0) | _settings(suite, price)
     step = 1e-3 * (abs(level) or 1.0)
     try:
@@ -271,12 +271,6 @@ def _worth(suite: Suite, name: str, level: float) -> tuple[float | None, str]:
         month = HOURS * price
         return month / slope, f"what one machine costs a month, ${month:.2f}"
     return None, ""
-
-
-def _usd_per_hour(suite: Suite) -> float | None:
-    from harness.planning.plan import usd_per_hour
-
-    return usd_per_hour(suite)
 
 
 def _settings(suite: Suite, price: float | None) -> dict[str, float]:

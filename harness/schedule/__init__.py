@@ -9,56 +9,22 @@ from __future__ import annotations
 import contextlib
 import time
 import uuid
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.progress import Watcher
 from harness.reasons import Reason, reason_of
 from harness.record import KINDS, Record, Trial
+from harness.schedule.settings import SchedulerSettings
+from harness.schedule.unrun import write_not_run
 from harness.store.runs import RunFolder
-from harness.trial.trial import not_run
 
 if TYPE_CHECKING:
     from harness.schedule.cluster import Cluster
 
-NOT_RUN = "NotRun"
-"""Type of the failure of a trial that was never started."""
-
-
-@dataclass(frozen=True)
-class SchedulerSettings:
-    """How trials are scheduled.
-
-    Args:
-        address: of a running cluster (`auto`, `HOST:PORT`); None starts Ray on this machine.
-        budget_s: no trial starts later than this after `started` (time.time()).
-        paths: folders of the user's modules, put on the workers' sys.path.
-        machine_class: the class that serve trials must run on; None takes the commonest.
-        suite_path: the suite file; the code beside it travels to the nodes of a joined cluster.
-        session: names this session in the records it writes.
-        search_limits: candidate → seconds after which its search for settings tries no more.
-        patience_s: how long a phase waits for a node that fits, where those that did are lost.
-    """
-
-    address: str | None = None
-    budget_s: float | None = None
-    started: float = 0.0
-    paths: tuple[str, ...] = ()
-    machine_class: str | None = None
-    suite_path: str = ""
-    session: str = ""
-    search_limits: Mapping[str, float | None] = field(default_factory=dict)
-    patience_s: float = 300.0
-
-    @property
-    def deadline(self) -> float | None:
-        return None if self.budget_s is None else self.started + self.budget_s
-
-    @property
-    def budget_reason(self) -> str:
-        return f"not run: budget of {_duration(self.budget_s or 0)} spent"
+__all__ = ["Kept", "SchedulerSettings", "module_paths", "run_trials"]
 
 
 class Kept(contextlib.ExitStack):
@@ -147,29 +113,6 @@ def _spent(settings: SchedulerSettings) -> bool:
     return settings.deadline is not None and time.time() >= settings.deadline
 
 
-def write_not_run(
-    trial: Trial,
-    reason: str,
-    run: RunFolder,
-    watcher: Watcher,
-    settings: SchedulerSettings,
-    type_: str = NOT_RUN,
-    stacks: str = "",
-) -> None:
-    """Record a trial that could not record itself.
-
-    Why it failed earlier, with its traceback and log, tells more than that it was not run this time.
-    """
-    earlier = run.record(trial.id)
-    failed_with = earlier.failure if earlier is not None else None
-    if type_ == NOT_RUN and failed_with is not None and failed_with.type != NOT_RUN:
-        watcher.ended(trial, "failed", f"{reason}; it failed before: {failed_with.reason}")
-        return
-    record = not_run(trial, reason, settings.session, type_, stacks)
-    run.commit(record, run.scratch(trial.id, settings.session))
-    watcher.ended(trial, "failed", reason)
-
-
 def _blocked(trial: Trial, run: RunFolder) -> str | None:
     for needed in trial.needs:
         record = run.record(needed)
@@ -186,10 +129,6 @@ def _blocked(trial: Trial, run: RunFolder) -> str | None:
 
 def _is_finished(record: Record | None) -> bool:
     return record is not None and record.status == "finished"
-
-
-def _duration(seconds: float) -> str:
-    return f"{seconds / 60:.3g} min" if seconds >= 60 else f"{seconds:g} s"
 
 
 def module_paths(folder: str | Path) -> tuple[str, ...]:

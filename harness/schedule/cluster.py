@@ -23,7 +23,7 @@ from harness.schedule.submit import code_package
 from harness.store.runs import RunFolder
 
 if TYPE_CHECKING:
-    from harness.schedule import SchedulerSettings
+    from harness.schedule.settings import SchedulerSettings
 
 log = logging.getLogger("harness")
 

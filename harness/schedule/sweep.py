@@ -22,10 +22,11 @@ from ray.tune.error import TuneError
 
 from harness.progress import Watcher
 from harness.record import HarnessError, Kind, Trial
-from harness.schedule import SchedulerSettings, write_not_run
 from harness.schedule.cluster import NODE, Cluster, ClusterNode, fits, living_nodes, resolve_gpus
 from harness.schedule.lost import NodesLostError, Waiting
 from harness.schedule.search import TuneSearch, plan_search, skipped
+from harness.schedule.settings import SchedulerSettings
+from harness.schedule.unrun import write_not_run
 from harness.schedule.worker import MARKS, Orders, Reported, work
 from harness.store.runs import RunFolder
 from harness.trial.trial import STACKS

@@ -334,3 +334,12 @@ def quoted(name: str) -> str:
     """A name as it can stand in a suite: in quotes where YAML would take it for something else."""
     plain = re.fullmatch(r"[A-Za-z_](?:[\w .-]*\w)?", name) and read_scalar(name) == (name, "")
     return name if plain else '"' + name.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+def flow(value: object) -> str:
+    """A value on one line of YAML."""
+    if isinstance(value, Mapping):
+        return "{" + ", ".join(f"{quoted(str(k))}: {flow(v)}" for k, v in value.items()) + "}"
+    if isinstance(value, (list, tuple)):
+        return "[" + ", ".join(flow(v) for v in value) + "]"
+    return quoted(value) if isinstance(value, str) else json.dumps(value)

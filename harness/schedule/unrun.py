@@ -1,0 +1,35 @@
+"""The record of a trial that could not write its own: never started, or dead before it could."""
+
+from __future__ import annotations
+
+from harness.progress import Watcher
+from harness.record import Trial
+from harness.schedule.settings import SchedulerSettings
+from harness.store.runs import RunFolder
+from harness.trial.trial import not_run
+
+NOT_RUN = "NotRun"
+"""Type of the failure of a trial that was never started."""
+
+
+def write_not_run(
+    trial: Trial,
+    reason: str,
+    run: RunFolder,
+    watcher: Watcher,
+    settings: SchedulerSettings,
+    type_: str = NOT_RUN,
+    stacks: str = "",
+) -> None:
+    """Record a trial that could not record itself.
+
+    Why it failed earlier, with its traceback and log, tells more than that it was not run this time.
+    """
+    earlier = run.record(trial.id)
+    failed_with = earlier.failure if earlier is not None else None
+    if type_ == NOT_RUN and failed_with is not None and failed_with.type != NOT_RUN:
+        watcher.ended(trial, "failed", f"{reason}; it failed before: {failed_with.reason}")
+        return
+    record = not_run(trial, reason, settings.session, type_, stacks)
+    run.commit(record, run.scratch(trial.id, settings.session))
+    watcher.ended(trial, "failed", reason)
