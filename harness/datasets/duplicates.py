@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import hashlib
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from harness.datasets.features import thumbnails
@@ -37,8 +37,7 @@ def row_hashes(inputs: Inputs) -> np.ndarray:
         (n,) uint64; among a million different rows a collision has probability 3e-8.
     """
     if isinstance(inputs, np.ndarray) and inputs.dtype.names:
-        columns = {name: inputs[name] for name in inputs.dtype.names}
-        return pd.util.hash_pandas_object(pd.DataFrame(columns, copy=False), index=False).to_numpy(np.uint64)
+        return row_hashes_of({name: inputs[name] for name in inputs.dtype.names})
     if isinstance(inputs, Mapped):
         return inputs.hashes
     if isinstance(inputs, np.ndarray):
@@ -47,6 +46,13 @@ def row_hashes(inputs: Inputs) -> np.ndarray:
         rows = (text.encode("utf-8", "surrogatepass") for text in inputs)
     return np.frombuffer(
         b"".join(hashlib.blake2b(row, digest_size=8).digest() for row in rows), dtype=np.uint64
+    )
+
+
+def row_hashes_of(columns: Mapping[str, np.ndarray]) -> np.ndarray:
+    """(n,) uint64 of rows that are held by column, each (n,); names do not count."""
+    return pd.util.hash_pandas_object(pd.DataFrame(dict(columns), copy=False), index=False).to_numpy(
+        np.uint64
     )
 
 

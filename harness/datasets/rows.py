@@ -11,6 +11,7 @@ import pandas as pd
 
 from harness.datasets.cells import Notation
 from harness.datasets.columns import ParsedColumn
+from harness.datasets.duplicates import row_hashes_of
 from harness.datasets.frames import UserTable
 from harness.datasets.labels import folded, meanings
 from harness.datasets.mapped import ByColumn, Mapped
@@ -50,6 +51,9 @@ def as_rows(
         values.append(cells)
     if mistakes:
         raise DataError(*mistakes)
+    if any(cells is not column.values for cells, column in zip(values, columns, strict=True)):
+        # Days have become moments: hashes are of what the rows hold, as those of rows in memory are.
+        keys = row_hashes_of({str(i): cells for i, cells in enumerate(values)})
     whole = ByColumn({one["name"]: cells for one, cells in zip(told, values, strict=True)}, row_type(told))
     rows = Mapped(whole, np.arange(len(keys)), keys).taken(slice(None))  # few are read, many stay columns
     notation = {

@@ -17,6 +17,7 @@ import pandas as pd
 from harness.codec import Json, JsonObject
 from harness.datasets.arguments import complete, taken_by
 from harness.datasets.columns import ParsedColumn, read_column, times_of
+from harness.datasets.duplicates import row_hashes_of
 from harness.datasets.frames import (
     Source,
     UserTable,
@@ -182,7 +183,7 @@ def _load(source: Source, content: str, wanted: _Wanted, part: Part | None = Non
         mistakes.append(f"{table.path} has no column to predict from beside {wanted.target!r}")
     if mistakes:
         raise DataError(*mistakes)
-    keys = pd.util.hash_pandas_object(_keys(columns), index=False).to_numpy(np.uint64)
+    keys = row_hashes_of({str(i): column.values for i, column in enumerate(columns)})
     order = None
     if part and part.by == "time" and part.column:
         order = times_of(table, part.column, source.how, dict(wanted.dates))
@@ -259,10 +260,6 @@ def _collect(mistakes: list[str], instead: Any, function: Any, *args: Any) -> An
     except DataError as error:
         mistakes.extend(error.mistakes)
         return instead
-
-
-def _keys(columns: Sequence[ParsedColumn]) -> pd.DataFrame:
-    return pd.DataFrame({str(i): column.values for i, column in enumerate(columns)}, copy=False)
 
 
 def _targets(

@@ -121,6 +121,8 @@ def fit_estimator(
 def _refuse_too_large(estimator: BaseEstimator, train: Split, task: Task, copies: int) -> None:
     """Refuse rows that do not fit in memory as the float32 numbers that an estimator takes all at once.
 
+    It may need more: scikit-learn's histogram boosting copies them as float64 first.
+
     Args:
         copies: how often they are held: once more behind a scaler.
     """
@@ -131,9 +133,9 @@ def _refuse_too_large(estimator: BaseEstimator, train: Split, task: Task, copies
     if needed > free:
         smaller = "smaller images (`size`), " if task.takes == "image" else ""
         raise TrialError(
-            f"{type(estimator).__name__} needs the whole array at once: {needed:.1f} GB for {len(train)} "
-            f"rows, and {free:.1f} GB of memory are free: give it {smaller}fewer rows (`data.train_sizes`), "
-            "or take a network, which reads batches"
+            f"{type(estimator).__name__} needs the whole array at once: at least {needed:.1f} GB for "
+            f"{len(train)} rows, and {free:.1f} GB of memory are free: give it {smaller}fewer rows "
+            "(`data.train_sizes`), or take a network, which reads batches"
         )
 
 
