@@ -485,3 +485,21 @@ def test_a_value_without_a_number_says_which_of_its_metrics_has_none_and_why() -
     )
     assert row(table, "slow/torch").estimates["value"].note == "no number of machines keeps the latency limit"
     assert row(table, "fast/torch").estimates["value"].value is not None
+
+
+def test_a_row_whose_trainings_were_quantised_in_different_ways_says_so() -> None:
+    world = World(TRUTHS, rng=np.random.default_rng(0))
+
+    def quantised(record: Record, ways: dict[int, str]) -> Record:
+        t = record.trial
+        if t.kind != "score" or t.candidate != "small" or t.seed not in ways:
+            return record
+        return replace(record, facts={**record.facts, "prepared": {"quantised": ways[t.seed]}})
+
+    records = world.records()
+    mixed = [quantised(r, {0: "static", 1: "static", 2: "dynamic"}) for r in records]
+    told = [w for w in table_of(world, mixed).warnings if "same way" in w]
+    assert len(told) == 1 and told[0].startswith("small/")
+    assert "(static for 2, dynamic for 1)" in told[0]
+    alike = [quantised(r, {0: "static", 1: "static", 2: "static"}) for r in records]
+    assert not [w for w in table_of(world, alike).warnings if "same way" in w]

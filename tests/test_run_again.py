@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import shlex
 import shutil
 from pathlib import Path
 
 import pytest
+from report_samples import WORLD, make_records, make_run, make_suite
 from runs_here import run_here
 from small_suites import write_suite
 
@@ -13,7 +15,9 @@ from harness.planning.plan import plan_run
 from harness.planning.request import RunRequest
 from harness.reading import read_suite
 from harness.record import HarnessError
-from harness.running.again import with_another_session
+from harness.report import gather
+from harness.report.terminal import terminal_summary
+from harness.running.again import again_command, with_another_session
 from harness.store.runs import RunFolder
 
 
@@ -63,3 +67,26 @@ def test_again_is_refused_beside_what_serves_less(tmp_path: Path, other: str) ->
     request = asked(suite, tmp_path, **{other: True})
     with pytest.raises(HarnessError, match=f"--again serves every variant once more, --{other[:5]}"):
         with_another_session(read_suite(suite), request, 0.0)
+
+
+def test_the_suggested_command_asks_for_what_was_run_where_it_was_run() -> None:
+    request = RunRequest(
+        "my suites/a.yaml", ["serving.rounds=2"], only="cnn*", out="/shared/runs", address="ray://head:10001",
+        budget=60.0, smoke=False, until_decided=True,
+    )  # fmt: skip
+    command = shlex.split(again_command(request))
+    assert command[:5] == ["python", "-m", "harness", "run", "my suites/a.yaml"]
+    given = command[5:]
+    assert given == [
+        "--out", "/shared/runs", "--address", "ray://head:10001",
+        "--set", "serving.rounds=2", "--only", "cnn*", "--again",
+    ]  # fmt: skip
+    assert again_command(RunRequest("a.yaml")) == "python -m harness run a.yaml --again"
+
+
+def test_a_run_of_one_session_suggests_the_command_that_it_was_given(tmp_path: Path) -> None:
+    evidence = gather(make_run(tmp_path, make_records(WORLD[:3], seeds=(0, 1)), make_suite(WORLD[:3])))
+    summary = terminal_summary(
+        evidence.tradeoff, evidence.recommendation, run="a/1", suite=evidence.suite, again="the command"
+    )
+    assert summary.next_commands[2][0] == "the command"

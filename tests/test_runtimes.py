@@ -9,12 +9,13 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 
 from harness.protocols import Split, Task
 from harness.reading.components import ROOT
 from harness.record import SuiteError, TrialError
-from harness.runtimes import RUNTIMES, runtime
+from harness.runtimes import RUNTIMES, onnx_int8, runtime
 from harness.runtimes.common import first_line
 from harness.runtimes.quantising import Tried, choose, reason, request_of
 from harness.suite.model_ref import MODEL_KINDS
@@ -163,6 +164,19 @@ def test_int8_is_chosen_on_validation_data_and_says_what_was_tried(network: Path
     assert sizes["static"] < sizes["fp32"]
     answer = runtime("onnx-int8").load(tmp_path / "artifact", 1, "cpu")(images(5))
     assert answer.sum(axis=1) == pytest.approx(np.ones(5), abs=1e-3)
+
+
+@pytest.mark.parametrize("way", ["static", "dynamic", "dynamic-matmul"])
+def test_weights_have_seven_bits_so_that_processors_without_vnni_add_them_without_stopping_at_the_largest(
+    network: Path, tmp_path: Path, way: str
+) -> None:
+    runtime("onnx").prepare(network, tmp_path / "fp32", None)
+    (tmp_path / "ways").mkdir()
+    model = onnx.load(onnx_int8.quantised(tmp_path / "fp32", split(220), tmp_path / "ways")[way] / "model.onnx")
+    weights = [onnx.numpy_helper.to_array(t) for t in model.graph.initializer if t.data_type == onnx.TensorProto.INT8]
+    weights = [w for w in weights if w.size > 1]
+    # 255 * 64 * 2 fits into 16 bits, 255 * 128 * 2 does not.
+    assert weights and max(int(np.abs(w.astype(int)).max()) for w in weights) == 64
 
 
 def tried(way: str, quality: float, time: float) -> Tried:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
@@ -72,6 +73,7 @@ def measured_table(
     beliefs = gather(index, suite, reader, slices)
     beliefs.warnings.extend(_seed_warnings(beliefs, index.score))
     beliefs.warnings.extend(_export_faults(beliefs, index.score))
+    beliefs.warnings.extend(_ways_mixed(beliefs, index.score))
     beliefs.warnings.extend(disturbed(record for group in index.serve.values() for record in group))
     baseline = baseline_of(index)
     beliefs.warnings.extend(doubts(baseline))
@@ -112,6 +114,21 @@ def _export_faults(beliefs: Beliefs, score: Mapping[tuple[Variant, int | None], 
             found.append(
                 f"{row.name}: its probabilities differ by up to {worst:.2g} from those of {name}, which "
                 "single precision does not explain: a fault of the export, not of the candidate"
+            )
+    return found
+
+
+def _ways_mixed(beliefs: Beliefs, score: Mapping[tuple[Variant, int | None], list[Record]]) -> list[str]:
+    """Variants whose seeds were quantised in different ways: their figures are those of several artifacts."""
+    found = []
+    for row in beliefs.rows:
+        made = [r.facts_as(ScoreFacts).prepared or {} for r in score.get((row, beliefs.train_size), [])]
+        ways = Counter(way for facts in made if isinstance(way := facts.get("quantised"), str))
+        if len(ways) > 1:
+            counts = ", ".join(f"{way} for {count}" for way, count in ways.most_common())
+            found.append(
+                f"{row.name}: its trainings were not quantised in the same way ({counts}), so its interval "
+                "also holds the difference between these ways"
             )
     return found
 

@@ -69,19 +69,18 @@ def terminal_summary(
     most_rows: int = MOST_ROWS,
     run: str = "",
     suite: Suite | None = None,
-    path: str = "",
+    again: str = "",
 ) -> Summary:
     """What `run` and `recommend` print at their end.
 
     Args:
         report: where the report lies; empty to leave the line out.
         run: its name, for the commands that a user wants next; empty leaves them out.
-        path: of the suite's file, where it may be run again.
+        again: the command that serves all in one session more, where it may be run again.
     """
     following = next_commands(recommendation, run, suite) if run else ()
-    if following and path and len(tradeoff.sessions) == 1 and _rests_on_speed(suite):
-        another = f"python -m harness run {path} --again"
-        following = (*following[:2], (another, "at another hour: how much do speeds and costs differ?"))
+    if following and again and len(tradeoff.sessions) == 1 and _rests_on_speed(suite):
+        following = (*following[:2], (again, "at another hour: how much do speeds and costs differ?"))
     return Summary(tradeoff, recommendation, report, most_rows, following, metrics_of(suite))
 
 

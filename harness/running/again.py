@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import shlex
+from dataclasses import replace
+
 from harness.planning.plan import plan_run
 from harness.planning.request import RunRequest
 from harness.record import HarnessError
@@ -29,3 +32,15 @@ def with_another_session(suite: Suite, request: RunRequest, gpus: float) -> Suit
         if each * sessions - 1 not in finished:
             return longer
         sessions += 1
+
+
+def again_command(request: RunRequest) -> str:
+    """The command that asks for the same in one session more: of the same parts, to the same place."""
+    same = replace(
+        request, again=True, budget=None, certify=None, refresh=False, smoke=False, until_decided=False
+    )
+    where = ("--out", request.out) if request.out != RunRequest.out else ()
+    node = ("--address", request.address) if request.address else ()
+    return shlex.join(
+        ["python", "-m", "harness", "run", str(request.suite), *where, *node, *same.arguments]
+    )

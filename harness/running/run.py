@@ -23,7 +23,7 @@ from harness.planning.plan import Plan, plan_run
 from harness.planning.request import RunRequest
 from harness.reading import read_suite
 from harness.record import HarnessError, Record, Trial, content_hash
-from harness.running.again import with_another_session
+from harness.running.again import again_command, with_another_session
 from harness.running.preflight import preflight
 from harness.running.session import Session
 from harness.running.smoke import SMOKE_ENDING, smoke_text
@@ -168,10 +168,10 @@ def _finish(
     else:
         # As the commands find it: by name in results/, elsewhere by its place.
         name = shown.removesuffix("/report.html").removeprefix("results/")
-        path = str(request.suite)
+        again = again_command(request)
         console.print(
             terminal_summary(
-                evidence.tradeoff, evidence.recommendation, report=shown, run=name, suite=suite, path=path
+                evidence.tradeoff, evidence.recommendation, report=shown, run=name, suite=suite, again=again
             )
         )
         for line in lines(agreed):

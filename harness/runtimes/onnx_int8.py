@@ -23,6 +23,12 @@ MATRIX_OPERATORS = ("MatMul", "Gemm", "Attention", "LSTM", "EmbedLayerNormalizat
 KEPT_FLOAT = ("Softmax", "LayerNormalization", "InstanceNormalization", "Sigmoid")
 """Operators that static quantisation leaves alone: 8-bit probabilities do not sum to 1."""
 
+SEVEN_BITS = True
+"""Weights of 7 bits. Without VNNI a processor adds two products of 8-bit numbers in 16 bits, where they stop at
+the largest number in silence: static networks lost 1.4 to 2.2 points of accuracy so, with 7 bits none, at the
+same speed. On every processor, since an artifact is exported to others than the one that it was judged on.
+"""
+
 load = fp32.load
 
 
@@ -40,7 +46,7 @@ def prepare(
 def quantised(base: Path, calibration: Split, scratch: Path) -> dict[str, Path]:
     """The fp32 model quantised in each way: way → folder with `model.onnx`, or with why there is none.
 
-    static: QDQ, unsigned 8-bit activations, signed 8-bit weights per channel, ranges from calibration.
+    static: QDQ, unsigned 8-bit activations, signed 7-bit weights per channel, ranges from calibration.
     dynamic: activations' ranges at run time, weights per channel, all operators that have such a form.
     dynamic-matmul: the same for matrix products alone, convolutions stay fp32.
     """
@@ -90,6 +96,7 @@ def _static(model: Path, path: Path, calibration: Split) -> None:
         per_channel=True,
         activation_type=QuantType.QUInt8,
         weight_type=QuantType.QInt8,
+        reduce_range=SEVEN_BITS,
     )
 
 
@@ -102,4 +109,5 @@ def _dynamic(model: Path, path: Path, operators: Sequence[str] | None) -> None:
         op_types_to_quantize=list(operators) if operators else None,
         per_channel=True,
         weight_type=QuantType.QInt8,
+        reduce_range=SEVEN_BITS,
     )
