@@ -172,9 +172,10 @@ def test_weights_have_seven_bits_so_that_processors_without_vnni_add_them_withou
 ) -> None:
     runtime("onnx").prepare(network, tmp_path / "fp32", None)
     (tmp_path / "ways").mkdir()
-    model = onnx.load(onnx_int8.quantised(tmp_path / "fp32", split(220), tmp_path / "ways")[way] / "model.onnx")
-    weights = [onnx.numpy_helper.to_array(t) for t in model.graph.initializer if t.data_type == onnx.TensorProto.INT8]
-    weights = [w for w in weights if w.size > 1]
+    ways = onnx_int8.quantised(tmp_path / "fp32", split(220), tmp_path / "ways")
+    stored = onnx.load(ways[way] / "model.onnx").graph.initializer
+    arrays = [onnx.numpy_helper.to_array(t) for t in stored if t.data_type == onnx.TensorProto.INT8]
+    weights = [w for w in arrays if w.size > 1]
     # 255 * 64 * 2 fits into 16 bits, 255 * 128 * 2 does not.
     assert weights and max(int(np.abs(w.astype(int)).max()) for w in weights) == 64
 

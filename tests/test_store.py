@@ -193,6 +193,17 @@ def test_finished_trials_of_sibling_runs_are_reused_and_failed_ones_are_not(tmp_
     assert inode == (old.trial_folder(a_trial(0).id) / "history.csv").stat().st_ino
 
 
+def test_what_another_suite_has_finished_counts_and_the_suites_own_run_comes_first(tmp_path: Path) -> None:
+    own = open_run(tmp_path, "shop", HASH, NOW)
+    commit(own, a_record(0))
+    other = open_run(tmp_path, "runtimes", HASH, NOW.replace(year=2027))
+    commit(other, a_record(0))
+    commit(other, a_record(1))
+    cached = find_cached(tmp_path, "shop", [a_trial(n).id for n in range(3)])
+    assert cached == {a_trial(0).id: own, a_trial(1).id: other}
+    assert take_over(own, cached) == 1 and own.has_finished(a_trial(1).id)
+
+
 def test_find_run_understands_paths_ids_and_latest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     old = open_run("results", "shop", HASH, NOW)

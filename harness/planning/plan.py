@@ -161,7 +161,7 @@ class Plan:
 def plan_run(
     suite: Suite, only: Patterns, out: str, *, gpus: float = 0.0, is_local: bool = True
 ) -> tuple[Plan, Mapping[str, RunFolder]]:
-    """What a run would do, knowing what earlier runs of the suite under `out` finished.
+    """What a run would do, knowing what earlier runs under `out` finished.
 
     Args:
         only, gpus: as for `select` and `plan_trials`.

@@ -41,6 +41,4 @@ def again_command(request: RunRequest) -> str:
     )
     where = ("--out", request.out) if request.out != RunRequest.out else ()
     node = ("--address", request.address) if request.address else ()
-    return shlex.join(
-        ["python", "-m", "harness", "run", str(request.suite), *where, *node, *same.arguments]
-    )
+    return shlex.join(["python", "-m", "harness", "run", str(request.suite), *where, *node, *same.arguments])

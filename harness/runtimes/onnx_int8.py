@@ -24,9 +24,9 @@ KEPT_FLOAT = ("Softmax", "LayerNormalization", "InstanceNormalization", "Sigmoid
 """Operators that static quantisation leaves alone: 8-bit probabilities do not sum to 1."""
 
 SEVEN_BITS = True
-"""Weights of 7 bits. Without VNNI a processor adds two products of 8-bit numbers in 16 bits, where they stop at
-the largest number in silence: static networks lost 1.4 to 2.2 points of accuracy so, with 7 bits none, at the
-same speed. On every processor, since an artifact is exported to others than the one that it was judged on.
+"""Weights of 7 bits. Without VNNI a processor adds two products of 8-bit numbers in 16 bits, where they stop
+at the largest number in silence: static networks lost 1.4 to 2.2 points of accuracy so, with 7 bits none, at
+the same speed. On every processor, since an artifact is exported to others than it was judged on.
 """
 
 load = fp32.load

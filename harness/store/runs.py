@@ -80,13 +80,17 @@ def _alone(home: Files) -> Iterator[None]:
 def find_cached(
     out: str | Path, suite_name: str, ids: Iterable[str], machine_class: str | None = None
 ) -> dict[str, RunFolder]:
-    """Which trials are finished already, and in which run of the suite (the newest wins).
+    """Which trials are finished already, and in which run.
+
+    An id says all that its outcome depends on, so that runs of any suite count; the newest of this one wins.
 
     Args:
         machine_class: speed measured on any other class of machine does not count; None takes all.
     """
     wanted, found = set(ids), dict[str, RunFolder]()
-    for run in reversed(list_runs(out, suite_name)):
+    for run in sorted(list_runs(out), key=lambda run: (run.suite_name == suite_name, run.id), reverse=True):
+        if not wanted:
+            break
         for trial_id in sorted(wanted.intersection(run.trial_ids())):
             record = run.record(trial_id)
             if record is not None and record.status == "finished" and not _elsewhere(record, machine_class):
