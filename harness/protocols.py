@@ -217,6 +217,8 @@ class Metric:
         is_compared: whether two runs are tested on it: not what is part of another metric, or happens once
             a process.
         needs: the least that a classifier must answer to tell it.
+        quantile: of a latency, which quantile of all requests it is; None for all other metrics.
+        is_told_by_load: whether the heaviest load that was measured tells it best, not one request at a time.
     """
 
     name: str
@@ -233,6 +235,8 @@ class Metric:
     read_as: tuple[float, str] | None = None
     is_compared: bool = True
     needs: AnswerKind = "classes"
+    quantile: float | None = None
+    is_told_by_load: bool = False
 
     def not_told_by(self, answers: str) -> str:
         """Why a classifier's answers of a kind cannot tell this metric; empty where they can."""
@@ -246,9 +250,26 @@ class Metric:
         return self.about in SERVED
 
     @property
+    def is_speed(self) -> bool:
+        return self.about == "speed"
+
+    @property
+    def is_latency(self) -> bool:
+        return self.quantile is not None
+
+    @property
+    def is_money(self) -> bool:
+        return self.about == "money"
+
+    @property
+    def is_bill(self) -> bool:
+        """Whether it is what serving costs: derived from a speed, a price and the traffic."""
+        return self.is_money and bool(self.scenarios)
+
+    @property
     def rests_on_speed(self) -> bool:
         """Whether a faster variant is better in it: speed, and money that is paid for it."""
-        return self.about == "speed" or (self.about == "money" and bool(self.scenarios))
+        return self.is_speed or self.is_bill
 
 
 @dataclass(frozen=True)

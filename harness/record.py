@@ -92,6 +92,12 @@ class Variant:
     def name(self) -> str:
         return f"{self.candidate}/{self.runtime}"
 
+    @classmethod
+    def parse(cls, name: str) -> Variant:
+        """`resnet/onnx` taken apart; a name without a runtime has an empty one."""
+        candidate, _, runtime = name.partition("/")
+        return cls(candidate, runtime)
+
 
 @dataclass(frozen=True)
 class Resources:

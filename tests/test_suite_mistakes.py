@@ -323,7 +323,7 @@ TABLE: dict[str, tuple[dict[str, str | None], list[str]]] = {
             "serving": "serving: {workers: [1, 4], runtimes: [onnx@1]}",
         },
         [
-            "suite.yaml:6: serving.runtimes: `onnx@1`: all have 1 threads already: write `onnx`",
+            "suite.yaml:6: serving.runtimes: `onnx@1`: all have 1 thread already: write `onnx`",
             "suite.yaml:6: serving.workers: 4 workers of 1 thread need 4 cores, aws/c7i.large has 2: "
             "write at most 2, or name a larger machine",
         ],

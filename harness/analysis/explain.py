@@ -12,7 +12,7 @@ from harness.analysis.rule import POSSIBLE, Choice, Lead, Terms
 from harness.analysis.sanity import senseless
 from harness.analysis.sensitivity import Question
 from harness.analysis.ties import Named, few
-from harness.analysis.tradeoff import interval_text, percent, picked, rejections, short
+from harness.analysis.tradeoff import interval_text, objections, percent, picked, short, words_of
 from harness.analysis.values import where_held
 from harness.results import Estimate, Expected, NearestMiss, Row, RunnerUp, StillOpen, Tradeoff
 from harness.suite.expression import Constraint
@@ -58,7 +58,7 @@ def none_feasible(
         return ("No variant does better than the constant answer and keeps the limits.", *said)
     reasons = [NONE_MEETS_ALL, *_miss(table, limits, goal, choice)]
     for limit in limits:
-        if all(rejections(table, [limit], k, choice.terms) for k in range(len(table.rows))):
+        if all(objections(table, [limit], k, choice.terms) for k in range(len(table.rows))):
             reasons.append(f"No variant meets {limit} on its own.")
     return tuple(reasons)
 
@@ -90,13 +90,13 @@ def _miss(
     row = table.rows[k]
     figures = [f"{n} {interval_text(row.estimates[n])}" for n in goal.metrics if n in row.estimates]
     gives = f"It would give {', '.join(figures)}."
-    said = rejections(table, limits, k, choice.terms)
-    if not said and (alone := picked(choice, k)):
+    found = objections(table, limits, k, choice.terms)
+    if not found and (alone := picked(choice, k)):
         return [f"Nearest miss: {row.variant}, which {alone[0]}.", gives]
-    against = "; ".join(said) or "the objective is undefined too often"
+    against = "; ".join(words_of(found)) or "the objective is undefined too often"
     kept = percent(float(choice.limits_hold[k]))
     # That it is all of them together stands before the brackets.
-    why = "" if against.startswith("all limits together") else f" ({against})"
+    why = "" if any(o.limit is None for o in found) else f" ({against})"
     return [f"Nearest miss: {row.variant}, which keeps all limits with probability {kept}{why}.", gives]
 
 
@@ -254,8 +254,8 @@ def _why_out(question: Question, k: int) -> str:
     row = question.table.rows[k]
     if why := senseless(question.table, question.limits, question.goal).get(k):
         return why
-    reasons = rejections(question.table, question.limits, k, terms_of(question.suite.decision))
-    if reasons := reasons or picked(question.choice, k):
+    found = objections(question.table, question.limits, k, terms_of(question.suite.decision))
+    if reasons := words_of(found) or picked(question.choice, k):
         return reasons[0]
     deciding = dict.fromkeys((*question.goal.metrics, *row.estimates))
     cells = ((n, row.estimates[n]) for n in deciding if n in row.estimates)

@@ -10,6 +10,7 @@ import numpy as np
 from harness.analysis.served import load_within
 from harness.analysis.stats import Array
 from harness.costs.calibrations import Calibration
+from harness.record import Variant
 from harness.results import ServiceTimes
 from harness.streams import generator
 from harness.suite.expression import Constraint
@@ -57,7 +58,7 @@ def factor(
     for name, by_workers in here.speeds.items():
         ours = by_workers.get(str(workers_here))
         theirs = there.speeds.get(name, {}).get(str(workers_there))
-        if name.partition("/")[2] == runtime and ours and theirs:
+        if Variant.parse(name).runtime == runtime and ours and theirs:
             logs.append(float(np.mean(np.log(theirs)) - np.mean(np.log(ours))))
     if len(logs) < FEWEST:
         return None

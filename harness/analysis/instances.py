@@ -203,7 +203,8 @@ def _limits(row: Row, suite: Suite) -> tuple[Constraint, ...]:
     cell, server = row.estimates.get(SLO), suite.serving.scenarios.server
     if cell is not None and cell.value is not None and server is not None:
         return merge_constraints((), (f"latency_p99_ms <= {server.latency_p99_ms}",))
-    return tuple(c for c in limits_of(suite) if c.metric.startswith("latency_") and c.is_upper)
+    known, upper = metrics_of(suite), (c for c in limits_of(suite) if c.is_upper)
+    return tuple(c for c in upper if c.metric in known and known[c.metric].is_latency)
 
 
 def _idle(used: int, instance: Instance) -> str:

@@ -7,10 +7,11 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from harness.analysis.criteria import HARNESS_METRICS
 from harness.reasons import Reason
 from harness.record import Measurement, Record
 
-NEEDED_CALLS = {"latency_p50_ms": 10, "latency_p90_ms": 64, "latency_p95_ms": 130, "latency_p99_ms": 662}
+NEEDED_CALLS = {"latency_p50_ms": 10, "latency_p90_ms": 64, "latency_p99_ms": 662}
 """Calls over all launches below which a percentile is not estimable (measured: notes of the protocol)."""
 
 _SCENARIO_ORDER = ("single_stream", "offline", "server")
@@ -29,6 +30,7 @@ def launch_values(records: Sequence[Record], name: str) -> tuple[dict[int, float
         if record.status == "finished" and (m := headline(record, name)) is not None:
             by_scenario[record.trial.scenario or ""].append((record.trial.round or 0, m))
     notes: list[str] = []
+    quantile = HARNESS_METRICS[name].quantile if name in HARNESS_METRICS else None
     for scenario in sorted(by_scenario, key=lambda s: _preference(s, name)):
         measured = by_scenario[scenario]
         values = {r: m.value for r, m in measured if m.value is not None}
@@ -37,11 +39,10 @@ def launch_values(records: Sequence[Record], name: str) -> tuple[dict[int, float
         if 0 < calls < needed:
             notes.append(f"not estimable ({calls} of {needed} calls)")
             continue
-        if calls >= needed > 0 and not values:
+        if quantile is not None and calls >= needed > 0 and not values:
             # No single launch had enough calls, all together they have: a percentile per launch.
-            share = float(name.split("_p")[1].split("_")[0]) / 100
             steady = [(r, m) for r, m in measured if m.samples and m.reason is Reason.NOT_ESTIMABLE]
-            values = {r: float(np.quantile(m.samples, share)) for r, m in steady}
+            values = {r: float(np.quantile(m.samples, quantile)) for r, m in steady}
         if values:
             return values, _said(measured, values)
         notes.extend(m.note for _, m in measured)
@@ -66,4 +67,4 @@ def _said(measured: Sequence[tuple[int, Measurement]], values: Mapping[int, floa
 def _preference(scenario: str, name: str) -> int:
     """Latency: the closed loop first. Memory, CPU time: the heaviest load first."""
     rank = _SCENARIO_ORDER.index(scenario) if scenario in _SCENARIO_ORDER else len(_SCENARIO_ORDER)
-    return -rank if name.endswith("_mb") or name == "cpu_seconds_per_example" else rank
+    return -rank if name in HARNESS_METRICS and HARNESS_METRICS[name].is_told_by_load else rank

@@ -20,6 +20,7 @@ from harness.record import Record
 from harness.results import Estimate, Row, Tradeoff
 from harness.suite.expression import Constraint
 from harness.suite.schema import Suite
+from harness.suite.variants import parse_deployment
 
 SLO, OFFLINE = "throughput_at_slo_qps", "throughput_offline_per_s"
 COST_METRICS = ("cost_per_million_usd", "cost_per_month_usd", "train_cost_usd")
@@ -172,7 +173,7 @@ def quantiles(throughput: Array) -> Array:
 
 def _is_elsewhere(row: Row) -> bool:
     """Whether a row is a service that runs on other machines than the one that is priced."""
-    return row.runtime.partition("@")[0] == ENDPOINT
+    return parse_deployment(row.runtime).runtime == ENDPOINT
 
 
 def _derived(

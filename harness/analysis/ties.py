@@ -46,8 +46,8 @@ def why_named(table: Tradeoff, choice: Choice, duels: Sequence[Verdict] = ()) ->
         # Nobody was within the tolerance of the leader.
         return Named(row, "objective", "it is the best on average")
     why = "; of the rest, ".join(told) if told else Named.why
-    costs = any(s.by.startswith("cost") and _known(table, s.by, choice.tied) for s in choice.steps)
-    lighter = by not in ("", "limits", "objective") and not by.startswith("cost") and costs
+    costs = any(_is_money(s.by) and _known(table, s.by, choice.tied) for s in choice.steps)
+    lighter = by not in ("", "limits", "objective") and not _is_money(by) and costs
     equal = f"cost the same within {SAME:.0%}".replace("%", " %")
     compared = {k for step in choice.steps for k in (*step.out, *step.left)}
     if by and by != "objective" and not compared.issuperset(choice.tied):
@@ -76,13 +76,18 @@ def _said(table: Tradeoff, choice: Choice, row: int, step: Settled) -> str:
     figures = [v for k in step.out if np.isfinite(v := _figure(table, step.by, k))]
     if not figures:
         return f"the others have no {step.by}"
-    costs, alone = HARNESS_METRICS[step.by].about == "money", len(step.left) == 1
+    costs, alone = _is_money(step.by), len(step.left) == 1
     two = alone and len(step.out) == 1
     lead = ("costs less" if two else "costs least") if costs else f"is the light{'er' if two else 'est'}"
     lead = lead if alone else "is among the cheapest"
     lead = "is among the lightest" if not (costs or alone) else lead
     more = " or more" if len(figures) > 1 else ""
     return f"it {lead}: {step.by} {short(_figure(table, step.by, row))}, against {short(min(figures))}{more}"
+
+
+def _is_money(by: str) -> bool:
+    """Whether what settled a tie is a cost; it may be no metric at all."""
+    return by in HARNESS_METRICS and HARNESS_METRICS[by].is_money
 
 
 def _figure(table: Tradeoff, name: str, k: int) -> float:

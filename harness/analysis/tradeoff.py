@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 
@@ -275,7 +276,7 @@ def judge(
                 if found.able[k]
                 else (
                     *filter(None, [barred.get(k)]),
-                    *(rejections(table, constraints, k, terms) or picked(found, k)),
+                    *(words_of(objections(table, constraints, k, terms)) or picked(found, k)),
                 ),
             )
         )
@@ -303,28 +304,44 @@ def _pareto(
     return front, probability
 
 
-def rejections(table: Tradeoff, constraints: Sequence[Constraint], k: int, terms: Terms) -> tuple[str, ...]:
+class Objection(NamedTuple):
+    """What speaks against a row: a limit, or all of them together (`limit` is None), in words."""
+
+    limit: Constraint | None
+    words: str
+
+
+def objections(
+    table: Tradeoff, constraints: Sequence[Constraint], k: int, terms: Terms
+) -> tuple[Objection, ...]:
     """Which limits speak against a row, each with its figure; empty where none does."""
-    row, reasons = table.rows[k], []
+    row, found = table.rows[k], list[Objection]()
     together, count = np.ones(count_draws(table), dtype=bool), 0
     for limit in constraints:
         cell = row.estimates.get(limit.metric, Estimate(None, note="not measured"))
         if cell.value is None:
-            reasons.append(f"{limit}: {cell.note or 'not measured'}")
+            found.append(Objection(limit, f"{limit}: {cell.note or 'not measured'}"))
             continue
         if cell.floor and limit.is_upper:
-            reasons.append(f"{limit}: {short(cell.value)} is a floor, which meets no limit")
+            words = f"{limit}: {short(cell.value)} is a floor, which meets no limit"
+            found.append(Objection(limit, words))
             continue
         held = limit.holds(table.draws[limit.metric][:, k])
         if limit.probability is None:
             together &= held
             count += 1
         if held.mean() < asked_of(limit, terms):
-            reasons.append(f"{limit}: is {interval_text(cell)}, kept with probability {percent(held.mean())}")
+            words = f"{limit}: is {interval_text(cell)}, kept with probability {percent(held.mean())}"
+            found.append(Objection(limit, words))
     shared = terms.confidence if terms.broken_limit is None else MORE_LIKELY
-    if not reasons and count > 1 and together.mean() < shared:
-        reasons.append(f"all limits together are kept with probability {percent(together.mean())}")
-    return tuple(reasons)
+    if not found and count > 1 and together.mean() < shared:
+        words = f"all limits together are kept with probability {percent(together.mean())}"
+        found.append(Objection(None, words))
+    return tuple(found)
+
+
+def words_of(found: Iterable[Objection]) -> tuple[str, ...]:
+    return tuple(objection.words for objection in found)
 
 
 def picked(choice: Choice, k: int) -> tuple[str, ...]:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from harness.exported import tables
 from harness.exported.tables import TableEncoding
 from harness.facts import TrainFacts
 from harness.names import hint
-from harness.record import HarnessError, Record
+from harness.record import HarnessError, Record, Variant
 from harness.runtimes import RUNTIMES, Export, runtime
 from harness.runtimes.common import TOKENIZER
 from harness.store.runs import RunFolder
@@ -69,8 +69,8 @@ def find_source(run: RunFolder, suite: Suite, variant: str) -> ExportSource:
         HarnessError: there is no such variant (the nearest is named), or it failed.
     """
     records, asked = run.records(), variant
-    candidate, _, runtime = variant.partition("/")
-    variant = f"{candidate}/{scored_as(runtime, suite.serving.threads)}"
+    named = Variant.parse(variant)
+    variant = replace(named, runtime=scored_as(named.runtime, suite.serving.threads)).name
     scored = [r for r in records if r.trial.kind == "score" and r.trial.variant is not None]
     names = dict.fromkeys(r.trial.variant.name for r in scored if r.trial.variant)
     if variant not in names:

@@ -120,6 +120,7 @@ METRICS: dict[str, Metric] = {
             "Median time from request to answer, one at a time",
             about="speed",
             label="p50 latency",
+            quantile=0.5,
             low=0.0,
             scenarios=("single_stream",),
         ),
@@ -130,6 +131,7 @@ METRICS: dict[str, Metric] = {
             "Time within which 90 % of the answers come",
             about="speed",
             label="p90 latency",
+            quantile=0.9,
             low=0.0,
             scenarios=("single_stream",),
         ),
@@ -140,6 +142,7 @@ METRICS: dict[str, Metric] = {
             "Time within which 99 % of the answers come",
             about="speed",
             label="p99 latency",
+            quantile=0.99,
             low=0.0,
             scenarios=("single_stream",),
         ),
@@ -179,6 +182,7 @@ METRICS: dict[str, Metric] = {
             label="CPU time per example",
             low=0.0,
             read_as=(1e6, "µs"),
+            is_told_by_load=True,
         ),
         Metric(
             "peak_memory_mb",
@@ -187,6 +191,7 @@ METRICS: dict[str, Metric] = {
             "Highest resident memory of the serving process",
             about="memory",
             low=0.0,
+            is_told_by_load=True,
         ),
         Metric(
             "peak_gpu_memory_mb",
@@ -196,6 +201,7 @@ METRICS: dict[str, Metric] = {
             about="memory",
             label="peak GPU memory",
             low=0.0,
+            is_told_by_load=True,
         ),
         Metric(
             "working_memory_mb",
@@ -205,6 +211,7 @@ METRICS: dict[str, Metric] = {
             about="memory",
             low=0.0,
             is_compared=False,
+            is_told_by_load=True,
         ),
         Metric(
             "model_size_mb",

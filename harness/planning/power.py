@@ -22,6 +22,7 @@ from harness.suite import expression
 from harness.suite.schema import Suite
 
 if TYPE_CHECKING:
+    from harness.protocols import Metric
     from harness.store.runs import RunFolder
 
 POWER = 0.8
@@ -150,9 +151,9 @@ def _deciding(suite: Suite) -> list[str]:
     speed = "throughput_at_slo_qps" if suite.serving.scenarios.server else "latency_p50_ms"
     found: dict[str, None] = {}
     for name in (*_objective(suite)[0].names, *(_limited(text)[0] for text in suite.decision.constraints)):
-        if name in known and known[name].about == "money":
+        if name in known and known[name].is_money:
             found[speed] = None
-        elif name in known and (known[name].about == "quality" or _is_speed(name)):
+        elif name in known and (known[name].about == "quality" or known[name].is_speed):
             found[name] = None
     return list(found)
 
@@ -168,10 +169,6 @@ def _limited(text: str) -> tuple[str, float]:
     """The metric of a limit, without its slice, and the limit."""
     limit = expression.parse_constraint(expression.take_slice(text)[0])
     return limit.metric, limit.limit
-
-
-def _is_speed(name: str) -> bool:
-    return name.startswith(("latency_", "throughput_"))
 
 
 def _test_rows(suite: Suite) -> int | None:
@@ -204,9 +201,10 @@ def _known_spreads(
     return found
 
 
-def _assumed_spread(suite: Suite, name: str, rows: int | None) -> tuple[Spread, str] | None:
+def _assumed_spread(suite: Suite, metric: Metric, rows: int | None) -> tuple[Spread, str] | None:
     """What is assumed of a metric that no run tells anything of, and in words; None where nothing can be."""
-    if _is_speed(name):
+    name = metric.name
+    if metric.is_speed:
         deviation = LAUNCHES.get(name, OTHER_LAUNCHES)
         return Spread(
             "", 1.0, deviation**2, launches=deviation**2
@@ -233,10 +231,11 @@ def _reach(
 ) -> Reach:
     from harness.metrics import metrics_of
 
-    unit, relative = metrics_of(suite)[name].unit, _is_speed(name)
+    metric = metrics_of(suite)[name]
+    unit, relative = metric.unit, metric.is_speed
     found, basis = known, f"as in {known[1]}" if known else ""
     if found is None:
-        found = _assumed_spread(suite, name, rows)
+        found = _assumed_spread(suite, metric, rows)
         basis = f"assumed: {found[1]}" if found else "not estimable before a first run on these data"
     if found is None:
         return Reach(name, unit, None, relative, basis)

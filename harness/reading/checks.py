@@ -24,7 +24,7 @@ from harness.store.files import holds_password
 from harness.suite.schema import Server
 from harness.suite.source import Node
 from harness.suite.trackers import TRACKERS
-from harness.suite.variants import counted, local_cores, split_runtime
+from harness.suite.variants import counted, local_cores, split_runtime, written_deployment
 
 NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}", re.ASCII)
 RESERVED = ("latest",)
@@ -192,11 +192,13 @@ def check_workers(draft: Draft) -> None:
     threads = least = draft.get(int, "serving", "threads", default=1)
     runtimes = draft.node("serving", "runtimes")
     for item in (runtimes.sequence if runtimes is not None else None) or ():
-        name, _, own = str(item.value).partition("@")
-        if own.isdecimal() and int(own) == threads:
-            text = f"`{item.value}`: all have {own} threads already: write `{name}`"
+        named = written_deployment(item.value)
+        if named is None or named.threads is None:
+            continue
+        if named.threads == threads:
+            text = f"`{item.value}`: all have {counted(threads, 'thread')} already: write `{named.runtime}`"
             draft.wrong(("serving", "runtimes"), text, item.place)
-        least = min(least, int(own)) if own.isdecimal() else least
+        least = min(least, named.threads)
     price = draft.get(str, "machine", "price", default="")
     cores = draft.get(int, "machine", "cores") or price_cores().get(price) or local_cores()
     workers = draft.node(*path)

@@ -20,6 +20,7 @@ from harness.suite.class_keys import class_keys
 from harness.suite.encodings import AUTO, NATIVE, takes_categories
 from harness.suite.model_ref import MODEL_KINDS, OWN_ESTIMATOR, ModelRef, parse_model
 from harness.suite.source import Node
+from harness.suite.variants import written_deployment
 from harness.tasks.recommendation.retrieval.options import check_candidate, is_own
 
 TFIDF = Parameter(ast.Name("dict"), ast.Constant(None))
@@ -217,9 +218,8 @@ def _check_encoding(draft: Draft, path: Path_, ref: ModelRef, task: Task) -> Non
 def _check_runtimes(draft: Draft, path: Path_, ref: ModelRef) -> None:
     """At least one runtime that can serve the model; asked only where all runtimes exist."""
     runtimes = draft.get(list, "serving", "runtimes", default=["torch", "onnx"])
-    if not runtimes or not all(
-        isinstance(r, str) and r.partition("@")[0] in table("runtimes") for r in runtimes
-    ):
+    known = table("runtimes")
+    if not runtimes or not all((d := written_deployment(r)) and d.runtime in known for r in runtimes):
         return
     task = draft.get(str, "task") or ""
     args = draft.get(dict, *path, "args", default={})

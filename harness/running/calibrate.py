@@ -12,10 +12,10 @@ from harness import environment
 from harness.codec import JsonObject
 from harness.costs.calibrations import Calibration, folder
 from harness.planning.request import RunRequest
-from harness.record import HarnessError, Record
+from harness.record import HarnessError, Record, Variant
 from harness.running.run import run_suite
 from harness.store.runs import find_run
-from harness.suite.variants import local_cores, workers_of
+from harness.suite.variants import local_cores, parse_deployment
 
 NETWORKS: JsonObject = {
     "small_cnn": "small_cnn",
@@ -78,11 +78,11 @@ def calibration_of(records: Iterable[Record], cores: int) -> Calibration:
         trial = record.trial
         if trial.kind != "serve" or trial.scenario != "offline" or record.status != "finished":
             continue
-        runtime, workers = (trial.runtime or "").partition("@")[0], workers_of(trial.runtime or "")
+        served = parse_deployment(trial.runtime or "")
         for m in record.measurements:
             if m.metric == "throughput_offline_per_s" and not m.at and m.value:
-                by_workers = speeds.setdefault(f"{trial.candidate}/{runtime}", {})
-                by_workers.setdefault(str(workers), []).append(m.value)
+                by_workers = speeds.setdefault(Variant(trial.candidate, served.runtime).name, {})
+                by_workers.setdefault(str(served.workers or 1), []).append(m.value)
     found = {name: {w: tuple(x) for w, x in by.items()} for name, by in speeds.items()}
     hardware = environment.hardware()
     day = dt.date.today().isoformat()

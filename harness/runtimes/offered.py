@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 
 from harness.codec import JsonObject
 from harness.kinds import KINDS
 from harness.runtimes import RUNTIMES, Runtime
 from harness.suite.model_ref import ModelRef
+from harness.suite.variants import parse_deployment
 
 REFERENCE = "torch"
 """What a suite writes for the models' own libraries, whichever they are."""
@@ -15,7 +17,7 @@ REFERENCE = "torch"
 
 def of_deployment(name: str) -> Runtime | None:
     """The runtime of a deployment, `onnx` of `onnx@1x2`; None where this version knows it not."""
-    return RUNTIMES.get(name.partition("@")[0])
+    return RUNTIMES.get(parse_deployment(name).runtime)
 
 
 def is_reference(name: str) -> bool:
@@ -46,10 +48,9 @@ def runtimes_of(
 
 def own_name(model: ModelRef, name: str) -> str:
     """What a suite's `torch` is for a model: of an estimator its own library's, with the same threads."""
-    base, at, size = name.partition("@")
-    if model.about.native == REFERENCE or not is_reference(base):
+    if model.about.native == REFERENCE or not is_reference(name):
         return name
-    return model.about.native + at + size
+    return str(replace(parse_deployment(name), runtime=model.about.native))
 
 
 def left_out(

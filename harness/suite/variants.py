@@ -3,23 +3,74 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+import re
+from dataclasses import dataclass, replace
+from functools import lru_cache
 
 from harness.suite.schema import Serving
 
 MOST_THREADS = 4096
 
 
+@dataclass(frozen=True)
+class DeploymentName:
+    """What the name of a deployment says: `onnx@1x2` is onnx with one thread in each of two workers.
+
+    Args:
+        threads, workers: None where the name leaves them to the suite.
+    """
+
+    runtime: str
+    threads: int | None = None
+    workers: int | None = None
+
+    def __str__(self) -> str:
+        size = "" if self.threads is None else f"@{self.threads}"
+        return self.runtime + size + ("" if self.workers is None else f"x{self.workers}")
+
+
+_SIZE = re.compile(r"([1-9]\d{0,3})(?:x([1-9]\d*))?")
+
+
+@lru_cache(maxsize=4096)
+def parse_deployment(name: str) -> DeploymentName:
+    """Take the name of a deployment apart; whether there is such a runtime, `harness.runtimes` knows.
+
+    Raises:
+        ValueError: what stands behind the `@` is not `THREADS` or `THREADSxWORKERS`.
+    """
+    runtime, at, size = name.partition("@")
+    if not at:
+        return DeploymentName(runtime)
+    numbers = _SIZE.fullmatch(size)
+    if numbers is None or int(numbers[1]) > MOST_THREADS:
+        raise ValueError(_number_wanted(name, runtime))
+    return DeploymentName(runtime, int(numbers[1]), int(numbers[2]) if numbers[2] else None)
+
+
+def written_deployment(value: object) -> DeploymentName | None:
+    """What a suite's author wrote among the runtimes, taken apart; None where it names no deployment."""
+    try:
+        return parse_deployment(value) if isinstance(value, str) else None
+    except ValueError:
+        return None
+
+
 def split_runtime(name: str) -> tuple[str, int | None]:
-    """`onnx@2` → `onnx` and 2 threads; without `@`, None: as many as the suite says for all.
+    """A runtime as a suite lists it, `onnx@2` → `onnx` and 2 threads; without `@`, None: as many as the suite
+    says for all.
 
     Raises:
         ValueError: what stands behind the `@` is not a number of threads.
     """
-    runtime, at, threads = name.partition("@")
-    if at and not (threads.isdecimal() and 1 <= int(threads) <= MOST_THREADS):
-        raise ValueError(f"`{name}`: write the number of threads behind the @, for instance {runtime}@2")
-    return runtime, int(threads) if at else None
+    found = parse_deployment(name)
+    if found.workers is not None:
+        raise ValueError(_number_wanted(name, found.runtime))
+    return found.runtime, found.threads
+
+
+def _number_wanted(name: str, runtime: str) -> str:
+    return f"`{name}`: write the number of threads behind the @, for instance {runtime}@2"
 
 
 @dataclass(frozen=True)
@@ -51,28 +102,25 @@ def deployments(serving: Serving, scored: str, cores: int) -> list[Deployment]:
 def scored_as(name: str, threads: int) -> str:
     """What score trials call a deployment: `onnx@1x2` is `onnx` in a suite of one thread, quality does not
     depend on workers."""
-    runtime, at, size = name.partition("@")
-    own, times, _ = size.partition("x")
-    if not times:
+    found = parse_deployment(name)
+    if found.workers is None:
         return name
-    return runtime if int(own) == threads else f"{runtime}{at}{own}"
+    return found.runtime if found.threads == threads else one_worker(name)
 
 
 def one_worker(name: str) -> str:
     """A deployment without its number of workers: `onnx@1x2` is `onnx@1`."""
-    runtime, at, size = name.partition("@")
-    return runtime + at + size.partition("x")[0]
+    return str(replace(parse_deployment(name), workers=None))
 
 
 def workers_of(name: str) -> int:
     """How many workers a deployment has: 2 of `onnx@1x2`, 1 of `onnx`."""
-    return int(name.partition("@")[2].partition("x")[2] or 1)
+    return parse_deployment(name).workers or 1
 
 
 def cores_used(name: str, threads: int) -> int:
     """How many cores a deployment keeps busy: threads × workers."""
-    own = name.partition("@")[2].partition("x")[0]
-    return (int(own) if own else threads) * workers_of(name)
+    return (parse_deployment(name).threads or threads) * workers_of(name)
 
 
 def local_cores() -> int:

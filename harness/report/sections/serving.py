@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from harness.facts import ServeFacts, StreamFacts
+from harness.metrics import METRICS
 from harness.protocols import Section
 from harness.reasons import Reason
 from harness.record import Measurement, Record
@@ -27,7 +28,7 @@ NEEDS = (
     "model_size_mb", "parameters",
     "flops_per_example", "energy_per_million_kwh",
 )  # fmt: skip
-LATENCIES = ("latency_p50_ms", "latency_p90_ms", "latency_p99_ms")
+LATENCIES = tuple(m.name for m in METRICS.values() if m.is_latency)
 
 
 def latency(e: Evidence) -> Section | None:
@@ -109,9 +110,7 @@ def _spread(e: Evidence, row: TableRow) -> plots.Distribution | None:
 
 def _calls(record: Record) -> Measurement | None:
     """The measurement that carries every call's latency."""
-    found = [
-        m for m in record.measurements if m.metric.startswith("latency_p") and len(m.samples) > 1 and not m.at
-    ]
+    found = [m for m in record.measurements if m.metric in LATENCIES and len(m.samples) > 1 and not m.at]
     return max(found, key=lambda m: len(m.samples), default=None)
 
 

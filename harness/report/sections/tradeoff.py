@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
+from harness.analysis.money import COST_METRICS
 from harness.facts import ScoreFacts
 from harness.metrics import MetricTable, stem
 from harness.protocols import ONE_SIDED, Better, Section
@@ -123,7 +124,7 @@ def figure(row: Row, metric: str, best: float | None = None) -> Cell:
         failed = row.estimates.get(metric, Estimate(None)).reason is Reason.FAILED
         return Cell(shown.value, tone="bad" if failed else "muted")
     # What a cost is made of stands among the costs.
-    note = "" if metric.endswith("_usd") else row.estimates[metric].note
+    note = "" if metric in COST_METRICS else row.estimates[metric].note
     marked = mark(note)
     under = ", ".join(x for x in (shown.interval, shown.beside, marked) if x) or n.without_interval(note)
     tone: Tone = "warn" if marked else ""

@@ -9,6 +9,7 @@ from harness.analysis.explain import NONE_MEETS_ALL, nearest_miss
 from harness.analysis.instances import instances
 from harness.metrics import MetricTable
 from harness.protocols import Section
+from harness.record import Variant
 from harness.report import numbers as n
 from harness.report.blocks import (
     Block,
@@ -29,6 +30,7 @@ from harness.report.sections.answer import answers
 from harness.report.switches import flip_sentence, switches
 from harness.report.wording import MET, UNCERTAIN, sureness, ways_of_cutting, where_speeds_hold
 from harness.results import Row
+from harness.suite.variants import parse_deployment
 
 
 def verdict(e: Evidence) -> Section | None:
@@ -83,7 +85,8 @@ def _named(e: Evidence) -> str:
         return f"the best on average of {tied}"
     if not r.settled_by:
         return f"one of {tied}"
-    return f"the {'cheap' if r.settled_by.startswith('cost') else 'light'}{ending} of {tied}"
+    is_cost = r.settled_by in e.known and e.known[r.settled_by].is_money
+    return f"the {'cheap' if is_cost else 'light'}{ending} of {tied}"
 
 
 def confidence(e: Evidence) -> tuple[Inline, ...]:
@@ -323,14 +326,12 @@ def _instance(e: Evidence) -> list[str]:
 
 def _deployed(variant: str) -> list[str]:
     """What the numbers behind a runtime's @ mean: `onnx@1x2` has one thread in each of two processes."""
-    size = variant.partition("@")[2]
-    threads, _, workers = size.partition("x")
-    if not workers:
+    served = parse_deployment(Variant.parse(variant).runtime)
+    if served.workers is None or served.threads is None:
         return []
-    each = f"{n.counted(int(threads), 'thread')} each"
-    return [
-        f"@{size}: {n.counted(int(workers), 'serving process', 'serving processes')} of {each} on a machine."
-    ]
+    each = f"{n.counted(served.threads, 'thread')} each"
+    processes = n.counted(served.workers, "serving process", "serving processes")
+    return [f"@{served.threads}x{served.workers}: {processes} of {each} on a machine."]
 
 
 def _per(units: Iterable[tuple[object, object]]) -> list[int]:

@@ -129,10 +129,14 @@ def _count(table: Tradeoff) -> int:
 def _needed(question: Question) -> list[str]:
     """Metrics whose draws decide: costs by what they are made from, a value by its parts."""
     wanted = _read(question)
-    if any(x.startswith("cost_") for x in wanted) or not wanted:
+    if any(_is_bill(x) for x in wanted) or not wanted:
         wanted += ["throughput_at_slo_qps", "throughput_offline_per_s", "latency_p50_ms"]
     known = [x for x in dict.fromkeys(wanted) if x not in SETTINGS and x != VALUE]
-    return [x for x in known if x in question.table.draws and not x.startswith("cost_")]
+    return [x for x in known if x in question.table.draws and not _is_bill(x)]
+
+
+def _is_bill(name: str) -> bool:
+    return name in HARNESS_METRICS and HARNESS_METRICS[name].is_bill
 
 
 def _read(question: Question) -> list[str]:
