@@ -1,5 +1,5 @@
 """The house rules that a count can hold: types that say something, modules of a readable length, one meaning
-a name, no circle of imports."""
+a name, no circle of imports, no test that is nowhere run."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ import pytest
 import harness
 
 ROOT = Path(harness.__file__).parent
+TESTS = Path(__file__).parent
 FILES = sorted(ROOT.rglob("*.py"))
 
 MOST_ANY = 6.0
@@ -47,6 +48,15 @@ def test_no_further_class_name_has_two_meanings() -> None:
     )
     twice = sorted(name for name, count in names.items() if count > 1)
     assert len(twice) <= TWICE, f"{len(twice)} names: {', '.join(twice)}"
+
+
+def test_what_a_base_install_skips_is_run_by_make_test_compat() -> None:
+    beside = "keras|lightning|openvino|nncf|xgboost|lightgbm|catboost|onnxmltools"
+    asked = re.compile(rf'(?:importorskip|find_spec|needs)\("(?:{beside})"|f"not installed: ')
+    skipping = {f"tests/{file.name}" for file in TESTS.glob("test_*.py") if asked.search(file.read_text())}
+    run = set(re.findall(r"tests/test_\w+\.py", (TESTS.parent / "Makefile").read_text()))
+    assert "tests/test_models_keras.py" in skipping
+    assert skipping - run - {"tests/test_house.py"} == set()
 
 
 @pytest.fixture(scope="module")
