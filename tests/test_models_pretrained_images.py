@@ -127,6 +127,18 @@ def test_what_is_for_trained_weights_is_refused_for_fresh_ones() -> None:
         build_model(NAME, TASK, {"freeze": -1})
 
 
+def test_fresh_weights_can_be_asked_for_at_the_size_of_a_pretrained_candidate() -> None:
+    grey = Task("image_classification", 4, ("a", "b", "c", "d"), (1, 28, 28))
+    network = build_model(NAME, grey, {"resize": 64}).eval()
+    x = torch.randn(2, 1, 28, 28)
+    with torch.no_grad():
+        enlarged = torch.nn.functional.interpolate(x, (64, 64), mode="bicubic")
+        assert torch.equal(network(x), network.network(enlarged))
+    assert own_scaling(network, Scaling((0.1,), (0.2,))) == Scaling((0.1,), (0.2,))
+    with pytest.raises(ValueError, match="resize is 'big', write a side in pixels, or false"):
+        build_model(NAME, grey, {"resize": "big"})
+
+
 def test_what_was_fitted_answers_alike_when_it_is_rebuilt(tmp_path: Path, weights: Path) -> None:
     from harness.models.servable import load_servable
     from harness.tasks.evaluation import read_predictions

@@ -7,6 +7,7 @@ import io
 import signal
 import sys
 import time
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,8 @@ import pytest
 from rich.console import Console
 from small_suites import harness, stamps, trials_of, write_suite
 
-from harness.reading import read_suite
+from harness import plan
+from harness.reading import read_suite, read_suites
 from harness.record import SuiteError, Trial
 from harness.running.preflight import build, preflight
 from harness.running.run import _interruptible
@@ -101,6 +103,15 @@ def test_candidates_that_do_not_build_are_the_users_mistakes_with_their_lines(tm
     assert second.startswith(f"{path}:8: two: broken_models:wrong_shape turns 2 examples into (2, 3)")
     preflight(suite, path, missing[2:])
     preflight(suite, path, [])
+
+
+@pytest.mark.parametrize("path", sorted(Path("suites").glob("*.yaml")), ids=lambda path: path.stem)
+def test_every_candidate_of_a_shipped_suite_builds(path: Path) -> None:
+    needs = {"ann_index": "hnswlib", "trees_vs_nets_boosters": "xgboost"}.get(path.stem)
+    if needs and not find_spec(needs):
+        pytest.skip(f"needs {needs}")
+    for suite in read_suites(path).values():
+        preflight(suite, path, plan(suite).trials)
 
 
 def test_an_estimator_with_wrong_arguments_does_not_build() -> None:

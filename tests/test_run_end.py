@@ -67,6 +67,12 @@ def test_where_nobody_may_be_chosen_the_hardest_limit_is_widened() -> None:
     assert _other_terms(nobody, "recommend x", None)[0] == "recommend x --where 'latency_p99_ms <= 5.5'"
 
 
+def test_more_traffic_is_suggested_only_where_traffic_counts() -> None:
+    assert "--set decision.traffic.qps=" in _other_terms(CHOICE, "recommend x", make_suite(WORLD[:1]))[0]
+    free = make_suite(WORLD[:1], decision={"objective": "maximize accuracy"})
+    assert _other_terms(CHOICE, "recommend x", free)[0] == "recommend x --where 'latency_p50_ms <= 1'"
+
+
 @pytest.mark.parametrize(
     ("at", "today", "given"), [(0.8712, 0.87, 0.872), (0.8692, 0.87, 0.869), (5.0, 9, 5)]
 )

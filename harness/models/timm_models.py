@@ -39,6 +39,23 @@ class Padded(nn.Module):
         return logits
 
 
+class Resized(nn.Module):
+    """A network with fresh weights behind a change of size, as a pretrained one beside it has.
+
+    Args:
+        size: (height, width) that images are brought to.
+    """
+
+    def __init__(self, network: nn.Module, size: tuple[int, int]) -> None:
+        super().__init__()
+        self.network, self.size = network, size
+
+    def forward(self, x_BCHW: Tensor) -> Tensor:
+        """Normalised images (batch, channels, height, width) → logits (batch, num_classes)."""
+        logits: Tensor = self.network(F.interpolate(x_BCHW, self.size, mode="bicubic", align_corners=False))
+        return logits
+
+
 def build(task: Task, name: str, args: Mapping[str, Any], load: bool = True) -> nn.Module:
     """Build a timm model for the task's channels and classes.
 
@@ -46,9 +63,9 @@ def build(task: Task, name: str, args: Mapping[str, Any], load: bool = True) -> 
     scaling that they were trained with, and smaller images are enlarged to the size of their training.
 
     Args:
-        args: `pretrained` (true: from the Hub; a file; `pip/PACKAGE` that carries one), then `freeze`,
-            `layer_decay` and `resize` (the side in pixels; false: as the data are); all others are keywords
-            of `timm.create_model`, for instance `drop_path_rate`.
+        args: `resize` (the side in pixels; false: as the data are); `pretrained` (true: from the Hub; a
+            file; `pip/PACKAGE` that carries one), then also `freeze` and `layer_decay`; all others are
+            keywords of `timm.create_model`, for instance `drop_path_rate`.
         load: False builds a pretrained network without its weights, which come from a fitted model.
     Raises:
         ValueError: timm refuses the name or the arguments, or no padding up to 64 more pixels helps.
@@ -63,12 +80,7 @@ def build(task: Task, name: str, args: Mapping[str, Any], load: bool = True) -> 
     ours = {key: options.pop(key) for key in _PRETRAINED if key in options}
     pretrained = ours.pop("pretrained", False)
     if not pretrained:
-        if ours:
-            raise ValueError(
-                f"timm:{name}: {', '.join(ours)} is for pretrained weights: add pretrained: true"
-            )
-        network = _create(timm, task, name, options, task.input_shape[1:])
-        return _fit_to_image(name, network, task.input_shape)  # type: ignore[arg-type]
+        return _fresh(timm, task, name, options, ours)
     size = _size_for(timm, name, options, task.input_shape[1:], ours.get("resize"))
     options |= _weights(timm, name, options, pretrained) if load else {}
     network = _create(timm, task, name, options, size or task.input_shape[1:])
@@ -83,6 +95,19 @@ def build(task: Task, name: str, args: Mapping[str, Any], load: bool = True) -> 
         )
     except ValueError as error:
         raise ValueError(f"timm:{name}: {error}") from error
+
+
+def _fresh(
+    timm: ModuleType, task: Task, name: str, options: Mapping[str, Any], ours: Mapping[str, Any]
+) -> nn.Module:
+    """The network with weights of its own; its images have another size only where one is asked for."""
+    if trained := [key for key in ours if key != "resize"]:
+        raise ValueError(f"timm:{name}: {', '.join(trained)} is for pretrained weights: add pretrained: true")
+    channels, *image = task.input_shape
+    size = _size_for(timm, name, options, image, ours.get("resize") or False)
+    network = _create(timm, task, name, options, size or image)
+    fitted = _fit_to_image(name, network, (channels, *(size or image)))
+    return Resized(fitted, size) if size else fitted
 
 
 def _create(

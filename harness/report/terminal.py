@@ -117,7 +117,8 @@ def _rests_on_speed(suite: Suite | None) -> bool:
 
 def _other_terms(r: Recommendation, command: str, suite: Suite | None) -> tuple[str, str]:
     """A decision under other terms that is worth a look: the nearest at which the answer changes; where
-    nobody may be chosen, under the limit that the nearest keeps least; else for twice the traffic."""
+    nobody may be chosen, under the limit that the nearest keeps least; else for twice the traffic, or with a
+    limit on latency where no traffic counts."""
     from harness.analysis.criteria import merge_constraints
     from harness.analysis.sensitivity import NOBODY
 
@@ -133,6 +134,8 @@ def _other_terms(r: Recommendation, command: str, suite: Suite | None) -> tuple[
     if hardest := min((c for c in limits if str(c) in keeps), key=lambda c: keeps[str(c)], default=None):
         looser = hardest.limit * (1.1 if hardest.is_upper else 1 / 1.1)
         return f"{command} --where '{replace(hardest, limit=float(f'{looser:.2g}')).bound}'", "a wider limit"
+    if suite is not None and not _rests_on_speed(suite) and suite.serving.scenarios.single_stream:
+        return f"{command} --where 'latency_p50_ms <= 1'", "decide again with a limit on latency"
     qps = f"{suite.decision.traffic.qps * 2:g}" if suite else "100"
     return f"{command} --set decision.traffic.qps={qps}", "decide again for twice the traffic"
 
