@@ -32,6 +32,8 @@ from harness.analysis.outputs import stored_suite
 from harness.analysis.recommend import recommend
 from harness.analysis.sensitivity import Question
 from harness.facts import ScoreFacts
+from harness.facts.scoring import InheritedFacts
+from harness.planning.inherited import source_of
 from harness.planning.trials import plan_trials
 from harness.planning.untrained import is_untrained
 from harness.record import KINDS, Measurement, Record, Trial
@@ -43,6 +45,8 @@ SLOTS = 2
 WORKERS_S = 5.0
 """Starting the workers of a phase: Ray's processes, and torch in them."""
 RAY_S = 6.0
+PARITY_S = 2.0
+"""Asking an export and its reference for 1,000 validation rows."""
 UNTRAINED_S = 4.0
 """Building a network and counting its operations."""
 
@@ -140,7 +144,22 @@ class Pool:
         number = None if trial.round is None else rounds[trial.round]
         real = self.records[(*_key(trial)[:5], seed, number)]
         record, scratch = replace(real, trial=trial), target.scratch(trial.id)
-        if is_untrained(trial) and trial.kind != "serve":
+        if (source := source_of(trial)) and (reference := target.record(source)) is not None:
+            # The real export's difference on test rows stands for that on validation rows.
+            found = real.facts_as(ScoreFacts).parity
+            assert found is not None and reference.trial.variant is not None
+            taken = InheritedFacts(
+                reference.trial.variant.name, found.examples or 0, found.max_abs_difference or 0.0
+            )
+            seconds = _untrained_seconds(real) + PARITY_S
+            record = replace(
+                record,
+                measurements=reference.measurements,
+                facts=ScoreFacts(inherited=taken),
+                seconds=seconds,
+            )
+            shutil.copy(target.trial_folder(source) / "predictions.parquet", scratch)
+        elif is_untrained(trial) and trial.kind != "serve":
             told = (Measurement("parameters", 1.0),)
             record = replace(record, measurements=told, facts={}, seconds=_untrained_seconds(real))
         elif (answers := self.run.trial_folder(real.trial.id) / "predictions.parquet").exists():

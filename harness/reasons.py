@@ -29,6 +29,7 @@ class Reason(StrEnum):
     ONE_LAUNCH = "one launch"
     FLOOR = "floor"
     CEILING = "ceiling"
+    INHERITED = "inherited"
 
 
 def reason_of(note: str) -> Reason | None:

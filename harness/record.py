@@ -169,6 +169,7 @@ class Trial:
         """For people: `train resnet seed 0 n 10000`."""
         parts = [self.kind, self.variant.name if self.variant else self.candidate]
         parts += ["untrained"] if self.spec.get("untrained") else []
+        parts += ["by its reference"] if self.spec.get("inherits") else []
         parts += [self.scenario] if self.scenario else []
         if self.scenario == "duel":
             opponent = self.spec["scenario"]["opponent"]

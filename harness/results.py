@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, TypedDict
 
-from harness.reasons import Noted
+from harness.reasons import Noted, Reason
 from harness.spread import Spread
 
 if TYPE_CHECKING:
@@ -112,6 +112,11 @@ class Row:
     counted_share: float = 1.0
     machine: str = ""
     offers: tuple[InstanceCost, ...] = ()
+
+    @property
+    def is_inherited(self) -> bool:
+        """Whether its quality is that of its candidate's reference, as it answers as that does."""
+        return any(Reason.INHERITED in cell.reasons for cell in self.estimates.values())
 
     @property
     def deployed(self) -> str:

@@ -84,10 +84,11 @@ class Spec(TypedDict, total=False):
 
     Of a train trial: `training`, `train_size`, `seed`, `watch`, `positive`, `tuning_trial`, `retrieval`,
     `ranking`; `untrained` where only its weights at birth are wanted. Of a score trial the same and `fitted`
-    (the train trial's id), `runtime`, `threads`, `metrics` (the suite's own: function and unit). Of a serve
-    trial `artifact` (the score trial's id, the suite's own metrics apart), `runtime`, `threads`, `workers`,
-    `scenario`, `round`, `seed`; `variant` where it is served beside another; `subject` where a module stands
-    in for a trained model. `search`: the folder of the user's own modules, where no path leads to it.
+    (the train trial's id), `runtime`, `threads`, `metrics` (the suite's own: function and unit), `inherits`
+    (the reference's score trial, whose quality it has while it answers the same). Of a serve trial `artifact`
+    (the score trial's id, the suite's own metrics apart), `runtime`, `threads`, `workers`, `scenario`,
+    `round`, `seed`; `variant` where it is served beside another; `subject` where a module stands in for a
+    trained model. `search`: the folder of the user's own modules, where no path leads to it.
     """
 
     candidate: str
@@ -109,6 +110,7 @@ class Spec(TypedDict, total=False):
     retrieval: JsonObject
     ranking: JsonObject | None
     untrained: bool
+    inherits: str
     fitted: str
     runtime: str
     threads: int

@@ -20,6 +20,7 @@ from harness.analysis.race import in_the_race, still_racing
 from harness.analysis.sessions import by_session
 from harness.analysis.spreads import launch_spread, quality_spread
 from harness.analysis.stats import Array
+from harness.facts import ScoreFacts
 from harness.metrics import METRICS, MetricTable, metric, metrics_of, stem
 from harness.reasons import Reason, reason_of
 from harness.record import Record, Variant
@@ -196,7 +197,8 @@ def _add_quality(
             tables[k] = table + (values - table.mean(1))[:, None]
         else:
             tables[k] = values[:, None]
-        cells[k] = Estimate(float(values.mean()), n=len(values), note=_lost_seeds(group, len(values)))
+        said = "; ".join(filter(None, [_lost_seeds(group, len(values)), inherited_note(group)]))
+        cells[k] = Estimate(float(values.mean()), n=len(values), note=said)
     if folded:
         tables = _folded_tables(index, folded, beliefs)
         cells |= {k: replace(cells[k], value=float(table.mean())) for k, table in tables.items()}
@@ -249,6 +251,14 @@ def _quality_value(record: Record, name: str, scores: Mapping[str, Mapping[str, 
         return measured.value
     computed = scores.get(record.trial.id, {}).get(name)
     return float(computed.values.mean()) if computed is not None else None
+
+
+def inherited_note(group: Sequence[Record]) -> str:
+    """Whose figures stand for a variant's own, and how far its answers are from those at most; empty where it
+    was scored itself."""
+    taken = [f.inherited for r in group if r.status == "finished" and (f := r.facts_as(ScoreFacts)).inherited]
+    found = [one for one in taken if one is not None]
+    return max(found, key=lambda one: one.max_abs_difference).text if found else ""
 
 
 def _lost_seeds(group: Sequence[Record], used: int) -> str:

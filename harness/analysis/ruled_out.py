@@ -38,10 +38,18 @@ ERRORS = 3.0
 """The same in standard errors, where there are no draws."""
 
 
-def surely_broken(table: Tradeoff, suite: Suite) -> dict[str, str]:
-    """Variant → the first limit that it surely breaks, with its figure, of those that have one."""
+def surely_broken(table: Tradeoff, suite: Suite, of_model: bool = False) -> dict[str, str]:
+    """Variant → the first limit that it surely breaks, with its figure, of those that have one.
+
+    Args:
+        of_model: by its quality or its training alone, which its candidate's other runtimes in single
+            precision share.
+    """
     found: dict[str, str] = {}
+    known = metrics_of(suite)
     for limit in limits_of(suite):
+        if of_model and not (limit.metric in known and known[limit.metric].about in ("quality", "training")):
+            continue
         for name in (limit.metric, *(BELOW.get(limit.metric, ()) if limit.is_upper else ())):
             if name not in table.draws:
                 continue

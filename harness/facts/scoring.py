@@ -25,6 +25,30 @@ class ParityFacts:
 
 
 @dataclass(frozen=True)
+class InheritedFacts:
+    """Whose quality stands for a runtime in single precision that was not scored itself.
+
+    Args:
+        variant: the reference that was scored. examples: validation rows that both were asked for.
+        max_abs_difference: of probabilities, or of values in units of their standard deviation.
+        agreement: as in `ParityFacts`.
+    """
+
+    variant: str
+    examples: int
+    max_abs_difference: float
+    agreement: float | None = None
+
+    @property
+    def text(self) -> str:
+        """For a table's cell."""
+        return (
+            f"inherited from {self.variant} (differs by at most {self.max_abs_difference:.0e} on "
+            f"{self.examples:,} validation rows)"
+        )
+
+
+@dataclass(frozen=True)
 class WeakestClass:
     """The class that is found least often."""
 
@@ -65,6 +89,8 @@ class ScoreFacts(TrialFacts):
         confusion: (true, predicted) counts. labelled_examples: how many `labels` were counted over.
         constant: metric → quality of the one answer that knows nothing of an example, where the counts of
             classes do not tell it.
+        inherited: where the reference's figures stand for its own; then the other facts are the reference's,
+            `prepared` apart.
     """
 
     prepared: Mapping[str, Json] | None = None
@@ -81,3 +107,4 @@ class ScoreFacts(TrialFacts):
     labels: tuple[LabelOutcomes, ...] | None = None
     labelled_examples: int | None = None
     constant: Mapping[str, float | None] | None = None
+    inherited: InheritedFacts | None = None

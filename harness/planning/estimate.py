@@ -73,6 +73,8 @@ def typical_seconds(history: Iterable[Record], rows: RowCounts = RowCounts()) ->
 def like(trial: Trial) -> list[tuple[str, ...]]:
     """What makes trials alike, the closest first."""
     exact = (trial.kind, trial.candidate, trial.runtime or "", trial.scenario or "")
+    if trial.spec.get("inherits"):
+        return [(f"{trial.kind} by its reference", *exact[1:])]  # no test row is answered
     if trial.kind == "train":
         return [exact]  # a linear model says nothing of a transformer
     return [exact, (trial.kind, trial.candidate, trial.scenario or ""), (trial.kind, trial.scenario or "")]
@@ -96,6 +98,8 @@ def guess_seconds(trial: Trial, row_size: float = 1.0, rows: RowCounts = RowCoun
     """
     if trial.spec.get("untrained") and trial.kind != "serve":
         return UNTRAINED_S[trial.kind]
+    if trial.spec.get("inherits"):
+        return UNTRAINED_S["score"] + row_size  # and 1,000 rows, asked twice
     if trial.kind == "serve":
         return 2.5 + _window_seconds(trial.spec["scenario"])
     if trial.kind == "score":

@@ -12,6 +12,7 @@ MARKS: Mapping[Reason, str] = {
     Reason.DRIFTED: "drifted",
     Reason.AT_LEAST: "at least",
     Reason.BELOW: "or less",
+    Reason.INHERITED: "inherited",
 }
 """The word beside a figure; its note stands in a sentence of its own."""
 

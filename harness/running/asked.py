@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from harness.analysis.measure_next import NextMeasurement
+from harness.planning.inherited import inheriting, source_of
 from harness.planning.request import Patterns
 from harness.planning.trials import plan_trials, select
 from harness.record import Kind, Trial
@@ -44,6 +45,9 @@ class Asked:
     Args:
         only, gpus: as for `select` and `plan_trials`.
         out: variants of which nothing more is asked for.
+        is_finished: whether a trial of an id was run already, here or in another run of the suite.
+        in_full: variants, as they are scored, whose quality is not left to their reference's.
+        failed: trials that were run in vain.
     """
 
     suite: Suite
@@ -53,6 +57,9 @@ class Asked:
     out: set[str] = field(default_factory=set)
     seeds: dict[str, int] = field(default_factory=dict)
     rounds: dict[str, int] = field(default_factory=dict)
+    is_finished: Callable[[str], bool] = lambda trial_id: False
+    in_full: set[str] = field(default_factory=set)
+    failed: set[str] = field(default_factory=set)
 
     def begin(self, seeds: int) -> None:
         """So many seeds of each candidate that may still be chosen, as far as the suite names them."""
@@ -76,7 +83,8 @@ class Asked:
         """The ordinary trials of what is asked for, on the largest training set.
 
         Args:
-            kinds: these alone. seeds: so many of each candidate, instead of what is asked for.
+            kinds: these alone. seeds: so many of each candidate, instead of what is asked for; of these none
+                takes over its quality.
         """
         suite, candidates = self.suite, {}
         for name, candidate in self.suite.candidates.items():
@@ -89,7 +97,27 @@ class Asked:
         data = suite.data.model_copy(update={"train_sizes": sizes})
         changes = {"candidates": candidates, "serving": serving, "data": data}
         planned = select(plan_trials(suite.model_copy(update=changes), self.gpus), self.only)
+        if not seeds:
+            planned = inheriting(planned, self._is_scored, self._has_source)
         return tuple(t for t in planned if (kinds is None or t.kind in kinds) and self._is_asked(t))
+
+    def _is_scored(self, trial: Trial) -> bool:
+        assert trial.variant is not None
+        return trial.variant.name in self.in_full or self.is_finished(trial.id)
+
+    def _has_source(self, trial: Trial) -> bool:
+        return trial.id not in self.failed and (self._is_asked(trial) or self.is_finished(trial.id))
+
+    def heirs(self) -> dict[str, str]:
+        """Variants that may still be chosen and are not scored themselves → the reference whose quality they
+        have as long as they answer as it does, as it is scored."""
+        scores = {t.id: t for t in self.trials(("score",))}
+        named = {
+            (t.candidate, t.variant.name): source.name
+            for t in scores.values()
+            if t.variant is not None and source_of(t) in scores and (source := scores[source_of(t)].variant)
+        }
+        return {v: named[self.grid[v]] for v in self.alive if self.grid[v] in named}
 
     def _is_asked(self, trial: Trial) -> bool:
         alive = {self.grid[v] for v in self.alive}

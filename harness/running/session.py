@@ -16,6 +16,7 @@ from harness import environment
 from harness.facts import CertifyFacts
 from harness.planning.plan import Plan, make_plan
 from harness.planning.request import Patterns
+from harness.planning.trials import plan_trials, select
 from harness.planning.untrained import UNTRAINED
 from harness.progress import Display
 from harness.reading import suite_to_text
@@ -111,10 +112,19 @@ class Session:
         def left_s() -> float:
             return math.inf if budget is None else started + budget - time.time()
 
+        scores = [t.id for t in select(plan_trials(self.suite, self.gpus), self.only) if t.kind == "score"]
+        known = frozenset(find_cached(self.out, self.suite.name, scores))
         apart = RunFolder(f"{self.run.url}/{UNTRAINED}")
         story = spend(
             self.suite,
-            Worlds(self.run, self.step, apart, partial(self.aside, apart), say=self._say),
+            Worlds(
+                self.run,
+                self.step,
+                apart,
+                partial(self.aside, apart),
+                is_known=known.__contains__,
+                say=self._say,
+            ),
             left_s=left_s,
             is_open_ended=budget is not None,
             only=self.only,

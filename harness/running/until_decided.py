@@ -28,11 +28,14 @@ from harness.analysis.ruled_out import RULED_OUT, broken_on_validation, surely_b
 from harness.analysis.sensitivity import Question
 from harness.analysis.tradeoff import slices_of
 from harness.codec import Json
+from harness.metrics import metrics_of
+from harness.planning.inherited import source_of
 from harness.planning.plan import make_plan
 from harness.planning.request import Patterns
 from harness.planning.trials import plan_trials, select
 from harness.planning.untrained import quick_first, untrained_trials
 from harness.record import Kind, Trial
+from harness.results import Row
 from harness.running.asked import Asked, grid_of
 from harness.store.runs import RunFolder
 from harness.suite.schema import Suite
@@ -65,6 +68,7 @@ class Story:
         exhaustive: trials of the suite's plan as it stands. trials: those that were asked for here.
         untrained: trials that served networks without training them.
         ruled_out: variant → after what, and which limit it surely breaks.
+        in_full: variants that had their reference's quality until they might be named.
     """
 
     exhaustive: int
@@ -74,6 +78,7 @@ class Story:
     bias: str = PEEKED
     untrained: int = 0
     ruled_out: dict[str, str] = field(default_factory=dict)
+    in_full: list[str] = field(default_factory=list)
 
     @property
     def text(self) -> str:
@@ -89,6 +94,7 @@ class Worlds:
         run, execute: ordinary trials: afterwards each has a record.
         untrained, execute_untrained: those of untrained networks, apart; None serves none.
         wall_s: expected seconds of trials; by default as `plan` expects.
+        is_known: whether a trial of an id was finished elsewhere, so that running it takes nothing.
         say: told which question is being settled.
     """
 
@@ -97,6 +103,7 @@ class Worlds:
     untrained: RunFolder | None = None
     execute_untrained: Execute | None = None
     wall_s: Wall | None = None
+    is_known: Callable[[str], bool] = lambda trial_id: False
     say: Callable[[str], None] = lambda text: None
 
 
@@ -119,7 +126,11 @@ def spend(
         what was done; also written to `until_decided.json` after every step.
     """
     plan = select(plan_trials(suite, gpus), only)
-    asked = Asked(suite, grid_of(plan), only, gpus)
+
+    def is_finished(trial_id: str) -> bool:
+        return worlds.run.has_finished(trial_id) or worlds.is_known(trial_id)
+
+    asked = Asked(suite, grid_of(plan), only, gpus, is_finished=is_finished)
     return _Spending(suite, worlds, asked, Story(len(plan)), left_s, is_open_ended).story()
 
 
@@ -138,7 +149,8 @@ class _Spending:
     def story(self) -> Story:
         self._serve_untrained()
         self._train_first()
-        self._step(f"scoring {self._alive()}", ("train", "score"))
+        self._step(f"scoring {self._alive()}", ("train", "score"), heirs=False)
+        self._rule_out(self._broken_by_models(), "after scoring")
         self._rule_out(surely_broken(self._question.table, self.suite), "after scoring")
         self._step(f"the first serving round of {len(self.asked.alive)} variants")
         self._rule_out(surely_broken(self._question.table, self.suite), "after the first serving round")
@@ -189,6 +201,14 @@ class _Spending:
         by_variant = {v: found[c] for v, c in self.asked.candidates.items() if c in found}
         self._rule_out(by_variant, "after training")
 
+    def _broken_by_models(self) -> dict[str, str]:
+        """Variants whose own quality or training, or that of the reference whose quality they have, surely
+        breaks a limit: before an export is made of it."""
+        found = surely_broken(self._question.table, self.suite, of_model=True)
+        scored = {self.asked.grid[v][1]: text for v, text in found.items() if v in self.asked.grid}
+        heirs = {v: scored[source] for v, source in self.asked.heirs().items() if source in scored}
+        return {**heirs, **found}
+
     def _alive(self) -> str:
         names = list(dict.fromkeys(self.asked.candidates[v] for v in self.asked.alive))
         return ", ".join(names) if len(names) <= 6 else f"{len(names)} candidates"
@@ -210,16 +230,29 @@ class _Spending:
             self.worlds.say(f"{variant} {self.told.ruled_out[variant]}")
         self.asked.out |= set(self.told.ruled_out)
 
-    def _run(self, step: str, kinds: Sequence[Kind] | None = None) -> None:
+    def _run(self, step: str, kinds: Sequence[Kind] | None = None, heirs: bool = True) -> None:
         self.worlds.say(step)
         trials = self.asked.trials(kinds)
+        sources = {source_of(t) for t in trials} - {""}
+        if not heirs or any(not self.asked.is_finished(source) for source in sources):
+            # Trials of one kind run together: who takes over what another measures comes after it.
+            self._execute([t for t in trials if t.kind != "serve" and not source_of(t)])
+        if heirs:
+            self._execute(self.asked.trials(kinds))  # asked again: a reference may have failed
+
+    def _execute(self, trials: Sequence[Trial]) -> None:
         self.worlds.execute(trials)
         self.ids |= {t.id for t in trials}
         self.told.trials = len(self.ids)
+        self.asked.failed |= {r.trial.id for r in self.worlds.run.records() if r.status == "failed"}
 
-    def _step(self, step: str, kinds: Sequence[Kind] | None = None) -> None:
-        """Run what is asked for now, and look at what it says."""
-        self._run(step, kinds)
+    def _step(self, step: str, kinds: Sequence[Kind] | None = None, heirs: bool = True) -> None:
+        """Run what is asked for now, and look at what it says.
+
+        Args:
+            heirs: whether those too that take over their reference's quality.
+        """
+        self._run(step, kinds, heirs)
         self._write()  # the table tells who was ruled out
         self._question = question_of(self.worlds.run, self.suite)
         self.told.steps.append({"what": step, "trials": self.told.trials, **standing_of(self._question)})
@@ -231,6 +264,8 @@ class _Spending:
     def _next(self) -> tuple[str | None, str]:
         """The next step, entered into what is asked for, or why there is none."""
         question, left_s = self._question, self.left_s()
+        if named := self._contenders_in_full(question):
+            return named, ""
         if left_s > 0 and (second := self._seconds_of_contenders(question)):
             return second, ""
         if is_decided(question):
@@ -247,16 +282,34 @@ class _Spending:
             reason = "the suite's seeds and rounds are spent; give a --budget to go beyond them"
         return None, reason
 
+    def _contenders_in_full(self, question: Question) -> str:
+        """Ask that who is named or may yet be is scored itself, a spent budget or not: no variant is named by
+        another's figures. Empty where they are."""
+        rows = [question.table.rows[k] for k in self._may_be_named(question)]
+        given = [r.variant for r in rows if r.is_inherited and r.variant in self.asked.alive]
+        self.asked.in_full |= {self.asked.grid[v][1] for v in given}
+        self.told.in_full += given
+        return f"all test rows for {' and '.join(given)}" if given else ""
+
+    @staticmethod
+    def _may_be_named(question: Question) -> list[int]:
+        choice = question.choice
+        return [k for k in choice.contenders.tolist() if choice.best[k] >= POSSIBLE or k == choice.named]
+
     def _seconds_of_contenders(self, question: Question) -> str:
         """Ask for the second seed and round of who is named or may yet be; empty where they have them."""
-        choice = question.choice
-        may = [k for k in choice.contenders.tolist() if choice.best[k] >= POSSIBLE or k == choice.named]
         rows = {row.variant: row for row in question.table.rows if row.variant in self.asked.alive}
-        named = [v for k in may if (v := question.table.rows[k].variant) in rows]
+        named = [v for k in self._may_be_named(question) if (v := question.table.rows[k].variant) in rows]
         given = [v for v in named if self.asked.raise_to(rows[v], FIRST)]
         if given:
-            self._enough_rounds([v for v, row in rows.items() if row.service])
+            self._enough_rounds([v for v, row in rows.items() if self._is_served(row)])
         return f"{FIRST} seeds and rounds of {' and '.join(given)}" if given else ""
+
+    def _is_served(self, row: Row) -> bool:
+        known = metrics_of(self.suite)
+        return any(
+            c.value is not None and n in known and known[n].is_served for n, c in row.estimates.items()
+        )
 
     def _enough_rounds(self, served: Sequence[str]) -> None:
         """Ask for a second round of further variants where few have one, the best ones first."""

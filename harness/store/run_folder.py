@@ -69,8 +69,11 @@ class RunFolder:
             return None
 
     def records(self) -> list[Record]:
-        """All readable records, by trial id."""
-        return [record for record in self._each(self.record) if record is not None]
+        """All readable records, by trial id; of a variant that had its reference's quality and was scored in
+        full later, the score."""
+        found = [record for record in self._each(self.record) if record is not None]
+        scored = {_scored(r) for r in found if r.status == "finished" and not r.trial.spec.get("inherits")}
+        return [r for r in found if not r.trial.spec.get("inherits") or _scored(r) not in scored]
 
     def damaged(self) -> dict[str, str]:
         """Trial id → what is wrong with its record, for the records that cannot be read."""
@@ -305,6 +308,12 @@ class RunFolder:
             return [ask(i) for i in ids]
         with ThreadPoolExecutor(16) as pool:
             return list(pool.map(ask, ids))
+
+
+def _scored(record: Record) -> tuple[str, str, str] | None:
+    """The fitted model and the runtime of a score trial."""
+    trial = record.trial
+    return (trial.kind, trial.spec["fitted"], trial.runtime or "") if trial.kind == "score" else None
 
 
 def _plain(value: object) -> object:

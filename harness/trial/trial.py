@@ -236,6 +236,10 @@ def _dispatch(trial: Trial) -> Dispatch:
         from harness.serving.serve import serve
 
         return serve
+    if trial.spec.get("inherits"):
+        from harness.tasks.inherited import inherit
+
+        return inherit
     from harness.tasks import task_module
 
     function: Dispatch = getattr(task_module(trial.spec["task"]), trial.kind)

@@ -47,7 +47,7 @@ def reference(e: Evidence, row: Row) -> Row | None:
 
 def _row(e: Evidence, row: Row, base: Row, names: list[str]) -> tuple[Cell, ...]:
     facts = [r.facts_as(ScoreFacts) for r in e.scored(row.candidate, row.runtime)]
-    parities = [f.parity for f in facts if f.parity]
+    parities = [found for f in facts if (found := f.parity or f.inherited)]
     made = [f.prepared for f in facts if f.prepared]
     how = sorted({str(p[k]) for p in made for k in ("quantised", "precision", "exporter") if p.get(k)})
     agreed = min((p.agreement for p in parities if p.agreement is not None), default=None)

@@ -7,6 +7,7 @@ import shlex
 from collections import Counter
 from collections.abc import Iterator, Mapping
 
+from harness.analysis.evidence import inherited_note
 from harness.facts import ServeFacts, ServerFacts, TrainFacts
 from harness.protocols import Section
 from harness.record import Record
@@ -63,6 +64,9 @@ def _peeked(e: Evidence) -> Iterator[str]:
         f"Peeked: {story['bias']}. It ended because: {story['stopped'] or 'it was interrupted'}, after "
         f"{story['trials']:,} of the {story['exhaustive']:,} trials that the whole suite has."
     )
+    said = {row.variant: inherited_note(e.scored(row.candidate, row.runtime)) for row in e.rows}
+    if taken := [f"that of {variant} is {whose}" for variant, whose in said.items() if whose]:
+        yield f"Quality not measured on own test rows: {n.listed(taken)}. Who is named has such a score."
     if ruled_out := story.get("ruled_out"):
         each = n.listed([f"{variant} {reason}" for variant, reason in ruled_out.items()])
         yield f"Not measured any further: {each}."

@@ -1,0 +1,251 @@
+"""Runtimes in single precision have their reference's quality until they may be named."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import task_trials
+from small_suites import harness, write_suite
+
+from harness.analysis.outputs import table_of
+from harness.facts import ScoreFacts
+from harness.facts.scoring import InheritedFacts
+from harness.planning.inherited import inheriting, may_inherit, source_of
+from harness.planning.trials import plan_trials
+from harness.protocols import Inputs, Job, Outcome, Predict
+from harness.reading import read_suite
+from harness.record import Measurement, Record, Trial
+from harness.running.until_decided import Story, Worlds, spend
+from harness.store.runs import RunFolder, open_run
+from harness.streams import generator
+from harness.suite.schema import Suite
+from harness.tasks import inherited, supervised
+
+TEXT = """
+name: heirs
+task: image_classification
+data: {name: digits, train_sizes: [300]}
+training: {seeds: [0, 1, 2]}
+candidates: {good: sklearn:LogisticRegression, fair: sklearn:MLPClassifier, poor: sklearn:GaussianNB}
+serving: {runtimes: [torch, onnx], rounds: 3, scenarios: {single_stream: {}}}
+machine: {usd_per_hour: 1}
+decision: {constraints: [accuracy >= 0.7], objective: minimize latency_p50_ms}
+"""
+ACCURACY = {"good": 0.95, "fair": 0.8, "poor": 0.3}
+SPEED = {"good/onnx": 0.1, "good/sklearn": 1.0, "fair/onnx": 3.0, "fair/sklearn": 6.0}
+
+
+@pytest.fixture
+def suite(tmp_path: Path) -> Suite:
+    (tmp_path / "heirs.yaml").write_text(TEXT)
+    return read_suite(tmp_path / "heirs.yaml")
+
+
+class World:
+    """Runs trials at once, each after what it needs; a heir has the accuracy of its reference's record."""
+
+    def __init__(self, run: RunFolder, failing: Sequence[str] = ()) -> None:
+        self.run, self.failing = run, failing
+
+    def execute(self, trials: Sequence[Trial]) -> None:
+        finished = {t.id for t in trials if self.run.has_finished(t.id)}
+        for kind in ("train", "score", "serve"):
+            phase = [t for t in trials if t.kind == kind and t.id not in finished]
+            # As the scheduler does: what a trial needs has to be there before its phase begins.
+            before = {n: self.run.record(n) for t in phase for n in t.needs}
+            for trial in phase:
+                needed = [before[n] for n in trial.needs]
+                assert None not in needed, f"{trial.label} would not have run"
+                blocked = any(r is not None and r.status == "failed" for r in needed)
+                record = Record(trial, "failed") if blocked else self.record(trial)
+                self.run.commit(record, self.run.scratch(trial.id))
+
+    def record(self, trial: Trial) -> Record:
+        assert trial.kind == "train" or trial.variant is not None
+        name = trial.variant.name if trial.variant else ""
+        if trial.kind == "score" and name in self.failing:
+            return Record(trial, "failed", seconds=1.0)
+        noise = generator(trial.seed or 0, name, str(trial.round)).standard_normal()
+        if source := source_of(trial):
+            other = self.run.record(source)
+            assert other is not None and other.trial.variant is not None
+            facts = ScoreFacts(inherited=InheritedFacts(other.trial.variant.name, 1000, 3e-6, 1.0))
+            return Record(trial, "finished", other.measurements, seconds=2.0, facts=facts)
+        if trial.kind == "train":
+            return Record(trial, "finished", (Measurement("train_seconds", 9.0, "s"),), seconds=9.0)
+        if trial.kind == "score":
+            value = ACCURACY[trial.candidate] + 0.002 * noise
+            return Record(trial, "finished", (Measurement("accuracy", value, "fraction"),), seconds=9.0)
+        value = SPEED[name] * float(np.exp(0.05 * noise))
+        return Record(trial, "finished", (Measurement("latency_p50_ms", value, "ms"),), seconds=3.0)
+
+
+def decided(suite: Suite, folder: Path, failing: Sequence[str] = ()) -> tuple[Story, RunFolder]:
+    run = open_run(folder, suite.name, "0123456789abcdef")
+    story = spend(suite, Worlds(run, World(run, failing).execute), left_s=lambda: np.inf)
+    return story, run
+
+
+def scored(run: RunFolder) -> dict[str, list[str]]:
+    """Variant → how its score trials were run: `itself`, or by whom."""
+    found: dict[str, list[str]] = {}
+    for trial_id in run.trial_ids():
+        record = run.record(trial_id)
+        if record is not None and record.trial.kind == "score" and record.trial.variant:
+            taken = record.facts_as(ScoreFacts).inherited
+            found.setdefault(record.trial.variant.name, []).append(taken.variant if taken else "itself")
+    return found
+
+
+def test_who_is_named_is_scored_itself_and_who_is_not_has_its_references_quality(
+    suite: Suite, tmp_path: Path
+) -> None:
+    story, run = decided(suite, tmp_path)
+    assert story.steps[-1]["choice"] == "good/onnx" and story.stopped == "decided"
+    how = scored(run)
+    assert "itself" in how["good/onnx"] and story.in_full == ["good/onnx"]
+    assert set(how["fair/onnx"]) == {"fair/sklearn"}, "it is never named"
+    rows = {row.variant: row for row in table_of(run, suite).rows}
+    assert not rows["good/onnx"].is_inherited and rows["fair/onnx"].is_inherited
+    cell = rows["fair/onnx"].estimates["accuracy"]
+    assert cell.value == rows["fair/sklearn"].estimates["accuracy"].value
+    assert "inherited from fair/sklearn (differs by at most 3e-06 on 1,000 validation rows)" in cell.note
+
+
+def test_no_export_is_made_of_whose_reference_surely_breaks_a_limit(suite: Suite, tmp_path: Path) -> None:
+    story, run = decided(suite, tmp_path)
+    assert scored(run)["poor/sklearn"] and "poor/onnx" not in scored(run)
+    assert story.ruled_out["poor/onnx"].startswith("ruled out after scoring: accuracy surely below 0.7")
+
+
+def test_a_reference_that_cannot_be_scored_leaves_its_heirs_to_themselves(
+    suite: Suite, tmp_path: Path
+) -> None:
+    _, run = decided(suite, tmp_path, failing=["fair/sklearn"])
+    assert set(scored(run)["fair/onnx"]) == {"itself"}
+
+
+def test_a_score_in_full_takes_the_place_of_an_inherited_one(suite: Suite, tmp_path: Path) -> None:
+    _, run = decided(suite, tmp_path)
+    assert len(scored(run)["good/onnx"]) > 1, "both are kept"
+    counted = [r for r in run.records() if r.trial.kind == "score" and r.trial.label.find("good/onnx") >= 0]
+    assert len(counted) == len({r.trial.seed for r in counted})
+
+
+def test_served_is_the_same_trial_whoever_made_the_artifact(suite: Suite) -> None:
+    plan = plan_trials(suite)
+    heirs = inheriting(plan, lambda t: False, lambda t: True)
+    assert [t.id for t in heirs if t.kind != "score"] == [t.id for t in plan if t.kind != "score"]
+    changed = {t.runtime for t, old in zip(heirs, plan, strict=True) if t.id != old.id}
+    assert changed == {"onnx"}
+    by_id = {t.id for t in heirs}
+    assert all(set(t.needs) <= by_id for t in heirs)
+
+
+@pytest.mark.parametrize(
+    ("runtime", "may"), [("onnx", True), ("onnx@2", True), ("onnx-int8", False), ("torch-bf16", False)]
+)
+def test_only_single_precision_inherits(suite: Suite, runtime: str, may: bool) -> None:
+    trial = next(t for t in plan_trials(suite) if t.kind == "score")
+    assert may_inherit(replace(trial, runtime=runtime)) is may
+
+
+def heir(folder: Path) -> Outcome:
+    """An MLP trained on digits, scored by scikit-learn and looked at on ONNX."""
+    spec = task_trials.spec("sklearn:MLPClassifier", {"max_iter": 30})
+    task_trials.train(spec, folder / "trained")
+    measured = task_trials.score(spec, "sklearn", folder / "trained", folder / "scored")
+    whole = {**spec, "fitted": "train-0", "runtime": "sklearn"}
+    record = Record(
+        Trial("score", "c", whole, runtime="sklearn", seed=0), "finished", measured.measurements,
+        facts=measured.facts,
+    )  # fmt: skip
+    from harness.record import record_to_json
+
+    (folder / "scored" / "record.json").write_text(json.dumps(record_to_json(record)))
+    (folder / "heir").mkdir()
+    needs = {"train-0": folder / "trained", "score-0": folder / "scored"}
+    trial = Trial("score", "c", {**whole, "runtime": "onnx", "inherits": "score-0"}, runtime="onnx", seed=0)
+    return inherited.inherit(Job(trial, folder / "heir", needs, lambda _: None))
+
+
+def test_an_export_that_answers_the_same_has_its_references_figures_and_answers(tmp_path: Path) -> None:
+    outcome = heir(tmp_path)
+    assert isinstance(outcome.facts, ScoreFacts) and outcome.facts.inherited is not None
+    assert outcome.facts.inherited.variant == "c/sklearn"
+    assert 0 <= outcome.facts.inherited.max_abs_difference <= inherited.SAME
+    assert outcome.facts.inherited.examples == 144, "all validation rows of the digits"
+    ours, theirs = (pd.read_parquet(tmp_path / d / "predictions.parquet") for d in ("heir", "scored"))
+    pd.testing.assert_frame_equal(ours, theirs)
+    assert (tmp_path / "heir" / "artifact" / "model.onnx").exists(), "it is served"
+
+
+def test_an_export_that_answers_otherwise_is_scored_itself(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain = supervised.load_variant
+
+    def off(spec: dict[str, object], *rest: object) -> Predict:
+        predict = plain(spec, *rest)  # type: ignore[arg-type]
+
+        def shifted(inputs: Inputs) -> np.ndarray:
+            answers = predict(inputs)
+            return np.asarray(answers * 0.999 + 0.001 / answers.shape[1])
+
+        return shifted if spec["runtime"] == "onnx" else predict
+
+    monkeypatch.setattr(supervised, "load_variant", off)
+    outcome = heir(tmp_path)
+    assert isinstance(outcome.facts, ScoreFacts)
+    assert outcome.facts.inherited is None and outcome.facts.parity is not None
+    assert outcome.facts.parity.max_abs_difference is not None
+    assert outcome.facts.parity.max_abs_difference > inherited.SAME
+    ours, theirs = (pd.read_parquet(tmp_path / d / "predictions.parquet") for d in ("heir", "scored"))
+    assert not ours.equals(theirs)
+
+
+REAL = """\
+name: tiny
+task: image_classification
+data: {name: digits, train_sizes: [400]}
+training: {seeds: [0], epochs: 8, optimizer: {name: adamw, lr: 0.005}}
+candidates:
+  net: {model: small_cnn, args: {width: 8}}
+  logistic: sklearn:LogisticRegression
+  bayes: sklearn:GaussianNB
+serving:
+  runtimes: [torch, onnx]
+  rounds: 1
+  scenarios: {single_stream: {seconds: 0.1, min_calls: 20, max_calls: 100}}
+decision:
+  constraints: [accuracy >= 0.5]
+  objective: maximize accuracy
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_a_real_run_names_nobody_by_anothers_figures(tmp_path: Path) -> None:
+    suite = write_suite(tmp_path, REAL)
+    done = harness(tmp_path, "run", suite, "--until-decided", "--json")
+    assert done.code == 0, done.err
+    run = RunFolder(done.json["run"])
+    choice = done.json["recommendation"]["choice"]
+    records = [r for r in run.records() if r.trial.kind == "score"]
+    taken = {
+        r.trial.variant.name: f
+        for r in records
+        if r.trial.variant and (f := r.facts_as(ScoreFacts).inherited)
+    }
+    assert choice not in taken
+    report = (Path(run.url) / "report.md").read_text()
+    assert all(facts.text in report for facts in taken.values())
+    every = harness(tmp_path, "run", suite, "--json")
+    assert every.code == 0, every.err
+    assert not any(r.trial.spec.get("inherits") for r in RunFolder(every.json["run"]).records())
