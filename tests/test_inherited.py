@@ -218,7 +218,7 @@ training: {seeds: [0], epochs: 8, optimizer: {name: adamw, lr: 0.005}}
 candidates:
   net: {model: small_cnn, args: {width: 8}}
   logistic: sklearn:LogisticRegression
-  bayes: sklearn:GaussianNB
+  stump: {model: "sklearn:DecisionTreeClassifier", args: {max_depth: 3}}
 serving:
   runtimes: [torch, onnx]
   rounds: 1

@@ -240,11 +240,13 @@ class _Spending:
         if heirs:
             self._execute(self.asked.trials(kinds))  # asked again: a reference may have failed
 
-    def _execute(self, trials: Sequence[Trial]) -> None:
+    def _execute(self, asked: Sequence[Trial]) -> None:
+        trials = [t for t in asked if t.id not in self.asked.failed]  # no step tries once more what failed
         self.worlds.execute(trials)
         self.ids |= {t.id for t in trials}
         self.told.trials = len(self.ids)
-        self.asked.failed |= {r.trial.id for r in self.worlds.run.records() if r.status == "failed"}
+        failed = {r.trial.id for r in self.worlds.run.records() if r.status == "failed"}
+        self.asked.failed |= failed & self.ids  # others failed in an earlier run, and are tried again
 
     def _step(self, step: str, kinds: Sequence[Kind] | None = None, heirs: bool = True) -> None:
         """Run what is asked for now, and look at what it says.
@@ -264,10 +266,10 @@ class _Spending:
     def _next(self) -> tuple[str | None, str]:
         """The next step, entered into what is asked for, or why there is none."""
         question, left_s = self._question, self.left_s()
-        if named := self._contenders_in_full(question):
-            return named, ""
-        if left_s > 0 and (second := self._seconds_of_contenders(question)):
-            return second, ""
+        asked = [self._contenders_in_full(question)]
+        asked += [self._seconds_of_contenders(question)] if left_s > 0 else []
+        if first := " and ".join(filter(None, asked)):
+            return first, ""
         if is_decided(question):
             return None, "decided"
         if not self.is_open_ended and is_beyond_reach(question, self.asked.times_left()):
