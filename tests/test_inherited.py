@@ -244,7 +244,7 @@ def test_a_real_run_names_nobody_by_anothers_figures(tmp_path: Path) -> None:
         if r.trial.variant and (f := r.facts_as(ScoreFacts).inherited)
     }
     assert choice not in taken
-    report = (Path(run.url) / "report.md").read_text()
+    report = (Path(run.url) / "report.html").read_text()
     assert all(facts.text in report for facts in taken.values())
     every = harness(tmp_path, "run", suite, "--json")
     assert every.code == 0, every.err

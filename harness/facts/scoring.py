@@ -42,10 +42,8 @@ class InheritedFacts:
     @property
     def text(self) -> str:
         """For a table's cell."""
-        return (
-            f"inherited from {self.variant} (differs by at most {self.max_abs_difference:.0e} on "
-            f"{self.examples:,} validation rows)"
-        )
+        off = f"differs by at most {self.max_abs_difference:.0e}" if self.max_abs_difference else "the same"
+        return f"inherited from {self.variant} ({off} on {self.examples:,} validation rows)"
 
 
 @dataclass(frozen=True)

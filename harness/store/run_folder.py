@@ -313,7 +313,7 @@ class RunFolder:
 def _scored(record: Record) -> tuple[str, str, str] | None:
     """The fitted model and the runtime of a score trial."""
     trial = record.trial
-    return (trial.kind, trial.spec["fitted"], trial.runtime or "") if trial.kind == "score" else None
+    return (trial.kind, trial.spec.get("fitted", ""), trial.runtime or "") if trial.kind == "score" else None
 
 
 def _plain(value: object) -> object:
