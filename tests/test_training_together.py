@@ -23,7 +23,7 @@ from harness.running.preflight import DataSet, Wanted, build
 from harness.schedule import SchedulerSettings, run_trials
 from harness.schedule.cluster import ClusterNode, resolve_gpus
 from harness.store.runs import RunFolder, open_run
-from harness.training.together.group import Group
+from harness.training.together.group import Crew
 from harness.trial.trial import run_trial
 
 # Ray leaves the Popen objects of the daemons that it has ended to the garbage collector.
@@ -188,11 +188,11 @@ def test_a_worker_that_fails_hangs_or_dies_is_a_reason_or_a_retry_and_never_a_ha
 def test_shares_cover_a_batch_in_its_order_and_differ_by_one_at_most() -> None:
     for size in (2, 3, 7):
         for n in range(size, 40):
-            shares = [range(n)[Group(rank, size).share(n)] for rank in range(size)]
+            shares = [range(n)[Crew(rank, size).share(n)] for rank in range(size)]
             assert [row for share in shares for row in share] == list(range(n))
             assert max(map(len, shares)) - min(map(len, shares)) <= 1
     with pytest.raises(TrialError, match="a batch of 2 examples cannot be shared by 3 workers"):
-        Group(0, 3).share(2)
+        Crew(0, 3).share(2)
 
 
 def planned(suite: Path, *overrides: str) -> Trial:

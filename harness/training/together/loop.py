@@ -36,7 +36,7 @@ from harness.training.loop import (
 )
 from harness.training.optim import build_optimizer, lr_factor, set_lr
 from harness.training.precision import Mode, choose_mode
-from harness.training.together.group import Answers, Group, summed
+from harness.training.together.group import AnswersOfAll, Crew, summed
 
 
 def fit_together(
@@ -51,7 +51,7 @@ def fit_together(
     folder: Path | None = None,
     key: str = "",
     owner: nn.Module | None = None,
-    group: Group,
+    group: Crew,
 ) -> Fit:
     """Train a model as one process of a group; each ends with the weights of the best epoch.
 
@@ -104,7 +104,7 @@ def _agreed_mode(
     training: Training,
     device: str,
     resumed: Checkpoint | None,
-    group: Group,
+    group: Crew,
 ) -> tuple[Mode, Mapping[str, Json]]:
     """How steps are computed, and what was tried: the leader tries it, on the share that each will have."""
     found: object = None
@@ -149,7 +149,7 @@ class _Shared:
     mode: Mode
     seed: int
     device: str
-    group: Group
+    group: Crew
 
     def epoch(self, number: int) -> Epoch:
         """Train over all examples once, then look at the validation part; `number` counts from 0.
@@ -159,7 +159,7 @@ class _Shared:
         started, cpu_started = time.perf_counter(), time.process_time()
         train_loss, train_score, examples, lr = self._train(number)
         trained = time.perf_counter()
-        answering = Answers(self.model, self.group)
+        answering = AnswersOfAll(self.model, self.group)
         validation_loss, validation_score = validate(
             answering, self.batches, self.objective, self.mode, self.device, number
         )
