@@ -19,11 +19,10 @@ from harness.planning.trials import plan_trials
 from harness.progress import Silent
 from harness.reading import read_suite
 from harness.record import Record, SuiteError, Trial, TrialError
-from harness.running.preflight import DataSet, Wanted, build
 from harness.schedule import SchedulerSettings, run_trials
 from harness.schedule.cluster import ClusterNode, resolve_gpus
 from harness.store.runs import RunFolder, open_run
-from harness.training.together.group import Crew
+from harness.training.together.group import TrainingGroup
 from harness.trial.trial import run_trial
 
 # Ray leaves the Popen objects of the daemons that it has ended to the garbage collector.
@@ -188,11 +187,11 @@ def test_a_worker_that_fails_hangs_or_dies_is_a_reason_or_a_retry_and_never_a_ha
 def test_shares_cover_a_batch_in_its_order_and_differ_by_one_at_most() -> None:
     for size in (2, 3, 7):
         for n in range(size, 40):
-            shares = [range(n)[Crew(rank, size).share(n)] for rank in range(size)]
+            shares = [range(n)[TrainingGroup(rank, size).share(n)] for rank in range(size)]
             assert [row for share in shares for row in share] == list(range(n))
             assert max(map(len, shares)) - min(map(len, shares)) <= 1
     with pytest.raises(TrialError, match="a batch of 2 examples cannot be shared by 3 workers"):
-        Crew(0, 3).share(2)
+        TrainingGroup(0, 3).share(2)
 
 
 def planned(suite: Path, *overrides: str) -> Trial:
@@ -263,18 +262,3 @@ def test_a_recommender_is_refused_and_a_trial_of_workers_is_never_run_alone(
     )
     with pytest.raises(SuiteError, match="resources.workers: no recommender obeys it"):
         read_suite(recommender)
-
-
-def test_a_lightning_module_is_refused_before_anything_starts(suite: Path) -> None:
-    pytest.importorskip("lightning")
-    (suite.parent / "lit.py").write_text(
-        "import lightning, torch\n\n\nclass Lit(lightning.LightningModule):\n"
-        "    def __init__(self, task):\n        super().__init__()\n"
-        "        self.head = torch.nn.Linear(64, task.num_classes)\n\n"
-        "    def forward(self, x):\n        return self.head(x.flatten(1))\n\n\n"
-        "def build(task):\n    return Lit(task)\n"
-    )
-    wanted: Wanted = {"model": "lit:build", "args": {}, "seed": 0, "asks": [], "workers": 2}
-    data: DataSet = {"name": "digits", "args": {}}
-    wrong = build({"data": data, "folder": str(suite.parent), "candidates": {"lit": wanted}})
-    assert "a LightningModule trains in one process" in wrong["lit"]

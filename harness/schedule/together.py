@@ -213,13 +213,13 @@ def _work(config: dict[str, _Told]) -> Outcome | None:
 def _train(job: Job, told: _Told, rank: int, size: int) -> Outcome | None:
     """The training itself; why it failed is left for the trial, unless another worker's end is the cause."""
     from harness.tasks.together import train
-    from harness.training.together.group import Crew, PeerLostError
+    from harness.training.together.group import TrainingGroup, PeerLostError
 
     try:
         fresh(job.trial, job.threads)
         if told.gpus:
             _take_gpu(told.gpus[rank])
-        return train(job, Crew(rank, size))
+        return train(job, TrainingGroup(rank, size))
     except PeerLostError:
         raise
     except (Exception, SystemExit) as error:

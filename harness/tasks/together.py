@@ -15,7 +15,7 @@ from harness.protocols import Job, Outcome
 from harness.record import TrialError
 from harness.tasks import network, supervised
 from harness.training.loop import Fit
-from harness.training.together.group import Crew
+from harness.training.together.group import TrainingGroup
 from harness.training.together.loop import fit_together
 
 
@@ -23,7 +23,7 @@ class _HelpedError(Exception):
     """A process that does not lead is done once the network is trained."""
 
 
-def train(job: Job, group: Crew) -> Outcome | None:
+def train(job: Job, group: TrainingGroup) -> Outcome | None:
     """Train as one process of a group; the outcome of the process that leads, None of the others.
 
     Args:
@@ -42,7 +42,7 @@ def train(job: Job, group: Crew) -> Outcome | None:
 
 
 @contextmanager
-def _learning_together(group: Crew) -> Iterator[None]:
+def _learning_together(group: TrainingGroup) -> Iterator[None]:
     """Within, networks of this process are trained as one of a group."""
     names = vars(network)
     alone = {name: names[name] for name in ("fit", "fit_lightning")}
@@ -53,7 +53,7 @@ def _learning_together(group: Crew) -> Iterator[None]:
         names.update(alone)
 
 
-def _fit(group: Crew, *args: object, **options: object) -> Fit:
+def _fit(group: TrainingGroup, *args: object, **options: object) -> Fit:
     result = fit_together(*args, group=group, **options)  # type: ignore[arg-type]
     if not group.leads:
         raise _HelpedError

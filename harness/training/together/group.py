@@ -20,7 +20,7 @@ class PeerLostError(RuntimeError):
 
 
 @dataclass(frozen=True)
-class Crew:
+class TrainingGroup:
     """One process among those that train together; torch's default process group is set up already.
 
     Args:
@@ -117,7 +117,7 @@ class Crew:
 class AnswersOfAll(nn.Module):
     """A model whose batch is answered by all processes, a share each; every process gets all answers."""
 
-    def __init__(self, model: nn.Module, group: Crew) -> None:
+    def __init__(self, model: nn.Module, group: TrainingGroup) -> None:
         super().__init__()
         self.model, self.group = model, group
 
@@ -148,6 +148,6 @@ def _told_of_peers() -> Iterator[None]:
         raise PeerLostError(f"another worker is gone: {error}") from error
 
 
-def summed(group: Crew, values: Iterable[float], device: str) -> list[float]:
+def summed(group: TrainingGroup, values: Iterable[float], device: str) -> list[float]:
     """Sums over all processes of some numbers, in double precision."""
     return group.sum(torch.tensor(list(values), dtype=torch.float64, device=device)).tolist()

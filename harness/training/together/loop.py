@@ -36,7 +36,7 @@ from harness.training.loop import (
 )
 from harness.training.optim import build_optimizer, lr_factor, set_lr
 from harness.training.precision import Mode, choose_mode
-from harness.training.together.group import AnswersOfAll, Crew, summed
+from harness.training.together.group import AnswersOfAll, TrainingGroup, summed
 
 
 def fit_together(
@@ -51,7 +51,7 @@ def fit_together(
     folder: Path | None = None,
     key: str = "",
     owner: nn.Module | None = None,
-    group: Crew,
+    group: TrainingGroup,
 ) -> Fit:
     """Train a model as one process of a group; each ends with the weights of the best epoch.
 
@@ -104,7 +104,7 @@ def _agreed_mode(
     training: Training,
     device: str,
     resumed: Checkpoint | None,
-    group: Crew,
+    group: TrainingGroup,
 ) -> tuple[Mode, Mapping[str, Json]]:
     """How steps are computed, and what was tried: the leader tries it, on the share that each will have."""
     found: object = None
@@ -149,7 +149,7 @@ class _Shared:
     mode: Mode
     seed: int
     device: str
-    group: Crew
+    group: TrainingGroup
 
     def epoch(self, number: int) -> Epoch:
         """Train over all examples once, then look at the validation part; `number` counts from 0.
