@@ -213,7 +213,7 @@ def _work(config: dict[str, _Told]) -> Outcome | None:
 def _train(job: Job, told: _Told, rank: int, size: int) -> Outcome | None:
     """The training itself; why it failed is left for the trial, unless another worker's end is the cause."""
     from harness.tasks.together import train
-    from harness.training.together.group import TrainingGroup, PeerLostError
+    from harness.training.together.group import PeerLostError, TrainingGroup
 
     try:
         fresh(job.trial, job.threads)
