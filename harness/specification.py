@@ -7,7 +7,7 @@ does not apply to a kind of trial, is left out.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NotRequired, TypedDict
+from typing import Any, Literal, NotRequired, TypedDict
 
 from harness.codec import JsonObject
 
@@ -41,22 +41,12 @@ class TuningSpec(TypedDict, total=False):
     seconds: float | None
 
 
-class WorkersSpec(TypedDict, total=False):
-    """What of a training's claim changes what comes out: how many processes share each batch."""
-
-    workers: int
-
-
 class TrainingSpec(TypedDict, total=False):
-    """How it is trained: what `harness.suite.schema.Training` has, as far as it is read from here.
-
-    `resources` is there only where several workers train together.
-    """
+    """How it is trained: what `harness.suite.schema.Training` has, as far as it is read from here."""
 
     epochs: int
     batch_size: int
     tuning: TuningSpec
-    resources: WorkersSpec
 
 
 class ScenarioSpec(TypedDict, total=False):
@@ -96,9 +86,10 @@ class Spec(TypedDict, total=False):
     `ranking`; `untrained` where only its weights at birth are wanted. Of a score trial the same and `fitted`
     (the train trial's id), `runtime`, `threads`, `metrics` (the suite's own: function and unit), `inherits`
     (the reference's score trial, whose quality it has while it answers the same). Of a serve trial `artifact`
-    (the score trial's id, the suite's own metrics apart), `runtime`, `threads`, `workers`, `scenario`,
-    `round`, `seed`; `variant` where it is served beside another; `subject` where a module stands in for a
-    trained model. `search`: the folder of the user's own modules, where no path leads to it.
+    (the score trial's id, the suite's own metrics apart), `runtime`, `threads`, `workers`, `over` (`http`;
+    else by calls in the process), `scenario`, `round`, `seed`; `variant` where it is served beside another;
+    `subject` where a module stands in for a trained model; `address` where a deployment of this very trial
+    answers. `search`: the folder of the user's own modules, where no path leads to it.
     """
 
     candidate: str
@@ -127,6 +118,8 @@ class Spec(TypedDict, total=False):
     metrics: dict[str, list[str]]
     artifact: str
     workers: int
+    over: Literal["http"]
+    address: str
     scenario: ScenarioSpec
     round: int
     variant: str

@@ -63,13 +63,14 @@ def index_records(records: Iterable[Record], suite: Suite) -> RecordIndex:
             serve[variant].append(record)
     chosen, warnings = _one_machine_class(serve, suite)
     threads = suite.serving.threads
-    if suite.serving.workers is not None:
-        # Quality does not depend on workers: what was scored as `onnx` is that of `onnx@1x1` and `onnx@1x2`.
-        served = [v for v in seen if v in serve] + expected_variants(suite)
-        for variant in dict.fromkeys(served):
+    if suite.serving.workers is not None or "http" in suite.serving.over:
+        # Quality does not depend on workers: what was scored as `onnx` is that of `onnx@1x1` and `onnx@http`.
+        served = dict.fromkeys([*(v for v in seen if v in serve), *expected_variants(suite)])
+        for variant in served:
             scored = Variant(variant.candidate, scored_as(variant.runtime, threads))
             if scored != variant:
-                seen.pop(scored, None)
+                if scored not in served:
+                    seen.pop(scored, None)
                 seen[variant] = None
                 for (of, size), records in list(score.items()):
                     if of == scored:

@@ -22,7 +22,7 @@ from harness.metrics import metrics_of
 from harness.results import InstanceCost, Row, Tradeoff
 from harness.suite.expression import Constraint
 from harness.suite.schema import Suite
-from harness.suite.variants import cores_used, one_worker, split_runtime, workers_of
+from harness.suite.variants import cores_used, is_over_http, one_worker, split_runtime, workers_of
 
 SLO = "throughput_at_slo_qps"
 HERE_ALONE = ("speed", "start", "memory", "energy")
@@ -191,7 +191,9 @@ def _served(row: Row, throughput: Array, instance: Instance, suite: Suite, only_
 def _factor(
     row: Row, both: tuple[Calibration, Calibration], here: int, there: int, suite: Suite
 ) -> Factor | None:
-    """The factor of a deployment; calibrated are workers of one thread."""
+    """The factor of a deployment; calibrated are workers of one thread that are called in their process."""
+    if is_over_http(row.runtime):
+        return None
     runtime, threads = split_runtime(one_worker(row.runtime))
     if (threads or suite.serving.threads) != 1:
         return None

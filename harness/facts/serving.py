@@ -165,12 +165,27 @@ class BatchingFacts:
 
 
 @dataclass(frozen=True)
+class DeployedFacts:
+    """How a variant was deployed to be reached over HTTP.
+
+    Args:
+        server: its name and version. max_batch, max_wait_ms: how it puts requests together.
+        start_s: from nothing to the first answer.
+    """
+
+    server: str
+    max_batch: int
+    max_wait_ms: float
+    start_s: float
+
+
+@dataclass(frozen=True)
 class ServeFacts(TrialFacts):
     """Of a serve trial of any scenario: what a second look at its process needs.
 
     Args:
         pinned_to: cores. hashes: of the artifact and of the examples. imported: the large libraries.
-        windows: of all scenarios that measure in windows.
+        windows: of all scenarios that measure in windows. deployed: None of a variant that its process calls.
     """
 
     threads: int | None = None
@@ -186,6 +201,7 @@ class ServeFacts(TrialFacts):
     imported: tuple[str, ...] | None = None
     hashes: Mapping[str, str] | None = None
     windows: tuple[WindowFacts, ...] | None = None
+    deployed: DeployedFacts | None = None
 
 
 @dataclass(frozen=True)
@@ -216,6 +232,7 @@ class ServerFacts(ServeFacts):
         closed_loop_ms: batch size → median time of a call.
         invalid_runs: how many runs do not count.
         real_time: whether the runs were scheduled before all else on the machine.
+        connections: how many were open, of a variant that is reached over HTTP.
     """
 
     warm_up: WarmUp | None = None
@@ -229,6 +246,7 @@ class ServerFacts(ServeFacts):
     invalid_runs: int | None = None
     real_time: bool | None = None
     memory: MemoryFacts | None = None
+    connections: int | None = None
 
 
 @dataclass(frozen=True)

@@ -222,8 +222,6 @@ class _Planner:
         """The training that can change what comes out: none for models that bring their own."""
         settings = cast(TrainingSpec, self.candidate.training.model_dump(mode="json", exclude=NOT_IN_SPEC))
         tuning = settings.pop("tuning")
-        if (workers := self.candidate.training.resources.workers) > 1:
-            settings["resources"] = {"workers": workers}
         if not self.about.is_network:
             settings = {}
         return {**settings, "tuning": {**tuning, "space": self.space}} if self.space else settings
@@ -276,8 +274,8 @@ class _Planner:
             artifact = self.trial("score", made_by).id
             asked = deployments(serving, score.runtime or "", self.suite.machine.cores or 1)
             for (place, deployed), (name, scenario) in product(enumerate(asked), scenarios.items()):
-                if name == "scaling" and place:
-                    continue  # how a model's cost grows with its input is no matter of workers
+                if name == "scaling" and (place or deployed.is_over_http):
+                    continue  # how a model's cost grows with its input is no matter of workers or networks
                 for number in range(serving.rounds):
                     spec: Spec = {
                         **self.common,
@@ -290,6 +288,8 @@ class _Planner:
                     }
                     if deployed.workers > 1:
                         spec["workers"] = deployed.workers
+                    if deployed.is_over_http:
+                        spec["over"] = "http"
                     trials.append(
                         self.trial(
                             "serve",
@@ -319,13 +319,9 @@ class _Planner:
         claim = self.candidate.training.resources
         gpus = self.gpus if claim.gpus is None else claim.gpus
         cpus = spec["threads"] * spec.get("workers", 1) if kind == "serve" else claim.cpus
-        memory_mb = claim.memory_mb
-        if kind == "train" and claim.workers > 1:  # all on one node; whether there are GPUs is asked later
-            cpus, memory_mb = cpus * claim.workers, memory_mb * claim.workers
-            gpus = gpus if gpus < 0 else gpus * claim.workers
         limit = self.suite.serving.time_limit if kind == "serve" else self.candidate.training.time_limit
         complete: Spec = {**spec, "code": self.versions(kind, spec)}
-        resources = Resources(cpus, gpus if self.about.is_network else 0.0, memory_mb)
+        resources = Resources(cpus, gpus if self.about.is_network else 0.0, claim.memory_mb)
         return Trial(
             kind, self.name, complete, runtime, seed, train_size, scenario, round, needs, resources, limit
         )

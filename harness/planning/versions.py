@@ -40,8 +40,8 @@ own folder (tables in `__init__.py` apart). A score's `fitted` and a serve's `ar
 NETWORK = ("training/*.py", "models/build.py", "models/servable.py", "{kind}")
 """What fits a network, and neither an estimator nor a finished model."""
 
-TOGETHER = ("training/together/*.py", "tasks/together.py")
-"""What trains a network by several processes."""
+OVER_HTTP = ("schedule/http/*.py", "models/endpoint.py")
+"""What deploys a variant, and asks it over HTTP."""
 
 TEXTS = ("models/encoding.py", "models/tokenizers.py", "models/vocabulary.py", "runtimes/texts.py")
 """What turns texts into what a model takes."""
@@ -78,9 +78,9 @@ class Versions:
             str(spec.get("runtime")),
             str(spec.get("metrics")),
             _searches(spec),
-            _together(spec),
             _own_recommender(spec),
             spec.get("transforms", ""),
+            spec.get("over", ""),
         )
         if key not in self._known:
             self._known[key] = code_version(kind, spec, self.folder)
@@ -93,7 +93,6 @@ def code_version(kind: str, spec: Spec, folder: str = "") -> str:
     marks: list[str] = []
     if kind == "train":
         patterns += NETWORK if parse_model(spec["model"]).about.is_network else ()
-        patterns += TOGETHER if _together(spec) else ()
         patterns += TEXTS if "text" in kind_of(spec["task"]).inputs else ()
         patterns += TABLES if "encoding" in spec else ()
         patterns += SEARCH if _searches(spec) else ()
@@ -101,6 +100,8 @@ def code_version(kind: str, spec: Spec, folder: str = "") -> str:
         marks += _own_code(_own_recommender(spec), Path(folder))
         marks += _own_code(spec.get("transforms", ""), Path(folder))
     files = [file for pattern in patterns for file in _files(pattern, spec, folder)]
+    if spec.get("over") == "http":
+        files += [file for pattern in OVER_HTTP for file in _below(ROOT, pattern)]
     for reference, _ in spec.get("metrics", {}).values():
         if (source := metric_file(reference, Path(folder))) is not None:
             files += sorted(local_imports(source, Path(folder)))
@@ -134,11 +135,6 @@ def _behind(ref: ModelRef, folder: Path) -> set[Path]:
 
 def _searches(spec: Spec) -> bool:
     return bool((spec.get("training") or {}).get("tuning"))
-
-
-def _together(spec: Spec) -> bool:
-    """Whether several workers train it."""
-    return "resources" in (spec.get("training") or {})
 
 
 def _files(pattern: str, spec: Spec, folder: str) -> list[Path]:

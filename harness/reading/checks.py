@@ -6,6 +6,7 @@ has the wrong type is pydantic's to report and is passed over here.
 
 from __future__ import annotations
 
+import importlib.util
 import re
 from collections.abc import Iterator
 
@@ -148,6 +149,7 @@ def check_serving(draft: Draft) -> None:
             draft.wrong(("serving", "runtimes"), absent, item.place)
     _check_unique(draft, ("serving", "runtimes"))
     check_workers(draft)
+    _check_over(draft)
     _check_unique(draft, ("serving", "scenarios", "offline", "batch_sizes"))
     check_sizes(draft)
     _check_server(draft)
@@ -178,6 +180,22 @@ def _check_server(draft: Draft) -> None:
             f"set max_wait_ms to {limit / 10:g} or less; 0 takes what is there"
         )
         draft.wrong((*path, key), text, draft.key_place(*path, key))
+
+
+RAY_SERVE = ("fastapi", "grpc", "opencensus", "prometheus_client", "starlette", "uvicorn")
+"""Packages that Ray Serve imports and Ray Tune does not bring."""
+
+
+def _check_over(draft: Draft) -> None:
+    """Ways that differ, and what Ray Serve needs is installed where one of them is HTTP."""
+    path: Path_ = ("serving", "over")
+    _check_unique(draft, path)
+    node = draft.node(*path)
+    for item in (node.sequence if node is not None else None) or ():
+        away = [name for name in RAY_SERVE if importlib.util.find_spec(name) is None]
+        if item.value == "http" and away:
+            cure = "pip install -c constraints.txt -e '.[serve]'"
+            draft.wrong(path, f"http needs {', '.join(away)}, which Ray Serve imports: {cure}", item.place)
 
 
 def check_workers(draft: Draft) -> None:

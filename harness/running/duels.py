@@ -16,7 +16,7 @@ from harness.record import Record, Resources, SuiteError, Trial
 from harness.results import Row, Tradeoff
 from harness.specification import ScenarioSpec, Spec
 from harness.suite.schema import Suite
-from harness.suite.variants import one_worker
+from harness.suite.variants import is_over_http, one_worker
 
 SECONDS, CALLS = 5.0, 2000
 """A duel's length: whichever is reached first."""
@@ -39,6 +39,7 @@ def contenders(
         eligible: variants that may still be chosen. most: pairs. tied: the choice and what it is tied with.
     """
     rows = [r for r in table.rows if r.variant in set(eligible) and _interval(r) is not None]
+    rows = [row for row in rows if not is_over_http(row.runtime)]
     # A duel loads one process of each: of a model with 1 and 2 workers only the first is worth a duel.
     rows = list({(r.candidate, one_worker(r.runtime)): r for r in reversed(rows)}.values())[::-1]
     rows.sort(key=lambda r: r.estimates[SPEED].value or 0.0)
@@ -116,11 +117,12 @@ def certify_trials(
 
 
 def _served(records: Sequence[Record]) -> dict[str, Trial]:
-    """Variant → one of its finished serve trials, which says what is served and how."""
+    """Variant → one of its finished serve trials, which says what is served and how; a process calls it."""
     found: dict[str, Trial] = {}
     for record in sorted(records, key=lambda r: (r.trial.candidate, r.trial.runtime or "", r.trial.id)):
         trial = record.trial
-        if trial.kind == "serve" and record.status == "finished" and trial.variant and not trial.is_aside:
+        served = trial.kind == "serve" and record.status == "finished" and "over" not in trial.spec
+        if served and trial.variant and not trial.is_aside:
             found.setdefault(trial.variant.name, trial)
     return found
 

@@ -8,13 +8,11 @@ import sys
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import partial
 from typing import Literal, NotRequired, TypedDict
 
 from harness.codec import JsonObject
 from harness.planning.tuning import EnoughError
 from harness.record import Record, Trial
-from harness.schedule.together import train_together
 from harness.store.runs import RunFolder
 from harness.trial.isolation import host_to_itself
 from harness.trial.trial import STACKS, Dispatch, not_run, run_trial
@@ -23,6 +21,9 @@ from harness.trial.watchdog import last_words
 REPORT_EVERY_S = 0.5
 """Reports wait for the driver; a fast epoch must not be slowed by them."""
 
+
+OVER = {"http": "harness.schedule.http:serve"}
+"""How requests of a serve trial arrive → what runs its job; its own process calls the others."""
 
 MARKS = ".tuning"
 """Folder in the run folder with a file for each tuning trial that was given up."""
@@ -101,7 +102,7 @@ def work(config: Config, orders: Orders) -> None:
                 trial,
                 orders.run,
                 progress,
-                dispatch=_dispatch(trial, orders),
+                dispatch=_named(orders.dispatch or OVER.get(trial.spec.get("over", ""))),
                 session=orders.session,
                 settings=json.loads(config["settings"]) if "settings" in config else None,
             )
@@ -141,13 +142,6 @@ def _settled(trial: Trial, orders: Orders) -> Record | None:
     record = not_run(trial, reason, orders.session, "WorkerDied", stacks)
     orders.run.commit(record, left[-1])
     return record
-
-
-def _dispatch(trial: Trial, orders: Orders) -> Dispatch | None:
-    """What runs the job, where that is not its task's module alone."""
-    if trial.workers > 1 and orders.dispatch is None:
-        return partial(train_together, paths=orders.paths)
-    return _named(orders.dispatch)
 
 
 def _named(reference: str | None) -> Dispatch | None:

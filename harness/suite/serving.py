@@ -77,6 +77,11 @@ class Serving(Model):
     variant of each: `[1, 2]` makes `onnx@1x1` and `onnx@1x2` (one thread, two workers); `auto`: as many as
     the machine has cores for. Left out: one; where that leaves cores of the priced machine idle, its cost
     says so."""
+    over: Annotated[tuple[Literal["process", "http"], ...], Field(min_length=1)] = ("process",)
+    """How requests arrive: `process`, by a call in the serving process; `http`, over loopback through Ray
+    Serve, which batches as `server` says and has a replica for each of the `workers`: a variant of its own,
+    `onnx@http`, measured as users reach it. `[process, http]` shows what the network costs. The extra `serve`
+    brings what `http` needs."""
     rounds: Count = 3
     """Interleaved repetitions, each in a fresh process: the blocks of the paired comparison."""
     scenarios: Scenarios = Scenarios(single_stream=SingleStream(), offline=Offline())

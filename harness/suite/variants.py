@@ -1,4 +1,4 @@
-"""How a machine serves a candidate on a runtime, and how that is written: `onnx@1x2`."""
+"""How a machine serves a candidate on a runtime, and how that is written: `onnx@1x2`, `onnx@1x2@http`."""
 
 from __future__ import annotations
 
@@ -10,11 +10,16 @@ from functools import lru_cache
 from harness.suite.schema import Serving
 
 MOST_THREADS = 4096
+HTTP = "@http"
+"""Ends the name of a deployment that is reached over HTTP."""
+ALREADY_SERVED = "endpoint"
+"""The runtime of services elsewhere, which are reached over HTTP as they are."""
 
 
 @dataclass(frozen=True)
 class DeploymentName:
-    """What the name of a deployment says: `onnx@1x2` is onnx with one thread in each of two workers.
+    """What the name of a deployment says: `onnx@1x2@http` is onnx with one thread in each of two workers,
+    which are reached over HTTP.
 
     Args:
         threads, workers: None where the name leaves them to the suite.
@@ -23,10 +28,12 @@ class DeploymentName:
     runtime: str
     threads: int | None = None
     workers: int | None = None
+    is_over_http: bool = False
 
     def __str__(self) -> str:
         size = "" if self.threads is None else f"@{self.threads}"
-        return self.runtime + size + ("" if self.workers is None else f"x{self.workers}")
+        workers = "" if self.workers is None else f"x{self.workers}"
+        return self.runtime + size + workers + (HTTP if self.is_over_http else "")
 
 
 _SIZE = re.compile(r"([1-9]\d{0,3})(?:x([1-9]\d*))?")
@@ -39,13 +46,16 @@ def parse_deployment(name: str) -> DeploymentName:
     Raises:
         ValueError: what stands behind the `@` is not `THREADS` or `THREADSxWORKERS`.
     """
-    runtime, at, size = name.partition("@")
+    called = name.removesuffix(HTTP)
+    is_over_http = called != name
+    runtime, at, size = called.partition("@")
     if not at:
-        return DeploymentName(runtime)
+        return DeploymentName(runtime, is_over_http=is_over_http)
     numbers = _SIZE.fullmatch(size)
     if numbers is None or int(numbers[1]) > MOST_THREADS:
         raise ValueError(_number_wanted(name, runtime))
-    return DeploymentName(runtime, int(numbers[1]), int(numbers[2]) if numbers[2] else None)
+    workers = int(numbers[2]) if numbers[2] else None
+    return DeploymentName(runtime, int(numbers[1]), workers, is_over_http)
 
 
 def written_deployment(value: object) -> DeploymentName | None:
@@ -64,6 +74,8 @@ def split_runtime(name: str) -> tuple[str, int | None]:
         ValueError: what stands behind the `@` is not a number of threads.
     """
     found = parse_deployment(name)
+    if found.is_over_http:
+        raise ValueError(f"`{name}`: write `{in_process(name)}` here, and serving.over: [process, http]")
     if found.workers is not None:
         raise ValueError(_number_wanted(name, found.runtime))
     return found.runtime, found.threads
@@ -79,38 +91,55 @@ class Deployment:
 
     Args:
         name: as rows call it, `onnx@1x2`: one thread each, two workers; the runtime's own name, `onnx` or
-            `onnx@2`, where the suite says nothing of workers.
+            `onnx@2`, where the suite says nothing of workers. `@http` ends those that are reached over HTTP.
     """
 
     name: str
     runtime: str
     threads: int
     workers: int
+    is_over_http: bool = False
 
 
 def deployments(serving: Serving, scored: str, cores: int) -> list[Deployment]:
-    """The deployments of what a score trial calls `onnx` or `onnx@2`, as far as they fit the cores."""
+    """The deployments of what a score trial calls `onnx` or `onnx@2`, as far as they fit the cores; those in
+    the process first."""
     runtime, own = split_runtime(scored)
     threads = own or serving.threads
-    if serving.workers is None:
-        return [Deployment(scored, runtime, threads, 1)]
     most = max(1, cores // threads)
-    asked = (most,) if serving.workers == "auto" else serving.workers
-    return [Deployment(f"{runtime}@{threads}x{w}", runtime, threads, w) for w in asked if w <= most]
+    if serving.workers is None:
+        called = [Deployment(scored, runtime, threads, 1)]
+    else:
+        asked = (most,) if serving.workers == "auto" else serving.workers
+        called = [Deployment(f"{runtime}@{threads}x{w}", runtime, threads, w) for w in asked if w <= most]
+    if runtime == ALREADY_SERVED or "http" not in serving.over:
+        return called
+    reached = [replace(d, name=d.name + HTTP, is_over_http=True) for d in called]
+    return [*called, *reached] if "process" in serving.over else reached
+
+
+def is_over_http(name: str) -> bool:
+    """Whether a deployment is reached over HTTP: `onnx@http` is."""
+    return parse_deployment(name).is_over_http
+
+
+def in_process(name: str) -> str:
+    """The deployment that does the same by calls in its process: `onnx@1x2` of `onnx@1x2@http`."""
+    return str(replace(parse_deployment(name), is_over_http=False))
 
 
 def scored_as(name: str, threads: int) -> str:
     """What score trials call a deployment: `onnx@1x2` is `onnx` in a suite of one thread, quality does not
-    depend on workers."""
+    depend on workers, nor on how requests arrive."""
     found = parse_deployment(name)
     if found.workers is None:
-        return name
+        return in_process(name)
     return found.runtime if found.threads == threads else one_worker(name)
 
 
 def one_worker(name: str) -> str:
-    """A deployment without its number of workers: `onnx@1x2` is `onnx@1`."""
-    return str(replace(parse_deployment(name), workers=None))
+    """A deployment in its process without its number of workers: `onnx@1x2` is `onnx@1`."""
+    return str(replace(parse_deployment(name), workers=None, is_over_http=False))
 
 
 def workers_of(name: str) -> int:

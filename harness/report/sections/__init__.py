@@ -12,6 +12,7 @@ from harness.report.sections.constant import constant
 from harness.report.sections.errors import disagreements, slices, worst
 from harness.report.sections.load import load
 from harness.report.sections.money import costs
+from harness.report.sections.network import network
 from harness.report.sections.outlook import flips, next_steps, value
 from harness.report.sections.own import of_kind
 from harness.report.sections.quality import by_class, calibration, learning_curves, training_size
@@ -62,6 +63,7 @@ SECTIONS: Mapping[str, Callable[[Evidence], Section | None]] = {
     "load": load,
     "batches": batches,
     "runtimes": runtimes,
+    "network": network,
     "scaling": scaling,
     "duels": duels,
     "certified": certified,

@@ -11,6 +11,7 @@ from harness.report.blocks import Cell, Column, Table, section, text
 from harness.report.evidence import Evidence
 from harness.results import Row
 from harness.runtimes.offered import is_reference
+from harness.suite.variants import is_over_http
 
 LEAD = (
     "The same fitted models on each runtime, beside the one they were trained in. A difference in quality is "
@@ -40,8 +41,10 @@ def runtimes(e: Evidence) -> Section | None:
 
 
 def reference(e: Evidence, row: Row) -> Row | None:
-    """The variant of the same candidate on the runtime it was trained in, else on its first one."""
-    own = [r for r in e.tradeoff.rows if r.candidate == row.candidate]
+    """The variant of the same candidate on the runtime it was trained in, else on its first one; reached
+    in the same way."""
+    way = is_over_http(row.runtime)
+    own = [r for r in e.tradeoff.rows if r.candidate == row.candidate and is_over_http(r.runtime) == way]
     return next((r for r in own if is_reference(r.runtime)), own[0]) if len(own) > 1 else None
 
 

@@ -325,13 +325,14 @@ def _instance(e: Evidence) -> list[str]:
 
 
 def _deployed(variant: str) -> list[str]:
-    """What the numbers behind a runtime's @ mean: `onnx@1x2` has one thread in each of two processes."""
+    """What stands behind a runtime's @: `onnx@1x2` has one thread in each of two processes."""
     served = parse_deployment(Variant.parse(variant).runtime)
+    said = ["@http: reached over loopback, through Ray Serve."] if served.is_over_http else []
     if served.workers is None or served.threads is None:
-        return []
+        return said
     each = f"{n.counted(served.threads, 'thread')} each"
     processes = n.counted(served.workers, "serving process", "serving processes")
-    return [f"@{served.threads}x{served.workers}: {processes} of {each} on a machine."]
+    return [f"@{served.threads}x{served.workers}: {processes} of {each} on a machine.", *said]
 
 
 def _per(units: Iterable[tuple[object, object]]) -> list[int]:
