@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import cache
 
 import numpy as np
 
@@ -10,8 +11,10 @@ from harness.analysis.criteria import HARNESS_METRICS, VALUE, DecisionObjective,
 from harness.analysis.duels import Verdict
 from harness.analysis.rule import MORE_LIKELY, Choice, Terms, TieBreaker
 from harness.analysis.sanity import senseless
+from harness.analysis.selection import Standings
 from harness.analysis.stats import Array
 from harness.analysis.values import count_draws, metric_draws, utility_draws, where_held
+from harness.analysis.worths import Worths
 from harness.results import Estimate, Tradeoff
 from harness.suite.expression import Constraint
 from harness.suite.schema import Decision, Suite
@@ -43,36 +46,66 @@ def assess(
     goal: DecisionObjective,
     suite: Suite,
     duels: Sequence[Verdict] = (),
-    utility: Array | None = None,
 ) -> Choice:
-    """The choice for a table with its draws.
-
-    Args:
-        utility: `utility_draws`, where the caller has them: other limits leave them as they are.
-    """
-    holds = np.ones((len(limits), count_draws(table), len(table.rows)), dtype=bool)
-    for number, limit in enumerate(limits):
-        holds[number] = where_held(table, limit)
-    worth = utility_draws(table, goal, suite) if utility is None else utility
-    if barred := list(senseless(table, limits, goal)):
-        worth = np.array(worth)
-        worth[:, barred] = np.nan
-    return Choice(
-        worth,
-        holds,
-        np.array([np.nan if c.probability is None else c.probability for c in limits], dtype=float),
-        terms_of(suite.decision),
-        settling_figures(table),
-        _faster(table, goal, duels),
-        counts_costs=counts_costs(goal, suite),
-        slack=lambda number, rows: _inside(table, limits[number], rows),
-    )
+    """The choice for a table with its draws."""
+    return Assessment(table, limits, goal, suite, duels).choice(limits)
 
 
-def _inside(table: Tradeoff, limit: Constraint, rows: Array) -> Array:
-    """(draws, rows) of the limited metric, higher is farther inside the limit."""
-    drawn = metric_draws(table, limit.metric)[:, rows]
-    return -drawn if limit.is_upper else drawn
+class Assessment:
+    """`assess` under one set of limits after another on the same metrics: what other bounds leave as it is,
+    is found once."""
+
+    def __init__(
+        self,
+        table: Tradeoff,
+        limits: Sequence[Constraint],
+        goal: DecisionObjective,
+        suite: Suite,
+        duels: Sequence[Verdict] = (),
+    ) -> None:
+        self._table = table
+        worth = utility_draws(table, goal, suite)
+        if barred := list(senseless(table, limits, goal)):
+            worth = np.array(worth)
+            worth[:, barred] = np.nan
+        self._worths, self._terms = Worths(worth), terms_of(suite.decision)
+        self._figures, self._faster = settling_figures(table), _faster(table, goal, duels)
+        self._counts_costs = counts_costs(goal, suite)
+        self._held: dict[Constraint, Array] = {}
+        self._standings: dict[tuple[str, bool], Standings] = {}
+
+    def choice(self, limits: Sequence[Constraint], passing: Constraint | None = None) -> Choice:
+        """What the rule says.
+
+        Args:
+            passing: one of the limits that will not be asked for again.
+        """
+        holds = np.ones((len(limits), count_draws(self._table), len(self._table.rows)), dtype=bool)
+        for number, limit in enumerate(limits):
+            holds[number] = where_held(self._table, limit) if limit is passing else self._kept(limit)
+        return Choice(
+            self._worths,
+            holds,
+            np.array([np.nan if c.probability is None else c.probability for c in limits], dtype=float),
+            self._terms,
+            self._figures,
+            self._faster,
+            self._counts_costs,
+            standing=lambda number, rows: self._standing(limits[number]).of(rows),
+        )
+
+    def _kept(self, limit: Constraint) -> Array:
+        if limit not in self._held:
+            self._held[limit] = where_held(self._table, limit)
+        return self._held[limit]
+
+    def _standing(self, limit: Constraint) -> Standings:
+        side = limit.metric, limit.is_upper
+        if side not in self._standings:
+            drawn = metric_draws(self._table, limit.metric)
+            # Higher is farther inside the limit.
+            self._standings[side] = Standings(-drawn if limit.is_upper else drawn)
+        return self._standings[side]
 
 
 def counts_costs(goal: DecisionObjective, suite: Suite) -> bool:
@@ -95,6 +128,7 @@ def settling_figures(table: Tradeoff) -> tuple[TieBreaker, ...]:
 def _reader(table: Tradeoff, name: str) -> Callable[[int], float]:
     """A row's figure; costs from the draws, which follow other prices and traffic."""
 
+    @cache
     def figure(k: int) -> float:
         if _is_serving_cost(name) and name in table.draws:
             drawn = table.draws[name][:, k]

@@ -19,9 +19,9 @@ from functools import cached_property
 
 import numpy as np
 
-from harness.analysis.selection import after_selection, standings
-from harness.analysis.shrink import shrink_draws
-from harness.analysis.stats import Array
+from harness.analysis.selection import Slack, share, standings, surely_kept
+from harness.analysis.stats import Array, row_quantiles
+from harness.analysis.worths import Worths
 
 POSSIBLE = 0.05
 """Probability below which something is taken as not so: who keeps the limits with less is out, who is the
@@ -89,22 +89,19 @@ class Lead:
     high: Array
 
 
-Slack = Callable[[int, Array], Array]
-"""Limit, rows → (draws, rows): the limited metric, turned so that higher is farther inside the limit."""
-
-
 class Choice:
     """What the rule says of some draws.
 
     Args:
         utility: (draws, rows) of the objective, higher is better; NaN where undefined, which counts as a
-            broken limit.
+            broken limit; or these, as decisions under other limits share them.
         holds: (limits, draws, rows) bool, False where a limited metric has no number.
         asked: (limits,) the probability that each limit asks for, NaN where it asks for none of its own.
         figures: what settles a tie. faster: (winner, loser) of duels, which settle it where speed is asked.
         counts_costs: the objective holds what serving costs: then figures settle only between equals.
         slack: how far inside each limit the draws lie; without it nothing is known of how rows err together,
-            and the choice among rows in doubt is not corrected for.
+            and the choice among rows in doubt is not corrected for. standing: `standings` of it, where the
+            caller keeps them.
 
     Attributes:
         able, open: (rows,) bool.
@@ -118,7 +115,7 @@ class Choice:
 
     def __init__(
         self,
-        utility: Array,
+        utility: Array | Worths,
         holds: Array,
         asked: Array,
         terms: Terms = Terms(),
@@ -126,18 +123,25 @@ class Choice:
         faster: Sequence[tuple[int, int]] = (),
         counts_costs: bool = False,
         slack: Slack | None = None,
+        standing: Slack | None = None,
     ) -> None:
         self.terms, self._figures, self._faster, self._counts_costs = terms, figures, faster, counts_costs
-        defined = ~np.isnan(utility)
-        known = defined.any(0)
-        self.means = _mean_where_defined(utility, defined)
-        self.utility = utility if defined.all() else np.where(defined, utility, self.means)
-        self.limits_hold = holds.all(0).mean(0)
-        self.keeps = holds.all(0) & defined
-        self.kept = self.keeps.mean(0)
+        self._worths = worths = utility if isinstance(utility, Worths) else Worths(utility)
+        self.means, self.utility, known = worths.means, worths.utility, worths.known
+        self.keeps: Array = np.asarray(holds.all(0))
+        self.limits_hold = self.kept = share(self.keeps)
+        if not worths.all_defined:
+            self.keeps = self.keeps & worths.defined
+            self.kept = share(self.keeps)
         alive = known & (self.kept >= POSSIBLE)
-        alone = _surely_kept(holds, asked, defined, terms)[1]
-        self.sure, surely = _surely_kept(holds, asked, defined, terms, alive, slack)
+        if slack is not None and standing is None:
+            standing = lambda number, rows: standings(slack(number, rows))  # noqa: E731
+        # A risk that has a price is weighed as it is.
+        level = terms.confidence if terms.broken_limit is None else None
+        together = share(np.asarray(holds[np.isnan(asked)].all(0) & worths.defined))
+        self.sure, alone, surely = surely_kept(
+            holds, asked, together, MORE_LIKELY if level is None else level, level is None, alive, standing
+        )
         self.able = known & surely
         self.only_alone = known & alone & ~surely
         self.open = alive & ~self.able
@@ -156,7 +160,7 @@ class Choice:
     @cached_property
     def shrunk(self) -> Array:
         """(draws, contenders) utility without what selecting the best adds (`shrink_draws`)."""
-        return shrink_draws(self.utility[:, self.contenders])
+        return self._worths.shrinking.of(self.contenders).T
 
     @cached_property
     def best(self) -> Array:
@@ -182,7 +186,7 @@ class Choice:
         """Paired, from the same joint draws, around the measured means."""
         price = self.terms.broken_limit or 0.0
         lead = self.worth(row)[:, None] - (self.utility - price * ~self.keeps)
-        low, high = np.quantile(lead, [0.025, 0.975], axis=0)
+        low, high = row_quantiles(lead.T, [0.025, 0.975])
         return Lead(lead.mean(0), low, high)
 
     @cached_property
@@ -200,8 +204,10 @@ class Choice:
             return (self.leader,)
         least = min(POSSIBLE, SHARED * float(self.best[self.leader]))
         may = [k for k in others if self.best[k] >= least]
+        if not may:
+            return (self.leader,)
         worth = self.worth(self.leader)
-        low = [np.quantile(worth - self.worth(k), 0.025) for k in may]
+        low = row_quantiles(np.array([worth - self.worth(k) for k in may]), [0.025])[0]
         return (self.leader, *(k for k, x in zip(may, low, strict=True) if x <= self.tolerance + self._same))
 
     # ------------------------------------------------------------------------------------ which is named
@@ -215,8 +221,7 @@ class Choice:
         """
         if self.leader is None:
             return ()
-        least = self.expected[self.leader] - (0.0 if self._counts_costs else self.tolerance) - self._same
-        near = np.flatnonzero(self.able & (self.expected >= least)).tolist()
+        near = self._near
         # Who is the only one that near needs no tie to be named.
         left = [k for k in self._tied_among(near) if k in near] if len(near) > 1 else [self.leader]
         steps: list[Settled] = []
@@ -226,8 +231,7 @@ class Choice:
             left[:] = kept
 
         if len(left) > 1:
-            sure = min(0.95, self.kept[self.leader] - 0.02)
-            keep("limits", [k for k in left if self.kept[k] >= sure])
+            keep("limits", self._as_sure(left))
             for figure in self._figures:
                 keep(figure.name, _lowest(figure, left))
         best = max(self.expected[k] for k in left)
@@ -238,7 +242,38 @@ class Choice:
     @cached_property
     def named(self) -> int | None:
         """The row to choose; None without an able row."""
-        return self.steps[-1].left[0] if self.steps else None
+        if self.leader is None or self._is_unrivalled:
+            return self.leader
+        return self.steps[-1].left[0]
+
+    @property
+    def _near(self) -> list[int]:
+        """Who is expected to lose no more than the tolerance, the leader among them."""
+        assert self.leader is not None
+        least = self.expected[self.leader] - (0.0 if self._counts_costs else self.tolerance) - self._same
+        return np.flatnonzero(self.able & (self.expected >= least)).tolist()
+
+    def _as_sure(self, rows: Sequence[int]) -> list[int]:
+        """Those that keep the limits about as surely as the leader does."""
+        assert self.leader is not None
+        sure = min(0.95, self.kept[self.leader] - 0.02)
+        return [k for k in rows if self.kept[k] >= sure]
+
+    @property
+    def _is_unrivalled(self) -> bool:
+        """Whether the leader is named whoever of those near it is tied with it: none is lighter by any figure
+        or better on average, no duel is lost. Then nobody need be shrunk, which is most of a decision."""
+        assert self.leader is not None
+        if any(loser == self.leader for _, loser in self._faster):
+            return False
+        near = self._near
+        if len(near) > 1:
+            near = self._as_sure(near)
+            best = max(self.expected[k] for k in near)
+            return bool(self.expected[self.leader] >= best - self._same) and all(
+                self.leader in _lowest(figure, near) for figure in self._figures
+            )
+        return True
 
     def _undefeated(self, row: int) -> int:
         """Of the tied, who no duel says is slower than the named one."""
@@ -296,62 +331,9 @@ def best_probability(utility: Array, keeps: Array) -> Array:
     top = masked.max(1, keepdims=True)
     # Equal rows differ by rounding; that must not name a winner.
     winners = keeps & (masked >= top - 1e-6 * np.maximum(np.abs(top), 1e-9))
-    return np.asarray((winners / np.maximum(winners.sum(1, keepdims=True), 1)).mean(0))
-
-
-def _surely_kept(
-    holds: Array,
-    asked: Array,
-    defined: Array,
-    terms: Terms,
-    alive: Array | None = None,
-    slack: Slack | None = None,
-) -> tuple[Array, Array]:
-    """(rows,) how surely the limits of the shared confidence hold together, and (rows,) bool, whether they
-    and each limit with a probability of its own hold as surely as is asked; corrected for the choice among
-    the rows that are alive where the slack is known."""
-    priced = terms.broken_limit is not None
-    own = np.flatnonzero(~np.isnan(asked)).tolist()
-    shared = np.flatnonzero(np.isnan(asked)).tolist()
-    together = (holds[shared].all(0) & defined).mean(0)
-    level = MORE_LIKELY if priced else terms.confidence
-    if slack is None or alive is None:
-        return together, (together >= level) & (holds[own].mean(1) >= asked[own, None]).all(0)
-    # A risk that has a price is weighed as it is.
-    sure = together if priced else _corrected(together, holds[shared].mean(1), shared, level, alive, slack)
-    result = sure >= level
-    for number in own:
-        kept = holds[number].mean(0)
-        result &= _corrected(kept, kept[None], [number], asked[number], alive, slack) >= asked[number]
-    return sure, result
-
-
-def _corrected(
-    together: Array, each: Array, numbers: Sequence[int], level: float, alive: Array, slack: Slack
-) -> Array:
-    """Probabilities of keeping the limits of these numbers, corrected for the choice among rows in doubt.
-
-    Args:
-        together: (rows,) of all these limits. each: (limits, rows) of each.
-    """
-    doubt = np.flatnonzero(alive & (together < 1))
-    if len(doubt) < 2 or not (together[doubt] >= level).any():
-        return together
-    worst = each[:, doubt].argmin(0)
-    standing = np.empty((0, 0))
-    for place in np.unique(worst):
-        rows = np.flatnonzero(worst == place)
-        found = standings(slack(numbers[place], doubt[rows]))
-        standing = standing if standing.size else np.empty((len(found), len(doubt)))
-        standing[:, rows] = found
-    result = together.copy()
-    result[doubt] = after_selection(together[doubt], standing)
-    return result
-
-
-def _mean_where_defined(utility: Array, defined: Array) -> Array:
-    with np.errstate(invalid="ignore"):
-        return np.asarray(np.where(defined, utility, 0.0).sum(0) / defined.sum(0))
+    draws, rows = np.nonzero(winners)
+    parts = 1 / np.bincount(draws, minlength=len(winners))[draws]
+    return np.bincount(rows, weights=parts, minlength=winners.shape[1]) / len(winners)
 
 
 def _first_best(expected: Array, able: Array) -> int | None:

@@ -8,9 +8,14 @@ joint draws, which know how far rows err together.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+
 import numpy as np
 
 from harness.analysis.stats import Array
+
+Slack = Callable[[int, Array], Array]
+"""Limit, rows → (draws, rows): the limited metric, turned so that higher is farther inside the limit."""
 
 
 def standings(slack: Array) -> Array:
@@ -31,17 +36,111 @@ def standings(slack: Array) -> Array:
     return result.T
 
 
-def after_selection(kept: Array, standing: Array) -> Array:
+class Standings:
+    """`standings` of one set of rows after another: a row's own draws alone say where each stands.
+
+    Args:
+        slack: (draws, rows).
+    """
+
+    def __init__(self, slack: Array) -> None:
+        self._slack = slack
+        self._found = np.empty((slack.shape[1], len(slack)))
+        self._known = np.zeros(slack.shape[1], dtype=bool)
+
+    def of(self, rows: Array) -> Array:
+        """(draws, len(rows))"""
+        new = rows[~self._known[rows]]
+        if len(new):
+            self._found[new] = standings(self._slack[:, new]).T
+            self._known[new] = True
+        return np.asarray(self._found[rows].T)
+
+
+def after_selection(kept: Array, standing: Array, level: float = 0.0) -> Array:
     """The probabilities, corrected for the choice among those in doubt.
 
     Args:
         kept: (rows,) the probability of each row on its own. standing: (draws, rows) as of `standings`.
+        level: what is asked for: rows below it keep their own, as they are not sure enough anyway.
     Returns:
         (rows,), none higher than `kept`; a single row keeps its own, and so do rows that always err together.
     """
     order = np.argsort(-kept, kind="stable")
-    luckiest = np.maximum.accumulate(standing[:, order[::-1]], axis=1)[:, ::-1]
-    corrected = (luckiest <= kept[order] + 1e-12).mean(0)
-    result = np.empty(len(kept))
-    result[order] = np.minimum.accumulate(corrected)
-    return np.asarray(np.minimum(result, kept))
+    asked = int(np.count_nonzero(kept >= level))
+    high, low = order[:asked], order[asked:]
+    # Each is held against the luckiest of itself and those that are less sure.
+    luckiest = standing.T[high[::-1]]
+    if len(low) and len(high):
+        np.maximum(luckiest[0], standing.T[low].max(0), out=luckiest[0])
+    luckiest = np.maximum.accumulate(luckiest, axis=0)[::-1]
+    corrected = (luckiest <= kept[high, None] + 1e-12).mean(1)
+    result = kept.copy()
+    result[high] = np.minimum(np.minimum.accumulate(corrected), kept[high])
+    return result
+
+
+def share(held: Array) -> Array:
+    """(rows,) in how many of the draws; held: (draws, rows) bool."""
+    return np.asarray(np.count_nonzero(held, axis=0) / len(held))
+
+
+def surely_kept(
+    holds: Array,
+    asked: Array,
+    together: Array,
+    level: float,
+    priced: bool,
+    alive: Array,
+    standing: Slack | None,
+) -> tuple[Array, Array, Array]:
+    """(rows,) how surely the limits of the shared confidence hold together; and (rows,) bool, whether they
+    and each limit with a probability of its own hold as surely as is asked, taken alone, and corrected for
+    the choice among the rows that are alive where the standing is known.
+
+    Args:
+        together: (rows,) the probability that those of the shared confidence hold. level: this confidence.
+        priced: whether breaking them has a price: then that probability is not corrected.
+    """
+    own = np.flatnonzero(~np.isnan(asked)).tolist()
+    shared = np.flatnonzero(np.isnan(asked)).tolist()
+    apart = {number: share(holds[number]) for number in own}
+    alone = together >= level
+    for number in own:
+        alone &= apart[number] >= asked[number]
+    if standing is None:
+        return together, alone, alone
+    each = np.array([share(holds[n]) for n in shared]) if len(shared) > 1 else together[None]
+    sure = together if priced else _corrected(together, each, shared, level, alive, standing)
+    surely = sure >= level
+    for number in own:
+        kept = apart[number]
+        surely &= _corrected(kept, kept[None], [number], asked[number], alive, standing) >= asked[number]
+    return sure, alone, surely
+
+
+def _corrected(
+    together: Array, each: Array, numbers: Sequence[int], level: float, alive: Array, standing: Slack
+) -> Array:
+    """Probabilities of keeping the limits of these numbers, corrected for the choice among rows in doubt;
+    those below the level stay as they are.
+
+    Args:
+        together: (rows,) of all these limits. each: (limits, rows) of each.
+    """
+    doubt = np.flatnonzero(alive & (together < 1))
+    if len(doubt) < 2 or not (together[doubt] >= level).any():
+        return together
+    worst = each[:, doubt].argmin(0)
+    found = np.empty((0, 0))
+    for place in np.unique(worst):
+        rows = np.flatnonzero(worst == place)
+        stand = standing(numbers[place], doubt[rows])
+        if len(rows) == len(doubt):
+            found = stand
+            break
+        found = found if found.size else np.empty((len(stand), len(doubt)))
+        found[:, rows] = stand
+    result = together.copy()
+    result[doubt] = after_selection(together[doubt], found, level)
+    return result

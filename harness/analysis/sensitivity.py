@@ -8,19 +8,19 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cache, cached_property
 
 import numpy as np
 
 from harness.analysis import cost
-from harness.analysis.choice import assess
+from harness.analysis.choice import Assessment
 from harness.analysis.criteria import VALUE, DecisionObjective, limits_of, worth_of
 from harness.analysis.draws import overlaid
 from harness.analysis.duels import Verdict
 from harness.analysis.instances import fleet
 from harness.analysis.money import COST_METRICS, throughputs
 from harness.analysis.rule import Choice
-from harness.analysis.stats import Array, beyond, switch_points
+from harness.analysis.stats import Array, beyond, row_quantiles, switch_points
 from harness.analysis.values import metric_draws, utility_draws
 from harness.results import Estimate, Flip, Tradeoff
 from harness.suite.expression import Constraint
@@ -49,7 +49,12 @@ class Question:
     @cached_property
     def choice(self) -> Choice:
         """What the rule says of it."""
-        return assess(self.table, self.limits, self.goal, self.suite, self.duels)
+        return self.assessment.choice(self.limits)
+
+    @cached_property
+    def assessment(self) -> Assessment:
+        """What answers it, and the same under other bounds."""
+        return Assessment(self.table, self.limits, self.goal, self.suite, self.duels)
 
     @cached_property
     def winner(self) -> str:
@@ -186,10 +191,7 @@ def _bisect(winner: Callable[[float], str], same: float, other: float, now: str)
     """The factor where the winner changes, to 1 %."""
     while abs(np.log(other / same)) > 0.01:
         middle = float(np.sqrt(same * other))
-        if winner(middle) == now:
-            same = middle
-        else:
-            other = middle
+        same, other = (middle, other) if winner(middle) == now else (same, middle)
     return other
 
 
@@ -210,24 +212,23 @@ def _flip(what: str, at: float, unit: str, then: str, factor: float) -> Flip:
 def _limit_flips(question: Question, constraint: Constraint) -> list[Flip]:
     """Where another limit on the metric changes the answer: the candidates' own quantiles are the grid."""
     draws = metric_draws(question.table, constraint.metric)
-    sure = [k for k in range(draws.shape[1]) if not np.isnan(draws[:, k]).any()]
-    if not sure:
+    sure = ~np.isnan(draws).any(0)
+    if not sure.any():
         return []
-    grid = np.unique(np.quantile(draws[:, sure], [0.001, 0.05, 0.25, 0.5, 0.75, 0.95, 0.999], axis=0))
-    grid = np.unique([*grid, constraint.limit])
+    found = row_quantiles(draws.T[sure], [0.001, 0.05, 0.25, 0.5, 0.75, 0.95, 0.999])
+    grid = np.unique([*found.ravel(), constraint.limit])
     if len(grid) > 80:
         grid = np.unique([*grid[:: len(grid) // 80 + 1], constraint.limit])
     rest = tuple(c for c in question.limits if c != constraint)
-    utility = utility_draws(question.table, question.goal, question.suite)
 
+    @cache
     def winner(limit: float) -> str:
-        limits = (*rest, replace(constraint, limit=float(limit)))
-        choice = assess(question.table, limits, question.goal, question.suite, question.duels, utility)
+        other = replace(constraint, limit=float(limit))
+        choice = question.assessment.choice((*rest, other), passing=other)
         return NOBODY if choice.named is None else question.table.rows[choice.named].deployed
 
-    now = winner(constraint.limit)
+    now, flips = question.deployed, []
     start = int(np.searchsorted(grid, constraint.limit))
-    found = []
     for side in (grid[start:], grid[: start + 1][::-1]):
         for before, after in itertools.pairwise(side):
             if winner(after) != now:
@@ -235,18 +236,15 @@ def _limit_flips(question: Question, constraint: Constraint) -> list[Flip]:
                 at = _bisect_linear(winner, float(before), float(after), now)
                 at, then = _told(winner, at, constraint.limit)
                 factor = at / constraint.limit if constraint.limit * at > 0 else 1e9
-                found.append(_flip(f"limit on {constraint.metric}", at, "", then, factor))
+                flips.append(_flip(f"limit on {constraint.metric}", at, "", then, factor))
                 break
-    return found
+    return flips
 
 
 def _bisect_linear(winner: Callable[[float], str], same: float, other: float, now: str) -> float:
     for _ in range(7):
         middle = (same + other) / 2
-        if winner(middle) == now:
-            same = middle
-        else:
-            other = middle
+        same, other = (middle, other) if winner(middle) == now else (same, middle)
     return other
 
 
