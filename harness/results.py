@@ -239,8 +239,9 @@ class Recommendation:
         may_keep_limits: [{variant, keeps_all, probability_best}] that cannot be chosen now and may prove the
         best.
         nearest: {variant, keeps_all, keeps: {limit: probability}} where none may be chosen.
-        settled_by: in a tie, why `choice` is named: the metric that it is cheapest in, `limits` (it keeps
-            them more surely), `duel`, `objective` (the highest expected worth), empty where nothing tells.
+        settled_by: in a tie, why `choice` is named: the metric that it is cheapest in, `limits` (it is
+            more likely to keep them), `duel`, `objective` (the highest expected worth), empty where nothing
+            tells.
         named_because: in a tie, the sentence that says so; empty otherwise.
         runners_up: [{variant, probability_best, difference, difference_low, difference_high, why}].
         reasons: sentences, most important first.

@@ -169,7 +169,7 @@ def test_preflight_asks_one_row(quick: str) -> None:
 @pytest.mark.parametrize(
     ("model", "args", "said"),
     [
-        ("endpoint:localhost/x", {}, "is no address of a service: write endpoint:http://host:port/path"),
+        ("endpoint:localhost/x", {}, "is not the address of a service: write endpoint:http://host:port/path"),
         ("endpoint:http://localhost/x", {"requests": {}}, "did you mean `request`"),
     ],
 )

@@ -121,7 +121,7 @@ def test_who_is_named_is_scored_itself_and_who_is_not_has_its_references_quality
 def test_no_export_is_made_of_whose_reference_surely_breaks_a_limit(suite: Suite, tmp_path: Path) -> None:
     story, run = decided(suite, tmp_path)
     assert scored(run)["poor/sklearn"] and "poor/onnx" not in scored(run)
-    assert story.ruled_out["poor/onnx"].startswith("ruled out after scoring: accuracy surely below 0.7")
+    assert story.ruled_out["poor/onnx"].startswith("ruled out after scoring: accuracy clearly below 0.7")
 
 
 def test_a_reference_that_cannot_be_scored_leaves_its_heirs_to_themselves(

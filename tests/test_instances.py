@@ -61,7 +61,7 @@ def test_the_first_of_several_machines_is_the_one_that_measures(tmp_path: Path) 
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        ("  big: {price: aws/c7i.xlarg}", "8: machines.big.price: there is no price of `aws/c7i.xlarg`"),
+        ("  big: {price: aws/c7i.xlarg}", "8: machines.big.price: there is no price for `aws/c7i.xlarg`"),
         ("  big: {price: aws/c7i.xlarge, spot: 1}", "8: machines.big.spot: unknown key: there is price"),
         ("  big: {discount: 0.4}", "8: machines.big: has no price: add price or usd_per_hour"),
         (

@@ -97,7 +97,7 @@ def test_a_tie_is_headed_by_what_settled_it(tmp_path: Path) -> None:
     heads = {
         "cost_per_month_usd": "the cheaper of two that cannot be told apart",
         "latency_p50_ms": "the lighter of two that cannot be told apart",
-        "limits": "one of two that cannot be told apart: it keeps your limits more surely",
+        "limits": "one of two that cannot be told apart: it is more likely to keep your limits",
         "duel": "the faster in a duel of two that cannot be told apart by their figures",
         "objective": "the best on average of two that cannot be told apart",
         "": "one of two that cannot be told apart",
@@ -138,12 +138,12 @@ def test_those_ruled_out_for_one_limit_are_counted_together(tmp_path: Path) -> N
     for row in e.tradeoff.rows:
         cell = row.estimates["latency_p99_ms"]
         if figure := notes.get(row.variant):
-            note = f"ruled out after the first serving round: latency_p99_ms surely above 5 ({figure})"
+            note = f"ruled out after the first serving round: latency_p99_ms clearly above 5 ({figure})"
             cell = replace(cell, value=None, note=note)
         rows.append(replace(row, estimates={**row.estimates, "latency_p99_ms": cell}))
     named = replace(e.recommendation, choice="fast/onnx", tied_with=())
     text = others_out(replace(e, tradeoff=replace(e.tradeoff, rows=tuple(rows)), recommendation=named))
-    assert text == "Not eligible: 2 with p99 latency surely above 5."
+    assert text == "Not eligible: 2 with p99 latency clearly above 5."
 
 
 def test_a_choice_that_trails_is_said_to_be_behind(tmp_path: Path) -> None:

@@ -117,7 +117,7 @@ def test_the_words_for_a_choice_are_those_of_the_documented_table(least: float, 
 
 def test_how_surely_a_limit_is_broken_is_of_the_documented_table() -> None:
     assert [broken(p) for p in (0.04, 0.05, 0.49, 0.5, 0.89)] == [
-        "surely", "probably", "probably", "possibly", "possibly",
+        "clearly", "probably", "probably", "possibly", "possibly",
     ]  # fmt: skip
     table = DOCS.read_text()
     assert all(f"{word} broken" in table for _, word in BROKEN)

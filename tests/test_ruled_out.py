@@ -86,7 +86,7 @@ def test_who_is_surely_too_slow_is_not_trained(suite: Suite, tmp_path: Path) -> 
     story, world, apart = decided(suite, tmp_path)
     assert "slow" not in {t.candidate for t in world.asked}
     assert {t.kind for t in apart.asked if t.candidate == "slow"} == {"train", "score", "serve"}
-    assert "untrained weights: latency_p99_ms surely above 5" in story.ruled_out["slow/onnx"]
+    assert "untrained weights: latency_p99_ms clearly above 5" in story.ruled_out["slow/onnx"]
     assert story.untrained == len(apart.asked)
 
 
@@ -96,7 +96,7 @@ def test_who_is_surely_too_bad_on_validation_rows_is_neither_exported_nor_served
     story, world, _ = decided(suite, tmp_path)
     for name in ("weak", "line"):
         assert {t.kind for t in world.asked if t.candidate == name} == {"train"}
-    assert story.ruled_out["weak/onnx"].startswith(f"{RULED_OUT} after training: accuracy surely below 0.87")
+    assert story.ruled_out["weak/onnx"].startswith(f"{RULED_OUT} after training: accuracy clearly below 0.87")
 
 
 def test_who_is_named_has_two_seeds_and_rounds_of_full_trainings(suite: Suite, tmp_path: Path) -> None:
@@ -129,7 +129,7 @@ def test_a_median_above_the_limit_on_p99_rules_out_where_calls_are_too_few_for_a
     draws = {"latency_p50_ms": noise * list(medians.values()), "latency_p99_ms": np.full((4000, 3), np.nan)}
     table = Tradeoff(rows, ("latency_p50_ms", "latency_p99_ms"), draws)
     assert surely_broken(table, suite) == {
-        "slow/onnx": "latency_p99_ms surely above 5 (latency_p50_ms 60)"  # a median of 4.9 may keep 5
+        "slow/onnx": "latency_p99_ms clearly above 5 (latency_p50_ms 60)"  # a median of 4.9 may keep 5
     }
 
 

@@ -412,7 +412,7 @@ TABLE: dict[str, tuple[dict[str, str | None], list[str]]] = {
     "unknown price": (
         {"machine": "machine: {price: aws/c7i.larg}"},
         [
-            "suite.yaml:7: machine.price: there is no price of `aws/c7i.larg`: "
+            "suite.yaml:7: machine.price: there is no price for `aws/c7i.larg`: "
             "did you mean `aws/c7i.large`? Or give usd_per_hour yourself"
         ],
     ),

@@ -84,7 +84,7 @@ def test_watching_a_run_that_is_killed_ends_and_says_so(run: RunFolder) -> None:
         killer.start()
         assert watch(run, every_s=0.05, console=console) == 1
         killer.join()
-    assert said(console).endswith("nobody runs it any more; the same `run` command continues it\n")
+    assert said(console).endswith("it is no longer running; the same `run` command continues it\n")
 
 
 def test_watching_goes_on_while_failed_trials_are_tried_again(run: RunFolder) -> None:

@@ -69,7 +69,7 @@ def none_sure(
     may = [table.rows[k].variant for k in np.flatnonzero(choice.open)]
     verb = "keeps" if len(may) == 1 else "keep"
     return (
-        "No variant keeps all limits surely enough.",
+        "No variant keeps all limits with enough confidence.",
         *_miss(table, limits, goal, choice),
         f"More measurements may show that {few(may)} {verb} them: limits {_level(choice.terms)}.",
     )

@@ -114,7 +114,7 @@ def _is_beyond(limit: Constraint, seen: list[tuple[float, int]]) -> bool:
 
 
 def _surely(limit: Constraint) -> str:
-    return f"{limit.metric} surely {'above' if limit.is_upper else 'below'} {limit.limit:g}"
+    return f"{limit.metric} clearly {'above' if limit.is_upper else 'below'} {limit.limit:g}"
 
 
 def with_reasons(table: Tradeoff, reasons: Mapping[str, str]) -> Tradeoff:

@@ -319,10 +319,10 @@ def break_even(table: Tradeoff, a: str, b: str, requests_per_month: float) -> Es
     if np.isnan(gain).any() or np.isnan(dearer).any():
         return Estimate(None, note="not estimable (one of the two was not measured)")
     if np.mean(dearer <= 0) > 0.5:
-        return Estimate(None, note=f"{a} is not dearer than {b}")
+        return Estimate(None, note=f"{a} does not cost more than {b}")
     # A ratio whose denominator may be zero has no finite interval (Fieller).
     if np.quantile(gain, 0.025) <= 0:
-        return Estimate(None, note=f"not estimable ({a} is not surely more accurate than {b})")
+        return Estimate(None, note=f"not estimable ({a} is not clearly more accurate than {b})")
     worth = dearer / (gain * requests_per_month)
     low, middle, high = np.quantile(worth, [0.025, 0.5, 0.975])
     return Estimate(float(middle), float(low), float(high))

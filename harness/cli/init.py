@@ -34,7 +34,7 @@ def init(
         list[str] | None, option("--set", "key=value", "An argument of the data set; repeatable.")
     ] = None,
     out: Annotated[str | None, typer.Option("--out", "-o", metavar="FILE", help="The suite file.")] = None,
-    force: Annotated[bool, flag("--force", "Write over a suite that is there.")] = False,
+    force: Annotated[bool, flag("--force", "Overwrite an existing suite.")] = False,
     ask: Annotated[bool, flag("--ask", "Ask for limits and traffic, on a terminal.")] = False,
     as_json: AsJson = False,
 ) -> int:
@@ -48,7 +48,7 @@ def init(
     seconds = budget_seconds(budget)
     if ask and not sys.stdin.isatty():
         raise SuiteError(
-            "--ask asks on a terminal, and this is none: leave it out, and change the suite file"
+            "--ask needs a terminal, and this is not one: leave it out, and change the suite file"
         )
     wishes = Wishes(tuple(paths), data_arguments(settings), target, seconds, out, force)
     written = write(wishes, lambda text: print(text, file=sys.stderr), _asked if ask else None)

@@ -73,9 +73,9 @@ app = typer.Typer(
 
 @app.callback()
 def options(
-    debug: Annotated[bool, flag("--debug", "Show tracebacks; may stand anywhere.")] = False,
-    quiet: Annotated[bool, flag("--quiet", "Say failures and the end alone.")] = False,
-    verbose: Annotated[bool, flag("--verbose", "A line for each trial, not one a minute.")] = False,
+    debug: Annotated[bool, flag("--debug", "Show tracebacks; may stand anywhere on the line.")] = False,
+    quiet: Annotated[bool, flag("--quiet", "Only failures and the last lines.")] = False,
+    verbose: Annotated[bool, flag("--verbose", "A line per trial instead of one a minute.")] = False,
 ) -> None:
     """Options before the command; `main` has taken them out already."""
 
@@ -114,19 +114,19 @@ def run(
         ),
     ] = False,
     certify: Annotated[
-        str | None, option("--certify", "VARIANT", "Measure through MLPerf LoadGen too: a variant, or all.")
+        str | None, option("--certify", "VARIANT", "Also measure with MLPerf LoadGen: a variant, or all.")
     ] = None,
     refresh: Annotated[
-        bool, flag("--refresh", "Measure again what other versions of torch, onnxruntime … executed.")
+        bool, flag("--refresh", "Measure again what ran on other versions of torch, onnxruntime …")
     ] = False,
     again: Annotated[
-        bool, flag("--again", "Serve all once more: one session more, whose hour counts as a unit.")
+        bool, flag("--again", "Serve everything in one more session; sessions are the unit of speed.")
     ] = False,
     as_json: AsJson = False,
 ) -> int:
     """Run what is missing of a suite, decide, and write a report.
 
-    What is finished stays: running again, also after Ctrl-C or a crash, repeats no finished trial.
+    Finished trials are kept: running again, even after Ctrl-C or a crash, repeats none of them.
     """
     seconds, trackers = None if budget is None else budget_seconds(budget), _trackers(track)
     from harness.planning.request import RunRequest
@@ -154,7 +154,7 @@ def plan(
     smoke: Smoke = False,
     as_json: AsJson = False,
 ) -> int:
-    """Show what `run` would do, how long and for how much.
+    """Show what `run` would do, how long it takes and what it costs.
 
     Trials by kind, those that are finished already, expected time and money. Runs nothing.
     """
@@ -178,7 +178,7 @@ def plan(
 def report(
     run: RunName,
     out: Out = "results",
-    pdf: Annotated[bool, flag("--pdf", "Print it to report.pdf too, through a browser.")] = False,
+    pdf: Annotated[bool, flag("--pdf", "Also print it to report.pdf, with a browser.")] = False,
 ) -> int:
     """Render a run's report again, from its records alone."""
     from harness.analysis.agreement import agreements
@@ -208,9 +208,9 @@ def report(
 def watch(
     run: RunName,
     out: Out = "results",
-    once: Annotated[bool, flag("--once", "One look, for scripts.")] = False,
+    once: Annotated[bool, flag("--once", "Print the state once, for scripts.")] = False,
 ) -> int:
-    """Look on at a run from another terminal, from its files alone."""
+    """Follow a run from another terminal, from its files alone."""
     from harness.running.watch import watch as look_on
     from harness.store.runs import find_run
 
@@ -264,17 +264,17 @@ def recommend(
 )
 def compare(
     runs: Annotated[
-        list[str], required("RUN…", "The baseline, then what is judged by it; or a suite's name.")
+        list[str], required("RUN…", "The baseline, then the runs to compare; or a suite's name.")
     ],
-    margin: Annotated[float, option("--margin", "SHARE", "A worsening that does not matter yet.")] = 0.0,
+    margin: Annotated[float, option("--margin", "SHARE", "How much worse is still acceptable.")] = 0.0,
     out: Out = "results",
     form: Annotated[str, option("--format", "text|github", "`github`: a Markdown comment.")] = "text",
     plot: Annotated[str | None, option("--plot", "FILE.png", "Draw the figures over the runs.")] = None,
     as_json: AsJson = False,
 ) -> int:
-    """Judge runs against the first of them; exit code 1 on a regression.
+    """Compare runs with the first; exit code 1 on a regression.
 
-    With `--format github` also where the choice flips.
+    `--format github` also says where the choice changes.
     """
     from harness.cli.history import compare_all
 
@@ -293,7 +293,7 @@ def list_(
     out: Out = "results",
     as_json: AsJson = False,
 ) -> int:
-    """Name what there is, a line each."""
+    """List what is available, one per line."""
     from harness.cli.text import LISTS, table_text
 
     if what not in LISTS:
@@ -312,10 +312,8 @@ app.command("calibrate", epilog=examples("calibrate", "calibrate --rounds 3"))(h
 app.command("open", epilog=examples("open latest", "open photos --print"))(habits.open_page)
 app.command("help", epilog=examples("help", "help limits"))(habits.help_)
 app.command("completion", epilog=examples("completion bash >> ~/.bashrc"))(habits.completion)
-app.add_typer(data_cli.app, name="data", help="Get a data set, check it, look for what misleads.")
-app.add_typer(
-    prices_cli.app, name="prices", help="List prices of machines: search them, bring them up to date."
-)
+app.add_typer(data_cli.app, name="data", help="Fetch a data set, verify it, audit it.")
+app.add_typer(prices_cli.app, name="prices", help="List machine prices: search them, update them.")
 
 
 @app.command(
@@ -340,7 +338,7 @@ def doctor(
     self_check: Annotated[bool, flag("--self-check", "Measure models of known speed.")] = False,
     as_json: AsJson = False,
 ) -> int:
-    """Say whether this machine is fit to measure.
+    """Check whether this machine is fit for measuring.
 
     Noise floor, cores, threads, GPU, Ray, disk, versions.
     """

@@ -60,12 +60,12 @@ RunName = Annotated[
 ]
 Sets = Annotated[list[str] | None, option("--set", "a.b=c", "Override a value of the suite; repeatable.")]
 Only = Annotated[
-    list[str] | None, option("--only", "GLOB", "Only candidates, variants or trials like this; repeatable.")
+    list[str] | None, option("--only", "GLOB", "Only matching candidates, variants or trials; repeatable.")
 ]
 Out = Annotated[
-    str, typer.Option("--out", "-o", metavar="DIR", help="Where run folders are: a folder or a URL.")
+    str, typer.Option("--out", "-o", metavar="DIR", help="Where runs are kept: a folder or a URL.")
 ]
-OfSet = Annotated[str | None, option("--dataset", "NAME", "Of a suite over several data sets, one.")]
+OfSet = Annotated[str | None, option("--dataset", "NAME", "One data set of a suite that has several.")]
 AsJson = Annotated[bool, flag("--json", "Print JSON to stdout.")]
 Smoke = Annotated[bool, flag("--smoke", "A few rows, one epoch, one seed: does it work at all?")]
 

@@ -23,7 +23,7 @@ def recommender_card(source: ExportSource, hashes: Mapping[str, str], packages: 
     row = next((r for r in table.rows if r.variant == source.variant), None)
     limits = [
         "It was judged on what later customers of the same log chose; on other customers nothing is known.",
-        "Offline figures say which of two systems is bad, and less surely which of two good ones earns more.",
+        "Offline figures tell bad systems from good ones; which of two good ones earns more, less reliably.",
         *(
             [f"It does not meet the suite's limits: {'; '.join(row.rejected_by)}."]
             if row and row.rejected_by

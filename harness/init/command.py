@@ -198,7 +198,7 @@ def _folder(wishes: Wishes, found: Found) -> Path:
         return code
     folder = folder or Path.cwd()
     if not folder.is_dir():
-        raise SuiteError(f"-o {wishes.out}: there is no folder {folder}: make it first")
+        raise SuiteError(f"-o {wishes.out}: there is no folder {folder}: create it first")
     return folder
 
 

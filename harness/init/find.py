@@ -60,7 +60,7 @@ def find(paths: Sequence[str]) -> Found:
     data = [path for path in given if path not in code]
     if len(data) > 1:
         names = ", ".join(str(path) for path in data)
-        raise DataError(f"{names}: one suite is about one piece of data: give one of them")
+        raise DataError(f"{names}: a suite is about one data set: give one of them")
     found = _what_is(data[0]) if data else _beside(code)
     return Found(found.kind, found.path, found.test_path, code)
 

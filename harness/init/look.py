@@ -143,7 +143,7 @@ def _log(path: Path, args: JsonObject) -> Seen:
     events, items = len(log.events.user), len(log.catalogue.ids)
     said = [f"{path.name}: a log of {events} interactions of {len(log.users.ids)} users with {items} items"]
     if args.get("time", "time") is None:
-        said.append("it has no times: it is cut at random, so nothing is said of what comes next")
+        said.append("it has no times: it is split at random, so nothing is known of what comes next")
     said += [*notes("interactions_csv", args), *_taken_said(args, taken)]
     share = args.get("test", 0.1)
     assert isinstance(share, (int, float))  # the log was read with it

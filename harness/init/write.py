@@ -120,7 +120,7 @@ def _training(seen: Seen, effort: Effort) -> str:
         "training:",
         _line(
             f"  seeds: {list(range(effort.seeds))}",
-            "each candidate is trained so often, to see how much is luck",
+            "each candidate is trained once per seed, to see how much is luck",
         ),
         _line(f"  epochs: {effort.epochs}", "of networks; the best one by validation is kept"),
         f"  batch_size: {effort.batch}",

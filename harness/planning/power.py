@@ -332,7 +332,7 @@ def power_lines(power: Power) -> list[str]:
         lines.append(f"  {_much(reach, reach.difference)} ({_by(reach, power)}; {reach.basis})")
         if reach.worth is not None:
             lines.append(
-                f"    worth while from {_much(reach, reach.worth)} ({reach.why_worth}): {reach.needed}"
+                f"    worthwhile from {_much(reach, reach.worth)} ({reach.why_worth}): {reach.needed}"
             )
     return lines
 

@@ -254,7 +254,7 @@ def _priced(node: Node | None) -> dict[str, object]:
 def _check_price(draft: Draft, path: Path_) -> None:
     price = draft.get(str, *path, "price")
     if price is not None and price not in price_names():
-        text = f"there is no price of `{price}`: {hint(price, price_names())} Or give usd_per_hour yourself"
+        text = f"there is no price for `{price}`: {hint(price, price_names())} Or give usd_per_hour yourself"
         draft.wrong((*path, "price"), text)
     if price is not None and draft.get(float, *path, "usd_per_hour") is not None:
         draft.wrong((*path, "usd_per_hour"), f"contradicts {dotted(path)}.price: keep one of the two")

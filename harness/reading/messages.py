@@ -32,7 +32,7 @@ def explain(draft: Draft, error: ErrorDetails) -> None:
 
 GONE = {
     "fallback": "is gone: write `broken_limit`, what a broken limit costs in units of the objective, or"
-    " `confidence`, how surely limits must be kept"
+    " `confidence`, the probability with which limits must hold"
 }
 """Keys of earlier versions, and what stands in their place."""
 

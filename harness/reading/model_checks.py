@@ -189,9 +189,7 @@ def _check_fit(draft: Draft, path: Path_, ref: ModelRef, task: Task | None) -> N
         return
     _check_encoding(draft, path, ref, task)
     if draft.get(str, "data", "transforms", default="") and not ref.about.is_network:
-        text = (
-            "does not go through data.transforms, which networks alone obey: leave this candidate out, or it"
-        )
+        text = "does not go through data.transforms, which only networks use: leave this candidate out, or it"
         draft.wrong((*path, "model"), text, place)
     try:
         check_rules(ref, task, draft.get(dict, *path, "args", default={}))

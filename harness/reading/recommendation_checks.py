@@ -34,11 +34,11 @@ def check_recommendation(draft: Draft) -> None:
             here = (*path, *key.split("."))
             node = draft.node(*here)
             if node is not None and node.value is not None and node.plain not in harmless:
-                draft.wrong(here, f"no recommender obeys it: leave it out; it obeys {OBEYED}")
+                draft.wrong(here, f"recommenders ignore it: leave it out; they use {OBEYED}")
         for key in draft.items(*path, "tuning", "space"):
             if key in UNUSED or key.startswith("args."):
                 here = (*path, "tuning", "space", key)
-                text = f"no recommender obeys it: search {OBEYED}"
+                text = f"recommenders ignore it: search {OBEYED}"
                 draft.wrong(here, text, draft.key_place(*here))
 
 

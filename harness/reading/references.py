@@ -206,7 +206,7 @@ def _finished_arguments(kind: str) -> Signature:
 
 def _endpoint(ref: ModelRef, folder: Path) -> ModelSource:
     if not ref.name.startswith(("http://", "https://")):
-        raise LookupError(f"`{ref}` is no address of a service: write endpoint:http://host:port/path")
+        raise LookupError(f"`{ref}` is not the address of a service: write endpoint:http://host:port/path")
     return ModelSource(ref, signature=read_signature(ROOT / "models" / "endpoint.py", "build", skip=1))
 
 
@@ -309,11 +309,11 @@ _ENDINGS: Mapping[str, str] = {"onnx": ".onnx", "lightning": ".ckpt", "torch": "
 """Kind of reference to a file → how such files end."""
 
 _OTHERWISE: Mapping[str, str] = {
-    "lightning": "is no checkpoint of Lightning (.ckpt), which trainer.save_checkpoint(FILE) writes",
-    "torch": "is no program of torch.export (.pt2): write torch.export.save(torch.export.export("
+    "lightning": "is not a checkpoint of Lightning (.ckpt), which trainer.save_checkpoint(FILE) writes",
+    "torch": "is not a program of torch.export (.pt2): write torch.export.save(torch.export.export("
     "network.eval(), (example,), dynamic_shapes=({0: torch.export.Dim('batch')},)), 'net.pt2'). A file of "
     "weights alone, or a pickled model, is not read: its code is missing, or would run",
-    "keras": "is no .keras file, which model.save('net.keras') of Keras 3 writes",
+    "keras": "is not a .keras file, which model.save('net.keras') of Keras 3 writes",
 }
 """Kind of reference → what is wrong with a file of another ending, with the cure."""
 

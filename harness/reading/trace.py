@@ -153,7 +153,7 @@ def _seconds(cells: pd.Series) -> np.ndarray:
     if not wrong.any():
         if numbers.abs().max() > SECONDS_UNTIL:
             raise ValueError(
-                f"{numbers.abs().max():.0f} is no number of seconds: divide milliseconds by 1000"
+                f"{numbers.abs().max():.0f} is not a number of seconds: divide milliseconds by 1000"
             )
         return np.asarray(numbers, dtype=float)
     if not wrong.all():
@@ -172,4 +172,4 @@ def _seconds(cells: pd.Series) -> np.ndarray:
 
 def _unread(cells: pd.Series, wrong: pd.Series, cure: str) -> str:
     row = int(wrong.to_numpy().argmax())
-    return f"line {row + 2}: `{cells.iloc[row][:40]}` is no time: {cure}"
+    return f"line {row + 2}: `{cells.iloc[row][:40]}` is not a time: {cure}"

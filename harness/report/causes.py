@@ -46,7 +46,7 @@ class Cause:
     words: str
 
     def of_several(self, count: int) -> str:
-        """`6 with accuracy surely below 0.87`, `1 not run`."""
+        """`6 with accuracy clearly below 0.87`, `1 not run`."""
         if self.kind in COUNTED:
             return f"{count} {COUNTED[self.kind]}"
         return f"{count} {self.words}" if self.kind is Against.NO_FIGURE else f"{count} with {self.words}"

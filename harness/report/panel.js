@@ -64,7 +64,7 @@
   function update() {
     const s = settings(), found = whatIf.decide(p, s), moved = controls.filter(c => values[c.key] !== start(c));
     const choice = nameOf(found.named), others = found.tied.filter(k => k !== found.named).map(nameOf);
-    said.replaceChildren(found.named === null ? "No variant keeps these limits surely enough." : "Ship ");
+    said.replaceChildren(found.named === null ? "No variant keeps these limits with enough confidence." : "Ship ");
     if (found.named !== null) said.append(make("strong", choice), others.length ? `, tied with ${others.join(", ")}.` : ".");
     if (choice !== p.choice) said.append(` The report's choice is ${p.choice}.`);
     changed.textContent = moved.length

@@ -15,7 +15,7 @@ SURENESS = (
 """P(best) of the choice, from this on → what is said of it."""
 
 BROKEN = (
-    (0.05, "surely"),
+    (0.05, "clearly"),
     (0.50, "probably"),
     (1.01, "possibly"),
 )

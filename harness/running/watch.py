@@ -108,7 +108,7 @@ class Onlooker:
 
 
 def watch(run: RunFolder, *, once: bool = False, every_s: float = 2.0, console: Console | None = None) -> int:
-    """Show how far a run is until nobody runs it any more; Ctrl-C stops looking, not the run.
+    """Show how far a run is until it is no longer running; Ctrl-C stops looking, not the run.
 
     Who runs it holds its lock, so a run that was killed is seen at once; in an object store, by its silence.
 
@@ -150,7 +150,7 @@ def _looks(run: RunFolder, every_s: float) -> Iterator[tuple[Glance, str]]:
         is_over = goes_on is False and (was_idle or glance.done)
         quiet_s = time.monotonic() - changed
         if is_over:
-            yield glance, "nobody runs it any more; the same `run` command continues it"
+            yield glance, "it is no longer running; the same `run` command continues it"
         elif goes_on is None and quiet_s >= (SETTLED_S if glance.done else QUIET_S):
             yield glance, f"nothing has changed for {quiet_s / 60:.0f} m: it may have been killed"
         else:

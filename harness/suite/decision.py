@@ -100,7 +100,7 @@ class Decision(Model):
     limited on a slice, a part of the test examples: `accuracy[class=3] >= 0.7`, or by a column that the data
     keep (`columns` of `tabular_csv` and `text_csv`): `accuracy[region=north] >= 0.8`."""
     confidence: Confidence = 0.9
-    """How surely the limits must be kept: variants that keep all of them with this probability may be chosen,
+    """The probability with which the limits must hold: variants that keep all of them with it may be chosen,
     and among those the objective alone decides."""
     broken_limit: NotNegative | None = None
     """What a broken limit costs, in units of the objective; with it the limits need to hold more likely than

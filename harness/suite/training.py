@@ -73,7 +73,7 @@ class Training(Model):
     """How candidates are trained; a candidate's own `training` overrides any of it."""
 
     seeds: Annotated[tuple[Seed, ...], Field(min_length=1)] = (0, 1, 2)
-    """One training trial for each; two or more let the report say how sure it is."""
+    """One training trial for each; with two or more the report can say how confident it is."""
     epochs: Count = 5
     """Passes over the training rows; the best by validation is kept."""
     batch_size: Count = 128

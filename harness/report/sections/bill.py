@@ -88,7 +88,8 @@ def _bars(rows: list[Row], found: dict[str, tuple[Bill, float]], shown: list[str
     names = [row.variant for row in rows]
     parts = {PARTS[p]: [found[name][0].parts[p] for name in names] for p in shown}
     dearest = max(names, key=lambda name: found[name][0].total)
-    alt = f"Monthly bills by part; the dearest is {dearest} with {n.plain(found[dearest][0].total)} USD."
+    most = n.plain(found[dearest][0].total)
+    alt = f"Monthly bills by part; the most expensive is {dearest} with {most} USD."
     caption = "What each variant costs a month, by what is paid for."
     return both_widths(lambda w: charts.stacked(names, parts, "USD a month", w), 680, caption, alt)
 

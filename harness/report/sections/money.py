@@ -190,9 +190,10 @@ def _amortisation(e: Evidence) -> str:
     requests = amortisation_requests(ours[0], theirs[0], ours[1], theirs[1])
     if requests is None:
         return (
-            f"{e.chosen.variant} is dearer to train and not cheaper to serve than {cheapest.variant}: "
+            f"{e.chosen.variant} costs more to train and no less to serve than {cheapest.variant}: "
             "it has to earn that by quality."
         )
     if requests <= 0:
         return ""
-    return f"Its dearer training pays back against {cheapest.variant} after {n.plain(requests)} requests."
+    after = f"after {n.plain(requests)} requests"
+    return f"Its more expensive training pays for itself against {cheapest.variant} {after}."

@@ -96,8 +96,9 @@ def value(e: Evidence) -> Section | None:
         Column("if a point of accuracy is worth more than", "USD a month"),
     )
     lead = (
-        "The dearer, more accurate variant pays off where a point of accuracy (0.01: one more right answer "
-        "in 100) is worth more than this: the difference in monthly cost over the difference in accuracy."
+        "The more expensive, more accurate variant pays off where a point of accuracy (0.01: one more right "
+        "answer in 100) is worth more than this: the difference in monthly cost over "
+        "the difference in accuracy."
     )
     return section("What quality must be worth", [text(lead), Table(columns, kept, kind="compact")])
 

@@ -52,4 +52,4 @@ def _answer(probability: float | None, wanted: float) -> str:
         return "yes"
     if probability >= wanted:
         return "probably"
-    return "no" if probability < UNCERTAIN else "not surely enough"
+    return "no" if probability < UNCERTAIN else "not with enough confidence"

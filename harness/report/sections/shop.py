@@ -30,7 +30,7 @@ TEST_LEAD = (
 GAIN_LEAD = (
     "What the second stage adds to the same retrieval alone: differences paired by user, visit and seed. A "
     "month has {sessions} visits at the suite's traffic; a ranker earns its latency when the margin that it "
-    "adds surely exceeds what its servers cost more."
+    "adds clearly exceeds the extra cost of its servers."
 )
 FORETOLD_LEAD = (
     "Spearman's rank correlation over the {count} candidates between a figure that a team has before a test "

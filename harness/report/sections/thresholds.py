@@ -236,7 +236,7 @@ def temperature(e: Evidence) -> Section | None:
     )  # fmt: skip
     note = (
         "Fitted for the lowest log loss on validation examples; the effect is that on test examples, with "
-        "95 % intervals over resampled examples. A temperature changes no answer, only how sure it is. A "
+        "95 % intervals over resampled examples. A temperature changes no answer, only its confidence. A "
         "calibration error cannot be negative: near 0 its interval leans upwards."
     )
     return section("Temperature", [Table(columns, tuple(rows), note)])

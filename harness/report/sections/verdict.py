@@ -78,7 +78,7 @@ def _named(e: Evidence) -> str:
     tied = f"{among} that cannot be told apart"
     ending = "er" if count == 2 else "est"
     if r.settled_by == "limits":
-        return f"one of {tied}: it keeps your limits more surely"
+        return f"one of {tied}: it is more likely to keep your limits"
     if r.settled_by == "duel":
         return f"the fast{ending} in a duel of {tied} by their figures"
     if r.settled_by == "objective":
