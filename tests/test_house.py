@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import ast
 import re
+import subprocess
 from collections import Counter
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
@@ -57,6 +58,15 @@ def test_what_a_base_install_skips_is_run_by_make_test_compat() -> None:
     run = set(re.findall(r"tests/test_\w+\.py", (TESTS.parent / "Makefile").read_text()))
     assert "tests/test_models_keras.py" in skipping
     assert skipping - run - {"tests/test_house.py"} == set()
+
+
+def test_no_link_and_no_environment_is_part_of_the_repository() -> None:
+    listed = subprocess.run(["git", "ls-files", "--stage"], cwd=TESTS.parent, capture_output=True, text=True)
+    if listed.returncode:
+        pytest.skip("not a checkout")
+    files = [(line.split()[0], line.partition("\t")[2]) for line in listed.stdout.splitlines()]
+    assert ("100644", "tests/test_house.py") in files
+    assert [name for mode, name in files if mode == "120000" or name.startswith(".venv")] == []
 
 
 @pytest.fixture(scope="module")
