@@ -70,6 +70,20 @@ def test_who_is_hardly_ever_the_best_is_in_no_tie_and_microseconds_settle_nothin
     assert found.named == 1 and found.steps[1].by == "latency_p50_ms"
 
 
+def test_a_wide_interval_lets_nobody_be_named_who_is_the_best_far_less_often_than_the_leader() -> None:
+    """Test rows that all share make the interval wide, and the default tolerance; the lead is known well."""
+    shared, own = rng().normal(0, 0.1, DRAWS), rng().normal(0, 0.01, DRAWS)
+    utility = np.column_stack([0.60 + shared, 0.575 + shared + 1.5 * own])
+    lighter = (TieBreaker("latency_p50_ms", [10.0, 0.4].__getitem__),)
+    holds, asked = np.ones((1, DRAWS, 2), bool), np.array([np.nan])
+    found = Choice(utility, holds, asked, PLAIN, lighter)
+    assert found.tied == (0, 1) and found.expected[0] - found.expected[1] < found.tolerance
+    assert found.best[1] < 0.5 * found.best[0]
+    assert found.named == 0
+    own_tolerance = Terms(tolerance=0.03)  # whoever says that so much does not matter gets the lighter one
+    assert Choice(utility, holds, asked, own_tolerance, lighter).named == 1
+
+
 def test_costs_that_the_objective_holds_are_not_counted_again() -> None:
     worth = np.array([100.0, 99.9]) + rng().normal(size=(DRAWS, 2))
     cheap = (TieBreaker("cost_per_month_usd", [80.0, 10.0].__getitem__),)

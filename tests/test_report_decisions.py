@@ -15,6 +15,7 @@ from harness.report.causes import others_out
 from harness.report.evidence import Evidence
 from harness.report.render import sections
 from harness.report.terminal import verdict
+from harness.results import RunnerUp
 
 TWO = (Made("fast", 0.88, 0.3, 60, 131_000), Made("slow", 0.90, 1.0, 100, 460_000))
 
@@ -105,6 +106,13 @@ def test_a_tie_is_headed_by_what_settled_it(tmp_path: Path) -> None:
     for by, head in heads.items():
         text = said(replace(e, recommendation=replace(tied, settled_by=by)), "verdict")
         assert text.startswith(f"A tie. Ship **fast/onnx**, {head}."), text[:200]
+    ahead: RunnerUp = {
+        "variant": "slow/onnx", "probability_best": 0.5, "metric": "accuracy", "difference": -0.01,
+        "difference_low": -0.03, "difference_high": 0.01, "why": "",
+    }  # fmt: skip
+    nearly = replace(tied, settled_by="objective", runners_up=(ahead,))
+    text = said(replace(e, recommendation=nearly), "verdict")
+    assert text.startswith("A tie. Ship **fast/onnx**, among the best on average of two that cannot be told")
 
 
 def test_a_tie_of_runtimes_says_how_likely_their_model_is_the_best(tmp_path: Path) -> None:

@@ -30,6 +30,10 @@ best with less is in no tie."""
 SHARED = 0.25
 """Where many share the odds, a quarter of the leader's P(best) is enough to be in a tie."""
 
+COMPARABLE = 0.5
+"""Without a tolerance of the user's own, who is the best with less than this share of the leader's P(best) is
+not named in its place: a tenth of a wide interval is a loss that matters."""
+
 MORE_LIKELY = 0.5
 """How surely a limit is kept where breaking it has a price: more likely than not."""
 
@@ -216,14 +220,17 @@ class Choice:
     def steps(self) -> tuple[Settled, ...]:
         """How one of the tied came to be named: the last step has it alone.
 
-        Only those that are expected to lose no more than the tolerance are compared by anything else than
-        their worth, and only those that keep the limits about as surely as the leader does.
+        Only those that are expected to lose no more than the tolerance, and are the best about as likely, are
+        compared by anything else than their worth, and only those that keep the limits about as surely as the
+        leader does.
         """
         if self.leader is None:
             return ()
         near = self._near
         # Who is the only one that near needs no tie to be named.
         left = [k for k in self._tied_among(near) if k in near] if len(near) > 1 else [self.leader]
+        if len(left) > 1 and self.terms.tolerance is None:
+            left = [k for k in left if self.best[k] >= COMPARABLE * self.best[self.leader]]
         steps: list[Settled] = []
 
         def keep(by: str, kept: Sequence[int]) -> None:

@@ -1,7 +1,7 @@
 // The rule of harness/analysis/rule.py and the costs of harness/analysis/cost.py, over the draws that the page
 // holds: other limits, traffic, prices and values decide again without a server. No DOM here: tests run it.
 const whatIf = (() => {
-  const HOURS = 730, SECONDS = HOURS * 3600, POSSIBLE = 0.05, SHARED = 0.25, LIKELY = 0.5, TENTH = 0.1, SAME = 0.05;
+  const HOURS = 730, SECONDS = HOURS * 3600, POSSIBLE = 0.05, SHARED = 0.25, LIKELY = 0.5, COMPARABLE = 0.5, TENTH = 0.1, SAME = 0.05;
   const FAR = 4, MIDDLE = [0.16, 0.84], ENDS = 2.5;
 
   // Payload → draws: metric → row → Float64Array, NaN where there is no number.
@@ -260,6 +260,7 @@ const whatIf = (() => {
       const least = expected[leader] - (p.counts_costs ? 0 : tolerance()) - same;
       const near = ables.filter(k => expected[k] >= least);
       let left = near.length > 1 ? tied().filter(k => near.includes(k)) : [leader];
+      if (left.length > 1 && p.terms.tolerance === null) left = left.filter(k => best()[k] >= COMPARABLE * best()[leader]);
       if (left.length > 1) {
         const sure = Math.min(0.95, kept[leader] - 0.02);
         left = left.filter(k => kept[k] >= sure);

@@ -82,7 +82,8 @@ def _named(e: Evidence) -> str:
     if r.settled_by == "duel":
         return f"the fast{ending} in a duel of {tied} by their figures"
     if r.settled_by == "objective":
-        return f"the best on average of {tied}"
+        behind = any(u["variant"] in r.tied_with and (u["difference"] or 0.0) < 0 for u in r.runners_up)
+        return f"{'among ' * behind}the best on average of {tied}"
     if not r.settled_by:
         return f"one of {tied}"
     is_cost = r.settled_by in e.known and e.known[r.settled_by].is_money
