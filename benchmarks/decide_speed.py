@@ -34,7 +34,7 @@ PER_CANDIDATE = 2 * 3 + 2 * 3
 """Records of a candidate in this world: 3 seeds trained and scored, 3 rounds of 2 scenarios."""
 
 HERE = Path(__file__).parent.parent
-MAIN = "import sys; from harness.cli.main import main; sys.exit(main({arguments!r}))"
+MAIN = "import runpy, sys; sys.argv[1:] = {arguments!r}; runpy.run_module('harness', run_name='__main__')"
 WRITE = """
 import sys
 from pathlib import Path

@@ -32,9 +32,13 @@ class Reason(StrEnum):
     INHERITED = "inherited"
 
 
+_ALL = tuple(Reason)
+
+
 def reason_of(note: str) -> Reason | None:
     """The reason that a note begins with; None where it begins with none."""
-    return next((reason for reason in Reason if note.startswith(reason.value)), None)
+    # Most notes are empty: a decision asks this 10,000 times at 800 variants.
+    return next((reason for reason in _ALL if note.startswith(reason.value)), None) if note else None
 
 
 def reasons_in(note: str) -> tuple[Reason, ...]:
