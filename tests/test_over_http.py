@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import re
 import signal
 import subprocess
 import time
@@ -32,6 +33,7 @@ from harness.schedule.http import deployed, serve
 from harness.schedule.http.capacity import find_load
 from harness.schedule.http.connection import as_json, connected
 from harness.schedule.http.connections import Connections
+from harness.schedule.http.deployment import last_line
 from harness.schedule.http.load import connections_for
 from harness.serving import plain
 from harness.serving.load import Calls, Observed, ServerSettings
@@ -383,12 +385,19 @@ def test_the_answers_are_those_of_the_process_and_loopback_alone_is_listened_on(
     assert process.poll() is not None and gone()
 
 
+def test_of_what_ray_tells_of_a_replica_the_cause_is_said() -> None:
+    told = "The deployment failed to start 3 times in a row. Error:\nray::Replica (pid=1)\n  File x, line 1\n"
+    assert last_line(told + "harness.record.TrialError: there is no model\n") == "there is no model"
+    assert last_line(told + "builtins.OSError: no file: x.onnx") == "OSError: no file: x.onnx"
+    assert last_line("") == ""
+
+
 @needs_ray_serve
 def test_a_model_that_cannot_be_loaded_says_why(job: Job, tmp_path: Path) -> None:
     broken = replace(job, folder=tmp_path, needs=dict.fromkeys(job.needs, tmp_path / "nowhere"))
     with pytest.raises(TrialError) as caught:
         serve(broken)
-    assert "Ray Serve" in caught.value.reason and "nowhere" in caught.value.reason, caught.value.reason
+    assert re.search("its replica did not start: .*nowhere", caught.value.reason), caught.value.reason
     assert gone()
 
 

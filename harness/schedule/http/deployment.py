@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import socket
 import sys
 import time
@@ -19,7 +20,7 @@ from typing import TypedDict
 
 import psutil
 
-from harness.record import HarnessError
+from harness.record import HarnessError, TrialError
 from harness.schedule.cluster import prepare_environment
 from harness.serving.job import ServeJob
 from harness.serving.process import cores_of, die_with_parent, go_first
@@ -83,9 +84,12 @@ def running(job: ServeJob, request: Path, folder: str) -> Iterator[Ready]:
         _temp_dir=folder,
     )
     serve.start(http_options={"host": HOST, "port": port}, logging_config=QUIET)
-    handle = serve.run(
-        application(job, request, cores), name=APPLICATION, route_prefix="/", logging_config=QUIET
-    )
+    app = application(job, request, cores)
+    try:
+        handle = serve.run(app, name=APPLICATION, route_prefix="/", logging_config=QUIET)
+    except RuntimeError as error:  # that it failed; why, only the status tells
+        told = [one.message for one in serve.status().applications[APPLICATION].deployments.values()]
+        raise TrialError(f"its replica did not start: {last_line(' '.join(told)) or error}") from error
     load_ms = load_ms_of(handle)
     yield Ready(
         url=f"http://{HOST}:{port}/",
@@ -93,6 +97,12 @@ def running(job: ServeJob, request: Path, folder: str) -> Iterator[Ready]:
         start_s=time.monotonic() - began,
         version=str(ray.__version__),
     )
+
+
+def last_line(text: str) -> str:
+    """What a traceback ends with, without the module of its exception."""
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    return re.sub(r"^(?:\w+\.)+(\w+: )", r"\1", lines[-1]).removeprefix("TrialError: ") if lines else ""
 
 
 def free_port() -> int:
