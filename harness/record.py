@@ -160,6 +160,13 @@ class Trial:
         return part
 
     @property
+    def workers(self) -> int:
+        """How many processes train it together; one for whatever is not trained so."""
+        if self.kind != "train" or self.spec.get("untrained"):
+            return 1
+        return (self.spec.get("training") or {}).get("resources", {}).get("workers", 1)
+
+    @property
     def is_aside(self) -> bool:
         """Whether it measures something other than its variant: an order, or another tool's figure."""
         return self.scenario in ASIDE

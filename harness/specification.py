@@ -41,12 +41,22 @@ class TuningSpec(TypedDict, total=False):
     seconds: float | None
 
 
+class WorkersSpec(TypedDict, total=False):
+    """What of a training's claim changes what comes out: how many processes share each batch."""
+
+    workers: int
+
+
 class TrainingSpec(TypedDict, total=False):
-    """How it is trained: what `harness.suite.schema.Training` has, as far as it is read from here."""
+    """How it is trained: what `harness.suite.schema.Training` has, as far as it is read from here.
+
+    `resources` is there only where several workers train together.
+    """
 
     epochs: int
     batch_size: int
     tuning: TuningSpec
+    resources: WorkersSpec
 
 
 class ScenarioSpec(TypedDict, total=False):

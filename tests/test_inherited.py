@@ -14,6 +14,7 @@ import task_trials
 from small_suites import harness, write_suite
 
 from harness.analysis.outputs import table_of
+from harness.analysis.recommend import recommend
 from harness.facts import ScoreFacts
 from harness.facts.scoring import InheritedFacts
 from harness.planning.inherited import inheriting, may_inherit, source_of
@@ -116,6 +117,14 @@ def test_who_is_named_is_scored_itself_and_who_is_not_has_its_references_quality
     cell = rows["fair/onnx"].estimates["accuracy"]
     assert cell.value == rows["fair/sklearn"].estimates["accuracy"].value
     assert "inherited from fair/sklearn (differs by at most 3e-06 on 1,000 validation rows)" in cell.note
+
+
+def test_other_limits_that_name_one_by_anothers_figures_say_so(suite: Suite, tmp_path: Path) -> None:
+    _, run = decided(suite, tmp_path)
+    table = table_of(run, suite)
+    assert not any("was not scored itself" in w for w in recommend(table, suite, flips=False).warnings)
+    other = recommend(table, suite, ["accuracy <= 0.9"], flips=False)
+    assert other.choice == "fair/onnx" and "was not scored itself" in other.warnings[-1]
 
 
 def test_no_export_is_made_of_whose_reference_surely_breaks_a_limit(suite: Suite, tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from harness.datasets.parts import load_parts
 from harness.models.build import build_model
 from harness.models.servable import load_servable
 from harness.protocols import Task
+from harness.running.preflight import DataSet, Wanted, build
 from harness.tasks.evaluation import read_predictions
 from tests.task_trials import score, spec, train, values
 
@@ -142,6 +143,13 @@ def test_a_compiled_model_and_one_that_ends_in_softmax_are_refused_with_a_cure(t
         build_model("own_keras:compiled", DIGITS, {}, tmp_path)
     with pytest.raises(ValueError, match="without the last softmax"):
         build_model("own_keras:convolution", DIGITS, {"end": "softmax"}, tmp_path)
+
+
+def test_several_workers_are_refused_before_anything_starts(tmp_path: Path) -> None:
+    wanted: Wanted = {"model": "own_keras:convolution", "args": {}, "seed": 0, "asks": [], "workers": 2}
+    data: DataSet = {"name": "digits", "args": {}}
+    wrong = build({"data": data, "folder": str(tmp_path), "candidates": {"net": wanted}})
+    assert "training.resources.workers: a Keras model trains in one process" in wrong["net"]
 
 
 def test_what_keras_exports_is_scored_as_keras_answers(tmp_path: Path) -> None:

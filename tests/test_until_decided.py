@@ -10,11 +10,12 @@ import pytest
 from small_suites import harness, write_suite
 
 from harness.analysis.measure_next import NextMeasurement
+from harness.analysis.recommend import recommend
 from harness.planning.trials import plan_trials
 from harness.reading import read_suite
 from harness.record import Measurement, Record, Trial
 from harness.running.asked import Asked, grid_of, seeds_of
-from harness.running.until_decided import Story, Worlds, spend, story_of
+from harness.running.until_decided import Story, Worlds, question_of, spend, story_of
 from harness.store.runs import RunFolder, open_run
 from harness.streams import generator
 from harness.suite.schema import Suite
@@ -156,6 +157,65 @@ def test_the_story_is_told_in_a_sentence() -> None:
     story = Story(60, 18, "decided", [{}])
     assert story.text == "decided, after 18 trials in one step (the whole suite has 60)"
     assert NextMeasurement.__dataclass_fields__["units"]
+
+
+NEAR = """
+name: near
+task: image_classification
+data: {name: digits, train_sizes: [300]}
+training: {seeds: [0, 1]}
+candidates:
+  logistic: sklearn:LogisticRegression
+  small_cnn: {model: small_cnn, args: {width: 8}}
+  resnet: {model: small_cnn, args: {width: 12}}
+  convnext: {model: small_cnn, args: {width: 16}}
+  vit: {model: small_cnn, args: {width: 18}}
+serving: {runtimes: [torch, onnx], rounds: 3, scenarios: {single_stream: {}, offline: {}}}
+decision:
+  constraints: [accuracy >= 0.87, latency_p99_ms <= 0.8]
+  objective: maximize accuracy
+"""
+ACCURACY = {"logistic": 0.8208, "small_cnn": 0.878, "resnet": 0.886, "convnext": 0.836, "vit": 0.83}
+MILLISECONDS = {"logistic": 0.05, "small_cnn": 0.3, "resnet": 0.9, "convnext": 1.6, "vit": 2.2}
+
+
+class NearWorld(World):
+    """One candidate keeps both limits, hardly more surely than is asked; another's speed is near."""
+
+    def __init__(self, run: RunFolder, number: int) -> None:
+        super().__init__(run, ACCURACY, 0.003)
+        self.number = number
+
+    def record(self, trial: Trial) -> Record:
+        name = trial.candidate
+        if trial.kind == "train":
+            return Record(trial, "finished", (Measurement("train_seconds", 70.0, "s"),), seconds=70.0)
+        if trial.kind == "score":
+            noise = generator(self.number, name, str(trial.seed), "acc").standard_normal()
+            value = ACCURACY[name] + (0.0 if name == "logistic" else self.noise * noise)
+            return Record(trial, "finished", (Measurement("accuracy", value, "fraction"),), seconds=16.0)
+        by = (name, str(trial.seed), str(trial.runtime), "serve", str(trial.round), str(trial.scenario))
+        ms = MILLISECONDS[name] * (1.0 if trial.runtime == "onnx" else 3.0)
+        ms *= float(np.exp(0.08 * generator(self.number, *by).standard_normal()))
+        measured = (Measurement("latency_p50_ms", ms, "ms"), Measurement("latency_p99_ms", 1.5 * ms, "ms"))
+        if trial.scenario == "offline":
+            measured = (Measurement("throughput_offline_per_s", 1400 / ms, "1/s"),)
+        return Record(trial, "finished", measured, seconds=5.0)
+
+
+@pytest.mark.parametrize("number", [2, 21])
+def test_who_was_ruled_out_by_one_launch_leaves_no_doubt_on_who_is_named(tmp_path: Path, number: int) -> None:
+    """Of 30 such worlds these two named nobody: with two launches of one variant alone those that were out
+    seemed to be possible again, and were never measured."""
+    (tmp_path / "near.yaml").write_text(NEAR)
+    suite = read_suite(tmp_path / "near.yaml")
+    whole = NearWorld(open_run(tmp_path / "whole", suite.name, "0123456789abcdef"), number)
+    whole.execute(plan_trials(suite))
+    few = NearWorld(open_run(tmp_path / "few", suite.name, "0123456789abcdef"), number)
+    story = spend(suite, Worlds(few.run, few.execute), left_s=lambda: np.inf)
+    named = [recommend(question_of(w.run, suite).table, suite, flips=False).choice for w in (whole, few)]
+    assert named == ["small_cnn/onnx"] * 2, story.stopped
+    assert story.trials < story.exhaustive
 
 
 REAL = """\

@@ -36,7 +36,7 @@ from harness.analysis.tradeoff import (
     slices_of,
 )
 from harness.metrics import metrics_of
-from harness.results import Recommendation, Tradeoff
+from harness.results import Recommendation, Row, Tradeoff
 from harness.results import Verdict as Outcome
 from harness.store.run_folder import RunFolder
 from harness.suite.schema import Suite
@@ -110,6 +110,7 @@ def answer(question: Question, flips: bool = True) -> Recommendation:
         verdict: Outcome = "not_enough_evidence" if may else "none_feasible"
         return Recommendation(verdict, None, None, reasons=said, flips=found, **common)
     k, tied = choice.named, choice.tied
+    common["warnings"] = (*table.warnings, *_not_its_own(table.rows[k]))
     named = why_named(table, choice, question.duels) if len(tied) > 1 else Named(k)
     lead = choice.lead_of(k)
     return Recommendation(
@@ -205,3 +206,13 @@ def analyse(run: RunFolder, suite: Suite) -> tuple[Tradeoff, Recommendation]:
     write_tradeoffs(run, table)
     write_recommendation(run, recommendation)
     return table, recommendation
+
+
+def _not_its_own(row: Row) -> list[str]:
+    """A note where the quality of who is named is its reference's: under other limits than the run's."""
+    if not row.is_inherited:
+        return []
+    return [
+        f"{row.variant} has its reference's quality, which it answers like, and was not scored itself: run "
+        "the suite with these limits and --until-decided, or --exhaustive, before it is shipped"
+    ]

@@ -15,8 +15,6 @@ from harness.datasets.decoding import WHITE, colour_of, decoded
 from harness.datasets.frames import (
     Source,
     UserTable,
-    check_trained,
-    class_targets,
     divide,
     read_table,
     source_of,
@@ -24,9 +22,9 @@ from harness.datasets.frames import (
 )
 from harness.datasets.image_headers import check_white, headers_of, said_of
 from harness.datasets.labels import raise_all
-from harness.datasets.multilabel import check_labels_trained, label_targets
 from harness.datasets.own_files import content_of
 from harness.datasets.splits import counts_of, take
+from harness.datasets.user_file import answers_of
 from harness.protocols import Dataset, Split, Task
 from harness.record import DataError
 
@@ -118,22 +116,16 @@ class _Opened:
     """What is known before an image is decoded."""
 
     def __init__(self, table: UserTable, source: Source, given: Mapping[str, Any]) -> None:
-        label, mark = given["label"].strip(), given["label_separator"]
         self.root, self.files = table.path.parent, _files(table, given["image"].strip())
-        if mark is None:
-            names, self.targets, notes = class_targets(table, label, source)
-        else:
-            names, self.targets, notes = label_targets(table, label, source, mark)
+        answers = answers_of(table, given["label"].strip(), source, given["label_separator"])
+        self.targets = answers.targets
         keys = [str(file) for file in self.files]
         self.groups, self.train, self.test = divide(table, keys, self.targets, source.test)
-        if mark is None:
-            check_trained(table, names, self.targets, self.train, self.test)
-        else:
-            check_labels_trained(table, names, self.targets, self.train)
-        kind = "image_classification" if mark is None else "multilabel_classification"
+        answers.check(table, self.train, self.test)
+        kind = answers.task_name("image_classification")
         side, channels = given["size"], 1 if given["grey"] else 3
-        self.task = Task(kind, len(names), names, (channels, side, side), inputs="image")
-        self.columns, self.notes = table.columns, (*table.notes, *notes)
+        self.task = Task(kind, len(answers.names), answers.names, (channels, side, side), inputs="image")
+        self.columns, self.notes = table.columns, (*table.notes, *answers.notes)
 
 
 def _opened(args: Mapping[str, Any]) -> _Opened:

@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 from harness.codec import Json, JsonObject
-from harness.datasets.arguments import complete, taken_by
+from harness.datasets.arguments import complete
 from harness.datasets.columns import ParsedColumn, read_column, times_of
 from harness.datasets.duplicates import row_hashes_of
 from harness.datasets.frames import (
@@ -24,18 +24,17 @@ from harness.datasets.frames import (
     check_trained,
     class_targets,
     divide,
-    marks_of,
     read_table,
     require_complete,
-    source_of,
     stripped,
 )
 from harness.datasets.multilabel import check_labels_trained, label_targets
 from harness.datasets.raw import MISSING, is_code
 from harness.datasets.resplit import Part
 from harness.datasets.rows import as_rows, said_of
-from harness.datasets.splits import counts_of, take
+from harness.datasets.splits import take
 from harness.datasets.units import UNITS
+from harness.datasets.user_file import Loaded, UserFile
 from harness.exported.tables import single
 from harness.protocols import Dataset, Split, Task
 from harness.record import DataError
@@ -96,39 +95,14 @@ def load(
     return _opened(locals())[0]
 
 
-def task(**args: Json) -> Task:
-    return _opened(args)[0].task
-
-
 def load_part(part: Part, **args: Json) -> Dataset:
     """Cut anew, by the columns of the file."""
     return _opened(args, part)[0]
 
 
-def notes(**args: Json) -> tuple[str, ...]:
-    """What is worth knowing of how the files were read."""
-    return _opened(args)[1]
-
-
 def as_it_stands(**args: Json) -> pd.DataFrame:
     """All columns of the file, used or not, a row for each id: what an audit looks at."""
-    source = _source(args)
-    return read_table(source, (), others=True).frame
-
-
-def class_counts(**args: Json) -> dict[str, int]:
-    """Rows of each class or label, in both parts; empty for numbers."""
-    dataset = _opened(args)[0]
-    return counts_of(dataset.task, dataset.train.targets, dataset.test.targets)
-
-
-def marks(column: str, **args: Json) -> tuple[np.ndarray, np.ndarray]:
-    """(rows,) what a column says of each row, as text, and the targets."""
-    return marks_of(read_table(_source(args), [column], as_text=[column]), column, _opened(args)[0])
-
-
-def checksum(*, path: str, test_path: str | None = None, **_: object) -> str:
-    return Source(path, test_path).checksum()
+    return read_table(_FILE.source(args), (), others=True).frame
 
 
 @dataclass(frozen=True)
@@ -143,16 +117,9 @@ class _Wanted:
     label_separator: str | None
 
 
-_Loaded = tuple[Dataset, tuple[str, ...]]
-
-
-def _source(args: JsonObject) -> Source:
-    return source_of(**taken_by(source_of, complete(load, args)))
-
-
-def _opened(args: JsonObject, part: Part | None = None) -> _Loaded:
+def _opened(args: JsonObject, part: Part | None = None) -> Loaded:
     given = complete(load, args)
-    source = _source(args)
+    source = _FILE.source(args)
     wanted = _Wanted(
         given["target"].strip(),
         tuple(name.strip() for name in given["features"]),
@@ -164,8 +131,13 @@ def _opened(args: JsonObject, part: Part | None = None) -> _Loaded:
     return _load(source, source.checksum(), wanted, part)
 
 
+_FILE = UserFile(load, _opened)
+task, notes, class_counts, marks = _FILE.task, _FILE.notes, _FILE.class_counts, _FILE.marks
+checksum = _FILE.checksum
+
+
 @lru_cache(maxsize=4)
-def _load(source: Source, content: str, wanted: _Wanted, part: Part | None = None) -> _Loaded:
+def _load(source: Source, content: str, wanted: _Wanted, part: Part | None = None) -> Loaded:
     named = [wanted.target, *wanted.features, *wanted.categories, *(name for name, _ in wanted.dates)]
     named += [part.column] if part and part.column else []
     table = read_table(source, named, as_text=(wanted.target, *wanted.categories), others=not wanted.features)

@@ -8,21 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from harness.codec import Json
-from harness.datasets.arguments import complete, taken_by
-from harness.datasets.columns import times_of
+from harness.datasets.arguments import complete
 from harness.datasets.duplicates import plain_words
-from harness.datasets.frames import (
-    Source,
-    check_trained,
-    class_targets,
-    divide,
-    marks_of,
-    read_table,
-    source_of,
-)
-from harness.datasets.multilabel import check_labels_trained, label_targets
-from harness.datasets.splits import counts_of, take
+from harness.datasets.frames import Source, divide, read_table
+from harness.datasets.splits import take
+from harness.datasets.user_file import Loaded, UserFile, answers_of
 from harness.protocols import Dataset, Split, Task
 
 DESCRIPTION = (
@@ -65,65 +55,28 @@ def load(
     return _opened(locals())[0]
 
 
-def task(**args: Json) -> Task:
-    return _opened(args)[0].task
-
-
-def times(column: str, **args: Json) -> np.ndarray:
-    """(rows,) when each row is of."""
-    source = _source(args)
-    return times_of(read_table(source, [column]), column, source.how, {})
-
-
-def notes(**args: Json) -> tuple[str, ...]:
-    """What is worth knowing of how the files were read."""
-    return _opened(args)[1]
-
-
-def class_counts(**args: Json) -> dict[str, int]:
-    """Rows of each class or label, in both parts; empty for numbers."""
-    dataset = _opened(args)[0]
-    return counts_of(dataset.task, dataset.train.targets, dataset.test.targets)
-
-
-def marks(column: str, **args: Json) -> tuple[np.ndarray, np.ndarray]:
-    """(rows,) what a column says of each row, as text, and the targets."""
-    return marks_of(read_table(_source(args), [column], as_text=[column]), column, _opened(args)[0])
-
-
-def checksum(*, path: str, test_path: str | None = None, **_: object) -> str:
-    return Source(path, test_path).checksum()
-
-
-def _source(args: Mapping[str, Any]) -> Source:
-    return source_of(**taken_by(source_of, complete(load, args)))
-
-
-def _opened(args: Mapping[str, Any]) -> tuple[Dataset, tuple[str, ...]]:
+def _opened(args: Mapping[str, Any]) -> Loaded:
     given = complete(load, args)
-    source = _source(args)
+    source = _FILE.source(args)
     text, label = given["text"].strip(), given["label"].strip()
     return _load(source, source.checksum(), text, label, given["label_separator"])
 
 
+_FILE = UserFile(load, _opened)
+task, notes, class_counts, marks = _FILE.task, _FILE.notes, _FILE.class_counts, _FILE.marks
+times, checksum = _FILE.times, _FILE.checksum
+
+
 @lru_cache(maxsize=2)
-def _load(
-    source: Source, content: str, text: str, label: str, mark: str | None
-) -> tuple[Dataset, tuple[str, ...]]:
+def _load(source: Source, content: str, text: str, label: str, label_separator: str | None) -> Loaded:
     table = read_table(source, [text, label], as_text=(label,), verbatim=(text,))
     texts = [str(value) for value in table.frame[text]]
-    if mark is None:
-        classes, targets, notes = class_targets(table, label, source)
-    else:
-        classes, targets, notes = label_targets(table, label, source, mark)
+    answers = answers_of(table, label, source, label_separator)
     keys = [plain_words(value) or value for value in texts]
-    groups, train_rows, test_rows = divide(table, keys, targets, source.test)
-    if mark is None:
-        check_trained(table, classes, targets, train_rows, test_rows)
-        information = Task("text_classification", len(classes), classes)
-    else:
-        check_labels_trained(table, classes, targets, train_rows)
-        information = Task("multilabel_classification", len(classes), classes, inputs="text")
-    whole = Split(texts, targets, np.arange(len(texts), dtype=np.int64), groups, table.columns)
+    groups, train_rows, test_rows = divide(table, keys, answers.targets, source.test)
+    answers.check(table, train_rows, test_rows)
+    name = answers.task_name("text_classification")
+    information = Task(name, len(answers.names), answers.names, inputs="text" if answers.has_labels else "")
+    whole = Split(texts, answers.targets, np.arange(len(texts), dtype=np.int64), groups, table.columns)
     dataset = Dataset(information, take(whole, train_rows), take(whole, test_rows))
-    return dataset, (*table.notes, *notes)
+    return dataset, (*table.notes, *answers.notes)

@@ -110,27 +110,24 @@ def patch_of(side: int) -> int:
     return next((p for p in range(2, side + 1) if side % p == 0 and side // p <= 12), side)
 
 
+def _forest(kind: str, about: str) -> Offer:
+    model = f"sklearn:RandomForest{kind}"
+    return Offer("forest", {"model": model, "args": {"n_estimators": 100, "min_samples_leaf": 3}}, about)
+
+
 def _classes(seen: Seen, side: int) -> list[Offer]:
-    trees: JsonObject = {
-        "model": "sklearn:RandomForestClassifier",
-        "args": {"n_estimators": 100, "min_samples_leaf": 3},
-    }
     return [
         Offer("logistic", "sklearn:LogisticRegression", "always have a baseline", fixed=True),
         Offer("boosting", "sklearn:HistGradientBoostingClassifier", "boosted trees"),
-        Offer("forest", trees, "a hundred trees that vote"),
+        _forest("Classifier", "a hundred trees that vote"),
     ]
 
 
 def _numbers(seen: Seen, side: int) -> list[Offer]:
-    trees: JsonObject = {
-        "model": "sklearn:RandomForestRegressor",
-        "args": {"n_estimators": 100, "min_samples_leaf": 3},
-    }
     return [
         Offer("linear", "sklearn:Ridge", "always have a baseline", fixed=True),
         Offer("boosting", "sklearn:HistGradientBoostingRegressor", "boosted trees"),
-        Offer("forest", trees, "a hundred trees, averaged"),
+        _forest("Regressor", "a hundred trees, averaged"),
     ]
 
 

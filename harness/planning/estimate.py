@@ -17,6 +17,9 @@ ROW_S = 0.002
 """Rough guess: CPU-seconds per row and epoch; small networks on 28×28 images take 0.0012 to 0.0025."""
 
 
+TOGETHER_S = 15.0
+"""Rough guess: starting Ray Train's processes for one training, importing torch in each."""
+
 CLOSED_FORM = ("popularity", "item_knn", "ease", "implicit_als")
 """Retrievers that are solved for, not taught in epochs."""
 
@@ -85,10 +88,10 @@ def like(trial: Trial) -> list[tuple[str, ...]]:
 
 
 def work(trial: Trial, rows: RowCounts = RowCounts()) -> float:
-    """Units of work: rows × epochs for training, scenario seconds for serving, one for scoring."""
+    """Units of work: a worker's rows × epochs for training, scenario seconds for serving, one for scoring."""
     if trial.kind == "train":
         training = trial.spec["training"]
-        return float((trial.train_size or rows.train) * training.get("epochs", 1))
+        return float((trial.train_size or rows.train) * training.get("epochs", 1)) / trial.workers
     if trial.kind == "serve":
         return _window_seconds(trial.spec["scenario"])
     return 1.0
@@ -111,7 +114,8 @@ def guess_seconds(trial: Trial, row_size: float = 1.0, rows: RowCounts = RowCoun
         return 3.0 + 6.0 * row_size * rows.test / 10_000  # exporting 2 to 11 s, 10,000 images 3.5 to 10 s
     if _is_solved(trial):
         return 3.0 + (trial.train_size or rows.train) * ROW_S / 10
-    return 3.0 + row_size * work(trial, rows) * (ROW_S if trial.spec["training"] else ROW_S / 10)
+    starting = 3.0 if trial.workers == 1 else TOGETHER_S
+    return starting + row_size * work(trial, rows) * (ROW_S if trial.spec["training"] else ROW_S / 10)
 
 
 def _is_solved(trial: Trial) -> bool:

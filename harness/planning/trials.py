@@ -222,6 +222,8 @@ class _Planner:
         """The training that can change what comes out: none for models that bring their own."""
         settings = cast(TrainingSpec, self.candidate.training.model_dump(mode="json", exclude=NOT_IN_SPEC))
         tuning = settings.pop("tuning")
+        if (workers := self.candidate.training.resources.workers) > 1:
+            settings["resources"] = {"workers": workers}
         if not self.about.is_network:
             settings = {}
         return {**settings, "tuning": {**tuning, "space": self.space}} if self.space else settings
@@ -319,9 +321,13 @@ class _Planner:
         claim = self.candidate.training.resources
         gpus = self.gpus if claim.gpus is None else claim.gpus
         cpus = spec["threads"] * spec.get("workers", 1) if kind == "serve" else claim.cpus
+        memory_mb = claim.memory_mb
+        if kind == "train" and claim.workers > 1:  # all on one node; whether there are GPUs is asked later
+            cpus, memory_mb = cpus * claim.workers, memory_mb * claim.workers
+            gpus = gpus if gpus < 0 else gpus * claim.workers
         limit = self.suite.serving.time_limit if kind == "serve" else self.candidate.training.time_limit
         complete: Spec = {**spec, "code": self.versions(kind, spec)}
-        resources = Resources(cpus, gpus if self.about.is_network else 0.0, claim.memory_mb)
+        resources = Resources(cpus, gpus if self.about.is_network else 0.0, memory_mb)
         return Trial(
             kind, self.name, complete, runtime, seed, train_size, scenario, round, needs, resources, limit
         )

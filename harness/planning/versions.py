@@ -40,6 +40,9 @@ own folder (tables in `__init__.py` apart). A score's `fitted` and a serve's `ar
 NETWORK = ("training/*.py", "models/build.py", "models/servable.py", "{kind}")
 """What fits a network, and neither an estimator nor a finished model."""
 
+TOGETHER = ("training/together/*.py", "tasks/together.py")
+"""What trains a network by several processes."""
+
 OVER_HTTP = ("schedule/http/*.py", "models/endpoint.py")
 """What deploys a variant, and asks it over HTTP."""
 
@@ -78,6 +81,7 @@ class Versions:
             str(spec.get("runtime")),
             str(spec.get("metrics")),
             _searches(spec),
+            _together(spec),
             _own_recommender(spec),
             spec.get("transforms", ""),
             spec.get("over", ""),
@@ -93,6 +97,7 @@ def code_version(kind: str, spec: Spec, folder: str = "") -> str:
     marks: list[str] = []
     if kind == "train":
         patterns += NETWORK if parse_model(spec["model"]).about.is_network else ()
+        patterns += TOGETHER if _together(spec) else ()
         patterns += TEXTS if "text" in kind_of(spec["task"]).inputs else ()
         patterns += TABLES if "encoding" in spec else ()
         patterns += SEARCH if _searches(spec) else ()
@@ -135,6 +140,11 @@ def _behind(ref: ModelRef, folder: Path) -> set[Path]:
 
 def _searches(spec: Spec) -> bool:
     return bool((spec.get("training") or {}).get("tuning"))
+
+
+def _together(spec: Spec) -> bool:
+    """Whether several workers train it."""
+    return "resources" in (spec.get("training") or {})
 
 
 def _files(pattern: str, spec: Spec, folder: str) -> list[Path]:

@@ -14,6 +14,7 @@ from harness.reading.draft import Draft, Path_
 from harness.reading.file_args import check_files
 from harness.reading.references import find_function, resolve_model
 from harness.reading.signature import Parameter, Signature, read_signature
+from harness.reading.together_checks import check_together
 from harness.record import DataError
 from harness.runtimes.offered import left_out, runtimes_of
 from harness.suite.class_keys import class_keys
@@ -109,6 +110,7 @@ def _check_model(draft: Draft, path: Path_, task: Task | None) -> None:
     except LookupError as error:
         draft.wrong((*path, "model"), str(error.args[0]), node.place)
         return
+    check_together(draft, path, source.ref)
     before = len(draft.mistakes)
     check_files(draft, path, source.ref)
     signature = source.signature

@@ -15,6 +15,7 @@ UNUSED: Mapping[str, tuple[object, ...]] = {
     "label_smoothing": (0,),
     "augmentation.flip": (False,),
     "augmentation.crop": (0,),
+    "resources.workers": (1,),
 }
 """Training settings that no recommender obeys → values that may stand there: the default, which a resolved
 suite writes out, and what is done anyway."""

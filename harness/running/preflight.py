@@ -31,12 +31,14 @@ SKIPPED = ("onnx:", "hf:")
 
 
 class Wanted(TypedDict):
-    """A candidate to build; `asks`: settings of training that it asks for itself."""
+    """A candidate to build; `asks`: settings of training that it asks for itself. `workers`: how many are to
+    train it."""
 
     model: str
     args: Mapping[str, Json]
     seed: int | None
     asks: list[str]
+    workers: int
 
 
 class DataSet(TypedDict):
@@ -66,6 +68,7 @@ def preflight(suite: Suite, suite_path: str | Path, missing: Iterable[Trial]) ->
             "args": dict(t.spec["args"]),
             "seed": t.seed,
             "asks": _asked_for(suite, t.candidate),
+            "workers": suite.candidates[t.candidate].training.resources.workers,
         }
         for t in missing
         if t.kind == "train" and t.spec.get("model") and not t.spec["model"].startswith(SKIPPED)
@@ -143,13 +146,21 @@ def _build_network(candidate: Wanted, task: Task, search: Path | None) -> None:
     """Build it; what its candidate asks for and it would not obey is refused.
 
     Raises:
-        ValueError: it does not build, or has an optimizer or a loss of its own beside one that is asked for.
+        ValueError: it does not build, or has an optimizer or a loss of its own beside one that is asked for,
+            or a loop of its own that several workers are to run.
     """
     from harness.models.build import build_model
+    from harness.models.keras_network import KerasNetwork
     from harness.training.lightning_module import is_lightning
 
     args, asks = candidate["args"], set(candidate.get("asks", ()))
     network = build_model(candidate["model"], _with_words(task, args), args, search)
+    if candidate.get("workers", 1) > 1 and (is_lightning(network) or isinstance(network, KerasNetwork)):
+        what = "LightningModule" if is_lightning(network) else "Keras model"
+        raise ValueError(
+            f"training.resources.workers: a {what} trains in one process: give this candidate "
+            "`training: {resources: {workers: 1}}`"
+        )
     useless = sorted(asks & {"optimizer", "schedule"}) if is_lightning(network) else []
     if useless:
         keys = " and ".join(f"training.{key}" for key in useless)

@@ -12,6 +12,7 @@ intervals, so such a run says that it did: `until_decided.json`.
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 
@@ -266,8 +267,9 @@ class _Spending:
     def _next(self) -> tuple[str | None, str]:
         """The next step, entered into what is asked for, or why there is none."""
         question, left_s = self._question, self.left_s()
+        back = self._taken_in_again(question)
         asked = [self._contenders_in_full(question)]
-        asked += [self._seconds_of_contenders(question)] if left_s > 0 else []
+        asked += [self._seconds_of_contenders(question, bool(back))] if left_s > 0 else []
         if first := " and ".join(filter(None, asked)):
             return first, ""
         if is_decided(question):
@@ -282,7 +284,30 @@ class _Spending:
             if self.asked.take(option, self.is_open_ended):
                 return option.what, ""
             reason = "the suite's seeds and rounds are spent; give a --budget to go beyond them"
+        if question.choice.named is None and left_s > 0 and (rest := self._rest_of_contenders(question)):
+            return rest, ""
         return None, reason
+
+    def _taken_in_again(self, question: Question) -> list[str]:
+        """Who was ruled out by the spread that one launch or seed is taken to have, and may keep the limits
+        by the one that was seen since: unmeasured, it would stand in doubt beside who might be named."""
+        may = {question.table.rows[k].variant for k in question.choice.contenders.tolist()}
+        back = [variant for variant in self.told.ruled_out if variant in may]
+        for variant in back:
+            self.worlds.say(
+                f"{variant} may keep the limits, as far as launches and seeds were seen to differ"
+            )
+            del self.told.ruled_out[variant]
+        self.asked.out -= set(back)
+        return back
+
+    def _rest_of_contenders(self, question: Question) -> str:
+        """Nobody can be named, and nothing is worth its price: the suite's own seeds and rounds of who may
+        yet be, before that is said; empty where they are spent."""
+        rows = [question.table.rows[k] for k in self._may_be_named(question)]
+        alive = [row for row in rows if row.variant in self.asked.alive]
+        given = [row.variant for row in alive if self.asked.raise_to(row, sys.maxsize)]
+        return f"all seeds and rounds of {' and '.join(given)}, since nobody can be named" if given else ""
 
     def _contenders_in_full(self, question: Question) -> str:
         """Ask that who is named or may yet be is scored itself, a spent budget or not: no variant is named by
@@ -298,14 +323,20 @@ class _Spending:
         choice = question.choice
         return [k for k in choice.contenders.tolist() if choice.best[k] >= POSSIBLE or k == choice.named]
 
-    def _seconds_of_contenders(self, question: Question) -> str:
-        """Ask for the second seed and round of who is named or may yet be; empty where they have them."""
+    def _seconds_of_contenders(self, question: Question, is_blurred: bool = False) -> str:
+        """Ask for the second seed and round of who is named or may yet be; empty where they have them.
+
+        Args:
+            is_blurred: others need a second round as well, if only to tell how launches vary.
+        """
         rows = {row.variant: row for row in question.table.rows if row.variant in self.asked.alive}
         named = [v for k in self._may_be_named(question) if (v := question.table.rows[k].variant) in rows]
         given = [v for v in named if self.asked.raise_to(rows[v], FIRST)]
-        if given:
-            self._enough_rounds([v for v, row in rows.items() if self._is_served(row)])
-        return f"{FIRST} seeds and rounds of {' and '.join(given)}" if given else ""
+        served = [v for v, row in rows.items() if self._is_served(row)]
+        more = self._enough_rounds(served) if given or is_blurred else []
+        said = [f"{FIRST} seeds and rounds of {' and '.join(given)}"] if given else []
+        said += [f"a second round of {' and '.join(more)}"] if more else []
+        return " and ".join(said)
 
     def _is_served(self, row: Row) -> bool:
         known = metrics_of(self.suite)
@@ -313,8 +344,8 @@ class _Spending:
             c.value is not None and n in known and known[n].is_served for n, c in row.estimates.items()
         )
 
-    def _enough_rounds(self, served: Sequence[str]) -> None:
-        """Ask for a second round of further variants where few have one, the best ones first."""
+    def _enough_rounds(self, served: Sequence[str]) -> list[str]:
+        """Ask for a second round of further variants where few have one, the best ones first; which."""
         expected = dict(
             zip(
                 (row.variant for row in self._question.table.rows),
@@ -325,8 +356,11 @@ class _Spending:
         once = sorted(
             (v for v in served if self.asked.rounds_of(v) < FIRST), key=lambda v: -float(expected[v])
         )
-        for name in once[: max(FEWEST - (len(served) - len(once)), 0)]:
-            self.asked.rounds[name] = min(FIRST, self.suite.serving.rounds)
+        more = (
+            once[: max(FEWEST - (len(served) - len(once)), 0)] if self.suite.serving.rounds >= FIRST else []
+        )
+        self.asked.rounds |= dict.fromkeys(more, FIRST)
+        return more
 
 
 def question_of(run: RunFolder, suite: Suite) -> Question:

@@ -277,11 +277,12 @@ def serving_nodes(nodes: Sequence[ClusterNode], wanted: str | None) -> tuple[Clu
 
 
 def resolve_gpus(trials: Sequence[Trial], nodes: Sequence[ClusterNode]) -> list[Trial]:
-    """Trials whose claim of -1 GPUs (one, if a node where they may run has any) has become a number."""
+    """Trials whose claim of -1 GPUs (one, if a node where they may run has any) has become a number: one for
+    each of several workers, if a node has as many."""
 
     def one(trial: Trial) -> float:
         places = [node for node in nodes if node.serves or trial.kind != "serve"]
-        return 1.0 if any(node.gpus >= 1 for node in places) else 0.0
+        return float(trial.workers) if any(node.gpus >= trial.workers for node in places) else 0.0
 
     return [
         replace(t, resources=replace(t.resources, gpus=one(t))) if t.resources.gpus < 0 else t for t in trials

@@ -8,11 +8,13 @@ import sys
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal, NotRequired, TypedDict
 
 from harness.codec import JsonObject
 from harness.planning.tuning import EnoughError
 from harness.record import Record, Trial
+from harness.schedule.together import train_together
 from harness.store.runs import RunFolder
 from harness.trial.isolation import host_to_itself
 from harness.trial.trial import STACKS, Dispatch, not_run, run_trial
@@ -102,7 +104,7 @@ def work(config: Config, orders: Orders) -> None:
                 trial,
                 orders.run,
                 progress,
-                dispatch=_named(orders.dispatch or OVER.get(trial.spec.get("over", ""))),
+                dispatch=_dispatch(trial, orders),
                 session=orders.session,
                 settings=json.loads(config["settings"]) if "settings" in config else None,
             )
@@ -142,6 +144,13 @@ def _settled(trial: Trial, orders: Orders) -> Record | None:
     record = not_run(trial, reason, orders.session, "WorkerDied", stacks)
     orders.run.commit(record, left[-1])
     return record
+
+
+def _dispatch(trial: Trial, orders: Orders) -> Dispatch | None:
+    """What runs the job, where that is not its task's module alone."""
+    if trial.workers > 1 and orders.dispatch is None:
+        return partial(train_together, paths=orders.paths)
+    return _named(orders.dispatch or OVER.get(trial.spec.get("over", "")))
 
 
 def _named(reference: str | None) -> Dispatch | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
 
 from harness.codec import Json
 from harness.suite.fields import Count, Model, NotNegative, Positive, Seed
@@ -59,7 +59,8 @@ class Tuning(Model):
 
 
 class ResourceClaim(Model):
-    """What one training trial claims; `gpus: null` means one if the node has any."""
+    """What one training trial claims; `gpus: null` means one if the node has any. Of several workers each
+    claims as much, all on one node."""
 
     cpus: Count = 1
     """Cores, and so threads."""
@@ -67,6 +68,14 @@ class ResourceClaim(Model):
     """None: one if any node has one."""
     memory_mb: Annotated[int, Field(ge=0)] = 0
     """0: not reserved."""
+    workers: Count = 1
+    """Processes that train one network together, each on its share of every batch."""
+
+    @model_serializer(mode="wrap")
+    def _written(self, written: SerializerFunctionWrapHandler) -> dict[str, Json]:
+        """A suite that is silent of workers keeps the name of its runs."""
+        found: dict[str, Json] = written(self)
+        return {key: value for key, value in found.items() if key != "workers" or value != 1}
 
 
 class Training(Model):

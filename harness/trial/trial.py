@@ -81,7 +81,7 @@ def run_trial(
     limit = trial.time_limit_s + (SERVE_GRACE_S if trial.kind == "serve" else 0.0)
     check_s = SERVE_CHECK_S if trial.kind == "serve" else CHECK_S
     with (
-        _log_to(scratch / "log.txt"),
+        log_to(scratch / "log.txt"),
         Watchdog(limit, trial.resources.memory_mb, end, scratch / STACKS, check_s),
         run.checkpoints(trial.id) if trial.kind == "train" else contextlib.nullcontext() as checkpoint,
     ):
@@ -125,7 +125,7 @@ def _outcome(
     trial = blank.trial
     try:
         job = _make_job(trial, run, scratch, progress, checkpoint)
-        _fresh(trial, job.threads)
+        fresh(trial, job.threads)
         do = dispatch or _dispatch(trial)
         if trial.tuning is not None:
             outcome = _attempt(job, settings, do)
@@ -215,9 +215,10 @@ def _make_job(
 
 
 def _threads(trial: Trial) -> int:
-    """A serve trial claims its whole node but uses the threads that the suite asks for."""
+    """A serve trial claims its whole node but uses the threads that the suite asks for; of several workers
+    each has its part."""
     claimed = trial.spec.get("threads", 1) if trial.kind == "serve" else trial.resources.cpus
-    return max(1, int(claimed))
+    return max(1, int(claimed) // trial.workers)
 
 
 def _device(trial: Trial) -> str:
@@ -240,6 +241,8 @@ def _dispatch(trial: Trial) -> Dispatch:
         from harness.tasks.inherited import inherit
 
         return inherit
+    if trial.workers > 1:
+        raise TrialError(f"{trial.workers} workers train it together, which only the scheduler starts")
     from harness.tasks import task_module
 
     function: Dispatch = getattr(task_module(trial.spec["task"]), trial.kind)
@@ -278,7 +281,7 @@ def _collect() -> None:
         gc.freeze()
 
 
-def _fresh(trial: Trial, threads: int) -> None:
+def fresh(trial: Trial, threads: int) -> None:
     """Make a reused worker like a new one: memory, randomness, threads."""
     _collect()
     seed = seed_for(trial.seed or 0, "process", trial.id)
@@ -299,7 +302,7 @@ def _fresh(trial: Trial, threads: int) -> None:
 
 
 @contextlib.contextmanager
-def _log_to(path: Path) -> Iterator[None]:
+def log_to(path: Path) -> Iterator[None]:
     """What the trial prints goes to its own `log.txt`, not to the terminal of whoever runs it."""
     with (
         path.open("a", encoding="utf-8", buffering=1) as file,
