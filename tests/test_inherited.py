@@ -11,17 +11,20 @@ import numpy as np
 import pandas as pd
 import pytest
 import task_trials
-from small_suites import harness, write_suite
+from small_suites import write_suite
 
 from harness.analysis.outputs import table_of
 from harness.analysis.recommend import recommend
 from harness.facts import ScoreFacts
 from harness.facts.scoring import InheritedFacts
 from harness.planning.inherited import inheriting, may_inherit, source_of
+from harness.planning.request import RunRequest
 from harness.planning.trials import plan_trials
 from harness.protocols import Inputs, Job, Outcome, Predict
 from harness.reading import read_suite
 from harness.record import Measurement, Record, Trial
+from harness.running import until_decided
+from harness.running.run import run_suite
 from harness.running.until_decided import Story, Worlds, spend
 from harness.store.runs import RunFolder, open_run
 from harness.streams import generator
@@ -46,6 +49,12 @@ SPEED = {"good/onnx": 0.1, "good/sklearn": 1.0, "fair/onnx": 3.0, "fair/sklearn"
 def suite(tmp_path: Path) -> Suite:
     (tmp_path / "heirs.yaml").write_text(TEXT)
     return read_suite(tmp_path / "heirs.yaml")
+
+
+@pytest.fixture(autouse=True)
+def _few_rows_count_as_many(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The digits have 360 test rows."""
+    monkeypatch.setattr(until_decided, "MANY_ROWS", 100)
 
 
 class World:
@@ -125,6 +134,14 @@ def test_other_limits_that_name_one_by_anothers_figures_say_so(suite: Suite, tmp
     assert not any("was not scored itself" in w for w in recommend(table, suite, flips=False).warnings)
     other = recommend(table, suite, ["accuracy <= 0.9"], flips=False)
     assert other.choice == "fair/onnx" and "was not scored itself" in other.warnings[-1]
+
+
+def test_few_test_rows_are_answered_at_once(
+    suite: Suite, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(until_decided, "MANY_ROWS", 361)
+    _, run = decided(suite, tmp_path)
+    assert {how for all_of in scored(run).values() for how in all_of} == {"itself"}
 
 
 def test_no_export_is_made_of_whose_reference_surely_breaks_a_limit(suite: Suite, tmp_path: Path) -> None:
@@ -242,10 +259,10 @@ decision:
 @pytest.mark.timeout(900)
 def test_a_real_run_names_nobody_by_anothers_figures(tmp_path: Path) -> None:
     suite = write_suite(tmp_path, REAL)
-    done = harness(tmp_path, "run", suite, "--until-decided", "--json")
-    assert done.code == 0, done.err
-    run = RunFolder(done.json["run"])
-    choice = done.json["recommendation"]["choice"]
+    asked = RunRequest(suite, out=str(tmp_path / "results"))
+    assert run_suite(replace(asked, until_decided=True)) == 0
+    run = RunFolder(str(tmp_path / "results" / "tiny" / "latest"))
+    choice = json.loads(run.read_text("recommendation.json"))["choice"]
     records = [r for r in run.records() if r.trial.kind == "score"]
     taken = {
         r.trial.variant.name: f
@@ -255,6 +272,7 @@ def test_a_real_run_names_nobody_by_anothers_figures(tmp_path: Path) -> None:
     assert choice not in taken
     report = (Path(run.url) / "report.html").read_text()
     assert all(facts.text in report for facts in taken.values())
-    every = harness(tmp_path, "run", suite, "--json")
-    assert every.code == 0, every.err
-    assert not any(r.trial.spec.get("inherits") for r in RunFolder(every.json["run"]).records())
+    assert taken, "who is not named is left to its reference"
+    assert run_suite(asked) == 0
+    every = RunFolder(str(tmp_path / "results" / "tiny" / "latest"))
+    assert not any(r.trial.spec.get("inherits") for r in every.records())

@@ -48,6 +48,7 @@ class Asked:
         is_finished: whether a trial of an id was run already, here or in another run of the suite.
         in_full: variants, as they are scored, whose quality is not left to their reference's.
         failed: trials that were run in vain.
+        inherits: whether quality is left to a reference's at all.
     """
 
     suite: Suite
@@ -60,6 +61,7 @@ class Asked:
     is_finished: Callable[[str], bool] = lambda trial_id: False
     in_full: set[str] = field(default_factory=set)
     failed: set[str] = field(default_factory=set)
+    inherits: bool = True
 
     def begin(self, seeds: int) -> None:
         """So many seeds of each candidate that may still be chosen, as far as the suite names them."""
@@ -97,7 +99,7 @@ class Asked:
         data = suite.data.model_copy(update={"train_sizes": sizes})
         changes = {"candidates": candidates, "serving": serving, "data": data}
         planned = select(plan_trials(suite.model_copy(update=changes), self.gpus), self.only)
-        if not seeds:
+        if self.inherits and not seeds:
             planned = inheriting(planned, self._is_scored, self._has_source)
         return tuple(t for t in planned if (kinds is None or t.kind in kinds) and self._is_asked(t))
 

@@ -30,6 +30,7 @@ from harness.analysis.sensitivity import Question
 from harness.analysis.tradeoff import slices_of
 from harness.codec import Json
 from harness.metrics import metrics_of
+from harness.planning.estimate import rows_of
 from harness.planning.inherited import source_of
 from harness.planning.plan import make_plan
 from harness.planning.request import Patterns
@@ -55,6 +56,10 @@ FEWEST = 3
 
 WORTH_A_LOOK = 0.5
 """Untrained networks are served where that should take at most this share of their trainings' time."""
+
+MANY_ROWS = 3000
+"""From so many test rows on, an export is first asked for 1,000 validation rows beside its reference; to
+answer fewer takes less than that, and than making the export of who may be named twice."""
 
 Execute = Callable[[Sequence[Trial]], None]
 Wall = Callable[[Sequence[Trial]], float]
@@ -131,7 +136,8 @@ def spend(
     def is_finished(trial_id: str) -> bool:
         return worlds.run.has_finished(trial_id) or worlds.is_known(trial_id)
 
-    asked = Asked(suite, grid_of(plan), only, gpus, is_finished=is_finished)
+    many = rows_of(suite).test >= MANY_ROWS
+    asked = Asked(suite, grid_of(plan), only, gpus, is_finished=is_finished, inherits=many)
     return _Spending(suite, worlds, asked, Story(len(plan)), left_s, is_open_ended).story()
 
 
