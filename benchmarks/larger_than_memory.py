@@ -1,6 +1,10 @@
 """Training on images that do not fit in memory: anonymous memory, and speed against the same from memory.
 
-    python -m benchmarks.larger_than_memory [--images 40000] [--subset 4000] [--out benchmarks/results/…]
+    python -m benchmarks.larger_than_memory --folder DISK --prepare      makes the files, decodes them
+    python -m benchmarks.larger_than_memory --folder DISK [--out benchmarks/results/…]      trains
+
+The first step takes what room there is and may stand beside other work, the second is timed: on a quiet
+machine. Without `--folder` both go one after the other in a folder that is removed; `--images`, `--subset`.
 
 JPEGs of 256×256 are made, decoded once by `image_folder` and trained on, each step in a process of its own
 whose anonymous memory is looked at fifty times a second (`RssAnon` of /proc/PID/status: pages of mapped files
@@ -30,6 +34,7 @@ import numpy as np
 
 SIDE, CLASSES, MOST_GB, LEAST_SHARE = 256, 4, 1.5, 0.9
 RESIDENT = 1 << 62
+PREPARED = "prepared.json"
 
 
 def build(task: Any) -> Any:
@@ -132,31 +137,48 @@ def main() -> None:
     parser.add_argument("--images", type=int, default=40_000)
     parser.add_argument("--subset", type=int, default=4_000)
     parser.add_argument("--out", type=Path, default=Path("benchmarks/results/larger_than_memory.json"))
-    parser.add_argument("--folder", type=Path, help="where to make the files")
+    parser.add_argument("--folder", type=Path, help="where the files are made, and kept")
+    parser.add_argument("--prepare", action="store_true", help="make and decode the files, no more")
     given = parser.parse_args()
-    with tempfile.TemporaryDirectory(dir=given.folder) as scratch:
-        os.environ["HARNESS_DATA"] = f"{scratch}/cache"
-        started = time.perf_counter()
-        make(Path(scratch) / "photos", given.images)
-        made = round(time.perf_counter() - started, 1)
-        photos = f"{scratch}/photos"
+    with tempfile.TemporaryDirectory() as own:
+        folder = given.folder or Path(own)
+        os.environ["HARNESS_DATA"] = f"{folder}/cache"
+        prepared = folder / PREPARED
+        if given.prepare or not prepared.is_file():
+            prepared.write_text(json.dumps(prepare(folder, given.images)))
+        if not given.prepare:
+            found = trained(folder, json.loads(prepared.read_text()), given.subset)
+            given.out.write_text(json.dumps(found, indent=1) + "\n")
+            print(json.dumps(found, indent=1))
+
+
+def prepare(folder: Path, images: int) -> dict[str, Any]:
+    """Makes the files and decodes them: how many there are, and what that took."""
+    started = time.perf_counter()
+    make(folder / "photos", images)
+    made = round(time.perf_counter() - started, 1)
+    return {"images": images, "made_seconds": made, "decode": apart(decode, f"{folder}/photos")}
+
+
+def trained(folder: Path, prepared: dict[str, Any], subset: int) -> dict[str, Any]:
+    """The training on all images, before and after it one on as many as fit, and what the gate says."""
+    photos, images = f"{folder}/photos", prepared["images"]
+    with tempfile.TemporaryDirectory(dir=folder) as out:
         steps = {
-            "decode": apart(decode, photos),
-            "resident_before": apart(train, photos, f"{scratch}/1", given.subset, True, False),
-            "mapped": apart(train, photos, f"{scratch}/2", None, False, True),
-            "resident_after": apart(train, photos, f"{scratch}/3", given.subset, True, False),
+            "decode": prepared["decode"],
+            "resident_before": apart(train, photos, f"{out}/1", subset, True, False),
+            "mapped": apart(train, photos, f"{out}/2", None, False, True),
+            "resident_after": apart(train, photos, f"{out}/3", subset, True, False),
         }
     resident = max(steps[name]["examples_per_s"] for name in ("resident_before", "resident_after"))
     share = steps["mapped"]["examples_per_s"] / resident
     most = max(steps[name]["most_anonymous_gb"] for name in ("decode", "mapped"))
-    found = {
-        "images": given.images, "subset": given.subset, "side": SIDE, "cores": os.cpu_count(),
-        "decoded_gb": given.images * 3 * SIDE**2 / 1e9, "made_seconds": made, "steps": steps,
+    return {
+        "images": images, "subset": subset, "side": SIDE, "cores": os.cpu_count(),
+        "decoded_gb": images * 3 * SIDE**2 / 1e9, "made_seconds": prepared["made_seconds"], "steps": steps,
         "most_anonymous_gb": most, "share_of_resident_speed": share,
-        "passed": most < MOST_GB and share >= LEAST_SHARE,
+        "passed": most < MOST_GB and share >= LEAST_SHARE and images >= 40_000,
     }  # fmt: skip
-    given.out.write_text(json.dumps(found, indent=1) + "\n")
-    print(json.dumps(found, indent=1))
 
 
 if __name__ == "__main__":
