@@ -2,22 +2,31 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
 import pandas as pd
 from pandas.api.types import is_bool_dtype, is_datetime64_any_dtype, is_numeric_dtype
 
-from harness.datasets import cells
-from harness.datasets.cells import Notation, Numbers, UnclearTimeError
+from harness.datasets import cells, moments, odd_cells
+from harness.datasets.cells import Notation, Numbers
 from harness.datasets.frames import UserTable, require_complete, stripped
+from harness.datasets.labels import check_computed, raise_all
+from harness.datasets.moments import UnclearTimeError
 from harness.datasets.raw import MISSING
 from harness.record import DataError
 from harness.suite.source import quoted
 
 Kind = Literal["number", "date", "category"]
+MOST = 0.8
+"""From this share of the cells on a column of categories is said to look like numbers."""
+EXACT = 2**53
+"""From here on not every whole number is a float."""
+_DAYS = re.compile(r"date|datum|fecha|dato\b|\bday|_day|\bdt\b|_dt\b|_at\b|_on\b", re.IGNORECASE)
+"""In the name of a column of days."""
 FEW_DAYS = 10
 """Fewer different whole numbers than this are no days, even if all of them could be."""
 
@@ -31,6 +40,7 @@ class ParsedColumn:
             None where there is none.
         mark: what stands beside every number in the file (`€`, `%`), empty where nothing does.
         shape: how a date is written (`strptime`); empty: ISO 8601, or as 20240115.
+        said: what `plan` says of how the column was read.
     """
 
     name: str
@@ -38,6 +48,7 @@ class ParsedColumn:
     values: np.ndarray
     mark: str = ""
     shape: str = ""
+    said: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -76,12 +87,13 @@ def read_column(
         DataError: some cells are numbers and some are not, or numbers of a notation that was not named.
     """
     raw = table.frame[name]
+    _refuse_excel(table, name, raw, how)
     if name in categories:
         return ParsedColumn(name, "category", _filled(stripped(raw), how))
     if is_datetime64_any_dtype(raw):
-        return ParsedColumn(name, "date", cells.days_of_stamps(raw))
+        return ParsedColumn(name, "date", moments.days_of_stamps(raw))
     if is_bool_dtype(raw) or is_numeric_dtype(raw):
-        return _number_or_day(name, raw.to_numpy(dtype=np.float64, na_value=np.nan))
+        return _number_or_day(table, name, raw.to_numpy(dtype=np.float64, na_value=np.nan))
     if any(isinstance(value, (list, dict, bytes, np.ndarray)) for value in raw.dropna().head(100)):
         raise DataError(
             f"{table.path}: column {name!r} holds lists or bytes: name the columns to predict from under "
@@ -89,7 +101,7 @@ def read_column(
         )
     found = _cells(raw, how)
     if not found.texts:
-        return _number_or_day(name, found.with_words(np.empty(0)))
+        return _number_or_day(table, name, found.with_words(np.empty(0)))
     pattern = (dates or {}).get(name)
     if pattern and (named := _date(table, name, found, pattern)) is not None:
         return named
@@ -97,18 +109,21 @@ def read_column(
     numbers = Numbers(np.array(truth), np.ones(len(truth), bool))
     if not np.isfinite(numbers.values).all():
         numbers = cells.read_numbers(found.texts, how)
+    if not numbers.read.all():
+        _refuse_odd(table, name, found)
     if not numbers.read.any() and (clock := _clock(table, name, found)) is not None:
         return ParsedColumn(name, "number", found.with_words(clock))
     if numbers.read.all():
-        column = _number_or_day(name, found.with_words(numbers.values))
-        return ParsedColumn(name, column.kind, column.values, numbers.mark)
+        column = _number_or_day(table, name, found.with_words(numbers.values))
+        said = (*column.said, *_written(table, name, found, numbers, how))
+        return replace(column, mark=numbers.mark, said=said)
     if not numbers.read.any() and not np.isfinite(found.numbers).any():
         with_days = _date(table, name, found, None)
         if with_days is not None:
             return with_days
     _refuse_dates(table, name, found)
     _refuse_mixed(table, name, found, numbers, how, otherwise)
-    return ParsedColumn(name, "category", _filled(stripped(raw), how))
+    return ParsedColumn(name, "category", _filled(stripped(raw), how), said=_like_numbers(name, found))
 
 
 def times_of(table: UserTable, name: str, how: Notation, dates: Mapping[str, str]) -> np.ndarray:
@@ -141,16 +156,41 @@ def _cells(raw: pd.Series, how: Notation) -> _Cells:
     return _Cells(codes, rows, numbers, words, [text for text in texts if text is not None])
 
 
-def _number_or_day(name: str, values: np.ndarray) -> ParsedColumn:
+def _number_or_day(table: UserTable, name: str, values: np.ndarray) -> ParsedColumn:
     """Numbers, but days where every one of many is written as 20240115."""
     known = values[np.isfinite(values)]
-    if len(known) and known.min() > 1e7 and known.max() < 1e8 and len(np.unique(known)) >= FEW_DAYS:
-        days = cells.days_of_numbers(known)
+    if not len(known):
+        return ParsedColumn(name, "number", values)
+    if known.min() > 1e7 and known.max() < 1e8 and len(np.unique(known)) >= FEW_DAYS:
+        days = moments.days_of_numbers(known)
         if days is not None:
             spread = np.full(len(values), np.nan)
             spread[np.isfinite(values)] = days
             return ParsedColumn(name, "date", spread)
-    return ParsedColumn(name, "number", values)
+    if len(clocks := moments.clocks_of(known)) > 1:
+        raise DataError(
+            f"{table.path}: column {name!r} holds times since 1970 in different units ({', '.join(clocks)}), "
+            f"{known.min():.0f} beside {known.max():.0f}: write them in one, or leave it out of `features`"
+        )
+    return ParsedColumn(name, "number", values, said=_numbers_said(name, known))
+
+
+def _numbers_said(name: str, known: np.ndarray) -> tuple[str, ...]:
+    """What is said of numbers that may be meant as something else."""
+    said = []
+    if np.abs(known).max() >= EXACT and (np.mod(known, 1) == 0).all():
+        said.append(
+            f"column {name!r} has whole numbers beyond 2^53, which lose their last digits: write "
+            f"`categories: [{quoted(name)}]` if they are ids"
+        )
+    low, high = moments.EXCEL
+    if _DAYS.search(name) and known.min() >= low and known.max() < high:
+        first = moments.day_of_excel(float(known[0]))
+        said.append(
+            f"column {name!r} may hold days as Excel counts them ({known[0]:g} is {first}): read as numbers; "
+            "write dates into the file if the month and the day of the week should tell something"
+        )
+    return tuple(said)
 
 
 def _date(table: UserTable, name: str, found: _Cells, pattern: str | None) -> ParsedColumn | None:
@@ -158,25 +198,92 @@ def _date(table: UserTable, name: str, found: _Cells, pattern: str | None) -> Pa
         return f'dates: {{{quoted(name)}: "{shape}"}}'
 
     try:
-        days = cells.days_of_texts(found.texts, pattern, written)
+        days = moments.days_of_texts(found.texts, pattern, written)
     except UnclearTimeError as error:
         raise DataError(
             f"{table.path}: column {name!r}: {error}, or `categories: [{quoted(name)}]` to take it as text"
         ) from error
     if days is None:
         return None
-    shape = pattern or cells.shape_of(found.texts, days)
-    return ParsedColumn(name, "date", found.with_words(days), shape=shape)
+    shape = pattern or moments.shape_of(found.texts, days)
+    said: tuple[str, ...] = ()
+    if pattern is None and shape in (*moments.DAY_FIRST, *moments.MONTH_FIRST):
+        said = (f"column {name!r}: {found.texts[0]!r} is read as {shape}, which all of its dates fit",)
+    return ParsedColumn(name, "date", found.with_words(days), shape=shape, said=said)
 
 
 def _clock(table: UserTable, name: str, found: _Cells) -> np.ndarray | None:
     """Seconds, where a column holds durations or times of day."""
     try:
-        return cells.read_clock(found.texts)
+        return moments.read_clock(found.texts)
     except UnclearTimeError as error:
         raise DataError(
             f"{table.path}: column {name!r}: {error}, or `categories: [{quoted(name)}]` to take it as text"
         ) from error
+
+
+def _refuse_excel(table: UserTable, name: str, raw: pd.Series, how: Notation) -> None:
+    """Refuse cells that a spreadsheet could not compute: they are no value of any kind of column."""
+    if raw.dtype.kind in "iufbM" or any(
+        isinstance(value, (list, dict, np.ndarray)) for value in raw.head(100)
+    ):
+        return
+    texts = [value.strip() for value in pd.unique(raw) if isinstance(value, str)]
+    raise_all(
+        check_computed([text for text in texts if text not in how.missing], f"{table.path}: column {name!r}")
+    )
+
+
+def _refuse_odd(table: UserTable, name: str, found: _Cells) -> None:
+    """Refuse a column of numbers in a form that is not read, `5'11"` or `0x1F` say: as categories they would
+    have no order."""
+    rows = found.rows[found.words]
+    forms = [odd_cells.form_of(text) for text in found.texts]
+    for form, (_, example) in odd_cells.FORMS.items():
+        inside = np.array([one == form for one in forms], dtype=bool)
+        if inside.any() and rows[inside].sum() >= cells.MOSTLY * found.rows.sum():
+            text = found.texts[forms.index(form)]
+            raise DataError(
+                f"{table.path}: column {name!r} holds {form}, for instance {text!r}: "
+                f"write numbers ({example}), or `categories: [{quoted(name)}]` if they are names"
+            )
+
+
+def _written(table: UserTable, name: str, found: _Cells, numbers: Numbers, how: Notation) -> tuple[str, ...]:
+    """What is said of how numbers are written.
+
+    Raises:
+        DataError: a point may be a decimal one or stand between thousands, and nothing in the file tells.
+    """
+    said = []
+    if numbers.negative:
+        said.append(f"column {name!r}: {numbers.negative!r} is read as a negative number")
+    if unclear := cells.unclear_points(found.texts, how):
+        pointed, without = unclear
+        cure = (
+            '`thousands: ""` if points are decimal ones, `decimal: ","` and `thousands: "."` if they stand '
+            "between thousands"
+        )
+        if without and not table.has_decimals(name):
+            raise DataError(
+                f"{table.path}: column {name!r}: {pointed!r} beside {without!r} may be a number of three "
+                f"decimals or one of thousands: write {cure}"
+            )
+        said.append(f"column {name!r}: {pointed!r} is read with a decimal point: write {cure}")
+    return tuple(said)
+
+
+def _like_numbers(name: str, found: _Cells) -> tuple[str, ...]:
+    """What is said of categories that begin with numbers."""
+    begins = np.array([odd_cells.begins_with_number(text) for text in found.texts], dtype=bool)
+    rows = found.rows[found.words]
+    if not len(rows) or rows[begins].sum() < MOST * rows.sum():
+        return ()
+    return (
+        f"column {name!r} is taken as categories, without an order, though its cells begin with numbers "
+        f"({found.texts[0]!r}): write plain numbers for amounts, or `categories: [{quoted(name)}]` if that "
+        "is right",
+    )
 
 
 def _refuse_dates(table: UserTable, name: str, found: _Cells) -> None:
@@ -185,24 +292,27 @@ def _refuse_dates(table: UserTable, name: str, found: _Cells) -> None:
     Raises:
         DataError: the cells that are none, where they stand, and what to write.
     """
-    like = np.array([cells.is_datelike(text) for text in found.texts], dtype=bool)
+    like = np.array([moments.is_datelike(text) for text in found.texts], dtype=bool)
     rows = found.rows[found.words]
     if not like.any() or rows[like].sum() < cells.MOSTLY * found.rows.sum():
         return
     dates = [text for text, is_date in zip(found.texts, like, strict=True) if is_date]
     others = [text for text, is_date in zip(found.texts, like, strict=True) if not is_date]
     text = f"`categories: [{quoted(name)}]` to take it as text, or leave it out of `features`"
-    shapes = [f'`dates: {{{quoted(name)}: "{shape}"}}`' for shape in cells.patterns_of(dates)[:3]]
+    shapes = [f'`dates: {{{quoted(name)}: "{shape}"}}`' for shape in moments.patterns_of(dates)[:3]]
     said = f"holds dates that are written in no way that is read, for instance {dates[0]!r}"
-    cure = (
-        " or ".join(shapes)
-        if shapes
-        else f'how, for instance `dates: {{{quoted(name)}: "%d.%m.%Y"}}`, all alike'
-    )
+    cure = " or ".join(shapes)
+    if not shapes:
+        if (two := moments.two_ways(dates)) is not None:
+            said = f"holds dates that are written in several ways, {two[0]!r} and {two[1]!r} for instance"
+        cure = f'all in one way, and `dates: {{{quoted(name)}: "…"}}` for it'
     if others:
         said = f"holds dates ({dates[0]!r}) and also {', '.join(map(repr, others[: cells.SHOWN]))}"
         words = ", ".join(f'"{word}"' for word in others if '"' not in word)
         cure = f"`missing: [{words}]` if they stand for nothing" if len(others) <= cells.FEW_WORDS else cure
+        if (serial := moments.excel_day(others)) is not None:
+            said += f", days as Excel counts them ({others[0]} is {serial})"
+            cure = "all of them as dates"
     raise DataError(f"{table.path}: column {name!r} {said}: write {cure}, or {text}")
 
 

@@ -1,7 +1,8 @@
 """The rows of a CSV file as arrow reads them, and what arrow alone would get wrong.
 
 A quote that is opened and not closed swallows the rows up to the next quote, in silence where their cells add
-up; a text may be longer than a block; a whole number loses the zeros in front of it.
+up; a text may be longer than a block; a whole
+number loses the zeros in front of it, and 0x1F is 31; of 1.234 nobody can tell any more whether it was 1234.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from harness.datasets.cells import may_be_thousands
 from harness.record import DataError
 
 BLOCK = 1 << 20
@@ -79,7 +81,7 @@ def read_rows(rows: Rows) -> pa.Table | Ragged:
             f"{rows.path}: row {swallowed + 1} holds cells and a line break in one cell: a quote is "
             'opened and not closed; write two (`""`) for one in a text'
         )
-    return _with_codes(found, rows) if isinstance(found, pa.Table) else found
+    return _with_doubtful(found, rows) if isinstance(found, pa.Table) else found
 
 
 def _read(rows: Rows, only: Sequence[int] | None = None) -> pa.Table | Ragged:
@@ -160,23 +162,38 @@ def _opened(rows: Rows) -> io.TextIOWrapper:
     return io.TextIOWrapper(raw or pa.input_stream(str(rows.source)), rows.encoding)
 
 
-def _with_codes(table: pa.Table, rows: Rows) -> pa.Table:
-    """The table with columns of whole numbers as text where some are written with zeros in front."""
+def _with_doubtful(table: pa.Table, rows: Rows) -> pa.Table:
+    """The table with columns as text that arrow read as numbers and that may be others: whole ones of which
+    some are written with zeros in front or to the base of 16, and those whose points may stand between
+    thousands (`1.234`)."""
     whole = [i for i in range(rows.columns) if pa.types.is_integer(table.column(i).type)]
-    if not whole or not _may_hold_codes(rows):
+    whole = whole if whole and _may_hold_codes(rows) else []
+    pointed = [i for i in range(rows.columns) if _may_be_thousands(table.column(i))]
+    if not whole and not pointed:
         return table
-    texts = _read(rows, whole)
+    texts = _read(rows, [*whole, *pointed])
     assert isinstance(texts, pa.Table)
-    for place, column in zip(whole, texts.columns, strict=True):
-        if pc.any(pc.match_substring_regex(column, r"^\s*0\d\d")).as_py():
+    for place, column in zip([*whole, *pointed], texts.columns, strict=True):
+        some = r"^\s*(?:0\d\d|[-+]?0[xX])" if place in whole else r"\.\d\d\d\s*$"
+        other = r"\.\d{0,2}\s*$|\.\d{4}|[eE]"
+        if pc.any(pc.match_substring_regex(column, some)).as_py() and (
+            place in whole or not pc.any(pc.match_substring_regex(column, other)).as_py()
+        ):
             table = table.set_column(place, table.column_names[place], column)
     return table
 
 
+def _may_be_thousands(column: pa.ChunkedArray) -> bool:
+    """Whether all numbers of a column may be thousands; most columns say no in their first rows."""
+    return pa.types.is_floating(column.type) and all(
+        may_be_thousands(chunk.to_numpy(zero_copy_only=False)) for chunk in column.chunks
+    )
+
+
 def _may_hold_codes(rows: Rows) -> bool:
-    """Whether some cell begins with 0 and two further digits."""
+    """Whether some cell begins with 0 and two further digits, or with 0x."""
     char = re.escape(rows.char.encode())
-    pattern = re.compile(rb"(?:^|[\r\n]|" + char + rb')[ "]*0[0-9][0-9]')
+    pattern = re.compile(rb"(?:^|[\r\n]|" + char + rb')[ "]*(?:0[0-9][0-9]|[-+]?0[xX])')
     if isinstance(rows.source, io.BytesIO):
         return bool(pattern.search(rows.source.getvalue()))
     path = Path(rows.source)

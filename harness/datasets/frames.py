@@ -11,9 +11,10 @@ import numpy as np
 import pandas as pd
 
 from harness.datasets.cells import Notation
-from harness.datasets.formats import refuse_folder
+from harness.datasets.formats import is_parquet, refuse_folder
 from harness.datasets.labels import (
     check_alike,
+    check_computed,
     check_known,
     check_single,
     class_names,
@@ -111,6 +112,14 @@ class UserTable:
     @property
     def path(self) -> Path:
         return self.paths[0]
+
+    def has_decimals(self, but: str) -> bool:
+        """Whether another column of a text file has numbers that only a decimal point makes what they are."""
+        return not is_parquet(self.path) and any(
+            self.frame[name].dtype.kind == "f" and bool((np.mod(self.frame[name].dropna(), 1) != 0).any())
+            for name in self.frame.columns
+            if name != but
+        )
 
     def place(self, row: int) -> str:
         """A row as people count: the first under the names is 1, of the test file by its name."""
@@ -284,6 +293,7 @@ def class_targets(
     counts = counted(read)
     cut = len(read) - table.test_rows
     mistakes = check_alike(counted(read[:cut]), where, stated) + check_single(counts, where, stated)
+    mistakes += check_computed(counts, where)
     if table.test_rows:
         mistakes += check_known(read[:cut], counted(read[cut:]), f"{table.paths[1]}: column {column!r}")
     raise_all(mistakes)

@@ -19,7 +19,7 @@ import numpy as np
 import pandas as pd
 
 from harness.codec import Json
-from harness.datasets import cells
+from harness.datasets import cells, moments
 from harness.datasets.arguments import complete
 from harness.datasets.interactions import (
     Events,
@@ -250,6 +250,11 @@ def _prices(column: pd.Series, path: str, mistakes: list[str]) -> np.ndarray:
             f"{path}:{row + 2}: column {column.name!r} has {bad!r}, which is no number: write prices such as "
             "19.90, all in one currency, or leave the cell empty"
         )
+    elif (unclear := cells.unclear_points(words, cells.Notation())) and unclear[1]:
+        mistakes.append(
+            f"{path}: column {column.name!r} has {unclear[0]!r} beside {unclear[1]!r}, which may be a number "
+            "of three decimals or one of thousands: write prices such as 19.90, or 1234 for thousands"
+        )
     known = dict(zip(words, numbers.values.tolist(), strict=True))
     return np.array([known.get(text, np.nan) for text in unique])[codes]
 
@@ -338,7 +343,7 @@ def _is_moment(cell: str) -> bool:
         value = float(cell)
     except ValueError:
         try:
-            return cells.days_of_texts([cell]) is not None
-        except cells.UnclearTimeError:
+            return moments.days_of_texts([cell]) is not None
+        except moments.UnclearTimeError:
             return True
-    return cells.days_of_numbers(np.array([value])) is not None
+    return moments.days_of_numbers(np.array([value])) is not None

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
+from harness.datasets.odd_cells import EXCEL_ERROR
 from harness.record import DataError
 from harness.suite.source import quoted
 
@@ -19,9 +20,48 @@ SEPARATORS = ("|", ";", ",", "/", "+", "&", " ")
 """What files put between several labels of one cell."""
 SHARED = 0.8
 """The share of the parts of joined labels that must stand in other labels too."""
-YES = frozenset({"yes", "y", "true", "t", "1", "on", "ja", "oui", "si", "sí"})
-NO = frozenset({"no", "n", "false", "f", "0", "off", "nein", "non"})
-"""Words that say yes and no; where nothing else stands in a column two of a kind are one."""
+YES = frozenset(
+    {
+        "yes",
+        "y",
+        "true",
+        "t",
+        "1",
+        "on",
+        "ja",
+        "j",
+        "wahr",
+        "oui",
+        "vrai",
+        "si",
+        "sí",
+        "sì",
+        "verdadero",
+        "vero",
+    }
+    | {"sim", "verdadeiro", "tak", "prawda", "ano", "da", "да", "はい", "是", "evet", "waar", "kyllä", "igen"}
+)
+NO = frozenset(
+    {
+        "no",
+        "n",
+        "false",
+        "f",
+        "0",
+        "off",
+        "nein",
+        "falsch",
+        "non",
+        "faux",
+        "falso",
+        "não",
+        "nao",
+        "nie",
+        "fałsz",
+    }
+    | {"ne", "нет", "いいえ", "否", "hayır", "nee", "onwaar", "nej", "nei", "ei", "nem"}
+)
+"""Words that say yes and no in some languages; where nothing else stands in a column, two are one."""
 _WHOLE = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.0*)?")
 _NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?")
 
@@ -148,6 +188,18 @@ def _nearest(label: str, known: Sequence[str]) -> str | None:
     same = [other for other in known if folded(other) == folded(label)]
     near = same or difflib.get_close_matches(label, known, n=1, cutoff=0.7)
     return near[0] if near else None
+
+
+def check_computed(cells: Iterable[str], where: str) -> list[str]:
+    """What is wrong with cells that a spreadsheet could not compute: they are no value and no class."""
+    wrong = [cell for cell in cells if EXCEL_ERROR.fullmatch(cell)]
+    if not wrong:
+        return []
+    words = ", ".join(f'"{cell}"' for cell in wrong)
+    return [
+        f"{where} holds errors of a spreadsheet ({', '.join(wrong)}): write `missing: [{words}]` if they "
+        "stand for nothing, or correct them"
+    ]
 
 
 def words_for_nothing(counts: Mapping[str, int]) -> list[str]:

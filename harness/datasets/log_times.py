@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from harness.datasets import cells
+from harness.datasets import moments
 from harness.record import DataError
 
 LATEST_DAY = 84_000.0
@@ -25,9 +25,9 @@ def days_of(
         DataError: a time is missing, is not a point in time, or may be one of several.
     """
     if pd.api.types.is_datetime64_any_dtype(column):
-        return _complete(cells.days_of_stamps(column), path)
-    if unit is not None and unit not in cells.SECONDS:
-        raise DataError(f"time_unit is {unit!r}: write one of {', '.join(cells.SECONDS)}")
+        return _complete(moments.days_of_stamps(column), path)
+    if unit is not None and unit not in moments.SECONDS:
+        raise DataError(f"time_unit is {unit!r}: write one of {', '.join(moments.SECONDS)}")
     codes, unique = pd.factorize(column)
     texts = [str(value).strip() for value in unique]
     numbers = pd.to_numeric(pd.Series(texts, dtype=object), errors="coerce").to_numpy(np.float64)
@@ -38,7 +38,7 @@ def days_of(
             days[:-1][filled] = _counted(numbers[filled], path, unit, notes)
         else:
             words = [text for text, has in zip(texts, filled, strict=True) if has]
-            found = cells.days_of_texts(words, pattern)
+            found = moments.days_of_texts(words, pattern)
             if found is None or not np.isfinite(found).all():
                 bad = _first_unread(words)
                 row = int(np.flatnonzero(codes == texts.index(bad))[0]) + 2
@@ -47,7 +47,7 @@ def days_of(
                     'alike, or say how they are written, for instance `time_format: "%d.%m.%Y %H:%M"`'
                 )
             days[:-1][filled] = found
-    except cells.UnclearTimeError as error:
+    except moments.UnclearTimeError as error:
         raise DataError(f"{path}: column {column.name!r}: {error}") from error
     return _complete(days[codes], path)
 
@@ -56,18 +56,18 @@ def _first_unread(words: Sequence[str]) -> str:
     """The first of some texts that is no moment of the kind that most are."""
     for word in words:
         try:
-            if cells.days_of_texts([word]) is None:
+            if moments.days_of_texts([word]) is None:
                 return word
-        except cells.UnclearTimeError:
+        except moments.UnclearTimeError:
             continue
     return words[0]
 
 
 def _counted(values: np.ndarray, path: str, unit: str | None, notes: list[str]) -> np.ndarray:
     """Days of numbers: seconds since 1970 where no unit is named, or days written as 20240115."""
-    if unit is None and (days := cells.days_of_compact(values)) is not None:
+    if unit is None and (days := moments.days_of_compact(values)) is not None:
         return days
-    day = values * cells.SECONDS[unit or "s"] / 86400
+    day = values * moments.SECONDS[unit or "s"] / 86400
     if day.max(initial=0) > LATEST_DAY:
         raise DataError(
             f"{path}: as unix seconds the time {values.max():.0f} lies in the year {_year(day.max())}: "

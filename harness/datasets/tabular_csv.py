@@ -170,7 +170,12 @@ def _load(source: Source, content: str, wanted: _Wanted, part: Part | None = Non
     if wanted.label_separator is not None:
         name = "multilabel_classification"
     information = Task(name, len(classes), classes, (len(kinds),), columns=kinds)
-    said = [*_infinite(columns), *_in_units(columns), *_with_zeros(table, columns)]
+    said = [
+        *(note for column in columns for note in column.said),
+        *_infinite(columns),
+        *_in_units(columns),
+        *_with_zeros(table, columns),
+    ]
     sliced, read = table.columns, table.notes
     del columns, table, keys  # the rows hold all that is predicted from: a large table would be there twice
     ids = np.arange(len(targets), dtype=np.int64)
@@ -261,7 +266,7 @@ def _targets(
     told = f"the target {target!r} is in {number.mark}: errors too" if number.mark else ""
     if number.kind == "date":
         told = f"the target {target!r} holds dates: predicted as days since 1970, errors are in days"
-    return (), targets, (told,) if told else ()
+    return (), targets, (*number.said, told) if told else number.said
 
 
 def _number(table: UserTable, wanted: _Wanted, source: Source) -> ParsedColumn | None:

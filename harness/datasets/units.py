@@ -12,6 +12,7 @@ UNITS = (
     "month", "months", "yr", "yrs", "year", "years", "kB", "KB", "MB", "GB", "TB", "Mbps", "px", "MP",
     "mAh", "Ah", "Wh", "kWh", "W", "kW", "MW", "hp", "bhp", "BHP", "PS", "kV", "mV", "mA", "Nm", "Hz",
     "kHz", "MHz", "GHz", "rpm", "bar", "psi", "Pa", "hPa", "kPa", "°C", "°F", "dB", "bpm", "kcal", "kJ",
+    "KG", "KM", "CM", "MM", "ML", "LB", "LBS", "OZ",
     "m²", "m2", "m³", "m3", "km²", "km2", "sqm", "sqft", "ft²", "ft2", "ha", "ac", "acre", "acres",
     "km/h", "kmh", "kmph", "kmpl", "km/kg", "mph", "mpg", "m/s", "k", "K", "M", "B", "bn", "mn", "mio",
     "Mio", "thousand", "million", "billion",

@@ -11,6 +11,7 @@ import datetime
 import json
 import math
 import re
+import unicodedata
 import zlib
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -31,12 +32,17 @@ BLOCK = 65536
 HOLE = "missing"
 """The category of a hole."""
 
+BLANKS = " \u00a0\u202f\u2009\u2007\u2008\u200a\u3000"  # between thousands: of all widths
 _WORD = re.compile(r"(?u)\b\w\w+\b")
 _DAY = re.compile(r"[12][0-9]{7}")
 _TRUTH = {"true": 1.0, "false": 0.0}
 _CLOCK = re.compile(
     r"(?:(?P<days>-?\d+) days?,? )?\+?(?P<first>\d+):(?P<second>[0-5]\d)(?::(?P<third>[0-5]\d(?:\.\d+)?))?"
+    r"(?:\s*(?P<half>[apAP])\.?\s?[mM]\.?)?"
 )
+_SIGNS = dict.fromkeys(map(ord, "−–‐‑‒﹣"), "-") | {0xFF01 + i: chr(33 + i) for i in range(94)} | {0x66B: "."}
+_BRACKETS = re.compile(r"([^\d()\-+]{0,4})\(([^()\-+]*\d[^()\-+]*)\)([^\d()\-+]{0,4})")
+_MINUS_LAST = re.compile(r"([^\d\-+]{0,4}\d[^\-+]*)-([^\d\-+]{0,4})")
 
 Step = Mapping[str, Any]
 """How a column becomes numbers: `column`, `as` (a key of `WIDTHS`), and what was learnt."""
@@ -243,21 +249,12 @@ def _one_hot(step: Step) -> Write:
 
 
 def _codes(step: Step) -> Write:
-    """Numbers of categories; what training had not is a hole, which is NaN."""
-    known = _numbered(step)
+    """Numbers of categories; what training had not is a hole, NaN, or −1 where they are ordinal."""
+    known, unknown = _numbered(step), -1.0 if step["as"] == "ordinal" else math.nan
 
     def write(values: np.ndarray, out: np.ndarray) -> None:
         places = np.array(_places(values, known), dtype=np.float32)
-        out[:, 0] = np.where(places < 0, np.nan, places)
-
-    return write
-
-
-def _ordinal(step: Step) -> Write:
-    known = _numbered(step)
-
-    def write(values: np.ndarray, out: np.ndarray) -> None:
-        out[:, 0] = _places(values, known)
+        out[:, 0] = np.where(places < 0, unknown, places)
 
     return write
 
@@ -305,7 +302,7 @@ _WRITERS: Mapping[str, Callable[[Step], Write]] = {
     "date": _date,
     "one_hot": _one_hot,
     "codes": _codes,
-    "ordinal": _ordinal,
+    "ordinal": _codes,
     "target": _target,
     "hashed": _hashed,
     "words": _words,
@@ -315,26 +312,21 @@ _WRITERS: Mapping[str, Callable[[Step], Write]] = {
 
 
 def _number(cell: Any, missing: set[str], notation: Mapping[str, Any], mark: str) -> float:
-    if cell is None:
-        return math.nan
     if not isinstance(cell, str):
-        return float(cell)
+        return math.nan if cell is None else float(cell)
     text = cell.strip()
-    if text in missing:
-        return math.nan
-    if text.casefold() in _TRUTH:
-        return _TRUTH[text.casefold()]
-    if (seconds := seconds_of_clock(text)) is not None:
-        return seconds
+    known = math.nan if text in missing else _TRUTH.get(text.casefold(), seconds_of_clock(text))
+    if known is not None:
+        return known
+    text = turned(plain(text))
     if mark:
         text = text.replace(mark, "")
         if len(mark) > 2:
             text = text.replace(mark.removesuffix("s"), "")  # 1 year beside 2 years
         text = text.strip()
-    text = text.replace("−", "-")
     decimal, thousands = notation.get("decimal", "."), notation.get("thousands")
     if decimal == "." or "," in text or thousands:
-        for sign in {" ": " \u00a0\u202f\u2009", "'": "'’"}.get(thousands or "", thousands or ""):
+        for sign in {" ": BLANKS, "'": "'’"}.get(thousands or "", thousands or ""):
             text = text.replace(sign, "")
         text = text.replace(decimal, ".")
     if "_" in text:  # Python reads 1_000 as a number
@@ -342,12 +334,29 @@ def _number(cell: Any, missing: set[str], notation: Mapping[str, Any], mark: str
     return float(text)
 
 
+def plain(text: str) -> str:
+    """A number's text with the digits and signs of ASCII, nothing unseen in it; raised digits (`5²`) stay."""
+    if text.isascii():
+        return text
+    seen = (sign for sign in text.translate(_SIGNS) if unicodedata.category(sign) != "Cf")
+    return "".join(str(unicodedata.decimal(sign, sign)) for sign in seen).strip()
+
+
+def turned(text: str) -> str:
+    """A negative number as bookkeepers write it, `(12.50)` or `12.50-`, with its minus in front."""
+    if "(" not in text and not text.endswith("-"):
+        return text
+    found = _BRACKETS.fullmatch(text) or _MINUS_LAST.fullmatch(text)
+    return "-" + "".join(found.groups()).strip() if found else text
+
+
 def seconds_of_clock(text: str) -> float | None:
-    """Seconds of a duration or a time of day (`1 days 02:03:04`, `27:03:04`, `23:59`), None of others."""
+    """Seconds of a duration or a time of day (`1 days 02:03:04`, `27:03:04`, `1:30 pm`), None of others."""
     found = _CLOCK.fullmatch(text)
-    if found is None:
+    if found is None or (found["half"] and not (0 < int(found["first"]) < 13 and found["days"] is None)):
         return None
-    parts = int(found["first"]) * 3600 + int(found["second"]) * 60 + float(found["third"] or 0)
+    hours = int(found["first"]) % 12 + 12 * (found["half"] in "pP") if found["half"] else int(found["first"])
+    parts = hours * 3600 + int(found["second"]) * 60 + float(found["third"] or 0)
     return int(found["days"] or 0) * 86400 + parts
 
 

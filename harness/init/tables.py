@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from harness.codec import Json, JsonObject
-from harness.datasets import cells
+from harness.datasets import cells, moments
 from harness.datasets.raw import Layout, first_cells, read_file
 from harness.record import DataError
 
@@ -179,15 +179,15 @@ def _dates(frame: pd.DataFrame, texts: Sequence[str]) -> dict[str, str]:
 def _days(column: pd.Series) -> np.ndarray | None:
     """Days since 1970 of a column of dates, None for any other."""
     if pd.api.types.is_datetime64_any_dtype(column):
-        return cells.days_of_stamps(column.dropna())
+        return moments.days_of_stamps(column.dropna())
     if column.dtype != object and not isinstance(column.dtype, pd.StringDtype):
         return None
     some = [text.strip() for text in column.dropna().astype(str) if text.strip()]
     if not some or not any(sign in some[0] for sign in "-/.: ") or not some[0][:1].isalnum():
         return None
     try:
-        return cells.days_of_texts(some)
-    except cells.UnclearTimeError:
+        return moments.days_of_texts(some)
+    except moments.UnclearTimeError:
         return None  # the data set says how to write it
 
 
