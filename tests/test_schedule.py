@@ -31,6 +31,7 @@ from harness.schedule.worker import Orders
 from harness.store.runs import RunFolder, open_run
 from harness.trial.isolation import host_to_itself
 from harness.trial.trial import run_trial
+from harness.trial.waits import counting_waits, covered_s, note_wait, waited_s
 
 # Ray leaves the Popen objects of the daemons that it has ended to the garbage collector.
 pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
@@ -147,8 +148,9 @@ def test_a_spent_budget_keeps_why_trials_failed_before(run: RunFolder) -> None:
     assert [status for status, _ in witness.events] == ["failed"] * 3
 
 
-def test_a_trial_that_waited_beyond_the_budget_for_the_host_is_not_started(
-    run: RunFolder, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("account", ["", "a run"])
+def test_a_wait_for_the_host_is_not_counted_against_the_budget_of_a_run_with_an_account(
+    account: str, run: RunFolder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from ray import tune
 
@@ -158,13 +160,29 @@ def test_a_trial_that_waited_beyond_the_budget_for_the_host_is_not_started(
     monkeypatch.setattr(tune, "report", reports.append)
     server = hold("serve", 60)
     assert line_of(server) == "held"
-    orders = Orders(run, {trial.id: trial}, "s", time.time() + 1.5, HERE, FAKE)
+    orders = Orders(run, {trial.id: trial}, "s", time.time() + 1.5, HERE, FAKE, account)
     killer = threading.Timer(2.0, server.kill)
     killer.start()
-    work({"id": trial.id}, orders)
+    with counting_waits("a run"):
+        work({"id": trial.id}, orders)
+        assert 1 < waited_s("a run") < 30 if account else waited_s("a run") == 0
     killer.join()
-    assert reports == [{"info": {"waiting": "for another run on this host"}}, {"status": "unspent"}]
-    assert run.record(trial.id) is None
+    waits, *_, last = reports
+    assert waits == {"info": {"waiting": "for another run on this host"}}
+    assert last["status"] == ("finished" if account else "unspent")
+    assert (run.record(trial.id) is not None) == bool(account)
+    assert waited_s("a run") == 0, "nothing is left behind"
+
+
+def test_waits_put_off_the_end_of_a_budget_and_those_at_the_same_time_count_once() -> None:
+    assert covered_s([(0, 10), (5, 12), (6, 7), (20, 21)]) == 13
+    settings = SchedulerSettings(budget_s=60, started=time.time() - 70, account="another run")
+    with counting_waits("another run"):
+        assert -11 < settings.left_s <= -10
+        note_wait("another run", 100.0, 130.0)
+        note_wait("another run", 110.0, 125.0)
+        assert 19 < settings.left_s <= 20
+    assert SchedulerSettings().left_s == float("inf")
 
 
 def test_importing_the_scheduler_imports_neither_ray_nor_torch() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -269,11 +270,13 @@ def test_sets_run_whole_one_after_the_other_until_the_budget_is_spent(
     from harness.planning.request import RunRequest
     from harness.running import run, sets
 
-    clock, asked = [0.0], []
+    clock, asked, patient = [0.0], [], False
 
-    def run_suite(request: RunRequest) -> int:
+    def run_suite(request: RunRequest, waited: Callable[[float], object]) -> int:
         asked.append((request.dataset, request.budget))
-        clock[0] += 61.0
+        waits = 40.0 if patient else 0.0
+        clock[0] += 61.0 + waits
+        waited(waits)
         return 0
 
     monkeypatch.setattr(run, "run_suite", run_suite)
@@ -281,3 +284,7 @@ def test_sets_run_whole_one_after_the_other_until_the_budget_is_spent(
     assert sets.run_sets(RunRequest(written(tmp_path), out=str(tmp_path / "results"), budget=60.0)) == 1
     assert asked == [("tumours", 60.0)]
     assert "data set rings (2 of 2): not run: the budget is spent" in capsys.readouterr().err
+    patient = True
+    monkeypatch.setattr(sets, "write_overview", lambda *_: None)
+    sets.run_sets(RunRequest(written(tmp_path), out=str(tmp_path / "results"), budget=90.0))
+    assert asked[1:] == [("tumours", 90.0), ("rings", 29.0)], "waits for other runs are not counted"

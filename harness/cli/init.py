@@ -22,6 +22,7 @@ EXAMPLES = (
     "init photos/                              # one folder per class",
     "init deliveries.csv --target late --budget 5m",
     "init ratings.csv -o films.yaml            # user, item, time: a log of interactions",
+    "init train.csv test.csv                   # two parts of one table",
     "init photos/ my_net.py                    # your own network beside the baselines",
 )
 

@@ -235,9 +235,9 @@ def next_steps(written: Written, budget_s: float, budget: str) -> str:
     effort, seconds = written.fit.effort, written.fit.seconds
     minutes = f"{seconds:.0f} s" if seconds < 100 else f"{seconds / 60:.0f} min"
     sized = f", images shrunk to {effort.side}×{effort.side}" if effort.side else ""
-    what = (
-        f"{len(written.candidates)} candidates ({', '.join(written.candidates)}), {effort.seeds} seeds{sized}"
-    )
+    seeds = "seed" if effort.seeds == 1 else "seeds"
+    names = written.candidates
+    what = f"{len(names)} candidates ({', '.join(names)}), {effort.seeds} {seeds}{sized}"
     fits = "" if written.fit.fits else f"; that is more than {budget} allows, and less would tell nothing"
     shown = _shown(written.path)
     spend = f" --budget {budget}" if written.fit.fits else ""

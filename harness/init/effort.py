@@ -7,14 +7,19 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import ceil
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from harness.init.look import Seen
 from harness.init.offer import Offer
 from harness.planning.estimate import STARTING_S, RowCounts, guess_seconds, row_size
 from harness.planning.trials import plan_trials
 from harness.protocols import Task
-from harness.record import Trial
+from harness.record import DataError, Trial
 from harness.suite.schema import Suite
+
+if TYPE_CHECKING:
+    import torch
+    from torch import nn
 
 SIDES = (96, 64, 48, 32)
 """Sides of images that are tried, the largest first."""
@@ -126,7 +131,7 @@ def seconds_per_row(offer: Offer, task: Task, batch: int, search: Path, tokens: 
     Args:
         tokens: of a text, in the median.
     Raises:
-        ValueError, HarnessError: the network cannot be built.
+        ValueError, HarnessError: the network cannot be built, or answers one row in another shape than two.
     """
     import time
 
@@ -150,6 +155,24 @@ def seconds_per_row(offer: Offer, task: Task, batch: int, search: Path, tokens: 
             if steps == 0:
                 started = time.perf_counter()  # the first step allocates
             steps, ended = steps + 1, time.perf_counter() - started
+        _answers_one(offer.network, network.eval(), inputs)
         return ended / ((steps - 1) * batch)
     finally:
         torch.set_num_threads(threads)
+
+
+def _answers_one(name: str, network: nn.Module, inputs: torch.Tensor) -> None:
+    """Refuse a network that forgets the batch where it holds one row: it would fail when it is served.
+
+    Raises:
+        DataError: with what its end should be.
+    """
+    import torch
+
+    with torch.inference_mode():
+        several, one = (tuple(network(inputs[:n]).shape) for n in (2, 1))
+    if one != (1, *several[1:]):
+        raise DataError(
+            f"{name} answers two rows with shape {several}, and one with {one}: it cannot be served. Does it "
+            "end in `.squeeze()`, which drops the batch too? Write `.squeeze(-1)`"
+        )

@@ -16,6 +16,8 @@ from harness.record import DataError
 TABLES = frozenset({".csv", ".tsv", ".txt", ".dat", ".data", ".inter", ".tab", *PARQUET})
 """Endings of files that are read as tables."""
 SUITES = frozenset({".yaml", ".yml"})
+SHOWN = 8
+"""Tables that are named, at most."""
 MANY = 20_000
 """Files of a folder that are looked at, at most: enough to know what it holds."""
 CURES = {
@@ -58,11 +60,19 @@ def find(paths: Sequence[str]) -> Found:
     given = [_existing(path) for path in paths]
     code = tuple(path for path in given if path.is_file() and path.suffix == ".py")
     data = [path for path in given if path not in code]
-    if len(data) > 1:
-        names = ", ".join(str(path) for path in data)
-        raise DataError(f"{names}: a suite is about one data set: give one of them")
-    found = _what_is(data[0]) if data else _beside(code)
+    found = _together(data) if len(data) > 1 else _what_is(data[0]) if data else _beside(code)
     return Found(found.kind, found.path, found.test_path, code)
+
+
+def _together(data: Sequence[Path]) -> Found:
+    """Two tables that are called the training and the test part of one."""
+    if (pair := _pair([path for path in data if path.suffix.lower() in TABLES])) and len(data) == 2:
+        return pair
+    names = ", ".join(str(path) for path in data)
+    raise DataError(
+        f"{names}: one suite is about one piece of data: give one of them (or two tables whose names say "
+        "train and test)"
+    )
 
 
 def _existing(path: str) -> Path:
@@ -113,9 +123,10 @@ def _in_folder(folder: Path) -> Found:
     if len(tables) == 1:
         return Found("table", tables[0])
     if tables:
-        names = ", ".join(sorted(file.name for file in tables)[:8])
+        more = ", …" if len(tables) > SHOWN else ""
+        names = ", ".join(sorted(file.name for file in tables)[:SHOWN]) + more
         raise DataError(
-            f"{folder} holds {len(tables)} tables, {names}: give one of them, for instance {tables[0]}"
+            f"{folder} holds {len(tables)} tables, {names}: give one of them, for instance {_example(tables)}"
         )
     raise DataError(_empty(folder, files))
 
@@ -142,6 +153,12 @@ def _pair(tables: Sequence[Path]) -> Found | None:
     if set(parts) != {"train", "test"} or parts["train"].suffix != parts["test"].suffix:
         return None
     return Found("table", parts["train"], parts["test"])
+
+
+def _example(tables: Sequence[Path]) -> str:
+    """The first table, or the two among several that are called train and test."""
+    pair = _pair([file for file in tables if _part(file)])
+    return f"{tables[0]}" + (f", or both parts of one: {pair.path} {pair.test_path}" if pair else "")
 
 
 def _part(file: Path) -> str:

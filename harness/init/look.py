@@ -165,12 +165,17 @@ def _table(found: Found, given: JsonObject, target: str | None) -> Seen:
     frame = read(path, given)
     named = target or given.get("target") or given.get("label")
     what = roles(frame, path, None if named is None else str(named))
-    dataset, args = _arguments(found, what, frame)
+    shared = bool(what.group) and _shares_owners(found, what.group, frame, given)
+    dataset, args = _arguments(found, what, frame, shared)
     args, _, taken = readable(dataset, {**args, **given})
     from harness.datasets.catalog import load_dataset, notes
 
     data = load_dataset(dataset, args)
-    said = (*_columns_said(path, what, frame, dataset), *notes(dataset, args), *_taken_said(args, taken))
+    said = (
+        *_columns_said(path, what, frame, dataset, shared),
+        *notes(dataset, args),
+        *_taken_said(args, taken),
+    )
     why = {
         "target": what.why,
         "label": what.why,
@@ -180,9 +185,22 @@ def _table(found: Found, given: JsonObject, target: str | None) -> Seen:
     return _counted(_name(path), dataset, args, data, said, why)
 
 
-def _arguments(found: Found, what: Roles, frame: pd.DataFrame) -> tuple[str, dict[str, Json]]:
+def _shares_owners(found: Found, group: str, frame: pd.DataFrame, given: JsonObject) -> bool:
+    """Whether rows of the test file belong to what rows to learn from belong to."""
+    if found.test_path is None:
+        return False
+    tested = read(found.test_path, given)
+    return group in tested and bool(set(frame[group].dropna()) & set(tested[group].dropna()))
+
+
+def _arguments(found: Found, what: Roles, frame: pd.DataFrame, shared: bool) -> tuple[str, dict[str, Json]]:
+    """The data set for a table, and how a suite names the columns.
+
+    Args:
+        shared: the groups of the table stand in the test file too: such a division would be refused.
+    """
     paths = {"path": str(found.path)} | ({"test_path": str(found.test_path)} if found.test_path else {})
-    group = {"group": what.group} if what.group and not found.test_path else {}
+    group = {"group": what.group} if what.group and not shared else {}
     if what.text:
         return "text_csv", {**paths, "text": what.text, "label": what.target, **group}
     out = {what.target, what.group, *what.row_names, *what.constant}
@@ -201,13 +219,18 @@ def _arguments(found: Found, what: Roles, frame: pd.DataFrame) -> tuple[str, dic
     }
 
 
-def _columns_said(path: Path, what: Roles, frame: pd.DataFrame, dataset: str) -> list[str]:
+def _columns_said(path: Path, what: Roles, frame: pd.DataFrame, dataset: str, shared: bool) -> list[str]:
     kind = "texts" if dataset == "text_csv" else "a table"
     said = [f"{path.name}: {kind} of {len(frame)} rows and {len(frame.columns)} columns"]
     said.append(f"predicts {what.target!r}, {what.why} (--target COLUMN for another)")
     if what.text:
         said.append(f"from the texts in {what.text!r}")
-    if what.group:
+    if shared:
+        said.append(
+            f"{what.group!r} names what rows belong to, and the test file has rows of the same: if others "
+            f"are to be predicted, give all rows in one file, which is cut by {what.group!r}"
+        )
+    elif what.group:
         said.append(f"{what.group!r} names what rows belong to: its rows stay on one side of every split")
     for name, span in list(what.dates.items())[:SHOWN]:
         said.append(f"{name!r} holds dates, {span}: rows are split by hash, not by time")

@@ -8,7 +8,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -31,6 +31,7 @@ from harness.running.smoke import smoke as shrunk
 from harness.schedule import Kept, SchedulerSettings, module_paths
 from harness.store.runs import RunFolder, open_run
 from harness.suite.schema import Suite
+from harness.trial.waits import counting_waits, waited_s
 
 if TYPE_CHECKING:
     from harness.report.evidence import Evidence
@@ -42,9 +43,11 @@ OPEN_GPUS = -1.0
 SHOW_CURSOR = b"\x1b[?25h"
 
 
-def run_suite(request: RunRequest) -> int:
+def run_suite(request: RunRequest, waited: Callable[[float], object] = lambda seconds: None) -> int:
     """Run a suite; what is finished is never run again.
 
+    Args:
+        waited: told how many seconds trials waited for other runs on this host, which no budget counts.
     Returns:
         the exit code: 0, 1 when trials failed, 130 when interrupted.
     Raises:
@@ -72,8 +75,8 @@ def run_suite(request: RunRequest) -> int:
             until_decided = request.until_decided and not request.smoke
             name = content_hash([plan.hash, "until decided"]) if until_decided else plan.hash
             run = open_run(request.out, suite.name, name, without=plan.outdated)
-            with run.in_use(), Kept() as kept:
-                settings = _settings(suite, request, started)
+            with run.in_use(), counting_waits(run.id), Kept() as kept:
+                settings = replace(_settings(suite, request, started), account=run.id)
                 session = Session(
                     run, suite, request.out, settings, console, kept, plan.machine_class, request.only,
                     OPEN_GPUS,
@@ -86,10 +89,22 @@ def run_suite(request: RunRequest) -> int:
                 session.duel()
                 if request.certify is not None:
                     session.certify(request.certify)
+                _say_waited(waited_s(run.id), waited, console)
                 return _finish(run, plan, session.records, suite, request, console)
         except KeyboardInterrupt:
             _say_interrupted(run, plan, console)
             return 130
+
+
+def _say_waited(seconds: float, waited: Callable[[float], object], console: Console) -> None:
+    waited(seconds)
+    if seconds >= 1:
+        told = f"{seconds / 60:.1f} min" if seconds >= 60 else f"{seconds:.0f} s"
+        console.print(
+            f"waited {told} for other runs on this host, which a budget does not count",
+            highlight=False,
+            markup=False,
+        )
 
 
 def _up_to_date(

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
-import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -105,13 +103,9 @@ class Session:
 
     def decide(self) -> Story:
         """Measure until the question is decided (`harness.running.until_decided`); the budget is its end."""
-        budget, started = self.settings.budget_s, self.settings.started
+        asked = self.settings
         # The budget ends the spending; what has begun is measured to its end, and nothing fails for it.
-        self.settings = replace(self.settings, budget_s=None)
-
-        def left_s() -> float:
-            return math.inf if budget is None else started + budget - time.time()
-
+        self.settings = replace(asked, budget_s=None)
         scores = [t.id for t in select(plan_trials(self.suite, self.gpus), self.only) if t.kind == "score"]
         known = frozenset(find_cached(self.out, self.suite.name, scores))
         apart = RunFolder(f"{self.run.url}/{UNTRAINED}")
@@ -125,8 +119,8 @@ class Session:
                 is_known=known.__contains__,
                 say=self._say,
             ),
-            left_s=left_s,
-            is_open_ended=budget is not None,
+            left_s=lambda: asked.left_s,
+            is_open_ended=asked.budget_s is not None,
             only=self.only,
             gpus=self.gpus,
         )
@@ -140,8 +134,7 @@ class Session:
         from harness.running.duels import contenders, duel_trials
         from harness.running.until_decided import question_of
 
-        deadline = self.settings.deadline
-        if not self.suite.serving.duels or (deadline is not None and time.time() >= deadline):
+        if not self.suite.serving.duels or self.settings.left_s <= 0:
             return
         question = question_of(self.run, self.suite)
         decision = answer(question, flips=False)

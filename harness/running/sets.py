@@ -41,7 +41,9 @@ def run_sets(request: RunRequest) -> int:
             continue
         print(said, file=sys.stderr)
         asked = replace(request, dataset=name, budget=left, json_out=False)
-        found = run_suite(asked)
+        waits: list[float] = []
+        found = run_suite(asked, waits.append)
+        end = None if end is None else end + sum(waits)
         if found == INTERRUPTED:
             return found
         code = max(code, found)

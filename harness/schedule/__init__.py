@@ -110,7 +110,7 @@ def _ready(
 
 
 def _spent(settings: SchedulerSettings) -> bool:
-    return settings.deadline is not None and time.time() >= settings.deadline
+    return settings.left_s <= 0
 
 
 def _blocked(trial: Trial, run: RunFolder) -> str | None:

@@ -125,7 +125,13 @@ def run_sweep(
     while ended < SWEEPS:
         nodes = _nodes(left, cluster, watcher, settings)
         orders = Orders(
-            run, {t.id: t for t in left}, settings.session, settings.deadline, settings.paths, dispatch
+            run,
+            {t.id: t for t in left},
+            settings.session,
+            settings.deadline,
+            settings.paths,
+            dispatch,
+            settings.account,
         )
         sink = _Sink(watcher, orders.trials)
         try:

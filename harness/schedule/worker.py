@@ -14,10 +14,12 @@ from typing import Literal, NotRequired, TypedDict
 from harness.codec import JsonObject
 from harness.planning.tuning import EnoughError
 from harness.record import Record, Trial
+from harness.schedule.settings import left_s
 from harness.schedule.together import train_together
 from harness.store.runs import RunFolder
 from harness.trial.isolation import host_to_itself
 from harness.trial.trial import STACKS, Dispatch, not_run, run_trial
+from harness.trial.waits import note_wait
 from harness.trial.watchdog import last_words
 
 REPORT_EVERY_S = 0.5
@@ -44,6 +46,7 @@ class Orders:
         deadline: time.time() after which no trial starts; None without a budget.
         paths: put in front of sys.path.
         dispatch: `module:function` that runs a job; None finds it by the trial's kind and task.
+        account: of the waits for other runs on this host, which put the deadline off.
     """
 
     run: RunFolder
@@ -52,6 +55,7 @@ class Orders:
     deadline: float | None = None
     paths: tuple[str, ...] = ()
     dispatch: str | None = None
+    account: str = ""
 
 
 class Config(TypedDict):
@@ -96,8 +100,12 @@ def work(config: Config, orders: Orders) -> None:
         return
     record = _settled(trial, orders)
     if record is None:
-        with host_to_itself(trial.kind, lambda: progress({"waiting": "for another run on this host"})):
-            if _is_spent(orders):  # while it waited
+        with host_to_itself(
+            trial.kind,
+            lambda: progress({"waiting": "for another run on this host"}),
+            partial(note_wait, orders.account),
+        ):
+            if _is_spent(orders):  # while it waited, where nobody counts that
                 tune.report({"status": "unspent"})
                 return
             record = run_trial(
@@ -119,7 +127,7 @@ def _is_last(info: JsonObject) -> bool:
 
 
 def _is_spent(orders: Orders) -> bool:
-    return orders.deadline is not None and time.time() >= orders.deadline
+    return left_s(orders.deadline, orders.account) <= 0
 
 
 def _settled(trial: Trial, orders: Orders) -> Record | None:

@@ -1,0 +1,309 @@
+"""First suites for data that goes wrong quietly: each runs as it is meant, or the trouble is named."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+from PIL import Image, ImageDraw
+
+from harness.cli.main import main
+from harness.datasets.catalog import load_dataset
+from harness.planning.trials import plan_trials
+from harness.reading import read_suite
+from tests.small_suites import harness
+
+Case = tuple[int, str, dict[str, Any]]
+"""Exit code, what was said, and the suite that was written (empty where none was)."""
+First = Callable[..., Case]
+
+
+@pytest.fixture
+def first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> First:
+    """`init …`, and that what was written is a suite with trials."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HARNESS_DATA", str(tmp_path / "cache"))
+
+    def call(*arguments: str) -> Case:
+        Path("first.yaml").unlink(missing_ok=True)
+        code = main(["init", *arguments, "-o", "first.yaml", "--force", "--budget", "2m"])
+        said = capsys.readouterr().err
+        file = Path("first.yaml")
+        written = yaml.safe_load(file.read_text()) if code == 0 else {}
+        assert code == 2 or (written and plan_trials(read_suite(file)))
+        assert code == 0 or not file.exists()
+        return code, said, written
+
+    return call
+
+
+def loaded(suite: dict[str, Any]) -> Any:
+    args = dict(suite["data"])
+    return load_dataset(args.pop("name"), {k: v for k, v in args.items() if k != "size"})
+
+
+def table(path: str, **columns: Any) -> Path:
+    file = Path(path)
+    file.parent.mkdir(exist_ok=True)
+    pd.DataFrame(columns).to_csv(file, index=False)
+    return file
+
+
+def visits(owners: range, rng: np.random.Generator) -> dict[str, Any]:
+    """Ten visits of each owner, whose answer is the owner's."""
+    owner = np.repeat(np.array(owners), 10)
+    size = rng.normal(size=1000)
+    return {
+        "customer": owner,
+        "size": (size[owner] + rng.normal(0, 0.001, len(owner))).round(4),
+        "late": np.where(owner % 3 == 0, "yes", "no"),
+    }
+
+
+def test_answers_written_otherwise_in_the_test_file_are_named_with_a_map_of_labels(first: First) -> None:
+    speed = np.arange(120.0)
+    table("cars/train.csv", speed=speed, risk=np.where(speed > 60, "high", "low"))
+    table("cars/test.csv", speed=speed[::2], risk=np.where(speed[::2] > 60, "High ", "Low "))
+    code, said, _ = first("cars")
+    assert code == 2 and "no training row has the label" in said
+    assert "where they are the same write `labels: {Low: low, High: high}`" in said
+    code, _, suite = first("cars", "--set", "labels={Low: low, High: high}")
+    assert code == 0 and loaded(suite).task.class_names == ("high", "low")
+
+
+def test_a_folder_that_holds_a_suite_alone_says_how_to_run_it(first: First) -> None:
+    Path("work").mkdir()
+    Path("work/mine.yaml").write_text("name: mine\n")
+    code, said, _ = first("work")
+    assert code == 2 and re.search(
+        r"holds no images and no tables, only mine\.yaml.* run \S*mine\.yaml", said
+    )
+
+
+def test_pictures_cut_out_of_their_background_are_laid_on_one_and_it_is_said(first: First) -> None:
+    for number, kind in enumerate(("star", "bar")):
+        Path("logos", kind).mkdir(parents=True)
+        for i in range(12):
+            shape = Image.new("L", (24, 24), 0)
+            ImageDraw.Draw(shape).rectangle((i // 2, 4, 12 + i // 2, 6 + 12 * number), fill=255)
+            picture = Image.new("RGB", (24, 24), (90, 20, 20))
+            picture.putalpha(shape)
+            picture.save(Path("logos", kind, f"{i}.png"))
+    code, said, suite = first("logos")
+    assert code == 0 and "have transparent pixels: they are laid on white" in said
+    assert len(np.unique(loaded(suite).train.inputs.reshape(-1, 3 * 24 * 24), axis=0)) > 2
+
+
+@pytest.mark.parametrize("names", [("TRAIN", "TEST"), ("training", "tst"), ("Train", "Testing")])
+def test_folders_of_parts_are_no_classes(names: tuple[str, str], first: First) -> None:
+    rng = np.random.default_rng(6)
+    for part, count in zip(names, (20, 6), strict=True):
+        for side, kind in enumerate(("left", "right")):
+            folder = Path("shots", part, kind)
+            folder.mkdir(parents=True)
+            for i in range(count):
+                pixels = rng.integers(0, 60, (16, 16, 3))
+                pixels[:, side * 8 : side * 8 + 8] += 150
+                Image.fromarray(pixels.astype(np.uint8)).save(folder / f"{part}{i}.png")
+    code, _, suite = first("shots")
+    data = loaded(suite)
+    assert code == 0
+    assert (data.task.class_names, len(data.train), len(data.test)) == (("left", "right"), 40, 12)
+
+
+def test_decimal_commas_of_two_files_whose_values_never_meet_are_numbers(first: First) -> None:
+    rng = np.random.default_rng(7)
+    for part, start in (("train", 0.25), ("test", 0.75)):
+        flow = rng.choice(np.arange(start, 9, 1.0), 200)
+        cells = [
+            f"{x};{2 * x + e:.2f}".replace(".", ",")
+            for x, e in zip(flow, rng.normal(0, 0.1, 200), strict=True)
+        ]
+        Path("pump").mkdir(exist_ok=True)
+        Path(f"pump/{part}.csv").write_text("\n".join(["flow;power", *cells]))
+    code, said, suite = first("pump")
+    assert code == 0 and suite["task"] == "tabular_regression" and suite["data"]["decimal"] == ","
+    assert 'written so that it can be read: `decimal: ","`' in said
+
+
+def test_owners_that_stand_in_both_files_are_said_and_owners_of_one_divide_the_rows(first: First) -> None:
+    rng = np.random.default_rng(8)
+    rows = pd.DataFrame(visits(range(60), rng)).sample(frac=1, random_state=0)
+    Path("shared").mkdir()
+    rows[:450].to_csv("shared/train.csv", index=False)
+    rows[450:].to_csv("shared/test.csv", index=False)
+    code, said, suite = first("shared")
+    assert code == 0 and "group" not in suite["data"]
+    assert (
+        "the test file has rows of the same: if others are to be predicted, give all rows in one file" in said
+    )
+    assert "150 of 150 test rows have a value of column 'customer' that training rows have too" in said
+    table("apart/train.csv", **visits(range(40), rng))
+    table("apart/test.csv", **visits(range(40, 60), rng))
+    code, said, suite = first("apart")
+    assert code == 0 and suite["data"]["group"] == "customer"
+    assert "its rows stay on one side of every split" in said
+
+
+def test_a_column_that_gives_the_answer_away_is_warned_of_in_what_is_said_and_in_the_suite(
+    first: First,
+) -> None:
+    rng = np.random.default_rng(9)
+    hint = rng.normal(size=500)
+    cost = (50 + 9 * hint + rng.normal(0, 5, 500)).round(2)
+    table(
+        "jobs.csv", hint=hint.round(3), noise=rng.normal(size=500).round(3), paid=cost * 1.07 + 3, cost=cost
+    )
+    code, said, _ = first("jobs.csv", "--target", "cost")
+    assert code == 0 and "giveaway column: column 'paid' alone tells the answer" in said
+    assert "WARNING giveaway column: column 'paid'" in Path("first.yaml").read_text()
+    kind = np.sort(rng.integers(0, 3, 500))
+    table("sorted.csv", row=np.arange(500), hint=(hint + kind).round(3), kind=np.array(["a", "b", "c"])[kind])
+    code, said, suite = first("sorted.csv")
+    assert code == 0 and "'row' numbers the rows: left out" in said and suite["data"]["features"] == ["hint"]
+    assert "the file is sorted by the answer" in said
+
+
+def log(
+    path: str, time: Callable[[int], str], mark: str = ",", head: bool = True, **more: Callable[[int], str]
+) -> None:
+    rng = np.random.default_rng(10)
+    lines = [mark.join(["user", "item", "time", *more])] if head else []
+    for i in range(600):
+        user, item = rng.integers(1, 41), rng.integers(1, 26)
+        lines.append(mark.join([str(user), str(item), time(i), *(one(i) for one in more.values())]))
+    Path(path).write_text("\n".join(lines) + "\n")
+
+
+TIMES: dict[str, Callable[[int], str]] = {
+    "days as whole numbers": lambda i: f"{date(2023, 3, 1) + timedelta(days=i // 10):%Y%m%d}",
+    "with the zone's name": lambda i: f"{date(2023, 3, 1) + timedelta(days=i // 10)} 0{i % 10}:00:00 UTC",
+    "in several forms": lambda i: (
+        f"{date(2023, 3, 1) + timedelta(days=i // 10)}T0{i % 10}:00:00{('Z', '+00:00')[i % 2]}"
+    ),
+    "seconds": lambda i: str(1_677_600_000 + 8640 * i),
+}
+
+
+@pytest.mark.parametrize("form", TIMES)
+@pytest.mark.parametrize("mark", [",", ";"])
+def test_times_of_a_log_are_moments_however_they_are_written(form: str, mark: str, first: First) -> None:
+    log("clicks.csv", TIMES[form], mark)
+    code, said, suite = first("clicks.csv")
+    assert code == 0, said
+    args = dict(suite["data"])
+    from harness.datasets.catalog import dataset_module
+
+    times = np.asarray(dataset_module(args.pop("name")).load(**args).events.time, dtype=float)
+    spread = times.max() - times.min()
+    assert 55 * 86_400 < spread * (86_400 if spread < 100 else 1) < 65 * 86_400
+
+
+@pytest.mark.parametrize("mark", ["\t", "::", ","])
+def test_a_log_without_a_line_of_names_is_known_by_its_columns(mark: str, first: First) -> None:
+    log("u.dat", lambda i: str(i % 5 + 1), mark, head=False, when=TIMES["seconds"])
+    code, said, suite = first("u.dat")
+    assert code == 0 and suite["data"]["names"] == ["user", "item", "rating", "time"], said
+    assert suite["data"]["at_least"] == 4
+
+
+def test_a_log_without_times_is_cut_at_random_and_one_of_an_order_is_said_to_be_one(first: First) -> None:
+    log("counts.csv", lambda i: "x", plays=lambda i: str(i % 7 + 1))
+    pd.read_csv("counts.csv").drop(columns="time").to_csv("counts.csv", index=False)
+    code, said, suite = first("counts.csv")
+    assert code == 0 and (suite["data"]["time"], suite["data"]["split"]) == (None, "random")
+    assert suite["data"]["weight"] == "plays" and "it has no times" in said
+    log("order.csv", str)
+    assert "an order rather than moments" in first("order.csv")[1]
+
+
+def test_ids_of_a_log_are_texts_and_what_is_taken_back_is_no_interest(first: First) -> None:
+    log("shop.csv", TIMES["seconds"], event=lambda i: ("buy", "buy", "return")[i % 3])
+    frame = pd.read_csv("shop.csv", dtype=str)
+    frame["user"] = frame.user.str.zfill(3).where(frame.index % 2 == 0, frame.user)
+    frame.to_csv("shop.csv", index=False)
+    code, said, _ = first("shop.csv")
+    assert code == 0 and "a log of 400 interactions" in said
+    assert "200 of 600 events are no interest and are left out (return)" in said
+    users = frame[frame.event == "buy"].user.nunique()
+    assert f"of {users} users" in said and users > 41
+
+
+def test_several_labels_in_a_cell_are_named(first: First) -> None:
+    kinds = ["cat", "dog", "cat;dog", "bird", "cat;bird"]
+    rows = [f"a picture number {i} of the animals,{kinds[i % 5]}" for i in range(100)]
+    Path("animals.csv").write_text("text,label\n" + "\n".join(rows) + "\n")
+    code, said, _ = first("animals.csv")
+    assert code == 2 and "several labels in one cell" in said and 'label_separator: ";"' in said
+
+
+def test_a_folder_of_several_tables_names_them_and_the_two_that_belong_together(first: First) -> None:
+    x = np.arange(60)
+    for name in ("all", "train", "test", *(f"month{i}" for i in range(9))):
+        table(f"work/{name}.csv", x=x / 7, late=x % 2)
+    code, said, _ = first("work")
+    assert code == 2 and "holds 12 tables, all.csv," in said and ", …: give one of them" in said
+    assert re.search(r"or both parts of one: \S*work/train\.csv \S*work/test\.csv", said)
+    code, said, suite = first("work/test.csv", "work/train.csv")
+    assert (
+        code == 0
+        and suite["data"]["path"] == "work/train.csv"
+        and suite["data"]["test_path"] == "work/test.csv"
+    )
+    assert "two tables whose names say train and test" in first("work/all.csv", "work/test.csv")[1]
+
+
+NETS = """
+from torch import nn
+
+
+class Ends(nn.Module):
+    def __init__(self, in_features, last):
+        super().__init__()
+        self.net, self.last = nn.Linear(in_features, 1), last
+
+    def forward(self, x):
+        return self.net(x).squeeze() if self.last is None else self.net(x).squeeze(self.last)
+
+
+def build(task):
+    return Ends(task.input_shape[0], LAST)
+"""
+
+
+@pytest.mark.parametrize("last", [None, -1])
+def test_a_network_that_drops_the_batch_of_one_row_is_named_before_a_suite_is_written(
+    last: int | None, first: First
+) -> None:
+    rng = np.random.default_rng(11)
+    x = rng.normal(size=(200, 2)).round(3)
+    table("t.csv", a=x[:, 0], b=x[:, 1], y=(x.sum(1) + rng.normal(0, 0.5, 200)).round(2))
+    Path("nets.py").write_text(NETS.replace("LAST", str(last)))
+    code, said, _ = first("t.csv", "nets.py")
+    assert code == (2 if last is None else 0), said
+    assert ("nets:build answers two rows with shape (2,), and one with ()" in said) == (last is None)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("case", ["owners", "decimals", "log", "pictures"])
+def test_a_suite_that_is_written_for_such_data_runs(case: str, first: First, tmp_path: Path) -> None:
+    if case == "owners":
+        table("given.csv", **visits(range(60), np.random.default_rng(12)))
+    elif case == "decimals":
+        Path("given.csv").write_text("a;b;y\n" + "".join(f"{i},5;{i % 7};{2 * i},25\n" for i in range(200)))
+    elif case == "log":
+        log("given.csv", TIMES["days as whole numbers"], ";")
+    else:
+        test_pictures_cut_out_of_their_background_are_laid_on_one_and_it_is_said(first)
+        Path("logos").rename("given")
+    assert first("given" if case == "pictures" else "given.csv")[0] == 0
+    ended = harness(tmp_path, "run", "first.yaml", "--smoke", timeout_s=800)
+    assert ended.code == 0, ended.err
