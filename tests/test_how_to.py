@@ -1,18 +1,14 @@
-"""What the documentation tells to type is understood: its commands, and its parts of suites."""
+"""What the documentation tells to type is understood: each command of the harness, with its options."""
 
 from __future__ import annotations
 
 import re
 import shlex
-import shutil
 from collections.abc import Iterator
-from pathlib import Path
 
-import pytest
 import typer
 
 from harness.cli.main import EVERYWHERE, app
-from harness.reading import read_suite
 from tests.small_suites import ROOT
 
 PAGES = [
@@ -21,9 +17,6 @@ PAGES = [
     ROOT / "deploy" / "README.md",
     *sorted((ROOT / "docs").glob("*.md")),
 ]
-HOW_TO = (ROOT / "docs" / "how_to.md").read_text(encoding="utf-8")
-NEEDS = {"xgboost:": "xgboost", "http]": "opencensus"}
-"""What a part of a suite names → the package without which it is refused."""
 
 
 def commands() -> Iterator[tuple[str, list[str]]]:
@@ -34,10 +27,6 @@ def commands() -> Iterator[tuple[str, list[str]]]:
                 text = re.sub(r"\s{2,}#.*|\s+#\s.*|\\$", "", found).strip()
                 if not re.search(r"…|COMMAND|\b[a-z]+\|[a-z]+", text):
                     yield page.name, shlex.split(text)
-
-
-def blocks() -> list[str]:
-    return re.findall(r"^```yaml\n(.*?)^```$", HOW_TO, re.MULTILINE | re.DOTALL)
 
 
 def test_every_command_of_the_documentation_exists_with_its_options() -> None:
@@ -59,17 +48,3 @@ def test_every_command_of_the_documentation_exists_with_its_options() -> None:
         seen += 1
     assert wrong == []
     assert seen > 60
-
-
-@pytest.mark.parametrize("block", blocks(), ids=lambda block: block.splitlines()[1][:40])
-def test_a_part_of_a_suite_is_a_valid_one(block: str, tmp_path: Path) -> None:
-    for named, package in NEEDS.items():
-        if named in block:
-            pytest.importorskip(package)
-    for file in ("own_model/my_models.py", "own_metric/my_metrics.py"):
-        shutil.copy(ROOT / "examples" / file, tmp_path)
-    (tmp_path / "net.pt2").write_bytes(b"a program")
-    objective = "" if "objective:" in block else "decision: {objective: maximize accuracy}\n"
-    (tmp_path / "part.yaml").write_text(f"name: part\n{block}{objective}")
-    suite = read_suite(tmp_path / "part.yaml")
-    assert suite.candidates

@@ -24,7 +24,13 @@ PAGES = [p for p in sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.g
 FENCE = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 OMITS = re.compile(r"…|\b(NAME|COLUMN|FILE)\b")
 """What stands for something to be filled in."""
-NEEDS = {"xgboost:": "xgboost", "keras:": "keras", "lightning:": "lightning", "openvino": "openvino"}
+NEEDS = {
+    "xgboost:": "xgboost",
+    "keras:": "keras",
+    "lightning:": "lightning",
+    "openvino": "openvino",
+    "http]": "grpc",
+}
 """What a part of a suite names → the package without which it is refused."""
 BASES: dict[str, dict[str, Any]] = {
     "tables": {
