@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 import torch
 from runs_here import run_here
@@ -19,7 +20,7 @@ from harness.planning.trials import plan_trials
 from harness.progress import Silent
 from harness.reading import read_suite
 from harness.record import Record, SuiteError, Trial, TrialError
-from harness.schedule import SchedulerSettings, run_trials
+from harness.schedule import Kept, SchedulerSettings, run_trials
 from harness.schedule.cluster import ClusterNode, resolve_gpus
 from harness.store.runs import RunFolder, open_run
 from harness.training.together.group import TrainingGroup
@@ -48,7 +49,7 @@ class Plain(nn.Module):
     def forward(self, x):
         if self.fault and self.training and torch.distributed.is_initialized():
             self.seen += torch.distributed.get_rank() == 1
-            if self.seen == 12:  # in the second epoch
+            if self.seen == (2 if self.fault == "kill" else 12):  # 12: in the second epoch
                 self.misbehave()
         return self.layers(x)
 
@@ -56,6 +57,7 @@ class Plain(nn.Module):
         if self.fault == "raise":
             raise ValueError("the layer does not fit")
         if self.fault == "hang":
+            Path(self.marker).write_text(str(os.getpid()))
             time.sleep(600)
         if self.fault == "kill" or not Path(self.marker).exists():
             Path(self.marker).touch()
@@ -106,13 +108,16 @@ class Heard(Silent):
         self.infos.append(info)
 
 
-def trained(path: Path, *overrides: str, heard: Heard | None = None) -> tuple[RunFolder, dict[str, Record]]:
+def trained(
+    path: Path, *overrides: str, heard: Heard | None = None, kept: Kept | None = None
+) -> tuple[RunFolder, dict[str, Record]]:
     """The run, and each candidate's record, trained on Ray."""
     suite = read_suite(path, overrides)
     run = open_run(path.parent / "out", suite.name, "0123456789abcdef")
     trials = [trial for trial in plan_trials(suite) if trial.kind == "train"]
     settings = SchedulerSettings(paths=(str(path.parent),))
-    return run, {r.trial.candidate: r for r in run_trials(trials, run, heard or Silent(), settings)}
+    records = run_trials(trials, run, heard or Silent(), settings, kept=kept)
+    return run, {r.trial.candidate: r for r in records}
 
 
 def history(run: RunFolder, record: Record) -> list[dict[str, float]]:
@@ -161,7 +166,7 @@ def test_a_worker_that_fails_hangs_or_dies_is_a_reason_or_a_retry_and_never_a_ha
     marker = suite.parent / "killed"
     candidates = {
         "raises": "{fault: raise}",
-        "hangs": "{fault: hang}",
+        "hangs": f"{{fault: hang, marker: {suite.parent / 'hung'}}}, training: {{time_limit: 30}}",
         "dies": f"{{fault: kill, marker: {suite.parent / 'always'}}}",
         "dies_once": f"{{fault: die once, marker: {marker}}}",
         "well": "{}",
@@ -169,7 +174,10 @@ def test_a_worker_that_fails_hangs_or_dies_is_a_reason_or_a_retry_and_never_a_ha
     lines = "".join(f"  {n}: {{model: 'mine:plain', args: {a}}}\n" for n, a in candidates.items())
     before, _, rest = SUITE.partition("candidates:\n")
     suite.write_text(f"{before}candidates:\n{lines}serving:{rest.partition('serving:')[2]}")
-    run, records = trained(suite, "training.time_limit=30")
+    with Kept() as kept:
+        run, records = trained(suite, kept=kept)
+        hung = int((suite.parent / "hung").read_text())
+        assert not psutil.pid_exists(hung), "the workers of a trial that timed out are ended with it"
     reasons = {name: r.failure.reason for name, r in records.items() if r.failure}
     assert reasons == {
         "raises": "ValueError: the layer does not fit",
