@@ -69,8 +69,9 @@ def test_where_nobody_may_be_chosen_the_hardest_limit_is_widened() -> None:
 
 def test_more_traffic_is_suggested_only_where_traffic_counts() -> None:
     assert "--set decision.traffic.qps=" in _other_terms(CHOICE, "recommend x", make_suite(WORLD[:1]))[0]
-    free = make_suite(WORLD[:1], decision={"objective": "maximize accuracy"})
-    assert _other_terms(CHOICE, "recommend x", free)[0] == "recommend x --where 'latency_p50_ms <= 1'"
+    for objective in ("maximize accuracy", "minimize latency_p50_ms"):
+        free = make_suite(WORLD[:1], decision={"objective": objective})
+        assert _other_terms(CHOICE, "recommend x", free)[0] == "recommend x --where 'latency_p50_ms <= 1'"
 
 
 @pytest.mark.parametrize(

@@ -52,7 +52,7 @@ class Found:
 
 
 def find(paths: Sequence[str]) -> Found:
-    """What some paths are together: one piece of data, and any number of Python files.
+    """What some paths are together: one data set, and any number of Python files.
 
     Raises:
         DataError: what cannot be used, each with the cure.
@@ -70,7 +70,7 @@ def _together(data: Sequence[Path]) -> Found:
         return pair
     names = ", ".join(str(path) for path in data)
     raise DataError(
-        f"{names}: one suite is about one piece of data: give one of them (or two tables whose names say "
+        f"{names}: a suite is about one data set: give one of them (or two tables whose names say "
         "train and test)"
     )
 

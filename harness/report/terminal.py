@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from harness.analysis.criteria import HARNESS_METRICS
 from harness.metrics import MetricTable, metrics_of
+from harness.protocols import Metric
 from harness.reasons import Reason
 from harness.report import numbers as n
 from harness.report.canvas import short_names
@@ -106,13 +107,21 @@ def next_commands(
 
 def _rests_on_speed(suite: Suite | None) -> bool:
     """Whether the objective or a limit is a speed, or a cost that follows from one."""
+    return suite is not None and any(m.is_served or m.rests_on_speed for m in _deciding(suite))
+
+
+def _counts_traffic(suite: Suite) -> bool:
+    """Whether the objective or a limit is a bill, which more traffic makes longer."""
+    return any(m.is_bill for m in _deciding(suite))
+
+
+def _deciding(suite: Suite) -> list[Metric]:
+    """The metrics of the objective and of the limits."""
     from harness.analysis.criteria import goal_of, limits_of
 
-    if suite is None:
-        return False
     known = metrics_of(suite)
-    deciding = {*goal_of(suite).metrics, *(c.metric for c in limits_of(suite))}
-    return any(known[n].is_served or known[n].rests_on_speed for n in deciding if n in known)
+    names = {*goal_of(suite).metrics, *(c.metric for c in limits_of(suite))}
+    return [known[name] for name in names if name in known]
 
 
 def _other_terms(r: Recommendation, command: str, suite: Suite | None) -> tuple[str, str]:
@@ -134,7 +143,7 @@ def _other_terms(r: Recommendation, command: str, suite: Suite | None) -> tuple[
     if hardest := min((c for c in limits if str(c) in keeps), key=lambda c: keeps[str(c)], default=None):
         looser = hardest.limit * (1.1 if hardest.is_upper else 1 / 1.1)
         return f"{command} --where '{replace(hardest, limit=float(f'{looser:.2g}')).bound}'", "a wider limit"
-    if suite is not None and not _rests_on_speed(suite) and suite.serving.scenarios.single_stream:
+    if suite is not None and not _counts_traffic(suite) and suite.serving.scenarios.single_stream:
         return f"{command} --where 'latency_p50_ms <= 1'", "decide again with a limit on latency"
     qps = f"{suite.decision.traffic.qps * 2:g}" if suite else "100"
     return f"{command} --set decision.traffic.qps={qps}", "decide again for twice the traffic"
