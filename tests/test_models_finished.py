@@ -343,7 +343,7 @@ def test_a_changed_class_changes_the_ids(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("model", "args", "said"),
     [
-        ("torch:net.pt", {}, r"is no program of torch.export \(.pt2\)"),
+        ("torch:net.pt", {}, r"is not a program of torch.export \(.pt2\)"),
         ("torch:net.pt2", {"class": "nets:Net"}, "unknown argument"),
         ("torch:none.pt2", {}, "there is no file `none.pt2` beside the suite: there is net.pt2"),
         pytest.param("lightning:net.ckpt", {}, "`class` is missing", marks=needs_lightning),

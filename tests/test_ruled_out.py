@@ -13,6 +13,7 @@ import pytest
 from harness.analysis.outputs import table_of
 from harness.analysis.ruled_out import RULED_OUT, broken_on_validation, surely_broken
 from harness.facts import DataFacts, TrainFacts
+from harness.planning.inherited import source_of
 from harness.planning.trials import plan_trials
 from harness.planning.untrained import UNTRAINED, is_untrained, quick_first, untrained_trials
 from harness.reading import read_suite
@@ -103,10 +104,11 @@ def test_who_is_named_has_two_seeds_and_rounds_of_full_trainings(suite: Suite, t
     story, world, _ = decided(suite, tmp_path)
     assert story.steps[-1]["choice"] in ("good/torch", "good/onnx")
     chosen = [t for t in world.asked if t.variant and t.variant.name == story.steps[-1]["choice"]]
-    assert {t.seed for t in chosen if t.kind == "score"} == {0, 1}
+    ordinary = {t.id for t in plan_trials(suite)}
+    assert {t.seed for t in chosen if t.kind == "score" and t.id in ordinary} == {0, 1}
     assert {t.round for t in chosen if t.kind == "serve"} == {0, 1}
     assert not any(is_untrained(t) for t in world.asked)
-    assert {t.id for t in world.asked} <= {t.id for t in plan_trials(suite)}, "ordinary trials"
+    assert all(t.id in ordinary or source_of(t) for t in world.asked), "ordinary, or inheriting"
 
 
 def test_a_ruled_out_variant_stands_in_the_table_with_its_reason(suite: Suite, tmp_path: Path) -> None:

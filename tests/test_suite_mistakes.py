@@ -610,24 +610,39 @@ def test_a_wrong_pipeline_is_answered_like_any_other_candidate(pipeline: str, tm
 UNHEARD: dict[str, tuple[dict[str, str | None], str]] = {
     "momentum": (
         {"training": "training: {optimizer: {momentum: 0.5}}"},
-        "4: training.optimizer.momentum: no",
+        "4: training.optimizer.momentum: recommenders ignore it",
     ),
-    "optimizer": ({"training": "training: {optimizer: {name: sgd}}"}, "4: training.optimizer.name: no"),
-    "clipping": ({"training": "training: {gradient_clip: 5}"}, "4: training.gradient_clip: no recommender"),
-    "smoothing": ({"training": "training: {label_smoothing: 0.1}"}, "4: training.label_smoothing: no"),
-    "precision": ({"training": "training: {precision: bf16}"}, "4: training.precision: no recommender obeys"),
-    "warm-up": ({"training": "training: {schedule: {warmup: 0.3}}"}, "4: training.schedule.warmup: no"),
+    "optimizer": (
+        {"training": "training: {optimizer: {name: sgd}}"},
+        "4: training.optimizer.name: recommenders ignore it",
+    ),
+    "clipping": (
+        {"training": "training: {gradient_clip: 5}"},
+        "4: training.gradient_clip: recommenders ignore it",
+    ),
+    "smoothing": (
+        {"training": "training: {label_smoothing: 0.1}"},
+        "4: training.label_smoothing: recommenders ignore it",
+    ),
+    "precision": (
+        {"training": "training: {precision: bf16}"},
+        "4: training.precision: recommenders ignore it",
+    ),
+    "warm-up": (
+        {"training": "training: {schedule: {warmup: 0.3}}"},
+        "4: training.schedule.warmup: recommenders ignore it",
+    ),
     "a candidate's own": (
         {"candidates": "candidates: {p: {retrieval: {model: ease}, training: {gradient_clip: 2}}}"},
-        "5: candidates.p.training.gradient_clip: no recommender obeys it: leave it out; it obeys epochs, ",
+        "5: candidates.p.training.gradient_clip: recommenders ignore it: leave it out; they use epochs, ",
     ),
     "searched": (
         {"training": "training: {tuning: {space: {gradient_clip: {choice: [1, 2]}}}}"},
-        "4: training.tuning.space.gradient_clip: no recommender obeys it: search epochs, ",
+        "4: training.tuning.space.gradient_clip: recommenders ignore it: search epochs, ",
     ),
     "searched arguments": (
         {"training": "training: {tuning: {space: {args.dim: {choice: [1, 2]}}}}"},
-        "4: training.tuning.space.args.dim: no recommender obeys it: search epochs, ",
+        "4: training.tuning.space.args.dim: recommenders ignore it: search epochs, ",
     ),
     "training sizes": (
         {"data": "data: {name: mock_shop, train_sizes: [100]}"},

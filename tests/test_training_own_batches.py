@@ -145,7 +145,7 @@ def test_a_suites_transforms_hold_for_its_networks_and_are_in_the_ids(beside: tu
     (folder / f"{name}_shared.py").write_text("def make(train):\n    return lambda x: x.float() / 32\n")
     assert not planned(f", transforms: '{own}'") & shared
     for arguments, said in {
-        (f", transforms: '{own}'", "sklearn:LogisticRegression", "digits"): "networks alone obey",
+        (f", transforms: '{own}'", "sklearn:LogisticRegression", "digits"): "which only networks use",
         (f", transforms: '{own}'", "sklearn:LogisticRegression", "breast_cancer"): "is for images",
         (f", transforms: '{own}s'", "small_cnn", "digits"): "defines no `makes`",
     }.items():
