@@ -102,7 +102,8 @@ class Choice:
         holds: (limits, draws, rows) bool, False where a limited metric has no number.
         asked: (limits,) the probability that each limit asks for, NaN where it asks for none of its own.
         figures: what settles a tie. faster: (winner, loser) of duels, which settle it where speed is asked.
-        counts_costs: the objective holds what serving costs: then figures settle only between equals.
+        counts_costs: the objective holds what serving costs: then figures settle only between equals, and
+            draws are not shrunk.
         slack: how far inside each limit the draws lie; without it nothing is known of how rows err together,
             and the choice among rows in doubt is not corrected for. standing: `standings` of it, where the
             caller keeps them.
@@ -163,7 +164,13 @@ class Choice:
 
     @cached_property
     def shrunk(self) -> Array:
-        """(draws, contenders) utility without what selecting the best adds (`shrink_draws`)."""
+        """(draws, contenders) utility without what selecting the best adds (`shrink_draws`).
+
+        A bill comes in whole machines: its draws lie in heaps, which no normal law describes, and drawing the
+        heaps together makes who needs one machine more seldom the best (`benchmarks/whole_machines.py`).
+        """
+        if self._counts_costs:
+            return np.asarray(self.utility[:, self.contenders])
         return self._worths.shrinking.of(self.contenders).T
 
     @cached_property

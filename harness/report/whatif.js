@@ -241,7 +241,7 @@ const whatIf = (() => {
     const lazy = {};
     const best = () => lazy.best ||= (() => {
       const contenders = p.rows.filter(k => able[k] || open[k]), out = new Float64Array(count);
-      const found = bestProbability(p, shrink(p, contenders.map(k => utility[k])), contenders.map(k => keeps[k]));
+      const found = bestProbability(p, p.counts_costs ? contenders.map(k => utility[k]) : shrink(p, contenders.map(k => utility[k])), contenders.map(k => keeps[k]));
       contenders.forEach((k, j) => { out[k] = found[j]; });
       return out;
     })();

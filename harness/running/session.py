@@ -72,13 +72,14 @@ class Session:
 
     def _ahead(self) -> str:
         """Who would be chosen so far, and how surely; a view, which must not end a run."""
-        from harness.analysis.recommend import answer
-        from harness.report.numbers import percent
-        from harness.running.until_decided import question_of
-
         try:
+            # An installation that was changed under the run no longer imports.
+            from harness.analysis.recommend import answer
+            from harness.report.numbers import percent
+            from harness.running.until_decided import question_of
+
             found = answer(question_of(self.run, self.suite), flips=False)
-        except (HarnessError, ArithmeticError, LookupError, ValueError):
+        except (HarnessError, ImportError, ArithmeticError, LookupError, ValueError):
             return ""
         if found.choice is None or found.probability_best is None:
             return ""

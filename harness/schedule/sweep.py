@@ -139,31 +139,46 @@ def run_sweep(
             ended += 1
         except NodesLostError:
             deaths = {}
-        again = []
-        for trial in left:
-            record = run.record(trial.id)
-            if record and (
-                record.status == "finished" or record.environment.get("session") == settings.session
-            ):
-                continue
-            limit = settings.search_limits.get(trial.candidate) if search else None
-            if limit is not None and not cause and trial.id not in sink.began:
-                run.commit(skipped(trial, limit), run.scratch(trial.id))
-                watcher.ended(trial, "finished", "", 0.0)
-            elif sink.status.get(trial.id) == "unspent":
-                write_not_run(trial, settings.budget_reason, run, watcher, settings)
-            elif trial.id in deaths:
-                reason, stacks = _last_words(run, trial, settings.session)
-                reason = reason or death_reason(deaths[trial.id], trial, sink.lasted.get(trial.id, 0.0))
-                write_not_run(trial, reason, run, watcher, settings, "WorkerDied", stacks)
-            else:
-                again.append(trial)
-        if not again:
+        left = _still_left(left, run, sink, deaths, cause, settings, is_search=search is not None)
+        if not left:
             return
-        left = again
     for trial in left:
         reason = f"not run: Ray ended the sweep {SWEEPS} times ({cause or 'no reason given'})"
         write_not_run(trial, reason, run, watcher, settings)
+
+
+def _still_left(
+    trials: Sequence[Trial],
+    run: RunFolder,
+    sink: _Sink,
+    deaths: Mapping[str, str],
+    cause: str,
+    settings: SchedulerSettings,
+    is_search: bool,
+) -> list[Trial]:
+    """What a sweep has left to be tried again; what it gave up, or whose worker died, gets its record here.
+
+    Args:
+        deaths: trial id → how its worker died. cause: why Ray ended the sweep, empty where it did not.
+    """
+    left = []
+    for trial in trials:
+        record = run.record(trial.id)
+        if record and (record.status == "finished" or record.environment.get("session") == settings.session):
+            continue
+        limit = settings.search_limits.get(trial.candidate) if is_search else None
+        if limit is not None and not cause and trial.id not in sink.began:
+            run.commit(skipped(trial, limit), run.scratch(trial.id))
+            sink.watcher.ended(trial, "finished", "", 0.0)
+        elif sink.status.get(trial.id) == "unspent":
+            write_not_run(trial, settings.budget_reason, run, sink.watcher, settings)
+        elif trial.id in deaths:
+            reason, stacks = _last_words(run, trial, settings.session)
+            reason = reason or death_reason(deaths[trial.id], trial, sink.lasted.get(trial.id, 0.0))
+            write_not_run(trial, reason, run, sink.watcher, settings, "WorkerDied", stacks)
+        else:
+            left.append(trial)
+    return left
 
 
 def _nodes(
