@@ -115,6 +115,15 @@ def test_a_tie_is_headed_by_what_settled_it(tmp_path: Path) -> None:
     assert text.startswith("A tie. Ship **fast/onnx**, among the best on average of two that cannot be told")
 
 
+def test_page_one_of_a_tie_says_how_likely_the_named_one_is_the_best(tmp_path: Path) -> None:
+    e = page_of(tmp_path)
+    tie = replace(e.recommendation, verdict="tie", choice="fast/onnx", tied_with=("slow/onnx",))
+    sure = replace(e, recommendation=replace(tie, probability_best=0.85, why_not_likeliest=""))
+    assert ", and it is fast/onnx with 85 %." in said(sure, "verdict")
+    unlikely = replace(sure.recommendation, why_not_likeliest="slow/onnx is the best with probability 59 %.")
+    assert "and it is fast/onnx" not in said(replace(e, recommendation=unlikely), "verdict")
+
+
 def test_a_tie_of_runtimes_says_how_likely_their_model_is_the_best(tmp_path: Path) -> None:
     e = page_of(tmp_path, runtimes=("torch", "onnx"))
     odds = {"fast/onnx": 0.4, "fast/torch": 0.33, "slow/onnx": 0.2, "slow/torch": 0.07}

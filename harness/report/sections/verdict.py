@@ -137,7 +137,11 @@ def _tie(e: Evidence, count: str) -> str:
         return f"{said}{named} {'is' if len(others) == 1 else 'are'} the same model, served otherwise."
     may = "may be" if len(others) == 1 else "may each be"
     among = sum(row.best_probability or 0.0 for row in e.rows if row.variant in {r.choice, *others})
-    sure = f" The best of {count} is among these {len(others) + 1} with probability {n.percent(among)}."
+    own = r.probability_best
+    # Where another is the likelier one, the next sentence has the odds of both.
+    alone = "" if own is None or r.why_not_likeliest else f", and it is {r.choice} with {n.percent(own)}"
+    within = f"is among these {len(others) + 1} with probability {n.percent(among)}{alone}."
+    sure = f" The best of {count} {within}"
     any_of = "either" if len(others) == 1 else "any of them"
     may += f" as good or better; {any_of} is a defensible choice on this evidence."
     return f"{named} {may}{sure if among else ''}"
