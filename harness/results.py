@@ -25,7 +25,8 @@ class Estimate(Noted):
             `log` is true.
         n: how many units of statistics (seeds, launches).
         floor: the true figure may be higher: an upper limit is never met by it.
-        machines: of a cost, how many it pays for; nothing else where `is_machines_alone`.
+        machines: of a cost, how many it pays for. step: what one machine more or less changes; None where
+            machines come and go by the hour, and of what is no cost of machines.
         total: of a training's cost, with the search and all seeds.
         by_figures: of an expression, what the row's own figures give, where `value` is another.
     """
@@ -40,7 +41,7 @@ class Estimate(Noted):
     note: str = ""
     floor: bool = False
     machines: float | None = None
-    is_machines_alone: bool = False
+    step: float | None = None
     total: float | None = None
     by_figures: float | None = None
 

@@ -15,7 +15,7 @@ from harness.analysis.cost import (
     replicas,
     train_cost_usd,
 )
-from harness.costs import Price, find_price, load_prices
+from harness.costs import Price, find_price, load_prices, other_regions
 from harness.record import Measurement, Record, SuiteError
 from harness.suite.schema import Machine, Traffic
 from tests.analysis_world import failed, trial
@@ -35,6 +35,14 @@ def test_a_price_is_found_by_provider_and_instance_also_with_its_region() -> Non
 def test_an_unknown_price_names_the_nearest_and_the_way_out() -> None:
     with pytest.raises(SuiteError, match=r"nearest: .*aws/c7i\.large.*usd_per_hour"):
         find_price("aws/c7i.larg")
+    with pytest.raises(SuiteError, match="nearest: gcp/n2-standard-4, gcp/n2d-standard-4"):  # each once
+        find_price("gcp/n2-standard4")
+
+
+def test_a_region_without_a_price_names_the_regions_that_have_one() -> None:
+    with pytest.raises(SuiteError, match="`aws/c7i.large` is known in us-east-1 alone: .*prices update"):
+        find_price("aws/eu-west-1/c7i.large")
+    assert other_regions("aws/us-east-1/c7i.large") == other_regions("aws/eu-west-1/c99.large") == ""
 
 
 def test_a_price_of_ones_own_goes_before_the_catalogue() -> None:

@@ -101,3 +101,27 @@ def test_a_capacity_s_note_reaches_the_measurement() -> None:
     headline, low, high = measurements(Capacity(50.0, 40.0, 60.0, False, (), note))
     assert headline == Measurement("throughput_at_slo_qps", 50.0, "1/s", note=note)
     assert [(m.at, m.value) for m in (low, high)] == [({"bound": "low"}, 40.0), ({"bound": "high"}, 60.0)]
+
+
+@pytest.mark.parametrize(("runtime", "workers"), [("onnx", 1), ("onnx@1x2", 2)])
+def test_a_capacity_is_held_against_all_its_workers_and_its_bound(
+    tmp_path: Path, runtime: str, workers: int
+) -> None:
+    records = make_records(FEW, seeds=(0,), sizes=(1000,), rounds=2, calls=30, runtimes=(runtime,))
+    suite = make_suite(FEW, ("onnx",))
+    serving = suite.serving.model_copy(update={"workers": (workers,) if workers > 1 else None})
+    suite = suite.model_copy(update={"serving": serving})
+    found = gather(make_run(tmp_path, records, suite, files=False))
+    page = sections(found, ["load"])["load"].markdown
+    head, _, *lines = page[page.rindex("| Variant") :].split("\n\n")[0].splitlines()
+    columns = [c.strip().partition(",")[0] for c in head.strip("|").split("|")]
+    for row, line in zip(found.detailed, lines, strict=True):
+        said = dict(zip(columns, (c.strip(" *") for c in line.strip("|").split("|")), strict=True))
+        capacity, p50 = (row.estimates[m].value for m in ("throughput_at_slo_qps", "latency_p50_ms"))
+        assert capacity and p50
+        share = float(said["Of 1 / median latency"].rstrip("%\u202f "))
+        assert share == pytest.approx(100 * capacity * p50 / 1000 / workers, abs=0.6)
+        bounds = [r.facts_as(ServerFacts).closed_loop_bound_qps for r in found.records
+                  if r.trial.scenario == "server" and r.trial.candidate == row.candidate]  # fmt: skip
+        bound = float(np.exp(np.mean(np.log([b for b in bounds if b]))))
+        assert float(said["Bound"].replace(",", "")) == pytest.approx(bound, rel=0.01)

@@ -126,10 +126,10 @@ def test_of_a_figure_without_interval_the_interval_is_what_cannot_be_estimated()
 
 
 def test_a_bill_of_whole_machines_is_not_rounded_to_the_limit_that_it_keeps() -> None:
-    many = Estimate(195.46, 130.31, 390.92, machines=3.0, is_machines_alone=True)
-    assert n.shown("cost_per_month_usd", many) == n.EstimateText("195.46", "130–390", 195.46)
-    with_items = Estimate(195.46, 130.31, 390.92, machines=3.0)
-    assert n.shown("cost_per_month_usd", with_items).value == "200"
+    many = Estimate(195.4575, 130.305, 390.915, machines=3.0, step=65.1525)
+    assert n.shown("cost_per_month_usd", many) == n.EstimateText("195.46", "130.31–390.92", 195.4575)
+    by_the_hour = Estimate(195.46, 130.31, 390.92, machines=3.0)
+    assert n.shown("cost_per_month_usd", by_the_hour).value == "195.46"
 
 
 def test_another_value_by_the_figures_of_a_row_is_said_with_the_digits_of_the_value() -> None:

@@ -77,13 +77,33 @@ def test_a_factor_near_one_is_said_as_a_difference(evidence: Evidence) -> None:
 
 
 def test_a_cost_of_one_or_two_machines_is_listed_and_many_are_an_interval() -> None:
-    cost = Estimate(65.15, 65.15, 130.3, machines=1, is_machines_alone=True)
-    assert n.steps_of(cost) == "65.15 or 130.30"
+    cost = Estimate(65.1525, 65.1525, 130.305, machines=1, step=65.1525)
+    assert n.bills_of(cost) == "65.15 or 130.31"
     shown = n.shown("cost_per_month_usd", cost)
-    assert (shown.value, shown.interval) == ("65.15", "65.15 or 130.30")
-    assert n.steps_of(replace(cost, high=195.45)) == "65.15, 130.30 or 195.45"
-    assert n.steps_of(replace(cost, is_machines_alone=False)) == ""
-    assert n.steps_of(replace(cost, high=651.5)) == "" and n.steps_of(replace(cost, machines=None)) == ""
+    assert (shown.value, shown.interval) == ("65.15", "65.15 or 130.31")
+    assert n.bills_of(replace(cost, high=195.4575)) == "65.15, 130.31 or 195.46"
+    assert n.bills_of(replace(cost, low=65.1525 + 50, high=130.305 + 50)) == "115.15 or 180.31"  # items of 50
+    assert n.bills_of(replace(cost, high=651.525)) == "65.15–651.53"
+    # By the hour a month may cost any sum: none is made up of whole machines.
+    assert n.bills_of(Estimate(222.8, 200.4, 260.1, machines=3.42)) == "200.40–260.10"
+
+
+def test_two_equal_bills_are_never_written_with_different_cents() -> None:
+    for hour in (0.08925, 0.0416, 0.1785, 0.3328):
+        for count in range(1, 40):
+            month = hour * 730
+            ways = (month * count, hour * count * 730, sum([month] * count), month * 3 * count / 3)
+            assert len({n.amount(x) for x in ways}) == 1
+
+
+def test_a_cost_per_million_is_a_bill_too(evidence: Evidence) -> None:
+    cell = Estimate(0.02479, 0.02479, 0.04958, step=0.02479)
+    shown = n.shown("cost_per_million_usd", cell)
+    assert (shown.value, shown.interval) == ("0.0248", "0.0248 or 0.0496")
+    for row in evidence.rows:
+        month, million = (row.estimates[f"cost_per_{of}_usd"] for of in ("month", "million"))
+        assert month.step and million.step and month.value and million.value
+        assert million.value / million.step == pytest.approx(month.value / month.step)
 
 
 def test_a_value_in_money_has_its_unit_in_every_place(evidence: Evidence) -> None:

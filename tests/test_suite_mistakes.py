@@ -534,6 +534,17 @@ TABLE: dict[str, tuple[dict[str, str | None], list[str]]] = {
         {"decision": "decision: {objective: maximize value, value: accuracy - latency_p50_ms}"},
         ["suite.yaml:8: decision.value: `accuracy` is in fraction and `latency_p50_ms` in ms"],
     ),
+    "headroom in percent": (
+        {"decision": "decision: {traffic: {qps: 100, headroom: 80}}"},
+        ["suite.yaml:8: decision.traffic.headroom: `80` is out of range: it must be at most 1"],
+    ),
+    "peak below the mean that nobody wrote": (
+        {"decision": "decision: {traffic: {peak_qps: 5}}"},
+        [
+            "suite.yaml:8: decision.traffic.peak_qps: the peak, 5, is below the mean, 10: "
+            "add qps, which is that unless you say it"
+        ],
+    ),
     "peak below the mean": (
         {"decision": "decision: {traffic: {qps: 100, peak_qps: 50}}"},
         ["suite.yaml:8: decision.traffic.peak_qps: the peak, 50, is below the mean, 100: swap them"],

@@ -10,6 +10,7 @@ import pytest
 from harness.analysis.cost import machines
 from harness.analysis.criteria import merge_constraints
 from harness.analysis.served import load_within
+from harness.planning.notes import plan_notes, silence_note
 from harness.reading import read_suite, suite_from_text, suite_to_text
 from harness.reading.trace import burstiness, read_trace
 from harness.record import SuiteError
@@ -97,6 +98,10 @@ def test_dates_with_offsets_in_any_order_are_the_same_instants(tmp_path: Path) -
         ("timestamp\n2026-01-01T00:00:00\n2026-01-03T00:00:00+01:00\n", "write all alike"),
         ("timestamp\n1764288000000\n1764374400000\n", "divide milliseconds by 1000"),
         ("a,b\n1,2\n3,4\n", "has the columns a, b: name the one with times `timestamp`"),
+        (
+            "timestamp\n2026-01-01\n2026-01-03\n",
+            "line 2: `2026-01-01` is not a time: it is a day, and the hour is",
+        ),
         ("timestamp\n5\n", "holds fewer than two times"),
         ("timestamp\n0\n999999999\n", "holds 277,777 hours, more than a year"),
     ],
@@ -109,6 +114,28 @@ def test_what_cannot_be_read_as_it_is_meant_is_refused(tmp_path: Path, text: str
         read_suite(file)
     assert "suite.yaml:8: decision.traffic.trace: `requests.csv` " in str(error.value)
     assert message in str(error.value)
+
+
+def test_no_hour_of_the_day_counts_more_often_than_another(tmp_path: Path) -> None:
+    """Thirty hours are cut to the last 24, ten days to the last seven."""
+    for hours, kept in ((30, 24), (10 * 24, 168), (15 * 24 + 5, 336)):
+        times = np.concatenate([h * 3600 + 1.0 + np.arange(1 + h % 24) for h in range(hours)])
+        file = tmp_path / "log.csv"
+        file.write_text("timestamp\n" + "\n".join(f"{t:.0f}" for t in [0, *times, hours * 3600]) + "\n")
+        expected = [(1 + h % 24) / 3600 for h in range(hours - kept, hours)]
+        assert read_trace(file).hours == pytest.approx(expected, rel=1e-5)
+
+
+def test_hours_without_a_request_are_told_before_anything_runs(tmp_path: Path) -> None:
+    file = tmp_path / "suite.yaml"
+    file.write_text(TEXT)
+    times = a_day(7)
+    write(tmp_path, times)
+    assert silence_note(read_suite(file)) == ""
+    write(tmp_path, times[(times < 10 * 3600) | (times >= 13 * 3600)])
+    note = silence_note(read_suite(file))
+    assert note.startswith("no request came in 3 of 24 hours of requests.csv, up to 3 in a row: ")
+    assert note in plan_notes(read_suite(file))
 
 
 def test_a_suite_has_the_hours_and_the_bursts_of_its_trace_and_keeps_them(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ decides again without running anything again.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
@@ -36,6 +37,11 @@ def price_of(machine: Machine, prices: Iterable[Price] | None = None) -> Price |
     if row is None:
         return Price("own", "", "", machine.usd_per_hour, term="own", source="the suite")
     return replace(row, usd_per_hour=machine.usd_per_hour, as_of=None, source="the suite")
+
+
+def to_cents(usd: float) -> float:
+    """Halves up, as bills are: two machines at 65.1525 must not cost 130.30 here and 130.31 there."""
+    return math.copysign(math.floor(round(abs(usd) * 100, 6) + 0.5) / 100, usd)
 
 
 def replicas(throughput: np.ndarray | float, traffic: Traffic) -> np.ndarray:

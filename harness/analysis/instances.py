@@ -212,7 +212,7 @@ def _limits(row: Row, suite: Suite) -> tuple[Constraint, ...]:
 def _idle(used: int, instance: Instance) -> str:
     if used >= instance.cores or instance.price.gpu:
         return ""
-    return f"{used} of {instance.cores} cores serves"
+    return f"{used} of {instance.cores} cores {'serves' if used == 1 else 'serve'}"
 
 
 def _mean_bill(served: _Served, suite: Suite) -> float:

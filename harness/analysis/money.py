@@ -127,6 +127,8 @@ def with_costs(table: Tradeoff, suite: Suite, seconds: TrainingSeconds) -> Trade
     million = cost.per_million(month, traffic)
     floors = cost.cost_per_million_floor(ends[1], where.usd_per_hour)
     counts = cost.machines(ends[1], traffic)
+    comes_and_goes = traffic.curve and traffic.autoscale is not None
+    steps = [None if comes_and_goes else float(usd) * cost.HOURS_PER_MONTH for usd in where.usd_per_hour]
     fulls = [f"{x:.3g} USD at full use" for x in floors]
     replicas = [
         f"{x:.4g} machine{'s' if x != 1 else ''}{f' of {name}' if name else ''}"
@@ -136,11 +138,14 @@ def with_costs(table: Tradeoff, suite: Suite, seconds: TrainingSeconds) -> Trade
         f"{x}, {usd:.4g} USD beside them" if usd else x for x, usd in zip(replicas, other, strict=True)
     ]
     cells = {
-        "cost_per_million_usd": _derived(million, fulls, sources, table.rows),
+        "cost_per_million_usd": [
+            replace(cell, step=usd and float(cost.per_million(np.asarray(usd), traffic)))
+            for cell, usd in zip(_derived(million, fulls, sources, table.rows), steps, strict=True)
+        ],
         "cost_per_month_usd": [
-            cell if cell.value is None else replace(cell, machines=float(count), is_machines_alone=not usd)
+            cell if cell.value is None else replace(cell, machines=float(count), step=usd)
             for cell, count, usd in zip(
-                _derived(month, replicas, sources, table.rows), counts, other, strict=True
+                _derived(month, replicas, sources, table.rows), counts, steps, strict=True
             )
         ],
         "train_cost_usd": training,

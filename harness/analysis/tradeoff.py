@@ -12,6 +12,7 @@ import numpy as np
 
 from harness.analysis.beliefs import Beliefs
 from harness.analysis.choice import asked_of, assess, terms_of
+from harness.analysis.cost import to_cents
 from harness.analysis.criteria import VALUE, DecisionObjective, goal_of, limits_of, lower_is_better, worth_of
 from harness.analysis.disturbed import disturbed
 from harness.analysis.draws import overlaid
@@ -378,8 +379,9 @@ def interval_text(cell: Estimate) -> str:
     """`0.894 (0.885 to 0.902)`: the digits that the table shows."""
     if cell.value is None:
         return cell.note or "not measured"
-    if cell.is_machines_alone and cell.low is not None and cell.high is not None and cell.low < cell.high:
-        return f"{cell.value:,.2f} ({cell.low:,.2f} to {cell.high:,.2f})"
+    if cell.machines and cell.low is not None and cell.high is not None and cell.low < cell.high:
+        value, low, high = (f"{to_cents(x):,.2f}" for x in (cell.value, cell.low, cell.high))
+        return f"{value} ({low} to {high})"
     if cell.low is None or cell.high is None or not cell.low < cell.high:
         return short(cell.value)
     half = min((cell.high - cell.low) / 2, max(cell.value - cell.low, cell.high - cell.value))

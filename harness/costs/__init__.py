@@ -162,9 +162,27 @@ def find_price(name: str, prices: Iterable[Price] | None = None) -> Price:
     for row in rows:
         if name in (row.name, row.name_with_region):
             return row
-    names = [row.name for row in rows]
+    names = list(dict.fromkeys(row.name for row in rows))
     near = difflib.get_close_matches(name, names, n=3, cutoff=0.5) or names[:3]
     raise SuiteError(
-        f"machine.price: no price named {name!r}; nearest: {', '.join(near)};"
+        f"there is no price named {name!r}; {other_regions(name, rows) or 'nearest: ' + ', '.join(near)};"
         " or give one of your own: machine: {usd_per_hour: 0.09}"
+    )
+
+
+def other_regions(name: str, prices: Iterable[Price] | None = None) -> str:
+    """Where an instance has a price that has none in the named region: another instance there is no cure.
+
+    Empty where the name has no region, or nobody knows the instance.
+    """
+    provider, _, place = name.partition("/")
+    region, slash, instance = place.partition("/")
+    rows = load_prices() if prices is None else prices
+    known = [r for r in rows if slash and (r.provider, r.instance) == (provider, instance)]
+    if not known or region in (r.region for r in known):
+        return ""
+    regions = ", ".join(dict.fromkeys(r.region for r in known))
+    return (
+        f"`{provider}/{instance}` is known in {regions} alone: `harness prices update` brings other regions,"
+        f" `{known[0].name_with_region}` takes that price"
     )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from harness.analysis.criteria import names_metric
 from harness.planning.tuning import watched_note
 from harness.suite.schema import CONSTANT, Suite
@@ -11,7 +13,25 @@ def plan_notes(suite: Suite) -> tuple[str, ...]:
     from harness.datasets.catalog import notes
 
     said = notes(suite.data.name, suite.data.args)
-    return (*said, *filter(None, [watched_note(suite), constant_note(suite)]))
+    return (*said, *filter(None, [watched_note(suite), constant_note(suite), silence_note(suite)]))
+
+
+def silence_note(suite: Suite) -> str:
+    """That a file of request times has hours without any; empty where it has none.
+
+    Nobody but the user knows a quiet night from a log that was off.
+    """
+    traffic = suite.decision.traffic
+    quiet = [rate == 0 for rate in traffic.curve or ()] if traffic.trace else []
+    if not any(quiet):
+        return ""
+    longest = max(len(run) for run in "".join("q" if q else " " for q in quiet).split())
+    row = f", up to {longest} in a row" if longest > 1 else ""
+    hours = f"{sum(quiet)} of {len(quiet)} hours of {Path(traffic.trace or '').name}{row}"
+    return (
+        f"no request came in {hours}: they"
+        " count as hours without traffic; where the log was off, leave that day out of the file"
+    )
 
 
 def constant_note(suite: Suite) -> str:

@@ -10,6 +10,7 @@ import importlib.util
 import re
 from collections.abc import Iterator
 
+from harness.costs import other_regions
 from harness.names import hint
 from harness.reading.components import price_cores, price_names, table
 from harness.reading.data_checks import check_data
@@ -254,7 +255,9 @@ def _priced(node: Node | None) -> dict[str, object]:
 def _check_price(draft: Draft, path: Path_) -> None:
     price = draft.get(str, *path, "price")
     if price is not None and price not in price_names():
-        text = f"there is no price for `{price}`: {hint(price, price_names())} Or give usd_per_hour yourself"
+        elsewhere = other_regions(price)
+        cure = f"{elsewhere}." if elsewhere else hint(price, price_names())
+        text = f"there is no price for `{price}`: {cure} Or give usd_per_hour yourself"
         draft.wrong((*path, "price"), text)
     if price is not None and draft.get(float, *path, "usd_per_hour") is not None:
         draft.wrong((*path, "usd_per_hour"), f"contradicts {dotted(path)}.price: keep one of the two")

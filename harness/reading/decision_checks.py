@@ -12,6 +12,7 @@ from harness.reading.components import is_metric, metric_named, table
 from harness.reading.data_checks import task_info
 from harness.reading.draft import Draft, Path_
 from harness.record import DataError, SuiteError
+from harness.suite.decision import Traffic
 from harness.suite.expression import (
     OTHER_NAMES,
     parse_constraint,
@@ -50,8 +51,10 @@ def check_decision(draft: Draft) -> None:
     _check_positive(draft)
     traffic = ("decision", "traffic")
     qps, peak = draft.get(float, *traffic, "qps"), draft.get(float, *traffic, "peak_qps")
-    if qps is not None and peak is not None and peak < qps:
-        draft.wrong((*traffic, "peak_qps"), f"the peak, {peak:g}, is below the mean, {qps:g}: swap them")
+    mean = Traffic().qps if qps is None else qps
+    if peak is not None and peak < mean:
+        cure = "add qps, which is that unless you say it" if qps is None else "swap them"
+        draft.wrong((*traffic, "peak_qps"), f"the peak, {peak:g}, is below the mean, {mean:g}: {cure}")
     _check_curve(draft, traffic)
     if draft.items("machines") and "usd_per_hour" in draft.get(str, "decision", "value", default=""):
         text = "`usd_per_hour` is that of one machine, and there are several: name cost_per_month_usd"

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
 
-HOURS_NEEDED, MOST_HOURS = 24, 8784
+HOURS_NEEDED, WEEK, MOST_HOURS = 24, 168, 8784
 PER_WINDOW = 20
 """Requests that a window holds in the mean where bunching is counted; single gaps say less of bursts."""
 WINDOWS_NEEDED = 200
@@ -42,7 +42,8 @@ def read_trace(path: Path) -> Trace:
     """Read a CSV with a header and one time a row, in any order.
 
     Times are dates (ISO 8601) or seconds from any start. The hours before the first full one and after the
-    last are left out.
+    last are left out, and the first of those that make no whole week, or no whole day where there is no week:
+    the bill of 30 hours would count six hours of the day twice.
 
     Raises:
         ValueError: it cannot be read as it is meant; what, and the cure.
@@ -58,7 +59,8 @@ def read_trace(path: Path) -> Trace:
         )
     if count > MOST_HOURS:
         raise ValueError(f"holds {count:,} hours, more than a year: are its times seconds?")
-    edges = np.searchsorted(times, (first + np.arange(count + 1)) * HOUR)
+    count -= count % (WEEK if count >= WEEK else HOURS_NEEDED)
+    edges = np.searchsorted(times, (last - count + np.arange(count + 1)) * HOUR)
     rates = np.diff(edges) / HOUR
     bunched = burstiness(times[edges[0] : edges[-1]])
     if bunched is not None and bunched > MOST_BUNCHED:
@@ -166,6 +168,9 @@ def _seconds(cells: pd.Series) -> np.ndarray:
         ) from None
     if dates.isna().any():
         raise ValueError(_unread(cells, dates.isna(), "write 2026-11-28T14:05:00 or seconds"))
+    is_day = cells.str.fullmatch(r"\d{4}-?\d\d-?\d\d")
+    if is_day.any():
+        raise ValueError(_unread(cells, is_day, "it is a day, and the hour is needed"))
     start = pd.Timestamp(0, tz=dates.dt.tz)
     return np.asarray((dates - start) / pd.Timedelta(seconds=1), dtype=float)
 

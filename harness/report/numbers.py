@@ -6,6 +6,7 @@ import math
 import re
 from dataclasses import dataclass, replace
 
+from harness.analysis.cost import to_cents
 from harness.analysis.criteria import HARNESS_METRICS, VALUE
 from harness.analysis.stats import beyond
 from harness.analysis.stats import decimals_for as decimals_for
@@ -97,10 +98,9 @@ def shown(name: str, e: Estimate | None) -> EstimateText:
     entry = HARNESS_METRICS.get(name)
     if e is None or e.value is None:
         return estimate(e)
-    if name == "cost_per_month_usd" and e.machines and e.is_machines_alone:
+    if e.machines or e.step:
         # A bill is not rounded: what an interval's digits make of it may lie on the other side of a limit.
-        found = estimate(e)
-        return replace(found, value=amount(e.value), interval=steps_of(e) or found.interval)
+        return replace(estimate(e), value=amount(e.value), interval=bills_of(e))
     if unit(name) == "USD" and not estimate(e).interval:
         return replace(estimate(e), value=amount(e.value))
     if entry is None or entry.read_as is None:
@@ -165,18 +165,16 @@ def interval(value: float, low: float, high: float) -> tuple[str, str]:
     return fixed(value, decimals), f"{fixed(low, decimals)}{joint}{fixed(high, decimals)}"
 
 
-def steps_of(e: Estimate) -> str:
-    """A cost of whole machines that takes two or three values is listed, `65.15 or 130.30`: an interval would
-    hold sums that nobody can be billed. Empty where there are more, or one, or items beside machines."""
+def bills_of(e: Estimate) -> str:
+    """The interval of a bill. Two or three sums that whole machines make are listed, `65.15 or 130.31`:
+    nobody can be billed what lies between. Of more, and of machines by the hour, its ends; empty without any.
+    """
     if e.value is None or e.low is None or e.high is None or not e.high > e.low:
         return ""
-    if not e.machines or not e.is_machines_alone:
-        return ""
-    machine = e.value / e.machines
-    steps = [machine * k for k in range(round(e.low / machine), round(e.high / machine) + 1)]
-    if len(steps) > 3:
-        return ""
-    *some, last = (fixed(x, 2) for x in steps)
+    count = (e.high - e.low) / e.step if e.step else 0.0
+    if not e.step or round(count) > 2:
+        return f"{amount(e.low)}–{amount(e.high)}"
+    *some, last = (amount(e.low + e.step * k) for k in range(round(count) + 1))
     return f"{', '.join(some)} or {last}"
 
 
@@ -198,7 +196,8 @@ def money(value: float) -> str:
 
 def amount(value: float) -> str:
     """An amount in USD without an interval: to the cent where it is a bill of some dollars to a thousand."""
-    return plain(value) if float(value).is_integer() or not 1 <= abs(value) < 1000 else fixed(value, 2)
+    is_small = float(value).is_integer() or not 1 <= abs(value) < 1000
+    return plain(value) if is_small else fixed(to_cents(value), 2)
 
 
 def as_written(value: float) -> str:

@@ -36,13 +36,23 @@ def flip_sentence(e: Evidence, item: Flip) -> str:
         return f"If the limit on {n.label(metric)} were {change} from {today} to {other}, {end}."
     if what == "traffic" and number is not None:
         at_last = n.as_written(number)
-        return f"{'Above' if more else 'Below'} {at_last} requests per second{times}, {end}."
+        return (
+            f"{'Above' if more else 'Below'} {at_last} requests per second{_peak(e, factor)}{times}, {end}."
+        )
     if what == "price" and number is not None:
         at_last = f"${n.as_written(number)}"
         return f"{'Above' if more else 'Below'} {at_last} per machine-hour{times}, {end}."
     where = n.plain(number) if number is not None else str(at)
     guess = " (extrapolated)" if item.get("extrapolated") else ""
     return f"With {what} at {where} {item.get('unit') or ''}".rstrip() + f"{guess}, {end}."
+
+
+def _peak(e: Evidence, factor: float) -> str:
+    """What the peak is at so many times the traffic: who asks again must give both."""
+    traffic = e.suite.decision.traffic
+    if traffic.peak == traffic.mean:
+        return ""
+    return f" in the mean, {n.as_written(float(f'{traffic.peak * factor:.6g}'))} at the peak"
 
 
 def _times(factor: object) -> str:

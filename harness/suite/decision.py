@@ -21,16 +21,17 @@ class Traffic(Model):
     `peak_qps`: the mean and the highest hour take their place."""
     trace: str | None = None
     """A CSV file with the time of every request (a column `timestamp`, dates or seconds; a day at least): its
-    hours become the `curve`, and `burstiness` is what its requests show, unless it is given. Beside a `curve`
-    it only says where that came from."""
+    hours become the `curve` (of the last whole weeks, or days where it holds no week, so that no hour of
+    the day counts more often than another), and `burstiness` is what its requests show, unless it is given.
+    Beside a `curve` it only says where that came from."""
     autoscale: Positive | None = None
     """With a curve: machines come and go by the hour, and are started so many seconds before they are needed;
     in a suite file also `2m`. Left out: all machines that the highest hour needs run all the time."""
     burstiness: Annotated[float, Field(gt=0, le=10)] = 1.0
     """Coefficient of variation of the gaps between requests: 1 is Poisson, where nobody knows of the others;
     above, requests come in bursts, and a machine carries less in time. It is measured under such arrivals."""
-    headroom: Positive = 1.0
-    """The share of a machine's throughput that may be used."""
+    headroom: Annotated[float, Field(gt=0, le=1)] = 1.0
+    """The share of a machine's throughput that may be used: 0.8 leaves a fifth of it free."""
     spare: Annotated[int, Field(ge=0)] = 0
     """Machines beyond those that the traffic needs, running all the time."""
 

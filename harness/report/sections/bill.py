@@ -81,14 +81,14 @@ def bills(e: Evidence, price: Price) -> dict[str, tuple[Bill, float]]:
 
 
 def _usd(value: float) -> Cell:
-    return Cell("under 0.01" if 0 < value < 0.01 else n.plain(value), sort=value)
+    return Cell("under 0.01" if 0 < value < 0.01 else n.amount(value), sort=value)
 
 
 def _bars(rows: list[Row], found: dict[str, tuple[Bill, float]], shown: list[str]) -> Picture:
     names = [row.variant for row in rows]
     parts = {PARTS[p]: [found[name][0].parts[p] for name in names] for p in shown}
     dearest = max(names, key=lambda name: found[name][0].total)
-    most = n.plain(found[dearest][0].total)
+    most = n.amount(found[dearest][0].total)
     alt = f"Monthly bills by part; the most expensive is {dearest} with {most} USD."
     caption = "What each variant costs a month, by what is paid for."
     return both_widths(lambda w: charts.stacked(names, parts, "USD a month", w), 680, caption, alt)
@@ -143,7 +143,9 @@ def assumptions(e: Evidence, price: Price) -> Iterator[tuple[Cell, Cell]]:
     yield say("hours of a month", f"{HOURS_PER_MONTH:g}")
     yield say("workers on it", "one" if serving.workers is None else "in a variant's name: threads × workers")
     if traffic.trace:
-        yield say("hours of traffic", f"{len(traffic.curve or ())}, counted in {Path(traffic.trace).name}")
+        hours = len(traffic.curve or ())
+        whole = n.counted(hours // 168, "week") if hours % 168 == 0 else n.counted(hours // 24, "day")
+        yield say("hours of traffic", f"{hours} ({whole}), counted in {Path(traffic.trace).name}")
     yield say(
         "requests per second", f"{n.plain(traffic.mean)} in the mean, {n.plain(traffic.peak)} at the peak"
     )

@@ -22,6 +22,7 @@ from harness.report.sections.tradeoff import figure, left_out
 from harness.results import Row
 from harness.serving.load import PROMISE
 from harness.serving.quantiles import CALLS_NEEDED
+from harness.suite.variants import workers_of
 
 STEP = 0.05
 """Runs whose loads are alike by this share of the closed-loop bound are pooled: rounds choose their loads."""
@@ -207,9 +208,10 @@ def _capacity_table(e: Evidence) -> Table:
     for row in e.detailed:
         records = served(e, row, "server")
         capacity, p50 = row.estimates.get(CAPACITY), row.estimates.get("latency_p50_ms")
-        used = (
-            capacity.value * p50.value / 1000 if capacity and capacity.value and p50 and p50.value else None
-        )
+        # A machine answers with all its workers, a single stream with one.
+        alone = p50.value / workers_of(row.runtime) if p50 and p50.value else None
+        used = capacity.value * alone / 1000 if capacity and capacity.value and alone else None
+        bounds = [bound for r in records if (bound := r.facts_as(ServerFacts).closed_loop_bound_qps)]
         knees = [knee for r in records if (knee := r.facts_as(ServerFacts).knee_qps)]
         points = [p for r in records for p in r.facts_as(ServerFacts).load_curve or ()]
         rows.append(
@@ -217,6 +219,7 @@ def _capacity_table(e: Evidence) -> Table:
                 Cell(row.variant, key=e.palette.swatch(row.candidate, row.runtime)),
                 figure(row, CAPACITY),
                 _by_round(records),
+                _known(float(np.exp(np.mean(np.log(bounds))))) if bounds else Cell(""),
                 _confirmed(points),
                 Cell(n.plain(float(np.mean(knees))), sort=float(np.mean(knees))) if knees else Cell(""),
                 Cell(f"{100 * used:.0f}\u202f%" if used else "", sort=used),
@@ -230,11 +233,19 @@ def _capacity_table(e: Evidence) -> Table:
             "by round", "requests/s", hint="each round's answer; below it the 95 % interval from its runs"
         ),
         Column(
+            "bound",
+            "requests/s",
+            hint="where everything is there at once, mean over rounds: none is above it",
+        ),
+        Column(
             "kept again",
             hint="further runs at the answer with at most twice the promised share late",
         ),
         Column("knee", "requests/s", hint="the load with the most throughput for its response time"),
-        Column("of 1 / median latency", hint="what a limit on p99 leaves of the naive capacity"),
+        Column(
+            "of 1 / median latency",
+            hint="of all workers: what a limit on p99 leaves of the naive capacity; more than it by batches",
+        ),
         Column("runs left out", hint="too noisy, or the generator was late"),
     )
     return Table(columns, tuple(rows))

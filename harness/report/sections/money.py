@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
-from harness.analysis.cost import amortisation_requests, price_of
+import numpy as np
+
+from harness.analysis.cost import amortisation_requests, needed, per_million, price_of
 from harness.analysis.instances import instances
 from harness.analysis.sensitivity import PRICE_BAND, at_price_band, depends_on_money
 from harness.costs import Price
@@ -14,7 +16,7 @@ from harness.record import SuiteError
 from harness.report import numbers as n
 from harness.report.blocks import Block, Cell, Column, Heading, Table, section, text
 from harness.report.evidence import Evidence
-from harness.report.sections.bill import bill_blocks
+from harness.report.sections.bill import bill_blocks, bills
 from harness.report.sections.tradeoff import figure, left_out, plane
 from harness.results import Row
 
@@ -29,14 +31,16 @@ def costs(e: Evidence) -> Section | None:
         _value(row, m) is not None for row in e.rows for m in ("cost_per_million_usd", "train_cost_usd")
     ):
         return None
-    blocks: list[Block] = [text(basis(e)), _table(e), *left_out(e), *_floors(e), *_by_instance(e)]
+    price = _price(e)
+    carried = {} if price is None else {name: carries for name, (_, carries) in bills(e, price).items()}
+    blocks: list[Block] = [text(basis(e)), _table(e, carried), *left_out(e), *_floors(e), *_by_instance(e)]
     band = _price_band(e)
     blocks += [text(band)] if band else []
     picture = plane(e, "cost_per_million_usd", e.quality_metric)
     blocks += [picture] if picture else []
     sentence = _amortisation(e)
     blocks += [text(sentence)] if sentence else []
-    blocks += bill_blocks(e, _price(e))
+    blocks += bill_blocks(e, price)
     return section("Costs", blocks)
 
 
@@ -64,15 +68,16 @@ def _price(e: Evidence) -> Price | None:
         return None
 
 
-def _table(e: Evidence) -> Table:
+def _table(e: Evidence, carried: Mapping[str, float]) -> Table:
     million, month = "cost_per_million_usd", "cost_per_month_usd"
     rows = []
     for row in e.detailed:
-        cheap, dear = (_scaled(row, million, 1 + sign * PRICE_BAND) for sign in (-1, 1))
+        cheap, dear = (_at_price(e, row, 1 + sign * PRICE_BAND) for sign in (-1, 1))
         rows.append(
             (
                 Cell(row.variant, key=e.palette.swatch(row.candidate, row.runtime)),
                 figure(row, million), cheap, dear, figure(row, month), _replicas(row),
+                *_use(e, carried.get(row.variant)),
                 figure(row, "train_cost_usd"), _all_training(row),
             )
         )  # fmt: skip
@@ -83,6 +88,8 @@ def _table(e: Evidence) -> Table:
         Column("at +30 % price", "USD"),
         Column("cost per month", "USD"),
         Column("machines"),
+        Column("used at the peak", "%"),
+        Column("one more above a peak of", "1/s"),
         Column("training once", "USD"),
         Column("all seeds and search", "USD"),
     )
@@ -105,7 +112,7 @@ def _by_instance(e: Evidence) -> Iterator[Block]:
     rows = [
         (
             Cell(row.variant, key=e.palette.swatch(row.candidate, row.runtime)), Cell(offer.machine),
-            *(_number(x) for x in (offer.per_second, offer.count, offer.usd_per_month)),
+            _number(offer.per_second), _number(offer.count), _usd(offer.usd_per_month),
             Cell("; ".join(x for x in ("cheapest" * (offer.machine == row.machine), offer.note) if x)),
         )
         for row in e.detailed for offer in row.offers
@@ -124,6 +131,10 @@ def _number(value: float | None) -> Cell:
     return Cell("") if value is None else Cell(n.plain(value), sort=value)
 
 
+def _usd(value: float | None) -> Cell:
+    return Cell("") if value is None else Cell(n.amount(value), sort=value)
+
+
 def _note(row: Row, metric: str) -> str:
     return row.estimates[metric].note if metric in row.estimates else ""
 
@@ -131,6 +142,16 @@ def _note(row: Row, metric: str) -> str:
 def _replicas(row: Row) -> Cell:
     cell = row.estimates.get("cost_per_month_usd")
     return Cell(f"{cell.machines:.4g}", sort=cell.machines) if cell and cell.machines else Cell("")
+
+
+def _use(e: Evidence, carries: float | None) -> tuple[Cell, Cell]:
+    """How much of what the machines carry the peak uses, and the peak above which one more is needed."""
+    if carries is None:
+        return Cell(""), Cell("")
+    traffic = e.suite.decision.traffic
+    running = float(needed(traffic.peak, carries, traffic))
+    used, most = 100 * traffic.peak / (running * carries), running * carries * traffic.headroom
+    return Cell(f"{used:.0f}", sort=used), Cell(n.plain(most), sort=most)
 
 
 def _all_training(row: Row) -> Cell:
@@ -156,9 +177,14 @@ def _value(row: Row, metric: str) -> float | None:
     return row.estimates[metric].value if metric in row.estimates else None
 
 
-def _scaled(row: Row, metric: str, factor: float) -> Cell:
-    value = _value(row, metric)
-    return Cell("") if value is None else Cell(n.plain(value * factor), sort=value * factor)
+def _at_price(e: Evidence, row: Row, factor: float) -> Cell:
+    """Cost per million at so many times the machine's price; items that it does not touch stay."""
+    value = _value(row, "cost_per_million_usd")
+    if value is None:
+        return Cell("")
+    stays = float(per_million(np.asarray(row.besides[1]), e.suite.decision.traffic))
+    scaled = (value - stays) * factor + stays
+    return Cell(n.amount(scaled), sort=scaled)
 
 
 def _price_band(e: Evidence) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
+from harness.analysis.criteria import VALUE
 from harness.analysis.money import COST_METRICS
 from harness.facts import ScoreFacts
 from harness.metrics import MetricTable, stem
@@ -338,6 +339,9 @@ def _difference(e: Evidence, row: Row, metric: str, ratio: bool, band: float) ->
     if not len(drawn):
         return None
     low, middle, high = (float(v) for v in np.quantile(drawn, [0.025, 0.5, 0.975]))
+    # A value is the mean of its draws in every table: its differences are those of the means.
+    if metric == VALUE and low <= drawn.mean() <= high:
+        middle = float(drawn.mean())
     colour, marker = e.palette.colour(row.candidate), e.palette.marker(row.runtime)
     zero = 1.0 if ratio else 0.0
     return plots.Difference(

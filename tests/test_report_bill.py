@@ -1,0 +1,108 @@
+"""The pages about money say what one reckons by hand from the figures beside them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import pytest
+from report_samples import WORLD, make_records, make_run, make_suite
+
+from harness.report import gather
+from harness.report import numbers as n
+from harness.report.evidence import Evidence
+from harness.report.sections import SECTIONS
+from harness.report.sections.tradeoff import pairs
+
+HOUR = 0.08925
+"""USD, aws/c7i.large."""
+DAY = [400, 200, 100, 100, 100, 200, 800, 1800, 3000, 4000, 4400, 4600] * 2
+
+
+def asked(folder: Path, traffic: Mapping[str, object]) -> Evidence:
+    items = {"resnet": {"once_usd": 1200, "monthly_usd": 50, "what": "labels"}}
+    decision = {
+        "objective": "maximize value", "value": "1000*accuracy - cost_per_month_usd",
+        "constraints": ["accuracy >= 0.87"], "traffic": traffic,
+        "costs": {"trainings": 12, "storage_usd_per_gb_month": 0.023, "items": items},
+    }  # fmt: skip
+    records = make_records(WORLD[:3], seeds=(0, 1), rounds=2)
+    return gather(make_run(folder, records, make_suite(WORLD[:3], decision=decision), files=False))
+
+
+@pytest.fixture(scope="module")
+def evidence(tmp_path_factory: pytest.TempPathFactory) -> Evidence:
+    return asked(tmp_path_factory.mktemp("run"), {"qps": 200, "peak_qps": 4500, "headroom": 0.8, "spare": 1})
+
+
+def table(markdown: str, first: str) -> dict[str, dict[str, str]]:
+    """Of the first table with a column of this name: row → column → what stands in it, without intervals."""
+    lines = markdown[markdown.index(first) :].split("\n\n")[0].splitlines()
+    start = markdown.rfind("\n", 0, markdown.index(first)) + 1
+    head = [c.strip() for c in markdown[start:].splitlines()[0].strip("|").split("|")]
+    rows = [
+        [re.sub(r"<sub>.*?</sub>|[*\\]", "", c).strip() for c in line.strip("|").split("|")]
+        for line in lines[2:]
+    ]
+    return {row[0]: dict(zip(head, row, strict=True)) for row in rows}
+
+
+def number(text: str) -> float:
+    return float(text.replace(",", ""))
+
+
+def costs(evidence: Evidence) -> str:
+    found = SECTIONS["costs"](evidence)
+    assert found is not None
+    return found.markdown
+
+
+def test_a_price_30_percent_off_leaves_items_as_they_are(evidence: Evidence) -> None:
+    requests = 200 * 730 * 3600 / 1e6
+    for variant, row in table(costs(evidence), "Cost per million").items():
+        items = 150.0 if variant.startswith("resnet") else 0.0
+        machines = number(row["Machines"]) * HOUR * 730
+        for column, factor in (("At −30 % price, USD", 0.7), ("At +30 % price, USD", 1.3)):
+            # Training follows the price and storage does not: here both are less than a cent.
+            assert number(row[column]) == pytest.approx((machines * factor + items) / requests, rel=4e-3)
+
+
+def test_use_and_the_next_machine_follow_from_what_one_carries(evidence: Evidence) -> None:
+    rows = table(costs(evidence), "Cost per million")
+    for row in evidence.rows:
+        carries, said = row.estimates["throughput_at_slo_qps"].value, rows[row.variant]
+        assert carries is not None
+        running = int(number(said["Machines"])) - 1  # one is spare
+        assert running == np.ceil(4500 / (carries * 0.8)), row.variant
+        assert number(said["Used at the peak, %"]) == pytest.approx(100 * 4500 / (running * carries), abs=1)
+        assert number(said["One more above a peak of, 1/s"]) == pytest.approx(
+            running * carries * 0.8, rel=0.02
+        )
+
+
+def test_the_parts_of_a_bill_add_up_to_the_cent(evidence: Evidence) -> None:
+    for row in table(costs(evidence), "Machines, USD").values():
+        parts = [number(row[c]) for c in row if c not in ("Variant", "In all, USD") and "under" not in row[c]]
+        assert sum(parts) == pytest.approx(number(row["In all, USD"]), abs=0.03 if sum(parts) < 1000 else 1)
+
+
+def test_by_the_hour_no_bill_is_said_to_be_that_of_whole_machines(tmp_path: Path) -> None:
+    evidence = asked(tmp_path, {"curve": DAY, "autoscale": 300, "headroom": 0.8})
+    for row in evidence.rows:
+        cell = row.estimates["cost_per_month_usd"]
+        assert cell.step is None and cell.machines is not None
+        said = n.shown("cost_per_month_usd", cell)
+        assert " or " not in said.interval and cell.value is not None
+        assert abs(number(said.value) - cell.value) <= (0.005 if cell.value < 1000 else 0.5)
+
+
+def test_differences_in_value_are_those_of_the_values_in_the_table(evidence: Evidence) -> None:
+    value = {row.variant: row.estimates["value"] for row in evidence.rows}
+    best = value[evidence.recommendation.choice or ""].value
+    found = pairs(evidence, "value")
+    assert best is not None and len(found) == len(value) - 1
+    for variant, difference in found.items():
+        own = value[variant].value
+        assert own is not None and difference.value == pytest.approx(own - best, abs=1e-6 * abs(best))
