@@ -102,8 +102,11 @@ def test_dates_with_offsets_in_any_order_are_the_same_instants(tmp_path: Path) -
             "timestamp\n2026-01-01\n2026-01-03\n",
             "line 2: `2026-01-01` is not a time: it is a day, and the hour is",
         ),
-        ("timestamp\n5\n", "holds fewer than two times"),
-        ("timestamp\n0\n999999999\n", "holds 277,777 hours, more than a year"),
+        ("timestamp\n5\n\n\n", "holds fewer than two times"),
+        ("0.5\n86400\n172800\n", "line 1: `0.5` is a time and no name: write `timestamp` in a line above it"),
+        ("2026-01-01T00:00:00\n2026-01-02T00:00:00\n", "line 1: `2026-01-01T00:00:00` is a time and no name"),
+        ("timestamp\n0\n\n86400\n", "line 3: `` is not a time"),
+        ("timestamp\n0\n999999999\n", "holds 277,778 hours, more than a year"),
     ],
 )
 def test_what_cannot_be_read_as_it_is_meant_is_refused(tmp_path: Path, text: str, message: str) -> None:
@@ -124,6 +127,32 @@ def test_no_hour_of_the_day_counts_more_often_than_another(tmp_path: Path) -> No
         file.write_text("timestamp\n" + "\n".join(f"{t:.0f}" for t in [0, *times, hours * 3600]) + "\n")
         expected = [(1 + h % 24) / 3600 for h in range(hours - kept, hours)]
         assert read_trace(file).hours == pytest.approx(expected, rel=1e-5)
+
+
+def test_a_log_of_one_day_has_24_hours_whenever_it_begins(tmp_path: Path) -> None:
+    """From some seconds after midnight to some before the next; from 9:41 on; in a zone with half hours."""
+    for begin, zone in (
+        ("2026-11-01T00:00:00", ""),
+        ("2026-11-01T09:41:07", ""),
+        ("2026-11-01T00:00:00", "+05:30"),
+    ):
+        start = np.datetime64(begin)
+        times = [3.0, *(20.0 + a_day(8)[::3]).clip(3, 86397.0)]
+        stamps = [f"{start + np.timedelta64(int(t), 's')}{zone}" for t in times]
+        file = tmp_path / "log.csv"
+        file.write_text("timestamp\n" + "\n".join(stamps) + "\n\n")
+        found = read_trace(file).hours
+        assert len(found) == 24
+        assert np.array(found) * 3600 == pytest.approx(DAY * 3600 / 3, abs=5 * (DAY.max() * 1200) ** 0.5)
+
+
+def test_summer_time_may_end_within_a_log(tmp_path: Path) -> None:
+    """Each hour of 25 from midnight has one request a minute: two hours are called 2 o'clock."""
+    file = tmp_path / "log.csv"
+    rows = [f"2026-10-25T{h:02}:{m:02}:00+02:00" for h in range(3) for m in range(60)]
+    rows += [f"2026-10-25T{h:02}:{m:02}:00+01:00" for h in range(2, 24) for m in range(60)]
+    file.write_text("timestamp\n" + "\n".join(rows) + "\n")
+    assert read_trace(file).hours == pytest.approx([60 / 3600] * 24, rel=1e-5)
 
 
 def test_hours_without_a_request_are_told_before_anything_runs(tmp_path: Path) -> None:

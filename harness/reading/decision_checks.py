@@ -81,6 +81,8 @@ def _check_curve(draft: Draft, traffic: tuple[str, ...]) -> None:
     hours = draft.get(list, *traffic, "curve", default=())
     if draft.given(*traffic, "trace"):  # as many hours as it has
         return
+    if draft.get(list, *traffic, "curve") is None:  # no list, which is told where kinds are
+        return
     if len(hours) not in (24, 168):
         text = f"has {len(hours)} values: a day has 24 hours, a week 168"
         draft.wrong((*traffic, "curve"), text)

@@ -21,6 +21,8 @@ WINDOWS_NEEDED = 200
 MOST_BUNCHED = 10.0
 NAMES = ("timestamp", "time")
 HOUR = 3600.0
+MISSING_S = 180.0
+"""Of an hour, at the end of a file, that is counted as whole."""
 SECONDS_UNTIL = 1e11
 """Of the year 5138: a larger number is not seconds."""
 
@@ -41,9 +43,10 @@ class Trace:
 def read_trace(path: Path) -> Trace:
     """Read a CSV with a header and one time a row, in any order.
 
-    Times are dates (ISO 8601) or seconds from any start. The hours before the first full one and after the
-    last are left out, and the first of those that make no whole week, or no whole day where there is no week:
-    the bill of 30 hours would count six hours of the day twice.
+    Times are dates (ISO 8601) or seconds from any start. Hours are counted from the first request: a day's
+    log begins some seconds after midnight and ends some seconds before. The first of those that make no
+    whole week are left out, or no whole day where there is no week: the bill of 30 hours would count six of
+    them twice.
 
     Raises:
         ValueError: it cannot be read as it is meant; what, and the cure.
@@ -51,16 +54,16 @@ def read_trace(path: Path) -> Trace:
     import numpy as np
 
     times = np.sort(_seconds(_column(path)))
-    first, last = np.ceil(times[0] / HOUR), np.floor(times[-1] / HOUR)
-    count = int(last - first)
+    times -= times[0]
+    count = _whole_hours(times)
     if count < HOURS_NEEDED:
         raise ValueError(
-            f"holds {max(count, 0)} whole hours, a day has {HOURS_NEEDED}: give qps and peak_qps instead"
+            f"holds {count} whole hours, a day has {HOURS_NEEDED}: give qps and peak_qps instead"
         )
     if count > MOST_HOURS:
         raise ValueError(f"holds {count:,} hours, more than a year: are its times seconds?")
-    count -= count % (WEEK if count >= WEEK else HOURS_NEEDED)
-    edges = np.searchsorted(times, (last - count + np.arange(count + 1)) * HOUR)
+    first = count % (WEEK if count >= WEEK else HOURS_NEEDED)
+    edges = np.searchsorted(times, np.arange(first, count + 1) * HOUR)
     rates = np.diff(edges) / HOUR
     bunched = burstiness(times[edges[0] : edges[-1]])
     if bunched is not None and bunched > MOST_BUNCHED:
@@ -69,6 +72,19 @@ def read_trace(path: Path) -> Trace:
             " client's batches, perhaps; give decision.traffic.curve and burstiness yourself"
         )
     return Trace(tuple(float(f"{rate:.6g}") for rate in rates), bunched)
+
+
+def _whole_hours(times: np.ndarray) -> int:
+    """How many hours the times fill, the last one if little of it is missing: three minutes, or as long as
+    one waits for three requests of it.
+
+    Args:
+        times: (n,) seconds from the first, ascending.
+    """
+    count, rest = divmod(float(times[-1]), HOUR)
+    in_last = int((times > count * HOUR).sum())
+    is_whole = in_last > 0 and HOUR - rest <= max(MISSING_S, 3 * rest / in_last)
+    return int(count) + is_whole
 
 
 def with_trace(draft: Draft, decision: Node) -> Node:
@@ -128,10 +144,11 @@ def burstiness(times: np.ndarray) -> float | None:
 
 
 def _column(path: Path) -> pd.Series:
+    import numpy as np
     import pandas as pd
 
     try:
-        table = pd.read_csv(path, dtype=str, keep_default_na=False)
+        table = pd.read_csv(path, dtype=str, keep_default_na=False, skip_blank_lines=False)
     except FileNotFoundError:
         raise ValueError("there is no such file beside the suite file") from None
     except (OSError, ValueError) as error:  # pandas' own errors are ValueErrors
@@ -140,13 +157,28 @@ def _column(path: Path) -> pd.Series:
     wanted = names if len(names) == 1 else [name for name in names if name.lower() in NAMES]
     if len(wanted) != 1:
         raise ValueError(f"has the columns {', '.join(names[:8])}: name the one with times `timestamp`")
-    if len(table) < 2:
+    if pd.to_datetime(wanted[0], errors="coerce", format="ISO8601") is not pd.NaT or _is_number(wanted[0]):
+        raise ValueError(f"line 1: `{wanted[0]}` is a time and no name: write `timestamp` in a line above it")
+    cells = table[wanted[0]].str.strip()
+    cells = cells[: np.flatnonzero(cells != "").max(initial=-1) + 1]  # empty lines at the end are none
+    if len(cells) < 2:
         raise ValueError("holds fewer than two times")
-    return table[wanted[0]].str.strip()
+    return cells
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _seconds(cells: pd.Series) -> np.ndarray:
-    """Cells as seconds; all are numbers or all are dates, with an offset from UTC or all without."""
+    """Cells as seconds; all are numbers or all are dates, with an offset from UTC or all without.
+
+    Offsets may differ: a log in local time has two where summer time ends.
+    """
     import numpy as np
     import pandas as pd
 
@@ -161,11 +193,10 @@ def _seconds(cells: pd.Series) -> np.ndarray:
     if not wrong.all():
         raise ValueError(_unread(cells, wrong, "numbers and other cells are mixed"))
     try:
-        dates = pd.to_datetime(cells, format="ISO8601", errors="coerce")
+        zoned = bool(cells.str.contains(r"\d(?:Z|[+-]\d\d(?::?\d\d)?)$").all())
+        dates = pd.to_datetime(cells, format="ISO8601", errors="coerce", utc=zoned)
     except ValueError:
-        raise ValueError(
-            "some dates have an offset from UTC and some have none, or another: write all alike"
-        ) from None
+        raise ValueError("some dates have an offset from UTC and some have none: write all alike") from None
     if dates.isna().any():
         raise ValueError(_unread(cells, dates.isna(), "write 2026-11-28T14:05:00 or seconds"))
     is_day = cells.str.fullmatch(r"\d{4}-?\d\d-?\d\d")
