@@ -184,7 +184,8 @@ def test_a_suite_that_says_it_wrongly_is_refused(tmp_path: Path, model: str, arg
     [
         ({"request": {"x": 1}}, "request has no place for the examples"),
         ({"protocol": "grpc"}, "write json, or v2"),
-        ({"protocol": "v2", "answer": "a"}, "leave them out"),
+        ({"protocol": "v2", "request": {"x": endpoint.INPUTS}}, "leave it out"),
+        ({"datatype": "float32"}, "write auto, or a type of the protocol: BOOL, UINT8"),
     ],
 )
 def test_arguments_that_do_not_fit_are_refused(args: dict, said: str) -> None:  # type: ignore[type-arg]

@@ -30,6 +30,7 @@ NEEDS = {
     "lightning:": "lightning",
     "openvino": "openvino",
     "http]": "grpc",
+    "grpc://": "open_inference",
 }
 """What a part of a suite names → the package without which it is refused."""
 BASES: dict[str, dict[str, Any]] = {

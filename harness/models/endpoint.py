@@ -1,4 +1,4 @@
-"""A service that answers over HTTP, as a candidate: what it is asked and answers, over one open connection.
+"""A service over HTTP or gRPC, as a candidate: what it is asked and answers, over one open connection.
 
 No torch here: the process that loads a service imports as little as its client needs.
 """
@@ -7,11 +7,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
+from harness.models import endpoint_grpc
+from harness.models.endpoint_headers import check_headers, read_headers
+from harness.models.endpoint_service import Service
+from harness.models.endpoint_v2 import as_sent, check_type, the_output
 from harness.protocols import Inputs, Predict, Task
 from harness.record import TrialError
 
@@ -22,54 +25,65 @@ ANSWERS = ("outputs", "predictions", "probabilities", "answers")
 """Where an answer is looked for that is no list itself, unless `answer` says it."""
 
 
-@dataclass(frozen=True)
-class Service:
-    """How a service is spoken to; see `build`."""
-
-    protocol: Literal["json", "v2"]
-    request: Any
-    answer: str
-    input: str
-    output: str
-    timeout_s: float
-
-
 def build(
-    task: Task,
+    task: Task | None,
     *,
-    protocol: str = "json",
+    protocol: str = "auto",
     request: dict[str, Any] | None = None,
     answer: str = "",
     input: str = "input",
+    datatype: str = "auto",
     output: str = "auto",
+    headers: dict[str, str] | None = None,
     timeout_s: float = 10.0,
     version: str = "",
 ) -> Service:
     """The arguments of an `endpoint:` candidate.
 
     Args:
-        protocol: `json`: a request of one's own; `v2`: KServe's (Triton, MLServer, OpenVINO Model Server).
+        protocol: `json`: a request of one's own; `v2`: KServe's (Triton, MLServer, OpenVINO Model Server);
+            `auto`: json over HTTP, v2 over gRPC.
         request: of `json`, any document; the text `{inputs}` in it becomes the examples, as nested lists.
-        answer: of `json`, the keys that lead to the answers, with dots between: `result.scores`.
+        answer: of `json`, the keys that lead to the answers, with dots between: `result.scores`; of `v2`, the
+            name of the output, the first where it is empty.
         input: of `v2`, the name of the model's input.
+        datatype: of `v2`, the type that examples are sent as: `FP32`; `auto`: as they are, pixels as UINT8.
         output: `probabilities`, `logits`, `auto`: by whether rows sum to 1.
+        headers: what is sent beside, for instance credentials: `{Authorization: "Bearer $TOKEN"}`, where
+            `$TOKEN` is an environment variable, read when a request is made and kept nowhere.
         timeout_s: of a request, seconds.
         version: of what stands behind the address, which nothing here can see: another is another candidate.
     Raises:
         ValueError: the arguments do not fit each other; the message has the cure.
     """
-    if protocol not in ("json", "v2"):
+    if protocol not in ("auto", "json", "v2"):
         raise ValueError(f"protocol {protocol!r}: write json, or v2 for KServe's")
-    if protocol == "v2" and (request is not None or answer):
-        raise ValueError("request and answer belong to protocol json: leave them out, v2 has its own")
+    if protocol == "v2" and request is not None:
+        raise ValueError("request belongs to protocol json: leave it out, v2 has its own")
     if output not in ("auto", "probabilities", "logits"):
         raise ValueError(f"output {output!r}: write auto, probabilities or logits")
     asked = {"inputs": INPUTS} if request is None else request
-    if protocol == "json" and INPUTS not in _texts(asked):
+    if protocol != "v2" and INPUTS not in _texts(asked):
         raise ValueError(f'request has no place for the examples: write the text "{INPUTS}" where they go')
     if timeout_s <= 0:
         raise ValueError("timeout_s is the most seconds that a request may take: write a positive number")
-    return Service("v2" if protocol == "v2" else "json", asked, answer, input, output, float(timeout_s))
+    check_type(datatype)
+    check_headers(headers or {})
+    return Service(protocol, asked, answer, input, output, float(timeout_s), datatype, headers or {})
+
+
+def check(url: str, args: Mapping[str, Any]) -> None:
+    """Refuse arguments that do not fit each other or the address; nobody is asked.
+
+    Raises:
+        ValueError: the message has the cure.
+    """
+    service = build(None, **args)
+    if not url.startswith(endpoint_grpc.SCHEMES):
+        return
+    endpoint_grpc.parse_address(url)
+    if service.protocol == "json" or args.get("request") is not None:
+        raise ValueError("over gRPC there is protocol v2 alone: leave protocol and request out")
 
 
 def _texts(document: Any) -> list[Any]:
@@ -83,8 +97,11 @@ def connect(url: str, service: Service) -> Predict:
     """Raw examples → what the service answers, over one connection that is kept open.
 
     Raises:
-        ValueError: the address is none of HTTP.
+        ValueError: the address is none of HTTP or gRPC.
+        TrialError: a variable that `headers` name is not set.
     """
+    if url.startswith(endpoint_grpc.SCHEMES):
+        return endpoint_grpc.connect(url, service)
     import urllib3
 
     if not url.startswith(("http://", "https://")):
@@ -92,7 +109,8 @@ def connect(url: str, service: Service) -> Predict:
     pool = urllib3.connection_from_url(url, maxsize=1, timeout=service.timeout_s, retries=False)
     path = urllib3.util.parse_url(url).request_uri
     asked, read = _v2(service) if service.protocol == "v2" else _json(service)
-    headers = {"Content-Type": "application/json", "Accept": "application/json"}
+    own = read_headers(service.headers)
+    headers = {"Content-Type": "application/json", "Accept": "application/json", **own.sent}
 
     def predict(inputs: Inputs) -> np.ndarray:
         try:
@@ -103,17 +121,19 @@ def connect(url: str, service: Service) -> Predict:
             ) from None
         except urllib3.exceptions.HTTPError as error:
             raise TrialError(f"nobody answers at {url}: start the service first ({error})") from error
+        said = own.hide(" ".join(answer.data.decode(errors="replace").split()))
         if answer.status != 200:
-            said = " ".join(answer.data.decode(errors="replace").split())[:160]
-            raise TrialError(f"{url} answered {answer.status} {answer.reason}: {said or 'nothing more'}")
+            cure = " (its credentials go into args.headers)" if answer.status in (401, 403) else ""
+            raise TrialError(
+                f"{url} answered {answer.status} {answer.reason}: {said[:160] or 'nothing more'}{cure}"
+            )
         try:
             return np.asarray(read(json.loads(answer.data)), dtype=np.float32)
         except (ValueError, KeyError, TypeError, IndexError) as error:
-            said = answer.data.decode(errors="replace")[:120]
             raise TrialError(
-                f"{url} answered what holds no numbers for the examples ({type(error).__name__}: {error}): "
-                f"name where they are in args.answer; it said {said}"
-            ) from error
+                f"{url} answered what holds no numbers for the examples ({type(error).__name__}: "
+                f"{own.hide(error)}): name where they are in args.answer; it said {said[:120]}"
+            ) from None
 
     return predict
 
@@ -149,16 +169,15 @@ def _json(service: Service) -> tuple[Asked, Read]:
 
 def _v2(service: Service) -> tuple[Asked, Read]:
     """KServe's second protocol: typed tensors, flat, with their shapes."""
-    types = {"uint8": "UINT8", "int64": "INT64", "float32": "FP32"}
 
     def asked(inputs: Inputs) -> Any:
-        array = np.asarray(inputs)
-        kind, data = types.get(str(array.dtype), "BYTES"), array.ravel().tolist()
-        shape = list(array.shape)
+        kind, array = as_sent(inputs, service.datatype)
+        shape, data = list(array.shape), array.ravel().tolist()
         return {"inputs": [{"name": service.input, "shape": shape, "datatype": kind, "data": data}]}
 
     def read(document: Any) -> Any:
-        tensor = document["outputs"][0]
+        outputs = document["outputs"]
+        tensor = outputs[the_output([o.get("name", "") for o in outputs], service.answer)]
         return np.asarray(tensor["data"], np.float32).reshape(tensor["shape"])
 
     return asked, read

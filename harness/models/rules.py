@@ -30,6 +30,10 @@ def check(ref: ModelRef, task: Task, args: JsonObject) -> None:
     if ref.kind == "timm":
         _images_only(str(ref), task)
         check_timm_name(ref.name)
+    elif ref.kind == "endpoint":
+        from harness.models import endpoint
+
+        endpoint.check(ref.name, args)
     elif ref.kind == "hf":
         _apply(str(ref), _hf_images if task.takes == "image" else _hf, task, args)
     elif ref.kind == NAMED and ref.name in RULES:

@@ -43,7 +43,7 @@ NETWORK = ("training/*.py", "models/build.py", "models/servable.py", "{kind}")
 TOGETHER = ("training/together/*.py", "tasks/together.py")
 """What trains a network by several processes."""
 
-OVER_HTTP = ("schedule/http/*.py", "models/endpoint.py")
+OVER_HTTP = ("schedule/http/*.py", "models/endpoint.py", "models/endpoint_service.py")
 """What deploys a variant, and asks it over HTTP."""
 
 TEXTS = ("models/encoding.py", "models/tokenizers.py", "models/vocabulary.py", "runtimes/texts.py")

@@ -205,10 +205,25 @@ def _finished_arguments(kind: str) -> Signature:
 
 
 def _endpoint(ref: ModelRef, folder: Path) -> ModelSource:
-    if not ref.name.startswith(("http://", "https://")):
-        raise LookupError(f"`{ref}` is not the address of a service: write endpoint:http://host:port/path")
+    scheme, slashes, rest = ref.name.partition("://")
+    if scheme not in ("http", "https", "grpc", "grpcs") or not slashes:
+        raise LookupError(
+            f"`{ref}` is not the address of a service: write endpoint:http://host:port/path, or "
+            "endpoint:grpc://host:port/MODEL"
+        )
+    if "@" in rest.partition("/")[0]:
+        raise LookupError(
+            "the address holds credentials, which records would repeat: leave them out, and give "
+            '`args: {headers: {Authorization: "Bearer $TOKEN"}}` the name of an environment variable'
+        )
+    places = [Path(entry or ".") for entry in sys.path]
+    if scheme.startswith("grpc") and not all(find_module(name, places) for name in GRPC):
+        raise LookupError(f"`{ref}` needs the protocol's client: pip install -e '.[grpc]'")
     return ModelSource(ref, signature=read_signature(ROOT / "models" / "endpoint.py", "build", skip=1))
 
+
+GRPC = ("grpc", "open_inference.grpc.protocol")
+"""What a service over gRPC is asked with."""
 
 TEXT = Parameter(ast.Name("str"), None)
 MAPPING, LIST = (Parameter(ast.Name(name), ast.Constant(None)) for name in ("dict", "list"))

@@ -128,7 +128,7 @@ _ALL = (
     ),
     Runtime(
         "endpoint",
-        "a service elsewhere, asked over HTTP: the runtime of `endpoint:` candidates",
+        "a service elsewhere, over HTTP or gRPC: the runtime of `endpoint:` candidates",
         home="harness.runtimes.endpoint",
         accepts=("endpoint",),
         packages=("urllib3",),

@@ -1,4 +1,4 @@
-"""`endpoint`: a service elsewhere, asked over HTTP: its latency holds the network and its own queue."""
+"""`endpoint`: a service elsewhere, over HTTP or gRPC: its latency holds the network and its own queue."""
 
 from __future__ import annotations
 

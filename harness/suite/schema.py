@@ -123,10 +123,10 @@ class Candidate(Model):
     model: str = ""
     """NAME, timm:NAME, sklearn:Estimator, xgboost:, lightgbm: or catboost: with the name of a class,
     package.module:function (a network or an estimator), a finished model's file (onnx:FILE, torch:FILE.pt2,
-    lightning:FILE.ckpt, keras:FILE.keras), a service (endpoint:http://host:port/path), or pretrained weights
-    of texts or images: `hf:NAME` of the Hugging Face Hub, `hf:./folder` beside the suite file (config.json,
-    model.safetensors, and tokenizer.json or preprocessor_config.json), `hf:pip/PACKAGE` that an installed
-    package carries."""
+    lightning:FILE.ckpt, keras:FILE.keras), a service (endpoint:http://host:port/path,
+    endpoint:grpc://host:port/MODEL), or pretrained weights of texts or images: `hf:NAME` of the Hugging Face
+    Hub, `hf:./folder` beside the suite file (config.json, model.safetensors, and tokenizer.json or
+    preprocessor_config.json), `hf:pip/PACKAGE` that an installed package carries."""
     args: dict[str, Json] = Field(default_factory=dict)
     """Keyword arguments of the model's builder. An estimator over texts also takes `tfidf: {…}`, arguments of
     scikit-learn's TfidfVectorizer: `{C: 10, tfidf: {ngram_range: [1, 3], min_df: 5}}`."""

@@ -12,11 +12,12 @@ import numpy as np
 from harness.codec import Json
 from harness.datasets.mapped import is_array
 from harness.models import endpoint
+from harness.models.endpoint_service import Service
 from harness.protocols import Inputs, Predict
 from harness.serving.subject import Subject, task_module
 
 TIMEOUT_S = 60.0
-SERVICE = endpoint.Service("json", {"inputs": endpoint.INPUTS}, "outputs", "", "auto", TIMEOUT_S)
+SERVICE = Service("json", {"inputs": endpoint.INPUTS}, "outputs", "", "auto", TIMEOUT_S)
 
 
 def load_variant(spec: Mapping[str, Any], artifact: Path, threads: int, device: str) -> Predict:
