@@ -15,11 +15,11 @@ from harness.analysis.tradeoff import complete, priced
 from harness.costs import find_price
 from harness.planning.plan import run_hash
 from harness.reading import read_suite
+from harness.reading.again import with_settings
 from harness.record import SuiteError
 from harness.report.render import render
 from harness.results import Row, Tradeoff
 from harness.suite.schema import Machine, Suite, Traffic
-from harness.suite.settings import with_settings
 from tests.analysis_world import Truth, World, make_suite, store
 
 TEXT = """

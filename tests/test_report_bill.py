@@ -15,6 +15,7 @@ from harness.report import numbers as n
 from harness.report.evidence import Evidence
 from harness.report.sections import SECTIONS
 from harness.report.sections.tradeoff import pairs
+from harness.report.switches import flip_sentence
 
 HOUR = 0.08925
 """USD, aws/c7i.large."""
@@ -106,3 +107,11 @@ def test_differences_in_value_are_those_of_the_values_in_the_table(evidence: Evi
     for variant, difference in found.items():
         own = value[variant].value
         assert own is not None and difference.value == pytest.approx(own - best, abs=1e-6 * abs(best))
+
+
+def test_with_several_machines_a_change_of_prices_is_one_of_all(tmp_path: Path) -> None:
+    """The price that was told was that of the machine that measured, whichever was chosen."""
+    flip = {"what": "prices", "at": 7.9, "unit": "times today's", "then": "b on big", "factor": 7.9}
+    evidence = asked(tmp_path, {"qps": 200})
+    said = flip_sentence(evidence, flip)
+    assert said == "Were all machines 7.9 times as expensive, the choice would be b on big."

@@ -547,7 +547,10 @@ TABLE: dict[str, tuple[dict[str, str | None], list[str]]] = {
     ),
     "peak below the mean": (
         {"decision": "decision: {traffic: {qps: 100, peak_qps: 50}}"},
-        ["suite.yaml:8: decision.traffic.peak_qps: the peak, 50, is below the mean, 100: swap them"],
+        [
+            "suite.yaml:8: decision.traffic.peak_qps: the peak, 50, is below the mean, 100: "
+            "swap them, or raise the peak"
+        ],
     ),
     "unknown tracker": (
         {"x": "track: {wandbb: {}}"},

@@ -12,11 +12,11 @@ from harness.analysis.criteria import merge_constraints
 from harness.analysis.served import load_within
 from harness.planning.notes import plan_notes, silence_note
 from harness.reading import read_suite, suite_from_text, suite_to_text
+from harness.reading.again import with_settings
 from harness.reading.trace import burstiness, read_trace
 from harness.record import SuiteError
 from harness.results import ServiceTimes
 from harness.serving.queues import poisson_arrivals
-from harness.suite.settings import with_settings
 
 DAY = 1.0 + 3.0 * np.exp(-(((np.arange(24) - 14) / 4.5) ** 2))
 """Requests per second in each hour."""

@@ -166,7 +166,8 @@ def _with(source: str | None, idle: str) -> str | None:
     """Idle cores make a cost that is not a floor a ceiling: more workers would serve more."""
     if source is None or not idle:
         return source
-    return f"{source}; {idle}" if source else f"ceiling: {idle}"
+    ceiling = idle if reason_of(source) is Reason.FLOOR else f"ceiling: {idle}"
+    return f"{source}; {ceiling}" if source else ceiling
 
 
 def quantiles(throughput: Array) -> Array:

@@ -36,11 +36,11 @@ from harness.analysis.tradeoff import (
     slices_of,
 )
 from harness.metrics import metrics_of
+from harness.reading.again import with_settings
 from harness.results import Recommendation, Row, Tradeoff
 from harness.results import Verdict as Outcome
 from harness.store.run_folder import RunFolder
 from harness.suite.schema import Suite
-from harness.suite.settings import with_settings
 
 
 def recommend(

@@ -133,7 +133,9 @@ def find_flips(question: Question) -> tuple[Flip, ...]:
         traffic = question.suite.decision.traffic
         found.extend(_factor_flips(question, "traffic", traffic.mean, "requests/s", 100.0, _scaled_traffic))
         price = cost.price_of(question.suite.machine)
-        if price is not None:
+        if question.suite.machines:  # all of them: no one price says which
+            found.extend(_factor_flips(question, "prices", 1.0, "times today's", 10.0, _scaled_price))
+        elif price is not None:
             found.extend(_factor_flips(question, "price", price.usd_per_hour, "USD/h", 10.0, _scaled_price))
     found.sort(key=lambda flip: abs(np.log(max(flip["factor"], 1e-9))))
     return tuple(flip for flip in found if flip["then"] != question.deployed)

@@ -49,16 +49,30 @@ def check_decision(draft: Draft) -> None:
         limits[side] = item.place
     _check_objective(draft)
     _check_positive(draft)
+    check_traffic(draft)
+    if draft.items("machines") and "usd_per_hour" in draft.get(str, "decision", "value", default=""):
+        text = "`usd_per_hour` is that of one machine, and there are several: name cost_per_month_usd"
+        draft.wrong(("decision", "value"), text)
+    check_costs(draft)
+
+
+def check_traffic(draft: Draft) -> None:
+    """A peak above the mean, or a day or a week of hours."""
     traffic = ("decision", "traffic")
     qps, peak = draft.get(float, *traffic, "qps"), draft.get(float, *traffic, "peak_qps")
     mean = Traffic().qps if qps is None else qps
     if peak is not None and peak < mean:
-        cure = "add qps, which is that unless you say it" if qps is None else "swap them"
-        draft.wrong((*traffic, "peak_qps"), f"the peak, {peak:g}, is below the mean, {mean:g}: {cure}")
+        cure = "add qps, which is that unless you say it" if qps is None else "swap them, or raise the peak"
+        # Of a stored suite one of the two is set: that is the one to name.
+        places = [n.place for key in ("peak_qps", "qps") if (n := draft.node(*traffic, key)) is not None]
+        place = max(places, key=lambda place: place.order)
+        text = f"the peak, {peak:g}, is below the mean, {mean:g}: {cure}"
+        draft.wrong((*traffic, "peak_qps"), text, place)
     _check_curve(draft, traffic)
-    if draft.items("machines") and "usd_per_hour" in draft.get(str, "decision", "value", default=""):
-        text = "`usd_per_hour` is that of one machine, and there are several: name cost_per_month_usd"
-        draft.wrong(("decision", "value"), text)
+
+
+def check_costs(draft: Draft) -> None:
+    """Items are those of candidates."""
     candidates = draft.items("candidates")
     for name in draft.items("decision", "costs", "items"):
         path = ("decision", "costs", "items", name)

@@ -109,13 +109,13 @@ def make_draft(tree: Node, folder: Path, mistakes: list[Mistake]) -> Draft:
         ("decision", "traffic", "autoscale"),
     ):
         if path[0] in entries:
-            entries[path[0]] = _with_duration(draft, entries[path[0]], path[1:], path)
+            entries[path[0]] = with_duration(draft, entries[path[0]], path[1:], path)
     several = list((entries["machines"].mapping or {}).values()) if "machines" in entries else []
     if several and "machine" not in entries:
         entries["machine"] = several[0]  # the one that measures
     draft.tree = new_mapping(entries, tree.place, tree.keys)
     if "decision" in entries and entries["decision"].mapping is not None:
-        entries["decision"] = _with_names(entries["decision"])
+        entries["decision"] = with_names(entries["decision"])
     for key, normalise in (("data", _data), ("candidates", _candidates)):
         if key in entries and entries[key].mapping is not None:
             entries[key] = normalise(draft, entries[key])
@@ -123,7 +123,7 @@ def make_draft(tree: Node, folder: Path, mistakes: list[Mistake]) -> Draft:
     return draft
 
 
-def _with_names(decision: Node) -> Node:
+def with_names(decision: Node) -> Node:
     """The name of a class as it is written: `positive: yes` is not a truth value, `positive: 1` no number."""
     node = (decision.mapping or {}).get("positive")
     if node is None or node.value is None or not isinstance(node.value, (bool, int, float)):
@@ -179,19 +179,19 @@ def _complete(draft: Draft, name: str, candidate: Node, shared: Node | None, pla
     if training is None:
         return candidate
     keys = {"training": place, **candidate.keys}
-    entries["training"] = _with_duration(
+    entries["training"] = with_duration(
         draft, training, ("time_limit",), ("candidates", name, "training", "time_limit")
     )
     return new_mapping(entries, candidate.place, keys)
 
 
-def _with_duration(draft: Draft, node: Node, path: tuple[str, ...], full: tuple[str, ...]) -> Node:
+def with_duration(draft: Draft, node: Node, path: tuple[str, ...], full: tuple[str, ...]) -> Node:
     """The node with the duration at the path (`90s`, `10m`, `1h`) turned into seconds."""
     if path:
         entries = node.mapping
         if entries is None or path[0] not in entries:
             return node
-        below = _with_duration(draft, entries[path[0]], path[1:], full)
+        below = with_duration(draft, entries[path[0]], path[1:], full)
         return new_mapping({**entries, path[0]: below}, node.place, node.keys)
     if not isinstance(node.value, str):
         return node

@@ -42,6 +42,8 @@ def flip_sentence(e: Evidence, item: Flip) -> str:
     if what == "price" and number is not None:
         at_last = f"${n.as_written(number)}"
         return f"{'Above' if more else 'Below'} {at_last} per machine-hour{times}, {end}."
+    if what == "prices" and number is not None:
+        return f"Were all machines {n.as_written(number)} times as expensive, {end}."
     where = n.plain(number) if number is not None else str(at)
     guess = " (extrapolated)" if item.get("extrapolated") else ""
     return f"With {what} at {where} {item.get('unit') or ''}".rstrip() + f"{guess}, {end}."

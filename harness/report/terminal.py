@@ -145,8 +145,14 @@ def _other_terms(r: Recommendation, command: str, suite: Suite | None) -> tuple[
         return f"{command} --where '{replace(hardest, limit=float(f'{looser:.2g}')).bound}'", "a wider limit"
     if suite is not None and not _counts_traffic(suite) and suite.serving.scenarios.single_stream:
         return f"{command} --where 'latency_p50_ms <= 1'", "decide again with a limit on latency"
-    qps = f"{suite.decision.traffic.qps * 2:g}" if suite else "100"
-    return f"{command} --set decision.traffic.qps={qps}", "decide again for twice the traffic"
+    traffic = None if suite is None else suite.decision.traffic
+    if traffic is not None and traffic.curve:
+        spare = traffic.spare + 1
+        return f"{command} --set decision.traffic.spare={spare}", "decide again with one more spare machine"
+    sets = f"--set decision.traffic.qps={traffic.qps * 2:g}" if traffic else "--set decision.traffic.qps=100"
+    if traffic is not None and traffic.peak_qps is not None:
+        sets += f" --set decision.traffic.peak_qps={traffic.peak_qps * 2:g}"
+    return f"{command} {sets}", "decide again for twice the traffic"
 
 
 def _beyond(at: float, today: float) -> float:

@@ -53,6 +53,8 @@ def basis(e: Evidence) -> str:
     price = _price(e)
     if price is None:
         return f"{load}."
+    if e.suite.machines:
+        return f"{load}."  # each instance is named with its price
     day = f", {price.age()}" if price.as_of else ""
     where = f" in {price.region}" if price.region else ""
     kind = f" ({price.term})" if price.term and price.term != "own" else ""

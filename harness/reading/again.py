@@ -1,0 +1,118 @@
+"""A stored suite with some of its terms set otherwise: what a decision can be asked again under."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from harness.codec import Json
+from harness.reading.decision_checks import check_costs, check_traffic
+from harness.reading.draft import Draft, Path_, with_duration, with_names
+from harness.reading.layers import apply_overrides, merge
+from harness.reading.messages import explain
+from harness.record import SuiteError
+from harness.suite.schema import Suite
+from harness.suite.source import Mistake, Node, Place, new_mapping
+
+OPEN = ("decision", "machine", "machines")
+"""What changes no measurement."""
+AUTOSCALE = ("decision", "traffic", "autoscale")
+
+
+def with_settings(suite: Suite, settings: Sequence[str]) -> Suite:
+    """The suite with each `a.b=c` set, held to what a suite file is held to.
+
+    Raises:
+        SuiteError: not of that form, not a part of the decision or the machine, no such key, or a value that
+            a suite file may not have.
+    """
+    if not settings:
+        return suite
+    for text in settings:
+        _refuse_measured(suite, text)
+    mistakes: list[Mistake] = []
+    stored = _node(json.loads(suite.model_dump_json(by_alias=True)), Place("suite.yaml"))
+    tree = apply_overrides(stored, settings, mistakes)
+    draft = Draft(_with_first_machine(tree, suite), Path(suite.folder), mistakes)
+    entries = dict(draft.tree.mapping or {})
+    entries["decision"] = with_names(with_duration(draft, entries["decision"], AUTOSCALE[1:], AUTOSCALE))
+    draft.tree = new_mapping(entries, tree.place, tree.keys)
+    changed = None if mistakes else _validated(draft)
+    draft.tree = _without_what_a_curve_replaces(draft)
+    check_traffic(draft)
+    check_costs(draft)
+    if mistakes or changed is None:
+        raise SuiteError(*dict.fromkeys(str(mistake) for mistake in mistakes))
+    return changed
+
+
+def _refuse_measured(suite: Suite, text: str) -> None:
+    path, equals, _ = text.partition("=")
+    keys = path.strip().split(".")
+    if not equals or keys[0] not in OPEN or len(keys) < 2:
+        raise SuiteError(
+            f"--set {text}: write `decision.traffic.qps=400` or `machine.usd_per_hour=0.1`; what was "
+            "measured can only be set for a new run"
+        )
+    if keys[0] == "machine" and suite.machines:
+        raise SuiteError(
+            f"--set {text}: there are several machines ({', '.join(suite.machines)}): write"
+            f" machines.{next(iter(suite.machines))}.{'.'.join(keys[1:])}"
+        )
+    if keys == ["decision", "traffic", "trace"]:
+        raise SuiteError(f"--set {text}: a trace is read for a new run: set decision.traffic.curve here")
+    if keys == ["decision", "traffic", "burstiness"] and suite.serving.scenarios.server is not None:
+        raise SuiteError(f"--set {text}: the load was measured under other arrivals: set it for a new run")
+
+
+def _node(value: Json, place: Place) -> Node:
+    """What is stored, as if it stood in a file."""
+    if isinstance(value, Mapping):
+        return new_mapping({key: _node(own, place) for key, own in value.items()}, place, {})
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        items = tuple(_node(own, place) for own in value)
+        return Node(items, place, size=1 + sum(item.size for item in items))
+    return Node(value, place)
+
+
+def _with_first_machine(tree: Node, suite: Suite) -> Node:
+    """The first of several machines is the one that measures: what is set of it is set of `machine` too."""
+    entries = dict(tree.mapping or {})
+    first = (entries["machines"].mapping or {}).get(next(iter(suite.machines), ""))
+    if first is None or first.mapping is None:
+        return tree
+    entries["machine"] = merge(entries["machine"], first)
+    return new_mapping(entries, tree.place, tree.keys)
+
+
+def _validated(draft: Draft) -> Suite | None:
+    try:
+        return Suite.model_validate_json(json.dumps(draft.tree.fields))
+    except ValidationError as error:
+        for detail in error.errors(include_url=False):
+            if not (draft.items("machines") and detail["loc"][:1] == ("machine",)):
+                explain(draft, detail)
+        return None
+
+
+def _without_what_a_curve_replaces(draft: Draft) -> Node:
+    """A stored suite says all its terms: those that a curve takes the place of are not said to contradict it
+    unless they are set now, nor does the trace of an older curve excuse a new one."""
+    path: Path_ = ("decision", "traffic")
+    traffic = draft.node(*path)
+    said = dict(traffic.mapping or {}) if traffic is not None else {}
+    if traffic is None or said.get("curve") is None or said["curve"].value is None:
+        return draft.tree
+    for key in ("qps", "peak_qps"):
+        if key in said and said[key].place.order == 0:
+            del said[key]
+    if said["curve"].place.order:
+        said.pop("trace", None)
+    entries = draft.tree.mapping or {}
+    decision = entries["decision"]
+    inner = new_mapping(said, traffic.place, traffic.keys)
+    whole = new_mapping({**(decision.mapping or {}), "traffic": inner}, decision.place, decision.keys)
+    return new_mapping({**entries, "decision": whole}, draft.tree.place, draft.tree.keys)
