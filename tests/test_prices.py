@@ -139,5 +139,13 @@ def test_prices_are_listed_by_pattern(capsys: pytest.CaptureFixture[str]) -> Non
     assert all(line.startswith("aws/us-east-1/c7i") for line in lines[1:])
     assert main(["prices", "list", "aws/c7i.larg"]) == 2
     assert "nearest: aws/c7i.large" in capsys.readouterr().err
+    for wrong, said in (
+        ("C7I.large", "nearest: aws/c7i.large"),
+        ("gcp/zzz-9", "`harness prices list 'aws/*'` has those of AWS"),
+        ("aws/c99*", "no price is named like 'aws/c99*'"),
+        ("aws/mars-1/c7i.large", "`aws/c7i.large` is known in us-east-1 alone"),
+    ):
+        assert main(["prices", "list", wrong]) == 2
+        assert said in capsys.readouterr().err
     assert main(["prices", "update", "--providers", "awss"]) == 2
     assert "did you mean `aws`" in capsys.readouterr().err

@@ -28,8 +28,9 @@ def show(pattern: Pattern = "*", as_json: AsJson = False) -> int:
         p for p in load_prices() if any(fnmatchcase(n, pattern) for n in (p.name, p.name_with_region))
     ]  # fmt: skip
     if not rows:
-        find_price(pattern)
-        raise SuiteError(f"no price is named like {pattern!r}; quote a pattern with *: 'aws/c7*'")
+        if not set(pattern) & set("*?["):
+            find_price(pattern)
+        raise SuiteError(f"no price is named like {pattern!r}: `harness prices list` has all names")
     if as_json:
         print(json.dumps([asdict(p) for p in rows], indent=2, default=str))
         return 0

@@ -162,12 +162,18 @@ def find_price(name: str, prices: Iterable[Price] | None = None) -> Price:
     for row in rows:
         if name in (row.name, row.name_with_region):
             return row
-    names = list(dict.fromkeys(row.name for row in rows))
-    near = difflib.get_close_matches(name, names, n=3, cutoff=0.5) or names[:3]
+    cure = other_regions(name, rows) or _near(name, rows) or "`harness prices list 'aws/*'` has those of AWS"
     raise SuiteError(
-        f"there is no price named {name!r}; {other_regions(name, rows) or 'nearest: ' + ', '.join(near)};"
-        " or give one of your own: machine: {usd_per_hour: 0.09}"
+        f"there is no price named {name!r}; {cure}; or give one of your own: machine: {{usd_per_hour: 0.09}}"
     )
+
+
+def _near(name: str, rows: Iterable[Price]) -> str:
+    """The names most like it, also without its provider and in other letters; empty where none is like it."""
+    known = {row.name.lower(): row.name for row in rows} | {row.instance.lower(): row.name for row in rows}
+    found = difflib.get_close_matches(name.lower(), known, n=6, cutoff=0.5)
+    near = list(dict.fromkeys(known[text] for text in found))[:3]
+    return f"nearest: {', '.join(near)}" if near else ""
 
 
 def other_regions(name: str, prices: Iterable[Price] | None = None) -> str:
