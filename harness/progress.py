@@ -15,6 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from harness.codec import JsonObject
+from harness.reasons import Reason, reason_of
 from harness.record import KINDS, Status, Trial
 
 
@@ -133,11 +134,13 @@ class Display:
         if status == "finished":
             self._seconds[trial.id] = took
         left = len(self._trials) - len(self._ended)
-        text = f"{'done  ' if status == 'finished' else 'FAILED'}  {trial.label}  {took:.1f} s"
-        text += f": {reason}" if reason else ""
+        is_unrun = status == "failed" and reason_of(reason) is Reason.NOT_RUN  # told at the end, by reason
+        head = "done  " if status == "finished" else "NOT RUN" if is_unrun else "FAILED"
+        text = f"{head}  {trial.label}  {took:.1f} s"
+        text += f": {reason.removeprefix('not run: ')}" if reason else ""
         if self._is_verbose:
             self._print(f"{text}  ({left} left)")
-        elif status == "failed":
+        elif status == "failed" and not is_unrun:
             self._print(text, "red")
         if trial.kind in ("score", "serve"):  # before, nothing is known of what is deployed
             self._look()

@@ -15,7 +15,7 @@ from typing import Any, Literal, TypeVar
 from harness.codec import JsonObject, from_json, to_json
 from harness.facts.kinds import TrialFacts
 from harness.facts.surroundings import Surroundings
-from harness.reasons import Noted
+from harness.reasons import Noted, Reason, reason_of
 from harness.specification import Spec
 
 F = TypeVar("F", bound=TrialFacts)
@@ -246,6 +246,11 @@ class Record:
     failure: Failure | None = None
     facts: TrialFacts | JsonObject = field(default_factory=dict)
     format: int = FORMAT
+
+    @property
+    def is_unrun(self) -> bool:
+        """Whether it never started: the budget was spent, or what it needs failed."""
+        return self.failure is not None and reason_of(self.failure.reason) is Reason.NOT_RUN
 
     def facts_as(self, kind: type[F]) -> F:
         """The facts of a kind of trial; nothing is known where the trial was of another kind.

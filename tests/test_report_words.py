@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from analysis_world import failed
 from report_samples import WORLD, make_records, make_run, make_suite
 
 from harness.analysis.stats import beyond
@@ -16,7 +17,7 @@ from harness.report.evidence import Evidence
 from harness.report.sections import SECTIONS
 from harness.report.sections.answer import answers
 from harness.report.switches import flip_sentence
-from harness.report.wording import BROKEN, SURENESS, broken, sureness
+from harness.report.wording import BROKEN, SURENESS, broken, in_vain, sureness
 from harness.results import Estimate
 
 DOCS = Path(__file__).parent.parent / "docs" / "statistics.md"
@@ -156,3 +157,13 @@ def test_a_question_of_int8_is_answered_by_what_it_costs_and_buys(evidence: Evid
         r"int8 (costs|gains) \w+ .*accuracy.* and makes it [\d.]+ times as fast as on onnx\.", first
     )
     assert answers(evidence) == []
+
+
+def test_trials_that_never_started_are_not_said_to_have_failed() -> None:
+    some = make_records(WORLD)[:4]
+    broken_down, *unrun = [failed(some[0], "out of memory")] + [
+        failed(r, "not run: budget of 10 min spent") for r in some[1:]
+    ]
+    assert in_vain([broken_down, *unrun]) == "1 trial failed and 3 were not run (budget of 10 min spent)"
+    assert in_vain(unrun[:1]) == "1 trial was not run (budget of 10 min spent)"
+    assert in_vain([broken_down]) == "1 trial failed" and in_vain([]) == "no trial failed"

@@ -134,4 +134,6 @@ def test_a_budget_that_is_spent_starts_nothing_and_says_so(tmp_path: Path) -> No
     ended = harness(tmp_path, "run", write_suite(tmp_path), "--set", "budget=0.001", "--json")
     assert ended.code == 1
     assert {f["reason"] for f in ended.json["failed"]} == {"not run: budget of 0.001 s spent"}
+    assert "NOT RUN  train " in ended.err and ": budget of 0.001 s spent" in ended.err
+    assert "FAILED" not in ended.err
     assert "tried again by the next run" in ended.err

@@ -82,7 +82,10 @@ def _said(table: Tradeoff, choice: Choice, row: int, step: Settled) -> str:
     lead = lead if alone else "is among the cheapest"
     lead = "is among the lightest" if not (costs or alone) else lead
     more = " or more" if len(figures) > 1 else ""
-    return f"it {lead}: {step.by} {short(_figure(table, step.by, row))}, against {short(min(figures))}{more}"
+    ours, theirs = (
+        short(v) if costs else short(float(f"{v:.3g}")) for v in (_figure(table, step.by, row), min(figures))
+    )
+    return f"it {lead}: {step.by} {ours}, against {theirs}{more}"
 
 
 def _is_money(by: str) -> bool:

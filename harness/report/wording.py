@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from harness.record import Record
+from harness.report import numbers as n
 from harness.suite.schema import Data
 
 SURENESS = (
@@ -34,6 +36,18 @@ def sureness(probability: float | None) -> str:
     if probability is None:
         return ""
     return next(words for least, words in SURENESS if probability >= least)
+
+
+def in_vain(failed: Sequence[Record]) -> str:
+    """`1 trial failed and 8 were not run (budget of 10 min spent)`; without records `no trial failed`."""
+    unrun = [r for r in failed if r.is_unrun]
+    told = [f"{n.counted(len(failed) - len(unrun), 'trial')} failed"] if len(failed) > len(unrun) else []
+    if unrun:
+        reasons = {r.failure.reason.partition(": ")[2] for r in unrun if r.failure}
+        why = f" ({reasons.pop()})" if len(reasons) == 1 else ""
+        count = f"{len(unrun):,}" if told else n.counted(len(unrun), "trial")
+        told.append(f"{count} {'was' if len(unrun) == 1 else 'were'} not run{why}")
+    return n.listed(told) or "no trial failed"
 
 
 def where_speeds_hold(sessions: Sequence[str]) -> str:

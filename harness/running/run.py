@@ -22,7 +22,7 @@ from harness.planning.outdated import outdated_text
 from harness.planning.plan import Plan, plan_run
 from harness.planning.request import RunRequest
 from harness.reading import read_suite
-from harness.record import HarnessError, Record, Trial, content_hash
+from harness.record import HarnessError, Record, content_hash
 from harness.running.again import again_command, with_another_session
 from harness.running.preflight import preflight
 from harness.running.session import Session
@@ -232,17 +232,17 @@ def _result(
 
 
 def _say_failed(failed: Sequence[Record], console: Console) -> None:
-    """Failed trials by their reason: many trials fail for one."""
-    by_reason: dict[str, list[Trial]] = {}
+    """Trials that failed or were not run by their reason: many do for one."""
+    by_reason: dict[str, list[Record]] = {}
     for record in failed:
-        by_reason.setdefault(record.failure.reason if record.failure else "failed", []).append(record.trial)
-    for reason, trials in by_reason.items():
-        more = f" and {len(trials) - 1} more" if len(trials) > 1 else ""
-        console.print(
-            f"FAILED  {trials[0].label}{more}: {reason}", style="red", highlight=False, markup=False
-        )
+        by_reason.setdefault(record.failure.reason if record.failure else "failed", []).append(record)
+    for reason, alike in by_reason.items():
+        more = f" and {len(alike) - 1} more" if len(alike) > 1 else ""
+        head, why = ("NOT RUN", reason.partition(": ")[2]) if alike[0].is_unrun else ("FAILED", reason)
+        line = f"{head}  {alike[0].trial.label}{more}: {why}"
+        console.print(line, style="red", highlight=False, markup=False)
     if failed:
-        console.print("failed trials are tried again by the next run; finished ones are kept", style="dim")
+        console.print("these are tried again by the next run; finished trials are kept", style="dim")
 
 
 def _tell_trackers(

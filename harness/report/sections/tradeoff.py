@@ -173,7 +173,8 @@ def fate(e: Evidence, row: Row) -> Cell:
     if not words and runner and isinstance(behind := runner.get("difference"), int | float) and behind > 0:
         low, high = float(runner.get("difference_low") or 0), float(runner.get("difference_high") or 0)
         figure = n.interval(behind, low, high)[0] if high > low else n.plain(float(behind), 2)
-        words = [f"{n.label(str(runner.get('metric', '')))} worse by {figure}"]
+        name = str(runner.get("metric", ""))
+        words = [f"{n.label(name)} worse by {e.in_value_unit(figure) if name == 'value' else figure}"]
     if not words and runner and runner.get("why"):
         words = [n.prose(str(runner["why"]))]
     if not words and row.rejected_by:

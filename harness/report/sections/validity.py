@@ -43,8 +43,11 @@ def sentences(e: Evidence) -> Iterator[str]:
     """One statement per thing a careful reader would ask."""
     kinds = Counter(r.trial.kind for r in e.records if r.status == "finished")
     done = n.listed([f"{kinds[k]:,} {k}" for k in ("train", "score", "serve") if kinds[k]])
-    yield f"Finished trials: {done or 'none'}. Failed: {len(e.failed)}." + (
-        f" Not run yet: {len(e.missing)}." if e.missing else ""
+    unrun = sum(r.is_unrun for r in e.failed)
+    yield (
+        f"Finished trials: {done or 'none'}. Failed: {len(e.failed) - unrun}."
+        + (f" Not run: {unrun}." if unrun else "")
+        + (f" Not run yet: {len(e.missing)}." if e.missing else "")
     )
     yield from _peeked(e)
     yield from _seeds(e)
@@ -156,7 +159,7 @@ def _machines(e: Evidence) -> Iterator[str]:
 def _failures(e: Evidence) -> Iterator[Block]:
     if not e.failed:
         return
-    yield Heading("Failed trials")
+    yield Heading("Trials that failed or were not run")
     rows = []
     failed = sorted(e.failed, key=lambda r: (r.trial.kind, r.trial.label))
     for r in failed[:MOST_FAILURES]:

@@ -28,7 +28,7 @@ from harness.report.causes import WITHOUT, causes, others_out
 from harness.report.evidence import Evidence
 from harness.report.sections.answer import answers
 from harness.report.switches import flip_sentence, switches
-from harness.report.wording import MET, UNCERTAIN, sureness, ways_of_cutting, where_speeds_hold
+from harness.report.wording import MET, UNCERTAIN, in_vain, sureness, ways_of_cutting, where_speeds_hold
 from harness.results import Row
 from harness.suite.variants import parse_deployment
 
@@ -307,7 +307,7 @@ def basis(e: Evidence) -> str:
         parts.append(f"all training examples of {e.suite.data.name}")
     parts += [_range(rounds, "serving round")] if rounds else []
     finished = len(e.records) - len(e.failed)
-    tail = f"; {n.counted(len(e.failed), 'trial')} failed" if e.failed else ""
+    tail = f"; {in_vain(e.failed)}" if e.failed else ""
     cpu = next((m.get("cpu") for r in e.of("serve") if (m := r.environment.get("machine"))), None)
     where = f", on {cpu}" if cpu else ""
     said = f"{n.listed(parts)}{where}; {n.counted(finished, 'finished trial')}{tail}."
