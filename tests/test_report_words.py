@@ -16,6 +16,7 @@ from harness.report import numbers as n
 from harness.report.evidence import Evidence
 from harness.report.sections import SECTIONS
 from harness.report.sections.answer import answers
+from harness.report.sections.catching_up import Race, _said, races
 from harness.report.switches import flip_sentence
 from harness.report.wording import BROKEN, SURENESS, broken, in_vain, sureness
 from harness.results import Estimate
@@ -167,3 +168,39 @@ def test_trials_that_never_started_are_not_said_to_have_failed() -> None:
     assert in_vain([broken_down, *unrun]) == "1 trial failed and 3 were not run (budget of 10 min spent)"
     assert in_vain(unrun[:1]) == "1 trial was not run (budget of 10 min spent)"
     assert in_vain([broken_down]) == "1 trial failed" and in_vain([]) == "no trial failed"
+
+
+def test_who_catches_up_with_more_data_is_told_from_which_size_on(evidence: Evidence) -> None:
+    meets = Race("old", "new", {100: (0.2, 0.17, 0.23), 400: (0.04, -0.01, 0.09), 1200: (-0.01, -0.05, 0.03)})
+    assert meets.caught == 400 and "new has caught up with old in accuracy by 400 training" in _said(
+        evidence, meets
+    )
+    parts = Race("old", "new", {100: (0.02, -0.01, 0.05), 400: (0.1, 0.05, 0.15)})
+    assert (
+        parts.caught is None
+        and "stays behind old" in _said(evidence, parts)
+        and "0.10" in _said(evidence, parts)
+    )
+    alike = Race("old", "new", {100: (0.02, -0.01, 0.05), 400: (0.01, -0.05, 0.15)})
+    assert (
+        _said(evidence, alike)
+        == "new and old are not told apart in accuracy from 100 to 400 training examples."
+    )
+
+
+def test_one_training_size_tells_nothing_of_catching_up(tmp_path: Path) -> None:
+    records = make_records(WORLD[:2], seeds=(0, 1), sizes=(10000,), rounds=1)
+    assert races(gather(make_run(tmp_path, records, make_suite(WORLD[:2]), files=False))) == []
+
+
+def test_a_question_for_how_many_examples_is_answered_by_the_leads_at_each_size(tmp_path: Path) -> None:
+    """The second candidate is far behind at 1,000 examples and equal at 10,000."""
+    first, second = (replace(made, accuracy=0.9) for made in WORLD[:2])
+    records = [
+        *make_records([first], seeds=(0, 1), rounds=1),
+        *make_records([replace(second, accuracy=0.5)], seeds=(0, 1), sizes=(1000,), rounds=0),
+        *make_records([second], seeds=(0, 1), sizes=(10000,), rounds=1),
+    ]
+    asked = {"question": f"From how many examples on does {second.name} catch up?"}
+    e = gather(make_run(tmp_path, records, make_suite(WORLD[:2], **asked), files=False))
+    assert re.match(rf"{second.name} has caught up with {first.name} .* by 10,000 training ex", answers(e)[0])

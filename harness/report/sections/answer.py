@@ -9,6 +9,7 @@ import numpy as np
 from harness.analysis.scaling import curves
 from harness.report import numbers as n
 from harness.report.evidence import Evidence
+from harness.report.sections.catching_up import catching_up
 from harness.report.sections.runtimes import reference
 from harness.report.sections.scaling import LATENCY, WORDS, crossings
 from harness.report.sections.shop import earned, unranked
@@ -22,6 +23,8 @@ SMALL = 0.0005
 def answers(e: Evidence) -> list[str]:
     """Sentences, the most telling first; none where the choice itself is the answer."""
     asked = e.suite.question.lower()
+    if re.search(r"how many|how much data|catch(es)? up", asked) and (found := catching_up(e)):
+        return found
     if re.search(r"from which|at which|which .*(size|length)", asked) and (found := _sizes(e)):
         return found
     if "int8" in asked and (found := _int8(e)):
