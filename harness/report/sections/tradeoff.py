@@ -143,12 +143,14 @@ def _best(e: Evidence, metric: str) -> float | None:
 
 
 def _is_separated(e: Evidence, metric: str, best: float) -> bool:
-    """Whether the best figure of a column is better than every other beyond chance."""
+    """Whether the best figure of a column is better than every other beyond chance, and by what is shown."""
     first = next(row for row in e.rows if metric in row.estimates and row.estimates[metric].value == best)
     for row in e.rows:
         cell = row.estimates.get(metric)
         if cell is None or cell.value is None or cell.value == best:
             continue
+        if n.shown(metric, cell).value == n.shown(metric, first.estimates[metric]).value:
+            return False
         ours, theirs = e.draws(metric, first.variant), e.draws(metric, row.variant)
         if ours is None or theirs is None:
             continue  # figures without draws, as sizes, vary with nothing
