@@ -38,7 +38,7 @@ class Race:
     def caught(self) -> int | None:
         """The smallest size from which on `behind` is nowhere surely worse; None where it still is."""
         found = None
-        for size, (_, low, _) in reversed(self.leads.items()):
+        for size, (_, low, _) in reversed(tuple(self.leads.items())):
             if low > 0:
                 break
             found = size
