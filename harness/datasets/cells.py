@@ -222,6 +222,8 @@ def cure_of(cells: Sequence[str], how: Notation, name: str) -> str:
             '`thousands: "."` if the point stands between thousands, `thousands: ""` if it is a decimal one'
         )
         return f"write {point}"
+    if {text.casefold() for text in cells} <= set(TRUTH):
+        return f"write 1 and 0 for true and false in the file, {as_text}"
     different = [text for text in dict.fromkeys(cells) if '"' not in text]
     nothing = f"`missing: [{', '.join(map(in_quotes, different))}]` if they stand for nothing, "
     if not 0 < len(different) <= FEW_WORDS:

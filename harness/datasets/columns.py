@@ -76,29 +76,29 @@ class _Cells:
 
 def read_column(
     table: UserTable, name: str, how: Notation, categories: Sequence[str] = (),
-    dates: Mapping[str, str] | None = None, otherwise: str = "",
+    dates: Mapping[str, str] | None = None, otherwise: str | None = None,
 ) -> ParsedColumn:  # fmt: skip
     """What a column holds; each of its cells is that, or stands for nothing.
 
     Args:
         categories: columns whose texts are to be taken as they are. dates: column → its format (`strptime`).
-        otherwise: a further cure for cells that are no numbers.
+        otherwise: of a target, a further cure for cells that are no numbers.
     Raises:
         DataError: some cells are numbers and some are not, or numbers of a notation that was not named.
     """
     raw = table.frame[name]
     _refuse_excel(table, name, raw, how)
-    if name in categories:
+    if name in categories or name in table.categories:
         return ParsedColumn(name, "category", _filled(stripped(raw), how))
     if is_datetime64_any_dtype(raw):
         return ParsedColumn(name, "date", moments.days_of_stamps(raw))
     if is_bool_dtype(raw) or is_numeric_dtype(raw):
         return _number_or_day(table, name, raw.to_numpy(dtype=np.float64, na_value=np.nan))
     if any(isinstance(value, (list, dict, bytes, np.ndarray)) for value in raw.dropna().head(100)):
-        raise DataError(
-            f"{table.path}: column {name!r} holds lists or bytes: name the columns to predict from under "
-            "features, without it"
-        )
+        cure = "name the columns to predict from under features, without it"
+        if otherwise is not None:
+            cure = "write one text or number a row into the file, to be predicted"
+        raise DataError(f"{table.path}: column {name!r} holds lists or bytes: {cure}")
     found = _cells(raw, how)
     if not found.texts:
         return _number_or_day(table, name, found.with_words(np.empty(0)))
@@ -122,7 +122,7 @@ def read_column(
         if with_days is not None:
             return with_days
     _refuse_dates(table, name, found)
-    _refuse_mixed(table, name, found, numbers, how, otherwise)
+    _refuse_mixed(table, name, found, numbers, how, otherwise or "")
     return ParsedColumn(name, "category", _filled(stripped(raw), how), said=_like_numbers(name, found))
 
 

@@ -27,6 +27,8 @@ WORDS = 100
 """Of a column of texts, those that stand in most rows."""
 MOST_CLASSES = 10
 """Of more classes a mean for each would make a column too wide."""
+MOST_LOST = 1e-3
+"""The share of a column's standard deviation that it may lose in 32 bits."""
 LEAST_ROWS = 20
 """Means of a target are not learnt of fewer."""
 
@@ -87,10 +89,23 @@ def fit_table(
 def _number(values: np.ndarray, how: How) -> dict[str, Any]:
     numbers = single(values)
     holes = ~np.isfinite(numbers)
+    known = values[~holes]
+    minus = float(np.median(known)) if lost_in_32_bits(known) else 0.0
+    taken = {"minus": minus} if minus else {}
     if how.keeps_holes:
-        return {"as": "number", "if_missing": None, "marks": False}
-    known = numbers[~holes]
-    return {"as": "number", "if_missing": _median(known), "marks": bool(holes.any())}
+        return {"as": "number", "if_missing": None, "marks": False, **taken}
+    fill = minus + _median(known - minus)
+    return {"as": "number", "if_missing": fill, "marks": bool(holes.any()), **taken}
+
+
+def lost_in_32_bits(values: np.ndarray) -> float:
+    """By how much finite numbers, (n,) float64, are off in 32 bits, where that is no small part of what they
+    differ by; 0 where it is."""
+    if not len(values):
+        return 0.0
+    lost = float(np.abs(values - single(values)).max())
+    differ = values.min() < values.max()  # of equal ones the standard deviation may be 1e-17
+    return lost if differ and lost > MOST_LOST * float(np.std(values)) else 0.0
 
 
 def _median(known: np.ndarray) -> float:

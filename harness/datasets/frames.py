@@ -24,7 +24,7 @@ from harness.datasets.labels import (
     words_for_nothing,
 )
 from harness.datasets.own_files import content_of_file, existing
-from harness.datasets.raw import Layout, headless, lacking, read_file
+from harness.datasets.raw import CATEGORIES, Layout, headless, lacking, read_file
 from harness.datasets.resplit import Part, predefined
 from harness.datasets.resplit import cut as cut_part
 from harness.datasets.splits import coded, hash_split
@@ -99,7 +99,7 @@ class UserTable:
     Args:
         paths: the file, and the test file where there is one. test_rows: how many rows that has, else 0.
         owners: the group of each row, as text, or None. columns: those to slice by.
-        notes: what `plan` says of the data.
+        notes: what `plan` says of the data. categories: columns that the file itself calls so.
     """
 
     frame: pd.DataFrame
@@ -108,6 +108,7 @@ class UserTable:
     owners: list[str] | None
     columns: dict[str, np.ndarray]
     notes: tuple[str, ...] = ()
+    categories: frozenset[str] = frozenset()
 
     @property
     def path(self) -> Path:
@@ -158,6 +159,7 @@ def read_table(
     ]
     raise_all(mistakes)
     notes: list[str] = []
+    categories = frozenset(name for frame in frames for name in frame.attrs.get(CATEGORIES, ()))
     if len(frames) > 1:
         if others:
             notes = _as_the_first(paths, frames, set(wanted))
@@ -174,7 +176,7 @@ def read_table(
     if owners and table.test_rows:
         _check_owners(table, str(source.group), owners)
     columns = {name: _slices(frame[name]) for name in source.columns}
-    return UserTable(frame, paths, table.test_rows, owners, columns, tuple(notes))
+    return replace(table, owners=owners, columns=columns, categories=categories)
 
 
 def _plain_lists(
@@ -300,6 +302,11 @@ def class_targets(
     unique = in_order(counts)
     if len(unique) < 2:
         raise DataError(f"{where} has one class, {unique[0]!r}: a classifier needs two or more")
+    if len(unique) == len(read) > 2:
+        raise DataError(
+            f"{where} has another label in each of its {len(read)} rows, of which nothing can be learnt: "
+            "name another column as the target"
+        )
     index = {name: i for i, name in enumerate(unique)}
     targets = np.array([index[name] for name in read], dtype=np.int64)
     return unique, targets, tuple(words_for_nothing(counts))

@@ -7,6 +7,7 @@ import re
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from decimal import Decimal
 
 import numpy as np
 
@@ -85,7 +86,7 @@ def class_names(labels: Iterable[str]) -> dict[str, str]:
     """Each label as it stands in a file → its class's name: numbers without `.0`, all else as it is."""
     labels = list(labels)
     if all(_NUMBER.fullmatch(label) for label in labels):
-        return {t: str(int(float(t))) if _WHOLE.fullmatch(t) else _short(t) for t in labels}
+        return {t: str(int(t.partition(".")[0])) if _WHOLE.fullmatch(t) else _short(t) for t in labels}
     return {label: label for label in labels}
 
 
@@ -98,7 +99,7 @@ def in_order(names: Iterable[str]) -> tuple[str, ...]:
     """Numbers by value, words by alphabet."""
     names = set(names)
     if all(_NUMBER.fullmatch(name) for name in names):
-        return tuple(sorted(names, key=float))
+        return tuple(sorted(names, key=Decimal))  # as floats, numbers beyond 2^53 would be equal
     return tuple(sorted(names))
 
 

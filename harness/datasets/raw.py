@@ -32,6 +32,8 @@ SEPARATORS = {",": ",", "\t": "\\t", ";": ";", "::": "::", "|": "|"}
 """What may stand between cells, the likelier first → how it is written in a suite."""
 INNER = "\x1f"
 """Stands for a separator of two signs while a file is read; no text holds it."""
+CATEGORIES = "categories"
+"""Of a frame's `attrs`: columns of whole numbers that a Parquet file itself calls categories."""
 LOOK_FOR_NAMES = 1000
 """Rows among whose cells names are looked for."""
 LOOK = 50
@@ -266,12 +268,23 @@ def _read_parquet(path: Path, layout: Layout, texts: Collection[str]) -> pd.Data
         stored = [n for n in file.schema_arrow.names if not re.fullmatch(r"__index_level_\d+__", n)]
         names = _named(stored, path, layout)
         # A column at a time: a large table would be held twice.
+        coded = _coded(file.schema_arrow)
         columns = [
-            _as_series(_column(file, old), name in texts) for old, name in zip(stored, names, strict=True)
+            _as_series(_column(file, old), name in texts or old in coded)
+            for old, name in zip(stored, names, strict=True)
         ]
     frame = pd.DataFrame(dict(enumerate(columns)), copy=False)
     frame.columns = pd.Index(names, dtype=object)
+    frame.attrs[CATEGORIES] = [name for old, name in zip(stored, names, strict=True) if old in coded]
     return frame
+
+
+def _coded(schema: pa.Schema) -> set[str]:
+    """Columns of whole numbers that pandas wrote as categories: Parquet keeps that for texts alone, so that
+    they come back as numbers, but what pandas stores beside them says it."""
+    described = (schema.pandas_metadata or {}).get("columns", [])
+    named = {one["name"] for one in described if one["pandas_type"] == "categorical"}
+    return {field.name for field in schema if field.name in named and pa.types.is_integer(field.type)}
 
 
 def _column(file: Any, name: str) -> pa.ChunkedArray:
@@ -280,6 +293,8 @@ def _column(file: Any, name: str) -> pa.ChunkedArray:
 
 
 def _as_series(column: pa.ChunkedArray, as_text: bool) -> pd.Series:
+    if pa.types.is_dictionary(column.type):
+        column = column.cast(column.type.value_type)
     if as_text and (pa.types.is_integer(column.type) or pa.types.is_decimal(column.type)):
         # As text: whole numbers beside holes would become floats, and long ids lose their last digits.
         column = column.cast(pa.string())

@@ -16,8 +16,9 @@ import pandas as pd
 
 from harness.codec import Json, JsonObject
 from harness.datasets.arguments import complete
-from harness.datasets.columns import ParsedColumn, read_column, times_of
+from harness.datasets.columns import EXACT, ParsedColumn, read_column, times_of
 from harness.datasets.duplicates import row_hashes_of
+from harness.datasets.encoding import lost_in_32_bits
 from harness.datasets.frames import (
     Source,
     UserTable,
@@ -164,7 +165,8 @@ def _load(source: Source, content: str, wanted: _Wanted, part: Part | None = Non
         check_labels_trained(table, classes, targets, train_rows)
     elif classes:
         check_trained(table, classes, targets, train_rows, test_rows)
-    rows, kinds, written = as_rows(columns, table, wanted.categories, source.how, keys)
+    as_names = (*wanted.categories, *table.categories)
+    rows, kinds, written = as_rows(columns, table, as_names, source.how, keys)
     told = said_of(rows, kinds, train_rows, test_rows, table)
     name = "tabular_classification" if classes else "tabular_regression"
     if wanted.label_separator is not None:
@@ -263,10 +265,27 @@ def _targets(
             f"{table.path}: column {target!r} is infinite, or beyond 3e38, in rows {rows}: drop these rows, "
             "or predict its logarithm"
         )
+    _refuse_lost(table, target, number.values)
     told = f"the target {target!r} is in {number.mark}: errors too" if number.mark else ""
     if number.kind == "date":
         told = f"the target {target!r} holds dates: predicted as days since 1970, errors are in days"
     return (), targets, (*number.said, told) if told else number.said
+
+
+def _refuse_lost(table: UserTable, target: str, exact: np.ndarray) -> None:
+    """Refuse a target whose values lie so close together, far from 0, that 32 bits do not tell them apart."""
+    if _whole(exact) and np.abs(exact).max() >= EXACT:
+        raise DataError(
+            f"{table.path}: column {target!r} has whole numbers beyond 2^53, which lose their last digits: "
+            "write `kind: classes` if these are labels, or subtract the smallest of them in the file"
+        )
+    if lost := lost_in_32_bits(exact):
+        low, high = exact.min(), exact.max()
+        raise DataError(
+            f"{table.path}: column {target!r} lies between {low:.12g} and {high:.12g}, and 32 bits, in which "
+            f"targets are kept, are off by up to {lost:.2g} there: subtract {low:.12g} from it in the file, "
+            "or write `kind: classes` if these are labels"
+        )
 
 
 def _number(table: UserTable, wanted: _Wanted, source: Source) -> ParsedColumn | None:
@@ -301,6 +320,8 @@ def _are_labels(table: UserTable, target: str, values: np.ndarray) -> bool:
         return False
     zeros = any(len(t) > 1 and t.lstrip("-").startswith("0") and t.isdecimal()
                 for t in pd.unique(stripped(table.frame[target])) if t is not None)  # fmt: skip
+    if np.abs(known).max() >= EXACT:  # as floats different ones are equal
+        return len(pd.unique(stripped(table.frame[target]))) <= MAX_INTEGER_CLASSES
     return zeros or len(np.unique(known)) <= MAX_INTEGER_CLASSES
 
 

@@ -39,6 +39,10 @@ BOOSTERS = {
 }
 """What a booster inside a pipeline is made of; its trees are in the library's own format there too."""
 
+IN_DOUBLE = {"GaussianNB", "LabelPropagation", "LabelSpreading"}
+"""Estimators of scikit-learn that compute in the width of their rows what 32 bits do not hold: logarithms of
+1e7, of which GaussianNB's probabilities are differences, and exponentials that all become 0."""
+
 NOT_FITTED = {"tests", "_testing", "_mocking", "conftest", "externals"}
 """Rooms of scikit-learn that no fitted model needs: they re-export what runs commands."""
 
@@ -112,11 +116,20 @@ def values(estimator: BaseEstimator, table: Examples) -> np.ndarray:
 
 
 def taken(estimator: BaseEstimator, table: Examples) -> Examples:
-    """A table as an estimator takes it: of CatBoost whole numbers where it was told of categories."""
+    """A table as an estimator takes it: of CatBoost whole numbers where it was told of categories, of those
+    that 32 bits do not suffice float64."""
+    if in_double(estimator) and isinstance(table, np.ndarray):
+        return table.astype(np.float64)
     if type(estimator).__module__.partition(".")[0] != "catboost":
         return table
     places = estimator.get_cat_feature_indices()
     return with_categories(np.asarray(table), places) if places else table
+
+
+def in_double(estimator: BaseEstimator) -> bool:
+    """Whether an estimator, or one inside of it, needs float64 rows, to be fitted and to answer."""
+    every = fitted_parts(estimator)
+    return any(type(p).__name__ in IN_DOUBLE and type(p).__module__.startswith("sklearn.") for p in every)
 
 
 def with_categories(table: np.ndarray, places: Iterable[int]) -> np.ndarray:

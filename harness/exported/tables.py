@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 
 FILE = "columns.json"
-FORMAT = 1
+FORMAT = 2  # since 2 numbers may have `minus`
 
 TYPES = {"number": "f8", "date": "M8[s]", "category": "O", "words": "O"}
 """What a column is → the type of its values in an array of rows; NaN, NaT and None are holes."""
@@ -45,7 +45,9 @@ _BRACKETS = re.compile(r"([^\d()\-+]{0,4})\(([^()\-+]*\d[^()\-+]*)\)([^\d()\-+]{
 _MINUS_LAST = re.compile(r"([^\d\-+]{0,4}\d[^\-+]*)-([^\d\-+]{0,4})")
 
 Step = Mapping[str, Any]
-"""How a column becomes numbers: `column`, `as` (a key of `WIDTHS`), and what was learnt."""
+"""How a column becomes numbers: `column`, `as` (a key of `WIDTHS`), and what was learnt. `minus` is taken
+from numbers of which 32 bits would lose what they differ by (seconds since 1970 within an hour); `if_missing`
+is a value of the column."""
 
 
 def row_type(columns: Sequence[Mapping[str, Any]]) -> np.dtype:
@@ -78,7 +80,8 @@ class TableEncoding:
         self._numbers = [step["column"] for step, _ in numbers]
         self._number_places = [at for _, at in numbers]
         fills = [math.nan if step["if_missing"] is None else step["if_missing"] for step, _ in numbers]
-        self._fills = np.array(fills, np.float32)
+        self._minus = np.array([step.get("minus", 0.0) for step, _ in numbers])
+        self._fills = single(np.array(fills) - self._minus)
         self._marked = [i for i, (step, _) in enumerate(numbers) if step["marks"]]
         self._mark_places = [at + 1 for step, at in numbers if step["marks"]]
 
@@ -94,7 +97,7 @@ class TableEncoding:
             block = np.empty((len(rows), len(self._numbers)), np.float64)
             for place, name in enumerate(self._numbers):
                 block[:, place] = rows[name]
-            values = single(block)
+            values = single(block - self._minus)
             holes = ~np.isfinite(values)
             out[:, self._number_places] = np.where(holes, self._fills, values)
             if self._marked:

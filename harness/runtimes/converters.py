@@ -1,4 +1,4 @@
-"""Fitted estimators as ONNX graphs from float32 rows (n, columns), through skl2onnx and onnxmltools.
+"""Fitted estimators as ONNX graphs from rows (n, columns), through skl2onnx and onnxmltools.
 
 Boosters are converted alone, and inside pipelines and ensembles. Whatever a converter drops in silence is
 refused by name (`harness.runtimes.onnx_forms`), and every export is compared with its model on validation
@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from harness.codec import JsonObject
-from harness.exported.estimator import LightGBM, fitted_parts
+from harness.exported.estimator import LightGBM, fitted_parts, in_double
 
 if TYPE_CHECKING:
     from lightgbm import Booster
@@ -32,6 +32,8 @@ OPSETS = {"": 20, "ai.onnx.ml": 3}
 def convert(model: BaseEstimator, columns: int, scores: bool = False) -> object:
     """The graph of a fitted estimator: input `rows`, outputs labels and probabilities, or values.
 
+    Rows and answers are float32, but float64 where an estimator needs it.
+
     Args:
         model: as `harness.exported.estimator.read` gives it.
         scores: whether a classifier without probabilities is to give its decision function.
@@ -39,7 +41,7 @@ def convert(model: BaseEstimator, columns: int, scores: bool = False) -> object:
         Exception: of any kind; the converters know no common one.
     """
     from skl2onnx import convert_sklearn
-    from skl2onnx.common.data_types import FloatTensorType
+    from skl2onnx.common.data_types import DoubleTensorType, FloatTensorType
     from sklearn.preprocessing import StandardScaler
 
     register()
@@ -58,9 +60,10 @@ def convert(model: BaseEstimator, columns: int, scores: bool = False) -> object:
     for part in fitted_parts(model):
         if hasattr(part, "flatten_transform"):  # only says what a VotingClassifier's `transform` gives
             part.flatten_transform = False
+    row = (DoubleTensorType if in_double(model) else FloatTensorType)([None, columns])
     return convert_sklearn(
         model,
-        initial_types=[("rows", FloatTensorType([None, columns]))],
+        initial_types=[("rows", row)],
         options=options,
         target_opset=OPSETS,
     )

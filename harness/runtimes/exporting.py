@@ -235,14 +235,14 @@ def _put_right(model: ModelProto) -> ModelProto:
 
 
 def _raw_inputs(graph: GraphProto, task: Task, dtype: np.dtype) -> None:
-    """Put cast and flatten before a graph that takes float32 rows."""
-    from onnx import TensorProto, helper
+    """Put cast and flatten before a graph that takes rows of float32 or float64."""
+    from onnx import helper
 
     raw = helper.make_tensor_value_info(
         "input", helper.np_dtype_to_tensor_dtype(np.dtype(dtype)), ["batch", *task.input_shape]
     )
     nodes = [
-        helper.make_node("Cast", ["input"], ["as_float"], to=TensorProto.FLOAT),
+        helper.make_node("Cast", ["input"], ["as_float"], to=graph.input[0].type.tensor_type.elem_type),
         helper.make_node("Flatten", ["as_float"], [graph.input[0].name], axis=1),
     ]
     later = list(graph.node)
@@ -267,6 +267,9 @@ def _answer(graph: GraphProto, task: Task, classes: tuple[int, ...], gives: str)
         if gives == "scores":
             graph.node.extend(_between_0_and_1(told, "told", constants))
             told = "told"
+        if graph.output[-1].type.tensor_type.elem_type == TensorProto.DOUBLE:
+            graph.node.append(helper.make_node("Cast", [told], ["told_single"], to=TensorProto.FLOAT))
+            told = "told_single"
         graph.initializer.extend(numpy_helper.from_array(array, name) for name, array in constants.items())
         graph.node.append(helper.make_node("MatMul", [told, "class_order"], ["output"]))
     else:

@@ -17,7 +17,7 @@ import numpy as np
 
 from harness.codec import JsonObject
 from harness.environment import available_mb
-from harness.exported.estimator import answer_kind, with_categories
+from harness.exported.estimator import answer_kind, in_double, with_categories
 from harness.facts import TrainFacts
 from harness.kinds import kind_of
 from harness.models.estimator import flat
@@ -96,7 +96,7 @@ def fit_estimator(
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         try:
-            table = _inputs(train, task)
+            table = _inputs(train, task, in_double(estimator))
             if first is not None:
                 table = first[1].fit_transform(table) if first[0] == "words" else first[1].transform(table)
             watched = _watched(estimator, validation, classes, task, first)
@@ -172,8 +172,10 @@ def _first_step(
     return None if sees_raw(estimator) else ("scale", _scaler(scaling, task))
 
 
-def _inputs(part: Split, task: Task) -> Inputs:
-    return list(part.inputs) if task.takes == "text" else flat(part.inputs)
+def _inputs(part: Split, task: Task, double: bool = False) -> Inputs:
+    if task.takes == "text":
+        return list(part.inputs)
+    return flat(part.inputs).astype(np.float64) if double else flat(part.inputs)
 
 
 def _targets(estimator: BaseEstimator, targets: np.ndarray, task: Task) -> tuple[np.ndarray, tuple[int, ...]]:
