@@ -2,12 +2,16 @@
 
     python -m benchmarks.decide_speed [--records 10000] [--against FOLDER]
 
-Prints one JSON line. The first decision reads all records and keeps what it learnt in `evidence.npz`; every
-further one reads only that. Seconds are CPU time of a whole process, start of Python and imports included
-(bytecode cached, as on any machine that ran the harness before); `report_s` renders the same records.
+Prints one JSON line. The first decision reads all records and keeps what it learnt in `evidence.npz`; a
+further question reads only that (`recommend_new_s`, another limit on accuracy each time;
+`new_latency_limit_s` also simulates the queues of 800 variants within it), and one that was asked before, or
+that `report` answered, is read as it was kept (`recommend_s`). Seconds are CPU time of a whole process,
+start of Python and imports included (bytecode cached, as on any machine that ran the harness before);
+`report_s` renders the same records.
 FOLDER is a checkout of another version, which decides and reports in turn with this one, on the same world
-that it wrote itself (an older one refuses a resolved suite of today): `ratio` and `report_ratio` are medians
-of this one's seconds over the other's. A command that fails ends the benchmark, as a refusal is quick.
+that it wrote itself (an older one refuses a resolved suite of today): `ratio` (asked before), `new_ratio` (a
+new question) and `report_ratio` are medians of this one's seconds over the other's. A command that fails
+ends the benchmark, as a refusal is quick.
 """
 
 from __future__ import annotations
@@ -32,6 +36,9 @@ from tests.analysis_world import Truth, World, make_suite
 
 PER_CANDIDATE = 2 * 3 + 2 * 3
 """Records of a candidate in this world: 3 seeds trained and scored, 3 rounds of 2 scenarios."""
+
+TIMES = 5
+"""Pairs of questions that count, in turn with another version."""
 
 HERE = Path(__file__).parent.parent
 MAIN = "import runpy, sys; sys.argv[1:] = {arguments!r}; runpy.run_module('harness', run_name='__main__')"
@@ -71,28 +78,56 @@ def _whole_commands(size: int, against: Path | None, folder: str) -> dict[str, f
     _cpu_seconds(WRITE, folder, HERE, (str(size), ours))
     if against:
         _cpu_seconds(WRITE, f"{folder}/their_bytecode", against, (str(size), theirs))
-    commands = {"recommend": (["--where", "latency_p99_ms<=9"], 5), "report": ([], 2)}
-    for name, (options, times) in commands.items():
-        own, other = (MAIN.format(arguments=[name, url, *options]) for url in (ours, theirs))
-        for key in (f"first_{name}_s", f"{name}_s", f"{name}_again_s"):
-            result[key] = _cpu_seconds(own, folder)
-        if against:
-            seconds, ratio = _in_turn(own, other, against, folder, times)
-            prefix = "" if name == "recommend" else f"{name}_"
-            result |= {f"{name}_other_s": seconds, f"{prefix}ratio": ratio}
+    recommend, report = ["recommend", ours], MAIN.format(arguments=["report", ours])
+    limited = MAIN.format(arguments=[*recommend, "--where", "latency_p99_ms<=9"])
+    for key in ("first_recommend_s", "recommend_s", "recommend_again_s"):
+        result[key] = _cpu_seconds(limited, folder)
+    for key in ("first_report_s", "report_s", "report_again_s"):
+        result[key] = _cpu_seconds(report, folder)
+    other = MAIN.format(arguments=[*recommend, "--where", "latency_p99_ms<=9.5"])
+    result["new_latency_limit_s"] = _cpu_seconds(other, folder)
+    result["recommend_after_report_s"] = _cpu_seconds(MAIN.format(arguments=recommend), folder)
+    if against:
+        result |= _in_turn(ours, theirs, against, folder)
     return result
 
 
-def _in_turn(ours: str, theirs: str, against: Path, folder: str, times: int) -> tuple[float, float]:
-    """This version and another one in turn, so many times after a first that does not count: medians of the
-    other's seconds, and of the ratio."""
+def _in_turn(ours: str, theirs: str, against: Path, folder: str) -> dict[str, float]:
+    """This version and another one in turn, each time but the first, which warms both up: medians of their
+    seconds, and of the ratios."""
+
+    def asked(url: str, k: int) -> str:
+        return MAIN.format(arguments=["recommend", url, "--where", f"accuracy>={0.5 + k / 1000}"])
+
+    def by_both(name: str, url: str) -> str:
+        return MAIN.format(arguments=[name, url])
+
+    def theirs_take(code: str) -> float:
+        return _cpu_seconds(code, f"{folder}/their_bytecode", against)
+
     taken = [
-        (_cpu_seconds(ours, folder), _cpu_seconds(theirs, f"{folder}/their_bytecode", against))
-        for _ in range(times + 1)
-    ][1:]
-    return round(median(other for _, other in taken), 3), round(
-        median(own / other for own, other in taken), 3
-    )
+        (*(_cpu_seconds(asked(ours, k), folder) for _ in range(2)), theirs_take(asked(theirs, k)))
+        for k in range(TIMES + 1)
+    ]
+    reports = [
+        (_cpu_seconds(by_both("report", ours), folder), theirs_take(by_both("report", theirs)))
+        for _ in range(3)
+    ]
+    new, again, other = zip(*taken[1:], strict=True)
+    own, others = zip(*reports[1:], strict=True)
+    return {
+        "recommend_s": round(median(again), 3),
+        "recommend_new_s": round(median(new), 3),
+        "recommend_other_s": round(median(other), 3),
+        "ratio": _ratio(again, other),
+        "new_ratio": _ratio(new, other),
+        "report_other_s": round(median(others), 3),
+        "report_ratio": _ratio(own, others),
+    }
+
+
+def _ratio(ours: Sequence[float], theirs: Sequence[float]) -> float:
+    return round(median(own / other for own, other in zip(ours, theirs, strict=True)), 3)
 
 
 def _cpu_seconds(code: str, folder: str, version: Path = HERE, arguments: Sequence[str] = ()) -> float:

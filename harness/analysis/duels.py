@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Protocol
 
+from harness.analysis.stamps import DUELS
 from harness.facts import DuelFacts
 from harness.record import Record
 
@@ -77,10 +78,6 @@ def winner_of(names: Sequence[str], chosen: str, fought: Sequence[Verdict]) -> s
         chosen = better
 
 
-FILE = "duels.json"
-"""Derived from the records, so that deciding again need not read them all."""
-
-
 class Folder(Protocol):
     """What of a run folder is needed here."""
 
@@ -92,13 +89,13 @@ def keep_verdicts(run: Folder, records: Iterable[Record]) -> list[Verdict]:
     """The verdicts among a run's records, written beside them where there are any."""
     found = verdicts(records)
     if found:
-        run.write_text(FILE, json.dumps([asdict(v) for v in found], indent=1))
+        run.write_text(DUELS, json.dumps([asdict(v) for v in found], indent=1))
     return found
 
 
 def stored_verdicts(run: Folder) -> list[Verdict]:
     """What `keep_verdicts` wrote; none where it had nothing to write."""
     try:
-        return [Verdict(**entry) for entry in json.loads(run.read_text(FILE))]
+        return [Verdict(**entry) for entry in json.loads(run.read_text(DUELS))]
     except FileNotFoundError:
         return []

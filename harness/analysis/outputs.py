@@ -6,9 +6,7 @@ was measured, so that another limit or price decides again in a fraction of a se
 
 from __future__ import annotations
 
-import contextlib
 import csv
-import hashlib
 import io
 import json
 import math
@@ -24,20 +22,16 @@ from harness.analysis.draws import StoredDraws
 from harness.analysis.money import TrainingSeconds, training_seconds
 from harness.analysis.predictions import predictions_of
 from harness.analysis.ruled_out import with_reasons
+from harness.analysis.stamps import EVIDENCE_FORMAT, STORY, stamp_of
 from harness.analysis.tradeoff import complete, measured_table
-from harness.record import HarnessError, Record, RecordError, content_hash
+from harness.record import Record, RecordError, content_hash
 from harness.results import Baseline, Estimate, Recommendation, Row, ServiceTimes, Tradeoff
 from harness.spread import Spread
 from harness.store.run_folder import RunFolder
 from harness.suite.schema import Suite
 
-STORY = "until_decided.json"
-"""What a run that measures until it is decided says of itself (`harness.running.until_decided`)."""
-
 LARGEST = 3e38
 """What a draw is stored as in single precision at most: of few launches the far tails are beyond it."""
-
-EVIDENCE_FORMAT = 5
 
 LONG_SUITE = 50_000
 """Characters of suite.yaml (about 50 candidates, 0.3 s of parsing) above which its JSON is kept too."""
@@ -200,33 +194,6 @@ def _parsed(text: str) -> Suite:
     return suite_from_text(text)
 
 
-def stamp_of(run: RunFolder) -> str:
-    """Changes when a record appears or says something else, and with the formulas: all by content.
-
-    To read 10,000 records takes a second, so the hash of their contents is kept in `.contents` and taken
-    from there as long as no file was touched (size, and times of change, which nobody can set back).
-    """
-    touched = content_hash(sorted(run.record_stamps().items()))
-    try:
-        kept, _, contents = run.read_text(".contents").partition(" ")
-    except FileNotFoundError:
-        kept = contents = ""
-    if kept != touched:
-        contents = run.contents_of_records()
-        with contextlib.suppress(HarnessError):  # a folder that may only be read
-            run.write_text(".contents", f"{touched} {contents}")
-    return content_hash([EVIDENCE_FORMAT, _code(), contents])
-
-
-@cache
-def _code() -> str:
-    """Stands for the version of the formulas: a changed source file makes the evidence again."""
-    found = hashlib.sha256()
-    for path in sorted(Path(__file__).parent.glob("*.py")):
-        found.update(path.read_bytes() + b"\0")
-    return found.hexdigest()
-
-
 def write_evidence(run: RunFolder, stored: Stored) -> None:
     """Write `evidence.npz`: the draws as float32, estimates as JSON."""
     table = stored.table
@@ -297,14 +264,19 @@ def _service(data: Mapping[str, Any]) -> ServiceTimes:
     return ServiceTimes(by_size, tuple(data["varies"]), data["workers"])
 
 
-def stored_evidence(run: RunFolder, suite: Suite, slices: Sequence[str] = ()) -> Stored:
+def stored_evidence(
+    run: RunFolder, suite: Suite, slices: Sequence[str] = (), records_stamp: str = ""
+) -> Stored:
     """The measured table of a run: as stored when nothing changed since, else made from the records.
 
     Args:
         slices: metrics on slices that are needed; a stored table without them is made again.
+        records_stamp: `stamp_of`, where the caller has just asked for it.
     """
     ruled_out = _ruled_out(run)
-    stamp = content_hash([stamp_of(run), *_asked(suite), *([ruled_out] if ruled_out else [])])
+    stamp = content_hash(
+        [records_stamp or stamp_of(run), *_asked(suite), *([ruled_out] if ruled_out else [])]
+    )
     stored = read_evidence(run)
     if stored is not None and stored.stamp == stamp and all(n in stored.table.draws for n in slices):
         return stored

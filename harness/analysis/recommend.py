@@ -158,11 +158,13 @@ def decide_again(
     objective: str | None = None,
     judged: bool = False,
     settings: Sequence[str] = (),
+    records_stamp: str = "",
 ) -> tuple[Tradeoff, Recommendation]:
     """As `decide`, with the table: `judged` fills its flags and probabilities, for those who print it.
 
     Args:
         settings: `decision.traffic.qps=400`, `machine.usd_per_hour=0.1`: other terms than the suite's.
+        records_stamp: as for `stored_evidence`.
     """
     own = stored_suite(run)
     suite = with_settings(own, settings)
@@ -171,7 +173,7 @@ def decide_again(
     suite = suite.model_copy(update={"decision": suite.decision.model_copy(update=update)})
     goal_of(suite)
     # The beliefs are those of the run; only what is asked of them changes.
-    stored = stored_evidence(run, own, slices_of(suite))
+    stored = stored_evidence(run, own, slices_of(suite), records_stamp)
     return decided(priced(stored.table, suite, stored.seconds), suite, stored_verdicts(run), judged)
 
 

@@ -239,18 +239,15 @@ def recommend(
     without_plugins()
     # Before numpy: waking its threads takes 0.1 s of CPU, and deciding needs one.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-    from harness.analysis.outputs import to_json
-    from harness.analysis.recommend import decide_again
-    from harness.cli.text import recommendation_text
+    from harness.analysis.answers import AskedAgain
+    from harness.cli.answer import answer
     from harness.store.runs import find_measured
 
     if maximize and minimize:
         raise SuiteError("--maximize and --minimize contradict each other: keep one of them")
     objective = f"maximize {maximize}" if maximize else f"minimize {minimize}" if minimize else None
-    limits, terms = tuple(where or ()), tuple(settings or ())
-    source = find_measured(run, out)
-    table, found = decide_again(source, limits, objective, judged=not as_json, settings=terms)
-    print(to_json(found) if as_json else recommendation_text(found, table))
+    asked = AskedAgain(tuple(where or ()), objective, tuple(settings or ()), as_json)
+    print(answer(find_measured(run, out), asked))
     return 0
 
 

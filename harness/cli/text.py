@@ -17,7 +17,6 @@ from harness.suite.variants import cores_used, local_cores
 if TYPE_CHECKING:  # a list of models needs neither statistics nor plans
     from harness.analysis.changes import Change, Comparison
     from harness.planning.plan import Plan
-    from harness.results import Recommendation, Tradeoff
 
 Row = Mapping[str, str]
 
@@ -131,23 +130,6 @@ def duration_text(seconds: float) -> str:
         return f"{seconds:.0f} s"
     minutes = round(seconds / 60)
     return f"{minutes} min" if minutes < 100 else f"{minutes // 60} h {minutes % 60:02d} min"
-
-
-def recommendation_text(found: Recommendation, table: Tradeoff) -> str:
-    """The table and the verdict as the end of `run` and the report have them, and all reasons."""
-    from harness.report.terminal import figures_text, verdict
-
-    head = "".join(part if isinstance(part, str) else part[0] for part in verdict(table, found))
-    limits = f"Limits: {'; '.join(found.constraints)}." if found.constraints else "No limits."
-    flips = [f"It would change with {_flip_text(flip)}" for flip in found.flips[:5]]
-    warnings = [f"Warning: {warning}" for warning in found.warnings]
-    said = [head, f"Objective: {found.objective}. {limits}", *found.reasons, *flips, *warnings]
-    return "\n".join([figures_text(table, found), *said])
-
-
-def _flip_text(flip: Mapping[str, object]) -> str:
-    at = " ".join(str(flip[key]) for key in ("at", "unit") if flip.get(key) not in (None, ""))
-    return f"{flip.get('what', '')} at {at}, then {flip.get('then', 'another answer')}"
 
 
 def _modules(kind: str) -> list[Row]:

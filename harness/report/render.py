@@ -33,9 +33,29 @@ def render(run: RunFolder) -> Evidence:
     Raises:
         RecordError: the run has no readable suite.yaml.
     """
+    from harness.analysis.stamps import sources_of
+
+    sources = sources_of(run)
     evidence = gather(run)
     write_report(evidence)
+    _keep_answers(evidence, sources)
     return evidence
+
+
+def _keep_answers(e: Evidence, before: Mapping[str, str]) -> None:
+    """What `recommend` prints of this run, so that it need not decide again.
+
+    Args:
+        before: what the evidence follows from, but for the duels: they were written from it.
+    """
+    from harness.analysis.answers import AskedAgain, keep_answer
+    from harness.analysis.outputs import to_json
+    from harness.analysis.stamps import DUELS, content_of
+    from harness.report.terminal import recommendation_text
+
+    sources = {**before, DUELS: content_of(e.run, DUELS)}
+    keep_answer(e.run, AskedAgain(), sources, recommendation_text(e.recommendation, e.tradeoff))
+    keep_answer(e.run, AskedAgain(as_json=True), sources, to_json(e.recommendation))
 
 
 def gather(run: RunFolder, suite: Suite | None = None) -> Evidence:

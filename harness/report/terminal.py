@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -186,6 +186,21 @@ def figures_text(tradeoff: Tradeoff, recommendation: Recommendation, width: int 
     console = Console(file=stream, width=width, color_system=None, legacy_windows=False)
     console.print(_table(terminal_summary(tradeoff, recommendation), width))
     return "\n".join(line.rstrip() for line in stream.getvalue().splitlines()) + "\n"
+
+
+def recommendation_text(found: Recommendation, table: Tradeoff) -> str:
+    """The table and the verdict as the end of `run` and the report have them, and all reasons."""
+    head = "".join(part if isinstance(part, str) else part[0] for part in verdict(table, found))
+    limits = f"Limits: {'; '.join(found.constraints)}." if found.constraints else "No limits."
+    flips = [f"It would change with {_flip_text(flip)}" for flip in found.flips[:5]]
+    warnings = [f"Warning: {warning}" for warning in found.warnings]
+    said = [head, f"Objective: {found.objective}. {limits}", *found.reasons, *flips, *warnings]
+    return "\n".join([figures_text(table, found), *said])
+
+
+def _flip_text(flip: Mapping[str, object]) -> str:
+    at = " ".join(str(flip[key]) for key in ("at", "unit") if flip.get(key) not in (None, ""))
+    return f"{flip.get('what', '')} at {at}, then {flip.get('then', 'another answer')}"
 
 
 def figures_html(tradeoff: Tradeoff, recommendation: Recommendation, suite: Suite) -> str:

@@ -23,10 +23,11 @@ from harness.analysis.measure_next import (
     is_decided,
     next_measurements,
 )
-from harness.analysis.outputs import STORY, table_of
+from harness.analysis.outputs import table_of
 from harness.analysis.rule import POSSIBLE
 from harness.analysis.ruled_out import RULED_OUT, broken_on_validation, surely_broken
 from harness.analysis.sensitivity import Question
+from harness.analysis.stamps import STORY
 from harness.analysis.tradeoff import slices_of
 from harness.codec import Json
 from harness.metrics import metrics_of

@@ -1,0 +1,105 @@
+"""What derived files follow from, as hashes: alike as long as nothing behind them says something else.
+
+Loads neither numbers nor suites, so that to see that nothing changed costs next to nothing.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import datetime as dt
+import hashlib
+import os
+import sys
+from collections.abc import Iterable
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
+
+from harness.costs import own_prices
+from harness.costs.calibrations import folder as calibrations
+from harness.record import HarnessError, content_hash
+from harness.store.run_folder import RunFolder
+
+STORY = "until_decided.json"
+"""What a run that measures until it is decided says of itself (`harness.running.until_decided`)."""
+
+DUELS = "duels.json"
+"""Derived from the records, so that deciding again need not read them all (`harness.analysis.duels`)."""
+
+EVIDENCE_FORMAT = 5
+
+CALCULATING = ("numpy", "scipy")
+"""Libraries whose version may change a digit."""
+
+HARNESS = Path(__file__).parent.parent
+
+
+def stamp_of(run: RunFolder) -> str:
+    """Changes when a record appears or says something else, and with the formulas: all by content.
+
+    To read 10,000 records takes a second, so the hash of their contents is kept in `.contents` and taken
+    from there as long as no file was touched (size, and times of change, which nobody can set back).
+    """
+    touched = content_hash(sorted(run.record_stamps().items()))
+    try:
+        kept, _, contents = run.read_text(".contents").partition(" ")
+    except FileNotFoundError:
+        kept = contents = ""
+    if kept != touched:
+        contents = run.contents_of_records()
+        with contextlib.suppress(HarnessError):  # a folder that may only be read
+            run.write_text(".contents", f"{touched} {contents}")
+    return content_hash([EVIDENCE_FORMAT, _hash_of(sorted(Path(__file__).parent.glob("*.py"))), contents])
+
+
+def sources_of(run: RunFolder, today: dt.date | None = None) -> dict[str, str]:
+    """All that a decision follows from, apart from what is asked: what it is → a hash of its content.
+
+    Every file of the harness counts, also for the words. A price tells its age, so that the day counts too.
+    """
+    here = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return {
+        "records": stamp_of(run),
+        **{name: content_of(run, name) for name in ("suite.yaml", STORY, DUELS)},
+        "prices": _hash_of([own_prices(), *sorted(calibrations().glob("*.json"))]),
+        "code": code(),
+        "versions": " ".join([sys.version, *map(_version, CALCULATING)]),
+        "here": f"{(today or dt.date.today()).isoformat()} {here}",
+    }
+
+
+def content_of(run: RunFolder, name: str) -> str:
+    """A hash of what a file of the run says; empty where there is none."""
+    try:
+        return hashlib.sha256(run.read_bytes(name)).hexdigest()
+    except FileNotFoundError:
+        return ""
+
+
+def _hash_of(paths: Iterable[Path]) -> str:
+    """Of contents and names, with their folder's; of a file that is not there the name alone."""
+    found = hashlib.sha256()
+    for path in paths:
+        found.update(f"{path.parent.name}/{path.name}\0".encode())
+        with contextlib.suppress(FileNotFoundError):
+            found.update(path.read_bytes() + b"\0")
+    return found.hexdigest()
+
+
+@cache
+def code() -> str:
+    """Of all files of the harness, and the prices that ship; 500 of them take 0.02 s."""
+    return _hash_of(
+        Path(folder, name)
+        for folder, _, names in sorted(os.walk(HARNESS))
+        for name in sorted(names)
+        if name.endswith((".py", ".csv"))
+    )
+
+
+def _version(library: str) -> str:
+    """Without the import, and without the 0.05 s that asking for its metadata takes."""
+    spec = find_spec(library)
+    if spec is None or spec.origin is None:
+        return "none"
+    return _hash_of([Path(spec.origin).with_name("version.py")])
