@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import threading
 import time
@@ -61,7 +62,8 @@ class Display:
         trials: all of the plan. cached: ids that are finished already.
         estimates_s: trial id → expected seconds, where the plan knows them.
         question: what the run is to settle. leader: says who is ahead so far and how surely, "" where
-            nobody can say; takes up to a second.
+            nobody can say; takes up to a second. budget_left_s: how long may still be run, infinite
+            without a budget.
     """
 
     def __init__(
@@ -72,9 +74,11 @@ class Display:
         console: Console | None = None,
         question: str = "",
         leader: Callable[[], str] | None = None,
+        budget_left_s: Callable[[], float] | None = None,
     ) -> None:
         self.question, self._leader = question, leader
         self._ahead, self._look_at = "", 0.0
+        self._budget_left_s = budget_left_s
         self.console = console or Console(stderr=True)
         self._trials = {t.id: t for t in trials}
         self._ended: dict[str, Status] = dict.fromkeys(cached, "finished")
@@ -167,10 +171,17 @@ class Display:
         counts = [f"{k} {done}/{all_}" + (f" ({failed} failed)" if failed else "")
                   for k, (done, failed, all_) in self.counts().items()]  # fmt: skip
         left = self.seconds_left()
-        told = f"about {_clock(left)} left" if left else "how long is not known yet" if left is None else ""
+        told = (
+            f"about {self._time(left)} left" if left else "how long is not known yet" if left is None else ""
+        )
         now = [self._trials[i].label + _wait(info) for i, (_, info) in list(self._running.items())[:2]]
         running = f"({', '.join(now)})" if now else ""
         return "  ".join(filter(None, [*counts, told, self._ahead, running]))
+
+    def _time(self, seconds: float) -> str:
+        """Seconds to the end, those of the budget where it ends before."""
+        budget_s = self._budget_left_s() if self._budget_left_s else math.inf
+        return _clock(seconds) if seconds <= budget_s else f"{_clock(max(1.0, budget_s))} of the budget"
 
     def seconds_left(self) -> float | None:
         """Estimated seconds to the end: planned estimates where there are, else means of the same kind
@@ -234,7 +245,7 @@ class Display:
             head.append("   ")
         head.append(f"{time.monotonic() - self._start:.0f} s", style="dim")
         left = self.seconds_left()
-        head.append(f", about {_clock(left)} left" if left else "", style="dim")
+        head.append(f", about {self._time(left)} left" if left else "", style="dim")
         table = Table.grid(padding=(0, 2))
         for trial_id, (started, info) in list(self._running.items())[:12]:
             table.add_row(

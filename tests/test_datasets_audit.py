@@ -68,6 +68,16 @@ def test_wrong_labels_are_among_the_first_rows_to_look_at(monkeypatch: pytest.Mo
     assert set(wrong) <= set(found.rows[:8])
 
 
+def test_a_cheap_model_that_is_hardly_better_than_luck_doubts_no_label(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    train, test = image_data()
+    train.targets[:] = np.random.default_rng(5).permutation(train.targets)
+    found = findings(Dataset(IMAGES, train, test), monkeypatch)["doubtful labels"]
+    assert found.level == "good" and not found.rows
+    assert "too little to doubt a label by" in found.message
+
+
 def test_equal_images_with_other_labels_contradict(monkeypatch: pytest.MonkeyPatch) -> None:
     train, test = image_data()
     train.inputs[1] = train.inputs[0]

@@ -75,6 +75,7 @@ def log(path: Path, rows: int = 1500) -> Path:
     return path
 
 
+WORDS = ("slow", "good", "dear", "crash", "love", "bill", "sync", "late", "team", "phone")
 NET = """
 from torch import nn
 
@@ -117,10 +118,73 @@ def test_a_table_is_read_for_what_is_predicted_what_numbers_rows_what_is_missing
     code, _, err = init("customers.csv")
     assert code == 0, err
     assert "predicts 'churned'" in err and "'id' numbers the rows: left out" in err
-    assert "'signed' holds dates, 2021-01-" in err and "holes: spend" in err and "2 classes: no " in err
+    assert (
+        "'signed' (2021-01-" in err
+        and ") holds dates: rows" in err
+        and "holes: spend" in err
+        and "2 classes: no " in err
+    )
     suite = read_suite("customers.yaml")
     assert suite.data.args["features"] == ["spend", "visits", "signed", "plan"]
     assert suite.decision.objective == "maximize accuracy"
+
+
+def test_a_table_with_a_column_of_texts_is_predicted_from_all_of_its_columns(
+    init: Run, tmp_path: Path
+) -> None:
+    frame = pd.read_csv(customers(tmp_path / "customers.csv"))
+    rng = np.random.default_rng(4)
+    frame["comment"] = [" ".join(rng.choice(WORDS, 6)) for _ in range(len(frame))]
+    frame.to_csv(tmp_path / "customers.csv", index=False)
+    code, _, err = init("customers.csv")
+    assert code == 0, err
+    assert "'comment' holds texts: predicted from by the words in them" in err
+    assert read_suite("customers.yaml").data.args["features"] == [
+        "spend", "visits", "signed", "plan", "comment",
+    ]  # fmt: skip
+    code, _, err = init("customers.csv", "--set", "text=comment", "-o", "texts.yaml")
+    assert code == 0, err
+    assert "from the texts in 'comment' alone" in err
+    assert read_suite("texts.yaml").task == "text_classification"
+
+
+def test_texts_beside_nothing_but_dates_are_judged_alone_and_the_dates_are_named(
+    init: Run, tmp_path: Path
+) -> None:
+    rng = np.random.default_rng(4)
+    frame = pd.DataFrame({
+        "day": pd.date_range("2024-01-01", periods=200).strftime("%Y-%m-%d"),
+        "text": [" ".join(rng.choice(WORDS, 6)) for _ in range(200)],
+        "label": rng.choice(["a", "b"], 200),
+    })  # fmt: skip
+    frame.to_csv(tmp_path / "posts.csv", index=False)
+    code, _, err = init("posts.csv", "--budget", "3m")
+    assert code == 0, err
+    assert read_suite("posts.yaml").task == "text_classification"
+    assert "from the texts in 'text' alone; 'day' is left out" in err
+
+
+def test_a_table_saved_by_a_german_excel_is_read_and_it_is_said_how(init: Run, tmp_path: Path) -> None:
+    rng = np.random.default_rng(6)
+    rows = ["Ort;Wohnfläche;Preis"]
+    for i in range(120):
+        rows.append(
+            f"{('Köln', 'Berlin')[i % 2]};{40 + i},5;{rng.integers(100, 900)}.{rng.integers(100, 999)},00"
+        )
+    (tmp_path / "wohnungen.csv").write_bytes("\r\n".join(rows).encode("cp1252"))
+    code, _, err = init("wohnungen.csv")
+    assert code == 0, err
+    assert "`encoding: cp1252` (wohnungen.csv is not utf-8" in err and "'Wohnfläche'" in err
+    assert str(tmp_path) not in err, "a path is said as it was typed"
+    args = read_suite("wohnungen.yaml").data.args
+    assert (args["encoding"], args["decimal"], args["thousands"]) == ("cp1252", ",", ".")
+
+
+def test_a_suite_that_is_there_is_said_before_the_data_is_read(init: Run, tmp_path: Path) -> None:
+    (tmp_path / "broken.csv").write_bytes(b"")
+    (tmp_path / "broken.yaml").write_text("mine\n")
+    code, _, err = init("broken.csv")
+    assert code == 2 and "broken.yaml is there already" in err
 
 
 def test_a_rare_class_is_judged_by_balanced_accuracy(init: Run, tmp_path: Path) -> None:
@@ -137,7 +201,7 @@ def test_a_log_is_known_by_its_users_items_and_times(init: Run, tmp_path: Path) 
     log(tmp_path / "clicks.csv")
     code, _, err = init("clicks.csv")
     assert code == 0, err
-    assert "a log of 1500 interactions of 90 users" in err
+    assert "a log of 1,500 interactions of 90 users" in err
     suite = read_suite("clicks.yaml")
     assert suite.task == "recommendation"
     args = {key: suite.data.args[key] for key in ("user", "item", "time")}

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from harness.cli.data import _arguments as data_arguments
 from harness.cli.options import AsJson, budget_seconds, flag, option, required
-from harness.record import SuiteError
+from harness.record import DataError, SuiteError
 
 if TYPE_CHECKING:
     from harness.init.look import Seen
@@ -52,7 +54,12 @@ def init(
             "--ask needs a terminal, and this is not one: leave it out, and change the suite file"
         )
     wishes = Wishes(tuple(paths), data_arguments(settings), target, seconds, out, force)
-    written = write(wishes, lambda text: print(text, file=sys.stderr), _asked if ask else None)
+    try:
+        written = write(
+            wishes, lambda text: print(as_typed(text), file=sys.stderr, flush=True), _asked if ask else None
+        )
+    except DataError as error:
+        raise DataError(*(as_typed(mistake) for mistake in error.mistakes)) from error
     print(next_steps(written, seconds, budget), file=sys.stderr if as_json else sys.stdout)
     if as_json:
         seen = written.seen
@@ -61,6 +68,11 @@ def init(
                  "expected_seconds": round(written.fit.seconds), "fits_budget": written.fit.fits}  # fmt: skip
         print(json.dumps(found, indent=2))
     return 0
+
+
+def as_typed(message: str) -> str:
+    """A message whose paths are said as a person here would type them."""
+    return message.replace(f"{Path.cwd()}{os.sep}", "")
 
 
 def _asked(seen: Seen, wanted: Goal) -> tuple[Goal, Conditions]:

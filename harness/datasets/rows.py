@@ -107,6 +107,7 @@ def said_of(
         train, test: the numbers of the rows.
     """
     said: list[str] = []
+    dated: dict[str, list[str]] = {}
     for name, kind in zip(rows.dtype.names or (), kinds, strict=True):
         values = rows[name]
         if _is_constant(values[train]):
@@ -116,7 +117,7 @@ def said_of(
             figures = calendar(values)
             if not (figures["hour"][~np.isnat(values)] != 0).any():
                 del figures["hour"]
-            said.append(f"column {name!r} holds dates: predicted from as {', '.join(figures)}")
+            dated.setdefault(", ".join(figures), []).append(repr(name))
         elif kind == "words":
             said.append(f"column {name!r} holds texts: predicted from by the words in them (TF-IDF)")
         elif kind == "category":
@@ -131,7 +132,11 @@ def said_of(
                     "are, other models the mean of the target by value (a candidate's `encoding` says "
                     "otherwise)"
                 )
-    return said
+    return said + [
+        f"{'columns' if names[1:] else 'column'} {', '.join(names)} hold{'' if names[1:] else 's'} dates: "
+        f"predicted from as {figures}"
+        for figures, names in dated.items()
+    ]
 
 
 def _is_constant(values: np.ndarray) -> bool:

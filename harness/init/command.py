@@ -14,7 +14,7 @@ from harness.codec import JsonObject
 from harness.init.builders import Builder, builders
 from harness.init.effort import Effort, EffortChoice, best_fit, expected_seconds, ladder, seconds_per_row
 from harness.init.find import Found, find
-from harness.init.look import Seen, findings, look
+from harness.init.look import Seen, findings, look, suite_name
 from harness.init.offer import Goal, Offer, goal, offers
 from harness.init.write import Conditions, suite_text
 from harness.protocols import Task
@@ -71,8 +71,8 @@ def init(wishes: Wishes, say: Callable[[str], None], ask: Ask | None = None) -> 
     found = find(wishes.paths)
     own = builders(found.code)
     folder = _folder(wishes, found)
+    path = _target(wishes, folder, found)
     seen = _looked(found, wishes, say)
-    path = _target(wishes, folder, seen)
     seen = replace(seen, name=path.stem) if wishes.out else seen
     wanted, terms = goal(seen), Conditions()
     if ask is not None:
@@ -202,8 +202,8 @@ def _folder(wishes: Wishes, found: Found) -> Path:
     return folder
 
 
-def _target(wishes: Wishes, folder: Path, seen: Seen) -> Path:
-    path = folder / (Path(wishes.out).name if wishes.out else f"{seen.name}.yaml")
+def _target(wishes: Wishes, folder: Path, found: Found) -> Path:
+    path = folder / (Path(wishes.out).name if wishes.out else f"{suite_name(found)}.yaml")
     if path.suffix not in (".yaml", ".yml"):
         raise SuiteError(f"-o {wishes.out}: a suite file ends in .yaml")
     if path.exists() and not wishes.force:

@@ -7,6 +7,8 @@ where the message names one cure, writes it down and says so; what is the user's
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
+from pathlib import Path
 
 from harness.codec import Json, JsonObject
 from harness.datasets.catalog import dataset_module, task_info
@@ -20,6 +22,7 @@ NOTHING = re.compile(
 )
 """Cells that stand for nothing in any column of numbers."""
 ATTEMPTS = 6
+_ENCODING = re.compile(r"for instance encoding: ([\w-]+)(?: or ([\w-]+))?")
 
 
 def readable(dataset: str, args: JsonObject) -> tuple[dict[str, Json], Task, dict[str, str]]:
@@ -43,6 +46,21 @@ def readable(dataset: str, args: JsonObject) -> tuple[dict[str, Json], Task, dic
     return now, _opened(dataset, now), taken
 
 
+def encoding_offered(mistakes: Sequence[str], given: JsonObject) -> str:
+    """The encoding that a message offers, where none was named; else nothing."""
+    found = (_ENCODING.search(message) for message in mistakes)
+    first = next((match for match in found if match), None)
+    return (first[2] or first[1]) if first and "encoding" not in given else ""
+
+
+def beyond_ascii(path: Path, encoding: str) -> str:
+    """Some words as that encoding has them, for the user to see whether it is the right one."""
+    with path.open("rb") as file:
+        text = file.read(2**20).decode(encoding, "replace")
+    words = list(dict.fromkeys(re.findall(r"\w*[^\W\x00-\x7f]\w*", text)))[:4]
+    return f"read so, it has words such as {', '.join(map(repr, words))}" if words else ""
+
+
 def _opened(dataset: str, args: JsonObject) -> Task:
     """The task, after all of the data has been read."""
     task = task_info(dataset, args)
@@ -51,8 +69,9 @@ def _opened(dataset: str, args: JsonObject) -> Task:
 
 
 def _cures(message: str, args: JsonObject) -> dict[str, Json]:
-    if encoding := re.search(r"for instance encoding: ([\w-]+)(?: or ([\w-]+))?", message):
-        return {} if "encoding" in args else {"encoding": encoding[2] or encoding[1]}
+    if _ENCODING.search(message):
+        encoding = encoding_offered([message], args)
+        return {"encoding": encoding} if encoding else {}
     offered = re.findall(r"`(\w+): ([^`]*)`", message)
     if offered and offered[0][0] == "missing":
         return _missing(offered[0][1], args)

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from harness.analysis.tradeoff import short
 from harness.codec import Json, JsonObject
-from harness.init.cures import readable
+from harness.init.cures import beyond_ascii, encoding_offered, readable
 from harness.init.find import Found
 from harness.init.logs import log_args
 from harness.init.tables import Roles, headless, read, roles
@@ -74,8 +76,23 @@ def look(found: Found, given: JsonObject, target: str | None = None) -> Seen:
         return _digits()
     if found.kind == "images":
         return _images(found.path, given)
-    log = None if target is not None or found.test_path else log_args(found.path, given)
-    return _log(found.path, log) if log is not None else _table(found, given, target)
+    try:
+        return _rows(found, found.path, given, target)
+    except DataError as error:
+        encoding = encoding_offered(error.mistakes, given)
+        if not encoding:
+            raise
+        seen = _rows(found, found.path, {**given, "encoding": encoding}, target)
+        taken = {"encoding": error.mistakes[0]}
+        shown = beyond_ascii(found.path, encoding)
+        told = (*_taken_said({"encoding": encoding}, taken), *([shown] if shown else []))
+        return replace(seen, said=(seen.said[0], *told, *seen.said[1:]), why={**seen.why, **taken})
+
+
+def _rows(found: Found, path: Path, given: JsonObject, target: str | None) -> Seen:
+    """A log of interactions, or any other table."""
+    log = None if target is not None or found.test_path else log_args(path, given)
+    return _log(path, log) if log is not None else _table(found, given, target)
 
 
 def findings(seen: Seen) -> list[Finding]:
@@ -91,16 +108,17 @@ def findings(seen: Seen) -> list[Finding]:
 
 
 def _taken_said(args: JsonObject, taken: Mapping[str, str]) -> tuple[str, ...]:
-    """What is written so that the files can be read, and why."""
-    return tuple(
-        f"written so that it can be read: `{k}: {flow(args[k])}` ({_first(m)})" for k, m in taken.items()
-    )
+    """What is written so that the files can be read, and why: once for keys of one reason."""
+    keys: dict[str, list[str]] = {}
+    for key, message in taken.items():
+        keys.setdefault(message, []).append(f"`{key}: {flow(args[key])}`")
+    return tuple(f"written so that it can be read: {_and(k)} ({_first(m)})" for m, k in keys.items())
 
 
 def _first(message: str) -> str:
-    """The beginning of a message, without its cure."""
-    text = message.splitlines()[0].split(": write")[0].split(": say which")[0]
-    return text if len(text) <= 160 else text[:159] + "…"
+    """The beginning of a message, without its cure and its later examples."""
+    text = re.split(r"[:;] (?:write|say which)", message.splitlines()[0])[0]
+    return text if len(text) <= 160 else f"{text[:160].rpartition(', ' if ', ' in text[:160] else ' ')[0]}, …"
 
 
 def _digits() -> Seen:
@@ -119,20 +137,20 @@ def _images(path: Path, given: JsonObject) -> Seen:
 
     args, task, taken = readable("image_folder", {"path": str(path), **given})
     data = load_dataset("image_folder", args)
-    sizes = _sides(path, task)
+    noted, images = notes("image_folder", args), len(data.train) + len(data.test)
     said = (
-        f"{path.name}/: a folder of {len(data.train) + len(data.test)} images in {task.num_classes} classes",
-        sizes,
+        f"{path.name}/: a folder of {images:,} images in {task.num_classes} classes",
+        _sides(noted, task),
     )
-    more = tuple(note for note in notes("image_folder", args) if "pixels: the median" not in note)
+    more = tuple(note for note in noted if "pixels: the median" not in note)
     return _counted(path.name, "image_folder", args, data, (*said, *more, *_taken_said(args, taken)), taken)
 
 
-def _sides(path: Path, task: Task) -> str:
-    side = task.input_shape[-1]
-    return (
-        f"their shorter sides are {side} pixels in the median" if side < 256 else "256 pixels or more a side"
-    )
+def _sides(notes: Sequence[str], task: Task) -> str:
+    """The files' own size, which the data set says where it takes less."""
+    found = next((m for note in notes if (m := re.search(r"shorter side of the files is (\d+)", note))), None)
+    side = int(found[1]) if found else task.input_shape[-1]
+    return f"their shorter sides are {side} pixels in the median"
 
 
 def _log(path: Path, args: JsonObject) -> Seen:
@@ -141,7 +159,9 @@ def _log(path: Path, args: JsonObject) -> Seen:
     args, task, taken = readable("interactions_csv", {"path": str(path), **args})
     log = dataset_module("interactions_csv").load(**args)
     events, items = len(log.events.user), len(log.catalogue.ids)
-    said = [f"{path.name}: a log of {events} interactions of {len(log.users.ids)} users with {items} items"]
+    said = [
+        f"{path.name}: a log of {events:,} interactions of {len(log.users.ids):,} users with {items:,} items"
+    ]
     if args.get("time", "time") is None:
         said.append("it has no times: it is split at random, so nothing is known of what comes next")
     said += [*notes("interactions_csv", args), *_taken_said(args, taken)]
@@ -165,6 +185,7 @@ def _table(found: Found, given: JsonObject, target: str | None) -> Seen:
     frame = read(path, given)
     named = target or given.get("target") or given.get("label")
     what = roles(frame, path, None if named is None else str(named))
+    what = _decided_from(what, frame, given)
     shared = bool(what.group) and _shares_owners(found, what.group, frame, given)
     dataset, args = _arguments(found, what, frame, shared)
     args, _, taken = readable(dataset, {**args, **given})
@@ -183,6 +204,17 @@ def _table(found: Found, given: JsonObject, target: str | None) -> Seen:
         **taken,
     }
     return _counted(_name(path), dataset, args, data, said, why)
+
+
+def _decided_from(what: Roles, frame: pd.DataFrame, given: JsonObject) -> Roles:
+    """Texts alone, where the user says so or nothing is beside them but dates; else all columns, the texts
+    among them."""
+    if "text" in given:
+        return replace(what, text=str(given["text"]))
+    if "features" in given:
+        return replace(what, text="")
+    beside = {what.target, what.text, what.group, *what.row_names, *what.constant, *what.dates}
+    return replace(what, text="") if set(map(str, frame.columns)) - beside else what
 
 
 def _shares_owners(found: Found, group: str, frame: pd.DataFrame, given: JsonObject) -> bool:
@@ -221,10 +253,13 @@ def _arguments(found: Found, what: Roles, frame: pd.DataFrame, shared: bool) -> 
 
 def _columns_said(path: Path, what: Roles, frame: pd.DataFrame, dataset: str, shared: bool) -> list[str]:
     kind = "texts" if dataset == "text_csv" else "a table"
-    said = [f"{path.name}: {kind} of {len(frame)} rows and {len(frame.columns)} columns"]
+    said = [f"{path.name}: {kind} of {len(frame):,} rows and {len(frame.columns)} columns"]
     said.append(f"predicts {what.target!r}, {what.why} (--target COLUMN for another)")
     if what.text:
-        said.append(f"from the texts in {what.text!r}")
+        left = [name for name in what.dates if name != what.target]
+        verb = "is" if len(left) == 1 else "are"
+        more = f"; {_listed(left)} {verb} left out (--set features=[…] takes columns as well)" if left else ""
+        said.append(f"from the texts in {what.text!r} alone{more}")
     if shared:
         said.append(
             f"{what.group!r} names what rows belong to, and the test file has rows of the same: if others "
@@ -232,18 +267,28 @@ def _columns_said(path: Path, what: Roles, frame: pd.DataFrame, dataset: str, sh
         )
     elif what.group:
         said.append(f"{what.group!r} names what rows belong to: its rows stay on one side of every split")
-    for name, span in list(what.dates.items())[:SHOWN]:
-        said.append(f"{name!r} holds dates, {span}: rows are split by hash, not by time")
+    if what.dates:
+        spans = [f"{name!r} ({span})" for name, span in list(what.dates.items())[:SHOWN]]
+        verb = "holds" if len(spans) == 1 else "hold"
+        said.append(f"{_and(spans)} {verb} dates: rows are split by hash, not by time")
     if what.row_names:
         verb = "numbers" if len(what.row_names) == 1 else "number"
-        said.append(f"{', '.join(map(repr, what.row_names))} {verb} the rows: left out")
+        said.append(f"{_listed(what.row_names)} {verb} the rows: left out")
     if what.constant and dataset != "text_csv":
         verb = "changes" if len(what.constant) == 1 else "change"
-        said.append(f"{', '.join(map(repr, what.constant))} never {verb}: left out")
+        said.append(f"{_listed(what.constant)} never {verb}: left out")
     if what.holes:
         worst = sorted(what.holes.items(), key=lambda hole: -hole[1])[:SHOWN]
         said.append("holes: " + ", ".join(f"{name} {share:.1%}" for name, share in worst))
     return said
+
+
+def _listed(names: Iterable[str]) -> str:
+    return _and([repr(name) for name in names])
+
+
+def _and(parts: Sequence[str]) -> str:
+    return " and ".join([", ".join(parts[:-1]), parts[-1]] if len(parts) > 1 else parts)
 
 
 def _counted(
@@ -268,13 +313,13 @@ def _counted(
             counts.update({task.class_names[i]: int(n) for i, n in enumerate(numbers)})
     common = dict(counts.most_common())
     if common:
-        listed = ", ".join(f"{label} {rows}" for label, rows in list(common.items())[:SHOWN])
+        listed = ", ".join(f"{label} {rows:,}" for label, rows in list(common.items())[:SHOWN])
         more = f", and {len(common) - SHOWN} more" if len(common) > SHOWN else ""
         said = (*said, f"{len(common)} classes: {listed}{more}")
     else:
         low, middle, high = np.quantile(np.concatenate([data.train.targets, data.test.targets]), [0, 0.5, 1])
-        said = (*said, f"a number from {low:g} to {high:g}, median {middle:g}")
-    said = (*said, f"{len(data.train)} rows to learn from, {len(data.test)} to test on")
+        said = (*said, f"a number from {short(low)} to {short(high)}, median {short(middle)}")
+    said = (*said, f"{len(data.train):,} rows to learn from, {len(data.test):,} to test on")
     return Seen(name, dataset, args, task, said, len(data.train), len(data.test), common, dict(why))
 
 
@@ -300,6 +345,13 @@ def _refuse_label_lines(path: Path) -> None:
                 f"{path} holds texts and labels, and no line of names: put one in front, for instance "
                 f"(printf '{order}\\n'; cat {path.name}) > {path.stem}.tsv"
             )
+
+
+def suite_name(found: Found) -> str:
+    """What a suite for it is called."""
+    if found.path is None:
+        return "own_model"
+    return found.path.name if found.kind == "images" else _name(found.path)
 
 
 def _name(path: Path) -> str:

@@ -7,14 +7,17 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
+from math import ceil
 from pathlib import Path
 
+from harness.analysis.launches import NEEDED_CALLS
 from harness.init.effort import Effort
 from harness.init.look import Seen
 from harness.init.offer import Goal, Offer
 from harness.kinds import kind_of
 from harness.suite.source import flow, quoted
 
+P99_CALLS = NEEDED_CALLS["latency_p99_ms"]
 WIDTH = 40
 """Where comments begin."""
 
@@ -146,7 +149,10 @@ def _serving(seen: Seen, effort: Effort) -> str:
             _line(f"  runtimes: [{runtimes}]", "what is compared is candidate × runtime"),
             f"  rounds: {effort.rounds}",
             "  scenarios:",
-            _line("    single_stream: {seconds: 1}", "one request at a time: latency"),
+            _line(
+                f"    single_stream: {{seconds: 1, min_calls: {ceil(P99_CALLS / effort.rounds)}}}",
+                f"one request at a time: latency; a p99 needs {P99_CALLS} calls in all",
+            ),
             _line("    offline: {batch_sizes: [1, 32], seconds: 0.5}", "everything at once: throughput"),
         ]
     )

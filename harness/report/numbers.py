@@ -225,6 +225,8 @@ def two_sides(name: str, today: float, other: float, known: MetricTable = HARNES
     places = max(0, digits - 1 - math.floor(math.log10(size))) if size else 0
     if places and size < 1e6:
         now, then = (f"{x:,.{places}f}" for x in (today, rounded))
+        while "." in now and now.endswith("0") and then.endswith("0"):
+            now, then = now[:-1].rstrip("."), then[:-1].rstrip(".")
         if float(now.replace(",", "")) == today and not (today.is_integer() and rounded.is_integer()):
             return tuple(_sided(name, x, known) for x in (now, then))  # type: ignore[return-value]
     return quantity(name, today, known), quantity(name, rounded, known)

@@ -326,7 +326,9 @@ def _cell(name: str, estimate: Estimate | None) -> Text:
     if shown.number is None:
         failed = estimate is not None and estimate.reason is Reason.FAILED
         said = "failed" if failed else shown.value
-        return Text(said if len(said) <= 24 else f"{said[:23]}…", style="red" if failed else "dim")
+        if len(said) > 24:  # the report has all of it
+            said = said.partition(" (")[0] if " (" in said[:24] else f"{said[:23]}…"
+        return Text(said, style="red" if failed else "dim")
     text = Text(shown.value)
     if shown.interval:
         text.append(f" {shown.interval}", style="dim")

@@ -53,8 +53,12 @@ class Session:
         surroundings = {**environment.capture(), "repository": environment.repository(self.suite.folder)}
         self.run.write_text("environment.json", json.dumps(surroundings, indent=1))
 
-    def execute(self, plan: Plan, cached: Mapping[str, RunFolder]) -> None:
-        """Run what is missing of a plan, and take over what other runs of the suite finished."""
+    def execute(self, plan: Plan, cached: Mapping[str, RunFolder], why: str = "") -> None:
+        """Run what is missing of a plan, and take over what other runs of the suite finished.
+
+        Args:
+            why: said of what is run beside the plan of the suite.
+        """
         known = [trial for trial in self.asked.values() if trial.id not in {t.id for t in plan.trials}]
         self.asked |= {trial.id: trial for trial in plan.trials}
         whole = replace(plan, trials=(*known, *plan.trials), cached=plan.cached | {t.id for t in known})
@@ -63,10 +67,16 @@ class Session:
         counts = Counter(trial.kind for trial in plan.missing)
         todo = ", ".join(f"{count} {kind}" for kind, count in counts.items()) or "nothing to run"
         done = f"; {len(plan.cached)} finished already" if plan.cached else ""
-        line = f"{self.run.suite_name}/{self.run.id}: {todo}{done}"
+        line = f"{self.run.suite_name}/{self.run.id}: {todo}{done}{f', {why}' if why else ''}"
         self.console.print(line, highlight=False, markup=False)
         with Display(
-            plan.trials, plan.cached, plan.seconds, self.console, self.suite.question, self._ahead
+            plan.trials,
+            plan.cached,
+            plan.seconds,
+            self.console,
+            self.suite.question,
+            self._ahead,
+            lambda: self.settings.left_s,
         ) as display:
             run_trials(plan.trials, self.run, display, self.settings, kept=self.kept)
 
@@ -85,12 +95,12 @@ class Session:
             return ""
         return f"ahead so far: {found.choice}, the best with {percent(found.probability_best)}"
 
-    def step(self, trials: Sequence[Trial]) -> None:
+    def step(self, trials: Sequence[Trial], why: str = "") -> None:
         """Run further trials; what is finished in this or another run of the suite is not run again."""
         ids = [trial.id for trial in trials]
         cached = find_cached(self.out, self.suite.name, ids, self.machine_class)
         plan = make_plan(self.suite, tuple(trials), cached, self.run.records())
-        self.execute(replace(plan, machine_class=self.machine_class), cached)
+        self.execute(replace(plan, machine_class=self.machine_class), cached, why)
 
     def aside(self, where: RunFolder, trials: Sequence[Trial]) -> None:
         """Run trials into a folder of their own: no table of the run has their figures."""
@@ -147,7 +157,7 @@ class Session:
         tied = [decision.choice, *decision.tied_with] if decision.choice else []
         pairs = contenders(question.table, eligible, self.suite.serving.duels, tied)
         if trials := duel_trials(pairs, self.run.records()):
-            self.step(trials)
+            self.step(trials, "duels: variants of one speed are loaded together and called in turn")
 
     def certify(self, wanted: str) -> None:
         """Measure a variant, or all, through MLPerf LoadGen too, and say both figures."""
@@ -156,7 +166,7 @@ class Session:
 
         table = question_of(self.run, self.suite).table
         trials = certify_trials(self.suite, wanted, self.run.records(), table)
-        self.step(trials)
+        self.step(trials, "by MLPerf LoadGen")
         for trial in trials:
             record = self.run.record(trial.id)
             if record is not None and record.failure is not None:

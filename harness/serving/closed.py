@@ -80,7 +80,8 @@ def single_stream_windows(
         memory.check_leak(start_mb, int(calls))
         if quiet_calls >= max_calls:
             return windows, "calls"
-        if spent >= RETRIES * seconds + 3 * each:
+        # Calls that are asked for take a slow model longer than the seconds do.
+        if spent >= RETRIES * max(seconds, min_calls * typical_ms / 1e3) + 3 * each:
             return windows, "budget"
         if quiet_calls >= min_calls and settled([w.latencies_ms for w in quiet]):
             return windows, "interval"

@@ -18,6 +18,10 @@ FEW = 20
 DOUBTFUL = 0.02
 """More doubtful labels than this share of the sample: a note."""
 
+JUDGE = 0.8
+"""A cheap model that is right less often contradicts labels mostly by its own errors: of right labels 45 % of
+texts that it tells apart in 52 %, 24 % of photos that it tells apart in 58 %."""
+
 
 def classes(subject: AuditedData) -> Iterator[Finding]:
     """How many rows each class has, and what a constant answer is worth."""
@@ -71,6 +75,14 @@ def doubtful_labels(subject: AuditedData) -> Iterator[Finding]:
     share, accuracy = doubtful.mean(), (probabilities.argmax(axis=1) == targets).mean()
     own = probabilities[np.arange(len(targets)), targets]
     worst = np.flatnonzero(doubtful)[np.argsort(own[doubtful])]
+    if accuracy < JUDGE:
+        yield Finding(
+            "doubtful labels",
+            "good",
+            f"a cross-validated cheap model is right in {accuracy:.1%} only: too little to doubt a label by",
+            {"rows": len(targets), "accuracy": float(accuracy)},
+        )
+        return
     yield Finding(
         "doubtful labels",
         "note" if share > DOUBTFUL else "good",
