@@ -158,3 +158,20 @@ def test_page_one_is_printed_on_one_page(tmp_path: Path) -> None:
     made = print_page_one(Path(run.url))
     assert made.name == "summary.pdf"
     assert len(re.findall(rb"/Type\s*/Page\b", made.read_bytes())) == 1
+
+
+@pytest.mark.skipif(find_browser() is None, reason="printing needs a browser")
+def test_page_one_is_printed_again_only_when_the_report_or_the_print_changed(tmp_path: Path) -> None:
+    page, target = tmp_path / "report.html", tmp_path / "summary.pdf"
+    page.write_text("<html><head><style></style></head><body>one</body></html>")
+
+    def when() -> int:
+        return print_page_one(tmp_path).stat().st_mtime_ns
+
+    first = when()
+    assert when() == first
+    target.write_bytes(target.read_bytes() + b"another's")
+    second = when()
+    assert second != first and not target.read_bytes().endswith(b"another's")
+    page.write_text(page.read_text().replace("one", "two"))
+    assert when() != second

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 import shutil
@@ -68,11 +69,15 @@ def browse(*arguments: str, timeout_s: float = 120.0) -> None:
 def print_page_one(run: Path) -> Path:
     """`summary.pdf` beside `report.html`: verdict, requirements and trade-offs on one page.
 
+    A browser takes seconds, so that the page is not printed again where the report says what it said.
+
     Raises:
         HarnessError: no browser, or it wrote nothing.
     """
-    page, target = run / "report.html", run / "summary.pdf"
+    page, target, mark = run / "report.html", run / "summary.pdf", run / ".summary"
     text = page.read_text(encoding="utf-8")
+    if target.exists() and mark.exists() and mark.read_text() == _printed(text, target):
+        return target
     with tempfile.TemporaryDirectory(prefix="harness-page-") as folder:
         for scale in SCALES:
             # The rules are the page's own; only what stands on page one is shown, smaller until it fits.
@@ -82,7 +87,14 @@ def print_page_one(run: Path) -> Path:
             print_pdf(short, target)
             if len(re.findall(rb"/Type\s*/Page\b", target.read_bytes())) == 1:
                 break
+    mark.write_text(_printed(text, target))
     return target
+
+
+def _printed(report: str, target: Path) -> str:
+    """Of a report, of how it is printed and of what was: hashes."""
+    source = hashlib.sha256(f"{find_browser()} {SCALES} {ONE_PAGE} {report}".encode()).hexdigest()
+    return f"{source} {hashlib.sha256(target.read_bytes()).hexdigest()}"
 
 
 def print_pdf(page: Path, target: Path) -> Path:
