@@ -177,6 +177,14 @@ def test_a_pipeline_with_column_transformer_answers_as_by_hand(tmp_path: Path) -
     assert np.abs(answers - hand.predict_proba(data.test.inputs)).max() < 1e-6
 
 
+def test_a_step_may_be_called_model() -> None:
+    """`{model: …, args: …}` is an estimator; where `model` holds another one it is a step of that name."""
+    ridge = {"model": "sklearn:Ridge", "args": {"alpha": 0.5}}
+    model = build("sklearn:Pipeline", {"steps": {"model": ridge}}, 0, 1)
+    assert [name for name, _ in model.steps] == ["model"]
+    assert model.steps[0][1].alpha == 0.5
+
+
 @pytest.mark.parametrize("library", [XGB, LGB, CAT])
 def test_a_booster_inside_a_pipeline_is_read_back_and_exported(library: str, tmp_path: Path) -> None:
     size = {"iterations" if library == "catboost" else "n_estimators": 10}

@@ -18,7 +18,7 @@ import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeGuard
 
 from harness.codec import Json, JsonObject
 from harness.models.names import nearest
@@ -202,7 +202,7 @@ def _nested(value: object) -> BaseEstimator | None:
     if isinstance(value, str) and REFERENCE.fullmatch(value):
         ref = parse_model(value)
         return _made(ref.kind, ref.name, {})
-    if isinstance(value, Mapping) and "model" in value and set(value) <= {"model", "args"}:
+    if _is_reference(value):
         if not REFERENCE.fullmatch(str(value["model"])):
             raise ValueError(
                 f"{value['model']!r} inside an estimator's arguments: write one of "
@@ -211,6 +211,13 @@ def _nested(value: object) -> BaseEstimator | None:
         ref = parse_model(value["model"])
         return _made(ref.kind, ref.name, value.get("args") or {})
     return None
+
+
+def _is_reference(value: object) -> TypeGuard[JsonObject]:
+    """Whether a mapping is `{model: …, args: …}`, and not steps of which one is called `model`."""
+    if not isinstance(value, Mapping) or not set(value) <= {"model", "args"}:
+        return False
+    return "model" in value and not isinstance(value["model"], Mapping)
 
 
 def _without_columns(step: JsonObject) -> object:

@@ -197,9 +197,12 @@ def _new_items(
 
 
 def _tie_gap(pipeline: Pipeline, requests: Requests, relevant: metrics.Relevant, seed: int) -> float:
-    """How much of the retriever's NDCG is luck among equal scores."""
+    """How much of the retriever's NDCG is luck among equal scores of what may be answered."""
     rows = _sample(len(requests), seed)
-    scores = all_scores(pipeline.retriever, requests.rows(rows), pipeline.history)
+    sampled = requests.rows(rows)
+    scores = all_scores(pipeline.retriever, sampled, pipeline.history)
+    if pipeline.settings["mask_seen"]:
+        scores[pipeline.history.masked(sampled.whose)] = -np.inf
     scores = scores[:, pipeline.eligible]
     column = np.cumsum(pipeline.eligible) - 1
     mine = [column[relevant.items[relevant.starts[row] : relevant.starts[row + 1]]] for row in rows]
