@@ -8,11 +8,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from safetensors.numpy import load_file
 
 import harness
 from harness.record import Record, Trial
 from harness.store.runs import RunFolder, open_run
+from harness.training import checkpoint
 from harness.trial.trial import run_trial
 
 EPOCHS = 3
@@ -85,3 +87,25 @@ def test_two_runs_that_train_the_same_trial_at_once_do_not_share_a_checkpoint(
             assert theirs is None
     with second.checkpoints(trial) as theirs:
         assert theirs == ours
+
+
+class Dated(torch.nn.Linear):
+    """A module that reads no weights without knowing of which version of itself they are."""
+
+    _version = 2
+
+    def _load_from_state_dict(
+        self, state: Any, prefix: str, local_metadata: dict[str, Any], *rest: Any
+    ) -> None:
+        if local_metadata.get("version") != self._version:
+            raise ValueError(f"weights of version {local_metadata.get('version')}")
+        super()._load_from_state_dict(state, prefix, local_metadata, *rest)
+
+
+def test_weights_come_back_to_a_module_that_asks_for_their_version() -> None:
+    model = torch.nn.Sequential(Dated(2, 1))
+    kept = checkpoint.snapshot(model)
+    with torch.no_grad():
+        model[0].weight.zero_()
+    checkpoint.restore(model, kept)
+    assert model[0].weight.abs().sum() > 0

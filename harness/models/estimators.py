@@ -18,7 +18,7 @@ import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING, TypeGuard
+from typing import TYPE_CHECKING, Any, TypeGuard
 
 from harness.codec import Json, JsonObject
 from harness.models.names import nearest
@@ -213,7 +213,7 @@ def _nested(value: object) -> BaseEstimator | None:
     return None
 
 
-def _is_reference(value: object) -> TypeGuard[JsonObject]:
+def _is_reference(value: object) -> TypeGuard[Mapping[str, Any]]:
     """Whether a mapping is `{model: …, args: …}`, and not steps of which one is called `model`."""
     if not isinstance(value, Mapping) or not set(value) <= {"model", "args"}:
         return False

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -47,8 +48,14 @@ def snapshot(model: nn.Module) -> Weights:
 
 
 def restore(model: nn.Module, weights: Weights) -> None:
-    """Put a snapshot's weights into a model, which keeps its device and layout."""
-    model.load_state_dict(weights)
+    """Put a snapshot's weights into a model, which keeps its device and layout.
+
+    Of which versions its modules are is the model's to say: a file of tensors does not, and a module that
+    asks (torchvision's MNASNet) refuses weights without one.
+    """
+    state = OrderedDict(weights)
+    state._metadata = model.state_dict()._metadata  # type: ignore[attr-defined]
+    model.load_state_dict(state)
 
 
 def optimizer_tensors(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
