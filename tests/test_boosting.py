@@ -430,3 +430,20 @@ def test_smaller_training_sizes_are_scored_on_the_models_own_library(library: st
     scored = [t for t in plan_trials(read_suite(path)) if t.kind == "score"]
     runtimes = {size: {t.runtime for t in scored if t.train_size == size} for size in (100, 300)}
     assert runtimes == {100: {library}, 300: {"onnx", library}}
+
+
+def test_histogram_boosting_stops_by_the_suites_validation_part(tmp_path: Path) -> None:
+    from sklearn.ensemble import HistGradientBoostingClassifier
+
+    args = {"max_iter": 200, "early_stopping": True, "n_iter_no_change": 5}
+    what = spec("sklearn:HistGradientBoostingClassifier", args, "breast_cancer")
+    trained = train(what, tmp_path / "t")
+    assert trained.facts.early_stopping == "validation part"
+    score(what, "sklearn", tmp_path / "t", tmp_path / "s")
+    data = load_parts(what["data"], None)
+    hand = HistGradientBoostingClassifier(**args, random_state=SEED).fit(
+        data.train.inputs, data.train.targets, X_val=data.validation.inputs, y_val=data.validation.targets
+    )
+    assert 1 <= hand.n_iter_ < 200
+    _, _, answers = read_predictions(tmp_path / "s" / "predictions.parquet")
+    assert np.abs(answers - hand.predict_proba(data.test.inputs)).max() < 1e-6
