@@ -356,7 +356,7 @@ def test_the_separator_is_the_one_of_the_line_of_names(tmp_path: Path, separator
         ("a,b,y\n1,2,yes\n3,no\n", r"1 row has another number of cells than the 3 .* one 2: '3,no'"),
         (
             "a,b,y\nr1,1,2,yes\nr2,3,4,no\n",
-            r"2 rows have another number of cells than the 3 .* one 4: 'r1,1,2,yes'",
+            r"all rows have one cell more .* write a name for the first column, which has none: `row,a,…`",
         ),
         ('a,y\n1,yes\n"2,no\n3,yes\n', "cannot read .* are|another number of cells"),
     ],

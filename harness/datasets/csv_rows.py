@@ -52,11 +52,13 @@ class Rows:
 
 @dataclass(frozen=True)
 class Ragged:
-    """Rows with another number of cells: how many there are, the cells of the first, and its text."""
+    """Rows with another number of cells: how many there are, the cells of the first, its text, and whether
+    they are all rows, with as many cells each."""
 
     rows: int
     cells: int
     text: str
+    is_every: bool = False
 
 
 def read_rows(rows: Rows) -> pa.Table | Ragged:
@@ -120,7 +122,10 @@ def _read(rows: Rows, only: Sequence[int] | None = None) -> pa.Table | Ragged:
             if "straddl" not in str(error) or block >= LARGEST_BLOCK:
                 raise
             block *= 32
-    return Ragged(len(wrong), *wrong[0]) if wrong else table
+    if not wrong:
+        return table
+    every = not len(table) and all(cells == wrong[0][0] for cells, _ in wrong)
+    return Ragged(len(wrong), *wrong[0], is_every=every)
 
 
 def _swallowed(table: pa.Table, char: str) -> int | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import zipfile
 from pathlib import Path
 
@@ -18,6 +19,8 @@ _READ_BY = {
     b"\x80\x05": ("is pickled Python", "read_pickle({0!r})"),
 }
 """First bytes → what is said, and how pandas reads it without changing a value."""
+_SPARSE = re.compile(rb"[-+0-9.eE]+(?: qid:[0-9]+)?(?:\s+[0-9]+:[-+0-9.eE]+)+(?:\s*#.*)?")
+"""A label, and columns by their numbers with a colon before each value."""
 _SIMPLY = {
     b"\xd0\xcf\x11\xe0": ("is an Excel workbook", "save its sheet as CSV (UTF-8)"),
     b"SQLite": ("is an SQLite database", "write the table as CSV"),
@@ -71,12 +74,42 @@ def _other(path: Path, begins: bytes) -> tuple[str, str] | None:
         return _SIMPLY[b"\xd0\xcf\x11\xe0"] if _is_workbook(path) else ("is a zip archive", _UNPACK)
     if begins.startswith(b"\x1f\x8b") and path.suffix.lower() != ".gz":
         return "is packed with gzip", "let its name end in .gz"
+    if found := _of_lines(path, _first_line(path)):
+        return found
     text = begins.removeprefix(b"\xef\xbb\xbf").lstrip()
     if text.startswith(b'{"') or (text.startswith(b"[") and text[1:].lstrip().startswith(b"{")):
         lines = text.startswith(b"{")
         reader = f"read_json({{0!r}}, lines={lines}, dtype=False, convert_dates=False)"
         return "is JSON", f"write it as Parquet, {_as_parquet(path, reader)}"
     return None
+
+
+def _of_lines(path: Path, first: bytes) -> tuple[str, str] | None:
+    """What a text is by its first line that says anything, and the cure."""
+    out = str(path.with_name(f"{path.stem}.parquet"))
+    if first.lower().startswith((b"@relation", b"@attribute")):
+        code = (
+            "import pandas, scipy.io.arff as arff; "
+            f"rows = pandas.DataFrame(arff.loadarff({str(path)!r})[0]); "
+            "rows.apply(lambda c: c.str.decode('utf-8') if c.dtype == object else c)"
+        )
+        return "is ARFF", f'write it as Parquet, `python -c "{code}.to_parquet({out!r})"`'
+    if _SPARSE.fullmatch(first):
+        code = (
+            "import pandas, sklearn.datasets as d; "
+            f"x, y = d.load_svmlight_file({str(path)!r}); "
+            "pandas.DataFrame(x.toarray()).add_prefix('x').assign(y=y)"
+        )
+        return "is a table in LIBSVM's form", f'write it as Parquet, `python -c "{code}.to_parquet({out!r})"`'
+    return None
+
+
+def _first_line(path: Path) -> bytes:
+    """The first line that is neither empty nor a remark, of the first few thousand bytes."""
+    with path.open("rb") as stream:
+        head = stream.read(1 << 14).removeprefix(b"\xef\xbb\xbf")
+    lines = (line.strip() for line in head.splitlines())
+    return next((line for line in lines if line and not line.startswith((b"%", b"#"))), b"")
 
 
 def _as_parquet(path: Path, reader: str) -> str:

@@ -23,8 +23,9 @@ from harness.datasets.labels import (
     raise_all,
     words_for_nothing,
 )
+from harness.datasets.line_of_names import below, headless, lacking
 from harness.datasets.own_files import content_of_file, existing
-from harness.datasets.raw import CATEGORIES, Layout, headless, lacking, read_file
+from harness.datasets.raw import CATEGORIES, Layout, read_file
 from harness.datasets.resplit import Part, predefined
 from harness.datasets.resplit import cut as cut_part
 from harness.datasets.splits import coded, hash_split
@@ -149,7 +150,7 @@ def read_table(
     frames = [read_file(path, source.layout, {*as_text, *verbatim, *own}) for path in paths]
     raise_all([said for path, frame in zip(paths, frames, strict=True) if (said := headless(path, frame))])
     mistakes = [
-        lacking(path, column, list(frame.columns))
+        below(path, column, frame) or lacking(path, column, list(frame.columns))
         for path, frame in zip(paths, frames, strict=True)
         for column in wanted
         if column not in frame.columns

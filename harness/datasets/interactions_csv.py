@@ -31,10 +31,11 @@ from harness.datasets.interactions import (
 )
 from harness.datasets.interest import Interest, interest_of, orders_of, weights_of
 from harness.datasets.item_table import catalogue_of, read_items
+from harness.datasets.line_of_names import lacking
 from harness.datasets.log_ids import check_ids, check_known_items, codes_of, said_of_ids
 from harness.datasets.log_times import days_of
 from harness.datasets.own_files import content_of_file, existing
-from harness.datasets.raw import MISSING, Layout, first_cells, lacking, read_file
+from harness.datasets.raw import MISSING, Layout, first_cells, read_file
 from harness.protocols import Task
 from harness.record import DataError
 from harness.suite.source import quoted

@@ -16,7 +16,8 @@ import numpy as np
 import pandas as pd
 
 from harness.datasets.interactions import Catalogue, plain_catalogue
-from harness.datasets.raw import Layout, lacking, read_file
+from harness.datasets.line_of_names import lacking
+from harness.datasets.raw import Layout, read_file
 from harness.record import DataError
 
 GROUPS = ("category", "department")

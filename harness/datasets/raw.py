@@ -24,7 +24,6 @@ from harness.datasets.csv_rows import is_code as is_code
 from harness.datasets.formats import PARQUET as PARQUET
 from harness.datasets.formats import is_parquet
 from harness.record import DataError
-from harness.suite.source import quoted
 
 MISSING = ("", "NA", "N/A", "n/a", "#N/A", "<NA>", "NaN", "nan", "NULL", "null", "None")
 """What stands for nothing in a column that is predicted from, in a CSV file."""
@@ -121,7 +120,7 @@ def _read_csv(path: Path, layout: Layout, texts: Collection[str]) -> pd.DataFram
     nothing = [*MISSING, *layout.missing]
     found = read_rows(Rows(path, source, char, head.lines, len(names), as_text, nothing, layout.encoding))
     if isinstance(found, Ragged):
-        raise DataError(_ragged(path, found, len(names), not head.names, head.separator))
+        raise DataError(_ragged(path, found, names, not head.names, head.separator))
     kept, names = _without_empty(found, names)
     del found
     return _frame(kept, names)
@@ -244,8 +243,29 @@ def _named(header: Sequence[str], path: Path, layout: Layout) -> list[str]:
     return names
 
 
-def _ragged(path: Path, wrong: Ragged, wanted: int, without: bool, separator: str) -> str:
+def _ragged(path: Path, wrong: Ragged, names: Sequence[str], without: bool, separator: str) -> str:
     """What is said of rows that have more or fewer cells than there are names."""
+    wanted = len(names)
+    if not without and wanted == 1 and separator == _separator(wrong.text) == ",":
+        return (
+            f"cannot read {path} as a table: its first line has one cell, {names[0]!r}, and {wrong.rows} "
+            "rows have more: take out what stands above the line of names"
+        )
+    if not without and wrong.cells == wanted + 1 and wrong.is_every:
+        if wrong.text.rstrip().endswith(separator):
+            cure = f"write one more {SEPARATORS.get(separator, separator)!r} behind the line of names"
+        else:
+            cure = (
+                f"write a name for the first column, which has none: `row{separator}{names[0]}{separator}…`"
+            )
+        return f"cannot read {path} as a table: all rows have one cell more than the line of names: {cure}"
+    if separator == " ":
+        out = str(path.with_suffix(".csv"))
+        cure = f"pandas.read_csv({str(path)!r}, sep=r'\\s+').to_csv({out!r}, index=False)"
+        return (
+            f"cannot read {path} as a table: {wrong.rows} rows have not {wanted} cells with one blank "
+            f'between them, {wrong.text[:60]!r} first: write anew, `python -c "import pandas; {cure}"`'
+        )
     where = "names" if without else "the line of names"
     shown = wrong.text if len(wrong.text) <= 60 else wrong.text[:59] + "…"
     rows = f"{wrong.rows} row{'s have' if wrong.rows > 1 else ' has'} another number of cells"
@@ -331,60 +351,3 @@ def _plain(column: pa.ChunkedArray) -> pa.ChunkedArray:
     if pa.types.is_float16(kind):
         return column.cast(pa.float32())
     return column
-
-
-def headless(path: Path, frame: pd.DataFrame) -> str:
-    """What is said of a table whose line of names is a row: half of its names are values of their column."""
-    if is_parquet(path) or frame.empty:
-        return ""
-    names, head = list(map(str, frame.columns)), frame.head(LOOK_FOR_NAMES)
-    cells = [head[name].astype(str).tolist() for name in frame.columns]
-    found = [
-        _plain_number(n) in set(map(_plain_number, column)) for n, column in zip(names, cells, strict=True)
-    ]
-    again = names in [list(row) for row in zip(*cells, strict=True)]
-    if 2 * sum(found) < max(2, len(names)) or (again and not any(map(_is_number, names))):
-        return ""
-    if any(_names_numbers(n, column) for n, column in zip(names, cells, strict=True)):
-        return ""
-    shown = ", ".join(names[:6]) + (", …" if len(names) > 6 else "")
-    return f"{path} has no line of names, it begins with {shown}: write a line of names above its rows"
-
-
-def _names_numbers(name: str, cells: Sequence[str]) -> bool:
-    """Whether a word stands above numbers alone: that line has names, though one of them, say `y`, may be a
-    value of its column too."""
-    is_word = name[:1].isalpha() and name not in MISSING and not _is_number(name)
-    return is_word and all(map(_is_number, cells))
-
-
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
-
-
-def _plain_number(text: str) -> str:
-    """A number as it is written everywhere, a text as it is."""
-    try:
-        return repr(float(text))
-    except ValueError:
-        return text.strip()
-
-
-def lacking(path: Path, wanted: str, names: Sequence[str]) -> str:
-    """What is said of a column that a file has not: the nearest name, or those that there are."""
-    import difflib
-
-    folded = {" ".join(name.casefold().replace("_", " ").split()): name for name in names}
-    alike = folded.get(" ".join(wanted.casefold().replace("_", " ").split()))
-    if alike:
-        return (
-            f"{path} has no column {wanted!r}, but {alike!r}, which differs in case or blanks: write it so, "
-            f"or `rename: {{{quoted(alike)}: {quoted(wanted)}}}`"
-        )
-    near = difflib.get_close_matches(wanted, list(names), n=1)
-    hint = f", did you mean {near[0]!r}?" if near else ";"
-    return f"{path} has no column {wanted!r}{hint} it has {', '.join(map(repr, names[:20]))}"

@@ -121,7 +121,7 @@ def _answer(frame: pd.DataFrame, path: Path, target: str | None, unlikely: set[s
     columns = _names(frame)
     if target is not None:
         if target not in columns:
-            from harness.datasets.raw import lacking
+            from harness.datasets.line_of_names import lacking
 
             raise DataError(f"--target {target}: {lacking(path, target, columns)}")
         return target, "as you said"

@@ -1,0 +1,86 @@
+"""What is said of a table's line of names: it is a row, stands below a title, or lacks a name."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from harness.datasets.formats import is_parquet
+from harness.datasets.raw import LOOK, LOOK_FOR_NAMES, MISSING
+from harness.suite.source import quoted
+
+
+def headless(path: Path, frame: pd.DataFrame) -> str:
+    """What is said of a table whose line of names is a row: half of its names are values of their column."""
+    if is_parquet(path) or frame.empty:
+        return ""
+    names, head = list(map(str, frame.columns)), frame.head(LOOK_FOR_NAMES)
+    cells = [head[name].astype(str).tolist() for name in frame.columns]
+    found = [
+        _plain_number(n) in set(map(_plain_number, column)) for n, column in zip(names, cells, strict=True)
+    ]
+    again = names in [list(row) for row in zip(*cells, strict=True)]
+    if 2 * sum(found) < max(2, len(names)) or (again and not any(map(_is_number, names))):
+        return ""
+    if any(_names_numbers(n, column) for n, column in zip(names, cells, strict=True)):
+        return ""
+    shown = ", ".join(names[:6]) + (", …" if len(names) > 6 else "")
+    return f"{path} has no line of names, it begins with {shown}: write a line of names above its rows"
+
+
+def _names_numbers(name: str, cells: Sequence[str]) -> bool:
+    """Whether a word stands above numbers alone: that line has names, though one of them, say `y`, may be a
+    value of its column too."""
+    is_word = name[:1].isalpha() and name not in MISSING and not _is_number(name)
+    return is_word and all(map(_is_number, cells))
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _plain_number(text: str) -> str:
+    """A number as it is written everywhere, a text as it is."""
+    try:
+        return repr(float(text))
+    except ValueError:
+        return text.strip()
+
+
+def below(path: Path, wanted: str, frame: pd.DataFrame) -> str:
+    """What is said of a column whose name stands in a row: a title stands above the line of names."""
+    if is_parquet(path) or not any(str(name).startswith("Unnamed: ") for name in frame.columns):
+        return ""
+    head = frame.head(LOOK)
+    for row, cells in enumerate(head.itertuples(index=False), 1):
+        if wanted in [str(cell).strip() for cell in cells]:
+            return (
+                f"{path} has no column {wanted!r} in its first line, but row {row} under that has the "
+                "word: take out what stands above the line of names"
+            )
+    return ""
+
+
+def lacking(path: Path, wanted: str, names: Sequence[str]) -> str:
+    """What is said of a column that a file has not: the nearest name, or those that there are."""
+    folded = {" ".join(name.casefold().replace("_", " ").split()): name for name in names}
+    alike = folded.get(" ".join(wanted.casefold().replace("_", " ").split()))
+    if alike:
+        return (
+            f"{path} has no column {wanted!r}, but {alike!r}, which differs in case or blanks: write it so, "
+            f"or `rename: {{{quoted(alike)}: {quoted(wanted)}}}`"
+        )
+    if len(names) == 1 and wanted in names[0].replace('"', "").split():
+        return (
+            f'{path} has one column, {names[0]!r}: write `separator: " "` if blanks stand between its cells'
+        )
+    near = difflib.get_close_matches(wanted, list(names), n=1)
+    hint = f", did you mean {near[0]!r}?" if near else ";"
+    return f"{path} has no column {wanted!r}{hint} it has {', '.join(map(repr, names[:20]))}"
