@@ -444,3 +444,29 @@ def test_a_time_that_stands_for_none_or_is_of_another_unit_is_refused(tmp_path: 
 def test_a_log_of_which_no_row_counts_is_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="column 'n' is 0 in every row"):
         load(events(tmp_path, ("0", "0"), "n"), weight="n")
+
+
+def test_a_log_of_one_time_is_refused_by_plan_and_the_cure_cuts_it(tmp_path: Path) -> None:
+    path = log(tmp_path, lambda _: "2024-01-28T06:00:00Z")
+    with pytest.raises(DataError, match="'time' has the same time in all rows") as caught:
+        load(path)
+    found = load(path, **cures(caught.value))
+    assert len(found.events) == N and found.protocol.split == "random"
+    assert load(path, split="leave_one_out").protocol.split == "leave_one_out"  # the last one is drawn
+
+
+@pytest.mark.parametrize("pattern", ["%m/%d/%y", "%d-%b-%Y"])
+def test_the_pattern_that_is_proposed_reads_the_times(tmp_path: Path, pattern: str) -> None:
+    path = log(tmp_path, lambda at: at.strftime(pattern))
+    try:
+        found = load(path)
+    except DataError as error:
+        found = load(path, **cures(error))
+    assert np.array_equal(np.floor(days(found)), DATES)
+
+
+def test_a_column_that_is_named_already_is_not_proposed_for_another(tmp_path: Path) -> None:
+    path = tmp_path / "log.csv"
+    path.write_text("user,thing,when\nu1,i1,2024-01-01\n")
+    with pytest.raises(DataError, match="for instance item: thing"):
+        load(path)

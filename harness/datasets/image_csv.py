@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
@@ -20,6 +21,7 @@ from harness.datasets.frames import (
     source_of,
     stripped,
 )
+from harness.datasets.image_files import is_image
 from harness.datasets.image_headers import check_white, headers_of, said_of
 from harness.datasets.labels import raise_all
 from harness.datasets.own_files import content_of
@@ -153,16 +155,32 @@ def _files(table: UserTable, column: str) -> tuple[Path, ...]:
     Raises:
         DataError: a cell is empty, or names no file; the first rows are named.
     """
-    root, files, mistakes = table.path.parent, [], []
+    root, meant = table.path.parent, ""
+    files: list[Path] = []
+    mistakes: list[str] = []
     for row, cell in enumerate(table.frame[column]):
         name = "" if cell is None or cell != cell else str(cell).strip()
         file = root / name
         files.append(file)
         if not name or not file.is_file():
             told = f"names no file {name!r}" if name else "is empty"
-            mistakes.append(
-                f"{table.path}: column {column!r} {told} ({table.place(row)}): put it beside the table"
-            )
+            meant = meant or (_meant(root, name) if name and len(mistakes) < 5 else "")
+            cure = meant or "put it beside the table"
+            mistakes.append(f"{table.path}: column {column!r} {told} ({table.place(row)}): {cure}")
     more = [f"{table.path}: and {len(mistakes) - 5} more rows without an image"] if len(mistakes) > 5 else []
     raise_all([*mistakes[:5], *more])
     return tuple(files)
+
+
+def _meant(root: Path, name: str) -> str:
+    """What to write where a file with another ending or folder is meant; empty where none is found."""
+    parts = [part for part in name.replace("\\", "/").split("/") if part not in ("", ".")]
+    for start in range(len(parts)):
+        inner = "/".join(parts[start:])
+        if inner != name and (root / inner).is_file():
+            return f"write it as it is found from the table's folder, {inner!r}"
+        beside = sorted((root / inner).parent.glob(f"{glob.escape(parts[-1])}.*"))
+        if ending := next((file.suffix for file in beside if is_image(file)), ""):
+            return f"write it with its ending, {inner + ending!r}"
+    found = sorted(root.rglob(glob.escape(parts[-1]))) if parts else []
+    return f"write its folder too, {found[0].relative_to(root).as_posix()!r}" if found else ""

@@ -7,7 +7,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.datasets.image_files import SUFFIXES, images, is_image, left_aside, said_of_folders
+from harness.datasets.image_files import (
+    SUFFIXES,
+    UNREAD,
+    entries,
+    images,
+    is_image,
+    left_aside,
+    said_of_folders,
+)
 from harness.datasets.labels import check_alike, check_known, raise_all
 from harness.datasets.own_files import existing
 from harness.datasets.part_names import part_called
@@ -150,10 +158,23 @@ def _folders(folder: Path) -> list[Path]:
     )
 
 
+def _nothing(root: Path) -> str:
+    """What is said of a folder in which no image of a class was found, and the cure."""
+    if beside := sorted(file.name for file in root.iterdir() if is_image(file)):
+        return (
+            f"holds {len(beside)} images that lie in no folder of a class, {beside[0]!r} for instance: put "
+            "them into one folder per class, or name their classes in a table (data set `image_csv`)"
+        )
+    foreign = Counter(ending for file in entries(root) if (ending := file.suffix.lower()) in UNREAD)
+    if foreign:
+        kinds = ", ".join(f"{count} {ending}" for ending, count in foreign.most_common(3))
+        return f"holds images of kinds that are not read ({kinds}): save them as PNG or JPEG"
+    return f"holds no images: put them into one folder per class ({', '.join(sorted(SUFFIXES))})"
+
+
 def _check(root: Path, found: Sequence[_Found], labels: Mapping[str, str]) -> None:
     if not found:
-        kinds = ", ".join(sorted(SUFFIXES))
-        raise DataError(f"{root} holds no images: put them into one folder per class ({kinds})")
+        raise DataError(f"{root} {_nothing(root)}")
     train = Counter(label for part, label, _ in found if part != "test")
     test = Counter(label for part, label, _ in found if part == "test")
     everything = train + test

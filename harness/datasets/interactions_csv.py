@@ -159,6 +159,11 @@ def _load(content: str, given: tuple[tuple[str, Any], ...]) -> tuple[Interaction
             day = days_of(frame[when], path, args["time_format"], args["time_unit"], notes)
         except DataError as error:
             mistakes += error.mistakes
+        if len(day) > 1 and day.any() and day.min() == day.max() and protocol.split == "global_time":
+            mistakes.append(
+                f"{path}: column {when!r} has the same time in all rows, so that split global_time has "
+                "nothing to cut by: write `time: null` and `split: random`"
+            )
     mistakes += [said for name in (who, what) for said in check_ids(frame[name], path, name)]
     table = _items(args, what, mistakes)
     prices = _prices(frame[price], path, mistakes) if price in frame else None
@@ -317,7 +322,8 @@ def _lacks(path: str, missing: Sequence[str], names: Sequence[str], args: Mappin
         )
     alike = [lacking(Path(path), name, names) for name in missing]
     near = [said.split(", but ")[1] for said in alike if ", but " in said]
-    named = next((n for n in names if n not in missing), "customer_id")
+    taken = {args[role] for role in ("user", "item", "time")}
+    named = next((n for n in names if n not in taken), "customer_id")
     cure = f"name yours in data.args, for instance {missing[0]}: {quoted(named)}"
     return text + cure + (f" ({'; '.join(near)})" if near else "")
 

@@ -42,9 +42,10 @@ def days_of(
             if found is None or not np.isfinite(found).all():
                 bad = _first_unread(words)
                 row = int(np.flatnonzero(codes == texts.index(bad))[0]) + 2
+                shape = next(iter(moments.patterns_of(words)), "%d.%m.%Y %H:%M")
                 raise DataError(
                     f"{path}:{row}: a time is neither unix seconds nor ISO 8601: {bad!r}: write all of them "
-                    'alike, or say how they are written, for instance `time_format: "%d.%m.%Y %H:%M"`'
+                    f'alike, or say how they are written, for instance `time_format: "{shape}"`'
                 )
             days[:-1][filled] = found
     except moments.UnclearTimeError as error:
