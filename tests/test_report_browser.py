@@ -32,6 +32,21 @@ document.querySelector("iframe").onload = event => {{
 </script>"""
 
 
+PANEL = """<!doctype html><title>waiting</title><iframe src="{page}" width="{width}" height="900"></iframe>
+<script>
+document.querySelector("iframe").onload = event => {{
+  const panel = event.target.contentDocument.getElementById("what-if-panel");
+  const qps = panel.querySelector("input[type=number]");
+  qps.value = 900;
+  qps.oninput();
+  const row = panel.querySelector("tbody tr");
+  document.title = JSON.stringify({{
+    label: qps.parentElement.textContent, bill: row.cells[3].textContent,
+    command: panel.querySelector("pre").textContent}});
+}};
+</script>"""
+
+
 @pytest.fixture(scope="module")
 def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
     records = make_records(WORLD[:3], seeds=(0, 1), rounds=2, calls=400)
@@ -40,10 +55,10 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return Path(run.url) / "report.html"
 
 
-def look(page: Path, width: int, folder: Path) -> dict[str, object]:
+def look(page: Path, width: int, folder: Path, script: str = HOST) -> dict[str, object]:
     """What a browser finds in the page, opened in a frame of so many pixels."""
     host = folder / "host.html"
-    host.write_text(HOST.format(page=page.as_uri(), width=width))
+    host.write_text(script.format(page=page.as_uri(), width=width))
     own = ["--no-sandbox", f"--user-data-dir={folder / 'profile'}", "--allow-file-access-from-files"]
     command = [str(find_browser()), *FLAGS, *own, "--virtual-time-budget=10000", "--dump-dom", host.as_uri()]
     done = subprocess.run(command, capture_output=True, text=True, timeout=240, check=True)
@@ -61,6 +76,22 @@ def test_the_page_never_scrolls_sideways_and_its_tables_sort(page: Path, width: 
     rising, falling = ([float(v) for v in found[name]] for name in ("rising", "falling"))  # type: ignore[attr-defined]
     assert len(rising) > 4
     assert rising == sorted(rising) and falling == sorted(falling, reverse=True)
+
+
+@needs_browser
+def test_a_mean_above_the_peak_raises_it_in_the_page_and_in_its_command(tmp_path: Path) -> None:
+    decision = {
+        "objective": "maximize value", "value": "1000*accuracy - cost_per_month_usd",
+        "traffic": {"qps": 200, "peak_qps": 600},
+    }  # fmt: skip
+    records = make_records(WORLD[:2], seeds=(0, 1), rounds=2, calls=30)
+    run = make_run(tmp_path / "results", records, make_suite(WORLD[:2], decision=decision), files=False)
+    write_report(gather(run))
+    found = look(Path(run.url) / "report.html", 1280, tmp_path, PANEL)
+    assert str(found["label"]).startswith("Traffic")
+    command = str(found["command"])
+    assert command.endswith(" --set decision.traffic.qps=900 --set decision.traffic.peak_qps=900")
+    assert re.fullmatch(r"\d+\.\d\d", str(found["bill"])), "to the cent, as everywhere"
 
 
 @needs_browser

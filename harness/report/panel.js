@@ -10,6 +10,7 @@
     return made;
   };
   const say = x => (x === 0 ? "0" : Math.abs(x) >= 1000 ? Math.round(x).toLocaleString("en") : String(+x.toPrecision(3)));
+  const bill = x => (x < 1000 ? (Math.round(+(100 * x).toFixed(6)) / 100).toFixed(2) : say(x));
   const share = x => (x > 0.99 ? "over 99 %" : x < 0.01 ? "under 1 %" : `${Math.round(100 * x)} %`);
   const nobody = "no variant", nameOf = k => (k === null ? nobody : p.variants[k]);
 
@@ -29,7 +30,8 @@
   const settings = (over = {}) => {
     const v = {...values, ...over};
     return {
-      qps: v.qps ?? today.qps, peak_qps: p.peak_follows ? v.qps ?? today.qps : v.peak_qps ?? today.peak_qps,
+      qps: v.qps ?? today.qps, // A mean above the peak raises it, as the command would have to.
+      peak_qps: p.peak_follows ? v.qps ?? today.qps : Math.max(v.peak_qps ?? today.peak_qps, v.qps ?? today.qps),
       usd_per_hour: v.usd_per_hour ?? today.usd_per_hour, weight: v.weight ?? today.weight,
       limits: p.limits.map((_, j) => v[`limit${j}`]),
     };
@@ -77,14 +79,16 @@
     for (const k of order) {
       const row = make("tr", "", k === found.named ? {class: "chosen"} : {});
       row.append(make("th", p.variants[k], {scope: "row"}), make("td", share(found.best[k]), {class: "num"}), make("td", p.limits.length ? share(found.feasible[k]) : "no limits", {class: "num"}));
-      if (found.month) row.append(make("td", found.month[k] === null ? "not known" : say(found.month[k]), {class: "num"}));
+      if (found.month) row.append(make("td", found.month[k] === null ? "not known" : bill(found.month[k]), {class: "num"}));
       body.append(row);
     }
     const thead = make("thead");
     thead.append(head);
     table.replaceChildren(thead, body);
     const parts = ["python -m harness recommend", quoted(p.run)];
-    for (const c of moved) parts.push(c.set ? `--set ${quoted(c.set(values[c.key]))}` : `--where ${quoted(`${c.limit.metric} ${c.limit.op} ${values[c.key]}${c.limit.with}`)}`);
+    const raised = controls.find(c => c.key === "peak_qps" && values[c.key] < s.peak_qps);
+    const told = raised && !moved.includes(raised) ? [...moved, raised] : moved;
+    for (const c of told) parts.push(c.set ? `--set ${quoted(c.set(c === raised ? s.peak_qps : values[c.key]))}` : `--where ${quoted(`${c.limit.metric} ${c.limit.op} ${values[c.key]}${c.limit.with}`)}`);
     command.textContent = parts.join(" ");
     drawMap(s);
     const link = moved.length ? `#what-if:${moved.map(c => `${c.key}=${values[c.key]}`).join("&")}` : "#what-if";
