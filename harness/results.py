@@ -84,6 +84,28 @@ class InstanceCost:
 
 
 @dataclass(frozen=True)
+class Besides:
+    """What a variant costs beyond its machines.
+
+    Args:
+        by_price: USD per month that follows the machine's price. fixed: USD per month that does not.
+        per_request: USD.
+    """
+
+    by_price: float = 0.0
+    fixed: float = 0.0
+    per_request: float = 0.0
+
+    def at(self, factor: float) -> Besides:
+        """The same at so many times the machine's price."""
+        return Besides(self.by_price * factor, self.fixed, self.per_request)
+
+    def monthly(self, requests: float) -> float:
+        """USD per month of so many requests."""
+        return self.by_price + self.fixed + self.per_request * requests
+
+
+@dataclass(frozen=True)
 class Row:
     """One variant of the trade-off table.
 
@@ -92,7 +114,7 @@ class Row:
             where none did.
         machine: the cheapest of the suite's instances for it; empty where the suite has one machine.
         offers: what it costs on each.
-        besides: USD per month beyond its machines: what follows the machine's price, and what does not.
+        besides: what it costs beyond its machines.
         service: what costs are simulated with where no load under a limit was measured.
         counted_share: of the load found under a limit, what costs count on.
     """
@@ -108,7 +130,7 @@ class Row:
     rejected_by: tuple[str, ...] = ()
     failures: tuple[str, ...] = ()
     training_failure: str = ""
-    besides: tuple[float, float] = (0.0, 0.0)
+    besides: Besides = Besides()
     service: ServiceTimes | None = None
     counted_share: float = 1.0
     machine: str = ""

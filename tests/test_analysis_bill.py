@@ -7,7 +7,9 @@ import pytest
 
 from harness.analysis.bill import bill
 from harness.analysis.cost import machines, replicas
+from harness.analysis.criteria import goal_of
 from harness.analysis.money import with_costs
+from harness.analysis.sensitivity import Question
 from harness.results import Estimate, Row, Tradeoff
 from harness.suite.schema import Machine, Suite, Traffic
 from tests.analysis_world import make_suite
@@ -84,6 +86,47 @@ def test_the_table_shows_the_same_bills_per_month_and_per_million() -> None:
 def test_without_other_costs_the_bill_is_that_of_the_machines() -> None:
     suite = make_suite(["tree"], traffic={"qps": 300.0, "peak_qps": 900.0})
     assert bill(500.0, suite, PRICE, "tree", 360.0, 5.0).total == pytest.approx(2 * 73.0)
+
+
+def services(items: dict[str, dict[str, float]]) -> tuple[Tradeoff, Suite]:
+    """Two services elsewhere beside a tree on machines of one's own, at 300 requests per second."""
+    names = ["tree/onnx", "theirs/endpoint", "rented/endpoint"]
+    rows = tuple(
+        Row(name, *name.split("/"), estimates={"throughput_at_slo_qps": Estimate(carries)})
+        for name, carries in zip(names, (500.0, 9.0, 2000.0), strict=True)
+    )
+    suite = make_suite(
+        ["tree", "theirs", "rented"],
+        traffic={"qps": 300.0, "peak_qps": 900.0},
+        costs={"trainings": 0.0, "items": items},
+    )
+    suite = suite.model_copy(update={"machine": Machine(usd_per_hour=PRICE)})
+    draws = {"throughput_at_slo_qps": np.array([[500.0, 9.0, 2000.0]])}
+    return with_costs(Tradeoff(rows, ("throughput_at_slo_qps",), draws), suite, {}), suite
+
+
+def test_a_service_costs_what_its_owner_asks_and_no_machine() -> None:
+    table, suite = services({"theirs": {"usd_per_request": 2e-6}, "rented": {"monthly_usd": 600.0}})
+    month = [row.estimates["cost_per_month_usd"] for row in table.rows]
+    # 900 / 500 → 2 machines. 300 requests/s for 730 hours are 788.4 million, at 2 USD a million.
+    assert [cell.value for cell in month] == pytest.approx([146.00, 1576.80, 600.00], abs=0.01)
+    assert [cell.machines for cell in month] == [2, 0, 0]
+    assert month[1].note == (
+        "the owner's price: 0.000002 USD a request; measured to carry 9 of 900 requests per second"
+    )
+    assert month[2].note == "the owner's price: 600 USD a month"
+    million = [row.estimates["cost_per_million_usd"].value for row in table.rows]
+    assert million == pytest.approx([146.00 / 788.4, 2.00, 600.00 / 788.4])
+    # Twice the traffic on machines at half the price: four of them; the owner asks for each request.
+    question = Question(table, suite, (), goal_of(suite)).with_prices(qps_factor=2.0, price_factor=0.5)
+    assert question.table.draws["cost_per_month_usd"][0] == pytest.approx([146.00, 3153.60, 600.00], abs=0.01)
+
+
+def test_a_service_without_a_price_has_no_cost_and_its_cell_says_where_to_put_it() -> None:
+    table, _ = services({"theirs": {"once_usd": 100.0}})
+    for row in table.rows[1:]:
+        cell = row.estimates["cost_per_month_usd"]
+        assert cell.value is None and cell.note.endswith("its owner asks: say it in decision.costs.items")
 
 
 DAY = tuple(80.0 + 900.0 * np.exp(-(((hour - 14) / 4.5) ** 2)) for hour in range(24))

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 
 from harness.analysis import cost
-from harness.results import Row
+from harness.results import Besides, Row
 from harness.suite.schema import CostItem, Suite
 
 
@@ -18,6 +18,7 @@ class Bill:
         machines: those that the traffic needs. spare: those that run beside them.
         training: with all seeds, the search and what failed, spread over the months.
         storage: of the fitted model. once: one-off items, spread over the months. monthly: the others.
+        requests: items that are paid for each.
     """
 
     machines: float
@@ -26,6 +27,7 @@ class Bill:
     storage: float = 0.0
     once: float = 0.0
     monthly: float = 0.0
+    requests: float = 0.0
 
     @property
     def total(self) -> float:
@@ -55,38 +57,46 @@ def bill(
     hourly = usd_per_hour if serving_usd_per_hour is None else serving_usd_per_hour
     month = hourly * cost.HOURS_PER_MONTH
     running = float(cost.machines(throughput, traffic)) - traffic.spare
-    other = beside(suite, usd_per_hour, candidate, train_seconds, size_mb)
+    *other, by_request = beside(suite, usd_per_hour, candidate, train_seconds, size_mb)
+    other.append(by_request * traffic.mean * cost.SECONDS_PER_MONTH)
     return Bill(running * month, traffic.spare * month, *other)
 
 
 def beside(
     suite: Suite, usd_per_hour: float, candidate: str, train_seconds: float, size_mb: float
-) -> tuple[float, float, float, float]:
-    """Training, storage, one-off and monthly items, in USD per month; zeros without `decision.costs`."""
+) -> tuple[float, float, float, float, float]:
+    """Training, storage, one-off and monthly items, in USD per month, and items in USD per request; zeros
+    without `decision.costs`."""
     costs = suite.decision.costs
     if costs is None:
-        return 0.0, 0.0, 0.0, 0.0
+        return 0.0, 0.0, 0.0, 0.0, 0.0
     item = costs.items.get(candidate, CostItem())
     training = costs.trainings * train_seconds / 3600 * usd_per_hour / costs.months
     storage = size_mb / 1000 * costs.storage_usd_per_gb_month
-    return training, storage, item.once_usd / costs.months, item.monthly_usd
+    return training, storage, item.once_usd / costs.months, item.monthly_usd, item.usd_per_request
 
 
 def besides(
     rows: Sequence[Row], suite: Suite, usd_per_hour: float, trained: Mapping[str, float]
-) -> list[tuple[float, float]]:
-    """Of each row, USD per month beyond the machines: what follows the machine's price, and what does not.
+) -> list[Besides]:
+    """Of each row, what it costs beyond the machines.
 
     Args:
         trained: candidate → seconds of training with all seeds and the search.
     """
     found = []
     for row in rows:
-        training, *others = beside(
+        training, *others, by_request = beside(
             suite, usd_per_hour, row.candidate, trained.get(row.candidate, 0.0), size_mb(row)
         )
-        found.append((training, sum(others)))
+        found.append(Besides(training, sum(others), by_request))
     return found
+
+
+def asked_for(suite: Suite, candidate: str) -> CostItem | None:
+    """What a service's owner asks, where the suite says it; None where it says nothing."""
+    item = suite.decision.costs.items.get(candidate) if suite.decision.costs else None
+    return item if item is not None and (item.usd_per_request or item.monthly_usd) else None
 
 
 def size_mb(row: Row) -> float:

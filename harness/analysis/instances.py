@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from harness.analysis import cost
+from harness.analysis.bill import asked_for
 from harness.analysis.criteria import goal_of, limits_of, merge_constraints
 from harness.analysis.factors import Factor, carried, factor
 from harness.analysis.stats import Array
@@ -22,7 +23,14 @@ from harness.metrics import metrics_of
 from harness.results import InstanceCost, Row, Tradeoff
 from harness.suite.expression import Constraint
 from harness.suite.schema import Suite
-from harness.suite.variants import cores_used, is_over_http, one_worker, split_runtime, workers_of
+from harness.suite.variants import (
+    cores_used,
+    is_elsewhere,
+    is_over_http,
+    one_worker,
+    split_runtime,
+    workers_of,
+)
 
 SLO = "throughput_at_slo_qps"
 HERE_ALONE = ("speed", "start", "memory", "energy")
@@ -136,8 +144,13 @@ def fleet(table: Tradeoff, throughput: Array, suite: Suite) -> Fleet:
     """
     found = instances(suite, table.machine_class)
     only_here = _measured_here_alone(suite) if any(i.calibrations for i in found) else ""
-    chosen, offers = [], []
+    chosen: list[_Served] = []
+    offers: list[tuple[InstanceCost, ...]] = []
     for k, row in enumerate(table.rows):
+        if is_elsewhere(row.runtime):
+            chosen.append(_elsewhere(row, found[0], len(throughput), suite))
+            offers.append(())
+            continue
         served = [_served(row, throughput[:, k], instance, suite, only_here) for instance in found]
         able = [s for s in served if s.carries is not None and s.may_be_chosen]
         chosen.append(min(able, key=lambda s: _mean_bill(s, suite), default=served[0]))
@@ -150,6 +163,13 @@ def fleet(table: Tradeoff, throughput: Array, suite: Suite) -> Fleet:
         tuple(s.instance.name for s in chosen),
         tuple(offers),
     )
+
+
+def _elsewhere(row: Row, first: Instance, draws: int, suite: Suite) -> _Served:
+    """A service needs no machine: its owner's price, where the suite says it, is all that it costs."""
+    nothing = Instance("", replace(first.price, usd_per_hour=0.0))
+    known = asked_for(suite, row.candidate) is not None
+    return _Served(nothing, np.full(draws, np.inf if known else np.nan))
 
 
 def _measured_here_alone(suite: Suite) -> str:

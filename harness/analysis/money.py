@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from harness.analysis import cost
-from harness.analysis.bill import besides
+from harness.analysis.bill import asked_for, besides
 from harness.analysis.criteria import limits_of
 from harness.analysis.draws import overlaid
 from harness.analysis.instances import fleet
@@ -19,14 +19,12 @@ from harness.reasons import Reason, reason_of
 from harness.record import Record
 from harness.results import Estimate, Row, Tradeoff
 from harness.suite.expression import Constraint
-from harness.suite.schema import Suite
-from harness.suite.variants import parse_deployment
+from harness.suite.schema import CostItem, Suite
+from harness.suite.variants import is_elsewhere
 
 SLO, OFFLINE = "throughput_at_slo_qps", "throughput_offline_per_s"
 COST_METRICS = ("cost_per_million_usd", "cost_per_month_usd", "train_cost_usd")
-ENDPOINT = "endpoint"
-"""The runtime of services elsewhere."""
-NOT_OURS = "not estimable: a service has the price that its owner asks"
+NOT_OURS = "not estimable: a service has the price that its owner asks: say it in decision.costs.items"
 NO_NUMBER = "no number of machines keeps the latency limit"
 """Why a cost has no figure."""
 
@@ -75,7 +73,7 @@ def _throughput(
 ) -> tuple[Array | float, str | None]:
     """A row's requests per second, (draws,), and where they come from."""
     row = table.rows[k]
-    if _is_elsewhere(row):
+    if is_elsewhere(row.runtime):
         return np.nan, None
     measured = {n: table.draws[n][:, k] for n in (SLO, *_UNLIMITED) if n in table.draws}
     measured = {name: draws for name, draws in measured.items() if not np.isnan(draws[0])}
@@ -110,7 +108,8 @@ def with_costs(table: Tradeoff, suite: Suite, seconds: TrainingSeconds) -> Trade
     training = [_training(row, seconds, hourly) for row in table.rows]
     trained = {name: search for name, (_, search) in seconds.items()}
     more = besides(table.rows, suite, hourly, trained)
-    other = np.array([sum(parts) for parts in more])
+    requests = traffic.mean * cost.SECONDS_PER_MONTH
+    other = np.array([parts.monthly(requests) for parts in more])
     throughput = where.throughput
     monthly = where.bill(throughput, suite) + other
     draws = {
@@ -137,6 +136,10 @@ def with_costs(table: Tradeoff, suite: Suite, seconds: TrainingSeconds) -> Trade
     replicas = [
         f"{x}, {usd:.4g} USD beside them" if usd else x for x, usd in zip(replicas, other, strict=True)
     ]
+    for k, row in enumerate(table.rows):
+        if is_elsewhere(row.runtime) and (item := asked_for(suite, row.candidate)) is not None:
+            sources[k], counts[k], steps[k] = "", 0, None
+            fulls[k] = replicas[k] = _owners_price(row, item, traffic.peak)
     cells = {
         "cost_per_million_usd": [
             replace(cell, step=usd and float(cost.per_million(np.asarray(usd), traffic)))
@@ -174,12 +177,24 @@ def quantiles(throughput: Array) -> Array:
     """(3, rows): the draws that give the lowest, middle and highest cost of 95 %; a step function of
     throughput has no symmetric interval, so none is interpolated. NaN where no cost suffices."""
     ends = np.quantile(np.nan_to_num(throughput), [0.975, 0.5, 0.025], axis=0, method="nearest")
+    ends = np.where(ends < np.finfo(float).max, ends, np.inf)
     return np.asarray(np.where(ends > 0, ends, np.nan))
 
 
-def _is_elsewhere(row: Row) -> bool:
-    """Whether a row is a service that runs on other machines than the one that is priced."""
-    return parse_deployment(row.runtime).runtime == ENDPOINT
+def _plainly(usd: float) -> str:
+    return str(np.format_float_positional(usd, trim="-"))
+
+
+def _owners_price(row: Row, item: CostItem, peak: float) -> str:
+    """What a service's cost rests on, and whether it was seen to carry the load."""
+    asked = {"a request": item.usd_per_request, "a month": item.monthly_usd}
+    said = "the owner's price: " + ", ".join(
+        f"{_plainly(usd)} USD {per}" for per, usd in asked.items() if usd
+    )
+    cell = row.estimates.get(SLO)
+    if cell is None or cell.value is None or cell.value >= peak:
+        return said
+    return f"{said}; measured to carry {cell.value:.3g} of {peak:g} requests per second"
 
 
 def _derived(
@@ -196,7 +211,7 @@ def _derived(
                 (e.note for e in row.estimates.values() if e.reason is Reason.FAILED),
                 "not measured" if kept else NO_NUMBER,
             )
-            why = NOT_OURS if _is_elsewhere(row) else why
+            why = NOT_OURS if is_elsewhere(row.runtime) else why
             cells.append(Estimate(None, note=why))
             continue
         open_ended = "no upper end: the capacity may be zero" if np.isnan(high[k]) else ""

@@ -27,6 +27,7 @@ from harness.metrics import metrics_of, stem
 from harness.record import Variant
 from harness.suite.expression import Constraint
 from harness.suite.schema import Suite
+from harness.suite.variants import is_elsewhere
 
 SURELY = 6.0
 """Standard errors, none smaller than is assumed where nothing is known, from which a limit is surely
@@ -80,7 +81,7 @@ def _surely_too_dear(index: RecordIndex, row: Variant, suite: Suite, scores: Sco
     at most."""
     limits = [c for c in limits_of(suite) if c.metric in _BILLS and c.is_upper]
     price = price_of(suite.machine) if limits else None
-    if price is None or suite.machines:  # another instance may be cheaper
+    if price is None or suite.machines or is_elsewhere(row.runtime):  # another machine may be cheaper
         return False
     found = (_figure(index, row, n, scores) for n in ("throughput_at_slo_qps", "throughput_offline_per_s"))
     figure = next((f for f in found if f is not None and f[2]), None)

@@ -98,10 +98,9 @@ def _repriced(table: Tradeoff, suite: Suite, price_factor: float) -> Tradeoff:
     traffic = suite.decision.traffic
     throughput, _ = throughputs(table, limits_of(suite), traffic.burstiness)
     where = fleet(table, throughput, suite)
-    rows = tuple(
-        replace(row, besides=(row.besides[0] * price_factor, row.besides[1])) for row in where.on(table.rows)
-    )
-    other = np.array([sum(row.besides) for row in rows])
+    rows = tuple(replace(row, besides=row.besides.at(price_factor)) for row in where.on(table.rows))
+    requests = traffic.mean * cost.SECONDS_PER_MONTH
+    other = np.array([row.besides.monthly(requests) for row in rows])
     month = where.bill(where.throughput, suite) + other
     draws = {
         "cost_per_month_usd": month,

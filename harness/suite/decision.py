@@ -60,7 +60,9 @@ class CostItem(Model):
     once_usd: NotNegative = 0.0
     """Once: labelling, integration, a licence."""
     monthly_usd: NotNegative = 0.0
-    """Every month: people on call, a licence, monitoring."""
+    """Every month: people on call, a licence, monitoring; what a service (`endpoint:`) is rented for."""
+    usd_per_request: NotNegative = 0.0
+    """Every request: what a service's owner asks for an answer, a licence by use."""
     what: str = ""
     """In words, for the table of assumptions."""
 

@@ -13,7 +13,7 @@ MOST_THREADS = 4096
 HTTP = "@http"
 """Ends the name of a deployment that is reached over HTTP."""
 ALREADY_SERVED = "endpoint"
-"""The runtime of services elsewhere, which are reached over HTTP as they are."""
+"""The runtime of services elsewhere, which are reached over HTTP or gRPC as they are."""
 
 
 @dataclass(frozen=True)
@@ -116,6 +116,11 @@ def deployments(serving: Serving, scored: str, cores: int) -> list[Deployment]:
         return called
     reached = [replace(d, name=d.name + HTTP, is_over_http=True) for d in called]
     return [*called, *reached] if "process" in serving.over else reached
+
+
+def is_elsewhere(name: str) -> bool:
+    """Whether a deployment is a service that runs on other machines than the one that is priced."""
+    return parse_deployment(name).runtime == ALREADY_SERVED
 
 
 def is_over_http(name: str) -> bool:

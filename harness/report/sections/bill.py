@@ -19,10 +19,11 @@ from harness.report.blocks import Block, Cell, Column, Heading, Picture, Table, 
 from harness.report.evidence import Evidence
 from harness.report.pictures import both_widths
 from harness.results import Row
+from harness.suite.variants import is_elsewhere
 
 PARTS = {
     "machines": "machines", "spare": "spare machines", "training": "training", "storage": "storage",
-    "once": "one-off items", "monthly": "monthly items",
+    "once": "one-off items", "monthly": "monthly items", "requests": "requests",
 }  # fmt: skip
 MOST = 12
 """Variants in the plot; the table has all."""
@@ -70,11 +71,11 @@ def bills(e: Evidence, price: Price) -> dict[str, tuple[Bill, float]]:
     found = {}
     for row, carries in zip(e.tradeoff.rows, middle, strict=True):
         value = row.estimates.get("cost_per_month_usd")
-        if value is not None and value.value is not None and np.isfinite(carries):
+        if value is not None and value.value is not None and not np.isnan(carries):
             seconds = trained.get(row.candidate, (0.0, 0.0))[1]
             own = bill(
                 float(carries), e.suite, price.usd_per_hour, row.candidate, seconds, size_mb(row),
-                hourly.get(row.machine),
+                0.0 if is_elsewhere(row.runtime) else hourly.get(row.machine),
             )  # fmt: skip
             found[row.variant] = (own, float(carries))
     return found
@@ -103,7 +104,7 @@ def _fleet(e: Evidence, found: dict[str, tuple[Bill, float]]) -> Iterator[Block]
     scaled = traffic.model_copy(update={"autoscale": ahead})
     rows = []
     for row in e.rows:
-        if row.variant in found:
+        if row.variant in found and not is_elsewhere(row.runtime):
             own, carries = found[row.variant]
             most, mean = float(replicas(carries, traffic)), float(machines(carries, scaled))
             each = (own.machines + own.spare) / float(machines(carries, traffic))
@@ -170,5 +171,6 @@ def assumptions(e: Evidence, price: Price) -> Iterator[tuple[Cell, Cell]]:
         for name, item in costs.items.items():
             why = f" ({item.what})" if item.what else ""
             once = f"{n.plain(item.once_usd)} USD once, over {costs.months:g} months"
-            yield say(f"{name}{why}", f"{once}; {n.plain(item.monthly_usd)} USD a month")
+            each = f"; {n.plain(item.usd_per_request)} USD a request" if item.usd_per_request else ""
+            yield say(f"{name}{why}", f"{once}; {n.plain(item.monthly_usd)} USD a month{each}")
     yield say("not in it", "tax, network, load balancers, people: give them as items")

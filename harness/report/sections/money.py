@@ -148,7 +148,7 @@ def _replicas(row: Row) -> Cell:
 
 def _use(e: Evidence, carries: float | None) -> tuple[Cell, Cell]:
     """How much of what the machines carry the peak uses, and the peak above which one more is needed."""
-    if carries is None:
+    if carries is None or np.isinf(carries):
         return Cell(""), Cell("")
     traffic = e.suite.decision.traffic
     running = float(needed(traffic.peak, carries, traffic))
@@ -184,7 +184,8 @@ def _at_price(e: Evidence, row: Row, factor: float) -> Cell:
     value = _value(row, "cost_per_million_usd")
     if value is None:
         return Cell("")
-    stays = float(per_million(np.asarray(row.besides[1]), e.suite.decision.traffic))
+    stays = float(per_million(np.asarray(row.besides.fixed), e.suite.decision.traffic))
+    stays += 1e6 * row.besides.per_request
     scaled = (value - stays) * factor + stays
     return Cell(n.amount(scaled), sort=scaled)
 
