@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import re
+import runpy
 import sqlite3
 import subprocess
 import sys
@@ -396,3 +397,33 @@ def test_wrong_settings_name_the_right_ones(
 def test_settings_are_flattened() -> None:
     spec = {"training": {"optimizer": {"lr": 0.1}}, "sizes": [1, 2], "empty": {}}
     assert dict(track.flat(spec)) == {"training.optimizer.lr": 0.1, "sizes": "[1, 2]", "empty": "{}"}
+
+
+@pytest.fixture(scope="module")
+def pictures() -> dict[str, Any]:
+    return runpy.run_path(
+        str(Path(__file__).parents[1] / "scripts" / "tracker_pictures"), run_name="pictures"
+    )
+
+
+def test_the_picture_of_wandb_shows_what_its_offline_files_hold(
+    evidence: Evidence, tmp_path: Path, pictures: dict[str, Any]
+) -> None:
+    pytest.importorskip("wandb")
+    options = {"mode": "offline", "dir": str(tmp_path), "trials": "none", "report": False}
+    track.track(evidence, {"wandb": options})
+    page = pictures["wandb_page"](tmp_path)
+    assert f"<td>{evidence.recommendation.verdict}</td>" in page
+    assert all(f"<td>{row.variant}</td>" in page for row in evidence.rows)
+    assert "pareto" in page and "tradeoffs" in page and "_table" not in page
+
+
+@pytest.mark.slow
+def test_a_server_of_mlflow_is_told_a_run_and_nothing_is_printed(
+    evidence: Evidence, tmp_path: Path, pictures: dict[str, Any], capfd: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("mlflow")
+    with pictures["mlflow_server"](tmp_path) as address:
+        said = track.track(evidence, {"mlflow": {"uri": address}})
+    assert f"at {address}" in said
+    assert capfd.readouterr().out == ""

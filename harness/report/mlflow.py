@@ -47,6 +47,8 @@ def log(e: Evidence, options: Mapping[str, object], export: WriteExport | None =
 
     # Making its tables, MLflow tells every step of it.
     logging.getLogger("mlflow").setLevel(logging.WARNING)
+    # Of each run on a server it prints two lines on stdout, where `--json` has its document.
+    os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
     uri = str(options.get("uri") or DEFAULT_URI)
     try:
         client = _client(uri)
