@@ -20,6 +20,7 @@ from harness.exported.estimator import class_answers
 from harness.models.fitted import Scaling
 from harness.protocols import Split, Task
 from harness.record import DataError
+from harness.serving.child import inputs_hash
 from harness.tasks.estimators import fit_estimator
 
 LARGE = 2**60
@@ -141,3 +142,13 @@ def test_estimators_that_need_64_bits_get_them(estimator: Any) -> None:
     exact = clone(estimator).fit(scaled[:400].astype(float), labels[:400])
     assert np.abs(answers - exact.predict_proba(scaled[400:].astype(float))).max() < 1e-6
     assert np.abs(answers.sum(axis=1) - 1).max() < 1e-6
+
+
+def test_rows_of_a_table_have_the_hash_of_their_cells_not_of_their_addresses() -> None:
+    def rows(city: str) -> np.ndarray:
+        made = np.zeros(3, [("at", "M8[s]"), ("city", "O"), ("size", "f8")])
+        made["city"] = ["".join(list(city)), None, "Ulm"]  # a new text each time
+        return made
+
+    assert inputs_hash(rows("Bonn am Rhein")) == inputs_hash(rows("Bonn am Rhein"))
+    assert inputs_hash(rows("Bonn am Rhein")) != inputs_hash(rows("Bonn an Rhein"))

@@ -150,6 +150,8 @@ def inputs_hash(inputs: Inputs) -> str:
     from harness.serving.subject import length, take
 
     first = take(inputs, range(min(64, length(inputs))))
+    if hasattr(first, "dtype") and first.dtype.hasobject:  # its bytes are addresses, others in each process
+        first = first.tolist()
     data = first.tobytes() if hasattr(first, "tobytes") else repr(first).encode()
     return hashlib.sha256(data).hexdigest()[:16]
 
