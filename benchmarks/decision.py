@@ -12,7 +12,7 @@ rounds, one limit on latency. Figures:
   apart by the analysis itself from the records, change the choice or P(best);
 - `regret`: realised regret of three rules (the highest mean that keeps the limit in the mean, this rule, the
   one before: a broken limit costs the span of the table once more), what this rule predicts, limits broken,
-  and how often each names nobody;
+  and how often each names nobody; also where sizes settle ties, so that another than the leader is named;
 - `best`: what P(best) of the leader says on average, and how often it is the best, by seeds and variants; the
   spread of the truths is drawn anew for each world, from .2 to 3 standard errors (`best_of_one_spread`: one);
 - `best_of_twins`: the same where two runtimes serve every candidate, or one of them, with equal answers;
@@ -29,7 +29,7 @@ import argparse
 import json
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from unittest.mock import patch
@@ -39,15 +39,17 @@ import numpy as np
 from benchmarks.calibration import Sample, World, measure
 from harness.analysis.joint import launch_draws, quality_draws
 from harness.analysis.recommend import question_of
-from harness.analysis.rule import Choice
+from harness.analysis.rule import Choice, TieBreaker
 from harness.analysis.tradeoff import tradeoff
 from tests import analysis_world as records
 
 DRAWS = 1000
 
 
-def choice_of(world: World, sample: Sample, rng: np.random.Generator) -> Choice:
-    """The rule on what was measured."""
+def choice_of(
+    world: World, sample: Sample, rng: np.random.Generator, figures: Sequence[TieBreaker] = ()
+) -> Choice:
+    """The rule on what was measured; `figures` settle ties."""
     quality, latency = rng.spawn(2)
     count = len(sample.scores)
     accuracy = np.clip(quality_draws(sample.scores, range(count), quality, DRAWS), 0, 1)
@@ -55,7 +57,9 @@ def choice_of(world: World, sample: Sample, rng: np.random.Generator) -> Choice:
         return Choice(accuracy, np.ones((0, DRAWS, count), bool), np.zeros(0))
     drawn = launch_draws(sample.log_latency, latency, DRAWS)
     within = (drawn <= np.log(world.limit_ms))[None]
-    return Choice(accuracy, within, np.array([np.nan]), slack=lambda _, rows: -drawn[:, rows])
+    return Choice(
+        accuracy, within, np.array([np.nan]), figures=figures, slack=lambda _, rows: -drawn[:, rows]
+    )
 
 
 def former_choice(choice: Choice) -> int | None:
@@ -131,8 +135,12 @@ def _named(
     return named, np.array([b for b, r in zip(choice.best, table.rows, strict=True) if r.candidate in usual])
 
 
-def regret(worlds: int, seed: int, noisy: bool = False) -> Mapping[str, float]:
-    """Regret against the best that keeps the limit surely enough, where the rule names one; breaks apart."""
+def regret(worlds: int, seed: int, noisy: bool = False, sized: bool = False) -> Mapping[str, float]:
+    """Regret against the best that keeps the limit surely enough, where the rule names one; breaks apart.
+
+    Args:
+        sized: candidates have sizes, which have nothing to do with what they are worth and settle ties.
+    """
     world = World(candidates=5)
     rows: dict[str, list[float]] = {}
     for number in range(worlds):
@@ -148,11 +156,14 @@ def regret(worlds: int, seed: int, noisy: bool = False) -> Mapping[str, float]:
                 np.append(sample.accuracy, 0.85 * wild.accuracy),
                 np.append(sample.latency_ms, wild.latency_ms),
             )
-        choice = choice_of(world, sample, rng)
+        sizes = rng.uniform(1, 10, len(sample.scores)) if sized else None
+        figures = [] if sizes is None else [TieBreaker("model_size_mb", lambda k, s=sizes: float(s[k]), 0.1)]
+        choice = choice_of(world, sample, rng, figures)
         able = np.flatnonzero(choice.able)
         by_mean = np.flatnonzero(sample.log_latency.mean(0) <= np.log(world.limit_ms))
         named = {
             "this": choice.named,
+            "leader": choice.leader,
             "before": former_choice(choice),
             "highest_mean": int(by_mean[choice.means[by_mean].argmax()]) if len(by_mean) else None,
         }
@@ -171,7 +182,7 @@ def regret(worlds: int, seed: int, noisy: bool = False) -> Mapping[str, float]:
         rows.setdefault("this_predicted", []).append(choice.regret)
     found = {k: float(np.mean(v)) for k, v in rows.items()}
     predicted = found["this_predicted"] / found["this_regret"]
-    least = min(found[f"{rule}_regret"] for rule in ("this", "before", "highest_mean"))
+    least = min(found[f"{rule}_regret"] for rule in ("this", "leader", "before", "highest_mean"))
     return {
         "decisions": len(rows["this_regret"]),
         **found,
@@ -335,6 +346,7 @@ def main() -> None:
         "hopeless": lambda n: hopeless(n, 1, result.get("hopeless", {})),
         "regret": lambda n: regret(n, 2),
         "regret_with_a_noisy_hopeless_row": lambda n: regret(n, 2, noisy=True),
+        "regret_where_size_settles_ties": lambda n: regret(n, 2, sized=True),
         "equal": lambda n: equal(n, 4),
         "edge": lambda n: edge(n, 6),
         "edge_of_quality": lambda n: edge_of_quality(n, 7),

@@ -7,6 +7,7 @@ import pytest
 
 from harness.analysis.rule import Choice, Terms, TieBreaker, best_probability
 from harness.analysis.shrink import shrink_draws
+from harness.analysis.worths import Worths
 
 DRAWS = 4000
 PLAIN = Terms()
@@ -90,7 +91,8 @@ def test_who_needs_one_machine_or_two_is_the_best_as_often_as_one_is_enough() ->
     noise = np.random.default_rng(1).normal(0, 4, (DRAWS, 2))
     utility = np.column_stack([np.full(DRAWS, 996.0), 1075.15 - 65.15 * machines]) + noise
     holds, asked = np.ones((1, DRAWS, 2), bool), np.array([np.nan])
-    found = Choice(utility, holds, asked, PLAIN, counts_costs=True)
+    as_drawn = Worths(utility, lambda rows: utility[:, rows])
+    found = Choice(as_drawn, holds, asked, PLAIN, counts_costs=True)
     often = float((utility[:, 1] > utility[:, 0]).mean())
     assert often == pytest.approx(0.6, abs=0.03) and found.best[1] == often
     # The mean decides who is named, and the report says that another is the best more often.

@@ -9,6 +9,7 @@ import numpy as np
 
 from harness.analysis.criteria import HARNESS_METRICS, VALUE, DecisionObjective, worth_of
 from harness.analysis.duels import Verdict
+from harness.analysis.parts import WorthParts
 from harness.analysis.rule import MORE_LIKELY, Choice, Terms, TieBreaker
 from harness.analysis.sanity import senseless
 from harness.analysis.selection import Standings
@@ -68,9 +69,10 @@ class Assessment:
         if barred := list(senseless(table, limits, goal)):
             worth = np.array(worth)
             worth[:, barred] = np.nan
-        self._worths, self._terms = Worths(worth), terms_of(suite.decision)
-        self._figures, self._faster = settling_figures(table), _faster(table, goal, duels)
         self._counts_costs = counts_costs(goal, suite)
+        in_parts = WorthParts(table, goal, suite).of if self._counts_costs else None
+        self._worths, self._terms = Worths(worth, in_parts), terms_of(suite.decision)
+        self._figures, self._faster = settling_figures(table), _faster(table, goal, duels)
         self._held: dict[Constraint, Array] = {}
         self._standings: dict[tuple[str, bool], Standings] = {}
 

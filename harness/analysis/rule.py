@@ -32,7 +32,7 @@ SHARED = 0.25
 
 COMPARABLE = 0.5
 """Without a tolerance of the user's own, who is the best with less than this share of the leader's P(best) is
-not named in its place: a tenth of a wide interval is a loss that matters."""
+not named in its place: a tenth of a wide interval is a loss that matters. Equals of either are counted in."""
 
 MORE_LIKELY = 0.5
 """How surely a limit is kept where breaking it has a price: more likely than not."""
@@ -102,8 +102,7 @@ class Choice:
         holds: (limits, draws, rows) bool, False where a limited metric has no number.
         asked: (limits,) the probability that each limit asks for, NaN where it asks for none of its own.
         figures: what settles a tie. faster: (winner, loser) of duels, which settle it where speed is asked.
-        counts_costs: the objective holds what serving costs: then figures settle only between equals, and
-            draws are not shrunk.
+        counts_costs: the objective holds what serving costs: then figures settle only between equals.
         slack: how far inside each limit the draws lie; without it nothing is known of how rows err together,
             and the choice among rows in doubt is not corrected for. standing: `standings` of it, where the
             caller keeps them.
@@ -164,20 +163,23 @@ class Choice:
 
     @cached_property
     def shrunk(self) -> Array:
-        """(draws, contenders) utility without what selecting the best adds (`shrink_draws`).
-
-        A bill comes in whole machines: its draws lie in heaps, which no normal law describes, and drawing the
-        heaps together makes who needs one machine more seldom the best (`benchmarks/whole_machines.py`).
-        """
-        if self._counts_costs:
-            return np.asarray(self.utility[:, self.contenders])
-        return self._worths.shrinking.of(self.contenders).T
+        """(draws, contenders) utility without what selecting the best adds (`Worths.shrunk`)."""
+        return self._worths.shrunk(self.contenders)
 
     @cached_property
     def best(self) -> Array:
         """(rows,) P(best): the highest utility among those that keep the limits; 0 for rows that are out."""
         result = np.zeros(len(self.kept))
         result[self.contenders] = best_probability(self.shrunk, self.keeps[:, self.contenders])
+        return result
+
+    @cached_property
+    def likely(self) -> Array:
+        """(rows,) P(best) of a row and all that are the same as it: a model does not become less likely to be
+        the best by being served by one more runtime, which takes half of its draws."""
+        result, heads = np.zeros(len(self.kept)), self._worths.shrinking.same[self.contenders]
+        together = np.bincount(heads, self.best[self.contenders], len(result))
+        result[self.contenders] = together[heads]
         return result
 
     @cached_property
@@ -237,7 +239,7 @@ class Choice:
         # Who is the only one that near needs no tie to be named.
         left = [k for k in self._tied_among(near) if k in near] if len(near) > 1 else [self.leader]
         if len(left) > 1 and self.terms.tolerance is None:
-            left = [k for k in left if self.best[k] >= COMPARABLE * self.best[self.leader]]
+            left = [k for k in left if self.likely[k] >= COMPARABLE * self.likely[self.leader]]
         steps: list[Settled] = []
 
         def keep(by: str, kept: Sequence[int]) -> None:

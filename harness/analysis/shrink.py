@@ -60,28 +60,34 @@ class Shrinking:
 
     def of(self, rows: Array) -> Array:
         """(len(rows), num_draws) of some rows, ascending, as if there were no others."""
-        near = rows[self._near_rivals(rows)] if len(rows) > 1 else rows
-        heads, places = np.unique(self._same[near], return_inverse=True)
+        near = self.near_rivals(rows)
+        result = self.draws[rows]
+        if len(near) > 1:
+            result[np.searchsorted(rows, near)] = self.together(near)
+        return np.asarray(result)
+
+    def together(self, rows: Array) -> Array:
+        """(len(rows), num_draws) of rows that are all near rivals."""
+        heads, places = np.unique(self.same[rows], return_inverse=True)
         if len(heads) < 2:
             return np.asarray(self.draws[rows])
         # The first of each set that is among these stands for it.
-        heads = near[np.unique(places, return_index=True)[1]]
-        shrunk = self._shrunk(heads)
-        result = self.draws[rows]
-        if shrunk is not None:
-            result[np.searchsorted(rows, near)] = shrunk[places]
-        return np.asarray(result)
+        shrunk = self._shrunk(rows[np.unique(places, return_index=True)[1]])
+        return np.asarray(self.draws[rows] if shrunk is None else shrunk[places])
 
-    def _near_rivals(self, rows: Array) -> Array:
-        """Which are not far below the leader, the leader among them."""
+    def near_rivals(self, rows: Array) -> Array:
+        """Those of the rows that are not far below the leader, the leader among them."""
+        if len(rows) < 2:
+            return rows
         leader = int(rows[self.means[rows].argmax()])
         if leader not in self._behind:
             self._behind[leader] = (self.draws[leader] - self.draws).std(1)
         behind = self.means[leader] - self.means[rows]
-        return np.asarray(behind <= FAR * self._behind[leader][rows] + 1e-9 * abs(self.means[leader]))
+        most = FAR * self._behind[leader][rows] + 1e-9 * abs(self.means[leader])
+        return np.asarray(rows[behind <= most])
 
     @cached_property
-    def _same(self) -> Array:
+    def same(self) -> Array:
         """(rows,) the first of the rows that are the same as this one.
 
         One model that two runtimes serve alike is one opinion, not two that agree: counted twice it would say

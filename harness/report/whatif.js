@@ -58,15 +58,15 @@ const whatIf = (() => {
   }
 
   // A row's draws of a metric under other traffic and prices.
-  function reader(p, s, k) {
-    const settings = {qps: s.qps, peak_qps: s.peak_qps, usd_per_hour: s.usd_per_hour}, found = {};
+  function reader(p, s, k, pulled = {}) {
+    const settings = {qps: s.qps, peak_qps: s.peak_qps, usd_per_hour: s.usd_per_hour}, found = {...pulled};
     const peak = s.peak_qps;
     const read = name => {
       if (name in settings) return settings[name];
       if (name in found) return found[name];
       let d = p.draws[name] && p.draws[name][k];
       if (p.money && name === "cost_per_month_usd") {
-        d = p.draws.throughput[k].map(t => (Math.max(Math.ceil(even(peak / (t * p.money.headroom) * 1e9) / 1e9), 1) + p.money.spare) * s.usd_per_hour * HOURS);
+        d = (found.throughput || p.draws.throughput[k]).map(t => (Math.max(Math.ceil(even(peak / (t * p.money.headroom) * 1e9) / 1e9), 1) + p.money.spare) * s.usd_per_hour * HOURS);
       } else if (p.money && name === "cost_per_million_usd") {
         d = read("cost_per_month_usd").map(m => 1e6 * m / (s.qps * SECONDS));
       } else if (p.money && name === "train_cost_usd" && d) {
@@ -90,23 +90,26 @@ const whatIf = (() => {
     return one.every((x, i) => Math.abs(x - other[i]) <= rounding);
   }
 
-  // Draws pulled together as far as their spread is noise (harness/analysis/shrink.py).
-  function shrink(p, draws) {
-    const n = p.num, m = draws.length;
-    if (m < 2) return draws;
-    const means = draws.map(mean);
+  // Which rows are not far below the leader (harness/analysis/shrink.py).
+  function nearRivals(p, draws) {
+    const n = p.num, means = draws.map(mean);
     let leader = 0;
     means.forEach((x, k) => { if (x > means[leader]) leader = k; });
-    const sets = [];  // rows that are the same model, served alike: one opinion
-    for (let k = 0; k < m; k++) {
+    return draws.map((_, k) => k).filter(k => {
       let s = 0, ss = 0;
       for (let i = 0; i < n; i++) s += draws[leader][i] - draws[k][i];
       for (let i = 0; i < n; i++) ss += (draws[leader][i] - draws[k][i] - s / n) ** 2;
-      if (means[leader] - means[k] <= FAR * Math.sqrt(ss / n) + 1e-9 * Math.abs(means[leader])) {
-        const twins = sets.find(rows => isSame(draws[rows[0]], draws[k]));
-        if (twins) twins.push(k); else sets.push([k]);
-      }
-    }
+      return means[leader] - means[k] <= FAR * Math.sqrt(ss / n) + 1e-9 * Math.abs(means[leader]);
+    });
+  }
+
+  // Draws of near rivals pulled together as far as their spread is noise.
+  function together(p, draws) {
+    const n = p.num, means = draws.map(mean), sets = [];  // rows that are the same model, served alike: one opinion
+    draws.forEach((_, k) => {
+      const twins = sets.find(rows => isSame(draws[rows[0]], draws[k]));
+      if (twins) twins.push(k); else sets.push([k]);
+    });
     const near = sets.map(rows => rows[0]);
     if (near.length < 2) return draws;
     const centre0 = near.map(k => means[k]), noise = near.map((k, j) => draws[k].map(x => x - centre0[j]));
@@ -146,6 +149,28 @@ const whatIf = (() => {
         for (const k of rows) result[k][i] = x;
       });
     }
+    return result;
+  }
+
+  // Utility without what selecting the best adds; of one that holds a bill quality and load are pulled together
+  // one by one, so that bills stay whole machines (harness/analysis/parts.py).
+  function shrunk(p, s, reads, utility, rows) {
+    const result = rows.map(k => utility[k]), near = nearRivals(p, result);
+    if (near.length < 2) return result;
+    if (!p.counts_costs) {
+      together(p, near.map(j => result[j])).forEach((u, i) => { result[near[i]] = u; });
+      return result;
+    }
+    const pulled = near.map(() => ({}));
+    for (const name of p.parts) {
+      const load = name === "throughput", columns = near.map(j => load ? p.draws.throughput[rows[j]].map(Math.log) : reads[rows[j]](name));
+      if (!columns.every(c => c.every(isFinite))) continue;
+      together(p, columns).forEach((c, i) => { pulled[i][name] = load ? c.map(Math.exp) : c; });
+    }
+    near.forEach((j, i) => {
+      const u = full(p, evaluate(p.objective, reader(p, s, rows[j], pulled[i]), s.weight));
+      result[j] = result[j].map((x, d) => isNaN(u[d]) ? x : p.sign * u[d]);
+    });
     return result;
   }
 
@@ -241,10 +266,11 @@ const whatIf = (() => {
     const lazy = {};
     const best = () => lazy.best ||= (() => {
       const contenders = p.rows.filter(k => able[k] || open[k]), out = new Float64Array(count);
-      const found = bestProbability(p, p.counts_costs ? contenders.map(k => utility[k]) : shrink(p, contenders.map(k => utility[k])), contenders.map(k => keeps[k]));
+      const found = bestProbability(p, shrunk(p, s, reads, utility, contenders), contenders.map(k => keeps[k]));
       contenders.forEach((k, j) => { out[k] = found[j]; });
       return out;
     })();
+    const likely = k => sum(p.rows.filter(j => isSame(utility[j], utility[k])).map(j => best()[j]));  // one model, one opinion
     const same = leader === null ? 0 : 1e-6 * Math.abs(means[leader]);
     const tolerance = () => lazy.tolerance ??= p.terms.tolerance !== null ? p.terms.tolerance
       : TENTH * (quantile(utility[leader], 0.975) - quantile(utility[leader], 0.025));
@@ -260,7 +286,7 @@ const whatIf = (() => {
       const least = expected[leader] - (p.counts_costs ? 0 : tolerance()) - same;
       const near = ables.filter(k => expected[k] >= least);
       let left = near.length > 1 ? tied().filter(k => near.includes(k)) : [leader];
-      if (left.length > 1 && p.terms.tolerance === null) left = left.filter(k => best()[k] >= COMPARABLE * best()[leader]);
+      if (left.length > 1 && p.terms.tolerance === null) left = left.filter(k => likely(k) >= COMPARABLE * likely(leader));
       if (left.length > 1) {
         const sure = Math.min(0.95, kept[leader] - 0.02);
         left = left.filter(k => kept[k] >= sure);

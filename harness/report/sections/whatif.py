@@ -17,6 +17,7 @@ from harness.analysis import cost
 from harness.analysis.choice import counts_costs, settling_figures
 from harness.analysis.criteria import HARNESS_METRICS, VALUE, worth_of
 from harness.analysis.money import COST_METRICS, throughputs
+from harness.analysis.parts import LOAD, has_plain_bill, quality_of
 from harness.analysis.rule import TieBreaker
 from harness.analysis.sanity import senseless
 from harness.analysis.sensitivity import Question
@@ -119,7 +120,7 @@ def thinned(e: Evidence) -> Question | None:
 
 def _repriced(question: Question) -> Question | None:
     """Money made from the coarse throughputs, where it is made from throughputs alone."""
-    return question.with_prices() if _money(question) else None
+    return question.with_prices() if has_plain_bill(question.table, question.suite) else None
 
 
 def _count(table: Tradeoff) -> int:
@@ -171,28 +172,11 @@ def _decoded(packed: Packed | None, count: int) -> Array:
     return np.asarray(np.where(steps == 65535, np.nan, values))
 
 
-def _money(question: Question) -> bool:
-    """Whether price and traffic make the cost by the one formula that the page knows."""
-    price, table = cost.price_of(question.suite.machine), question.table
-    if price is None or "cost_per_month_usd" not in table.draws or question.suite.decision.traffic.curve:
-        return False
-    if question.suite.machines:  # other traffic may want another instance
-        return False
-    month = cost.cost_per_month(throughputs(table)[0], question.suite.decision.traffic, price.usd_per_hour)
-    stored = table.draws["cost_per_month_usd"]
-    # Coarse throughputs may need one machine more or less in a few draws.
-    both = np.isfinite(month) & np.isfinite(stored)
-    same = np.isclose(month, stored, rtol=1e-6) | ~both
-    return bool(
-        both.any() and same.mean() > 0.98 and (np.isfinite(month) == np.isfinite(stored)).mean() > 0.98
-    )
-
-
 def payload(e: Evidence, question: Question) -> JsonObject:
     """What the page holds: everything that `whatIf.decide` reads, and what the panel says of it."""
     table, suite = question.table, question.suite
     traffic, price = suite.decision.traffic, cost.price_of(suite.machine)
-    money = _money(question)
+    money = has_plain_bill(table, suite)
     tree, weight = _weighted(question)
     terms = question.choice.terms
     needed = _read(question)
@@ -200,7 +184,7 @@ def payload(e: Evidence, question: Question) -> JsonObject:
         needed = [x for x in needed if x not in ("cost_per_month_usd", "cost_per_million_usd")]
     draws = {x: metric_draws(table, x) for x in needed if x in table.draws and x != VALUE}
     if money:
-        draws["throughput"] = throughputs(table)[0]
+        draws[LOAD] = throughputs(table)[0]
     places = {row.variant: k for k, row in enumerate(table.rows)}
     hourly = price.usd_per_hour if price else math.nan
     value = suite.decision.value or ""
@@ -219,6 +203,7 @@ def payload(e: Evidence, question: Question) -> JsonObject:
         "barred": sorted(senseless(table, question.limits, question.goal)),
         "figures": [_figure(f, len(table.rows)) for f in settling_figures(table)],
         "faster": _faster(question, places), "counts_costs": counts_costs(question.goal, suite),
+        "parts": [*quality_of(question.goal, suite), *([LOAD] if money else [])],
         "money": {**traffic.model_dump(include=FIXED), "usd_per_hour": hourly} if money else None,
         "peak_follows": traffic.peak_qps is None and not traffic.curve,
         "spreads": SPREADS.tolist(),

@@ -1,0 +1,108 @@
+"""A value that holds a bill, pulled together part by part.
+
+A bill comes in whole machines: its draws lie in heaps, which no normal law describes, and drawing the heaps
+together makes who needs one machine more seldom the best (`benchmarks/whole_machines.py`). Quality, and the
+logarithm of the load that one machine carries, have no heaps: they are pulled together, and the bill is made
+of them anew.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cached_property
+
+import numpy as np
+
+from harness.analysis import cost
+from harness.analysis.criteria import VALUE, DecisionObjective, worth_of
+from harness.analysis.money import throughputs
+from harness.analysis.shrink import Shrinking
+from harness.analysis.stats import Array
+from harness.analysis.values import count_draws, metric_draws, values_for
+from harness.metrics import metrics_of, stem
+from harness.results import Tradeoff
+from harness.suite.schema import Suite
+
+LOAD = "throughput"
+"""Requests per second of one machine, the part behind a bill; no metric of a suite has this name."""
+
+
+class WorthParts:
+    """The objective of a table by its parts.
+
+    Args:
+        table: priced, with its draws.
+    """
+
+    def __init__(self, table: Tradeoff, goal: DecisionObjective, suite: Suite) -> None:
+        self._table, self._goal, self._suite = table, goal, suite
+
+    def of(self, rows: Array) -> Array:
+        """(draws, len(rows)) of the objective, higher is better, of rows that are near rivals."""
+        pulled = {
+            name: shrinking.together(rows).T
+            for name, shrinking in self._shrinking.items()
+            if np.isfinite(shrinking.draws[rows]).all()
+        }
+        inner = self._inner
+        names = {*self._goal.expression.names, *(inner.expression.names if inner else ())} - {VALUE}
+        values = values_for(self._table, self._suite, names)
+        own = {n: v if isinstance(v, float) else v[:, rows] for n, v in values.items()}
+        own |= {n: v for n, v in {**pulled, **self._bills(pulled)}.items() if n in own}
+        if inner:
+            own[VALUE] = inner.sign * inner.expression({n: own[n] for n in inner.expression.names})
+        worth = self._goal.sign * self._goal.expression({n: own[n] for n in self._goal.expression.names})
+        return np.broadcast_to(worth, (count_draws(self._table), len(rows)))
+
+    @cached_property
+    def _inner(self) -> DecisionObjective | None:
+        """The suite's value, where the objective names it."""
+        named = VALUE in self._goal.expression.names and self._suite.decision.value
+        return worth_of(self._suite) if named else None
+
+    @cached_property
+    def _shrinking(self) -> Mapping[str, Shrinking]:
+        """Of each part, as a quantity that scatters about normally."""
+        found = {n: Shrinking(metric_draws(self._table, n)) for n in quality_of(self._goal, self._suite)}
+        if has_plain_bill(self._table, self._suite):
+            with np.errstate(invalid="ignore", divide="ignore"):
+                found[LOAD] = Shrinking(np.log(self._load))
+        return found
+
+    @cached_property
+    def _load(self) -> Array:
+        return throughputs(self._table)[0]
+
+    def _bills(self, pulled: Mapping[str, Array]) -> dict[str, Array]:
+        price = cost.price_of(self._suite.machine)
+        if LOAD not in pulled or price is None:
+            return {}
+        traffic = self._suite.decision.traffic
+        month = cost.cost_per_month(np.exp(pulled[LOAD]), traffic, price.usd_per_hour)
+        return {"cost_per_month_usd": month, "cost_per_million_usd": cost.per_million(month, traffic)}
+
+
+def quality_of(goal: DecisionObjective, suite: Suite) -> tuple[str, ...]:
+    """The metrics of quality that an objective holds, by way of the suite's value too."""
+    names = list(goal.expression.names)
+    if VALUE in names and suite.decision.value:
+        names += worth_of(suite).expression.names
+    known = metrics_of(suite)
+    return tuple(n for n in dict.fromkeys(names) if stem(n) in known and known[stem(n)].about == "quality")
+
+
+def has_plain_bill(table: Tradeoff, suite: Suite) -> bool:
+    """Whether price, traffic and the load of one machine make the whole bill, by one formula."""
+    price = cost.price_of(suite.machine)
+    if price is None or "cost_per_month_usd" not in table.draws or suite.decision.traffic.curve:
+        return False
+    if suite.machines:  # other traffic may want another instance
+        return False
+    month = cost.cost_per_month(throughputs(table)[0], suite.decision.traffic, price.usd_per_hour)
+    stored = table.draws["cost_per_month_usd"]
+    # Coarse throughputs may need one machine more or less in a few draws.
+    both = np.isfinite(month) & np.isfinite(stored)
+    same = np.isclose(month, stored, rtol=1e-6) | ~both
+    return bool(
+        both.any() and same.mean() > 0.98 and (np.isfinite(month) == np.isfinite(stored)).mean() > 0.98
+    )
