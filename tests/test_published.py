@@ -63,7 +63,7 @@ def test_a_published_bill_is_machines_times_hours_times_price(folder: Path) -> N
     assert not suite.machines and not traffic.curve and suite.decision.costs is None, "reckon these, too"
     peak, hours = traffic.peak_qps or traffic.qps, set()
     for row in rows:
-        month, note = row.get("cost_per_month_usd"), row.get("cost_per_month_usd_note")
+        month, note = row.get("cost_per_month_usd"), row.get("cost_per_month_usd_note", "")
         if month is None or row["cost_per_month_usd_low"] is None:
             continue
         count = float(re.match(r"([\d.]+) (?:machine|replica)", note)[1])  # type: ignore[index]
