@@ -83,7 +83,7 @@ def _question(seen: Seen) -> str:
         return f"Which recommender should we ship for {seen.name}?"
     what = seen.args.get("target") or seen.args.get("label")
     return (
-        f"Which model of {what} should we ship?"
+        f"Which model should we ship to predict {what}?"
         if what
         else f"Which classifier of {seen.name} should we ship?"
     )
