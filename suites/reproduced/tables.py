@@ -5,7 +5,7 @@
 
 The rows are met so, their order is not: the harness gives its own to what it trains on. What draws rows
 by their place (forests, folds) meets a figure within the spread over orders only.
-Carseats is of the package islp, iris and diabetes of scikit-learn; the licence of both is BSD.
+Carseats, Hitters and Smarket are of the package islp, iris and diabetes of scikit-learn, both of BSD licence.
 """
 
 from __future__ import annotations
@@ -37,8 +37,15 @@ def of_islp(folder: Path) -> dict[str, list[pd.DataFrame]]:
     seats.insert(shelf, "ShelveLoc_Good", (seats.pop("ShelveLoc") == "Good").astype(int))
     for column in ("Urban", "US"):
         seats[column] = (seats[column] == "Yes").astype(int)
+    hitters = pd.read_csv(folder / "Hitters.csv").dropna()
+    for column, one in (("League", "N"), ("Division", "W"), ("NewLeague", "N")):
+        hitters[column] = (hitters[column] == one).astype(int)
+    market = pd.read_csv(folder / "Smarket.csv")
+    days = market[["Lag1", "Lag2", "Direction"]]
     return {
         "carseats": train_test_split(seats, test_size=0.5, random_state=0),
+        "hitters": train_test_split(hitters, test_size=1 / 3, random_state=1),
+        "smarket": [days[market["Year"] < 2005], days[market["Year"] >= 2005]],
     }
 
 
