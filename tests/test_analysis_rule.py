@@ -108,6 +108,19 @@ def test_costs_that_the_objective_holds_are_not_counted_again() -> None:
     assert Choice(worth, *nothing, figures=cheap, counts_costs=True).named == 0
 
 
+def test_a_cent_of_cost_does_not_name_the_slower_twin() -> None:
+    """Two runtimes of one model: the faster needs a second machine once in some thousand draws."""
+    noise = rng().normal(0, 15, DRAWS)
+    worth = np.column_stack([719.23 + noise, 719.23 + noise])
+    worth[:2, 1] -= 65.15
+    faster = (TieBreaker("latency_p50_ms", [1.02, 0.265].__getitem__),)
+    nothing = (np.ones((0, DRAWS, 2), bool), np.zeros(0))
+    found = Choice(worth, *nothing, figures=faster, counts_costs=True)
+    assert found.leader == 0 and found.named == 1
+    worth[:200, 1] -= 65.15
+    assert Choice(worth, *nothing, figures=faster, counts_costs=True).named == 0
+
+
 def test_draws_of_clearly_different_candidates_are_not_shrunk() -> None:
     draws = np.array([0.0, 10, 20, 30, 40]) + rng().normal(size=(2000, 5))
     assert shrink_draws(draws).mean(0) == pytest.approx(draws.mean(0), abs=0.2)

@@ -102,7 +102,7 @@ class Choice:
         holds: (limits, draws, rows) bool, False where a limited metric has no number.
         asked: (limits,) the probability that each limit asks for, NaN where it asks for none of its own.
         figures: what settles a tie. faster: (winner, loser) of duels, which settle it where speed is asked.
-        counts_costs: the objective holds what serving costs: then figures settle only between equals.
+        counts_costs: the objective holds what serving costs: then figures settle only between all but equals.
         slack: how far inside each limit the draws lie; without it nothing is known of how rows err together,
             and the choice among rows in doubt is not corrected for. standing: `standings` of it, where the
             caller keeps them.
@@ -264,9 +264,11 @@ class Choice:
 
     @property
     def _near(self) -> list[int]:
-        """Who is expected to lose no more than the tolerance, the leader among them."""
+        """Who is expected to lose no more than the tolerance, the leader among them; a tenth of it where the
+        objective holds the costs: then cents still must not decide between a runtime and its slower twin."""
         assert self.leader is not None
-        least = self.expected[self.leader] - (0.0 if self._counts_costs else self.tolerance) - self._same
+        loss = self.tolerance * (TENTH if self._counts_costs else 1.0)
+        least = self.expected[self.leader] - loss - self._same
         return np.flatnonzero(self.able & (self.expected >= least)).tolist()
 
     def _as_sure(self, rows: Sequence[int]) -> list[int]:
