@@ -16,12 +16,14 @@ from harness.analysis.measure_next import (
     signal_of,
     value_of_information,
 )
+from harness.analysis.more_data import extrapolate
 from harness.analysis.sensitivity import (
+    SLIVER,
     Question,
+    _past_a_sliver,
     amortisation,
     at_price_band,
     break_even,
-    extrapolate,
     find_flips,
     limit_sweep,
     value_switches,
@@ -195,3 +197,14 @@ def test_two_equals_are_not_decided_without_a_tolerance() -> None:
     equal = {"a": TRUTHS["big"], "b": TRUTHS["big"]}
     assert not is_decided(question_of(World(equal, num_examples=300)))
     assert is_decided(question_of(World(equal, num_examples=300), tolerance=0.05))
+
+
+def test_a_third_that_is_named_only_between_two_that_lead_in_turn_is_no_switch() -> None:
+    """From twice today on it is the lasting one; the middle one is named from 1.98 to 2 times only."""
+
+    def winner(factor: float) -> str:
+        return "now" if factor < 1.98 else "between" if factor < 2.0 else "lasting"
+
+    assert winner(at := _past_a_sliver(winner, 1.985, 1.985 * SLIVER, "now")) == "lasting"
+    assert at == pytest.approx(2.0, rel=0.011)
+    assert _past_a_sliver(winner, 2.5, 2.5 * SLIVER, "now") == 2.5

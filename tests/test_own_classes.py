@@ -13,7 +13,7 @@ import pytest
 from sklearn.metrics import average_precision_score, balanced_accuracy_score, roc_auc_score
 
 from harness.analysis.predictions import read_predictions, score_examples
-from harness.datasets.raw import headless
+from harness.datasets.line_of_names import headless
 from harness.kinds import quality
 from harness.planning.trials import plan_trials
 from harness.planning.tuning import watched_by, watched_note

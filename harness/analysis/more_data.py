@@ -1,20 +1,20 @@
 """What more training data may be worth: learning curves carried on beyond what was measured.
 
-Everything here is an extrapolation (a power law of the error, `sensitivity.extrapolate`), and is said to
+Everything here is an extrapolation (a power law of the error, `extrapolate`), and is said to
 be one wherever it is shown. It needs at least two training-set sizes in the suite.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from harness.analysis import cost
 from harness.analysis.draws import overlaid
 from harness.analysis.measure_next import WORTHLESS, NextMeasurement
-from harness.analysis.sensitivity import Question, extrapolate
+from harness.analysis.sensitivity import Question
 from harness.metrics import metrics_of, stem
 from harness.record import Record
 from harness.results import Flip
@@ -24,6 +24,44 @@ FACTORS = (2.0, 5.0, 10.0)
 
 Curves = Mapping[str, Mapping[float, float]]
 """Candidate → factor of the training-set size → expected change of its quality."""
+
+
+@dataclass(frozen=True)
+class Extrapolation:
+    """A learning curve a·n^(−b) + c of the error, and what it says of more data.
+
+    Args:
+        sizes, values: measured. at: size → extrapolated value. marked: always, an extrapolation is a
+            guess; `note` says on how many sizes it rests.
+    """
+
+    sizes: tuple[int, ...]
+    values: tuple[float, ...]
+    at: Mapping[int, float]
+    note: str
+
+
+def extrapolate(sizes: Sequence[int], values: Sequence[float], to: Sequence[int]) -> Extrapolation | None:
+    """Extrapolate a quality that is a fraction (higher is better) to larger training sets.
+
+    The error is taken as a power law a·n^(−b), the floor c = 0: optimistic for large n, so nothing beyond
+    ten times the largest measured size is answered.
+
+    Returns:
+        None with fewer than two sizes, or where quality falls with more data.
+    """
+    order = np.argsort(sizes)
+    n, quality = np.asarray(sizes, dtype=float)[order], np.asarray(values, dtype=float)[order]
+    error = 1 - quality
+    if len(n) < 2 or (error <= 0).any():
+        return None
+    slope, intercept = np.polyfit(np.log(n), np.log(error), 1)
+    if slope >= 0:
+        return None
+    reach = [int(t) for t in to if t <= 10 * n[-1]]
+    at = {t: float(1 - np.exp(intercept + slope * np.log(t))) for t in reach}
+    note = f"extrapolated: a power law through {len(n)} sizes, not a measurement"
+    return Extrapolation(tuple(int(x) for x in n), tuple(float(q) for q in quality), at, note)
 
 
 def quality_curves(question: Question, records: Iterable[Record]) -> Curves:

@@ -31,6 +31,9 @@ PRICE_BAND = 0.3
 
 NOBODY = "no variant"
 
+SLIVER = 1.03
+"""An answer that holds over less than this factor of traffic or price is no switch that is told."""
+
 
 @dataclass(frozen=True)
 class Question:
@@ -183,6 +186,7 @@ def _factor_flips(
                 break
         if winners[-1] != winners[0]:
             at = _bisect(winner, float(grid[len(winners) - 2]), float(grid[len(winners) - 1]), winners[0])
+            at = _past_a_sliver(winner, at, at * SLIVER**direction, winners[0])
             told, then = _told(lambda x: winner(x / today), at * today, today)
             found.append(_flip(what, told, unit, then, told / today))
     return found
@@ -194,6 +198,14 @@ def _bisect(winner: Callable[[float], str], same: float, other: float, now: str)
         middle = float(np.sqrt(same * other))
         same, other = (middle, other) if winner(middle) == now else (same, middle)
     return other
+
+
+def _past_a_sliver(winner: Callable[[float], str], at: float, beyond_it: float, now: str) -> float:
+    """Where the answer that lasts begins: between two that lead in turn a third may be named for a moment."""
+    lasting = winner(beyond_it)
+    if lasting in (now, winner(at)):
+        return at
+    return _bisect(lambda factor: lasting if winner(factor) == lasting else now, at, beyond_it, now)
 
 
 def _told(winner: Callable[[float], str], at: float, today: float) -> tuple[float, str]:
@@ -344,47 +356,6 @@ def amortisation(table: Tradeoff, a: str, b: str) -> Estimate:
     if requests is None:
         return Estimate(None, note=f"never: {a} is not cheaper to serve than {b}")
     return Estimate(requests)
-
-
-# ------------------------------------------------------------------------------------ data
-
-
-@dataclass(frozen=True)
-class Extrapolation:
-    """A learning curve a·n^(−b) + c of the error, and what it says of more data.
-
-    Args:
-        sizes, values: measured. at: size → extrapolated value. marked: always, an extrapolation is a
-            guess; `note` says on how many sizes it rests.
-    """
-
-    sizes: tuple[int, ...]
-    values: tuple[float, ...]
-    at: Mapping[int, float]
-    note: str
-
-
-def extrapolate(sizes: Sequence[int], values: Sequence[float], to: Sequence[int]) -> Extrapolation | None:
-    """Extrapolate a quality that is a fraction (higher is better) to larger training sets.
-
-    The error is taken as a power law a·n^(−b), the floor c = 0: optimistic for large n, so nothing beyond
-    ten times the largest measured size is answered.
-
-    Returns:
-        None with fewer than two sizes, or where quality falls with more data.
-    """
-    order = np.argsort(sizes)
-    n, quality = np.asarray(sizes, dtype=float)[order], np.asarray(values, dtype=float)[order]
-    error = 1 - quality
-    if len(n) < 2 or (error <= 0).any():
-        return None
-    slope, intercept = np.polyfit(np.log(n), np.log(error), 1)
-    if slope >= 0:
-        return None
-    reach = [int(t) for t in to if t <= 10 * n[-1]]
-    at = {t: float(1 - np.exp(intercept + slope * np.log(t))) for t in reach}
-    note = f"extrapolated: a power law through {len(n)} sizes, not a measurement"
-    return Extrapolation(tuple(int(x) for x in n), tuple(float(q) for q in quality), at, note)
 
 
 def value_switches(
