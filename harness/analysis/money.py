@@ -11,7 +11,7 @@ from harness.analysis import cost
 from harness.analysis.bill import asked_for, besides
 from harness.analysis.criteria import limits_of
 from harness.analysis.draws import overlaid
-from harness.analysis.instances import fleet
+from harness.analysis.instances import Fleet, fleet
 from harness.analysis.served import load_within
 from harness.analysis.stats import Array
 from harness.analysis.values import count_draws
@@ -120,39 +120,8 @@ def with_costs(table: Tradeoff, suite: Suite, seconds: TrainingSeconds) -> Trade
         ),
     }
     sources = [_with(source, more) for source, more in zip(sources, where.idle, strict=True)]
-    # All money is monotone in throughput: its quantiles are those of the draws with the throughput's.
-    ends = quantiles(throughput)
-    month = where.bill(ends, suite) + other
-    million = cost.per_million(month, traffic)
-    floors = cost.cost_per_million_floor(ends[1], where.usd_per_hour)
-    counts = cost.machines(ends[1], traffic)
-    comes_and_goes = traffic.curve and traffic.autoscale is not None
-    steps = [None if comes_and_goes else float(usd) * cost.HOURS_PER_MONTH for usd in where.usd_per_hour]
-    fulls = [f"{x:.3g} USD at full use" for x in floors]
-    replicas = [
-        f"{x:.4g} machine{'s' if x != 1 else ''}{f' of {name}' if name else ''}"
-        for x, name in zip(counts, where.machine, strict=True)
-    ]
-    replicas = [
-        f"{x}, {usd:.4g} USD beside them" if usd else x for x, usd in zip(replicas, other, strict=True)
-    ]
-    for k, row in enumerate(table.rows):
-        if is_elsewhere(row.runtime) and (item := asked_for(suite, row.candidate)) is not None:
-            sources[k], counts[k], steps[k] = "", 0, None
-            fulls[k] = replicas[k] = _owners_price(row, item, traffic.peak)
-    cells = {
-        "cost_per_million_usd": [
-            replace(cell, step=usd and float(cost.per_million(np.asarray(usd), traffic)))
-            for cell, usd in zip(_derived(million, fulls, sources, table.rows), steps, strict=True)
-        ],
-        "cost_per_month_usd": [
-            cell if cell.value is None else replace(cell, machines=float(count), step=usd)
-            for cell, count, usd in zip(
-                _derived(month, replicas, sources, table.rows), counts, steps, strict=True
-            )
-        ],
-        "train_cost_usd": training,
-    }
+    million, month = _cells(table.rows, suite, where, other, sources)
+    cells = {"cost_per_million_usd": million, "cost_per_month_usd": month, "train_cost_usd": training}
     rows = tuple(
         replace(
             row,
@@ -163,6 +132,45 @@ def with_costs(table: Tradeoff, suite: Suite, seconds: TrainingSeconds) -> Trade
     )
     metrics = tuple(n for n in table.metrics if n not in COST_METRICS) + COST_METRICS
     return replace(table, rows=rows, metrics=metrics, draws=overlaid(draws, table.draws))
+
+
+def _cells(
+    rows: Sequence[Row], suite: Suite, where: Fleet, other: Array, sources: Sequence[str | None]
+) -> tuple[list[Estimate], list[Estimate]]:
+    """What rows cost per million requests and per month, and what that rests on.
+
+    Args:
+        other: (rows,) USD a month beyond the machines. sources: of the throughput, as `throughputs` has them.
+    """
+    # All money is monotone in throughput: its quantiles are those of the draws with the throughput's.
+    ends, traffic, rests_on = quantiles(where.throughput), suite.decision.traffic, list(sources)
+    month = where.bill(ends, suite) + other
+    counts = cost.machines(ends[1], traffic)
+    comes_and_goes = traffic.curve and traffic.autoscale is not None
+    steps = [None if comes_and_goes else float(usd) * cost.HOURS_PER_MONTH for usd in where.usd_per_hour]
+    fulls = [f"{x:.3g} USD at full use" for x in cost.cost_per_million_floor(ends[1], where.usd_per_hour)]
+    machines = [_machines_said(*of) for of in zip(counts, where.machine, other, strict=True)]
+    for k, row in enumerate(rows):
+        if is_elsewhere(row.runtime) and (item := asked_for(suite, row.candidate)) is not None:
+            rests_on[k], counts[k], steps[k] = "", 0, None
+            fulls[k] = machines[k] = _owners_price(row, item, traffic.peak)
+    per_million = [
+        replace(cell, step=usd and float(cost.per_million(np.asarray(usd), traffic)))
+        for cell, usd in zip(
+            _derived(cost.per_million(month, traffic), fulls, rests_on, rows), steps, strict=True
+        )
+    ]
+    per_month = [
+        cell if cell.value is None else replace(cell, machines=float(count), step=usd)
+        for cell, count, usd in zip(_derived(month, machines, rests_on, rows), counts, steps, strict=True)
+    ]
+    return per_million, per_month
+
+
+def _machines_said(count: float, name: str, beside: float) -> str:
+    """`2 machines of small, 12.5 USD beside them`."""
+    said = f"{count:.4g} machine{'s' if count != 1 else ''}{f' of {name}' if name else ''}"
+    return f"{said}, {beside:.4g} USD beside them" if beside else said
 
 
 def _with(source: str | None, idle: str) -> str | None:
