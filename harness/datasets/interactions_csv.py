@@ -153,17 +153,7 @@ def _load(content: str, given: tuple[tuple[str, Any], ...]) -> tuple[Interaction
     others = [name for name in (who, what, when, price, category) if name]
     keep = interest_of(frame, path, wanted, others, mistakes, notes)
     weight = weights_of(frame, path, wanted, mistakes)
-    day = np.zeros(len(frame))
-    if when:
-        try:
-            day = days_of(frame[when], path, args["time_format"], args["time_unit"], notes)
-        except DataError as error:
-            mistakes += error.mistakes
-        if len(day) > 1 and day.any() and day.min() == day.max() and protocol.split == "global_time":
-            mistakes.append(
-                f"{path}: column {when!r} has the same time in all rows, so that split global_time has "
-                "nothing to cut by: write `time: null` and `split: random`"
-            )
+    day = _days(frame, args, protocol, mistakes, notes)
     mistakes += [said for name in (who, what) for said in check_ids(frame[name], path, name)]
     table = _items(args, what, mistakes)
     prices = _prices(frame[price], path, mistakes) if price in frame else None
@@ -189,6 +179,26 @@ def _load(content: str, given: tuple[tuple[str, Any], ...]) -> tuple[Interaction
             f"of {all_items} items {len(table)} stand in {args['items_path']}, and {chosen} were chosen"
         )
     return found, tuple(notes)
+
+
+def _days(
+    frame: pd.DataFrame, args: Mapping[str, Any], protocol: Protocol, mistakes: list[str], notes: list[str]
+) -> np.ndarray:
+    """(n,) float64, when each row was, in days; zeros without times; what is wrong joins the mistakes."""
+    path, when = str(args["path"]), args["time"]
+    if not when:
+        return np.zeros(len(frame))
+    try:
+        day = days_of(frame[when], path, args["time_format"], args["time_unit"], notes)
+    except DataError as error:
+        mistakes += error.mistakes
+        return np.zeros(len(frame))
+    if len(day) > 1 and day.any() and day.min() == day.max() and protocol.split == "global_time":
+        mistakes.append(
+            f"{path}: column {when!r} has the same time in all rows, so that split global_time has "
+            "nothing to cut by: write `time: null` and `split: random`"
+        )
+    return day
 
 
 def _items(args: Mapping[str, Any], item: str, mistakes: list[str]) -> pd.DataFrame | None:
