@@ -18,7 +18,7 @@ from harness.record import TrialError
 NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+", re.ASCII)
 SECRET = re.compile(r"auth|cookie|key|token|passw|secret|credential|signature", re.IGNORECASE)
 OURS = ("accept", "content-type", "content-length", "host", "te", "user-agent")
-"""SentHeaders that the client sets itself."""
+"""Headers that the client sets itself."""
 
 
 def check_headers(headers: Mapping[str, Any]) -> None:
@@ -69,7 +69,7 @@ class SentHeaders:
 
 
 def read_headers(headers: Mapping[str, str]) -> SentHeaders:
-    """SentHeaders with the values of the variables that they name.
+    """The headers with the values of the variables that they name.
 
     Raises:
         TrialError: a variable is not set here, or holds what no header may.

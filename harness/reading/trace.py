@@ -157,21 +157,14 @@ def _column(path: Path) -> pd.Series:
     wanted = names if len(names) == 1 else [name for name in names if name.lower() in NAMES]
     if len(wanted) != 1:
         raise ValueError(f"has the columns {', '.join(names[:8])}: name the one with times `timestamp`")
-    if pd.to_datetime(wanted[0], errors="coerce", format="ISO8601") is not pd.NaT or _is_number(wanted[0]):
+    as_date = pd.to_datetime(wanted[0], errors="coerce", format="ISO8601")
+    if as_date is not pd.NaT or pd.notna(pd.to_numeric(wanted[0], errors="coerce")):
         raise ValueError(f"line 1: `{wanted[0]}` is a time and no name: write `timestamp` in a line above it")
     cells = table[wanted[0]].str.strip()
     cells = cells[: np.flatnonzero(cells != "").max(initial=-1) + 1]  # empty lines at the end are none
     if len(cells) < 2:
         raise ValueError("holds fewer than two times")
     return cells
-
-
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
 
 
 def _seconds(cells: pd.Series) -> np.ndarray:
