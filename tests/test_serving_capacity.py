@@ -10,7 +10,7 @@ import pytest
 
 from harness.facts.serving import LoadPoint
 from harness.serving import queues
-from harness.serving.capacity import Belief, dispersion, find_capacity, late_counts, together
+from harness.serving.capacity import Belief, dispersion, find_capacity, late_counts, per_s, together
 from harness.serving.load import Calls, Observed, ServerSettings, knee
 from harness.serving.queues import (
     Services,
@@ -344,3 +344,7 @@ def test_a_load_keeps_its_promise_where_so_few_of_its_requests_are_late(load: fl
         room = queues._room(len(gaps))
         kept = queues._answer(gaps / load, services, settings, 0, most, room) >= 0
         assert kept == (late.mean() <= promise)
+
+
+def test_loads_are_said_without_powers_of_ten() -> None:
+    assert [per_s(x) for x in (304_074.0, 6087.3, 0.51234)] == ["304,000 per s", "6,090 per s", "0.512 per s"]

@@ -71,6 +71,11 @@ class Capacity:
     slow_calls: int = 0
 
 
+def per_s(load: float) -> str:
+    """A load with three digits and no powers of ten: `6,090 per s`, `0.5 per s`."""
+    return f"{float(f'{load:.3g}'):,.10g} per s"
+
+
 @dataclass(frozen=True)
 class Belief:
     """What is known of the logarithm of the capacity."""
@@ -187,15 +192,17 @@ class _Search:
             low = min(low, float(np.exp(self._lowest)))
         if (lightest := self._nothing_keeps(value)) is not None:
             late = f"there {lightest.late_share:.1%} of requests are late already"
-            note = f"below {lightest.offered:.3g} per s: {late}"
+            note = f"below {per_s(lightest.offered)}: {late}"
             return Capacity(0.0, 0.0, lightest.offered, None, tuple(self._points), note)
         confirmed, share = self._check()
         notes = []
         if confirmed is False:
-            notes.append(f"not confirmed: {share:.1%} were late in further runs at it; priced at {low:.4g}")
+            notes.append(
+                f"not confirmed: {share:.1%} were late in further runs at it; priced at {per_s(low)}"
+            )
         slow, without = self._stalls(value)
         if slow:
-            notes.append(f"{slow} slow calls decide this: {without:.3g} per s without them{self._stolen()}")
+            notes.append(f"{slow} slow calls decide this: {per_s(without)} without them{self._stolen()}")
         if lost := self._time_lost():
             notes.append(lost)
         if loud := [r.point for r in self._runs if r.point.note]:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from harness.facts.serving import LoadPoint
-from harness.serving.capacity import ONE_SIDED, Belief, Capacity, RunLoad, Z, late_counts
+from harness.serving.capacity import ONE_SIDED, Belief, Capacity, RunLoad, Z, late_counts, per_s
 from harness.serving.load import PROMISE, Observed
 from harness.serving.queues import HIGHEST, LOWEST
 
@@ -79,12 +79,12 @@ def _judged(known: Known, points: list[LoadPoint]) -> Capacity:
     lightest = min((r.point for r in known.runs), key=lambda p: p.offered)
     if value <= 1.5 * LOWEST * bound and lightest.late_share > PROMISE:
         late = f"there {lightest.late_share:.1%} of requests are late already"
-        note = f"below {lightest.offered:.3g} per s: {late}"
+        note = f"below {per_s(lightest.offered)}: {late}"
         return Capacity(0.0, 0.0, lightest.offered, None, tuple(points), note)
     confirmed, share = _check(known.runs)
     notes = []
     if confirmed is False:
-        notes.append(f"not confirmed: {share:.1%} were late in further runs at it; priced at {low:.4g}")
+        notes.append(f"not confirmed: {share:.1%} were late in further runs at it; priced at {per_s(low)}")
     if loud := [r.point for r in known.runs if r.point.note]:
         notes.append(
             f"noisy: {len(loud)} of {len(known.runs)} runs ({loud[0].note}), alone it may carry more"
