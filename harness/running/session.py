@@ -93,7 +93,8 @@ class Session:
             return ""
         if found.choice is None or found.probability_best is None:
             return ""
-        return f"ahead so far: {found.choice}, the best with {percent(found.probability_best)}"
+        average = " on average" if found.why_not_likeliest else ""  # another is the best more often
+        return f"ahead{average} so far: {found.choice}, the best with {percent(found.probability_best)}"
 
     def step(self, trials: Sequence[Trial], why: str = "") -> None:
         """Run further trials; what is finished in this or another run of the suite is not run again."""
