@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+WRITTEN_S = 20.0
+"""How long a file is waited for: `finish` of an offline run returns before its last block is written."""
+
 
 def stored(folder: Path) -> Iterator[dict[str, Any]]:
     """Every offline W&B run below a folder: its id, name, group, config, history and summary."""
-    from wandb.proto import wandb_internal_pb2
-
     for path in sorted(folder.rglob("*.wandb")):
         found: dict[str, Any] = {"history": [], "summary": {}, "config": {}}
-        for data in log_records(path.read_bytes()):
-            record = wandb_internal_pb2.Record()
-            record.ParseFromString(data)
+        for record in whole(path):
             if record.HasField("run"):
                 found |= {"id": record.run.run_id, "name": record.run.display_name}
                 found |= {"group": record.run.run_group, "kind": record.run.job_type}
@@ -28,6 +28,23 @@ def stored(folder: Path) -> Iterator[dict[str, Any]]:
                 key = item.key or "/".join(item.nested_key)
                 found["summary"][key] = json.loads(item.value_json)
         yield found
+
+
+def whole(path: Path) -> list[Any]:
+    """The records of a file, once the last of them says that the run has ended."""
+    from wandb.proto import wandb_internal_pb2
+
+    until = time.monotonic() + WRITTEN_S
+    while True:
+        records = []
+        for data in log_records(path.read_bytes()):
+            record = wandb_internal_pb2.Record()
+            record.ParseFromString(data)
+            records.append(record)
+        if records and records[-1].HasField("exit"):
+            return records
+        assert time.monotonic() < until, f"{path} was never written to its end"
+        time.sleep(0.05)
 
 
 def log_records(content: bytes) -> Iterator[bytes]:
