@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 import tempfile
@@ -49,6 +50,19 @@ def test_every_command_explains_itself_with_an_example(
     code, out, err = call(capsys, *command.split(), "--help")
     assert (code, err) == (0, "")
     assert f"  python -m harness {command}" in out
+
+
+@pytest.mark.parametrize("command", ["", "data", "prices", *COMMANDS, "init", "open", "help", "watch"])
+def test_help_names_arguments_as_the_documentation_does_and_cuts_no_sentence_off(
+    command: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    _, out, _ = call(capsys, *command.split(), "--help")
+    usage, *lines = out.splitlines()
+    assert re.fullmatch(rf"Usage: harness( {command})? \[OPTIONS\]( [^{{}} ]+)*( \[ARGS\]\.\.\.)?", usage), (
+        usage
+    )
+    assert [line for line in lines if line.endswith("...") or "<str>" in line or "list[" in line] == []
 
 
 def test_help_lists_every_command_of_the_design(capsys: pytest.CaptureFixture[str]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Iterator
+from typing import Any
 
 import typer
 
@@ -29,10 +30,21 @@ def commands() -> Iterator[tuple[str, list[str]]]:
                     yield page.name, shlex.split(text)
 
 
-def test_every_command_of_the_documentation_exists_with_its_options() -> None:
+def examples(command: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[str, list[str]]]:
+    """Command → the arguments of each example that its `--help` ends with."""
+    for name, inner in getattr(command, "commands", {}).items():
+        yield from examples(inner, (*path, name))
+    for line in (command.epilog or "").splitlines():
+        if found := re.fullmatch(r"  python -m harness (.*?)(?:\s{2,}#.*| > \S+.*| >> \S+)?", line):
+            yield f"{' '.join(path)} --help", shlex.split(found[1])
+
+
+def test_every_command_of_the_documentation_and_of_help_exists_with_its_options() -> None:
     group = typer.main.get_command(app)
     seen, wrong = 0, []
-    for page, arguments in commands():
+    shown = list(examples(group))
+    assert {arguments[0] for _, arguments in shown} == set(group.commands)
+    for page, arguments in [*commands(), *shown]:
         given = [a for a in arguments if a not in EVERYWHERE]
         command, parent = group, None
         try:
@@ -47,4 +59,4 @@ def test_every_command_of_the_documentation_exists_with_its_options() -> None:
             wrong += [] if missing else [f"{page}: {' '.join(arguments)}: {error}"]
         seen += 1
     assert wrong == []
-    assert seen > 60
+    assert seen > 100

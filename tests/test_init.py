@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gzip
 import json
+import shlex
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -388,3 +390,27 @@ def test_several_labels_a_row_are_refused_with_what_to_write(init: Run) -> None:
     code, _, err = init("t.csv", "--set", "label_separator=|")
     assert code == 2 and "any number of labels a row (rude, spam, threat)" in err
     assert "task: multilabel_classification" in err
+
+
+def test_lines_of_json_are_refused_with_a_command_whose_table_init_takes(init: Run, tmp_path: Path) -> None:
+    rows = [{"id": f"{i:04}", "text": f"a fine film with plot {i}", "label": "ab"[i % 2]} for i in range(60)]
+    (tmp_path / "reviews").mkdir()
+    file = tmp_path / "reviews" / "all.jsonl"
+    file.write_text("\n".join(map(json.dumps, rows)))
+    for given in ("reviews/all.jsonl", "reviews"):
+        code, _, err = init(given)
+        assert code == 2 and "reviews/all.jsonl is JSON: write it as Parquet, `python -c " in err
+    exec(shlex.split(err.split("`")[1])[2], {})
+    file.unlink()
+    code, _, err = init("reviews")
+    assert code == 0 and "'id' numbers the rows: left out" in err, err
+    assert read_suite("reviews_all.yaml").task == "text_classification"
+
+
+def test_a_packed_table_is_read_as_it_is(init: Run, tmp_path: Path) -> None:
+    table = customers(tmp_path / "customers.csv")
+    (tmp_path / "customers.csv.gz").write_bytes(gzip.compress(table.read_bytes()))
+    table.unlink()
+    code, _, err = init("customers.csv.gz")
+    assert code == 0 and "predicts 'churned'" in err, err
+    assert read_suite("customers.yaml").data.args["path"].endswith("customers.csv.gz")

@@ -37,7 +37,10 @@ def fetch(name: Name, args: Args = None) -> int:
 
 @app.command(epilog=examples("data verify fashion_mnist"))
 def verify(name: Name, args: Args = None) -> int:
-    """Check a data set's files again; exit code 1 where one is missing or wrong."""
+    """Check a data set's files again.
+
+    Exit code 1 where one is missing or wrong.
+    """
     from harness.cli.text import table_text
     from harness.datasets.catalog import verify as verify_data
 
@@ -55,7 +58,10 @@ def verify(name: Name, args: Args = None) -> int:
     )
 )
 def audit(name: Name, args: Args = None, as_json: AsJson = False) -> int:
-    """Look for leakage, imbalance, duplicates and label noise; of a log of interactions, at its figures."""
+    """Look for leakage, imbalance, duplicates and label noise.
+
+    Of a log of interactions: its figures.
+    """
     from harness.datasets.audit import audit as audit_data
     from harness.datasets.audit import describe_findings
     from harness.datasets.catalog import task_info
@@ -71,7 +77,10 @@ def audit(name: Name, args: Args = None, as_json: AsJson = False) -> int:
 def clean(
     days: Annotated[float, option("--days", "N", "Keep what was asked for in the last N days.")] = 30.0,
 ) -> int:
-    """Delete decoded images that nothing has asked for lately; who needs them decodes them anew."""
+    """Delete decoded images that nothing asked for lately.
+
+    Whatever needs them decodes them anew.
+    """
     import time
 
     from harness.datasets.decoding import clean as clean_decoded

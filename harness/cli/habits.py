@@ -55,7 +55,10 @@ def help_(
 
 
 def completion(shell: Annotated[str, required("bash|zsh|fish", "Your shell.")]) -> int:
-    """Print what lets a shell complete commands, options, suites and runs of `harness`."""
+    """Print what lets a shell complete what you type.
+
+    Commands, options, suites and runs of `harness`.
+    """
     from typer._completion_shared import get_completion_script
 
     if shell not in SHELLS:
@@ -68,7 +71,10 @@ def completion(shell: Annotated[str, required("bash|zsh|fish", "Your shell.")]) 
 def calibrate_here(
     rounds: Annotated[int, typer.Option("--rounds", metavar="N", min=1, help="Repetitions.")] = 2,
 ) -> int:
-    """Measure a standard set of networks on this machine, for prices of instances of its class."""
+    """Measure a standard set of networks here.
+
+    What a suite then knows of `machines` of this class.
+    """
     from harness.costs.calibrations import keep
     from harness.running.calibrate import calibrate
 

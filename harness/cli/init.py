@@ -13,9 +13,11 @@ import typer
 
 from harness.cli.data import _arguments as data_arguments
 from harness.cli.options import AsJson, budget_seconds, flag, option, required
+from harness.cli.steps import Steps
 from harness.record import DataError, SuiteError
 
 if TYPE_CHECKING:
+    from harness.init.command import Wishes, Written
     from harness.init.look import Seen
     from harness.init.offer import Goal
     from harness.init.write import Conditions
@@ -45,21 +47,19 @@ def init(
 
     Says what it sees, and chooses candidates, epochs and seeds that fit the budget.
     """
-    from harness.init.command import Wishes, next_steps
-    from harness.init.command import init as write
-
     seconds = budget_seconds(budget)
     if ask and not sys.stdin.isatty():
         raise SuiteError(
             "--ask needs a terminal, and this is not one: leave it out, and change the suite file"
         )
-    wishes = Wishes(tuple(paths), data_arguments(settings), target, seconds, out, force)
-    try:
-        written = write(
-            wishes, lambda text: print(as_typed(text), file=sys.stderr, flush=True), _asked if ask else None
-        )
-    except DataError as error:
-        raise DataError(*(as_typed(mistake) for mistake in error.mistakes)) from error
+    with Steps(sys.stderr, shows_steps=not as_json) as steps:
+        steps.step(
+            f"looking at {' and '.join(paths)}"
+        )  # before the libraries are loaded, which takes seconds
+        from harness.init.command import Wishes, next_steps
+
+        wishes = Wishes(tuple(paths), data_arguments(settings), target, seconds, out, force)
+        written = _written(wishes, steps, ask)
     print(next_steps(written, seconds, budget), file=sys.stderr if as_json else sys.stdout)
     if as_json:
         seen = written.seen
@@ -68,6 +68,24 @@ def init(
                  "expected_seconds": round(written.fit.seconds), "fits_budget": written.fit.fits}  # fmt: skip
         print(json.dumps(found, indent=2))
     return 0
+
+
+def _written(wishes: Wishes, steps: Steps, ask: bool) -> Written:
+    from harness.init.command import init as write
+
+    def asked(seen: Seen, wanted: Goal) -> tuple[Goal, Conditions]:
+        steps.rest()
+        return _asked(seen, wanted)
+
+    try:
+        return write(
+            wishes,
+            lambda text: steps.say(as_typed(text)),
+            asked if ask else None,
+            lambda text, left_s: steps.step(as_typed(text), left_s),
+        )
+    except DataError as error:
+        raise DataError(*(as_typed(mistake) for mistake in error.mistakes)) from error
 
 
 def as_typed(message: str) -> str:

@@ -39,6 +39,7 @@ from harness.cli.options import (
     budget_seconds,
     examples,
     flag,
+    name_arguments_plainly,
     near,
     option,
     required,
@@ -351,6 +352,9 @@ def schema() -> int:
 
     print(json.dumps(suite_schema(), indent=2))
     return 0
+
+
+name_arguments_plainly(app, data_cli.app, prices_cli.app)
 
 
 def _trackers(text: str | None) -> tuple[str, ...]:

@@ -7,7 +7,7 @@ import difflib
 import os
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -19,6 +19,33 @@ class Group(typer.core.TyperGroup):
 
     def list_commands(self, ctx: object) -> list[str]:
         return list(self.commands)
+
+
+class Command(typer.core.TyperCommand):
+    """A command whose help names its arguments as the documentation does: `SUITE`, where typers of today
+    write `{SUITE}` and `SUITE <str>`."""
+
+    def collect_usage_pieces(self, ctx: Any) -> list[str]:
+        named = [
+            a.metavar if a.required or a.metavar.startswith("[") else f"[{a.metavar}]"
+            for a in self._arguments(ctx)
+        ]
+        return [self.options_metavar or "", *named]
+
+    def format_options(self, ctx: Any, formatter: Any) -> None:
+        for argument in self._arguments(ctx):
+            argument.display_type_rich = lambda ctx: ""
+        super().format_options(ctx, formatter)
+
+    def _arguments(self, ctx: Any) -> list[Any]:
+        return [param for param in self.get_params(ctx) if param.param_type_name == "argument"]
+
+
+def name_arguments_plainly(*apps: typer.Typer) -> None:
+    """Make all commands of applications `Command`s."""
+    for app in apps:
+        for command in app.registered_commands:
+            command.cls = Command
 
 
 def examples(*lines: str) -> str:

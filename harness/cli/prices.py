@@ -19,7 +19,10 @@ Pattern = Annotated[str, typer.Argument(metavar="PATTERN", help="Only names like
 
 @app.command(name="list", epilog=examples("prices list 'aws/c7*'", "prices list '*/eu-west-1/*' --json"))
 def show(pattern: Pattern = "*", as_json: AsJson = False) -> int:
-    """The rows that `machine.price` may name, each with its day and source."""
+    """List the rows that `machine.price` may name.
+
+    Each with its day and source.
+    """
     from harness.cli.text import table_text
     from harness.costs import find_price, load_prices
     from harness.record import SuiteError
@@ -48,7 +51,10 @@ def show(pattern: Pattern = "*", as_json: AsJson = False) -> int:
 def update(
     providers: Annotated[str, option("--providers", "NAMES", "Of aws, azure and gcp.")] = "aws,azure,gcp",
 ) -> int:
-    """Take today's list prices into your own catalogue; the snapshot that ships stays."""
+    """Take today's list prices into your own catalogue.
+
+    The snapshot that ships stays as it is.
+    """
     from harness.cli.options import near
     from harness.costs import own_prices
     from harness.costs.update import PROVIDERS, update_prices

@@ -16,6 +16,7 @@ from harness.init.effort import Effort, EffortChoice, best_fit, expected_seconds
 from harness.init.find import Found, find
 from harness.init.look import Seen, findings, look, suite_name
 from harness.init.offer import Goal, Offer, goal, offers
+from harness.init.steps import Step, reading, timing
 from harness.init.write import Conditions, suite_text
 from harness.protocols import Task
 from harness.record import DataError, HarnessError, SuiteError
@@ -60,11 +61,13 @@ Ask = Callable[[Seen, Goal], tuple[Goal, Conditions]]
 """Asks the user for what is to be decided by; shown what was seen."""
 
 
-def init(wishes: Wishes, say: Callable[[str], None], ask: Ask | None = None) -> Written:
+def init(
+    wishes: Wishes, say: Callable[[str], None], ask: Ask | None = None, step: Step = lambda text, left_s: None
+) -> Written:
     """Write a first suite for the user's data.
 
     Args:
-        say: told each line as soon as it is known.
+        say: told each line as soon as it is known. step: told what is being done.
     Raises:
         HarnessError: the data cannot be used as it is; each mistake with its cure. Nothing is written then.
     """
@@ -72,14 +75,15 @@ def init(wishes: Wishes, say: Callable[[str], None], ask: Ask | None = None) -> 
     own = builders(found.code)
     folder = _folder(wishes, found)
     path = _target(wishes, folder, found)
-    seen = _looked(found, wishes, say)
+    step(*reading(found))
+    seen = _looked(found, wishes, say, step)
     seen = replace(seen, name=path.stem) if wishes.out else seen
     wanted, terms = goal(seen), Conditions()
     if ask is not None:
         wanted, terms = ask(seen, wanted)
     made = _write_builders(own, folder, wishes.force)
     try:
-        trial = _Trial(seen, own, wanted, terms, folder)
+        trial = _Trial(seen, own, wanted, terms, folder, step)
         fit = _fitted(trial, wishes)
         text = trial.text(fit.effort)
         with _beside(folder, text) as file:
@@ -94,10 +98,11 @@ def init(wishes: Wishes, say: Callable[[str], None], ask: Ask | None = None) -> 
     return Written(path, seen, fit, tuple(offer.name for offer in trial.offered(fit.effort)))
 
 
-def _looked(found: Found, wishes: Wishes, say: Callable[[str], None]) -> Seen:
+def _looked(found: Found, wishes: Wishes, say: Callable[[str], None], step: Step) -> Seen:
     seen = look(found, wishes.given, wishes.target)
     for line in seen.said:
         say(line)
+    step("looking for leaks, duplicates and doubtful labels", None)
     told = sorted(findings(seen), key=lambda f: ("warning", "note", "good").index(f.level))
     for finding in [f for f in told if f.level != "good"][:SAY_LINES]:
         say(f"audit, {finding.level}: {finding.check}: {finding.message}")
@@ -113,6 +118,7 @@ class _Trial:
     wanted: Goal
     terms: Conditions
     folder: Path
+    step: Step
     rates: dict[tuple[str, int], float] = field(default_factory=dict)
 
     def offered(self, effort: Effort) -> list[Offer]:
@@ -128,12 +134,15 @@ class _Trial:
     def seconds(self, effort: Effort) -> float:
         with _beside(self.folder, self.text(effort)) as file:
             suite = _read(file)
-        rates = {o.name: self._rate(o, effort) for o in self.offered(effort) if o.network}
+        networks = [offer for offer in self.offered(effort) if offer.network]
+        rates = {offer.name: self._rate(offer, effort, networks) for offer in networks}
         return expected_seconds(suite, rates, self.seen)
 
-    def _rate(self, offer: Offer, effort: Effort) -> float:
+    def _rate(self, offer: Offer, effort: Effort, networks: Sequence[Offer]) -> float:
+        """Seconds for a row and epoch of an offer, one of several networks that are timed in turn."""
         key = (offer.name, effort.side)
         if key not in self.rates:
+            self.step(*timing(networks.index(offer), [o.name for o in networks], effort.side))
             try:
                 task = self._task(effort.side)
                 self.rates[key] = seconds_per_row(offer, task, effort.batch, self.folder, self._tokens())

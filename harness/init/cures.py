@@ -6,6 +6,7 @@ where the message names one cure, writes it down and says so; what is the user's
 
 from __future__ import annotations
 
+import gzip
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -55,7 +56,7 @@ def encoding_offered(mistakes: Sequence[str], given: JsonObject) -> str:
 
 def beyond_ascii(path: Path, encoding: str) -> str:
     """Some words as that encoding has them, for the user to see whether it is the right one."""
-    with path.open("rb") as file:
+    with gzip.open(path) if path.suffix.lower() == ".gz" else path.open("rb") as file:
         text = file.read(2**20).decode(encoding, "replace")
     words = list(dict.fromkeys(re.findall(r"\w*[^\W\x00-\x7f]\w*", text)))[:4]
     return f"read so, it has words such as {', '.join(map(repr, words))}" if words else ""

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from harness.datasets.formats import is_parquet
 from harness.datasets.image_files import SUFFIXES as IMAGES
 from harness.datasets.part_names import TEST, TRAIN
 from harness.datasets.raw import PARQUET
@@ -24,8 +25,6 @@ CURES = {
     ".zip": "unpack it, and give the folder", ".gz": "unpack it, and give the file",
     ".tar": "unpack it, and give the folder", ".tgz": "unpack it, and give the folder",
     ".xlsx": "save the sheet as CSV", ".xls": "save the sheet as CSV", ".ods": "save the sheet as CSV",
-    ".json": "write it as CSV or Parquet: pandas.read_json(FILE).to_csv(…)",
-    ".jsonl": "write it as CSV or Parquet: pandas.read_json(FILE, lines=True).to_csv(…)",
     ".npy": "a format of its own is a data set of yours: docs/extending.md",
     ".npz": "a format of its own is a data set of yours: docs/extending.md",
     ".ipynb": "put the function that builds the network into a .py file",
@@ -33,7 +32,7 @@ CURES = {
     ".pt": "give the .py file whose function builds the network",
     ".pth": "give the .py file whose function builds the network",
 }  # fmt: skip
-"""Ending → what to do instead."""
+"""Ending → what to do instead, where a file's first bytes do not tell it better."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +65,7 @@ def find(paths: Sequence[str]) -> Found:
 
 def _together(data: Sequence[Path]) -> Found:
     """Two tables that are called the training and the test part of one."""
-    if (pair := _pair([path for path in data if path.suffix.lower() in TABLES])) and len(data) == 2:
+    if (pair := _pair([path for path in data if _is_table(path)])) and len(data) == 2:
         return pair
     names = ", ".join(str(path) for path in data)
     raise DataError(
@@ -100,20 +99,28 @@ def _what_is(path: Path) -> Found:
     if path.is_dir():
         return _in_folder(path)
     kind = path.suffix.lower()
-    if kind in TABLES:
+    if _is_table(path):
         return Found("table", path)
     if kind in SUITES:
         raise DataError(f"{path} is a suite already: python -m harness run {path}")
     if kind in IMAGES:
         raise DataError(f"{path} is one image: give the folder that holds one folder of images per class")
+    if kind not in CURES and is_parquet(path):
+        return Found("table", path)
     cure = CURES.get(kind, "give a folder of images, a CSV or Parquet file, a log, or a .py file")
     raise DataError(f"{path} is not data that a suite can name: {cure}")
+
+
+def _is_table(file: Path) -> bool:
+    """Whether a file is called a table, packed or not."""
+    packed = file.suffix.lower() == ".gz"
+    return Path(file.stem if packed else file.name).suffix.lower() in TABLES
 
 
 def _in_folder(folder: Path) -> Found:
     files = _files(folder)
     images = [file for file in files if file.suffix.lower() in IMAGES]
-    tables = [file for file in files if file.suffix.lower() in TABLES and file.parent == folder]
+    tables = [file for file in files if _is_table(file) and file.parent == folder]
     if images and not tables:
         return Found("images", folder)
     if images:
@@ -128,6 +135,8 @@ def _in_folder(folder: Path) -> Found:
         raise DataError(
             f"{folder} holds {len(tables)} tables, {names}: give one of them, for instance {_example(tables)}"
         )
+    if len(files) == 1 and files[0].suffix not in {*SUITES, ".py"}:
+        return _what_is(files[0])
     raise DataError(_empty(folder, files))
 
 

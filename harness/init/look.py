@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -13,6 +14,7 @@ import numpy as np
 
 from harness.analysis.tradeoff import short
 from harness.codec import Json, JsonObject
+from harness.datasets.formats import is_parquet
 from harness.init.cures import beyond_ascii, encoding_offered, readable
 from harness.init.find import Found
 from harness.init.logs import log_args
@@ -325,9 +327,9 @@ def _counted(
 
 def _refuse_label_lines(path: Path) -> None:
     """`__label__good a fine film`, or `good<TAB>a fine film` without a line of names."""
-    if path.suffix.lower() in (".parquet", ".pq"):
+    if is_parquet(path):
         return
-    with path.open("rb") as file:
+    with gzip.open(path) if path.suffix.lower() == ".gz" else path.open("rb") as file:
         lines = [file.readline().decode("utf-8", "replace").strip() for _ in range(20)]
     if any(line.startswith(LABELS) for line in lines):
         raise DataError(
@@ -355,9 +357,8 @@ def suite_name(found: Found) -> str:
 
 
 def _name(path: Path) -> str:
-    plain = "".join(
-        sign if sign.isascii() and (sign.isalnum() or sign in "_-") else "_" for sign in path.stem
-    )
+    stem = Path(path.stem).stem if path.suffix.lower() == ".gz" else path.stem
+    plain = "".join(sign if sign.isascii() and (sign.isalnum() or sign in "_-") else "_" for sign in stem)
     general = {"train", "training", "data", "log", "events", "all"}
     return (
         f"{path.parent.name}_{plain}"
