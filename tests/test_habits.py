@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from rich.console import Console
 
 from harness import progress
@@ -155,7 +156,7 @@ def test_no_color_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_every_topic_is_a_part_of_the_documentation_as_it_stands(topic: str) -> None:
     text = topics.topic_text(topic)
     assert len(text.splitlines()) >= 8 and "](" not in text and "|---" not in text
-    assert not re.search(r"\*\*\w", text)
+    assert not re.search(r"\*\*\w|<!--|&#\d|\\_", text)
     for place in topics.TOPICS[topic]:
         page, _, heading = place.partition("#")
         assert f"docs/{page}.md" in text.splitlines()[-1]
@@ -165,6 +166,24 @@ def test_every_topic_is_a_part_of_the_documentation_as_it_stands(topic: str) -> 
     words = " ".join([*lines, *map(topics.plain, lines)]).casefold()
     shown = text.rpartition("\n")[0]
     assert [word for word in re.findall(r"[A-Za-z]{8,}", shown) if word.casefold() not in words] == []
+
+
+def test_code_keeps_its_indentation_and_its_empty_lines() -> None:
+    page = "Text\ngoes on.\n\n```yaml\na:\n    b: 1\n\nc: <!-- no --> 2\n```\n\n    d\n      e\n"
+    assert list(topics.lines_of(page, 40)) == [
+        "Text goes on.", "", "    a:", "        b: 1", "", "    c:  2", "", "    d", "      e",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("topic", ["tuning", "limits", "trackers"])
+def test_a_suite_in_a_topic_can_be_copied(topic: str) -> None:
+    lines = topics.topic_text(topic).splitlines()
+    begin = next(i for i, line in enumerate(lines) if line.startswith("    task: "))
+    end = next(i for i, line in enumerate(lines) if i > begin and not line.startswith("    "))
+    shown = yaml.safe_load("\n".join(line.removeprefix("    ") for line in lines[begin:end]))
+    pages = [topics.section(place) for place in topics.TOPICS[topic]]
+    written = [yaml.safe_load(b) for page in pages for b in re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)]
+    assert shown in written
 
 
 def test_a_table_becomes_terms_with_what_they_mean() -> None:

@@ -6,6 +6,7 @@ The words are those of `docs/`: in a checkout they are read there, of an install
 
 from __future__ import annotations
 
+import html
 import re
 import shutil
 import sys
@@ -54,7 +55,14 @@ TOPICS: Mapping[str, tuple[str, ...]] = {
 }
 """Topic → pages of `docs/`, whole, or a section of one."""
 
-WIDTH = 100
+TITLES = {
+    "costs": "What the machine costs, and what else a month costs",
+    "errors": "Messages of the command line and of suite files, with their cures",
+    "suites": "Suites that ship",
+}
+"""Of topics whose first section has another name than what they are about."""
+WIDTH, LONGEST = 100, 72
+"""Of a page in a terminal; of a title."""
 
 
 def topic_text(topic: str, width: int = WIDTH) -> str:
@@ -75,16 +83,18 @@ def topic_text(topic: str, width: int = WIDTH) -> str:
 def topics_text() -> str:
     """All topics, each with the title of what it shows."""
     wide = max(map(len, TOPICS)) + 2
-    rows = [f"  {topic:<{wide}}{plain(title_of(places[0]))}" for topic, places in TOPICS.items()]
+    titles = {topic: TITLES.get(topic) or plain(title_of(places[0])) for topic, places in TOPICS.items()}
+    rows = [f"  {topic:<{wide}}{title}" for topic, title in titles.items()]
     return "\n".join(["python -m harness help TOPIC", "", *rows, "", "Of a command: COMMAND --help"])
 
 
 def title_of(place: str) -> str:
     """A heading, or what the table below it is about where that is a key of a suite."""
     heading, _, rest = section(place).partition("\n")
-    if place.startswith("suite#"):
-        return rest.strip().partition("\n")[0].partition(":")[0].rstrip(".")
-    return heading.lstrip("# ")
+    if not place.startswith("suite#"):
+        return heading.lstrip("# ")
+    said = rest.strip().partition("\n")[0].partition(". ")[0].rstrip(".")
+    return said if len(said) <= LONGEST else said.partition(":")[0]
 
 
 def section(place: str) -> str:
@@ -128,11 +138,24 @@ def page_text(page: str) -> str:
 
 def lines_of(markdown: str, width: int) -> Iterator[str]:
     """Markdown as a manual page: headings in capitals, tables as terms and what they mean, text wrapped."""
-    blocks = re.split(r"\n\s*\n", markdown)
-    for number, block in enumerate(blocks):
+    for number, block in enumerate(_blocks(re.sub(r"<!--.*?-->", "", markdown, flags=re.DOTALL))):
         if number:
             yield ""
         yield from _block(block, width)
+
+
+def _blocks(markdown: str) -> list[str]:
+    """What empty lines separate, code between its fences in one piece."""
+    blocks, is_code = [""], False
+    for line in markdown.splitlines():
+        is_code ^= line.startswith("```")
+        if line.startswith("![") and not is_code:
+            continue  # a picture
+        if line.strip() or is_code:
+            blocks[-1] += f"{line}\n"
+        elif blocks[-1]:
+            blocks.append("")
+    return [block for block in blocks if block]
 
 
 def _block(block: str, width: int) -> Iterator[str]:
@@ -143,8 +166,10 @@ def _block(block: str, width: int) -> Iterator[str]:
         yield from _block("\n".join(lines[1:]), width) if lines[1:] else ()
     elif first.startswith("|"):
         yield from _table(lines, width)
-    elif first.startswith(("    ", "```")):
-        yield from (f"    {line.removeprefix('    ')}" for line in lines if not line.startswith("```"))
+    elif first.startswith("```"):
+        yield from (f"    {line}".rstrip() for line in lines if not line.startswith("```"))
+    elif first.startswith("    "):
+        yield from lines
     elif re.match(r"[-*] |\d+\. ", first):
         for item in re.split(r"\n(?=[-*] |\d+\. )", block):
             yield from textwrap.wrap(plain(" ".join(item.split())), width, subsequent_indent="  ")
@@ -161,16 +186,19 @@ def _table(lines: list[str], width: int) -> Iterator[str]:
         middle = "; ".join(
             f"{head}: {cell}" for head, cell in zip(heads[1:-1], row[1:-1], strict=False) if cell
         )
-        for text in filter(None, (middle, row[-1] if len(row) > 1 else "")):
+        for text in (middle, row[-1] if len(row) > 1 else ""):
+            if text in ("", "–", "…"):
+                continue  # nothing, or what only the case at hand tells
             yield from textwrap.wrap(text, width, initial_indent=indent, subsequent_indent=indent)
 
 
 def plain(text: str) -> str:
-    """Without links, marks of code and of emphasis."""
+    """Without links, marks of code and of emphasis, and signs written so that they are no marks."""
     text = re.sub(r"!?\[([^\]]*)\]\([^)]*\)", r"\1", text)
     parts = text.split("`")  # every other one is code, whose stars multiply
     for marks in (r"\*\*", r"\*"):
         parts[::2] = [re.sub(rf"{marks}(?=\S)(.+?)(?<=\S){marks}", r"\1", part) for part in parts[::2]]
+    parts[::2] = [html.unescape(re.sub(r"\\([_*{}<>\[\]#])", r"\1", part)) for part in parts[::2]]
     return "".join(parts).replace("\\|", "|")
 
 
