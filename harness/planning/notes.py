@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from harness.analysis.criteria import names_metric
+from harness.planning.tails import tail_note
 from harness.planning.tuning import watched_note
 from harness.suite.schema import CONSTANT, Suite
 
@@ -13,7 +14,8 @@ def plan_notes(suite: Suite) -> tuple[str, ...]:
     from harness.datasets.catalog import notes
 
     said = notes(suite.data.name, suite.data.args)
-    return (*said, *filter(None, [watched_note(suite), constant_note(suite), silence_note(suite)]))
+    own = [watched_note(suite), constant_note(suite), silence_note(suite), tail_note(suite)]
+    return (*said, *filter(None, own))
 
 
 def silence_note(suite: Suite) -> str:

@@ -16,6 +16,7 @@ from harness.kinds import kind_of
 from harness.names import hint
 from harness.planning.brought import brought, data_places
 from harness.planning.request import Patterns
+from harness.planning.tails import min_calls
 from harness.planning.tuning import search_seed, space_of, watched_by
 from harness.planning.versions import Versions
 from harness.protocols import ONE_SIDED
@@ -263,6 +264,8 @@ class _Planner:
         }
         if self.about.fitted == "endpoint" and "server" in scenarios:
             scenarios["server"]["max_batch"] = 1  # requests come one by one; the service batches them itself
+        if "single_stream" in scenarios:
+            scenarios["single_stream"]["min_calls"] = min_calls(self.suite)
         bursts = self.suite.decision.traffic.burstiness
         if "server" in scenarios and bursts != 1:
             scenarios["server"]["burstiness"] = bursts

@@ -14,8 +14,8 @@ class SingleStream(Model):
 
     seconds: Positive = 3.0
     """Of measuring, longer where `min_calls` or a p99 needs it."""
-    min_calls: Count = 100
-    """At least so many; a p99 needs 662."""
+    min_calls: Count | None = None
+    """At least so many. Left out: 100, and where a p99 decides as many as make 662 over the rounds."""
     max_calls: Count = 20000
     """At most so many."""
 
