@@ -108,6 +108,20 @@ def test_imbalance_and_missing_classes_are_said_with_their_cure(monkeypatch: pyt
     assert found["classes"].message == "no row of light in test"
 
 
+def test_of_many_rare_classes_the_rarest_are_named_and_the_others_counted(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    names = tuple(f"c{i}" for i in range(12))
+    inputs, targets = images(24, 0)[0], np.arange(24) % 12
+    few = np.r_[np.arange(11), np.arange(5)]  # none of c11, two of c0 to c4
+    task = Task("image_classification", 12, names, (1, 8, 8))
+    data = Dataset(task, Split(inputs, targets, np.arange(24)), Split(inputs[:16], few, np.arange(16)))
+    found = findings(data, monkeypatch)
+    assert "rows of c5 (1), c6 (1), c7 (1), c8 (1), c9 (1), c10 (1), c0 (2), c1 (2) and 3 more: their" in (
+        found["few rows"].message
+    )
+
+
 def test_test_data_from_elsewhere_is_told_apart(monkeypatch: pytest.MonkeyPatch) -> None:
     found = findings(Dataset(IMAGES, *image_data(shift=70)), monkeypatch)["drift from train to test"]
     assert found.level == "warning" and found.figures["auc"] > 0.7

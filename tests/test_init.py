@@ -400,8 +400,8 @@ def test_lines_of_json_are_refused_with_a_command_whose_table_init_takes(init: R
     file.write_text("\n".join(map(json.dumps, rows)))
     for given in ("reviews/all.jsonl", "reviews"):
         code, _, err = init(given)
-        assert code == 2 and "reviews/all.jsonl is JSON: write it as Parquet, `python -c " in err
-    exec(shlex.split(err.split("`")[1])[2], {})
+        assert code == 2 and "reviews/all.jsonl is JSON: write it as Parquet, `python -W ignore -c " in err
+    exec(shlex.split(err.split("`")[1])[-1], {})
     file.unlink()
     code, _, err = init("reviews")
     assert code == 0 and "'id' numbers the rows: left out" in err, err

@@ -307,3 +307,75 @@ def test_a_suite_that_is_written_for_such_data_runs(case: str, first: First, tmp
     assert first("given" if case == "pictures" else "given.csv")[0] == 0
     ended = harness(tmp_path, "run", "first.yaml", "--smoke", timeout_s=800)
     assert ended.code == 0, ended.err
+
+
+def test_a_log_is_known_by_what_is_in_its_columns_where_their_names_do_not_say_it(first: First) -> None:
+    rng = np.random.default_rng(13)
+    listener, song = rng.integers(0, 60, 900), rng.integers(0, 40, 900)
+    when = pd.date_range("2024-03-01", periods=900, freq="h").strftime("%Y-%m-%dT%H:%M:%S")
+    columns = {"listener": [f"u_{i:03x}" for i in listener], "spotify_uri": [f"trk:{i}" for i in song]}
+    table("plays.csv", **columns, played_at=when)
+    code, said, suite = first("plays.csv")
+    assert code == 0 and "a log of 900 interactions of 60 users with 40 items" in said
+    assert "columns: users 'listener', items 'spotify_uri', times 'played_at' (--target COLUMN" in said
+    assert {k: suite["data"][k] for k in ("user", "item", "time")} == {
+        "user": "listener", "item": "spotify_uri", "time": "played_at",
+    }  # fmt: skip
+    assert first("plays.csv", "--target", "spotify_uri")[2]["task"] == "tabular_classification"
+    table("named.csv", user=columns["listener"], item=columns["spotify_uri"], viewed_on=when)
+    code, said, suite = first("named.csv")
+    assert code == 0 and suite["data"]["time"] == "viewed_on" and "it has no times" not in said
+
+
+@pytest.mark.parametrize("beside", ["a measure", "kinds", "floats", "no time"])
+def test_a_table_with_ids_and_days_is_no_log_where_something_else_can_be_predicted(
+    beside: str, first: First
+) -> None:
+    rng = np.random.default_rng(14)
+    shop, part = rng.integers(100, 140, 600), rng.integers(0, 30, 600)
+    columns: dict[str, Any] = {"branch": shop, "part": [f"p{i}" for i in part]}
+    if beside != "no time":
+        columns["day"] = pd.date_range("2024-01-01", periods=600).strftime("%Y-%m-%d")
+    if beside == "a measure":
+        columns["sold"] = rng.integers(0, 400, 600)
+    elif beside == "kinds":
+        columns["part"] = [("bolt", "nut", "pin")[i % 3] for i in part]
+    elif beside == "floats":
+        columns["part"] = rng.normal(size=600).round(1)
+    table("sales.csv", **columns)
+    code, said, suite = first("sales.csv")
+    assert code == 0, said
+    assert suite["task"].startswith("tabular_")
+
+
+def test_texts_that_name_the_rows_are_left_out_whatever_their_column_is_called(first: First) -> None:
+    rng = np.random.default_rng(15)
+    size = rng.gamma(6, 12, 200).round(1)
+    numbers = [f"FL-{i:05}" for i in range(200)]
+    numbers[7] = numbers[3]  # listed twice
+    table("flats.csv", listing_no=numbers, size=size, rent=(size * 9 + rng.normal(0, 40, 200)).round())
+    code, said, suite = first("flats.csv")
+    assert code == 0 and suite["data"]["features"] == ["size"], said
+    assert "'listing_no' is text of 199 different values in 200 rows, a name of the row: left out" in said
+    words = [" ".join(rng.choice(list("abcdefghij"), 6)) for _ in range(200)]
+    table("notes.csv", ref=numbers, note=words, kind=np.where(size > 70, "large", "small"))
+    code, said, suite = first("notes.csv")
+    assert code == 0 and suite["task"] == "text_classification", said
+    code, said, _ = first("flats.csv", "--set", "features=[listing_no, size]")
+    assert code == 2 and "which are no categories" in said, "as the user said, or not at all"
+
+
+def test_a_network_for_one_number_may_end_in_one_column(first: First) -> None:
+    rng = np.random.default_rng(16)
+    x = rng.normal(size=(200, 2)).round(3)
+    table("t.csv", a=x[:, 0], b=x[:, 1], y=(x.sum(1) + rng.normal(0, 0.5, 200)).round(2))
+    net = "from torch import nn\n\n\nclass Line(nn.Module):\n    def __init__(self, in_features):\n"
+    net += "        super().__init__()\n        self.a = nn.Linear(in_features, 1)\n\n"
+    Path("net.py").write_text(net + "    def forward(self, x):\n        return self.a(x)\n")
+    code, said, suite = first("t.csv", "net.py")
+    assert code == 0 and "line" in suite["candidates"], said
+    assert "nn.Flatten(0))  # (rows, 1) → (rows,)" in Path("net_builder.py").read_text()
+    builder = "\n\ndef build(task):\n    return Line(2)\n"
+    Path("mine.py").write_text(f"{net}    def forward(self, x):\n        return self.a(x)\n{builder}")
+    code, said, _ = first("t.csv", "mine.py")
+    assert code == 2 and "one value per example; where it ends in one column, write `.squeeze(-1)`" in said

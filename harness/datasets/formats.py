@@ -115,7 +115,7 @@ def _first_line(path: Path) -> bytes:
 def _as_parquet(path: Path, reader: str) -> str:
     """A command that reads a file by pandas and writes it anew."""
     out = str(path.with_name(f"{path.stem}.parquet"))
-    return f'`python -c "import pandas; pandas.{reader.format(str(path))}.to_parquet({out!r})"`'
+    return f'`python -W ignore -c "import pandas; pandas.{reader.format(str(path))}.to_parquet({out!r})"`'
 
 
 def _is_workbook(path: Path) -> bool:

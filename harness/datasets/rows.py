@@ -129,8 +129,8 @@ def said_of(
             if len(counts) > MOST_ONE_HOT:
                 said.append(
                     f"column {name!r} has {len(counts)} values: trees that take categories get them as they "
-                    "are, other models the mean of the target by value (a candidate's `encoding` says "
-                    "otherwise)"
+                    "are, other models the mean of the target by value (`encoding` of a candidate "
+                    "changes that)"
                 )
     return said + [
         f"{'columns' if names[1:] else 'column'} {', '.join(names)} hold{'' if names[1:] else 's'} dates: "

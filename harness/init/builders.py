@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from harness.reading.components import parse_source
@@ -47,7 +47,8 @@ class Builder:
     Args:
         name: the candidate's. reference: as in a suite, `module:function`. is_network: or an estimator.
         file, source: a module to write beside the suite that builds a class of the user's; empty where the
-            user's function is called itself.
+            user's function is called itself. flat: the same where one number is predicted, since networks
+            for that usually end in `Linear(…, 1)`, and one number a row is wanted.
     """
 
     name: str
@@ -55,6 +56,11 @@ class Builder:
     is_network: bool = True
     file: str = ""
     source: str = ""
+    flat: str = ""
+
+    def for_numbers(self) -> Builder:
+        """Where one number is predicted."""
+        return replace(self, source=self.flat)
 
 
 def builders(files: Sequence[Path]) -> list[Builder]:
@@ -106,13 +112,16 @@ def _classes(tree: ast.Module, file: Path) -> list[Builder]:
     values = _arguments(network, file)
     arguments = ", ".join(f"{name}={value}" for name, value in values.items())
     module = f"{file.stem}_builder"
-    needs_math = "import math\n\n" if "math." in arguments else ""
-    source = (
-        f'"""Builds {network.name} of {file.name} for a suite; written by `init`, yours to change."""\n\n'
-        f"{needs_math}from harness.protocols import Task\nfrom {file.stem} import {network.name}\n\n\n"
-        f"def build(task: Task) -> {network.name}:\n    return {network.name}({arguments})\n"
+    head = f'"""Builds {network.name} of {file.name} for a suite; written by `init`, yours to change."""\n\n'
+    head += "import math\n\n" if "math." in arguments else ""
+    imports = f"from harness.protocols import Task\nfrom {file.stem} import {network.name}\n"
+    made = f"{network.name}({arguments})"
+    source = f"{head}{imports}\n\ndef build(task: Task) -> {network.name}:\n    return {made}\n"
+    flat = (
+        f"{head}from torch import nn\n\n{imports}\n\ndef build(task: Task) -> nn.Module:\n"
+        f"    return nn.Sequential({made}, nn.Flatten(0))  # (rows, 1) → (rows,): one number a row\n"
     )
-    return [Builder(network.name.lower(), f"{module}:build", True, f"{module}.py", source)]
+    return [Builder(network.name.lower(), f"{module}:build", True, f"{module}.py", source, flat)]
 
 
 def _arguments(network: ast.ClassDef, file: Path) -> dict[str, str]:

@@ -81,6 +81,8 @@ def init(
     wanted, terms = goal(seen), Conditions()
     if ask is not None:
         wanted, terms = ask(seen, wanted)
+    if not seen.task.num_classes:
+        own = [builder.for_numbers() for builder in own]
     made = _write_builders(own, folder, wishes.force)
     try:
         trial = _Trial(seen, own, wanted, terms, folder, step)

@@ -6,6 +6,7 @@ where the message names one cure, writes it down and says so; what is the user's
 
 from __future__ import annotations
 
+import ast
 import gzip
 import re
 from collections.abc import Sequence
@@ -23,6 +24,9 @@ NOTHING = re.compile(
 )
 """Cells that stand for nothing in any column of numbers."""
 ATTEMPTS = 6
+_NAMES_OF_ROWS = re.compile(
+    r"column ('.*'|\".*\") is (text of \d+ different values in \d+ rows), which are no categories"
+)
 _ENCODING = re.compile(r"for instance encoding: ([\w-]+)(?: or ([\w-]+))?")
 
 
@@ -52,6 +56,14 @@ def encoding_offered(mistakes: Sequence[str], given: JsonObject) -> str:
     found = (_ENCODING.search(message) for message in mistakes)
     first = next((match for match in found if match), None)
     return (first[2] or first[1]) if first and "encoding" not in given else ""
+
+
+def names_of_rows(mistakes: Sequence[str]) -> dict[str, str]:
+    """Column → what a data set says of one whose texts are hardly two rows' own: the first such mistake."""
+    for message in mistakes:
+        if found := _NAMES_OF_ROWS.search(message):
+            return {str(ast.literal_eval(found[1])): found[2]}
+    return {}
 
 
 def beyond_ascii(path: Path, encoding: str) -> str:

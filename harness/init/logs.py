@@ -10,7 +10,7 @@ import pandas as pd
 
 from harness.codec import Json, JsonObject
 from harness.datasets.overlooked import EVENTS, RATINGS
-from harness.init.tables import headless, read
+from harness.init.tables import headless, holds_dates, read
 
 USERS = (
     "user", "userid", "uid", "customer", "customerid", "visitor", "visitorid", "account", "accountid",
@@ -26,6 +26,8 @@ TIMES = (
 )  # fmt: skip
 WEIGHTS = ("count", "plays", "playcount", "quantity", "weight", "n")
 EXTRA = {"price": ("price",), "category": ("category", "categoryid", "genre")}
+LEAST_IDS = 20
+"""Different values of a column that may be users or items though its name does not say so."""
 SECONDS = 10**8
 """A whole number from here on is a time in seconds since 1970, after 1973."""
 
@@ -41,13 +43,11 @@ def log_args(path: Path, given: JsonObject) -> dict[str, Json] | None:
     names = {} if given.get("names") else _names(path)
     frame = read(path, {**names, **given})
     columns = {_plain(str(name)): str(name) for name in frame.columns}
-    user, item = _first(columns, USERS), _first(columns, ITEMS)
-    user, item = str(given.get("user", user)), str(given.get("item", item))
+    user, item, time = _columns_of_ids(frame, columns, given)
     if user not in frame or item not in frame or frame[user].nunique() == len(frame):
         return None
     found: dict[str, Json] = dict(names)
     found |= {key: name for key, name in (("user", user), ("item", item)) if name != key}
-    time = _first(columns, TIMES)
     if not time:
         found |= {"time": None, "split": "random"}
     elif time != "time":
@@ -58,6 +58,40 @@ def log_args(path: Path, given: JsonObject) -> dict[str, Json] | None:
     if (name := _first(columns, WEIGHTS)) and not _first(columns, RATINGS):
         found["weight"] = name
     return {**found, **given}
+
+
+def _columns_of_ids(
+    frame: pd.DataFrame, columns: Mapping[str, str], given: JsonObject
+) -> tuple[str, str, str]:
+    """The columns of users, items and times: by their names, else by what is in them; empty without one.
+
+    Beside a time, two columns whose values all come back and nothing else that could be predicted are a log
+    of who chose what, whatever they are called.
+    """
+    user = str(given.get("user") or _first(columns, USERS))
+    item = str(given.get("item") or _first(columns, ITEMS))
+    time = str(given.get("time") or "") or _first(columns, TIMES)
+    if not time:
+        likely = [n for n in columns.values() if n not in (user, item) and _are_moments(frame[n])]
+        time = likely[0] if len(likely) == 1 else ""
+    known = {time, *(_first(columns, words) for words in (EVENTS, RATINGS, WEIGHTS, *EXTRA.values()))}
+    left = [name for name in columns.values() if name not in known and frame[name].nunique() < len(frame)]
+    is_log = time and len(left) == 2 and {user, item} - {""} <= set(left)
+    if is_log and not (user and item) and all(_are_ids(frame[name]) for name in left):
+        user = user or next(name for name in left if name != item)
+        item = item or next(name for name in left if name != user)
+    return user, item, time
+
+
+def _are_ids(column: pd.Series) -> bool:
+    """Whether values come back, and are too many for kinds of something."""
+    is_plain = pd.api.types.is_integer_dtype(column) or column.dtype == object
+    is_plain |= isinstance(column.dtype, pd.StringDtype)
+    return bool(is_plain) and LEAST_IDS <= column.nunique() <= len(column) / 2 and not column.isna().any()
+
+
+def _are_moments(column: pd.Series) -> bool:
+    return _are_seconds(column) or holds_dates(column)
 
 
 def _names(path: Path) -> dict[str, Json]:

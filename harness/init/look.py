@@ -15,7 +15,7 @@ import numpy as np
 from harness.analysis.tradeoff import short
 from harness.codec import Json, JsonObject
 from harness.datasets.formats import is_parquet
-from harness.init.cures import beyond_ascii, encoding_offered, readable
+from harness.init.cures import beyond_ascii, encoding_offered, names_of_rows, readable
 from harness.init.find import Found
 from harness.init.logs import log_args
 from harness.init.tables import Roles, headless, read, roles
@@ -164,6 +164,9 @@ def _log(path: Path, args: JsonObject) -> Seen:
     said = [
         f"{path.name}: a log of {events:,} interactions of {len(log.users.ids):,} users with {items:,} items"
     ]
+    kinds = {"user": "users", "item": "items", "time": "times"}
+    if named := [f"{kinds[key]} {str(args[key])!r}" for key in kinds if args.get(key)]:
+        said.append(f"columns: {', '.join(named)} (--target COLUMN predicts one from the others instead)")
     if args.get("time", "time") is None:
         said.append("it has no times: it is split at random, so nothing is known of what comes next")
     said += [*notes("interactions_csv", args), *_taken_said(args, taken)]
@@ -186,11 +189,9 @@ def _table(found: Found, given: JsonObject, target: str | None) -> Seen:
     _refuse_label_lines(path)
     frame = read(path, given)
     named = target or given.get("target") or given.get("label")
-    what = roles(frame, path, None if named is None else str(named))
-    what = _decided_from(what, frame, given)
-    shared = bool(what.group) and _shares_owners(found, what.group, frame, given)
-    dataset, args = _arguments(found, what, frame, shared)
-    args, _, taken = readable(dataset, {**args, **given})
+    seen = roles(frame, path, None if named is None else str(named))
+    shared = bool(seen.group) and _shares_owners(found, seen.group, frame, given)
+    what, dataset, args, taken = _read_as(found, seen, frame, given, shared)
     from harness.datasets.catalog import load_dataset, notes
 
     data = load_dataset(dataset, args)
@@ -208,6 +209,26 @@ def _table(found: Found, given: JsonObject, target: str | None) -> Seen:
     return _counted(_name(path), dataset, args, data, said, why)
 
 
+def _read_as(
+    found: Found, seen: Roles, frame: pd.DataFrame, given: JsonObject, shared: bool
+) -> tuple[Roles, str, dict[str, Json], dict[str, str]]:
+    """The columns' roles, the data set, the arguments with which it can be read, and whose cures those are.
+
+    Columns that the data set calls no categories since they name the rows are left out.
+    """
+    while True:
+        what = _decided_from(seen, frame, given)
+        dataset, args = _arguments(found, what, frame, shared)
+        try:
+            args, _, taken = readable(dataset, {**args, **given})
+            return what, dataset, args, taken
+        except DataError as error:
+            names = names_of_rows(error.mistakes)
+            if not names or "features" in given or set(names) <= set(seen.names):
+                raise
+            seen = replace(seen, names={**seen.names, **names})
+
+
 def _decided_from(what: Roles, frame: pd.DataFrame, given: JsonObject) -> Roles:
     """Texts alone, where the user says so or nothing is beside them but dates; else all columns, the texts
     among them."""
@@ -215,7 +236,7 @@ def _decided_from(what: Roles, frame: pd.DataFrame, given: JsonObject) -> Roles:
         return replace(what, text=str(given["text"]))
     if "features" in given:
         return replace(what, text="")
-    beside = {what.target, what.text, what.group, *what.row_names, *what.constant, *what.dates}
+    beside = {what.target, what.text, what.group, *_left_out(what), *what.dates}
     return replace(what, text="") if set(map(str, frame.columns)) - beside else what
 
 
@@ -237,7 +258,7 @@ def _arguments(found: Found, what: Roles, frame: pd.DataFrame, shared: bool) -> 
     group = {"group": what.group} if what.group and not shared else {}
     if what.text:
         return "text_csv", {**paths, "text": what.text, "label": what.target, **group}
-    out = {what.target, what.group, *what.row_names, *what.constant}
+    out = {what.target, what.group, *_left_out(what)}
     features = [str(name) for name in frame.columns if name not in out]
     if not features:
         raise DataError(
@@ -251,6 +272,11 @@ def _arguments(found: Found, what: Roles, frame: pd.DataFrame, shared: bool) -> 
         **group,
         **({} if whole else {"features": features}),
     }
+
+
+def _left_out(what: Roles) -> set[str]:
+    """Columns of which nothing can be predicted: they say which row it is, or nothing at all."""
+    return {*what.row_names, *what.names, *what.constant}
 
 
 def _columns_said(path: Path, what: Roles, frame: pd.DataFrame, dataset: str, shared: bool) -> list[str]:
@@ -272,10 +298,15 @@ def _columns_said(path: Path, what: Roles, frame: pd.DataFrame, dataset: str, sh
     if what.dates:
         spans = [f"{name!r} ({span})" for name, span in list(what.dates.items())[:SHOWN]]
         verb = "holds" if len(spans) == 1 else "hold"
-        said.append(f"{_and(spans)} {verb} dates: rows are split by hash, not by time")
+        later = f"split: {{by: time, column: {flow(next(iter(what.dates)))}}}"
+        said.append(
+            f"{_and(spans)} {verb} dates: rows are split by hash, not by time "
+            f"(`{later}` under `data` tests on the latest)"
+        )
     if what.row_names:
         verb = "numbers" if len(what.row_names) == 1 else "number"
         said.append(f"{_listed(what.row_names)} {verb} the rows: left out")
+    said += [f"{name!r} is {how}, a name of the row: left out" for name, how in what.names.items()]
     if what.constant and dataset != "text_csv":
         verb = "changes" if len(what.constant) == 1 else "change"
         said.append(f"{_listed(what.constant)} never {verb}: left out")

@@ -39,7 +39,7 @@ class Roles:
     Args:
         text: the column of texts, empty where the table has none. group: one whose values belong together.
         dates: column → its first and last day. row_names: columns that number or name the rows.
-        constant: columns of one value.
+        constant: columns of one value. names: column of texts that name the rows → how many there are.
     """
 
     target: str
@@ -50,6 +50,7 @@ class Roles:
     row_names: tuple[str, ...] = ()
     constant: tuple[str, ...] = ()
     holes: Mapping[str, float] = field(default_factory=dict)
+    names: Mapping[str, str] = field(default_factory=dict)
 
 
 def read(path: Path, args: JsonObject) -> pd.DataFrame:
@@ -180,15 +181,31 @@ def _days(column: pd.Series) -> np.ndarray | None:
     """Days since 1970 of a column of dates, None for any other."""
     if pd.api.types.is_datetime64_any_dtype(column):
         return moments.days_of_stamps(column.dropna())
-    if column.dtype != object and not isinstance(column.dtype, pd.StringDtype):
-        return None
-    some = [text.strip() for text in column.dropna().astype(str) if text.strip()]
-    if not some or not any(sign in some[0] for sign in "-/.: ") or not some[0][:1].isalnum():
-        return None
+    some = _maybe_dates(column)
     try:
-        return moments.days_of_texts(some)
+        return moments.days_of_texts(some) if some else None
     except moments.UnclearTimeError:
         return None  # the data set says how to write it
+
+
+def _maybe_dates(column: pd.Series) -> list[str]:
+    """The texts of a column whose first one may be a date, else none."""
+    if column.dtype != object and not isinstance(column.dtype, pd.StringDtype):
+        return []
+    some = [text.strip() for text in column.dropna().astype(str) if text.strip()]
+    may_be = some and any(sign in some[0] for sign in "-/.: ") and some[0][:1].isalnum()
+    return some if may_be else []
+
+
+def holds_dates(column: pd.Series) -> bool:
+    """Whether a column holds dates, also where only the user knows which of two notations it has."""
+    if pd.api.types.is_datetime64_any_dtype(column):
+        return True
+    some = _maybe_dates(column)
+    try:
+        return bool(some) and moments.days_of_texts(some) is not None
+    except moments.UnclearTimeError:
+        return True
 
 
 def _is_group(column: pd.Series, name: str) -> bool:

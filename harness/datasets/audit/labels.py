@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
@@ -18,6 +18,8 @@ FEW = 20
 DOUBTFUL = 0.02
 """More doubtful labels than this share of the sample: a note."""
 
+NAMED = 8
+"""Classes that are named, at most."""
 JUDGE = 0.8
 """A cheap model that is right less often contradicts labels mostly by its own errors: of right labels 45 % of
 texts that it tells apart in 52 %, 24 % of photos that it tells apart in 58 %."""
@@ -37,7 +39,7 @@ def classes(subject: AuditedData) -> Iterator[Finding]:
     names = task.class_names
     for part, count in (("train", train), ("test", test)):
         if absent := [names[i] for i in np.flatnonzero(count == 0)]:
-            yield Finding("classes", "warning", f"no row of {', '.join(absent)} in {part}", counts)
+            yield Finding("classes", "warning", f"no row of {_some(absent)} in {part}", counts)
     common, rare = int(train.argmax()), int(train.argmin())
     ratio = float(train[common] / max(train[rare], 1))
     figures = {**counts, "ratio": ratio, "constant_accuracy": float(test[common] / max(test.sum(), 1))}
@@ -56,10 +58,17 @@ def classes(subject: AuditedData) -> Iterator[Finding]:
             f"always saying {names[common]} is right in {figures['constant_accuracy']:.1%} of the test rows"
         )
     yield Finding("imbalance", "warning" if ratio > IMBALANCE else "good", text, figures)
-    if few := [f"{names[i]} ({test[i]})" for i in np.flatnonzero((test > 0) & (test < FEW))]:
+    rarest = [i for i in np.argsort(test, kind="stable") if 0 < test[i] < FEW]
+    if few := [f"{names[i]} ({test[i]})" for i in rarest]:
         yield Finding(
-            "few rows", "note", f"fewer than {FEW} test rows of {', '.join(few)}: their scores are luck"
+            "few rows", "note", f"fewer than {FEW} test rows of {_some(few)}: their scores are luck"
         )
+
+
+def _some(names: Sequence[str]) -> str:
+    """The first of many names, and how many more there are."""
+    listed = ", ".join(names[:NAMED])
+    return f"{listed} and {len(names) - NAMED} more" if len(names) > NAMED else listed
 
 
 def doubtful_labels(subject: AuditedData) -> Iterator[Finding]:
