@@ -115,8 +115,8 @@ def _check_output(ref: str, network: nn.Module, task: Task) -> None:
     if shape != wanted:
         if kind_of(task.name).targets == "values":
             raise ValueError(
-                f"{ref} turns 2 examples into {shape}, and the task needs {wanted}: one value per example; where "
-                "it ends in one column, write `.squeeze(-1)` behind it"
+                f"{ref} turns 2 examples into {shape}, and the task needs {wanted}: one value per example; "
+                "where it ends in one column, write `.squeeze(-1)` behind it"
             )
         raise ValueError(f"{ref} turns 2 examples into {shape}, the task needs {wanted}: one logit per class")
     if kind_of(task.name).targets == "classes" and task.num_classes > 1 and _are_probabilities(found):
