@@ -47,7 +47,7 @@ test-compat: $(VENV)/compat-ready
 # Every shipped report made again by the code as it is, one after the other: keep the machine quiet
 PUBLISHED ?= ann_index ml_100k retrieval_ranking image_scaling lstm_vs_transformer finetune runtimes cnn_vs_vit
 published: $(VENV)/test-ready
-	for suite in $(PUBLISHED); do $(BIN)/python -m harness run suites/$$suite.yaml && scripts/publish results/$$suite/latest || exit 1; done
+	for suite in $(PUBLISHED); do $(BIN)/python -m harness run suites/$$suite.yaml --exhaustive && scripts/publish results/$$suite/latest || exit 1; done
 	$(BIN)/python scripts/gallery
 
 drills: $(VENV)/drills-ready

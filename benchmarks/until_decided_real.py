@@ -37,7 +37,8 @@ from harness.planning.inherited import source_of
 from harness.planning.trials import plan_trials
 from harness.planning.untrained import is_untrained
 from harness.record import KINDS, Measurement, Record, Trial
-from harness.running.until_decided import Execute, Worlds, question_of, spend
+from harness.running.standing import question_of
+from harness.running.until_decided import Execute, Worlds, spend
 from harness.store.runs import RunFolder
 from harness.streams import generator
 
@@ -110,7 +111,10 @@ class Pool:
     """The real records, handed out in a drawn order."""
 
     def __init__(self, run: RunFolder) -> None:
-        self.run, self.suite = run, stored_suite(run)
+        suite = stored_suite(run)
+        # Smaller training sets come after the decision, and are no part of what it takes.
+        largest = suite.data.model_copy(update={"train_sizes": tuple(sorted(suite.data.train_sizes)[-1:])})
+        self.run, self.suite = run, suite.model_copy(update={"data": largest})
         own = [r for r in run.records() if not r.trial.is_aside and r.trial.tuning is None]
         self.records = {_key(r.trial): r for r in own}
 

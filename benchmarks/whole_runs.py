@@ -67,7 +67,7 @@ def run(content: Mapping[str, Any], folder: Path) -> RunFolder:
     path = folder / f"{content['name']}.json"  # JSON is YAML
     path.write_text(json.dumps(content))
     out = str(folder / "results")
-    command = [sys.executable, "-m", "harness", "run", str(path), "--out", out]
+    command = [sys.executable, "-m", "harness", "run", str(path), "--exhaustive", "--out", out]
     ended = subprocess.run(command, capture_output=True, text=True, check=False)
     if ended.returncode != 0:
         raise RuntimeError(ended.stderr[-4000:])

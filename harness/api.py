@@ -66,7 +66,7 @@ def run(
     budget: float | None = None,
     smoke: bool = False,
     track: Sequence[str] = (),
-    until_decided: bool = False,
+    until_decided: bool | None = None,
     refresh: bool = False,
     dataset: str | None = None,
 ) -> Run:

@@ -268,20 +268,20 @@ def test_run_passes_what_was_typed_and_its_exit_code(
     assert received == {
         "suite": "s.yaml", "overrides": ("a=1", "b.c=2"), "only": ("v*",), "out": "o", "address": "auto",
         "submit": None, "budget": 600.0, "smoke": True, "track": ("wandb", "mlflow"), "json_out": True,
-        "until_decided": False, "certify": None, "refresh": False, "again": False, "dataset": None,
+        "until_decided": None, "certify": None, "refresh": False, "again": False, "dataset": None,
     }  # fmt: skip
 
 
-def test_all_that_is_planned_has_a_name(
+def test_whether_to_stop_once_it_is_decided_is_left_to_the_suite_or_said(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    received: list[bool] = []
+    received: list[bool | None] = []
     module = types.ModuleType("harness.running.run")
     module.run_suite = lambda request: received.append(request.until_decided) or 0  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "harness.running.run", module)
     for options in ((), ("--exhaustive",), ("--until-decided",)):
         assert call(capsys, "run", "s.yaml", *options)[0] == 0
-    assert received == [False, False, True]
+    assert received == [None, False, True]
 
 
 @pytest.mark.parametrize("what", ["models", "datasets", "metrics", "runtimes", "suites"])

@@ -69,8 +69,9 @@ def test_a_plan_says_what_stopping_when_it_is_decided_would_take_where_the_suite
         assert most == pytest.approx(STARTING_S + sum(plan.seconds[t.id] for t in largest))
         assert least == pytest.approx(STARTING_S + sum(plan.seconds[t.id] for t in first))
         assert 0 < len(first) <= len(largest) / 2
-        said = plan_text(plan).splitlines()[-1]
-        assert said.startswith("That is --exhaustive, the default") and "With --until-decided: " in said
+        assert "`run` measures until it is decided: " in plan_text(plan).splitlines()[-1]
+        said = plan_text(plan, is_one_of_several_sets=True).splitlines()[-1]
+        assert "as `run` does it: candidates are compared over several data sets. With --until-" in said
 
 
 def of(trials: tuple[Trial, ...], kind: str, candidate: str | None = None) -> list[Trial]:

@@ -17,7 +17,7 @@ from harness.reading import read_suite
 from harness.record import HarnessError
 from harness.report import gather
 from harness.report.terminal import terminal_summary
-from harness.running.again import again_command, with_another_session
+from harness.running.again import again_command, of_the_served, with_another_session
 from harness.store.runs import RunFolder
 
 
@@ -61,18 +61,37 @@ def test_a_variant_that_fails_in_every_session_keeps_none_from_beginning(tmp_pat
     assert rounds_after(suite, out) == 4
 
 
-@pytest.mark.parametrize("other", ["smoke", "until_decided"])
-def test_again_is_refused_beside_what_serves_less(tmp_path: Path, other: str) -> None:
+def test_again_is_refused_beside_what_serves_less(tmp_path: Path) -> None:
     suite = write_suite(tmp_path)
-    request = asked(suite, tmp_path, **{other: True})
-    with pytest.raises(HarnessError, match=f"--again serves every variant once more, --{other[:5]}"):
+    request = asked(suite, tmp_path, smoke=True)
+    with pytest.raises(HarnessError, match="--again serves every variant once more, --smoke does not"):
         with_another_session(read_suite(suite), request, 0.0)
+
+
+def test_who_was_ruled_out_before_it_was_decided_stays_out_of_further_sessions(tmp_path: Path) -> None:
+    suite, out = write_suite(tmp_path), tmp_path / "results"
+    run = run_here(suite, out, "serving.rounds=3")
+    without_round(run, 1, "onnx")
+    without_round(run, 2)  # no session of three is whole
+    for record in run.records():
+        if record.trial.runtime == "sklearn" and record.trial.kind == "serve":
+            shutil.rmtree(Path(run.url) / "trials" / record.trial.id)  # ruled out by its score
+
+    request = RunRequest(suite, ["serving.rounds=3"], out=str(out), again=True)
+    once = read_suite(suite, request.overrides)
+    assert with_another_session(once, request, 0.0).serving.rounds == 3, (
+        "a whole run goes on where it stopped"
+    )
+    longer = with_another_session(once, request, 0.0, stops=True)
+    assert longer.serving.rounds == 6
+    plan = of_the_served(plan_run(longer, None, str(out))[0], each=3)
+    assert {(t.kind, t.runtime, t.round) for t in plan.missing} == {("serve", "onnx", r) for r in (3, 4, 5)}
 
 
 def test_the_suggested_command_asks_for_what_was_run_where_it_was_run() -> None:
     request = RunRequest(
         "my suites/a.yaml", ["serving.rounds=2"], only="cnn*", out="/shared/runs", address="ray://head:10001",
-        budget=60.0, smoke=False, until_decided=True,
+        budget=60.0, smoke=False,
     )  # fmt: skip
     command = shlex.split(again_command(request))
     assert command[:5] == ["python", "-m", "harness", "run", "my suites/a.yaml"]
@@ -82,6 +101,8 @@ def test_the_suggested_command_asks_for_what_was_run_where_it_was_run() -> None:
         "--set", "serving.rounds=2", "--only", "cnn*", "--again",
     ]  # fmt: skip
     assert again_command(RunRequest("a.yaml")) == "python -m harness run a.yaml --again"
+    stopped = again_command(RunRequest("a.yaml", until_decided=True))
+    assert stopped == "python -m harness run a.yaml --until-decided --again", "what was ruled out stays out"
 
 
 def test_a_run_of_one_session_suggests_the_command_that_it_was_given(tmp_path: Path) -> None:

@@ -15,7 +15,8 @@ from harness.planning.trials import plan_trials
 from harness.reading import read_suite
 from harness.record import Measurement, Record, Trial
 from harness.running.asked import Asked, grid_of, seeds_of
-from harness.running.until_decided import Story, Worlds, question_of, spend, story_of
+from harness.running.standing import question_of, story_of
+from harness.running.until_decided import Story, Worlds, spend
 from harness.store.runs import RunFolder, open_run
 from harness.streams import generator
 from harness.suite.schema import Suite
@@ -115,6 +116,23 @@ def test_a_spent_budget_ends_it_after_the_first_trials(suite: Suite, tmp_path: P
 def test_what_is_left_must_suffice(suite: Suite, tmp_path: Path) -> None:
     story, _ = decide(suite, tmp_path, {"good": 0.9, "fair": 0.899, "poor": 0.6}, left_s=5.0)
     assert story.stopped == "what is left of the budget is too little"
+
+
+@pytest.mark.parametrize(("left_s", "is_measured"), [(np.inf, True), (0.0, False)])
+def test_smaller_training_sets_answer_another_question_and_come_last(
+    suite: Suite, tmp_path: Path, left_s: float, is_measured: bool
+) -> None:
+    data = suite.data.model_copy(update={"train_sizes": (100, 300)})
+    asked = {"constraints": ("accuracy >= 0.7",), "objective": "maximize accuracy"}
+    limited = suite.decision.model_copy(update=asked)
+    sizes = suite.model_copy(update={"data": data, "decision": limited})
+    story, world = decide(sizes, tmp_path, CLEAR, left_s=left_s)
+    small = [r.trial for r in world.run.records() if r.trial.train_size == 100]
+    assert "poor/sklearn" in story.ruled_out
+    assert {t.candidate for t in small} == ({"good", "fair"} if is_measured else set())
+    assert {t.kind for t in small} <= {"train", "score"}
+    if is_measured:
+        assert world.asked[-1] == {t.id for t in small}
 
 
 def asked_of(suite: Suite) -> Asked:
@@ -218,6 +236,25 @@ def test_who_was_ruled_out_by_one_launch_leaves_no_doubt_on_who_is_named(tmp_pat
     assert story.trials < story.exhaustive
 
 
+def test_who_cannot_be_told_apart_has_all_rounds_of_the_suite_before_that_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """From two launches to three an interval narrows threefold; the flagship's choice fell in its third."""
+    monkeypatch.setitem(ACCURACY, "resnet", 0.88)
+    monkeypatch.setitem(MILLISECONDS, "resnet", 0.31)
+    worth = "objective: maximize value\n  value: 20*accuracy - latency_p50_ms"
+    alike = NEAR.replace(", latency_p99_ms <= 0.8", "").replace("objective: maximize accuracy", worth)
+    (tmp_path / "alike.yaml").write_text(alike)
+    suite = read_suite(tmp_path / "alike.yaml")
+    world = NearWorld(open_run(tmp_path / "few", suite.name, "0123456789abcdef"), number=9)
+    story = spend(suite, Worlds(world.run, world.execute), left_s=lambda: np.inf)
+    assert story.stopped.startswith("indistinguishable")
+    served = [(r.trial.candidate, r.trial.runtime, r.trial.round) for r in world.run.records()]
+    for name in ("small_cnn", "resnet"):
+        assert (name, "onnx", suite.serving.rounds - 1) in served
+    assert ("resnet", "torch", 1) not in served, "who is behind has none of it"
+
+
 REAL = """\
 name: tiny
 task: image_classification
@@ -246,7 +283,7 @@ def test_a_real_suite_comes_to_the_exhaustive_choice_with_a_third_of_its_trials(
     assert "until decided: decided, after" in few.err
     report = (Path(few.json["run"]) / "report.html").read_text()
     assert "Peeked: measuring went on until the question was decided" in report
-    all_of_it = harness(tmp_path, "run", suite, "--json")
+    all_of_it = harness(tmp_path, "run", suite, "--exhaustive", "--json")
     assert all_of_it.code == 0, all_of_it.err
     assert few.json["recommendation"]["choice"] == all_of_it.json["recommendation"]["choice"]
     assert few.json["finished"] <= all_of_it.json["finished"] / 3

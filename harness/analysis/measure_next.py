@@ -176,6 +176,11 @@ def is_beyond_reach(question: Question, times: float) -> bool:
     return bool(rivals) and (min(errors) + 1) * times**0.5 < SEPARATED
 
 
+def served_metrics(question: Question) -> list[str]:
+    """Metrics of objective and limits that more rounds would tell better."""
+    return _deciding_metrics(question)[1]
+
+
 def _outcome(choice: Choice) -> Array:
     """(draws, contenders) worth; a broken limit costs its price, or what makes keeping it just surely enough
     worth no more than the least of the contenders.

@@ -90,6 +90,7 @@ app.command("init", epilog=examples(*init_cli.EXAMPLES))(init_cli.init)
         "run suites/cnn_vs_vit.yaml --set training.epochs=1 --only 'vit*'",
         "run my.yaml --smoke                      # does everything work at all?",
         "run my.yaml --budget 10m --track mlflow",
+        "run my.yaml --exhaustive                 # all that is planned, decided or not",
         "run my.yaml --until-decided --budget 10m",
         "run my.yaml --again                      # an hour later: how much do speeds differ?",
         "run my.yaml --certify resnet/onnx",
@@ -108,12 +109,12 @@ def run(
     smoke: Smoke = False,
     track: Annotated[str | None, option("--track", "NAMES", ALSO)] = None,
     until_decided: Annotated[
-        bool,
+        bool | None,
         flag(
             "--until-decided/--exhaustive",
-            "Measure where it tells most and only until it is decided, or all that is planned (the default).",
+            "Measure only until it is decided (the default of suites with a budget), or all that is planned.",
         ),
-    ] = False,
+    ] = None,
     certify: Annotated[
         str | None, option("--certify", "VARIANT", "Also measure with MLPerf LoadGen: a variant, or all.")
     ] = None,
@@ -171,7 +172,7 @@ def plan(
         told = [planned.to_json() for planned in plans]
         print(json.dumps(told[0] if len(told) == 1 else told, indent=2))
     else:
-        print("\n\n".join(plan_text(planned) for planned in plans))
+        print("\n\n".join(plan_text(planned, len(found) > 1 or dataset is not None) for planned in plans))
     return 0
 
 

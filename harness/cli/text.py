@@ -10,6 +10,7 @@ from harness.reading.components import description, price_cores, table
 from harness.record import KINDS, HarnessError, SuiteError
 from harness.runtimes.offered import left_out
 from harness.store.runs import RunFolder, list_runs
+from harness.suite.asks import why_all_is_measured
 from harness.suite.model_ref import MODEL_KINDS, NAMED, OWN, OWN_ESTIMATOR, parse_model
 from harness.suite.schema import Suite
 from harness.suite.variants import cores_used, local_cores
@@ -33,8 +34,12 @@ def table_text(rows: Sequence[Row]) -> str:
     )
 
 
-def plan_text(plan: Plan) -> str:
-    """What would run: by kind, by candidate, the user's own code, time and money."""
+def plan_text(plan: Plan, is_one_of_several_sets: bool = False) -> str:
+    """What would run: by kind, by candidate, the user's own code, time and money.
+
+    Args:
+        is_one_of_several_sets: whether the suite is that of one data set of several.
+    """
     from harness.planning.power import power_lines
 
     head = f"{plan.suite.name}: {plan.suite.question}" if plan.suite.question else plan.suite.name
@@ -61,7 +66,7 @@ def plan_text(plan: Plan) -> str:
         lines.append(f"Runs your own code: {', '.join(own)} (from {plan.suite.folder})")
     lines += [f"Note: {note}" for note in (*plan.notes, *idle_cores(plan.suite), *_instances(plan))]
     lines += power_lines(plan.power) if plan.power else []
-    return "\n".join([*lines, _expected_line(plan), *_until_decided_line(plan)])
+    return "\n".join([*lines, _expected_line(plan), *_until_decided_line(plan, is_one_of_several_sets)])
 
 
 def _instances(plan: Plan) -> list[str]:
@@ -111,17 +116,19 @@ def _expected_line(plan: Plan) -> str:
     return f"Expected: {duration_text(plan.wall_seconds)}{money} ({basis}; {slots})"
 
 
-def _until_decided_line(plan: Plan) -> list[str]:
-    """What the other way to run takes, where the suite says when to stop."""
+def _until_decided_line(plan: Plan, is_one_of_several_sets: bool) -> list[str]:
+    """What the other way to run takes, where the suite says when to stop, and which one `run` goes."""
+    from harness.running.smoke import SMOKE_ENDING
+
     found = plan.until_decided
-    if found is None or not plan.missing:
+    if found is None or not plan.missing or plan.suite.name.endswith(SMOKE_ENDING):
         return []
     least, most = map(duration_text, found)
     span = most if least == most else f"{least} to {most}"
-    return [
-        "That is --exhaustive, the default: all that is planned. With --until-decided: "
-        f"{span}, from one seed and round of each to all of the largest training set."
-    ]
+    stops = f"{span}, from one seed and round of each to all of the largest training set"
+    if why := why_all_is_measured(plan.suite, is_one_of_several_sets):
+        return [f"That is all that is planned, as `run` does it: {why}. With --until-decided: {stops}."]
+    return [f"`run` measures until it is decided: {stops}. The above is --exhaustive, all that is planned."]
 
 
 def duration_text(seconds: float) -> str:

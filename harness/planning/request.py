@@ -6,6 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from harness.suite.asks import why_all_is_measured
+from harness.suite.schema import Suite
+
 Patterns = str | Sequence[str] | None
 """Globs of candidates, variants or trials: one, several, of which any has to fit, or none for all."""
 
@@ -23,7 +26,8 @@ class RunRequest:
         budget: seconds after which no trial starts; the suite's own where it is None.
         smoke: a few rows, one epoch, one seed.
         track: trackers to log to beside those of the suite.
-        until_decided: measure only until the question is decided, or the budget is spent.
+        until_decided: measure only until the question is decided, or the budget is spent; all that is planned
+            where it is False; None leaves it to the suite (`measures_until_decided`).
         certify: a variant, or `all`, to measure through MLPerf LoadGen too.
         refresh: measure again what was measured with other versions of the packages that execute it.
         again: serve all variants in one more session.
@@ -39,7 +43,7 @@ class RunRequest:
     budget: float | None = None
     smoke: bool = False
     track: Sequence[str] = ()
-    until_decided: bool = False
+    until_decided: bool | None = None
     certify: str | None = None
     refresh: bool = False
     again: bool = False
@@ -57,7 +61,8 @@ class RunRequest:
         }
         flags = {
             "--smoke": self.smoke,
-            "--until-decided": self.until_decided,
+            "--until-decided": self.until_decided is True,
+            "--exhaustive": self.until_decided is False,
             "--refresh": self.refresh,
             "--again": self.again,
         }
@@ -66,3 +71,12 @@ class RunRequest:
         sets += [part for pattern in only for part in ("--only", pattern)]
         options = [part for name, value in given.items() if value is not None for part in (name, value)]
         return [*sets, *options, *(name for name, wanted in flags.items() if wanted)]
+
+
+def measures_until_decided(request: RunRequest, suite: Suite) -> bool:
+    """Whether a run stops once its question is decided: as it was asked, else as the suite has it."""
+    if request.smoke:  # a trial of all parts rules nobody out
+        return False
+    if request.until_decided is not None:
+        return request.until_decided
+    return not why_all_is_measured(suite, request.dataset is not None)

@@ -81,6 +81,14 @@ class Asked:
     def rounds_of(self, variant: str) -> int:
         return self.rounds.get(variant, 1)
 
+    def smaller(self) -> tuple[Trial, ...]:
+        """The trainings and scores of what is asked for, on all training sets but the largest."""
+        largest = max(self.suite.data.train_sizes, default=None)
+        planned = self._planned(self.suite.data.train_sizes)
+        return tuple(
+            t for t in planned if t.train_size != largest and t.kind != "serve" and self._is_asked(t)
+        )
+
     def trials(self, kinds: Sequence[Kind] | None = None, seeds: int | None = None) -> tuple[Trial, ...]:
         """The ordinary trials of what is asked for, on the largest training set.
 
@@ -88,6 +96,13 @@ class Asked:
             kinds: these alone. seeds: so many of each candidate, instead of what is asked for; of these none
                 takes over its quality.
         """
+        planned = self._planned(sorted(self.suite.data.train_sizes)[-1:], seeds)
+        if self.inherits and not seeds:
+            planned = inheriting(planned, self._is_scored, self._has_source)
+        return tuple(t for t in planned if (kinds is None or t.kind in kinds) and self._is_asked(t))
+
+    def _planned(self, sizes: Iterable[int], seeds: int | None = None) -> tuple[Trial, ...]:
+        """All candidates on training sets of these sizes, with the seeds and rounds that are asked for."""
         suite, candidates = self.suite, {}
         for name, candidate in self.suite.candidates.items():
             count = min(seeds, len(candidate.training.seeds)) if seeds else self.seeds.get(name, 1)
@@ -95,13 +110,9 @@ class Asked:
             candidates[name] = candidate.model_copy(update={"training": training})
         most = max([1, *self.rounds.values()])
         serving = suite.serving.model_copy(update={"rounds": most})
-        sizes = tuple(sorted(suite.data.train_sizes)[-1:])
-        data = suite.data.model_copy(update={"train_sizes": sizes})
+        data = suite.data.model_copy(update={"train_sizes": tuple(sizes)})
         changes = {"candidates": candidates, "serving": serving, "data": data}
-        planned = select(plan_trials(suite.model_copy(update=changes), self.gpus), self.only)
-        if self.inherits and not seeds:
-            planned = inheriting(planned, self._is_scored, self._has_source)
-        return tuple(t for t in planned if (kinds is None or t.kind in kinds) and self._is_asked(t))
+        return select(plan_trials(suite.model_copy(update=changes), self.gpus), self.only)
 
     def _is_scored(self, trial: Trial) -> bool:
         assert trial.variant is not None
@@ -136,9 +147,13 @@ class Asked:
         least = min([self.rounds_of(v) for v in self.alive], default=1)
         return max([*seeds, self.suite.serving.rounds / max(least, 1)])
 
-    def raise_to(self, row: Row, least: int) -> bool:
-        """Ask for so many seeds and rounds of a row, of the suite's; False where it has them."""
-        seeds = min(least, len(self.suite.candidates[row.candidate].training.seeds))
+    def raise_to(self, row: Row, least: int, with_seeds: bool = True) -> bool:
+        """Ask for so many seeds and rounds of a row, of the suite's; False where it has them.
+
+        Args:
+            with_seeds: whether for seeds too, or for rounds alone.
+        """
+        seeds = min(least, len(self.suite.candidates[row.candidate].training.seeds)) if with_seeds else 0
         rounds = min(least, self.suite.serving.rounds)
         before = self.seeds.get(row.candidate, 1), self.rounds_of(row.variant)
         self.seeds[row.candidate] = max(before[0], seeds)

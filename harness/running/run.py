@@ -19,11 +19,11 @@ from rich.console import Console
 
 from harness.codec import Json, JsonObject
 from harness.planning.outdated import outdated_text
-from harness.planning.plan import Plan, plan_run
-from harness.planning.request import RunRequest
+from harness.planning.plan import Plan, plan_run, run_hash
+from harness.planning.request import RunRequest, measures_until_decided
 from harness.reading import read_suite
 from harness.record import HarnessError, Record, content_hash
-from harness.running.again import again_command, with_another_session
+from harness.running.again import again_command, of_the_served, with_another_session
 from harness.running.preflight import preflight
 from harness.running.session import Session
 from harness.running.smoke import SMOKE_ENDING, smoke_text
@@ -58,22 +58,23 @@ def run_suite(request: RunRequest, waited: Callable[[float], object] = lambda se
         from harness.schedule.submit import submit_run
 
         return submit_run(request)
-    suite = _suite(request)
+    suite = asked = _suite(request)
+    stops = measures_until_decided(request, asked)
     if request.again:
-        suite = with_another_session(suite, request, OPEN_GPUS)
+        suite = with_another_session(asked, request, OPEN_GPUS, stops)
+    is_further = suite.serving.rounds > asked.serving.rounds
     console = Console(stderr=True, width=None if sys.stderr.isatty() else 110)
     is_local = request.address is None
     plan, cached = plan_run(suite, request.only, request.out, gpus=OPEN_GPUS, is_local=is_local)
     plan, cached = _up_to_date(plan, cached, request.refresh, console)
+    name = _name_until_decided(plan, asked) if stops else plan.hash
+    if stops and is_further:
+        plan = of_the_served(plan, asked.serving.rounds)
     with _interruptible(console):
         run = None
         try:
             _fetch(suite, console)
             preflight(suite, request.suite, plan.missing)
-            # Until it is decided is another question than the suite's whole plan: a folder of its own.
-            # A trial of all parts rules nobody out.
-            until_decided = request.until_decided and not request.smoke
-            name = content_hash([plan.hash, "until decided"]) if until_decided else plan.hash
             run = open_run(request.out, suite.name, name, without=plan.outdated)
             with run.in_use(), counting_waits(run.id), Kept() as kept:
                 settings = replace(_settings(suite, request, started), account=run.id)
@@ -82,8 +83,8 @@ def run_suite(request: RunRequest, waited: Callable[[float], object] = lambda se
                     OPEN_GPUS,
                 )  # fmt: skip
                 session.prepare()
-                if until_decided:
-                    session.decide()
+                if stops and not is_further:
+                    session.decide(is_open_ended=request.until_decided is True)
                 else:
                     session.execute(plan, cached)
                 session.duel()
@@ -94,6 +95,13 @@ def run_suite(request: RunRequest, waited: Callable[[float], object] = lambda se
         except KeyboardInterrupt:
             _say_interrupted(run, plan, console)
             return 130
+
+
+def _name_until_decided(plan: Plan, suite: Suite) -> str:
+    """Until it is decided is another question than the suite's whole plan: a folder of its own, to which
+    further sessions come."""
+    once = [t for t in plan.trials if (t.round or 0) < suite.serving.rounds]
+    return content_hash([run_hash(suite, once, plan.machine_class), "until decided"])
 
 
 def _say_waited(seconds: float, waited: Callable[[float], object], console: Console) -> None:

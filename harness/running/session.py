@@ -86,7 +86,7 @@ class Session:
             # An installation that was changed under the run no longer imports.
             from harness.analysis.recommend import answer
             from harness.report.numbers import percent
-            from harness.running.until_decided import question_of
+            from harness.running.standing import question_of
 
             found = answer(question_of(self.run, self.suite), flips=False)
         except (HarnessError, ImportError, ArithmeticError, LookupError, ValueError):
@@ -113,8 +113,12 @@ class Session:
     def _say(self, text: str) -> None:
         self.console.print(f"settling: {text}", highlight=False, markup=False)
 
-    def decide(self) -> Story:
-        """Measure until the question is decided (`harness.running.until_decided`); the budget is its end."""
+    def decide(self, is_open_ended: bool) -> Story:
+        """Measure until the question is decided (`harness.running.until_decided`); the budget is its end.
+
+        Args:
+            is_open_ended: whether a budget may be spent on more seeds and rounds than the suite names.
+        """
         asked = self.settings
         # The budget ends the spending; what has begun is measured to its end, and nothing fails for it.
         self.settings = replace(asked, budget_s=None)
@@ -132,7 +136,7 @@ class Session:
                 say=self._say,
             ),
             left_s=lambda: asked.left_s,
-            is_open_ended=asked.budget_s is not None,
+            is_open_ended=is_open_ended and asked.budget_s is not None,
             only=self.only,
             gpus=self.gpus,
         )
@@ -144,7 +148,7 @@ class Session:
         from harness.analysis.recommend import answer
         from harness.metrics import metrics_of
         from harness.running.duels import contenders, duel_trials
-        from harness.running.until_decided import question_of
+        from harness.running.standing import question_of
 
         if not self.suite.serving.duels or self.settings.left_s <= 0:
             return
@@ -163,7 +167,7 @@ class Session:
     def certify(self, wanted: str) -> None:
         """Measure a variant, or all, through MLPerf LoadGen too, and say both figures."""
         from harness.running.duels import certify_trials
-        from harness.running.until_decided import question_of
+        from harness.running.standing import question_of
 
         table = question_of(self.run, self.suite).table
         trials = certify_trials(self.suite, wanted, self.run.records(), table)

@@ -16,19 +16,17 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 
-from harness.analysis.criteria import goal_of, limits_of
 from harness.analysis.measure_next import (
     PEEKED,
     is_beyond_reach,
     is_decided,
     next_measurements,
+    served_metrics,
 )
-from harness.analysis.outputs import table_of
 from harness.analysis.rule import POSSIBLE
 from harness.analysis.ruled_out import RULED_OUT, broken_on_validation, surely_broken
 from harness.analysis.sensitivity import Question
 from harness.analysis.stamps import STORY
-from harness.analysis.tradeoff import slices_of
 from harness.codec import Json
 from harness.metrics import metrics_of
 from harness.planning.estimate import rows_of
@@ -40,10 +38,9 @@ from harness.planning.untrained import quick_first, untrained_trials
 from harness.record import Kind, Trial
 from harness.results import Row
 from harness.running.asked import Asked, grid_of
+from harness.running.standing import question_of, standing_of
 from harness.store.runs import RunFolder
 from harness.suite.schema import Suite
-
-__all__ = ["STORY", "Execute", "Story", "Worlds", "question_of", "spend", "standing_of", "story_of"]
 
 FIRST = 2
 """Seeds and rounds that who is named, and who may yet be, has at least, where the suite names as many."""
@@ -166,6 +163,7 @@ class _Spending:
             step, self.told.stopped = self._next()
             if step is None:
                 self._write()
+                self._smaller_sizes()
                 return self.told
             self._step(step)
             self._rule_out(surely_broken(self._question.table, self.suite), f"after {step}")
@@ -282,6 +280,8 @@ class _Spending:
         if is_decided(question):
             return None, "decided"
         if not self.is_open_ended and is_beyond_reach(question, self.asked.times_left()):
+            if left_s > 0 and (rest := self._rest_of_rounds(question)):
+                return rest, ""
             return None, "indistinguishable at this budget: all its seeds would hardly tell the tied apart"
         reason = "nothing that could still be measured is worth its price"
         for option in next_measurements(question, self.worlds.run.records()):
@@ -308,6 +308,16 @@ class _Spending:
         self.asked.out -= set(back)
         return back
 
+    def _smaller_sizes(self) -> None:
+        """What smaller training sets give who may still be chosen: it answers another question, so it comes
+        last, and only where what is left of the budget is enough."""
+        trials = [t for t in self.asked.smaller() if t.id not in self.asked.failed]
+        missing = [t for t in trials if not self.asked.is_finished(t.id)]
+        if missing and self._wall_s(missing) < self.left_s():
+            self.worlds.say(f"what smaller training sets give {self._alive()}, which decides nothing")
+            self._execute(trials)
+            self._write()
+
     def _rest_of_contenders(self, question: Question) -> str:
         """Nobody can be named, and nothing is worth its price: the suite's own seeds and rounds of who may
         yet be, before that is said; empty where they are spent."""
@@ -315,6 +325,20 @@ class _Spending:
         alive = [row for row in rows if row.variant in self.asked.alive]
         given = [row.variant for row in alive if self.asked.raise_to(row, sys.maxsize)]
         return f"all seeds and rounds of {' and '.join(given)}, since nobody can be named" if given else ""
+
+    def _rest_of_rounds(self, question: Question) -> str:
+        """The suite's other rounds of who may be named, before they are called indistinguishable: they take
+        seconds, and from two launches to three an interval narrows threefold, which no square root foretells.
+        Empty where they are spent or nothing that is served decides."""
+        if not served_metrics(question):
+            return ""
+        rows = [question.table.rows[k] for k in self._may_be_named(question)]
+        given = [
+            row.variant
+            for row in rows
+            if row.variant in self.asked.alive and self.asked.raise_to(row, sys.maxsize, with_seeds=False)
+        ]
+        return f"all rounds of {' and '.join(given)}" if given else ""
 
     def _contenders_in_full(self, question: Question) -> str:
         """Ask that who is named or may yet be is scored itself, a spent budget or not: no variant is named by
@@ -368,30 +392,3 @@ class _Spending:
         )
         self.asked.rounds |= dict.fromkeys(more, FIRST)
         return more
-
-
-def question_of(run: RunFolder, suite: Suite) -> Question:
-    limits = limits_of(suite)
-    goal = goal_of(suite)
-    return Question(table_of(run, suite, slices_of(suite)), suite, limits, goal)
-
-
-def standing_of(question: Question) -> dict[str, Json]:
-    """Who leads, how surely, and the expected regret."""
-    found = question.choice
-    if found.named is None:
-        return {"choice": None, "probability_best": None, "expected_regret": None}
-    return {
-        "choice": question.winner,
-        "probability_best": float(found.best[found.named]),
-        "expected_regret": found.raw_regret,
-    }
-
-
-def story_of(run: RunFolder) -> dict[str, Json] | None:
-    """What `until_decided.json` says, None for a run that measured what its suite names."""
-    try:
-        found: dict[str, Json] = json.loads(run.read_text(STORY))
-    except FileNotFoundError:
-        return None
-    return found

@@ -96,8 +96,8 @@ def submit_run(request: RunRequest) -> int:
     from harness.reading import read_suites
 
     assert request.submit is not None
-    if request.until_decided or request.certify is not None:
-        raise SuiteError("--submit sends a plain run: for the rest run on the cluster, --address auto")
+    if request.certify is not None:
+        raise SuiteError("--submit sends no --certify: for that run on the cluster, --address auto")
     read_suites(request.suite, request.overrides, request.dataset)
     out = request.out
     open_files(out)  # a URL with a password would stand in the job's command

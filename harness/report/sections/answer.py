@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import re
+from collections.abc import Callable, Mapping
 
 import numpy as np
 
@@ -15,6 +15,7 @@ from harness.report.sections.scaling import LATENCY, WORDS, crossings
 from harness.report.sections.shop import earned, unranked
 from harness.results import Row
 from harness.runtimes.offered import of_deployment
+from harness.suite.asks import Asks, asked_by
 
 SMALL = 0.0005
 """A loss of quality below half a thousandth is none."""
@@ -22,16 +23,7 @@ SMALL = 0.0005
 
 def answers(e: Evidence) -> list[str]:
     """Sentences, the most telling first; none where the choice itself is the answer."""
-    asked = e.suite.question.lower()
-    if re.search(r"how many|how much data|catch(es)? up", asked) and (found := catching_up(e)):
-        return found
-    if re.search(r"from which|at which|which .*(size|length)", asked) and (found := _sizes(e)):
-        return found
-    if "int8" in asked and (found := _int8(e)):
-        return found
-    if re.search(r"rank", asked) and (found := _rankers(e)):
-        return found
-    return []
+    return next((found for kind in asked_by(e.suite.question) if (found := _ANSWERS[kind](e))), [])
 
 
 def _sizes(e: Evidence) -> list[str]:
@@ -83,3 +75,11 @@ def _rankers(e: Evidence) -> list[str]:
     """What rankers earn over none, that of the choice first."""
     pairs = [(row, base) for row in e.rows if (base := unranked(e, row)) is not None and base is not row]
     return [words for row, base in pairs if (words := earned(e, row, base))][:3]
+
+
+_ANSWERS: Mapping[Asks, Callable[[Evidence], list[str]]] = {
+    Asks.EXAMPLES: catching_up,
+    Asks.SIZE: _sizes,
+    Asks.INT8: _int8,
+    Asks.RANKERS: _rankers,
+}
