@@ -2,7 +2,11 @@
 
 import sys
 
-from harness.cli.main import main
-
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        from harness.cli.main import main
+
+        sys.exit(main())
+    except KeyboardInterrupt:  # while the command line itself is loaded
+        print("interrupted", file=sys.stderr)
+        sys.exit(130)

@@ -22,8 +22,8 @@ class Group(typer.core.TyperGroup):
 
 
 class Command(typer.core.TyperCommand):
-    """A command whose help names its arguments as the documentation does: `SUITE`, where typers of today
-    write `{SUITE}` and `SUITE <str>`."""
+    """A command whose help names its arguments as the documentation does, `SUITE` where typers of today write
+    `{SUITE}` and `SUITE <str>`, and that says that it was interrupted."""
 
     def collect_usage_pieces(self, ctx: Any) -> list[str]:
         named = [
@@ -31,6 +31,12 @@ class Command(typer.core.TyperCommand):
             for a in self._arguments(ctx)
         ]
         return [self.options_metavar or "", *named]
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt as error:  # typers of today make an exit of it, of which nobody would hear
+            raise typer.Abort() from error
 
     def format_options(self, ctx: Any, formatter: Any) -> None:
         for argument in self._arguments(ctx):

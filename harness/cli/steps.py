@@ -36,16 +36,19 @@ class Steps:
         self._shows_steps = shows_steps and not self._is_quiet
         self._is_drawn = stream.isatty() and os.environ.get("TERM", "dumb") != "dumb"
         self._lock, self._over = threading.Lock(), threading.Event()
+        self._thread = threading.Thread(target=self._tell_again, daemon=True)
         self._text, self._began = "", 0.0
         self._left_s: float | None = None
 
     def __enter__(self) -> Steps:
         if self._shows_steps:
-            threading.Thread(target=self._tell_again, daemon=True).start()
+            self._thread.start()
         return self
 
     def __exit__(self, *_: object) -> None:
         self._over.set()
+        if self._thread.is_alive():
+            self._thread.join()  # no thread writes while the interpreter ends
         self.rest()
 
     def step(self, text: str, left_s: float | None = None) -> None:
