@@ -245,7 +245,8 @@ def next_steps(written: Written, budget_s: float, budget: str) -> str:
     """What was written, how long it takes, and the commands to go on with."""
     effort, seconds = written.fit.effort, written.fit.seconds
     minutes = f"{seconds:.0f} s" if seconds < 100 else f"{seconds / 60:.0f} min"
-    sized = f", images shrunk to {effort.side}×{effort.side}" if effort.side else ""
+    is_shrunk = 0 < effort.side < written.seen.task.input_shape[-1]
+    sized = f", images shrunk to {effort.side}×{effort.side}" if is_shrunk else ""
     seeds = "seed" if effort.seeds == 1 else "seeds"
     names = written.candidates
     what = f"{len(names)} candidates ({', '.join(names)}), {effort.seeds} {seeds}{sized}"

@@ -11,6 +11,7 @@ import pandas as pd
 
 from harness.codec import Json, JsonObject
 from harness.datasets import cells, moments
+from harness.datasets.formats import PARQUET
 from harness.datasets.raw import Layout, first_cells, read_file
 from harness.record import DataError
 
@@ -90,9 +91,10 @@ def roles(frame: pd.DataFrame, path: Path, target: str | None = None) -> Roles:
         DataError: there is no such column, or none that may be an answer.
     """
     if len(frame.columns) < 2:
+        cure = "" if path.suffix.lower() in PARQUET else "; is the separator right? `--set separator=;`"
         raise DataError(
             f"{path} has one column, {frame.columns[0]!r}: a table needs one to predict and one to predict "
-            "from; is the separator right? `--set separator=;`"
+            f"from{cure}"
         )
     names = _names(frame)
     texts = [name for name in names if _is_text(frame[name])]

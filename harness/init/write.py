@@ -96,7 +96,8 @@ def _data(seen: Seen, effort: Effort, folder: Path) -> str:
         lines.append(_line(f"  {key}: {flow(value)}", _short(seen.why.get(key, ""))))
     if effort.side and "size" not in args:
         own = seen.task.input_shape[-1]
-        told = f"each photo's middle square, shrunk to {effort.side}×{effort.side}"
+        shrunk = f", shrunk to {effort.side}×{effort.side}" if own > effort.side else " as it is"
+        told = f"each photo's middle square{shrunk}"
         cost = (
             f"; {own} keeps more and takes {(own / effort.side) ** 2:.0f} times as long"
             if own > effort.side
