@@ -304,9 +304,12 @@ def test_the_module_runs_as_a_program_and_a_closed_pipe_is_no_error() -> None:
     ended = python("-m", "harness", "rnu")
     assert ended.returncode == 2
     assert "Traceback" not in ended.stderr
-    program = f"{sys.executable} -m harness list metrics | head -1"
+    program = f"{sys.executable} -m harness list metrics | head -1; exit ${{PIPESTATUS[0]}}"
     ended = subprocess.run(["bash", "-c", program], capture_output=True, text=True, cwd=ROOT, check=False)
-    assert (ended.stdout[:8], ended.stderr) == ("accuracy", "")
+    assert (ended.returncode, ended.stdout[:8], ended.stderr) == (0, "accuracy", "")
+    program = f"{sys.executable} -m harness schema | true; exit ${{PIPESTATUS[0]}}"  # more than a pipe holds
+    ended = subprocess.run(["bash", "-c", program], capture_output=True, text=True, cwd=ROOT, check=False)
+    assert (ended.returncode, ended.stderr) == (0, "")
 
 
 TEXTS = """\

@@ -37,6 +37,7 @@ from harness.cli.options import (
     Smoke,
     SuitePath,
     budget_seconds,
+    end_quietly,
     examples,
     flag,
     name_arguments_plainly,
@@ -380,8 +381,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         return _invoke(arguments)
     except BrokenPipeError:
-        # `harness list metrics | head` is not an error; Python would complain again when it flushes.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        end_quietly()
         return 0
     except (Exception, KeyboardInterrupt) as error:
         if debug:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import difflib
 import os
+import sys
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Annotated, Any
@@ -37,6 +38,9 @@ class Command(typer.core.TyperCommand):
             return super().invoke(ctx)
         except KeyboardInterrupt as error:  # typers of today make an exit of it, of which nobody would hear
             raise typer.Abort() from error
+        except BrokenPipeError:  # of which they make exit code 1
+            end_quietly()
+            return 0
 
     def format_options(self, ctx: Any, formatter: Any) -> None:
         for argument in self._arguments(ctx):
@@ -45,6 +49,12 @@ class Command(typer.core.TyperCommand):
 
     def _arguments(self, ctx: Any) -> list[Any]:
         return [param for param in self.get_params(ctx) if param.param_type_name == "argument"]
+
+
+def end_quietly() -> None:
+    """Nobody reads on, as in `harness list metrics | head`: that is no error, of which Python would complain
+    when it flushes."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def name_arguments_plainly(*apps: typer.Typer) -> None:

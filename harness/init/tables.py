@@ -91,10 +91,13 @@ def roles(frame: pd.DataFrame, path: Path, target: str | None = None) -> Roles:
         DataError: there is no such column, or none that may be an answer.
     """
     if len(frame.columns) < 2:
-        cure = "" if path.suffix.lower() in PARQUET else "; is the separator right? `--set separator=;`"
+        if path.suffix.lower() in PARQUET:
+            raise DataError(
+                f"{path} has one column alone: a table needs one to predict and one to predict from"
+            )
         raise DataError(
             f"{path} has one column, {frame.columns[0]!r}: a table needs one to predict and one to predict "
-            f"from{cure}"
+            "from; is the separator right? `--set separator=;`"
         )
     names = _names(frame)
     texts = [name for name in names if _is_text(frame[name])]
