@@ -87,7 +87,7 @@ def idle_cores(suite: Suite) -> list[str]:
     used = max(cores_used(name, suite.serving.threads) for name in suite.serving.runtimes)
     if used >= cores:
         return []
-    cure, verb = "serving.workers: auto loads them all", "serves" if used == 1 else "serve"
+    cure, verb = "with `serving.workers: auto` all of them do", "serves" if used == 1 else "serve"
     return [f"the machine is priced with {cores} cores, of which {used} {verb}: costs are ceilings; {cure}"]
 
 
@@ -108,7 +108,8 @@ def _candidate_lines(plan: Plan) -> Iterable[str]:
 def _expected_line(plan: Plan) -> str:
     if not plan.missing:
         return "All trials are finished: `run` only writes the report again."
-    money = "" if plan.usd is None else f", {plan.usd:.2f} USD at {plan.usd_per_hour:g} USD/h"
+    usd = "" if plan.usd is None else f"{plan.usd:.2f}" if plan.usd >= 0.005 else "less than 0.01"
+    money = f", {usd} USD at {plan.usd_per_hour:g} USD/h" if usd else ""
     share = len(plan.guessed) / len(plan.missing)
     how = {0.0: "from earlier trials like these", 1.0: "a rough guess: nothing like it was run yet"}
     basis = how.get(share, f"{len(plan.guessed)} of {len(plan.missing)} trials roughly guessed")
