@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from harness.datasets import moments, splits
 from harness.datasets.parts import Parts, load_parts, task_info
 from harness.record import DataError
 from harness.tasks import raw
@@ -162,3 +164,20 @@ def test_a_number_that_32_bits_cannot_hold_is_an_error_with_a_cure(tmp_path: Pat
         DataError, match=r"'price' has numbers beyond 3e38, for instance 1e\+300: leave it out"
     ):
         load(path)
+
+
+@pytest.mark.parametrize("word", ["now", "today"])
+def test_words_for_the_present_are_no_moments(tmp_path: Path, word: str) -> None:
+    """pandas reads them by its clock, whatever the pattern."""
+    assert moments.days_of_texts([word]) is None and moments.days_of_texts([word, "2024/01/31"]) is None
+    with pytest.raises(moments.UnclearTimeError, match=f"'{word}' does not fit"):
+        moments.days_of_texts(["2024/01/31", word], "%Y/%m/%d")
+    path = table(tmp_path / "t.csv", since=["2024/01/31"] * 99 + [word])
+    with pytest.raises(DataError, match=f"'since' holds dates .* and also '{word}': write `missing"):
+        load(path)
+
+
+def test_rows_are_ranked_by_the_hash_of_their_keys_as_these_are_written() -> None:
+    keys = np.array([0, 7, 2**64 - 1], dtype=np.uint64)
+    ranks = [int(sha256(str(key).encode()).hexdigest()[:16], 16) for key in keys.tolist()]
+    assert splits._ranks(keys).tolist() == splits._ranks([str(key) for key in keys]).tolist() == ranks

@@ -16,13 +16,14 @@ import pytest
 from runs_here import run_here
 
 from harness.analysis.predictions import predictions_of
-from harness.datasets import catalog, mapped, tabular_csv
+from harness.datasets import catalog, csv_rows, mapped, tabular_csv
 from harness.datasets import parts as parts_module
 from harness.datasets.audit import audit
 from harness.datasets.duplicates import row_hashes
 from harness.datasets.encoding import How, fit_table
-from harness.datasets.mapped import Mapped
+from harness.datasets.mapped import ByColumn, Coded, Mapped
 from harness.datasets.parts import Parts, load_parts
+from harness.datasets.raw import Layout, read_file
 from harness.export.folder import export_variant
 from harness.protocols import Split
 from harness.record import TrialError
@@ -224,6 +225,70 @@ def rows_of(path: Path, folder: Path) -> Path:
         writer.writeheader()
         writer.writerows(reader)
     return out
+
+
+def rows_and(last: str) -> str:
+    """A hundred rows of two kinds of numbers and a text, and one that differs from them."""
+    return "whole,broken,word\n" + "".join(f"{i},{i}.5,w{i}\n" for i in range(100)) + last + "\n"
+
+
+@pytest.mark.parametrize("last", [
+    "7,7.5,w", "7.25,7.5,w", "seven,7.5,w", "7,seven,w", "007,7.5,w", "7,7.5,12", "0x1F,7.5,w", ",,",
+    "99999999999999999999,1,w", '7,7.5,"a long text\nof two lines"', "7,,w",
+])  # fmt: skip
+@pytest.mark.parametrize("texts", [(), ("whole",)])
+def test_a_large_file_whose_first_rows_tell_the_types_is_read_as_a_small_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, last: str, texts: tuple[str, ...]
+) -> None:
+    path = tmp_path / "t.csv"
+    path.write_text(rows_and(last))
+    monkeypatch.setattr(csv_rows, "BLOCK", 400)
+    small = read_file(path, Layout(), texts)
+    monkeypatch.setattr(csv_rows, "LARGE", 0)
+    large = read_file(path, Layout(), texts)
+    assert (large.dtypes == small.dtypes).all() and large.equals(small)
+    assert str(small["whole"].iloc[-1]) == last.split(",")[0] or last.startswith((",", "9"))
+
+
+def test_types_are_told_by_the_first_rows_of_large_files_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "t.csv"
+    path.write_text(rows_and("7,7.5,w"))
+    rows = csv_rows.Rows(path, str(path), ",", 1, 3, (), ("",), "utf-8")
+    assert csv_rows._types(rows, None) == {}
+    monkeypatch.setattr(csv_rows, "LARGE", 0)
+    assert {name: str(kind) for name, kind in csv_rows._types(rows, None).items()} == {
+        "0": "int64", "1": "double", "2": "string",
+    }  # fmt: skip
+
+
+def test_columns_of_a_large_table_lie_in_files_and_come_back_as_they_were(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words = np.array(["b", None, "a", "b"], dtype=object)
+    many = np.array([f"note {i}" for i in range(4)], dtype=object)
+    days = np.array(["2024-01-01", "NaT", "2024-01-02", "2024-01-03"], "M8[s]")
+    values = {"x": np.array([1.0, np.nan, -0.0, 3.0]), "day": days, "word": words, "note": many}
+    dtype = np.dtype([("x", "f8"), ("day", "M8[s]"), ("word", "O"), ("note", "O")])
+    monkeypatch.setattr(mapped, "MOST_TEXTS", 3)
+    held, kept = ByColumn(values, dtype), ByColumn(values, dtype).on_disk()
+    assert isinstance(kept._values["word"], Coded) and kept._values["note"] is many
+    assert isinstance(kept._values["x"], np.ndarray) and not kept._values["x"].flags.owndata
+    for rows in (slice(None), 2, np.array([3, 0]), slice(1, 3)):
+        for name in values:
+            assert repr(kept[rows][name]) == repr(held[rows][name])
+            assert same(kept[name], held[name]) and kept[name].dtype == dtype[name]
+    assert not [path for path in (tmp_path / "cache").rglob("*") if path.is_file()]
+
+
+def test_columns_stay_in_memory_where_the_disk_has_no_room(monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(values: np.ndarray) -> np.ndarray:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(mapped, "_mapped", full)
+    held = ByColumn({"x": np.arange(3.0)}, np.dtype([("x", "f8")]))
+    assert held.on_disk() is held
 
 
 def test_small_parts_of_a_large_table_are_read_and_its_training_part_stays_by_column(

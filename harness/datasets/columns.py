@@ -13,7 +13,7 @@ from pandas.api.types import is_bool_dtype, is_datetime64_any_dtype, is_numeric_
 
 from harness.datasets import cells, moments, odd_cells
 from harness.datasets.cells import Notation, Numbers
-from harness.datasets.frames import UserTable, require_complete, stripped
+from harness.datasets.frames import UserTable, different, different_texts, require_complete, spread
 from harness.datasets.labels import check_computed, raise_all
 from harness.datasets.moments import UnclearTimeError
 from harness.datasets.raw import MISSING
@@ -89,7 +89,7 @@ def read_column(
     raw = table.frame[name]
     _refuse_excel(table, name, raw, how)
     if name in categories or name in table.categories:
-        return ParsedColumn(name, "category", _filled(stripped(raw), how))
+        return ParsedColumn(name, "category", _filled(raw, how))
     if is_datetime64_any_dtype(raw):
         return ParsedColumn(name, "date", moments.days_of_stamps(raw))
     if is_bool_dtype(raw) or is_numeric_dtype(raw):
@@ -123,7 +123,7 @@ def read_column(
             return with_days
     _refuse_dates(table, name, found)
     _refuse_mixed(table, name, found, numbers, how, otherwise or "")
-    return ParsedColumn(name, "category", _filled(stripped(raw), how), said=_like_numbers(name, found))
+    return ParsedColumn(name, "category", _filled(raw, how), said=_like_numbers(name, found))
 
 
 def times_of(table: UserTable, name: str, how: Notation, dates: Mapping[str, str]) -> np.ndarray:
@@ -142,8 +142,7 @@ def times_of(table: UserTable, name: str, how: Notation, dates: Mapping[str, str
 
 
 def _cells(raw: pd.Series, how: Notation) -> _Cells:
-    values = raw.astype(object).where(raw.notna(), None).to_numpy(dtype=object)
-    codes, unique = pd.factorize(values)
+    codes, unique = different(raw)
     texts: list[str | None] = [None] * len(unique)
     numbers = np.full(len(unique), np.nan)
     for i, value in enumerate(unique):
@@ -350,7 +349,8 @@ def _refuse_mixed(
     )
 
 
-def _filled(texts: np.ndarray, how: Notation) -> np.ndarray:
+def _filled(raw: pd.Series, how: Notation) -> np.ndarray:
     """Texts, None for those that stand for nothing."""
     nothing = {None, *MISSING, *how.missing}
-    return np.array([None if text in nothing else text for text in texts], dtype=object)
+    codes, texts = different_texts(raw)
+    return spread(codes, [None if text in nothing else text for text in texts])

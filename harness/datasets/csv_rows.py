@@ -10,9 +10,8 @@ from __future__ import annotations
 import csv
 import io
 import itertools
-import mmap
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -25,6 +24,11 @@ from harness.record import DataError
 
 BLOCK = 1 << 20
 LARGEST_BLOCK = 1 << 30
+LARGE = 1 << 26
+"""Bytes of a file from which on its columns' types are looked for in its first block: where they are not
+known, arrow keeps the whole text until it has seen the last row."""
+_SURE = (pa.int64(), pa.float64(), pa.string())
+_CODES = r"^\s*(?:0\d\d|[-+]?0[xX])"
 CODE = re.compile(r"0\d{2,}")
 """A whole number of three digits or more, the first of them 0: more often a code than a number."""
 
@@ -95,37 +99,67 @@ def _read(rows: Rows, only: Sequence[int] | None = None) -> pa.Table | Ragged:
         wrong.append((row.actual_columns, row.text))
         return "skip"
 
-    places = [str(i) for i in range(rows.columns)]
-    block = BLOCK
+    block, types = BLOCK, _types(rows, only)
     while True:
         if isinstance(rows.source, io.BytesIO):
             rows.source.seek(0)
         wrong.clear()
         try:
-            table = arrow.read_csv(
-                rows.source,
-                read_options=arrow.ReadOptions(
-                    column_names=places, skip_rows=rows.skipped, encoding=rows.encoding, block_size=block
-                ),
-                parse_options=arrow.ParseOptions(
-                    delimiter=rows.char, newlines_in_values=rows.quotes, invalid_row_handler=note,
-                    quote_char='"' if rows.quotes else False,
-                ),
-                convert_options=arrow.ConvertOptions(
-                    column_types={places[i]: pa.string() for i in (only or rows.texts)},
-                    include_columns=[places[i] for i in only] if only else None,
-                    null_values=list(rows.nothing), strings_can_be_null=False, timestamp_parsers=[],
-                ),
-            )  # fmt: skip
+            table = arrow.read_csv(rows.source, **_options(rows, only, types, block, note))
             break
-        except pa.ArrowInvalid as error:  # a text is longer than a block
-            if "straddl" not in str(error) or block >= LARGEST_BLOCK:
+        except pa.ArrowInvalid as error:
+            if "straddl" in str(error) and block < LARGEST_BLOCK:  # a text is longer than a block
+                block *= 32
+            elif types:  # a later cell is of another type, or whatever is wrong shows without them too
+                types = {}
+            else:
                 raise
-            block *= 32
     if not wrong:
         return table
     every = not len(table) and all(cells == wrong[0][0] for cells, _ in wrong)
     return Ragged(len(wrong), *wrong[0], is_every=every)
+
+
+def _options(
+    rows: Rows, only: Sequence[int] | None, types: Mapping[str, pa.DataType], block: int, note: Any
+) -> dict[str, Any]:
+    """How arrow is to read.
+
+    Args:
+        only: places of the columns to read, as text; None reads all. types: of columns by their names, where
+            they are known. note: called with each row of another number of cells.
+    """
+    from pyarrow import csv as arrow
+
+    places = [str(i) for i in range(rows.columns)]
+    return {
+        "read_options": arrow.ReadOptions(
+            column_names=places, skip_rows=rows.skipped, encoding=rows.encoding, block_size=block
+        ),
+        "parse_options": arrow.ParseOptions(
+            delimiter=rows.char, newlines_in_values=rows.quotes, invalid_row_handler=note,
+            quote_char='"' if rows.quotes else False,
+        ),
+        "convert_options": arrow.ConvertOptions(
+            column_types={**types, **{places[i]: pa.string() for i in (only or rows.texts)}},
+            include_columns=[places[i] for i in only] if only else None,
+            null_values=list(rows.nothing), strings_can_be_null=False, timestamp_parsers=[],
+        ),
+    }  # fmt: skip
+
+
+def _types(rows: Rows, only: Sequence[int] | None) -> dict[str, pa.DataType]:
+    """The types of a large file's columns by its first block: numbers and texts, which no further row makes
+    narrower."""
+    from pyarrow import csv as arrow
+
+    if only or not isinstance(rows.source, str) or Path(rows.source).stat().st_size < LARGE:
+        return {}
+    try:
+        with arrow.open_csv(rows.source, **_options(rows, None, {}, BLOCK, lambda _: "skip")) as reader:
+            return {field.name: field.type for field in reader.schema if field.type in _SURE}
+    except pa.ArrowInvalid:  # it shows again when all is read
+        return {}
 
 
 def _swallowed(table: pa.Table, char: str) -> int | None:
@@ -172,14 +206,14 @@ def _with_doubtful(table: pa.Table, rows: Rows) -> pa.Table:
     some are written with zeros in front or to the base of 16, and those whose points may stand between
     thousands (`1.234`)."""
     whole = [i for i in range(rows.columns) if pa.types.is_integer(table.column(i).type)]
-    whole = whole if whole and _may_hold_codes(rows) else []
+    whole = _with_codes(rows, whole) if whole else []
     pointed = [i for i in range(rows.columns) if _may_be_thousands(table.column(i))]
     if not whole and not pointed:
         return table
     texts = _read(rows, [*whole, *pointed])
     assert isinstance(texts, pa.Table)
     for place, column in zip([*whole, *pointed], texts.columns, strict=True):
-        some = r"^\s*(?:0\d\d|[-+]?0[xX])" if place in whole else r"\.\d\d\d\s*$"
+        some = _CODES if place in whole else r"\.\d\d\d\s*$"
         other = r"\.\d{0,2}\s*$|\.\d{4}|[eE]"
         if pc.any(pc.match_substring_regex(column, some)).as_py() and (
             place in whole or not pc.any(pc.match_substring_regex(column, other)).as_py()
@@ -195,17 +229,24 @@ def _may_be_thousands(column: pa.ChunkedArray) -> bool:
     )
 
 
-def _may_hold_codes(rows: Rows) -> bool:
-    """Whether some cell begins with 0 and two further digits, or with 0x."""
-    char = re.escape(rows.char.encode())
-    pattern = re.compile(rb"(?:^|[\r\n]|" + char + rb')[ "]*(?:0[0-9][0-9]|[-+]?0[xX])')
+def _with_codes(rows: Rows, whole: Sequence[int]) -> list[int]:
+    """Which columns of whole numbers have some that begin with 0 and two further digits, or with 0x.
+
+    Batch by batch, those columns alone: to look in the whole text takes ten times as long as to read it.
+    """
+    from pyarrow import csv as arrow
+
     if isinstance(rows.source, io.BytesIO):
-        return bool(pattern.search(rows.source.getvalue()))
-    path = Path(rows.source)
-    if path.suffix.lower() == ".gz":
-        return True
-    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
-        return bool(pattern.search(content))
+        rows.source.seek(0)
+    found: set[int] = set()
+    try:
+        with arrow.open_csv(rows.source, **_options(rows, whole, {}, BLOCK, lambda _: "skip")) as reader:
+            for batch in reader:
+                left = [(i, column) for i, column in zip(whole, batch.columns, strict=True) if i not in found]
+                found |= {i for i, column in left if pc.any(pc.match_substring_regex(column, _CODES)).as_py()}
+    except pa.ArrowInvalid:  # a text is longer than a block
+        return list(whole)
+    return sorted(found)
 
 
 def is_code(text: str) -> bool:

@@ -215,10 +215,29 @@ def _as_the_first(paths: Sequence[Path], frames: Sequence[pd.DataFrame], named: 
 
 def stripped(values: pd.Series) -> np.ndarray:
     """(n,) object: texts without blanks around them, None where a cell is empty; other values as text."""
-    texts = values.astype(object).where(values.notna(), None).to_numpy(dtype=object)
-    codes, unique = pd.factorize(texts)
-    plain = np.array([_text(value) for value in unique] + [None], dtype=object)
-    return np.asarray(plain[codes])
+    return spread(*different_texts(values))
+
+
+def different_texts(values: pd.Series) -> tuple[np.ndarray, list[str | None]]:
+    """As `stripped`: (n,) the place of each cell in a list, −1 where it is empty, and that list of texts,
+    None for blanks."""
+    codes, unique = different(values)
+    return codes, [_text(value) for value in unique]
+
+
+def different(values: pd.Series) -> tuple[np.ndarray, list[object]]:
+    """(n,) the place of each cell in a list, −1 where it is empty, and that list: each cell once."""
+    if isinstance(values.dtype, pd.StringDtype):  # as Python's own, millions of texts take 60 bytes each
+        codes, texts = pd.factorize(values)
+        return codes, texts.tolist()
+    cells = values.astype(object).where(values.notna(), None).to_numpy(dtype=object)
+    codes, unique = pd.factorize(cells)
+    return codes, list(unique)
+
+
+def spread(codes: np.ndarray, texts: Sequence[str | None]) -> np.ndarray:
+    """(n,) object, the text of each code, None for −1."""
+    return np.asarray(np.array([*texts, None], dtype=object)[codes])
 
 
 def _text(value: object) -> str | None:
@@ -280,9 +299,10 @@ def class_targets(
         DataError: a missing label, one class only, labels that differ in case, blanks or marks, or a label
             that only the test file has.
     """
-    labels = stripped(table.frame[column])
-    labels = np.array([None if label in source.how.missing else label for label in labels], dtype=object)
-    require_complete(pd.Series(labels, name=column), table)
+    codes, texts = different_texts(table.frame[column])
+    texts = [None if text in source.how.missing else text for text in texts]
+    labels = spread(codes, texts)
+    require_complete(pd.Series(labels, name=column, dtype=object), table)
     stated = dict(source.labels)
     found = counted(labels)
     unknown = [label for label in stated if label not in found]
@@ -291,7 +311,8 @@ def class_targets(
          f"{', '.join(map(repr, list(found)[:12]))}" for label in unknown]
     )  # fmt: skip
     names = class_names(dict.fromkeys(stated.get(label, label) for label in found))
-    read = np.array([names[stated.get(label, label)] for label in labels], dtype=object)
+    classes = [None if text is None else names[stated.get(text, text)] for text in texts]
+    read = spread(codes, classes)
     where = f"{table.path}: column {column!r}"
     counts = counted(read)
     cut = len(read) - table.test_rows
@@ -309,7 +330,7 @@ def class_targets(
             "name another column as the target"
         )
     index = {name: i for i, name in enumerate(unique)}
-    targets = np.array([index[name] for name in read], dtype=np.int64)
+    targets = np.array([index.get(name or "", -1) for name in classes], dtype=np.int64)[codes]
     return unique, targets, tuple(words_for_nothing(counts))
 
 

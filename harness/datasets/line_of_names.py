@@ -18,17 +18,24 @@ def headless(path: Path, frame: pd.DataFrame) -> str:
     if is_parquet(path) or frame.empty:
         return ""
     names, head = list(map(str, frame.columns)), frame.head(LOOK_FOR_NAMES)
+    found = sum(_is_value(name, head[column]) for name, column in zip(names, frame.columns, strict=True))
+    if 2 * found < max(2, len(names)):
+        return ""
     cells = [head[name].astype(str).tolist() for name in frame.columns]
-    found = [
-        _plain_number(n) in set(map(_plain_number, column)) for n, column in zip(names, cells, strict=True)
-    ]
     again = names in [list(row) for row in zip(*cells, strict=True)]
-    if 2 * sum(found) < max(2, len(names)) or (again and not any(map(_is_number, names))):
+    if again and not any(map(_is_number, names)):
         return ""
     if any(_names_numbers(n, column) for n, column in zip(names, cells, strict=True)):
         return ""
     shown = ", ".join(names[:6]) + (", …" if len(names) > 6 else "")
     return f"{path} has no line of names, it begins with {shown}: write a line of names above its rows"
+
+
+def _is_value(name: str, column: pd.Series) -> bool:
+    """Whether a name is a value of its column; a word is none of a column of numbers."""
+    if column.dtype.kind in "iuf" and not _is_number(name):
+        return False
+    return _plain_number(name) in set(map(_plain_number, column.astype(str).tolist()))
 
 
 def _names_numbers(name: str, cells: Sequence[str]) -> bool:

@@ -2,18 +2,34 @@
 
 from __future__ import annotations
 
+import contextlib
+import tempfile
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, TypeGuard
 
 from harness.late import Late
+from harness.store.disk import cache_root
 
 if TYPE_CHECKING:
     import numpy as np
+    import pandas as pd
 else:
-    np = Late("numpy")
+    np, pd = Late("numpy"), Late("pandas")
 
 IN_MEMORY = 2**28
 """Bytes up to which rows are read as a whole: less than what torch itself takes."""
+MOST_TEXTS = 2**16
+"""A column of more different texts than this is kept as it is."""
+
+
+class Coded:
+    """A column of texts that come again and again: (n,) codes, and the texts, the last one None, a hole."""
+
+    def __init__(self, codes: np.ndarray, texts: np.ndarray) -> None:
+        self._codes, self._texts, self.shape = codes, texts, codes.shape
+
+    def __getitem__(self, rows: Any) -> np.ndarray:
+        return np.asarray(self._texts[self._codes[rows]])
 
 
 class ByColumn:
@@ -23,19 +39,49 @@ class ByColumn:
         values: column → (n,). dtype: of a row, with a field for each column.
     """
 
-    def __init__(self, values: Mapping[str, np.ndarray], dtype: np.dtype) -> None:
+    def __init__(self, values: Mapping[str, np.ndarray | Coded], dtype: np.dtype) -> None:
         self._values, self.dtype, self.ndim = dict(values), dtype, 1
         self.shape: tuple[int, ...] = next(iter(self._values.values())).shape
+
+    def on_disk(self) -> ByColumn:
+        """The same, in files that go with this process: memory has room for what is fitted on it.
+
+        As it is where the disk has no room.
+        """
+        with contextlib.suppress(OSError):
+            return ByColumn({name: _on_disk(values) for name, values in self._values.items()}, self.dtype)
+        return self
 
     def __getitem__(self, rows: Any) -> np.ndarray:
         """Some rows, or a column by its name."""
         if isinstance(rows, str):
-            return self._values[rows]
+            return np.asarray(self._values[rows][:])
         first = next(iter(self._values.values()))[rows]
         out = np.empty(np.shape(first), self.dtype)
         for name, values in self._values.items():
             out[name] = values[rows]
         return out
+
+
+def _on_disk(values: np.ndarray | Coded) -> np.ndarray | Coded:
+    if isinstance(values, Coded):
+        return values
+    if values.dtype == object:
+        codes, texts = pd.factorize(values)
+        if len(texts) > MOST_TEXTS:
+            return values
+        return Coded(_mapped(codes.astype(np.int32)), np.array([*texts, None], dtype=object))
+    return _mapped(values)
+
+
+def _mapped(values: np.ndarray) -> np.ndarray:
+    """An array in a file without a name."""
+    folder = cache_root() / "decoded"
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryFile(dir=folder) as file:
+        file.write(np.ascontiguousarray(values).view(np.uint8).data)
+        file.flush()
+        return np.asarray(np.memmap(file, np.uint8, "r", shape=(values.nbytes,)).view(values.dtype))
 
 
 class Mapped:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import cache
 
 from harness.exported.tables import plain
 
@@ -45,14 +46,19 @@ FORMS = {
     ),
 }  # fmt: skip
 """What cells may be → a pattern of it, and what to write, by an example."""
-_PATTERNS = {form: re.compile(pattern, re.IGNORECASE) for form, (pattern, _) in FORMS.items()}
 _BEGINS = re.compile(r"[-+<>~≈≤≥]{0,2}\s*[0-9]+(?:[.,][0-9]+)*(?!\w)")
 
 
 def form_of(text: str) -> str:
     """Which of `FORMS` a text has, empty where it has none."""
     bare = plain(text)
-    return next((form for form, pattern in _PATTERNS.items() if pattern.fullmatch(bare)), "")
+    return next((form for form, pattern in _patterns().items() if pattern.fullmatch(bare)), "")
+
+
+@cache
+def _patterns() -> dict[str, re.Pattern[str]]:
+    """Compiled when the first column of words is looked at: that takes longer than to read a small table."""
+    return {form: re.compile(pattern, re.IGNORECASE) for form, (pattern, _) in FORMS.items()}
 
 
 def begins_with_number(text: str) -> bool:

@@ -6,12 +6,14 @@ that every one of their cells has.
 
 from __future__ import annotations
 
+import contextlib
 import csv
+import ctypes
 import io
 import itertools
 import re
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,7 +21,7 @@ from typing import Any
 import pandas as pd
 import pyarrow as pa
 
-from harness.datasets.csv_rows import Ragged, Rows, read_rows
+from harness.datasets.csv_rows import LARGE, Ragged, Rows, read_rows
 from harness.datasets.csv_rows import is_code as is_code
 from harness.datasets.formats import PARQUET as PARQUET
 from harness.datasets.formats import is_parquet
@@ -67,10 +69,10 @@ def read_file(path: Path, layout: Layout, texts: Collection[str] = ()) -> pd.Dat
     Raises:
         DataError: neither CSV nor Parquet, another encoding, rows of different lengths, or a name twice.
     """
+    read = _read_parquet if is_parquet(path) else _read_csv
     try:
-        if is_parquet(path):
-            return _read_parquet(path, layout, texts)
-        return _read_csv(path, layout, texts)
+        with _giving_back(path):
+            return read(path, layout, texts)
     except UnicodeDecodeError as error:
         raise DataError(_other_encoding(path, layout.encoding, error)) from error
     except LookupError as error:
@@ -83,6 +85,28 @@ def read_file(path: Path, layout: Layout, texts: Collection[str] = ()) -> pd.Dat
         _decode(path, layout.encoding)  # says which byte is wrong, where that is the reason
         cure = "is the separator right (separator: ';' or '\\t'), are quotes closed?"
         raise DataError(f"cannot read {path} as a table: {error}; {cure}") from error
+
+
+@contextlib.contextmanager
+def _giving_back(path: Path) -> Iterator[None]:
+    """Read a large file by the system's allocator: arrow's own keeps what it took for its next table."""
+    if not (path.is_file() and path.stat().st_size >= LARGE):
+        yield
+        return
+    usual = pa.default_memory_pool()
+    pa.set_memory_pool(pa.system_memory_pool())
+    try:
+        yield
+    finally:
+        pa.set_memory_pool(usual)
+        give_back()
+
+
+def give_back() -> None:
+    """Give memory that is free back to the system, which the allocators would keep for later."""
+    pa.default_memory_pool().release_unused()
+    with contextlib.suppress(AttributeError, OSError):  # not of glibc
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 def _decode(path: Path, encoding: str) -> None:
@@ -122,8 +146,9 @@ def _read_csv(path: Path, layout: Layout, texts: Collection[str]) -> pd.DataFram
     if isinstance(found, Ragged):
         raise DataError(_ragged(path, found, names, not head.names, head.separator))
     kept, names = _without_empty(found, names)
-    del found
-    return _frame(kept, names)
+    columns = kept.columns
+    del found, kept
+    return _frame(columns, names)
 
 
 @dataclass(frozen=True)
@@ -318,14 +343,13 @@ def _as_series(column: pa.ChunkedArray, as_text: bool) -> pd.Series:
     if as_text and (pa.types.is_integer(column.type) or pa.types.is_decimal(column.type)):
         # As text: whole numbers beside holes would become floats, and long ids lose their last digits.
         column = column.cast(pa.string())
-    return _frame(pa.table({"0": column}), ["0"])["0"]
+    return _frame([column], ["0"])["0"]
 
 
-def _frame(table: pa.Table, names: Sequence[str]) -> pd.DataFrame:
-    """Columns of numbers, bools, moments and texts; what is of another type stays an object."""
-    columns = [_plain(column) for column in table.columns]
-    plain = pa.table(dict(zip(map(str, range(len(names))), columns, strict=True)))
-    del columns, table
+def _frame(columns: list[pa.ChunkedArray], names: Sequence[str]) -> pd.DataFrame:
+    """Columns of numbers, bools, moments and texts, else objects; the list is empty afterwards."""
+    plain = pa.table({str(place): _plain(column) for place, column in enumerate(columns)})
+    columns.clear()
     # Column by column, each let go when it is there: a large table would be held twice.
     frame: pd.DataFrame = plain.to_pandas(date_as_object=False, split_blocks=True, self_destruct=True)
     frame.columns = pd.Index(list(names), dtype=object)

@@ -56,6 +56,8 @@ def as_rows(
         keys = row_hashes_of({str(i): cells for i, cells in enumerate(values)})
     whole = ByColumn({one["name"]: cells for one, cells in zip(told, values, strict=True)}, row_type(told))
     rows = Mapped(whole, np.arange(len(keys)), keys).taken(slice(None))  # few are read, many stay columns
+    if isinstance(rows, Mapped):
+        rows = Mapped(whole.on_disk(), np.arange(len(keys)), keys)
     notation = {
         "decimal": how.decimal,
         "thousands": how.thousands,

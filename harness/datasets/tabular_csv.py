@@ -7,7 +7,7 @@ them is learnt of the rows that it trains on (`harness.datasets.encoding`).
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any, Literal
 
@@ -24,13 +24,15 @@ from harness.datasets.frames import (
     UserTable,
     check_trained,
     class_targets,
+    different_texts,
     divide,
     read_table,
     require_complete,
     stripped,
 )
+from harness.datasets.mapped import Mapped
 from harness.datasets.multilabel import check_labels_trained, label_targets
-from harness.datasets.raw import MISSING, is_code
+from harness.datasets.raw import MISSING, give_back, is_code
 from harness.datasets.resplit import Part
 from harness.datasets.rows import as_rows, said_of
 from harness.datasets.splits import take
@@ -160,26 +162,30 @@ def _load(source: Source, content: str, wanted: _Wanted, part: Part | None = Non
     order = None
     if part and part.by == "time" and part.column:
         order = times_of(table, part.column, source.how, dict(wanted.dates))
-    groups, train_rows, test_rows = divide(table, keys, targets, source.test, part, order)
-    if wanted.label_separator is not None:
-        check_labels_trained(table, classes, targets, train_rows)
-    elif classes:
-        check_trained(table, classes, targets, train_rows, test_rows)
     as_names = (*wanted.categories, *table.categories)
     rows, kinds, written = as_rows(columns, table, as_names, source.how, keys)
-    told = said_of(rows, kinds, train_rows, test_rows, table)
-    name = "tabular_classification" if classes else "tabular_regression"
-    if wanted.label_separator is not None:
-        name = "multilabel_classification"
-    information = Task(name, len(classes), classes, (len(kinds),), columns=kinds)
     said = [
         *(note for column in columns for note in column.said),
         *_infinite(columns),
         *_in_units(columns),
         *_with_zeros(table, columns),
     ]
+    # The rows hold all that is predicted from: a large table would be there twice.
+    table = replace(table, frame=table.frame[[part.column] if part and part.column else []])
+    del columns
+    if isinstance(rows, Mapped):
+        give_back()
+    groups, train_rows, test_rows = divide(table, keys, targets, source.test, part, order)
+    if wanted.label_separator is not None:
+        check_labels_trained(table, classes, targets, train_rows)
+    elif classes:
+        check_trained(table, classes, targets, train_rows, test_rows)
+    told = said_of(rows, kinds, train_rows, test_rows, table)
+    name = "tabular_classification" if classes else "tabular_regression"
+    if wanted.label_separator is not None:
+        name = "multilabel_classification"
+    information = Task(name, len(classes), classes, (len(kinds),), columns=kinds)
     sliced, read = table.columns, table.notes
-    del columns, table, keys  # the rows hold all that is predicted from: a large table would be there twice
     ids = np.arange(len(targets), dtype=np.int64)
     whole = Split(rows, targets, ids, groups, sliced, order)
     dataset = Dataset(information, take(whole, train_rows), take(whole, test_rows), written=written)
@@ -307,9 +313,7 @@ def _number(table: UserTable, wanted: _Wanted, source: Source) -> ParsedColumn |
 
 def _are_words(table: UserTable, target: str) -> bool:
     """Whether a target is true and false."""
-    unique = {
-        str(t).casefold() for t in pd.unique(stripped(table.frame[target])) if t not in (None, *MISSING)
-    }
+    unique = {str(t).casefold() for t in different_texts(table.frame[target])[1] if t not in (None, *MISSING)}
     return bool(unique) and unique <= {"true", "false"}
 
 
@@ -319,9 +323,9 @@ def _are_labels(table: UserTable, target: str, values: np.ndarray) -> bool:
     if not len(known) or not _whole(known):
         return False
     zeros = any(len(t) > 1 and t.lstrip("-").startswith("0") and t.isdecimal()
-                for t in pd.unique(stripped(table.frame[target])) if t is not None)  # fmt: skip
+                for t in different_texts(table.frame[target])[1] if t is not None)  # fmt: skip
     if np.abs(known).max() >= EXACT:  # as floats different ones are equal
-        return len(pd.unique(stripped(table.frame[target]))) <= MAX_INTEGER_CLASSES
+        return len(set(different_texts(table.frame[target])[1])) <= MAX_INTEGER_CLASSES
     return zeros or len(np.unique(known)) <= MAX_INTEGER_CLASSES
 
 
