@@ -17,7 +17,8 @@ MARKS: Mapping[Reason, str] = {
 """The word beside a figure; its note stands in a sentence of its own."""
 
 MEANINGS: Mapping[Reason, str] = {
-    Reason.NOT_ESTIMABLE: "Too few calls were made to know it; a longer window or more rounds would.",
+    Reason.NOT_ESTIMABLE: "Too few calls were made to know it: ask for more"
+    " (serving.scenarios.single_stream.min_calls; a p99 needs 662 over all rounds), or for more rounds.",
     Reason.UNSTEADY: "Its speed never settled, neither in the warm-up nor later, so no figure is given.",
     Reason.TOO_NOISY: "The machine was never quiet long enough; measure again on a quieter one.",
     Reason.NOT_CONFIRMED: "The answer did not hold when it was tried again; more seconds would settle it.",
