@@ -149,12 +149,48 @@ def test_a_limits_metric_is_held_against_the_constant_answer_too() -> None:
     assert list(senseless(table, limits_of(suite), goal_of(suite))) == [0]
 
 
+@pytest.mark.parametrize(
+    ("limits", "objective", "barred"),
+    [
+        (("accuracy >= 0.8",), "maximize recall_macro", False),  # finds more than who always says no
+        (("recall_macro >= 0.7",), "maximize accuracy", False),  # the constant answer breaks this limit
+        (("accuracy >= 0.8", "latency_p50_ms <= 9"), "minimize latency_p50_ms", True),
+        (("accuracy >= 0.8", "accuracy[class=yes] >= 0.5"), "minimize latency_p50_ms", False),  # not measured
+        (("accuracy >= 0.8", "f1_macro >= 0.4"), "minimize latency_p50_ms", True),  # no better in any
+    ],
+)
+def test_who_is_right_less_often_but_finds_rare_cases_may_be_chosen_where_that_decides(
+    limits: tuple[str, ...], objective: str, barred: bool
+) -> None:
+    """Nine in ten are no: .87 right and .8 of either class found is no worse than always no (.9, .5)."""
+    suite = make_suite(["a"], objective=objective, constraints=limits)
+    figures = {"accuracy": 0.87, "recall_macro": 0.8, "f1_macro": 0.474, "latency_p50_ms": 3.0}
+    row = Row(
+        "a", "a", "torch", {n: Estimate(v) for n, v in (*figures.items(), ("accuracy[class=yes]", 0.7))}
+    )
+    baseline = Baseline({"accuracy": 0.9, "recall_macro": 0.5, "f1_macro": 0.474})
+    table = Tradeoff((row,), tuple(row.estimates), {}, baseline=baseline)
+    assert bool(senseless(table, limits_of(suite), goal_of(suite))) == barred
+
+
 def test_one_figure_for_all_candidates_decides_nothing() -> None:
     table = made({"a": 0.9, "b": 0.9}, Baseline(same_for_all=("accuracy",)))
     assert nonsense(table, ACCURACY) == (
         "accuracy is 0.9 for every candidate and seed, so it tells nothing of them:"
         " look at the data, or decide by another metric.",
     )
+
+
+@pytest.mark.parametrize(("value", "tells"), [(0.956, True), (0.6, False), (1.0, False), (0.0, False)])
+def test_two_that_are_right_as_often_by_chance_are_tied_and_not_senseless(value: float, tells: bool) -> None:
+    """Of 30 rows two often have 29 right: it was said to look at the data, and nobody was named."""
+    figures = {"accuracy": Estimate(value)}
+    rows = [Row(n, n, "torch", {**figures, "log_loss": Estimate(at)}) for n, at in (("a", 0.2), ("b", 0.3))]
+    baseline = Baseline({"accuracy": 0.6}, same_for_all=("accuracy",))
+    table = Tradeoff(tuple(rows), ("accuracy", "log_loss"), {}, baseline=baseline)
+    assert (nonsense(table, ACCURACY) == ()) == tells
+    alike = Baseline({"accuracy": 0.6}, same_for_all=("accuracy", "log_loss"))
+    assert nonsense(Tradeoff(tuple(rows), table.metrics, {}, baseline=alike), ACCURACY)
 
 
 @pytest.mark.parametrize("share", [0.0, 0.2, MOST_UNSEEN, 0.9])

@@ -287,6 +287,19 @@ def test_a_slice_is_a_limit_like_any_other() -> None:
     assert row(table, "big/torch").rejected_by
 
 
+def test_a_class_is_sliced_by_its_name_also_where_names_are_numbers() -> None:
+    """Labels 3 to 8: `class=5` was the sixth class, 8, whose rows nobody asked for."""
+    targets = np.array([0, 1, 2, 2, 5, 5])
+    shares = np.eye(6)[[0, 1, 2, 0, 0, 0]]  # of label 5 one in two is found, of label 8 none
+    named = Predictions(np.arange(6), targets, shares, classes=("3", "4", "5", "6", "7", "8"))
+    found = {name: score_examples(f"accuracy[class={name}]", named) for name in ("5", "8", "3")}
+    assert [None if s is None else s.values.mean() for s in found.values()] == [0.5, 0.0, 1.0]
+    assert score_examples("accuracy[class=2]", named) is None  # and not label 5, which stands there
+    fraud = replace(named, classes=("a", "b", "fraud", "d", "e", "f"))
+    by_name, by_number = (score_examples(f"accuracy[class={c}]", fraud) for c in ("fraud", "2"))
+    assert by_name is not None and by_number is not None and (by_name.values == by_number.values).all()
+
+
 def test_a_metric_without_per_example_scores_is_jackknifed() -> None:
     rng = np.random.default_rng(0)
     targets = rng.integers(0, 3, 600)

@@ -11,14 +11,26 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from runs_here import run_here
 
-from harness.analysis.folds import corrected_interval, widened
+from harness.analysis.compare import compare_runs
+from harness.analysis.example_draws import Behind
+from harness.analysis.folds import (
+    behind_folds,
+    corrected_difference,
+    corrected_interval,
+    fallen,
+    fallen_words,
+    widened,
+)
+from harness.analysis.predictions import Predictions, Scores, score_examples
 from harness.analysis.stats import two_way_interval
 from harness.datasets.parts import load_parts
 from harness.datasets.resplit import Part, cut, folds_of
 from harness.planning.trials import plan_trials
 from harness.reading.reader import read_suite
 from harness.record import DataError, SuiteError
-from harness.report.render import gather
+from harness.report.render import gather, sections
+from harness.report.sections.quality import confusion
+from harness.suite.schema import DataSplit
 from harness.tasks import raw
 
 SUITE = """\
@@ -269,6 +281,79 @@ def test_widened_scores_have_the_corrected_variance() -> None:
     by_hand = np.sqrt((1 / 5 + 0.25) * values.var(ddof=1))
     assert plain.se == pytest.approx(by_hand) == pytest.approx(corrected_interval(values, 0.25).se)
     assert plain.value == pytest.approx(values.mean())
+
+
+def test_behind_folds_stand_their_rows_once_and_groups_where_they_come_in_some() -> None:
+    random = np.random.default_rng(0)
+    folds = [Scores((random.random(80) < 0.9).astype(float), True) for _ in range(10)]
+    split = DataSplit(folds=5, repeats=2)
+    found = behind_folds(folds, split)
+    rows = np.concatenate([part.values for part in folds])
+    assert found.units == 400 and found.variance == pytest.approx(rows.var() / 400, rel=0.05)
+    pieces = [Scores(np.ones(20), False, units=80)] * 10  # of a jackknife
+    assert (behind_folds(pieces, split).units, behind_folds(pieces, split).variance) == (400, 0.0)
+    assert behind_folds([], split) == Behind()
+
+
+@pytest.mark.parametrize("lower", [False, True])
+def test_a_model_that_grows_old_is_told_by_its_last_block(lower: bool) -> None:
+    """.71, .66, .52, .49 of 240 rows each: the table's mean of .59 is not what comes next."""
+
+    def blocks(*shares: float) -> dict[int, Scores]:
+        rights = {k: np.arange(240) < round(share * 240) for k, share in enumerate(shares)}
+        return {k: Scores((~right if lower else right).astype(float), True) for k, right in rights.items()}
+
+    found = fallen(blocks(0.71, 0.66, 0.52, 0.49), lower)
+    assert found is not None and len(found) == 4
+    assert fallen(blocks(0.71, 0.66, 0.72, 0.69), lower) is None  # within chance
+    assert fallen(blocks(0.49, 0.52, 0.66, 0.71), lower) is None  # better
+    assert fallen(blocks(0.9, 0.5), lower) is None
+    assert "0.71, 0.66, 0.52, 0.49 from the oldest" in fallen_words(
+        "accuracy", "a/torch", [0.71, 0.66, 0.52, 0.49]
+    )
+
+
+def test_differences_over_folds_are_paired_and_corrected() -> None:
+    """Folds differ by more than two candidates do: unpaired, a loss of two points in each fold is noise."""
+    rows = np.array([0.70, 0.90, 0.80, 0.95, 0.75])
+    old = {(0, part): v for part, v in enumerate(rows.tolist())}
+    new = {(0, part): v for part, v in enumerate((rows - [0.02, 0.025, 0.015, 0.02, 0.02]).tolist())}
+    paired = corrected_difference(new, old, 0.25, paired=True)
+    by_hand = np.sqrt((1 / 5 + 0.25) * np.var([0.02, 0.025, 0.015, 0.02, 0.02], ddof=1))
+    assert paired is not None and paired.se == pytest.approx(by_hand) and paired.high < 0
+    apart = corrected_difference(new, old, 0.25, paired=False)
+    assert apart is not None and apart.high > 0 and apart.value == pytest.approx(paired.value)
+    assert corrected_difference(new, {(0, 3): 0.9}, 0.25, paired=True) is None
+
+
+def test_a_gate_between_runs_over_folds_pairs_them(tmp_path: Path) -> None:
+    """They were taken for seeds of which nothing is paired: a difference had to exceed that of folds."""
+    suite = suite_of(tmp_path, "split: {folds: 6}")
+    good = run_here(suite, tmp_path / "runs", kinds="train score")
+    weak = "candidates={logistic: {model: 'sklearn:LogisticRegression', args: {C: 0.00002}}}"
+    found = compare_runs(good, run_here(suite, tmp_path / "runs", weak, kinds="train score"))
+    change = next(c for c in found.changes if c.metric == "accuracy")
+    assert (change.verdict, change.note) == ("worse", "paired over folds")
+
+
+def test_a_report_over_folds_counts_each_row_once_and_says_what_is_of_the_first(tmp_path: Path) -> None:
+    e = gather(run_here(suite_of(tmp_path, "split: {folds: 4, repeats: 2}"), tmp_path, kinds="train score"))
+    told = confusion(e, "logistic")
+    assert told is not None and (told[0].sum(), told[1]) == (400, 2)
+    made = sections(e, ("curves", "by_class"))
+    assert "Of the first of 8 folds alone" in made["curves"].html
+    assert "Of the first" not in made["by_class"].html
+
+
+def test_a_metric_of_parts_of_the_examples_says_how_many_there_are() -> None:
+    targets = np.arange(60) % 2
+    shares = np.stack([1 - targets, targets], axis=1) * 0.8 + 0.1
+    alone = score_examples("f1_macro", Predictions(np.arange(60), targets, shares))
+    assert alone is not None and (len(alone.values), alone.independent) == (20, 60)
+    owners = score_examples(
+        "f1_macro", Predictions(np.arange(60), targets, shares, groups=np.arange(60) // 2)
+    )
+    assert owners is not None and owners.independent == 30
 
 
 def test_a_run_over_folds_reports_their_mean_and_their_corrected_interval(tmp_path: Path) -> None:

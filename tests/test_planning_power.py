@@ -138,6 +138,15 @@ def test_of_a_metric_that_nothing_tells_anything_of_nothing_is_said() -> None:
     assert found["difference"] is None and "not estimable" in str(found["basis"])
 
 
+def test_rows_of_owners_promise_nothing_before_a_run_says_how_alike_they_are() -> None:
+    """Ten rows of each of 30 patients are worth 30 rows to 300: 300 were promised."""
+    suite = suite_of()
+    owned = suite.data.model_copy(update={"args": {**suite.data.args, "group": "patient"}})
+    (reach,) = power_of(suite.model_copy(update={"data": owned})).reaches
+    assert reach.difference is None and "rows of one `patient` are one unit" in reach.basis
+    assert "before a first run" in power_lines(power_of(suite.model_copy(update={"data": owned})))[1]
+
+
 def test_one_seed_speaks_of_checkpoints_and_folds_and_single_candidates_have_no_power() -> None:
     suite = suite_of()
     one = suite.model_copy(update={"training": suite.training.model_copy(update={"seeds": (0,)})})

@@ -17,7 +17,7 @@ from harness.planning.trials import plan_trials
 from harness.reading import read_suite, read_suites, set_names
 from harness.record import SuiteError
 from harness.report.blocks import Table
-from harness.report.overview import by_set, few_words
+from harness.report.overview import by_set, few_words, plain
 from harness.results import Estimate, Recommendation, Row, Tradeoff
 
 TEXT = """
@@ -157,6 +157,31 @@ def test_low_is_good_where_the_objective_is_minimised() -> None:
     found = overview(sets, -1, METRICS["mse"])
     assert found.for_all == "x" and found.standings[1].mean_loss == 1.0
     assert found.standings[1].profile == (0.0, 0.0, 0.0, 0.0, 1.0)
+
+
+def test_dear_houses_do_not_drown_cold_degrees() -> None:
+    """x is 1 % behind on houses in dollars and half as wrong on degrees: dollars added to degrees named y."""
+    houses, degrees = {"x": 50_500.0, "y": 50_000.0}, {"x": 1.0, "y": 2.0}
+    sets = [
+        SetResult(
+            name, {k: Estimate(v) for k, v in figures.items()}, frozenset("xy"), best, frozenset(best), {}
+        )
+        for name, figures, best in (("houses", houses, "y"), ("degrees", degrees, "x"))
+    ]
+    found = overview(sets, -1, METRICS["mae"])
+    assert found.relative and found.for_all == "x"
+    assert found.costs == pytest.approx({"houses": 0.01, "degrees": 0.0})
+    assert [s.mean_loss for s in found.standings] == pytest.approx([0.005, 0.5])
+    said = plain(found, parse_objective("minimize mae"))
+    assert "at worst it is 1\u202f% behind the best (houses)" in said[0] and "costs 0.500\u202f%" in said[1]
+    own = replace(METRICS["mae"], name="euros", unit="EUR")
+    assert not overview(sets, -1, own).relative
+
+
+def test_an_error_of_nothing_at_all_is_no_loss() -> None:
+    sets = [alone("a", x=0.0, y=0.0), alone("b", x=1.0, y=2.0)]
+    found = overview(sets, -1, METRICS["mae"])
+    assert [s.mean_loss for s in found.standings] == [0.0, 0.5]
 
 
 def test_who_breaks_a_limit_somewhere_does_not_do_for_all() -> None:

@@ -290,6 +290,44 @@ TABLE: dict[str, tuple[dict[str, str | None], list[str]]] = {
         {"candidates": "candidates: {vit: {model: vit, args: {dim: wide}}}"},
         ["suite.yaml:5: candidates.vit.args.dim: `wide` does not fit `int`"],
     ),
+    "argument of an estimator within another": (
+        {
+            "candidates": "candidates:\n  f:\n    model: sklearn:Pipeline\n    args:\n"
+            "      steps: {a: sklearn:StandardScaler, b: {model: sklearn:LogisticRegression, args: {Cx: 1}}}"
+        },
+        ["suite.yaml:8: candidates.f.args: sklearn:LogisticRegression has no argument Cx, did you mean C?"],
+    ),
+    "pipeline that predicts nothing": (
+        {
+            "candidates": "candidates: {f: {model: sklearn:Pipeline, args: "
+            "{steps: {a: sklearn:StandardScaler}}}}"
+        },
+        [
+            "suite.yaml:5: candidates.f.args: sklearn:Pipeline predicts nothing: a candidate is a "
+            "classifier or a regressor; put a transformer before one: sklearn:Pipeline with args: "
+            "{steps: {scale: …, model: …}}"
+        ],
+    ),
+    "network within an estimator": (
+        {
+            "candidates": "candidates: {f: {model: sklearn:BaggingClassifier, args: {estimator: {model: "
+            "timm:resnet18}}}}"
+        },
+        [
+            "suite.yaml:5: candidates.f.args: 'timm:resnet18' inside an estimator's arguments: write one of "
+            "sklearn:NAME, xgboost:NAME, lightgbm:NAME, catboost:NAME"
+        ],
+    ),
+    "estimator by its bare name": (
+        {
+            "candidates": "candidates: {f: {model: sklearn:BaggingClassifier, args: {estimator: "
+            "LogisticRegression}}}"
+        },
+        [
+            "suite.yaml:5: candidates.f.args: The 'estimator' parameter of BaggingClassifier must be an "
+            "object implementing 'fit' and 'predict' or None. Got 'LogisticRegression' instead."
+        ],
+    ),
     "misspelt argument of an estimator": (
         {"candidates": "candidates: {f: {model: sklearn:RandomForestClassifier, args: {n_estimator: 9}}}"},
         ["suite.yaml:5: candidates.f.args.n_estimator: unknown argument: did you mean `n_estimators`?"],
@@ -455,8 +493,8 @@ TABLE: dict[str, tuple[dict[str, str | None], list[str]]] = {
     "slice of a class that is not there": (
         {"decision": "decision: {constraints: ['accuracy[class=10] >= 0.9 with 0.95']}"},
         [
-            "suite.yaml:8: decision.constraints: `accuracy[class=10]`: classes are numbered 0 to 9: "
-            "write its number"
+            "suite.yaml:8: decision.constraints: `accuracy[class=10]`: there is no class `10`: "
+            "did you mean `1`?"
         ],
     ),
     "slice of a speed": (

@@ -15,6 +15,7 @@ import numpy as np
 from harness.analysis.changes import Change, Comparison, Scale, Tests, Verdict
 from harness.analysis.criteria import HARNESS_METRICS
 from harness.analysis.drift import drift_note, same_trials
+from harness.analysis.folds import by_seed_and_part, corrected_difference, test_to_train
 from harness.analysis.index import RecordIndex, index_records
 from harness.analysis.outputs import stored_suite
 from harness.analysis.predictions import NotComparableError, ScoreReader, predictions_of
@@ -128,19 +129,44 @@ def _quality_changes(variant: Variant, a: _Side, b: _Side, tests: Tests) -> list
         if not len(values[1]):
             lost.append(_lost(variant, known[name], records_a, records_b))
             continue
+        over_folds = None if same else _over_folds(variant, a, b, name)
         means = [float(v.mean()) for v in values]
         change = Change(variant.name, name, means[0], means[1], unit=known[name].unit)
         sign, scale = _scale(known[name], means[0])
         if same:
             difference, note = Interval(0.0, 0.0, 0.0, 0.0, np.inf), "the same trials"
+        elif over_folds is not None:
+            difference, note = over_folds
         elif tables is not None and name in tables:
             difference, note = two_way_difference(*tables[name]), "paired over test examples"
         else:
             difference, note = welch_difference(values[1], values[0]), "over seeds only"
-        if min(map(len, values)) == 1 and not same:
+        if min(map(len, values)) == 1 and not same and over_folds is None:
             note += "; one seed: about these checkpoints only"
         tests.add(replace(change, note=note), _scaled(difference, sign / scale))
     return lost
+
+
+def _over_folds(variant: Variant, a: _Side, b: _Side, name: str) -> tuple[Interval, str] | None:
+    """B − A over folds or repeats, whose training parts overlap: no seeds, and no independent values; None
+    where a run has not several."""
+    if min(a.suite.data.parts, b.suite.data.parts) < 2:
+        return None
+    scored = [[(r, v) for r in side.scored(variant) if (v := r.value(name)) is not None] for side in (b, a)]
+    cuts = [{r.trial.part: _data_of(r) for r, _ in found} for found in scored]
+    trained = [r for side in (a, b) for r in side.index.train.get((variant.candidate, side.size), [])]
+    ratio = test_to_train([r for r in trained if r.status == "finished"])
+    paired = all(cuts[0][part] == cuts[1][part] for part in cuts[0].keys() & cuts[1].keys())
+    new, old = map(by_seed_and_part, scored)
+    found = corrected_difference(new, old, ratio, paired)
+    if found is None:
+        return None
+    return found, "paired over folds" if paired else "over folds, which hold other rows"
+
+
+def _data_of(record: Record) -> dict[str, object]:
+    data = record.trial.spec.get("data")
+    return {k: v for k, v in data.items() if k != "validation"} if isinstance(data, dict) else {}
 
 
 def _redefined(variant: Variant, entry: Metric, before: Sequence[Record], after: Sequence[Record]) -> Change:

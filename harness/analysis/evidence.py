@@ -11,7 +11,16 @@ import numpy as np
 
 from harness.analysis.beliefs import Beliefs, assumed_spread, missing, store, store_with_zero
 from harness.analysis.criteria import limits_of
-from harness.analysis.folds import by_seed_and_part, common_tables, test_to_train, widened
+from harness.analysis.example_draws import Behind
+from harness.analysis.folds import (
+    behind_folds,
+    by_seed_and_part,
+    common_tables,
+    fallen,
+    fallen_words,
+    test_to_train,
+    widened,
+)
 from harness.analysis.index import RecordIndex
 from harness.analysis.joint import LAUNCH_SD, SEED_SPREAD, SESSION_SD, launch_draws, quality_draws
 from harness.analysis.launches import headline, launch_values
@@ -20,6 +29,7 @@ from harness.analysis.race import in_the_race, still_racing
 from harness.analysis.sessions import by_session
 from harness.analysis.spreads import launch_spread, quality_spread
 from harness.analysis.stats import Array
+from harness.analysis.tails import decides, heaviest, said_of
 from harness.facts import ScoreFacts
 from harness.metrics import METRICS, MetricTable, metric, metrics_of, stem
 from harness.reasons import Reason, reason_of
@@ -173,6 +183,8 @@ def _add_quality(
     seeds: dict[int, tuple[object, ...]] = {}
     notes_of: dict[int, str] = {}
     folded: dict[int, list[tuple[Record, float]]] = {}
+    behind: dict[int, Behind] = {}
+    blocks: dict[int, dict[int, Scores]] = {}
     for k, row in enumerate(index.rows):
         group = index.score.get((row, index.train_size), [])
         found = [(r, _quality_value(r, name, scores)) for r in group if r.status == "finished"]
@@ -192,8 +204,11 @@ def _add_quality(
             seeds[k] = (row.candidate, *dict.fromkeys(r.trial.seed for r, _ in found))
             folded[k] = [(r, v) for (r, _), v in zip(found, values.tolist(), strict=True)]
             tables[k] = values[:, None]
+            parts = {r.trial.part: s for (r, _), s in zip(found, per_seed, strict=True) if s is not None}
+            behind[k], blocks[k] = behind_folds(list(parts.values()), suite.data.split), parts
         elif all(s is not None for s in per_seed):
             table = np.stack([s.values for s in per_seed if s is not None])
+            behind[k] = Behind(min(s.units for s in per_seed if s is not None))
             tables[k] = table + (values - table.mean(1))[:, None]
         else:
             tables[k] = values[:, None]
@@ -201,6 +216,8 @@ def _add_quality(
         cells[k] = Estimate(float(values.mean()), n=len(values), note=said)
     if folded:
         tables = _folded_tables(index, folded, beliefs)
+        if suite.data.split and suite.data.split.by == "time" and decides(suite, name):
+            _say_fallen(beliefs, index, name, blocks, metrics_of(suite)[name].better == "lower")
         cells |= {k: replace(cells[k], value=float(table.mean())) for k, table in tables.items()}
     # Rows with and without predictions do not mix in one joint draw: then seeds alone carry it.
     if len({t.shape[1] for t in tables.values()}) > 1:
@@ -217,14 +234,33 @@ def _add_quality(
     entry = metrics_of(suite)[name]
     share = (entry.low, entry.high) == (0.0, 1.0)
     rng = generator(suite.seed, "draws", name)
+    stood = [behind.get(k, Behind()) for k in tables]
     draw = (
-        quality_draws(found_tables, groups, rng, beliefs.num_draws, assumed, first, share)
+        quality_draws(found_tables, groups, rng, beliefs.num_draws, assumed, first, share, stood)
         if tables
         else np.zeros((beliefs.num_draws, 0))
     )
     draw = np.clip(draw, entry.low, entry.high)
+    if not (folded or share) and decides(suite, name):
+        ahead = [k for k in order[:first] if not behind.get(k, Behind()).units]
+        if (tail := heaviest(tables[k].mean(0) for k in ahead)) is not None:
+            beliefs.warnings.append(said_of(entry, tail))
     dfs = {k: (None, notes_of[k]) if notes_of[k] else _df(tables[k], bool(folded)) for k in tables}
     store(beliefs, name, cells, list(tables), draw, dfs)
+
+
+def _say_fallen(
+    beliefs: Beliefs, index: RecordIndex, name: str, blocks: Mapping[int, Mapping[int, Scores]], lower: bool
+) -> None:
+    """Warn where the row with the best mean does clearly worse in the last block of time."""
+
+    def mean(k: int) -> float:
+        return float(np.mean([scores.values.mean() for scores in blocks[k].values()]))
+
+    known = [k for k in blocks if blocks[k]]
+    best = min(known, key=lambda k: mean(k) if lower else -mean(k), default=None)
+    if best is not None and (values := fallen(blocks[best], lower)) is not None:
+        beliefs.warnings.append(fallen_words(name, index.rows[best].name, values))
 
 
 def _spread_of(tables: Sequence[Array]) -> float:

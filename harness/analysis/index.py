@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from harness.analysis.sessions import ServingSession, sessions_of
+from harness.facts import ScoreFacts
 from harness.record import Record, Variant
 from harness.runtimes.offered import runtimes_of
 from harness.suite.schema import Suite
@@ -30,6 +31,12 @@ class RecordIndex:
     def sessions(self) -> tuple[ServingSession, ...]:
         """The stretches of time in which the variants were served."""
         return sessions_of(self.serve)
+
+    @cached_property
+    def class_names(self) -> tuple[str, ...]:
+        """The classes by number; empty where nothing scored tells them."""
+        scored = (r.facts_as(ScoreFacts).class_names for group in self.score.values() for r in group)
+        return next((tuple(names) for names in scored if names), ())
 
 
 def expected_variants(suite: Suite) -> list[Variant]:

@@ -17,6 +17,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from harness.analysis.example_draws import Behind, centred, example_draws
 from harness.analysis.stats import DRAWS, Array
 
 _PRIOR_DF = (2.0, 4.0, 8.0, 16.0, 64.0, 1e4)
@@ -109,6 +110,7 @@ def quality_draws(
     assumed: float = 0.0,
     first: int | None = None,
     share: bool = True,
+    behind: Sequence[Behind] = (),
 ) -> Array:
     """Joint draws of the true mean scores of K rows.
 
@@ -119,14 +121,15 @@ def quality_draws(
             several runtimes, and share their seeds.
         assumed: standard deviation between seeds, of rows with one seed where `is_spread_unknown`.
         first: so many rows learn from each other alone; the others, drawn given them, from all.
-        share: the metric lies between 0 and 1.
+        share: the metric lies between 0 and 1. behind: of each row, what its scores stand for where they are
+            not those of the examples.
     Returns:
         (draws, K); the measured mean lies in their middle.
     """
     first = len(scores) if first is None else first
     examples, seeds, runtimes = rng.spawn(3)
     labels = np.asarray(groups)
-    noise = _example_draws(scores, labels, examples, draws, share)
+    noise = example_draws(scores, labels, examples, draws, share, behind)
     members = [np.flatnonzero(labels == g).tolist() for g in dict.fromkeys(groups)]
     common = [_common_scores([scores[k] for k in _base(rows, first)]) for rows in members]
     ahead = sum(rows[0] < first for rows in members)
@@ -165,97 +168,6 @@ def _common_scores(rows: Sequence[Array]) -> Array:
     return np.asarray(np.mean([r[:num_seeds] for r in rows], axis=0))
 
 
-def _example_draws(
-    scores: Sequence[Array], groups: Array, rng: np.random.Generator, draws: int, share: bool = True
-) -> Array:
-    """What other test examples would have given: normal, t where there are few (jackknife groups), and of a
-    share what an exact interval leaves open (`_share_draws`)."""
-    num_examples = scores[0].shape[1]
-    if num_examples < 2:
-        return np.zeros((draws, len(scores)))
-    per_example = np.stack([s.mean(0) for s in scores])
-    means = per_example.mean(1)
-    deviation = per_example - means[:, None]
-    covariance = np.asarray(deviation @ deviation.T / (num_examples * (num_examples - 1)))
-    df = num_examples - 1
-    scale = np.sqrt(df / rng.chisquare(df, (draws, 1)))
-    # Row by row, so that a row's draws do not depend on those that come after it.
-    noise = rng.standard_normal((len(scores), draws)).T @ _root(covariance).T
-    if not share:
-        return _centred(noise * scale)
-    flawless = (np.abs(per_example - 1) < 1e-9).all(1)
-    for group in np.unique(groups[flawless]):
-        noise[:, flawless & (groups == group)] = rng.standard_normal((draws, 1))
-    share_like = (noise.std(0) > 0) & (means > 0) & (means < 1 + 1e-9)
-    # Neither their mean nor their width is left to luck, so that no choice is made by it.
-    standard = _centred(noise) / np.where(share_like, noise.std(0), 1.0)
-    noise = _centred(noise * scale)
-    for k in np.flatnonzero(share_like).tolist():
-        count, exact = _independent(scores[k], means[k], covariance[k, k])
-        # Of right and wrong answers the variance is known with the share.
-        drawn = standard[:, k] if exact else standard[:, k] * scale[:, 0]
-        noise[:, k] = _share_draws(drawn, min(means[k], 1.0), count) - means[k]
-    return noise
-
-
-def _independent(scores: Array, mean: float, variance: float) -> tuple[float, bool]:
-    """How many independent answers are worth what these (S, N) are, and whether each is right or wrong.
-
-    Seeds that err on other examples are worth more than one. Of right and wrong answers one more error is
-    counted in, on which all seeds agree: of few errors hardly anything is known of how far seeds agree.
-    """
-    examples = scores.shape[1]
-    spread = mean * (1 - mean)
-    together = examples * variance / spread if spread > 1e-12 else 1.0
-    exact = bool((np.abs(scores * (1 - scores)) < 1e-9).all())
-    if exact:
-        fewer = examples * min(mean, 1 - mean)
-        together = (fewer * together + 1) / (fewer + 1)
-    return max(examples / together, 1.0), exact
-
-
-_PLACES = np.linspace(-8.0, 8.0, 321)
-
-
-def _share_draws(noise: Array, share: float, count: float) -> Array:
-    """Draws of a true share of which so many independent answers gave this one.
-
-    Their ends are the limits of Clopper and Pearson's exact interval, at every level; their middle is that of
-    Jeffreys' prior.
-
-    Args:
-        noise: (draws,) standard normal.
-    """
-    from scipy.special import betaincinv, ndtr
-
-    below, above = ndtr(_PLACES), ndtr(-_PLACES)
-    right, wrong = count * share, count * (1 - share)
-    # From the nearer end, where rounding takes nothing.
-    limits = np.where(
-        _PLACES < 0,
-        betaincinv(right + below, wrong + above, below),
-        1 - betaincinv(wrong + above, right + below, above),
-    )
-    return np.asarray(np.interp(noise, _PLACES, limits))
-
-
-def _centred(noise: Array) -> Array:
-    """Without its own mean, which is the luck of the draws."""
-    return np.asarray(noise - noise.mean(0))
-
-
-def _root(covariance: Array) -> Array:
-    """The lower triangle L with L Lᵀ = covariance, which may be singular (equal rows)."""
-    size = len(covariance)
-    root = np.zeros((size, size))
-    for k in range(size):
-        column = covariance[k:, k] - root[k:, :k] @ root[k, :k]
-        # Rounding leaves 1e-17 of a row that depends on those before it; equal rows must draw equal values.
-        if column[0] > 1e-10 * covariance[k, k]:
-            root[k:, k] = column / np.sqrt(column[0])
-    return root
-
-
 def _seed_draws(
     scores: Sequence[Array],
     shrink: Array,
@@ -284,7 +196,7 @@ def _seed_draws(
         if scores[part] and is_spread_unknown(scores[part]):
             variance[:, part][:, num_seeds[part] == 1] = assumed**2
     seed_variance = np.maximum(variance - residual / shrink, 0.0) / num_seeds
-    return _centred(rng.standard_normal((len(scores), draws)).T * np.sqrt(seed_variance))
+    return centred(rng.standard_normal((len(scores), draws)).T * np.sqrt(seed_variance))
 
 
 def _in_two(
@@ -337,7 +249,7 @@ def launch_draws(
         parts, correlations.spawn(2), rng.spawn(2), strict=False
     )]  # fmt: skip
     whole = np.hstack([noise[0][:, :first], *(n[:, first:] for n in noise[1:])]) if first else noise[0]
-    return np.asarray(np.nanmean(values, axis=0) + _centred(whole))
+    return np.asarray(np.nanmean(values, axis=0) + centred(whole))
 
 
 def _launch_noise(

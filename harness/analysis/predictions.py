@@ -31,6 +31,7 @@ class Predictions:
         answers: what a classifier gave: `probabilities`, `scores` that rank, or `classes`.
         positive: of two classes the one that average precision is of.
         groups: (n,) whose each example is, None where each is its own.
+        classes: their names, where they are known.
     """
 
     ids: Array
@@ -41,6 +42,7 @@ class Predictions:
     answers: str = "probabilities"
     positive: int = 1
     groups: Array | None = None
+    classes: tuple[str, ...] = ()
 
     def rows(self, index: Array) -> Predictions:
         """The chosen examples, by mask or by position."""
@@ -120,13 +122,20 @@ class Scores:
 
     Args:
         shift: what the number of examples adds to the measured value, to be added. note: why there is no
-            interval; empty where there is.
+            interval; empty where there is. units: test examples, or groups of them, where the values are of
+            parts of them.
     """
 
     values: Array
     per_example: bool
     shift: float = 0.0
     note: str = ""
+    units: int = 0
+
+    @property
+    def independent(self) -> int:
+        """Test examples, or groups of them, behind the values."""
+        return self.units or len(self.values)
 
 
 class NotComparableError(ValueError):
@@ -137,16 +146,21 @@ class ScoreReader:
     """Turns predictions into per-example scores in one fixed order of test examples."""
 
     def __init__(
-        self, load: LoadPredictions, metrics: Sequence[str], known: MetricTable = HARNESS_METRICS
+        self,
+        load: LoadPredictions,
+        metrics: Sequence[str],
+        known: MetricTable = HARNESS_METRICS,
+        classes: tuple[str, ...] = (),
     ) -> None:
         self._load = load
         self._known = known
+        self._classes = classes
         self._metrics = tuple(metrics)
         self._ids: Array | None = None
 
     def anew(self) -> ScoreReader:
         """A reader of trials with test examples of their own."""
-        return ScoreReader(self._load, self._metrics, self._known)
+        return ScoreReader(self._load, self._metrics, self._known, self._classes)
 
     def read(self, trial_id: str) -> dict[str, Scores]:
         """Metric → scores of one score trial.
@@ -157,6 +171,7 @@ class ScoreReader:
         """
         loaded = self._load(trial_id)
         predictions = self._align(loaded if isinstance(loaded, Predictions) else Predictions(*loaded))
+        predictions = replace(predictions, classes=self._classes)
         result = {}
         for name in self._metrics:
             scores = score_examples(name, predictions, self._known)
@@ -199,7 +214,7 @@ def score_examples(
     if (stored := predictions.scores.get(STORED + name)) is not None:
         # Each example holds its part's; the parts are known by the examples' numbers.
         _, first = np.unique(parts_of(predictions.ids, predictions.groups), return_index=True)
-        return Scores(np.asarray(stored, dtype=float)[first], False)
+        return Scores(np.asarray(stored, dtype=float)[first], False, units=_units(predictions))
     targets, outputs = predictions.targets, predictions.outputs
     if outputs.ndim == 2 and (outputs.shape[1] == 0 or entry.not_told_by(predictions.answers)):
         return None
@@ -221,7 +236,12 @@ def score_examples(
     if pseudo is None:
         return None
     shift, note = calibration_correction(outputs, targets) if stem(name) == "ece" else (0.0, "")
-    return Scores(pseudo - pseudo.mean() + whole, False, shift, note)
+    return Scores(pseudo - pseudo.mean() + whole, False, shift, note, _units(predictions))
+
+
+def _units(predictions: Predictions) -> int:
+    """Independent examples: groups where they come in some."""
+    return len(predictions.ids if predictions.groups is None else np.unique(predictions.groups))
 
 
 def _means(values: Array, predictions: Predictions) -> Scores:
@@ -240,7 +260,7 @@ def _auc_components(outputs: Array, targets: Array) -> tuple[Array | None, str]:
 
 
 def _slice(name: str, predictions: Predictions) -> Predictions:
-    """The examples of `metric[column=value]`; `class` is the true class.
+    """The examples of `metric[column=value]`; `class` is the true class, by name, else by number.
 
     Raises:
         SuiteError: no such column; the message names those there are.
@@ -248,6 +268,11 @@ def _slice(name: str, predictions: Predictions) -> Predictions:
     column, _, wanted = name[name.index("[") + 1 : -1].partition("=")
     of_class = {"class": predictions.targets} if predictions.targets.ndim == 1 else {}
     columns = {**of_class, **predictions.columns}
+    names = predictions.classes if column == "class" and column not in predictions.columns else ()
+    if wanted in names or any(name.isdecimal() for name in names):
+        # A label 5 of the labels 3 to 8 is the class of that name and not the sixth.
+        number = names.index(wanted) if wanted in names else -1
+        return predictions.rows(predictions.targets == number)
     if column not in columns:
         near = difflib.get_close_matches(column, columns, n=1) or list(columns)[:1]
         raise SuiteError(

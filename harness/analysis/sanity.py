@@ -1,7 +1,7 @@
 """What a decision is held against before it is printed: common sense.
 
-Worse than the constant answer, the same figure for all, labels that training never saw: then data or metric
-are wrong more often than the models are good.
+Worse than the constant answer in all that decides, the same figure for all, labels that training never saw:
+then data or metric are wrong more often than the models are good.
 """
 
 from __future__ import annotations
@@ -10,14 +10,14 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from harness.analysis.criteria import DecisionObjective
+from harness.analysis.criteria import VALUE, DecisionObjective
 from harness.analysis.index import RecordIndex
 from harness.facts import ScoreFacts, TrainFacts
 from harness.kinds.classification import IMAGES as CLASSES
-from harness.metrics import METRICS, metric
+from harness.metrics import METRICS, metric, stem
 from harness.protocols import ONE_SIDED
 from harness.record import Record
-from harness.results import Baseline, Tradeoff
+from harness.results import Baseline, Row, Tradeoff
 from harness.suite.expression import Constraint
 
 MOST_ROWS = 20_000
@@ -87,23 +87,46 @@ def _same_for_all(index: RecordIndex) -> tuple[str, ...]:
 
 
 def senseless(table: Tradeoff, limits: Sequence[Constraint], goal: DecisionObjective) -> Mapping[int, str]:
-    """Rows that must not be chosen, and why: what decides is worse than the constant answer's."""
+    """Rows that must not be chosen, and why: in all quality that decides they are no better than the constant
+    answer, and in some of it worse.
+
+    Who finds rare cases is right less often than who always says no: in recall it is better, and where recall
+    decides too it may be chosen. In what nobody measured of the constant answer (own metrics, slices) it may
+    be better.
+    """
     deciding = [
-        n for n in dict.fromkeys((*goal.metrics, *(c.metric for c in limits))) if n in table.baseline.constant
+        n for n in dict.fromkeys((*goal.metrics, *(c.metric for c in limits))) if _is_quality(table, n)
     ]
     found = {}
     for k, row in enumerate(table.rows):
-        for name in deciding:
-            cell, constant = row.estimates.get(name), table.baseline.constant[name]
-            sign = 1 if metric(name).better == "higher" else -1
-            if (
-                cell is not None
-                and cell.value is not None
-                and sign * (cell.value - constant) < -1e-6 * abs(constant)
-            ):
-                found[k] = f"{name} {cell.value:.4g} is worse than the constant answer's {constant:.4g}"
-                break
+        ahead = {n: _ahead(row, n, table.baseline.constant) for n in deciding}
+        if any(by is None or by > 0 for by in ahead.values()):
+            continue
+        if name := next((n for n, by in ahead.items() if by is not None and by < 0), None):
+            value, constant = row.estimates[name].value, table.baseline.constant[name]
+            found[k] = f"{name} {value:.4g} is worse than the constant answer's {constant:.4g}"
     return found
+
+
+def _is_quality(table: Tradeoff, name: str) -> bool:
+    if name in table.baseline.constant:
+        return True
+    known = METRICS.get(stem(name))
+    return name != VALUE and (known is None or known.about == "quality")
+
+
+def _ahead(row: Row, name: str, constants: Mapping[str, float]) -> float | None:
+    """How far a row is ahead of the constant answer, 0 where it is as good; None where that is not known.
+
+    A row without the figure is not ahead: a limit on it is broken.
+    """
+    cell, constant = row.estimates.get(name), constants.get(name)
+    if cell is None or cell.value is None:
+        return 0.0
+    if constant is None:
+        return None
+    by = (cell.value - constant) * (1 if metric(name).better == "higher" else -1)
+    return by if abs(by) > 1e-6 * abs(constant) else 0.0
 
 
 def nonsense(table: Tradeoff, goal: DecisionObjective) -> tuple[str, ...]:
@@ -113,10 +136,11 @@ def nonsense(table: Tradeoff, goal: DecisionObjective) -> tuple[str, ...]:
         value = next(
             c.value for r in table.rows if (c := r.estimates.get(goal.subject)) and c.value is not None
         )
-        found.append(
-            f"{goal.subject} is {value:.4g} for every candidate and seed, so it tells nothing of them:"
-            " look at the data, or decide by another metric."
-        )
+        if not _by_chance(table, goal.subject, value):
+            found.append(
+                f"{goal.subject} is {value:.4g} for every candidate and seed, so it tells nothing of them:"
+                " look at the data, or decide by another metric."
+            )
     if table.baseline.unseen >= MOST_UNSEEN:
         share, names = 100 * table.baseline.unseen, ", ".join(table.baseline.unseen_labels[:5])
         found.append(
@@ -124,6 +148,16 @@ def nonsense(table: Tradeoff, goal: DecisionObjective) -> tuple[str, ...]:
             " split the data so that both parts have all of them."
         )
     return tuple(found)
+
+
+def _by_chance(table: Tradeoff, name: str, value: float) -> bool:
+    """Whether candidates that answer differently happen to have the same figure, as two that are right on 109
+    of 114 rows: a tie. None and all right, or as many as the constant answer has, is no chance."""
+    others = {n for row in table.rows for n in row.estimates if (m := METRICS.get(n)) and m.measure}
+    constant = table.baseline.constant.get(name)
+    if constant is None or not others - {*table.baseline.same_for_all}:
+        return False
+    return 0 < value < 1 and abs(value - constant) > 1e-6
 
 
 def doubts(baseline: Baseline) -> tuple[str, ...]:

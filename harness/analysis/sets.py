@@ -19,6 +19,8 @@ from harness.results import Estimate, Recommendation, Tradeoff
 
 FACTORS = (1.0, 1.1, 1.25, 1.5, 2.0)
 """Of a performance profile: how much worse than the best one may be."""
+TARGET_UNITS = ("target", "squared target")
+"""Units that are another for each data set: figures in them are not added up over several."""
 LEAST_TESTED = 10
 """Data sets from which on a test over them can say anything after a correction for several candidates."""
 
@@ -74,8 +76,8 @@ class Standing:
         best: data sets where its figure is the best; even: where it is chosen or not told apart from the
             choice.
         mean_rank: 1 is best; None where it lacks a figure somewhere.
-        mean_loss: to the best of each data set, in units of the objective; worst_loss: the largest, on
-            worst_on.
+        mean_loss: to the best of each data set, in units of the objective, or shares of the best figure
+            (`Overview.relative`); worst_loss: the largest, on worst_on.
         keeps_all: whether it keeps the limits on every data set.
         profile: the share of data sets where its cost is at most each of `FACTORS` times the best.
         p: of Wilcoxon's test against the candidate that does for all, after Holm; None where not tested.
@@ -102,11 +104,12 @@ class Overview:
         for_all: the candidate that loses least of those that keep the limits everywhere; None where none
             does.
         for_each: data set → its choice.
-        costs: data set → what `for_all` loses there to the choice's figure, in units of the objective; 0
-            where
-            it is the choice itself.
-        undecided: data sets where `for_all` is not told apart from the choice.
+        costs: data set → what `for_all` loses there to the choice's figure, as losses are told; 0 where it is
+            the choice itself.
+        undecided: data sets where `for_all` is not told apart from another choice.
         seconds: of training once on every data set: `for_all`, and each set's choice; None where not known.
+        relative: losses are shares of the set's best figure, since errors of different targets have different
+            units: hundreds of dollars would drown every degree.
     """
 
     sets: tuple[SetResult, ...]
@@ -116,6 +119,7 @@ class Overview:
     costs: Mapping[str, float]
     undecided: tuple[str, ...]
     seconds: tuple[float | None, float | None] = (None, None)
+    relative: bool = False
 
     @property
     def mean_cost(self) -> float | None:
@@ -133,7 +137,9 @@ def overview(sets: Sequence[SetResult], sign: int, metric: Metric | None) -> Ove
     names = list(dict.fromkeys(name for one in sets for name in one.figures))
     values = np.array([[_value(one, name) for name in names] for one in sets])  # (sets, candidates)
     best = np.nanmax(sign * values, axis=1, keepdims=True)
-    losses = best - sign * values
+    relative = metric is not None and metric.unit in TARGET_UNITS
+    scale = np.abs(best) if relative else np.ones_like(best)
+    losses = _over(best - sign * values, scale)
     profiles = profile(costs_of(values, metric))
     ranks = mean_ranks(losses)
     standings = [
@@ -147,8 +153,14 @@ def overview(sets: Sequence[SetResult], sign: int, metric: Metric | None) -> Ove
     for_all = names[sure[0]] if sure else None
     tested = _tested([standings[i] for i in order], losses[:, order], names, for_all)
     each = {one.name: one.choice for one in sets}
-    costs, undecided = _costs(sets, for_all, sign)
-    return Overview(tuple(sets), tested, for_all, each, costs, undecided, _seconds(sets, for_all))
+    costs, undecided = _costs(sets, for_all, sign, scale[:, 0].tolist())
+    return Overview(tuple(sets), tested, for_all, each, costs, undecided, _seconds(sets, for_all), relative)
+
+
+def _over(losses: np.ndarray, scale: np.ndarray) -> np.ndarray:
+    """Losses over a scale; none is none, also of a best figure of 0."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.asarray(np.where(losses == 0, 0.0, losses / scale))
 
 
 def _value(one: SetResult, name: str) -> float:
@@ -229,15 +241,16 @@ def _tested(
 
 
 def _costs(
-    sets: Sequence[SetResult], for_all: str | None, sign: int
+    sets: Sequence[SetResult], for_all: str | None, sign: int, scale: Sequence[float]
 ) -> tuple[dict[str, float], tuple[str, ...]]:
     costs: dict[str, float] = {}
     undecided = []
-    for one in sets:
+    for one, unit in zip(sets, scale, strict=True):
         if for_all is None or one.choice is None:
             continue
-        costs[one.name] = sign * (_value(one, one.choice) - _value(one, for_all))
-        if for_all in one.even:
+        lost = sign * (_value(one, one.choice) - _value(one, for_all))
+        costs[one.name] = lost / unit if unit else lost
+        if for_all in one.even and for_all != one.choice:
             undecided.append(one.name)
     return costs, tuple(undecided)
 

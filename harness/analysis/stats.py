@@ -60,6 +60,16 @@ def t_interval(value: float, se: float, df: float, level: float = 0.95) -> Inter
     return Interval(value, value - half, value + half, se, df)
 
 
+def wilson(share: float, count: int) -> tuple[float, float]:
+    """The 95 % Wilson interval of a share of `count` examples."""
+    if count < 1:
+        return 0.0, 1.0
+    z2 = 1.959964**2
+    centre = (share + z2 / (2 * count)) / (1 + z2 / count)
+    half = math.sqrt(z2) * math.sqrt(share * (1 - share) / count + z2 / (4 * count**2)) / (1 + z2 / count)
+    return max(0.0, centre - half), min(1.0, centre + half)
+
+
 # ---------------------------------------------------------------------------------- two-way
 
 

@@ -71,7 +71,7 @@ def measured_table(
     index = index_records(records, suite)
     known = metrics_of(suite)
     names = [*_scored_metrics(records, known), *slices]
-    reader = ScoreReader(predictions, names, known) if predictions else None
+    reader = ScoreReader(predictions, names, known, index.class_names) if predictions else None
     beliefs = gather(index, suite, reader, slices)
     beliefs.warnings.extend(_seed_warnings(beliefs, index.score))
     beliefs.warnings.extend(_export_faults(beliefs, index.score))

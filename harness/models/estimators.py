@@ -245,6 +245,17 @@ def parts(estimator: BaseEstimator) -> Iterator[BaseEstimator]:
                 yield from parts(each)
 
 
+def check_values(estimator: BaseEstimator) -> None:
+    """What `fit` asks of scikit-learn's arguments before it looks at any data.
+
+    Raises:
+        ValueError: one has a value or a type that its estimator does not take.
+    """
+    for part in parts(estimator):
+        if library_of(part) == "sklearn" and hasattr(part, "_validate_params"):
+            part._validate_params()
+
+
 def _leaves(value: object) -> Iterator[BaseEstimator]:
     if isinstance(value, (list, tuple)):
         for each in value:

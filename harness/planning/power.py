@@ -235,8 +235,11 @@ def _reach(
     unit, relative = metric.unit, metric.is_speed
     found, basis = known, f"as in {known[1]}" if known else ""
     if found is None:
-        found = _assumed_spread(suite, metric, rows)
+        owner = "" if relative else str(suite.data.args.get("group") or "")
+        found = None if owner else _assumed_spread(suite, metric, rows)
         basis = f"assumed: {found[1]}" if found else "not estimable before a first run on these data"
+        # How alike rows of one owner are decides what they are worth, and only answers tell.
+        basis += f": rows of one `{owner}` are one unit" if owner else ""
     if found is None:
         return Reach(name, unit, None, relative, basis)
     spread = found[0]

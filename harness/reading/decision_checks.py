@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from difflib import get_close_matches
-
 from harness.kinds import KINDS, kind_of
 from harness.metrics import metrics_of
 from harness.names import hint
@@ -182,14 +180,11 @@ def _check_slice(draft: Draft, metric: str, part: str, place: Place) -> None:
         return
     if info is None or not info.num_classes:
         return
-    if not (wanted.isdecimal() and int(wanted) < info.num_classes):
-        # A class whose name is its number needs no translation.
-        numbers = {str(n): k for k, n in enumerate(info.class_names) if str(n) != str(k)}
-        close = get_close_matches(wanted, numbers, n=1, cutoff=0.5)
-        cure = f"{close[0]} is {numbers[close[0]]}" if close else "write its number"
-        draft.wrong(
-            path, f"`{metric}{part}`: classes are numbered 0 to {info.num_classes - 1}: {cure}", place
-        )
+    names = tuple(map(str, info.class_names))
+    has_numerals = any(name.isdecimal() for name in names)
+    if wanted in names or (not has_numerals and wanted.isdecimal() and int(wanted) < info.num_classes):
+        return
+    draft.wrong(path, f"`{metric}{part}`: there is no class `{wanted}`: {hint(wanted, names)}", place)
 
 
 def _check_objective(draft: Draft) -> None:

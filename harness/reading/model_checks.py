@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+from collections.abc import Set
 
 from harness.kinds import KINDS, kind_of
 from harness.models.rules import check as check_rules
@@ -120,7 +121,10 @@ def _check_model(draft: Draft, path: Path_, task: Task | None) -> None:
     check_args(draft, (*path, "args"), signature)
     _check_classes(draft, path, source.ref)
     if source.ref.about.fitted == "sklearn":
-        _check_nested(draft, path, draft.node(*path, "args"))
+        nested = _check_nested(draft, path, draft.node(*path, "args"))
+        nested = nested or bool(_MADE_OF & draft.get(dict, *path, "args", default={}).keys())
+        if nested and len(draft.mistakes) == before and source.ref.kind in _LIBRARIES:
+            _check_made(draft, path, reference, {"tfidf"} if _takes_texts(draft, task) else set())
     if len(draft.mistakes) == before:
         _check_fit(draft, path, source.ref, task)
 
@@ -163,18 +167,40 @@ _LIBRARIES = tuple(
     kind for kind, about in MODEL_KINDS.items() if about.fitted == "sklearn" and kind != OWN_ESTIMATOR
 )
 
+_MADE_OF = {"estimator", "estimators", "final_estimator", "regressor", "steps"}
+"""Arguments that are further estimators."""
 
-def _check_nested(draft: Draft, path: Path_, node: Node | None) -> None:
-    """References to further estimators, at any depth of an estimator's arguments."""
+
+def _check_nested(draft: Draft, path: Path_, node: Node | None) -> bool:
+    """References to further estimators, at any depth of an estimator's arguments; whether there are any."""
     if node is None:
-        return
-    if isinstance(node.value, str) and parse_model(node.value).kind in _LIBRARIES:
+        return False
+    found = isinstance(node.value, str) and parse_model(node.value).kind in _LIBRARIES
+    if found:
         try:
-            resolve_model(node.value, draft.folder)
+            resolve_model(str(node.value), draft.folder)
         except LookupError as error:
             draft.wrong((*path, "args"), str(error.args[0]), node.place)
-    for inner in [*(node.mapping or {}).values(), *(node.sequence or ())]:
-        _check_nested(draft, path, inner)
+    inner = [
+        _check_nested(draft, path, one) for one in [*(node.mapping or {}).values(), *(node.sequence or ())]
+    ]
+    return found or any(inner) or (node.mapping is not None and "model" in node.mapping)
+
+
+def _check_made(draft: Draft, path: Path_, reference: str, others: Set[str]) -> None:
+    """An estimator that is made of others is made, as a trial does: signatures alone do not tell which of its
+    arguments become estimators, and with which arguments of their own.
+
+    Args:
+        others: arguments that are not the estimator's.
+    """
+    from harness.models.estimators import build, check_values
+
+    given = draft.get(dict, *path, "args", default={})
+    try:
+        check_values(build(reference, {k: v for k, v in given.items() if k not in others}, 0, 1))
+    except (ValueError, TypeError) as error:
+        draft.wrong((*path, "args"), str(error), draft.key_place(*path, "args"))
 
 
 def _check_fit(draft: Draft, path: Path_, ref: ModelRef, task: Task | None) -> None:

@@ -251,15 +251,15 @@ class Evidence:
             groups.setdefault((r.trial.kind, None), []).append(r)
         return groups
 
-    def scored(self, candidate: str, runtime: str | None = None) -> list[Record]:
+    def scored(self, candidate: str, runtime: str | None = None, every_part: bool = False) -> list[Record]:
         """Score records of the headline size on one runtime, the given one or the reference; of several folds
-        or repeats those of the first, which share their test examples."""
+        or repeats those of the first, which share their test examples, unless every part is wanted."""
         found = self.of("score", candidate, train_size=self.headline_size)
         runtimes = [r.trial.runtime for r in found]
         if runtime is not None:
             runtime = scored_as(runtime, self.suite.serving.threads)
         wanted = runtime or reference_of(runtimes)
-        return [r for r in found if r.trial.runtime == wanted and not r.trial.part]
+        return [r for r in found if r.trial.runtime == wanted and (every_part or not r.trial.part)]
 
     def predictions(self, record: Record) -> Predictions | None:
         """A score trial's answers; None where there are none, or they cannot be read (which is logged)."""

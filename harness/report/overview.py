@@ -73,9 +73,10 @@ def markdown(question: str, sections: Sequence[Section]) -> str:
 
 
 def to_json(found: Overview, goal: DecisionObjective) -> dict[str, object]:
-    """The overview for programs; figures in units of the objective."""
+    """The overview for programs."""
     return {
         "objective": goal.text,
+        "losses_in": "shares of the best figure of a set" if found.relative else "units of the objective",
         "for_all": found.for_all,
         "for_each": dict(found.for_each),
         "mean_cost_of_one_for_all": found.mean_cost,
@@ -98,14 +99,13 @@ def plain(found: Overview, goal: DecisionObjective) -> list[str]:
     chosen = sorted({name for name in found.for_each.values() if name})
     lines = [
         f"One for all: {found.for_all}. It is the best, or not told apart from the choice, on "
-        f"{len(leader.even)} "
-        f"of {n.counted(count, 'data set')}; at worst it is {_loss(leader.worst_loss, goal)} behind the best "
-        f"({leader.worst_on})."
+        f"{len(leader.even)} of {n.counted(count, 'data set')}; at worst it is "
+        f"{_loss(leader.worst_loss, goal, found)} behind the best ({leader.worst_on})."
     ]
     if found.mean_cost is not None:
         lines.append(
             f"One for each: {n.listed(chosen)}. Taking {found.for_all} everywhere instead costs "
-            f"{_loss(max(found.mean_cost, 0.0), goal)} in the mean of the sets"
+            f"{_loss(max(found.mean_cost, 0.0), goal, found)} in the mean of the sets"
             + (
                 f"; on {len(found.undecided)} of them the two are not told apart, so part of that is luck"
                 if found.undecided and len(chosen) > 1
@@ -134,7 +134,9 @@ def answer(found: Overview, goal: DecisionObjective) -> list[Block]:
     if found.for_all is not None:
         tiles = [Tile("for all", found.for_all)]
         if found.mean_cost is not None:
-            tiles.append(Tile("costs against one for each", _loss(max(found.mean_cost, 0.0), goal), "mean"))
+            tiles.append(
+                Tile("costs against one for each", _loss(max(found.mean_cost, 0.0), goal, found), "mean")
+            )
         blocks.append(Tiles(tuple(tiles)))
     blocks.append(text(few_words(len(found.sets), len(found.standings)), kind="note"))
     return blocks
@@ -205,9 +207,13 @@ def by_candidate(found: Overview, goal: DecisionObjective) -> list[Block]:
         *([Column(f"within {factor:g}×", "share of sets") for factor in FACTORS] if has_profile else []),
         *([Column("p", "Holm")] if tested else []),
     ]
-    rows = [_candidate_row(s, goal, has_profile, tested) for s in found.standings]
+    rows = [_candidate_row(s, goal, found, has_profile, tested) for s in found.standings]
     chosen = tuple(i for i, s in enumerate(found.standings) if s.candidate == found.for_all)
     blocks: list[Block] = [Table(tuple(columns), tuple(rows), chosen=chosen)]
+    if found.relative:
+        least = f"least {n.label(goal.subject)}"
+        words = f"Losses are shares of each data set's {least}: targets differ in their units."
+        blocks.append(text(words, kind="note"))
     if has_profile:
         cost = _cost_words(goal)
         parts: tuple[Inline, ...] = (
@@ -227,15 +233,17 @@ def _cost_words(goal: DecisionObjective) -> str:
     )
 
 
-def _candidate_row(s: Standing, goal: DecisionObjective, has_profile: bool, tested: bool) -> tuple[Cell, ...]:
+def _candidate_row(
+    s: Standing, goal: DecisionObjective, found: Overview, has_profile: bool, tested: bool
+) -> tuple[Cell, ...]:
     cells = [
         Cell(s.candidate, strong=True),
         Cell(str(len(s.best)), sort=len(s.best)),
         Cell(str(len(s.even)), sort=len(s.even)),
         Cell("lacks a figure" if s.mean_rank is None else f"{s.mean_rank:.1f}", sort=s.mean_rank),
-        Cell("not estimable" if s.mean_loss is None else _loss(s.mean_loss, goal), sort=s.mean_loss),
+        Cell("not estimable" if s.mean_loss is None else _loss(s.mean_loss, goal, found), sort=s.mean_loss),
         Cell(
-            "not estimable" if s.worst_loss is None else f"{_loss(s.worst_loss, goal)} ({s.worst_on})",
+            "not estimable" if s.worst_loss is None else f"{_loss(s.worst_loss, goal, found)} ({s.worst_on})",
             sort=s.worst_loss,
         ),
     ]
@@ -246,8 +254,11 @@ def _candidate_row(s: Standing, goal: DecisionObjective, has_profile: bool, test
     return tuple(cells)
 
 
-def _loss(value: float | None, goal: DecisionObjective) -> str:
-    """A difference of the objective, with its unit where it has one."""
+def _loss(value: float | None, goal: DecisionObjective, found: Overview) -> str:
+    """A difference of the objective, with its unit where it has one; a share where sets have units of their
+    own."""
     if value is None:
         return "not estimable"
+    if found.relative:
+        return f"{n.plain(100 * value)}\u202f%"
     return n.with_unit(goal.subject, n.plain(value)) if goal.is_metric else n.plain(value)

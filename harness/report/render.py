@@ -6,7 +6,7 @@ import json
 import logging
 import traceback
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import cast
@@ -18,7 +18,7 @@ from harness.record import HarnessError, Record
 from harness.report import html, markdown
 from harness.report.blocks import capital, section, text
 from harness.report.evidence import Evidence
-from harness.report.sections import SECTIONS, SHORT
+from harness.report.sections import OF_THE_FIRST_PART, SECTIONS, SHORT
 from harness.store.runs import RunFolder
 from harness.suite.schema import Suite
 
@@ -122,10 +122,23 @@ def _made(e: Evidence, name: str) -> Section | None:
     """A section, or where it raises the words that stand in its place: hours of measuring are not lost to a
     mistake in one table."""
     try:
-        return SECTIONS[name](e)
+        made = SECTIONS[name](e)
+        return made if made is None or name not in OF_THE_FIRST_PART else _of_the_first_part(e, made)
     except Exception as error:
         log.warning("the report's section %s could not be written", name, exc_info=True)
         return unwritten(name, error)
+
+
+def _of_the_first_part(e: Evidence, made: Section) -> Section:
+    """With the words that its figures are not those of the table, which are means over all parts."""
+    parts, split = e.suite.data.parts, e.suite.data.split
+    if parts < 2 or split is None:
+        return made
+    what = "folds" if split.folds else "repeats"
+    words = f"Of the first of {parts} {what} alone; the table's figures are means over all of them."
+    said = section(made.title, [text(words, kind="note")], made.anchor)
+    assert said is not None
+    return replace(made, html=said.html + made.html, markdown=f"{said.markdown}\n\n{made.markdown}")
 
 
 def unwritten(name: str, error: Exception) -> Section | None:

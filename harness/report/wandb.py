@@ -237,7 +237,9 @@ def _pr_curves(wandb: ModuleType, e: Evidence) -> dict[str, object]:
 
 
 def _calibration(wandb: ModuleType, e: Evidence) -> dict[str, object]:
-    found = {c: b for c in e.leading[:MOST_CANDIDATES] if (b := reliability_bins(e, e.scored(c)))}
+    found = {
+        c: b for c in e.leading[:MOST_CANDIDATES] if (b := reliability_bins(e, e.scored(c, every_part=True)))
+    }
     if not found:
         return {}
     plot = wandb.plot.line_series(

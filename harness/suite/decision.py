@@ -100,8 +100,9 @@ class Decision(Model):
     constraints: tuple[str, ...] = ()
     """`METRIC >= NUMBER` or `METRIC <= NUMBER`, each optionally `with 0.95`: the probability that it must
     hold with; all limits without one of their own must hold together with `confidence`. Quality can be
-    limited on a slice, a part of the test examples: `accuracy[class=3] >= 0.7`, or by a column that the data
-    keep (`columns` of `tabular_csv` and `text_csv`): `accuracy[region=north] >= 0.8`."""
+    limited on a slice, a part of the test examples: a class by its name (by its number where no class is
+    named by one), `accuracy[class=fraud] >= 0.7`, or a value of a column that the data keep (`columns` of
+    `tabular_csv` and `text_csv`), `accuracy[region=north] >= 0.8`."""
     confidence: Confidence = 0.9
     """The probability with which the limits must hold: variants that keep all of them with it may be chosen,
     and among those the objective alone decides."""

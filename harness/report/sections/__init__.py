@@ -74,5 +74,16 @@ SECTIONS: Mapping[str, Callable[[Evidence], Section | None]] = {
 }
 """Name → section. A section with nothing to show returns None and is left out."""
 
+OF_THE_FIRST_PART = (
+    "constant",
+    "of_kind",
+    "temperature",
+    "curves",
+    "slices",
+    "worst_errors",
+    "disagreements",
+)
+"""Those that show one model's answers: of several folds or repeats those of the first."""
+
 SHORT = ("verdict", "constant", "requirements", "tradeoff", "flips", "agreement")
 """Those that report.md has."""

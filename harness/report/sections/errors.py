@@ -11,13 +11,13 @@ from itertools import combinations
 import numpy as np
 
 from harness.analysis import errors
-from harness.analysis.stats import Interval, two_way_difference, two_way_interval
+from harness.analysis.stats import Interval, two_way_difference, two_way_interval, wilson
 from harness.protocols import Section
 from harness.report import numbers as n
 from harness.report.blocks import Block, Bullets, Cell, Column, Fold, Table, section, text
 from harness.report.evidence import Evidence
 from harness.report.sections.answers import ComparedAnswers, answers_of
-from harness.report.sections.quality import class_names, wilson
+from harness.report.sections.quality import class_names
 from harness.report.thumbnails import data_uri
 
 SURE = 0.05

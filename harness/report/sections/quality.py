@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Sequence
 
 import numpy as np
 
+from harness.analysis.stats import wilson
 from harness.facts import FittedFacts, ScoreFacts, TrainFacts
 from harness.kinds import kind_of
 from harness.protocols import Section
@@ -238,10 +238,10 @@ def by_class(e: Evidence) -> Section | None:
 
 
 def confusion(e: Evidence, candidate: str) -> tuple[np.ndarray, int] | None:
-    """Counts (true, predicted) over all seeds on the reference runtime, and how many seeds."""
+    """Counts (true, predicted) over all seeds on the reference runtime, and how often a row is counted."""
     total: np.ndarray | None = None
     seeds = 0
-    for record in e.scored(candidate):
+    for record in e.scored(candidate, every_part=True):
         stored = record.facts_as(ScoreFacts).confusion
         if stored:
             matrix = np.asarray(stored, int)
@@ -257,7 +257,13 @@ def confusion(e: Evidence, candidate: str) -> tuple[np.ndarray, int] | None:
         matrix = np.bincount(targets[inside] * k + answers[inside], minlength=k * k).reshape(k, k)
         total = matrix if total is None else total + matrix
         seeds += 1
-    return None if total is None else (total, seeds)
+    return None if total is None else (total, times_counted(e, seeds))
+
+
+def times_counted(e: Evidence, records: int) -> int:
+    """How often a row is tested on in the answers of so many trials: once in all folds together."""
+    split = e.suite.data.split
+    return max(1, records // ((split.folds if split else None) or 1))
 
 
 def class_names(e: Evidence, count: int) -> list[str]:
@@ -297,16 +303,6 @@ def share_cell(share: float, count: int) -> Cell:
     return Cell(value, interval, share)
 
 
-def wilson(share: float, count: int) -> tuple[float, float]:
-    """The 95 % Wilson interval of a share of `count` examples."""
-    if count < 1:
-        return 0.0, 1.0
-    z2 = 1.959964**2
-    centre = (share + z2 / (2 * count)) / (1 + z2 / count)
-    half = math.sqrt(z2) * math.sqrt(share * (1 - share) / count + z2 / (4 * count**2)) / (1 + z2 / count)
-    return max(0.0, centre - half), min(1.0, centre + half)
-
-
 def matrix_table(candidate: str, matrix: np.ndarray, names: Sequence[str]) -> Table:
     """The confusion matrix in per cent of the true class; the diagonal is not shaded, errors are."""
     share = matrix / np.maximum(1, matrix.sum(1, keepdims=True))
@@ -334,7 +330,7 @@ def calibration(e: Evidence) -> Section | None:
         return None
     series, rows = [], []
     for candidate in e.leading[:MOST_LINES]:
-        bins = reliability_bins(e, e.scored(candidate))
+        bins = reliability_bins(e, e.scored(candidate, every_part=True))
         if bins is None:
             continue
         confidence, right, low, high = bins
@@ -375,14 +371,15 @@ def reliability_bins(
     parts = [part for part in np.array_split(order, bins) if len(part)]
     means = [float(confidence[part].mean()) for part in parts]
     shares = [float(right[part].mean()) for part in parts]
-    ends = [wilson(share, len(part) // len(confidences)) for share, part in zip(shares, parts, strict=True)]
+    times = times_counted(e, len(confidences))
+    ends = [wilson(share, len(part) // times) for share, part in zip(shares, parts, strict=True)]
     return means, shares, [low for low, _ in ends], [high for _, high in ends]
 
 
 def _calibration_row(
     e: Evidence, candidate: str, confidence: Sequence[float], right: Sequence[float]
 ) -> tuple[Cell, ...]:
-    records = e.scored(candidate)
+    records = e.scored(candidate, every_part=True)
     values: dict[str, float | None] = {}
     for name in ("ece", "brier", "log_loss"):
         found = [v for r in records if (v := r.value(name)) is not None]
