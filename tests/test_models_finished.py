@@ -349,7 +349,7 @@ def test_a_changed_class_changes_the_ids(tmp_path: Path) -> None:
         pytest.param("lightning:net.ckpt", {}, "`class` is missing", marks=needs_lightning),
         pytest.param("lightning:net.ckpt", {"class": "nets:Nett"}, "nets.py defines no `Nett`.*Net",
                      marks=needs_lightning),
-        pytest.param("keras:net.pt2", {}, "is no .keras file", marks=needs_keras),
+        pytest.param("keras:net.pt2", {}, r"is not a \.keras file", marks=needs_keras),
     ],
 )  # fmt: skip
 def test_mistakes_are_said_with_their_line_before_anything_runs(
