@@ -21,6 +21,7 @@ from harness.record import content_hash
 
 PACKAGES = (
     "harness-tradeoffs",
+    "accelerate",
     "catboost",
     "faiss-cpu",
     "hnswlib",

@@ -265,6 +265,9 @@ def test_an_optimizer_that_its_candidate_asks_for_is_refused_before_anything_run
         "optimizer: {lr: 0.5}, schedule: {warmup: 0.2}": "training.optimizer and training.schedule of this",
         "label_smoothing: 0.1": "training.label_smoothing would not be used",
         "resources: {workers: 2}": "training.resources.workers: a LightningModule trains in one process",
+        "tuning: {trials: 2, space: {optimizer.lr: {uniform: [0.01, 0.1]}}}": (
+            "training.tuning.space searches optimizer.lr, which a LightningModule says itself"
+        ),
     }.items():
         (mistake,) = asked(folder, name, setting)
         assert mistake.startswith(f"{folder}/suite.yaml:6: mine: {said}")

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from harness.kinds import kind_of
-from harness.models import MODELS, keras_network, torchvision_shim
+from harness.models import MODELS, hf_trainer, keras_network, torchvision_shim
 from harness.models.names import nearest
 from harness.models.own import find_function
 from harness.models.rules import check
@@ -89,6 +89,8 @@ def _call(ref: str, build: Callable[..., object], task: Task, args: Mapping[str,
     network = build(task, **args)
     if keras_network.is_keras(network):
         network = keras_network.wrap(ref, network, task, example_inputs(task))
+    if hf_trainer.is_trainer(network):
+        return hf_trainer.wrap(network, task)
     if hasattr(network, "fit") and hasattr(network, "predict") and not isinstance(network, nn.Module):
         raise ValueError(
             f"{ref} returned a {type(network).__name__}, which fits by itself: write estimator:{ref}"

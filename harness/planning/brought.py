@@ -22,10 +22,10 @@ from harness.suite.model_ref import ModelRef, own_code
 Step = str | int
 
 LIBRARIES = frozenset({
-    "PIL", "catboost", "datasets", "faiss", "harness", "hnswlib", "keras", "lightgbm", "lightning",
-    "matplotlib",
-    "numpy", "onnx", "onnxruntime", "pandas", "ray", "safetensors", "scipy", "sklearn", "timm", "tokenizers",
-    "torch", "torchmetrics", "torchvision", "transformers", "usearch", "xgboost",
+    "PIL", "accelerate", "catboost", "datasets", "faiss", "harness", "hnswlib", "keras", "lightgbm",
+    "lightning", "matplotlib", "numpy", "onnx", "onnxruntime", "pandas", "ray",
+    "safetensors", "scipy", "sklearn", "timm", "tokenizers", "torch", "torchmetrics",
+    "torchvision", "transformers", "usearch", "xgboost",
 })  # fmt: skip
 """What carries no weights of its own, and is large to look through."""
 

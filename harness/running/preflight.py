@@ -14,13 +14,17 @@ import tempfile
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import TypedDict, cast
+from typing import TYPE_CHECKING, TypedDict, cast
 
 from harness.codec import Json, JsonObject
 from harness.protocols import Task
 from harness.record import HarnessError, SuiteError, Trial
+from harness.running.smoke import SMOKE_ENDING
 from harness.suite.model_ref import parse_model
 from harness.suite.schema import Suite
+
+if TYPE_CHECKING:
+    from harness.models.hf_trainer import TrainerNetwork
 
 LIMIT_S = 180.0
 
@@ -30,15 +34,22 @@ SKIPPED = ("onnx:", "hf:")
 """Finished files are checked when they are adopted; a language model is too large to build for nothing."""
 
 
-class Wanted(TypedDict):
-    """A candidate to build; `asks`: settings of training that it asks for itself. `workers`: how many are to
-    train it."""
+class _Training(TypedDict):
+    tunes: list[str]
+    workers: int
+    epochs: int
+    batch_size: int
+    is_smoke: bool
+
+
+class Wanted(_Training):
+    """A candidate to build; `asks`: settings of training that it asks for itself, `tunes`: those that are
+    searched for it. `workers`: how many are to train it. `is_smoke`: epochs are cut on purpose."""
 
     model: str
     args: Mapping[str, Json]
     seed: int | None
     asks: list[str]
-    workers: int
 
 
 class DataSet(TypedDict):
@@ -68,7 +79,7 @@ def preflight(suite: Suite, suite_path: str | Path, missing: Iterable[Trial]) ->
             "args": dict(t.spec["args"]),
             "seed": t.seed,
             "asks": _asked_for(suite, t.candidate),
-            "workers": suite.candidates[t.candidate].training.resources.workers,
+            **_training_of(suite, t.candidate),
         }
         for t in missing
         if t.kind == "train" and t.spec.get("model") and not t.spec["model"].startswith(SKIPPED)
@@ -98,9 +109,21 @@ def preflight(suite: Suite, suite_path: str | Path, missing: Iterable[Trial]) ->
 
 def _asked_for(suite: Suite, name: str) -> list[str]:
     """Settings of training that a candidate asks for itself, and not the whole suite."""
-    own = suite.candidates[name].training
-    asks = [key for key in ("optimizer", "schedule") if getattr(own, key) != getattr(suite.training, key)]
+    own, keys = suite.candidates[name].training, ("optimizer", "schedule", "gradient_clip", "precision")
+    asks = [key for key in keys if getattr(own, key) != getattr(suite.training, key)]
     return asks + (["label_smoothing"] if own.label_smoothing else [])
+
+
+def _training_of(suite: Suite, name: str) -> _Training:
+    """What a network that trains by a Trainer of its own must agree with."""
+    own = suite.candidates[name].training
+    return {
+        "tunes": list(own.tuning.space) if own.tuning is not None else [],
+        "workers": own.resources.workers,
+        "epochs": own.epochs,
+        "batch_size": own.batch_size,
+        "is_smoke": suite.name.endswith(SMOKE_ENDING),
+    }
 
 
 def build(request: Request) -> dict[str, str]:
@@ -150,17 +173,32 @@ def _build_network(candidate: Wanted, task: Task, search: Path | None) -> None:
             or a loop of its own that several workers are to run.
     """
     from harness.models.build import build_model
+    from harness.models.hf_trainer import TrainerNetwork
     from harness.models.keras_network import KerasNetwork
     from harness.training.lightning_module import is_lightning
 
     args, asks = candidate["args"], set(candidate.get("asks", ()))
     network = build_model(candidate["model"], _with_words(task, args), args, search)
-    if candidate.get("workers", 1) > 1 and (is_lightning(network) or isinstance(network, KerasNetwork)):
-        what = "LightningModule" if is_lightning(network) else "Keras model"
+    kinds = {
+        "LightningModule": is_lightning(network),
+        "Trainer": isinstance(network, TrainerNetwork),
+        "Keras model": isinstance(network, KerasNetwork),
+    }
+    what = next((name for name, it_is in kinds.items() if it_is), "")
+    if candidate.get("workers", 1) > 1 and what:
         raise ValueError(
             f"training.resources.workers: a {what} trains in one process: give this candidate "
             "`training: {resources: {workers: 1}}`"
         )
+    tuned = [key for key in candidate.get("tunes", ()) if key.partition(".")[0] in _SAID_BY.get(what, ())]
+    if tuned:
+        raise ValueError(
+            f"training.tuning.space searches {' and '.join(tuned)}, which a {what} says itself: give this "
+            "candidate a space of its own (`args.NAME` searches its builder's arguments), or none"
+        )
+    if isinstance(network, TrainerNetwork):
+        _refuse_trainer(network, candidate)
+        return
     useless = sorted(asks & {"optimizer", "schedule"}) if is_lightning(network) else []
     if useless:
         keys = " and ".join(f"training.{key}" for key in useless)
@@ -173,6 +211,27 @@ def _build_network(candidate: Wanted, task: Task, search: Path | None) -> None:
             "training.label_smoothing would not be used: the network brings a loss of its own. Set it to 0 "
             "for this candidate, and smooth in that loss"
         )
+
+
+_SAID_BY = {
+    "LightningModule": ("optimizer", "schedule", "label_smoothing"),
+    "Trainer": ("optimizer", "schedule", "label_smoothing", "gradient_clip", "precision"),
+}
+"""Who trains in a way of its own → the settings that it says and a search would change for nothing."""
+
+
+def _refuse_trainer(network: TrainerNetwork, candidate: Wanted) -> None:
+    from harness.training.trainer_refusals import refused
+
+    found = refused(
+        network,
+        candidate["epochs"],
+        candidate["batch_size"],
+        candidate["asks"],
+        candidate["is_smoke"],
+    )
+    if found:
+        raise ValueError("; ".join(found))
 
 
 def _build_estimator(candidate: Wanted, task: Task, search: Path | None) -> None:

@@ -19,6 +19,7 @@ from harness.facts import TrainFacts
 from harness.kinds import kind_of
 from harness.metrics import METRICS, watched_metric
 from harness.models.fitted import Meta, Scaling, folder_of
+from harness.models.hf_trainer import TrainerNetwork
 from harness.models.servable import (
     Scaled,
     Servable,
@@ -37,6 +38,7 @@ from harness.tasks.scaling import fit_scaling
 from harness.tasks.shared import Trained, about, measurement, subset, validate
 from harness.training.batches import Batches, TensorBatches
 from harness.training.flops import count_parameters, flops_per_example
+from harness.training.hf_trainer import fit_trainer
 from harness.training.lightning_module import fit_lightning, is_lightning
 from harness.training.loop import Epoch, Fit, Objective, fit, objective_of
 from harness.training.own_batches import with_own, with_shares
@@ -106,10 +108,10 @@ def _of_network(facts: TrainFacts, network: torch.nn.Module, task: Task) -> Trai
 
 
 def _fit(job: Job, model: Scaled, batches: Batches, training: Training, objective: Objective) -> Fit:
-    """Train by the loop here, or by lightning.Trainer where the network is a LightningModule."""
+    """Train by the loop here, or by the Trainer that the network brings or asks for."""
     network, seed = model.network, job.trial.spec["seed"]
-    learn: Callable[..., Fit] = fit_lightning
-    if not is_lightning(network):
+    learn: Callable[..., Fit] = fit_trainer if isinstance(network, TrainerNetwork) else fit_lightning
+    if not (isinstance(network, TrainerNetwork) or is_lightning(network)):
         learn = partial(fit, owner=network)
         objective = with_shares(objective) if hasattr(network, "collate") else objective
         objective = with_own_loss(objective, network, training.label_smoothing)

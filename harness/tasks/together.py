@@ -45,8 +45,8 @@ def train(job: Job, group: TrainingGroup) -> Outcome | None:
 def _learning_together(group: TrainingGroup) -> Iterator[None]:
     """Within, networks of this process are trained as one of a group."""
     names = vars(network)
-    alone = {name: names[name] for name in ("fit", "fit_lightning")}
-    names.update(fit=partial(_fit, group), fit_lightning=_refused)
+    alone = {name: names[name] for name in ("fit", "fit_lightning", "fit_trainer")}
+    names.update(fit=partial(_fit, group), fit_lightning=_refused, fit_trainer=_refused)
     try:
         yield
     finally:
@@ -62,5 +62,5 @@ def _fit(group: TrainingGroup, *args: object, **options: object) -> Fit:
 
 def _refused(*args: object, **options: object) -> Fit:
     raise TrialError(
-        "a LightningModule trains by a loop of its own, in one process: set training.resources.workers to 1"
+        "this network trains by a loop of its own, in one process: set training.resources.workers to 1"
     )
