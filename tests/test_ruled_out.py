@@ -12,7 +12,8 @@ import pytest
 
 from harness.analysis.outputs import table_of
 from harness.analysis.ruled_out import RULED_OUT, broken_on_validation, surely_broken
-from harness.facts import DataFacts, TrainFacts
+from harness.facts import DataFacts, ScoreFacts, TrainFacts
+from harness.facts.scoring import InheritedFacts
 from harness.planning.inherited import source_of
 from harness.planning.trials import plan_trials
 from harness.planning.untrained import UNTRAINED, is_untrained, quick_first, untrained_trials
@@ -48,7 +49,7 @@ def record_of(trial: Trial) -> Record:
     """A truth with a little noise: accuracy of a candidate, latency of a variant."""
     random = generator(trial.seed or 0, trial.id)
     name = trial.candidate
-    accuracy = ACCURACY[name] + 0.002 * random.standard_normal()
+    accuracy = ACCURACY[name] + 0.002 * generator(trial.seed or 0, name).standard_normal()
     if trial.kind == "serve":
         calls = LATENCY[name] * np.exp(random.normal(0, 0.05, 800))
         measured = [
@@ -59,7 +60,9 @@ def record_of(trial: Trial) -> Record:
     if is_untrained(trial):
         return Record(trial, "finished", (Measurement("parameters", 1.0),), seconds=3.0)
     if trial.kind == "score":
-        return Record(trial, "finished", (Measurement("accuracy", accuracy, "fraction"),), seconds=10.0)
+        heir = InheritedFacts(f"{name}/torch", 1000, 1e-6) if source_of(trial) else None
+        scored = (Measurement("accuracy", accuracy, "fraction"),)
+        return Record(trial, "finished", scored, seconds=10.0, facts=ScoreFacts(inherited=heir))
     facts = TrainFacts(validation={"accuracy": accuracy}, data=DataFacts({"validation": 3000}))
     seconds = Measurement("train_seconds", 60.0, "s")
     return Record(trial, "finished", (seconds,), seconds=60.0, facts=facts)
@@ -133,6 +136,21 @@ def test_a_median_above_the_limit_on_p99_rules_out_where_calls_are_too_few_for_a
     assert surely_broken(table, suite) == {
         "slow/onnx": "latency_p99_ms clearly above 5 (latency_p50_ms 60)"  # a median of 4.9 may keep 5
     }
+
+
+def test_a_floor_below_an_upper_limit_rules_nobody_out(suite: Suite) -> None:
+    """An untrained network has no capacity under load yet: what it costs may be more, and is not surely so.
+    In the flagship every network was ruled out by it, also one at "65.15" under a limit of 200."""
+    decision = suite.decision.model_copy(update={"constraints": ("cost_per_month_usd <= 200",)})
+    limited = suite.model_copy(update={"decision": decision})
+    figures = {"good": 65.15, "slow": 260.61}
+    rows = tuple(
+        Row(f"{name}/onnx", name, "onnx", {"cost_per_month_usd": Estimate(usd, floor=True)})
+        for name, usd in figures.items()
+    )
+    draws = {"cost_per_month_usd": np.tile([*figures.values()], (1000, 1))}
+    found = surely_broken(Tradeoff(rows, ("cost_per_month_usd",), draws), limited)
+    assert set(found) == {"slow/onnx"} and "clearly above 200 (260.6)" in found["slow/onnx"]
 
 
 def test_untrained_networks_are_tried_on_the_quick_runtime_first(suite: Suite) -> None:

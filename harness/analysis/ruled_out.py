@@ -11,7 +11,7 @@ import numpy as np
 from harness.analysis.criteria import limits_of
 from harness.analysis.joint import SEED_SPREAD
 from harness.analysis.money import NO_NUMBER
-from harness.analysis.values import where_held
+from harness.analysis.values import metric_draws
 from harness.facts import TrainFacts
 from harness.kinds import kind_of
 from harness.metrics import metrics_of
@@ -53,7 +53,8 @@ def surely_broken(table: Tradeoff, suite: Suite, of_model: bool = False) -> dict
         for name in (limit.metric, *(BELOW.get(limit.metric, ()) if limit.is_upper else ())):
             if name not in table.draws:
                 continue
-            held = where_held(table, replace(limit, metric=name)).mean(0)
+            # Of a floor itself: what is not known to keep an upper limit does not surely break it.
+            held = limit.holds(metric_draws(table, name)).mean(0)
             for row, share in zip(table.rows, held, strict=True):
                 cell = row.estimates.get(name, Estimate(None))
                 if share < POSSIBLE_STILL and (cell.value is not None or cell.note == NO_NUMBER):
