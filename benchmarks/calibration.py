@@ -7,7 +7,7 @@ What stands in the file with as many decisions is not run again; delete it to st
 Candidates have true accuracies and latencies; seeds, test examples and launches are drawn; the harness's
 own functions turn them into probabilities, which are then held against the truth. Four worlds: equal or
 unequal variances (spread over candidates by a factor e^0.7), normal or heavy tails (t with 3 degrees of
-freedom, same standard deviation). Gates: A/A false positives in [.03, .07], coverage ≥ .93, ECE of
+freedom, same standard deviation). Gates: A/A false positives in [.02, .06], coverage ≥ .93, ECE of
 P(front), P(feasible), P(best) ≤ .04, predicted regret within 25 % of the realised one.
 """
 
@@ -123,8 +123,8 @@ class Calibration:
         """Gates that are missed by more than `slack` (for the Monte Carlo error of short runs)."""
         ratio = self.regret_predicted / self.regret_realised if self.regret_realised else 1.0
         checks = {
-            f"A/A false positives {self.false_positives:.3f} not in [.03, .07]": (
-                0.03 - slack <= self.false_positives <= 0.07 + slack
+            f"A/A false positives {self.false_positives:.3f} not in [.02, .06]": (
+                0.02 - slack <= self.false_positives <= 0.06 + slack
             ),
             f"coverage of accuracy {self.coverage_accuracy:.3f} < .93": self.coverage_accuracy
             >= 0.93 - slack,

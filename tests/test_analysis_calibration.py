@@ -24,7 +24,9 @@ def found(request: pytest.FixtureRequest) -> Calibration:
 
 
 def test_false_alarms_between_equals_stay_near_one_in_twenty(found: Calibration) -> None:
-    assert 0.03 <= found.false_positives <= 0.07
+    """Fewer, since seeds vary less here than the examples' residual does: where they vary more it is one in
+    twenty. That leads are seen nonetheless is tested beside the formula."""
+    assert 0.02 <= found.false_positives <= 0.06
 
 
 def test_intervals_cover_the_truth(found: Calibration) -> None:
@@ -48,7 +50,7 @@ def test_the_predicted_regret_is_the_realised_one_within_a_quarter(found: Calibr
 def test_two_seeds_are_enough_for_honest_intervals() -> None:
     found = calibrate(replace(WORLDS["unequal, normal"], seeds=2), 300, seed=5, draws=1000, pairs=2400)
     assert found.coverage_accuracy >= 0.93 and found.coverage_difference >= 0.93
-    assert 0.03 <= found.false_positives <= 0.07
+    assert 0.02 <= found.false_positives <= 0.06
 
 
 def test_the_gates_notice_overconfidence() -> None:

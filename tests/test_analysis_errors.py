@@ -69,7 +69,7 @@ def test_the_kind_of_example_that_separates_two_candidates_is_found_with_how_far
     found = errors.gaps(first, second, masks)
     assert [gap.name for gap in found] == ["hard", "half"], "a complement is asked once"
     gap = found[0]
-    assert gap.count == 200 and gap.p_value < 0.001 < found[1].p_value
+    assert gap.count == 200 and gap.p_value < 0.005 < found[1].p_value
     assert gap.inside.low < -0.35 < gap.inside.high and gap.outside.low < -0.05 < gap.outside.high
     assert gap.excess.value == pytest.approx(gap.inside.value - gap.outside.value, abs=1e-12)
     assert gap.excess.low < -0.3 < gap.excess.high

@@ -12,6 +12,7 @@ from scipy.stats import binomtest
 from harness.analysis.example_draws import Behind
 from harness.analysis.fronts import pareto_front, pareto_probability
 from harness.analysis.joint import LAUNCH_SD, launch_draws, quality_draws, variance_draws
+from harness.analysis.seed_noise import Seeds, posterior_t
 from harness.analysis.stats import (
     delong_components,
     holm,
@@ -44,20 +45,72 @@ def test_two_way_parts_by_hand() -> None:
     """Seeds 2, examples 2: scores [[1, 0], [1, 1]].
 
     Means over seeds (1, .5): variance .125, over N = 2: V_ex = .0625. Means of the seeds (.5, 1): variance
-    .125, over S = 2: V = .0625. Variances over seeds (0, .5), mean .25, over S·N = 4: R = .0625. V − R = 0.
+    .125. Variances over seeds (0, .5), mean .25, over N = 2: R = .125. V − R = 0.
     """
     parts = two_way_parts(np.array([[1.0, 0.0], [1.0, 1.0]]))
     assert (parts.mean, parts.examples, parts.seeds) == (0.75, 0.0625, 0.0)
+    assert (parts.between, parts.residual) == (0.125, 0.125)
 
 
-def test_a_difference_of_pure_seed_noise_has_the_degrees_of_freedom_of_the_seeds() -> None:
-    """No variance over examples: SE² = (var(A)/3 + var(B)/3)·(1 − 1/N), Satterthwaite's df = 4."""
+def test_a_mean_of_pure_seed_noise_has_the_degrees_of_freedom_of_the_seeds() -> None:
+    """No variance over examples: SE² = .01/3·(1 − 1/N); Satterthwaite's df would be 2·(1 − 1/N)²."""
+    found = two_way_interval(np.repeat([[0.8], [0.9], [1.0]], 50, axis=1))
+    assert found.se == pytest.approx(np.sqrt(0.01 / 3 * 49 / 50))
+    assert found.df == 2
+
+
+def test_a_difference_of_pure_seed_noise_lies_between_pooled_seeds_and_each_on_its_own() -> None:
+    """Sample variances of .01 each, of three seeds: SE = √(.02/3), pooled t with df 4, or Welch's with 2."""
     a = np.repeat([[0.8], [0.9], [1.0]], 50, axis=1)
     b = np.repeat([[0.6], [0.7], [0.8]], 50, axis=1)
-    found = two_way_difference(a, b)
+    found, se = two_way_difference(a, b), np.sqrt(0.02 / 3)
     assert found.value == pytest.approx(0.2)
-    assert found.se == pytest.approx(np.sqrt(2 / 3 * 0.01 * 49 / 50))
-    assert found.df == pytest.approx(4)
+    assert t_quantile(0.975, 4) * se < found.high - found.value < t_quantile(0.975, 2) * se
+
+
+def test_half_widths_are_those_of_draws_from_the_law_of_the_trade_off_table() -> None:
+    """Which looks e⁴ beyond the sample variances: tails beyond that make half-widths up to 6 % wider here."""
+    residual = 0.0002
+    for seen in ((0.0004, 0.0004), (0.0001, 0.004), (0.0002, 0.00002)):
+        se, df = posterior_t(0.0003, [Seeds(v, residual, 2) for v in seen], 0.95)
+        true = variance_draws(np.array(seen), np.ones(2), rng(), 40_000)
+        variance = 0.0003 + np.maximum(true - residual, 0).sum(1) / 2
+        drawn = np.quantile(rng(1).normal(0, np.sqrt(variance)), 0.975)
+        assert 0.97 < t_quantile(0.975, df) * se / drawn < 1.09
+
+
+def worlds_apart(count: int, seeds: int, seed_sd: float, lead: float = 0.0) -> float:
+    """Share of worlds of a thousand rows in which two candidates are told apart."""
+    random, apart = rng(7), 0
+    for _ in range(count):
+        rate = random.beta(6, 2, 1000) * 0.8 + 0.1
+        level = random.normal(0, seed_sd, (2, seeds, 1)) + np.array([lead, 0.0])[:, None, None]
+        a, b = (random.random((2, seeds, 1000)) < np.clip(rate + level, 0, 1)).astype(float)
+        found = two_way_difference(a, b)
+        apart += not found.low <= 0 <= found.high
+    return apart / count
+
+
+@pytest.mark.parametrize(("seeds", "seed_sd"), [(2, 0.03), (3, 0.02)])
+def test_two_equal_candidates_whose_seeds_vary_are_told_apart_in_one_of_twenty(
+    seeds: int, seed_sd: float
+) -> None:
+    """By what is left of the seeds' variance 8.0 and 7.3 % of these worlds would be; 7 % is 2.9 σ above 5."""
+    assert worlds_apart(1000, seeds, seed_sd) < 0.07
+
+
+def test_a_lead_of_ten_points_is_seen_with_two_seeds_that_hardly_vary() -> None:
+    """By degrees of freedom that the seeds' whole variance leaves 83 % of these worlds would show it."""
+    assert worlds_apart(150, 2, 0.005, lead=0.1) > 0.87
+
+
+def test_a_lead_of_nearly_all_rows_is_seen_however_few_rows_and_seeds() -> None:
+    """Seeds that differ by chance, 42 rows: by the whole variance not one degree of freedom was left."""
+    a, b = np.ones((2, 42)), np.zeros((2, 42))
+    a[0, :3] = 0
+    b[1, :2] = 1
+    found = two_way_difference(a, b)
+    assert found.low > 0.5 and found.df > 1
 
 
 def test_pairing_over_examples_narrows_the_interval() -> None:

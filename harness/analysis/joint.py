@@ -18,9 +18,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from harness.analysis.example_draws import Behind, centred, example_draws
+from harness.analysis.seed_noise import PRIOR_DF
 from harness.analysis.stats import DRAWS, Array
 
-_PRIOR_DF = (2.0, 4.0, 8.0, 16.0, 64.0, 1e4)
 _CORRELATIONS = np.array([0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995])
 
 LAUNCH_SD = 0.15
@@ -74,7 +74,7 @@ def variance_draws(
     s2, d = variances[known], dfs[known]
     top = min(np.log(s2.max()) + reach, max(np.log(most), np.log(s2.max())))
     log_scale = np.arange(np.log(s2.min()) - reach, top + 0.01, 0.2)
-    prior_df = np.array(_PRIOR_DF)
+    prior_df = np.array(PRIOR_DF)
     log_posterior = weight * _log_likelihood(s2, d, log_scale, prior_df)
     weights = np.exp(log_posterior - log_posterior.max()).ravel()
     cell = rng.choice(weights.size, size=draws, p=weights / weights.sum())

@@ -15,6 +15,8 @@ from typing import Literal
 
 import numpy as np
 
+from harness.analysis.seed_noise import Seeds, posterior_t
+
 Array = np.ndarray
 
 DRAWS = 4000
@@ -79,15 +81,21 @@ class TwoWay:
 
     Args:
         examples: variance of the mean due to which examples were drawn (contains residual / S).
-        seeds: variance of the mean due to which seeds were drawn, residual removed, at least 0.
+        between, residual: variance between the seeds' means, and what the examples put into it.
         num_seeds, num_examples: S and N.
     """
 
     mean: float
     examples: float
-    seeds: float
+    between: float
+    residual: float
     num_seeds: int
     num_examples: int
+
+    @property
+    def seeds(self) -> float:
+        """Variance of the mean due to which seeds were drawn, residual removed, at least 0."""
+        return max(self.between - self.residual, 0.0) / self.num_seeds
 
 
 def two_way_parts(scores: Array) -> TwoWay:
@@ -99,17 +107,12 @@ def two_way_parts(scores: Array) -> TwoWay:
     scores = np.asarray(scores, dtype=float)
     num_seeds, num_examples = scores.shape
     examples = float(scores.mean(0).var(ddof=1)) / num_examples if num_examples > 1 else 0.0
-    return TwoWay(float(scores.mean()), examples, _seed_variance(scores), num_seeds, num_examples)
-
-
-def _seed_variance(scores: Array) -> float:
-    """max(V − R, 0): variance of the mean over seeds, less what the residual puts into it."""
-    num_seeds, num_examples = scores.shape
-    if num_seeds < 2:
-        return 0.0
-    between = float(scores.mean(1).var(ddof=1)) / num_seeds
-    residual = float(scores.var(0, ddof=1).mean()) / (num_seeds * num_examples)
-    return float(max(between - residual, 0.0))
+    between = float(scores.mean(1).var(ddof=1)) if num_seeds > 1 else 0.0
+    # Float summation leaves 1e-34 where all seeds agree; such a candidate does not vary at all.
+    between = between if between > 1e-24 else 0.0
+    several = min(scores.shape) > 1
+    residual = float(scores.var(0, ddof=1).mean()) / num_examples if several else 0.0
+    return TwoWay(float(scores.mean()), examples, between, residual, num_seeds, num_examples)
 
 
 def two_way_interval(scores: Array, level: float = 0.95) -> Interval:
@@ -121,19 +124,18 @@ def two_way_interval(scores: Array, level: float = 0.95) -> Interval:
         scores: (S, N).
     """
     parts = two_way_parts(scores)
-    return t_interval(
-        parts.mean, float(np.sqrt(parts.examples + parts.seeds)), _satterthwaite(parts.examples, parts), level
-    )
+    se, df = _satterthwaite(parts.examples, parts)
+    return t_interval(parts.mean, se, df, level)
 
 
 def two_way_difference(a: Array, b: Array, paired_seeds: bool = False, level: float = 0.95) -> Interval:
     """Difference of quality A − B between two architectures, paired over the same test examples.
 
         V_ex = var_i(mean_s A − mean_s B) / N
-        SE²  = V_ex + max(V_A − R_A, 0) + max(V_B − R_B, 0)
-        df   = SE⁴ / (V_ex²/(N−1) + Σ V_a²/(S−1))
+        V    = V_ex + max(τ_A² − R_A, 0) / S_A + max(τ_B² − R_B, 0) / S_B
 
-    A/A false positives at nominal 0.05: .042–.052 (binomial on one run .12–.83, bootstrap over
+    over what the variances τ² between seeds may be, as in the trade-off table (`analysis.seed_noise`).
+    Equal candidates are told apart in .01–.05 at nominal 0.05 (binomial on one run .12–.83, bootstrap over
     examples .23–.85). One seed: the claim is about these two checkpoints.
 
     Args:
@@ -152,18 +154,36 @@ def two_way_difference(a: Array, b: Array, paired_seeds: bool = False, level: fl
     delta = a.mean(0) - b.mean(0)
     examples = float(delta.var(ddof=1)) / len(delta) if len(delta) > 1 else 0.0
     parts_a, parts_b = two_way_parts(a), two_way_parts(b)
-    se = float(np.sqrt(examples + parts_a.seeds + parts_b.seeds))
-    return t_interval(parts_a.mean - parts_b.mean, se, _satterthwaite(examples, parts_a, parts_b), level)
+    se, df = _noise_of(examples, parts_a, parts_b, level)
+    return t_interval(parts_a.mean - parts_b.mean, se, df, level)
 
 
-def _satterthwaite(examples: float, *parts: TwoWay) -> float:
-    """Degrees of freedom of a sum of variances; infinite when nothing varies."""
+def _noise_of(examples: float, a: TwoWay, b: TwoWay, level: float) -> tuple[float, float]:
+    """Standard error and degrees of freedom of a difference."""
+    if not (a.between and b.between):
+        return _satterthwaite(examples, a, b)
+    sides = [Seeds(side.between, side.residual, side.num_seeds) for side in (a, b)]
+    se, df = posterior_t(examples, sides, level)
+    # Few examples do not know their own variance either.
+    few, many = (t_quantile(0.5 + level / 2, n) for n in (max(a.num_examples - 1, 1), np.inf))
+    return se * few / many, df
+
+
+def _satterthwaite(examples: float, *parts: TwoWay) -> tuple[float, float]:
+    """Standard error and degrees of freedom of a sum of variances; infinite where nothing varies.
+
+    Seeds count by their variance before the residual is removed: what is left may be small by chance, and
+    claimed more freedom than so few seeds have (3 seeds: intervals covered .88). No sum has less than its
+    parts.
+    """
     total = examples + sum(p.seeds for p in parts)
-    if total == 0:
-        return np.inf
+    varying = [p for p in parts if p.between]
     spread = examples**2 / max(parts[0].num_examples - 1, 1)
-    spread += sum(p.seeds**2 / (p.num_seeds - 1) for p in parts if p.num_seeds > 1)
-    return float(total**2 / spread) if spread > 0 else np.inf
+    spread += sum((p.between / p.num_seeds) ** 2 / (p.num_seeds - 1) for p in varying)
+    if total == 0 or spread == 0:
+        return float(np.sqrt(total)), np.inf
+    least = min([p.num_seeds - 1 for p in varying], default=0)
+    return float(np.sqrt(total)), max(float(total**2 / spread), least)
 
 
 def welch_difference(a: Array, b: Array, level: float = 0.95) -> Interval:
