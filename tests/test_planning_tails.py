@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.analysis.launches import NEEDED_CALLS
+from harness.analysis.criteria import NEEDED_CALLS
 from harness.planning.tails import min_calls, tail_note
 from harness.reading import read_suite, suite_from_text, suite_to_text
 from harness.suite.schema import Suite

@@ -23,6 +23,9 @@ VALUE = "value"
 
 HARNESS_METRICS = metrics_of(None)
 
+NEEDED_CALLS = {"latency_p50_ms": 10, "latency_p90_ms": 64, "latency_p99_ms": 662}
+"""Calls over all launches below which a percentile is not estimable (measured: notes of the protocol)."""
+
 
 @dataclass(frozen=True)
 class DecisionObjective:

@@ -7,12 +7,9 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from harness.analysis.criteria import HARNESS_METRICS
+from harness.analysis.criteria import HARNESS_METRICS, NEEDED_CALLS
 from harness.reasons import Reason
 from harness.record import Measurement, Record
-
-NEEDED_CALLS = {"latency_p50_ms": 10, "latency_p90_ms": 64, "latency_p99_ms": 662}
-"""Calls over all launches below which a percentile is not estimable (measured: notes of the protocol)."""
 
 _SCENARIO_ORDER = ("single_stream", "offline", "server")
 

@@ -10,7 +10,7 @@ from datetime import date
 from math import ceil
 from pathlib import Path
 
-from harness.analysis.launches import NEEDED_CALLS
+from harness.analysis.criteria import NEEDED_CALLS
 from harness.init.effort import Effort
 from harness.init.look import Seen
 from harness.init.offer import Goal, Offer

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 from math import ceil, inf
 
-from harness.analysis.criteria import limits_of, names_metric
-from harness.analysis.launches import NEEDED_CALLS
+from harness.analysis.criteria import NEEDED_CALLS, limits_of, names_metric
 from harness.suite.schema import Suite
 from harness.suite.serving import SingleStream
 

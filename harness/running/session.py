@@ -120,8 +120,9 @@ class Session:
             is_open_ended: whether a budget may be spent on more seeds and rounds than the suite names.
         """
         asked = self.settings
-        # The budget ends the spending; what has begun is measured to its end, and nothing fails for it.
-        self.settings = replace(asked, budget_s=None)
+        if is_open_ended:
+            # The budget is what may be spent: what has begun is measured to its end, and nothing fails for it.
+            self.settings = replace(asked, budget_s=None)
         scores = [t.id for t in select(plan_trials(self.suite, self.gpus), self.only) if t.kind == "score"]
         known = frozenset(find_cached(self.out, self.suite.name, scores))
         apart = RunFolder(f"{self.run.url}/{UNTRAINED}")
