@@ -371,11 +371,11 @@ def test_a_network_for_one_number_may_end_in_one_column(first: First) -> None:
     table("t.csv", a=x[:, 0], b=x[:, 1], y=(x.sum(1) + rng.normal(0, 0.5, 200)).round(2))
     net = "from torch import nn\n\n\nclass Line(nn.Module):\n    def __init__(self, in_features):\n"
     net += "        super().__init__()\n        self.a = nn.Linear(in_features, 1)\n\n"
-    Path("net.py").write_text(net + "    def forward(self, x):\n        return self.a(x)\n")
-    code, said, suite = first("t.csv", "net.py")
+    Path("one_column.py").write_text(net + "    def forward(self, x):\n        return self.a(x)\n")
+    code, said, suite = first("t.csv", "one_column.py")
     assert code == 0 and "line" in suite["candidates"], said
-    assert "nn.Flatten(0))  # (rows, 1) → (rows,)" in Path("net_builder.py").read_text()
+    assert "nn.Flatten(0))  # (rows, 1) → (rows,)" in Path("one_column_builder.py").read_text()
     builder = "\n\ndef build(task):\n    return Line(2)\n"
-    Path("mine.py").write_text(f"{net}    def forward(self, x):\n        return self.a(x)\n{builder}")
-    code, said, _ = first("t.csv", "mine.py")
+    Path("two_dims.py").write_text(f"{net}    def forward(self, x):\n        return self.a(x)\n{builder}")
+    code, said, _ = first("t.csv", "two_dims.py")
     assert code == 2 and "one value per example; where it ends in one column, write `.squeeze(-1)`" in said

@@ -13,10 +13,13 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 import yaml
+from pyarrow import csv as arrow
 
 from harness.datasets import tabular_csv, text_csv
+from harness.datasets.raw import Layout, read_file
 from harness.protocols import Dataset
 from harness.record import DataError
 
@@ -293,3 +296,33 @@ def test_names_of_two_words_are_classes(tmp_path: Path) -> None:
     names = ["red wine", "white wine", "sparkling wine", "beer"]
     path.write_text("text,label\n" + "".join(f"word{i},{names[i % 4]}\n" for i in range(N)))
     assert text_csv.load(path=str(path)).task.class_names == tuple(sorted(names))
+
+
+@pytest.mark.parametrize(
+    ("text", "layout"),
+    [
+        ("name;n\nKöln;1\n", Layout(encoding="cp1252")),
+        ("name::n\nKöln::1\n", Layout()),
+        ('name,n\n "Köln",1\n', Layout()),
+        ("name,n\nKöln,1\n", Layout()),
+    ],
+)
+def test_no_thread_of_arrow_needs_python_to_read_a_file(
+    text: str, layout: Layout, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One that still does when a process ends aborts it: 2 of 100 reads of BytesIO and of other encodings."""
+    (tmp_path / "t.csv").write_text(text, encoding=layout.encoding)
+    sources = []
+    read = arrow.read_csv
+
+    def noted(source: Any, **options: Any) -> Any:
+        sources.append((source, options["read_options"].encoding))
+        return read(source, **options)
+
+    monkeypatch.setattr(arrow, "read_csv", noted)
+    frame = read_file(tmp_path / "t.csv", layout)
+    assert frame.to_dict("list") == {"name": ["Köln"], "n": [1]}
+    assert sources and all(
+        isinstance(source, (str, pa.BufferReader)) and encoding in ("utf8", "utf-8")
+        for source, encoding in sources
+    )

@@ -38,19 +38,20 @@ class Rows:
     """What to read.
 
     Args:
-        source: a path, or the file written anew in memory. char: the one sign between cells.
+        source: a path, or the file written anew in memory as UTF-8: arrow's own, since its threads read it,
+            and one that needs Python's lock while a process ends aborts it. char: the one sign between cells.
         skipped: lines above the rows. columns: how many there are. texts: the places of those that stay text.
         nothing: cells that stand for nothing, in other columns.
     """
 
     path: Path
-    source: str | io.BytesIO
+    source: str | pa.Buffer
     char: str
     skipped: int
     columns: int
     texts: Collection[int]
     nothing: Sequence[str]
-    encoding: str
+    encoding: str = "utf-8"
     quotes: bool = True
 
 
@@ -101,11 +102,9 @@ def _read(rows: Rows, only: Sequence[int] | None = None) -> pa.Table | Ragged:
 
     block, types = BLOCK, _types(rows, only)
     while True:
-        if isinstance(rows.source, io.BytesIO):
-            rows.source.seek(0)
         wrong.clear()
         try:
-            table = arrow.read_csv(rows.source, **_options(rows, only, types, block, note))
+            table = arrow.read_csv(_stream(rows), **_options(rows, only, types, block, note))
             break
         except pa.ArrowInvalid as error:
             if "straddl" in str(error) and block < LARGEST_BLOCK:  # a text is longer than a block
@@ -156,7 +155,7 @@ def _types(rows: Rows, only: Sequence[int] | None) -> dict[str, pa.DataType]:
     if only or not isinstance(rows.source, str) or Path(rows.source).stat().st_size < LARGE:
         return {}
     try:
-        with arrow.open_csv(rows.source, **_options(rows, None, {}, BLOCK, lambda _: "skip")) as reader:
+        with arrow.open_csv(_stream(rows), **_options(rows, None, {}, BLOCK, lambda _: "skip")) as reader:
             return {field.name: field.type for field in reader.schema if field.type in _SURE}
     except pa.ArrowInvalid:  # it shows again when all is read
         return {}
@@ -197,8 +196,12 @@ def _quotes_fit(rows: Rows) -> bool:
 
 
 def _opened(rows: Rows) -> io.TextIOWrapper:
-    raw: Any = io.BytesIO(rows.source.getvalue()) if isinstance(rows.source, io.BytesIO) else None
-    return io.TextIOWrapper(raw or pa.input_stream(str(rows.source)), rows.encoding)
+    return io.TextIOWrapper(pa.input_stream(rows.source), rows.encoding)
+
+
+def _stream(rows: Rows) -> str | pa.BufferReader:
+    """What arrow reads from the beginning."""
+    return rows.source if isinstance(rows.source, str) else pa.BufferReader(rows.source)
 
 
 def _with_doubtful(table: pa.Table, rows: Rows) -> pa.Table:
@@ -236,11 +239,9 @@ def _with_codes(rows: Rows, whole: Sequence[int]) -> list[int]:
     """
     from pyarrow import csv as arrow
 
-    if isinstance(rows.source, io.BytesIO):
-        rows.source.seek(0)
     found: set[int] = set()
     try:
-        with arrow.open_csv(rows.source, **_options(rows, whole, {}, BLOCK, lambda _: "skip")) as reader:
+        with arrow.open_csv(_stream(rows), **_options(rows, whole, {}, BLOCK, lambda _: "skip")) as reader:
             for batch in reader:
                 left = [(i, column) for i, column in zip(whole, batch.columns, strict=True) if i not in found]
                 found |= {i for i, column in left if pc.any(pc.match_substring_regex(column, _CODES)).as_py()}

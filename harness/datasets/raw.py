@@ -13,8 +13,9 @@ import io
 import itertools
 import re
 from collections import Counter
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +38,8 @@ CATEGORIES = "categories"
 """Of a frame's `attrs`: columns of whole numbers that a Parquet file itself calls categories."""
 LOOK_FOR_NAMES = 1000
 """Rows among whose cells names are looked for."""
+BLOCK = 2**20
+"""Signs of another encoding that are written anew at a time."""
 LOOK = 50
 """Rows that are looked at for how a file is written."""
 
@@ -142,7 +145,7 @@ def _read_csv(path: Path, layout: Layout, texts: Collection[str]) -> pd.DataFram
     as_text = {i for i, name in enumerate(names) if name in texts or layout.as_written}
     source, char = _source(path, layout, head)
     nothing = [*MISSING, *layout.missing]
-    found = read_rows(Rows(path, source, char, head.lines, len(names), as_text, nothing, layout.encoding))
+    found = read_rows(Rows(path, source, char, head.lines, len(names), as_text, nothing))
     if isinstance(found, Ragged):
         raise DataError(_ragged(path, found, names, not head.names, head.separator))
     kept, names = _without_empty(found, names)
@@ -237,13 +240,13 @@ def _cells(lines: Sequence[str], separator: str) -> list[list[str]]:
 def _source(path: Path, layout: Layout, head: _Head) -> tuple[Any, str]:
     """What arrow reads, and the one sign between its cells.
 
-    Quotes after a blank (`1, "a, b"`) and separators of two signs are not arrow's: such files are written
-    anew in memory.
+    Quotes after a blank (`1, "a, b"`), separators of two signs and other encodings are not arrow's: such
+    files are written anew in memory. (Encodings it leaves to Python, in a thread that may still need Python's
+    lock when the process ends, which aborts it.)
     """
     separator = head.separator
     if len(separator) > 1:
-        content = _content(path, layout.encoding).replace(separator, INNER)
-        return io.BytesIO(content.encode(layout.encoding)), INNER
+        return _in_memory([_content(path, layout.encoding).replace(separator, INNER)]), INNER
     blank = re.compile(rf"(?:^|{re.escape(separator)})[ \t]+\"")
     if separator != "\t" and any(blank.search(line) for line in _first_rows(path, layout, LOOK)):
         text = io.StringIO(_content(path, layout.encoding), newline="")
@@ -251,8 +254,19 @@ def _source(path: Path, layout: Layout, head: _Head) -> tuple[Any, str]:
         out.writelines(itertools.islice(text, head.lines))
         rows = csv.reader(text, delimiter=separator, skipinitialspace=True)
         csv.writer(out, delimiter=separator).writerows(row for row in rows if row)
-        return io.BytesIO(out.getvalue().encode(layout.encoding)), separator
+        return _in_memory([out.getvalue()]), separator
+    if layout.encoding.lower().replace("_", "-") not in ("utf-8", "utf8"):
+        with pa.input_stream(str(path)) as raw, io.TextIOWrapper(raw, layout.encoding, newline="") as stream:
+            return _in_memory(iter(partial(stream.read, BLOCK), "")), separator
     return str(path), separator
+
+
+def _in_memory(blocks: Iterable[str]) -> pa.Buffer:
+    """A text as UTF-8, in memory that is arrow's."""
+    out = pa.BufferOutputStream()
+    for block in blocks:
+        out.write(block.encode())
+    return out.getvalue()
 
 
 def _named(header: Sequence[str], path: Path, layout: Layout) -> list[str]:

@@ -121,7 +121,7 @@ class Session:
         """
         asked = self.settings
         if is_open_ended:
-            # The budget is what may be spent: what has begun is measured to its end, and nothing fails for it.
+            # The budget is what may be spent: what has begun is measured to its end, nothing fails for it.
             self.settings = replace(asked, budget_s=None)
         scores = [t.id for t in select(plan_trials(self.suite, self.gpus), self.only) if t.kind == "score"]
         known = frozenset(find_cached(self.out, self.suite.name, scores))
