@@ -7,7 +7,8 @@ further question reads only that (`recommend_new_s`, another limit on accuracy e
 `new_latency_limit_s` also simulates the queues of 800 variants within it), and one that was asked before, or
 that `report` answered, is read as it was kept (`recommend_s`). Seconds are CPU time of a whole process,
 start of Python and imports included (bytecode cached, as on any machine that ran the harness before);
-`report_s` renders the same records.
+`report_s` renders the same records; `first_compare_s` and `compare_s` hold the run against a copy of itself,
+a first time and again, `list_s` lists the runs.
 FOLDER is a checkout of another version, which decides and reports in turn with this one, on the same world
 that it wrote itself (an older one refuses a resolved suite of today): `ratio` (asked before), `new_ratio` (a
 new question) and `report_ratio` are medians of this one's seconds over the other's. A command that fails
@@ -20,6 +21,7 @@ import argparse
 import json
 import os
 import resource
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -87,6 +89,12 @@ def _whole_commands(size: int, against: Path | None, folder: str) -> dict[str, f
     other = MAIN.format(arguments=[*recommend, "--where", "latency_p99_ms<=9.5"])
     result["new_latency_limit_s"] = _cpu_seconds(other, folder)
     result["recommend_after_report_s"] = _cpu_seconds(MAIN.format(arguments=recommend), folder)
+    copied = shutil.copytree(ours, f"{folder}/ours/big/20250102-000000-0123abcd")
+    compare = MAIN.format(arguments=["compare", ours, copied])
+    for key in ("first_compare_s", "compare_s"):
+        result[key] = _cpu_seconds(compare, folder)
+    listed = MAIN.format(arguments=["list", "runs", "--out", f"{folder}/ours"])
+    result["list_s"] = _cpu_seconds(listed, folder)
     if against:
         result |= _in_turn(ours, theirs, against, folder)
     return result

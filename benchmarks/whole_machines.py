@@ -23,9 +23,9 @@ from pathlib import Path
 
 import numpy as np
 
-from harness.analysis.rule import best_probability
 from harness.analysis.shrink import Shrinking
 from harness.analysis.stats import Array
+from harness.analysis.winners import best_probability
 from harness.analysis.worths import Worths
 
 DRAWS, PEAK, MONTH, POINT = 1500, 4000.0, 65.15, 1200.0

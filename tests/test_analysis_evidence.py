@@ -7,8 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
+from harness.analysis.measured import measured_table
 from harness.analysis.recommend import recommend
-from harness.analysis.tradeoff import measured_table, tradeoff
+from harness.analysis.tradeoff import tradeoff
 from harness.metrics import metric, metrics_of
 from harness.protocols import Better
 from harness.record import Measurement, Record, SuiteError

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from harness.analysis.rule import Choice, Terms, TieBreaker, best_probability
+from harness.analysis.rule import Choice, Terms, TieBreaker
 from harness.analysis.shrink import shrink_draws
+from harness.analysis.winners import best_probability
 from harness.analysis.worths import Worths
 
 DRAWS = 4000

@@ -14,7 +14,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from harness.analysis.outputs import read_evidence, stored_evidence, tidy
+from harness.analysis.kept import read_evidence
+from harness.analysis.outputs import stored_evidence, tidy
 from harness.analysis.predictions import Predictions, read_predictions, score_examples
 from harness.analysis.recommend import analyse, decide
 from harness.analysis.stats import two_way_interval

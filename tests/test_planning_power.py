@@ -11,7 +11,8 @@ import pytest
 
 from benchmarks.calibration import World, measure
 from benchmarks.power import latency, quality
-from harness.analysis.outputs import read_evidence, stored_evidence, table_of, write_tradeoffs
+from harness.analysis.kept import read_evidence
+from harness.analysis.outputs import stored_evidence, table_of, write_tradeoffs
 from harness.analysis.spreads import launch_spread, quality_spread
 from harness.planning.plan import plan_run
 from harness.planning.power import Design, Power, _two_digits, difference_told, power_lines, power_of

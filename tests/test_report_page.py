@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 import harness.report
-from harness.report.canvas import short_names
 from harness.report.glossary import GLOSSARY, meaning, terms_in
 from harness.report.pictures import told
 from harness.report.plots import Line
+from harness.report.short_names import short_names
 
 CSS = (Path(harness.report.__file__).parent / "style.css").read_text(encoding="utf-8")
 TEXT = ("ink", "muted", "accent", "good", "bad", "warn")

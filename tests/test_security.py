@@ -72,7 +72,8 @@ class Bomb:
 
 
 def test_a_pickle_in_a_run_folder_is_refused_and_not_run(tmp_path: Path) -> None:
-    from harness.analysis.outputs import read_evidence, stored_suite
+    from harness.analysis.kept import read_evidence
+    from harness.analysis.outputs import stored_suite
     from harness.datasets.shop.outcomes import Funnel
     from harness.tasks.recommendation.online import load_funnel
 

@@ -27,7 +27,20 @@ class AskedAgain:
     as_json: bool = False
 
 
-def kept_answer(run: RunFolder, asked: AskedAgain, sources: Mapping[str, str]) -> str | None:
+@dataclass(frozen=True)
+class ComparedAgain:
+    """What is asked of several runs: as `compare` takes it."""
+
+    runs: tuple[str, ...]
+    margin: float = 0.0
+    form: str = "text"
+    as_json: bool = False
+
+
+Asked = AskedAgain | ComparedAgain
+
+
+def kept_answer(run: RunFolder, asked: Asked, sources: Mapping[str, str]) -> str | None:
     """What was answered to this question from the same sources; None where nothing was, or it is damaged."""
     try:
         head, _, text = run.read_bytes(_place(asked)).decode().partition("\n")
@@ -36,7 +49,7 @@ def kept_answer(run: RunFolder, asked: AskedAgain, sources: Mapping[str, str]) -
     return text if head == _head(asked, sources, text) else None
 
 
-def keep_answer(run: RunFolder, asked: AskedAgain, sources: Mapping[str, str], text: str) -> None:
+def keep_answer(run: RunFolder, asked: Asked, sources: Mapping[str, str], text: str) -> None:
     """Keep what `kept_answer` gives; nothing is kept in a folder that may only be read.
 
     Args:
@@ -46,10 +59,10 @@ def keep_answer(run: RunFolder, asked: AskedAgain, sources: Mapping[str, str], t
         run.write_bytes(_place(asked), f"{_head(asked, sources, text)}\n{text}".encode())
 
 
-def _place(asked: AskedAgain) -> str:
+def _place(asked: Asked) -> str:
     return f".answers/{int(content_hash(asdict(asked)), 16) % PLACES:02}"
 
 
-def _head(asked: AskedAgain, sources: Mapping[str, str], text: str) -> str:
+def _head(asked: Asked, sources: Mapping[str, str], text: str) -> str:
     question = content_hash([asdict(asked), dict(sources)])
     return f"{question} {hashlib.sha256(text.encode()).hexdigest()}"

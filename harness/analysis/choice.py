@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import cache
+from functools import cache, partial
 
 import numpy as np
 
 from harness.analysis.criteria import HARNESS_METRICS, VALUE, DecisionObjective, worth_of
+from harness.analysis.draws import look_at, row_of
 from harness.analysis.duels import Verdict
+from harness.analysis.order import nearest_quantiles
 from harness.analysis.parts import WorthParts
 from harness.analysis.rule import MORE_LIKELY, Choice, Terms, TieBreaker
 from harness.analysis.sanity import senseless
 from harness.analysis.selection import Standings
 from harness.analysis.stats import Array
-from harness.analysis.values import count_draws, metric_draws, utility_draws, where_held
+from harness.analysis.values import count_draws, floors_of, metric_draws, utility_draws
 from harness.analysis.worths import Worths
 from harness.results import Estimate, Tradeoff
 from harness.suite.expression import Constraint
@@ -74,6 +76,7 @@ class Assessment:
         self._worths, self._terms = Worths(worth, in_parts), terms_of(suite.decision)
         self._figures, self._faster = settling_figures(table), _faster(table, goal, duels)
         self._held: dict[Constraint, Array] = {}
+        self._columns: dict[str, tuple[Array, Array]] = {}
         self._standings: dict[tuple[str, bool], Standings] = {}
 
     def choice(self, limits: Sequence[Constraint], passing: Constraint | None = None) -> Choice:
@@ -82,12 +85,12 @@ class Assessment:
         Args:
             passing: one of the limits that will not be asked for again.
         """
-        holds = np.ones((len(limits), count_draws(self._table), len(self._table.rows)), dtype=bool)
+        holds = np.empty((len(limits), len(self._table.rows), count_draws(self._table)), dtype=bool)
         for number, limit in enumerate(limits):
-            holds[number] = where_held(self._table, limit) if limit is passing else self._kept(limit)
+            holds[number] = self._where_held(limit) if limit is passing else self._kept(limit)
         return Choice(
             self._worths,
-            holds,
+            holds.transpose(0, 2, 1),
             np.array([np.nan if c.probability is None else c.probability for c in limits], dtype=float),
             self._terms,
             self._figures,
@@ -98,8 +101,20 @@ class Assessment:
 
     def _kept(self, limit: Constraint) -> Array:
         if limit not in self._held:
-            self._held[limit] = where_held(self._table, limit)
+            self._held[limit] = self._where_held(limit)
         return self._held[limit]
+
+    def _where_held(self, limit: Constraint) -> Array:
+        """`where_held` as (rows, draws): a row's draws lie side by side, as most of the rule takes them."""
+        name = limit.metric
+        if name not in self._columns:
+            drawn = metric_draws(self._table, name)
+            self._columns[name] = np.ascontiguousarray(drawn.T), floors_of(self._table, name)
+        drawn, floors = self._columns[name]
+        held = limit.holds(drawn)
+        if limit.is_upper:
+            held[floors] = False
+        return held
 
     def _standing(self, limit: Constraint) -> Standings:
         side = limit.metric, limit.is_upper
@@ -124,7 +139,10 @@ def _is_serving_cost(name: str) -> bool:
 
 
 def settling_figures(table: Tradeoff) -> tuple[TieBreaker, ...]:
-    return tuple(TieBreaker(name, _reader(table, name), least) for name, least in CHEAPNESS.items())
+    return tuple(
+        TieBreaker(name, _reader(table, name), least, partial(look_at, table.draws, name))
+        for name, least in CHEAPNESS.items()
+    )
 
 
 def _reader(table: Tradeoff, name: str) -> Callable[[int], float]:
@@ -133,8 +151,8 @@ def _reader(table: Tradeoff, name: str) -> Callable[[int], float]:
     @cache
     def figure(k: int) -> float:
         if _is_serving_cost(name) and name in table.draws:
-            drawn = table.draws[name][:, k]
-            return float(np.nan if np.isnan(drawn).all() else np.quantile(drawn, 0.5, method="nearest"))
+            drawn = row_of(table.draws, name, k)
+            return float(nearest_quantiles(drawn, [0.5])[0])
         found = table.rows[k].estimates.get(name, Estimate(None)).value
         return float("nan") if found is None else found
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from harness.facts import ServerFacts
+from harness import facts
 from harness.record import Record
 
 MUCH = 0.02
@@ -20,7 +20,7 @@ def disturbed(served: Iterable[Record]) -> tuple[str, ...]:
         point.noise.stolen
         for record in served
         if record.status == "finished" and record.trial.scenario == "server"
-        for point in record.facts_as(ServerFacts).load_curve or ()
+        for point in record.facts_as(facts.ServerFacts).load_curve or ()
         if point.noise is not None
     ]
     if not taken or np.mean(taken) < MUCH:

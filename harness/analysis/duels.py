@@ -7,8 +7,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Protocol
 
+from harness import facts
 from harness.analysis.stamps import DUELS
-from harness.facts import DuelFacts
 from harness.record import Record
 
 
@@ -39,7 +39,7 @@ def verdicts(records: Iterable[Record]) -> list[Verdict]:
     for record in records:
         if record.status != "finished" or record.trial.scenario != "duel":
             continue
-        said = record.facts_as(DuelFacts).duel
+        said = record.facts_as(facts.DuelFacts).duel
         if said is None:
             continue
         faster = {"first": said.first, "second": said.second}.get(said.verdict)

@@ -9,6 +9,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from harness import facts
 from harness.analysis.beliefs import Beliefs, assumed_spread, missing, store, store_with_zero
 from harness.analysis.criteria import limits_of
 from harness.analysis.example_draws import Behind
@@ -30,7 +31,6 @@ from harness.analysis.sessions import by_session
 from harness.analysis.spreads import launch_spread, quality_spread
 from harness.analysis.stats import Array
 from harness.analysis.tails import decides, heaviest, said_of
-from harness.facts import ScoreFacts
 from harness.metrics import METRICS, MetricTable, metric, metrics_of, stem
 from harness.reasons import Reason, reason_of
 from harness.record import Record, Variant
@@ -292,8 +292,8 @@ def _quality_value(record: Record, name: str, scores: Mapping[str, Mapping[str, 
 def inherited_note(group: Sequence[Record]) -> str:
     """Whose figures stand for a variant's own, and how far its answers are from those at most; empty where it
     was scored itself."""
-    taken = [f.inherited for r in group if r.status == "finished" and (f := r.facts_as(ScoreFacts)).inherited]
-    found = [one for one in taken if one is not None]
+    scored = [r.facts_as(facts.ScoreFacts) for r in group if r.status == "finished"]
+    found = [said.inherited for said in scored if said.inherited is not None]
     return max(found, key=lambda one: one.max_abs_difference).text if found else ""
 
 

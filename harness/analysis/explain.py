@@ -11,6 +11,7 @@ from harness.analysis.criteria import DecisionObjective
 from harness.analysis.rule import POSSIBLE, Choice, Lead, Terms
 from harness.analysis.sanity import senseless
 from harness.analysis.sensitivity import Question
+from harness.analysis.stats import row_quantiles
 from harness.analysis.ties import Named, few
 from harness.analysis.tradeoff import interval_text, objections, percent, picked, short, words_of
 from harness.analysis.values import where_held
@@ -104,11 +105,12 @@ def nearest_miss(table: Tradeoff, limits: Sequence[Constraint]) -> int | None:
     """The row that most likely keeps all limits; where all surely break one, the row whose worst violation,
     relative to the limit, is smallest. None without numbers."""
     best: tuple[float, float, int] | None = None
+    kept = [where_held(table, c) for c in limits]
     for k, row in enumerate(table.rows):
         cells = [row.estimates.get(c.metric, Estimate(None)).value for c in limits]
         if any(v is None for v in cells):
             continue
-        held = np.all([where_held(table, c)[:, k] for c in limits], axis=0)
+        held = np.all([held[:, k] for held in kept], axis=0)
         likely = float(np.mean(held)) if np.mean(held) >= POSSIBLE else 0.0
         worst = max(
             (
@@ -158,7 +160,7 @@ def expected_figure(table: Tradeoff, choice: Choice, goal: DecisionObjective) ->
     width."""
     k = choice.named
     assert k is not None
-    low, high = np.quantile(choice.utility[:, k], [0.025, 0.975])
+    low, high = row_quantiles(choice.utility[None, :, k], [0.025, 0.975])[:, 0]
     measured, shift = float(choice.means[k]), choice.centre(k) - float(choice.means[k])
     ends = sorted(goal.sign * (float(x) + shift) for x in (low, high))
     return {
@@ -252,7 +254,7 @@ def named_because(table: Tradeoff, named: Named) -> str:
 
 def _why_out(question: Question, k: int) -> str:
     row = question.table.rows[k]
-    if why := senseless(question.table, question.limits, question.goal).get(k):
+    if why := question.barred.get(k):
         return why
     found = objections(question.table, question.limits, k, terms_of(question.suite.decision))
     if reasons := words_of(found) or picked(question.choice, k):

@@ -14,10 +14,10 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from harness import facts
 from harness.analysis.example_draws import Behind
 from harness.analysis.predictions import Scores
 from harness.analysis.stats import Array, Interval, t_interval
-from harness.facts import TrainFacts
 from harness.record import Record
 from harness.suite.schema import DataSplit
 
@@ -71,7 +71,7 @@ def test_to_train(records: Sequence[Record]) -> float:
     found = [
         sizes["test"] / sizes["train"]
         for r in records
-        if (data := r.facts_as(TrainFacts).data) and (sizes := data.sizes).get("train")
+        if (data := r.facts_as(facts.TrainFacts).data) and (sizes := data.sizes).get("train")
     ]
     return float(np.mean(found)) if found else 0.25
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from harness.analysis.order import runs
 from harness.analysis.stats import Array
 
 
@@ -59,16 +60,14 @@ def _fronts(costs: Array) -> Array:
 
 
 def _fronts_of_two(first: Array, second: Array) -> Array:
-    """Sorted by the first cost, a row is on the front when nothing before it is as good in the second."""
-    order = np.lexsort((second, first), axis=1)
+    """Sorted by the first cost, a row is on the front when it is the best of its equals in the second, and
+    nothing before them is as good."""
+    order = np.argsort(first, axis=1)
     x, y = np.take_along_axis(first, order, 1), np.take_along_axis(second, order, 1)
     best = np.minimum.accumulate(y, 1)
-    before = np.concatenate([np.full((len(y), 1), np.inf), best[:, :-1]], 1)
-    same_as_front = np.zeros(y.shape, dtype=bool)
-    on_front = y < before
-    for column in range(1, y.shape[1]):
-        equal = (x[:, column] == x[:, column - 1]) & (y[:, column] == y[:, column - 1])
-        same_as_front[:, column] = equal & (on_front[:, column - 1] | same_as_front[:, column - 1])
+    start, end = runs(x)
+    before = np.concatenate([np.full((len(y), 1), np.inf), best], 1)
+    on_front = (y < np.take_along_axis(before, start, 1)) & (y == np.take_along_axis(best, end, 1))
     result = np.empty(y.shape, dtype=bool)
-    np.put_along_axis(result, order, on_front | same_as_front, 1)
+    np.put_along_axis(result, order, on_front, 1)
     return result

@@ -16,6 +16,7 @@ from harness.analysis import cost
 from harness.analysis.bill import asked_for
 from harness.analysis.criteria import goal_of, limits_of, merge_constraints
 from harness.analysis.factors import Factor, carried, factor
+from harness.analysis.order import nearest_quantiles
 from harness.analysis.stats import Array
 from harness.costs import Price
 from harness.costs.calibrations import Calibration, kept
@@ -253,4 +254,4 @@ def _offer(served: _Served, suite: Suite) -> InstanceCost:
 
 
 def _middle(carries: Array) -> float:
-    return float(np.quantile(np.nan_to_num(carries), 0.5, method="nearest"))
+    return float(nearest_quantiles(np.nan_to_num(carries), [0.5])[0])

@@ -188,7 +188,7 @@ def _outcome(choice: Choice) -> Array:
     Where nobody may be chosen, a last column is the worth of shipping none: what a variant that keeps the
     limits just surely enough would be worth. So it tells to measure what may yet prove to keep them.
     """
-    utility, keeps = choice.utility[:, choice.contenders], choice.keeps[:, choice.contenders]
+    utility, keeps = choice.utility[:, choice.contenders], choice.keeps.T[choice.contenders].T
     risk = 1 - choice.terms.confidence
     price = choice.terms.broken_limit
     if price is None:

@@ -12,6 +12,7 @@ from harness.analysis.bill import asked_for, besides
 from harness.analysis.criteria import limits_of
 from harness.analysis.draws import overlaid
 from harness.analysis.instances import Fleet, fleet
+from harness.analysis.order import nearest_quantiles
 from harness.analysis.served import load_within
 from harness.analysis.stats import Array
 from harness.analysis.values import count_draws
@@ -49,6 +50,8 @@ _UNLIMITED = {
     OFFLINE: "floor: from offline throughput, no latency limit",
     "latency_p50_ms": "floor: from single-stream latency, no latency limit",
 }
+LOADS = (SLO, *_UNLIMITED)
+"""Metrics that the load of one machine follows from."""
 
 
 def throughputs(
@@ -75,7 +78,7 @@ def _throughput(
     row = table.rows[k]
     if is_elsewhere(row.runtime):
         return np.nan, None
-    measured = {n: table.draws[n][:, k] for n in (SLO, *_UNLIMITED) if n in table.draws}
+    measured = {n: table.draws[n][:, k] for n in LOADS if n in table.draws}
     measured = {name: draws for name, draws in measured.items() if not np.isnan(draws[0])}
     if SLO in measured:
         cell = row.estimates.get(SLO)
@@ -184,7 +187,7 @@ def _with(source: str | None, idle: str) -> str | None:
 def quantiles(throughput: Array) -> Array:
     """(3, rows): the draws that give the lowest, middle and highest cost of 95 %; a step function of
     throughput has no symmetric interval, so none is interpolated. NaN where no cost suffices."""
-    ends = np.quantile(np.nan_to_num(throughput), [0.975, 0.5, 0.025], axis=0, method="nearest")
+    ends = nearest_quantiles(np.nan_to_num(throughput), [0.975, 0.5, 0.025])
     ends = np.where(ends < np.finfo(float).max, ends, np.inf)
     return np.asarray(np.where(ends > 0, ends, np.nan))
 

@@ -11,22 +11,18 @@ import io
 import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, is_dataclass, replace
+from dataclasses import asdict, is_dataclass, replace
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from harness.analysis.draws import StoredDraws
-from harness.analysis.money import TrainingSeconds, training_seconds
-from harness.analysis.predictions import predictions_of
-from harness.analysis.ruled_out import with_reasons
+from harness.analysis.kept import Stored, read_evidence, write_evidence
+from harness.analysis.money import training_seconds
 from harness.analysis.stamps import EVIDENCE_FORMAT, STORY, stamp_of
-from harness.analysis.tradeoff import complete, measured_table
+from harness.analysis.tradeoff import complete
 from harness.record import Record, RecordError, content_hash
-from harness.results import Baseline, Estimate, Recommendation, Row, ServiceTimes, Tradeoff
-from harness.spread import Spread
+from harness.results import Recommendation, Tradeoff
 from harness.store.run_folder import RunFolder
 from harness.suite.schema import Suite
 
@@ -153,15 +149,6 @@ def _plain(value: object) -> object:
 # ------------------------------------------------------------------------------------ evidence
 
 
-@dataclass(frozen=True)
-class Stored:
-    """What was measured, before prices and limits. `stamp`: of the records it was made from."""
-
-    table: Tradeoff
-    seconds: TrainingSeconds
-    stamp: str
-
-
 def stored_suite(run: RunFolder) -> Suite:
     """The run's resolved suite; its YAML is parsed once, then kept as JSON in `.suite.json`.
 
@@ -194,76 +181,6 @@ def _parsed(text: str) -> Suite:
     return suite_from_text(text)
 
 
-def write_evidence(run: RunFolder, stored: Stored) -> None:
-    """Write `evidence.npz`: the draws as float32, estimates as JSON."""
-    table = stored.table
-    document = {
-        "stamp": stored.stamp,
-        "seconds": {name: list(pair) for name, pair in stored.seconds.items()},
-        "train_size": table.train_size,
-        "warnings": list(table.warnings),
-        "metrics": list(table.metrics),
-        "baseline": asdict(table.baseline),
-        "spreads": {name: asdict(spread) for name, spread in table.spreads.items()},
-        "machine_class": table.machine_class,
-        "sessions": list(table.sessions),
-        "rows": [
-            {**asdict(row), "estimates": {n: asdict(e) for n, e in row.estimates.items()}}
-            for row in table.rows
-        ],
-    }
-    buffer = io.BytesIO()
-    names = list(table.draws)
-    draws = {f"draws_{k}": np.asarray(table.draws[n], dtype=np.float32) for k, n in enumerate(names)}
-    text = np.frombuffer(json.dumps(_plain({**document, "draws": names})).encode(), dtype=np.uint8)
-    np.savez(buffer, allow_pickle=False, document=text, **draws)
-    run.write_bytes("evidence.npz", buffer.getvalue())
-
-
-def read_evidence(run: RunFolder) -> Stored | None:
-    """What `write_evidence` wrote; None where there is none, or it is damaged or of another format."""
-    try:
-        # On a local disk only what is asked for is read.
-        path = Path(run.url.removeprefix("file://")) / "evidence.npz"
-        archive = np.load(
-            path if path.exists() else io.BytesIO(run.read_bytes("evidence.npz")), allow_pickle=False
-        )
-        document = json.loads(archive["document"].tobytes())
-        rows = tuple(_row(data) for data in document["rows"])
-        table = Tradeoff(
-            rows,
-            tuple(document["metrics"]),
-            StoredDraws(archive, document["draws"]),
-            document["train_size"],
-            tuple(document["warnings"]),
-            _baseline(document["baseline"]),
-            {name: Spread(**spread) for name, spread in document["spreads"].items()},
-            document["machine_class"],
-            tuple(document["sessions"]),
-        )
-        seconds = {name: (pair[0], pair[1]) for name, pair in document["seconds"].items()}
-        return Stored(table, seconds, document["stamp"])
-    except (FileNotFoundError, ValueError, KeyError, TypeError, OSError):
-        return None
-
-
-def _baseline(data: Mapping[str, Any]) -> Baseline:
-    lists = {name: tuple(data[name]) for name in ("same_for_all", "unseen_labels")}
-    return Baseline(**{**data, **lists})
-
-
-def _row(data: Mapping[str, Any]) -> Row:
-    estimates = {name: Estimate(**cell) for name, cell in data["estimates"].items()}
-    lists = {name: tuple(data[name]) for name in ("rejected_by", "failures", "offers")}
-    service = None if data["service"] is None else _service(data["service"])
-    return Row(**{**data, **lists, "estimates": estimates, "service": service})
-
-
-def _service(data: Mapping[str, Any]) -> ServiceTimes:
-    by_size = tuple((int(size), float(ms)) for size, ms in data["by_size"])
-    return ServiceTimes(by_size, tuple(data["varies"]), data["workers"])
-
-
 def stored_evidence(
     run: RunFolder, suite: Suite, slices: Sequence[str] = (), records_stamp: str = ""
 ) -> Stored:
@@ -280,6 +197,11 @@ def stored_evidence(
     stored = read_evidence(run)
     if stored is not None and stored.stamp == stamp and all(n in stored.table.draws for n in slices):
         return stored
+    # These read records, which deciding again does not.
+    from harness.analysis.measured import measured_table
+    from harness.analysis.predictions import predictions_of
+    from harness.analysis.ruled_out import with_reasons
+
     records = run.records()
     table = with_reasons(measured_table(records, suite, predictions_of(run), slices), ruled_out)
     # As they come back from the file, so that deciding again gives the same digits.

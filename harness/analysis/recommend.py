@@ -20,6 +20,7 @@ from harness.analysis.explain import (
     undecidable,
     why_not_likeliest,
 )
+from harness.analysis.later import can_wait, with_costs_later
 from harness.analysis.outputs import (
     stored_evidence,
     stored_suite,
@@ -28,15 +29,15 @@ from harness.analysis.outputs import (
     write_tradeoffs,
 )
 from harness.analysis.sanity import nonsense
-from harness.analysis.sensitivity import Question, find_flips
+from harness.analysis.sensitivity import Question, depends_on_money, find_flips
 from harness.analysis.ties import Named, why_named
 from harness.analysis.tradeoff import (
     judge,
     priced,
     slices_of,
+    with_probabilities,
 )
 from harness.metrics import metrics_of
-from harness.reading.again import with_settings
 from harness.results import Recommendation, Row, Tradeoff
 from harness.results import Verdict as Outcome
 from harness.store.run_folder import RunFolder
@@ -160,26 +161,38 @@ def decide_again(
     settings: Sequence[str] = (),
     records_stamp: str = "",
 ) -> tuple[Tradeoff, Recommendation]:
-    """As `decide`, with the table: `judged` fills its flags and probabilities, for those who print it.
+    """As `decide`, with the table: `judged` fills its probabilities, for those who print it.
 
     Args:
         settings: `decision.traffic.qps=400`, `machine.usd_per_hour=0.1`: other terms than the suite's.
         records_stamp: as for `stored_evidence`.
     """
     own = stored_suite(run)
-    suite = with_settings(own, settings)
+    suite = _with(own, settings)
     merged = tuple(str(c) for c in limits_of(suite, constraints))
     update = {"constraints": merged, "objective": objective or suite.decision.objective}
     suite = suite.model_copy(update={"decision": suite.decision.model_copy(update=update)})
-    goal_of(suite)
     # The beliefs are those of the run; only what is asked of them changes.
     stored = stored_evidence(run, own, slices_of(suite), records_stamp)
-    return decided(priced(stored.table, suite, stored.seconds), suite, stored_verdicts(run), judged)
+    # What costs nothing decides is priced where one looks.
+    asked = Question(stored.table, suite, limits_of(suite), goal_of(suite))
+    price = with_costs_later if can_wait(suite) and not depends_on_money(asked) else priced
+    question = question_of(price(stored.table, suite, stored.seconds), suite, duels=stored_verdicts(run))
+    found = answer(question)
+    if not judged:
+        return question.table, found
+    return with_probabilities(question.table, question.limits, question.choice), found
 
 
-def decided(
-    table: Tradeoff, suite: Suite, duels: Sequence[Verdict] = (), judged: bool = True
-) -> tuple[Tradeoff, Recommendation]:
+def _with(suite: Suite, settings: Sequence[str]) -> Suite:
+    if not settings:
+        return suite
+    from harness.reading.again import with_settings  # and all checks of a suite, .04 s
+
+    return with_settings(suite, settings)
+
+
+def decided(table: Tradeoff, suite: Suite, duels: Sequence[Verdict] = ()) -> tuple[Tradeoff, Recommendation]:
     """Table and recommendation of a priced table, from one application of the rule.
 
     Raises:
@@ -187,8 +200,6 @@ def decided(
     """
     question = question_of(table, suite, duels=duels)
     found = answer(question)
-    if not judged:
-        return table, found
     return judge(table, question.limits, question.goal, suite, question.choice), found
 
 

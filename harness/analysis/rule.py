@@ -21,6 +21,7 @@ import numpy as np
 
 from harness.analysis.selection import Slack, share, standings, surely_kept
 from harness.analysis.stats import Array, row_quantiles
+from harness.analysis.winners import best_probability
 from harness.analysis.worths import Worths
 
 POSSIBLE = 0.05
@@ -66,12 +67,13 @@ class TieBreaker:
     """What may settle a tie, the first that differs: a row's figure, lower is better, NaN unknown.
 
     Args:
-        least: a difference below this settles nothing.
+        least: a difference below this settles nothing. look_at: told the rows that will be asked for.
     """
 
     name: str
     of: Callable[[int], float]
     least: float = 0.0
+    look_at: Callable[[Sequence[int]], None] = lambda rows: None
 
 
 @dataclass(frozen=True)
@@ -137,12 +139,13 @@ class Choice:
         if not worths.all_defined:
             self.keeps = self.keeps & worths.defined
             self.kept = share(self.keeps)
+        shared = np.isnan(asked)
         alive = known & (self.kept >= POSSIBLE)
         if slack is not None and standing is None:
             standing = lambda number, rows: standings(slack(number, rows))  # noqa: E731
         # A risk that has a price is weighed as it is.
         level = terms.confidence if terms.broken_limit is None else None
-        together = share(np.asarray(holds[np.isnan(asked)].all(0) & worths.defined))
+        together = self.kept if shared.all() else share(np.asarray(holds[shared].all(0) & worths.defined))
         self.sure, alone, surely = surely_kept(
             holds, asked, together, MORE_LIKELY if level is None else level, level is None, alive, standing
         )
@@ -167,10 +170,20 @@ class Choice:
         return self._worths.shrunk(self.contenders)
 
     @cached_property
+    def _keeps_of_contenders(self) -> Array:
+        """(draws, contenders) bool, side by side in memory as their shrunk draws are."""
+        return np.asarray(self.keeps.T[self.contenders].T)
+
+    @cached_property
     def best(self) -> Array:
         """(rows,) P(best): the highest utility among those that keep the limits; 0 for rows that are out."""
+        ranking = self._worths.ranking(self.contenders)
+        if ranking is not None:
+            keeps = np.zeros(self.keeps.T.shape, dtype=bool)
+            keeps[self.contenders] = self.keeps.T[self.contenders]
+            return ranking.best_probability(keeps)
         result = np.zeros(len(self.kept))
-        result[self.contenders] = best_probability(self.shrunk, self.keeps[:, self.contenders])
+        result[self.contenders] = best_probability(self.shrunk, self._keeps_of_contenders)
         return result
 
     @cached_property
@@ -187,8 +200,8 @@ class Choice:
         """A loss that does not matter, in units of the objective."""
         if self.terms.tolerance is not None or self.leader is None:
             return self.terms.tolerance or 0.0
-        low, high = np.quantile(self.utility[:, self.leader], [0.025, 0.975])
-        return TENTH * float(high - low)
+        low, high = self._worths.interval(self.leader)
+        return TENTH * (high - low)
 
     def worth(self, row: int) -> Array:
         """(draws,) utility of a row, less the price of a broken limit where there is one."""
@@ -325,33 +338,13 @@ class Choice:
             return 0.0
         price = self.terms.broken_limit or 0.0
         able = self.able[self.contenders]
-        worth = (utility - price * ~self.keeps[:, self.contenders])[:, able]
+        worth = (utility - price * ~self._keeps_of_contenders)[:, able]
         named = worth[:, np.flatnonzero(self.able).tolist().index(self.named)]
         return max(float((worth.max(1) - named).mean()), 0.0)
 
     def centre(self, row: int) -> float:
         """The expected utility of a contender without what selecting the best adds."""
         return float(self.shrunk[:, self.contenders.tolist().index(row)].mean())
-
-
-def best_probability(utility: Array, keeps: Array) -> Array:
-    """P(best) of every row: the highest utility among those that keep the limits.
-
-    Args:
-        utility, keeps: (num_draws, rows). Equal ones share a draw; a draw in which no row keeps the limits
-            counts for nobody.
-    Returns:
-        (rows,), sums to P(some row keeps the limits).
-    """
-    if not utility.shape[1]:
-        return np.zeros(0)
-    masked = np.where(keeps, utility, -np.inf)
-    top = masked.max(1, keepdims=True)
-    # Equal rows differ by rounding; that must not name a winner.
-    winners = keeps & (masked >= top - 1e-6 * np.maximum(np.abs(top), 1e-9))
-    draws, rows = np.nonzero(winners)
-    parts = 1 / np.bincount(draws, minlength=len(winners))[draws]
-    return np.bincount(rows, weights=parts, minlength=winners.shape[1]) / len(winners)
 
 
 def _first_best(expected: Array, able: Array) -> int | None:
@@ -365,6 +358,7 @@ def _first_best(expected: Array, able: Array) -> int | None:
 
 def _lowest(figure: TieBreaker, rows: Sequence[int]) -> list[int]:
     """Those whose figure is the lowest, or as good as that; all where none has one."""
+    figure.look_at(rows)
     known = {k: x for k in rows if np.isfinite(x := figure.of(k))}
     if not known:
         return list(rows)

@@ -8,11 +8,11 @@ from dataclasses import replace
 
 import numpy as np
 
+from harness import facts
 from harness.analysis.criteria import limits_of
 from harness.analysis.joint import SEED_SPREAD
 from harness.analysis.money import NO_NUMBER
 from harness.analysis.values import metric_draws
-from harness.facts import TrainFacts
 from harness.kinds import kind_of
 from harness.metrics import metrics_of
 from harness.record import Record
@@ -81,10 +81,10 @@ def broken_on_validation(records: Iterable[Record], suite: Suite) -> dict[str, s
             continue
         if trial.train_size != largest:
             continue
-        facts = record.facts_as(TrainFacts)
-        rows = facts.data.sizes.get("validation", 0) if facts.data else 0
+        told = record.facts_as(facts.TrainFacts)
+        rows = told.data.sizes.get("validation", 0) if told.data else 0
         for limit in limits:
-            value = (facts.validation or {}).get(limit.metric)
+            value = (told.validation or {}).get(limit.metric)
             if value is not None and rows:
                 figures.setdefault((trial.candidate, limit.metric), []).append((float(value), rows))
     found: dict[str, str] = {}

@@ -7,18 +7,23 @@ then data or metric are wrong more often than the models are good.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from harness import facts
 from harness.analysis.criteria import VALUE, DecisionObjective
-from harness.analysis.index import RecordIndex
-from harness.facts import ScoreFacts, TrainFacts
 from harness.kinds.classification import IMAGES as CLASSES
 from harness.metrics import METRICS, metric, stem
 from harness.protocols import ONE_SIDED
 from harness.record import Record
 from harness.results import Baseline, Row, Tradeoff
 from harness.suite.expression import Constraint
+
+if TYPE_CHECKING:
+    from harness.analysis.index import (
+        RecordIndex,  # with all that reads records, which deciding again does not
+    )
 
 MOST_ROWS = 20_000
 """Test rows that the constant answer is measured on at most; their class shares are what counts."""
@@ -32,10 +37,12 @@ def baseline_of(index: RecordIndex) -> Baseline:
     counts = next((c for group in index.train.values() for r in group if (c := _class_counts(r))), {})
     train, test = ({k: int(v) for k, v in counts.get(part, {}).items()} for part in ("train", "test"))
     total = sum(test.values())
-    named = [p for group in index.score.values() for r in group if (p := r.facts_as(ScoreFacts).positive)]
+    named = [
+        p for group in index.score.values() for r in group if (p := r.facts_as(facts.ScoreFacts).positive)
+    ]
     positive = list(test).index(named[0]) if named and named[0] in test else 1
     unseen = tuple(name for name, count in test.items() if count and not train.get(name))
-    scored = [r.facts_as(ScoreFacts).constant for group in index.score.values() for r in group]
+    scored = [r.facts_as(facts.ScoreFacts).constant for group in index.score.values() for r in group]
     told: Mapping[str, float | None] = next((c for c in scored if c), {})
     return Baseline(
         {n: v for n, v in told.items() if v is not None} if told else _constant(train, test, positive),
@@ -46,7 +53,7 @@ def baseline_of(index: RecordIndex) -> Baseline:
 
 
 def _class_counts(record: Record) -> Mapping[str, Mapping[str, int]]:
-    data = record.facts_as(TrainFacts).data
+    data = record.facts_as(facts.TrainFacts).data
     return (data.class_counts if data else None) or {}
 
 

@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from harness.analysis.order import distinct, runs
 from harness.analysis.stats import Array
 
 Slack = Callable[[int, Array], Array]
@@ -25,19 +26,27 @@ def standings(slack: Array) -> Array:
     Args:
         slack: (draws, rows), higher is farther inside the limit; NaN counts as lowest.
     """
+    return doubled_places(slack) / (2 * len(slack))
+
+
+def doubled_places(slack: Array) -> Array:
+    """`standings` times twice the number of draws: small whole numbers, which take a quarter of the time."""
     columns = np.ascontiguousarray(np.where(np.isnan(slack), -np.inf, slack).T)
     order, places = np.argsort(columns, axis=1), np.arange(columns.shape[1])
     ordered = np.take_along_axis(columns, order, axis=1)
-    result = np.empty(columns.shape)
-    np.put_along_axis(result, order, (places + (places + 1))[None] / (2 * len(places)), axis=1)
-    for k in np.flatnonzero((ordered[:, 1:] == ordered[:, :-1]).any(1)):  # equal draws share the middle place
-        below, until = (np.searchsorted(ordered[k], columns[k], side) for side in ("left", "right"))
-        result[k] = (below + until) / (2 * len(places))
+    result = np.empty(columns.shape, dtype=np.uint16 if 2 * len(places) < 2**16 else np.int64)
+    np.put_along_axis(result, order, (places + (places + 1))[None].astype(result.dtype), axis=1)
+    equal = np.flatnonzero((ordered[:, 1:] == ordered[:, :-1]).any(1))
+    if len(equal):  # they share the middle place
+        first, last = runs(ordered[equal])
+        shared = np.empty((len(equal), len(places)), dtype=result.dtype)
+        np.put_along_axis(shared, order[equal], (first + last + 1).astype(result.dtype), axis=1)
+        result[equal] = shared
     return result.T
 
 
 class Standings:
-    """`standings` of one set of rows after another: a row's own draws alone say where each stands.
+    """`doubled_places` of one set of rows after another: a row's own draws alone say where each stands.
 
     Args:
         slack: (draws, rows).
@@ -45,14 +54,14 @@ class Standings:
 
     def __init__(self, slack: Array) -> None:
         self._slack = slack
-        self._found = np.empty((slack.shape[1], len(slack)))
+        self._found = np.empty((slack.shape[1], len(slack)), dtype=doubled_places(slack[:, :0]).dtype)
         self._known = np.zeros(slack.shape[1], dtype=bool)
 
     def of(self, rows: Array) -> Array:
-        """(draws, len(rows))"""
+        """(draws, len(rows)), each row's draws side by side in memory."""
         new = rows[~self._known[rows]]
         if len(new):
-            self._found[new] = standings(self._slack[:, new]).T
+            self._found[new] = doubled_places(self._slack[:, new]).T
             self._known[new] = True
         return np.asarray(self._found[rows].T)
 
@@ -61,7 +70,8 @@ def after_selection(kept: Array, standing: Array, level: float = 0.0) -> Array:
     """The probabilities, corrected for the choice among those in doubt.
 
     Args:
-        kept: (rows,) the probability of each row on its own. standing: (draws, rows) as of `standings`.
+        kept: (rows,) the probability of each row on its own, a share of the draws.
+        standing: (draws, rows) as of `standings`, or of `doubled_places`.
         level: what is asked for: rows below it keep their own, as they are not sure enough anyway.
     Returns:
         (rows,), none higher than `kept`; a single row keeps its own, and so do rows that always err together.
@@ -73,16 +83,32 @@ def after_selection(kept: Array, standing: Array, level: float = 0.0) -> Array:
     luckiest = standing.T[high[::-1]]
     if len(low) and len(high):
         np.maximum(luckiest[0], standing.T[low].max(0), out=luckiest[0])
-    luckiest = np.maximum.accumulate(luckiest, axis=0)[::-1]
-    corrected = (luckiest <= kept[high, None] + 1e-12).mean(1)
+    luckiest = _highest_so_far(luckiest)[::-1]
+    most = kept[high, None] + 1e-12
+    if luckiest.dtype.kind != "f":
+        most = np.floor(2 * len(standing) * most + 1e-6).astype(luckiest.dtype)
+    corrected = share((luckiest <= most).T)
     result = kept.copy()
     result[high] = np.minimum(np.minimum.accumulate(corrected), kept[high])
     return result
 
 
+def _highest_so_far(rows: Array) -> Array:
+    """`np.maximum.accumulate(rows, axis=0)` in less than half of its time, and over what is given."""
+    step = 1
+    while step < len(rows):
+        rows[step:] = np.maximum(rows[step:], rows[:-step])
+        step *= 2
+    return rows
+
+
 def share(held: Array) -> Array:
     """(rows,) in how many of the draws; held: (draws, rows) bool."""
-    return np.asarray(np.count_nonzero(held, axis=0) / len(held))
+    ones, counts = held.view(np.uint8), np.zeros(held.shape[1], dtype=np.int64)
+    # Bytes are added in an eighth of the time of wider numbers, as long as no sum can pass 255.
+    for start in range(0, len(held), 255):
+        counts += ones[start : start + 255].sum(0, dtype=np.uint8)
+    return np.asarray(counts / len(held))
 
 
 def surely_kept(
@@ -133,14 +159,14 @@ def _corrected(
         return together
     worst = each[:, doubt].argmin(0)
     found = np.empty((0, 0))
-    for place in np.unique(worst):
+    for place in worst[distinct(worst)[0]]:
         rows = np.flatnonzero(worst == place)
         stand = standing(numbers[place], doubt[rows])
         if len(rows) == len(doubt):
             found = stand
             break
-        found = found if found.size else np.empty((len(stand), len(doubt)))
-        found[:, rows] = stand
+        found = found if found.size else np.empty((len(doubt), len(stand)), dtype=stand.dtype).T
+        found.T[rows] = stand.T
     result = together.copy()
     result[doubt] = after_selection(together[doubt], found, level)
     return result

@@ -19,7 +19,9 @@ from harness.analysis.draws import overlaid
 from harness.analysis.duels import Verdict
 from harness.analysis.instances import fleet
 from harness.analysis.money import COST_METRICS, throughputs
+from harness.analysis.order import distinct
 from harness.analysis.rule import Choice
+from harness.analysis.sanity import senseless
 from harness.analysis.stats import Array, beyond, row_quantiles, switch_points
 from harness.analysis.values import metric_draws, utility_draws
 from harness.results import Estimate, Flip, Tradeoff
@@ -58,6 +60,11 @@ class Question:
     def assessment(self) -> Assessment:
         """What answers it, and the same under other bounds."""
         return Assessment(self.table, self.limits, self.goal, self.suite, self.duels)
+
+    @cached_property
+    def barred(self) -> Mapping[int, str]:
+        """Rows that must not be chosen, and why: common sense."""
+        return senseless(self.table, self.limits, self.goal)
 
     @cached_property
     def winner(self) -> str:
@@ -229,9 +236,9 @@ def _limit_flips(question: Question, constraint: Constraint) -> list[Flip]:
     if not sure.any():
         return []
     found = row_quantiles(draws.T[sure], [0.001, 0.05, 0.25, 0.5, 0.75, 0.95, 0.999])
-    grid = np.unique([*found.ravel(), constraint.limit])
+    grid = _rising([*found.ravel(), constraint.limit])
     if len(grid) > 80:
-        grid = np.unique([*grid[:: len(grid) // 80 + 1], constraint.limit])
+        grid = _rising([*grid[:: len(grid) // 80 + 1], constraint.limit])
     rest = tuple(c for c in question.limits if c != constraint)
 
     @cache
@@ -252,6 +259,11 @@ def _limit_flips(question: Question, constraint: Constraint) -> list[Flip]:
                 flips.append(_flip(f"limit on {constraint.metric}", at, "", then, factor))
                 break
     return flips
+
+
+def _rising(limits: Sequence[float]) -> Array:
+    every = np.array(limits)
+    return np.asarray(every[distinct(every)[0]])
 
 
 def _bisect_linear(winner: Callable[[float], str], same: float, other: float, now: str) -> float:

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import numpy as np
 
+from harness import facts
 from harness.analysis.launches import headline
 from harness.analysis.stats import Array
-from harness.facts import ServerFacts
 from harness.reasons import Reason
 from harness.record import Record, content_hash
 from harness.results import ServiceTimes
@@ -44,7 +44,7 @@ def service_times(records: Sequence[Record], workers: int) -> ServiceTimes | Non
                 size = int(m.at["batch_size"])
                 by_size.setdefault(size, []).append(1e3 * workers * size / m.value)
         if record.trial.scenario == "server":
-            for batch, ms in (record.facts_as(ServerFacts).closed_loop_ms or {}).items():
+            for batch, ms in (record.facts_as(facts.ServerFacts).closed_loop_ms or {}).items():
                 closed.setdefault(int(batch), []).append(ms)
         p50 = headline(record, "latency_p50_ms")
         if record.trial.scenario != "single_stream" or p50 is None or not p50.value:

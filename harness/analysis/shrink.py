@@ -13,6 +13,7 @@ from functools import cached_property
 
 import numpy as np
 
+from harness.analysis.order import distinct
 from harness.analysis.stats import Array, row_quantiles
 
 PRIOR = 3.0
@@ -57,6 +58,7 @@ class Shrinking:
         self.draws = np.ascontiguousarray(draws.T)  # (rows, num_draws), as all below
         self.means = self.draws.mean(1)
         self._behind: dict[int, Array] = {}
+        self._together: tuple[bytes, Array] = (b"", np.empty((0, 0)))
 
     def of(self, rows: Array) -> Array:
         """(len(rows), num_draws) of some rows, ascending, as if there were no others."""
@@ -67,12 +69,21 @@ class Shrinking:
         return np.asarray(result)
 
     def together(self, rows: Array) -> Array:
-        """(len(rows), num_draws) of rows that are all near rivals."""
-        heads, places = np.unique(self.same[rows], return_inverse=True)
-        if len(heads) < 2:
-            return np.asarray(self.draws[rows])
+        """(len(rows), num_draws) of rows that are all near rivals.
+
+        What was asked for last is kept: hardly any other limit changes who is near the leader.
+        """
+        asked = rows.tobytes()
+        if not self._together[1].size or self._together[0] != asked:
+            self._together = asked, self._pulled_together(rows)
+        return self._together[1]
+
+    def _pulled_together(self, rows: Array) -> Array:
         # The first of each set that is among these stands for it.
-        shrunk = self._shrunk(rows[np.unique(places, return_index=True)[1]])
+        firsts, places = distinct(self.same[rows])
+        if len(firsts) < 2:
+            return np.asarray(self.draws[rows])
+        shrunk = self._shrunk(rows[firsts])
         return np.asarray(self.draws[rows] if shrunk is None else shrunk[places])
 
     def near_rivals(self, rows: Array) -> Array:
@@ -101,9 +112,11 @@ class Shrinking:
         doubtful = np.zeros(len(first), dtype=bool)
         doubtful[order[1:][near]] = doubtful[order[:-1][near]] = True
         heads: list[int] = []
+        few = self.draws[:, :8]  # of those that are alike in the first draw, these tell most apart
         for row in np.flatnonzero(doubtful).tolist():
-            alike = [h for h in heads if abs(first[h] - first[row]) <= _rounding(first[h])]
-            head = next((h for h in alike if _is_same(self.draws[h], self.draws[row])), row)
+            alike = (np.abs(few[heads] - few[row]) <= _rounding(first[heads])[:, None]).all(1)
+            known = (h for h, is_alike in zip(heads, alike, strict=True) if is_alike)
+            head = next((h for h in known if _is_same(self.draws[h], self.draws[row])), row)
             result[row] = head
             heads += [row] if head == row else []
         return result
@@ -129,7 +142,7 @@ class Shrinking:
         scale = float(np.median(variance)) ** 0.5 or float(variance.max()) ** 0.5
         place = _spread_of_each_draw(means, variance, scale, own.shape[1])
         result = np.empty(own.shape)
-        for number in np.unique(place).tolist():
+        for number in place[distinct(place)[0]].tolist():
             # Spreads rise from the first draw to the last: each counts for one stretch of them.
             stretch = slice(*np.searchsorted(place, [number, number + 1]).tolist())
             kept, centre = _pulled(means, variance, float(SPREADS[number]) * scale, scale)
@@ -153,11 +166,14 @@ def _split(noise: Array, variance: Array) -> tuple[Array, Array, Array]:
 
     The common part is the mean weighted by precision, so that one noisy row does not blur the others. Own
     noise is as wide as its middle, and ends where a normal one nearly does.
+
+    Args:
+        noise: (rows, num_draws), written over.
     """
     precision = 1 / np.maximum(variance, 1e-6 * variance.max())
     weight = precision / precision.sum()
     common = weight @ noise
-    own = noise - common
+    own = np.subtract(noise, common, out=noise)
     low, high = row_quantiles(own, MIDDLE)
     square = np.square(own).mean(1)
     # Of costs, that take few values, the middle may be a single one.

@@ -26,7 +26,7 @@ STORY = "until_decided.json"
 DUELS = "duels.json"
 """Derived from the records, so that deciding again need not read them all (`harness.analysis.duels`)."""
 
-EVIDENCE_FORMAT = 5
+EVIDENCE_FORMAT = 6
 
 CALCULATING = ("numpy", "scipy")
 """Libraries whose version may change a digit."""
@@ -40,7 +40,8 @@ def stamp_of(run: RunFolder) -> str:
     To read 10,000 records takes a second, so the hash of their contents is kept in `.contents` and taken
     from there as long as no file was touched (size, and times of change, which nobody can set back).
     """
-    touched = content_hash(sorted(run.record_stamps().items()))
+    stamps = "".join(f"{trial_id} {stamp}\n" for trial_id, stamp in run.record_stamps().items())
+    touched = hashlib.sha256(stamps.encode()).hexdigest()
     try:
         kept, _, contents = run.read_text(".contents").partition(" ")
     except FileNotFoundError:

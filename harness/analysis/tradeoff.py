@@ -3,40 +3,29 @@
 from __future__ import annotations
 
 import math
-from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
 
-from harness.analysis.beliefs import Beliefs
 from harness.analysis.choice import asked_of, assess, terms_of
 from harness.analysis.cost import to_cents
 from harness.analysis.criteria import VALUE, DecisionObjective, goal_of, limits_of, lower_is_better, worth_of
-from harness.analysis.disturbed import disturbed
 from harness.analysis.draws import overlaid
-from harness.analysis.evidence import gather
 from harness.analysis.fronts import pareto_front, pareto_probability
-from harness.analysis.index import index_records
 from harness.analysis.money import TrainingSeconds, training_seconds, with_costs
-from harness.analysis.predictions import LoadPredictions, ScoreReader
+from harness.analysis.predictions import LoadPredictions
 from harness.analysis.rule import MORE_LIKELY, Choice, Terms
-from harness.analysis.sanity import baseline_of, doubts, senseless
-from harness.analysis.served import counted_share, service_times
+from harness.analysis.sanity import senseless
 from harness.analysis.stats import Array, decimals_for
 from harness.analysis.values import count_draws, utility_draws, values_for
-from harness.facts import ScoreFacts
 from harness.metrics import MetricTable, metrics_of
-from harness.record import Record, Variant
+from harness.record import Record
 from harness.results import Estimate, Row, Tradeoff
 from harness.suite.expression import Constraint
 from harness.suite.schema import Suite
 from harness.suite.value import SETTINGS
-from harness.suite.variants import workers_of
-
-EXPORT_FAULT = 1e-3
-"""Probabilities of a model in single precision that differ from its source's by more are another model's."""
 
 ROUNDED = 1 / 40
 """Share of an interval's width by which a figure may differ and look the same: half of its last digit."""
@@ -51,6 +40,9 @@ def tradeoff(records: Sequence[Record], suite: Suite, predictions: LoadPredictio
     Raises:
         SuiteError: a limit, the objective or the price of the suite cannot be read.
     """
+    # Reading records takes modules that deciding again from a kept table does without.
+    from harness.analysis.measured import measured_table
+
     table = measured_table(records, suite, predictions, slices_of(suite))
     return complete(table, suite, training_seconds(records, table.train_size))
 
@@ -59,106 +51,6 @@ def slices_of(suite: Suite) -> tuple[str, ...]:
     """Metrics on slices that the suite's limits name."""
     constraints = limits_of(suite)
     return tuple(sorted({c.metric for c in constraints if "[" in c.metric}))
-
-
-def measured_table(
-    records: Sequence[Record],
-    suite: Suite,
-    predictions: LoadPredictions | None = None,
-    slices: Sequence[str] = (),
-) -> Tradeoff:
-    """The measured part of the table: no money, no limits, no flags (`complete` adds them)."""
-    index = index_records(records, suite)
-    known = metrics_of(suite)
-    names = [*_scored_metrics(records, known), *slices]
-    reader = ScoreReader(predictions, names, known, index.class_names) if predictions else None
-    beliefs = gather(index, suite, reader, slices)
-    beliefs.warnings.extend(_seed_warnings(beliefs, index.score))
-    beliefs.warnings.extend(_export_faults(beliefs, index.score))
-    beliefs.warnings.extend(_ways_mixed(beliefs, index.score))
-    beliefs.warnings.extend(disturbed(record for group in index.serve.values() for record in group))
-    baseline = baseline_of(index)
-    beliefs.warnings.extend(doubts(baseline))
-    sessions = tuple(session.said for session in index.sessions)
-    return replace(_bare_table(beliefs, index.serve), baseline=baseline, sessions=sessions)
-
-
-def _scored_metrics(records: Sequence[Record], known: MetricTable) -> list[str]:
-    names = {m.metric: None for r in records if r.trial.kind == "score" for m in r.measurements if not m.at}
-    return [n for n in names if n in known]
-
-
-def _seed_warnings(beliefs: Beliefs, score: Mapping[tuple[Variant, int | None], list[Record]]) -> list[str]:
-    seeds = {
-        row: len({r.trial.seed for r in score.get((row, beliefs.train_size), []) if r.status == "finished"})
-        for row in beliefs.rows
-    }
-    folded = any(r.trial.part for group in score.values() for r in group)
-    single = [] if folded else sorted({row.candidate for row, n in seeds.items() if n == 1})
-    if not single:
-        return []
-    if len(single) == len({row.candidate for row in beliefs.rows}):
-        return ["one seed: every statement on quality is about these checkpoints, not the architectures"]
-    return [f"one seed of {', '.join(single)}: what is said of them is about that checkpoint only"]
-
-
-def _export_faults(beliefs: Beliefs, score: Mapping[tuple[Variant, int | None], list[Record]]) -> list[str]:
-    """Variants in single precision whose probabilities are not those of the model that they are made from."""
-    found = []
-    for row in beliefs.rows:
-        worst, name = 0.0, ""
-        for record in score.get((row, beliefs.train_size), []):
-            facts = record.facts_as(ScoreFacts)
-            parity, made = facts.parity, facts.prepared or {}
-            if made.get("precision") == "fp32" and parity and parity.agreement is not None:
-                worst, name = max((worst, name), (parity.max_abs_difference or 0.0, parity.reference))
-        if worst > EXPORT_FAULT:
-            found.append(
-                f"{row.name}: its probabilities differ by up to {worst:.2g} from those of {name}, which "
-                "single precision does not explain: a fault of the export, not of the candidate"
-            )
-    return found
-
-
-def _ways_mixed(beliefs: Beliefs, score: Mapping[tuple[Variant, int | None], list[Record]]) -> list[str]:
-    """Variants whose seeds were quantised in different ways: their figures are those of several artifacts."""
-    found = []
-    for row in beliefs.rows:
-        made = [r.facts_as(ScoreFacts).prepared or {} for r in score.get((row, beliefs.train_size), [])]
-        ways = Counter(way for facts in made if isinstance(way := facts.get("quantised"), str))
-        if len(ways) > 1:
-            counts = ", ".join(f"{way} for {count}" for way, count in ways.most_common())
-            found.append(
-                f"{row.name}: its trainings were not quantised in the same way ({counts}), so its interval "
-                "also holds the difference between these ways"
-            )
-    return found
-
-
-def _bare_table(beliefs: Beliefs, serve: Mapping[Variant, list[Record]]) -> Tradeoff:
-    """The measured part: no money, no flags."""
-    rows = tuple(
-        Row(
-            row.name,
-            row.candidate,
-            row.runtime,
-            {name: cells[k] for name, cells in beliefs.estimates.items()},
-            failures=beliefs.failures[row],
-            training_failure=beliefs.training_failures.get(row, ""),
-            service=service_times(serve.get(row, []), workers_of(row.runtime)),
-            counted_share=counted_share(serve.get(row, [])),
-        )
-        for k, row in enumerate(beliefs.rows)
-    )
-    return Tradeoff(
-        rows,
-        tuple(beliefs.estimates),
-        beliefs.draws,
-        beliefs.train_size,
-        tuple(beliefs.warnings),
-        spreads=beliefs.spreads,
-        machine_class=beliefs.machine_class,
-    )
 
 
 def complete(table: Tradeoff, suite: Suite, seconds: TrainingSeconds) -> Tradeoff:
@@ -260,25 +152,38 @@ def judge(
     if not table.rows:
         return table
     found = choice or assess(table, constraints, objective, suite)
+    table = with_probabilities(table, constraints, found)
     on_front, front_probability = _pareto(table, constraints, objective, metrics_of(suite))
     terms, barred = terms_of(suite.decision), senseless(table, constraints, objective)
     rows = []
     for k, row in enumerate(table.rows):
-        limited = all(row.estimates.get(c.metric, Estimate(None)).value is not None for c in constraints)
-        comparable = np.isfinite(found.expected[k])
         rows.append(
             replace(
                 row,
                 pareto=bool(on_front[k]),
                 pareto_probability=None if np.isnan(front_probability[k]) else float(front_probability[k]),
-                feasible_probability=float(found.limits_hold[k]) if limited else None,
-                best_probability=float(found.best[k]) if comparable and limited else None,
                 rejected_by=()
                 if found.able[k]
                 else (
                     *filter(None, [barred.get(k)]),
                     *(words_of(objections(table, constraints, k, terms)) or picked(found, k)),
                 ),
+            )
+        )
+    return replace(table, rows=tuple(rows))
+
+
+def with_probabilities(table: Tradeoff, constraints: Sequence[Constraint], choice: Choice) -> Tradeoff:
+    """The rows with how likely they keep the limits and are the best; None without a number."""
+    rows = []
+    for k, row in enumerate(table.rows):
+        limited = all(row.estimates.get(c.metric, Estimate(None)).value is not None for c in constraints)
+        comparable = limited and np.isfinite(choice.expected[k])
+        rows.append(
+            replace(
+                row,
+                feasible_probability=float(choice.limits_hold[k]) if limited else None,
+                best_probability=float(choice.best[k]) if comparable else None,
             )
         )
     return replace(table, rows=tuple(rows))

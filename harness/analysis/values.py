@@ -29,9 +29,14 @@ def where_held(table: Tradeoff, limit: Constraint) -> Array:
     """(draws, rows) bool: where a limit holds. A floor may be higher in truth: it meets no upper limit."""
     held = limit.holds(metric_draws(table, limit.metric))
     if limit.is_upper:
-        cells = [row.estimates.get(limit.metric) for row in table.rows]
-        held = held & ~np.array([cell is not None and cell.floor for cell in cells], dtype=bool)
+        held[:, floors_of(table, limit.metric)] = False
     return held
+
+
+def floors_of(table: Tradeoff, name: str) -> Array:
+    """(rows,) bool: whose figure of a metric is a floor."""
+    cells = [row.estimates.get(name) for row in table.rows]
+    return np.array([cell is not None and cell.floor for cell in cells], dtype=bool)
 
 
 def values_for(table: Tradeoff, suite: Suite, names: Iterable[str]) -> dict[str, Array | float]:

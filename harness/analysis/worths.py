@@ -8,7 +8,11 @@ from functools import cached_property
 import numpy as np
 
 from harness.analysis.shrink import Shrinking
-from harness.analysis.stats import Array
+from harness.analysis.stats import Array, row_quantiles
+from harness.analysis.winners import FIRST, Ranking
+
+MANY = 4 * FIRST
+"""Rows from which ranking them pays."""
 
 
 class Worths:
@@ -26,12 +30,23 @@ class Worths:
     """
 
     def __init__(self, utility: Array, in_parts: Callable[[Array], Array] | None = None) -> None:
-        self.defined = ~np.isnan(utility)
-        self.all_defined = bool(self.defined.all())
-        self.known = self.defined.any(0)
-        self.means = _mean_where_defined(utility, self.defined)
-        self.utility = utility if self.all_defined else np.where(self.defined, utility, self.means)
+        defined = ~np.isnan(utility)
+        self.all_defined = bool(defined.all())
+        self.known = defined.any(0)
+        self.means = _mean_where_defined(utility, defined)
+        self.utility = utility if self.all_defined else np.where(defined, utility, self.means)
+        # A row's draws side by side, as where limits hold.
+        self.defined = np.asfortranarray(defined)
         self._in_parts = in_parts
+        self._intervals: dict[int, tuple[float, float]] = {}
+        self._ranked: tuple[bytes, Ranking] | None = None
+
+    def interval(self, row: int) -> tuple[float, float]:
+        """The 95 % interval of a row's draws."""
+        if row not in self._intervals:
+            low, high = row_quantiles(self.utility[None, :, row], [0.025, 0.975])[:, 0].tolist()
+            self._intervals[row] = low, high
+        return self._intervals[row]
 
     def shrunk(self, rows: Array) -> Array:
         """(draws, len(rows)) of some rows, ascending and known, without what selecting the best adds."""
@@ -42,6 +57,19 @@ class Worths:
             pulled, places = self._in_parts(near), np.searchsorted(rows, near)
             result[:, places] = np.where(np.isfinite(pulled), pulled, result[:, places])
         return result
+
+    def ranking(self, rows: Array) -> Ranking | None:
+        """Who is high in each draw, of some rows as `shrunk` has them; None of few, where it does not pay."""
+        if len(rows) < MANY:
+            return None
+        near = self.shrinking.near_rivals(rows)
+        asked = near.tobytes()
+        if self._ranked is None or self._ranked[0] != asked:
+            every = np.array(self.shrinking.draws)
+            every[near] = self.shrunk(near).T
+            every[np.isnan(every)] = -np.inf  # rows without a number, which are never asked for
+            self._ranked = asked, Ranking(every)
+        return self._ranked[1]
 
     @cached_property
     def shrinking(self) -> Shrinking:

@@ -7,37 +7,60 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from harness.analysis.compare import compare_runs
-from harness.analysis.history import history_of
-from harness.cli.text import comparison_text
+from harness.analysis.answers import ComparedAgain, keep_answer, kept_answer
+from harness.analysis.stamps import sources_of
 from harness.record import RecordError
-from harness.report import history
 from harness.store.runs import RunFolder, find_measured, list_runs
 
 
 def compare_all(
     names: Sequence[str], margin: float, out: str, form: str, plot: str | None, as_json: bool
 ) -> int:
-    """Print the comparison; the exit code.
+    """Print the comparison, as it was kept or anew; the exit code.
 
     Raises:
         HarnessError: a run is not there, holds no trials, or shares nothing with the first.
     """
     runs = _runs(names, out)
+    if plot is not None:
+        code, text = _compared(runs, margin, form, plot, as_json)
+        print(text)
+        return code
+    asked = ComparedAgain(tuple(run.url for run in runs), margin, form, as_json)
+    sources = {f"{run.url} {what}": said for run in runs for what, said in sources_of(run).items()}
+    kept = kept_answer(runs[-1], asked, sources)
+    if kept is None:
+        kept = "{}\n{}".format(*_compared(runs, margin, form, None, as_json))
+        keep_answer(runs[-1], asked, sources, kept)
+    ended, _, text = kept.partition("\n")
+    print(text)
+    return int(ended)
+
+
+def _compared(
+    runs: Sequence[RunFolder], margin: float, form: str, plot: str | None, as_json: bool
+) -> tuple[int, str]:
+    """The exit code, and what is printed."""
+    # Numbers and suites, which an answer that was kept does without.
+    from harness.analysis.compare import compare_runs
+    from harness.analysis.history import history_of
+    from harness.cli.text import comparison_text
+    from harness.report import history
+
     if len(runs) == 2 and form == "text" and plot is None:
         gate = compare_runs(runs[0], runs[1], margin)
-        print(json.dumps(gate.to_json(), indent=2) if as_json else comparison_text(gate))
-        return 1 if gate.regressions else 0
+        text = json.dumps(gate.to_json(), indent=2) if as_json else comparison_text(gate)
+        return (1 if gate.regressions else 0), text
     found = history_of(runs, margin)
     if plot is not None:
         Path(plot).write_bytes(history.picture(found))
         print(f"drawn: {plot}", file=sys.stderr)
     if as_json:
-        print(json.dumps(found.to_json(), indent=2))
+        text = json.dumps(found.to_json(), indent=2)
     else:
-        print(history.comment(found) if form == "github" else history.text(found))
+        text = history.comment(found) if form == "github" else history.text(found)
     worse = bool(found.latest.regressions) if form == "github" else bool(found.regressions)
-    return 1 if worse or (form == "github" and found.flips) else 0
+    return (1 if worse or (form == "github" and found.flips) else 0), text
 
 
 def _runs(names: Sequence[str], out: str) -> list[RunFolder]:

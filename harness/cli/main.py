@@ -371,7 +371,7 @@ def _trackers(text: str | None) -> tuple[str, ...]:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command; the exit code."""
-    gc.set_threshold(50_000, 20, 20)  # starting makes many objects that stay: looking for garbage is a tenth
+    gc.set_threshold(200_000, 20, 20)  # starting makes many objects that stay: looking for garbage is a tenth
     arguments = list(sys.argv[1:] if argv is None else argv)
     debug = "--debug" in arguments
     for word in ("quiet", "verbose"):

@@ -18,11 +18,11 @@ from harness.report.canvas import (
     Margins,
     axes,
     drawn,
-    short_names,
     text_width,
 )
 from harness.report.palette import MATPLOTLIB_MARKERS
 from harness.report.plots import Axis, Difference, Distribution, Line, _scale, _tick, extent, name_limit
+from harness.report.short_names import short_names
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from harness.report.canvas import INK, MUTED, NARROW, PAPER, WASH, Box, axes, drawn, short_names, text_width
+from harness.report.canvas import INK, MUTED, NARROW, PAPER, WASH, Box, axes, drawn, text_width
 from harness.report.palette import MATPLOTLIB_MARKERS, REST
+from harness.report.short_names import short_names
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

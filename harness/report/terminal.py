@@ -12,7 +12,7 @@ from harness.metrics import MetricTable, metrics_of
 from harness.protocols import Metric
 from harness.reasons import Reason
 from harness.report import numbers as n
-from harness.report.canvas import short_names
+from harness.report.short_names import short_names
 from harness.results import Estimate, Recommendation, Row, Tradeoff
 
 if TYPE_CHECKING:

@@ -153,15 +153,18 @@ class LocalFiles:
 
     def names(self, folder: str = "") -> list[str]:
         try:
-            return sorted(entry.name for entry in os.scandir(self.root / folder))
+            return sorted(os.listdir(self.root / folder))  # noqa: PTH208 (names alone, of 10,000)
         except (FileNotFoundError, NotADirectoryError):
             return []
 
     def stamps(self, folder: str, names: Sequence[str]) -> dict[str, str]:
-        found = dict.fromkeys(names, "")
+        found = {}
         for name in names:
-            with contextlib.suppress(OSError):
+            try:
                 stat = os.stat(f"{self.url}/{folder}/{name}/{LAST}")  # noqa: PTH116 (Path takes 0.2 s for 10,000)
+            except OSError:
+                found[name] = ""
+            else:
                 found[name] = f"{stat.st_size} {stat.st_mtime_ns} {stat.st_ctime_ns}"
         return found
 

@@ -8,8 +8,8 @@ from itertools import combinations
 
 import numpy as np
 
+from harness.analysis.measured import measured_table
 from harness.analysis.predictions import predictions_of
-from harness.analysis.tradeoff import measured_table
 from harness.record import Variant
 from harness.report import numbers as n
 from harness.report.evidence import Evidence, reference_of
