@@ -310,7 +310,7 @@ def test_names_of_two_words_are_classes(tmp_path: Path) -> None:
 def test_no_thread_of_arrow_needs_python_to_read_a_file(
     text: str, layout: Layout, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """One that still does when a process ends aborts it: 2 of 100 reads of BytesIO and of other encodings."""
+    """What arrow reads lies in its own memory or in a file."""
     (tmp_path / "t.csv").write_text(text, encoding=layout.encoding)
     sources = []
     read = arrow.read_csv
