@@ -32,6 +32,9 @@ class Reason(StrEnum):
     INHERITED = "inherited"
 
 
+SAID_ONCE = (Reason.FAILED, Reason.NOT_RUN, Reason.RULED_OUT)
+"""Why nothing was measured any further: a row's first figure says it whole, the others in two words."""
+
 _ALL = tuple(Reason)
 
 
@@ -49,6 +52,11 @@ def reasons_in(note: str) -> tuple[Reason, ...]:
             found.append(reason)
             note = note.replace(reason.value, "")
     return tuple(found)
+
+
+def of_failure(reason: str) -> str:
+    """The note of a figure that a trial did not give; one that was not run is no failure."""
+    return reason if reason_of(reason) is Reason.NOT_RUN else f"{Reason.FAILED}: {reason}"
 
 
 class Noted:

@@ -10,9 +10,9 @@ import pytest
 
 from benchmarks.aggregates import auc, ece, grouped
 from harness.analysis.aggregates import FEWEST, auc_components, by_group, calibration_correction
+from harness.analysis.heavy_tails import heaviest, said_of
 from harness.analysis.predictions import Predictions, read_predictions, score_examples
 from harness.analysis.stats import delong_components, two_way_interval
-from harness.analysis.tails import heaviest, said_of
 from harness.metrics import METRICS
 from harness.metrics.jackknife import PARTS, parts_of, pseudo_values
 from harness.protocols import Split

@@ -18,6 +18,7 @@ from harness.analysis.measure_next import (
 )
 from harness.analysis.more_data import extrapolate
 from harness.analysis.sensitivity import (
+    NOBODY,
     SLIVER,
     Question,
     _past_a_sliver,
@@ -82,6 +83,16 @@ def test_who_asks_with_the_figures_of_a_switch_gets_the_answer_that_is_said_to_f
             assert flip["at"] == float(f"{flip['at']:.6g}")
             asked += 1
     assert asked >= 12
+
+
+def test_the_price_at_which_a_limit_on_cost_ends_all_choice_is_that_of_a_division() -> None:
+    """One machine for 730 hours: page one said 0.276 USD/h where 200 a month is reached at 0.274."""
+    limit = 200.0
+    asked = {"objective": "maximize accuracy", "traffic": {"qps": 1.0}}
+    limits = (f"cost_per_month_usd <= {limit}", "latency_p99_ms <= 20")
+    flips = find_flips(question_of(World(TRUTHS), **asked, constraints=limits))
+    (at,) = (flip["at"] for flip in flips if flip["what"] == "price" and flip["then"] == NOBODY)
+    assert limit / 730 < at < 1.005 * limit / 730, "three digits, rounded away from today's price"
 
 
 def test_the_map_of_winners_has_the_dear_model_where_machines_are_cheap_and_traffic_low() -> None:

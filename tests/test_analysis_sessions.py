@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 import pytest
 
-from harness.analysis.joint import SESSION_SD, launch_draws
+from harness.analysis.joint import MOST_SD, launch_draws
 from harness.analysis.sessions import ServingSession, by_session, sessions_of
 from harness.record import Record, Trial, Variant
 
@@ -71,7 +71,7 @@ def covered(apart: float, sessions: int, worlds: int = 150) -> tuple[float, floa
         shared, own = rng.standard_normal((sessions, 1, 1)), rng.standard_normal((sessions, 1, 4))
         rounds = 0.1 * rng.standard_normal((sessions, 3, 4))
         values = apart * (0.9 * shared + 0.44 * own) + rounds
-        for k, (table, most) in enumerate(((values.reshape(-1, 4), np.inf), (values.mean(1), SESSION_SD))):
+        for k, (table, most) in enumerate(((values.reshape(-1, 4), np.inf), (values.mean(1), MOST_SD))):
             draws = launch_draws(table, rng.spawn(1)[0], 1000, most_sd=most)
             low, high = np.quantile(draws, [0.025, 0.975], axis=0)
             hits[k] += ((low <= 0) & (high >= 0)).mean() / worlds

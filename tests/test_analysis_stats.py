@@ -351,6 +351,17 @@ def test_a_single_launch_everywhere_gets_the_assumed_spread() -> None:
     assert launch_draws(np.zeros((1, 3)), rng()).std(0) == pytest.approx(np.full(3, LAUNCH_SD), rel=0.1)
 
 
+def test_two_noisy_launches_leave_no_draw_in_which_the_machine_stands_still() -> None:
+    values = np.log([[20_000.0, 1_500.0], [50_000.0, 1_900.0]])
+    centre = values.mean(0)
+    furthest = np.abs(launch_draws(values, rng()) - centre).max(0)
+    assert (furthest < np.log(1000)).all(), "ten times the two standard deviations that were seen"
+    unbounded = np.abs(launch_draws(values, rng(), most_sd=np.inf) - centre).max(0)
+    assert (unbounded > np.log(1e6)).any()
+    far = np.log([[10.0, 1.0], [1000.0, 1.0]])  # where more was seen more is believed
+    assert np.abs(launch_draws(far, rng())[:, 0] - far[:, 0].mean()).max() > np.log(100)
+
+
 def test_draws_are_the_same_for_the_same_generator() -> None:
     scores = [(rng(k).random((3, 50)) < 0.9).astype(float) for k in range(3)]
     assert np.array_equal(quality_draws(scores, range(3), rng(7)), quality_draws(scores, range(3), rng(7)))

@@ -98,6 +98,25 @@ def test_a_variant_that_nothing_was_compared_with_is_no_clear_call(tmp_path: Pat
     assert "clear call" not in page.markdown and "probability that it is the best" not in page.markdown
 
 
+def test_models_that_the_budget_left_unserved_were_not_beaten(tmp_path: Path) -> None:
+    """One page called it a clear call among 2 candidates where the other was never served."""
+    records = [
+        replace(r, status="failed", failure=Failure("not run: budget of 3 min spent", "E", ""))
+        if r.trial.kind == "serve" and r.trial.candidate != "small_cnn"
+        else r
+        for r in make_records(WORLD[:3], seeds=(0, 1))
+    ]
+    e = gather(make_run(tmp_path, records, make_suite(WORLD[:3]), files=False))
+    page, table = SECTIONS["verdict"](e), SECTIONS["tradeoff"](e)
+    assert page is not None and table is not None and e.chosen is not None
+    assert e.chosen.candidate == "small_cnn"
+    assert "ot run to the end (budget of 3 min spent)" in page.markdown and "may be better" in page.markdown
+    assert "best of 3 candidates" not in page.markdown
+    ended = summary_text(e.tradeoff, e.recommendation)
+    assert "may be better" in ended, "the terminal says it too"
+    assert "not run" in table.markdown and "failed" not in table.markdown
+
+
 def test_the_terminal_shows_verdict_commands_and_where_the_report_lies(tmp_path: Path) -> None:
     e = gather(make_run(tmp_path, make_records(WORLD[:3], seeds=(0, 1)), make_suite(WORLD[:3]), files=False))
     from io import StringIO

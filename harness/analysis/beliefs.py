@@ -10,6 +10,7 @@ import numpy as np
 
 from harness.analysis.joint import SEED_SPREAD, is_spread_unknown
 from harness.analysis.stats import Array, num_draws
+from harness.reasons import of_failure
 from harness.record import Record, Variant
 from harness.results import Estimate
 from harness.spread import Spread
@@ -115,7 +116,7 @@ def missing(groups: Sequence[Sequence[Record]], notes: Iterable[str]) -> Estimat
     for group in groups:
         for record in group:
             if record.status == "failed" and record.failure:
-                return Estimate(None, note=f"failed: {record.failure.reason}")
+                return Estimate(None, note=of_failure(record.failure.reason))
     return Estimate(None, note="not measured")
 
 

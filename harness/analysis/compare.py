@@ -22,6 +22,7 @@ from harness.analysis.predictions import NotComparableError, ScoreReader, predic
 from harness.analysis.stats import Array, Interval, two_way_difference, welch_difference
 from harness.metrics import METRICS, MetricTable, metrics_of
 from harness.protocols import Metric
+from harness.reasons import of_failure
 from harness.record import Record, RecordError, Variant
 from harness.store.run_folder import RunFolder
 from harness.suite.schema import Suite
@@ -84,7 +85,7 @@ class _Side:
             self.index.score.get((variant, self.size), []),
         )
         failed = [r for g in groups for r in g if r.status == "failed" and r.failure]
-        return f"failed: {failed[0].failure.reason}" if failed and failed[0].failure else ""
+        return of_failure(failed[0].failure.reason) if failed and failed[0].failure else ""
 
 
 def _common_size(a: RecordIndex, b: RecordIndex) -> tuple[int | None, str]:
@@ -252,7 +253,7 @@ def _serving_changes(variant: Variant, a: RecordIndex, b: RecordIndex, tests: Te
     failed = [r for r in b.serve.get(variant, []) if r.status == "failed" and r.failure]
     if names and not served[1]:
         lost = _lost(variant, METRICS[names[0]], *served)
-        note = f"failed: {failed[0].failure.reason}" if failed and failed[0].failure else ""
+        note = of_failure(failed[0].failure.reason) if failed and failed[0].failure else ""
         return [replace(lost, verdict="worse", note=note) if note else lost]
     if same_trials(*served):
         return []  # what they differ by is no change of the suite's: `drift_note` says it

@@ -7,7 +7,6 @@ accuracy[class=3] >= 0.7          on a slice of the test examples
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -133,6 +132,8 @@ def worth_of(suite: Suite) -> DecisionObjective:
     return goal_of(suite, f"maximize {VALUE}")
 
 
-def names_metric(words: str | None, metric: str) -> bool:
-    """Whether an objective, a limit or an expression is of a metric itself, not of a slice of it."""
-    return bool(re.search(rf"(?<![a-z_]){metric}(?![a-z_@\[])", words or ""))
+def decides(suite: Suite, name: str) -> bool:
+    """Whether the objective or a limit is of a metric itself (not of a slice of it), alone or in `value`."""
+    limited = {limit.metric for limit in limits_of(suite)}
+    worth = worth_of(suite).metrics if VALUE in limited and suite.decision.value else ()
+    return name in {*goal_of(suite).metrics, *limited, *worth}

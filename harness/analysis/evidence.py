@@ -9,12 +9,10 @@ from dataclasses import replace
 
 import numpy as np
 
-from harness import facts
 from harness.analysis.beliefs import Beliefs, assumed_spread, missing, store, store_with_zero
-from harness.analysis.criteria import limits_of
+from harness.analysis.criteria import decides, limits_of
 from harness.analysis.example_draws import Behind
 from harness.analysis.folds import (
-    behind_folds,
     by_seed_and_part,
     common_tables,
     fallen,
@@ -22,17 +20,17 @@ from harness.analysis.folds import (
     test_to_train,
     widened,
 )
+from harness.analysis.heavy_tails import heaviest, said_of
 from harness.analysis.index import RecordIndex
-from harness.analysis.joint import LAUNCH_SD, SEED_SPREAD, SESSION_SD, launch_draws, quality_draws
+from harness.analysis.joint import LAUNCH_SD, SEED_SPREAD, launch_draws, quality_draws
 from harness.analysis.launches import headline, launch_values
 from harness.analysis.predictions import NotComparableError, ScoreReader, Scores
 from harness.analysis.race import in_the_race, still_racing
+from harness.analysis.scored import scored_rows
 from harness.analysis.sessions import by_session
 from harness.analysis.spreads import launch_spread, quality_spread
 from harness.analysis.stats import Array
-from harness.analysis.tails import decides, heaviest, said_of
 from harness.metrics import METRICS, MetricTable, metric, metrics_of, stem
-from harness.reasons import Reason, reason_of
 from harness.record import Record, Variant
 from harness.results import Estimate
 from harness.streams import generator
@@ -178,75 +176,39 @@ def _read_scores(index: RecordIndex, reader: ScoreReader, beliefs: Beliefs) -> d
 def _add_quality(
     beliefs: Beliefs, index: RecordIndex, name: str, scores: Mapping[str, Mapping[str, Scores]], suite: Suite
 ) -> None:
-    tables: dict[int, Array] = {}
-    cells: dict[int, Estimate] = {}
-    seeds: dict[int, tuple[object, ...]] = {}
-    notes_of: dict[int, str] = {}
-    folded: dict[int, list[tuple[Record, float]]] = {}
-    behind: dict[int, Behind] = {}
-    blocks: dict[int, dict[int, Scores]] = {}
-    for k, row in enumerate(index.rows):
-        group = index.score.get((row, index.train_size), [])
-        found = [(r, _quality_value(r, name, scores)) for r in group if r.status == "finished"]
-        found = [(r, v) for r, v in found if v is not None]
-        if not found:
-            notes = [m.note for r in group if (m := headline(r, name))]
-            if "[" in name and not any(m for m in notes):
-                notes = ["not estimable (no such examples)"] if scores else []
-            cells[k] = missing([index.train.get((row.candidate, index.train_size), []), group], notes)
-            continue
-        seeds[k] = (row.candidate, *(r.trial.seed for r, _ in found))
-        per_seed = [scores.get(r.trial.id, {}).get(name) for r, _ in found]
-        values = np.array([v for _, v in found], dtype=float)
-        values += [s.shift if s else 0.0 for s in per_seed]
-        notes_of[k] = next((s.note for s in per_seed if s and s.note), "")
-        if suite.data.parts > 1:
-            seeds[k] = (row.candidate, *dict.fromkeys(r.trial.seed for r, _ in found))
-            folded[k] = [(r, v) for (r, _), v in zip(found, values.tolist(), strict=True)]
-            tables[k] = values[:, None]
-            parts = {r.trial.part: s for (r, _), s in zip(found, per_seed, strict=True) if s is not None}
-            behind[k], blocks[k] = behind_folds(list(parts.values()), suite.data.split), parts
-        elif all(s is not None for s in per_seed):
-            table = np.stack([s.values for s in per_seed if s is not None])
-            behind[k] = Behind(min(s.units for s in per_seed if s is not None))
-            tables[k] = table + (values - table.mean(1))[:, None]
-        else:
-            tables[k] = values[:, None]
-        said = "; ".join(filter(None, [_lost_seeds(group, len(values)), inherited_note(group)]))
-        cells[k] = Estimate(float(values.mean()), n=len(values), note=said)
-    if folded:
-        tables = _folded_tables(index, folded, beliefs)
+    told, entry = scored_rows(index, name, scores, suite), metrics_of(suite)[name]
+    tables, cells, is_folded = told.tables, told.cells, bool(told.folded)
+    if is_folded:
+        tables = _folded_tables(index, told.folded, beliefs)
         if suite.data.split and suite.data.split.by == "time" and decides(suite, name):
-            _say_fallen(beliefs, index, name, blocks, metrics_of(suite)[name].better == "lower")
+            _say_fallen(beliefs, index, name, told.blocks, entry.better == "lower")
         cells |= {k: replace(cells[k], value=float(table.mean())) for k, table in tables.items()}
     # Rows with and without predictions do not mix in one joint draw: then seeds alone carry it.
     if len({t.shape[1] for t in tables.values()}) > 1:
         tables = {k: t.mean(1, keepdims=True) for k, t in tables.items()}
     order, first = beliefs.racing_first(tables)
     tables = {k: tables[k] for k in order}
-    if not folded:
+    if not is_folded:
         candidates = {index.rows[k].candidate: tables[k] for k in reversed(order[:first])}
         beliefs.spread(name, quality_spread(list(candidates.values()), suite.data.digest))
-    numbers = list(dict.fromkeys(seeds[k] for k in order))
-    groups = [numbers.index(seeds[k]) for k in tables]
-    found_tables = list(tables.values())
-    assumed = assumed_spread(beliefs, name, found_tables, "seeds", _spread_of(found_tables))
-    entry = metrics_of(suite)[name]
+    numbers = list(dict.fromkeys(told.seeds[k] for k in order))
+    groups = [numbers.index(told.seeds[k]) for k in tables]
+    found = list(tables.values())
+    assumed = assumed_spread(beliefs, name, found, "seeds", _spread_of(found))
     share = (entry.low, entry.high) == (0.0, 1.0)
     rng = generator(suite.seed, "draws", name)
-    stood = [behind.get(k, Behind()) for k in tables]
+    stood = [told.behind.get(k, Behind()) for k in tables]
     draw = (
-        quality_draws(found_tables, groups, rng, beliefs.num_draws, assumed, first, share, stood)
+        quality_draws(found, groups, rng, beliefs.num_draws, assumed, first, share, stood)
         if tables
         else np.zeros((beliefs.num_draws, 0))
     )
-    draw = np.clip(draw, entry.low, entry.high)
-    if not (folded or share) and decides(suite, name):
-        ahead = [k for k in order[:first] if not behind.get(k, Behind()).units]
+    if not (is_folded or share) and decides(suite, name):
+        ahead = [k for k in order[:first] if not told.behind.get(k, Behind()).units]
         if (tail := heaviest(tables[k].mean(0) for k in ahead)) is not None:
             beliefs.warnings.append(said_of(entry, tail))
-    dfs = {k: (None, notes_of[k]) if notes_of[k] else _df(tables[k], bool(folded)) for k in tables}
-    store(beliefs, name, cells, list(tables), draw, dfs)
+    dfs = {k: (None, told.notes[k]) if told.notes[k] else _df(tables[k], is_folded) for k in tables}
+    store(beliefs, name, cells, list(tables), np.clip(draw, entry.low, entry.high), dfs)
 
 
 def _say_fallen(
@@ -279,32 +241,6 @@ def _df(table: Array, folded: bool = False) -> tuple[float | None, str]:
     if num_seeds == 1:
         return float(num_examples - 1), "one seed: holds for this checkpoint only"
     return float(num_seeds - 1), ""
-
-
-def _quality_value(record: Record, name: str, scores: Mapping[str, Mapping[str, Scores]]) -> float | None:
-    measured = headline(record, name)
-    if measured is not None:
-        return measured.value
-    computed = scores.get(record.trial.id, {}).get(name)
-    return float(computed.values.mean()) if computed is not None else None
-
-
-def inherited_note(group: Sequence[Record]) -> str:
-    """Whose figures stand for a variant's own, and how far its answers are from those at most; empty where it
-    was scored itself."""
-    scored = [r.facts_as(facts.ScoreFacts) for r in group if r.status == "finished"]
-    found = [said.inherited for said in scored if said.inherited is not None]
-    return max(found, key=lambda one: one.max_abs_difference).text if found else ""
-
-
-def _lost_seeds(group: Sequence[Record], used: int) -> str:
-    failed = [r for r in group if r.status == "failed"]
-    if not failed:
-        return ""
-    reason = failed[0].failure.reason if failed[0].failure else "failed"
-    unit = "folds or repeats" if any(r.trial.part for r in group) else "seeds"
-    why = reason if reason_of(reason) is Reason.NOT_RUN else f"failed: {reason}"
-    return f"{used} of {used + len(failed)} {unit} ({why})"
 
 
 def _add_fitted(beliefs: Beliefs, index: RecordIndex, name: str, suite: Suite) -> None:
@@ -384,10 +320,7 @@ def _add_served(beliefs: Beliefs, index: RecordIndex, name: str, suite: Suite) -
         table = np.log([[launches[k].get(r, np.nan) for k in launches] for r in units_of_all])
         if len(index.sessions) < 2:
             beliefs.spread(name, launch_spread(table[:, :first], suite.data.digest))
-        most_sd = SESSION_SD if unit == "session" else math.inf
-        draw = np.exp(
-            launch_draws(table, generator(suite.seed, "draws", name), beliefs.num_draws, first, most_sd)
-        )
+        draw = np.exp(launch_draws(table, generator(suite.seed, "draws", name), beliefs.num_draws, first))
         counts = {k: len(v) for k, v in launches.items()}
         dfs = {
             k: (float(c - 1), "") if c > 1 else (None, f"one {unit}, no interval") for k, c in counts.items()

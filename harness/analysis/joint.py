@@ -32,10 +32,11 @@ LAUNCH_REACH = 8.0
 times the sample's, a variant at its limit would look 90 % sure to keep it in 11 % of measurements; with e⁸ in
 10 %."""
 
-SESSION_SD = 1.0
-"""Largest standard deviation of log-speed between sessions of one machine that is believed unless more was
-seen. Two sessions have one degree of freedom between them: without a bound a capacity that was once 4,080
-and once 1,930 requests a second would lie anywhere from 9 to 240,000."""
+MOST_SD = 1.0
+"""Largest standard deviation of log-speed between launches, or sessions, of one machine that is believed
+unless more was seen. Two of them have one degree of freedom between them: without a bound a capacity that was
+once 4,080 and once 1,930 requests a second would lie anywhere from 9 to 240,000, and the mean of a bill over
+such draws is that of the few in which the machine all but stands still."""
 
 FEW_DFS = 4
 """With so many degrees of freedom, rows that drift together counted once, the sample tells its scale."""
@@ -223,7 +224,7 @@ def launch_draws(
     rng: np.random.Generator,
     draws: int = DRAWS,
     first: int | None = None,
-    most_sd: float = math.inf,
+    most_sd: float = MOST_SD,
 ) -> Array:
     """Joint draws of the true level of K rows from launches in shared rounds.
 

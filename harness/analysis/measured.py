@@ -15,6 +15,7 @@ from harness.analysis.predictions import LoadPredictions, ScoreReader
 from harness.analysis.sanity import baseline_of, doubts
 from harness.analysis.served import counted_share, service_times
 from harness.metrics import MetricTable, metrics_of
+from harness.reasons import Reason, reasons_in
 from harness.record import Record, Variant
 from harness.results import Row, Tradeoff
 from harness.suite.schema import Suite
@@ -36,6 +37,7 @@ def measured_table(
     names = [*_scored_metrics(records, known), *slices]
     reader = ScoreReader(predictions, names, known, index.class_names) if predictions else None
     beliefs = gather(index, suite, reader, slices)
+    beliefs.warnings.extend(_unrun(beliefs))
     beliefs.warnings.extend(_seed_warnings(beliefs, index.score))
     beliefs.warnings.extend(_export_faults(beliefs, index.score))
     beliefs.warnings.extend(_ways_mixed(beliefs, index.score))
@@ -49,6 +51,23 @@ def measured_table(
 def _scored_metrics(records: Sequence[Record], known: MetricTable) -> list[str]:
     names = {m.metric: None for r in records if r.trial.kind == "score" for m in r.measurements if not m.at}
     return [n for n in names if n in known]
+
+
+def _unrun(beliefs: Beliefs) -> list[str]:
+    """Variants that trials were missing of for want of time: they were not beaten."""
+    found: dict[str, list[str]] = {}
+    for k, row in enumerate(beliefs.rows):
+        unrun = beliefs.failures[row]
+        if not unrun or not all(Reason.NOT_RUN in reasons_in(said) for said in unrun):
+            continue  # what follows from a failure is none of time
+        if any(cells[k].value is None for cells in beliefs.estimates.values()):
+            why = unrun[0].partition(Reason.NOT_RUN)[2].removeprefix(": ")
+            found.setdefault(why, []).append(row.name)
+    return [
+        f"not run to the end ({why}): {', '.join(names)}; what was not measured was not compared and may be "
+        "better, and the same `run` once more measures what is missing"
+        for why, names in found.items()
+    ]
 
 
 def _seed_warnings(beliefs: Beliefs, score: Mapping[tuple[Variant, int | None], list[Record]]) -> list[str]:

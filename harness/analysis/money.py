@@ -16,7 +16,7 @@ from harness.analysis.order import nearest_quantiles
 from harness.analysis.served import load_within
 from harness.analysis.stats import Array
 from harness.analysis.values import count_draws
-from harness.reasons import Reason, reason_of
+from harness.reasons import Reason, of_failure, reason_of
 from harness.record import Record
 from harness.results import Estimate, Row, Tradeoff
 from harness.suite.expression import Constraint
@@ -237,6 +237,6 @@ def _training(row: Row, seconds: TrainingSeconds, usd_per_hour: float) -> Estima
     known = seconds.get(row.candidate)
     if known is None:
         failed = row.training_failure
-        return Estimate(None, note=f"failed: {failed}" if failed else "not measured")
+        return Estimate(None, note=of_failure(failed) if failed else "not measured")
     final, search = (s * usd_per_hour / 3600 for s in known)
     return Estimate(final, total=search, note=f"{search:.3g} USD with search and all seeds")

@@ -200,8 +200,8 @@ def _factor_flips(
 
 
 def _bisect(winner: Callable[[float], str], same: float, other: float, now: str) -> float:
-    """The factor where the winner changes, to 1 %."""
-    while abs(np.log(other / same)) > 0.01:
+    """The factor where the winner changes, to half a thousandth: three digits of it are told."""
+    while abs(np.log(other / same)) > 0.0005:
         middle = float(np.sqrt(same * other))
         same, other = (middle, other) if winner(middle) == now else (same, middle)
     return other
@@ -250,8 +250,10 @@ def _limit_flips(question: Question, constraint: Constraint) -> list[Flip]:
     now, flips = question.deployed, []
     start = int(np.searchsorted(grid, constraint.limit))
     for side in (grid[start:], grid[: start + 1][::-1]):
-        for before, after in itertools.pairwise(side):
-            if winner(after) != now:
+        for k, (before, after) in enumerate(itertools.pairwise(side)):
+            # The chance of having picked the luckiest of those in doubt falls when one leaves them: what is
+            # named again at the next point of the grid was no switch.
+            if winner(after) != now and winner(side[min(k + 2, len(side) - 1)]) != now:
                 # Between two points of the grid it may change twice.
                 at = _bisect_linear(winner, float(before), float(after), now)
                 at, then = _told(winner, at, constraint.limit)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from harness.analysis.criteria import names_metric
+from harness.analysis.criteria import decides
 from harness.planning.tails import tail_note
 from harness.planning.tuning import watched_note
 from harness.suite.schema import CONSTANT, Suite
@@ -40,10 +40,7 @@ def constant_note(suite: Suite) -> str:
     """That accuracy decides where one answer is nearly always right; empty where it is not so."""
     from harness.datasets.catalog import class_counts
 
-    decision = suite.decision
-    if not any(
-        names_metric(t, "accuracy") for t in (decision.objective, decision.value, *decision.constraints)
-    ):
+    if not decides(suite, "accuracy"):
         return ""
     counts = class_counts(suite.data.name, suite.data.args)
     total = sum(counts.values())

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from math import ceil, inf
 
-from harness.analysis.criteria import NEEDED_CALLS, limits_of, names_metric
+from harness.analysis.criteria import NEEDED_CALLS, decides, limits_of
 from harness.suite.schema import Suite
 from harness.suite.serving import SingleStream
 
@@ -38,7 +38,7 @@ def min_calls(suite: Suite) -> int:
 def tail_note(suite: Suite) -> str:
     """What a p99 that decides costs in time, or why slow variants will have none; else empty."""
     stream = suite.serving.scenarios.single_stream
-    if stream is None or not _decides(suite):
+    if stream is None or not decides(suite, P99):
         return ""
     enough, limit = _enough(suite), _limit_ms(suite)
     needs = f"it needs {NEEDED_CALLS[P99]} calls over the rounds, {enough} in each"
@@ -79,11 +79,6 @@ def _reach_ms(suite: Suite) -> float:
     return 1e3 * stream.seconds / _enough(suite)
 
 
-def _decides(suite: Suite) -> bool:
-    decision = suite.decision
-    return _limit_ms(suite) < inf or any(names_metric(t, P99) for t in (decision.objective, decision.value))
-
-
 def _limit_ms(suite: Suite) -> float:
     """The limit on the p99: what is slower breaks it by its p50 already. Infinite without one."""
     return min((c.limit for c in limits_of(suite) if c.metric == P99 and c.is_upper), default=inf)
@@ -91,7 +86,7 @@ def _limit_ms(suite: Suite) -> float:
 
 def _is_reached(suite: Suite) -> bool:
     """Whether all variants that could keep the limit have a p99 by the seconds alone."""
-    return not _decides(suite) or _limit_ms(suite) <= TAIL * _reach_ms(suite)
+    return not decides(suite, P99) or _limit_ms(suite) <= TAIL * _reach_ms(suite)
 
 
 def _has_time(suite: Suite) -> bool:

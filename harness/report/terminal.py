@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from harness.analysis.criteria import HARNESS_METRICS
 from harness.metrics import MetricTable, metrics_of
 from harness.protocols import Metric
-from harness.reasons import Reason
+from harness.reasons import SAID_ONCE, Reason
 from harness.report import numbers as n
 from harness.report.short_names import short_names
 from harness.results import Estimate, Recommendation, Row, Tradeoff
@@ -324,8 +324,9 @@ def _cell(name: str, estimate: Estimate | None) -> Text:
 
     shown = n.shown(name, estimate)
     if shown.number is None:
-        failed = estimate is not None and estimate.reason is Reason.FAILED
-        said = "failed" if failed else shown.value
+        reason = estimate.reason if estimate is not None else None
+        failed = reason is Reason.FAILED
+        said = reason.value if reason in SAID_ONCE else shown.value
         if len(said) > 24:  # the report has all of it
             said = said.partition(" (")[0] if " (" in said[:24] else f"{said[:23]}…"
         return Text(said, style="red" if failed else "dim")

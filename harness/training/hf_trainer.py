@@ -10,11 +10,10 @@ from __future__ import annotations
 
 import importlib
 import random
-import shutil
 import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,8 +21,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from harness import streams
-from harness.facts import TrainFacts
 from harness.models.hf_trainer import TrainerNetwork
 from harness.models.servable import Scaled
 from harness.protocols import Progress
@@ -31,17 +28,8 @@ from harness.record import TrialError
 from harness.suite.schema import Training
 from harness.training import checkpoint as checkpoints
 from harness.training.batches import Batches
-from harness.training.checkpoint import Checkpoint, Weights
-from harness.training.loop import (
-    CHECK_EVERY,
-    Epoch,
-    Fit,
-    Objective,
-    best_epoch,
-    for_people,
-    refuse_nan,
-    validate,
-)
+from harness.training.keeper import Keeper
+from harness.training.loop import CHECK_EVERY, Fit, Objective
 from harness.training.precision import Mode
 
 if TYPE_CHECKING:
@@ -111,9 +99,8 @@ def fit_trainer(
         raise TrialError(f"transformers.Trainer stopped: {type(error).__name__}: {error}") from error
     # Under bf16 the model's forward was wrapped to compute in it; what answers from here on is in fp32.
     trainer.accelerator.unwrap_model(trainer.model, keep_fp32_wrapper=False)
-    checkpoints.restore(model.to(device), keeper.best)
-    facts = TrainFacts(resumed_after_epoch=keeper.start or None)
-    return Fit(tuple(keeper.history), best_epoch(keeper.history), mode, facts, OWN)
+    ended: Fit = keeper.fit(OWN)
+    return ended
 
 
 def _keep_in(folder: Path | None, trainer: Trainer, keeper: _Keeper) -> None:
@@ -156,41 +143,20 @@ class _Loader:
 
 
 @dataclass(eq=False)
-class _Keeper:
-    """What happens around each epoch, as for every network: seeds, score, history, progress."""
+class _Keeper(Keeper):
+    """A training as the Trainer's hooks tell of it.
 
-    model: Scaled
-    batches: Batches
-    objective: Objective
-    training: Training
-    mode: Mode
-    seed: int
-    device: str
-    progress: Progress
-    folder: Path | None
-    key: str
-    history: list[Epoch] = field(default_factory=list)
-    best: Weights = field(default_factory=dict)
-    found: Weights = field(default_factory=dict)
-    start: int = 0
+    Args:
+        epoch: the one that it is at, counted from 0. logged: what was logged in it. steps: made in it.
+    """
+
     epoch: int = 0
-    losses: list[Tensor] = field(default_factory=list)
     logged: dict[str, float] = field(default_factory=dict)
     steps: int = 0
-    examples: int = 0
-    began: tuple[float, float] = (0.0, 0.0)
 
     def resume(self) -> Path | None:
         """The Trainer's own checkpoint of the last whole epoch, with what was kept beside it."""
-        found = checkpoints.load(self.folder, self.key) if self.folder else None
-        if found is None or self.folder is None:
-            return None
-        place: Path = self.folder / found.progress["trainer"]
-        if not place.is_dir():
-            return None
-        self.history = [Epoch(**row) for row in found.progress["history"]]
-        self.best, self.found, self.start = found.best, found.model, found.epoch
-        return place
+        return self.resume_from(lambda found: Path(self.folder or ".") / found.progress["trainer"])
 
     def listening(self, step: Callable[..., Tensor]) -> Callable[..., Tensor]:
         """The trainer's step, its loss kept: of several that are accumulated each gives its share."""
@@ -204,12 +170,10 @@ class _Keeper:
 
     def on_epoch_begin(self, args: object, state: object, control: object, **given: object) -> None:
         self.epoch = len(self.history)
-        seed = streams.seed_for(self.seed, "dropout", self.epoch)
-        torch.manual_seed(seed)
+        seed = self.begin_epoch(self.epoch)
         random.seed(seed)
         np.random.seed(seed % 2**32)  # a loss that mixes examples draws from it
-        self.losses, self.logged, self.steps, self.examples = [], {}, 0, 0
-        self.began = time.perf_counter(), time.process_time()
+        self.logged, self.steps = {}, 0
 
     def on_log(
         self, args: object, state: object, control: object, logs: Mapping[str, object], **given: object
@@ -228,7 +192,7 @@ class _Keeper:
     def on_step_end(self, args: object, state: object, control: object, **given: object) -> None:
         self.steps += 1
         if self.steps % CHECK_EVERY == 0:
-            refuse_nan(self.losses, self.epoch, self.mode)
+            self.refuse_nan(self.epoch)
 
     def on_epoch_end(
         self,
@@ -238,41 +202,21 @@ class _Keeper:
         optimizer: torch.optim.Optimizer,
         **given: object,
     ) -> None:
-        refuse_nan(self.losses, self.epoch, self.mode)
-        trained, number = time.perf_counter(), self.epoch
-        loss, score = validate(self.model, self.batches, self.objective, self.mode, self.device, number)
-        now = Epoch(
-            epoch=number + 1,
-            train_loss=float(torch.stack(self.losses).sum()) / self.steps,
-            train_score=None,
-            validation_loss=loss,
-            validation_score=score,
-            seconds=time.perf_counter() - self.began[0],
-            examples_per_s=self.examples / (trained - self.began[0]),
-            lr=float(optimizer.param_groups[0]["lr"]),
-            cpu_seconds=time.process_time() - self.began[1],
-            logged=dict(self.logged),
-        )
-        self.history.append(now)
-        if best_epoch(self.history) == number + 1:
-            self.best = checkpoints.snapshot(self.model)
+        self.refuse_nan(self.epoch)
+        loss = float(torch.stack(self.losses).sum()) / self.steps
+        lr = float(optimizer.param_groups[0]["lr"])
+        self.end_epoch(self.epoch, loss, time.perf_counter(), lr, dict(self.logged))
         # From an epoch that a callback cut short no other would go on: Trainer counts steps.
-        is_whole = state.global_step * state.num_train_epochs == (number + 1) * state.max_steps
+        is_whole = state.global_step * state.num_train_epochs == (self.epoch + 1) * state.max_steps
         control.should_save = self.folder is not None and is_whole  # once the epoch's last words are logged
         if not control.should_save:
-            self.progress(for_people(now, self.training.epochs))
+            self.tell()
 
     def on_save(self, args: object, state: TrainerState, control: object, **given: object) -> None:
-        """The Trainer's state is whole by now: the checkpoint that names it is written after it."""
+        """The Trainer's state is whole by now."""
         if self.folder is None or len(self.history) == self.epoch:
             return  # a save that a callback of the user's asks for in the midst of an epoch
         place = self.folder / f"checkpoint-{state.global_step}"
         (place / RANDOM).unlink(missing_ok=True)
-        progress = {"history": [asdict(e) for e in self.history], "trainer": place.name}
-        weights = checkpoints.snapshot(self.model)
-        now = Checkpoint(self.key, self.epoch + 1, weights, self.best, {}, progress)
-        checkpoints.save(self.folder, now)
-        for old in self.folder.glob("checkpoint-*"):
-            if old != place:
-                shutil.rmtree(old, ignore_errors=True)
-        self.progress(for_people(self.history[-1], self.training.epochs))
+        self.save(self.epoch + 1, place, "checkpoint-*", trainer=place.name)
+        self.tell()

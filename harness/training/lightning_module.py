@@ -13,7 +13,7 @@ import logging
 import time
 import warnings
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -21,25 +21,13 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from harness import streams
-from harness.facts import TrainFacts
 from harness.models.servable import Scaled
 from harness.protocols import Progress
 from harness.record import TrialError
 from harness.suite.schema import Training
-from harness.training import checkpoint as checkpoints
 from harness.training.batches import Batches
-from harness.training.checkpoint import Checkpoint, Weights
-from harness.training.loop import (
-    CHECK_EVERY,
-    Epoch,
-    Fit,
-    Objective,
-    best_epoch,
-    for_people,
-    refuse_nan,
-    validate,
-)
+from harness.training.keeper import Keeper
+from harness.training.loop import CHECK_EVERY, Fit, Objective
 from harness.training.precision import Mode
 
 if TYPE_CHECKING:
@@ -94,7 +82,9 @@ def fit_lightning(
     package = importlib.import_module(str(_package(module)))
     # Of Lightning's kind of callback that is called last, when the schedulers have made their step.
     kind = type("Keeper", (_Keeper, package.callbacks.Checkpoint), {})
-    keeper = kind(model.to(device), batches, objective, training, mode, seed, device, progress, folder, key)
+    keeper: _Keeper = kind(
+        model.to(device), batches, objective, training, mode, seed, device, progress, folder, key
+    )
     again = keeper.resume()
     trainer = _trainer(package, keeper, module.automatic_optimization)
     validates = type(module).validation_step is not package.LightningModule.validation_step
@@ -114,9 +104,7 @@ def fit_lightning(
         raise
     except Exception as error:
         raise TrialError(f"lightning.Trainer stopped: {type(error).__name__}: {error}") from error
-    checkpoints.restore(model.to(device), keeper.best)
-    facts = TrainFacts(resumed_after_epoch=keeper.start or None)
-    return Fit(tuple(keeper.history), best_epoch(keeper.history), mode, facts, OWN)
+    return keeper.fit(OWN)
 
 
 def _trainer(package: ModuleType, keeper: _Keeper, steps_for_it: bool) -> Any:
@@ -167,44 +155,21 @@ class _Validation:
 
 
 @dataclass(eq=False)
-class _Keeper:
-    """What happens around each epoch, as for every network: seeds, score, history, checkpoint, progress."""
+class _Keeper(Keeper):
+    """A training as Lightning's hooks tell of it."""
 
-    model: Scaled
-    batches: Batches
-    objective: Objective
-    training: Training
-    mode: Mode
-    seed: int
-    device: str
-    progress: Progress
-    folder: Path | None
-    key: str
-    history: list[Epoch] = field(default_factory=list)
-    best: Weights = field(default_factory=dict)
-    start: int = 0
-    losses: list[Tensor] = field(default_factory=list)
-    began: tuple[float, float] = (0.0, 0.0)
     trained: float = 0.0
-    examples: int = 0
 
     def resume(self) -> Path | None:
         """Lightning's own checkpoint of the last whole epoch, with what was kept beside it."""
-        found = checkpoints.load(self.folder, self.key) if self.folder else None
-        state = self._state(found.epoch) if found else None
-        if found is None or state is None or not state.exists():
-            return None
-        self.history = [Epoch(**row) for row in found.progress["history"]]
-        self.best, self.start = found.best, found.epoch
-        return state
+        return self.resume_from(lambda found: self._state(found.epoch))
 
     def _state(self, epoch: int) -> Path:
         assert self.folder is not None
         return self.folder / f"lightning-{epoch:04d}.ckpt"
 
     def on_train_epoch_start(self, trainer: Trainer, module: LightningModule) -> None:
-        torch.manual_seed(streams.seed_for(self.seed, "dropout", trainer.current_epoch))
-        self.losses, self.examples, self.began = [], 0, (time.perf_counter(), time.process_time())
+        self.begin_epoch(trainer.current_epoch)
 
     def on_train_batch_end(
         self,
@@ -221,42 +186,20 @@ class _Keeper:
         self.trained = time.perf_counter()
         last = step == self.batches.steps_per_epoch - 1
         if self.losses and (step % CHECK_EVERY == 0 or last):
-            refuse_nan(self.losses, trainer.current_epoch, self.mode)
+            self.refuse_nan(trainer.current_epoch)
 
     def on_train_epoch_end(self, trainer: Trainer, module: LightningModule) -> None:
         number = trainer.current_epoch
         switched = [(part, part.training) for part in self.model.modules()]
-        loss, score = validate(self.model, self.batches, self.objective, self.mode, self.device, number)
+        loss = float(torch.stack(self.losses).mean()) if self.losses else float("nan")
+        lr = float(trainer.optimizers[0].param_groups[0]["lr"]) if trainer.optimizers else 0.0
+        logged = {name: float(value) for name, value in trainer.callback_metrics.items()}
+        self.end_epoch(number, loss, self.trained, lr, logged)
         for part, training in switched:  # Lightning leaves each part as the module left it, and so does this
             part.training = training
-        now = Epoch(
-            epoch=number + 1,
-            train_loss=float(torch.stack(self.losses).mean()) if self.losses else float("nan"),
-            train_score=None,
-            validation_loss=loss,
-            validation_score=score,
-            seconds=time.perf_counter() - self.began[0],
-            examples_per_s=self.examples / (self.trained - self.began[0]),
-            lr=float(trainer.optimizers[0].param_groups[0]["lr"]) if trainer.optimizers else 0.0,
-            cpu_seconds=time.process_time() - self.began[1],
-            logged={name: float(value) for name, value in trainer.callback_metrics.items()},
-        )
-        self.history.append(now)
-        if best_epoch(self.history) == number + 1:
-            self.best = checkpoints.snapshot(self.model)
         if self.folder:
-            self._save(trainer, number + 1)
-        self.progress(for_people(now, self.training.epochs))
-
-    def _save(self, trainer: Trainer, epoch: int) -> None:
-        """Lightning's state first: the checkpoint that names the epoch is whole only with it."""
-        assert self.folder is not None
-        state = self._state(epoch)
-        self.folder.mkdir(parents=True, exist_ok=True)
-        trainer.save_checkpoint(state)
-        progress = {"history": [asdict(e) for e in self.history]}
-        weights = checkpoints.snapshot(self.model)
-        checkpoints.save(self.folder, Checkpoint(self.key, epoch, weights, self.best, {}, progress))
-        for old in self.folder.glob("lightning-*.ckpt"):
-            if old != state:
-                old.unlink()
+            state = self._state(number + 1)
+            self.folder.mkdir(parents=True, exist_ok=True)
+            trainer.save_checkpoint(state)
+            self.save(number + 1, state, "lightning-*.ckpt")
+        self.tell()

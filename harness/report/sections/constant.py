@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from harness.analysis import thresholds
-from harness.analysis.criteria import names_metric
+from harness.analysis.criteria import decides
 from harness.protocols import Section
 from harness.report import numbers as n
 from harness.report.blocks import Block, Cell, Column, Table, section, text
@@ -18,7 +18,7 @@ from harness.suite.schema import CONSTANT
 
 def constant(e: Evidence) -> Section | None:
     """The confusion matrix, what is found of the rare class, and the threshold for the goal."""
-    if not accuracy_decides(e):
+    if not decides(e.suite, "accuracy"):
         return None
     a = answers_of(e)
     if a is None:
@@ -41,12 +41,6 @@ def constant(e: Evidence) -> Section | None:
     if a.classes == 2:
         blocks.append(_of_the_rare(e, a, _positive(e, a, counts), names, float(share)))
     return section("What accuracy hides", blocks)
-
-
-def accuracy_decides(e: Evidence) -> bool:
-    """Whether the objective or a limit is of accuracy, as it is or in an expression."""
-    said = [e.subject, e.suite.decision.value, *(item.metric for item in e.limits)]
-    return any(names_metric(words, "accuracy") for words in said)
 
 
 def _positive(e: Evidence, a: ComparedAnswers, counts: np.ndarray) -> int:

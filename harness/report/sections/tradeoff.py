@@ -12,7 +12,7 @@ from harness.analysis.money import COST_METRICS
 from harness.facts import ScoreFacts
 from harness.metrics import MetricTable, stem
 from harness.protocols import ONE_SIDED, Better, Section
-from harness.reasons import Reason
+from harness.reasons import SAID_ONCE, Reason
 from harness.report import canvas, charts, plots
 from harness.report import numbers as n
 from harness.report.blocks import (
@@ -105,15 +105,15 @@ def figures(
 
     Args:
         best: metric → the best figure of its column, shown bold.
-        said: the reason of a failure stands in the row already.
+        said: why there is no figure stands in the row already.
     """
-    cells, reasons = [], {"failed"} if said else set()
+    cells, reasons = list[Cell](), set[object]()
     for metric in metrics:
-        cell = figure(row, metric, (best or {}).get(metric))
-        if cell.tone == "bad":
+        cell, estimate = figure(row, metric, (best or {}).get(metric)), row.estimates.get(metric)
+        if estimate is not None and estimate.value is None and estimate.reason in SAID_ONCE:
             repeated = said or cell.text in reasons
             reasons.add(cell.text)
-            cell = Cell("failed", tone="bad") if repeated else cell
+            cell = Cell(estimate.reason.value, tone=cell.tone) if repeated else cell
         cells.append(cell)
     return cells
 

@@ -7,7 +7,7 @@ import shlex
 from collections import Counter
 from collections.abc import Iterator, Mapping
 
-from harness.analysis.evidence import inherited_note
+from harness.analysis.scored import inherited_note
 from harness.facts import ServeFacts, ServerFacts, TrainFacts
 from harness.protocols import Section
 from harness.record import Record

@@ -117,11 +117,16 @@ def confidence(e: Evidence) -> tuple[Inline, ...]:
 def _compared(e: Evidence) -> tuple[int, str]:
     """How many variants were compared, and in words: `the 7 variants that have figures (1 has none)`."""
     total = len(e.tradeoff.rows)
-    without = sum(found[0].kind in WITHOUT for row in e.tradeoff.rows if (found := causes(e, row)))
+    without = sum(not _has_figures(e, row) for row in e.tradeoff.rows)
     if not without:
         return total, n.counted(total, "variant")
     kept, rest = total - without, f"{without} {'has' if without == 1 else 'have'} none"
     return kept, f"the {n.counted(kept, 'variant')} that {'has' if kept == 1 else 'have'} figures ({rest})"
+
+
+def _has_figures(e: Evidence, row: Row) -> bool:
+    """Whether it was compared at all."""
+    return not any(cause.kind in WITHOUT for cause in causes(e, row)[:1])
 
 
 def _tie(e: Evidence, count: str) -> str:
@@ -131,7 +136,8 @@ def _tie(e: Evidence, count: str) -> str:
     named = n.listed(others) if len(others) <= 4 else n.listed([*others[:3], f"{len(others) - 3} others"])
     if e.chosen and len(_tied_candidates(e)) == 1:
         among = sum(row.best_probability or 0.0 for row in e.rows if row.candidate == e.chosen.candidate)
-        models = n.counted(len({row.candidate for row in e.rows}), "candidate")
+        compared = {row.candidate for row in e.rows if _has_figures(e, row)}
+        models = n.counted(len(compared), "candidate")
         which = f"{e.chosen.candidate} is the best of {models} with probability {n.percent(among)}"
         said = f"{capital(sureness(among))}: {which}. " if among and models != "1 candidate" else ""
         return f"{said}{named} {'is' if len(others) == 1 else 'are'} the same model, served otherwise."

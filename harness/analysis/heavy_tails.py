@@ -6,10 +6,8 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from harness.analysis.criteria import goal_of, limits_of
 from harness.analysis.stats import Array
 from harness.protocols import Metric
-from harness.suite.schema import Suite
 
 LEAST = 5.0
 """A t interval over fewer rows than this times the squared skewness of their scores is too short.
@@ -35,11 +33,6 @@ def heaviest(scores: Iterable[Array]) -> tuple[int, int] | None:
             half = np.cumsum(np.sort(values)[::-1]) >= values.sum() / 2
             longest, found = skewness, (int(np.argmax(half)) + 1, len(values))
     return found
-
-
-def decides(suite: Suite, name: str) -> bool:
-    """Whether the objective or a limit names a metric."""
-    return name in goal_of(suite).metrics or any(limit.metric == name for limit in limits_of(suite))
 
 
 def said_of(metric: Metric, tail: tuple[int, int]) -> str:
