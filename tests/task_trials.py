@@ -53,3 +53,15 @@ def score(what: dict[str, Any], runtime: str, trained: Path, folder: Path) -> Ou
 
 def values(outcome: Outcome) -> dict[str, float | None]:
     return {m.metric: m.value for m in outcome.measurements}
+
+
+def train_until(what: dict[str, Any], folder: Path, stop_after: int | None = None) -> Outcome:
+    """Train with checkpoints beside the folder; after an epoch the user stops it."""
+    folder.mkdir(exist_ok=True)
+
+    def progress(state: Any) -> None:
+        if state.get("epoch") == stop_after:
+            raise KeyboardInterrupt
+
+    trial = Trial("train", "c", what, seed=0)
+    return supervised.train(Job(trial, folder, {}, progress, checkpoint=folder.parent / f".{folder.name}"))

@@ -17,15 +17,13 @@ import torch
 import harness
 from harness.datasets.parts import load_parts
 from harness.models.servable import load_servable
-from harness.protocols import Job, Outcome
 from harness.reading import read_suite
-from harness.record import SuiteError, Trial, TrialError
+from harness.record import SuiteError, TrialError
 from harness.running.preflight import preflight
 from harness.running.smoke import smoke
 from harness.suite.schema import Suite
-from harness.tasks import supervised
 from harness.tasks.evaluation import read_predictions
-from tests.task_trials import score, spec, train, values
+from tests.task_trials import score, spec, train, train_until, values
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore"),
@@ -216,23 +214,13 @@ def test_an_interrupted_training_goes_on_and_ends_the_same(beside: tuple[Path, s
     folder, name = beside
     what = spec(f"{name}:aside", search=folder, epochs=4, batch_size=64)
 
-    def run(where: str, stop_after: int | None = None) -> Outcome:
-        (folder / where).mkdir(exist_ok=True)
-
-        def progress(state: Any) -> None:
-            if state.get("epoch") == stop_after:
-                raise KeyboardInterrupt
-
-        trial = Trial("train", "c", what, seed=0)
-        return supervised.train(Job(trial, folder / where, {}, progress, checkpoint=folder / f".{where}"))
-
-    run("whole")
+    train_until(what, folder / "whole")
     with pytest.raises((KeyboardInterrupt, SystemExit)):
-        run("cut", stop_after=2)
+        train_until(what, folder / "cut", stop_after=2)
     kept = {file.name for file in (folder / ".cut").rglob("*.*")}
     assert {"optimizer.pt", "scheduler.pt", "trainer_state.json", "model.safetensors"} < kept
     assert "rng_state.pth" not in kept
-    again = run("cut")
+    again = train_until(what, folder / "cut")
     assert again.facts.resumed_after_epoch == 2
     assert torch.equal(weights(folder / "whole"), weights(folder / "cut"))
     whole, cut = (history(folder / which) for which in ("whole", "cut"))

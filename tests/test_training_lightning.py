@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -15,13 +14,11 @@ import torch
 import harness
 from harness.datasets.parts import load_parts
 from harness.models.servable import load_servable
-from harness.protocols import Job, Outcome
 from harness.reading import read_suite
-from harness.record import SuiteError, Trial, TrialError
+from harness.record import SuiteError, TrialError
 from harness.running.preflight import preflight
-from harness.tasks import supervised
 from harness.tasks.evaluation import read_predictions
-from tests.task_trials import score, spec, train, values
+from tests.task_trials import score, spec, train, train_until, values
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore"),
@@ -189,20 +186,10 @@ def test_an_interrupted_training_goes_on_and_ends_the_same(beside: tuple[Path, s
     folder, name = beside
     what = spec(f"{name}:aside", search=folder, epochs=4, batch_size=64)
 
-    def run(where: str, stop_after: int | None = None) -> Outcome:
-        (folder / where).mkdir(exist_ok=True)
-
-        def progress(state: Any) -> None:
-            if state.get("epoch") == stop_after:
-                raise KeyboardInterrupt
-
-        trial = Trial("train", "c", what, seed=0)
-        return supervised.train(Job(trial, folder / where, {}, progress, checkpoint=folder / f".{where}"))
-
-    run("whole")
+    train_until(what, folder / "whole")
     with pytest.raises((KeyboardInterrupt, SystemExit)):
-        run("cut", stop_after=2)
-    again = run("cut")
+        train_until(what, folder / "cut", stop_after=2)
+    again = train_until(what, folder / "cut")
     assert again.facts.resumed_after_epoch == 2
     whole, cut = (
         torch.cat([p.flatten() for p in load_servable(folder / which / "fitted").parameters()])
