@@ -22,12 +22,9 @@ from harness.analysis.sensitivity import (
     SLIVER,
     Question,
     _past_a_sliver,
-    amortisation,
     at_price_band,
     break_even,
     find_flips,
-    limit_sweep,
-    value_switches,
     winner_map,
 )
 from harness.analysis.tradeoff import tradeoff
@@ -114,21 +111,6 @@ def test_the_price_band_is_always_thirty_percent() -> None:
     assert found == {"-30 %": "big/torch", "as priced": "big/torch", "+30 %": "big/torch"}
 
 
-def test_a_sweep_of_the_limit_walks_through_the_winners() -> None:
-    question = question_of(World(TRUTHS), constraints=("latency_p99_ms <= 10",))
-    assert limit_sweep(question, "latency_p99_ms", [1, 4, 20]) == ("no variant", "small/torch", "big/torch")
-
-
-def test_the_worth_of_accuracy_at_which_the_winner_changes() -> None:
-    question = question_of(World(TRUTHS), **money(traffic={"qps": 1000.0}))
-    switches = value_switches(
-        question,
-        np.array([100.0, 1000, 10_000, 100_000]),
-        lambda w: parse_objective(f"maximize {w}*accuracy - cost_per_month_usd"),
-    )
-    assert [(before, after) for _, before, after in switches] == [("small/torch", "big/torch")]
-
-
 def test_break_even_of_a_correct_answer_by_hand() -> None:
     """Big costs 7 replicas, small 2: 5 · 73 = 365 USD for .05 · 2.6e9 more correct answers."""
     question = question_of(World(TRUTHS, num_examples=4000, rounds=6), traffic={"qps": 1000.0})
@@ -138,12 +120,6 @@ def test_break_even_of_a_correct_answer_by_hand() -> None:
     assert found.low is not None and found.high is not None and found.low < found.value < found.high
     back = break_even(question.table, "small/torch", "big/torch", requests)
     assert back.value is None and "does not cost more than" in back.note
-
-
-def test_dear_training_that_serves_dearer_is_never_paid_back() -> None:
-    question = question_of(World(TRUTHS), traffic={"qps": 1000.0})
-    assert "never" in amortisation(question.table, "big/torch", "small/torch").note
-    assert amortisation(question.table, "small/torch", "big/torch").value == 0
 
 
 def test_a_learning_curve_is_extrapolated_as_a_power_law_and_marked() -> None:

@@ -16,11 +16,8 @@ from harness.analysis.seed_noise import Seeds, posterior_t
 from harness.analysis.stats import (
     delong_components,
     holm,
-    jackknife_values,
     launch_interval,
     launch_ratio,
-    performance_profile,
-    switch_points,
     t_interval,
     t_quantile,
     two_way_difference,
@@ -184,12 +181,6 @@ def test_auc_components_agree_with_scikit_learn_also_with_equal_scores() -> None
         delong_components(scores, np.ones(200, dtype=bool))
 
 
-def test_a_jackknife_of_a_mean_gives_the_means_of_the_groups() -> None:
-    x = np.arange(12.0).reshape(4, 3)
-    without = [np.delete(x, g, axis=0).mean() for g in range(4)]
-    assert jackknife_values(without, float(x.mean())) == pytest.approx(x.mean(1))
-
-
 def test_the_front_by_hand() -> None:
     costs = np.array([[1, 9], [2, 8], [2, 9], [3, 3], [3, 3], [9, 1], [9, 2]], dtype=float)
     assert pareto_front(costs).tolist() == [True, True, False, True, True, True, False]
@@ -227,15 +218,6 @@ def test_holm_by_hand() -> None:
 
     p = rng().random(12) ** 3
     assert holm(p.tolist()) == pytest.approx(multipletests(p, method="holm")[1])
-
-
-def test_switch_points_lie_between_the_grid_points_where_the_winner_changes() -> None:
-    assert switch_points(np.array([1.0, 2, 4, 8]), ["a", "a", "b", "a"]) == [(3.0, "a", "b"), (6.0, "b", "a")]
-
-
-def test_a_performance_profile_counts_data_sets_within_a_factor_and_failures_as_never() -> None:
-    found = performance_profile(np.array([[1.0, 2.0], [1.5, np.nan]]), np.array([1.0, 2.0]))
-    assert found.tolist() == [[0.5, 1.0], [0.0, 0.5]]
 
 
 # ------------------------------------------------------------------------------------ joint draws

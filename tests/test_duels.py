@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from harness.analysis.duels import Verdict, keep_verdicts, stored_verdicts, verdicts, winner_of
+from harness.analysis.duels import Verdict, keep_verdicts, stored_verdicts, verdicts
 from harness.planning.trials import plan_trials
 from harness.reading import read_suite
 from harness.record import Record, SuiteError, Trial
@@ -104,11 +104,7 @@ def test_a_verdict_settles_an_order(suite: Suite) -> None:
     (duel,) = duel_trials([("a/onnx", "b/onnx")], served(suite))
     (said,) = verdicts([*served(suite), fought(duel, "first")])
     assert said == Verdict("a/onnx", "b/onnx", 1.1, 1.05, 1.15, 0.01, "a/onnx", 400)
-    assert winner_of(["a/onnx", "b/onnx"], "b/onnx", [said]) == "a/onnx"
-    assert winner_of(["a/onnx", "b/onnx"], "a/onnx", [said]) == "a/onnx"
-    assert winner_of(["b/onnx", "c/onnx"], "b/onnx", [said]) == "b/onnx", "a is no contender"
-    undecided = verdicts([fought(duel, "not separated")])
-    assert winner_of(["a/onnx", "b/onnx"], "b/onnx", undecided) == "b/onnx"
+    assert verdicts([fought(duel, "not separated")])[0].faster is None
     assert verdicts([replace(fought(duel, "first"), status="failed")]) == []
 
 
@@ -117,11 +113,6 @@ def test_verdicts_are_kept_for_deciding_again(suite: Suite, tmp_path: Path) -> N
     run = open_run(tmp_path, "duels", "0123456789abcdef")
     assert stored_verdicts(run) == keep_verdicts(run, []) == []
     assert keep_verdicts(run, [fought(duel, "first")]) == stored_verdicts(run) != []
-
-
-def test_verdicts_that_run_in_a_circle_end() -> None:
-    circle = [Verdict(x, y, 1.1, 1.05, 1.15, 0.01, x, 400) for x, y in (("a", "b"), ("b", "c"), ("c", "a"))]
-    assert winner_of(["a", "b", "c"], "b", circle) in ("a", "b", "c")
 
 
 def test_one_launch_a_variant_can_duel_too_and_tied_ones_come_first() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import Protocol
 
@@ -58,24 +58,6 @@ def verdicts(records: Iterable[Record]) -> list[Verdict]:
             )
         )
     return sorted(found, key=lambda v: (v.first, v.second))
-
-
-def winner_of(names: Sequence[str], chosen: str, fought: Sequence[Verdict]) -> str:
-    """Of some variants that figures do not separate, the one that no duel says is slower than the chosen."""
-    passed = {chosen}
-    while True:
-        better = next(
-            (
-                v.faster
-                for v in fought
-                if v.faster in names and v.faster not in passed and chosen in (v.first, v.second)
-            ),
-            None,
-        )
-        if better is None:
-            return chosen
-        passed.add(better)
-        chosen = better
 
 
 class Folder(Protocol):

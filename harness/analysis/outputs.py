@@ -243,8 +243,3 @@ def table_of(run: RunFolder, suite: Suite, slices: Sequence[str] = ()) -> Tradeo
     """
     stored = stored_evidence(run, suite, slices)
     return complete(stored.table, suite, stored.seconds)
-
-
-def without_draws(table: Tradeoff) -> Tradeoff:
-    """The table for those who only print it."""
-    return replace(table, draws={})

@@ -22,7 +22,7 @@ from harness.analysis.money import COST_METRICS, throughputs
 from harness.analysis.order import distinct
 from harness.analysis.rule import Choice
 from harness.analysis.sanity import senseless
-from harness.analysis.stats import Array, beyond, row_quantiles, switch_points
+from harness.analysis.stats import Array, beyond, row_quantiles
 from harness.analysis.values import metric_draws, utility_draws
 from harness.results import Estimate, Flip, Tradeoff
 from harness.suite.expression import Constraint
@@ -318,13 +318,6 @@ def winner_map(question: Question, size: int = 9) -> WinnerMap | None:
     )
 
 
-def limit_sweep(question: Question, metric: str, limits: Sequence[float]) -> tuple[str, ...]:
-    """The winner for each of several limits on one metric (the direction of the suite's own limit)."""
-    own = next(c for c in question.limits if c.metric == metric)
-    rest = tuple(c for c in question.limits if c != own)
-    return tuple(replace(question, limits=(*rest, replace(own, limit=float(x)))).winner for x in limits)
-
-
 # ------------------------------------------------------------------------------------ worth
 
 
@@ -353,32 +346,3 @@ def break_even(table: Tradeoff, a: str, b: str, requests_per_month: float) -> Es
     worth = dearer / (gain * requests_per_month)
     low, middle, high = np.quantile(worth, [0.025, 0.5, 0.975])
     return Estimate(float(middle), float(low), float(high))
-
-
-def amortisation(table: Tradeoff, a: str, b: str) -> Estimate:
-    """Requests after which A's dearer training is paid back by its cheaper serving; the note says never."""
-    rows = {row.variant: row for row in table.rows}
-    cells = [
-        rows[v].estimates.get(n, Estimate(None)).value
-        for n in ("train_cost_usd", "cost_per_million_usd")
-        for v in (a, b)
-    ]
-    if any(c is None for c in cells):
-        return Estimate(None, note="not estimable (needs a price and measured throughput)")
-    train_a, train_b, serve_a, serve_b = (float(c) for c in cells if c is not None)
-    requests = cost.amortisation_requests(train_a, train_b, serve_a, serve_b)
-    if requests is None:
-        return Estimate(None, note=f"never: {a} is not cheaper to serve than {b}")
-    return Estimate(requests)
-
-
-def value_switches(
-    question: Question, weights: Array, expression: Callable[[float], DecisionObjective]
-) -> list[tuple[float, object, object]]:
-    """Where the winner changes as a weight in the value expression grows.
-
-    Args:
-        weights: rising. expression: weight → objective.
-    """
-    winners = [replace(question, goal=expression(float(w))).winner for w in weights]
-    return switch_points(weights, winners)

@@ -7,7 +7,6 @@ measured calibration: `tests/test_analysis_calibration.py`, `benchmarks/calibrat
 
 from __future__ import annotations
 
-import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -270,19 +269,6 @@ def _share_below(sample: Array, at: Array, side: Literal["left", "right"]) -> Ar
     return np.asarray(np.searchsorted(np.sort(sample), at, side=side) / len(sample))
 
 
-def jackknife_values(measure_without: Sequence[float], whole: float) -> Array:
-    """Pseudo-values of a delete-group jackknife: they stand in for per-example scores.
-
-    Args:
-        measure_without: (G,) the metric with each of G equal groups of examples left out.
-        whole: the metric on all examples.
-    Returns:
-        (G,), mean about `whole`, variance over G that of the metric.
-    """
-    without = np.asarray(measure_without, dtype=float)
-    return len(without) * whole - (len(without) - 1) * without
-
-
 # ---------------------------------------------------------------------------------- decisions
 
 
@@ -321,28 +307,6 @@ def holm(p_values: Sequence[float]) -> Array:
     result = np.empty(len(p))
     result[order] = np.minimum(adjusted, 1.0)
     return result
-
-
-def switch_points(grid: Array, winners: Sequence[object]) -> list[tuple[float, object, object]]:
-    """Where the winner changes along a grid: (between the two points, from, to), in grid order."""
-    middle = [(float(a) + float(b)) / 2 for a, b in itertools.pairwise(grid)]
-    pairs = zip(middle, winners[:-1], winners[1:], strict=True)
-    return [(at, before, after) for at, before, after in pairs if before != after]
-
-
-def performance_profile(ratios: Array, taus: Array) -> Array:
-    """Share of data sets on which a candidate is within a factor tau of the best.
-
-    Below 6 data sets no ranking test has power; the profile shows all there is.
-
-    Args:
-        ratios: (num_candidates, num_datasets), 1 is the best on that data set, inf or NaN = failed.
-        taus: (num_taus,) ≥ 1.
-    Returns:
-        (num_candidates, num_taus).
-    """
-    ratios = np.where(np.isnan(ratios), np.inf, ratios)
-    return np.asarray((ratios[:, :, None] <= np.asarray(taus)[None, None, :]).mean(1))
 
 
 def decimals_for(half_width: float) -> int:

@@ -14,13 +14,6 @@ from harness.suite.source import Mistake, Node, Place, new_mapping
 Path_ = tuple[str | int, ...]
 
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(s|m|h|d)?", re.ASCII)
-DURATIONS: tuple[tuple[str, ...], ...] = (
-    ("budget",),
-    ("training", "time_limit"),
-    ("serving", "time_limit"),
-    ("decision", "traffic", "autoscale"),
-)
-"""Settings in seconds that may also be written `90s`, `10m`, `1h`."""
 _SECONDS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 
 

@@ -1,13 +1,10 @@
-"""Where a run stands: its table as a question, who leads, and what measuring until it is decided told."""
+"""Where a run stands: its table as a question, and who leads."""
 
 from __future__ import annotations
-
-import json
 
 from harness.analysis.criteria import goal_of, limits_of
 from harness.analysis.outputs import table_of
 from harness.analysis.sensitivity import Question
-from harness.analysis.stamps import STORY
 from harness.analysis.tradeoff import slices_of
 from harness.codec import Json
 from harness.store.runs import RunFolder
@@ -15,9 +12,8 @@ from harness.suite.schema import Suite
 
 
 def question_of(run: RunFolder, suite: Suite) -> Question:
-    limits = limits_of(suite)
-    goal = goal_of(suite)
-    return Question(table_of(run, suite, slices_of(suite)), suite, limits, goal)
+    """The suite's question, put to what the run has measured so far."""
+    return Question(table_of(run, suite, slices_of(suite)), suite, limits_of(suite), goal_of(suite))
 
 
 def standing_of(question: Question) -> dict[str, Json]:
@@ -30,12 +26,3 @@ def standing_of(question: Question) -> dict[str, Json]:
         "probability_best": float(found.best[found.named]),
         "expected_regret": found.raw_regret,
     }
-
-
-def story_of(run: RunFolder) -> dict[str, Json] | None:
-    """What `until_decided.json` says, None for a run that measured what its suite names."""
-    try:
-        found: dict[str, Json] = json.loads(run.read_text(STORY))
-    except FileNotFoundError:
-        return None
-    return found

@@ -75,21 +75,6 @@ class RunFolder:
         scored = {_scored(r) for r in found if r.status == "finished" and not r.trial.spec.get("inherits")}
         return [r for r in found if not r.trial.spec.get("inherits") or _scored(r) not in scored]
 
-    def damaged(self) -> dict[str, str]:
-        """Trial id → what is wrong with its record, for the records that cannot be read."""
-
-        def ask(trial_id: str) -> str | None:
-            try:
-                self._read(trial_id)
-            except FileNotFoundError:
-                return None
-            except RecordError as error:
-                return str(error)
-            return None
-
-        ids = self.trial_ids()
-        return {i: reason for i, reason in zip(ids, map(ask, ids), strict=True) if reason}
-
     def trial_ids(self) -> list[str]:
         """Ids that have a folder, with or without a readable record."""
         return [name for name in self.files.names("trials") if _TRIAL_ID.fullmatch(name)]
