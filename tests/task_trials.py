@@ -14,6 +14,7 @@ TASKS = {
     "digits": "image_classification",
     "breast_cancer": "tabular_classification",
     "diabetes": "tabular_regression",
+    "text_csv": "text_classification",
 }
 
 

@@ -13,6 +13,7 @@ import onnx
 import pytest
 import torch
 from onnx import TensorProto, helper, numpy_helper
+from task_trials import score, spec, train, values
 
 from harness.codec import to_json
 from harness.kinds import KINDS, quality
@@ -21,46 +22,11 @@ from harness.models.estimator import estimator_predict, load_estimator
 from harness.models.estimators import build
 from harness.models.fitted import Meta, load_meta
 from harness.models.servable import Scaled, example_inputs, load_servable
-from harness.protocols import Job, Outcome, Split, Task
-from harness.record import RecordError, Trial, TrialError
-from harness.suite.schema import Training
+from harness.protocols import Outcome, Split, Task
+from harness.record import RecordError, TrialError
 from harness.tasks import estimators, evaluation, finished, supervised, task_module
 
 DIGITS = Task("image_classification", 10, tuple("0123456789"), (1, 8, 8))
-
-
-def spec(
-    model: str, args: dict[str, Any] | None = None, data: str = "digits", **training: Any
-) -> dict[str, Any]:
-    task = {"digits": "image_classification", "breast_cancer": "tabular_classification"}
-    recipe = Training.model_validate({"precision": "fp32", **training})
-    return {
-        "candidate": "c",
-        "task": task.get(data, "tabular_regression"),
-        "model": model,
-        "args": args or {},
-        "training": recipe.model_dump(mode="json", exclude={"seeds", "resources", "time_limit", "tuning"}),
-        "data": {"name": data, "args": {}, "validation": 0.1, "seed": 0},
-        "train_size": None,
-        "seed": 0,
-        "code": "",
-    }
-
-
-def train(what: dict[str, Any], folder: Path) -> Outcome:
-    folder.mkdir(parents=True)
-    return supervised.train(Job(Trial("train", "c", what, seed=0), folder, {}, lambda _: None))
-
-
-def score(what: dict[str, Any], runtime: str, trained: Path, folder: Path) -> Outcome:
-    folder.mkdir(parents=True)
-    whole = {**what, "fitted": "train-0", "runtime": runtime}
-    trial = Trial("score", "c", whole, runtime=runtime, seed=0, needs=("train-0",))
-    return supervised.score(Job(trial, folder, {"train-0": trained}, lambda _: None))
-
-
-def values(outcome: Outcome) -> dict[str, float | None]:
-    return {m.metric: m.value for m in outcome.measurements}
 
 
 @pytest.fixture(scope="module")

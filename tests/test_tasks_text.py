@@ -11,9 +11,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+import task_trials
 import torch
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LinearRegression
+from task_trials import score, train, values
 
 from harness.codec import to_json
 from harness.metrics import METRICS
@@ -21,13 +23,12 @@ from harness.models.estimator import estimator_predict, save_estimator
 from harness.models.estimators import build
 from harness.models.fitted import Meta, Scaling, load_meta
 from harness.models.tokenizers import load_tokenizer, weighed_words
-from harness.protocols import Job, Outcome, Split, Task
-from harness.record import DataError, Trial, TrialError
+from harness.protocols import Outcome, Split, Task
+from harness.record import DataError, TrialError
 from harness.running import preflight
 from harness.runtimes import runtime, texts
 from harness.runtimes.exporting import LINEAR_ANSWERS, export_word_weights
 from harness.runtimes.onnx_forms import ON_WORDS
-from harness.suite.schema import Training
 from harness.tasks import estimators, evaluation, supervised
 from harness.training.texts import TokenBatches, lengths_of
 
@@ -52,34 +53,10 @@ def table(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def spec(model: str, table: Path, args: dict[str, Any] | None = None, **training: Any) -> dict[str, Any]:
-    recipe = Training.model_validate({"precision": "fp32", "epochs": 4, "batch_size": 32, **training})
-    return {
-        "candidate": "c",
-        "task": "text_classification",
-        "model": model,
-        "args": SMALL.get(model, {}) if args is None else args,
-        "training": recipe.model_dump(mode="json", exclude={"seeds", "resources", "time_limit", "tuning"}),
-        "data": {"name": "text_csv", "args": {"path": str(table)}, "validation": 0.15, "seed": 0},
-        "train_size": None,
-        "seed": 0,
-        "code": "",
-    }
-
-
-def train(what: dict[str, Any], folder: Path) -> Outcome:
-    folder.mkdir(parents=True)
-    return supervised.train(Job(Trial("train", "c", what, seed=0), folder, {}, lambda _: None))
-
-
-def score(what: dict[str, Any], runtime: str, trained: Path, folder: Path) -> Outcome:
-    folder.mkdir(parents=True)
-    whole = {**what, "fitted": "train-0", "runtime": runtime}
-    trial = Trial("score", "c", whole, runtime=runtime, seed=0, needs=("train-0",))
-    return supervised.score(Job(trial, folder, {"train-0": trained}, lambda _: None))
-
-
-def values(outcome: Outcome) -> dict[str, float | None]:
-    return {m.metric: m.value for m in outcome.measurements}
+    given = SMALL.get(model, {}) if args is None else args
+    what = task_trials.spec(model, given, "text_csv", **{"epochs": 4, "batch_size": 32, **training})
+    data = {"name": "text_csv", "args": {"path": str(table)}, "validation": 0.15, "seed": 0}
+    return {**what, "data": data}
 
 
 @pytest.fixture(scope="module", params=["bilstm", "transformer_encoder"])
