@@ -52,6 +52,8 @@ def test_what_is_kept_is_what_the_suite_expects_and_its_verdicts_are_right(file:
             assert (figure["verdict"] == "agrees") == near
         assert figure["verdict"] != "differs", "find out why, and write it under `explained`"
     assert len(kept["commit"]["id"]) == 40 and not kept["commit"]["dirty"]
+    named = [value for value in kept["data"]["args"].values() if isinstance(value, str)]
+    assert not any(Path(value).is_absolute() for value in named), "a path of one machine"
 
 
 def law(problem: str, **args: Any) -> tuple[np.ndarray, np.ndarray]:
