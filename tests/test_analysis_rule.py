@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 import pytest
 
@@ -70,6 +72,28 @@ def test_who_is_hardly_ever_the_best_is_in_no_tie_and_microseconds_settle_nothin
     latency[1] = 0.5
     found = Choice(accuracy, np.ones((0, DRAWS, 3), bool), np.zeros(0), figures=figures)
     assert found.named == 1 and found.steps[1].by == "latency_p50_ms"
+
+
+def test_a_model_on_many_runtimes_is_in_a_tie_as_it_is_on_one() -> None:
+    """Its answers differ in a row or two from runtime to runtime, so that each has a part of its odds."""
+    leader, model = rng().normal(0.90, 0.01, DRAWS), np.random.default_rng(1).normal(0.88, 0.01, DRAWS)
+    hardly = np.random.default_rng(2).normal(0, 1e-4, (DRAWS, 6))
+    for runtimes in (1, 6):
+        utility = np.column_stack([leader, model[:, None] + hardly[:, :runtimes]])
+        worths = Worths(utility, partial(np.take, utility, axis=1), ["leader", *["model"] * runtimes])
+        found = Choice(worths, np.ones((0, DRAWS, 1 + runtimes), bool), np.zeros(0))
+        assert found.tied == tuple(range(1 + runtimes))
+        assert found.likely[1] == pytest.approx(0.08, abs=0.025)
+    assert found.best[1:].max() < 0.05
+
+
+def test_who_surely_loses_to_its_own_twin_has_no_part_in_what_the_twin_is_likely_to_be() -> None:
+    """The slower runtime costs a dollar more, which is within the tolerance, in every draw."""
+    worth = rng().normal(700, 15, DRAWS)
+    worths = Worths(np.column_stack([worth, worth - 1]), models=["model", "model"])
+    found = Choice(worths, np.ones((0, DRAWS, 2), bool), np.zeros(0), counts_costs=True)
+    assert found.tied == (0,) and found.likely.tolist() == [1.0, 0.0]
+    assert found.tolerance > 1
 
 
 def test_a_wide_interval_lets_nobody_be_named_who_is_the_best_far_less_often_than_the_leader() -> None:

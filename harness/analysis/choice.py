@@ -73,7 +73,8 @@ class Assessment:
             worth[:, barred] = np.nan
         self._counts_costs = counts_costs(goal, suite)
         in_parts = WorthParts(table, goal, suite).of if self._counts_costs else None
-        self._worths, self._terms = Worths(worth, in_parts), terms_of(suite.decision)
+        models = [row.candidate for row in table.rows]
+        self._worths, self._terms = Worths(worth, in_parts, models), terms_of(suite.decision)
         self._figures, self._faster = settling_figures(table), _faster(table, goal, duels)
         self._held: dict[Constraint, Array] = {}
         self._columns: dict[str, tuple[Array, Array]] = {}

@@ -26,14 +26,15 @@ from harness.analysis.worths import Worths
 
 POSSIBLE = 0.05
 """Probability below which something is taken as not so: who keeps the limits with less is out, who is the
-best with less is in no tie."""
+best with less, its twins counted in, is in no tie."""
 
 SHARED = 0.25
-"""Where many share the odds, a quarter of the leader's P(best) is enough to be in a tie."""
+"""Where many share the odds, a quarter of the leader's P(best) is enough to be in a tie, of both with their
+twins."""
 
 COMPARABLE = 0.5
 """Without a tolerance of the user's own, who is the best with less than this share of the leader's P(best) is
-not named in its place: a tenth of a wide interval is a loss that matters. Equals of either are counted in."""
+not named in its place: a tenth of a wide interval is a loss that matters. Twins of either are counted in."""
 
 MORE_LIKELY = 0.5
 """How surely a limit is kept where breaking it has a price: more likely than not."""
@@ -188,11 +189,14 @@ class Choice:
 
     @cached_property
     def likely(self) -> Array:
-        """(rows,) P(best) of a row and all that are the same as it: a model does not become less likely to be
-        the best by being served by one more runtime, which takes half of its draws."""
-        result, heads = np.zeros(len(self.kept)), self._worths.shrinking.same[self.contenders]
-        together = np.bincount(heads, self.best[self.contenders], len(result))
-        result[self.contenders] = together[heads]
+        """(rows,) P(best) of a row and its twins (`Worths.twins`), as far as they differ by no more than the
+        tolerance: a model does not become less likely to be the best by being served by one more runtime,
+        which takes half of its draws."""
+        result, most = np.zeros(len(self.kept)), self.tolerance + self._same
+        for k in np.flatnonzero(self.best > 0).tolist():
+            twins = self._worths.twins(k)
+            result[twins[np.abs(self.means[twins] - self.means[k]) <= most]] += self.best[k]
+        result[~(self.able | self.open)] = 0.0
         return result
 
     @cached_property
@@ -228,8 +232,8 @@ class Choice:
         others = [k for k in rows if k != self.leader]
         if not others:
             return (self.leader,)
-        least = min(POSSIBLE, SHARED * float(self.best[self.leader]))
-        may = [k for k in others if self.best[k] >= least]
+        least = min(POSSIBLE, SHARED * float(self.likely[self.leader]))
+        may = [k for k in others if self.likely[k] >= least]
         if not may:
             return (self.leader,)
         worth = self.worth(self.leader)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cached_property
 
 import numpy as np
@@ -14,6 +14,10 @@ from harness.analysis.winners import FIRST, Ranking
 MANY = 4 * FIRST
 """Rows from which ranking them pays."""
 
+APART = 0.975
+"""Two rows are told apart where one is ahead in more than so many draws: the 95 % interval of what they
+differ by leaves out zero."""
+
 
 class Worths:
     """What each row is worth.
@@ -22,6 +26,7 @@ class Worths:
         utility: (draws, rows), higher is better; NaN where undefined.
         in_parts: some rows → (draws, len(rows)) of their utility, its parts pulled together one by one
             (`harness.analysis.parts`); what a utility that holds a bill needs.
+        models: (rows,) of what model each is a runtime; without it only rows that are the same are of one.
 
     Attributes:
         defined: (draws, rows) bool. known: (rows,) bool, defined in some draw.
@@ -29,7 +34,9 @@ class Worths:
         utility: with the row's mean where it is undefined.
     """
 
-    def __init__(self, utility: Array, in_parts: Callable[[Array], Array] | None = None) -> None:
+    def __init__(
+        self, utility: Array, in_parts: Callable[[Array], Array] | None = None, models: Sequence[str] = ()
+    ) -> None:
         defined = ~np.isnan(utility)
         self.all_defined = bool(defined.all())
         self.known = defined.any(0)
@@ -37,7 +44,8 @@ class Worths:
         self.utility = utility if self.all_defined else np.where(defined, utility, self.means)
         # A row's draws side by side, as where limits hold.
         self.defined = np.asfortranarray(defined)
-        self._in_parts = in_parts
+        self._in_parts, self._models = in_parts, np.array(models)
+        self._twins: dict[int, Array] = {}
         self._intervals: dict[int, tuple[float, float]] = {}
         self._ranked: tuple[bytes, Ranking] | None = None
 
@@ -70,6 +78,25 @@ class Worths:
             every[np.isnan(every)] = -np.inf  # rows without a number, which are never asked for
             self._ranked = asked, Ranking(every)
         return self._ranked[1]
+
+    def twins(self, row: int) -> Array:
+        """A row, those that are the same, and its model's other runtimes that are not told apart from it.
+
+        Whoever surely loses to its own twin, if only a cent, has no part in what the twin is likely to be.
+        """
+        if row not in self._twins:
+            self._twins[row] = self._twins_of(row)
+        return self._twins[row]
+
+    def _twins_of(self, row: int) -> Array:
+        alike = self.shrinking.same == self.shrinking.same[row]
+        if len(self._models):
+            others = np.flatnonzero((self._models == self._models[row]) & self.known & ~alike)
+            lead = self.utility[:, [row]] - self.utility[:, others]
+            rounding = 1e-6 * np.abs(self.means[row])
+            apart = np.maximum((lead > rounding).mean(0), (lead < -rounding).mean(0)) > APART
+            alike[others[~apart]] = True
+        return np.flatnonzero(alike)
 
     @cached_property
     def shrinking(self) -> Shrinking:

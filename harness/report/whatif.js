@@ -2,7 +2,7 @@
 // holds: other limits, traffic, prices and values decide again without a server. No DOM here: tests run it.
 const whatIf = (() => {
   const HOURS = 730, SECONDS = HOURS * 3600, POSSIBLE = 0.05, SHARED = 0.25, LIKELY = 0.5, COMPARABLE = 0.5, TENTH = 0.1, SAME = 0.05;
-  const FAR = 4, MIDDLE = [0.16, 0.84], ENDS = 2.5;
+  const APART = 0.975, FAR = 4, MIDDLE = [0.16, 0.84], ENDS = 2.5;
 
   // Payload → draws: metric → row → Float64Array, NaN where there is no number.
   function decode(p) {
@@ -88,6 +88,13 @@ const whatIf = (() => {
   function isSame(one, other) {
     const rounding = 1e-6 * Math.abs(one[0]) + 1e-12;
     return one.every((x, i) => Math.abs(x - other[i]) <= rounding);
+  }
+
+  // Whether one is ahead in so many draws that the interval of their difference leaves out zero (harness/analysis/worths.py).
+  function apart(one, other, rounding) {
+    let above = 0, below = 0;
+    for (let i = 0; i < one.length; i++) { const lead = one[i] - other[i]; if (lead > rounding) above++; else if (lead < -rounding) below++; }
+    return Math.max(above, below) / one.length > APART;
   }
 
   // Which rows are not far below the leader (harness/analysis/shrink.py).
@@ -270,15 +277,16 @@ const whatIf = (() => {
       contenders.forEach((k, j) => { out[k] = found[j]; });
       return out;
     })();
-    const likely = k => sum(p.rows.filter(j => isSame(utility[j], utility[k])).map(j => best()[j]));  // one model, one opinion
     const same = leader === null ? 0 : 1e-6 * Math.abs(means[leader]);
     const tolerance = () => lazy.tolerance ??= p.terms.tolerance !== null ? p.terms.tolerance
       : TENTH * (quantile(utility[leader], 0.975) - quantile(utility[leader], 0.025));
+    const twins = (j, k) => isSame(utility[j], utility[k]) || (p.models[j] === p.models[k] && !apart(utility[j], utility[k], 1e-6 * Math.abs(means[j])));
+    const likely = k => (lazy.likely ||= {})[k] ??= sum(p.rows.filter(j => Math.abs(means[j] - means[k]) <= tolerance() + same && twins(j, k)).map(j => best()[j]));
     const worth = k => utility[k].map((x, i) => x - (price || 0) * (1 - keeps[k][i]));
     const tied = () => lazy.tied ||= (() => {
       if (leader === null) return [];
-      const least = Math.min(POSSIBLE, SHARED * best()[leader]), w = worth(leader);
-      const may = ables.filter(k => k !== leader && best()[k] >= least);
+      const least = Math.min(POSSIBLE, SHARED * likely(leader)), w = worth(leader);
+      const may = ables.filter(k => k !== leader && likely(k) >= least);
       return [leader, ...may.filter(k => { const v = worth(k); return quantile(w.map((x, i) => x - v[i]), 0.025) <= tolerance() + same; })];
     })();
     const named = leader === null ? null : name();

@@ -352,7 +352,7 @@ class _Spending:
     @staticmethod
     def _may_be_named(question: Question) -> list[int]:
         choice = question.choice
-        return [k for k in choice.contenders.tolist() if choice.best[k] >= POSSIBLE or k == choice.named]
+        return [k for k in choice.contenders.tolist() if choice.likely[k] >= POSSIBLE or k == choice.named]
 
     def _seconds_of_contenders(self, question: Question, is_blurred: bool = False) -> str:
         """Ask for the second seed and round of who is named or may yet be; empty where they have them.

@@ -191,7 +191,7 @@ def payload(e: Evidence, question: Question) -> JsonObject:
     valued = bool(value) and VALUE in needed
     return {
         "run": f"{e.run.suite_name}/{e.run.id}",
-        "variants": [row.variant for row in table.rows],
+        "variants": [row.variant for row in table.rows], "models": [row.candidate for row in table.rows],
         "colours": [e.palette.colour(row.candidate) for row in table.rows],
         "choice": e.recommendation.choice,
         "num": len(next(iter(table.draws.values()))),
