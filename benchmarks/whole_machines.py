@@ -8,7 +8,9 @@ Worlds of candidates whose value is 1,200 a unit of accuracy less 65.15 USD for 
 P(best) of who leads is held against how often it is truly the best.
 
 Predicted regret of naming the leader is held against the realised one. `known` is told how truths spread:
-nothing that has to learn it can do better.
+nothing that has to learn it can do better. `named` is whom the rule names where candidates have sizes that
+have nothing to do with worth (the smallest of all but equals, within a tenth of the tolerance): its P(best)
+and its regret.
 
 Gate: in parts the Brier score is no worse than as drawn by more than .01 in any kind of world, and what is
 said of the leader is within .05 of the truth; .1 where candidates are as near each other as their noise.
@@ -23,6 +25,7 @@ from pathlib import Path
 
 import numpy as np
 
+from harness.analysis.rule import Choice, TieBreaker
 from harness.analysis.shrink import Shrinking
 from harness.analysis.stats import Array
 from harness.analysis.winners import best_probability
@@ -84,11 +87,25 @@ def held(
                 float(true.max() - true[leader]),
             )
             found.setdefault(way, []).append(figures)
+        found.setdefault("named", []).append(_named(worth, true, _in_parts(drawn, drawn_load)))
     names = ("said", "true", "brier", "regret_predicted", "regret_realised")
     return {
         way: dict(zip(names, np.mean(rows, axis=0).round(3).tolist(), strict=True))
         for way, rows in found.items()
     }
+
+
+def _named(worth: Array, true: Array, in_parts: Callable[[Array], Array]) -> tuple[float, ...]:
+    """As `held` has it of a way, for whom the rule names; sizes are drawn apart from all else."""
+    sizes = np.random.default_rng(abs(int(1e6 * worth[0, 0]))).uniform(1, 10, len(true))
+    smallest = TieBreaker("model_size_mb", lambda k: float(sizes[k]), 0.1)
+    nothing = np.ones((0, *worth.shape), bool), np.zeros(0)
+    choice = Choice(Worths(worth, in_parts), *nothing, figures=[smallest], counts_costs=True)
+    assert choice.named is not None
+    best = true >= true.max() - 1e-9
+    brier = float(((choice.best - best) ** 2).sum())
+    said, right = float(choice.best[choice.named]), float(best[choice.named])
+    return said, right, brier, choice.regret, float(true.max() - true[choice.named])
 
 
 def _in_parts(accuracy: Array, load: Array) -> Callable[[Array], Array]:
