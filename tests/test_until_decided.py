@@ -255,6 +255,42 @@ def test_who_cannot_be_told_apart_has_all_rounds_of_the_suite_before_that_is_sai
     assert ("resnet", "torch", 1) not in served, "who is behind has none of it"
 
 
+def test_a_second_seed_leaves_no_core_idle(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The runner-up's second seed trains beside the leader's: asked for a step later, it would leave a core
+    idle once more. On one core, or where it takes twice as long, it is not asked for."""
+    (tmp_path / "near.yaml").write_text(NEAR.replace(", latency_p99_ms <= 0.8", ""))
+    suite = read_suite(tmp_path / "near.yaml")
+    monkeypatch.setitem(ACCURACY, "resnet", 0.95)
+
+    def seconds_trained(cores: int, runner_up_s: float) -> list[set[str]]:
+        monkeypatch.setattr("os.cpu_count", lambda: cores)
+        run = open_run(tmp_path / f"{cores}-{runner_up_s}", suite.name, "0123456789abcdef")
+        world = NearWorld(run, number=0)
+
+        def wall_s(trials: Sequence[Trial]) -> float:
+            taken = [
+                runner_up_s if t.candidate == "small_cnn" else 70.0
+                for t in trials
+                if t.kind == "train" and t.spec["training"]
+            ]
+            return max([sum(taken) / cores, *taken, 1.0])
+
+        spend(suite, Worlds(run, world.execute, wall_s=wall_s), left_s=lambda: np.inf)
+        second = [
+            {
+                t.candidate
+                for r in run.records()
+                if (t := r.trial).id in ids and t.seed == 1 and t.kind == "train"
+            }
+            for ids in world.asked
+        ]
+        return [names for names in second if names][:1]
+
+    assert seconds_trained(cores=2, runner_up_s=70.0) == [{"resnet", "small_cnn"}]
+    assert seconds_trained(cores=2, runner_up_s=150.0) == [{"resnet"}]
+    assert seconds_trained(cores=1, runner_up_s=70.0) == [{"resnet"}]
+
+
 REAL = """\
 name: tiny
 task: image_classification

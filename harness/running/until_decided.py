@@ -38,6 +38,7 @@ from harness.planning.untrained import quick_first, untrained_trials
 from harness.record import Kind, Trial
 from harness.results import Row
 from harness.running.asked import Asked, grid_of
+from harness.running.idle_cores import train_along
 from harness.running.standing import question_of, standing_of
 from harness.store.runs import RunFolder
 from harness.suite.schema import Suite
@@ -276,7 +277,7 @@ class _Spending:
         asked = [self._contenders_in_full(question)]
         asked += [self._seconds_of_contenders(question, bool(back))] if left_s > 0 else []
         if first := " and ".join(filter(None, asked)):
-            return first, ""
+            return self._with_all_cores(first, question), ""
         if is_decided(question):
             return None, "decided"
         if not self.is_open_ended and is_beyond_reach(question, self.asked.times_left()):
@@ -289,11 +290,15 @@ class _Spending:
                 reason = "the budget is spent" if left_s <= 0 else "what is left of the budget is too little"
                 continue
             if self.asked.take(option, self.is_open_ended):
-                return option.what, ""
+                return self._with_all_cores(option.what, question), ""
             reason = "the suite's seeds and rounds are spent; give a --budget to go beyond them"
         if question.choice.named is None and left_s > 0 and (rest := self._rest_of_contenders(question)):
             return rest, ""
         return None, reason
+
+    def _with_all_cores(self, step: str, question: Question) -> str:
+        along = train_along(self.asked, question, FIRST, self._wall_s)
+        return f"{step}; beside it a second seed of {' and '.join(along)}" if along else step
 
     def _taken_in_again(self, question: Question) -> list[str]:
         """Who was ruled out by the spread that one launch or seed is taken to have, and may keep the limits
