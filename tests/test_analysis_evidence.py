@@ -100,6 +100,15 @@ def test_one_seed_without_examples_is_no_certainty() -> None:
     assert table.rows[0].estimates[name].low is None, "no interval is shown from an assumption"
 
 
+def test_of_one_seed_is_only_who_has_one() -> None:
+    """A run that stops early scores a second seed of the runtime that may be named alone."""
+    records = scores("accuracy", "fraction", a=(0.90, 0.91), b=(0.8,))
+    other = trial("score", "a", runtime="onnx", seed=0)
+    records.append(Record(other, "finished", (Measurement("accuracy", 0.9, "fraction"),), MACHINE))
+    said = [w for w in table_of(records, "a", "b").warnings if w.startswith("one seed")]
+    assert said == ["one seed of a/onnx, b: what is said of them is about that checkpoint only"]
+
+
 def test_one_training_does_not_tell_how_long_the_next_takes_but_what_the_model_is() -> None:
     values = {"train_seconds": "s", "parameters": "1"}
     records = [

@@ -76,12 +76,14 @@ def _seed_warnings(beliefs: Beliefs, score: Mapping[tuple[Variant, int | None], 
         for row in beliefs.rows
     }
     folded = any(r.trial.part for group in score.values() for r in group)
-    single = [] if folded else sorted({row.candidate for row, n in seeds.items() if n == 1})
+    single = [] if folded else [row for row, n in seeds.items() if n == 1]
     if not single:
         return []
-    if len(single) == len({row.candidate for row in beliefs.rows}):
+    several = {row.candidate for row, n in seeds.items() if n > 1}
+    if not several and {row.candidate for row in single} == {row.candidate for row in beliefs.rows}:
         return ["one seed: every statement on quality is about these checkpoints, not the architectures"]
-    return [f"one seed of {', '.join(single)}: what is said of them is about that checkpoint only"]
+    names = sorted({row.name if row.candidate in several else row.candidate for row in single})
+    return [f"one seed of {', '.join(names)}: what is said of them is about that checkpoint only"]
 
 
 def _export_faults(beliefs: Beliefs, score: Mapping[tuple[Variant, int | None], list[Record]]) -> list[str]:
