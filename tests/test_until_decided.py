@@ -45,6 +45,7 @@ class World:
     def __init__(self, run: RunFolder, truths: dict[str, float], noise: float) -> None:
         self.run, self.truths, self.noise = run, truths, noise
         self.asked: list[set[str]] = []
+        self.said: list[str] = []
 
     def execute(self, trials: Sequence[Trial]) -> None:
         self.asked.append({t.id for t in trials})
@@ -69,7 +70,7 @@ def decide(
 ) -> tuple[Story, World]:
     run = open_run(folder, suite.name, "0123456789abcdef")
     world = World(run, truths, noise)
-    story = spend(suite, Worlds(run, world.execute), left_s=lambda: left_s)
+    story = spend(suite, Worlds(run, world.execute, say=world.said.append), left_s=lambda: left_s)
     assert run.exists("until_decided.json")
     return story, world
 
@@ -133,6 +134,7 @@ def test_smaller_training_sets_answer_another_question_and_come_last(
     assert {t.kind for t in small} <= {"train", "score"}
     if is_measured:
         assert world.asked[-1] == {t.id for t in small}
+        assert "decided, ahead is good/sklearn" in world.said[-1], "nobody waits for them to know the answer"
 
 
 def asked_of(suite: Suite) -> Asked:
