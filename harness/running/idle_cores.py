@@ -30,7 +30,7 @@ def train_along(
     step = _trainings(asked)
     if not step:
         return []
-    idle, most = make_plan(asked.suite, step).slots - len(step), LENGTHENS * wall_s(step)
+    idle, most = make_plan(asked.suite, tuple(step)).slots - len(step), LENGTHENS * wall_s(step)
     along: list[str] = []
     for name in _by_likelihood(asked, question):
         before = asked.seeds.get(name, 1)
