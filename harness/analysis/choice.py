@@ -140,6 +140,7 @@ def _is_serving_cost(name: str) -> bool:
 
 
 def settling_figures(table: Tradeoff) -> tuple[TieBreaker, ...]:
+    """What settles a tie, in order: cheaper, faster, smaller by so much at least."""
     return tuple(
         TieBreaker(name, _reader(table, name), least, partial(look_at, table.draws, name))
         for name, least in CHEAPNESS.items()

@@ -53,6 +53,7 @@ def undecidable(table: Tradeoff, limits: Sequence[Constraint], goal: DecisionObj
 def none_feasible(
     table: Tradeoff, limits: Sequence[Constraint], goal: DecisionObjective, choice: Choice
 ) -> tuple[str, ...]:
+    """Reasons for `none_feasible`: the nearest miss, and each limit that nobody meets alone."""
     barred = senseless(table, limits, goal)
     if barred and all(k in barred or choice.limits_hold[k] < POSSIBLE for k in range(len(table.rows))):
         said = [f"{table.rows[k].variant}: {why}." for k, why in barred.items()]
@@ -67,6 +68,7 @@ def none_feasible(
 def none_sure(
     table: Tradeoff, limits: Sequence[Constraint], goal: DecisionObjective, choice: Choice
 ) -> tuple[str, ...]:
+    """Reasons where some may keep all limits and none surely enough."""
     may = [table.rows[k].variant for k in np.flatnonzero(choice.open)]
     verb = "keeps" if len(may) == 1 else "keep"
     return (
@@ -192,6 +194,7 @@ def why_not_likeliest(table: Tradeoff, choice: Choice, named: Named) -> str:
 
 
 def reasons_for(question: Question, named: Named, lead: Lead) -> list[str]:
+    """Why the named variant: its figures, its rivals, and how it keeps the limits; most important first."""
     table, choice, goal = question.table, question.choice, question.goal
     k, tied, reasons = named.row, choice.tied, []
     row = table.rows[k]

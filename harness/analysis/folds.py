@@ -98,6 +98,7 @@ def fallen(parts: Mapping[int, Scores], lower_is_better: bool) -> tuple[float, .
 
 
 def fallen_words(name: str, variant: str, values: Sequence[float]) -> str:
+    """The warning that the latest block of time is worse than those before."""
     said = ", ".join(f"{value:.3g}" for value in values)
     return (
         f"{name} of {variant} is {said} from the oldest to the latest block: the last is nearer to what "

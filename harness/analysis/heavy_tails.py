@@ -36,6 +36,7 @@ def heaviest(scores: Iterable[Array]) -> tuple[int, int] | None:
 
 
 def said_of(metric: Metric, tail: tuple[int, int]) -> str:
+    """The warning that few rows make half of an error. `tail`: how many rows, of how many."""
     few, rows = tail
     of_targets = metric.unit in ("target", "squared target")
     cure = "; decide by mae, or by errors of the logarithm (a metric of your own)" if of_targets else ""

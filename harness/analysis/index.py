@@ -69,19 +69,8 @@ def index_records(records: Iterable[Record], suite: Suite) -> RecordIndex:
         elif variant is not None:
             serve[variant].append(record)
     chosen, warnings = _one_machine_class(serve, suite)
-    threads = suite.serving.threads
     if suite.serving.workers is not None or "http" in suite.serving.over:
-        # Quality does not depend on workers: what was scored as `onnx` is that of `onnx@1x1` and `onnx@http`.
-        served = dict.fromkeys([*(v for v in seen if v in serve), *expected_variants(suite)])
-        for variant in served:
-            scored = Variant(variant.candidate, scored_as(variant.runtime, threads))
-            if scored != variant:
-                if scored not in served:
-                    seen.pop(scored, None)
-                seen[variant] = None
-                for (of, size), records in list(score.items()):
-                    if of == scored:
-                        score[variant, size] = records
+        _quality_of_deployments(suite, seen, score, serve)
     names = list(suite.candidates)
     expected = [v for v in expected_variants(suite) if v.runtime or v in seen]
     rows = list(dict.fromkeys([*(v for v in expected if _belongs(v, expected, seen)), *seen]))
@@ -89,6 +78,24 @@ def index_records(records: Iterable[Record], suite: Suite) -> RecordIndex:
     sizes = [size for _, size in score] + [size for _, size in train]
     largest = max((s for s in sizes if s is not None), default=None)
     return RecordIndex(train, score, serve, tuple(rows), largest, chosen, tuple(warnings))
+
+
+def _quality_of_deployments(
+    suite: Suite,
+    seen: dict[Variant, None],
+    score: dict[tuple[Variant, int | None], list[Record]],
+    serve: Mapping[Variant, list[Record]],
+) -> None:
+    """Quality does not depend on workers: what was scored as `onnx` is that of `onnx@1x1` and `onnx@http`."""
+    served = dict.fromkeys([*(v for v in seen if v in serve), *expected_variants(suite)])
+    for variant in served:
+        scored = Variant(variant.candidate, scored_as(variant.runtime, suite.serving.threads))
+        if scored == variant:
+            continue
+        if scored not in served:
+            seen.pop(scored, None)
+        seen[variant] = None
+        score.update({(variant, size): records for (of, size), records in score.items() if of == scored})
 
 
 def _belongs(variant: Variant, expected: Sequence[Variant], seen: Mapping[Variant, None]) -> bool:

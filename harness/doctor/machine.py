@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from importlib import metadata
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypedDict
 
 import numpy as np
 
@@ -67,6 +67,15 @@ class Core:
     long_per_s: float
     waited: float
     switched: float
+
+
+class TimerFigures(TypedDict):
+    """Of the clock: its resolution and a reading's cost; how late sleeps of a millisecond end."""
+
+    resolution_ns: float
+    cost_ns: float
+    sleep_late_p50_us: float
+    sleep_late_p99_us: float
 
 
 def examine() -> tuple[list[MachineCheck], dict[str, object]]:
@@ -167,6 +176,7 @@ def floor_finding(cores: Sequence[Core]) -> MachineCheck:
 
 
 def cores_finding() -> MachineCheck:
+    """Cores that may be used, and what else uses them."""
     allowed, there = environment.cpus_allowed(), os.cpu_count() or 1
     found = f"{allowed} of {there} usable, load {os.getloadavg()[0]:.1f}, {environment.hardware()['cpu']}"
     if allowed < 2:
@@ -180,7 +190,7 @@ def cores_finding() -> MachineCheck:
     )
 
 
-def look_at_timer() -> dict[str, float]:
+def look_at_timer() -> TimerFigures:
     """The clock's resolution and cost in ns, and how late a 1 ms sleep ends, in µs."""
     count = 20_000
     start = time.perf_counter_ns()
@@ -200,7 +210,8 @@ def look_at_timer() -> dict[str, float]:
     }
 
 
-def timer_finding(timer: dict[str, float]) -> MachineCheck:
+def timer_finding(timer: TimerFigures) -> MachineCheck:
+    """How finely the clock reads, and how late a sleep ends."""
     found = (
         f"resolution {timer['resolution_ns']:.0f} ns, {timer['cost_ns']:.0f} ns a reading; "
         f"a sleep ends {timer['sleep_late_p50_us']:.0f} µs late (p99 {timer['sleep_late_p99_us']:.0f} µs)"
@@ -216,6 +227,7 @@ def timer_finding(timer: dict[str, float]) -> MachineCheck:
 
 
 def governor_finding(root: Path = Path("/sys/devices/system/cpu")) -> MachineCheck:
+    """Whether clocks vary with load, where the kernel says so."""
     names = {path.read_text().strip() for path in sorted(root.glob("cpu*/cpufreq/scaling_governor"))[:64]}
     if not names:
         return MachineCheck("governor", "not visible (a virtual machine, most likely)")
@@ -250,6 +262,7 @@ def pool_findings() -> list[MachineCheck]:
 
 
 def gpu_finding() -> MachineCheck:
+    """The GPU, and whether torch can use it."""
     machine = environment.hardware()
     if not machine["gpus"]:
         return MachineCheck("GPU", "none: candidates are trained and served on CPUs")
@@ -268,6 +281,7 @@ def gpu_finding() -> MachineCheck:
 
 
 def energy_finding() -> MachineCheck:
+    """Which counters of energy may be read."""
     readable = [
         name for name, device in (("RAPL", "cpu"), ("NVML", "cuda")) if energy.meter(device) is not None
     ]
@@ -277,6 +291,7 @@ def energy_finding() -> MachineCheck:
 
 
 def memory_finding() -> MachineCheck:
+    """Free memory, in GB."""
     free = environment.available_mb()
     found = f"{free / 1e3:.1f} GB free"
     if free < 2000:
@@ -285,6 +300,7 @@ def memory_finding() -> MachineCheck:
 
 
 def disk_finding(folder: Path) -> MachineCheck:
+    """Free space where results go, in GB."""
     free = shutil.disk_usage(folder).free / 1e9
     found = f"{free:.0f} GB free in {folder}"
     if free < LEAST_DISK_GB:
@@ -293,6 +309,7 @@ def disk_finding(folder: Path) -> MachineCheck:
 
 
 def ray_finding() -> MachineCheck:
+    """Ray's version, and the cluster that the environment names."""
     try:
         version = metadata.version("ray")
     except metadata.PackageNotFoundError:

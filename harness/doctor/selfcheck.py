@@ -81,6 +81,7 @@ def busy_wait() -> list[Check]:
 
 
 def two_valued() -> list[Check]:
+    """A model whose p50 and p99 are known: every fiftieth call takes ten times as long."""
     args: dict[str, Json] = {"kind": "two_valued", "ms": 2.0, "slow_ms": 20.0, "every": 50}
     outcome = measure(args, {"name": "single_stream", "seconds": 3.0})
     return [
@@ -119,6 +120,7 @@ def _server_check(name: str, args: JsonObject, took_ms: np.ndarray, seconds: flo
 
 
 def identical_pair(seed: int = 0) -> list[Check]:
+    """A duel of a model with itself, which must not be decided."""
     args: dict[str, Json] = {"kind": "loop", "multiplications": 20}
     opponent: Spec = {"subject": "harness.serving.known", "task": "known", "args": args}
     outcome = measure(args, {"name": "duel", "opponent": opponent, "seconds": 3.0}, seed)

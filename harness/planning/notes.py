@@ -11,6 +11,7 @@ from harness.suite.schema import CONSTANT, Suite
 
 
 def plan_notes(suite: Suite) -> tuple[str, ...]:
+    """What `plan` says of the data and of what decides, a sentence each."""
     from harness.datasets.catalog import notes
 
     said = notes(suite.data.name, suite.data.args)

@@ -73,6 +73,7 @@ def _imported(node: ast.AST, file: Path, folder: Path) -> list[Path]:
 
 
 def is_file(path: Path) -> bool:
+    """`Path.is_file`, False for what can be no name."""
     try:
         return path.is_file()
     except (OSError, ValueError):  # a name that is too long, a null byte
@@ -80,6 +81,7 @@ def is_file(path: Path) -> bool:
 
 
 def is_dir(path: Path) -> bool:
+    """`Path.is_dir`, False for what can be no name."""
     try:
         return path.is_dir()
     except (OSError, ValueError):

@@ -179,6 +179,7 @@ def bills_of(e: Estimate) -> str:
 
 
 def signed(value: float, decimals: int | None = None) -> str:
+    """A difference with its sign; what rounds to nothing has none."""
     text = plain(abs(value)) if decimals is None else fixed(abs(value), decimals)
     if not re.search(r"[1-9]", text):
         return text

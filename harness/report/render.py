@@ -124,7 +124,7 @@ def _made(e: Evidence, name: str) -> Section | None:
     try:
         made = SECTIONS[name](e)
         return made if made is None or name not in OF_THE_FIRST_PART else _of_the_first_part(e, made)
-    except Exception as error:
+    except Exception as error:  # one section costs itself alone: its place says what went wrong
         log.warning("the report's section %s could not be written", name, exc_info=True)
         return unwritten(name, error)
 

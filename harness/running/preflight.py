@@ -135,21 +135,24 @@ def build(request: Request) -> dict[str, str]:
     wrong = {}
     for name, candidate in request["candidates"].items():
         try:
-            if parse_model(candidate["model"]).about.fitted == "sklearn":
-                _build_estimator(candidate, task, search)
-            elif parse_model(candidate["model"]).about.fitted == "endpoint":
-                _ask(candidate, task)
-            elif not parse_model(candidate["model"]).about.is_trained:
-                _load_finished(candidate, search)
-            else:
-                _build_network(candidate, task, search)
-        except Exception as error:
+            _build(candidate, task, search)
+        except Exception as error:  # the user's code may raise anything; the reason is the finding
             first = (str(error).strip().splitlines() or ["no message"])[0]
-            text = (
-                first if isinstance(error, (ValueError, HarnessError)) else f"{type(error).__name__}: {first}"
-            )
-            wrong[name] = f"{text}{_where(error, search)}"
+            kind = "" if isinstance(error, (ValueError, HarnessError)) else f"{type(error).__name__}: "
+            wrong[name] = f"{kind}{first}{_where(error, search)}"
     return wrong
+
+
+def _build(candidate: Wanted, task: Task, search: Path | None) -> None:
+    about = parse_model(candidate["model"]).about
+    if about.fitted == "sklearn":
+        _build_estimator(candidate, task, search)
+    elif about.fitted == "endpoint":
+        _ask(candidate, task)
+    elif not about.is_trained:
+        _load_finished(candidate, search)
+    else:
+        _build_network(candidate, task, search)
 
 
 def _ask(candidate: Wanted, task: Task) -> None:

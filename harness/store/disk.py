@@ -100,6 +100,7 @@ def private_folder() -> Path:
 
 
 def write_synced(path: Path, content: bytes) -> None:
+    """Write and have the disk keep it before returning."""
     with path.open("wb") as file:
         file.write(content)
         file.flush()
@@ -129,6 +130,7 @@ def sync_tree(folder: Path) -> None:
 
 
 def sync_folder(path: Path) -> None:
+    """Have the disk keep a folder's names, where its file system can."""
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)
@@ -169,6 +171,7 @@ def copy_beside(source: Path, target: Path) -> Path:
 
 
 def link_or_copy(source: str, target: str) -> None:
+    """A hard link, or a copy where the file system has none."""
     try:
         os.link(source, target)
     except OSError:

@@ -129,6 +129,8 @@ def open_files(url: str | Path) -> Files:
 
 @dataclass(frozen=True)
 class LocalFiles:
+    """Files of a folder on a disk."""
+
     url: str
 
     @property

@@ -50,6 +50,7 @@ VALIDATION_PER_EPOCH = 2000
 
 
 def train_network(job: Job, parts: Parts) -> Trained:
+    """Fit a network by the suite's settings; see `Trained` for what comes out."""
     spec, task, seed = job.trial.spec, parts.task, job.trial.spec["seed"]
     training = Training.model_validate(spec["training"])
     scaling = fit_scaling(parts.train, task)

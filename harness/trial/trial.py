@@ -150,7 +150,7 @@ def _outcome(
             facts=outcome.facts,
             environment=surroundings,
         )
-    except (Exception, SystemExit) as error:
+    except (Exception, SystemExit) as error:  # the boundary: a trial that fails is a record
         failure = Failure(failure_reason(error, trial), type(error).__name__, traceback.format_exc())
         return replace(blank, failure=failure)
 

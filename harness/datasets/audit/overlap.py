@@ -28,6 +28,7 @@ FOREST = 30
 
 
 def equal_rows(subject: AuditedData) -> Iterator[Finding]:
+    """Rows of equal content in both parts, and within each."""
     dataset = subject.dataset
     train, test = row_hashes(dataset.train.inputs), row_hashes(dataset.test.inputs)
     shared = np.isin(test, train)

@@ -168,6 +168,7 @@ def _net(e: Evidence, row: Row, base: Row) -> np.ndarray | None:
 
 
 def earned(e: Evidence, row: Row, base: Row) -> str:
+    """Whether a ranker earns its latency over retrieval alone (`base`); empty where a figure is missing."""
     net, gain = _net(e, row, base), _minus(e, MARGIN, row, base)
     cost = _minus(e, "cost_per_month_usd", row, base)
     if net is None or gain is None or cost is None:

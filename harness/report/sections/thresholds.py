@@ -81,6 +81,7 @@ def _scores_only(a: ComparedAnswers) -> str:
 
 
 def aim(e: Evidence, positive: str) -> str:
+    """What thresholds are chosen for, and where that is said."""
     goal = e.suite.decision.threshold
     what = {
         "f1": "the highest F1",

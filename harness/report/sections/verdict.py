@@ -206,6 +206,7 @@ def key_metrics(e: Evidence, most: int = 5) -> tuple[str, ...]:
 
 
 def tiles(e: Evidence, row: Row) -> Iterator[Tile]:
+    """A variant's key figures with intervals and limits; without a number and a limit one is left out."""
     for name in key_metrics(e):
         shown = n.shown(name, row.estimates.get(name))
         value = with_unit(name, shown, e.known)
@@ -223,6 +224,7 @@ def tiles(e: Evidence, row: Row) -> Iterator[Tile]:
 
 
 def with_unit(name: str, shown: n.EstimateText, known: MetricTable) -> str:
+    """A figure with its unit; money without an interval to the cent."""
     if shown.number is None:
         return shown.value
     if n.unit(name, known) == "USD" and not shown.interval:

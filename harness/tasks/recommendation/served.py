@@ -137,6 +137,8 @@ def profiles(requests: Requests, history: History, num_items: int) -> sp.csr_mat
 
 @dataclass(frozen=True)
 class Popularity(Fitted):
+    """How often each item was chosen, the same for everybody."""
+
     name: str = "popularity"
 
     def scores(self, requests: Requests, history: History) -> np.ndarray:
@@ -145,6 +147,8 @@ class Popularity(Fitted):
 
 @dataclass(frozen=True)
 class ItemKnn(Fitted):
+    """Similarity to what a user chose, summed; popularity for those without a past."""
+
     name: str = "item_knn"
 
     @cached_property
@@ -162,6 +166,8 @@ class ItemKnn(Fitted):
 
 @dataclass(frozen=True)
 class Ease(Fitted):
+    """A linear model of items by items, of the commonest ones; the others below, by popularity."""
+
     name: str = "ease"
 
     def scores(self, requests: Requests, history: History) -> np.ndarray:
@@ -176,6 +182,8 @@ class Ease(Fitted):
 
 @dataclass(frozen=True)
 class MatrixFactorization(Fitted):
+    """A vector for each known user and item; the mean user's for the unknown."""
+
     name: str = "matrix_factorization"
 
     def item_vectors(self) -> np.ndarray:
@@ -193,6 +201,8 @@ class LightGcn(MatrixFactorization):
 
 @dataclass(frozen=True)
 class ImplicitAls(Fitted):
+    """Item vectors; users are solved for from what they chose."""
+
     name: str = "implicit_als"
 
     def item_vectors(self) -> np.ndarray:
@@ -216,6 +226,8 @@ class ImplicitAls(Fitted):
 
 @dataclass(frozen=True)
 class OwnVectors(Fitted):
+    """Vectors that a recommender of the user's own gave after fitting."""
+
     name: str = "own"
 
     def item_vectors(self) -> np.ndarray:
@@ -227,6 +239,8 @@ class OwnVectors(Fitted):
 
 @dataclass(frozen=True)
 class OwnScores(Fitted):
+    """Scores that a recommender of the user's own gave after fitting."""
+
     name: str = "own"
 
     def scores(self, requests: Requests, history: History) -> np.ndarray:

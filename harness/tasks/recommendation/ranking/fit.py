@@ -97,6 +97,7 @@ def _arguments(spec: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def load_ranker(spec: Mapping[str, Any], num_categories: int, arrays: Mapping[str, np.ndarray]) -> Ranker:
+    """A fitted ranker from its settings and arrays."""
     module = import_module(RANKERS[spec["model"]])
     if hasattr(module, "load"):
         return Ranker(spec, num_categories, module.load(arrays))

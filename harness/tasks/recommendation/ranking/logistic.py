@@ -7,6 +7,8 @@ from torch import nn
 
 
 class Logistic(nn.Module):
+    """Log-odds of a click, linear in the features."""
+
     def __init__(self, num_features: int) -> None:
         super().__init__()
         self.weights = nn.Linear(num_features, 1)

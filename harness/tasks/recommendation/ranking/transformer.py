@@ -30,6 +30,8 @@ class Attention(nn.Module):
 
 
 class AttentionBlock(nn.Module):
+    """Attention to a memory (or to itself) and a two-layer network, each behind a norm and added."""
+
     def __init__(self, dim: int, heads: int) -> None:
         super().__init__()
         self.norm, self.attention, self.norm2 = nn.LayerNorm(dim), Attention(dim, heads), nn.LayerNorm(dim)
@@ -42,6 +44,8 @@ class AttentionBlock(nn.Module):
 
 
 class Transformer(nn.Module):
+    """Log-odds of a click from the features and the items chosen last."""
+
     def __init__(self, num_features: int, num_categories: int, dim: int, heads: int, depth: int) -> None:
         super().__init__()
         self.category = nn.Embedding(num_categories + 1, dim)  # 0: none

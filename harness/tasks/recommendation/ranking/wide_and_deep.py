@@ -12,6 +12,8 @@ CROSSES = 1 << 16
 
 
 class WideAndDeep(nn.Module):
+    """Log-odds of a click: linear with crossed categories, and a network, added (Cheng et al. 2016)."""
+
     def __init__(
         self, num_features: int, num_categories: int, width: int, depth: int, embedding: int
     ) -> None:

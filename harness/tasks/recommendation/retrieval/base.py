@@ -58,6 +58,8 @@ class ScoreRetriever(Retriever, Protocol):
 
 
 class VectorRetriever(Retriever, Protocol):
+    """A retriever whose scores are inner products, which an index searches."""
+
     def item_vectors(self) -> np.ndarray:
         """(num_items, dim) float32; the score of an item is its inner product with the user's vector."""
 

@@ -48,6 +48,8 @@ class SequenceEncoder(nn.Module):
 
 @dataclass(frozen=True)
 class SasRec(Fitted):
+    """The next item by attention over the order of the past ones, fitted."""
+
     name: str = "sasrec"
 
     def item_vectors(self) -> np.ndarray:

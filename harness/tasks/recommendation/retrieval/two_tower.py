@@ -106,6 +106,8 @@ class UserTower(nn.Module):
 
 @dataclass(frozen=True)
 class TwoTower(Fitted):
+    """A user tower and stored item vectors, fitted."""
+
     name: str = "two_tower"
 
     def item_vectors(self) -> np.ndarray:

@@ -19,6 +19,8 @@ faiss = import_module("faiss")  # its type stubs lack half of it
 
 @dataclass(frozen=True)
 class FaissSearcher:
+    """An index of FAISS."""
+
     index: Any
     spec: IndexSpec
 

@@ -19,6 +19,8 @@ hnswlib = import_module("hnswlib")
 
 @dataclass(frozen=True)
 class HnswlibSearcher:
+    """A graph of hnswlib."""
+
     index: Any
     threads: int
 

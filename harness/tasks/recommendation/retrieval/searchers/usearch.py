@@ -22,6 +22,8 @@ usearch = import_module("usearch.index")
 
 @dataclass(frozen=True)
 class UsearchSearcher:
+    """A graph of usearch."""
+
     index: Any
     threads: int
 
