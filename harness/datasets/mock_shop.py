@@ -20,7 +20,7 @@ from harness.datasets.arguments import complete, taken_by
 from harness.datasets.files import locked
 from harness.datasets.interactions import Impressions, Interactions, Protocol, SplitName
 
-# The generator lives with the task that judges by it; it needs nothing of this room but the tables' types.
+# The generator lives with the task that judges by it; it needs nothing of this folder but the tables' types.
 from harness.datasets.shop import truth as generator
 from harness.datasets.shop.log import Sessions, run_shop
 from harness.datasets.shop.truth import Shop, Truth, build_truth, tables

@@ -31,8 +31,8 @@ _TABLES = {
 
 def table(kind: str) -> Mapping[str, Any]:
     """A component table: `models`, `datasets`, `runtimes`, `metrics` or `tasks`."""
-    room, name = _TABLES[kind]
-    found: Mapping[str, Any] = getattr(importlib.import_module(f"harness.{room}"), name)
+    package, name = _TABLES[kind]
+    found: Mapping[str, Any] = getattr(importlib.import_module(f"harness.{package}"), name)
     return found
 
 

@@ -153,12 +153,12 @@ FEW = 4
 
 
 @cache
-def _library_definitions(library: str, rooms: tuple[str, ...], pattern: str) -> Mapping[str, str]:
+def _library_definitions(library: str, places: tuple[str, ...], pattern: str) -> Mapping[str, str]:
     """Name → path of what a library defines at top level, by text: importing it would take seconds."""
     root = find_module(library, [Path(entry or ".") for entry in sys.path])
     if root is None:
         return {}
-    states = [state for room in rooms for state in _states(root.parent / room)]
+    states = [state for place in places for state in _states(root.parent / place)]
     # A library changes when it is installed anew, which changes times: hundreds of files are not read again.
     key = hashlib.sha256(repr((pattern, states)).encode()).hexdigest()
     memory = remembered(f"library-{library}", most=FEW)  # one file a library: all of them take long to read
@@ -167,13 +167,13 @@ def _library_definitions(library: str, rooms: tuple[str, ...], pattern: str) -> 
     return cast(Mapping[str, str], memory[key])  # as it was put there: thousands of names
 
 
-def _states(room: Path) -> list[tuple[str, int, int]]:
+def _states(place: Path) -> list[tuple[str, int, int]]:
     """The modules of a folder, or the file itself: path, time of change and size."""
-    if room.is_file():
-        return [(str(room), room.stat().st_mtime_ns, room.stat().st_size)]
-    if not room.is_dir():
+    if place.is_file():
+        return [(str(place), place.stat().st_mtime_ns, place.stat().st_size)]
+    if not place.is_dir():
         return []
-    with os.scandir(room) as entries:
+    with os.scandir(place) as entries:
         files = [(entry.path, entry.stat()) for entry in entries if entry.name.endswith(".py")]
     return sorted((path, state.st_mtime_ns, state.st_size) for path, state in files)
 

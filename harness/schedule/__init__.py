@@ -1,6 +1,6 @@
 """Trials → records on Ray Tune: one engine from a laptop to a cluster.
 
-The only room that imports ray, and only when a trial has to run: what is recorded already starts
+The only package that imports ray, and only when a trial has to run: what is recorded already starts
 nothing. `run_trials` is its whole surface.
 """
 

@@ -1,4 +1,4 @@
-"""A suite, validated and complete: what every other room reads.
+"""A suite, validated and complete: what every other package reads.
 
 Field names are the YAML's. All models are frozen and refuse unknown keys. `harness.reading.reader`
 turns a file into these and turns every pydantic error into `file:line: what, and the cure`.
