@@ -50,6 +50,28 @@ class Load:
     answered: float
 
 
+CAPACITY_COLUMNS = (
+    Column("variant", numeric=False),
+    Column(n.label(CAPACITY), "requests/s"),
+    Column("by round", "requests/s", hint="each round's answer; below it the 95 % interval from its runs"),
+    Column(
+        "bound",
+        "requests/s",
+        hint="where everything is there at once, mean over rounds: none is above it",
+    ),
+    Column(
+        "kept again",
+        hint="further runs at the answer with at most twice the promised share late",
+    ),
+    Column("knee", "requests/s", hint="the load with the most throughput for its response time"),
+    Column(
+        "of 1 / median latency",
+        hint="of all workers: what a limit on p99 leaves of the naive capacity; more than it by batches",
+    ),
+    Column("runs left out", hint="too noisy, or the generator was late"),
+)
+
+
 def load(e: Evidence) -> Section | None:
     """Latency against offered load, and the load that keeps the limit."""
     curves = [(row, points) for row in e.rows[:MOST_CURVES] if (points := load_curve(e, row))]
@@ -204,51 +226,28 @@ def _known(value: float | None) -> Cell:
 
 def _capacity_table(e: Evidence) -> Table:
     """The load within the limit: of all rounds, of each with the interval of its runs, and how it came."""
-    rows = []
-    for row in e.detailed:
-        records = served(e, row, "server")
-        capacity, p50 = row.estimates.get(CAPACITY), row.estimates.get("latency_p50_ms")
-        # A machine answers with all its workers, a single stream with one.
-        alone = p50.value / workers_of(row.runtime) if p50 and p50.value else None
-        used = capacity.value * alone / 1000 if capacity and capacity.value and alone else None
-        bounds = [bound for r in records if (bound := r.facts_as(ServerFacts).closed_loop_bound_qps)]
-        knees = [knee for r in records if (knee := r.facts_as(ServerFacts).knee_qps)]
-        points = [p for r in records for p in r.facts_as(ServerFacts).load_curve or ()]
-        rows.append(
-            (
-                Cell(row.variant, key=e.palette.swatch(row.candidate, row.runtime)),
-                figure(row, CAPACITY),
-                _by_round(records),
-                _known(float(np.exp(np.mean(np.log(bounds))))) if bounds else Cell(""),
-                _confirmed(points),
-                Cell(n.plain(float(np.mean(knees))), sort=float(np.mean(knees))) if knees else Cell(""),
-                Cell(f"{100 * used:.0f}\u202f%" if used else "", sort=used),
-                Cell(f"{sum(not p.valid for p in points)} of {len(points)}" if points else ""),
-            )
-        )
-    columns = (
-        Column("variant", numeric=False),
-        Column(n.label(CAPACITY), "requests/s"),
-        Column(
-            "by round", "requests/s", hint="each round's answer; below it the 95 % interval from its runs"
-        ),
-        Column(
-            "bound",
-            "requests/s",
-            hint="where everything is there at once, mean over rounds: none is above it",
-        ),
-        Column(
-            "kept again",
-            hint="further runs at the answer with at most twice the promised share late",
-        ),
-        Column("knee", "requests/s", hint="the load with the most throughput for its response time"),
-        Column(
-            "of 1 / median latency",
-            hint="of all workers: what a limit on p99 leaves of the naive capacity; more than it by batches",
-        ),
-        Column("runs left out", hint="too noisy, or the generator was late"),
+    return Table(CAPACITY_COLUMNS, tuple(_capacity_row(e, row) for row in e.detailed))
+
+
+def _capacity_row(e: Evidence, row: Row) -> tuple[Cell, ...]:
+    records = served(e, row, "server")
+    capacity, p50 = row.estimates.get(CAPACITY), row.estimates.get("latency_p50_ms")
+    # A machine answers with all its workers, a single stream with one.
+    alone = p50.value / workers_of(row.runtime) if p50 and p50.value else None
+    used = capacity.value * alone / 1000 if capacity and capacity.value and alone else None
+    bounds = [bound for r in records if (bound := r.facts_as(ServerFacts).closed_loop_bound_qps)]
+    knees = [knee for r in records if (knee := r.facts_as(ServerFacts).knee_qps)]
+    points = [p for r in records for p in r.facts_as(ServerFacts).load_curve or ()]
+    return (
+        Cell(row.variant, key=e.palette.swatch(row.candidate, row.runtime)),
+        figure(row, CAPACITY),
+        _by_round(records),
+        _known(float(np.exp(np.mean(np.log(bounds))))) if bounds else Cell(""),
+        _confirmed(points),
+        Cell(n.plain(float(np.mean(knees))), sort=float(np.mean(knees))) if knees else Cell(""),
+        Cell(f"{100 * used:.0f}\u202f%" if used else "", sort=used),
+        Cell(f"{sum(not p.valid for p in points)} of {len(points)}" if points else ""),
     )
-    return Table(columns, tuple(rows))
 
 
 def _by_round(records: Sequence[Record]) -> Cell:
