@@ -15,6 +15,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    __version__: str
     from harness.api import Run as Run
     from harness.api import load_suite as load_suite
     from harness.api import open_run as open_run
@@ -25,6 +26,10 @@ __all__ = ["Run", "load_suite", "open_run", "plan", "run"]
 
 
 def __getattr__(name: str) -> object:
+    if name == "__version__":
+        from importlib import metadata
+
+        return metadata.version("harness-tradeoffs")
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from harness import api

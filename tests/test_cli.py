@@ -9,11 +9,13 @@ import sys
 import tempfile
 import types
 from dataclasses import asdict
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+import harness
 from harness.cli import main as cli
 from harness.cli.errors import BROKEN
 from harness.planning.request import RunRequest
@@ -63,6 +65,12 @@ def test_help_names_arguments_as_the_documentation_does_and_cuts_no_sentence_off
         usage
     )
     assert [line for line in lines if line.endswith("...") or "<str>" in line or "list[" in line] == []
+
+
+def test_the_version_is_that_of_the_installed_package(capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, _ = call(capsys, "--version")
+    assert (code, out) == (0, f"harness {metadata.version('harness-tradeoffs')}\n")
+    assert harness.__version__ == metadata.version("harness-tradeoffs")
 
 
 def test_help_lists_every_command_of_the_design(capsys: pytest.CaptureFixture[str]) -> None:

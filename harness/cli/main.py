@@ -36,6 +36,7 @@ from harness.cli.options import (
     Sets,
     Smoke,
     SuitePath,
+    Version,
     budget_seconds,
     end_quietly,
     examples,
@@ -78,6 +79,7 @@ def options(
     debug: Annotated[bool, flag("--debug", "Show tracebacks; may stand anywhere on the line.")] = False,
     quiet: Annotated[bool, flag("--quiet", "Only failures and the last lines.")] = False,
     verbose: Annotated[bool, flag("--verbose", "A line per trial instead of one a minute.")] = False,
+    version: Version = False,
 ) -> None:
     """Options before the command; `main` has taken them out already."""
 
@@ -229,11 +231,11 @@ def watch(
 )
 def recommend(
     run: RunName,
-    where: Annotated[list[str] | None, option("--where", "LIMIT", "Replaces the metric's limit.")] = None,
+    where: Annotated[list[str] | None, option("--where", "LIMIT", "Another limit; repeatable.")] = None,
     maximize: Annotated[str | None, option("--maximize", "M", "The metric to maximise, or value.")] = None,
     minimize: Annotated[str | None, option("--minimize", "M", "The metric to minimise.")] = None,
     settings: Annotated[
-        list[str] | None, option("--set", "a.b=c", "Other terms: decision.traffic.qps=400.")
+        list[str] | None, option("--set", "a.b=c", "Other terms, decision.traffic.qps=400; repeatable.")
     ] = None,
     out: Out = "results",
     as_json: AsJson = False,
@@ -360,9 +362,7 @@ name_arguments_plainly(app, data_cli.app, prices_cli.app)
 
 
 def _trackers(text: str | None) -> tuple[str, ...]:
-    if text is None:
-        return ()
-    names = tuple(name.strip() for name in text.split(",") if name.strip())
+    names = tuple(name.strip() for name in (text or "").split(",") if name.strip())
     for name in names:
         if name not in TRACKERS:
             raise SuiteError(f"--track {text}: there is no tracker `{name}`: {near(name, TRACKERS)}")

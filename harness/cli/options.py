@@ -12,6 +12,7 @@ from typing import Annotated, Any
 
 import typer
 
+import harness
 from harness.record import SuiteError
 
 
@@ -82,6 +83,18 @@ def option(name: str, metavar: str, text: str) -> object:
 def flag(name: str, text: str) -> object:
     """An option without a value."""
     return typer.Option(name, help=text)
+
+
+def _say_version(asked: bool) -> None:
+    if asked:
+        print(f"harness {harness.__version__}")
+        raise typer.Exit
+
+
+Version = Annotated[
+    bool,
+    typer.Option("--version", help="Print the version and exit.", callback=_say_version, is_eager=True),
+]
 
 
 def suites(incomplete: str) -> list[str]:
