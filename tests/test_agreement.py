@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from report_samples import make_records, make_run, make_suite
 
 from harness.analysis.agreement import agreements
 from harness.reading import read_suite
@@ -14,6 +13,7 @@ from harness.report import gather
 from harness.report.render import sections
 from harness.report.sections.agreement import lines
 from harness.suite.schema import Suite
+from tests.report_samples import make_records, make_run, make_suite
 
 EXPECT = {
     "small_cnn": {

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from analysis_world import Truth, World, make_suite, store
 
 from harness.analysis import served
 from harness.analysis.kept import read_evidence
@@ -19,6 +18,7 @@ from harness.analysis.winners import FIRST, Ranking, best_probability
 from harness.results import Tradeoff
 from harness.store.run_folder import RunFolder
 from harness.suite.schema import Suite
+from tests.analysis_world import Truth, World, make_suite, store
 
 SECONDS = {"c0": (60.0, 180.0), "c3": (20.0, 60.0)}
 LIMITS = ("latency_p99_ms <= 40",)

@@ -7,12 +7,12 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from analysis_world import Truth, World
 
 from harness.analysis.criteria import merge_constraints
 from harness.analysis.served import load_within, service_times
 from harness.record import Measurement
 from harness.results import ServiceTimes
+from tests.analysis_world import Truth, World
 
 
 def load(times: ServiceTimes, *limits: str) -> float | None:

@@ -10,7 +10,6 @@ from datetime import date
 from pathlib import Path
 
 import pytest
-from analysis_world import Truth, World, make_suite, store
 
 from harness.analysis import stamps
 from harness.analysis.answers import AskedAgain, keep_answer, kept_answer
@@ -21,6 +20,7 @@ from harness.costs import own_prices
 from harness.costs.calibrations import folder as calibrations
 from harness.report.render import render
 from harness.store.run_folder import RunFolder
+from tests.analysis_world import Truth, World, make_suite, store
 
 TRUTHS = {"small": Truth(0.9, 3.0), "big": Truth(0.93, 8.0)}
 TIED = {"one": Truth(0.9, 3.0), "two": Truth(0.9, 3.0), "slow": Truth(0.9, 30.0)}

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from report_samples import make_records, make_run, make_suite
 
 import harness
 from harness.analysis.predictions import Predictions
 from harness.analysis.recommend import decide
 from harness.record import HarnessError, SuiteError
+from tests.report_samples import make_records, make_run, make_suite
 
 SUITE = {
     "name": "digits",

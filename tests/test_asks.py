@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from small_suites import ROOT, write_suite
 
 from harness.planning.request import RunRequest, measures_until_decided
 from harness.reading import read_suite, read_suites
 from harness.suite.asks import Asks, asked_by, why_all_is_measured
+from tests.small_suites import ROOT, write_suite
 
 
 @pytest.mark.parametrize(

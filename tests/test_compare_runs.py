@@ -8,11 +8,11 @@ import shutil
 from pathlib import Path
 
 import pytest
-from runs_here import run_here
-from small_suites import SUITE, write_suite
 
 from harness.cli.main import main
 from harness.store.runs import RunFolder
+from tests.runs_here import run_here
+from tests.small_suites import SUITE, write_suite
 
 TEXT = (
     SUITE.replace("data: {name: digits}", "data: {name: digits, train_sizes: [300]}")

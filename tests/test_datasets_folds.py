@@ -9,7 +9,6 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from runs_here import run_here
 
 from harness.analysis.compare import compare_runs
 from harness.analysis.example_draws import Behind
@@ -32,6 +31,7 @@ from harness.report.render import gather, sections
 from harness.report.sections.quality import confusion
 from harness.suite.schema import DataSplit
 from harness.tasks import raw
+from tests.runs_here import run_here
 
 SUITE = """\
 name: cut

@@ -10,8 +10,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from runs_here import run_here
-from small_suites import SUITE, write_suite
 
 from harness.analysis.tradeoff import tradeoff
 from harness.datasets.parts import load_parts
@@ -20,6 +18,8 @@ from harness.protocols import Task
 from harness.reading import read_suite
 from harness.record import SuiteError, TrialError
 from harness.running.preflight import build as preflight
+from tests.runs_here import run_here
+from tests.small_suites import SUITE, write_suite
 
 IMAGES = Task("image_classification", 10, tuple("0123456789"), (1, 8, 8))
 
@@ -84,13 +84,13 @@ server.serve_forever()
 ARGS = {"request": {"model": {"images": endpoint.INPUTS}}, "answer": "result.scores"}
 
 
-def started(latency_s: float) -> Iterator[str]:
-    process = subprocess.Popen(
-        [sys.executable, "-c", SERVICE, str(latency_s)], stdout=subprocess.PIPE, text=True
-    )
+def started(service: str, *said: object, scheme: str = "http") -> Iterator[str]:
+    """The address of a service in a process of its own, which prints its port; afterwards it is ended."""
+    command = [sys.executable, "-c", service, *map(str, said)]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
     try:
-        yield f"http://127.0.0.1:{int(process.stdout.readline())}"
+        yield f"{scheme}://127.0.0.1:{int(process.stdout.readline())}"
     finally:
         process.kill()
         process.wait()
@@ -99,12 +99,12 @@ def started(latency_s: float) -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def quick() -> Iterator[str]:
-    yield from started(0.0)
+    yield from started(SERVICE, 0.0)
 
 
 @pytest.fixture(scope="module")
 def slow() -> Iterator[str]:
-    yield from started(0.1)
+    yield from started(SERVICE, 0.1)
 
 
 def images(n: int) -> np.ndarray:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 import tempfile
 from collections.abc import Iterator
 from importlib.util import find_spec
@@ -12,15 +10,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from runs_here import run_here
-from small_suites import SUITE, harness, write_suite
-from test_endpoint import IMAGES, images, last_digits
 
 from harness.datasets.parts import load_parts
 from harness.models import endpoint, endpoint_v2
 from harness.reading import read_suite, references
 from harness.record import SuiteError, TrialError
 from harness.running.preflight import build as preflight
+from tests.runs_here import run_here
+from tests.small_suites import SUITE, harness, write_suite
+from tests.test_endpoint import IMAGES, images, last_digits, started
 
 IS_INSTALLED = all(find_spec(name) for name in ("grpc", "open_inference"))
 needs_grpc = pytest.mark.skipif(not IS_INSTALLED, reason="not installed (extra grpc)")
@@ -89,33 +87,20 @@ ARGS = {"input": "pixels"}
 SECRET = "a7f3-not-to-be-seen"
 
 
-def started(latency_s: float, token: str = "") -> Iterator[str]:
-    process = subprocess.Popen(
-        [sys.executable, "-c", SERVER, str(latency_s), token], stdout=subprocess.PIPE, text=True
-    )
-    assert process.stdout is not None
-    try:
-        yield f"grpc://127.0.0.1:{int(process.stdout.readline())}"
-    finally:
-        process.kill()
-        process.wait()
-        process.stdout.close()
-
-
 @pytest.fixture(scope="module")
 def quick() -> Iterator[str]:
-    yield from started(0.0)
+    yield from started(SERVER, 0.0, "", scheme="grpc")
 
 
 @pytest.fixture(scope="module")
 def slow() -> Iterator[str]:
-    yield from started(0.1)
+    yield from started(SERVER, 0.1, "", scheme="grpc")
 
 
 @pytest.fixture(scope="module")
 def closed() -> Iterator[str]:
     """A server that lets in who knows the token."""
-    yield from started(0.0, SECRET)
+    yield from started(SERVER, 0.0, SECRET, scheme="grpc")
 
 
 def ask(url: str, inputs: np.ndarray | None = None, **args: object) -> np.ndarray:

@@ -10,13 +10,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from runs_here import run_here
-from small_suites import SUITE, write_suite
 
 from harness.export.folder import export_variant, smoke_test
 from harness.record import Failure, HarnessError, Record
 from harness.runtimes import runtime
 from harness.store.runs import RunFolder
+from tests.runs_here import run_here
+from tests.small_suites import SUITE, write_suite
 
 FILES = {"README.md", "check.npz", "model", "predict.py", "requirements.txt", "signature.json"}
 

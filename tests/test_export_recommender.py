@@ -10,14 +10,14 @@ from typing import Any
 
 import numpy as np
 import pytest
-from runs_here import run_here
-from test_recommendation_pipeline import _fit, _two_tastes
 
 from harness.export.folder import export_variant, smoke_test
 from harness.export.recommender import check_requests, write_recommender
 from harness.record import HarnessError
 from harness.tasks.recommendation.pipeline import Pipeline
 from harness.tasks.recommendation.task import Answerer
+from tests.runs_here import run_here
+from tests.test_recommendation_pipeline import _fit, _two_tastes
 
 ALONE = """
 import json, sys

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from runs_here import run_here
-from small_bert import write_bert
 
 from harness.export.folder import export_variant, smoke_test
 from harness.record import HarnessError
 from harness.store.runs import RunFolder
+from tests.runs_here import run_here
+from tests.small_bert import write_bert
 
 SUITE = """\
 name: moods

@@ -10,8 +10,6 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-import task_trials
-from small_suites import write_suite
 
 from harness.analysis.outputs import table_of
 from harness.analysis.recommend import recommend
@@ -30,6 +28,8 @@ from harness.store.runs import RunFolder, open_run
 from harness.streams import generator
 from harness.suite.schema import Suite
 from harness.tasks import inherited, supervised
+from tests import task_trials
+from tests.small_suites import write_suite
 
 TEXT = """
 name: heirs

@@ -13,7 +13,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from runs_here import run_here
 
 from harness.analysis.predictions import predictions_of
 from harness.datasets import catalog, csv_rows, mapped, tabular_csv
@@ -28,6 +27,7 @@ from harness.export.folder import export_variant
 from harness.protocols import Split
 from harness.record import TrialError
 from harness.tasks import raw
+from tests.runs_here import run_here
 
 N = 600
 SPLITS: dict[str, dict[str, Any]] = {

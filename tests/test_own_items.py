@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from test_own_logs import load, log
 
 from harness.datasets import interactions_csv
 from harness.planning.trials import plan_trials
@@ -17,6 +16,7 @@ from harness.tasks.recommendation.asking import user_requests
 from harness.tasks.recommendation.fitting import cut_data, fit_pipeline
 from harness.tasks.recommendation.loop import FitSettings
 from harness.tasks.recommendation.retrieval.texts import text_features
+from tests.test_own_logs import load, log
 
 
 @pytest.fixture(autouse=True)

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from report_samples import Made, make_records, make_run, make_suite
 
 from harness.analysis.outputs import stored_suite, table_of
 from harness.metrics import metrics_of
@@ -15,6 +14,7 @@ from harness.protocols import Split
 from harness.reading import read_suite
 from harness.record import Measurement, SuiteError, TrialError
 from harness.tasks.evaluation import measure_own, write_predictions
+from tests.report_samples import Made, make_records, make_run, make_suite
 
 SUITE = """\
 name: own

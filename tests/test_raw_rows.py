@@ -14,7 +14,6 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from runs_here import run_here
 
 from harness.analysis.predictions import Predictions, predictions_of
 from harness.datasets.encoding import How, fit_table
@@ -28,6 +27,7 @@ from harness.record import SuiteError
 from harness.runtimes import texts
 from harness.store.runs import RunFolder
 from harness.tasks import raw
+from tests.runs_here import run_here
 
 N = 400
 BOOSTERS = ("xgboost:XGBClassifier", "lightgbm:LGBMClassifier", "catboost:CatBoostClassifier")

@@ -9,13 +9,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from test_recommendation_pipeline import _fit, _two_tastes
 
 from harness.planning.trials import plan_trials
 from harness.reading import read_suite
 from harness.record import SuiteError, TrialError
 from harness.tasks.recommendation.asking import user_requests
 from harness.tasks.recommendation.pipeline import Pipeline
+from tests.test_recommendation_pipeline import _fit, _two_tastes
 
 SUITE = (
     "name: own\ntask: recommendation\ndata: {name: ml_100k}\n"

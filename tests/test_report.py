@@ -9,7 +9,6 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
-from report_samples import WORLD, Made, make_records, make_run, make_suite
 
 from harness.record import Failure, Record
 from harness.report import gather, summary_text, write_report
@@ -18,6 +17,7 @@ from harness.report.evidence import Evidence
 from harness.report.render import render, sections
 from harness.report.sections import SECTIONS
 from harness.results import Estimate, Recommendation, Row, Tradeoff
+from tests.report_samples import WORLD, Made, make_records, make_run, make_suite
 
 SMALL = (Made("small_cnn", 0.884, 0.31, 60, 131_000), Made("vit", 0.812, 1.04, 100, 460_000))
 VOID = {"meta", "link", "br", "hr", "img", "input", "path", "rect", "circle", "use", "line"}

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from report_samples import WORLD, make_records, make_run, make_suite
 
 from harness.report import gather
 from harness.report import numbers as n
@@ -16,6 +15,7 @@ from harness.report.evidence import Evidence
 from harness.report.sections import SECTIONS
 from harness.report.sections.tradeoff import pairs
 from harness.report.switches import flip_sentence
+from tests.report_samples import WORLD, make_records, make_run, make_suite
 
 HOUR = 0.08925
 """USD, aws/c7i.large."""

@@ -8,11 +8,11 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from report_samples import WORLD, make_records, make_run, make_suite
 
 from harness.record import HarnessError
 from harness.report import gather, write_report
 from harness.report.pdf import BROWSERS, FLAGS, find_browser, print_pdf
+from tests.report_samples import WORLD, make_records, make_run, make_suite
 
 needs_browser = pytest.mark.skipif(find_browser() is None, reason=f"needs one of {', '.join(BROWSERS)}")
 

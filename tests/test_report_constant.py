@@ -7,13 +7,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from runs_here import run_here
 
 from harness.planning.notes import constant_note
 from harness.reading.reader import read_suite
 from harness.report.render import gather
 from harness.report.sections import SHORT
 from harness.report.sections.constant import constant
+from tests.runs_here import run_here
 
 SUITE = """\
 name: rare

@@ -7,8 +7,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from report_samples import Made, make_records, make_run, make_suite
-
 from harness.record import Failure, Measurement, Record, Trial
 from harness.report import gather
 from harness.report.causes import others_out
@@ -16,6 +14,7 @@ from harness.report.evidence import Evidence
 from harness.report.render import sections
 from harness.report.terminal import verdict
 from harness.results import RunnerUp
+from tests.report_samples import Made, make_records, make_run, make_suite
 
 TWO = (Made("fast", 0.88, 0.3, 60, 131_000), Made("slow", 0.90, 1.0, 100, 460_000))
 

@@ -14,8 +14,6 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from PIL import Image
-from runs_here import run_here
-from small_suites import SUITE, write_suite
 
 from harness.analysis.errors import at_temperature, fit_temperature, worst_errors
 from harness.analysis.thresholds import choose
@@ -31,6 +29,8 @@ from harness.report.thumbnails import data_uri
 from harness.results import Recommendation, Tradeoff
 from harness.store.runs import RunFolder
 from harness.suite.schema import Suite, Threshold
+from tests.runs_here import run_here
+from tests.small_suites import SUITE, write_suite
 
 
 @pytest.fixture(scope="module")

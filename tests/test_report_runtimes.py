@@ -6,10 +6,9 @@ import html
 import re
 from pathlib import Path
 
-from report_samples import WORLD, make_records, make_run, make_suite
-
 from harness.report import gather
 from harness.report.render import sections
+from tests.report_samples import WORLD, make_records, make_run, make_suite
 
 
 def rows_of(folder: Path, **options: object) -> dict[str, list[str]]:

@@ -9,10 +9,10 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from report_samples import WORLD, make_records, make_run, make_suite
 
 from benchmarks.decide_speed import _cpu_seconds
 from harness.report.render import render
+from tests.report_samples import WORLD, make_records, make_run, make_suite
 
 
 @pytest.mark.slow

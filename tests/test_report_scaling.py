@@ -7,12 +7,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from report_samples import ENVIRONMENT, STARTED, make_records, make_run, make_suite
 
 from harness.analysis.scaling import Curve
 from harness.record import Measurement, Record, Trial, Variant
 from harness.report import gather, write_report
 from harness.report.sections.scaling import crossings, scaling
+from tests.report_samples import ENVIRONMENT, STARTED, make_records, make_run, make_suite
 
 SIZES = (28, 56, 112)
 

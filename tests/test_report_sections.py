@@ -12,8 +12,6 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from report_samples import ENVIRONMENT, STARTED, WORLD, make_records, make_run, make_suite
-from test_recommendation_report import make_evidence
 
 from harness.datasets.parts import load_parts
 from harness.protocols import Split
@@ -23,6 +21,8 @@ from harness.report.evidence import Evidence
 from harness.report.sections import SECTIONS
 from harness.store.runs import RunFolder
 from harness.suite.schema import Suite
+from tests.report_samples import ENVIRONMENT, STARTED, WORLD, make_records, make_run, make_suite
+from tests.test_recommendation_report import make_evidence
 
 DATA: Mapping[str, dict[str, Any]] = {
     "image_classification": {"name": "digits"},

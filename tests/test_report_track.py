@@ -17,13 +17,13 @@ from threading import Thread
 from typing import Any, ClassVar
 
 import pytest
-from report_samples import Made, make_records, make_run, make_suite
-from wandb_files import stored
 
 from harness.record import Failure, HarnessError, Record
 from harness.report import gather, track, write_report
 from harness.report.evidence import Evidence
 from harness.report.sections.load import load_curve
+from tests.report_samples import Made, make_records, make_run, make_suite
+from tests.wandb_files import stored
 
 WORLD = (Made("small_cnn", 0.884, 0.31, 60, 131_000),)
 

@@ -14,7 +14,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from report_samples import WORLD, make_records, make_run, make_suite
 
 import harness.report
 from harness.analysis.criteria import parse_objective
@@ -22,6 +21,7 @@ from harness.analysis.recommend import decide_again
 from harness.analysis.sensitivity import NOBODY, Question
 from harness.report import gather, html
 from harness.report.evidence import Evidence
+from tests.report_samples import WORLD, make_records, make_run, make_suite
 
 whatif = importlib.import_module("harness.report.sections.whatif")
 SCRIPT = Path(harness.report.__file__).parent / "whatif.js"

@@ -7,8 +7,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from analysis_world import failed
-from report_samples import WORLD, make_records, make_run, make_suite
 
 from harness.analysis.stats import beyond
 from harness.report import gather
@@ -20,6 +18,8 @@ from harness.report.sections.catching_up import Race, _said, races
 from harness.report.switches import flip_sentence
 from harness.report.wording import BROKEN, SURENESS, broken, in_vain, sureness
 from harness.results import Estimate
+from tests.analysis_world import failed
+from tests.report_samples import WORLD, make_records, make_run, make_suite
 
 DOCS = Path(__file__).parent.parent / "docs" / "statistics.md"
 VALUE = {

@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 import torch
-from test_recommendation_pipeline import QUICK, _two_tastes
 
 from harness.datasets.interactions import Events, Interactions, Users, plain_catalogue
 from harness.tasks.recommendation import served
@@ -19,6 +18,7 @@ from harness.tasks.recommendation.history import History, Requests
 from harness.tasks.recommendation.ranking.fit import Slates, fit_ranker, load_ranker, within_list_auc
 from harness.tasks.recommendation.retrieval import implicit_als, lightgcn, options, sasrec
 from harness.tasks.recommendation.retrieval.base import Lesson, interaction_matrix
+from tests.test_recommendation_pipeline import QUICK, _two_tastes
 
 
 def _lesson(data: Interactions, epochs: int = 5, **settings: Any) -> Lesson:

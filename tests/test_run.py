@@ -13,13 +13,13 @@ from typing import Any
 
 import pytest
 from rich.console import Console
-from small_suites import harness, stamps, trials_of, write_suite
 
 from harness import plan
 from harness.reading import read_suite, read_suites
 from harness.record import SuiteError, Trial
 from harness.running.preflight import build, preflight
 from harness.running.run import _interruptible
+from tests.small_suites import harness, stamps, trials_of, write_suite
 
 BROKEN = """
 import torch

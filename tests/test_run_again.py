@@ -7,9 +7,6 @@ import shutil
 from pathlib import Path
 
 import pytest
-from report_samples import WORLD, make_records, make_run, make_suite
-from runs_here import run_here
-from small_suites import write_suite
 
 from harness.planning.plan import plan_run
 from harness.planning.request import RunRequest
@@ -19,6 +16,9 @@ from harness.report import gather
 from harness.report.terminal import terminal_summary
 from harness.running.again import again_command, of_the_served, with_another_session
 from harness.store.runs import RunFolder
+from tests.report_samples import WORLD, make_records, make_run, make_suite
+from tests.runs_here import run_here
+from tests.small_suites import write_suite
 
 
 def asked(suite: Path, out: Path, **more: bool) -> RunRequest:

@@ -8,7 +8,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from report_samples import WORLD, make_records, make_run, make_suite
 
 from harness.analysis.recommend import decide
 from harness.datasets.catalog import counted_rows
@@ -21,6 +20,7 @@ from harness.report.terminal import _beyond, _other_terms, next_commands, termin
 from harness.results import Recommendation
 from harness.running.smoke import smoke, smoke_text
 from harness.suite.schema import Suite
+from tests.report_samples import WORLD, make_records, make_run, make_suite
 
 CHOICE = Recommendation("recommend", "cnn/onnx", 0.9, constraints=("accuracy >= 0.87",))
 

@@ -11,8 +11,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from runs_here import run_here
-from small_suites import SUITE, write_suite
 
 from harness.export.folder import export_variant
 from harness.models.build import build_model
@@ -24,6 +22,8 @@ from harness.record import SuiteError, TrialError
 from harness.runtimes import runtime
 from harness.runtimes.offered import left_out, runtimes_of
 from harness.suite.model_ref import parse_model
+from tests.runs_here import run_here
+from tests.small_suites import SUITE, write_suite
 
 real = pytest.mark.skipif(importlib.util.find_spec("nncf") is None, reason="not installed (extra openvino)")
 

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fake_trials import chain, fake_dispatch
 
 from harness.progress import Silent
 from harness.record import HarnessError, Record, Resources, Status, Trial
@@ -32,13 +31,14 @@ from harness.store.runs import RunFolder, open_run
 from harness.trial.isolation import host_to_itself
 from harness.trial.trial import run_trial
 from harness.trial.waits import counting_waits, covered_s, note_wait, waited_s
+from tests.fake_trials import chain, fake_dispatch
 
 # Ray leaves the Popen objects of the daemons that it has ended to the garbage collector.
 pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 
 HERE = (str(Path(__file__).parent),)
 OURS = SchedulerSettings(paths=HERE)
-FAKE = "fake_trials:fake_dispatch"
+FAKE = "tests.fake_trials:fake_dispatch"
 
 
 class Witness(Silent):

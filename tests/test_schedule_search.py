@@ -7,13 +7,13 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from small_suites import harness, stamps, trials_of, write_suite
 
 from harness.planning.trials import plan_trials
 from harness.planning.tuning import told
 from harness.reading import read_suite
 from harness.record import Record, Trial
 from harness.store.runs import RunFolder, open_run
+from tests.small_suites import harness, stamps, trials_of, write_suite
 
 pytest.importorskip("ray")
 from ray.tune.search import Searcher

@@ -9,8 +9,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from fake_trials import chain, fake_dispatch
-from small_suites import ROOT, harness, write_suite
 
 from harness.analysis.predictions import read_predictions
 from harness.reading import read_suite
@@ -18,6 +16,8 @@ from harness.record import HarnessError, SuiteError
 from harness.store.files import open_files
 from harness.store.runs import open_run
 from harness.trial.trial import run_trial
+from tests.fake_trials import chain, fake_dispatch
+from tests.small_suites import ROOT, harness, write_suite
 
 SOURCES = sorted((ROOT / "harness").rglob("*.py"))
 UNSAFE_MODULES = {"pickle", "cloudpickle", "dill", "joblib", "shelve", "marshal"}

@@ -13,12 +13,12 @@ from typing import Any
 
 import pytest
 from aiohttp import web
-from small_suites import write_suite
 
 from harness.planning.request import RunRequest
 from harness.record import HarnessError
 from harness.running.run import run_suite
 from harness.schedule import submit
+from tests.small_suites import write_suite
 
 # The client's own sockets are left to the garbage collector.
 pytestmark = pytest.mark.filterwarnings(

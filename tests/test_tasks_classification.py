@@ -13,7 +13,6 @@ import onnx
 import pytest
 import torch
 from onnx import TensorProto, helper, numpy_helper
-from task_trials import score, spec, train, values
 
 from harness.codec import to_json
 from harness.kinds import KINDS, quality
@@ -25,6 +24,7 @@ from harness.models.servable import Scaled, example_inputs, load_servable
 from harness.protocols import Outcome, Split, Task
 from harness.record import RecordError, TrialError
 from harness.tasks import estimators, evaluation, finished, supervised, task_module
+from tests.task_trials import score, spec, train, values
 
 DIGITS = Task("image_classification", 10, tuple("0123456789"), (1, 8, 8))
 

@@ -11,11 +11,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-import task_trials
 import torch
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LinearRegression
-from task_trials import score, train, values
 
 from harness.codec import to_json
 from harness.metrics import METRICS
@@ -31,6 +29,8 @@ from harness.runtimes.exporting import LINEAR_ANSWERS, export_word_weights
 from harness.runtimes.onnx_forms import ON_WORDS
 from harness.tasks import estimators, evaluation, supervised
 from harness.training.texts import TokenBatches, lengths_of
+from tests import task_trials
+from tests.task_trials import score, train, values
 
 GOOD, BAD = ("wonderful", "moving", "clever"), ("dull", "tedious", "awful")
 STRANGE = ["", "a" * 100_000, "word " * 20_000, "😀🎬👍", "nul\x00byte", "\ud83d", "   \n\t "]

@@ -11,7 +11,6 @@ from typing import Any
 import psutil
 import pytest
 import torch
-from runs_here import run_here
 from safetensors.torch import load_file
 
 from harness.facts import TrainFacts
@@ -25,6 +24,7 @@ from harness.schedule.cluster import ClusterNode, resolve_gpus
 from harness.store.runs import RunFolder, open_run
 from harness.training.together.group import TrainingGroup
 from harness.trial.trial import run_trial
+from tests.runs_here import run_here
 
 # Ray leaves the Popen objects of the daemons that it has ended to the garbage collector.
 pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")

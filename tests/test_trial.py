@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fake_trials import chain, fake_dispatch
 
 from harness.protocols import Job, Outcome
 from harness.record import DataError, Measurement, Record, Resources, Trial
@@ -18,6 +17,7 @@ from harness.store.runs import RunFolder, open_run
 from harness.trial import watchdog
 from harness.trial.trial import is_out_of_memory, not_run, run_trial
 from harness.trial.watchdog import Watchdog, last_words
+from tests.fake_trials import chain, fake_dispatch
 
 
 def quiet(info: Mapping[str, Any]) -> None: ...

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from small_suites import harness, write_suite
 
 from harness.analysis.measure_next import NextMeasurement
 from harness.analysis.recommend import recommend
@@ -20,6 +19,7 @@ from harness.running.until_decided import Story, Worlds, spend
 from harness.store.runs import RunFolder, open_run
 from harness.streams import generator
 from harness.suite.schema import Suite
+from tests.small_suites import harness, write_suite
 
 TEXT = """
 name: decide

@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from small_suites import harness, write_suite
+
+from tests.small_suites import harness, write_suite
 
 TWINS = """\
 name: twins

@@ -13,12 +13,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from fake_trials import chain
 from rich.console import Console
 
 from harness.record import Failure, Measurement, Record, RecordError, Trial
 from harness.running.watch import Onlooker, watch
 from harness.store.runs import RunFolder, open_run
+from tests.fake_trials import chain
 
 
 @pytest.fixture

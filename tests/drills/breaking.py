@@ -8,7 +8,7 @@ import subprocess
 import time
 from pathlib import Path
 
-from small_suites import Ended, command, surroundings
+from tests.small_suites import Ended, command, surroundings
 
 SLOW_MODEL = """
 import time

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from small_suites import Ended, harness, stamps, trials_of, write_suite
+
+from tests.small_suites import Ended, harness, stamps, trials_of, write_suite
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(2400)]
 

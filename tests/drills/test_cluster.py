@@ -15,13 +15,13 @@ from typing import Any
 import psutil
 import pytest
 from breaking import SLOW_MODEL, wait_until_gone
-from fake_trials import chain
-from small_suites import harness, stamps, trials_of, write_suite
 
 from harness.progress import Silent, Watcher
 from harness.record import HarnessError, Record, Resources, Trial
 from harness.schedule import Kept, SchedulerSettings, run_trials
 from harness.store.runs import open_run
+from tests.fake_trials import chain
+from tests.small_suites import harness, stamps, trials_of, write_suite
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(2400)]
 
@@ -194,7 +194,7 @@ def fake_run(
     """Fake trials on a simulated cluster, in this process."""
     run = open_run(folder / "out", "fake", "0123456789abcdef")
     settings = SchedulerSettings(address=simulated.address, paths=TESTS, patience_s=patience_s)
-    return run_trials(trials, run, watcher, settings, dispatch="fake_trials:fake_dispatch")
+    return run_trials(trials, run, watcher, settings, dispatch="tests.fake_trials:fake_dispatch")
 
 
 @pytest.fixture
@@ -265,7 +265,7 @@ def test_serve_trials_that_come_later_are_checked_too(
     with Kept() as kept:
         run = open_run(tmp_path / "out", "fake", "0123456789abcdef")
         settings = SchedulerSettings(address=simulated.address, paths=TESTS)
-        again: dict[str, Any] = {"dispatch": "fake_trials:fake_dispatch", "kept": kept}
+        again: dict[str, Any] = {"dispatch": "tests.fake_trials:fake_dispatch", "kept": kept}
         first = run_trials(fake_trials[:2], run, Silent(), settings, **again)
         assert [r.status for r in first] == ["finished"] * 2
         with pytest.raises(HarnessError, match="no node of the cluster offers harness_node"):

@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 from breaking import SLOW_MODEL, wait_until_gone
-from small_suites import harness, stamps, trials_of, write_suite
+
+from tests.small_suites import harness, stamps, trials_of, write_suite
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 

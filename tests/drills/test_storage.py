@@ -15,7 +15,8 @@ from typing import Any
 
 import pytest
 from breaking import SLOW_MODEL, wait_until_gone
-from small_suites import harness, stamps, trials_of, write_suite
+
+from tests.small_suites import harness, stamps, trials_of, write_suite
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 
@@ -185,11 +186,10 @@ def test_a_data_file_that_is_damaged(tmp_path: Path, note: Callable[..., None]) 
 def test_a_clock_that_jumps_while_a_trial_runs(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, note: Callable[..., None]
 ) -> None:
-    from fake_trials import chain, fake_dispatch
-
     from harness.protocols import Job, Outcome
     from harness.store.runs import open_run
     from harness.trial.trial import run_trial
+    from tests.fake_trials import chain, fake_dispatch
 
     real = time.time
 

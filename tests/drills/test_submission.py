@@ -14,7 +14,8 @@ from pathlib import Path
 import pytest
 import requests
 from breaking import wait_until_gone
-from small_suites import harness, surroundings, trials_of, write_suite
+
+from tests.small_suites import harness, surroundings, trials_of, write_suite
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
