@@ -157,6 +157,33 @@ def test_one_seed_speaks_of_checkpoints_and_folds_and_single_candidates_have_no_
     assert power_lines(Power(3, 3, None)) == []
 
 
+@pytest.mark.parametrize(
+    ("split", "rows"),
+    [
+        (None, "359"),
+        ({"test": 0.4}, "719"),
+        ({"by": "time", "column": "day", "test": 0.05}, "90"),
+        ({"by": "predefined"}, "359"),
+    ],
+)
+def test_test_rows_are_those_that_the_suite_cuts_off(split: dict[str, object] | None, rows: str) -> None:
+    """A fifth of the rows was promised, whatever share `split.test` cuts off."""
+    suite = suite_of()
+    cut = type(suite.data).model_validate({**suite.data.model_dump(), "split": split})
+    lines = power_lines(power_of(suite.model_copy(update={"data": cut})))
+    assert f" {rows} test rows;" in lines[1]
+
+
+def test_an_own_file_is_tested_on_the_share_that_it_names(tmp_path: Path) -> None:
+    path = tmp_path / "own.csv"
+    path.write_text("x,y\n" + "1,2\n" * 1000)
+    suite = suite_of()
+    for args, rows in (({}, "200"), ({"test": 0.5}, "500")):
+        own = type(suite.data)(name="tabular_csv", args={"path": str(path), "target": "y", **args})
+        lines = power_lines(power_of(suite.model_copy(update={"data": own})))
+        assert f" {rows} test rows;" in lines[1]
+
+
 def test_a_difference_worth_one_machine_a_month_is_found_in_the_value() -> None:
     """At .1 USD an hour a machine costs 73 USD a month; a point of accuracy is worth 7.3 USD."""
     suite = suite_of(objective="maximize value", value="730*accuracy - cost_per_month_usd")

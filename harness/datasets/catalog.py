@@ -110,9 +110,11 @@ def counted_rows(name: str, args: JsonObject | None = None) -> tuple[int, int] |
     if known is not None or not args:
         return known
     total, test = (_count(args.get(key)) for key in ("path", "test_path"))
-    if not total:
-        return None
-    return (total, test) if test else (round(total * (1 - TEST_SHARE)), round(total * TEST_SHARE))
+    if not total or test:
+        return (total, test) if total else None
+    share = args.get("test", TEST_SHARE)
+    tested = round(total * share) if isinstance(share, float) and 0 < share < 1 else round(total * TEST_SHARE)
+    return total - tested, tested
 
 
 def _count(path: object) -> int:

@@ -42,10 +42,31 @@ class RowCounts:
 
 def rows_of(suite: Suite) -> RowCounts:
     """How many rows a trial without a size trains on, and how many are tested on."""
+    found = _cut_rows(suite)
+    return RowCounts(round(found[0] * (1 - suite.data.validation)), found[1]) if found else RowCounts()
+
+
+def test_rows_of(suite: Suite) -> int | None:
+    """About how many rows one score trial predicts; None where only loading the data would tell, or where it
+    is users that are asked about and not rows."""
+    found = None if suite.task == "recommendation" else _cut_rows(suite)
+    return found[1] if found else None
+
+
+def _cut_rows(suite: Suite) -> tuple[int, int] | None:
+    """Training rows (validation still among them) and test rows, as the suite cuts them."""
     from harness.datasets.catalog import counted_rows
 
-    found = counted_rows(suite.data.name, suite.data.args)
-    return RowCounts(round(found[0] * (1 - suite.data.validation)), found[1]) if found else RowCounts()
+    found, split = counted_rows(suite.data.name, suite.data.args), suite.data.split
+    if found is None or split is None or (split.by == "predefined" and split.column is None):
+        return found
+    if split.by == "predefined" and split.folds is None:
+        return None  # what the column says of each row
+    total = sum(found)
+    # Of blocks of time the first is trained on alone.
+    blocks = split.folds and split.folds + (split.by == "time")
+    test = round(total / blocks if blocks else total * split.test)
+    return total - test, test
 
 
 def row_size(suite: Suite) -> float:

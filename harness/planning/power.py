@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from harness.planning.estimate import rows_of, usd_per_hour
+from harness.planning.estimate import test_rows_of, usd_per_hour
 from harness.record import HarnessError
 from harness.spread import Spread
 from harness.suite import expression
@@ -113,7 +113,7 @@ def power_of(suite: Suite, runs: Sequence[RunFolder] = ()) -> Power:
         runs: earlier ones, oldest first, of this suite or others: what they say of the same data is used.
     """
     design = Design(len(suite.training.seeds), suite.serving.rounds, len(suite.candidates))
-    rows = _test_rows(suite)
+    rows = test_rows_of(suite)
     power = Power(design.seeds, design.rounds, rows)
     if suite.data.parts > 1 or design.candidates < 2:
         return power  # folds have variances of their own, and one candidate is told apart from nobody
@@ -169,12 +169,6 @@ def _limited(text: str) -> tuple[str, float]:
     """The metric of a limit, without its slice, and the limit."""
     limit = expression.parse_constraint(expression.take_slice(text)[0])
     return limit.metric, limit.limit
-
-
-def _test_rows(suite: Suite) -> int | None:
-    from harness.datasets.catalog import counted_rows
-
-    return rows_of(suite).test if counted_rows(suite.data.name, suite.data.args) else None
 
 
 # ------------------------------------------------------------------------------------ spreads
