@@ -45,7 +45,13 @@ def reason_of(note: str) -> Reason | None:
 
 
 def reasons_in(note: str) -> tuple[Reason, ...]:
-    """All reasons that a note holds, as a sum of several launches' notes does."""
+    """All reasons that a note holds, as a sum of several launches' notes does.
+
+    What follows a failure is its own words: `ruled out: accuracy clearly below 0.87` names no load.
+    """
+    first = reason_of(note)
+    if first is not None and first in SAID_ONCE:
+        return (first,)
     found = []
     for reason in Reason:
         if reason.value in note:

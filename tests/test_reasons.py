@@ -25,6 +25,8 @@ from harness.serving.quantiles import percentile
         ),
         ("priced at the lower end: the load is not confirmed", None, (Reason.NOT_CONFIRMED,)),
         ("failed: out of memory at batch 32", Reason.FAILED, (Reason.FAILED,)),
+        ("failed: too noisy below 1 MB, not measured", Reason.FAILED, (Reason.FAILED,)),
+        ("ruled out: accuracy clearly below 0.87 (0.81)", Reason.RULED_OUT, (Reason.RULED_OUT,)),
         ("one seed: holds for this checkpoint only", None, ()),
     ],
 )
@@ -49,3 +51,4 @@ def test_words_follow_the_first_reason_that_has_some() -> None:
     assert mark("drifted 7 %; not confirmed: 2 % were late") == MARKS[Reason.NOT_CONFIRMED]
     assert meaning("too noisy (0 of 5 runs)") == MEANINGS[Reason.TOO_NOISY]
     assert (mark("one launch"), meaning("not measured")) == ("", "")
+    assert meaning("ruled out after scoring: accuracy clearly below 0.87 (0.82)") == ""  # no load was tried

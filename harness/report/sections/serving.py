@@ -9,7 +9,7 @@ import numpy as np
 from harness.facts import ServeFacts, StreamFacts
 from harness.metrics import METRICS
 from harness.protocols import Section
-from harness.reasons import Reason
+from harness.reasons import SAID_ONCE, Reason
 from harness.record import Measurement, Record
 from harness.report import charts, plots
 from harness.report import numbers as n
@@ -157,7 +157,7 @@ def _stopped(e: Evidence) -> list[Block]:
     return [text(words, kind="note")]
 
 
-SELF_EVIDENT = (Reason.FAILED, Reason.ONE_LAUNCH, Reason.NOT_MEASURED)
+SELF_EVIDENT = (*SAID_ONCE, Reason.ONE_LAUNCH, Reason.NOT_MEASURED)
 """What its cell says already."""
 
 
