@@ -79,8 +79,35 @@ def test_below_a_crossing_nobody_is_the_cheaper_one_where_rounds_disagree() -> N
     (said,) = crossings([curve("vit", (2.7, 2.8, 3.1)), resnet], "pixels a side")
     assert said.startswith("On torch, vit costs more than resnet from about 57 pixels a side")
     assert said.endswith("below that the rounds disagree on which is cheaper.")
+    # 0.93 times in the mean of three rounds, (0.85 to 1.02).
     (said,) = crossings([curve("vit", (2.7, 2.8, 2.9)), resnet], "pixels a side")
+    assert said.endswith("below that the two are not separated.")
+    (said,) = crossings([curve("vit", (2.7, 2.75, 2.8)), resnet], "pixels a side")
     assert said.endswith("below that it is the cheaper one.")
+
+
+def test_nobody_costs_more_from_a_size_on_who_does_not_surely_do_so_at_the_largest() -> None:
+    """A published page said so of 1.08 times, 0.99 to 1.19."""
+    sizes, rounds = np.array([32.0, 128.0, 512.0]), np.arange(3)
+    bilstm = Curve(Variant("bilstm", "torch"), sizes, np.array([[1.0, 2.0, 6.0]] * 3), rounds)
+    ratios = np.array([[0.70, 0.78, 1.08], [0.65, 0.79, 1.27], [0.74, 0.80, 0.97]])
+    slower = Curve(Variant("transformer", "torch"), sizes, bilstm.values * ratios, rounds)
+    (said,) = crossings([slower, bilstm], "tokens")
+    assert said.startswith("On torch, transformer costs less than bilstm at 32 and 128 tokens; at the largest,")
+    assert "512 tokens, they are not separated (1.1 (0.8–1.5) times)" in said
+    ratios[:, :2] = [[0.98, 1.02], [1.01, 0.97], [0.97, 1.0]]
+    alike = Curve(slower.variant, sizes, bilstm.values * ratios, rounds)
+    (said,) = crossings([alike, bilstm], "tokens")
+    assert "not separated" in said and "costs" not in said
+
+
+def test_a_size_at_which_two_are_not_separated_is_named() -> None:
+    sizes, rounds = np.array([28.0, 56.0, 112.0]), np.arange(3)
+    small = Curve(Variant("small", "torch"), sizes, np.array([[1.0, 2.0, 6.0]] * 3), rounds)
+    ratios = np.array([[2.2, 1.34, 1.3], [2.0, 1.02, 1.4], [1.9, 1.29, 1.5]])
+    large = Curve(Variant("large", "torch"), sizes, small.values * ratios, rounds)
+    (said,) = crossings([large, small], "pixels a side")
+    assert "at every size from 28 to 112 pixels a side, of which at 56 they are not separated" in said
 
 
 def test_a_size_that_one_candidate_lacks_is_no_obstacle(tmp_path: Path) -> None:

@@ -113,6 +113,20 @@ def crossing(a: Curve, b: Curve) -> Interval | None:
     return Interval(value, low, high, on_log.se, on_log.df)
 
 
+def sides(logs: Array) -> Array:
+    """At which sizes the first of two costs surely more (1), surely less (−1), or is not separated (0).
+
+    Args:
+        logs: (R, S) as `ratio` has them, R > 0. One round tells no spread: there the sign alone stands.
+    Returns:
+        (S,) whole numbers.
+    """
+    if len(logs) < 2:
+        return np.asarray(np.sign(logs[0]).astype(int))
+    found = [_over_rounds(column) for column in logs.T]
+    return np.array([int(i.low > 0) - int(i.high < 0) for i in found])
+
+
 def _zero(x: Array, gap: Array) -> float:
     """Where a gap that begins below zero and ends above it rises through zero for the last time."""
     up = np.flatnonzero((gap[:-1] < 0) & (gap[1:] >= 0))

@@ -8,7 +8,7 @@ from itertools import combinations
 
 import numpy as np
 
-from harness.analysis.scaling import Curve, crossing, curves, exponent, ratio
+from harness.analysis.scaling import Curve, crossing, curves, exponent, ratio, sides
 from harness.analysis.stats import Interval, launch_ratio
 from harness.protocols import Section
 from harness.report import charts, plots
@@ -93,28 +93,46 @@ def _compared(a: Curve, b: Curve, unit: str) -> str:
     for dear, cheap in ((a, b), (b, a)):
         place = crossing(dear, cheap)
         if place is not None:
-            agreed = (ratio(dear, cheap)[1][:, 0] < 0).all()
-            below = "it is the cheaper one" if agreed else "the rounds disagree on which is cheaper"
-            return (
-                f"{dear.variant.candidate} costs more than {cheap.variant.candidate} from about "
-                f"{_place(place, dear.sizes, unit)}; below that {below}."
-            )
+            return _crossed(dear, cheap, place, unit)
     sizes, logs = ratio(a, b)
     if not logs.size:
         return ""
     if logs.mean(0)[-1] < 0:
         a, b, logs = b, a, -logs
-    at_end = launch_ratio(np.exp(logs[:, -1]), np.ones(len(logs)))
+    sure = sides(logs)
     ends = f"{n.plain(sizes[0])} to {n.plain(sizes[-1])} {unit}"
-    if (logs.mean(0) <= 0).any() or at_end.low <= 1:
+    if (logs.mean(0) <= 0).any() or sure[-1] <= 0:
         return f"{a.variant.candidate} and {b.variant.candidate} are not separated throughout {ends}."
-    times = n.plain(at_end.value, 2)
-    if at_end.high > at_end.low:
-        times = "{} ({})".format(*n.interval(at_end.value, at_end.low, at_end.high))
+    open_ = [n.plain(size) for size, side in zip(sizes, sure, strict=True) if side <= 0]
+    apart = f", of which at {n.listed(open_)} they are not separated" if open_ else ""
     return (
-        f"{a.variant.candidate} costs more than {b.variant.candidate} at every size from {ends}, at the "
-        f"largest {times} times as much: they do not cross within the measured sizes."
+        f"{a.variant.candidate} costs more than {b.variant.candidate} at every size from {ends}{apart}, at the "
+        f"largest {_times(logs)} times as much: they do not cross within the measured sizes."
     )
+
+
+def _crossed(dear: Curve, cheap: Curve, place: Interval, unit: str) -> str:
+    """From which size one costs more, where it surely does at the largest."""
+    sizes, logs = ratio(dear, cheap)
+    sure, names = sides(logs), (dear.variant.candidate, cheap.variant.candidate)
+    if sure[-1] <= 0:
+        less = [n.plain(size) for size, side in zip(sizes, sure, strict=True) if side < 0]
+        open_ = f"at the largest, {n.plain(sizes[-1])} {unit}, they are not separated ({_times(logs)} times)"
+        if not less:
+            return f"{names[0]} and {names[1]} are not separated: {open_}."
+        return f"{names[0]} costs less than {names[1]} at {n.listed(less)} {unit}; {open_}."
+    below = "it is the cheaper one" if sure[0] < 0 else "the two are not separated"
+    if not (logs[:, 0] < 0).all():
+        below = "the rounds disagree on which is cheaper"
+    return f"{names[0]} costs more than {names[1]} from about {_place(place, sizes, unit)}; below that {below}."
+
+
+def _times(logs: np.ndarray) -> str:
+    """How many times as much one costs at the largest size."""
+    at_end = launch_ratio(np.exp(logs[:, -1]), np.ones(len(logs)))
+    if not at_end.high > at_end.low:
+        return n.plain(at_end.value, 2)
+    return "{} ({})".format(*n.interval(at_end.value, at_end.low, at_end.high))
 
 
 def _table(e: Evidence, found: Sequence[Curve], unit: str) -> Table:
