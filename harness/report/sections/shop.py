@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
+from harness.analysis.ranks import rank_agreement
 from harness.facts import OnlineFacts, RecommendationFacts
 from harness.facts.recommending import AbTest, OffPolicy, PolicyEstimate
 from harness.protocols import Section
@@ -13,7 +14,6 @@ from harness.report import numbers as n
 from harness.report.blocks import Block, Bullets, Cell, Column, Table, section, text
 from harness.report.evidence import Evidence
 from harness.results import Row
-from harness.tasks.recommendation.online import agreement
 
 ONLINE = ("ctr", "conversion_rate", "revenue_per_session_usd", "margin_per_session_usd")
 OFFLINE = ("ndcg@10", "dcg@10", "recall@100", "mrr@10", "hit_rate@10", "catalog_coverage@10")
@@ -34,7 +34,7 @@ GAIN_LEAD = (
 )
 FORETOLD_LEAD = (
     "Spearman's rank correlation over the {count} candidates between a figure that a team has before a test "
-    "and what the candidates truly earn; 1 means the same order. The intervals are a bootstrap over "
+    "and what the candidates truly earn; 1 means the same order. The 95 % intervals are over "
     "candidates and wide, as candidates are few: one that contains 0 foretells nothing that could be shown."
 )
 POLICY_LEAD = (
@@ -195,7 +195,6 @@ def foretold(e: Evidence) -> Section | None:
     points = list({row.candidate: row for row in reversed(rows)}.values())
     if len(points) < 3:
         return None
-    rng = np.random.Generator(np.random.Philox(0))
     figures = {n.label(m): [_value(r, m) for r in points] for m in OFFLINE if m in e.tradeoff.metrics}
     for key, name in ESTIMATORS.items():
         figures[f"off-policy, {name}"] = [_estimate(e, r, key) for r in points]
@@ -203,7 +202,7 @@ def foretold(e: Evidence) -> Section | None:
     for name, values in figures.items():
         cells = [Cell(name)]
         for truth in ("ctr", "revenue_per_session_usd", MARGIN):
-            cells.append(_correlation(np.array(values), np.array([_value(r, truth) for r in points]), rng))
+            cells.append(_correlation(np.array(values), np.array([_value(r, truth) for r in points])))
         table.append(tuple(cells))
     columns = (
         Column("known before a test", numeric=False), Column("click-through rate", "ρ"),
@@ -220,11 +219,11 @@ def foretold(e: Evidence) -> Section | None:
     )
 
 
-def _correlation(offline: np.ndarray, online: np.ndarray, rng: np.random.Generator) -> Cell:
+def _correlation(offline: np.ndarray, online: np.ndarray) -> Cell:
     both = np.isfinite(offline) & np.isfinite(online)
     if min(len(np.unique(figures[both])) for figures in (offline, online)) < 2:
         return Cell("not estimable (all alike)", tone="muted")
-    rho, low, high = agreement(offline[both], online[both], rng)
+    rho, low, high = rank_agreement(offline[both], online[both])
     if not np.isfinite(rho):
         return Cell("not estimable (under 4 candidates)", tone="muted")
     tone = "good" if low > 0 else "bad" if high < 0 else ""
