@@ -55,3 +55,10 @@ def test_the_glossary_has_the_terms_that_the_page_uses_and_no_others() -> None:
     found = terms_in(["<p>p99 latency and <b>NDCG@10</b></p><svg><text>McNemar</text></svg>"])
     assert list(found) == ["NDCG", "p99 latency"]
     assert all(words.endswith(".") for words in GLOSSARY.values())
+
+
+def test_precision_of_a_list_and_of_a_class_and_of_numbers_are_three_things() -> None:
+    """`precision@10` was "of what was said to be of a class", and so was fp32."""
+    assert meaning("precision@10") == "The share of the first 10 items that a user wants."
+    assert "first 20" in meaning("recall@20") and "class" in meaning("recall")
+    assert meaning("number format") == "" and "precision" not in terms_in(["<p>precision@10</p>"])

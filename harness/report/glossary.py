@@ -47,11 +47,21 @@ GLOSSARY: dict[str, str] = {
 }
 
 
+LISTS = {
+    "precision": "The share of the first {} items that a user wants.",
+    "recall": "The share of a user's wanted items among the first {}.",
+}
+"""What words of classes mean of a list's first K."""
+
+
 def meaning(title: str) -> str:
     """What a heading's term means; empty for words that need no explanation. `NDCG@10` is `NDCG`."""
     known = {name.lower(): words for name, words in GLOSSARY.items()}
     title = title.lower()
-    return known.get(title) or known.get(title.partition("@")[0].strip(), "")
+    stem, _, first = (part.strip() for part in title.partition("@"))
+    if first and stem in LISTS:
+        return LISTS[stem].format(first)
+    return known.get(title) or known.get(stem, "")
 
 
 def terms_in(pages: Iterable[str]) -> dict[str, str]:
@@ -60,6 +70,6 @@ def terms_in(pages: Iterable[str]) -> dict[str, str]:
     found = {
         name: said
         for name, said in GLOSSARY.items()
-        if re.search(rf"(?<![a-z]){re.escape(name.lower())}(?![a-z])", words)
+        if re.search(rf"(?<![a-z]){re.escape(name.lower())}(?![a-z{'@' if name in LISTS else ''}])", words)
     }
     return dict(sorted(found.items(), key=lambda item: item[0].lower()))

@@ -120,7 +120,7 @@ def learning_curves(e: Evidence) -> Section | None:
         Column("candidate", numeric=False), Column("epochs"),
         Column("best epoch", hint=f"by {n.listed(by)} on validation examples" if by else ""),
         Column("training time", "s"), Column("examples", "1/s"),
-        Column("precision", numeric=False), Column("parameters"),
+        Column("number format", numeric=False), Column("parameters"),
     )  # fmt: skip
     return section(
         "Training",

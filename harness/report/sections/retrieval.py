@@ -164,7 +164,7 @@ def _ways_to_ask(
     rows = tuple(cells for row, index in [*flat[:1], *found] for cells in _ways(e, row, index))
     columns = (
         Column("variant", numeric=False), Column("asked with", numeric=False),
-        Column("recall", "of exact search"), Column("time", "ms per query"),
+        Column("index's recall", "of exact search"), Column("time", "ms per query"),
         Column("index", "MB"), Column("built in", "s"), Column("click-through rate"),
         Column("revenue", "USD per visit"), Column("margin", "USD per visit"),
     )  # fmt: skip
@@ -183,7 +183,7 @@ def _equal_recall(e: Evidence, indexed: Sequence[tuple[Row, IndexFacts]]) -> Ite
         yield text(EQUAL_LEAD.format(recall=n.plain(wanted)))
         columns = (
             Column("variant", numeric=False), Column("asked with", numeric=False),
-            Column("recall", "of exact search"), Column("search", "ms per query"),
+            Column("index's recall", "of exact search"), Column("search", "ms per query"),
             Column("p50 latency, quiet", "ms"), Column("built in", "s"), Column("inserted", "recall kept"),
             Column("insertion", "ms per item"), Column("filtered", "recall"),
             Column("filtered search", "ms per query"),
@@ -281,16 +281,21 @@ def _cheapest(
         yield text("No approximate index reaches a recall of 0.95 in any way it was asked.")
         return
     ms, recall, name = min(good)
-    words = f"The fastest way to a recall of 0.95 is {name}: {n.plain(ms, 2)} ms per query at {recall:.3f}"
-    if flat:
-        exact = flat[0][1].curve[0].ms_per_query
-        words += f"; exact search takes {n.plain(exact, 2)} ms"
-        words += (
-            " and loses nothing: no approximate index is needed."
-            if exact <= ms
-            else f", {exact / ms:.1f} times as long."
+    best = f"{name}: {n.plain(ms, 2)} ms per query at {recall:.3f}"
+    if not flat:
+        yield text(f"The fastest way to a recall of 0.95 is {best}.")
+        return
+    exact = flat[0][1].curve[0].ms_per_query
+    if exact <= ms:
+        yield text(
+            f"Exact search takes {n.plain(exact, 2)} ms per query and loses nothing: no approximate index is needed. "
+            f"The fastest that reaches a recall of 0.95 is {best}."
         )
-    yield text(words if words.endswith(".") else words + ".")
+        return
+    yield text(
+        f"The fastest way to a recall of 0.95 is {best}; exact search takes {n.plain(exact, 2)} ms,"
+        f" {exact / ms:.1f} times as long."
+    )
 
 
 def _evaluation(e: Evidence, row: Row) -> EvaluationFacts | None:
