@@ -93,7 +93,9 @@ def test_nobody_costs_more_from_a_size_on_who_does_not_surely_do_so_at_the_large
     ratios = np.array([[0.70, 0.78, 1.08], [0.65, 0.79, 1.27], [0.74, 0.80, 0.97]])
     slower = Curve(Variant("transformer", "torch"), sizes, bilstm.values * ratios, rounds)
     (said,) = crossings([slower, bilstm], "tokens")
-    assert said.startswith("On torch, transformer costs less than bilstm at 32 and 128 tokens; at the largest,")
+    assert said.startswith(
+        "On torch, transformer costs less than bilstm at 32 and 128 tokens; at the largest,"
+    )
     assert "512 tokens, they are not separated (1.1 (0.8–1.5) times)" in said
     ratios[:, :2] = [[0.98, 1.02], [1.01, 0.97], [0.97, 1.0]]
     alike = Curve(slower.variant, sizes, bilstm.values * ratios, rounds)

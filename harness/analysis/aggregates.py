@@ -34,6 +34,21 @@ def by_group(values: Array, groups: Array) -> Array:
     return np.asarray(mean + excess * len(counts) / counts.sum())
 
 
+def rows_of_one(values: Array, groups: Array | None) -> float:
+    """How many rows tell as much as one independent row does: 1 where each is its own, up to the size of the
+    groups where rows of one are all alike (the design effect of the mean).
+
+    Args:
+        values: (n,) per example. groups: (n,) whose each example is.
+    """
+    if groups is None or not (variance := float(np.var(values))):
+        return 1.0
+    means = by_group(values, groups)
+    if len(means) < 2:
+        return float(len(values))
+    return max(1.0, float(means.var(ddof=1)) / len(means) / (variance / len(values)))
+
+
 def auc_components(scores: Array, positive: Array) -> tuple[Array, str]:
     """DeLong's components, as wide as so few positives (or negatives) leave it open; and why they allow no
     interval.

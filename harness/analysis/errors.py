@@ -14,6 +14,7 @@ from itertools import pairwise
 
 import numpy as np
 
+from harness.analysis.aggregates import by_group
 from harness.analysis.stats import Array, Interval, holm, t_tail, two_way_difference
 
 NEGATION = re.compile(
@@ -172,24 +173,44 @@ class Gap:
     p_value: float
 
 
-def gaps(first: Array, second: Array, slices: Mapping[str, Array]) -> list[Gap]:
+def by_unit(scores: Array, groups: Array | None, rows: Array | None = None) -> Array:
+    """(seeds, units) of scores (seeds, n): of some examples, or where they come in groups of those."""
+    if rows is not None:
+        scores, groups = scores[:, rows], None if groups is None else groups[rows]
+    if groups is None:
+        return scores
+    return np.stack([by_group(np.asarray(values, dtype=float), groups) for values in scores])
+
+
+def gaps(first: Array, second: Array, slices: Mapping[str, Array], groups: Array | None = None) -> list[Gap]:
     """Slice by slice how much more often the first candidate is right, the widest excess behind first.
 
     Args:
         first, second: (seeds, n) whether each answer is right.
         slices: masks (n,); of two that complement each other only the first is asked.
+        groups: (n,) whose each example is: those of one are one unit.
     """
-    asked = {name: mask for name, mask in _distinct(slices).items() if 1 < mask.sum() < len(mask) - 1}
+    units = np.arange(first.shape[1]) if groups is None else groups
+    asked = {
+        name: mask
+        for name, mask in _distinct(slices).items()
+        if min(len(np.unique(units[rows])) for rows in (mask, ~mask)) > 1
+    }
     found = []
     for name, mask in asked.items():
         shares = float(first[:, mask].mean()), float(second[:, mask].mean())
-        inside, outside = (two_way_difference(first[:, rows], second[:, rows]) for rows in (mask, ~mask))
-        excess = two_way_difference(_contrast(first, mask), _contrast(second, mask))
+        inside, outside = (difference(first, second, groups, rows) for rows in (mask, ~mask))
+        excess = difference(_contrast(first, mask), _contrast(second, mask), groups)
         p = t_tail(excess.value / excess.se, excess.df) if excess.se > 0 else float(excess.value == 0)
         found.append(Gap(name, int(mask.sum()), shares, inside, outside, excess, p))
     adjusted = holm([gap.p_value for gap in found])
     found = [replace(gap, p_value=float(p)) for gap, p in zip(found, adjusted, strict=True)]
     return sorted(found, key=lambda gap: gap.excess.value)
+
+
+def difference(first: Array, second: Array, groups: Array | None, rows: Array | None = None) -> Interval:
+    """How much higher the first candidate's scores (seeds, n) are, in the mean of all or of some examples."""
+    return two_way_difference(by_unit(first, groups, rows), by_unit(second, groups, rows))
 
 
 def _distinct(slices: Mapping[str, Array]) -> dict[str, Array]:
@@ -216,7 +237,7 @@ class Disagreement:
 
     Args:
         only_first, only_second: rows that one has right and the other wrong, the clearest first.
-        p_value: McNemar's exact test that both err equally often.
+        p_value: that both err equally often: McNemar's exact test, or of groups a t test over them.
     """
 
     only_first: Array
@@ -224,9 +245,12 @@ class Disagreement:
     p_value: float
 
 
-def compare_answers(first: Array, second: Array, targets: Array) -> Disagreement:
+def compare_answers(first: Array, second: Array, targets: Array, groups: Array | None = None) -> Disagreement:
     """Which of two candidates is right where they differ.
 
+    Args:
+        groups: (n,) whose each example is. Of 30 groups of ten that are answered alike, McNemar's test over
+            the rows calls equals different in half of all cases.
     Source: Q. McNemar, Note on the sampling error of the difference between correlated proportions
     or percentages, 1947; exact, by the binomial distribution.
     """
@@ -240,6 +264,9 @@ def compare_answers(first: Array, second: Array, targets: Array) -> Disagreement
     total = len(only_first) + len(only_second)
     # Even odds are symmetric: both tails are as likely.
     p_value = min(1.0, 2 * float(bdtr(min(len(only_first), len(only_second)), total, 0.5)))
+    if groups is not None and total:
+        apart = difference(right[None].astype(float), also[None].astype(float), groups)
+        p_value = t_tail(apart.value / apart.se, apart.df) if apart.se > 0 else float(apart.value == 0)
     return Disagreement(only_first, only_second, p_value)
 
 

@@ -18,10 +18,10 @@ else:
 def rank_agreement(first: Array, second: Array) -> tuple[float, float, float]:
     """Spearman's rank correlation over systems, with its 95 % interval; NaN under 4 systems.
 
-    The interval is Bonett and Wright's (2000, Psychometrika 65:23) on Fisher's scale; for a perfect order, of
-    which that would be sure, half of the last step is taken off. Of four unrelated systems a bootstrap calls 40 %
-    related and holds the truth in 52 to 60 % (of five 16 %, 75 to 85 %); this calls 0 to 5 % related and holds it
-    in 95 % or more.
+    The interval is Bonett and Wright's (2000, Psychometrika 65:23) on Fisher's scale; from a perfect order,
+    of which that would be sure, half of the last step is taken off. Of four unrelated systems a bootstrap
+    calls 40 % related and holds the truth in 52 to 60 % (of five 16 %, 75 to 85 %); this calls 0 to 5 %
+    related and holds it in 95 % or more.
 
     Args:
         first, second: (n,) figures of the same systems, not all alike.

@@ -112,34 +112,57 @@ class Figure:
     high: float
 
 
-def measured_at(positive: Array, targets: Array, threshold: float, goal: Threshold) -> dict[str, Figure]:
-    """Precision, recall, F1 and the cost per 1,000 examples at a threshold, over resampled examples."""
-    return {name: figure(v) for name, v in _resampled(positive, targets, threshold, goal).items()}
+def measured_at(
+    positive: Array, targets: Array, threshold: float, goal: Threshold, groups: Array | None = None
+) -> dict[str, Figure]:
+    """Precision, recall, F1 and the cost per 1,000 examples at a threshold, over resampled examples.
+
+    Args:
+        groups: (n,) whose each example is: they are drawn whole.
+    """
+    return {name: figure(v) for name, v in _resampled(positive, targets, threshold, goal, groups).items()}
 
 
-def gained(positive: Array, targets: Array, threshold: float, goal: Threshold) -> dict[str, Figure]:
+def gained(
+    positive: Array, targets: Array, threshold: float, goal: Threshold, groups: Array | None = None
+) -> dict[str, Figure]:
     """What the threshold changes of those, against 0.5, on the same resamples."""
-    at, plain = (_resampled(positive, targets, cut, goal) for cut in (threshold, 0.5))
+    at, plain = (_resampled(positive, targets, cut, goal, groups) for cut in (threshold, 0.5))
     return {name: figure(at[name] - plain[name]) for name in at}
 
 
-def _resampled(positive: Array, targets: Array, threshold: float, goal: Threshold) -> dict[str, Array]:
+def _resampled(
+    positive: Array, targets: Array, threshold: float, goal: Threshold, groups: Array | None
+) -> dict[str, Array]:
     """(1 + REPEATS,) of each figure: as it is, then on resamples, the same ones for every threshold."""
     said, real = positive >= threshold, targets == 1
     kinds = np.stack([said & real, said & ~real, ~said & real], axis=1).astype(float)
-    hits, alarms, missed = (weights(len(targets)) @ kinds).T
+    each = weights(len(targets), groups)
+    hits, alarms, missed = (each @ kinds).T
     with np.errstate(invalid="ignore", divide="ignore"):
         return {
             "precision": hits / (hits + alarms),
             "recall": hits / (hits + missed),
             "f1": 2 * hits / (2 * hits + alarms + missed),
-            "cost": 1000 * (goal.false_alarm * alarms + goal.miss * missed) / len(targets),
+            "cost": 1000 * (goal.false_alarm * alarms + goal.miss * missed) / each.sum(1),
         }
 
 
-@lru_cache(maxsize=2)
-def weights(n: int) -> Array:
+def weights(n: int, groups: Array | None = None) -> Array:
     """(1 + REPEATS, n) how often each example counts: once each, then as drawn with replacement.
+
+    Args:
+        groups: (n,) whose each example is: those of one are drawn together; rows need not add up to n.
+    """
+    if groups is None:
+        return _drawn(n)
+    _, label = np.unique(groups, return_inverse=True)
+    return np.asarray(_drawn(int(label.max()) + 1)[:, label])
+
+
+@lru_cache(maxsize=2)
+def _drawn(n: int) -> Array:
+    """(1 + REPEATS, n) how often each is drawn.
 
     The draws are the same at every call: what is compared is compared on the same resamples. Of more than
     `LARGE` examples there are fewer, since their intervals are narrow anyway.

@@ -261,6 +261,13 @@ class Evidence:
         wanted = runtime or reference_of(runtimes)
         return [r for r in found if r.trial.runtime == wanted and (every_part or not r.trial.part)]
 
+    def scored_row(self, candidate: str) -> Row | None:
+        """The row whose answers `scored` has: what a page says of them is what the table says."""
+        threads = self.suite.serving.threads
+        runtimes = {r.trial.runtime for r in self.scored(candidate)}
+        own = (r for r in self.tradeoff.rows if r.candidate == candidate)
+        return next((r for r in own if scored_as(r.runtime, threads) in runtimes), None)
+
     def predictions(self, record: Record) -> Predictions | None:
         """A score trial's answers; None where there are none, or they cannot be read (which is logged)."""
         try:

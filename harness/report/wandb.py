@@ -17,8 +17,9 @@ from urllib.parse import urlparse
 from harness.codec import JsonObject
 from harness.record import HarnessError, Record
 from harness.report.evidence import Evidence
+from harness.report.sections.calibration import reliability_bins
 from harness.report.sections.load import load_curve
-from harness.report.sections.quality import class_names, confusion, reliability_bins
+from harness.report.sections.quality import class_names, confusion
 from harness.report.track import (
     DERIVED,
     LOAD,
@@ -237,9 +238,7 @@ def _pr_curves(wandb: ModuleType, e: Evidence) -> dict[str, object]:
 
 
 def _calibration(wandb: ModuleType, e: Evidence) -> dict[str, object]:
-    found = {
-        c: b for c in e.leading[:MOST_CANDIDATES] if (b := reliability_bins(e, e.scored(c, every_part=True)))
-    }
+    found = {c: b for c in e.leading[:MOST_CANDIDATES] if (b := reliability_bins(e, c))}
     if not found:
         return {}
     plot = wandb.plot.line_series(

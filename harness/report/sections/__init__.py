@@ -8,6 +8,7 @@ from harness.protocols import Section
 from harness.report.evidence import Evidence
 from harness.report.sections.agreement import agreement
 from harness.report.sections.beside import certified, duels
+from harness.report.sections.calibration import calibration
 from harness.report.sections.constant import constant
 from harness.report.sections.errors import disagreements, slices, worst
 from harness.report.sections.load import load
@@ -15,7 +16,7 @@ from harness.report.sections.money import costs
 from harness.report.sections.network import network
 from harness.report.sections.outlook import flips, next_steps, value
 from harness.report.sections.own import of_kind
-from harness.report.sections.quality import by_class, calibration, learning_curves, training_size
+from harness.report.sections.quality import by_class, learning_curves, training_size
 from harness.report.sections.requirements import requirements
 from harness.report.sections.retrieval import price_of_recall, stages
 from harness.report.sections.runtimes import runtimes

@@ -40,6 +40,7 @@ class ComparedAnswers:
         training: the texts that the candidates learnt from, where the examples are texts.
         sure: the candidates that give probabilities; others rank, or only tell a class.
         positive: of two classes the one that thresholds and curves are about.
+        groups: (n,) whose each example is, None where each is its own.
     """
 
     targets: np.ndarray
@@ -50,6 +51,7 @@ class ComparedAnswers:
     training: tuple[str, ...] = ()
     sure: frozenset[str] = frozenset()
     positive: int = 1
+    groups: np.ndarray | None = None
 
     @cached_property
     def known(self) -> Counter[str]:
@@ -85,7 +87,7 @@ def answers_of(e: Evidence, with_examples: bool = False) -> ComparedAnswers | No
     """The leading candidates' answers; None where the task has no classes or nothing is scored."""
     if kind_of(e.suite.task).targets != "classes":
         return None
-    ids = targets = None
+    ids = targets = groups = None
     found: dict[str, np.ndarray] = {}
     right: dict[str, np.ndarray] = {}
     sure, positive = set(), 1
@@ -94,7 +96,7 @@ def answers_of(e: Evidence, with_examples: bool = False) -> ComparedAnswers | No
         if not several:
             continue
         if ids is None:
-            ids, targets = several[0].ids, several[0].targets.astype(int)
+            ids, targets, groups = several[0].ids, several[0].targets.astype(int), several[0].groups
         same = [p.outputs for p in several if np.array_equal(ids, p.ids)]
         positive = several[0].positive
         if several[0].answers == "probabilities":
@@ -105,7 +107,7 @@ def answers_of(e: Evidence, with_examples: bool = False) -> ComparedAnswers | No
     if ids is None or targets is None or not found:
         return None
     part, training = examples(e, ids) if with_examples else (None, ())
-    return ComparedAnswers(targets, ids, found, right, part, training, frozenset(sure), positive)
+    return ComparedAnswers(targets, ids, found, right, part, training, frozenset(sure), positive, groups)
 
 
 def sorted_answers(p: Predictions | None) -> Predictions | None:

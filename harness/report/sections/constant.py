@@ -72,7 +72,7 @@ def _of_the_rare(e: Evidence, a: ComparedAnswers, which: int, names: list[str], 
             precision,
             share_cell(found / max(1, int(is_it.sum())), int(is_it.sum())),
         ]
-        rows.append((head, *plain, *_at_goal(e, candidate, p[:, which], is_it, which)))
+        rows.append((head, *plain, *_at_goal(e, candidate, p[:, which], is_it, which, a.groups)))
     note = (
         f"Precision: of what is called “{names[which]}”, the share that is; recall: of what is "
         f"“{names[which]}”, the share that is found. {aim(e, names[which])} Models of the first seed, 95 % "
@@ -81,7 +81,9 @@ def _of_the_rare(e: Evidence, a: ComparedAnswers, which: int, names: list[str], 
     return Table(columns, tuple(rows), note)
 
 
-def _at_goal(e: Evidence, candidate: str, p: np.ndarray, is_it: np.ndarray, which: int) -> list[Cell]:
+def _at_goal(
+    e: Evidence, candidate: str, p: np.ndarray, is_it: np.ndarray, which: int, groups: np.ndarray | None
+) -> list[Cell]:
     """The threshold for the goal, chosen on validation answers, and what it gives on the test part."""
     held = validation_answers(e, candidate)
     goal = e.suite.decision.threshold
@@ -89,5 +91,5 @@ def _at_goal(e: Evidence, candidate: str, p: np.ndarray, is_it: np.ndarray, whic
     if cut is None:
         reason = "no validation answers of both classes" if held is None else "not reached"
         return [Cell(reason, tone="muted"), Cell(""), Cell("")]
-    at = thresholds.measured_at(p, is_it, cut, goal)
+    at = thresholds.measured_at(p, is_it, cut, goal, groups)
     return [Cell(n.plain(cut), sort=cut), figure_cell(at["precision"]), figure_cell(at["recall"])]

@@ -6,19 +6,21 @@ One model stands for each candidate: that of the first seed, which is also the o
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from itertools import combinations
 
 import numpy as np
 
 from harness.analysis import errors
-from harness.analysis.stats import Interval, two_way_difference, two_way_interval, wilson
+from harness.analysis.stats import Interval, two_way_interval, wilson
 from harness.protocols import Section
 from harness.report import numbers as n
-from harness.report.blocks import Block, Bullets, Cell, Column, Fold, Table, section, text
+from harness.report.blocks import Block, Bullets, Cell, Column, Fold, Table, capital, section, text
 from harness.report.evidence import Evidence
 from harness.report.sections.answers import ComparedAnswers, answers_of
 from harness.report.sections.quality import class_names
 from harness.report.thumbnails import data_uri
+from harness.results import Row
 
 SURE = 0.05
 """The share of runs in which a kind of example is blamed by mistake, over all kinds."""
@@ -41,16 +43,19 @@ def slices(e: Evidence) -> Section | None:
     if not masks:
         return None
     best = a.best
-    gaps = {c: errors.gaps(right, a.right[best], masks) for c, right in a.right.items() if c != best}
+    gaps = {
+        c: errors.gaps(right, a.right[best], masks, a.groups) for c, right in a.right.items() if c != best
+    }
     noun = "sentence" if a.texts is not None else "example"
-    items = tuple((said,) for c, found in gaps.items() for said in _said_of(a, c, found, noun))
-    top = _share(a.right[best])
+    whole = {c: _over_all(e, a, c) for c in gaps}
+    items = tuple((said,) for c, found in gaps.items() for said in _said_of(a, c, whole[c], found, noun))
+    top = _share_of_all(e, a)
     lead = text(
         f"{best} is right most often, for {top.text} ({top.interval}) of the {noun}s.",
         " Where the others fall behind it:" if items else "",
     )
     blocks: list[Block] = [lead, *([Bullets(items)] if items else [])]
-    blocks += [_slice_table(e, a, masks, gaps), *_telling(e, a, masks, gaps)]
+    blocks += [_slice_table(e, a, masks, gaps, whole), *_telling(e, a, masks, gaps)]
     return section("Which examples go wrong", blocks)
 
 
@@ -67,10 +72,37 @@ def _kinds(e: Evidence, a: ComparedAnswers) -> dict[str, np.ndarray]:
     return {**masks, **errors.column_slices(a.part.columns)}
 
 
-def _said_of(a: ComparedAnswers, candidate: str, gaps: Sequence[errors.Gap], noun: str) -> Iterator[str]:
+def _table_row(e: Evidence, candidate: str) -> Row | None:
+    """The row of the trade-off table that is of the same answers: of folds these pages show the first."""
+    row = e.scored_row(candidate) if e.suite.data.parts == 1 else None
+    return row if row is not None and e.draws("accuracy", row.variant) is not None else None
+
+
+def _over_all(e: Evidence, a: ComparedAnswers, candidate: str) -> Interval:
+    """How far a candidate is behind the best over all examples, as the table of differences has it: all
+    candidates together tell more of how seeds vary than two do."""
+    plain = errors.difference(a.right[candidate], a.right[a.best], a.groups)
+    mine, best = (_table_row(e, c) for c in (candidate, a.best))
+    ours, theirs = (None if row is None else e.draws("accuracy", row.variant) for row in (mine, best))
+    if ours is None or theirs is None:
+        return plain
+    low, high = np.nanquantile(ours - theirs, [0.025, 0.975])
+    return replace(plain, low=float(low), high=float(high))
+
+
+def _share_of_all(e: Evidence, a: ComparedAnswers) -> Cell:
+    row = _table_row(e, a.best)
+    cell = None if row is None else row.estimates.get("accuracy")
+    if cell is None or cell.value is None or cell.low is None or cell.high is None:
+        return _share(a.right[a.best], a.groups)
+    return Cell(*n.interval(cell.value, cell.low, cell.high), sort=cell.value)
+
+
+def _said_of(
+    a: ComparedAnswers, candidate: str, whole: Interval, gaps: Sequence[errors.Gap], noun: str
+) -> Iterator[str]:
     """In a sentence or two: where a candidate falls behind the best, and whether that is more than chance."""
     best = a.best
-    whole = two_way_difference(a.right[candidate], a.right[best])
     over_all = f"over all {len(a.targets):,} {noun}s {_difference(whole)}"
     telling = [gap for gap in gaps if gap.p_value < SURE and gap.excess.value < 0 and gap.inside.high < 0]
     if telling:
@@ -86,7 +118,8 @@ def _said_of(a: ComparedAnswers, candidate: str, gaps: Sequence[errors.Gap], nou
         chance = f", which is within chance for the widest of {len(gaps)} kinds" if gaps else ""
         yield f"{candidate} is behind {best} on all kinds of {noun}s alike: {over_all}{widest}{chance}."
     else:
-        yield f"{candidate} and {best} are not separated: {over_all}; it falls behind on no kind of {noun}."
+        kinds = f"; further behind on no kind of {noun}, of {len(gaps)}, than chance explains" if gaps else ""
+        yield f"{candidate} and {best} are not separated: {over_all}{kinds}."
 
 
 def _difference(found: Interval) -> str:
@@ -102,6 +135,7 @@ def _slice_table(
     a: ComparedAnswers,
     masks: Mapping[str, np.ndarray],
     gaps: Mapping[str, Sequence[errors.Gap]],
+    whole: Mapping[str, Interval],
 ) -> Table:
     best = a.best
     order = [best, *gaps]
@@ -114,9 +148,10 @@ def _slice_table(
     rows = []
     for name, mask in everything.items():
         cells = [Cell(name, strong=name == "all"), Cell(f"{int(mask.sum()):,}", sort=int(mask.sum()))]
-        cells.append(_share(a.right[best][:, mask]))
+        cells.append(_share_of_all(e, a) if mask.all() else _share(a.right[best], a.groups, mask))
         for c in order[1:]:
-            difference = two_way_difference(a.right[c][:, mask], a.right[best][:, mask])
+            apart = errors.difference(a.right[c], a.right[best], a.groups, mask)
+            difference = whole[c] if mask.all() else apart
             share = float(a.right[c][:, mask].mean())
             behind = (c, name) in telling and difference.high < 0
             cells.append(Cell(f"{share:.2f}", _difference(difference), share, tone="bad" if behind else ""))
@@ -130,12 +165,13 @@ def _slice_table(
     return Table(columns, tuple(rows), note, sortable=False, fold=99)
 
 
-def _share(right: np.ndarray) -> Cell:
+def _share(right: np.ndarray, groups: np.ndarray | None = None, rows: np.ndarray | None = None) -> Cell:
     """The share right of (seeds, examples), with its interval; Wilson's where all or none are right."""
-    found = two_way_interval(right)
+    each = errors.by_unit(right, groups, rows)
+    found = two_way_interval(each)
     low, high = found.low, found.high
     if not np.isfinite([low, high]).all() or not high > low:
-        low, high = wilson(found.value, right.shape[1])
+        low, high = wilson(min(max(found.value, 0.0), 1.0), each.shape[1])
     return Cell(*n.interval(found.value, max(0.0, low), min(1.0, high)), sort=found.value)
 
 
@@ -263,9 +299,10 @@ def disagreements(e: Evidence) -> Section | None:
     if a is None or len(a.probabilities) < 2:
         return None
     names = class_names(e, a.classes)
+    test = "McNemar's exact test" if a.groups is None else "t test over groups"
     rows, folds = [], []
     for first, second in list(combinations(a.probabilities, 2))[:PAIRS]:
-        d = errors.compare_answers(a.probabilities[first], a.probabilities[second], a.targets)
+        d = errors.compare_answers(a.probabilities[first], a.probabilities[second], a.targets, a.groups)
         ahead = first if len(d.only_first) > len(d.only_second) else second
         differ = d.p_value < 0.05
         rows.append(
@@ -282,10 +319,10 @@ def disagreements(e: Evidence) -> Section | None:
             folds.append(Fold(f"Where {first} and {second} differ", examples))
     columns = (
         Column("candidates", numeric=False), Column("only the first right"), Column("only the second right"),
-        Column("p", hint="McNemar's exact test"), Column("of these two models", numeric=False),
+        Column("p", hint=test), Column("of these two models", numeric=False),
     )  # fmt: skip
     note = (
-        "McNemar's exact test on the models of the first seed: it weighs the luck of the test examples, "
+        f"{capital(test)} on the models of the first seed: it weighs the luck of the test examples, "
         "not that of training; the intervals of the table of differences weigh both."
     )
     return section("Where two candidates differ", [Table(columns, tuple(rows), note), *folds])

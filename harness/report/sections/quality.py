@@ -6,11 +6,11 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
+from harness.analysis.aggregates import rows_of_one
 from harness.analysis.stats import wilson
 from harness.facts import FittedFacts, ScoreFacts, TrainFacts
 from harness.kinds import kind_of
 from harness.protocols import Section
-from harness.record import Record
 from harness.report import canvas, charts, plots
 from harness.report import numbers as n
 from harness.report.blocks import Beside, Block, Cell, Column, Fold, Picture, Table, capital, section, text
@@ -37,7 +37,7 @@ def training_size(e: Evidence) -> Section | None:
         "Mean over seeds; the band is the 95 % t interval over seeds.",
         told(f"{n.label(metric)} by training examples", series),
     )
-    return section("More training data", [picture, *_gains(series, metric), *_left_out(e)])
+    return section("More training data", [picture, *_gains(series, metric), *others_left_out(e)])
 
 
 def _size_series(e: Evidence, candidate: str, metric: str) -> plots.Line | None:
@@ -72,7 +72,8 @@ def _gains(series: Sequence[plots.Line], metric: str) -> Iterator[Block]:
         )
 
 
-def _left_out(e: Evidence, most: int = MOST_LINES) -> Iterator[Block]:
+def others_left_out(e: Evidence, most: int = MOST_LINES) -> Iterator[Block]:
+    """That not all candidates are drawn."""
     if len(e.leading) > most:
         yield text(f"The {most} leading of {len(e.leading)} candidates are drawn.", kind="note")
 
@@ -128,7 +129,7 @@ def learning_curves(e: Evidence) -> Section | None:
             Beside(tuple(pictures)),
             Table(columns, rows, kind="compact"),
             *_still_rising(scores),
-            *_left_out(e),
+            *others_left_out(e),
         ],
     )
 
@@ -223,7 +224,7 @@ def by_class(e: Evidence) -> Section | None:
     if not counts:
         return None
     names = class_names(e, len(next(iter(counts.values()))[0]))
-    rows = tuple(_weakest(e, c, matrix, seeds, names) for c, (matrix, seeds) in counts.items())
+    rows = tuple(_weakest(e, c, matrix, times, names) for c, (matrix, times) in counts.items())
     columns = (
         Column("candidate", numeric=False), Column("weakest class", numeric=False), Column("found", "share"),
         Column("mostly taken for", numeric=False), Column("share"),
@@ -234,11 +235,12 @@ def by_class(e: Evidence) -> Section | None:
         for rank, (candidate, (matrix, _)) in enumerate(list(counts.items())[:MOST_MATRICES]):
             shown = matrix_table(candidate, matrix, names)
             blocks += [shown] if rank == 0 else [Fold(f"Confusion matrix of {candidate}", (shown,))]
-    return section("Errors by class", [*blocks, *_left_out(e)])
+    return section("Errors by class", [*blocks, *others_left_out(e)])
 
 
-def confusion(e: Evidence, candidate: str) -> tuple[np.ndarray, int] | None:
-    """Counts (true, predicted) over all seeds on the reference runtime, and how often a row is counted."""
+def confusion(e: Evidence, candidate: str) -> tuple[np.ndarray, float] | None:
+    """Counts (true, predicted) over all seeds on the reference runtime, and how many of them tell as much as
+    one independent row does."""
     total: np.ndarray | None = None
     seeds = 0
     for record in e.scored(candidate, every_part=True):
@@ -257,13 +259,18 @@ def confusion(e: Evidence, candidate: str) -> tuple[np.ndarray, int] | None:
         matrix = np.bincount(targets[inside] * k + answers[inside], minlength=k * k).reshape(k, k)
         total = matrix if total is None else total + matrix
         seeds += 1
-    return None if total is None else (total, times_counted(e, seeds))
+    return None if total is None else (total, times_counted(e, candidate, seeds))
 
 
-def times_counted(e: Evidence, records: int) -> int:
-    """How often a row is tested on in the answers of so many trials: once in all folds together."""
+def times_counted(e: Evidence, candidate: str, records: int) -> float:
+    """How many answers of so many trials tell as much as one independent row does: each fold tests other
+    rows, and rows of one group may be alike."""
     split = e.suite.data.split
-    return max(1, records // ((split.folds if split else None) or 1))
+    alike = 1.0
+    for p in (e.predictions(record) for record in e.scored(candidate)[:1]):
+        if p is not None and p.outputs.ndim == 2 and p.outputs.shape[1] > 1:
+            alike = rows_of_one((p.outputs.argmax(1) == p.targets).astype(float), p.groups)
+    return alike * max(1, records // ((split.folds if split else None) or 1))
 
 
 def class_names(e: Evidence, count: int) -> list[str]:
@@ -276,7 +283,7 @@ def class_names(e: Evidence, count: int) -> list[str]:
 
 
 def _weakest(
-    e: Evidence, candidate: str, matrix: np.ndarray, seeds: int, names: Sequence[str]
+    e: Evidence, candidate: str, matrix: np.ndarray, times: float, names: Sequence[str]
 ) -> tuple[Cell, ...]:
     per_class = matrix.sum(1)
     with np.errstate(invalid="ignore", divide="ignore"):
@@ -289,11 +296,11 @@ def _weakest(
     return (
         Cell(candidate, key=e.palette.swatch(candidate)),
         Cell(names[worst]),
-        share_cell(float(recall[worst]), int(per_class[worst] / seeds)),
+        share_cell(float(recall[worst]), int(per_class[worst] / times)),
         Cell(names[confused] if wrong[confused] else "no other"),
         Cell(f"{share:.2f}", sort=float(share)),
         Cell(names[best]),
-        share_cell(float(recall[best]), int(per_class[best] / seeds)),
+        share_cell(float(recall[best]), int(per_class[best] / times)),
     )
 
 
@@ -322,73 +329,3 @@ def matrix_table(candidate: str, matrix: np.ndarray, names: Sequence[str]) -> Ta
         f"{candidate}: per cent of each true class, seeds taken together; darker is a more frequent error."
     )
     return Table(columns, tuple(rows), caption, sortable=False, kind="matrix", fold=99)
-
-
-def calibration(e: Evidence) -> Section | None:
-    """Whether a probability of 0.9 is right nine times in ten."""
-    if kind_of(e.suite.task).targets != "classes":
-        return None
-    series, rows = [], []
-    for candidate in e.leading[:MOST_LINES]:
-        bins = reliability_bins(e, e.scored(candidate, every_part=True))
-        if bins is None:
-            continue
-        confidence, right, low, high = bins
-        series.append(plots.Line(candidate, confidence, right, low, high, e.palette.colour(candidate)))
-        rows.append(_calibration_row(e, candidate, confidence, right))
-    if not series:
-        return None
-    figure = charts.reliability(series[:5])
-    absent = f" Not drawn: {n.listed([s.label for s in series[5:]])}." if series[5:] else ""
-    picture = Picture(
-        canvas.svg(figure),
-        "Tenths of the answers by confidence, with 95 % intervals. Below the diagonal: over-confident."
-        + absent,
-        told("Share that was right by confidence", series[:5]),
-        "half",
-    )
-    columns = (
-        Column("candidate", numeric=False), Column("calibration error", hint="ece"), Column("Brier score"),
-        Column("log loss", "nats"), Column("tends to be", numeric=False),
-    )  # fmt: skip
-    return section("Calibration", [picture, Table(columns, tuple(rows)), *_left_out(e)])
-
-
-def reliability_bins(
-    e: Evidence, records: Sequence[Record], bins: int = 10
-) -> tuple[list[float], ...] | None:
-    """Mean confidence, share right and its interval in bins of equal count, over all seeds."""
-    confidences, rights = [], []
-    for record in records:
-        p = e.predictions(record)
-        if p is not None and p.answers == "probabilities" and p.outputs.ndim == 2 and p.outputs.shape[1] > 1:
-            confidences.append(p.outputs.max(1))
-            rights.append(p.outputs.argmax(1) == p.targets)
-    if not confidences:
-        return None
-    confidence, right = np.concatenate(confidences), np.concatenate(rights)
-    order = np.argsort(confidence, kind="stable")
-    parts = [part for part in np.array_split(order, bins) if len(part)]
-    means = [float(confidence[part].mean()) for part in parts]
-    shares = [float(right[part].mean()) for part in parts]
-    times = times_counted(e, len(confidences))
-    ends = [wilson(share, len(part) // times) for share, part in zip(shares, parts, strict=True)]
-    return means, shares, [low for low, _ in ends], [high for _, high in ends]
-
-
-def _calibration_row(
-    e: Evidence, candidate: str, confidence: Sequence[float], right: Sequence[float]
-) -> tuple[Cell, ...]:
-    records = e.scored(candidate, every_part=True)
-    values: dict[str, float | None] = {}
-    for name in ("ece", "brier", "log_loss"):
-        found = [v for r in records if (v := r.value(name)) is not None]
-        values[name] = float(np.mean(found)) if found else None
-    gap = float(np.mean(confidence) - np.mean(right))
-    leaning = "over-confident" if gap > 0.02 else "under-confident" if gap < -0.02 else "about right"
-    cells = [Cell(n.plain(v) if v is not None else "", sort=v) for v in values.values()]
-    return (
-        Cell(candidate, key=e.palette.swatch(candidate)),
-        *cells,
-        Cell(f"{leaning} ({n.signed(gap, 3)})", sort=gap),
-    )

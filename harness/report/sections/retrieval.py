@@ -288,8 +288,8 @@ def _cheapest(
     exact = flat[0][1].curve[0].ms_per_query
     if exact <= ms:
         yield text(
-            f"Exact search takes {n.plain(exact, 2)} ms per query and loses nothing: no approximate index is needed. "
-            f"The fastest that reaches a recall of 0.95 is {best}."
+            f"Exact search takes {n.plain(exact, 2)} ms per query and loses nothing: no approximate index is "
+            f"needed. The fastest that reaches a recall of 0.95 is {best}."
         )
         return
     yield text(

@@ -106,8 +106,8 @@ def _compared(a: Curve, b: Curve, unit: str) -> str:
     open_ = [n.plain(size) for size, side in zip(sizes, sure, strict=True) if side <= 0]
     apart = f", of which at {n.listed(open_)} they are not separated" if open_ else ""
     return (
-        f"{a.variant.candidate} costs more than {b.variant.candidate} at every size from {ends}{apart}, at the "
-        f"largest {_times(logs)} times as much: they do not cross within the measured sizes."
+        f"{a.variant.candidate} costs more than {b.variant.candidate} at every size from {ends}{apart}, "
+        f"at the largest {_times(logs)} times as much: they do not cross within the measured sizes."
     )
 
 
@@ -124,7 +124,9 @@ def _crossed(dear: Curve, cheap: Curve, place: Interval, unit: str) -> str:
     below = "it is the cheaper one" if sure[0] < 0 else "the two are not separated"
     if not (logs[:, 0] < 0).all():
         below = "the rounds disagree on which is cheaper"
-    return f"{names[0]} costs more than {names[1]} from about {_place(place, sizes, unit)}; below that {below}."
+    return (
+        f"{names[0]} costs more than {names[1]} from about {_place(place, sizes, unit)}; below that {below}."
+    )
 
 
 def _times(logs: np.ndarray) -> str:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from harness.analysis import errors, thresholds
-from harness.analysis.predictions import score_examples
+from harness.analysis.predictions import Predictions, score_examples
 from harness.analysis.stats import Interval, two_way_interval
 from harness.analysis.thresholds import Figure, Sweep
 from harness.kinds import quality
@@ -24,8 +24,9 @@ from harness.report.curves import Mark, unit_square
 from harness.report.evidence import Evidence
 from harness.report.pictures import told
 from harness.report.plots import Axis, Line
-from harness.report.sections.answers import ComparedAnswers, answers_of, sorted_answers, validation_answers
+from harness.report.sections.answers import ComparedAnswers, answers_of, validation_answers
 from harness.report.sections.quality import class_names
+from harness.report.sections.tradeoff import figure as cell_of
 
 if TYPE_CHECKING:
     from matplotlib.typing import LineStyleType
@@ -64,7 +65,7 @@ def curves(e: Evidence) -> Section | None:
         f"{aim(e, name)} Filled: at the chosen threshold; hollow: at {DEFAULT}.{_scores_only(a)}"
     )
     pictures = Beside((_roc(e, tuned), _precision_recall(e, tuned, float(is_it.mean()))))
-    blocks: list[Block] = [lead, pictures, _areas(e, tuned), _at_thresholds(e, tuned, is_it)]
+    blocks: list[Block] = [lead, pictures, _areas(e, tuned), _at_thresholds(e, tuned, is_it, a.groups)]
     pictured = [_over_thresholds(e, one) for one in tuned]
     blocks.append(Beside(tuple(pictured[:2])))
     if pictured[2:]:
@@ -166,26 +167,22 @@ def _areas(e: Evidence, tuned: Sequence[Tuned]) -> Table:
     rows = tuple(
         (
             Cell(one.candidate, key=e.palette.swatch(one.candidate)),
-            *(_interval_cell(_area(e, one.candidate, name)) for name in ("roc_auc", "pr_auc")),
+            *(_area(e, one.candidate, name) for name in ("roc_auc", "pr_auc")),
         )
         for one in tuned
     )
-    seeds = max(len(e.scored(one.candidate)) for one in tuned)
-    note = (
-        f"Curves are of the first seed's models, areas over {n.counted(seeds, 'seed')}, with 95 % intervals."
-    )
+    note = "Curves are of the first seed's models, areas those of the trade-off table."
     return Table(columns, rows, note)
 
 
-def _area(e: Evidence, candidate: str, metric: str) -> Interval | None:
-    """The mean over seeds, with an interval over seeds and examples."""
-    answers = [p for r in e.scored(candidate) if (p := sorted_answers(e.predictions(r))) is not None]
-    scores = [s.values for p in answers if (s := score_examples(metric, p)) is not None]
-    same = [values for values in scores if len(values) == len(scores[0])]
-    return two_way_interval(np.stack(same)) if same else None
+def _area(e: Evidence, candidate: str, metric: str) -> Cell:
+    row = e.scored_row(candidate)
+    return Cell("not measured", tone="muted") if row is None else cell_of(row, metric)
 
 
-def _at_thresholds(e: Evidence, tuned: Sequence[Tuned], targets: np.ndarray) -> Table:
+def _at_thresholds(
+    e: Evidence, tuned: Sequence[Tuned], targets: np.ndarray, groups: np.ndarray | None
+) -> Table:
     goal = e.suite.decision.threshold
     wanted = ("precision", "recall", "f1", *(("cost",) if goal.goal == "cost" else ()))
     judged = "cost" if goal.goal == "cost" else "recall" if goal.goal == "recall_at_precision" else "f1"
@@ -204,8 +201,8 @@ def _at_thresholds(e: Evidence, tuned: Sequence[Tuned], targets: np.ndarray) -> 
             )
             rows.append((head, Cell(reason, tone="muted"), *(Cell("") for _ in columns[2:])))
             continue
-        at = thresholds.measured_at(one.positive, targets, one.threshold, goal)
-        change = thresholds.gained(one.positive, targets, one.threshold, goal)[judged]
+        at = thresholds.measured_at(one.positive, targets, one.threshold, goal, groups)
+        change = thresholds.gained(one.positive, targets, one.threshold, goal, groups)[judged]
         cells = [figure_cell(at[name]) for name in wanted]
         rows.append((head, Cell(n.plain(one.threshold), sort=one.threshold), *cells, change_cell(change)))
     note = (
@@ -225,7 +222,7 @@ def temperature(e: Evidence) -> Section | None:
         held = validation_answers(e, candidate) if candidate in a.sure else None
         if held is not None and held[0].shape[1] == p.shape[1]:
             found = errors.fit_temperature(*held)
-            cells = _temperature_cells(p, errors.at_temperature(p, found), a.targets)
+            cells = _temperature_cells(p, errors.at_temperature(p, found), a.targets, a.groups)
             head = Cell(candidate, key=e.palette.swatch(candidate))
             rows.append((head, Cell(n.plain(found), sort=found), *cells))
     if not rows:
@@ -237,30 +234,35 @@ def temperature(e: Evidence) -> Section | None:
     )  # fmt: skip
     note = (
         "Fitted for the lowest log loss on validation examples; the effect is that on test examples, with "
-        "95 % intervals over resampled examples. A temperature changes no answer, only its confidence. A "
-        "calibration error cannot be negative: near 0 its interval leans upwards."
+        "95 % intervals over test examples. A temperature changes no answer, only its confidence. "
+        "Calibration errors are those of the first seed's models, corrected for the number of examples."
     )
     return section("Temperature", [Table(columns, tuple(rows), note)])
 
 
-def _temperature_cells(before: np.ndarray, after: np.ndarray, targets: np.ndarray) -> list[Cell]:
-    errors_of = {name: _resampled_ece(p, targets) for name, p in (("before", before), ("after", after))}
+def _temperature_cells(
+    before: np.ndarray, after: np.ndarray, targets: np.ndarray, groups: np.ndarray | None = None
+) -> list[Cell]:
     losses = [quality.log_losses(p.astype(np.float64), targets) for p in (before, after)]
-    each = thresholds.weights(len(targets))
-    loss = thresholds.figure(each @ losses[0] / len(targets))
-    change = thresholds.figure(each @ (losses[1] - losses[0]) / len(targets))
-    cells = [figure_cell(thresholds.figure(values)) for values in errors_of.values()]
+    each = thresholds.weights(len(targets), groups)
+    loss = thresholds.figure(each @ losses[0] / each.sum(1))
+    change = thresholds.figure(each @ (losses[1] - losses[0]) / each.sum(1))
+    cells = [_ece_cell(Predictions(np.arange(len(p)), targets, p, groups=groups)) for p in (before, after)]
     return [*cells, figure_cell(loss), change_cell(change, lower_is_better=True)]
 
 
-def _resampled_ece(p: np.ndarray, targets: np.ndarray) -> np.ndarray:
-    """The calibration error, as `quality.ece`, as it is and on resamples."""
-    confidence = p.max(1).astype(np.float64)
-    place = np.clip(np.ceil(confidence * quality.ECE_BINS).astype(int) - 1, 0, quality.ECE_BINS - 1)
-    surplus = np.zeros((len(targets), quality.ECE_BINS))
-    surplus[np.arange(len(targets)), place] = confidence - (p.argmax(1) == targets)
-    found: np.ndarray = np.abs(thresholds.weights(len(targets)) @ surplus).sum(1) / len(targets)
-    return found
+def _ece_cell(answers: Predictions) -> Cell:
+    """The calibration error of one model's answers as the trade-off table has it: less what so few examples
+    show of a perfectly calibrated one, which resampling would double."""
+    found = score_examples("ece", answers)
+    if found is None:
+        return Cell("not estimable", tone="muted")
+    value = max(0.0, float(found.values.mean()) + found.shift)
+    if found.note:
+        return Cell(n.plain(value), n.without_interval(found.note), sort=value)
+    around = two_way_interval(found.values[None])
+    low, high = (max(0.0, end + found.shift) for end in (around.low, around.high))
+    return figure_cell(Figure(value, low, high))
 
 
 def figure_cell(f: Figure) -> Cell:
@@ -283,9 +285,3 @@ def change_cell(f: Figure | Interval, lower_is_better: bool = False) -> Cell:
     worse = f.low > 0 if lower_is_better else f.high < 0
     sign = "+" if f.value > 0 and value.strip("0.,") else ""
     return Cell(sign + value, interval, f.value, tone="good" if better else "bad" if worse else "muted")
-
-
-def _interval_cell(found: Interval | None) -> Cell:
-    if found is None:
-        return Cell("not estimable", tone="muted")
-    return figure_cell(Figure(found.value, found.low, found.high))

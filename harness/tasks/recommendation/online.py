@@ -196,8 +196,8 @@ def agreement(
 ) -> tuple[float, float, float]:
     """Spearman's rank correlation over systems, with a bootstrap's interval; NaN under 4 systems.
 
-    Reports take `harness.analysis.ranks`: of few systems a bootstrap is far too sure. It stands here until this
-    file changes for another reason, as what it does is part of every recommender's ids.
+    Reports take `harness.analysis.ranks`: of few systems a bootstrap is far too sure. It stands here until
+    this file changes for another reason, as what it does is part of every recommender's ids.
     """
     if len(offline) < 4:
         return float("nan"), float("nan"), float("nan")
