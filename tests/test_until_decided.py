@@ -10,6 +10,7 @@ import pytest
 
 from harness.analysis.measure_next import NextMeasurement
 from harness.analysis.recommend import recommend
+from harness.planning.tails import with_rounds
 from harness.planning.trials import plan_trials
 from harness.reading import read_suite
 from harness.record import Measurement, Record, Trial
@@ -165,6 +166,20 @@ def test_more_rounds_of_one_variant_are_no_more_of_the_others(suite: Suite) -> N
     asked.rounds["fair/sklearn"] = 3
     served = [t for t in asked.trials() if t.kind == "serve"]
     assert sorted(t.candidate for t in served if t.round == 2) == ["fair"]
+
+
+@pytest.mark.parametrize("limit", [2, 4, 50])
+def test_a_launch_is_the_same_however_many_rounds_are_asked_for(suite: Suite, limit: int) -> None:
+    """Where a p99 decides a round makes its share of 662 calls: of one round so far all, of two 331. So the
+    first round was measured three times, and two of its figures were dropped in silence."""
+    decision = suite.decision.model_copy(update={"constraints": (f"latency_p99_ms <= {limit}",)})
+    limited = suite.model_copy(update={"decision": decision})
+    whole = {t.id for t in plan_trials(limited)}
+    asked = asked_of(limited)
+    for rounds in (1, 2, 3):
+        asked.rounds = dict.fromkeys(asked.grid, rounds)
+        assert {t.id for t in asked.trials(("serve",))} <= whole
+    assert {t.id for t in plan_trials(with_rounds(limited, 6)) if (t.round or 0) < 3} == whole
 
 
 def test_who_is_out_is_neither_trained_nor_scored_nor_served(suite: Suite) -> None:

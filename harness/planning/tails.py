@@ -35,6 +35,17 @@ def min_calls(suite: Suite) -> int:
     return max(usual, min(_enough(suite), stream.max_calls))
 
 
+def with_rounds(suite: Suite, rounds: int) -> Suite:
+    """The suite with more rounds, or fewer of them for now, of which each is as it was: launches that are
+    finished stay what is asked for, however many are to come."""
+    scenarios = suite.serving.scenarios
+    if scenarios.single_stream is not None:
+        pinned = scenarios.single_stream.model_copy(update={"min_calls": min_calls(suite)})
+        scenarios = scenarios.model_copy(update={"single_stream": pinned})
+    serving = suite.serving.model_copy(update={"rounds": rounds, "scenarios": scenarios})
+    return suite.model_copy(update={"serving": serving})
+
+
 def tail_note(suite: Suite) -> str:
     """What a p99 that decides costs in time, or why slow variants will have none; else empty."""
     stream = suite.serving.scenarios.single_stream

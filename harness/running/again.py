@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from harness.planning.plan import Plan, plan_run
 from harness.planning.request import RunRequest
+from harness.planning.tails import with_rounds
 from harness.record import HarnessError, Trial
 from harness.suite.schema import Suite
 
@@ -23,8 +24,7 @@ def with_another_session(suite: Suite, request: RunRequest, gpus: float, stops: 
         raise HarnessError("--again serves every variant once more, --smoke does not: leave one of them out")
     each, sessions = suite.serving.rounds, 1
     while True:
-        serving = suite.serving.model_copy(update={"rounds": each * sessions})
-        longer = suite.model_copy(update={"serving": serving})
+        longer = with_rounds(suite, each * sessions)
         plan, cached = plan_run(
             longer, request.only, request.out, gpus=gpus, is_local=request.address is None
         )

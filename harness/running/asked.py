@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from harness.analysis.measure_next import NextMeasurement
 from harness.planning.inherited import inheriting, source_of
 from harness.planning.request import Patterns
+from harness.planning.tails import with_rounds
 from harness.planning.trials import plan_trials, select
 from harness.record import Kind, Trial
 from harness.results import Row
@@ -109,7 +110,7 @@ class Asked:
             training = candidate.training.model_copy(update={"seeds": seeds_of(candidate, count)})
             candidates[name] = candidate.model_copy(update={"training": training})
         most = max([1, *self.rounds.values()])
-        serving = suite.serving.model_copy(update={"rounds": most})
+        serving = with_rounds(suite, most).serving
         data = suite.data.model_copy(update={"train_sizes": tuple(sizes)})
         changes = {"candidates": candidates, "serving": serving, "data": data}
         return select(plan_trials(suite.model_copy(update=changes), self.gpus), self.only)
