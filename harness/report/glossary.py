@@ -13,7 +13,7 @@ GLOSSARY: dict[str, str] = {
     "variant": "A candidate on a runtime: what would be deployed.",
     "runtime": "The engine that runs a trained model: PyTorch, ONNX Runtime, scikit-learn.",
     "seed": "The number that a training's random choices start from; another seed is another training.",
-    "serving round": "One fresh launch of a variant; rounds are what latency intervals are made from.",
+    "serving round": "All variants served once more, each in a fresh process; latency varies over them.",
     "p50 latency": "The median time of an answer: half of the calls are faster.",
     "p90 latency": "The time within which 90 of 100 calls are answered.",
     "p99 latency": "The time within which 99 of 100 calls are answered.",
