@@ -14,6 +14,7 @@ from functools import cached_property
 import numpy as np
 
 from harness.analysis import cost
+from harness.analysis.bill import asked_for
 from harness.analysis.criteria import VALUE, DecisionObjective, worth_of
 from harness.analysis.money import throughputs
 from harness.analysis.shrink import Shrinking
@@ -22,6 +23,7 @@ from harness.analysis.values import count_draws, metric_draws, values_for
 from harness.metrics import metrics_of, stem
 from harness.results import Tradeoff
 from harness.suite.schema import Suite
+from harness.suite.variants import is_elsewhere
 
 LOAD = "throughput"
 """Requests per second of one machine, the part behind a bill; no metric of a suite has this name."""
@@ -48,7 +50,7 @@ class WorthParts:
         names = {*self._goal.expression.names, *(inner.expression.names if inner else ())} - {VALUE}
         values = values_for(self._table, self._suite, names)
         own = {n: v if isinstance(v, float) else v[:, rows] for n, v in values.items()}
-        own |= {n: v for n, v in {**pulled, **self._bills(pulled)}.items() if n in own}
+        own |= {n: v for n, v in {**pulled, **self._bills(pulled, rows)}.items() if n in own}
         if inner:
             own[VALUE] = inner.sign * inner.expression({n: own[n] for n in inner.expression.names})
         worth = self._goal.sign * self._goal.expression({n: own[n] for n in self._goal.expression.names})
@@ -63,22 +65,24 @@ class WorthParts:
     @cached_property
     def _shrinking(self) -> Mapping[str, Shrinking]:
         """Of each part, as a quantity that scatters about normally."""
-        found = {n: Shrinking(metric_draws(self._table, n)) for n in quality_of(self._goal, self._suite)}
+        names, models = quality_of(self._goal, self._suite), [row.candidate for row in self._table.rows]
+        found = {n: Shrinking(metric_draws(self._table, n), models) for n in names}
         if has_plain_bill(self._table, self._suite):
             with np.errstate(invalid="ignore", divide="ignore"):
-                found[LOAD] = Shrinking(np.log(self._load))
+                found[LOAD] = Shrinking(np.log(self._load), models)
         return found
 
     @cached_property
     def _load(self) -> Array:
         return throughputs(self._table)[0]
 
-    def _bills(self, pulled: Mapping[str, Array]) -> dict[str, Array]:
+    def _bills(self, pulled: Mapping[str, Array], rows: Array) -> dict[str, Array]:
         price = cost.price_of(self._suite.machine)
         if LOAD not in pulled or price is None:
             return {}
         traffic = self._suite.decision.traffic
-        month = cost.cost_per_month(np.exp(pulled[LOAD]), traffic, price.usd_per_hour)
+        machines = cost.cost_per_month(np.exp(pulled[LOAD]), traffic, price.usd_per_hour)
+        month = machines + _besides(self._table, self._suite)[rows]
         return {"cost_per_month_usd": month, "cost_per_million_usd": cost.per_million(month, traffic)}
 
 
@@ -92,17 +96,41 @@ def quality_of(goal: DecisionObjective, suite: Suite) -> tuple[str, ...]:
 
 
 def has_plain_bill(table: Tradeoff, suite: Suite) -> bool:
-    """Whether price, traffic and the load of one machine make the whole bill, by one formula."""
+    """Whether price, traffic, the load of one machine and the items beside it make the whole bill, by one
+    formula."""
+    return not why_no_plain_bill(table, suite)
+
+
+def why_no_plain_bill(table: Tradeoff, suite: Suite) -> str:
+    """What else the bill is made of; empty where there is nothing else."""
     price = cost.price_of(suite.machine)
-    if price is None or "cost_per_month_usd" not in table.draws or suite.decision.traffic.curve:
-        return False
-    if suite.machines:  # other traffic may want another instance
-        return False
-    month = cost.cost_per_month(throughputs(table)[0], suite.decision.traffic, price.usd_per_hour)
+    if price is None:
+        return "the suite names no price of a machine"
+    if "cost_per_month_usd" not in table.draws:
+        return "no cost was found for any variant"
+    if suite.decision.traffic.curve:
+        return "traffic is a curve of hours"
+    if suite.machines:
+        return "other traffic may want another of the suite's machines"
+    machines = cost.cost_per_month(throughputs(table)[0], suite.decision.traffic, price.usd_per_hour)
+    month = np.where(elsewhere(table, suite), 0.0, machines) + _besides(table, suite)
     stored = table.draws["cost_per_month_usd"]
     # Coarse throughputs may need one machine more or less in a few draws.
     both = np.isfinite(month) & np.isfinite(stored)
     same = np.isclose(month, stored, rtol=1e-6) | ~both
-    return bool(
-        both.any() and same.mean() > 0.98 and (np.isfinite(month) == np.isfinite(stored)).mean() > 0.98
+    if both.any() and same.mean() > 0.98 and (np.isfinite(month) == np.isfinite(stored)).mean() > 0.98:
+        return ""
+    return "what one machine carries follows from the limits, by a simulated queue"
+
+
+def elsewhere(table: Tradeoff, suite: Suite) -> Array:
+    """(rows,) bool, a service whose owner's price is its whole bill."""
+    return np.array(
+        [is_elsewhere(r.runtime) and asked_for(suite, r.candidate) is not None for r in table.rows], bool
     )
+
+
+def _besides(table: Tradeoff, suite: Suite) -> Array:
+    """(rows,) USD a month beyond the machines."""
+    requests = suite.decision.traffic.mean * cost.SECONDS_PER_MONTH
+    return np.array([row.besides.monthly(requests) for row in table.rows], float)

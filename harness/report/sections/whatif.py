@@ -17,7 +17,7 @@ from harness.analysis import cost
 from harness.analysis.choice import counts_costs, settling_figures
 from harness.analysis.criteria import HARNESS_METRICS, VALUE, worth_of
 from harness.analysis.money import COST_METRICS, throughputs
-from harness.analysis.parts import LOAD, has_plain_bill, quality_of
+from harness.analysis.parts import LOAD, elsewhere, has_plain_bill, quality_of, why_no_plain_bill
 from harness.analysis.rule import TieBreaker
 from harness.analysis.sanity import senseless
 from harness.analysis.sensitivity import Question
@@ -78,6 +78,8 @@ def what_if(e: Evidence) -> Section | None:
     )
     if left:
         words += f" {n.counted(left, 'variant')} of the lowest ranks not among them."
+    if why := why_no_plain_bill(question.table, question.suite):
+        words += f" Traffic and price cannot be moved here: {why}."
     html = Markup(
         '<p>{}</p>\n<div class="panel" id="what-if-panel" hidden></div>\n'
         "<noscript><p>This panel needs a script; what would change the answer stands above.</p></noscript>\n"
@@ -204,7 +206,7 @@ def payload(e: Evidence, question: Question) -> JsonObject:
         "figures": [_figure(f, len(table.rows)) for f in settling_figures(table)],
         "faster": _faster(question, places), "counts_costs": counts_costs(question.goal, suite),
         "parts": [*quality_of(question.goal, suite), *([LOAD] if money else [])],
-        "money": {**traffic.model_dump(include=FIXED), "usd_per_hour": hourly} if money else None,
+        "money": _money(question, hourly) if money else None,
         "peak_follows": traffic.peak_qps is None and not traffic.curve,
         "spreads": SPREADS.tolist(),
         "prior": np.log(np.gradient(SPREADS) / (1 + (SPREADS / PRIOR) ** 2)).tolist(),
@@ -214,6 +216,17 @@ def payload(e: Evidence, question: Question) -> JsonObject:
             "usd_per_hour": hourly if price else None, "weight": weight["at"] if weight else None,
             "limits": [c.limit for c in question.limits],
         },
+    }  # fmt: skip
+
+
+def _money(question: Question, hourly: float) -> JsonObject:
+    """What a bill is made of besides traffic, price and load: of each row its other items, and whether it
+    needs no machine."""
+    table, suite = question.table, question.suite
+    return {
+        **suite.decision.traffic.model_dump(include=FIXED), "usd_per_hour": hourly,
+        "besides": [asdict(row.besides) for row in table.rows],
+        "elsewhere": elsewhere(table, suite).tolist(),
     }  # fmt: skip
 
 
