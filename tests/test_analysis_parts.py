@@ -45,11 +45,12 @@ def test_quality_within_a_value_is_pulled_together_and_what_follows_from_it_is_c
     assert found.choice.regret < found.choice.raw_regret
 
 
-def test_what_a_bill_holds_besides_machines_leaves_its_draws_as_they_are() -> None:
-    costs = {"months": 12, "items": {"a": {"monthly_usd": 7.0}}}
-    found = question(objective="minimize cost_per_month_usd", costs=costs)
-    rows = found.choice.contenders
-    assert (found.choice.shrunk == found.choice.utility[:, rows]).all()
+def test_what_a_bill_holds_besides_machines_is_added_to_what_is_pulled_together() -> None:
+    costs = {"trainings": 0, "items": {"a": {"monthly_usd": 7.0}, "b": {"once_usd": 36.0}}}
+    plain = question(objective="minimize cost_per_month_usd").choice
+    found = question(objective="minimize cost_per_month_usd", costs=costs).choice
+    assert found.contenders.tolist() == plain.contenders.tolist() == [0, 1, 2]
+    assert found.shrunk == pytest.approx(plain.shrunk - [7.0, 3.0, 0.0])
 
 
 def test_rows_without_a_load_in_some_draws_are_not_pulled_by_it() -> None:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from harness.analysis.rule import Choice, Terms, TieBreaker
-from harness.analysis.shrink import shrink_draws
+from harness.analysis.shrink import Shrinking, shrink_draws
 from harness.analysis.winners import best_probability
 from harness.analysis.worths import Worths
 
@@ -184,3 +184,20 @@ def test_a_model_served_twice_is_one_opinion_of_how_far_candidates_differ() -> N
     odds = best_probability(twice, np.ones_like(twice, bool)).reshape(3, 2).sum(1)
     assert odds == pytest.approx(best_probability(once, np.ones_like(once, bool)), abs=0.01)
     assert odds[2] < 0.02
+
+
+def test_runtimes_of_one_model_that_answer_nearly_alike_pull_as_one() -> None:
+    """Five of them agree by being the same model: the others are no nearer to it for that."""
+    rng_ = np.random.default_rng(4)
+    model, other = (rng_.normal(mean, 0.01, (DRAWS, 1)) for mean in (0.90, 0.88))
+    hardly = rng_.normal(0, 5e-4, (DRAWS, 5)) + np.array([0.0, -0.001, 0.0005, -0.0005, 0.0])
+    alone = Shrinking(np.hstack([model, other])).of(np.arange(2))
+    names = ["a"] * 5 + ["b"]
+    several = Shrinking(np.hstack([model + hardly, other]), names).of(np.arange(6))
+    assert several[5].mean() == pytest.approx(alone[1].mean(), abs=5e-4)
+    assert several[0].mean() == pytest.approx(alone[0].mean(), abs=5e-4)
+    assert several[:5].mean(1) - several[0].mean() == pytest.approx(hardly.mean(0) - hardly[:, 0].mean())
+    apart = Shrinking(np.hstack([model + 20 * hardly, other]), names).of(np.arange(6))
+    assert apart[5].mean() > several[5].mean() + 1e-3, (
+        "runtimes that are told apart are opinions of their own"
+    )

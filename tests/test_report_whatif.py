@@ -44,6 +44,19 @@ DECISIONS: Mapping[str, dict[str, Any]] = {
         "constraints": ["accuracy >= 0.88", "value >= 100"],
         "broken_limit": 50.0,
     },
+    "a bill with other items than machines": {
+        "objective": "maximize value",
+        "value": VALUE,
+        "constraints": ["accuracy >= 0.85"],
+        "costs": {
+            "trainings": 500.0,
+            "storage_usd_per_gb_month": 0.1,
+            "items": {
+                "resnet": {"once_usd": 120.0, "monthly_usd": 3.0},
+                "small_cnn": {"usd_per_request": 2e-8},
+            },
+        },
+    },
     "speed within a tolerance": {
         "objective": "minimize latency_p50_ms",
         "constraints": ["accuracy >= 0.85"],
@@ -74,6 +87,9 @@ def asked(question: Question, setting: Mapping[str, Any]) -> Question:
             "machine": machine.model_copy(update={"usd_per_hour": setting["usd_per_hour"]}),
         }
     )
+    factor = setting["usd_per_hour"] / whatif.cost.price_of(machine).usd_per_hour
+    rows = tuple(replace(row, besides=row.besides.at(factor)) for row in question.table.rows)
+    question = replace(question, table=replace(question.table, rows=rows))
     limits = tuple(replace(c, limit=at) for c, at in zip(question.limits, setting["limits"], strict=True))
     goal = parse_objective(decision.objective, text)
     return replace(question, suite=suite, limits=limits, goal=goal).with_prices()
@@ -147,17 +163,32 @@ def test_the_page_decides_as_the_analysis_does_under_fifty_settings(name: str, t
 
 
 @needs_node
-def test_one_model_on_several_runtimes_is_one_opinion_on_the_page_too(tmp_path: Path) -> None:
+@pytest.mark.parametrize("apart", [0.0, 0.1, 1.0])
+def test_one_model_on_several_runtimes_is_one_opinion_on_the_page_too(apart: float, tmp_path: Path) -> None:
+    """Also where its runtimes differ in a few rows, by a tenth of what either varies."""
     e = make_evidence(tmp_path, {"objective": "maximize accuracy", "constraints": ["latency_p99_ms <= 9"]})
     found = whatif.thinned(e)
     names = [row.candidate for row in found.table.rows]
     first = [names.index(name) for name in names]
-    draws = {**found.table.draws, "accuracy": found.table.draws["accuracy"][:, first]}
+    accuracy = found.table.draws["accuracy"][:, first]
+    accuracy = accuracy + apart * accuracy.std(0) * np.random.default_rng(0).standard_normal(accuracy.shape)
+    draws = {**found.table.draws, "accuracy": accuracy}
     question = replace(found, table=replace(found.table, draws=draws))
     data = whatif.payload(e, question)
     made = settings(data["today"], data["limits"], 5)
     for setting, decided in zip(made, in_javascript(data, made, tmp_path), strict=True):
         assert np.allclose(decided["best"], asked(question, setting).choice.best, atol=0.002), setting
+
+
+def test_the_panel_says_why_traffic_and_price_cannot_be_moved(tmp_path: Path) -> None:
+    suite = make_suite(
+        WORLD[:4], decision={**DECISIONS["a limit on money"], "traffic": {"curve": [10.0, 200.0] * 12}}
+    )
+    e = gather(make_run(tmp_path, make_records(WORLD[:4], seeds=(0, 1), rounds=3), suite, files=False))
+    section = whatif.what_if(e)
+    assert section is not None
+    assert "Traffic and price cannot be moved here: traffic is a curve of hours." in section.html
+    assert '"money":null' in section.html
 
 
 @needs_node

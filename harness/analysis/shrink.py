@@ -9,6 +9,7 @@ differ by many times their noise stay where they are. Rows far below the leader 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cached_property
 
 import numpy as np
@@ -25,6 +26,10 @@ draws have tails so heavy that their mean square is up to twice as much."""
 
 ENDS = 2.5
 """Standard errors within which the noise of a shrunk row stays: a normal prior leaves no heavy tails."""
+
+KIN = 0.5
+"""Two runtimes of a model are of one opinion where their difference varies by no more than this share of what
+either does: they answer the same examples, and differ in few of them."""
 
 FAR = 4.0
 """Standard errors below the leader from which a row is no near rival."""
@@ -52,10 +57,12 @@ class Shrinking:
 
     Args:
         draws: (num_draws, rows); of the rows that are asked for finite.
+        models: (rows,) of what model each is a runtime; without it only rows that are the same are of one.
     """
 
-    def __init__(self, draws: Array) -> None:
+    def __init__(self, draws: Array, models: Sequence[str] | Array = ()) -> None:
         self.draws = np.ascontiguousarray(draws.T)  # (rows, num_draws), as all below
+        self._models, self._kin = np.asarray(models), dict[tuple[int, int], bool]()
         self.means = self.draws.mean(1)
         self._behind: dict[int, Array] = {}
         self._together: tuple[bytes, Array] = (b"", np.empty((0, 0)))
@@ -79,12 +86,42 @@ class Shrinking:
         return self._together[1]
 
     def _pulled_together(self, rows: Array) -> Array:
-        # The first of each set that is among these stands for it.
-        firsts, places = distinct(self.same[rows])
-        if len(firsts) < 2:
+        heads, places = self._opinions(rows)
+        shrunk = self._shrunk(rows[heads]) if len(heads) > 1 else None
+        if shrunk is None:
             return np.asarray(self.draws[rows])
-        shrunk = self._shrunk(rows[firsts])
-        return np.asarray(self.draws[rows] if shrunk is None else shrunk[places])
+        result = shrunk[places]
+        # What a model's runtimes differ by is known far better than the models are: it stays.
+        others = np.flatnonzero(heads[places] != np.arange(len(rows)))
+        result[others] += self.draws[rows[others]] - self.draws[rows[heads[places[others]]]]
+        return np.asarray(result)
+
+    def _opinions(self, rows: Array) -> tuple[Array, Array]:
+        """The places of those that stand for their opinions, the first of each, and of each row the number of
+        its opinion.
+
+        One model that several runtimes serve is one opinion, not several that agree: counted each it would
+        say that candidates hardly differ, and pull the others towards itself.
+        """
+        firsts, numbers = distinct(self.same[rows])
+        if not len(self._models):
+            return firsts, numbers
+        heads, head_of = list[int](), np.empty(len(firsts), dtype=np.intp)
+        for number in np.argsort(firsts).tolist():
+            place = int(firsts[number])
+            kin = (h for h in heads if self._are_kin(int(rows[h]), int(rows[place])))
+            head_of[number] = head = next(kin, place)
+            heads += [place] if head == place else []
+        return np.array(heads), np.searchsorted(heads, head_of[numbers])
+
+    def _are_kin(self, one: int, other: int) -> bool:
+        if self._models[one] != self._models[other]:
+            return False
+        if (one, other) not in self._kin:
+            apart = float((self.draws[one] - self.draws[other]).std())
+            least = float(min(self._variance[one], self._variance[other])) ** 0.5
+            self._kin[one, other] = apart <= KIN * least
+        return self._kin[one, other]
 
     def near_rivals(self, rows: Array) -> Array:
         """Those of the rows that are not far below the leader, the leader among them."""

@@ -101,7 +101,7 @@ class Worths:
     @cached_property
     def shrinking(self) -> Shrinking:
         """Of the rows that are known."""
-        return Shrinking(self.utility)
+        return Shrinking(self.utility, self._models)
 
 
 def _mean_where_defined(utility: Array, defined: Array) -> Array:

@@ -2,7 +2,7 @@
 // holds: other limits, traffic, prices and values decide again without a server. No DOM here: tests run it.
 const whatIf = (() => {
   const HOURS = 730, SECONDS = HOURS * 3600, POSSIBLE = 0.05, SHARED = 0.25, LIKELY = 0.5, COMPARABLE = 0.5, TENTH = 0.1, SAME = 0.05;
-  const APART = 0.975, FAR = 4, MIDDLE = [0.16, 0.84], ENDS = 2.5;
+  const APART = 0.975, KIN = 0.5, FAR = 4, MIDDLE = [0.16, 0.84], ENDS = 2.5;
 
   // Payload → draws: metric → row → Float64Array, NaN where there is no number.
   function decode(p) {
@@ -60,17 +60,19 @@ const whatIf = (() => {
   // A row's draws of a metric under other traffic and prices.
   function reader(p, s, k, pulled = {}) {
     const settings = {qps: s.qps, peak_qps: s.peak_qps, usd_per_hour: s.usd_per_hour}, found = {...pulled};
-    const peak = s.peak_qps;
+    const peak = s.peak_qps, scale = p.money && p.money.usd_per_hour ? s.usd_per_hour / p.money.usd_per_hour : 1;
     const read = name => {
       if (name in settings) return settings[name];
       if (name in found) return found[name];
       let d = p.draws[name] && p.draws[name][k];
       if (p.money && name === "cost_per_month_usd") {
-        d = (found.throughput || p.draws.throughput[k]).map(t => (Math.max(Math.ceil(even(peak / (t * p.money.headroom) * 1e9) / 1e9), 1) + p.money.spare) * s.usd_per_hour * HOURS);
+        const more = p.money.besides[k], other = more.by_price * scale + more.fixed + more.per_request * s.qps * SECONDS;
+        d = p.money.elsewhere[k] ? new Float64Array(p.num).fill(other)
+          : (found.throughput || p.draws.throughput[k]).map(t => (Math.max(Math.ceil(even(peak / (t * p.money.headroom) * 1e9) / 1e9), 1) + p.money.spare) * s.usd_per_hour * HOURS + other);
       } else if (p.money && name === "cost_per_million_usd") {
         d = read("cost_per_month_usd").map(m => 1e6 * m / (s.qps * SECONDS));
       } else if (p.money && name === "train_cost_usd" && d) {
-        d = d.map(x => x * (s.usd_per_hour / p.money.usd_per_hour));
+        d = d.map(x => x * scale);
       } else if (name === "value" && p.value) {
         d = full(p, evaluate(p.value, read, s.weight));
       }
@@ -110,11 +112,17 @@ const whatIf = (() => {
     });
   }
 
+  // Whether two runtimes of a model are of one opinion (harness/analysis/shrink.py).
+  function isKin(one, other) {
+    const n = one.length, spread = a => { const m = mean(a); let t = 0; for (let i = 0; i < n; i++) t += (a[i] - m) ** 2; return Math.sqrt(t / n); };
+    return spread(one.map((x, i) => x - other[i])) <= KIN * Math.min(spread(one), spread(other));
+  }
+
   // Draws of near rivals pulled together as far as their spread is noise.
-  function together(p, draws) {
-    const n = p.num, means = draws.map(mean), sets = [];  // rows that are the same model, served alike: one opinion
+  function together(p, draws, models) {
+    const n = p.num, means = draws.map(mean), sets = [];  // runtimes of one model that answer alike: one opinion
     draws.forEach((_, k) => {
-      const twins = sets.find(rows => isSame(draws[rows[0]], draws[k]));
+      const twins = sets.find(rows => isSame(draws[rows[0]], draws[k]) || (models[rows[0]] === models[k] && isKin(draws[rows[0]], draws[k])));
       if (twins) twins.push(k); else sets.push([k]);
     });
     const near = sets.map(rows => rows[0]);
@@ -153,7 +161,7 @@ const whatIf = (() => {
       sets.forEach((rows, j) => {
         const kept = variance[j] > 0 ? t2 / (t2 + variance[j]) : 1;
         const x = c + kept * (centre0[j] - c) + common[i] + Math.sqrt(kept) * own[j][i];
-        for (const k of rows) result[k][i] = x;
+        for (const k of rows) result[k][i] = x + (draws[k][i] - draws[rows[0]][i]);
       });
     }
     return result;
@@ -165,14 +173,14 @@ const whatIf = (() => {
     const result = rows.map(k => utility[k]), near = nearRivals(p, result);
     if (near.length < 2) return result;
     if (!p.counts_costs) {
-      together(p, near.map(j => result[j])).forEach((u, i) => { result[near[i]] = u; });
+      together(p, near.map(j => result[j]), near.map(j => p.models[rows[j]])).forEach((u, i) => { result[near[i]] = u; });
       return result;
     }
     const pulled = near.map(() => ({}));
     for (const name of p.parts) {
       const load = name === "throughput", columns = near.map(j => load ? p.draws.throughput[rows[j]].map(Math.log) : reads[rows[j]](name));
       if (!columns.every(c => c.every(isFinite))) continue;
-      together(p, columns).forEach((c, i) => { pulled[i][name] = load ? c.map(Math.exp) : c; });
+      together(p, columns, near.map(j => p.models[rows[j]])).forEach((c, i) => { pulled[i][name] = load ? c.map(Math.exp) : c; });
     }
     near.forEach((j, i) => {
       const u = full(p, evaluate(p.objective, reader(p, s, rows[j], pulled[i]), s.weight));
