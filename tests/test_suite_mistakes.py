@@ -308,6 +308,37 @@ TABLE: dict[str, tuple[dict[str, str | None], list[str]]] = {
             "{steps: {scale: …, model: …}}"
         ],
     ),
+    "transformer for a model": (
+        {"candidates": "candidates:\n  s:\n    model: sklearn:StandardScaler"},
+        [
+            "suite.yaml:7: candidates.s.model: sklearn:StandardScaler predicts nothing: a candidate is a "
+            "classifier or a regressor; put a transformer before one: sklearn:Pipeline with args: "
+            "{steps: {scale: …, model: …}}"
+        ],
+    ),
+    "regressor for a classification": (
+        {"candidates": "candidates:\n  r: sklearn:Ridge\n  x: {model: sklearn:SVR, args: {C: 2.0}}"},
+        [
+            "suite.yaml:6: candidates.r.model: sklearn:Ridge is a regressor, and the task wants a classifier"
+            ": write for instance sklearn:RidgeClassifier",
+            "suite.yaml:7: candidates.x.model: sklearn:SVR is a regressor, and the task wants a classifier: "
+            "write for instance sklearn:SVC",
+        ],
+    ),
+    "estimator that is neither": (
+        {"candidates": "candidates:\n  k: {model: sklearn:KMeans}"},
+        [
+            "suite.yaml:6: candidates.k.model: sklearn:KMeans is no classifier, and the task wants a "
+            "classifier: write for instance sklearn:LogisticRegression"
+        ],
+    ),
+    "value that an estimator does not take": (
+        {"candidates": "candidates:\n  l:\n    model: sklearn:LogisticRegression\n    args:\n      C: -1"},
+        [
+            "suite.yaml:9: candidates.l.args.C: The 'C' parameter of LogisticRegression must be a float in "
+            "the range (0.0, inf]. Got -1 instead."
+        ],
+    ),
     "network within an estimator": (
         {
             "candidates": "candidates: {f: {model: sklearn:BaggingClassifier, args: {estimator: {model: "
@@ -324,8 +355,8 @@ TABLE: dict[str, tuple[dict[str, str | None], list[str]]] = {
             "LogisticRegression}}}"
         },
         [
-            "suite.yaml:5: candidates.f.args: The 'estimator' parameter of BaggingClassifier must be an "
-            "object implementing 'fit' and 'predict' or None. Got 'LogisticRegression' instead."
+            "suite.yaml:5: candidates.f.args.estimator: The 'estimator' parameter of BaggingClassifier must "
+            "be an object implementing 'fit' and 'predict' or None. Got 'LogisticRegression' instead."
         ],
     ),
     "misspelt argument of an estimator": (

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Set
 
 from harness.kinds import KINDS, kind_of
 from harness.models.rules import check as check_rules
@@ -12,6 +11,7 @@ from harness.protocols import Task
 from harness.reading.components import table
 from harness.reading.data_checks import check_args, task_info
 from harness.reading.draft import Draft, Path_
+from harness.reading.estimator_checks import LIBRARIES, AskedOf, check_estimators, question_of
 from harness.reading.file_args import check_files
 from harness.reading.references import find_function, resolve_model
 from harness.reading.signature import Parameter, Signature, read_signature
@@ -38,6 +38,7 @@ def check_candidates(draft: Draft) -> None:
         task = task_info(draft)
     except DataError:
         task = None  # reported where the data is checked
+    questions = list[AskedOf]()
     for name, node in draft.items("candidates").items():
         if node.mapping is None:
             continue
@@ -49,7 +50,8 @@ def check_candidates(draft: Draft) -> None:
             if draft.given(*path, stage):
                 place = draft.key_place(*path, stage)
                 draft.wrong((*path, stage), "is for `task: recommendation`: give a model instead", place)
-        _check_model(draft, path, task)
+        questions += filter(None, [_check_model(draft, path, task)])
+    check_estimators(draft, questions)
 
 
 def _check_pipeline(draft: Draft, path: Path_) -> None:
@@ -97,20 +99,22 @@ def _spoken_of(draft: Draft, path: Path_, message: str) -> Path_:
     return (*path, stage) if draft.given(*path, stage) else path
 
 
-def _check_model(draft: Draft, path: Path_, task: Task | None) -> None:
+def _check_model(draft: Draft, path: Path_, task: Task | None) -> AskedOf | None:
+    """A candidate that is one model; returns what its library is to be asked, if anything."""
+    asked = None
     node = draft.node(*path, "model")
     if node is None or node.value == "":
         place = node.place if node is not None else draft.key_place(*path)
         draft.wrong(path, f"`model` is missing: {REFERENCES}", place)
-        return
+        return None
     reference = draft.get(str, *path, "model")
     if reference is None:
-        return
+        return None
     try:
         source = resolve_model(reference, draft.folder)
     except LookupError as error:
         draft.wrong((*path, "model"), str(error.args[0]), node.place)
-        return
+        return None
     check_together(draft, path, source.ref)
     before = len(draft.mistakes)
     check_files(draft, path, source.ref)
@@ -123,10 +127,12 @@ def _check_model(draft: Draft, path: Path_, task: Task | None) -> None:
     if source.ref.about.fitted == "sklearn":
         nested = _check_nested(draft, path, draft.node(*path, "args"))
         nested = nested or bool(_MADE_OF & draft.get(dict, *path, "args", default={}).keys())
-        if nested and len(draft.mistakes) == before and source.ref.kind in _LIBRARIES:
-            _check_made(draft, path, reference, {"tfidf"} if _takes_texts(draft, task) else set())
+        if len(draft.mistakes) == before and source.ref.kind in LIBRARIES:
+            others = {"tfidf"} if _takes_texts(draft, task) else set()
+            asked = question_of(draft, path, reference, others, nested)
     if len(draft.mistakes) == before:
         _check_fit(draft, path, source.ref, task)
+    return asked if len(draft.mistakes) == before else None
 
 
 def _takes_texts(draft: Draft, task: Task | None) -> bool:
@@ -163,10 +169,6 @@ def _check_classes(draft: Draft, path: Path_, ref: ModelRef) -> None:
                 draft.wrong((*path, "args", key), str(error.args[0]), item.place)
 
 
-_LIBRARIES = tuple(
-    kind for kind, about in MODEL_KINDS.items() if about.fitted == "sklearn" and kind != OWN_ESTIMATOR
-)
-
 _MADE_OF = {"estimator", "estimators", "final_estimator", "regressor", "steps"}
 """Arguments that are further estimators."""
 
@@ -175,7 +177,7 @@ def _check_nested(draft: Draft, path: Path_, node: Node | None) -> bool:
     """References to further estimators, at any depth of an estimator's arguments; whether there are any."""
     if node is None:
         return False
-    found = isinstance(node.value, str) and parse_model(node.value).kind in _LIBRARIES
+    found = isinstance(node.value, str) and parse_model(node.value).kind in LIBRARIES
     if found:
         try:
             resolve_model(str(node.value), draft.folder)
@@ -185,22 +187,6 @@ def _check_nested(draft: Draft, path: Path_, node: Node | None) -> bool:
         _check_nested(draft, path, one) for one in [*(node.mapping or {}).values(), *(node.sequence or ())]
     ]
     return found or any(inner) or (node.mapping is not None and "model" in node.mapping)
-
-
-def _check_made(draft: Draft, path: Path_, reference: str, others: Set[str]) -> None:
-    """An estimator that is made of others is made, as a trial does: signatures alone do not tell which of its
-    arguments become estimators, and with which arguments of their own.
-
-    Args:
-        others: arguments that are not the estimator's.
-    """
-    from harness.models.estimators import build, check_values
-
-    given = draft.get(dict, *path, "args", default={})
-    try:
-        check_values(build(reference, {k: v for k, v in given.items() if k not in others}, 0, 1))
-    except (ValueError, TypeError) as error:
-        draft.wrong((*path, "args"), str(error), draft.key_place(*path, "args"))
 
 
 def _check_fit(draft: Draft, path: Path_, ref: ModelRef, task: Task | None) -> None:
