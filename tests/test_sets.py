@@ -297,7 +297,7 @@ def test_sets_run_whole_one_after_the_other_until_the_budget_is_spent(
 
     clock, asked, patient = [0.0], [], False
 
-    def run_suite(request: RunRequest, waited: Callable[[float], object]) -> int:
+    def run_suite(request: RunRequest, waited: Callable[[float], object], told: set[str]) -> int:
         asked.append((request.dataset, request.budget))
         waits = 40.0 if patient else 0.0
         clock[0] += 61.0 + waits

@@ -6,14 +6,13 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness.reading.components import description, price_cores, table
+from harness.figures import short
+from harness.reading.components import description, table
 from harness.record import KINDS, HarnessError, SuiteError
 from harness.runtimes.offered import left_out
 from harness.store.runs import RunFolder, list_runs
 from harness.suite.asks import why_all_is_measured
 from harness.suite.model_ref import MODEL_KINDS, NAMED, OWN, OWN_ESTIMATOR, parse_model
-from harness.suite.schema import Suite
-from harness.suite.variants import cores_used, local_cores
 
 if TYPE_CHECKING:  # a list of models needs neither statistics nor plans
     from harness.analysis.changes import Change, Comparison
@@ -64,31 +63,9 @@ def plan_text(plan: Plan, is_one_of_several_sets: bool = False) -> str:
     own += [metric.function for metric in plan.suite.metrics.values()]
     if own:
         lines.append(f"Runs your own code: {', '.join(own)} (from {plan.suite.folder})")
-    lines += [f"Note: {note}" for note in (*plan.notes, *idle_cores(plan.suite), *_instances(plan))]
+    lines += [f"Note: {note}" for note in (*plan.notes, *plan.of_versions)]
     lines += power_lines(plan.power) if plan.power else []
     return "\n".join([*lines, _expected_line(plan), *_until_decided_line(plan, is_one_of_several_sets)])
-
-
-def _instances(plan: Plan) -> list[str]:
-    """Says of which of several machines nothing will be known."""
-    if not plan.suite.machines:
-        return []
-    from harness.analysis.instances import instances  # loads NumPy, which few plans need
-
-    found = instances(plan.suite, plan.machine_class or "")
-    return [f"machines.{i.name}: {i.unknown}" for i in found if i.unknown]
-
-
-def idle_cores(suite: Suite) -> list[str]:
-    """Says that a machine is priced whole while some of its cores do nothing."""
-    if suite.serving.workers is not None or (suite.machine.price is None and not suite.machine.usd_per_hour):
-        return []
-    cores = suite.machine.cores or price_cores().get(suite.machine.price or "") or local_cores()
-    used = max(cores_used(name, suite.serving.threads) for name in suite.serving.runtimes)
-    if used >= cores:
-        return []
-    cure, verb = "with `serving.workers: auto` all of them do", "serves" if used == 1 else "serve"
-    return [f"the machine is priced with {cores} cores, of which {used} {verb}: costs are ceilings; {cure}"]
 
 
 def _candidate_lines(plan: Plan) -> Iterable[str]:
@@ -108,8 +85,10 @@ def _candidate_lines(plan: Plan) -> Iterable[str]:
 def _expected_line(plan: Plan) -> str:
     if not plan.missing:
         return "All trials are finished: `run` only writes the report again."
-    usd = "" if plan.usd is None else f"{plan.usd:.2f}" if plan.usd >= 0.005 else "less than 0.01"
-    money = f", {usd} USD at {plan.usd_per_hour:g} USD/h" if usd else ""
+    money = ""
+    if plan.usd is not None and plan.usd_per_hour is not None:
+        usd = f"{plan.usd:,.2f}" if plan.usd >= 0.005 else "less than 0.01"
+        money = f", {usd} USD at {short(plan.usd_per_hour)} USD/h"
     share = len(plan.guessed) / len(plan.missing)
     how = {0.0: "from earlier trials like these", 1.0: "a rough guess: nothing like it was run yet"}
     basis = how.get(share, f"{len(plan.guessed)} of {len(plan.missing)} trials roughly guessed")
@@ -240,11 +219,14 @@ def comparison_text(found: Comparison) -> str:
 
 
 def _change_row(keys: Sequence[str], change: Change) -> Row:
-    def figure(value: float | None, form: str = ".4g") -> str:
-        return "-" if value is None else format(value, form)
+    def figure(value: float | None) -> str:
+        return "-" if value is None else short(value)
 
-    interval = "" if change.low is None else f"{change.low:+.3g} to {figure(change.high, '+.3g')}"
+    def difference(value: float | None) -> str:
+        return "-" if value is None else short(float(f"{value:.3g}"), "+")
+
+    interval = "" if change.low is None else f"{difference(change.low)} to {difference(change.high)}"
     cells = (change.verdict, change.variant, change.metric, figure(change.a), figure(change.b))
     verdict = change.verdict.upper() if change.verdict == "worse" else change.verdict
-    more = (figure(change.worsening, "+.3g"), interval, change.note)
+    more = (difference(change.worsening), interval, change.note)
     return dict(zip(keys, (verdict, *cells[1:], *more), strict=True))

@@ -4,19 +4,70 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from harness.analysis.criteria import decides
+from harness.analysis.criteria import NEEDED_CALLS, decides, limits_of
 from harness.planning.tails import tail_note
 from harness.planning.tuning import watched_note
+from harness.reading.components import price_cores
 from harness.suite.schema import CONSTANT, Suite
+from harness.suite.variants import cores_used, is_elsewhere, local_cores
 
 
-def plan_notes(suite: Suite) -> tuple[str, ...]:
-    """What `plan` says of the data and of what decides, a sentence each."""
+def plan_notes(suite: Suite, machine_class: str | None = None) -> tuple[str, ...]:
+    """What `plan` says of the data and of what decides, a sentence each.
+
+    Args:
+        machine_class: of the machine that measures speed.
+    """
     from harness.datasets.catalog import notes
 
     said = notes(suite.data.name, suite.data.args)
     own = [watched_note(suite), constant_note(suite), silence_note(suite), tail_note(suite)]
-    return (*said, *filter(None, own))
+    money = [floor_note(suite), idle_note(suite), *unknown_machines(suite, machine_class)]
+    return (*said, *filter(None, [*own, *money]))
+
+
+def floor_note(suite: Suite) -> str:
+    """That a cost decides and will be a floor; empty where it will be none, or none decides."""
+    names = [n for n in ("cost_per_month_usd", "cost_per_million_usd") if decides(suite, n)]
+    scenarios, limits = suite.serving.scenarios, limits_of(suite)
+    if not names or scenarios.server is not None or not is_priced(suite):
+        return ""
+    if all(is_elsewhere(name) for name in suite.serving.runtimes):
+        return ""
+    if scenarios.offline is not None and any(c.is_upper and c.metric in NEEDED_CALLS for c in limits):
+        return ""  # a simulated queue tells the load within the limit
+    vain = ", which meets no limit" if any(c.metric in names for c in limits) else ""
+    return (
+        f"{names[0]} decides and will be a floor{vain}: no load within a limit of latency is measured; add "
+        "`server: {latency_p99_ms: 10}`, with your own limit, to serving.scenarios"
+    )
+
+
+def is_priced(suite: Suite) -> bool:
+    """Whether the suite says what its machine costs."""
+    return suite.machine.price is not None or bool(suite.machine.usd_per_hour)
+
+
+def idle_note(suite: Suite) -> str:
+    """That a machine is priced whole while some of its cores do nothing."""
+    if suite.serving.workers is not None or not is_priced(suite):
+        return ""
+    cores = suite.machine.cores or price_cores().get(suite.machine.price or "") or local_cores()
+    used = max(cores_used(name, suite.serving.threads) for name in suite.serving.runtimes)
+    if used >= cores:
+        return ""
+    cure, verb = "with `serving.workers: auto` all of them do", "serves" if used == 1 else "serve"
+    return f"the machine is priced with {cores} cores, of which {used} {verb}: costs are ceilings; {cure}"
+
+
+def unknown_machines(suite: Suite, machine_class: str | None) -> list[str]:
+    """Of which of several machines nothing will be known."""
+    if not suite.machines:
+        return []
+    from harness.analysis.instances import instances  # loads NumPy, which few plans need
+
+    found = instances(suite, machine_class or "")
+    return [f"machines.{i.name}: {i.unknown}" for i in found if i.unknown]
 
 
 def silence_note(suite: Suite) -> str:

@@ -76,7 +76,7 @@ class Plan:
         slots: how many train or score trials run at once.
         usd_per_hour: of the suite's machine, None where it has no price.
         machine_class: where it serves, None where that is not known yet (a cluster).
-        notes: what is worth knowing of how the user's own data were read.
+        notes: what is worth knowing before anything runs, of own data and of the decision.
         power: which differences the suite can tell apart.
     """
 
@@ -95,6 +95,11 @@ class Plan:
     @property
     def hash(self) -> str:
         return run_hash(self.suite, self.trials, self.machine_class)
+
+    @property
+    def of_versions(self) -> tuple[str, ...]:
+        """That finished trials ran on other versions, in words; `run` says it with what it does about it."""
+        return (outdated_text(self.outdated, len(self.cached)),) if self.outdated else ()
 
     @property
     def missing(self) -> tuple[Trial, ...]:
@@ -153,7 +158,7 @@ class Plan:
             "expected_wall_seconds": self.wall_seconds,
             "expected_usd": self.usd,
             "expected_until_decided_seconds": None if self.until_decided is None else [*self.until_decided],
-            "notes": list(self.notes),
+            "notes": [*self.notes, *self.of_versions],
             "power": None if self.power is None else to_json(self.power),
         }
 
@@ -178,7 +183,7 @@ def plan_run(
     planned = make_plan(suite, trials, cached, history)
     records = {trial_id: record for trial_id, run in cached.items() if (record := run.record(trial_id))}
     old = outdated(trials, records)
-    notes = (*plan_notes(suite), *([outdated_text(old, len(cached))] if old else []))
+    notes = plan_notes(suite, machine_class)
     power = power_of(suite, [*(r for r in list_runs(out) if r.suite_name != suite.name), *runs])
     return replace(planned, machine_class=machine_class, notes=notes, outdated=old, power=power), cached
 

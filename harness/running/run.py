@@ -43,11 +43,16 @@ OPEN_GPUS = -1.0
 SHOW_CURSOR = b"\x1b[?25h"
 
 
-def run_suite(request: RunRequest, waited: Callable[[float], object] = lambda seconds: None) -> int:
+def run_suite(
+    request: RunRequest,
+    waited: Callable[[float], object] = lambda seconds: None,
+    told: set[str] | None = None,
+) -> int:
     """Run a suite; what is finished is never run again.
 
     Args:
         waited: told how many seconds trials waited for other runs on this host, which no budget counts.
+        told: notes that were printed for another data set of the suite; what is printed is added.
     Returns:
         the exit code: 0, 1 when trials failed, 130 when interrupted.
     Raises:
@@ -66,6 +71,7 @@ def run_suite(request: RunRequest, waited: Callable[[float], object] = lambda se
     console = Console(stderr=True, width=None if sys.stderr.isatty() else 110)
     is_local = request.address is None
     plan, cached = plan_run(suite, request.only, request.out, gpus=OPEN_GPUS, is_local=is_local)
+    _say_notes(plan, set() if told is None else told, console)
     plan, cached = _up_to_date(plan, cached, request.refresh, console)
     name = _name_until_decided(plan, asked) if stops else plan.hash
     if stops and is_further:
@@ -102,6 +108,14 @@ def _name_until_decided(plan: Plan, suite: Suite) -> str:
     further sessions come."""
     once = [t for t in plan.trials if (t.round or 0) < suite.serving.rounds]
     return content_hash([run_hash(suite, once, plan.machine_class), "until decided"])
+
+
+def _say_notes(plan: Plan, told: set[str], console: Console) -> None:
+    """What `plan` says, in its words."""
+    for note in plan.notes:
+        if note not in told:
+            console.print(f"Note: {note}", highlight=False, markup=False, soft_wrap=True)
+            told.add(note)
 
 
 def _say_waited(seconds: float, waited: Callable[[float], object], console: Console) -> None:

@@ -31,7 +31,7 @@ def run_sets(request: RunRequest) -> int:
     suites = read_suites(request.suite, request.overrides)  # all mistakes of all sets before any runs
     budget = request.budget if request.budget is not None else next(iter(suites.values())).budget
     end = None if budget is None else time.monotonic() + budget
-    code = 0
+    code, told = 0, set[str]()
     for place, name in enumerate(names):
         left = None if end is None else end - time.monotonic()
         said = f"\ndata set {name} ({place + 1} of {len(names)})"
@@ -42,7 +42,7 @@ def run_sets(request: RunRequest) -> int:
         print(said, file=sys.stderr)
         asked = replace(request, dataset=name, budget=left, json_out=False)
         waits: list[float] = []
-        found = run_suite(asked, waits.append)
+        found = run_suite(asked, waits.append, told)
         end = None if end is None else end + sum(waits)
         if found == INTERRUPTED:
             return found
