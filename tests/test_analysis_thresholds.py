@@ -90,7 +90,9 @@ def test_rows_of_one_owner_are_drawn_together() -> None:
     rows = measured_at(positive, targets, 0.4, goal)
     for name in ("precision", "recall", "f1", "cost"):
         assert whole[name].value == pytest.approx(rows[name].value, rel=1e-6)
-        assert (whole[name].low, whole[name].high) == pytest.approx((alone[name].low, alone[name].high))
+        assert (whole[name].low, whole[name].high) == pytest.approx(
+            (alone[name].low, alone[name].high), rel=0.01
+        ), "as wide as t is of 200"
         assert whole[name].high - whole[name].low > 2 * (rows[name].high - rows[name].low)
 
 

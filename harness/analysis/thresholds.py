@@ -12,7 +12,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from harness.analysis.stats import Array
+from harness.analysis.stats import Array, t_quantile
 from harness.suite.schema import Threshold
 
 REPEATS = 400
@@ -20,6 +20,8 @@ REPEATS = 400
 
 
 LARGE = 50_000
+FEWEST_GROUPS = 15
+"""Groups below which what follows from resampling them has no interval."""
 
 
 @dataclass(frozen=True)
@@ -105,11 +107,16 @@ def choose(positive: Array, targets: Array, goal: Threshold) -> float | None:
 
 @dataclass(frozen=True)
 class Figure:
-    """A value with the 95 % interval over test examples; NaN where it is not estimable."""
+    """A value with the 95 % interval over test examples; NaN where it is not estimable.
+
+    Args:
+        why: there is a value and no interval.
+    """
 
     value: float
     low: float
     high: float
+    why: str = ""
 
 
 def measured_at(
@@ -120,7 +127,9 @@ def measured_at(
     Args:
         groups: (n,) whose each example is: they are drawn whole.
     """
-    return {name: figure(v) for name, v in _resampled(positive, targets, threshold, goal, groups).items()}
+    found = _resampled(positive, targets, threshold, goal, groups)
+    most = {"cost": np.inf}
+    return {name: figure(v, groups, 0.0, most.get(name, 1.0)) for name, v in found.items()}
 
 
 def gained(
@@ -128,7 +137,7 @@ def gained(
 ) -> dict[str, Figure]:
     """What the threshold changes of those, against 0.5, on the same resamples."""
     at, plain = (_resampled(positive, targets, cut, goal, groups) for cut in (threshold, 0.5))
-    return {name: figure(at[name] - plain[name]) for name in at}
+    return {name: figure(at[name] - plain[name], groups) for name in at}
 
 
 def _resampled(
@@ -173,12 +182,28 @@ def _drawn(n: int) -> Array:
     return np.stack([np.ones(n), *drawn]).astype(np.float32)
 
 
-def figure(values: Array) -> Figure:
-    """The first of resampled values, with the middle 95 % of the others."""
+def figure(
+    values: Array, groups: Array | None = None, least: float = -np.inf, most: float = np.inf
+) -> Figure:
+    """The first of resampled values, with the middle 95 % of the others.
+
+    Resamples of few groups vary less than new groups would: their interval is as much wider as that of t is,
+    and of fewer than `FEWEST_GROUPS` there is none.
+
+    Args:
+        groups: (n,) whose each example is. least, most: between which a value lies by its nature.
+    """
     if not np.isfinite(values[0]):
         return Figure(np.nan, np.nan, np.nan)
+    value = float(values[0])
     low, high = np.nanquantile(values[1:], [0.025, 0.975])
-    return Figure(float(values[0]), float(low), float(high))
+    if groups is not None:
+        count = len(np.unique(groups))
+        if count < FEWEST_GROUPS:
+            return Figure(value, np.nan, np.nan, f"not estimable: {count} groups")
+        wider = t_quantile(0.975, count - 1) / t_quantile(0.975, np.inf) * np.sqrt(count / (count - 1))
+        low, high = value + wider * (low - value), value + wider * (high - value)
+    return Figure(value, max(float(low), least), min(float(high), most))
 
 
 def _share(counts: Array, total: int) -> Array:

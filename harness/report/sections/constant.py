@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from harness.analysis import thresholds
+from harness.analysis.aggregates import rows_of_one
 from harness.analysis.criteria import decides
 from harness.protocols import Section
 from harness.report import numbers as n
@@ -48,9 +49,13 @@ def _positive(e: Evidence, a: ComparedAnswers, counts: np.ndarray) -> int:
     return a.positive if e.suite.decision.positive is not None else int(counts.argmin())
 
 
-def _counts(a: ComparedAnswers, candidate: str) -> np.ndarray:
-    told = a.probabilities[candidate].argmax(1)
-    return np.bincount(a.targets * a.classes + told, minlength=a.classes**2).reshape(a.classes, a.classes)
+def _share(a: ComparedAnswers, right: np.ndarray, rows: np.ndarray) -> Cell:
+    """The share right of some rows; those of one group count as what they tell together."""
+    count = int(rows.sum())
+    if not count:
+        return share_cell(0.0, 0)
+    alike = rows_of_one(right[rows].astype(float), None if a.groups is None else a.groups[rows])
+    return share_cell(float(right[rows].mean()), max(1, int(count / alike)))
 
 
 def _of_the_rare(e: Evidence, a: ComparedAnswers, which: int, names: list[str], share: float) -> Table:
@@ -63,15 +68,10 @@ def _of_the_rare(e: Evidence, a: ComparedAnswers, which: int, names: list[str], 
     )  # fmt: skip
     rows = []
     for candidate, p in a.probabilities.items():
-        matrix = _counts(a, candidate)
-        said, found = int(matrix[:, which].sum()), int(matrix[which, which])
-        head = Cell(candidate, key=e.palette.swatch(candidate))
-        precision = share_cell(found / said, said) if said else Cell("never said", tone="muted")
-        plain = [
-            share_cell(float(np.trace(matrix) / matrix.sum()), int(matrix.sum())),
-            precision,
-            share_cell(found / max(1, int(is_it.sum())), int(is_it.sum())),
-        ]
+        told, head = p.argmax(1), Cell(candidate, key=e.palette.swatch(candidate))
+        right, said = told == a.targets, told == which
+        precision = _share(a, right, said) if said.any() else Cell("never said", tone="muted")
+        plain = [_share(a, right, np.ones_like(said)), precision, _share(a, right, is_it == 1)]
         rows.append((head, *plain, *_at_goal(e, candidate, p[:, which], is_it, which, a.groups)))
     note = (
         f"Precision: of what is called “{names[which]}”, the share that is; recall: of what is "

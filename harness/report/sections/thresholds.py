@@ -245,8 +245,8 @@ def _temperature_cells(
 ) -> list[Cell]:
     losses = [quality.log_losses(p.astype(np.float64), targets) for p in (before, after)]
     each = thresholds.weights(len(targets), groups)
-    loss = thresholds.figure(each @ losses[0] / each.sum(1))
-    change = thresholds.figure(each @ (losses[1] - losses[0]) / each.sum(1))
+    loss = thresholds.figure(each @ losses[0] / each.sum(1), groups, 0.0)
+    change = thresholds.figure(each @ (losses[1] - losses[0]) / each.sum(1), groups)
     cells = [_ece_cell(Predictions(np.arange(len(p)), targets, p, groups=groups)) for p in (before, after)]
     return [*cells, figure_cell(loss), change_cell(change, lower_is_better=True)]
 
@@ -267,6 +267,8 @@ def _ece_cell(answers: Predictions) -> Cell:
 
 def figure_cell(f: Figure) -> Cell:
     """A value with its interval, or that there is none."""
+    if f.why:
+        return Cell(n.plain(f.value), f.why, f.value, tone="muted")
     if not np.isfinite([f.value, f.low, f.high]).all():
         return Cell("not estimable", tone="muted")
     if not f.high > f.low:
@@ -276,6 +278,8 @@ def figure_cell(f: Figure) -> Cell:
 
 def change_cell(f: Figure | Interval, lower_is_better: bool = False) -> Cell:
     """A difference with its sign and interval, coloured where the interval does not hold 0."""
+    if isinstance(f, Figure) and f.why:
+        return Cell(n.signed(f.value), f.why, f.value, tone="muted")
     if not np.isfinite([f.value, f.low, f.high]).all():
         return Cell("not estimable", tone="muted")
     if not f.high > f.low:
