@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, TypedDict
 
-from harness.reasons import Noted, Reason
+from harness.reasons import SAID_ONCE, Noted, Reason
 from harness.spread import Spread
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ class Estimate(Noted):
         floor: the true figure may be higher: an upper limit is never met by it.
         machines: of a cost, how many it pays for. step: what one machine more or less changes; None where
             machines come and go by the hour, and of what is no cost of machines.
-        total: of a training's cost, with the search and all seeds.
+        total: of a training's cost, that of all trainings of the run.
         by_figures: of an expression, what the row's own figures give, where `value` is another.
     """
 
@@ -140,6 +140,11 @@ class Row:
     def is_inherited(self) -> bool:
         """Whether its quality is that of its candidate's reference, as it answers as that does."""
         return any(Reason.INHERITED in cell.reasons for cell in self.estimates.values())
+
+    @property
+    def stopped(self) -> str:
+        """Why it was measured no further, `ruled out after …`; empty where nothing stopped it."""
+        return next((cell.note for cell in self.estimates.values() if cell.reason in SAID_ONCE), "")
 
     @property
     def deployed(self) -> str:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from harness.analysis.bill import bill
-from harness.analysis.cost import machines, replicas
+from harness.analysis.cost import TrainCost, machines, replicas
 from harness.analysis.criteria import goal_of
 from harness.analysis.money import with_costs
 from harness.analysis.sensitivity import Question
@@ -32,7 +32,7 @@ def asked() -> Suite:
     return suite.model_copy(update={"machine": Machine(usd_per_hour=PRICE)})
 
 
-# Variant: requests/s that one machine carries, seconds of training with search and seeds, size in MB.
+# Variant: requests/s that one machine carries, seconds of training one model with its search, size in MB.
 VARIANTS = {
     "tree/onnx@1x1": (500.0, 360.0, 5.0),
     "encoder/onnx@1x1": (60.0, 36_000.0, 500.0),
@@ -74,7 +74,7 @@ def test_the_table_shows_the_same_bills_per_month_and_per_million() -> None:
     )
     carried = np.array([[carries for carries, _, _ in VARIANTS.values()]])
     table = Tradeoff(rows, ("throughput_at_slo_qps",), {"throughput_at_slo_qps": carried})
-    seconds = {"tree": (90.0, 360.0), "encoder": (3600.0, 36_000.0)}
+    seconds = {"tree": TrainCost(90.0, 360.0, 900.0), "encoder": TrainCost(3600.0, 36_000.0, 50_000.0)}
     priced = with_costs(table, asked(), seconds)
     for row in priced.rows:
         month, million = (row.estimates[f"cost_per_{of}_usd"].value for of in ("month", "million"))
@@ -112,7 +112,7 @@ def test_a_service_costs_what_its_owner_asks_and_no_machine() -> None:
     assert [cell.value for cell in month] == pytest.approx([146.00, 1576.80, 600.00], abs=0.01)
     assert [cell.machines for cell in month] == [2, 0, 0]
     assert month[1].note == (
-        "the owner's price: 0.000002 USD a request; measured to carry 9 of 900 requests per second"
+        "the owner's price: 2 USD a million requests; measured to carry 9 of 900 requests per second"
     )
     assert month[2].note == "the owner's price: 600 USD a month"
     million = [row.estimates["cost_per_million_usd"].value for row in table.rows]

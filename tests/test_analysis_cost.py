@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Mapping
+from dataclasses import replace
 
 import pytest
 
@@ -112,10 +114,11 @@ def test_a_month_and_a_million_requests_by_hand() -> None:
     assert cost_per_million_floor(100.0, 0.1) == pytest.approx(1e6 * 0.1 / 360_000)
 
 
-def test_training_costs_the_final_recipe_and_with_all_that_led_to_it() -> None:
-    def trained(seconds: float, **where: object) -> Record:
+def test_a_model_costs_its_training_its_search_and_what_failed_and_no_other_seed_fold_or_size() -> None:
+    def trained(seconds: float, spec: Mapping[str, object] = {}, **where: object) -> Record:
+        plain = trial("train", "a", **where)
         return Record(
-            trial("train", "a", **where),
+            replace(plain, spec={**plain.spec, **spec}),
             "finished",
             (Measurement("train_seconds", seconds, "s"),),
             seconds=seconds,
@@ -125,12 +128,18 @@ def test_training_costs_the_final_recipe_and_with_all_that_led_to_it() -> None:
         trained(3600, seed=0),
         trained(7200, seed=1),
         trained(900, seed=0, train_size=100),
-        failed(trained(0, seed=2), "out of memory"),
+        trained(300, {"tuning_trial": 0}, seed=0),
+        trained(600, {"tuning_trial": 1}, seed=0),
+        trained(1800, {"data": {"split": {"part": 1}}}, seed=0),
+        replace(failed(trained(0, seed=2), "out of memory"), seconds=360),
     ]
     found = train_cost_usd(records, "a", 1000, 0.5)
     assert found is not None
-    assert found.final_recipe == pytest.approx(0.75)
-    assert found.with_search == pytest.approx(0.5 * 3.25)
+    # 3,600, 7,200 and 1,800 s: 1.17 h in the mean. The search took 0.25 h, and of 0.1 h that failed each of
+    # the three bears a third.
+    assert found.final_recipe == pytest.approx(0.5 * 3.5 / 3)
+    assert found.to_ship == pytest.approx(0.5 * (3.5 / 3 + 0.25 + 0.1 / 3))
+    assert found.in_all == pytest.approx(0.5 * (3.5 + 0.25 + 0.25 + 0.1))
     assert train_cost_usd(records, "b", 1000, 0.5) is None
 
 

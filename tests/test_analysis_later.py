@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from harness.analysis import served
+from harness.analysis.cost import TrainCost
 from harness.analysis.kept import read_evidence
 from harness.analysis.later import can_wait, with_costs_later
 from harness.analysis.measured import measured_table
@@ -20,7 +21,7 @@ from harness.store.run_folder import RunFolder
 from harness.suite.schema import Suite
 from tests.analysis_world import Truth, World, make_suite, store
 
-SECONDS = {"c0": (60.0, 180.0), "c3": (20.0, 60.0)}
+SECONDS = {"c0": TrainCost(60.0, 60.0, 180.0), "c3": TrainCost(20.0, 20.0, 60.0)}
 LIMITS = ("latency_p99_ms <= 40",)
 
 

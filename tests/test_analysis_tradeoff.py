@@ -14,12 +14,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from harness.analysis.cost import TrainCost
 from harness.analysis.kept import read_evidence
+from harness.analysis.measured import measured_table
 from harness.analysis.outputs import stored_evidence, tidy
 from harness.analysis.predictions import Predictions, read_predictions, score_examples
 from harness.analysis.recommend import analyse, decide
+from harness.analysis.ruled_out import with_reasons
 from harness.analysis.stats import two_way_interval
-from harness.analysis.tradeoff import _value_cell, short, tradeoff
+from harness.analysis.tradeoff import _value_cell, complete, tradeoff
+from harness.figures import short
 from harness.record import Measurement, Record
 from harness.report import numbers
 from harness.results import Row, Tradeoff
@@ -46,6 +50,21 @@ def test_a_value_that_few_draws_carry_away_shows_its_median_and_says_so() -> Non
     assert cell.note == f"median; a few extreme draws take the mean to {short(float(worth.mean()))}"
     plain = _value_cell(worth[:1990], [])
     assert plain.value == pytest.approx(200) and plain.note == ""
+
+
+def test_no_cell_of_who_was_ruled_out_says_less_than_why() -> None:
+    """Its quality was measured, its speed no more: costs and value follow from speed."""
+    world = World(TRUTHS)
+    records = [r for r in world.records() if (r.trial.kind, r.trial.candidate) != ("serve", "small")]
+    suite = make_suite(list(TRUTHS), value="1000*accuracy - cost_per_month_usd", objective="maximize value")
+    suite = suite.model_copy(update={"machine": Machine(usd_per_hour=0.1)})
+    why = "ruled out after its training: accuracy clearly below 0.87 (0.85)"
+    table = measured_table(records, suite, world.predictions.__getitem__)
+    found = complete(with_reasons(table, {"small/torch": why}), suite, {"big": TrainCost(60.0, 60.0, 180.0)})
+    cells = {r.variant: r.estimates for r in found.rows}["small/torch"]
+    assert cells["accuracy"].value is not None
+    for name in ("value", "cost_per_month_usd", "cost_per_million_usd", "train_cost_usd", "latency_p50_ms"):
+        assert (cells[name].value, cells[name].note) == (None, why), name
 
 
 def test_who_calculates_with_the_figures_of_a_row_gets_its_value_or_is_told_what_else() -> None:

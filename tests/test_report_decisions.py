@@ -173,7 +173,8 @@ def test_a_choice_that_trails_is_said_to_be_behind(tmp_path: Path) -> None:
     }
     changed = replace(e.recommendation, choice="fast/onnx", tied_with=(), runners_up=(trailing,))
     text = said(replace(e, recommendation=changed), "verdict")
-    assert "It is behind slow/onnx, the next best, by 0.005 (−0.010 to 0.020)" in text
+    assert "On average it is behind slow/onnx, the next best, by 0.005 (−0.010 to 0.020)" in text
+    assert "which is not separated" in text
 
 
 def test_what_a_decision_rests_on_is_counted_per_candidate(tmp_path: Path) -> None:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import math
+import re
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
 from harness.analysis.criteria import parse_constraint
+from harness.analysis.tradeoff import interval_text
+from harness.figures import short
 from harness.report import numbers as n
 from harness.results import Estimate
 
@@ -40,7 +43,7 @@ def test_an_interval_decides_the_digits(
         (1.25e9, "1.25\u202fG"),
         (0.01234, "0.0123"),
         (-2.5, "−2.50"),
-        (7.6e-5, "7.60·10⁻⁵"),
+        (7.6e-5, "0.0000760"),
         (math.nan, "not finite"),
     ],
 )
@@ -110,7 +113,23 @@ def test_small_words() -> None:
 
 def test_a_limit_keeps_the_digits_it_was_written_with() -> None:
     assert n.as_written(11689512.0) == "11,689,512"
+    assert (n.as_written(2e-05), n.as_written(2e6), n.as_written(-3.5)) == ("0.00002", "2,000,000", "−3.5")
     assert (n.as_written(0.87), n.as_written(10.0), n.as_written(1200.0)) == ("0.87", "10", "1,200")
+
+
+@given(st.floats(1e-12, 1e15))
+def test_no_figure_of_money_has_a_power_of_ten(usd: float) -> None:
+    cells = [
+        Estimate(usd),
+        Estimate(usd, usd * 0.9, usd * 1.1),
+        Estimate(usd, usd * 0.9, usd * 1.1, step=usd),
+    ]
+    shown = [n.shown("cost_per_million_usd", cell) for cell in cells]
+    sides = n.two_sides("cost_per_million_usd", usd, usd * 1.01)
+    said = [n.money(usd), n.amount(usd), *sides, n.quantity("cost_per_month_usd", usd), short(usd)]
+    for text in [*said, *(s.value + s.interval for s in shown), *map(interval_text, cells)]:
+        assert not re.search(r"\de[+-]?\d|·10", text), text
+        assert re.search(r"[1-9]", text), text
 
 
 def test_a_cell_of_a_bill_has_its_cents() -> None:

@@ -16,7 +16,7 @@ class Bill:
 
     Args:
         machines: those that the traffic needs. spare: those that run beside them.
-        training: with all seeds, the search and what failed, spread over the months.
+        training: of the model that is shipped, with its search and what failed, spread over the months.
         storage: of the fitted model. once: one-off items, spread over the months. monthly: the others.
         requests: items that are paid for each.
     """
@@ -51,7 +51,8 @@ def bill(
 
     Args:
         usd_per_hour: of the machine that trains, and serves where no other price is given.
-        train_seconds: of one training with its seeds, search and failures. size_mb: of 10^6 bytes.
+        train_seconds: of one model with its search and failures (`TrainCost.to_ship`).
+        size_mb: of 10^6 bytes.
     """
     traffic = suite.decision.traffic
     hourly = usd_per_hour if serving_usd_per_hour is None else serving_usd_per_hour
@@ -82,7 +83,7 @@ def besides(
     """Of each row, what it costs beyond the machines.
 
     Args:
-        trained: candidate → seconds of training with all seeds and the search.
+        trained: candidate → seconds that it takes to have one model.
     """
     found = []
     for row in rows:

@@ -14,6 +14,7 @@ import numpy as np
 
 from harness.analysis.stats import Interval, holm, t_tail
 from harness.codec import Json
+from harness.figures import short
 
 ERROR_RATE = 0.05
 
@@ -50,8 +51,9 @@ class Change:
         unit, factor = ("", 1) if self.unit == "fraction" else (" %", 100)
         interval, note = "", f"; {self.note}" if self.note else ""
         if self.low is not None and self.high is not None:
-            interval = f" (worsening {factor * self.low:+.4g} to {factor * self.high:+.4g}{unit})"
-        size = f"{factor * abs(self.worsening):.4g}{unit} {way}"
+            ends = " to ".join(short(factor * end, "+") for end in (self.low, self.high))
+            interval = f" (worsening {ends}{unit})"
+        size = f"{short(factor * abs(self.worsening))}{unit} {way}"
         return f"{self.variant} {self.metric}: {figures}, {size}{interval}: {self.verdict}{note}"
 
 
@@ -160,4 +162,4 @@ def _verdict(interval: Interval, worse: float, better: float) -> Verdict:
 
 
 def _number(value: float | None) -> str:
-    return "–" if value is None else f"{value:.4g}"
+    return "–" if value is None else short(value)

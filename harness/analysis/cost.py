@@ -106,34 +106,47 @@ def cost_per_million_floor(throughput: np.ndarray | float, usd_per_hour: np.ndar
 
 @dataclass(frozen=True)
 class TrainCost:
-    """USD of training: one training of the final recipe, and all trials that led to it."""
+    """What training a candidate costs.
+
+    Args:
+        final_recipe: one training with the final settings.
+        to_ship: what it takes to have one model: that, the search for its settings, and what failed.
+        in_all: every training of the run, those of other seeds, folds and training-set sizes too, which
+            measure and ship nothing.
+    """
 
     final_recipe: float
-    with_search: float
+    to_ship: float
+    in_all: float
 
 
 def train_cost_usd(
     records: Iterable[Record], candidate: str, train_size: int | None, usd_per_hour: float
 ) -> TrainCost | None:
-    """What training a candidate cost: mean of the trainings at `train_size`, and the sum of all.
+    """What training a candidate cost: the final recipe is the mean of the trainings at `train_size`.
 
     Returns:
-        None when no training of that size finished. Failed trainings count into `with_search`.
+        None when no training of that size finished. Of failed ones each that finished bears its share.
     """
     final: list[float] = []
-    total = 0.0
+    total = search = failed = 0.0
     for record in records:
         if record.trial.kind != "train" or record.trial.candidate != candidate:
             continue
         measured = record.value("train_seconds")
         seconds = record.seconds if measured is None else measured
         total += seconds
-        is_final = record.trial.tuning is None and record.trial.train_size == train_size
-        if record.status == "finished" and is_final:
-            final.append(seconds)
+        if record.trial.tuning is not None:
+            search += seconds
+        elif record.trial.train_size == train_size:
+            if record.status == "finished":
+                final.append(seconds)
+            else:
+                failed += seconds
     if not final:
         return None
-    return TrainCost(usd_per_hour * sum(final) / len(final) / 3600, usd_per_hour * total / 3600)
+    once, hourly = sum(final) / len(final), usd_per_hour / 3600
+    return TrainCost(hourly * once, hourly * (once + search + failed / len(final)), hourly * total)
 
 
 def amortisation_requests(

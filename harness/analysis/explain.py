@@ -13,8 +13,9 @@ from harness.analysis.sanity import senseless
 from harness.analysis.sensitivity import Question
 from harness.analysis.stats import row_quantiles
 from harness.analysis.ties import Named, few
-from harness.analysis.tradeoff import interval_text, objections, percent, picked, short, words_of
+from harness.analysis.tradeoff import interval_text, objections, percent, picked, words_of
 from harness.analysis.values import where_held
+from harness.figures import short
 from harness.results import Estimate, Expected, NearestMiss, Row, RunnerUp, StillOpen, Tradeoff
 from harness.suite.expression import Constraint
 
@@ -229,7 +230,10 @@ def _lead_sentence(lead: Lead, k: int, rival: str, subject: str) -> str:
     mean, low, high = float(lead.mean[k]), float(lead.low[k]), float(lead.high[k])
     way = "leads" if mean >= 0 else "is behind"
     mean, low, high = (mean, low, high) if mean >= 0 else (-mean, -high, -low)
-    return f"It {way} {rival} by {short(mean)} ({short(low)} to {short(high)}) in {subject}."
+    by = f"by {short(mean)} ({short(low)} to {short(high)}) in {subject}"
+    if low <= 0:
+        return f"On average it {way} {rival} {by}, which is not separated."
+    return f"It {way} {rival} {by}."
 
 
 def _goal_figures(row: Row, goal: DecisionObjective) -> str:

@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from harness.analysis.cost import TrainCost
 from harness.analysis.draws import StoredDraws
 from harness.analysis.money import TrainingSeconds
 from harness.analysis.stats import Array
@@ -56,7 +57,7 @@ def write_evidence(run: RunFolder, stored: Stored) -> None:
     services = [row.service for row in table.rows]
     document = {
         "stamp": stored.stamp,
-        "seconds": {name: list(pair) for name, pair in stored.seconds.items()},
+        "seconds": {name: asdict(found) for name, found in stored.seconds.items()},
         "train_size": table.train_size,
         "warnings": table.warnings,
         "metrics": table.metrics,
@@ -119,7 +120,7 @@ def read_evidence(run: RunFolder) -> Stored | None:
             document["machine_class"],
             tuple(document["sessions"]),
         )
-        seconds = {name: (pair[0], pair[1]) for name, pair in document["seconds"].items()}
+        seconds = {name: TrainCost(**found) for name, found in document["seconds"].items()}
         return Stored(table, seconds, document["stamp"])
     except (FileNotFoundError, ValueError, KeyError, TypeError, AttributeError, OSError, zipfile.BadZipFile):
         return None

@@ -16,6 +16,7 @@ from harness.analysis.order import nearest_quantiles
 from harness.analysis.served import load_within
 from harness.analysis.stats import Array
 from harness.analysis.values import count_draws
+from harness.figures import as_written, short
 from harness.reasons import Reason, of_failure, reason_of
 from harness.record import Record
 from harness.results import Estimate, Row, Tradeoff
@@ -30,8 +31,8 @@ NO_NUMBER = "no number of machines keeps the latency limit"
 """Why a cost has no figure."""
 
 
-TrainingSeconds = Mapping[str, tuple[float, float]]
-"""Candidate → seconds of one training of the final recipe, and of all trainings with the search."""
+TrainingSeconds = Mapping[str, cost.TrainCost]
+"""Candidate → seconds of its trainings: `TrainCost` at a dollar a second."""
 
 
 def training_seconds(records: Sequence[Record], train_size: int | None) -> TrainingSeconds:
@@ -43,7 +44,7 @@ def training_seconds(records: Sequence[Record], train_size: int | None) -> Train
     costs = {
         name: cost.train_cost_usd(group, name, train_size, 3600.0) for name, group in by_candidate.items()
     }
-    return {name: (c.final_recipe, c.with_search) for name, c in costs.items() if c is not None}
+    return {name: found for name, found in costs.items() if found is not None}
 
 
 _UNLIMITED = {
@@ -109,7 +110,7 @@ def with_costs(table: Tradeoff, suite: Suite, seconds: TrainingSeconds) -> Trade
     throughput, sources = throughputs(table, limits_of(suite), traffic.burstiness)
     where = fleet(table, throughput, suite)
     training = [_training(row, seconds, hourly) for row in table.rows]
-    trained = {name: search for name, (_, search) in seconds.items()}
+    trained = {name: found.to_ship for name, found in seconds.items()}
     more = besides(table.rows, suite, hourly, trained)
     requests = traffic.mean * cost.SECONDS_PER_MONTH
     other = np.array([parts.monthly(requests) for parts in more])
@@ -151,7 +152,7 @@ def _cells(
     counts = cost.machines(ends[1], traffic)
     comes_and_goes = traffic.curve and traffic.autoscale is not None
     steps = [None if comes_and_goes else float(usd) * cost.HOURS_PER_MONTH for usd in where.usd_per_hour]
-    fulls = [f"{x:.3g} USD at full use" for x in cost.cost_per_million_floor(ends[1], where.usd_per_hour)]
+    fulls = [f"{_usd(x)} USD at full use" for x in cost.cost_per_million_floor(ends[1], where.usd_per_hour)]
     machines = [_machines_said(*of) for of in zip(counts, where.machine, other, strict=True)]
     for k, row in enumerate(rows):
         if is_elsewhere(row.runtime) and (item := asked_for(suite, row.candidate)) is not None:
@@ -173,7 +174,7 @@ def _cells(
 def _machines_said(count: float, name: str, beside: float) -> str:
     """`2 machines of small, 12.5 USD beside them`."""
     said = f"{count:.4g} machine{'s' if count != 1 else ''}{f' of {name}' if name else ''}"
-    return f"{said}, {beside:.4g} USD beside them" if beside else said
+    return f"{said}, {_usd(beside)} USD beside them" if beside else said
 
 
 def _with(source: str | None, idle: str) -> str | None:
@@ -192,15 +193,18 @@ def quantiles(throughput: Array) -> Array:
     return np.asarray(np.where(ends > 0, ends, np.nan))
 
 
-def _plainly(usd: float) -> str:
-    return str(np.format_float_positional(usd, trim="-"))
+def _usd(value: float) -> str:
+    """To the cent from a dollar on, three digits below."""
+    if not np.isfinite(value):
+        return str(value)
+    return short(float(f"{value:.3g}")) if abs(value) < 1 else f"{cost.to_cents(value):,.2f}"
 
 
 def _owners_price(row: Row, item: CostItem, peak: float) -> str:
     """What a service's cost rests on, and whether it was seen to carry the load."""
-    asked = {"a request": item.usd_per_request, "a month": item.monthly_usd}
+    asked = {"a million requests": 1e6 * item.usd_per_request, "a month": item.monthly_usd}
     said = "the owner's price: " + ", ".join(
-        f"{_plainly(usd)} USD {per}" for per, usd in asked.items() if usd
+        f"{as_written(float(f'{usd:.12g}'))} USD {per}" for per, usd in asked.items() if usd
     )
     cell = row.estimates.get(SLO)
     if cell is None or cell.value is None or cell.value >= peak:
@@ -220,7 +224,7 @@ def _derived(
             kept = sources[k] is None and (known is None or known.value is None)
             why = next(
                 (e.note for e in row.estimates.values() if e.reason is Reason.FAILED),
-                "not measured" if kept else NO_NUMBER,
+                row.stopped or "not measured" if kept else NO_NUMBER,
             )
             why = NOT_OURS if is_elsewhere(row.runtime) else why
             cells.append(Estimate(None, note=why))
@@ -237,6 +241,6 @@ def _training(row: Row, seconds: TrainingSeconds, usd_per_hour: float) -> Estima
     known = seconds.get(row.candidate)
     if known is None:
         failed = row.training_failure
-        return Estimate(None, note=of_failure(failed) if failed else "not measured")
-    final, search = (s * usd_per_hour / 3600 for s in known)
-    return Estimate(final, total=search, note=f"{search:.3g} USD with search and all seeds")
+        return Estimate(None, note=of_failure(failed) if failed else row.stopped or "not measured")
+    final, in_all = (s * usd_per_hour / 3600 for s in (known.final_recipe, known.in_all))
+    return Estimate(final, total=in_all, note=f"{_usd(in_all)} USD for all trainings of the run")

@@ -13,6 +13,7 @@ from harness.analysis.criteria import limits_of
 from harness.analysis.joint import SEED_SPREAD
 from harness.analysis.money import NO_NUMBER
 from harness.analysis.values import metric_draws
+from harness.figures import as_written, short
 from harness.kinds import kind_of
 from harness.metrics import metrics_of
 from harness.record import Record
@@ -58,7 +59,7 @@ def surely_broken(table: Tradeoff, suite: Suite, of_model: bool = False) -> dict
             for row, share in zip(table.rows, held, strict=True):
                 cell = row.estimates.get(name, Estimate(None))
                 if share < POSSIBLE_STILL and (cell.value is not None or cell.note == NO_NUMBER):
-                    figure = cell.note if cell.value is None else f"{cell.value:.4g}"
+                    figure = cell.note if cell.value is None else short(cell.value)
                     whose = "" if name == limit.metric else f"{name} "
                     found.setdefault(row.variant, f"{_surely(limit)} ({whose}{figure})")
     return found
@@ -93,7 +94,7 @@ def broken_on_validation(records: Iterable[Record], suite: Suite) -> dict[str, s
             seen = figures.get((candidate, limit.metric), [])
             if seen and _is_beyond(limit, seen):
                 mean = float(np.mean([value for value, _ in seen]))
-                found.setdefault(candidate, f"{_surely(limit)} ({mean:.4g} on validation)")
+                found.setdefault(candidate, f"{_surely(limit)} ({short(mean)} on validation)")
     return found
 
 
@@ -115,7 +116,7 @@ def _is_beyond(limit: Constraint, seen: list[tuple[float, int]]) -> bool:
 
 
 def _surely(limit: Constraint) -> str:
-    return f"{limit.metric} clearly {'above' if limit.is_upper else 'below'} {limit.limit:g}"
+    return f"{limit.metric} clearly {'above' if limit.is_upper else 'below'} {as_written(limit.limit)}"
 
 
 def with_reasons(table: Tradeoff, reasons: Mapping[str, str]) -> Tradeoff:

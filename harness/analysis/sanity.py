@@ -13,6 +13,7 @@ import numpy as np
 
 from harness import facts
 from harness.analysis.criteria import VALUE, DecisionObjective
+from harness.figures import short
 from harness.kinds.classification import IMAGES as CLASSES
 from harness.metrics import METRICS, metric, stem
 from harness.protocols import ONE_SIDED
@@ -110,8 +111,8 @@ def senseless(table: Tradeoff, limits: Sequence[Constraint], goal: DecisionObjec
         if any(by is None or by > 0 for by in ahead.values()):
             continue
         if name := next((n for n, by in ahead.items() if by is not None and by < 0), None):
-            value, constant = row.estimates[name].value, table.baseline.constant[name]
-            found[k] = f"{name} {value:.4g} is worse than the constant answer's {constant:.4g}"
+            value, constant = row.estimates[name].value or 0.0, table.baseline.constant[name]
+            found[k] = f"{name} {short(value)} is worse than the constant answer's {short(constant)}"
     return found
 
 
@@ -145,7 +146,7 @@ def nonsense(table: Tradeoff, goal: DecisionObjective) -> tuple[str, ...]:
         )
         if not _by_chance(table, goal.subject, value):
             found.append(
-                f"{goal.subject} is {value:.4g} for every candidate and seed, so it tells nothing of them:"
+                f"{goal.subject} is {short(value)} for every candidate and seed, so it tells nothing of them:"
                 " look at the data, or decide by another metric."
             )
     if table.baseline.unseen >= MOST_UNSEEN:

@@ -11,7 +11,8 @@ from harness.analysis.choice import settling_figures
 from harness.analysis.criteria import HARNESS_METRICS
 from harness.analysis.duels import Verdict
 from harness.analysis.rule import SAME, Choice, Settled
-from harness.analysis.tradeoff import percent, short
+from harness.analysis.tradeoff import percent
+from harness.figures import short
 from harness.results import Tradeoff
 
 

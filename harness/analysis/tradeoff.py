@@ -20,7 +20,9 @@ from harness.analysis.rule import MORE_LIKELY, Choice, Terms
 from harness.analysis.sanity import senseless
 from harness.analysis.stats import Array, decimals_for
 from harness.analysis.values import count_draws, utility_draws, values_for
+from harness.figures import short
 from harness.metrics import MetricTable, metrics_of
+from harness.reasons import Reason, reason_of
 from harness.record import Record
 from harness.results import Estimate, Row, Tradeoff
 from harness.suite.expression import Constraint
@@ -76,9 +78,7 @@ def with_value(table: Tradeoff, suite: Suite) -> Tradeoff:
     settings = values_for(table, suite, set(goal.expression.names) & set(SETTINGS))
     cells = [
         _beside_figures(
-            _value_cell(
-                column, [e.note for m in goal.metrics if (e := row.estimates.get(m)) and e.value is None]
-            ),
+            _value_cell(column, _why_without(row, goal)),
             goal.expression({**settings, **_figures_of(row, goal)}),
         )
         for row, column in zip(table.rows, worth.T, strict=True)
@@ -89,6 +89,13 @@ def with_value(table: Tradeoff, suite: Suite) -> Tradeoff:
     )
     metrics = (*(m for m in table.metrics if m != VALUE), VALUE)
     return replace(table, rows=rows, metrics=metrics, draws=overlaid({VALUE: worth}, table.draws))
+
+
+def _why_without(row: Row, goal: DecisionObjective) -> list[str]:
+    """Why metrics of an expression have no number, what tells most first."""
+    notes = [e.note for m in goal.metrics if (e := row.estimates.get(m)) and e.value is None]
+    told = [note for note in notes if reason_of(note) is not Reason.NOT_MEASURED]
+    return [*told, row.stopped, *notes]
 
 
 def _value_cell(worth: Array, missing: Sequence[str]) -> Estimate:
@@ -271,13 +278,6 @@ def percent(probability: float) -> str:
     if probability > 0.99:
         return "over 99 %"
     return "under 1 %" if probability < 0.01 else f"{100 * probability:.0f} %"
-
-
-def short(value: float, sign: str = "") -> str:
-    """Four significant digits, no powers of ten: `0.03125`, `65.15`, `1,238,000`; `sign="+"` shows a plus."""
-    if 1e4 <= abs(value) < 1e15:
-        return f"{float(f'{value:.4g}'):{sign},.0f}"
-    return f"{value:{sign}.4g}"
 
 
 def interval_text(cell: Estimate) -> str:

@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 from harness.cli.options import AsJson, Group, examples, option
+from harness.figures import short
 
 app = typer.Typer(cls=Group, no_args_is_help=True, rich_markup_mode=None)
 
@@ -41,7 +42,7 @@ def show(pattern: Pattern = "*", as_json: AsJson = False) -> int:
             "source": "source"}  # fmt: skip
     print(table_text([head, *(
         {"name": p.name_with_region, "cores": str(p.vcpus), "memory": f"{p.memory:g}", "gpu": p.gpu or "",
-         "usd": f"{p.usd_per_hour:.4g}", "day": f"{p.as_of}", "source": p.source}
+         "usd": short(p.usd_per_hour), "day": f"{p.as_of}", "source": p.source}
         for p in rows
     )]))  # fmt: skip
     return 0

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from harness.analysis.tradeoff import short
 from harness.codec import Json, JsonObject
 from harness.datasets.formats import is_parquet
+from harness.figures import short
 from harness.init.cures import beyond_ascii, encoding_offered, names_of_rows, readable
 from harness.init.find import Found
 from harness.init.logs import log_args

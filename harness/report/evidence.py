@@ -124,6 +124,7 @@ class Evidence:
         per = self.value_unit.removeprefix("USD")
         if not self.value_unit:
             return figure
+        figure = n.cents(figure)
         return f"{n.MINUS}${figure[1:]}{per}" if figure.startswith(n.MINUS) else f"${figure}{per}"
 
     @cached_property

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from harness.analysis.changes import Change
 from harness.analysis.history import Past, RunFigure, RunHistory
 from harness.analysis.tradeoff import percent
+from harness.figures import short
 from harness.report.canvas import drawn, png
 from harness.report.palette import REST
 
@@ -67,8 +68,8 @@ def _cell(point: RunFigure) -> str:
     if point.value is None:
         return "–"
     if point.low is None or point.high is None:
-        return f"{point.value:.4g}"
-    return f"{point.value:.4g} ({point.low:.4g}–{point.high:.4g})"
+        return short(point.value)
+    return f"{short(point.value)} ({short(point.low)}–{short(point.high)})"
 
 
 def comment(found: RunHistory) -> str:
@@ -101,8 +102,8 @@ def _counted(number: int, word: str) -> str:
 def _row(change: Change) -> str:
     unit, factor = ("", 1) if change.unit == "fraction" else (" %", 100)
 
-    def figure(x: float | None, plus: str = "") -> str:
-        return "–" if x is None else f"{x:{plus}.4g}"
+    def figure(x: float | None) -> str:
+        return "–" if x is None else short(x)
 
     worse = "–" if change.worsening is None else f"{factor * change.worsening:+.3g}{unit}"
     interval = "–"

@@ -10,6 +10,7 @@ from harness.analysis.cost import to_cents
 from harness.analysis.criteria import HARNESS_METRICS, VALUE
 from harness.analysis.stats import beyond
 from harness.analysis.stats import decimals_for as decimals_for
+from harness.figures import as_written as as_written
 from harness.metrics import METRICS, MetricTable
 from harness.protocols import Better
 from harness.reasons import Reason, reason_of
@@ -21,7 +22,16 @@ MINUS = "−"
 LABELS = {m.name.partition("@")[0]: m.label for m in METRICS.values() if m.label}
 """Metrics whose name people say otherwise."""
 
-UNITS = {"fraction": "", "1": "", "usd": "USD", "FLOP": "", "nats": "nats", "squared probability": ""}
+UNITS = {
+    "fraction": "",
+    "target": "",
+    "squared target": "",
+    "1": "",
+    "usd": "USD",
+    "FLOP": "",
+    "nats": "nats",
+    "squared probability": "",
+}
 
 _SUFFIXES = {"_ms": "ms", "_mb": "MB", "_usd": "USD", "_per_s": "1/s", "_qps": "1/s", "_seconds": "s"}
 
@@ -57,7 +67,8 @@ def fixed(value: float, decimals: int) -> str:
 
 
 def plain(value: float, digits: int = 3) -> str:
-    """A number without an interval: `digits` significant ones, whole numbers in full up to a million."""
+    """A number without an interval: `digits` significant ones, whole numbers in full up to a million; never a
+    power of ten."""
     if value == 0:
         return "0"
     if not math.isfinite(value):
@@ -68,14 +79,7 @@ def plain(value: float, digits: int = 3) -> str:
             return plain(value / bound, digits) + f"\u202f{suffix}"
     if float(value).is_integer():
         return fixed(value, 0)
-    if size < 1e-4:
-        mantissa, _, exponent = f"{value:.{digits - 1}e}".partition("e")
-        return f"{mantissa.replace('-', MINUS)}·10{_superscript(int(exponent))}"
     return fixed(value, max(0, digits - 1 - math.floor(math.log10(size))))
-
-
-def _superscript(number: int) -> str:
-    return str(number).translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))
 
 
 @dataclass(frozen=True)
@@ -103,11 +107,26 @@ def shown(name: str, e: Estimate | None) -> EstimateText:
         return replace(estimate(e), value=amount(e.value), interval=bills_of(e))
     if unit(name) == "USD" and not estimate(e).interval:
         return replace(estimate(e), value=amount(e.value))
+    if unit(name) == "MB":
+        return _megabytes(e)
     if entry is None or entry.read_as is None:
         return estimate(e)
     factor = entry.read_as[0]
     low, high = (None if x is None else x * factor for x in (e.low, e.high))
     return replace(estimate(replace(e, value=e.value * factor, low=low, high=high)), number=e.value)
+
+
+def _megabytes(e: Estimate) -> EstimateText:
+    """Three digits at most: how a process was given its pages is no property of a model."""
+    assert e.value is not None
+    found = estimate(e)
+    if not found.interval or e.low is None or e.high is None or not 10 <= abs(e.value) < 1e6:
+        return found
+    places = 0 if abs(e.value) >= 100 else 1
+    value, low, high = (fixed(x, places) for x in (e.value, e.low, e.high))
+    if len(value) >= len(found.value):
+        return found
+    return replace(found, value=value, interval="" if low == high else f"{low}–{high}")
 
 
 def estimate(e: Estimate | None) -> EstimateText:
@@ -195,18 +214,15 @@ def money(value: float) -> str:
     return f"{MINUS if value < 0 else ''}${text}"
 
 
+def cents(text: str) -> str:
+    """Dollars with one decimal have two: `10.7` → `10.70`."""
+    return re.sub(r"(?<![\d.])(\d[\d,]*\.\d)(?!\d)", r"\g<1>0", text)
+
+
 def amount(value: float) -> str:
     """An amount in USD without an interval: to the cent where it is a bill of some dollars to a thousand."""
     is_small = float(value).is_integer() or not 1 <= abs(value) < 1000
     return plain(value) if is_small else fixed(to_cents(value), 2)
-
-
-def as_written(value: float) -> str:
-    """A number that a person wrote, with the digits it was written with: `0.87`, `10`, `1,200`."""
-    said = f"{value:,.6g}"
-    if float(said.replace(",", "")) != value:
-        said = f"{value:,}".removesuffix(".0")
-    return said.replace("-", MINUS)
 
 
 def quantity(name: str, value: float, known: MetricTable = HARNESS_METRICS) -> str:
@@ -255,6 +271,11 @@ def percent(probability: float | None) -> str:
     if probability < 0.01:
         return "under 1\u202f%"
     return f"{probability * 100:.0f}\u202f%"
+
+
+def p_value(value: float) -> str:
+    """Two digits, and none below one in ten thousand."""
+    return "under 0.0001" if value < 1e-4 else plain(value, 2)
 
 
 def seconds(value: float) -> str:

@@ -250,7 +250,7 @@ def _candidate_row(
     if has_profile:
         cells += [Cell(f"{share:.2f}", sort=share) for share in s.profile or ()]
     if tested:
-        cells.append(Cell("" if s.p is None else f"{s.p:.2g}", sort=s.p))
+        cells.append(Cell("" if s.p is None else n.p_value(s.p), sort=s.p))
     return tuple(cells)
 
 

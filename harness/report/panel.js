@@ -9,7 +9,7 @@
     for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
     return made;
   };
-  const say = x => (x === 0 ? "0" : Math.abs(x) >= 1000 ? Math.round(x).toLocaleString("en") : String(+x.toPrecision(3)));
+  const say = x => (x === 0 ? "0" : Math.abs(x) >= 1000 ? Math.round(x).toLocaleString("en") : x.toLocaleString("en", {maximumSignificantDigits: 3}));
   const bill = x => (x < 1000 ? (Math.round(+(100 * x).toFixed(6)) / 100).toFixed(2) : say(x));
   const share = x => (x > 0.99 ? "over 99 %" : x < 0.01 ? "under 1 %" : `${Math.round(100 * x)} %`);
   const nobody = "no variant", nameOf = k => (k === null ? nobody : p.variants[k]);

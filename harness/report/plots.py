@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
+from harness.figures import short
 from harness.report.canvas import INK, MUTED, NARROW, PAPER, WASH, Box, axes, drawn, text_width
 from harness.report.palette import MATPLOTLIB_MARKERS, REST
 from harness.report.short_names import short_names
@@ -162,7 +163,7 @@ def _tick(value: float, _: object = None) -> str:
     for bound, suffix in ((1e9, "G"), (1e6, "M"), (1e4, "k")):
         if size >= bound:
             return f"{value / (1e3 if suffix == 'k' else bound):g}\u202f{suffix}".replace("-", "−")
-    return f"{value:,.6g}".replace("-", "−") if size >= 1e-4 else f"{value:.0e}"
+    return f"{value:,.6g}".replace("-", "−") if size >= 1e-4 else short(value).replace("-", "−")
 
 
 def _pad(ax: Axes, points: Sequence[Point], x: Axis, y: Axis) -> None:

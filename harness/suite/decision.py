@@ -74,7 +74,8 @@ class Costs(Model):
     months: Positive = 12.0
     """Over so many months training and one-off items are spread."""
     trainings: NotNegative = 1.0
-    """How often it is trained in these months, with all seeds and the search."""
+    """How often a model is trained in these months: one training each time, with its search and the share of
+    what failed. Other seeds, folds and training-set sizes measure, and are not in it."""
     storage_usd_per_gb_month: NotNegative = 0.0
     """Price of keeping the fitted model, a GB of 10^9 bytes for a month."""
     items: dict[str, CostItem] = Field(default_factory=dict)

@@ -13,12 +13,14 @@ from harness.analysis.criteria import limits_of
 from harness.analysis.instances import fleet, instances
 from harness.analysis.money import quantiles, throughputs, training_seconds
 from harness.costs import Price
+from harness.figures import short
 from harness.report import charts
 from harness.report import numbers as n
 from harness.report.blocks import Block, Cell, Column, Heading, Picture, Table, text
 from harness.report.evidence import Evidence
 from harness.report.pictures import both_widths
 from harness.results import Row
+from harness.suite.schema import CostItem
 from harness.suite.variants import is_elsewhere
 
 PARTS = {
@@ -72,7 +74,7 @@ def bills(e: Evidence, price: Price) -> dict[str, tuple[Bill, float]]:
     for row, carries in zip(e.tradeoff.rows, middle, strict=True):
         value = row.estimates.get("cost_per_month_usd")
         if value is not None and value.value is not None and not np.isnan(carries):
-            seconds = trained.get(row.candidate, (0.0, 0.0))[1]
+            seconds = trained[row.candidate].to_ship if row.candidate in trained else 0.0
             own = bill(
                 float(carries), e.suite, price.usd_per_hour, row.candidate, seconds, size_mb(row),
                 0.0 if is_elsewhere(row.runtime) else hourly.get(row.machine),
@@ -128,6 +130,10 @@ def _fleet(e: Evidence, found: dict[str, tuple[Bill, float]]) -> Iterator[Block]
     yield Table(columns, tuple(rows))
 
 
+def _per_million(item: CostItem) -> str:
+    return n.as_written(float(f"{1e6 * item.usd_per_request:.12g}"))
+
+
 def assumptions(e: Evidence, price: Price) -> Iterator[tuple[Cell, Cell]]:
     """Everything that a bill depends on and that was not measured."""
     traffic, costs, serving = e.suite.decision.traffic, e.suite.decision.costs, e.suite.serving
@@ -139,7 +145,7 @@ def assumptions(e: Evidence, price: Price) -> Iterator[tuple[Cell, Cell]]:
     for i in found:
         of = f" of {i.name}" if i.name else ""
         dated = f", {i.price.source}, {i.price.age()}" if i.price.as_of else ""
-        yield say(f"a machine's hour{of}", f"{i.price.usd_per_hour:.4g} USD, {i.price.label}{dated}")
+        yield say(f"a machine's hour{of}", f"{short(i.price.usd_per_hour)} USD, {i.price.label}{dated}")
         yield say(f"cores of a machine{of}", f"{i.cores}" if i.cores else "not known: own price")
     yield say("hours of a month", f"{HOURS_PER_MONTH:g}")
     yield say("workers on it", "one" if serving.workers is None else "in a variant's name: threads × workers")
@@ -165,12 +171,13 @@ def assumptions(e: Evidence, price: Price) -> Iterator[tuple[Cell, Cell]]:
         often = f"{costs.trainings:g} times in {costs.months:g} months"
         yield say(
             "training",
-            f"{often}, with all seeds, search and failures, at {price.usd_per_hour:.4g} USD an hour",
+            f"{often}, at {short(price.usd_per_hour)} USD an hour: one model each time, with its search and"
+            " what failed; other seeds, folds and training-set sizes measure and are not in it",
         )
-        yield say("storage", f"{costs.storage_usd_per_gb_month:g} USD per GB and month, one copy")
+        yield say("storage", f"{n.as_written(costs.storage_usd_per_gb_month)} USD per GB and month, one copy")
         for name, item in costs.items.items():
             why = f" ({item.what})" if item.what else ""
-            once = f"{n.plain(item.once_usd)} USD once, over {costs.months:g} months"
-            each = f"; {n.plain(item.usd_per_request)} USD a request" if item.usd_per_request else ""
-            yield say(f"{name}{why}", f"{once}; {n.plain(item.monthly_usd)} USD a month{each}")
+            once = f"{n.amount(item.once_usd)} USD once, over {costs.months:g} months"
+            each = f"; {_per_million(item)} USD a million requests" if item.usd_per_request else ""
+            yield say(f"{name}{why}", f"{once}; {n.amount(item.monthly_usd)} USD a month{each}")
     yield say("not in it", "tax, network, load balancers, people: give them as items")

@@ -310,7 +310,7 @@ def disagreements(e: Evidence) -> Section | None:
                 Cell(f"{first} and {second}"),
                 Cell(f"{len(d.only_first):,}"),
                 Cell(f"{len(d.only_second):,}"),
-                Cell(n.plain(d.p_value, 2), sort=d.p_value),
+                Cell(n.p_value(d.p_value), sort=d.p_value),
                 Cell(f"{ahead} errs less" if differ else "not separated", tone="" if differ else "muted"),
             )
         )

@@ -10,6 +10,7 @@ from harness.analysis.cost import amortisation_requests, needed, per_million, pr
 from harness.analysis.instances import instances
 from harness.analysis.sensitivity import PRICE_BAND, at_price_band, depends_on_money
 from harness.costs import Price
+from harness.figures import short
 from harness.protocols import Section
 from harness.reasons import Reason, reason_of
 from harness.record import SuiteError
@@ -17,8 +18,11 @@ from harness.report import numbers as n
 from harness.report.blocks import Block, Cell, Column, Heading, Table, section, text
 from harness.report.evidence import Evidence
 from harness.report.sections.bill import bill_blocks, bills
-from harness.report.sections.tradeoff import figure, left_out, plane
+from harness.report.sections.tradeoff import figures, left_out, plane
 from harness.results import Row
+
+MATTERS = 0.01
+"""Of a month's bill: what training costs more than another one matters from here on."""
 
 
 def costs(e: Evidence) -> Section | None:
@@ -60,7 +64,7 @@ def basis(e: Evidence) -> str:
     kind = f" ({price.term})" if price.term and price.term != "own" else ""
     named = price.name if price.name != "own" else "the suite's own price"
     source = f", {price.source}" if price.source and price.source != "the suite" else ""
-    return f"Price: ${price.usd_per_hour:.4g} per hour, {named}{where}{kind}{day}{source}. {load}."
+    return f"Price: ${short(price.usd_per_hour)} per hour, {named}{where}{kind}{day}{source}. {load}."
 
 
 def _price(e: Evidence) -> Price | None:
@@ -75,12 +79,12 @@ def _table(e: Evidence, carried: Mapping[str, float]) -> Table:
     rows = []
     for row in e.detailed:
         cheap, dear = (_at_price(e, row, 1 + sign * PRICE_BAND) for sign in (-1, 1))
+        cost, bill, training = figures(row, (million, month, "train_cost_usd"))
         rows.append(
             (
                 Cell(row.variant, key=e.palette.swatch(row.candidate, row.runtime)),
-                figure(row, million), cheap, dear, figure(row, month), _replicas(row),
-                *_use(e, carried.get(row.variant)),
-                figure(row, "train_cost_usd"), _all_training(row),
+                cost, cheap, dear, bill, _replicas(row), *_use(e, carried.get(row.variant)),
+                training, _all_training(row),
             )
         )  # fmt: skip
     columns = (
@@ -93,7 +97,7 @@ def _table(e: Evidence, carried: Mapping[str, float]) -> Table:
         Column("used at the peak", "%"),
         Column("one more above a peak of", "1/s"),
         Column("training once", "USD"),
-        Column("all seeds and search", "USD"),
+        Column("all trainings of the run", "USD"),
     )
     chosen = tuple(i for i, row in enumerate(e.rows) if row.variant == e.recommendation.choice)
     return Table(columns, tuple(rows), chosen=chosen)
@@ -105,7 +109,7 @@ def _by_instance(e: Evidence) -> Iterator[Block]:
     if not e.suite.machines or not found:
         return
     yield Heading("Instances")
-    said = n.listed([f"{i.name} is {i.price.label}, ${i.price.usd_per_hour:.4g} an hour" for i in found])
+    said = n.listed([f"{i.name} is {i.price.label}, ${short(i.price.usd_per_hour)} an hour" for i in found])
     yield text(
         f"{said}. Every variant stands in the tables with the cheapest of those that its figures hold for."
         " To another kind of machine a load is carried over by a measured factor (harness calibrate) or not"
@@ -157,9 +161,9 @@ def _use(e: Evidence, carries: float | None) -> tuple[Cell, Cell]:
 
 
 def _all_training(row: Row) -> Cell:
-    """Training of all seeds, with the search where there was one, in USD."""
+    """All that was trained for the comparison, in USD."""
     cell = row.estimates.get("train_cost_usd")
-    return Cell(n.plain(cell.total), sort=cell.total) if cell and cell.total is not None else Cell("")
+    return Cell(n.amount(cell.total), sort=cell.total) if cell and cell.total is not None else Cell("")
 
 
 def _floors(e: Evidence) -> Iterator[Block]:
@@ -216,6 +220,8 @@ def _amortisation(e: Evidence) -> str:
     if cheapest is None or cheapest is e.chosen or ours[0] is None or ours[1] is None:
         return ""
     theirs = _value(cheapest, "train_cost_usd") or 0.0, _value(cheapest, "cost_per_million_usd") or 0.0
+    if ours[0] - theirs[0] < MATTERS * (_value(e.chosen, "cost_per_month_usd") or 0.0):
+        return ""
     requests = amortisation_requests(ours[0], theirs[0], ours[1], theirs[1])
     if requests is None:
         return (

@@ -141,17 +141,18 @@ def next_steps(e: Evidence) -> Section | None:
                 Cell(n.plain(step.value, 2), sort=step.value),
                 Cell(n.seconds(step.seconds), sort=step.seconds),
                 *(
-                    [Cell(n.plain(step.usd, 2) if step.usd is not None else "", sort=step.usd)]
+                    [Cell(n.amount(step.usd) if step.usd is not None else "", sort=step.usd)]
                     if priced
                     else []
                 ),
                 Cell(n.plain(step.value / cost, 2) if cost else "", sort=step.value_per_usd),
             )
         )
-    subject = n.label(e.objective_metric)
+    unit = e.value_unit if e.subject == "value" else n.unit(e.objective_metric, e.known)
+    gained = f"in {n.label(e.objective_metric)}{f', {unit}' if unit else ''}"
     columns = (
         Column("measurement", numeric=False),
-        Column("expected gain", f"in {subject}", hint="of the decision's expected worth"),
+        Column("expected gain", gained, hint="of the decision's expected worth"),
         Column("takes"),
         *([Column("costs", "USD")] if priced else []),
         Column("gain per USD" if priced else "gain per second"),

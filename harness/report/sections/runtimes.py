@@ -6,6 +6,7 @@ import numpy as np
 
 from harness.facts import ScoreFacts
 from harness.protocols import Section
+from harness.reasons import reason_of
 from harness.report import numbers as n
 from harness.report.blocks import Cell, Column, Table, section, text
 from harness.report.evidence import Evidence
@@ -55,15 +56,23 @@ def _row(e: Evidence, row: Row, base: Row, names: list[str]) -> tuple[Cell, ...]
     how = sorted({str(p[k]) for p in made for k in ("quantised", "precision", "exporter") if p.get(k)})
     agreed = min((p.agreement for p in parities if p.agreement is not None), default=None)
     worst = max((d for p in parities if (d := p.max_abs_difference) is not None), default=None)
+    ratios = [_ratio(e, name, row, base) for name in names]
+    said = [None, *(cell.text for cell in ratios)]
     return (
         Cell(row.variant, key=e.palette.swatch(row.candidate, row.runtime)),
         Cell(base.runtime),
         _difference(e, row, base),
-        *(_ratio(e, name, row, base) for name in names),
+        *(_once(cell, before) for cell, before in zip(ratios, said, strict=False)),
         Cell(f"{100 * agreed:.2f}\u202f%" if agreed is not None else "", sort=agreed),
         Cell(n.plain(worst, 2) if worst is not None else "", sort=worst),
         Cell(", ".join(how)),
     )
+
+
+def _once(cell: Cell, before: str | None) -> Cell:
+    """Why there is no figure, in two words where the cell before says it whole."""
+    reason = reason_of(cell.text)
+    return Cell(reason.value, tone=cell.tone) if reason and cell.text == before else cell
 
 
 def _difference(e: Evidence, row: Row, base: Row) -> Cell:

@@ -61,7 +61,7 @@ def table(e: Evidence, metrics: Sequence[str], words: bool = True) -> Table:
     for row in e.rows:
         cells = [Cell(row.variant, key=e.palette.swatch(row.candidate, row.runtime))]
         cells += [fate(e, row)] if words else []
-        cells += figures(row, metrics, best, said=words and cells[-1].tone == "bad")
+        cells += figures(row, metrics, best, said=words and (cells[-1].tone == "bad" or bool(row.stopped)))
         rows.append(tuple(cells))
     chosen = tuple(i for i, row in enumerate(e.rows) if row.variant == e.recommendation.choice)
     return Table(tuple(columns), tuple(rows), _caption(e, metrics), chosen)
@@ -176,7 +176,8 @@ def fate(e: Evidence, row: Row) -> Cell:
         low, high = float(runner.get("difference_low") or 0), float(runner.get("difference_high") or 0)
         figure = n.interval(behind, low, high)[0] if high > low else n.plain(float(behind), 2)
         name = str(runner.get("metric", ""))
-        words = [f"{n.label(name)} worse by {e.in_value_unit(figure) if name == 'value' else figure}"]
+        figure = e.in_value_unit(figure) if name == "value" else n.with_unit(name, figure, e.known)
+        words = [f"{n.label(name)} worse by {figure}"]
     if not words and runner and runner.get("why"):
         words = [n.prose(str(runner["why"]))]
     if not words and row.rejected_by:

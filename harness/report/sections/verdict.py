@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from harness.analysis.explain import NONE_MEETS_ALL, nearest_miss
 from harness.analysis.instances import instances
+from harness.figures import short
 from harness.metrics import MetricTable
 from harness.protocols import Section
 from harness.record import Variant
@@ -99,7 +100,9 @@ def confidence(e: Evidence) -> tuple[Inline, ...]:
     if r.verdict == "not_enough_evidence" or not r.choice:
         return ("What was measured so far does not carry a decision.",)
     compared, count = _compared(e)
-    if compared == 1 and len(e.tradeoff.rows) > 1:
+    if len(e.tradeoff.rows) == 1:
+        return ("It is the only variant: nothing was compared.",)
+    if compared == 1:
         others = len(e.tradeoff.rows) - 1
         rest = "the other has" if others == 1 else f"the other {others} have"
         return (
@@ -287,10 +290,13 @@ def _lead(e: Evidence) -> Iterator[str]:
     way = "leads" if mean >= 0 else "is behind"
     value, interval = n.interval(mean, low, high) if mean >= 0 else n.interval(-mean, -high, -low)
     name = str(runner.get("metric") or e.objective_metric)
-    unit = n.unit(name, e.known)
+    unit = e.value_unit if name == "value" else n.unit(name, e.known)
+    interval = n.cents(interval) if unit.startswith("USD") else interval
     value = e.in_value_unit(value) if name == "value" else f"{value} {unit}".rstrip()
     following = "the next best that meets the limits" if e.limits else "the next best"
-    yield f"It {way} {runner['variant']}, {following}, by {value} ({interval}) in {n.label(name)}."
+    by = f"{runner['variant']}, {following}, by {value} ({interval}) in {n.label(name)}"
+    is_separated = (low if mean >= 0 else -high) > 0
+    yield f"It {way} {by}." if is_separated else f"On average it {way} {by}, which is not separated."
 
 
 def _changes(e: Evidence) -> list[str]:
@@ -334,7 +340,7 @@ def _instance(e: Evidence) -> list[str]:
         other = (
             " Its load is carried over by a measured factor; latencies are those of the measuring machine."
         )
-    return [f"{found[0].name}: {price.label}, ${price.usd_per_hour:.4g} an hour.{other}"]
+    return [f"{found[0].name}: {price.label}, ${short(price.usd_per_hour)} an hour.{other}"]
 
 
 def _deployed(variant: str) -> list[str]:
