@@ -172,15 +172,19 @@ def test_trials_that_never_started_are_not_said_to_have_failed() -> None:
 
 def test_who_catches_up_with_more_data_is_told_from_which_size_on(evidence: Evidence) -> None:
     meets = Race("old", "new", {100: (0.2, 0.17, 0.23), 400: (0.04, -0.01, 0.09), 1200: (-0.01, -0.05, 0.03)})
-    assert meets.caught == 400 and "new has caught up with old in accuracy by 400 training" in _said(
-        evidence, meets
+    assert meets.caught == 400 and _said(evidence, meets).startswith(
+        "new is no longer shown to be behind old in accuracy from 400 training examples on: its lag is 0.20"
     )
     parts = Race("old", "new", {100: (0.02, -0.01, 0.05), 400: (0.1, 0.05, 0.15)})
-    assert (
-        parts.caught is None
-        and "stays behind old" in _said(evidence, parts)
-        and "0.10" in _said(evidence, parts)
+    assert parts.caught is None  # it stays behind from 400 on: of 100 that was said too
+    said = "new is behind old at 400 training examples in accuracy; at 100 they are not told apart: its lag"
+    assert _said(evidence, parts).startswith(f"{said} is 0.02")
+    overtakes = Race("old", "new", {100: (0.2, 0.17, 0.23), 400: (-0.1, -0.15, -0.05)})
+    assert _said(evidence, overtakes).startswith(
+        "new is behind old at 100 and ahead of old at 400 training examples in accuracy: its lag is 0.20"
     )
+    stays = Race("old", "new", {100: (0.2, 0.17, 0.23), 400: (0.1, 0.05, 0.15)})
+    assert "new stays behind old in accuracy from 100 to 400 training" in _said(evidence, stays)
     alike = Race("old", "new", {100: (0.02, -0.01, 0.05), 400: (0.01, -0.05, 0.15)})
     assert (
         _said(evidence, alike)
@@ -203,4 +207,7 @@ def test_a_question_for_how_many_examples_is_answered_by_the_leads_at_each_size(
     ]
     asked = {"question": f"From how many examples on does {second.name} catch up?"}
     e = gather(make_run(tmp_path, records, make_suite(WORLD[:2], **asked), files=False))
-    assert re.match(rf"{second.name} has caught up with {first.name} .* by 10,000 training ex", answers(e)[0])
+    assert re.match(
+        rf"{second.name} is no longer shown to be behind {first.name} .* from 10,000 training ex",
+        answers(e)[0],
+    )

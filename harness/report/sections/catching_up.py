@@ -36,7 +36,7 @@ class Race:
 
     @property
     def caught(self) -> int | None:
-        """The smallest size from which on `behind` is nowhere surely worse; None where it still is."""
+        """The smallest size from which on `behind` is nowhere surely worse; None where the largest is not."""
         found = None
         for size, (_, low, _) in reversed(tuple(self.leads.items())):
             if low > 0:
@@ -99,19 +99,28 @@ def catching_up(e: Evidence) -> list[str]:
 
 
 def _never_apart(race: Race) -> bool:
-    return race.caught == min(race.leads)
+    return all(low <= 0 <= high for _, low, high in race.leads.values())
 
 
 def _said(e: Evidence, race: Race) -> str:
+    """What is shown at each size: who is not surely behind has not been shown to be as good."""
     first, last, what = min(race.leads), max(race.leads), n.label(e.quality_metric)
     ends = f"{first:,} to {last:,} training examples"
     if _never_apart(race):
         return f"{race.behind} and {race.ahead} are not told apart in {what} from {ends}."
-    gaps = [f"{_gap(race.leads[size])} at {size:,}" for size in race.leads]
-    if race.caught is None:
-        return f"{race.behind} stays behind {race.ahead} in {what} from {ends}: by {n.listed(gaps)}."
-    when = f"by {race.caught:,} training examples"
-    return f"{race.behind} has caught up with {race.ahead} in {what} {when}: its lag is {n.listed(gaps)}."
+    behind = [size for size, (_, low, _) in race.leads.items() if low > 0]
+    leads = [size for size, (_, _, high) in race.leads.items() if high < 0]
+    gaps = n.listed([f"{_gap(lead)} at {size:,}" for size, lead in race.leads.items()])
+    if len(behind) == len(race.leads):
+        return f"{race.behind} stays behind {race.ahead} in {what} from {ends}: by {gaps}."
+    at = {"behind": behind, "ahead of": leads}
+    shown = [f"{word} {race.ahead} at {n.listed([f'{s:,}' for s in of])}" for word, of in at.items() if of]
+    if last in behind or leads:
+        open_ = [f"{size:,}" for size in race.leads if size not in (*behind, *leads)]
+        rest = f"; at {n.listed(open_)} they are not told apart" if open_ else ""
+        return f"{race.behind} is {' and '.join(shown)} training examples in {what}{rest}: its lag is {gaps}."
+    when = f"from {race.caught:,} training examples on"
+    return f"{race.behind} is no longer shown to be behind {race.ahead} in {what} {when}: its lag is {gaps}."
 
 
 def _gap(lead: Lead) -> str:
