@@ -109,6 +109,18 @@ def test_a_pull_request_is_told_the_flip_and_the_exit_code_is_one(
     assert f"first of 3 runs that regressed is `{runs_of(results)[2].id}`" in capsys.readouterr().out
 
 
+def test_of_two_that_no_run_tells_apart_another_name_is_no_flip(results: Path) -> None:
+    """Of two equal variants the named one changes in every second pair of runs, and nothing else has."""
+    found = history_of(runs_of(results)[:2])
+    first = replace(found.runs[0], tied_with=("large/torch",))
+    last = replace(found.runs[1], choice="large/torch", tied_with=("small/torch",))
+    moved = replace(found, runs=(first, last))
+    assert moved.moves_in_a_tie and not moved.flips and moved.to_json()["flips"] is False
+    assert answer(moved) == "large/torch in place of small/torch, which neither run tells apart from it"
+    decided = replace(moved, runs=(first, replace(last, tied_with=())))
+    assert decided.flips and answer(decided).startswith("the choice flips")
+
+
 def test_speed_is_shown_within_the_last_runs_class_of_machine_only(tmp_path: Path) -> None:
     runs = [
         make_run(tmp_path / "a", SLOWER, 1, "def456"),

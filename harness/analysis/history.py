@@ -38,13 +38,14 @@ class RunFigure:
 
 @dataclass(frozen=True)
 class Past:
-    """A run: who it names, and on which class of machine it was served."""
+    """A run: who it names, who may as well be it, and on which class of machine it was served."""
 
     run: str
     choice: str | None
     verdict: str
     probability: float | None
     machine_class: str
+    tied_with: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -78,11 +79,21 @@ class RunHistory:
 
     @property
     def flips(self) -> bool:
-        """Whether the last run names another variant than the first."""
-        return self.runs[0].choice != self.runs[-1].choice
+        """Whether the last run names another variant than the first, and the two are not tied in both."""
+        return self.runs[0].choice != self.runs[-1].choice and not self.moves_in_a_tie
+
+    @property
+    def moves_in_a_tie(self) -> bool:
+        """Whether the runs name two variants that neither of them tells apart: of two equal ones the named
+        changes from run to run by chance."""
+        first, last = self.runs[0], self.runs[-1]
+        return last.choice in first.tied_with and first.choice in last.tied_with
 
     def to_json(self) -> dict[str, Json]:
-        told = {"first_regressed": self.first_regressed, "flips": self.flips}
+        told = {
+            "first_regressed": self.first_regressed, "flips": self.flips,
+            "moves_in_a_tie": self.moves_in_a_tie,
+        }  # fmt: skip
         return {**told, **asdict(self), "latest": self.latest.to_json()}
 
 
@@ -119,7 +130,8 @@ def history_of(runs: Sequence[RunFolder], margin: float = 0.0) -> RunHistory:
 
 
 def _past(run: RunFolder, found: Recommendation, machine_class: str) -> Past:
-    return Past(run.id, found.choice, found.verdict, found.probability_best, machine_class)
+    tied = tuple(found.tied_with)
+    return Past(run.id, found.choice, found.verdict, found.probability_best, machine_class, tied)
 
 
 def _machine_class(run: RunFolder) -> str:

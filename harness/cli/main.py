@@ -276,7 +276,7 @@ def compare(
 ) -> int:
     """Compare runs with the first; exit code 1 on a regression.
 
-    `--format github` also says where the choice changes.
+    `--format github` also says where the choice changes; one that changes within a tie is no failure.
     """
     from harness.cli.history import compare_all
 

@@ -22,10 +22,12 @@ COLOURS = ("#1f6fb2", "#c4521a", "#2f855a", "#7b4fa3", "#b7791f", "#c53076", "#4
 
 
 def answer(found: RunHistory) -> str:
-    """`still small_cnn/onnx`, or `the choice flips: small_cnn/onnx → resnet/onnx`."""
+    """`still small_cnn/onnx`, `the choice flips: small_cnn/onnx → resnet/onnx`, or that it moves in a tie."""
     first, last = found.runs[0], found.runs[-1]
     if found.flips:
         return f"the choice flips: {_named(first)} → {_named(last)}"
+    if found.moves_in_a_tie:
+        return f"{_named(last)} in place of {_named(first)}, which neither run tells apart from it"
     return f"still {_named(last)}"
 
 
