@@ -22,6 +22,7 @@ from harness.record import Failure, HarnessError, Record
 from harness.report import gather, track, write_report
 from harness.report.evidence import Evidence
 from harness.report.sections.load import load_curve
+from harness.results import Estimate
 from tests.report_samples import Made, make_records, make_run, make_suite
 from tests.wandb_files import stored
 
@@ -244,6 +245,17 @@ def test_mlflow_holds_parent_and_children_once(evidence: Evidence, tmp_path: Pat
     assert [m.step for m in history] == [0, 1, 2, 3, 4]
     # Told again, nothing is written twice.
     assert track.track(evidence, {"mlflow": {"uri": uri, "experiment": "tradeoffs"}}).startswith("0 runs")
+    assert len(client.get_metric_history(parent.info.run_id, "accuracy")) == 1
+    # What follows from all trials is what it is now, also where it is smaller: MLflow shows the larger of two
+    # values without a time, and a variant's were those of the first telling.
+    rows = tuple(
+        replace(row, estimates={**row.estimates, "accuracy": Estimate(0.5)}) for row in evidence.tradeoff.rows
+    )
+    lower = replace(evidence, tradeoff=replace(evidence.tradeoff, rows=rows))
+    assert track.track(lower, {"mlflow": {"uri": uri, "experiment": "tradeoffs"}}).startswith("0 runs")
+    runs = {r.data.tags["harness.key"]: r for r in client.search_runs([experiment.experiment_id])}
+    for name in ("run", "variant/small_cnn/onnx"):
+        assert runs[name].data.metrics["accuracy"] == 0.5
 
 
 PREDICT = """

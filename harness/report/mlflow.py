@@ -9,6 +9,7 @@ import math
 import os
 import re
 import tempfile
+import time
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from pathlib import Path
@@ -32,7 +33,8 @@ LONGEST = 500
 
 
 def log(e: Evidence, options: Mapping[str, object], export: WriteExport | None = None) -> str:
-    """Write the run to MLflow; where to, in a sentence. Trials that are there already are not written twice.
+    """Write the run to MLflow; where to, in a sentence. Trials that are there already are not written twice;
+    the figures of variants and of the choice, which follow from all trials and from prices, are written anew.
 
     Args:
         options: `uri` (default sqlite:///mlflow.db), `experiment` (default: the suite's name),
@@ -58,9 +60,11 @@ def log(e: Evidence, options: Mapping[str, object], export: WriteExport | None =
             book.trial(record, parent)
         for row in e.rows:
             tags = {"harness.kind": "variant", "harness.variant": row.variant}
-            book.child(
-                f"variant/{row.variant}", parent, tags, {"runtime": row.runtime}, figures(row), "FINISHED"
-            )
+            name = f"variant/{row.variant}"
+            if name in book.known:
+                book.again(name, figures(row))
+                continue
+            book.child(name, parent, tags, {"runtime": row.runtime}, figures(row), "FINISHED")
         model = options.get("model", book.experiment_name)
         kept = register(client, e, parent, str(model), export) if export and model else ""
         book.close(parent)
@@ -128,6 +132,10 @@ class _Book:
         self.experiment_id, self.experiment_name = experiment.experiment_id, experiment.name
         self.run_name = f"{e.run.suite_name}/{e.run.id}"
         self.written = 0
+        # Of two values of one step MLflow shows the later, and of one time the larger: of a metric that was
+        # told again without a time the smaller value is never seen.
+        self.now_ms = int(time.time() * 1000)
+        self.told: dict[str, Mapping[str, float]] = {}
         self.known = self._known()
 
     def _known(self) -> dict[str, str]:
@@ -138,6 +146,7 @@ class _Book:
         while True:
             page = self.client.search_runs([self.experiment_id], query, max_results=1000, page_token=token)
             found |= {r.data.tags.get("harness.key", ""): r.info.run_id for r in page}
+            self.told |= {r.info.run_id: r.data.metrics for r in page}
             token = page.token
             if not token:
                 return found
@@ -194,6 +203,10 @@ class _Book:
             run_id, status, ended + int(record.seconds * 1000) if record and ended else None
         )
 
+    def again(self, key: str, metrics: Mapping[str, float]) -> None:
+        """What is now known of a run that was written before."""
+        self.batch(self.known[key], metrics, {}, {})
+
     def _open(self, key: str, name: str, tags: Mapping[str, str], started: int | None = None) -> str:
         if key in self.known:
             return self.known[key]
@@ -215,8 +228,9 @@ class _Book:
         """Everything of a run in as few calls as the server's limits allow."""
         from mlflow.entities import Metric, Param, RunTag
 
-        points = [(k, float(v), 0) for k, v in metrics.items()] + list(steps)
-        told = [Metric(key(k), v, 0, step) for k, v, step in points if math.isfinite(v)]
+        before = self.told.get(run_id, {})
+        points = [(k, float(v), 0) for k, v in metrics.items() if before.get(key(k)) != v] + list(steps)
+        told = [Metric(key(k), v, self.now_ms, step) for k, v, step in points if math.isfinite(v)]
         given = [Param(key(k), str(v)[:LONGEST]) for k, v in params.items()]
         marks = [RunTag(key(k), v) for k, v in tags.items()]
         while told or given or marks:

@@ -117,18 +117,18 @@ def figures(row: Row) -> dict[str, float]:
 
 
 def verdict(e: Evidence) -> dict[str, Json]:
-    """The decision in a few flat fields."""
+    """The decision in a few flat fields; a text that there is none of is empty: an earlier one would stay."""
     r = e.recommendation
     found = {
         "verdict": r.verdict,
-        "choice": r.choice,
+        "choice": r.choice or "",
         "probability_best": r.probability_best,
         "expected_regret": r.expected_regret,
         "objective": r.objective,
         "constraints": "; ".join(r.constraints),
         "tied_with": ", ".join(r.tied_with),
     }
-    return {k: v for k, v in found.items() if v not in (None, "") and is_told(v)}
+    return {k: v for k, v in found.items() if v is not None and is_told(v)}
 
 
 def axes(e: Evidence) -> tuple[str, str]:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlparse
 
 from harness.codec import JsonObject
-from harness.record import HarnessError, Record
+from harness.record import HarnessError, Record, content_hash
 from harness.report.evidence import Evidence
 from harness.report.sections.calibration import reliability_bins
 from harness.report.sections.load import load_curve
@@ -143,10 +143,13 @@ class _Session:
         run.finish(exit_code=1 if record.status == "failed" else 0)
 
     def variants(self) -> None:
-        """A run per variant: what the Pareto scatter and the load curves of the W&B Report draw."""
-        for i, row in enumerate(self.e.rows):
+        """A run per variant: what the Pareto scatter and the load curves of the W&B Report draw.
+
+        Its id is the variant's: told again, another order must not give one the figures of another.
+        """
+        for row in self.e.rows:
             config = {"variant": row.variant, "candidate": row.candidate, "runtime": row.runtime}
-            run = self.start(row.variant, "variant", f"variant-{i:03d}", config)
+            run = self.start(row.variant, "variant", f"variant-{content_hash(row.variant)[:8]}", config)
             chosen = row.variant == self.e.recommendation.choice
             for step, at in enumerate(load_curve(self.e, row)):
                 told = {LOAD[0]: at.offered, LOAD[1]: at.p99_ms, LOAD[2]: at.answered}
