@@ -22,6 +22,7 @@ from harness.analysis.sensitivity import (
     SLIVER,
     Question,
     _past_a_sliver,
+    _past_narrow,
     at_price_band,
     break_even,
     find_flips,
@@ -195,3 +196,14 @@ def test_a_third_that_is_named_only_between_two_that_lead_in_turn_is_no_switch()
     assert winner(at := _past_a_sliver(winner, 1.985, 1.985 * SLIVER, "now")) == "lasting"
     assert at == pytest.approx(2.0, rel=0.011)
     assert _past_a_sliver(winner, 2.5, 2.5 * SLIVER, "now") == 2.5
+
+
+def test_who_keeps_a_limit_a_little_longer_than_its_equal_is_no_switch() -> None:
+    """Two that were right in all 68 rows of a slice: at 0.97162 one was the choice, from 0.972 on nobody."""
+
+    def winner(limit: float, ends: float = 0.9718) -> str:
+        return "now" if limit < 0.9716 else "its equal" if limit < ends else "no variant"
+
+    begins = _past_narrow(winner, 0.9717, 0.98, "now", narrow=0.001)
+    assert winner(begins) == "no variant" and begins == pytest.approx(0.9718, abs=1e-4)
+    assert _past_narrow(lambda x: winner(x, 0.976), 0.9717, 0.98, "now", narrow=0.001) == 0.9717

@@ -175,19 +175,6 @@ def test_curves_mark_the_threshold_that_the_suite_asks_for(evidence: Evidence) -
     assert shown is not None and "precision of 0.999 or more" in shown.html
 
 
-def test_without_the_data_the_report_still_says_who_differs(evidence: Evidence, films: Path) -> None:
-    text = films.read_text()
-    films.write_text(text + "one more,positive,web\n")  # as a run that was carried to another machine
-    try:
-        for record in evidence.records:
-            record.trial.spec["data"]["checksum"] = "planned"
-        assert errors.slices(evidence) is None and errors.worst(evidence) is None
-        found = errors.disagreements(evidence)
-        assert found is not None and "Only encoder" not in found.html
-    finally:
-        films.write_text(text)
-
-
 def test_one_page_has_one_calibration_error(evidence: Evidence) -> None:
     """Plain in this section, less what so few examples show of anybody in the table: .063 and .054 of one."""
     cell = Estimate(0.054, note="not estimable (a perfectly calibrated model would show 0.025)")
@@ -220,6 +207,19 @@ def test_over_all_examples_the_page_on_errors_says_what_the_table_of_differences
     assert (whole.low, whole.high) == pytest.approx((-0.0978, -0.0123), abs=1e-3)
     found = errors.slices(told)
     assert found is not None and "(−0.10 to −0.01)" in found.markdown
+
+
+def test_without_the_data_the_report_still_says_who_differs(evidence: Evidence, films: Path) -> None:
+    text = films.read_text()
+    films.write_text(text + "one more,positive,web\n")  # as a run that was carried to another machine
+    try:
+        for record in evidence.records:
+            record.trial.spec["data"]["checksum"] = "planned"
+        assert errors.slices(evidence) is None and errors.worst(evidence) is None
+        found = errors.disagreements(evidence)
+        assert found is not None and "Only encoder" not in found.html
+    finally:
+        films.write_text(text)
 
 
 def test_the_sections_are_in_the_table() -> None:

@@ -33,6 +33,9 @@ PRICE_BAND = 0.3
 
 NOBODY = "no variant"
 
+NARROW = 0.02
+"""An answer that holds over less than this share of where the named variant's figure may lie is no switch."""
+
 SLIVER = 1.03
 """An answer that holds over less than this factor of traffic or price is no switch that is told."""
 
@@ -248,6 +251,7 @@ def _limit_flips(question: Question, constraint: Constraint) -> list[Flip]:
         return NOBODY if choice.named is None else question.table.rows[choice.named].deployed
 
     now, flips = question.deployed, []
+    narrow = NARROW * _width(draws, question.choice.named)
     start = int(np.searchsorted(grid, constraint.limit))
     for side in (grid[start:], grid[: start + 1][::-1]):
         for k, (before, after) in enumerate(itertools.pairwise(side)):
@@ -256,11 +260,29 @@ def _limit_flips(question: Question, constraint: Constraint) -> list[Flip]:
             if winner(after) != now and winner(side[min(k + 2, len(side) - 1)]) != now:
                 # Between two points of the grid it may change twice.
                 at = _bisect_linear(winner, float(before), float(after), now)
+                at = _past_narrow(winner, at, float(after), now, narrow)
                 at, then = _told(winner, at, constraint.limit)
                 factor = at / constraint.limit if constraint.limit * at > 0 else 1e9
                 flips.append(_flip(f"limit on {constraint.metric}", at, "", then, factor))
                 break
     return flips
+
+
+def _width(draws: Array, row: int | None) -> float:
+    """Between which a row's figure lies, all but surely; 0 of nobody, or without a figure."""
+    if row is None or np.isnan(draws[:, row]).any():
+        return 0.0
+    return float(np.ptp(np.quantile(draws[:, row], [0.001, 0.999])))
+
+
+def _past_narrow(winner: Callable[[float], str], at: float, after: float, now: str, narrow: float) -> float:
+    """Where the answer that lasts begins, if another is named over less than `narrow` before it: of two that
+    answer alike one keeps a limit a little longer by the luck of the draws."""
+    lasting = winner(after)
+    if lasting in (now, winner(at)):
+        return at
+    begins = _bisect_linear(lambda x: lasting if winner(x) == lasting else now, at, after, now)
+    return begins if abs(begins - at) < narrow else at
 
 
 def _rising(limits: Sequence[float]) -> Array:
