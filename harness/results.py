@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal, TypedDict
+from typing import TYPE_CHECKING, Literal, NotRequired, TypedDict
 
 from harness.reasons import SAID_ONCE, Noted, Reason
 from harness.spread import Spread
@@ -224,7 +224,10 @@ class NearestMiss(TypedDict):
 
 
 class RunnerUp(TypedDict):
-    """A row that was not chosen; `difference`: the choice's lead in the objective, higher is better."""
+    """A row that was not chosen; `difference`: the choice's lead in the objective, higher is better.
+
+    `difference_median` and `ahead`, the share of draws in which it leads, stand where the mean hides them.
+    """
 
     variant: str
     probability_best: float
@@ -232,6 +235,8 @@ class RunnerUp(TypedDict):
     difference: float | None
     difference_low: float | None
     difference_high: float | None
+    difference_median: NotRequired[float]
+    ahead: NotRequired[float]
     why: str
 
 

@@ -114,6 +114,19 @@ def test_a_tie_is_headed_by_what_settled_it(tmp_path: Path) -> None:
     assert text.startswith("A tie. Ship **fast/onnx**, among the best on average of two that cannot be told")
 
 
+def test_page_one_tells_a_lead_as_it_usually_is_where_its_mean_is_none(tmp_path: Path) -> None:
+    """ "It leads by $0 a month" stood beside "the best with 93 %"."""
+    e = page_of(tmp_path)
+    second: RunnerUp = {
+        "variant": "slow/onnx", "probability_best": 0.07, "metric": "accuracy", "difference": 0.0003,
+        "difference_low": -0.06, "difference_high": 0.01, "difference_median": 0.009, "ahead": 0.93,
+        "why": "",
+    }  # fmt: skip
+    clear = replace(e.recommendation, choice="fast/onnx", tied_with=(), runners_up=(second,))
+    text = said(replace(e, recommendation=clear), "verdict")
+    assert "with 93 %: by 0.0090 at the median (−0.06 to 0.01), by 0.00030 on average, in accuracy" in text
+
+
 def test_page_one_of_a_tie_says_how_likely_the_named_one_is_the_best(tmp_path: Path) -> None:
     e = page_of(tmp_path)
     tie = replace(e.recommendation, verdict="tie", choice="fast/onnx", tied_with=("slow/onnx",))

@@ -231,6 +231,10 @@ def _lead_sentence(lead: Lead, k: int, rival: str, subject: str) -> str:
     way = "leads" if mean >= 0 else "is behind"
     mean, low, high = (mean, low, high) if mean >= 0 else (-mean, -high, -low)
     by = f"by {short(mean)} ({short(low)} to {short(high)}) in {subject}"
+    if lead.is_lopsided(k):
+        usual = f"{short(float(lead.median[k]))} at the median ({short(low)} to {short(high)})"
+        often = percent(float(lead.ahead[k]))
+        return f"It leads {rival} with {often}: by {usual}, by {short(mean)} on average, in {subject}."
     if low <= 0:
         return f"On average it {way} {rival} {by}, which is not separated."
     return f"It {way} {rival} {by}."
@@ -286,6 +290,8 @@ def runner_up(question: Question, named: Named, k: int, lead: Lead) -> RunnerUp:
     if np.isfinite(lead.mean[k]):
         entry["difference"] = float(lead.mean[k])
         entry["difference_low"], entry["difference_high"] = float(lead.low[k]), float(lead.high[k])
+        if lead.is_lopsided(k):
+            entry["difference_median"], entry["ahead"] = float(lead.median[k]), float(lead.ahead[k])
     if not choice.able[k]:
         entry["why"] = _why_out(question, k)
     elif k in choice.tied:

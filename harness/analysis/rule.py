@@ -88,12 +88,18 @@ class Settled:
 
 @dataclass(frozen=True)
 class Lead:
-    """The lead of one row over all rows: mean and 95 % interval, (rows,) each; NaN over rows without a
-    number."""
+    """The lead of one row over all rows: mean, median and 95 % interval, (rows,) each; NaN over rows without
+    a number. ahead: (rows,) share of draws in which it leads at all."""
 
     mean: Array
+    median: Array
     low: Array
     high: Array
+    ahead: Array
+
+    def is_lopsided(self, k: int) -> bool:
+        """Whether its mean hides what is usual: a few draws, of a machine more, take most of a lead away."""
+        return bool(self.median[k] > 2 * self.mean[k] >= 0)
 
 
 class Choice:
@@ -216,8 +222,8 @@ class Choice:
         """Paired, from the same joint draws, around the measured means."""
         price = self.terms.broken_limit or 0.0
         lead = self.worth(row)[:, None] - (self.utility - price * ~self.keeps)
-        low, high = row_quantiles(lead.T, [0.025, 0.975])
-        return Lead(lead.mean(0), low, high)
+        low, median, high = row_quantiles(lead.T, [0.025, 0.5, 0.975])
+        return Lead(lead.mean(0), median, low, high, share(lead > 0))
 
     @cached_property
     def tied(self) -> tuple[int, ...]:

@@ -20,6 +20,9 @@ from harness.suite.asks import Asks, asked_by
 SMALL = 0.0005
 """A loss of quality below half a thousandth is none."""
 
+MOST = 4
+"""Candidates of which it is said at most."""
+
 
 def answers(e: Evidence) -> list[str]:
     """Sentences, the most telling first; none where the choice itself is the answer."""
@@ -36,7 +39,9 @@ def _sizes(e: Evidence) -> list[str]:
 def _int8(e: Evidence) -> list[str]:
     """What int8 costs in quality and buys in speed, the leading candidates first."""
     found = [(row, base) for row in e.rows if (base := _float(e, row))]
-    return [words for row, base in found if (words := _traded(e, row, base))][:3]
+    said = [words for row, base in found if (words := _traded(e, row, base))]
+    more = len(said) - MOST
+    return [*said[:MOST], *([f"{more} more in the section What a runtime changes."] if more > 0 else [])]
 
 
 def _float(e: Evidence, row: Row) -> Row | None:
@@ -60,7 +65,9 @@ def _traded(e: Evidence, row: Row, base: Row) -> str:
     if abs(loss) < SMALL:
         cost = f"costs {row.candidate} no {what} that shows"
     elif low <= 0 <= high:
-        cost = f"costs {row.candidate} {n.signed(loss, 4)} of {what}, not separated from none"
+        digits = n.decimals_for((high - low) / 2)
+        between = f"{n.signed(-high, digits)} to {n.signed(-low, digits)}"
+        cost = f"costs {row.candidate} no {what} that shows ({between})"
     elif loss > 0:
         cost = f"costs {row.candidate} {n.plain(loss, 2)} of {what}"
     else:

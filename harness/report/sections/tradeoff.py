@@ -175,6 +175,7 @@ def fate(e: Evidence, row: Row) -> Cell:
     if not words and runner and isinstance(behind := runner.get("difference"), int | float) and behind > 0:
         low, high = float(runner.get("difference_low") or 0), float(runner.get("difference_high") or 0)
         figure = n.interval(behind, low, high)[0] if high > low else n.plain(float(behind), 2)
+        figure = n.plain(runner["difference_median"], 2) if "difference_median" in runner else figure
         name = str(runner.get("metric", ""))
         figure = e.in_value_unit(figure) if name == "value" else n.with_unit(name, figure, e.known)
         words = [f"{n.label(name)} worse by {figure}"]

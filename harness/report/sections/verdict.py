@@ -288,13 +288,22 @@ def _lead(e: Evidence) -> Iterator[str]:
         return
     # The named one of a tie may trail a variant that the best of the tie leads.
     way = "leads" if mean >= 0 else "is behind"
-    value, interval = n.interval(mean, low, high) if mean >= 0 else n.interval(-mean, -high, -low)
     name = str(runner.get("metric") or e.objective_metric)
     unit = e.value_unit if name == "value" else n.unit(name, e.known)
+
+    def with_unit(figure: str) -> str:
+        return e.in_value_unit(figure) if name == "value" else f"{figure} {unit}".rstrip()
+
+    value, interval = n.interval(mean, low, high) if mean >= 0 else n.interval(-mean, -high, -low)
     interval = n.cents(interval) if unit.startswith("USD") else interval
-    value = e.in_value_unit(value) if name == "value" else f"{value} {unit}".rstrip()
     following = "the next best that meets the limits" if e.limits else "the next best"
-    by = f"{runner['variant']}, {following}, by {value} ({interval}) in {n.label(name)}"
+    rival, metric = f"{runner['variant']}, {following},", n.label(name)
+    if "difference_median" in runner:
+        usual, average = (with_unit(n.plain(x, 2)) for x in (runner["difference_median"], mean))
+        by = f"with {n.percent(runner['ahead'])}: by {usual} at the median ({interval})"
+        yield f"It leads {rival} {by}, by {average} on average, in {metric}."
+        return
+    by = f"{rival} by {with_unit(value)} ({interval}) in {metric}"
     is_separated = (low if mean >= 0 else -high) > 0
     yield f"It {way} {by}." if is_separated else f"On average it {way} {by}, which is not separated."
 
