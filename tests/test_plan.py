@@ -14,7 +14,7 @@ from harness import environment
 from harness.cli.text import plan_text
 from harness.planning import versions as code
 from harness.planning.estimate import STARTING_S, guess_seconds
-from harness.planning.plan import make_plan, plan_run, run_hash
+from harness.planning.plan import Plan, make_plan, plan_run, run_hash
 from harness.planning.trials import interleaved, plan_trials, select
 from harness.reading import read_suite, suite_from_text, suite_to_text
 from harness.reading.components import ROOT, table
@@ -373,6 +373,16 @@ def test_smoke_keeps_every_part_and_shrinks_it(suite: Suite) -> None:
 
 def finished(trial: Trial, seconds: float) -> Record:
     return Record(trial, "finished", seconds=seconds)
+
+
+def test_the_longest_trainings_come_first_and_the_drawn_order_of_serve_trials_stays(suite: Suite) -> None:
+    trials = plan_trials(suite)
+    trainings = [t for t in trials if t.kind == "train"]
+    seconds = {t.id: float(k) for k, t in enumerate(trials)}
+    ordered = Plan(suite, trials, seconds=seconds).longest_first().trials
+    assert [t for t in ordered if t.kind == "train"] == trainings[::-1]
+    for kind in ("score", "serve"):
+        assert [t for t in ordered if t.kind == kind] == [t for t in trials if t.kind == kind]
 
 
 def test_nothing_is_expected_of_finished_trials(suite: Suite) -> None:

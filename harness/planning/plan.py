@@ -115,6 +115,15 @@ class Plan:
             wall += max(sum(taken) / slots, max(taken)) if taken else 0.0
         return wall + STARTING_S if self.missing else 0.0
 
+    def longest_first(self) -> Plan:
+        """The same with its longest trainings first, so that cores end together; the order of serve trials is
+        drawn, and stays."""
+
+        def key(trial: Trial) -> float:
+            return -self.seconds.get(trial.id, 0.0) if trial.kind == "train" else 0.0
+
+        return replace(self, trials=tuple(sorted(self.trials, key=key)))
+
     @property
     def until_decided(self) -> tuple[float, float] | None:
         """Expected seconds of `--until-decided`, where the suite says when to stop (a budget or a tolerance):

@@ -97,13 +97,11 @@ class Session:
         return f"ahead{average} so far: {found.choice}, the best with {percent(found.probability_best)}"
 
     def step(self, trials: Sequence[Trial], why: str = "") -> None:
-        """Run further trials, those first that should take longest: cores end together. What is finished in
-        this or another run of the suite is not run again."""
+        """Run further trials; what is finished in this or another run of the suite is not run again."""
         ids = [trial.id for trial in trials]
         cached = find_cached(self.out, self.suite.name, ids, self.machine_class)
         plan = make_plan(self.suite, tuple(trials), cached, self.run.records())
-        ordered = tuple(sorted(plan.trials, key=lambda trial: -plan.seconds[trial.id]))
-        self.execute(replace(plan, trials=ordered, machine_class=self.machine_class), cached, why)
+        self.execute(replace(plan.longest_first(), machine_class=self.machine_class), cached, why)
 
     def aside(self, where: RunFolder, trials: Sequence[Trial]) -> None:
         """Run trials into a folder of their own: no table of the run has their figures."""
