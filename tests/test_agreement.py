@@ -11,7 +11,7 @@ from harness.reading import read_suite
 from harness.record import SuiteError
 from harness.report import gather
 from harness.report.render import sections
-from harness.report.sections.agreement import lines
+from harness.report.sections.agreement import lines, met
 from harness.suite.schema import Suite
 from tests.report_samples import make_records, make_run, make_suite
 
@@ -50,6 +50,20 @@ def test_a_difference_whose_reason_is_known_fails_no_run_and_is_shown_with_it(tm
     met = {**known, "value": 0.88, "within": 0.1}
     e = gather(make_run(tmp_path / "met", make_records(), make_suite(expect={"resnet": {"accuracy": met}})))
     assert agreements(e.suite, e.tradeoff)[0].verdict == "agrees"
+
+
+def test_a_question_of_yes_or_no_is_answered_in_the_first_sentence(tmp_path: Path) -> None:
+    def answered(question: str, expect: dict[str, object], place: str) -> list[str]:
+        asked = make_suite(expect=expect, question=question)
+        return met(gather(make_run(tmp_path / place, make_records(), asked)))
+
+    reach = "Do networks reach what the paper prints?"
+    (said,) = answered(reach, EXPECT, "mixed")
+    assert said.startswith("No: 1 of 3 published figures agree; resnet's accuracy differs by +0.")
+    assert said.endswith("; 1 cannot be compared.")
+    own = {"small_cnn": {"accuracy": EXPECT["small_cnn"]["accuracy"]}}
+    assert answered(reach, own, "met") == ["Yes: it agrees."]
+    assert answered("Which one should the returns desk ship?", own, "which") == []
 
 
 def test_a_suite_that_expects_nothing_has_no_such_section(tmp_path: Path) -> None:

@@ -126,7 +126,8 @@ def _megabytes(e: Estimate) -> EstimateText:
     value, low, high = (fixed(x, places) for x in (e.value, e.low, e.high))
     if len(value) >= len(found.value):
         return found
-    return replace(found, value=value, interval="" if low == high else f"{low}–{high}")
+    is_wide = float(high.replace(",", "")) - float(low.replace(",", "")) > 1.5 * 10.0**-places
+    return replace(found, value=value, interval=f"{low}–{high}" if is_wide else "")
 
 
 def estimate(e: Estimate | None) -> EstimateText:

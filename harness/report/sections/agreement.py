@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from collections import Counter
+
 from harness.analysis.agreement import Agreement, agreements
 from harness.metrics import MetricTable
 from harness.protocols import Section
@@ -51,6 +54,29 @@ def verdict_words(one: Agreement) -> str:
         return "agrees"
     why = f": {one.expected.explained}" if one.verdict == "explained" else ""
     return f"differs by {one.difference:+.3g}{why}"
+
+
+def met(e: Evidence) -> list[str]:
+    """Whether published figures are met, in a sentence; none where the question is not one of yes or no, or
+    the suite expects none."""
+    found = agreements(e.suite, e.tradeoff)
+    if not found or not re.match(r"(do|does|did|is|are|can)\b", e.suite.question.lower()):
+        return []
+    count = Counter[str](one.verdict for one in found)
+    if count["agrees"] == len(found):
+        return [f"Yes: all {len(found)} published figures agree." if found[1:] else "Yes: it agrees."]
+    far = [_of(one) for one in found if one.verdict == "differs"]
+    rest = [
+        *([f"{n.listed(far[:3])}{f', and {len(far) - 3} more' if far[3:] else ''}"] if far else []),
+        *([f"{count['explained']} for a reason that the suite gives"] if count["explained"] else []),
+        *([f"{count['not comparable']} cannot be compared"] if count["not comparable"] else []),
+    ]
+    start = "No" if far else "Not all"
+    return [f"{start}: {count['agrees']} of {len(found)} published figures agree; {'; '.join(rest)}."]
+
+
+def _of(one: Agreement) -> str:
+    return f"{one.candidate}'s {n.label(one.metric)} {verdict_words(one)}"
 
 
 def lines(found: tuple[Agreement, ...]) -> list[str]:

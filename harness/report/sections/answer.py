@@ -9,6 +9,7 @@ import numpy as np
 from harness.analysis.scaling import curves
 from harness.report import numbers as n
 from harness.report.evidence import Evidence
+from harness.report.sections.agreement import met
 from harness.report.sections.catching_up import catching_up
 from harness.report.sections.runtimes import reference
 from harness.report.sections.scaling import LATENCY, WORDS, crossings
@@ -26,7 +27,8 @@ MOST = 4
 
 def answers(e: Evidence) -> list[str]:
     """Sentences, the most telling first; none where the choice itself is the answer."""
-    return next((found for kind in asked_by(e.suite.question) if (found := _ANSWERS[kind](e))), [])
+    kinds = asked_by(e.suite.question)
+    return next((found for kind in kinds if (found := _ANSWERS[kind](e))), None) or met(e)
 
 
 def _sizes(e: Evidence) -> list[str]:
