@@ -70,7 +70,9 @@ def test_a_published_bill_is_machines_times_hours_times_price(folder: Path) -> N
         hours.add(round(month / count / 730, 9))
         million = 1e6 * month / (traffic.qps * MONTH_S)
         assert row["cost_per_million_usd"] == pytest.approx(million)
-        full = float(re.match(r"([\d.e+-]+) USD", row["cost_per_million_usd_note"])[1])  # type: ignore[index]
+        noted = re.match(r"([\d.,e+-]+) USD", row["cost_per_million_usd_note"])
+        assert noted
+        full = float(noted[1].replace(",", ""))
         # Three digits of a figure are known: a need within half a per cent of a whole number may be either.
         needs = [max(1, math.ceil(peak * x * full * 3600 / 1e6 / max(hours))) for x in (0.994, 1.006)]
         assert needs[0] <= count - traffic.spare <= needs[1], row["variant"]
