@@ -152,6 +152,21 @@ def test_a_metric_that_orders_as_the_shop_does_correlates_fully(tmp_path: Path) 
     assert "not estimable (all alike)" in found  # everybody's click-through rate is the same here
 
 
+def test_stages_tests_and_prices_of_one_model_say_which_it_is(tmp_path: Path) -> None:
+    """A mean of two seeds end to end stood beside its own retrieval of the first: .008 and .0103."""
+    evidence = make_evidence(tmp_path, SAME)
+    said = "What the trade-off table does not hold is of the first seed's models."
+    pages = (shop.ab_tests, shop.foretold, retrieval.stages, retrieval.price_of_recall)
+    assert not any(said in words(page(evidence)) for page in pages)
+    trials = (r.trial for r in evidence.records)
+    again = tuple(
+        replace(r, trial=replace(t, seed=1, spec={**t.spec, "again": True}))
+        for r, t in zip(evidence.records, trials, strict=True)
+    )
+    several = replace(evidence, records=(*evidence.records, *again))
+    assert all(said in words(page(several)) for page in pages)
+
+
 def test_an_index_is_shown_with_what_its_misses_cost(tmp_path: Path) -> None:
     found = words(retrieval.price_of_recall(make_evidence(tmp_path, SAME)))
     assert "ef_search 16 0.6" in found and "0.012" in found

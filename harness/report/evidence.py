@@ -262,6 +262,12 @@ class Evidence:
         wanted = runtime or reference_of(runtimes)
         return [r for r in found if r.trial.runtime == wanted and (every_part or not r.trial.part)]
 
+    @property
+    def of_first_seed(self) -> str:
+        """What is said beside figures of one model of each candidate; empty where there is one seed only."""
+        several = any(len(self.scored(candidate)) > 1 for candidate in self.candidates)
+        return " What the trade-off table does not hold is of the first seed's models." if several else ""
+
     def scored_row(self, candidate: str) -> Row | None:
         """The row whose answers `scored` has: what a page says of them is what the table says."""
         threads = self.suite.serving.threads

@@ -53,7 +53,7 @@ def stages(e: Evidence) -> Section | None:
         items=f"{facts.eligible_items:,}", users=f"{facts.users:,}", protocol=_protocol(facts)
     )
     timed = next((f.stage_milliseconds for _, f in found if f.stage_milliseconds), None)
-    blocks: list[Block] = [text(lead), _quality_table(e, found)]
+    blocks: list[Block] = [text(lead + e.of_first_seed), _quality_table(e, found)]
     if timed:
         blocks += [_time_table(e, found), text(TIME_NOTE.format(calls=int(timed["calls"])), kind="note")]
     blocks += [text("Who and what is served", kind="lead"), _served_table(e, found)]
@@ -168,7 +168,7 @@ def _ways_to_ask(
         Column("index", "MB"), Column("built in", "s"), Column("click-through rate"),
         Column("revenue", "USD per visit"), Column("margin", "USD per visit"),
     )  # fmt: skip
-    yield text(RECALL_LEAD)
+    yield text(RECALL_LEAD + e.of_first_seed)
     better = "Better: up and to the left."
     yield both_widths(lambda w: charts.lines(series, *axes, (w, 340)), 680, better, alt)
     yield Table(columns, rows, kind="compact", fold=40)
@@ -180,7 +180,7 @@ def _equal_recall(e: Evidence, indexed: Sequence[tuple[Row, IndexFacts]]) -> Ite
     asked = [(row, index) for row, index in indexed if index.wanted_recall]
     for wanted in sorted({index.wanted_recall for _, index in asked if index.wanted_recall}):
         same = [(row, index) for row, index in asked if index.wanted_recall == wanted]
-        yield text(EQUAL_LEAD.format(recall=n.plain(wanted)))
+        yield text(EQUAL_LEAD.format(recall=n.plain(wanted)) + e.of_first_seed)
         columns = (
             Column("variant", numeric=False), Column("asked with", numeric=False),
             Column("index's recall", "of exact search"), Column("search", "ms per query"),

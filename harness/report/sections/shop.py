@@ -56,7 +56,7 @@ def ab_tests(e: Evidence) -> Section | None:
         *(Column(n.label(m), "measured lift, its interval; the truth") for m in BY_WEIGHT),
     )
     blocks: list[Block] = [
-        text(TEST_LEAD.format(users=n.counted(sum(first.users), "user"))),
+        text(TEST_LEAD.format(users=n.counted(sum(first.users), "user")) + e.of_first_seed),
         Table(columns, tuple(rows), kind="compact"),
         Bullets(tuple((s,) for s in (*_fewer_clicks(judged), *_test_notes([f for _, f in judged])))),
     ]
@@ -213,7 +213,7 @@ def foretold(e: Evidence) -> Section | None:
         [
             text(FORETOLD_LEAD.format(count=len(points))),
             Table(columns, tuple(table), kind="compact"),
-            text(POLICY_LEAD),
+            text(POLICY_LEAD + e.of_first_seed),
             _policy_table(e, rows),
         ],
     )
