@@ -164,6 +164,8 @@ def test_curves_mark_the_threshold_that_the_suite_asks_for(evidence: Evidence) -
     asked = replace(evidence, suite=evidence.suite.model_copy(update={"decision": decision}))
     costly = thresholds.curves(asked)
     assert costly is not None and "1 for a false alarm and 20 for a miss (stated in the suite)" in costly.html
+    table = costly.html[costly.html.index("cost per 1,000") :]
+    assert 'class="num good" data-v="-' in table and 'class="num bad" data-v="-' not in table  # money saved
     held = validation_answers(evidence, "lstm")
     assert held is not None
     chosen = choose(held[0][:, 1], held[1], goal)

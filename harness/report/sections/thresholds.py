@@ -203,8 +203,11 @@ def _at_thresholds(
             continue
         at = thresholds.measured_at(one.positive, targets, one.threshold, goal, groups)
         change = thresholds.gained(one.positive, targets, one.threshold, goal, groups)[judged]
-        cells = [figure_cell(at[name]) for name in wanted]
-        rows.append((head, Cell(n.plain(one.threshold), sort=one.threshold), *cells, change_cell(change)))
+        cells = [
+            Cell(n.plain(one.threshold), sort=one.threshold),
+            *(figure_cell(at[name]) for name in wanted),
+        ]
+        rows.append((head, *cells, change_cell(change, lower_is_better=judged == "cost")))
     note = (
         "Figures are of the test examples and of the first seed's models, with 95 % intervals over resampled "
         "examples."
