@@ -174,6 +174,21 @@ def test_a_clear_case_is_decided_and_nothing_is_worth_measuring() -> None:
     assert next_measurements(question, World(TRUTHS).records()) == ()
 
 
+def test_no_further_seed_is_asked_of_a_model_that_answers_the_same_with_each() -> None:
+    """Of nearest neighbours "one more seed" was proposed: another candidate's seeds stood for its own."""
+    close = {"steady": Truth(0.88, 2.0), "luck": Truth(0.885, 2.0, seed_sd=0.02)}
+    world = World(close, rng=np.random.default_rng(3))
+    records = world.records()
+    first = next(r for r in records if r.trial.kind == "score" and r.trial.candidate == "steady")
+    for k, record in enumerate(records):
+        if record.trial.kind == "score" and record.trial.candidate == "steady":
+            world.predictions[record.trial.id] = world.predictions[first.trial.id]
+            records[k] = replace(record, measurements=first.measurements)
+    world.records = lambda: records  # type: ignore[method-assign]
+    found = next_measurements(question_of(world, objective="maximize accuracy"), records)
+    assert {(step.kind, step.candidate) for step in found} == {("seed", "luck")}
+
+
 def test_measuring_until_decided_reaches_the_exhaustive_choice_for_a_third_of_the_trials() -> None:
     """20 of 20 in benchmarks/results/until_decided.json; three here, so that the test takes seconds."""
     for seed in range(3):

@@ -239,6 +239,13 @@ class _Units:
         scored = Variant(variant.candidate, scored_as(variant.runtime, self._threads))
         return _values(self._scored.get(scored, []), metric)
 
+    def seeds_agree(self, variant: Variant) -> bool:
+        """Whether several seeds scored the same in everything: no luck of training is in such a model. One
+        figure alone may agree by chance."""
+        scored = self._scored.get(Variant(variant.candidate, scored_as(variant.runtime, self._threads)), [])
+        told = {tuple((m.metric, m.value) for m in record.measurements) for record in scored}
+        return len(scored) > 1 and len(told) == 1
+
     def launches(self, variant: Variant, metric: str) -> Array:
         return np.asarray(np.log(np.maximum(_values(self._served.get(variant, []), metric), 1e-300)))
 
@@ -291,6 +298,8 @@ def _seed_gain(
         seeds = units.seeds(Variant(row.candidate, row.runtime), metric)
         if row.candidate != candidate or np.isnan(draws).any() or not len(seeds):
             continue
+        if units.seeds_agree(Variant(row.candidate, row.runtime)):
+            continue  # a further one says the same
         pooled = units.pooled_variance(metric, False)
         own = len(seeds) > 2 and "[" not in metric
         variance = max(float(seeds.var(ddof=1)), pooled / 2) if own else pooled
