@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,14 +12,14 @@ import pytest
 from harness.analysis.cost import replicas
 from harness.analysis.instances import instances
 from harness.analysis.recommend import analyse, recommend
-from harness.analysis.tradeoff import complete, priced
+from harness.analysis.tradeoff import complete, priced, tradeoff
 from harness.costs import find_price
 from harness.planning.plan import run_hash
 from harness.reading import read_suite
 from harness.reading.again import with_settings
 from harness.record import SuiteError
 from harness.report.render import render
-from harness.results import Row, Tradeoff
+from harness.results import Estimate, Row, Tradeoff
 from harness.suite.schema import Machine, Suite, Traffic
 from tests.analysis_world import Truth, World, make_suite, store
 
@@ -254,3 +255,31 @@ def _hashed(suite: Suite) -> str:
     finally:
         plan.content_hash = kept
     return seen[0]
+
+
+def with_memory(table: Tradeoff, megabytes: float) -> Tradeoff:
+    """The first row as if it had taken so much where it was measured."""
+    first, *others = table.rows
+    first = replace(first, estimates={**first.estimates, "peak_memory_mb": Estimate(megabytes)})
+    return replace(table, rows=(first, *others))
+
+
+def test_who_took_more_memory_than_the_priced_machine_has_is_said() -> None:
+    """6.1 GB on the machine that measured were priced, and named, on one of 4 GiB without a word."""
+    world = World({"large": Truth(0.9, 2.0), "small": Truth(0.8, 2.0)})
+    suite = make_suite(["large", "small"])
+    suite = suite.model_copy(update={"machine": Machine(price="aws/c7i.large")})
+    measured = tradeoff(world.records(), suite, world.predictions.__getitem__)
+    table = complete(with_memory(measured, 6100.0), suite, {})
+    said = "large/torch needs 6.1 GB of memory, aws/c7i.large has 4.29 GB: it does not run there"
+    assert [w for w in table.warnings if "memory" in w] == [f"{said} as it was measured"]
+    again = complete(table, suite, {})
+    assert sum("memory" in w for w in again.warnings) == 1
+    assert not any("memory" in w for w in complete(with_memory(measured, 4200.0), suite, {}).warnings)
+    machines = {"small": Machine(price="aws/c7i.large"), "big": Machine(price="aws/c7i.xlarge")}
+    several = complete(with_memory(measured, 6100.0), suite.model_copy(update={"machines": machines}), {})
+    assert [row.machine for row in several.rows] == ["big", "small"]
+    assert not any("memory" in w for w in several.warnings)
+    assert {o.machine: o.note for o in several.rows[0].offers}["small"] == (
+        "needs 6.1 GB of memory, aws/c7i.large has 4.29 GB"
+    )

@@ -180,10 +180,33 @@ def _measured_here_alone(suite: Suite) -> str:
     return next((n for n in names if n in known and known[n].about in HERE_ALONE), "")
 
 
+def too_large(rows: Sequence[Row], suite: Suite) -> tuple[str, ...]:
+    """Warnings of variants that took more memory where they were measured than any priced machine has."""
+    prices = [p for m in suite.machines.values() or (suite.machine,) if (p := cost.price_of(m)) is not None]
+    largest = max(prices, key=lambda price: price.memory or np.inf, default=None)
+    if largest is None:
+        return ()
+    lacking = [(row.variant, _lacks_memory(row, largest)) for row in rows]
+    return tuple(f"{name} {why}: it does not run there as it was measured" for name, why in lacking if why)
+
+
+def _lacks_memory(row: Row, price: Price) -> str:
+    """`needs 6.1 GB of memory, aws/c7i.large has 4.3 GB`; empty where it fits, or nobody knows."""
+    peak = row.estimates.get("peak_memory_mb")
+    if is_elsewhere(row.runtime) or not price.memory or peak is None or peak.value is None:
+        return ""
+    has_mb = price.memory * 2**30 / 1e6
+    if peak.value <= has_mb:
+        return ""
+    return f"needs {peak.value / 1e3:.3g} GB of memory, {price.name} has {has_mb / 1e3:.3g} GB"
+
+
 def _served(row: Row, throughput: Array, instance: Instance, suite: Suite, only_here: str) -> _Served:
     used = cores_used(row.runtime, suite.serving.threads)
     if instance.unknown:
         return _Served(instance, None, instance.unknown)
+    if instance.name and (lacking := _lacks_memory(row, instance.price)):
+        return _Served(instance, None, lacking)
     if instance.calibrations is None:
         if instance.name and instance.cores and used > instance.cores:
             return _Served(instance, None, f"needs {used} cores, it has {instance.cores}")

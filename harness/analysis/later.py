@@ -14,6 +14,7 @@ import numpy as np
 
 from harness.analysis import cost
 from harness.analysis.draws import RowByRow, overlaid
+from harness.analysis.instances import too_large
 from harness.analysis.money import COST_METRICS, LOADS, TrainingSeconds, with_costs
 from harness.analysis.stats import Array
 from harness.results import Estimate, Row, Tradeoff
@@ -34,7 +35,8 @@ def with_costs_later(table: Tradeoff, suite: Suite, seconds: TrainingSeconds) ->
     )
     metrics = tuple(n for n in table.metrics if n not in COST_METRICS) + COST_METRICS
     draws = {name: _Draws(money, name) for name in COST_METRICS}
-    return replace(table, rows=rows, metrics=metrics, draws=overlaid(draws, table.draws))
+    said = tuple(dict.fromkeys((*table.warnings, *too_large(table.rows, suite))))
+    return replace(table, rows=rows, metrics=metrics, draws=overlaid(draws, table.draws), warnings=said)
 
 
 class _Money:

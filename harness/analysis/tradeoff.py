@@ -14,6 +14,7 @@ from harness.analysis.cost import to_cents
 from harness.analysis.criteria import VALUE, DecisionObjective, goal_of, limits_of, lower_is_better, worth_of
 from harness.analysis.draws import overlaid
 from harness.analysis.fronts import pareto_front, pareto_probability
+from harness.analysis.instances import too_large
 from harness.analysis.money import TrainingSeconds, training_seconds, with_costs
 from harness.analysis.predictions import LoadPredictions
 from harness.analysis.rule import MORE_LIKELY, Choice, Terms
@@ -66,7 +67,8 @@ def complete(table: Tradeoff, suite: Suite, seconds: TrainingSeconds) -> Tradeof
 
 def priced(table: Tradeoff, suite: Suite, seconds: TrainingSeconds) -> Tradeoff:
     """The measured table with costs and value, not judged yet: all that `recommend` needs."""
-    return with_value(with_costs(table, suite, seconds), suite)
+    said = dict.fromkeys((*table.warnings, *too_large(table.rows, suite)))
+    return with_value(with_costs(replace(table, warnings=tuple(said)), suite, seconds), suite)
 
 
 def with_value(table: Tradeoff, suite: Suite) -> Tradeoff:
