@@ -121,6 +121,17 @@ def test_of_two_that_no_run_tells_apart_another_name_is_no_flip(results: Path) -
     assert decided.flips and answer(decided).startswith("the choice flips")
 
 
+def test_a_baseline_without_figures_says_that_nothing_was_compared(results: Path, tmp_path: Path) -> None:
+    """An interrupted run as the baseline: "no run regressed" was all that was said."""
+    world = World(GOOD, rng=np.random.default_rng(5), num_examples=100)
+    trained = [r for r in world.records() if r.trial.kind == "train"]
+    empty = store(world, trained, make_suite(list(GOOD)), tmp_path / "empty")
+    found = history_of([empty, runs_of(results)[0]])
+    said = "quality and speed were not compared: no figure of either is in both runs"
+    assert said in found.notes and said in comment(found)
+    assert said not in history_of(runs_of(results)[:2]).notes
+
+
 def test_speed_is_shown_within_the_last_runs_class_of_machine_only(tmp_path: Path) -> None:
     runs = [
         make_run(tmp_path / "a", SLOWER, 1, "def456"),

@@ -55,6 +55,9 @@ def compare_runs(run_a: RunFolder, run_b: RunFolder, margin: float = 0.0) -> Com
         if not speed_note:
             exact += _serving_changes(variant, index_a, index_b, serving)
     notes += [n for n in (size_note, speed_note or drift_note(variants, index_a, index_b)) if n]
+    if not (quality.found or serving.found):
+        # A baseline that was interrupted, say: that nothing is worse would be no news.
+        notes.append("quality and speed were not compared: no figure of either is in both runs")
     changes = [*quality.decide(margin), *serving.decide(margin), *exact]
     if not changes:
         raise RecordError(f"{run_a.id} and {run_b.id} have no measured figure in common: finish both runs")
