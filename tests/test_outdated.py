@@ -62,7 +62,7 @@ def test_what_other_versions_executed_is_outdated_with_all_that_rests_on_it(
     found = {(t.kind, t.candidate, t.runtime) for t in plan.trials if t.id in plan.outdated}
     assert found == {("train", "net", None), ("score", "net", "torch"), ("score", "net", "onnx")}
     now = environment.versions()["torch"]
-    assert any(f"torch 0.9, now {now}" in note and "--refresh" in note for note in plan.notes)
+    assert any(f"torch 0.9, now {now}" in note and "--refresh" in note for note in plan.of_versions)
 
 
 def test_a_runtime_of_another_version_concerns_its_own_trials_alone(suite: Path, tmp_path: Path) -> None:

@@ -117,6 +117,12 @@ def test_a_limit_keeps_the_digits_it_was_written_with() -> None:
     assert (n.as_written(0.87), n.as_written(10.0), n.as_written(1200.0)) == ("0.87", "10", "1,200")
 
 
+def test_notes_of_kept_records_are_written_as_people_write_figures() -> None:
+    note = "priced at 1.004e+05; 163 slow calls decide this: 4.19e+03 per s (1 of 6 rounds); model-1e+10x"
+    said = "priced at 100,400; 163 slow calls decide this: 4,190 per s (1 of 6 rounds); model-1e+10x"
+    assert n.without_powers(note) == said
+
+
 @given(st.floats(1e-12, 1e15))
 def test_no_figure_of_money_has_a_power_of_ten(usd: float) -> None:
     cells = [

@@ -324,6 +324,14 @@ _PLAIN = "|".join(sorted((re.escape(name) for name in METRICS if "_" not in name
 _PLAIN_LIMIT = re.compile(rf"\b(?P<name>{_PLAIN})\s*(?P<op><=|>=)\s*(?P<limit>[0-9.e+-]*[0-9])")
 
 
+_POWER = re.compile(r"(?<![\w.])\d(?:\.\d+)?e[+-]?\d\d(?!\w)")
+
+
+def without_powers(sentence: str) -> str:
+    """Figures as people write them, also where a kept record has another style: `4.19e+03` → `4,190`."""
+    return _POWER.sub(lambda match: plain(float(match[0])), sentence)
+
+
 def prose(sentence: str) -> str:
     """A sentence with metrics as people say them: `latency_p99_ms <= 10` → `p99 latency at most 10 ms`."""
 

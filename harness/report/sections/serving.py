@@ -168,7 +168,7 @@ def remarks(e: Evidence, metrics: Sequence[str]) -> list[Block]:
         for metric in metrics:
             found = row.estimates.get(metric)
             if found and found.note and found.reason not in SELF_EVIDENT:
-                seen.setdefault(f"{n.label(metric)}: {found.note}", []).append(row.variant)
+                seen.setdefault(f"{n.label(metric)}: {n.without_powers(found.note)}", []).append(row.variant)
     items = [
         (f"{what}, for {n.listed(names[:6])}{_more(names)}. {meaning(what)}".strip(),)
         for what, names in seen.items()
