@@ -13,12 +13,9 @@ intervals hold the truth in 90 % at least (of fewer than 15 groups those at a th
 
 from __future__ import annotations
 
-import argparse
-import json
-from pathlib import Path
-
 import numpy as np
 
+from benchmarks.worlds import asked, kept
 from harness.analysis import errors
 from harness.analysis.aggregates import rows_of_one
 from harness.analysis.stats import Array, wilson
@@ -105,12 +102,7 @@ def _figures(positive: Array, targets: Array) -> dict[str, float]:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--worlds", type=int, default=800)
-    parser.add_argument("--out", type=Path, default=Path("benchmarks/results/groups.json"))
-    args = parser.parse_args()
+    args = asked(__doc__, "groups", worlds=800)
     apart, coverage = {}, {}
     for groups, size in ((10, 30), (20, 15), (30, 10), (100, 5), (300, 1)):
         name = f"{groups} groups of {size}"
@@ -127,10 +119,7 @@ def main() -> int:
     ) and all(
         min(found.values()) >= 0.9 for name, found in coverage.items() if name.endswith("groups as units")
     )
-    result = {"worlds": args.worlds, "told_apart": apart, "held": coverage, "passed": passed}
-    args.out.write_text(json.dumps(result, indent=1) + "\n")
-    print(json.dumps(result, indent=1))
-    return 0 if passed else 1
+    return kept({"worlds": args.worlds, "told_apart": apart, "held": coverage, "passed": passed}, args.out)
 
 
 if __name__ == "__main__":

@@ -14,12 +14,9 @@ is within .1 of the truth.
 
 from __future__ import annotations
 
-import argparse
-import json
-from pathlib import Path
-
 import numpy as np
 
+from benchmarks.worlds import asked, kept
 from harness.analysis.shrink import Shrinking
 from harness.analysis.stats import Array
 from harness.analysis.winners import best_probability
@@ -92,22 +89,14 @@ def held(kind: tuple[tuple[int, ...], float, float, float], worlds: int) -> dict
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--worlds", type=int, default=400)
-    parser.add_argument("--out", type=Path, default=Path("benchmarks/results/runtimes_of_one.json"))
-    args = parser.parse_args()
+    args = asked(__doc__, "runtimes_of_one", worlds=400)
     kinds = {name: held(kind, args.worlds) for name, kind in KINDS.items()}
     passed = all(
         ways["each model"]["brier"] <= ways["each runtime"]["brier"] + 0.005
         and abs(ways["each model"]["said"] - ways["each model"]["true"]) <= 0.1
         for ways in kinds.values()
     )
-    result = {"worlds": args.worlds, "kinds": kinds, "passed": passed}
-    args.out.write_text(json.dumps(result, indent=1) + "\n")
-    print(json.dumps(result, indent=1))
-    return 0 if passed else 1
+    return kept({"worlds": args.worlds, "kinds": kinds, "passed": passed}, args.out)
 
 
 if __name__ == "__main__":

@@ -13,12 +13,9 @@ two seeds vary by .005.
 
 from __future__ import annotations
 
-import argparse
-import json
-from pathlib import Path
-
 import numpy as np
 
+from benchmarks.worlds import asked, kept
 from harness.analysis.stats import Array, two_way_difference
 
 SEED_SDS = (0.0, 0.005, 0.01, 0.02, 0.03)
@@ -49,12 +46,7 @@ def shares(worlds: int, seeds: int, rows: int, seed_sd: float) -> dict[str, floa
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--worlds", type=int, default=1200)
-    parser.add_argument("--out", type=Path, default=Path("benchmarks/results/told_apart.json"))
-    args = parser.parse_args()
+    args = asked(__doc__, "told_apart", worlds=1200)
     found = {
         f"{rows} rows, {seeds} seeds that vary by {sd:g}": shares(args.worlds, seeds, rows, sd)
         for rows in (1000, 10_000)
@@ -66,10 +58,7 @@ def main() -> int:
         one["told_apart"] <= most and ("2 seeds that vary by 0.005" not in name or one["lead_seen"] >= 0.8)
         for name, one in found.items()
     )
-    result = {"worlds": args.worlds, "found": found, "passed": passed}
-    args.out.write_text(json.dumps(result, indent=1) + "\n")
-    print(json.dumps(result, indent=1))
-    return 0 if passed else 1
+    return kept({"worlds": args.worlds, "found": found, "passed": passed}, args.out)
 
 
 if __name__ == "__main__":

@@ -18,13 +18,11 @@ said of the leader is within .05 of the truth; .1 where candidates are as near e
 
 from __future__ import annotations
 
-import argparse
-import json
 from collections.abc import Callable
-from pathlib import Path
 
 import numpy as np
 
+from benchmarks.worlds import asked, kept
 from harness.analysis.rule import Choice, TieBreaker
 from harness.analysis.shrink import Shrinking
 from harness.analysis.stats import Array
@@ -122,12 +120,7 @@ def _told(drawn: Array, centre: float, spread: float, noise: float) -> Array:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--worlds", type=int, default=800)
-    parser.add_argument("--out", type=Path, default=Path("benchmarks/results/whole_machines.json"))
-    args = parser.parse_args()
+    args = asked(__doc__, "whole_machines", worlds=800)
     rng = np.random.default_rng(0)
     kinds = {name: held(kind, args.worlds, rng) for name, kind in KINDS.items()}
     passed = all(
@@ -135,10 +128,7 @@ def main() -> int:
         and abs(ways["in parts"]["said"] - ways["in parts"]["true"]) <= (0.1 if "near each" in name else 0.05)
         for name, ways in kinds.items()
     )
-    result = {"worlds": args.worlds, "kinds": kinds, "passed": passed}
-    args.out.write_text(json.dumps(result, indent=1) + "\n")
-    print(json.dumps(result, indent=1))
-    return 0 if passed else 1
+    return kept({"worlds": args.worlds, "kinds": kinds, "passed": passed}, args.out)
 
 
 if __name__ == "__main__":

@@ -136,6 +136,8 @@ def test_a_lead_that_one_machine_more_takes_away_in_a_few_draws_is_told_as_it_us
     assert said.startswith("It leads small/onnx with 90 %: by 9 at the median (-72 to 9), by 0.")
     plain = choose(utility + rng().normal(0, 1, (4000, 2)) + [[20.0, 0.0]]).lead_of(0)
     assert not plain.is_lopsided(1), "what it leads by on average is about what it leads by"
+    coin = choose(np.stack([np.where(rng().random(4000) < 0.45, -8.1, 7.0), np.zeros(4000)], axis=1))
+    assert not coin.lead_of(0).is_lopsided(1), "ahead in little more than half of the draws is no lead"
 
 
 def test_costs_that_the_objective_holds_are_not_counted_again() -> None:

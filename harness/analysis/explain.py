@@ -254,7 +254,8 @@ def _tie_sentence(table: Tradeoff, choice: Choice, named: Named, subject: str, l
         f"equals {rivals} in {subject}" if equal else f"is not separated from {rivals} by these measurements"
     )
     return (
-        f"{name} {how}; one of these {len(choice.tied)} is the best choice with probability {together}."
+        f"{name} {how}; one of these {len(choice.tied)} is the best choice with probability {together}, and"
+        f" it is {name} with {percent(float(choice.best[named.row]))}."
         f" {named_because(table, named)}"
     )
 

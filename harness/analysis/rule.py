@@ -36,6 +36,9 @@ COMPARABLE = 0.5
 """Without a tolerance of the user's own, who is the best with less than this share of the leader's P(best) is
 not named in its place: a tenth of a wide interval is a loss that matters. Twins of either are counted in."""
 
+USUAL = 0.8
+"""What holds in so many of the draws is what one would see."""
+
 MORE_LIKELY = 0.5
 """How surely a limit is kept where breaking it has a price: more likely than not."""
 
@@ -99,7 +102,7 @@ class Lead:
 
     def is_lopsided(self, k: int) -> bool:
         """Whether its mean hides what is usual: a few draws, of a machine more, take most of a lead away."""
-        return bool(self.median[k] > 2 * self.mean[k] >= 0)
+        return bool(self.ahead[k] >= USUAL and self.median[k] > 2 * self.mean[k] >= 0)
 
 
 class Choice:
