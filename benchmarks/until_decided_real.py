@@ -38,7 +38,9 @@ from harness.planning.trials import plan_trials
 from harness.planning.untrained import is_untrained
 from harness.record import KINDS, Measurement, Record, Trial
 from harness.running.standing import question_of
-from harness.running.until_decided import Execute, Worlds, spend
+from harness.running.until_decided import spend
+from harness.running.worlds import Execute, Wanted, Worlds
+from harness.schedule import PHASES
 from harness.store.runs import RunFolder
 from harness.streams import generator
 
@@ -127,12 +129,17 @@ class Pool:
         numbers = tuple(range(self.suite.serving.rounds))
         rounds = dict(zip(numbers, self._order(repetition, "rounds", numbers), strict=True))
 
-        def execute(trials: Sequence[Trial]) -> None:
-            missing = [t for t in trials if target.record(t.id) is None]
-            for kind in KINDS:
-                phase = [t for t in missing if t.kind == kind]
-                taken = [self._hand_out(t, seeds[t.candidate], rounds, target) for t in phase]
-                clock.phase(kind, taken)
+        def execute(trials: Sequence[Trial], wanted: Wanted) -> None:
+            missing, dropped = [t for t in trials if target.record(t.id) is None], set[str]()
+            for kinds in PHASES:
+                taken = []
+                for trial in [t for kind in kinds for t in missing if t.kind == kind]:
+                    asked_of = trial.kind != "serve" and trial.needs
+                    if dropped & set(trial.needs) or (asked_of and not wanted(trial)):
+                        dropped.add(trial.id)
+                    else:
+                        taken.append(self._hand_out(trial, seeds[trial.candidate], rounds, target))
+                clock.phase(kinds[-1], taken)
 
         return execute
 

@@ -23,7 +23,8 @@ from harness.reading import read_suite
 from harness.record import Measurement, Record, Trial
 from harness.running import until_decided
 from harness.running.run import run_suite
-from harness.running.until_decided import Story, Worlds, spend
+from harness.running.until_decided import Story, spend
+from harness.running.worlds import Wanted, Worlds
 from harness.store.runs import RunFolder, open_run
 from harness.streams import generator
 from harness.suite.schema import Suite
@@ -63,14 +64,15 @@ class World:
     def __init__(self, run: RunFolder, failing: Sequence[str] = ()) -> None:
         self.run, self.failing = run, failing
 
-    def execute(self, trials: Sequence[Trial]) -> None:
-        finished = {t.id for t in trials if self.run.has_finished(t.id)}
+    def execute(self, trials: Sequence[Trial], wanted: Wanted) -> None:
+        finished, dropped = {t.id for t in trials if self.run.has_finished(t.id)}, set[str]()
         for kind in ("train", "score", "serve"):
-            phase = [t for t in trials if t.kind == kind and t.id not in finished]
-            # As the scheduler does: what a trial needs has to be there before its phase begins.
-            before = {n: self.run.record(n) for t in phase for n in t.needs}
-            for trial in phase:
-                needed = [before[n] for n in trial.needs]
+            for trial in [t for t in trials if t.kind == kind and t.id not in finished]:
+                # As the scheduler does: who is not wanted any more, and who rests on it, is left as it is.
+                if dropped & set(trial.needs) or (kind != "serve" and trial.needs and not wanted(trial)):
+                    dropped.add(trial.id)
+                    continue
+                needed = [self.run.record(n) for n in trial.needs]
                 assert None not in needed, f"{trial.label} would not have run"
                 blocked = any(r is not None and r.status == "failed" for r in needed)
                 record = Record(trial, "failed") if blocked else self.record(trial)

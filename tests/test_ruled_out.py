@@ -20,7 +20,8 @@ from harness.planning.untrained import UNTRAINED, is_untrained, quick_first, unt
 from harness.reading import read_suite
 from harness.record import Measurement, Record, Trial
 from harness.results import Estimate, Row, Tradeoff
-from harness.running.until_decided import Story, Worlds, spend
+from harness.running.until_decided import Story, spend
+from harness.running.worlds import Wanted, Worlds
 from harness.store.runs import RunFolder, open_run
 from harness.streams import generator
 from harness.suite.schema import Suite
@@ -72,9 +73,9 @@ class World:
     def __init__(self, run: RunFolder) -> None:
         self.run, self.asked = run, list[Trial]()
 
-    def execute(self, trials: Sequence[Trial]) -> None:
+    def execute(self, trials: Sequence[Trial], wanted: Wanted) -> None:
         for trial in trials:
-            if self.run.record(trial.id) is None:
+            if self.run.record(trial.id) is None and (not trial.needs or wanted(trial)):
                 self.asked.append(trial)
                 self.run.commit(record_of(trial), self.run.scratch(trial.id))
 

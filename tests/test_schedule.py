@@ -25,6 +25,7 @@ from harness.schedule.cluster import (
     resolve_gpus,
     serving_nodes,
 )
+from harness.schedule.following import Following
 from harness.schedule.lost import NodesLostError, Waiting, head_watched
 from harness.schedule.worker import Orders
 from harness.store.runs import RunFolder, open_run
@@ -92,12 +93,53 @@ def test_every_trial_of_every_phase_gets_one_record_with_its_reason(run: RunFold
     assert sorted(ended) == sorted(t.id for t in trials)
     assert {"epoch": 1, "epochs": 2, "score": 0.5} in witness.infos
     order = [line.split()[0].split("-")[0] for line in Path(log).read_text().splitlines()]
-    assert order == sorted(order, key=["train", "score", "serve"].index), "phases do not overlap"
+    assert order == sorted(order, key=lambda kind: kind == "serve"), "nothing runs beside what is timed"
 
     again = Witness()
     start = time.monotonic()
     assert run_trials([*good, *other], run, again, OURS, dispatch=FAKE)
     assert time.monotonic() - start < 2 and again.events == [], "what is finished starts nothing"
+
+
+def test_what_was_trained_is_scored_while_others_train_unless_it_is_not_wanted_any_more(
+    run: RunFolder, tmp_path: Path
+) -> None:
+    log = str(tmp_path / "log")
+    quick, poor = chain("quick", log=log), chain("poor", log=log)
+    slow = chain("slow", log=log, sleep=6.0)
+    trials = [slow[0], quick[0], poor[0], quick[1], poor[1], slow[1], quick[2], poor[2]]
+    settings = replace(OURS, session="s")
+
+    def wanted(trial: Trial) -> bool:
+        assert run.has_finished(trial.needs[0]), "asked when what it needs is there"
+        return trial.candidate != "poor"
+
+    records = run_trials(trials, run, Witness(), settings, dispatch=FAKE, wanted=wanted)
+    found = {(r.trial.candidate, r.trial.kind): r.status for r in records}
+    assert ("poor", "train") in found and len(found) == 6 and set(found.values()) == {"finished"}
+    times = {
+        (line.split()[0], line.split()[2] == "end"): float(line.split()[1])
+        for line in Path(log).read_text().splitlines()
+    }
+    assert times[quick[1].id, False] < times[slow[0].id, True] < times[quick[2].id, False]
+
+
+def test_trials_are_handed_out_after_what_they_need_and_all_that_rests_on_a_failure_is_kept_back(
+    run: RunFolder,
+) -> None:
+    good, bad, poor = (chain(name)[:2] for name in ("good", "bad", "poor"))
+    heir = Trial("score", "poor", {"of": poor[1].id}, "onnx", needs=(poor[0].id, poor[1].id))
+    trials = [good[0], bad[0], poor[0], good[1], bad[1], poor[1], heir]
+    following = Following(trials, run, lambda trial: trial.candidate != "poor")
+    handed = [following.suggest(str(n)) for n in range(4)]
+    assert handed == [{"id": good[0].id}, {"id": bad[0].id}, {"id": poor[0].id}, None]
+    for number, trial in enumerate((good[0], bad[0], poor[0])):
+        status: Status = "failed" if trial.candidate == "bad" else "finished"
+        run.commit(Record(trial, status), run.scratch(trial.id))
+        following.on_trial_complete(str(number))
+    assert following.suggest("4") == {"id": good[1].id}
+    assert following.suggest("5") == "FINISHED"
+    assert following.dropped == {poor[1].id, heir.id}, "who is not wanted, and who rests on it"
 
 
 def test_a_sweep_that_a_memory_kill_ends_with_a_plain_error_is_told_as_ended(

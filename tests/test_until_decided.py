@@ -16,7 +16,8 @@ from harness.reading import read_suite
 from harness.record import Measurement, Record, Trial
 from harness.running.asked import Asked, grid_of, seeds_of
 from harness.running.standing import question_of
-from harness.running.until_decided import Story, Worlds, spend
+from harness.running.until_decided import Story, spend
+from harness.running.worlds import Wanted, Worlds
 from harness.store.runs import RunFolder, open_run
 from harness.streams import generator
 from harness.suite.schema import Suite
@@ -48,10 +49,10 @@ class World:
         self.asked: list[set[str]] = []
         self.said: list[str] = []
 
-    def execute(self, trials: Sequence[Trial]) -> None:
+    def execute(self, trials: Sequence[Trial], wanted: Wanted) -> None:
         self.asked.append({t.id for t in trials})
         for trial in trials:
-            if self.run.record(trial.id) is None:
+            if self.run.record(trial.id) is None and (trial.kind == "serve" or wanted(trial)):
                 self.run.commit(self.record(trial), self.run.scratch(trial.id))
 
     def record(self, trial: Trial) -> Record:
@@ -245,7 +246,7 @@ def test_who_was_ruled_out_by_one_launch_leaves_no_doubt_on_who_is_named(tmp_pat
     (tmp_path / "near.yaml").write_text(NEAR)
     suite = read_suite(tmp_path / "near.yaml")
     whole = NearWorld(open_run(tmp_path / "whole", suite.name, "0123456789abcdef"), number)
-    whole.execute(plan_trials(suite))
+    whole.execute(plan_trials(suite), lambda trial: True)
     few = NearWorld(open_run(tmp_path / "few", suite.name, "0123456789abcdef"), number)
     story = spend(suite, Worlds(few.run, few.execute), left_s=lambda: np.inf)
     named = [recommend(question_of(w.run, suite).table, suite, flips=False).choice for w in (whole, few)]

@@ -19,7 +19,8 @@ from harness.planning.untrained import UNTRAINED
 from harness.progress import Display
 from harness.reading import suite_to_text
 from harness.record import HarnessError, Record, Trial
-from harness.running.until_decided import Story, Worlds, spend
+from harness.running.until_decided import Story, spend
+from harness.running.worlds import Wanted, Worlds
 from harness.schedule import Kept, SchedulerSettings, run_trials
 from harness.store.runs import RunFolder, find_cached, take_over
 from harness.suite.schema import Suite
@@ -53,11 +54,18 @@ class Session:
         surroundings = {**environment.capture(), "repository": environment.repository(self.suite.folder)}
         self.run.write_text("environment.json", json.dumps(surroundings, indent=1))
 
-    def execute(self, plan: Plan, cached: Mapping[str, RunFolder], why: str = "") -> None:
+    def execute(
+        self,
+        plan: Plan,
+        cached: Mapping[str, RunFolder],
+        why: str = "",
+        wanted: Wanted = lambda trial: True,
+    ) -> None:
         """Run what is missing of a plan, and take over what other runs of the suite finished.
 
         Args:
             why: said of what is run beside the plan of the suite.
+            wanted: as for `run_trials`; what was not wanted any more was not asked for.
         """
         known = [trial for trial in self.asked.values() if trial.id not in {t.id for t in plan.trials}]
         self.asked |= {trial.id: trial for trial in plan.trials}
@@ -78,7 +86,9 @@ class Session:
             self._ahead,
             lambda: self.settings.left_s,
         ) as display:
-            run_trials(plan.trials, self.run, display, self.settings, kept=self.kept)
+            run_trials(plan.trials, self.run, display, self.settings, kept=self.kept, wanted=wanted)
+        dropped = {trial.id for trial in plan.trials if self.run.record(trial.id) is None}
+        self.asked = {trial_id: trial for trial_id, trial in self.asked.items() if trial_id not in dropped}
 
     def _ahead(self) -> str:
         """Who would be chosen so far, and how surely; a view, which must not end a run."""
@@ -96,19 +106,19 @@ class Session:
         average = " on average" if found.why_not_likeliest else ""  # another is the best more often
         return f"ahead{average} so far: {found.choice}, the best with {percent(found.probability_best)}"
 
-    def step(self, trials: Sequence[Trial], why: str = "") -> None:
+    def step(self, trials: Sequence[Trial], wanted: Wanted = lambda trial: True, why: str = "") -> None:
         """Run further trials; what is finished in this or another run of the suite is not run again."""
         ids = [trial.id for trial in trials]
         cached = find_cached(self.out, self.suite.name, ids, self.machine_class)
         plan = make_plan(self.suite, tuple(trials), cached, self.run.records())
-        self.execute(replace(plan.longest_first(), machine_class=self.machine_class), cached, why)
+        self.execute(replace(plan.longest_first(), machine_class=self.machine_class), cached, why, wanted)
 
-    def aside(self, where: RunFolder, trials: Sequence[Trial]) -> None:
+    def aside(self, where: RunFolder, trials: Sequence[Trial], wanted: Wanted) -> None:
         """Run trials into a folder of their own: no table of the run has their figures."""
         where.sweep()
         plan = make_plan(self.suite, tuple(trials), [t.id for t in trials if _is_finished(where, t)])
         with Display(plan.trials, plan.cached, plan.seconds, self.console) as display:
-            run_trials(plan.trials, where, display, self.settings, kept=self.kept)
+            run_trials(plan.trials, where, display, self.settings, kept=self.kept, wanted=wanted)
 
     def _say(self, text: str) -> None:
         self.console.print(f"settling: {text}", highlight=False, markup=False)
@@ -163,7 +173,7 @@ class Session:
         tied = [decision.choice, *decision.tied_with] if decision.choice else []
         pairs = contenders(question.table, eligible, self.suite.serving.duels, tied)
         if trials := duel_trials(pairs, self.run.records()):
-            self.step(trials, "duels: variants of one speed are loaded together and called in turn")
+            self.step(trials, why="duels: variants of one speed are loaded together and called in turn")
 
     def certify(self, wanted: str) -> None:
         """Measure a variant, or all, through MLPerf LoadGen too, and say both figures."""
@@ -172,7 +182,7 @@ class Session:
 
         table = question_of(self.run, self.suite).table
         trials = certify_trials(self.suite, wanted, self.run.records(), table)
-        self.step(trials, "by MLPerf LoadGen")
+        self.step(trials, why="by MLPerf LoadGen")
         for trial in trials:
             record = self.run.record(trial.id)
             if record is not None and record.failure is not None:

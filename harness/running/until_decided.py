@@ -40,6 +40,7 @@ from harness.results import Row
 from harness.running.asked import Asked, grid_of
 from harness.running.idle_cores import train_along
 from harness.running.standing import question_of, standing_of
+from harness.running.worlds import Execute, Wanted, Worlds
 from harness.store.runs import RunFolder
 from harness.suite.schema import Suite
 
@@ -59,10 +60,6 @@ WORTH_A_LOOK = 0.5
 MANY_ROWS = 3000
 """From so many test rows on, an export is first asked for 1,000 validation rows beside its reference; to
 answer fewer takes less than that, and than making the export of who may be named twice."""
-
-Execute = Callable[[Sequence[Trial]], None]
-Wall = Callable[[Sequence[Trial]], float]
-"""Seconds that trials are expected to take together."""
 
 
 @dataclass
@@ -89,27 +86,6 @@ class Story:
     def text(self) -> str:
         more = f"{len(self.steps)} steps" if len(self.steps) != 1 else "one step"
         return f"{self.stopped}, after {self.trials} trials in {more} (the whole suite has {self.exhaustive})"
-
-
-@dataclass(frozen=True)
-class Worlds:
-    """How trials are run, and where.
-
-    Args:
-        run, execute: ordinary trials: afterwards each has a record.
-        untrained, execute_untrained: those of untrained networks, apart; None serves none.
-        wall_s: expected seconds of trials; by default as `plan` expects.
-        is_known: whether a trial of an id was finished elsewhere, so that running it takes nothing.
-        say: told which question is being settled.
-    """
-
-    run: RunFolder
-    execute: Execute
-    untrained: RunFolder | None = None
-    execute_untrained: Execute | None = None
-    wall_s: Wall | None = None
-    is_known: Callable[[str], bool] = lambda trial_id: False
-    say: Callable[[str], None] = lambda text: None
 
 
 def spend(
@@ -191,22 +167,28 @@ class _Spending:
             self._try_untrained(where, execute, [*needed, *rest])
 
     def _try_untrained(self, where: RunFolder, execute: Execute, trials: Sequence[Trial]) -> None:
-        execute(trials)
+        execute(trials, lambda trial: True)
         self.told.untrained = len(where.trial_ids())
         found = surely_broken(question_of(where, self.suite).table, self.suite)
         self._rule_out(found, "before training, with untrained weights")
 
     def _train_first(self) -> None:
-        """The first seeds, and the second ones where cores would be idle; rule out by validation rows."""
+        """The first seeds, and the second ones where cores would be idle; rule out by validation rows. Who is
+        not ruled out by its own is scored while others train."""
         one, two = (self.asked.trials(("train",), seeds=n) for n in (1, FIRST))
         long = {t.candidate for t in one if t.spec["training"]}  # an estimator is fitted in seconds
         few = len(long) <= make_plan(self.suite, one).slots
         together = few or self._wall_s(two) <= TOGETHER * self._wall_s(one)
         self.asked.begin(FIRST if together else 1)
-        self._run(f"training {self._alive()}", ("train",))
-        found = broken_on_validation(self.worlds.run.records(), self.suite)
+        self.worlds.say(f"training {self._alive()}")
+        trials = [t for t in self.asked.trials(("train", "score")) if not source_of(t)]
+        self._execute(trials, lambda trial: trial.candidate not in self._broken_on_validation())
+        found = self._broken_on_validation()
         by_variant = {v: found[c] for v, c in self.asked.candidates.items() if c in found}
         self._rule_out(by_variant, "after training")
+
+    def _broken_on_validation(self) -> dict[str, str]:
+        return broken_on_validation(self.worlds.run.records(), self.suite)
 
     def _broken_by_models(self) -> dict[str, str]:
         """Variants whose own quality or training, or that of the reference whose quality they have, surely
@@ -240,17 +222,22 @@ class _Spending:
     def _run(self, step: str, kinds: Sequence[Kind] | None = None, heirs: bool = True) -> None:
         self.worlds.say(step)
         trials = self.asked.trials(kinds)
-        sources = {source_of(t) for t in trials} - {""}
-        if not heirs or any(not self.asked.is_finished(source) for source in sources):
-            # Trials of one kind run together: who takes over what another measures comes after it.
+        if not heirs:
             self._execute([t for t in trials if t.kind != "serve" and not source_of(t)])
-        if heirs:
-            self._execute(self.asked.trials(kinds))  # asked again: a reference may have failed
+            return
+        self._execute(trials, self._has_source)
+        again = self.asked.trials(kinds)  # whose reference failed is scored itself
+        if {t.id for t in again} - {t.id for t in trials}:
+            self._execute(again)
 
-    def _execute(self, asked: Sequence[Trial]) -> None:
+    def _has_source(self, trial: Trial) -> bool:
+        """Whether what a trial takes over was measured, if it takes something over."""
+        return not source_of(trial) or self.asked.is_finished(source_of(trial))
+
+    def _execute(self, asked: Sequence[Trial], wanted: Wanted = lambda trial: True) -> None:
         trials = [t for t in asked if t.id not in self.asked.failed]  # no step tries once more what failed
-        self.worlds.execute(trials)
-        self.ids |= {t.id for t in trials}
+        self.worlds.execute(trials, wanted)
+        self.ids |= {t.id for t in trials if self.worlds.run.record(t.id) is not None}
         self.told.trials = len(self.ids)
         failed = {r.trial.id for r in self.worlds.run.records() if r.status == "failed"}
         self.asked.failed |= failed & self.ids  # others failed in an earlier run, and are tried again

@@ -9,22 +9,24 @@ from __future__ import annotations
 import contextlib
 import time
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.progress import Watcher
-from harness.reasons import Reason, reason_of
-from harness.record import KINDS, Record, Trial
+from harness.record import Kind, Record, Trial
 from harness.schedule.settings import SchedulerSettings
-from harness.schedule.unrun import write_not_run
+from harness.schedule.unrun import why_blocked, write_not_run
 from harness.store.runs import RunFolder
 
 if TYPE_CHECKING:
     from harness.schedule.cluster import Cluster
 
-__all__ = ["Kept", "SchedulerSettings", "module_paths", "run_trials"]
+PHASES: tuple[tuple[Kind, ...], ...] = (("train", "score"), ("serve",))
+"""What may run at the same time. Nothing runs while something is timed."""
+
+__all__ = ["PHASES", "Kept", "SchedulerSettings", "module_paths", "run_trials"]
 
 
 class Kept(contextlib.ExitStack):
@@ -51,10 +53,12 @@ def run_trials(
     *,
     dispatch: str | None = None,
     kept: Kept | None = None,
+    wanted: Callable[[Trial], bool] = lambda trial: True,
 ) -> list[Record]:
-    """Run the trials that have no finished record, in phases train, score, serve.
+    """Run the trials that have no finished record: trainings and scores, each as soon as what it needs is
+    there, then those that serve.
 
-    Every trial has a record afterwards; the ones that failed, died, were blocked by a failed
+    Every wanted trial has a record afterwards; the ones that failed, died, were blocked by a failed
     trial or by the budget are failed records with their reason.
 
     Args:
@@ -62,6 +66,8 @@ def run_trials(
             trials, where one that serves has.
         dispatch: `module:function` that runs a trial's job; by default its task's module.
         kept: a Ray that further calls will use as well; by default it is ended here.
+        wanted: asked of a training or score when what it needs has ended, finished or failed; who is not
+            wanted any more, and who rests on it, is left as it is.
 
     Raises:
         HarnessError: no cluster at the address, a trial that fits no node (any more), or records that
@@ -87,44 +93,48 @@ def run_trials(
 
                 every = [t for t in trials if t.tuning is not None]  # finished ones are learnt from
                 run_search(every, run, watcher, settings, cluster, dispatch)
-            for kind in KINDS:
-                phase = [t for t in missing if t.kind == kind and t.tuning is None]
-                ready = _ready(phase, run, watcher, settings)
-                if ready:
-                    run_sweep(kind, ready, run, watcher, settings, cluster, dispatch)
+            dropped: set[str] = set()
+            for kinds in PHASES:
+                phase = [t for kind in kinds for t in missing if t.kind == kind and t.tuning is None]
+                if ready := _ready(phase, run, watcher, settings, dropped):
+                    kind = ready[0].kind
+                    dropped |= run_sweep(kind, ready, run, watcher, settings, cluster, dispatch, wanted)
     return [record for record in (run.record(t.id) for t in trials) if record is not None]
 
 
 def _ready(
-    phase: Iterable[Trial], run: RunFolder, watcher: Watcher, settings: SchedulerSettings
+    phase: Iterable[Trial],
+    run: RunFolder,
+    watcher: Watcher,
+    settings: SchedulerSettings,
+    dropped: Collection[str] = (),
 ) -> list[Trial]:
-    """The trials whose needs are finished while there is budget; the others are recorded as not run."""
-    ready = []
-    for trial in phase:
-        reason = _blocked(trial, run) or (settings.budget_reason if _spent(settings) else None)
+    """The trials whose needs are finished, or come before them, while there is budget; the others are
+    recorded as not run, but for those that rest on what is not wanted any more."""
+    ready: dict[str, Trial] = {}
+    for trial in _needed_first(list(phase)):
+        if any(needed in dropped for needed in trial.needs):
+            continue
+        reason = why_blocked(trial, run, ready) or (settings.budget_reason if _spent(settings) else None)
         if reason is None:
-            ready.append(trial)
+            ready[trial.id] = trial
         else:
             write_not_run(trial, reason, run, watcher, settings)
-    return ready
+    return list(ready.values())
+
+
+def _needed_first(trials: Sequence[Trial]) -> list[Trial]:
+    """In their order, but each after those of them that it needs."""
+    by_id = {trial.id: trial for trial in trials}
+
+    def depth(trial: Trial) -> int:
+        return max((1 + depth(by_id[needed]) for needed in trial.needs if needed in by_id), default=0)
+
+    return sorted(trials, key=depth)
 
 
 def _spent(settings: SchedulerSettings) -> bool:
     return settings.left_s <= 0
-
-
-def _blocked(trial: Trial, run: RunFolder) -> str | None:
-    for needed in trial.needs:
-        record = run.record(needed)
-        if record is None:
-            return f"not run: it needs {needed}, which has no record"
-        if record.status == "failed":
-            reason = record.failure.reason if record.failure else "failed"
-            if reason_of(reason) is Reason.NOT_RUN:
-                return reason
-            what = {"train": "training", "score": "scoring", "serve": "serving"}[record.trial.kind]
-            return f"not run: its {what} failed ({reason})"
-    return None
 
 
 def _is_finished(record: Record | None) -> bool:

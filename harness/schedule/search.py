@@ -144,10 +144,10 @@ class PerCandidate(FIFOScheduler):
 
 @dataclass(frozen=True)
 class TuneSearch:
-    """What a sweep of searches hands to Tune."""
+    """What a sweep hands to Tune whose trials are not all known, or not all ready, when it begins."""
 
-    proposer: Proposer
-    scheduler: PerCandidate
+    proposer: Searcher
+    scheduler: TrialScheduler
     count: int
 
 

@@ -23,10 +23,11 @@ from ray.tune.error import TuneError
 from harness.progress import Watcher
 from harness.record import HarnessError, Kind, Trial
 from harness.schedule.cluster import NODE, Cluster, ClusterNode, fits, living_nodes, resolve_gpus
+from harness.schedule.following import Following, Wanted, plan_following, rests_on_itself
 from harness.schedule.lost import NodesLostError, Waiting
 from harness.schedule.search import TuneSearch, plan_search, skipped
 from harness.schedule.settings import SchedulerSettings
-from harness.schedule.unrun import write_not_run
+from harness.schedule.unrun import why_blocked, write_not_run
 from harness.schedule.worker import MARKS, Orders, Reported, work
 from harness.store.runs import RunFolder
 from harness.trial.trial import STACKS
@@ -111,17 +112,22 @@ def run_sweep(
     settings: SchedulerSettings,
     cluster: Cluster,
     dispatch: str | None = None,
+    wanted: Wanted = lambda trial: True,
     search: Callable[[Sequence[Trial]], TuneSearch] | None = None,
-) -> None:
+) -> set[str]:
     """Run one phase; afterwards every trial has a record.
 
     Args:
+        kind: of its first trial: serve trials are never in one sweep with others.
+        wanted: asked of a trial when what it needs of these has ended.
         search: for tuning trials: who proposes the settings of those that are left, and who gives them up.
+    Returns:
+        ids of the trials that were not wanted any more, and have no record.
     Raises:
         HarnessError: records cannot be written, or what is left fits no living node for long.
     """
     left = resolve_gpus(trials, _nodes(trials, cluster, watcher, settings))
-    ended, cause = 0, ""
+    ended, cause, dropped = 0, "", set[str]()
     while ended < SWEEPS:
         nodes = _nodes(left, cluster, watcher, settings)
         orders = Orders(
@@ -134,17 +140,25 @@ def run_sweep(
             settings.account,
         )
         sink = _Sink(watcher, orders.trials)
+        following = Following(left, run, wanted)
+        if search is not None:
+            tuned: TuneSearch | None = search(left)
+        else:
+            tuned = plan_following(following, sum(n.cpus for n in nodes)) if rests_on_itself(left) else None
         try:
-            deaths, cause = _fit(kind, orders, sink, settings, nodes, search(left) if search else None)
+            deaths, cause = _fit(kind, orders, sink, settings, nodes, tuned)
             ended += 1
         except NodesLostError:
             deaths = {}
+        dropped |= following.dropped
+        left = [t for t in left if t.id not in dropped]
         left = _still_left(left, run, sink, deaths, cause, settings, is_search=search is not None)
         if not left:
-            return
+            return dropped
     for trial in left:
         reason = f"not run: Ray ended the sweep {SWEEPS} times ({cause or 'no reason given'})"
         write_not_run(trial, reason, run, watcher, settings)
+    return dropped
 
 
 def _still_left(
@@ -161,7 +175,7 @@ def _still_left(
     Args:
         deaths: trial id → how its worker died. cause: why Ray ended the sweep, empty where it did not.
     """
-    left = []
+    left: list[Trial] = []
     for trial in trials:
         record = run.record(trial.id)
         if record and (record.status == "finished" or record.environment.get("session") == settings.session):
@@ -176,6 +190,8 @@ def _still_left(
             reason, stacks = _last_words(run, trial, settings.session)
             reason = reason or death_reason(deaths[trial.id], trial, sink.lasted.get(trial.id, 0.0))
             write_not_run(trial, reason, run, sink.watcher, settings, "WorkerDied", stacks)
+        elif blocked := why_blocked(trial, run, {t.id for t in left}):
+            write_not_run(trial, blocked, run, sink.watcher, settings)
         else:
             left.append(trial)
     return left
@@ -336,6 +352,6 @@ def run_search(
     def plan(todo: Sequence[Trial]) -> TuneSearch:
         return plan_search(trials, todo, run, settings.session, settings.search_limits)
 
-    run_sweep("train", left, run, watcher, settings, cluster, dispatch, plan)
+    run_sweep("train", left, run, watcher, settings, cluster, dispatch, search=plan)
     if run.is_local:
         shutil.rmtree(Path(run.url) / MARKS, ignore_errors=True)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from harness.progress import Watcher
+from harness.reasons import Reason, reason_of
 from harness.record import Trial
 from harness.schedule.settings import SchedulerSettings
 from harness.store.runs import RunFolder
@@ -33,3 +36,24 @@ def write_not_run(
     record = not_run(trial, reason, settings.session, type_, stacks)
     run.commit(record, run.scratch(trial.id, settings.session))
     watcher.ended(trial, "failed", reason)
+
+
+def why_blocked(trial: Trial, run: RunFolder, coming: Collection[str] = ()) -> str | None:
+    """Why a trial cannot run: one that it needs failed or has no record; None where nothing is in its way.
+
+    Args:
+        coming: ids of trials that are run before it.
+    """
+    for needed in trial.needs:
+        if needed in coming:
+            continue
+        record = run.record(needed)
+        if record is None:
+            return f"not run: it needs {needed}, which has no record"
+        if record.status == "failed":
+            reason = record.failure.reason if record.failure else "failed"
+            if reason_of(reason) is Reason.NOT_RUN:
+                return reason
+            what = {"train": "training", "score": "scoring", "serve": "serving"}[record.trial.kind]
+            return f"not run: its {what} failed ({reason})"
+    return None

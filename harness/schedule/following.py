@@ -1,0 +1,75 @@
+"""Trials of one sweep that rest on others of it: each is handed out when what it needs is there.
+
+So a core that no training needs any more scores what was trained, in a process that has torch loaded already.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from ray.tune.schedulers import FIFOScheduler
+from ray.tune.search import ConcurrencyLimiter, Searcher
+
+from harness.record import Trial
+from harness.schedule.search import TuneSearch
+from harness.store.runs import RunFolder
+
+Wanted = Callable[[Trial], bool]
+"""Asked of a trial when all that it needs has ended: whether it is still to be run."""
+
+
+class Following(Searcher):
+    """Hands out trials in their order, each after those it needs.
+
+    Args:
+        wanted: who is not wanted any more is left without a record, and who rests on it as well.
+    """
+
+    def __init__(self, trials: Sequence[Trial], run: RunFolder, wanted: Wanted) -> None:
+        super().__init__(metric="score", mode="max")
+        self.waiting, self.run, self.wanted = list(trials), run, wanted
+        self.open = {trial.id for trial in trials}
+        self.running: dict[str, str] = {}
+        self.dropped: set[str] = set()
+
+    def suggest(self, trial_id: str) -> Any:
+        while ready := next((t for t in self.waiting if not self.open & set(t.needs)), None):
+            self.waiting.remove(ready)
+            if self._is_to_run(ready):
+                self.running[trial_id] = ready.id
+                return {"id": ready.id}
+            self.open.discard(ready.id)
+        return None if self.waiting else str(Searcher.FINISHED)
+
+    def _is_to_run(self, trial: Trial) -> bool:
+        if self.dropped & set(trial.needs) or (trial.needs and not self.wanted(trial)):
+            self.dropped.add(trial.id)
+            return False
+        return all(self.run.has_finished(needed) for needed in trial.needs)
+
+    def on_trial_complete(self, trial_id: str, result: object = None, error: bool = False) -> None:
+        self.open.discard(self.running.pop(trial_id))
+
+    def save(self, checkpoint_path: str) -> None:
+        """The records are the state; Tune's snapshots are not used."""
+
+    def restore(self, checkpoint_path: str) -> None:
+        """See `save`."""
+
+
+def rests_on_itself(trials: Sequence[Trial]) -> bool:
+    """Whether a trial needs another of them."""
+    ids = {trial.id for trial in trials}
+    return any(ids & set(trial.needs) for trial in trials)
+
+
+def plan_following(following: Following, cpus: float) -> TuneSearch:
+    """What a sweep hands to Tune.
+
+    Args:
+        cpus: of all nodes; as many trials more are kept ready, so that no worker ends for want of the next.
+    """
+    count = len(following.waiting)
+    limited = ConcurrencyLimiter(following, max_concurrent=max(2, int(2 * cpus)))
+    return TuneSearch(limited, FIFOScheduler(), count)  # type: ignore[no-untyped-call]
