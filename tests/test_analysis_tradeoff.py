@@ -18,7 +18,7 @@ from harness.analysis.cost import TrainCost
 from harness.analysis.kept import read_evidence
 from harness.analysis.measured import measured_table
 from harness.analysis.outputs import stored_evidence, tidy
-from harness.analysis.predictions import Predictions, read_predictions, score_examples
+from harness.analysis.predictions import Predictions, ScoreReader, read_predictions, score_examples
 from harness.analysis.recommend import analyse, decide
 from harness.analysis.ruled_out import with_reasons
 from harness.analysis.stats import two_way_interval
@@ -368,6 +368,26 @@ def test_predictions_of_other_examples_are_not_paired_and_said_so() -> None:
     world.predictions[first] = Predictions(found.ids + 5, found.targets, found.outputs)
     table = table_of(world, records)
     assert any("scored on other test examples" in w for w in table.warnings)
+
+
+def test_what_a_file_of_predictions_says_is_worked_out_once_and_another_file_anew(tmp_path: Path) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    def written(seed: int) -> bytes:
+        rng = np.random.default_rng(seed)
+        p = rng.dirichlet(np.ones(3), 300)
+        columns = {"id": np.arange(300), "target": rng.integers(0, 3, 300)}
+        pq.write_table(pa.table(columns | {f"p_{k}": p[:, k] for k in range(3)}), tmp_path / "p.parquet")
+        return (tmp_path / "p.parquet").read_bytes()
+
+    files = {"a": written(1), "b": written(2)}
+    read, again = (ScoreReader(lambda i: read_predictions(files[i]), ["accuracy", "pr_auc"]) for _ in "12")
+    first, other = read.read("a"), read.read("b")
+    assert again.read("a")["pr_auc"] is first["pr_auc"] and again.read("b")["accuracy"] is other["accuracy"]
+    files["a"] = files["b"]
+    anew = again.read("a")
+    assert anew["pr_auc"].values.mean() == other["pr_auc"].values.mean() != first["pr_auc"].values.mean()
 
 
 def test_a_run_folder_gives_all_derived_files_and_they_come_back_when_deleted(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import hashlib
 import io
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -14,7 +15,7 @@ import numpy as np
 from harness.analysis.aggregates import auc_components, by_group, calibration_correction
 from harness.analysis.criteria import HARNESS_METRICS
 from harness.analysis.stats import Array
-from harness.metrics import MetricTable, stem
+from harness.metrics import Metric, MetricTable, stem
 from harness.metrics.jackknife import STORED, parts_of, pseudo_values
 from harness.record import SuiteError
 
@@ -32,6 +33,7 @@ class Predictions:
         positive: of two classes the one that average precision is of.
         groups: (n,) whose each example is, None where each is its own.
         classes: their names, where they are known.
+        digest: of the file that they were read from; empty where they are not all of one.
     """
 
     ids: Array
@@ -43,6 +45,7 @@ class Predictions:
     positive: int = 1
     groups: Array | None = None
     classes: tuple[str, ...] = ()
+    digest: str = ""
 
     def rows(self, index: Array) -> Predictions:
         """The chosen examples, by mask or by position."""
@@ -54,6 +57,7 @@ class Predictions:
             scores={n: c[index] for n, c in self.scores.items()},
             columns={n: c[index] for n, c in self.columns.items()},
             groups=None if self.groups is None else self.groups[index],
+            digest="",
         )
 
     def by_column(self) -> dict[str, Array]:
@@ -112,7 +116,8 @@ def read_predictions(content: bytes) -> Predictions:
     positive = int((table.schema.metadata or {}).get(b"harness.positive", b"1"))
     scores = {name: c for name, c in columns.items() if not name.startswith("column:")}
     own = {n.removeprefix("column:"): c for n, c in columns.items() if n.startswith("column:")}
-    return Predictions(ids, targets, outputs, scores, own, answers, positive, groups)
+    digest = hashlib.sha256(content).hexdigest()
+    return Predictions(ids, targets, outputs, scores, own, answers, positive, groups, digest=digest)
 
 
 @dataclass(frozen=True)
@@ -136,6 +141,16 @@ class Scores:
     def independent(self) -> int:
         """Test examples, or groups of them, behind the values."""
         return self.units or len(self.values)
+
+
+_SEEN: dict[tuple[str, tuple[str, ...], str, Metric], Scores | None] = {}
+"""Digest of a file of predictions, names of the classes, metric → its scores; the oldest first."""
+MOST_SEEN = 16_000_000
+"""Numbers in all that are kept so."""
+
+
+def _size_of(scores: Scores | None) -> int:
+    return 0 if scores is None else len(scores.values)
 
 
 class NotComparableError(ValueError):
@@ -170,14 +185,24 @@ class ScoreReader:
             NotComparableError: not the test examples of the trials before.
         """
         loaded = self._load(trial_id)
-        predictions = self._align(loaded if isinstance(loaded, Predictions) else Predictions(*loaded))
-        predictions = replace(predictions, classes=self._classes)
-        result = {}
-        for name in self._metrics:
-            scores = score_examples(name, predictions, self._known)
-            if scores is not None:
-                result[name] = scores
-        return result
+        whole = loaded if isinstance(loaded, Predictions) else Predictions(*loaded)
+        predictions = replace(self._align(whole), classes=self._classes)
+        found = {name: self._scored(name, predictions, whole.digest) for name in self._metrics}
+        return {name: scores for name, scores in found.items() if scores is not None}
+
+    def _scored(self, name: str, predictions: Predictions, digest: str) -> Scores | None:
+        """The scores of a metric, worked out once for a file: a run that decides what to measure next looks
+        at the same ones after every step."""
+        if not digest:
+            return score_examples(name, predictions, self._known)
+        key = (digest, self._classes, name, self._known[name])
+        if key not in _SEEN:
+            while _SEEN and sum(_size_of(kept) for kept in _SEEN.values()) > MOST_SEEN:
+                del _SEEN[next(iter(_SEEN))]
+            _SEEN[key] = found = score_examples(name, predictions, self._known)
+            if found is not None:
+                found.values.setflags(write=False)
+        return _SEEN[key]
 
     def _align(self, predictions: Predictions) -> Predictions:
         order = np.argsort(predictions.ids, kind="stable")
