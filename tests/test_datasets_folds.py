@@ -269,10 +269,8 @@ def test_a_part_of_one_class_is_said(tmp_path: Path) -> None:
 
 
 def test_a_column_without_times_is_refused(tmp_path: Path) -> None:
-    suite = read_suite(suite_of(tmp_path, "split: {by: time, column: owner}"))
-    data = next(t for t in plan_trials(suite)).spec["data"]
-    with pytest.raises(DataError, match="neither times nor numbers"):
-        load_parts(data, None)
+    with pytest.raises(SuiteError, match=r"s.yaml:3: data.split: .* neither times nor numbers"):
+        read_suite(suite_of(tmp_path, "split: {by: time, column: owner}"))
 
 
 def test_widened_scores_have_the_corrected_variance() -> None:

@@ -15,7 +15,7 @@ from functools import cache
 from pathlib import Path
 from types import ModuleType
 
-from harness.codec import from_json
+from harness.codec import D, from_json
 from harness.datasets.files import write_whole
 from harness.protocols import Task
 from harness.record import DataError, content_hash
@@ -39,11 +39,20 @@ def described(module: ModuleType, content: str, args: Mapping[str, object]) -> D
     Raises:
         DataError: the files cannot be read as they are meant.
     """
-    key = content_hash([module.__name__, content, dict(args), _code()])
+    return from_memory(Described, [module.__name__, content, dict(args)], lambda: _ask(module, args))
+
+
+def from_memory(kind: type[D], about: list[object], ask: Callable[[], D]) -> D:
+    """What was found of own files once, else what `ask` finds now.
+
+    Args:
+        about: what it follows from, with the checksum of the files among it.
+    """
+    key = content_hash([*about, _code()])
     memory = cache_root() / "described" / f"{key}.json"
-    known = _read(memory)
+    known = _read(kind, memory)
     if known is None:
-        known = _ask(module, args)
+        known = ask()
         with contextlib.suppress(OSError, DataError):  # it is only a memory
             text = json.dumps(asdict(known)).encode()
             write_whole(memory, lambda out: out.write(text))
@@ -55,10 +64,9 @@ def _ask(module: ModuleType, args: Mapping[str, object]) -> Described:
     return Described(module.task(**args), tuple(module.notes(**args)), counts(**args) if counts else None)
 
 
-def _read(memory: Path) -> Described | None:
+def _read(kind: type[D], memory: Path) -> D | None:
     try:
-        found = json.loads(memory.read_text())
-        return from_json(Described, found)
+        return from_json(kind, json.loads(memory.read_text()))
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
 

@@ -6,8 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from harness.codec import Json, JsonObject
+from harness.datasets.cuts import cuts_of
 from harness.init.builders import Builder
 from harness.init.look import Seen
+from harness.planning.notes import HALF
 
 SEVERAL = 10.0
 """The commonest class has more than so many times the rows of the rarest: accuracy would not see that one."""
@@ -37,9 +39,10 @@ class Offer:
 
 @dataclass(frozen=True)
 class Goal:
-    """What is decided by: `metric` to maximise, and the least of it where that is known.
+    """What is decided by: `metric`, and the least of it where that is known.
 
     Args:
+        verb: `maximize` or `minimize`.
         positive: of two classes the rare one, which curves and thresholds are about; empty elsewhere.
     """
 
@@ -47,6 +50,7 @@ class Goal:
     why: str
     floor: float | None = None
     positive: str = ""
+    verb: str = "maximize"
 
 
 def goal(seen: Seen) -> Goal:
@@ -54,7 +58,11 @@ def goal(seen: Seen) -> Goal:
     if seen.task.name == "recommendation":
         return Goal("ndcg@10", "the hits among ten recommended items, the first counting most")
     if not seen.task.num_classes:
-        return Goal("r2", "the share of the variance that is explained; mae and rmse are columns too", 0.0)
+        heavy = cuts_of(seen.dataset, seen.args, None, 0)
+        if heavy.few and heavy.has_usual < HALF:  # else saying the usual value has the lowest
+            why = f"R² would be about {heavy.few} of {heavy.rows:,} test rows, far from all others"
+            return Goal("mae", why, verb="minimize")
+        return Goal("r2", "the share of the variance that is explained; mae and mse are known too", 0.0)
     if seen.imbalance > SEVERAL:
         rare = min(seen.counts, key=lambda name: seen.counts[name])
         why = f"{rare!r} is rare: accuracy would hardly see it"

@@ -170,7 +170,7 @@ def _decision(wanted: Goal, terms: Conditions, effort: Effort) -> str:
             f"    - latency_p99_ms <= {terms.latency_p99_ms:g}",
             "99 of 100 requests are answered in that time",
         ),
-        _line(f"  objective: maximize {wanted.metric}", wanted.why),
+        _line(f"  objective: {wanted.verb} {wanted.metric}", wanted.why),
         _line(
             f"  traffic: {{qps: {terms.qps:g}, peak_qps: {terms.peak_qps:g}}}",
             "requests a second, on average and at the peak: for the costs",

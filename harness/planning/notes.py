@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from harness.analysis.criteria import NEEDED_CALLS, decides, limits_of
 from harness.planning.tails import tail_note
@@ -10,6 +11,12 @@ from harness.planning.tuning import watched_note
 from harness.reading.components import price_cores
 from harness.suite.schema import CONSTANT, Suite
 from harness.suite.variants import cores_used, is_elsewhere, local_cores
+
+if TYPE_CHECKING:
+    from harness.datasets.cuts import Cuts
+
+HALF = 0.5
+"""Where so many rows have one value, it is the constant answer with the lowest mean absolute error."""
 
 
 def plan_notes(suite: Suite, machine_class: str | None = None) -> tuple[str, ...]:
@@ -19,9 +26,13 @@ def plan_notes(suite: Suite, machine_class: str | None = None) -> tuple[str, ...
         machine_class: of the machine that measures speed.
     """
     from harness.datasets.catalog import notes
+    from harness.datasets.cuts import cuts_of
 
-    said = notes(suite.data.name, suite.data.args)
-    own = [watched_note(suite), constant_note(suite), silence_note(suite), tail_note(suite)]
+    split = suite.data.split.model_dump(mode="json", exclude={"repeats"}) if suite.data.split else None
+    cuts = cuts_of(suite.data.name, suite.data.args, split, suite.seed)
+    said = (*notes(suite.data.name, suite.data.args), *cuts.notes)
+    own = [watched_note(suite), constant_note(suite), heavy_note(suite, cuts), usual_note(suite, cuts)]
+    own += [silence_note(suite), tail_note(suite)]
     money = [floor_note(suite), idle_note(suite), *unknown_machines(suite, machine_class)]
     return (*said, *filter(None, [*own, *money]))
 
@@ -104,4 +115,31 @@ def constant_note(suite: Suite) -> str:
         f"accuracy decides, and always saying {common!r} is right in {share:.1%} of the rows: decide by "
         "pr_auc, f1_macro or balanced_accuracy (`positive` names the class that matters); page one shows "
         "what is found of the rare class"
+    )
+
+
+def heavy_note(suite: Suite, cuts: Cuts) -> str:
+    """That squared errors decide where a few rows make nearly all of them; empty where it is not so."""
+    names = [name for name in ("r2", "mse") if decides(suite, name)]
+    if not names or not cuts.few:
+        return ""
+    rows = "1 row holds" if cuts.few == 1 else f"{cuts.few} rows hold"
+    logarithm = ", or predict the logarithm" if cuts.lowest > 0 else ""
+    cure = f"decide by mae{logarithm}"
+    if cuts.has_usual >= HALF:  # then always saying the usual value has the lowest mae
+        cure = "decide by a metric of your own (`metrics`), or predict whether and how much apart"
+    return (
+        f"{names[0]} decides, and of {cuts.rows:,} test rows {rows} {cuts.share:.0%} of the target's squared "
+        f"deviations: it says how well these are met, and little of the others; {cure}"
+    )
+
+
+def usual_note(suite: Suite, cuts: Cuts) -> str:
+    """That absolute errors decide where one value is half of all; empty where it is not so."""
+    if not decides(suite, "mae") or cuts.has_usual < HALF:
+        return ""
+    return (
+        f"mae decides, and {cuts.has_usual:.0%} of the test rows are {cuts.usual:g}: always saying "
+        f"{cuts.usual:g} may have a lower mae than who tells the others apart; add it as a candidate "
+        "(`{model: sklearn:DummyRegressor, args: {strategy: median}}`), or decide by r2"
     )

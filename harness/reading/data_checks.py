@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
+from pydantic import ValidationError
+
+from harness.codec import JsonObject
 from harness.datasets import catalog
+from harness.datasets.cuts import NOTHING, cuts_of
 from harness.datasets.own_files import absolute, is_path_argument
 from harness.names import hint, nearest
 from harness.protocols import Task
@@ -14,8 +21,10 @@ from harness.reading.references import find_function
 from harness.reading.signature import ANYTHING, Parameter, Signature, misfit, read_signature
 from harness.record import DataError
 from harness.suite.model_ref import parse_model
-from harness.suite.schema import Data
+from harness.suite.schema import Data, DataSplit
 from harness.suite.source import Node, new_mapping, quoted
+
+ONE_CLASS = ": a classifier needs two or more"
 
 
 def check_data(draft: Draft) -> None:
@@ -24,14 +33,16 @@ def check_data(draft: Draft) -> None:
     if name is not None and name not in table("datasets"):
         draft.wrong(("data", "name"), f"there is no data set `{name}`: {hint(name, table('datasets'))}")
     _check_sizes(draft, _trainable(draft, name))
+    before_keys = len(draft.mistakes)
     check_split(draft, name)
+    keys_go_together = len(draft.mistakes) == before_keys
     signature = load_signature(name)
     before = len(draft.mistakes)
     check_args(draft, ("data", "args"), signature, siblings=[k for k in Data.model_fields if k != "args"])
     if name in table("datasets") and len(draft.mistakes) == before:
         _check_task(draft, str(name))
-        if len(draft.mistakes) == before:
-            _check_folds(draft, str(name))
+        if keys_go_together and len(draft.mistakes) == before:
+            _check_cut(draft, str(name))
         _check_transforms(draft)
 
 
@@ -84,12 +95,33 @@ def check_split(draft: Draft, name: str | None) -> None:
         )  # fmt: skip
 
 
-def _check_folds(draft: Draft, name: str) -> None:
-    """A column of the user's that says what is tested on."""
+def _check_cut(draft: Draft, name: str) -> None:
+    """That the rows can be cut as the suite says, each part tried."""
     column = draft.get(str, "data", "split", "column")
-    if draft.get(str, "data", "split", "by") != "predefined" or not column:
-        return
     args = draft.get(dict, "data", "args", default={})
+    place = ("data", "split", "column") if column else ("data", "split")
+    try:
+        if draft.get(str, "data", "split", "by") == "predefined" and column:
+            folds = draft.get(int, "data", "split", "folds", default=0) or 0
+            _check_unused(draft, name, column, args)
+            catalog.check_predefined(name, args, column, folds)
+        elif draft.get(str, "task") != "recommendation":
+            cuts_of(name, args, _split_of(draft), draft.get(int, "seed", default=0))
+    except DataError as error:
+        for mistake in error.mistakes:
+            draft.wrong(("data", "split"), mistake, draft.key_place(*place))
+
+
+def _split_of(draft: Draft) -> JsonObject | None:
+    """`data.split` with its defaults; None where there is none, or pydantic refuses it."""
+    given = draft.get(dict, "data", "split")
+    with contextlib.suppress(ValidationError):
+        return DataSplit.model_validate(given).model_dump(mode="json", exclude={"repeats"}) if given else None
+    return None
+
+
+def _check_unused(draft: Draft, name: str, column: str, args: Mapping[str, Any]) -> None:
+    """A column of the user's that says what is tested on."""
     features = args.get("features") or ()
     kept = column in (args.get("columns") or ()) or column == args.get("group")
     if name == "tabular_csv" and (column in features or not (features or kept)):
@@ -98,11 +130,6 @@ def _check_folds(draft: Draft, name: str) -> None:
             ("data", "split"), f"the column {column!r} would be predicted from: {cure}",
             draft.key_place("data", "split", "column"),
         )  # fmt: skip
-    try:
-        catalog.check_predefined(name, args, column, draft.get(int, "data", "split", "folds", default=0) or 0)
-    except DataError as error:
-        for mistake in error.mistakes:
-            draft.wrong(("data", "split"), mistake, draft.key_place("data", "split", "column"))
 
 
 def load_signature(name: str | None) -> Signature:
@@ -143,7 +170,7 @@ def _check_task(draft: Draft, name: str) -> None:
         info = task_info(draft)
     except DataError as error:
         for mistake in error.mistakes:
-            draft.wrong(("data",), mistake, place=draft.key_place("data", "name"))
+            draft.wrong(("data",), _of_values(mistake, draft), place=draft.key_place("data", "name"))
         return
     task = draft.get(str, "task")
     if info is not None and task is not None and task in table("tasks") and info.name != task:
@@ -159,6 +186,14 @@ def _check_task(draft: Draft, name: str) -> None:
             )
             return
         draft.wrong(("task",), f"the data set `{name}` is for {info.name}: {cure}")
+
+
+def _of_values(mistake: str, draft: Draft) -> str:
+    """A mistake in classes, said of numbers where they are what the suite predicts."""
+    told, _, value = mistake.removesuffix(ONE_CLASS).rpartition(" has one class, ")
+    if draft.get(str, "task") != "tabular_regression" or not mistake.endswith(ONE_CLASS):
+        return mistake
+    return f"{told} is {value.strip(chr(39))} in every row: {NOTHING}"
 
 
 def _check_transforms(draft: Draft) -> None:
