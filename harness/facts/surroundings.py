@@ -37,11 +37,13 @@ class Commit(TypedDict, total=False):
 
 
 class Threads(TypedDict, total=False):
-    """CPUs that the process may use; threads that the trial used, and its device."""
+    """CPUs that the process may use; threads that the trial used, and its device (`cpu`, `cuda`).
+    `why_not_on_gpu`: of one that claimed a GPU and was served on the processor."""
 
     cpus_allowed: int
     used: int
     device: str
+    why_not_on_gpu: str
 
 
 class Surroundings(TypedDict, total=False):

@@ -72,6 +72,7 @@ class TrainFacts(FittedFacts):
 
     Args:
         precision, mode: how a step was computed. tried_seconds_per_step: the ways that were timed.
+        compiling_seconds_per_step: `plain` and `compiled`, of a training that was long enough to try both.
         refused_modes: the ways that this machine's libraries cannot compute, each with their reason.
         best_epoch_by: what the best epoch is chosen by. best_epoch_metric: the metric behind it.
         vocabulary, flops_at_tokens: of texts.
@@ -85,6 +86,7 @@ class TrainFacts(FittedFacts):
     precision: str | None = None
     mode: str | None = None
     tried_seconds_per_step: Mapping[str, float] | None = None
+    compiling_seconds_per_step: Mapping[str, float] | None = None
     refused_modes: Mapping[str, str] | None = None
     resumed_after_epoch: int | None = None
     epochs: int | None = None

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 
 from harness.names import hint
 from harness.record import SuiteError
+from harness.runtimes.gpu import onnx_on_gpu, torch_on_gpu
 from harness.runtimes.onnx_forms import no_form
 from harness.runtimes.runtime import Export, Runtime
 
@@ -43,6 +44,7 @@ _ALL = (
         packages=("torch",),
         is_reference=True,
         export=Export(("numpy", "torch"), reader="program", form="program"),
+        gpu=torch_on_gpu,
         marker="circle",
     ),
     Runtime(
@@ -54,6 +56,7 @@ _ALL = (
         precision="bf16",
         full_precision="torch",
         export=Export(("numpy", "torch"), reader="program", form="program", tolerance=2e-2),
+        gpu=torch_on_gpu,
         marker="cross",
     ),
     Runtime(
@@ -63,6 +66,7 @@ _ALL = (
         accepts=("torch",),
         packages=("torch",),
         export=Export(("numpy", "torch"), reader="library"),
+        gpu=torch_on_gpu,
         marker="plus",
     ),
     Runtime(
@@ -73,6 +77,7 @@ _ALL = (
         packages=("onnxruntime", "onnxruntime-gpu"),
         unfit=no_form,
         export=Export(("numpy", "onnxruntime"), reader="onnx", without=_ESTIMATING),
+        gpu=onnx_on_gpu,
         marker="square",
     ),
     Runtime(

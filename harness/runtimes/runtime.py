@@ -55,6 +55,8 @@ class Runtime:
         full_precision: the runtime that serves the same without its loss of precision.
         is_calibrated: `prepare` needs labelled examples.
         export: None: it cannot be exported.
+        gpu: makes this process ready to serve it on a GPU, and says what is missing, with the cure; empty
+            where nothing is. None: it serves on processors alone.
         marker: its sign in plots (`harness.report.palette`); empty: one that is free.
     """
 
@@ -72,6 +74,7 @@ class Runtime:
     full_precision: str = ""
     is_calibrated: bool = False
     export: Export | None = None
+    gpu: Callable[[], str] | None = None
     marker: str = ""
 
     @property
@@ -93,5 +96,13 @@ class Runtime:
         return self.module.prepare(fitted, folder, calibration, validation)
 
     def load(self, folder: Path, threads: int, device: str = "cpu") -> Predict:
-        """Load the artifact; see `RuntimeModule.load`."""
-        return self.module.load(folder, threads, device)
+        """Load the artifact; see `RuntimeModule.load`. It goes where the runtime can serve."""
+        return self.module.load(folder, threads, self.device(device))
+
+    def device(self, claimed: str) -> str:
+        """Where it serves: on the GPU that was claimed if it can, else on the processor."""
+        return claimed if claimed == "cpu" or not self.why_not_on_gpu() else "cpu"
+
+    def why_not_on_gpu(self) -> str:
+        """What keeps it from serving on this machine's GPU; empty where nothing does."""
+        return "it serves on processors alone" if self.gpu is None else self.gpu()

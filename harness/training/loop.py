@@ -30,6 +30,7 @@ from harness.suite.schema import Training
 from harness.training import checkpoint as checkpoints
 from harness.training.batches import Batches
 from harness.training.checkpoint import Checkpoint
+from harness.training.compiling import compiled, compiled_where_it_pays
 from harness.training.optim import build_optimizer, lr_factor, set_lr
 from harness.training.precision import Mode, choose_mode
 
@@ -139,13 +140,21 @@ def fit(
     resumed = checkpoints.load(folder, key) if folder else None
     if resumed:
         mode, tried = Mode(**resumed.progress["mode"]), resumed.progress["tried"]
+        model = mode.place(model, device)
+        network = compiled(model) if mode.compiled else model
     else:
         first = next(iter(batches.training(0)))
         mode, tried = choose_mode(model, first, objective.loss, device, training.precision)
         model.zero_grad()  # a loss with weights of its own was tried on them, not on a copy
-    model = mode.place(model, device)
+        model = mode.place(model, device)
+        network = model
+        if training.precision == "auto":
+            steps = batches.steps_per_epoch * training.epochs
+            network, mode, tried = compiled_where_it_pays(
+                model, first, objective.loss, device, steps, mode, tried
+            )
     optimizer = build_optimizer(owner or model, training.optimizer)
-    run = _Run(model, batches, objective, training, optimizer, mode, seed, device)
+    run = _Run(model, network, batches, objective, training, optimizer, mode, seed, device)
 
     history, best, start = [], checkpoints.snapshot(model), 0
     if resumed:
@@ -168,6 +177,7 @@ def fit(
     checkpoints.restore(model, best)
     facts = TrainFacts(
         tried_seconds_per_step=tried.get("tried_seconds_per_step"),
+        compiling_seconds_per_step=tried.get("compiling_seconds_per_step"),
         refused_modes=tried.get("refused_modes"),
         resumed_after_epoch=start or None,
     )
@@ -186,9 +196,10 @@ def best_epoch(history: list[Epoch]) -> int:
 
 @dataclass(frozen=True)
 class _Run:
-    """All that an epoch needs."""
+    """All that an epoch needs; `network` computes the model's forward pass, which may be compiled."""
 
     model: nn.Module
+    network: Callable[[Tensor], Tensor]
     batches: Batches
     objective: Objective
     training: Training
@@ -229,7 +240,7 @@ class _Run:
                 self.optimizer, lr_factor(number * steps + step, training.epochs * steps, training.schedule)
             )
             with self.mode.active(self.device):
-                outputs = self.model(inputs)
+                outputs = self.network(inputs)
             loss = self.objective.loss(outputs.float(), targets)
             loss.backward()  # type: ignore[no-untyped-call]
             if training.gradient_clip:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import torch
 from torch import nn
@@ -27,7 +28,7 @@ def build_optimizer(network: nn.Module, settings: Optimizer) -> torch.optim.Opti
     return optimizer
 
 
-def decay_groups(network: nn.Module, weight_decay: float) -> list[dict[str, object]]:
+def decay_groups(network: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
     """Weight decay for matrices and filters only: pulling biases, norms and embeddings of position to 0
     regularises nothing (and timm's networks name further exceptions in `no_weight_decay()`).
     """
@@ -39,20 +40,22 @@ def decay_groups(network: nn.Module, weight_decay: float) -> list[dict[str, obje
         if parameter.requires_grad:
             spare = parameter.ndim <= 1 or name in exceptions
             (spared if spare else decayed).append(parameter)
-    groups: list[dict[str, object]] = [
+    groups: list[dict[str, Any]] = [
         {"params": decayed, "weight_decay": weight_decay},
         {"params": spared, "weight_decay": 0.0},
     ]
     return [g for g in groups if g["params"]]
 
 
-def _create(groups: list[dict[str, object]], settings: Optimizer) -> torch.optim.Optimizer:
+def _create(groups: list[dict[str, Any]], settings: Optimizer) -> torch.optim.Optimizer:
+    # On a GPU one kernel for all parameters; on a processor torch's own choice.
+    fused = True if all(p.is_cuda for group in groups for p in group["params"]) else None
     if settings.name == "sgd":
         return torch.optim.SGD(
-            groups, lr=settings.lr, momentum=settings.momentum, weight_decay=settings.weight_decay
+            groups, settings.lr, settings.momentum, weight_decay=settings.weight_decay, fused=fused
         )
     kind = torch.optim.AdamW if settings.name == "adamw" else torch.optim.Adam
-    return kind(groups, lr=settings.lr, weight_decay=settings.weight_decay)
+    return kind(groups, lr=settings.lr, weight_decay=settings.weight_decay, fused=fused)
 
 
 def lr_factor(step: int, total_steps: int, schedule: Schedule) -> float:

@@ -40,11 +40,13 @@ class Mode:
         precision: `fp32`, or `bf16` (autocast: weights and optimiser stay fp32).
         channels_last: images lie in memory as (height, width, channels).
         math_attention: attention as separate products instead of the fused kernel.
+        compiled: the forward pass by `torch.compile` (`harness.training.compiling`).
     """
 
     precision: str = "fp32"
     channels_last: bool = False
     math_attention: bool = False
+    compiled: bool = False
 
     @property
     def label(self) -> str:
@@ -52,6 +54,7 @@ class Mode:
         parts = [self.precision]
         parts += ["channels_last"] if self.channels_last else []
         parts += ["math_attention"] if self.math_attention else []
+        parts += ["compiled"] if self.compiled else []
         return " ".join(parts)
 
     @contextmanager
@@ -88,7 +91,8 @@ def choose_mode(
     Raises:
         TrialError: `bf16` is asked for and this machine's libraries cannot compute the model in it.
     """
-    batch = batch[0][:TRIAL_EXAMPLES], batch[1][:TRIAL_EXAMPLES]
+    if device == "cpu":  # a GPU that is not full takes the same time for any of the ways
+        batch = batch[0][:TRIAL_EXAMPLES], batch[1][:TRIAL_EXAMPLES]
     situation = (str(model), batch[0].shape, device, precision, torch.get_num_threads())
     if situation not in _decided:
         _decided[situation] = _choose(model, batch, loss, device, precision)
@@ -111,7 +115,7 @@ def _choose(
         return modes[0], {}
     seconds: dict[Mode, float] = {}
     refused: dict[str, str] = {}
-    with torch.random.fork_rng(_cuda_devices(device)):
+    with torch.random.fork_rng(cuda_devices(device)):
         for mode in modes:
             best = min(seconds.values(), default=1e9)
             try:
@@ -167,7 +171,7 @@ def uses_attention(model: nn.Module, inputs: Tensor, device: str) -> bool:
 
     # A copy: batch normalisation would remember the batch.
     probe = copy.deepcopy(model).to(device)
-    with torch.random.fork_rng(_cuda_devices(device)), torch.no_grad(), Watch() as watch:
+    with torch.random.fork_rng(cuda_devices(device)), torch.no_grad(), Watch() as watch:
         probe.train()(inputs[:2])
     return bool(watch.seen)
 
@@ -196,5 +200,6 @@ def _time_steps(
     return min(taken[1:])
 
 
-def _cuda_devices(device: str) -> list[int]:
+def cuda_devices(device: str) -> list[int]:
+    """Whose random state `torch.random.fork_rng` keeps beside the processor's."""
     return [torch.cuda.current_device()] if device == "cuda" else []

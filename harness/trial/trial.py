@@ -28,6 +28,8 @@ from harness.facts.surroundings import Commit, Surroundings, Threads
 from harness.planning import tuning
 from harness.protocols import Job, Outcome, Progress
 from harness.record import Failure, HarnessError, Record, Trial, TrialError
+from harness.runtimes import Runtime
+from harness.runtimes.offered import of_deployment
 from harness.store.runs import RunFolder
 from harness.streams import seed_for
 from harness.trial.watchdog import CHECK_S, Watchdog
@@ -138,6 +140,8 @@ def _outcome(
             outcome = do(job)
         outcome = _validated(outcome)
         threads: Threads = {**blank.environment["threads"], "used": job.threads, "device": job.device}
+        if job.device == "cpu" and trial.resources.gpus > 0:
+            threads["why_not_on_gpu"] = next((r.why_not_on_gpu() for r in _runtimes(trial)), "")
         surroundings: Surroundings = {
             **blank.environment,
             "threads": threads,
@@ -222,13 +226,24 @@ def _threads(trial: Trial) -> int:
 
 
 def _device(trial: Trial) -> str:
+    """Where the trial computes: on the GPU that it claims, unless its runtimes serve on processors alone."""
     if trial.resources.gpus <= 0:
+        if environment.hardware()["gpus"]:
+            # Ray leaves a machine's GPUs visible to who claims none, and libraries take what they see.
+            os.environ["CUDA_VISIBLE_DEVICES"] = ""
         return "cpu"
     import torch
 
     if not torch.cuda.is_available():
         raise TrialError("the GPU that it claims is gone or not usable by torch")
-    return "cuda"
+    served = _runtimes(trial)
+    return "cuda" if not served or any(not r.why_not_on_gpu() for r in served) else "cpu"
+
+
+def _runtimes(trial: Trial) -> list[Runtime]:
+    """The runtimes that it serves or scores on, the opponent's of a duel included; none of a training."""
+    names = [trial.runtime, trial.spec.get("scenario", {}).get("opponent", {}).get("runtime")]
+    return [found for name in names if name and (found := of_deployment(name))]
 
 
 def _dispatch(trial: Trial) -> Dispatch:

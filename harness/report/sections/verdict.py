@@ -7,10 +7,11 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from harness.analysis.explain import NONE_MEETS_ALL, nearest_miss
 from harness.analysis.instances import instances
+from harness.facts.surroundings import Hardware
 from harness.figures import short
 from harness.metrics import MetricTable
 from harness.protocols import Section
-from harness.record import Variant
+from harness.record import ASIDE, Variant
 from harness.report import numbers as n
 from harness.report.blocks import (
     Block,
@@ -331,11 +332,12 @@ def basis(e: Evidence) -> str:
     parts += [_range(rounds, "serving round")] if rounds else []
     finished = len(e.records) - len(e.failed)
     tail = f"; {in_vain(e.failed)}" if e.failed else ""
-    cpu = next((m.get("cpu") for r in e.of("serve") if (m := r.environment.get("machine"))), None)
-    where = f", on {cpu}" if cpu else ""
+    machine = next((m for r in e.of("serve") if (m := r.environment.get("machine"))), Hardware())
+    where = f", on {machine['cpu']}" if machine.get("cpu") else ""
+    where += f" with {machine['gpu']}" if machine.get("gpu") else ""
     said = f"{n.listed(parts)}{where}; {n.counted(finished, 'finished trial')}{tail}."
     where_it_holds = [where_speeds_hold(e.tradeoff.sessions)] if served else []
-    deployed = [*_deployed(e.recommendation.choice or ""), *_instance(e)]
+    deployed = [*_deployed(e.recommendation.choice or ""), *_instance(e), *_devices(e)]
     return " ".join([said, *deployed, *where_it_holds])
 
 
@@ -350,6 +352,21 @@ def _instance(e: Evidence) -> list[str]:
             " Its load is carried over by a measured factor; latencies are those of the measuring machine."
         )
     return [f"{found[0].name}: {price.label}, ${short(price.usd_per_hour)} an hour.{other}"]
+
+
+def _devices(e: Evidence) -> list[str]:
+    """Which runtimes were served on the GPU and which on the processor beside it, and why."""
+    places: dict[str, dict[str, str]] = {"cuda": {}, "cpu": {}}
+    for record in e.of("serve"):
+        where = record.environment.get("threads", {})
+        if record.trial.runtime and record.trial.scenario not in ASIDE:
+            name = parse_deployment(record.trial.runtime).runtime
+            places.setdefault(where.get("device", "cpu"), {})[name] = where.get("why_not_on_gpu", "")
+    if not places["cuda"]:
+        return []
+    said = f"Served on the GPU: {n.listed(list(places['cuda']))}"
+    others = [f"{name} ({why})" if why else name for name, why in places["cpu"].items()]
+    return [f"{said}; on the processor: {n.listed(others)}." if others else f"{said}."]
 
 
 def _deployed(variant: str) -> list[str]:
