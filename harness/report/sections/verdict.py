@@ -337,7 +337,7 @@ def basis(e: Evidence) -> str:
     where += f" with {machine['gpu']}" if machine.get("gpu") else ""
     said = f"{n.listed(parts)}{where}; {n.counted(finished, 'finished trial')}{tail}."
     where_it_holds = [where_speeds_hold(e.tradeoff.sessions)] if served else []
-    deployed = [*_deployed(e.recommendation.choice or ""), *_instance(e), *_devices(e)]
+    deployed = [*_deployed(e.recommendation.choice or ""), *_instance(e), *devices(e)]
     return " ".join([said, *deployed, *where_it_holds])
 
 
@@ -354,7 +354,7 @@ def _instance(e: Evidence) -> list[str]:
     return [f"{found[0].name}: {price.label}, ${short(price.usd_per_hour)} an hour.{other}"]
 
 
-def _devices(e: Evidence) -> list[str]:
+def devices(e: Evidence) -> list[str]:
     """Which runtimes were served on the GPU and which on the processor beside it, and why."""
     places: dict[str, dict[str, str]] = {"cuda": {}, "cpu": {}}
     for record in e.of("serve"):

@@ -1,0 +1,88 @@
+"""`torch.compile` in a training that is long enough: kept where it is faster, and it changes no answer."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from harness.suite.schema import Augmentation, Training
+from harness.training import checkpoint, compiling
+from harness.training.batches import TensorBatches
+from harness.training.loop import Fit, classification, fit
+
+
+class ManySmallSteps(nn.Module):
+    """A chain of operations on single numbers, which a compiler makes one of."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.first, self.last = nn.Linear(64, 2048), nn.Linear(2048, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.first(x)
+        for _ in range(12):
+            x = x * torch.sigmoid(x) + 0.1 * torch.tanh(x)
+        y: Tensor = self.last(x)
+        return y
+
+
+def train(model: nn.Module, epochs: int = 2, folder: Path | None = None) -> Fit:
+    torch.manual_seed(1)
+    x, y = torch.randn(512, 64), torch.randint(3, (512,))
+    training = Training.model_validate(
+        {"epochs": epochs, "batch_size": 256, "schedule": {"name": "constant"}, "optimizer": {"lr": 0.001}}
+    )
+    data = TensorBatches(x, y, x[:64], y[:64], 256, Augmentation(), 0)
+    return fit(model, data, classification(), training, seed=0, folder=folder, key="k")
+
+
+def test_a_long_training_that_is_compiled_learns_and_resumes_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plainly = ManySmallSteps()
+    assert not train(plainly).mode.compiled, "a training of a second is not compiled"
+
+    monkeypatch.setattr(compiling, "LONG_ENOUGH_S", 0.0)
+    monkeypatch.setattr(compiling, "CLEARLY_FASTER", 100.0)  # whichever is faster on this machine
+    model = ManySmallSteps()
+    done = train(model, folder=tmp_path)
+    assert set(done.facts.compiling_seconds_per_step or {}) == {"plain", "compiled"}
+    assert done.mode.compiled and done.mode.label.endswith("compiled")
+    for name, value in plainly.state_dict().items():
+        assert torch.allclose(value, model.state_dict()[name], atol=2e-3), name
+
+    whole, resumed = ManySmallSteps(), ManySmallSteps()
+    train(whole, epochs=3)
+    again = train(resumed, epochs=3, folder=tmp_path)
+    assert again.facts.resumed_after_epoch == 2 and again.mode.compiled
+    for name, value in checkpoint.snapshot(whole).items():
+        assert torch.allclose(value, resumed.state_dict()[name], atol=2e-3), name
+
+
+def test_compiling_that_saves_less_than_a_tenth_is_tried_and_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(compiling, "LONG_ENOUGH_S", 0.0)
+    monkeypatch.setattr(compiling, "CLEARLY_FASTER", 0.0)
+    monkeypatch.setattr(torch, "compile", lambda model, **options: model)
+    done = train(nn.Linear(64, 3))
+    assert not done.mode.compiled and done.facts.compiling_seconds_per_step is not None
+
+
+def test_a_network_that_cannot_be_compiled_trains_as_it_is_and_the_record_says_why(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def refuse(*args: object, **options: object) -> None:
+        raise RuntimeError("no C++ compiler found")
+
+    monkeypatch.setattr(compiling, "LONG_ENOUGH_S", 0.0)
+    monkeypatch.setattr(torch, "compile", refuse)
+    model = nn.Linear(64, 3)
+    done = train(model)
+    assert not done.mode.compiled
+    assert (
+        done.facts.refused_modes is not None
+        and done.facts.refused_modes["compiled"] == "no C++ compiler found"
+    )
