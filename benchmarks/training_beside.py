@@ -30,6 +30,7 @@ import torch
 from torch import Tensor, nn
 
 from harness import environment
+from harness.models import torchvision_shim
 from harness.models.fitted import Scaling
 from harness.models.servable import Scaled, build_network
 from harness.protocols import Task
@@ -244,6 +245,7 @@ def main() -> int:
     parser.add_argument("--out", type=Path)
     asked = parser.parse_args()
     torch.set_num_threads(asked.threads)
+    torchvision_shim.prepare()  # Lightning's metrics import it
     found = {}
     for name in asked.networks:
         found[name] = measure(name, asked.device, asked.images, asked.batch, asked.turns)
