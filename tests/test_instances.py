@@ -11,6 +11,7 @@ import pytest
 
 from harness.analysis.cost import replicas
 from harness.analysis.instances import instances
+from harness.analysis.parts import why_no_plain_bill
 from harness.analysis.recommend import analyse, recommend
 from harness.analysis.tradeoff import complete, priced, tradeoff
 from harness.costs import find_price
@@ -283,3 +284,31 @@ def test_who_took_more_memory_than_the_priced_machine_has_is_said() -> None:
     assert {o.machine: o.note for o in several.rows[0].offers}["small"] == (
         "needs 6.1 GB of memory, aws/c7i.large has 4.29 GB"
     )
+
+
+def test_a_machine_without_the_memory_costs_nothing_but_a_reason() -> None:
+    """Its 65 USD a month stood in the table, and moved with traffic and price in the page."""
+    world = World({"large": Truth(0.9, 2.0), "small": Truth(0.8, 2.0)})
+    suite = make_suite(["large", "small"], objective="minimize cost_per_month_usd")
+    suite = suite.model_copy(update={"machine": Machine(price="aws/c7i.large")})
+    measured = tradeoff(world.records(), suite, world.predictions.__getitem__)
+    assert "memory" not in why_no_plain_bill(complete(measured, suite, {}), suite)
+    table = complete(with_memory(measured, 6100.0), suite, {})
+    large, small = table.rows
+    for name in ("cost_per_month_usd", "cost_per_million_usd"):
+        cell = large.estimates[name]
+        assert (cell.value, cell.note) == (None, "needs 6.1 GB of memory, aws/c7i.large has 4.29 GB")
+        assert small.estimates[name].value is not None
+    assert recommend(table, suite).choice == "small/torch"
+    assert why_no_plain_bill(table, suite) == "a variant needs more memory than the machine has"
+    both = {"one": Machine(price="aws/c7i.large"), "two": Machine(price="aws/c7i.xlarge")}
+    several = complete(with_memory(measured, 61000.0), suite.model_copy(update={"machines": both}), {})
+    assert several.rows[0].estimates["cost_per_month_usd"].value is None
+
+
+def test_a_price_is_asked_for_only_where_money_decides() -> None:
+    world = World({"a": Truth(0.9, 2.0), "b": Truth(0.8, 2.0)})
+    for limits, asked in ((("accuracy >= 0.5",), False), (("cost_per_month_usd <= 10",), True)):
+        suite = make_suite(["a", "b"], constraints=limits).model_copy(update={"machine": Machine()})
+        table = complete(tradeoff(world.records(), suite, world.predictions.__getitem__), suite, {})
+        assert any("no price" in w for w in table.warnings) is asked

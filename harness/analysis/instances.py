@@ -104,6 +104,7 @@ class Fleet:
         usd_per_hour: (rows,) of its machine.
         idle: of each row, how many of its machine's cores serve, where some do not.
         machine: their names. offers: of each row, its cost on each instance; empty with one machine.
+        lacks: of each row, the memory that it needs and none of the machines has.
     """
 
     throughput: Array
@@ -111,6 +112,7 @@ class Fleet:
     idle: tuple[str, ...]
     machine: tuple[str, ...]
     offers: tuple[tuple[InstanceCost, ...], ...]
+    lacks: tuple[str, ...]
 
     def bill(self, throughput: Array, suite: Suite) -> Array:
         """USD per month for the machines; `throughput` is (…, rows)."""
@@ -126,13 +128,15 @@ class Fleet:
 
 @dataclass(frozen=True)
 class _Served:
-    """One row on one instance. `carries`: (draws,), or None with the reason; `chosen`: whether it may be."""
+    """One row on one instance. `carries`: (draws,), or None with the reason; `lacks`: the memory that it
+    needs and the instance has not."""
 
     instance: Instance
     carries: Array | None
     note: str = ""
     idle: str = ""
     may_be_chosen: bool = True
+    lacks: str = ""
 
 
 def fleet(table: Tradeoff, throughput: Array, suite: Suite) -> Fleet:
@@ -154,16 +158,25 @@ def fleet(table: Tradeoff, throughput: Array, suite: Suite) -> Fleet:
             continue
         served = [_served(row, throughput[:, k], instance, suite, only_here) for instance in found]
         able = [s for s in served if s.carries is not None and s.may_be_chosen]
-        chosen.append(min(able, key=lambda s: _mean_bill(s, suite), default=served[0]))
+        others = [s for s in served if not s.lacks] or served
+        chosen.append(min(able, key=lambda s: _mean_bill(s, suite), default=others[0]))
         offers.append(tuple(_offer(s, suite) for s in served) if suite.machines else ())
-    columns = [throughput[:, k] if s.carries is None else s.carries for k, s in enumerate(chosen)]
+    columns = [_column(s, throughput[:, k]) for k, s in enumerate(chosen)]
     return Fleet(
         np.stack(columns, axis=1) if columns else throughput,
         np.array([s.instance.price.usd_per_hour for s in chosen]),
         tuple(s.idle for s in chosen),
-        tuple(s.instance.name for s in chosen),
+        tuple("" if s.lacks else s.instance.name for s in chosen),
         tuple(offers),
+        tuple(s.lacks for s in chosen),
     )
+
+
+def _column(served: _Served, measured: Array) -> Array:
+    """(draws,) requests per second of the machine that a row stands on; NaN of one without the memory."""
+    if served.carries is not None:
+        return served.carries
+    return np.full_like(measured, np.nan) if served.lacks else measured
 
 
 def _elsewhere(row: Row, first: Instance, draws: int, suite: Suite) -> _Served:
@@ -205,8 +218,8 @@ def _served(row: Row, throughput: Array, instance: Instance, suite: Suite, only_
     used = cores_used(row.runtime, suite.serving.threads)
     if instance.unknown:
         return _Served(instance, None, instance.unknown)
-    if instance.name and (lacking := _lacks_memory(row, instance.price)):
-        return _Served(instance, None, lacking)
+    if lacking := _lacks_memory(row, instance.price):
+        return _Served(instance, None, lacking, lacks=lacking)
     if instance.calibrations is None:
         if instance.name and instance.cores and used > instance.cores:
             return _Served(instance, None, f"needs {used} cores, it has {instance.cores}")

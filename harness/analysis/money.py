@@ -9,7 +9,7 @@ import numpy as np
 
 from harness.analysis import cost
 from harness.analysis.bill import asked_for, besides
-from harness.analysis.criteria import limits_of
+from harness.analysis.criteria import decides, limits_of
 from harness.analysis.draws import overlaid
 from harness.analysis.instances import Fleet, fleet
 from harness.analysis.order import nearest_quantiles
@@ -105,7 +105,9 @@ def with_costs(table: Tradeoff, suite: Suite, seconds: TrainingSeconds) -> Trade
     """The table with its money columns for the suite's price and traffic (older ones are replaced)."""
     price = cost.price_of(suite.machine)
     if price is None:
-        return replace(table, warnings=(*table.warnings, "no price: set machine.price for costs"))
+        asked = any(decides(suite, name) for name in COST_METRICS)
+        said = ("no price: set machine.price for costs",) if asked else ()
+        return replace(table, warnings=(*table.warnings, *said))
     traffic, hourly = suite.decision.traffic, price.usd_per_hour
     throughput, sources = throughputs(table, limits_of(suite), traffic.burstiness)
     where = fleet(table, throughput, suite)
@@ -161,12 +163,16 @@ def _cells(
     per_million = [
         replace(cell, step=usd and float(cost.per_million(np.asarray(usd), traffic)))
         for cell, usd in zip(
-            _derived(cost.per_million(month, traffic), fulls, rests_on, rows), steps, strict=True
+            _derived(cost.per_million(month, traffic), fulls, rests_on, rows, where.lacks),
+            steps,
+            strict=True,
         )
     ]
     per_month = [
         cell if cell.value is None else replace(cell, machines=float(count), step=usd)
-        for cell, count, usd in zip(_derived(month, machines, rests_on, rows), counts, steps, strict=True)
+        for cell, count, usd in zip(
+            _derived(month, machines, rests_on, rows, where.lacks), counts, steps, strict=True
+        )
     ]
     return per_million, per_month
 
@@ -213,9 +219,17 @@ def _owners_price(row: Row, item: CostItem, peak: float) -> str:
 
 
 def _derived(
-    ends: Array, said: Sequence[str], sources: Sequence[str | None], rows: Sequence[Row]
+    ends: Array,
+    said: Sequence[str],
+    sources: Sequence[str | None],
+    rows: Sequence[Row],
+    lacks: Sequence[str],
 ) -> list[Estimate]:
-    """Estimates from (3, rows): low, middle and high."""
+    """Estimates from (3, rows): low, middle and high.
+
+    Args:
+        lacks: of each row, the memory that the priced machine has not.
+    """
     low, middle, high = ends
     cells = []
     for k, row in enumerate(rows):
@@ -226,7 +240,7 @@ def _derived(
                 (e.note for e in row.estimates.values() if e.reason is Reason.FAILED),
                 row.stopped or "not measured" if kept else NO_NUMBER,
             )
-            why = NOT_OURS if is_elsewhere(row.runtime) else why
+            why = NOT_OURS if is_elsewhere(row.runtime) else lacks[k] or why
             cells.append(Estimate(None, note=why))
             continue
         open_ended = "no upper end: the capacity may be zero" if np.isnan(high[k]) else ""

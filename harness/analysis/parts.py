@@ -16,6 +16,7 @@ import numpy as np
 from harness.analysis import cost
 from harness.analysis.bill import asked_for
 from harness.analysis.criteria import VALUE, DecisionObjective, worth_of
+from harness.analysis.instances import too_large
 from harness.analysis.money import throughputs
 from harness.analysis.shrink import Shrinking
 from harness.analysis.stats import Array
@@ -112,6 +113,8 @@ def why_no_plain_bill(table: Tradeoff, suite: Suite) -> str:
         return "traffic is a curve of hours"
     if suite.machines:
         return "other traffic may want another of the suite's machines"
+    if too_large(table.rows, suite):
+        return "a variant needs more memory than the machine has"
     machines = cost.cost_per_month(throughputs(table)[0], suite.decision.traffic, price.usd_per_hour)
     month = np.where(elsewhere(table, suite), 0.0, machines) + _besides(table, suite)
     stored = table.draws["cost_per_month_usd"]
