@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from benchmarks.aggregates import auc, ece, grouped
-from harness.analysis.aggregates import FEWEST, auc_components, by_group, calibration_correction
+from harness.analysis.aggregates import FEWEST, auc_components, calibration_correction
+from harness.analysis.clusters import by_group
 from harness.analysis.heavy_tails import heaviest, said_of
 from harness.analysis.predictions import Predictions, read_predictions, score_examples
 from harness.analysis.stats import delong_components, two_way_interval

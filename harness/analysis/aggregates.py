@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from harness.analysis.clusters import by_group
 from harness.analysis.stats import Array, delong_components, t_quantile
 from harness.kinds.quality import reliability
 
@@ -16,22 +17,6 @@ FEWEST_FOR_CALIBRATION = 1000
 examples, three in ten held the truth."""
 CLEAR_OF_NOISE = 3.0
 """How many times what a perfectly calibrated model would show a calibration error must be for an interval."""
-
-
-def by_group(values: Array, groups: Array) -> Array:
-    """One value per group, whose mean is that of the examples and whose variance tells how the mean varies
-    where whole groups are drawn (the linearised ratio of sums).
-
-    Args:
-        values: (n,) per example. groups: (n,) whose each example is.
-    Returns:
-        (number of groups,), in the order of the groups' labels.
-    """
-    _, label = np.unique(groups, return_inverse=True)
-    counts = np.bincount(label).astype(float)
-    mean = float(values.mean())
-    excess = np.bincount(label, weights=values - mean)
-    return np.asarray(mean + excess * len(counts) / counts.sum())
 
 
 def rows_of_one(values: Array, groups: Array | None) -> float:

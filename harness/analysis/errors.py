@@ -14,7 +14,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from harness.analysis.aggregates import by_group
+from harness.analysis.clusters import against_the_rest, by_group
 from harness.analysis.stats import Array, Interval, holm, t_tail, two_way_difference
 
 NEGATION = re.compile(
@@ -200,7 +200,7 @@ def gaps(first: Array, second: Array, slices: Mapping[str, Array], groups: Array
     for name, mask in asked.items():
         shares = float(first[:, mask].mean()), float(second[:, mask].mean())
         inside, outside = (difference(first, second, groups, rows) for rows in (mask, ~mask))
-        excess = difference(_contrast(first, mask), _contrast(second, mask), groups)
+        excess = _excess(first, second, mask, groups)
         p = t_tail(excess.value / excess.se, excess.df) if excess.se > 0 else float(excess.value == 0)
         found.append(Gap(name, int(mask.sum()), shares, inside, outside, excess, p))
     adjusted = holm([gap.p_value for gap in found])
@@ -211,6 +211,16 @@ def gaps(first: Array, second: Array, slices: Mapping[str, Array], groups: Array
 def difference(first: Array, second: Array, groups: Array | None, rows: Array | None = None) -> Interval:
     """How much higher the first candidate's scores (seeds, n) are, in the mean of all or of some examples."""
     return two_way_difference(by_unit(first, groups, rows), by_unit(second, groups, rows))
+
+
+def _excess(first: Array, second: Array, mask: Array, groups: Array | None) -> Interval:
+    """How much higher the first candidate's scores are on some examples than they are on all others."""
+    apart = (first.mean(0) - second.mean(0)).astype(float)
+    return two_way_difference(
+        by_unit(_contrast(first, mask), groups),
+        by_unit(_contrast(second, mask), groups),
+        by_examples=against_the_rest(apart, mask, groups),
+    )
 
 
 def _distinct(slices: Mapping[str, Array]) -> dict[str, Array]:

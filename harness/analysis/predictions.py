@@ -12,7 +12,8 @@ from typing import Protocol
 
 import numpy as np
 
-from harness.analysis.aggregates import auc_components, by_group, calibration_correction
+from harness.analysis.aggregates import auc_components, calibration_correction
+from harness.analysis.clusters import by_group
 from harness.analysis.criteria import HARNESS_METRICS
 from harness.analysis.stats import Array
 from harness.metrics import Metric, MetricTable, stem

@@ -75,6 +75,14 @@ def wilson(share: float, count: int) -> tuple[float, float]:
 
 
 @dataclass(frozen=True)
+class ByExamples:
+    """How far a mean varies with the test examples: its variance, and the degrees of freedom of that."""
+
+    variance: float
+    df: float
+
+
+@dataclass(frozen=True)
 class TwoWay:
     """Variance parts of the mean of a (seeds, examples) table of scores.
 
@@ -123,11 +131,17 @@ def two_way_interval(scores: Array, level: float = 0.95) -> Interval:
         scores: (S, N).
     """
     parts = two_way_parts(scores)
-    se, df = _satterthwaite(parts.examples, parts)
+    se, df = _satterthwaite(ByExamples(parts.examples, parts.num_examples - 1), parts)
     return t_interval(parts.mean, se, df, level)
 
 
-def two_way_difference(a: Array, b: Array, paired_seeds: bool = False, level: float = 0.95) -> Interval:
+def two_way_difference(
+    a: Array,
+    b: Array,
+    paired_seeds: bool = False,
+    level: float = 0.95,
+    by_examples: ByExamples | None = None,
+) -> Interval:
     """Difference of quality A − B between two architectures, paired over the same test examples.
 
         V_ex = var_i(mean_s A − mean_s B) / N
@@ -140,6 +154,7 @@ def two_way_difference(a: Array, b: Array, paired_seeds: bool = False, level: fl
     Args:
         a, b: (S_a, N), (S_b, N), column i is the same test example.
         paired_seeds: A and B are the same fitted models on two runtimes: seed s pairs with seed s.
+        by_examples: instead of V_ex, where columns do not all weigh the same.
     Raises:
         ValueError: the examples (or paired seeds) do not match.
     """
@@ -151,33 +166,37 @@ def two_way_difference(a: Array, b: Array, paired_seeds: bool = False, level: fl
             raise ValueError(f"not the same seeds: {a.shape[0]} and {b.shape[0]}")
         return two_way_interval(a - b, level)
     delta = a.mean(0) - b.mean(0)
-    examples = float(delta.var(ddof=1)) / len(delta) if len(delta) > 1 else 0.0
+    examples = by_examples or _equal_examples(delta)
     parts_a, parts_b = two_way_parts(a), two_way_parts(b)
     se, df = _noise_of(examples, parts_a, parts_b, level)
     return t_interval(parts_a.mean - parts_b.mean, se, df, level)
 
 
-def _noise_of(examples: float, a: TwoWay, b: TwoWay, level: float) -> tuple[float, float]:
+def _equal_examples(values: Array) -> ByExamples:
+    return ByExamples(float(values.var(ddof=1)) / len(values) if len(values) > 1 else 0.0, len(values) - 1)
+
+
+def _noise_of(examples: ByExamples, a: TwoWay, b: TwoWay, level: float) -> tuple[float, float]:
     """Standard error and degrees of freedom of a difference."""
     if not (a.between and b.between):
         return _satterthwaite(examples, a, b)
     sides = [Seeds(side.between, side.residual, side.num_seeds) for side in (a, b)]
-    se, df = posterior_t(examples, sides, level)
+    se, df = posterior_t(examples.variance, sides, level)
     # Few examples do not know their own variance either.
-    few, many = (t_quantile(0.5 + level / 2, n) for n in (max(a.num_examples - 1, 1), np.inf))
+    few, many = (t_quantile(0.5 + level / 2, n) for n in (max(examples.df, 1), np.inf))
     return se * few / many, df
 
 
-def _satterthwaite(examples: float, *parts: TwoWay) -> tuple[float, float]:
+def _satterthwaite(examples: ByExamples, *parts: TwoWay) -> tuple[float, float]:
     """Standard error and degrees of freedom of a sum of variances; infinite where nothing varies.
 
     Seeds count by their variance before the residual is removed: what is left may be small by chance, and
     claimed more freedom than so few seeds have (3 seeds: intervals covered .88). No sum has less than its
     parts.
     """
-    total = examples + sum(p.seeds for p in parts)
+    total = examples.variance + sum(p.seeds for p in parts)
     varying = [p for p in parts if p.between]
-    spread = examples**2 / max(parts[0].num_examples - 1, 1)
+    spread = examples.variance**2 / max(examples.df, 1)
     spread += sum((p.between / p.num_seeds) ** 2 / (p.num_seeds - 1) for p in varying)
     if total == 0 or spread == 0:
         return float(np.sqrt(total)), np.inf

@@ -12,7 +12,8 @@ from functools import lru_cache
 
 import numpy as np
 
-from harness.analysis.stats import Array, t_quantile
+from harness.analysis.clusters import wider_than_normal
+from harness.analysis.stats import Array
 from harness.suite.schema import Threshold
 
 REPEATS = 400
@@ -187,7 +188,8 @@ def figure(
 ) -> Figure:
     """The first of resampled values, with the middle 95 % of the others.
 
-    Resamples of few groups vary less than new groups would: their interval is as much wider as that of t is,
+    Resamples of few groups vary less than new groups would: their interval is as much wider as that of t is
+    (`wider_than_normal`),
     and of fewer than `FEWEST_GROUPS` there is none.
 
     Args:
@@ -201,7 +203,7 @@ def figure(
         count = len(np.unique(groups))
         if count < FEWEST_GROUPS:
             return Figure(value, np.nan, np.nan, f"not estimable: {count} groups")
-        wider = t_quantile(0.975, count - 1) / t_quantile(0.975, np.inf) * np.sqrt(count / (count - 1))
+        wider = wider_than_normal(groups)
         low, high = value + wider * (low - value), value + wider * (high - value)
     return Figure(value, max(float(low), least), min(float(high), most))
 
