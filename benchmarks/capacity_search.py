@@ -2,7 +2,7 @@
 
     python benchmarks/capacity_search.py [--repeats 6] [--out benchmarks/results/capacity_search.json]
 
-Six servers (service time a + c·batch, limits of 5 to 20 times a call alone, batches of 1 to 32) in five
+Six servers (service time a + c·batch, limits of 5 to 20 times a call alone, batches of 1 to 32) in six
 worlds, searches of 5, 10 and 20 s. The truth is the highest load that keeps 99 % within the limit in long
 runs of the very same process.
 """
@@ -95,12 +95,25 @@ def rare(server: Server, random: np.random.Generator) -> Services:
     return _services(server, np.ones(CALLS), stalls, random)
 
 
+def two_speeds(server: Server, random: np.random.Generator) -> Services:
+    """A fifth of the time, some tenths of a second at once, everything takes 1.6 times as long."""
+    a_second = 1 / server.closed[0]
+    level, k = np.ones(CALLS), 0
+    while k < CALLS:
+        k += int(random.exponential(1.6 * a_second))
+        slow = int(random.exponential(0.4 * a_second))
+        level[k : k + slow] = 1.6
+        k += slow
+    return _services(server, level, _stalls(server, random), random)
+
+
 WORLDS: dict[str, Callable[[Server, np.random.Generator], Services]] = {
     "plain": plain,
     "slower in situ": slower_in_situ,
     "drift": drifting,
     "bursts of stalls": bursts,
     "rare slow calls": rare,
+    "two speeds": two_speeds,
 }
 
 
@@ -198,6 +211,7 @@ def groups(found: Sequence[Search]) -> dict[str, list[Search]]:
         **{name: [f for f in found if f.server == name] for name in SERVERS},
         **{world: [f for f in found if f.world == world] for world in WORLDS},
         "plain, slower, drift": [f for f in found if f.world in whole],
+        "all but two speeds": [f for f in found if f.world != "two speeds"],
     }
 
 

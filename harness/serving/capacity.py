@@ -271,8 +271,9 @@ class _Search:
 def late_counts(runs: Sequence[Observed], promise: float, bound: float) -> Belief | None:
     """What the late requests alone say: a posterior over where the promise is passed and how steeply.
 
-    Log-odds of being late rise by a line in the logarithm of the load. Late requests come in bunches, so
-    counts are divided by their overdispersion.
+    Log-odds of being late rise by a line in the logarithm of the load. Late requests come in bunches, and
+    runs at one load differ as the machine's speed does, so counts are divided by their overdispersion: that
+    within runs or that of the runs around the likeliest line, the larger.
 
     Returns:
         Posterior mean and twice its standard deviation (the line is a rough model); None without runs.
@@ -282,17 +283,28 @@ def late_counts(runs: Sequence[Observed], promise: float, bound: float) -> Belie
         return None
     loads = np.log([r.point.offered for r in counted])
     late = np.array([float(r.late.sum()) for r in counted])
-    kept = np.array([float(len(r.late)) for r in counted]) - late
-    spread = dispersion([r.late for r in counted])
+    of = np.array([float(len(r.late)) for r in counted])
     x = np.linspace(np.log(LOWEST * bound), np.log(HIGHEST * bound), 240)
     slopes = np.array(SLOPES)[:, None, None]
     odds = np.log(promise / (1 - promise)) + slopes * (loads[None, None, :] - x[None, :, None])
-    likelihood = -(np.logaddexp(0, -odds) @ late + np.logaddexp(0, odds) @ kept) / spread
-    weight = np.exp(likelihood - likelihood.max())
+    likelihood = -(np.logaddexp(0, -odds) @ late + np.logaddexp(0, odds) @ (of - late))
+    spread = dispersion([r.late for r in counted])
+    likeliest = odds.reshape(-1, len(loads))[np.argmax(likelihood)]
+    spread = max(spread, around(late, of, 1 / (1 + np.exp(-likeliest))))
+    weight = np.exp((likelihood - likelihood.max()) / spread)
     weight = weight.sum(axis=0) / weight.sum()
     mean = float(weight @ x)
     sd = float(np.sqrt(weight @ (x - mean) ** 2))
     return Belief(mean, max(2 * sd, LEAST_SD))
+
+
+def around(late: np.ndarray, of: np.ndarray, share: np.ndarray) -> float:
+    """Variance over its binomial value of late requests around expected shares, a line's; (runs,) all three.
+
+    One request more or less than nobody is no surprise, so it is added to each variance.
+    """
+    surprise = (late - of * share) ** 2 / (of * share * (1 - share) + 1)
+    return float(surprise.sum() / max(len(late) - 2, 1))
 
 
 def dispersion(late: Sequence[np.ndarray]) -> float:

@@ -1,7 +1,7 @@
 """Service times as they were seen under load: what the simulated queue is fed with.
 
 Closed-loop times are faster than those of an open loop (warm caches, no wake-ups), so the times come from the
-runs themselves, in their order: bursts, drift and rare stalls stay in.
+runs themselves, in their order: bursts, drift, slow moments of the machine and rare stalls stay in.
 """
 
 from __future__ import annotations
@@ -13,13 +13,17 @@ import numpy as np
 
 from harness.serving.load import Calls, ServerSettings
 from harness.serving.queues import Services
+from harness.serving.speeds import by_size, slowness
 
 KNOWN = 20
-"""Calls of a batch size whose median is taken for its service time."""
+"""Calls after a pause, and such without one beside them, whose difference is taken for a pause's price."""
 STALL = 1.5
-"""A call that takes longer than so many times its usual time has met a stall of a length of its own."""
+"""A call that takes so many times as long as usual, at the machine's speed around it, has met a stall of a
+length of its own."""
 BLOCKS = 8
 """Stretches of a run that are resampled as wholes: neighbouring calls are alike."""
+LEAST_S = 1e-7
+"""Seconds that a call takes at least, its pause apart."""
 UNSEEN = 0.7
 """Length of a stall that chance has not shown yet, at least, as a share of the limit."""
 
@@ -75,39 +79,31 @@ def series_of(runs: Sequence[Calls], closed: np.ndarray, settings: ServerSetting
     seconds = np.concatenate([t for t, _ in taken])
     woken = np.concatenate([w for _, w in taken])
     size = np.concatenate([run.size for run in runs])
-    base = _usual(size[~woken], seconds[~woken], size, seconds, closed)
-    after_pause = seconds[woken & (size == 1)]
-    straight = seconds[~woken & (size == 1)]
-    known = len(after_pause) >= KNOWN and len(straight) >= KNOWN
-    pause = float(np.median(after_pause) - np.median(straight)) if known else 0.0
-    worked = np.maximum(seconds - pause * woken, 0.0)
-    usual = base[size]
-    factor = np.minimum(worked / usual, STALL)
-    services = Services(base, factor, np.maximum(worked - STALL * usual, 0.0), pause)
+    lane = np.concatenate([k * settings.workers + run.worker.astype(int) for k, run in enumerate(runs)])
+    pause = _pause(seconds, woken & (size == 1), ~woken & (size == 1), lane)
+    worked = np.maximum(seconds - pause * woken, LEAST_S)
+    base = np.concatenate([[0.0], by_size(size, worked, lane, closed)])
+    most = STALL * base[size] * slowness(worked / base[size], lane)
+    factor = np.minimum(worked, most) / base[size]
+    services = Services(base, factor, np.maximum(worked - most, 0.0), pause)
     ends = np.cumsum([len(t) for t, _ in taken])
     return Series(services, tuple(int(e) for e in ends if e > 0))
 
 
-def _usual(
-    size: np.ndarray, seconds: np.ndarray, any_size: np.ndarray, any_seconds: np.ndarray, closed: np.ndarray
-) -> np.ndarray:
-    """(max_batch + 1,) median service time by size; where a size came too seldom, the closed loop's times the
-    ratio at the nearest size that is known."""
-    ratio = np.full(len(closed), np.nan)
-    for sizes, times in ((size, seconds), (any_size, any_seconds)):
-        for b in np.unique(sizes):
-            mine = times[sizes == b]
-            if len(mine) >= KNOWN:
-                ratio[b - 1] = np.median(mine) / closed[b - 1]
-        if not np.isnan(ratio).all():
-            break
-    known = np.flatnonzero(~np.isnan(ratio))
-    if not len(known):
-        filled = np.full(len(closed), float(np.median(any_seconds / closed[any_size - 1])))
-    else:
-        nearest = known[np.argmin(np.abs(np.arange(len(closed))[:, None] - known[None, :]), axis=1)]
-        filled = ratio[nearest]
-    return np.concatenate([[0.0], closed * filled])
+def _pause(seconds: np.ndarray, after: np.ndarray, straight: np.ndarray, lane: np.ndarray) -> float:
+    """Seconds that a call takes longer after a pause: the middle difference from straight calls beside it.
+
+    Args:
+        after, straight: (calls,) bool, of calls of one request.
+    """
+    order = np.argsort(lane, kind="stable")
+    seconds, after, straight, lane = seconds[order], after[order], straight[order], lane[order]
+    same = lane[1:] == lane[:-1]
+    rises = np.flatnonzero(same & straight[:-1] & after[1:])
+    falls = np.flatnonzero(same & after[:-1] & straight[1:])
+    steps = np.diff(seconds)
+    differences = np.concatenate([steps[rises], -steps[falls]])
+    return float(np.median(differences)) if len(differences) >= KNOWN else 0.0
 
 
 def _durations(calls: Calls, settings: ServerSettings) -> tuple[np.ndarray, np.ndarray]:

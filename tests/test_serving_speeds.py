@@ -1,0 +1,157 @@
+"""Machines with two speeds: what a batch's size takes is told apart from how fast the machine was."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from benchmarks.capacity_real import compared
+from benchmarks.capacity_real_loop import crossing
+from harness.facts.serving import LoadPoint
+from harness.serving.capacity import around, dispersion, find_capacity, late_counts
+from harness.serving.load import Calls, Observed, ServerSettings
+from harness.serving.queues import (
+    Services,
+    highest_load,
+    poisson_arrivals,
+    served,
+    simulated_run,
+    true_capacity,
+    unit_arrivals,
+)
+from harness.serving.series import series_of
+from harness.serving.speeds import SLOWEST, by_size, slowness
+
+CLOSED = (0.5 + 0.4 * np.arange(1, 9)) / 1e3
+SETTINGS = ServerSettings(10.0, 8, 0.0)
+SLOW = 1.6
+
+
+def two_speeds(seed: int, calls: int = 40_000) -> Services:
+    """A fifth of the calls, some hundreds on end, takes 1.6 times as long; all vary by 5 %."""
+    random = np.random.default_rng(seed)
+    level, k = np.ones(calls), 0
+    while k < calls:
+        k += int(random.exponential(1600))
+        slow = int(random.exponential(400))
+        level[k : k + slow] = SLOW
+        k += slow
+    factor = level * random.gamma(400, 1 / 400, calls)
+    return Services(np.concatenate([[0.0], CLOSED]), factor, np.zeros(calls))
+
+
+def runs_of(services: Services, loads: list[float], seconds: float = 3.0) -> list[Calls]:
+    return [
+        served(poisson_arrivals(load, seconds, seed), services, SETTINGS, 5000 * seed)
+        for seed, load in enumerate(loads)
+    ]
+
+
+def test_large_batches_that_came_in_slow_moments_are_not_taken_for_dear_ones() -> None:
+    calls = runs_of(two_speeds(1), [900.0] * 8)
+    size = np.concatenate([c.size for c in calls])
+    seconds = np.concatenate([c.answered - c.issued for c in calls])
+    lane = np.repeat(np.arange(8), [len(c.size) for c in calls])
+    own = np.median(seconds[size == 7]) / np.median(seconds[size == 1])
+    assert own > 1.4 * CLOSED[6] / CLOSED[0]  # the middle call of seven was a slow one, that of one was not
+    found = by_size(size, seconds, lane, CLOSED[0] * np.arange(1, 9) ** 0.5)  # a closed loop of another shape
+    assert found[:7] / found[0] == pytest.approx(CLOSED[:7] / CLOSED[0], rel=0.03)
+
+
+def test_chance_that_makes_the_next_batch_large_does_not_make_sizes_alike() -> None:
+    # Calls vary by 30 %. A long one lets more requests come, so the call before a large batch was a long one.
+    random = np.random.default_rng(2)
+    services = Services(np.concatenate([[0.0], CLOSED]), random.gamma(11, 1 / 11, 40_000), np.zeros(40_000))
+    calls = runs_of(services, [900.0] * 8)
+    size = np.concatenate([c.size for c in calls])
+    seconds = np.concatenate([c.answered - c.issued for c in calls])
+    found = by_size(size, seconds, np.repeat(np.arange(8), [len(c.size) for c in calls]), CLOSED)
+    assert found[4] / found[0] == pytest.approx(CLOSED[4] / CLOSED[0], rel=0.03)
+
+
+def test_a_size_that_never_came_has_the_closed_loop_s_place_beside_those_that_did() -> None:
+    calls = runs_of(Services.fixed(1.2 * CLOSED), [300.0])[0]
+    assert calls.size.max() < 8
+    found = by_size(calls.size, calls.answered - calls.issued, np.zeros(len(calls.size), int), CLOSED)
+    assert found == pytest.approx(1.2 * CLOSED, rel=0.01)
+
+
+def test_slow_moments_are_no_stalls_and_stalls_are_no_slow_moments() -> None:
+    ratio = np.ones(640)
+    ratio[128:256] = SLOW
+    ratio[300] = 9.0
+    ratio[384:448] = 5.0
+    level = slowness(ratio, np.zeros(640, int))
+    assert level[128:256] == pytest.approx(SLOW)
+    assert level[300] == 1.0
+    assert level[384:448] == pytest.approx(SLOWEST)  # nothing is slower than that but stalls on end
+    assert level[:128] == pytest.approx(1.0)
+
+
+def test_a_search_finds_what_a_machine_of_two_speeds_carries() -> None:
+    services = two_speeds(4, 400_000)
+    truth = true_capacity(services, SETTINGS)
+    found = [
+        find_capacity(
+            simulated_run(services, SETTINGS, lambda seed: seed % 400_000), CLOSED, SETTINGS, 20.0,
+            np.random.default_rng(seed),
+        ).value
+        for seed in range(8)
+    ]  # fmt: skip
+    assert np.median(found) == pytest.approx(truth, rel=0.06)
+
+
+def test_the_model_of_long_runs_on_a_machine_of_two_speeds_is_the_machine() -> None:
+    services = two_speeds(5, 400_000)
+    truth = true_capacity(services, SETTINGS)
+    calls = served(poisson_arrivals(truth, 200.0, 1), services, SETTINGS)
+    model = series_of([calls], CLOSED, SETTINGS).services
+    found = highest_load(unit_arrivals(200_000, np.random.default_rng(1)), model, SETTINGS)
+    assert found == pytest.approx(truth, rel=0.03)  # each size's own middle call said .70 of it
+
+
+def run_of(load: float, late: int) -> Observed:
+    flags = np.zeros(1000, bool)
+    flags[np.linspace(0, 999, late).astype(int)] = True
+    none = np.zeros(0)
+    return Observed(LoadPoint(load, load, 1000, late), none, flags, Calls(none, none, none, none, none, none))
+
+
+def test_runs_that_a_line_does_not_explain_say_little() -> None:
+    """A tenth late at 95, nobody at 105: the machine's speed was another. Within each run all looks even."""
+    smooth = [run_of(load, late) for load, late in ((90, 0), (95, 1), (100, 10), (105, 80), (110, 300))]
+    torn = [run_of(load, late) for load, late in ((90, 0), (95, 100), (100, 0), (105, 0), (110, 300))]
+    assert dispersion([r.late for r in torn]) == dispersion([r.late for r in smooth])
+    sure, unsure = late_counts(smooth, 0.01, 200.0), late_counts(torn, 0.01, 200.0)
+    assert sure is not None and unsure is not None
+    assert sure.sd == pytest.approx(0.05)
+    assert unsure.sd > 0.3  # .05 too where runs are taken for alike
+    assert np.exp(sure.mean) == pytest.approx(100, rel=0.02)
+
+
+def test_one_request_where_nobody_is_expected_is_no_surprise() -> None:
+    of = np.full(4, 1000.0)
+    assert around(np.array([0.0, 1.0, 0.0, 1.0]), of, np.full(4, 1e-5)) < 1.1
+    # (20 - 10)² over 10 · .99 + 1, twice, of two degrees of freedom.
+    assert around(np.array([20.0, 10.0, 10.0, 0.0]), of, np.full(4, 0.01)) == pytest.approx(100 / 10.9)
+
+
+# ------------------------------------------------------------------ the benchmark on real networks
+
+
+def test_lighter_loads_that_were_late_more_often_by_chance_are_pooled() -> None:
+    rates, of = [100.0, 110.0, 121.0, 133.0], [1000.0] * 4
+    # 1.2 % and .2 % are .7 % together: the promise of 1 % is passed above both.
+    found = crossing(rates, [0, 12, 2, 300], of)
+    assert found is not None and 121 < found < 133
+    assert crossing(rates, [0, 1, 2, 3], of) is None
+    assert crossing(rates, [20, 30, 40, 50], of) is None
+
+
+def test_an_answer_is_compared_where_the_truth_stood_still_and_nowhere_else() -> None:
+    assert compared(95.0, 98.0, 102.0)["within_10_percent"] is True
+    assert compared(80.0, 98.0, 102.0)["within_10_percent"] is False
+    moved = compared(95.0, 90.0, 110.0)
+    assert moved["comparable"] is False
+    assert moved["within_10_percent"] is None
+    assert compared(95.0, None, 100.0)["comparable"] is False
