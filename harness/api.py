@@ -198,7 +198,7 @@ class Run:
 
         if traffic is None:
             return decide(self.folder, tuple(where), objective)
-        from harness.analysis.criteria import limits_of
+        from harness.analysis.criteria import goal_of, limits_of
         from harness.report.render import gather
         from harness.suite.schema import Decision
 
@@ -206,7 +206,7 @@ class Run:
         changed = {
             **decision.model_dump(mode="json", by_alias=True),
             "constraints": [str(c) for c in limits_of(self.suite, tuple(where))],
-            "objective": objective or decision.objective,
+            "objective": goal_of(self.suite, objective).text,
             "traffic": {**decision.traffic.model_dump(mode="json"), **traffic},
         }
         new = Decision.model_validate(changed, strict=False)

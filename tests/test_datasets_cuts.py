@@ -142,3 +142,17 @@ def test_a_value_that_half_of_the_rows_have_is_said_where_absolute_errors_decide
 def test_a_first_suite_of_a_heavy_tail_is_decided_by_absolute_errors(tmp_path: Path) -> None:
     table(tmp_path, y=np.random.default_rng(2).normal(0, 5, ROWS).astype(np.float32) ** 9)
     assert goal(look(find([tmp_path / "t.csv"]), {}, "y")).verb == "minimize"
+
+
+@pytest.mark.parametrize("wrong", ["target: [y, a]", "path: 5", "group: {a: b}"])
+def test_an_argument_of_the_wrong_kind_is_a_mistake_and_no_crash(wrong: str, tmp_path: Path) -> None:
+    table(tmp_path)
+    key = wrong.partition(":")[0]
+    data = ", ".join(x for x in ("path: t.csv", "target: y") if not x.startswith(key))
+    path = tmp_path / "cut.yaml"
+    path.write_text(
+        f"name: cut\ntask: tabular_classification\ndata: {{name: tabular_csv, {data}, {wrong}}}\n"
+        "candidates: {one: 'sklearn:LogisticRegression'}\n"
+    )
+    with pytest.raises(SuiteError, match=f"data.args.{key}: .* does not fit"):
+        read_suite(path)

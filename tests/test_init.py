@@ -388,6 +388,13 @@ def test_several_labels_a_row_are_refused_with_what_to_write(init: Run) -> None:
     rows = [f"text number {i} of many,{('rude|spam', 'spam', 'threat', 'rude')[i % 4]}" for i in range(80)]
     Path("t.csv").write_text("text,label\n" + "\n".join(rows) + "\n")
     assert "holds several labels in one cell" in init("t.csv")[2]
+    Path("holes.csv").write_text("text,label\n" + "\n".join(rows) + "\nnothing of it,\n")
+    said = init("holes.csv")[2]
+    assert 'label_separator: "|"' in said and "its 1 of 81 rows without any have then no label" in said
+    Path("plain.csv").write_text(
+        "text,label\n" + "\n".join(r.replace("|spam", "") for r in rows) + "\nnothing of it,\n"
+    )
+    assert "has no value in 1 of 81 rows (rows 81): fill them in" in init("plain.csv")[2]
     code, _, err = init("t.csv", "--set", "label_separator=|")
     assert code == 2 and "any number of labels a row (rude, spam, threat)" in err
     assert "task: multilabel_classification" in err

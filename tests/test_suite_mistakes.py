@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from harness.analysis.criteria import goal_of
 from harness.reading import read_suite, suite_to_text
 from harness.record import SuiteError
 
@@ -882,3 +883,31 @@ def test_every_metric_of_quality_is_measured_by_a_kind_of_task_and_every_kind_me
     assert measured == {name for name, metric in METRICS.items() if metric.about == "quality"}
     assert all(KINDS["recommendation"].measures(name) for name in online.METRICS)
     assert all(set(kind.watchable) <= set(kind.metrics) for kind in KINDS.values())
+
+
+@pytest.mark.parametrize(
+    ("objective", "cure"),
+    [
+        ("maximize latency_p99_ms", "better the lower: write `minimize latency_p99_ms`"),
+        ("minimize accuracy", "better the higher: write `maximize accuracy`"),
+        ("maximize off_by", "better the lower: write `minimize off_by`"),
+    ],
+)
+def test_an_objective_against_its_metric_would_name_the_worst(
+    objective: str, cure: str, tmp_path: Path
+) -> None:
+    (tmp_path / "mine.py").write_text("def off_by(probabilities, targets):\n    return 1.0\n")
+    path = tmp_path / "s.yaml"
+    path.write_text(
+        "name: s\ntask: image_classification\ndata: {name: digits}\ncandidates: {one: small_cnn}\n"
+        "metrics: {off_by: {function: 'mine:off_by', better: lower}}\n"
+        f"decision: {{objective: {objective}}}\n"
+    )
+    with pytest.raises(SuiteError, match="s.yaml:6: decision.objective: .* would name the worst") as error:
+        read_suite(path)
+    assert cure in str(error.value)
+    path.write_text(path.read_text().replace(objective, "minimize off_by"))
+    suite = read_suite(path)
+    with pytest.raises(SuiteError, match="would name the worst"):
+        goal_of(suite, objective)
+    assert goal_of(suite, "minimize latency_p50_ms").sign == -1

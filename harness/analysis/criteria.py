@@ -122,9 +122,19 @@ def goal_of(suite: Suite, text: str | None = None) -> DecisionObjective:
     """The objective of a suite, or another over its metrics and its `value`.
 
     Raises:
-        SuiteError: it cannot be read.
+        SuiteError: it cannot be read, or another one goes against its metric and would name the worst.
     """
-    return parse_objective(text or suite.decision.objective, suite.decision.value, metrics_of(suite))
+    known = metrics_of(suite)
+    goal = parse_objective(text or suite.decision.objective, suite.decision.value, known)
+    name = goal.text.split(maxsplit=1)[1]
+    if text and text != suite.decision.objective and name in known:
+        verb = "maximize" if known[name].better == "higher" else "minimize"
+        if goal.sign != (1 if verb == "maximize" else -1):
+            raise SuiteError(
+                f"`{text}` would name the worst, as {name} is better the {known[name].better}: write "
+                f"`{verb} {name}`"
+            )
+    return goal
 
 
 def worth_of(suite: Suite) -> DecisionObjective:

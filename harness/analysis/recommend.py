@@ -170,7 +170,8 @@ def decide_again(
     own = stored_suite(run)
     suite = _with(own, settings)
     merged = tuple(str(c) for c in limits_of(suite, constraints))
-    update = {"constraints": merged, "objective": objective or suite.decision.objective}
+    asked_for = goal_of(suite, objective).text if objective else suite.decision.objective
+    update = {"constraints": merged, "objective": asked_for}
     suite = suite.model_copy(update={"decision": suite.decision.model_copy(update=update)})
     # The beliefs are those of the run; only what is asked of them changes.
     stored = stored_evidence(run, own, slices_of(suite), records_stamp)

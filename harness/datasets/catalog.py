@@ -79,7 +79,12 @@ def task_info(name: str, args: JsonObject | None = None) -> Task:
 
 def _described(module: ModuleType, args: JsonObject | None) -> Described:
     """Of the user's own files."""
-    return described(module, module.checksum(**(args or {})), args or {})
+    try:
+        return described(module, module.checksum(**(args or {})), args or {})
+    except DataError as error:
+        from harness.datasets.holes import several_labels  # loads pandas, which most plans do not need
+
+        raise DataError(*several_labels(error.mistakes, module, args or {})) from error
 
 
 def notes(name: str, args: JsonObject | None = None) -> tuple[str, ...]:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 HALF = 0.5
 """Where so many rows have one value, it is the constant answer with the lowest mean absolute error."""
+APART = "decide by a metric of your own (`metrics`), or predict whether and how much apart"
 
 
 def plan_notes(suite: Suite, machine_class: str | None = None) -> tuple[str, ...]:
@@ -127,7 +128,7 @@ def heavy_note(suite: Suite, cuts: Cuts) -> str:
     logarithm = ", or predict the logarithm" if cuts.lowest > 0 else ""
     cure = f"decide by mae{logarithm}"
     if cuts.has_usual >= HALF:  # then always saying the usual value has the lowest mae
-        cure = "decide by a metric of your own (`metrics`), or predict whether and how much apart"
+        cure = APART
     return (
         f"{names[0]} decides, and of {cuts.rows:,} test rows {rows} {cuts.share:.0%} of the target's squared "
         f"deviations: it says how well these are met, and little of the others; {cure}"
@@ -140,6 +141,5 @@ def usual_note(suite: Suite, cuts: Cuts) -> str:
         return ""
     return (
         f"mae decides, and {cuts.has_usual:.0%} of the test rows are {cuts.usual:g}: always saying "
-        f"{cuts.usual:g} may have a lower mae than who tells the others apart; add it as a candidate "
-        "(`{model: sklearn:DummyRegressor, args: {strategy: median}}`), or decide by r2"
+        f"{cuts.usual:g} may have a lower mae than who tells the others apart; {APART}"
     )

@@ -225,8 +225,11 @@ def task_info(draft: Draft) -> Task | None:
     name = draft.get(str, "data", "name")
     if name is None or name not in table("datasets"):
         return None
+    args, known = draft.get(dict, "data", "args", default={}), load_signature(name).parameters
+    if any(misfit(value, known[key]) for key, value in args.items() if key in known):
+        return None  # which is said where arguments are checked
     try:
-        return catalog.task_info(name, draft.get(dict, "data", "args", default={}))
+        return catalog.task_info(name, args)
     except (TypeError, ValueError, OSError) as error:
         raise DataError(f"the data set `{name}` cannot be described: {error}") from error
 

@@ -202,12 +202,26 @@ def _check_objective(draft: Draft) -> None:
     elif metric is not None and metric != "value":
         place = node.place if node is not None else draft.key_place("task")
         if node is not None or draft.get(str, "task") in table("tasks"):
+            before = len(draft.mistakes)
             check_metric(draft, ("decision", "objective"), metric, place)
+            if len(draft.mistakes) == before:
+                _check_direction(draft, str(text), metric, place)
         if value is not None:
             cure = "write `objective: maximize value`, or drop the value"
             draft.wrong(("decision", "value"), f"is not used, the objective is `{text}`: {cure}")
     if value is not None:
         _check_value(draft, value)
+
+
+def _check_direction(draft: Draft, text: str, metric: str, place: Place) -> None:
+    """An objective that goes the metric's own way: against it, the worst would be named."""
+    entry = metric_named(metric)
+    own = draft.get(str, "metrics", metric, "better", default="higher")
+    better = own if draft.given("metrics", metric) else entry.better if entry is not None else ""
+    verb = {"higher": "maximize", "lower": "minimize"}.get(better)
+    if verb and parse_objective(text)[0] != verb:
+        told = f"`{text}` would name the worst, as {metric} is better the {better}: write `{verb} {metric}`"
+        draft.wrong(("decision", "objective"), told, place)
 
 
 def _check_value(draft: Draft, value: str) -> None:
