@@ -19,10 +19,12 @@ class Behind:
         units: independent examples, or groups of them; 0 where the scores are the examples' own.
         variance: of the mean, due to which examples were drawn; 0 where nothing tells. Folds that happen to
             agree say nothing of it.
+        fewest: answers that a share is worth at least, however near to its end it lies.
     """
 
     units: int = 0
     variance: float = 0.0
+    fewest: float = 0.0
 
 
 def example_draws(
@@ -64,6 +66,7 @@ def example_draws(
     noise = centred(spread)
     for k in np.flatnonzero(share_like).tolist():
         count, exact = _independent(scores[k], means[k], variances[k], behind[k].units)
+        count = max(count, behind[k].fewest)
         # Of right and wrong answers the variance is known with the share.
         drawn = standard[:, k] if exact or is_raised[k] else standard[:, k] * scale[:, 0]
         noise[:, k] = _share_draws(drawn, min(max(means[k], 0.0), 1.0), count) - means[k]

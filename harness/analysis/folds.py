@@ -66,6 +66,17 @@ def behind_folds(parts: Sequence[Scores], split: DataSplit | None) -> Behind:
     return Behind(units, float(np.mean(of_parts)) * repeats / len(parts))
 
 
+def behind_parts(seeds: Sequence[Scores]) -> Behind:
+    """What stands behind scores of parts of a jackknife: few examples of a class may all be right by chance.
+
+    Args:
+        seeds: their scores, of the same test examples.
+    """
+    units, answers = min(s.units for s in seeds), float(np.mean([s.few.answers for s in seeds]))
+    variance = float(np.mean([s.few.variance for s in seeds]))
+    return Behind(min(units, round(answers)) if answers else units, variance, answers)
+
+
 def test_to_train(records: Sequence[Record]) -> float:
     """Rows tested on for each row trained on, the mean over the parts, as their trainings stored them."""
     found = [

@@ -15,6 +15,7 @@ import numpy as np
 from harness.analysis.aggregates import auc_components, calibration_correction
 from harness.analysis.clusters import by_group
 from harness.analysis.criteria import HARNESS_METRICS
+from harness.analysis.small_classes import Few, few_of_a_class
 from harness.analysis.stats import Array
 from harness.metrics import Metric, MetricTable, stem
 from harness.metrics.jackknife import STORED, parts_of, pseudo_values
@@ -129,7 +130,7 @@ class Scores:
     Args:
         shift: what the number of examples adds to the measured value, to be added. note: why there is no
             interval; empty where there is. units: test examples, or groups of them, where the values are of
-            parts of them.
+            parts of them. few: what few examples of a class leave open of their mean.
     """
 
     values: Array
@@ -137,6 +138,7 @@ class Scores:
     shift: float = 0.0
     note: str = ""
     units: int = 0
+    few: Few = field(default_factory=Few)
 
     @property
     def independent(self) -> int:
@@ -262,7 +264,8 @@ def score_examples(
     if pseudo is None:
         return None
     shift, note = calibration_correction(outputs, targets) if stem(name) == "ece" else (0.0, "")
-    return Scores(pseudo - pseudo.mean() + whole, False, shift, note, _units(predictions))
+    few = few_of_a_class(stem(name), outputs, targets, predictions.groups)
+    return Scores(pseudo - pseudo.mean() + whole, False, shift, note, _units(predictions), few)
 
 
 def _units(predictions: Predictions) -> int:

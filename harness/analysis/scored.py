@@ -10,7 +10,7 @@ import numpy as np
 from harness import facts
 from harness.analysis.beliefs import missing
 from harness.analysis.example_draws import Behind
-from harness.analysis.folds import behind_folds
+from harness.analysis.folds import behind_folds, behind_parts
 from harness.analysis.index import RecordIndex
 from harness.analysis.launches import headline
 from harness.analysis.predictions import Scores
@@ -69,7 +69,8 @@ def scored_rows(
             told.blocks[k] = parts
         elif all(s is not None for s in per_seed):
             table = np.stack([s.values for s in per_seed if s is not None])
-            told.behind[k] = Behind(min(s.units for s in per_seed if s is not None))
+            known = [s for s in per_seed if s is not None]
+            told.behind[k] = behind_parts(known)
             told.tables[k] = table + (values - table.mean(1))[:, None]
         said = "; ".join(filter(None, [_lost_seeds(group, len(values)), inherited_note(group)]))
         told.cells[k] = Estimate(float(values.mean()), n=len(values), note=said)

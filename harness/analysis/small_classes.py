@@ -1,0 +1,85 @@
+"""What few examples of a class leave open of a mean over classes.
+
+Where all six examples of a class are missed, or all found, no part of the test rows shows any spread, and a
+mean over classes would be known to a hair. Each class's own figure varies at least as that of so many
+examples with two right and two wrong ones more among them (Agresti and Coull 1998); of an F1, with one hit
+and one miss.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from harness.analysis.stats import Array
+from harness.kinds.quality import confusion_matrix
+
+FADES = 100.0
+"""Examples of a class at which half of what is expected is left: with more, its own spread is believed."""
+RECALLS = ("balanced_accuracy", "recall_macro")
+MACRO = (*RECALLS, "precision_macro", "f1_macro", "label_f1_macro")
+"""Means over classes, or labels, that count what is called one."""
+
+
+@dataclass(frozen=True)
+class Few:
+    """What few examples of a class leave open of a mean over classes.
+
+    Args:
+        variance: of it, at least. answers: how many it is worth, where next to nothing, or all, is wrong: as
+            many as all classes would have, were each as small as the smallest; 0 of other metrics.
+    """
+
+    variance: float = 0.0
+    answers: float = 0.0
+
+
+def few_of_a_class(name: str, outputs: Array, targets: Array, groups: Array | None = None) -> Few:
+    """Of a metric that is a mean over classes; nothing of others.
+
+    Args:
+        name: of the metric, without a slice. outputs: (n, k) probabilities. targets: (n,) classes, or (n, k)
+            labels of 0 and 1. groups: (n,) whose each example is: examples of one are one.
+    """
+    if name not in MACRO or outputs.ndim != 2 or (outputs == outputs[:1]).all():
+        return Few()  # who answers all examples alike does so to others too
+    if targets.ndim == 2:
+        called = outputs > 0.5
+        hits, there, claimed = (
+            x.sum(0).astype(float) for x in (called & (targets == 1), targets == 1, called)
+        )
+    else:
+        matrix = confusion_matrix(outputs, targets)
+        hits, there, claimed = (x.astype(float) for x in (np.diag(matrix), matrix.sum(1), matrix.sum(0)))
+    used = there > 0 if name in RECALLS else there + claimed > 0
+    alike = _alike(targets, groups, len(there))[used]
+    a, n, m = hits[used] / alike, there[used] / alike, claimed[used] / alike
+    if name == "precision_macro":
+        found, count = _of_share(a, m), m
+    elif name in RECALLS:
+        found, count = _of_share(a, n), n
+    else:
+        found, count = _of_f1(a, n + m - 2 * a), n
+    classes = int(used.sum())
+    variance = float((found / (1 + count / FADES)).sum()) / classes**2
+    return Few(variance, max(1.0, classes * float(count.min())))
+
+
+def _of_share(hits: Array, count: Array) -> Array:
+    share = (hits + 2) / (count + 4)
+    return np.asarray(share * (1 - share) / np.maximum(count, 1))
+
+
+def _of_f1(hits: Array, errors: Array) -> Array:
+    """By its derivatives, of hits and errors that are counted independently."""
+    a, e = hits + 1, errors + 1
+    return np.asarray(4 * a * e * (a + e) / (2 * a + e) ** 4)
+
+
+def _alike(targets: Array, groups: Array | None, classes: int) -> Array:
+    """(classes,) examples of each that stand for one."""
+    if groups is None:
+        return np.ones(classes)
+    masks = [targets[:, c] == 1 if targets.ndim == 2 else targets == c for c in range(classes)]
+    return np.array([mask.sum() / max(len(np.unique(groups[mask])), 1) or 1.0 for mask in masks])

@@ -1,0 +1,83 @@
+"""A mean over classes is known no better than its smallest class: by simulation, and by hand."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from harness.analysis.example_draws import example_draws
+from harness.analysis.folds import behind_parts
+from harness.analysis.predictions import Predictions, Scores, score_examples
+from harness.analysis.small_classes import few_of_a_class
+
+WORLDS = 150
+
+
+def interval(scores: Scores, rng: np.random.Generator) -> tuple[float, float]:
+    drawn = example_draws([scores.values[None]], np.zeros(1, int), rng, 801, True, [behind_parts([scores])])
+    low, high = np.quantile(np.clip(drawn[:, 0] + scores.values.mean(), 0, 1), [0.025, 0.975])
+    return float(low), float(high)
+
+
+def answers(rows: int, rare: int, found: float, false: float, rng: np.random.Generator) -> Predictions:
+    """Of two classes, the rare one found and called with these probabilities."""
+    targets = rng.permutation(np.arange(rows) < rare).astype(int)
+    said = rng.random(rows) < np.where(targets == 1, found, false)
+    sure = 0.5 + rng.random(rows) / 2
+    yes = np.where(said, sure, 1 - sure)
+    return Predictions(np.arange(rows), targets, np.stack([1 - yes, yes], 1))
+
+
+@pytest.mark.parametrize("found", [0.1, 0.9])
+@pytest.mark.parametrize("rare", [6, 15])
+def test_intervals_hold_where_a_class_has_few_examples(rare: int, found: float) -> None:
+    """.41 to .81 of them did. A true coverage of .95 gives less than .88 in one of 5,000 such tests."""
+    rng = np.random.default_rng(0)
+    truth = (found + 1 - 0.001) / 2
+    held = 0
+    for _ in range(WORLDS):
+        scores = score_examples("balanced_accuracy", answers(300, rare, found, 0.001, rng))
+        assert scores is not None
+        low, high = interval(scores, rng)
+        held += low - 1e-9 <= truth <= high + 1e-9
+    assert held / WORLDS >= 0.88
+
+
+def test_all_six_missed_may_be_found_by_a_half_elsewhere() -> None:
+    targets = np.arange(600) < 6
+    said = np.arange(600) == 599
+    predictions = Predictions(np.arange(600), targets.astype(int), np.stack([~said, said], 1).astype(float))
+    scores = score_examples("balanced_accuracy", predictions)
+    assert scores is not None
+    low, high = interval(scores, np.random.default_rng(0))
+    assert 0.30 < low < 0.40 and 0.60 < high < 0.70
+    # By hand: 2 of 10 and 595 of 598, each class's own variance less what its number makes of it.
+    few = 0.2 * 0.8 / 6 / 1.06
+    many = (593 + 2) / 598 * (3 / 598) / 594 / 6.94
+    found = few_of_a_class("balanced_accuracy", predictions.outputs, predictions.targets)
+    assert found.variance == pytest.approx((few + many) / 4, rel=1e-9) and found.answers == 12
+
+
+def test_a_label_with_one_example_leaves_its_f1_open() -> None:
+    """Right or wrong by one row: .65 (0.62 to 0.68) was said of it, and named before one who was right."""
+    rng = np.random.default_rng(1)
+    targets = (rng.random((60, 3)) < [0.5, 0.4, 0.0]).astype(int)
+    targets[7, 2] = 1
+    outputs = targets * 0.8 + 0.1
+    outputs[7, 2] = 0.1
+    outputs[8, 2] = 0.2
+    scores = score_examples("label_f1_macro", Predictions(np.arange(60), targets, outputs))
+    assert scores is not None and scores.values.mean() == pytest.approx(2 / 3)
+    low, high = interval(scores, rng)
+    assert low < 0.5 and high > 0.85
+
+
+def test_rows_of_one_owner_are_one_and_constant_answers_are_known() -> None:
+    targets, outputs = np.arange(100) < 20, np.full((100, 2), 0.5)
+    outputs[:, 0] -= np.linspace(-0.1, 0.1, 100)
+    outputs[:, 1] = 1 - outputs[:, 0]
+    alone = few_of_a_class("recall_macro", outputs, targets.astype(int))
+    owned = few_of_a_class("recall_macro", outputs, targets.astype(int), np.arange(100) // 10)
+    assert (alone.answers, owned.answers) == (40.0, 4.0) and owned.variance > 2 * alone.variance
+    assert few_of_a_class("recall_macro", np.full((100, 2), 0.5), targets.astype(int)).variance == 0.0
+    assert few_of_a_class("accuracy", outputs, targets.astype(int)).variance == 0.0
