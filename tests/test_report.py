@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from dataclasses import replace
 from html.parser import HTMLParser
@@ -91,6 +92,27 @@ def test_every_derived_file_of_the_contract_is_written(evidence: Evidence) -> No
     assert (
         json.loads(evidence.run.read_text("recommendation.json"))["choice"] == evidence.recommendation.choice
     )
+
+
+def test_a_run_that_finds_everything_as_it_was_leaves_the_report_as_it_is(tmp_path: Path) -> None:
+    run = small(tmp_path).run
+    render(run)
+    page = Path(run.url) / "report.html"
+
+    def is_written_again() -> bool:
+        os.utime(page, (0, 0))
+        render(run, anew=False)
+        return page.stat().st_mtime > 0
+
+    assert is_written_again(), "what `report` wrote may lack the examples, which it does not fetch"
+    assert not is_written_again()
+    surroundings = json.loads(run.read_text("environment.json")) if run.exists("environment.json") else {}
+    run.write_text("environment.json", json.dumps({**surroundings, "load": 1.5}))
+    assert not is_written_again(), "the machine's load is nowhere in it"
+    run.write_text("environment.json", json.dumps({**surroundings, "commit": {"id": "abc", "dirty": True}}))
+    assert is_written_again() and not is_written_again()
+    run.write_text("report.md", "something else")
+    assert is_written_again() and run.read_text("report.md") != "something else"
 
 
 def test_the_page_is_wellformed_and_every_section_has_its_place(evidence: Evidence, page: str) -> None:

@@ -8,13 +8,14 @@ import traceback
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
+from importlib import metadata
 from pathlib import Path
 from typing import cast
 
 from harness.codec import JsonObject
 from harness.facts.surroundings import Surroundings
 from harness.protocols import Section
-from harness.record import HarnessError, Record
+from harness.record import HarnessError, Record, content_hash
 from harness.report import html, markdown
 from harness.report.blocks import capital, section, text
 from harness.report.evidence import Evidence
@@ -24,12 +25,31 @@ from harness.suite.schema import Suite
 
 log = logging.getLogger("harness")
 
+DERIVED = (
+    "records.parquet",
+    "tradeoffs.csv",
+    "tradeoffs.json",
+    "recommendation.json",
+    "report.html",
+    "report.md",
+)
+PAGES = (".html", ".css", ".js")
+"""Templates of the pages, which are no code."""
+DRAWING = ("jinja2", "matplotlib")
+"""Libraries whose version may change how the report looks."""
 
-def render(run: RunFolder) -> Evidence:
+
+WRITTEN = ".written"
+"""What the derived files of a run were written from, and what they said: hashes."""
+
+
+def render(run: RunFolder, anew: bool = True) -> Evidence:
     """Write every derived file of a run folder: decide, then tables, then the report.
 
     A run in progress is rendered from what it has, and says so.
 
+    Args:
+        anew: also where nothing behind the files changed since a run wrote them, and nobody changed them.
     Raises:
         RecordError: the run has no readable suite.yaml.
     """
@@ -37,9 +57,33 @@ def render(run: RunFolder) -> Evidence:
 
     sources = sources_of(run)
     evidence = gather(run)
-    write_report(evidence)
-    _keep_answers(evidence, sources)
+    if anew or _text_of(run) != _written(evidence, sources):
+        write_report(evidence)
+        if not anew:  # a run has its data at hand: elsewhere a page may lack its examples
+            run.write_text(WRITTEN, _written(evidence, sources))
+        _keep_answers(evidence, sources)
     return evidence
+
+
+def _text_of(run: RunFolder) -> str:
+    try:
+        return run.read_text(WRITTEN)
+    except FileNotFoundError:
+        return ""
+
+
+def _written(e: Evidence, before: Mapping[str, str]) -> str:
+    """Of all that the derived files follow from, and of what they say now."""
+    from harness.analysis.stamps import DUELS, content_of
+
+    around = {name: said for name, said in e.environment.items() if name != "load"}
+    drawn = [metadata.version(name) for name in DRAWING]
+    pages = [
+        p.read_text(encoding="utf-8") for p in sorted(Path(__file__).parent.rglob("*.*")) if p.suffix in PAGES
+    ]
+    known = {**before, DUELS: content_of(e.run, DUELS)}
+    derived = [content_of(e.run, name) for name in DERIVED]
+    return content_hash([known, sorted(e.planned.items()), around, drawn, pages, derived])
 
 
 def _keep_answers(e: Evidence, before: Mapping[str, str]) -> None:

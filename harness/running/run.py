@@ -193,7 +193,7 @@ def _finish(
     from harness.report.render import render
     from harness.report.sections.agreement import lines
 
-    evidence = render(run)
+    evidence = render(run, anew=False)
     failed = [record for record in records if record.status == "failed"]
     agreed = agreements(suite, evidence.tradeoff)
     code = 1 if failed or any(one.verdict == "differs" for one in agreed) else 0
