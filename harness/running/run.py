@@ -9,6 +9,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -97,7 +98,11 @@ def run_suite(
                 if request.certify is not None:
                     session.certify(request.certify)
                 _say_waited(waited_s(run.id), waited, console)
-                return _finish(run, plan, session.records, suite, request, console)
+                with ThreadPoolExecutor(1) as meanwhile:
+                    ended = meanwhile.submit(kept.close)  # Ray's processes take more than a second to end
+                    code = _finish(run, plan, session.records, suite, request, console)
+                    ended.result()
+                    return code
         except KeyboardInterrupt:
             _say_interrupted(run, plan, console)
             return 130
