@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from harness.analysis.aggregates import average_precision_parts
 from harness.analysis.cost import TrainCost
 from harness.analysis.kept import read_evidence
 from harness.analysis.measured import measured_table
@@ -24,6 +25,9 @@ from harness.analysis.ruled_out import with_reasons
 from harness.analysis.stats import two_way_interval
 from harness.analysis.tradeoff import _value_cell, complete, tradeoff
 from harness.figures import short
+from harness.kinds.quality import pr_auc
+from harness.metrics import METRICS
+from harness.metrics.jackknife import parts_of, pseudo_values
 from harness.record import Measurement, Record
 from harness.report import numbers
 from harness.results import Row, Tradeoff
@@ -569,3 +573,15 @@ def test_a_row_whose_trainings_were_quantised_in_different_ways_says_so() -> Non
     assert "(static for 2, dynamic for 1)" in told[0]
     alike = [quantised(r, {0: "static", 1: "static", 2: "static"}) for r in records]
     assert not [w for w in table_of(world, alike).warnings if "same way" in w]
+
+
+@pytest.mark.parametrize("classes", [2, 4])
+def test_average_precision_without_each_part_is_what_leaving_them_out_gives(classes: int) -> None:
+    rng = np.random.default_rng(3)
+    outputs = rng.dirichlet(np.ones(classes), 400).astype(np.float32).round(2)  # with ties
+    targets = rng.integers(0, classes - (classes > 2), 400)  # one class has no examples
+    parts, whole = parts_of(np.arange(400)), pr_auc(outputs, targets)
+    plain = pseudo_values(pr_auc, outputs, targets, parts, whole)
+    quick = average_precision_parts(outputs, targets, parts, whole)
+    assert plain is not None and quick is not None and plain.tolist() == quick.tolist()
+    assert METRICS["pr_auc"].measure is pr_auc, "who is asked for it"

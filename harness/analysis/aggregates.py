@@ -95,3 +95,28 @@ def calibration_correction(probabilities: Array, targets: Array) -> tuple[float,
             f"not estimable (a perfectly calibrated model would show {shown_by_none:.2g} on so few examples)"
         )
     return float((share * true * error).sum()) - seen, why
+
+
+def average_precision_parts(outputs: Array, targets: Array, parts: Array, whole: float) -> Array | None:
+    """`pseudo_values` of average precision to the last digit, with one sorting of each class for all parts.
+
+    Args:
+        outputs: (n, k) probabilities. targets: (n,). parts: (n,) the part of each example. whole: of all.
+    """
+    count, k = int(parts.max()) + 1 if len(parts) else 0, outputs.shape[1]
+    if count < 2:
+        return None
+    found: list[list[float]] = [[] for _ in range(count)]
+    for c in [1] if k == 2 else range(k):
+        order = np.argsort(-outputs[:, c], kind="stable")
+        scores, positive, part = outputs[order, c], targets[order] == c, parts[order]
+        for g in range(count):
+            kept = part != g
+            if (own := positive[kept]).any():
+                last_of_tie = np.append(np.diff(scores[kept]) != 0, True)
+                hits = np.cumsum(own)[last_of_tie]
+                precision = hits / (np.flatnonzero(last_of_tie) + 1)
+                found[g].append(float((np.diff(hits, prepend=0) * precision).sum() / hits[-1]))
+    if not all(found):
+        return None
+    return count * whole - (count - 1) * np.array([float(np.mean(each)) for each in found])

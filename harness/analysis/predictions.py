@@ -12,11 +12,12 @@ from typing import Protocol
 
 import numpy as np
 
-from harness.analysis.aggregates import auc_components, calibration_correction
+from harness.analysis.aggregates import auc_components, average_precision_parts, calibration_correction
 from harness.analysis.clusters import by_group
 from harness.analysis.criteria import HARNESS_METRICS
 from harness.analysis.small_classes import Few, few_of_a_class
 from harness.analysis.stats import Array
+from harness.kinds.quality import pr_auc
 from harness.metrics import Metric, MetricTable, stem
 from harness.metrics.jackknife import STORED, parts_of, pseudo_values
 from harness.record import SuiteError
@@ -260,7 +261,10 @@ def score_examples(
         if components is not None and abs(components.mean() - whole) < 1e-6:
             return replace(_means(components, predictions), note=note)
     parts = parts_of(predictions.ids, predictions.groups)
-    pseudo = pseudo_values(entry.measure, outputs, targets, parts, whole)
+    if entry.measure is pr_auc:
+        pseudo = average_precision_parts(outputs, targets, parts, whole)
+    else:
+        pseudo = pseudo_values(entry.measure, outputs, targets, parts, whole)
     if pseudo is None:
         return None
     shift, note = calibration_correction(outputs, targets) if stem(name) == "ece" else (0.0, "")
