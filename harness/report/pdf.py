@@ -8,8 +8,6 @@ import re
 import shutil
 import subprocess
 import tempfile
-from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 from pathlib import Path
 
 from harness.record import HarnessError
@@ -80,21 +78,17 @@ def print_page_one(run: Path) -> Path:
     text = page.read_text(encoding="utf-8")
     if target.exists() and mark.exists() and mark.read_text() == _printed(text, target):
         return target
-    with tempfile.TemporaryDirectory(prefix="harness-page-") as folder, ThreadPoolExecutor() as together:
-        # A browser takes 1.5 s, most of it to start: all scales are printed at once.
-        made = list(together.map(partial(_page_one, text, Path(folder)), SCALES))
-        fitting = (printed for printed in made if len(re.findall(rb"/Type\s*/Page\b", printed)) == 1)
-        target.write_bytes(next(fitting, made[-1]))
+    with tempfile.TemporaryDirectory(prefix="harness-page-") as folder:
+        for scale in SCALES:
+            # The rules are the page's own; only what stands on page one is shown, smaller until it fits.
+            css = ONE_PAGE.format(scale=scale)
+            short = Path(folder) / "page.html"
+            short.write_text(text.replace("</style>", f"{css}</style>", 1), encoding="utf-8")
+            print_pdf(short, target)
+            if len(re.findall(rb"/Type\s*/Page\b", target.read_bytes())) == 1:
+                break
     mark.write_text(_printed(text, target))
     return target
-
-
-def _page_one(text: str, folder: Path, scale: float) -> bytes:
-    """Page one at a scale: the rules are the page's own; only what stands on it is shown."""
-    page, target = folder / f"{scale}.html", folder / f"{scale}.pdf"
-    css = ONE_PAGE.format(scale=scale)
-    page.write_text(text.replace("</style>", f"{css}</style>", 1), encoding="utf-8")
-    return print_pdf(page, target).read_bytes()
 
 
 def _printed(report: str, target: Path) -> str:
