@@ -41,6 +41,17 @@ def test_a_figure_agrees_within_the_stated_distance_and_differs_beyond(suite: Su
     assert lines((far,))[0].startswith("resnet accuracy: published 0.5 (± 0.01), here 0.")
 
 
+def test_a_figure_has_the_digits_by_which_it_agrees_whatever_its_interval_is(tmp_path: Path) -> None:
+    """Half of 400 rows have 0.735 right (0.67 to 0.80): "0.73" is not within 0.0001 of 0.735."""
+    close = {"value": 0.8851, "within": 0.0101}
+    e = gather(make_run(tmp_path, make_records(), make_suite(expect={"small_cnn": {"accuracy": close}})))
+    (one,) = agreements(e.suite, e.tradeoff)
+    assert one.found is not None and one.found.value is not None
+    exact = f"{one.found.value:.4f}"
+    assert f"here {exact}: " in lines((one,))[0]
+    assert f"| {exact} <sub>" in str(sections(e, ["agreement"])["agreement"])
+
+
 def test_a_difference_whose_reason_is_known_fails_no_run_and_is_shown_with_it(tmp_path: Path) -> None:
     known = {"value": 0.5, "within": 0.01, "source": "a paper", "explained": "their test part is easier"}
     e = gather(make_run(tmp_path, make_records(), make_suite(expect={"resnet": {"accuracy": known}})))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from decimal import Decimal
 
 from harness.analysis.agreement import Agreement, agreements
 from harness.metrics import MetricTable
@@ -40,10 +41,19 @@ def _cells(one: Agreement, known: MetricTable) -> tuple[Cell, ...]:
         Cell(f"{n.label(one.metric)}{unit}"),
         Cell(f"{one.expected.value:g}", sort=one.expected.value),
         Cell(f"±\u202f{one.expected.within:g}", sort=one.expected.within),
-        Cell(shown.value, shown.interval, sort=shown.number),
+        Cell(_here(one) or shown.value, shown.interval, sort=shown.number),
         Cell(verdict_words(one)),
         Cell(one.expected.source or "not stated", one.expected.protocol),
     )
+
+
+def _here(one: Agreement) -> str:
+    """This run's figure with as many digits as the published one and its distance have: rounded by its own
+    interval 0.735 is 0.73, beside which no reader believes that it is within 0.0001 of 0.735."""
+    if one.found is None or one.found.value is None:
+        return ""
+    told = (Decimal(f"{x:g}").as_tuple().exponent for x in (one.expected.value, one.expected.within))
+    return n.fixed(one.found.value, max(0, *(-x for x in told if isinstance(x, int))))
 
 
 def verdict_words(one: Agreement) -> str:
@@ -83,7 +93,6 @@ def lines(found: tuple[Agreement, ...]) -> list[str]:
     """A line for each figure, for a terminal."""
     return [
         f"{one.candidate} {one.metric}: published {one.expected.value:g} (± {one.expected.within:g}), here "
-        f"{'–' if one.found is None or one.found.value is None else format(one.found.value, '.4g')}: "
-        f"{verdict_words(one)}"
+        f"{_here(one) or '–'}: {verdict_words(one)}"
         for one in found
     ]
