@@ -11,7 +11,14 @@ from scipy.stats import binomtest
 
 from harness.analysis.example_draws import Behind
 from harness.analysis.fronts import pareto_front, pareto_probability
-from harness.analysis.joint import LAUNCH_SD, launch_draws, quality_draws, variance_draws
+from harness.analysis.joint import (
+    LAUNCH_SD,
+    launch_draws,
+    moderated_draws,
+    odd_rows,
+    quality_draws,
+    variance_draws,
+)
 from harness.analysis.seed_noise import Seeds, posterior_t
 from harness.analysis.stats import (
     delong_components,
@@ -230,6 +237,34 @@ def test_equal_variances_are_pooled_and_unequal_ones_are_not() -> None:
     assert spread < 12  # alone, two degrees of freedom would give a factor of 146
     mixed = variance_draws(np.array([1.0] * 7 + [1e4]), np.full(8, 2.0), rng(), 4000)
     assert np.median(mixed[:, 7]) > 100 * np.median(mixed[:, 0])
+
+
+def test_a_row_that_varies_by_far_more_than_the_others_teaches_these_nothing() -> None:
+    seen, dfs = np.array([1.0, 0.8, 1.2, 0.9, 1.1, 40.0, 0.0]), np.array([2.0] * 6 + [0.0])
+
+    def widest(draws: np.ndarray) -> float:
+        return float(np.quantile(draws[:, 0], 0.975))
+
+    apart = widest(variance_draws(seen[:5], dfs[:5], rng(), 20_000))
+    found = moderated_draws(seen, dfs, rng(), 20_000)
+    assert widest(found) == pytest.approx(apart, rel=0.1)
+    assert widest(variance_draws(seen, dfs, rng(), 20_000)) > 1.5 * apart
+    assert np.median(found[:, 5]) > 5
+    # Of whose variance nothing is known may be as odd.
+    assert np.quantile(found[:, 6], 0.9) > 2 * np.quantile(found[:, 0], 0.9)
+
+
+def test_of_equal_variances_hardly_any_is_odd_and_never_more_than_a_third_are() -> None:
+    """The largest of six is asked of whether one in a hundred is as large."""
+    drawn = rng().chisquare(2, (2000, 6)) / 2
+    assert 0 < np.mean([odd_rows(v, np.full(6, 2.0)).any() for v in drawn]) < 0.08
+    assert odd_rows(np.array([1.0, 1, 1, 1, 1e3, 1e4, 1e5]), np.full(7, 2.0)).sum() <= 2
+    assert not odd_rows(np.array([1.0, 1, 1e6]), np.full(3, 2.0)).any()
+
+
+def test_where_no_row_is_odd_draws_are_as_they_were() -> None:
+    seen, dfs = np.array([1.0, 2.0, 3.0, 4.0]), np.full(4, 2.0)
+    assert (moderated_draws(seen, dfs, rng(), 100) == variance_draws(seen, dfs, rng(), 100)).all()
 
 
 def test_a_candidate_with_one_seed_borrows_the_spread_of_the_others() -> None:

@@ -41,6 +41,9 @@ such draws is that of the few in which the machine all but stands still."""
 FEW_DFS = 4
 """With so many degrees of freedom, rows that drift together counted once, the sample tells its scale."""
 
+ODD = 0.01
+"""Probability with which the largest variance of equal ones would be taken for odd, each time it is asked."""
+
 SEED_SPREAD = 0.05
 """Assumed spread between seeds where nothing tells any (`is_spread_unknown`): this share of the value, of a
 share p this part of √(p(1 − p)), .015 at .9. Accuracies of small networks differ by .004–.01: assuming
@@ -85,6 +88,45 @@ def variance_draws(
     own = np.where(known, dfs * variances, 0.0)
     df = d0 + np.where(known, dfs, 0.0)
     return np.asarray((d0 * scale + own) / rng.chisquare(df))
+
+
+def moderated_draws(
+    variances: Array, dfs: Array, rng: np.random.Generator, draws: int, weight: float = 1.0
+) -> Array:
+    """`variance_draws`, where a row that varies by far more than the others do (`odd_rows`) teaches these
+    nothing. It learns from all itself, and so does one of which nothing is known."""
+    odd = odd_rows(variances, dfs)
+    if not odd.any():
+        return variance_draws(variances, dfs, rng, draws, weight)
+    quiet = (dfs > 0) & (variances > 0) & ~odd
+    all_rows, quiet_rows = rng.spawn(2)
+    result = variance_draws(variances, dfs, all_rows, draws, weight)
+    result[:, quiet] = variance_draws(variances[quiet], dfs[quiet], quiet_rows, draws, weight)
+    return result
+
+
+def odd_rows(variances: Array, dfs: Array) -> Array:
+    """(K,) bool: a third of the rows at most, whose sample variances are larger than those of rows as quiet
+    as the others show in one of a hundred.
+
+    That variances differ and that one row is odd explain a few rows about as well. Where the odd one had its
+    say, the others were drawn as if each might vary so much: of five quiet rows beside one eight times as
+    noisy the predicted regret was 1.45 times the realised, and is 1.18; where all variances differ (by e^.7
+    in the standard deviation) it was .93 to 1.12 of it, and is .89 to 1.09. (The idea is limma's too:
+    B. Phipson et al., Robust hyperparameter estimation, Annals of Applied Statistics 2016.)
+    """
+    from scipy.special import fdtrc
+
+    odd = np.zeros(len(variances), dtype=bool)
+    known = np.flatnonzero((dfs > 0) & (variances > 0))
+    order = known[np.argsort(variances[known], kind="stable")]
+    for count in range(1, (len(known) - 1) // 3 + 1):
+        largest, rest = order[-count], order[:-count]
+        df = float(dfs[rest].sum())
+        usual = float(dfs[rest] @ variances[rest]) / df
+        if fdtrc(dfs[largest], df, variances[largest] / usual) < ODD:
+            odd[order[-count:]] = True
+    return odd
 
 
 def _log_likelihood(s2: Array, d: Array, log_scale: Array, prior_df: Array) -> Array:
@@ -203,12 +245,12 @@ def _seed_draws(
 def _in_two(
     variances: Array, dfs: Array, rng: np.random.Generator, draws: int, first: int, weight: float = 1.0
 ) -> Array:
-    """`variance_draws` of the first rows among themselves, of the others among all."""
+    """`moderated_draws` of the first rows among themselves, of the others among all."""
     ahead, behind = rng.spawn(2)
-    result = variance_draws(variances[:first], dfs[:first], ahead, draws, weight)
+    result = moderated_draws(variances[:first], dfs[:first], ahead, draws, weight)
     if first == len(variances):
         return result
-    return np.hstack([result, variance_draws(variances, dfs, behind, draws, weight)[:, first:]])
+    return np.hstack([result, moderated_draws(variances, dfs, behind, draws, weight)[:, first:]])
 
 
 def _residual(scores: Array) -> float:
