@@ -144,6 +144,18 @@ def test_a_first_suite_of_a_heavy_tail_is_decided_by_absolute_errors(tmp_path: P
     assert goal(look(find([tmp_path / "t.csv"]), {}, "y")).verb == "minimize"
 
 
+def test_limits_that_rule_out_who_is_better_are_said(tmp_path: Path) -> None:
+    table(tmp_path)
+    right = suite(tmp_path, "", objective="maximize accuracy, constraints: [accuracy >= 0.7]")
+    wrong = suite(
+        tmp_path, "", objective="maximize accuracy, constraints: [accuracy <= 0.7, latency_p99_ms >= 5]"
+    )
+    assert not any("rules out" in note for note in plan_notes(right))
+    accuracy, latency = [note for note in plan_notes(wrong) if "rules out" in note]
+    assert "accuracy is better the higher: write `>=` if that is meant" in accuracy
+    assert "latency_p99_ms is better the lower: write `<=`" in latency
+
+
 @pytest.mark.parametrize("wrong", ["target: [y, a]", "path: 5", "group: {a: b}"])
 def test_an_argument_of_the_wrong_kind_is_a_mistake_and_no_crash(wrong: str, tmp_path: Path) -> None:
     table(tmp_path)

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.analysis.criteria import NEEDED_CALLS, decides, limits_of
+from harness.metrics import metrics_of, stem
 from harness.planning.tails import tail_note
 from harness.planning.tuning import watched_note
 from harness.reading.components import price_cores
@@ -33,7 +34,7 @@ def plan_notes(suite: Suite, machine_class: str | None = None) -> tuple[str, ...
     cuts = cuts_of(suite.data.name, suite.data.args, split, suite.seed)
     said = (*notes(suite.data.name, suite.data.args), *cuts.notes)
     own = [watched_note(suite), constant_note(suite), heavy_note(suite, cuts), usual_note(suite, cuts)]
-    own += [silence_note(suite), tail_note(suite)]
+    own += [silence_note(suite), tail_note(suite), *backward_limits(suite)]
     money = [floor_note(suite), idle_note(suite), *unknown_machines(suite, machine_class)]
     return (*said, *filter(None, [*own, *money]))
 
@@ -80,6 +81,20 @@ def unknown_machines(suite: Suite, machine_class: str | None) -> list[str]:
 
     found = instances(suite, machine_class or "")
     return [f"machines.{i.name}: {i.unknown}" for i in found if i.unknown]
+
+
+def backward_limits(suite: Suite) -> list[str]:
+    """Limits that rule out who is better, a sentence each."""
+    known, said = metrics_of(suite), []
+    for limit in limits_of(suite):
+        entry = known.get(stem(limit.metric))
+        if entry is not None and limit.is_upper == (entry.better == "higher"):
+            op = ">=" if limit.is_upper else "<="
+            said.append(
+                f"`{limit}` rules out who is better, as {limit.metric} is better the {entry.better}: write "
+                f"`{op}` if that is meant"
+            )
+    return said
 
 
 def silence_note(suite: Suite) -> str:
