@@ -23,13 +23,22 @@ def meter(device: str, powercap: Path = POWERCAP) -> Meter | None:
     """The machine's energy counter, None where it has none that can be read."""
     if device.startswith("cuda"):
         return Nvml.open()
-    packages = [path for path in sorted(powercap.glob("intel-rapl:*")) if path.name.count(":") == 1]
+    zones = [path for path in sorted(powercap.glob("intel-rapl:*")) if path.name.count(":") == 1]
+    # A platform's own zone, `psys`, stands beside those of its packages and counts what they take once more.
+    packages = [path for path in zones if _name(path) != "psys"]
     try:
         for path in packages:
             (path / "energy_uj").read_text()
     except OSError:  # most machines keep the counter for root
         return None
     return Rapl(packages) if packages else None
+
+
+def _name(zone: Path) -> str:
+    try:
+        return (zone / "name").read_text().strip()
+    except OSError:
+        return ""
 
 
 class Rapl:
