@@ -109,9 +109,11 @@ def test_what_was_trained_is_scored_while_others_train_unless_it_is_not_wanted_a
     slow = chain("slow", log=log, sleep=6.0)
     trials = [slow[0], quick[0], poor[0], quick[1], poor[1], slow[1], quick[2], poor[2]]
     settings = replace(OURS, session="s")
+    lock = threading.RLock()  # as a run holds one, which cannot be pickled
 
     def wanted(trial: Trial) -> bool:
-        assert run.has_finished(trial.needs[0]), "asked when what it needs is there"
+        with lock:
+            assert run.has_finished(trial.needs[0]), "asked when what it needs is there"
         return trial.candidate != "poor"
 
     records = run_trials(trials, run, Witness(), settings, dispatch=FAKE, wanted=wanted)

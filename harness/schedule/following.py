@@ -51,6 +51,10 @@ class Following(Searcher):
     def on_trial_complete(self, trial_id: str, result: object = None, error: bool = False) -> None:
         self.open.discard(self.running.pop(trial_id))
 
+    def __getstate__(self) -> dict[str, object]:
+        """Nothing: Tune pickles who hands out trials, to restore it; who is asked here may hold anything."""
+        return {}
+
     def save(self, checkpoint_path: str) -> None:
         """The records are the state; Tune's snapshots are not used."""
 
