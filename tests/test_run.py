@@ -19,7 +19,7 @@ from harness.reading import read_suite, read_suites
 from harness.record import SuiteError, Trial
 from harness.running.preflight import build, preflight
 from harness.running.run import _interruptible
-from tests.small_suites import harness, stamps, trials_of, write_suite
+from tests.small_suites import SUITE, harness, stamps, trials_of, write_suite
 
 BROKEN = """
 import torch
@@ -82,6 +82,21 @@ def test_a_suite_is_run_once_and_found_finished_afterwards(tmp_path: Path) -> No
     other = harness(tmp_path, "run", suite, "--set", "decision.objective=minimize latency_p50_ms")
     assert other.code == 0 and "starting Ray" not in other.err, "another question, the same trials"
     assert len(list((tmp_path / "results" / "tiny").glob("2*"))) == 2
+
+
+def test_a_run_that_stops_once_it_is_decided_measures_no_further_who_breaks_a_limit(tmp_path: Path) -> None:
+    guesses = "\n  logistic: sklearn:LogisticRegression\n  guesses: sklearn:DummyClassifier"
+    suite = write_suite(tmp_path, SUITE.replace("[torch, onnx]", "[torch]"), candidates=guesses)
+    ended = harness(tmp_path, "run", suite, "--until-decided", "--json")
+    assert ended.code == 0, ended.err
+    assert ended.json["failed"] == [] and ended.json["recommendation"]["choice"] == "logistic/sklearn"
+    done = [(r["trial"]["kind"], r["trial"]["candidate"]) for r in trials_of(tmp_path).values()]
+    assert sorted(done) == [
+        ("score", "logistic"),
+        ("serve", "logistic"),
+        ("train", "guesses"),
+        ("train", "logistic"),
+    ]
 
 
 def test_candidates_that_do_not_build_are_the_users_mistakes_with_their_lines(tmp_path: Path) -> None:
