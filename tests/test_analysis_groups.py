@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from benchmarks.groups import compared, held
-from harness.analysis.clusters import against_the_rest, by_group, wider_than_normal
+from harness.analysis.clusters import _wider, against_the_rest, by_group, wider_than_normal
 from harness.analysis.thresholds import FEWEST_GROUPS, gained, measured_at
 from harness.suite.schema import Threshold
 
@@ -32,6 +32,22 @@ def test_equal_candidates_are_told_apart_more_often_where_rows_are_the_units() -
 
 def test_a_lead_is_seen_over_groups_of_unequal_size() -> None:
     assert compared(200, 30, 10, "unequal", HALF, by_group=True)["seen"] >= 0.45
+
+
+@pytest.mark.parametrize("counts", [(90, 10), (200, 10, 10, 10, 10), (3, 5, 8, 13)])
+def test_the_variance_of_groups_is_that_of_their_sums_each_by_what_the_mean_hides_of_it(
+    counts: tuple[int, ...],
+) -> None:
+    label, values = (
+        np.repeat(np.arange(len(counts)), counts),
+        np.random.default_rng(2).normal(size=sum(counts)),
+    )
+    of_groups = by_group(values, label)
+    sums = np.bincount(label, weights=values - values.mean())
+    cr2 = float((sums**2 / (1 - np.array(counts) / sum(counts))).sum()) / sum(counts) ** 2
+    wider = float(_wider(np.array(counts, dtype=float))) ** 2
+    assert of_groups.mean() == pytest.approx(values.mean())
+    assert of_groups.var(ddof=1) / len(counts) == pytest.approx(cr2 * wider)
 
 
 def test_degrees_of_freedom_are_the_plain_ones_where_all_weigh_the_same_and_fewer_where_few_decide() -> None:

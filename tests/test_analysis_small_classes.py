@@ -72,6 +72,12 @@ def test_a_label_with_one_example_leaves_its_f1_open() -> None:
     assert low < 0.5 and high > 0.85
 
 
+def test_a_part_in_which_no_label_is_there_or_called_has_nothing_to_vary() -> None:
+    nothing = np.zeros((12, 3))
+    outputs = nothing + np.linspace(0.1, 0.2, 12)[:, None]
+    assert few_of_a_class("label_f1_macro", outputs, nothing.astype(int)).variance == 0.0
+
+
 def test_rows_of_one_owner_are_one_and_constant_answers_are_known() -> None:
     targets, outputs = np.arange(100) < 20, np.full((100, 2), 0.5)
     outputs[:, 0] -= np.linspace(-0.1, 0.1, 100)

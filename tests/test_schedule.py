@@ -126,6 +126,25 @@ def test_what_was_trained_is_scored_while_others_train_unless_it_is_not_wanted_a
     assert times[quick[1].id, False] < times[slow[0].id, True] < times[quick[2].id, False]
 
 
+def test_scores_of_trainings_of_an_earlier_session_are_asked_for_like_others(
+    run: RunFolder, tmp_path: Path
+) -> None:
+    trained = [chain(name)[0] for name in ("good", "poor")]
+    run_trials(trained, run, Witness(), OURS, dispatch=FAKE)
+    scores = [chain(name)[1] for name in ("good", "poor")]
+    records = run_trials(
+        [*trained, *scores],
+        run,
+        Witness(),
+        OURS,
+        dispatch=FAKE,
+        wanted=lambda trial: trial.candidate == "good",
+    )
+    assert [(r.trial.candidate, r.trial.kind) for r in records if r.trial.kind == "score"] == [
+        ("good", "score")
+    ]
+
+
 def test_trials_are_handed_out_after_what_they_need_and_all_that_rests_on_a_failure_is_kept_back(
     run: RunFolder,
 ) -> None:

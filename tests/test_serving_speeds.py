@@ -155,3 +155,12 @@ def test_an_answer_is_compared_where_the_truth_stood_still_and_nowhere_else() ->
     assert moved["comparable"] is False
     assert moved["within_10_percent"] is None
     assert compared(95.0, None, 100.0)["comparable"] is False
+
+
+@pytest.mark.parametrize("sizes", [1, 8])
+def test_calls_without_neighbours_leave_the_closed_loops_shape_at_their_own_speed(sizes: int) -> None:
+    closed = 0.01 * np.arange(1, sizes + 1)
+    alone = by_size(np.array([1]), np.array([0.02]), np.array([0]), closed)
+    assert alone == pytest.approx(2 * closed)
+    each_its_own_lane = by_size(np.array([1, 1]), np.array([0.02, 0.02]), np.array([0, 1]), closed)
+    assert each_its_own_lane == pytest.approx(2 * closed)

@@ -41,7 +41,9 @@ def by_group(values: Array, groups: Array) -> Array:
     part = np.bincount(label, weights=values - mean) * size / counts.sum()
     if size > 1 and np.ptp(counts) > 0:
         part = part * _hidden(counts) * np.sqrt(1 - 1 / size) * _wider(counts)
-        part -= part.mean()
+        apart = part - part.mean()
+        shown = float(np.square(apart).sum())
+        part = apart * np.sqrt(float(np.square(part).sum()) / shown) if shown > 0 else apart
     return np.asarray(mean + part)
 
 

@@ -42,7 +42,8 @@ FEW_DFS = 4
 """With so many degrees of freedom, rows that drift together counted once, the sample tells its scale."""
 
 ODD = 0.01
-"""Probability with which the largest variance of equal ones would be taken for odd, each time it is asked."""
+"""Probability with which one row's variance, named before, would be taken for odd among equal ones. It is the
+largest that is asked of: one of 6 equal rows is odd in 5 %, of 10 in 12 %, of 30 in 35 % of worlds."""
 
 SEED_SPREAD = 0.05
 """Assumed spread between seeds where nothing tells any (`is_spread_unknown`): this share of the value, of a
@@ -106,8 +107,8 @@ def moderated_draws(
 
 
 def odd_rows(variances: Array, dfs: Array) -> Array:
-    """(K,) bool: a third of the rows at most, whose sample variances are larger than those of rows as quiet
-    as the others show in one of a hundred.
+    """(K,) bool: a third of the rows at most, whose sample variances are larger than one given row as quiet
+    as the others would show in one of a hundred (see `ODD`).
 
     That variances differ and that one row is odd explain a few rows about as well. Where the odd one had its
     say, the others were drawn as if each might vary so much: of five quiet rows beside one eight times as

@@ -53,6 +53,8 @@ def few_of_a_class(name: str, outputs: Array, targets: Array, groups: Array | No
         matrix = confusion_matrix(outputs, targets)
         hits, there, claimed = (x.astype(float) for x in (np.diag(matrix), matrix.sum(1), matrix.sum(0)))
     used = there > 0 if name in RECALLS else there + claimed > 0
+    if not used.any():
+        return Few()
     alike = _alike(targets, groups, len(there))[used]
     a, n, m = hits[used] / alike, there[used] / alike, claimed[used] / alike
     if name == "precision_macro":

@@ -59,7 +59,7 @@ class Session:
         plan: Plan,
         cached: Mapping[str, RunFolder],
         why: str = "",
-        wanted: Wanted = lambda trial: True,
+        wanted: Wanted | None = None,
     ) -> None:
         """Run what is missing of a plan, and take over what other runs of the suite finished.
 

@@ -53,7 +53,7 @@ def run_trials(
     *,
     dispatch: str | None = None,
     kept: Kept | None = None,
-    wanted: Callable[[Trial], bool] = lambda trial: True,
+    wanted: Callable[[Trial], bool] | None = None,
 ) -> list[Record]:
     """Run the trials that have no finished record: trainings and scores, each as soon as what it needs is
     there, then those that serve.

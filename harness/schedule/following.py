@@ -15,6 +15,8 @@ from harness.record import Trial
 from harness.schedule.search import TuneSearch
 from harness.store.runs import RunFolder
 
+READY = 200
+"""Trials that Tune is handed at least, as it would take of a list."""
 Wanted = Callable[[Trial], bool]
 """Asked of a trial when all that it needs has ended: whether it is still to be run."""
 
@@ -23,12 +25,13 @@ class Following(Searcher):
     """Hands out trials in their order, each after those it needs.
 
     Args:
-        wanted: who is not wanted any more is left without a record, and who rests on it as well.
+        wanted: who is not is left without a record, and who rests on it as well; None: all are wanted.
     """
 
-    def __init__(self, trials: Sequence[Trial], run: RunFolder, wanted: Wanted) -> None:
+    def __init__(self, trials: Sequence[Trial], run: RunFolder, wanted: Wanted | None) -> None:
         super().__init__(metric="score", mode="max")
-        self.waiting, self.run, self.wanted = list(trials), run, wanted
+        self.waiting, self.run = list(trials), run
+        self.wanted: Wanted = wanted or (lambda trial: True)
         self.open = {trial.id for trial in trials}
         self.running: dict[str, str] = {}
         self.dropped: set[str] = set()
@@ -62,18 +65,19 @@ class Following(Searcher):
         """See `save`."""
 
 
-def rests_on_itself(trials: Sequence[Trial]) -> bool:
-    """Whether a trial needs another of them."""
+def needs_order(trials: Sequence[Trial], wanted: Wanted | None) -> bool:
+    """Whether a trial needs another of them, or is to be asked for when its turn comes."""
     ids = {trial.id for trial in trials}
-    return any(ids & set(trial.needs) for trial in trials)
+    return wanted is not None or any(ids & set(trial.needs) for trial in trials)
 
 
 def plan_following(following: Following, cpus: float) -> TuneSearch:
     """What a sweep hands to Tune.
 
     Args:
-        cpus: of all nodes; as many trials more are kept ready, so that no worker ends for want of the next.
+        cpus: of all nodes; as many trials more are kept ready, so that no worker ends for want of the next,
+            and `READY` at least, so that what waits for a GPU keeps no core from the rest.
     """
     count = len(following.waiting)
-    limited = ConcurrencyLimiter(following, max_concurrent=max(2, int(2 * cpus)))
+    limited = ConcurrencyLimiter(following, max_concurrent=max(READY, int(2 * cpus)))
     return TuneSearch(limited, FIFOScheduler(), count)  # type: ignore[no-untyped-call]

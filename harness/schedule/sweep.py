@@ -23,7 +23,7 @@ from ray.tune.error import TuneError
 from harness.progress import Watcher
 from harness.record import HarnessError, Kind, Trial
 from harness.schedule.cluster import NODE, Cluster, ClusterNode, fits, living_nodes, resolve_gpus
-from harness.schedule.following import Following, Wanted, plan_following, rests_on_itself
+from harness.schedule.following import Following, Wanted, needs_order, plan_following
 from harness.schedule.lost import NodesLostError, Waiting
 from harness.schedule.search import TuneSearch, plan_search, skipped
 from harness.schedule.settings import SchedulerSettings
@@ -112,7 +112,7 @@ def run_sweep(
     settings: SchedulerSettings,
     cluster: Cluster,
     dispatch: str | None = None,
-    wanted: Wanted = lambda trial: True,
+    wanted: Wanted | None = None,
     search: Callable[[Sequence[Trial]], TuneSearch] | None = None,
 ) -> set[str]:
     """Run one phase; afterwards every trial has a record.
@@ -144,7 +144,9 @@ def run_sweep(
         if search is not None:
             tuned: TuneSearch | None = search(left)
         else:
-            tuned = plan_following(following, sum(n.cpus for n in nodes)) if rests_on_itself(left) else None
+            tuned = (
+                plan_following(following, sum(n.cpus for n in nodes)) if needs_order(left, wanted) else None
+            )
         try:
             deaths, cause = _fit(kind, orders, sink, settings, nodes, tuned)
             ended += 1

@@ -45,7 +45,7 @@ def by_size(size: np.ndarray, seconds: np.ndarray, lane: np.ndarray, closed: np.
     step = np.diff(np.eye(sizes), axis=0)
     prior, shape = SHAPE_COUNTS * step.T @ step, np.log(closed)
     found = shape.copy()
-    for _ in range(TURNS):
+    for _ in range(TURNS if len(call) else 0):  # calls without neighbours have the closed loop's shape
         rest = logs - found[size]
         apart = compared * rest - np.bincount(call, share * rest[after], len(size))
         most = CLIP * max(LEAST, float(np.median(np.abs(apart))))

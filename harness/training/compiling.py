@@ -17,8 +17,9 @@ from harness.codec import JsonObject
 from harness.training import checkpoint
 from harness.training.precision import CLEARLY_FASTER, TRIAL_EXAMPLES, Loss, Mode, cuda_devices
 
-LONG_ENOUGH_S = 240.0
-"""A training that is expected to take less is not compiled: what could be gained is what compiling takes."""
+LONG_ENOUGH_S = 480.0
+"""A training that is expected to take less is not compiled: what could be gained is what compiling takes, for
+each size of its batches, which are two as a rule."""
 TIMED_STEPS = 3
 
 Network = Callable[[Tensor], Tensor]
@@ -73,10 +74,10 @@ def _guess_s(mode: Mode, tried: JsonObject, examples: int) -> float:
 
 
 def compiled(model: nn.Module) -> Network:
-    """The network compiled for batches of one size; the weights stay the model's own."""
+    """The network compiled, a second time for batches of another size; the weights stay the model's own."""
     torch._dynamo.reset()  # what this process compiled for other networks counts against a limit
     torch._inductor.config.compile_threads = max(1, torch.get_num_threads())
-    network: Network = torch.compile(model, dynamic=False)
+    network: Network = torch.compile(model)
     return network
 
 

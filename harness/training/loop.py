@@ -28,7 +28,7 @@ from harness.protocols import Progress
 from harness.record import TrialError
 from harness.suite.schema import Training
 from harness.training import checkpoint as checkpoints
-from harness.training.batches import Batches
+from harness.training.batches import Batches, TensorBatches
 from harness.training.checkpoint import Checkpoint
 from harness.training.compiling import compiled, compiled_where_it_pays
 from harness.training.optim import build_optimizer, lr_factor, set_lr
@@ -148,7 +148,7 @@ def fit(
         model.zero_grad()  # a loss with weights of its own was tried on them, not on a copy
         model = mode.place(model, device)
         network = model
-        if training.precision == "auto":
+        if training.precision == "auto" and isinstance(batches, TensorBatches):  # texts have many lengths
             steps = batches.steps_per_epoch * training.epochs
             network, mode, tried = compiled_where_it_pays(
                 model, first, objective.loss, device, steps, mode, tried
