@@ -40,16 +40,19 @@ def train(model: nn.Module, epochs: int = 2, folder: Path | None = None) -> Fit:
     return fit(model, data, classification(), training, seed=0, folder=folder, key="k")
 
 
+@pytest.mark.slow
 def test_a_long_training_that_is_compiled_learns_and_resumes_the_same(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     plainly = ManySmallSteps()
     assert not train(plainly).mode.compiled, "a training of a second is not compiled"
 
+    monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path / "compiled"))  # no other checkout's
     monkeypatch.setattr(compiling, "LONG_ENOUGH_S", 0.0)
     monkeypatch.setattr(compiling, "CLEARLY_FASTER", 100.0)  # whichever is faster on this machine
     model = ManySmallSteps()
     done = train(model, folder=tmp_path)
+    assert done.facts.refused_modes is None, done.facts.refused_modes
     assert set(done.facts.compiling_seconds_per_step or {}) == {"plain", "compiled"}
     assert done.mode.compiled and done.mode.label.endswith("compiled")
     for name, value in plainly.state_dict().items():
