@@ -40,7 +40,8 @@ from harness.results import Row
 from harness.running.asked import Asked, grid_of
 from harness.running.idle_cores import train_along
 from harness.running.standing import question_of, standing_of
-from harness.running.worlds import Execute, Wanted, Worlds
+from harness.running.worlds import Execute, Worlds
+from harness.schedule import Wanted
 from harness.store.runs import RunFolder
 from harness.suite.schema import Suite
 

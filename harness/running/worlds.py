@@ -6,10 +6,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from harness.record import Trial
+from harness.schedule import Wanted
 from harness.store.runs import RunFolder
 
-Wanted = Callable[[Trial], bool]
-"""Asked of a trial when what it needs has ended: whether it is still to be run."""
 Execute = Callable[[Sequence[Trial], Wanted], None]
 Wall = Callable[[Sequence[Trial]], float]
 """Seconds that trials are expected to take together."""

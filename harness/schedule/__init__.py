@@ -9,14 +9,14 @@ from __future__ import annotations
 import contextlib
 import time
 import uuid
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.progress import Watcher
 from harness.record import Kind, Record, Trial
-from harness.schedule.settings import SchedulerSettings
+from harness.schedule.settings import SchedulerSettings, Wanted
 from harness.schedule.unrun import why_blocked, write_not_run
 from harness.store.runs import RunFolder
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 PHASES: tuple[tuple[Kind, ...], ...] = (("train", "score"), ("serve",))
 """What may run at the same time. Nothing runs while something is timed."""
 
-__all__ = ["PHASES", "Kept", "SchedulerSettings", "module_paths", "run_trials"]
+__all__ = ["PHASES", "Kept", "SchedulerSettings", "Wanted", "module_paths", "run_trials"]
 
 
 class Kept(contextlib.ExitStack):
@@ -53,7 +53,7 @@ def run_trials(
     *,
     dispatch: str | None = None,
     kept: Kept | None = None,
-    wanted: Callable[[Trial], bool] | None = None,
+    wanted: Wanted | None = None,
 ) -> list[Record]:
     """Run the trials that have no finished record: trainings and scores, each as soon as what it needs is
     there, then those that serve.

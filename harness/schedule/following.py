@@ -5,7 +5,7 @@ So a core that no training needs any more scores what was trained, in a process 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from ray.tune.schedulers import FIFOScheduler
@@ -13,12 +13,11 @@ from ray.tune.search import ConcurrencyLimiter, Searcher
 
 from harness.record import Trial
 from harness.schedule.search import TuneSearch
+from harness.schedule.settings import Wanted
 from harness.store.runs import RunFolder
 
 READY = 200
 """Trials that Tune is handed at least, as it would take of a list."""
-Wanted = Callable[[Trial], bool]
-"""Asked of a trial when all that it needs has ended: whether it is still to be run."""
 
 
 class Following(Searcher):

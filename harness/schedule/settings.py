@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
+from harness.record import Trial
 from harness.trial.waits import waited_s
+
+Wanted = Callable[[Trial], bool]
+"""Asked of a trial when all that it needs has ended: whether it is still to be run."""
 
 
 @dataclass(frozen=True)

@@ -23,10 +23,10 @@ from ray.tune.error import TuneError
 from harness.progress import Watcher
 from harness.record import HarnessError, Kind, Trial
 from harness.schedule.cluster import NODE, Cluster, ClusterNode, fits, living_nodes, resolve_gpus
-from harness.schedule.following import Following, Wanted, needs_order, plan_following
+from harness.schedule.following import Following, needs_order, plan_following
 from harness.schedule.lost import NodesLostError, Waiting
 from harness.schedule.search import TuneSearch, plan_search, skipped
-from harness.schedule.settings import SchedulerSettings
+from harness.schedule.settings import SchedulerSettings, Wanted
 from harness.schedule.unrun import why_blocked, write_not_run
 from harness.schedule.worker import MARKS, Orders, Reported, work
 from harness.store.runs import RunFolder

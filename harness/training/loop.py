@@ -30,7 +30,7 @@ from harness.suite.schema import Training
 from harness.training import checkpoint as checkpoints
 from harness.training.batches import Batches, TensorBatches
 from harness.training.checkpoint import Checkpoint
-from harness.training.compiling import compiled, compiled_where_it_pays
+from harness.training.compiling import Network, compiled, compiled_where_it_pays
 from harness.training.optim import build_optimizer, lr_factor, set_lr
 from harness.training.precision import Mode, choose_mode
 
@@ -138,21 +138,7 @@ def fit(
         TrialError: the loss became NaN; the reason says when.
     """
     resumed = checkpoints.load(folder, key) if folder else None
-    if resumed:
-        mode, tried = Mode(**resumed.progress["mode"]), resumed.progress["tried"]
-        model = mode.place(model, device)
-        network = compiled(model) if mode.compiled else model
-    else:
-        first = next(iter(batches.training(0)))
-        mode, tried = choose_mode(model, first, objective.loss, device, training.precision)
-        model.zero_grad()  # a loss with weights of its own was tried on them, not on a copy
-        model = mode.place(model, device)
-        network = model
-        if training.precision == "auto" and isinstance(batches, TensorBatches):  # texts have many lengths
-            steps = batches.steps_per_epoch * training.epochs
-            network, mode, tried = compiled_where_it_pays(
-                model, first, objective.loss, device, steps, mode, tried
-            )
+    model, network, mode, tried = _way(model, batches, objective, training, device, resumed)
     optimizer = build_optimizer(owner or model, training.optimizer)
     run = _Run(model, network, batches, objective, training, optimizer, mode, seed, device)
 
@@ -184,6 +170,30 @@ def fit(
     return Fit(tuple(history), best_epoch(history), mode, facts)
 
 
+def _way(
+    model: nn.Module,
+    batches: Batches,
+    objective: Objective,
+    training: Training,
+    device: str,
+    resumed: Checkpoint | None,
+) -> tuple[nn.Module, Network, Mode, Mapping[str, Any]]:
+    """How steps are computed, as it was or as is fastest: the model in its place, what computes its forward
+    pass, the mode, and what was tried."""
+    if resumed:
+        mode = Mode(**resumed.progress["mode"])
+        model = mode.place(model, device)
+        return model, compiled(model) if mode.compiled else model, mode, resumed.progress["tried"]
+    first = next(iter(batches.training(0)))
+    mode, tried = choose_mode(model, first, objective.loss, device, training.precision)
+    model.zero_grad()  # a loss with weights of its own was tried on them, not on a copy
+    model = mode.place(model, device)
+    if training.precision != "auto" or not isinstance(batches, TensorBatches):  # texts have many lengths
+        return model, model, mode, tried
+    steps = batches.steps_per_epoch * training.epochs
+    return model, *compiled_where_it_pays(model, first, objective.loss, device, steps, mode, tried)
+
+
 def best_epoch(history: list[Epoch]) -> int:
     """Number of the epoch with the highest validation score, then lowest validation loss, then first.
 
@@ -199,7 +209,7 @@ class _Run:
     """All that an epoch needs; `network` computes the model's forward pass, which may be compiled."""
 
     model: nn.Module
-    network: Callable[[Tensor], Tensor]
+    network: Network
     batches: Batches
     objective: Objective
     training: Training
