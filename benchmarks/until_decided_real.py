@@ -39,8 +39,8 @@ from harness.planning.untrained import is_untrained
 from harness.record import KINDS, Measurement, Record, Trial
 from harness.running.standing import question_of
 from harness.running.until_decided import spend
-from harness.running.worlds import Execute, Wanted, Worlds
-from harness.schedule import PHASES
+from harness.running.worlds import Execute, Worlds
+from harness.schedule import PHASES, Wanted
 from harness.store.runs import RunFolder
 from harness.streams import generator
 

@@ -24,7 +24,8 @@ from harness.record import Measurement, Record, Trial
 from harness.running import until_decided
 from harness.running.run import run_suite
 from harness.running.until_decided import Story, spend
-from harness.running.worlds import Wanted, Worlds
+from harness.running.worlds import Worlds
+from harness.schedule import Wanted
 from harness.store.runs import RunFolder, open_run
 from harness.streams import generator
 from harness.suite.schema import Suite

@@ -21,7 +21,8 @@ from harness.reading import read_suite
 from harness.record import Measurement, Record, Trial
 from harness.results import Estimate, Row, Tradeoff
 from harness.running.until_decided import Story, spend
-from harness.running.worlds import Wanted, Worlds
+from harness.running.worlds import Worlds
+from harness.schedule import Wanted
 from harness.store.runs import RunFolder, open_run
 from harness.streams import generator
 from harness.suite.schema import Suite

@@ -17,7 +17,8 @@ from harness.record import Measurement, Record, Trial
 from harness.running.asked import Asked, grid_of, seeds_of
 from harness.running.standing import question_of
 from harness.running.until_decided import Story, spend
-from harness.running.worlds import Wanted, Worlds
+from harness.running.worlds import Worlds
+from harness.schedule import Wanted
 from harness.store.runs import RunFolder, open_run
 from harness.streams import generator
 from harness.suite.schema import Suite
