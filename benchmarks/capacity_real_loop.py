@@ -24,8 +24,10 @@ from harness.serving.load import Calls
 from harness.serving.serve import child_environment
 
 MAX_BATCH, PROMISE = 8, 0.01
-STEP, AROUND, FURTHER = 1.1, (-1, 0, 1), 5
-"""From one rate to the next; the first ones, in steps from the guess; how many more at most."""
+STEP, AROUND, FURTHER = 1.1, (-1, 0, 1), 2
+"""From one rate to the next; the first ones, in steps from the guess; how many more in a turn at most."""
+CLEARLY = 1.5
+"""The crossing lies within the ladder where its ends' late shares are so many times from the promise."""
 SETTLING, DRAWS = 0.05, 200
 MOST = 1 << 20
 clock = time.perf_counter_ns
@@ -132,71 +134,65 @@ class Loop:
             self.done[i:j] = clock()
 
 
-@dataclass(frozen=True)
-class Truth:
-    """What the loop carried.
+class Ladder:
+    """Loads in equal steps around a guess, measured in turns, so that drift hits all alike."""
 
-    Args:
-        rates: ascending. stretches: of each rate.
-    """
+    def __init__(self, loop: Loop, guess: float, seconds: float) -> None:
+        self._loop, self._guess, self._seconds = loop, guess, seconds
+        self._random = np.random.default_rng(int(guess))
+        self._seen: dict[int, list[Stretch]] = {step: [] for step in AROUND}
 
-    rates: tuple[float, ...]
-    stretches: tuple[tuple[Stretch, ...], ...]
+    def turn(self) -> None:
+        """One stretch at each rate; at the end where the crossing may lie the ladder grows by a step."""
+        for step in self._random.permutation(sorted(self._seen)):
+            self._measure(int(step))
+        for _ in range(FURTHER):
+            late = self.late
+            if late[0] > PROMISE / CLEARLY:
+                self._measure(min(self._seen) - 1)
+            elif late[-1] < PROMISE * CLEARLY:
+                self._measure(max(self._seen) + 1)
+
+    def _measure(self, step: int) -> None:
+        found = self._loop.serve(
+            self._guess * STEP**step, self._seconds, int(self._random.integers(2**31))
+        )  # fmt: skip
+        self._seen.setdefault(step, []).append(found)
 
     @property
-    def counts(self) -> np.ndarray:
-        """(rates, stretches, 2) late ones, of how many."""
-        return np.array([[(s.late, s.of) for s in each] for each in self.stretches])
+    def rates(self) -> list[float]:
+        return [self._guess * STEP**step for step in sorted(self._seen)]
+
+    @property
+    def stretches(self) -> list[list[Stretch]]:
+        """Of each rate, in the order of measuring."""
+        return [self._seen[step] for step in sorted(self._seen)]
 
     @property
     def late(self) -> np.ndarray:
         """(rates,) share of late requests."""
-        late, of = self.counts.sum(axis=1).T
-        return np.asarray(late / of)
+        return np.array([sum(s.late for s in each) / sum(s.of for s in each) for each in self.stretches])
 
     @property
     def qps(self) -> float | None:
         """Where the share of late requests crosses the promise; None where it does not."""
-        late, of = self.counts.sum(axis=1).T
-        return crossing(self.rates, late, of)
+        return self._crossing(self.stretches)
 
     def interval(self) -> tuple[float, float] | None:
         """95 % of what other stretches of the same rates would have said, None where it is not known."""
-        counts, random = self.counts, np.random.default_rng(0)
-        found = []
+        random, found = np.random.default_rng(0), []
         for _ in range(DRAWS):
-            picked = random.integers(counts.shape[1], size=counts.shape[:2])
-            late, of = np.take_along_axis(counts, picked[:, :, None], axis=1).sum(axis=1).T
-            at = crossing(self.rates, late, of)
-            found.append(at or (self.rates[0] if late[0] > PROMISE * of[0] else self.rates[-1]))
+            drawn = [[each[k] for k in random.integers(len(each), size=len(each))] for each in self.stretches]
+            at = self._crossing(drawn)
+            if at is None:
+                at = self.rates[0] if drawn[0][0].late > PROMISE * drawn[0][0].of else self.rates[-1]
+            found.append(at)
         low, high = np.quantile(found, [0.025, 0.975])
         return (float(low), float(high)) if self.qps else None
 
-
-def truth(loop: Loop, guess: float, seconds: float, stretches: int) -> Truth:
-    """Rates around a guess, in turns of some seconds so that drift hits all alike.
-
-    Where the first turn of three rates does not hold the crossing, the ladder grows at that end first.
-    """
-    random, seen = np.random.default_rng(int(guess)), dict[int, list[Stretch]]()
-
-    def measure(step: int) -> None:
-        found = loop.serve(guess * STEP**step, seconds / stretches, int(random.integers(2**31)))
-        seen.setdefault(step, []).append(found)
-
-    for step in random.permutation(AROUND):
-        measure(int(step))
-    for _ in range(FURTHER):
-        low, high = seen[min(seen)][0], seen[max(seen)][0]
-        if low.late > PROMISE * low.of:
-            measure(min(seen) - 1)
-        elif high.late <= PROMISE * high.of:
-            measure(max(seen) + 1)
-    for _ in range(stretches - 1):
-        for step in random.permutation(sorted(seen)):
-            measure(int(step))
-    steps = sorted(seen)
-    return Truth(tuple(guess * STEP**k for k in steps), tuple(tuple(seen[k]) for k in steps))
+    def _crossing(self, stretches: Sequence[Sequence[Stretch]]) -> float | None:
+        late = [sum(s.late for s in each) for each in stretches]
+        return crossing(self.rates, late, [sum(s.of for s in each) for each in stretches])
 
 
 def crossing(rates: Sequence[float], late: Sequence[float], of: Sequence[float]) -> float | None:

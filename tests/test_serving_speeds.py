@@ -148,13 +148,12 @@ def test_lighter_loads_that_were_late_more_often_by_chance_are_pooled() -> None:
     assert crossing(rates, [20, 30, 40, 50], of) is None
 
 
-def test_an_answer_is_compared_where_the_truth_stood_still_and_nowhere_else() -> None:
-    assert compared(95.0, 98.0, 102.0)["within_10_percent"] is True
-    assert compared(80.0, 98.0, 102.0)["within_10_percent"] is False
-    moved = compared(95.0, 90.0, 110.0)
-    assert moved["comparable"] is False
-    assert moved["within_10_percent"] is None
-    assert compared(95.0, None, 100.0)["comparable"] is False
+def test_answers_are_compared_where_the_truth_is_known_to_a_tenth_itself() -> None:
+    answers = [{"qps": 95.0, "low": 60.0, "high": 120.0}, {"qps": 80.0, "low": 70.0, "high": 90.0}]
+    found = compared(answers, 100.0, (95.0, 104.0))
+    assert found == {"known": True, "ratios": [0.95, 0.8], "within_10_percent": 1, "covered": 1}
+    assert not compared(answers, 100.0, (85.0, 104.0))["known"]
+    assert not compared(answers, None, None)["known"]
 
 
 @pytest.mark.parametrize("sizes", [1, 8])
