@@ -9,13 +9,15 @@ from typing import Any
 import pytest
 
 from harness.analysis.duels import Verdict, keep_verdicts, stored_verdicts, verdicts
+from harness.analysis.recommend import answer
 from harness.planning.trials import plan_trials
 from harness.reading import read_suite
 from harness.record import Record, SuiteError, Trial
 from harness.results import Estimate, Row, Tradeoff
-from harness.running.duels import certify_trials, contenders, duel_trials
+from harness.running.duels import certify_trials, contenders, duel_trials, may_be_named
 from harness.store.runs import open_run
 from harness.suite.schema import Suite
+from tests.test_analysis_choice import asked, suite_of, table_of
 
 TEXT = """
 name: duels
@@ -57,6 +59,19 @@ def test_neighbours_whose_intervals_overlap_contend() -> None:
     assert contenders(found, everyone, 4) == [("a/onnx", "b/onnx")]
     assert contenders(found, ["a/onnx", "a/torch"], 4) == [], "1.1 and 1.8 are apart"
     assert contenders(found, everyone, 0) == []
+
+
+def test_only_who_may_be_named_duels() -> None:
+    """Beside a leader of the wanted speed nobody asks which of two slow variants is the less slow."""
+    suite = suite_of("a", "b", "c", "d", constraints=(), objective="minimize latency_p50_ms")
+
+    def pairs(**speeds: float) -> list[tuple[str, str]]:
+        found = table_of(suite, **{name: {"latency_p50_ms": (p50, 0.1)} for name, p50 in speeds.items()})
+        question = asked(suite, found)
+        return contenders(found, may_be_named(question, answer(question, flips=False)), 4)
+
+    assert pairs(a=1.0, b=3.0, c=3.05, d=5.0) == []
+    assert pairs(a=1.0, b=1.05, c=3.0, d=3.05) == [("a/torch", "b/torch")]
 
 
 def test_a_duel_is_a_serve_trial_of_the_artifacts_that_were_served(suite: Suite) -> None:

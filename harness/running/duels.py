@@ -11,9 +11,11 @@ from itertools import pairwise
 from math import exp
 
 from harness.analysis.joint import LAUNCH_SD
+from harness.analysis.rule import POSSIBLE
+from harness.analysis.sensitivity import Question
 from harness.names import hint
 from harness.record import Record, Resources, SuiteError, Trial
-from harness.results import Row, Tradeoff
+from harness.results import Recommendation, Row, Tradeoff
 from harness.specification import ScenarioSpec, Spec
 from harness.suite.schema import Suite
 from harness.suite.variants import is_over_http, one_worker
@@ -28,6 +30,17 @@ HEADROOM = 0.8
 """Share of the load within the limit at which LoadGen's Server is run: at the limit p99 is a coin toss."""
 UNBATCHED = 0.5
 """LoadGen's server answers one request at a time: of that capacity, 1 / p50, so much is asked at most."""
+
+
+def may_be_named(question: Question, decision: Recommendation) -> list[str]:
+    """Who is named, and who may as well be: of all others it settles nothing which is the faster."""
+    tied = {decision.choice, *decision.tied_with}
+    rows, likely = question.table.rows, question.choice.likely
+    return [
+        row.variant
+        for k, row in enumerate(rows)
+        if not row.failures and (row.variant in tied or likely[k] >= POSSIBLE)
+    ]
 
 
 def contenders(

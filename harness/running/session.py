@@ -155,10 +155,11 @@ class Session:
         return story
 
     def duel(self) -> None:
-        """Load close variants together where speed matters and the rounds could not say which is faster."""
+        """Load those who may be named together, where speed matters and the rounds could not say who is
+        faster."""
         from harness.analysis.recommend import answer
         from harness.metrics import metrics_of
-        from harness.running.duels import contenders, duel_trials
+        from harness.running.duels import contenders, duel_trials, may_be_named
         from harness.running.standing import question_of
 
         if not self.suite.serving.duels or self.settings.left_s <= 0:
@@ -169,7 +170,7 @@ class Session:
         speed = any(known[name].rests_on_speed for name in question.goal.metrics)
         if not speed and decision.verdict != "tie":
             return
-        eligible = [r.variant for r in question.table.rows if not r.rejected_by and not r.failures]
+        eligible = may_be_named(question, decision)
         tied = [decision.choice, *decision.tied_with] if decision.choice else []
         pairs = contenders(question.table, eligible, self.suite.serving.duels, tied)
         if trials := duel_trials(pairs, self.run.records()):

@@ -87,7 +87,7 @@ class Serving(Model):
     scenarios: Scenarios = Scenarios(single_stream=SingleStream(), offline=Offline())
     """How the models are loaded; by default single_stream and offline."""
     duels: Annotated[int, Field(ge=0)] = 4
-    """Pairs of variants, at most, whose speeds overlap and that are then loaded together and called in
-    turn: that decides which is faster."""
+    """Pairs of variants that may be named, at most, whose speeds overlap and that are then loaded together
+    and called in turn: that decides which is faster."""
     time_limit: Positive = 300.0
     """Seconds per serve trial; in a suite file also `90s`, `10m`, `1h`."""
