@@ -1,20 +1,17 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from harness.doctor import as_text, doctor, machine
-from harness.doctor.machine import (
-    Core,
-    MachineCheck,
-    floor_finding,
-    governor_finding,
-    timer_finding,
-    verdict_of,
-)
+from harness.doctor.findings import MachineCheck
+from harness.doctor.machine import Core, floor_finding, governor_finding, timer_finding, verdict_of
 from harness.doctor.selfcheck import Check, as_table
+from harness.doctor.steadiness import look_at_speed, steadiness_finding, steadiness_of
 
 
 def core(lost: float, long_per_s: float = 0.0) -> Core:
@@ -40,6 +37,26 @@ def test_a_machine_that_others_use_is_not_fit() -> None:
     assert (verdict.found, verdict.level) == ("not fit to measure now", "bad")
 
 
+def test_a_machine_of_two_speeds_is_told_with_how_far_apart_and_how_long() -> None:
+    random = np.random.default_rng(0)
+    quickest = 4e-6 * np.repeat([1.0, 1.5, 1.0, 1.5], [60, 20, 50, 20]) * random.uniform(1.0, 1.02, 150)
+    finding = steadiness_finding(steadiness_of(quickest.tolist()))
+    assert finding.level == "watch"
+    assert "1.5 times as long in 27% of 3 s" in finding.found
+    assert "serving.rounds" in finding.meaning
+
+
+def test_a_steady_machine_and_one_lucky_window_are_no_two_speeds() -> None:
+    assert steadiness_finding(steadiness_of([4e-6] * 149 + [3e-6])).found == "steady over 3 s"
+
+
+def test_a_core_is_looked_at_for_real_and_the_process_keeps_its_cores() -> None:
+    allowed = os.sched_getaffinity(0)
+    found = look_at_speed(max(allowed), 0.2)
+    assert 0 <= found.slow <= 0.9 and found.times >= 1
+    assert os.sched_getaffinity(0) == allowed
+
+
 def test_a_governor_that_saves_power_is_named_with_its_cure(tmp_path: Path) -> None:
     folder = tmp_path / "cpu0" / "cpufreq"
     folder.mkdir(parents=True)
@@ -58,11 +75,14 @@ def test_the_doctor_speaks_json_on_stdout_and_text_on_stderr(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(machine, "SPIN_S", 0.05)
+    monkeypatch.setattr(machine, "LOOK_S", 0.1)
     assert doctor(json_out=True) == 0
     said = json.loads(capsys.readouterr().out)
     names = [finding["what"] for finding in said["findings"]]
     assert names[0] == "verdict"
-    assert {"noise floor", "cores", "timer", "thread pools", "GPU", "energy", "disk", "Ray"} <= set(names)
+    assert {"noise floor", "speed", "cores", "timer", "thread pools", "GPU", "energy", "disk", "Ray"} <= set(
+        names
+    )
     assert said["cores"][0]["lost"] >= 0
     assert said["environment"]["versions"]["python"]
     assert doctor() == 0

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import sys
 
-from harness.doctor.machine import MachineCheck, examine
+from harness.doctor.findings import MachineCheck
+from harness.doctor.machine import examine
 
 
 def doctor(self_check: bool = False, json_out: bool = False) -> int:

@@ -9,11 +9,13 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from importlib import metadata
 from pathlib import Path
-from typing import Literal, TypedDict
+from typing import TypedDict
 
 import numpy as np
 
 from harness import environment
+from harness.doctor.findings import MachineCheck
+from harness.doctor.steadiness import LOOK_S, look_at_speed, steadiness_finding
 from harness.serving import energy, noise
 
 SPIN_S = 0.5
@@ -25,30 +27,6 @@ LOUD_LOST = 0.10
 LONG_GAP_NS = 100_000
 SLEEPS = 200
 LEAST_DISK_GB = 5.0
-
-Level = Literal["good", "watch", "bad"]
-MARKS: dict[Level, str] = {"good": "ok  ", "watch": "note", "bad": "BAD "}
-
-
-@dataclass(frozen=True)
-class MachineCheck:
-    """One thing about the machine.
-
-    Args:
-        found: the figure. meaning: what follows for measuring, empty where nothing does.
-    """
-
-    what: str
-    found: str
-    meaning: str = ""
-    level: Level = "good"
-
-    @property
-    def mark(self) -> str:
-        return MARKS[self.level]
-
-    def as_json(self) -> dict[str, str]:
-        return asdict(self)
 
 
 @dataclass(frozen=True)
@@ -81,9 +59,10 @@ class TimerFigures(TypedDict):
 def examine() -> tuple[list[MachineCheck], dict[str, object]]:
     """All findings, the verdict first, and the figures behind them."""
     cores = [look_at(core) for core in cores_to_look_at()]
-    timer = look_at_timer()
+    timer, steadiness = look_at_timer(), look_at_speed(cores_to_look_at()[-1], LOOK_S)
     findings = [
         floor_finding(cores),
+        steadiness_finding(steadiness),
         cores_finding(),
         timer_finding(timer),
         governor_finding(),
@@ -99,6 +78,7 @@ def examine() -> tuple[list[MachineCheck], dict[str, object]]:
         "verdict": verdict.found,
         "cores": [asdict(core) for core in cores],
         "timer": timer,
+        "steadiness": asdict(steadiness),
         "environment": environment.capture(),
     }
     return [verdict, *findings], facts
