@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import os
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from functools import cached_property
+from operator import methodcaller
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness.codec import JsonObject
+from harness.codec import Json, JsonObject
 from harness.facts import ServerFacts
 from harness.record import HarnessError, RecordError
 from harness.suite.schema import Suite
@@ -184,7 +186,7 @@ class Run:
         where: Sequence[str] = (),
         *,
         objective: str | None = None,
-        traffic: Mapping[str, float] | None = None,
+        traffic: Mapping[str, Json] | None = None,
     ) -> Recommendation:
         """Decide again under other limits, another objective or other traffic; nothing runs.
 
@@ -192,25 +194,15 @@ class Run:
             where: limits; one on the same metric and side replaces the suite's.
             objective: `maximize accuracy`, `minimize cost_per_million_usd`. traffic: keys of the suite's.
         Raises:
-            SuiteError: a limit or the objective cannot be read.
+            SuiteError: a limit, the objective or the traffic cannot be read, or a suite may not have it.
         """
         from harness.analysis.recommend import decide
 
-        if traffic is None:
-            return decide(self.folder, tuple(where), objective)
-        from harness.analysis.criteria import goal_of, limits_of
-        from harness.report.render import gather
-        from harness.suite.schema import Decision
-
-        decision = self.suite.decision
-        changed = {
-            **decision.model_dump(mode="json", by_alias=True),
-            "constraints": [str(c) for c in limits_of(self.suite, tuple(where))],
-            "objective": goal_of(self.suite, objective).text,
-            "traffic": {**decision.traffic.model_dump(mode="json"), **traffic},
-        }
-        new = Decision.model_validate(changed, strict=False)
-        return gather(self.folder, self.suite.model_copy(update={"decision": new})).recommendation
+        plain = methodcaller("tolist")  # of NumPy's numbers and arrays
+        settings = [
+            f"decision.traffic.{key}={json.dumps(own, default=plain)}" for key, own in (traffic or {}).items()
+        ]
+        return decide(self.folder, tuple(where), objective, settings)
 
     def predictions(self, candidate: str, runtime: str | None = None) -> pd.DataFrame:
         """Answers to the test examples, all seeds: `seed`, `example`, `target` (`t_LABEL` where one may

@@ -159,6 +159,30 @@ def test_machines_that_come_and_go_are_paid_as_a_simulated_day_says(startup_s: f
     assert float(machines(carries, traffic)) < always
 
 
+def test_a_years_hours_are_paid_as_they_are_one_after_the_other() -> None:
+    """Of 52 weeks, 300 draws and a start-up of 2.5 hours; some draws need hundreds of machines."""
+    random = np.random.default_rng(3)
+    hours = np.resize(DAY, 52 * 168) * random.uniform(0.5, 1.5, 52 * 168)
+    carries = np.concatenate([random.lognormal(4.6, 0.3, 297), [2.0, np.nan, np.inf]])
+    traffic = Traffic(curve=tuple(hours), autoscale=2.5 * 3600, headroom=0.8, spare=2)
+    found = machines(carries, traffic)
+    for carried, mean in zip(carries, found, strict=True):
+        need = np.maximum(np.ceil(hours / (carried * 0.8)), 1)
+        within = [np.maximum.reduce([np.roll(need, -k) for k in range(ahead + 1)]) for ahead in (2, 3)]
+        assert mean == pytest.approx(np.mean(within) + 2, nan_ok=True)
+
+
+def test_machines_are_those_of_an_hours_busiest_minute_and_requests_those_of_its_mean() -> None:
+    """Ten hours of ten machines and 14 of one, 20 requests per second or so in the mean: by hand."""
+    curve, peaks = (40.0,) * 10 + (5.0,) * 14, (100.0,) * 10 + (5.0,) * 14
+    always = Traffic(curve=curve, peaks=peaks)
+    assert (always.peak, always.mean) == (100.0, pytest.approx(470 / 24))
+    assert float(machines(10.0, always)) == 10
+    by_hour = always.model_copy(update={"autoscale": 1e-9})
+    assert float(machines(10.0, by_hour)) == pytest.approx((10 * 10 + 14) / 24)
+    assert always.scaled(2.0).hours == (200.0,) * 10 + (10.0,) * 14
+
+
 def test_a_flat_day_costs_the_same_with_and_without_autoscaling() -> None:
     traffic = Traffic(curve=(200.0,) * 24, autoscale=300.0)
     assert float(machines(60.0, traffic)) == float(replicas(60.0, traffic)) == 4

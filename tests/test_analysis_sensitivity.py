@@ -98,7 +98,7 @@ def test_the_map_of_winners_has_the_dear_model_where_machines_are_cheap_and_traf
     found = winner_map(question, size=5)
     assert found is not None
     assert found.winners[0][0] == "big/torch" and found.winners[-1][-1] == "small/torch"
-    assert found.qps[0] == pytest.approx(100) and found.usd_per_hour[-1] == pytest.approx(0.3)
+    assert found.qps[0] == pytest.approx(100) and found.prices[-1] == pytest.approx(0.3)
 
 
 def test_there_is_no_map_of_money_where_money_does_not_decide() -> None:

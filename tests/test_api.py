@@ -72,6 +72,13 @@ def test_it_decides_as_the_command_line_does(run: harness.Run) -> None:
     assert run.recommend(limits) == decide(run.folder, limits)
     same = run.recommend(traffic={"qps": 200, "peak_qps": 600})
     assert (same.verdict, same.choice) == (run.recommendation.verdict, run.recommendation.choice)
+    hours = np.full(24, 300.0)
+    assert run.recommend(traffic={"curve": hours, "spare": np.int64(1)}) == decide(
+        run.folder, settings=[f"decision.traffic.curve={hours.tolist()}", "decision.traffic.spare=1"]
+    )
+    # Machines for 600 requests per second were priced for 5,000.
+    with pytest.raises(SuiteError, match="the peak, 600, is below the mean, 5000"):
+        run.recommend(traffic={"qps": 5000})
 
 
 def test_a_notebook_shows_the_verdict_and_the_table(run: harness.Run) -> None:

@@ -12,7 +12,8 @@ import pytest
 from harness.analysis.cost import replicas
 from harness.analysis.instances import instances
 from harness.analysis.parts import why_no_plain_bill
-from harness.analysis.recommend import analyse, recommend
+from harness.analysis.recommend import analyse, question_of, recommend
+from harness.analysis.sensitivity import winner_map
 from harness.analysis.tradeoff import complete, priced, tradeoff
 from harness.costs import find_price
 from harness.planning.plan import run_hash
@@ -157,7 +158,7 @@ def test_every_variant_stands_with_the_cheapest_machine_that_it_fits_on(qps: flo
         assert offers["two"].usd_per_month == pytest.approx(
             float(replicas(CARRIED[row.variant], Traffic(qps=qps))) * 73
         )
-    assert {o.machine: o.note for o in table.rows[1].offers}["one"] == "needs 2 cores, it has 1"
+    assert {o.machine: o.note for o in table.rows[1].offers}["one"] == "needs 2 cores, the machine has 1"
 
 
 def test_a_cheaper_machine_of_another_kind_is_never_chosen_and_has_no_figure() -> None:
@@ -193,8 +194,6 @@ def test_the_flips_say_from_which_traffic_on_the_next_instance_pays() -> None:
 
 def test_a_price_scaled_for_all_machines_changes_nothing_of_who_runs_where() -> None:
     suite = suite_of(ONE_AND_TWO, {"qps": 380.0}, objective="minimize cost_per_month_usd")
-    from harness.analysis.recommend import question_of
-
     question = question_of(complete(table_of(CARRIED), suite, {}), suite)
     twice = question.with_prices(price_factor=2.0)
     month = "cost_per_month_usd"
@@ -242,6 +241,8 @@ def test_prices_of_several_machines_are_set_by_their_names() -> None:
 def test_a_suite_without_machines_keeps_the_name_of_its_runs() -> None:
     suite = make_suite(["net"])
     assert "machines" not in _hashed(suite) and "machines" in _hashed(suite_of(ONE_AND_TWO))
+    assert "peaks" not in _hashed(suite)
+    assert "peaks" in _hashed(make_suite(["net"], traffic={"curve": (1.0,) * 24, "peaks": (2.0,) * 24}))
     assert run_hash(suite, []) != run_hash(suite_of(ONE_AND_TWO), [])
 
 
@@ -304,6 +305,58 @@ def test_a_machine_without_the_memory_costs_nothing_but_a_reason() -> None:
     both = {"one": Machine(price="aws/c7i.large"), "two": Machine(price="aws/c7i.xlarge")}
     several = complete(with_memory(measured, 61000.0), suite.model_copy(update={"machines": both}), {})
     assert several.rows[0].estimates["cost_per_month_usd"].value is None
+
+
+def priced_on(machine: Machine, qps: float = 380.0) -> Tradeoff:
+    suite = make_suite(["net"], ["onnx"], traffic={"qps": qps}).model_copy(update={"machine": machine})
+    return complete(table_of(CARRIED), suite, {})
+
+
+def test_two_workers_cost_nothing_on_a_machine_of_one_core_but_a_reason() -> None:
+    """Asked again with another price their 16 USD stood in the table, at twice what one core carries."""
+    table = priced_on(Machine(price="aws/t2.micro", cores=2))  # two are those of the run that is asked again
+    one, two = (row.estimates["cost_per_month_usd"] for row in table.rows)
+    assert one.value == pytest.approx(4 * 0.0116 * 730)  # 380 / 100
+    assert (two.value, two.note) == (None, "needs 2 cores, aws/t2.micro has 1")
+    assert [w for w in table.warnings if "cores" in w] == [
+        "net/onnx@1x2 needs 2 cores, aws/t2.micro has 1: it does not run there as it was measured"
+    ]
+
+
+def test_cores_that_this_computer_has_not_are_paid_all_the_same() -> None:
+    """A suite's `cores` are those that workers had here: of a priced machine of four, two."""
+    table = priced_on(Machine(price="aws/c7i.xlarge", cores=2))
+    usd = find_price("aws/c7i.xlarge").usd_per_hour * 730
+    for row, count, idle in zip(
+        table.rows, (4, 2), ("1 of 4 cores serves", "2 of 4 cores serve"), strict=True
+    ):
+        cell = row.estimates["cost_per_month_usd"]
+        assert cell.value == pytest.approx(count * usd)
+        assert f"ceiling: {idle}" in cell.note
+    whole = priced_on(Machine(price="aws/c7i.large", cores=2)).rows[1].estimates["cost_per_month_usd"]
+    assert "ceiling" not in whole.note
+
+
+def test_who_is_too_large_for_what_measured_it_is_not_priced_on_a_machine_that_nothing_is_known_of() -> None:
+    """It stood on the other one with the load of the first, as that alone was not too small."""
+    machines = {"small": Machine(price="aws/c7i.large"), "other": Machine(price="gcp/n2-standard-16")}
+    table = complete(with_memory(table_of(CARRIED), 6100.0), suite_of(machines), {})
+    large, _ = table.rows
+    assert large.estimates["cost_per_month_usd"].value is None and large.machine == ""
+    assert large.estimates["cost_per_month_usd"].note == ("needs 6.1 GB of memory, aws/c7i.large has 4.29 GB")
+    assert np.isnan(table.draws["cost_per_month_usd"][:, 0]).all()
+
+
+def test_the_map_of_several_machines_is_over_all_their_prices_and_names_them() -> None:
+    suite = suite_of(ONE_AND_TWO, {"qps": 90.0}, objective="minimize cost_per_month_usd")
+    question = question_of(complete(table_of(CARRIED), suite, {}), suite)
+    found = winner_map(question, size=3)
+    assert found is not None and found.here == (90.0, 1.0)
+    assert found.prices == pytest.approx((1 / 3, 1.0, 3.0))
+    for qps, line in zip(found.qps, found.winners, strict=True):
+        cheapest = {variant: usd for variant, (_, usd) in by_hand(qps).items()}
+        variant = min(cheapest, key=lambda name: cheapest[name])
+        assert set(line) == {f"{variant} on {by_hand(qps)[variant][0]}"}
 
 
 def test_a_price_is_asked_for_only_where_money_decides() -> None:

@@ -15,7 +15,7 @@ from harness.report.evidence import Evidence
 from harness.report.sections import SECTIONS
 from harness.report.sections.tradeoff import pairs
 from harness.report.switches import flip_sentence
-from tests.report_samples import WORLD, make_records, make_run, make_suite
+from tests.report_samples import WORLD, Made, make_records, make_run, make_suite
 
 HOUR = 0.08925
 """USD, aws/c7i.large."""
@@ -87,6 +87,24 @@ def test_the_parts_of_a_bill_add_up_to_the_cent(evidence: Evidence) -> None:
     for row in table(costs(evidence), "Machines, USD").values():
         parts = [number(row[c]) for c in row if c not in ("Variant", "In all, USD") and "under" not in row[c]]
         assert sum(parts) == pytest.approx(number(row["In all, USD"]), abs=0.03 if sum(parts) < 1000 else 1)
+
+
+def test_training_that_the_bill_spreads_is_not_counted_again_where_it_pays_back(tmp_path: Path) -> None:
+    """1,000 hours of training, twice a month: their 178 USD a month stood in the serving that they save."""
+    world = (Made("tree", 0.88, 3.0, 3600.0, 1000, "sklearn"), Made("net", 0.89, 0.3, 3.6e6, 1000))
+    decision = {"traffic": {"qps": 2000, "peak_qps": 6000}, "costs": {"trainings": 24}}
+    suite = make_suite(world, decision=decision)
+    evidence = gather(make_run(tmp_path, make_records(world, rounds=2), suite, files=False))
+    chosen = evidence.chosen
+    assert chosen is not None and chosen.candidate == "net"
+    sentence = re.search(r"pays for itself against (\S+) after ([\d,.]+) requests", costs(evidence))
+    assert sentence is not None
+    other = next(row for row in evidence.rows if row.variant == sentence[1])
+    ours, theirs = (row.estimates["cost_per_month_usd"].machines for row in (chosen, other))
+    trained, before = (row.estimates["train_cost_usd"].value for row in (chosen, other))
+    assert ours and theirs and trained and before
+    saved = (theirs - ours) * HOUR * 730 / (2000 * 730 * 3600)  # USD a request
+    assert number(sentence[2]) == pytest.approx((trained - before) / saved, rel=0.01)
 
 
 def test_by_the_hour_no_bill_is_said_to_be_that_of_whole_machines(tmp_path: Path) -> None:

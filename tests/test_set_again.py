@@ -6,10 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from harness.analysis.cost import price_of
 from harness.reading import read_suite
 from harness.reading.again import with_settings
 from harness.record import SuiteError
-from harness.suite.schema import Suite
+from harness.suite.schema import Suite, Traffic
 
 TEXT = """
 name: desk
@@ -45,6 +46,20 @@ def suite(tmp_path: Path) -> Suite:
         (["decision.costs.items.tree.once_usd=5"], "there is no candidate `tree`: there is logistic"),
         ([f"decision.traffic.curve={DAY}", "decision.traffic.qps=5"], "qps: contradicts the curve"),
         (["machine.usd_per_hour=-1"], "`-1` is out of range: it must be at least 0"),
+        (
+            ["machine.price=aws/c7i.xlarge", "machine.usd_per_hour=0.1"],
+            "machine.usd_per_hour=0.1: contradicts the price that is set too: keep one of the two",
+        ),
+        (["machine.usd_per_hour=0.1", "machine.discount=0.4"], "is taken off a list price: set the price"),
+        ([f"decision.traffic.peaks={DAY}"], "are those of the curve's hours: add decision.traffic.curve"),
+        (
+            [f"decision.traffic.curve={DAY}", "decision.traffic.peaks=[70]"],
+            "have 1 values and the curve 24: write one for each hour",
+        ),
+        (
+            [f"decision.traffic.curve={DAY}", f"decision.traffic.peaks={[6] * 24}"],
+            "in hour 23 the peak, 6, is below the mean, 60: raise it, or leave peaks out",
+        ),
     ],
 )  # fmt: skip
 def test_what_a_suite_file_may_not_say_cannot_be_set_afterwards(
@@ -71,3 +86,28 @@ def test_what_is_not_set_stays_as_it_was(suite: Suite) -> None:
     assert changed.machine.usd_per_hour == 0.05 and changed.decision.traffic.spare == 2
     undone = with_settings(changed, ["machine.usd_per_hour=null", "decision.traffic.spare=0"])
     assert undone == suite
+
+
+def test_a_price_that_is_set_goes_before_what_the_run_had(suite: Suite) -> None:
+    """Of an own price and a list price set later the list price was passed over in silence."""
+    own = with_settings(suite, ["machine.usd_per_hour=0.05"])
+    listed = with_settings(own, ["machine.price=aws/c7i.xlarge", "machine.discount=0.4"])
+    again = with_settings(listed, ["machine.usd_per_hour=0.07"])
+    for changed, usd, discount in ((own, 0.05, 0), (listed, 0.1785 * 0.6, 0.4), (again, 0.07, 0)):
+        price = price_of(changed.machine)
+        assert price is not None and price.usd_per_hour == pytest.approx(usd)
+        assert changed.machine.discount == discount
+    with pytest.raises(SuiteError, match="discount=0.4: is taken off a list price"):
+        with_settings(own, ["machine.discount=0.4"])
+
+
+def test_another_curve_has_neither_the_peaks_nor_the_file_of_the_one_before(suite: Suite) -> None:
+    traffic = {"curve": (1.0,) * 24, "peaks": (9.0,) * 24, "trace": "/logs/requests.csv"}
+    stored = suite.model_copy(
+        update={"decision": suite.decision.model_copy(update={"traffic": Traffic.model_validate(traffic)})}
+    )
+    assert with_settings(stored, ["decision.traffic.spare=1"]).decision.traffic.peak == 9.0
+    changed = with_settings(stored, [f"decision.traffic.curve={DAY}"]).decision.traffic
+    assert (changed.peaks, changed.trace, changed.peak) == (None, None, 60.0)
+    own = with_settings(stored, [f"decision.traffic.curve={DAY}", f"decision.traffic.peaks={[60] * 24}"])
+    assert own.decision.traffic.hours == (60.0,) * 24

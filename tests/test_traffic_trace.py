@@ -13,7 +13,7 @@ from harness.analysis.served import load_within
 from harness.planning.notes import plan_notes, silence_note
 from harness.reading import read_suite, suite_from_text, suite_to_text
 from harness.reading.again import with_settings
-from harness.reading.trace import burstiness, read_trace
+from harness.reading.trace import burstiness, busiest, read_trace
 from harness.record import SuiteError
 from harness.results import ServiceTimes
 from harness.serving.queues import poisson_arrivals
@@ -208,6 +208,63 @@ def test_the_bill_of_machines_that_come_and_go_is_that_of_the_requests_themselve
     minutes = np.repeat(needed, 60)
     running = [max(minutes[(m + ahead) % 1440] for ahead in range(lead + 1)) for m in range(1440)]
     assert float(machines(carries, traffic)) == pytest.approx(np.mean(running), rel=0.02)
+
+
+def spiked(seed: int, times: float = 3.0) -> np.ndarray:
+    """A day in which ten minutes after 9 o'clock have so many times their hour's rate, as after a push."""
+    start = 9 * 3600 + 600.0
+    return np.sort([*a_day(seed), *(start + poisson_arrivals((times - 1) * DAY[9], 600.0, 999))])
+
+
+def test_a_busy_ten_minutes_is_what_the_machines_of_its_hour_must_carry(tmp_path: Path) -> None:
+    file = tmp_path / "suite.yaml"
+    file.write_text(TEXT)
+    write(tmp_path, spiked(11))
+    suite = read_suite(file)
+    traffic = suite.decision.traffic
+    assert traffic.curve is not None and traffic.peaks is not None
+    others = [h for h in range(24) if h != 9]
+    assert [traffic.hours[h] for h in others] == [traffic.curve[h] for h in others]
+    # Three times the rate; a minute of it has 360 requests or so, give or take 19.
+    assert traffic.hours[9] == pytest.approx(3 * DAY[9], rel=0.15)
+    assert traffic.mean == pytest.approx(np.mean(traffic.curve))
+    assert any(
+        "in hour 10 of requests.csv" in note and "busiest minute" in note for note in plan_notes(suite)
+    )
+    assert "peaks" in suite_to_text(suite)
+    assert suite_from_text(suite_to_text(suite)).decision.traffic == traffic
+
+
+def test_machines_of_the_busiest_minutes_carry_every_minute_of_the_day(tmp_path: Path) -> None:
+    """Counted from the raw requests: machines for the hours' means are overrun for ten minutes."""
+    file, times, carries = tmp_path / "suite.yaml", spiked(12, 4.0), 2.1
+    file.write_text(TEXT.replace(", autoscale: 5m", ""))
+    write(tmp_path, times)
+    traffic = read_suite(file).decision.traffic
+    minutes = np.bincount((times // 60).astype(int), minlength=1440) / 60
+    have = float(machines(carries, traffic))
+    assert have == np.ceil(4 * DAY[9] / carries)
+    # A minute's count has an error of some 9 %: what the machines carry in time allows for that.
+    assert minutes.max() <= 1.2 * have * carries
+    of_means = float(machines(carries, traffic.model_copy(update={"peaks": None})))
+    assert (minutes > 1.2 * of_means * carries).sum() >= 8
+
+
+@pytest.mark.parametrize("gaps", [1.0, 3.0])
+def test_chance_alone_makes_no_busy_minute(gaps: float) -> None:
+    """Twenty days of constant hours, of few and of many requests: 28,800 minutes."""
+    for seed in range(10):
+        for rate in (0.01, 0.3, 6.0):
+            times = poisson_arrivals(rate, 86400.0, seed, gaps)
+            rates = np.bincount((times // 3600).astype(int), minlength=24) / 3600
+            assert (busiest(times, rates, gaps) == rates).all()
+
+
+def test_a_clock_that_ticks_in_hours_or_quarters_makes_no_busy_minute() -> None:
+    times = np.sort(np.random.default_rng(5).uniform(0, 86400, 200_000))
+    rates = np.bincount((times // 3600).astype(int), minlength=24) / 3600
+    for tick in (900.0, 3600.0):
+        assert (busiest(np.floor(times / tick) * tick, rates, 1.0) == rates).all()
 
 
 def test_bursts_lower_the_load_that_costs_count_on_where_a_queue_is_simulated() -> None:

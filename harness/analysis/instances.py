@@ -23,7 +23,7 @@ from harness.costs.calibrations import Calibration, kept
 from harness.metrics import metrics_of
 from harness.results import InstanceCost, Row, Tradeoff
 from harness.suite.expression import Constraint
-from harness.suite.schema import Suite
+from harness.suite.schema import Machine, Suite
 from harness.suite.variants import (
     cores_used,
     is_elsewhere,
@@ -44,7 +44,7 @@ class Instance:
 
     Args:
         name: in the suite; empty where there is one machine only.
-        cores: for workers; 0 where nobody said.
+        cores: for workers; 0 where nobody said. paid_cores: that its price is for.
         unknown: why nothing that was measured holds for it; empty where it does.
         calibrations: of the class that measured and of its own, where loads are carried over by a factor.
     """
@@ -52,6 +52,7 @@ class Instance:
     name: str
     price: Price
     cores: int = 0
+    paid_cores: int = 0
     unknown: str = ""
     calibrations: tuple[Calibration, Calibration] | None = None
 
@@ -64,26 +65,35 @@ def instances(suite: Suite, machine_class: str = "") -> tuple[Instance, ...]:
     """
     measured = cost.price_of(suite.machine)
     if not suite.machines:
-        cores = suite.machine.cores or (measured.vcpus if measured else 0)
-        return () if measured is None else (Instance("", measured, cores),)
+        return () if measured is None else (Instance("", measured, *_cores(suite.machine, measured)),)
     found = []
     for place, (name, machine) in enumerate(suite.machines.items()):
         price = cost.price_of(machine)
         if price is None:
             continue
-        named, cores = machine.machine_class, machine.cores or price.vcpus
+        named, (cores, paid) = machine.machine_class, _cores(machine, price)
         if not place or named == machine_class:
-            found.append(Instance(name, price, cores))
+            found.append(Instance(name, price, cores, paid))
         elif named:
             both = kept(machine_class), kept(named)
             missing = [c for c, own in zip((machine_class, named), both, strict=True) if own is None]
             pair = None if both[0] is None or both[1] is None else (both[0], both[1])
             said = f"not extrapolated: run `harness calibrate` on class {' and '.join(missing)}"
             cores = cores or (pair[1].cores if pair else 0)
-            found.append(Instance(name, price, cores, said if missing else "", pair))
+            found.append(Instance(name, price, cores, paid or cores, said if missing else "", pair))
         else:
-            found.append(Instance(name, price, cores, _other_family(price, measured)))
+            found.append(Instance(name, price, cores, paid, _other_family(price, measured)))
     return tuple(found)
+
+
+def _cores(machine: Machine, price: Price) -> tuple[int, int]:
+    """Of a machine those for workers, and those that are paid; 0 where nobody said.
+
+    A suite's `cores` are those that its workers had: of the 16 of a priced machine two, where this computer
+    has no more. The others are paid all the same.
+    """
+    known = [cores for cores in (machine.cores, price.vcpus) if cores]
+    return min(known, default=0), max(known, default=0)
 
 
 def _other_family(price: Price, measured: Price | None) -> str:
@@ -104,7 +114,7 @@ class Fleet:
         usd_per_hour: (rows,) of its machine.
         idle: of each row, how many of its machine's cores serve, where some do not.
         machine: their names. offers: of each row, its cost on each instance; empty with one machine.
-        lacks: of each row, the memory that it needs and none of the machines has.
+        lacks: of each row, the memory or the cores that it needs and none of the machines has.
     """
 
     throughput: Array
@@ -128,8 +138,8 @@ class Fleet:
 
 @dataclass(frozen=True)
 class _Served:
-    """One row on one instance. `carries`: (draws,), or None with the reason; `lacks`: the memory that it
-    needs and the instance has not."""
+    """One row on one instance. `carries`: (draws,), or None with the reason; `lacks`: the memory or
+    the cores that it needs and the instance has not."""
 
     instance: Instance
     carries: Array | None
@@ -158,10 +168,11 @@ def fleet(table: Tradeoff, throughput: Array, suite: Suite) -> Fleet:
             continue
         served = [_served(row, throughput[:, k], instance, suite, only_here) for instance in found]
         able = [s for s in served if s.carries is not None and s.may_be_chosen]
-        others = [s for s in served if not s.lacks] or served
-        chosen.append(min(able, key=lambda s: _mean_bill(s, suite), default=others[0]))
+        # The first measured it: where that one is too small, no other tells what the variant does elsewhere.
+        chosen.append(min(able, key=lambda s: _mean_bill(s, suite), default=served[0]))
         offers.append(tuple(_offer(s, suite) for s in served) if suite.machines else ())
-    columns = [_column(s, throughput[:, k]) for k, s in enumerate(chosen)]
+    nothing = np.full(len(throughput), np.nan)
+    columns = [nothing if s.carries is None else s.carries for s in chosen]
     return Fleet(
         np.stack(columns, axis=1) if columns else throughput,
         np.array([s.instance.price.usd_per_hour for s in chosen]),
@@ -170,13 +181,6 @@ def fleet(table: Tradeoff, throughput: Array, suite: Suite) -> Fleet:
         tuple(offers),
         tuple(s.lacks for s in chosen),
     )
-
-
-def _column(served: _Served, measured: Array) -> Array:
-    """(draws,) requests per second of the machine that a row stands on; NaN of one without the memory."""
-    if served.carries is not None:
-        return served.carries
-    return np.full_like(measured, np.nan) if served.lacks else measured
 
 
 def _elsewhere(row: Row, first: Instance, draws: int, suite: Suite) -> _Served:
@@ -194,38 +198,53 @@ def _measured_here_alone(suite: Suite) -> str:
 
 
 def too_large(rows: Sequence[Row], suite: Suite) -> tuple[str, ...]:
-    """Warnings of variants that took more memory where they were measured than any priced machine has."""
-    prices = [p for m in suite.machines.values() or (suite.machine,) if (p := cost.price_of(m)) is not None]
-    largest = max(prices, key=lambda price: price.memory or np.inf, default=None)
-    if largest is None:
-        return ()
-    lacking = [(row.variant, _lacks_memory(row, largest)) for row in rows]
-    return tuple(f"{name} {why}: it does not run there as it was measured" for name, why in lacking if why)
+    """Warnings of variants that took more memory or cores where they were measured than any priced machine
+    has."""
+    machines = list(suite.machines.values()) or [suite.machine]
+    priced = [(p, _cores(m, p)[0]) for m in machines if (p := cost.price_of(m)) is not None]
+    # Of several it is said what the largest lacks.
+    priced.sort(key=lambda one: (one[0].memory or np.inf, one[1] or np.inf))
+    lacking = [(row.variant, [_lacks(row, *one, suite.serving.threads) for one in priced]) for row in rows]
+    return tuple(
+        f"{name} {why[-1]}: it does not run there as it was measured"
+        for name, why in lacking
+        if why and all(why)
+    )
 
 
-def _lacks_memory(row: Row, price: Price) -> str:
-    """`needs 6.1 GB of memory, aws/c7i.large has 4.3 GB`; empty where it fits, or nobody knows."""
+def _lacks(row: Row, price: Price, cores: int, threads: int, times: float = 1.0) -> str:
+    """`needs 6.1 GB of memory, aws/c7i.large has 4.29 GB`; empty where it fits, or nobody knows.
+
+    Args:
+        times: as many workers as were measured, whose memory is at most so many times as much.
+    """
+    if is_elsewhere(row.runtime):
+        return ""
+    used = cores_used(row.runtime, threads)
+    if cores and used > cores:
+        return f"needs {used} cores, {price.name if price.instance else 'the machine'} has {cores}"
     peak = row.estimates.get("peak_memory_mb")
-    if is_elsewhere(row.runtime) or not price.memory or peak is None or peak.value is None:
+    if not price.memory or peak is None or peak.value is None:
         return ""
-    has_mb = price.memory * 2**30 / 1e6
-    if peak.value <= has_mb:
+    has_mb, most_mb = price.memory * 2**30 / 1e6, peak.value * times
+    if most_mb <= has_mb:
         return ""
-    return f"needs {peak.value / 1e3:.3g} GB of memory, {price.name} has {has_mb / 1e3:.3g} GB"
+    up_to = f"up to {most_mb / 1e3:.3g}" if times > 1 else f"{most_mb / 1e3:.3g}"
+    return f"needs {up_to} GB of memory, {price.name} has {has_mb / 1e3:.3g} GB"
 
 
 def _served(row: Row, throughput: Array, instance: Instance, suite: Suite, only_here: str) -> _Served:
     used = cores_used(row.runtime, suite.serving.threads)
     if instance.unknown:
         return _Served(instance, None, instance.unknown)
-    if lacking := _lacks_memory(row, instance.price):
+    here, cores = workers_of(row.runtime), instance.cores
+    there = here
+    if instance.calibrations is not None:  # as many workers serve as it has cores
+        there, cores = (cores if used == instance.calibrations[0].cores else here), 0
+    if lacking := _lacks(row, instance.price, cores, suite.serving.threads, there / here):
         return _Served(instance, None, lacking, lacks=lacking)
     if instance.calibrations is None:
-        if instance.name and instance.cores and used > instance.cores:
-            return _Served(instance, None, f"needs {used} cores, it has {instance.cores}")
         return _Served(instance, throughput, idle=_idle(used, instance))
-    here = workers_of(row.runtime)
-    there = instance.cores if used == instance.calibrations[0].cores else here
     found = _factor(row, instance.calibrations, here, there, suite)
     if found is None:
         why = "not extrapolated: the calibrations share too few networks of its runtime and workers"
@@ -267,9 +286,9 @@ def _limits(row: Row, suite: Suite) -> tuple[Constraint, ...]:
 
 
 def _idle(used: int, instance: Instance) -> str:
-    if used >= instance.cores or instance.price.gpu:
+    if used >= instance.paid_cores or instance.price.gpu:
         return ""
-    return f"{used} of {instance.cores} cores {'serves' if used == 1 else 'serve'}"
+    return f"{used} of {instance.paid_cores} cores {'serves' if used == 1 else 'serve'}"
 
 
 def _mean_bill(served: _Served, suite: Suite) -> float:

@@ -308,11 +308,15 @@ def at_price_band(question: Question) -> Mapping[str, str]:
 
 @dataclass(frozen=True)
 class WinnerMap:
-    """Who is named over traffic × price: `winners[i][j]` at `qps[i]`, `usd_per_hour[j]`; `ties[i][j]` where
-    another is not separated from it. `here`: today's traffic and price."""
+    """Who is named over traffic × price: `winners[i][j]` at `qps[i]`, `prices[j]`; `ties[i][j]` where
+    another is not separated from it. `here`: today's traffic and price.
+
+    Args:
+        prices: USD per hour; of several machines times today's. winners: with their machines.
+    """
 
     qps: tuple[float, ...]
-    usd_per_hour: tuple[float, ...]
+    prices: tuple[float, ...]
     winners: tuple[tuple[str, ...], ...]
     ties: tuple[tuple[bool, ...], ...]
     here: tuple[float, float]
@@ -331,12 +335,13 @@ def winner_map(question: Question, size: int = 9) -> WinnerMap | None:
     prices = np.geomspace(1 / 3, 3, size)
     asked = [[question.with_prices(float(t), float(p)) for p in prices] for t in traffics]
     qps = question.suite.decision.traffic.mean
+    today = 1.0 if question.suite.machines else price.usd_per_hour
     return WinnerMap(
         tuple(qps * traffics),
-        tuple(price.usd_per_hour * prices),
-        tuple(tuple(q.winner for q in line) for line in asked),
+        tuple(today * prices),
+        tuple(tuple(q.deployed for q in line) for line in asked),
         tuple(tuple(q.is_tie for q in line) for line in asked),
-        (qps, price.usd_per_hour),
+        (qps, today),
     )
 
 

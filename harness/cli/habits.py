@@ -69,7 +69,7 @@ def completion(shell: Annotated[str, required("bash|zsh|fish", "Your shell.")]) 
 
 
 def calibrate_here(
-    rounds: Annotated[int, typer.Option("--rounds", metavar="N", min=1, help="Repetitions.")] = 2,
+    rounds: Annotated[int, typer.Option("--rounds", metavar="N", min=1, help="Repetitions.")] = 3,
 ) -> int:
     """Measure a standard set of networks here.
 

@@ -22,7 +22,8 @@ class Calibration:
 
     Args:
         cores: that could serve. day: when it was measured.
-        speeds: `resnet/onnx` → workers of one thread → requests per second of the machine, for each round.
+        speeds: `resnet/onnx` → workers of one thread → requests per second of the machine, for each round in
+            which it was steady.
     """
 
     machine_class: str

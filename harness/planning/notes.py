@@ -34,7 +34,7 @@ def plan_notes(suite: Suite, machine_class: str | None = None) -> tuple[str, ...
     cuts = cuts_of(suite.data.name, suite.data.args, split, suite.seed)
     said = (*notes(suite.data.name, suite.data.args), *cuts.notes)
     own = [watched_note(suite), constant_note(suite), heavy_note(suite, cuts), usual_note(suite, cuts)]
-    own += [silence_note(suite), tail_note(suite), *backward_limits(suite)]
+    own += [silence_note(suite), busy_note(suite), tail_note(suite), *backward_limits(suite)]
     money = [floor_note(suite), idle_note(suite), *unknown_machines(suite, machine_class)]
     return (*said, *filter(None, [*own, *money]))
 
@@ -112,6 +112,20 @@ def silence_note(suite: Suite) -> str:
     return (
         f"no request came in {hours}: they"
         " count as hours without traffic; where the log was off, leave that day out of the file"
+    )
+
+
+def busy_note(suite: Suite) -> str:
+    """That minutes of a file of request times are far busier than their hours; empty where none is."""
+    traffic = suite.decision.traffic
+    if not (traffic.trace and traffic.curve and traffic.peaks):
+        return ""
+    pairs = zip(traffic.peaks, traffic.curve, strict=True)
+    times = [peak / mean if mean else 1.0 for peak, mean in pairs]
+    most = max(range(len(times)), key=lambda k: times[k])
+    return (
+        f"in hour {most + 1} of {Path(traffic.trace).name} {traffic.curve[most]:.3g} requests a second come,"
+        f" and {traffic.peaks[most]:.3g} in its busiest minute: machines are counted for the busiest minutes"
     )
 
 

@@ -35,8 +35,12 @@ def run_hash(suite: Suite, trials: Iterable[Trial], machine_class: str | None = 
     Args:
         machine_class: of the machine that it serves on: speeds of two classes never share a folder.
     """
-    absent = () if suite.machines else ("machines",)  # a suite without keeps the name of its runs
-    asked = suite.model_dump(mode="json", by_alias=True, exclude={"folder", "track", *absent})
+    asked = suite.model_dump(mode="json", by_alias=True, exclude={"folder", "track"})
+    # A suite without them keeps the name of its runs.
+    if not suite.machines:
+        del asked["machines"]
+    if not suite.decision.traffic.peaks:
+        del asked["decision"]["traffic"]["peaks"]
     return content_hash([asked, sorted(trial.id for trial in trials), *filter(None, [machine_class])])
 
 

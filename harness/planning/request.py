@@ -31,6 +31,7 @@ class RunRequest:
         certify: a variant, or `all`, to measure through MLPerf LoadGen too.
         refresh: measure again what was measured with other versions of the packages that execute it.
         again: serve all variants in one more session.
+        sums_up: report what was measured, and print what it decides.
         json_out: print the result as JSON to stdout.
     """
 
@@ -48,6 +49,7 @@ class RunRequest:
     refresh: bool = False
     again: bool = False
     json_out: bool = False
+    sums_up: bool = True
     dataset: str | None = None
 
     @property

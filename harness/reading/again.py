@@ -35,8 +35,9 @@ def with_settings(suite: Suite, settings: Sequence[str]) -> Suite:
         _refuse_measured(suite, text)
     mistakes: list[Mistake] = []
     stored = _node(json.loads(suite.model_dump_json(by_alias=True)), Place("suite.yaml"))
-    tree = apply_overrides(stored, settings, mistakes)
-    draft = Draft(_with_first_machine(tree, suite), Path(suite.folder), mistakes)
+    tree = _with_one_price_each(apply_overrides(stored, settings, mistakes), mistakes)
+    tree = _without_what_a_curve_says(_with_first_machine(tree, suite))
+    draft = Draft(tree, Path(suite.folder), mistakes)
     entries = dict(draft.tree.mapping or {})
     entries["decision"] = with_names(with_duration(draft, entries["decision"], AUTOSCALE[1:], AUTOSCALE))
     draft.tree = new_mapping(entries, tree.place, tree.keys)
@@ -78,6 +79,39 @@ def _node(value: Json, place: Place) -> Node:
     return Node(value, place)
 
 
+def _with_one_price_each(tree: Node, mistakes: list[Mistake]) -> Node:
+    """Of a machine's stored terms those go that a price set now takes the place of: a list price that of an
+    own one, an own price a discount. What is set now and would be of no effect is a mistake."""
+    entries = dict(tree.mapping or {})
+    several = entries["machines"]
+    machines = {name: _priced_once(own, mistakes) for name, own in (several.mapping or {}).items()}
+    entries["machines"] = new_mapping(machines, several.place, several.keys)
+    entries["machine"] = _priced_once(entries["machine"], mistakes)
+    return new_mapping(entries, tree.place, tree.keys)
+
+
+def _priced_once(machine: Node, mistakes: list[Mistake]) -> Node:
+    said = dict(machine.mapping or {})
+    price, own, discount = (said.get(key) for key in ("price", "usd_per_hour", "discount"))
+    if machine.mapping is None:  # said where kinds are
+        return machine
+    if _is_set_now(price) and own is not None and own.value is not None:
+        if _is_set_now(own):
+            mistakes.append(Mistake(own.place, "contradicts the price that is set too: keep one of the two"))
+        del said["usd_per_hour"]
+        own = None
+    if own is not None and own.value is not None and discount is not None and discount.value:
+        if _is_set_now(discount):
+            text = "is taken off a list price: set the price too, or an own one less the discount"
+            mistakes.append(Mistake(discount.place, text))
+        del said["discount"]
+    return new_mapping(said, machine.place, machine.keys)
+
+
+def _is_set_now(node: Node | None) -> bool:
+    return node is not None and node.value is not None and node.place.order > 0
+
+
 def _with_first_machine(tree: Node, suite: Suite) -> Node:
     """The first of several machines is the one that measures: what is set of it is set of `machine` too."""
     entries = dict(tree.mapping or {})
@@ -98,9 +132,24 @@ def _validated(draft: Draft) -> Suite | None:
         return None
 
 
+def _without_what_a_curve_says(tree: Node) -> Node:
+    """Another curve, or none, is not that of the stored trace, nor are the peaks of its hours."""
+    entries = dict(tree.mapping or {})
+    decision = entries["decision"]
+    traffic = (decision.mapping or {}).get("traffic")
+    said = dict((traffic.mapping if traffic is not None else None) or {})
+    now = said.get("curve")
+    if traffic is None or (now is not None and now.place.order == 0):
+        return tree
+    kept = {k: own for k, own in said.items() if k not in ("trace", "peaks") or own.place.order}
+    inner = new_mapping(kept, traffic.place, traffic.keys)
+    whole = new_mapping({**(decision.mapping or {}), "traffic": inner}, decision.place, decision.keys)
+    return new_mapping({**entries, "decision": whole}, tree.place, tree.keys)
+
+
 def _without_what_a_curve_replaces(draft: Draft) -> Node:
     """A stored suite says all its terms: those that a curve takes the place of are not said to contradict it
-    unless they are set now, nor does the trace of an older curve excuse a new one."""
+    unless they are set now."""
     path: Path_ = ("decision", "traffic")
     traffic = draft.node(*path)
     said = dict(traffic.mapping or {}) if traffic is not None else {}
@@ -109,8 +158,6 @@ def _without_what_a_curve_replaces(draft: Draft) -> Node:
     for key in ("qps", "peak_qps"):
         if key in said and said[key].place.order == 0:
             del said[key]
-    if said["curve"].place.order:
-        said.pop("trace", None)
     entries = draft.tree.mapping or {}
     decision = entries["decision"]
     inner = new_mapping(said, traffic.place, traffic.keys)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from harness.kinds import KINDS, kind_of
 from harness.metrics import metrics_of
 from harness.names import hint
@@ -82,6 +84,8 @@ def check_costs(draft: Draft) -> None:
 def _check_curve(draft: Draft, traffic: tuple[str, ...]) -> None:
     """A day or a week of hours, which says what the mean and the peak are."""
     if not draft.given(*traffic, "curve") and not draft.given(*traffic, "trace"):
+        if draft.given(*traffic, "peaks"):
+            draft.wrong((*traffic, "peaks"), "are those of the curve's hours: add decision.traffic.curve")
         if draft.given(*traffic, "autoscale"):
             text = "machines that come and go need the hours: add decision.traffic.curve or trace"
             draft.wrong((*traffic, "autoscale"), text)
@@ -91,6 +95,7 @@ def _check_curve(draft: Draft, traffic: tuple[str, ...]) -> None:
             text = "contradicts the curve, which has a mean and a peak of its own: keep one of the two"
             draft.wrong((*traffic, key), text)
     hours = draft.get(list, *traffic, "curve", default=())
+    _check_peaks(draft, traffic, hours)
     if draft.given(*traffic, "trace"):  # as many hours as it has
         return
     if draft.get(list, *traffic, "curve") is None:  # no list, which is told where kinds are
@@ -100,6 +105,24 @@ def _check_curve(draft: Draft, traffic: tuple[str, ...]) -> None:
         draft.wrong((*traffic, "curve"), text)
     elif all(value == 0 for value in hours):
         draft.wrong((*traffic, "curve"), "is 0 in every hour: nothing is served")
+
+
+def _check_peaks(draft: Draft, traffic: tuple[str, ...], hours: Sequence[object]) -> None:
+    """As many as the curve has hours, and none below its mean."""
+    peaks = draft.get(list, *traffic, "peaks", default=())
+    if not peaks:
+        return
+    if len(peaks) != len(hours):
+        text = f"have {len(peaks)} values and the curve {len(hours)}: write one for each hour"
+        draft.wrong((*traffic, "peaks"), text)
+        return
+    pairs = enumerate(zip(peaks, hours, strict=True))
+    numbers = (int, float)
+    low = [(k, p, h) for k, (p, h) in pairs if isinstance(p, numbers) and isinstance(h, numbers) and p < h]
+    if low:
+        k, peak, mean = low[0]
+        text = f"in hour {k} the peak, {peak:g}, is below the mean, {mean:g}: raise it, or leave peaks out"
+        draft.wrong((*traffic, "peaks"), text)
 
 
 USUAL = (("no", "yes"), ("n", "y"), ("false", "true"), ("0", "1"), ("-1", "1"), ("negative", "positive"),

@@ -198,8 +198,11 @@ def _finish(
     from harness.report.render import render
     from harness.report.sections.agreement import lines
 
-    evidence = render(run, anew=False)
     failed = [record for record in records if record.status == "failed"]
+    if not request.sums_up:
+        _say_failed(failed, console)
+        return 1 if failed else 0
+    evidence = render(run, anew=False)
     agreed = agreements(suite, evidence.tradeoff)
     code = 1 if failed or any(one.verdict == "differs" for one in agreed) else 0
     shown = str(Path(run.url) / "report.html") if run.is_local else f"{run.url}/report.html"

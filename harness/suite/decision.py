@@ -19,11 +19,14 @@ class Traffic(Model):
     curve: tuple[NotNegative, ...] | None = None
     """Requests per second in each hour of a day (24 values) or of a week (168), instead of `qps` and
     `peak_qps`: the mean and the highest hour take their place."""
+    peaks: tuple[NotNegative, ...] | None = None
+    """With a `curve`: what the machines must carry in each of its hours, requests per second in the busiest
+    minute; a `trace` says it. Left out: the hour's mean."""
     trace: str | None = None
     """A CSV file with the time of every request (a column `timestamp`, dates or seconds; a day at least): its
     hours become the `curve` (of the last whole weeks, or days where it holds no week, so that no hour of
-    the day counts more often than another), and `burstiness` is what its requests show, unless it is given.
-    Beside a `curve` it only says where that came from."""
+    the day counts more often than another), their busiest minutes the `peaks`, and `burstiness` is what its
+    requests show, unless it is given. Beside a `curve` it only says where that came from."""
     autoscale: Positive | None = None
     """With a curve: machines come and go by the hour, and are started so many seconds before they are needed;
     in a suite file also `2m`. Left out: all machines that the highest hour needs run all the time."""
@@ -43,15 +46,23 @@ class Traffic(Model):
     @property
     def peak(self) -> float:
         """Requests per second that the machines must carry."""
-        if self.curve:
-            return max(self.curve)
+        if self.hours:
+            return max(self.hours)
         return self.qps if self.peak_qps is None else self.peak_qps
+
+    @property
+    def hours(self) -> tuple[float, ...]:
+        """Requests per second that the machines must carry in each hour of the curve; empty without one."""
+        return self.peaks or self.curve or ()
 
     def scaled(self, factor: float) -> Traffic:
         """So many times the traffic."""
         peak = None if self.peak_qps is None else self.peak_qps * factor
-        curve = tuple(qps * factor for qps in self.curve) if self.curve else None
-        return self.model_copy(update={"qps": self.qps * factor, "peak_qps": peak, "curve": curve})
+        curve, peaks = (
+            tuple(qps * factor for qps in hours) if hours else None for hours in (self.curve, self.peaks)
+        )
+        update = {"qps": self.qps * factor, "peak_qps": peak, "curve": curve, "peaks": peaks}
+        return self.model_copy(update=update)
 
 
 class CostItem(Model):

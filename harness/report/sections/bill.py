@@ -117,9 +117,11 @@ def _fleet(e: Evidence, found: dict[str, tuple[Bill, float]]) -> Iterator[Block]
             rows.append((name, *always, *hourly))
     yield Heading("Machines by the hour")
     counted = "by the hour" if traffic.autoscale is not None else "for the highest hour"
+    highest = f"{n.plain(max(traffic.curve))} in the highest"
+    highest += f", {n.plain(traffic.peak)} in the busiest minute" if traffic.peaks else ""
     yield text(
         f"Traffic has {len(traffic.curve)} hours: {n.plain(traffic.mean)} requests per second in the mean,"
-        f" {n.plain(traffic.peak)} in the highest. By the hour, machines start {n.plain(ahead)} s before"
+        f" {highest}. By the hour, machines start {n.plain(ahead)} s before"
         f" they are needed. Costs above count machines {counted}. Used: the mean load over what they carry."
     )
     fleet = (Column("a month", "USD"), Column("used", "%"))
@@ -146,16 +148,18 @@ def assumptions(e: Evidence, price: Price) -> Iterator[tuple[Cell, Cell]]:
         of = f" of {i.name}" if i.name else ""
         dated = f", {i.price.source}, {i.price.age()}" if i.price.as_of else ""
         yield say(f"a machine's hour{of}", f"{short(i.price.usd_per_hour)} USD, {i.price.label}{dated}")
-        yield say(f"cores of a machine{of}", f"{i.cores}" if i.cores else "not known: own price")
+        fewer = f", {i.cores} for workers" if i.cores < i.paid_cores else ""
+        said = f"{i.paid_cores}{fewer}" if i.paid_cores else "not known: own price"
+        yield say(f"cores of a machine{of}", said)
     yield say("hours of a month", f"{HOURS_PER_MONTH:g}")
     yield say("workers on it", "one" if serving.workers is None else "in a variant's name: threads × workers")
     if traffic.trace:
         hours = len(traffic.curve or ())
         whole = n.counted(hours // 168, "week") if hours % 168 == 0 else n.counted(hours // 24, "day")
         yield say("hours of traffic", f"{hours} ({whole}), counted in {Path(traffic.trace).name}")
-    yield say(
-        "requests per second", f"{n.plain(traffic.mean)} in the mean, {n.plain(traffic.peak)} at the peak"
-    )
+    busiest = ", the busiest minute" if traffic.peaks else ""
+    mean, peak = n.plain(traffic.mean), n.plain(traffic.peak)
+    yield say("requests per second", f"{mean} in the mean, {peak} at the peak{busiest}")
     yield say("use of a machine", f"up to {100 * traffic.headroom:g} % of the load that it carries in time")
     if traffic.burstiness != 1:
         yield say("requests come", f"in bursts: gaps vary {traffic.burstiness:g} times as much as Poisson's")

@@ -206,20 +206,25 @@ def _price_band(e: Evidence) -> str:
     return f"The best choice, {now}, is the same at a price 30 % lower and 30 % higher."
 
 
+def _without_training(e: Evidence, row: Row) -> float | None:
+    """USD per million requests without the training that `decision.costs` spreads over them."""
+    value = _value(row, "cost_per_million_usd")
+    spread = per_million(np.asarray(row.besides.by_price), e.suite.decision.traffic)
+    return None if value is None else value - float(spread)
+
+
 def _amortisation(e: Evidence) -> str:
     """When the choice's dearer training pays back against the cheapest to train."""
     if e.chosen is None:
         return ""
-    ours = _value(e.chosen, "train_cost_usd"), _value(e.chosen, "cost_per_million_usd")
+    ours = _value(e.chosen, "train_cost_usd"), _without_training(e, e.chosen)
     others = [
-        r
-        for r in e.rows
-        if _value(r, "train_cost_usd") is not None and _value(r, "cost_per_million_usd") is not None
+        r for r in e.rows if _value(r, "train_cost_usd") is not None and _without_training(e, r) is not None
     ]
     cheapest = min(others, key=lambda r: _value(r, "train_cost_usd") or 0.0, default=None)
     if cheapest is None or cheapest is e.chosen or ours[0] is None or ours[1] is None:
         return ""
-    theirs = _value(cheapest, "train_cost_usd") or 0.0, _value(cheapest, "cost_per_million_usd") or 0.0
+    theirs = _value(cheapest, "train_cost_usd") or 0.0, _without_training(e, cheapest) or 0.0
     if ours[0] - theirs[0] < MATTERS * (_value(e.chosen, "cost_per_month_usd") or 0.0):
         return ""
     requests = amortisation_requests(ours[0], theirs[0], ours[1], theirs[1])

@@ -54,15 +54,18 @@ def _map(e: Evidence) -> Picture | None:
         return None
     places = {name: i for i, name in enumerate(names)} | {NOBODY: -1}
     winners = np.array([[places[name] for name in line] for line in found.winners])
-    rows = {row.variant: row for row in e.rows}
+    rows = {name: row for row in e.rows for name in (row.variant, *_on_machines(row))}
     colours = [e.palette.colour(rows[name].candidate) if name in rows else REST for name in names]
+    axis = "Price of a machine, USD per hour (log scale)"
+    if e.suite.machines:
+        axis = "Prices of all machines, times today's (log scale)"
     figure = charts.regions(
-        found.usd_per_hour,
+        found.prices,
         found.qps,
         winners,
         names,
         colours,
-        plots.Axis("Price of a machine, USD per hour (log scale)", log=True),
+        plots.Axis(axis, log=True),
         plots.Axis("Traffic, requests per second (log scale)", log=True),
         (found.here[1], found.here[0]),
         np.array(found.ties),
@@ -74,6 +77,11 @@ def _map(e: Evidence) -> Picture | None:
     said = [f"{name} over {n.percent(share)} of it" for name, share in zip(names, shares, strict=True)]
     alt = f"Map of the choice over price and traffic: {n.listed(said)}."
     return Picture(canvas.svg(figure), caption, alt, "half")
+
+
+def _on_machines(row: Row) -> list[str]:
+    """What a variant is called on each of several machines."""
+    return [replace(row, machine=offer.machine).deployed for offer in row.offers]
 
 
 def value(e: Evidence) -> Section | None:
