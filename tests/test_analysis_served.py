@@ -9,10 +9,12 @@ import numpy as np
 import pytest
 
 from harness.analysis.criteria import merge_constraints
-from harness.analysis.served import load_within, service_times
+from harness.analysis.money import SLO, with_costs
+from harness.analysis.served import kept_within, load_within, service_times
 from harness.record import Measurement
-from harness.results import ServiceTimes
-from tests.analysis_world import Truth, World
+from harness.results import Estimate, Row, ServiceTimes, Tradeoff
+from harness.suite.schema import Server
+from tests.analysis_world import Truth, World, make_suite
 
 
 def load(times: ServiceTimes, *limits: str) -> float | None:
@@ -26,6 +28,41 @@ def test_a_queue_of_exponential_calls_carries_what_the_formula_says() -> None:
     quantiles = -np.log1p(-(np.arange(200) + 0.5) / 200)
     times = ServiceTimes(((1, 1.0),), tuple(quantiles / quantiles.mean()))
     assert load(times, "latency_p99_ms <= 20") == pytest.approx(1000 - 1000 * math.log(100) / 20, rel=0.05)
+
+
+def of_exponential_calls() -> ServiceTimes:
+    quantiles = -np.log1p(-(np.arange(200) + 0.5) / 200)
+    return ServiceTimes(((1, 1.0),), tuple(quantiles / quantiles.mean()))
+
+
+def within(limit_ms: float) -> float:
+    """What an M/M/1 queue of 1 ms a call carries with a p99 of that."""
+    return 1000 - 1000 * math.log(100) / limit_ms
+
+
+def test_a_load_within_a_promise_is_brought_to_a_tighter_limit_as_the_formula_says() -> None:
+    limits = merge_constraints((), ("latency_p99_ms <= 8",))
+    share, said = kept_within(of_exponential_calls(), limits, 20.0, 1.0)
+    assert share == pytest.approx(within(8) / within(20), rel=0.05)
+    assert said == "measured within a p99 of 20 ms, by a simulated queue brought to latency_p99_ms <= 8"
+    for looser in ("latency_p99_ms <= 20", "latency_p99_ms <= 50", "accuracy >= 0.9", "latency_p50_ms <= 15"):
+        assert kept_within(of_exponential_calls(), merge_constraints((), (looser,)), 20.0, 1.0) == (1.0, "")
+    nobody = kept_within(of_exponential_calls(), merge_constraints((), ("latency_p99_ms <= 2",)), 20.0, 1.0)
+    assert math.isnan(nobody[0])  # a call in a hundred alone takes 4.6 ms
+    assert kept_within(None, limits, 20.0, 1.0) == (1.0, "floor: the load is that within a p99 of 20 ms")
+
+
+def test_a_tighter_limit_than_the_servers_is_paid_for_in_machines() -> None:
+    """770 requests per second within 20 ms, 424 within 8: 2,500 were priced at four machines and need six."""
+    suite = make_suite(["net"], ["onnx"], traffic={"qps": 2500.0}, constraints=("latency_p99_ms <= 8",))
+    scenarios = suite.serving.scenarios.model_copy(update={"server": Server(latency_p99_ms=20.0)})
+    suite = suite.model_copy(update={"serving": suite.serving.model_copy(update={"scenarios": scenarios})})
+    row = Row("net/onnx", "net", "onnx", {SLO: Estimate(within(20))}, service=of_exponential_calls())
+    table = Tradeoff((row,), (SLO,), {SLO: np.full((50, 1), within(20))})
+    (found,) = with_costs(table, suite, {}).rows
+    cell = found.estimates["cost_per_month_usd"]
+    assert math.ceil(2500 / within(20)) == 4 and math.ceil(2500 / within(8)) == 6
+    assert cell.value == pytest.approx(6 * 73.0) and "brought to latency_p99_ms <= 8" in cell.note
 
 
 def test_two_workers_carry_more_than_twice_what_one_carries_under_a_tight_limit() -> None:

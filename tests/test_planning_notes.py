@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from harness.planning.notes import floor_note, plan_notes
+from harness.planning.notes import floor_note, idle_note, plan_notes
 from harness.planning.plan import Plan
 from harness.reading import read_suite
 from harness.running.run import _say_notes
-from harness.suite.schema import Suite
+from harness.suite.schema import Machine, Suite
 
 TEXT = """
 name: noted
@@ -71,3 +71,56 @@ def test_a_run_prints_the_notes_of_its_plan_once_for_all_data_sets(tmp_path: Pat
         _say_notes(Plan(suite, (), notes=found), told, Console(file=file, width=60))
     lines = file.getvalue().splitlines()
     assert lines == [f"Note: {note}" for note in (*notes, "of another data set alone")]
+
+
+@pytest.mark.parametrize(
+    ("machine", "workers", "said"),
+    [
+        (Machine(price="aws/c7i.large"), None, "2 cores, of which 1 serves: _; with _ all of them do"),
+        (Machine(price="aws/c7i.large", cores=2), "auto", ""),
+        (
+            Machine(price="aws/c7i.large", cores=2),
+            (1,),
+            "2 cores, of which 1 serves: _; with _ all of them do",
+        ),
+        (
+            Machine(price="aws/c7i.4xlarge"),
+            None,
+            "16 cores, of which 1 serves: _; with _ the 2 of this computer do",
+        ),
+        (
+            Machine(price="aws/c7i.4xlarge", cores=2),
+            "auto",
+            "16 cores, of which 2 serve: _; this computer has 2",
+        ),
+        (Machine(price="aws/p3.2xlarge"), None, ""),
+        (Machine(), None, ""),
+    ],
+)
+def test_cores_that_are_paid_and_do_nothing_are_told_before_anything_runs(
+    machine: Machine,
+    workers: object,
+    said: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Of a machine of 16 cores priced whole, and a computer of two, `plan` said nothing."""
+    monkeypatch.setattr("harness.planning.notes.local_cores", lambda: 2)
+    suite = asked(tmp_path, "objective: maximize accuracy")
+    serving = suite.serving.model_copy(update={"workers": workers})
+    suite = suite.model_copy(update={"machine": machine, "serving": serving})
+    note = idle_note(suite).replace("costs are ceilings", "_").replace("`serving.workers: auto`", "_")
+    assert note == (f"the machine is priced with {said}" if said else "")
+
+
+@pytest.mark.parametrize(("limit", "is_told"), [(5, True), (10, False), (20, False)])
+def test_a_limit_that_is_tighter_than_the_one_load_is_measured_within_is_told(
+    limit: int, is_told: bool, tmp_path: Path
+) -> None:
+    suite = asked(
+        tmp_path,
+        f'constraints: ["latency_p99_ms <= {limit}"]',
+        "single_stream: {}, server: {latency_p99_ms: 10}",
+    )
+    told = [note for note in plan_notes(suite) if "write `server: {latency_p99_ms: 5}`" in note]
+    assert bool(told) is is_told

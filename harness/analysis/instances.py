@@ -277,12 +277,13 @@ def _factor(
 
 
 def _limits(row: Row, suite: Suite) -> tuple[Constraint, ...]:
-    """The limits on latency that the row's load keeps: the server's where it was measured under one."""
+    """The limits on latency that the row's load keeps: the server's too where it was measured under one."""
     cell, server = row.estimates.get(SLO), suite.serving.scenarios.server
-    if cell is not None and cell.value is not None and server is not None:
-        return merge_constraints((), (f"latency_p99_ms <= {server.latency_p99_ms}",))
     known, upper = metrics_of(suite), (c for c in limits_of(suite) if c.is_upper)
-    return tuple(c for c in upper if c.metric in known and known[c.metric].is_latency)
+    asked = tuple(c for c in upper if c.metric in known and known[c.metric].is_latency)
+    if cell is not None and cell.value is not None and server is not None:
+        return (*merge_constraints((), (f"latency_p99_ms <= {server.latency_p99_ms}",)), *asked)
+    return asked
 
 
 def _idle(used: int, instance: Instance) -> str:

@@ -13,14 +13,13 @@ from harness.analysis.criteria import decides, limits_of
 from harness.analysis.draws import overlaid
 from harness.analysis.instances import Fleet, fleet
 from harness.analysis.order import nearest_quantiles
-from harness.analysis.served import load_within
+from harness.analysis.served import kept_within, load_within
 from harness.analysis.stats import Array
 from harness.analysis.values import count_draws
 from harness.figures import as_written, short
 from harness.reasons import Reason, of_failure, reason_of
 from harness.record import Record
 from harness.results import Estimate, Row, Tradeoff
-from harness.suite.expression import Constraint
 from harness.suite.schema import CostItem, Suite
 from harness.suite.variants import is_elsewhere
 
@@ -55,28 +54,29 @@ LOADS = (SLO, *_UNLIMITED)
 """Metrics that the load of one machine follows from."""
 
 
-def throughputs(
-    table: Tradeoff, limits: Sequence[Constraint] = (), burstiness: float = 1.0
-) -> tuple[Array, list[str | None]]:
+def throughputs(table: Tradeoff, suite: Suite | None = None) -> tuple[Array, list[str | None]]:
     """Requests per second of one replica, (draws, rows), and where each row's figure comes from.
 
-    The highest load within a limit where it was measured; else that of a simulated queue within the limits on
-    latency; without these, throughput without a limit, which makes every cost a floor. NaN and None for a row
-    without any, or whose limit no load keeps.
+    The highest load within a limit where it was measured, brought to the suite's own limits on latency where
+    these are tighter; else that of a simulated queue within them; without these, throughput without a limit,
+    which makes every cost a floor. NaN and None for a row without any, or whose limit no load keeps.
+
+    Args:
+        suite: whose limits, arrivals and server count; without one what was measured stands.
     """
     result = np.full((count_draws(table), len(table.rows)), np.nan)
-    found = [_throughput(table, k, limits, burstiness) for k in range(len(table.rows))]
+    found = [_throughput(table, k, suite) for k in range(len(table.rows))]
     for k, (draws, _) in enumerate(found):
         result[:, k] = draws
     # A capacity that may be zero: in such draws no number of machines suffices.
     return np.where(result > 0, result, np.nan), [source for _, source in found]
 
 
-def _throughput(
-    table: Tradeoff, k: int, limits: Sequence[Constraint], burstiness: float
-) -> tuple[Array | float, str | None]:
+def _throughput(table: Tradeoff, k: int, suite: Suite | None) -> tuple[Array | float, str | None]:
     """A row's requests per second, (draws,), and where they come from."""
     row = table.rows[k]
+    limits = limits_of(suite) if suite else ()
+    burstiness = suite.decision.traffic.burstiness if suite else 1.0
     if is_elsewhere(row.runtime):
         return np.nan, None
     measured = {n: table.draws[n][:, k] for n in LOADS if n in table.draws}
@@ -85,10 +85,14 @@ def _throughput(
         cell = row.estimates.get(SLO)
         if cell is not None and cell.value is not None and cell.value <= 0:
             return np.nan, None
+        server = suite.serving.scenarios.server if suite else None
+        share, said = kept_within(row.service, limits, server and server.latency_p99_ms, burstiness)
         if cell is not None and Reason.AT_LEAST in cell.reasons:
-            return measured[SLO], "ceiling: the load within the limit is a lower end"
-        lower = "priced at the lower end: the load is not confirmed" if row.counted_share < 1 else ""
-        return measured[SLO] * row.counted_share, lower
+            lower = "ceiling: the load within the limit is a lower end"
+        else:
+            share *= row.counted_share
+            lower = "priced at the lower end: the load is not confirmed" if row.counted_share < 1 else ""
+        return measured[SLO] * share, "; ".join(x for x in (said, lower) if x)
     if (offline := measured.get(OFFLINE)) is None:
         took_ms = measured.get("latency_p50_ms")
         return (np.nan, None) if took_ms is None else (1000.0 / took_ms, _UNLIMITED["latency_p50_ms"])
@@ -109,7 +113,7 @@ def with_costs(table: Tradeoff, suite: Suite, seconds: TrainingSeconds) -> Trade
         said = ("no price: set machine.price for costs",) if asked else ()
         return replace(table, warnings=(*table.warnings, *said))
     traffic, hourly = suite.decision.traffic, price.usd_per_hour
-    throughput, sources = throughputs(table, limits_of(suite), traffic.burstiness)
+    throughput, sources = throughputs(table, suite)
     where = fleet(table, throughput, suite)
     training = [_training(row, seconds, hourly) for row in table.rows]
     trained = {name: found.to_ship for name, found in seconds.items()}

@@ -14,7 +14,7 @@ import numpy as np
 
 from harness.analysis import cost
 from harness.analysis.choice import Assessment
-from harness.analysis.criteria import VALUE, DecisionObjective, limits_of, worth_of
+from harness.analysis.criteria import VALUE, DecisionObjective, worth_of
 from harness.analysis.draws import overlaid
 from harness.analysis.duels import Verdict
 from harness.analysis.instances import fleet
@@ -22,6 +22,7 @@ from harness.analysis.money import COST_METRICS, throughputs
 from harness.analysis.order import distinct
 from harness.analysis.rule import Choice
 from harness.analysis.sanity import senseless
+from harness.analysis.served import LATE
 from harness.analysis.stats import Array, beyond, row_quantiles
 from harness.analysis.values import metric_draws, utility_draws
 from harness.results import Estimate, Flip, Tradeoff
@@ -32,6 +33,9 @@ PRICE_BAND = 0.3
 """Sources of one price disagree by this much and more: the decision is always shown at −30 % and +30 %."""
 
 NOBODY = "no variant"
+
+MOST_QUEUES = 60
+"""Variants whose queues are simulated anew for a switch of a limit on latency: 60 take some seconds, once."""
 
 NARROW = 0.02
 """An answer that holds over less than this share of where the named variant's figure may lie is no switch."""
@@ -109,7 +113,7 @@ def _times(machine: Machine, factor: float) -> Machine:
 def _repriced(table: Tradeoff, suite: Suite, price_factor: float) -> Tradeoff:
     """Cost draws (and the value's) for another price and traffic; a fraction of the work of `complete`."""
     traffic = suite.decision.traffic
-    throughput, _ = throughputs(table, limits_of(suite), traffic.burstiness)
+    throughput, _ = throughputs(table, suite)
     where = fleet(table, throughput, suite)
     rows = tuple(replace(row, besides=row.besides.at(price_factor)) for row in where.on(table.rows))
     requests = traffic.mean * cost.SECONDS_PER_MONTH
@@ -140,7 +144,7 @@ def find_flips(question: Question) -> tuple[Flip, ...]:
     """
     found: list[Flip] = []
     for constraint in question.limits:
-        found.extend(_limit_flips(question, constraint))
+        found.extend(_as_asked(question, constraint, _limit_flips(question, constraint)))
     if depends_on_money(question):
         traffic = question.suite.decision.traffic
         found.extend(_factor_flips(question, "traffic", traffic.mean, "requests/s", 100.0, _scaled_traffic))
@@ -151,6 +155,24 @@ def find_flips(question: Question) -> tuple[Flip, ...]:
             found.extend(_factor_flips(question, "price", price.usd_per_hour, "USD/h", 10.0, _scaled_price))
     found.sort(key=lambda flip: abs(np.log(max(flip["factor"], 1e-9))))
     return tuple(flip for flip in found if flip["then"] != question.deployed)
+
+
+def _as_asked(question: Question, constraint: Constraint, flips: Sequence[Flip]) -> list[Flip]:
+    """The switches that who asks with the other limit gets: one on latency also says what load costs count
+    on."""
+    table, suite = question.table, question.suite
+    if constraint.metric not in LATE or not depends_on_money(question) or len(table.rows) > MOST_QUEUES:
+        return list(flips)
+    if cost.price_of(suite.machine) is None:
+        return list(flips)
+    found = []
+    for flip in flips:
+        limits = tuple(replace(c, limit=flip["at"]) if c == constraint else c for c in question.limits)
+        decision = suite.decision.model_copy(update={"constraints": tuple(map(str, limits))})
+        other = suite.model_copy(update={"decision": decision})
+        asked = replace(question, suite=other, limits=limits, table=_repriced(table, other, 1.0))
+        found.append({**flip, "then": asked.deployed})
+    return found
 
 
 def depends_on_money(question: Question) -> bool:

@@ -24,6 +24,7 @@ QUANTILES = 200
 """Of a call's time over its mean, kept of a variant: enough for a p99 of the queue."""
 LATE = {"latency_p50_ms": 0.5, "latency_p90_ms": 0.1, "latency_p99_ms": 0.01}
 """Metric that a limit is on → share of requests that may be later."""
+P99 = "latency_p99_ms"
 REQUESTS = 40_000
 MOST_LOADS = 20_000
 """Simulated loads that are remembered, of all runs together: a few MB."""
@@ -99,6 +100,34 @@ def load_within(times: ServiceTimes, limits: Sequence[Constraint], burstiness: f
         if c.is_upper and c.metric in LATE
     ]
     return min(found, key=lambda within: within.load or 0.0, default=None)
+
+
+def kept_within(
+    times: ServiceTimes | None, limits: Sequence[Constraint], promised_ms: float | None, burstiness: float
+) -> tuple[float, str]:
+    """What share of a load that was measured within a promise tighter limits leave, and how that is known.
+
+    A load that keeps a p99 of 5 ms, asked for 1 ms, was priced as it stood: at that load a hundredth of the
+    requests takes 5. A simulated queue says what part of it keeps the limit.
+
+    Args:
+        times: None where nobody measured how long calls take: the share is one at most, the cost a floor.
+        promised_ms: the server's p99; None of one that nobody knows any more.
+    """
+    asked = [c for c in limits if c.is_upper and c.metric in LATE]
+    tighter = [c for c in asked if c.metric != P99 or (promised_ms is not None and c.limit < promised_ms)]
+    if not tighter or promised_ms is None:
+        return 1.0, ""
+    at = None if times is None else _load(times, promised_ms, LATE[P99], burstiness)
+    if times is None or at is None:
+        return 1.0, f"floor: the load is that within a p99 of {promised_ms:g} ms"
+    within = load_within(times, tighter, burstiness)
+    if within is None or within.load is None:
+        return float("nan"), ""
+    if within.load >= at:
+        return 1.0, ""
+    said = f"measured within a p99 of {promised_ms:g} ms, by a simulated queue brought to {within.limit}"
+    return within.load / at, said
 
 
 def _load(times: ServiceTimes, limit_ms: float, promise: float, burstiness: float) -> float | None:

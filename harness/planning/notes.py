@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.analysis.criteria import NEEDED_CALLS, decides, limits_of
+from harness.costs import find_price
 from harness.metrics import metrics_of, stem
 from harness.planning.tails import tail_note
 from harness.planning.tuning import watched_note
-from harness.reading.components import price_cores
 from harness.suite.schema import CONSTANT, Suite
-from harness.suite.variants import cores_used, is_elsewhere, local_cores
+from harness.suite.variants import deployments, is_elsewhere, local_cores
 
 if TYPE_CHECKING:
     from harness.datasets.cuts import Cuts
@@ -35,7 +35,12 @@ def plan_notes(suite: Suite, machine_class: str | None = None) -> tuple[str, ...
     said = (*notes(suite.data.name, suite.data.args), *cuts.notes)
     own = [watched_note(suite), constant_note(suite), heavy_note(suite, cuts), usual_note(suite, cuts)]
     own += [silence_note(suite), busy_note(suite), tail_note(suite), *backward_limits(suite)]
-    money = [floor_note(suite), idle_note(suite), *unknown_machines(suite, machine_class)]
+    money = [
+        promise_note(suite),
+        floor_note(suite),
+        idle_note(suite),
+        *unknown_machines(suite, machine_class),
+    ]
     return (*said, *filter(None, [*own, *money]))
 
 
@@ -56,6 +61,19 @@ def floor_note(suite: Suite) -> str:
     )
 
 
+def promise_note(suite: Suite) -> str:
+    """That load is measured within a longer time than the suite's limit; empty where it is not so."""
+    server = suite.serving.scenarios.server
+    limits = [c.limit for c in limits_of(suite) if c.is_upper and c.metric == "latency_p99_ms"]
+    if server is None or not limits or min(limits) >= server.latency_p99_ms:
+        return ""
+    tightest = f"{min(limits):g}"
+    return (
+        f"load is measured within a p99 of {server.latency_p99_ms:g} ms and the limit is {tightest}: costs"
+        f" count on what a simulated queue makes of it; write `server: {{latency_p99_ms: {tightest}}}`"
+    )
+
+
 def is_priced(suite: Suite) -> bool:
     """Whether the suite says what its machine costs."""
     return suite.machine.price is not None or bool(suite.machine.usd_per_hour)
@@ -63,13 +81,24 @@ def is_priced(suite: Suite) -> bool:
 
 def idle_note(suite: Suite) -> str:
     """That a machine is priced whole while some of its cores do nothing."""
-    if suite.serving.workers is not None or not is_priced(suite):
+    names = [name for name in suite.serving.runtimes if not is_elsewhere(name)]
+    if not names or not is_priced(suite):
         return ""
-    cores = suite.machine.cores or price_cores().get(suite.machine.price or "") or local_cores()
-    used = max(cores_used(name, suite.serving.threads) for name in suite.serving.runtimes)
+    row = find_price(suite.machine.price) if suite.machine.price else None
+    if row is not None and row.gpu:
+        return ""
+    here, listed = local_cores(), row.vcpus if row else 0
+    ours = suite.machine.cores or listed or here
+    cores = max(ours, listed)
+    served = [d for name in names for d in deployments(suite.serving, name, ours)]
+    used = max((d.threads * d.workers for d in served), default=cores)
     if used >= cores:
         return ""
-    cure, verb = "with `serving.workers: auto` all of them do", "serves" if used == 1 else "serve"
+    verb, most = "serves" if used == 1 else "serve", min(cores, here)
+    cure = f"this computer has {here}"
+    if used < most:
+        which = "all of them" if most == cores else f"the {most} of this computer"
+        cure = f"with `serving.workers: auto` {which} do"
     return f"the machine is priced with {cores} cores, of which {used} {verb}: costs are ceilings; {cure}"
 
 

@@ -9,7 +9,6 @@ import numpy as np
 
 from harness.analysis.bill import Bill, bill, size_mb
 from harness.analysis.cost import HOURS_PER_MONTH, machines, replicas
-from harness.analysis.criteria import limits_of
 from harness.analysis.instances import fleet, instances
 from harness.analysis.money import quantiles, throughputs, training_seconds
 from harness.costs import Price
@@ -65,9 +64,7 @@ def bill_blocks(e: Evidence, price: Price | None) -> Iterator[Block]:
 
 def bills(e: Evidence, price: Price) -> dict[str, tuple[Bill, float]]:
     """Variant → its bill, and the requests per second of one machine that it is reckoned with."""
-    bursts = e.suite.decision.traffic.burstiness
-    here = throughputs(e.tradeoff, limits_of(e.suite), bursts)[0]
-    middle = quantiles(fleet(e.tradeoff, here, e.suite).throughput)[1]
+    middle = quantiles(fleet(e.tradeoff, throughputs(e.tradeoff, e.suite)[0], e.suite).throughput)[1]
     hourly = {i.name: i.price.usd_per_hour for i in instances(e.suite, e.tradeoff.machine_class)}
     trained = training_seconds(e.records, e.tradeoff.train_size)
     found = {}

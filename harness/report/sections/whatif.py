@@ -20,7 +20,8 @@ from harness.analysis.money import COST_METRICS, throughputs
 from harness.analysis.parts import LOAD, elsewhere, has_plain_bill, quality_of, why_no_plain_bill
 from harness.analysis.rule import TieBreaker
 from harness.analysis.sanity import senseless
-from harness.analysis.sensitivity import Question
+from harness.analysis.sensitivity import Question, depends_on_money
+from harness.analysis.served import LATE
 from harness.analysis.shrink import PRIOR, SPREADS
 from harness.analysis.stats import Array
 from harness.analysis.values import metric_draws
@@ -80,6 +81,11 @@ def what_if(e: Evidence) -> Section | None:
         words += f" {n.counted(left, 'variant')} of the lowest ranks not among them."
     if why := why_no_plain_bill(question.table, question.suite):
         words += f" Traffic and price cannot be moved here: {why}."
+    if depends_on_money(question) and any(c.metric in LATE for c in question.limits):
+        words += (
+            " Costs stay those of a load within today's limits on latency: under a tighter one they are higher"
+            " (`recommend --where` counts them anew)."
+        )
     html = Markup(
         '<p>{}</p>\n<div class="panel" id="what-if-panel" hidden></div>\n'
         "<noscript><p>This panel needs a script; what would change the answer stands above.</p></noscript>\n"
