@@ -83,8 +83,8 @@ def what_if(e: Evidence) -> Section | None:
         words += f" Traffic and price cannot be moved here: {why}."
     if depends_on_money(question) and any(c.metric in LATE for c in question.limits):
         words += (
-            " Costs stay those of a load within today's limits on latency: a tighter one makes them higher, as"
-            " `recommend --where` counts."
+            " Costs stay those of a load within today's limits on latency; a tighter one makes them higher"
+            " (`recommend --where` counts them)."
         )
     html = Markup(
         '<p>{}</p>\n<div class="panel" id="what-if-panel" hidden></div>\n'
