@@ -9,8 +9,11 @@ import numpy as np
 import pytest
 
 from harness.analysis.criteria import merge_constraints
+from harness.analysis.flips import find_flips
 from harness.analysis.money import SLO, with_costs
+from harness.analysis.recommend import question_of
 from harness.analysis.served import kept_within, load_within, service_times
+from harness.analysis.tradeoff import complete
 from harness.record import Measurement
 from harness.results import Estimate, Row, ServiceTimes, Tradeoff
 from harness.suite.schema import Server
@@ -63,6 +66,30 @@ def test_a_tighter_limit_than_the_servers_is_paid_for_in_machines() -> None:
     cell = found.estimates["cost_per_month_usd"]
     assert math.ceil(2500 / within(20)) == 4 and math.ceil(2500 / within(8)) == 6
     assert cell.value == pytest.approx(6 * 73.0) and "brought to latency_p99_ms <= 8" in cell.note
+
+
+def test_a_switch_that_is_told_of_a_limit_on_latency_counts_the_machines_that_it_takes() -> None:
+    """700 requests per second are carried within 15.35 ms and more, by the formula: below, a second machine
+    makes the better one the worse one. By its calls alone it kept limits down to 5 ms, which was told."""
+    suite = make_suite(
+        ["good", "light"], ["onnx"], traffic={"qps": 700.0}, constraints=("latency_p99_ms <= 20",),
+        objective="maximize value", value="1000*accuracy - cost_per_month_usd",
+    )  # fmt: skip
+    scenarios = suite.serving.scenarios.model_copy(update={"server": Server(latency_p99_ms=20.0)})
+    suite = suite.model_copy(update={"serving": suite.serving.model_copy(update={"scenarios": scenarios})})
+    times, carried = of_exponential_calls(), {"good": within(20), "light": 3000.0}
+    light = replace(times, by_size=((1, 0.2),))
+    figures = {"accuracy": (0.9, 0.88), SLO: tuple(carried.values()), "latency_p99_ms": (4.7, 0.95)}
+    rows = tuple(
+        Row(f"{name}/onnx", name, "onnx", {m: Estimate(v[k]) for m, v in figures.items()}, service=service)
+        for k, (name, service) in enumerate((("good", times), ("light", light)))
+    )
+    draws = {metric: np.tile(values, (50, 1)) for metric, values in figures.items()}
+    question = question_of(complete(Tradeoff(rows, tuple(figures), draws), suite, {}), suite)
+    assert question.winner == "good/onnx"
+    told = next(f for f in find_flips(question) if f["what"] == "limit on latency_p99_ms")
+    assert told["then"] == "light/onnx"
+    assert told["at"] == pytest.approx(1000 * math.log(100) / 300, rel=0.05)
 
 
 def test_two_workers_carry_more_than_twice_what_one_carries_under_a_tight_limit() -> None:

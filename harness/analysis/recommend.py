@@ -20,6 +20,7 @@ from harness.analysis.explain import (
     undecidable,
     why_not_likeliest,
 )
+from harness.analysis.flips import find_flips
 from harness.analysis.later import can_wait, with_costs_later
 from harness.analysis.outputs import (
     stored_evidence,
@@ -29,7 +30,7 @@ from harness.analysis.outputs import (
     write_tradeoffs,
 )
 from harness.analysis.sanity import nonsense
-from harness.analysis.sensitivity import Question, depends_on_money, find_flips
+from harness.analysis.sensitivity import Question, depends_on_money
 from harness.analysis.ties import Named, why_named
 from harness.analysis.tradeoff import (
     judge,
