@@ -9,6 +9,7 @@ import pytest
 
 from benchmarks.until_decided import repeat
 from harness.analysis.criteria import merge_constraints, parse_objective
+from harness.analysis.flips import SLIVER, _past_a_sliver, _past_narrow, find_flips
 from harness.analysis.measure_next import (
     is_decided,
     next_measurements,
@@ -19,13 +20,9 @@ from harness.analysis.measure_next import (
 from harness.analysis.more_data import extrapolate
 from harness.analysis.sensitivity import (
     NOBODY,
-    SLIVER,
     Question,
-    _past_a_sliver,
-    _past_narrow,
     at_price_band,
     break_even,
-    find_flips,
     winner_map,
 )
 from harness.analysis.tradeoff import tradeoff

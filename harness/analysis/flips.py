@@ -24,9 +24,9 @@ NARROW = 0.02
 SLIVER = 1.03
 """An answer that holds over less than this factor of traffic or price is no switch that is told."""
 
-MOST_QUEUES, QUEUE_STEPS = 60, 8
-"""Variants whose queues are simulated for other limits on latency, and how many of these are tried to each
-side: a hundredth of a second for each of both, once."""
+MOST_QUEUES, QUEUE_STEPS, QUEUE_WITHIN = 60, 6, 0.01
+"""Variants whose queues are simulated for other limits on latency, how many of these are tried to each side,
+and how exactly the switch is found: every queue takes a hundredth of a second, once."""
 
 
 def find_flips(question: Question) -> tuple[Flip, ...]:
@@ -68,9 +68,10 @@ def _factor_flips(
     reach: float,
     scaled: Callable[[Question, float], Question],
     steps: int = 12,
+    within: float = 0.0005,
 ) -> list[Flip]:
     """Switches over a factor from 1/reach to reach, found on a log grid of so many steps to each side and
-    refined by bisection.
+    refined by bisection to a share of it.
 
     Of several instances a switch from one to the next is one too.
     """
@@ -88,27 +89,33 @@ def _factor_flips(
             if winners[-1] != winners[0]:
                 break
         if winners[-1] != winners[0]:
-            at = _bisect(winner, float(grid[len(winners) - 2]), float(grid[len(winners) - 1]), winners[0])
-            at = _past_a_sliver(winner, at, at * SLIVER**direction, winners[0])
+            at = _bisect(
+                winner, float(grid[len(winners) - 2]), float(grid[len(winners) - 1]), winners[0], within
+            )
+            at = _past_a_sliver(winner, at, at * SLIVER**direction, winners[0], within)
             told, then = _told(lambda x: winner(x / today), at * today, today)
             found.append(_flip(what, told, unit, then, told / today))
     return found
 
 
-def _bisect(winner: Callable[[float], str], same: float, other: float, now: str) -> float:
+def _bisect(
+    winner: Callable[[float], str], same: float, other: float, now: str, within: float = 0.0005
+) -> float:
     """The factor where the winner changes, to half a thousandth: three digits of it are told."""
-    while abs(np.log(other / same)) > 0.0005:
+    while abs(np.log(other / same)) > within:
         middle = float(np.sqrt(same * other))
         same, other = (middle, other) if winner(middle) == now else (same, middle)
     return other
 
 
-def _past_a_sliver(winner: Callable[[float], str], at: float, beyond_it: float, now: str) -> float:
+def _past_a_sliver(
+    winner: Callable[[float], str], at: float, beyond_it: float, now: str, within: float = 0.0005
+) -> float:
     """Where the answer that lasts begins: between two that lead in turn a third may be named for a moment."""
     lasting = winner(beyond_it)
     if lasting in (now, winner(at)):
         return at
-    return _bisect(lambda factor: lasting if winner(factor) == lasting else now, at, beyond_it, now)
+    return _bisect(lambda factor: lasting if winner(factor) == lasting else now, at, beyond_it, now, within)
 
 
 def _told(winner: Callable[[float], str], at: float, today: float) -> tuple[float, str]:
@@ -184,7 +191,7 @@ def _queue_flips(question: Question, constraint: Constraint) -> list[Flip]:
         return replace(asked, suite=suite, limits=limits, table=repriced(asked.table, suite, 1.0))
 
     what = f"limit on {constraint.metric}"
-    return _factor_flips(question, what, constraint.limit, "", 30.0, scaled, QUEUE_STEPS)
+    return _factor_flips(question, what, constraint.limit, "", 30.0, scaled, QUEUE_STEPS, QUEUE_WITHIN)
 
 
 def _width(draws: Array, row: int | None) -> float:
