@@ -86,7 +86,7 @@ def _throughput(table: Tradeoff, k: int, suite: Suite | None) -> tuple[Array | f
         if cell is not None and cell.value is not None and cell.value <= 0:
             return np.nan, None
         server = suite.serving.scenarios.server if suite else None
-        share, said = kept_within(row.service, limits, server and server.latency_p99_ms, burstiness)
+        share, said = kept_within(row.service, limits, server.latency_p99_ms if server else None, burstiness)
         if cell is not None and Reason.AT_LEAST in cell.reasons:
             lower = "ceiling: the load within the limit is a lower end"
         else:
