@@ -76,7 +76,7 @@ def make_suite(
         "serving": {
             "runtimes": list(runtimes),
             "rounds": 3,
-            "scenarios": {"single_stream": {}, "offline": {}, "server": {"latency_p99_ms": 4}},
+            "scenarios": {"single_stream": {}, "offline": {}, "server": {"latency_p99_ms": 3}},
         },
         "machine": {"price": "aws/c7i.large"},
         "decision": {

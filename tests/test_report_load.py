@@ -60,7 +60,7 @@ def test_every_variant_is_a_line_in_the_pictures_and_its_knee_a_star(evidence: E
     for picture in pictures:
         for row in evidence.rows:
             assert row.variant in picture
-    assert "limit ≤ 10" in pictures[0]
+    assert "limit ≤ 3" in pictures[0]
     assert "not estimable" not in page
 
 
