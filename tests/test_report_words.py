@@ -44,9 +44,11 @@ def evidence(tmp_path_factory: pytest.TempPathFactory) -> Evidence:
         ("accuracy", 0.87, 0.873, ("0.870", "0.873")),
         ("latency_p99_ms", 10.0, 12.0, ("10\u202fms", "12\u202fms")),
         ("cost_per_million_usd", 0.5, 0.124, ("$0.500", "$0.124")),
+        ("latency_p99_ms", 50.0, 0.181, ("50\u202fms", "0.181\u202fms")),  # not 0.2, which is no switch yet
+        ("latency_p99_ms", 10.0, 3.18, ("10\u202fms", "3.18\u202fms")),
     ],
 )
-def test_both_sides_of_a_changed_limit_differ_and_have_the_same_digits(
+def test_both_sides_of_a_changed_limit_differ_and_lose_no_digit_of_the_switch(
     metric: str, today: float, other: float, said: tuple[str, str]
 ) -> None:
     assert n.two_sides(metric, today, other) == said

@@ -245,7 +245,9 @@ def two_sides(name: str, today: float, other: float, known: MetricTable = HARNES
         now, then = (f"{x:,.{places}f}" for x in (today, rounded))
         while "." in now and now.endswith("0") and then.endswith("0"):
             now, then = now[:-1].rstrip("."), then[:-1].rstrip(".")
-        if float(now.replace(",", "")) == today and not (today.is_integer() and rounded.is_integer()):
+        told = [float(x.replace(",", "")) for x in (now, then)]
+        # 0.181 beside 50.0 is no 0.2: who asks with that gets another answer.
+        if told == [today, rounded] and not (today.is_integer() and rounded.is_integer()):
             return tuple(_sided(name, x, known) for x in (now, then))  # type: ignore[return-value]
     return quantity(name, today, known), quantity(name, rounded, known)
 
