@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from harness.analysis.outputs import stored_suite, table_of
-from harness.metrics import metrics_of
+from harness.metrics import METRICS, metrics_of
+from harness.metrics.jackknife import STORED, parts_of
 from harness.planning.trials import plan_trials
 from harness.protocols import Split
 from harness.reading import read_suite
-from harness.record import Measurement, SuiteError, TrialError
+from harness.record import Measurement, Record, SuiteError, TrialError
+from harness.results import Estimate
+from harness.store.runs import RunFolder
 from harness.tasks.evaluation import measure_own, write_predictions
 from tests.report_samples import Made, make_records, make_run, make_suite
 
@@ -59,6 +64,13 @@ def test_a_declared_metric_may_be_limited_and_is_known_with_its_direction(tmp_pa
     assert suite.decision.objective == "maximize own_share"
     known = metrics_of(suite)["own_share"]
     assert (known.unit, known.better) == ("fraction", "higher")
+    assert (known.low, known.high) == (0.0, 1.0)
+
+
+def test_every_fraction_of_the_harness_lies_between_0_and_1_but_r2() -> None:
+    """R² is a share of the variance, and negative where a model is worse than the mean."""
+    ends = {name: (m.low, m.high) for name, m in METRICS.items() if m.unit == "fraction"}
+    assert ends.pop("r2") == (-np.inf, 1.0) and set(ends.values()) == {(0.0, 1.0)}
 
 
 @pytest.mark.parametrize(
@@ -132,29 +144,66 @@ def test_a_metric_that_raises_or_returns_nonsense_fails_its_trial_with_its_name(
 
 def test_the_table_has_it_with_an_interval_over_examples_and_seeds(tmp_path: Path) -> None:
     """Read from the records alone: the function is not there any more."""
-    world = (Made("small_cnn", 0.9, 0.3, 60, 1000),)
-    own = {"own_share": {"function": "gone:gone", "unit": "fraction", "better": "higher"}}
-    suite = make_suite(world, ("torch",), metrics=own, decision={"objective": "maximize own_share"})
-    records = make_records(world, seeds=(0, 1), sizes=(100,), rounds=1, calls=30, runtimes=("torch",))
-    run = make_run(tmp_path, [with_own(r) for r in records], suite, files=False)
     rng = np.random.default_rng(0)
-    for record in records:
-        if record.trial.kind == "score":
-            part = Split(np.zeros(200), np.zeros(200, np.int64), np.arange(200))
-            right = (rng.random(200) < 0.8).astype(float)
-            write_predictions(
-                run.trial_folder(record.trial.id) / "predictions.parquet", part, np.full((200, 2), 0.5),
-                {"own_share": right},
-            )  # fmt: skip
-    row = table_of(run, stored_suite(run)).rows[0]
-    estimate = row.estimates["own_share"]
+    estimate = figure(tmp_path, 0.8, lambda: {"own_share": (rng.random(200) < 0.8).astype(float)})
     assert estimate.value == pytest.approx(0.8)
     assert estimate.low is not None and 0.5 < estimate.low < 0.8 < (estimate.high or 0) < 1.0
 
 
-def with_own(record):  # type: ignore[no-untyped-def]
-    from dataclasses import replace
+@pytest.mark.parametrize("name", ["own_share", f"{STORED}own_share"])
+@pytest.mark.parametrize("value", [0.99, 0.01, 1.0])
+def test_an_interval_of_a_fraction_lies_between_0_and_1(tmp_path: Path, value: float, name: str) -> None:
+    """Cells read 0.98 (0.95 to 1.03). Scores that are right or wrong, and a number with parts left out."""
+    values = (np.arange(200) % 100 < 100 * value).astype(float)
+    if name.startswith(STORED):
+        parts = parts_of(np.arange(200))
+        values = (value + np.random.default_rng(1).normal(0, min(value, 1 - value), 20))[parts]
+    estimate = figure(tmp_path, value, lambda: {name: values})
+    assert estimate.value == pytest.approx(value)
+    assert estimate.low is not None and estimate.high is not None
+    assert 0 <= estimate.low <= value <= estimate.high <= 1 and estimate.low < estimate.high
 
+
+@pytest.mark.parametrize(
+    ("values", "is_said"), [((1.2, 1.4), True), ((-1.0, 1.0), True), ((0.0, 1.0), False)]
+)
+def test_a_fraction_that_is_none_keeps_its_interval_and_is_told_to_name_its_unit(
+    tmp_path: Path, values: tuple[float, float], is_said: bool
+) -> None:
+    """`fraction` is what an own metric is where nobody says otherwise: a gain of 1.3 is not cut to 1."""
+    scores = np.resize(values, 200)
+    run = own_run(tmp_path, float(scores.mean()), lambda: {"own_share": scores})
+    table = table_of(run, stored_suite(run))
+    said = [w for w in table.warnings if "write its `unit` under metrics.own_share" in w]
+    assert len(said) == is_said
+    found = table.rows[0].estimates["own_share"]
+    assert found.low is not None and found.high is not None and found.low < scores.mean() < found.high
+    assert (found.high > 1) == (values[0] > 1)
+
+
+def figure(folder: Path, value: float, scores: Callable[[], dict[str, np.ndarray]]) -> Estimate:
+    run = own_run(folder, value, scores)
+    return table_of(run, stored_suite(run)).rows[0].estimates["own_share"]
+
+
+def own_run(folder: Path, value: float, scores: Callable[[], dict[str, np.ndarray]]) -> RunFolder:
+    """A run of one network with two seeds, whose own metric was measured on 200 examples."""
+    world = (Made("small_cnn", 0.9, 0.3, 60, 1000),)
+    own = {"own_share": {"function": "gone:gone", "unit": "fraction", "better": "higher"}}
+    suite = make_suite(world, ("torch",), metrics=own, decision={"objective": "maximize own_share"})
+    records = make_records(world, seeds=(0, 1), sizes=(100,), rounds=1, calls=30, runtimes=("torch",))
+    run = make_run(folder, [with_own(r, value) for r in records], suite, files=False)
+    for record in records:
+        if record.trial.kind == "score":
+            part = Split(np.zeros(200), np.zeros(200, np.int64), np.arange(200))
+            write_predictions(
+                run.trial_folder(record.trial.id) / "predictions.parquet", part, np.full((200, 2), 0.5),
+                scores(),
+            )  # fmt: skip
+    return run
+
+
+def with_own(record: Record, value: float) -> Record:
     if record.trial.kind != "score":
         return record
-    return replace(record, measurements=(*record.measurements, Measurement("own_share", 0.8, "fraction")))
+    return replace(record, measurements=(*record.measurements, Measurement("own_share", value, "fraction")))

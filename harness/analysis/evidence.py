@@ -26,15 +26,19 @@ from harness.analysis.joint import LAUNCH_SD, SEED_SPREAD, launch_draws, quality
 from harness.analysis.launches import headline, launch_values
 from harness.analysis.predictions import NotComparableError, ScoreReader, Scores
 from harness.analysis.race import in_the_race, still_racing
-from harness.analysis.scored import scored_rows
+from harness.analysis.scored import ScoredRows, scored_rows
 from harness.analysis.sessions import by_session
 from harness.analysis.spreads import launch_spread, quality_spread
 from harness.analysis.stats import Array
-from harness.metrics import METRICS, MetricTable, metric, metrics_of, stem
+from harness.figures import short
+from harness.metrics import METRICS, Metric, MetricTable, metric, metrics_of, stem
 from harness.record import Record, Variant
 from harness.results import Estimate
 from harness.streams import generator
 from harness.suite.schema import Suite
+
+ROUNDING = 1e-9
+"""How far a fraction may seem to lie beyond its ends."""
 
 
 def gather(
@@ -176,7 +180,9 @@ def _read_scores(index: RecordIndex, reader: ScoreReader, beliefs: Beliefs) -> d
 def _add_quality(
     beliefs: Beliefs, index: RecordIndex, name: str, scores: Mapping[str, Mapping[str, Scores]], suite: Suite
 ) -> None:
-    told, entry = scored_rows(index, name, scores, suite), metrics_of(suite)[name]
+    told = scored_rows(index, name, scores, suite)
+    known = metrics_of(suite)
+    entry = _as_measured(known[name], told, beliefs) if stem(name) in known.own else known[name]
     tables, cells, is_folded = told.tables, told.cells, bool(told.folded)
     if is_folded:
         tables = _folded_tables(index, told.folded, beliefs)
@@ -209,6 +215,22 @@ def _add_quality(
             beliefs.warnings.append(said_of(entry, tail))
     dfs = {k: (None, told.notes[k]) if told.notes[k] else _df(tables[k], is_folded) for k in tables}
     store(beliefs, name, cells, list(tables), np.clip(draw, entry.low, entry.high), dfs)
+
+
+def _as_measured(entry: Metric, told: ScoredRows, beliefs: Beliefs) -> Metric:
+    """A metric of the suite's own, without its ends where a figure lies beyond them: what was called a
+    fraction is none then, which is said."""
+    found = [cell.value for cell in told.cells.values() if cell.value is not None]
+    of_examples = [t for k, t in told.tables.items() if not told.behind.get(k, Behind()).units]
+    found += [float(end) for table in of_examples for end in (table.min(), table.max())]
+    beyond = [v for v in found if not entry.low - ROUNDING <= v <= entry.high + ROUNDING]
+    if not beyond:
+        return entry
+    beliefs.warnings.append(
+        f"{entry.name} was declared a fraction and was {short(beyond[0])}: its intervals are those of a "
+        f"number without ends; write its `unit` under metrics.{stem(entry.name)}, as the column is to show it"
+    )
+    return replace(entry, low=-math.inf, high=math.inf)
 
 
 def _say_fallen(

@@ -173,9 +173,9 @@ def costs_of(values: np.ndarray, metric: Metric | None) -> np.ndarray | None:
     what it lacks to its highest possible value; None where there is no such value."""
     if metric is None:
         return None
-    if metric.better == "lower":
-        return values if np.nanmin(values) >= 0 else None
-    return metric.high - values if np.isfinite(metric.high) else None
+    costs = values if metric.better == "lower" else metric.high - values
+    known = costs[~np.isnan(costs)]
+    return costs if np.isfinite(known).all() and (known >= 0).all() else None
 
 
 def profile(costs: np.ndarray | None, factors: Sequence[float] = FACTORS) -> np.ndarray | None:

@@ -353,8 +353,13 @@ def metrics_of(suite: Suite | None) -> MetricTable:
 
 @lru_cache(maxsize=64)
 def _declared(metrics: tuple[tuple[str, OwnMetric], ...]) -> MetricTable:
-    own = {n: Metric(n, own.unit, own.better, f"Own: {own.function}") for n, own in metrics}
-    return MetricTable(own)
+    return MetricTable({n: _own(n, declared) for n, declared in metrics})
+
+
+def _own(name: str, declared: OwnMetric) -> Metric:
+    """A metric that a suite declares: a fraction lies between 0 and 1."""
+    own = Metric(name, declared.unit, declared.better, f"Own: {declared.function}")
+    return replace(own, low=0.0, high=1.0) if declared.unit == "fraction" else own
 
 
 def watched_metric(spec: Spec) -> str:
