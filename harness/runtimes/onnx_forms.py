@@ -1,4 +1,5 @@
-"""Which estimators have no ONNX form, by the options that converters drop in silence; imports no library.
+"""Which estimators have no ONNX form: by the options that converters drop in silence, and by what skl2onnx
+has no converter for; imports no library.
 
 What is named here was seen with onnxmltools 1.16, skl2onnx 1.20, XGBoost 3.2, LightGBM 4.7 and CatBoost 1.2:
 the converter raised, or wrote a graph that answers otherwise.
@@ -10,6 +11,7 @@ import re
 from collections.abc import Iterator, Mapping
 
 from harness.codec import JsonObject
+from harness.runtimes.without_converter import without_converter
 from harness.suite.model_ref import ModelRef, parse_model
 
 ON_WORDS = frozenset(
@@ -65,8 +67,8 @@ def no_form(model: ModelRef, task: str, args: JsonObject) -> str:
         return ""
     if task == "text_classification" and model.name.rpartition(".")[2] not in ON_WORDS:
         return f"over words only {', '.join(sorted(ON_WORDS))} have an ONNX form"
-    dropped = without_onnx(model.kind, args)
-    return f"{dropped}; it is served by {model.about.native} itself" if dropped else ""
+    reason = without_onnx(model.kind, args) or without_converter(model, args)
+    return f"{reason}; it is served by {model.about.native} itself" if reason else ""
 
 
 def without_onnx(library: str, args: JsonObject) -> str | None:

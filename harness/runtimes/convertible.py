@@ -1,0 +1,31 @@
+"""`python -m harness.runtimes.convertible`: which estimators skl2onnx converts, as its own registry says.
+
+Prints JSON: `known`, the classes that have a converter, by name; `selectors`, those of them that choose
+columns: of what these hold only the choice goes into a graph, never the estimator.
+"""
+
+from __future__ import annotations
+
+import json
+
+from harness.codec import Json
+
+
+def registered() -> dict[str, Json]:
+    """What skl2onnx converts here, with the boosting libraries' estimators where they are installed."""
+    from skl2onnx._supported_operators import sklearn_operator_name_map
+    from sklearn.feature_selection import SelectorMixin
+
+    from harness.runtimes.converters import register
+
+    register()
+    known = [kind for kind in sklearn_operator_name_map if isinstance(kind, type)]
+    chosen = [kind for kind in known if issubclass(kind, SelectorMixin)]
+    return {
+        "known": sorted({kind.__name__ for kind in known}),
+        "selectors": sorted({kind.__name__ for kind in chosen}),
+    }
+
+
+if __name__ == "__main__":
+    print(json.dumps(registered()))
