@@ -5,6 +5,7 @@ And quotes that nobody closed: no row may vanish in a text.
 
 from __future__ import annotations
 
+import datetime
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -17,7 +18,9 @@ import yaml
 
 from harness.datasets import tabular_csv, text_csv
 from harness.exported.tables import TableEncoding
+from harness.planning.notes import plan_notes
 from harness.protocols import Dataset
+from harness.reading import read_suite
 from harness.record import DataError
 
 N = 60
@@ -226,3 +229,40 @@ def test_a_text_may_be_longer_than_a_block(tmp_path: Path) -> None:
     long = "word " * 600_000
     lines = [f"text {i},{('pos', 'neg')[i % 2]}" for i in range(30)]
     assert read(texts(tmp_path, [*lines, f"{long.strip()},pos"], ","))[30] == long.strip()
+
+
+@pytest.mark.parametrize("form", ["csv", "gz", "parquet", "times", "texts in parquet"])
+def test_plan_says_that_a_target_of_durations_is_predicted_in_seconds(tmp_path: Path, form: str) -> None:
+    """An mae of 341 was said, of what nobody knew."""
+    frame = pd.DataFrame({"a": range(N), "took": [clock(i) for i in range(N)]})
+    path = tmp_path / f"t.{form.split()[-1]}"
+    if form == "parquet":
+        frame.assign(took=HOURS).to_parquet(path)
+    elif form == "times":
+        seconds = [datetime.time(i % 24, i % 60) for i in range(N)]
+        frame.assign(took=seconds).to_parquet(path)
+    elif form.startswith("texts"):
+        frame.to_parquet(path)
+    else:
+        path = path.with_name("t.csv.gz") if form == "gz" else path
+        frame.to_csv(path, index=False, sep=";")
+    (tmp_path / "suite.yaml").write_text(TIMED.format(path=path.name))
+    said = plan_notes(read_suite(tmp_path / "suite.yaml"))
+    assert sum("target 'took' holds durations or times of day: predicted as seconds" in s for s in said) == 1
+
+
+@pytest.mark.parametrize("value", ["{i}.5", "{i}", "{i}.5 kg"])
+def test_other_targets_are_not_called_durations(tmp_path: Path, value: str) -> None:
+    rows = "\n".join(f"{i},{value.format(i=i)}" for i in range(N))
+    (tmp_path / "t.csv").write_text(f"a,took\n{rows}\n")
+    (tmp_path / "suite.yaml").write_text(TIMED.format(path="t.csv"))
+    assert not any("seconds" in note for note in plan_notes(read_suite(tmp_path / "suite.yaml")))
+
+
+TIMED = """\
+name: timed
+task: tabular_regression
+data: {{name: tabular_csv, path: {path}, target: took}}
+candidates: {{ridge: "sklearn:Ridge"}}
+decision: {{objective: minimize mae}}
+"""

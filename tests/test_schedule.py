@@ -13,10 +13,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ray.tune.error import TuneError
 
 from harness.progress import Silent
 from harness.record import HarnessError, Record, Resources, Status, Trial
-from harness.schedule import SchedulerSettings, run_trials, sweep
+from harness.schedule import Kept, SchedulerSettings, run_trials, sweep
 from harness.schedule.cluster import (
     NODE,
     ClusterNode,
@@ -132,6 +133,7 @@ def test_scores_of_trainings_of_an_earlier_session_are_asked_for_like_others(
     trained = [chain(name)[0] for name in ("good", "poor")]
     run_trials(trained, run, Witness(), OURS, dispatch=FAKE)
     scores = [chain(name)[1] for name in ("good", "poor")]
+    run.commit(Record(scores[1], "failed"), run.scratch(scores[1].id))  # once, and is not wanted now
     records = run_trials(
         [*trained, *scores],
         run,
@@ -177,6 +179,32 @@ def test_a_sweep_that_a_memory_kill_ends_with_a_plain_error_is_told_as_ended(
         "train", Orders(run, trials, ""), sweep._Sink(Silent(), trials), OURS, [node()]
     )
     assert deaths == {} and cause == "Task was killed due to the node running low on memory."
+
+
+def test_what_our_own_code_raises_that_ray_calls_is_no_end_of_ray(run: RunFolder) -> None:
+    """Who is asked whether a trial is wanted, and who is told how it ended: Tune wraps what that one raises.
+    Each was tried three times, and all trials were "not run: Ray ended the sweep"."""
+
+    def wanted(trial: Trial) -> bool:
+        raise RuntimeError("the figures contradict each other")
+
+    class Broken(Silent):
+        def ended(self, trial: Trial, status: Status, reason: str = "", seconds: float | None = None) -> None:
+            raise ValueError("no such line")
+
+    good, other = chain("good")[:2], chain("other")[:1]
+    with Kept() as kept:
+        with pytest.raises(RuntimeError, match="^the figures contradict each other$"):
+            run_trials(good, run, Silent(), OURS, dispatch=FAKE, wanted=wanted, kept=kept)
+        with pytest.raises(ValueError, match="^no such line$"):
+            run_trials(other, run, Broken(), OURS, dispatch=FAKE, kept=kept)
+    assert {r.status for r in run.records()} == {"finished"}
+
+
+def test_an_error_that_ray_raises_itself_is_an_end_of_ray() -> None:
+    with pytest.raises(TuneError) as told:
+        sweep.tune.Tuner(None)
+    assert sweep.raised_by_us(told.value) is None
 
 
 def test_the_budget_stops_new_trials_and_says_so(run: RunFolder) -> None:

@@ -16,7 +16,7 @@ from harness.reading import read_suite
 from harness.record import Measurement, Record, Trial
 from harness.running.asked import Asked, grid_of, seeds_of
 from harness.running.standing import question_of
-from harness.running.until_decided import Story, spend
+from harness.running.until_decided import Story, _Spending, spend
 from harness.running.worlds import Worlds
 from harness.schedule import Wanted
 from harness.store.runs import RunFolder, open_run
@@ -182,6 +182,29 @@ def test_a_launch_is_the_same_however_many_rounds_are_asked_for(suite: Suite, li
         asked.rounds = dict.fromkeys(asked.grid, rounds)
         assert {t.id for t in asked.trials(("serve",))} <= whole
     assert {t.id for t in plan_trials(with_rounds(limited, 6)) if (t.round or 0) < 3} == whole
+
+
+def test_what_is_not_wanted_and_failed_in_an_earlier_run_did_not_fail_in_this_one(
+    suite: Suite, tmp_path: Path
+) -> None:
+    """It was counted among the trials of this run, and never tried again."""
+    run = open_run(tmp_path, suite.name, "0123456789abcdef")
+    world = World(run, CLEAR, 0.01)
+    execute = world.execute
+
+    def over_failures(trials: Sequence[Trial], wanted: Wanted) -> None:
+        execute([t for t in trials if t.kind == "train" or wanted(t)], wanted)
+
+    asked = asked_of(suite)
+    spending = _Spending(suite, Worlds(run, over_failures), asked, Story(1), lambda: np.inf, False)
+    trials = [t for t in asked.trials(seeds=1) if t.candidate == "poor"]
+    score, served = (next(t for t in trials if t.kind == kind) for kind in ("score", "serve"))
+    for trial in (score, served):
+        run.commit(Record(trial, "failed"), run.scratch(trial.id))
+    spending._execute(trials, lambda trial: False)
+    assert asked.failed == set() and spending.told.trials == 1, "the training alone"
+    spending._execute(trials)
+    assert score.id in world.asked[-1] and asked.failed == {score.id, served.id}
 
 
 def test_who_is_out_is_neither_trained_nor_scored_nor_served(suite: Suite) -> None:

@@ -33,6 +33,7 @@ def plan_notes(suite: Suite, machine_class: str | None = None) -> tuple[str, ...
     split = suite.data.split.model_dump(mode="json", exclude={"repeats"}) if suite.data.split else None
     cuts = cuts_of(suite.data.name, suite.data.args, split, suite.seed)
     said = (*notes(suite.data.name, suite.data.args), *cuts.notes)
+    said = (*said, *filter(None, [seconds_note(suite)]))
     own = [watched_note(suite), constant_note(suite), heavy_note(suite, cuts), usual_note(suite, cuts)]
     own += [silence_note(suite), busy_note(suite), tail_note(suite), *backward_limits(suite)]
     money = [
@@ -42,6 +43,20 @@ def plan_notes(suite: Suite, machine_class: str | None = None) -> tuple[str, ...
         *unknown_machines(suite, machine_class),
     ]
     return (*said, *filter(None, [*own, *money]))
+
+
+def seconds_note(suite: Suite) -> str:
+    """That a target of durations is predicted in seconds; empty of others."""
+    from harness.datasets.durations import are_durations
+
+    if suite.task != "tabular_regression" or suite.data.name != "tabular_csv":
+        return ""
+    if not are_durations(suite.data.args):
+        return ""
+    target = suite.data.args["target"]
+    return (
+        f"the target {target!r} holds durations or times of day: predicted as seconds, errors are in seconds"
+    )
 
 
 def floor_note(suite: Suite) -> str:

@@ -19,6 +19,7 @@ from harness.planning.estimate import (
     usd_per_hour,
     work,
 )
+from harness.planning.launches import as_launched
 from harness.planning.notes import plan_notes
 from harness.planning.outdated import outdated, outdated_text
 from harness.planning.power import Power, power_of
@@ -186,17 +187,24 @@ def plan_run(
         is_local: whether this machine serves: speed measured on machines of another class then counts
             as missing.
     Returns:
-        the plan, and the run that each finished trial is in.
+        the plan, of the suite as finished launches have it (`as_launched`), and the run that each finished
+        trial is in.
     """
     machine_class = suite.machine.machine_class or (environment.machine_class() if is_local else None)
-    trials = select(plan_trials(suite, gpus), only)
-    cached = find_cached(out, suite.name, [trial.id for trial in trials], machine_class)
+
+    def planned_of(asked: Suite) -> tuple[tuple[Trial, ...], Mapping[str, RunFolder]]:
+        trials = select(plan_trials(asked, gpus), only)
+        return trials, find_cached(out, asked.name, [trial.id for trial in trials], machine_class)
+
+    trials, cached = planned_of(suite)
     runs = list_runs(out, suite.name)
     history = runs[-1].records() if runs and len(cached) < len(trials) else []
+    notes = plan_notes(suite, machine_class)
+    suite, (trials, cached), said = as_launched(suite, (trials, cached), history, planned_of)
     planned = make_plan(suite, trials, cached, history)
     records = {trial_id: record for trial_id, run in cached.items() if (record := run.record(trial_id))}
     old = outdated(trials, records)
-    notes = plan_notes(suite, machine_class)
+    notes = (*notes, *filter(None, [said]))
     power = power_of(suite, [*(r for r in list_runs(out) if r.suite_name != suite.name), *runs])
     return replace(planned, machine_class=machine_class, notes=notes, outdated=old, power=power), cached
 

@@ -35,15 +35,21 @@ def min_calls(suite: Suite) -> int:
     return max(usual, min(_enough(suite), stream.max_calls))
 
 
+def with_calls(suite: Suite, calls: int) -> Suite:
+    """The suite whose launches of `single_stream`, where it has some, make so many calls at least."""
+    scenarios = suite.serving.scenarios
+    if scenarios.single_stream is None:
+        return suite
+    pinned = scenarios.single_stream.model_copy(update={"min_calls": calls})
+    scenarios = scenarios.model_copy(update={"single_stream": pinned})
+    return suite.model_copy(update={"serving": suite.serving.model_copy(update={"scenarios": scenarios})})
+
+
 def with_rounds(suite: Suite, rounds: int) -> Suite:
     """The suite with more rounds, or fewer of them for now, of which each is as it was: launches that are
     finished stay what is asked for, however many are to come."""
-    scenarios = suite.serving.scenarios
-    if scenarios.single_stream is not None:
-        pinned = scenarios.single_stream.model_copy(update={"min_calls": min_calls(suite)})
-        scenarios = scenarios.model_copy(update={"single_stream": pinned})
-    serving = suite.serving.model_copy(update={"rounds": rounds, "scenarios": scenarios})
-    return suite.model_copy(update={"serving": serving})
+    pinned = with_calls(suite, min_calls(suite))
+    return pinned.model_copy(update={"serving": pinned.serving.model_copy(update={"rounds": rounds})})
 
 
 def tail_note(suite: Suite) -> str:

@@ -22,12 +22,11 @@ def with_another_session(suite: Suite, request: RunRequest, gpus: float, stops: 
     """
     if request.smoke:
         raise HarnessError("--again serves every variant once more, --smoke does not: leave one of them out")
-    each, sessions = suite.serving.rounds, 1
+    each, sessions, is_local = suite.serving.rounds, 1, request.address is None
+    suite = plan_run(suite, request.only, request.out, gpus=gpus, is_local=is_local)[0].suite
     while True:
         longer = with_rounds(suite, each * sessions)
-        plan, cached = plan_run(
-            longer, request.only, request.out, gpus=gpus, is_local=request.address is None
-        )
+        plan, cached = plan_run(longer, request.only, request.out, gpus=gpus, is_local=is_local)
         finished = {t.round for t in plan.trials if t.kind == "serve" and t.id in cached}
         # Whoever fails in every session has no finished round in its last; the others have.
         is_short = stops and sessions == 1 and finished

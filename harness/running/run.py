@@ -74,6 +74,7 @@ def run_suite(
     plan, cached = plan_run(suite, request.only, request.out, gpus=OPEN_GPUS, is_local=is_local)
     _say_notes(plan, set() if told is None else told, console)
     plan, cached = _up_to_date(plan, cached, request.refresh, console)
+    suite = plan.suite
     name = _name_until_decided(plan, asked) if stops else plan.hash
     if stops and is_further:
         plan = of_the_served(plan, asked.serving.rounds)
@@ -87,7 +88,7 @@ def run_suite(
                 settings = replace(_settings(suite, request, started), account=run.id)
                 session = Session(
                     run, suite, request.out, settings, console, kept, plan.machine_class, request.only,
-                    OPEN_GPUS,
+                    OPEN_GPUS, notes=plan.notes,
                 )  # fmt: skip
                 session.prepare()
                 if stops and not is_further:

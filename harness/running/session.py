@@ -33,7 +33,7 @@ class Session:
     Args:
         out: where other runs of the suite are, whose finished trials are taken over.
         machine_class: whose speeds count; None where any does.
-        asked: every trial that was asked for so far, by id.
+        asked: every trial that was asked for so far, by id. notes: what the suite's plan says.
     """
 
     run: RunFolder
@@ -46,6 +46,7 @@ class Session:
     only: Patterns = None
     gpus: float = 0.0
     asked: dict[str, Trial] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
     def prepare(self) -> None:
         """Write what was asked and on what; sweep what a killed run left."""
@@ -69,7 +70,8 @@ class Session:
         """
         known = [trial for trial in self.asked.values() if trial.id not in {t.id for t in plan.trials}]
         self.asked |= {trial.id: trial for trial in plan.trials}
-        whole = replace(plan, trials=(*known, *plan.trials), cached=plan.cached | {t.id for t in known})
+        finished = plan.cached | {t.id for t in known}
+        whole = replace(plan, trials=(*known, *plan.trials), cached=finished, notes=self.notes)
         self.run.write_text("plan.json", json.dumps(whole.to_json(), indent=1))
         take_over(self.run, cached)
         counts = Counter(trial.kind for trial in plan.missing)
@@ -86,8 +88,8 @@ class Session:
             self._ahead,
             lambda: self.settings.left_s,
         ) as display:
-            run_trials(plan.trials, self.run, display, self.settings, kept=self.kept, wanted=wanted)
-        dropped = {trial.id for trial in plan.trials if self.run.record(trial.id) is None}
+            records = run_trials(plan.trials, self.run, display, self.settings, kept=self.kept, wanted=wanted)
+        dropped = {trial.id for trial in plan.trials} - {record.trial.id for record in records}
         self.asked = {trial_id: trial for trial_id, trial in self.asked.items() if trial_id not in dropped}
 
     def _ahead(self) -> str:

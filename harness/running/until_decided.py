@@ -42,6 +42,7 @@ from harness.running.idle_cores import train_along
 from harness.running.standing import question_of, standing_of
 from harness.running.worlds import Execute, Worlds
 from harness.schedule import Wanted
+from harness.schedule.unrun import with_all_that_rest_on
 from harness.store.runs import RunFolder
 from harness.suite.schema import Suite
 
@@ -237,8 +238,16 @@ class _Spending:
 
     def _execute(self, asked: Sequence[Trial], wanted: Wanted = lambda trial: True) -> None:
         trials = [t for t in asked if t.id not in self.asked.failed]  # no step tries once more what failed
-        self.worlds.execute(trials, wanted)
-        self.ids |= {t.id for t in trials if self.worlds.run.record(t.id) is not None}
+        dropped = set[str]()
+
+        def is_wanted(trial: Trial) -> bool:
+            if not (found := wanted(trial)):
+                dropped.add(trial.id)
+            return found
+
+        self.worlds.execute(trials, is_wanted)
+        left = with_all_that_rest_on(dropped, trials)  # one may have failed in an earlier run
+        self.ids |= {t.id for t in trials if t.id not in left and self.worlds.run.record(t.id) is not None}
         self.told.trials = len(self.ids)
         failed = {r.trial.id for r in self.worlds.run.records() if r.status == "failed"}
         self.asked.failed |= failed & self.ids  # others failed in an earlier run, and are tried again

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from harness.progress import Watcher
 from harness.record import Kind, Record, Trial
 from harness.schedule.settings import SchedulerSettings, Wanted
-from harness.schedule.unrun import why_blocked, write_not_run
+from harness.schedule.unrun import why_blocked, with_all_that_rest_on, write_not_run
 from harness.store.runs import RunFolder
 
 if TYPE_CHECKING:
@@ -68,7 +68,8 @@ def run_trials(
         kept: a Ray that further calls will use as well; by default it is ended here.
         wanted: asked of a training or score when what it needs has ended, finished or failed; who is not
             wanted any more, and who rests on it, is left as it is.
-
+    Returns:
+        the records of all that were wanted.
     Raises:
         HarnessError: no cluster at the address, a trial that fits no node (any more), or records that
             cannot be written. KeyboardInterrupt: what is finished is recorded.
@@ -78,6 +79,7 @@ def run_trials(
     settings = replace(
         settings, session=settings.session or uuid.uuid4().hex, started=settings.started or time.time()
     )
+    dropped: set[str] = set()
     if missing and _spent(settings):
         for trial in missing:
             write_not_run(trial, settings.budget_reason, run, watcher, settings)
@@ -93,13 +95,14 @@ def run_trials(
 
                 every = [t for t in trials if t.tuning is not None]  # finished ones are learnt from
                 run_search(every, run, watcher, settings, cluster, dispatch)
-            dropped: set[str] = set()
             for kinds in PHASES:
                 phase = [t for kind in kinds for t in missing if t.kind == kind and t.tuning is None]
                 if ready := _ready(phase, run, watcher, settings, dropped):
                     kind = ready[0].kind
                     dropped |= run_sweep(kind, ready, run, watcher, settings, cluster, dispatch, wanted)
-    return [record for record in (run.record(t.id) for t in trials) if record is not None]
+    left = with_all_that_rest_on(dropped, missing)  # one may have failed in an earlier session
+    asked = (run.record(t.id) for t in trials if t.id not in left)
+    return [record for record in asked if record is not None]
 
 
 def _ready(

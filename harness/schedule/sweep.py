@@ -7,6 +7,7 @@ import re
 import shutil
 import tempfile
 import time
+import traceback
 import uuid
 import warnings
 from collections.abc import Callable, Mapping, Sequence
@@ -248,6 +249,8 @@ def _fit(
                 ),
             ).fit()
     except (RayError, TuneError, RuntimeError) as error:
+        if (raised := raised_by_us(error)) is not None:
+            raise raised from None
         # A worker that Ray's memory monitor kills ends `fit` with a plain RuntimeError (Ray 2.60).
         log.warning("Ray ended the %s sweep: %s", kind, error)
         return {}, str(error).strip().splitlines()[-1]
@@ -256,6 +259,18 @@ def _fit(
         shutil.rmtree(storage, ignore_errors=True)
     every = [results[i] for i in range(len(results))]
     return {(r.config or {})["id"]: str(r.error) for r in every if r.error is not None}, ""
+
+
+def raised_by_us(error: BaseException | None) -> BaseException | None:
+    """What code of the harness raised that Tune had called (whom it asks for trials, whom it tells of them),
+    also where Tune wraps it; None where Ray itself gave up: to try that again would not help."""
+    while error is not None:
+        frames = [f for f, _ in traceback.walk_tb(error.__traceback__) if f.f_code is not _fit.__code__]
+        packages = [str(frame.f_globals.get("__name__")).partition(".")[0] for frame in frames]
+        if [package for package in packages if package in ("harness", "ray")][-1:] == ["harness"]:
+            return error
+        error = error.__cause__ or error.__context__
+    return None
 
 
 def _claimed(config: dict[str, str]) -> tune.PlacementGroupFactory:

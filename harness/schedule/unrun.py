@@ -1,8 +1,9 @@
-"""The record of a trial that could not write its own: never started, or dead before it could."""
+"""Trials that are not run: the record of one that could not write its own, and what rests on one that is not
+wanted."""
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable, Sequence
 
 from harness.progress import Watcher
 from harness.reasons import Reason, reason_of
@@ -57,3 +58,11 @@ def why_blocked(trial: Trial, run: RunFolder, coming: Collection[str] = ()) -> s
             what = {"train": "training", "score": "scoring", "serve": "serving"}[record.trial.kind]
             return f"not run: its {what} failed ({reason})"
     return None
+
+
+def with_all_that_rest_on(dropped: Iterable[str], trials: Sequence[Trial]) -> set[str]:
+    """Ids of trials that are not run, with those of all that need one of them, directly or not."""
+    found = set(dropped)
+    while more := {t.id for t in trials if t.id not in found and found.intersection(t.needs)}:
+        found |= more
+    return found

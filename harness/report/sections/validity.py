@@ -22,6 +22,7 @@ from harness.report.blocks import (
     Heading,
     Preformatted,
     Table,
+    capital,
     section,
     text,
 )
@@ -52,6 +53,7 @@ def sentences(e: Evidence) -> Iterator[str]:
     yield from _peeked(e)
     yield from _seeds(e)
     yield _test_data(e)
+    yield from _units(e)
     yield from _noise(e)
     yield from _precision(e)
     yield from _machines(e)
@@ -83,6 +85,15 @@ def _test_data(e: Evidence) -> str:
     if e.run.exists("until_decided.json"):
         return f"{said}; what to measure next was chosen by it, step by step."
     return f"{said}; nothing was chosen by it before all of it was measured."
+
+
+def _units(e: Evidence) -> Iterator[str]:
+    """In what the errors of a regression are, where the plan says more than the target's name."""
+    try:
+        notes = json.loads(e.run.read_text("plan.json")).get("notes", [])
+    except (FileNotFoundError, ValueError, AttributeError):
+        return
+    yield from (f"{capital(str(note))}." for note in notes if str(note).startswith("the target "))
 
 
 def _seeds(e: Evidence) -> Iterator[str]:
