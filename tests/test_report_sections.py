@@ -18,6 +18,7 @@ from harness.protocols import Split
 from harness.record import Measurement, Record, Trial
 from harness.report import gather, write_report
 from harness.report.evidence import Evidence
+from harness.report.render import render
 from harness.report.sections import SECTIONS
 from harness.store.runs import RunFolder
 from harness.suite.schema import Suite
@@ -142,3 +143,24 @@ def test_a_section_that_raises_costs_itself_alone_and_its_place_says_so(
     assert "This section could not be written (ZeroDivisionError: no rows at test_report_sections.py:" in page
     assert 'id="verdict"' in page and 'id="trade-offs"' in page and 'id="validity"' in page
     assert "the report's section costs could not be written" in caplog.text
+
+
+def test_a_section_that_raised_once_is_written_when_an_unchanged_run_is_rendered_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = make_run(
+        tmp_path, make_records(WORLD[:2], seeds=(0,), rounds=1), make_suite(WORLD[:2]), files=False
+    )
+
+    def breaks(e: Evidence) -> None:
+        raise MemoryError
+
+    with monkeypatch.context() as patched:
+        patched.setitem(SECTIONS, "costs", breaks)  # type: ignore[arg-type]
+        render(run, anew=False)
+        assert "could not be written" in run.read_text("report.html")
+    render(run, anew=False)
+    assert "could not be written" not in run.read_text("report.html")
+    when = (Path(run.url) / "report.html").stat().st_mtime_ns
+    render(run, anew=False)
+    assert (Path(run.url) / "report.html").stat().st_mtime_ns == when, "a whole page stays as it is"

@@ -58,8 +58,10 @@ def render(run: RunFolder, anew: bool = True) -> Evidence:
     sources = sources_of(run)
     evidence = gather(run)
     if anew or _text_of(run) != _written(evidence, sources):
-        write_report(evidence)
-        if not anew:  # a run has its data at hand: elsewhere a page may lack its examples
+        is_whole = write_report(evidence)
+        # A run has its data at hand: elsewhere a page may lack its examples. What could not be written once
+        # is tried again.
+        if not anew and is_whole:
             run.write_text(WRITTEN, _written(evidence, sources))
         _keep_answers(evidence, sources)
     return evidence
@@ -143,8 +145,12 @@ class _ReadOnce(RunFolder):
         return self._all
 
 
-def write_report(e: Evidence) -> None:
-    """tradeoffs.csv, tradeoffs.json, recommendation.json, records.parquet, report.html, report.md."""
+def write_report(e: Evidence) -> bool:
+    """tradeoffs.csv, tradeoffs.json, recommendation.json, records.parquet, report.html, report.md.
+
+    Returns:
+        whether every section could be written.
+    """
     from harness.analysis import outputs
 
     run = e.run
@@ -154,6 +160,7 @@ def write_report(e: Evidence) -> None:
     made = sections(e)
     run.write_text("report.html", html.page(e, tuple(made.values())))
     run.write_text("report.md", markdown.page(e, tuple(made[name] for name in SHORT if name in made)))
+    return not any(isinstance(one, Unwritten) for one in made.values())
 
 
 def sections(e: Evidence, names: Iterable[str] = tuple(SECTIONS)) -> dict[str, Section]:
@@ -185,8 +192,13 @@ def _of_the_first_part(e: Evidence, made: Section) -> Section:
     return replace(made, html=said.html + made.html, markdown=f"{said.markdown}\n\n{made.markdown}")
 
 
-def unwritten(name: str, error: Exception) -> Section | None:
+@dataclass(frozen=True)
+class Unwritten(Section):
     """What stands in the place of a section that raised."""
+
+
+def unwritten(name: str, error: Exception) -> Unwritten:
+    """The words in the place of a section that raised."""
     place = traceback.extract_tb(error.__traceback__)[-1:]
     where = f" at {Path(place[0].filename).name}:{place[0].lineno}" if place else ""
     said = f"{type(error).__name__}: {error}".rstrip(": ")
@@ -194,7 +206,9 @@ def unwritten(name: str, error: Exception) -> Section | None:
         f"This section could not be written ({said}{where}). This is a bug in the harness, not in your "
         "data; the other sections do not depend on it, and every figure is in tradeoffs.json."
     )
-    return section(capital(name.replace("_", " ")), [text(words, kind="warning")])
+    made = section(capital(name.replace("_", " ")), [text(words, kind="warning")])
+    assert made is not None
+    return Unwritten(made.title, made.html, made.markdown, made.anchor)
 
 
 def planned_trials(run: RunFolder) -> dict[str, str]:
