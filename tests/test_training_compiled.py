@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import copy
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -89,3 +93,50 @@ def test_a_network_that_cannot_be_compiled_trains_as_it_is_and_the_record_says_w
         done.facts.refused_modes is not None
         and done.facts.refused_modes["compiled"] == "no C++ compiler found"
     )
+
+
+def test_a_compiled_training_goes_on_where_nothing_can_be_compiled_and_the_record_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A node without a C++ compiler failed with each try what another had begun: compiling is not refused
+    before the first step."""
+    monkeypatch.setattr(compiling, "LONG_ENOUGH_S", 0.0)
+    monkeypatch.setattr(compiling, "CLEARLY_FASTER", 100.0)
+    begun = nn.Sequential(nn.Linear(64, 3), nn.BatchNorm1d(3))
+    whole, resumed = copy.deepcopy(begun), copy.deepcopy(begun)
+    monkeypatch.setattr(torch, "compile", lambda model, **options: model)
+    assert train(begun, folder=tmp_path).mode.compiled
+    train(whole, epochs=3)
+
+    def refuse(inputs: Tensor) -> Tensor:
+        raise RuntimeError("no working C++ compiler found\nSet CXX.")
+
+    monkeypatch.setattr(torch, "compile", lambda model, **options: refuse)
+    again = train(resumed, epochs=3, folder=tmp_path)
+    assert again.facts.resumed_after_epoch == 2 and not again.mode.compiled
+    assert (again.facts.refused_modes or {})[
+        "compiled"
+    ] == "until epoch 2 alone: no working C++ compiler found"
+    for name, value in checkpoint.snapshot(whole).items():
+        assert torch.equal(value, resumed.state_dict()[name]), name
+
+
+@pytest.mark.slow
+def test_a_training_that_was_compiled_for_real_goes_on_without_a_compiler(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path / "compiled"))
+    monkeypatch.setattr(compiling, "LONG_ENOUGH_S", 0.0)
+    monkeypatch.setattr(compiling, "CLEARLY_FASTER", 100.0)
+    assert train(ManySmallSteps(), folder=tmp_path).mode.compiled
+    code = (
+        "from pathlib import Path; from tests.test_training_compiled import ManySmallSteps, train\n"
+        f"done = train(ManySmallSteps(), epochs=3, folder=Path({str(tmp_path)!r}))\n"
+        "print(done.mode.compiled, done.facts.resumed_after_epoch, done.facts.refused_modes)"
+    )
+    without = {"CXX": "/nowhere/g++", "TORCHINDUCTOR_CACHE_DIR": str(tmp_path / "elsewhere")}
+    done = subprocess.run(
+        [sys.executable, "-c", code], env={**os.environ, **without}, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("False 2 {'compiled': 'until epoch 2 alone: "), done.stdout

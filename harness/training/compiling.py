@@ -53,10 +53,7 @@ def compiled_where_it_pays(
             network = compiled(model)
             fast = _seconds_per_step(network, model, batch, loss, device, mode)
     except Exception as error:  # the compilers raise dozens of types of their own
-        refused = tried.get("refused_modes")
-        others = refused if isinstance(refused, Mapping) else {}
-        said = (str(error).splitlines() or [""])[0][:200]
-        return model, mode, {**tried, "refused_modes": {**others, "compiled": said}}
+        return model, mode, _refused(tried, error)
     finally:
         checkpoint.restore(model, weights)
         model.zero_grad()
@@ -64,6 +61,37 @@ def compiled_where_it_pays(
     if fast >= CLEARLY_FASTER * plain:
         return model, mode, tried
     return network, replace(mode, compiled=True), tried
+
+
+def compiled_again(
+    model: nn.Module,
+    batch: tuple[Tensor, Tensor],
+    loss: Loss,
+    device: str,
+    mode: Mode,
+    tried: JsonObject,
+    epoch: int,
+) -> tuple[Network, Mode, JsonObject]:
+    """The same for a training that was compiled until an epoch and goes on, maybe where nothing compiles.
+
+    Who resumes restores the model's weights afterwards.
+    """
+    try:
+        with torch.random.fork_rng(cuda_devices(device)):
+            network = compiled(model)
+            _step(network, model, batch, loss, device, mode)
+    except Exception as error:  # as above
+        plain = replace(mode, compiled=False)
+        return model, plain, _refused(tried, error, f"until epoch {epoch} alone: ")
+    return network, mode, tried
+
+
+def _refused(tried: JsonObject, error: Exception, before: str = "") -> JsonObject:
+    """What was tried, and why a training is not compiled."""
+    refused = tried.get("refused_modes")
+    others = refused if isinstance(refused, Mapping) else {}
+    said = before + (str(error).splitlines() or [""])[0][:200]
+    return {**tried, "refused_modes": {**others, "compiled": said}}
 
 
 def _guess_s(mode: Mode, tried: JsonObject, examples: int) -> float:
@@ -85,16 +113,23 @@ def _seconds_per_step(
     network: Network, model: nn.Module, batch: tuple[Tensor, Tensor], loss: Loss, device: str, mode: Mode
 ) -> float:
     """Seconds of the fastest of a few steps that change no weight, after one that warms up or compiles."""
+    taken = [_step(network, model, batch, loss, device, mode) for _ in range(1 + TIMED_STEPS)]
+    return min(taken[1:])
+
+
+def _step(
+    network: Network, model: nn.Module, batch: tuple[Tensor, Tensor], loss: Loss, device: str, mode: Mode
+) -> float:
+    """Seconds of a step that changes no weight."""
     model.train()
     inputs, targets = batch
-    taken = []
-    for _ in range(1 + TIMED_STEPS):
-        started = time.perf_counter()
+    started = time.perf_counter()
+    try:
         with mode.active(device):
             out = network(inputs)
         loss(out.float(), targets).backward()  # type: ignore[no-untyped-call]
+    finally:
         model.zero_grad()
-        if device != "cpu":
-            torch.cuda.synchronize()
-        taken.append(time.perf_counter() - started)
-    return min(taken[1:])
+    if device != "cpu":
+        torch.cuda.synchronize()
+    return time.perf_counter() - started

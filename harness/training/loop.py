@@ -30,7 +30,7 @@ from harness.suite.schema import Training
 from harness.training import checkpoint as checkpoints
 from harness.training.batches import Batches, TensorBatches
 from harness.training.checkpoint import Checkpoint
-from harness.training.compiling import Network, compiled, compiled_where_it_pays
+from harness.training.compiling import Network, compiled_again, compiled_where_it_pays
 from harness.training.optim import build_optimizer, lr_factor, set_lr
 from harness.training.precision import Mode, choose_mode
 
@@ -181,9 +181,12 @@ def _way(
     """How steps are computed, as it was or as is fastest: the model in its place, what computes its forward
     pass, the mode, and what was tried."""
     if resumed:
-        mode = Mode(**resumed.progress["mode"])
+        mode, tried = Mode(**resumed.progress["mode"]), resumed.progress["tried"]
         model = mode.place(model, device)
-        return model, compiled(model) if mode.compiled else model, mode, resumed.progress["tried"]
+        if not mode.compiled:
+            return model, model, mode, tried
+        first = next(iter(batches.training(0)))
+        return model, *compiled_again(model, first, objective.loss, device, mode, tried, resumed.epoch)
     first = next(iter(batches.training(0)))
     mode, tried = choose_mode(model, first, objective.loss, device, training.precision)
     model.zero_grad()  # a loss with weights of its own was tried on them, not on a copy
