@@ -166,5 +166,5 @@ def test_an_argument_of_the_wrong_kind_is_a_mistake_and_no_crash(wrong: str, tmp
         f"name: cut\ntask: tabular_classification\ndata: {{name: tabular_csv, {data}, {wrong}}}\n"
         "candidates: {one: 'sklearn:LogisticRegression'}\n"
     )
-    with pytest.raises(SuiteError, match=f"data.args.{key}: .* does not fit"):
+    with pytest.raises(SuiteError, match=f"data.{key}: .* does not fit"):
         read_suite(path)

@@ -170,7 +170,32 @@ TABLE: dict[str, tuple[dict[str, str | None], list[str]]] = {
     ),
     "unknown argument of a data set": (
         {"data": "data: {name: digits, train_size: [100]}"},
-        ["suite.yaml:3: data.args.train_size: unknown argument: did you mean `train_sizes`?"],
+        ["suite.yaml:3: data.train_size: unknown argument: did you mean `train_sizes`?"],
+    ),
+    "misspelt key of the data": (
+        {"data": "data: {name: digits, validaton: 0.2, splt: {by: random}}"},
+        [
+            "suite.yaml:3: data.validaton: unknown argument: did you mean `validation`?",
+            "suite.yaml:3: data.splt: unknown argument: did you mean `split`?",
+        ],
+    ),
+    "misspelt arguments of a data set": (
+        {"data": "data: {name: digits, arg: {}}"},
+        ["suite.yaml:3: data.arg: unknown argument: did you mean `args`?"],
+    ),
+    "misspelt name of the data": (
+        {"data": "data: {nmae: digits}"},
+        [
+            "suite.yaml:3: data: `name` is missing: add it",
+            "suite.yaml:3: data.nmae: unknown key: did you mean `name`?",
+        ],
+    ),
+    "key of the data among its arguments": (
+        {"data": "data: {name: digits, args: {validaton: 0.2}}"},
+        [
+            "suite.yaml:3: data.args.validaton: unknown argument: did you mean `validation`, which stands "
+            "beside `args`?"
+        ],
     ),
     "missing folder of own data": (
         {"data": "data: {name: image_folder, path: nowhere}"},
@@ -178,7 +203,7 @@ TABLE: dict[str, tuple[dict[str, str | None], list[str]]] = {
     ),
     "missing argument of a data set": (
         {"data": "data: {name: image_folder}"},
-        ["suite.yaml:3: data.args: `path` is missing: add it"],
+        ["suite.yaml:3: data: `path` is missing: add it"],
     ),
     "train size of nothing": (
         {"data": "data: {name: digits, train_sizes: [0, 100]}"},

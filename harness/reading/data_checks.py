@@ -38,12 +38,20 @@ def check_data(draft: Draft) -> None:
     keys_go_together = len(draft.mistakes) == before_keys
     signature = load_signature(name)
     before = len(draft.mistakes)
-    check_args(draft, ("data", "args"), signature, siblings=[k for k in Data.model_fields if k != "args"])
+    check_args(draft, ("data", "args"), signature, siblings=list(Data.model_fields))
+    _check_keys(draft)
     if name in table("datasets") and len(draft.mistakes) == before:
         _check_task(draft, str(name))
         if keys_go_together and len(draft.mistakes) == before:
             _check_cut(draft, str(name))
         _check_transforms(draft)
+
+
+def _check_keys(draft: Draft) -> None:
+    """What is misspelt where `name` itself is, which says what else may stand there."""
+    if not draft.given("data", "name") and (near := nearest("name", draft.flat)):
+        here = ("data", "args", near)
+        draft.wrong(here, "unknown key: did you mean `name`?", draft.key_place(*here))
 
 
 def check_split(draft: Draft, name: str | None) -> None:
@@ -238,15 +246,14 @@ def check_args(draft: Draft, path: Path_, signature: Signature, siblings: list[s
     """Arguments against the signature of what they are passed to.
 
     Args:
-        siblings: keys that are also right beside the arguments, for the hint of a misspelt one.
+        siblings: keys beside `args`, where arguments may stand too: for the hint of a misspelt one.
     """
     args = draft.items(*path)
-    known = [*signature.parameters, *(siblings or [])]
     for name, node in args.items():
         here = (*path, name)
         if name not in signature.parameters:
             if not signature.open:
-                text = f"unknown argument: {hint(name, known) if known else 'it takes none'}"
+                text = f"unknown argument: {_nearest_argument(draft, name, signature, siblings or [])}"
                 draft.wrong(here, text, draft.key_place(*here))
             continue
         if wanted := misfit(node.plain, signature.parameters[name]):
@@ -255,6 +262,15 @@ def check_args(draft: Draft, path: Path_, signature: Signature, siblings: list[s
         near = nearest(name, args)
         if name not in args and not (near and near not in signature.parameters):
             draft.wrong(path, f"`{name}` is missing: add it", draft.key_place(*path))
+
+
+def _nearest_argument(draft: Draft, name: str, signature: Signature, siblings: list[str]) -> str:
+    known = list(signature.parameters)
+    if siblings and name in draft.flat:
+        known += siblings
+    elif (near := nearest(name, siblings)) and not nearest(name, known):
+        return f"did you mean `{near}`, which stands beside `args`?"
+    return hint(name, known) if known else "it takes none"
 
 
 def resolve_paths(draft: Draft, data: Node, signature: Signature) -> Node:

@@ -23,11 +23,13 @@ class Draft:
 
     Args:
         folder: where the suite file is; user modules and relative paths start there.
+        flat: arguments of the data set that stand beside its `name`, and `args` itself where nobody wrote it.
     """
 
     tree: Node
     folder: Path
     mistakes: list[Mistake] = field(default_factory=list)
+    flat: frozenset[str] = frozenset()
 
     def node(self, *path: str | int) -> Node | None:
         """The node at a path, None where there is none."""
@@ -82,6 +84,8 @@ class Draft:
         place = place or (node.place if node is not None and not node.mapping else self.key_place(*path))
         if node is not None and path[:1] == ("candidates",) and node is self.node(*path[2:]):
             path = path[2:]  # shared training, completed into each candidate: said once, where it stands
+        if path[:2] == ("data", "args") and self.flat.issuperset(map(str, path[2:3] or ("args",))):
+            path = ("data", *path[2:])  # as it was written
         name = dotted(path)
         self.mistakes.append(Mistake(place, f"{name}: {text}" if name else text))
 
@@ -130,6 +134,7 @@ def _data(draft: Draft, data: Node) -> Node:
     entries = dict(data.mapping or {})
     own = {key for key in Data.model_fields if key != "split" or _divides(entries.get(key))}
     flat = {key: entries.pop(key) for key in list(entries) if key not in own}
+    draft.flat = frozenset(flat) | ({"args"} - entries.keys())
     if not flat:
         return data
     args = entries.get("args") or new_mapping({}, data.place, {})
