@@ -189,19 +189,17 @@ def test_what_is_not_wanted_and_failed_in_an_earlier_run_did_not_fail_in_this_on
 ) -> None:
     """It was counted among the trials of this run, and never tried again."""
     run = open_run(tmp_path, suite.name, "0123456789abcdef")
-    world = World(run, CLEAR, 0.01)
-    execute = world.execute
+    world, asked = World(run, CLEAR, 0.01), asked_of(suite)
 
-    def over_failures(trials: Sequence[Trial], wanted: Wanted) -> None:
-        execute([t for t in trials if t.kind == "train" or wanted(t)], wanted)
+    def execute(trials: Sequence[Trial], wanted: Wanted) -> None:
+        world.execute([t for t in trials if t.kind == "train" or wanted(t)], lambda trial: True)
 
-    asked = asked_of(suite)
-    spending = _Spending(suite, Worlds(run, over_failures), asked, Story(1), lambda: np.inf, False)
+    spending = _Spending(suite, Worlds(run, execute), asked, Story(1), lambda: np.inf, False)
     trials = [t for t in asked.trials(seeds=1) if t.candidate == "poor"]
     score, served = (next(t for t in trials if t.kind == kind) for kind in ("score", "serve"))
     for trial in (score, served):
         run.commit(Record(trial, "failed"), run.scratch(trial.id))
-    spending._execute(trials, lambda trial: False)
+    spending._execute(trials, lambda trial: trial.kind == "train")
     assert asked.failed == set() and spending.told.trials == 1, "the training alone"
     spending._execute(trials)
     assert score.id in world.asked[-1] and asked.failed == {score.id, served.id}

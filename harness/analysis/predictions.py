@@ -265,10 +265,13 @@ def score_examples(
         pseudo = average_precision_parts(outputs, targets, parts, whole)
     else:
         pseudo = pseudo_values(entry.measure, outputs, targets, parts, whole)
-    if pseudo is None:
-        return None
     shift, note = calibration_correction(outputs, targets) if stem(name) == "ece" else (0.0, "")
     few = few_of_a_class(stem(name), outputs, targets, predictions.groups)
+    if pseudo is None and few.answers and parts.max() > 0:
+        # All that the metric is of lies in one part: as wide as so few allow, and no interval.
+        pseudo, note = np.full(parts.max() + 1, whole), "not estimable (too few positive examples)"
+    if pseudo is None:
+        return None
     return Scores(pseudo - pseudo.mean() + whole, False, shift, note, _units(predictions), few)
 
 

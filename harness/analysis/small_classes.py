@@ -1,9 +1,10 @@
-"""What few examples of a class leave open of a mean over classes.
+"""What few examples of a class leave open of a mean over classes, and of average precision.
 
 Where all six examples of a class are missed, or all found, no part of the test rows shows any spread, and a
 mean over classes would be known to a hair. Each class's own figure varies at least as that of so many
 examples with two right and two wrong ones more among them (Agresti and Coull 1998); of an F1, with one hit
-and one miss.
+and one miss. Average precision is a mean over the positive examples, and known as well as a share of so many
+(K. Boyd, K. Eng and C. Page, Area under the precision-recall curve, ECML 2013).
 """
 
 from __future__ import annotations
@@ -13,13 +14,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from harness.analysis.stats import Array
-from harness.kinds.quality import confusion_matrix
+from harness.kinds.quality import average_precision, confusion_matrix
 
 FADES = 100.0
 """Examples of a class at which half of what is expected is left: with more, its own spread is believed."""
 RECALLS = ("balanced_accuracy", "recall_macro")
 MACRO = (*RECALLS, "precision_macro", "f1_macro", "label_f1_macro")
 """Means over classes, or labels, that count what is called one."""
+PRECISION = "pr_auc"
 
 
 @dataclass(frozen=True)
@@ -36,14 +38,16 @@ class Few:
 
 
 def few_of_a_class(name: str, outputs: Array, targets: Array, groups: Array | None = None) -> Few:
-    """Of a metric that is a mean over classes; nothing of others.
+    """Of a metric that is a mean over classes, or over the examples of one; nothing of others.
 
     Args:
         name: of the metric, without a slice. outputs: (n, k) probabilities. targets: (n,) classes, or (n, k)
             labels of 0 and 1. groups: (n,) whose each example is: examples of one are one.
     """
-    if name not in MACRO or outputs.ndim != 2 or (outputs == outputs[:1]).all():
+    if name not in (*MACRO, PRECISION) or outputs.ndim != 2 or (outputs == outputs[:1]).all():
         return Few()  # who answers all examples alike does so to others too
+    if name == PRECISION:
+        return _of_positives(outputs, targets, groups)
     if targets.ndim == 2:
         called = outputs > 0.5
         hits, there, claimed = (
@@ -58,13 +62,25 @@ def few_of_a_class(name: str, outputs: Array, targets: Array, groups: Array | No
     alike = _alike(targets, groups, len(there))[used]
     a, n, m = hits[used] / alike, there[used] / alike, claimed[used] / alike
     if name == "precision_macro":
-        found, count = _of_share(a, m), m
-    elif name in RECALLS:
-        found, count = _of_share(a, n), n
-    else:
-        found, count = _of_f1(a, n + m - 2 * a), n
-    classes = int(used.sum())
-    variance = float((found / (1 + count / FADES)).sum()) / classes**2
+        return _of_mean(_of_share(a, m), m)
+    if name in RECALLS:
+        return _of_mean(_of_share(a, n), n)
+    return _of_mean(_of_f1(a, n + m - 2 * a), n)
+
+
+def _of_positives(outputs: Array, targets: Array, groups: Array | None) -> Few:
+    """Of average precision: of the second of two classes, or the mean of all that have examples."""
+    counts = np.bincount(targets, minlength=outputs.shape[1]).astype(float)
+    classes = [1] if len(counts) == 2 else np.flatnonzero(counts).tolist()
+    found = np.array([average_precision(outputs[:, c], targets == c) for c in classes])
+    count = (counts / _alike(targets, groups, len(counts)))[classes]
+    return _of_mean(_of_share(found * count, count), count)
+
+
+def _of_mean(variances: Array, count: Array) -> Few:
+    """Of a mean over classes of which each has a variance and so many examples."""
+    classes = len(count)
+    variance = float((variances / (1 + count / FADES)).sum()) / classes**2
     return Few(variance, max(1.0, classes * float(count.min())))
 
 
