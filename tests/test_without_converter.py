@@ -45,7 +45,7 @@ MADE_OF: dict[str, tuple[str, JsonObject, str]] = {
         "sklearn:Pipeline",
         {
             "steps": {
-                "some": {"model": "sklearn:SelectFromModel", "args": {"estimator": "sklearn:Lasso"}},
+                "some": {"model": "sklearn:SelectFromModel", "args": {"estimator": "sklearn:LinearSVC"}},
                 "model": "sklearn:LogisticRegression",
             }
         },
@@ -87,7 +87,7 @@ def test_what_only_chooses_columns_may_be_of_any_kind() -> None:
 
 def test_a_plan_has_no_trial_that_could_only_fail_and_a_suite_of_them_is_a_mistake(tmp_path: Path) -> None:
     text = (
-        "name: centres\ntask: tabular_classification\ndata: {name: wine}\n"
+        "name: centres\ntask: tabular_classification\ndata: {name: breast_cancer}\n"
         "candidates: {centres: 'sklearn:NearestCentroid', logistic: 'sklearn:LogisticRegression'}\n"
         "decision: {objective: maximize accuracy}\nserving: {runtimes: [torch, onnx]}\n"
     )

@@ -7,11 +7,10 @@ the converter raised, or wrote a graph that answers otherwise.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 
 from harness.codec import JsonObject
-from harness.runtimes.without_converter import without_converter
+from harness.runtimes.without_converter import is_reference, without_converter
 from harness.suite.model_ref import ModelRef, parse_model
 
 ON_WORDS = frozenset(
@@ -58,8 +57,6 @@ ALIASES: Mapping[str, str] = {
 }
 """LightGBM's other names of these options."""
 
-_REFERENCE = re.compile(rf"({'|'.join(DROPPED)}):[A-Za-z_][\w.]*")
-
 
 def no_form(model: ModelRef, task: str, args: JsonObject) -> str:
     """Why an estimator has no ONNX form, with the cure; empty where nothing speaks against it."""
@@ -100,7 +97,7 @@ def _is_dropped(library: str, option: str, value: object) -> bool:
 def _with_nested(library: str, args: object) -> Iterator[tuple[str, JsonObject]]:
     if library in DROPPED and isinstance(args, Mapping):
         yield library, args
-    if isinstance(args, Mapping) and _REFERENCE.fullmatch(str(args.get("model", ""))):
+    if is_reference(args):
         yield from _with_nested(parse_model(str(args["model"])).kind, args.get("args") or {})
     elif isinstance(args, (Mapping, list)):
         for value in args.values() if isinstance(args, Mapping) else args:

@@ -14,6 +14,7 @@ from collections.abc import Iterator, Mapping
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any, TypeGuard
 
 from harness.codec import Json, JsonObject
 from harness.record import content_hash
@@ -50,18 +51,23 @@ def _classes(model: ModelRef, args: object, selectors: frozenset[str]) -> Iterat
 
 
 def _inside(value: object, selectors: frozenset[str]) -> Iterator[str]:
-    if isinstance(value, Mapping):
-        model = value.get("model")
-        if isinstance(model, str) and _is_estimator(model):
-            yield from _classes(parse_model(model), value.get("args"), selectors)
-        else:
-            for each in value.values():
-                yield from _inside(each, selectors)
+    if is_reference(value):
+        yield from _classes(parse_model(str(value["model"])), value.get("args"), selectors)
+    elif isinstance(value, Mapping):
+        for each in value.values():
+            yield from _inside(each, selectors)
     elif isinstance(value, (list, tuple)):
         for each in value:
             yield from _inside(each, selectors)
     elif isinstance(value, str) and _is_estimator(value):
         yield from _classes(parse_model(value), {}, selectors)
+
+
+def is_reference(value: object) -> TypeGuard[Mapping[str, Any]]:
+    """Whether a mapping is one estimator, `{model: …, args: …}`, and no steps of which one is called `model`."""
+    if not isinstance(value, Mapping) or not set(value) <= {"model", "args", "columns"}:
+        return False
+    return isinstance(value.get("model"), str) and _is_estimator(value["model"])
 
 
 def _is_estimator(reference: str) -> bool:
