@@ -64,7 +64,7 @@ def _inside(value: object, selectors: frozenset[str]) -> Iterator[str]:
 
 
 def is_reference(value: object) -> TypeGuard[Mapping[str, Any]]:
-    """Whether a mapping is one estimator, `{model: …, args: …}`, and no steps of which one is called `model`."""
+    """Whether a mapping is one estimator, `{model: …, args: …}`, not steps of which one is called `model`."""
     if not isinstance(value, Mapping) or not set(value) <= {"model", "args", "columns"}:
         return False
     return isinstance(value.get("model"), str) and _is_estimator(value["model"])
