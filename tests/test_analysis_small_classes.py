@@ -126,6 +126,8 @@ def test_average_precision_of_many_classes_is_known_no_better_than_by_the_fewest
     shares = [(f * n + 2) / (n + 4) for f, n in zip(found, (490, 500, 10), strict=True)]
     each = [s * (1 - s) / n / (1 + n / 100) for s, n in zip(shares, (490, 500, 10), strict=True)]
     assert few.variance == pytest.approx(sum(each) / 9)
+    labels = few_of_a_class("mean_average_precision", outputs, np.eye(3, dtype=int)[targets])
+    assert (labels.answers, labels.variance) == (few.answers, pytest.approx(few.variance))
     owned = few_of_a_class("pr_auc", outputs, targets, np.arange(1000) // 5)
     assert owned.answers == 6.0 and owned.variance > 3 * few.variance
 

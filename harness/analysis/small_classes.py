@@ -21,7 +21,7 @@ FADES = 100.0
 RECALLS = ("balanced_accuracy", "recall_macro")
 MACRO = (*RECALLS, "precision_macro", "f1_macro", "label_f1_macro")
 """Means over classes, or labels, that count what is called one."""
-PRECISION = "pr_auc"
+PRECISIONS = ("pr_auc", "mean_average_precision")
 
 
 @dataclass(frozen=True)
@@ -44,9 +44,9 @@ def few_of_a_class(name: str, outputs: Array, targets: Array, groups: Array | No
         name: of the metric, without a slice. outputs: (n, k) probabilities. targets: (n,) classes, or (n, k)
             labels of 0 and 1. groups: (n,) whose each example is: examples of one are one.
     """
-    if name not in (*MACRO, PRECISION) or outputs.ndim != 2 or (outputs == outputs[:1]).all():
+    if name not in (*MACRO, *PRECISIONS) or outputs.ndim != 2 or (outputs == outputs[:1]).all():
         return Few()  # who answers all examples alike does so to others too
-    if name == PRECISION:
+    if name in PRECISIONS:
         return _of_positives(outputs, targets, groups)
     if targets.ndim == 2:
         called = outputs > 0.5
@@ -69,11 +69,14 @@ def few_of_a_class(name: str, outputs: Array, targets: Array, groups: Array | No
 
 
 def _of_positives(outputs: Array, targets: Array, groups: Array | None) -> Few:
-    """Of average precision: of the second of two classes, or the mean of all that have examples."""
-    counts = np.bincount(targets, minlength=outputs.shape[1]).astype(float)
-    classes = [1] if len(counts) == 2 else np.flatnonzero(counts).tolist()
-    found = np.array([average_precision(outputs[:, c], targets == c) for c in classes])
-    count = (counts / _alike(targets, groups, len(counts)))[classes]
+    """Of average precision: of the second of two classes, or the mean of all classes, or labels, that have
+    examples."""
+    kinds = outputs.shape[1]
+    positive = targets == 1 if targets.ndim == 2 else targets[:, None] == np.arange(kinds)
+    counts = positive.sum(0).astype(float)
+    used = [1] if targets.ndim == 1 and kinds == 2 else np.flatnonzero(counts).tolist()
+    found = np.array([average_precision(outputs[:, c], positive[:, c]) for c in used])
+    count = (counts / _alike(targets, groups, kinds))[used]
     return _of_mean(_of_share(found * count, count), count)
 
 

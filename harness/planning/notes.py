@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -45,15 +46,30 @@ def plan_notes(suite: Suite, machine_class: str | None = None) -> tuple[str, ...
     return (*said, *filter(None, [*own, *money]))
 
 
+@dataclass(frozen=True)
+class _Target:
+    """What is remembered of a target of own files."""
+
+    is_duration: bool
+
+
 def seconds_note(suite: Suite) -> str:
     """That a target of durations is predicted in seconds; empty of others."""
-    from harness.datasets.durations import are_durations
+    from harness.datasets.catalog import checksum
+    from harness.datasets.described import from_memory
 
-    if suite.task != "tabular_regression" or suite.data.name != "tabular_csv":
+    name, args = suite.data.name, suite.data.args
+    if suite.task != "tabular_regression" or name != "tabular_csv":
         return ""
-    if not are_durations(suite.data.args):
+
+    def ask() -> _Target:
+        from harness.datasets.durations import are_durations
+
+        return _Target(are_durations(args))
+
+    if not from_memory(_Target, ["durations", checksum(name, args), dict(args)], ask).is_duration:
         return ""
-    target = suite.data.args["target"]
+    target = args["target"]
     return (
         f"the target {target!r} holds durations or times of day: predicted as seconds, errors are in seconds"
     )
