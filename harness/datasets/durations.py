@@ -61,7 +61,8 @@ def _of_csv(path: Path, column: str, args: Mapping[str, Any]) -> Iterator[str]:
     opened = gzip.open if path.suffix == ".gz" else open
     with opened(path, "rt", encoding="utf-8-sig" if encoding == "utf-8" else encoding, newline="") as text:
         lines = list(islice(text, LOOK))
-    for sign in (args.get("separator"),) if args.get("separator") else SEPARATORS:
+    given = args.get("separator")
+    for sign in (str(given),) if given else SEPARATORS:
         if len(sign) > 1:
             continue
         rows = [[cell.strip() for cell in row] for row in csv.reader(lines, delimiter=sign)]

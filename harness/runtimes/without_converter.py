@@ -16,7 +16,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, TypeGuard
 
-from harness.codec import Json, JsonObject
+from harness.codec import JsonObject
 from harness.record import content_hash
 from harness.store.remembered import remembered
 from harness.suite.model_ref import MODEL_KINDS, OWN_ESTIMATOR, ModelRef, parse_model
@@ -36,7 +36,7 @@ def without_converter(model: ModelRef, args: JsonObject) -> str:
     found = _registered() if model.kind == "sklearn" else None
     if found is None:
         return ""
-    known, selectors = (frozenset(map(str, found.get(name) or ())) for name in ("known", "selectors"))
+    known, selectors = found
     missing = next((name for name in _classes(model, args, selectors) if name not in known), "")
     inside = f" inside {_short(model)}" if missing not in ("", _short(model)) else ""
     return f"skl2onnx {version('skl2onnx')} has no converter for {missing}{inside}" if missing else ""
@@ -80,8 +80,8 @@ def _short(model: ModelRef) -> str:
 
 
 @cache
-def _registered() -> Mapping[str, Json] | None:
-    """What `harness.runtimes.convertible` says; None where it cannot be asked."""
+def _registered() -> tuple[frozenset[str], frozenset[str]] | None:
+    """Classes that are converted, and those of them that choose columns; None where nobody can be asked."""
     if any(importlib.util.find_spec(name) is None for name in ("skl2onnx", "sklearn")):
         return None
     here = Path(__file__).parent
@@ -96,4 +96,7 @@ def _registered() -> Mapping[str, Json] | None:
         except (subprocess.SubprocessError, OSError, ValueError, IndexError):
             return None
     found = memory[key]
-    return found if isinstance(found, dict) else None
+    assert isinstance(found, dict)
+    known, selectors = found["known"], found["selectors"]
+    assert isinstance(known, list) and isinstance(selectors, list)
+    return frozenset(map(str, known)), frozenset(map(str, selectors))
