@@ -23,7 +23,12 @@ MADE_OF: dict[str, tuple[str, JsonObject, str]] = {
     "of one converter with others": ("sklearn:linear_model.RidgeClassifier", {}, ""),
     "a step before": (
         "sklearn:Pipeline",
-        {"steps": {"map": "sklearn:Nystroem", "model": "sklearn:LogisticRegression"}},
+        {
+            "steps": {
+                "map": {"model": "sklearn:Nystroem", "args": {"n_components": 9}},
+                "model": "sklearn:LogisticRegression",
+            }
+        },
         "Nystroem inside Pipeline",
     ),
     "a step with arguments": (
