@@ -37,7 +37,7 @@ test-slow: $(VENV)/test-ready
 
 # The libraries that a model may come from, in an environment beside: what a test run of the base install skips
 COMPAT := boosting,grpc,keras,lightning,openvino,serve,trainer,vision,text,test
-COMPAT_TESTS := tests/test_boosting.py tests/test_endpoint_grpc.py tests/test_how_to.py tests/test_models_keras.py tests/test_training_lightning.py tests/test_training_hf_trainer.py \
+COMPAT_TESTS := tests/test_boosting.py tests/test_without_converter.py tests/test_endpoint_grpc.py tests/test_how_to.py tests/test_models_keras.py tests/test_training_lightning.py tests/test_training_hf_trainer.py \
 	tests/test_models_pretrained_images.py tests/test_models_finished.py tests/test_models_hf_images.py tests/test_over_http.py tests/test_raw_rows.py \
 	tests/test_retrievers.py tests/test_runtimes_openvino.py tests/test_suite_reader.py
 
