@@ -9,7 +9,8 @@ repetition and candidate, and for round r the real record of another round (one 
 round's drift is common). So the records are real and the order in which they come is drawn; repetitions
 share a pool and are not independent of each other. An untrained network's speed is the trained one's of a
 round. Nothing is trained or served meanwhile: time is what the records took, training and scoring on two
-slots, serving alone, and a start of workers for each phase.
+slots, each once what it needs has ended (who is not wanted then is left out), serving alone, and a start of
+workers for each phase.
 
 Held against each other are the variant that `recommend` names, and those that the whole run calls tied with
 its own; regret is what the named one loses in the whole run's mean of the objective.
@@ -18,11 +19,12 @@ its own; regret is what the named one loses in the whole run's mean of the objec
 from __future__ import annotations
 
 import argparse
+import heapq
 import json
 import math
 import shutil
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
@@ -36,7 +38,7 @@ from harness.facts.scoring import InheritedFacts
 from harness.planning.inherited import source_of
 from harness.planning.trials import plan_trials
 from harness.planning.untrained import is_untrained
-from harness.record import KINDS, Measurement, Record, Trial
+from harness.record import Measurement, Record, Trial
 from harness.running.standing import question_of
 from harness.running.until_decided import spend
 from harness.running.worlds import Execute, Worlds
@@ -94,19 +96,46 @@ class Outcome:
     ruled_out: Mapping[str, str] = field(default_factory=dict)
 
 
+Begin = Callable[[Trial], tuple[float, Callable[[], None]]]
+"""Begins a trial: what it takes, and what is to be done when it has ended."""
+
+
 @dataclass
 class Clock:
     """What phases take."""
 
     seconds: float = RAY_S
 
-    def phase(self, kind: str, seconds: Sequence[float]) -> None:
-        if not seconds:
-            return
-        slots = [0.0] * (1 if kind == "serve" else SLOTS)
-        for each in sorted(seconds, reverse=True):
-            slots[int(np.argmin(slots))] += each
-        self.seconds += max(slots) + WORKERS_S
+    def phases(self, trials: Sequence[Trial], wanted: Wanted, begin: Begin) -> None:
+        """All trials, in the scheduler's phases: trainings in the given order, who is not wanted left out."""
+        dropped = set[str]()
+        for kinds in PHASES:
+            phase = [t for kind in kinds for t in trials if t.kind == kind]
+            self._phase(phase, 1 if kinds == ("serve",) else SLOTS, wanted, begin, dropped)
+
+    def _phase(
+        self, trials: Sequence[Trial], slots: int, wanted: Wanted, begin: Begin, dropped: set[str]
+    ) -> None:
+        waiting, queue = list(trials), list[Trial]()
+        running: list[tuple[float, str, Callable[[], None]]] = []
+        still, now = {t.id for t in trials}, 0.0
+        while waiting or queue or running:
+            while ready := next((t for t in waiting if not still & set(t.needs)), None):
+                waiting.remove(ready)
+                if dropped & set(ready.needs) or (ready.needs and not wanted(ready)):
+                    dropped.add(ready.id)
+                    still.discard(ready.id)
+                else:
+                    queue.append(ready)
+            while queue and len(running) < slots:
+                trial = queue.pop(0)
+                seconds, end = begin(trial)
+                heapq.heappush(running, (now + seconds, trial.id, end))
+            if running:
+                now, ended, end = heapq.heappop(running)
+                end()
+                still.discard(ended)
+        self.seconds += now + WORKERS_S if now else 0.0
 
 
 class Pool:
@@ -129,28 +158,31 @@ class Pool:
         numbers = tuple(range(self.suite.serving.rounds))
         rounds = dict(zip(numbers, self._order(repetition, "rounds", numbers), strict=True))
 
+        def begin(trial: Trial) -> tuple[float, Callable[[], None]]:
+            record, scratch = self._drawn(trial, seeds[trial.candidate], rounds, target)
+            return record.seconds, lambda: target.commit(record, scratch)
+
         def execute(trials: Sequence[Trial], wanted: Wanted) -> None:
-            missing, dropped = [t for t in trials if target.record(t.id) is None], set[str]()
-            for kinds in PHASES:
-                taken = []
-                for trial in [t for kind in kinds for t in missing if t.kind == kind]:
-                    asked_of = trial.kind != "serve" and trial.needs
-                    if dropped & set(trial.needs) or (asked_of and not wanted(trial)):
-                        dropped.add(trial.id)
-                    else:
-                        taken.append(self._hand_out(trial, seeds[trial.candidate], rounds, target))
-                clock.phase(kinds[-1], taken)
+            missing = [t for t in trials if target.record(t.id) is None]
+            clock.phases(sorted(missing, key=self._longest_first), wanted, begin)
 
         return execute
+
+    def _longest_first(self, trial: Trial) -> float:
+        """Trainings by what they take, as a run expects it of those it has seen."""
+        if trial.kind != "train" or is_untrained(trial):
+            return 0.0
+        like = [r for r in self.records.values() if r.trial.kind == "train"]
+        return -max(r.seconds for r in like if r.trial.candidate == trial.candidate)
 
     def _order(self, repetition: int, name: str, values: Sequence[int]) -> list[int]:
         drawn = generator(self.suite.seed, "until decided", name, repetition).permutation(values)
         return [int(v) for v in drawn]
 
-    def _hand_out(
+    def _drawn(
         self, trial: Trial, seeds: Mapping[int, int], rounds: Mapping[int, int], target: RunFolder
-    ) -> float:
-        """Commit the real record under the trial that was asked for; its seconds."""
+    ) -> tuple[Record, Path]:
+        """The real record under the trial that was asked for, and the folder with its files."""
         seed = trial.seed if trial.kind == "serve" or trial.seed is None else seeds[trial.seed]
         number = None if trial.round is None else rounds[trial.round]
         real = self.records[(*_key(trial)[:5], seed, number)]
@@ -175,8 +207,7 @@ class Pool:
             record = replace(record, measurements=told, facts={}, seconds=_untrained_seconds(real))
         elif (answers := self.run.trial_folder(real.trial.id) / "predictions.parquet").exists():
             shutil.copy(answers, scratch)
-        target.commit(record, scratch)
-        return record.seconds
+        return record, scratch
 
 
 def _untrained_seconds(real: Record) -> float:
@@ -193,9 +224,11 @@ def _key(trial: Trial) -> Key:
 
 
 def exhaustive_seconds(pool: Pool) -> float:
-    clock = Clock()
-    for kind in KINDS:
-        clock.phase(kind, [r.seconds for r in pool.records.values() if r.trial.kind == kind])
+    clock, by_id = Clock(), {r.trial.id: r for r in pool.records.values()}
+    longest = sorted(by_id.values(), key=lambda r: (r.trial.kind != "train", -r.seconds))
+    clock.phases(
+        [r.trial for r in longest], lambda trial: True, lambda trial: (by_id[trial.id].seconds, lambda: None)
+    )
     return clock.seconds
 
 

@@ -23,7 +23,8 @@ from harness.reading import read_suite
 from harness.record import Measurement, Record, Trial
 from harness.running import until_decided
 from harness.running.run import run_suite
-from harness.running.until_decided import Story, spend
+from harness.running.story import Story
+from harness.running.until_decided import spend
 from harness.running.worlds import Worlds
 from harness.schedule import Wanted
 from harness.store.runs import RunFolder, open_run
@@ -64,8 +65,10 @@ class World:
 
     def __init__(self, run: RunFolder, failing: Sequence[str] = ()) -> None:
         self.run, self.failing = run, failing
+        self.sweeps: list[set[str]] = []
 
     def execute(self, trials: Sequence[Trial], wanted: Wanted) -> None:
+        self.sweeps.append({t.kind for t in trials if not self.run.has_finished(t.id)})
         finished, dropped = {t.id for t in trials if self.run.has_finished(t.id)}, set[str]()
         for kind in ("train", "score", "serve"):
             for trial in [t for t in trials if t.kind == kind and t.id not in finished]:
@@ -103,6 +106,13 @@ def decided(suite: Suite, folder: Path, failing: Sequence[str] = ()) -> tuple[St
     run = open_run(folder, suite.name, "0123456789abcdef")
     story = spend(suite, Worlds(run, World(run, failing).execute), left_s=lambda: np.inf)
     return story, run
+
+
+def test_an_export_follows_its_reference_in_the_sweep_of_the_trainings(suite: Suite, tmp_path: Path) -> None:
+    world = World(open_run(tmp_path, suite.name, "0123456789abcdef"))
+    spend(suite, Worlds(world.run, world.execute), left_s=lambda: np.inf)
+    assert world.sweeps[:2] == [{"train", "score"}, {"serve"}], "workers start once, not three times"
+    assert "fair/onnx" in scored(world.run) and "poor/onnx" not in scored(world.run)
 
 
 def scored(run: RunFolder) -> dict[str, list[str]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -377,12 +378,24 @@ def finished(trial: Trial, seconds: float) -> Record:
 
 def test_the_longest_trainings_come_first_and_the_drawn_order_of_serve_trials_stays(suite: Suite) -> None:
     trials = plan_trials(suite)
-    trainings = [t for t in trials if t.kind == "train"]
     seconds = {t.id: float(k) for k, t in enumerate(trials)}
     ordered = Plan(suite, trials, seconds=seconds).longest_first().trials
-    assert [t for t in ordered if t.kind == "train"] == trainings[::-1]
+    for size in suite.data.train_sizes:
+        trainings = [t for t in trials if t.kind == "train" and t.train_size == size]
+        assert [t for t in ordered if t.kind == "train" and t.train_size == size] == trainings[::-1]
     for kind in ("score", "serve"):
-        assert [t for t in ordered if t.kind == kind] == [t for t in trials if t.kind == kind]
+        assert [t.id for t in ordered if t.kind == kind] == [t.id for t in sized(trials) if t.kind == kind]
+
+
+def test_smaller_training_sets_come_after_all_of_the_largest(suite: Suite) -> None:
+    assert len(suite.data.train_sizes) > 1
+    ordered = Plan(suite, plan_trials(suite)).longest_first().trials
+    smaller = [t.train_size != max(suite.data.train_sizes) for t in ordered]
+    assert any(smaller) and smaller == sorted(smaller)
+
+
+def sized(trials: Sequence[Trial]) -> list[Trial]:
+    return sorted(trials, key=lambda t: t.train_size != max(u.train_size or 0 for u in trials))
 
 
 def test_nothing_is_expected_of_finished_trials(suite: Suite) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,7 +20,9 @@ from harness.planning.untrained import UNTRAINED, is_untrained, quick_first, unt
 from harness.reading import read_suite
 from harness.record import Measurement, Record, Trial
 from harness.results import Estimate, Row, Tradeoff
-from harness.running.until_decided import Story, spend
+from harness.running import until_decided
+from harness.running.story import Story
+from harness.running.until_decided import spend
 from harness.running.worlds import Worlds
 from harness.schedule import Wanted
 from harness.store.runs import RunFolder, open_run
@@ -39,6 +41,11 @@ decision: {constraints: [accuracy >= 0.87, latency_p99_ms <= 5], objective: maxi
 """
 ACCURACY = {"good": 0.91, "slow": 0.93, "weak": 0.70, "line": 0.60}
 LATENCY = {"good": 1.0, "slow": 60.0, "weak": 1.0, "line": 0.1}
+
+
+@pytest.fixture(autouse=True)
+def _short_trainings_are_worth_a_look(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(until_decided, "WORTH_A_LOOK", 0.5)
 
 
 @pytest.fixture
@@ -81,10 +88,12 @@ class World:
                 self.run.commit(record_of(trial), self.run.scratch(trial.id))
 
 
-def decided(suite: Suite, folder: Path) -> tuple[Story, World, World]:
+def decided(
+    suite: Suite, folder: Path, say: Callable[[str], None] = lambda text: None
+) -> tuple[Story, World, World]:
     run = open_run(folder, suite.name, "0123456789abcdef")
     world, apart = World(run), World(RunFolder(f"{run.url}/{UNTRAINED}"))
-    worlds = Worlds(run, world.execute, apart.run, apart.execute)
+    worlds = Worlds(run, world.execute, apart.run, apart.execute, say=say)
     return spend(suite, worlds, left_s=lambda: float("inf")), world, apart
 
 
@@ -94,6 +103,21 @@ def test_who_is_surely_too_slow_is_not_trained(suite: Suite, tmp_path: Path) -> 
     assert {t.kind for t in apart.asked if t.candidate == "slow"} == {"train", "score", "serve"}
     assert "untrained weights: latency_p99_ms clearly above 5" in story.ruled_out["slow/onnx"]
     assert story.untrained == len(apart.asked)
+
+
+def test_a_look_that_takes_more_than_a_tenth_of_the_trainings_is_not_taken_and_that_is_said(
+    suite: Suite, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Looks of 25 to 49 s saved 75 s once, about as much as they took twice, and nothing in two runs."""
+    monkeypatch.setattr(until_decided, "WORTH_A_LOOK", 0.1)
+    said: list[str] = []
+    story, world, apart = decided(suite, tmp_path, said.append)
+    assert not apart.asked and story.untrained == 0
+    assert said[0].startswith("no network is served before it is trained: it would take about ")
+    assert {t.candidate for t in world.asked if t.kind == "train"} == set(suite.candidates)
+    assert story.ruled_out["slow/onnx"].startswith(
+        f"{RULED_OUT} after the first serving round: latency_p99_ms"
+    )
 
 
 def test_who_is_surely_too_bad_on_validation_rows_is_neither_exported_nor_served(

@@ -14,9 +14,11 @@ from harness.planning.tails import with_rounds
 from harness.planning.trials import plan_trials
 from harness.reading import read_suite
 from harness.record import Measurement, Record, Trial
+from harness.running import until_decided
 from harness.running.asked import Asked, grid_of, seeds_of
 from harness.running.standing import question_of
-from harness.running.until_decided import Story, _Spending, spend
+from harness.running.story import Story
+from harness.running.until_decided import _Spending, spend
 from harness.running.worlds import Worlds
 from harness.schedule import Wanted
 from harness.store.runs import RunFolder, open_run
@@ -113,7 +115,7 @@ def test_the_suites_seeds_are_the_end_without_a_budget(suite: Suite, tmp_path: P
 def test_a_spent_budget_ends_it_after_the_first_trials(suite: Suite, tmp_path: Path) -> None:
     story, world = decide(suite, tmp_path, {"good": 0.9, "fair": 0.899, "poor": 0.6}, left_s=0.0)
     assert story.stopped == "the budget is spent"
-    assert len(world.asked) == 3, "training, scoring and a serving round: the first evidence"
+    assert len(world.asked) == 2, "trainings with their scores, and a serving round: the first evidence"
     assert {t.trial.round for t in world.run.records()} <= {None, 0}
 
 
@@ -155,6 +157,16 @@ def test_smaller_training_sets_are_not_asked_for(suite: Suite) -> None:
     sizes = suite.data.model_copy(update={"train_sizes": (100, 300)})
     trials = asked_of(suite.model_copy(update={"data": sizes})).trials()
     assert {t.train_size for t in trials} == {300}
+
+
+def test_what_is_trained_on_less_is_scored_though_its_reference_runtime_is_out(tmp_path: Path) -> None:
+    """Such a score is the model's: with `small_cnn/torch` too dear four trainings were never scored."""
+    (tmp_path / "near.yaml").write_text(NEAR.replace("train_sizes: [300]", "train_sizes: [100, 300]"))
+    asked = asked_of(read_suite(tmp_path / "near.yaml"))
+    asked.out |= {"small_cnn/torch", "vit/torch", "vit/onnx"}
+    smaller = [(t.candidate, t.kind, t.runtime) for t in asked.smaller()]
+    assert ("small_cnn", "train", None) in smaller and ("small_cnn", "score", "torch") in smaller
+    assert "vit" not in {candidate for candidate, _, _ in smaller}
 
 
 def test_seeds_beyond_the_suites_follow_its_highest(suite: Suite) -> None:
@@ -329,6 +341,26 @@ def test_a_second_seed_leaves_no_core_idle(tmp_path: Path, monkeypatch: pytest.M
     assert seconds_trained(cores=2, runner_up_s=70.0) == [{"resnet", "small_cnn"}]
     assert seconds_trained(cores=2, runner_up_s=150.0) == [{"resnet"}]
     assert seconds_trained(cores=1, runner_up_s=70.0) == [{"resnet"}]
+
+
+def test_smaller_training_sets_fill_a_core_that_a_second_seed_leaves_idle(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They were run when all was decided, and took 24 s of a run of 338."""
+    monkeypatch.setattr("os.cpu_count", lambda: 2)
+    monkeypatch.setattr(until_decided, "TOGETHER", 0.0)  # digits are trained twice in no time
+    (tmp_path / "near.yaml").write_text(NEAR.replace("train_sizes: [300]", "train_sizes: [100, 300]"))
+    suite = read_suite(tmp_path / "near.yaml")
+    world = NearWorld(open_run(tmp_path / "few", suite.name, "0123456789abcdef"), number=2)
+    story = spend(suite, Worlds(world.run, world.execute, say=world.said.append), left_s=lambda: np.inf)
+    small = {r.trial.id: r.trial for r in world.run.records() if r.trial.train_size == 100}
+    assert story.stopped == "decided"
+    assert {t.kind for t in small.values()} == {"train", "score"}
+    second = next(
+        ids for ids in world.asked for r in world.run.records() if r.trial.id in ids and r.trial.seed == 1
+    )
+    assert set(small) <= second, "beside the second seed, and not once all is decided"
+    assert any("beside it" in said and "smaller training sets of" in said for said in world.said), world.said
 
 
 REAL = """\

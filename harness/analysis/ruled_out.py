@@ -65,6 +65,17 @@ def surely_broken(table: Tradeoff, suite: Suite, of_model: bool = False) -> dict
     return found
 
 
+def keeps_by_itself(scored: Record, suite: Suite) -> bool:
+    """Whether the figures of one score trial keep all limits on quality and training: it breaks none surely,
+    which need not be asked of a table then."""
+    known = metrics_of(suite)
+    limits = [
+        c for c in limits_of(suite) if c.metric in known and known[c.metric].about in ("quality", "training")
+    ]
+    figures = [(c, scored.value(c.metric)) for c in limits]
+    return all(value is not None and bool(c.holds(np.asarray(value))) for c, value in figures)
+
+
 def broken_on_validation(records: Iterable[Record], suite: Suite) -> dict[str, str]:
     """Candidate → the limit that it surely breaks by its answers to validation rows, before any test row.
 

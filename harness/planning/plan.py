@@ -121,11 +121,13 @@ class Plan:
         return wall + STARTING_S if self.missing else 0.0
 
     def longest_first(self) -> Plan:
-        """The same with its longest trainings first, so that cores end together; the order of serve trials is
-        drawn, and stays."""
+        """The same with its longest trainings first, so that cores end together, and smaller training sets
+        after all of the largest; the order of serve trials is drawn, and stays."""
+        largest = max((t.train_size or 0 for t in self.trials), default=0)
 
-        def key(trial: Trial) -> float:
-            return -self.seconds.get(trial.id, 0.0) if trial.kind == "train" else 0.0
+        def key(trial: Trial) -> tuple[bool, float]:
+            is_smaller = trial.train_size is not None and trial.train_size < largest
+            return is_smaller, -self.seconds.get(trial.id, 0.0) if trial.kind == "train" else 0.0
 
         return replace(self, trials=tuple(sorted(self.trials, key=key)))
 

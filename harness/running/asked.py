@@ -83,11 +83,14 @@ class Asked:
         return self.rounds.get(variant, 1)
 
     def smaller(self) -> tuple[Trial, ...]:
-        """The trainings and scores of what is asked for, on all training sets but the largest."""
+        """The trainings and scores of what is asked for, on all training sets but the largest.
+
+        Such a score is the model's, on the reference runtime alone, which may be out itself."""
         largest = max(self.suite.data.train_sizes, default=None)
         planned = self._planned(self.suite.data.train_sizes)
+        names = {self.candidates[v] for v in self.alive}
         return tuple(
-            t for t in planned if t.train_size != largest and t.kind != "serve" and self._is_asked(t)
+            t for t in planned if t.train_size != largest and t.kind != "serve" and t.candidate in names
         )
 
     def trials(self, kinds: Sequence[Kind] | None = None, seeds: int | None = None) -> tuple[Trial, ...]:

@@ -10,7 +10,11 @@ from harness.record import Trial
 from harness.running.asked import Asked
 
 LENGTHENS = 2.0
-"""Trainings of a step may take so many times as long for those that train along."""
+"""Trainings of a step may take so many times as long for those that train along: who is the best with .01
+after one seed was needed after two in every second run, and then a core was idle for all of its training."""
+
+CHEAPER = 0.5
+"""Smaller training sets may lengthen a step by this share of what they would take in one of their own."""
 
 HARDLY = 0.002
 """Who is the best with less than this is not worth an idle core: what is trained is scored as well."""
@@ -45,6 +49,34 @@ def train_along(
         else:
             asked.seeds[name] = before
     return along
+
+
+def smaller_along(
+    asked: Asked, wall_s: Callable[[Sequence[Trial]], float], left_s: float
+) -> tuple[Trial, ...]:
+    """Trainings on smaller sets, with their scores, that fit beside the trainings of a step: they come last,
+    and here they take next to nothing.
+
+    Args:
+        wall_s: expected seconds of trials together. left_s: of the budget.
+    """
+
+    def is_missing(trial: Trial) -> bool:
+        return trial.id not in asked.failed and not asked.is_finished(trial.id)
+
+    step = [t for t in asked.trials(("train", "score")) if is_missing(t)]
+    if not any(t.kind == "train" and t.spec["training"] for t in step):
+        return ()
+    units: dict[tuple[str, int | None, int | None], list[Trial]] = {}
+    for trial in filter(is_missing, asked.smaller()):
+        units.setdefault((trial.candidate, trial.train_size, trial.seed), []).append(trial)
+    taken: list[Trial] = []
+    for unit in units.values():
+        more = [*taken, *unit]
+        longer = wall_s([*step, *more])
+        if longer - wall_s(step) <= CHEAPER * wall_s(more) and longer < left_s:
+            taken = more
+    return tuple(taken)
 
 
 def _trainings(asked: Asked) -> list[Trial]:

@@ -19,7 +19,8 @@ from harness.planning.untrained import UNTRAINED
 from harness.progress import Display
 from harness.reading import suite_to_text
 from harness.record import HarnessError, Record, Trial
-from harness.running.until_decided import Story, spend
+from harness.running.story import Story
+from harness.running.until_decided import spend
 from harness.running.worlds import Worlds
 from harness.schedule import Kept, SchedulerSettings, Wanted, run_trials
 from harness.store.runs import RunFolder, find_cached, take_over

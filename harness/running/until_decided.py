@@ -1,11 +1,12 @@
 """`run --until-decided`: the cheapest evidence first, then where it tells most, until it is decided.
 
 First networks are served untrained, where a limit asks for speed, size or cost: who surely breaks it is not
-trained. Then one seed of the largest training set, and who surely breaks a limit on validation rows is not
-exported; then test rows, then one serving round, each for those alone that may still be chosen. Contenders
-get the suite's second seed and round, and further ones where the value of information per dollar is largest
-(`harness.analysis.measure_next`). Trials are ordinary ones: what is measured here is found by any other run
-of the suite, and the other way round. Looking at the data to decide how much more to take narrows the
+trained. Then one seed of the largest training set, scored as cores become free: who surely breaks a limit on
+validation rows is not scored, who does on test rows is not exported. Then one serving round of those that may
+still be chosen. Contenders get the suite's second seed and round, and further ones where the value of
+information per dollar is largest (`harness.analysis.measure_next`); smaller training sets fill idle cores, or
+come last. Trials are ordinary ones: what is measured here is found by any other run of the suite, and the
+other way round. Looking at the data to decide how much more to take narrows the
 intervals, so such a run says that it did: `until_decided.json`.
 """
 
@@ -17,17 +18,15 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 
 from harness.analysis.measure_next import (
-    PEEKED,
     is_beyond_reach,
     is_decided,
     next_measurements,
     served_metrics,
 )
 from harness.analysis.rule import POSSIBLE
-from harness.analysis.ruled_out import RULED_OUT, broken_on_validation, surely_broken
+from harness.analysis.ruled_out import RULED_OUT, broken_on_validation, keeps_by_itself, surely_broken
 from harness.analysis.sensitivity import Question
 from harness.analysis.stamps import STORY
-from harness.codec import Json
 from harness.metrics import metrics_of
 from harness.planning.estimate import rows_of
 from harness.planning.inherited import source_of
@@ -38,8 +37,9 @@ from harness.planning.untrained import quick_first, untrained_trials
 from harness.record import Kind, Trial
 from harness.results import Row
 from harness.running.asked import Asked, grid_of
-from harness.running.idle_cores import train_along
+from harness.running.idle_cores import smaller_along, train_along
 from harness.running.standing import question_of, standing_of
+from harness.running.story import Story
 from harness.running.worlds import Execute, Worlds
 from harness.schedule import Wanted
 from harness.schedule.unrun import with_all_that_rest_on
@@ -56,38 +56,13 @@ alone, or no more networks are left than train at once: one by one cores would b
 FEWEST = 3
 """So many variants have a second round, if only to tell how launches vary: of one alone tails have no end."""
 
-WORTH_A_LOOK = 0.5
-"""Untrained networks are served where that should take at most this share of their trainings' time."""
+WORTH_A_LOOK = 0.1
+"""Untrained networks are served where that should take at most this share of their trainings' time, of two
+seeds: of five networks one was ruled out by it, and saved one seed. Shares of .15 to .2 did not pay."""
 
 MANY_ROWS = 3000
 """From so many test rows on, an export is first asked for 1,000 validation rows beside its reference; to
 answer fewer takes less than that, and than making the export of who may be named twice."""
-
-
-@dataclass
-class Story:
-    """What was measured in which order and why it ended; the report tells it.
-
-    Args:
-        exhaustive: trials of the suite's plan as it stands. trials: those that were asked for here.
-        untrained: trials that served networks without training them.
-        ruled_out: variant → after what, and which limit it surely breaks.
-        in_full: variants that had their reference's quality until they might be named.
-    """
-
-    exhaustive: int
-    trials: int = 0
-    stopped: str = ""
-    steps: list[dict[str, Json]] = field(default_factory=list)
-    bias: str = PEEKED
-    untrained: int = 0
-    ruled_out: dict[str, str] = field(default_factory=dict)
-    in_full: list[str] = field(default_factory=list)
-
-    @property
-    def text(self) -> str:
-        more = f"{len(self.steps)} steps" if len(self.steps) != 1 else "one step"
-        return f"{self.stopped}, after {self.trials} trials in {more} (the whole suite has {self.exhaustive})"
 
 
 def spend(
@@ -120,7 +95,11 @@ def spend(
 
 @dataclass
 class _Spending:
-    """A run that is being decided."""
+    """A run that is being decided.
+
+    Args:
+        ids: trials that were run here. beside: those of smaller training sets that fit beside the next step.
+    """
 
     suite: Suite
     worlds: Worlds
@@ -129,12 +108,13 @@ class _Spending:
     left_s: Callable[[], float]
     is_open_ended: bool
     ids: set[str] = field(default_factory=set)
+    beside: tuple[Trial, ...] = ()
+    _models: tuple[frozenset[str], dict[str, str]] = field(default_factory=lambda: (frozenset(), {}))
 
     def story(self) -> Story:
         self._serve_untrained()
-        self._train_first()
-        self._step(f"scoring {self._alive()}", ("train", "score"), heirs=False)
-        self._rule_out(self._broken_by_models(), "after scoring")
+        self._train_and_score_first()
+        self._step(f"scoring {self._alive()}", ("train", "score"))
         self._rule_out(surely_broken(self._question.table, self.suite), "after scoring")
         self._step(f"the first serving round of {len(self.asked.alive)} variants")
         self._rule_out(surely_broken(self._question.table, self.suite), "after the first serving round")
@@ -157,7 +137,12 @@ class _Spending:
         quick = quick_first(every)
         ahead = self.asked.trials(("train", "score"), seeds=FIRST)
         trained = [t for t in ahead if t.candidate in names]
-        if not every or self._wall_s(quick) > WORTH_A_LOOK * self._wall_s(trained):
+        look_s, training_s = self._wall_s(quick), self._wall_s(trained)
+        if not every:
+            return
+        if look_s > WORTH_A_LOOK * training_s:
+            why = f"it would take about {look_s:.0f} s, their trainings {training_s:.0f} s"
+            self.worlds.say(f"no network is served before it is trained: {why}")
             return
         self.worlds.say(f"which networks keep the limits on speed, size and cost at all: {', '.join(names)}")
         self._try_untrained(where, execute, quick)
@@ -174,20 +159,30 @@ class _Spending:
         found = surely_broken(question_of(where, self.suite).table, self.suite)
         self._rule_out(found, "before training, with untrained weights")
 
-    def _train_first(self) -> None:
-        """The first seeds, and the second ones where cores would be idle; rule out by validation rows. Who is
-        not ruled out by its own is scored while others train."""
+    def _train_and_score_first(self) -> None:
+        """The first seeds, and the second ones where cores would be idle; a core that no training needs any
+        more scores. Who surely breaks a limit on validation rows is not scored by its reference, and who does
+        on test rows is not exported."""
         one, two = (self.asked.trials(("train",), seeds=n) for n in (1, FIRST))
         long = {t.candidate for t in one if t.spec["training"]}  # an estimator is fitted in seconds
         few = len(long) <= make_plan(self.suite, one).slots
         together = few or self._wall_s(two) <= TOGETHER * self._wall_s(one)
         self.asked.begin(FIRST if together else 1)
-        self.worlds.say(f"training {self._alive()}")
-        trials = [t for t in self.asked.trials(("train", "score")) if not source_of(t)]
-        self._execute(trials, lambda trial: trial.candidate not in self._broken_on_validation())
+        self.worlds.say(f"training and scoring {self._alive()}")
+        self._execute(self.asked.trials(("train", "score")), self._may_be_chosen)
         found = self._broken_on_validation()
         by_variant = {v: found[c] for v, c in self.asked.candidates.items() if c in found}
         self._rule_out(by_variant, "after training")
+        self._rule_out(self._broken_by_models(), "after scoring")
+
+    def _may_be_chosen(self, trial: Trial) -> bool:
+        """Whether a score is still wanted, by what is known when all that it needs has ended."""
+        if trial.candidate in self._broken_on_validation() or not self._has_source(trial):
+            return False
+        source = self.worlds.run.record(source_of(trial)) if source_of(trial) else None
+        if source is None or trial.variant is None or keeps_by_itself(source, self.suite):
+            return True
+        return trial.variant.name not in self._broken_by_models()
 
     def _broken_on_validation(self) -> dict[str, str]:
         return broken_on_validation(self.worlds.run.records(), self.suite)
@@ -195,7 +190,11 @@ class _Spending:
     def _broken_by_models(self) -> dict[str, str]:
         """Variants whose own quality or training, or that of the reference whose quality they have, surely
         breaks a limit: before an export is made of it."""
-        found = surely_broken(self._question.table, self.suite, of_model=True)
+        known = frozenset(r.trial.id for r in self.worlds.run.records() if not source_of(r.trial))
+        if known != self._models[0]:
+            table = question_of(self.worlds.run, self.suite).table
+            self._models = known, surely_broken(table, self.suite, of_model=True)
+        found = self._models[1]
         scored = {self.asked.grid[v][1]: text for v, text in found.items() if v in self.asked.grid}
         heirs = {v: scored[source] for v, source in self.asked.heirs().items() if source in scored}
         return {**heirs, **found}
@@ -221,13 +220,13 @@ class _Spending:
             self.worlds.say(f"{variant} {self.told.ruled_out[variant]}")
         self.asked.out |= set(self.told.ruled_out)
 
-    def _run(self, step: str, kinds: Sequence[Kind] | None = None, heirs: bool = True) -> None:
-        self.worlds.say(step)
+    def _run(self, step: str, kinds: Sequence[Kind] | None = None) -> None:
         trials = self.asked.trials(kinds)
-        if not heirs:
-            self._execute([t for t in trials if t.kind != "serve" and not source_of(t)])
+        if all(t.id in self.ids | self.asked.failed for t in trials):
             return
-        self._execute(trials, self._has_source)
+        self.worlds.say(step)
+        self._execute([*trials, *self.beside], self._has_source)
+        self.beside = ()
         again = self.asked.trials(kinds)  # whose reference failed is scored itself
         if {t.id for t in again} - {t.id for t in trials}:
             self._execute(again)
@@ -252,13 +251,9 @@ class _Spending:
         failed = {r.trial.id for r in self.worlds.run.records() if r.status == "failed"}
         self.asked.failed |= failed & self.ids  # others failed in an earlier run, and are tried again
 
-    def _step(self, step: str, kinds: Sequence[Kind] | None = None, heirs: bool = True) -> None:
-        """Run what is asked for now, and look at what it says.
-
-        Args:
-            heirs: whether those too that take over their reference's quality.
-        """
-        self._run(step, kinds, heirs)
+    def _step(self, step: str, kinds: Sequence[Kind] | None = None) -> None:
+        """Run what is asked for now, and look at what it says."""
+        self._run(step, kinds)
         self._write()  # the table tells who was ruled out
         self._question = question_of(self.worlds.run, self.suite)
         self.told.steps.append({"what": step, "trials": self.told.trials, **standing_of(self._question)})
@@ -295,7 +290,11 @@ class _Spending:
 
     def _with_all_cores(self, step: str, question: Question) -> str:
         along = train_along(self.asked, question, FIRST, self._wall_s)
-        return f"{step}; beside it a second seed of {' and '.join(along)}" if along else step
+        self.beside = smaller_along(self.asked, self._wall_s, self.left_s())
+        said = [f"a second seed of {' and '.join(along)}"] if along else []
+        smaller = dict.fromkeys(t.candidate for t in self.beside)
+        said += [f"smaller training sets of {' and '.join(smaller)}"] if smaller else []
+        return "; beside it ".join([step, " and ".join(said)] if said else [step])
 
     def _taken_in_again(self, question: Question) -> list[str]:
         """Who was ruled out by the spread that one launch or seed is taken to have, and may keep the limits
