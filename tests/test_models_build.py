@@ -43,6 +43,26 @@ def tuple_out(task):
         def forward(self, x):
             return x, x
     return Two()
+
+def pair_out(task, *, how: str):
+    import dataclasses
+    from typing import NamedTuple
+
+    class Named(NamedTuple):
+        hidden: object
+        logits: object
+
+    @dataclasses.dataclass
+    class Out:
+        hidden: object
+        scores: object
+
+    class Two(nn.Module):
+        def forward(self, x):
+            found = x, x[:, :3]
+            made = {"tuple": found, "named": Named(*found), "map": dict(zip(("hidden", "logits"), found))}
+            return made[how] if how in made else Out(*found)
+    return Two()
 """
 
 
@@ -96,6 +116,14 @@ def test_modules_of_one_name_beside_two_suites_are_not_mixed_up(tmp_path: Path) 
         ("own_models:wrong_shape", {}, "turns 2 examples into (2, 7), the task needs (2, 3)"),
         ("own_models:wrong_input", {}, "cannot take inputs of shape (2, 4)"),
         ("own_models:tuple_out", {}, "turns 2 examples into tuple"),
+        ("own_models:pair_out", {"how": "tuple"}, "one tensor of shape (2, 3): return its [1]"),
+        (
+            "own_models:pair_out",
+            {"how": "named"},
+            "into Named, and the task needs one tensor of shape (2, 3): re",
+        ),
+        ("own_models:pair_out", {"how": "map"}, "one tensor of shape (2, 3): return its logits"),
+        ("own_models:pair_out", {"how": "class"}, "one tensor of shape (2, 3): return its scores"),
         ("own_models:no_module", {}, "returned a str: it must return a torch.nn.Module"),
         ("own_broken:build", {}, "imports 'nothing_of_the_sort', which is not installed"),
         ("smal_cnn", {}, "unknown model 'smal_cnn', did you mean small_cnn?"),

@@ -111,6 +111,17 @@ def test_weight_decay_spares_biases_norms_and_what_the_network_names() -> None:
     assert len(spared["params"]) == 4
 
 
+@pytest.mark.parametrize("name", ["adamw", "adam", "sgd"])
+def test_an_orthogonal_weight_stays_one_under_weight_decay(name: str) -> None:
+    model = nn.utils.parametrizations.orthogonal(nn.Linear(8, 4))
+    optimizer = build_optimizer(model, Optimizer(name=name, lr=0.01, weight_decay=0.1))
+    for _ in range(3):
+        model(torch.randn(16, 8)).square().mean().backward()
+        optimizer.step()
+        optimizer.zero_grad()
+    assert torch.allclose(model.weight @ model.weight.T, torch.eye(4), atol=1e-5)
+
+
 def test_a_network_may_bring_its_own_groups_and_each_keeps_its_own_peak() -> None:
     class Net(nn.Module):
         def __init__(self) -> None:

@@ -113,7 +113,12 @@ def _check_output(ref: str, network: nn.Module, task: Task) -> None:
         raise ValueError(f"{ref} cannot take inputs of shape {tuple(inputs.shape)}: {error}") from error
     finally:
         network.train(training)
-    shape = tuple(found.shape) if isinstance(found, Tensor) else type(found).__name__
+    if not isinstance(found, Tensor):
+        raise ValueError(
+            f"{ref} turns 2 examples into {type(found).__name__}, and the task needs one tensor of shape "
+            f"{wanted}{_part_of(found, wanted)}"
+        )
+    shape = tuple(found.shape)
     if shape != wanted:
         if kind_of(task.name).targets == "values":
             raise ValueError(
@@ -125,6 +130,17 @@ def _check_output(ref: str, network: nn.Module, task: Task) -> None:
         raise ValueError(
             f"{ref} ends in probabilities: softmax is the harness's. Return logits, without the last softmax"
         )
+
+
+def _part_of(found: object, wanted: tuple[int, ...]) -> str:
+    """What to return in place of an answer of several parts, where one of them is of the right shape."""
+    parts: Mapping[str, object] = found if isinstance(found, Mapping) else getattr(found, "__dict__", {})
+    if isinstance(found, (tuple, list)):
+        names = getattr(found, "_fields", [f"[{place}]" for place in range(len(found))])
+        parts = dict(zip(names, found, strict=True))
+    right = [name for name, part in parts.items() if isinstance(part, Tensor) and tuple(part.shape) == wanted]
+    named = "logits" if "logits" in right else next(iter(right), "")
+    return f": return its {named}" if named else ""
 
 
 def _are_probabilities(answers: Tensor) -> bool:

@@ -32,8 +32,10 @@ from harness.models.servable import (
 from harness.protocols import ONE_SIDED, Inputs, Job, Predict, Split, Task
 from harness.record import TrialError
 from harness.runtimes import texts
+from harness.runtimes.common import first_line
 from harness.suite.schema import Training
 from harness.tasks import text
+from harness.tasks.same_answers import few_rows, refuse_forgetful, refuse_unlearnable, refuse_unsteady
 from harness.tasks.scaling import fit_scaling
 from harness.tasks.shared import Trained, about, measurement, subset, validate
 from harness.training.batches import Batches, TensorBatches
@@ -70,21 +72,27 @@ def train_network(job: Job, parts: Parts) -> Trained:
         servable, example_inputs(task) if example is None else torch.from_numpy(example)
     )
 
-    def keep() -> None:
+    def keep(servable: Servable) -> None:
+        refuse_unsteady(servable, rows)
         save_network(job.folder / "fitted", network, _meta(spec, task, scaling))
+        refuse_forgetful(servable, job.folder / "fitted", rows)
         if tokenizer:
             tokenizer.save(job.folder / "fitted" / texts.TOKENIZER)
 
+    rows = few_rows(parts.train, task)
     counted = measurement("parameters", count_parameters(network)), measurement("flops_per_example", flops)
     if spec.get("untrained"):
-        keep()
+        keep(servable)
         return counted, TrainFacts(trained=False)
     images = example_inputs(task) if task.takes == "image" else None
     batches = with_own(_batches(parts, scaling, training, seed, job.device), network, images, seed)
+    keep(servable)  # now, and not after hours of training
+    if not (isinstance(network, TrainerNetwork) or is_lightning(network)):
+        refuse_unlearnable(model, rows)
     result = _fit(job, model, batches, training, _objective(spec, task, training, scaling))
     write_history(job.folder / "history.csv", result.history)
-    keep()
     servable = servable_of(network.cpu(), scaling, task)
+    keep(servable)
     facts = replace(
         _of_network(_told(result, watched_metric(spec)), network, task),
         validation=validate(job, parts, network_predict(servable)),
@@ -143,7 +151,14 @@ def _answers_one(model: Scaled, examples: torch.Tensor) -> None:
     """
     model.eval()
     with torch.inference_mode():
-        several, one = (tuple(model(examples[:n]).shape) for n in (2, 1))
+        several = tuple(model(examples[:2]).shape)
+        try:
+            one = tuple(model(examples[:1]).shape)
+        except (RuntimeError, ValueError, IndexError) as error:
+            raise TrialError(
+                f"one example alone cannot be answered, and it would be served so: {first_line(error)}; is "
+                "it a batch norm that has no running statistics or is kept in training mode?"
+            ) from error
     if one != (1, *several[1:]):
         raise TrialError(
             f"two examples are answered with shape {several}, one with {one}: it cannot be served. Does the "

@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 from torch import nn
+from torch.nn.utils.parametrize import ParametrizationList
 
 from harness.suite.schema import Optimizer, Schedule
 
@@ -34,17 +35,26 @@ def decay_groups(network: nn.Module, weight_decay: float) -> list[dict[str, Any]
     """
     named = getattr(network, "no_weight_decay", None)
     exceptions = set(named()) if callable(named) else set()
+    orthogonal = _behind_orthogonal(network)
     decayed: list[nn.Parameter] = []
     spared: list[nn.Parameter] = []
     for name, parameter in network.named_parameters():
         if parameter.requires_grad:
-            spare = parameter.ndim <= 1 or name in exceptions
+            spare = parameter.ndim <= 1 or name in exceptions or id(parameter) in orthogonal
             (spared if spare else decayed).append(parameter)
     groups: list[dict[str, Any]] = [
         {"params": decayed, "weight_decay": weight_decay},
         {"params": spared, "weight_decay": 0.0},
     ]
     return [g for g in groups if g["params"]]
+
+
+def _behind_orthogonal(network: nn.Module) -> set[int]:
+    """Ids of what `torch.nn.utils.parametrizations.orthogonal` makes weights of: the first decay of it makes
+    a weight that is not square exactly 0 (findings/torch_orthogonal_weights_die_of_weight_decay.sh)."""
+    lists = [m for m in network.modules() if isinstance(m, ParametrizationList)]
+    mine = [m for m in lists if any(type(part).__name__ == "_Orthogonal" for part in m)]
+    return {id(parameter) for one in mine for parameter in one.parameters(recurse=False)}
 
 
 def _create(groups: list[dict[str, Any]], settings: Optimizer) -> torch.optim.Optimizer:

@@ -1,0 +1,140 @@
+"""Whether a network answers a row by that row alone, each time alike, and also once it was stored.
+
+What is scored in batches is served one by one, by a network that is rebuilt from its file: where these answer
+otherwise, no score says anything of what users get, and no runtime's export can be compared with it.
+"""
+
+from __future__ import annotations
+
+import copy
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from harness.datasets.splits import take
+from harness.models.encoding import PAD
+from harness.models.servable import Servable, load_servable
+from harness.protocols import Split, Task
+from harness.record import HarnessError, TrialError
+from harness.runtimes.common import first_line
+
+ROWS = 8
+"""Training rows that are answered to see it."""
+ROUNDING = 1e-5
+"""Of the largest answer: one row and several go through other kernels, which add in another order."""
+APART = 0.02
+"""Answers that lie further apart than this share of what rows differ by are other answers: a batch norm or an
+attention over the batch, and dropout, give a tenth and more (tests/test_same_answers.py)."""
+APART_IN_HALF = 0.2
+"""The same of a network that has weights of 16 bits, which keep two or three digits."""
+
+
+def few_rows(part: Split, task: Task) -> Tensor:
+    """Raw rows (n, …) of a part as a network takes them; of texts as many tokens as the shortest one has."""
+    rows = np.array(take(part, np.unique(np.linspace(0, len(part) - 1, ROWS).astype(int))).inputs, order="C")
+    if task.takes == "text":
+        rows = np.ascontiguousarray(rows[:, : max(1, int((rows != PAD).sum(axis=1).min()))])
+    return torch.from_numpy(rows)
+
+
+def refuse_unsteady(servable: Servable, rows: Tensor) -> None:
+    """Refuse a network whose answer to a row is not by that row alone.
+
+    Raises:
+        TrialError: with what it may be, and the cure.
+    """
+    first = answers(servable, rows)
+    if (apart := _apart(first, answers(servable, rows), servable)) > 0:
+        raise TrialError(
+            f"the same rows are answered otherwise each time ({_by(apart)}): something is drawn at random "
+            "while it answers; write `F.dropout(x, p, self.training)`, and draw nothing unless self.training"
+        )
+    alone = torch.cat([answers(servable, rows[i : i + 1]) for i in range(len(rows))])
+    if (apart := _apart(first, alone, servable)) > 0:
+        raise TrialError(
+            f"a row is answered otherwise alone than beside others ({_by(apart)}), and a score in batches "
+            "is not what users get: something is taken over the rows of a batch. Is it attention without "
+            "`batch_first=True`, a softmax over axis 0, or a batch norm that has no running statistics or is "
+            "kept in training mode?"
+        )
+
+
+def refuse_forgetful(servable: Servable, fitted: Path, rows: Tensor) -> None:
+    """Refuse a network that answers otherwise once it was stored and rebuilt.
+
+    Args:
+        fitted: where it was stored.
+    Raises:
+        TrialError: with what it may be, and the cure.
+    """
+    with torch.random.fork_rng(devices=[]):  # a builder draws its first weights
+        try:
+            stored = load_servable(fitted)
+        except HarnessError:
+            raise
+        except Exception as error:  # a builder may raise anything
+            raise TrialError(f"cannot be rebuilt from its weights: {first_line(error)}") from error
+    if (apart := _apart(answers(servable, rows), answers(stored, rows), servable)) > 0:
+        raise TrialError(
+            f"rebuilt from what is stored it answers otherwise than it was trained ({_by(apart)}): only "
+            "parameters and buffers are kept. Put layers into an nn.ModuleList in place of a list, and what "
+            "is drawn at random or changes in training into `self.register_buffer(NAME, tensor)`, without "
+            "`persistent=False`"
+        )
+
+
+def refuse_unlearnable(model: nn.Module, rows: Tensor) -> None:
+    """Refuse a network that answers something else in training than in evaluation, or learns nothing.
+
+    Raises:
+        TrialError: with the cure.
+    """
+    if not any(weight.requires_grad for weight in model.parameters()):
+        raise TrialError(
+            "no weight of it learns (requires_grad is False for all of them, or it has none): leave those of "
+            "the head to learn, or bring it as a finished network, `model: torch:FILE.pt2`"
+        )
+    try:
+        probe = copy.deepcopy(model).train()  # a copy: batch norm would remember the rows
+    except Exception:  # some libraries' models cannot be copied: their first step says what is wrong
+        return
+    if len(rows) < 2:  # batch norm cannot learn of one
+        return
+    with torch.random.fork_rng(devices=[]):
+        found = probe(rows)
+    if not isinstance(found, Tensor):
+        raise TrialError(
+            f"in training it answers a {type(found).__name__}, and in evaluation one tensor: return one "
+            "tensor in both; a network with auxiliary heads is built without them (of torchvision's: "
+            "`aux_logits=False`)"
+        )
+    if not found.requires_grad:
+        raise TrialError(
+            "nothing of it can learn, since its answer has no gradient: is its forward under "
+            "`torch.no_grad()`, or does it call `.detach()`, `.item()` or NumPy?"
+        )
+
+
+def answers(servable: nn.Module, rows: Tensor) -> Tensor:
+    """(n, …) float64, what a network answers to some rows."""
+    with torch.inference_mode():
+        return torch.as_tensor(servable(rows)).double().cpu()
+
+
+def _apart(one: Tensor, other: Tensor, network: nn.Module) -> float:
+    """How far two answers to the same rows lie apart at most, 0 where they are the same but for rounding."""
+    if one.shape != other.shape:
+        return float("inf")
+    known = one.isfinite() & other.isfinite()  # what is not finite is said by what trains
+    one, other = one.where(known, torch.zeros(())), other.where(known, torch.zeros(()))
+    off, rounding = one - other, ROUNDING * float(one.abs().max())
+    half = any(weight.dtype in (torch.bfloat16, torch.float16) for weight in network.parameters())
+    spread = float((one - one.mean(dim=0)).square().mean().sqrt())
+    limit = max(rounding, (APART_IN_HALF if half else APART) * spread)
+    return float(off.abs().max()) if float(off.square().mean().sqrt()) > limit else 0.0
+
+
+def _by(apart: float) -> str:
+    return f"by up to {apart:.2g}"
