@@ -379,3 +379,126 @@ def test_a_network_for_one_number_may_end_in_one_column(first: First) -> None:
     Path("two_dims.py").write_text(f"{net}    def forward(self, x):\n        return self.a(x)\n{builder}")
     code, said, _ = first("t.csv", "two_dims.py")
     assert code == 2 and "one value per example; where it ends in one column, write `.squeeze(-1)`" in said
+
+
+def loans(rows: int = 240) -> dict[str, Any]:
+    """Columns whose names have words of owners in them, and are none, as in Kaggle's credit risk data."""
+    rng = np.random.default_rng(11)
+    age, income = rng.integers(20, 60, rows), rng.integers(20_000, 90_000, rows)
+    return {
+        "person_age": age,
+        "person_income": income,
+        "account_length": rng.integers(1, 120, rows),
+        "customers": rng.integers(50, 90, rows),
+        "amount_paid": rng.permutation(np.arange(1000, 1000 + 7 * rows, 7)),
+        "loan_status": (age * 1000 > income).astype(int),
+    }
+
+
+def test_what_an_owner_has_is_no_owner_and_what_is_paid_no_id(first: First) -> None:
+    table("loans.csv", **loans())
+    code, said, suite = first("loans.csv")
+    assert code == 0 and "group" not in suite["data"] and "features" not in suite["data"]
+    assert loaded(suite).train.inputs.dtype.names == tuple(loans())[:-1]
+    assert "numbers the rows" not in said
+
+
+@pytest.mark.parametrize(
+    "name", ["person", "PersonID", "person_no", "User ID", "store_nbr", "id_customer", "user1"]
+)
+def test_owners_are_known_by_what_they_are_called_alone(name: str, first: First) -> None:
+    columns = loans()
+    table("loans.csv", **{name: np.arange(240) // 6 + 1000}, **columns)
+    assert first("loans.csv")[2]["data"]["group"] == name
+
+
+@pytest.mark.parametrize("name", ["PassengerId", "order_id", "rowid", "ID", "objectGUID"])
+def test_ids_of_rows_are_left_out_however_they_are_written(name: str, first: First) -> None:
+    rng = np.random.default_rng(12)
+    table("loans.csv", **{name: rng.permutation(np.arange(7, 7 + 3 * 240, 3))}, **loans())
+    code, said, _ = first("loans.csv")
+    assert code == 0 and f"{name!r} numbers the rows: left out" in said
+
+
+def test_a_test_file_without_answers_is_left_aside_and_names_what_is_predicted(first: First) -> None:
+    rng = np.random.default_rng(13)
+    hour = rng.integers(0, 24, 300)
+    casual = rng.integers(0, 40, 300)
+    rows = pd.DataFrame({"hour": hour, "warm": rng.normal(size=300).round(2), "casual": casual})
+    rows = rows.assign(registered=hour * 3 + rng.integers(0, 9, 300), count=0)
+    rows["count"] = rows["casual"] + rows["registered"]
+    Path("bikes").mkdir()
+    rows[:200].to_csv("bikes/train.csv", index=False)
+    rows.loc[200:, ["hour", "warm"]].to_csv("bikes/test.csv", index=False)
+    rows.loc[200:, ["count"]].to_csv("bikes/sample_submission.csv", index=False)
+    code, said, _ = first("bikes")
+    assert code == 2 and "or both parts of one: " in said
+    code, said, suite = first("bikes/train.csv", "bikes/test.csv")
+    assert code == 0 and "predicts 'count', which test.csv has not" in said
+    assert "test.csv has no 'count', so that nothing can be tested on it: left aside; a part" in said
+    assert "test.csv has no 'casual', 'registered' either, not known when one predicts: left out" in said
+    data = loaded(suite)
+    assert (len(data.train) + len(data.test), data.train.inputs.dtype.names) == (200, ("hour", "warm"))
+
+
+def test_the_answer_of_a_competition_is_what_the_test_file_lacks_whatever_stands_last(first: First) -> None:
+    columns = loans()
+    rows = pd.DataFrame({"Risk": columns.pop("loan_status"), **columns})
+    Path("risk").mkdir()
+    rows.to_csv("risk/train.csv", index=False)
+    rows[:50].drop(columns="Risk").to_csv("risk/test.csv", index=False)
+    code, _, suite = first("risk")
+    assert code == 0 and suite["data"]["target"] == "Risk" and "test_path" not in suite["data"]
+
+
+def test_measurements_over_time_are_no_log_of_who_chose_what(first: First) -> None:
+    rng = np.random.default_rng(14)
+    when = [f"2024-01-{1 + i // 96:02d} {i // 4 % 24:02d}:{i % 4 * 15:02d}:00" for i in range(900)]
+    level = [*np.round(rng.normal(20, 1, 890), 1), *["nil"] * 10]
+    table("cgm.csv", datetime=when, isig=level, glucose=rng.integers(80, 180, 900))
+    code, said, _ = first("cgm.csv", "--set", "missing=[nil]")
+    assert code == 0 and "a log of" not in said and "predicts 'glucose'" in said
+
+
+def test_a_table_with_blanks_between_its_cells_is_told_how_to_say_so(first: First) -> None:
+    Path("status.csv").write_text("t status sex\n" + "".join(f"{i * i} {i % 2} {i % 3}\n" for i in range(60)))
+    code, said, _ = first("status.csv")
+    assert code == 2 and "is the separator right? `--set 'separator= '`" in said
+    code, _, suite = first("status.csv", "--set", "separator= ")
+    assert code == 0 and suite["data"]["target"] == "sex"
+    Path("rates.csv").write_text("-0.00313 0.083\n" * 60)
+    code, said, _ = first("rates.csv")
+    assert code == 2 and "put one in front, for instance x1 target" in said
+
+
+@pytest.mark.parametrize("parts", [["train", "train", "test"], ["train", "train", "Val", "test"]])
+def test_a_column_that_says_which_part_a_row_is_of_is_no_answer_and_its_parts_can_be_taken(
+    parts: list[str], first: First
+) -> None:
+    columns = {**loans(), "split": [parts[i % len(parts)] for i in range(240)]}
+    table("loans.csv", **columns)
+    code, said, suite = first("loans.csv")
+    assert code == 0 and suite["data"]["target"] == "loan_status" and "split" not in suite["data"]["features"]
+    assert (
+        "'split' says which part a row is of: left out; where it says train and test, `split: {by: " in said
+    )
+    file = Path("first.yaml")
+    file.write_text(
+        yaml.safe_dump({**suite, "data": {**suite["data"], "split": {"by": "predefined", "column": "split"}}})
+    )
+    assert plan_trials(read_suite(file))
+
+
+def test_yes_and_no_in_a_column_that_is_called_train_is_no_answer(first: First) -> None:
+    table("loans.csv", **{**loans(), "train": [i % 4 > 0 for i in range(240)]})
+    code, said, suite = first("loans.csv")
+    assert code == 0 and suite["data"]["target"] == "loan_status" and "'train' says which part a row" in said
+
+
+def test_lists_and_structs_of_a_parquet_file_are_refused_by_name_and_no_crash(first: First) -> None:
+    rows = [{"a": i, "resps": [["x"] * (i % 3)], "doc": {"q": "?"}, "acc": float(i % 2)} for i in range(60)]
+    pd.DataFrame(rows).to_parquet("samples.parquet")
+    code, said, _ = first("samples.parquet")
+    assert code == 2 and "column 'resps' holds lists" in said
+    code, _, suite = first("samples.parquet", "--set", "features=[a]")
+    assert code == 0 and suite["data"]["target"] == "acc"

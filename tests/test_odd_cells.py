@@ -275,6 +275,16 @@ def test_what_would_be_read_as_something_else_is_refused_by_name(tmp_path: Path,
     assert "column 'a'" in str(caught.value)
 
 
+def test_an_open_range_beside_others_is_no_negative_number(tmp_path: Path) -> None:
+    path = tmp_path / "t.csv"
+    ages = ["15-24", "25-39", "40-"]
+    path.write_text("age,y\n" + "".join(f"{ages[i % 3]},{i * 1.5}\n" for i in range(60)))
+    data = tabular_csv.load(path=str(path), target="y")
+    assert set(np.concatenate([data.train.inputs, data.test.inputs])["age"]) == set(ages)
+    (said,) = tabular_csv.notes(path=str(path), target="y")
+    assert "is taken as categories, without an order, though its cells begin with numbers" in said
+
+
 @pytest.mark.parametrize("name", [name for name, (_, said) in REFUSED.items() if "spreadsheet" not in said])
 def test_what_is_refused_may_be_taken_as_text_or_left_out(tmp_path: Path, name: str) -> None:
     path = column(tmp_path, REFUSED[name][0])

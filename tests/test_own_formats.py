@@ -86,6 +86,26 @@ def test_a_table_is_the_same_however_it_is_written(tmp_path: Path, name: str) ->
     assert same(load(tmp_path / file))
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        '"CN0101","Autauga County, AL","23,288","21,025","2,263",9.7',
+        "0,51,0,51,5.0,8",
+    ],
+)
+def test_a_line_of_amounts_or_of_numbers_twice_is_no_line_of_names(line: str, tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text(f"{line}\n" + f"{line}\n".replace("23", "24").replace("51", "52") * 9)
+    with pytest.raises(DataError, match="has no line of names, it begins with"):
+        load(tmp_path / "t.csv")
+
+
+def test_numbers_that_go_up_are_names_of_columns(tmp_path: Path) -> None:
+    rows = "".join(f"{i % 7},{i % 5},{i % 11},{i}\n" for i in range(60))
+    for names in ("142.24,144.78,147.32,y", "1952,1957,1962,y"):
+        (tmp_path / "t.csv").write_text(f"{names}\n{rows}")
+        assert load(tmp_path / "t.csv").train.inputs.dtype.names == tuple(names.split(",")[:3])
+
+
 def test_a_name_may_go_over_two_lines(tmp_path: Path) -> None:
     path = tmp_path / "t.csv"
     path.write_text('"a\n(m)",b,y\n' + BODY)
@@ -114,6 +134,27 @@ RECORDS = FRAME.to_dict("records")
 CONVERTED: dict[str, tuple[str, Callable[[Path], Any]]] = {
     "JSON lines": ("t.jsonl", lambda p: p.write_text("\n".join(json.dumps(r) for r in RECORDS))),
     "JSON": ("t.json", lambda p: p.write_text(json.dumps(RECORDS, indent=1))),
+    "JSON lines with blanks": (
+        "t.json",
+        lambda p: p.write_text("\n".join("{ " + json.dumps(r)[1:] for r in RECORDS) + "\n\n"),
+    ),
+    "JSON as a trainer writes it": (
+        "t.json",
+        lambda p: p.write_text(
+            json.dumps(
+                {"best_metric": 0.5, "callbacks": {"Early": {"patience": 3}}, "log_history": RECORDS},
+                indent=2,
+            )
+        ),
+    ),
+    "JSON with rows two keys deep": (
+        "t.json",
+        lambda p: p.write_text(json.dumps({"meta": {"n": 1}, "result": {"page": 1, "items": RECORDS}})),
+    ),
+    "JSON of columns": ("t.json", lambda p: p.write_text(json.dumps(FRAME.to_dict("list")))),
+    "JSON as pandas writes it": ("t.json", lambda p: FRAME.to_json(p)),
+    "JSON as pandas splits it": ("t.json", lambda p: FRAME.to_json(p, orient="split")),
+    "JSON with its schema": ("t.json", lambda p: FRAME.to_json(p, orient="table", index=False)),
     "Feather": ("t.feather", lambda p: FRAME.to_feather(p)),
     "pickle": ("t.pkl", lambda p: FRAME.to_pickle(p)),
 }
@@ -125,12 +166,45 @@ def test_the_command_that_is_given_for_other_files_makes_one_that_is_read_right(
 ) -> None:
     file, write = CONVERTED[name]
     write(tmp_path / file)
-    with pytest.raises(DataError, match="as Parquet, `python -W ignore -c") as caught:
-        load(tmp_path / file)
-    found = re.search(r"`(python -W ignore -c .*)`", str(caught.value))
-    assert found
-    exec(shlex.split(found[1])[-1], {})
+    converted(tmp_path / file)
     assert same(load(tmp_path / "t.parquet"))
+
+
+def converted(path: Path) -> pd.DataFrame:
+    """What the command makes of a file that is refused."""
+    with pytest.raises(DataError) as caught:
+        load(path)
+    found = re.search(r"`(python -W ignore -c .*)`", str(caught.value))
+    assert found, str(caught.value)
+    exec(shlex.split(found[1])[-1], {})
+    return pd.read_parquet(path.with_suffix(".parquet"))
+
+
+def test_rows_by_their_names_nested_cells_and_cells_of_two_types_become_a_table(tmp_path: Path) -> None:
+    results = {"hellaswag": {"acc,none": 0.5, "alias": "h"}, "piqa": {"acc,none": 0.25, "alias": "p"}}
+    (tmp_path / "scores.json").write_text(
+        json.dumps(
+            {"results": results, "configs": {"piqa": {"metrics": [{"m": "acc"}]}}, "date": 1.0}, indent=2
+        )
+    )
+    scores = converted(tmp_path / "scores.json")
+    assert scores["acc,none"].tolist() == [0.5, 0.25] and scores["row"].tolist() == ["hellaswag", "piqa"]
+    films = [
+        {"title": 1776, "gross": None, "by": {"name": "a"}},
+        {"title": "Up", "gross": 3, "by": {"name": "b"}},
+    ]
+    (tmp_path / "films.json").write_text(json.dumps(films))
+    table = converted(tmp_path / "films.json")
+    assert table["title"].tolist() == ["1776", "Up"] and table["by.name"].tolist() == ["a", "b"]
+    (tmp_path / "loss.json").write_text(json.dumps([[1764028800.5, 1, 0.9], [1764028801.5, 2, 0.7]]))
+    assert converted(tmp_path / "loss.json")["x3"].tolist() == [0.9, 0.7]
+
+
+def test_json_without_rows_says_what_to_write(tmp_path: Path) -> None:
+    for text in ('{\n "loss": 0.5,\n "steps": 3\n}', "{}", '{"a": [1, 2'):
+        (tmp_path / "t.json").write_text(text)
+        with pytest.raises(DataError, match="is JSON: it holds no rows: write a list of them"):
+            load(tmp_path / "t.json")
 
 
 REFUSED: dict[str, tuple[str, Callable[[Path], Any], str]] = {
@@ -296,6 +370,25 @@ def test_names_of_two_words_are_classes(tmp_path: Path) -> None:
     names = ["red wine", "white wine", "sparkling wine", "beer"]
     path.write_text("text,label\n" + "".join(f"word{i},{names[i % 4]}\n" for i in range(N)))
     assert text_csv.load(path=str(path)).task.class_names == tuple(sorted(names))
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ["Very High", "Fairly High", "Average", "Fairly Low", "Very Low", "High", "Low"],
+        ["strongly agree", "somewhat agree", "agree", "disagree", "somewhat disagree", "strongly disagree"],
+    ],
+)
+def test_degrees_of_a_scale_are_classes_and_labels_that_stand_anywhere_are_several(
+    names: list[str], tmp_path: Path
+) -> None:
+    path = tmp_path / "t.csv"
+    path.write_text("text,label\n" + "".join(f"word{i},{names[i % len(names)]}\n" for i in range(80)))
+    assert text_csv.load(path=str(path)).task.class_names == tuple(sorted(names))
+    several = ["rude spam", "spam toxic", "rude", "rude toxic", "toxic spam"]
+    path.write_text("text,label\n" + "".join(f"word{i},{several[i % 5]}\n" for i in range(80)))
+    with pytest.raises(DataError, match="holds several labels in one cell"):
+        text_csv.load(path=str(path))
 
 
 @pytest.mark.parametrize(

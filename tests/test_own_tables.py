@@ -187,6 +187,9 @@ DATES: dict[str, tuple[str, dict[str, Any]]] = {
     "slashes": ("%d/%m/%Y", {}),
     "american": ("%m/%d/%Y", {}),
     "words": ("%d %b %Y", {}),
+    "words, the month first": ("%b %d %Y", {}),
+    "words with dashes": ("%b-%d-%Y", {}),
+    "as Ray Tune has them": ("%Y-%m-%d_%H-%M-%S", {}),
     "named": ("%y|%d|%m", {"dates": {"a": "%y|%d|%m"}}),
 }
 
@@ -428,6 +431,14 @@ def test_a_value_that_only_the_test_file_has_is_said(tmp_path: Path) -> None:
     (note,) = tabular_csv.notes(path=str(first), test_path=str(second), target="y")
     assert "30 of 60 test rows have a value that no training row has ('BERN')" in note
     assert "in case, blanks or marks alone differ 'BERN' like 'Bern'" in note
+
+
+def test_few_whole_numbers_of_which_each_is_another_are_no_classes(tmp_path: Path) -> None:
+    path = tmp_path / "women.csv"
+    path.write_text("height,weight\n" + "".join(f"{58 + i},{115 + 3 * i}\n" for i in range(15)))
+    assert tabular_csv.load(path=str(path), target="weight").task.name == "tabular_regression"
+    path.write_text("height,weight\n" + "".join(f"{58 + i},{115 + 3 * (i // 2)}\n" for i in range(15)))
+    assert tabular_csv.load(path=str(path), target="weight").task.num_classes == 8
 
 
 def test_a_target_of_few_numbers_and_classes_of_many_name_kind(tmp_path: Path) -> None:

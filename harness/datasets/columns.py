@@ -324,6 +324,8 @@ def _refuse_mixed(
         DataError: the cells that are none, where they stand, and what to write.
     """
     like = np.array([cells.is_numberlike(text) for text in found.texts], dtype=bool)
+    if any(odd_cells.is_range(text) for text in found.texts):  # beside 15-24 an age of 65- is no negative one
+        like &= np.array([not text.endswith(("-", "–")) for text in found.texts], dtype=bool)
     rows = found.rows[found.words]
     plain = int(found.rows[np.isfinite(found.numbers)].sum())
     share = (plain + int(rows[numbers.read | like].sum())) / max(1, plain + int(rows.sum()))

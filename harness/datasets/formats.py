@@ -6,6 +6,7 @@ import re
 import zipfile
 from pathlib import Path
 
+from harness.datasets import json_files
 from harness.record import DataError
 
 PARQUET = frozenset({".parquet", ".pq", ".parq"})
@@ -76,12 +77,7 @@ def _other(path: Path, begins: bytes) -> tuple[str, str] | None:
         return "is packed with gzip", "let its name end in .gz"
     if found := _of_lines(path, _first_line(path)):
         return found
-    text = begins.removeprefix(b"\xef\xbb\xbf").lstrip()
-    if text.startswith(b'{"') or (text.startswith(b"[") and text[1:].lstrip().startswith(b"{")):
-        lines = text.startswith(b"{")
-        reader = f"read_json({{0!r}}, lines={lines}, dtype=False, convert_dates=False)"
-        return "is JSON", f"write it as Parquet, {_as_parquet(path, reader)}"
-    return None
+    return ("is JSON", json_files.cure(path)) if json_files.BEGINS.match(begins) else None
 
 
 def _of_lines(path: Path, first: bytes) -> tuple[str, str] | None:

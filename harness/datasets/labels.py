@@ -145,7 +145,9 @@ def check_single(counts: Mapping[str, int], where: str, stated: Mapping[str, str
         joined = [label for label, parts in apart.items() if len(parts) > 1 and label not in named]
         holders = Counter(part for parts in apart.values() for part in set(parts))
         parts = [part for label in joined for part in apart[label]]
-        if mark == " " and (len(joined) < 3 or min(holders[part] for part in parts) < 2):
+        if mark == " " and (
+            len(joined) < 3 or min(holders[part] for part in parts) < 2 or _are_graded(list(apart.values()))
+        ):
             continue  # names of two words are common, and share some
         if not joined or (not lists and sum(holders[part] > 1 for part in parts) < SHARED * len(parts)):
             continue
@@ -158,6 +160,12 @@ def check_single(counts: Mapping[str, int], where: str, stated: Mapping[str, str
             f"`labels: {{{quoted(one)}: {quoted(' and '.join(apart[one]))}, …}}`"
         ]
     return []
+
+
+def _are_graded(labels: Sequence[Sequence[str]]) -> bool:
+    """Whether all labels of two words begin with one that stands nowhere else: `very good`, `very bad`."""
+    elsewhere = {word for label in labels for word in (label[1:] if len(label) > 1 else label)}
+    return not any(label[0] in elsewhere for label in labels if len(label) > 1)
 
 
 def parts_of(cell: str, mark: str) -> list[str]:

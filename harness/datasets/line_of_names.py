@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
 
+from harness.datasets.cells import is_numberlike
 from harness.datasets.formats import is_parquet
 from harness.datasets.raw import LOOK, LOOK_FOR_NAMES, MISSING
 from harness.suite.source import quoted
@@ -19,7 +21,7 @@ def headless(path: Path, frame: pd.DataFrame) -> str:
         return ""
     names, head = list(map(str, frame.columns)), frame.head(LOOK_FOR_NAMES)
     found = sum(_is_value(name, head[column]) for name, column in zip(names, frame.columns, strict=True))
-    if 2 * found < max(2, len(names)):
+    if 2 * found < max(2, len(names)) and not _are_amounts(names):
         return ""
     cells = [head[name].astype(str).tolist() for name in frame.columns]
     again = names in [list(row) for row in zip(*cells, strict=True)]
@@ -29,6 +31,15 @@ def headless(path: Path, frame: pd.DataFrame) -> str:
         return ""
     shown = ", ".join(names[:6]) + (", …" if len(names) > 6 else "")
     return f"{path} has no line of names, it begins with {shown}: write a line of names above its rows"
+
+
+def _are_amounts(names: Sequence[str]) -> bool:
+    """Whether names are amounts, `23,288` and `9.7`: numbers above columns, years say, are whole or go up."""
+    amounts = [name for name in names if is_numberlike(name) and not name.isdecimal()]
+    values = [
+        float(re.sub(r"[^0-9.]", "", name.replace(",", "")) or 0) for name in amounts if name.count(".") < 2
+    ]
+    return len(values) > 1 and sorted(values) != values
 
 
 def _is_value(name: str, column: pd.Series) -> bool:

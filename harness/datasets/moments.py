@@ -20,7 +20,8 @@ _YEAR = re.compile(r"\d{4}")
 FORMATS = (
     "%Y/%m/%d", "%Y/%m/%d %H:%M", "%Y/%m/%d %H:%M:%S",
     "%d.%m.%Y", "%d.%m.%Y %H:%M", "%d.%m.%Y %H:%M:%S",
-    "%d %b %Y", "%d-%b-%Y", "%b %d, %Y", "%d %B %Y", "%B %d, %Y",
+    "%d %b %Y", "%d-%b-%Y", "%b %d, %Y", "%d %B %Y", "%B %d, %Y", "%b %d %Y", "%B %d %Y", "%b-%d-%Y",
+    "%d %b %Y %H:%M:%S", "%d-%b-%Y %H:%M:%S", "%b %Y", "%B %Y", "%b-%Y", "%Y-%m-%d_%H-%M-%S",
 )  # fmt: skip
 """Ways to write a moment that can be read in one way only, beside ISO 8601."""
 _HOURS = ("", " %H:%M", " %H:%M:%S", " %I:%M %p", " %I:%M:%S %p")

@@ -61,6 +61,11 @@ def _patterns() -> dict[str, re.Pattern[str]]:
     return {form: re.compile(pattern, re.IGNORECASE) for form, (pattern, _) in FORMS.items()}
 
 
+def is_range(text: str) -> bool:
+    """Whether a text goes from one whole number to another: `15-24`."""
+    return re.fullmatch(r"[0-9]+\s*[-–]\s*[0-9]+", plain(text)) is not None
+
+
 def begins_with_number(text: str) -> bool:
     """Whether a text begins with a number, `18-25`, `3 rooms` or `< 5` say; `3M2` is a name."""
     return _BEGINS.match(plain(text)) is not None

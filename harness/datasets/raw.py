@@ -274,6 +274,11 @@ def _named(header: Sequence[str], path: Path, layout: Layout) -> list[str]:
     rename = {old.strip(): new.strip() for old, new in layout.rename}
     names = [rename.get(name.strip(), name.strip()) or f"Unnamed: {i}" for i, name in enumerate(header)]
     twice = [name for name, count in Counter(names).items() if count > 1]
+    if twice and all(re.fullmatch(r"[-+]?[0-9.,]+(?:[eE][-+]?[0-9]+)?", name) for name in names):
+        shown = ", ".join(names[:6]) + (", …" if len(names) > 6 else "")
+        raise DataError(
+            f"{path} has no line of names, it begins with {shown}: write a line of names above its rows"
+        )
     if twice:
         raise DataError(
             f"{path} has {len(twice)} column name{'s' if len(twice) > 1 else ''} more than once: "

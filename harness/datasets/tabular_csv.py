@@ -32,6 +32,7 @@ from harness.datasets.frames import (
 )
 from harness.datasets.mapped import Mapped
 from harness.datasets.multilabel import check_labels_trained, label_targets
+from harness.datasets.nested import as_texts
 from harness.datasets.raw import MISSING, give_back, is_code
 from harness.datasets.resplit import Part
 from harness.datasets.rows import as_rows, said_of
@@ -105,7 +106,7 @@ def load_part(part: Part, **args: Json) -> Dataset:
 
 def as_it_stands(**args: Json) -> pd.DataFrame:
     """All columns of the file, used or not, a row for each id: what an audit looks at."""
-    return read_table(_FILE.source(args), (), others=True).frame
+    return as_texts(read_table(_FILE.source(args), (), others=True).frame)
 
 
 @dataclass(frozen=True)
@@ -326,7 +327,9 @@ def _are_labels(table: UserTable, target: str, values: np.ndarray) -> bool:
                 for t in different_texts(table.frame[target])[1] if t is not None)  # fmt: skip
     if np.abs(known).max() >= EXACT:  # as floats different ones are equal
         return len(set(different_texts(table.frame[target])[1])) <= MAX_INTEGER_CLASSES
-    return zeros or len(np.unique(known)) <= MAX_INTEGER_CLASSES
+    different = len(np.unique(known))
+    every = different == len(known) > 2  # of fifteen women's weights each is another: no classes
+    return zeros or (different <= MAX_INTEGER_CLASSES and not every)
 
 
 def _whole(values: np.ndarray) -> bool:

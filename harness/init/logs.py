@@ -10,7 +10,7 @@ import pandas as pd
 
 from harness.codec import Json, JsonObject
 from harness.datasets.overlooked import EVENTS, RATINGS
-from harness.init.tables import headless, holds_dates, read
+from harness.init.tables import headless, holds_dates, is_id, read
 
 USERS = (
     "user", "userid", "uid", "customer", "customerid", "visitor", "visitorid", "account", "accountid",
@@ -66,7 +66,7 @@ def _columns_of_ids(
     """The columns of users, items and times: by their names, else by what is in them; empty without one.
 
     Beside a time, two columns whose values all come back and nothing else that could be predicted are a log
-    of who chose what, whatever they are called.
+    of who chose what, whatever they are called; two of numbers, none of them called an id, are measurements.
     """
     user = str(given.get("user") or _first(columns, USERS))
     item = str(given.get("item") or _first(columns, ITEMS))
@@ -76,7 +76,9 @@ def _columns_of_ids(
         time = likely[0] if len(likely) == 1 else ""
     known = {time, *(_first(columns, words) for words in (EVENTS, RATINGS, WEIGHTS, *EXTRA.values()))}
     left = [name for name in columns.values() if name not in known and frame[name].nunique() < len(frame)]
-    is_log = time and len(left) == 2 and {user, item} - {""} <= set(left)
+    is_log = bool(time) and len(left) == 2 and {user, item} - {""} <= set(left)
+    if is_log and not (user or item):
+        is_log = not all(_measures(frame[name], name) for name in left)
     if is_log and not (user and item) and all(_are_ids(frame[name]) for name in left):
         user = user or next(name for name in left if name != item)
         item = item or next(name for name in left if name != user)
@@ -88,6 +90,11 @@ def _are_ids(column: pd.Series) -> bool:
     is_plain = pd.api.types.is_integer_dtype(column) or column.dtype == object
     is_plain |= isinstance(column.dtype, pd.StringDtype)
     return bool(is_plain) and LEAST_IDS <= column.nunique() <= len(column) / 2 and not column.isna().any()
+
+
+def _measures(column: pd.Series, name: str) -> bool:
+    """Whether a column may hold measurements: mostly numbers, and it is not called an id."""
+    return not is_id(name) and bool(pd.to_numeric(column, errors="coerce").notna().mean() >= 0.5)
 
 
 def _are_moments(column: pd.Series) -> bool:

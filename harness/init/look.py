@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -13,12 +12,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from harness.codec import Json, JsonObject
-from harness.datasets.formats import is_parquet
 from harness.figures import short
 from harness.init.cures import beyond_ascii, encoding_offered, names_of_rows, readable
 from harness.init.find import Found
 from harness.init.logs import log_args
-from harness.init.tables import Roles, headless, read, roles
+from harness.init.tables import Roles, headless, read, refuse_label_lines
+from harness.init.unanswered import asked
 from harness.protocols import Dataset, Task
 from harness.record import DataError
 from harness.suite.source import flow
@@ -30,7 +29,6 @@ if TYPE_CHECKING:
 
 SHOWN = 8
 """Classes or columns that are named, at most."""
-LABELS = ("__label__",)
 
 
 @dataclass(frozen=True)
@@ -182,14 +180,17 @@ def _table(found: Found, given: JsonObject, target: str | None) -> Seen:
     path = found.path
     assert path is not None
     if first := headless(path):
+        sign = "," if len(first) > 1 else " "
+        columns = len(first) if len(first) > 1 else len(first[0].split())
         raise DataError(
             f"{path} begins with {', '.join(first[:4])} and has no line of names: put one in front, "
-            f"for instance {','.join(f'x{i + 1}' for i in range(len(first) - 1))},target"
+            f"for instance {sign.join([*(f'x{i + 1}' for i in range(columns - 1)), 'target'])}"
         )
-    _refuse_label_lines(path)
+    refuse_label_lines(path)
     frame = read(path, given)
     named = target or given.get("target") or given.get("label")
-    seen = roles(frame, path, None if named is None else str(named))
+    question = asked(found, frame, given, None if named is None else str(named))
+    found, seen = question.found, question.roles
     shared = bool(seen.group) and _shares_owners(found, seen.group, frame, given)
     what, dataset, args, taken = _read_as(found, seen, frame, given, shared)
     from harness.datasets.catalog import load_dataset, notes
@@ -197,6 +198,7 @@ def _table(found: Found, given: JsonObject, target: str | None) -> Seen:
     data = load_dataset(dataset, args)
     said = (
         *_columns_said(path, what, frame, dataset, shared),
+        *question.said,
         *notes(dataset, args),
         *_taken_said(args, taken),
     )
@@ -275,8 +277,8 @@ def _arguments(found: Found, what: Roles, frame: pd.DataFrame, shared: bool) -> 
 
 
 def _left_out(what: Roles) -> set[str]:
-    """Columns of which nothing can be predicted: they say which row it is, or nothing at all."""
-    return {*what.row_names, *what.names, *what.constant}
+    """Columns of which nothing can be predicted: they say which row it is, or nothing, or come too late."""
+    return {*what.row_names, *what.names, *what.constant, *what.unknown, *what.parts}
 
 
 def _columns_said(path: Path, what: Roles, frame: pd.DataFrame, dataset: str, shared: bool) -> list[str]:
@@ -307,6 +309,11 @@ def _columns_said(path: Path, what: Roles, frame: pd.DataFrame, dataset: str, sh
         verb = "numbers" if len(what.row_names) == 1 else "number"
         said.append(f"{_listed(what.row_names)} {verb} the rows: left out")
     said += [f"{name!r} is {how}, a name of the row: left out" for name, how in what.names.items()]
+    said += [
+        f"{name!r} says which part a row is of: left out; where it says train and test, `split: {{by: "
+        f"predefined, column: {flow(name)}}}` under `data` takes these parts"
+        for name in what.parts
+    ]
     if what.constant and dataset != "text_csv":
         verb = "changes" if len(what.constant) == 1 else "change"
         said.append(f"{_listed(what.constant)} never {verb}: left out")
@@ -354,30 +361,6 @@ def _counted(
         said = (*said, f"a number from {short(low)} to {short(high)}, median {short(middle)}")
     said = (*said, f"{len(data.train):,} rows to learn from, {len(data.test):,} to test on")
     return Seen(name, dataset, args, task, said, len(data.train), len(data.test), common, dict(why))
-
-
-def _refuse_label_lines(path: Path) -> None:
-    """`__label__good a fine film`, or `good<TAB>a fine film` without a line of names."""
-    if is_parquet(path):
-        return
-    with gzip.open(path) if path.suffix.lower() == ".gz" else path.open("rb") as file:
-        lines = [file.readline().decode("utf-8", "replace").strip() for _ in range(20)]
-    if any(line.startswith(LABELS) for line in lines):
-        raise DataError(
-            f"{path} is written as fastText does it: make a table of it, for instance\n"
-            f'  (echo \'label,text\'; sed -E \'s/"/""/g; s/^__label__([^ ]+) (.*)$/\\1,"\\2"/\' {path.name})'
-            f" > {path.stem}.csv"
-        )
-    cells = [line.split("\t") for line in lines if line]
-    if len(cells) > 2 and all(len(row) == 2 for row in cells):
-        sides = [max(len(row[side].split()) for row in cells) for side in (0, 1)]
-        first = [len(cells[0][side].split()) for side in (0, 1)]
-        if max(sides) >= 4 and min(sides) <= 2 and max(first) >= 3:  # the first line is not a line of names
-            order = "label\\ttext" if sides[0] < sides[1] else "text\\tlabel"
-            raise DataError(
-                f"{path} holds texts and labels, and no line of names: put one in front, for instance "
-                f"(printf '{order}\\n'; cat {path.name}) > {path.stem}.tsv"
-            )
 
 
 def suite_name(found: Found) -> str:

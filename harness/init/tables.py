@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gzip
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,23 +13,33 @@ import pandas as pd
 
 from harness.codec import Json, JsonObject
 from harness.datasets import cells, moments
-from harness.datasets.formats import PARQUET
+from harness.datasets.formats import PARQUET, is_parquet
+from harness.datasets.nested import as_texts
+from harness.datasets.part_names import part_called
 from harness.datasets.raw import Layout, first_cells, read_file
 from harness.record import DataError
 
 ANSWERS = (
-    "target", "label", "labels", "class", "y", "outcome", "result", "response", "category", "sentiment",
-    "churn", "churned", "fraud", "is_fraud", "survived", "default", "diagnosis", "species", "income",
+    "target", "label", "labels", "y", "outcome", "churn", "churned", "fraud", "is_fraud", "survived",
+    "default", "diagnosis", "sentiment", "class", "result", "response", "category", "species", "income",
     "price",
 )  # fmt: skip
 """Names of columns that hold the answer, the likelier first; where there is none, the last column does."""
-GROUPS = (
-    "patient", "customer", "user", "client", "person", "subject", "author", "household", "document",
-    "session", "account", "device", "store", "thread", "family",
-)  # fmt: skip
-"""Words in the name of a column whose equal values belong together."""
+_OWNER = re.compile(
+    r"(?:id)?(?:patient|customer|user|client|person|subject|author|household|document|session|account|device|"
+    r"store|thread|family)(?:id|uid|uuid|no|nr|nbr|num|number|code|key|name|hash|ref)?"
+)
+"""What a column is called, without case and signs between, whose equal values belong together. The name says
+nothing else: `customers` is how many there were, and of one `customer_age` there are many customers."""
+_NO_IDS = re.compile(
+    r"(?:un|pre|re)?paid|(?:over)?bid|(?:in)?valid|solid|liquid|fluid|humid|acid|lipid|thyroid|hybrid|android|"
+    r"rapid|steroid|grid|mid|covid|a?void|aid|raid|kid|lid|rid|pyramid|vivid|centroid"
+)
+"""Words that end as ids do and are none."""
 WORDS = 4
 """A column of at least so many words in the median cell is text, not categories."""
+LABELS = ("__label__",)
+"""How fastText marks the label of a line."""
 MOST_CLASSES = 50
 SAMPLE = 2000
 """Cells that are looked at for what a column holds."""
@@ -41,6 +53,7 @@ class Roles:
         text: the column of texts, empty where the table has none. group: one whose values belong together.
         dates: column → its first and last day. row_names: columns that number or name the rows.
         constant: columns of one value. names: column of texts that name the rows → how many there are.
+        unknown: columns that the rows to predict have not. parts: those that say which part a row is of.
     """
 
     target: str
@@ -52,6 +65,8 @@ class Roles:
     constant: tuple[str, ...] = ()
     holes: Mapping[str, float] = field(default_factory=dict)
     names: Mapping[str, str] = field(default_factory=dict)
+    unknown: tuple[str, ...] = ()
+    parts: tuple[str, ...] = ()
 
 
 def read(path: Path, args: JsonObject) -> pd.DataFrame:
@@ -62,13 +77,15 @@ def read(path: Path, args: JsonObject) -> pd.DataFrame:
     Raises:
         DataError: it cannot be read, or has no line of names.
     """
+    renamed = given if isinstance(given := args.get("rename"), Mapping) else {}
     layout = Layout(
         encoding=str(args.get("encoding", "utf-8")),
         separator=None if (separator := args.get("separator")) is None else str(separator),
         names=_words(args.get("names")),
         missing=_words(args.get("missing")),
+        rename=tuple((str(old), str(new)) for old, new in renamed.items()),
     )
-    return read_file(path, layout)
+    return as_texts(read_file(path, layout))  # of lists the data set says what to do
 
 
 def _words(given: Json) -> tuple[str, ...]:
@@ -80,6 +97,30 @@ def headless(path: Path) -> list[str]:
     first = first_cells(path, Layout())
     numbers = [cell for cell in first if cells.is_numberlike(cell)]
     return first if first and len(numbers) == len(first) else []
+
+
+def refuse_label_lines(path: Path) -> None:
+    """`__label__good a fine film`, or `good<TAB>a fine film` without a line of names."""
+    if is_parquet(path):
+        return
+    with gzip.open(path) if path.suffix.lower() == ".gz" else path.open("rb") as file:
+        lines = [file.readline().decode("utf-8", "replace").strip() for _ in range(20)]
+    if any(line.startswith(LABELS) for line in lines):
+        raise DataError(
+            f"{path} is written as fastText does it: make a table of it, for instance\n"
+            f'  (echo \'label,text\'; sed -E \'s/"/""/g; s/^__label__([^ ]+) (.*)$/\\1,"\\2"/\' {path.name})'
+            f" > {path.stem}.csv"
+        )
+    cells = [line.split("\t") for line in lines if line]
+    if len(cells) > 2 and all(len(row) == 2 for row in cells):
+        sides = [max(len(row[side].split()) for row in cells) for side in (0, 1)]
+        first = [len(cells[0][side].split()) for side in (0, 1)]
+        if max(sides) >= 4 and min(sides) <= 2 and max(first) >= 3:  # the first line is not a line of names
+            order = "label\\ttext" if sides[0] < sides[1] else "text\\tlabel"
+            raise DataError(
+                f"{path} holds texts and labels, and no line of names: put one in front, for instance "
+                f"(printf '{order}\\n'; cat {path.name}) > {path.stem}.tsv"
+            )
 
 
 def roles(frame: pd.DataFrame, path: Path, target: str | None = None) -> Roles:
@@ -95,14 +136,16 @@ def roles(frame: pd.DataFrame, path: Path, target: str | None = None) -> Roles:
             raise DataError(
                 f"{path} has one column alone: a table needs one to predict and one to predict from"
             )
+        cure = "'separator= '" if " " in str(frame.columns[0]).strip() else "separator=;"
         raise DataError(
             f"{path} has one column, {frame.columns[0]!r}: a table needs one to predict and one to predict "
-            "from; is the separator right? `--set separator=;`"
+            f"from; is the separator right? `--set {cure}`"
         )
     names = _names(frame)
     texts = [name for name in names if _is_text(frame[name])]
     named, dates = _row_names(frame), _dates(frame, texts)
-    answer, why = _answer(frame, path, target, {*named, *dates, *texts})
+    parts = [name for name in names if _says_part(frame[name], name)]
+    answer, why = _answer(frame, path, target, {*named, *dates, *texts, *parts})
     rest = [name for name in names if name != answer]
     few = frame[answer].nunique() <= max(2, min(MOST_CLASSES, len(frame) // 4))
     text = next((name for name in texts if name in rest), "") if few else ""
@@ -113,6 +156,7 @@ def roles(frame: pd.DataFrame, path: Path, target: str | None = None) -> Roles:
         group=next((name for name in rest if _is_group(frame[name], name)), ""),
         dates={name: span for name, span in dates.items() if name != answer},
         row_names=tuple(name for name in named if name != answer),
+        parts=tuple(name for name in parts if name != answer),
         constant=tuple(name for name in rest if frame[name].nunique(dropna=True) <= 1),
         holes={name: share for name in rest if (share := _missing(frame[name])) > 0},
     )
@@ -162,14 +206,30 @@ def _row_names(frame: pd.DataFrame) -> list[str]:
         if len(frame) < 20 or column.nunique() < len(frame):
             continue
         counts = pd.api.types.is_integer_dtype(column) and bool((column.diff().dropna().abs() == 1).all())
-        called = (
-            plain in ("id", "index", "row", "uuid", "key")
-            or plain.endswith("id")
-            or plain.startswith("unnamed")
-        )
+        called = plain in ("index", "row", "key") or plain.startswith("unnamed") or is_id(name)
         if counts or (called and not pd.api.types.is_float_dtype(column)):
             found.append(name)
     return found
+
+
+def _says_part(column: pd.Series, name: str) -> bool:
+    """Whether a column says of which part rows are: `train` and `test`, or yes and no under such a name."""
+    values = column.dropna().unique()
+    if not 2 <= len(values) <= 4:
+        return False
+    called = {part_called(str(value).strip()) for value in values}
+    if "" not in called:
+        return {"train", "test"} <= called
+    answers = {str(value).strip().casefold() for value in values} <= {"true", "false", "0", "1"}
+    begins = re.match(r"is[_ ]?(?:train|test)", name.casefold())  # `test` alone may be what a doctor found
+    return answers and bool(begins or part_called(name) == "train")
+
+
+def is_id(name: str) -> bool:
+    """Whether a column is called as what tells rows apart: `id`, `PassengerId`; not `amount_paid`."""
+    words = re.findall(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+", name)
+    last = words[-1].casefold() if words else ""
+    return last.endswith(("id", "uuid")) and not _NO_IDS.fullmatch(last)
 
 
 def _dates(frame: pd.DataFrame, texts: Sequence[str]) -> dict[str, str]:
@@ -214,8 +274,7 @@ def holds_dates(column: pd.Series) -> bool:
 
 
 def _is_group(column: pd.Series, name: str) -> bool:
-    words = name.casefold()
-    if not any(word in words for word in GROUPS) or pd.api.types.is_float_dtype(column):
+    if not _OWNER.fullmatch(re.sub(r"[\W\d_]+", "", name.casefold())) or pd.api.types.is_float_dtype(column):
         return False
     return 10 <= column.nunique() < 0.8 * len(column)
 
