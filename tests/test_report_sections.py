@@ -164,3 +164,12 @@ def test_a_section_that_raised_once_is_written_when_an_unchanged_run_is_rendered
     when = (Path(run.url) / "report.html").stat().st_mtime_ns
     render(run, anew=False)
     assert (Path(run.url) / "report.html").stat().st_mtime_ns == when, "a whole page stays as it is"
+
+
+def test_the_page_says_in_what_the_errors_of_a_regression_are(tmp_path: Path) -> None:
+    e = make_task_run(tmp_path, "tabular_regression")
+    notes = ["the target 'took' holds durations or times of day: predicted as seconds", "3 rows are empty"]
+    e.run.write_text("plan.json", json.dumps({"trials": [], "notes": notes}))
+    made = SECTIONS["validity"](e)
+    assert made is not None and "The target 'took' holds durations" in made.markdown
+    assert "3 rows are empty" not in made.markdown
