@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import numpy as np
 import pytest
 
@@ -170,6 +172,19 @@ def test_a_years_hours_are_paid_as_they_are_one_after_the_other() -> None:
         need = np.maximum(np.ceil(hours / (carried * 0.8)), 1)
         within = [np.maximum.reduce([np.roll(need, -k) for k in range(ahead + 1)]) for ahead in (2, 3)]
         assert mean == pytest.approx(np.mean(within) + 2, nan_ok=True)
+
+
+def test_a_years_hours_of_very_many_machines_are_paid_within_a_thousandth_and_in_a_moment() -> None:
+    random = np.random.default_rng(4)
+    hours = np.resize(DAY, 52 * 168) * random.uniform(0.5, 1.5, 52 * 168)
+    carries = random.lognormal(-0.5, 0.3, 4000)  # some 400 machines at the peak
+    traffic = Traffic(curve=tuple(hours), autoscale=3600)
+    began = time.process_time()
+    found = machines(carries, traffic)
+    assert time.process_time() - began < 2
+    for k in range(0, 4000, 500):
+        need = np.maximum(np.ceil(hours / carries[k]), 1)
+        assert found[k] == pytest.approx(np.maximum(need, np.roll(need, -1)).mean(), rel=1e-3)
 
 
 def test_machines_are_those_of_an_hours_busiest_minute_and_requests_those_of_its_mean() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -182,6 +183,16 @@ def test_the_standard_suite_is_valid_and_its_speeds_are_those_of_its_records(tmp
         "resnet/onnx-int8": {"2": (pytest.approx(100.0),)},
     }
     assert found.day == "2026-11-22"  # of the measuring, not of the telling
+
+
+def test_a_file_of_an_earlier_way_of_measuring_is_none(cache: Path) -> None:
+    """Speeds at each network's best batch size, over those at sizes of 1 and 8, are no ratio of machines."""
+    path = keep(Calibration(HERE, "simulated", 1, "2026-11-28", {n: {"1": (10.0,)} for n in NAMES}))
+    assert kept(HERE) is not None
+    told = json.loads(path.read_text())
+    del told["protocol"]
+    path.write_text(json.dumps(told))
+    assert kept(HERE) is None
 
 
 def test_a_round_that_the_neighbours_slowed_moves_no_factor() -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from harness.analysis.cost import replicas
+from harness.analysis.cost import price_of, replicas
 from harness.analysis.instances import instances
 from harness.analysis.parts import why_no_plain_bill
 from harness.analysis.recommend import analyse, question_of, recommend
@@ -234,6 +234,8 @@ def test_prices_of_several_machines_are_set_by_their_names() -> None:
     changed = with_settings(suite, ["machines.two.usd_per_hour=0.05", "machines.one.usd_per_hour=0.02"])
     assert changed.machines["two"].usd_per_hour == 0.05
     assert changed.machine.usd_per_hour == changed.machines["one"].usd_per_hour == 0.02  # it trains too
+    listed = with_settings(changed, ["machines.one.price=aws/c7i.xlarge"])  # no own price stays beside it
+    assert price_of(listed.machine) == price_of(listed.machines["one"]) == find_price("aws/c7i.xlarge")
     with pytest.raises(SuiteError, match=r"write machines\.one\.usd_per_hour"):
         with_settings(suite, ["machine.usd_per_hour=0.05"])
 
@@ -321,6 +323,15 @@ def test_two_workers_cost_nothing_on_a_machine_of_one_core_but_a_reason() -> Non
     assert [w for w in table.warnings if "cores" in w] == [
         "net/onnx@1x2 needs 2 cores, aws/t2.micro has 1: it does not run there as it was measured"
     ]
+
+
+def test_threads_that_a_priced_machine_has_cores_for_are_priced_whatever_this_computer_has() -> None:
+    suite = make_suite(["net"], ["onnx@4"], traffic={"qps": 380.0})
+    measured = table_of(CARRIED)
+    rows = tuple(replace(row, runtime="onnx@4") for row in measured.rows)
+    large = suite.model_copy(update={"machine": Machine(price="aws/c7i.4xlarge", cores=2)})
+    found = complete(replace(measured, rows=rows), large, {})
+    assert found.rows[0].estimates["cost_per_month_usd"].value is not None
 
 
 def test_cores_that_this_computer_has_not_are_paid_all_the_same() -> None:

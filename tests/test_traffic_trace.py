@@ -260,6 +260,16 @@ def test_chance_alone_makes_no_busy_minute(gaps: float) -> None:
             assert (busiest(times, rates, gaps) == rates).all()
 
 
+@pytest.mark.parametrize("tick", [1e-6, 0.001, 0.1, 1.0])
+def test_a_burst_in_the_last_minute_of_an_hour_is_seen_by_clocks_of_any_tick(tick: float) -> None:
+    """Seconds since 1970 are kept to half a microsecond: a millisecond of them may read .00099993."""
+    random, start = np.random.default_rng(6), 1.7e9 // 3600 * 3600
+    constant, burst = random.uniform(0, 86400, 86400), random.uniform(9 * 3600 + 3540, 10 * 3600 - 1, 3000)
+    times = np.sort(np.round((start + np.concatenate([constant, burst])) / tick) * tick) - start
+    rates = np.bincount((times // 3600).astype(int), minlength=25)[:24] / 3600
+    assert busiest(times[times < 86400], rates, 1.0)[9] > 40 > rates[9]
+
+
 def test_a_clock_that_ticks_in_hours_or_quarters_makes_no_busy_minute() -> None:
     times = np.sort(np.random.default_rng(5).uniform(0, 86400, 200_000))
     rates = np.bincount((times // 3600).astype(int), minlength=24) / 3600

@@ -20,6 +20,7 @@ HOURS_PER_MONTH = 730.0
 SECONDS_PER_MONTH = HOURS_PER_MONTH * 3600.0
 FEW = 200
 """Machines that are counted one by one rather than hour by hour."""
+MOST_COUNTED, GRID = 2_000_000, 500
 
 
 def price_of(machine: Machine, prices: Iterable[Price] | None = None) -> Price | None:
@@ -101,8 +102,20 @@ def _mean_needed(loads: np.ndarray, throughput: np.ndarray | float, traffic: Tra
     result[few] = counted
     many = most > FEW
     if many.any():
-        result[many] = sum(needed(float(load), each[many], traffic) for load in loads) / len(loads)
+        result[many] = _by_hour(each[many], loads, traffic)
     return result
+
+
+def _by_hour(throughput: np.ndarray, loads: np.ndarray, traffic: Traffic) -> np.ndarray:
+    """The same hour by hour; of many loads and draws between `GRID` throughputs, which so many machines pass
+    from one to the next in steps that no hour shows."""
+    asked = throughput
+    if throughput.size * len(loads) > MOST_COUNTED:
+        asked = np.geomspace(throughput.min(), throughput.max(), GRID)
+    found = np.asarray(sum(needed(float(load), asked, traffic) for load in loads) / len(loads))
+    if asked is throughput:
+        return found
+    return np.exp(np.interp(np.log(throughput), np.log(asked), np.log(found)))
 
 
 def cost_per_month(throughput: np.ndarray | float, traffic: Traffic, usd_per_hour: float) -> np.ndarray:

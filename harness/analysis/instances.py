@@ -201,7 +201,7 @@ def too_large(rows: Sequence[Row], suite: Suite) -> tuple[str, ...]:
     """Warnings of variants that took more memory or cores where they were measured than any priced machine
     has."""
     machines = list(suite.machines.values()) or [suite.machine]
-    priced = [(p, _cores(m, p)[0]) for m in machines if (p := cost.price_of(m)) is not None]
+    priced = [(p, p.vcpus or m.cores or 0) for m in machines if (p := cost.price_of(m)) is not None]
     # Of several it is said what the largest lacks.
     priced.sort(key=lambda one: (one[0].memory or np.inf, one[1] or np.inf))
     lacking = [(row.variant, [_lacks(row, *one, suite.serving.threads) for one in priced]) for row in rows]
@@ -237,7 +237,7 @@ def _served(row: Row, throughput: Array, instance: Instance, suite: Suite, only_
     used = cores_used(row.runtime, suite.serving.threads)
     if instance.unknown:
         return _Served(instance, None, instance.unknown)
-    here, cores = workers_of(row.runtime), instance.cores
+    here, cores = workers_of(row.runtime), instance.price.vcpus or instance.cores
     there = here
     if instance.calibrations is not None:  # as many workers serve as it has cores
         there, cores = (cores if used == instance.calibrations[0].cores else here), 0

@@ -75,7 +75,7 @@ class WorthParts:
 
     @cached_property
     def _load(self) -> Array:
-        return throughputs(self._table)[0]
+        return throughputs(self._table, self._suite)[0]
 
     def _bills(self, pulled: Mapping[str, Array], rows: Array) -> dict[str, Array]:
         price = cost.price_of(self._suite.machine)
@@ -115,7 +115,7 @@ def why_no_plain_bill(table: Tradeoff, suite: Suite) -> str:
         return "other traffic may want another of the suite's machines"
     if too_large(table.rows, suite):
         return "a variant needs more memory than the machine has"
-    machines = cost.cost_per_month(throughputs(table)[0], suite.decision.traffic, price.usd_per_hour)
+    machines = cost.cost_per_month(throughputs(table, suite)[0], suite.decision.traffic, price.usd_per_hour)
     month = np.where(elsewhere(table, suite), 0.0, machines) + _besides(table, suite)
     stored = table.draws["cost_per_month_usd"]
     # Coarse throughputs may need one machine more or less in a few draws.

@@ -15,6 +15,9 @@ from pathlib import Path
 from harness.record import SuiteError
 from harness.store.disk import cache_root
 
+PROTOCOL = 2
+"""How speeds are measured; a file of another way is none, since no ratio of two ways says anything."""
+
 
 @dataclass(frozen=True)
 class Calibration:
@@ -43,13 +46,13 @@ def keep(found: Calibration) -> Path:
     path = folder() / f"{found.machine_class}.json"
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_suffix(".draft")
-    draft.write_text(json.dumps(asdict(found), indent=1), encoding="utf-8")
+    draft.write_text(json.dumps({"protocol": PROTOCOL, **asdict(found)}, indent=1), encoding="utf-8")
     draft.replace(path)
     return path
 
 
 def kept(machine_class: str) -> Calibration | None:
-    """The calibration of a class, None where nobody made one.
+    """The calibration of a class, None where nobody made one, or an earlier build did in another way.
 
     Raises:
         SuiteError: its file cannot be read.
@@ -58,6 +61,8 @@ def kept(machine_class: str) -> Calibration | None:
     with contextlib.suppress(FileNotFoundError):
         try:
             data = json.loads(path.read_text(encoding="utf-8"))
+            if data.get("protocol") != PROTOCOL and "speeds" in data:
+                return None
             speeds = {
                 name: {workers: tuple(map(float, rounds)) for workers, rounds in by_workers.items()}
                 for name, by_workers in data["speeds"].items()

@@ -19,6 +19,7 @@ from harness.suite.source import Mistake, Node, Place, new_mapping
 
 OPEN = ("decision", "machine", "machines")
 """What changes no measurement."""
+PRICED = ("price", "usd_per_hour", "discount")
 AUTOSCALE = ("decision", "traffic", "autoscale")
 
 
@@ -92,7 +93,7 @@ def _with_one_price_each(tree: Node, mistakes: list[Mistake]) -> Node:
 
 def _priced_once(machine: Node, mistakes: list[Mistake]) -> Node:
     said = dict(machine.mapping or {})
-    price, own, discount = (said.get(key) for key in ("price", "usd_per_hour", "discount"))
+    price, own, discount = (said.get(key) for key in PRICED)
     if machine.mapping is None:  # said where kinds are
         return machine
     if _is_set_now(price) and own is not None and own.value is not None:
@@ -113,12 +114,15 @@ def _is_set_now(node: Node | None) -> bool:
 
 
 def _with_first_machine(tree: Node, suite: Suite) -> Node:
-    """The first of several machines is the one that measures: what is set of it is set of `machine` too."""
+    """The first of several machines is the one that measures: what is set of it is set of `machine` too, and
+    no price stays beside another."""
     entries = dict(tree.mapping or {})
-    first = (entries["machines"].mapping or {}).get(next(iter(suite.machines), ""))
-    if first is None or first.mapping is None:
+    machine, several = entries["machine"], entries["machines"].mapping or {}
+    first = several.get(next(iter(suite.machines), ""))
+    if first is None or first.mapping is None or machine.mapping is None:
         return tree
-    entries["machine"] = merge(entries["machine"], first)
+    rest = {key: own for key, own in machine.mapping.items() if key not in PRICED}
+    entries["machine"] = merge(new_mapping(rest, machine.place, machine.keys), first)
     return new_mapping(entries, tree.place, tree.keys)
 
 
@@ -137,9 +141,11 @@ def _without_what_a_curve_says(tree: Node) -> Node:
     entries = dict(tree.mapping or {})
     decision = entries["decision"]
     traffic = (decision.mapping or {}).get("traffic")
-    said = dict((traffic.mapping if traffic is not None else None) or {})
+    if traffic is None or traffic.mapping is None:  # said where kinds are
+        return tree
+    said = traffic.mapping
     now = said.get("curve")
-    if traffic is None or (now is not None and now.place.order == 0):
+    if now is not None and now.place.order == 0:
         return tree
     kept = {k: own for k, own in said.items() if k not in ("trace", "peaks") or own.place.order}
     inner = new_mapping(kept, traffic.place, traffic.keys)

@@ -111,11 +111,12 @@ def busiest(times: np.ndarray, rates: np.ndarray, bunched: float) -> np.ndarray:
 
 
 def _tick(times: np.ndarray) -> float:
-    """What the clock counts in, seconds: the least gap between two times; infinite where all are one."""
+    """What the clock counts in, whole microseconds: the least gap between two times; infinite where all are
+    one. Seconds since 1970 are known to half a microsecond, so a millisecond may read .00099993."""
     import numpy as np
 
     gaps = np.diff(times)
-    return float(gaps[gaps > 0].min(initial=np.inf))
+    return max(round(float(gaps[gaps > 0].min(initial=np.inf)), 6), 1e-6)
 
 
 def _whole_hours(times: np.ndarray) -> int:

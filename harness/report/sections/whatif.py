@@ -192,7 +192,7 @@ def payload(e: Evidence, question: Question) -> JsonObject:
         needed = [x for x in needed if x not in ("cost_per_month_usd", "cost_per_million_usd")]
     draws = {x: metric_draws(table, x) for x in needed if x in table.draws and x != VALUE}
     if money:
-        draws[LOAD] = throughputs(table)[0]
+        draws[LOAD] = throughputs(table, suite)[0]
     places = {row.variant: k for k, row in enumerate(table.rows)}
     hourly = price.usd_per_hour if price else math.nan
     value = suite.decision.value or ""
