@@ -46,6 +46,11 @@ MADE_OF: dict[str, tuple[str, JsonObject, str]] = {
         {"estimators": {"a": "xgboost:XGBClassifier", "b": "sklearn:GaussianNB"}, "cv": 2},
         "",
     ),
+    "a kernel, which is no estimator": (
+        "sklearn:GaussianProcessClassifier",
+        {"kernel": {"model": "sklearn:gaussian_process.kernels.RBF"}},
+        "",
+    ),
     "only to choose columns": (
         "sklearn:Pipeline",
         {

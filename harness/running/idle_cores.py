@@ -70,11 +70,11 @@ def smaller_along(
     units: dict[tuple[str, int | None, int | None], list[Trial]] = {}
     for trial in filter(is_missing, asked.smaller()):
         units.setdefault((trial.candidate, trial.train_size, trial.seed), []).append(trial)
-    taken: list[Trial] = []
+    taken, alone = list[Trial](), wall_s(step)
     for unit in units.values():
         more = [*taken, *unit]
         longer = wall_s([*step, *more])
-        if longer - wall_s(step) <= CHEAPER * wall_s(more) and longer < left_s:
+        if longer - alone <= CHEAPER * wall_s(more) and longer < left_s:
             taken = more
     return tuple(taken)
 

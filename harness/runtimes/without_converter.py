@@ -36,8 +36,8 @@ def without_converter(model: ModelRef, args: JsonObject) -> str:
     found = _registered() if model.kind == "sklearn" else None
     if found is None:
         return ""
-    known, selectors = found
-    missing = next((name for name in _classes(model, args, selectors) if name not in known), "")
+    without, selectors = found
+    missing = next((name for name in _classes(model, args, selectors) if name in without), "")
     inside = f" inside {_short(model)}" if missing not in ("", _short(model)) else ""
     return f"skl2onnx {version('skl2onnx')} has no converter for {missing}{inside}" if missing else ""
 
@@ -81,7 +81,7 @@ def _short(model: ModelRef) -> str:
 
 @cache
 def _registered() -> tuple[frozenset[str], frozenset[str]] | None:
-    """Classes that are converted, and those of them that choose columns; None where nobody can be asked."""
+    """Classes without a converter, and converted ones that choose columns; None where nobody can be asked."""
     if any(importlib.util.find_spec(name) is None for name in ("skl2onnx", "sklearn")):
         return None
     here = Path(__file__).parent
@@ -97,6 +97,6 @@ def _registered() -> tuple[frozenset[str], frozenset[str]] | None:
             return None
     found = memory[key]
     assert isinstance(found, dict)
-    known, selectors = found["known"], found["selectors"]
-    assert isinstance(known, list) and isinstance(selectors, list)
-    return frozenset(map(str, known)), frozenset(map(str, selectors))
+    without, selectors = found["without"], found["selectors"]
+    assert isinstance(without, list) and isinstance(selectors, list)
+    return frozenset(map(str, without)), frozenset(map(str, selectors))
