@@ -404,7 +404,20 @@ def test_what_an_owner_has_is_no_owner_and_what_is_paid_no_id(first: First) -> N
 
 
 @pytest.mark.parametrize(
-    "name", ["person", "PersonID", "person_no", "User ID", "store_nbr", "id_customer", "user1"]
+    "name",
+    [
+        "person",
+        "PersonID",
+        "person_no",
+        "User ID",
+        "store_nbr",
+        "id_customer",
+        "user1",
+        "patient_identifier",
+        "customer_guid",
+        "user_id_hash",
+        "userids",
+    ],
 )
 def test_owners_are_known_by_what_they_are_called_alone(name: str, first: First) -> None:
     columns = loans()
@@ -493,6 +506,15 @@ def test_yes_and_no_in_a_column_that_is_called_train_is_no_answer(first: First) 
     table("loans.csv", **{**loans(), "train": [i % 4 > 0 for i in range(240)]})
     code, said, suite = first("loans.csv")
     assert code == 0 and suite["data"]["target"] == "loan_status" and "'train' says which part a row" in said
+
+
+def test_what_was_tested_or_trained_is_no_part(first: First) -> None:
+    columns = loans()
+    columns["is_tested_positive"] = np.arange(240) % 3 == 0
+    del columns["loan_status"]
+    table("loans.csv", **columns)
+    code, said, suite = first("loans.csv")
+    assert code == 0 and suite["data"]["target"] == "is_tested_positive" and "which part a row" not in said
 
 
 def test_lists_and_structs_of_a_parquet_file_are_refused_by_name_and_no_crash(first: First) -> None:

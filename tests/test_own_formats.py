@@ -99,9 +99,9 @@ def test_a_line_of_amounts_or_of_numbers_twice_is_no_line_of_names(line: str, tm
         load(tmp_path / "t.csv")
 
 
-def test_numbers_that_go_up_are_names_of_columns(tmp_path: Path) -> None:
+def test_numbers_that_go_up_or_down_are_names_of_columns(tmp_path: Path) -> None:
     rows = "".join(f"{i % 7},{i % 5},{i % 11},{i}\n" for i in range(60))
-    for names in ("142.24,144.78,147.32,y", "1952,1957,1962,y"):
+    for names in ("142.24,144.78,147.32,y", "1952,1957,1962,y", "3999.8,3997.9,3996.1,y", "-0.5,0.5,1.5,y"):
         (tmp_path / "t.csv").write_text(f"{names}\n{rows}")
         assert load(tmp_path / "t.csv").train.inputs.dtype.names == tuple(names.split(",")[:3])
 
@@ -198,6 +198,10 @@ def test_rows_by_their_names_nested_cells_and_cells_of_two_types_become_a_table(
     assert table["title"].tolist() == ["1776", "Up"] and table["by.name"].tolist() == ["a", "b"]
     (tmp_path / "loss.json").write_text(json.dumps([[1764028800.5, 1, 0.9], [1764028801.5, 2, 0.7]]))
     assert converted(tmp_path / "loss.json")["x3"].tolist() == [0.9, 0.7]
+    for columns in (["a", "b"], [{"name": "a"}, {"name": "b"}]):  # as dashboards write it: rows have names
+        told = {"columns": columns, "data": [{"a": 1, "b": 2}, {"a": 3, "b": 4}]}
+        (tmp_path / "told.json").write_text(json.dumps(told))
+        assert converted(tmp_path / "told.json")["a"].tolist() == [1, 3]
 
 
 def test_json_without_rows_says_what_to_write(tmp_path: Path) -> None:

@@ -115,7 +115,7 @@ def _by_hour(throughput: np.ndarray, loads: np.ndarray, traffic: Traffic) -> np.
     found = np.asarray(sum(needed(float(load), asked, traffic) for load in loads) / len(loads))
     if asked is throughput:
         return found
-    return np.exp(np.interp(np.log(throughput), np.log(asked), np.log(found)))
+    return np.asarray(np.exp(np.interp(np.log(throughput), np.log(asked), np.log(found))))
 
 
 def cost_per_month(throughput: np.ndarray | float, traffic: Traffic, usd_per_hour: float) -> np.ndarray:

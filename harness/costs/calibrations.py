@@ -61,15 +61,14 @@ def kept(machine_class: str) -> Calibration | None:
     with contextlib.suppress(FileNotFoundError):
         try:
             data = json.loads(path.read_text(encoding="utf-8"))
-            if data.get("protocol") != PROTOCOL and "speeds" in data:
-                return None
             speeds = {
                 name: {workers: tuple(map(float, rounds)) for workers, rounds in by_workers.items()}
                 for name, by_workers in data["speeds"].items()
             }
-            return Calibration(
+            found = Calibration(
                 str(data["machine_class"]), str(data["cpu"]), int(data["cores"]), str(data["day"]), speeds
             )
+            return found if data.get("protocol") == PROTOCOL else None
         except (KeyError, ValueError, TypeError, AttributeError) as error:
             raise SuiteError(
                 f"{path}: is not a calibration ({error!r}): delete it, or run `harness calibrate` again"

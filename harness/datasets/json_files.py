@@ -81,6 +81,7 @@ def _shallowest(whole: Json) -> _Table | None:
             for place, value in level
             if isinstance(value, Mapping)
             for key, part in value.items()
+            if not (key == "columns" and "data" in value)  # what is told of columns is no row
         ]
     return None
 
@@ -100,8 +101,8 @@ def _table(value: Json, place: str) -> _Table | None:
         return None
     names, parts = list(value), list(value.values())
     first, cells = value.get("columns"), value.get("data")
-    if _is_row(first) and isinstance(cells, list):  # pandas' `split`
-        lists = [row for row in cells if _is_row(row)]
+    lists = [row for row in cells if _is_row(row)] if isinstance(cells, list) else []
+    if _is_row(first) and lists and lists == cells:  # pandas' `split`
         return _zipped(list(map(str, first)), lists, f"{d}['columns']", f"{d}['data']", place)
     lists = [part for part in parts if _is_row(part)]
     if len(lists) == len(parts) and len(set(map(len, lists))) == 1 and len(lists[0]) > 1:

@@ -34,12 +34,16 @@ def headless(path: Path, frame: pd.DataFrame) -> str:
 
 
 def _are_amounts(names: Sequence[str]) -> bool:
-    """Whether names are amounts, `23,288` and `9.7`: numbers above columns, years say, are whole or go up."""
+    """Whether names are amounts, `23,288` and `9.7`: numbers above columns are whole, as years, or go up or
+    down, as wavelengths do."""
     amounts = [name for name in names if is_numberlike(name) and not name.isdecimal()]
     values = [
-        float(re.sub(r"[^0-9.]", "", name.replace(",", "")) or 0) for name in amounts if name.count(".") < 2
+        float(re.sub(r"[^0-9.]", "", name.replace(",", "")) or 0) * (-1 if re.match(r"\s*[-−(]", name) else 1)
+        for name in amounts
+        if name.count(".") < 2
     ]
-    return len(values) > 1 and sorted(values) != values
+    rising = sorted(values)
+    return len(values) > 1 and values not in (rising, rising[::-1])
 
 
 def _is_value(name: str, column: pd.Series) -> bool:

@@ -27,7 +27,7 @@ ANSWERS = (
 """Names of columns that hold the answer, the likelier first; where there is none, the last column does."""
 _OWNER = re.compile(
     r"(?:id)?(?:patient|customer|user|client|person|subject|author|household|document|session|account|device|"
-    r"store|thread|family)(?:id|uid|uuid|no|nr|nbr|num|number|code|key|name|hash|ref)?"
+    r"store|thread|family)(?:ids?|uid|uuid|guid|identifier|no|nr|nbr|num|number|code|key|name|hash|ref|mrn)*"
 )
 """What a column is called, without case and signs between, whose equal values belong together. The name says
 nothing else: `customers` is how many there were, and of one `customer_age` there are many customers."""
@@ -221,8 +221,9 @@ def _says_part(column: pd.Series, name: str) -> bool:
     if "" not in called:
         return {"train", "test"} <= called
     answers = {str(value).strip().casefold() for value in values} <= {"true", "false", "0", "1"}
-    begins = re.match(r"is[_ ]?(?:train|test)", name.casefold())  # `test` alone may be what a doctor found
-    return answers and bool(begins or part_called(name) == "train")
+    # `test` alone may be what a doctor found, and `is_tested_positive` is.
+    is_part = re.fullmatch(r"is[_ ]?(?:train|test)(?:ing)?(?:[_ ]?(?:set|row|data|part))?", name.casefold())
+    return answers and bool(is_part or part_called(name) == "train")
 
 
 def is_id(name: str) -> bool:

@@ -22,6 +22,8 @@ from harness.runtimes.common import first_line
 
 ROWS = 8
 """Training rows that are answered to see it."""
+FEWEST_TOKENS = 8
+"""Tokens of a text's row at least: a convolution cannot answer fewer than its kernel spans."""
 ROUNDING = 1e-5
 """Of the largest answer: one row and several go through other kernels, which add in another order."""
 APART = 0.02
@@ -32,10 +34,11 @@ APART_IN_HALF = 0.2
 
 
 def few_rows(part: Split, task: Task) -> Tensor:
-    """Raw rows (n, …) of a part as a network takes them; of texts as many tokens as the shortest one has."""
+    """Raw rows (n, …) of a part as a network takes them; of texts as many tokens as the shortest one has, and
+    what a convolution needs at least."""
     rows = np.array(take(part, np.unique(np.linspace(0, len(part) - 1, ROWS).astype(int))).inputs, order="C")
     if task.takes == "text":
-        rows = np.ascontiguousarray(rows[:, : max(1, int((rows != PAD).sum(axis=1).min()))])
+        rows = np.ascontiguousarray(rows[:, : max(FEWEST_TOKENS, int((rows != PAD).sum(axis=1).min()))])
     return torch.from_numpy(rows)
 
 
