@@ -276,7 +276,7 @@ def test_run_passes_what_was_typed_and_its_exit_code(
         "suite": "s.yaml", "overrides": ("a=1", "b.c=2"), "only": ("v*",), "out": "o", "address": "auto",
         "submit": None, "budget": 600.0, "smoke": True, "track": ("wandb", "mlflow"), "json_out": True,
         "until_decided": None, "certify": None, "refresh": False, "again": False, "dataset": None,
-            "sums_up": True,
+        "sums_up": True,
     }  # fmt: skip
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 
@@ -20,6 +21,7 @@ from harness.figures import as_written, short
 from harness.reasons import Reason, of_failure, reason_of
 from harness.record import Record
 from harness.results import Estimate, Row, Tradeoff
+from harness.suite.expression import Constraint
 from harness.suite.schema import CostItem, Suite
 from harness.suite.variants import is_elsewhere
 
@@ -65,18 +67,30 @@ def throughputs(table: Tradeoff, suite: Suite | None = None) -> tuple[Array, lis
         suite: whose limits, arrivals and server count; without one what was measured stands.
     """
     result = np.full((count_draws(table), len(table.rows)), np.nan)
-    found = [_throughput(table, k, suite) for k in range(len(table.rows))]
+    server = suite.serving.scenarios.server if suite else None
+    asked = _Asked(
+        limits_of(suite) if suite else (),
+        suite.decision.traffic.burstiness if suite else 1.0,
+        server.latency_p99_ms if server else None,
+    )
+    found = [_throughput(table, k, asked) for k in range(len(table.rows))]
     for k, (draws, _) in enumerate(found):
         result[:, k] = draws
     # A capacity that may be zero: in such draws no number of machines suffices.
     return np.where(result > 0, result, np.nan), [source for _, source in found]
 
 
-def _throughput(table: Tradeoff, k: int, suite: Suite | None) -> tuple[Array | float, str | None]:
+class _Asked(NamedTuple):
+    """What a load has to keep: the suite's limits under its arrivals, and the p99 that it was measured within."""
+
+    limits: tuple[Constraint, ...]
+    burstiness: float
+    promised_ms: float | None
+
+
+def _throughput(table: Tradeoff, k: int, asked: _Asked) -> tuple[Array | float, str | None]:
     """A row's requests per second, (draws,), and where they come from."""
     row = table.rows[k]
-    limits = limits_of(suite) if suite else ()
-    burstiness = suite.decision.traffic.burstiness if suite else 1.0
     if is_elsewhere(row.runtime):
         return np.nan, None
     measured = {n: table.draws[n][:, k] for n in LOADS if n in table.draws}
@@ -85,8 +99,7 @@ def _throughput(table: Tradeoff, k: int, suite: Suite | None) -> tuple[Array | f
         cell = row.estimates.get(SLO)
         if cell is not None and cell.value is not None and cell.value <= 0:
             return np.nan, None
-        server = suite.serving.scenarios.server if suite else None
-        share, said = kept_within(row.service, limits, server.latency_p99_ms if server else None, burstiness)
+        share, said = kept_within(row.service, asked.limits, asked.promised_ms, asked.burstiness)
         if cell is not None and Reason.AT_LEAST in cell.reasons:
             lower = "ceiling: the load within the limit is a lower end"
         else:
@@ -96,7 +109,7 @@ def _throughput(table: Tradeoff, k: int, suite: Suite | None) -> tuple[Array | f
     if (offline := measured.get(OFFLINE)) is None:
         took_ms = measured.get("latency_p50_ms")
         return (np.nan, None) if took_ms is None else (1000.0 / took_ms, _UNLIMITED["latency_p50_ms"])
-    within = None if row.service is None else load_within(row.service, limits, burstiness)
+    within = None if row.service is None else load_within(row.service, asked.limits, asked.burstiness)
     if row.service is None or within is None:
         return offline, _UNLIMITED[OFFLINE]
     if within.load is None:
