@@ -81,7 +81,7 @@ def throughputs(table: Tradeoff, suite: Suite | None = None) -> tuple[Array, lis
 
 
 class _Asked(NamedTuple):
-    """What a load has to keep: the suite's limits under its arrivals, and the p99 that it was measured within."""
+    """What a load has to keep: limits under their arrivals, and the p99 that it was measured within."""
 
     limits: tuple[Constraint, ...]
     burstiness: float
