@@ -524,3 +524,21 @@ def test_lists_and_structs_of_a_parquet_file_are_refused_by_name_and_no_crash(fi
     assert code == 2 and "column 'resps' holds lists" in said
     code, _, suite = first("samples.parquet", "--set", "features=[a]")
     assert code == 0 and suite["data"]["target"] == "acc"
+
+
+def test_what_a_tracker_measured_is_the_answer_and_the_name_of_a_run_is_none(first: First) -> None:
+    rng = np.random.default_rng(15)
+    rate = rng.uniform(0.001, 0.1, 80).round(4)
+    runs = {"run_id": [f"{i:032x}" for i in range(80)], "metrics.accuracy": 1 - rate, "params.lr": rate}
+    table(
+        "runs.csv", **runs, **{"tags.mlflow.runName": [f"bold-cat-{chr(97 + i % 26)}{i}" for i in range(80)]}
+    )
+    code, said, suite = first("runs.csv")
+    assert code == 0 and suite["data"]["target"] == "metrics.accuracy" and "the last of the metrics" in said
+    trials = {"number": range(80), "value": 1 - rate, "params_lr": rate, "state": ["COMPLETE"] * 80}
+    table("trials.csv", **trials)
+    assert first("trials.csv")[2]["data"]["target"] == "value"
+    table(
+        "named.csv", size=rate, price_of_it=rate * 2, town=[f"town {chr(97 + i % 26)}{i}" for i in range(80)]
+    )
+    assert first("named.csv")[2]["data"]["target"] == "price_of_it"

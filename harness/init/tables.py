@@ -179,12 +179,30 @@ def _answer(frame: pd.DataFrame, path: Path, target: str | None, unlikely: set[s
     for word in ANSWERS:
         if word in folded and frame[folded[word]].nunique() > 1:
             return folded[word], "by its name"
-    likely = [name for name in columns if name not in unlikely and frame[name].nunique() > 1]
+    likely = [name for name in columns if name not in unlikely and not _tells_nothing(frame[name])]
+    measured = [
+        name for name in likely if name.startswith("metrics.")
+    ]  # as MLflow's tables of runs have them
+    if measured:
+        return measured[-1], "the last of the metrics"
+    if "value" in likely and any(name.startswith("params_") for name in columns):
+        return "value", "what Optuna's trials were judged by"
     if not likely:
         raise DataError(
             f"{path}: no column looks like an answer: name the one to predict with --target COLUMN"
         )
     return likely[-1], "the last column that may be an answer"
+
+
+def _tells_nothing(column: pd.Series) -> bool:
+    """Whether a column has one value, or texts of which each row has another: no class comes back."""
+    different, is_text = column.nunique(), column.dtype == object or isinstance(column.dtype, pd.StringDtype)
+    return different <= 1 or (is_text and different == len(column) and _numbers(column) < different / 2)
+
+
+def _numbers(column: pd.Series) -> int:
+    """How many cells begin as numbers do, in whatever notation."""
+    return int(column.astype(str).str.match(r"\W*\d").sum())
 
 
 def _is_text(column: pd.Series) -> bool:
