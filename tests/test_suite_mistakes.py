@@ -423,6 +423,18 @@ TABLE: dict[str, tuple[dict[str, str | None], list[str]]] = {
             "write at most 2, or name a larger machine",
         ],
     ),
+    "more workers than the suite says that there are cores": (
+        {"serving": "serving: {workers: [1, 4]}", "machine": "machine: {price: aws/c7i.large, cores: 3}"},
+        [
+            "suite.yaml:6: serving.workers: 4 workers of 1 thread need 4 cores, machine.cores is 3: "
+            "write at most 3, or name a larger machine",
+        ],
+    ),
+    "workers of a machine whose price nobody knows": (
+        {"serving": "serving: {workers: [1, 64]}", "machine": "machine: {price: aws/c7i.lage}"},
+        ["suite.yaml:7: machine.price: there is no price for `aws/c7i.lage`: did you mean `aws/c7i.large`? "
+         "Or give usd_per_hour yourself"],
+    ),
     "workers without a scenario that loads them": (
         {"serving": "serving: {workers: auto, scenarios: {single_stream: {}}}"},
         [

@@ -218,14 +218,27 @@ def check_workers(draft: Draft) -> None:
             text = f"`{item.value}`: all have {counted(threads, 'thread')} already: write `{named.runtime}`"
             draft.wrong(("serving", "runtimes"), text, item.place)
         least = min(least, named.threads)
-    price = draft.get(str, "machine", "price", default="")
-    cores = draft.get(int, "machine", "cores") or price_cores().get(price) or local_cores()
-    workers = draft.node(*path)
-    for item in (workers.sequence if workers is not None else None) or ():
+    known, workers = _cores_for_workers(draft), draft.node(*path)
+    for item in (workers.sequence if workers is not None and known else None) or ():
+        cores, said = known or (0, "")
         if isinstance(item.plain, int) and item.plain * least > cores:
             need = f"{item.plain} workers of {counted(least, 'thread')} need {item.plain * least} cores"
             cure = f"write at most {max(1, cores // least)}, or name a larger machine"
-            draft.wrong(path, f"{need}, {price or 'this machine'} has {cores}: {cure}", item.place)
+            draft.wrong(path, f"{need}, {said} {cores}: {cure}", item.place)
+
+
+def _cores_for_workers(draft: Draft) -> tuple[int, str] | None:
+    """How many cores workers share, and whose they are in words; None where the price is of no machine that
+    anybody knows, which is a mistake of its own."""
+    price = draft.get(str, "machine", "price", default="")
+    if own := draft.get(int, "machine", "cores"):
+        return own, "machine.cores is"
+    if not price:
+        return local_cores(), "this machine has"
+    if price not in price_names():
+        return None
+    listed = price_cores()[price]
+    return (listed, f"{price} has") if listed else (local_cores(), "this machine has")
 
 
 def check_machine(draft: Draft) -> None:
