@@ -390,5 +390,5 @@ def _check_kinds(record: Record) -> None:
         raise TypeError("a text is missing")
     values = [m.value for m in record.measurements if m.value is not None]
     for numbers in (values, [record.seconds], *(m.samples for m in record.measurements)):
-        if not all(type(number) in (int, float) for number in numbers):
+        if not {int, float}.issuperset(map(type, numbers)):  # bool is neither
             raise TypeError("a number is missing")

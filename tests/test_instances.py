@@ -201,6 +201,27 @@ def test_a_price_scaled_for_all_machines_changes_nothing_of_who_runs_where() -> 
     assert twice.table.draws[month] == pytest.approx(2 * np.asarray(question.table.draws[month]))
 
 
+@pytest.mark.parametrize("several", [False, True], ids=["one machine", "several"])
+def test_another_price_and_traffic_cost_what_a_table_made_for_them_says(several: bool) -> None:
+    """The map of winners asks 144 times: what is kept from one to the next must not be what moves."""
+
+    def at(times: float, usd: float) -> Suite:
+        found = {
+            n: m.model_copy(update={"usd_per_hour": (m.usd_per_hour or 0) * usd})
+            for n, m in ONE_AND_TWO.items()
+        }
+        suite = suite_of(found, {"qps": 380.0 * times}, objective="minimize cost_per_month_usd")
+        return suite if several else suite.model_copy(update={"machine": found["two"], "machines": {}})
+
+    today = at(1.0, 1.0)
+    question = question_of(complete(table_of(CARRIED), today, {}), today)
+    for times, usd in ((1.0, 3.0), (0.3, 0.5), (7.0, 1.0)):
+        anew, asked = complete(table_of(CARRIED), at(times, usd), {}), question.with_prices(times, usd).table
+        for name in ("cost_per_month_usd", "cost_per_million_usd"):
+            np.testing.assert_allclose(asked.draws[name], anew.draws[name], rtol=1e-12)
+        assert [row.machine for row in asked.rows] == [row.machine for row in anew.rows]
+
+
 def test_a_run_decides_over_variants_and_machines_and_says_so_everywhere(tmp_path: Path) -> None:
     world = World(
         {"net": Truth(0.9, 2.0, throughput=400), "tree": Truth(0.85, 1.0, throughput=900)}, ["onnx"]

@@ -432,8 +432,10 @@ TABLE: dict[str, tuple[dict[str, str | None], list[str]]] = {
     ),
     "workers of a machine whose price nobody knows": (
         {"serving": "serving: {workers: [1, 64]}", "machine": "machine: {price: aws/c7i.lage}"},
-        ["suite.yaml:7: machine.price: there is no price for `aws/c7i.lage`: did you mean `aws/c7i.large`? "
-         "Or give usd_per_hour yourself"],
+        [
+            "suite.yaml:7: machine.price: there is no price for `aws/c7i.lage`: "
+            "did you mean `aws/c7i.large`? Or give usd_per_hour yourself"
+        ],
     ),
     "workers without a scenario that loads them": (
         {"serving": "serving: {workers: auto, scenarios: {single_stream: {}}}"},

@@ -10,6 +10,8 @@ from functools import cache
 import numpy as np
 
 from harness.analysis import cost
+from harness.analysis.instances import fleet
+from harness.analysis.money import throughputs
 from harness.analysis.order import distinct
 from harness.analysis.sensitivity import NOBODY, Question, depends_on_money, repriced
 from harness.analysis.served import LATE
@@ -188,7 +190,8 @@ def _queue_flips(question: Question, constraint: Constraint) -> list[Flip]:
         limits = tuple(other if c == constraint else c for c in asked.limits)
         decision = asked.suite.decision.model_copy(update={"constraints": tuple(map(str, limits))})
         suite = asked.suite.model_copy(update={"decision": decision})
-        return replace(asked, suite=suite, limits=limits, table=repriced(asked.table, suite, 1.0))
+        where = fleet(asked.table, throughputs(asked.table, suite)[0], suite)
+        return replace(asked, suite=suite, limits=limits, table=repriced(asked.table, suite, where, 1.0))
 
     what = f"limit on {constraint.metric}"
     return _factor_flips(question, what, constraint.limit, "", 30.0, scaled, QUEUE_STEPS, QUEUE_WITHIN)

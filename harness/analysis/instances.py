@@ -131,7 +131,8 @@ class Fleet:
     def on(self, rows: Sequence[Row]) -> tuple[Row, ...]:
         """The rows with their machines."""
         return tuple(
-            replace(row, machine=name, offers=offers)
+            # Other traffic leaves most rows as they are: a map of winners asks 144 times.
+            row if (row.machine, row.offers) == (name, offers) else replace(row, machine=name, offers=offers)
             for row, name, offers in zip(rows, self.machine, self.offers, strict=True)
         )
 
@@ -169,7 +170,8 @@ def fleet(table: Tradeoff, throughput: Array, suite: Suite) -> Fleet:
         served = [_served(row, throughput[:, k], instance, suite, only_here) for instance in found]
         able = [s for s in served if s.carries is not None and s.may_be_chosen]
         # The first measured it: where that one is too small, no other tells what the variant does elsewhere.
-        chosen.append(min(able, key=lambda s: _mean_bill(s, suite), default=served[0]))
+        # Of one that is able no bill need be known.
+        chosen.append(min(able, key=lambda s: _mean_bill(s, suite)) if able[1:] else (*able, served[0])[0])
         offers.append(tuple(_offer(s, suite) for s in served) if suite.machines else ())
     nothing = np.full(len(throughput), np.nan)
     columns = [nothing if s.carries is None else s.carries for s in chosen]

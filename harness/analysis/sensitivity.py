@@ -16,10 +16,11 @@ from harness.analysis.choice import Assessment
 from harness.analysis.criteria import VALUE, DecisionObjective, worth_of
 from harness.analysis.draws import overlaid
 from harness.analysis.duels import Verdict
-from harness.analysis.instances import fleet
+from harness.analysis.instances import Fleet, fleet
 from harness.analysis.money import COST_METRICS, throughputs
 from harness.analysis.rule import Choice
 from harness.analysis.sanity import senseless
+from harness.analysis.stats import Array
 from harness.analysis.values import metric_draws, utility_draws
 from harness.results import Estimate, Tradeoff
 from harness.suite.expression import Constraint
@@ -61,6 +62,21 @@ class Question:
         return senseless(self.table, self.limits, self.goal)
 
     @cached_property
+    def _loads(self) -> Array:
+        """(draws, rows) requests per second of one machine, which no traffic and no price changes."""
+        return throughputs(self.table, self.suite)[0]
+
+    @cached_property
+    def _fleet(self) -> Fleet:
+        return fleet(self.table, self._loads, self.suite)
+
+    def _fleet_at(self, suite: Suite, price_factor: float) -> Fleet:
+        """The fleet at another traffic and price: of one machine nobody moves to another for either."""
+        if suite.machines:
+            return fleet(self.table, self._loads, suite)
+        return replace(self._fleet, usd_per_hour=self._fleet.usd_per_hour * price_factor)
+
+    @cached_property
     def winner(self) -> str:
         """The variant that it names, or `no variant`."""
         return NOBODY if self.choice.named is None else self.table.rows[self.choice.named].variant
@@ -87,7 +103,11 @@ class Question:
                 "decision": self.suite.decision.model_copy(update={"traffic": traffic}),
             }
         )
-        return replace(self, suite=suite, table=repriced(self.table, suite, price_factor))
+        return replace(
+            self,
+            suite=suite,
+            table=repriced(self.table, suite, self._fleet_at(suite, price_factor), price_factor),
+        )
 
 
 def _times(machine: Machine, factor: float) -> Machine:
@@ -97,12 +117,16 @@ def _times(machine: Machine, factor: float) -> Machine:
     return machine.model_copy(update={"usd_per_hour": usd})
 
 
-def repriced(table: Tradeoff, suite: Suite, price_factor: float) -> Tradeoff:
-    """Cost draws (and the value's) for another price and traffic; a fraction of the work of `complete`."""
+def repriced(table: Tradeoff, suite: Suite, where: Fleet, price_factor: float) -> Tradeoff:
+    """Cost draws (and the value's) for another price and traffic; a fraction of the work of `complete`.
+
+    Args:
+        where: the rows' machines under the suite's limits, traffic and price.
+    """
     traffic = suite.decision.traffic
-    throughput, _ = throughputs(table, suite)
-    where = fleet(table, throughput, suite)
-    rows = tuple(replace(row, besides=row.besides.at(price_factor)) for row in where.on(table.rows))
+    rows = where.on(table.rows)
+    if price_factor != 1:
+        rows = tuple(replace(row, besides=row.besides.at(price_factor)) for row in rows)
     requests = traffic.mean * cost.SECONDS_PER_MONTH
     other = np.array([row.besides.monthly(requests) for row in rows])
     month = where.bill(where.throughput, suite) + other

@@ -187,7 +187,10 @@ def suite_from_text(text: str) -> Suite:
     import yaml
 
     try:
-        return Suite.model_validate_json(json.dumps(_of_today(yaml.safe_load(text))))
+        # In C where there is such a reader: 100 candidates take .1 s instead of 1.
+        fast = yaml.__with_libyaml__
+        data = yaml.load(text, Loader=yaml.CSafeLoader) if fast else yaml.safe_load(text)
+        return Suite.model_validate_json(json.dumps(_of_today(data)))
     except (yaml.YAMLError, ValidationError, TypeError) as error:
         raise RecordError(f"suite.yaml is damaged or of another version: {error}") from error
 

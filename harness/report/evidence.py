@@ -190,10 +190,13 @@ class Evidence:
     def limit_on(self, metric: str) -> Constraint | None:
         return next((item for item in self.limits if item.metric == metric), None)
 
+    @cached_property
+    def _places(self) -> Mapping[str, int]:
+        return {row.variant: k for k, row in enumerate(self.tradeoff.rows)}
+
     def draws(self, metric: str, variant: str) -> np.ndarray | None:
         """(num_draws,) of what a variant's metric may truly be; None where there is no number."""
-        drawn = self.tradeoff.draws.get(metric)
-        index = next((i for i, r in enumerate(self.tradeoff.rows) if r.variant == variant), None)
+        drawn, index = self.tradeoff.draws.get(metric), self._places.get(variant)
         if drawn is None or index is None or not np.isfinite(drawn[:, index]).any():
             return None
         column: np.ndarray = drawn[:, index]
