@@ -31,6 +31,9 @@ import numpy as np
 
 from benchmarks.capacity_real_loop import MAX_BATCH, Ladder, Loop
 from benchmarks.serving_models import fitted, images, serve_spec
+from harness.analysis.loads import in_one_queue
+from harness.codec import from_json
+from harness.facts import ServerFacts
 from harness.serving.job import ServeJob
 from harness.serving.load import ServerSettings
 from harness.serving.queues import highest_load, unit_arrivals
@@ -46,6 +49,7 @@ SEARCH_S, CLOSE = 10.0, 0.1
 TURNS, STRETCH_S, MODEL_REQUESTS = 6, 4.0, 80_000
 LOADGEN_S = 15.0
 Row = dict[str, Any]
+Requests = dict[str, np.ndarray]
 
 
 def prepare(folder: Path) -> None:
@@ -67,8 +71,8 @@ def specification(variant: str, workers: int, seed: int) -> dict[str, Any]:
     return serve_spec(variant.partition("/")[2], scenario, seed) | {"workers": workers}
 
 
-def search(spec: dict[str, Any], artifact: Path, workers: int) -> Row:
-    """What the harness finds: the facts of a server scenario."""
+def search(spec: dict[str, Any], artifact: Path, workers: int) -> tuple[Row, Requests]:
+    """What the harness finds: the facts of a server scenario, and the clock readings of its requests."""
     with tempfile.TemporaryDirectory() as folder:
         where = Path(folder)
         job = ServeJob(
@@ -78,7 +82,8 @@ def search(spec: dict[str, Any], artifact: Path, workers: int) -> Row:
         _, _, said = run_child(where / "job.json", child_environment(1), 300, where / "log.txt")
         if not (where / "result.json").exists():
             raise SystemExit(said)
-        return dict(json.loads((where / "result.json").read_text())["facts"])
+        with np.load(where / "requests.npz") as requests:
+            return json.loads((where / "result.json").read_text())["facts"], dict(requests)
 
 
 def told(found: Ladder, closed: dict[str, float], settings: ServerSettings) -> Row:
@@ -118,10 +123,10 @@ def searched(variant: str, folder: Path, workers: int, turns: int) -> Row:
     artifact = folder / variant / "artifact"
     stolen, began = _stolen(), time.perf_counter()
 
-    def answered(seed: int) -> Row:
+    def answered(seed: int) -> tuple[Row, Requests]:
         return search(specification(variant, workers, seed), artifact, workers)
 
-    spec, first = specification(variant, workers, workers), answered(100)
+    spec, first = specification(variant, workers, workers), answered(100)[0]
     loop = Loop(spec, artifact, workers)
     ladder, found = Ladder(loop, first["capacity"]["qps"], STRETCH_S), []
     for turn in range(turns):
@@ -130,12 +135,13 @@ def searched(variant: str, folder: Path, workers: int, turns: int) -> Row:
     loop.close()
     settings = ServerSettings(spec["scenario"]["latency_p99_ms"], MAX_BATCH, 0.0, workers)
     truth = told(ladder, first["closed_loop_ms"], settings)
-    answers = [facts["capacity"] for facts in found]
+    answers = [facts["capacity"] for facts, _ in found]
     middle = float(np.median([answer["qps"] or 0.0 for answer in answers]))
     row: Row = {
         "variant": variant, "workers": workers, "limit_ms": settings.limit_ms, **truth, "answers": answers,
-        "closed_loop_bound_qps": [round(facts["closed_loop_bound_qps"], 1) for facts in found],
+        "closed_loop_bound_qps": [round(facts["closed_loop_bound_qps"], 1) for facts, _ in found],
         **compared(answers, truth["truth_qps"], truth["interval"]),
+        **together(found, truth["truth_qps"]),
     }  # fmt: skip
     if workers == 1 and middle:
         row["loadgen"] = {f: by_loadgen(spec, artifact, f * middle, LOADGEN_S) for f in (0.9, 1.1)}
@@ -158,6 +164,15 @@ def compared(answers: Sequence[Row], truth: float | None, interval: Sequence[flo
         "within_10_percent": sum(abs(r - 1) <= CLOSE for r in ratios),
         "covered": sum(a["low"] <= high and a["high"] >= low for a in answers if a["qps"]),
     }  # fmt: skip
+
+
+def together(found: Sequence[tuple[Row, Requests]], truth: float | None) -> Row:
+    """The load of a variant as a table tells it: all searches' requests in one queue, and by their first two,
+    as many as a suite has rounds."""
+    facts, raw = [from_json(ServerFacts, f) for f, _ in found], [requests for _, requests in found]
+    loads = {str(n): in_one_queue(facts[:n], raw[:n]) for n in sorted({2, len(found)})}
+    ratios = {n: load and truth and round(load / truth, 3) for n, load in loads.items()}
+    return {"one_queue_qps": loads, "one_queue_ratios": ratios}
 
 
 def _stolen() -> float:

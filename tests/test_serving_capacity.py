@@ -10,7 +10,8 @@ import pytest
 
 from harness.facts.serving import LoadPoint
 from harness.serving import queues
-from harness.serving.capacity import Belief, dispersion, find_capacity, late_counts, per_s, together
+from harness.serving.belief import Belief, dispersion, late_counts, together
+from harness.serving.capacity import find_capacity, per_s
 from harness.serving.load import Calls, Observed, ServerSettings, knee
 from harness.serving.queues import (
     Services,

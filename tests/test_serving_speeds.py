@@ -8,7 +8,8 @@ import pytest
 from benchmarks.capacity_real import compared
 from benchmarks.capacity_real_loop import crossing
 from harness.facts.serving import LoadPoint
-from harness.serving.capacity import around, dispersion, find_capacity, late_counts
+from harness.serving.belief import around, dispersion, late_counts
+from harness.serving.capacity import find_capacity
 from harness.serving.load import Calls, Observed, ServerSettings
 from harness.serving.queues import (
     Services,

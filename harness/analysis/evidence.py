@@ -24,6 +24,7 @@ from harness.analysis.heavy_tails import heaviest, said_of
 from harness.analysis.index import RecordIndex
 from harness.analysis.joint import LAUNCH_SD, SEED_SPREAD, launch_draws, quality_draws
 from harness.analysis.launches import headline, launch_values
+from harness.analysis.loads import LOAD, ReadRequests, beside_mean, load_of_all
 from harness.analysis.predictions import NotComparableError, ScoreReader, Scores
 from harness.analysis.race import in_the_race, still_racing
 from harness.analysis.scored import ScoredRows, scored_rows
@@ -42,13 +43,18 @@ ROUNDING = 1e-9
 
 
 def gather(
-    index: RecordIndex, suite: Suite, reader: ScoreReader | None, extra: Sequence[str] = ()
+    index: RecordIndex,
+    suite: Suite,
+    reader: ScoreReader | None,
+    extra: Sequence[str] = (),
+    requests: ReadRequests | None = None,
 ) -> Beliefs:
     """Everything known of every row and measured metric.
 
     Args:
         reader: per-example scores; None takes the records' values, with intervals over seeds only.
         extra: metrics on slices, as in `accuracy[class=3]`.
+        requests: of launches under load; None takes the mean of launches' answers.
     """
     beliefs = Beliefs(index.rows, index.train_size, machine_class=index.machine_class)
     beliefs.warnings.extend(index.warnings)
@@ -61,7 +67,7 @@ def gather(
     def add(names: Iterable[str]) -> None:
         for name in names:
             if name in served:
-                _add_served(beliefs, index, name, suite)
+                _add_served(beliefs, index, name, suite, requests)
             elif name in fitted:
                 _add_fitted(beliefs, index, name, suite)
             else:
@@ -305,11 +311,14 @@ def _add_fitted(beliefs: Beliefs, index: RecordIndex, name: str, suite: Suite) -
 # ------------------------------------------------------------------------------------ serving
 
 
-def _add_served(beliefs: Beliefs, index: RecordIndex, name: str, suite: Suite) -> None:
+def _add_served(
+    beliefs: Beliefs, index: RecordIndex, name: str, suite: Suite, requests: ReadRequests | None
+) -> None:
     """Launches in shared rounds, or in sessions where there are several; on the log scale, geometric means.
 
     A level of zero (a server that no load leaves within the limit) has no logarithm: such a row has a t on
-    the metric's own scale, and no spread where it is zero in all rounds.
+    the metric's own scale, and no spread where it is zero in all rounds. Around which load launches spread,
+    one queue of all their requests says, where these were kept.
     """
     cells: dict[int, Estimate] = {}
     launches: dict[int, dict[int, float]] = {}
@@ -327,9 +336,14 @@ def _add_served(beliefs: Beliefs, index: RecordIndex, name: str, suite: Suite) -
         units = by_session(by_round, index.sessions)
         values = np.array(list(units.values()))
         if values.min() > 0:
-            launches[k] = units
             # Not by way of logarithms where all agree: 2.93 MB keep a limit of 2.93.
             centre = float(np.exp(np.log(values).mean()) if np.ptp(values) else values[0])
+            together = load_of_all(records, requests) if requests and name == LOAD else None
+            if together is not None:
+                units = {unit: value * together / centre for unit, value in units.items()}
+                notes += beside_mean(together, centre)
+                centre = together
+            launches[k] = units
         else:
             with_zero[k] = values
             centre = float(values.mean())

@@ -11,6 +11,7 @@ from harness.analysis.beliefs import Beliefs
 from harness.analysis.disturbed import disturbed
 from harness.analysis.evidence import gather
 from harness.analysis.index import index_records
+from harness.analysis.loads import LOAD, ReadRequests
 from harness.analysis.predictions import LoadPredictions, ScoreReader
 from harness.analysis.sanity import baseline_of, doubts
 from harness.analysis.served import counted_share, service_times
@@ -30,13 +31,19 @@ def measured_table(
     suite: Suite,
     predictions: LoadPredictions | None = None,
     slices: Sequence[str] = (),
+    requests: ReadRequests | None = None,
 ) -> Tradeoff:
-    """The measured part of the table: no money, no limits, no flags (`complete` adds them)."""
+    """The measured part of the table: no money, no limits, no flags (`complete` adds them).
+
+    Args:
+        requests: those of launches under load, `requests_of(run)`; without them the load of several launches
+            is the mean of their answers.
+    """
     index = index_records(records, suite)
     known = metrics_of(suite)
     names = [*_scored_metrics(records, known), *slices]
     reader = ScoreReader(predictions, names, known, index.class_names) if predictions else None
-    beliefs = gather(index, suite, reader, slices)
+    beliefs = gather(index, suite, reader, slices, requests)
     beliefs.warnings.extend(_unrun(beliefs))
     beliefs.warnings.extend(_seed_warnings(beliefs, index.score))
     beliefs.warnings.extend(_export_faults(beliefs, index.score))
@@ -119,6 +126,11 @@ def _ways_mixed(beliefs: Beliefs, score: Mapping[tuple[Variant, int | None], lis
     return found
 
 
+def _value(beliefs: Beliefs, name: str, row: int) -> float | None:
+    """A row's figure; None without one."""
+    return beliefs.estimates[name][row].value if name in beliefs.estimates else None
+
+
 def _bare_table(beliefs: Beliefs, serve: Mapping[Variant, list[Record]]) -> Tradeoff:
     """The measured part: no money, no flags."""
     rows = tuple(
@@ -130,7 +142,7 @@ def _bare_table(beliefs: Beliefs, serve: Mapping[Variant, list[Record]]) -> Trad
             failures=beliefs.failures[row],
             training_failure=beliefs.training_failures.get(row, ""),
             service=service_times(serve.get(row, []), workers_of(row.runtime)),
-            counted_share=counted_share(serve.get(row, [])),
+            counted_share=counted_share(serve.get(row, []), _value(beliefs, LOAD, k)),
         )
         for k, row in enumerate(beliefs.rows)
     )

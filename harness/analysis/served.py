@@ -65,8 +65,12 @@ def service_times(records: Sequence[Record], workers: int) -> ServiceTimes | Non
     return ServiceTimes(took, tuple(float(v) for v in varies), workers)
 
 
-def counted_share(records: Sequence[Record]) -> float:
-    """What share of the load found under a limit costs count on: its lower end where it was not confirmed."""
+def counted_share(records: Sequence[Record], load: float | None = None) -> float:
+    """What share of the load found under a limit costs count on: its lower end where it was not confirmed.
+
+    Args:
+        load: of all launches together; what a launch did not confirm says nothing against a lower one.
+    """
     shares = []
     for record in (r for r in records if r.status == "finished"):
         found = headline(record, "throughput_at_slo_qps")
@@ -74,7 +78,7 @@ def counted_share(records: Sequence[Record]) -> float:
             continue
         low = next((m.value for m in record.measurements if m.at == {"bound": "low"}), None)
         priced_low = found.reason is Reason.NOT_CONFIRMED and low
-        shares.append(low / found.value if priced_low and low else 1.0)
+        shares.append(min(low / (load or found.value), 1.0) if priced_low and low else 1.0)
     return float(np.exp(np.mean(np.log(shares)))) if shares else 1.0
 
 

@@ -8,15 +8,16 @@ what a load does is asked of a function, so the search is tested against queues 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from harness.facts.serving import LoadPoint
+from harness.serving.belief import Known, bound_of, known_of, requests_for
 from harness.serving.load import PROMISE, Observed, ServerSettings
 from harness.serving.queues import HIGHEST, LOWEST, highest_load, unit_arrivals
-from harness.serving.series import Series, predicted_late, series_of
+from harness.serving.series import predicted_late, series_of
 
 RUNS = 8
 STEPS = (0.0, -1.0, 0.5, -0.5, 0.0, 0.3)
@@ -25,16 +26,10 @@ NARROW, WIDE = 0.05, 0.5
 """The standard deviation that the steps are multiples of is held between these."""
 REPEATS = 4
 """Runs that may be made again because they were too noisy."""
-FEWEST_REQUESTS, MOST_REQUESTS = 20_000, 80_000
-"""Simulated requests for one answer: as many as were seen, within these."""
 FEW, MANY = 10, 50
 """Resampled series between the runs, and at the end."""
-ROUGH = 0.005
-"""How exactly a resampled series is solved: its own luck moves it by more."""
-SLOPES = tuple(3.0 * 2.0**k for k in range(6))
-"""How steeply the late share may rise: log-odds per unit of log load."""
-BLOCKS = 10
-LEAST_DISPERSION, LEAST_SD = 2.0, 0.05
+CHECK_BLOCKS = 20
+"""Of the runs at the answer, of which the standard error of their late share is taken."""
 ONE_SIDED = 1.64
 Z = 2.36
 """Half-width of the 95 % interval in standard deviations: a t with as many degrees of freedom as runs."""
@@ -76,18 +71,6 @@ def per_s(load: float) -> str:
     return f"{float(f'{load:.3g}'):,.10g} per s"
 
 
-@dataclass(frozen=True)
-class Belief:
-    """What is known of the logarithm of the capacity."""
-
-    mean: float
-    sd: float
-
-    def within(self, low: float, high: float) -> float:
-        """The load at the mean, held between two loads."""
-        return float(np.clip(np.exp(self.mean), low, high))
-
-
 def find_capacity(
     run: RunLoad,
     closed: np.ndarray,
@@ -116,16 +99,11 @@ class _Search:
     ) -> None:
         self._run, self._closed, self._settings = run, closed, settings
         self._promise, self._random = promise, random
-        self.bound = settings.workers * float(np.max(np.arange(1, len(closed) + 1) / closed))
+        self.bound = bound_of(closed, settings)
         self._runs: list[Observed] = []
         self._points: list[LoadPoint] = []
         self._repeats = REPEATS
         self._last: float | None = None
-        self._lowest, self._trace_decides = 0.0, False
-
-    @property
-    def _series(self) -> Series:
-        return series_of([r.calls for r in self._runs], self._closed, self._settings)
 
     def answer(self, seconds: float) -> Capacity:
         each = seconds / RUNS
@@ -157,39 +135,19 @@ class _Search:
             self._points[-1] = replace(seen.point, valid=False)
             self._repeats -= 1
 
-    def _known(self, resamples: int) -> Belief:
+    def _known(self, resamples: int) -> Known:
         """What service times and late counts say together."""
-        trace = self._trace(resamples)
-        counts = late_counts(self._runs, self._promise, self.bound)
-        if counts is None:
-            return trace
-        self._trace_decides = trace.sd < counts.sd
-        return together(trace, counts)
+        known = known_of(
+            self._runs, self._closed, self._settings, resamples, self._random, self._promise, self._last
+        )
+        self._last = known.traced
+        return known
 
-    def _requests(self) -> int:
-        seen = sum(len(r.arrivals) for r in self._runs)
-        return int(np.clip(seen, FEWEST_REQUESTS, MOST_REQUESTS))
-
-    def _trace(self, resamples: int) -> Belief:
-        """The simulated queue's answer with resampled service times and fresh arrivals."""
-        series, logs = self._series, []
-        requests = self._requests()
-        for _ in range(resamples):
-            services = series.resampled(self._settings.limit_ms, self._random)
-            first = int(self._random.integers(len(services.factor)))
-            gaps = unit_arrivals(requests, self._random, self._settings.burstiness)
-            found = highest_load(gaps, services, self._settings, self._promise, self._last, first, ROUGH)
-            logs.append(np.log(LOWEST * self.bound if found is None else found))
-            self._last = self._last or found
-        self._lowest, low, middle, high = (float(q) for q in np.quantile(logs, [0.025, 0.16, 0.5, 0.84]))
-        self._last = float(np.exp(middle))
-        return Belief(middle, max((high - low) / 2, 1e-3))
-
-    def _judged(self, known: Belief) -> Capacity:
+    def _judged(self, known: Known) -> Capacity:
         value = known.within(0.0, self.bound)
         low, high = (min(float(np.exp(known.mean + s * Z * known.sd)), self.bound) for s in (-1, 1))
-        if self._trace_decides:  # few stalls more bring the answer far down, few stalls less hardly up
-            low = min(low, float(np.exp(self._lowest)))
+        if known.trace_decides:  # few stalls more bring the answer far down, few stalls less hardly up
+            low = min(low, known.lowest)
         if (lightest := self._nothing_keeps(value)) is not None:
             late = f"there {lightest.late_share:.1%} of requests are late already"
             note = f"below {per_s(lightest.offered)}: {late}"
@@ -227,17 +185,17 @@ class _Search:
         if not runs:
             return None, 0.0
         late = np.concatenate([r.late for r in runs])
-        shares = [float(np.mean(block)) for block in np.array_split(late, 2 * BLOCKS) if len(block)]
+        shares = [float(np.mean(block)) for block in np.array_split(late, CHECK_BLOCKS) if len(block)]
         error = float(np.std(shares, ddof=1)) / len(shares) ** 0.5 if len(shares) > 1 else 0.0
         share = float(late.mean()) if len(late) else 0.0
         return share - ONE_SIDED * error <= self._promise, share
 
     def _stalls(self, value: float) -> tuple[int, float]:
         """How many slow calls decide the answer, and what it were without them; 0 where they do not."""
-        series = self._series
+        series = series_of([r.calls for r in self._runs], self._closed, self._settings)
         if not series.slow_calls:
             return 0, value
-        gaps = unit_arrivals(self._requests(), self._random, self._settings.burstiness)
+        gaps = unit_arrivals(requests_for(self._runs), self._random, self._settings.burstiness)
         both = [
             highest_load(gaps, services, self._settings, self._promise)
             for services in (series.services, series.without_stalls())
@@ -266,60 +224,3 @@ class _Search:
         why = invalid[0].note if invalid else "no request was answered"
         note = f"too noisy ({len(invalid)} of {len(self._points)} runs: {why})"
         return Capacity(None, None, None, None, tuple(self._points), note)
-
-
-def late_counts(runs: Sequence[Observed], promise: float, bound: float) -> Belief | None:
-    """What the late requests alone say: a posterior over where the promise is passed and how steeply.
-
-    Log-odds of being late rise by a line in the logarithm of the load. Late requests come in bunches, and
-    runs at one load differ as the machine's speed does, so counts are divided by their overdispersion: that
-    within runs or that of the runs around the likeliest line, the larger.
-
-    Returns:
-        Posterior mean and twice its standard deviation (the line is a rough model); None without runs.
-    """
-    counted = [r for r in runs if len(r.late)]
-    if not counted:
-        return None
-    loads = np.log([r.point.offered for r in counted])
-    late = np.array([float(r.late.sum()) for r in counted])
-    of = np.array([float(len(r.late)) for r in counted])
-    x = np.linspace(np.log(LOWEST * bound), np.log(HIGHEST * bound), 240)
-    slopes = np.array(SLOPES)[:, None, None]
-    odds = np.log(promise / (1 - promise)) + slopes * (loads[None, None, :] - x[None, :, None])
-    likelihood = -(np.logaddexp(0, -odds) @ late + np.logaddexp(0, odds) @ (of - late))
-    spread = dispersion([r.late for r in counted])
-    likeliest = odds.reshape(-1, len(loads))[np.argmax(likelihood)]
-    spread = max(spread, around(late, of, 1 / (1 + np.exp(-likeliest))))
-    weight = np.exp((likelihood - likelihood.max()) / spread)
-    weight = weight.sum(axis=0) / weight.sum()
-    mean = float(weight @ x)
-    sd = float(np.sqrt(weight @ (x - mean) ** 2))
-    return Belief(mean, max(2 * sd, LEAST_SD))
-
-
-def around(late: np.ndarray, of: np.ndarray, share: np.ndarray) -> float:
-    """Variance over its binomial value of late requests around expected shares, a line's; (runs,) all three.
-
-    One request more or less than nobody is no surprise, so it is added to each variance.
-    """
-    surprise = (late - of * share) ** 2 / (of * share * (1 - share) + 1)
-    return float(surprise.sum() / max(len(late) - 2, 1))
-
-
-def dispersion(late: Sequence[np.ndarray]) -> float:
-    """Variance over mean of late requests in ten blocks of a run; the middle one of all runs, at least 2."""
-    ratios = []
-    for run in late:
-        counts = np.array([block.sum() for block in np.array_split(run, BLOCKS)], dtype=float)
-        if counts.mean() > 0:
-            ratios.append(counts.var(ddof=1) / counts.mean())
-    return max(LEAST_DISPERSION, float(np.median(ratios)) if ratios else 0.0)
-
-
-def together(trace: Belief, counts: Belief) -> Belief:
-    """Both pieces of evidence by their precision; where they disagree, they know less than they say."""
-    precision = 1 / trace.sd**2 + 1 / counts.sd**2
-    mean = (trace.mean / trace.sd**2 + counts.mean / counts.sd**2) / precision
-    apart = abs(trace.mean - counts.mean) / (trace.sd**2 + counts.sd**2) ** 0.5
-    return Belief(mean, precision**-0.5 * max(apart, 1.0))

@@ -94,6 +94,15 @@ class Observed:
     late: np.ndarray
     calls: Calls
 
+    @staticmethod
+    def of_requests(point: LoadPoint, raw: Mapping[str, np.ndarray], settings: ServerSettings) -> Observed:
+        """From the clock readings of each request, as `Calls.of_requests` takes them, and which `counted`:
+        late is also who failed or was never answered."""
+        scheduled, answered = raw["scheduled_ns"], raw["answered_ns"]
+        in_time = (answered > 0) & (answered - scheduled <= settings.limit_ms * 1e6)
+        arrivals = (scheduled - scheduled[:1]) / 1e9
+        return Observed(point, arrivals, ~in_time[raw["counted"]], Calls.of_requests(raw))
+
 
 def counted_from(seconds: float) -> float:
     """From when on requests count, in seconds from the start of a run."""

@@ -23,7 +23,6 @@ from harness.serving.closed import Found
 from harness.serving.job import ServeJob
 from harness.serving.load import (
     PROMISE,
-    Calls,
     Observed,
     ServerSettings,
     counted_from,
@@ -98,9 +97,7 @@ def observed(
     point: LoadPoint, raw: Mapping[str, np.ndarray], arrivals: np.ndarray, settings: ServerSettings
 ) -> Observed:
     """A run with its calls, and which of the counted requests were late, failed or were never answered."""
-    in_time = raw["answered_ns"] - raw["scheduled_ns"] <= settings.limit_ms * 1e6
-    late = ~(in_time & (raw["answered_ns"] > 0))
-    return Observed(point, arrivals, late[raw["counted"]], Calls.of_requests(raw))
+    return replace(Observed.of_requests(point, raw, settings), arrivals=arrivals)
 
 
 def run_load(

@@ -57,6 +57,8 @@ class Series:
             edges = np.linspace(starts[r], self.ends[r], BLOCKS + 1).astype(int)
             picked += [np.arange(edges[b], edges[b + 1]) for b in random.integers(BLOCKS, size=BLOCKS)]
         index = np.concatenate(picked)
+        if not len(index):  # runs of fewer calls than blocks: blocks without any were drawn
+            index = np.arange(len(self.services.factor))
         factor, extra = self.services.factor[index], self.services.extra[index]
         unseen = int(random.poisson(random.gamma(0.5)))
         if unseen and len(extra):

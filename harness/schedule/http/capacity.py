@@ -12,7 +12,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from harness.facts.serving import LoadPoint
-from harness.serving.capacity import ONE_SIDED, Belief, Capacity, RunLoad, Z, late_counts, per_s
+from harness.serving.belief import Belief, late_counts
+from harness.serving.capacity import ONE_SIDED, Capacity, RunLoad, Z, per_s
 from harness.serving.load import PROMISE, Observed
 from harness.serving.queues import HIGHEST, LOWEST
 

@@ -1,0 +1,145 @@
+"""The load that keeps its limit over all launches of a variant: their requests in one queue.
+
+A limit on p99 is a promise on all requests. The mean of launches' answers lets a quiet launch make good for
+one that met slow minutes, and is too high where launches differ: of simulated machines with two speeds it is
+wrong by a middle 12 % after two launches, one queue of all their calls by 2 %.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from harness.analysis.launches import headline
+from harness.analysis.predictions import HasTrialFiles
+from harness.analysis.stats import Array
+from harness.facts import ServerFacts
+from harness.figures import short
+from harness.record import Record, content_hash
+from harness.store.remembered import remembered
+from harness.streams import generator
+
+if TYPE_CHECKING:
+    from harness.serving.load import Observed, ServerSettings
+
+LOAD = "throughput_at_slo_qps"
+RESAMPLES = 20
+"""Resampled queues for one answer: their luck moves its middle by less than a per cent."""
+FORMULAS = "1"
+"""Version of what follows from the same requests, for the memory of answers."""
+
+FAR = 0.05
+"""Share of the mean of launches' answers by which the load of all together differs and is said to."""
+
+ReadRequests = Callable[[str], Mapping[str, Array]]
+"""Trial id → the columns of its `requests.npz`. Raises FileNotFoundError where it was not kept."""
+
+
+def requests_of(run: HasTrialFiles) -> ReadRequests:
+    """The loader over a run folder."""
+
+    def read(trial_id: str) -> Mapping[str, Array]:
+        content = io.BytesIO(run.read_bytes(f"trials/{trial_id}/requests.npz"))
+        with np.load(content, allow_pickle=False) as archive:
+            return dict(archive)
+
+    return read
+
+
+def load_of_all(records: Sequence[Record], read: ReadRequests) -> float | None:
+    """Requests per second that keep the promise over all launches with an answer above zero.
+
+    Args:
+        records: of one variant's serve trials.
+    Returns:
+        None of fewer than two launches, or where not all of them kept their requests.
+    """
+    launches = [r for r in records if r.status == "finished" and (m := headline(r, LOAD)) and m.value]
+    if len(launches) < 2:
+        return None
+    facts = [record.facts_as(ServerFacts) for record in launches]
+    memory = remembered("loads-of-all", most=20_000)
+    told = [f"{r.trial.id} {r.started} {f.capacity}" for r, f in zip(launches, facts, strict=True)]
+    key = content_hash([FORMULAS, *sorted(told)])
+    if key not in memory:
+        try:
+            raw = [read(record.trial.id) for record in launches]
+        except FileNotFoundError:
+            return None
+        scenario = launches[0].trial.spec.get("scenario", {})
+        memory[key] = in_one_queue(facts, raw, float(scenario.get("burstiness", 1.0)))
+    found = memory[key]
+    assert found is None or isinstance(found, float)
+    return found
+
+
+def beside_mean(load: float, mean: float) -> list[str]:
+    """What a reader of launches' answers must know of a load that is not their mean; nothing where it is."""
+    if abs(load - mean) <= FAR * mean:
+        return []
+    return [f"all launches in one queue; the mean of their answers is {short(float(f'{mean:.3g}'))}"]
+
+
+def in_one_queue(
+    facts: Sequence[ServerFacts], raw: Sequence[Mapping[str, Array]], burstiness: float = 1.0
+) -> float | None:
+    """The load that keeps the promise over all requests of launches.
+
+    Args:
+        facts, raw: of each launch, what it said of itself and the columns of its `requests.npz`.
+        burstiness: of the gaps between their requests.
+    Returns:
+        Requests per second; None where some lack what it takes, as in older run folders.
+    """
+    from harness.serving.belief import known_of, late_counts
+    from harness.serving.load import PROMISE
+
+    bounds = [found.closed_loop_bound_qps for found in facts if found.closed_loop_bound_qps]
+    settings, closed = _settings(facts[0], burstiness), _closed_loop(facts)
+    if settings is None or len(bounds) < len(facts) or any("counted" not in columns for columns in raw):
+        return None
+    bound = float(np.exp(np.log(bounds).mean()))
+    runs = [run for f, columns in zip(facts, raw, strict=True) for run in _runs(f, columns, settings)]
+    if facts[0].connections:  # what happens inside a deployment is not seen from without
+        counted = late_counts(runs, PROMISE, bound)
+        return None if counted is None else counted.within(0.0, bound)
+    if closed is None:
+        return None
+    random = generator(0, "one queue")  # the same luck for every variant
+    return known_of(runs, closed, settings, RESAMPLES, random).within(0.0, bound)
+
+
+def _settings(facts: ServerFacts, burstiness: float) -> ServerSettings | None:
+    from harness.serving.load import ServerSettings
+
+    if facts.limit_ms is None or facts.batching is None:
+        return None
+    most, wait_ms = facts.batching.max_batch, facts.batching.max_wait_ms
+    return ServerSettings(facts.limit_ms, most, wait_ms, facts.workers or 1, burstiness)
+
+
+def _closed_loop(facts: Sequence[ServerFacts]) -> Array | None:
+    """(max_batch,) seconds of a call by batch size, geometric means over launches."""
+    found = []
+    for one in facts:
+        if not one.closed_loop_ms or one.batching is None:
+            return None
+        sizes = sorted(map(int, one.closed_loop_ms))
+        seconds = [one.closed_loop_ms[str(size)] / 1e3 for size in sizes]
+        found.append(np.interp(np.arange(1, one.batching.max_batch + 1), sizes, seconds))
+    return np.asarray(np.exp(np.log(found).mean(axis=0)))
+
+
+def _runs(facts: ServerFacts, columns: Mapping[str, Array], settings: ServerSettings) -> list[Observed]:
+    """The runs of a launch that count, with their calls."""
+    from harness.serving.load import Observed
+
+    runs = []
+    for number, point in enumerate(facts.load_curve or ()):
+        if point.valid:
+            mine = columns["run"] == number
+            runs.append(Observed.of_requests(point, {k: v[mine] for k, v in columns.items()}, settings))
+    return runs
