@@ -24,7 +24,7 @@ from harness.analysis.heavy_tails import heaviest, said_of
 from harness.analysis.index import RecordIndex
 from harness.analysis.joint import LAUNCH_SD, SEED_SPREAD, launch_draws, quality_draws
 from harness.analysis.launches import headline, launch_values
-from harness.analysis.loads import LOAD, ReadRequests, beside_mean, load_of_all
+from harness.analysis.loads import LOAD, Loads, beside_mean
 from harness.analysis.predictions import NotComparableError, ScoreReader, Scores
 from harness.analysis.race import in_the_race, still_racing
 from harness.analysis.scored import ScoredRows, scored_rows
@@ -47,14 +47,14 @@ def gather(
     suite: Suite,
     reader: ScoreReader | None,
     extra: Sequence[str] = (),
-    requests: ReadRequests | None = None,
+    loads: Loads | None = None,
 ) -> Beliefs:
     """Everything known of every row and measured metric.
 
     Args:
         reader: per-example scores; None takes the records' values, with intervals over seeds only.
         extra: metrics on slices, as in `accuracy[class=3]`.
-        requests: of launches under load; None takes the mean of launches' answers.
+        loads: of all launches of a variant; None takes the mean of launches' answers.
     """
     beliefs = Beliefs(index.rows, index.train_size, machine_class=index.machine_class)
     beliefs.warnings.extend(index.warnings)
@@ -67,7 +67,7 @@ def gather(
     def add(names: Iterable[str]) -> None:
         for name in names:
             if name in served:
-                _add_served(beliefs, index, name, suite, requests)
+                _add_served(beliefs, index, name, suite, loads)
             elif name in fitted:
                 _add_fitted(beliefs, index, name, suite)
             else:
@@ -311,9 +311,7 @@ def _add_fitted(beliefs: Beliefs, index: RecordIndex, name: str, suite: Suite) -
 # ------------------------------------------------------------------------------------ serving
 
 
-def _add_served(
-    beliefs: Beliefs, index: RecordIndex, name: str, suite: Suite, requests: ReadRequests | None
-) -> None:
+def _add_served(beliefs: Beliefs, index: RecordIndex, name: str, suite: Suite, loads: Loads | None) -> None:
     """Launches in shared rounds, or in sessions where there are several; on the log scale, geometric means.
 
     A level of zero (a server that no load leaves within the limit) has no logarithm: such a row has a t on
@@ -338,7 +336,7 @@ def _add_served(
         if values.min() > 0:
             # Not by way of logarithms where all agree: 2.93 MB keep a limit of 2.93.
             centre = float(np.exp(np.log(values).mean()) if np.ptp(values) else values[0])
-            together = load_of_all(records, requests) if requests and name == LOAD else None
+            together = loads.of(records) if loads and name == LOAD else None
             if together is not None:
                 units = {unit: value * together / centre for unit, value in units.items()}
                 notes += beside_mean(together, centre)

@@ -7,19 +7,22 @@ wrong by a middle 12 % after two launches, one queue of all their calls by 2 %.
 
 from __future__ import annotations
 
+import contextlib
 import io
-from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Protocol
+from zipfile import BadZipFile
 
 import numpy as np
 
 from harness.analysis.launches import headline
-from harness.analysis.predictions import HasTrialFiles
 from harness.analysis.stats import Array
 from harness.facts import ServerFacts
 from harness.figures import short
-from harness.record import Record, content_hash
-from harness.store.remembered import remembered
+from harness.record import HarnessError, Record, content_hash
 from harness.streams import generator
 
 if TYPE_CHECKING:
@@ -29,51 +32,80 @@ LOAD = "throughput_at_slo_qps"
 RESAMPLES = 20
 """Resampled queues for one answer: their luck moves its middle by less than a per cent."""
 FORMULAS = "1"
-"""Version of what follows from the same requests, for the memory of answers."""
-
+"""Version of what follows from the same requests; answers of another one are not taken."""
 FAR = 0.05
 """Share of the mean of launches' answers by which the load of all together differs and is said to."""
-
-ReadRequests = Callable[[str], Mapping[str, Array]]
-"""Trial id → the columns of its `requests.npz`. Raises FileNotFoundError where it was not kept."""
-
-
-def requests_of(run: HasTrialFiles) -> ReadRequests:
-    """The loader over a run folder."""
-
-    def read(trial_id: str) -> Mapping[str, Array]:
-        content = io.BytesIO(run.read_bytes(f"trials/{trial_id}/requests.npz"))
-        with np.load(content, allow_pickle=False) as archive:
-            return dict(archive)
-
-    return read
+LOADS = "loads.json"
+"""What was found, beside the records: who has these without their requests, as in a published folder, has the
+same figures."""
 
 
-def load_of_all(records: Sequence[Record], read: ReadRequests) -> float | None:
-    """Requests per second that keep the promise over all launches with an answer above zero.
+COLUMNS = {"run", "scheduled_ns", "issued_ns", "answered_ns", "counted"}
 
-    Args:
-        records: of one variant's serve trials.
-    Returns:
-        None of fewer than two launches, or where not all of them kept their requests.
-    """
-    launches = [r for r in records if r.status == "finished" and (m := headline(r, LOAD)) and m.value]
-    if len(launches) < 2:
-        return None
-    facts = [record.facts_as(ServerFacts) for record in launches]
-    memory = remembered("loads-of-all", most=20_000)
-    told = [f"{r.trial.id} {r.started} {f.capacity}" for r, f in zip(launches, facts, strict=True)]
-    key = content_hash([FORMULAS, *sorted(told)])
-    if key not in memory:
+
+class Folder(Protocol):
+    """What of a run folder is needed here."""
+
+    def read_bytes(self, name: str) -> bytes: ...
+    def write_text(self, name: str, text: str) -> None: ...
+
+
+@dataclass
+class Loads:
+    """The loads of all launches of a run's variants: found once, and kept."""
+
+    run: Folder
+
+    @cached_property
+    def _kept(self) -> dict[str, float | None]:
         try:
-            raw = [read(record.trial.id) for record in launches]
-        except FileNotFoundError:
+            return dict(json.loads(self.run.read_bytes(LOADS)))
+        except (FileNotFoundError, ValueError, TypeError):
+            return {}
+
+    def of(self, records: Sequence[Record]) -> float | None:
+        """Requests per second that keep the promise over all launches with an answer above zero.
+
+        Args:
+            records: of one variant's serve trials.
+        Returns:
+            None of fewer than two launches, or where not all of them kept their requests.
+        """
+        launches = [r for r in records if r.status == "finished" and (m := headline(r, LOAD)) and m.value]
+        if len(launches) < 2:
             return None
-        scenario = launches[0].trial.spec.get("scenario", {})
-        memory[key] = in_one_queue(facts, raw, float(scenario.get("burstiness", 1.0)))
-    found = memory[key]
-    assert found is None or isinstance(found, float)
-    return found
+        facts = [record.facts_as(ServerFacts) for record in launches]
+        told = [f"{r.trial.id} {r.started} {f.capacity}" for r, f in zip(launches, facts, strict=True)]
+        key = content_hash([FORMULAS, *sorted(told)])
+        if key not in self._kept:
+            try:
+                raw = [requests_of(self.run, record.trial.id) for record in launches]
+            except (FileNotFoundError, ValueError, BadZipFile):  # not kept, or cut off
+                return None
+            self._keep(key, in_one_queue(facts, raw, _burstiness(launches[0])))
+        return self._kept[key]
+
+    def _keep(self, key: str, load: float | None) -> None:
+        self._kept[key] = load
+        with contextlib.suppress(HarnessError):  # a folder that may only be read
+            self.run.write_text(LOADS, json.dumps(self._kept, indent=1))
+
+
+def _burstiness(record: Record) -> float:
+    """Of the gaps between a launch's requests; Poisson's where nothing else was asked."""
+    scenario = record.trial.spec.get("scenario")
+    return float(scenario.get("burstiness", 1.0)) if isinstance(scenario, Mapping) else 1.0
+
+
+def requests_of(run: Folder, trial_id: str) -> dict[str, Array]:
+    """The columns of a launch's `requests.npz`.
+
+    Raises:
+        FileNotFoundError: it was not kept.
+    """
+    content = io.BytesIO(run.read_bytes(f"trials/{trial_id}/requests.npz"))
+    with np.load(content, allow_pickle=False) as archive:
+        return dict(archive)
 
 
 def beside_mean(load: float, mean: float) -> list[str]:
@@ -99,7 +131,7 @@ def in_one_queue(
 
     bounds = [found.closed_loop_bound_qps for found in facts if found.closed_loop_bound_qps]
     settings, closed = _settings(facts[0], burstiness), _closed_loop(facts)
-    if settings is None or len(bounds) < len(facts) or any("counted" not in columns for columns in raw):
+    if settings is None or len(bounds) < len(facts) or not all(set(columns) >= COLUMNS for columns in raw):
         return None
     bound = float(np.exp(np.log(bounds).mean()))
     runs = [run for f, columns in zip(facts, raw, strict=True) for run in _runs(f, columns, settings)]

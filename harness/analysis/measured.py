@@ -11,7 +11,7 @@ from harness.analysis.beliefs import Beliefs
 from harness.analysis.disturbed import disturbed
 from harness.analysis.evidence import gather
 from harness.analysis.index import index_records
-from harness.analysis.loads import LOAD, ReadRequests
+from harness.analysis.loads import LOAD, Loads
 from harness.analysis.predictions import LoadPredictions, ScoreReader
 from harness.analysis.sanity import baseline_of, doubts
 from harness.analysis.served import counted_share, service_times
@@ -31,19 +31,19 @@ def measured_table(
     suite: Suite,
     predictions: LoadPredictions | None = None,
     slices: Sequence[str] = (),
-    requests: ReadRequests | None = None,
+    loads: Loads | None = None,
 ) -> Tradeoff:
     """The measured part of the table: no money, no limits, no flags (`complete` adds them).
 
     Args:
-        requests: those of launches under load, `requests_of(run)`; without them the load of several launches
-            is the mean of their answers.
+        loads: of all launches of a variant, `Loads(run)`; without them the load of several launches is the
+            mean of their answers.
     """
     index = index_records(records, suite)
     known = metrics_of(suite)
     names = [*_scored_metrics(records, known), *slices]
     reader = ScoreReader(predictions, names, known, index.class_names) if predictions else None
-    beliefs = gather(index, suite, reader, slices, requests)
+    beliefs = gather(index, suite, reader, slices, loads)
     beliefs.warnings.extend(_unrun(beliefs))
     beliefs.warnings.extend(_seed_warnings(beliefs, index.score))
     beliefs.warnings.extend(_export_faults(beliefs, index.score))

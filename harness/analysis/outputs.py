@@ -198,15 +198,13 @@ def stored_evidence(
     if stored is not None and stored.stamp == stamp and all(n in stored.table.draws for n in slices):
         return stored
     # These read records, which deciding again does not.
-    from harness.analysis.loads import requests_of
+    from harness.analysis.loads import Loads
     from harness.analysis.measured import measured_table
     from harness.analysis.predictions import predictions_of
     from harness.analysis.ruled_out import with_reasons
 
     records = run.records()
-    table = with_reasons(
-        measured_table(records, suite, predictions_of(run), slices, requests_of(run)), ruled_out
-    )
+    table = with_reasons(measured_table(records, suite, predictions_of(run), slices, Loads(run)), ruled_out)
     # As they come back from the file, so that deciding again gives the same digits.
     table = replace(
         table,

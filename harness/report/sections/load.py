@@ -52,7 +52,7 @@ class Load:
 
 CAPACITY_COLUMNS = (
     Column("variant", numeric=False),
-    Column(n.label(CAPACITY), "requests/s"),
+    Column(n.label(CAPACITY), "requests/s", hint="of all rounds: their requests in one queue"),
     Column("by round", "requests/s", hint="each round's answer; below it the 95 % interval from its runs"),
     Column(
         "bound",
