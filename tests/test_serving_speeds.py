@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from benchmarks.capacity_real import compared
 from benchmarks.capacity_real_loop import crossing
-from harness.facts.serving import LoadPoint
+from harness.facts.serving import LoadPoint, NoiseFacts
 from harness.serving.belief import around, dispersion, late_counts
 from harness.serving.capacity import find_capacity
 from harness.serving.load import Calls, Observed, ServerSettings
@@ -20,7 +22,7 @@ from harness.serving.queues import (
     true_capacity,
     unit_arrivals,
 )
-from harness.serving.series import series_of
+from harness.serving.series import _own, series_of
 from harness.serving.speeds import SLOWEST, by_size, slowness
 
 CLOSED = (0.5 + 0.4 * np.arange(1, 9)) / 1e3
@@ -164,3 +166,46 @@ def test_calls_without_neighbours_leave_the_closed_loops_shape_at_their_own_spee
     assert alone == pytest.approx(2 * closed)
     each_its_own_lane = by_size(np.array([1, 1]), np.array([0.02, 0.02]), np.array([0, 1]), closed)
     assert each_its_own_lane == pytest.approx(2 * closed)
+
+
+# ------------------------------------------------------------------------- time that others took
+
+
+def test_a_core_that_others_had_is_no_slow_call_of_the_variant() -> None:
+    """Overloaded runs that never pause lose 50 ms of each second; runs that pause lose nothing."""
+    services = Services(np.concatenate([[0.0], CLOSED]), np.ones(4000), np.zeros(4000))
+    stopped = replace(services, extra=np.where(np.arange(4000) % 270 == 200, 0.05, 0.0))  # calls of 3.7 ms
+    rates = (1200.0, 1500.0, 2200.0, 2300.0)
+    calls = [
+        served(poisson_arrivals(rate, 2.0, k), stopped if rate > 2000 else services, SETTINGS)
+        for k, rate in enumerate(rates)
+    ]
+    lost = [float(np.sum(c.answered - c.issued > 0.03)) * 0.05 for c in calls]
+    assert lost[0] == lost[1] == 0.0 and min(lost[2:]) >= 0.05
+    gaps, truth = unit_arrivals(40_000, np.random.default_rng(1)), true_capacity(services, SETTINGS)
+
+    def said(runs: list[Calls]) -> float:
+        return highest_load(gaps, series_of(runs, CLOSED, SETTINGS).services, SETTINGS) or 0.0
+
+    assert said(calls) < 0.9 * truth
+    told = [replace(c, waited=waited) for c, waited in zip(calls, lost, strict=True)]
+    assert said(told) == pytest.approx(truth, rel=0.03)
+
+
+def test_of_a_longer_stall_what_nobody_else_took_stays() -> None:
+    extra = np.array([0.0, 0.02, 0.001, 0.03])
+    assert _own(extra, 0.0) == pytest.approx(extra)
+    assert _own(extra, 0.035) == pytest.approx([0.0, 0.015, 0.001, 0.0])
+    assert _own(extra, 1.0) == pytest.approx(np.zeros(4))
+
+
+def test_how_long_others_had_the_cores_of_a_run_is_read_with_it() -> None:
+    noisy = LoadPoint(100.0, 100.0, 2, 0, noise=NoiseFacts(wait_share=0.1))
+    second = 1_000_000_000
+    raw = {
+        "scheduled_ns": np.array([second, 2 * second]), "issued_ns": np.array([second, 2 * second]),
+        "answered_ns": np.array([second + 5, 3 * second]), "counted": np.ones(2, bool),
+    }  # fmt: skip
+    settings = replace(SETTINGS, workers=2)
+    assert Observed.of_requests(noisy, raw, settings).calls.waited == pytest.approx(0.1 * 2.0 * 2)
+    assert Observed.of_requests(replace(noisy, noise=None), raw, settings).calls.waited == 0.0

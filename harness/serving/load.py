@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -44,6 +44,7 @@ class Calls:
         first, last: (calls,) arrivals of the first and the last of them.
         issued, answered: (calls,) clock readings before and after the call.
         worker: (calls,) which of the workers made it.
+        waited: seconds in which workers could have run and others had their cores, put together.
     """
 
     size: np.ndarray
@@ -52,12 +53,13 @@ class Calls:
     issued: np.ndarray
     answered: np.ndarray
     worker: np.ndarray
+    waited: float = 0.0
 
     def only(self, kept: np.ndarray) -> Calls:
         """Those calls for which `kept`, (calls,) bool, is true."""
         return Calls(
             self.size[kept], self.first[kept], self.last[kept], self.issued[kept], self.answered[kept],
-            self.worker[kept],
+            self.worker[kept], self.waited,
         )  # fmt: skip
 
     @staticmethod
@@ -101,7 +103,10 @@ class Observed:
         scheduled, answered = raw["scheduled_ns"], raw["answered_ns"]
         in_time = (answered > 0) & (answered - scheduled <= settings.limit_ms * 1e6)
         arrivals = (scheduled - scheduled[:1]) / 1e9
-        return Observed(point, arrivals, ~in_time[raw["counted"]], Calls.of_requests(raw))
+        took = max(float(answered.max()) - float(scheduled.min()), 0.0) / 1e9 if len(scheduled) else 0.0
+        waited = point.noise.wait_share * took * settings.workers if point.noise else 0.0
+        calls = replace(Calls.of_requests(raw), waited=waited)
+        return Observed(point, arrivals, ~in_time[raw["counted"]], calls)
 
 
 def counted_from(seconds: float) -> float:
