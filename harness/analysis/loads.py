@@ -43,7 +43,7 @@ same figures."""
 COLUMNS = {"run", "scheduled_ns", "issued_ns", "answered_ns", "counted"}
 
 
-class Folder(Protocol):
+class HasLaunchFiles(Protocol):
     """What of a run folder is needed here."""
 
     def read_bytes(self, name: str) -> bytes: ...
@@ -54,7 +54,7 @@ class Folder(Protocol):
 class Loads:
     """The loads of all launches of a run's variants: found once, and kept."""
 
-    run: Folder
+    run: HasLaunchFiles
 
     @cached_property
     def _kept(self) -> dict[str, float | None]:
@@ -97,7 +97,7 @@ def _burstiness(record: Record) -> float:
     return float(scenario.get("burstiness", 1.0)) if isinstance(scenario, Mapping) else 1.0
 
 
-def requests_of(run: Folder, trial_id: str) -> dict[str, Array]:
+def requests_of(run: HasLaunchFiles, trial_id: str) -> dict[str, Array]:
     """The columns of a launch's `requests.npz`.
 
     Raises:

@@ -38,7 +38,7 @@ class Belief:
 
 
 @dataclass(frozen=True)
-class Known(Belief):
+class Weighed(Belief):
     """Both pieces of evidence together.
 
     Args:
@@ -64,7 +64,7 @@ def known_of(
     random: np.random.Generator,
     promise: float = PROMISE,
     near: float | None = None,
-) -> Known:
+) -> Weighed:
     """What service times and late counts of runs say together, of one launch or of several.
 
     A promise on a percentile is one over all requests: runs of several launches are one queue's, in which a
@@ -80,7 +80,7 @@ def known_of(
     counts = late_counts(runs, promise, bound)
     both = trace if counts is None else together(trace, counts)
     decides = counts is None or trace.sd < counts.sd
-    return Known(both.mean, both.sd, float(np.exp(middle)), float(np.exp(lowest)), decides)
+    return Weighed(both.mean, both.sd, float(np.exp(middle)), float(np.exp(lowest)), decides)
 
 
 def requests_for(runs: Sequence[Observed]) -> int:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from harness.facts.serving import LoadPoint
-from harness.serving.belief import Known, bound_of, known_of, requests_for
+from harness.serving.belief import Weighed, bound_of, known_of, requests_for
 from harness.serving.load import PROMISE, Observed, ServerSettings
 from harness.serving.queues import HIGHEST, LOWEST, highest_load, unit_arrivals
 from harness.serving.series import predicted_late, series_of
@@ -135,7 +135,7 @@ class _Search:
             self._points[-1] = replace(seen.point, valid=False)
             self._repeats -= 1
 
-    def _known(self, resamples: int) -> Known:
+    def _known(self, resamples: int) -> Weighed:
         """What service times and late counts say together."""
         known = known_of(
             self._runs, self._closed, self._settings, resamples, self._random, self._promise, self._last
@@ -143,7 +143,7 @@ class _Search:
         self._last = known.traced
         return known
 
-    def _judged(self, known: Known) -> Capacity:
+    def _judged(self, known: Weighed) -> Capacity:
         value = known.within(0.0, self.bound)
         low, high = (min(float(np.exp(known.mean + s * Z * known.sd)), self.bound) for s in (-1, 1))
         if known.trace_decides:  # few stalls more bring the answer far down, few stalls less hardly up
