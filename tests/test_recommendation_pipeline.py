@@ -308,6 +308,32 @@ def _clustered(n: int = 4000, dim: int = 16, seed: int = 0) -> tuple[np.ndarray,
     return draw(n), draw(300)
 
 
+SEARCHED: dict[str, Any] = {
+    **{kind: {kind: {"m": 4, "ef_search": 10}} for kind in GRAPHS},
+    "ivf": {"ivf": {"nlist": 40, "nprobe": 2}},
+    "refined codes": {"ivf_pq": {"nlist": 40, "nprobe": 2, "subquantizers": 4, "bits": 4, "refine": 2}},
+}
+
+
+@pytest.mark.parametrize("name", SEARCHED)
+def test_an_answer_does_not_depend_on_who_else_is_in_the_batch(name: str) -> None:
+    """One of them has seen 700 items, for which so many more are searched; the others must not gain by it."""
+    _needs(next(iter(SEARCHED[name])))
+    rng = np.random.default_rng(0)
+    seen = [700, *[1 + u % 9 for u in range(1, 60)]]
+    user = np.repeat(np.arange(60), seen).astype(np.int32)
+    item = np.concatenate([rng.permutation(2000)[:each] for each in seen]).astype(np.int32)
+    none = np.zeros(len(user))
+    events = Events(user, item, np.arange(len(user)) / 100, none > 0, none.astype(int) - 1)
+    people = Users(np.arange(60), np.full(60, -1, np.int32))
+    data = Interactions(plain_catalogue(np.arange(2000)), people, events, Protocol("random", 0.1, True))
+    retrieval = {"model": "matrix_factorization", "dim": 16, "init_std": 1.0, "index": SEARCHED[name]}
+    pipeline = _fit(data, {**retrieval, "candidates": 10}).pipeline
+    asked = user_requests(np.arange(60), 50.0)
+    alone = np.concatenate([pipeline.answer(asked.rows(slice(u, u + 1))).ranked for u in range(60)])
+    np.testing.assert_array_equal(pipeline.answer(asked).ranked, alone)
+
+
 @pytest.mark.parametrize("kind", [*GRAPHS, "ivf"])
 def test_the_effort_chosen_for_a_recall_is_the_least_that_reaches_it_for_other_queries_too(kind: str) -> None:
     _needs(kind)

@@ -117,9 +117,9 @@ class Answering:
         else:
             vectors = self.encode(requests)
             watch.lap("encode")
-            more = int(np.bincount(seen[0], minlength=1).max()) if seen is not None and len(seen[0]) else 0
-            found, products = index.search(vectors, k + more)
-            if seen is not None and more:
+            more = np.zeros(len(vectors), int) if seen is None else np.bincount(seen[0], minlength=len(vectors))
+            found, products = _searched(index, vectors, k, more)
+            if seen is not None and more.any():
                 found, products = without(found, products, seen, len(self.item_ids))
             found, products = found[:, :k], products[:, :k]
         gone = (found >= 0) & (self.retire[found] <= requests.time[:, None])
@@ -160,3 +160,23 @@ class Answering:
 
     def _seen(self, requests: Requests) -> tuple[np.ndarray, np.ndarray]:
         return self.history.masked(requests.whose)
+
+
+def _searched(index: Index, vectors: np.ndarray, k: int, more: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(n, width) the best items of each vector and their products, enough that k are left of them.
+
+    Some indexes look further where more is asked for, and their first answers change: asked all together for
+    what one of them needs, requests in a batch would be answered better than the same ones alone.
+
+    Args:
+        more: (n,) how many of a row's answers may be left out.
+    """
+    if not index.looks_further or not len(more):
+        return index.search(vectors, k + int(more.max(initial=0)))
+    rounded = np.where(more > 0, 1 << np.ceil(np.log2(np.maximum(more, 1))).astype(int), 0)  # few searches
+    width = k + int(rounded.max())
+    found, products = np.full((len(more), width), -1), np.full((len(more), width), -np.inf, np.float32)
+    for size in np.unique(rounded):
+        rows = rounded == size
+        found[rows, : k + size], products[rows, : k + size] = index.search(vectors[rows], k + int(size))
+    return found, products

@@ -91,6 +91,11 @@ class Index:
         return self.spec.lifted
 
     @property
+    def looks_further(self) -> bool:
+        """Whether a search for more answers takes more effort, so that the first of them change too."""
+        return self.spec.kind in ("hnswlib", "usearch") or bool(self.spec.build.get("refine"))
+
+    @property
     def _length(self) -> float:
         return float(self.spec.build["length"])
 
