@@ -160,12 +160,14 @@ class Baseline:
         constant: quality metric → what always answering with the training part's class shares reaches.
         same_for_all: quality metrics that are exactly the same for several candidates, all seeds.
         unseen: what share of the test examples has a label that training never saw, and which labels.
+        popular: of recommenders: quality metric → what the most popular items, shown to everybody, reach.
     """
 
     constant: Mapping[str, float] = field(default_factory=dict)
     same_for_all: tuple[str, ...] = ()
     unseen: float = 0.0
     unseen_labels: tuple[str, ...] = ()
+    popular: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -117,6 +117,30 @@ def test_every_figure_is_that_of_lists_and_loops(protocol: Protocol, items: int,
     count = np.bincount(every, minlength=items)
     apart = np.abs(count[:, None] - count[None]).mean()
     assert found.facts.gini_at_10 == pytest.approx(apart / (2 * count.mean()))
+    popular = found.facts.popular
+    if model == "popularity" and popular:
+        for metric in values:
+            assert popular[metric] == found.measures[metric], "the baseline is that candidate"
+
+
+def test_the_most_popular_items_are_judged_beside_every_candidate_and_new_items_are_counted() -> None:
+    protocol = Protocol("global_time", 0.2)
+    popular = _judged(60, protocol, MODELS["popularity"])[2]
+    parts, _, found = _judged(60, protocol, MODELS["ease"])
+    assert found.facts.popular == popular.facts.popular and found.facts.popular
+    assert found.facts.popular["ndcg@10"] == popular.measures["ndcg@10"]
+    late = parts.data.events.item == 7
+    parts = replace(
+        parts, past=parts.past.rows(parts.past.item != 7), train=parts.train.rows(parts.train.item != 7)
+    )
+    assert late.any()
+    pipeline = fit_pipeline(parts, MODELS["ease"], None, SETTINGS, lambda _: None).pipeline
+    told = evaluate(pipeline, parts, 0).facts
+    seen = set(zip(parts.past.user.tolist(), parts.past.item.tolist(), strict=True))
+    asked = [(u, i) for u, i in zip(parts.test.user.tolist(), parts.test.item.tolist(), strict=True)]
+    asked = [pair for pair in asked if pair not in seen]
+    share = np.mean([i not in {j for _, j in seen} for _, i in asked])
+    assert share > 0 and told.asked_events_of_new_items == pytest.approx(share, abs=1e-4)
 
 
 @pytest.mark.parametrize("model", ["item_knn", "ease"])

@@ -58,7 +58,8 @@ def none_feasible(
     barred = senseless(table, limits, goal)
     if barred and all(k in barred or choice.limits_hold[k] < POSSIBLE for k in range(len(table.rows))):
         said = [f"{table.rows[k].variant}: {why}." for k, why in barred.items()]
-        return ("No variant does better than the constant answer and keeps the limits.", *said)
+        least = "most popular items" if table.baseline.popular else "constant answer"
+        return (f"No variant does better than the {least} and keeps the limits.", *said)
     reasons = [NONE_MEETS_ALL, *_miss(table, limits, goal, choice)]
     for limit in limits:
         if all(objections(table, [limit], k, choice.terms) for k in range(len(table.rows))):

@@ -29,6 +29,7 @@ from harness.analysis.outputs import (
     write_records,
     write_tradeoffs,
 )
+from harness.analysis.popular import not_surely_better
 from harness.analysis.sanity import nonsense
 from harness.analysis.sensitivity import Question, depends_on_money
 from harness.analysis.ties import Named, why_named
@@ -112,7 +113,8 @@ def answer(question: Question, flips: bool = True) -> Recommendation:
         verdict: Outcome = "not_enough_evidence" if may else "none_feasible"
         return Recommendation(verdict, None, None, reasons=said, flips=found, **common)
     k, tied = choice.named, choice.tied
-    common["warnings"] = (*table.warnings, *_not_its_own(table.rows[k]))
+    beside = not_surely_better(table.rows[k], goal, table.baseline.popular)
+    common["warnings"] = (*table.warnings, *_not_its_own(table.rows[k]), *beside)
     named = why_named(table, choice, question.duels) if len(tied) > 1 else Named(k)
     lead = choice.lead_of(k)
     return Recommendation(

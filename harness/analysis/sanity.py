@@ -13,6 +13,7 @@ import numpy as np
 
 from harness import facts
 from harness.analysis.criteria import VALUE, DecisionObjective
+from harness.analysis.popular import most_popular, worse_than_popular
 from harness.figures import short
 from harness.kinds.classification import IMAGES as CLASSES
 from harness.metrics import METRICS, metric, stem
@@ -50,6 +51,7 @@ def baseline_of(index: RecordIndex) -> Baseline:
         _same_for_all(index),
         sum(test[name] for name in unseen) / total if total else 0.0,
         unseen,
+        most_popular(index),
     )
 
 
@@ -107,6 +109,8 @@ def senseless(table: Tradeoff, limits: Sequence[Constraint], goal: DecisionObjec
     ]
     found = {}
     for k, row in enumerate(table.rows):
+        if said := worse_than_popular(row, deciding, table.baseline.popular):
+            found[k] = said
         ahead = {n: _ahead(row, n, table.baseline.constant) for n in deciding}
         if any(by is None or by > 0 for by in ahead.values()):
             continue

@@ -167,6 +167,8 @@ class EvaluationFacts:
 
     Args:
         test_events_not_on_sale, test_events_seen_before: shares of the test part that nothing can answer.
+        asked_events_of_new_items: share of what is asked for that is of items which nobody chose before.
+        popular: metric → what the training part's most popular items, shown to everybody, reach.
         stages: metric of one stage → value.
         stage_milliseconds: median of single requests, and `calls`. batch_milliseconds: per call, in batches.
         tie_gap: how much of the retriever's NDCG is luck among equal scores.
@@ -180,6 +182,8 @@ class EvaluationFacts:
     novelty_bits_at_10: float | None = keyed("novelty_bits@10", None)
     test_events_not_on_sale: float | None = None
     test_events_seen_before: float | None = None
+    asked_events_of_new_items: float | None = None
+    popular: Mapping[str, float] | None = None
     warm_and_cold: WarmAndCold | None = None
     new_items: NewItems = NewItems()
     batch_milliseconds: Mapping[str, float] | None = None

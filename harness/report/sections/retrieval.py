@@ -53,12 +53,33 @@ def stages(e: Evidence) -> Section | None:
         items=f"{facts.eligible_items:,}", users=f"{facts.users:,}", protocol=_protocol(facts)
     )
     timed = next((f.stage_milliseconds for _, f in found if f.stage_milliseconds), None)
-    blocks: list[Block] = [text(lead + e.of_first_seed), _quality_table(e, found)]
+    blocks: list[Block] = [text(lead + e.of_first_seed + _beside(facts)), _quality_table(e, found)]
     if timed:
         blocks += [_time_table(e, found), text(TIME_NOTE.format(calls=int(timed["calls"])), kind="note")]
     blocks += [text("Who and what is served", kind="lead"), _served_table(e, found)]
     blocks += [text(f"{row.candidate}: {f.warning}.", kind="warning") for row, f in found if f.warning]
     return section("Stage by stage", blocks)
+
+
+def _beside(facts: EvaluationFacts) -> str:
+    """What the most popular items reach, and what is not asked for."""
+    said = []
+    if facts.popular and "ndcg@10" in facts.popular:
+        said.append(
+            "The most popular items, shown to everybody, reach an NDCG@10 of "
+            f"{n.plain(facts.popular['ndcg@10'])}."
+        )
+    left_out = {
+        "of items that their users had chosen before": facts.test_events_seen_before,
+        "of items that are not on sale": facts.test_events_not_on_sale,
+    }
+    if some := [f"{share:.1%} {what}" for what, share in left_out.items() if share]:
+        said.append(f"Of the test part's choices are left out: {n.listed(some)}.")
+    if facts.asked_events_of_new_items:
+        said.append(
+            f"{facts.asked_events_of_new_items:.1%} of what is asked for is of items that nobody chose before."
+        )
+    return "".join(f" {sentence}" for sentence in said)
 
 
 def _protocol(facts: EvaluationFacts) -> str:

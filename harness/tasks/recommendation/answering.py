@@ -117,7 +117,9 @@ class Answering:
         else:
             vectors = self.encode(requests)
             watch.lap("encode")
-            more = np.zeros(len(vectors), int) if seen is None else np.bincount(seen[0], minlength=len(vectors))
+            more = (
+                np.zeros(len(vectors), int) if seen is None else np.bincount(seen[0], minlength=len(vectors))
+            )
             found, products = _searched(index, vectors, k, more)
             if seen is not None and more.any():
                 found, products = without(found, products, seen, len(self.item_ids))

@@ -27,6 +27,7 @@ from harness.tasks.recommendation.asking import all_scores, user_requests
 from harness.tasks.recommendation.fitting import VALIDATION_USERS, LogParts, assemble
 from harness.tasks.recommendation.history import Requests
 from harness.tasks.recommendation.index_quality import index_quality
+from harness.tasks.recommendation.order import without
 from harness.tasks.recommendation.pipeline import Pipeline
 
 BATCH = 256
@@ -35,6 +36,8 @@ SAMPLE = 200
 QUERIES = 500
 """Users by whom an index is judged: ± .005 of recall."""
 NEW_DAYS = 7.0
+DEEPEST = 100
+"""Rank down to which an answer is looked at by metrics."""
 STAGE_METRICS = ("candidate_recall", "retrieval_ndcg@10", "ranker_ndcg@10")
 
 
@@ -93,6 +96,8 @@ def evaluate(pipeline: Pipeline, parts: LogParts, seed: int) -> Evaluation:
         metrics.novelty(ranked, _popularity(pipeline), 10),
         round(1 - len(on_sale) / len(parts.test), 4),
         round((int(asking.relevant(on_sale).sum()) - len(asked)) / len(parts.test), 4),
+        round(float(1 - np.isin(asked.item, parts.past.item).mean()), 4),
+        _of_popular(pipeline, parts, requests, relevant),
         WarmAndCold(_slice(scores, history > 0), _slice(scores, history == 0)),
         _new_items(pipeline, ranked, relevant, parts),
         watch.milliseconds(),
@@ -123,6 +128,29 @@ def _scores(candidates: np.ndarray, ranked: np.ndarray, relevant: metrics.Releva
         "retrieval_ndcg@10": metrics.ndcg(found, counts, 10),
         "ranker_ndcg@10": metrics.ndcg(hit, found.sum(1), 10),
     }
+
+
+def _of_popular(
+    pipeline: Pipeline, parts: LogParts, requests: Requests, relevant: metrics.Relevant
+) -> dict[str, float]:
+    """Metric → what the training part's most popular items reach, each user shown those that may be answered.
+
+    The figures of the candidate `{retrieval: {model: popularity}}` under the same seed.
+    """
+    counts = np.bincount(parts.train.item, parts.train.weight, minlength=len(pipeline.eligible))
+    order = np.lexsort((pipeline.ties, -counts.astype(np.float32)))
+    order, chunks = order[pipeline.eligible[order]], []
+    for at in range(0, len(requests), BATCH):
+        users = requests.whose[at : at + BATCH]
+        seen = pipeline.history.masked(users) if pipeline.settings["mask_seen"] else (users[:0], users[:0])
+        width = min(DEEPEST + int(np.bincount(seen[0], minlength=1).max()), len(order))
+        shown = np.tile(order[:width], (len(users), 1))
+        if len(seen[0]):
+            shown, _ = without(shown, np.zeros(shown.shape), seen, len(counts))
+        chunks.append(np.pad(shown, ((0, 0), (0, DEEPEST)), constant_values=-1)[:, :DEEPEST])
+    every = np.concatenate(chunks)
+    scores = _scores(every, every, relevant)
+    return {name: float(np.nanmean(values)) for name, values in scores.items() if name not in STAGE_METRICS}
 
 
 def validation_ndcg(
