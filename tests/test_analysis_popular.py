@@ -77,8 +77,12 @@ def test_who_finds_more_of_what_a_limit_asks_for_may_be_chosen_though_its_order_
 def test_a_choice_that_is_not_shown_to_beat_the_most_popular_items_says_so(
     value: float, low: float, high: float, said: bool
 ) -> None:
-    found = not_surely_better(row(value, low, high), GOAL, POPULAR)
+    baseline = Baseline(popular=POPULAR)
+    table = Tradeoff((row(value, low, high),), ("ndcg@10",), {}, baseline=baseline)
+    found = not_surely_better(table, 0, GOAL)
     assert len(found) == said
+    beside = Tradeoff((table.rows[0], row(0.06, 0.05, 0.07)), ("ndcg@10",), {}, baseline=baseline)
+    assert not not_surely_better(beside, 0, GOAL), "the table compares them user by user"
     if said:
         assert found[0].startswith(
             "the most popular items, shown to everybody, reach ndcg@10 0.06: a/torch is"

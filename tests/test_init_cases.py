@@ -224,6 +224,26 @@ def test_a_log_without_times_is_cut_at_random_and_one_of_an_order_is_said_to_be_
     assert "an order rather than moments" in first("order.csv")[1]
 
 
+@pytest.mark.parametrize(
+    ("user", "item"), [("household_id", "product_id"), ("CustomerID", "StockCode"), ("userID", "artistID")]
+)
+def test_a_log_is_known_by_what_its_owners_call_users_and_items(user: str, item: str, first: First) -> None:
+    log("sales.csv", TIMES["seconds"], quantity=lambda i: str(i % 7 + 1), store=lambda i: str(i % 3))
+    pd.read_csv("sales.csv").rename(columns={"user": user, "item": item}).to_csv("sales.csv", index=False)
+    code, said, suite = first("sales.csv")
+    assert code == 0 and suite["task"] == "recommendation", said
+    assert (suite["data"]["user"], suite["data"]["item"]) == (user, item)
+
+
+def test_pieces_of_single_purchases_make_no_item_more_popular(first: First) -> None:
+    """Ten thousand litres in one row are one purchase; a row for each pair of user and item counts pieces."""
+    log("sales.csv", TIMES["seconds"], quantity=lambda i: str(10_000 if i % 50 == 0 else 1))
+    assert "weight" not in first("sales.csv")[2]["data"]
+    frame = pd.read_csv("sales.csv").drop_duplicates(["user", "item"])
+    frame.to_csv("pairs.csv", index=False)
+    assert first("pairs.csv")[2]["data"]["weight"] == "quantity"
+
+
 def test_ids_of_a_log_are_texts_and_what_is_taken_back_is_no_interest(first: First) -> None:
     log("shop.csv", TIMES["seconds"], event=lambda i: ("buy", "buy", "return")[i % 3])
     frame = pd.read_csv("shop.csv", dtype=str)

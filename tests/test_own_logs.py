@@ -265,6 +265,10 @@ def test_a_weight_counts_where_popularity_is_counted(tmp_path: Path) -> None:
     for i in range(N):
         wanted[i % 5] += (0, 7, 1)[i % 3]
     assert popularity.fit(lesson).weights["counts"].tolist() == wanted.tolist()
+    said = interactions_csv.notes(path=str(path), weight="count")
+    assert any(
+        "weight 'count' counts where popularity is counted; other recommenders" in note for note in said
+    )
     with pytest.raises(DataError, match=r"log\.csv:3: column 'count' has 'many', which is not a number"):
         load(events(tmp_path, ("1", "many"), "count"), weight="count")
     with pytest.raises(DataError, match=r"log\.csv:3: a weight is missing or negative"):

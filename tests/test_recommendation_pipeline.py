@@ -23,7 +23,7 @@ from harness.tasks.recommendation.asking import page_requests, user_requests
 from harness.tasks.recommendation.evaluation import evaluate, validation_ndcg
 from harness.tasks.recommendation.features import FEATURES, Knowledge, describe, estimate_examination
 from harness.tasks.recommendation.fitting import FittedPipeline, cut_data, fit_pipeline
-from harness.tasks.recommendation.history import History, Requests
+from harness.tasks.recommendation.history import Codes, History, Requests
 from harness.tasks.recommendation.index_quality import index_quality
 from harness.tasks.recommendation.loop import FitSettings
 from harness.tasks.recommendation.pipeline import Pipeline
@@ -653,6 +653,31 @@ def test_recent_items_end_with_those_of_the_visit() -> None:
     items, in_visit = history.recent(requests, 4)
     assert items.tolist() == [[-1, 5, 6, 9], [-1, -1, -1, -1], [-1, -1, 3, 4]]
     assert in_visit.tolist() == [[False, False, False, True], [False] * 4, [False, False, True, True]]
+
+
+def test_requests_to_serve_are_of_users_at_random_and_not_of_the_oldest(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ids count up: the first hundred were there from the start, the last are new in the test part."""
+    log = pd.DataFrame({"user": np.repeat(np.arange(1, 401), 5), "item": np.arange(2000) % 31})
+    log["time"] = 1_700_000_000 + 3600 * (log.index // 5 // 4) + 86400 * 20 * (log.index % 5 == 4)
+    log.to_csv(tmp_path / "log.csv", index=False)
+    data = {"name": "interactions_csv", "args": {"path": str(tmp_path / "log.csv")}}
+    spec = _spec(data, {"model": "ease"})
+    parts = task.load_parts(spec)
+    monkeypatch.setattr(task, "EXAMPLES", 100)
+    users = [request["user"] for request in task.examples(spec)]
+    assert len(set(users)) == 100
+    assert np.mean(users) == pytest.approx(parts.data.users.ids[np.unique(parts.test.user)].mean(), abs=40)
+    assert users == [request["user"] for request in task.examples(spec)]
+
+
+def test_an_id_that_a_client_sends_as_a_float_is_that_whole_number() -> None:
+    codes = Codes(np.array([7, 12]))
+    sent = [12, "12", 12.0, np.float64(12), 12.5, float("nan"), "x", None]
+    assert [codes.get(one) for one in sent] == [1, 1, 1, 1, -1, -1, -1, -1]
+    assert Codes(np.array(["007", "12.0"])).get(12.0) == 1
+    assert Codes(np.array(["007", "12.0"])).get(7.0) == -1
 
 
 def _write_csv(path: Path, rows: int = 400, **columns: Any) -> Path:

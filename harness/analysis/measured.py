@@ -12,8 +12,8 @@ from harness.analysis.disturbed import disturbed
 from harness.analysis.evidence import gather
 from harness.analysis.index import index_records
 from harness.analysis.loads import LOAD, Loads
-from harness.analysis.predictions import LoadPredictions, ScoreReader
 from harness.analysis.popular import doubts_of_log
+from harness.analysis.predictions import LoadPredictions, ScoreReader
 from harness.analysis.sanity import baseline_of, doubts
 from harness.analysis.served import counted_share, service_times
 from harness.metrics import MetricTable, metrics_of
@@ -51,7 +51,8 @@ def measured_table(
     beliefs.warnings.extend(_ways_mixed(beliefs, index.score))
     beliefs.warnings.extend(disturbed(record for group in index.serve.values() for record in group))
     baseline = baseline_of(index)
-    beliefs.warnings.extend((*doubts(baseline), *doubts_of_log(index)))
+    beliefs.warnings.extend(doubts(baseline))
+    beliefs.warnings[:0] = doubts_of_log(index)  # first: what the data leaves out comes before the noise
     sessions = tuple(session.said for session in index.sessions)
     return replace(_bare_table(beliefs, index.serve), baseline=baseline, sessions=sessions)
 

@@ -14,13 +14,15 @@ import numpy as np
 from harness import facts
 from harness.analysis.criteria import DecisionObjective
 from harness.figures import short
-from harness.results import Row
+from harness.results import Row, Tradeoff
 
 if TYPE_CHECKING:
     from harness.analysis.index import RecordIndex  # with all that reads records
 
 MANY = 0.2
 """Of the test part's choices a share that is left out, or that nobody can answer, which is worth a word."""
+ALIKE = 1e-3
+"""The most popular items themselves differ by no more: seeds break ties otherwise."""
 STRANGERS = 0.5
 """Of the users asked about."""
 
@@ -47,18 +49,23 @@ def worse_than_popular(row: Row, deciding: Sequence[str], popular: Mapping[str, 
     return ""
 
 
-def not_surely_better(row: Row, goal: DecisionObjective, popular: Mapping[str, float]) -> tuple[str, ...]:
-    """A note where who is named is not shown to be better than the most popular items, nor is them."""
-    said = []
+def not_surely_better(table: Tradeoff, named: int, goal: DecisionObjective) -> tuple[str, ...]:
+    """A note where who is named is not shown to be better than the most popular items.
+
+    Nothing where a candidate is them: the table says how they compare, user by user.
+    """
+    said, row = [], table.rows[named]
     for name in goal.metrics:
-        cell, least = row.estimates.get(name), popular.get(name)
-        if least is None or cell is None or cell.value is None or cell.low is None:
+        cell, least = row.estimates.get(name), table.baseline.popular.get(name)
+        if least is None or cell is None or cell.value is None or cell.low is None or cell.low > least:
             continue
-        if cell.low > least or abs(cell.value - least) <= 1e-6 * least:
+        values = (c.value for r in table.rows if (c := r.estimates.get(name)) and c.value is not None)
+        if any(abs(value - least) <= ALIKE * least for value in values):
             continue
+        between = f"{short(cell.value)}, {short(cell.low)} to {short(cell.high or cell.value)}"
         said.append(
             f"the most popular items, shown to everybody, reach {name} {short(least)}: {row.variant} is not "
-            f"shown to be better ({short(cell.value)}, {short(cell.low)} to {short(cell.high or cell.value)}); "
+            f"shown to be better ({between}); "
             "the candidate `popularity: {retrieval: {model: popularity}}` says by how much, user by user"
         )
     return tuple(said)
@@ -72,14 +79,14 @@ def doubts_of_log(index: RecordIndex) -> Iterator[str]:
     repeats, new, who = told.test_events_seen_before, told.asked_events_of_new_items, told.warm_and_cold
     if repeats is not None and repeats >= MANY:
         yield (
-            f"{repeats:.0%} of the test part's choices are of items that their user had chosen before, and are "
-            "left out: where people choose the same again write `mask_seen: false` in data.args"
+            f"{repeats:.0%} of the test part's choices are of items that their user had chosen before, and "
+            "are left out: where people choose the same again write `mask_seen: false` in data.args"
         )
     if who is not None and told.users and (strangers := who.cold.users / told.users) >= STRANGERS:
         yield (
-            f"{strangers:.0%} of the {told.users:,} users asked about have no past, so that little is compared "
-            "but what candidates show to strangers: where each user is one visit write `split: leave_one_out` "
-            "in data.args"
+            f"{strangers:.0%} of the {told.users:,} users asked about have no past, so that little is "
+            "compared but what candidates show to strangers: where each user is one visit write "
+            "`split: leave_one_out` in data.args"
         )
     if new is not None and new >= MANY:
         yield (

@@ -113,8 +113,8 @@ def answer(question: Question, flips: bool = True) -> Recommendation:
         verdict: Outcome = "not_enough_evidence" if may else "none_feasible"
         return Recommendation(verdict, None, None, reasons=said, flips=found, **common)
     k, tied = choice.named, choice.tied
-    beside = not_surely_better(table.rows[k], goal, table.baseline.popular)
-    common["warnings"] = (*table.warnings, *_not_its_own(table.rows[k]), *beside)
+    beside = not_surely_better(table, k, goal)  # first: a terminal shows the first few
+    common["warnings"] = (*beside, *table.warnings, *_not_its_own(table.rows[k]))
     named = why_named(table, choice, question.duels) if len(tied) > 1 else Named(k)
     lead = choice.lead_of(k)
     return Recommendation(

@@ -168,6 +168,11 @@ def _load(content: str, given: tuple[tuple[str, Any], ...]) -> tuple[Interaction
     kept = kept[np.argsort(day[kept], kind="stable")]
     notes += [said for name in (who, what) for said in said_of_ids(frame[name], name)]
     notes += _repeated(frame)
+    if wanted.weight:
+        notes.append(
+            f"weight {wanted.weight!r} counts where popularity is counted; other recommenders take a pair of "
+            "user and item once"
+        )
     told = _Told(
         day[kept], weight[kept], orders[kept], None if prices is None else prices[kept],
         frame[category].iloc[kept] if category in frame else None,

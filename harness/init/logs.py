@@ -14,17 +14,24 @@ from harness.init.tables import headless, holds_dates, is_id, read
 
 USERS = (
     "user", "userid", "uid", "customer", "customerid", "visitor", "visitorid", "account", "accountid",
-    "reviewer", "reviewerid", "member", "memberid", "client", "clientid", "sessionid",
+    "reviewer", "reviewerid", "member", "memberid", "client", "clientid", "household", "householdid",
+    "shopper", "shopperid", "buyer", "buyerid", "subscriber", "subscriberid", "viewer", "viewerid",
+    "listener", "listenerid", "reader", "readerid", "sessionid",
 )  # fmt: skip
 ITEMS = (
     "item", "itemid", "movie", "movieid", "product", "productid", "asin", "parentasin", "sku", "article",
     "articleid", "track", "trackid", "song", "songid", "book", "bookid", "isbn", "content", "contentid",
-    "film", "filmid", "businessid",
+    "film", "filmid", "businessid", "stockcode", "goods", "goodsid", "artist", "artistid", "album", "albumid",
+    "anime", "animeid", "recipe", "recipeid", "news", "newsid", "offer", "offerid", "listing", "listingid",
+    "hotelid", "videoid", "adid",
 )  # fmt: skip
 TIMES = (
     "time", "timestamp", "date", "datetime", "ts", "eventtime", "createdat", "day", "unixreviewtime",
 )  # fmt: skip
 WEIGHTS = ("count", "plays", "playcount", "quantity", "weight", "n")
+PIECES = ("quantity",)
+"""Of single purchases, where the same user chooses the same item in several rows: litres and screws make
+an item no more popular. On a grocer's 191,290 rows NDCG@10 of the most popular was .007 weighed, .040 not."""
 EXTRA = {"price": ("price",), "category": ("category", "categoryid", "genre")}
 LEAST_IDS = 20
 """Different values of a column that may be users or items though its name does not say so."""
@@ -55,7 +62,8 @@ def log_args(path: Path, given: JsonObject) -> dict[str, Json] | None:
     for key, words in (("event", EVENTS), ("rating", RATINGS), *EXTRA.items()):
         if (name := _first(columns, words)) and name != key:
             found[key] = name
-    if (name := _first(columns, WEIGHTS)) and not _first(columns, RATINGS):
+    name = "" if _first(columns, RATINGS) else _first(columns, WEIGHTS)
+    if name and not (_plain(name) in PIECES and frame.duplicated([user, item]).any()):
         found["weight"] = name
     return {**found, **given}
 

@@ -76,9 +76,8 @@ def _beside(facts: EvaluationFacts) -> str:
     if some := [f"{share:.1%} {what}" for what, share in left_out.items() if share]:
         said.append(f"Of the test part's choices are left out: {n.listed(some)}.")
     if facts.asked_events_of_new_items:
-        said.append(
-            f"{facts.asked_events_of_new_items:.1%} of what is asked for is of items that nobody chose before."
-        )
+        share = f"{facts.asked_events_of_new_items:.1%}"
+        said.append(f"{share} of what is asked for is of items that nobody chose before.")
     return "".join(f" {sentence}" for sentence in said)
 
 

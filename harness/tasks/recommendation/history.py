@@ -61,7 +61,10 @@ def read_requests(raw: Sequence[Mapping[str, Any]], users: Codes, items: Codes, 
 
 @dataclass(frozen=True)
 class Codes:
-    """The owner's identifiers ↔ codes; a number and its text are the same identifier."""
+    """The owner's identifiers ↔ codes; a number and its text are the same identifier.
+
+    So is a whole number that a client sends as 12.0, as programs do whose column has holes elsewhere.
+    """
 
     ids: np.ndarray
 
@@ -70,7 +73,10 @@ class Codes:
         return {str(value): code for code, value in enumerate(self.ids.tolist())}
 
     def get(self, identifier: object) -> int:
-        return self._by_text.get(str(identifier), -1)
+        code = self._by_text.get(str(identifier), -1)
+        if code < 0 and isinstance(identifier, float) and identifier.is_integer():
+            return self._by_text.get(str(int(identifier)), -1)
+        return code
 
 
 @dataclass(frozen=True)

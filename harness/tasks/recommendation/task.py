@@ -20,8 +20,9 @@ from harness.kinds.recommendation import RECOMMENDATION
 from harness.metrics import metric
 from harness.protocols import Inputs, Job, Outcome, Predict
 from harness.record import DataError, Measurement, SuiteError, TrialError
+from harness.streams import generator
 from harness.tasks.recommendation.answering import Stopwatch
-from harness.tasks.recommendation.asking import page_requests
+from harness.tasks.recommendation.asking import page_requests, user_requests
 from harness.tasks.recommendation.evaluation import Evaluation, evaluate, validation_ndcg
 from harness.tasks.recommendation.fitting import FittedPipeline, LogParts, cut_data, fit_pipeline
 from harness.tasks.recommendation.judge import Court, Judgement, judge, store, summon
@@ -139,18 +140,19 @@ def load_variant(spec: Mapping[str, Any], artifact: Path, threads: int, device: 
 
 
 def examples(spec: Mapping[str, Any]) -> Inputs:
-    """Requests of the test part as clients send them: `{"user": id, "time": days, "session": [item ids]}`."""
+    """Requests of the test part as clients send them: `{"user": id, "time": days, "session": [item ids]}`.
+
+    At random: the first by their ids are the oldest users, with the longest pasts, and none of them is new.
+    """
     parts = load_parts(spec)
     data = parts.data
     shown = data.impressions
+    rng = generator(int(spec["data"].get("seed", 0)), "examples")
     if shown is not None:
         late = shown.rows(shown.time >= parts.cut.deploy)
-        pages = np.unique(late.request)[:EXAMPLES]
-        asked = page_requests(late, pages)
+        asked = page_requests(late, rng.permutation(np.unique(late.request))[:EXAMPLES])
     else:
-        from harness.tasks.recommendation.asking import user_requests
-
-        asked = user_requests(np.unique(parts.test.user)[:EXAMPLES], parts.cut.deploy)
+        asked = user_requests(rng.permutation(np.unique(parts.test.user))[:EXAMPLES], parts.cut.deploy)
     items, users = data.catalogue.ids, data.users.ids
     return [
         {
