@@ -10,6 +10,7 @@ from harness.analysis.criteria import NEEDED_CALLS, decides, limits_of
 from harness.costs import find_price
 from harness.metrics import metrics_of, stem
 from harness.planning.tails import tail_note
+from harness.planning.texts import text_notes
 from harness.planning.tuning import watched_note
 from harness.suite.schema import CONSTANT, Suite
 from harness.suite.variants import deployments, is_elsewhere, local_cores
@@ -43,7 +44,7 @@ def plan_notes(suite: Suite, machine_class: str | None = None) -> tuple[str, ...
         idle_note(suite),
         *unknown_machines(suite, machine_class),
     ]
-    return (*said, *filter(None, [*own, *money]))
+    return (*said, *text_notes(suite), *filter(None, [*own, *money]))
 
 
 @dataclass(frozen=True)

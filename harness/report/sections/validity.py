@@ -88,12 +88,15 @@ def _test_data(e: Evidence) -> str:
 
 
 def _units(e: Evidence) -> Iterator[str]:
-    """In what the errors of a regression are, where the plan says more than the target's name."""
+    """In what the errors of a regression are, where the plan says more than the target's name; what of texts
+    was not read."""
     try:
         notes = json.loads(e.run.read_text("plan.json")).get("notes", [])
     except (FileNotFoundError, ValueError, AttributeError):
         return
-    yield from (f"{capital(str(note))}." for note in notes if str(note).startswith("the target "))
+    yield from (
+        f"{capital(str(note))}." for note in notes if str(note).startswith(("the target ", "texts: "))
+    )
 
 
 def _seeds(e: Evidence) -> Iterator[str]:
