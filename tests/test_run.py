@@ -7,6 +7,8 @@ import io
 import signal
 import sys
 import time
+from collections.abc import Callable
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -18,7 +20,8 @@ from harness import plan
 from harness.reading import read_suite, read_suites
 from harness.record import SuiteError, Trial
 from harness.running.preflight import build, preflight
-from harness.running.run import _interruptible
+from harness.running.run import _begin, _interruptible
+from harness.schedule import Kept, SchedulerSettings
 from tests.small_suites import SUITE, harness, stamps, trials_of, write_suite
 
 BROKEN = """
@@ -117,7 +120,30 @@ def test_candidates_that_do_not_build_are_the_users_mistakes_with_their_lines(tm
     assert first == f"{path}:7: one: RuntimeError: cannot build with 9 (broken_models.py:6)"
     assert second.startswith(f"{path}:8: two: broken_models:wrong_shape turns 2 examples into (2, 3)")
     preflight(suite, path, missing[2:])
-    preflight(suite, path, [])
+
+
+def test_ray_starts_while_candidates_are_built_and_only_where_trainings_surely_run(tmp_path: Path) -> None:
+    path = write_suite(tmp_path)
+    suite = read_suite(path)
+    planned, done = plan(suite), list[str]()
+    preflight(suite, path, planned.trials, lambda: done.append("meanwhile"))
+    preflight(suite, path, [t for t in planned.trials if t.kind == "serve"], lambda: done.append("in vain"))
+    assert done == ["meanwhile"]
+
+    class Counted(Kept):
+        begun = 0
+
+        def begin(self, settings: SchedulerSettings, said: Callable[[str], object]) -> None:
+            self.begun += 1
+
+    def begins(stops: bool, *, cached: bool = False, address: str | None = None) -> int:
+        kept, finished = Counted(), frozenset([planned.trials[0].id] if cached else [])
+        _begin(kept, SchedulerSettings(address), replace(planned, cached=finished), stops, Console())
+        return kept.begun
+
+    assert begins(stops=True) == begins(stops=False) == begins(stops=False, cached=True) == 1
+    assert begins(stops=True, cached=True) == 0, "until it is decided, what is finished may be enough"
+    assert begins(stops=False, address="10.0.0.1:6379") == 0
 
 
 @pytest.mark.parametrize("path", sorted(Path("suites").glob("*.yaml")), ids=lambda path: path.stem)

@@ -11,7 +11,7 @@ import json
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypedDict, cast
@@ -67,9 +67,16 @@ class Request(TypedDict):
     candidates: dict[str, Wanted]
 
 
-def preflight(suite: Suite, suite_path: str | Path, missing: Iterable[Trial]) -> None:
+def preflight(
+    suite: Suite,
+    suite_path: str | Path,
+    missing: Iterable[Trial],
+    meanwhile: Callable[[], None] = lambda: None,
+) -> None:
     """Build the candidates of the training trials that are missing.
 
+    Args:
+        meanwhile: called while they are built, where there are any.
     Raises:
         SuiteError: what does not build, each with its line in the suite file.
     """
@@ -96,15 +103,25 @@ def preflight(suite: Suite, suite_path: str | Path, missing: Iterable[Trial]) ->
         request.write_text(json.dumps(asked))
         command = [sys.executable, "-m", "harness.running.preflight", str(request), str(answer)]
         try:
-            done = subprocess.run(command, capture_output=True, text=True, timeout=LIMIT_S, check=False)
+            said = _said_by(command, meanwhile)
         except subprocess.TimeoutExpired:
             return  # a slow build is not a mistake; each trial has its own time limit
         if not answer.exists():  # a crash is the trial's to report: the candidate may crash only here
-            sys.stderr.write(f"note: candidates could not be built beforehand: {_tail(done.stderr)}\n")
+            sys.stderr.write(f"note: candidates could not be built beforehand: {_tail(said)}\n")
             return
         wrong: dict[str, str] = json.loads(answer.read_text())
     if wrong:
         raise SuiteError(*(f"{_place(suite_path, name)}: {name}: {text}" for name, text in wrong.items()))
+
+
+def _said_by(command: list[str], meanwhile: Callable[[], None]) -> str:
+    """What a command wrote to stderr, after something else was done while it ran; it never outlives this."""
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as process:
+        try:
+            meanwhile()
+            return process.communicate(timeout=LIMIT_S)[1]
+        finally:
+            process.kill()
 
 
 def _asked_for(suite: Suite, name: str) -> list[str]:

@@ -78,14 +78,16 @@ def run_suite(
     name = _name_until_decided(plan, asked) if stops else plan.hash
     if stops and is_further:
         plan = of_the_served(plan, asked.serving.rounds)
-    with _interruptible(console):
+    with _interruptible(console), Kept() as kept:
         run = None
         try:
             _fetch(suite, console)
-            preflight(suite, request.suite, plan.missing)
+            settings = _settings(suite, request, started)
+            begin = partial(_begin, kept, settings, plan, stops, console)
+            preflight(suite, request.suite, plan.missing, meanwhile=begin)
             run = open_run(request.out, suite.name, name, without=plan.outdated)
-            with run.in_use(), counting_waits(run.id), Kept() as kept:
-                settings = replace(_settings(suite, request, started), account=run.id)
+            with run.in_use(), counting_waits(run.id), kept:  # Ray ends before the folder is anybody's
+                settings = replace(settings, account=run.id)
                 session = Session(
                     run, suite, request.out, settings, console, kept, plan.machine_class, request.only,
                     OPEN_GPUS, notes=plan.notes,
@@ -107,6 +109,13 @@ def run_suite(
         except KeyboardInterrupt:
             _say_interrupted(run, plan, console)
             return 130
+
+
+def _begin(kept: Kept, settings: SchedulerSettings, plan: Plan, stops: bool, console: Console) -> None:
+    """Start Ray on this machine where trainings are missing that surely run: until it is decided, what is
+    finished may be enough."""
+    if settings.address is None and not (stops and plan.cached):
+        kept.begin(settings, lambda text: console.print(text, highlight=False, markup=False))
 
 
 def _name_until_decided(plan: Plan, suite: Suite) -> str:

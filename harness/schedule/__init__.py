@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import time
 import uuid
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -32,16 +32,26 @@ __all__ = ["PHASES", "Kept", "SchedulerSettings", "Wanted", "module_paths", "run
 class Kept(contextlib.ExitStack):
     """One Ray for several calls of `run_trials`, started when the first trial has to run."""
 
+    _is_begun = False
     _cluster: Cluster | None = None
+
+    def begin(self, settings: SchedulerSettings, said: Callable[[str], object]) -> None:
+        """Start or join Ray now, if that has not been done yet, and say so."""
+        if not self._is_begun:
+            said("starting Ray" if settings.address is None else f"joining Ray at {settings.address}")
+            from harness.schedule.cluster import connected, prepare_environment
+
+            prepare_environment(settings.address)  # before ray is imported
+            self.enter_context(connected(settings))
+            self._is_begun = True
 
     def cluster(self, run: RunFolder, watcher: Watcher, settings: SchedulerSettings) -> Cluster:
         """The Ray that there is, else a new one."""
         if self._cluster is None:
-            watcher.said("starting Ray" if settings.address is None else f"joining Ray at {settings.address}")
-            from harness.schedule.cluster import cluster, prepare_environment
+            self.begin(settings, watcher.said)
+            from harness.schedule.cluster import Cluster
 
-            prepare_environment(settings.address)  # before ray is imported
-            self._cluster = self.enter_context(cluster(settings, run))
+            self._cluster = Cluster(settings, run)
         return self._cluster
 
 

@@ -147,7 +147,7 @@ def measured_class(records: Iterable[Record]) -> str | None:
 
 
 @contextlib.contextmanager
-def cluster(settings: SchedulerSettings, run: RunFolder) -> Iterator[Cluster]:
+def connected(settings: SchedulerSettings) -> Iterator[None]:
     """Start Ray on this machine, or join a cluster; end or leave it afterwards.
 
     Raises:
@@ -180,7 +180,7 @@ def cluster(settings: SchedulerSettings, run: RunFolder) -> Iterator[Cluster]:
         with contextlib.ExitStack() as watched:
             if settings.address is not None:
                 watched.enter_context(head_watched(ray.get_runtime_context().gcs_address))
-            yield Cluster(settings, run)
+            yield
     finally:
         ray.shutdown()
 
