@@ -18,10 +18,13 @@ import pytest
 import harness
 from harness.cli import main as cli
 from harness.cli.errors import BROKEN
+from harness.cli.text import _basis
+from harness.planning.plan import Plan
 from harness.planning.request import RunRequest
 from harness.reading import read_suite, suite_to_text
 from harness.record import Measurement, Record
 from harness.store import runs as store
+from tests.fake_trials import chain
 
 ROOT = Path(__file__).parent.parent
 QUICKSTART = str(ROOT / "suites" / "quickstart.yaml")
@@ -120,6 +123,22 @@ def test_plan_says_what_would_run_and_writes_nothing(
     assert "logistic: 2 train, 4 score, 8 serve; on sklearn, onnx" in out
     assert "a rough guess: nothing like it was run yet" in out
     assert list(tmp_path.iterdir()) == []
+
+
+def test_plan_says_which_part_is_known_from_earlier_trials_and_which_is_guessed() -> None:
+    trials = [trial for pair in zip(chain("a"), chain("b"), strict=True) for trial in pair]
+    ids, suite = [t.id for t in trials], read_suite(QUICKSTART)
+
+    def basis(cached: list[str], guessed: list[str]) -> str:
+        return _basis(Plan(suite, tuple(trials), frozenset(cached), guessed=frozenset(guessed)))
+
+    assert basis([], ids) == "a rough guess: nothing like it was run yet"
+    assert basis([], []) == "from earlier trials like these"
+    assert basis(ids[:4], ids[4:]) == "servings roughly guessed, as none like them was run yet"
+    assert basis([], ids[3:]) == (
+        "trainings and scores from earlier ones like these; "
+        "1 of 2 scores and servings roughly guessed, as none like them was run yet"
+    )
 
 
 def test_plan_as_json_goes_to_stdout_alone(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from harness.figures import short
 from harness.reading.components import description, table
-from harness.record import KINDS, HarnessError, SuiteError
+from harness.record import KINDS, HarnessError, Kind, SuiteError
 from harness.runtimes.offered import left_out
 from harness.store.runs import RunFolder, list_runs
 from harness.suite.asks import why_all_is_measured
@@ -89,11 +89,28 @@ def _expected_line(plan: Plan) -> str:
     if plan.usd is not None and plan.usd_per_hour is not None:
         usd = f"{plan.usd:,.2f}" if plan.usd >= 0.005 else "less than 0.01"
         money = f", {usd} USD at {short(plan.usd_per_hour)} USD/h"
-    share = len(plan.guessed) / len(plan.missing)
-    how = {0.0: "from earlier trials like these", 1.0: "a rough guess: nothing like it was run yet"}
-    basis = how.get(share, f"{len(plan.guessed)} of {len(plan.missing)} trials roughly guessed")
     slots = f"{plan.slots} training trial{'s' if plan.slots > 1 else ''} at once"
-    return f"Expected: {duration_text(plan.wall_seconds)}{money} ({basis}; {slots})"
+    return f"Expected: {duration_text(plan.wall_seconds)}{money} ({_basis(plan)}; {slots})"
+
+
+def _basis(plan: Plan) -> str:
+    """What is estimated from earlier trials, and what is guessed since nothing like it was run."""
+    if not plan.guessed:
+        return "from earlier trials like these"
+    if len(plan.guessed) == len(plan.missing) and not plan.cached:
+        return "a rough guess: nothing like it was run yet"
+    known, guessed = list[str](), list[str]()
+    for kind, words in KIND_WORDS.items():
+        of_kind = [t.id in plan.guessed for t in plan.missing if t.kind == kind]
+        if sum(of_kind) < len(of_kind):
+            known.append(words)
+        if any(of_kind):
+            guessed.append(words if all(of_kind) else f"{sum(of_kind)} of {len(of_kind)} {words}")
+    measured = [f"{' and '.join(known)} from earlier ones like these"] if known else []
+    return "; ".join([*measured, f"{' and '.join(guessed)} roughly guessed, as none like them was run yet"])
+
+
+KIND_WORDS: Mapping[Kind, str] = {"train": "trainings", "score": "scores", "serve": "servings"}
 
 
 def _until_decided_line(plan: Plan, is_one_of_several_sets: bool) -> list[str]:
