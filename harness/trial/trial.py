@@ -32,6 +32,8 @@ from harness.runtimes import Runtime
 from harness.runtimes.offered import of_deployment
 from harness.store.runs import RunFolder
 from harness.streams import seed_for
+from harness.suite.model_ref import parse_model
+from harness.trial.freed_memory import keep_freed_memory
 from harness.trial.watchdog import CHECK_S, Watchdog
 
 Dispatch = Callable[[Job], Outcome]
@@ -299,6 +301,7 @@ def _collect() -> None:
 def fresh(trial: Trial, threads: int) -> None:
     """Make a reused worker like a new one: memory, randomness, threads."""
     _collect()
+    keep_freed_memory(trial.kind != "serve" and _is_network(trial))
     seed = seed_for(trial.seed or 0, "process", trial.id)
     random.seed(seed)
     if "numpy" in sys.modules:
@@ -314,6 +317,11 @@ def fresh(trial: Trial, threads: int) -> None:
     from threadpoolctl import threadpool_limits
 
     threadpool_limits(limits=threads)
+
+
+def _is_network(trial: Trial) -> bool:
+    model = trial.spec.get("model")
+    return isinstance(model, str) and parse_model(model).about.is_network
 
 
 @contextlib.contextmanager
