@@ -10,11 +10,13 @@ import pytest
 
 from harness.analysis.measure_next import NextMeasurement
 from harness.analysis.recommend import recommend
+from harness.analysis.sensitivity import Question
+from harness.planning.inherited import source_of
 from harness.planning.tails import with_rounds
 from harness.planning.trials import plan_trials
 from harness.reading import read_suite
 from harness.record import Measurement, Record, Trial
-from harness.running import until_decided
+from harness.running import broken_models, until_decided
 from harness.running.asked import Asked, grid_of, seeds_of
 from harness.running.standing import question_of
 from harness.running.story import Story
@@ -305,6 +307,63 @@ def test_who_cannot_be_told_apart_has_all_rounds_of_the_suite_before_that_is_sai
     for name in ("small_cnn", "resnet"):
         assert (name, "onnx", suite.serving.rounds - 1) in served
     assert ("resnet", "torch", 1) not in served, "who is behind has none of it"
+
+
+def test_what_is_worth_nearly_as_much_is_measured_in_the_same_step_where_it_is_cheap(
+    suite: Suite, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One by one, the rounds of lstm_vs_transformer took 22 steps, each with a start of its workers."""
+
+    def option(name: str, seconds: float, rate: float) -> NextMeasurement:
+        return NextMeasurement(f"a round of {name}", "round", name, "sklearn", 1, 1.0, seconds, None, rate)
+
+    worth = [option("good", 40.0, 0.3), option("fair", 40.0, 0.29), option("poor", 10.0, 0.2)]
+    run, asked = open_run(tmp_path, suite.name, "0123456789abcdef"), Asked(suite, grid_of(plan_trials(suite)))
+    spending = _Spending(
+        suite, Worlds(run, World(run, CLEAR, 0.01).execute), asked, Story(0), lambda: np.inf, False
+    )
+    question = question_of(run, suite)
+
+    def taken(options: list[NextMeasurement], left_s: float = np.inf) -> list[str]:
+        monkeypatch.setattr(until_decided, "next_measurements", lambda *given: options)
+        asked.rounds.clear()
+        return spending._worth_most(question, left_s)[0]
+
+    assert taken(worth) == ["a round of good", "a round of poor"], (
+        "fair takes long: it may prove not to be needed"
+    )
+    assert asked.rounds == {"good/sklearn": 2, "poor/sklearn": 2}
+    assert taken([*worth[:2], option("poor", 10.0, 0.09)]) == ["a round of good"], "it is worth too little"
+    assert taken(worth, left_s=45.0) == ["a round of good"], "the budget is for both"
+
+
+def test_one_table_tells_of_all_exports_of_a_reference(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was built anew for each of them once anything else had ended, on a core that trained."""
+    monkeypatch.setitem(ACCURACY, "convnext", 0.5)
+    monkeypatch.setitem(ACCURACY, "vit", 0.5)
+    (tmp_path / "near.yaml").write_text(NEAR)
+    suite = read_suite(tmp_path / "near.yaml")
+    run = open_run(tmp_path / "few", suite.name, "0123456789abcdef")
+    asked = Asked(suite, grid_of(plan_trials(suite)), is_finished=run.has_finished)
+    trials, world, tables = asked.trials(("train", "score")), NearWorld(run, number=2), list[RunFolder]()
+    world.execute([t for t in trials if not source_of(t)], lambda trial: True)
+
+    def counted(where: RunFolder, its: Suite) -> Question:
+        tables.append(where)
+        return question_of(where, its)
+
+    monkeypatch.setattr(broken_models, "question_of", counted)
+    models = broken_models.BrokenModels(run, suite, asked)
+    heirs = [t for t in trials if source_of(t)]
+    second = [t for t in asked.trials(("train",), seeds=2) if t.seed == 1]
+    wanted = set[str]()
+    for heir, other in zip(heirs, second, strict=False):
+        wanted |= {heir.candidate} if models.may_be_chosen(heir) else set()
+        world.execute([other], lambda trial: True)
+    assert len(heirs) >= len(second) > 2 and len(tables) == 1
+    assert wanted and not wanted & {"convnext", "vit"}
 
 
 def test_a_second_seed_leaves_no_core_idle(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

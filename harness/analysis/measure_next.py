@@ -42,6 +42,10 @@ STEPS = (1, 2, 4, 8)
 DEGREE = 3
 """E[U | result] is fitted as a cubic: bins miss the tail in which a nearly settled choice would turn."""
 
+CHANCES, SURELY = 8, 3.0
+"""How often it is tried what a signal without information gives, and from how many standard deviations of it
+on a gain is one: the largest of dozens that are nothing by themselves is about two."""
+
 SEPARATED = 1.96
 """Standard errors from which a lead's 95 % interval leaves zero out."""
 
@@ -82,18 +86,21 @@ def value_of_information(outcome: Array, signal: Array, rng: np.random.Generator
         outcome: (num_draws, K) utilities, the fallback where a limit is broken.
         signal: (num_draws,) the hypothetical result under each draw.
     Returns:
-        at least 0; what a signal without information gives by chance is taken off.
+        at least 0; what a signal without information gives by chance is taken off, and what is no more
+        than that is 0.
     """
 
     best = float(outcome.mean(0).max())
+    basis, _ = np.linalg.qr(np.vander((signal - signal.mean()) / (signal.std() or 1.0), DEGREE + 1))
 
-    def gain(by: Array) -> float:
-        basis = np.vander((by - by.mean()) / (by.std() or 1.0), DEGREE + 1)
-        fitted, *_ = np.linalg.lstsq(basis, outcome, rcond=None)
-        return float((basis @ fitted).max(1).mean()) - best
+    def gain(order: Array) -> float:
+        ordered = basis[order]
+        return float((ordered @ (ordered.T @ outcome)).max(1).mean()) - best
 
-    chance = sum(gain(rng.permutation(signal)) for _ in range(3)) / 3
-    return max(gain(signal) - chance, 0.0)
+    orders = np.arange(len(signal))
+    chance = np.array([gain(rng.permutation(orders)) for _ in range(CHANCES)])
+    found = gain(orders) - float(chance.mean())
+    return found if found > SURELY * float(chance.std(ddof=1)) else 0.0
 
 
 def signal_of(draws: Array, resolved: float, rng: np.random.Generator) -> Array:
@@ -111,12 +118,16 @@ def resolved_share(units: int, unit_variance: float, total_variance: float, more
     return min((unit_variance / units - unit_variance / (units + more)) / total_variance, 1.0)
 
 
-def next_measurements(question: Question, records: Sequence[Record]) -> tuple[NextMeasurement, ...]:
+def next_measurements(
+    question: Question, records: Sequence[Record], start_s: float = 0.0
+) -> tuple[NextMeasurement, ...]:
     """Further seeds and rounds, best value per dollar first; worthless ones are left out.
 
     Args:
         question: a complete table with its limits and objective.
         records: of the run: how many units there are, how they vary and how long they took.
+        start_s: what measuring anything takes beside its units: the more it is, the more units are worth it
+            at once.
     """
     choice = question.choice
     if not len(choice.contenders):
@@ -130,13 +141,13 @@ def next_measurements(question: Question, records: Sequence[Record]) -> tuple[Ne
     price = cost.price_of(question.suite.machine)
     found = []
     for candidate in dict.fromkeys(row.candidate for row in question.table.rows):
-        gains = [g for n in quality if (g := _seed_gain(question, units, outcome, candidate, n, rng))]
-        seconds = units.seconds_of_seed(candidate)
-        found.append(_entry("seed", candidate, None, gains, seconds, price))
+        taken = Seconds(units.seconds_of_seed(candidate), start_s)
+        gains = [g for n in quality if (g := _seed_gain(question, units, outcome, candidate, n, rng, taken))]
+        found.append(_entry("seed", candidate, None, gains, taken, price))
     for k, row in enumerate(question.table.rows):
-        gains = [g for n in served if (g := _round_gain(question, units, outcome, k, n, rng))]
-        seconds = units.seconds_of_round(Variant(row.candidate, row.runtime))
-        found.append(_entry("round", row.candidate, row.runtime, gains, seconds, price))
+        taken = Seconds(units.seconds_of_round(Variant(row.candidate, row.runtime)), start_s)
+        gains = [g for n in served if (g := _round_gain(question, units, outcome, k, n, rng, taken))]
+        found.append(_entry("round", row.candidate, row.runtime, gains, taken, price))
     # Equal candidates differ by rounding: a gain of 1e-16 is none.
     least = max(WORTHLESS * scale, 1e-6 * abs(float(outcome.mean(0).max())))
     worthy = [f for f in found if f.value > least]
@@ -279,17 +290,38 @@ Gain = tuple[float, int]
 """Value of some more units, and how many."""
 
 
-def _best_gain(outcome: Array, draws: Array, shares: Sequence[float], rng: np.random.Generator) -> Gain:
-    """The number of units with most value per unit."""
+@dataclass(frozen=True)
+class Seconds:
+    """What a unit takes, and what any number of them takes beside that."""
+
+    each: float
+    start: float = 0.0
+
+    def rate(self, gain: Gain) -> float:
+        """Value per second of both."""
+        value, units = gain
+        return value / (units * max(self.each, 1e-9) + self.start)
+
+
+def _best_gain(
+    outcome: Array, draws: Array, shares: Sequence[float], rng: np.random.Generator, seconds: Seconds
+) -> Gain:
+    """The number of units with most value for what they take."""
     gains = [
         (value_of_information(outcome, signal_of(draws, share, rng), rng), step)
         for step, share in zip(STEPS, shares, strict=True)
     ]
-    return max(gains, key=lambda g: g[0] / g[1])
+    return max(gains, key=seconds.rate)
 
 
 def _seed_gain(
-    question: Question, units: _Units, outcome: Array, candidate: str, metric: str, rng: np.random.Generator
+    question: Question,
+    units: _Units,
+    outcome: Array,
+    candidate: str,
+    metric: str,
+    rng: np.random.Generator,
+    seconds: Seconds,
 ) -> Gain | None:
     """The best of the candidate's runtimes stands for all: they are the same fitted models."""
     gains = []
@@ -306,12 +338,18 @@ def _seed_gain(
         total = float(draws.var())
         # Nothing is known of the spread over seeds: a quarter, as with three seeds that are all there is.
         shares = [resolved_share(len(seeds), variance, total, m) if variance else 0.25 for m in STEPS]
-        gains.append(_best_gain(outcome, draws, shares, rng))
+        gains.append(_best_gain(outcome, draws, shares, rng, seconds))
     return max(gains, default=None)
 
 
 def _round_gain(
-    question: Question, units: _Units, outcome: Array, k: int, metric: str, rng: np.random.Generator
+    question: Question,
+    units: _Units,
+    outcome: Array,
+    k: int,
+    metric: str,
+    rng: np.random.Generator,
+    seconds: Seconds,
 ) -> Gain | None:
     row = question.table.rows[k]
     draws = question.table.draws[metric][:, k]
@@ -323,7 +361,7 @@ def _round_gain(
     logs = np.log(draws)
     total = float(logs.var())
     shares = [resolved_share(len(launches), variance, total, m) if variance else m / (m + 1) for m in STEPS]
-    return _best_gain(outcome, logs, shares, rng)
+    return _best_gain(outcome, logs, shares, rng, seconds)
 
 
 def _entry(
@@ -331,15 +369,16 @@ def _entry(
     candidate: str,
     runtime: str | None,
     gains: Sequence[Gain],
-    seconds: float,
+    seconds: Seconds,
     price: Price | None,
 ) -> NextMeasurement:
-    value, units = max(gains, key=lambda g: g[0] / g[1], default=(0.0, 1))
+    value, units = max(gains, key=seconds.rate, default=(0.0, 1))
     noun = ("seed" if kind == "seed" else "serving round") + ("s" if units > 1 else "")
     name = candidate if runtime is None else f"{candidate}/{runtime}"
     count = "one" if units == 1 else str(units)
-    usd = None if price is None else units * seconds * price.usd_per_hour / 3600
-    spent = max(units * seconds, 0.1) if usd is None else max(usd, 1e-9)
+    taken, rate = units * seconds.each, None if price is None else price.usd_per_hour / 3600
+    whole = taken + seconds.start
+    spent = max(whole, 0.1) if rate is None else max(whole * rate, 1e-9)
     return NextMeasurement(
         f"{count} more {noun} of {name}",
         kind,
@@ -347,7 +386,7 @@ def _entry(
         runtime,
         units,
         value,
-        units * seconds,
-        usd,
+        taken,
+        None if rate is None else taken * rate,
         value / spent,
     )

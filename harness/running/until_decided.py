@@ -18,13 +18,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 
 from harness.analysis.measure_next import (
+    NextMeasurement,
     is_beyond_reach,
     is_decided,
     next_measurements,
     served_metrics,
 )
 from harness.analysis.rule import POSSIBLE
-from harness.analysis.ruled_out import RULED_OUT, broken_on_validation, keeps_by_itself, surely_broken
+from harness.analysis.ruled_out import RULED_OUT, surely_broken
 from harness.analysis.sensitivity import Question
 from harness.analysis.stamps import STORY
 from harness.metrics import metrics_of
@@ -37,6 +38,7 @@ from harness.planning.untrained import quick_first, untrained_trials
 from harness.record import Kind, Trial
 from harness.results import Row
 from harness.running.asked import Asked, grid_of
+from harness.running.broken_models import BrokenModels
 from harness.running.idle_cores import smaller_along, train_along
 from harness.running.standing import question_of, standing_of
 from harness.running.story import Story
@@ -59,6 +61,13 @@ FEWEST = 3
 WORTH_A_LOOK = 0.1
 """Untrained networks are served where that should take at most this share of their trainings' time, of two
 seeds: of five networks one was ruled out by it, and saved one seed. Shares of .15 to .2 did not pay."""
+
+START_S = 5.0
+"""What a step takes beside its trials: its workers start, and the table is looked at."""
+
+ALIKE, CHEAP_S = 1 / 3, 15.0
+"""Asked for in the same step is what is worth at least this share of what is worth most for its time, and
+takes so many seconds at most: what proves not to be needed may cost no more than the starts it saves."""
 
 MANY_ROWS = 3000
 """From so many test rows on, an export is first asked for 1,000 validation rows beside its reference; to
@@ -109,7 +118,6 @@ class _Spending:
     is_open_ended: bool
     ids: set[str] = field(default_factory=set)
     beside: tuple[Trial, ...] = ()
-    _models: tuple[frozenset[str], dict[str, str]] = field(default_factory=lambda: (frozenset(), {}))
 
     def story(self) -> Story:
         self._serve_untrained()
@@ -169,35 +177,12 @@ class _Spending:
         together = few or self._wall_s(two) <= TOGETHER * self._wall_s(one)
         self.asked.begin(FIRST if together else 1)
         self.worlds.say(f"training and scoring {self._alive()}")
-        self._execute(self.asked.trials(("train", "score")), self._may_be_chosen)
-        found = self._broken_on_validation()
+        models = BrokenModels(self.worlds.run, self.suite, self.asked)
+        self._execute(self.asked.trials(("train", "score")), models.may_be_chosen)
+        found = models.on_validation()
         by_variant = {v: found[c] for v, c in self.asked.candidates.items() if c in found}
         self._rule_out(by_variant, "after training")
-        self._rule_out(self._broken_by_models(), "after scoring")
-
-    def _may_be_chosen(self, trial: Trial) -> bool:
-        """Whether a score is still wanted, by what is known when all that it needs has ended."""
-        if trial.candidate in self._broken_on_validation() or not self._has_source(trial):
-            return False
-        source = self.worlds.run.record(source_of(trial)) if source_of(trial) else None
-        if source is None or trial.variant is None or keeps_by_itself(source, self.suite):
-            return True
-        return trial.variant.name not in self._broken_by_models()
-
-    def _broken_on_validation(self) -> dict[str, str]:
-        return broken_on_validation(self.worlds.run.records(), self.suite)
-
-    def _broken_by_models(self) -> dict[str, str]:
-        """Variants whose own quality or training, or that of the reference whose quality they have, surely
-        breaks a limit: before an export is made of it."""
-        known = frozenset(r.trial.id for r in self.worlds.run.records() if not source_of(r.trial))
-        if known != self._models[0]:
-            table = question_of(self.worlds.run, self.suite).table
-            self._models = known, surely_broken(table, self.suite, of_model=True)
-        found = self._models[1]
-        scored = {self.asked.grid[v][1]: text for v, text in found.items() if v in self.asked.grid}
-        heirs = {v: scored[source] for v, source in self.asked.heirs().items() if source in scored}
-        return {**heirs, **found}
+        self._rule_out(models.found(), "after scoring")
 
     def _alive(self) -> str:
         names = list(dict.fromkeys(self.asked.candidates[v] for v in self.asked.alive))
@@ -276,22 +261,37 @@ class _Spending:
             if left_s > 0 and (rest := self._rest_of_rounds(question)):
                 return rest, ""
             return None, "indistinguishable at this budget: all its seeds would hardly tell the tied apart"
-        reason = "nothing that could still be measured is worth its price"
-        for option in next_measurements(question, self.worlds.run.records()):
-            if left_s <= 0 or option.seconds > left_s:
-                reason = "the budget is spent" if left_s <= 0 else "what is left of the budget is too little"
-                continue
-            if self.asked.take(option, self.is_open_ended):
-                return self._with_all_cores(option.what, question), ""
-            reason = "the suite's seeds and rounds are spent; give a --budget to go beyond them"
+        taken, reason = self._worth_most(question, left_s)
+        if taken:
+            return self._with_all_cores(" and ".join(taken), question), ""
         if question.choice.named is None and left_s > 0 and (rest := self._rest_of_contenders(question)):
             return rest, ""
         return None, reason
 
+    def _worth_most(self, question: Question, left_s: float) -> tuple[list[str], str]:
+        """Ask for what is worth most for its time, and for what is worth hardly less with it: one by one each
+        would have a start of workers and a look at the table of its own. Or why there is nothing."""
+        reason = "nothing that could still be measured is worth its price"
+        taken: list[NextMeasurement] = []
+        for option in next_measurements(question, self.worlds.run.records(), START_S):
+            if taken and option.value_per_usd < ALIKE * taken[0].value_per_usd:
+                break
+            if taken and option.seconds > CHEAP_S:
+                continue
+            if left_s <= 0 or option.seconds > left_s:
+                reason = "the budget is spent" if left_s <= 0 else "what is left of the budget is too little"
+            elif self.asked.take(option, self.is_open_ended):
+                taken.append(option)
+                left_s -= option.seconds
+            else:
+                reason = "the suite's seeds and rounds are spent; give a --budget to go beyond them"
+        return [option.what for option in taken], reason
+
     def _with_all_cores(self, step: str, question: Question) -> str:
-        along = train_along(self.asked, question, FIRST, self._wall_s)
+        most = max([FIRST, *self.asked.seeds.values()])
+        along = train_along(self.asked, question, most, self._wall_s)
         self.beside = smaller_along(self.asked, self._wall_s, self.left_s())
-        said = [f"a second seed of {' and '.join(along)}"] if along else []
+        said = [f"a further seed of {' and '.join(along)}"] if along else []
         smaller = dict.fromkeys(t.candidate for t in self.beside)
         said += [f"smaller training sets of {' and '.join(smaller)}"] if smaller else []
         return "; beside it ".join([step, " and ".join(said)] if said else [step])
