@@ -235,6 +235,31 @@ def test_a_log_is_known_by_what_its_owners_call_users_and_items(user: str, item:
     assert (suite["data"]["user"], suite["data"]["item"]) == (user, item)
 
 
+def test_a_file_of_recbole_is_a_log_and_its_ratings_are_asked_about(first: First) -> None:
+    log("ml.inter", TIMES["seconds"], "\t", rating=lambda i: str(i % 5 + 1))
+    kinds = {
+        "user": "user_id:token",
+        "item": "item_id:token",
+        "rating": "rating:float",
+        "time": "timestamp:float",
+    }
+    pd.read_csv("ml.inter", sep="\t").rename(columns=kinds).to_csv("ml.inter", sep="\t", index=False)
+    code, said, suite = first("ml.inter")
+    assert code == 0, said
+    wanted = {**kinds, "at_least": 4}
+    assert {key: suite["data"].get(key) for key in wanted} == wanted
+
+
+def test_a_log_of_visits_is_asked_for_the_last_choice_of_each(first: First) -> None:
+    log("visits.csv", TIMES["seconds"])
+    frame = pd.read_csv("visits.csv").drop(columns="user")
+    frame["SessionId"] = np.arange(len(frame)) // 4
+    frame.to_csv("visits.csv", index=False)
+    code, said, suite = first("visits.csv")
+    assert code == 0 and suite["data"]["split"] == "leave_one_out", said
+    assert "asked is the last choice of each" in said
+
+
 def test_pieces_of_single_purchases_make_no_item_more_popular(first: First) -> None:
     """Ten thousand litres in one row are one purchase; a row for each pair of user and item counts pieces."""
     log("sales.csv", TIMES["seconds"], quantity=lambda i: str(10_000 if i % 50 == 0 else 1))

@@ -133,7 +133,7 @@ def test_an_order_is_taken_as_seconds_and_plan_says_so(tmp_path: Path) -> None:
     assert len(load(path).events) == N
     assert "0 to 59: an order rather than moments" in interactions_csv.notes(path=str(path))[0]
     assert days(load(path, time_unit="days")).tolist() == list(range(N))
-    assert not interactions_csv.notes(path=str(path), time_unit="days")
+    assert not interactions_csv.notes(path=str(path), time_unit="days", mask_seen=False)
 
 
 @pytest.mark.parametrize("separator", [",", "\t", "::", ";", "|"])
@@ -221,7 +221,7 @@ def test_views_that_do_not_count_are_told(tmp_path: Path) -> None:
     assert len(load(path).events) == N // 3
     said = f"{2 * N // 3} of {N} events only show an item, which is no choice, and are left out (view)"
     assert said in interactions_csv.notes(path=str(path))[0]
-    assert not interactions_csv.notes(path=str(path), positive=["view", "purchase"])
+    assert not interactions_csv.notes(path=str(path), positive=["view", "purchase"], mask_seen=False)
 
 
 @pytest.mark.parametrize(
@@ -474,3 +474,45 @@ def test_a_column_that_is_named_already_is_not_proposed_for_another(tmp_path: Pa
     path.write_text("user,thing,when\nu1,i1,2024-01-01\n")
     with pytest.raises(DataError, match="for instance item: thing"):
         load(path)
+
+
+def _shaped(path: Path, rows: list[tuple[str, str, int]], **args: Any) -> str:
+    """What plan says of users, items and hours."""
+    lines = [f"{user},{item},{1_700_000_000 + 3600 * hour}" for user, item, hour in rows]
+    (path / "log.csv").write_text("\n".join(["user,item,time", *lines]))
+    return " ".join(interactions_csv.notes(path=str(path / "log.csv"), **args))
+
+
+def test_choices_of_what_users_had_before_are_told_unless_they_are_asked_for(tmp_path: Path) -> None:
+    rows = [(f"u{k % 20}", f"i{k % 20 + 20 * (k // 20 % 5)}", k) for k in range(200)]  # everything twice
+    assert "50% of the choices are of an item that the same user had" in _shaped(tmp_path, rows)
+    assert "choices are" not in _shaped(tmp_path, rows, mask_seen=False)
+    assert "choices are" not in _shaped(tmp_path, rows[:100])
+
+
+def test_users_of_one_visit_cut_by_time_are_told_to_be_strangers_and_the_cure_works(
+    tmp_path: Path,
+) -> None:
+    rows = [(f"visit {k // 4}", f"i{k % 31}", k) for k in range(400)]
+    said = _shaped(tmp_path, rows)
+    assert "100% of the 10 users of the test part have no earlier choice" in said
+    assert "strangers" not in _shaped(tmp_path, rows, split="leave_one_out")
+    assert "strangers" not in _shaped(tmp_path, [(f"u{k % 9}", f"i{k % 31}", k) for k in range(400)])
+
+
+def test_items_that_nobody_had_chosen_before_the_test_part_are_told(tmp_path: Path) -> None:
+    rows = [(f"u{k % 9}", f"i{k % 31}" if k < 360 or k % 2 else f"new {k}", k) for k in range(400)]
+    assert "50% of the choices of the test part are of items that nobody had chosen" in _shaped(
+        tmp_path, rows
+    )
+    assert "nobody" not in _shaped(tmp_path, rows[:360])
+
+
+def test_several_groups_in_a_cell_are_told_to_be_one(tmp_path: Path) -> None:
+    genres = ("Action|Comedy", "Drama", "Action")
+    lines = [f"u{k % 9},i{k % 31},{1_700_000_000 + 3600 * k},{genres[k % 31 % 3]}" for k in range(99)]
+    (tmp_path / "log.csv").write_text("\n".join(["user,item,time,genres", *lines]))
+    path = str(tmp_path / "log.csv")
+    said = " ".join(interactions_csv.notes(path=path, category="genres"))
+    assert "column 'genres' holds several in a cell, for instance 'Action|Comedy': each of the 3 comb" in said
+    assert "several in a cell" not in " ".join(interactions_csv.notes(path=path))

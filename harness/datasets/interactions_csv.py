@@ -33,6 +33,7 @@ from harness.datasets.interest import Interest, interest_of, orders_of, weights_
 from harness.datasets.item_table import catalogue_of, read_items
 from harness.datasets.line_of_names import lacking
 from harness.datasets.log_ids import check_ids, check_known_items, codes_of, said_of_ids
+from harness.datasets.log_shape import said_of_groups, said_of_shape
 from harness.datasets.log_times import days_of
 from harness.datasets.own_files import content_of_file, existing
 from harness.datasets.raw import MISSING, Layout, first_cells, read_file
@@ -178,6 +179,10 @@ def _load(content: str, given: tuple[tuple[str, Any], ...]) -> tuple[Interaction
         frame[category].iloc[kept] if category in frame else None,
     )  # fmt: skip
     found = _interactions(frame[who].iloc[kept], frame[what].iloc[kept], told, protocol, table)
+    notes += [
+        *said_of_shape(found),
+        *(said_of_groups(frame[category], category) if category in frame else ()),
+    ]
     if table is not None:
         chosen, all_items = len(np.unique(found.events.item)), len(found.catalogue)
         notes.append(

@@ -38,8 +38,8 @@ FEW_NEGATIVE = 0.5
 
 
 def plain_name(name: str) -> str:
-    """A column's name in small letters, without signs between."""
-    return re.sub(r"[^a-z]", "", name.casefold())
+    """A column's name in small letters, without signs between, and without RecBole's kind behind it."""
+    return re.sub(r"[^a-z]", "", re.sub(r":(token|float)(_seq)?$", "", name.casefold()))
 
 
 def overlooked(

@@ -9,14 +9,14 @@ from pathlib import Path
 import pandas as pd
 
 from harness.codec import Json, JsonObject
-from harness.datasets.overlooked import EVENTS, RATINGS
+from harness.datasets.overlooked import EVENTS, RATINGS, plain_name
 from harness.init.tables import headless, holds_dates, is_id, read
 
 USERS = (
     "user", "userid", "uid", "customer", "customerid", "visitor", "visitorid", "account", "accountid",
     "reviewer", "reviewerid", "member", "memberid", "client", "clientid", "household", "householdid",
     "shopper", "shopperid", "buyer", "buyerid", "subscriber", "subscriberid", "viewer", "viewerid",
-    "listener", "listenerid", "reader", "readerid", "sessionid",
+    "listener", "listenerid", "reader", "readerid", "sessionid", "visitid",
 )  # fmt: skip
 ITEMS = (
     "item", "itemid", "movie", "movieid", "product", "productid", "asin", "parentasin", "sku", "article",
@@ -25,6 +25,8 @@ ITEMS = (
     "anime", "animeid", "recipe", "recipeid", "news", "newsid", "offer", "offerid", "listing", "listingid",
     "hotelid", "videoid", "adid",
 )  # fmt: skip
+VISITS = ("sessionid", "visitid")
+"""Users of one visit each: cut by time all of them would be new."""
 TIMES = (
     "time", "timestamp", "date", "datetime", "ts", "eventtime", "createdat", "day", "unixreviewtime",
 )  # fmt: skip
@@ -49,7 +51,7 @@ def log_args(path: Path, given: JsonObject) -> dict[str, Json] | None:
     """
     names = {} if given.get("names") else _names(path)
     frame = read(path, {**names, **given})
-    columns = {_plain(str(name)): str(name) for name in frame.columns}
+    columns = {plain_name(str(name)): str(name) for name in frame.columns}
     user, item, time = _columns_of_ids(frame, columns, given)
     if user not in frame or item not in frame or frame[user].nunique() == len(frame):
         return None
@@ -59,11 +61,13 @@ def log_args(path: Path, given: JsonObject) -> dict[str, Json] | None:
         found |= {"time": None, "split": "random"}
     elif time != "time":
         found["time"] = time
+    if time and plain_name(user) in VISITS:
+        found["split"] = "leave_one_out"
     for key, words in (("event", EVENTS), ("rating", RATINGS), *EXTRA.items()):
         if (name := _first(columns, words)) and name != key:
             found[key] = name
     name = "" if _first(columns, RATINGS) else _first(columns, WEIGHTS)
-    if name and not (_plain(name) in PIECES and frame.duplicated([user, item]).any()):
+    if name and not (plain_name(name) in PIECES and frame.duplicated([user, item]).any()):
         found["weight"] = name
     return {**found, **given}
 
@@ -124,10 +128,6 @@ def _names(path: Path) -> dict[str, Json]:
 
 def _are_seconds(column: pd.Series) -> bool:
     return bool(pd.api.types.is_numeric_dtype(column) and (column >= SECONDS).all())
-
-
-def _plain(name: str) -> str:
-    return re.sub(r"[^a-z]", "", name.casefold())
 
 
 def _first(columns: Mapping[str, str], words: tuple[str, ...]) -> str:

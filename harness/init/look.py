@@ -167,6 +167,8 @@ def _log(path: Path, args: JsonObject) -> Seen:
         said.append(f"columns: {', '.join(named)} (--target COLUMN predicts one from the others instead)")
     if args.get("time", "time") is None:
         said.append("it has no times: it is split at random, so nothing is known of what comes next")
+    if args.get("split") == "leave_one_out":
+        said.append("asked is the last choice of each: cut by time hardly one would have an earlier one")
     said += [*notes("interactions_csv", args), *_taken_said(args, taken)]
     share = args.get("test", 0.1)
     assert isinstance(share, (int, float))  # the log was read with it
