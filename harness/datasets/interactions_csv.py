@@ -32,7 +32,7 @@ from harness.datasets.interactions import (
 from harness.datasets.interest import Interest, interest_of, orders_of, weights_of
 from harness.datasets.item_table import catalogue_of, read_items
 from harness.datasets.line_of_names import lacking
-from harness.datasets.log_ids import check_ids, check_known_items, codes_of, said_of_ids
+from harness.datasets.log_ids import check_ids, check_known_items, check_single, codes_of, said_of_ids
 from harness.datasets.log_shape import said_of_groups, said_of_shape
 from harness.datasets.log_times import days_of
 from harness.datasets.own_files import content_of_file, existing
@@ -156,6 +156,7 @@ def _load(content: str, given: tuple[tuple[str, Any], ...]) -> tuple[Interaction
     weight = weights_of(frame, path, wanted, mistakes)
     day = _days(frame, args, protocol, mistakes, notes)
     mistakes += [said for name in (who, what) for said in check_ids(frame[name], path, name)]
+    mistakes += check_single(frame[what], path, what)
     table = _items(args, what, mistakes)
     prices = _prices(frame[price], path, mistakes) if price in frame else None
     orders = np.zeros(len(frame), bool)

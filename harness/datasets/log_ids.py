@@ -16,6 +16,8 @@ WHOLE = re.compile(r"(-?\d+)\.0+")
 """A whole number as a program writes it whose column has holes elsewhere."""
 SHORTENED = re.compile(r"\d(?:[.,]\d+)?[eE]\+\d+")
 """A long number as a spreadsheet shows it."""
+BASKETS = 0.2
+"""Of the items a share that hold several."""
 MANY, LARGE = 50, 0.1
 """Of so many users one who has such a share of the rows is none."""
 
@@ -37,6 +39,27 @@ def check_ids(column: pd.Series, path: str, name: str) -> list[str]:
             "one: write the file anew from its source, with this column as text"
         )
     return mistakes
+
+
+def check_single(column: pd.Series, path: str, name: str) -> list[str]:
+    """What is wrong with items that are baskets: several in a cell, of which many stand alone elsewhere."""
+    codes, unique = pd.factorize(column)
+    texts = [str(value).strip().strip("[]") for value in unique]
+    for mark in ",;|":
+        several = [text for text in texts if mark in text]
+        alone = {_bare(text) for text in texts if mark not in text}
+        parts = {_bare(part) for text in several for part in text.split(mark)} - {""}
+        if several and len(several) >= BASKETS * len(texts) and 2 * len(parts & alone) >= len(parts):
+            row = int(np.flatnonzero(codes == texts.index(several[0]))[0])
+            return [
+                f"{path}:{row + 2}: the {name} {str(unique[codes[row]])!r} holds several, which stand alone "
+                "elsewhere: write a row for each"
+            ]
+    return []
+
+
+def _bare(text: str) -> str:
+    return text.strip(" '\"")
 
 
 def said_of_ids(column: pd.Series, name: str) -> list[str]:

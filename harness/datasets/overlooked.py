@@ -29,6 +29,13 @@ COUNTS = (
     "weight", "n",
 )  # fmt: skip
 """Columns of which a negative number takes something back."""
+NO = frozenset(
+    {"no", "n", "f", "false", "down", "thumbs_down", "dislike", "disliked", "negative", "neg", "bad", "never",
+     "unlike", "skip", "0", "-1", "nein", "non", "\U0001f44e"}
+)  # fmt: skip
+"""Answers in words that say no, in small letters."""
+MOST_ANSWERS = 6
+"""A column of answers in words has no more different ones."""
 FEW_GRADES = 2
 """Of so many grades the higher says yes."""
 MOST_EVENTS = 40
@@ -71,7 +78,22 @@ def overlooked(
                 f"row would count as interest: write `rating: {quoted(name)}` and `at_least: {least:.3g}`, "
                 "or `rating: null` where every row is interest"
             )
+        elif not (says_events or says_ratings) and (words := _answers_in_words(str(name), cells)):
+            yes = [word for word in words if word.casefold() not in NO] or list(words)
+            there = ", ".join(f"{word!r} ({rows} rows)" for word, rows in words.items())
+            said.append(
+                f"{path}: column {name!r} holds {there} and is not looked at, so that every row would count "
+                f"as interest: write `event: {quoted(name)}` and `positive: [{', '.join(map(quoted, yes))}]`"
+            )
     return said
+
+
+def _answers_in_words(name: str, cells: pd.Series) -> dict[str, int]:
+    """Words of a column of answers and their rows; empty where it is none, or holds numbers."""
+    counts = dict(Counter(cells.tolist()).most_common(MOST_ANSWERS + 1))
+    if plain_name(name) not in ANSWERS or not 1 < len(counts) <= MOST_ANSWERS:
+        return {}
+    return {} if np.isfinite(numbers_of(pd.Series(list(counts)))).all() else counts
 
 
 def _events(cells: pd.Series, words: Collection[str]) -> str:
