@@ -6,7 +6,7 @@ The servers and worlds of `benchmarks.capacity_search`, and one whose slow momen
 that most launches meet none. Each launch is a search of 5 s somewhere in the server's life; the truth is that
 of long runs of the very same process. Intervals are the table's: launches spread around the load.
 
-Gate: one queue's errors are no larger than the mean's in any world (5 % is luck), and smaller over all.
+Gate: one queue's errors are no larger than the mean's in any world (15 % is luck of some fifty errors), and smaller over all.
 """
 
 from __future__ import annotations
@@ -21,15 +21,14 @@ from benchmarks import capacity_search as search
 from benchmarks.capacity_search import CALLS, SERVERS, Server
 from benchmarks.worlds import asked, kept
 from harness.analysis.joint import launch_draws
-from harness.analysis.loads import RESAMPLES
-from harness.serving.belief import known_of
+from harness.analysis.loads import load_of_launches
 from harness.serving.capacity import find_capacity
 from harness.serving.load import Observed
 from harness.serving.queues import Services, compile_now, simulated_run, true_capacity
 from harness.streams import generator
 
 SECONDS, LAUNCHES, DRAWS = 5.0, (2, 3, 6), 2000
-LUCK = 1.05
+LUCK = 1.15
 
 
 def seldom(server: Server, random: np.random.Generator) -> Services:
@@ -75,8 +74,7 @@ def _of_one(name: str, world: str, services: Services, truth: float, number: int
     for n in LAUNCHES:
         answers = np.log([answer for _, answer in launches[:n]])
         runs = [run for of_launch, _ in launches[:n] for run in of_launch]
-        known = known_of(runs, server.closed, server.settings, RESAMPLES, random)
-        load = float(np.log(known.within(0.0, _bound(server))))
+        load = float(np.log(load_of_launches(runs, server.closed, server.settings, random)))
         shifted = [answers, answers - answers.mean() + load]
         ends = [np.quantile(launch_draws(a[:, None], random, DRAWS, 1), [0.025, 0.975]) for a in shifted]
         by_mean, covered = (bool(low <= np.log(truth) <= high) for low, high in ends)

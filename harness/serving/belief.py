@@ -22,6 +22,7 @@ ROUGH = 0.005
 SLOPES = tuple(3.0 * 2.0**k for k in range(6))
 """How steeply the late share may rise: log-odds per unit of log load."""
 BLOCKS = 10
+LEAST_TRACE_SD = 1e-3
 LEAST_DISPERSION, LEAST_SD = 2.0, 0.05
 
 
@@ -65,19 +66,15 @@ def known_of(
     promise: float = PROMISE,
     near: float | None = None,
 ) -> Weighed:
-    """What service times and late counts of runs say together, of one launch or of several.
-
-    A promise on a percentile is one over all requests: runs of several launches are one queue's, in which a
-    quiet minute does not make good for the requests that a slow one answered late.
+    """What service times and late counts of a launch's runs say together.
 
     Args:
         closed: (max_batch,) seconds by batch size in a closed loop. near: an estimate, tried first.
     """
-    bound = bound_of(closed, settings)
-    logs = _traced(runs, closed, settings, resamples, random, promise, near)
+    logs = traced(runs, closed, settings, resamples, random, promise, near)
     lowest, low, middle, high = (float(q) for q in np.quantile(logs, [0.025, 0.16, 0.5, 0.84]))
-    trace = Belief(middle, max((high - low) / 2, 1e-3))
-    counts = late_counts(runs, promise, bound)
+    trace = Belief(middle, max((high - low) / 2, LEAST_TRACE_SD))
+    counts = late_counts(runs, promise, bound_of(closed, settings))
     both = trace if counts is None else together(trace, counts)
     decides = counts is None or trace.sd < counts.sd
     return Weighed(both.mean, both.sd, float(np.exp(middle)), float(np.exp(lowest)), decides)
@@ -88,7 +85,7 @@ def requests_for(runs: Sequence[Observed]) -> int:
     return int(np.clip(sum(len(r.arrivals) for r in runs), FEWEST_REQUESTS, MOST_REQUESTS))
 
 
-def _traced(
+def traced(
     runs: Sequence[Observed],
     closed: np.ndarray,
     settings: ServerSettings,
