@@ -6,7 +6,7 @@ The servers and worlds of `benchmarks.capacity_search`, and one whose slow momen
 that most launches meet none. Each launch is a search of 5 s somewhere in the server's life; the truth is that
 of long runs of the very same process. Intervals are the table's: launches spread around the load.
 
-Gate: one queue's errors are no larger than the mean's in any world (15 % is luck of fifty), and smaller over all.
+Gate: one queue's errors are no larger than the mean's in any world (15 % is luck), and smaller over all.
 """
 
 from __future__ import annotations

@@ -19,6 +19,7 @@ from harness.serving.load import Observed, ServerSettings, counted_from
 from harness.serving.open_loop import measurements, said
 from harness.serving.queues import Services, poisson_arrivals, served, simulated_run, true_capacity
 from harness.serving.series import series_of
+from harness.store.run_folder import RunFolder
 from tests.analysis_world import MACHINE, Truth, World, make_suite, store
 from tests.test_serving_speeds import CLOSED, SETTINGS, two_speeds
 
@@ -150,6 +151,7 @@ def test_a_table_tells_the_load_of_all_launches_and_spreads_around_it(tmp_path: 
         run.write_bytes(f"trials/{record.trial.id}/requests.npz", (tmp_path / "requests.npz").read_bytes())
     assert Loads(run).of(records) == pytest.approx(together)
     table = measured_table(run.records(), suite, loads=Loads(run))
+    assert (tmp_path / run.url / "loads.json").exists()
     cell = table.rows[0].estimates[LOAD]
     assert cell.value == pytest.approx(together) and together < 0.95 * mean
     assert beside_mean(together, mean)[0] in cell.note
@@ -173,7 +175,7 @@ def test_a_table_tells_the_load_of_all_launches_and_spreads_around_it(tmp_path: 
 
 def test_what_a_launch_did_not_confirm_says_nothing_against_a_lower_load() -> None:
     sure, unsure = (replace(found(1000.0), confirmed=c) for c in (True, False))
-    note = "not confirmed: 2.0% were late in further runs at it; priced at 800 per s"
+    note = "not confirmed: 2.0% were late in further runs at it; its lower end is 800 per s"
     records = [
         served_record(k, ServerFacts(), replace(one, note="" if one.confirmed else note))
         for k, one in enumerate((sure, unsure))
@@ -181,6 +183,16 @@ def test_what_a_launch_did_not_confirm_says_nothing_against_a_lower_load() -> No
     assert counted_share(records) == pytest.approx(0.8**0.5)
     assert counted_share(records, 900.0) == pytest.approx((800 / 900) ** 0.5)
     assert counted_share(records, 700.0) == 1.0
+    assert counted_share(records, 2000.0) == counted_share(records)  # no more than the launch itself says
+
+
+def test_a_launch_that_found_no_load_is_not_left_out_of_the_others(tmp_path: Path) -> None:
+    records = [
+        served_record(0, ServerFacts(), found(900.0)),
+        served_record(1, ServerFacts(), found(950.0)),
+        served_record(2, ServerFacts(), Capacity(0.0, 0.0, 20.0, None, ())),
+    ]
+    assert Loads(RunFolder(str(tmp_path))).of(records) is None
 
 
 def found(qps: float) -> Capacity:

@@ -260,7 +260,7 @@ def test_an_answer_that_breaks_its_promise_when_tried_again_is_not_confirmed() -
 
     found = find_capacity(then_neighbours_come, np.array([0.002]), settings, 20.0, np.random.default_rng(0))
     assert found.confirmed is False
-    assert found.note.startswith("not confirmed: 100.0% were late in further runs at it; priced at ")
+    assert found.note.startswith("not confirmed: 100.0% were late in further runs at it; its lower end is ")
 
 
 def test_no_load_that_keeps_the_promise_is_a_capacity_of_zero() -> None:

@@ -207,5 +207,5 @@ def test_how_long_others_had_the_cores_of_a_run_is_read_with_it() -> None:
         "answered_ns": np.array([second + 5, 3 * second]), "counted": np.ones(2, bool),
     }  # fmt: skip
     settings = replace(SETTINGS, workers=2)
-    assert Observed.of_requests(noisy, raw, settings).calls.waited == pytest.approx(0.1 * 2.0 * 2)
+    assert Observed.of_requests(noisy, raw, settings).calls.waited == pytest.approx(0.1 * 2.0)
     assert Observed.of_requests(replace(noisy, noise=None), raw, settings).calls.waited == 0.0

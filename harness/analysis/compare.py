@@ -17,6 +17,7 @@ from harness.analysis.criteria import HARNESS_METRICS
 from harness.analysis.drift import drift_note, same_trials
 from harness.analysis.folds import by_seed_and_part, corrected_difference, test_to_train
 from harness.analysis.index import RecordIndex, index_records
+from harness.analysis.loads import LOAD, Loads
 from harness.analysis.outputs import stored_suite
 from harness.analysis.predictions import NotComparableError, ScoreReader, predictions_of
 from harness.analysis.stats import Array, Interval, two_way_difference, welch_difference
@@ -53,7 +54,7 @@ def compare_runs(run_a: RunFolder, run_b: RunFolder, margin: float = 0.0) -> Com
         exact += _quality_changes(variant, *sides, quality)
         exact += _exact_changes(variant, *sides, margin)
         if not speed_note:
-            exact += _serving_changes(variant, index_a, index_b, serving)
+            exact += _serving_changes(variant, *sides, serving)
     notes += [n for n in (size_note, speed_note or drift_note(variants, index_a, index_b)) if n]
     if not (quality.found or serving.found):
         # A baseline that was interrupted, say: that nothing is worse would be no news.
@@ -249,11 +250,11 @@ def _exact_changes(variant: Variant, a: _Side, b: _Side, margin: float) -> list[
     return changes
 
 
-def _serving_changes(variant: Variant, a: RecordIndex, b: RecordIndex, tests: Tests) -> list[Change]:
+def _serving_changes(variant: Variant, a: _Side, b: _Side, tests: Tests) -> list[Change]:
     """Launches of the two runs are not paired: Welch on logarithms."""
-    served = [[r for r in i.serve.get(variant, []) if r.status == "finished"] for i in (a, b)]
+    served = [[r for r in s.index.serve.get(variant, []) if r.status == "finished"] for s in (a, b)]
     names = [n for n in _names(served[0]) if METRICS[n].is_served and METRICS[n].is_compared]
-    failed = [r for r in b.serve.get(variant, []) if r.status == "failed" and r.failure]
+    failed = [r for r in b.index.serve.get(variant, []) if r.status == "failed" and r.failure]
     if names and not served[1]:
         lost = _lost(variant, METRICS[names[0]], *served)
         note = of_failure(failed[0].failure.reason) if failed and failed[0].failure else ""
@@ -262,7 +263,7 @@ def _serving_changes(variant: Variant, a: RecordIndex, b: RecordIndex, tests: Te
         return []  # what they differ by is no change of the suite's: `drift_note` says it
     untested = []
     for name in names:
-        before, after = (_values(group, name) for group in served)
+        before, after = (_launches(side, group, name) for side, group in zip((a, b), served, strict=True))
         if not len(after):
             untested.append(_lost(variant, METRICS[name], *served))
         elif (before > 0).all() and (after > 0).all():
@@ -270,6 +271,13 @@ def _serving_changes(variant: Variant, a: RecordIndex, b: RecordIndex, tests: Te
         elif (before > 0).any() or (after > 0).any():
             untested += _from_or_to_zero(variant, name, before, after, tests)
     return untested
+
+
+def _launches(side: _Side, records: Sequence[Record], name: str) -> Array:
+    """Launches' figures, around the load of all of them in one queue where it is one."""
+    values = _values(records, name)
+    together = Loads(side.run).of(records) if name == LOAD else None
+    return values if together is None else values * together / float(np.exp(np.log(values).mean()))
 
 
 def _test_logs(variant: Variant, name: str, before: Array, after: Array, tests: Tests) -> None:

@@ -10,38 +10,40 @@ from __future__ import annotations
 import contextlib
 import io
 import json
+import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 from zipfile import BadZipFile
 
 import numpy as np
 
 from harness.analysis.launches import headline
+from harness.analysis.stamps import QUEUES
 from harness.analysis.stats import Array
 from harness.facts import ServerFacts
 from harness.figures import short
 from harness.record import HarnessError, Record, content_hash
+from harness.store.behaviour import behaviour
 from harness.streams import generator
 
 if TYPE_CHECKING:
     from harness.serving.load import Observed, ServerSettings
 
 LOAD = "throughput_at_slo_qps"
-REQUESTS, ARRIVALS = 80_000, 5
+REQUESTS, ARRIVALS = 80_000, 4
 """Simulated requests of an answer, and streams of arrivals that it is the mean of."""
-RESAMPLES = 12
+RESAMPLES = 8
 """Resampled queues that tell how well their answer is known."""
-FORMULAS = "2"
-"""Version of what follows from the same requests; answers of another one are not taken."""
 FAR = 0.05
 """Share of the mean of launches' answers by which the load of all together differs and is said to."""
 LOADS = "loads.json"
 """What was found, beside the records: who has these without their requests, as in a published folder, has the
 same figures."""
-
-
+DAMAGED = (ValueError, EOFError, OSError, BadZipFile, zlib.error)
+"""What a file of arrays that was cut off may raise, by where it was."""
 COLUMNS = {"run", "scheduled_ns", "issued_ns", "answered_ns", "counted"}
 
 
@@ -57,46 +59,61 @@ class Loads:
     """The loads of all launches of a run's variants: found once, and kept."""
 
     run: HasLaunchFiles
+    _is_new: bool = False
 
     @cached_property
-    def _kept(self) -> dict[str, float | None]:
+    def _kept(self) -> dict[str, tuple[float | None, str]]:
+        """Launches, as a hash → their load, and the formulas that it was found with."""
         try:
-            return dict(json.loads(self.run.read_bytes(LOADS)))
-        except (FileNotFoundError, ValueError, TypeError):
+            found = json.loads(self.run.read_bytes(LOADS))
+            return {str(key): (load, str(by)) for key, (load, by) in found.items()}
+        except (FileNotFoundError, ValueError, TypeError, AttributeError):
             return {}
 
     def of(self, records: Sequence[Record]) -> float | None:
-        """Requests per second that keep the promise over all launches with an answer above zero.
+        """Requests per second that keep the promise over all launches with an answer.
 
         Args:
             records: of one variant's serve trials.
         Returns:
-            None of fewer than two launches, or where not all of them kept their requests.
+            None of fewer than two launches, where one of them found no load, or where not all of them kept
+            their requests and nobody found it before.
         """
-        launches = [r for r in records if r.status == "finished" and (m := headline(r, LOAD)) and m.value]
-        if len(launches) < 2:
+        told = [(r, m.value) for r in records if r.status == "finished" and (m := headline(r, LOAD))]
+        launches = [record for record, load in told if load]
+        if len(launches) < 2 or any(load == 0 for _, load in told):
             return None
         facts = [record.facts_as(ServerFacts) for record in launches]
-        told = [f"{r.trial.id} {r.started} {f.capacity}" for r, f in zip(launches, facts, strict=True)]
-        key = content_hash([FORMULAS, *sorted(told)])
-        if key not in self._kept:
+        answers = [f"{r.trial.id} {r.started} {f.capacity}" for r, f in zip(launches, facts, strict=True)]
+        key = content_hash(sorted(answers))
+        before, by = self._kept.get(key, (None, ""))
+        if by != formulas():
             try:
                 raw = [requests_of(self.run, record.trial.id) for record in launches]
-            except (FileNotFoundError, ValueError, BadZipFile):  # not kept, or cut off
-                return None
-            self._keep(key, in_one_queue(facts, raw, _burstiness(launches[0])))
-        return self._kept[key]
+            except (*DAMAGED, FileNotFoundError):
+                return before
+            before = in_one_queue(facts, raw, _burstiness(launches[0]))
+            self._kept[key], self._is_new = (before, formulas()), True
+        return before
 
-    def _keep(self, key: str, load: float | None) -> None:
-        self._kept[key] = load
-        with contextlib.suppress(HarnessError):  # a folder that may only be read
-            self.run.write_text(LOADS, json.dumps(self._kept, indent=1))
+    def keep(self) -> None:
+        """Write what was found, where anything was."""
+        if self._is_new:
+            with contextlib.suppress(HarnessError):  # a folder that may only be read
+                self.run.write_text(LOADS, json.dumps(self._kept, indent=1))
 
 
 def _burstiness(record: Record) -> float:
     """Of the gaps between a launch's requests; Poisson's where nothing else was asked."""
     scenario = record.trial.spec.get("scenario")
     return float(scenario.get("burstiness", 1.0)) if isinstance(scenario, Mapping) else 1.0
+
+
+@cache
+def formulas() -> str:
+    """What the code does that an answer follows from; older answers are found anew where they can be."""
+    files = (Path(__file__), *QUEUES)
+    return content_hash([behaviour(file, file.stat().st_mtime_ns)[0] for file in files])
 
 
 def requests_of(run: HasLaunchFiles, trial_id: str) -> dict[str, Array]:

@@ -11,7 +11,7 @@ from harness.analysis.beliefs import Beliefs
 from harness.analysis.disturbed import disturbed
 from harness.analysis.evidence import gather
 from harness.analysis.index import index_records
-from harness.analysis.loads import LOAD, Loads
+from harness.analysis.loads import Loads
 from harness.analysis.popular import doubts_of_log
 from harness.analysis.predictions import LoadPredictions, ScoreReader
 from harness.analysis.sanity import baseline_of, doubts
@@ -54,7 +54,10 @@ def measured_table(
     beliefs.warnings.extend(doubts(baseline))
     beliefs.warnings[:0] = doubts_of_log(index)  # first: what the data leaves out comes before the noise
     sessions = tuple(session.said for session in index.sessions)
-    return replace(_bare_table(beliefs, index.serve), baseline=baseline, sessions=sessions)
+    table = _bare_table(beliefs, index.serve, loads)
+    if loads:
+        loads.keep()
+    return replace(table, baseline=baseline, sessions=sessions)
 
 
 def _scored_metrics(records: Sequence[Record], known: MetricTable) -> list[str]:
@@ -128,12 +131,7 @@ def _ways_mixed(beliefs: Beliefs, score: Mapping[tuple[Variant, int | None], lis
     return found
 
 
-def _value(beliefs: Beliefs, name: str, row: int) -> float | None:
-    """A row's figure; None without one."""
-    return beliefs.estimates[name][row].value if name in beliefs.estimates else None
-
-
-def _bare_table(beliefs: Beliefs, serve: Mapping[Variant, list[Record]]) -> Tradeoff:
+def _bare_table(beliefs: Beliefs, serve: Mapping[Variant, list[Record]], loads: Loads | None) -> Tradeoff:
     """The measured part: no money, no flags."""
     rows = tuple(
         Row(
@@ -144,7 +142,7 @@ def _bare_table(beliefs: Beliefs, serve: Mapping[Variant, list[Record]]) -> Trad
             failures=beliefs.failures[row],
             training_failure=beliefs.training_failures.get(row, ""),
             service=service_times(serve.get(row, []), workers_of(row.runtime)),
-            counted_share=counted_share(serve.get(row, []), _value(beliefs, LOAD, k)),
+            counted_share=counted_share(serve.get(row, []), loads.of(serve.get(row, [])) if loads else None),
         )
         for k, row in enumerate(beliefs.rows)
     )

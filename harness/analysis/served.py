@@ -69,7 +69,8 @@ def counted_share(records: Sequence[Record], load: float | None = None) -> float
     """What share of the load found under a limit costs count on: its lower end where it was not confirmed.
 
     Args:
-        load: of all launches together; what a launch did not confirm says nothing against a lower one.
+        load: of all launches in one queue, None where there is none; what a launch did not confirm says
+            nothing against a lower one.
     """
     shares = []
     for record in (r for r in records if r.status == "finished"):
@@ -78,7 +79,8 @@ def counted_share(records: Sequence[Record], load: float | None = None) -> float
             continue
         low = next((m.value for m in record.measurements if m.at == {"bound": "low"}), None)
         priced_low = found.reason is Reason.NOT_CONFIRMED and low
-        shares.append(min(low / (load or found.value), 1.0) if priced_low and low else 1.0)
+        at = min(load or found.value, found.value)
+        shares.append(min(low / at, 1.0) if priced_low and low else 1.0)
     return float(np.exp(np.mean(np.log(shares)))) if shares else 1.0
 
 

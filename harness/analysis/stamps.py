@@ -33,6 +33,11 @@ CALCULATING = ("numpy", "scipy")
 
 HARNESS = Path(__file__).parent.parent
 
+QUEUES = tuple(
+    HARNESS / "serving" / f"{name}.py" for name in ("belief", "load", "queues", "series", "speeds")
+)
+"""What the load of several launches is found with, beside the formulas here."""
+
 
 def stamp_of(run: RunFolder) -> str:
     """Changes when a record appears or says something else, and with the formulas: all by content.
@@ -50,7 +55,9 @@ def stamp_of(run: RunFolder) -> str:
         contents = run.contents_of_records()
         with contextlib.suppress(HarnessError):  # a folder that may only be read
             run.write_text(".contents", f"{touched} {contents}")
-    return content_hash([EVIDENCE_FORMAT, _hash_of(sorted(Path(__file__).parent.glob("*.py"))), contents])
+    return content_hash(
+        [EVIDENCE_FORMAT, _hash_of([*sorted(Path(__file__).parent.glob("*.py")), *QUEUES]), contents]
+    )
 
 
 def sources_of(run: RunFolder, today: dt.date | None = None) -> dict[str, str]:

@@ -156,7 +156,7 @@ class _Search:
         notes = []
         if confirmed is False:
             notes.append(
-                f"not confirmed: {share:.1%} were late in further runs at it; priced at {per_s(low)}"
+                f"not confirmed: {share:.1%} were late in further runs at it; its lower end is {per_s(low)}"
             )
         slow, without = self._stalls(value)
         if slow:

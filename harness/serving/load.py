@@ -44,7 +44,7 @@ class Calls:
         first, last: (calls,) arrivals of the first and the last of them.
         issued, answered: (calls,) clock readings before and after the call.
         worker: (calls,) which of the workers made it.
-        waited: seconds in which workers could have run and others had their cores, put together.
+        waited: seconds in which the worker that waited most could have run and others had its core.
     """
 
     size: np.ndarray
@@ -104,7 +104,7 @@ class Observed:
         in_time = (answered > 0) & (answered - scheduled <= settings.limit_ms * 1e6)
         arrivals = (scheduled - scheduled[:1]) / 1e9
         took = max(float(answered.max()) - float(scheduled.min()), 0.0) / 1e9 if len(scheduled) else 0.0
-        waited = point.noise.wait_share * took * settings.workers if point.noise else 0.0
+        waited = point.noise.wait_share * took if point.noise else 0.0
         calls = replace(Calls.of_requests(raw), waited=waited)
         return Observed(point, arrivals, ~in_time[raw["counted"]], calls)
 

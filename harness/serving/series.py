@@ -96,7 +96,7 @@ def series_of(runs: Sequence[Calls], closed: np.ndarray, settings: ServerSetting
 
 def _own(extra: np.ndarray, waited: float) -> np.ndarray:
     """What is left of a run's stalls, (calls,) seconds, when those by others on its cores are taken off: the
-    longest first, until they are as long as its workers waited.
+    longest first, until they are as long as a worker waited.
 
     From a run that never pauses a kernel takes 50 ms of each second for all else. Such runs are overloaded on
     purpose; no lighter load meets their stalls.

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+from harness.analysis.loads import DAMAGED, requests_of
 from harness.facts import ServerFacts
 from harness.facts.serving import LoadPoint
 from harness.protocols import Section
@@ -52,7 +52,11 @@ class Load:
 
 CAPACITY_COLUMNS = (
     Column("variant", numeric=False),
-    Column(n.label(CAPACITY), "requests/s", hint="of all rounds: their requests in one queue"),
+    Column(
+        n.label(CAPACITY),
+        "requests/s",
+        hint="of several rounds: of their requests in one queue, where these were kept",
+    ),
     Column("by round", "requests/s", hint="each round's answer; below it the 95 % interval from its runs"),
     Column(
         "bound",
@@ -129,14 +133,13 @@ def _percentile(calls_ms: np.ndarray, q: int, points: Sequence[LoadPoint]) -> fl
 def _latencies(e: Evidence, record: Record, runs: int) -> list[np.ndarray]:
     """Per run the latencies in ms of its answered requests that count; none where they were not kept."""
     try:
-        content = e.run.read_bytes(f"trials/{record.trial.id}/requests.npz")
-    except FileNotFoundError:
+        raw = requests_of(e.run, record.trial.id)
+    except (*DAMAGED, FileNotFoundError):
         return [np.zeros(0)] * runs
-    with np.load(io.BytesIO(content), allow_pickle=False) as raw:
-        if "counted" not in raw:  # an older run folder: which of them count was not kept
-            return [np.zeros(0)] * runs
-        counts = raw["counted"] & (raw["answered_ns"] > 0)
-        run, took = raw["run"][counts], (raw["answered_ns"] - raw["scheduled_ns"])[counts] / 1e6
+    if "counted" not in raw:  # an older run folder: which of them count was not kept
+        return [np.zeros(0)] * runs
+    counts = raw["counted"] & (raw["answered_ns"] > 0)
+    run, took = raw["run"][counts], (raw["answered_ns"] - raw["scheduled_ns"])[counts] / 1e6
     return [took[run == number] for number in range(runs)]
 
 

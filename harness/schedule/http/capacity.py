@@ -85,7 +85,8 @@ def _judged(known: Known, points: list[LoadPoint]) -> Capacity:
     confirmed, share = _check(known.runs)
     notes = []
     if confirmed is False:
-        notes.append(f"not confirmed: {share:.1%} were late in further runs at it; priced at {per_s(low)}")
+        seen = f"{share:.1%} were late in further runs at it"
+        notes.append(f"not confirmed: {seen}; its lower end is {per_s(low)}")
     if loud := [r.point for r in known.runs if r.point.note]:
         notes.append(
             f"noisy: {len(loud)} of {len(known.runs)} runs ({loud[0].note}), alone it may carry more"
