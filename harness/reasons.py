@@ -65,6 +65,14 @@ def of_failure(reason: str) -> str:
     return reason if reason_of(reason) is Reason.NOT_RUN else f"{Reason.FAILED}: {reason}"
 
 
+def is_unrun(failure: str) -> bool:
+    """Whether a trial's failure, `serve cnn/onnx: not run: budget of 3 min spent`, is that it never started.
+
+    What a library says (`Could not run 'aten::empty'`) holds the same words.
+    """
+    return reason_of(failure.partition(": ")[2]) is Reason.NOT_RUN
+
+
 class Noted:
     """What has a note, and so reasons."""
 

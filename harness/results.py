@@ -217,6 +217,34 @@ class StillOpen(TypedDict):
     probability_best: float
 
 
+class NotCompared(TypedDict):
+    """A variant that was not run to the end and may be the better choice.
+
+    `stage`: what it was not: trained, scored or served. `why`: `budget of 3 min spent`. `lacks`: metrics that
+    decide and have no number. `probability_better`: than who is ahead of those that were compared, were it to
+    keep the limits that nothing is known of; with its lead in the objective (higher is better). None where
+    nothing is known of the objective.
+    """
+
+    variant: str
+    stage: str
+    why: str
+    lacks: tuple[str, ...]
+    probability_better: float | None
+    lead: float | None
+    lead_low: float | None
+    lead_high: float | None
+
+
+class SoFar(TypedDict):
+    """Who would be chosen of the variants that were compared; `tied_with`: who else of these."""
+
+    variant: str
+    probability_best: float
+    tied_with: tuple[str, ...]
+    compared: int
+
+
 class NearestMiss(TypedDict):
     """Who comes nearest where none may be chosen: the probability that it keeps all limits, and each."""
 
@@ -274,6 +302,10 @@ class Recommendation:
         may_keep_limits: [{variant, keeps_all, probability_best}] that cannot be chosen now and may prove the
         best.
         nearest: {variant, keeps_all, keeps: {limit: probability}} where none may be chosen.
+        not_compared: [{variant, stage, why, lacks, probability_better, lead, lead_low, lead_high}] that were
+            not run to the end, for want of time, and may be the better choice. so_far: {variant,
+            probability_best, tied_with, compared}: who would be chosen of the others, where the answer waits
+            for them.
         settled_by: in a tie, why `choice` is named: the metric that it is cheapest in, `limits` (it is
             more likely to keep them), `duel`, `objective` (the highest expected worth), empty where nothing
             tells.
@@ -301,6 +333,8 @@ class Recommendation:
     named_because: str = ""
     may_keep_limits: tuple[StillOpen, ...] = ()
     nearest: NearestMiss | None = None
+    not_compared: tuple[NotCompared, ...] = ()
+    so_far: SoFar | None = None
     runners_up: tuple[RunnerUp, ...] = ()
     reasons: tuple[str, ...] = ()
     flips: tuple[Flip, ...] = ()

@@ -25,6 +25,13 @@ HARNESS_METRICS = metrics_of(None)
 NEEDED_CALLS = {"latency_p50_ms": 10, "latency_p90_ms": 64, "latency_p99_ms": 662}
 """Calls over all launches below which a percentile is not estimable (measured: notes of the protocol)."""
 
+BELOW = {
+    "latency_p99_ms": ("latency_p90_ms", "latency_p50_ms"),
+    "latency_p90_ms": ("latency_p50_ms",),
+}
+"""Metric → those that are never above it: one above an upper limit on it breaks that, and is known from far
+fewer calls."""
+
 
 @dataclass(frozen=True)
 class DecisionObjective:

@@ -16,7 +16,18 @@ from harness.analysis.ties import Named, few
 from harness.analysis.tradeoff import interval_text, objections, percent, picked, words_of
 from harness.analysis.values import where_held
 from harness.figures import short
-from harness.results import Estimate, Expected, NearestMiss, Row, RunnerUp, StillOpen, Tradeoff
+from harness.reasons import is_unrun
+from harness.results import (
+    Estimate,
+    Expected,
+    NearestMiss,
+    NotCompared,
+    Row,
+    RunnerUp,
+    SoFar,
+    StillOpen,
+    Tradeoff,
+)
 from harness.suite.expression import Constraint
 
 NONE_MEETS_ALL = "No variant meets all limits."
@@ -43,6 +54,8 @@ def undecidable(table: Tradeoff, limits: Sequence[Constraint], goal: DecisionObj
         if any(has(row, name) for row in table.rows):
             continue
         notes = [row.estimates[name].note for row in table.rows if name in row.estimates]
+        # Where nobody was served no cell says why.
+        notes = notes or [f.partition(": ")[2] for row in table.rows for f in row.failures if is_unrun(f)]
         said = "; ".join(dict.fromkeys(n for n in notes if n)) or "not measured"
         reasons.append(f"No variant has a number for {name} ({said}), so nothing can be decided by it.")
     failed = [f"{row.variant} ({row.failures[0]})" for row in table.rows if row.failures]
@@ -151,6 +164,55 @@ def still_open(table: Tradeoff, choice: Choice) -> tuple[StillOpen, ...]:
     )
 
 
+# ------------------------------------------------------------------------------------ not all were run
+
+GOES_ON = "The same `python -m harness run …` goes on with what is missing; what is finished is kept."
+
+MOST_WAITED = 3
+"""Variants that were not run of which more is said than their names."""
+
+
+def waits_for(rows: Sequence[NotCompared]) -> str:
+    """`small_cnn/onnx was not served`; empty without any."""
+    stages = dict.fromkeys(one["stage"] for one in rows)
+    names = {stage: [one["variant"] for one in rows if one["stage"] == stage] for stage in stages}
+    said = (f"{few(of)} {'was' if len(of) == 1 else 'were'} not {stage}" for stage, of in names.items())
+    return ", ".join(said)
+
+
+def so_far_sentence(found: SoFar, total: int) -> str:
+    """Who is ahead of those that were compared, and that it is no answer."""
+    sure, count = percent(found["probability_best"]), found["compared"]
+    if count == 1:
+        return f"{found['variant']} is the only one of {total} variants that can be compared so far."
+    tied = f", not told apart from {few(found['tied_with'])}" if found["tied_with"] else ""
+    return (
+        f"Of the {count} variants that were measured {found['variant']} is the best with probability {sure}"
+        f"{tied}; which is the best of all {total} is not known."
+    )
+
+
+def waiting_reasons(question: Question, found: SoFar | None) -> tuple[str, ...]:
+    """What is known of those that were not run, and how to go on."""
+    rows, ahead = question.uncompared.rows, found["variant"] if found else ""
+    said = [_waits(one, question.limits, question.goal.subject, ahead) for one in rows[:MOST_WAITED]]
+    more = len(rows) - MOST_WAITED
+    return (*said, *([f"{more} more may be better."] if more > 0 else []), GOES_ON)
+
+
+def _waits(one: NotCompared, limits: Sequence[Constraint], subject: str, ahead: str) -> str:
+    start = f"{one['variant']} was not {one['stage']}{' (' + one['why'] + ')' if one['why'] else ''}"
+    lead, low, high, better = one["lead"], one["lead_low"], one["lead_high"], one["probability_better"]
+    if lead is None or low is None or high is None or better is None:
+        unknown = f", and its {', '.join(one['lacks'])} not known" if one["lacks"] else ""
+        return f"{start}{unknown}: it may be the better choice."
+    lacks = [str(c) for c in limits if c.metric in one["lacks"]]
+    way = "ahead of" if lead > 0 else "behind"
+    by = f"{way} {ahead} by {short(abs(lead))} ({short(low, '+')} to {short(high, '+')}) in {subject}"
+    kept = f" if it keeps {few(lacks)}" if lacks else ""
+    return f"{start}: {by}, it is the better choice with probability {percent(better)}{kept}."
+
+
 # ------------------------------------------------------------------------------------ somebody is
 
 
@@ -176,14 +238,14 @@ def expected_figure(table: Tradeoff, choice: Choice, goal: DecisionObjective) ->
     }
 
 
-def why_not_likeliest(table: Tradeoff, choice: Choice, named: Named) -> str:
+def why_not_likeliest(question: Question, named: Named) -> str:
     """One sentence, where another than the named one is more likely the best; empty where none is."""
-    k = named.row
+    table, choice, k = question.table, question.choice, named.row
     likeliest = int(choice.best.argmax())
     if choice.best[likeliest] <= choice.best[k] + 0.005:
         return ""
-    rival, sure = table.rows[likeliest].variant, percent(float(choice.best[likeliest]))
-    ours = f"{table.rows[k].variant} with {percent(float(choice.best[k]))}"
+    rival, sure = table.rows[likeliest].variant, percent(_best(question, likeliest))
+    ours = f"{table.rows[k].variant} with {percent(_best(question, k))}"
     start = f"{rival} is the best with probability {sure}, {ours}"
     if choice.open[likeliest]:
         kept = percent(float(choice.limits_hold[likeliest]))
@@ -202,14 +264,14 @@ def reasons_for(question: Question, named: Named, lead: Lead) -> list[str]:
     row = table.rows[k]
     figures = _goal_figures(row, goal)
     if len(tied) > 1:
-        reasons.append(_tie_sentence(table, choice, named, goal.subject, lead))
+        reasons.append(_tie_sentence(question, named, lead))
         reasons.append(f"{row.variant} has {figures}.")
     elif len(table.rows) > 1 and np.isfinite(choice.expected).sum() == 1:
         reasons.append(f"{row.variant} has {figures}; no other variant has a figure to compare it with.")
     else:
-        sure = percent(float(choice.best[k]))
+        sure = percent(_best(question, k))
         reasons.append(f"{row.variant} has {figures} and is the best choice with probability {sure}.")
-    if why := why_not_likeliest(table, choice, named):
+    if why := why_not_likeliest(question, named):
         reasons.append(why)
     for limit in question.limits:
         held = float(where_held(table, limit)[:, k].mean())
@@ -246,9 +308,15 @@ def _goal_figures(row: Row, goal: DecisionObjective) -> str:
     return ", ".join(f"{n} {interval_text(row.estimates[n])}" for n in names if n in row.estimates)
 
 
-def _tie_sentence(table: Tradeoff, choice: Choice, named: Named, subject: str, lead: Lead) -> str:
+def _best(question: Question, *rows: int) -> float:
+    """That one of some rows is the best of all, of those too that were not run."""
+    return question.uncompared.of_all(float(question.choice.best[list(rows)].sum())) or 0.0
+
+
+def _tie_sentence(question: Question, named: Named, lead: Lead) -> str:
+    table, choice, subject = question.table, question.choice, question.goal.subject
     others = [k for k in choice.tied if k != named.row]
-    together = percent(float(choice.best[list(choice.tied)].sum()))
+    together = percent(_best(question, *choice.tied))
     name, rivals = table.rows[named.row].variant, few([table.rows[k].variant for k in others])
     equal = bool((np.abs(lead.low[others]) + np.abs(lead.high[others]) < 1e-9).all())
     how = (
@@ -256,7 +324,7 @@ def _tie_sentence(table: Tradeoff, choice: Choice, named: Named, subject: str, l
     )
     return (
         f"{name} {how}; one of these {len(choice.tied)} is the best choice with probability {together}, and"
-        f" it is {name} with {percent(float(choice.best[named.row]))}."
+        f" it is {name} with {percent(_best(question, named.row))}."
         f" {named_because(table, named)}"
     )
 
@@ -282,7 +350,7 @@ def runner_up(question: Question, named: Named, k: int, lead: Lead) -> RunnerUp:
     table, choice = question.table, question.choice
     entry: RunnerUp = {
         "variant": table.rows[k].variant,
-        "probability_best": float(choice.best[k]),
+        "probability_best": _best(question, k),
         "metric": question.goal.subject,
         "difference": None,
         "difference_low": None,

@@ -17,7 +17,7 @@ from harness.analysis.predictions import LoadPredictions, ScoreReader
 from harness.analysis.sanity import baseline_of, doubts
 from harness.analysis.served import counted_share, service_times
 from harness.metrics import MetricTable, metrics_of
-from harness.reasons import Reason, reasons_in
+from harness.reasons import Reason, is_unrun
 from harness.record import Record, Variant
 from harness.results import Row, Tradeoff
 from harness.suite.schema import Suite
@@ -70,7 +70,7 @@ def _unrun(beliefs: Beliefs) -> list[str]:
     found: dict[str, list[str]] = {}
     for k, row in enumerate(beliefs.rows):
         unrun = beliefs.failures[row]
-        if not unrun or not all(Reason.NOT_RUN in reasons_in(said) for said in unrun):
+        if not unrun or not all(map(is_unrun, unrun)):
             continue  # what follows from a failure is none of time
         if any(cells[k].value is None for cells in beliefs.estimates.values()):
             why = unrun[0].partition(Reason.NOT_RUN)[2].removeprefix(": ")

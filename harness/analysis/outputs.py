@@ -19,8 +19,9 @@ import numpy as np
 
 from harness.analysis.kept import Stored, read_evidence, write_evidence
 from harness.analysis.money import training_seconds
-from harness.analysis.stamps import EVIDENCE_FORMAT, STORY, stamp_of
+from harness.analysis.stamps import EVERY, EVIDENCE_FORMAT, STORY, stamp_of, waiting
 from harness.analysis.tradeoff import complete
+from harness.analysis.uncompared import NOT_YET
 from harness.record import Record, RecordError, content_hash
 from harness.results import Recommendation, Tradeoff
 from harness.store.run_folder import RunFolder
@@ -190,9 +191,9 @@ def stored_evidence(
         slices: metrics on slices that are needed; a stored table without them is made again.
         records_stamp: `stamp_of`, where the caller has just asked for it.
     """
-    ruled_out = _ruled_out(run)
+    ruled_out, left = _ruled_out(run), waiting(run)
     stamp = content_hash(
-        [records_stamp or stamp_of(run), *_asked(suite), *([ruled_out] if ruled_out else [])]
+        [records_stamp or stamp_of(run), *_asked(suite), *([ruled_out] if ruled_out else []), *sorted(left)]
     )
     stored = read_evidence(run)
     if stored is not None and stored.stamp == stamp and all(n in stored.table.draws for n in slices):
@@ -204,7 +205,9 @@ def stored_evidence(
     from harness.analysis.ruled_out import with_reasons
 
     records = run.records()
-    table = with_reasons(measured_table(records, suite, predictions_of(run), slices, Loads(run)), ruled_out)
+    table = measured_table(records, suite, predictions_of(run), slices, Loads(run))
+    not_yet = {row.variant: NOT_YET for row in table.rows if left & {EVERY, row.variant, row.candidate}}
+    table = with_reasons(table, {**not_yet, **ruled_out})
     # As they come back from the file, so that deciding again gives the same digits.
     table = replace(
         table,

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
+
+import numpy as np
 
 from harness.analysis.criteria import goal_of, limits_of, merge_constraints
 from harness.analysis.duels import Verdict, keep_verdicts, stored_verdicts
 from harness.analysis.explain import (
+    GOES_ON,
+    NONE_MEETS_ALL,
     expected_figure,
     in_order,
     named_because,
@@ -16,8 +20,10 @@ from harness.analysis.explain import (
     none_sure,
     reasons_for,
     runner_up,
+    so_far_sentence,
     still_open,
     undecidable,
+    waiting_reasons,
     why_not_likeliest,
 )
 from harness.analysis.flips import find_flips
@@ -40,7 +46,7 @@ from harness.analysis.tradeoff import (
     with_probabilities,
 )
 from harness.metrics import metrics_of
-from harness.results import Recommendation, Row, Tradeoff
+from harness.results import Recommendation, Row, SoFar, Tradeoff
 from harness.results import Verdict as Outcome
 from harness.store.run_folder import RunFolder
 from harness.suite.schema import Suite
@@ -65,7 +71,8 @@ def recommend(
         `recommend`: no other variant that keeps the limits surely enough could reasonably be the choice.
         `tie`: others could; one of them is named. `none_feasible`: every variant surely breaks a limit; the
         nearest miss is named. `not_enough_evidence`: the objective or a limit has no number for any variant,
-        some may keep the limits but none surely enough, or the figures make no sense (`sanity`).
+        some may keep the limits but none surely enough, the figures make no sense (`sanity`), or a variant
+        that was not run for want of time may be the better choice (`uncompared`).
     Raises:
         SuiteError: a limit or the objective cannot be read.
     """
@@ -99,19 +106,21 @@ def answer(question: Question, flips: bool = True) -> Recommendation:
         "confidence": choice.terms.confidence,
         "broken_limit": choice.terms.broken_limit,
     }
+    common["not_compared"] = question.uncompared.rows
     if lacking := undecidable(table, limits, goal):
-        return Recommendation("not_enough_evidence", None, None, reasons=lacking, **common)
+        said = (*lacking, *([GOES_ON] if question.uncompared.rows else []))
+        return Recommendation("not_enough_evidence", None, None, reasons=said, **common)
     common["nearest"] = nearest_entry(table, choice, limits) if limits else None
     common["may_keep_limits"] = still_open(table, choice)
     if wrong := nonsense(table, goal):
         return Recommendation("not_enough_evidence", None, None, reasons=wrong, **common)
     if choice.named is None:
-        found = find_flips(question) if flips else ()
-        may = bool(choice.open.any())
-        reasons = none_sure if may else none_feasible
-        said = reasons(table, limits, goal, choice)
-        verdict: Outcome = "not_enough_evidence" if may else "none_feasible"
-        return Recommendation(verdict, None, None, reasons=said, flips=found, **common)
+        return _nobody(question, flips, common)
+    if question.uncompared.matters:
+        ahead = so_far(question)
+        said = waiting_reasons(question, ahead)
+        reasons = (so_far_sentence(ahead, len(table.rows)), *said) if ahead else said
+        return Recommendation("not_enough_evidence", None, None, so_far=ahead, reasons=reasons, **common)
     k, tied = choice.named, choice.tied
     beside = not_surely_better(table, k, goal)  # first: a terminal shows the first few
     common["warnings"] = (*beside, *table.warnings, *_not_its_own(table.rows[k]))
@@ -120,13 +129,13 @@ def answer(question: Question, flips: bool = True) -> Recommendation:
     return Recommendation(
         "tie" if len(tied) > 1 else "recommend",
         table.rows[k].variant,
-        float(choice.best[k]),
+        question.uncompared.of_all(float(choice.best[k])),
         machine=table.rows[k].machine,
         expected_regret=choice.regret,
         limit_risk=float(1 - choice.limits_hold[k]),
         tolerance=choice.tolerance,
         expected=expected_figure(table, choice, goal),
-        why_not_likeliest=why_not_likeliest(table, choice, named),
+        why_not_likeliest=why_not_likeliest(question, named),
         tied_with=tuple(table.rows[j].variant for j in tied if j != k),
         settled_by=named.by,
         named_because=named_because(table, named) if len(tied) > 1 else "",
@@ -135,6 +144,32 @@ def answer(question: Question, flips: bool = True) -> Recommendation:
         flips=find_flips(question) if flips else (),
         **common,
     )
+
+
+def _nobody(question: Question, flips: bool, common: Mapping[str, Any]) -> Recommendation:
+    """No row keeps the limits, or none surely enough: of those that were compared."""
+    choice, waits = question.choice, question.uncompared.rows
+    may = bool(choice.open.any())
+    said = (none_sure if may else none_feasible)(question.table, question.limits, question.goal, choice)
+    if waits:
+        none = "None of those that were measured meets all limits."
+        said = (*waiting_reasons(question, None), *(none if x == NONE_MEETS_ALL else x for x in said))
+    verdict: Outcome = "not_enough_evidence" if may or waits else "none_feasible"
+    found = find_flips(question) if flips else ()
+    return Recommendation(verdict, None, None, reasons=said, flips=found, **common)
+
+
+def so_far(question: Question) -> SoFar | None:
+    """Who would be chosen of the variants that were compared; None where nobody would."""
+    table, choice, k = question.table, question.choice, question.choice.named
+    if k is None:
+        return None
+    return {
+        "variant": table.rows[k].variant,
+        "probability_best": float(choice.best[k]),
+        "tied_with": tuple(table.rows[j].variant for j in choice.tied if j != k),
+        "compared": int(np.isfinite(choice.expected).sum()),
+    }
 
 
 def decide(
@@ -185,7 +220,7 @@ def decide_again(
     found = answer(question)
     if not judged:
         return question.table, found
-    return with_probabilities(question.table, question.limits, question.choice), found
+    return with_probabilities(question.table, question.limits, question.choice, question.uncompared), found
 
 
 def _with(suite: Suite, settings: Sequence[str]) -> Suite:

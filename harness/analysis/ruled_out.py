@@ -9,7 +9,7 @@ from dataclasses import replace
 import numpy as np
 
 from harness import facts
-from harness.analysis.criteria import limits_of
+from harness.analysis.criteria import BELOW, limits_of
 from harness.analysis.joint import SEED_SPREAD
 from harness.analysis.money import NO_NUMBER
 from harness.analysis.values import metric_draws
@@ -24,13 +24,6 @@ from harness.suite.schema import Suite
 POSSIBLE_STILL = 0.002
 """Probability of keeping a limit below which it is surely broken: three standard errors, by draws that assume
 a wide spread where one seed or launch tells none."""
-
-BELOW = {
-    "latency_p99_ms": ("latency_p90_ms", "latency_p50_ms"),
-    "latency_p90_ms": ("latency_p50_ms",),
-}
-"""Metric → those that are never above it: one above an upper limit on it breaks that, and is known from far
-fewer calls."""
 
 RULED_OUT = "ruled out"
 """How the reason of a cell begins whose variant was measured no further."""

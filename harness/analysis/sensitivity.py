@@ -21,6 +21,7 @@ from harness.analysis.money import COST_METRICS, throughputs
 from harness.analysis.rule import Choice
 from harness.analysis.sanity import senseless
 from harness.analysis.stats import Array
+from harness.analysis.uncompared import Uncompared, uncompared
 from harness.analysis.values import metric_draws, utility_draws
 from harness.results import Estimate, Tradeoff
 from harness.suite.expression import Constraint
@@ -75,6 +76,11 @@ class Question:
         if suite.machines:
             return fleet(self.table, self._loads, suite)
         return replace(self._fleet, usd_per_hour=self._fleet.usd_per_hour * price_factor)
+
+    @cached_property
+    def uncompared(self) -> Uncompared:
+        """Who was not run to the end and may be the better choice."""
+        return uncompared(self.table, self.limits, self.goal, self.suite, self.choice, self.barred)
 
     @cached_property
     def winner(self) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import datetime as dt
 import hashlib
+import json
 import os
 import sys
 from collections.abc import Iterable
@@ -25,6 +26,14 @@ STORY = "until_decided.json"
 
 DUELS = "duels.json"
 """Derived from the records, so that deciding again need not read them all (`harness.analysis.duels`)."""
+
+PLAN = "plan.json"
+ASIDE = (" duel ", " certify")
+"""In the labels of trials that no row of the table rests on."""
+
+EVERY = "*"
+"""All variants: of a run until it is decided that did not come to its end, nobody knows what it would have
+measured."""
 
 EVIDENCE_FORMAT = 6
 
@@ -69,11 +78,26 @@ def sources_of(run: RunFolder, today: dt.date | None = None) -> dict[str, str]:
     return {
         "records": stamp_of(run),
         **{name: content_of(run, name) for name in ("suite.yaml", STORY, DUELS)},
+        "waiting": " ".join(sorted(waiting(run))),
         "prices": _hash_of([own_prices(), *sorted(calibrations().glob("*.json"))]),
         "code": code(),
         "versions": " ".join([sys.version, *map(_version, CALCULATING)]),
         "here": f"{(today or dt.date.today()).isoformat()} {here}",
     }
+
+
+def waiting(run: RunFolder) -> frozenset[str]:
+    """Variants, and candidates whose training it is, that a run has not come to."""
+    story = _json(run, STORY)
+    if story:  # what it asked for and did not want any more has no record either
+        return frozenset() if story.get("stopped") else frozenset({EVERY})
+    planned = _json(run, PLAN).get("trials")
+    labels = {t["id"]: t["label"] for t in planned if "label" in t} if isinstance(planned, list) else {}
+    if not labels:
+        return frozenset()
+    recorded = {trial_id for trial_id, stamp in run.record_stamps().items() if stamp}
+    left = [label for trial_id, label in labels.items() if trial_id not in recorded]
+    return frozenset(label.split()[1] for label in left if not any(x in label for x in ASIDE))
 
 
 def content_of(run: RunFolder, name: str) -> str:
@@ -111,3 +135,11 @@ def _version(library: str) -> str:
     if spec is None or spec.origin is None:
         return "none"
     return _hash_of([Path(spec.origin).with_name("version.py")])
+
+
+def _json(run: RunFolder, name: str) -> dict[str, object]:
+    try:
+        found = json.loads(run.read_bytes(name))
+    except (FileNotFoundError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}

@@ -20,6 +20,7 @@ from harness.analysis.predictions import LoadPredictions
 from harness.analysis.rule import MORE_LIKELY, Choice, Terms
 from harness.analysis.sanity import senseless
 from harness.analysis.stats import Array, decimals_for
+from harness.analysis.uncompared import Uncompared, uncompared
 from harness.analysis.values import count_draws, utility_draws, values_for
 from harness.figures import short
 from harness.metrics import MetricTable, metrics_of
@@ -161,10 +162,11 @@ def judge(
     if not table.rows:
         return table
     found = choice or assess(table, constraints, objective, suite)
-    table = with_probabilities(table, constraints, found)
+    barred = senseless(table, constraints, objective)
+    unseen = uncompared(table, constraints, objective, suite, found, barred)
+    table = with_probabilities(table, constraints, found, unseen)
     on_front, front_probability = _pareto(table, constraints, objective, metrics_of(suite))
-    terms, barred = terms_of(suite.decision), senseless(table, constraints, objective)
-    rows = []
+    terms, rows = terms_of(suite.decision), []
     for k, row in enumerate(table.rows):
         rows.append(
             replace(
@@ -182,8 +184,11 @@ def judge(
     return replace(table, rows=tuple(rows))
 
 
-def with_probabilities(table: Tradeoff, constraints: Sequence[Constraint], choice: Choice) -> Tradeoff:
-    """The rows with how likely they keep the limits and are the best; None without a number."""
+def with_probabilities(
+    table: Tradeoff, constraints: Sequence[Constraint], choice: Choice, unseen: Uncompared
+) -> Tradeoff:
+    """The rows with how likely they keep the limits and are the best; None without a number, and of the best
+    where the answer waits for one that was not run."""
     rows = []
     for k, row in enumerate(table.rows):
         limited = all(row.estimates.get(c.metric, Estimate(None)).value is not None for c in constraints)
@@ -192,7 +197,7 @@ def with_probabilities(table: Tradeoff, constraints: Sequence[Constraint], choic
             replace(
                 row,
                 feasible_probability=float(choice.limits_hold[k]) if limited else None,
-                best_probability=float(choice.best[k]) if comparable else None,
+                best_probability=unseen.of_all(float(choice.best[k])) if comparable else None,
             )
         )
     return replace(table, rows=tuple(rows))

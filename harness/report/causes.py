@@ -7,7 +7,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import Enum, auto
 
-from harness.reasons import Reason, reason_of, reasons_in
+from harness.analysis.uncompared import why_not_run
+from harness.reasons import Reason, is_unrun, reason_of
 from harness.report import numbers as n
 from harness.report.evidence import Evidence
 from harness.report.wording import broken
@@ -59,6 +60,8 @@ def causes(e: Evidence, row: Row) -> list[Cause]:
     noted = (x.note for x in row.estimates.values())
     if said := next((note for note in noted if reason_of(note) is Reason.RULED_OUT), ""):
         return [Cause(Against.RULED_OUT, n.prose(said.partition(": ")[2] or said))]
+    if why := why_not_run(row, _deciding(e)):
+        return [Cause(Against.NOT_RUN, why)]
     found = []
     for which in e.limits:
         probability = e.meets(row.variant, which)
@@ -107,6 +110,6 @@ def _has_number(row: Row, name: str) -> bool:
 def _failure(row: Row, kind: Against) -> Cause:
     """A failure in words: `failed: out of memory`; `not run: budget of 1.4 min spent`."""
     why = row.failures[0].partition(": ")[2] or row.failures[0]
-    if all(Reason.NOT_RUN in reasons_in(failure) for failure in row.failures):
+    if all(map(is_unrun, row.failures)):
         return Cause(Against.NOT_RUN if kind is Against.FAILED else kind, why)
     return Cause(kind, f"{'failed' if kind is Against.FAILED else 'failed in part'}: {why}")

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from harness.analysis.criteria import HARNESS_METRICS
+from harness.analysis.explain import waits_for
 from harness.metrics import MetricTable, metrics_of
 from harness.protocols import Metric
 from harness.reasons import SAID_ONCE, Reason
@@ -92,6 +93,8 @@ def next_commands(
     tool = "python -m harness"
     again = _other_terms(recommendation, f"{tool} recommend {run}", suite)
     shown = (f"{tool} report {run} --pdf", "the whole report on paper")
+    if recommendation.choice is None and recommendation.not_compared:
+        return (f"{tool} run …", "the same command goes on with what was not run"), shown
     if recommendation.choice is None:
         return again, shown, (f"{tool} list models", "other candidates to try")
     export = (
@@ -246,6 +249,8 @@ def verdict(tradeoff: Tradeoff, recommendation: Recommendation) -> list[str | tu
             return ["A tie. Ship ", (choice, "bold green"), f"{where}, not told apart from {named}."]
         case "none_feasible":
             return [("Ship none of them: no variant meets every limit.", "bold yellow")]
+        case _ if recommendation.not_compared:
+            return [(f"No decision yet: {waits_for(recommendation.not_compared)}.", "bold yellow")]
         case _:
             return [("No decision: not enough evidence.", "bold yellow")]
 

@@ -11,6 +11,7 @@ import math
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
+from harness.analysis.explain import so_far_sentence, waits_for
 from harness.codec import Json, JsonObject
 from harness.names import hint
 from harness.record import HarnessError, Record
@@ -127,6 +128,8 @@ def verdict(e: Evidence) -> dict[str, Json]:
         "objective": r.objective,
         "constraints": "; ".join(r.constraints),
         "tied_with": ", ".join(r.tied_with),
+        "not_compared": waits_for(r.not_compared),
+        "so_far": so_far_sentence(r.so_far, len(e.tradeoff.rows)) if r.so_far else "",
     }
     return {k: v for k, v in found.items() if v is not None and is_told(v)}
 

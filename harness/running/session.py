@@ -97,17 +97,19 @@ class Session:
         """Who would be chosen so far, and how surely; a view, which must not end a run."""
         try:
             # An installation that was changed under the run no longer imports.
-            from harness.analysis.recommend import answer
+            from harness.analysis.recommend import answer, so_far
             from harness.report.numbers import percent
             from harness.running.standing import question_of
 
-            found = answer(question_of(self.run, self.suite), flips=False)
+            question = question_of(self.run, self.suite)
+            found, ahead = answer(question, flips=False), so_far(question)
         except (HarnessError, ImportError, ArithmeticError, LookupError, ValueError):
             return ""
-        if found.choice is None or found.probability_best is None:
+        if ahead is None or (found.choice is None and found.so_far is None):
             return ""
         average = " on average" if found.why_not_likeliest else ""  # another is the best more often
-        return f"ahead{average} so far: {found.choice}, the best with {percent(found.probability_best)}"
+        sure = percent(ahead["probability_best"])
+        return f"ahead{average} so far: {ahead['variant']}, the best of {ahead['compared']} with {sure}"
 
     def step(self, trials: Sequence[Trial], wanted: Wanted = lambda trial: True, why: str = "") -> None:
         """Run further trials; what is finished in this or another run of the suite is not run again."""

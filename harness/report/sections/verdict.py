@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 
-from harness.analysis.explain import NONE_MEETS_ALL, nearest_miss
+from harness.analysis.explain import NONE_MEETS_ALL, nearest_miss, so_far_sentence, waits_for
 from harness.analysis.instances import instances
 from harness.facts.surroundings import Hardware
 from harness.figures import short
@@ -67,7 +67,8 @@ def headline(e: Evidence) -> tuple[Inline, ...]:
         case "none_feasible":
             return ("Ship none of them yet: ", Strong("no variant meets every limit"), ".")
         case _:
-            return ("No decision yet: ", Strong("there is not enough evidence"), ".")
+            why = waits_for(r.not_compared) or "there is not enough evidence"
+            return ("No decision yet: ", Strong(why), ".")
 
 
 def _named(e: Evidence) -> str:
@@ -98,6 +99,8 @@ def confidence(e: Evidence) -> tuple[Inline, ...]:
     probability = r.probability_best
     if r.verdict == "none_feasible":
         return (_nearest(e),)
+    if r.so_far:
+        return (so_far_sentence(r.so_far, len(e.tradeoff.rows)),)
     if r.verdict == "not_enough_evidence" or not r.choice:
         return ("What was measured so far does not carry a decision.",)
     compared, count = _compared(e)
@@ -265,7 +268,12 @@ def reasons(e: Evidence) -> list[str]:
     have their own tables; where nothing could be chosen, the analysis's own reasons stand."""
     r = e.recommendation
     if e.chosen is None:
-        return [n.prose(reason) for reason in r.reasons if not r.reasons[1:] or reason != NONE_MEETS_ALL]
+        # What the headline has said, or the sentence below it.
+        above = {
+            NONE_MEETS_ALL,
+            *(so_far_sentence(found, len(e.tradeoff.rows)) for found in [r.so_far] if found),
+        }
+        return [n.prose(reason) for reason in r.reasons if not r.reasons[1:] or reason not in above]
     said = [n.prose(r.named_because)] if r.named_because else []
     return [*said, *_lead(e), *(x for x in (others_out(e),) if x)]
 

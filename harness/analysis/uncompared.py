@@ -1,0 +1,181 @@
+"""Who was not compared for want of time, and might be the choice: a budget that was spent, Ctrl-C.
+
+Such a row was not beaten. What is known of it may rule it out: a limit that its figures surely break, an
+objective in which it is surely behind. Else an answer over the others alone is not one to the question.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from harness.analysis import cost
+from harness.analysis.criteria import BELOW, VALUE, DecisionObjective, worth_of
+from harness.analysis.rule import POSSIBLE, Choice
+from harness.analysis.stats import Array
+from harness.analysis.values import count_draws, metric_draws, values_for, where_held
+from harness.metrics import METRICS, stem
+from harness.reasons import Reason, is_unrun
+from harness.results import Estimate, NotCompared, Row, Tradeoff
+from harness.suite.expression import Constraint
+from harness.suite.schema import Suite
+
+NOT_YET = "not run: the run has not come to it"
+"""Of a row whose trials are planned and have no record: the run goes on, or was interrupted."""
+
+
+@dataclass(frozen=True)
+class Uncompared:
+    """Rows without a number for all that decides, only because they were not run, that may be the choice.
+
+    Args:
+        rows: those whose objective is not known first, then by their lead.
+        none_better: the probability that none of them is better than who is named, were each to keep the
+            limits that nobody knows of it; None where that cannot be said.
+        matters: whether the answer must wait for them: one may be better by more than the tolerance.
+    """
+
+    rows: tuple[NotCompared, ...] = ()
+    none_better: float | None = 1.0
+    matters: bool = False
+
+    def of_all(self, best: float) -> float | None:
+        """P(best) among the rows that were compared → among all; None where the answer waits for others."""
+        return None if self.none_better is None or self.matters else best * self.none_better
+
+
+def uncompared(
+    table: Tradeoff,
+    limits: Sequence[Constraint],
+    goal: DecisionObjective,
+    suite: Suite,
+    choice: Choice,
+    barred: Iterable[int] = (),
+) -> Uncompared:
+    """Who was not compared.
+
+    Args:
+        choice: what the rule says of the rows that were. barred: rows that must not be chosen.
+    """
+    names = list(dict.fromkeys((*goal.metrics, *(c.metric for c in limits))))
+    places = [k for k, row in enumerate(table.rows) if k not in set(barred) and why_not_run(row, names)]
+    none_better, found, matters = np.ones(count_draws(table), dtype=bool), [], False
+    for k in places:
+        held = _may_hold(table, limits, k)
+        if held.mean() < POSSIBLE:
+            continue
+        most = _at_most(table, goal, suite, k)
+        if choice.named is None or most is None:
+            found.append(_told(table, names, k))
+            matters = True
+            continue
+        lead = most - choice.worth(choice.named)
+        better = held & (lead > 1e-6 * abs(float(choice.means[choice.named])))
+        if better.mean() < POSSIBLE:
+            continue
+        none_better &= ~better
+        matters |= float((lead * better).mean()) > choice.tolerance
+        found.append(_told(table, names, k, lead, float(better.mean())))
+    unknown = any(one["probability_better"] is None for one in found)
+    found.sort(key=lambda one: -(one["lead"] if one["lead"] is not None else np.inf))
+    return Uncompared(tuple(found), None if unknown else float(none_better.mean()), matters)
+
+
+def why_not_run(row: Row, names: Iterable[str]) -> str:
+    """Why a row lacks a number for one of some metrics, where it is for want of time alone: `budget of 3 min
+    spent`; empty where it has them all, failed or was ruled out."""
+    cells = [row.estimates.get(name, Estimate(None)) for name in names]
+    lacking = [cell for cell in cells if cell.value is None]
+    if not lacking or not all(map(is_unrun, row.failures)):
+        return ""
+    if any(cell.reason not in (None, Reason.NOT_RUN, Reason.NOT_MEASURED) for cell in lacking):
+        return ""
+    notes = [*(cell.note for cell in lacking), row.stopped, *(f.partition(": ")[2] for f in row.failures)]
+    return next((n.partition(": ")[2] or n for n in notes if n.startswith(Reason.NOT_RUN)), "")
+
+
+def _may_hold(table: Tradeoff, limits: Sequence[Constraint], k: int) -> Array:
+    """(draws,) bool, where a row keeps all limits as far as it is known: a p99 is never below a p50."""
+    held = np.ones(count_draws(table), dtype=bool)
+    for limit in limits:
+        if not np.isnan(metric_draws(table, limit.metric)[:, k]).all():
+            held &= where_held(table, limit)[:, k]
+            continue
+        for name in BELOW.get(limit.metric, ()) if limit.is_upper else ():
+            drawn = metric_draws(table, name)[:, k]
+            held &= np.isnan(drawn) | limit.holds(drawn)
+    return held
+
+
+def _at_most(table: Tradeoff, goal: DecisionObjective, suite: Suite, k: int) -> Array | None:
+    """(draws,) the objective of a row, higher is better; where only its bill is not known, that of one
+    machine. None where more is not known."""
+    known = _objective(table, goal, suite, k, {})
+    if known is not None:
+        return known
+    price = cost.price_of(suite.machine)
+    usd = [p.usd_per_hour for m in suite.machines.values() if (p := cost.price_of(m)) is not None]
+    if price is None:
+        return None
+    traffic = suite.decision.traffic
+    month = float(cost.cost_per_month(np.inf, traffic, min(usd, default=price.usd_per_hour)))
+    month += table.rows[k].besides.monthly(traffic.mean * cost.SECONDS_PER_MONTH)
+    found = [_objective(table, goal, suite, k, _bill(month * times, suite)) for times in (1.0, 2.0)]
+    least, dearer = found
+    if least is None or dearer is None or bool((dearer > least).any()):
+        return None  # it does not fall as the bill grows
+    return least
+
+
+def _bill(month: float, suite: Suite) -> Mapping[str, float]:
+    million = float(cost.per_million(np.asarray(month), suite.decision.traffic))
+    return {"cost_per_month_usd": month, "cost_per_million_usd": million}
+
+
+def _objective(
+    table: Tradeoff, goal: DecisionObjective, suite: Suite, k: int, assumed: Mapping[str, float]
+) -> Array | None:
+    inner = worth_of(suite) if VALUE in goal.expression.names and suite.decision.value else None
+    names = {*goal.expression.names, *(inner.expression.names if inner else ())} - {VALUE}
+    own = {n: v if isinstance(v, float) else v[:, k] for n, v in values_for(table, suite, names).items()}
+    for name, usd in assumed.items():
+        if name in own and np.isnan(own[name]).all():
+            own[name] = usd
+    if inner:
+        own[VALUE] = inner.sign * inner.expression({n: own[n] for n in inner.expression.names})
+    worth = goal.sign * goal.expression({n: own[n] for n in goal.expression.names})
+    drawn = np.broadcast_to(worth, count_draws(table))
+    return None if np.isnan(drawn).any() else drawn
+
+
+def _told(
+    table: Tradeoff,
+    names: Sequence[str],
+    k: int,
+    lead: Array | None = None,
+    better: float | None = None,
+) -> NotCompared:
+    row = table.rows[k]
+    lacks = [n for n in names if row.estimates.get(n, Estimate(None)).value is None]
+    ends = (None, None) if lead is None else (float(x) for x in np.quantile(lead, [0.025, 0.975]))
+    low, high = ends
+    return {
+        "variant": row.variant,
+        "stage": _stage(row),
+        "why": why_not_run(row, names),
+        "lacks": tuple(lacks),
+        "probability_better": better,
+        "lead": None if lead is None else float(lead.mean()),
+        "lead_low": low,
+        "lead_high": high,
+    }
+
+
+def _stage(row: Row) -> str:
+    """What it was not: `served`, `scored`, `trained`."""
+    has = {name for name, cell in row.estimates.items() if cell.value is not None}
+    if any(stem(n) in METRICS and METRICS[stem(n)].about == "quality" for n in has - {VALUE}):
+        return "served"
+    return "scored" if "train_seconds" in has else "trained"
