@@ -231,7 +231,7 @@ def test_a_text_may_be_longer_than_a_block(tmp_path: Path) -> None:
     assert read(texts(tmp_path, [*lines, f"{long.strip()},pos"], ","))[30] == long.strip()
 
 
-@pytest.mark.parametrize("form", ["csv", "gz", "parquet", "times", "texts in parquet"])
+@pytest.mark.parametrize("form", ["csv", "gz", "two signs", "blank", "parquet", "times", "texts in parquet"])
 def test_plan_says_that_a_target_of_durations_is_predicted_in_seconds(tmp_path: Path, form: str) -> None:
     """An mae of 341 was said, of what nobody knew."""
     frame = pd.DataFrame({"a": range(N), "took": [clock(i) for i in range(N)]})
@@ -243,6 +243,11 @@ def test_plan_says_that_a_target_of_durations_is_predicted_in_seconds(tmp_path: 
         frame.assign(took=seconds).to_parquet(path)
     elif form.startswith("texts"):
         frame.to_parquet(path)
+    elif form in CUT:  # as `read_file` cuts them
+        path = path.with_name("t.csv")
+        path.write_text(
+            CUT[form].join(["a", '"took"\n']) + "".join(f"{i}{CUT[form]}{clock(i)}\n" for i in range(N))
+        )
     else:
         path = path.with_name("t.csv.gz") if form == "gz" else path
         frame.to_csv(path, index=False, sep=";")
@@ -258,6 +263,8 @@ def test_other_targets_are_not_called_durations(tmp_path: Path, value: str) -> N
     (tmp_path / "suite.yaml").write_text(TIMED.format(path="t.csv"))
     assert not any("seconds" in note for note in plan_notes(read_suite(tmp_path / "suite.yaml")))
 
+
+CUT = {"two signs": "::", "blank": ", "}
 
 TIMED = """\
 name: timed

@@ -6,14 +6,15 @@ Seen from the file's first rows: those who read all of them keep the seconds alo
 from __future__ import annotations
 
 import csv
-import gzip
 from collections.abc import Iterator, Mapping
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from harness.datasets.formats import is_parquet
-from harness.datasets.raw import MISSING, SEPARATORS, Layout, first_cells
+
+# Of the same folder; other names there would give every table's trials other ids.
+from harness.datasets.raw import MISSING, Layout, _cells, _first_lines, _head
 from harness.exported.tables import seconds_of_clock
 from harness.record import DataError
 
@@ -55,18 +56,10 @@ def _of_parquet(path: Path, column: str) -> Iterator[str]:
 
 
 def _of_csv(path: Path, column: str, args: Mapping[str, Any]) -> Iterator[str]:
-    """The column's cells in the first rows of a CSV file."""
-    encoding = str(args.get("encoding") or "utf-8")
-    names = first_cells(path, Layout(encoding, args.get("separator")))
-    opened = gzip.open if path.suffix == ".gz" else open
-    with opened(path, "rt", encoding="utf-8-sig" if encoding == "utf-8" else encoding, newline="") as text:
-        lines = list(islice(text, LOOK))
-    given = args.get("separator")
-    for sign in (str(given),) if given else SEPARATORS:
-        if len(sign) > 1:
-            continue
-        rows = [[cell.strip() for cell in row] for row in csv.reader(lines, delimiter=sign)]
-        if names in rows:
-            place = names.index(column)
-            yield from (row[place] for row in rows[rows.index(names) + 1 :] if len(row) == len(names))
-            return
+    """The column's cells in the first rows of a CSV file, cut as those who read all of it cut it."""
+    layout = Layout(str(args.get("encoding") or "utf-8"), args.get("separator"))
+    head = _head(path, layout)
+    place = head.names.index(column)
+    lines = _first_lines(path, layout, head.lines + LOOK)[head.lines :]
+    rows = _cells(lines, head.separator)
+    yield from (row[place] for row in rows if len(row) == len(head.names))

@@ -10,7 +10,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from types import FrameType
@@ -64,58 +64,96 @@ def run_suite(
         from harness.schedule.submit import submit_run
 
         return submit_run(request)
-    suite = asked = _suite(request)
-    stops = measures_until_decided(request, asked)
-    if request.again:
-        suite = with_another_session(asked, request, OPEN_GPUS, stops)
-    is_further = suite.serving.rounds > asked.serving.rounds
+    asked = _suite(request)
     console = Console(stderr=True, width=None if sys.stderr.isatty() else 110)
-    is_local = request.address is None
-    plan, cached = plan_run(suite, request.only, request.out, gpus=OPEN_GPUS, is_local=is_local)
-    _say_notes(plan, set() if told is None else told, console)
-    plan, cached = _up_to_date(plan, cached, request.refresh, console)
-    suite = plan.suite
-    name = _name_until_decided(plan, asked) if stops else plan.hash
-    if stops and is_further:
-        plan = of_the_served(plan, asked.serving.rounds)
+    planned = _planned(request, asked, set() if told is None else told, console)
     with _interruptible(console), Kept() as kept:
         run = None
         try:
-            _fetch(suite, console)
-            settings = _settings(suite, request, started)
-            begin = partial(_begin, kept, settings, plan, stops, console)
-            preflight(suite, request.suite, plan.missing, meanwhile=begin)
-            run = open_run(request.out, suite.name, name, without=plan.outdated)
-            with run.in_use(), counting_waits(run.id), kept:  # Ray ends before the folder is anybody's
-                settings = replace(settings, account=run.id)
-                session = Session(
-                    run, suite, request.out, settings, console, kept, plan.machine_class, request.only,
-                    OPEN_GPUS, notes=plan.notes,
-                )  # fmt: skip
-                session.prepare()
-                if stops and not is_further:
-                    session.decide(is_open_ended=request.until_decided is True)
-                else:
-                    session.execute(plan, cached)
-                session.duel()
-                if request.certify is not None:
-                    session.certify(request.certify)
-                _say_waited(waited_s(run.id), waited, console)
-                with ThreadPoolExecutor(1) as meanwhile:
-                    ended = meanwhile.submit(kept.close)  # Ray's processes take more than a second to end
-                    code = _finish(run, plan, session.records, suite, request, console)
-                    ended.result()
-                    return code
+            _fetch(planned.suite, console)
+            settings = _settings(planned.suite, request, started)
+            begin = partial(_begin, kept, settings, planned, console)
+            preflight(planned.suite, request.suite, planned.plan.missing, meanwhile=begin)
+            run = open_run(request.out, planned.suite.name, planned.name, without=planned.plan.outdated)
+            return _measured(run, planned, request, replace(settings, account=run.id), kept, waited, console)
         except KeyboardInterrupt:
-            _say_interrupted(run, plan, console)
+            _say_interrupted(run, planned.plan, console)
             return 130
 
 
-def _begin(kept: Kept, settings: SchedulerSettings, plan: Plan, stops: bool, console: Console) -> None:
+@dataclass(frozen=True)
+class _Planned:
+    """What a run is to measure.
+
+    Args:
+        cached: finished trials of other runs. name: of the run's folder.
+        stops: whether it is one until it is decided. decides: whether it is decided here; else all of the
+            plan is measured.
+    """
+
+    plan: Plan
+    cached: Mapping[str, RunFolder]
+    name: str
+    stops: bool
+    decides: bool
+
+    @property
+    def suite(self) -> Suite:
+        return self.plan.suite
+
+
+def _planned(request: RunRequest, asked: Suite, told: set[str], console: Console) -> _Planned:
+    suite, stops = asked, measures_until_decided(request, asked)
+    if request.again:
+        suite = with_another_session(asked, request, OPEN_GPUS, stops)
+    is_further = suite.serving.rounds > asked.serving.rounds
+    is_local = request.address is None
+    plan, cached = plan_run(suite, request.only, request.out, gpus=OPEN_GPUS, is_local=is_local)
+    _say_notes(plan, told, console)
+    plan, cached = _up_to_date(plan, cached, request.refresh, console)
+    name = _name_until_decided(plan, asked) if stops else plan.hash
+    if stops and is_further:
+        plan = of_the_served(plan, asked.serving.rounds)
+    return _Planned(plan, cached, name, stops, stops and not is_further)
+
+
+def _begin(kept: Kept, settings: SchedulerSettings, planned: _Planned, console: Console) -> None:
     """Start Ray on this machine where trainings are missing that surely run: until it is decided, what is
     finished may be enough."""
-    if settings.address is None and not (stops and plan.cached):
+    if settings.address is None and not (planned.stops and planned.plan.cached):
         kept.begin(settings, lambda text: console.print(text, highlight=False, markup=False))
+
+
+def _measured(
+    run: RunFolder,
+    planned: _Planned,
+    request: RunRequest,
+    settings: SchedulerSettings,
+    kept: Kept,
+    waited: Callable[[float], object],
+    console: Console,
+) -> int:
+    """Measure, report and sum up; the exit code."""
+    plan, suite = planned.plan, planned.suite
+    with run.in_use(), counting_waits(run.id), kept:  # Ray ends before the folder is anybody's
+        session = Session(
+            run, suite, request.out, settings, console, kept, plan.machine_class, request.only,
+            OPEN_GPUS, notes=plan.notes,
+        )  # fmt: skip
+        session.prepare()
+        if planned.decides:
+            session.decide(is_open_ended=request.until_decided is True)
+        else:
+            session.execute(plan, planned.cached)
+        session.duel()
+        if request.certify is not None:
+            session.certify(request.certify)
+        _say_waited(waited_s(run.id), waited, console)
+        with ThreadPoolExecutor(1) as meanwhile:
+            ended = meanwhile.submit(kept.close)  # Ray's processes take more than a second to end
+            code = _finish(run, plan, session.records, suite, request, console)
+            ended.result()
+            return code
 
 
 def _name_until_decided(plan: Plan, suite: Suite) -> str:
