@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import threading
+import time
 import zipfile
 from collections.abc import Iterator, Mapping
 from functools import partial
@@ -13,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from harness.cli.main import main
-from harness.costs import find_price, load_prices, own_prices
+from harness.costs import find_price, load_prices, own_prices, update
 
 HEAD = (
     "instance_name,location,price,cpu,memory,gpu_count,gpu_name,gpu_memory,spot,disk_size,gpu_vendor,flags,"
@@ -121,6 +122,117 @@ def test_what_cannot_be_had_changes_nothing_and_names_the_way_out(
     told = capsys.readouterr().err
     assert said in told and "machine.usd_per_hour" in told
     assert not own_prices().exists() and load_prices() == before
+
+
+class Joined(ThreadingHTTPServer):
+    daemon_threads = False  # closing it waits for them
+
+
+class Broken(Quiet):
+    """A network in between: what it gives in place of the lists."""
+
+    fault = ""
+
+    def do_GET(self) -> None:
+        if self.fault == "login":
+            self._give(b"<!DOCTYPE html>\n<html>Please accept the terms</html>")
+            return
+        if self.fault == "login for files" and self.path.endswith(".zip"):
+            self._give(b"\n<html>Please accept the terms</html>")
+            return
+        if self.path.endswith("version") or self.fault == "nothing":
+            super().do_GET()
+            return
+        content = Path(self.translate_path(self.path)).read_bytes()
+        match self.fault:
+            case "cut short":
+                self._give(content[: len(content) // 2], len(content))
+            case "cut short, length unknown":
+                self._give(content[: len(content) // 2])
+            case "flipped bits":
+                middle = content.index(b"catalog") if b"catalog" in content else 45
+                self._give(content[:middle] + bytes(20) + content[middle + 20 :])
+            case "silence":
+                self.send_response(200)
+                self.end_headers()
+                time.sleep(1.0)
+
+    def _give(self, content: bytes, length: int | None = None) -> None:
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(content) if length is None else length))
+        self.end_headers()
+        self.wfile.write(content)
+
+
+@pytest.mark.parametrize(
+    ("fault", "said"),
+    [
+        ("login", "a web page came in its place"),
+        ("login for files", "a web page came in its place"),
+        ("cut short", "the answer ended after"),
+        ("cut short, length unknown", "cannot be read"),
+        ("flipped bits", "cannot be read"),
+        ("silence", "no answer for 0.3 s"),
+    ],
+)
+def test_half_an_answer_keeps_the_last_update_whole(
+    fault: str, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    handler = type("Handler", (Broken,), {"fault": "nothing"})
+    server = Joined(("127.0.0.1", 0), partial(handler, directory=str(tmp_path)))
+    thread = threading.Thread(target=partial(server.serve_forever, 0.01))
+    thread.start()
+    monkeypatch.setenv("GPUHUNT_CATALOG_URL", f"http://127.0.0.1:{server.server_port}")
+    monkeypatch.setattr(update, "SILENT_S", 0.3)
+    try:
+        many = [AWS[1].replace("c7i.large", f"c7i.{k}xlarge") for k in range(300)]
+        publish(tmp_path, {"aws": [*AWS, *many], "gcp": GCP})
+        assert main(["prices", "update", "--providers", "aws,gcp"]) == 0
+        kept = own_prices().read_bytes()
+        capsys.readouterr()
+        handler.fault = fault
+        assert main(["prices", "update", "--providers", "gcp,aws"]) == 2
+        told = capsys.readouterr().err
+        assert said in told and "your last update" in told and "usd_per_hour" in told, told
+        assert "Traceback" not in told and "bug" not in told
+        assert own_prices().read_bytes() == kept and find_price("aws/c7i.large").usd_per_hour == 0.0915
+        assert [p.name for p in own_prices().parent.iterdir()] == ["prices.csv"]
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        "c7i.large,us-east-1,nan,2,4.0,0,,,False,,,,x86,{}",
+        "c7i.large,us-east-1",
+        "c7i.large,us-east-1,inf,2,4.0,0,,,False,,,,x86,{}",
+    ],
+)
+def test_a_row_without_a_price_is_none(row: str, lists: Path) -> None:
+    publish(lists, {"aws": [row]})
+    assert main(["prices", "update", "--providers", "aws"]) == 2
+    assert not own_prices().exists()
+
+
+def test_where_there_is_no_network_it_is_said_at_once(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("GPUHUNT_CATALOG_URL", "http://127.0.0.1:9")
+    assert main(["prices", "update"]) == 2
+    told = capsys.readouterr().err
+    assert "the prices of aws cannot be had from http://127.0.0.1:9" in told
+    assert "the snapshot that ships" in told and "machine.usd_per_hour" in told
+
+
+def test_an_update_of_one_provider_keeps_what_an_earlier_one_had_of_others(lists: Path) -> None:
+    newer = [GCP[0].replace("0.0947", "0.05")]
+    publish(lists, {"aws": AWS, "gcp": newer})
+    assert main(["prices", "update", "--providers", "aws,gcp"]) == 0
+    assert main(["prices", "update", "--providers", "aws"]) == 0
+    assert find_price("gcp/n4-standard-2").usd_per_hour == 0.05
 
 
 def test_a_catalogue_of_ones_own_that_is_spoilt_is_named_with_its_cure(

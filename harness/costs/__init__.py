@@ -117,11 +117,11 @@ def load_prices() -> tuple[Price, ...]:
 
 @cache
 def _catalogue(own: Path, written: int | None) -> tuple[Price, ...]:
-    rows = {(p.provider, p.region, p.instance, p.term): p for p in _read(SHIPPED)}
+    rows = {(p.provider, p.region, p.instance, p.term): p for p in read_rows(SHIPPED)}
     if written is not None:
         try:
-            newer = _read(own)
-        except (KeyError, ValueError, TypeError, OSError) as error:
+            newer = read_rows(own)
+        except (*SPOILT, OSError) as error:
             raise SuiteError(
                 f"{own}: is not a price catalogue ({error!r}): delete it, or run `harness prices update`"
             ) from error
@@ -132,7 +132,12 @@ def _catalogue(own: Path, written: int | None) -> tuple[Price, ...]:
     return tuple(sorted(rows.values(), key=lambda p: p.region != HOME_REGIONS.get(p.provider, p.region)))
 
 
-def _read(path: Path) -> list[Price]:
+SPOILT = (KeyError, ValueError, TypeError, csv.Error)
+"""What `read_rows` raises of a file that is no catalogue."""
+
+
+def read_rows(path: Path) -> list[Price]:
+    """The rows of one catalogue."""
     with path.open(encoding="utf-8", newline="") as file:
         return [_price(row) for row in csv.DictReader(file)]
 
