@@ -7,10 +7,12 @@ import numpy as np
 import pytest
 from scipy.special import ndtr
 
-from harness.analysis.example_draws import example_draws
+from harness.analysis.compare import _paired
+from harness.analysis.example_draws import Behind, example_draws, paired_examples
 from harness.analysis.folds import behind_parts
 from harness.analysis.predictions import Predictions, Scores, score_examples
 from harness.analysis.small_classes import few_of_a_class
+from harness.analysis.stats import two_way_difference
 from harness.kinds.quality import average_precision
 
 WORLDS = 150
@@ -140,3 +142,45 @@ def test_average_precision_of_one_positive_has_no_interval_and_decides_nothing()
     assert scores is not None and scores.note == "not estimable (too few positive examples)"
     low, high = interval(scores, np.random.default_rng(0))
     assert low < 0.1 and high > 0.9
+
+
+def test_a_difference_of_average_precision_by_few_positives_holds_the_true_one() -> None:
+    """`compare` took the plain jackknife: of 3 to 10 positives its 95 % intervals held the truth in .70 to
+    .94 of worlds."""
+    rng = np.random.default_rng(0)
+    targets = (np.arange(300) < 3).astype(int)
+
+    def scored(apart: float, shared: np.ndarray) -> Scores:
+        noise = 0.7 * shared + np.sqrt(1 - 0.7**2) * rng.standard_normal(300)
+        answer = 1 / (1 + np.exp(2 - apart * targets - noise))
+        found = score_examples(
+            "pr_auc", Predictions(np.arange(300), targets, np.stack([1 - answer, answer], 1))
+        )
+        assert found is not None
+        return found
+
+    worlds = []
+    for _ in range(150):
+        shared = rng.standard_normal(300)
+        worlds.append((scored(2.0, shared), scored(0.5, shared)))
+    truth = float(np.mean([a.values.mean() - b.values.mean() for a, b in worlds]))
+    plain = [two_way_difference(a.values[None], b.values[None]) for a, b in worlds]
+    kept = [_paired([a], [b]) for a, b in worlds]
+    plain_share, share = (np.mean([i.low <= truth <= i.high for i in found]) for found in (plain, kept))
+    assert plain_share < 0.85 and share > 0.9
+
+
+def test_a_difference_is_as_wide_as_both_its_sides_and_what_is_the_same_in_both_is_one_luck() -> None:
+    flat, odd = np.full((1, 20), 0.9), np.linspace(0.0, 1.0, 20)[None]
+    least = 0.01
+    behind = Behind(20, least, 5.0)
+    assert paired_examples(flat, flat, (behind, behind)).variance == 0.0
+    other = paired_examples(flat, flat - 0.2, (behind, behind))
+    assert other.variance == pytest.approx(2 * least), "two constants are no certainty"
+    own = float(odd.var(ddof=1)) / 20
+    assert own < least
+    assert paired_examples(flat, odd, (behind, behind)).variance == pytest.approx(2 * least)
+    assert paired_examples(odd, -odd, (behind, behind)).variance == pytest.approx(4 * least)
+    nothing = Behind()
+    plain = paired_examples(odd, flat, (nothing, nothing))
+    assert (plain.variance, plain.df) == (pytest.approx(own), 19)

@@ -15,11 +15,12 @@ import numpy as np
 from harness.analysis.changes import Change, Comparison, Scale, Tests, Verdict
 from harness.analysis.criteria import HARNESS_METRICS
 from harness.analysis.drift import drift_note, same_trials
-from harness.analysis.folds import by_seed_and_part, corrected_difference, test_to_train
+from harness.analysis.example_draws import paired_examples
+from harness.analysis.folds import behind_parts, by_seed_and_part, corrected_difference, test_to_train
 from harness.analysis.index import RecordIndex, index_records
 from harness.analysis.loads import LOAD, Loads
 from harness.analysis.outputs import stored_suite
-from harness.analysis.predictions import NotComparableError, ScoreReader, predictions_of
+from harness.analysis.predictions import NotComparableError, ScoreReader, Scores, predictions_of
 from harness.analysis.stats import Array, Interval, two_way_difference, welch_difference
 from harness.metrics import METRICS, MetricTable, metrics_of
 from harness.protocols import Metric
@@ -128,7 +129,7 @@ def _quality_changes(variant: Variant, a: _Side, b: _Side, tests: Tests) -> list
     same = {r.trial.id for r in records_a} == {r.trial.id for r in records_b}
     lost = [_redefined(variant, known[name], records_a, records_b) for name in names if a.redefines(b, name)]
     names = [name for name in names if not a.redefines(b, name)]
-    tables = None if same else _paired_tables(a, b, records_a, records_b, names)
+    paired = None if same else _paired_differences(a, b, records_a, records_b, names)
     for name in names:
         values = [_values(r, name) for r in (records_a, records_b)]
         if not len(values[1]):
@@ -142,8 +143,8 @@ def _quality_changes(variant: Variant, a: _Side, b: _Side, tests: Tests) -> list
             difference, note = Interval(0.0, 0.0, 0.0, 0.0, np.inf), "the same trials"
         elif over_folds is not None:
             difference, note = over_folds
-        elif tables is not None and name in tables:
-            difference, note = two_way_difference(*tables[name]), "paired over test examples"
+        elif paired is not None and name in paired:
+            difference, note = paired[name], "paired over test examples"
         else:
             difference, note = welch_difference(values[1], values[0]), "over seeds only"
         if min(map(len, values)) == 1 and not same and over_folds is None:
@@ -189,10 +190,10 @@ def _lost(variant: Variant, entry: Metric, before: Sequence[Record], after: Sequ
     return Change(variant.name, name, _mean(before, name), None, note=note, unit=entry.unit)
 
 
-def _paired_tables(
+def _paired_differences(
     a: _Side, b: _Side, records_a: Sequence[Record], records_b: Sequence[Record], names: Sequence[str]
-) -> Mapping[str, tuple[Array, Array]] | None:
-    """Metric → scores of B and of A, (S, N) each; None where they are not of the same test examples."""
+) -> Mapping[str, Interval] | None:
+    """Metric → B − A, paired; None where they are not of the same test examples."""
     loaders = {r.trial.id: predictions_of(b.run) for r in records_b}
     loaders |= {r.trial.id: predictions_of(a.run) for r in records_a}
     reader = ScoreReader(lambda trial_id: loaders[trial_id](trial_id), names, metrics_of(a.suite))
@@ -201,7 +202,15 @@ def _paired_tables(
     except (FileNotFoundError, NotComparableError):
         return None
     everywhere = [n for n in names if all(n in s for group in scores for s in group)]
-    return {n: tuple(np.stack([s[n].values for s in group]) for group in scores) for n in everywhere}  # type: ignore[misc]
+    return {name: _paired(*([s[name] for s in group] for group in scores)) for name in everywhere}
+
+
+def _paired(b: Sequence[Scores], a: Sequence[Scores]) -> Interval:
+    """B − A of one metric: each known as well as it is on its own run's page, by seeds and test examples."""
+    new, old = (np.stack([scores.values for scores in group]) for group in (b, a))
+    behind = behind_parts(b), behind_parts(a)
+    by_examples = paired_examples(new, old, behind) if any(one.variance for one in behind) else None
+    return two_way_difference(new, old, by_examples=by_examples)
 
 
 def _scale(entry: Metric, a: float) -> tuple[float, float]:

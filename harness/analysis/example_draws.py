@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from harness.analysis.stats import Array, t_quantile
+from harness.analysis.stats import Array, ByExamples, t_quantile
 
 
 @dataclass(frozen=True)
@@ -95,8 +95,7 @@ def _raised(
     A t interval over folds is at least as wide as the normal one over all the examples behind them.
     """
     least = np.array([b.variance for b in behind])
-    wider = (t_quantile(0.975, df) / t_quantile(0.975, np.inf)) ** 2
-    low = variances * wider < least
+    low = _too_narrow(variances, least, df)
     for k in np.flatnonzero(low & (variances > 1e-24)).tolist():
         noise[:, k] *= np.sqrt(least[k] / variances[k])
     constant = low & (variances <= 1e-24)
@@ -104,6 +103,35 @@ def _raised(
         alike = constant & (groups == group)
         noise[:, alike] = rng.standard_normal((len(noise), 1)) * np.sqrt(least[alike])
     return np.where(low, least, variances), low
+
+
+def _too_narrow(variances: Array, least: Array, df: float) -> Array:
+    """(rows,) bool, whose t interval is narrower than the normal one of what the examples allow at least."""
+    wider = (t_quantile(0.975, df) / t_quantile(0.975, np.inf)) ** 2
+    return np.asarray(variances * wider < least)
+
+
+def paired_examples(a: Array, b: Array, behind: tuple[Behind, Behind]) -> ByExamples:
+    """What the test examples leave open of the difference of two rows' means, each as wide as its own draws
+    are (`example_draws`): a jackknife of few positives, or of small classes, knows less than its parts show.
+
+    Args:
+        a, b: (S, N) scores of the same examples, or parts of them. behind: of each.
+    """
+    df = a.shape[1] - 1
+    if df < 1:
+        return ByExamples(0.0, df)
+    spread = np.stack([s.mean(0) - s.mean() for s in (a, b)])
+    variances = (spread**2).sum(1) / (a.shape[1] * df)
+    least = np.array([one.variance for one in behind])
+    low, constant = _too_narrow(variances, least, df), variances <= 1e-24
+    spread *= np.sqrt(np.where(low & ~constant, least / np.maximum(variances, 1e-24), 1.0))[:, None]
+    apart = spread[0] - spread[1]
+    # All right, or all wrong, in both is one luck; two constants that differ tell nothing of each other.
+    same = bool(constant.all()) and bool(np.isclose(a.mean(), b.mean()))
+    alone = 0.0 if same else float(least[low & constant].sum())
+    variance = float(apart @ apart) / (a.shape[1] * df) + alone
+    return ByExamples(variance, np.inf if low.all() else df)
 
 
 def _independent(scores: Array, mean: float, variance: float, units: int) -> tuple[float, bool]:
