@@ -146,6 +146,50 @@ def test_ray_starts_while_candidates_are_built_and_only_where_trainings_surely_r
     assert begins(stops=False, address="10.0.0.1:6379") == 0
 
 
+SCRIPTED = """
+import torch
+from torch import nn
+
+class Net(nn.Module):
+    def __init__(self, task, how):
+        super().__init__()
+        body = nn.Sequential(nn.Flatten(), nn.Linear(64, task.num_classes))
+        self.body = getattr(torch.jit, how)(body) if how == "script" else body
+        if how == "trace":
+            self.body = torch.jit.trace(body, torch.zeros(2, 1, 8, 8))
+
+    def forward(self, x):
+        return self.body(x)
+
+def build(task, *, how: str = "plain"):
+    return Net(task, how)
+
+def whole(task):
+    return torch.jit.script(nn.Sequential(nn.Flatten(), nn.Linear(64, task.num_classes)))
+"""
+
+
+def test_a_network_of_torch_jit_is_told_before_it_is_trained_that_no_export_can_read_it(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "scripted.py").write_text(SCRIPTED)
+    wanted = {
+        how: {"model": "scripted:build", "args": {"how": how}, "seed": 0, "runtimes": ["onnx", "onnx-int8"]}
+        for how in ("script", "trace", "plain")
+    }
+    wanted["whole"] = {**wanted["plain"], "model": "scripted:whole", "args": {}}
+    data = {"name": "digits", "args": {}}
+    wrong = build({"data": data, "folder": str(tmp_path), "candidates": wanted})  # type: ignore[typeddict-item]
+    assert wrong.keys() == {"script", "whole"}, "what was traced can be exported"
+    assert wrong["script"].startswith(
+        "its part `body` is compiled by torch.jit.script, which torch.export cannot read, so onnx and "
+        "onnx-int8 could not serve it: build the plain nn.Module"
+    )
+    assert wrong["whole"].startswith("it is compiled by torch.jit.script")
+    served_as_it_is = {"script": {**wanted["script"], "runtimes": []}}
+    assert not build({"data": data, "folder": str(tmp_path), "candidates": served_as_it_is})  # type: ignore[typeddict-item]
+
+
 @pytest.mark.parametrize("path", sorted(Path("suites").glob("*.yaml")), ids=lambda path: path.stem)
 def test_every_candidate_of_a_shipped_suite_builds(path: Path) -> None:
     needs = {"ann_index": "hnswlib", "trees_vs_nets_boosters": "xgboost"}.get(path.stem)

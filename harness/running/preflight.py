@@ -11,7 +11,7 @@ import json
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypedDict, cast
@@ -22,8 +22,11 @@ from harness.record import HarnessError, SuiteError, Trial
 from harness.running.smoke import SMOKE_ENDING
 from harness.suite.model_ref import parse_model
 from harness.suite.schema import Suite
+from harness.suite.variants import split_runtime
 
 if TYPE_CHECKING:
+    from torch.nn import Module
+
     from harness.models.hf_trainer import TrainerNetwork
 
 LIMIT_S = 180.0
@@ -32,6 +35,9 @@ SOME_WORDS = 1000
 
 SKIPPED = ("onnx:", "hf:")
 """Finished files are checked when they are adopted; a language model is too large to build for nothing."""
+
+AS_IT_IS = ("torch", "torch-bf16")
+"""Runtimes that call a network's own code; others have torch.export read it first."""
 
 
 class _Training(TypedDict):
@@ -43,13 +49,19 @@ class _Training(TypedDict):
 
 
 class Wanted(_Training):
-    """A candidate to build; `asks`: settings of training that it asks for itself, `tunes`: those that are
-    searched for it. `workers`: how many are to train it. `is_smoke`: epochs are cut on purpose."""
+    """A candidate to build.
+
+    Args:
+        asks: settings of training that it asks for itself. tunes: those that are searched for it.
+        workers: how many are to train it. runtimes: those that read it by torch.export.
+        is_smoke: epochs are cut on purpose.
+    """
 
     model: str
     args: Mapping[str, Json]
     seed: int | None
     asks: list[str]
+    runtimes: list[str]
 
 
 class DataSet(TypedDict):
@@ -86,6 +98,7 @@ def preflight(
             "args": dict(t.spec["args"]),
             "seed": t.seed,
             "asks": _asked_for(suite, t.candidate),
+            "runtimes": [r for r in suite.serving.runtimes if split_runtime(r)[0] not in AS_IT_IS],
             **_training_of(suite, t.candidate),
         }
         for t in missing
@@ -199,6 +212,7 @@ def _build_network(candidate: Wanted, task: Task, search: Path | None) -> None:
 
     args, asks = candidate["args"], set(candidate.get("asks", ()))
     network = build_model(candidate["model"], _with_words(task, args), args, search)
+    _refuse_scripted(network, candidate.get("runtimes", []))
     kinds = {
         "LightningModule": is_lightning(network),
         "Trainer": isinstance(network, TrainerNetwork),
@@ -238,6 +252,20 @@ _SAID_BY = {
     "Trainer": ("optimizer", "schedule", "label_smoothing", "gradient_clip", "precision"),
 }
 """Who trains in a way of its own → the settings that it says and a search would change for nothing."""
+
+
+def _refuse_scripted(network: Module, runtimes: Sequence[str]) -> None:
+    """The exporter said `forward() takes 2 positional arguments but 3 were given`, after all training."""
+    from torch.jit import RecursiveScriptModule  # type: ignore[attr-defined]  # torch names it in no __all__
+
+    found = [name for name, part in network.named_modules() if isinstance(part, RecursiveScriptModule)]
+    if found and runtimes:
+        where = f"its part `{found[0]}` is" if found[0] else "it is"
+        raise ValueError(
+            f"{where} compiled by torch.jit.script, which torch.export cannot read, so "
+            f"{' and '.join(runtimes)} could not serve it: build the plain nn.Module "
+            f"(with the same weights: load_state_dict), or let serving.runtimes be {' and '.join(AS_IT_IS)}"
+        )
 
 
 def _refuse_trainer(network: TrainerNetwork, candidate: Wanted) -> None:
