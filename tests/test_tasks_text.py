@@ -6,12 +6,15 @@ import json
 import subprocess
 import sys
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LinearRegression
 
@@ -21,7 +24,7 @@ from harness.models.estimator import estimator_predict, save_estimator
 from harness.models.estimators import build
 from harness.models.fitted import Meta, Scaling, load_meta
 from harness.models.tokenizers import load_tokenizer, weighed_words
-from harness.protocols import Outcome, Split, Task
+from harness.protocols import Outcome, Predict, Split, Task
 from harness.record import DataError, TrialError
 from harness.running import preflight
 from harness.runtimes import runtime, texts
@@ -34,6 +37,9 @@ from tests.task_trials import score, train, values
 
 GOOD, BAD = ("wonderful", "moving", "clever"), ("dull", "tedious", "awful")
 STRANGE = ["", "a" * 100_000, "word " * 20_000, "😀🎬👍", "nul\x00byte", "\ud83d", "   \n\t "]
+WORDS = (*GOOD, *BAD, "the", "film", "of", "people", "unknown", "!")
+APART = {"torch": 1e-4, "onnx": 1e-4, "onnx-int8": 0.05}
+"""Runtime → how far probabilities of a text may lie apart: 8 bits share a scale among the rows of a batch."""
 SMALL = {"bilstm": {"dim": 16, "hidden": 16}, "transformer_encoder": {"dim": 16, "depth": 1, "heads": 2}}
 
 
@@ -75,7 +81,7 @@ Network = tuple[dict[str, Any], Path, Outcome]
 def served(network: Network, tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[Path, Outcome]]:
     """Runtime → folder and outcome of its score trial; exporting takes seconds."""
     what, trained, _ = network
-    folders = {r: tmp_path_factory.mktemp("score") / r for r in ("torch", "onnx")}
+    folders = {r: tmp_path_factory.mktemp("score") / r for r in APART}
     return {r: (folder, score(what, r, trained, folder)) for r, folder in folders.items()}
 
 
@@ -126,7 +132,69 @@ def test_strange_texts_get_an_answer_on_every_runtime(
         predict = texts.load(name, folder / "artifact", 1)
         alone = np.concatenate([predict([text]) for text in STRANGE])
         evaluation.check_predictions(alone, len(STRANGE), load_meta(folder / "artifact").task)
-        np.testing.assert_allclose(predict(STRANGE), alone, atol=1e-4)  # padding changes no answer
+        np.testing.assert_allclose(predict(STRANGE), alone, atol=APART[name])  # padding changes no answer
+
+
+@given(st.lists(st.lists(st.sampled_from(WORDS), min_size=1, max_size=60), min_size=2, max_size=6))
+@settings(max_examples=30, deadline=None)
+def test_a_texts_answer_is_its_own_whatever_stands_beside_it(
+    served: dict[str, tuple[Path, Outcome]], rows: list[list[str]]
+) -> None:
+    together = [" ".join(row) for row in rows]
+    for name, (folder, _) in served.items():
+        predict = _loaded(name, folder / "artifact")
+        alone = np.concatenate([predict([text]) for text in together])
+        np.testing.assert_allclose(predict(together), alone, atol=APART[name], err_msg=name)
+
+
+@cache
+def _loaded(name: str, artifact: Path) -> Predict:
+    return texts.load(name, artifact, 1)
+
+
+POOLING = """
+import torch
+from torch import nn
+
+class Net(nn.Module):
+    def __init__(self, task, how):
+        super().__init__()
+        self.how, self.embed = how, nn.Embedding(task.vocab_size, 16)
+        self.reader, self.conv = nn.GRU(16, 16, batch_first=True), nn.Conv1d(16, 16, 3, padding=1)
+        self.head = nn.Linear(16, task.num_classes)
+
+    def forward(self, tokens):
+        x, real = self.embed(tokens), (tokens != 0).unsqueeze(-1)
+        if self.how == "mean":
+            x = x.mean(1)
+        elif self.how == "last state":
+            x = self.reader(x)[0][:, -1]
+        elif self.how == "convolution":
+            x = self.conv(x.transpose(1, 2)).relu().amax(2)
+        elif self.how == "mean of words":
+            x = (x * real).sum(1) / real.sum(1)
+        elif self.how == "last word":
+            last = (real.sum(1, keepdim=True) - 1).expand(-1, -1, 16)
+            x = self.reader(x)[0].gather(1, last)[:, 0]
+        return self.head(x)
+
+def build(task, *, how: str = "mean"):
+    return Net(task, how)
+"""
+
+
+@pytest.mark.parametrize("how", ["mean", "last state", "convolution", "mean of words", "last word"])
+def test_a_network_that_counts_padding_is_told_how_to_leave_it_out_before_it_is_trained(
+    how: str, table: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "pooling.py").write_text(POOLING)
+    what = {**spec("pooling:build", table, {"how": how}, epochs=1), "search": str(tmp_path)}
+    if "word" in how:
+        train(what, tmp_path / "train")
+        return
+    with pytest.raises(TrialError, match="answered otherwise alone than beside longer ones .*real = "):
+        train(what, tmp_path / "train")
+    assert not (tmp_path / "train" / "history.csv").exists()
 
 
 def test_an_estimator_weighs_words_and_serves_texts_without_torch(table: Path, tmp_path: Path) -> None:

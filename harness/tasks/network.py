@@ -35,7 +35,14 @@ from harness.runtimes import texts
 from harness.runtimes.common import first_line
 from harness.suite.schema import Training
 from harness.tasks import text
-from harness.tasks.same_answers import few_rows, refuse_forgetful, refuse_unlearnable, refuse_unsteady
+from harness.tasks.same_answers import (
+    few_rows,
+    refuse_forgetful,
+    refuse_padded,
+    refuse_unlearnable,
+    refuse_unsteady,
+    unequal_rows,
+)
 from harness.tasks.scaling import fit_scaling
 from harness.tasks.shared import Trained, about, measurement, subset, validate
 from harness.training.batches import Batches, TensorBatches
@@ -74,12 +81,14 @@ def train_network(job: Job, parts: Parts) -> Trained:
 
     def keep(servable: Servable) -> None:
         refuse_unsteady(servable, rows)
+        if unequal is not None:
+            refuse_padded(servable, unequal)
         save_network(job.folder / "fitted", network, _meta(spec, task, scaling))
         refuse_forgetful(servable, job.folder / "fitted", rows)
         if tokenizer:
             tokenizer.save(job.folder / "fitted" / texts.TOKENIZER)
 
-    rows = few_rows(parts.train, task)
+    rows, unequal = few_rows(parts.train, task), unequal_rows(parts.train, task)
     counted = measurement("parameters", count_parameters(network)), measurement("flops_per_example", flops)
     if spec.get("untrained"):
         keep(servable)

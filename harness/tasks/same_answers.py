@@ -42,6 +42,44 @@ def few_rows(part: Split, task: Task) -> Tensor:
     return torch.from_numpy(rows)
 
 
+def unequal_rows(part: Split, task: Task) -> Tensor | None:
+    """Raw rows (n, …) of a part's texts, padded to the longest of them; None of other inputs, and where all
+    are of one length."""
+    if task.takes != "text":
+        return None
+    order = np.argsort((part.inputs != PAD).sum(axis=1), kind="stable")
+    picked = order[np.unique(np.linspace(0, len(order) - 1, ROWS).astype(int))]
+    rows = np.array(take(part, picked).inputs, order="C")
+    lengths = _lengths(rows)
+    return torch.from_numpy(rows[:, : lengths.max()].copy()) if len(set(lengths.tolist())) > 1 else None
+
+
+def refuse_padded(servable: Servable, rows: Tensor) -> None:
+    """Refuse a network of texts that answers one otherwise beside a longer one.
+
+    Args:
+        rows: tokens (n, length), padded to the longest.
+    Raises:
+        TrialError: with the cure.
+    """
+    lengths = _lengths(rows.numpy())
+    alone = [answers(servable, rows[i : i + 1, :length]) for i, length in enumerate(lengths.tolist())]
+    if (apart := _apart(answers(servable, rows), torch.cat(alone), servable)) > 0:
+        raise TrialError(
+            f"a text is answered otherwise alone than beside longer ones ({_by(apart)}), and a score in "
+            f"batches is not what users get: tokens of number {PAD}, behind shorter texts, count. "
+            "Take means and maxima over the words alone, `real = (tokens != 0).unsqueeze(-1)` and "
+            "`(x * real).sum(1) / real.sum(1)`, or `x.masked_fill(~real, float('-inf')).amax(1)`; read a "
+            "state at the last word; give attention its `key_padding_mask=tokens == 0`"
+        )
+
+
+def _lengths(rows: np.ndarray) -> np.ndarray:
+    """(n,) tokens of each row, and what a convolution needs at least where the rows have as many."""
+    least = min(FEWEST_TOKENS, rows.shape[1])
+    return np.asarray(np.maximum((rows != PAD).sum(axis=1), least))
+
+
 def refuse_unsteady(servable: Servable, rows: Tensor) -> None:
     """Refuse a network whose answer to a row is not by that row alone.
 
