@@ -52,11 +52,10 @@ def _fronts(costs: Array) -> Array:
     if costs.shape[2] == 2:
         return _fronts_of_two(costs[:, :, 0], costs[:, :, 1])
     no_worse = np.ones((len(costs), costs.shape[1], costs.shape[1]), dtype=bool)
-    better = np.zeros_like(no_worse)
     for metric in np.moveaxis(costs, 2, 0):
         no_worse &= metric[:, :, None] <= metric[:, None, :]
-        better |= metric[:, :, None] < metric[:, None, :]
-    return np.asarray(~(no_worse & better).any(1))
+    # Who is no worse, and not the other way round too, is better somewhere.
+    return np.asarray(~(no_worse & ~no_worse.transpose(0, 2, 1)).any(1))
 
 
 def _fronts_of_two(first: Array, second: Array) -> Array:

@@ -142,7 +142,8 @@ class LocalFiles:
         return self
 
     def read(self, name: str) -> bytes:
-        return (self.root / name).read_bytes()
+        with open(f"{self.url}/{name}", "rb") as file:  # noqa: PTH123 (two Paths each take .3 s for 10,000)
+            return file.read()
 
     def write(self, name: str, content: bytes) -> None:
         path = self.root / name
