@@ -204,7 +204,8 @@ def _waits(one: NotCompared, limits: Sequence[Constraint], subject: str, ahead: 
     start = f"{one['variant']} was not {one['stage']}{' (' + one['why'] + ')' if one['why'] else ''}"
     lead, low, high, better = one["lead"], one["lead_low"], one["lead_high"], one["probability_better"]
     if lead is None or low is None or high is None or better is None:
-        unknown = f", and its {', '.join(one['lacks'])} not known" if one["lacks"] else ""
+        verb = "is" if len(one["lacks"]) == 1 else "are"
+        unknown = f", and its {few(one['lacks'])} {verb} not known" if one["lacks"] else ""
         return f"{start}{unknown}: it may be the better choice."
     lacks = [str(c) for c in limits if c.metric in one["lacks"]]
     way = "ahead of" if lead > 0 else "behind"
