@@ -18,7 +18,7 @@ import torch
 from harness import environment
 from harness.protocols import Job, Outcome
 from harness.record import Measurement, Record, Resources, Trial
-from harness.report.sections.verdict import devices
+from harness.report.deployed import devices
 from harness.runtimes import RUNTIMES
 from harness.runtimes.gpu import CUDA, onnx_on_gpu
 from harness.store.runs import open_run

@@ -11,7 +11,6 @@ from harness.facts.surroundings import Hardware
 from harness.figures import short
 from harness.metrics import MetricTable
 from harness.protocols import Section
-from harness.record import ASIDE, Variant
 from harness.report import numbers as n
 from harness.report.blocks import (
     Block,
@@ -27,12 +26,12 @@ from harness.report.blocks import (
     text,
 )
 from harness.report.causes import WITHOUT, causes, others_out
+from harness.report.deployed import deployed, devices
 from harness.report.evidence import Evidence
 from harness.report.sections.answer import answers
 from harness.report.switches import flip_sentence, switches
 from harness.report.wording import MET, UNCERTAIN, in_vain, sureness, ways_of_cutting, where_speeds_hold
 from harness.results import Row
-from harness.suite.variants import parse_deployment
 
 
 def verdict(e: Evidence) -> Section | None:
@@ -345,8 +344,8 @@ def basis(e: Evidence) -> str:
     where += f" with {machine['gpu']}" if machine.get("gpu") else ""
     said = f"{n.listed(parts)}{where}; {n.counted(finished, 'finished trial')}{tail}."
     where_it_holds = [where_speeds_hold(e.tradeoff.sessions)] if served else []
-    deployed = [*_deployed(e.recommendation.choice or ""), *_instance(e), *devices(e)]
-    return " ".join([said, *deployed, *where_it_holds])
+    where_it_runs = [*deployed(e.recommendation.choice or ""), *_instance(e), *devices(e)]
+    return " ".join([said, *where_it_runs, *where_it_holds])
 
 
 def _instance(e: Evidence) -> list[str]:
@@ -360,32 +359,6 @@ def _instance(e: Evidence) -> list[str]:
             " Its load is carried over by a measured factor; latencies are those of the measuring machine."
         )
     return [f"{found[0].name}: {price.label}, ${short(price.usd_per_hour)} an hour.{other}"]
-
-
-def devices(e: Evidence) -> list[str]:
-    """Which runtimes were served on the GPU and which on the processor beside it, and why."""
-    places: dict[str, dict[str, str]] = {"cuda": {}, "cpu": {}}
-    for record in e.of("serve"):
-        where = record.environment.get("threads", {})
-        if record.trial.runtime and record.trial.scenario not in ASIDE:
-            name = parse_deployment(record.trial.runtime).runtime
-            places.setdefault(where.get("device", "cpu"), {})[name] = where.get("why_not_on_gpu", "")
-    if not places["cuda"]:
-        return []
-    said = f"Served on the GPU: {n.listed(list(places['cuda']))}"
-    others = [f"{name} ({why})" if why else name for name, why in places["cpu"].items()]
-    return [f"{said}; on the processor: {n.listed(others)}." if others else f"{said}."]
-
-
-def _deployed(variant: str) -> list[str]:
-    """What stands behind a runtime's @: `onnx@1x2` has one thread in each of two processes."""
-    served = parse_deployment(Variant.parse(variant).runtime)
-    said = ["@http: reached over loopback, through Ray Serve."] if served.is_over_http else []
-    if served.workers is None or served.threads is None:
-        return said
-    each = f"{n.counted(served.threads, 'thread')} each"
-    processes = n.counted(served.workers, "serving process", "serving processes")
-    return [f"@{served.threads}x{served.workers}: {processes} of {each} on a machine.", *said]
 
 
 def _per(units: Iterable[tuple[object, object]]) -> list[int]:
