@@ -27,10 +27,12 @@ def keep_freed_memory(is_kept: bool) -> None:
     global _is_kept
     libc = ctypes.CDLL(None)
     mallopt, trim = getattr(libc, "mallopt", None), getattr(libc, "malloc_trim", None)
-    if is_kept == _is_kept or mallopt is None or trim is None:  # both are glibc's
+    if mallopt is None or trim is None:  # both are glibc's
+        return
+    trim(0)  # what the trial before has left
+    if is_kept == _is_kept:
         return
     _is_kept = is_kept
-    mallopt(M_MMAP_THRESHOLD, APART if is_kept else USUAL_APART)
+    if not (is_kept and mallopt(M_MMAP_THRESHOLD, APART)):  # it may refuse blocks as large
+        mallopt(M_MMAP_THRESHOLD, USUAL_APART)
     mallopt(M_TRIM_THRESHOLD, KEPT if is_kept else USUAL_KEPT)
-    if not is_kept:
-        trim(0)
