@@ -22,7 +22,9 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from harness.analysis.changes import Comparison
+    from harness.analysis.predictions import Predictions
     from harness.planning.plan import Plan
+    from harness.record import Record
     from harness.report.evidence import Evidence
     from harness.results import Recommendation
     from harness.store.run_folder import RunFolder
@@ -30,8 +32,11 @@ if TYPE_CHECKING:
 SuiteLike = str | Path | JsonObject | Suite
 """A suite file, what would stand in one, or a suite that was read."""
 
+Texts = str | Sequence[str]
+"""Several texts, or one alone."""
 
-def load_suite(suite: SuiteLike, overrides: Sequence[str] = (), dataset: str | None = None) -> Suite:
+
+def load_suite(suite: SuiteLike, overrides: Texts = (), dataset: str | None = None) -> Suite:
     """Read and validate a suite completely; nothing is executed or written.
 
     Args:
@@ -42,14 +47,14 @@ def load_suite(suite: SuiteLike, overrides: Sequence[str] = (), dataset: str | N
     """
     from harness.reading import read_suite
 
-    if isinstance(suite, Suite) and not overrides:
+    if isinstance(suite, Suite) and not overrides and dataset is None:
         return suite
     with _as_file(suite) as path:
-        return read_suite(path, overrides, dataset)
+        return read_suite(path, _several(overrides), dataset)
 
 
 def plan(
-    suite: SuiteLike, *, overrides: Sequence[str] = (), only: str | Sequence[str] | None = None,
+    suite: SuiteLike, *, overrides: Texts = (), only: Texts | None = None,
     out: str | Path = "results", dataset: str | None = None,
 ) -> Plan:  # fmt: skip
     """What `run` would do: its trials, those that are finished already, expected time and money."""
@@ -61,13 +66,13 @@ def plan(
 def run(
     suite: SuiteLike,
     *,
-    overrides: Sequence[str] = (),
-    only: str | Sequence[str] | None = None,
+    overrides: Texts = (),
+    only: Texts | None = None,
     out: str | Path = "results",
     address: str | None = None,
-    budget: float | None = None,
+    budget: float | str | None = None,
     smoke: bool = False,
-    track: Sequence[str] = (),
+    track: Texts = (),
     until_decided: bool | None = None,
     refresh: bool = False,
     dataset: str | None = None,
@@ -75,24 +80,27 @@ def run(
     """Run what is missing of a suite, and report. Failed trials are rows of the result with their reasons.
 
     Args:
-        budget: seconds after which no trial starts. address: of a running Ray cluster. The others are the
-            options of the same name of `python -m harness run`.
+        budget: seconds after which no trial starts, or `10m`. address: of a running Ray cluster. The others
+            are the options of the same name of `python -m harness run`.
     Raises:
         HarnessError: the input is wrong, or nothing can be written.
         KeyboardInterrupt: interrupted; what is finished is kept, and the same call continues.
     """
-    from harness.planning.request import RunRequest
+    from harness.planning.request import RunRequest, budget_seconds, known_trackers
     from harness.running.run import run_suite
 
+    seconds, sets = None if budget is None else budget_seconds(budget), _several(overrides)
+    trackers = known_trackers(_several(track))
+    made: list[RunFolder] = []
     with _as_file(suite) as path:
         code = run_suite(
-            RunRequest(path, overrides, only, str(out), address, None, budget, smoke, track, until_decided,
-                       refresh=refresh, dataset=dataset)
+            RunRequest(path, sets, only, str(out), address, None, seconds, smoke, trackers, until_decided,
+                       refresh=refresh, dataset=dataset),
+            opened=made.append,
         )  # fmt: skip
-        name = load_suite(suite, overrides, dataset).name
     if code == 130:
         raise KeyboardInterrupt
-    return open_run(f"{name}/latest", out)
+    return Run(made[0])  # of a smoke run another than the suite's latest
 
 
 def open_run(name: str | Path, out: str | Path = "results") -> Run:
@@ -106,6 +114,11 @@ def open_run(name: str | Path, out: str | Path = "results") -> Run:
     from harness.store.runs import find_run
 
     return Run(find_run(str(name), str(out)))
+
+
+def _several(texts: Texts) -> tuple[str, ...]:
+    """A text alone is one, not its letters."""
+    return (texts,) if isinstance(texts, str) else tuple(texts)
 
 
 @contextmanager
@@ -165,16 +178,17 @@ class Run:
 
         from harness.analysis.outputs import tradeoff_rows
 
-        return pd.DataFrame(tradeoff_rows(self.evidence.tradeoff)).set_index("variant")
+        frame = pd.DataFrame(tradeoff_rows(self.evidence.tradeoff)).set_index("variant")
+        # A column without any number is one of numbers all the same: NaN, as where some are missing.
+        return frame.astype({name: float for name in frame if frame[name].isna().all()})
 
     @cached_property
     def records(self) -> pd.DataFrame:
-        """All measurements, tidy: a row for each trial and metric, with its unit."""
-        import pandas as pd
+        """All measurements, tidy: a row for each trial and metric, with its unit; as in `records.parquet`."""
+        from harness.analysis.outputs import records_table
 
-        from harness.analysis.outputs import tidy
-
-        return pd.DataFrame(tidy(self.evidence.records, self.folder.id))
+        frame: pd.DataFrame = records_table(self.evidence.records, self.folder.id).to_pandas()
+        return frame
 
     @property
     def recommendation(self) -> Recommendation:
@@ -183,7 +197,7 @@ class Run:
 
     def recommend(
         self,
-        where: Sequence[str] = (),
+        where: Texts = (),
         *,
         objective: str | None = None,
         traffic: Mapping[str, Json] | None = None,
@@ -194,7 +208,7 @@ class Run:
             where: limits; one on the same metric and side replaces the suite's.
             objective: `maximize accuracy`, `minimize cost_per_million_usd`. traffic: keys of the suite's.
         Raises:
-            SuiteError: a limit, the objective or the traffic cannot be read, or a suite may not have it.
+            SuiteError: with every limit, objective and traffic that cannot be read or a suite may not have.
         """
         from harness.analysis.recommend import decide
 
@@ -202,33 +216,35 @@ class Run:
         settings = [
             f"decision.traffic.{key}={json.dumps(own, default=plain)}" for key, own in (traffic or {}).items()
         ]
-        return decide(self.folder, tuple(where), objective, settings)
+        return decide(self.folder, _several(where), objective, settings)
 
     def predictions(self, candidate: str, runtime: str | None = None) -> pd.DataFrame:
         """Answers to the test examples, all seeds: `seed`, `example`, `target` (`t_LABEL` where one may
         have several labels), and a column `p_CLASS` for each class, or `prediction`. Of a recommender, whose
-        answers are lists, the scores of each user, and of each visit where there are any (`unit`).
+        answers are lists, the scores of each user, and of each visit where there are any (`unit`). Where the
+        data are cut into folds or repeats, those of all of them, each with its `part`.
 
         Args:
-            runtime: by default the candidate's reference runtime.
+            candidate: its name, or a variant's. runtime: by default the candidate's reference runtime.
         Raises:
-            HarnessError: the candidate has no stored answers.
+            HarnessError: the candidate has no stored answers, or they cannot be read.
         """
         import pandas as pd
 
+        name, _, own = candidate.partition("/")
         frames = []
-        for record in self.evidence.scored(candidate, runtime):
-            found = self.evidence.predictions(record)
-            if found is None:
-                continue
-            head = {"seed": record.trial.seed, "example": range(len(found.ids))}
-            frames.append(pd.DataFrame({**head, **found.by_column()}))
+        for record in self.evidence.scored(name, runtime or own or None, every_part=True):
+            found = self._answers(record)
+            if found is not None:
+                head = {**self._which(record), "example": range(len(found.ids))}
+                frames.append(pd.DataFrame({**head, **found.by_column()}))
         if not frames:
             raise self._absent(candidate, "no stored answers")
         return pd.concat(frames, ignore_index=True)
 
     def history(self, candidate: str) -> pd.DataFrame:
-        """Learning curves: a row for each training and epoch.
+        """Learning curves: a row for each training and epoch; of a recommender's networks one after the other
+        (`stage`).
 
         Raises:
             HarnessError: the candidate has none.
@@ -237,9 +253,9 @@ class Run:
 
         frames = []
         for record in self.evidence.of("train", candidate):
-            columns = self.evidence.history(record)
+            columns = self.evidence.history(record, every_stage=True)
             if columns:
-                head = {"seed": record.trial.seed, "train_size": record.trial.train_size}
+                head = {**self._which(record), "train_size": record.trial.train_size}
                 frames.append(pd.DataFrame({**head, **columns}))
         if not frames:
             raise self._absent(candidate, "no learning curve")
@@ -256,25 +272,32 @@ class Run:
 
         rows = [
             {"round": record.trial.round, **asdict(point)}
-            for record in self.evidence.records
-            if record.status == "finished" and record.trial.variant and record.trial.variant.name == variant
+            for record in self.evidence.of("serve", scenario="server")
+            if record.trial.variant and record.trial.variant.name == variant
             for point in record.facts_as(ServerFacts).load_curve or ()
         ]
         if not rows:
-            raise self._absent(variant, "no load curve (add `server` to serving.scenarios)")
+            is_asked = self.suite.serving.scenarios.server is not None
+            stopped = next((row.stopped for row in self.evidence.rows if row.variant == variant), "")
+            cure = f" ({stopped})" if stopped else "" if is_asked else " (add `server` to serving.scenarios)"
+            raise self._absent(variant, f"no load curve{cure}")
         frame = pd.DataFrame(rows)
         frame["late_share"] = frame["violations"] / frame["requests"].clip(lower=1)
         return frame
 
-    def compare(self, other: Run, margin: float = 0.0) -> Comparison:
+    def compare(self, other: Run | str | Path, margin: float = 0.0) -> Comparison:
         """Judge this run against a baseline; `.regressions` are the significant worsenings.
 
         Args:
-            other: the baseline. margin: a worsening up to this much does not matter.
+            other: the baseline, or its name as for `open_run` among the runs that lie where this one does.
+            margin: a worsening up to this much does not matter: a share from 0 to below 1.
+        Raises:
+            HarnessError: there is no such run, the two have nothing in common, or the margin is no share.
         """
         from harness.analysis.compare import compare_runs
 
-        return compare_runs(other.folder, self.folder, margin=margin)
+        baseline = other if isinstance(other, Run) else open_run(other, self.url.rsplit("/", 2)[0])
+        return compare_runs(baseline.folder, self.folder, margin=margin)
 
     def report(self) -> Path:
         """Write the report again from the records alone, and say where report.html lies."""
@@ -282,6 +305,29 @@ class Run:
 
         render(self.folder)
         return report_path(self.folder)
+
+    def _which(self, record: Record) -> dict[str, int | None]:
+        """The seed of a trial, and its fold or repeat where there are several."""
+        split = self.suite.data.split
+        part = {"part": record.trial.part} if split is not None and split.parts > 1 else {}
+        return {"seed": record.trial.seed, **part}
+
+    def _answers(self, record: Record) -> Predictions | None:
+        """A score trial's answers; None where none were stored."""
+        from harness.analysis.predictions import read_predictions
+
+        try:
+            content = self.folder.read_bytes(f"trials/{record.trial.id}/predictions.parquet")
+        except FileNotFoundError:
+            return None
+        try:
+            return read_predictions(content)
+        except (OSError, KeyError, ValueError) as error:
+            place = f"{self.url}/trials/{record.trial.id}"
+            raise RecordError(
+                f"{place}/predictions.parquet is damaged ({error}): remove {place}, and the next run scores "
+                f"{record.trial.label} again"
+            ) from error
 
     def _absent(self, name: str, what: str) -> HarnessError:
         known = sorted({r.variant for r in self.evidence.rows} | set(self.suite.candidates))

@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 
 import harness
 from harness.analysis.predictions import Predictions
 from harness.analysis.recommend import decide
-from harness.record import HarnessError, SuiteError
+from harness.planning.request import RunRequest
+from harness.record import HarnessError, Record, RecordError, SuiteError
+from harness.store.runs import RunFolder
+from harness.store.runs import open_run as open_folder
 from tests.report_samples import make_records, make_run, make_suite
 
 SUITE = {
@@ -85,6 +91,157 @@ def test_a_notebook_shows_the_verdict_and_the_table(run: harness.Run) -> None:
     shown = run._repr_html_()
     assert (run.recommendation.choice or "none of them") in shown and "<table" in shown
     assert run.report().name == "report.html"
+
+
+def test_records_are_what_the_file_holds_each_column_of_its_kind(run: harness.Run) -> None:
+    pd.testing.assert_frame_equal(run.records, pd.read_parquet(f"{run.report().parent}/records.parquet"))
+    assert run.records["train_size"].dtype == run.records["round"].dtype == float
+
+
+def test_a_column_without_a_number_is_one_of_numbers_all_the_same(tmp_path: Path) -> None:
+    whole = [replace(r, trial=replace(r.trial, train_size=None)) for r in make_records(sizes=(10000,))]
+    made = harness.Run(make_run(tmp_path, whole, make_suite(data={"name": "fashion_mnist"})))
+    assert made.records["train_size"].dtype == float and made.records["train_size"].isna().all()
+    words = {"candidate", "runtime", "rejected_by", "failures"}
+    numbers = [c for c in made.tradeoffs if c not in words and not c.endswith("_note")]
+    assert made.tradeoffs["train_cost_usd_low"].isna().all()
+    assert [c for c in numbers if made.tradeoffs[c].dtype not in (float, bool)] == []
+
+
+def test_one_text_is_one_limit_and_one_override(run: harness.Run) -> None:
+    assert run.recommend("latency_p99_ms <= 1") == run.recommend(["latency_p99_ms <= 1"])
+    assert harness.load_suite(SUITE, "training.epochs=2").training.epochs == 2
+    assert len(harness.plan(SUITE, overrides="training.seeds=[0,1]").trials) > len(harness.plan(SUITE).trials)
+
+
+def test_deciding_again_names_all_mistakes_at_once(run: harness.Run) -> None:
+    with pytest.raises(SuiteError) as caught:
+        run.recommend(
+            ["latncy_p99_ms <= 1", "accuracy >> 3"], objective="best", traffic={"qsp": 3, "qps": -1}
+        )
+    said = caught.value.mistakes
+    assert sorted(s.split(":")[0] for s in said[:2]) == [
+        "--set decision.traffic.qps=-1",
+        "--set decision.traffic.qsp=3",
+    ]
+    assert [s.split(":")[0] for s in said[2:]] == [
+        "unknown metric 'latncy_p99_ms'",
+        "constraint 'accuracy >> 3'",
+        "objective 'best'",
+    ]
+
+
+@pytest.mark.parametrize("margin", [-0.01, float("nan"), 1.0])
+def test_a_gate_has_no_margin_that_lets_all_or_nothing_pass(run: harness.Run, margin: float) -> None:
+    with pytest.raises(SuiteError, match="write a share from 0 to below 1"):
+        run.compare(run, margin)
+
+
+def test_a_baseline_may_be_named(run: harness.Run) -> None:
+    assert run.compare(f"made_up/{run.folder.id}").run_a == run.folder.id
+    with pytest.raises(HarnessError, match="no run 'quickstart'"):
+        run.compare("quickstart")
+
+
+def test_a_data_set_is_looked_for_in_a_suite_that_was_read_too() -> None:
+    with pytest.raises(SuiteError, match="--dataset wine: "):
+        harness.load_suite(harness.load_suite(SUITE), dataset="wine")
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        ({"track": "wandbb"}, "there is no tracker `wandbb`: did you mean `wandb`"),
+        ({"track": ["mlflow", "x", "y"]}, "`x`.*\n.*`y`"),
+        ({"budget": "soon"}, "budget soon: is not a valid duration"),
+        ({"budget": float("nan")}, "budget nan: is not a valid duration"),
+        ({"budget": -5}, "budget -5: is not a valid duration"),
+    ],
+)
+def test_wrong_options_are_refused_before_anything_runs(
+    tmp_path: Path, asked: dict[str, Any], said: str
+) -> None:
+    with pytest.raises(SuiteError, match=said):
+        harness.run(SUITE, out=tmp_path / "results", **asked)
+    assert not (tmp_path / "results").exists()
+
+
+def test_a_load_curve_is_read_from_its_own_scenario_alone(tmp_path: Path) -> None:
+    def as_measured(record: Record) -> Record:
+        if record.trial.scenario != "offline":
+            return record
+        warm_up = [{"batch_size": 1, "calls": 50, "seconds": 0.1, "verdict": "steady", "typical_ms": 1.0}]
+        return replace(record, facts={"warm_up": warm_up})
+
+    made = harness.Run(make_run(tmp_path, [as_measured(r) for r in make_records()], make_suite()))
+    assert any(r.trial.scenario == "offline" for r in made.evidence.of("serve", "small_cnn"))
+    assert len(made.load_curve("small_cnn/onnx")) > 0
+
+
+def test_a_variant_that_was_measured_no_further_says_why_it_has_no_load_curve(tmp_path: Path) -> None:
+    records = [r for r in make_records() if r.trial.kind != "serve" or r.trial.candidate != "logistic"]
+    made = harness.Run(make_run(tmp_path, records, make_suite()))
+    with pytest.raises(HarnessError, match=r"logistic/onnx: no load curve in"):
+        made.load_curve("logistic/onnx")
+
+
+def test_answers_of_all_folds_come_each_with_its_part(tmp_path: Path) -> None:
+    split = {"folds": 2}
+    suite = make_suite(data={"name": "fashion_mnist", "split": split})
+
+    def of_part(record: Record, part: int) -> Record:
+        spec = {**record.trial.spec, "data": {"name": "fashion_mnist", "split": {**split, "part": part}}}
+        return replace(record, trial=replace(record.trial, spec=spec, train_size=None, needs=()))
+
+    once = [r for r in make_records(sizes=(10000,)) if r.trial.kind != "serve" and r.status == "finished"]
+    made = harness.Run(make_run(tmp_path, [of_part(r, part) for part in (0, 1) for r in once], suite))
+    answers = made.predictions("small_cnn")
+    assert set(map(tuple, answers[["seed", "part"]].to_numpy())) == {
+        (s, p) for s in (0, 1, 2) for p in (0, 1)
+    }
+    assert set(made.history("small_cnn")["part"]) == {0, 1}
+
+
+def test_a_variants_answers_are_found_by_its_name(run: harness.Run) -> None:
+    pd.testing.assert_frame_equal(
+        run.predictions("small_cnn/onnx-int8"), run.predictions("small_cnn", "onnx-int8")
+    )
+
+
+def test_damaged_answers_are_refused_and_no_seed_is_left_out_in_silence(tmp_path: Path) -> None:
+    made = harness.Run(make_run(tmp_path, make_records(), make_suite()))
+    record = made.evidence.scored("small_cnn")[1]
+    file = Path(made.url) / "trials" / record.trial.id / "predictions.parquet"
+    file.write_bytes(file.read_bytes()[:100])
+    with pytest.raises(RecordError, match=r"predictions.parquet is damaged .*: remove .*/trials/score-"):
+        made.predictions("small_cnn")
+
+
+def test_every_stage_of_a_pipeline_is_in_its_history(run: harness.Run) -> None:
+    record = run.evidence.of("train", "small_cnn")[0]
+    file = Path(run.url) / "trials" / record.trial.id / "history.csv"
+    before = file.read_text()
+    file.write_text("epoch,train_loss,stage\n0,0.5,retriever\n1,0.4,retriever\n0,0.9,ranker\n")
+    try:
+        assert list(run.evidence.history(record)["train_loss"]) == [0.5, 0.4]
+        curve = run.history("small_cnn").query("stage == 'ranker'")
+        assert list(curve["train_loss"]) == [0.9] and curve["train_loss"].dtype == float
+    finally:
+        file.write_text(before)
+
+
+def test_a_smoke_run_is_given_back_and_not_the_last_real_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from harness.running import run as running
+
+    def run_suite(request: RunRequest, opened: Callable[[RunFolder], object]) -> int:
+        opened(open_folder(request.out, "digits-smoke", "1" * 16))
+        return 0
+
+    monkeypatch.setattr(running, "run_suite", run_suite)
+    open_folder(tmp_path, "digits", "0" * 16)
+    assert harness.run(SUITE, smoke=True, out=tmp_path).folder.suite_name == "digits-smoke"
 
 
 @pytest.mark.slow

@@ -7,7 +7,8 @@ accuracy[class=3] >= 0.7          on a slice of the test examples
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 from harness.metrics import MetricTable, metrics_of
@@ -51,6 +52,25 @@ class DecisionObjective:
     def subject(self) -> str:
         """`accuracy`, or `value` for an expression."""
         return self.expression.text.strip() if self.is_metric else "value"
+
+
+@contextmanager
+def noting(mistakes: list[str]) -> Iterator[None]:
+    """What is wrong in the block is kept, to be said with what is wrong elsewhere (`refuse`)."""
+    try:
+        yield
+    except SuiteError as error:
+        mistakes += error.mistakes
+
+
+def refuse(mistakes: Sequence[str]) -> None:
+    """Nothing where there are no mistakes.
+
+    Raises:
+        SuiteError: with all of them, each once.
+    """
+    if mistakes:
+        raise SuiteError(*dict.fromkeys(mistakes))
 
 
 def lower_is_better(name: str, known: MetricTable = HARNESS_METRICS) -> bool:
@@ -109,10 +129,12 @@ def merge_constraints(
     own: Sequence[str], further: Sequence[str], known: MetricTable | None = HARNESS_METRICS
 ) -> tuple[Constraint, ...]:
     """The suite's limits, with further ones on top: the same metric and direction replaces."""
-    merged: dict[tuple[str, bool], Constraint] = {}
+    merged, mistakes = dict[tuple[str, bool], Constraint](), list[str]()
     for text in (*own, *further):
-        constraint = parse_constraint(text, known)
-        merged[constraint.metric, constraint.is_upper] = constraint
+        with noting(mistakes):
+            constraint = parse_constraint(text, known)
+            merged[constraint.metric, constraint.is_upper] = constraint
+    refuse(mistakes)
     return tuple(merged.values())
 
 

@@ -13,7 +13,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, is_dataclass, replace
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -26,6 +26,9 @@ from harness.record import Record, RecordError, content_hash
 from harness.results import Recommendation, Tradeoff
 from harness.store.run_folder import RunFolder
 from harness.suite.schema import Suite
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 LARGEST = 3e38
 """What a draw is stored as in single precision at most: of few launches the far tails are beyond it."""
@@ -72,15 +75,21 @@ def _setting(*at: tuple[str, object]) -> str:
     return json.dumps(dict(at)) if at else ""
 
 
-def write_records(run: RunFolder, records: Sequence[Record]) -> None:
-    """Write `records.parquet`."""
+def records_table(records: Iterable[Record], run_id: str) -> pa.Table:
+    """All measurements, tidy, each column of its kind whatever it holds."""
     import pyarrow as pa
-    import pyarrow.parquet as pq
 
     kinds = {"seed": pa.int64(), "train_size": pa.int64(), "round": pa.int64(), "value": pa.float64()}
     schema = pa.schema([(name, kinds.get(name, pa.string())) for name in COLUMNS])
+    return pa.table(tidy(records, run_id), schema=schema)
+
+
+def write_records(run: RunFolder, records: Sequence[Record]) -> None:
+    """Write `records.parquet`."""
+    import pyarrow.parquet as pq
+
     buffer = io.BytesIO()
-    pq.write_table(pa.table(tidy(records, run.id), schema=schema), buffer)
+    pq.write_table(records_table(records, run.id), buffer)
     run.write_bytes("records.parquet", buffer.getvalue())
 
 

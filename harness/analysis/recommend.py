@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from harness.analysis.criteria import goal_of, limits_of, merge_constraints
+from harness.analysis.criteria import goal_of, limits_of, merge_constraints, noting, refuse
 from harness.analysis.duels import Verdict, keep_verdicts, stored_verdicts
 from harness.analysis.explain import (
     GOES_ON,
@@ -206,11 +206,7 @@ def decide_again(
         records_stamp: as for `stored_evidence`.
     """
     own = stored_suite(run)
-    suite = _with(own, settings)
-    merged = tuple(str(c) for c in limits_of(suite, constraints))
-    asked_for = goal_of(suite, objective).text if objective else suite.decision.objective
-    update = {"constraints": merged, "objective": asked_for}
-    suite = suite.model_copy(update={"decision": suite.decision.model_copy(update=update)})
+    suite = _asked(own, constraints, objective, settings)
     # The beliefs are those of the run; only what is asked of them changes.
     stored = stored_evidence(run, own, slices_of(suite), records_stamp)
     # What costs nothing decides is priced where one looks.
@@ -221,6 +217,23 @@ def decide_again(
     if not judged:
         return question.table, found
     return with_probabilities(question.table, question.limits, question.choice, question.uncompared), found
+
+
+def _asked(own: Suite, constraints: Sequence[str], objective: str | None, settings: Sequence[str]) -> Suite:
+    """The suite on other terms.
+
+    Raises:
+        SuiteError: with every limit, objective and setting that cannot be read.
+    """
+    suite, update, mistakes = own, dict[str, object](), list[str]()
+    with noting(mistakes):
+        suite = _with(own, settings)
+    with noting(mistakes):
+        update["constraints"] = tuple(str(c) for c in limits_of(suite, constraints))
+    with noting(mistakes):
+        update["objective"] = goal_of(suite, objective).text if objective else suite.decision.objective
+    refuse(mistakes)
+    return suite.model_copy(update={"decision": suite.decision.model_copy(update=update)})
 
 
 def _with(suite: Suite, settings: Sequence[str]) -> Suite:

@@ -363,10 +363,9 @@ name_arguments_plainly(app, data_cli.app, prices_cli.app)
 
 def _trackers(text: str | None) -> tuple[str, ...]:
     names = tuple(name.strip() for name in (text or "").split(",") if name.strip())
-    for name in names:
-        if name not in TRACKERS:
-            raise SuiteError(f"--track {text}: there is no tracker `{name}`: {near(name, TRACKERS)}")
-    return names
+    from harness.planning.request import known_trackers
+
+    return known_trackers(names, "--track")
 
 
 def main(argv: Sequence[str] | None = None) -> int:

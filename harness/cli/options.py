@@ -13,7 +13,6 @@ from typing import Annotated, Any
 import typer
 
 import harness
-from harness.record import SuiteError
 
 
 class Group(typer.core.TyperGroup):
@@ -128,13 +127,9 @@ Smoke = Annotated[bool, flag("--smoke", "A few rows, one epoch, one seed: does i
 
 def budget_seconds(text: str) -> float:
     """`10m` → 600."""
-    from harness.reading.draft import duration
+    from harness.planning import request
 
-    seconds = duration(text)
-    if not seconds:
-        cure = "write seconds, or for instance 90s, 10m, 1h"
-        raise SuiteError(f"--budget {text}: is not a valid duration: {cure}")
-    return seconds
+    return request.budget_seconds(text, "--budget")
 
 
 def near(name: str, known: Iterable[str]) -> str:

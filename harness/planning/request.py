@@ -6,8 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from harness.names import hint
+from harness.record import SuiteError
 from harness.suite.asks import why_all_is_measured
 from harness.suite.schema import Suite
+from harness.suite.trackers import TRACKERS
 
 Patterns = str | Sequence[str] | None
 """Globs of candidates, variants or trials: one, several, of which any has to fit, or none for all."""
@@ -73,6 +76,34 @@ class RunRequest:
         sets += [part for pattern in only for part in ("--only", pattern)]
         options = [part for name, value in given.items() if value is not None for part in (name, value)]
         return [*sets, *options, *(name for name, wanted in flags.items() if wanted)]
+
+
+def budget_seconds(budget: str | float, option: str = "budget") -> float:
+    """`10m` → 600.
+
+    Raises:
+        SuiteError: it is no length of time.
+    """
+    from harness.reading.draft import duration
+
+    seconds = duration(str(budget))
+    if not seconds:
+        cure = "write seconds, or for instance 90s, 10m, 1h"
+        raise SuiteError(f"{option} {budget}: is not a valid duration: {cure}")
+    return seconds
+
+
+def known_trackers(names: Sequence[str], option: str = "track") -> tuple[str, ...]:
+    """The names, each a tracker's.
+
+    Raises:
+        SuiteError: with every one that is none.
+    """
+    unknown = [name for name in names if name not in TRACKERS]
+    if unknown:
+        said = f"{option} {','.join(names)}"
+        raise SuiteError(*(f"{said}: there is no tracker `{n}`: {hint(n, TRACKERS)}" for n in unknown))
+    return tuple(names)
 
 
 def measures_until_decided(request: RunRequest, suite: Suite) -> bool:

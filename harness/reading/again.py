@@ -32,8 +32,8 @@ def with_settings(suite: Suite, settings: Sequence[str]) -> Suite:
     """
     if not settings:
         return suite
-    for text in settings:
-        _refuse_measured(suite, text)
+    if refused := [said for text in settings if (said := _why_not(suite, text))]:
+        raise SuiteError(*refused)
     mistakes: list[Mistake] = []
     stored = _node(json.loads(suite.model_dump_json(by_alias=True)), Place("suite.yaml"))
     tree = _with_one_price_each(apply_overrides(stored, settings, mistakes), mistakes)
@@ -51,23 +51,25 @@ def with_settings(suite: Suite, settings: Sequence[str]) -> Suite:
     return changed
 
 
-def _refuse_measured(suite: Suite, text: str) -> None:
+def _why_not(suite: Suite, text: str) -> str:
+    """What a setting would change that was measured, and the cure; empty where it changes nothing such."""
     path, equals, _ = text.partition("=")
     keys = path.strip().split(".")
     if not equals or keys[0] not in OPEN or len(keys) < 2:
-        raise SuiteError(
+        return (
             f"--set {text}: write `decision.traffic.qps=400` or `machine.usd_per_hour=0.1`; what was "
             "measured can only be set for a new run"
         )
     if keys[0] == "machine" and suite.machines:
-        raise SuiteError(
+        return (
             f"--set {text}: there are several machines ({', '.join(suite.machines)}): write"
             f" machines.{next(iter(suite.machines))}.{'.'.join(keys[1:])}"
         )
     if keys == ["decision", "traffic", "trace"]:
-        raise SuiteError(f"--set {text}: a trace is read for a new run: set decision.traffic.curve here")
+        return f"--set {text}: a trace is read for a new run: set decision.traffic.curve here"
     if keys == ["decision", "traffic", "burstiness"] and suite.serving.scenarios.server is not None:
-        raise SuiteError(f"--set {text}: the load was measured under other arrivals: set it for a new run")
+        return f"--set {text}: the load was measured under other arrivals: set it for a new run"
+    return ""
 
 
 def _node(value: Json, place: Place) -> Node:

@@ -289,17 +289,23 @@ class Evidence:
             log.warning("predictions of %s: %s", record.trial.label, error)
             return None
 
-    def history(self, record: Record) -> dict[str, np.ndarray]:
-        """A training's `history.csv` by column; empty where there is none. Empty fields are NaN."""
+    def history(self, record: Record, every_stage: bool = False) -> dict[str, np.ndarray]:
+        """A training's `history.csv` by column; empty where there is none. Empty fields are NaN.
+
+        Args:
+            every_stage: of a pipeline all its networks, told apart by `stage`, not the first alone.
+        """
         path = self._file(record, "history.csv")
         if path is None:
             return {}
         with path.open(newline="", encoding="utf-8") as file:
             rows = list(csv.DictReader(file))
-        # Of a pipeline only its first stage: the next one's score is another figure.
-        rows = [row for row in rows if row.get("stage") == rows[0].get("stage")]
-        names = [name for name in rows[0] if name != "stage"] if rows else []
-        return {name: np.array([_number(row[name]) for row in rows]) for name in names if name}
+        names = [name for name in rows[0] if name and name != "stage"] if rows else []
+        stages = [row.get("stage") for row in rows]
+        if not every_stage:  # the next one's score is another figure
+            rows = [row for row, stage in zip(rows, stages, strict=True) if stage == stages[0]]
+        told = {"stage": np.array(stages)} if every_stage and any(stages) else {}
+        return {**told, **{name: np.array([_number(row[name]) for row in rows]) for name in names}}
 
     def _file(self, record: Record, name: str) -> Path | None:
         try:

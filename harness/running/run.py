@@ -48,12 +48,14 @@ def run_suite(
     request: RunRequest,
     waited: Callable[[float], object] = lambda seconds: None,
     told: set[str] | None = None,
+    opened: Callable[[RunFolder], object] = lambda run: None,
 ) -> int:
     """Run a suite; what is finished is never run again.
 
     Args:
         waited: told how many seconds trials waited for other runs on this host, which no budget counts.
         told: notes that were printed for another data set of the suite; what is printed is added.
+        opened: told the run's folder.
     Returns:
         the exit code: 0, 1 when trials failed, 130 when interrupted.
     Raises:
@@ -75,6 +77,7 @@ def run_suite(
             begin = partial(_begin, kept, settings, planned, console)
             preflight(planned.suite, request.suite, planned.plan.missing, meanwhile=begin)
             run = open_run(request.out, planned.suite.name, planned.name, without=planned.plan.outdated)
+            opened(run)
             return _measured(run, planned, request, replace(settings, account=run.id), kept, waited, console)
         except KeyboardInterrupt:
             _say_interrupted(run, planned.plan, console)
