@@ -74,7 +74,7 @@ def run_suite(
         try:
             _fetch(planned.suite, console)
             settings = _settings(planned.suite, request, started)
-            begin = partial(_begin, kept, settings, planned, console)
+            begin = partial(_begin, kept, settings, planned.plan, planned.stops, console)
             preflight(planned.suite, request.suite, planned.plan.missing, meanwhile=begin)
             run = open_run(request.out, planned.suite.name, planned.name, without=planned.plan.outdated)
             opened(run)
@@ -120,10 +120,10 @@ def _planned(request: RunRequest, asked: Suite, told: set[str], console: Console
     return _Planned(plan, cached, name, stops, stops and not is_further)
 
 
-def _begin(kept: Kept, settings: SchedulerSettings, planned: _Planned, console: Console) -> None:
+def _begin(kept: Kept, settings: SchedulerSettings, plan: Plan, stops: bool, console: Console) -> None:
     """Start Ray on this machine where trainings are missing that surely run: until it is decided, what is
     finished may be enough."""
-    if settings.address is None and not (planned.stops and planned.plan.cached):
+    if settings.address is None and not (stops and plan.cached):
         kept.begin(settings, lambda text: console.print(text, highlight=False, markup=False))
 
 
