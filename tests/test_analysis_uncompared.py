@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from harness.analysis.recommend import decide, recommend
+from harness.analysis.stamps import waiting
 from harness.analysis.tradeoff import tradeoff
 from harness.cli.main import main
 from harness.reasons import is_unrun
@@ -218,3 +219,14 @@ def test_the_share_of_draws_in_which_it_is_better_is_counted_by_hand() -> None:
     (waits,) = found.not_compared
     assert waits["probability_better"] == pytest.approx(float(np.mean(big > small)), abs=1e-9)
     assert waits["lead"] == pytest.approx(float(np.mean(big - small)), abs=1e-9)
+
+
+def test_what_is_left_of_a_learning_curve_or_a_duel_keeps_nobody_waiting(tmp_path: Path) -> None:
+    run = RunFolder(str(tmp_path / "s" / "20250101-000000-0123abcd"))
+    labels = ["train cnn seed 0 n 500", "score cnn/onnx seed 1 n 500", "serve cnn/onnx duel with vit/onnx"]
+    trials = [
+        {"id": f"train-{k:016x}", "label": label}
+        for k, label in enumerate([*labels, "train vit seed 0 n 2000"])
+    ]
+    run.write_text("plan.json", json.dumps({"trials": trials}))
+    assert waiting(run) == {"vit"}

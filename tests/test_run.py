@@ -19,9 +19,10 @@ from rich.console import Console
 from harness import plan
 from harness.reading import read_suite, read_suites
 from harness.record import SuiteError, Trial
-from harness.running.preflight import build, preflight
+from harness.running.preflight import build, exported_for, preflight
 from harness.running.run import _begin, _interruptible
 from harness.schedule import Kept, SchedulerSettings
+from tests.analysis_world import make_suite
 from tests.small_suites import SUITE, harness, stamps, trials_of, write_suite
 
 BROKEN = """
@@ -188,6 +189,12 @@ def test_a_network_of_torch_jit_is_told_before_it_is_trained_that_no_export_can_
     assert wrong["whole"].startswith("it is compiled by torch.jit.script")
     served_as_it_is = {"script": {**wanted["script"], "runtimes": []}}
     assert not build({"data": data, "folder": str(tmp_path), "candidates": served_as_it_is})  # type: ignore[typeddict-item]
+
+
+def test_a_network_is_exported_for_no_runtime_of_another_candidate() -> None:
+    suite = make_suite(["net"], ["torch", "onnx", "sklearn", "onnx-int8@2"])
+    training = next(t for t in plan(suite).trials if t.kind == "train")
+    assert exported_for(suite, training) == ["onnx", "onnx-int8@2"]
 
 
 @pytest.mark.parametrize("path", sorted(Path("suites").glob("*.yaml")), ids=lambda path: path.stem)

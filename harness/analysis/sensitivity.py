@@ -187,10 +187,11 @@ def winner_map(question: Question, size: int = 9) -> WinnerMap | None:
     """The map of winners from a tenth to ten times the traffic and from a third to three times the price.
 
     Returns:
-        None where there is no price, or neither the objective nor a limit is about money.
+        None where there is no price, neither the objective nor a limit is about money, or the answer waits
+        for who was not run.
     """
     price = cost.price_of(question.suite.machine)
-    if price is None or not depends_on_money(question):
+    if price is None or not depends_on_money(question) or question.uncompared.matters:
         return None
     traffics = np.geomspace(0.1, 10, size)
     prices = np.geomspace(1 / 3, 3, size)

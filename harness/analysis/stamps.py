@@ -10,6 +10,7 @@ import datetime as dt
 import hashlib
 import json
 import os
+import re
 import sys
 from collections.abc import Iterable
 from functools import cache
@@ -87,7 +88,8 @@ def sources_of(run: RunFolder, today: dt.date | None = None) -> dict[str, str]:
 
 
 def waiting(run: RunFolder) -> frozenset[str]:
-    """Variants, and candidates whose training it is, that a run has not come to."""
+    """Variants, and candidates whose training it is, that a run has not come to; what asks another question,
+    a duel or a smaller training set, is none of theirs."""
     story = _json(run, STORY)
     if story:  # what it asked for and did not want any more has no record either
         return frozenset() if story.get("stopped") else frozenset({EVERY})
@@ -97,7 +99,16 @@ def waiting(run: RunFolder) -> frozenset[str]:
         return frozenset()
     recorded = {trial_id for trial_id, stamp in run.record_stamps().items() if stamp}
     left = [label for trial_id, label in labels.items() if trial_id not in recorded]
-    return frozenset(label.split()[1] for label in left if not any(x in label for x in ASIDE))
+    most = max((_size(label) for label in labels.values()), default=0)
+    return frozenset(
+        label.split()[1] for label in left if not any(x in label for x in ASIDE) and _size(label) in (0, most)
+    )
+
+
+def _size(label: str) -> int:
+    """Of the training set that a trial is about, by its label; 0 where that says none."""
+    found = re.search(r" n (\d+)", label)
+    return int(found[1]) if found else 0
 
 
 def content_of(run: RunFolder, name: str) -> str:

@@ -20,6 +20,7 @@ from harness.codec import Json, JsonObject
 from harness.protocols import Task
 from harness.record import HarnessError, SuiteError, Trial
 from harness.running.smoke import SMOKE_ENDING
+from harness.runtimes.offered import left_out
 from harness.suite.model_ref import parse_model
 from harness.suite.schema import Suite
 from harness.suite.variants import split_runtime
@@ -98,7 +99,7 @@ def preflight(
             "args": dict(t.spec["args"]),
             "seed": t.seed,
             "asks": _asked_for(suite, t.candidate),
-            "runtimes": [r for r in suite.serving.runtimes if split_runtime(r)[0] not in AS_IT_IS],
+            "runtimes": exported_for(suite, t),
             **_training_of(suite, t.candidate),
         }
         for t in missing
@@ -135,6 +136,13 @@ def _said_by(command: list[str], meanwhile: Callable[[], None]) -> str:
             return process.communicate(timeout=LIMIT_S)[1]
         finally:
             process.kill()
+
+
+def exported_for(suite: Suite, training: Trial) -> list[str]:
+    """The runtimes that a candidate is exported for: not those that serve it as it is or not at all."""
+    asked, spec = suite.serving.runtimes, training.spec
+    unfit = left_out(parse_model(spec["model"]), asked, suite.task, spec["args"])
+    return [name for name in asked if split_runtime(name)[0] not in AS_IT_IS and name not in unfit]
 
 
 def _asked_for(suite: Suite, name: str) -> list[str]:
