@@ -20,7 +20,7 @@ from harness.codec import Json, JsonObject
 from harness.protocols import Task
 from harness.record import HarnessError, SuiteError, Trial
 from harness.running.smoke import SMOKE_ENDING
-from harness.runtimes.offered import left_out
+from harness.runtimes.offered import runtimes_of
 from harness.suite.model_ref import parse_model
 from harness.suite.schema import Suite
 from harness.suite.variants import split_runtime
@@ -140,9 +140,9 @@ def _said_by(command: list[str], meanwhile: Callable[[], None]) -> str:
 
 def exported_for(suite: Suite, training: Trial) -> list[str]:
     """The runtimes that a candidate is exported for: not those that serve it as it is or not at all."""
-    asked, spec = suite.serving.runtimes, training.spec
-    unfit = left_out(parse_model(spec["model"]), asked, suite.task, spec["args"])
-    return [name for name in asked if split_runtime(name)[0] not in AS_IT_IS and name not in unfit]
+    spec = training.spec
+    served = runtimes_of(parse_model(spec["model"]), suite.serving.runtimes, suite.task, spec["args"])
+    return [name for name in served if split_runtime(name)[0] not in AS_IT_IS]
 
 
 def _asked_for(suite: Suite, name: str) -> list[str]:
