@@ -21,7 +21,7 @@ def keep_freed_memory(is_kept: bool) -> None:
     """Let freed memory stay with this process, or go back to the system as usual.
 
     Each step of a network takes and frees the same tensors. What is handed back in between the kernel clears
-    anew, page by page: 3 to 14 % of a training's time (`benchmarks/results/freed_memory.json`, LOG.md).
+    anew, page by page: none to 14 % of a training's time (`benchmarks/results/freed_memory.json`, LOG.md).
     What is computed is the same, bit for bit. Tables of gigabytes are better handed back.
     """
     global _is_kept
