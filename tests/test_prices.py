@@ -156,6 +156,8 @@ class Broken(Quiet):
                 self.send_response(200)
                 self.end_headers()
                 time.sleep(1.0)
+            case "silence from the start":
+                time.sleep(1.0)
 
     def _give(self, content: bytes, length: int | None = None) -> None:
         self.send_response(200)
@@ -173,6 +175,7 @@ class Broken(Quiet):
         ("cut short, length unknown", "cannot be read"),
         ("flipped bits", "cannot be read"),
         ("silence", "no answer for 0.3 s"),
+        ("silence from the start", "no answer for 0.3 s"),
     ],
 )
 def test_half_an_answer_keeps_the_last_update_whole(
@@ -183,7 +186,6 @@ def test_half_an_answer_keeps_the_last_update_whole(
     thread = threading.Thread(target=partial(server.serve_forever, 0.01))
     thread.start()
     monkeypatch.setenv("GPUHUNT_CATALOG_URL", f"http://127.0.0.1:{server.server_port}")
-    monkeypatch.setattr(update, "SILENT_S", 0.3)
     try:
         many = [AWS[1].replace("c7i.large", f"c7i.{k}xlarge") for k in range(300)]
         publish(tmp_path, {"aws": [*AWS, *many], "gcp": GCP})
@@ -191,6 +193,8 @@ def test_half_an_answer_keeps_the_last_update_whole(
         kept = own_prices().read_bytes()
         capsys.readouterr()
         handler.fault = fault
+        if fault.startswith("silence"):
+            monkeypatch.setattr(update, "SILENT_S", 0.3)
         assert main(["prices", "update", "--providers", "gcp,aws"]) == 2
         told = capsys.readouterr().err
         assert said in told and "your last update" in told and "usd_per_hour" in told, told

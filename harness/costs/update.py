@@ -143,7 +143,9 @@ def _read(url: str) -> bytes:
         try:
             piece = pieces.get(timeout=SILENT_S)
         except Empty:
-            raise TimeoutError(f"no answer for {SILENT_S:g} s") from None
+            piece = TimeoutError()
+        if isinstance(piece, TimeoutError) or isinstance(getattr(piece, "reason", None), TimeoutError):
+            raise TimeoutError(f"no answer for {SILENT_S:g} s")  # the socket's own may be the first to end
         if isinstance(piece, Exception):
             raise piece
         if not piece:
