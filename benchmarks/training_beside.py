@@ -1,12 +1,14 @@
-"""Images a second beside a hand-written loop, the same compiled, Lightning and the Trainer of transformers.
+"""Images a second beside a hand-written loop, compiled, Lightning, the Trainer of transformers, train.py of timm.
 
     python -m benchmarks.training_beside [--device cuda] [--images 4000] [--batch 64] [--turns 3]
                                          [--networks small_cnn resnet vit …] [--out benchmarks/results/….json]
+                                         [--timm CHECKOUT]    # a copy of timm's repository: its train.py
 
 All train the same network on the same drawn images of 28×28 with the same steps: AdamW, a rate that rises
 and falls, gradients clipped at 1, and the way of computing (precision, memory layout) that `precision: auto`
 chose for the harness. Images lie ready as tensors on the device for all but Lightning and the Trainer, which
-have loaders of their own over the same tensors. Subjects take turns (forwards, then backwards) in one
+have loaders of their own over the same tensors, and timm's `train.py`, which runs in a process of its own and
+reads the images as PNG files (`benchmarks.training_beside_timm`). Subjects take turns (forwards, then backwards) in one
 process; of each training the first epoch warms up, compiles, and does not count. A figure is the median over
 turns of the images a second of the other epochs, validation left out; a ratio is to the hand-written loop.
 On a processor seconds are the process's own (one thread), since neighbours take turns on a small machine.
@@ -21,6 +23,8 @@ import argparse
 import importlib.util
 import json
 import statistics
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -200,7 +204,23 @@ def transformers_trainer(bench: Bench) -> list[float]:
     return [len(bench.y) / s for s in ends]
 
 
-def subjects() -> dict[str, Callable[[Bench], list[float]]]:
+def timm_script(bench: Bench, checkout: Path) -> list[float]:
+    mode = bench.mode
+    if mode.math_attention:
+        raise ValueError("train.py has no choice of attention")
+    command = [
+        sys.executable, "-m", "benchmarks.training_beside_timm", str(checkout), bench.name,
+        "--images", str(len(bench.y)), "--batch", str(bench.training.batch_size), "--device", bench.device,
+        "--threads", str(torch.get_num_threads()),
+        *(["--channels-last"] if mode.channels_last else []), *(["--bf16"] if mode.precision == "bf16" else []),
+    ]  # fmt: skip
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise RuntimeError(done.stderr.strip().splitlines()[-1])
+    return [len(bench.y) / s for s in json.loads(done.stdout.splitlines()[-1])]
+
+
+def subjects(timm: Path | None) -> dict[str, Callable[[Bench], list[float]]]:
     found: dict[str, Callable[[Bench], list[float]]] = {
         HARNESS: harness,
         BY_HAND: by_hand,
@@ -211,14 +231,17 @@ def subjects() -> dict[str, Callable[[Bench], list[float]]]:
         found["Lightning"] = lightning
     if importlib.util.find_spec("accelerate"):
         found["Trainer of transformers"] = transformers_trainer
+    if timm is not None:
+        found["train.py of timm"] = lambda bench: timm_script(bench, timm)
     return found
 
 
-def measure(name: str, device: str, images: int, batch: int, turns: int) -> dict[str, Any]:
+def measure(name: str, asked: argparse.Namespace) -> dict[str, Any]:
+    device, images, batch, turns = asked.device, asked.images, asked.batch, asked.turns
     bench = Bench(name, device, images, batch)
     speeds: dict[str, list[float]] = {}
     refused: dict[str, str] = {}
-    order = list(subjects().items())
+    order = list(subjects(asked.timm).items())
     for turn in range(turns):
         for subject, run in order if turn % 2 == 0 else order[::-1]:
             try:
@@ -246,13 +269,14 @@ def main() -> int:
     parser.add_argument("--turns", type=int, default=3)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--networks", nargs="+", default=["small_cnn", "resnet", "vit", "convnext"])
+    parser.add_argument("--timm", type=Path, metavar="CHECKOUT")
     parser.add_argument("--out", type=Path)
     asked = parser.parse_args()
     torch.set_num_threads(asked.threads)
     torchvision_shim.prepare()  # Lightning's metrics import it
     found = {}
     for name in asked.networks:
-        found[name] = measure(name, asked.device, asked.images, asked.batch, asked.turns)
+        found[name] = measure(name, asked)
         print(name, json.dumps(found[name]["ratio_to_by_hand"]), found[name]["mode"], flush=True)
     gates = {}
     for name, said in found.items():
@@ -265,7 +289,7 @@ def main() -> int:
         k: v for k, v in environment.versions().items() if k in ("torch", "lightning", "transformers", "timm")
     }
     kept = {
-        "protocol": {k: v for k, v in vars(asked).items() if k != "out"} | {"epochs": EPOCHS},
+        "protocol": {k: v for k, v in vars(asked).items() if k not in ("out", "timm")} | {"epochs": EPOCHS},
         "machine": {k: machine[k] for k in ("cpu", "cores", "gpu")},  # type: ignore[literal-required]
         "versions": versions,
         "networks": found,

@@ -35,7 +35,7 @@ print(json.dumps(found))
 def ids(folder: Path) -> dict[str, str]:
     """Trial id → suite, kind and candidate, of all shipped suites, as the folder's package plans them."""
     done = subprocess.run(
-        [sys.executable, "-c", IDS], cwd=folder, capture_output=True, text=True, check=True, timeout=120
+        [sys.executable, "-c", IDS], cwd=folder, capture_output=True, text=True, check=True, timeout=280
     )
     found: dict[str, str] = json.loads(done.stdout)
     return found

@@ -307,7 +307,7 @@ def test_a_whole_run_decides_shows_the_labels_and_exports(tmp_path: Path) -> Non
     export_variant(run, "tfidf/onnx", tmp_path / "model")
     (tmp_path / "in.txt").write_text("a boor and an offer\nnothing\n")
     command = [sys.executable, str(tmp_path / "model" / "predict.py"), str(tmp_path / "in.txt")]
-    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=120)
+    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=280)
     first, second = map(json.loads, done.stdout.splitlines())
     assert set(first["probabilities"]) == set(LABELS) and second["labels"] == []
     assert first["probabilities"]["rude"] > second["probabilities"]["rude"]

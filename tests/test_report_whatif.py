@@ -137,7 +137,7 @@ def in_javascript(
       return {{...found, best: [...found.best], ms: performance.now() - from}};
     }})));
     """
-    done = subprocess.run([str(NODE), "-e", program], capture_output=True, text=True, timeout=120, check=True)
+    done = subprocess.run([str(NODE), "-e", program], capture_output=True, text=True, timeout=280, check=True)
     return list(json.loads(done.stdout))
 
 
