@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import os
 import re
 import runpy
@@ -14,7 +15,8 @@ from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
-from typing import Any, ClassVar
+from types import ModuleType, SimpleNamespace
+from typing import Any, ClassVar, cast
 
 import pytest
 
@@ -258,6 +260,73 @@ def test_mlflow_holds_parent_and_children_once(evidence: Evidence, tmp_path: Pat
         assert runs[name].data.metrics["accuracy"] == 0.5
 
 
+def undecided(e: Evidence) -> Evidence:
+    """The same run where nobody can be named any more, and a figure is not estimable."""
+    said = replace(
+        e.recommendation,
+        verdict="not_enough_evidence",
+        choice=None,
+        probability_best=None,
+        expected_regret=None,
+    )
+    rows = tuple(
+        replace(row, estimates={**row.estimates, "accuracy": Estimate(None, note="not estimable")})
+        for row in e.tradeoff.rows
+    )
+    return replace(e, recommendation=said, tradeoff=replace(e.tradeoff, rows=rows))
+
+
+def test_mlflow_shows_no_figure_of_an_earlier_choice(evidence: Evidence, tmp_path: Path) -> None:
+    tracking = pytest.importorskip("mlflow.tracking")
+    uri = f"sqlite:///{tmp_path}/mlflow.db"
+    client = tracking.MlflowClient(tracking_uri=uri)
+    shown: list[dict[str, dict[str, float]]] = []
+    for told in (evidence, undecided(evidence), undecided(evidence), evidence):
+        track.track(told, {"mlflow": {"uri": uri, "experiment": "tradeoffs"}})
+        found = client.search_runs([client.get_experiment_by_name("tradeoffs").experiment_id])
+        shown.append({r.data.tags["harness.key"]: r.data.metrics for r in found})
+    variant = "variant/small_cnn/onnx"
+    numbers = [{k for k, v in runs["run"].items() if not math.isnan(v)} for runs in shown]
+    assert numbers[1] == numbers[2] == set() and numbers[3] == numbers[0] >= {"probability_best", "accuracy"}
+    assert math.isnan(shown[1][variant]["accuracy"]) and math.isnan(shown[1][variant]["accuracy_low"])
+    assert shown[3] == shown[0], "and it is back when it is known again"
+    run_id = next(r.info.run_id for r in found if r.data.tags["harness.key"] == "run")
+    assert len(client.get_metric_history(run_id, "probability_best")) == 3, "told once each time it changes"
+
+
+def test_wandb_is_told_that_there_is_no_figure_any_more(
+    evidence: Evidence, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("wandb")
+    monkeypatch.setenv("WANDB_MODE", "offline")
+    for name in ("WANDB_DATA_DIR", "WANDB_CACHE_DIR", "WANDB_CONFIG_DIR"):
+        monkeypatch.setenv(name, str(tmp_path / "own"))
+    settings = {"project": "tradeoffs", "dir": str(tmp_path), "trials": "none", "report": False}
+    track.track(undecided(evidence), {"wandb": settings})
+    runs = {run["kind"]: run["summary"] for run in stored(tmp_path / "wandb")}
+    assert runs["report"]["choice"] == "" and runs["report"]["verdict"] == "not_enough_evidence"
+    gone = [runs["report"].get(name, "as it was") for name in ("probability_best", "expected_regret")]
+    gone += [runs["variant"].get(f"accuracy{end}", "as it was") for end in ("", "_low", "_high")]
+    assert gone == [None] * 5 and runs["variant"]["latency_p50_ms"] > 0
+
+
+def test_a_resumed_run_of_wandb_keeps_what_others_wrote_into_it(evidence: Evidence) -> None:
+    from harness.report.wandb import _Session
+
+    session = _Session(ModuleType("wandb"), evidence, {}, "online", Path())
+    summary = {
+        "accuracy": 0.9,
+        "accuracy_low": 0.8,
+        "failure": "timed out",
+        "cost_per_month_usd": 65,
+        "mine": 1,
+    }
+    session._summarise(cast(Any, SimpleNamespace(summary=summary)), {"accuracy": 0.7})
+    assert summary == {
+        "accuracy": 0.7, "accuracy_low": None, "failure": None, "cost_per_month_usd": None, "mine": 1,
+    }  # fmt: skip
+
+
 PREDICT = """
 import pathlib
 def load():
@@ -299,6 +368,35 @@ def test_the_chosen_variant_is_a_registered_model_of_mlflow_that_answers_without
         [sys.executable, "-c", ask], cwd=tmp_path, capture_output=True, text=True, timeout=200
     )
     assert "answers [3.0, 4.0]" in done.stdout, done.stderr[-2000:]
+
+
+def test_a_run_that_is_decided_anew_registers_its_other_choice(evidence: Evidence, tmp_path: Path) -> None:
+    """It said of the new choice that it is the version that the old one is."""
+    tracking = pytest.importorskip("mlflow.tracking")
+    uri = f"sqlite:///{tmp_path}/mlflow.db"
+    client = tracking.MlflowClient(tracking_uri=uri)
+
+    def tell(choice: str | None, verdict: str) -> tuple[str, dict[str, str], str]:
+        said = replace(evidence.recommendation, choice=choice, verdict=cast(Any, verdict))
+        settings = {"mlflow": {"uri": uri, "model": "returns-desk"}}
+        spoken = track.track(replace(evidence, recommendation=said), settings, write_doubling)
+        versions = client.search_model_versions("name = 'returns-desk'")
+        shipped = client.get_registered_model("returns-desk").aliases.get("shipped", "")
+        return spoken, {v.version: v.tags["harness.verdict"] for v in versions}, str(shipped)
+
+    spoken, verdicts, shipped = tell("small_cnn/onnx", "tie")
+    assert spoken.endswith("small_cnn/onnx is version 1 of model returns-desk.")
+    assert {str(k): v for k, v in verdicts.items()} == {"1": "tie"} and shipped == ""
+    spoken, verdicts, shipped = tell("resnet/onnx", "recommend")
+    assert spoken.endswith("resnet/onnx is version 2 of model returns-desk.") and shipped == "2"
+    assert {str(k): v for k, v in verdicts.items()} == {"1": "not chosen any more", "2": "recommend"}
+    client.set_registered_model_alias("returns-desk", "shipped", "1")  # as another run might
+    assert tell("resnet/onnx", "recommend")[2] == "1"
+    spoken, verdicts, shipped = tell("small_cnn/onnx", "recommend")
+    assert spoken.endswith("small_cnn/onnx is version 1 of model returns-desk.") and shipped == "1"
+    assert {str(k): v for k, v in tell(None, "not_enough_evidence")[1].items()} == {
+        "1": "not chosen any more", "2": "not chosen any more",
+    }  # fmt: skip
 
 
 def test_a_choice_that_cannot_be_exported_costs_a_sentence(evidence: Evidence, tmp_path: Path) -> None:

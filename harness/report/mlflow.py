@@ -65,6 +65,9 @@ def log(e: Evidence, options: Mapping[str, object], export: WriteExport | None =
                 book.again(name, figures(row))
                 continue
             book.child(name, parent, tags, {"runtime": row.runtime}, figures(row), "FINISHED")
+        for name in set(book.known) - {f"variant/{row.variant}" for row in e.rows}:
+            if name.startswith("variant/"):
+                book.again(name, {})
         model = options.get("model", book.experiment_name)
         kept = register(client, e, parent, str(model), export) if export and model else ""
         book.close(parent)
@@ -160,7 +163,8 @@ class _Book:
         numbers = {k: v for k, v in verdict(self.e).items() if isinstance(v, (int, float))}
         tags = {f"harness.{k}": v for k, v in words.items()}
         fresh = "run" not in self.known
-        self.batch(made, {**chosen, **numbers}, params if fresh else {}, tags)
+        known = {**chosen, **numbers}
+        self.batch(made, {**self._gone(made, known), **known}, params if fresh else {}, tags)
         for name in DERIVED:
             if self.e.run.exists(name) and self.e.run.is_local:
                 path = Path(self.e.run.url.removeprefix("file://")) / name
@@ -204,8 +208,17 @@ class _Book:
         )
 
     def again(self, key: str, metrics: Mapping[str, float]) -> None:
-        """What is now known of a run that was written before."""
-        self.batch(self.known[key], metrics, {}, {})
+        """All that is now known of a run that was written before."""
+        run_id = self.known[key]
+        self.batch(run_id, {**self._gone(run_id, metrics), **metrics}, {}, {})
+
+    def _gone(self, run_id: str, metrics: Mapping[str, float]) -> dict[str, float]:
+        """NaN for figures of an earlier telling that are not known any more: MLflow can take none back, and
+        showed the P(best) of an earlier choice beside "nobody is named"."""
+        now = {key(name) for name, value in metrics.items() if math.isfinite(value)}
+        return {
+            k: math.nan for k, v in self.told.get(run_id, {}).items() if k not in now and not math.isnan(v)
+        }
 
     def _open(self, key: str, name: str, tags: Mapping[str, str], started: int | None = None) -> str:
         if key in self.known:
@@ -229,8 +242,9 @@ class _Book:
         from mlflow.entities import Metric, Param, RunTag
 
         before = self.told.get(run_id, {})
-        points = [(k, float(v), 0) for k, v in metrics.items() if before.get(key(k)) != v] + list(steps)
-        told = [Metric(key(k), v, self.now_ms, step) for k, v, step in points if math.isfinite(v)]
+        points = [(k, float(v), 0) for k, v in metrics.items() if before.get(key(k)) != v]
+        points += [point for point in steps if math.isfinite(point[1])]
+        told = [Metric(key(k), v, self.now_ms, step) for k, v, step in points]
         given = [Param(key(k), str(v)[:LONGEST]) for k, v in params.items()]
         marks = [RunTag(key(k), v) for k, v in tags.items()]
         while told or given or marks:

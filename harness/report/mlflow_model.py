@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
 PLACE = "model"
 """Where among the parent run's artifacts."""
+CHOICE, VERDICT = "harness.choice", "harness.verdict"
+"""Tags of a version: the variant that it is, and what its run says of it now."""
+RECOMMENDED = "recommend"
 ALIAS = "shipped"
 """Points to the version that the last decisive run recommends."""
 
@@ -25,38 +28,53 @@ ALIAS = "shipped"
 def register(client: MlflowClient, e: Evidence, parent: str, name: str, export: WriteExport) -> str:
     """Log the chosen variant's export to the parent run and register it; what was done, in a sentence.
 
-    A run registers one version, however often it is told. The alias moves only to a version that is
-    recommended: of a tie the cheapest stands in the registry, and nobody is served it unasked.
+    A run registers a choice once, however often it is told, and another choice where it is decided anew. The
+    alias moves only to a version that is recommended: of a tie the cheapest stands in the registry, and
+    nobody is served it unasked. What was recommended already moves it no more: another run may have since.
 
     Args:
         name: of the registered model.
         export: writes a variant as a folder that answers on its own.
     """
     choice = e.recommendation.choice
+    versions = client.search_model_versions(f"run_id = '{parent}'")
+    for other in versions:
+        if other.tags.get(CHOICE) != choice:
+            client.set_model_version_tag(other.name, other.version, VERDICT, "not chosen any more")
     if choice is None:
         return ""
-    found = client.search_model_versions(f"run_id = '{parent}'")
-    if found:
-        return f" {choice} is version {found[0].version} of model {found[0].name}."
+    told = {f"harness.{key}": str(value) for key, value in verdict(e).items()}
+    for found in versions:
+        if found.tags.get(CHOICE) == choice:
+            if found.tags.get(VERDICT) != RECOMMENDED:
+                _ship(client, e, found.name, found.version)
+            for tag, value in told.items():
+                client.set_model_version_tag(found.name, found.version, tag, value)
+            return f" {choice} is version {found.version} of model {found.name}."
+    place = f"{PLACE}-{len(versions) + 1}" if versions else PLACE
     with tempfile.TemporaryDirectory(prefix="harness-mlflow-") as scratch:
         folder = Path(scratch) / "export"
         try:
             export(choice, folder)
         except HarnessError as error:
             return f" {choice} is not registered: {error}"
-        client.log_artifacts(parent, str(_written(folder, Path(scratch) / "model")), PLACE)
+        client.log_artifacts(parent, str(_written(folder, Path(scratch) / "model")), place)
     if not client.search_registered_models(f"name = '{name}'"):
         client.create_registered_model(name, description=e.suite.question or None)
     version = client.create_model_version(
         name,
-        source=f"{client.get_run(parent).info.artifact_uri}/{PLACE}",
+        source=f"{client.get_run(parent).info.artifact_uri}/{place}",
         run_id=parent,
-        tags={f"harness.{key}": str(value) for key, value in verdict(e).items()},
+        tags=told,
         description=f"{choice}, chosen by the run {e.run.suite_name}/{e.run.id}",
     ).version
-    if e.recommendation.verdict == "recommend":
-        client.set_registered_model_alias(name, ALIAS, version)
+    _ship(client, e, name, version)
     return f" {choice} is version {version} of model {name}."
+
+
+def _ship(client: MlflowClient, e: Evidence, name: str, version: str) -> None:
+    if e.recommendation.verdict == RECOMMENDED:
+        client.set_registered_model_alias(name, ALIAS, version)
 
 
 def _written(folder: Path, target: Path) -> Path:

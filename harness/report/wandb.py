@@ -11,7 +11,7 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlparse
 
 from harness.codec import JsonObject
@@ -35,6 +35,10 @@ if TYPE_CHECKING:
     from wandb import Run, Table
 
 MOST_CANDIDATES = 5
+ENDS = ("", "_low", "_high")
+FLAGS = ("pareto", "feasible_probability", "best_probability")
+DECIDED = ("probability_best", "expected_regret")
+"""What is decided, where somebody is named."""
 SPECIFICATION = "wandb_report.json"
 
 
@@ -137,9 +141,8 @@ class _Session:
         history = self.e.history(record) if kind == "train" else {}
         for step in range(len(next(iter(history.values()), ()))):
             run.log({k: x for k, v in history.items() if is_told(x := float(v[step]))}, step=step)
-        run.summary.update({**headline(record), "seconds": record.seconds})
-        if record.failure:
-            run.summary.update({"failure": record.failure.reason})
+        failure = {"failure": record.failure.reason} if record.failure else {}
+        self._summarise(run, {**headline(record), "seconds": record.seconds, **failure})
         run.finish(exit_code=1 if record.status == "failed" else 0)
 
     def variants(self) -> None:
@@ -154,31 +157,42 @@ class _Session:
             for step, at in enumerate(load_curve(self.e, row)):
                 told = {LOAD[0]: at.offered, LOAD[1]: at.p99_ms, LOAD[2]: at.answered}
                 run.log({k: x for k, x in told.items() if x is not None and is_told(x)}, step=step)
-            run.summary.update({**figures(row), "chosen": chosen, "rejected_by": "; ".join(row.rejected_by)})
+            known = {"chosen": chosen, "rejected_by": "; ".join(row.rejected_by), **figures(row)}
+            self._summarise(run, {**dict.fromkeys(self._figures), **known})
             run.finish()
 
     def summary(self) -> None:
         """The verdict, the table, confusion, PR and calibration plots, the derived files as an artifact."""
         config = self.e.suite.model_dump(mode="json", by_alias=True)
         run = self.start("report", "report", "report", config)
-        run.summary.update(verdict(self.e))
-        run.log({"tradeoffs": self._table(), **self._scatter(), **_confusions(self.wandb, self.e)}, step=0)
-        run.log({**_pr_curves(self.wandb, self.e), **_calibration(self.wandb, self.e)}, step=0)
+        self._summarise(run, {**dict.fromkeys(DECIDED), **verdict(self.e)})
+        step = run.step  # W&B leaves out what is logged to a step before a resumed run's last
+        run.log({"tradeoffs": self._table(), **self._scatter(), **_confusions(self.wandb, self.e)}, step=step)
+        run.log({**_pr_curves(self.wandb, self.e), **_calibration(self.wandb, self.e)}, step=step)
         artifact = self.wandb.Artifact(f"report-{self.e.run.id}", type="report")
         for name in DERIVED:
             if self.e.run.exists(name):
                 with artifact.new_file(name, mode="wb") as file:
                     file.write(self.e.run.read_bytes(name))
         if self.e.run.exists("report.html"):
-            run.log({"report": self.wandb.Html(self.e.run.read_text("report.html"), inject=False)}, step=0)
+            run.log({"report": self.wandb.Html(self.e.run.read_text("report.html"), inject=False)}, step=step)
         run.log_artifact(artifact)
         run.finish()
 
+    def _summarise(self, run: Run, told: Mapping[str, object]) -> None:
+        """What is told, and nothing in place of an earlier telling's figures that are not known any more: W&B
+        keeps each until it is told another, and showed the P(best) of a choice that there is no more."""
+        own = {*self.e.known, *FLAGS, *DECIDED, "failure"}
+        summary: Any = run.summary  # its methods are untyped
+        earlier = [name for name in list(summary.keys()) if _stem(name) in own]
+        summary.update({**dict.fromkeys(earlier), **told})
+
+    @property
+    def _figures(self) -> list[str]:
+        return [f"{m}{end}" for m in self.e.tradeoff.metrics for end in ENDS] + list(FLAGS)
+
     def _table(self) -> Table:
-        metrics = self.e.tradeoff.metrics
-        intervals = [f"{m}{end}" for m in metrics for end in ("", "_low", "_high")]
-        flags = ["pareto", "feasible_probability", "best_probability"]
-        names = ["variant", "candidate", "runtime", *intervals, *flags]
+        names = ["variant", "candidate", "runtime", *self._figures]
         table: Table = self.wandb.Table(columns=[*names, "rejected_by"])
         for row in self.e.rows:
             known = {
@@ -208,6 +222,11 @@ class _Session:
         made = build(self.e, self.project, self.entity or "", self.group)
         self.e.run.write_text(SPECIFICATION, specification(made))
         return f" Report: {publish(made)}" if self.mode == "online" else ""
+
+
+def _stem(name: str) -> str:
+    """The metric of a figure or of an end of its interval."""
+    return name.removesuffix("_low").removesuffix("_high")
 
 
 def _confusions(wandb: ModuleType, e: Evidence) -> dict[str, object]:
