@@ -47,6 +47,17 @@ TABLE: dict[str, tuple[dict[str, str | None], list[str]]] = {
         {"x": "epochs: 3"},
         ["suite.yaml:9: epochs: unknown key: it belongs under `training`"],
     ),
+    "key of the top, one level too deep": (
+        {"training": "training: {expect: {}}"},
+        ["suite.yaml:4: training.expect: unknown key: it belongs at the top of the file"],
+    ),
+    "argument of a model beside it": (
+        {"candidates": "candidates:\n  cnn:\n    model: small_cnn\n    width: 8"},
+        [
+            "suite.yaml:8: candidates.cnn.width: unknown key: what its model takes stands under `args`; "
+            "beside it there is model, args, encoding, files, training, retrieval, ranking"
+        ],
+    ),
     "unknown key in training": (
         {"training": "training:\n  seeds: [0]\n  epoch: 3"},
         ["suite.yaml:6: training.epoch: unknown key: did you mean `epochs`?"],

@@ -48,7 +48,12 @@ def _unknown_key(loc: Loc) -> str:
         siblings.append("extends")
     elsewhere = sorted({dotted(path[:-1]) for path in all_fields() if path[-1] == key})
     if elsewhere and not nearest(key, siblings):
-        return f"unknown key: it belongs under `{'` or `'.join(elsewhere[:2])}`"
+        places = [f"under `{place}`" if place else "at the top of the file" for place in elsewhere[:2]]
+        return f"unknown key: it belongs {' or '.join(places)}"
+    if len(loc) == 3 and loc[0] == "candidates" and not nearest(key, siblings):
+        return (
+            f"unknown key: what its model takes stands under `args`; beside it there is {', '.join(siblings)}"
+        )
     return f"unknown key: {hint(key, siblings)}"
 
 
