@@ -180,11 +180,27 @@ class DeployedFacts:
 
 
 @dataclass(frozen=True)
+class SentFacts:
+    """What single requests are; further rows are sent in batches alone.
+
+    Args:
+        rows: how many are sent, again and again. of: so many test rows, at random.
+        words: of texts, how many the shortest, the middle one, the 99th percentile and the longest have.
+        shape: of images.
+    """
+
+    rows: int
+    of: int
+    words: tuple[float, ...] | None = None
+    shape: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
 class ServeFacts(TrialFacts):
     """Of a serve trial of any scenario: what a second look at its process needs.
 
     Args:
-        pinned_to: cores. hashes: of the artifact and of the examples. imported: the large libraries.
+        pinned_to: cores. hashes: of the artifact and of the requests. imported: the large libraries.
         windows: of all scenarios that measure in windows. deployed: None of a variant that its process calls.
     """
 
@@ -202,6 +218,7 @@ class ServeFacts(TrialFacts):
     hashes: Mapping[str, str] | None = None
     windows: tuple[WindowFacts, ...] | None = None
     deployed: DeployedFacts | None = None
+    sent: SentFacts | None = None
 
 
 @dataclass(frozen=True)

@@ -90,7 +90,7 @@ def measure(job: ServeJob, request: Path) -> dict[str, Any]:
     pin(cores[0])
     module, function = SCENARIOS[name].split(":")
     run = getattr(importlib.import_module(module), function)
-    from harness.serving.subject import load_subject
+    from harness.serving.subject import load_subject, sent_facts, take
 
     crew = None
     if job.workers > 1:
@@ -124,7 +124,11 @@ def measure(job: ServeJob, request: Path) -> dict[str, Any]:
         imported=tuple(
             m for m in ("torch", "onnxruntime", "openvino", "sklearn", "faiss") if m in sys.modules
         ),
-        hashes={"artifact": tree_hash(artifact), "examples": inputs_hash(subject.inputs)},
+        hashes={
+            "artifact": tree_hash(artifact),
+            "examples": inputs_hash(take(subject.inputs, subject.order[:64])),
+        },
+        sent=sent_facts(subject),
     )
     return {"measurements": [asdict(m) for m in measurements], "facts": to_json(facts)}
 
@@ -145,11 +149,8 @@ def tree_hash(folder: Path) -> str:
     return digest.hexdigest()[:16]
 
 
-def inputs_hash(inputs: Inputs) -> str:
-    """sha256 over the first examples, 16 hex digits."""
-    from harness.serving.subject import length, take
-
-    first = take(inputs, range(min(64, length(inputs))))
+def inputs_hash(first: Inputs) -> str:
+    """sha256 over the first requests, 16 hex digits."""
     if hasattr(first, "dtype") and first.dtype.hasobject:  # its bytes are addresses, others in each process
         first = first.tolist()
     data = first.tobytes() if hasattr(first, "tobytes") else repr(first).encode()

@@ -119,14 +119,18 @@ def work_off(
     """
     scheduled = (queue.arrivals_ns + start).tolist()
     end = start + int(seconds * 1e9)
-    singles, total, inputs = subject.requests(1), len(subject.requests(1)), subject.inputs
+    singles, inputs = subject.requests(1), subject.inputs
+    total = len(singles)
+    rows = [subject.order[k] for k in range(total)]
     clock, taken = time.perf_counter_ns, Taken()
     try:
         while True:
             now, i, j = _next_batch(queue, scheduled, end, settings, taken)
             if i == j:
                 return taken
-            request = singles[i % total] if j == i + 1 else take(inputs, [k % total for k in range(i, j)])
+            request = (
+                singles[i % total] if j == i + 1 else take(inputs, [rows[k % total] for k in range(i, j)])
+            )
             queue.issued_ns[i:j] = now
             queue.worker[i:j] = number
             if _answered(subject, request, j - i, i, taken):

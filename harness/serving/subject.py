@@ -11,16 +11,21 @@ from typing import Any
 import numpy as np
 
 from harness.datasets.mapped import is_array
+from harness.facts.serving import SentFacts
 from harness.kinds import kind_of
 from harness.protocols import Inputs, Predict
 from harness.record import TrialError
 from harness.serving import plain
 from harness.serving.job import ServeJob, WorkerGroup
 from harness.specification import Spec
+from harness.streams import generator
 from harness.tasks import task_module as trained_by
 
 DISTINCT = 128
 """Distinct requests that are cycled through: enough that no cache answers, few enough to hold ready."""
+
+MOST_ROWS = 65_536
+"""Rows that are sent at all, in batches: of millions not even the order is held."""
 
 
 @dataclass
@@ -29,7 +34,7 @@ class Subject:
 
     Args:
         predict: raw examples → answers.
-        inputs: the raw test examples.
+        inputs: the raw test examples. order: their rows as they are sent; as they lie where it is empty.
         cold: `load_ms`, `first_call_ms`, `cold_start_ms` of this process.
         width: trailing shape of an answer, fixed by the first call.
         crew: the machine's workers, this process the first of them; None where there is one.
@@ -41,15 +46,19 @@ class Subject:
     width: tuple[int, ...]
     seen: dict[int, list[Inputs]] = field(default_factory=dict)
     crew: WorkerGroup | None = None
+    order: Sequence[int] = ()
+
+    def __post_init__(self) -> None:
+        if not len(self.order):
+            self.order = range(length(self.inputs))
 
     def requests(self, batch: int) -> list[Inputs]:
         """Requests of a batch size, cut before any clock runs."""
         if batch not in self.seen:
-            total = length(self.inputs)
-            count = max(1, min(DISTINCT, total // batch))
-            starts = [(i * batch) for i in range(count)]
+            total = len(self.order)
+            starts = range(0, max(1, min(DISTINCT, total // batch)) * batch, batch)
             self.seen[batch] = [
-                take(self.inputs, [(start + k) % total for k in range(batch)]) for start in starts
+                take(self.inputs, [self.order[(start + k) % total] for k in range(batch)]) for start in starts
             ]
         return self.seen[batch]
 
@@ -77,7 +86,8 @@ def load_subject(job: ServeJob, spec: Spec | None = None) -> Subject:
     inputs = module.examples(spec)
     if not length(inputs):
         raise TrialError("there are no test examples to serve")
-    first = take(inputs, [0])
+    order = order_of(inputs, generator(job.seed, "requests"))
+    first = take(inputs, [order[0]])
     artifact = job.artifact_of(spec) or job.file("")
     start = time.perf_counter_ns()
     predict = module.load_variant(spec, artifact, job.threads, job.device)
@@ -93,9 +103,41 @@ def load_subject(job: ServeJob, spec: Spec | None = None) -> Subject:
         "first_call_ms": (done - loaded) / 1e6,
         "cold_start_ms": (done - start) / 1e6,
     }
-    subject = Subject(predict, inputs, cold, np.shape(answer)[1:])
+    subject = Subject(predict, inputs, cold, np.shape(answer)[1:], order=order)
     subject.check(answer, 1)
     return subject
+
+
+def order_of(inputs: Inputs, rng: np.random.Generator) -> Sequence[int]:
+    """The rows in the order in which they are sent, at random: files are sorted by class, date or length, and
+    their first rows are not what users ask.
+
+    Of texts, whose length is what a call takes, the first `DISTINCT` are of evenly spaced ranks of length: so
+    many at random of usual lengths miss their mean by 8 % and their 99th percentile by 21 %.
+    """
+    total = length(inputs)
+    drawn = rng.choice(total, min(total, MOST_ROWS), replace=False)
+    if not are_texts(inputs) or total <= DISTINCT:
+        return list(drawn.tolist())
+    by_length = drawn[np.argsort([len(inputs[row]) for row in drawn], kind="stable")]
+    ranks = ((np.arange(DISTINCT) + 0.5) * len(drawn) / DISTINCT).astype(int)
+    first = by_length[rng.permutation(ranks)]
+    return [*first.tolist(), *drawn[~np.isin(drawn, first)].tolist()]
+
+
+def are_texts(inputs: Inputs) -> bool:
+    return isinstance(inputs, list) and bool(inputs) and isinstance(inputs[0], str)
+
+
+def sent_facts(subject: Subject) -> SentFacts:
+    """What single requests are."""
+    rows = subject.order[:DISTINCT]
+    if are_texts(subject.inputs):
+        words = sorted(len(subject.inputs[row].split()) for row in rows)
+        least, middle, late = (float(q) for q in np.quantile(words, [0, 0.5, 0.99]))
+        return SentFacts(len(rows), length(subject.inputs), (least, middle, late, float(words[-1])))
+    shape = np.shape(subject.inputs)[1:] if is_array(subject.inputs) else ()
+    return SentFacts(len(rows), length(subject.inputs), shape=tuple(shape))
 
 
 def task_module(spec: Mapping[str, Any]) -> Any:

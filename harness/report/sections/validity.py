@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 
 from harness.analysis.scored import inherited_note
 from harness.facts import ServeFacts, ServerFacts, TrainFacts
+from harness.kinds import kind_of
 from harness.protocols import Section
 from harness.record import Record
 from harness.report import numbers as n
@@ -54,6 +55,7 @@ def sentences(e: Evidence) -> Iterator[str]:
     yield from _seeds(e)
     yield _test_data(e)
     yield from _units(e)
+    yield from _requests(e)
     yield from _noise(e)
     yield from _precision(e)
     yield from _machines(e)
@@ -120,6 +122,23 @@ def _seeds(e: Evidence) -> Iterator[str]:
     else:
         fewest = sorted(c for c, seeds in counts.items() if len(seeds) == sizes[0])
         yield f"{sizes[0]} to {sizes[-1]} seeds per candidate; the fewest: {n.listed(fewest[:5])}."
+
+
+def _requests(e: Evidence) -> Iterator[str]:
+    """What every variant is asked while it is measured; nothing of older records, which do not say."""
+    told = (r.facts_as(ServeFacts).sent for r in e.of("serve"))
+    for sent in dict.fromkeys(found for found in told if found is not None):
+        is_image = len(sent.shape) == 3
+        other = "rows" if kind_of(e.suite.task).pipeline == "supervised" else "requests of users"
+        what = "texts" if sent.words else "images" if is_image else other
+        of = f"{sent.rows:,} of {sent.of:,}" if sent.rows < sent.of else f"{sent.of:,}"
+        size = ""
+        if sent.words:
+            least, middle, late, most = (f"{words:,.0f}" for words in sent.words)
+            size = f": {least} to {most} words, half of them up to {middle} and 99 in 100 up to {late}"
+        elif is_image:
+            size = f": {sent.shape[1]} × {sent.shape[2]} pixels"
+        yield f"Each variant is sent the same {of} {what} of the test part, in drawn order{size}."
 
 
 def _noise(e: Evidence) -> Iterator[str]:
