@@ -6,6 +6,8 @@ reads a note asks here for its reasons, and nothing else looks for words in it.
 
 from __future__ import annotations
 
+import re
+from dataclasses import dataclass
 from enum import StrEnum
 
 
@@ -71,6 +73,38 @@ def is_unrun(failure: str) -> bool:
     What a library says (`Could not run 'aten::empty'`) holds the same words.
     """
     return reason_of(failure.partition(": ")[2]) is Reason.NOT_RUN
+
+
+@dataclass(frozen=True)
+class Broken:
+    """All limits on one side of a metric that a variant surely breaks: upper ones up to `at`, lower ones down
+    to it."""
+
+    metric: str
+    is_upper: bool
+    at: float
+
+
+def clearly_beyond(metric: str, is_upper: bool, limit: str, figure: str, at: str) -> str:
+    """Why a variant was ruled out: `latency_p99_ms clearly above 5 (60, at least 41.3)`.
+
+    Args:
+        at: what its figure surely is beyond, which tells what a wider limit would make of it.
+    """
+    side, end = ("above", "at least") if is_upper else ("below", "at most")
+    return f"{metric} clearly {side} {limit} ({figure}, {end} {at})"
+
+
+def broken_by(note: str) -> Broken | None:
+    """What `clearly_beyond` said in a note; of older ones, which name no end, the limit itself."""
+    said = _BEYOND.search(note) if note.startswith(Reason.RULED_OUT) else None
+    if said is None:
+        return None
+    metric, side, limit, at = said.groups()
+    return Broken(metric, side == "above", float((at or limit).replace(",", "").replace("−", "-")))
+
+
+_BEYOND = re.compile(r": (.+?) clearly (above|below) (\S+)(?: \(.*, at (?:least|most) (\S+)\)$)?")
 
 
 class Noted:

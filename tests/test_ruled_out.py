@@ -160,7 +160,8 @@ def test_a_median_above_the_limit_on_p99_rules_out_where_calls_are_too_few_for_a
     draws = {"latency_p50_ms": noise * list(medians.values()), "latency_p99_ms": np.full((4000, 3), np.nan)}
     table = Tradeoff(rows, ("latency_p50_ms", "latency_p99_ms"), draws)
     assert surely_broken(table, suite) == {
-        "slow/onnx": "latency_p99_ms clearly above 5 (latency_p50_ms 60)"  # a median of 4.9 may keep 5
+        # a median of 4.9 may keep 5
+        "slow/onnx": "latency_p99_ms clearly above 5 (latency_p50_ms 60, at least 55.2)"
     }
 
 
@@ -176,7 +177,7 @@ def test_a_floor_below_an_upper_limit_rules_nobody_out(suite: Suite) -> None:
     )
     draws = {"cost_per_month_usd": np.tile([*figures.values()], (1000, 1))}
     found = surely_broken(Tradeoff(rows, ("cost_per_month_usd",), draws), limited)
-    assert set(found) == {"slow/onnx"} and "clearly above 200 (260.6)" in found["slow/onnx"]
+    assert set(found) == {"slow/onnx"} and "clearly above 200 (260.6, at least 260.6)" in found["slow/onnx"]
 
 
 def test_untrained_networks_are_tried_on_the_quick_runtime_first(suite: Suite) -> None:

@@ -16,7 +16,7 @@ from harness.analysis.ties import Named, few
 from harness.analysis.tradeoff import interval_text, objections, percent, picked, words_of
 from harness.analysis.values import where_held
 from harness.figures import short
-from harness.reasons import is_unrun
+from harness.reasons import Reason, is_unrun, reason_of
 from harness.results import (
     Estimate,
     Expected,
@@ -167,6 +167,10 @@ def still_open(table: Tradeoff, choice: Choice) -> tuple[StillOpen, ...]:
 # ------------------------------------------------------------------------------------ not all were run
 
 GOES_ON = "The same `python -m harness run …` goes on with what is missing; what is finished is kept."
+RULED_OUT_THEN = (
+    "Who was ruled out is measured by the same `python -m harness run …` with these limits in the suite's "
+    "`decision`; what is finished is kept."
+)
 
 MOST_WAITED = 3
 """Variants that were not run of which more is said than their names."""
@@ -197,7 +201,13 @@ def waiting_reasons(question: Question, found: SoFar | None) -> tuple[str, ...]:
     rows, ahead = question.uncompared.rows, found["variant"] if found else ""
     said = [_waits(one, question.limits, question.goal.subject, ahead) for one in rows[:MOST_WAITED]]
     more = len(rows) - MOST_WAITED
-    return (*said, *([f"{more} more may be better."] if more > 0 else []), GOES_ON)
+    return (*said, *([f"{more} more may be better."] if more > 0 else []), *how_to_go_on(rows))
+
+
+def how_to_go_on(rows: Sequence[NotCompared]) -> tuple[str, ...]:
+    """What measures those that were not run, and those that were ruled out under other limits."""
+    out = [reason_of(one["why"]) is Reason.RULED_OUT for one in rows]
+    return (*([] if all(out) else [GOES_ON]), *([RULED_OUT_THEN] if any(out) else []))
 
 
 def _waits(one: NotCompared, limits: Sequence[Constraint], subject: str, ahead: str) -> str:

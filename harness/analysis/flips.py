@@ -13,7 +13,7 @@ from harness.analysis import cost
 from harness.analysis.instances import fleet
 from harness.analysis.money import throughputs
 from harness.analysis.order import distinct
-from harness.analysis.sensitivity import NOBODY, Question, depends_on_money, repriced
+from harness.analysis.sensitivity import Question, depends_on_money, repriced
 from harness.analysis.served import LATE
 from harness.analysis.stats import Array, beyond, row_quantiles
 from harness.analysis.values import metric_draws
@@ -149,8 +149,7 @@ def _limit_flips(question: Question, constraint: Constraint) -> list[Flip]:
     @cache
     def winner(limit: float) -> str:
         other = replace(constraint, limit=float(limit))
-        choice = question.assessment.choice((*rest, other), passing=other)
-        return NOBODY if choice.named is None else question.table.rows[choice.named].deployed
+        return question.deployed_under((*rest, other), other)
 
     now, flips = question.deployed, []
     narrow = NARROW * _width(draws, question.choice.named)
@@ -191,7 +190,8 @@ def _queue_flips(question: Question, constraint: Constraint) -> list[Flip]:
         decision = asked.suite.decision.model_copy(update={"constraints": tuple(map(str, limits))})
         suite = asked.suite.model_copy(update={"decision": decision})
         where = fleet(asked.table, throughputs(asked.table, suite)[0], suite)
-        return replace(asked, suite=suite, limits=limits, table=repriced(asked.table, suite, where, 1.0))
+        table = repriced(asked.table, suite, where, 1.0)
+        return replace(asked, suite=suite, limits=limits, table=table, own=asked.own or asked.suite)
 
     what = f"limit on {constraint.metric}"
     return _factor_flips(question, what, constraint.limit, "", 30.0, scaled, QUEUE_STEPS, QUEUE_WITHIN)

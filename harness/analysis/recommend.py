@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -10,9 +11,9 @@ import numpy as np
 from harness.analysis.criteria import goal_of, limits_of, merge_constraints, noting, refuse
 from harness.analysis.duels import Verdict, keep_verdicts, stored_verdicts
 from harness.analysis.explain import (
-    GOES_ON,
     NONE_MEETS_ALL,
     expected_figure,
+    how_to_go_on,
     in_order,
     named_because,
     nearest_entry,
@@ -108,7 +109,7 @@ def answer(question: Question, flips: bool = True) -> Recommendation:
     }
     common["not_compared"] = question.uncompared.rows
     if lacking := undecidable(table, limits, goal):
-        said = (*lacking, *([GOES_ON] if question.uncompared.rows else []))
+        said = (*lacking, *how_to_go_on(question.uncompared.rows))
         return Recommendation("not_enough_evidence", None, None, reasons=said, **common)
     common["nearest"] = nearest_entry(table, choice, limits) if limits else None
     common["may_keep_limits"] = still_open(table, choice)
@@ -213,6 +214,7 @@ def decide_again(
     asked = Question(stored.table, suite, limits_of(suite), goal_of(suite))
     price = with_costs_later if can_wait(suite) and not depends_on_money(asked) else priced
     question = question_of(price(stored.table, suite, stored.seconds), suite, duels=stored_verdicts(run))
+    question = replace(question, own=own)
     found = answer(question)
     if not judged:
         return question.table, found

@@ -12,10 +12,12 @@ from harness import facts
 from harness.analysis.criteria import BELOW, limits_of
 from harness.analysis.joint import SEED_SPREAD
 from harness.analysis.money import NO_NUMBER
+from harness.analysis.rule import POSSIBLE
 from harness.analysis.values import metric_draws
 from harness.figures import as_written, short
 from harness.kinds import kind_of
 from harness.metrics import metrics_of
+from harness.reasons import clearly_beyond
 from harness.record import Record
 from harness.results import Estimate, Tradeoff
 from harness.suite.expression import Constraint
@@ -48,13 +50,15 @@ def surely_broken(table: Tradeoff, suite: Suite, of_model: bool = False) -> dict
             if name not in table.draws:
                 continue
             # Of a floor itself: what is not known to keep an upper limit does not surely break it.
-            held = limit.holds(metric_draws(table, name)).mean(0)
-            for row, share in zip(table.rows, held, strict=True):
+            drawn = metric_draws(table, name)
+            held = limit.holds(drawn).mean(0)
+            for k, (row, share) in enumerate(zip(table.rows, held, strict=True)):
                 cell = row.estimates.get(name, Estimate(None))
                 if share < POSSIBLE_STILL and (cell.value is not None or cell.note == NO_NUMBER):
                     figure = cell.note if cell.value is None else short(cell.value)
                     whose = "" if name == limit.metric else f"{name} "
-                    found.setdefault(row.variant, f"{_surely(limit)} ({whose}{figure})")
+                    end = float(np.quantile(drawn[:, k], POSSIBLE if limit.is_upper else 1 - POSSIBLE, method="nearest"))
+                    found.setdefault(row.variant, _surely(limit, f"{whose}{figure}", end))
     return found
 
 
@@ -96,9 +100,12 @@ def broken_on_validation(records: Iterable[Record], suite: Suite) -> dict[str, s
     for limit in limits:
         for candidate in suite.candidates:
             seen = figures.get((candidate, limit.metric), [])
-            if seen and _is_beyond(limit, seen):
-                mean = float(np.mean([value for value, _ in seen]))
-                found.setdefault(candidate, f"{_surely(limit)} ({short(mean)} on validation)")
+            if not seen:
+                continue
+            mean, error = _on_validation(seen)
+            end = mean + (-ERRORS if limit.is_upper else ERRORS) * error
+            if end > limit.limit if limit.is_upper else end < limit.limit:
+                found.setdefault(candidate, _surely(limit, f"{short(mean)} on validation", end))
     return found
 
 
@@ -109,18 +116,20 @@ def _is_share(name: str, suite: Suite) -> bool:
     )
 
 
-def _is_beyond(limit: Constraint, seen: list[tuple[float, int]]) -> bool:
+def _on_validation(seen: list[tuple[float, int]]) -> tuple[float, float]:
+    """Mean and standard error, by seeds and rows."""
     values = np.array([value for value, _ in seen])
     mean = float(values.mean())
     binomial = math.sqrt(max(mean * (1 - mean), 0.0))
     spread = max(float(values.std(ddof=1)) if len(values) > 1 else 0.0, SEED_SPREAD * binomial)
-    error = math.hypot(spread / math.sqrt(len(values)), binomial / math.sqrt(seen[0][1]))
-    beyond = mean - limit.limit if limit.is_upper else limit.limit - mean
-    return beyond > ERRORS * error
+    return mean, math.hypot(spread / math.sqrt(len(values)), binomial / math.sqrt(seen[0][1]))
 
 
-def _surely(limit: Constraint) -> str:
-    return f"{limit.metric} clearly {'above' if limit.is_upper else 'below'} {as_written(limit.limit)}"
+def _surely(limit: Constraint, figure: str, end: float) -> str:
+    """That a limit is broken, and every other up to `end`."""
+    farther = max if limit.is_upper else min
+    at = short(farther(end, limit.limit)) if math.isfinite(end) else as_written(limit.limit)
+    return clearly_beyond(limit.metric, limit.is_upper, as_written(limit.limit), figure, at)
 
 
 def with_reasons(table: Tradeoff, reasons: Mapping[str, str]) -> Tradeoff:

@@ -5,7 +5,7 @@ All from the same draws: a grid point is another decision, not another measureme
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -18,7 +18,7 @@ from harness.analysis.draws import overlaid
 from harness.analysis.duels import Verdict
 from harness.analysis.instances import Fleet, fleet
 from harness.analysis.money import COST_METRICS, throughputs
-from harness.analysis.rule import Choice
+from harness.analysis.rule import POSSIBLE, Choice
 from harness.analysis.sanity import senseless
 from harness.analysis.stats import Array
 from harness.analysis.uncompared import Uncompared, uncompared
@@ -31,6 +31,8 @@ PRICE_BAND = 0.3
 """Sources of one price disagree by this much and more: the decision is always shown at −30 % and +30 %."""
 
 NOBODY = "no variant"
+OPEN = "no decision"
+"""The answer where one that was not compared may be the better choice."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +41,7 @@ class Question:
 
     Args:
         table: priced, with its draws. duels: what settles a tie where speed is the objective.
+        own: the suite that the run was measured under, where other prices and traffic are asked.
     """
 
     table: Tradeoff
@@ -46,6 +49,7 @@ class Question:
     limits: tuple[Constraint, ...]
     goal: DecisionObjective
     duels: tuple[Verdict, ...] = ()
+    own: Suite | None = None
 
     @cached_property
     def choice(self) -> Choice:
@@ -80,17 +84,36 @@ class Question:
     @cached_property
     def uncompared(self) -> Uncompared:
         """Who was not run to the end and may be the better choice."""
-        return uncompared(self.table, self.limits, self.goal, self.suite, self.choice, self.barred)
+        return self._uncompared(self.limits, self.choice)
+
+    def _uncompared(self, limits: Sequence[Constraint], choice: Choice) -> Uncompared:
+        return uncompared(self.table, limits, self.goal, self.suite, choice, self.barred, self.own)
 
     @cached_property
-    def winner(self) -> str:
-        """The variant that it names, or `no variant`."""
+    def ahead(self) -> str:
+        """The variant that it names of those that were compared, or `no variant`."""
         return NOBODY if self.choice.named is None else self.table.rows[self.choice.named].variant
 
     @property
+    def winner(self) -> str:
+        """The variant that it names, `no variant`, or `no decision` where one that was not compared may be
+        better."""
+        return OPEN if self.uncompared.matters else self.ahead
+
+    @cached_property
     def deployed(self) -> str:
         """The same, with its machine where the suite has several: `resnet/onnx on big`."""
-        return NOBODY if self.choice.named is None else self.table.rows[self.choice.named].deployed
+        return self._deployed(self.choice, self.uncompared)
+
+    def deployed_under(self, limits: Sequence[Constraint], passing: Constraint) -> str:
+        """The same under other bounds on the same metrics; `passing` is one that will not be asked again."""
+        choice = self.assessment.choice(limits, passing=passing)
+        return self._deployed(choice, self._uncompared(limits, choice))
+
+    def _deployed(self, choice: Choice, others: Uncompared) -> str:
+        if others.matters:
+            return OPEN
+        return NOBODY if choice.named is None else self.table.rows[choice.named].deployed
 
     @cached_property
     def is_tie(self) -> bool:
@@ -113,6 +136,7 @@ class Question:
             self,
             suite=suite,
             table=repriced(self.table, suite, self._fleet_at(suite, price_factor), price_factor),
+            own=self.own or self.suite,
         )
 
 
@@ -156,6 +180,15 @@ def depends_on_money(question: Question) -> bool:
     if VALUE in names and question.suite.decision.value:
         return True
     return bool(names & moved)
+
+
+def is_surely_behind(question: Question, k: int) -> bool:
+    """Whether a row's objective is known and behind the named one's, whatever limits, prices and traffic
+    are."""
+    if question.choice.named is None or depends_on_money(replace(question, limits=())):
+        return False
+    lead = utility_draws(question.table, question.goal, question.suite)
+    return bool(np.mean(~(lead[:, k] <= lead[:, question.choice.named])) < POSSIBLE)
 
 
 def at_price_band(question: Question) -> Mapping[str, str]:

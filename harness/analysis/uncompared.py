@@ -1,4 +1,5 @@
-"""Who was not compared for want of time, and might be the choice: a budget that was spent, Ctrl-C.
+"""Who was not compared, and might be the choice: for want of time (a budget that was spent, Ctrl-C), or for a
+limit that is not asked any more.
 
 Such a row was not beaten. What is known of it may rule it out: a limit that its figures surely break, an
 objective in which it is surely behind. Else an answer over the others alone is not one to the question.
@@ -12,23 +13,28 @@ from dataclasses import dataclass
 import numpy as np
 
 from harness.analysis import cost
-from harness.analysis.criteria import BELOW, VALUE, DecisionObjective, worth_of
+from harness.analysis.criteria import BELOW, VALUE, DecisionObjective, limits_of, worth_of
+from harness.analysis.money import COST_METRICS
 from harness.analysis.rule import POSSIBLE, Choice
+from harness.analysis.served import LATE
 from harness.analysis.stats import Array
 from harness.analysis.values import count_draws, metric_draws, values_for, where_held
 from harness.metrics import METRICS, stem
-from harness.reasons import Reason, is_unrun
+from harness.reasons import Reason, broken_by, is_unrun, reason_of
 from harness.results import Estimate, NotCompared, Row, Tradeoff
 from harness.suite.expression import Constraint
 from harness.suite.schema import Suite
 
+PER_MILLION = "cost_per_million_usd"
+STOPPED = (Reason.NOT_RUN, Reason.RULED_OUT)
 NOT_YET = "not run: the run has not come to it"
 """Of a row whose trials are planned and have no record: the run goes on, or was interrupted."""
 
 
 @dataclass(frozen=True)
 class Uncompared:
-    """Rows without a number for all that decides, only because they were not run, that may be the choice.
+    """Rows without a number for all that decides, only because they were not run or were ruled out under other
+    limits, that may be the choice.
 
     Args:
         rows: those whose objective is not known first, then by their lead.
@@ -53,16 +59,21 @@ def uncompared(
     suite: Suite,
     choice: Choice,
     barred: Iterable[int] = (),
+    own: Suite | None = None,
 ) -> Uncompared:
     """Who was not compared.
 
     Args:
         choice: what the rule says of the rows that were. barred: rows that must not be chosen.
+        own: the suite under whose prices and traffic rows were ruled out, where another is asked.
     """
     names = list(dict.fromkeys((*goal.metrics, *(c.metric for c in limits))))
+    asked = Asked(suite, limits, own)
     places = [k for k, row in enumerate(table.rows) if k not in set(barred) and why_not_run(row, names)]
     none_better, found, matters = np.ones(count_draws(table), dtype=bool), [], False
     for k in places:
+        if any(_is_out(limit, table.rows[k], names, asked) for limit in limits):
+            continue
         held = _may_hold(table, limits, k)
         if held.mean() < POSSIBLE:
             continue
@@ -84,16 +95,68 @@ def uncompared(
 
 
 def why_not_run(row: Row, names: Iterable[str]) -> str:
-    """Why a row lacks a number for one of some metrics, where it is for want of time alone: `budget of 3 min
-    spent`; empty where it has them all, failed or was ruled out."""
+    """Why a row lacks a number for one of some metrics, where it is for want of time alone, `budget of 3 min
+    spent`, or as it was ruled out; empty where it has them all or failed."""
     cells = [row.estimates.get(name, Estimate(None)) for name in names]
     lacking = [cell for cell in cells if cell.value is None]
     if not lacking or not all(map(is_unrun, row.failures)):
         return ""
-    if any(cell.reason not in (None, Reason.NOT_RUN, Reason.NOT_MEASURED) for cell in lacking):
+    if any(cell.reason not in (None, *STOPPED, Reason.NOT_MEASURED) for cell in lacking):
         return ""
     notes = [*(cell.note for cell in lacking), row.stopped, *(f.partition(": ")[2] for f in row.failures)]
-    return next((n.partition(": ")[2] or n for n in notes if n.startswith(Reason.NOT_RUN)), "")
+    why = next((n for n in notes if reason_of(n) in STOPPED), "")
+    return why if reason_of(why) is Reason.RULED_OUT else why.partition(": ")[2] or why
+
+
+def _is_out(limit: Constraint, row: Row, names: Iterable[str], asked: Asked) -> bool:
+    """Whether a row that was ruled out is so by a limit too: not by a wider one, which it may keep."""
+    below = (limit.metric, *(BELOW.get(limit.metric, ()) if limit.is_upper else ()))
+    known = broken_by(why_not_run(row, names))
+    if known is None or known.metric not in below or known.is_upper != limit.is_upper:
+        return False
+    if not known.is_upper:
+        return limit.limit >= known.at
+    return limit.limit <= known.at * (asked.least_bill(known.metric) if known.metric in COST_METRICS else 1.0)
+
+
+@dataclass(frozen=True)
+class Asked:
+    """The terms that are asked for, beside those that rows were ruled out under.
+
+    Args:
+        own: the suite that the run was measured by; None where no other is asked for.
+    """
+
+    suite: Suite
+    limits: Sequence[Constraint]
+    own: Suite | None = None
+
+    def least_bill(self, metric: str) -> float:
+        """How many times a bill at the least becomes by other prices and traffic: half the requests take half
+        the machines at the least. 0 where nothing is known: a wider limit on latency needs fewer of them."""
+        if self.own is None:
+            return 1.0
+        before, now = self.own.decision, self.suite.decision
+        kept = {c.metric: c.limit for c in self.limits if c.is_upper}
+        if any(
+            c.limit < kept.get(c.metric, np.inf) for c in limits_of(self.own) if c.is_upper and c.metric in LATE
+        ):
+            return 0.0
+        if (before.traffic.headroom, before.traffic.spare, before.costs) != (
+            now.traffic.headroom,
+            now.traffic.spare,
+            now.costs,
+        ):
+            return 0.0
+        least = min(_price_ratios(self.own, self.suite), default=0.0)
+        if metric != "train_cost_usd":
+            least *= min(now.traffic.peak / before.traffic.peak, 1.0)
+        return least / (now.traffic.mean / before.traffic.mean) if metric == PER_MILLION else least
+
+
+def _price_ratios(before: Suite, now: Suite) -> list[float]:
+    found = ([cost.price_of(m) for m in (s.machine, *s.machines.values())] for s in (before, now))
+    return [b.usd_per_hour / a.usd_per_hour if a and b else 0.0 for a, b in zip(*found, strict=False)]
 
 
 def _may_hold(table: Tradeoff, limits: Sequence[Constraint], k: int) -> Array:

@@ -68,6 +68,7 @@
     const choice = nameOf(found.named), others = found.tied.filter(k => k !== found.named).map(nameOf);
     said.replaceChildren(found.named === null ? "No variant keeps these limits with enough confidence." : "Ship ");
     if (found.named !== null) said.append(make("strong", choice), others.length ? `, tied with ${others.join(", ")}.` : ".");
+    if (found.waits.length) said.prepend(`No decision: ${found.waits.join(", ")} ${found.waits.length > 1 ? "were" : "was"} ruled out under other limits, measured no further, and may be the better choice. Of the others: `);
     if (choice !== p.choice) said.append(` The report's choice is ${p.choice}.`);
     changed.textContent = moved.length
       ? `What you changed: ${moved.map(c => `${c.label[0].toLowerCase()}${c.label.slice(1)}: ${say(values[c.key])} instead of ${say(start(c))}`).join("; ")}.`
@@ -101,7 +102,8 @@
     const steps = 9, at = i => 10 ** ((i - 4) / 4), cells = [], seen = [];
     for (let y = steps - 1; y >= 0; y--) for (let x = 0; x < steps; x++) {
       const t = at(y), c = 3 ** ((x - 4) / 4);
-      const k = whatIf.decide(p, {...s, qps: s.qps * t, peak_qps: s.peak_qps * t, usd_per_hour: s.usd_per_hour * c}, false).named;
+      const found = whatIf.decide(p, {...s, qps: s.qps * t, peak_qps: s.peak_qps * t, usd_per_hour: s.usd_per_hour * c}, false);
+      const k = found.waits.length ? null : found.named;
       if (!seen.includes(k)) seen.push(k);
       cells.push(k);
     }
@@ -111,7 +113,7 @@
       if (k !== null) cell.style.setProperty("--c", p.colours[k]);
       grid.append(cell);
     });
-    const key = seen.map(k => (k === null ? "–: no variant" : `${String.fromCharCode(65 + seen.indexOf(k))}: ${p.variants[k]}`)).join("; ");
+    const key = seen.map(k => (k === null ? `–: no variant${p.out.length ? ", or no decision" : ""}` : `${String.fromCharCode(65 + seen.indexOf(k))}: ${p.variants[k]}`)).join("; ");
     grid.setAttribute("aria-label", `The choice over price and traffic. ${key}.`);
     map.replaceChildren(grid, make("figcaption", `Left to right: a third to three times the price; bottom to top: a tenth to ten times the traffic. The ringed cell is where you are. ${key}.`));
   }

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+from harness.analysis.sensitivity import NOBODY, OPEN
 from harness.report import numbers as n
 from harness.report.evidence import Evidence
 from harness.results import Flip
 
 NEAR = 0.02
 """A limit that is tightened by less than this share is the suite's own: how surely that is kept is said."""
+
+
+_ENDS = {
+    NOBODY: "no variant could be chosen",
+    OPEN: "there would be no decision: a variant that was not measured to the end may be the better choice",
+}
 
 
 def switches(e: Evidence) -> list[Flip]:
@@ -19,7 +26,7 @@ def flip_sentence(e: Evidence, item: Flip) -> str:
     """A switch point {what, at, unit, then, factor} in words."""
     what, at, then = str(item.get("what", "")), item.get("at"), str(item.get("then", ""))
     number = float(at) if isinstance(at, int | float) else None
-    end = "no variant could be chosen" if then == "no variant" else f"the choice would be {then}"
+    end = _ENDS.get(then, f"the choice would be {then}")
     factor = float(item.get("factor") or 1.0)
     more = factor > 1
     times = _times(item.get("factor"))

@@ -132,13 +132,13 @@ def _other_terms(r: Recommendation, command: str, suite: Suite | None) -> tuple[
     nobody may be chosen, under the limit that the nearest keeps least; else for twice the traffic, or with a
     limit on latency where no traffic counts."""
     from harness.analysis.criteria import merge_constraints
-    from harness.analysis.sensitivity import NOBODY
+    from harness.analysis.sensitivity import NOBODY, OPEN
 
     limits = merge_constraints((), r.constraints, None)
     for flip in r.flips:
         metric = str(flip["what"]).removeprefix("limit on ")
         limit = next((c for c in limits if c.metric == metric), None)
-        if limit is None or flip["then"] in (NOBODY, r.choice):
+        if limit is None or flip["then"] in (NOBODY, OPEN, r.choice):
             continue
         moved = replace(limit, limit=_beyond(float(flip["at"]), limit.limit))
         return f"{command} --where '{moved.bound}'", f"where the answer becomes {flip['then']}"

@@ -238,6 +238,15 @@ const whatIf = (() => {
     return result;
   }
 
+  // Whether a row that was measured no further under a limit is out by these too (harness/analysis/uncompared.py).
+  function isOut(p, s, o) {
+    const wider = p.limits.some((l, j) => l.metric.startsWith("latency_") && l.op[0] === "<" && s.limits[j] > p.today.limits[j]);
+    let times = o.bill ? (wider ? 0 : p.today.usd_per_hour ? s.usd_per_hour / p.today.usd_per_hour : 1) : 1;
+    if (o.bill && o.bill !== "train_cost_usd") times *= Math.min(s.peak_qps / (p.today.peak_qps ?? p.today.qps), 1);
+    if (o.bill === "cost_per_million_usd") times /= s.qps / p.today.qps;
+    return p.limits.some((l, j) => o.metrics.includes(l.metric) && (l.op[0] === "<") === o.upper && (o.upper ? s.limits[j] <= o.at * times : s.limits[j] >= o.at));
+  }
+
   // The rule. Settings: qps, peak_qps, usd_per_hour, weight, limits (a number each).
   function decide(p, s, all = true) {
     const n = p.num, count = p.variants.length, price = p.terms.broken_limit;
@@ -329,9 +338,10 @@ const whatIf = (() => {
       const least = Math.min(...known.map(of)), limit = least + Math.max(SAME * Math.abs(least), figure.least);
       return known.filter(k => of(k) <= limit);
     }
-    if (!all) return {named};
+    const waits = p.out.filter(o => !isOut(p, s, o)).map(o => o.variant);
+    if (!all) return {named, waits};
     const month = p.money ? p.rows.map(k => { const d = reads[k]("cost_per_month_usd"); return d.some(isNaN) ? null : Float64Array.from(d).sort()[(n - 1) / 2]; }) : null;
-    return {named, able, tied: tied(), best: [...best()], feasible: limitsHold, expected, month};
+    return {named, waits, able, tied: tied(), best: [...best()], feasible: limitsHold, expected, month};
   }
 
   return {decode, decide};

@@ -22,7 +22,7 @@ def standing_of(question: Question) -> dict[str, Json]:
     if found.named is None:
         return {"choice": None, "probability_best": None, "expected_regret": None}
     return {
-        "choice": question.winner,
+        "choice": question.ahead,
         "probability_best": float(found.best[found.named]),
         "expected_regret": found.raw_regret,
     }

@@ -315,7 +315,7 @@ class _Spending:
         trials = [t for t in self.asked.smaller() if t.id not in self.asked.failed]
         missing = [t for t in trials if not self.asked.is_finished(t.id)]
         if missing and self._wall_s(missing) < self.left_s():
-            ahead = f"{self.told.stopped}, ahead is {self._question.winner}"
+            ahead = f"{self.told.stopped}, ahead is {self._question.ahead}"
             self.worlds.say(f"{ahead}; last, what smaller training sets give {self._alive()}")
             self._execute(trials)
             self._write()

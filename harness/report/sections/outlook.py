@@ -9,7 +9,7 @@ import numpy as np
 from harness.analysis.cost import SECONDS_PER_MONTH
 from harness.analysis.measure_next import is_decided
 from harness.analysis.more_data import size_flips
-from harness.analysis.sensitivity import NOBODY, break_even, winner_map
+from harness.analysis.sensitivity import NOBODY, OPEN, break_even, winner_map
 from harness.protocols import Section
 from harness.report import canvas, charts, plots
 from harness.report import numbers as n
@@ -49,10 +49,10 @@ def _map(e: Evidence) -> Picture | None:
     found = winner_map(e.question)
     if found is None:
         return None
-    names = list(dict.fromkeys(name for line in found.winners for name in line if name != NOBODY))
+    names = list(dict.fromkeys(name for line in found.winners for name in line if name not in (NOBODY, OPEN)))
     if len({name for line in found.winners for name in line}) < 2:
         return None
-    places = {name: i for i, name in enumerate(names)} | {NOBODY: -1}
+    places = {name: i for i, name in enumerate(names)} | {NOBODY: -1, OPEN: -1}
     winners = np.array([[places[name] for name in line] for line in found.winners])
     rows = {name: row for row in e.rows for name in (row.variant, *_on_machines(row))}
     colours = [e.palette.colour(rows[name].candidate) if name in rows else REST for name in names]
@@ -73,6 +73,8 @@ def _map(e: Evidence) -> Picture | None:
     shares = [float((winners == places[name]).mean()) for name in names]
     small = [f"{i + 1}: {name}" for i, name in enumerate(names) if shares[i] <= 0.04]
     caption = "The choice under other traffic and prices; hatched: a tie; pale: no variant meets the limits."
+    if any(OPEN in line for line in found.winners):
+        caption = caption[:-1] + ", or one that was not measured to the end may be the better choice."
     caption += f" {'; '.join(small)}." if small else ""
     said = [f"{name} over {n.percent(share)} of it" for name, share in zip(names, shares, strict=True)]
     alt = f"Map of the choice over price and traffic: {n.listed(said)}."

@@ -15,19 +15,21 @@ from markupsafe import Markup
 
 from harness.analysis import cost
 from harness.analysis.choice import counts_costs, settling_figures
-from harness.analysis.criteria import HARNESS_METRICS, VALUE, worth_of
+from harness.analysis.criteria import BELOW, HARNESS_METRICS, VALUE, worth_of
 from harness.analysis.money import COST_METRICS, throughputs
 from harness.analysis.parts import LOAD, elsewhere, has_plain_bill, quality_of, why_no_plain_bill
 from harness.analysis.rule import TieBreaker
 from harness.analysis.sanity import senseless
-from harness.analysis.sensitivity import Question, depends_on_money
+from harness.analysis.sensitivity import Question, depends_on_money, is_surely_behind
 from harness.analysis.served import LATE
 from harness.analysis.shrink import PRIOR, SPREADS
 from harness.analysis.stats import Array
+from harness.analysis.uncompared import why_not_run
 from harness.analysis.values import metric_draws
 from harness.codec import JsonObject
 from harness.metrics import MetricTable, metrics_of
 from harness.protocols import Section
+from harness.reasons import broken_by
 from harness.report import numbers as n
 from harness.report.evidence import Evidence
 from harness.results import Tradeoff
@@ -210,6 +212,7 @@ def payload(e: Evidence, question: Question) -> JsonObject:
         "terms": asdict(terms),
         "barred": sorted(senseless(table, question.limits, question.goal)),
         "figures": [_figure(f, len(table.rows)) for f in settling_figures(table)],
+        "out": _ruled_out(e.question),
         "faster": _faster(question, places), "counts_costs": counts_costs(question.goal, suite),
         "parts": [*quality_of(question.goal, suite), *([LOAD] if money else [])],
         "money": _money(question, hourly) if money else None,
@@ -245,6 +248,22 @@ def _limit(c: Constraint, known: MetricTable) -> JsonObject:
 def _figure(figure: TieBreaker, rows: int) -> JsonObject:
     of = [figure.of(k) for k in range(rows)]
     return {"name": figure.name, "least": figure.least, "of": [x if math.isfinite(x) else None for x in of]}
+
+
+def _ruled_out(question: Question) -> list[JsonObject]:
+    """Who was measured no further under a limit and may be the better choice where that is moved, and up to
+    where it surely is out: `metrics` that a limit may be on."""
+    names = list(dict.fromkeys((*question.goal.metrics, *(c.metric for c in question.limits))))
+    found: list[JsonObject] = []
+    for k, row in enumerate(question.table.rows):
+        known = broken_by(why_not_run(row, names))
+        if known is None or is_surely_behind(question, k):
+            continue
+        above = [x for x, below in BELOW.items() if known.is_upper and known.metric in below]
+        bill = known.metric if known.metric in COST_METRICS else ""
+        said: JsonObject = {"variant": row.variant, "metrics": [known.metric, *above], "bill": bill}
+        found.append({**said, "upper": known.is_upper, "at": known.at})
+    return found
 
 
 def _faster(question: Question, places: dict[str, int]) -> list[tuple[int, int]]:
