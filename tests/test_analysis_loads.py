@@ -9,10 +9,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from harness.analysis.loads import LOAD, Loads, beside_mean, in_one_queue
+from harness.analysis.loads import Loads, beside_mean, in_one_queue
 from harness.analysis.measured import measured_table
 from harness.analysis.served import counted_share
 from harness.facts import ServerFacts
+from harness.metrics import CAPACITY
 from harness.record import Record, Trial
 from harness.serving.capacity import Capacity, find_capacity
 from harness.serving.load import Observed, ServerSettings, counted_from
@@ -144,7 +145,7 @@ def test_a_table_tells_the_load_of_all_launches_and_spreads_around_it(tmp_path: 
     run = store(world, [*world.records(), *records], suite, tmp_path / "s" / "20250101-000000-0123abcd")
     mean, together = mean_of(*launches), in_one(*launches)
     without = measured_table(run.records(), suite)
-    assert without.rows[0].estimates[LOAD].value == pytest.approx(mean)
+    assert without.rows[0].estimates[CAPACITY].value == pytest.approx(mean)
 
     for record, (_, columns, _) in zip(records, launches, strict=True):
         np.savez(tmp_path / "requests.npz", **columns)  # type: ignore[arg-type]
@@ -152,25 +153,25 @@ def test_a_table_tells_the_load_of_all_launches_and_spreads_around_it(tmp_path: 
     assert Loads(run).of(records) == pytest.approx(together)
     table = measured_table(run.records(), suite, loads=Loads(run))
     assert (tmp_path / run.url / "loads.json").exists()
-    cell = table.rows[0].estimates[LOAD]
+    cell = table.rows[0].estimates[CAPACITY]
     assert cell.value == pytest.approx(together) and together < 0.95 * mean
     assert beside_mean(together, mean)[0] in cell.note
-    shift = np.median(table.draws[LOAD]) / np.median(without.draws[LOAD])
+    shift = np.median(table.draws[CAPACITY]) / np.median(without.draws[CAPACITY])
     assert shift == pytest.approx(together / mean, rel=0.01)
 
     cut_off = f"trials/{records[0].trial.id}/requests.npz"
     run.write_bytes(cut_off, run.read_bytes(cut_off)[:1000])
     (tmp_path / run.url / "loads.json").rename(tmp_path / "kept")
     assert measured_table(run.records(), suite, loads=Loads(run)).rows[0].estimates[
-        LOAD
+        CAPACITY
     ].value == pytest.approx(mean)
     (tmp_path / "kept").rename(tmp_path / run.url / "loads.json")
     for record in records:  # as in a folder that is published: what was found stays beside the records
         (tmp_path / run.url / "trials" / record.trial.id / "requests.npz").unlink()
     again = measured_table(run.records(), suite, loads=Loads(run))
-    assert again.rows[0].estimates[LOAD] == cell
+    assert again.rows[0].estimates[CAPACITY] == cell
     fewer = [r for r in run.records() if r.trial.id != records[1].trial.id]
-    assert measured_table(fewer, suite, loads=Loads(run)).rows[0].estimates[LOAD] != cell
+    assert measured_table(fewer, suite, loads=Loads(run)).rows[0].estimates[CAPACITY] != cell
 
 
 def test_what_a_launch_did_not_confirm_says_nothing_against_a_lower_load() -> None:

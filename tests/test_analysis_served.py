@@ -10,10 +10,11 @@ import pytest
 
 from harness.analysis.criteria import merge_constraints
 from harness.analysis.flips import find_flips
-from harness.analysis.money import SLO, with_costs
+from harness.analysis.money import with_costs
 from harness.analysis.recommend import question_of
 from harness.analysis.served import kept_within, load_within, service_times
 from harness.analysis.tradeoff import complete
+from harness.metrics import CAPACITY
 from harness.record import Measurement
 from harness.results import Estimate, Row, ServiceTimes, Tradeoff
 from harness.suite.schema import Server
@@ -60,8 +61,8 @@ def test_a_tighter_limit_than_the_servers_is_paid_for_in_machines() -> None:
     suite = make_suite(["net"], ["onnx"], traffic={"qps": 2500.0}, constraints=("latency_p99_ms <= 8",))
     scenarios = suite.serving.scenarios.model_copy(update={"server": Server(latency_p99_ms=20.0)})
     suite = suite.model_copy(update={"serving": suite.serving.model_copy(update={"scenarios": scenarios})})
-    row = Row("net/onnx", "net", "onnx", {SLO: Estimate(within(20))}, service=of_exponential_calls())
-    table = Tradeoff((row,), (SLO,), {SLO: np.full((50, 1), within(20))})
+    row = Row("net/onnx", "net", "onnx", {CAPACITY: Estimate(within(20))}, service=of_exponential_calls())
+    table = Tradeoff((row,), (CAPACITY,), {CAPACITY: np.full((50, 1), within(20))})
     (found,) = with_costs(table, suite, {}).rows
     cell = found.estimates["cost_per_month_usd"]
     assert math.ceil(2500 / within(20)) == 4 and math.ceil(2500 / within(8)) == 6
@@ -79,7 +80,7 @@ def test_a_switch_that_is_told_of_a_limit_on_latency_counts_the_machines_that_it
     suite = suite.model_copy(update={"serving": suite.serving.model_copy(update={"scenarios": scenarios})})
     times, carried = of_exponential_calls(), {"good": within(20), "light": 3000.0}
     light = replace(times, by_size=((1, 0.2),))
-    figures = {"accuracy": (0.9, 0.88), SLO: tuple(carried.values()), "latency_p99_ms": (4.7, 0.95)}
+    figures = {"accuracy": (0.9, 0.88), CAPACITY: tuple(carried.values()), "latency_p99_ms": (4.7, 0.95)}
     rows = tuple(
         Row(f"{name}/onnx", name, "onnx", {m: Estimate(v[k]) for m, v in figures.items()}, service=service)
         for k, (name, service) in enumerate((("good", times), ("light", light)))

@@ -18,11 +18,11 @@ from harness.analysis.drift import drift_note, same_trials
 from harness.analysis.example_draws import paired_examples
 from harness.analysis.folds import behind_parts, by_seed_and_part, corrected_difference, test_to_train
 from harness.analysis.index import RecordIndex, index_records
-from harness.analysis.loads import LOAD, Loads
+from harness.analysis.loads import Loads
 from harness.analysis.outputs import stored_suite
 from harness.analysis.predictions import NotComparableError, ScoreReader, Scores, predictions_of
 from harness.analysis.stats import Array, Interval, two_way_difference, welch_difference
-from harness.metrics import METRICS, MetricTable, metrics_of
+from harness.metrics import CAPACITY, METRICS, MetricTable, metrics_of
 from harness.protocols import Metric
 from harness.reasons import of_failure
 from harness.record import Record, RecordError, SuiteError, Variant
@@ -288,7 +288,7 @@ def _serving_changes(variant: Variant, a: _Side, b: _Side, tests: Tests) -> list
 def _launches(side: _Side, records: Sequence[Record], name: str) -> Array:
     """Launches' figures, around the load of all of them in one queue where it is one."""
     values = _values(records, name)
-    together = Loads(side.run).of(records) if name == LOAD else None
+    together = Loads(side.run).of(records) if name == CAPACITY else None
     return values if together is None else values * together / float(np.exp(np.log(values).mean()))
 
 

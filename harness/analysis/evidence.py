@@ -24,7 +24,7 @@ from harness.analysis.heavy_tails import heaviest, said_of
 from harness.analysis.index import RecordIndex
 from harness.analysis.joint import LAUNCH_SD, SEED_SPREAD, launch_draws, quality_draws
 from harness.analysis.launches import headline, launch_values
-from harness.analysis.loads import LOAD, Loads, beside_mean
+from harness.analysis.loads import Loads, beside_mean
 from harness.analysis.predictions import NotComparableError, ScoreReader, Scores
 from harness.analysis.race import in_the_race, still_racing
 from harness.analysis.scored import ScoredRows, scored_rows
@@ -32,7 +32,7 @@ from harness.analysis.sessions import by_session
 from harness.analysis.spreads import launch_spread, quality_spread
 from harness.analysis.stats import Array
 from harness.figures import short
-from harness.metrics import METRICS, Metric, MetricTable, metric, metrics_of, stem
+from harness.metrics import CAPACITY, METRICS, Metric, MetricTable, metric, metrics_of, stem
 from harness.record import Record, Variant
 from harness.results import Estimate
 from harness.streams import generator
@@ -336,7 +336,7 @@ def _add_served(beliefs: Beliefs, index: RecordIndex, name: str, suite: Suite, l
         if values.min() > 0:
             # Not by way of logarithms where all agree: 2.93 MB keep a limit of 2.93.
             centre = float(np.exp(np.log(values).mean()) if np.ptp(values) else values[0])
-            together = loads.of(records) if loads and name == LOAD else None
+            together = loads.of(records) if loads and name == CAPACITY else None
             if together is not None:
                 units = {unit: value * together / centre for unit, value in units.items()}
                 notes += beside_mean(together, centre)

@@ -18,11 +18,12 @@ from harness.analysis.index import index_records
 from harness.analysis.outputs import stored_suite
 from harness.analysis.recommend import decide_again
 from harness.codec import Json
+from harness.metrics import CAPACITY
 from harness.record import RecordError
 from harness.results import Estimate, Recommendation
 from harness.store.run_folder import RunFolder
 
-SHOWN = ("accuracy", "r2", "ndcg@10", "latency_p50_ms", "latency_p99_ms", "throughput_at_slo_qps")
+SHOWN = ("accuracy", "r2", "ndcg@10", "latency_p50_ms", "latency_p99_ms", CAPACITY)
 """What a history shows beside the metrics that decide."""
 
 

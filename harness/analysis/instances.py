@@ -20,7 +20,7 @@ from harness.analysis.order import nearest_quantiles
 from harness.analysis.stats import Array
 from harness.costs import Price
 from harness.costs.calibrations import Calibration, kept
-from harness.metrics import metrics_of
+from harness.metrics import CAPACITY, metrics_of
 from harness.results import InstanceCost, Row, Tradeoff
 from harness.suite.expression import Constraint
 from harness.suite.schema import Machine, Suite
@@ -33,7 +33,6 @@ from harness.suite.variants import (
     workers_of,
 )
 
-SLO = "throughput_at_slo_qps"
 HERE_ALONE = ("speed", "start", "memory", "energy")
 """What metrics are about that hold for the machine that measured them alone."""
 
@@ -280,7 +279,7 @@ def _factor(
 
 def _limits(row: Row, suite: Suite) -> tuple[Constraint, ...]:
     """The limits on latency that the row's load keeps: the server's too where it was measured under one."""
-    cell, server = row.estimates.get(SLO), suite.serving.scenarios.server
+    cell, server = row.estimates.get(CAPACITY), suite.serving.scenarios.server
     known, upper = metrics_of(suite), (c for c in limits_of(suite) if c.is_upper)
     asked = tuple(c for c in upper if c.metric in known and known[c.metric].is_latency)
     if cell is not None and cell.value is not None and server is not None:

@@ -13,7 +13,7 @@ import json
 import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache, cached_property
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 from zipfile import BadZipFile
@@ -25,14 +25,14 @@ from harness.analysis.stamps import QUEUES
 from harness.analysis.stats import Array
 from harness.facts import ServerFacts
 from harness.figures import short
+from harness.metrics import CAPACITY
 from harness.record import HarnessError, Record, content_hash
-from harness.store.behaviour import behaviour
+from harness.store.behaviour import formulas
 from harness.streams import generator
 
 if TYPE_CHECKING:
     from harness.serving.load import Observed, ServerSettings
 
-LOAD = "throughput_at_slo_qps"
 REQUESTS, ARRIVALS = 80_000, 4
 """Simulated requests of an answer, and streams of arrivals that it is the mean of."""
 RESAMPLES = 8
@@ -79,7 +79,7 @@ class Loads:
             None of fewer than two launches, where one of them found no load, or where not all of them kept
             their requests and nobody found it before.
         """
-        told = [(r, m.value) for r in records if r.status == "finished" and (m := headline(r, LOAD))]
+        told = [(r, m.value) for r in records if r.status == "finished" and (m := headline(r, CAPACITY))]
         launches = [record for record, load in told if load]
         if len(launches) < 2 or any(load == 0 for _, load in told):
             return None
@@ -87,13 +87,13 @@ class Loads:
         answers = [f"{r.trial.id} {r.started} {f.capacity}" for r, f in zip(launches, facts, strict=True)]
         key = content_hash(sorted(answers))
         before, by = self._kept.get(key, (None, ""))
-        if by != formulas():
+        if by != (now := formulas(Path(__file__), *QUEUES)):  # found anew where it can be
             try:
                 raw = [requests_of(self.run, record.trial.id) for record in launches]
             except (*DAMAGED, FileNotFoundError):
                 return before
             before = in_one_queue(facts, raw, _burstiness(launches[0]))
-            self._kept[key], self._is_new = (before, formulas()), True
+            self._kept[key], self._is_new = (before, now), True
         return before
 
     def keep(self) -> None:
@@ -107,13 +107,6 @@ def _burstiness(record: Record) -> float:
     """Of the gaps between a launch's requests; Poisson's where nothing else was asked."""
     scenario = record.trial.spec.get("scenario")
     return float(scenario.get("burstiness", 1.0)) if isinstance(scenario, Mapping) else 1.0
-
-
-@cache
-def formulas() -> str:
-    """What the code does that an answer follows from; older answers are found anew where they can be."""
-    files = (Path(__file__), *QUEUES)
-    return content_hash([behaviour(file, file.stat().st_mtime_ns)[0] for file in files])
 
 
 def requests_of(run: HasLaunchFiles, trial_id: str) -> dict[str, Array]:

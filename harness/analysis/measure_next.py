@@ -24,7 +24,7 @@ from harness.analysis.sensitivity import Question
 from harness.analysis.stats import Array
 from harness.codec import JsonObject
 from harness.costs import Price
-from harness.metrics import metric, metrics_of, stem
+from harness.metrics import CAPACITY, metric, metrics_of, stem
 from harness.record import Record, Variant
 from harness.streams import generator
 from harness.suite.variants import scored_as
@@ -219,7 +219,7 @@ def _deciding_metrics(question: Question) -> tuple[list[str], list[str]]:
         names |= dict.fromkeys(worth_of(question.suite).metrics)
     known = {n: metrics_of(question.suite)[n] for n in names if n != VALUE}
     if any(m.about == "money" and m.rests_on_speed for m in known.values()):
-        further = ("throughput_at_slo_qps", "throughput_offline_per_s", "latency_p50_ms")
+        further = (CAPACITY, "throughput_offline_per_s", "latency_p50_ms")
         known |= {name: metric(name) for name in further}
     measured = {n: m for n, m in known.items() if n in question.table.draws}
     seeded = [n for n, m in measured.items() if m.about in ("quality", "training")]

@@ -18,6 +18,7 @@ from harness.analysis.served import kept_within, load_within
 from harness.analysis.stats import Array
 from harness.analysis.values import count_draws
 from harness.figures import as_written, short
+from harness.metrics import CAPACITY
 from harness.reasons import Reason, of_failure, reason_of
 from harness.record import Record
 from harness.results import Estimate, Row, Tradeoff
@@ -25,7 +26,7 @@ from harness.suite.expression import Constraint
 from harness.suite.schema import CostItem, Suite
 from harness.suite.variants import is_elsewhere
 
-SLO, OFFLINE = "throughput_at_slo_qps", "throughput_offline_per_s"
+OFFLINE = "throughput_offline_per_s"
 COST_METRICS = ("cost_per_million_usd", "cost_per_month_usd", "train_cost_usd")
 NOT_OURS = "not estimable: a service has the price that its owner asks: say it in decision.costs.items"
 NO_NUMBER = "no number of machines keeps the latency limit"
@@ -52,7 +53,7 @@ _UNLIMITED = {
     OFFLINE: "floor: from offline throughput, no latency limit",
     "latency_p50_ms": "floor: from single-stream latency, no latency limit",
 }
-LOADS = (SLO, *_UNLIMITED)
+LOADS = (CAPACITY, *_UNLIMITED)
 """Metrics that the load of one machine follows from."""
 
 
@@ -95,8 +96,8 @@ def _throughput(table: Tradeoff, k: int, asked: _Asked) -> tuple[Array | float, 
         return np.nan, None
     measured = {n: table.draws[n][:, k] for n in LOADS if n in table.draws}
     measured = {name: draws for name, draws in measured.items() if not np.isnan(draws[0])}
-    if SLO in measured:
-        cell = row.estimates.get(SLO)
+    if CAPACITY in measured:
+        cell = row.estimates.get(CAPACITY)
         if cell is not None and cell.value is not None and cell.value <= 0:
             return np.nan, None
         share, said = kept_within(row.service, asked.limits, asked.promised_ms, asked.burstiness)
@@ -105,7 +106,7 @@ def _throughput(table: Tradeoff, k: int, asked: _Asked) -> tuple[Array | float, 
         else:
             share *= row.counted_share
             lower = "priced at the lower end: the load is not confirmed" if row.counted_share < 1 else ""
-        return measured[SLO] * share, "; ".join(x for x in (said, lower) if x)
+        return measured[CAPACITY] * share, "; ".join(x for x in (said, lower) if x)
     if (offline := measured.get(OFFLINE)) is None:
         took_ms = measured.get("latency_p50_ms")
         return (np.nan, None) if took_ms is None else (1000.0 / took_ms, _UNLIMITED["latency_p50_ms"])
@@ -229,7 +230,7 @@ def _owners_price(row: Row, item: CostItem, peak: float) -> str:
     said = "the owner's price: " + ", ".join(
         f"{as_written(float(f'{usd:.12g}'))} USD {per}" for per, usd in asked.items() if usd
     )
-    cell = row.estimates.get(SLO)
+    cell = row.estimates.get(CAPACITY)
     if cell is None or cell.value is None or cell.value >= peak:
         return said
     return f"{said}; measured to carry {cell.value:.3g} of {peak:g} requests per second"
@@ -251,7 +252,7 @@ def _derived(
     cells = []
     for k, row in enumerate(rows):
         if sources[k] is None or np.isnan(middle[k]):
-            known = row.estimates.get(SLO) or row.estimates.get(OFFLINE)
+            known = row.estimates.get(CAPACITY) or row.estimates.get(OFFLINE)
             kept = sources[k] is None and (known is None or known.value is None)
             why = next(
                 (e.note for e in row.estimates.values() if e.reason is Reason.FAILED),

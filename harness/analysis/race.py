@@ -23,7 +23,7 @@ from harness.analysis.predictions import Scores
 from harness.analysis.rule import POSSIBLE
 from harness.analysis.sessions import by_session
 from harness.analysis.stats import Array
-from harness.metrics import metrics_of, stem
+from harness.metrics import CAPACITY, metrics_of, stem
 from harness.record import Variant
 from harness.suite.expression import Constraint
 from harness.suite.schema import Suite
@@ -83,7 +83,7 @@ def _surely_too_dear(index: RecordIndex, row: Variant, suite: Suite, scores: Sco
     price = price_of(suite.machine) if limits else None
     if price is None or suite.machines or is_elsewhere(row.runtime):  # another machine may be cheaper
         return False
-    found = (_figure(index, row, n, scores) for n in ("throughput_at_slo_qps", "throughput_offline_per_s"))
+    found = (_figure(index, row, n, scores) for n in (CAPACITY, "throughput_offline_per_s"))
     figure = next((f for f in found if f is not None and f[2]), None)
     if figure is None:
         return False

@@ -57,7 +57,11 @@ def surely_broken(table: Tradeoff, suite: Suite, of_model: bool = False) -> dict
                 if share < POSSIBLE_STILL and (cell.value is not None or cell.note == NO_NUMBER):
                     figure = cell.note if cell.value is None else short(cell.value)
                     whose = "" if name == limit.metric else f"{name} "
-                    end = float(np.quantile(drawn[:, k], POSSIBLE if limit.is_upper else 1 - POSSIBLE, method="nearest"))
+                    end = float(
+                        np.quantile(
+                            drawn[:, k], POSSIBLE if limit.is_upper else 1 - POSSIBLE, method="nearest"
+                        )
+                    )
                     found.setdefault(row.variant, _surely(limit, f"{whose}{figure}", end))
     return found
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -12,10 +11,11 @@ import numpy as np
 from harness import facts
 from harness.analysis.launches import headline
 from harness.analysis.stats import Array
+from harness.metrics import CAPACITY
 from harness.reasons import Reason
 from harness.record import Record, content_hash
 from harness.results import ServiceTimes
-from harness.store.behaviour import behaviour
+from harness.store.behaviour import formulas
 from harness.store.remembered import remembered
 from harness.streams import generator
 from harness.suite.expression import Constraint
@@ -29,6 +29,8 @@ REQUESTS = 40_000
 MOST_LOADS = 20_000
 """Simulated loads that are remembered, of all runs together: a few MB."""
 SERVING = Path(__file__).parent.parent / "serving"
+BEHIND = (Path(__file__), SERVING / "queues.py", SERVING / "load.py")
+"""What a simulated load follows from."""
 
 
 def service_times(records: Sequence[Record], workers: int) -> ServiceTimes | None:
@@ -74,7 +76,7 @@ def counted_share(records: Sequence[Record], load: float | None = None) -> float
     """
     shares = []
     for record in (r for r in records if r.status == "finished"):
-        found = headline(record, "throughput_at_slo_qps")
+        found = headline(record, CAPACITY)
         if found is None or not found.value:
             continue
         low = next((m.value for m in record.measurements if m.at == {"bound": "low"}), None)
@@ -140,20 +142,12 @@ def _load(times: ServiceTimes, limit_ms: float, promise: float, burstiness: floa
     """Decisions ask again and again for other prices: each queue is simulated once, and remembered."""
     memory = remembered("loads-2", most=MOST_LOADS)
     bursts = [] if burstiness == 1 else [burstiness]
-    key = content_hash([_formulas(), repr(times), limit_ms, promise, *bursts])
+    key = content_hash([formulas(*BEHIND), repr(times), limit_ms, promise, *bursts])
     if key not in memory:
         memory[key] = _simulated(times, limit_ms, promise, burstiness)
     found = memory[key]
     assert found is None or isinstance(found, float)
     return found
-
-
-@cache
-def _formulas() -> str:
-    """What the code behind a simulated load does."""
-    files = [Path(__file__), *(SERVING / name for name in ("queues.py", "load.py"))]
-    # Its hash: every key of 800 variants would hash the whole text again.
-    return content_hash([behaviour(file, file.stat().st_mtime_ns)[0] for file in files])
 
 
 def _simulated(times: ServiceTimes, limit_ms: float, promise: float, burstiness: float = 1.0) -> float | None:

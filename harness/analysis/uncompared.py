@@ -25,16 +25,19 @@ from harness.results import Estimate, NotCompared, Row, Tradeoff
 from harness.suite.expression import Constraint
 from harness.suite.schema import Suite
 
-PER_MILLION = "cost_per_million_usd"
 STOPPED = (Reason.NOT_RUN, Reason.RULED_OUT)
+"""Why a row was measured no further that did not fail."""
+
+PER_MILLION = "cost_per_million_usd"
+
 NOT_YET = "not run: the run has not come to it"
 """Of a row whose trials are planned and have no record: the run goes on, or was interrupted."""
 
 
 @dataclass(frozen=True)
 class Uncompared:
-    """Rows without a number for all that decides, only because they were not run or were ruled out under other
-    limits, that may be the choice.
+    """Rows that may be the choice and lack a number that decides, as they were not run or were ruled
+    out under other limits.
 
     Args:
         rows: those whose objective is not known first, then by their lead.
@@ -137,16 +140,12 @@ class Asked:
         if self.own is None:
             return 1.0
         before, now = self.own.decision, self.suite.decision
-        kept = {c.metric: c.limit for c in self.limits if c.is_upper}
-        if any(
-            c.limit < kept.get(c.metric, np.inf) for c in limits_of(self.own) if c.is_upper and c.metric in LATE
-        ):
-            return 0.0
-        if (before.traffic.headroom, before.traffic.spare, before.costs) != (
-            now.traffic.headroom,
-            now.traffic.spare,
-            now.costs,
-        ):
+        late, was_late = (
+            {c.metric: c.limit for c in limits if c.is_upper and c.metric in LATE}
+            for limits in (self.limits, limits_of(self.own))
+        )
+        fixed, was_fixed = ((d.traffic.headroom, d.traffic.spare, d.costs) for d in (now, before))
+        if fixed != was_fixed or any(late.get(name, np.inf) > limit for name, limit in was_late.items()):
             return 0.0
         least = min(_price_ratios(self.own, self.suite), default=0.0)
         if metric != "train_cost_usd":

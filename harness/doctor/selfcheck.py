@@ -11,6 +11,7 @@ import numpy as np
 
 from harness.codec import Json, JsonObject
 from harness.facts import DuelFacts
+from harness.metrics import CAPACITY
 from harness.protocols import Job, Outcome
 from harness.record import Trial, TrialError
 from harness.serving.load import ServerSettings
@@ -116,7 +117,7 @@ def _server_check(name: str, args: JsonObject, took_ms: np.ndarray, seconds: flo
         "seconds": seconds,
     }
     expected = true_capacity(Services.fixed(took_ms / 1e3), settings)
-    return [_check(name, expected, measure(args, scenario, seed), "throughput_at_slo_qps", 0.10)]
+    return [_check(name, expected, measure(args, scenario, seed), CAPACITY, 0.10)]
 
 
 def identical_pair(seed: int = 0) -> list[Check]:

@@ -21,7 +21,10 @@ from harness.specification import Spec
 if TYPE_CHECKING:
     from harness.suite.schema import OwnMetric, Suite
 
-__all__ = ["METRICS", "Metric", "MetricTable", "metric", "metrics_of", "stem", "watched_metric"]
+__all__ = ["CAPACITY", "METRICS", "Metric", "MetricTable", "metric", "metrics_of", "stem", "watched_metric"]
+
+CAPACITY = "throughput_at_slo_qps"
+"""The load that keeps the limit on latency."""
 
 METRICS: dict[str, Metric] = {
     m.name: m
@@ -156,7 +159,7 @@ METRICS: dict[str, Metric] = {
             scenarios=("offline",),
         ),
         Metric(
-            "throughput_at_slo_qps",
+            CAPACITY,
             "1/s",
             "higher",
             "Highest load of random arrivals that keeps the 99th percentile of latency under the limit",

@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from harness.metrics import CAPACITY
 from harness.planning.estimate import test_rows_of, usd_per_hour
 from harness.record import HarnessError
 from harness.spread import Spread
@@ -148,7 +149,7 @@ def _deciding(suite: Suite) -> list[str]:
     from harness.metrics import metrics_of
 
     known = metrics_of(suite)
-    speed = "throughput_at_slo_qps" if suite.serving.scenarios.server else "latency_p50_ms"
+    speed = CAPACITY if suite.serving.scenarios.server else "latency_p50_ms"
     found: dict[str, None] = {}
     for name in (*_objective(suite)[0].names, *(_limited(text)[0] for text in suite.decision.constraints)):
         if name in known and known[name].is_money:

@@ -13,6 +13,7 @@ from math import exp
 from harness.analysis.joint import LAUNCH_SD
 from harness.analysis.rule import POSSIBLE
 from harness.analysis.sensitivity import Question
+from harness.metrics import CAPACITY
 from harness.names import hint
 from harness.record import Record, Resources, SuiteError, Trial
 from harness.results import Recommendation, Row, Tradeoff
@@ -118,7 +119,7 @@ def certify_trials(
     trials = []
     for name in names:
         trials.append(_aside(served[name], {"name": "certify", "mode": "SingleStream", "seconds": seconds}))
-        load = rows[name].estimates.get("throughput_at_slo_qps") if name in rows else None
+        load = rows[name].estimates.get(CAPACITY) if name in rows else None
         if scenarios.server and load is not None and load.value:
             limit = scenarios.server.latency_p99_ms
             alone = rows[name].estimates.get(SPEED)

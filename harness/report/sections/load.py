@@ -10,6 +10,7 @@ import numpy as np
 from harness.analysis.loads import DAMAGED, requests_of
 from harness.facts import ServerFacts
 from harness.facts.serving import LoadPoint
+from harness.metrics import CAPACITY
 from harness.protocols import Section
 from harness.record import Record
 from harness.report import canvas, charts, plots
@@ -26,7 +27,6 @@ from harness.suite.variants import workers_of
 
 STEP = 0.05
 """Runs whose loads are alike by this share of the closed-loop bound are pooled: rounds choose their loads."""
-CAPACITY = "throughput_at_slo_qps"
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from harness.facts import ServeFacts, ServerFacts
+from harness.metrics import CAPACITY
 from harness.protocols import Section
 from harness.report import numbers as n
 from harness.report.blocks import Block, Cell, Column, Table, section, text
@@ -13,7 +14,7 @@ from harness.report.sections.tradeoff import figure, left_out
 from harness.results import Row
 from harness.suite.variants import in_process, is_over_http
 
-METRICS = ("latency_p50_ms", "latency_p99_ms", "throughput_at_slo_qps", "throughput_offline_per_s")
+METRICS = ("latency_p50_ms", "latency_p99_ms", CAPACITY, "throughput_offline_per_s")
 LEAD = (
     "The same artifacts, called in their process and reached as clients reach them: JSON over HTTP on "
     "loopback, connections kept open, served by {server}{settings}. The client shares the machine and its "

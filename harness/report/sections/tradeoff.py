@@ -10,7 +10,7 @@ import numpy as np
 from harness.analysis.criteria import VALUE
 from harness.analysis.money import COST_METRICS
 from harness.facts import ScoreFacts
-from harness.metrics import MetricTable, stem
+from harness.metrics import CAPACITY, MetricTable, stem
 from harness.protocols import ONE_SIDED, Better, Section
 from harness.reasons import SAID_ONCE, Reason
 from harness.report import canvas, charts, plots
@@ -36,7 +36,7 @@ from harness.report.sections.verdict import key_metrics
 from harness.results import Estimate, Row
 
 MOST_DRAWN = 16
-SPEED = ("latency_p99_ms", "latency_p50_ms", "throughput_at_slo_qps", "throughput_offline_per_s")
+SPEED = ("latency_p99_ms", "latency_p50_ms", CAPACITY, "throughput_offline_per_s")
 
 
 def tradeoff_table(e: Evidence) -> Section | None:

@@ -9,7 +9,7 @@ from harness.analysis.explain import NONE_MEETS_ALL, nearest_miss, so_far_senten
 from harness.analysis.instances import instances
 from harness.facts.surroundings import Hardware
 from harness.figures import short
-from harness.metrics import MetricTable
+from harness.metrics import CAPACITY, MetricTable
 from harness.protocols import Section
 from harness.report import numbers as n
 from harness.report.blocks import (
@@ -203,7 +203,7 @@ def key_metrics(e: Evidence, most: int = 5) -> tuple[str, ...]:
     """What a reader looks at first: the objective, the limited metrics, then quality, speed, money."""
     wanted = [
         e.objective_metric, *(item.metric for item in e.limits), e.quality_metric,
-        "latency_p99_ms", "latency_p50_ms", "throughput_at_slo_qps", "cost_per_million_usd",
+        "latency_p99_ms", "latency_p50_ms", CAPACITY, "cost_per_million_usd",
         "cost_per_month_usd",
         "throughput_offline_per_s", "peak_memory_mb", "peak_gpu_memory_mb", "model_size_mb",
         "train_cost_usd", "train_seconds",

@@ -27,7 +27,7 @@ from harness.analysis.stats import Array
 from harness.analysis.uncompared import why_not_run
 from harness.analysis.values import metric_draws
 from harness.codec import JsonObject
-from harness.metrics import MetricTable, metrics_of
+from harness.metrics import CAPACITY, MetricTable, metrics_of
 from harness.protocols import Section
 from harness.reasons import broken_by
 from harness.report import numbers as n
@@ -141,7 +141,7 @@ def _needed(question: Question) -> list[str]:
     """Metrics whose draws decide: costs by what they are made from, a value by its parts."""
     wanted = _read(question)
     if any(_is_bill(x) for x in wanted) or not wanted:
-        wanted += ["throughput_at_slo_qps", "throughput_offline_per_s", "latency_p50_ms"]
+        wanted += [CAPACITY, "throughput_offline_per_s", "latency_p50_ms"]
     known = [x for x in dict.fromkeys(wanted) if x not in SETTINGS and x != VALUE]
     return [x for x in known if x in question.table.draws and not _is_bill(x)]
 
