@@ -9,9 +9,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from harness.analysis.launches import unlike_rounds
 from harness.analysis.loads import Loads, beside_mean, in_one_queue
 from harness.analysis.measured import measured_table
 from harness.analysis.served import counted_share
+from harness.analysis.tradeoff import tradeoff
 from harness.facts import ServerFacts
 from harness.metrics import CAPACITY
 from harness.record import Record, Trial
@@ -208,3 +210,26 @@ def test_a_few_calls_in_all_can_be_drawn_again() -> None:
     series = series_of([calls], np.array([0.02]), settings)
     drawn = [len(series.resampled(100.0, np.random.default_rng(k)).factor) for k in range(50)]
     assert min(drawn) > 0
+
+
+def test_rows_of_unlike_rounds_are_named_where_a_load_or_a_p99_decides() -> None:
+    """A run that decides early gives its leaders more rounds than the others."""
+    truths = {name: Truth(0.9, 2.0) for name in ("leader", "second", "third")}
+    world = World(truths)
+    every = world.records()
+    fewer = [r for r in every if r.trial.candidate == "leader" or (r.trial.round or 0) == 0]
+
+    def said(records: list[Record], **decision: object) -> list[str]:
+        suite = make_suite(list(truths), world.runtimes, **decision)
+        found = tradeoff(records, suite, world.predictions.__getitem__).warnings
+        return [w for w in found if "serving rounds" in w]
+
+    by_speed = {"constraints": ("latency_p99_ms <= 10",), "objective": "maximize accuracy"}
+    (told,) = said(fewer, **by_speed)
+    assert told.endswith("serving rounds (3 of leader/torch, 1 of second/torch and 1 more)")
+    assert not said(every, **by_speed) and not said(fewer, objective="maximize accuracy")
+    rounds = {"a/onnx": 3, "b/onnx": 1}
+    assert unlike_rounds(rounds, True).endswith(
+        ": over more of them more slow minutes are met, so that a load is honestly lower"
+    )
+    assert unlike_rounds({"a/onnx": 2, "b/onnx": 2}, True) == ""

@@ -23,11 +23,12 @@ from harness.analysis.folds import (
 from harness.analysis.heavy_tails import heaviest, said_of
 from harness.analysis.index import RecordIndex
 from harness.analysis.joint import LAUNCH_SD, SEED_SPREAD, launch_draws, quality_draws
-from harness.analysis.launches import headline, launch_values
+from harness.analysis.launches import headline, launch_values, unlike_rounds
 from harness.analysis.loads import Loads, beside_mean
 from harness.analysis.predictions import NotComparableError, ScoreReader, Scores
-from harness.analysis.race import in_the_race, still_racing
+from harness.analysis.race import BILLS, in_the_race, still_racing
 from harness.analysis.scored import ScoredRows, scored_rows
+from harness.analysis.served import P99
 from harness.analysis.sessions import by_session
 from harness.analysis.spreads import launch_spread, quality_spread
 from harness.analysis.stats import Array
@@ -89,8 +90,24 @@ def gather(
         beliefs.warnings.append(
             f"one launch per variant: probabilities assume that launches differ by 15 % ({named})"
         )
+    beliefs.warnings += _unlike_rounds(beliefs, suite)
     beliefs.estimates = {n: beliefs.estimates[n] for n in sorted(beliefs.estimates, key=_column)}
     return beliefs
+
+
+def _unlike_rounds(beliefs: Beliefs, suite: Suite) -> list[str]:
+    """That those in the race were not launched equally often, where what launches tell decides."""
+    of_load = any(decides(suite, name) for name in (CAPACITY, *BILLS))
+    for name in (CAPACITY, P99):
+        if name not in beliefs.estimates or not (of_load if name == CAPACITY else decides(suite, name)):
+            continue
+        told = zip(beliefs.rows, beliefs.estimates[name], beliefs.race, strict=True)
+        rounds = {
+            row.name: cell.n for row, cell, races in told if races and cell.value is not None and cell.n
+        }
+        if said := unlike_rounds(rounds, of_load):
+            return [said]
+    return []
 
 
 def _column(name: str) -> tuple[int, str]:

@@ -79,7 +79,7 @@ def still_racing(
 def _surely_too_dear(index: RecordIndex, row: Variant, suite: Suite, scores: ScoresOf) -> bool:
     """Whether a limit on cost is surely broken even by the bill of as many requests as the row could answer
     at most."""
-    limits = [c for c in limits_of(suite) if c.metric in _BILLS and c.is_upper]
+    limits = [c for c in limits_of(suite) if c.metric in BILLS and c.is_upper]
     price = price_of(suite.machine) if limits else None
     if price is None or suite.machines or is_elsewhere(row.runtime):  # another machine may be cheaper
         return False
@@ -89,10 +89,10 @@ def _surely_too_dear(index: RecordIndex, row: Variant, suite: Suite, scores: Sco
         return False
     most = math.exp(figure[0] + SURELY * figure[1])
     traffic = suite.decision.traffic
-    return any(float(_BILLS[c.metric](most, traffic, price.usd_per_hour)) > c.limit for c in limits)
+    return any(float(BILLS[c.metric](most, traffic, price.usd_per_hour)) > c.limit for c in limits)
 
 
-_BILLS = {"cost_per_month_usd": cost_per_month, "cost_per_million_usd": cost_per_million}
+BILLS = {"cost_per_month_usd": cost_per_month, "cost_per_million_usd": cost_per_million}
 
 Figure = tuple[float, float, bool]
 """Mean, standard error, whether they are logarithms."""

@@ -51,7 +51,11 @@ class Uncompared:
     matters: bool = False
 
     def of_all(self, best: float) -> float | None:
-        """P(best) among the rows that were compared → among all; None where the answer waits for others."""
+        """P(best) among the rows that were compared → among all; None where the answer waits for others.
+
+        As if the two were independent: in simulated worlds like ours the same draws for both say .03 less or
+        more, and are no nearer to the truth (LOG.md).
+        """
         return None if self.none_better is None or self.matters else best * self.none_better
 
 
@@ -71,9 +75,12 @@ def uncompared(
         own: the suite under whose prices and traffic rows were ruled out, where another is asked.
     """
     names = list(dict.fromkeys((*goal.metrics, *(c.metric for c in limits))))
-    asked = Asked(suite, limits, own)
-    places = [k for k, row in enumerate(table.rows) if k not in set(barred) and why_not_run(row, names)]
-    none_better, found, matters = np.ones(count_draws(table), dtype=bool), [], False
+    asked = OtherTerms(suite, limits, own)
+    # Asked at every point of a switch, of hundreds of rows: draws tell who has all numbers.
+    lacks = np.any([np.isnan(metric_draws(table, name)[0]) for name in names], axis=0)
+    out = set(barred)
+    places = [k for k in np.flatnonzero(lacks).tolist() if k not in out and why_not_run(table.rows[k], names)]
+    none_better, found, matters = np.ones(count_draws(table), dtype=bool), list[NotCompared](), False
     for k in places:
         if any(_is_out(limit, table.rows[k], names, asked) for limit in limits):
             continue
@@ -92,8 +99,8 @@ def uncompared(
         none_better &= ~better
         matters |= float((lead * better).mean()) > choice.tolerance
         found.append(_told(table, names, k, lead, float(better.mean())))
-    unknown = any(one["probability_better"] is None for one in found)
     found.sort(key=lambda one: -(one["lead"] if one["lead"] is not None else np.inf))
+    unknown = any(one["probability_better"] is None for one in found)
     return Uncompared(tuple(found), None if unknown else float(none_better.mean()), matters)
 
 
@@ -111,7 +118,7 @@ def why_not_run(row: Row, names: Iterable[str]) -> str:
     return why if reason_of(why) is Reason.RULED_OUT else why.partition(": ")[2] or why
 
 
-def _is_out(limit: Constraint, row: Row, names: Iterable[str], asked: Asked) -> bool:
+def _is_out(limit: Constraint, row: Row, names: Iterable[str], asked: OtherTerms) -> bool:
     """Whether a row that was ruled out is so by a limit too: not by a wider one, which it may keep."""
     below = (limit.metric, *(BELOW.get(limit.metric, ()) if limit.is_upper else ()))
     known = broken_by(why_not_run(row, names))
@@ -123,7 +130,7 @@ def _is_out(limit: Constraint, row: Row, names: Iterable[str], asked: Asked) -> 
 
 
 @dataclass(frozen=True)
-class Asked:
+class OtherTerms:
     """The terms that are asked for, beside those that rows were ruled out under.
 
     Args:
