@@ -5,6 +5,7 @@ from __future__ import annotations
 from types import SimpleNamespace
 from typing import Any, cast
 
+import numpy as np
 import pytest
 
 from harness.analysis.criteria import goal_of, limits_of
@@ -57,6 +58,20 @@ def test_who_is_surely_worse_than_the_most_popular_items_must_not_be_chosen() ->
     assert not barred(row(0.05, 0.045, 0.065)), "not surely"
     assert not barred(row(0.06, 0.05, 0.07)), "they are it"
     assert not barred(row(0.05, 0.045, 0.055), popular={}), "nobody measured it"
+
+
+@pytest.mark.parametrize(("alike", "is_out"), [(0.99, True), (0.0, False)])
+def test_a_candidate_that_is_the_most_popular_items_is_compared_with_user_by_user(
+    alike: float, is_out: bool
+) -> None:
+    """Both are .01 apart, and each is known to ± .012: users that all serve alike tell them apart."""
+    random = np.random.default_rng(0)
+    common, own = random.standard_normal((4000, 1)), random.standard_normal((4000, 2))
+    draws = [0.05, 0.06] + 0.006 * (np.sqrt(alike) * common + np.sqrt(1 - alike) * own)
+    low, high = (0.038, 0.062) if is_out else (0.039, 0.0599)
+    rows = (row(0.05, low, high), row(0.06, 0.048, 0.072))
+    table = Tradeoff(rows, ("ndcg@10",), {"ndcg@10": draws}, baseline=Baseline(popular=POPULAR))
+    assert set(senseless(table, (), GOAL)) == ({0} if is_out else set())
 
 
 def test_who_finds_more_of_what_a_limit_asks_for_may_be_chosen_though_its_order_is_worse() -> None:

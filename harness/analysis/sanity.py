@@ -109,7 +109,7 @@ def senseless(table: Tradeoff, limits: Sequence[Constraint], goal: DecisionObjec
     ]
     found = {}
     for k, row in enumerate(table.rows):
-        if said := worse_than_popular(row, deciding, table.baseline.popular):
+        if said := worse_than_popular(table, k, deciding):
             found[k] = said
         ahead = {n: _ahead(row, n, table.baseline.constant) for n in deciding}
         if any(by is None or by > 0 for by in ahead.values()):
