@@ -9,6 +9,7 @@ differ by many times their noise stay where they are. Rows far below the leader 
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Sequence
 from functools import cached_property
 
@@ -107,16 +108,19 @@ class Shrinking:
         if not len(self._models):
             return firsts, numbers
         heads, head_of = list[int](), np.empty(len(firsts), dtype=np.intp)
+        of_model = defaultdict[str, list[int]](list)  # of 500 models all pairs take a second
         for number in np.argsort(firsts).tolist():
             place = int(firsts[number])
-            kin = (h for h in heads if self._are_kin(int(rows[h]), int(rows[place])))
+            own = of_model[str(self._models[rows[place]])]
+            kin = (h for h in own if self._are_kin(int(rows[h]), int(rows[place])))
             head_of[number] = head = next(kin, place)
-            heads += [place] if head == place else []
+            if head == place:
+                heads.append(place)
+                own.append(place)
         return np.array(heads), np.searchsorted(heads, head_of[numbers])
 
     def _are_kin(self, one: int, other: int) -> bool:
-        if self._models[one] != self._models[other]:
-            return False
+        """Of two runtimes of a model."""
         if (one, other) not in self._kin:
             apart = float((self.draws[one] - self.draws[other]).std())
             least = float(min(self._variance[one], self._variance[other])) ** 0.5
