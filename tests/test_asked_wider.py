@@ -83,7 +83,12 @@ def test_the_switch_that_is_told_is_the_answer_under_that_limit(tmp_path: Path) 
     asked = decide(run, ["latency_p99_ms <= 2"])
     assert asked.verdict == "not_enough_evidence" and asked.choice is None and asked.so_far is not None
     assert {one["variant"] for one in asked.not_compared} == {"resnet/torch", "resnet/onnx"}
-    assert "ruled out before training" in asked.reasons[1] and "with these limits" in asked.reasons[-1]
+    assert (
+        "ruled out before training" in asked.reasons[1] and "measures who was ruled out" in asked.reasons[-1]
+    )
+    command = "python -m harness run … --set 'decision.constraints=[\"latency_p99_ms <= 2\"]'"
+    assert command in asked.reasons[-1]
+    assert next_commands(asked, "made_up/1")[0] == (command, "measures who was ruled out")
     assert decide(run, ["accuracy >= 0.8"]).choice == found.choice, "another limit changes nothing of it"
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import shlex
 from collections.abc import Sequence
 
 import numpy as np
@@ -14,9 +16,10 @@ from harness.analysis.sensitivity import Question
 from harness.analysis.stats import row_quantiles
 from harness.analysis.ties import Named, few
 from harness.analysis.tradeoff import interval_text, objections, percent, picked, words_of
+from harness.analysis.uncompared import were_ruled_out
 from harness.analysis.values import where_held
 from harness.figures import short
-from harness.reasons import Reason, is_unrun, reason_of
+from harness.reasons import is_unrun
 from harness.results import (
     Estimate,
     Expected,
@@ -167,10 +170,13 @@ def still_open(table: Tradeoff, choice: Choice) -> tuple[StillOpen, ...]:
 # ------------------------------------------------------------------------------------ not all were run
 
 GOES_ON = "The same `python -m harness run …` goes on with what is missing; what is finished is kept."
-RULED_OUT_THEN = (
-    "Who was ruled out is measured by the same `python -m harness run …` with these limits in the suite's "
-    "`decision`; what is finished is kept."
-)
+
+
+def with_these_limits(limits: Sequence[Constraint | str]) -> str:
+    """What measures who was ruled out under other limits."""
+    asked = json.dumps([str(c) for c in limits], ensure_ascii=False)
+    return f"python -m harness run … --set {shlex.quote(f'decision.constraints={asked}')}"
+
 
 MOST_WAITED = 3
 """Variants that were not run of which more is said than their names."""
@@ -201,13 +207,18 @@ def waiting_reasons(question: Question, found: SoFar | None) -> tuple[str, ...]:
     rows, ahead = question.uncompared.rows, found["variant"] if found else ""
     said = [_waits(one, question.limits, question.goal.subject, ahead) for one in rows[:MOST_WAITED]]
     more = len(rows) - MOST_WAITED
-    return (*said, *([f"{more} more may be better."] if more > 0 else []), *how_to_go_on(rows))
+    return (
+        *said,
+        *([f"{more} more may be better."] if more > 0 else []),
+        *how_to_go_on(rows, question.limits),
+    )
 
 
-def how_to_go_on(rows: Sequence[NotCompared]) -> tuple[str, ...]:
+def how_to_go_on(rows: Sequence[NotCompared], limits: Sequence[Constraint]) -> tuple[str, ...]:
     """What measures those that were not run, and those that were ruled out under other limits."""
-    out = [reason_of(one["why"]) is Reason.RULED_OUT for one in rows]
-    return (*([] if all(out) else [GOES_ON]), *([RULED_OUT_THEN] if any(out) else []))
+    out = [were_ruled_out([one]) for one in rows]
+    then = f"`{with_these_limits(limits)}` measures who was ruled out; what is finished is kept."
+    return (*([] if all(out) else [GOES_ON]), *([then] if any(out) else []))
 
 
 def _waits(one: NotCompared, limits: Sequence[Constraint], subject: str, ahead: str) -> str:

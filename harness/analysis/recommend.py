@@ -109,7 +109,7 @@ def answer(question: Question, flips: bool = True) -> Recommendation:
     }
     common["not_compared"] = question.uncompared.rows
     if lacking := undecidable(table, limits, goal):
-        said = (*lacking, *how_to_go_on(question.uncompared.rows))
+        said = (*lacking, *how_to_go_on(question.uncompared.rows, limits))
         return Recommendation("not_enough_evidence", None, None, reasons=said, **common)
     common["nearest"] = nearest_entry(table, choice, limits) if limits else None
     common["may_keep_limits"] = still_open(table, choice)

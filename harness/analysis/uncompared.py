@@ -118,6 +118,11 @@ def why_not_run(row: Row, names: Iterable[str]) -> str:
     return why if reason_of(why) is Reason.RULED_OUT else why.partition(": ")[2] or why
 
 
+def were_ruled_out(rows: Sequence[NotCompared]) -> bool:
+    """Whether all were measured no further for a limit, none for want of time."""
+    return all(reason_of(one["why"]) is Reason.RULED_OUT for one in rows)
+
+
 def _is_out(limit: Constraint, row: Row, names: Iterable[str], asked: OtherTerms) -> bool:
     """Whether a row that was ruled out is so by a limit too: not by a wider one, which it may keep."""
     below = (limit.metric, *(BELOW.get(limit.metric, ()) if limit.is_upper else ()))

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from harness.analysis.criteria import HARNESS_METRICS
-from harness.analysis.explain import waits_for
+from harness.analysis.explain import waits_for, with_these_limits
+from harness.analysis.uncompared import were_ruled_out
 from harness.metrics import MetricTable, metrics_of
 from harness.protocols import Metric
 from harness.reasons import SAID_ONCE, Reason
@@ -94,6 +95,8 @@ def next_commands(
     again = _other_terms(recommendation, f"{tool} recommend {run}", suite)
     shown = (f"{tool} report {run} --pdf", "the whole report on paper")
     if recommendation.choice is None and recommendation.not_compared:
+        if were_ruled_out(recommendation.not_compared):
+            return (with_these_limits(recommendation.constraints), "measures who was ruled out"), shown
         return (f"{tool} run …", "the same command goes on with what was not run"), shown
     if recommendation.choice is None:
         return again, shown, (f"{tool} list models", "other candidates to try")
