@@ -124,3 +124,32 @@ def test_a_limit_that_is_tighter_than_the_one_load_is_measured_within_is_told(
     )
     told = [note for note in plan_notes(suite) if "write `server: {latency_p99_ms: 5}`" in note]
     assert bool(told) is is_told
+
+
+INSIDE = "args: {estimator: 'sklearn:LogisticRegression'}"
+
+
+@pytest.mark.parametrize(
+    ("candidate", "is_told"),
+    [
+        (f"model: 'sklearn:TunedThresholdClassifierCV', {INSIDE}", True),
+        (
+            "model: 'sklearn:Pipeline', args: {steps: {scale: 'sklearn:StandardScaler', model: "
+            f"{{model: 'sklearn:model_selection.FixedThresholdClassifier', {INSIDE}}}}}}}",
+            True,
+        ),
+        (f"model: 'sklearn:CalibratedClassifierCV', {INSIDE}", False),
+    ],
+)
+def test_a_threshold_that_an_estimator_brings_along_is_told_to_decide_nothing(
+    candidate: str, is_told: bool, tmp_path: Path
+) -> None:
+    """Answers are probabilities: the tuned did as well as the untuned, and nothing said why."""
+    (tmp_path / "suite.yaml").write_text(
+        "name: tuned\ntask: tabular_classification\ndata: {name: breast_cancer}\n"
+        f"candidates: {{one: {{{candidate}}}, other: 'sklearn:LogisticRegression'}}\n"
+        "decision: {objective: maximize accuracy}\n"
+    )
+    notes = plan_notes(read_suite(tmp_path / "suite.yaml"))
+    told = [note for note in notes if "decides nothing here" in note]
+    assert bool(told) is is_told and all("of one (" in note and "other" not in note for note in told)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 
 HALF = 0.5
 """Where so many rows have one value, it is the constant answer with the lowest mean absolute error."""
+OWN_THRESHOLD = ("FixedThresholdClassifier", "TunedThresholdClassifierCV")
+"""scikit-learn's: `predict` has a threshold of its own, `predict_proba` is that of the estimator inside."""
 APART = "decide by a metric of your own (`metrics`), or predict whether and how much apart"
 
 
@@ -37,6 +40,7 @@ def plan_notes(suite: Suite, machine_class: str | None = None) -> tuple[str, ...
     said = (*notes(suite.data.name, suite.data.args), *cuts.notes)
     said = (*said, *filter(None, [seconds_note(suite)]))
     own = [watched_note(suite), constant_note(suite), heavy_note(suite, cuts), usual_note(suite, cuts)]
+    own += [threshold_note(suite)]
     own += [silence_note(suite), busy_note(suite), tail_note(suite), *backward_limits(suite)]
     money = [
         promise_note(suite),
@@ -207,6 +211,30 @@ def constant_note(suite: Suite) -> str:
         "pr_auc, f1_macro or balanced_accuracy (`positive` names the class that matters); page one shows "
         "what is found of the rare class"
     )
+
+
+def threshold_note(suite: Suite) -> str:
+    """That an estimator's own threshold will decide nothing; empty where no candidate has one."""
+    last = {name: _last_step(c.model, c.args).rpartition(":")[2] for name, c in suite.candidates.items()}
+    names = [f"{name} ({kind})" for name, kind in last.items() if kind.rpartition(".")[2] in OWN_THRESHOLD]
+    if not names:
+        return ""
+    return (
+        f"the threshold of {', '.join(names)} decides nothing here: a label is the class of the largest "
+        "probability, in figures and when served; write the estimator inside in its place, and take a "
+        "threshold from the report's thresholds, which finds one for each candidate"
+    )
+
+
+def _last_step(model: str, args: Mapping[str, object]) -> str:
+    """The reference of what answers: of a pipeline its last step."""
+    steps = args.get("steps")
+    if not isinstance(steps, Mapping) or not steps:
+        return model
+    last = list(steps.values())[-1]
+    if isinstance(last, Mapping):
+        return _last_step(str(last.get("model", "")), last.get("args") or {})
+    return str(last)
 
 
 def heavy_note(suite: Suite, cuts: Cuts) -> str:
