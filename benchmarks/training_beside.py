@@ -1,4 +1,4 @@
-"""Images a second beside a hand-written loop, compiled, Lightning, the Trainer of transformers, train.py of timm.
+"""Images a second beside a hand-written loop, Lightning, the Trainer of transformers and timm's `train.py`.
 
     python -m benchmarks.training_beside [--device cuda] [--images 4000] [--batch 64] [--turns 3]
                                          [--networks small_cnn resnet vit …] [--out benchmarks/results/….json]
@@ -8,9 +8,10 @@ All train the same network on the same drawn images of 28×28 with the same step
 and falls, gradients clipped at 1, and the way of computing (precision, memory layout) that `precision: auto`
 chose for the harness. Images lie ready as tensors on the device for all but Lightning and the Trainer, which
 have loaders of their own over the same tensors, and timm's `train.py`, which runs in a process of its own and
-reads the images as PNG files (`benchmarks.training_beside_timm`). Subjects take turns (forwards, then backwards) in one
-process; of each training the first epoch warms up, compiles, and does not count. A figure is the median over
-turns of the images a second of the other epochs, validation left out; a ratio is to the hand-written loop.
+reads the images as PNG files (`benchmarks.training_beside_timm`). Subjects take turns (forwards, then
+backwards) in one process; of each training the first epoch warms up, compiles, and does not count. A figure
+is the median over turns of the images a second of the other epochs, validation left out; a ratio is to the
+hand-written loop.
 On a processor seconds are the process's own (one thread), since neighbours take turns on a small machine.
 
 Gates: harness ≥ .98 of the hand-written loop; on CNN and ResNet `harness, compiled` ≥ 1.25 times it. Other
@@ -212,7 +213,8 @@ def timm_script(bench: Bench, checkout: Path) -> list[float]:
         sys.executable, "-m", "benchmarks.training_beside_timm", str(checkout), bench.name,
         "--images", str(len(bench.y)), "--batch", str(bench.training.batch_size), "--device", bench.device,
         "--threads", str(torch.get_num_threads()),
-        *(["--channels-last"] if mode.channels_last else []), *(["--bf16"] if mode.precision == "bf16" else []),
+        *(["--channels-last"] if mode.channels_last else []),
+        *(["--bf16"] if mode.precision == "bf16" else []),
     ]  # fmt: skip
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
