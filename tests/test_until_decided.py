@@ -309,6 +309,27 @@ def test_who_cannot_be_told_apart_has_all_rounds_of_the_suite_before_that_is_sai
     assert ("resnet", "torch", 1) not in served, "who is behind has none of it"
 
 
+@pytest.mark.parametrize(("left_s", "seeds"), [(np.inf, 3), (100.0, 2)])
+def test_who_is_named_of_a_tie_has_all_seeds_of_the_suite_where_there_is_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, left_s: float, seeds: int
+) -> None:
+    """With two of three seeds another of a tie was named: in simulated worlds its regret was 1.7 times the
+    whole run's."""
+    monkeypatch.setitem(ACCURACY, "resnet", 0.878)
+    alike = NEAR.replace(", latency_p99_ms <= 0.8", "").replace("seeds: [0, 1]", "seeds: [0, 1, 2]")
+    (tmp_path / "alike.yaml").write_text(alike)
+    suite = read_suite(tmp_path / "alike.yaml")
+    world = NearWorld(open_run(tmp_path / "few", suite.name, "0123456789abcdef"), number=3)
+
+    def wall_s(trials: Sequence[Trial]) -> float:
+        return sum(70.0 for t in trials if t.kind == "train" and not world.run.has_finished(t.id))
+
+    spend(suite, Worlds(world.run, world.execute, wall_s=wall_s), left_s=lambda: left_s)
+    trained = [r.trial.candidate for r in world.run.records() if r.trial.kind == "train"]
+    assert [trained.count(name) for name in ("small_cnn", "resnet")] == [seeds, seeds]
+    assert trained.count("vit") < 3, "who is behind has none of it"
+
+
 def test_what_is_worth_nearly_as_much_is_measured_in_the_same_step_where_it_is_cheap(
     suite: Suite, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

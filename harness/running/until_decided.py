@@ -258,7 +258,9 @@ class _Spending:
         if is_decided(question):
             return None, "decided"
         if not self.is_open_ended and is_beyond_reach(question, self.asked.times_left()):
-            if left_s > 0 and (rest := self._rest_of_rounds(question)):
+            if left_s > 0 and (
+                rest := self._rest_of_rounds(question) or self._rest_of_seeds(question, left_s)
+            ):
                 return rest, ""
             return None, "indistinguishable at this budget: all its seeds would hardly tell the tied apart"
         taken, reason = self._worth_most(question, left_s)
@@ -323,9 +325,8 @@ class _Spending:
     def _rest_of_contenders(self, question: Question) -> str:
         """Nobody can be named, and nothing is worth its price: the suite's own seeds and rounds of who may
         yet be, before that is said; empty where they are spent."""
-        rows = [question.table.rows[k] for k in self._may_be_named(question)]
-        alive = [row for row in rows if row.variant in self.asked.alive]
-        given = [row.variant for row in alive if self.asked.raise_to(row, sys.maxsize)]
+        rows = self._may_be_named(question)
+        given = [row.variant for row in rows if self.asked.raise_to(row, sys.maxsize)]
         return f"all seeds and rounds of {' and '.join(given)}, since nobody can be named" if given else ""
 
     def _rest_of_rounds(self, question: Question) -> str:
@@ -334,27 +335,32 @@ class _Spending:
         Empty where they are spent or nothing that is served decides."""
         if not served_metrics(question):
             return ""
-        rows = [question.table.rows[k] for k in self._may_be_named(question)]
-        given = [
-            row.variant
-            for row in rows
-            if row.variant in self.asked.alive and self.asked.raise_to(row, sys.maxsize, with_seeds=False)
-        ]
+        rows = self._may_be_named(question)
+        given = [r.variant for r in rows if self.asked.raise_to(r, sys.maxsize, with_seeds=False)]
         return f"all rounds of {' and '.join(given)}" if given else ""
+
+    def _rest_of_seeds(self, question: Question, left_s: float) -> str:
+        """The suite's other seeds of who may be named, before they are called indistinguishable: they hardly
+        tell them apart, but who is named of a tie loses less by them. Empty where they are spent, or where
+        what is left is too little."""
+        before = dict(self.asked.seeds)
+        given = self.asked.all_seeds(row.candidate for row in self._may_be_named(question))
+        if given and self._wall_s(self.asked.trials()) > left_s:
+            self.asked.seeds, given = before, []
+        return f"all seeds of {' and '.join(given)}" if given else ""
 
     def _contenders_in_full(self, question: Question) -> str:
         """Ask that who is named or may yet be is scored itself, a spent budget or not: no variant is named by
         another's figures. Empty where they are."""
-        rows = [question.table.rows[k] for k in self._may_be_named(question)]
-        given = [r.variant for r in rows if r.is_inherited and r.variant in self.asked.alive]
+        given = [row.variant for row in self._may_be_named(question) if row.is_inherited]
         self.asked.in_full |= {self.asked.grid[v][1] for v in given}
         self.told.in_full += given
         return f"all test rows for {' and '.join(given)}" if given else ""
 
-    @staticmethod
-    def _may_be_named(question: Question) -> list[int]:
-        choice = question.choice
-        return [k for k in choice.contenders.tolist() if choice.likely[k] >= POSSIBLE or k == choice.named]
+    def _may_be_named(self, question: Question) -> list[Row]:
+        choice, rows = question.choice, question.table.rows
+        may = [k for k in choice.contenders.tolist() if choice.likely[k] >= POSSIBLE or k == choice.named]
+        return [rows[k] for k in may if rows[k].variant in self.asked.alive]
 
     def _seconds_of_contenders(self, question: Question, is_blurred: bool = False) -> str:
         """Ask for the second seed and round of who is named or may yet be; empty where they have them.
@@ -363,8 +369,7 @@ class _Spending:
             is_blurred: others need a second round as well, if only to tell how launches vary.
         """
         rows = {row.variant: row for row in question.table.rows if row.variant in self.asked.alive}
-        named = [v for k in self._may_be_named(question) if (v := question.table.rows[k].variant) in rows]
-        given = [v for v in named if self.asked.raise_to(rows[v], FIRST)]
+        given = [r.variant for r in self._may_be_named(question) if self.asked.raise_to(r, FIRST)]
         served = [v for v, row in rows.items() if self._is_served(row)]
         more = self._enough_rounds(served) if given or is_blurred else []
         said = [f"{FIRST} seeds and rounds of {' and '.join(given)}"] if given else []
@@ -379,13 +384,8 @@ class _Spending:
 
     def _enough_rounds(self, served: Sequence[str]) -> list[str]:
         """Ask for a second round of further variants where few have one, the best ones first; which."""
-        expected = dict(
-            zip(
-                (row.variant for row in self._question.table.rows),
-                self._question.choice.expected,
-                strict=True,
-            )
-        )
+        names = (row.variant for row in self._question.table.rows)
+        expected = dict(zip(names, self._question.choice.expected, strict=True))
         once = sorted(
             (v for v in served if self.asked.rounds_of(v) < FIRST), key=lambda v: -float(expected[v])
         )
