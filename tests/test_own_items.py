@@ -37,6 +37,12 @@ TABLE = (
 )
 
 
+def test_a_table_of_items_without_a_line_of_names_is_told_to_have_none(tmp_path: Path) -> None:
+    path = log(tmp_path, lambda at: str(at.timestamp()))
+    with pytest.raises(DataError, match=r"items\.csv has no line of names, it begins with i0, shoes: write"):
+        load(path, **items(tmp_path, "".join(f"i{i},{('shoes', 'bags')[i % 2]}\n" for i in range(5))))
+
+
 def test_items_are_what_their_table_says_and_those_without_choices_belong_to_the_catalogue(
     tmp_path: Path,
 ) -> None:

@@ -150,6 +150,73 @@ def test_separators_are_found_and_names_are_asked_for(tmp_path: Path, separator:
     assert len(data.events) == N and len(data.users.ids) == 7 and len(data.catalogue.ids) == 5
 
 
+ROWS: dict[str, Callable[[int], tuple[str, ...]]] = {
+    "MIND's": lambda i: (f"U{i * 7919 % 90000}", f"N{i * 31 % 700}", f"11/{i % 28 + 1}/2019 9:05:58 AM"),
+    "hashes": lambda i: (f"{i * 2654435761 % 2**32:08x}-a", f"{i * 40503:08x}-b", f"2024-05-{i % 28 + 1:02}"),
+    "without times": lambda i: (f"U{i * 7919 % 90000}", f"N{i * 31 % 700}"),
+    "common words": lambda i: (("ann", "eve")[i % 2], ("tea", "milk")[i % 2], f"2024-0{i % 9 + 1}-01"),
+    "seconds": lambda i: (f"user-{i}", f"B0{i * 31:08}", str(1_700_000_000 + i)),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", ROWS)
+@pytest.mark.parametrize("named", [True, False])
+def test_a_log_without_a_line_of_names_never_loses_its_first_row(
+    kind: str, named: bool, tmp_path: Path
+) -> None:
+    """Ids of letters and digits were taken for names, which the cure even asked to be written."""
+    path, rows = tmp_path / "log.tsv", [ROWS[kind](i) for i in range(N)]
+    path.write_text("".join("\t".join(row) + "\n" for row in rows))
+    roles = dict(zip(("user", "item", "time"), rows[0], strict=False)) if named else {}
+    timed = {} if len(rows[0]) > 2 else {"time": None, "split": "random"}
+    with pytest.raises(DataError, match="has no line of names, it begins with") as caught:
+        load(path, **roles, **timed)
+    names = cures(caught.value)["names"]
+    assert names == ["user", "item", "time"][: len(rows[0])]
+    data = load(
+        path, names=names, **timed, **({"time_format": "%m/%d/%Y %I:%M:%S %p"} if kind == "MIND's" else {})
+    )
+    assert len(data.events) == N and len(data.users.ids) == len({row[0] for row in rows})
+
+
+def test_where_words_may_be_names_or_a_row_both_cures_are_said(tmp_path: Path) -> None:
+    path = tmp_path / "log.csv"
+    path.write_text(
+        "ann,bread\n" + "".join(f"{['bob', 'eve', 'kim'][i % 3]},{'ab'[i % 2]}\n" for i in range(N))
+    )
+    with pytest.raises(
+        DataError, match="if that line is a row already, name the columns: `names: .user, item.`"
+    ):
+        load(path, time=None, split="random")
+
+
+def test_a_column_that_is_not_there_is_named_by_its_role(tmp_path: Path) -> None:
+    """The cure for `user: user_id` was to write `user_id: user`."""
+    path = log(tmp_path, lambda t: f"{t.timestamp():.0f}")
+    with pytest.raises(DataError, match="has no column user_id; .* for instance user: user$"):
+        load(path, user="user_id")
+
+
+def test_names_for_a_file_that_has_a_line_of_them_are_refused(tmp_path: Path) -> None:
+    """Without times the line of names was one choice more, of a user called user."""
+    path = tmp_path / "log.csv"
+    path.write_text("who,what\n" + "".join(f"U{i % 7},N{i % 5}\n" for i in range(N)))
+    for names in (["user", "item"], ["who", "what"]):
+        with pytest.raises(DataError, match="has a line of names, who, what: leave `names` out"):
+            load(path, names=names, user=names[0], item=names[1], time=None, split="random")
+
+
+def test_rows_of_several_items_are_refused_by_the_line_that_they_stand_in(tmp_path: Path) -> None:
+    path = tmp_path / "behaviors.tsv"
+    line = "{0}\tU{1}\t11/9/2019 9:05:58 AM\tN{2} N{3}\tN{2}-1 N{3}-0\n"
+    path.write_text("".join(line.format(i + 1, i % 7, i % 5, i % 3) for i in range(N)))
+    with pytest.raises(DataError, match="'N0 N0' holds several items: write a row for each") as caught:
+        load(path)
+    assert cures(caught.value)["names"] == ["column1", "user", "time", "column4", "column5"]
+    with pytest.raises(DataError, match=r"behaviors.tsv:1: the item 'N0-1 N0-0' holds several: write a row"):
+        load(path, names=["column1", "user", "time", "column4", "item"], time_format="%m/%d/%Y %I:%M:%S %p")
+
+
 def test_a_log_of_ratings_without_names_says_all_that_is_to_be_written(tmp_path: Path) -> None:
     path = tmp_path / "ratings.dat"
     path.write_text("".join(f"{i % 9}::{i % 6}::{i % 5 + 1}::{1_700_000_000 + i * 9000}\n" for i in range(N)))

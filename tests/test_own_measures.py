@@ -162,6 +162,17 @@ def test_columns_that_say_nothing_are_told(tmp_path: Path) -> None:
         )
 
 
+def test_a_row_of_words_that_comes_back_is_no_line_of_names_that_stands_twice(tmp_path: Path) -> None:
+    """Of three columns of few words the first row stands again: it was lost."""
+    rows = [f"{('red', 'blue')[i % 2]},{'sml'[i % 3]},{('yes', 'no')[i // 2 % 2]}\n" for i in range(N)]
+    (tmp_path / "t.csv").write_text("".join(rows))
+    with pytest.raises(DataError, match="has no line of names, it begins with red, s, yes"):
+        load(tmp_path / "t.csv", target="yes")
+    (tmp_path / "u.csv").write_text("".join(["colour,size,y\n", *rows, "colour,size,y\n", *rows]))
+    with pytest.raises(DataError, match="has no column 'late'"):
+        load(tmp_path / "u.csv", target="late")
+
+
 def test_a_table_without_a_line_of_names_is_refused(tmp_path: Path) -> None:
     rows = [f"{i % 5}.1,{i % 7}.5,{('setosa', 'virginica')[i % 2]}" for i in range(N)]
     (tmp_path / "t.csv").write_text("\n".join(rows) + "\n")

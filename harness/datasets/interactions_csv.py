@@ -9,6 +9,7 @@ Ids are text, rows stand in any order; a missing price stays missing. What count
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -19,7 +20,7 @@ import numpy as np
 import pandas as pd
 
 from harness.codec import Json
-from harness.datasets import cells, moments
+from harness.datasets import cells
 from harness.datasets.arguments import complete
 from harness.datasets.interactions import (
     Events,
@@ -31,15 +32,14 @@ from harness.datasets.interactions import (
 )
 from harness.datasets.interest import Interest, interest_of, orders_of, weights_of
 from harness.datasets.item_table import catalogue_of, read_items
-from harness.datasets.line_of_names import lacking
+from harness.datasets.log_file import read_log
 from harness.datasets.log_ids import check_ids, check_known_items, check_single, codes_of, said_of_ids
 from harness.datasets.log_shape import said_of_groups, said_of_shape
 from harness.datasets.log_times import days_of
 from harness.datasets.own_files import content_of_file, existing
-from harness.datasets.raw import MISSING, Layout, first_cells, read_file
+from harness.datasets.raw import MISSING, Layout
 from harness.protocols import Task
 from harness.record import DataError
-from harness.suite.source import quoted
 
 DESCRIPTION = (
     "your own log of interactions: user, item, time, and optionally event, rating, weight, price, category"
@@ -130,66 +130,84 @@ def _opened(args: Mapping[str, Any]) -> tuple[Interactions, tuple[str, ...]]:
 
 @lru_cache(maxsize=2)
 def _load(content: str, given: tuple[tuple[str, Any], ...]) -> tuple[Interactions, tuple[str, ...]]:
-    args = dict(given)
-    path = str(args["path"])
-    who, what = (str(args[key]) for key in ("user", "item"))
-    when: str | None = args["time"]
+    args, mistakes, notes = dict(given), list[str](), list[str]()
+    path, who, what = (str(args[key]) for key in ("path", "user", "item"))
+    protocol = _protocol(args, mistakes)
+    layout = Layout(args["encoding"], args["separator"], tuple(args["names"]), as_written=True)
+    named = {key: args[key] for key in ("user", "item", "time") if args[key]}
+    frame = read_log(_file(path), path, layout, named, mistakes)
+    told = _told(frame, args, protocol, mistakes, notes)
+    mistakes += [said for name in (who, what) for said in check_ids(frame[name], path, name)]
+    mistakes += check_single(frame[what], path, what)
+    table = _items(args, what, mistakes)
+    if table is not None:
+        mistakes += check_known_items(frame[what], table[what], str(args["items_path"]))
+    if mistakes:
+        raise DataError(*(_line_of(said, path) if layout.names else said for said in mistakes))
+    kept = np.flatnonzero(told.weight > 0)
+    kept = kept[np.argsort(told.day[kept], kind="stable")]
+    found = _interactions(frame[who].iloc[kept], frame[what].iloc[kept], told.rows(kept), protocol, table)
+    return found, (*notes, *_said(frame, args, found, table))
+
+
+def _line_of(mistake: str, path: str) -> str:
+    """A mistake in a file without a line of names: its rows begin in the first line."""
+    return re.sub(rf"^{re.escape(path)}:(\d+):", lambda found: f"{path}:{int(found[1]) - 1}:", mistake)
+
+
+def _protocol(args: Mapping[str, Any], mistakes: list[str]) -> Protocol:
+    """How the log is cut.
+
+    Raises:
+        DataError: there is no such cut.
+    """
     try:
         protocol = Protocol(args["split"], args["test"], args["mask_seen"])
     except ValueError as error:
         raise DataError(f"{error} under data") from error
-    mistakes: list[str] = []
-    if when is None and protocol.split != "random":
+    if args["time"] is None and protocol.split != "random":
         mistakes.append(f"time is null, and split {protocol.split} goes by time: write `split: random`")
-    frame = _read(path, args, [who, what, *([when] if when else [])], mistakes)
-    notes: list[str] = []
-    wanted = Interest(
-        event=str(args["event"]),
-        positive=args["positive"],
-        rating=args["rating"],
-        at_least=args["at_least"],
-        weight=args["weight"],
-    )
-    event, price, category = (str(args[key]) for key in ("event", "price", "category"))
-    others = [name for name in (who, what, when, price, category) if name]
+    return protocol
+
+
+def _told(
+    frame: pd.DataFrame, args: Mapping[str, Any], protocol: Protocol, mistakes: list[str], notes: list[str]
+) -> _Told:
+    """What is known of each row; what is wrong joins the mistakes, what is worth knowing the notes."""
+    path, event, price, category = (str(args[key]) for key in ("path", "event", "price", "category"))
+    keys = ("event", "positive", "rating", "at_least", "weight")
+    wanted = Interest(**{key: args[key] for key in keys})
+    others = [args[key] for key in ("user", "item", "time", "price", "category") if args[key]]
     keep = interest_of(frame, path, wanted, others, mistakes, notes)
     weight = weights_of(frame, path, wanted, mistakes)
     day = _days(frame, args, protocol, mistakes, notes)
-    mistakes += [said for name in (who, what) for said in check_ids(frame[name], path, name)]
-    mistakes += check_single(frame[what], path, what)
-    table = _items(args, what, mistakes)
     prices = _prices(frame[price], path, mistakes) if price in frame else None
     orders = np.zeros(len(frame), bool)
     if event in frame:
         orders = orders_of(frame[event], path, args["bought"], mistakes, notes)
-    if table is not None:
-        mistakes += check_known_items(frame[what], table[what], str(args["items_path"]))
-    if mistakes:
-        raise DataError(*mistakes)
-    kept = np.flatnonzero(keep & (weight > 0))
-    kept = kept[np.argsort(day[kept], kind="stable")]
-    notes += [said for name in (who, what) for said in said_of_ids(frame[name], name)]
+    return _Told(day, np.where(keep, weight, 0.0), orders, prices, frame.get(category))
+
+
+def _said(
+    frame: pd.DataFrame, args: Mapping[str, Any], found: Interactions, table: pd.DataFrame | None
+) -> list[str]:
+    """What is worth knowing of a log's ids, its shape and its items."""
+    notes = [said for key in ("user", "item") for said in said_of_ids(frame[args[key]], args[key])]
     notes += _repeated(frame)
-    if wanted.weight:
+    if args["weight"]:
         notes.append(
-            f"weight {wanted.weight!r} counts where popularity is counted; other recommenders take a pair of "
-            "user and item once"
+            f"weight {args['weight']!r} counts where popularity is counted; other recommenders take a pair "
+            "of user and item once"
         )
-    told = _Told(
-        day[kept], weight[kept], orders[kept], None if prices is None else prices[kept],
-        frame[category].iloc[kept] if category in frame else None,
-    )  # fmt: skip
-    found = _interactions(frame[who].iloc[kept], frame[what].iloc[kept], told, protocol, table)
-    notes += [
-        *said_of_shape(found),
-        *(said_of_groups(frame[category], category) if category in frame else ()),
-    ]
+    notes += said_of_shape(found)
+    if (category := args["category"]) in frame:
+        notes += said_of_groups(frame[category], category)
     if table is not None:
         chosen, all_items = len(np.unique(found.events.item)), len(found.catalogue)
         notes.append(
             f"of {all_items} items {len(table)} stand in {args['items_path']}, and {chosen} were chosen"
         )
-    return found, tuple(notes)
+    return notes
 
 
 def _days(
@@ -229,7 +247,8 @@ class _Told:
     """What is known of each row beside who and what.
 
     Args:
-        day, weight: (n,) float64. ordered: (n,) bool. price: (n,) float64, NaN where there is none.
+        day, weight: (n,) float64; a weight of 0 is no interest. ordered: (n,) bool. price: (n,) float64, NaN
+            where there is none.
     """
 
     day: np.ndarray
@@ -237,6 +256,12 @@ class _Told:
     ordered: np.ndarray
     price: np.ndarray | None
     category: pd.Series | None
+
+    def rows(self, places: np.ndarray) -> _Told:
+        """Of some rows, in their order."""
+        price = None if self.price is None else self.price[places]
+        category = None if self.category is None else self.category.iloc[places]
+        return _Told(self.day[places], self.weight[places], self.ordered[places], price, category)
 
 
 def _interactions(
@@ -311,67 +336,3 @@ def _described_by(items: np.ndarray, day: np.ndarray, protocol: Protocol) -> np.
         known = day < last_stretch(day[0], day[-1], protocol.test)
     np.maximum.at(rows, codes[known], np.flatnonzero(known))
     return np.asarray(rows)
-
-
-def _read(path: str, args: Mapping[str, Any], needed: Sequence[str], mistakes: list[str]) -> pd.DataFrame:
-    """The log, all cells as text.
-
-    Raises:
-        DataError: it cannot be read, or lacks a column; with the mistakes that were found before.
-    """
-    layout = Layout(args["encoding"], args["separator"], tuple(args["names"]), as_written=True)
-    file = _file(path)
-    first = [] if layout.names else first_cells(file, layout)
-    if not set(needed) & set(first) and (said := _without_names(path, first)):
-        raise DataError(*mistakes, said)
-    frame = read_file(file, layout, needed)
-    missing = [name for name in needed if name not in frame]
-    if missing:
-        names = list(map(str, frame.columns))
-        raise DataError(*mistakes, _lacks(path, missing, names, args))
-    if frame.empty:
-        raise DataError(*mistakes, f"{path} has a header and no rows")
-    return frame
-
-
-def _lacks(path: str, missing: Sequence[str], names: Sequence[str], args: Mapping[str, Any]) -> str:
-    text = f"{path} has no column {', '.join(missing)}; it has {', '.join(names)}: "
-    if list(missing) == [args["time"]]:
-        return text + (
-            "for a log without times write `time: null` and `split: random`, else name yours under data, for "
-            "instance `time: timestamp`"
-        )
-    alike = [lacking(Path(path), name, names) for name in missing]
-    near = [said.split(", but ")[1] for said in alike if ", but " in said]
-    taken = {args[role] for role in ("user", "item", "time")}
-    named = next((n for n in names if n not in taken), "customer_id")
-    cure = f"name yours in data.args, for instance {missing[0]}: {quoted(named)}"
-    return text + cure + (f" ({'; '.join(near)})" if near else "")
-
-
-def _without_names(path: str, first: Sequence[str]) -> str:
-    """What is said of a file whose first line is a row; empty where it holds names."""
-    if not any(cells.is_numberlike(cell) for cell in first):
-        return ""
-    names = ["user", "item"]
-    for place, cell in enumerate(first[2:], start=3):
-        moment = _is_moment(cell)
-        new = "time" if moment else "rating" if cells.is_numberlike(cell) else f"column{place}"
-        names.append(new if new not in names else f"column{place}")
-    rated = ", and `at_least: 4` if a rating from there on is interest" if "rating" in names else ""
-    timed = "" if "time" in names else ", `time: null` and `split: random`"
-    return (
-        f"{path} has no line of names, it begins with {', '.join(first)}: name its {len(first)} columns, for "
-        f"instance `names: [{', '.join(names[: len(first)])}]`{timed}{rated}"
-    )
-
-
-def _is_moment(cell: str) -> bool:
-    try:
-        value = float(cell)
-    except ValueError:
-        try:
-            return moments.days_of_texts([cell]) is not None
-        except moments.UnclearTimeError:
-            return True
-    return moments.days_of_numbers(np.array([value])) is not None

@@ -15,8 +15,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from harness.datasets.formats import is_parquet
 from harness.datasets.interactions import Catalogue, plain_catalogue
-from harness.datasets.line_of_names import lacking
+from harness.datasets.line_of_names import is_row, lacking, without_names
 from harness.datasets.raw import Layout, read_file
 from harness.record import DataError
 
@@ -37,7 +38,9 @@ def read_items(file: Path, path: str, item: str, layout: Layout) -> pd.DataFrame
     """
     frame = read_file(file, layout, [item])
     if item not in frame:
-        raise DataError(lacking(Path(path), item, list(map(str, frame.columns))))
+        names = list(map(str, frame.columns))
+        is_bare = not is_parquet(file) and is_row(frame)
+        raise DataError(without_names(path, names) if is_bare else lacking(Path(path), item, names))
     frame[item] = frame[item].fillna("").astype(str).str.strip()
     mistakes = [f"{path}:{row + 2}: no {item}" for row in np.flatnonzero((frame[item] == "").to_numpy())[:5]]
     for row in np.flatnonzero((frame[item].duplicated() & (frame[item] != "")).to_numpy())[:5]:

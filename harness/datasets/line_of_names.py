@@ -9,28 +9,64 @@ from pathlib import Path
 
 import pandas as pd
 
+from harness.datasets import moments
 from harness.datasets.cells import is_numberlike
 from harness.datasets.formats import is_parquet
 from harness.datasets.raw import LOOK, LOOK_FOR_NAMES, MISSING
 from harness.suite.source import quoted
 
+FEW = 20
+"""Of a column's cells, where all are alike."""
+LEAST_SIGNS = 6
+"""Of an id of no pattern, such as `B07X1Q`; names of columns are as long by chance."""
+_HAS_DIGIT = re.compile(r"\d").search
+
 
 def headless(path: Path, frame: pd.DataFrame) -> str:
-    """What is said of a table whose line of names is a row: half of its names are values of their column."""
-    if is_parquet(path) or frame.empty:
-        return ""
-    names, head = list(map(str, frame.columns)), frame.head(LOOK_FOR_NAMES)
-    found = sum(_is_value(name, head[column]) for name, column in zip(names, frame.columns, strict=True))
-    if 2 * found < max(2, len(names)) and not _are_amounts(names):
-        return ""
-    cells = [head[name].astype(str).tolist() for name in frame.columns]
-    again = names in [list(row) for row in zip(*cells, strict=True)]
-    if again and not any(map(_is_number, names)):
-        return ""
-    if any(_names_numbers(n, column) for n, column in zip(names, cells, strict=True)):
-        return ""
+    """What is said of a table whose line of names is a row."""
+    return "" if is_parquet(path) or not is_row(frame) else without_names(path, list(map(str, frame.columns)))
+
+
+def without_names(path: Path | str, names: Sequence[str]) -> str:
+    """What is said of a table whose first row, and no line of names, is `names`."""
     shown = ", ".join(names[:6]) + (", …" if len(names) > 6 else "")
     return f"{path} has no line of names, it begins with {shown}: write a line of names above its rows"
+
+
+def is_row(frame: pd.DataFrame) -> bool:
+    """Whether the names of a table's columns are its first row: half of them could be values of their column,
+    or one is a moment above moments."""
+    if frame.empty:
+        return False
+    names, head = list(map(str, frame.columns)), frame.head(LOOK_FOR_NAMES)
+    texts = [head[name].astype(str).tolist() for name in frame.columns]
+    pairs = list(zip(names, texts, strict=True))
+    if any(moments.is_datelike(n) and all(map(moments.is_datelike, some[:FEW])) for n, some in pairs):
+        return True
+    found = sum(_is_value(name, head[column]) for name, column in zip(names, frame.columns, strict=True))
+    if 2 * found < max(2, len(names)) and not _are_amounts(names):
+        return False
+    if _stands_again(names, texts) and not any(map(_is_number, names)):
+        return False
+    return not any(_names_numbers(name, some) for name, some in pairs)
+
+
+def holds_names(frame: pd.DataFrame) -> bool:
+    """Whether the first row of a table, whose columns somebody named, holds the names: it says them, or is
+    of words above columns of values with digits."""
+    first = [str(cell).strip() for cell in frame.iloc[0]] if len(frame) > 1 else []
+    if [cell.casefold() for cell in first] == [str(name).casefold() for name in frame.columns]:
+        return True
+    rest = frame.iloc[1:LOOK_FOR_NAMES].astype(str)
+    numbered = [column for column in rest if rest[column].str.contains(r"\d").all()]
+    return bool(numbered) and not any(map(_HAS_DIGIT, first)) and not (rest == first).any(axis=None)
+
+
+def _stands_again(names: Sequence[str], texts: Sequence[Sequence[str]]) -> bool:
+    """Whether a line of names stands among the rows again, as where files were put together: its names stand
+    nowhere else."""
+    again = sum(row == tuple(names) for row in zip(*texts, strict=True))
+    return again > 0 and all(list(some).count(name) == again for name, some in zip(names, texts, strict=True))
 
 
 def _are_amounts(names: Sequence[str]) -> bool:
@@ -47,10 +83,25 @@ def _are_amounts(names: Sequence[str]) -> bool:
 
 
 def _is_value(name: str, column: pd.Series) -> bool:
-    """Whether a name is a value of its column; a word is none of a column of numbers."""
+    """Whether a name is a value of its column, or an id of the form of all its values, as `U13740` is above
+    `U91836`; a word is none of a column of numbers."""
     if column.dtype.kind in "iuf" and not _is_number(name):
         return False
-    return _plain_number(name) in set(map(_plain_number, column.astype(str).tolist()))
+    texts = column.astype(str).tolist()
+    return _plain_number(name) in set(map(_plain_number, texts)) or _is_id_of(name, texts)
+
+
+def _is_id_of(name: str, texts: Sequence[str]) -> bool:
+    """Whether a name of letters and digits has the form of all values: letters at the same places before
+    any number of digits, or of as many signs where they change."""
+    if not (_HAS_DIGIT(name) and re.search(r"[^\d.,+\-]", name)):
+        return False
+    form = re.sub(r"\d+", r"\\d+", re.escape(name))
+    if all(re.fullmatch(form, text) for text in texts):
+        return len(set(texts)) > 1
+    signs = re.sub(r"[0-9A-Za-z]", "x", name)
+    alike = len(name) >= LEAST_SIGNS and all(re.sub(r"[0-9A-Za-z]", "x", text) == signs for text in texts)
+    return alike and all(map(_HAS_DIGIT, texts[:FEW]))
 
 
 def _names_numbers(name: str, cells: Sequence[str]) -> bool:

@@ -18,6 +18,8 @@ SHORTENED = re.compile(r"\d(?:[.,]\d+)?[eE]\+\d+")
 """A long number as a spreadsheet shows it."""
 BASKETS = 0.2
 """Of the items a share that hold several."""
+SHOWN = 40
+"""Signs of a cell."""
 MANY, LARGE = 50, 0.1
 """Of so many users one who has such a share of the rows is none."""
 
@@ -45,6 +47,9 @@ def check_single(column: pd.Series, path: str, name: str) -> list[str]:
     """What is wrong with items that are baskets: several in a cell, of which many stand alone elsewhere."""
     codes, unique = pd.factorize(column)
     texts = [str(value).strip().strip("[]") for value in unique]
+    if len(lists := [text for text in texts if is_list(text)]) >= BASKETS * len(texts) and lists:
+        row = int(np.flatnonzero(codes == texts.index(lists[0]))[0])
+        return [f"{path}:{row + 2}: the {name} {_short(lists[0])!r} holds several: write a row for each"]
     for mark in ",;|":
         several = [text for text in texts if mark in text]
         alone = {_bare(text) for text in texts if mark not in text}
@@ -56,6 +61,18 @@ def check_single(column: pd.Series, path: str, name: str) -> list[str]:
                 "elsewhere: write a row for each"
             ]
     return []
+
+
+def is_list(text: str) -> bool:
+    """Whether a cell holds ids of one form with blanks between them, as `N55189-1 N42782-0`."""
+    if " " not in text:
+        return False
+    forms = [re.sub(r"\d+", "0", part) for part in text.split()]
+    return len(forms) > 1 and len(set(forms)) == 1 and "0" in forms[0]
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= SHOWN else f"{text[: SHOWN - 1]}…"
 
 
 def _bare(text: str) -> str:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pandas as pd
 
 from harness.codec import Json, JsonObject
+from harness.datasets.line_of_names import headless as headless_log
 from harness.datasets.overlooked import EVENTS, RATINGS, plain_name
 from harness.init.tables import headless, holds_dates, is_id, read
 
@@ -51,6 +52,8 @@ def log_args(path: Path, given: JsonObject) -> dict[str, Json] | None:
     """
     names = {} if given.get("names") else _names(path)
     frame = read(path, {**names, **given})
+    if not (names or given.get("names")) and headless_log(path, frame):
+        return None  # a table's reader says it
     columns = {plain_name(str(name)): str(name) for name in frame.columns}
     user, item, time = _columns_of_ids(frame, columns, given)
     if user not in frame or item not in frame or frame[user].nunique() == len(frame):
