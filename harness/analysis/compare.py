@@ -23,6 +23,7 @@ from harness.analysis.outputs import stored_suite
 from harness.analysis.predictions import NotComparableError, ScoreReader, Scores, predictions_of
 from harness.analysis.stats import Array, Interval, two_way_difference, welch_difference
 from harness.metrics import CAPACITY, METRICS, MetricTable, metrics_of
+from harness.metrics.ends import no_margin
 from harness.protocols import Metric
 from harness.reasons import of_failure
 from harness.record import Record, RecordError, SuiteError, Variant
@@ -40,8 +41,8 @@ def compare_runs(run_a: RunFolder, run_b: RunFolder, margin: float = 0.0) -> Com
         RecordError: the runs have no variant or no figure in common, or a suite cannot be read.
         SuiteError: the margin is no share.
     """
-    if not 0 <= margin < 1:
-        raise SuiteError(f"margin {margin:g}: write a share from 0 to below 1, for instance 0.01")
+    if said := no_margin(margin):
+        raise SuiteError(said)
     suite_a, suite_b = stored_suite(run_a), stored_suite(run_b)
     index_a, index_b = index_records(run_a.records(), suite_a), index_records(run_b.records(), suite_b)
     variants = [v for v in index_a.rows if v in index_b.rows]

@@ -7,11 +7,12 @@ accuracy[class=3] >= 0.7          on a slice of the test examples
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from harness.metrics import MetricTable, metrics_of
+from harness.metrics.ends import contradict, out_of_reach, too_far
+from harness.mistakes import noting, refuse
 from harness.record import SuiteError
 from harness.suite.expression import Constraint, take_slice
 from harness.suite.expression import parse_constraint as parse_limit
@@ -52,25 +53,6 @@ class DecisionObjective:
     def subject(self) -> str:
         """`accuracy`, or `value` for an expression."""
         return self.expression.text.strip() if self.is_metric else "value"
-
-
-@contextmanager
-def noting(mistakes: list[str]) -> Iterator[None]:
-    """What is wrong in the block is kept, to be said with what is wrong elsewhere (`refuse`)."""
-    try:
-        yield
-    except SuiteError as error:
-        mistakes += error.mistakes
-
-
-def refuse(mistakes: Sequence[str]) -> None:
-    """Nothing where there are no mistakes.
-
-    Raises:
-        SuiteError: with all of them, each once.
-    """
-    if mistakes:
-        raise SuiteError(*dict.fromkeys(mistakes))
 
 
 def lower_is_better(name: str, known: MetricTable = HARNESS_METRICS) -> bool:
@@ -145,6 +127,31 @@ def limits_of(suite: Suite, further: Sequence[str] = ()) -> tuple[Constraint, ..
         SuiteError: one of them cannot be read.
     """
     return merge_constraints(suite.decision.constraints, further, metrics_of(suite))
+
+
+def vain_terms(limits: Sequence[Constraint], suite: Suite, own: Suite) -> list[str]:
+    """What is said of limits and a tolerance that a suite did not have itself, and that are none: nobody
+    could keep them, or all would be within.
+
+    Args:
+        limits: those that are asked for. suite: with the tolerance that is asked for. own: as it was stored.
+    """
+    known, said, stored = metrics_of(own), list[str](), {str(c) for c in limits_of(own)}
+    for limit in limits:
+        entry = known.get(limit.metric)
+        if str(limit) in stored:
+            continue
+        if entry is not None and (wrong := out_of_reach(limit, entry)):
+            said.append(f"`{limit}`: {wrong}")
+        others = [c for c in limits if c.metric == limit.metric and c.is_upper != limit.is_upper]
+        if others and contradict(limit, others[0]):
+            said.append(f"`{limit}` and `{others[0]}` contradict each other: set the other one too")
+    tolerance, goal = suite.decision.tolerance, goal_of(suite)
+    if tolerance is not None and tolerance != own.decision.tolerance and goal.is_metric:
+        entry = known.get(goal.subject)
+        if entry is not None and (wrong := too_far(tolerance, entry)):
+            said.append(f"decision.tolerance: {wrong}")
+    return said
 
 
 def goal_of(suite: Suite, text: str | None = None) -> DecisionObjective:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from harness.analysis.criteria import goal_of, limits_of, merge_constraints, noting, refuse
+from harness.analysis.criteria import goal_of, limits_of, merge_constraints, vain_terms
 from harness.analysis.duels import Verdict, keep_verdicts, stored_verdicts
 from harness.analysis.explain import (
     NONE_MEETS_ALL,
@@ -47,6 +47,7 @@ from harness.analysis.tradeoff import (
     with_probabilities,
 )
 from harness.metrics import metrics_of
+from harness.mistakes import noting, refuse
 from harness.results import Recommendation, Row, SoFar, Tradeoff
 from harness.results import Verdict as Outcome
 from harness.store.run_folder import RunFolder
@@ -207,7 +208,7 @@ def decide_again(
         records_stamp: as for `stored_evidence`.
     """
     own = stored_suite(run)
-    suite = _asked(own, constraints, objective, settings)
+    suite = asked_of(own, constraints, objective, settings)
     # The beliefs are those of the run; only what is asked of them changes.
     stored = stored_evidence(run, own, slices_of(suite), records_stamp)
     # What costs nothing decides is priced where one looks.
@@ -221,7 +222,7 @@ def decide_again(
     return with_probabilities(question.table, question.limits, question.choice, question.uncompared), found
 
 
-def _asked(own: Suite, constraints: Sequence[str], objective: str | None, settings: Sequence[str]) -> Suite:
+def asked_of(own: Suite, constraints: Sequence[str], objective: str | None, settings: Sequence[str]) -> Suite:
     """The suite on other terms.
 
     Raises:
@@ -231,7 +232,9 @@ def _asked(own: Suite, constraints: Sequence[str], objective: str | None, settin
     with noting(mistakes):
         suite = _with(own, settings)
     with noting(mistakes):
-        update["constraints"] = tuple(str(c) for c in limits_of(suite, constraints))
+        limits = limits_of(suite, constraints)
+        mistakes += vain_terms(limits, suite, own)
+        update["constraints"] = tuple(str(c) for c in limits)
     with noting(mistakes):
         update["objective"] = goal_of(suite, objective).text if objective else suite.decision.objective
     refuse(mistakes)

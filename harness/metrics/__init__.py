@@ -14,14 +14,24 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from harness.kinds import KINDS, kind_of
-from harness.protocols import Metric
+from harness.protocols import Better, Metric
 from harness.record import SuiteError
 from harness.specification import Spec
 
 if TYPE_CHECKING:
     from harness.suite.schema import OwnMetric, Suite
 
-__all__ = ["CAPACITY", "METRICS", "Metric", "MetricTable", "metric", "metrics_of", "stem", "watched_metric"]
+__all__ = [
+    "CAPACITY",
+    "METRICS",
+    "Metric",
+    "MetricTable",
+    "metric",
+    "metrics_of",
+    "own_metric",
+    "stem",
+    "watched_metric",
+]
 
 CAPACITY = "throughput_at_slo_qps"
 """The load that keeps the limit on latency."""
@@ -356,13 +366,13 @@ def metrics_of(suite: Suite | None) -> MetricTable:
 
 @lru_cache(maxsize=64)
 def _declared(metrics: tuple[tuple[str, OwnMetric], ...]) -> MetricTable:
-    return MetricTable({n: _own(n, declared) for n, declared in metrics})
+    return MetricTable({n: own_metric(n, own.unit, own.better, f"Own: {own.function}") for n, own in metrics})
 
 
-def _own(name: str, declared: OwnMetric) -> Metric:
+def own_metric(name: str, unit: str, better: Better, description: str = "") -> Metric:
     """A metric that a suite declares: a fraction lies between 0 and 1."""
-    own = Metric(name, declared.unit, declared.better, f"Own: {declared.function}")
-    return replace(own, low=0.0, high=1.0) if declared.unit == "fraction" else own
+    own = Metric(name, unit, better, description)
+    return replace(own, low=0.0, high=1.0) if unit == "fraction" else own
 
 
 def watched_metric(spec: Spec) -> str:

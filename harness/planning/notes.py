@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from harness.analysis.criteria import NEEDED_CALLS, decides, limits_of
 from harness.costs import find_price
 from harness.metrics import metrics_of, stem
+from harness.metrics.ends import kept_by_all
 from harness.planning.tails import tail_note
 from harness.planning.texts import text_notes
 from harness.planning.tuning import watched_note
@@ -41,7 +42,7 @@ def plan_notes(suite: Suite, machine_class: str | None = None) -> tuple[str, ...
     said = (*said, *filter(None, [seconds_note(suite)]))
     own = [watched_note(suite), constant_note(suite), heavy_note(suite, cuts), usual_note(suite, cuts)]
     own += [threshold_note(suite)]
-    own += [silence_note(suite), busy_note(suite), tail_note(suite), *backward_limits(suite)]
+    own += [silence_note(suite), busy_note(suite), tail_note(suite), *odd_limits(suite)]
     money = [
         promise_note(suite),
         floor_note(suite),
@@ -148,12 +149,14 @@ def unknown_machines(suite: Suite, machine_class: str | None) -> list[str]:
     return [f"machines.{i.name}: {i.unknown}" for i in found if i.unknown]
 
 
-def backward_limits(suite: Suite) -> list[str]:
-    """Limits that rule out who is better, a sentence each."""
+def odd_limits(suite: Suite) -> list[str]:
+    """Limits that rule out who is better, or nobody, a sentence each."""
     known, said = metrics_of(suite), []
     for limit in limits_of(suite):
         entry = known.get(stem(limit.metric))
-        if entry is not None and limit.is_upper == (entry.better == "higher"):
+        if entry is not None and (why := kept_by_all(limit, entry)):
+            said.append(f"`{limit}` rules nobody out, as {why}: leave it out, or tighten it")
+        elif entry is not None and limit.is_upper == (entry.better == "higher"):
             op = ">=" if limit.is_upper else "<="
             said.append(
                 f"`{limit}` rules out who is better, as {limit.metric} is better the {entry.better}: write "

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from harness.kinds import KINDS, kind_of
-from harness.metrics import metrics_of
-from harness.names import hint
-from harness.protocols import ONE_SIDED
+from harness.metrics import metrics_of, own_metric
+from harness.metrics.ends import contradict, out_of_reach, too_far
+from harness.names import hint, nearest
+from harness.protocols import ONE_SIDED, Better, Metric
 from harness.reading.components import is_metric, metric_named, table
 from harness.reading.data_checks import task_info
 from harness.reading.draft import Draft, Path_
@@ -15,6 +17,7 @@ from harness.record import DataError, SuiteError
 from harness.suite.decision import Traffic
 from harness.suite.expression import (
     OTHER_NAMES,
+    Constraint,
     parse_constraint,
     parse_objective,
     parse_value,
@@ -26,12 +29,24 @@ from harness.suite.value import parse_expression
 
 def check_decision(draft: Draft) -> None:
     """Everything under `decision`."""
-    limits: dict[tuple[str, str], Place] = {}
-    node = draft.node("decision", "constraints")
+    _check_limits(draft)
+    _check_objective(draft)
+    _check_positive(draft)
+    check_traffic(draft)
+    if draft.items("machines") and "usd_per_hour" in draft.get(str, "decision", "value", default=""):
+        text = "`usd_per_hour` is that of one machine, and there are several: name cost_per_month_usd"
+        draft.wrong(("decision", "value"), text)
+    check_costs(draft)
+
+
+def _check_limits(draft: Draft) -> None:
+    """Limits on what is measured, each side once, that somebody could keep."""
+    path: Path_ = ("decision", "constraints")
+    limits: dict[tuple[str, str], Constraint] = {}
+    node = draft.node(*path)
     for item in (node.sequence if node is not None else None) or ():
         if not isinstance(item.value, str):
             continue
-        path: Path_ = ("decision", "constraints")
         try:
             # A slice of the test examples, `accuracy[class=3]`, is a metric on fewer rows.
             limit, part = take_slice(item.value)
@@ -42,18 +57,30 @@ def check_decision(draft: Draft) -> None:
         check_metric(draft, path, constraint.metric, item.place)
         if part:
             _check_slice(draft, constraint.metric, part, item.place)
-        side = (constraint.metric + part, constraint.op[0])
-        if side in limits:
-            text = f"`{constraint.metric} {constraint.op[0]}…` is limited twice: keep the tighter one"
+        entry = entry_of(draft, constraint.metric)
+        said = out_of_reach(constraint, entry) if entry is not None else ""
+        if said:
+            draft.wrong(path, f"`{item.value}`: {said}", item.place)
+        name, side = constraint.metric + part, constraint.op[0]
+        if (name, side) in limits:
+            text = f"`{constraint.metric} {side}…` is limited twice: keep the tighter one"
             draft.wrong(path, text, item.place)
-        limits[side] = item.place
-    _check_objective(draft)
-    _check_positive(draft)
-    check_traffic(draft)
-    if draft.items("machines") and "usd_per_hour" in draft.get(str, "decision", "value", default=""):
-        text = "`usd_per_hour` is that of one machine, and there are several: name cost_per_month_usd"
-        draft.wrong(("decision", "value"), text)
-    check_costs(draft)
+        other = limits.get((name, "<" if side == ">" else ">"))
+        if said:
+            continue
+        limits[name, side] = constraint
+        if other is not None and contradict(constraint, other):
+            text = f"`{item.value}` and `{other.bound}` contradict each other: keep one of them"
+            draft.wrong(path, text, item.place)
+
+
+def entry_of(draft: Draft, name: str) -> Metric | None:
+    """What is known of a metric, the suite's own included; None where nothing is."""
+    if not draft.given("metrics", name):
+        return metric_named(name)
+    unit = draft.get(str, "metrics", name, "unit", default="fraction")
+    better: Better = "lower" if draft.get(str, "metrics", name, "better") == "lower" else "higher"
+    return own_metric(name, unit, better)
 
 
 def check_traffic(draft: Draft) -> None:
@@ -229,6 +256,7 @@ def _check_objective(draft: Draft) -> None:
             check_metric(draft, ("decision", "objective"), metric, place)
             if len(draft.mistakes) == before:
                 _check_direction(draft, str(text), metric, place)
+                _check_tolerance(draft, metric)
         if value is not None:
             cure = "write `objective: maximize value`, or drop the value"
             draft.wrong(("decision", "value"), f"is not used, the objective is `{text}`: {cure}")
@@ -238,13 +266,23 @@ def _check_objective(draft: Draft) -> None:
 
 def _check_direction(draft: Draft, text: str, metric: str, place: Place) -> None:
     """An objective that goes the metric's own way: against it, the worst would be named."""
-    entry = metric_named(metric)
-    own = draft.get(str, "metrics", metric, "better", default="higher")
-    better = own if draft.given("metrics", metric) else entry.better if entry is not None else ""
-    verb = {"higher": "maximize", "lower": "minimize"}.get(better)
-    if verb and parse_objective(text)[0] != verb:
-        told = f"`{text}` would name the worst, as {metric} is better the {better}: write `{verb} {metric}`"
+    entry = entry_of(draft, metric)
+    if entry is None:
+        return
+    verb = {"higher": "maximize", "lower": "minimize"}[entry.better]
+    if parse_objective(text)[0] != verb:
+        told = (
+            f"`{text}` would name the worst, as {metric} is better the {entry.better}: write "
+            f"`{verb} {metric}`"
+        )
         draft.wrong(("decision", "objective"), told, place)
+
+
+def _check_tolerance(draft: Draft, metric: str) -> None:
+    """A loss that does not matter is less than all that there is."""
+    tolerance, entry = draft.get(float, "decision", "tolerance"), entry_of(draft, metric)
+    if tolerance is not None and entry is not None and (said := too_far(tolerance, entry)):
+        draft.wrong(("decision", "tolerance"), said)
 
 
 def _check_value(draft: Draft, value: str) -> None:
@@ -280,9 +318,25 @@ def check_metric(
     elif name in own:
         return
     elif not is_metric(name):
-        draft.wrong(path, f"there is no metric `{name}`: {hint(name, known)}", place)
+        draft.wrong(path, f"there is no metric `{name}`: {_metric_meant(draft, name, known)}", place)
     elif reason := _never_measured(draft, name):
         draft.wrong(path, f"`{name}` is never measured by this suite: {reason}", place)
+
+
+def _metric_meant(draft: Draft, name: str, known: Sequence[str]) -> str:
+    """Metrics of the task of which a word is `name`, `roc_auc` of `auc`, else the nearest."""
+    if name.lower() in ("rmse", "root_mean_squared_error"):
+        return "write `mse`, which is its square, or `mae`"
+    words = re.split(r"[_\W]+", name.lower())
+    alike = [
+        metric
+        for metric in known
+        if all(any(part.startswith(word) for part in re.split(r"[_@]", metric)) for word in words)
+    ]
+    alike = [metric for metric in alike if not _never_measured(draft, metric)]
+    if not 0 < len(alike) <= 4 or nearest(name, known, cutoff=0.85):
+        return hint(name, known)
+    return f"did you mean {' or '.join(f'`{metric}`' for metric in alike)}?"
 
 
 def _never_measured(draft: Draft, metric: str) -> str:
