@@ -37,7 +37,7 @@ def suite(tmp_path: Path) -> Suite:
         (["decision.traffic.curve=[1, 2]"], "has 2 values: a day has 24 hours, a week 168"),
         ([f"decision.traffic.curve={[0] * 24}"], "is 0 in every hour: nothing is served"),
         ([f"decision.traffic.curve={[1] * 23 + [-1]}"], "`-1` is out of range: it must be at least 0"),
-        (["decision.traffic=50"], "`50` is not a mapping: write `key: value` lines below it"),
+        (["decision.traffic=50"], "`50` is not a mapping: write `traffic: {qps: 50}`"),
         (["decision.traffic.qps=500"], "the peak, 300, is below the mean, 500: swap them, or raise the peak"),
         (["decision.traffic.headroom=80"], "`80` is out of range: it must be at most 1"),
         (["decision.traffic.autoscale=5m"], "machines that come and go need the hours"),

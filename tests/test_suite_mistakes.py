@@ -103,11 +103,11 @@ TABLE: dict[str, tuple[dict[str, str | None], list[str]]] = {
     ),
     "number for a list": (
         {"training": "training: {seeds: 3}"},
-        ["suite.yaml:4: training.seeds: `3` is not a list: write it in brackets: [a, b]"],
+        ["suite.yaml:4: training.seeds: `3` is not a list: write [0, 1, 2] for 3 seeds"],
     ),
     "list for a mapping": (
         {"candidates": "candidates: [small_cnn]"},
-        ["suite.yaml:5: candidates: a list is not a mapping: write `key: value` lines below it"],
+        ["suite.yaml:5: candidates: a list is not a mapping: write each with a name: {small_cnn: small_cnn}"],
     ),
     "nothing for a mapping": (
         {"candidates": "candidates:\n  cnn:"},
@@ -629,7 +629,7 @@ TABLE: dict[str, tuple[dict[str, str | None], list[str]]] = {
         {"decision": "decision: {objective: accuracy}"},
         [
             "suite.yaml:8: decision.objective: `accuracy` is not an objective: "
-            "write `maximize METRIC` or `minimize METRIC`"
+            "write `maximize accuracy` or `minimize accuracy`"
         ],
     ),
     "value without an expression": (
@@ -656,7 +656,7 @@ TABLE: dict[str, tuple[dict[str, str | None], list[str]]] = {
     ),
     "headroom in percent": (
         {"decision": "decision: {traffic: {qps: 100, headroom: 80}}"},
-        ["suite.yaml:8: decision.traffic.headroom: `80` is out of range: it must be at most 1"],
+        ["suite.yaml:8: decision.traffic.headroom: `80` is out of range: it must be at most 1: write 0.8"],
     ),
     "peak below the mean that nobody wrote": (
         {"decision": "decision: {traffic: {peak_qps: 5}}"},

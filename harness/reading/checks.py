@@ -30,6 +30,8 @@ from harness.suite.variants import counted, local_cores, split_runtime, written_
 
 NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}", re.ASCII)
 RESERVED = ("latest",)
+AMOUNT = re.compile(r"\$?\s*(\d*\.?\d+)\s*(?:USD|\$)?(?:\s*/\s*h\w*)?", re.IGNORECASE)
+"""A price an hour, as people write it."""
 SECRET_KEY = re.compile(r"api_?key|token|passw|secret|credential", re.IGNORECASE)
 
 
@@ -63,6 +65,8 @@ def _check_folder_name(draft: Draft, path: Path_, name: str) -> None:
         draft.wrong(path, f"`{name}` means the newest run: choose another name", place)
     elif not NAME.fullmatch(name):
         cure = "use letters, digits, `_`, `-` and `.`, not first a `-` or `.`, at most 100 in all"
+        if NAME.fullmatch(plain := "_".join(name.split())):
+            cure = f"write `{plain}`"
         draft.wrong(path, f"`{shown}` cannot name a folder: {cure}", place)
 
 
@@ -96,7 +100,8 @@ def _check_tuning(draft: Draft, path: Path_) -> None:
     for key, node in space.items():
         here = (*path, "space", key)
         if key not in known and not key.startswith("args."):
-            draft.wrong(here, f"is not a training setting: {hint(key, known)}", draft.key_place(*here))
+            cure = hint(key, known, f"an argument of the models is `args.{key}`")
+            draft.wrong(here, f"is not a training setting: {cure}", draft.key_place(*here))
         for name, bounds in (node.mapping or {}).items():
             if name not in DISTRIBUTIONS:
                 draft.wrong(
@@ -133,6 +138,12 @@ def _tunable() -> Iterator[str]:
 
 def check_serving(draft: Draft) -> None:
     """Runtimes that exist, scenarios that can be measured."""
+    for name, scenario in draft.items("serving", "scenarios").items():
+        if scenario.value is None and not scenario.raw:  # `null` leaves it out; nothing is no wish at all
+            written = "server: {latency_p99_ms: 10}" if name == "server" else f"{name}: {{}}"
+            place = draft.key_place("serving", "scenarios", name)
+            text = f"is empty, and would not be measured: write `{written}`, or leave it out"
+            draft.wrong(("serving", "scenarios", name), text, place)
     runtimes = table("runtimes")
     node = draft.node("serving", "runtimes")
     for item in (node.sequence if node is not None else None) or ():
@@ -271,6 +282,8 @@ def _check_price(draft: Draft, path: Path_) -> None:
         elsewhere = other_regions(price)
         cure = f"{elsewhere}." if elsewhere else hint(price, price_names())
         text = f"there is no price for `{price}`: {cure} Or give usd_per_hour yourself"
+        if amount := AMOUNT.fullmatch(price):
+            text = f"`{price}` is no row of the price catalogue: write `usd_per_hour: {amount[1]}`"
         draft.wrong((*path, "price"), text)
     if price is not None and draft.get(float, *path, "usd_per_hour") is not None:
         draft.wrong((*path, "usd_per_hour"), f"contradicts {dotted(path)}.price: keep one of the two")

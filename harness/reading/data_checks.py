@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,8 @@ from harness.suite.model_ref import parse_model
 from harness.suite.schema import Data, DataSplit
 from harness.suite.source import Node, new_mapping, quoted
 
+ANSWERS = ("target", "label", "y", "class", "outcome", "targets")
+"""What the column to predict is called, here and elsewhere."""
 ONE_CLASS = ": a classifier needs two or more"
 
 
@@ -40,11 +43,26 @@ def check_data(draft: Draft) -> None:
     before = len(draft.mistakes)
     check_args(draft, ("data", "args"), signature, siblings=list(Data.model_fields))
     _check_keys(draft)
+    _check_paths(draft, signature)
     if name in table("datasets") and len(draft.mistakes) == before:
         _check_task(draft, str(name))
         if keys_go_together and len(draft.mistakes) == before:
             _check_cut(draft, str(name))
         _check_transforms(draft)
+
+
+def _check_paths(draft: Draft, signature: Signature) -> None:
+    """Paths that are none of this machine's, as they were written."""
+    for key, node in draft.items("data", "args").items():
+        written = node.raw if isinstance(node.value, str) and node.value else ""
+        if not _is_path(key, signature.parameters.get(key)) or Path(str(node.value)).exists():
+            continue
+        if re.match(r"[A-Za-z][\w+.-]+://", written):
+            text = "is a URL, and data are read from this machine: fetch it first, and name the file"
+            draft.wrong(("data", "args", key), f"`{written}` {text}", node.place)
+        elif re.search(r"\$\w|\$\{|%\w+%", written):
+            text = "variables are not filled in: write the path itself"
+            draft.wrong(("data", "args", key), f"`{written}`: {text}", node.place)
 
 
 def _check_keys(draft: Draft) -> None:
@@ -266,6 +284,11 @@ def check_args(draft: Draft, path: Path_, signature: Signature, siblings: list[s
 
 def _nearest_argument(draft: Draft, name: str, signature: Signature, siblings: list[str]) -> str:
     known = list(signature.parameters)
+    answers = [key for key in known if key in ANSWERS and not draft.given("data", "args", key)]
+    if name in ANSWERS and answers:
+        return f"write `{answers[0]}`"
+    if name in DataSplit.model_fields and "split" in siblings:
+        return f"rows are cut anew by `split: {{{name}: …}}`"
     if siblings and name in draft.flat:
         known += siblings
     elif (near := nearest(name, siblings)) and not nearest(name, known):

@@ -9,8 +9,11 @@ from pydantic import BaseModel
 from pydantic_core import ErrorDetails
 
 from harness.codec import JsonObject
+from harness.kinds import KINDS
 from harness.names import hint, nearest
 from harness.reading.draft import Draft, dotted
+from harness.reading.meant import READERS, as_list, as_mapping, as_number, as_share
+from harness.record import DataError
 from harness.suite.schema import Suite
 from harness.suite.source import Node
 
@@ -23,11 +26,64 @@ def explain(draft: Draft, error: ErrorDetails) -> None:
     if kind == "extra_forbidden":
         draft.wrong(loc, _unknown_key(loc), place=draft.key_place(*loc))
     elif kind == "missing":
-        draft.wrong(loc[:-1], f"`{loc[-1]}` is missing: add it", place=draft.key_place(*loc[:-1]))
+        text = f"`{loc[-1]}` is missing: add it{_added(draft, loc)}"
+        draft.wrong(loc[:-1], text, place=draft.key_place(*loc[:-1]))
     else:
         node = draft.node(*loc)
         place = node.place if node is not None else draft.key_place(*loc)
-        draft.wrong(loc, _wrong_value(error, node), place=place)
+        text = _wrong_value(error, node)
+        if meant := _meant(draft, error, node):
+            text = meant
+        draft.wrong(loc, text, place=place)
+
+
+def _added(draft: Draft, loc: Loc) -> str:
+    """What is said of how a key that is missing is added."""
+    if loc == ("data", "name") and draft.given("data", "args", "path"):
+        reader = READERS.get(draft.get(str, "task", default="").partition("_")[0], "tabular_csv")
+        return f", `name: {reader}` for a file of your own"
+    return ""
+
+
+def _meant(draft: Draft, error: ErrorDetails, node: Node | None) -> str:
+    """What is said of a value that is clear but for its form; empty for others."""
+    kind, loc = error["type"], tuple(str(key) for key in error["loc"])
+    if node is None or node.value is None:
+        return "is empty: name at least one below it" if loc == ("candidates",) else ""
+    if loc[:2] == ("data", "train_sizes") and isinstance(node.value, float):
+        return f"{node.shown} is no number of rows: sizes count training rows, write for instance 1000"
+    if kind == "tuple_type":
+        cure = as_list(loc[-1], node)
+    elif kind in ("int_type", "float_type"):
+        cure = as_number(loc[-1], node)
+    elif kind in ("dict_type", "model_type"):
+        cure = as_mapping(loc, node, draft.get(str, "task", default=""))
+    elif kind in ("less_than", "less_than_equal") and 1 in error.get("ctx", {}).values():
+        cure = as_share(node.plain)
+        return f"{_wrong_value(error, node)}: {cure}" if cure else ""
+    elif loc == ("machine", "price") and isinstance(node.value, int | float):
+        cure = f"write `usd_per_hour: {node.value}`"
+    elif loc == ("task",):
+        return _task_meant(draft, node)
+    elif loc == ("decision", "objective") and len(node.mapping or {}) == 1:
+        ((verb, metric),) = node.fields.items()
+        cure = f"write `objective: {verb} {metric}`"
+    else:
+        return ""
+    return f"{node.shown} is not {_NOUNS[kind]}: {cure}" if cure else ""
+
+
+def _task_meant(draft: Draft, node: Node) -> str:
+    """A task is the one that the data are of."""
+    from harness.reading.data_checks import task_info  # reads files, where the rest reads the suite alone
+
+    try:
+        info = task_info(draft)
+    except DataError:
+        return ""
+    if info is None or not isinstance(node.value, str) or nearest(node.value, KINDS) == info.name:
+        return ""
+    return f"{node.shown} is not one of {', '.join(KINDS)}: the data are {info.name}"
 
 
 GONE = {
@@ -37,10 +93,16 @@ GONE = {
 """Keys of earlier versions, and what stands in their place."""
 
 
+CALLED = {"learning_rate": "optimizer: {lr: 0.001}"}
+"""Keys that other tools have, and how a suite says it."""
+
+
 def _unknown_key(loc: Loc) -> str:
     key = str(loc[-1])
     if key in GONE:
         return GONE[key]
+    if key in CALLED:
+        return f"unknown key: write `{CALLED[key]}`"
     model = model_at(loc[:-1])
     siblings = list(model.model_fields) if model is not None else []
     siblings = [field_alias(model, name) for name in siblings if name != "folder"] if model else []

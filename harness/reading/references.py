@@ -59,6 +59,11 @@ def resolve_model(reference: str, folder: Path) -> ModelSource:
         raise LookupError(f"`{reference}` names nothing after the colon")
     if ref.kind in (OWN, OWN_ESTIMATOR) and not ref.package:
         raise LookupError(f"`{reference}` names nothing before the colon")
+    # As Python imports it, `sklearn.linear_model.Ridge`, with a point or a colon before the class.
+    library, _, rest = reference.partition(".")
+    if ref.kind in (NAMED, OWN) and library in LIBRARIES and rest:
+        named = re.split(r"[.:]", rest)[-1]
+        raise LookupError(f"`{reference}` is named by its library alone: write `{library}:{named}`")
     return _RESOLVE[ref.kind](ref, folder)
 
 
@@ -123,14 +128,20 @@ def _sklearn(ref: ModelRef, folder: Path) -> ModelSource:
     short = name.rpartition(".")[2]
     if short not in known:
         wanted = [k for k in known if k.endswith(("Classifier", "Regressor", "Regression", "NB", "SVC"))]
+        alike = sorted(k for k in wanted if k.startswith(short))
         cure = (
-            hint(short, [*known, *wanted])
+            f"did you mean {' or '.join(f'`{k}`' for k in alike[:3])}?"
+            if alike
+            else hint(short, [*known, *wanted])
             if nearest(short, known)
             else f"there is {', '.join(wanted[:8])}, …"
         )
         raise LookupError(f"scikit-learn has no estimator `{short}`: {cure}")
     return ModelSource(ref, None, short, read_signature(Path(known[short]), short))
 
+
+LIBRARIES = ("sklearn", "xgboost", "lightgbm", "catboost", "timm")
+"""Whose models are named by the library and the class or function alone."""
 
 _BOOSTING_FILES = {"xgboost": "sklearn.py", "lightgbm": "sklearn.py", "catboost": "core.py"}
 
@@ -345,6 +356,10 @@ def find_function(module: str, function: str, folder: Path) -> Path:
             raise LookupError(f"`{shown}` is not a model reference: did you mean `{near}:{function}`?")
         raise LookupError(f"`{shown}` is not a model reference: write NAME or package.module:function")
     path = find_module(module, [folder, *(Path(entry or ".") for entry in sys.path)])
+    if path is None and module.endswith(".py"):
+        raise LookupError(
+            f"`{module}` is a file, not a module: write `{module.removesuffix('.py')}:{function}`"
+        )
     if path is None:
         if near := nearest(module, PREFIXES):
             raise LookupError(f"there is no module `{module}`: did you mean `{near}:{function}`?")
@@ -354,7 +369,9 @@ def find_function(module: str, function: str, folder: Path) -> Path:
         find_definition(parse_source(path), function)
     except LookupError:
         names = public_names(parse_source(path))
-        raise LookupError(f"{path.name} defines no `{function}`: {hint(function, names)}") from None
+        own = "write a function of your own that builds it, `def build(task)`, beside the suite file"
+        cure = hint(function, names, "" if names else own)
+        raise LookupError(f"{path.name} defines no `{function}`: {cure}") from None
     except SyntaxError as error:
         raise LookupError(f"{path.name}:{error.lineno or 1} is not valid Python: {error.msg}") from error
     except OSError as error:

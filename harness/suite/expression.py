@@ -102,15 +102,49 @@ def parse_constraint(text: str) -> Constraint:
     """
     match = _CONSTRAINT.fullmatch(text.strip())
     if match is None:
-        raise ValueError(
-            f"`{text}` is not a limit: write `METRIC <= NUMBER` or `METRIC >= NUMBER`, if wanted `with 0.95`"
-        )
+        cure = limit_meant(text) or "write `METRIC <= NUMBER` or `METRIC >= NUMBER`, if wanted `with 0.95`"
+        raise ValueError(f"`{text}` is not a limit: {cure}")
     probability = float(match[4]) if match[4] else None
     if probability is not None and not 0 < probability < 1:
         raise ValueError(
             f"`with {match[4]}` is not a probability from 0 to 1: write for instance `with 0.95`"
         )
     return Constraint(match[1], match[2], float(match[3]), probability)  # type: ignore[arg-type]
+
+
+_AND = re.compile(r"\s+(?:and|&&?)\s+|\s*;\s*|,\s+", re.IGNORECASE)
+_SIGNS = {"=>": ">=", "=<": "<=", "≥": ">=", "≤": "<=", "⩾": ">=", "⩽": "<="}
+_FLIPPED = {"<=": ">=", ">=": "<=", "<": ">", ">": "<"}
+
+
+def limit_meant(text: str) -> str:
+    """How a limit that is written otherwise is to be written; empty where that is not clear."""
+    parts = [found for part in _AND.split(text.strip()) if (found := _limits_meant(part))]
+    if len(parts) != len(_AND.split(text.strip())):
+        return ""
+    limits = [limit for part in parts for limit in part]
+    if any("=|" in limit for limit in limits):
+        both = [limits[0].replace("=|", sign) for sign in (">=", "<=")]
+        return f"write `{both[0]}` or `{both[1]}`" if len(limits) == 1 else ""
+    alone = " and ".join(f"`{limit}`" for limit in limits)
+    return f"write {alone}" if len(limits) == 1 else f"write each alone, {alone}"
+
+
+def _limits_meant(text: str) -> list[str]:
+    """One limit as it is to be written, two of `0.8 <= accuracy <= 0.9`; `=|` where the side is not said."""
+    for sign, plain in _SIGNS.items():
+        text = text.replace(sign, plain)
+    text = re.sub(r"(\d),(\d{1,2}|\d{4,})(?!\d)", r"\1.\2", text)
+    text = re.sub(rf"({_NUMBER})\s*%", lambda found: f"{float(found[1]) / 100:.12g}", text)
+    text = re.sub(rf"^({_NAME})\s*(?:==?|:)\s*({_NUMBER})", r"\1 =| \2", text)
+    if found := re.fullmatch(rf"({_NUMBER})\s*(<=|>=|<|>)\s*({_NAME})(.*)", text):
+        rest = [f"{found[3]}{found[4]}"] if found[4].strip() else []
+        text = f"{found[3]} {_FLIPPED[found[2]]} {found[1]}"
+        return [text, *rest] if not rest or _CONSTRAINT.fullmatch(rest[0]) else []
+    unit = re.fullmatch(rf"({_NAME})(\s*(?:<=|>=|<|>|=\|)\s*{_NUMBER})\s*([A-Za-z]+)", text)
+    if unit and unit[1].endswith(f"_{unit[3].lower()}"):
+        text = f"{unit[1]}{unit[2]}"
+    return [text] if _CONSTRAINT.fullmatch(text.replace("=|", ">=")) else []
 
 
 def parse_objective(text: str) -> tuple[Literal["maximize", "minimize"], str]:
@@ -121,7 +155,11 @@ def parse_objective(text: str) -> tuple[Literal["maximize", "minimize"], str]:
     """
     match = _OBJECTIVE.fullmatch(text.strip())
     if match is None:
-        raise ValueError(f"`{text}` is not an objective: write `maximize METRIC` or `minimize METRIC`")
+        meant = re.fullmatch(rf"(?:(max|min)\w*[\s:(]+)?({_NAME})\)?", text.strip(), re.IGNORECASE)
+        verb, name = (meant[1] or "", meant[2]) if meant else ("", "METRIC")
+        verbs = [f"{verb.lower()}imize"] if verb else ["maximize", "minimize"]
+        cure = " or ".join(f"`{one} {name}`" for one in verbs)
+        raise ValueError(f"`{text}` is not an objective: write {cure}")
     return ("maximize" if match[1].startswith("max") else "minimize"), match[2]
 
 

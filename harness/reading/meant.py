@@ -1,0 +1,88 @@
+"""What was meant by a value of another form than its key takes, written as it is to be written."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+
+from harness.codec import Json
+from harness.figures import as_written
+from harness.reading.draft import duration
+from harness.suite.source import Node, flow
+
+MAIN_KEY = {
+    "data": "name", "traffic": "qps", "server": "latency_p99_ms", "machine": "price", "optimizer": "name",
+    "schedule": "name", "tuning": "trials", "threshold": "goal", "retrieval": "model", "ranking": "model",
+}  # fmt: skip
+"""Key whose mapping is often written as one value → the key in it that is meant."""
+READERS = {
+    "tabular": "tabular_csv", "text": "text_csv", "image": "image_folder", "recommendation":
+    "interactions_csv", "multilabel": "text_csv",
+}  # fmt: skip
+"""First word of a task → the data set that reads files of one's own."""
+LONGEST = 140
+"""Of a proposal; a longer one would be no help."""
+
+
+def as_list(key: str, node: Node) -> str:
+    """How one value is written where a list is wanted; empty where that is not clear."""
+    value = node.plain
+    if isinstance(value, Mapping):
+        return 'write each as a text, ["accuracy >= 0.9"]' if key == "constraints" else ""
+    if key == "seeds" and isinstance(value, int) and not isinstance(value, bool) and 1 < value <= 10:
+        return f"write {list(range(value))} for {value} seeds"
+    return _short(f"write it in brackets: {flow([value])}") if value is not None else ""
+
+
+def as_mapping(path: Sequence[str], node: Node, task: str) -> str:
+    """How a value is written where a mapping is wanted; empty where that is not clear.
+
+    Args:
+        path: of the key. task: the suite's.
+    """
+    key, value = path[-1], node.plain
+    names = value if isinstance(value, list) else [value]
+    if not all(isinstance(name, str | int | float) and not isinstance(name, bool) for name in names):
+        return ""
+    if path[0] == "data" and len(path) == 1 and isinstance(value, str) and re.search(r"[./\\]", value):
+        reader = READERS.get(task.partition("_")[0], "tabular_csv")
+        return _short(f"write `data: {{name: {reader}, path: {flow(value)}, …}}`")
+    if key == "candidates":
+        return _short(f"write each with a name: {flow({_named(str(name)): name for name in names})}")
+    if key == "machines":
+        return _short(f"write each with a name: {flow({_named(str(n)): {'price': n} for n in names})}")
+    if key in ("scenarios", "track"):
+        return _short(f"write `{key}: {flow({str(name): {} for name in names})}`")
+    if len(path) > 3 and path[-2] == "space":
+        return _short(f"write `{key}: {flow({'choice': names})}`")
+    if isinstance(value, list) or key not in MAIN_KEY:
+        return ""
+    return _short(f"write `{key}: {flow({MAIN_KEY[key]: value})}`")
+
+
+def as_number(key: str, node: Node) -> str:
+    """How a number is written where a text or a list stands; empty where that is not clear."""
+    if key == "threads" and isinstance(node.plain, list):
+        return f"name them with the runtimes: `runtimes: {flow([f'onnx@{n}' for n in node.plain])}`"
+    seconds = duration(node.value) if isinstance(node.value, str) else None
+    return (
+        f"write seconds as a number, {as_written(seconds)}"
+        if seconds is not None and key == "seconds"
+        else ""
+    )
+
+
+def as_share(value: Json) -> str:
+    """How a percentage is written where a share is wanted; empty for what is none."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 1 < value <= 100:
+        return ""
+    return f"write {as_written(round(value / 100, 12))}"
+
+
+def _named(model: str) -> str:
+    """A name for a candidate by its model."""
+    return re.sub(r"[^A-Za-z0-9_.-]", "_", model.rpartition(":")[2]).lstrip("._-") or "mine"
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= LONGEST else ""
