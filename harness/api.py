@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
-import tempfile
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from operator import methodcaller
@@ -43,7 +41,8 @@ def load_suite(suite: SuiteLike, overrides: Texts = (), dataset: str | None = No
         suite: paths in a mapping are relative to the working directory. overrides: `a.b=c` texts.
         dataset: of a suite over several data sets, the name of one.
     Raises:
-        SuiteError: with every mistake, `file:line: what is wrong, and the cure`.
+        SuiteError: with every mistake, `file:line: what is wrong, and the cure`; of a mapping with its key,
+            `candidates.cnn.model: …`.
     """
     from harness.reading import read_suite
 
@@ -86,18 +85,17 @@ def run(
         HarnessError: the input is wrong, or nothing can be written.
         KeyboardInterrupt: interrupted; what is finished is kept, and the same call continues.
     """
-    from harness.planning.request import RunRequest, budget_seconds, known_trackers
+    from harness.planning.asked import checked
+    from harness.planning.request import RunRequest
     from harness.running.run import run_suite
 
-    seconds, sets = None if budget is None else budget_seconds(budget), _several(overrides)
-    trackers = known_trackers(_several(track))
     made: list[RunFolder] = []
     with _as_file(suite) as path:
-        code = run_suite(
-            RunRequest(path, sets, only, str(out), address, None, seconds, smoke, trackers, until_decided,
-                       refresh=refresh, dataset=dataset),
-            opened=made.append,
+        asked = RunRequest(
+            path, _several(overrides), only, str(out), address, smoke=smoke, until_decided=until_decided,
+            refresh=refresh, dataset=dataset, is_passing=not isinstance(suite, str | Path),
         )  # fmt: skip
+        code = run_suite(checked(asked, budget, _several(track)), opened=made.append)
     if code == 130:
         raise KeyboardInterrupt
     return Run(made[0])  # of a smoke run another than the suite's latest
@@ -121,20 +119,13 @@ def _several(texts: Texts) -> tuple[str, ...]:
     return (texts,) if isinstance(texts, str) else tuple(texts)
 
 
-@contextmanager
-def _as_file(suite: SuiteLike) -> Iterator[Path]:
+def _as_file(suite: SuiteLike) -> AbstractContextManager[Path]:
     """The suite as a file for as long as it is read and run."""
     if isinstance(suite, str | Path):
-        yield Path(suite)
-        return
-    import yaml
+        return nullcontext(Path(suite))
+    from harness.reading.mappings import as_file
 
-    data = suite.model_dump(mode="json", by_alias=True) if isinstance(suite, Suite) else dict(suite)
-    data["folder"] = data.get("folder") or os.getcwd()  # noqa: PTH109
-    with tempfile.TemporaryDirectory(prefix="harness-suite-") as folder:
-        path = Path(folder) / "suite.yaml"
-        path.write_text(yaml.safe_dump(data, sort_keys=False, allow_unicode=True), encoding="utf-8")
-        yield path
+    return as_file(suite)
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.linear_model import LogisticRegression
 
 import harness
 from harness.analysis.predictions import Predictions
@@ -53,8 +54,57 @@ def test_a_suite_may_be_a_path_a_mapping_or_a_suite(tmp_path: Path) -> None:
     assert suite.name == "digits" and suite.training.epochs == 2
     assert harness.load_suite(suite) == suite
     assert len(harness.plan(suite, out=tmp_path).trials) == len(harness.plan(SUITE, out=tmp_path).trials) == 3
-    with pytest.raises(SuiteError, match=r"suite.yaml:\d+: candidates.logistic.*LogisticRegression"):
-        harness.load_suite({**SUITE, "candidates": {"logistic": "sklearn:LogisticRegresion"}})
+
+
+def build_net(task: object) -> None: ...
+
+
+def test_mistakes_in_a_mapping_are_said_of_its_keys(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They named a line of a temporary file that was gone."""
+    monkeypatch.chdir(tmp_path)
+    wrong = {
+        **SUITE,
+        "candidates": {"logistic": "sklearn:LogisticRegresion", "cnn": {"model": "small_cn"}},
+        "decision": {"constraints": ["accuracy >= 0.5", "latency >= 3"]},
+        "training": {"epochs": float("nan")},
+    }
+    for ask in (harness.load_suite, harness.plan, harness.run):
+        with pytest.raises(SuiteError) as caught:
+            ask(wrong)
+        heads = sorted(said.partition(": ")[0] for said in caught.value.mistakes)
+        assert heads == [
+            "candidates.cnn.model", "candidates.logistic.model", "decision.constraints", "training.epochs",
+        ]  # fmt: skip
+        assert "suite.yaml" not in str(caught.value)
+    with pytest.raises(SuiteError) as caught:
+        harness.run(wrong, budget="soon", track="x")
+    assert [said.partition(": ")[0] for said in caught.value.mistakes[:2]] == ["budget soon", "track x"]
+    assert len(caught.value.mistakes) == 6 and list(tmp_path.iterdir()) == []
+
+
+def test_what_python_holds_and_a_suite_cannot_is_refused_with_how_to_write_it() -> None:
+    candidates = {"net": {"model": build_net}, "lr": LogisticRegression, "x": {"model": object()}}
+    with pytest.raises(SuiteError) as caught:
+        harness.load_suite({**SUITE, "candidates": candidates, "data": pd.DataFrame({"a": [1]})})
+    said = {text.partition(":")[0]: text for text in caught.value.mistakes}
+    assert list(said) == ["data", "candidates.net.model", "candidates.lr", "candidates.x.model"]
+    assert f'write "{__name__}:build_net"' in said["candidates.net.model"]
+    assert 'write "sklearn:LogisticRegression"' in said["candidates.lr"]
+    assert "name: tabular_csv" in said["data"]
+
+
+def test_a_mapping_may_hold_numpy_paths_and_a_base(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("base.yaml").write_text("name: digits\ntask: image_classification\ndata: {name: digits}\n")
+    Path("rows.csv").write_text("a,b,late\n" + "".join(f"{i},{i % 7},{i % 2}\n" for i in range(60)))
+    own = {"extends": "base.yaml", "candidates": {"cnn": "small_cnn"}, "training": {"seeds": np.arange(2)}}
+    assert harness.load_suite(own).training.seeds == (0, 1)
+    with pytest.raises(SuiteError, match="^extends: there is no file"):
+        harness.load_suite({**own, "extends": "nowhere.yaml"})
+    table = {"name": "tabular_csv", "path": Path("rows.csv"), "target": "late"}
+    suite = harness.load_suite({**own, "task": "tabular_classification", "data": table,
+                                "candidates": {"tree": "sklearn:DecisionTreeClassifier"}})  # fmt: skip
+    assert suite.data.args["path"] == str(tmp_path / "rows.csv")
 
 
 def test_the_tables_hold_what_the_run_holds(run: harness.Run) -> None:
@@ -129,6 +179,15 @@ def test_deciding_again_names_all_mistakes_at_once(run: harness.Run) -> None:
         "constraint 'accuracy >> 3'",
         "objective 'best'",
     ]
+
+
+def test_limits_that_nobody_can_keep_are_refused_again(run: harness.Run) -> None:
+    with pytest.raises(SuiteError) as caught:
+        run.recommend(["accuracy >= 88", "latency_p99_ms <= 0"])
+    assert caught.value.mistakes[0] == "`accuracy >= 88`: accuracy is a share between 0 and 1: write 0.88"
+    assert "latency_p99_ms is above 0" in caught.value.mistakes[1]
+    with pytest.raises(SuiteError, match="margin 5: write a share from 0 to below 1, 0.05 for 5 %"):
+        run.compare(run, 5)
 
 
 @pytest.mark.parametrize("margin", [-0.01, float("nan"), 1.0])

@@ -9,6 +9,7 @@ import sys
 import tempfile
 import types
 from dataclasses import asdict
+from datetime import datetime, timedelta
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -192,6 +193,31 @@ def test_plan_and_list_know_what_is_finished(tmp_path: Path, capsys: pytest.Capt
     assert out.split() == [f"quickstart/{run.id}", "1", "trials", "no", "recommendation", "yet"]
 
 
+def test_lists_give_numbers_and_dates_as_data(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Trials were "39 trials", and a verdict was one text with the choice."""
+    run = finished_run(tmp_path)
+    row = {"run": f"quickstart/{run.id}", "suite": "quickstart", "trials": 1, "verdict": None, "choice": None}
+    (found,) = json.loads(call(capsys, "list", "runs", "--json", "--out", str(tmp_path))[1])
+    began = datetime.fromisoformat(found.pop("began"))
+    assert (
+        found == row and began.strftime("%Y%m%d-%H%M%S") == run.id[:15] and began.utcoffset() == timedelta()
+    )
+    run.write_text("recommendation.json", json.dumps({"verdict": "tie", "choice": "vit/onnx"}))
+    (found,) = json.loads(call(capsys, "list", "runs", "--json", "--out", str(tmp_path))[1])
+    assert (found["verdict"], found["choice"]) == ("tie", "vit/onnx")
+    assert "1 trials  tie vit/onnx" in call(capsys, "list", "runs", "--out", str(tmp_path))[1]
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "suites").mkdir()
+    (tmp_path / "suites" / "wrong.yaml").write_text(f"extends: {QUICKSTART}\nname: a/b\nbudget: soon\n")
+    assert json.loads(call(capsys, "list", "suites", "--json")[1]) == [
+        {"file": "suites/wrong.yaml", "question": None, "mistakes": 2}
+    ]
+    better = {row["better"] for row in json.loads(call(capsys, "list", "metrics", "--json")[1])}
+    assert better == {"higher", "lower"}
+
+
 def test_a_wrong_suite_exits_2_with_all_mistakes_on_stderr(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -238,6 +264,71 @@ def test_wrong_usage_exits_2_and_names_the_cure(
     assert said in err
     assert "Traceback" not in err
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (
+            ["run", "{suite}", "--budget", "soon", "--track", "x,y", "--set", "seed"],
+            ["--budget soon: ", "--track x,y: there is no tracker `x`", "--track x,y: there is no",
+             "{suite}:2: name", "{suite}:3: decision.constraints: `accuracy >= 88`", "--set seed: write"],
+        ),
+        (
+            ["run", QUICKSTART, "--budget", "soon", "--only", "nix", "--certify", "vitt/onnx"],
+            ["--budget soon: ", "--only nix: fits no", "--certify vitt/onnx: no such variant is served"],
+        ),
+        (
+            ["plan", "{sets}", "--dataset", "wines"],
+            ["{sets}:1: nmae: unknown key", "--dataset wines: did you mean `wine`?"],
+        ),
+        (
+            ["compare", "a", "b", "--margin", "5", "--format", "gihub", "--plot", "x.jpg"],
+            ["--margin 5: write a share from 0 to below 1, 0.05 for 5 %", "--format gihub: ",
+             "--plot x.jpg: ", "no run 'a'", "no run 'b'"],
+        ),
+        (
+            ["init", "no.csv", "no.py", "-o", "nowhere/x.yam", "--budget", "soon", "--set", "x", "--ask"],
+            ["--budget soon: ", "--set x: write", "--ask needs a terminal",
+             "-o nowhere/x.yam: there is no folder", "-o nowhere/x.yam: a suite file ends",
+             "no.csv is not there", "no.py is not there"],
+        ),
+        (
+            ["recommend", "nix", "--maximize", "a", "--minimize", "b"],
+            ["--maximize and --minimize contradict each other", "no run 'nix'"],
+        ),
+        (["export", "nix", "a/b", "."], ["no run 'nix'", ". is there already and not empty"]),
+        (
+            ["prices", "update", "--providers", "aws,foo,bar"],
+            ["--providers: there is no provider 'foo'", "--providers: there is no provider 'bar'"],
+        ),
+        (["data", "audit", "digits", "--set", "x", "--set", "y"], ["--set x: write", "--set y: write"]),
+    ],
+    ids=lambda value: value[0] if isinstance(value, list) else "",
+)  # fmt: skip
+def test_all_wrong_flags_are_said_at_once_with_what_is_wrong_in_the_suite(
+    arguments: list[str],
+    said: list[str],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    suite, sets = tmp_path / "suite.yaml", tmp_path / "sets.yaml"
+    suite.write_text(f"extends: {QUICKSTART}\nname: a/b\ndecision: {{constraints: [accuracy >= 88]}}\n")
+    sets.write_text(
+        "nmae: s\nname: s\ntask: tabular_classification\n"
+        "datasets: {wine: {name: breast_cancer}, tumours: {name: breast_cancer}}\n"
+        'candidates: {one: "sklearn:LogisticRegression"}\n'
+    )
+    names = {"suite": suite, "sets": sets}
+    code, out, err = call(capsys, *(word.format(**names) for word in arguments))
+    assert (code, out) == (2, "")
+    found = [line for line in err.splitlines() if not line.endswith(" …")]
+    assert found[-1] == f"{len(said)} mistakes"
+    wanted = [text.format(**names) for text in said]
+    assert [line[: len(text)] for line, text in zip(found[:-1], wanted, strict=True)] == wanted
+    assert sorted(tmp_path.iterdir()) == [sets, suite]
 
 
 def raising(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> None:
@@ -295,7 +386,7 @@ def test_run_passes_what_was_typed_and_its_exit_code(
         "suite": "s.yaml", "overrides": ("a=1", "b.c=2"), "only": ("v*",), "out": "o", "address": "auto",
         "submit": None, "budget": 600.0, "smoke": True, "track": ("wandb", "mlflow"), "json_out": True,
         "until_decided": None, "certify": None, "refresh": False, "again": False, "dataset": None,
-        "sums_up": True,
+        "sums_up": True, "is_passing": False,
     }  # fmt: skip
 
 
@@ -321,7 +412,8 @@ def test_lists_have_a_described_line_each(
     assert out.strip()
     assert all(len(line.split("  ", 1)[-1]) > 10 for line in out.splitlines())
     _, out, _ = call(capsys, "list", what, "--json")
-    assert all(all(row.values()) for row in json.loads(out))
+    found = json.loads(out)
+    assert all(all(v not in ("", None) for v in row.values()) or row.get("mistakes") for row in found)
 
 
 def test_an_empty_list_says_so_on_stderr(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

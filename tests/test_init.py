@@ -261,6 +261,7 @@ def test_decimal_commas_are_written_into_the_suite_and_said(init: Run, tmp_path:
         (lambda: Path("s.yaml").write_text("name: s"), "s.yaml", "is a suite already"),
         (lambda: Path("one.csv").write_text("a\n1\n2\n"), "one.csv", "has one column, 'a'"),
         (lambda: Path("bare.csv").write_text("1,2,0\n" * 9), "bare.csv", "has no line of names"),
+        (lambda: Path("none.csv").write_text("a,b,late\n"), "none.csv", "has no rows under its column names"),
         (lambda: Path("x.py").write_text("def f(a): return a"), "x.py", "has no builder"),
         (lambda: Path("t.txt").write_text("__label__a b c\n" * 5), "t.txt", "written as fastText does"),
     ],

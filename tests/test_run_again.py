@@ -101,6 +101,9 @@ def test_the_suggested_command_asks_for_what_was_run_where_it_was_run() -> None:
         "--set", "serving.rounds=2", "--only", "cnn*", "--again",
     ]  # fmt: skip
     assert again_command(RunRequest("a.yaml")) == "python -m harness run a.yaml --again"
+    passing = RunRequest("/tmp/suite.yaml", ["seed=3"], only="cnn*", dataset="wine", is_passing=True)
+    told = "python -m harness run runs/s/1/suite.yaml --only 'cnn*' --again"
+    assert again_command(passing, "runs/s/1") == told, "a mapping's file is gone, the run keeps it resolved"
     stopped = again_command(RunRequest("a.yaml", until_decided=True))
     assert stopped == "python -m harness run a.yaml --until-decided --again", "what was ruled out stays out"
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from harness.analysis.answers import AskedAgain, keep_answer, kept_answer
 from harness.analysis.stamps import sources_of
+from harness.mistakes import noting, refuse
 from harness.store.run_folder import RunFolder
 
 
@@ -20,6 +21,22 @@ def answer(run: RunFolder, asked: AskedAgain) -> str:
         text = _decided(run, asked, sources["records"])
         keep_answer(run, asked, sources, text)
     return text
+
+
+def check_asked(run: RunFolder, asked: AskedAgain, *objectives: str) -> None:
+    """Look for mistakes alone, under further objectives too.
+
+    Raises:
+        HarnessError: with all of them.
+    """
+    from harness.analysis.outputs import stored_suite
+    from harness.analysis.recommend import asked_of
+
+    mistakes: list[str] = []
+    for objective in (asked.objective, *objectives):
+        with noting(mistakes):
+            asked_of(stored_suite(run), asked.where, objective, asked.settings)
+    refuse(mistakes)
 
 
 def _decided(run: RunFolder, asked: AskedAgain, records_stamp: str) -> str:

@@ -12,6 +12,7 @@ import typer
 
 from harness.cli.options import AsJson, Group, examples, option, required
 from harness.codec import Json, JsonObject
+from harness.mistakes import refuse
 from harness.record import SuiteError
 
 if TYPE_CHECKING:
@@ -106,12 +107,13 @@ def _arguments(texts: Sequence[str] | None) -> dict[str, Json]:
     """`key=value` texts as the arguments of a data set, values as in YAML; `{…}` is a map, `[…]` a list."""
     from harness.suite.source import Mistake, Place, Unreadable, parse_yaml, read_scalar
 
-    mistakes: list[Mistake] = []
+    mistakes, broken = list[Mistake](), list[str]()
     arguments: dict[str, Json] = {}
     for text in texts or ():
         name, equals, value = text.partition("=")
         if not name or not equals:
-            raise SuiteError(f"--set {text}: write `--set key=value`, for instance `--set path=images`")
+            broken.append(f"--set {text}: write `--set key=value`, for instance `--set path=images`")
+            continue
         if not value.lstrip().startswith(("{", "[")):
             arguments[name] = read_scalar(value)[0]
             continue
@@ -121,6 +123,5 @@ def _arguments(texts: Sequence[str] | None) -> dict[str, Json]:
             mistakes.append(stop.mistake)
         else:
             arguments[name] = read.plain if read is not None else None
-    if mistakes:
-        raise SuiteError(*map(str, mistakes))
+    refuse([*broken, *map(str, mistakes)])
     return arguments

@@ -9,19 +9,26 @@ from pathlib import Path
 
 from harness.analysis.answers import ComparedAgain, keep_answer, kept_answer
 from harness.analysis.stamps import sources_of
+from harness.cli.options import near
+from harness.mistakes import noting, refuse
 from harness.record import RecordError
 from harness.store.runs import RunFolder, find_measured, list_runs
 
 
 def compare_all(
-    names: Sequence[str], margin: float, out: str, form: str, plot: str | None, as_json: bool
+    names: Sequence[str],
+    margin: float,
+    out: str,
+    form: str,
+    plot: str | None,
+    as_json: bool,
 ) -> int:
     """Print the comparison, as it was kept or anew; the exit code.
 
     Raises:
         HarnessError: a run is not there, holds no trials, or shares nothing with the first.
     """
-    runs = _runs(names, out)
+    runs = _runs(names, out, _wrong_options(margin, form, plot))
     if plot is not None:
         code, text = _compared(runs, margin, form, plot, as_json)
         print(text)
@@ -35,6 +42,19 @@ def compare_all(
     ended, _, text = kept.partition("\n")
     print(text)
     return int(ended)
+
+
+def _wrong_options(margin: float, form: str, plot: str | None) -> list[str]:
+    mistakes: list[str] = []
+    if not 0 <= margin < 1:
+        from harness.metrics.ends import no_margin
+
+        mistakes.append(f"--{no_margin(margin)}")
+    if form not in ("text", "github"):
+        mistakes.append(f"--format {form}: {near(form, ('text', 'github'))}")
+    if plot is not None and not plot.endswith(".png"):
+        mistakes.append(f"--plot {plot}: it is drawn as PNG, write a name that ends in .png")
+    return mistakes
 
 
 def _compared(
@@ -63,12 +83,25 @@ def _compared(
     return (1 if worse or (form == "github" and found.flips) else 0), text
 
 
-def _runs(names: Sequence[str], out: str) -> list[RunFolder]:
+def _runs(names: Sequence[str], out: str, mistakes: list[str]) -> list[RunFolder]:
     """The runs meant: each that is named, in that order; of a single suite's name all of its runs, oldest
-    first."""
-    if len(names) > 1:
-        return [find_measured(name, out) for name in names]
-    suite = names[0].rstrip("/")
+    first.
+
+    Raises:
+        HarnessError: with those that are not there, and the mistakes before.
+    """
+    found: list[RunFolder] = []
+    with noting(mistakes):
+        found = _of_suite(names[0], out) if len(names) == 1 else []
+    for name in names if len(names) > 1 else ():
+        with noting(mistakes):
+            found.append(find_measured(name, out))
+    refuse(mistakes)
+    return found
+
+
+def _of_suite(name: str, out: str) -> list[RunFolder]:
+    suite = name.rstrip("/")
     found = [run for run in list_runs(out, suite) if run.trial_ids()]
     if len(found) < 2:
         many = "one run" if found else "no run"

@@ -14,7 +14,9 @@ import typer
 from harness.cli.data import _arguments as data_arguments
 from harness.cli.options import AsJson, budget_seconds, flag, option, required
 from harness.cli.steps import Steps
-from harness.record import DataError, SuiteError
+from harness.codec import Json
+from harness.mistakes import noting, refuse
+from harness.record import DataError
 
 if TYPE_CHECKING:
     from harness.init.command import Wishes, Written
@@ -47,18 +49,26 @@ def init(
 
     Says what it sees, and chooses candidates, epochs and seeds that fit the budget.
     """
-    seconds = budget_seconds(budget)
+    mistakes, seconds, given = list[str](), 0.0, dict[str, Json]()
+    with noting(mistakes):
+        seconds = budget_seconds(budget)
+    with noting(mistakes):
+        given = data_arguments(settings)
     if ask and not sys.stdin.isatty():
-        raise SuiteError(
+        mistakes.append(
             "--ask needs a terminal, and this is not one: leave it out, and change the suite file"
         )
     with Steps(sys.stderr, shows_steps=not as_json) as steps:
         steps.step(
             f"looking at {' and '.join(paths)}"
         )  # before the libraries are loaded, which takes seconds
-        from harness.init.command import Wishes, next_steps
+        from harness.init.command import Wishes, next_steps, places
 
-        wishes = Wishes(tuple(paths), data_arguments(settings), target, seconds, out, force)
+        wishes = Wishes(tuple(paths), given, target, seconds, out, force)
+        if mistakes:
+            with noting(mistakes):
+                places(wishes)
+        refuse(mistakes)
         written = _written(wishes, steps, ask)
     print(next_steps(written, seconds, budget), file=sys.stderr if as_json else sys.stdout)
     if as_json:
@@ -85,7 +95,7 @@ def _written(wishes: Wishes, steps: Steps, ask: bool) -> Written:
             lambda text, left_s: steps.step(as_typed(text), left_s),
         )
     except DataError as error:
-        raise DataError(*(as_typed(mistake) for mistake in error.mistakes)) from error
+        raise DataError(*dict.fromkeys(as_typed(mistake) for mistake in error.mistakes)) from error
 
 
 def as_typed(message: str) -> str:

@@ -16,7 +16,6 @@ import json
 import os
 import sys
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Annotated
 
 import typer
@@ -37,7 +36,6 @@ from harness.cli.options import (
     Smoke,
     SuitePath,
     Version,
-    budget_seconds,
     end_quietly,
     examples,
     flag,
@@ -48,6 +46,7 @@ from harness.cli.options import (
     with_one_command,
     without_plugins,
 )
+from harness.mistakes import noting, refuse
 from harness.record import SuiteError
 from harness.suite.trackers import TRACKERS
 
@@ -133,15 +132,18 @@ def run(
 
     Finished trials are kept: running again, even after Ctrl-C or a crash, repeats none of them.
     """
-    seconds, trackers = None if budget is None else budget_seconds(budget), _trackers(track)
+    from harness.planning.asked import checked
     from harness.planning.request import RunRequest
+
+    asked = RunRequest(
+        suite, tuple(overrides or ()), tuple(only or ()), out, address, submit, None, smoke, (),
+        until_decided, certify, refresh, again, as_json, dataset=dataset,
+    )  # fmt: skip
+    trackers = [name.strip() for name in (track or "").split(",") if name.strip()]
+    asked = checked(asked, budget, trackers, "--")
     from harness.running.sets import run_sets
 
-    sets = tuple(overrides or ())
-    asked = RunRequest(
-        suite, sets, tuple(only or ()), out, address, submit, seconds, smoke, trackers, until_decided, certify
-    )
-    return run_sets(replace(asked, dataset=dataset, refresh=refresh, again=again, json_out=as_json))
+    return run_sets(asked)
 
 
 @app.command(
@@ -245,13 +247,17 @@ def recommend(
     # Before numpy: waking its threads takes 0.1 s of CPU, and deciding needs one.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     from harness.analysis.answers import AskedAgain
-    from harness.cli.answer import answer
+    from harness.cli.answer import answer, check_asked
     from harness.store.runs import find_measured
 
-    if maximize and minimize:
-        raise SuiteError("--maximize and --minimize contradict each other: keep one of them")
     objective = f"maximize {maximize}" if maximize else f"minimize {minimize}" if minimize else None
     asked = AskedAgain(tuple(where or ()), objective, tuple(settings or ()), as_json)
+    if maximize and minimize:
+        mistakes: list[str] = []
+        mistakes.append("--maximize and --minimize contradict each other: keep one of them")
+        with noting(mistakes):
+            check_asked(find_measured(run, out), asked, f"minimize {minimize}")
+        refuse(mistakes)
     print(answer(find_measured(run, out), asked))
     return 0
 
@@ -280,12 +286,6 @@ def compare(
     """
     from harness.cli.history import compare_all
 
-    if not 0 <= margin < 1:
-        raise SuiteError(f"--margin {margin:g}: write a share from 0 to below 1, for instance 0.01")
-    if form not in ("text", "github"):
-        raise SuiteError(f"--format {form}: {near(form, ('text', 'github'))}")
-    if plot is not None and not plot.endswith(".png"):
-        raise SuiteError(f"--plot {plot}: it is drawn as PNG, write a name that ends in .png")
     return compare_all(runs, margin, out, form, plot, as_json)
 
 
@@ -296,7 +296,7 @@ def list_(
     as_json: AsJson = False,
 ) -> int:
     """List what is available, one per line."""
-    from harness.cli.text import LISTS, table_text
+    from harness.cli.lists import LISTS, list_text
 
     if what not in LISTS:
         raise SuiteError(f"list {what}: there is no such list: {near(what, LISTS)}")
@@ -304,7 +304,7 @@ def list_(
     if as_json:
         print(json.dumps(rows, indent=2))
     elif rows:
-        print(table_text(rows))
+        print(list_text(what, rows))
     else:
         print(f"there are no {what} here", file=sys.stderr)
     return 0
@@ -328,10 +328,17 @@ def export(
     out: Out = "results",
 ) -> int:
     """Write the deployable artifact: model, pre-processing, card."""
-    from harness.export.folder import export_variant
+    from harness.export.folder import check_free, export_variant
     from harness.store.runs import find_measured
 
-    print(export_variant(find_measured(run, out), variant, folder))
+    mistakes: list[str] = []
+    with noting(mistakes):
+        found = find_measured(run, out)
+    if mistakes:
+        with noting(mistakes):
+            check_free(folder)
+    refuse(mistakes)
+    print(export_variant(found, variant, folder))
     return 0
 
 
@@ -359,13 +366,6 @@ def schema() -> int:
 
 
 name_arguments_plainly(app, data_cli.app, prices_cli.app)
-
-
-def _trackers(text: str | None) -> tuple[str, ...]:
-    names = tuple(name.strip() for name in (text or "").split(",") if name.strip())
-    from harness.planning.request import known_trackers
-
-    return known_trackers(names, "--track")
 
 
 def main(argv: Sequence[str] | None = None) -> int:

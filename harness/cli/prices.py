@@ -59,12 +59,14 @@ def update(
     from harness.cli.options import near
     from harness.costs import own_prices
     from harness.costs.update import PROVIDERS, update_prices
-    from harness.record import SuiteError
+    from harness.mistakes import refuse
 
     names = [name.strip() for name in providers.split(",") if name.strip()]
+    mistakes: list[str] = []
     for name in names or [""]:
         if name not in PROVIDERS:
-            raise SuiteError(f"--providers: there is no provider {name!r}: {near(name, PROVIDERS)}")
+            mistakes.append(f"--providers: there is no provider {name!r}: {near(name, PROVIDERS)}")
+    refuse(mistakes)
     for provider, count in update_prices(names).items():
         print(f"{provider}: {count} machines on demand", file=sys.stderr)
     print(own_prices())

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from harness.figures import short
-from harness.reading.components import description, table
-from harness.record import KINDS, HarnessError, Kind, SuiteError
+from harness.record import KINDS, Kind
 from harness.runtimes.offered import left_out
-from harness.store.runs import RunFolder, list_runs
 from harness.suite.asks import why_all_is_measured
-from harness.suite.model_ref import MODEL_KINDS, NAMED, OWN, OWN_ESTIMATOR, parse_model
+from harness.suite.model_ref import OWN, OWN_ESTIMATOR, parse_model
 
 if TYPE_CHECKING:  # a list of models needs neither statistics nor plans
     from harness.analysis.changes import Change, Comparison
@@ -134,85 +131,6 @@ def duration_text(seconds: float) -> str:
         return f"{seconds:.0f} s"
     minutes = round(seconds / 60)
     return f"{minutes} min" if minutes < 100 else f"{minutes // 60} h {minutes % 60:02d} min"
-
-
-def _modules(kind: str) -> list[Row]:
-    return [{"name": name, "description": description(module, name)} for name, module in table(kind).items()]
-
-
-def list_models(out: str) -> list[Row]:
-    """Names of the table, then the ways to refer to others."""
-    others = (kind for prefix, kind in MODEL_KINDS.items() if prefix != NAMED)
-    return [*_modules("models"), *({"name": kind.form, "description": kind.summary} for kind in others)]
-
-
-def list_datasets(out: str) -> list[Row]:
-    """Data sets with what they hold."""
-    return _modules("datasets")
-
-
-def list_runtimes(out: str) -> list[Row]:
-    """Runtimes with how they serve."""
-    return [{"name": r.name, "description": r.summary} for r in table("runtimes").values()]
-
-
-def list_metrics(out: str) -> list[Row]:
-    """Metrics with unit and direction."""
-    return [
-        {"name": m.name, "unit": m.unit, "better": f"{m.better} is better", "description": m.description}
-        for m in table("metrics").values()
-    ]
-
-
-def list_suites(out: str) -> list[Row]:
-    """Suite files in `suites/` and here, with their questions."""
-    from harness.reading import read_suites
-
-    rows: list[Row] = []
-    for path in [*sorted(Path("suites").glob("*.y*ml")), *sorted(Path().glob("*.y*ml"))]:
-        try:
-            suite = next(iter(read_suites(path).values()))
-        except SuiteError as error:
-            if path.parent != Path():
-                rows.append(
-                    {"file": str(path), "question": f"({len(error.mistakes)} mistakes: plan it to see them)"}
-                )
-        else:
-            rows.append({"file": str(path), "question": suite.question})
-    return rows
-
-
-def list_runs_(out: str) -> list[Row]:
-    """Runs, the newest last, with how many trials they have and what they recommend."""
-    return [
-        {
-            "run": f"{run.suite_name}/{run.id}",
-            "trials": f"{len(run.trial_ids())} trials",
-            "verdict": _verdict(run),
-        }
-        for run in list_runs(out)
-    ]
-
-
-def _verdict(run: RunFolder) -> str:
-    import json
-
-    try:
-        found = json.loads(run.read_text("recommendation.json"))
-    except (OSError, ValueError, HarnessError):
-        return "no recommendation yet"
-    return f"{found.get('verdict', '')} {found.get('choice') or ''}".strip()
-
-
-LISTS: Mapping[str, Callable[[str], list[Row]]] = {
-    "models": list_models,
-    "datasets": list_datasets,
-    "metrics": list_metrics,
-    "runtimes": list_runtimes,
-    "suites": list_suites,
-    "runs": list_runs_,
-}
-"""What `list` knows; each takes the folder of the runs."""
 
 
 _VERDICTS = ("worse", "better", "not comparable", "not separated", "same")

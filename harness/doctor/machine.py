@@ -79,6 +79,7 @@ def examine() -> tuple[list[MachineCheck], dict[str, object]]:
         "cores": [asdict(core) for core in cores],
         "timer": timer,
         "steadiness": asdict(steadiness),
+        "free": {"memory_mb": round(environment.available_mb()), "disk_mb": round(free_disk_mb(Path.cwd()))},
         "environment": environment.capture(),
     }
     return [verdict, *findings], facts
@@ -281,11 +282,16 @@ def memory_finding() -> MachineCheck:
 
 def disk_finding(folder: Path) -> MachineCheck:
     """Free space where results go, in GB."""
-    free = shutil.disk_usage(folder).free / 1e9
+    free = free_disk_mb(folder) / 1e3
     found = f"{free:.0f} GB free in {folder}"
     if free < LEAST_DISK_GB:
         return MachineCheck("disk", found, "a run may fill it: free some, or --out elsewhere", "watch")
     return MachineCheck("disk", found)
+
+
+def free_disk_mb(folder: Path) -> float:
+    """What may still be written where a folder is."""
+    return shutil.disk_usage(folder).free / 1e6
 
 
 def ray_finding() -> MachineCheck:

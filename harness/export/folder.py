@@ -30,6 +30,7 @@ from harness.export.source import ExportSource, find_source, table_of, tokenizer
 from harness.exported import tables
 from harness.facts import ScoreFacts, TrainFacts
 from harness.kinds import kind_of
+from harness.mistakes import noting, refuse
 from harness.models.fitted import load_meta
 from harness.record import DataError, HarnessError, TrialError
 from harness.runtimes import runtime
@@ -67,11 +68,13 @@ def export_variant(run: RunFolder, variant: str, folder: str | Path) -> str:
     """
     from harness.reading import suite_from_text
 
-    target = Path(folder)
-    if target.exists() and (not target.is_dir() or any(target.iterdir())):
-        raise HarnessError(f"{target} is there already and not empty: name a new folder")
+    target, mistakes = Path(folder), list[str]()
+    with noting(mistakes):
+        check_free(target)
     suite = suite_from_text(run.read_text("suite.yaml"))
-    source = find_source(run, suite, variant)
+    with noting(mistakes):
+        source = find_source(run, suite, variant)
+    refuse(mistakes)
     is_recommender = not kind_of(suite.task).has_predictions
     with tempfile.TemporaryDirectory(prefix="harness-export-") as scratch:
         made = Path(scratch) / "export"
@@ -82,6 +85,13 @@ def export_variant(run: RunFolder, variant: str, folder: str | Path) -> str:
     said = smoke_test(target, ("torch",) if is_recommender else source.way.without, needed)
     size = sum(p.stat().st_size for p in target.rglob("*") if p.is_file()) / 1e6
     return f"{target}: {variant}, {size:.2f} MB, {said}\n{target / 'README.md'}"
+
+
+def check_free(folder: str | Path) -> None:
+    """Raises: HarnessError where something stands in the folder already."""
+    target = Path(folder)
+    if target.exists() and (not target.is_dir() or any(target.iterdir())):
+        raise HarnessError(f"{target} is there already and not empty: name a new folder")
 
 
 def write_recommender_folder(source: ExportSource, folder: Path) -> tuple[str, ...]:

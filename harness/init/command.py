@@ -18,6 +18,7 @@ from harness.init.look import Seen, findings, look, suite_name
 from harness.init.offer import Goal, Offer, goal, offers
 from harness.init.steps import Step, reading, timing
 from harness.init.write import Conditions, suite_text
+from harness.mistakes import noting, refuse
 from harness.protocols import Task
 from harness.record import DataError, HarnessError, SuiteError
 
@@ -71,10 +72,8 @@ def init(
     Raises:
         HarnessError: the data cannot be used as it is; each mistake with its cure. Nothing is written then.
     """
-    found = find(wishes.paths)
-    own = builders(found.code)
-    folder = _folder(wishes, found)
-    path = _target(wishes, folder, found)
+    found, own, path = places(wishes)
+    folder = path.parent
     step(*reading(found))
     seen = _looked(found, wishes, say, step)
     seen = replace(seen, name=path.stem) if wishes.out else seen
@@ -98,6 +97,23 @@ def init(
     for file in made:
         say(f"wrote {_shown(file)}, which builds your network for the suite")
     return Written(path, seen, fit, tuple(offer.name for offer in trial.offered(fit.effort)))
+
+
+def places(wishes: Wishes) -> tuple[Found, list[Builder], Path]:
+    """What was found, the builders in the user's code, and where the suite goes.
+
+    Raises:
+        HarnessError: with all that is wrong with the paths that were given.
+    """
+    mistakes: list[str] = []
+    with noting(mistakes):
+        _check_out(wishes)
+    with noting(mistakes):
+        found = find(wishes.paths)
+        own = builders(found.code)
+        if not mistakes:
+            return found, own, _target(wishes, _folder(wishes, found), found)
+    raise DataError(*mistakes)
 
 
 def _looked(found: Found, wishes: Wishes, say: Callable[[str], None], step: Step) -> Seen:
@@ -207,16 +223,23 @@ def _folder(wishes: Wishes, found: Found) -> Path:
                 f"-o {wishes.out}: a suite stands beside your code, in {code}: give a name there"
             )
         return code
-    folder = folder or Path.cwd()
-    if not folder.is_dir():
-        raise SuiteError(f"-o {wishes.out}: there is no folder {folder}: create it first")
-    return folder
+    return folder or Path.cwd()
+
+
+def _check_out(wishes: Wishes) -> None:
+    """A suite's name, in a folder that there is."""
+    if not wishes.out:
+        return
+    path, mistakes = Path(wishes.out).expanduser().absolute(), list[str]()
+    if not path.parent.is_dir():
+        mistakes.append(f"-o {wishes.out}: there is no folder {path.parent}: create it first")
+    if path.suffix not in (".yaml", ".yml"):
+        mistakes.append(f"-o {wishes.out}: a suite file ends in .yaml")
+    refuse(mistakes)
 
 
 def _target(wishes: Wishes, folder: Path, found: Found) -> Path:
     path = folder / (Path(wishes.out).name if wishes.out else f"{suite_name(found)}.yaml")
-    if path.suffix not in (".yaml", ".yml"):
-        raise SuiteError(f"-o {wishes.out}: a suite file ends in .yaml")
     if path.exists() and not wishes.force:
         raise SuiteError(f"{_shown(path)} is there already: -o OTHER.yaml, or --force to write it anew")
     return path

@@ -12,6 +12,7 @@ from harness.datasets.formats import is_parquet
 from harness.datasets.image_files import SUFFIXES as IMAGES
 from harness.datasets.part_names import TEST, TRAIN
 from harness.datasets.raw import PARQUET
+from harness.mistakes import noting
 from harness.record import DataError
 
 TABLES = frozenset({".csv", ".tsv", ".txt", ".dat", ".data", ".inter", ".tab", *PARQUET})
@@ -56,7 +57,12 @@ def find(paths: Sequence[str]) -> Found:
     Raises:
         DataError: what cannot be used, each with the cure.
     """
-    given = [_existing(path) for path in paths]
+    given, mistakes = list[Path](), list[str]()
+    for path in paths:
+        with noting(mistakes):
+            given.append(_existing(path))
+    if mistakes:
+        raise DataError(*mistakes)
     code = tuple(path for path in given if path.is_file() and path.suffix == ".py")
     data = [path for path in given if path not in code]
     found = _together(data) if len(data) > 1 else _what_is(data[0]) if data else _beside(code)
@@ -79,7 +85,8 @@ def _existing(path: str) -> Path:
     if given.exists():
         return given.absolute()
     parent = given.parent
-    names = [entry.name for entry in parent.iterdir()] if parent.is_dir() else []
+    entries = parent.iterdir() if parent.is_dir() else ()
+    names = [entry.name for entry in entries if not entry.name.startswith(".")]
     near = difflib.get_close_matches(given.name, names, n=1)
     if near:
         raise DataError(f"{path} is not there: did you mean {parent / near[0]}?")

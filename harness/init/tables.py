@@ -85,7 +85,10 @@ def read(path: Path, args: JsonObject) -> pd.DataFrame:
         missing=_words(args.get("missing")),
         rename=tuple((str(old), str(new)) for old, new in renamed.items()),
     )
-    return as_texts(read_file(path, layout))  # of lists the data set says what to do
+    frame = read_file(path, layout)
+    if frame.empty:
+        raise DataError(f"{path} has no rows under its column names: is it the right file?")
+    return as_texts(frame)  # of lists the data set says what to do
 
 
 def _words(given: Json) -> tuple[str, ...]:

@@ -36,6 +36,7 @@ class RunRequest:
         again: serve all variants in one more session.
         sums_up: report what was measured, and print what it decides.
         json_out: print the result as JSON to stdout.
+        is_passing: whether the suite's file is there for this run alone, as that of a mapping is.
     """
 
     suite: str | Path
@@ -54,6 +55,7 @@ class RunRequest:
     json_out: bool = False
     sums_up: bool = True
     dataset: str | None = None
+    is_passing: bool = False
 
     @property
     def arguments(self) -> list[str]:

@@ -22,7 +22,7 @@ from harness.reading.trace import with_trace
 from harness.record import RecordError, SuiteError
 from harness.suite.model_ref import OWN, OWN_ESTIMATOR, ModelRef, parse_model
 from harness.suite.schema import Suite
-from harness.suite.source import Mistake, Node, new_mapping
+from harness.suite.source import Mistake, Node, Place, new_mapping
 from harness.suite.variants import local_cores
 
 
@@ -59,8 +59,9 @@ def read_suites(
         raise _error(mistakes)
     if dataset is not None:
         if dataset not in trees:
-            raise SuiteError(f"--dataset {dataset}: {hint(dataset, trees)}")
-        trees = {dataset: trees[dataset]}
+            place = Place(f"--dataset {dataset}", order=1001)
+            mistakes.append(Mistake(place, hint(dataset, trees)))
+        trees = {name: own for name, own in trees.items() if name == dataset or dataset not in trees}
     suites = {name: _validated(own, file, mistakes) for name, own in trees.items()}
     if mistakes:
         raise _error(mistakes)

@@ -5,10 +5,12 @@ from __future__ import annotations
 import shlex
 from dataclasses import replace
 
+from harness.mistakes import refuse
+from harness.planning.asked import contradictions
 from harness.planning.plan import Plan, plan_run
 from harness.planning.request import RunRequest
 from harness.planning.tails import with_rounds
-from harness.record import HarnessError, Trial
+from harness.record import Trial
 from harness.suite.schema import Suite
 
 
@@ -18,10 +20,9 @@ def with_another_session(suite: Suite, request: RunRequest, gpus: float, stops: 
     Args:
         stops: whether runs stop once they are decided; their first session has as many rounds as that took.
     Raises:
-        HarnessError: a trial run serves too little for a session.
+        SuiteError: a trial run serves too little for a session.
     """
-    if request.smoke:
-        raise HarnessError("--again serves every variant once more, --smoke does not: leave one of them out")
+    refuse(contradictions(request))
     each, sessions, is_local = suite.serving.rounds, 1, request.address is None
     suite = plan_run(suite, request.only, request.out, gpus=gpus, is_local=is_local)[0].suite
     while True:
@@ -52,9 +53,15 @@ def of_the_served(plan: Plan, each: int) -> Plan:
     return replace(plan, trials=tuple(t for t in plan.trials if t.id in plan.cached or goes_on(t)))
 
 
-def again_command(request: RunRequest) -> str:
-    """The command that asks for the same in one session more: of the same parts, to the same place."""
+def again_command(request: RunRequest, run: str = "") -> str:
+    """The command that asks for the same in one session more: of the same parts, to the same place.
+
+    Args:
+        run: the URL of the run's folder, which holds the suite, resolved, where its own file passes.
+    """
     same = replace(request, again=True, budget=None, certify=None, refresh=False, smoke=False)
+    if request.is_passing:
+        same = replace(same, suite=f"{run}/suite.yaml", overrides=(), dataset=None)
     where = ("--out", request.out) if request.out != RunRequest.out else ()
     node = ("--address", request.address) if request.address else ()
-    return shlex.join(["python", "-m", "harness", "run", str(request.suite), *where, *node, *same.arguments])
+    return shlex.join(["python", "-m", "harness", "run", str(same.suite), *where, *node, *same.arguments])

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 
 from harness.codec import Json, JsonObject
+from harness.planning.asked import check_certified
 from harness.planning.outdated import outdated_text
 from harness.planning.plan import Plan, plan_run, run_hash
 from harness.planning.request import RunRequest, measures_until_decided
@@ -112,6 +113,7 @@ def _planned(request: RunRequest, asked: Suite, told: set[str], console: Console
     is_further = suite.serving.rounds > asked.serving.rounds
     is_local = request.address is None
     plan, cached = plan_run(suite, request.only, request.out, gpus=OPEN_GPUS, is_local=is_local)
+    check_certified(request.certify, plan.trials)
     _say_notes(plan, told, console)
     plan, cached = _up_to_date(plan, cached, request.refresh, console)
     name = _name_until_decided(plan, asked) if stops else plan.hash
@@ -229,7 +231,8 @@ def _settings(suite: Suite, request: RunRequest, started: float) -> SchedulerSet
         budget_s=request.budget if request.budget is not None else suite.budget,
         started=started,
         paths=module_paths(suite.folder or Path(request.suite).resolve().parent),
-        suite_path=str(request.suite),
+        # Beside it lies the user's code: of a mapping in the working directory.
+        suite_path=str(Path(suite.folder, "suite.yaml") if request.is_passing else request.suite),
         machine_class=suite.machine.machine_class,
         search_limits={name: tuning.seconds for name, tuning in searches.items() if tuning is not None},
     )
@@ -264,7 +267,7 @@ def _finish(
     else:
         # As the commands find it: by name in results/, elsewhere by its place.
         name = shown.removesuffix("/report.html").removeprefix("results/")
-        again = again_command(request)
+        again = again_command(request, run.url)
         console.print(
             terminal_summary(
                 evidence.tradeoff, evidence.recommendation, report=shown, run=name, suite=suite, again=again

@@ -18,6 +18,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.codec import Json
+from harness.mistakes import refuse
+from harness.planning.asked import contradictions
 from harness.planning.request import RunRequest
 from harness.record import HarnessError, SuiteError
 from harness.store.files import holds_password, is_remote, open_files
@@ -96,8 +98,7 @@ def submit_run(request: RunRequest) -> int:
     from harness.reading import read_suites
 
     assert request.submit is not None
-    if request.certify is not None:
-        raise SuiteError("--submit sends no --certify: for that run on the cluster, --address auto")
+    refuse(contradictions(request))
     read_suites(request.suite, request.overrides, request.dataset)
     out = request.out
     open_files(out)  # a URL with a password would stand in the job's command
