@@ -35,6 +35,7 @@ from pathlib import Path
 import numpy as np
 from scipy.special import erfinv
 
+import harness
 from benchmarks.worlds import asked, kept
 from harness.analysis.recommend import recommend
 from harness.analysis.stats import Array
@@ -46,6 +47,7 @@ from harness.running.standing import question_of
 from harness.running.until_decided import spend
 from harness.running.worlds import Worlds
 from harness.schedule import Wanted
+from harness.store.behaviour import formulas
 from harness.store.runs import RunFolder
 from harness.streams import generator
 from harness.suite.schema import Suite
@@ -258,6 +260,8 @@ def told(kind: str, found: Sequence[Outcome]) -> dict[str, object]:
 def main() -> int:
     args = asked(__doc__, "until_decided_worlds", worlds=200)
     before = json.loads(args.out.read_text()) if args.out.exists() else {}
+    if before.get("code") != _code():  # what other code found says nothing of this one
+        before = {}
     outcomes = {k: [Outcome(**o) for o in v] for k, v in before.get("outcomes", {}).items()}
     for last, kind in product(range(BLOCK, args.worlds + BLOCK, BLOCK), DECISIONS):
         found = outcomes.setdefault(kind, [])  # a benchmark that was cut off goes on where it was
@@ -268,10 +272,18 @@ def main() -> int:
     return kept(_result(outcomes), args.out)
 
 
+@cache
+def _code() -> str:
+    """What decides, and what the worlds are."""
+    home = Path(harness.__file__).parent
+    return formulas(*sorted([*home.glob("analysis/*.py"), *home.glob("running/*.py"), Path(__file__)]))
+
+
 def _result(outcomes: Mapping[str, Sequence[Outcome]]) -> dict[str, object]:
     kinds = {kind: told(kind, found) for kind, found in outcomes.items() if found}
     return {
         "kinds": kinds,
+        "code": _code(),
         "passed": all(kind["passed"] for kind in kinds.values()),
         "outcomes": {k: [asdict(o) for o in v] for k, v in outcomes.items()},
     }

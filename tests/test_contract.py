@@ -14,6 +14,7 @@ import pytest
 import harness
 from harness.kinds import KINDS
 from harness.metrics import METRICS
+from harness.reading import checks, reader
 from harness.report.render import render
 from harness.store.runs import RunFolder
 from harness.suite.model_ref import parse_model
@@ -137,8 +138,10 @@ def folder(tmp_path: Path) -> Path:
     "text", [IMAGES, NETWORKS, ROWS, SETS, PIPELINE], ids=["images", "networks", "rows", "sets", "pipeline"]
 )
 def test_every_public_key_of_a_suite_is_taken(
-    folder: Path, text: str, capsys: pytest.CaptureFixture[str]
+    folder: Path, text: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    for module in (checks, reader):
+        monkeypatch.setattr(module, "local_cores", lambda: 4)
     (folder / "suite.yaml").write_text(text)
     (folder / "longer.yaml").write_text("extends: suite.yaml\nname: longer\n")
     code, _, err = call(capsys, "plan", str(folder / "longer.yaml"))

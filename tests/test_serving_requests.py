@@ -78,6 +78,8 @@ def test_what_is_sent_is_told() -> None:
     assert told.words is not None
     assert [round(w) for w in told.words] == sorted(round(w) for w in told.words)
     assert abs(told.words[1] / np.median(LENGTHS) - 1) < 0.05
+    chinese = sent_facts(subject_of(["这部电影很好看。" * 5] * 3 + ["不好"] * 2))
+    assert chinese.words is None and chinese.signs == (2.0, 40.0, 40.0, 40.0)
     images = sent_facts(subject_of(np.zeros((50, 3, 8, 8), np.uint8)))
     assert (images.rows, images.of, images.words, images.shape) == (50, 50, None, (3, 8, 8))
 
@@ -90,6 +92,12 @@ def test_what_is_sent_is_told() -> None:
             SentFacts(128, 3000, (3, 25, 161, 250)),
             "128 of 3,000 texts of the test part, in drawn order: 3 to 250 words, half of them up to 25 and "
             "99 in 100 up to 161",
+        ),
+        (
+            "text_classification",
+            SentFacts(5, 5, signs=(2, 40, 40, 40)),
+            "5 texts of the test part, in drawn order: 2 to 40 signs, half of them up to 40 and "
+            "99 in 100 up to 40",
         ),
         (
             "image_classification",

@@ -186,12 +186,13 @@ class SentFacts:
     Args:
         rows: how many are sent, again and again. of: so many test rows, at random.
         words: of texts, how many the shortest, the middle one, the 99th percentile and the longest have.
-        shape: of images.
+        signs: the same, where hardly any blanks stand between words. shape: of images.
     """
 
     rows: int
     of: int
     words: tuple[float, ...] | None = None
+    signs: tuple[float, ...] | None = None
     shape: tuple[int, ...] = ()
 
 

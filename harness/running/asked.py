@@ -164,15 +164,13 @@ class Asked:
         self.rounds[row.variant] = max(before[1], rounds)
         return before != (self.seeds[row.candidate], self.rounds[row.variant])
 
-    def all_seeds(self, names: Iterable[str]) -> list[str]:
-        """Ask for all the suite's seeds of these candidates; of whom there are more than before."""
-        alive, given = {self.candidates[v] for v in self.alive}, []
-        for name in dict.fromkeys(n for n in names if n in alive):
-            most = len(self.suite.candidates[name].training.seeds)
-            if most > self.seeds.get(name, 1):
-                self.seeds[name] = most
-                given.append(name)
-        return given
+    def all_seeds(self, name: str) -> bool:
+        """Ask for all the suite's seeds of a candidate; False where it has them, and for who is out."""
+        most, before = len(self.suite.candidates[name].training.seeds), self.seeds.get(name, 1)
+        if name not in {self.candidates[v] for v in self.alive} or most <= before:
+            return False
+        self.seeds[name] = most
+        return True
 
     def take(self, option: NextMeasurement, is_open_ended: bool) -> bool:
         """Ask for the option's units, as far as the suite names them; False where none is left, and for who

@@ -340,13 +340,16 @@ class _Spending:
         return f"all rounds of {' and '.join(given)}" if given else ""
 
     def _rest_of_seeds(self, question: Question, left_s: float) -> str:
-        """The suite's other seeds of who may be named, before they are called indistinguishable: they hardly
-        tell them apart, but who is named of a tie loses less by them. Empty where they are spent, or where
-        what is left is too little."""
-        before = dict(self.asked.seeds)
-        given = self.asked.all_seeds(row.candidate for row in self._may_be_named(question))
-        if given and self._wall_s(self.asked.trials()) > left_s:
-            self.asked.seeds, given = before, []
+        """The suite's other seeds of who may be named, the likeliest first and as many as there is time for,
+        before they are called indistinguishable: they hardly tell them apart, but who is named of a tie loses
+        less by them. Empty where they are spent."""
+        given = list[str]()
+        for name in dict.fromkeys(row.candidate for row in self._may_be_named(question)):
+            before = dict(self.asked.seeds)
+            if self.asked.all_seeds(name) and self._wall_s(self.asked.trials()) <= left_s:
+                given.append(name)
+            else:
+                self.asked.seeds = before
         return f"all seeds of {' and '.join(given)}" if given else ""
 
     def _contenders_in_full(self, question: Question) -> str:
@@ -360,7 +363,8 @@ class _Spending:
     def _may_be_named(self, question: Question) -> list[Row]:
         choice, rows = question.choice, question.table.rows
         may = [k for k in choice.contenders.tolist() if choice.likely[k] >= POSSIBLE or k == choice.named]
-        return [rows[k] for k in may if rows[k].variant in self.asked.alive]
+        likeliest = sorted(may, key=lambda k: -float(choice.likely[k]))
+        return [rows[k] for k in likeliest if rows[k].variant in self.asked.alive]
 
     def _seconds_of_contenders(self, question: Question, is_blurred: bool = False) -> str:
         """Ask for the second seed and round of who is named or may yet be; empty where they have them.

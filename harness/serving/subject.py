@@ -24,6 +24,9 @@ from harness.tasks import task_module as trained_by
 DISTINCT = 128
 """Distinct requests that are cycled through: enough that no cache answers, few enough to hold ready."""
 
+MOST_SIGNS = 20
+"""Signs to a word from which on blanks stand between clauses, as in Chinese: words are no measure then."""
+
 MOST_ROWS = 65_536
 """Rows that are sent at all, in batches: of millions not even the order is held."""
 
@@ -132,12 +135,20 @@ def are_texts(inputs: Inputs) -> bool:
 def sent_facts(subject: Subject) -> SentFacts:
     """What single requests are."""
     rows = subject.order[:DISTINCT]
+    count, of = len(rows), length(subject.inputs)
     if are_texts(subject.inputs):
-        words = sorted(len(subject.inputs[row].split()) for row in rows)
-        least, middle, late = (float(q) for q in np.quantile(words, [0, 0.5, 0.99]))
-        return SentFacts(len(rows), length(subject.inputs), (least, middle, late, float(words[-1])))
+        texts = [subject.inputs[row] for row in rows]
+        words, signs = ([float(size(text)) for text in texts] for size in (lambda t: len(t.split()), len))
+        if sum(signs) > MOST_SIGNS * sum(words):
+            return SentFacts(count, of, signs=_spread(signs))
+        return SentFacts(count, of, words=_spread(words))
     shape = np.shape(subject.inputs)[1:] if is_array(subject.inputs) else ()
-    return SentFacts(len(rows), length(subject.inputs), shape=tuple(shape))
+    return SentFacts(count, of, shape=tuple(shape))
+
+
+def _spread(sizes: Sequence[float]) -> tuple[float, ...]:
+    """The least, the middle one, the 99th percentile and the most."""
+    return tuple(float(q) for q in np.quantile(sizes, [0, 0.5, 0.99, 1]))
 
 
 def task_module(spec: Mapping[str, Any]) -> Any:

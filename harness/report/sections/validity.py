@@ -130,12 +130,14 @@ def _requests(e: Evidence) -> Iterator[str]:
     for sent in dict.fromkeys(found for found in told if found is not None):
         is_image = len(sent.shape) == 3
         other = "rows" if kind_of(e.suite.task).pipeline == "supervised" else "requests of users"
-        what = "texts" if sent.words else "images" if is_image else other
+        sizes = sent.words or sent.signs
+        what = "texts" if sizes else "images" if is_image else other
         of = f"{sent.rows:,} of {sent.of:,}" if sent.rows < sent.of else f"{sent.of:,}"
         size = ""
-        if sent.words:
-            least, middle, late, most = (f"{words:,.0f}" for words in sent.words)
-            size = f": {least} to {most} words, half of them up to {middle} and 99 in 100 up to {late}"
+        if sizes:
+            least, middle, late, most = (f"{number:,.0f}" for number in sizes)
+            size = f": {least} to {most} {'words' if sent.words else 'signs'}"
+            size += f", half of them up to {middle} and 99 in 100 up to {late}"
         elif is_image:
             size = f": {sent.shape[1]} × {sent.shape[2]} pixels"
         yield f"Each variant is sent the same {of} {what} of the test part, in drawn order{size}."
