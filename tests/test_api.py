@@ -98,6 +98,7 @@ def test_a_mapping_may_hold_numpy_paths_and_a_base(tmp_path: Path, monkeypatch: 
     Path("base.yaml").write_text("name: digits\ntask: image_classification\ndata: {name: digits}\n")
     Path("rows.csv").write_text("a,b,late\n" + "".join(f"{i},{i % 7},{i % 2}\n" for i in range(60)))
     own = {"extends": "base.yaml", "candidates": {"cnn": "small_cnn"}, "training": {"seeds": np.arange(2)}}
+    own["training"] |= {"optimizer": {"name": np.str_("adamw"), "lr": np.float64(0.01)}}
     assert harness.load_suite(own).training.seeds == (0, 1)
     with pytest.raises(SuiteError, match="^extends: there is no file"):
         harness.load_suite({**own, "extends": "nowhere.yaml"})

@@ -190,6 +190,13 @@ def test_where_words_may_be_names_or_a_row_both_cures_are_said(tmp_path: Path) -
         load(path, time=None, split="random")
 
 
+def test_article_numbers_with_blanks_are_ids(tmp_path: Path) -> None:
+    path = tmp_path / "log.csv"
+    rows = (f"U{i % 7},0 986 494 {i % 5}00,2024-05-{i % 28 + 1:02}\n" for i in range(N))
+    path.write_text("user,item,time\n" + "".join(rows))
+    assert len(load(path).catalogue.ids) == 5
+
+
 def test_a_column_that_is_not_there_is_named_by_its_role(tmp_path: Path) -> None:
     """The cure for `user: user_id` was to write `user_id: user`."""
     path = log(tmp_path, lambda t: f"{t.timestamp():.0f}")
@@ -208,8 +215,10 @@ def test_names_for_a_file_that_has_a_line_of_them_are_refused(tmp_path: Path) ->
 
 def test_rows_of_several_items_are_refused_by_the_line_that_they_stand_in(tmp_path: Path) -> None:
     path = tmp_path / "behaviors.tsv"
-    line = "{0}\tU{1}\t11/9/2019 9:05:58 AM\tN{2} N{3}\tN{2}-1 N{3}-0\n"
-    path.write_text("".join(line.format(i + 1, i % 7, i % 5, i % 3) for i in range(N)))
+    line = "{0}\tU{1}\t11/9/2019 9:05:58 AM\tN{2} N{3}{5}\tN{2}-1 N{3}-0{4}\n"
+    path.write_text(
+        "".join(line.format(i + 1, i % 7, i % 5, i % 3, " N9-0" * (i % 2), " N9" * (i % 2)) for i in range(N))
+    )
     with pytest.raises(DataError, match="'N0 N0' holds several items: write a row for each") as caught:
         load(path)
     assert cures(caught.value)["names"] == ["column1", "user", "time", "column4", "column5"]

@@ -162,6 +162,12 @@ def test_columns_that_say_nothing_are_told(tmp_path: Path) -> None:
         )
 
 
+def test_names_with_a_number_above_other_words_with_one_are_names(tmp_path: Path) -> None:
+    rows = [f"{('east', 'west')[i % 2]}_{i % 4},ABC{i % 9}23,{'yn'[i % 2]}\n" for i in range(N)]
+    (tmp_path / "t.csv").write_text("".join(["zone_1,plate1,late\n", *rows]))
+    assert len(load(tmp_path / "t.csv", target="late").train) > 0
+
+
 def test_a_row_of_words_that_comes_back_is_no_line_of_names_that_stands_twice(tmp_path: Path) -> None:
     """Of three columns of few words the first row stands again: it was lost."""
     rows = [f"{('red', 'blue')[i % 2]},{'sml'[i % 3]},{('yes', 'no')[i // 2 % 2]}\n" for i in range(N)]

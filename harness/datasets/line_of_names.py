@@ -19,18 +19,27 @@ FEW = 20
 """Of a column's cells, where all are alike."""
 LEAST_SIGNS = 6
 """Of an id of no pattern, such as `B07X1Q`; names of columns are as long by chance."""
+_DIGITS = re.compile(r"\d").findall
+_HEX, _CAPITALS = re.compile(r"[0-9a-fA-F-]+").fullmatch, re.compile(r"[0-9A-Z-]+").fullmatch
 _HAS_DIGIT = re.compile(r"\d").search
 
 
 def headless(path: Path, frame: pd.DataFrame) -> str:
     """What is said of a table whose line of names is a row."""
-    return "" if is_parquet(path) or not is_row(frame) else without_names(path, list(map(str, frame.columns)))
+    return (
+        ""
+        if is_parquet(path) or not is_row(frame)
+        else without_names(path, list(map(str, frame.columns)), renames=True)
+    )
 
 
-def without_names(path: Path | str, names: Sequence[str]) -> str:
+def without_names(path: Path | str, names: Sequence[str], renames: bool = False) -> str:
     """What is said of a table whose first row, and no line of names, is `names`."""
     shown = ", ".join(names[:6]) + (", …" if len(names) > 6 else "")
-    return f"{path} has no line of names, it begins with {shown}: write a line of names above its rows"
+    cure = "write a line of names above its rows" + (
+        ", or `rename` these if they are names" if renames else ""
+    )
+    return f"{path} has no line of names, it begins with {shown}: {cure}"
 
 
 def is_row(frame: pd.DataFrame) -> bool:
@@ -92,16 +101,18 @@ def _is_value(name: str, column: pd.Series) -> bool:
 
 
 def _is_id_of(name: str, texts: Sequence[str]) -> bool:
-    """Whether a name of letters and digits has the form of all values: letters at the same places before
-    any number of digits, or of as many signs where they change."""
+    """Whether a name of letters and digits has the form of all values: the same letters around any number of
+    digits, or hexadecimal digits or capitals and digits of one length, as hashes and article numbers."""
     if not (_HAS_DIGIT(name) and re.search(r"[^\d.,+\-]", name)):
         return False
     form = re.sub(r"\d+", r"\\d+", re.escape(name))
     if all(re.fullmatch(form, text) for text in texts):
         return len(set(texts)) > 1
+    if len(name) < LEAST_SIGNS or len(_DIGITS(name)) < 2 or not all(map(_HAS_DIGIT, texts[:FEW])):
+        return False
     signs = re.sub(r"[0-9A-Za-z]", "x", name)
-    alike = len(name) >= LEAST_SIGNS and all(re.sub(r"[0-9A-Za-z]", "x", text) == signs for text in texts)
-    return alike and all(map(_HAS_DIGIT, texts[:FEW]))
+    alike = all(re.sub(r"[0-9A-Za-z]", "x", text) == signs for text in texts)
+    return alike and any(all(map(kind, (name, *texts))) for kind in (_HEX, _CAPITALS))
 
 
 def _names_numbers(name: str, cells: Sequence[str]) -> bool:

@@ -11,7 +11,7 @@ import pandas as pd
 from harness.datasets import cells, moments
 from harness.datasets.formats import is_parquet
 from harness.datasets.line_of_names import holds_names, is_row, lacking
-from harness.datasets.log_ids import is_list
+from harness.datasets.log_ids import lists_among
 from harness.datasets.raw import LOOK_FOR_NAMES, Layout, first_cells, read_file
 from harness.record import DataError
 from harness.suite.source import quoted
@@ -79,7 +79,7 @@ def _without_names(path: str, rows: pd.DataFrame) -> str:
     """What is said of a file whose first line is a row."""
     names = _likely_names(rows)
     first = [str(cell) for cell in rows.iloc[0]]
-    several = next((cell for cell in first if is_list(cell)), "")
+    several = next((found[0] for column in rows if (found := lists_among(list(map(str, rows[column]))))), "")
     rows_each = f"; {several[:40]!r} holds several items: write a row for each" if several else ""
     rated = ", and `at_least: 4` if a rating from there on is interest" if "rating" in names else ""
     timed = "" if "time" in names else ", `time: null` and `split: random`"
@@ -103,7 +103,7 @@ def _likely_name(column: pd.Series, before: Sequence[str]) -> str:
     texts = [str(cell) for cell in column]
     if all(map(_is_moment, texts[:3])):
         return "time"
-    if any(map(is_list, texts)):
+    if lists_among(texts):
         return ""  # several items in a cell
     if "item" in before:
         if cells.is_numberlike(texts[0]):

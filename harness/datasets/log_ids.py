@@ -47,7 +47,7 @@ def check_single(column: pd.Series, path: str, name: str) -> list[str]:
     """What is wrong with items that are baskets: several in a cell, of which many stand alone elsewhere."""
     codes, unique = pd.factorize(column)
     texts = [str(value).strip().strip("[]") for value in unique]
-    if len(lists := [text for text in texts if is_list(text)]) >= BASKETS * len(texts) and lists:
+    if lists := lists_among(texts):
         row = int(np.flatnonzero(codes == texts.index(lists[0]))[0])
         return [f"{path}:{row + 2}: the {name} {_short(lists[0])!r} holds several: write a row for each"]
     for mark in ",;|":
@@ -63,12 +63,17 @@ def check_single(column: pd.Series, path: str, name: str) -> list[str]:
     return []
 
 
-def is_list(text: str) -> bool:
-    """Whether a cell holds ids of one form with blanks between them, as `N55189-1 N42782-0`."""
-    if " " not in text:
-        return False
-    forms = [re.sub(r"\d+", "0", part) for part in text.split()]
-    return len(forms) > 1 and len(set(forms)) == 1 and "0" in forms[0]
+def lists_among(texts: Sequence[str]) -> list[str]:
+    """The cells that hold several ids with blanks between them, as `N55189-1 N42782-0`, where a good part
+    does: of one form that is no mere number (`0 986 494 100`), now more of them and now fewer."""
+    found = [text for text in texts if " " in text and _is_list(text)]
+    vary = len({len(text.split()) for text in texts}) > 1
+    return found if found and vary and len(found) >= BASKETS * len(texts) else []
+
+
+def _is_list(text: str) -> bool:
+    forms = {re.sub(r"\d+", "0", part) for part in text.split()}
+    return len(forms) == 1 and "0" in (form := forms.pop()) and form != "0"
 
 
 def _short(text: str) -> str:

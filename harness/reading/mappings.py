@@ -52,6 +52,8 @@ def as_file(suite: Mapping[str, object] | Suite) -> Iterator[Path]:
 
 def _plain(value: object, path: Path_, mistakes: list[str]) -> Json:
     """A value as a file would hold it."""
+    if callable(tolist := getattr(value, "tolist", None)):  # of NumPy, whose numbers are floats too
+        return _plain(tolist(), path, mistakes)
     if value is None or isinstance(value, bool | int | float | str):
         return value
     if isinstance(value, Path):
@@ -60,8 +62,6 @@ def _plain(value: object, path: Path_, mistakes: list[str]) -> Json:
         return {str(key): _plain(own, (*path, str(key)), mistakes) for key, own in value.items()}
     if isinstance(value, Sequence) and not isinstance(value, bytes):
         return [_plain(own, path, mistakes) for own in value]
-    if callable(tolist := getattr(value, "tolist", None)):  # NumPy's numbers and arrays
-        return _plain(tolist(), path, mistakes)
     shown = repr(value).partition("\n")[0]
     shown = shown if len(shown) <= MOST_SHOWN else f"{shown[: MOST_SHOWN - 1]}…"
     mistakes.append(f"{dotted(path)}: `{shown}` cannot stand in a suite: {_cure(value)}")

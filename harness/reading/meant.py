@@ -74,7 +74,7 @@ def as_number(key: str, node: Node) -> str:
 
 def as_share(value: Json) -> str:
     """How a percentage is written where a share is wanted; empty for what is none."""
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 1 < value <= 100:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 1 < value < 100:
         return ""
     return f"write {as_written(round(value / 100, 12))}"
 

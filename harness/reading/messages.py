@@ -67,7 +67,7 @@ def _meant(draft: Draft, error: ErrorDetails, node: Node | None) -> str:
         return _task_meant(draft, node)
     elif loc == ("decision", "objective") and len(node.mapping or {}) == 1:
         ((verb, metric),) = node.fields.items()
-        cure = f"write `objective: {verb} {metric}`"
+        cure = f"write `objective: {verb} {metric}`" if isinstance(metric, str) else ""
     else:
         return ""
     return f"{node.shown} is not {_NOUNS[kind]}: {cure}" if cure else ""
