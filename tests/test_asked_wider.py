@@ -9,12 +9,17 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
+from harness.analysis.bill import bill
 from harness.analysis.cost import price_of
+from harness.analysis.criteria import limits_of
 from harness.analysis.outputs import stored_suite
 from harness.analysis.recommend import decide, decide_again
 from harness.analysis.sensitivity import NOBODY, OPEN
+from harness.analysis.uncompared import OtherTerms
+from harness.reading.again import with_settings
 from harness.reasons import Broken, broken_by, clearly_beyond
 from harness.report import gather
 from harness.report.switches import flip_sentence
@@ -29,12 +34,15 @@ LATENCY = ("latency_p99_ms", True, "0.6", "0.96", "0.8")
 BILL = ("cost_per_month_usd", True, "200", "390", "300")
 
 
-def run_without_resnet(folder: Path, why: tuple[str, bool, str, str, str] | str, *limits: str) -> RunFolder:
+def run_without_resnet(
+    folder: Path, why: tuple[str, bool, str, str, str] | str, *limits: str, **more: str
+) -> RunFolder:
     """A run until it was decided in which the best candidate was ruled out before it was trained."""
     decision = {
         "constraints": limits,
         "objective": "maximize accuracy",
         "traffic": {"qps": 200, "peak_qps": 600},
+        **more,
     }
     suite = make_suite(MADE, RUNTIMES, decision=decision)
     records = [
@@ -121,9 +129,110 @@ def test_whose_bill_was_too_high_may_pay_at_half_the_price_or_traffic(tmp_path: 
     assert asked(f"machine.usd_per_hour={hourly * 0.6}") == OPEN
     half = ("decision.traffic.qps=100", "decision.traffic.peak_qps=300")
     assert asked(*half) == OPEN
+    assert asked(DAY, SLEEP) == OPEN and asked("decision.traffic.spare=1") != OPEN
     for flip in decide(run).flips:
         if flip["what"] == "price":
             assert told(decide_again(run, settings=[f"machine.usd_per_hour={flip['at']}"])[1]) == flip["then"]
+
+
+DAY = "decision.traffic.curve=" + str([600.0, *[20.0] * 23])
+FLAT = "decision.traffic.curve=" + str([600.0, *[590.0] * 23])
+SLEEP = "decision.traffic.autoscale=60"
+
+
+def least(before: tuple[str, ...], now: tuple[str, ...], metric: str = "cost_per_month_usd") -> float:
+    """How many times a bill at the least becomes, from one way of running the same service to another."""
+    decision = {"objective": "maximize accuracy", "traffic": {"qps": 200, "peak_qps": 600, "headroom": 0.8}}
+    suite = make_suite(MADE, RUNTIMES, decision=decision, serving={"runtimes": list(RUNTIMES)})
+    own = with_settings(suite, before)
+    asked = with_settings(own, now)
+    return OtherTerms(asked, limits_of(asked), own).least_bill(metric)
+
+
+def test_a_bill_may_be_anything_where_machines_sleep_at_other_hours() -> None:
+    assert least((), (DAY, SLEEP)) == 0, "all day long before"
+    assert least((FLAT, SLEEP), (DAY,)) == 0, "of the same peak a fifth of the mean"
+    assert least((DAY, SLEEP), ("decision.traffic.autoscale=600",)) == 0
+    assert least((DAY, SLEEP), ()) == 1
+    assert least((DAY, SLEEP), (DAY.replace("600.0", "1200.0").replace("20.0", "40.0"),)) == 1
+    assert least((), ("decision.traffic.burstiness=2",)) == 0
+    assert least((), (DAY,)) == 1, "without them the peak alone decides"
+
+
+def test_who_asks_for_more_machines_cannot_pay_less() -> None:
+    """`headroom` is the share of a machine that may be used: less of it takes more machines."""
+    for more in ("decision.traffic.spare=1", "decision.traffic.headroom=0.7"):
+        assert least((), (more,)) == 1
+        assert least((more,), (more.replace("spare=1", "spare=0").replace("0.7", "0.8"),)) == 0
+    assert least((), ("decision.costs.trainings=3",)) == 0
+    assert least((), ("decision.traffic.headroom=0.9",), "train_cost_usd") == 1
+
+
+def test_a_machine_more_may_be_the_cheapest_of_all() -> None:
+    base = make_suite(MADE, RUNTIMES, decision={"objective": "maximize accuracy"})
+    machines = {name: base.machine.model_copy(update={"price": f"aws/{of}"}) for name, of in
+                (("a", "c7i.large"), ("b", "c7i.xlarge"))}  # fmt: skip
+    own = base.model_copy(update={"machines": machines, "machine": machines["a"]})
+    for setting, factor in (
+        ("machines.c.price=aws/c7i.2xlarge", 0), ("machines.b.price=aws/c7i.2xlarge", 0),
+        ("machines.b.discount=0.5", 0.5), ("machines.b.cores=1", 0),
+    ):  # fmt: skip
+        asked = with_settings(own, (setting,))
+        assert OtherTerms(asked, (), own).least_bill("cost_per_month_usd") == pytest.approx(factor), setting
+
+
+def test_no_bill_falls_further_than_is_said() -> None:
+    """Of 400 pairs of traffic and prices: nine tenths of the requests may take half the machines."""
+    random, lowest = np.random.default_rng(0), 1.0
+    items = {"small_cnn": {"monthly_usd": 90.0, "usd_per_request": 2e-7}}
+
+    def some(like: Any, costs: bool) -> Any:
+        traffic: dict[str, Any] = {
+            "qps": float(random.uniform(5, 100)),
+            "peak_qps": float(random.uniform(100, 900)),
+            "headroom": float(random.choice([0.7, 0.8])),
+            "spare": int(random.integers(2)),
+        }
+        if like is not None:
+            curved = like.decision.traffic.curve
+            traffic = {"curve": curved, "autoscale": 60.0} if curved else traffic
+        if like is None and random.random() < 0.4:
+            traffic = {"curve": random.uniform(0, 600, 24).tolist(), "autoscale": 60.0}
+        decision = {"objective": "maximize accuracy", "traffic": traffic}
+        if costs:
+            decision["costs"] = {"items": items, "trainings": 20.0}
+        machine = {"usd_per_hour": float(random.uniform(0.05, 0.4))}
+        made = make_suite(MADE, RUNTIMES, decision=decision, machine=machine)
+        factor = random.uniform(0.2, 1.2)
+        scaled = made.decision.model_copy(update={"traffic": made.decision.traffic.scaled(factor)})
+        return made if like is None else made.model_copy(update={"decision": scaled})
+
+    for number in range(400):
+        own = some(None, number % 2 == 0)
+        asked = some(own, number % 2 == 0)
+        load = float(random.uniform(50, 400))
+        usd = [price_of(s.machine).usd_per_hour for s in (own, asked)]  # type: ignore[union-attr]
+        before, now = (
+            bill(load, s, p, "small_cnn", 9000.0).total for s, p in zip((own, asked), usd, strict=True)
+        )
+        terms = OtherTerms(asked, (), own)
+        month, requests = (
+            terms.least_bill("cost_per_month_usd"),
+            asked.decision.traffic.mean / own.decision.traffic.mean,
+        )
+        assert now >= before * month * (1 - 1e-9), (own.decision, asked.decision)
+        assert now / requests >= before * terms.least_bill("cost_per_million_usd") * (1 - 1e-9)
+        lowest = min(lowest, now / before / month) if month else lowest
+    assert lowest < 1.1, "and it is near what is said in some"
+
+
+def test_a_value_that_was_too_low_may_be_enough_on_other_terms(tmp_path: Path) -> None:
+    low = ("value", False, "500", "−1000", "0")
+    value = {"value": "1000*accuracy - cost_per_month_usd"}
+    run = run_without_resnet(tmp_path, low, "value >= 500", **value)
+    assert told(decide(run)) != OPEN
+    for setting in ("machine.usd_per_hour=0.01", "decision.value=9000*accuracy", "decision.traffic.qps=20"):
+        assert told(decide_again(run, settings=[setting])[1]) == OPEN, setting
 
 
 @pytest.mark.skipif(shutil.which("node") is None, reason="needs node to run the page's JavaScript")

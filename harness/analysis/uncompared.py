@@ -23,7 +23,7 @@ from harness.metrics import METRICS, stem
 from harness.reasons import Reason, broken_by, is_unrun, reason_of
 from harness.results import Estimate, NotCompared, Row, Tradeoff
 from harness.suite.expression import Constraint
-from harness.suite.schema import Suite
+from harness.suite.schema import Machine, Suite, Traffic
 
 STOPPED = (Reason.NOT_RUN, Reason.RULED_OUT)
 """Why a row was measured no further that did not fail."""
@@ -129,6 +129,8 @@ def _is_out(limit: Constraint, row: Row, names: Iterable[str], asked: OtherTerms
     known = broken_by(why_not_run(row, names))
     if known is None or known.metric not in below or known.is_upper != limit.is_upper:
         return False
+    if known.metric == VALUE and not asked.is_worth_the_same:
+        return False
     if not known.is_upper:
         return limit.limit >= known.at
     return limit.limit <= known.at * (asked.least_bill(known.metric) if known.metric in COST_METRICS else 1.0)
@@ -147,27 +149,82 @@ class OtherTerms:
     own: Suite | None = None
 
     def least_bill(self, metric: str) -> float:
-        """How many times a bill at the least becomes by other prices and traffic: half the requests take half
-        the machines at the least. 0 where nothing is known: a wider limit on latency needs fewer of them."""
+        """How many times a bill at the least becomes by other prices and traffic. 0 where nothing is known: a
+        wider limit on latency needs fewer machines, other hours may let most of them sleep."""
         if self.own is None:
             return 1.0
         before, now = self.own.decision, self.suite.decision
+        least = min(_price_ratios(self.own, self.suite))
+        if metric == "train_cost_usd":
+            return least
+        if self._may_need_fewer(self.own):
+            return 0.0
+        requests = now.traffic.mean / before.traffic.mean
+        least *= _least_machines(now.traffic.peak / before.traffic.peak)
+        if before.costs is not None:  # items that no price of a machine moves, some paid by the request
+            paid_each = any(item.usd_per_request for item in before.costs.items.values())
+            least = min(least, 1.0, requests if paid_each else 1.0)
+        return least / requests if metric == PER_MILLION else least
+
+    @property
+    def is_worth_the_same(self) -> bool:
+        """Whether `value` is counted as it was."""
+        own = self.own
+        if own is None:
+            return True
+        worths = [
+            (s.decision.value, s.decision.traffic, s.decision.costs, s.machine, s.machines)
+            for s in (own, self.suite)
+        ]
+        return worths[0] == worths[1] and not self._is_later(own)
+
+    def _may_need_fewer(self, own: Suite) -> bool:
+        """Whether machines may be fewer, or other ones, in a way that no ratio tells."""
+        before, now = own.decision.traffic, self.suite.decision.traffic
+        if now.headroom > before.headroom or now.spare < before.spare:
+            return True
+        if now.autoscale is not None and _shape(now) != _shape(before):
+            return True
+        unlike = (now.autoscale, now.burstiness) != (before.autoscale, before.burstiness)
+        others = self.suite.decision.costs != own.decision.costs or _kinds(self.suite) != _kinds(own)
+        return unlike or others or self._is_later(own)
+
+    def _is_later(self, own: Suite) -> bool:
+        """Whether an answer may take longer."""
         late, was_late = (
             {c.metric: c.limit for c in limits if c.is_upper and c.metric in LATE}
-            for limits in (self.limits, limits_of(self.own))
+            for limits in (self.limits, limits_of(own))
         )
-        fixed, was_fixed = ((d.traffic.headroom, d.traffic.spare, d.costs) for d in (now, before))
-        if fixed != was_fixed or any(late.get(name, np.inf) > limit for name, limit in was_late.items()):
-            return 0.0
-        least = min(_price_ratios(self.own, self.suite), default=0.0)
-        if metric != "train_cost_usd":
-            least *= min(now.traffic.peak / before.traffic.peak, 1.0)
-        return least / (now.traffic.mean / before.traffic.mean) if metric == PER_MILLION else least
+        return any(late.get(name, np.inf) > limit for name, limit in was_late.items())
+
+
+def _least_machines(traffic: float) -> float:
+    """Of the machines that are needed, a share that surely still is at so many times the traffic: at nine
+    tenths one may do where there were two."""
+    return 1.0 / float(np.ceil(np.round(1.0 / min(traffic, 1.0), 9)))
+
+
+def _shape(traffic: Traffic) -> list[float]:
+    return [round(qps / traffic.peak, 9) for qps in traffic.hours]
+
+
+def _kinds(suite: Suite) -> dict[str, Machine]:
+    """The suite's machines but for what they cost."""
+    return {
+        name: m.model_copy(update={"usd_per_hour": None, "discount": 0.0})
+        for name, m in suite.machines.items()
+    }
 
 
 def _price_ratios(before: Suite, now: Suite) -> list[float]:
+    """Of each machine; 0 where a price is not known of both, or machines were added or taken away."""
+    if len(before.machines) != len(now.machines):
+        return [0.0]
     found = ([cost.price_of(m) for m in (s.machine, *s.machines.values())] for s in (before, now))
-    return [b.usd_per_hour / a.usd_per_hour if a and b else 0.0 for a, b in zip(*found, strict=False)]
+    return [
+        b.usd_per_hour / a.usd_per_hour if a and b and a.usd_per_hour else 0.0
+        for a, b in zip(*found, strict=True)
+    ]
 
 
 def _may_hold(table: Tradeoff, limits: Sequence[Constraint], k: int) -> Array:
