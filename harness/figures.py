@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
+import math
+from decimal import ROUND_CEILING, ROUND_FLOOR, Context, Decimal
 
 
 def short(value: float, sign: str = "") -> str:
     """Four significant digits: `0.03125`, `65.15`, `1,238,000`, `0.00002`; `sign="+"` shows a plus."""
     text = f"{value:{sign}.4g}"
     return f"{Decimal(text):{sign},f}" if "e" in text else text
+
+
+def short_bound(value: float, is_least: bool) -> str:
+    """The same, never above a `value` that is the least of something, never below one that is the most."""
+    if not math.isfinite(value):
+        return short(value)
+    context = Context(prec=4, rounding=ROUND_FLOOR if is_least else ROUND_CEILING)
+    return f"{context.create_decimal(repr(float(value))).normalize():,f}"
 
 
 def as_written(value: float) -> str:

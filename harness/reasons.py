@@ -6,8 +6,9 @@ reads a note asks here for its reasons, and nothing else looks for words in it.
 
 from __future__ import annotations
 
+import math
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 
@@ -78,11 +79,22 @@ def is_unrun(failure: str) -> bool:
 @dataclass(frozen=True)
 class Broken:
     """All limits on one side of a metric that a variant surely breaks: upper ones up to `at`, lower ones down
-    to it."""
+    to it.
+
+    Args:
+        limit: the one that it was ruled out under. figures: its own, in words.
+    """
 
     metric: str
     is_upper: bool
     at: float
+    limit: float = field(default=math.nan, compare=False)
+    figures: str = field(default="", compare=False)
+
+
+def number_in(text: str) -> float:
+    """A number of a note: `1,200`, `−0.5`."""
+    return float(text.replace(",", "").replace("−", "-"))
 
 
 def clearly_beyond(metric: str, is_upper: bool, limit: str, figure: str, at: str) -> str:
@@ -96,15 +108,27 @@ def clearly_beyond(metric: str, is_upper: bool, limit: str, figure: str, at: str
 
 
 def broken_by(note: str) -> Broken | None:
-    """What `clearly_beyond` said in a note; of older ones, which name no end, the limit itself."""
+    """What `clearly_beyond` said in a note: up to the limit itself in older ones, which name no end or one
+    that was rounded past it."""
     said = _BEYOND.search(note) if note.startswith(Reason.RULED_OUT) else None
     if said is None:
         return None
-    metric, side, limit, at = said.groups()
-    return Broken(metric, side == "above", float((at or limit).replace(",", "").replace("−", "-")))
+    metric, side, limit, at = (
+        said["metric"],
+        said["side"],
+        number_in(said["limit"]),
+        number_in(said["at"] or said["limit"]),
+    )
+    is_upper = side == "above"
+    return Broken(
+        metric, is_upper, (max if is_upper else min)(at, limit), limit, note[said.end("limit") :].strip()
+    )
 
 
-_BEYOND = re.compile(r": (.+?) clearly (above|below) (\S+)(?: \(.*, at (?:least|most) (\S+)\)$)?")
+_BEYOND = re.compile(
+    r": (?P<metric>.+?) clearly (?P<side>above|below) (?P<limit>\S+)"
+    r"(?: \(.*, at (?:least|most) (?P<at>\S+)\)$)?"
+)
 
 
 class Noted:

@@ -74,6 +74,15 @@ def test_a_candidate_that_is_the_most_popular_items_is_compared_with_user_by_use
     assert set(senseless(table, (), GOAL)) == ({0} if is_out else set())
 
 
+def test_a_second_runtime_of_the_most_popular_items_is_them_too() -> None:
+    """.05996 beside .06, of answers that are nearly the same: surely less, by next to nothing."""
+    noise = 0.006 * np.random.default_rng(0).standard_normal((4000, 1))
+    draws = {"ndcg@10": np.hstack([0.06 + noise, 0.05996 + noise, 0.0598 + noise])}
+    rows = (row(0.06, 0.048, 0.072), row(0.05996, 0.048, 0.072), row(0.0598, 0.048, 0.072))
+    table = Tradeoff(rows, ("ndcg@10",), draws, baseline=Baseline(popular=POPULAR))
+    assert set(senseless(table, (), GOAL)) == {2}, "a third of a percent less is another"
+
+
 def test_who_finds_more_of_what_a_limit_asks_for_may_be_chosen_though_its_order_is_worse() -> None:
     poor = row(0.05, 0.045, 0.055, **{"recall@100": Estimate(0.5, 0.48, 0.52)})
     assert barred(poor) and not barred(poor, "recall@100 >= 0.45")

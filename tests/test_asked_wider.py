@@ -65,7 +65,7 @@ def told(found: Recommendation) -> str:
 
 
 def test_what_a_note_says_is_read_again() -> None:
-    for metric, at in (("latency_p99_ms", "1,200"), ("accuracy[class=a b]", "0.87")):
+    for metric, at in (("latency_p99_ms", "1,200"), ("accuracy[class=a b]", "5.87")):
         note = f"ruled out after scoring: {clearly_beyond(metric, True, '5', '60 on validation', at)}"
         assert broken_by(note) == Broken(metric, True, float(at.replace(",", "")))
     older = "ruled out after 2 seeds of a: accuracy clearly below 0.87 (0.8 on validation)"

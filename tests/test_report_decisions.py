@@ -9,7 +9,7 @@ from pathlib import Path
 
 from harness.record import Failure, Measurement, Record, Trial
 from harness.report import gather
-from harness.report.causes import others_out
+from harness.report.causes import Against, Cause, _counted, causes, others_out
 from harness.report.evidence import Evidence
 from harness.report.render import sections
 from harness.report.terminal import verdict
@@ -160,6 +160,7 @@ def test_page_one_and_terminal_say_why_the_likeliest_best_is_not_the_choice(tmp_
 
 
 def test_those_ruled_out_for_one_limit_are_counted_together(tmp_path: Path) -> None:
+    """Also with who was measured beyond it, whose limit is said with its unit."""
     world = (*TWO, Made("late", 0.91, 3.0, 100, 460_000), Made("later", 0.92, 4.0, 100, 460_000))
     e = page_of(tmp_path, world=world)
     notes = {"late/onnx": "6.1", "later/onnx": "7.4"}
@@ -171,8 +172,13 @@ def test_those_ruled_out_for_one_limit_are_counted_together(tmp_path: Path) -> N
             cell = replace(cell, value=None, note=note)
         rows.append(replace(row, estimates={**row.estimates, "latency_p99_ms": cell}))
     named = replace(e.recommendation, choice="fast/onnx", tied_with=())
-    text = others_out(replace(e, tradeoff=replace(e.tradeoff, rows=tuple(rows)), recommendation=named))
-    assert text == "Not eligible: 2 with p99 latency clearly above 5."
+    out = replace(e, tradeoff=replace(e.tradeoff, rows=tuple(rows)), recommendation=named)
+    measured = (Cause(Against.LIMIT, "p99 latency clearly above 5\u202fms"),)
+    late = causes(out, next(row for row in rows if row.variant == "late/onnx"))
+    assert [cause.words for cause in late] == ["p99 latency clearly above 5\u202fms (6.1)"]
+    assert _counted([*late, *measured]) == ["2 with p99 latency clearly above 5\u202fms"]
+    text = others_out(out)
+    assert text == "Not eligible: 2 with p99 latency clearly above 5\u202fms."
 
 
 def test_a_choice_that_trails_is_said_to_be_behind(tmp_path: Path) -> None:

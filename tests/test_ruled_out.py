@@ -18,6 +18,7 @@ from harness.planning.inherited import source_of
 from harness.planning.trials import plan_trials
 from harness.planning.untrained import UNTRAINED, is_untrained, quick_first, untrained_trials
 from harness.reading import read_suite
+from harness.reasons import Broken, broken_by
 from harness.record import Measurement, Record, Trial
 from harness.results import Estimate, Row, Tradeoff
 from harness.running import until_decided
@@ -178,6 +179,65 @@ def test_a_floor_below_an_upper_limit_rules_nobody_out(suite: Suite) -> None:
     draws = {"cost_per_month_usd": np.tile([*figures.values()], (1000, 1))}
     found = surely_broken(Tradeoff(rows, ("cost_per_month_usd",), draws), limited)
     assert set(found) == {"slow/onnx"} and "clearly above 200 (260.6, at least 260.6)" in found["slow/onnx"]
+
+
+def ruled_out_at(suite: Suite, limit: str, value: float, spread: float = 0.0) -> str:
+    """What is said of a variant whose figure is known so well."""
+    metric = limit.split()[0]
+    limited = suite.model_copy(
+        update={"decision": suite.decision.model_copy(update={"constraints": (limit,)})}
+    )
+    drawn = value + spread * np.linspace(-3, 3, 1001)[:, None]
+    row = Row("slow/onnx", "slow", "onnx", {metric: Estimate(value)})
+    return surely_broken(Tradeoff((row,), (metric,), {metric: drawn}), limited).get("slow/onnx", "")
+
+
+@pytest.mark.parametrize(
+    ("limit", "value", "said"),
+    [
+        ("parameters <= 25553000", 25_554_000, "(25,554,000, at least 25,553,000"),
+        ("model_size_mb <= 44.702", 44.704, "at least 44.702"),
+        ("cost_per_month_usd <= 1234.4", 1234.45, "at least 1,234.4"),
+        ("accuracy >= 0.87659", 0.87657, "(0.87657, at most 0.87659"),
+        ("latency_p99_ms <= 0.60004", 0.61239, "at least 0.6123"),
+        ("latency_p99_ms <= 0.6", 0.7, "at least 0.7"),
+    ],
+)
+def test_who_is_ruled_out_is_so_under_the_very_limit(
+    suite: Suite, limit: str, value: float, said: str
+) -> None:
+    """Rounded to four digits `at least 25,550,000` is short of the limit: the row waited under it."""
+    note = ruled_out_at(suite, limit, value)
+    assert note.endswith(f"{said})"), note
+
+
+def test_what_a_note_says_of_wider_limits_is_so_for_all_limits_and_figures(suite: Suite) -> None:
+    random, seen = np.random.default_rng(0), 0
+    for _ in range(600):
+        upper = bool(random.random() < 0.5)
+        size = 10.0 ** random.uniform(-6, 8)
+        limit = float(f"{size:.{random.integers(1, 9)}g}")
+        beyond = 10.0 ** random.uniform(-6, 0)
+        value = limit * (1 + beyond) if upper else limit / (1 + beyond)
+        spread = value * beyond * random.uniform(0, 0.3)
+        text = f"latency_p99_ms {'<=' if upper else '>='} {limit!r}"
+        note = ruled_out_at(suite, text, value, spread)
+        known = broken_by(f"ruled out after scoring: {note}")
+        if known is None:
+            continue
+        seen += 1
+        end = value - 3 * spread if upper else value + 3 * spread
+        least, most = sorted((limit, max(value, end) if upper else min(value, end)))
+        assert least <= known.at <= most, (text, value, note)
+        assert known.limit == limit, note
+    assert seen > 300
+
+
+def test_what_older_notes_rounded_past_their_limit_is_out_under_it_too() -> None:
+    note = "ruled out before training: latency_p99_ms clearly above 0.60004 (0.6004, at least 0.6)"
+    assert broken_by(note) == Broken("latency_p99_ms", True, 0.60004)
+    lower = "ruled out after scoring: accuracy clearly below 0.87659 (0.8766, at most 0.8766)"
+    assert broken_by(lower) == Broken("accuracy", False, 0.87659)
 
 
 def test_untrained_networks_are_tried_on_the_quick_runtime_first(suite: Suite) -> None:

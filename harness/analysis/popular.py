@@ -41,7 +41,7 @@ def worse_than_popular(table: Tradeoff, k: int, deciding: Sequence[str]) -> str:
     Where a candidate is the most popular items the two are compared user by user, as the same users were
     asked: of rows as good as they are that takes out .01 to .03 (nominal .025, 300 simulated logs). Else its
     own interval is held against their figure, which takes out .003 of them where both please the same users
-    and .087 where they please different ones.
+    and .087 where they please different ones. Who is as good to a thousandth is them, on another runtime.
     """
     popular, row = table.baseline.popular, table.rows[k]
     if not popular or any(name not in popular for name in deciding):
@@ -50,7 +50,7 @@ def worse_than_popular(table: Tradeoff, k: int, deciding: Sequence[str]) -> str:
     if any(cell.value is not None and cell.value > popular[name] for name, cell in cells.items()):
         return ""
     for name, cell in cells.items():
-        if cell.value is None or cell.high is None:
+        if cell.value is None or cell.high is None or _is_popular(table, row, name):
             continue
         lead, least = _lead_of_popular(table, name, k), short(popular[name])
         if cell.high < popular[name] if lead is None else lead > 0:

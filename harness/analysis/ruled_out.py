@@ -14,10 +14,10 @@ from harness.analysis.joint import SEED_SPREAD
 from harness.analysis.money import NO_NUMBER
 from harness.analysis.rule import POSSIBLE
 from harness.analysis.values import metric_draws
-from harness.figures import as_written, short
+from harness.figures import as_written, short, short_bound
 from harness.kinds import kind_of
 from harness.metrics import metrics_of
-from harness.reasons import clearly_beyond
+from harness.reasons import clearly_beyond, number_in
 from harness.record import Record
 from harness.results import Estimate, Tradeoff
 from harness.suite.expression import Constraint
@@ -55,7 +55,7 @@ def surely_broken(table: Tradeoff, suite: Suite, of_model: bool = False) -> dict
             for k, (row, share) in enumerate(zip(table.rows, held, strict=True)):
                 cell = row.estimates.get(name, Estimate(None))
                 if share < POSSIBLE_STILL and (cell.value is not None or cell.note == NO_NUMBER):
-                    figure = cell.note if cell.value is None else short(cell.value)
+                    figure = cell.note if cell.value is None else _figure(cell.value, limit)
                     whose = "" if name == limit.metric else f"{name} "
                     end = float(
                         np.quantile(
@@ -109,7 +109,7 @@ def broken_on_validation(records: Iterable[Record], suite: Suite) -> dict[str, s
             mean, error = _on_validation(seen)
             end = mean + (-ERRORS if limit.is_upper else ERRORS) * error
             if end > limit.limit if limit.is_upper else end < limit.limit:
-                found.setdefault(candidate, _surely(limit, f"{short(mean)} on validation", end))
+                found.setdefault(candidate, _surely(limit, f"{_figure(mean, limit)} on validation", end))
     return found
 
 
@@ -129,11 +129,23 @@ def _on_validation(seen: list[tuple[float, int]]) -> tuple[float, float]:
     return mean, math.hypot(spread / math.sqrt(len(values)), binomial / math.sqrt(seen[0][1]))
 
 
+def _figure(value: float, limit: Constraint) -> str:
+    """With as many digits as it takes to stand beyond the limit, four at least."""
+    for digits in range(5, 18):
+        if not limit.holds(np.asarray(number_in(short(value)))):
+            break
+        if not limit.holds(np.asarray(rounded := float(f"{value:.{digits}g}"))):
+            return as_written(rounded)
+    return short(value)
+
+
 def _surely(limit: Constraint, figure: str, end: float) -> str:
-    """That a limit is broken, and every other up to `end`."""
-    farther = max if limit.is_upper else min
-    at = short(farther(end, limit.limit)) if math.isfinite(end) else as_written(limit.limit)
-    return clearly_beyond(limit.metric, limit.is_upper, as_written(limit.limit), figure, at)
+    """That a limit is broken, and every other up to `end`, written short of it and never inside the limit."""
+    asked, at = as_written(limit.limit), short_bound(end, limit.is_upper)
+    inside = not math.isfinite(end) or (
+        number_in(at) < limit.limit if limit.is_upper else number_in(at) > limit.limit
+    )
+    return clearly_beyond(limit.metric, limit.is_upper, asked, figure, asked if inside else at)
 
 
 def with_reasons(table: Tradeoff, reasons: Mapping[str, str]) -> Tradeoff:

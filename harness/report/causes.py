@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from enum import Enum, auto
 
 from harness.analysis.uncompared import why_not_run
-from harness.reasons import Reason, is_unrun, reason_of
+from harness.reasons import Reason, broken_by, is_unrun, reason_of
 from harness.report import numbers as n
 from harness.report.evidence import Evidence
 from harness.report.wording import broken
@@ -59,7 +59,7 @@ def causes(e: Evidence, row: Row) -> list[Cause]:
         return [_failure(row, Against.FAILED)]
     noted = (x.note for x in row.estimates.values())
     if said := next((note for note in noted if reason_of(note) is Reason.RULED_OUT), ""):
-        return [Cause(Against.RULED_OUT, n.prose(said.partition(": ")[2] or said))]
+        return [Cause(Against.RULED_OUT, _ruled_out(e, said))]
     if why := why_not_run(row, _deciding(e)):
         return [Cause(Against.NOT_RUN, why)]
     found = []
@@ -77,6 +77,16 @@ def causes(e: Evidence, row: Row) -> list[Cause]:
     return found
 
 
+def _ruled_out(e: Evidence, note: str) -> str:
+    """The limit that took a row out as others' are said, with its unit, and its figures in brackets."""
+    known = broken_by(note)
+    if known is None:
+        return n.prose(note.partition(": ")[2] or note)
+    side = "above" if known.is_upper else "below"
+    limit = n.quantity(known.metric, known.limit, e.known)
+    return f"{n.label(known.metric)} clearly {side} {limit} {known.figures}".rstrip()
+
+
 def others_out(e: Evidence) -> str:
     """Why the others are not the choice, counted by the first cause of each; empty where none is out."""
     eligible = {e.recommendation.choice, *e.recommendation.tied_with}
@@ -87,7 +97,8 @@ def others_out(e: Evidence) -> str:
 
 
 def _counted(found: Iterable[Cause]) -> list[str]:
-    alike = Counter((c.kind, _sort(c)) for c in found)
+    # Who was ruled out for a limit and who was measured beyond it are out for one cause.
+    alike = Counter((Against.LIMIT if c.kind is Against.RULED_OUT else c.kind, _sort(c)) for c in found)
     return [Cause(*which).of_several(count) for which, count in alike.most_common()]
 
 
