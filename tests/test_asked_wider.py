@@ -6,6 +6,7 @@ from __future__ import annotations
 import importlib
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -233,6 +234,88 @@ def test_a_value_that_was_too_low_may_be_enough_on_other_terms(tmp_path: Path) -
     assert told(decide(run)) != OPEN
     for setting in ("machine.usd_per_hour=0.01", "decision.value=9000*accuracy", "decision.traffic.qps=20"):
         assert told(decide_again(run, settings=[setting])[1]) == OPEN, setting
+
+
+def cut_short(folder: Path, decision: dict[str, Any]) -> RunFolder:
+    """A run until it was decided: resnet/torch was not trained, resnet/onnx scored and not served, and
+    small_cnn/torch served and not scored."""
+    suite = make_suite(MADE, RUNTIMES, decision={"traffic": {"qps": 200, "peak_qps": 600}, **decision})
+    lost = {("resnet", "torch"): ("score", "serve"), ("resnet", "onnx"): ("serve",),
+            ("small_cnn", "torch"): ("score",)}  # fmt: skip
+    records = [
+        r
+        for r in make_records(MADE, seeds=(0, 1), runtimes=RUNTIMES)
+        if r.trial.kind not in lost.get((r.trial.candidate, r.trial.runtime), ())
+    ]
+    run = make_run(folder, records, suite, files=False)
+    out = {"resnet/torch": clearly_beyond(*LATENCY), "resnet/onnx": clearly_beyond(*LATENCY),
+           "small_cnn/torch": clearly_beyond("accuracy", False, "0.83", "0.8", "0.81")}  # fmt: skip
+    said = {name: f"ruled out before training: {why}" for name, why in out.items()}
+    run.write_text("until_decided.json", json.dumps({"stopped": "decided", "ruled_out": said}))
+    return run
+
+
+PANELS: dict[str, dict[str, Any]] = {
+    "quality": {
+        "objective": "maximize accuracy",
+        "constraints": ["accuracy >= 0.83", "latency_p99_ms <= 0.6"],
+    },
+    "speed": {
+        "objective": "minimize latency_p50_ms",
+        "constraints": ["accuracy >= 0.83", "latency_p99_ms <= 0.6"],
+    },
+    "money": {
+        "objective": "maximize value",
+        "value": "1000*accuracy - cost_per_month_usd",
+        "constraints": ["latency_p99_ms <= 0.6", "accuracy >= 0.83"],
+    },
+}
+
+
+@pytest.mark.skipif(shutil.which("node") is None, reason="needs node to run the page's JavaScript")
+@pytest.mark.parametrize("most", [24, 3])
+@pytest.mark.parametrize("name", PANELS)
+def test_the_panel_waits_where_the_analysis_does(
+    name: str, most: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Under limits that take today's choice out, and under others that break what is known of who waits. Of
+    rows that a page has no place for it may wait where the analysis does not."""
+    from tests.test_report_whatif import asked, in_javascript
+
+    whatif = importlib.import_module("harness.report.sections.whatif")
+    monkeypatch.setattr(whatif, "MOST_ROWS", most)
+    e = gather(cut_short(tmp_path, PANELS[name]))
+    question = whatif.thinned(e)
+    assert question is not None and question.choice.named is not None
+    data = whatif.payload(e, question)
+    today: dict[str, Any] = data["today"]
+    random, made = np.random.default_rng(1), list[dict[str, Any]]()
+    spread = {"accuracy": lambda at: at + random.uniform(-0.05, 0.08),
+              "latency_p99_ms": lambda at: at * np.exp(random.uniform(-0.7, 1.8))}  # fmt: skip
+    for _ in range(60):
+        limits = [
+            float(spread[c["metric"]](at)) for c, at in zip(data["limits"], today["limits"], strict=True)
+        ]
+        moved = random.random() < 0.5
+        times = float(random.uniform(0.2, 3)) if data["money"] and moved else 1.0
+        more = {"qps": today["qps"] * times, "peak_qps": today["peak_qps"] * times}
+        made.append({**today, **more, "limits": limits})
+    seen, alike = set(), [True]
+    for setting, found in zip(made, in_javascript(data, made, tmp_path), strict=True):
+        whole = question if most == 24 else e.question
+        other = replace(asked(whole, setting), own=question.suite)
+        waits = [one["variant"] for one in other.uncompared.rows] if other.uncompared.matters else []
+        named = None if found["named"] is None else data["variants"][found["named"]]
+        ahead = None if other.ahead == NOBODY else other.ahead
+        if most == 24:
+            assert (named, sorted(found["waits"])) == (ahead, sorted(waits)), setting
+        elif named == ahead:  # who is of the lowest ranks today cannot be named by the page
+            assert set(found["waits"]) >= set(waits), setting
+            alike.append(bool(found["waits"]) == bool(waits))
+        seen.add((other.choice.named is None, tuple(sorted(waits))))
+    assert len(seen) >= 3, seen
+    assert {(True, ()), (False, ())} <= seen, seen
+    assert np.mean(alike) > 0.85
 
 
 @pytest.mark.skipif(shutil.which("node") is None, reason="needs node to run the page's JavaScript")

@@ -18,7 +18,7 @@ from harness.analysis.draws import overlaid
 from harness.analysis.duels import Verdict
 from harness.analysis.instances import Fleet, fleet
 from harness.analysis.money import COST_METRICS, throughputs
-from harness.analysis.rule import POSSIBLE, Choice
+from harness.analysis.rule import Choice
 from harness.analysis.sanity import senseless
 from harness.analysis.stats import Array
 from harness.analysis.uncompared import Uncompared, uncompared
@@ -180,15 +180,6 @@ def depends_on_money(question: Question) -> bool:
     if VALUE in names and question.suite.decision.value:
         return True
     return bool(names & moved)
-
-
-def is_surely_behind(question: Question, k: int) -> bool:
-    """Whether a row's objective is known and behind the named one's, whatever limits, prices and traffic
-    are."""
-    if question.choice.named is None or depends_on_money(replace(question, limits=())):
-        return False
-    lead = utility_draws(question.table, question.goal, question.suite)
-    return bool(np.mean(~(lead[:, k] <= lead[:, question.choice.named])) < POSSIBLE)
 
 
 def at_price_band(question: Question) -> Mapping[str, str]:

@@ -76,12 +76,8 @@ def uncompared(
     """
     names = list(dict.fromkeys((*goal.metrics, *(c.metric for c in limits))))
     asked = OtherTerms(suite, limits, own)
-    # Asked at every point of a switch, of hundreds of rows: draws tell who has all numbers.
-    lacks = np.any([np.isnan(metric_draws(table, name)[0]) for name in names], axis=0)
-    out = set(barred)
-    places = [k for k in np.flatnonzero(lacks).tolist() if k not in out and why_not_run(table.rows[k], names)]
     none_better, found, matters = np.ones(count_draws(table), dtype=bool), list[NotCompared](), False
-    for k in places:
+    for k in unfinished(table, names, barred):
         if any(_is_out(limit, table.rows[k], names, asked) for limit in limits):
             continue
         held = _may_hold(table, limits, k)
@@ -102,6 +98,14 @@ def uncompared(
     found.sort(key=lambda one: -(one["lead"] if one["lead"] is not None else np.inf))
     unknown = any(one["probability_better"] is None for one in found)
     return Uncompared(tuple(found), None if unknown else float(none_better.mean()), matters)
+
+
+def unfinished(table: Tradeoff, names: Sequence[str], barred: Iterable[int] = ()) -> list[int]:
+    """Rows that lack a number for one of some metrics and did not fail, without those that are barred."""
+    # Asked at every point of a switch, of hundreds of rows: draws tell who has all numbers.
+    lacks = np.any([np.isnan(metric_draws(table, name)[0]) for name in names], axis=0)
+    out = set(barred)
+    return [k for k in np.flatnonzero(lacks).tolist() if k not in out and why_not_run(table.rows[k], names)]
 
 
 def why_not_run(row: Row, names: Iterable[str]) -> str:
@@ -246,18 +250,25 @@ def _at_most(table: Tradeoff, goal: DecisionObjective, suite: Suite, k: int) -> 
     known = _objective(table, goal, suite, k, {})
     if known is not None:
         return known
-    price = cost.price_of(suite.machine)
-    usd = [p.usd_per_hour for m in suite.machines.values() if (p := cost.price_of(m)) is not None]
-    if price is None:
+    month = least_month(suite, table.rows[k])
+    if month is None:
         return None
-    traffic = suite.decision.traffic
-    month = float(cost.cost_per_month(np.inf, traffic, min(usd, default=price.usd_per_hour)))
-    month += table.rows[k].besides.monthly(traffic.mean * cost.SECONDS_PER_MONTH)
     found = [_objective(table, goal, suite, k, _bill(month * times, suite)) for times in (1.0, 2.0)]
     least, dearer = found
     if least is None or dearer is None or bool((dearer > least).any()):
         return None  # it does not fall as the bill grows
     return least
+
+
+def least_month(suite: Suite, row: Row) -> float | None:
+    """USD per month of one machine and of what a row costs beside it; None without a price."""
+    price = cost.price_of(suite.machine)
+    if price is None:
+        return None
+    usd = [p.usd_per_hour for m in suite.machines.values() if (p := cost.price_of(m)) is not None]
+    traffic = suite.decision.traffic
+    month = float(cost.cost_per_month(np.inf, traffic, min(usd, default=price.usd_per_hour)))
+    return month + row.besides.monthly(traffic.mean * cost.SECONDS_PER_MONTH)
 
 
 def _bill(month: float, suite: Suite) -> Mapping[str, float]:

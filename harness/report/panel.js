@@ -68,7 +68,10 @@
     const choice = nameOf(found.named), others = found.tied.filter(k => k !== found.named).map(nameOf);
     said.replaceChildren(found.named === null ? "No variant keeps these limits with enough confidence." : "Ship ");
     if (found.named !== null) said.append(make("strong", choice), others.length ? `, tied with ${others.join(", ")}.` : ".");
-    if (found.waits.length) said.prepend(`No decision: ${found.waits.join(", ")} ${found.waits.length > 1 ? "were" : "was"} ruled out under other limits, measured no further, and may be the better choice. Of the others: `);
+    if (found.waits.length) {
+      const cut = p.out.some(o => !o.ruled_out && found.waits.includes(o.variant));
+      said.prepend(`No decision: ${found.waits.join(", ")} ${found.waits.length > 1 ? "were" : "was"} ${cut ? "not measured to the end" : "ruled out under other limits, measured no further"}, and may be the better choice. Of the others: `);
+    }
     if (choice !== p.choice) said.append(` The report's choice is ${p.choice}.`);
     changed.textContent = moved.length
       ? `What you changed: ${moved.map(c => `${c.label[0].toLowerCase()}${c.label.slice(1)}: ${say(values[c.key])} instead of ${say(start(c))}`).join("; ")}.`

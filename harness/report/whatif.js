@@ -6,18 +6,18 @@ const whatIf = (() => {
 
   // Payload → draws: metric → row → Float64Array, NaN where there is no number.
   function decode(p) {
-    const draws = {};
-    for (const [name, columns] of Object.entries(p.draws)) {
-      draws[name] = columns.map(c => {
-        if (c === null) return new Float64Array(p.num).fill(NaN);
-        const bytes = Uint8Array.from(atob(c.q), x => x.charCodeAt(0)), span = c.high - c.low;
-        return Float64Array.from({length: p.num}, (_, i) => {
-          const q = bytes[2 * i] + 256 * bytes[2 * i + 1];
-          return q === 65535 ? NaN : c.low + span * (q / 65534);
-        });
+    const unpacked = c => {
+      if (c === null) return new Float64Array(p.num).fill(NaN);
+      const bytes = Uint8Array.from(atob(c.q), x => x.charCodeAt(0)), span = c.high - c.low;
+      return Float64Array.from({length: p.num}, (_, i) => {
+        const q = bytes[2 * i] + 256 * bytes[2 * i + 1];
+        return q === 65535 ? NaN : c.low + span * (q / 65534);
       });
-    }
-    return {...p, draws, rows: p.variants.map((_, k) => k), standings: {}};
+    };
+    const draws = {};
+    for (const [name, columns] of Object.entries(p.draws)) draws[name] = columns.map(unpacked);
+    const out = p.out.map(o => ({...o, below: (o.below || []).map(found => found.map(unpacked))}));
+    return {...p, draws, out, rows: p.variants.map((_, k) => k), standings: {}};
   }
 
   const sum = a => { let s = 0; for (let i = 0; i < a.length; i++) s += a[i]; return s; };
@@ -238,13 +238,74 @@ const whatIf = (() => {
     return result;
   }
 
-  // Whether a row that was measured no further under a limit is out by these too (harness/analysis/uncompared.py).
+  // Who was not measured to the end and may be the better choice (harness/analysis/uncompared.py).
   function isOut(p, s, o) {
-    const wider = p.limits.some((l, j) => l.metric.startsWith("latency_") && l.op[0] === "<" && s.limits[j] > p.today.limits[j]);
-    let times = o.bill ? (wider ? 0 : p.today.usd_per_hour ? s.usd_per_hour / p.today.usd_per_hour : 1) : 1;
-    if (o.bill && o.bill !== "train_cost_usd") times *= Math.min(s.peak_qps / (p.today.peak_qps ?? p.today.qps), 1);
-    if (o.bill === "cost_per_million_usd") times /= s.qps / p.today.qps;
+    const wider = p.limits.some((l, j) => /^latency_p(50|90|99)_ms$/.test(l.metric) && l.op[0] === "<" && s.limits[j] > p.today.limits[j]);
+    if (o.metrics[0] === "value" && (wider || ["qps", "peak_qps", "usd_per_hour", "weight"].some(x => s[x] !== p.today[x]))) return false;
+    const times = o.bill ? leastBill(p, s, o, wider) : 1;
     return p.limits.some((l, j) => o.metrics.includes(l.metric) && (l.op[0] === "<") === o.upper && (o.upper ? s.limits[j] <= o.at * times : s.limits[j] >= o.at));
+  }
+  function leastBill(p, s, o, wider) {
+    const price = p.today.usd_per_hour ? s.usd_per_hour / p.today.usd_per_hour : 1, requests = s.qps / p.today.qps;
+    if (o.bill === "train_cost_usd") return price;
+    if (wider) return 0;
+    let least = price / Math.ceil(Math.round(1e9 / Math.min(s.peak_qps / p.today.peak_qps, 1)) / 1e9);
+    if (o.items) least = Math.min(least, 1, o.paid_each ? requests : 1);
+    return o.bill === "cost_per_million_usd" ? least / requests : least;
+  }
+
+  // Draws in which a row keeps all limits as far as it is known: a p99 is never below a p50.
+  function mayHold(p, s, o, read) {
+    const held = new Uint8Array(p.num).fill(1);
+    p.limits.forEach((limit, j) => {
+      const d = read(limit.metric), ok = HOLDS[limit.op], isKnown = !d.every(isNaN), floor = isKnown && p.floors[j].includes(o.row);
+      for (let i = 0; i < p.num; i++) {
+        if (isKnown ? floor || !ok(d[i], s.limits[j]) : o.below[j].some(b => !isNaN(b[i]) && !ok(b[i], s.limits[j]))) held[i] = 0;
+      }
+    });
+    return held;
+  }
+
+  // Its objective, higher is better; where only its bill is not known, that of one machine. null where more is not known.
+  function atMost(p, s, o, read) {
+    const worth = read => {
+      const u = full(p, evaluate(p.objective, read, s.weight)).map(x => p.sign * x);
+      return u.some(isNaN) ? null : u;
+    };
+    const known = worth(read);
+    if (known || o.month === null) return known;
+    const m = p.money, more = m && m.besides[o.row];
+    const month = m ? (1 + m.spare) * s.usd_per_hour * HOURS + more.by_price * (m.usd_per_hour ? s.usd_per_hour / m.usd_per_hour : 1) + more.fixed + more.per_request * s.qps * SECONDS : o.month;
+    const [least, dearer] = [1, 2].map(times => {
+      const usd = {cost_per_month_usd: times * month, cost_per_million_usd: 1e6 * times * month / (s.qps * SECONDS)}, pulled = {};
+      for (const [name, x] of Object.entries(usd)) if (read(name).every(isNaN)) pulled[name] = new Float64Array(p.num).fill(x);
+      return worth(reader(p, s, o.row, pulled));
+    });
+    return least && dearer && !dearer.some((x, i) => x > least[i]) ? least : null;
+  }
+
+  // Their names, where the answer waits for them. `named`: its draws of worth, and what does not matter; null where nobody is.
+  function waiting(p, s, reads, named) {
+    let matters = false;
+    const found = p.out.filter(o => {
+      if (isOut(p, s, o)) return false;
+      let lead = null, held = null;
+      if (o.row === null) {
+        if (o.ends.some((end, j) => end !== null && (p.limits[j].op[0] === "<" ? end > s.limits[j] : end < s.limits[j]))) return false;
+        if (named && o.most !== null && o.most - mean(named.worth) <= named.tolerance()) return false;
+      } else {
+        held = mayHold(p, s, o, reads[o.row]);
+        if (mean(held) < POSSIBLE) return false;
+        const most = named && atMost(p, s, o, reads[o.row]);
+        lead = most && most.map((x, i) => x - named.worth[i]);
+      }
+      if (!lead) return matters = true;
+      const better = lead.map((x, i) => held[i] && x > named.same ? 1 : 0);
+      if (mean(better) < POSSIBLE) return false;
+      matters ||= mean(lead.map((x, i) => x * better[i])) > named.tolerance();
+      return true;
+    });
+    return matters ? found.map(o => o.variant) : [];
   }
 
   // The rule. Settings: qps, peak_qps, usd_per_hour, weight, limits (a number each).
@@ -262,10 +323,10 @@ const whatIf = (() => {
       known.push(defined > 0);
       const m = total / defined, keep = new Uint8Array(n).fill(1), shared = new Uint8Array(n).fill(1);
       p.limits.forEach((limit, j) => {
-        const d = reads[k](limit.metric), ok = HOLDS[limit.op];
+        const d = reads[k](limit.metric), ok = HOLDS[limit.op], floor = p.floors[j].includes(k);
         let hold = 0;
         for (let i = 0; i < n; i++) {
-          const h = ok(d[i], s.limits[j]);
+          const h = ok(d[i], s.limits[j]) && !floor;
           if (h) hold++; else { keep[i] = 0; if (limit.asked === null) shared[i] = 0; }
         }
         each[j].push(hold / n);
@@ -338,7 +399,7 @@ const whatIf = (() => {
       const least = Math.min(...known.map(of)), limit = least + Math.max(SAME * Math.abs(least), figure.least);
       return known.filter(k => of(k) <= limit);
     }
-    const waits = p.out.filter(o => !isOut(p, s, o)).map(o => o.variant);
+    const waits = waiting(p, s, reads, named === null ? null : {worth: worth(named), tolerance, same: 1e-6 * Math.abs(means[named])});
     if (!all) return {named, waits};
     const month = p.money ? p.rows.map(k => { const d = reads[k]("cost_per_month_usd"); return d.some(isNaN) ? null : Float64Array.from(d).sort()[(n - 1) / 2]; }) : null;
     return {named, waits, able, tied: tied(), best: [...best()], feasible: limitsHold, expected, month};

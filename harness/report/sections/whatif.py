@@ -8,7 +8,7 @@ import json
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, replace
-from typing import TypeAlias, TypedDict
+from typing import TypeAlias, TypedDict, cast
 
 import numpy as np
 from markupsafe import Markup
@@ -18,15 +18,15 @@ from harness.analysis.choice import counts_costs, settling_figures
 from harness.analysis.criteria import BELOW, HARNESS_METRICS, VALUE, worth_of
 from harness.analysis.money import COST_METRICS, throughputs
 from harness.analysis.parts import LOAD, elsewhere, has_plain_bill, quality_of, why_no_plain_bill
-from harness.analysis.rule import TieBreaker
+from harness.analysis.rule import POSSIBLE, TieBreaker
 from harness.analysis.sanity import senseless
-from harness.analysis.sensitivity import Question, depends_on_money, is_surely_behind
+from harness.analysis.sensitivity import Question, depends_on_money
 from harness.analysis.served import LATE
 from harness.analysis.shrink import PRIOR, SPREADS
 from harness.analysis.stats import Array
-from harness.analysis.uncompared import why_not_run
-from harness.analysis.values import metric_draws
-from harness.codec import JsonObject
+from harness.analysis.uncompared import least_month, unfinished, why_not_run
+from harness.analysis.values import floors_of, metric_draws, utility_draws
+from harness.codec import Json, JsonObject
 from harness.metrics import CAPACITY, MetricTable, metrics_of
 from harness.protocols import Section
 from harness.reasons import broken_by
@@ -142,6 +142,7 @@ def _needed(question: Question) -> list[str]:
     wanted = _read(question)
     if any(_is_bill(x) for x in wanted) or not wanted:
         wanted += [CAPACITY, "throughput_offline_per_s", "latency_p50_ms"]
+    wanted += [x for c in question.limits if c.is_upper for x in BELOW.get(c.metric, ())]
     known = [x for x in dict.fromkeys(wanted) if x not in SETTINGS and x != VALUE]
     return [x for x in known if x in question.table.draws and not _is_bill(x)]
 
@@ -212,7 +213,9 @@ def payload(e: Evidence, question: Question) -> JsonObject:
         "terms": asdict(terms),
         "barred": sorted(senseless(table, question.limits, question.goal)),
         "figures": [_figure(f, len(table.rows)) for f in settling_figures(table)],
-        "out": _ruled_out(e.question),
+        "floors": [np.flatnonzero(floors_of(table, c.metric)).tolist() if c.is_upper else []
+                   for c in question.limits],
+        "out": [_unfinished(e.question, question, k) for k in _places(e.question)],
         "faster": _faster(question, places), "counts_costs": counts_costs(question.goal, suite),
         "parts": [*quality_of(question.goal, suite), *([LOAD] if money else [])],
         "money": _money(question, hourly) if money else None,
@@ -250,20 +253,62 @@ def _figure(figure: TieBreaker, rows: int) -> JsonObject:
     return {"name": figure.name, "least": figure.least, "of": [x if math.isfinite(x) else None for x in of]}
 
 
-def _ruled_out(question: Question) -> list[JsonObject]:
-    """Who was measured no further under a limit and may be the better choice where that is moved, and up to
-    where it surely is out: `metrics` that a limit may be on."""
-    names = list(dict.fromkeys((*question.goal.metrics, *(c.metric for c in question.limits))))
-    found: list[JsonObject] = []
-    for k, row in enumerate(question.table.rows):
-        known = broken_by(why_not_run(row, names))
-        if known is None or is_surely_behind(question, k):
-            continue
+def _deciding(question: Question) -> list[str]:
+    return list(dict.fromkeys((*question.goal.metrics, *(c.metric for c in question.limits))))
+
+
+def _places(question: Question) -> list[int]:
+    """Rows that were not measured to the end and may be the better choice where something is moved."""
+    return unfinished(question.table, _deciding(question), question.barred)
+
+
+def _unfinished(whole: Question, question: Question, k: int) -> JsonObject:
+    """One of them: up to where it surely is out (`metrics` that a limit may be on), and what else is known.
+
+    `row` is its place in the page, None of one of the lowest ranks: of these `ends` says how far each limit
+    may be moved, and `most` what its objective comes to at the most.
+    """
+    row, costs = whole.table.rows[k], question.suite.decision.costs
+    known = broken_by(why_not_run(row, _deciding(whole)))
+    said: dict[str, Json] = {"variant": row.variant, "ruled_out": known is not None, "metrics": []}
+    if known is not None:
         above = [x for x, below in BELOW.items() if known.is_upper and known.metric in below]
-        bill = known.metric if known.metric in COST_METRICS else ""
-        said: JsonObject = {"variant": row.variant, "metrics": [known.metric, *above], "bill": bill}
-        found.append({**said, "upper": known.is_upper, "at": known.at})
-    return found
+        said["metrics"] = [known.metric, *above]
+        said |= {"upper": known.is_upper, "at": known.at, "items": costs is not None}
+        said["bill"] = known.metric if known.metric in COST_METRICS else ""
+        said["paid_each"] = bool(costs and any(x.usd_per_request for x in costs.items.values()))
+    place = next((j for j, r in enumerate(question.table.rows) if r.variant == row.variant), None)
+    said["row"] = place
+    if place is None:
+        said |= {"ends": [_end(whole, c, k) for c in whole.limits], "most": _most(whole, k)}
+    else:
+        said["below"] = [_below(question, c, place) for c in question.limits]
+        said["month"] = least_month(question.suite, row)
+    return said
+
+
+def _below(question: Question, limit: Constraint, place: int) -> list[Json]:
+    """Draws of what is never above a metric that a row has no figure for."""
+    table, names = question.table, BELOW.get(limit.metric, ()) if limit.is_upper else ()
+    if not np.isnan(metric_draws(table, limit.metric)[:, place]).all():
+        return []
+    found = (_packed(metric_draws(table, name)[:, place]) for name in names)
+    return [cast(JsonObject, packed) for packed in found if packed is not None]
+
+
+def _end(question: Question, limit: Constraint, k: int) -> float | None:
+    """How far a limit may be moved until a row surely is out by what is known of it."""
+    names = (limit.metric, *(BELOW.get(limit.metric, ()) if limit.is_upper else ()))
+    drawn = [d for name in names if not np.isnan(d := metric_draws(question.table, name)[:, k]).any()]
+    share = POSSIBLE if limit.is_upper else 1 - POSSIBLE
+    return max((float(np.quantile(d, share)) for d in drawn), default=None)
+
+
+def _most(question: Question, k: int) -> float | None:
+    if depends_on_money(replace(question, limits=())):
+        return None
+    worth = utility_draws(question.table, question.goal, question.suite)[:, k]
+    return None if np.isnan(worth).any() else float(np.quantile(worth, 1 - POSSIBLE))
 
 
 def _faster(question: Question, places: dict[str, int]) -> list[tuple[int, int]]:
