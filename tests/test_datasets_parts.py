@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.datasets import DATASETS, catalog
+from harness.datasets.catalog import load_dataset
 from harness.datasets.duplicates import row_hashes
 from harness.datasets.parts import Parts, checksum, load_parts, task_info, verify
 from harness.datasets.splits import hash_split, split_rows, strata, stratified_order, take
@@ -244,3 +246,23 @@ def test_the_order_of_the_rows_changes_no_hash_split() -> None:
     _, part = hash_split(keys.tolist(), targets, 0.2)
     _, again = hash_split(keys[order].tolist(), targets[order], 0.2)
     assert sorted(order[again].tolist()) == part.tolist()
+
+
+def test_arguments_of_the_wrong_kind_are_refused_all_at_once_and_with_a_list_where_one_is_meant() -> None:
+    """A text was taken for the list of its letters, a word for a number was a traceback."""
+    wrong = {"path": "t.csv", "target": "y", "missing": "n/a", "features": "age", "decimal": 5, "labell": 1}
+    with pytest.raises(DataError) as caught:
+        load_dataset("tabular_csv", wrong)
+    assert caught.value.mistakes == (
+        'data set tabular_csv: missing is "n/a", which is no `Sequence[str | float]`: write it as a list, '
+        '`["n/a"]`',
+        'data set tabular_csv: features is "age", which is no `Sequence[str]`: write it as a list, `["age"]`',
+        "data set tabular_csv: decimal is 5, which is no `str`",
+        "data set tabular_csv has no argument 'labell', did you mean labels?",
+    )
+
+
+def test_arguments_given_from_python_may_be_tuples(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("a,b,y\n" + "".join(f"{i},{i % 7},{'ny'[i % 2]}\n" for i in range(60)))
+    args: Any = {"path": str(tmp_path / "t.csv"), "target": "y", "features": ("a", "b")}
+    assert load_dataset("tabular_csv", args).task.input_shape == (2,)

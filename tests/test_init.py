@@ -373,9 +373,9 @@ def test_labels_can_be_merged_from_the_command_line_as_the_cure_says(init: Run) 
     Path("cut/train.csv").write_text("age,income\n" + "\n".join(rows) + "\n")
     Path("cut/test.csv").write_text("age,income\n" + "\n".join(f"{row}." for row in rows[:40]) + "\n")
     code, _, err = init("cut", "-o", "cut.yaml")
-    assert code == 2 and 'labels: {"<=50K.": "<=50K"' in err
-    cure = err.partition("`labels: ")[2].partition("`")[0]
-    code, _, err = init("cut", "-o", "cut.yaml", "--set", f"labels={cure}")
+    assert code == 2 and 'labels={"<=50K.": "<=50K"' in err
+    cure = err.partition("they are the same write `")[2].partition("`")[0]
+    code, _, err = init("cut", "-o", "cut.yaml", *shlex.split(cure))
     assert code == 0, err
     assert yaml.safe_load(Path("cut.yaml").read_text())["data"]["labels"] == {
         "<=50K.": "<=50K",
@@ -423,3 +423,17 @@ def test_a_packed_table_is_read_as_it_is(init: Run, tmp_path: Path) -> None:
     code, _, err = init("customers.csv.gz")
     assert code == 0 and "predicts 'churned'" in err, err
     assert read_suite("customers.yaml").data.args["path"].endswith("customers.csv.gz")
+
+
+def test_a_cure_is_said_as_it_is_typed_here_and_works_when_it_is_typed(init: Run, tmp_path: Path) -> None:
+    """Who has no suite yet was told to write `missing: ["k.A."]`, and not where."""
+    frame = customers(tmp_path / "customers.csv")
+    frame = pd.read_csv(tmp_path / "customers.csv", dtype=str)
+    frame.loc[::9, "spend"] = "k.A."
+    frame.to_csv(tmp_path / "customers.csv", index=False)
+    code, _, said = init("customers.csv")
+    assert code == 2 and "'categories=[spend]'" in said
+    cure = said.partition("write `")[2].partition("`")[0]
+    assert shlex.split(cure) == ["--set", 'missing=["k.A."]']
+    code, _, said = init("customers.csv", *shlex.split(cure))
+    assert code == 0 and "holes: spend " in said

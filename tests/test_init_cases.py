@@ -73,7 +73,7 @@ def test_answers_written_otherwise_in_the_test_file_are_named_with_a_map_of_labe
     table("cars/test.csv", speed=speed[::2], risk=np.where(speed[::2] > 60, "High ", "Low "))
     code, said, _ = first("cars")
     assert code == 2 and "no training row has the label" in said
-    assert "where they are the same write `labels: {Low: low, High: high}`" in said
+    assert "where they are the same write `--set 'labels={Low: low, High: high}'`" in said
     code, _, suite = first("cars", "--set", "labels={Low: low, High: high}")
     assert code == 0 and loaded(suite).task.class_names == ("high", "low")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -133,3 +134,36 @@ def test_with_several_machines_a_change_of_prices_is_one_of_all(tmp_path: Path) 
     evidence = asked(tmp_path, {"qps": 200})
     said = flip_sentence(evidence, flip)
     assert said == "Were all machines 7.9 times as expensive, the choice would be b on big."
+
+
+def test_page_one_says_enough_of_a_bill_to_work_it_out_by_hand(tmp_path: Path) -> None:
+    """It said $65.15, and neither of how many machines, at which price, nor that this is a floor."""
+    decision = {"traffic": {"qps": 2000, "peak_qps": 9000}, "constraints": [], "objective": "maximize accuracy"}
+    suite = make_suite(WORLD[:3], decision=decision)
+    page = gather(make_run(tmp_path, make_records(WORLD[:3], rounds=2), suite, files=False))
+    found = SECTIONS["verdict"](page)
+    assert found is not None
+    said = re.search(
+        r"cost per million: \*\*\$([\d.]+)\*\*(?: \([^)]*\))?, \$([\d,.]+) a month over ([\d,.]+) million"
+        r" requests; (\d+) machines? at \$([\d.]+) an hour",
+        found.markdown,
+    )
+    assert said is not None, found.markdown
+    million, month, requests, machines, price = map(number, said.groups())
+    assert month == pytest.approx(machines * price * 730, abs=0.5)
+    assert million == pytest.approx(month / requests, rel=0.01)
+    assert requests == pytest.approx(2000 * 3600 * 730 / 1e6, rel=1e-3)
+
+
+def test_a_floor_is_said_to_be_one_on_page_one_and_under_the_table(tmp_path: Path) -> None:
+    decision = {"traffic": {"qps": 2000}, "constraints": [], "objective": "minimize cost_per_month_usd"}
+    records = [
+        replace(r, measurements=tuple(m for m in r.measurements if m.metric != "throughput_at_slo_qps"))
+        for r in make_records(WORLD[:3], rounds=2)
+    ]
+    page = gather(make_run(tmp_path, records, make_suite(WORLD[:3], decision=decision), files=False))
+    for section in ("verdict", "tradeoff"):
+        found = SECTIONS[section](page)
+        assert found is not None and "a floor: from offline throughput, no latency limit" in found.markdown
+    carried = re.search(r"\| what one carries in time \| (.*) \|", costs(page))
+    assert carried is not None and "floor: from offline throughput, no latency limit" in carried[1]

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
+from harness.analysis.batch_sizes import at_one_batch_size
 from harness.analysis.sessions import ServingSession, sessions_of
 from harness.facts import ScoreFacts
 from harness.record import Record, Variant
@@ -69,6 +70,7 @@ def index_records(records: Iterable[Record], suite: Suite) -> RecordIndex:
         elif variant is not None:
             serve[variant].append(record)
     chosen, warnings = _one_machine_class(serve, suite)
+    serve.update({variant: at_one_batch_size(group) for variant, group in serve.items()})
     if suite.serving.workers is not None or "http" in suite.serving.over:
         _quality_of_deployments(suite, seen, score, serve)
     names = list(suite.candidates)

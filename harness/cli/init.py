@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import shlex
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -95,12 +97,27 @@ def _written(wishes: Wishes, steps: Steps, ask: bool) -> Written:
             lambda text, left_s: steps.step(as_typed(text), left_s),
         )
     except DataError as error:
-        raise DataError(*dict.fromkeys(as_typed(mistake) for mistake in error.mistakes)) from error
+        said = (_for_this_command(as_typed(mistake)) for mistake in error.mistakes)
+        raise DataError(*dict.fromkeys(said)) from error
 
 
 def as_typed(message: str) -> str:
     """A message whose paths are said as a person here would type them."""
     return message.replace(f"{Path.cwd()}{os.sep}", "")
+
+
+NOT_OF_DATA = ("by", "folds", "model", "task")
+"""Keys of cures that stand elsewhere in a suite than among the arguments of its data."""
+
+
+def _for_this_command(message: str) -> str:
+    """A data set's cure, `missing: ["-"]`, as it is said before there is a suite to write it into."""
+
+    def typed(found: re.Match[str]) -> str:
+        key, value = found.groups()
+        return found[0] if key in NOT_OF_DATA else f"`--set {shlex.quote(f'{key}={value}')}`"
+
+    return re.sub(r"`([a-z_]+): ([^`]+)`", typed, message)
 
 
 def _asked(seen: Seen, wanted: Goal) -> tuple[Goal, Conditions]:

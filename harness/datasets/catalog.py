@@ -5,17 +5,19 @@ Everything here but `load_dataset` and `fetch` is quick and imports neither torc
 
 from __future__ import annotations
 
+import ast
 import difflib
 import importlib
 import inspect
 import json
 from collections.abc import Mapping
 from dataclasses import replace
-from functools import lru_cache, partial
+from functools import cache, lru_cache, partial
 from pathlib import Path
 from types import FunctionType, ModuleType
 from typing import TYPE_CHECKING, Any
 
+from harness.annotations import fits, instead
 from harness.codec import JsonObject
 from harness.datasets import DATASETS, ROWS
 from harness.datasets.described import Described, described
@@ -233,12 +235,25 @@ def _checked(name: str, args: JsonObject | None) -> ModuleType:
     """The module, when its `load` takes these arguments."""
     module = dataset_module(name)
     known = inspect.signature(module.load).parameters
-    for arg in args or {}:
+    mistakes = []
+    for arg, value in (args or {}).items():
         if arg not in known:
             near = difflib.get_close_matches(arg, known, n=1)
             hint = f", did you mean {near[0]}?" if near else f": it takes {', '.join(known) or 'none'}"
-            raise DataError(f"data set {name} has no argument {arg!r}{hint}")
+            mistakes.append(f"data set {name} has no argument {arg!r}{hint}")
+        elif isinstance(wanted := known[arg].annotation, str):
+            annotation = _parsed(wanted)
+            if not fits(value, annotation):
+                shown, cure = json.dumps(value, ensure_ascii=False, default=str), instead(value, annotation)
+                mistakes.append(f"data set {name}: {arg} is {shown}, which is no `{wanted}`{cure}")
     for arg, parameter in known.items():
         if parameter.default is parameter.empty and arg not in (args or {}):
-            raise DataError(f"data set {name} needs the argument {arg!r}: write it under data.args")
+            mistakes.append(f"data set {name} needs the argument {arg!r}: write it under data.args")
+    if mistakes:
+        raise DataError(*mistakes)
     return module
+
+
+@cache
+def _parsed(annotation: str) -> ast.expr:
+    return ast.parse(annotation, mode="eval").body

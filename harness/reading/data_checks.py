@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import contextlib
 import re
 from collections.abc import Mapping
@@ -10,6 +11,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from harness.annotations import instead
 from harness.codec import JsonObject
 from harness.datasets import catalog
 from harness.datasets.cuts import NOTHING, cuts_of
@@ -275,7 +277,8 @@ def check_args(draft: Draft, path: Path_, signature: Signature, siblings: list[s
                 draft.wrong(here, text, draft.key_place(*here))
             continue
         if wanted := misfit(node.plain, signature.parameters[name]):
-            draft.wrong(here, f"{node.shown} does not fit `{wanted}`", node.place)
+            cure = instead(node.plain, ast.parse(wanted, mode="eval").body)
+            draft.wrong(here, f"{node.shown} does not fit `{wanted}`{cure}", node.place)
     for name in signature.required:
         near = nearest(name, args)
         if name not in args and not (near and near not in signature.parameters):

@@ -17,6 +17,7 @@ from harness.report import charts
 from harness.report import numbers as n
 from harness.report.blocks import Block, Cell, Column, Heading, Picture, Table, text
 from harness.report.evidence import Evidence
+from harness.report.money_words import carried_as
 from harness.report.pictures import both_widths
 from harness.results import Row
 from harness.suite.schema import CostItem
@@ -157,6 +158,7 @@ def assumptions(e: Evidence, price: Price) -> Iterator[tuple[Cell, Cell]]:
     busiest = ", the busiest minute" if traffic.peaks else ""
     mean, peak = n.plain(traffic.mean), n.plain(traffic.peak)
     yield say("requests per second", f"{mean} in the mean, {peak} at the peak{busiest}")
+    yield say("what one carries in time", "; ".join(carried_as(e)))
     yield say("use of a machine", f"up to {100 * traffic.headroom:g} % of the load that it carries in time")
     if traffic.burstiness != 1:
         yield say("requests come", f"in bursts: gaps vary {traffic.burstiness:g} times as much as Poisson's")

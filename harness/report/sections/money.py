@@ -12,11 +12,11 @@ from harness.analysis.sensitivity import PRICE_BAND, at_price_band, depends_on_m
 from harness.costs import Price
 from harness.figures import short
 from harness.protocols import Section
-from harness.reasons import Reason, reason_of
 from harness.record import SuiteError
 from harness.report import numbers as n
 from harness.report.blocks import Block, Cell, Column, Heading, Table, section, text
 from harness.report.evidence import Evidence
+from harness.report.money_words import floors_and_ceilings
 from harness.report.sections.bill import bill_blocks, bills
 from harness.report.sections.tradeoff import figures, left_out, plane
 from harness.results import Row
@@ -37,7 +37,8 @@ def costs(e: Evidence) -> Section | None:
         return None
     price = _price(e)
     carried = {} if price is None else {name: carries for name, (_, carries) in bills(e, price).items()}
-    blocks: list[Block] = [text(basis(e)), _table(e, carried), *left_out(e), *_floors(e), *_by_instance(e)]
+    floors = [text(said, kind="note") for said in floors_and_ceilings(e)]
+    blocks: list[Block] = [text(basis(e)), _table(e, carried), *left_out(e), *floors, *_by_instance(e)]
     band = _price_band(e)
     blocks += [text(band)] if band else []
     picture = plane(e, "cost_per_million_usd", e.quality_metric)
@@ -141,10 +142,6 @@ def _usd(value: float | None) -> Cell:
     return Cell("") if value is None else Cell(n.amount(value), sort=value)
 
 
-def _note(row: Row, metric: str) -> str:
-    return row.estimates[metric].note if metric in row.estimates else ""
-
-
 def _replicas(row: Row) -> Cell:
     cell = row.estimates.get("cost_per_month_usd")
     return Cell(f"{cell.machines:.4g}", sort=cell.machines) if cell and cell.machines else Cell("")
@@ -164,19 +161,6 @@ def _all_training(row: Row) -> Cell:
     """All that was trained for the comparison, in USD."""
     cell = row.estimates.get("train_cost_usd")
     return Cell(n.amount(cell.total), sort=cell.total) if cell and cell.total is not None else Cell("")
-
-
-def _floors(e: Evidence) -> Iterator[Block]:
-    """Whether a cost is a floor, because no load within a latency limit was measured, or a ceiling, because
-    a higher load might have been within it."""
-    rows: dict[str, list[str]] = {}
-    for row in e.rows:
-        for part in _note(row, "cost_per_month_usd").split("; "):
-            if reason_of(part) in (Reason.FLOOR, Reason.CEILING):
-                rows.setdefault(part, []).append(row.variant)
-    for part, variants in rows.items():
-        whose = "All costs" if len(variants) == len(e.rows) else f"The costs of {n.listed(variants[:6])}"
-        yield text(f"{whose} are a {part}.", kind="note")
 
 
 def _value(row: Row, metric: str) -> float | None:

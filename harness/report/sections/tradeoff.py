@@ -30,6 +30,7 @@ from harness.report.blocks import (
 )
 from harness.report.causes import FAILURES, causes
 from harness.report.evidence import Evidence
+from harness.report.money_words import MILLION, MONTH, floors_and_ceilings
 from harness.report.pictures import both_widths
 from harness.report.reasons import mark
 from harness.report.sections.verdict import key_metrics
@@ -95,7 +96,7 @@ def _caption(e: Evidence, metrics: Sequence[str]) -> str:
             " The value is what is expected: its mean over all that the data leave open. Where a cost may be"
             " that of one machine more or less, the figures of the row give another, which stands below."
         )
-    return said
+    return " ".join([said, *(floors_and_ceilings(e) if set(metrics) & {MILLION, MONTH} else ())])
 
 
 def figures(

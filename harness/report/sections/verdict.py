@@ -28,6 +28,7 @@ from harness.report.blocks import (
 from harness.report.causes import WITHOUT, causes, others_out
 from harness.report.deployed import deployed, devices
 from harness.report.evidence import Evidence
+from harness.report.money_words import MILLION, MONTH, made_of
 from harness.report.sections.answer import answers
 from harness.report.switches import flip_sentence, switches
 from harness.report.wording import MET, UNCERTAIN, in_vain, sureness, ways_of_cutting, where_speeds_hold
@@ -213,8 +214,10 @@ def key_metrics(e: Evidence, most: int = 5) -> tuple[str, ...]:
 
 def tiles(e: Evidence, row: Row) -> Iterator[Tile]:
     """A variant's key figures with intervals and limits; without a number and a limit one is left out."""
+    sums = [name for name in key_metrics(e) if name in (MONTH, MILLION)]
     for name in key_metrics(e):
         shown = n.shown(name, row.estimates.get(name))
+        made = made_of(e, row, name, is_first=name == sums[-1]) if name in sums else ""
         value = with_unit(name, shown, e.known)
         value = e.in_value_unit(value) if name == "value" and shown.number is not None else value
         which = e.limit_on(name)
@@ -222,10 +225,11 @@ def tiles(e: Evidence, row: Row) -> Iterator[Tile]:
         if which is None and shown.number is None and name != e.subject:
             continue  # the table says why
         if which is None:
-            remark = "; ".join(x for x in (_as_objective(e, name), shown.beside) if x)
+            remark = "; ".join(x for x in (_as_objective(e, name), shown.beside, made) if x)
             yield Tile(n.label(name), value, shown.interval, remark)
             continue
-        remark = f"limit: {n.limit_bound(which, e.known)}; {_met(probability)}"
+        met = f"limit: {n.limit_bound(which, e.known)}; {_met(probability)}"
+        remark = "; ".join(x for x in (met, made) if x)
         yield Tile(n.label(name), value, shown.interval, remark, tone_of(probability))
 
 
