@@ -309,3 +309,23 @@ def test_a_word_or_a_spot_that_marks_a_class_is_named(monkeypatch: pytest.Monkey
     images_split = Split(pixels, targets, np.arange(400))
     spot = findings(Dataset(IMAGES, images_split, images_split), monkeypatch)["giveaway spot"]
     assert (spot.figures["row"], spot.figures["column"]) == (7 / 8, 7 / 8)
+
+
+
+def test_rows_of_rare_words_are_not_equal_because_the_numbers_made_of_them_are(tmp_path: Path) -> None:
+    """Orders of goods that hardly anybody else ordered were one row: all of the test part was said to stand in
+    the training part, with labels that contradict each other."""
+    rng = np.random.default_rng(3)
+    syllables = [a + b for a in "bdfgklmnprstvw" for b in "aeiou"]
+    words = ["".join(rng.choice(syllables, 4)) for _ in range(800)]
+    goods = [f"one {a} and one {b}" for a, b in zip(words[:400], words[400:], strict=True)]
+    frame = pd.DataFrame({"goods": goods, "paid": np.arange(400) % 2, "late": rng.choice(["y", "n"], 400)})
+    frame.to_csv(tmp_path / "t.csv", index=False)
+    found = {f.check: f for f in audit("tabular_csv", {"path": str(tmp_path / "t.csv"), "target": "late"})}
+    assert found["equal rows in train and test"].level == "good"
+    assert found["near duplicates in train and test"].level == "good"
+    assert "contradicting labels" not in found
+    frame.loc[::4, "goods"] = "one of these and one of those"
+    frame.to_csv(tmp_path / "u.csv", index=False)
+    found = {f.check: f for f in audit("tabular_csv", {"path": str(tmp_path / "u.csv"), "target": "late"})}
+    assert found["contradicting labels"].message.startswith("100 rows equal another one")

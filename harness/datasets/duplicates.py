@@ -60,7 +60,8 @@ def near_duplicates(inputs: Inputs, others: Inputs, task: Task) -> np.ndarray:
     """For each example one of the others that nearly equals it.
 
     Images: the pixels correlate by 0.99 or more (brightness and contrast do not matter). Texts: the
-    same words but for case and punctuation, or nearly so. Tables: equal to four significant digits.
+    same words but for case and punctuation, or nearly so. Tables: numbers equal to four significant digits,
+    and the same words.
 
     Returns:
         (n,) int64, a row of `others`, or −1 where there is none.
@@ -69,7 +70,18 @@ def near_duplicates(inputs: Inputs, others: Inputs, task: Task) -> np.ndarray:
         return _near_images(inputs, others)
     if task.takes == "text":
         return _near_texts(inputs, others)
-    return _first_equal(row_hashes(_rounded(inputs)), row_hashes(_rounded(others)))
+    return _first_equal(_rough_hashes(inputs), _rough_hashes(others))
+
+
+def _rough_hashes(table: np.ndarray) -> np.ndarray:
+    if not table.dtype.names:
+        return row_hashes(_rounded(table))
+    columns = {name: table[name] for name in table.dtype.names}
+    return row_hashes_of({
+        name: _rounded(values) if values.dtype.kind == "f"
+        else np.array([None if v is None else plain_words(str(v)) for v in values], dtype=object)
+        for name, values in columns.items()
+    })  # fmt: skip
 
 
 def _near_images(images: np.ndarray, others: np.ndarray) -> np.ndarray:

@@ -77,8 +77,9 @@ def _subject(name: str, args: JsonObject, limit: int, seed: int) -> AuditedData:
         others = apart | set(sliced if isinstance(sliced := args.get("columns"), list) else [])
         features: list[Json] = [column for column in table.columns if column not in others]
         args = {**args, "features": features}
-    dataset, made = as_numbers(load_dataset(name, args), How("one_hot", most_one_hot=MOST_ONE_HOT))
-    return AuditedData(dataset, _columns(made, dataset), table, frozenset(apart), limit, seed)
+    plain = load_dataset(name, args)
+    dataset, made = as_numbers(plain, How("one_hot", most_one_hot=MOST_ONE_HOT))
+    return AuditedData(plain, dataset, _columns(made, dataset), table, frozenset(apart), limit, seed)
 
 
 def _columns(made: Sequence[str], dataset: Dataset) -> dict[Name, list[int]]:

@@ -43,12 +43,15 @@ class AuditedData:
     """A data set under audit.
 
     Args:
+        plain: its rows as they were read: what is equal is asked of these.
+        dataset: those of a table as numbers, where rare words and categories are one.
         columns: of a table: a column's name → the places of the inputs that are made from it.
         table: the user's own file as it stands, a row for each id; None for all other data.
         apart: columns of it that already keep rows together, or that are the answer.
         limit: rows of each part that the cheap models see. seed: of the samples.
     """
 
+    plain: Dataset
     dataset: Dataset
     columns: Mapping[Name, list[int]]
     table: pd.DataFrame | None
