@@ -43,7 +43,7 @@ def launches(of: Sequence[Rates], energy: float | None = None) -> list[Record]:
 
 
 def test_a_launch_that_was_unsteady_at_the_best_batch_size_has_no_figure_rather_than_another_sizes() -> None:
-    """2,860 a second at 32 in two rounds, 840 alone in the third: the mean of all three is true of neither."""
+    """2,860 a second at 32 in two rounds, 840 alone in the third: the mean of these is true of neither."""
     records = launches([{1: 1300.0, 32: 2860.0}, {1: 1250.0, 32: 2860.0}, {1: 840.0, 32: "unsteady"}])
     table = measured_table(records, make_suite(["net", "other"]))
     row = next(r for r in table.rows if r.candidate == "net")

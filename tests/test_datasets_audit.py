@@ -311,10 +311,9 @@ def test_a_word_or_a_spot_that_marks_a_class_is_named(monkeypatch: pytest.Monkey
     assert (spot.figures["row"], spot.figures["column"]) == (7 / 8, 7 / 8)
 
 
-
 def test_rows_of_rare_words_are_not_equal_because_the_numbers_made_of_them_are(tmp_path: Path) -> None:
-    """Orders of goods that hardly anybody else ordered were one row: all of the test part was said to stand in
-    the training part, with labels that contradict each other."""
+    """Orders of goods that hardly anybody else ordered were one row: all test rows were said to stand in the
+    training part, with labels that contradict each other."""
     rng = np.random.default_rng(3)
     syllables = [a + b for a in "bdfgklmnprstvw" for b in "aeiou"]
     words = ["".join(rng.choice(syllables, 4)) for _ in range(800)]

@@ -138,7 +138,8 @@ def test_with_several_machines_a_change_of_prices_is_one_of_all(tmp_path: Path) 
 
 def test_page_one_says_enough_of_a_bill_to_work_it_out_by_hand(tmp_path: Path) -> None:
     """It said $65.15, and neither of how many machines, at which price, nor that this is a floor."""
-    decision = {"traffic": {"qps": 2000, "peak_qps": 9000}, "constraints": [], "objective": "maximize accuracy"}
+    traffic = {"qps": 2000, "peak_qps": 9000}
+    decision = {"traffic": traffic, "constraints": [], "objective": "maximize accuracy"}
     suite = make_suite(WORLD[:3], decision=decision)
     page = gather(make_run(tmp_path, make_records(WORLD[:3], rounds=2), suite, files=False))
     found = SECTIONS["verdict"](page)

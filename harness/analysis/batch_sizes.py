@@ -21,7 +21,7 @@ AT_THE_BEST = (THROUGHPUT, "cpu_seconds_per_example", "energy_per_million_kwh")
 
 
 def at_one_batch_size(records: Sequence[Record]) -> list[Record]:
-    """A variant's serve records with the offline headlines of the batch size that is fastest over all of them;
+    """A variant's serve records with the offline headlines of the batch size that is fastest over them all;
     a launch that has no figure there says why instead."""
     rates: dict[int, list[float]] = defaultdict(list)
     for record in records:

@@ -53,7 +53,7 @@ def floors_and_ceilings(e: Evidence) -> Iterator[str]:
 
 
 def carried_as(e: Evidence) -> list[str]:
-    """How it is known what load one machine carries; of several ways the variants that each is of are said."""
+    """How it is known what load one machine carries, of several ways with the variants of each."""
     ways: dict[str, list[str]] = {}
     for row in e.rows:
         cell = row.estimates.get(MONTH)
