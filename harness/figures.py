@@ -25,3 +25,11 @@ def as_written(value: float) -> str:
     rounded = float(f"{value:.6g}")
     text = f"{Decimal(repr(rounded if rounded == value else float(value))):,f}"
     return text.removesuffix(".0").replace("-", "−")
+
+
+def apart(value: float, text: str, limit: float) -> str:
+    """A figure's text, or more of its digits where the limit beside it would look the same: `65.1525` beside
+    a limit of 65.15, not `65.15`."""
+    if value == limit or text.replace(",", "") != f"{limit:.12g}":
+        return text
+    return next((said for digits in range(4, 17) if float(said := f"{value:.{digits}g}") != limit), text)

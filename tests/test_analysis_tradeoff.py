@@ -28,7 +28,7 @@ from harness.figures import short
 from harness.kinds.quality import pr_auc
 from harness.metrics import METRICS
 from harness.metrics.jackknife import parts_of, pseudo_values
-from harness.record import Measurement, Record
+from harness.record import HarnessError, Measurement, Record
 from harness.report import numbers
 from harness.results import Row, Tradeoff
 from harness.suite.schema import Machine
@@ -585,3 +585,16 @@ def test_average_precision_without_each_part_is_what_leaving_them_out_gives(clas
     quick = average_precision_parts(outputs, targets, parts, whole)
     assert plain is not None and quick is not None and plain.tolist() == quick.tolist()
     assert METRICS["pr_auc"].measure is pr_auc, "who is asked for it"
+
+
+def test_who_may_only_read_a_folder_can_decide_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run of yesterday's version on a share without leave to write: evidence.npz is made anew, and kept
+    nowhere."""
+    world, suite = World(TRUTHS), make_suite(list(TRUTHS))
+    run = store(world, world.records(), suite, tmp_path / "run")
+
+    def refuse(*_: object) -> None:
+        raise HarnessError("cannot write evidence.npz: the file system is read-only")
+
+    monkeypatch.setattr(type(run), "write_bytes", refuse)
+    assert [row.candidate for row in stored_evidence(run, suite).table.rows] == list(TRUTHS)

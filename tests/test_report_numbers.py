@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from harness.analysis.criteria import parse_constraint
 from harness.analysis.tradeoff import interval_text
-from harness.figures import short
+from harness.figures import apart, short
 from harness.report import numbers as n
 from harness.results import Estimate
 
@@ -162,3 +162,20 @@ def test_another_value_by_the_figures_of_a_row_is_said_with_the_digits_of_the_va
     assert n.shown("value", cell) == n.EstimateText("900", "870–950", 904.2, "880 by its figures")
     assert n.shown("value", Estimate(904.2, 871.0, 951.0, by_figures=902.0)).beside == ""
     assert n.shown("value", Estimate(904.2, 871.0, 951.0)).beside == ""
+
+
+@pytest.mark.parametrize(
+    ("value", "text", "limit", "said"),
+    [
+        (65.1525, "65.15", 65.15, "65.153"),
+        (65.1525, "65.15", 65.2, "65.15"),
+        (65.15, "65.15", 65.15, "65.15"),
+        (1303.05, "1,303", 1303.0, "1303.05"),
+        (0.012395833, "0.0124", 0.0124, "0.012396"),
+    ],
+)
+def test_a_figure_beside_a_limit_that_looks_the_same_shows_what_tells_them_apart(
+    value: float, text: str, limit: float, said: str
+) -> None:
+    """It said "cost_per_month_usd <= 65.15: is 65.15, kept with probability under 1 %"."""
+    assert apart(value, text, limit) == said

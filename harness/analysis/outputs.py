@@ -6,6 +6,7 @@ was measured, so that another limit or price decides again in a fraction of a se
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import io
 import json
@@ -22,7 +23,7 @@ from harness.analysis.money import training_seconds
 from harness.analysis.stamps import EVERY, EVIDENCE_FORMAT, STORY, stamp_of, waiting
 from harness.analysis.tradeoff import complete
 from harness.analysis.uncompared import NOT_YET
-from harness.record import Record, RecordError, content_hash
+from harness.record import HarnessError, Record, RecordError, content_hash
 from harness.results import Recommendation, Tradeoff
 from harness.store.run_folder import RunFolder
 from harness.suite.schema import Suite
@@ -225,7 +226,8 @@ def stored_evidence(
         },
     )
     stored = Stored(table, training_seconds(records, table.train_size), stamp)
-    write_evidence(run, stored)
+    with contextlib.suppress(HarnessError):  # a folder that may only be read: it is made again each time
+        write_evidence(run, stored)
     return stored
 
 

@@ -22,7 +22,7 @@ from harness.analysis.sanity import senseless
 from harness.analysis.stats import Array, decimals_for
 from harness.analysis.uncompared import Uncompared, uncompared
 from harness.analysis.values import count_draws, utility_draws, values_for
-from harness.figures import short
+from harness.figures import apart, short
 from harness.metrics import MetricTable, metrics_of
 from harness.reasons import Reason, reason_of
 from harness.record import Record
@@ -251,7 +251,8 @@ def objections(
             together &= held
             count += 1
         if held.mean() < asked_of(limit, terms):
-            words = f"{limit}: is {interval_text(cell)}, kept with probability {percent(held.mean())}"
+            figure = apart(cell.value, interval_text(cell), limit.limit)
+            words = f"{limit}: is {figure}, kept with probability {percent(held.mean())}"
             found.append(Objection(limit, words))
     shared = terms.confidence if terms.broken_limit is None else MORE_LIKELY
     if not found and count > 1 and together.mean() < shared:

@@ -17,12 +17,12 @@ from harness.suite.variants import is_elsewhere
 MILLION, MONTH = "cost_per_million_usd", "cost_per_month_usd"
 
 
-def made_of(e: Evidence, row: Row, name: str, is_first: bool = True) -> str:
+def made_of(e: Evidence, row: Row, name: str, whole: bool = True) -> str:
     """Of a monthly bill: its machines, their price, and how it is known what they carry. Of a million
     requests: the bill and the requests that share it.
 
     Args:
-        is_first: no sum beside it has said yet what the bill is made of.
+        whole: also of a million what the bill is made of; one of two sums that stand together says it.
     """
     cell = row.estimates.get(MONTH)
     if name not in (MILLION, MONTH) or cell is None or cell.value is None:
@@ -31,7 +31,7 @@ def made_of(e: Evidence, row: Row, name: str, is_first: bool = True) -> str:
     price = None if is_elsewhere(row.runtime) else _usd_per_hour(e, row)
     if price is not None:
         machines += f" at ${short(price)} an hour"
-    said = [machines, *(_said(part) for part in parts)] if is_first else []
+    said = [machines, *(_said(part) for part in parts)] if whole else []
     if name == MILLION:
         requests = e.suite.decision.traffic.mean * SECONDS_PER_MONTH / 1e6
         said.insert(0, f"{n.money(cell.value)} a month over {float(f'{requests:.4g}'):,g} million requests")

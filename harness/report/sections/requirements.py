@@ -27,7 +27,7 @@ def requirements(e: Evidence) -> Section | None:
         rows.append(
             (
                 Cell(n.limit_words(which, e.known)),
-                Cell(with_unit(which.metric, shown, e.known), shown.interval, shown.number),
+                Cell(with_unit(which.metric, shown, e.known, which), shown.interval, shown.number),
                 Cell(_answer(probability, e.asked(which)), tone=tone_of(probability), strong=True),
                 Cell(n.percent(probability), sort=probability),
                 Cell(f"{meeting} of {len(others)}", sort=meeting),

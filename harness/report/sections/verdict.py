@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from harness.analysis.explain import NONE_MEETS_ALL, nearest_miss, so_far_sentence, waits_for
 from harness.analysis.instances import instances
 from harness.facts.surroundings import Hardware
-from harness.figures import short
+from harness.figures import apart, short
 from harness.metrics import CAPACITY, MetricTable
 from harness.protocols import Section
 from harness.report import numbers as n
@@ -33,6 +33,7 @@ from harness.report.sections.answer import answers
 from harness.report.switches import flip_sentence, switches
 from harness.report.wording import MET, UNCERTAIN, in_vain, sureness, ways_of_cutting, where_speeds_hold
 from harness.results import Row
+from harness.suite.expression import Constraint
 
 
 def verdict(e: Evidence) -> Section | None:
@@ -217,10 +218,10 @@ def tiles(e: Evidence, row: Row) -> Iterator[Tile]:
     sums = [name for name in key_metrics(e) if name in (MONTH, MILLION)]
     for name in key_metrics(e):
         shown = n.shown(name, row.estimates.get(name))
-        made = made_of(e, row, name, is_first=name == sums[-1]) if name in sums else ""
-        value = with_unit(name, shown, e.known)
-        value = e.in_value_unit(value) if name == "value" and shown.number is not None else value
+        made = made_of(e, row, name, whole=name == sums[-1]) if name in sums else ""
         which = e.limit_on(name)
+        value = with_unit(name, shown, e.known, which)
+        value = e.in_value_unit(value) if name == "value" and shown.number is not None else value
         probability = e.meets(row.variant, which) if which else None
         if which is None and shown.number is None and name != e.subject:
             continue  # the table says why
@@ -233,13 +234,14 @@ def tiles(e: Evidence, row: Row) -> Iterator[Tile]:
         yield Tile(n.label(name), value, shown.interval, remark, tone_of(probability))
 
 
-def with_unit(name: str, shown: n.EstimateText, known: MetricTable) -> str:
-    """A figure with its unit; money without an interval to the cent."""
+def with_unit(name: str, shown: n.EstimateText, known: MetricTable, limit: Constraint | None = None) -> str:
+    """A figure with its unit; money without an interval to the cent, unless the limit looks the same."""
     if shown.number is None:
         return shown.value
+    figure = apart(shown.number, shown.value, limit.limit) if limit and not shown.interval else shown.value
     if n.unit(name, known) == "USD" and not shown.interval:
-        return n.money(shown.number)
-    return n.with_unit(name, shown.value, known)
+        return n.money(shown.number) if figure == shown.value else f"${figure}"
+    return n.with_unit(name, figure, known)
 
 
 def _as_objective(e: Evidence, name: str) -> str:
