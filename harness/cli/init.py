@@ -106,8 +106,8 @@ def as_typed(message: str) -> str:
     return message.replace(f"{Path.cwd()}{os.sep}", "")
 
 
-NOT_OF_DATA = ("by", "folds", "model", "task")
-"""Keys of cures that stand elsewhere in a suite than among the arguments of its data."""
+ELSEWHERE = ("by", "folds", "label_separator", "model", "task")
+"""Keys of cures that are no arguments of the data, or of suites that are written by hand."""
 
 
 def _for_this_command(message: str) -> str:
@@ -115,7 +115,7 @@ def _for_this_command(message: str) -> str:
 
     def typed(found: re.Match[str]) -> str:
         key, value = found.groups()
-        return found[0] if key in NOT_OF_DATA else f"`--set {shlex.quote(f'{key}={value}')}`"
+        return found[0] if key in ELSEWHERE else f"`--set {shlex.quote(f'{key}={value}')}`"
 
     return re.sub(r"`([a-z_]+): ([^`]+)`", typed, message)
 
