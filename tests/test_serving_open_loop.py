@@ -16,7 +16,9 @@ from harness.serving.load import ServerSettings
 from harness.serving.open_loop import closed_seconds, harmless_wait_ms, observed, run_load
 from harness.serving.process import ahead_of_others, go_first
 from harness.serving.queueing import Queue, work_off
+from harness.serving.queues import poisson_arrivals
 from harness.serving.subject import Subject
+from harness.serving.workers import MOST_REQUESTS, SharedQueue
 
 pytestmark = pytest.mark.quiet
 
@@ -189,3 +191,16 @@ def test_a_busy_neighbour_on_the_same_core_makes_no_request_late(neighbour: int)
 def test_a_wait_for_a_core_is_harmless_as_long_as_it_hardly_makes_anyone_late() -> None:
     # In 0.6 s 1 % may be late: whoever comes in 6 ms. A wait of the limit makes nobody late.
     assert harmless_wait_ms(5.0, 0.6) == pytest.approx(8.0)
+
+
+def test_runs_of_millions_of_requests_a_second_are_short_enough_for_the_queue_of_several_workers() -> None:
+    """A logistic regression on two workers could never be searched: 4,749,056 requests had no room."""
+    shared = SharedQueue()
+    assert shared.at_most(1e6, 2.5) == 2.5
+    for rate, burstiness in ((2e6, 1.0), (4e6, 8.0)):
+        seconds = shared.at_most(rate, 2.5)
+        arrivals = poisson_arrivals(rate, seconds, 1, burstiness)
+        queue = shared.fill((arrivals * 1e9).astype(np.int64))
+        assert len(queue.arrivals_ns) == len(arrivals) > 0.9 * MOST_REQUESTS
+    assert shared._kept is not None
+    shared._kept.close()

@@ -79,6 +79,7 @@ def server(subject: Subject, job: ServeJob) -> Found:
 
     def run(rate: float, each: float, arrival_seed: int) -> Observed:
         nonlocal calls
+        each = each if subject.crew is None else subject.crew.shared.at_most(rate, each)
         arrivals = poisson_arrivals(rate, each, arrival_seed, settings.burstiness)
         point, raw = run_load(subject, arrivals, rate, each, settings)
         calls += len(arrivals)
