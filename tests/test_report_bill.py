@@ -13,6 +13,7 @@ import pytest
 from harness.report import gather
 from harness.report import numbers as n
 from harness.report.evidence import Evidence
+from harness.report.money_words import made_of
 from harness.report.sections import SECTIONS
 from harness.report.sections.tradeoff import pairs
 from harness.report.switches import flip_sentence
@@ -168,3 +169,9 @@ def test_a_floor_is_said_to_be_one_on_page_one_and_under_the_table(tmp_path: Pat
         assert found is not None and "a floor: from offline throughput, no latency limit" in found.markdown
     carried = re.search(r"\| what one carries in time \| (.*) \|", costs(page))
     assert carried is not None and "floor: from offline throughput, no latency limit" in carried[1]
+
+
+def test_what_stands_beside_the_machines_of_a_bill_has_no_price_by_the_hour(evidence: Evidence) -> None:
+    resnet = next(row for row in evidence.rows if row.candidate == "resnet")
+    said = made_of(evidence, resnet, "cost_per_month_usd")
+    assert re.match(r"\d+ machines at \$0\.08925 an hour, 150\.\d\d USD beside them", said), said

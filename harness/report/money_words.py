@@ -30,7 +30,8 @@ def made_of(e: Evidence, row: Row, name: str, whole: bool = True) -> str:
     machines, *parts = cell.note.split("; ")
     price = None if is_elsewhere(row.runtime) else _usd_per_hour(e, row)
     if price is not None:
-        machines += f" at ${short(price)} an hour"
+        counted, comma, beside = machines.partition(",")
+        machines = f"{counted} at ${short(price)} an hour{comma}{beside}"
     said = [machines, *(_said(part) for part in parts)] if whole else []
     if name == MILLION:
         requests = e.suite.decision.traffic.mean * SECONDS_PER_MONTH / 1e6
