@@ -135,13 +135,14 @@ class Picture:
 
 @dataclass(frozen=True)
 class Tile:
-    """A key figure: `label`, `value`, the interval, and a remark with its tone."""
+    """A key figure: `label`, `value`, the interval, a remark with its tone, and what a sum is made of."""
 
     label: str
     value: str
     interval: str = ""
     remark: str = ""
     tone: Tone = ""
+    made_of: str = ""
 
 
 @dataclass(frozen=True)
@@ -313,7 +314,8 @@ def code_markdown(body: str) -> str:
 
 def _tile_markdown(tile: Tile) -> str:
     interval = f" ({escape_markdown(tile.interval)})" if tile.interval else ""
-    remark = f", {escape_markdown(tile.remark)}" if tile.remark else ""
+    said = "; ".join(x for x in (tile.remark, tile.made_of) if x)
+    remark = f", {escape_markdown(said)}" if said else ""
     return f"- {escape_markdown(tile.label)}: **{escape_markdown(tile.value)}**{interval}{remark}"
 
 

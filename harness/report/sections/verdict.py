@@ -226,12 +226,11 @@ def tiles(e: Evidence, row: Row) -> Iterator[Tile]:
         if which is None and shown.number is None and name != e.subject:
             continue  # the table says why
         if which is None:
-            remark = "; ".join(x for x in (_as_objective(e, name), shown.beside, made) if x)
-            yield Tile(n.label(name), value, shown.interval, remark)
+            remark = "; ".join(x for x in (_as_objective(e, name), shown.beside) if x)
+            yield Tile(n.label(name), value, shown.interval, remark, made_of=made)
             continue
-        met = f"limit: {n.limit_bound(which, e.known)}; {_met(probability)}"
-        remark = "; ".join(x for x in (met, made) if x)
-        yield Tile(n.label(name), value, shown.interval, remark, tone_of(probability))
+        remark = f"limit: {n.limit_bound(which, e.known)}; {_met(probability)}"
+        yield Tile(n.label(name), value, shown.interval, remark, tone_of(probability), made)
 
 
 def with_unit(name: str, shown: n.EstimateText, known: MetricTable, limit: Constraint | None = None) -> str:
