@@ -32,4 +32,5 @@ def apart(value: float, text: str, limit: float) -> str:
     a limit of 65.15, not `65.15`."""
     if value == limit or text.replace(",", "") != f"{limit:.12g}":
         return text
-    return next((said for digits in range(4, 17) if float(said := f"{value:.{digits}g}") != limit), text)
+    told = next((said for digits in range(4, 17) if float(said := f"{value:.{digits}g}") != limit), "")
+    return f"{Decimal(told):,f}" if told else text

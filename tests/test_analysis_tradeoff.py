@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import errno
 import json
 import os
 import re
@@ -594,7 +595,11 @@ def test_who_may_only_read_a_folder_can_decide_again(tmp_path: Path, monkeypatch
     run = store(world, world.records(), suite, tmp_path / "run")
 
     def refuse(*_: object) -> None:
-        raise HarnessError("cannot write evidence.npz: the file system is read-only")
+        raise HarnessError("cannot write evidence.npz") from OSError(number, "")
 
     monkeypatch.setattr(type(run), "write_bytes", refuse)
+    number = errno.EROFS
     assert [row.candidate for row in stored_evidence(run, suite).table.rows] == list(TRUTHS)
+    number = errno.ENOSPC
+    with pytest.raises(HarnessError, match="cannot write"):
+        stored_evidence(run, suite)

@@ -6,8 +6,8 @@ was measured, so that another limit or price decides again in a fraction of a se
 
 from __future__ import annotations
 
-import contextlib
 import csv
+import errno
 import io
 import json
 import math
@@ -226,8 +226,12 @@ def stored_evidence(
         },
     )
     stored = Stored(table, training_seconds(records, table.train_size), stamp)
-    with contextlib.suppress(HarnessError):  # a folder that may only be read: it is made again each time
+    try:
         write_evidence(run, stored)
+    except HarnessError as error:
+        # Where one may only read it is made again each time; a full disk is said.
+        if getattr(error.__cause__, "errno", None) not in (errno.EROFS, errno.EACCES, errno.EPERM):
+            raise
     return stored
 
 

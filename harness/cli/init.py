@@ -106,16 +106,21 @@ def as_typed(message: str) -> str:
     return message.replace(f"{Path.cwd()}{os.sep}", "")
 
 
-ELSEWHERE = ("by", "folds", "label_separator", "model", "task")
-"""Keys of cures that are no arguments of the data, or of suites that are written by hand."""
+LOOKED_AT = ("image_folder", "interactions_csv", "tabular_csv", "text_csv")
+"""Data sets that a first suite may have."""
 
 
 def _for_this_command(message: str) -> str:
     """A data set's cure, `missing: ["-"]`, as it is said before there is a suite to write it into."""
 
+    from harness.reading.data_checks import load_signature
+
+    # A first suite has one label a row.
+    known = {key for name in LOOKED_AT for key in load_signature(name).parameters} - {"label_separator"}
+
     def typed(found: re.Match[str]) -> str:
         key, value = found.groups()
-        return found[0] if key in ELSEWHERE else f"`--set {shlex.quote(f'{key}={value}')}`"
+        return f"`--set {shlex.quote(f'{key}={value}')}`" if key in known else found[0]
 
     return re.sub(r"`([a-z_]+): ([^`]+)`", typed, message)
 

@@ -48,16 +48,26 @@ Go = Callable[[], int]
 """Says that this worker is ready, waits for the others, and returns when all begin, in ns."""
 
 
+def _in_memory(size: int) -> str | None:
+    """Where files lie in memory, if there is room: a container has 64 MB, and who writes beyond is killed."""
+    shared = Path("/dev/shm")
+    if not shared.is_dir():
+        return None
+    free = os.statvfs(shared)
+    return str(shared) if free.f_bavail * free.f_frsize > size else None
+
+
 class SharedQueue:
     """Memory for one queue at a time that several processes map, and the lock of its turn."""
 
     def __init__(self, file: int | None = None) -> None:
         self._kept: IO[bytes] | None = None
         if file is None:
-            folder = "/dev/shm" if Path("/dev/shm").is_dir() else None
+            size = 8 * (1 + 3 * MOST_REQUESTS) + MOST_REQUESTS
+            folder = _in_memory(size)
             self._kept = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115 - lives as long as the workers do
             file = self._kept.fileno()
-            os.ftruncate(file, 8 * (1 + 3 * MOST_REQUESTS) + MOST_REQUESTS)
+            os.ftruncate(file, size)
         self.file = file
         self._memory = mmap.mmap(file, 0)
         words = np.frombuffer(self._memory, np.int64, 1 + 3 * MOST_REQUESTS)
