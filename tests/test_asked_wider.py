@@ -128,6 +128,13 @@ def test_whose_bill_was_too_high_may_pay_at_half_the_price_or_traffic(tmp_path: 
     assert asked() != OPEN and asked(limit=290) != OPEN and asked(limit=310) == OPEN
     assert asked(f"machine.usd_per_hour={hourly * 0.72}") != OPEN
     assert asked(f"machine.usd_per_hour={hourly * 0.6}") == OPEN
+    for setting in (f"machine.usd_per_hour={hourly * 0.5}", "decision.traffic.spare=0"):
+        found = decide_again(
+            run, ["cost_per_month_usd <= 310"], "minimize latency_p50_ms", settings=[setting]
+        )[1]
+        command = found.reasons[-1]
+        assert "--set 'decision.objective=minimize latency_p50_ms'" in command
+        assert (f"--set {setting}" in command) == setting.startswith("machine")
     half = ("decision.traffic.qps=100", "decision.traffic.peak_qps=300")
     assert asked(*half) == OPEN
     assert asked(DAY, SLEEP) == OPEN and asked("decision.traffic.spare=1") != OPEN

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
-import shlex
 from collections.abc import Sequence
 
 import numpy as np
 
+from harness.analysis.again import settings_between, with_these_limits
 from harness.analysis.choice import terms_of
 from harness.analysis.criteria import DecisionObjective
 from harness.analysis.rule import POSSIBLE, Choice, Lead, Terms
@@ -172,12 +171,6 @@ def still_open(table: Tradeoff, choice: Choice) -> tuple[StillOpen, ...]:
 GOES_ON = "The same `python -m harness run …` goes on with what is missing; what is finished is kept."
 
 
-def with_these_limits(limits: Sequence[Constraint | str]) -> str:
-    """What measures who was ruled out under other limits."""
-    asked = json.dumps([str(c) for c in limits], ensure_ascii=False)
-    return f"python -m harness run … --set {shlex.quote(f'decision.constraints={asked}')}"
-
-
 MOST_WAITED = 3
 """Variants that were not run of which more is said than their names."""
 
@@ -210,14 +203,17 @@ def waiting_reasons(question: Question, found: SoFar | None) -> tuple[str, ...]:
     return (
         *said,
         *([f"{more} more may be better."] if more > 0 else []),
-        *how_to_go_on(rows, question.limits),
+        *how_to_go_on(question),
     )
 
 
-def how_to_go_on(rows: Sequence[NotCompared], limits: Sequence[Constraint]) -> tuple[str, ...]:
-    """What measures those that were not run, and those that were ruled out under other limits."""
-    out = [were_ruled_out([one]) for one in rows]
-    then = f"`{with_these_limits(limits)}` measures who was ruled out; what is finished is kept."
+def how_to_go_on(question: Question) -> tuple[str, ...]:
+    """What measures those that were not run, and those that were ruled out under other terms."""
+    out = [were_ruled_out([one]) for one in question.uncompared.rows]
+    own = question.own or question.suite
+    settings = settings_between(own, question.suite, question.limits, question.goal) if any(out) else ()
+    command = with_these_limits(question.limits, settings)
+    then = f"`{command}` measures who was ruled out; what is finished is kept."
     return (*([] if all(out) else [GOES_ON]), *([then] if any(out) else []))
 
 

@@ -110,7 +110,7 @@ def answer(question: Question, flips: bool = True) -> Recommendation:
     }
     common["not_compared"] = question.uncompared.rows
     if lacking := undecidable(table, limits, goal):
-        said = (*lacking, *how_to_go_on(question.uncompared.rows, limits))
+        said = (*lacking, *how_to_go_on(question))
         return Recommendation("not_enough_evidence", None, None, reasons=said, **common)
     common["nearest"] = nearest_entry(table, choice, limits) if limits else None
     common["may_keep_limits"] = still_open(table, choice)

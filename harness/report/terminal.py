@@ -7,8 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from harness.analysis.again import with_these_limits
 from harness.analysis.criteria import HARNESS_METRICS
-from harness.analysis.explain import waits_for, with_these_limits
+from harness.analysis.explain import waits_for
 from harness.analysis.uncompared import were_ruled_out
 from harness.metrics import MetricTable, metrics_of
 from harness.protocols import Metric
