@@ -209,6 +209,8 @@ def timm_script(bench: Bench, checkout: Path) -> list[float]:
     mode = bench.mode
     if mode.math_attention:
         raise ValueError("train.py has no choice of attention")
+    if len(bench.y) % bench.training.batch_size:
+        raise ValueError("train.py leaves out a last batch that is not full: ask for full ones")
     command = [
         sys.executable, "-m", "benchmarks.training_beside_timm", str(checkout), bench.name,
         "--images", str(len(bench.y)), "--batch", str(bench.training.batch_size), "--device", bench.device,

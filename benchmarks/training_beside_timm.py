@@ -6,7 +6,8 @@ The script is not in timm's package: CHECKOUT is a copy of its repository, whose
 network is the one that `benchmarks.training_beside` gives the others, entered into timm's registry; the same
 drawn images lie in a folder of PNG files, as the script wants them. On a processor the seconds are the
 training process's own: the worker that reads the files (it wants one at least) works beside it and is not
-counted. Mean and deviation of pixels are the network's; augmentation and validation are left out.
+counted. Mean and deviation of pixels are the network's; its rate falls after each epoch, where the others'
+rises and falls with each step; augmentation and validation are left out.
 """
 
 from __future__ import annotations
