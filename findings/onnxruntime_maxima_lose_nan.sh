@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# ONNX Runtime on a CPU: a maximum or minimum over readings of which one is NaN is NaN only if the NaN stands in one place: first for
-# ReduceMax and ReduceMin (torch's amax, amin), last for GlobalMaxPool and MaxPool. Anywhere else it is passed over and the file answers a
-# number as good as any. numpy, torch and ONNX's own reference (but for its MaxPool) say NaN wherever it stands, and so do sums, means, Relu
-# and Clip of this runtime, so that nobody expects it. A service that turns away rows whose answer is NaN lets these through.
+# ONNX Runtime on a CPU: a maximum or minimum over readings of which one is NaN is NaN only if the NaN stands in some places (seen: first for
+# ReduceMax and ReduceMin, torch's amax and amin; last for GlobalMaxPool and MaxPool). Anywhere else it is passed over and the file answers an
+# ordinary number. numpy, torch and ONNX's own reference (but for its MaxPool) say NaN wherever it stands, and so do sums, means, Relu
+# and Clip of this runtime, so that nobody expects it: a reading that failed comes out as a usual one.
 set -euo pipefail
 work=$(mktemp -d); trap 'rm -rf "$work"' EXIT
 python3 -m venv "$work/venv"

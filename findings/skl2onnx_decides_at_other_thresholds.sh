@@ -8,6 +8,8 @@ work=$(mktemp -d); trap 'rm -rf "$work"' EXIT
 python3 -m venv "$work/venv"
 "$work/venv/bin/pip" install --quiet --disable-pip-version-check 'skl2onnx==1.20.0' 'onnx==1.23.2' 'onnxruntime==1.32.0' 'scikit-learn==1.9.1' 'numpy==2.4.6'
 "$work/venv/bin/python" -W ignore - <<'PY'
+import warnings
+
 import numpy as np, onnxruntime, skl2onnx, sklearn
 from sklearn.datasets import make_classification
 from sklearn.linear_model import LogisticRegression
@@ -16,12 +18,19 @@ from sklearn.model_selection import TunedThresholdClassifierCV, train_test_split
 from sklearn.multiclass import OneVsRestClassifier
 from sklearn.svm import LinearSVC
 
+def unwarned(export):
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        file = export()
+    assert not said, [str(w.message) for w in said]
+    return file
+
 def parts(**options):
     x, y = make_classification(8_000, n_features=8, n_informative=4, flip_y=0.02, random_state=0, **options)
     return train_test_split(x.astype(np.float32), y, random_state=0, stratify=y)
 
 def answers(model, test, **options):
-    file = skl2onnx.to_onnx(model, test[:1], options=options or None)
+    file = unwarned(lambda: skl2onnx.to_onnx(model, test[:1], options=options or None))
     session = onnxruntime.InferenceSession(file.SerializeToString(), providers=["CPUExecutionProvider"])
     return model.predict(test), *session.run(None, {"X": test})
 

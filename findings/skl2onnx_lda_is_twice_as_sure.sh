@@ -8,6 +8,8 @@ work=$(mktemp -d); trap 'rm -rf "$work"' EXIT
 python3 -m venv "$work/venv"
 "$work/venv/bin/pip" install --quiet --disable-pip-version-check 'skl2onnx==1.20.0' 'onnx==1.23.2' 'onnxruntime==1.32.0' 'scikit-learn==1.9.1' 'numpy==2.4.6'
 "$work/venv/bin/python" -W ignore - <<'PY'
+import warnings
+
 import numpy as np, onnxruntime, skl2onnx, sklearn
 from sklearn.datasets import load_breast_cancer, load_iris
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
@@ -16,6 +18,13 @@ from sklearn.metrics import log_loss
 from sklearn.model_selection import train_test_split
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
+
+def unwarned(export):
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        file = export()
+    assert not said, [str(w.message) for w in said]
+    return file
 
 print(f"skl2onnx {skl2onnx.__version__}, scikit-learn {sklearn.__version__}, onnxruntime {onnxruntime.__version__}: log loss in the library, in the file")
 found = {}
@@ -27,7 +36,7 @@ for name, model, load in (
     x, y = load(return_X_y=True)
     train, test, classes, truth = train_test_split(x.astype(np.float32), y, random_state=0, stratify=y)
     model = make_pipeline(StandardScaler(), model).fit(train, classes)
-    file = skl2onnx.to_onnx(model, train[:1], options={"zipmap": False})
+    file = unwarned(lambda: skl2onnx.to_onnx(model, train[:1], options={"zipmap": False}))
     labels, answered = onnxruntime.InferenceSession(file.SerializeToString(), providers=["CPUExecutionProvider"]).run(None, {"X": test})
     right = model.predict_proba(test)
     assert np.array_equal(labels, model.predict(test))

@@ -8,11 +8,20 @@ work=$(mktemp -d); trap 'rm -rf "$work"' EXIT
 python3 -m venv "$work/venv"
 "$work/venv/bin/pip" install --quiet --disable-pip-version-check 'skl2onnx==1.20.0' 'onnx==1.23.2' 'onnxruntime==1.32.0' 'scikit-learn==1.9.1' 'numpy==2.4.6'
 OMP_NUM_THREADS=1 "$work/venv/bin/python" -W ignore - <<'PY'
+import warnings
+
 import numpy as np, onnxruntime, skl2onnx, sklearn
 from sklearn.base import clone
 from sklearn.datasets import make_classification
 from sklearn.metrics import r2_score
 from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor
+
+def unwarned(export):
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        file = export()
+    assert not said, [str(w.message) for w in said]
+    return file
 
 x, y = make_classification(2_000, n_features=8, n_informative=4, class_sep=0.7, flip_y=0.02, random_state=0)
 x = x.astype(np.float32)
@@ -20,7 +29,7 @@ target = np.sin(x).sum(axis=1)
 train, test = x[:1_000], x[1_000:]
 
 def answered(model, options=None):
-    file = skl2onnx.to_onnx(model, train[:1], options=options)
+    file = unwarned(lambda: skl2onnx.to_onnx(model, train[:1], options=options))
     session = onnxruntime.InferenceSession(file.SerializeToString(), providers=["CPUExecutionProvider"])
     operators = {node.op_type for node in file.graph.node}
     return *session.run(None, {"X": test}), operators

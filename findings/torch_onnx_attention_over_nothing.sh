@@ -9,12 +9,26 @@ work=$(mktemp -d); trap 'rm -rf "$work"' EXIT
 python3 -m venv "$work/venv"
 "$work/venv/bin/pip" install --quiet --disable-pip-version-check 'torch==2.13.0' 'onnx==1.23.2' 'onnxscript==0.7.2' 'onnxruntime==1.32.0' 'numpy==2.4.6'
 (cd "$work" && "$work/venv/bin/python" -W ignore - <<'PY'
-import logging
+import logging, warnings
 
 import numpy as np, onnxruntime, torch
 from torch import nn
 
-logging.disable(logging.WARNING)
+class Said(logging.Handler):
+    def emit(self, record):
+        said.append(record.getMessage())
+
+said = []
+logging.getLogger("torch.onnx").addHandler(Said(logging.WARNING))
+logging.getLogger("torch.onnx").propagate = False
+
+def unwarned(export):
+    said.clear()
+    with warnings.catch_warnings(record=True) as warned:
+        warnings.simplefilter("always")
+        export()
+    told = said + [str(w.message) for w in warned if not issubclass(w.category, (DeprecationWarning, FutureWarning))]
+    assert not [text for text in told if not text.startswith("torchvision is not installed")], told
 
 class Bare(nn.Module):
     def forward(self, items, shown):
@@ -32,10 +46,10 @@ torch.manual_seed(0)
 items, shown = torch.randn(2, 3, 4), torch.tensor([[True, True, False], [False, False, False]])
 print(f"torch {torch.__version__}, onnxruntime {onnxruntime.__version__}: two rows of three items, one item and all items of them masked")
 found = {}
-for name, module in {"scaled_dot_product_attention": Bare(), "MultiheadAttention": Packed().eval()}.items():
+for name, module in {"scaled_dot_product_attention": Bare().eval(), "MultiheadAttention": Packed().eval()}.items():
     with torch.no_grad():
         right = module(items, shown).numpy()
-    torch.onnx.export(module, (items, shown), "model.onnx", dynamo=True, verbose=False)
+    unwarned(lambda: torch.onnx.export(module, (items, shown), "model.onnx", dynamo=True, verbose=False))
     session = onnxruntime.InferenceSession("model.onnx", providers=["CPUExecutionProvider"])
     answered = session.run(None, {"items": items.numpy(), "shown": shown.numpy()})[0]
     print(f"  {name}: largest difference {np.abs(right - answered)[0].max():.1e} where one is masked; "

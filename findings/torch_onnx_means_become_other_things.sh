@@ -9,12 +9,26 @@ work=$(mktemp -d); trap 'rm -rf "$work"' EXIT
 python3 -m venv "$work/venv"
 "$work/venv/bin/pip" install --quiet --disable-pip-version-check 'torch==2.13.0' 'onnx==1.23.2' 'onnxscript==0.7.2' 'onnxruntime==1.32.0' 'numpy==2.4.6'
 (cd "$work" && "$work/venv/bin/python" -W ignore - <<'PY'
-import logging
+import logging, warnings
 
 import onnxruntime, torch
 from torch import nn
 
-logging.disable(logging.WARNING)
+class Said(logging.Handler):
+    def emit(self, record):
+        said.append(record.getMessage())
+
+said = []
+logging.getLogger("torch.onnx").addHandler(Said(logging.WARNING))
+logging.getLogger("torch.onnx").propagate = False
+
+def unwarned(export):
+    said.clear()
+    with warnings.catch_warnings(record=True) as warned:
+        warnings.simplefilter("always")
+        export()
+    told = said + [str(w.message) for w in warned if not issubclass(w.category, (DeprecationWarning, FutureWarning))]
+    assert not [text for text in told if not text.startswith("torchvision is not installed")], told
 
 class Gathered(nn.Module):
     def __init__(self, how):
@@ -24,7 +38,7 @@ class Gathered(nn.Module):
         return torch.zeros(2).scatter_reduce(0, owners, items, self.how, include_self=False)
 
 def through_onnx(module, *inputs):
-    torch.onnx.export(module.eval(), inputs, "model.onnx", dynamo=True, verbose=False)
+    unwarned(lambda: torch.onnx.export(module.eval(), inputs, "model.onnx", dynamo=True, verbose=False))
     session = onnxruntime.InferenceSession("model.onnx", providers=["CPUExecutionProvider"])
     given = {spot.name: tensor.numpy() for spot, tensor in zip(session.get_inputs(), inputs)}
     return session.run(None, given)[0].ravel().tolist()
