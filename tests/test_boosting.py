@@ -291,6 +291,9 @@ def test_parity_is_judged_in_the_scale_of_the_values() -> None:
     one = shares.copy()
     one[0] = [0.5, 0.5]  # a threshold that rounds the other way
     assert judged(shares, one)["parity_rows_off"] == pytest.approx(1 / 150)
+    one[0] = [np.nan, np.nan]  # no rounding: an answer is lost
+    with pytest.raises(TrialError, match="answers NaN or infinity on 1 of 150 rows"):
+        judged(shares, one)
 
 
 @pytest.mark.parametrize(

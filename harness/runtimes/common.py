@@ -130,8 +130,16 @@ def judged(
     Returns:
         facts for the record: the largest difference, the share of rows that differ, and of equal labels.
     Raises:
-        TrialError: it answers otherwise; the reason says by how much and for how many.
+        TrialError: it answers otherwise; the reason says by how much and for how many. One NaN is too much:
+            attention to an empty text is 0 in torch and NaN in the ONNX file of torch's exporter.
     """
+    lost = np.isfinite(reference) & ~np.isfinite(answer)
+    if lost.any():
+        rows = int(lost.reshape(len(lost), -1).any(axis=1).sum())
+        raise TrialError(
+            f"its {form} export answers NaN or infinity on {rows:,} of {len(lost):,} rows on which the model "
+            "does not; serve it on the runtime of its own library"
+        )
     exact = reference.astype(np.float64)
     off = np.abs(exact - answer)
     if exact.ndim == 2:
