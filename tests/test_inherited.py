@@ -145,7 +145,7 @@ def test_other_limits_that_name_one_by_anothers_figures_say_so(suite: Suite, tmp
     _, run = decided(suite, tmp_path)
     table = table_of(run, suite)
     assert not any("was not scored itself" in w for w in recommend(table, suite, flips=False).warnings)
-    other = recommend(table, suite, ["accuracy <= 0.9"], flips=False)
+    other = recommend(table, suite, ["accuracy >= 0.7", "accuracy <= 0.9"], flips=False)
     assert other.choice == "fair/onnx" and "was not scored itself" in other.warnings[-1]
 
 

@@ -350,7 +350,8 @@ def _never_measured(draft: Draft, metric: str) -> str:
     if draft.node("serving", "scenarios") is not None:
         running = {k for k, node in draft.items("serving", "scenarios").items() if node.mapping is not None}
     entry = metric_named(metric)
-    assert entry is not None, metric
+    if entry is None:  # an own one, which is made of the scores
+        return ""
     if entry.scenarios and not running & set(entry.scenarios):
         return f"add {entry.scenarios[0]} to serving.scenarios"
     priced = draft.given("machine", "price") or draft.given("machine", "usd_per_hour")

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from harness.codec import Json
 from harness.figures import as_written
 from harness.reading.draft import duration
+from harness.suite.model_ref import parse_model
 from harness.suite.source import Node, flow
 
 MAIN_KEY = {
@@ -81,7 +82,7 @@ def as_share(value: Json) -> str:
 
 def _named(model: str) -> str:
     """A name for a candidate by its model."""
-    return re.sub(r"[^A-Za-z0-9_.-]", "_", model.rpartition(":")[2]).lstrip("._-") or "mine"
+    return re.sub(r"[^A-Za-z0-9_.-]", "_", parse_model(model).function).lstrip("._-") or "mine"
 
 
 def _short(text: str) -> str:
