@@ -212,7 +212,8 @@ def test_a_service_gives_the_latency_and_the_accuracy_that_it_was_built_with(
     assert by_kind["score"].value("accuracy") == pytest.approx(
         np.mean(last_digits(test.inputs) == test.targets)
     )
-    assert by_kind["serve"].value("latency_p50_ms") == pytest.approx(100.0, rel=0.03)
+    took = by_kind["serve"].value("latency_p50_ms")
+    assert took is not None and 99.0 < took < 110.0, "what a request takes on its way comes on top"
     measured = {m.metric for m in by_kind["serve"].measurements}
     assert not measured & {"peak_memory_mb", "cpu_seconds_per_example", "model_size_mb"}
 

@@ -326,6 +326,7 @@ def test_a_service_gives_the_latency_the_load_and_the_accuracy_that_it_was_built
     test = load_parts(score.trial.spec["data"], None, ("test",)).test
     assert score.value("accuracy") == pytest.approx(np.mean(last_digits(test.inputs) == test.targets))
     served = {r.trial.spec["scenario"]["name"]: r for r in records if r.trial.kind == "serve"}
-    assert served["single_stream"].value("latency_p50_ms") == pytest.approx(100.0, rel=0.03)
+    took = served["single_stream"].value("latency_p50_ms")
+    assert took is not None and 99.0 < took < 110.0, "what a request takes on its way comes on top"
     # One request at a time, 0.1 s each: with a queue it carries a good part of ten a second, and no more.
     assert 4.0 < (served["server"].value("throughput_at_slo_qps") or 0) < 10.0
