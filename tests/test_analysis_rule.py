@@ -136,6 +136,9 @@ def test_a_lead_that_one_machine_more_takes_away_in_a_few_draws_is_told_as_it_us
     assert said.startswith("It leads small/onnx with 90 %: by 9 at the median (-72 to 9), by 0.")
     plain = choose(utility + rng().normal(0, 1, (4000, 2)) + [[20.0, 0.0]]).lead_of(0)
     assert not plain.is_lopsided(1), "what it leads by on average is about what it leads by"
+    many = np.where(rng().random(4000) < 0.01, -65_000.0, 0.0)  # machines of a rival that was served once
+    rival = choose(np.stack([np.full(4000, 64.0), many + rng().normal(0, 1, 4000)], axis=1)).lead_of(0)
+    assert rival.is_lopsided(1), "707 on average beside 62 to 66: nobody ever sees it"
     coin = choose(np.stack([np.where(rng().random(4000) < 0.45, -8.1, 7.0), np.zeros(4000)], axis=1))
     assert not coin.lead_of(0).is_lopsided(1), "ahead in little more than half of the draws is no lead"
 

@@ -388,6 +388,8 @@ def runner_up(question: Question, named: Named, k: int, lead: Lead) -> RunnerUp:
         # Out is who the leader of a tie leads, which need not be the one that is named.
         best = choice.leader if choice.leader is not None and lead.mean[k] <= 0 else named.row
         behind = float(choice.expected[best] - choice.expected[k])
+        if best == named.row and lead.is_lopsided(k):
+            behind = float(lead.median[k])
         than = "" if best == named.row else f" than that of {table.rows[best].variant}"
         entry["why"] = f"{question.goal.subject} is worse by {short(behind)}{than}"
     return entry

@@ -101,8 +101,10 @@ class Lead:
     ahead: Array
 
     def is_lopsided(self, k: int) -> bool:
-        """Whether its mean hides what is usual: a few draws, of a machine more, take most of a lead away."""
-        return bool(self.ahead[k] >= USUAL and self.median[k] > 2 * self.mean[k] >= 0)
+        """Whether its mean hides what is usual: a few draws, of a machine more, take most of a lead away; or
+        so many machines of a rival that was served once that the mean lies above all that is usual."""
+        hides = self.median[k] > 2 * self.mean[k] >= 0 or self.mean[k] > self.high[k]
+        return bool(self.ahead[k] >= USUAL and hides)
 
 
 class Choice:
