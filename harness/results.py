@@ -256,7 +256,7 @@ class NearestMiss(TypedDict):
 class RunnerUp(TypedDict):
     """A row that was not chosen; `difference`: the choice's lead in the objective, higher is better.
 
-    `difference_median` and `ahead`, the share of draws in which it leads, stand where the mean hides them.
+    `ahead`: the share of draws in which it leads. `difference_median` stands where the mean hides it.
     """
 
     variant: str

@@ -189,11 +189,19 @@ def test_a_choice_that_trails_is_said_to_be_behind(tmp_path: Path) -> None:
         "difference": -0.005,
         "difference_low": -0.02,
         "difference_high": 0.01,
+        "ahead": 0.26,
     }
     changed = replace(e.recommendation, choice="fast/onnx", tied_with=(), runners_up=(trailing,))
     text = said(replace(e, recommendation=changed), "verdict")
-    assert "On average it is behind slow/onnx, the next best, by 0.005 (−0.010 to 0.020)" in text
-    assert "which is not separated" in text
+    assert "It is behind slow/onnx, the next best, with 74 %: by 0.005 on average (−0.010 to 0.020)" in text
+    assert "not separated" not in text  # said of the tied alone
+
+    of_a_tie = replace(
+        e.recommendation, choice="fast/onnx", tied_with=("other/onnx",), runners_up=(trailing,)
+    )
+    assert "slow/onnx, the best that is not tied with it, with" in said(
+        replace(e, recommendation=of_a_tie), "verdict"
+    )
 
 
 def test_what_a_decision_rests_on_is_counted_per_candidate(tmp_path: Path) -> None:

@@ -311,14 +311,14 @@ def _lead_sentence(lead: Lead, k: int, rival: str, subject: str) -> str:
     mean, low, high = float(lead.mean[k]), float(lead.low[k]), float(lead.high[k])
     way = "leads" if mean >= 0 else "is behind"
     mean, low, high = (mean, low, high) if mean >= 0 else (-mean, -high, -low)
-    by = f"by {short(mean)} ({short(low)} to {short(high)}) in {subject}"
+    between = f"({short(low)} to {short(high)})"
+    often = percent(float(lead.ahead[k] if way == "leads" else 1 - lead.ahead[k]))
     if lead.is_lopsided(k):
-        usual = f"{short(float(lead.median[k]))} at the median ({short(low)} to {short(high)})"
-        often = percent(float(lead.ahead[k]))
+        usual = f"{short(float(lead.median[k]))} at the median {between}"
         return f"It leads {rival} with {often}: by {usual}, by {short(mean)} on average, in {subject}."
     if low <= 0:
-        return f"On average it {way} {rival} {by}, which is not separated."
-    return f"It {way} {rival} {by}."
+        return f"It {way} {rival} with {often}: by {short(mean)} on average {between} in {subject}."
+    return f"It {way} {rival} by {short(mean)} {between} in {subject}."
 
 
 def _goal_figures(row: Row, goal: DecisionObjective) -> str:
@@ -378,8 +378,9 @@ def runner_up(question: Question, named: Named, k: int, lead: Lead) -> RunnerUp:
     if np.isfinite(lead.mean[k]):
         entry["difference"] = float(lead.mean[k])
         entry["difference_low"], entry["difference_high"] = float(lead.low[k]), float(lead.high[k])
+        entry["ahead"] = float(lead.ahead[k])
         if lead.is_lopsided(k):
-            entry["difference_median"], entry["ahead"] = float(lead.median[k]), float(lead.ahead[k])
+            entry["difference_median"] = float(lead.median[k])
     if not choice.able[k]:
         entry["why"] = _why_out(question, k)
     elif k in choice.tied:

@@ -310,15 +310,18 @@ def _lead(e: Evidence) -> Iterator[str]:
     value, interval = n.interval(mean, low, high) if mean >= 0 else n.interval(-mean, -high, -low)
     interval = n.cents(interval) if unit.startswith("USD") else interval
     following = "the next best that meets the limits" if e.limits else "the next best"
+    following = "the best that is not tied with it" if e.recommendation.tied_with else following
     rival, metric = f"{runner['variant']}, {following},", n.label(name)
+    often = n.percent(runner["ahead"] if mean >= 0 else 1 - runner["ahead"])
     if "difference_median" in runner:
         usual, average = (with_unit(n.plain(x, 2)) for x in (runner["difference_median"], mean))
-        by = f"with {n.percent(runner['ahead'])}: by {usual} at the median ({interval})"
+        by = f"with {often}: by {usual} at the median ({interval})"
         yield f"It leads {rival} {by}, by {average} on average, in {metric}."
         return
-    by = f"{rival} by {with_unit(value)} ({interval}) in {metric}"
-    is_separated = (low if mean >= 0 else -high) > 0
-    yield f"It {way} {by}." if is_separated else f"On average it {way} {by}, which is not separated."
+    if (low if mean >= 0 else -high) > 0:
+        yield f"It {way} {rival} by {with_unit(value)} ({interval}) in {metric}."
+    else:  # Who is out is not called "not separated": that is said of the tied.
+        yield f"It {way} {rival} with {often}: by {with_unit(value)} on average ({interval}) in {metric}."
 
 
 def _changes(e: Evidence) -> list[str]:
