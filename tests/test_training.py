@@ -139,6 +139,31 @@ def test_a_network_may_bring_its_own_groups_and_each_keeps_its_own_peak() -> Non
     assert optimizer.param_groups[1]["lr"] == pytest.approx(0.005)
 
 
+def test_one_kernel_steps_over_all_weights_that_fill_their_memory() -> None:
+    whole = nn.Conv2d(4, 6, 3).to(memory_format=torch.channels_last)
+    (group,) = build_optimizer(whole, Optimizer(weight_decay=0.0)).param_groups[:1]
+    assert group["fused"] is True
+    plain = torch.optim.AdamW([whole.weight.detach().clone().requires_grad_()], lr=0.01, weight_decay=0.0)
+    ours = build_optimizer(whole, Optimizer(lr=0.01, weight_decay=0.0))
+    for _ in range(5):
+        whole.weight.grad = torch.randn(6, 4, 3, 3).to(memory_format=torch.channels_last)
+        plain.param_groups[0]["params"][0].grad = whole.weight.grad.clone()
+        ours.step()
+        plain.step()
+    assert torch.allclose(whole.weight, plain.param_groups[0]["params"][0], atol=1e-6)
+
+    class EverySecond(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.weight = nn.Parameter(torch.zeros(4, 8)[:, ::2])
+
+    assert build_optimizer(EverySecond(), Optimizer()).param_groups[0]["fused"] is None
+    assert (
+        build_optimizer(nn.Embedding(8, 4, sparse=True), Optimizer(name="sgd")).param_groups[0]["fused"]
+        is None
+    )
+
+
 @pytest.mark.parametrize("name", ["adamw", "adam", "sgd"])
 def test_every_optimizer_learns_to_separate_blobs(name: str) -> None:
     lr = 0.1 if name == "sgd" else 0.02
@@ -232,6 +257,31 @@ def test_a_resumed_training_ends_like_one_that_never_stopped(
     assert result.best_epoch == expected.best_epoch
     assert [e.train_loss for e in result.history] == [e.train_loss for e in expected.history]
     assert [e.validation_loss for e in result.history] == [e.validation_loss for e in expected.history]
+
+
+@pytest.mark.parametrize("name", ["adamw", "adam", "sgd"])
+def test_an_optimizer_goes_on_in_whatever_order_its_weights_lie_in_memory(name: str) -> None:
+    """A checkpoint keeps numbers in one order; `channels_last` weights have another."""
+    kernels = torch.randn(6, 4, 3, 3).to(memory_format=torch.channels_last)
+    straight, resumed = (nn.ParameterList([kernels.clone()]) for _ in range(2))
+
+    def step(model: nn.ParameterList, optimizer: torch.optim.Optimizer, number: int) -> None:
+        torch.manual_seed(number)
+        optimizer.zero_grad()
+        (model[0] * torch.randn(6, 4, 3, 3)).sum().backward()
+        optimizer.step()
+
+    how = Optimizer(name=name, lr=0.1)
+    first, before = build_optimizer(straight, how), build_optimizer(resumed, how)
+    for number in range(3):
+        step(straight, first, number)
+        step(resumed, before, number)
+    after = build_optimizer(resumed, how)
+    checkpoint.restore_optimizer(after, checkpoint.optimizer_tensors(before))
+    for number in range(3, 6):
+        step(straight, first, number)
+        step(resumed, after, number)
+    assert torch.equal(straight[0], resumed[0])
 
 
 def test_a_checkpoint_of_another_trial_is_not_used_and_holds_no_pickle(tmp_path: Path) -> None:

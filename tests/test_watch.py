@@ -148,3 +148,9 @@ def test_one_look_does_not_wait(run: RunFolder) -> None:
 def test_a_folder_without_a_plan_is_refused(tmp_path: Path) -> None:
     with pytest.raises(RecordError, match=r"no readable plan\.json: is it a run folder\?"):
         Onlooker(open_run(tmp_path, "shop", "f" * 16)).look()
+
+
+def test_a_published_report_has_nothing_to_watch(run: RunFolder) -> None:
+    run.write_text("recommendation.json", "{}")
+    with pytest.raises(RecordError, match=r"holds no trials \(a published report\?\)"):
+        watch(run, once=True)

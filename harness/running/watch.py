@@ -65,8 +65,12 @@ class Onlooker:
         self._finished: set[str] = set()
 
     def look(self) -> Glance:
-        """Raises: RecordError where the folder has no plan."""
+        """Raises: RecordError where the folder has no plan, or is a report without its trials."""
         planned = self._planned()
+        if not self.run.trial_ids() and self.run.files.exists("recommendation.json"):
+            raise RecordError(
+                f"{self.run.url} holds no trials (a published report?): there is nothing to watch"
+            )
         failed = {}
         for trial_id in self.run.trial_ids():
             if trial_id in self._finished or trial_id not in planned:

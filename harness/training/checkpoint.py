@@ -70,11 +70,19 @@ def optimizer_tensors(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
 
 
 def restore_optimizer(optimizer: torch.optim.Optimizer, tensors: Mapping[str, Tensor]) -> None:
-    """The inverse of `optimizer_tensors` for an optimiser built the same way."""
+    """The inverse of `optimizer_tensors` for an optimiser built the same way.
+
+    Moments lie in memory as their parameters do: a kernel for all of them refuses others on a GPU, and on a
+    processor takes their numbers in the wrong order (findings/torch_fused_optimisers_ignore_the_layout.sh).
+    """
+    parameters = [p for group in optimizer.param_groups for p in group["params"]]
     state: dict[int, dict[str, Tensor]] = {}
     for key, value in tensors.items():
         index, _, name = key.partition(".")
-        state.setdefault(int(index), {})[name] = value
+        parameter = parameters[int(index)]
+        is_moment = value.shape == parameter.shape and value.ndim > 0
+        placed = torch.empty_like(parameter, dtype=value.dtype).copy_(value) if is_moment else value
+        state.setdefault(int(index), {})[name] = placed
     optimizer.load_state_dict({**optimizer.state_dict(), "state": state})
 
 

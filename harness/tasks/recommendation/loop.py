@@ -11,6 +11,7 @@ import torch
 
 from harness.protocols import Progress
 from harness.record import TrialError
+from harness.training.optim import one_kernel
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,10 @@ def fit_epochs(
     Raises:
         TrialError: the loss is no longer a number.
     """
-    optimizer = torch.optim.AdamW(network.parameters(), settings.lr, weight_decay=settings.weight_decay)
+    parameters = list(network.parameters())
+    optimizer = torch.optim.AdamW(
+        parameters, settings.lr, weight_decay=settings.weight_decay, fused=one_kernel(parameters)
+    )
     rows: list[dict[str, float]] = []
     best, kept = -float("inf"), None
     for epoch in range(1, settings.epochs + 1):
