@@ -21,6 +21,7 @@ import numpy as np
 
 from benchmarks.serving_models import images, load_variant
 from harness.serving.load import Calls
+from harness.serving.process import go_first
 from harness.serving.serve import child_environment
 
 MAX_BATCH, PROMISE = 8, 0.01
@@ -30,6 +31,9 @@ CLEARLY = 1.5
 """The crossing lies within the ladder where its ends' late shares are so many times from the promise."""
 SETTLING, DRAWS = 0.05, 200
 MOST = 1 << 20
+AHEAD_NS, ASIDE_NS = 900_000_000, 60_000_000
+"""From what is scheduled ahead of all else and never pauses Linux takes 50 ms of each second in one piece."""
+NONE, ONE = os.sched_param(0), os.sched_param(1)
 clock = time.perf_counter_ns
 
 
@@ -100,6 +104,8 @@ class Loop:
 
     def _work(self, number: int, core: int, order: int) -> None:
         os.environ.update(child_environment(1))
+        os.setsid()
+        go_first()
         os.sched_setaffinity(0, {core})
         predict, inputs = load_variant(self.spec, self.artifact, 1, "cpu"), images(200, 7).inputs
         for k in range(300):
@@ -107,7 +113,6 @@ class Loop:
         gc.collect()
         gc.freeze()
         gc.disable()
-        os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(1))
         os.write(self.tell, b".")
         while os.read(order, 1) == b"g":
             self._serve(predict, inputs, number)
@@ -116,10 +121,16 @@ class Loop:
 
     def _serve(self, predict: Any, inputs: np.ndarray, number: int) -> None:
         state, n, start = self.state, int(self.state[2]), int(self.state[1])
-        due = (self.due[:n] + start).tolist()
+        due, first, until, owed = (self.due[:n] + start).tolist(), False, 0, ASIDE_NS
         while (i := int(state[0])) < n:
+            if clock() > until:
+                first = not first or owed <= 0
+                os.sched_setscheduler(0, *((os.SCHED_RR, ONE) if first else (os.SCHED_OTHER, NONE)))
+                until, owed = clock() + (AHEAD_NS if first else owed), ASIDE_NS if first else owed
             if (ahead := due[i] - clock()) > 0:
-                time.sleep(max(ahead - 80_000, 0) / 1e9)
+                asleep = max(ahead - 80_000, 0)
+                until, owed = until + asleep, owed - asleep
+                time.sleep(asleep / 1e9)
                 continue
             with self.turn:
                 if state[0] != i:

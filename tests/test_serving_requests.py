@@ -6,15 +6,16 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from harness.facts.serving import SentFacts, ServeFacts
-from harness.record import Record, Trial
+from harness.record import Record, Trial, TrialError
 from harness.report.evidence import Evidence
 from harness.report.sections.validity import _requests
 from harness.serving.load import ServerSettings
 from harness.serving.queueing import own_queue, work_off
-from harness.serving.subject import DISTINCT, Subject, order_of, sent_facts
+from harness.serving.subject import DISTINCT, Subject, cut, order_of, sent_facts, take
 from harness.streams import generator
 
 LENGTHS = np.sort(np.clip(np.random.default_rng(0).lognormal(np.log(25), 0.8, 3000), 3, 250).astype(int))
@@ -64,6 +65,32 @@ def test_requests_that_are_put_together_under_load_are_those_that_come_alone() -
     work_off(subject, own_queue(np.zeros(300, np.int64)), 0, 1e12, ServerSettings(1e12, 8, 0.0))
     assert {len(rows) for rows in asked} == {8, 4}
     assert {row for rows in asked for row in rows} == alone
+
+
+@pytest.mark.parametrize("inputs", [
+    np.arange(40).reshape(20, 2), [f"text {k}" for k in range(20)], (np.arange(20), np.arange(20.0)),
+    {"words": np.arange(20), "mask": np.arange(20) % 2}, pd.DataFrame({"a": range(20), "b": range(20)}),
+])  # fmt: skip
+def test_a_batch_under_load_is_a_piece_of_the_requests_one_after_the_other(inputs: Any) -> None:
+    subject = subject_of(inputs)
+    ring, total = subject.ring(8)
+    for first in (0, 3, 17, 19):
+        asked = take(inputs, [subject.order[k % total] for k in range(first, first + 8)])
+        assert str(cut(ring, first, first + 8)) == str(asked) or cut(ring, first, first + 8).equals(
+            asked.set_axis(range(first, first + 8))
+        )
+
+
+@pytest.mark.parametrize("kind", ["float16", "float32", "float64"])
+def test_an_answer_is_refused_for_what_is_not_finite_and_not_for_what_is_large(kind: str) -> None:
+    subject = subject_of(np.zeros((4, 1)))
+    largest = np.full((3, 2), np.finfo(kind).max / 8, kind)
+    subject.check(largest, 3)
+    for wrong in (np.nan, np.inf, -np.inf):
+        with pytest.raises(TrialError, match="not finite"):
+            subject.check(np.where([[False, True]], np.array(wrong, kind), largest), 3)
+    with pytest.raises(TrialError, match="wrong shape"):
+        subject.check(largest, 2)
 
 
 def test_few_rows_are_all_sent() -> None:

@@ -74,7 +74,8 @@ def server(subject: Subject, job: ServeJob) -> Found:
     log: list[dict[str, np.ndarray]] = []
     with memory.not_the_variants():
         compile_now()
-    with ahead_of_others() as real_time:
+    subject.ring(settings.max_batch)
+    with ahead_of_others() as ahead:
         start_mb, calls = memory.resident_mb(), 0
 
     def run(rate: float, each: float, arrival_seed: int) -> Observed:
@@ -90,7 +91,7 @@ def server(subject: Subject, job: ServeJob) -> Found:
     found = find_capacity(run, closed, settings, seconds, random)
     save_requests(job.file("requests.npz"), log)
     facts = said(found, services, settings)
-    facts = replace(facts, warm_up=warm, memory=memory_facts, real_time=real_time)
+    facts = replace(facts, warm_up=warm, memory=memory_facts, real_time=ahead.allowed)
     return [*measurements(found), *memory.peak_measurements(peak, memory_facts)], facts
 
 

@@ -7,12 +7,18 @@ import ctypes
 import os
 import signal
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 from harness.record import TrialError
 from harness.serving import noise
+
+AHEAD_NS, ASIDE_NS = 900_000_000, 60_000_000
+"""After so much time awake whoever goes first leaves so much to all others, what it slept included. From
+those that never pause Linux takes 50 ms of each second in one piece, where anything else wants to run."""
+NEVER = 1 << 63
 
 
 def die_with_parent() -> None:
@@ -39,36 +45,71 @@ def go_first() -> int:
     return niceness
 
 
+class Ahead:
+    """The place before all others, and when to leave it for a moment.
+
+    Args:
+        allowed: whether this process has it.
+    """
+
+    def __init__(self, allowed: bool = False) -> None:
+        self.allowed = allowed
+        self.until_ns = time.perf_counter_ns() + AHEAD_NS if allowed else NEVER
+        self._threads, self._aside = _threads() if allowed else [], False
+        self._owed_ns = ASIDE_NS
+
+    def slept(self, ns: int) -> None:
+        """So long all others could run."""
+        self.until_ns += ns
+        self._owed_ns -= ns
+
+    def turn(self, now_ns: int) -> None:
+        """Step aside, where that is owed still, or go ahead again: due at `until_ns`."""
+        if self._aside or self._owed_ns <= 0:
+            if self._aside:
+                _schedule(self._threads, os.SCHED_RR, 1)
+            self._aside, self._owed_ns, self.until_ns = False, ASIDE_NS, now_ns + AHEAD_NS
+        else:
+            _schedule(self._threads, os.SCHED_OTHER, 0)
+            self._aside, self.until_ns = True, now_ns + self._owed_ns
+
+
 @contextmanager
-def ahead_of_others() -> Iterator[bool]:
+def ahead_of_others() -> Iterator[Ahead]:
     """Nothing ordinary takes a core from this process inside, where that is allowed (Linux, root).
 
     A neighbour that gets its turn keeps it until the kernel's next tick, 4 ms or more: beside four of them
     the highest niceness left 3 to 6 % of two cores to neighbours, a real-time priority under 1 %.
 
-    Only open-loop runs are inside: what computes without a pause would starve its machine. The kernel keeps
-    a share of each second for the starving all the same.
-
-    Yields:
-        Whether it was allowed.
+    Only open-loop runs are inside: what computes without a pause would starve its machine. So that the kernel
+    does not take its share for the starving in one piece, ten times a limit of 5 ms, such runs step aside
+    themselves (`Ahead.turn`), at the highest niceness still.
     """
-    allowed = sys.platform == "linux" and _schedule(os.SCHED_RR, 1)
+    ahead = Ahead(sys.platform == "linux" and _schedule(_threads(), os.SCHED_RR, 1))
     try:
-        yield allowed
+        yield ahead
     finally:
-        if allowed:
-            _schedule(os.SCHED_OTHER, 0)  # keeps its niceness
+        if ahead.allowed:
+            _schedule(_threads(), os.SCHED_OTHER, 0)  # keeps its niceness
 
 
-def _schedule(policy: int, priority: int) -> bool:
-    """Put all threads of this process under a policy; whether the kernel allowed it."""
+def _threads() -> list[int]:
+    """Those of this process; none where the platform does not tell."""
     try:
-        for thread in Path("/proc/self/task").iterdir():
+        return [int(thread.name) for thread in Path("/proc/self/task").iterdir()]
+    except OSError:
+        return []
+
+
+def _schedule(threads: Sequence[int], policy: int, priority: int) -> bool:
+    """Put threads under a policy; whether the kernel allowed it."""
+    try:
+        for thread in threads:
             with contextlib.suppress(ProcessLookupError):  # it has ended meanwhile
-                os.sched_setscheduler(int(thread.name), policy, os.sched_param(priority))
+                os.sched_setscheduler(thread, policy, os.sched_param(priority))
     except OSError:
         return False
-    return True
+    return bool(threads)
 
 
 def cores_of(threads: int, workers: int = 1) -> list[list[int]]:

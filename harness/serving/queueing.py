@@ -21,8 +21,8 @@ from harness.protocols import Inputs
 from harness.record import TrialError
 from harness.serving.load import HOPELESS, ServerSettings
 from harness.serving.noise import Gate, Noise
-from harness.serving.process import ahead_of_others
-from harness.serving.subject import Subject, take
+from harness.serving.process import Ahead, ahead_of_others
+from harness.serving.subject import Subject, cut
 from harness.serving.windows import collector_off, raised
 
 SPIN_NS = 100_000
@@ -100,49 +100,54 @@ def answer(
     Args:
         go: returns when the run begins, by the clock. seconds: how long requests come.
     """
-    with collector_off(), ahead_of_others():
+    subject.ring(settings.max_batch)
+    with collector_off(), ahead_of_others() as ahead:
         gate = Gate()
         start = go()
-        taken = work_off(subject, queue, start, seconds, settings, number)
+        taken = work_off(subject, queue, start, seconds, settings, number, ahead)
         return Share(start, time.perf_counter_ns(), taken, gate.read())
 
 
 def work_off(
-    subject: Subject, queue: Queue, start: int, seconds: float, settings: ServerSettings, number: int = 0
+    subject: Subject,
+    queue: Queue,
+    start: int,
+    seconds: float,
+    settings: ServerSettings,
+    number: int = 0,
+    ahead: Ahead | None = None,
 ) -> Taken:
     """Take from the queue and answer, until it is empty or hopelessly long.
 
     Args:
-        number: this worker's own.
+        number: this worker's own. ahead: its place before others.
     Raises:
         TrialError: calls keep failing.
     """
     scheduled = (queue.arrivals_ns + start).tolist()
     end = start + int(seconds * 1e9)
-    singles, inputs = subject.requests(1), subject.inputs
-    total = len(singles)
-    rows = [subject.order[k] for k in range(total)]
-    clock, taken = time.perf_counter_ns, Taken()
+    ring, total = subject.ring(settings.max_batch)
+    clock, taken, ahead = time.perf_counter_ns, Taken(), ahead or Ahead()
     try:
         while True:
-            now, i, j = _next_batch(queue, scheduled, end, settings, taken)
+            now, i, j = _next_batch(queue, scheduled, end, settings, taken, ahead)
             if i == j:
                 return taken
-            request = (
-                singles[i % total] if j == i + 1 else take(inputs, [rows[k % total] for k in range(i, j)])
-            )
+            request = cut(ring, i % total, i % total + j - i)
             queue.issued_ns[i:j] = now
             queue.worker[i:j] = number
             if _answered(subject, request, j - i, i, taken):
                 queue.answered_ns[i:j] = clock()
             taken.batches.append(j - i)
+            if now >= ahead.until_ns:
+                ahead.turn(now)
     except BaseException:
         queue.close()
         raise
 
 
 def _next_batch(
-    queue: Queue, scheduled: list[int], end: int, settings: ServerSettings, taken: Taken
+    queue: Queue, scheduled: list[int], end: int, settings: ServerSettings, taken: Taken, ahead: Ahead
 ) -> tuple[int, int, int]:
     """When a batch was taken, and which requests, as a range; an empty one when all is done.
 
@@ -155,7 +160,7 @@ def _next_batch(
         close = scheduled[i] + wait
         ready = max(scheduled[i], min(close, scheduled[full])) if full < n else close
         if idle := clock() < ready:
-            sleep_until(ready)
+            ahead.slept(sleep_until(ready))
         with queue.turn():
             if int(queue.cursor[0]) != i:
                 continue  # another was faster
@@ -188,13 +193,18 @@ def _answered(subject: Subject, request: Inputs, batch: int, number: int, taken:
     return True
 
 
-def sleep_until(target_ns: int, clock: Callable[[], int] = time.perf_counter_ns) -> None:
-    """Sleep, and wait awake for the last 100 µs."""
-    remaining = target_ns - clock()
-    if remaining > SPIN_NS:
-        time.sleep((remaining - SPIN_NS) / 1e9)
+def sleep_until(target_ns: int, clock: Callable[[], int] = time.perf_counter_ns) -> int:
+    """Sleep, and wait awake for the last 100 µs.
+
+    Returns:
+        ns asleep.
+    """
+    asleep = max(target_ns - clock() - SPIN_NS, 0)
+    if asleep:
+        time.sleep(asleep / 1e9)
     while clock() < target_ns:
         pass
+    return asleep
 
 
 def sharpen_timer() -> None:

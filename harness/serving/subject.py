@@ -6,6 +6,7 @@ import importlib
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from math import isfinite
 from typing import Any
 
 import numpy as np
@@ -26,6 +27,9 @@ DISTINCT = 128
 
 MOST_SIGNS = 20
 """Signs to a word from which on blanks stand between clauses, as in Chinese: words are no measure then."""
+
+FLOATS = (np.dtype("float32"), np.dtype("float64"))
+"""Those of which BLAS takes products."""
 
 MOST_ROWS = 65_536
 """Rows that are sent at all, in batches: of millions not even the order is held."""
@@ -50,6 +54,7 @@ class Subject:
     seen: dict[int, list[Inputs]] = field(default_factory=dict)
     crew: WorkerGroup | None = None
     order: Sequence[int] = ()
+    _rings: dict[int, Inputs] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if not len(self.order):
@@ -65,14 +70,29 @@ class Subject:
             ]
         return self.seen[batch]
 
+    def ring(self, longest: int) -> tuple[Inputs, int]:
+        """The requests one after the other, so that any batch of up to `longest` is a piece of it, and how
+        many requests there are: cut before any clock runs, as those of `requests` are.
+
+        Picked from the inputs under load, a batch takes 15 to 45 µs of code that the network has driven from
+        the caches, up to 6 % of a call.
+        """
+        total = len(self.requests(1))
+        if longest not in self._rings:
+            rows = [self.order[k % total] for k in range(total + longest - 1)]
+            self._rings[longest] = take(self.inputs, rows)
+        return self._rings[longest], total
+
     def check(self, answer: np.ndarray, batch: int) -> None:
         """Refuse an answer of the wrong shape or with NaN.
 
         Raises:
             TrialError: what is wrong with it.
         """
-        if np.shape(answer) != (batch, *self.width):
-            expected = (batch, *self.width)
+        expected = (batch, *self.width)
+        if type(answer) is np.ndarray and answer.shape == expected and no_overflow(answer):
+            return
+        if np.shape(answer) != expected:
             raise TrialError(f"wrong shape: {np.shape(answer)} instead of {expected} for a batch of {batch}")
         if not finite(answer):
             raise TrialError(f"not finite: NaN or infinity in the answer to a batch of {batch}")
@@ -178,6 +198,23 @@ def take(inputs: Inputs, rows: Sequence[int]) -> Inputs:
     if hasattr(inputs, "iloc"):
         return inputs.iloc[list(rows)]
     return [inputs[row] for row in rows]
+
+
+def cut(inputs: Inputs, first: int, after: int) -> Inputs:
+    """Neighbouring examples, without a copy where the inputs are arrays."""
+    if type(inputs) is np.ndarray:
+        return inputs[first:after]
+    if isinstance(inputs, Mapping):
+        return {key: cut(value, first, after) for key, value in inputs.items()}
+    if isinstance(inputs, tuple):
+        return tuple(cut(value, first, after) for value in inputs)
+    return inputs.iloc[first:after] if hasattr(inputs, "iloc") else inputs[first:after]
+
+
+def no_overflow(answer: np.ndarray) -> bool:
+    """Whether all is finite and can be squared and summed: BLAS tells in 2 to 7 µs after a network has run, a
+    sum takes 13 to 40."""
+    return answer.dtype in FLOATS and isfinite(np.vdot(answer, answer))
 
 
 def finite(answer: np.ndarray) -> bool:
