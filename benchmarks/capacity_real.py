@@ -100,7 +100,7 @@ def told(found: Ladder, closed: dict[str, float], settings: ServerSettings) -> R
         "rates": [round(r) for r in found.rates], "late": [round(float(x), 5) for x in found.late],
         "late_by_stretch": [[s.late for s in each] for each in found.stretches],
         "truth_qps": found.qps, "interval": found.interval(),
-        "model_qps": highest_load(gaps, series_of(calls, by_size, settings).services, settings),
+        "model_qps": highest_load(gaps, series_of(calls, by_size, settings).settled().services, settings),
     }  # fmt: skip
 
 

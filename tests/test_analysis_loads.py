@@ -101,7 +101,7 @@ def test_one_launch_in_a_queue_of_its_own_says_what_its_search_said() -> None:
 def test_on_a_machine_of_two_speeds_one_queue_is_nearer_to_the_truth_than_the_mean_of_two_launches() -> None:
     services = two_speeds(4, CALLS)
     truth = true_capacity(services, SETTINGS)
-    pairs = [(launch(services, 2 * k), launch(services, 2 * k + 1)) for k in range(8)]
+    pairs = [(launch(services, 2 * k), launch(services, 2 * k + 1)) for k in range(12)]
     together = np.log([in_one(*pair) / truth for pair in pairs])
     means = np.log([mean_of(*pair) / truth for pair in pairs])
     assert np.sqrt(np.mean(together**2)) < 0.6 * np.sqrt(np.mean(means**2))

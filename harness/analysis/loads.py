@@ -175,7 +175,7 @@ def load_of_launches(
 
     bound = bound_of(closed, settings)
     low, high = np.quantile(traced(runs, closed, settings, RESAMPLES, random, PROMISE, None), [0.16, 0.84])
-    services = series_of([r.calls for r in runs], closed, settings).services
+    services = series_of([r.calls for r in runs], closed, settings).settled().services
     answers = []
     for _ in range(ARRIVALS):
         gaps = unit_arrivals(REQUESTS, random, settings.burstiness)

@@ -95,7 +95,8 @@ def traced(
     near: float | None,
 ) -> list[float]:
     """Logarithms of the simulated queue's answers, with resampled service times and fresh arrivals."""
-    series, requests = series_of([r.calls for r in runs], closed, settings), requests_for(runs)
+    series = series_of([r.calls for r in runs], closed, settings).settled()
+    requests = requests_for(runs)
     answers = []
     for _ in range(resamples):
         services = series.resampled(settings.limit_ms, random)

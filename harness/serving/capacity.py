@@ -192,7 +192,7 @@ class _Search:
 
     def _stalls(self, value: float) -> tuple[int, float]:
         """How many slow calls decide the answer, and what it were without them; 0 where they do not."""
-        series = series_of([r.calls for r in self._runs], self._closed, self._settings)
+        series = series_of([r.calls for r in self._runs], self._closed, self._settings).settled()
         if not series.slow_calls:
             return 0, value
         gaps = unit_arrivals(requests_for(self._runs), self._random, self._settings.burstiness)

@@ -6,12 +6,13 @@ runs themselves, in their order: bursts, drift, slow moments of the machine and 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-from harness.serving.load import Calls, ServerSettings
+from harness.serving.load import SETTLING, Calls, ServerSettings
 from harness.serving.queues import Services
 from harness.serving.speeds import by_size, slowness
 
@@ -43,6 +44,21 @@ class Series:
     def slow_calls(self) -> int:
         """Calls that met a stall."""
         return int(np.sum(self.services.extra > 0))
+
+    def settled(self) -> Series:
+        """Without the first 5 % of each run, one call at least: their requests do not count either.
+
+        After seconds without work a process's first call takes up to 30 times as long as its others, once,
+        and no load is made of it. What sizes take is told by all calls: an overloaded run has small batches
+        only there.
+        """
+        starts, calls = (0, *self.ends[:-1]), len(self.services.factor)
+        kept = np.ones(calls, bool)
+        for start, end in zip(starts, self.ends, strict=True):
+            kept[start : min(start + math.ceil(SETTLING * (end - start)), end - 1)] = False
+        s, before = self.services, np.append(0, np.cumsum(kept))
+        services = Services(s.base, s.factor[kept], s.extra[kept], s.woken)
+        return Series(services, tuple(int(before[end]) for end in self.ends))
 
     def without_stalls(self) -> Services:
         s = self.services
@@ -98,8 +114,8 @@ def _own(extra: np.ndarray, waited: float) -> np.ndarray:
     """What is left of a run's stalls, (calls,) seconds, when those by others on its cores are taken off: the
     longest first, until they are as long as a worker waited.
 
-    From a run that never pauses a kernel takes 50 ms of each second for all else. Such runs are overloaded on
-    purpose; no lighter load meets their stalls.
+    A run that may not go ahead of others waits for them, the longer the less it pauses: no lighter load meets
+    the stalls of one that is overloaded on purpose.
     """
     order = np.argsort(-extra, kind="stable")
     longest = extra[order]
