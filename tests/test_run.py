@@ -19,7 +19,7 @@ from rich.console import Console
 from harness import plan
 from harness.reading import read_suite, read_suites
 from harness.record import SuiteError, Trial
-from harness.running.preflight import build, exported_for, preflight
+from harness.running.preflight import build, exported_for, never_trained, preflight
 from harness.running.run import _begin, _interruptible
 from harness.schedule import Kept, SchedulerSettings
 from tests.analysis_world import make_suite
@@ -121,6 +121,19 @@ def test_candidates_that_do_not_build_are_the_users_mistakes_with_their_lines(tm
     assert first == f"{path}:7: one: RuntimeError: cannot build with 9 (broken_models.py:6)"
     assert second.startswith(f"{path}:8: two: broken_models:wrong_shape turns 2 examples into (2, 3)")
     preflight(suite, path, missing[2:])
+
+
+def test_who_was_trained_once_is_not_built_again_for_further_seeds(tmp_path: Path) -> None:
+    path = write_suite(
+        tmp_path, candidates="\n  one: sklearn:LogisticRegression\n  two: sklearn:LogisticRegression"
+    )
+    whole = plan(read_suite(path, ["training.seeds=[0, 1]"]))
+    one = [t.id for t in whole.trials if t.kind == "train" and t.candidate == "one"]
+    assert len(one) == 2
+    assert {t.candidate for t in never_trained(whole)} == {"one", "two"}
+    begun = replace(whole, cached=frozenset(one[:1]))
+    assert {t.candidate for t in begun.missing if t.kind == "train"} == {"one", "two"}
+    assert {t.candidate for t in never_trained(begun)} == {"two"}
 
 
 def test_ray_starts_while_candidates_are_built_and_only_where_trainings_surely_run(tmp_path: Path) -> None:

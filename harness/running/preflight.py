@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from torch.nn import Module
 
     from harness.models.hf_trainer import TrainerNetwork
+    from harness.planning.plan import Plan
 
 LIMIT_S = 180.0
 
@@ -78,6 +79,13 @@ class Request(TypedDict):
     data: DataSet
     folder: str
     candidates: dict[str, Wanted]
+
+
+def never_trained(plan: Plan) -> tuple[Trial, ...]:
+    """The missing trials of candidates of which no training is finished: who was trained once by the same
+    settings has been built, and another seed or number of examples changes nothing of that."""
+    built = {t.candidate for t in plan.trials if t.kind == "train" and t.id in plan.cached}
+    return tuple(t for t in plan.missing if t.candidate not in built)
 
 
 def preflight(

@@ -26,7 +26,7 @@ from harness.planning.request import RunRequest, measures_until_decided
 from harness.reading import read_suite
 from harness.record import HarnessError, Record, content_hash
 from harness.running.again import again_command, of_the_served, with_another_session
-from harness.running.preflight import preflight
+from harness.running.preflight import never_trained, preflight
 from harness.running.session import Session
 from harness.running.smoke import SMOKE_ENDING, smoke_text
 from harness.running.smoke import smoke as shrunk
@@ -76,7 +76,7 @@ def run_suite(
             _fetch(planned.suite, console)
             settings = _settings(planned.suite, request, started)
             begin = partial(_begin, kept, settings, planned.plan, planned.stops, console)
-            preflight(planned.suite, request.suite, planned.plan.missing, meanwhile=begin)
+            preflight(planned.suite, request.suite, never_trained(planned.plan), meanwhile=begin)
             run = open_run(request.out, planned.suite.name, planned.name, without=planned.plan.outdated)
             opened(run)
             return _measured(run, planned, request, replace(settings, account=run.id), kept, waited, console)
