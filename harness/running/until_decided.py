@@ -13,7 +13,6 @@ intervals, so such a run says that it did: `until_decided.json`.
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 
@@ -22,13 +21,10 @@ from harness.analysis.measure_next import (
     is_beyond_reach,
     is_decided,
     next_measurements,
-    served_metrics,
 )
-from harness.analysis.rule import POSSIBLE
 from harness.analysis.ruled_out import RULED_OUT, surely_broken
 from harness.analysis.sensitivity import Question
 from harness.analysis.stamps import STORY
-from harness.metrics import metrics_of
 from harness.planning.estimate import rows_of
 from harness.planning.inherited import source_of
 from harness.planning.plan import make_plan
@@ -36,9 +32,9 @@ from harness.planning.request import Patterns
 from harness.planning.trials import plan_trials, select
 from harness.planning.untrained import quick_first, untrained_trials
 from harness.record import Kind, Trial
-from harness.results import Row
 from harness.running.asked import Asked, grid_of
 from harness.running.broken_models import BrokenModels
+from harness.running.contenders import FIRST, Contenders
 from harness.running.idle_cores import smaller_along, train_along
 from harness.running.standing import question_of, standing_of
 from harness.running.story import Story
@@ -48,15 +44,9 @@ from harness.schedule.unrun import with_all_that_rest_on
 from harness.store.runs import RunFolder
 from harness.suite.schema import Suite
 
-FIRST = 2
-"""Seeds and rounds that who is named, and who may yet be, has at least, where the suite names as many."""
-
 TOGETHER = 1.5
 """First and second seeds are trained in one go where that should take at most this times the first ones
 alone, or no more networks are left than train at once: one by one cores would be idle."""
-
-FEWEST = 3
-"""So many variants have a second round, if only to tell how launches vary: of one alone tails have no end."""
 
 WORTH_A_LOOK = 0.1
 """Untrained networks are served where that should take at most this share of their trainings' time, of two
@@ -183,6 +173,7 @@ class _Spending:
         by_variant = {v: found[c] for v, c in self.asked.candidates.items() if c in found}
         self._rule_out(by_variant, "after training")
         self._rule_out(models.found(), "after scoring")
+        self._rule_out(models.of_the_same_model(), "after scoring its model in single precision")
 
     def _alive(self) -> str:
         names = list(dict.fromkeys(self.asked.candidates[v] for v in self.asked.alive))
@@ -250,23 +241,24 @@ class _Spending:
     def _next(self) -> tuple[str | None, str]:
         """The next step, entered into what is asked for, or why there is none."""
         question, left_s = self._question, self.left_s()
+        contenders = Contenders(self.asked, question, self._wall_s)
         back = self._taken_in_again(question)
-        asked = [self._contenders_in_full(question)]
-        asked += [self._seconds_of_contenders(question, bool(back))] if left_s > 0 else []
+        full = contenders.in_full()
+        self.told.in_full += full
+        asked = [f"all test rows for {' and '.join(full)}" if full else ""]
+        asked += [contenders.seconds(bool(back))] if left_s > 0 else []
         if first := " and ".join(filter(None, asked)):
             return self._with_all_cores(first, question), ""
         if is_decided(question):
             return None, "decided"
         if not self.is_open_ended and is_beyond_reach(question, self.asked.times_left()):
-            if left_s > 0 and (
-                rest := self._rest_of_rounds(question) or self._rest_of_seeds(question, left_s)
-            ):
+            if left_s > 0 and (rest := contenders.rest_of_rounds() or contenders.rest_of_seeds(left_s)):
                 return rest, ""
             return None, "indistinguishable at this budget: all its seeds would hardly tell the tied apart"
         taken, reason = self._worth_most(question, left_s)
         if taken:
             return self._with_all_cores(" and ".join(taken), question), ""
-        if question.choice.named is None and left_s > 0 and (rest := self._rest_of_contenders(question)):
+        if question.choice.named is None and left_s > 0 and (rest := contenders.rest()):
             return rest, ""
         return None, reason
 
@@ -321,80 +313,3 @@ class _Spending:
             self.worlds.say(f"{ahead}; last, what smaller training sets give {self._alive()}")
             self._execute(trials)
             self._write()
-
-    def _rest_of_contenders(self, question: Question) -> str:
-        """Nobody can be named, and nothing is worth its price: the suite's own seeds and rounds of who may
-        yet be, before that is said; empty where they are spent."""
-        rows = self._may_be_named(question)
-        given = [row.variant for row in rows if self.asked.raise_to(row, sys.maxsize)]
-        return f"all seeds and rounds of {' and '.join(given)}, since nobody can be named" if given else ""
-
-    def _rest_of_rounds(self, question: Question) -> str:
-        """The suite's other rounds of who may be named, before they are called indistinguishable: they take
-        seconds, and from two launches to three an interval narrows threefold, which no square root foretells.
-        Empty where they are spent or nothing that is served decides."""
-        if not served_metrics(question):
-            return ""
-        rows = self._may_be_named(question)
-        given = [r.variant for r in rows if self.asked.raise_to(r, sys.maxsize, with_seeds=False)]
-        return f"all rounds of {' and '.join(given)}" if given else ""
-
-    def _rest_of_seeds(self, question: Question, left_s: float) -> str:
-        """The suite's other seeds of who may be named, the likeliest first and as many as there is time for,
-        before they are called indistinguishable: they hardly tell them apart, but who is named of a tie loses
-        less by them. Empty where they are spent."""
-        given = list[str]()
-        for name in dict.fromkeys(row.candidate for row in self._may_be_named(question)):
-            before = dict(self.asked.seeds)
-            if self.asked.all_seeds(name) and self._wall_s(self.asked.trials()) <= left_s:
-                given.append(name)
-            else:
-                self.asked.seeds = before
-        return f"all seeds of {' and '.join(given)}" if given else ""
-
-    def _contenders_in_full(self, question: Question) -> str:
-        """Ask that who is named or may yet be is scored itself, a spent budget or not: no variant is named by
-        another's figures. Empty where they are."""
-        given = [row.variant for row in self._may_be_named(question) if row.is_inherited]
-        self.asked.in_full |= {self.asked.grid[v][1] for v in given}
-        self.told.in_full += given
-        return f"all test rows for {' and '.join(given)}" if given else ""
-
-    def _may_be_named(self, question: Question) -> list[Row]:
-        choice, rows = question.choice, question.table.rows
-        may = [k for k in choice.contenders.tolist() if choice.likely[k] >= POSSIBLE or k == choice.named]
-        likeliest = sorted(may, key=lambda k: -float(choice.likely[k]))
-        return [rows[k] for k in likeliest if rows[k].variant in self.asked.alive]
-
-    def _seconds_of_contenders(self, question: Question, is_blurred: bool = False) -> str:
-        """Ask for the second seed and round of who is named or may yet be; empty where they have them.
-
-        Args:
-            is_blurred: others need a second round as well, if only to tell how launches vary.
-        """
-        rows = {row.variant: row for row in question.table.rows if row.variant in self.asked.alive}
-        given = [r.variant for r in self._may_be_named(question) if self.asked.raise_to(r, FIRST)]
-        served = [v for v, row in rows.items() if self._is_served(row)]
-        more = self._enough_rounds(served) if given or is_blurred else []
-        said = [f"{FIRST} seeds and rounds of {' and '.join(given)}"] if given else []
-        said += [f"a second round of {' and '.join(more)}"] if more else []
-        return " and ".join(said)
-
-    def _is_served(self, row: Row) -> bool:
-        known = metrics_of(self.suite)
-        return any(
-            c.value is not None and n in known and known[n].is_served for n, c in row.estimates.items()
-        )
-
-    def _enough_rounds(self, served: Sequence[str]) -> list[str]:
-        """Ask for a second round of further variants where few have one, the best ones first; which."""
-        names = (row.variant for row in self._question.table.rows)
-        expected = dict(zip(names, self._question.choice.expected, strict=True))
-        once = sorted(
-            (v for v in served if self.asked.rounds_of(v) < FIRST), key=lambda v: -float(expected[v])
-        )
-        more = (
-            once[: max(FEWEST - (len(served) - len(once)), 0)] if self.suite.serving.rounds >= FIRST else []
-        )
-        self.asked.rounds |= dict.fromkeys(more, FIRST)
-        return more
