@@ -114,8 +114,8 @@ def test_what_was_trained_is_scored_while_others_train_unless_it_is_not_wanted_a
 
     def wanted(trial: Trial) -> bool:
         with lock:
-            assert run.has_finished(trial.needs[0]), "asked when what it needs is there"
-        return trial.candidate != "poor"
+            assert all(map(run.has_finished, trial.needs)), "asked when what it needs is there"
+        return trial.kind == "train" or trial.candidate != "poor"
 
     records = run_trials(trials, run, Witness(), settings, dispatch=FAKE, wanted=wanted)
     found = {(r.trial.candidate, r.trial.kind): r.status for r in records}
@@ -153,7 +153,7 @@ def test_trials_are_handed_out_after_what_they_need_and_all_that_rests_on_a_fail
     good, bad, poor = (chain(name)[:2] for name in ("good", "bad", "poor"))
     heir = Trial("score", "poor", {"of": poor[1].id}, "onnx", needs=(poor[0].id, poor[1].id))
     trials = [good[0], bad[0], poor[0], good[1], bad[1], poor[1], heir]
-    following = Following(trials, run, lambda trial: trial.candidate != "poor")
+    following = Following(trials, run, lambda trial: trial.kind == "train" or trial.candidate != "poor")
     handed = [following.suggest(str(n)) for n in range(4)]
     assert handed == [{"id": good[0].id}, {"id": bad[0].id}, {"id": poor[0].id}, None]
     for number, trial in enumerate((good[0], bad[0], poor[0])):
@@ -163,6 +163,21 @@ def test_trials_are_handed_out_after_what_they_need_and_all_that_rests_on_a_fail
     assert following.suggest("4") == {"id": good[1].id}
     assert following.suggest("5") == "FINISHED"
     assert following.dropped == {poor[1].id, heir.id}, "who is not wanted, and who rests on it"
+
+
+def test_what_is_not_wanted_yet_is_asked_for_again_and_left_when_nothing_else_runs(run: RunFolder) -> None:
+    first, filler, last = (chain(name)[0] for name in ("good", "poor", "bad"))
+    room: list[bool | None] = [None]
+    following = Following([first, filler, last], run, lambda t: room[-1] if t is filler else True)
+    assert [following.suggest(str(n)) for n in range(3)] == [{"id": first.id}, {"id": last.id}, None]
+    following.on_trial_complete("0")
+    assert following.suggest("2") is None, "the last one may make room for it"
+    room.append(True)
+    assert following.suggest("2") == {"id": filler.id}
+    left = Following([first, filler], run, lambda t: None if t is filler else True)
+    assert left.suggest("0") == {"id": first.id} and left.suggest("1") is None
+    left.on_trial_complete("0")
+    assert left.suggest("1") == "FINISHED" and left.dropped == {filler.id}
 
 
 def test_a_sweep_that_a_memory_kill_ends_with_a_plain_error_is_told_as_ended(

@@ -18,11 +18,13 @@ from harness.reading import read_suite
 from harness.record import Measurement, Record, Trial
 from harness.running import broken_models, until_decided
 from harness.running.asked import Asked, grid_of, seeds_of
+from harness.running.idle_cores import IdleCores
 from harness.running.standing import question_of
 from harness.running.story import Story
 from harness.running.until_decided import _Spending, spend
 from harness.running.worlds import Worlds
 from harness.schedule import Wanted
+from harness.schedule.following import Following
 from harness.store.runs import RunFolder, open_run
 from harness.streams import generator
 from harness.suite.schema import Suite
@@ -428,24 +430,49 @@ def test_a_second_seed_leaves_no_core_idle(tmp_path: Path, monkeypatch: pytest.M
     assert seconds_trained(cores=1, runner_up_s=70.0) == [{"resnet"}]
 
 
-def test_smaller_training_sets_fill_a_core_that_a_second_seed_leaves_idle(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_smaller_training_sets_fill_a_core_that_a_step_leaves_idle_and_come_before_nothing_of_its_own(
+    tmp_path: Path,
 ) -> None:
-    """They were run when all was decided, and took 24 s of a run of 338."""
-    monkeypatch.setattr("os.cpu_count", lambda: 2)
-    monkeypatch.setattr(until_decided, "TOGETHER", 0.0)  # digits are trained twice in no time
-    (tmp_path / "near.yaml").write_text(NEAR.replace("train_sizes: [300]", "train_sizes: [100, 300]"))
-    suite = read_suite(tmp_path / "near.yaml")
-    world = NearWorld(open_run(tmp_path / "few", suite.name, "0123456789abcdef"), number=2)
-    story = spend(suite, Worlds(world.run, world.execute, say=world.said.append), left_s=lambda: np.inf)
-    small = {r.trial.id: r.trial for r in world.run.records() if r.trial.train_size == 100}
-    assert story.stopped == "decided"
-    assert {t.kind for t in small.values()} == {"train", "score"}
-    second = next(
-        ids for ids in world.asked for r in world.run.records() if r.trial.id in ids and r.trial.seed == 1
-    )
-    assert set(small) <= second, "beside the second seed, and not once all is decided"
-    assert any("beside it" in said and "smaller training sets of" in said for said in world.said), world.said
+    """They lengthened the flagship's second step by a quarter: handed out first, they kept the scores of its
+    second seeds waiting. Two cores; a second and a third model of 30 and 56 s."""
+    took = {"train a": 56.0, "train b": 30.0, "score a": 12.0, "score b": 15.0}
+    took |= {f"{kind} small{n}": 10.0 for kind in ("train", "score") for n in range(5)}
+
+    def pair(name: str) -> list[Trial]:
+        train = Trial("train", name, {"model": name}, seed=1)
+        return [train, Trial("score", name, {"fitted": train.id}, "onnx", seed=1, needs=(train.id,))]
+
+    def simulated(with_smaller: bool) -> tuple[float, set[str]]:
+        """When the step's own trials have ended on two cores, and which others ran."""
+        run = open_run(tmp_path / str(with_smaller), "few", "0123456789abcdef")
+        own = [*pair("a"), *pair("b")]
+        smaller = [t for n in range(5) for t in pair(f"small{n}")] if with_smaller else []
+        idle, ids = IdleCores(own, 2, run.has_finished), {t.id for t in smaller}
+        trials = {t.id: t for t in [*own, *smaller]}
+        following = Following(
+            list(trials.values()), run, lambda t: idle.may_begin(t) if t.id in ids else True
+        )
+        queue, running, clock, number = list[tuple[str, Trial]](), list[tuple[float, str, Trial]](), 0.0, 0
+        ended = dict[str, float]()
+        while True:
+            while isinstance(handed := following.suggest(str(number)), dict):
+                queue.append((str(number), trials[handed["id"]]))
+                number += 1
+            while queue and len(running) < 2:
+                tune_id, trial = queue.pop(0)
+                running.append((clock + took[f"{trial.kind} {trial.candidate}"], tune_id, trial))
+            if not running:
+                assert handed == "FINISHED"
+                return max(ended[t.id] for t in own), {t.id for t in smaller} & set(ended)
+            running.sort(key=lambda r: r[0])
+            clock, tune_id, trial = running.pop(0)
+            run.commit(Record(trial, "finished"), run.scratch(trial.id))
+            following.on_trial_complete(tune_id)
+            ended[trial.id] = clock
+
+    alone, beside = simulated(False), simulated(True)
+    assert alone == (68.0, set())
+    assert beside[0] <= 68.0 + 10.0 and len(beside[1]) == 2
 
 
 REAL = """\

@@ -29,6 +29,8 @@ class BrokenModels:
     def may_be_chosen(self, trial: Trial) -> bool:
         """Whether a score is still wanted, by what is known when all that it needs has ended."""
         reference = source_of(trial)
+        if not trial.needs:
+            return True
         if trial.candidate in self.on_validation() or self._comes_later(trial):
             return False
         if reference and not self.asked.is_finished(reference):

@@ -13,9 +13,6 @@ LENGTHENS = 2.0
 """Trainings of a step may take so many times as long for those that train along: who is the best with .01
 after one seed was needed after two in every second run, and then a core was idle for all of its training."""
 
-CHEAPER = 0.5
-"""Smaller training sets may lengthen a step by this share of what they would take in one of their own."""
-
 HARDLY = 0.002
 """Who is the best with less than this is not worth an idle core: what is trained is scored as well."""
 
@@ -31,7 +28,7 @@ def train_along(
     Returns:
         candidates that train along; none where a step trains no network, or leaves no core idle.
     """
-    step = _trainings(asked)
+    step = trainings(asked)
     if not step:
         return []
     idle, most = make_plan(asked.suite, tuple(step)).slots - len(step), LENGTHENS * wall_s(step)
@@ -41,7 +38,7 @@ def train_along(
         if idle <= 0 or before >= min(seeds, len(asked.suite.candidates[name].training.seeds)):
             continue
         asked.seeds[name] = before + 1
-        longer = _trainings(asked)
+        longer = trainings(asked)
         if len(step) < len(longer) and wall_s(longer) <= most:
             along.append(name)
             idle -= len(longer) - len(step)
@@ -51,35 +48,34 @@ def train_along(
     return along
 
 
-def smaller_along(
-    asked: Asked, wall_s: Callable[[Sequence[Trial]], float], left_s: float
-) -> tuple[Trial, ...]:
-    """Trainings on smaller sets, with their scores, that fit beside the trainings of a step: they come last,
-    and here they take next to nothing.
+class IdleCores:
+    """Trials that fill cores which a step leaves idle while it waits for a training: none comes before one of
+    the step's own, and what has not begun when the step waits for nothing any more is left.
 
     Args:
-        wall_s: expected seconds of trials together. left_s: of the budget.
+        step: its trainings and scores. slots: how many run at once.
+        has_ended: whether a trial of an id was run, in vain or not.
     """
 
-    def is_missing(trial: Trial) -> bool:
-        return trial.id not in asked.failed and not asked.is_finished(trial.id)
+    def __init__(self, step: Sequence[Trial], slots: int, has_ended: Callable[[str], bool]) -> None:
+        self.step, self.slots, self.has_ended = {t.id: t for t in step}, slots, has_ended
+        self.begun = set[str]()
 
-    step = [t for t in asked.trials(("train", "score")) if is_missing(t)]
-    if not any(t.kind == "train" and t.spec["training"] for t in step):
-        return ()
-    units: dict[tuple[str, int | None, int | None], list[Trial]] = {}
-    for trial in filter(is_missing, asked.smaller()):
-        units.setdefault((trial.candidate, trial.train_size, trial.seed), []).append(trial)
-    taken, alone = list[Trial](), wall_s(step)
-    for unit in units.values():
-        more = [*taken, *unit]
-        longer = wall_s([*step, *more])
-        if longer - alone <= CHEAPER * wall_s(more) and longer < left_s:
-            taken = more
-    return tuple(taken)
+    def may_begin(self, trial: Trial) -> bool | None:
+        """Whether a core is idle for it; None: not now."""
+        left = [t for t in self.step.values() if not self.has_ended(t.id)]
+        blocked = {t.id for t in left}
+        ready = [t for t in left if not blocked & set(t.needs)]
+        if len(ready) == len(left):
+            return False
+        running = [i for i in self.begun if i != trial.id and not self.has_ended(i)]
+        if len(ready) + len(running) >= self.slots:
+            return None
+        self.begun.add(trial.id)
+        return True
 
 
-def _trainings(asked: Asked) -> list[Trial]:
+def trainings(asked: Asked) -> list[Trial]:
     """What a step would train; an estimator, fitted in seconds, fills no core."""
     return [t for t in asked.trials(("train",)) if t.spec["training"] and not asked.is_finished(t.id)]
 

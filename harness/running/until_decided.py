@@ -35,7 +35,7 @@ from harness.record import Kind, Trial
 from harness.running.asked import Asked, grid_of
 from harness.running.broken_models import BrokenModels
 from harness.running.contenders import FIRST, Contenders
-from harness.running.idle_cores import smaller_along, train_along
+from harness.running.idle_cores import IdleCores, train_along, trainings
 from harness.running.standing import question_of, standing_of
 from harness.running.story import Story
 from harness.running.worlds import Execute, Worlds
@@ -97,7 +97,8 @@ class _Spending:
     """A run that is being decided.
 
     Args:
-        ids: trials that were run here. beside: those of smaller training sets that fit beside the next step.
+        ids: trials that were run here. beside: those of smaller training sets, for cores that the next step
+            leaves idle.
     """
 
     suite: Suite
@@ -201,11 +202,19 @@ class _Spending:
         if all(t.id in self.ids | self.asked.failed for t in trials):
             return
         self.worlds.say(step)
-        self._execute([*trials, *self.beside], self._has_source)
-        self.beside = ()
+        beside, self.beside = {t.id: t for t in self.beside}, ()
+        own = [t for t in trials if t.kind != "serve"]
+        idle = IdleCores(own, make_plan(self.suite, trials).slots, self._has_ended)
+        self._execute(
+            [*trials, *beside.values()],
+            lambda t: idle.may_begin(t) if t.id in beside else self._has_source(t),
+        )
         again = self.asked.trials(kinds)  # whose reference failed is scored itself
         if {t.id for t in again} - {t.id for t in trials}:
             self._execute(again)
+
+    def _has_ended(self, trial_id: str) -> bool:
+        return self.worlds.run.record(trial_id) is not None
 
     def _has_source(self, trial: Trial) -> bool:
         """Whether what a trial takes over was measured, if it takes something over."""
@@ -215,9 +224,9 @@ class _Spending:
         trials = [t for t in asked if t.id not in self.asked.failed]  # no step tries once more what failed
         dropped = set[str]()
 
-        def is_wanted(trial: Trial) -> bool:
-            if not (found := wanted(trial)):
-                dropped.add(trial.id)
+        def is_wanted(trial: Trial) -> bool | None:
+            found = wanted(trial)
+            (dropped.discard if found else dropped.add)(trial.id)
             return found
 
         self.worlds.execute(trials, is_wanted)
@@ -284,10 +293,12 @@ class _Spending:
     def _with_all_cores(self, step: str, question: Question) -> str:
         most = max([FIRST, *self.asked.seeds.values()])
         along = train_along(self.asked, question, most, self._wall_s)
-        self.beside = smaller_along(self.asked, self._wall_s, self.left_s())
+        self.beside = self._missing_of_smaller() if trainings(self.asked) else ()
+        if self._wall_s([*self.asked.trials(), *self.beside]) > self.left_s():
+            self.beside = ()
         said = [f"a further seed of {' and '.join(along)}"] if along else []
         smaller = dict.fromkeys(t.candidate for t in self.beside)
-        said += [f"smaller training sets of {' and '.join(smaller)}"] if smaller else []
+        said += [f"where cores are idle, smaller training sets of {' and '.join(smaller)}"] if smaller else []
         return "; beside it ".join([step, " and ".join(said)] if said else [step])
 
     def _taken_in_again(self, question: Question) -> list[str]:
@@ -306,10 +317,13 @@ class _Spending:
     def _smaller_sizes(self) -> None:
         """What smaller training sets give who may still be chosen: it answers another question, so it comes
         last, and only where what is left of the budget is enough."""
-        trials = [t for t in self.asked.smaller() if t.id not in self.asked.failed]
-        missing = [t for t in trials if not self.asked.is_finished(t.id)]
+        missing = self._missing_of_smaller()
         if missing and self._wall_s(missing) < self.left_s():
             ahead = f"{self.told.stopped}, ahead is {self._question.ahead}"
             self.worlds.say(f"{ahead}; last, what smaller training sets give {self._alive()}")
-            self._execute(trials)
+            self._execute(self.asked.smaller())
             self._write()
+
+    def _missing_of_smaller(self) -> tuple[Trial, ...]:
+        known, failed = self.asked.is_finished, self.asked.failed
+        return tuple(t for t in self.asked.smaller() if t.id not in failed and not known(t.id))

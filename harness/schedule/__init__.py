@@ -77,7 +77,7 @@ def run_trials(
         dispatch: `module:function` that runs a trial's job; by default its task's module.
         kept: a Ray that further calls will use as well; by default it is ended here.
         wanted: asked of a training or score when what it needs has ended, finished or failed; who is not
-            wanted any more, and who rests on it, is left as it is.
+            wanted (any more, or until all else has ended), and who rests on it, is left as it is.
     Returns:
         the records of all that were wanted.
     Raises:

@@ -24,7 +24,8 @@ class Following(Searcher):
     """Hands out trials in their order, each after those it needs.
 
     Args:
-        wanted: who is not is left without a record, and who rests on it as well; None: all are wanted.
+        wanted: who is not is left without a record, and who rests on it as well; None: all are wanted. Also
+            asked of trainings that need nothing.
     """
 
     def __init__(self, trials: Sequence[Trial], run: RunFolder, wanted: Wanted | None) -> None:
@@ -36,19 +37,30 @@ class Following(Searcher):
         self.dropped: set[str] = set()
 
     def suggest(self, trial_id: str) -> Any:
-        while ready := next((t for t in self.waiting if not self.open & set(t.needs)), None):
+        later = set[str]()
+        while ready := next((t for t in self.waiting if t.id not in later and self._has_all(t)), None):
+            is_to_run = self._is_to_run(ready)
+            if is_to_run is None:
+                later.add(ready.id)
+                continue
             self.waiting.remove(ready)
-            if self._is_to_run(ready):
+            if is_to_run:
                 self.running[trial_id] = ready.id
                 return {"id": ready.id}
             self.open.discard(ready.id)
+        if not self.running:  # nothing will make room for what is not to run yet
+            self.dropped |= {trial.id for trial in self.waiting}
+            self.waiting.clear()
         return None if self.waiting else str(Searcher.FINISHED)
 
-    def _is_to_run(self, trial: Trial) -> bool:
-        if self.dropped & set(trial.needs) or (trial.needs and not self.wanted(trial)):
+    def _has_all(self, trial: Trial) -> bool:
+        return not self.open & set(trial.needs)
+
+    def _is_to_run(self, trial: Trial) -> bool | None:
+        is_wanted = not self.dropped & set(trial.needs) and self.wanted(trial)
+        if is_wanted is False:
             self.dropped.add(trial.id)
-            return False
-        return all(self.run.has_finished(needed) for needed in trial.needs)
+        return is_wanted and all(self.run.has_finished(needed) for needed in trial.needs)
 
     def on_trial_complete(self, trial_id: str, result: object = None, error: bool = False) -> None:
         self.open.discard(self.running.pop(trial_id))

@@ -10,8 +10,9 @@ from dataclasses import dataclass, field
 from harness.record import Trial
 from harness.trial.waits import waited_s
 
-Wanted = Callable[[Trial], bool]
-"""Asked of a trial when all that it needs has ended: whether it is still to be run."""
+Wanted = Callable[[Trial], bool | None]
+"""Asked of a trial when all that it needs has ended: whether it is still to be run; None: not yet. What is
+not run yet when nothing else runs any more is left."""
 
 
 @dataclass(frozen=True)
