@@ -5,19 +5,23 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import replace
+from io import StringIO
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 from harness.analysis.recommend import decide
 from harness.datasets.catalog import counted_rows
 from harness.planning.estimate import rows_of
+from harness.planning.request import RunRequest
 from harness.record import Failure
-from harness.report import gather, summary_text, write_report
+from harness.report import gather, render, summary_text, write_report
 from harness.report.pdf import find_browser, print_page_one
 from harness.report.sections import SECTIONS
 from harness.report.terminal import _beyond, _other_terms, next_commands, terminal_summary
 from harness.results import Recommendation
+from harness.running import ending
 from harness.running.smoke import smoke, smoke_text
 from harness.suite.schema import Suite
 from tests.report_samples import WORLD, make_records, make_run, make_suite
@@ -118,10 +122,6 @@ def test_models_that_the_budget_left_unserved_were_not_beaten(tmp_path: Path) ->
 
 def test_the_terminal_shows_verdict_commands_and_where_the_report_lies(tmp_path: Path) -> None:
     e = gather(make_run(tmp_path, make_records(WORLD[:3], seeds=(0, 1)), make_suite(WORLD[:3]), files=False))
-    from io import StringIO
-
-    from rich.console import Console
-
     stream = StringIO()
     shown = terminal_summary(
         e.tradeoff, e.recommendation, report="r/report.html", run="made_up/1", suite=e.suite
@@ -130,6 +130,21 @@ def test_the_terminal_shows_verdict_commands_and_where_the_report_lies(tmp_path:
     text = stream.getvalue()
     assert text.index("Ship") < text.index("Next:") < text.index("Report: r/report.html")
     assert "Next:" not in summary_text(e.tradeoff, e.recommendation)
+
+
+def test_the_verdict_is_said_before_the_page_is_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The page and its print took 21 s of the flagship's run, in which nobody knew the answer."""
+    suite, records, stream = make_suite(WORLD[:3]), make_records(WORLD[:3], seeds=(0, 1)), StringIO()
+    run, written = make_run(tmp_path, records, suite, files=False), list[str]()
+    monkeypatch.setattr(render, "write_report", lambda e: bool(written.append(stream.getvalue())))
+    monkeypatch.setattr(ending, "_print_page", lambda run, console: written.append(stream.getvalue()))
+    request = RunRequest(tmp_path / "s.yaml", out=str(tmp_path))
+    assert ending.end_of_run(run, records, suite, request, Console(file=stream, width=110)) == 0
+    before_page, before_print = written
+    assert "Ship" in before_page and "Next:" in before_page and "report.html" not in before_page
+    assert before_print.endswith("/report.html\n") and "Report: " in before_print
 
 
 def test_a_smoke_test_says_what_it_checked_and_that_no_decision_is_meant() -> None:

@@ -201,10 +201,19 @@ def stored_evidence(
         slices: metrics on slices that are needed; a stored table without them is made again.
         records_stamp: `stamp_of`, where the caller has just asked for it.
     """
+    stored = _measured(run, suite, slices, records_stamp)
     ruled_out, left = _ruled_out(run), waiting(run)
-    stamp = content_hash(
-        [records_stamp or stamp_of(run), *_asked(suite), *([ruled_out] if ruled_out else []), *sorted(left)]
-    )
+    if not ruled_out and not left:
+        return stored
+    from harness.analysis.ruled_out import with_reasons
+
+    not_yet = {r.variant: NOT_YET for r in stored.table.rows if left & {EVERY, r.variant, r.candidate}}
+    return replace(stored, table=with_reasons(stored.table, {**not_yet, **ruled_out}))
+
+
+def _measured(run: RunFolder, suite: Suite, slices: Sequence[str], records_stamp: str) -> Stored:
+    """The same without who was ruled out or not come to: that changes with each step, and no figure of it."""
+    stamp = content_hash([records_stamp or stamp_of(run), *_asked(suite)])
     stored = read_evidence(run)
     if stored is not None and stored.stamp == stamp and all(n in stored.table.draws for n in slices):
         return stored
@@ -212,12 +221,9 @@ def stored_evidence(
     from harness.analysis.loads import Loads
     from harness.analysis.measured import measured_table
     from harness.analysis.predictions import predictions_of
-    from harness.analysis.ruled_out import with_reasons
 
     records = run.records()
     table = measured_table(records, suite, predictions_of(run), slices, Loads(run))
-    not_yet = {row.variant: NOT_YET for row in table.rows if left & {EVERY, row.variant, row.candidate}}
-    table = with_reasons(table, {**not_yet, **ruled_out})
     # As they come back from the file, so that deciding again gives the same digits.
     table = replace(
         table,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import traceback
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from importlib import metadata
@@ -43,13 +43,16 @@ WRITTEN = ".written"
 """What the derived files of a run were written from, and what they said: hashes."""
 
 
-def render(run: RunFolder, anew: bool = True) -> Evidence:
+def render(
+    run: RunFolder, anew: bool = True, decided: Callable[[Evidence], object] = lambda evidence: None
+) -> Evidence:
     """Write every derived file of a run folder: decide, then tables, then the report.
 
     A run in progress is rendered from what it has, and says so.
 
     Args:
         anew: also where nothing behind the files changed since a run wrote them, and nobody changed them.
+        decided: told what they follow from, before they are written.
     Raises:
         RecordError: the run has no readable suite.yaml.
     """
@@ -57,6 +60,7 @@ def render(run: RunFolder, anew: bool = True) -> Evidence:
 
     sources = sources_of(run)
     evidence = gather(run)
+    decided(evidence)
     if anew or _text_of(run) != _written(evidence, sources):
         is_whole = write_report(evidence)
         # A run has its data at hand: elsewhere a page may lack its examples. What could not be written once

@@ -3,41 +3,35 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING
 
 from rich.console import Console
 
-from harness.codec import Json, JsonObject
+from harness.codec import JsonObject
 from harness.planning.asked import check_certified
 from harness.planning.outdated import outdated_text
 from harness.planning.plan import Plan, plan_run, run_hash
 from harness.planning.request import RunRequest, measures_until_decided
 from harness.reading import read_suite
-from harness.record import HarnessError, Record, content_hash
-from harness.running.again import again_command, of_the_served, with_another_session
+from harness.record import content_hash
+from harness.running.again import of_the_served, with_another_session
+from harness.running.ending import end_of_run
 from harness.running.preflight import never_trained, preflight
 from harness.running.session import Session
-from harness.running.smoke import SMOKE_ENDING, smoke_text
 from harness.running.smoke import smoke as shrunk
 from harness.schedule import Kept, SchedulerSettings, module_paths
 from harness.store.runs import RunFolder, open_run
 from harness.suite.schema import Suite
 from harness.trial.waits import counting_waits, waited_s
-
-if TYPE_CHECKING:
-    from harness.report.evidence import Evidence
-    from harness.results import Recommendation
 
 OPEN_GPUS = -1.0
 """What a trial claims whose suite leaves the GPUs open: one where the nodes have any (known later)."""
@@ -156,7 +150,7 @@ def _measured(
         _say_waited(waited_s(run.id), waited, console)
         with ThreadPoolExecutor(1) as meanwhile:
             ended = meanwhile.submit(kept.close)  # Ray's processes take more than a second to end
-            code = _finish(run, plan, session.records, suite, request, console)
+            code = end_of_run(run, session.records, suite, request, console)
             ended.result()
             return code
 
@@ -236,122 +230,6 @@ def _settings(suite: Suite, request: RunRequest, started: float) -> SchedulerSet
         machine_class=suite.machine.machine_class,
         search_limits={name: tuning.seconds for name, tuning in searches.items() if tuning is not None},
     )
-
-
-def _finish(
-    run: RunFolder,
-    plan: Plan,
-    records: Sequence[Record],
-    suite: Suite,
-    request: RunRequest,
-    console: Console,
-) -> int:
-    """Report, tell the trackers, and sum up."""
-    from harness.analysis.agreement import agreements
-    from harness.report import terminal_summary
-    from harness.report.render import render
-    from harness.report.sections.agreement import lines
-
-    failed = [record for record in records if record.status == "failed"]
-    if not request.sums_up:
-        _say_failed(failed, console)
-        return 1 if failed else 0
-    evidence = render(run, anew=False)
-    agreed = agreements(suite, evidence.tradeoff)
-    code = 1 if failed or any(one.verdict == "differs" for one in agreed) else 0
-    shown = str(Path(run.url) / "report.html") if run.is_local else f"{run.url}/report.html"
-    with contextlib.suppress(ValueError):
-        shown = str(Path(shown).relative_to(Path.cwd())) if run.is_local else shown
-    if suite.name.endswith(SMOKE_ENDING):
-        console.print(smoke_text(records), highlight=False, markup=False)
-    else:
-        # As the commands find it: by name in results/, elsewhere by its place.
-        name = shown.removesuffix("/report.html").removeprefix("results/")
-        again = again_command(request, run.url)
-        console.print(
-            terminal_summary(
-                evidence.tradeoff, evidence.recommendation, report=shown, run=name, suite=suite, again=again
-            )
-        )
-        for line in lines(agreed):
-            console.print(f"  {line}", highlight=False, markup=False)
-        _print_page(run, console)
-    _say_failed(failed, console)
-    _tell_trackers(evidence, run, suite, request.track, console)
-    if request.json_out:
-        print(json.dumps(_result(run, records, evidence.recommendation, code), indent=2))
-    return code
-
-
-def _print_page(run: RunFolder, console: Console) -> None:
-    """Page one on paper beside the report, where there is a browser to print it; never a reason to fail."""
-    from harness.report.pdf import find_browser, print_page_one
-
-    if not run.is_local or find_browser() is None:
-        return
-    try:
-        made = print_page_one(Path(run.url.removeprefix("file://")))
-        console.print(f"  On paper: {made.name} beside it", highlight=False, markup=False)
-    except (HarnessError, OSError) as error:
-        console.print(f"  Note: no PDF: {error}", style="yellow", highlight=False, markup=False)
-
-
-def _result(
-    run: RunFolder, records: Sequence[Record], recommendation: Recommendation, code: int
-) -> dict[str, Json]:
-    """What `--json` prints."""
-    from harness.analysis.outputs import to_json
-
-    return {
-        "run": run.url,
-        "exit_code": code,
-        "finished": sum(record.status == "finished" for record in records),
-        "failed": [
-            {"id": r.trial.id, "label": r.trial.label, "reason": r.failure.reason if r.failure else ""}
-            for r in records
-            if r.status == "failed"
-        ],
-        "recommendation": json.loads(to_json(recommendation)),
-    }
-
-
-def _say_failed(failed: Sequence[Record], console: Console) -> None:
-    """Trials that failed or were not run by their reason: many do for one."""
-    by_reason: dict[str, list[Record]] = {}
-    for record in failed:
-        by_reason.setdefault(record.failure.reason if record.failure else "failed", []).append(record)
-    for reason, alike in by_reason.items():
-        more = f" and {len(alike) - 1} more" if len(alike) > 1 else ""
-        head, why = ("NOT RUN", reason.partition(": ")[2]) if alike[0].is_unrun else ("FAILED", reason)
-        line = f"{head}  {alike[0].trial.label}{more}: {why}"
-        console.print(line, style="red", highlight=False, markup=False)
-    if failed:
-        console.print("these are tried again by the next run; finished trials are kept", style="dim")
-
-
-def _tell_trackers(
-    evidence: Evidence, run: RunFolder, suite: Suite, names: Sequence[str], console: Console
-) -> None:
-    """W&B and MLflow; a tracker that is down costs a line, never the run."""
-    wanted = {**suite.track, **{name: suite.track.get(name, {}) for name in names}}
-    if not wanted:
-        return
-    from harness.export.folder import export_variant
-    from harness.report import track
-
-    # The choice of a trial run means nothing: no registry gets it.
-    export = None if suite.name.endswith(SMOKE_ENDING) else partial(export_variant, run)
-    for name, options in wanted.items():
-        try:
-            told = track.track(evidence, {name: dict(options)}, export)
-        except (HarnessError, OSError, ImportError) as error:
-            text = (
-                f"{name} could not be logged to: {error} (python -m harness report sends nothing; run again)"
-            )
-            console.print(text, style="yellow", highlight=False, markup=False)
-        else:
-            if told:
-                console.print(f"{name}: {told}", highlight=False, markup=False)
 
 
 def _say_interrupted(run: RunFolder | None, plan: Plan, console: Console) -> None:
