@@ -10,6 +10,8 @@ lies behind the best truth among those that the whole run may choose from; of wo
 somebody. Kinds of worlds:
 
 - `limit`: most accurate within a latency limit that half of the variants break;
+- `floor`: as `worth`, within a limit on accuracy that half of them break, three times as far apart and with
+  3,000 validation rows;
 - `worth`: accuracy against latency, no limit, as a suite with a `budget` decides it;
 - `tolerance`: the same where a suite says which loss does not matter;
 - `equal`, `equal_speed`: five candidates of the same truth, on one runtime: an A/A. How often is one told
@@ -39,6 +41,7 @@ import harness
 from benchmarks.worlds import asked, kept
 from harness.analysis.recommend import recommend
 from harness.analysis.stats import Array
+from harness.facts import DataFacts, TrainFacts
 from harness.planning.trials import plan_trials
 from harness.planning.untrained import is_untrained
 from harness.reading import read_suite
@@ -53,9 +56,9 @@ from harness.streams import generator
 from harness.suite.schema import Suite
 
 NAMES = ("a", "b", "c", "d", "e")
-ROWS, CALLS = 1000, 100
+ROWS, VALIDATION, CALLS = 1000, 3000, 100
 SEED_SD, LAUNCH_SD, DRIFT_SD, CALL_SD = 0.006, 0.08, 0.08, 0.05
-ACCURACY_SD, LATENCY_SD, LIMIT_MS = 0.012, 0.25, 9.0
+ACCURACY_SD, LATENCY_SD, LIMIT_MS, FLOOR = 0.012, 0.25, 9.0, 0.88
 FACTOR = {"onnx": 1.0, "torch": 1.4}
 TRAIN_S, SCORE_S, SERVE_S = 70.0, 12.0, 5.0
 BLOCK = 20
@@ -73,6 +76,7 @@ decision: {decision}
 WORTH = "100*accuracy - 0.3*latency_p50_ms"
 DECISIONS: Mapping[str, Mapping[str, object]] = {
     "limit": {"objective": "maximize accuracy", "constraints": [f"latency_p50_ms <= {LIMIT_MS:g}"]},
+    "floor": {"objective": "maximize value", "value": WORTH, "constraints": [f"accuracy >= {FLOOR:g}"]},
     "worth": {"objective": "maximize value", "value": WORTH},
     "tolerance": {"objective": "maximize value", "value": WORTH, "tolerance": 0.3},
     "equal": {"objective": "maximize accuracy"},
@@ -101,7 +105,8 @@ class World:
         rng = generator(number, kind, "truths")
         spread = 0.0 if kind in EQUAL else 1.0
         self.number, self.kind = number, kind
-        self.accuracy = dict(zip(NAMES, 0.88 + spread * rng.normal(0, ACCURACY_SD, len(NAMES)), strict=True))
+        apart = 3 * ACCURACY_SD if kind == "floor" else ACCURACY_SD
+        self.accuracy = dict(zip(NAMES, 0.88 + spread * rng.normal(0, apart, len(NAMES)), strict=True))
         latency = 8.0 * np.exp(spread * rng.normal(0, LATENCY_SD, len(NAMES)))
         self.latency_ms = dict(zip(NAMES, latency, strict=True))
         self.difficulty, self.targets = rng.standard_normal(ROWS), rng.integers(0, 3, ROWS)
@@ -109,10 +114,12 @@ class World:
     def worth(self, variant: str) -> float:
         name, runtime = variant.split("/")
         accuracy, ms = self.accuracy[name], self.latency_ms[name] * FACTOR[runtime]
-        return float(100 * accuracy - (0.3 * ms if self.kind in ("worth", "tolerance") else 0.0))
+        return float(100 * accuracy - (0.3 * ms if "value" in DECISIONS[self.kind] else 0.0))
 
     def breaks(self, variant: str) -> bool:
         name, runtime = variant.split("/")
+        if self.kind == "floor":
+            return bool(self.accuracy[name] < FLOOR)
         return self.kind == "limit" and bool(self.latency_ms[name] * FACTOR[runtime] > LIMIT_MS)
 
     def into(self, run: RunFolder, trials: Sequence[Trial], wanted: Wanted) -> None:
@@ -127,17 +134,28 @@ class World:
         if trial.kind == "train" or is_untrained(trial):
             seconds = 4.0 if is_untrained(trial) else TRAIN_S
             told = (Measurement("train_seconds", seconds, "s"), Measurement("parameters", 1e4, "count"))
-            return Record(trial, "finished", told, seconds=seconds)
+            facts = TrainFacts()
+            if self.kind == "floor" and not is_untrained(trial):
+                rng = generator(self.number, self.kind, trial.candidate, str(trial.seed), "validation")
+                seen = {"accuracy": float(rng.binomial(VALIDATION, self._level(trial)) / VALIDATION)}
+                facts = TrainFacts(validation=seen, data=DataFacts({"validation": VALIDATION}))
+            return Record(trial, "finished", told, facts=facts, seconds=seconds)
         right = self._right(trial)
         _write_answers(scratch, self.targets, right)
         return Record(
             trial, "finished", (Measurement("accuracy", float(right.mean()), "fraction"),), seconds=SCORE_S
         )
 
+    def _level(self, trial: Trial) -> float:
+        """How accurate a fitted model is."""
+        rng = generator(self.number, self.kind, trial.candidate, str(trial.seed), "rows")
+        return float(np.clip(self.accuracy[trial.candidate] + rng.normal(0, SEED_SD), 0.01, 0.99))
+
     def _right(self, trial: Trial) -> Array:
         """Which rows a fitted model gets right; the same on each runtime."""
+        level = self._level(trial)
         rng = generator(self.number, self.kind, trial.candidate, str(trial.seed), "rows")
-        level = float(np.clip(self.accuracy[trial.candidate] + rng.normal(0, SEED_SD), 0.01, 0.99))
+        rng.normal()  # the level's
         noise = 0.8 * self.difficulty + 0.6 * rng.standard_normal(ROWS)
         return np.asarray(noise < math.sqrt(2) * erfinv(2 * level - 1))
 
