@@ -587,3 +587,18 @@ def test_what_a_tracker_measured_is_the_answer_and_the_name_of_a_run_is_none(fir
         "named.csv", size=rate, price_of_it=rate * 2, town=[f"town {chr(97 + i % 26)}{i}" for i in range(80)]
     )
     assert first("named.csv")[2]["data"]["target"] == "price_of_it"
+
+
+def test_a_shops_log_takes_its_stars_for_ratings_and_asks_which_orders_were_kept(first: First) -> None:
+    rng = np.random.default_rng(0)
+    people, goods = rng.integers(0, 40, 400), rng.integers(0, 50, 400)
+    stars, days = rng.integers(1, 6, 400), [f"2024-0{1 + k % 9}-1{k % 7}" for k in range(400)]
+    own = {"customer_id": people, "product_id": goods, "review_date": days}
+    table("amazon.csv", **own, star_rating=stars, avg_rating=goods % 7)
+    _, said, suite = first("amazon.csv")
+    assert (suite["data"]["rating"], suite["data"]["at_least"]) == ("star_rating", 4)
+    assert f"a log of {(stars >= 4).sum()} interactions" in said
+    table("orders.csv", **own, status=[("completed", "cancelled", "refunded")[star % 3] for star in stars])
+    code, said, _ = first("orders.csv")
+    assert code == 2 and "--set event=status" in said and "'positive=[completed]'" in said
+    assert "which positive is about" not in said

@@ -411,6 +411,11 @@ def test_events_under_a_name_that_is_not_looked_for_are_asked_about_and_the_cure
         ("is_click", ("true", "false"), N // 2),
         ("feedback", ("-1", "1", "0"), N // 3),
         ("rating", ("0", "1", "0"), N // 3),
+        ("star_rating", ("1", "3", "4", "5"), N // 2),
+        ("Book-Rating", ("0", "7", "8", "10"), N // 2),
+        ("review/overall", ("1", "2.5", "5"), N // 3),
+        ("preference", ("1", "2.5", "5"), N // 3),
+        ("not_skipped", ("0", "1", "0"), N // 3),
     ],
 )
 def test_grades_and_answers_that_were_not_named_are_asked_about_and_the_cures_work(
@@ -421,6 +426,67 @@ def test_grades_and_answers_that_were_not_named_are_asked_about_and_the_cures_wo
         load(path)
     assert len(load(path, **cures(caught.value)).events) == rows
     assert len(load(path, rating=None).events) == N  # stated: every row is interest
+
+
+@pytest.mark.parametrize(
+    ("column", "words", "rows"),
+    [
+        ("returned", ("0", "1", "0"), 2 * N // 3),
+        ("is_refund", ("True", "False"), N // 2),
+        ("order_cancelled", ("", "yes", ""), 2 * N // 3),
+        ("skipped", ("n", "y"), N // 2),
+        ("status", ("completed", "refunded", "shipped"), 2 * N // 3),
+        ("Financial Status", ("paid", "partially_refunded"), N // 2),
+        ("orderStatus", ("Shipped - Returned to Seller", "Delivered", "Cancelled"), N // 3),
+    ],
+)
+def test_marks_and_states_of_what_was_not_kept_are_asked_about_and_the_cure_leaves_it_out(
+    tmp_path: Path, column: str, words: tuple[str, ...], rows: int
+) -> None:
+    path = events(tmp_path, words, column)
+    with pytest.raises(DataError, match="is not looked at, so that every row would count") as caught:
+        load(path)
+    assert len(load(path, **cures(caught.value)).events) == rows
+    assert len(load(path, event=column, positive=list(words)).events) == N
+
+
+def test_a_mark_beside_named_events_is_asked_about(tmp_path: Path) -> None:
+    path = events(tmp_path, ("buy,1", "buy,0"), "event,returned")
+    with pytest.raises(DataError, match="column 'returned' holds .*: drop the rows that were not wanted"):
+        load(path)
+
+
+def test_codes_in_a_column_of_events_are_asked_about(tmp_path: Path) -> None:
+    path = events(tmp_path, ("1", "2", "1", "4"), "behavior_type")
+    with pytest.raises(DataError, match=r"holds '1' \(30 rows\).* with those alone that are") as caught:
+        load(path)
+    assert cures(caught.value) == {"event": "behavior_type", "positive": ["1", "2", "4"]}
+    assert len(load(path, event="behavior_type", positive=["2", "4"]).events) == N // 2
+
+
+@pytest.mark.parametrize("column", ["avg_rating", "rating_count", "movie_rating", "status", "type"])
+def test_what_is_said_of_an_item_or_a_user_is_no_grade_of_a_choice(tmp_path: Path, column: str) -> None:
+    words = ("0", "cancelled", "5", "4", "1") if column in ("status", "type") else tuple("02541")
+    assert len(load(events(tmp_path, words, column)).events) == N  # an item's own: five items take turns
+
+
+def test_a_value_far_above_all_grades_stands_for_none_and_is_no_favourite(tmp_path: Path) -> None:
+    path = events(tmp_path, ("-9.5", "99", "3", "8", "7.5"), "rating")
+    for at_least in (None, 5):
+        with pytest.raises(DataError, match=r"has 99 in 12 rows and else goes from -9\.5 to 8: where 99"):
+            load(path, at_least=at_least)
+    assert len(load(path, at_least=99).events) == N // 5
+
+
+def test_times_that_a_spreadsheet_has_shortened_are_refused_and_round_ones_are_not(tmp_path: Path) -> None:
+    for args, scale in (({}, 1), ({"time_unit": "ms"}, 1000)):
+        path = log(tmp_path, lambda t, scale=scale: f"{t.timestamp() * scale:.2E}")
+        with pytest.raises(DataError, match=r"log\.csv:2: the time '1\.71E\+\d+' was shortened"):
+            load(path, **args)
+    exact = load(log(tmp_path, lambda t: f"{t.timestamp():.9E}"))
+    np.testing.assert_allclose(days(exact), EXACT)
+    some = log(tmp_path, lambda t: "1.7e+09" if t.hour == 6 and t.day == 28 else f"{t.timestamp():.0f}")
+    assert len(load(some).events) == N  # so R writes a round one
 
 
 @pytest.mark.parametrize("column", ["is_mobile", "position", "page"])
@@ -599,6 +665,7 @@ def test_several_groups_in_a_cell_are_told_to_be_one(tmp_path: Path) -> None:
     [
         ("liked", ("yes", "no"), ["yes"]),
         ("feedback", ("up", "down"), ["up"]),
+        ("swipe", ("right", "left"), ["right"]),
         ("response", ("gekauft", "nein", "gemerkt"), ["gekauft", "gemerkt"]),
     ],
 )

@@ -178,7 +178,7 @@ def _told(
     keys = ("event", "positive", "rating", "at_least", "weight")
     wanted = Interest(**{key: args[key] for key in keys})
     others = [args[key] for key in ("user", "item", "time", "price", "category") if args[key]]
-    keep = interest_of(frame, path, wanted, others, mistakes, notes)
+    keep = interest_of(frame, path, wanted, others, mistakes, notes, (args["user"], args["item"]))
     weight = weights_of(frame, path, wanted, mistakes)
     day = _days(frame, args, protocol, mistakes, notes)
     prices = _prices(frame[price], path, mistakes) if price in frame else None

@@ -12,6 +12,7 @@ import pandas as pd
 from harness.datasets.overlooked import (
     FEW_NEGATIVE,
     least_grade,
+    no_grade,
     numbers_of,
     overlooked,
     plain_event,
@@ -62,12 +63,13 @@ class Interest:
 
 def interest_of(
     frame: pd.DataFrame, path: str, wanted: Interest, others: Collection[str], mistakes: list[str],
-    notes: list[str],
+    notes: list[str], owners: Collection[str] = (),
 ) -> np.ndarray:  # fmt: skip
     """(n,) bool: the rows that are interest; what is not clear goes to the mistakes.
 
     Args:
         others: columns of which it is known what they are: ids, times, prices, categories.
+        owners: the columns of users and items.
     """
     keep = ~taken_back(frame, wanted.weight, notes)
     if wanted.event in frame:
@@ -85,7 +87,7 @@ def interest_of(
     used = {*others, wanted.event, wanted.rating, wanted.weight}
     says_ratings = wanted.rating is None or wanted.rating in frame
     mistakes += overlooked(
-        frame, path, used, SHOWN | AGAINST | FOR | ALIASES, wanted.event in frame, says_ratings
+        frame, path, used, SHOWN | AGAINST | FOR | ALIASES, wanted.event in frame, says_ratings, owners
     )
     if not mistakes and not keep.any():
         only = (
@@ -141,9 +143,17 @@ def _by_rating(column: pd.Series, path: str, wanted: Interest, mistakes: list[st
         other = ", or `rating: null` if it does not say what was liked" if wanted.at_least is None else ""
         mistakes += [f"{mistake}: write numbers such as 4.5{other}" for mistake in error.mistakes]
         return everything
+    known = values[np.isfinite(values)]
+    none = no_grade(values)
+    if none is not None and (below := known[known < none].max()) >= (wanted.at_least or -np.inf):
+        mistakes.append(
+            f"{path}: column {column.name!r} has {none:g} in {int((known == none).sum()):,} rows and else "
+            f"goes from {known.min():g} to {below:g}: where {none:g} stands for no rating drop these rows, "
+            f"which would be the highest; if it is one write `at_least: {none:g}`"
+        )
+        return everything
     if wanted.at_least is not None:
         return np.asarray(values >= wanted.at_least)
-    known = values[np.isfinite(values)]
     if len(np.unique(known)) > 1:
         low, high = known.min(), known.max()
         mistakes.append(

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
 
 from harness.datasets import moments
+from harness.datasets.log_ids import SHORTENED
 from harness.record import DataError
 
 LATEST_DAY = 84_000.0
@@ -32,6 +34,7 @@ def days_of(
     texts = [str(value).strip() for value in unique]
     numbers = pd.to_numeric(pd.Series(texts, dtype=object), errors="coerce").to_numpy(np.float64)
     filled = np.array([text != "" for text in texts], dtype=bool)
+    _check_whole(texts, path, codes)
     days = np.full(len(texts) + 1, np.nan)
     try:
         if pattern is None and np.isfinite(numbers[filled]).all():
@@ -51,6 +54,27 @@ def days_of(
     except moments.UnclearTimeError as error:
         raise DataError(f"{path}: column {column.name!r}: {error}") from error
     return _complete(days[codes], path)
+
+
+def _check_whole(texts: Sequence[str], path: str, codes: np.ndarray) -> None:
+    """Refuse times of which a spreadsheet has kept three digits; a few of a round number are exact.
+
+    Raises:
+        DataError: they are so.
+    """
+    short = [place for place, text in enumerate(texts) if SHORTENED.fullmatch(text)]
+    if 2 * len(short) > len(texts) and any(map(_loses_seconds, (texts[place] for place in short))):
+        row = int(np.flatnonzero(codes == short[0])[0]) + 2
+        raise DataError(
+            f"{path}:{row}: the time {texts[short[0]]!r} was shortened, so that many became one: write the "
+            "file anew from its source, with this column as text"
+        )
+
+
+def _loses_seconds(text: str) -> bool:
+    """Whether a number such as 1.69E+09 has fewer digits than a whole one."""
+    digits, _, power = text.casefold().partition("e")
+    return len(re.split("[.,]", digits + ".")[1]) < int(power)
 
 
 def _first_unread(words: Sequence[str]) -> str:

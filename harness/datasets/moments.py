@@ -30,6 +30,7 @@ UNREAD = (
     "%d/%m/%y", "%m/%d/%y", "%d-%m-%y", "%m-%d-%y", "%d.%m.%y", "%y-%m-%d", "%y/%m/%d",
     "%a, %d %b %Y %H:%M:%S %z", "%a, %d %b %Y %H:%M:%S GMT", "%a %b %d %H:%M:%S %Y",
     "%d/%b/%Y:%H:%M:%S %z", "%Y%m%dT%H%M%S", "%Y%m%dT%H%M%SZ", "%d %b %y", "%d-%b-%y",
+    "%Y-%m-%d %H", "%a %b %d %H:%M:%S %z %Y", "%Y-%m",
 )  # fmt: skip
 """Ways to write a moment that are proposed, not taken: a year of two digits, days of a language."""
 _MONTHS = (

@@ -8,20 +8,40 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Mapping, Sequence
+from functools import partial
 
 import numpy as np
 import pandas as pd
 
 from harness.suite.source import quoted
 
-EVENTS = ("event", "eventtype", "action", "type", "behavior", "behaviour", "eventname", "activity")
-RATINGS = ("rating", "ratings", "stars", "score", "overall", "reviewscore", "grade")
+EVENTS = (
+    "event", "eventtype", "action", "actiontype", "type", "behavior", "behaviour", "behaviortype",
+    "behaviourtype", "interactiontype", "eventname", "activity",
+)  # fmt: skip
+RATINGS = ("rating", "ratings", "stars", "score", "overall", "reviewscore", "grade", "preference")
 """What columns are called in logs, in small letters without signs between."""
+GRADES = frozenset({"rating", "ratings", "stars", "overall", "preference"})
+"""Words in the names of other columns of grades: `star_rating`, `Book-Rating`, `review/overall`."""
+NO_GRADE = frozenset(
+    {"avg", "average", "mean", "median", "count", "counts", "num", "number", "n", "total", "sum", "std", "id",
+     "date", "time", "text", "helpful", "helpfulness"}
+)  # fmt: skip
+"""Words in names that speak of something else than one row's grade."""
+UNWANTED = frozenset(
+    {"return", "returned", "refund", "refunded", "cancel", "canceled", "cancelled", "skip", "skipped",
+     "dislike", "disliked", "unliked", "hate", "hated", "hidden", "removed", "unsubscribed", "blocked",
+     "downvote", "downvoted", "rejected", "declined", "denied", "voided", "failed", "abandoned",
+     "uninstalled", "unfollowed", "chargeback", "expired", "unpaid", "bot"}
+)  # fmt: skip
+"""Words that a mark of 0 and 1 is called by, or a state, where an item was not wanted or not kept."""
+FILLING = frozenset({"is", "was", "has", "been", "flag", "order", "item", "did", "got"})
+STATES = frozenset({"status", "state"})
 ANSWERS = (
     "click", "clicked", "clicks", "isclick", "isclicked", "label", "target", "like", "liked", "islike",
     "converted", "conversion", "purchased", "bought", "ordered", "feedback", "interaction", "positive",
-    "relevant", "relevance", "response", "thumbs", "vote", "recommended", "isrecommended",
+    "relevant", "relevance", "response", "thumbs", "vote", "recommended", "isrecommended", "y", "swipe",
 )  # fmt: skip
 """Columns of 0 and 1, or −1 and 1, that say whether an item was wanted."""
 COUNTS = (
@@ -31,7 +51,7 @@ COUNTS = (
 """Columns of which a negative number takes something back."""
 NO = frozenset(
     {"no", "n", "f", "false", "down", "thumbs_down", "dislike", "disliked", "negative", "neg", "bad", "never",
-     "unlike", "skip", "0", "-1", "nein", "non", "\U0001f44e"}
+     "unlike", "skip", "left", "0", "-1", "nein", "non", "\U0001f44e"}
 )  # fmt: skip
 """Answers in words that say no, in small letters."""
 MOST_ANSWERS = 6
@@ -40,6 +60,10 @@ FEW_GRADES = 2
 """Of so many grades the higher says yes."""
 MOST_EVENTS = 40
 """A column of events has no more different ones."""
+MOST_CODES = 12
+"""Different values of a column that is called as events are, though none is known."""
+NO_GRADE_ROWS = 0.005
+"""A value that stands for no rating has such a share of the rows."""
 FEW_NEGATIVE = 0.5
 """Where so many are negative the sign means something else."""
 
@@ -49,43 +73,107 @@ def plain_name(name: str) -> str:
     return re.sub(r"[^a-z]", "", re.sub(r":(token|float)(_seq)?$", "", name.casefold()))
 
 
+def words_of(text: str) -> list[str]:
+    """The words of a name or a state, in small letters: `starRating` has two."""
+    return re.findall(r"[a-z]+", re.sub(r"(?<=[a-z0-9])(?=[A-Z])", " ", text).casefold())
+
+
+def is_called_a_grade(name: str) -> bool:
+    """Whether a column's name says that it holds what a user thinks of an item."""
+    words = set(words_of(re.sub(r":(token|float)(_seq)?$", "", name)))
+    return plain_name(name) in RATINGS or bool(words & GRADES and not words & NO_GRADE)
+
+
+def _is_own(frame: pd.DataFrame, name: str, owners: Collection[str]) -> bool:
+    """Whether a column tells of each choice, and not the same in all rows of a user, or of an item."""
+    return not any(
+        frame[owner].duplicated().any() and (frame.groupby(owner, sort=False)[name].nunique() <= 1).all()
+        for owner in owners
+    )
+
+
+def grades_among(frame: pd.DataFrame, owners: Collection[str]) -> list[str]:
+    """The columns that are called grades and are no item's or user's own."""
+    return [name for name in map(str, frame) if is_called_a_grade(name) and _is_own(frame, name, owners)]
+
+
 def overlooked(
     frame: pd.DataFrame, path: str, used: Collection[str | None], words: Collection[str], says_events: bool,
-    says_ratings: bool,
+    says_ratings: bool, owners: Collection[str] = (),
 ) -> list[str]:  # fmt: skip
     """What is to be said of columns that would be left aside, each with its cure.
 
     Args:
         used: the columns that are looked at. words: what events are called.
         says_events, says_ratings: whether a column of events, or of ratings, is known already, or stated to
-            be none.
+            be none. owners: the columns of users and items.
     """
     said = []
     for name in frame.columns:
         if name in used:
             continue
-        cells = frame[name].dropna().astype(str).str.strip()
-        cells = cells[cells != ""]
+        filled = frame[name].astype(str).str.strip().where(frame[name].notna(), "")
+        cells, is_own = filled[filled != ""], partial(_is_own, frame, name, owners)
         if not says_events and (events := _events(cells, words)):
-            said.append(
-                f"{path}: column {name!r} holds {events} and is not looked at, so that every row would count "
-                f"as interest: write `event: {quoted(name)}`"
-            )
-        elif not says_ratings and (grades := _grades(str(name), cells)):
+            said.append(_aside(path, name, f"holds {events}", f"write `event: {quoted(name)}`"))
+        elif not says_ratings and (grades := _grades(str(name), cells, is_own)):
             low, high, least = grades
-            said.append(
-                f"{path}: column {name!r} goes from {low:g} to {high:g} and is not looked at, so that every "
-                f"row would count as interest: write `rating: {quoted(name)}` and `at_least: {least:.3g}`, "
-                "or `rating: null` where every row is interest"
+            cure = (
+                f"write `rating: {quoted(name)}` and `at_least: {least:.3g}`, or `rating: null` where every "
+                "row is interest"
             )
-        elif not (says_events or says_ratings) and (words := _answers_in_words(str(name), cells)):
-            yes = [word for word in words if word.casefold() not in NO] or list(words)
-            there = ", ".join(f"{word!r} ({rows} rows)" for word, rows in words.items())
-            said.append(
-                f"{path}: column {name!r} holds {there} and is not looked at, so that every row would count "
-                f"as interest: write `event: {quoted(name)}` and `positive: [{', '.join(map(quoted, yes))}]`"
-            )
+            said.append(_aside(path, name, f"goes from {low:g} to {high:g}", cure))
+        elif not (says_events or says_ratings) and (answers := _answers_in_words(str(name), cells)):
+            yes = [word for word in answers if word.casefold() not in NO] or list(answers)
+            said.append(_aside(path, name, f"holds {_listed(answers)}", _event(name, yes)))
+        elif (kept := _kept(str(name), filled)) and is_own():
+            cure = f"{_event(name, kept)}, with the others where they count too"
+            if says_events:
+                cure = "drop the rows that were not wanted or not kept, or the column where all count"
+            said.append(_aside(path, name, f"holds {_listed(Counter(filled.tolist()))}", cure))
+        elif not says_events and (codes := _codes(str(name), cells)) and is_own():
+            cure = f"{_event(name, list(codes))} with those alone that are interest"
+            said.append(_aside(path, name, f"holds {_listed(codes)}", cure))
     return said
+
+
+def _aside(path: str, name: str, what: str, cure: str) -> str:
+    return (
+        f"{path}: column {name!r} {what} and is not looked at, so that every row would count as interest: "
+        f"{cure}"
+    )
+
+
+def _event(name: str, positive: Sequence[str]) -> str:
+    return f"write `event: {quoted(name)}` and `positive: [{', '.join(map(quoted, positive))}]`"
+
+
+def _listed(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{word!r} ({rows} rows)" for word, rows in Counter(counts).most_common())
+
+
+def _kept(name: str, filled: pd.Series) -> list[str]:
+    """What of a mark such as `returned`, or of a state, says that an item was kept; empty elsewhere."""
+    words = [word for word in words_of(name) if word not in FILLING]
+    if not (STATES | UNWANTED) & set(words):
+        return []
+    counts = dict(Counter(filled.tolist()).most_common(MOST_EVENTS + 1))
+    if not 1 < len(counts) <= MOST_EVENTS:
+        return []
+    if STATES & set(words):
+        kept = [text for text in counts if not UNWANTED & set(words_of(text))]
+        return kept if len(kept) < len(counts) else []
+    no = [text for text in counts if text.casefold() in NO | {"", "0.0"}]
+    is_mark = len(words) == 1 and words[0] in UNWANTED and len(counts) == len(no) + 1
+    return no if is_mark else []
+
+
+def _codes(name: str, cells: pd.Series) -> dict[str, int]:
+    """What a column that is called as events are holds, where none of it is known; empty elsewhere."""
+    if plain_name(name) not in EVENTS:
+        return {}
+    counts = dict(Counter(cells.tolist()).most_common(MOST_CODES + 1))
+    return counts if 1 < len(counts) <= MOST_CODES else {}
 
 
 def _answers_in_words(name: str, cells: pd.Series) -> dict[str, int]:
@@ -114,16 +202,20 @@ def plain_event(word: str) -> str:
     return word.casefold().replace(" ", "_").replace("-", "_")
 
 
-def _grades(name: str, cells: pd.Series) -> tuple[float, float, float] | None:
+def _grades(name: str, cells: pd.Series, is_own: Callable[[], bool]) -> tuple[float, float, float] | None:
     """The least and the highest grade of a column of grades, and from which on an item was wanted."""
     plain = plain_name(name)
-    if plain not in RATINGS and plain not in ANSWERS:
+    is_grade, words = is_called_a_grade(name), words_of(name)
+    is_answer = plain in ANSWERS or (words[:1] == ["not"] and set(words[1:]) & UNWANTED)
+    if not is_grade and not is_answer:
         return None
     values = numbers_of(cells)
     if not np.isfinite(values).all() or len(np.unique(values)) < 2:
         return None
+    if plain not in (*RATINGS, *ANSWERS) and not is_own():
+        return None
     low, high = float(values.min()), float(values.max())
-    if plain in RATINGS:
+    if is_grade:
         return low, high, least_grade(values)
     return (low, high, 1.0) if set(np.unique(values)) <= {-1.0, 0.0, 1.0} else None
 
@@ -132,6 +224,14 @@ def least_grade(values: np.ndarray) -> float:
     """The grade from which on an item was liked, as it is proposed: four fifths of the highest of many."""
     high = float(values.max())
     return 0.8 * high if len(np.unique(values)) > FEW_GRADES else high
+
+
+def no_grade(values: np.ndarray) -> float | None:
+    """A highest value that stands for no rating, as 99 where jokes are rated from -10 to 10; None else."""
+    known, rows = np.unique(values[np.isfinite(values)], return_counts=True)
+    if len(known) <= FEW_GRADES + 1 or rows[-1] < max(3, NO_GRADE_ROWS * rows.sum()):
+        return None
+    return float(known[-1]) if known[-1] - known[-2] > known[-2] - known[0] else None
 
 
 def numbers_of(texts: pd.Series) -> np.ndarray:

@@ -10,7 +10,7 @@ import pandas as pd
 
 from harness.codec import Json, JsonObject
 from harness.datasets.line_of_names import headless as headless_log
-from harness.datasets.overlooked import EVENTS, RATINGS, plain_name
+from harness.datasets.overlooked import EVENTS, RATINGS, grades_among, plain_name
 from harness.init.tables import headless, holds_dates, is_id, read
 
 USERS = (
@@ -69,7 +69,9 @@ def log_args(path: Path, given: JsonObject) -> dict[str, Json] | None:
     for key, words in (("event", EVENTS), ("rating", RATINGS), *EXTRA.items()):
         if (name := _first(columns, words)) and name != key:
             found[key] = name
-    name = "" if _first(columns, RATINGS) else _first(columns, WEIGHTS)
+    if "rating" not in found and "rating" not in frame:
+        found.update([("rating", name) for name in grades_among(frame, (user, item))[:1]])
+    name = "" if {"rating"} & {*found, *frame} else _first(columns, WEIGHTS)
     if name and not (plain_name(name) in PIECES and frame.duplicated([user, item]).any()):
         found["weight"] = name
     return {**found, **given}
