@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 
 from harness.datasets import rated_sentences
+from harness.datasets.catalog import notes
 from harness.datasets.parts import checksum, load_parts, task_info
 from harness.record import DataError
 
@@ -46,6 +47,27 @@ def test_own_texts_are_read_and_divided(tmp_path: Path, name: str) -> None:
     assert everything(parts) == {i: text for i, (text, _) in enumerate(ROWS)}
     assert isinstance(parts.train.inputs, list) and len(parts.test) == 8
     assert parts.task == task_info("text_csv", {"path": str(tmp_path / name)})
+
+
+def test_numbers_with_decimals_are_no_classes_and_the_cure_predicts_them(tmp_path: Path) -> None:
+    scored = [(text, round(0.37 * (place // 2 + place % 5) - 5, 2)) for place, (text, _) in enumerate(ROWS)]
+    path = write(tmp_path / "scores.csv", scored, ("text", "score"))
+    with pytest.raises(
+        DataError, match=r"column 'score' holds 24 numbers from -5 to 3.51, each of which"
+    ) as at:
+        task_info("text_csv", {"path": str(path), "label": "score"})
+    assert "`name: tabular_csv`, `target: score`, `features: [text]`" in str(at.value)
+    args = {"path": str(path), "target": "score", "features": ["text"]}
+    assert task_info("tabular_csv", args).name == "tabular_regression"
+    stars = [(text, (place % 9 + 2) / 2) for place, (text, _) in enumerate(ROWS)]  # half stars are a scale
+    assert load(write(tmp_path / "stars.csv", stars)).task.num_classes == 9
+
+
+def test_classes_of_one_row_each_are_told(tmp_path: Path) -> None:
+    rare = [(text, f"title {place}" if place % 2 else "none") for place, (text, _) in enumerate(ROWS)]
+    found = notes("text_csv", {"path": str(write(tmp_path / "t.csv", rare))})
+    assert any(note.startswith("20 of 21 classes of column 'label' have one row each") for note in found)
+    assert not notes("text_csv", {"path": str(write(tmp_path / "u.csv", ROWS))})
 
 
 def test_odd_texts_come_through_as_they_are(tmp_path: Path) -> None:

@@ -10,7 +10,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
+from harness.analysis.predictions import predictions_of
 from harness.export.folder import export_variant, smoke_test
 from harness.record import Failure, HarnessError, Record
 from harness.runtimes import runtime
@@ -110,6 +112,39 @@ def test_other_runtimes_answer_alone_too(runtime: str, tmp_path: Path) -> None:
     suite = write_suite(tmp_path, text, candidates=f"\n  one: {model}")
     run = run_here(suite, tmp_path / "results", kinds="train score")
     assert "as measured" in export_variant(run, f"one/{runtime}", tmp_path / "deploy")
+
+
+def test_an_exported_model_takes_image_files_as_training_did(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    for number in range(40):
+        kind = ("disc", "bar")[number % 2]
+        (tmp_path / "img" / kind).mkdir(parents=True, exist_ok=True)
+        pixels = rng.integers(0, 250, (30 + number, 60 - number, 4)).astype(np.uint8)
+        pixels[..., 3] = 255 * (rng.random(pixels.shape[:2]) < 0.7)
+        image = Image.fromarray(pixels)
+        turned = Image.Exif()
+        turned[0x0112] = 6
+        if number % 4 < 2:
+            image.save(tmp_path / "img" / kind / f"{number}.png")
+        else:
+            image.convert("RGB").save(tmp_path / "img" / kind / f"{number}.jpg", exif=turned)
+    data = 'data: {name: image_folder, path: img, size: 12, test: 0.5, background: "#ff0000"}'
+    suite = write_suite(tmp_path, SUITE.replace("data: {name: digits}", data))
+    run = run_here(suite, tmp_path / "results", kinds="train score")
+    export_variant(run, "logistic/onnx", tmp_path / "deploy")
+    packages = (tmp_path / "deploy" / "requirements.txt").read_text().split()
+    assert [p.partition("==")[0] for p in packages] == ["numpy", "onnxruntime", "pillow"]
+    assert "laid on #ff0000 where they are transparent" in (tmp_path / "deploy" / "README.md").read_text()
+
+    record = next(r for r in run.records() if r.trial.kind == "score" and r.trial.spec["runtime"] == "onnx")
+    kept = predictions_of(run)(record.trial.id)
+    names = sorted(p.relative_to(tmp_path / "img").as_posix() for p in (tmp_path / "img").rglob("*.*"))
+    files = [str(tmp_path / "img" / names[place]) for place in kept.ids]
+    assert {Path(file).suffix for file in files} == {".png", ".jpg"}
+    command = [sys.executable, "-I", str(tmp_path / "deploy" / "predict.py"), *files]
+    said = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True).stdout
+    found = [json.loads(line)["probability"] for line in said.splitlines()]
+    np.testing.assert_allclose(found, kept.outputs.max(axis=1), atol=1e-4)
 
 
 def test_an_exported_table_says_how_its_numbers_are_made(tmp_path: Path) -> None:

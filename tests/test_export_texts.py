@@ -80,6 +80,24 @@ def test_a_text_variant_answers_texts_alone_as_it_was_measured(
     np.testing.assert_allclose([a["probability"] for a in said], served.max(1), atol=1e-5)
 
 
+def test_a_row_of_one_text_is_that_text_and_what_is_none_is_refused(run: RunFolder, tmp_path: Path) -> None:
+    folder = tmp_path / "deploy"
+    export_variant(run, "tfidf/onnx", folder)
+    command = [sys.executable, "-I", str(folder / "predict.py"), str(tmp_path / "rows.jsonl")]
+
+    def asked(*lines: str) -> subprocess.CompletedProcess[str]:
+        (tmp_path / "rows.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8-sig")
+        return subprocess.run(command, capture_output=True, text=True, check=False)
+
+    text = "a wonderful\u2028film,\nno1"
+    told = [json.dumps(one, ensure_ascii=False) for one in ({"text": text}, text, None, {"text": None}, "")]
+    said = asked(*told).stdout.splitlines()  # as MLflow's server sends a table of one column
+    assert len(said) == 5 and said[0] == said[1] and said[2] == said[3] == said[4] != said[0]
+    for wrong in ('{"text": "a", "label": "b"}', "7", '["a", "b"]'):
+        done = asked(wrong)
+        assert done.returncode == 1 and "is no text: give texts, or rows with one text each" in done.stderr
+
+
 def test_a_damaged_tokenizer_is_found_out(run: RunFolder, tmp_path: Path) -> None:
     export_variant(run, "tfidf/onnx", tmp_path / "deploy")
     path = tmp_path / "deploy" / "model" / "tokenizer.json"

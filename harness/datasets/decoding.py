@@ -13,25 +13,23 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import BinaryIO
 
 import numpy as np
 
+from harness.datasets import pictures
 from harness.datasets.duplicates import row_hashes
 from harness.datasets.files import locked, sha256_of
 from harness.datasets.mapped import IN_MEMORY, Mapped
 from harness.datasets.own_files import content_of
+from harness.datasets.pictures import WHITE
+from harness.datasets.pictures import decode as decode_picture
 from harness.protocols import Progress
 from harness.record import DataError, content_hash
 from harness.store.disk import cache_root
 
-if TYPE_CHECKING:
-    from PIL import Image
-
 BLOCK = 2**25
 """Bytes that are decoded, hashed and written at a time."""
-WHITE = 65535
-"""Of an image of 16 bits."""
 LOOKED_AT = 16
 """Images whose hashes are compared each time a file of them is opened."""
 
@@ -62,7 +60,7 @@ def decoded(
 
     A file whose size or whose images' hashes are not what they were is decoded anew.
     """
-    by_this_code = sha256_of(Path(__file__))
+    by_this_code = sha256_of(Path(str(pictures.__file__)))
     key = content_hash([content_of(files, root), shape, colour, white, by_this_code])
     store = _Store(cache_root() / "decoded" / f"{key}.npy", (len(files), *shape))
     with locked(store.path):
@@ -213,52 +211,12 @@ def clean(days: float, now: float) -> tuple[int, int]:
 def decode(
     file: Path, shape: tuple[int, ...], colour: tuple[int, int, int] = (255, 255, 255), white: int = WHITE
 ) -> np.ndarray:
-    """One image as uint8 (channels, height, width): turned upright, cropped to the shape's ratio, resized.
+    """One image as uint8 (channels, height, width), see `harness.datasets.pictures`.
 
-    Args:
-        colour: what shows through transparent pixels; what they would be without their transparency is
-            whatever an editor left there.
-        white: the value that is white in an image of 16 bits.
     Raises:
         DataError: the file is not a whole image.
     """
-    from PIL import Image, ImageOps, UnidentifiedImageError
-
-    channels, height, width = shape
     try:
-        with Image.open(file) as image:
-            upright = _eight_bits(_opaque(ImageOps.exif_transpose(image), colour), image.format, white)
-            upright = upright.convert("L" if channels == 1 else "RGB")
-    except (UnidentifiedImageError, Image.DecompressionBombError, OSError, ValueError, SyntaxError) as error:
-        raise DataError(f"{file}: {error}") from error
-    fitted = ImageOps.fit(upright, (width, height), Image.Resampling.BILINEAR)
-    pixels = np.asarray(fitted, dtype=np.uint8)
-    return pixels[None] if channels == 1 else np.ascontiguousarray(pixels.transpose(2, 0, 1))
-
-
-def _opaque(image: Image.Image, colour: tuple[int, int, int]) -> Image.Image:
-    """An image laid on a colour, where it has transparent pixels."""
-    from PIL import Image
-
-    if not image.has_transparency_data or image.mode.startswith("I"):
-        return image
-    ground = Image.new("RGBA", image.size, (*colour, 255))
-    ground.alpha_composite(image.convert("RGBA"))
-    return ground.convert("RGB")
-
-
-def is_deep(image: Image.Image, kind: str | None = None) -> bool:
-    """Whether an image is grey, of 16 bits."""
-    return image.mode.startswith("I;16") or (image.mode == "I" and (kind or image.format) in ("PNG", "PPM"))
-
-
-def _eight_bits(image: Image.Image, kind: str | None, white: int) -> Image.Image:
-    """Grey images of 16 bits scaled to 8; Pillow would clip them, and nearly all of them to white."""
-    from PIL import Image
-
-    if is_deep(image, kind):
-        scaled = np.asarray(image, np.float32) * (255 / white)
-        return Image.fromarray(np.round(np.clip(scaled, 0, 255)).astype(np.uint8))
-    if image.mode in ("I", "F"):
-        raise ValueError("pixels of 32 bits, of which nothing says what is white: save it with 8 or 16")
-    return image
+        return decode_picture(file, shape, colour, white)
+    except ValueError as error:
+        raise DataError(str(error)) from error

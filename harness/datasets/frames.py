@@ -21,6 +21,7 @@ from harness.datasets.labels import (
     counted,
     in_order,
     raise_all,
+    said_of_rare,
     words_for_nothing,
 )
 from harness.datasets.line_of_names import below, headless, lacking
@@ -331,7 +332,7 @@ def class_targets(
         )
     index = {name: i for i, name in enumerate(unique)}
     targets = np.array([index.get(name or "", -1) for name in classes], dtype=np.int64)[codes]
-    return unique, targets, tuple(words_for_nothing(counts))
+    return unique, targets, (*words_for_nothing(counts), *said_of_rare(counts, column))
 
 
 def check_trained(

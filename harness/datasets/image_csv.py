@@ -12,7 +12,7 @@ import numpy as np
 
 from harness.codec import Json
 from harness.datasets.arguments import complete, taken_by
-from harness.datasets.decoding import WHITE, colour_of, decoded
+from harness.datasets.decoding import colour_of, decoded
 from harness.datasets.frames import (
     Source,
     UserTable,
@@ -25,6 +25,7 @@ from harness.datasets.image_files import is_image
 from harness.datasets.image_headers import check_white, headers_of, said_of
 from harness.datasets.labels import raise_all
 from harness.datasets.own_files import content_of
+from harness.datasets.pictures import WHITE
 from harness.datasets.splits import counts_of, take
 from harness.datasets.user_file import answers_of
 from harness.protocols import Dataset, Split, Task
@@ -119,7 +120,8 @@ class _Opened:
 
     def __init__(self, table: UserTable, source: Source, given: Mapping[str, Any]) -> None:
         self.root, self.files = table.path.parent, _files(table, given["image"].strip())
-        answers = answers_of(table, given["label"].strip(), source, given["label_separator"])
+        label, mark = given["label"].strip(), given["label_separator"]
+        answers = answers_of(table, label, source, mark, "make few classes of them, such as 18-25")
         self.targets = answers.targets
         keys = [str(file) for file in self.files]
         self.groups, self.train, self.test = divide(table, keys, self.targets, source.test)

@@ -16,13 +16,14 @@ from typing import Any
 import numpy as np
 
 from harness.datasets.arguments import complete, taken_by
-from harness.datasets.decoding import WHITE, colour_of, decoded
+from harness.datasets.decoding import colour_of, decoded
 from harness.datasets.decoding import decode as decode
 from harness.datasets.image_files import SUFFIXES as SUFFIXES
 from harness.datasets.image_headers import check_white, headers_of, said_of
 from harness.datasets.image_layout import Listing, list_images
 from harness.datasets.mapped import Mapped
 from harness.datasets.own_files import content_of
+from harness.datasets.pictures import WHITE
 from harness.datasets.splits import hash_split
 from harness.protocols import Dataset, Split, Task
 from harness.record import DataError

@@ -13,9 +13,9 @@ from pathlib import Path
 
 import numpy as np
 
-from harness.datasets.decoding import WHITE, is_deep
 from harness.datasets.files import sha256_of, write_whole
 from harness.datasets.own_files import content_of
+from harness.datasets.pictures import WHITE, is_deep
 from harness.record import DataError, content_hash
 from harness.store.disk import cache_root
 

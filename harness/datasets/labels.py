@@ -19,6 +19,10 @@ EMPTY_WORDS = frozenset({"na", "n/a", "#n/a", "<na>", "nan", "null", "none", "ni
 """Words that may be a label, and may stand for nothing."""
 SEPARATORS = ("|", ";", ",", "/", "+", "&", " ")
 """What files put between several labels of one cell."""
+MOST_STEPS = 20
+"""Of a scale with half steps; more numbers with decimals are a measurement."""
+MANY_RARE, RARE = 20, 0.2
+"""So many classes of one row, and such a share of all, are told."""
 SHARED = 0.8
 """The share of the parts of joined labels that must stand in other labels too."""
 YES = frozenset(
@@ -208,6 +212,36 @@ def check_computed(cells: Iterable[str], where: str) -> list[str]:
     return [
         f"{where} holds errors of a spreadsheet ({', '.join(wrong)}): write `missing: [{words}]` if they "
         "stand for nothing, or correct them"
+    ]
+
+
+def check_no_scores(names: Sequence[str], where: str, cure: str) -> list[str]:
+    """What is wrong with classes that are numbers with decimals, more than there are steps on a scale.
+
+    Args:
+        cure: how such numbers are predicted.
+    """
+    plain = [name.replace(",", ".") for name in names]
+    if (
+        len(names) <= MOST_STEPS
+        or not all(map(_NUMBER.fullmatch, plain))
+        or all(map(_WHOLE.fullmatch, plain))
+    ):
+        return []
+    return [
+        f"{where} holds {len(names)} numbers from {names[0]} to {names[-1]}, each of which would be "
+        f"a class: {cure}"
+    ]
+
+
+def said_of_rare(counts: Mapping[str, int], column: str) -> list[str]:
+    """What `plan` says where many classes are of one row."""
+    once = sum(rows == 1 for rows in counts.values())
+    if once < MANY_RARE or once < RARE * len(counts):
+        return []
+    return [
+        f"{once:,} of {len(counts):,} classes of column {column!r} have one row each: such a class is learnt "
+        "or asked for, never both; drop these rows, or name another column"
     ]
 
 

@@ -14,6 +14,7 @@ from harness.datasets.frames import Source, divide, read_table
 from harness.datasets.splits import take
 from harness.datasets.user_file import Loaded, UserFile, answers_of
 from harness.protocols import Dataset, Split, Task
+from harness.suite.source import quoted
 
 DESCRIPTION = (
     "your CSV or Parquet texts (path, text, label, label_separator, test_path, test, group, columns, …)"
@@ -71,7 +72,12 @@ times, checksum = _FILE.times, _FILE.checksum
 def _load(source: Source, content: str, text: str, label: str, label_separator: str | None) -> Loaded:
     table = read_table(source, [text, label], as_text=(label,), verbatim=(text,))
     texts = [str(value) for value in table.frame[text]]
-    answers = answers_of(table, label, source, label_separator)
+    of_numbers = (
+        "to predict the number from the words write `task: tabular_regression` and under data, in place of "
+        f"`text` and `label`, `name: tabular_csv`, `target: {quoted(label)}`, `features: [{quoted(text)}]`; "
+        "or make few classes of them"
+    )
+    answers = answers_of(table, label, source, label_separator, of_numbers)
     keys = [plain_words(value) or value for value in texts]
     groups, train_rows, test_rows = divide(table, keys, answers.targets, source.test)
     answers.check(table, train_rows, test_rows)

@@ -19,6 +19,7 @@ from harness.datasets.frames import (
     read_table,
     source_of,
 )
+from harness.datasets.labels import check_no_scores, raise_all
 from harness.datasets.multilabel import check_labels_trained, label_targets
 from harness.datasets.splits import counts_of
 from harness.protocols import Dataset, Task
@@ -95,8 +96,18 @@ class ColumnAnswers:
             check_trained(table, self.names, self.targets, train_rows, test_rows)
 
 
-def answers_of(table: UserTable, column: str, source: Source, label_separator: str | None) -> ColumnAnswers:
-    """The classes of a column, or where a sign separates them, its labels."""
+def answers_of(
+    table: UserTable, column: str, source: Source, label_separator: str | None, of_numbers: str
+) -> ColumnAnswers:
+    """The classes of a column, or where a sign separates them, its labels.
+
+    Args:
+        of_numbers: how numbers are predicted from such rows.
+    Raises:
+        DataError: they are no classes.
+    """
     if label_separator is None:
-        return ColumnAnswers(*class_targets(table, column, source), has_labels=False)
+        found = ColumnAnswers(*class_targets(table, column, source), has_labels=False)
+        raise_all(check_no_scores(found.names, f"{table.path}: column {column!r}", of_numbers))
+        return found
     return ColumnAnswers(*label_targets(table, column, source, label_separator), has_labels=True)

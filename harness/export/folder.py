@@ -4,6 +4,7 @@ DIR/model/            the artifact as it was served (ONNX file, exported program
 DIR/predict.py        pre-processing and answers; for ONNX it needs onnxruntime and numpy, no more
 DIR/estimator.py      of scikit-learn pipelines: what reads them, and no code with them
 DIR/texts.py          of models of texts: what cuts them into numbers, the code that was measured
+DIR/pictures.py       of models of image files: what makes pixels of one, the code that was measured
 DIR/signature.json    what it takes and gives
 DIR/check.npz         a few test examples and the answers that were measured for them
 DIR/requirements.txt  what must be installed, in the versions that were measured
@@ -116,6 +117,7 @@ def _write_requirements(source: ExportSource, packages: Sequence[str], folder: P
 def write_folder(source: ExportSource, folder: Path) -> tuple[str, ...]:
     """All files of the export; what it needs."""
     from harness import exported
+    from harness.datasets import pictures
     from harness.models import encoding
 
     inputs, expected, note = check_examples(source)
@@ -126,6 +128,8 @@ def write_folder(source: ExportSource, folder: Path) -> tuple[str, ...]:
         shutil.copyfile(Path(str(exported.__file__)).parent / "estimator.py", folder / "estimator.py")
     if tokenizer_kind(source):
         shutil.copyfile(Path(str(encoding.__file__)), folder / "texts.py")
+    if source.pictures:
+        shutil.copyfile(Path(str(pictures.__file__)), folder / "pictures.py")
     if table_of(source) is not None:
         shutil.copyfile(Path(str(tables.__file__)), folder / "tables.py")
     (folder / "signature.json").write_text(json.dumps(_signature(source, inputs), indent=1) + "\n")
@@ -175,6 +179,7 @@ def needs(source: ExportSource) -> tuple[str, ...]:
     if source.way.reader == "estimator" and (source.folder / "artifact" / "estimator.skops").exists():
         libraries = source.train.facts_as(TrainFacts).libraries or {} if source.train else {}
         extra += ["scikit-learn", "skops", *(name for name in libraries if name != "sklearn")]
+    extra += ["pillow"] if source.pictures else []
     if source.runtime == "catboost" and source.table is not None and source.table.categorical:
         extra += ["pandas"]  # CatBoost looks for it where numbers and categories stand together
     return tuple(dict.fromkeys([*source.way.needs, *extra]))
@@ -248,6 +253,7 @@ def _signature(source: ExportSource, inputs: np.ndarray) -> dict[str, object]:
         if _is_text(source)
         else {"kind": _takes(source), "dtype": str(inputs.dtype), "shape": list(task.input_shape)}
     )
+    given |= {"pictures": source.pictures} if source.pictures else {}
     if (table := table_of(source)) is not None:
         separator = (source.score.trial.spec["data"].get("args") or {}).get("separator")
         given = {"kind": "rows", "columns": list(table.columns), "notation": table.notation}

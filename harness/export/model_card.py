@@ -65,10 +65,25 @@ def _use(source: ExportSource, packages: Sequence[str]) -> str:
             "",
             "Pre-processing (scaling, the tokens of a text, what becomes of a table's columns) is inside: "
             "give raw examples as `signature.json` says.",
+            *_pictures(source),
             *needed,
             *_columns(source.table),
         )
     )
+
+
+def _pictures(source: ExportSource) -> list[str]:
+    """How an image file becomes what the model takes."""
+    if not source.pictures:
+        return []
+    colour = "#" + "".join(f"{part:02x}" for part in source.pictures["background"])
+    return [
+        "",
+        "Image files are given as they are, `python predict.py a.jpg b.png`, from Python "
+        f'`load()(read("a.jpg"))`: they are turned upright, laid on {colour} where they are transparent, '
+        "cropped to the middle and resized (bilinear) by `pictures.py`, the code of training. Arrays must "
+        "have been made so: another crop or resize answers otherwise.",
+    ]
 
 
 def _columns(table: TableEncoding | None) -> list[str]:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 from harness.exported import tables
 from harness.exported.tables import TableEncoding
@@ -16,6 +19,9 @@ from harness.runtimes.common import TOKENIZER
 from harness.store.runs import RunFolder
 from harness.suite.schema import Suite
 from harness.suite.variants import scored_as
+
+OF_FILES = ("image_folder", "image_csv")
+"""Data sets whose examples were image files."""
 
 
 @dataclass(frozen=True)
@@ -56,10 +62,26 @@ class ExportSource:
             raise HarnessError(f"{self.variant}: `{self.runtime}` is not exported: export it on {others}")
         return found
 
+    @cached_property
+    def pictures(self) -> dict[str, Any]:
+        """How image files become pixels, `background` and `white`; empty of a model that takes none."""
+        return _looks(self.score.trial.spec["data"])
+
     @property
     def table(self) -> TableEncoding | None:
         """What makes numbers of a table's rows; None where the model takes no such rows."""
         return table_of(self)
+
+
+def _looks(data: Mapping[str, Any]) -> dict[str, Any]:
+    """How image files of a data set become pixels; empty where examples are something else."""
+    from harness.datasets.decoding import colour_of
+    from harness.datasets.pictures import WHITE
+
+    args = data.get("args") or {}
+    if data["name"] not in OF_FILES:
+        return {}
+    return {"background": list(colour_of(args.get("background", "white"))), "white": args.get("white", WHITE)}
 
 
 def find_source(run: RunFolder, suite: Suite, variant: str) -> ExportSource:

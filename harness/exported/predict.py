@@ -4,11 +4,14 @@
     python predict.py table.csv           # a table of numbers without a header; rows with one where
                                           # signature.json names columns
     python predict.py rows.jsonl          # such rows, a JSON object each: {"age": 39, "job": null, …}
-    python predict.py texts.txt           # texts, one per line
+    python predict.py texts.txt           # texts, one per line; of several lines in .jsonl: a JSON text each
+    python predict.py a.jpg b.png         # image files, of models that were trained on some
     python predict.py --check             # does it answer here as it did where it was measured?
 
-One JSON object per example is printed. From Python: `from predict import load; load()(inputs)`. What it
-takes and gives is in signature.json; what must be installed is in requirements.txt.
+One JSON object per example is printed. From Python: `from predict import load, read`, then
+`load()(inputs)` or `load()(read("a.jpg"))`: image files are turned upright, laid on a colour, cropped and
+resized as in training, which arrays must have been. What it takes and gives is in signature.json; what must
+be installed is in requirements.txt.
 """
 
 from __future__ import annotations
@@ -21,7 +24,7 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING, Protocol, TypedDict, cast
+from typing import TYPE_CHECKING, Any, Protocol, TypedDict, cast
 
 import numpy as np
 
@@ -55,6 +58,7 @@ class TakenInputs(TypedDict, total=False):
     columns: list[dict[str, str]]
     notation: dict[str, str]
     separator: str
+    pictures: dict[str, Any]
 
 
 class ExportSignature(TypedDict):
@@ -97,7 +101,7 @@ def prepare(raw: Examples) -> Arrays:
             of its kind.
     """
     if SIGNATURE["input"]["kind"] == "text":
-        return encoded([raw] if isinstance(raw, str) else [str(text) for text in raw])
+        return encoded(list(map(text_of, [raw] if isinstance(raw, (str, dict)) else raw)))
     if TABLE is not None:
         rows = [raw] if isinstance(raw, dict) else list(cast("Sequence[dict[str, object]]", raw))
         return (TABLE.encode(TABLE.rows(rows)),)
@@ -112,6 +116,21 @@ def prepare(raw: Examples) -> Arrays:
             f"images are {array.dtype}: give raw uint8 values of 0 to 255, the model scales them"
         )
     return (np.ascontiguousarray(array, dtype=SIGNATURE["input"]["dtype"]),)
+
+
+def text_of(given: object) -> str:
+    """One text; also of a row that holds a text and nothing else, and nothing of a cell without one.
+
+    Raises:
+        ValueError: it is something else, which would be read as the words that Python prints for it.
+    """
+    if isinstance(given, dict) and len(given) == 1:
+        given = next(iter(given.values()))
+    if given is None or (isinstance(given, float) and given != given):
+        return ""
+    if not isinstance(given, str):
+        raise ValueError(f"{str(given)[:60]} is no text: give texts, or rows with one text each")
+    return str(given)
 
 
 def encoded(texts: list[str]) -> Arrays:
@@ -254,21 +273,25 @@ def check(predict: Predict) -> str:
     return f"answers {len(answers)} examples as measured, to within {worst:.2g}"
 
 
-def read(path: Path) -> Examples:
+def read(path: Path | str) -> Examples:
     """Examples from a file, by its ending."""
+    path, pictures = Path(path), SIGNATURE["input"].get("pictures")
+    if pictures is not None and path.suffix.lower() not in (".npy", ".csv", ".jsonl", ".txt"):
+        shape, colour = tuple(SIGNATURE["input"]["shape"]), tuple(pictures["background"])
+        return np.asarray(beside("pictures").decode(path, shape, colour, pictures["white"]))[None]
     if path.suffix == ".npy":
         return np.asarray(np.load(path))
     if path.suffix == ".jsonl":
-        return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+        return [json.loads(line) for line in path.read_text(encoding="utf-8-sig").split("\n") if line.strip()]
     if path.suffix == ".csv" and TABLE is not None:
         with path.open(encoding="utf-8-sig", newline="") as file:
             return list(csv.DictReader(file, delimiter=SIGNATURE["input"].get("separator") or ","))
     if path.suffix == ".csv":
         return np.loadtxt(path, delimiter=",", ndmin=2)
     if path.suffix == ".txt":
-        lines = path.read_text(encoding="utf-8").split("\n")
+        lines = path.read_text(encoding="utf-8-sig").split("\n")
         return lines[:-1] if lines[-1] == "" else lines
-    raise ValueError(f"{path}: give a .npy, .csv, .jsonl or .txt file")
+    raise ValueError(f"{path}: give a .npy, .csv, .jsonl or .txt file{' or an image' * bool(pictures)}")
 
 
 def said(answer: np.ndarray) -> dict[str, object]:
@@ -285,19 +308,20 @@ def said(answer: np.ndarray) -> dict[str, object]:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n\n")[0])
-    parser.add_argument("file", nargs="?", type=Path, help=".npy, .csv, .jsonl or .txt")
+    parser.add_argument("files", nargs="*", type=Path, help=".npy, .csv, .jsonl, .txt, or images")
     parser.add_argument("--check", action="store_true", help="compare with the measured answers")
     parser.add_argument("--threads", type=int, default=1)
     options = parser.parse_args()
-    if options.check == (options.file is not None):
+    if options.check == bool(options.files):
         parser.error("give a file, or --check")
     try:
         predict = load(options.threads)
         if options.check:
             print(check(predict))
         else:
-            for answer in predict(read(options.file)):
-                print(json.dumps(said(answer)))
+            for file in options.files:
+                for answer in predict(read(file)):
+                    print(json.dumps(said(answer)))
     except (ValueError, OSError) as error:
         print(error, file=sys.stderr)
         return 1
