@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -119,13 +120,14 @@ def test_what_is_not_known_is_named_and_what_is_no_request_is_refused(tmp_path: 
     for line, text in (
         ('{"histroy": [7]}', "has 'histroy', which nothing reads: it takes user, history"),
         ('{"history": "7"}', "give a list of item ids"),
+        ('{"user": 1001, "time": 1700000000}', "give days since 1970, as .* divide seconds by 86400"),
         ("[7]", "is no JSON object"),
         ("{", ":1: no JSON"),
     ):
         (tmp_path / "requests.jsonl").write_text(line + "\n")
         command = [sys.executable, "-I", tmp_path / "deploy" / "predict.py", tmp_path / "requests.jsonl"]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
-        assert done.returncode == 1 and text in done.stderr and "Traceback" not in done.stderr
+        assert done.returncode == 1 and re.search(text, done.stderr) and "Traceback" not in done.stderr
 
 
 def test_a_recommender_that_answers_otherwise_is_found_out(tmp_path: Path) -> None:

@@ -67,6 +67,24 @@ def test_a_declared_metric_may_be_limited_and_is_known_with_its_direction(tmp_pa
     assert (known.low, known.high) == (0.0, 1.0)
 
 
+@pytest.mark.parametrize("name", ["wer", "val_loss", "top5_error", "desk_cost", "gap"])
+def test_a_metric_of_which_less_may_be_better_is_asked_which_way_it_goes(tmp_path: Path, name: str) -> None:
+    goes = "minimize gap" if name == "gap" else f"maximize {name}"
+    with pytest.raises(SuiteError) as told:
+        read_suite(written(tmp_path, f'{name}: {{function: "my_metrics:within"}}', goes))
+    (mistake,) = told.value.mistakes  # and not that the objective should be turned round
+    assert (
+        f"metrics.{name}: `{name}` does not say which way is an improvement: add `better: lower`" in mistake
+    )
+    said = f'{name}: {{function: "my_metrics:within", better: lower}}'
+    assert metrics_of(read_suite(written(tmp_path, said, f"minimize {name}")))[name].better == "lower"
+    saved = 'cost_saved: {function: "my_metrics:within"}'
+    assert (
+        metrics_of(read_suite(written(tmp_path, saved, "maximize cost_saved")))["cost_saved"].better
+        == "higher"
+    )
+
+
 def test_every_fraction_of_the_harness_lies_between_0_and_1_but_r2() -> None:
     """R² is a share of the variance, and negative where a model is worse than the mean."""
     ends = {name: (m.low, m.high) for name, m in METRICS.items() if m.unit == "fraction"}

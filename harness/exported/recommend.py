@@ -28,6 +28,8 @@ import numpy as np
 HERE = Path(__file__).resolve().parent
 MODEL = HERE / "model"
 KEYS = ("user", "history", "session", "time")
+LATEST_DAY = 84_000.0
+"""Days since 1970, in the year 2199: what lies later was counted in a smaller unit."""
 AGREE = 0.99
 """Share of the checked places that must hold the same item: equal scores may stand in another order."""
 
@@ -43,7 +45,7 @@ def load(threads: int = 1, top: int = 10) -> Recommend:
 
     def recommend(requests: Sequence[Request]) -> list[dict[str, Any]]:
         for number, request in enumerate(requests, 1):
-            refuse(request, number)
+            refuse(request, number, float(about["settings"]["now"]))
         asked, codes = pipeline.told(requests)
         ranked = asked.answer(codes).ranked[:, :top]
         ids = pipeline.item_ids
@@ -58,9 +60,11 @@ def load(threads: int = 1, top: int = 10) -> Recommend:
     return recommend
 
 
-def refuse(request: object, number: int) -> None:
+def refuse(request: object, number: int, now: float) -> None:
     """Refuse what is no request.
 
+    Args:
+        now: the day of deployment.
     Raises:
         ValueError: what is wrong with it, and the cure.
     """
@@ -73,6 +77,11 @@ def refuse(request: object, number: int) -> None:
             raise ValueError(f"request {number}: {key} is {value!r}: give a list of item ids")
         if key == "time" and (isinstance(value, bool) or not isinstance(value, (int, float))):
             raise ValueError(f"request {number}: time is {value!r}: give days as the log counts them")
+        if key == "time" and value > LATEST_DAY > now:
+            raise ValueError(
+                f"request {number}: time is {value!r}: give days since 1970, as {now:.2f} of the deployment; "
+                "divide seconds by 86400"
+            )
 
 
 def remarks(request: Request, users: set[str], items: set[str], about: Mapping[str, Any]) -> dict[str, Any]:

@@ -267,8 +267,8 @@ def _check_objective(draft: Draft) -> None:
 def _check_direction(draft: Draft, text: str, metric: str, place: Place) -> None:
     """An objective that goes the metric's own way: against it, the worst would be named."""
     entry = entry_of(draft, metric)
-    if entry is None:
-        return
+    if entry is None or (draft.given("metrics", metric) and not draft.given("metrics", metric, "better")):
+        return  # `check_metrics` asks which way it goes
     verb = {"higher": "maximize", "lower": "minimize"}[entry.better]
     if parse_objective(text)[0] != verb:
         told = (

@@ -22,6 +22,14 @@ if TYPE_CHECKING:
     from harness.reading.draft import Draft
 
 NAME = re.compile(r"[a-z][a-z0-9_]{0,49}", re.ASCII)
+LESS = frozenset(
+    {"loss", "losses", "error", "errors", "err", "wer", "cer", "ter", "eer", "mae", "mse", "rmse", "rmsle",
+     "mape", "smape", "mase", "msle", "perplexity", "ppl", "brier", "ece", "nll", "fid", "kid", "lpips",
+     "deviance", "cost", "costs", "latency", "regret", "mistakes", "misses", "missed", "fpr", "fnr", "hinge",
+     "pinball", "crps", "distance", "wrong", "logloss"}
+)  # fmt: skip
+"""Words in the name of a metric of which less is better, as far as a name tells."""
+MORE = frozenset({"saved", "saving", "savings", "reduction", "avoided", "gain", "skill", "improvement"})
 TAKEN = ("value", "id", "target", "prediction", "group")
 
 
@@ -39,6 +47,21 @@ def check_metrics(draft: Draft) -> None:
             text = f"own metrics read a prediction for each example, which {task} has not: drop it"
             draft.wrong(("metrics", name), text, place)
         _check_function(draft, name)
+        _check_better(draft, name)
+
+
+def _check_better(draft: Draft, name: str) -> None:
+    """More is taken for better, unless it is said: not of a metric that is minimised, or called a loss."""
+    if draft.given("metrics", name, "better") or draft.node("metrics", name, "function") is None:
+        return
+    words = set(name.split("_"))
+    is_minimised = (draft.get(str, "decision", "objective") or "").split() == ["minimize", name]
+    if is_minimised or (words & LESS and not words & MORE):
+        text = (
+            f"`{name}` does not say which way is an improvement: add `better: lower`, or `better: higher` if "
+            "more of it is better"
+        )
+        draft.wrong(("metrics", name), text, draft.key_place("metrics", name))
 
 
 def _check_function(draft: Draft, name: str) -> None:

@@ -176,7 +176,7 @@ class OwnMetric(Model):
     unit: str = "fraction"
     """`fraction` for shares of 1; otherwise what the column shows."""
     better: Literal["higher", "lower"] = "higher"
-    """Which way a difference is an improvement."""
+    """Which way a difference is an improvement; to be said where the name or the objective tells of less."""
 
 
 class Expectation(Model):
