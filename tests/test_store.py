@@ -427,3 +427,14 @@ def test_a_lock_is_free_again_when_its_holder_dies(tmp_path: Path) -> None:
 def test_where_there_are_no_runs_the_cure_is_to_run_one(tmp_path: Path) -> None:
     with pytest.raises(HarnessError, match="there are none in .*; `python -m harness run SUITE` makes one"):
         find_run("latest", tmp_path)
+
+
+def test_a_file_in_a_runs_place_is_told_what_it_is(tmp_path: Path) -> None:
+    (tmp_path / "bench.csv").write_text("model,top1 (%),p99 (ms)\nresnet,76.1,15.2\n")
+    (tmp_path / "shop.yaml").write_text("# mine\nname: shop\n")
+    for name, said in (
+        ("bench.csv", "is a file and no run: .* by `expect`"),
+        ("shop.yaml", "its name, `shop`"),
+    ):
+        with pytest.raises(HarnessError, match=said):
+            find_run(str(tmp_path / name), tmp_path)

@@ -12,7 +12,7 @@ from harness.analysis.stamps import sources_of
 from harness.cli.options import near
 from harness.mistakes import noting, refuse
 from harness.record import RecordError
-from harness.store.runs import RunFolder, find_measured, list_runs
+from harness.store.runs import RunFolder, find_measured, list_runs, said_of_file
 
 
 def compare_all(
@@ -103,6 +103,8 @@ def _runs(names: Sequence[str], out: str, mistakes: list[str]) -> list[RunFolder
 def _of_suite(name: str, out: str) -> list[RunFolder]:
     suite = name.rstrip("/")
     found = [run for run in list_runs(out, suite) if run.trial_ids()]
+    if not found and (said := said_of_file(suite)):
+        raise RecordError(said)
     if len(found) < 2:
         many = "one run" if found else "no run"
         raise RecordError(

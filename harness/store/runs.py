@@ -158,6 +158,8 @@ def find_run(text: str, out: str | Path = "results") -> RunFolder:
         raise HarnessError(
             f"several runs match {text!r}: " + ", ".join(f"{r.suite_name}/{r.id}" for r in matches)
         )
+    if said := said_of_file(text):
+        raise HarnessError(said)
     if not runs:
         raise HarnessError(
             f"no run {text!r}: there are none in {out} yet; `python -m harness run SUITE` makes one"
@@ -166,6 +168,20 @@ def find_run(text: str, out: str | Path = "results") -> RunFolder:
     near = get_close_matches(text, names, n=1)
     hint = f"did you mean {near[0]!r}?" if near else f"see `python -m harness list runs` (looked in {out})"
     raise HarnessError(f"no run {text!r}: {hint}")
+
+
+def said_of_file(text: str) -> str:
+    """What is to be said of a file that stands in a run's place; empty where there is none."""
+    file = Path(text)
+    if not file.is_file():
+        return ""
+    if file.suffix in (".yaml", ".yml"):
+        named = re.search(r"^name:\s*([\w.@+-]+)", file.read_text(errors="replace"), re.MULTILINE)
+        return f"{text} is a suite: its runs are called by its name" + (f", `{named[1]}`" if named else "")
+    return (
+        f"{text} is a file and no run: decided, compared and exported is what `run` has measured; figures of "
+        "others are held against a run by `expect` in its suite"
+    )
 
 
 def find_measured(text: str, out: str | Path = "results") -> RunFolder:
