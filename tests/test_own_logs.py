@@ -699,3 +699,39 @@ def test_a_title_with_commas_is_an_item(tmp_path: Path) -> None:
     lines = [f'u{k % 7},"{titles[k % 4]}",{1_700_000_000 + k}' for k in range(60)]
     (tmp_path / "log.csv").write_text("\n".join(["user,item,time", *lines]))
     assert len(load(tmp_path / "log.csv").catalogue) == 4
+
+
+@pytest.mark.parametrize("wrong", ["2031-01-01", "1999-01-01"])
+def test_a_few_times_far_from_all_others_are_refused_where_the_log_is_cut_by_time(
+    tmp_path: Path, wrong: str
+) -> None:
+    rows = [f"u{k % 17},i{k % 5},2024-0{1 + k % 6}-1{k % 9}" for k in range(150)]
+    rows[40] = f"u1,i1,{wrong}"
+    (tmp_path / "log.csv").write_text("\n".join(["user,item,time", *rows]))
+    with pytest.raises(
+        DataError, match=rf"log\.csv:42: the time {wrong} \(one row\) lies [\d,]+ days from all"
+    ):
+        load(tmp_path / "log.csv")
+    assert len(load(tmp_path / "log.csv", split="leave_one_out").events) == 150
+    (tmp_path / "log.csv").write_text("\n".join(["user,item,time", *rows[:40], *rows[41:]]))
+    assert len(load(tmp_path / "log.csv").events) == 149
+
+
+def test_a_test_part_of_far_more_or_fewer_choices_than_its_share_of_time_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "log.csv"
+
+    def notes(days: np.ndarray, **args: Any) -> str:
+        rows = [f"u{k % 17},i{k % 5},{1_700_000_000 + int(day * 86400)}" for k, day in enumerate(days)]
+        path.write_text("\n".join(["user,item,time", *rows]))
+        return " ".join(interactions_csv.notes(path=str(path), **args))
+
+    shares = np.linspace(0, 1, 300)
+    said = notes(100 * shares**4)  # fades out
+    assert "the last 10% of the time, the test part, holds" not in said
+    said = notes(100 * shares**8)
+    assert re.search(
+        r"the test part, holds 1% of the choices \(4; 296 are learnt from\): `test: 0\.57`", said
+    )
+    assert "the test part, holds" not in notes(100 * shares**8, test=0.57)
+    assert "the test part, holds" not in notes(100 * shares)
+    assert "write `split: leave_one_out`" in notes(np.sort(100 - 100 * np.linspace(0, 1, 300) ** 9)[-299:])

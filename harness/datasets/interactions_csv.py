@@ -34,7 +34,7 @@ from harness.datasets.interest import Interest, interest_of, orders_of, weights_
 from harness.datasets.item_table import catalogue_of, read_items
 from harness.datasets.log_file import read_log
 from harness.datasets.log_ids import check_ids, check_known_items, check_single, codes_of, said_of_ids
-from harness.datasets.log_shape import said_of_groups, said_of_shape
+from harness.datasets.log_shape import check_apart, said_of_groups, said_of_shape
 from harness.datasets.log_times import days_of
 from harness.datasets.own_files import content_of_file, existing
 from harness.datasets.raw import MISSING, Layout
@@ -227,6 +227,8 @@ def _days(
             f"{path}: column {when!r} has the same time in all rows, so that split global_time has "
             "nothing to cut by: write `time: null` and `split: random`"
         )
+    if protocol.split == "global_time":
+        mistakes += check_apart(day, path)
     return day
 
 

@@ -11,8 +11,40 @@ LISTS = ("|", ";", "', '")
 """Between the groups of a cell."""
 MANY = 0.2
 """Of a log's choices a share that is worth a word."""
+WIDE, FEW, SEVERAL = 0.5, 0.01, 100
+"""A gap in the times, of all that they span, beyond which lies no more than such a share of so many rows."""
+LEAST = 0.001
+"""A share of the time that may be cut off."""
+USUAL, UNEVEN = 0.1, 4
+"""A usual share to test on, and how many times that, or what part, is far from it."""
 STRANGERS = 0.5
 """Of the users who choose in the test part."""
+
+
+def check_apart(day: np.ndarray, path: str) -> list[str]:
+    """What is wrong with times of which a few lie so far from all others that they alone are cut off by time.
+
+    Args:
+        day: (n,) days since 1970, of the rows as they stand in the file.
+    """
+    order = np.argsort(day, kind="stable")
+    gaps = np.diff(day[order])
+    if len(day) < SEVERAL:
+        return []
+    cut = int(np.argmax(gaps)) + 1
+    few, rest = sorted((order[:cut], order[cut:]), key=len)
+    if gaps[cut - 1] <= WIDE * gaps.sum() or len(few) > max(1, FEW * len(day)):
+        return []
+    rows, away = f"{len(few)} rows" if len(few) > 1 else "one row", f"{gaps[cut - 1]:,.0f}"
+    return [
+        f"{path}:{int(few[0]) + 2}: the time {_day(day[few[0]])} ({rows}) lies {away} days from "
+        f"all others, {_day(day[rest].min())} to {_day(day[rest].max())}: cut by time these alone would be "
+        "learnt from, or asked for; correct or drop such rows, or write `split: leave_one_out`"
+    ]
+
+
+def _day(days: float) -> str:
+    return str(np.datetime64(int(days), "D"))
 
 
 def said_of_shape(data: Interactions) -> list[str]:
@@ -36,6 +68,7 @@ def said_of_shape(data: Interactions) -> list[str]:
             "little is compared but what strangers are shown: where each user is one visit write "
             "`split: leave_one_out`"
         )
+    said += _uneven(events.time, late, protocol.test)
     new = float(np.mean(~np.isin(events.item[late], events.item[~late]))) if late.any() else 0.0
     if new >= MANY:
         said.append(
@@ -43,6 +76,21 @@ def said_of_shape(data: Interactions) -> list[str]:
             "learns from choices alone cannot find them; a table of items (`items_path`) helps two_tower"
         )
     return said
+
+
+def _uneven(time: np.ndarray, late: np.ndarray, test: float) -> list[str]:
+    """That a share of the time holds quite another share of the choices; nothing where it does not."""
+    share, span = float(np.mean(late)), float(time.max() - time.min())
+    if min(test, USUAL) / UNEVEN <= share <= UNEVEN * max(test, USUAL):
+        return []
+    fair = (time.max() - np.quantile(time, 1 - USUAL)) / span
+    cure = f"`test: {fair:.2g}` cuts off {USUAL:.0%} of them"
+    cure = cure if fair > LEAST else "write `split: leave_one_out`"
+    asked, learnt = int(late.sum()), int((~late).sum())
+    return [
+        f"the last {test:.0%} of the time, the test part, holds {share:.0%} of the choices ({asked:,}; "
+        f"{learnt:,} are learnt from): {cure}"
+    ]
 
 
 def said_of_groups(column: pd.Series, name: str) -> list[str]:
