@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import struct
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -315,3 +317,31 @@ def test_a_turned_image_with_transparency_stands_upright_on_the_background(tmp_p
         image.save(tmp_path / "a" / f"x.{ending}", exif=turned, lossless=True)
         seen = image_folder.decode(tmp_path / "a" / f"x.{ending}", (3, 16, 16))
         assert seen[:, 0, 8].tolist() == [255, 0, 0] and seen[:, 15, 8].tolist() == [255, 255, 255]
+
+
+def png_of_16_bits(path: Path, pixels: np.ndarray) -> None:
+    """A colour PNG of 16 bits, which Pillow reads and does not write."""
+
+    def chunk(kind: bytes, content: bytes) -> bytes:
+        return (
+            struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+        )
+
+    height, width, _ = pixels.shape
+    rows = b"".join(b"\0" + row.astype(">u2").tobytes() for row in pixels)
+    head = struct.pack(">IIBBBBB", width, height, 16, 2, 0, 0, 0)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    parts = chunk(b"IHDR", head), chunk(b"IDAT", zlib.compress(rows)), chunk(b"IEND", b"")
+    path.write_bytes(b"\x89PNG\r\n\x1a\n" + b"".join(parts))
+
+
+@pytest.mark.parametrize(("top", "is_dark"), [(4095, True), (65535, False)])
+def test_colour_images_of_16_bits_that_use_12_are_refused(tmp_path: Path, top: int, is_dark: bool) -> None:
+    ramp = np.linspace(0, top, 192).reshape(8, 8, 3).astype(np.uint16)
+    for name in ("cat/1.png", "cat/2.png", "dog/3.png", "dog/4.png"):
+        png_of_16_bits(tmp_path / name, ramp)
+    if is_dark:
+        with pytest.raises(DataError, match="colour images of 16 bits reach 4095 at most, .* nearly black"):
+            load(tmp_path)
+    else:
+        np.testing.assert_array_equal(load(tmp_path).train.inputs[0], (ramp >> 8).transpose(2, 0, 1))

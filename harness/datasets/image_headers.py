@@ -35,7 +35,8 @@ class Headers:
 
     Args:
         side: the median shorter side. several: files with more than one picture.
-        brightest: the highest value in images of 16 bits, 0 where there are none.
+        brightest: the highest value in grey images of 16 bits, 0 where there are none. colour: in those of
+            16 bits a colour, of which Pillow reads the upper 8.
     """
 
     files: int = 0
@@ -44,6 +45,7 @@ class Headers:
     several: int = 0
     long: int = 0
     brightest: int = 0
+    colour: int = 0
 
 
 def headers_of(files: Sequence[Path], root: Path) -> Headers:
@@ -67,6 +69,7 @@ def _look_at(files: Sequence[Path]) -> Headers:
 
     sides: list[int] = []
     tops: list[int] = []
+    colours: list[int] = []
     transparent = several = long = 0
     for file in files:
         try:
@@ -77,10 +80,15 @@ def _look_at(files: Sequence[Path]) -> Headers:
                 long += max(image.size) >= LONG * min(image.size)
                 if is_deep(image) and len(tops) < DEEP:
                     tops.append(int(np.asarray(image).max()))
+                elif len(colours) < DEEP and any(
+                    ";16" in str(tile[3]) for tile in getattr(image, "tile", ())
+                ):
+                    colours.append(256 * int(np.asarray(image.convert("RGB")).max()) + 255)
         except (UnidentifiedImageError, Image.DecompressionBombError, OSError, ValueError, SyntaxError):
             continue  # said by name when all are decoded
     side = round(float(np.median(sides))) if sides else 1
-    return Headers(len(sides), side, transparent, several, long, max(tops, default=0))
+    brightest, colour = max(tops, default=0), max(colours, default=0)
+    return Headers(len(sides), side, transparent, several, long, brightest, colour)
 
 
 def check_white(headers: Headers, white: int) -> None:
@@ -96,6 +104,11 @@ def check_white(headers: Headers, white: int) -> None:
         raise DataError(
             f"images of 16 bits reach {headers.brightest} at most, where {white} is white: they would be "
             f"nearly black; write `white: {likely}`, or what white is"
+        )
+    if headers.colour and headers.colour < DARK * WHITE:
+        raise DataError(
+            f"colour images of 16 bits reach {headers.colour} at most, where {WHITE} is white, and their "
+            "upper 8 bits alone are read: they would be nearly black; save them with 8 bits"
         )
 
 
