@@ -6,8 +6,9 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
-from harness.datasets import text_csv
+from harness.datasets import image_folder, text_csv
 from harness.datasets.labels import check_single
 from harness.record import DataError
 
@@ -41,3 +42,22 @@ def test_the_cure_works_where_the_joined_labels_are_meant_as_classes(tmp_path: P
         text_csv.task(path=str(file))
     task = text_csv.task(path=str(file), labels={"toxic|rude": "toxic and rude"})
     assert task.class_names == ("rude", "toxic", "toxic and rude")
+
+
+def test_a_test_part_without_rows_of_a_class_is_told(tmp_path: Path) -> None:
+    def rows(kinds: str) -> str:
+        return "text,label\n" + "".join(f"comment {i} {kinds},{kinds[i % len(kinds)]}\n" for i in range(24))
+
+    for name, kinds in (("train.csv", "abcd"), ("some.csv", "ab"), ("all.csv", "abcd")):
+        (tmp_path / name).write_text(rows(kinds))
+    args = {"path": str(tmp_path / "train.csv"), "test_path": str(tmp_path / "some.csv")}
+    said = "the test part has nothing of 2 of 4 classes ('c', 'd'): no figure says how they are found"
+    assert any(note.startswith(said) for note in text_csv.notes(**args))
+    assert not text_csv.notes(**{**args, "test_path": str(tmp_path / "all.csv")})
+    assert not text_csv.notes(path=args["path"])
+    for part, label in (("train", "cat"), ("train", "dog"), ("test", "cat")):
+        (tmp_path / "img" / part / label).mkdir(parents=True)
+        for number in range(3):
+            Image.new("L", (4, 4), number).save(tmp_path / "img" / part / label / f"{part}{number}.png")
+    found = image_folder.notes(path=str(tmp_path / "img"), size=4)
+    assert found[0].startswith("the test part has nothing of 1 of 2 classes ('dog')")

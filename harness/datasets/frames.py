@@ -21,7 +21,7 @@ from harness.datasets.labels import (
     counted,
     in_order,
     raise_all,
-    said_of_rare,
+    said_of_classes,
     words_for_nothing,
 )
 from harness.datasets.line_of_names import below, headless, lacking
@@ -332,7 +332,8 @@ def class_targets(
         )
     index = {name: i for i, name in enumerate(unique)}
     targets = np.array([index.get(name or "", -1) for name in classes], dtype=np.int64)[codes]
-    return unique, targets, (*words_for_nothing(counts), *said_of_rare(counts, column))
+    tested = read[cut:] if table.test_rows else ()
+    return unique, targets, (*words_for_nothing(counts), *said_of_classes(counts, tested, column))
 
 
 def check_trained(

@@ -16,7 +16,7 @@ from harness.datasets.image_files import (
     left_aside,
     said_of_folders,
 )
-from harness.datasets.labels import check_alike, check_known, raise_all
+from harness.datasets.labels import check_alike, check_known, raise_all, said_of_absent
 from harness.datasets.own_files import existing
 from harness.datasets.part_names import part_called
 from harness.record import DataError
@@ -65,6 +65,8 @@ def list_images(path: str, test_folder: str | None, labels: Mapping[str, str]) -
     found.sort(key=lambda entry: entry[2].relative_to(root).as_posix())
     _check(root, found, labels)
     part_of, label_of, files = zip(*found, strict=True)
+    tested = {label for part, label, _ in found if part == "test"}
+    notes += said_of_absent(Counter(label_of), tested)
     outer = [folder for folder, part in parts.items() if part] or [root]
     raise_all([said for place in outer for folder in _folders(place) for said in left_aside(folder, root)])
     if outer != [root] or not any(part_of):  # else parts stand inside the classes

@@ -6,7 +6,7 @@ import difflib
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from decimal import Decimal
 
 import numpy as np
@@ -234,14 +234,31 @@ def check_no_scores(names: Sequence[str], where: str, cure: str) -> list[str]:
     ]
 
 
-def said_of_rare(counts: Mapping[str, int], column: str) -> list[str]:
-    """What `plan` says where many classes are of one row."""
+def said_of_classes(counts: Mapping[str, int], tested: Iterable[str], column: str) -> list[str]:
+    """What `plan` says where many classes are of one row, and where none of a class is tested on.
+
+    Args:
+        counts: class → rows. tested: the classes of a test part of its own; empty where there is none.
+    """
+    said = said_of_absent(counts, set(tested))
     once = sum(rows == 1 for rows in counts.values())
-    if once < MANY_RARE or once < RARE * len(counts):
+    if once >= MANY_RARE and once >= RARE * len(counts):
+        said.append(
+            f"{once:,} of {len(counts):,} classes of column {column!r} have one row each: such a class is "
+            "learnt or asked for, never both; drop these rows, or name another column"
+        )
+    return said
+
+
+def said_of_absent(counts: Mapping[str, int], tested: Collection[str]) -> list[str]:
+    """That a test part lacks classes, which no figure then knows; nothing where there is no such part."""
+    absent = in_order(label for label in counts if label not in tested) if tested else ()
+    if not absent:
         return []
+    listed = ", ".join(map(repr, absent[:5])) + (", …" if len(absent) > 5 else "")
     return [
-        f"{once:,} of {len(counts):,} classes of column {column!r} have one row each: such a class is learnt "
-        "or asked for, never both; drop these rows, or name another column"
+        f"the test part has nothing of {len(absent)} of {len(counts)} classes ({listed}): no figure says how "
+        "they are found, and macro recall, precision and F1 count answers that name them as 0"
     ]
 
 
