@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from harness.datasets import image_folder, text_csv
+from harness.datasets import image_csv, image_folder, text_csv
 from harness.datasets.labels import check_single
 from harness.record import DataError
 
@@ -61,3 +61,21 @@ def test_a_test_part_without_rows_of_a_class_is_told(tmp_path: Path) -> None:
             Image.new("L", (4, 4), number).save(tmp_path / "img" / part / label / f"{part}{number}.png")
     found = image_folder.notes(path=str(tmp_path / "img"), size=4)
     assert found[0].startswith("the test part has nothing of 1 of 2 classes ('dog')")
+
+
+def test_a_row_for_each_label_is_told_to_be_several_labels(tmp_path: Path) -> None:
+    def said(kinds: list[str]) -> tuple[str, ...]:
+        rows = [
+            f"comment {i},{label}" for i in range(30) for label in kinds[: 1 + (i % 2) * (len(kinds) > 1)]
+        ]
+        (tmp_path / "t.csv").write_text("\n".join(["text,label", *rows, "other,spam", "more,spam"]) + "\n")
+        return text_csv.notes(path=str(tmp_path / "t.csv"))
+
+    assert said(["rude", "spam"])[0].startswith("15 of 32 texts stand in several rows under other labels")
+    assert not said(["rude", "rude"])
+    for number in range(6):
+        Image.new("L", (4, 4), number).save(tmp_path / f"{number}.png")
+    rows = [f"{number}.png,{label}" for number in range(6) for label in ("cat", "dog")]
+    (tmp_path / "i.csv").write_text("\n".join(["image,label", *rows]) + "\n")
+    (note,) = image_csv.notes(path=str(tmp_path / "i.csv"), size=4)
+    assert note.startswith("6 of 6 images stand in several rows") and "`label_separator: " in note

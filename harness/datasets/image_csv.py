@@ -26,8 +26,8 @@ from harness.datasets.image_headers import check_white, headers_of, said_of
 from harness.datasets.labels import raise_all
 from harness.datasets.own_files import content_of
 from harness.datasets.pictures import WHITE
-from harness.datasets.splits import counts_of, take
-from harness.datasets.user_file import answers_of
+from harness.datasets.splits import coded, counts_of, take
+from harness.datasets.user_file import answers_of, said_of_several
 from harness.protocols import Dataset, Split, Task
 from harness.record import DataError
 
@@ -129,7 +129,8 @@ class _Opened:
         kind = answers.task_name("image_classification")
         side, channels = given["size"], 1 if given["grey"] else 3
         self.task = Task(kind, len(answers.names), answers.names, (channels, side, side), inputs="image")
-        self.columns, self.notes = table.columns, (*table.notes, *answers.notes)
+        several = said_of_several(coded(keys)[0], answers, "images")
+        self.columns, self.notes = table.columns, (*table.notes, *answers.notes, *several)
 
 
 def _opened(args: Mapping[str, Any]) -> _Opened:

@@ -11,8 +11,8 @@ import numpy as np
 from harness.datasets.arguments import complete
 from harness.datasets.duplicates import plain_words
 from harness.datasets.frames import Source, divide, read_table
-from harness.datasets.splits import take
-from harness.datasets.user_file import Loaded, UserFile, answers_of
+from harness.datasets.splits import coded, take
+from harness.datasets.user_file import Loaded, UserFile, answers_of, said_of_several
 from harness.protocols import Dataset, Split, Task
 from harness.suite.source import quoted
 
@@ -85,4 +85,5 @@ def _load(source: Source, content: str, text: str, label: str, label_separator: 
     information = Task(name, len(answers.names), answers.names, inputs="text" if answers.has_labels else "")
     whole = Split(texts, answers.targets, np.arange(len(texts), dtype=np.int64), groups, table.columns)
     dataset = Dataset(information, take(whole, train_rows), take(whole, test_rows))
-    return dataset, (*table.notes, *answers.notes)
+    same = coded(keys)[0]
+    return dataset, (*table.notes, *answers.notes, *said_of_several(same, answers, "texts"))

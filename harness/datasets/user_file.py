@@ -24,6 +24,8 @@ from harness.datasets.multilabel import check_labels_trained, label_targets
 from harness.datasets.splits import counts_of
 from harness.protocols import Dataset, Task
 
+LEAST_SEVERAL, SEVERAL = 5, 0.05
+"""So many examples under several labels, and such a share of all, are told."""
 Loaded = tuple[Dataset, tuple[str, ...]]
 """A data set, and what is worth knowing of how its files were read."""
 
@@ -94,6 +96,25 @@ class ColumnAnswers:
             check_labels_trained(table, self.names, self.targets, train_rows)
         else:
             check_trained(table, self.names, self.targets, train_rows, test_rows)
+
+
+def said_of_several(groups: np.ndarray, answers: ColumnAnswers, what: str) -> list[str]:
+    """That examples stand in several rows under other labels, as in tables of a row for each label.
+
+    Args:
+        groups: (n,) int64, equal examples. what: they are called.
+    """
+    if answers.has_labels:
+        return []
+    pairs = np.unique(np.stack([groups, answers.targets], axis=1), axis=0)
+    several, known = int((np.bincount(pairs[:, 0]) > 1).sum()), len(np.unique(groups))
+    if several < max(LEAST_SEVERAL, SEVERAL * known):
+        return []
+    return [
+        f"{several:,} of {known:,} {what} stand in several rows under other labels, of which an answer can "
+        f"meet one: where {what} have several labels write these in one cell, `cat|dog`, with `label_separator: "
+        '"|"` and `task: multilabel_classification`'
+    ]
 
 
 def answers_of(
