@@ -112,8 +112,8 @@ def said_of_several(groups: np.ndarray, answers: ColumnAnswers, what: str) -> li
         return []
     return [
         f"{several:,} of {known:,} {what} stand in several rows under other labels, of which an answer can "
-        f"meet one: where {what} have several labels write these in one cell, `cat|dog`, with `label_separator: "
-        '"|"` and `task: multilabel_classification`'
+        f"meet one: where {what} have several labels write these in one cell, `cat|dog`, with "
+        '`label_separator: "|"` and `task: multilabel_classification`'
     ]
 
 
