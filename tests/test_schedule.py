@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
+import re
 import socket
 import subprocess
 import sys
 import threading
 import time
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 from ray.tune.error import TuneError
+from ray.tune.execution.tune_controller import TuneController
 
 from harness.progress import Silent
 from harness.record import HarnessError, Record, Resources, Status, Trial
@@ -26,7 +31,7 @@ from harness.schedule.cluster import (
     resolve_gpus,
     serving_nodes,
 )
-from harness.schedule.following import Following
+from harness.schedule.following import AHEAD, AHEAD_OF_ALL, Following, plan_following
 from harness.schedule.lost import NodesLostError, Waiting, head_watched
 from harness.schedule.worker import Orders
 from harness.store.runs import RunFolder, open_run
@@ -190,8 +195,9 @@ def test_a_sweep_that_a_memory_kill_ends_with_a_plain_error_is_told_as_ended(
 
     monkeypatch.setattr(sweep.tune.Tuner, "fit", killed)
     trials = {t.id: t for t in chain("good")[:1]}
+    search = plan_following(Following(list(trials.values()), run, None), 1)
     deaths, cause = sweep._fit(
-        "train", Orders(run, trials, ""), sweep._Sink(Silent(), trials), OURS, [node()]
+        "train", Orders(run, trials, ""), sweep._Sink(Silent(), trials), OURS, [node()], search
     )
     assert deaths == {} and cause == "Task was killed due to the node running low on memory."
 
@@ -480,3 +486,41 @@ def test_a_start_that_a_busy_machine_delays_is_tried_once_more() -> None:
         _connect(SlowRay(late, 2), {}, OURS)
     with pytest.raises(HarnessError, match="Ray on 10.0.0.1:6379 does not answer: .*is the cluster up"):
         _connect(SlowRay(ConnectionError("refused"), 9), {}, SchedulerSettings(address="10.0.0.1:6379"))
+
+
+def test_ray_starts_without_watchers_and_a_sweep_asks_no_trial_after_its_end(
+    run: RunFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A page's server, a scaler, a reader of logs, MLflow imported for a count of callbacks, each trial asked
+    after its end: 4 s before the first trial of a run, and a round trip between any two."""
+    for name in ("mlflow", "ray.air.integrations.mlflow"):
+        monkeypatch.delitem(sys.modules, name, raising=False)
+    asked: list[str] = []
+    train = TuneController._schedule_trial_train
+
+    def counted(controller: TuneController, trial: Any) -> None:
+        asked.append(trial.config["id"])
+        train(controller, trial)
+
+    monkeypatch.setattr(TuneController, "_schedule_trial_train", counted)
+    trials = [chain(name)[0] for name in ("a", "b", "c")]
+    with Kept() as kept:
+        kept.begin(OURS, str)
+        for process in psutil.Process().children(recursive=True):
+            with contextlib.suppress(psutil.Error):  # it has just ended
+                line = " ".join(process.cmdline())
+                assert not re.search("dashboard.py|log_monitor.py|autoscaler", line), line
+        records = run_trials(trials, run, Silent(), OURS, dispatch=FAKE, kept=kept)
+    assert all(record.status == "finished" for record in records)
+    assert Counter(asked) == {trial.id: 2 for trial in trials}, "for its progress, and for its end"
+    assert "mlflow" not in sys.modules
+
+
+def test_more_is_handed_to_tune_where_claims_differ(run: RunFolder) -> None:
+    alike = [chain(f"cnn{n}")[0] for n in range(400)]
+    mixed = [*alike[:-1], replace(alike[-1], resources=Resources(gpus=1.0))]
+    for trials, cpus, most in (
+        (alike, 2, 2 + AHEAD), (mixed, 2, 2 + AHEAD_OF_ALL), (alike, 300, 600), (mixed, 300, 600),
+    ):  # fmt: skip
+        proposer: Any = plan_following(Following(trials, run, None), cpus).proposer
+        assert proposer.max_concurrent == most

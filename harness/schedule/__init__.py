@@ -43,6 +43,8 @@ class Kept(contextlib.ExitStack):
 
             prepare_environment(settings.address)  # before ray is imported
             self.enter_context(connected(settings))
+            import harness.schedule.sweep  # noqa: F401  # Ray Tune takes a second: here, beside what a run checks
+
             self._is_begun = True
 
     def cluster(self, run: RunFolder, watcher: Watcher, settings: SchedulerSettings) -> Cluster:

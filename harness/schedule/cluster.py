@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, TypedDict
 from harness import environment
 from harness.progress import Watcher
 from harness.record import HarnessError, Record, Trial
+from harness.schedule.alone import lightly
 from harness.schedule.lost import LOOK_S, head_watched
 from harness.schedule.submit import code_package
 from harness.store.runs import RunFolder
@@ -193,7 +194,7 @@ def _connect(ray: ModuleType, options: dict[str, object], settings: SchedulerSet
     """
     for attempt in (1, 2):
         try:
-            with _own_signals():
+            with _own_signals(), lightly():
                 ray.init(**options)
             return
         except Exception as error:  # Ray raises the bare class when a node does not come up in time

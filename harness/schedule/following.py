@@ -16,8 +16,9 @@ from harness.schedule.search import TuneSearch
 from harness.schedule.settings import Wanted
 from harness.store.runs import RunFolder
 
-READY = 200
-"""Trials that Tune is handed at least, as it would take of a list."""
+AHEAD, AHEAD_OF_ALL = 24, 200
+"""Trials that Tune is handed beside those that run: each is a claim that the cluster holds open and that Tune
+looks at with every event. More where claims differ: what waits for a GPU keeps no core from the rest."""
 
 
 class Following(Searcher):
@@ -32,7 +33,8 @@ class Following(Searcher):
         super().__init__(metric="score", mode="max")
         self.waiting, self.run = list(trials), run
         self.wanted: Wanted = wanted or (lambda trial: True)
-        self.open = {trial.id for trial in trials}
+        self.own = {trial.id for trial in trials}
+        self.open = set(self.own)
         self.running: dict[str, str] = {}
         self.dropped: set[str] = set()
 
@@ -60,7 +62,7 @@ class Following(Searcher):
         is_wanted = not self.dropped & set(trial.needs) and self.wanted(trial)
         if is_wanted is False:
             self.dropped.add(trial.id)
-        return is_wanted and all(self.run.has_finished(needed) for needed in trial.needs)
+        return is_wanted and all(self.run.has_finished(needed) for needed in self.own & set(trial.needs))
 
     def on_trial_complete(self, trial_id: str, result: object = None, error: bool = False) -> None:
         self.open.discard(self.running.pop(trial_id))
@@ -76,19 +78,13 @@ class Following(Searcher):
         """See `save`."""
 
 
-def needs_order(trials: Sequence[Trial], wanted: Wanted | None) -> bool:
-    """Whether a trial needs another of them, or is to be asked for when its turn comes."""
-    ids = {trial.id for trial in trials}
-    return wanted is not None or any(ids & set(trial.needs) for trial in trials)
-
-
 def plan_following(following: Following, cpus: float) -> TuneSearch:
     """What a sweep hands to Tune.
 
     Args:
-        cpus: of all nodes; as many trials more are kept ready, so that no worker ends for want of the next,
-            and `READY` at least, so that what waits for a GPU keeps no core from the rest.
+        cpus: of all nodes: so many trials may run at once.
     """
-    count = len(following.waiting)
-    limited = ConcurrencyLimiter(following, max_concurrent=max(READY, int(2 * cpus)))
-    return TuneSearch(limited, FIFOScheduler(), count)  # type: ignore[no-untyped-call]
+    claims = {trial.resources for trial in following.waiting}
+    ahead = AHEAD if len(claims) == 1 else AHEAD_OF_ALL
+    limited = ConcurrencyLimiter(following, max_concurrent=int(cpus) + max(ahead, int(cpus)))
+    return TuneSearch(limited, FIFOScheduler(), len(following.waiting))  # type: ignore[no-untyped-call]

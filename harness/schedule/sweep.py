@@ -24,12 +24,13 @@ from ray.tune.error import TuneError
 from harness.progress import Watcher
 from harness.record import HarnessError, Kind, Trial
 from harness.schedule.cluster import NODE, Cluster, ClusterNode, fits, living_nodes, resolve_gpus
-from harness.schedule.following import Following, needs_order, plan_following
+from harness.schedule.following import Following, plan_following
 from harness.schedule.lost import NodesLostError, Waiting
 from harness.schedule.search import TuneSearch, plan_search, skipped
 from harness.schedule.settings import SchedulerSettings, Wanted
+from harness.schedule.slot import Slot, lighten_tune
 from harness.schedule.unrun import why_blocked, write_not_run
-from harness.schedule.worker import MARKS, Orders, Reported, work
+from harness.schedule.worker import MARKS, Orders, Reported
 from harness.store.runs import RunFolder
 from harness.trial.trial import STACKS
 from harness.trial.watchdog import last_words
@@ -45,6 +46,8 @@ SWEEPS = 3
 
 log = logging.getLogger("harness")
 
+lighten_tune()
+
 
 @dataclass
 class _Sink:
@@ -55,6 +58,7 @@ class _Sink:
     status: dict[str, str] = field(default_factory=dict)
     began: dict[str, float] = field(default_factory=dict)
     lasted: dict[str, float] = field(default_factory=dict)
+    died: dict[str, str] = field(default_factory=dict)
     claims: Mapping[str, tune.PlacementGroupFactory] = field(default_factory=dict)
     waiting: Waiting | None = None
 
@@ -83,8 +87,9 @@ class _Forward(Callback):
     def on_trial_error(
         self, iteration: int, trials: list[TuneTrial], trial: TuneTrial, **info: object
     ) -> None:
-        sink = _SINKS[-1]
-        sink.lasted[trial.config["id"]] = time.monotonic() - sink.began.get(trial.config["id"], 0.0)
+        sink, told = _SINKS[-1], trial.config["id"]
+        sink.lasted[told] = time.monotonic() - sink.began.get(told, 0.0)
+        sink.died[told] = str(trial.get_pickled_error() or trial.get_error())
 
     def on_trial_result(
         self,
@@ -142,12 +147,7 @@ def run_sweep(
         )
         sink = _Sink(watcher, orders.trials)
         following = Following(left, run, wanted)
-        if search is not None:
-            tuned: TuneSearch | None = search(left)
-        else:
-            tuned = (
-                plan_following(following, sum(n.cpus for n in nodes)) if needs_order(left, wanted) else None
-            )
+        tuned = search(left) if search else plan_following(following, sum(n.cpus for n in nodes))
         try:
             deaths, cause = _fit(kind, orders, sink, settings, nodes, tuned)
             ended += 1
@@ -220,7 +220,7 @@ def _fit(
     sink: _Sink,
     settings: SchedulerSettings,
     nodes: Sequence[ClusterNode],
-    search: TuneSearch | None = None,
+    search: TuneSearch,
 ) -> tuple[dict[str, str], str]:
     """Run Tune once: trial id → error text of those whose worker died, and why Tune itself gave up.
 
@@ -231,15 +231,20 @@ def _fit(
     if settings.address is not None:
         sink.waiting = Waiting(lambda ids: _can_run([orders.trials[i] for i in ids], nodes))
     storage = Path(tempfile.mkdtemp(prefix="harness-tune-"))
-    trainable = tune.with_resources(tune.with_parameters(work, orders=orders), _claimed)
+    trainable = tune.with_resources(tune.with_parameters(Slot, orders=orders), _claimed)
     _SINKS.append(sink)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            results = tune.Tuner(
+            tune.Tuner(
                 trainable,
-                param_space={} if search else {"id": tune.grid_search(list(orders.trials))},
-                tune_config=_tune_config(search),
+                param_space={},
+                tune_config=tune.TuneConfig(
+                    num_samples=search.count,
+                    reuse_actors=True,
+                    search_alg=search.proposer,
+                    scheduler=search.scheduler,
+                ),
                 run_config=tune.RunConfig(
                     name=f"{kind}-{uuid.uuid4().hex}",
                     storage_path=str(storage),
@@ -257,8 +262,7 @@ def _fit(
     finally:
         _SINKS.pop()
         shutil.rmtree(storage, ignore_errors=True)
-    every = [results[i] for i in range(len(results))]
-    return {(r.config or {})["id"]: str(r.error) for r in every if r.error is not None}, ""
+    return sink.died, ""
 
 
 def raised_by_us(error: BaseException | None) -> BaseException | None:
@@ -277,17 +281,6 @@ def _claimed(config: dict[str, str]) -> tune.PlacementGroupFactory:
     """A trial's claim. A function of this module, not a closure over all claims: Tune unpickles the trainable
     several times a trial, and 320 claims in it kept the driver busy all the time."""
     return _SINKS[-1].claims[config["id"]]
-
-
-def _tune_config(search: TuneSearch | None) -> tune.TuneConfig:
-    if search is None:
-        return tune.TuneConfig(num_samples=1, reuse_actors=True)
-    return tune.TuneConfig(
-        num_samples=search.count,
-        reuse_actors=True,
-        search_alg=search.proposer,
-        scheduler=search.scheduler,
-    )
 
 
 def _claims(

@@ -13,6 +13,7 @@ from typing import Literal, NotRequired, TypedDict
 
 from harness.codec import JsonObject
 from harness.planning.tuning import EnoughError
+from harness.protocols import Progress
 from harness.record import Record, Trial
 from harness.schedule.settings import left_s
 from harness.schedule.together import train_together
@@ -75,7 +76,7 @@ class Reported(TypedDict, total=False):
 
 
 def work(config: Config, orders: Orders) -> None:
-    """The function that Ray Tune calls for each trial, in a reused process."""
+    """Run a trial for Ray Tune, in a reused process."""
     from ray import tune
 
     trial = orders.trials[config["id"]]
@@ -95,9 +96,14 @@ def work(config: Config, orders: Orders) -> None:
         if judged and not _is_last(info) and orders.run.exists(mark_of(orders.session, trial.id)):
             raise EnoughError
 
+    # Tune stops at a report that is `done`; after another it would ask whether there is more.
+    tune.report({**_ended(trial, config, orders, progress), "done": True})
+
+
+def _ended(trial: Trial, config: Config, orders: Orders, progress: Progress) -> Reported:
+    """Run a trial that needs it: what is to be said of its end, when no lock is held any more."""
     if _is_spent(orders):
-        tune.report({"status": "unspent"})
-        return
+        return {"status": "unspent"}
     record = _settled(trial, orders)
     if record is None:
         with host_to_itself(
@@ -106,8 +112,7 @@ def work(config: Config, orders: Orders) -> None:
             partial(note_wait, orders.account),
         ):
             if _is_spent(orders):  # while it waited, where nobody counts that
-                tune.report({"status": "unspent"})
-                return
+                return {"status": "unspent"}
             record = run_trial(
                 trial,
                 orders.run,
@@ -117,7 +122,7 @@ def work(config: Config, orders: Orders) -> None:
                 settings=json.loads(config["settings"]) if "settings" in config else None,
             )
     reason = record.failure.reason if record.failure else ""
-    tune.report({"status": record.status, "reason": reason, "seconds": record.seconds})
+    return {"status": record.status, "reason": reason, "seconds": record.seconds}
 
 
 def _is_last(info: JsonObject) -> bool:
