@@ -6,6 +6,8 @@ and not for each trial, and a trial begins as soon as it is handed over.
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from typing import Any, cast
 
 from ray.air._internal import usage
@@ -57,8 +59,15 @@ class _Registry(registry._Registry):
         return super().get(category, key) if own is None else own  # type: ignore[no-untyped-call]
 
 
-def lighten_tune() -> None:
-    """Take from Tune what costs a sweep time and gives it nothing; once for a process."""
+@contextlib.contextmanager
+def light_tune() -> Iterator[None]:
+    """Inside, Tune leaves out what costs a sweep time and gives it nothing; other sweeps of the process, a
+    notebook's own say, are as they were."""
+    before = usage.tag_callbacks, registry._global_registry
     # It counts callbacks for reports of use, which are off, and imports MLflow and W&B for that: 1.5 s.
     usage.tag_callbacks = lambda callbacks: False
     registry._global_registry = _Registry()
+    try:
+        yield
+    finally:
+        usage.tag_callbacks, registry._global_registry = before

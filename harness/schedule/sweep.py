@@ -28,7 +28,7 @@ from harness.schedule.following import Following, plan_following
 from harness.schedule.lost import NodesLostError, Waiting
 from harness.schedule.search import TuneSearch, plan_search, skipped
 from harness.schedule.settings import SchedulerSettings, Wanted
-from harness.schedule.slot import Slot, lighten_tune
+from harness.schedule.slot import Slot, light_tune
 from harness.schedule.unrun import why_blocked, write_not_run
 from harness.schedule.worker import MARKS, Orders, Reported
 from harness.store.runs import RunFolder
@@ -45,8 +45,6 @@ SWEEPS = 3
 """How often the whole sweep is started again when Ray itself ends it."""
 
 log = logging.getLogger("harness")
-
-lighten_tune()
 
 
 @dataclass
@@ -231,11 +229,11 @@ def _fit(
     if settings.address is not None:
         sink.waiting = Waiting(lambda ids: _can_run([orders.trials[i] for i in ids], nodes))
     storage = Path(tempfile.mkdtemp(prefix="harness-tune-"))
-    trainable = tune.with_resources(tune.with_parameters(Slot, orders=orders), _claimed)
     _SINKS.append(sink)
     try:
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), light_tune():
             warnings.simplefilter("ignore")
+            trainable = tune.with_resources(tune.with_parameters(Slot, orders=orders), _claimed)
             tune.Tuner(
                 trainable,
                 param_space={},
