@@ -81,7 +81,7 @@ def said_of_shape(data: Interactions) -> list[str]:
 def _uneven(time: np.ndarray, late: np.ndarray, test: float) -> list[str]:
     """That a share of the time holds quite another share of the choices; nothing where it does not."""
     share, span = float(np.mean(late)), float(time.max() - time.min())
-    if min(test, USUAL) / UNEVEN <= share <= UNEVEN * max(test, USUAL):
+    if not span or min(test, USUAL) / UNEVEN <= share <= UNEVEN * max(test, USUAL):
         return []
     fair = (time.max() - np.quantile(time, 1 - USUAL)) / span
     cure = f"`test: {fair:.2g}` cuts off {USUAL:.0%} of them"
