@@ -883,6 +883,13 @@ def test_a_mistake_in_shared_training_is_said_once(tmp_path: Path) -> None:
     assert len(found) == 2
 
 
+def test_a_mistake_hides_no_other_of_its_line(tmp_path: Path) -> None:
+    text = suite_text(training="training: {epochs: five, time_limit: 10 minutes}")
+    assert [said.split(": ")[1] for said in mistakes_of(tmp_path, text)] == [
+        "training.time_limit", "training.epochs",
+    ]  # fmt: skip
+
+
 def test_a_mistake_in_an_extended_file_points_into_that_file(tmp_path: Path) -> None:
     (tmp_path / "base.yaml").write_text("\n\n" + suite_text(training="training: {epochs: -1, batch_size: 0}"))
     found = mistakes_of(tmp_path, "extends: base.yaml\ntraining:\n  batch_size: -5\n")

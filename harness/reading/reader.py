@@ -79,7 +79,7 @@ def set_names(path: str | Path, overrides: Sequence[str] = ()) -> tuple[str, ...
 
 def _validated(tree: Node, file: Path, mistakes: list[Mistake]) -> Suite | None:
     draft = _with_paths(make_draft(tree, _folder(tree, file), mistakes))
-    misread = {mistake.place for mistake in mistakes}
+    misread = list(mistakes)
     suite = None
     try:
         plain = {**draft.tree.fields, "folder": str(draft.folder)}
@@ -91,9 +91,18 @@ def _validated(tree: Node, file: Path, mistakes: list[Mistake]) -> Suite | None:
             before = len(mistakes)
             explain(draft, detail)
             # What could not be read has its message already; its type need not be wrong as well.
-            mistakes[before:] = [m for m in mistakes[before:] if m.place not in misread]
+            mistakes[before:] = [m for m in mistakes[before:] if not any(_of_one_key(m, n) for n in misread)]
     check(draft)
     return suite
+
+
+def _of_one_key(one: Mistake, other: Mistake) -> bool:
+    """Whether two mistakes are of one key, or of one and what stands under it: `{a: …, b: …}` has several in a
+    line. What names no key is of its whole line."""
+    if one.place != other.place:
+        return False
+    keys = sorted((m.text.partition(": ")[0] for m in (one, other)), key=len)
+    return any(" " in key for key in keys) or f"{keys[1]}.".startswith(f"{keys[0]}.")
 
 
 def _with_cores(suite: Suite) -> Suite:
