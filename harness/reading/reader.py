@@ -97,8 +97,8 @@ def _validated(tree: Node, file: Path, mistakes: list[Mistake]) -> Suite | None:
 
 
 def _of_one_key(one: Mistake, other: Mistake) -> bool:
-    """Whether two mistakes are of one key, or of one and what stands under it: `{a: …, b: …}` has several in a
-    line. What names no key is of its whole line."""
+    """Whether two mistakes are of one key, or of one and what stands under it: `{a: …, b: …}` has several
+    in a line. What names no key is of its whole line."""
     if one.place != other.place:
         return False
     keys = sorted((m.text.partition(": ")[0] for m in (one, other)), key=len)
