@@ -10,13 +10,8 @@ import pytest
 from benchmarks.until_decided import repeat
 from harness.analysis.criteria import merge_constraints, parse_objective
 from harness.analysis.flips import SLIVER, _past_a_sliver, _past_narrow, find_flips
-from harness.analysis.measure_next import (
-    is_decided,
-    next_measurements,
-    resolved_share,
-    signal_of,
-    value_of_information,
-)
+from harness.analysis.information import resolved_share, signal_of, value_of_information
+from harness.analysis.measure_next import is_decided, next_measurements
 from harness.analysis.more_data import extrapolate
 from harness.analysis.sensitivity import (
     NOBODY,
@@ -148,6 +143,20 @@ def test_perfect_information_about_a_coin_toss_is_worth_its_textbook_value() -> 
     assert full == pytest.approx(0.399, abs=0.01)
     assert half == pytest.approx(0.282, abs=0.01)
     assert value_of_information(outcome, rng.standard_normal(200_000), rng) < 0.003
+
+
+@pytest.mark.parametrize("share", [0.001, 0.003, 0.01, 0.03])
+def test_a_rival_who_rarely_breaks_a_limit_is_worth_no_round(share: float) -> None:
+    """He is behind by two standard deviations of what the round says nothing about; to know that he keeps the
+    limit makes him no better than 996 for 1,002."""
+    found = []
+    for seed in range(5):
+        rng = np.random.default_rng(seed)
+        load, luck = rng.standard_normal(4000), 3 * rng.standard_normal((4000, 2))
+        broken = load < np.quantile(load, share)
+        outcome = np.array([1002.0, 996.0]) + luck - 1300 * np.outer(broken, [0, 1])
+        found.append(value_of_information(outcome, signal_of(load, 0.5, rng), rng))
+    assert np.mean(found) < 0.02
 
 
 def test_one_more_unit_takes_away_its_share_of_the_variance() -> None:

@@ -357,12 +357,30 @@ def test_what_is_worth_nearly_as_much_is_measured_in_the_same_step_where_it_is_c
         asked.rounds.clear()
         return spending._worth_most(question, left_s)[0]
 
-    assert taken(worth) == ["a round of good", "a round of poor"], (
-        "fair takes long: it may prove not to be needed"
-    )
+    assert taken(worth) == [
+        "one more serving round of good/sklearn",
+        "one more serving round of poor/sklearn",
+    ], "fair takes long: it may prove not to be needed"
     assert asked.rounds == {"good/sklearn": 2, "poor/sklearn": 2}
-    assert taken([*worth[:2], option("poor", 10.0, 0.09)]) == ["a round of good"], "it is worth too little"
-    assert taken(worth, left_s=45.0) == ["a round of good"], "the budget is for both"
+    assert taken([*worth[:2], option("poor", 10.0, 0.09)]) == ["one more serving round of good/sklearn"], (
+        "it is worth too little"
+    )
+    assert taken(worth, left_s=45.0) == ["one more serving round of good/sklearn"], "the budget is for both"
+
+
+def test_of_what_the_suite_has_left_the_seconds_count_not_of_what_would_be_worth_most(
+    suite: Suite, tmp_path: Path
+) -> None:
+    """Eight rounds of 10 s were no cheap thing to do beside another, and one was left: it came alone."""
+    asked = Asked(suite, grid_of(plan_trials(suite)))
+    wanted = NextMeasurement("8 more …", "round", "good", "sklearn", 8, 1.0, 80.0, 0.8, 0.3)
+    asked.rounds["good/sklearn"] = suite.serving.rounds - 1
+    left = asked.left_of(wanted, is_open_ended=False)
+    assert left is not None
+    assert (left.what, left.units, left.seconds) == ("one more serving round of good/sklearn", 1, 10.0)
+    assert asked.left_of(wanted, is_open_ended=True) == wanted.of(8)
+    asked.take(left)
+    assert asked.left_of(wanted, is_open_ended=False) is None
 
 
 def test_one_table_tells_of_all_exports_of_a_reference(

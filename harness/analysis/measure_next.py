@@ -12,13 +12,14 @@ significant seed, 3 to 10, raises false alarms from .05 to .16), so such a run s
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Literal
 
 import numpy as np
 
 from harness.analysis import cost
 from harness.analysis.criteria import VALUE, worth_of
+from harness.analysis.information import resolved_share, signal_of, value_of_information
 from harness.analysis.rule import POSSIBLE, Choice
 from harness.analysis.sensitivity import Question
 from harness.analysis.stats import Array
@@ -38,13 +39,6 @@ PEEKED = (
 STEPS = (1, 2, 4, 8)
 """How many further units are considered at once: often one more seed cannot change the choice and four can
 (looking one step ahead would stop there)."""
-
-DEGREE = 3
-"""E[U | result] is fitted as a cubic: bins miss the tail in which a nearly settled choice would turn."""
-
-CHANCES, SURELY = 8, 3.0
-"""How often it is tried what a signal without information gives, and from how many standard deviations of it
-on a gain is one: the largest of dozens that are nothing by themselves is about two."""
 
 SEPARATED = 1.96
 """Standard errors from which a lead's 95 % interval leaves zero out."""
@@ -75,47 +69,26 @@ class NextMeasurement:
     usd: float | None
     value_per_usd: float
 
+    @property
+    def name(self) -> str:
+        """The candidate of seeds, the variant of rounds."""
+        return self.candidate if self.runtime is None else f"{self.candidate}/{self.runtime}"
+
+    def of(self, units: int) -> NextMeasurement:
+        """Fewer or more units of the same; what they are worth is not asked anew."""
+        share = units / self.units
+        usd = None if self.usd is None else self.usd * share
+        what = what_of(self.kind, self.name, units)
+        return replace(self, what=what, units=units, seconds=self.seconds * share, usd=usd)
+
     def to_json(self) -> JsonObject:
         return asdict(self)
 
 
-def value_of_information(outcome: Array, signal: Array, rng: np.random.Generator) -> float:
-    """E[max_k E[U_k | signal]] − max_k E[U_k].
-
-    Args:
-        outcome: (num_draws, K) utilities, the fallback where a limit is broken.
-        signal: (num_draws,) the hypothetical result under each draw.
-    Returns:
-        at least 0; what a signal without information gives by chance is taken off, and what is no more
-        than that is 0.
-    """
-
-    best = float(outcome.mean(0).max())
-    basis, _ = np.linalg.qr(np.vander((signal - signal.mean()) / (signal.std() or 1.0), DEGREE + 1))
-
-    def gain(order: Array) -> float:
-        ordered = basis[order]
-        return float((ordered @ (ordered.T @ outcome)).max(1).mean()) - best
-
-    orders = np.arange(len(signal))
-    chance = np.array([gain(rng.permutation(orders)) for _ in range(CHANCES)])
-    found = gain(orders) - float(chance.mean())
-    return found if found > SURELY * float(chance.std(ddof=1)) else 0.0
-
-
-def signal_of(draws: Array, resolved: float, rng: np.random.Generator) -> Array:
-    """A hypothetical result that explains the share `resolved` of the draws' variance; (num_draws,)."""
-    spread = draws.std()
-    standard = (draws - draws.mean()) / spread if spread > 0 else np.zeros(len(draws))
-    share = float(np.clip(resolved, 0.0, 1.0))
-    return np.asarray(np.sqrt(share) * standard + np.sqrt(1 - share) * rng.standard_normal(len(draws)))
-
-
-def resolved_share(units: int, unit_variance: float, total_variance: float, more: int = 1) -> float:
-    """Share of a mean's posterior variance that more units take away: (v/n − v/(n+more)) / V."""
-    if units < 1 or total_variance <= 0:
-        return 0.0
-    return min((unit_variance / units - unit_variance / (units + more)) / total_variance, 1.0)
+def what_of(kind: str, name: str, units: int) -> str:
+    """`2 more serving rounds of resnet/onnx`."""
+    noun = ("seed" if kind == "seed" else "serving round") + ("s" if units > 1 else "")
+    return f"{'one' if units == 1 else units} more {noun} of {name}"
 
 
 def next_measurements(
@@ -373,14 +346,12 @@ def _entry(
     price: Price | None,
 ) -> NextMeasurement:
     value, units = max(gains, key=seconds.rate, default=(0.0, 1))
-    noun = ("seed" if kind == "seed" else "serving round") + ("s" if units > 1 else "")
     name = candidate if runtime is None else f"{candidate}/{runtime}"
-    count = "one" if units == 1 else str(units)
     taken, rate = units * seconds.each, None if price is None else price.usd_per_hour / 3600
     whole = taken + seconds.start
     spent = max(whole, 0.1) if rate is None else max(whole * rate, 1e-9)
     return NextMeasurement(
-        f"{count} more {noun} of {name}",
+        what_of(kind, name, units),
         kind,
         candidate,
         runtime,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -172,24 +171,20 @@ class Asked:
         self.seeds[name] = most
         return True
 
-    def take(self, option: NextMeasurement, is_open_ended: bool) -> bool:
-        """Ask for the option's units, as far as the suite names them; False where none is left, and for who
-        is out."""
-        if option.kind == "seed":
-            if option.candidate not in {self.candidates[v] for v in self.alive}:
-                return False
-            before = self.seeds.get(option.candidate, 1)
-            most = len(self.suite.candidates[option.candidate].training.seeds)
-            self.seeds[option.candidate] = _more(before, option.units, math.inf if is_open_ended else most)
-            return self.seeds[option.candidate] > before
-        name = f"{option.candidate}/{option.runtime}"
-        if name in self.out:
-            return False
-        before = self.rounds_of(name)
-        most = self.suite.serving.rounds
-        self.rounds[name] = _more(before, option.units, math.inf if is_open_ended else most)
-        return self.rounds[name] > before
+    def left_of(self, option: NextMeasurement, is_open_ended: bool) -> NextMeasurement | None:
+        """The option with as many units as the suite still names; None where there are none, and for who is
+        out."""
+        if option.name not in {*self.alive, *(self.candidates[v] for v in self.alive)}:
+            return None
+        seeds, rounds = self.suite.candidates[option.candidate].training.seeds, self.suite.serving.rounds
+        left = (len(seeds) if option.kind == "seed" else rounds) - self._given(option).get(option.name, 1)
+        units = option.units if is_open_ended else min(option.units, left)
+        return option.of(units) if units > 0 else None
 
+    def take(self, option: NextMeasurement) -> None:
+        """Ask for the option's units as well."""
+        given = self._given(option)
+        given[option.name] = given.get(option.name, 1) + option.units
 
-def _more(before: int, units: int, most: float) -> int:
-    return max(before, int(min(before + units, most)))
+    def _given(self, option: NextMeasurement) -> dict[str, int]:
+        return self.seeds if option.kind == "seed" else self.rounds

@@ -276,18 +276,20 @@ class _Spending:
         would have a start of workers and a look at the table of its own. Or why there is nothing."""
         reason = "nothing that could still be measured is worth its price"
         taken: list[NextMeasurement] = []
-        for option in next_measurements(question, self.worlds.run.records(), START_S):
-            if taken and option.value_per_usd < ALIKE * taken[0].value_per_usd:
+        for most in next_measurements(question, self.worlds.run.records(), START_S):
+            if taken and most.value_per_usd < ALIKE * taken[0].value_per_usd:
                 break
-            if taken and option.seconds > CHEAP_S:
+            option = self.asked.left_of(most, self.is_open_ended)
+            if option is None:
+                reason = "the suite's seeds and rounds are spent; give a --budget to go beyond them"
+            elif taken and option.seconds > CHEAP_S:
                 continue
-            if left_s <= 0 or option.seconds > left_s:
+            elif left_s <= 0 or option.seconds > left_s:
                 reason = "the budget is spent" if left_s <= 0 else "what is left of the budget is too little"
-            elif self.asked.take(option, self.is_open_ended):
+            else:
+                self.asked.take(option)
                 taken.append(option)
                 left_s -= option.seconds
-            else:
-                reason = "the suite's seeds and rounds are spent; give a --budget to go beyond them"
         return [option.what for option in taken], reason
 
     def _with_all_cores(self, step: str, question: Question) -> str:
