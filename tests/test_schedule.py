@@ -152,6 +152,20 @@ def test_scores_of_trainings_of_an_earlier_session_are_asked_for_like_others(
     ]
 
 
+def test_no_ray_is_started_where_nobody_wants_what_is_missing(
+    run: RunFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A run that had decided started one each time it was asked again, only to find nothing to run."""
+    trained, score, served = chain("good")
+    run.commit(Record(trained, "finished"), run.scratch(trained.id))
+    begun = list[str]()
+    monkeypatch.setattr(Kept, "begin", lambda *given: begun.append("Ray"))
+    found = run_trials(
+        [trained, score, served], run, Witness(), OURS, dispatch=FAKE, wanted=lambda t: t.kind != "score"
+    )
+    assert [r.trial.id for r in found] == [trained.id] and not begun
+
+
 def test_trials_are_handed_out_after_what_they_need_and_all_that_rests_on_a_failure_is_kept_back(
     run: RunFolder,
 ) -> None:

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from harness.analysis.criteria import parse_objective
-from harness.analysis.sets import SetResult, costs_of, mean_ranks, overview, profile, set_result
+from harness.analysis.criteria import DecisionObjective, parse_objective
+from harness.analysis.sets import Overview, SetResult, costs_of, mean_ranks, overview, profile, set_result
 from harness.metrics import METRICS
 from harness.planning.trials import plan_trials
 from harness.reading import read_suite, read_suites, set_names
 from harness.record import SuiteError
-from harness.report.blocks import Table
+from harness.report.blocks import Cell, Table
 from harness.report.overview import by_set, few_words, plain
 from harness.results import Estimate, Recommendation, Row, Tradeoff
 
@@ -191,6 +191,37 @@ def test_who_breaks_a_limit_somewhere_does_not_do_for_all() -> None:
     assert overview(nobody, 1, METRICS["accuracy"]).for_all is None
 
 
+def test_a_set_without_figures_says_nothing_of_the_others() -> None:
+    """The budget was spent before it: "no candidate keeps the limits on all 2 data sets" of a suite that has
+    no limits."""
+    goal, late = parse_objective("maximize accuracy"), alone("late", x=0.9, y=0.8)
+    empty = SetResult("cancelled", {}, frozenset(), None, frozenset(), {})
+    two = overview([late, empty], 1, METRICS["accuracy"])
+    assert plain(two, goal)[0].startswith(
+        "cancelled has no figures yet, so nothing can be said of all 2 data"
+    )
+    three = overview([late, empty, alone("delayed", x=0.7, y=0.6)], 1, METRICS["accuracy"])
+    said = plain(three, goal)
+    assert said[0].startswith(
+        "One for all: x. It is the best, or not told apart from the choice, on 2 of 2 data"
+    )
+    assert said[-1].startswith("cancelled has no figures yet and says nothing here.")
+    assert [row[1].text for row in table_of(three, goal)] == ["x", "no figures yet", "x"]
+    assert plain(overview([empty, empty], 1, METRICS["accuracy"]), goal)[0].startswith("cancelled")
+
+
+def test_who_lacks_figures_somewhere_is_not_said_to_break_a_limit() -> None:
+    goal = parse_objective("maximize accuracy")
+    apart = overview([alone("a", x=0.9), alone("b", y=0.8)], 1, METRICS["accuracy"])
+    assert plain(apart, goal) == ["No candidate has figures on all 2 data sets: see each set's own choice."]
+
+
+def table_of(found: Overview, goal: DecisionObjective) -> Sequence[tuple[Cell, ...]]:
+    block = by_set(found, goal, {})[0]
+    assert isinstance(block, Table)
+    return block.rows
+
+
 def test_nothing_is_tested_below_ten_sets_and_a_clear_loser_is_named_from_there_on() -> None:
     few = overview([alone("a", x=0.9, y=0.1)] * 9, 1, METRICS["accuracy"])
     assert all(standing.p is None for standing in few.standings)
@@ -313,3 +344,4 @@ def test_sets_run_whole_one_after_the_other_until_the_budget_is_spent(
     monkeypatch.setattr(sets, "write_overview", lambda *_: None)
     sets.run_sets(RunRequest(written(tmp_path), out=str(tmp_path / "results"), budget=90.0))
     assert asked[1:] == [("tumours", 90.0), ("rings", 29.0)], "waits for other runs are not counted"
+    assert "data set rings (2 of 2): 29 s of the budget left" in capsys.readouterr().err

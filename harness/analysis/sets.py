@@ -122,19 +122,27 @@ class Overview:
     relative: bool = False
 
     @property
+    def measured(self) -> tuple[SetResult, ...]:
+        """Data sets that have figures: all but `sets` are told of these."""
+        return tuple(one for one in self.sets if one.figures)
+
+    @property
     def mean_cost(self) -> float | None:
         """What one candidate for all costs in the mean of the data sets."""
         return float(np.mean(list(self.costs.values()))) if self.costs else None
 
 
 def overview(sets: Sequence[SetResult], sign: int, metric: Metric | None) -> Overview:
-    """Put data sets together.
+    """Put data sets together; those that have no figures yet are named and say nothing.
 
     Args:
         sign: 1 where the objective is to be high, −1 where low.
         metric: of the objective; None for an expression, of which no profile can be drawn.
     """
+    every, sets = sets, [one for one in sets if one.figures]
     names = list(dict.fromkeys(name for one in sets for name in one.figures))
+    if not sets:
+        return Overview(tuple(every), (), None, {one.name: None for one in every}, {}, ())
     values = np.array([[_value(one, name) for name in names] for one in sets])  # (sets, candidates)
     best = np.nanmax(sign * values, axis=1, keepdims=True)
     relative = metric is not None and metric.unit in TARGET_UNITS
@@ -152,9 +160,9 @@ def overview(sets: Sequence[SetResult], sign: int, metric: Metric | None) -> Ove
     sure = [i for i in order if standings[i].keeps_all and standings[i].mean_loss is not None]
     for_all = names[sure[0]] if sure else None
     tested = _tested([standings[i] for i in order], losses[:, order], names, for_all)
-    each = {one.name: one.choice for one in sets}
+    each = {one.name: one.choice for one in every}
     costs, undecided = _costs(sets, for_all, sign, scale[:, 0].tolist())
-    return Overview(tuple(sets), tested, for_all, each, costs, undecided, _seconds(sets, for_all), relative)
+    return Overview(tuple(every), tested, for_all, each, costs, undecided, _seconds(sets, for_all), relative)
 
 
 def _over(losses: np.ndarray, scale: np.ndarray) -> np.ndarray:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 
 from harness.analysis.criteria import DecisionObjective, goal_of
-from harness.analysis.sets import FACTORS, LEAST_TESTED, Overview, Standing, overview, set_result
+from harness.analysis.sets import FACTORS, LEAST_TESTED, Overview, SetResult, Standing, overview, set_result
 from harness.metrics import metrics_of
 from harness.protocols import Section
 from harness.report import html
@@ -90,11 +90,21 @@ def to_json(found: Overview, goal: DecisionObjective) -> dict[str, object]:
 
 def plain(found: Overview, goal: DecisionObjective) -> list[str]:
     """The answer as sentences."""
-    count = len(found.sets)
+    count, missing = len(found.measured), [one.name for one in found.sets if not one.figures]
+    if missing:
+        left = f"{n.listed(missing)} {'has' if len(missing) == 1 else 'have'} no figures yet"
+        went_on = "The same `python -m harness run …` goes on with what is missing."
+        if count < 2:
+            return [f"{left}, so nothing can be said of all {len(found.sets)} data sets. {went_on}"]
+        return [*_of_measured(found, goal, count), f"{left} and says nothing here. {went_on}"]
+    return _of_measured(found, goal, count)
+
+
+def _of_measured(found: Overview, goal: DecisionObjective, count: int) -> list[str]:
     if found.for_all is None:
-        return [
-            f"No candidate keeps the limits on all {n.counted(count, 'data set')}: see each set's own choice."
-        ]
+        whole = any(standing.mean_loss is not None for standing in found.standings)
+        why = "keeps the limits, with all trials finished," if whole else "has figures"
+        return [f"No candidate {why} on all {n.counted(count, 'data set')}: see each set's own choice."]
     leader = found.standings[[s.candidate for s in found.standings].index(found.for_all)]
     chosen = sorted({name for name in found.for_each.values() if name})
     lines = [
@@ -131,6 +141,8 @@ def answer(found: Overview, goal: DecisionObjective) -> list[Block]:
     """The sentences, the key figures, and what so many data sets can tell."""
     lines = plain(found, goal)
     blocks: list[Block] = [text(lines[0], kind="lead"), *(text(line) for line in lines[1:])]
+    if len(found.measured) < min(2, len(found.sets)):
+        return blocks
     if found.for_all is not None:
         tiles = [Tile("for all", found.for_all)]
         if found.mean_cost is not None:
@@ -138,7 +150,7 @@ def answer(found: Overview, goal: DecisionObjective) -> list[Block]:
                 Tile("costs against one for each", _loss(max(found.mean_cost, 0.0), goal, found), "mean")
             )
         blocks.append(Tiles(tuple(tiles)))
-    blocks.append(text(few_words(len(found.sets), len(found.standings)), kind="note"))
+    blocks.append(text(few_words(len(found.measured), len(found.standings)), kind="note"))
     return blocks
 
 
@@ -173,7 +185,7 @@ def by_set(found: Overview, goal: DecisionObjective, evidence: Mapping[str, Evid
     columns += [Column(name, n.unit(goal.subject), is_name=True) for name in names]
     rows = []
     for one in found.sets:
-        cells = [Cell(one.name, strong=True), Cell(_choice(one.choice, one.even))]
+        cells = [Cell(one.name, strong=True), Cell(_choice(one))]
         best = [s.candidate for s in found.standings if one.name in s.best]
         for name in names:
             figure = one.figures.get(name)
@@ -186,11 +198,11 @@ def by_set(found: Overview, goal: DecisionObjective, evidence: Mapping[str, Evid
     return [Table(tuple(columns), tuple(rows), caption)]
 
 
-def _choice(choice: str | None, even: frozenset[str]) -> str:
-    if choice is None:
-        return "none keeps the limits"
-    others = sorted(even - {choice})
-    return f"{choice}, even with {n.listed(others)}" if others else choice
+def _choice(one: SetResult) -> str:
+    if one.choice is None:
+        return "none is named" if one.kept else "none keeps the limits" if one.figures else "no figures yet"
+    others = sorted(one.even - {one.choice})
+    return f"{one.choice}, even with {n.listed(others)}" if others else one.choice
 
 
 def by_candidate(found: Overview, goal: DecisionObjective) -> list[Block]:

@@ -91,7 +91,8 @@ def run_trials(
     settings = replace(
         settings, session=settings.session or uuid.uuid4().hex, started=settings.started or time.time()
     )
-    dropped: set[str] = set()
+    dropped = with_all_that_rest_on(_not_wanted(missing, wanted), missing)
+    missing = [t for t in missing if t.id not in dropped]
     if missing and _spent(settings):
         for trial in missing:
             write_not_run(trial, settings.budget_reason, run, watcher, settings)
@@ -115,6 +116,13 @@ def run_trials(
     left = with_all_that_rest_on(dropped, missing)  # one may have failed in an earlier session
     asked = (run.record(t.id) for t in trials if t.id not in left)
     return [record for record in asked if record is not None]
+
+
+def _not_wanted(missing: Sequence[Trial], wanted: Wanted | None) -> set[str]:
+    """Whom nothing is missing for and nobody wants: no Ray is started to find that out."""
+    ids = {t.id for t in missing}
+    ask = [t for t in missing if wanted and t.kind != "serve" and ids.isdisjoint(t.needs)]
+    return {t.id for t in ask if wanted and wanted(t) is False}
 
 
 def _ready(

@@ -64,4 +64,4 @@ def left_s(deadline: float | None, account: str) -> float:
 
 
 def _duration(seconds: float) -> str:
-    return f"{seconds / 60:.3g} min" if seconds >= 60 else f"{seconds:g} s"
+    return f"{seconds / 60:.3g} min" if seconds >= 60 else f"{seconds:.3g} s"

@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import TypeVar
 
@@ -317,8 +317,13 @@ def _enter(stack: contextlib.ExitStack, path: Path) -> None:
     stack.enter_context(locked(path, wait=False))
 
 
+@lru_cache(maxsize=1024)
 def _parsed(text: bytes, trial_id: str) -> Record:
-    """Raises: RecordError."""
+    """A step of a run asks for each record dozens of times.
+
+    Raises:
+        RecordError: it is damaged, or another trial's.
+    """
     record = record_from_text(text)
     if record.trial.id != trial_id:
         raise RecordError(f"record is damaged: it is that of {record.trial.id}")
