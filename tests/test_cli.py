@@ -234,7 +234,11 @@ def test_a_wrong_suite_exits_2_with_all_mistakes_on_stderr(
     ("arguments", "said"),
     [
         (["rnu"], "Did you mean 'run'?"),
-        (["run"], "Missing argument"),
+        (["run"], "SUITE is missing"),
+        (["run", QUICKSTART, "--only"], "--only: its value is missing: write `--only GLOB`"),
+        (["run", QUICKSTART, "--smoke=3"], "--smoke takes no value: leave it out"),
+        (["--verbos", "run"], "did you mean `--verbose`?"),
+        (["report", "latest", "-pdf"], "did you mean `--pdf`?"),
         (["plan", "a.yaml", "--smoek"], "--smoke"),
         (["plan", "a.yaml", "b.yaml"], "unexpected extra argument"),
         (["plan", "nowhere.yaml"], "nowhere.yaml:1: there is no such file"),
@@ -264,6 +268,18 @@ def test_wrong_usage_exits_2_and_names_the_cure(
     assert said in err
     assert "Traceback" not in err
     assert list(tmp_path.iterdir()) == []
+
+
+def test_all_misspelt_options_and_missing_arguments_of_a_command_are_told_at_once(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    unknown = "there is no such option: did you mean"
+    said = [f"--exhaustve: {unknown} `--exhaustive`?", f"--onyl: {unknown} `--only`?", "2 mistakes"]
+    assert call(capsys, "run", QUICKSTART, "--exhaustve", "--onyl", "x") == (2, "", "\n".join(said) + "\n")
+    _, _, err = call(capsys, "export", "latest", "--ot", "x", "--verbos=1")  # x may be the value of --ot
+    told = [line.split(":")[0] for line in err.splitlines()]
+    assert told == ["--ot", "--verbos", "DIR is missing", "3 mistakes"]
+    assert "'--rounds'" in call(capsys, "calibrate", "--rounds", "--quik")[2]  # a value, however it begins
 
 
 @pytest.mark.parametrize(

@@ -46,12 +46,10 @@ from harness.cli.options import (
     with_one_command,
     without_plugins,
 )
+from harness.cli.typed import EVERYWHERE
 from harness.mistakes import noting, refuse
 from harness.record import SuiteError
 from harness.suite.trackers import TRACKERS
-
-EVERYWHERE = ("--debug", "--quiet", "--verbose")
-"""Options that may stand anywhere."""
 
 ALSO = f"Also log to {', '.join(TRACKERS)}, or several of them."
 

@@ -13,6 +13,8 @@ from typing import Annotated, Any
 import typer
 
 import harness
+from harness.cli.typed import before_the_command, wrong_words
+from harness.mistakes import refuse
 
 
 class Group(typer.core.TyperGroup):
@@ -20,6 +22,11 @@ class Group(typer.core.TyperGroup):
 
     def list_commands(self, ctx: object) -> list[str]:
         return list(self.commands)
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        if not ctx.resilient_parsing:
+            refuse(wrong_words(ctx.command_path, self.get_params(ctx), before_the_command(args)))
+        return super().parse_args(ctx, args)
 
 
 class Command(typer.core.TyperCommand):
@@ -32,6 +39,11 @@ class Command(typer.core.TyperCommand):
             for a in self._arguments(ctx)
         ]
         return [self.options_metavar or "", *named]
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        if not ctx.resilient_parsing:
+            refuse(wrong_words(ctx.command_path, self.get_params(ctx), args))
+        return super().parse_args(ctx, args)
 
     def invoke(self, ctx: Any) -> Any:
         try:
