@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from harness.datasets import image_csv, image_folder, text_csv
+from harness.datasets import image_csv, image_folder, tabular_csv, text_csv
 from harness.datasets.labels import check_single
 from harness.record import DataError
 
@@ -42,6 +42,43 @@ def test_the_cure_works_where_the_joined_labels_are_meant_as_classes(tmp_path: P
         text_csv.task(path=str(file))
     task = text_csv.task(path=str(file), labels={"toxic|rude": "toxic and rude"})
     assert task.class_names == ("rude", "toxic", "toxic and rude")
+
+
+def said_of_classes(path: Path, cells: list[str], **args: object) -> str:
+    """What is refused of texts with such labels; the classes where nothing is."""
+    rows = [f"what somebody said of number {i};{cell}" for i, cell in enumerate(cells * 3)]
+    path.write_text("\n".join(["text;label", *rows]) + "\n")
+    try:
+        return " ".join(text_csv.task(path=str(path), **args).class_names)
+    except DataError as error:
+        return str(error)
+
+
+def test_numbers_with_a_decimal_comma_are_not_told_to_be_several_labels(tmp_path: Path) -> None:
+    path = tmp_path / "t.csv"
+    scores = [f"{number // 10},{number % 10}" for number in range(-49, 50, 3)]
+    said = said_of_classes(path, scores)
+    assert "holds 33 numbers from -5.7 to 4.7, each of which would be a class" in said
+    assert '`name: tabular_csv`, `target: label`, `features: [text]`, `decimal: ","`' in said
+    args = {"path": str(path), "target": "label", "features": ["text"], "decimal": ","}
+    assert tabular_csv.task(**args).name == "tabular_regression"
+    assert said_of_classes(path, ["1,0", "1,5", "2,0", "2,5"]) == "1,0 1,5 2,0 2,5"  # half stars
+
+
+def test_where_two_labels_may_be_one_number_both_ways_to_go_on_are_told(tmp_path: Path) -> None:
+    path = tmp_path / "t.csv"
+    said = said_of_classes(path, ["1", "1,2", "2", "2,3"])
+    assert "numbers with a decimal comma, or two labels in one cell ('1,2', '2,3'; 6 rows)" in said
+    assert (
+        'for labels write `task: multilabel_classification` and, under data, `label_separator: ","`' in said
+    )
+    assert 'for classes that are numbers name them, `labels: {"1,2": "1.2", …}`' in said
+    assert said_of_classes(path, ["1", "1,2", "2", "2,3"], label_separator=",") == "1 2 3"
+    named = {"1,2": "1.2", "2,3": "2.3"}
+    assert said_of_classes(path, ["1", "1,2", "2", "2,3"], labels=named) == "1 1.2 2 2.3"
+    many = [f"{a},{b}" for a in range(1, 8) for b in range(a + 1, 9)]
+    said = said_of_classes(path, [*map(str, range(1, 9)), *many])  # pairs of eight labels
+    assert "two labels in one cell" in said and "to predict the number from the words write" in said
 
 
 def test_a_test_part_without_rows_of_a_class_is_told(tmp_path: Path) -> None:

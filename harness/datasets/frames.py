@@ -292,10 +292,12 @@ def marks_of(table: UserTable, column: str, dataset: Dataset) -> tuple[np.ndarra
 
 
 def class_targets(
-    table: UserTable, column: str, source: Source
+    table: UserTable, column: str, source: Source, of_numbers: str = ""
 ) -> tuple[tuple[str, ...], np.ndarray, tuple[str, ...]]:
     """Class names in order (numbers by value, text by alphabet), (n,) int64 indices into them, and notes.
 
+    Args:
+        of_numbers: how numbers are predicted from such rows.
     Raises:
         DataError: a missing label, one class only, labels that differ in case, blanks or marks, or a label
             that only the test file has.
@@ -306,19 +308,17 @@ def class_targets(
     require_complete(pd.Series(labels, name=column, dtype=object), table)
     stated = dict(source.labels)
     found = counted(labels)
-    unknown = [label for label in stated if label not in found]
     raise_all(
         [f"labels names {label!r}, which column {column!r} of {table.path} has not: it has "
-         f"{', '.join(map(repr, list(found)[:12]))}" for label in unknown]
+         f"{', '.join(map(repr, list(found)[:12]))}" for label in stated if label not in found]
     )  # fmt: skip
     names = class_names(dict.fromkeys(stated.get(label, label) for label in found))
     classes = [None if text is None else names[stated.get(text, text)] for text in texts]
     read = spread(codes, classes)
-    where = f"{table.path}: column {column!r}"
-    counts = counted(read)
+    where, counts = f"{table.path}: column {column!r}", counted(read)
     cut = len(read) - table.test_rows
-    mistakes = check_alike(counted(read[:cut]), where, stated) + check_single(counts, where, stated)
-    mistakes += check_computed(counts, where)
+    mistakes = [*check_alike(counted(read[:cut]), where, stated), *check_computed(counts, where)]
+    mistakes += check_single(counts, where, stated, of_numbers)
     if table.test_rows:
         mistakes += check_known(read[:cut], counted(read[cut:]), f"{table.paths[1]}: column {column!r}")
     raise_all(mistakes)
@@ -332,8 +332,8 @@ def class_targets(
         )
     index = {name: i for i, name in enumerate(unique)}
     targets = np.array([index.get(name or "", -1) for name in classes], dtype=np.int64)[codes]
-    tested = read[cut:] if table.test_rows else ()
-    return unique, targets, (*words_for_nothing(counts), *said_of_classes(counts, tested, column))
+    said = said_of_classes(counts, read[cut:] if table.test_rows else (), column)
+    return unique, targets, (*words_for_nothing(counts), *said)
 
 
 def check_trained(

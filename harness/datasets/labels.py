@@ -21,6 +21,8 @@ SEPARATORS = ("|", ";", ",", "/", "+", "&", " ")
 """What files put between several labels of one cell."""
 MOST_STEPS = 20
 """Of a scale with half steps; more numbers with decimals are a measurement."""
+STEPS = {"0", "5", "00", "25", "50", "75"}
+"""Behind the comma of a scale of halves or quarters."""
 MANY_RARE, RARE = 20, 0.2
 """So many classes of one row, and such a share of all, are told."""
 SHARED = 0.8
@@ -69,6 +71,9 @@ NO = frozenset(
 """Words that say yes and no in some languages; where nothing else stands in a column, two are one."""
 _WHOLE = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.0*)?")
 _NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?")
+
+
+_COMMA = re.compile(r"-?[0-9]+,[0-9]+")
 
 
 def folded(label: str) -> str:
@@ -137,12 +142,21 @@ def _how_alike(labels: Sequence[str]) -> str:
     return "differ in case, blanks or marks only" if same else "all mean yes, or all mean no"
 
 
-def check_single(counts: Mapping[str, int], where: str, stated: Mapping[str, str] | None = None) -> list[str]:
+def check_single(
+    counts: Mapping[str, int], where: str, stated: Mapping[str, str] | None = None, of_numbers: str = ""
+) -> list[str]:
     """What is wrong with a column whose cells hold several labels: `rude|spam` is not a class beside `rude`.
 
     Joined are labels whose parts also stand alone or in others, as names with a `/` of their own do not.
+    `3,5` is a number with a decimal comma where all are, and something in the column tells.
+
+    Args:
+        of_numbers: how many numbers are predicted, where they are no classes.
     """
     named = set((stated or {}).values())
+    with_commas = {label for label in counts if _COMMA.fullmatch(label)} - named
+    if with_commas and all(label in with_commas or _NUMBER.fullmatch(label) for label in counts):
+        return [] if _are_decimals(counts) else [_either(with_commas, counts, where, of_numbers)]
     lists = all(label.startswith("[") and label.endswith("]") for label in counts)
     for mark in (",",) if lists else SEPARATORS:
         apart = {label: parts_of(label, mark) for label in counts}
@@ -164,6 +178,28 @@ def check_single(counts: Mapping[str, int], where: str, stated: Mapping[str, str
             f"`labels: {{{quoted(one)}: {quoted(' and '.join(apart[one]))}, …}}`"
         ]
     return []
+
+
+def _are_decimals(labels: Collection[str]) -> bool:
+    """Whether commas between digits are decimal ones for sure: `-1,5`, `3,3` and `0,05` are no two labels,
+    and nothing but halves and quarters is a scale."""
+    cut = [label.partition(",") for label in labels]
+    told = any(
+        whole[:1] == "-" or whole == part or (part[:1] == "0" and len(part) > 1) for whole, _, part in cut
+    )
+    return told or {part for _, _, part in cut} <= STEPS
+
+
+def _either(commas: Collection[str], counts: Mapping[str, int], where: str, of_numbers: str) -> str:
+    """What is asked of cells such as `1,5`, which may be two labels and one number."""
+    shown, rows = sorted(commas), sum(counts[label] for label in commas)
+    many = f"; {of_numbers}" if of_numbers and len(counts) > MOST_STEPS else ""
+    return (
+        f"{where} holds numbers with a decimal comma, or two labels in one cell "
+        f"({', '.join(map(repr, shown[:3]))}; {rows} rows): for labels write "
+        '`task: multilabel_classification` and, under data, `label_separator: ","`; for classes that are '
+        f"numbers name them, `labels: {{{quoted(shown[0])}: {quoted(shown[0].replace(',', '.'))}, …}}`{many}"
+    )
 
 
 def _are_graded(labels: Sequence[Sequence[str]]) -> bool:
@@ -221,7 +257,7 @@ def check_no_scores(names: Sequence[str], where: str, cure: str) -> list[str]:
     Args:
         cure: how such numbers are predicted.
     """
-    plain = [name.replace(",", ".") for name in names]
+    plain = in_order(name.replace(",", ".") for name in names)
     if (
         len(names) <= MOST_STEPS
         or not all(map(_NUMBER.fullmatch, plain))
@@ -229,7 +265,7 @@ def check_no_scores(names: Sequence[str], where: str, cure: str) -> list[str]:
     ):
         return []
     return [
-        f"{where} holds {len(names)} numbers from {names[0]} to {names[-1]}, each of which would be "
+        f"{where} holds {len(names)} numbers from {plain[0]} to {plain[-1]}, each of which would be "
         f"a class: {cure}"
     ]
 

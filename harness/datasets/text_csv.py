@@ -72,10 +72,11 @@ times, checksum = _FILE.times, _FILE.checksum
 def _load(source: Source, content: str, text: str, label: str, label_separator: str | None) -> Loaded:
     table = read_table(source, [text, label], as_text=(label,), verbatim=(text,))
     texts = [str(value) for value in table.frame[text]]
+    comma = ', `decimal: ","`' if any("," in str(value) for value in table.frame[label].unique()) else ""
     of_numbers = (
         "to predict the number from the words write `task: tabular_regression` and under data, in place of "
-        f"`text` and `label`, `name: tabular_csv`, `target: {quoted(label)}`, `features: [{quoted(text)}]`; "
-        "or make few classes of them"
+        f"`text` and `label`, `name: tabular_csv`, `target: {quoted(label)}`, `features: [{quoted(text)}]`"
+        f"{comma}; or make few classes of them"
     )
     answers = answers_of(table, label, source, label_separator, of_numbers)
     keys = [plain_words(value) or value for value in texts]

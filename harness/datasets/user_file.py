@@ -128,7 +128,7 @@ def answers_of(
         DataError: they are no classes.
     """
     if label_separator is None:
-        found = ColumnAnswers(*class_targets(table, column, source), has_labels=False)
+        found = ColumnAnswers(*class_targets(table, column, source, of_numbers), has_labels=False)
         raise_all(check_no_scores(found.names, f"{table.path}: column {column!r}", of_numbers))
         return found
     return ColumnAnswers(*label_targets(table, column, source, label_separator), has_labels=True)
