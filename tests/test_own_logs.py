@@ -416,6 +416,10 @@ def test_events_under_a_name_that_is_not_looked_for_are_asked_about_and_the_cure
         ("review/overall", ("1", "2.5", "5"), N // 3),
         ("preference", ("1", "2.5", "5"), N // 3),
         ("not_skipped", ("0", "1", "0"), N // 3),
+        ("watch_time", ("0", "3", "30", "300"), N // 2),
+        ("msPlayed", ("0", "0", "0", "700", "0", "0", "0", "250000"), N // 4),
+        ("watch_ratio", ("0.1", "0.9", "1.4", "2"), N // 2),
+        ("duration", ("1", "5", "20", "60"), N // 2),
     ],
 )
 def test_grades_and_answers_that_were_not_named_are_asked_about_and_the_cures_work(
@@ -464,9 +468,13 @@ def test_codes_in_a_column_of_events_are_asked_about(tmp_path: Path) -> None:
     assert len(load(path, event="behavior_type", positive=["2", "4"]).events) == N // 2
 
 
-@pytest.mark.parametrize("column", ["avg_rating", "rating_count", "movie_rating", "status", "type"])
+@pytest.mark.parametrize(
+    "column", ["avg_rating", "rating_count", "movie_rating", "status", "type", "duration", "view_time"]
+)
 def test_what_is_said_of_an_item_or_a_user_is_no_grade_of_a_choice(tmp_path: Path, column: str) -> None:
     words = ("0", "cancelled", "5", "4", "1") if column in ("status", "type") else tuple("02541")
+    if column == "view_time":  # a moment, that differs among an item's rows
+        words = ("1700000000", "1700000007", "1700000100", "1700001000")
     assert len(load(events(tmp_path, words, column)).events) == N  # an item's own: five items take turns
 
 

@@ -11,6 +11,7 @@ import pandas as pd
 
 from harness.datasets.overlooked import (
     FEW_NEGATIVE,
+    is_called_long,
     least_grade,
     no_grade,
     numbers_of,
@@ -144,7 +145,7 @@ def _by_rating(column: pd.Series, path: str, wanted: Interest, mistakes: list[st
         mistakes += [f"{mistake}: write numbers such as 4.5{other}" for mistake in error.mistakes]
         return everything
     known = values[np.isfinite(values)]
-    none = no_grade(values)
+    none = None if is_called_long(str(column.name)) else no_grade(values)
     if none is not None and (below := known[known < none].max()) >= (wanted.at_least or -np.inf):
         mistakes.append(
             f"{path}: column {column.name!r} has {none:g} in {int((known == none).sum()):,} rows and else "

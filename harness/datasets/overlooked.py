@@ -49,6 +49,23 @@ COUNTS = (
     "weight", "n",
 )  # fmt: skip
 """Columns of which a negative number takes something back."""
+SPENT = frozenset(
+    {"watch", "watched", "watching", "play", "played", "playing", "playback", "listen", "listened",
+     "listening", "dwell", "stay", "spent", "read", "reading", "view", "viewed", "viewing", "active"}
+)  # fmt: skip
+LENGTHS = frozenset(
+    {"time", "duration", "seconds", "second", "secs", "sec", "s", "ms", "msec", "milliseconds", "minutes",
+     "minute", "mins", "min", "hours", "ratio", "percent", "percentage", "pct", "share", "fraction",
+     "progress", "completion"}
+)  # fmt: skip
+SPENDING = (
+    "watchtime", "playtime", "listentime", "dwelltime", "dwell", "timespent", "staytime", "activetime",
+    "viewtime", "completion", "completionrate", "duration", "durationseconds", "durationsec", "durationms",
+)  # fmt: skip
+"""Columns that say how long, or how much of an item, was watched, played or read: one of each of two kinds of
+words, `watch_seconds`, or one of these names."""
+LONGEST = 5e8
+"""What is more than so many milliseconds is a moment; so are whole numbers that are written as days."""
 NO = frozenset(
     {"no", "n", "f", "false", "down", "thumbs_down", "dislike", "disliked", "negative", "neg", "bad", "never",
      "unlike", "skip", "left", "0", "-1", "nein", "non", "\U0001f44e"}
@@ -82,6 +99,12 @@ def is_called_a_grade(name: str) -> bool:
     """Whether a column's name says that it holds what a user thinks of an item."""
     words = set(words_of(re.sub(r":(token|float)(_seq)?$", "", name)))
     return plain_name(name) in RATINGS or bool(words & GRADES and not words & NO_GRADE)
+
+
+def is_called_long(name: str) -> bool:
+    """Whether a column's name says that it holds how long, or how much of it, an item was used."""
+    words = set(words_of(name))
+    return bool(words & SPENT and words & LENGTHS) or plain_name(name) in SPENDING
 
 
 def _is_own(frame: pd.DataFrame, name: str, owners: Collection[str]) -> bool:
@@ -123,6 +146,12 @@ def overlooked(
                 "row is interest"
             )
             said.append(_aside(path, name, f"goes from {low:g} to {high:g}", cure))
+        elif not (says_events or says_ratings) and (least := _long(str(name), cells)) and is_own():
+            cure = (
+                f"write `rating: {quoted(name)}` and `at_least: {float(f'{least:.3g}'):.12g}`, its middle or "
+                "what you call interest, or `rating: null` where every row is"
+            )
+            said.append(_aside(path, name, "says how long or how much an item was used", cure))
         elif not (says_events or says_ratings) and (answers := _answers_in_words(str(name), cells)):
             yes = [word for word in answers if word.casefold() not in NO] or list(answers)
             said.append(_aside(path, name, f"holds {_listed(answers)}", _event(name, yes)))
@@ -218,6 +247,20 @@ def _grades(name: str, cells: pd.Series, is_own: Callable[[], bool]) -> tuple[fl
     if is_grade:
         return low, high, least_grade(values)
     return (low, high, 1.0) if set(np.unique(values)) <= {-1.0, 0.0, 1.0} else None
+
+
+def _long(name: str, cells: pd.Series) -> float:
+    """The middle of a column of times spent, or of shares of an item, or what is least above 0 where that is
+    in the middle; 0 where it is no such column."""
+    if not is_called_long(name):
+        return 0.0
+    values = numbers_of(cells)
+    if not np.isfinite(values).all() or len(np.unique(values)) <= FEW_GRADES or values.min() < 0:
+        return 0.0
+    days = (values >= 1.9e7) & (values < 2.2e7) & (values % 1 == 0)
+    if values.max() >= LONGEST or days.all():
+        return 0.0
+    return float(np.median(values)) or float(values[values > 0].min())
 
 
 def least_grade(values: np.ndarray) -> float:
