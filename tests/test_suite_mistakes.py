@@ -251,10 +251,17 @@ TABLE: dict[str, tuple[dict[str, str | None], list[str]]] = {
         ],
     ),
     "time limit in words": (
-        {"training": "training: {time_limit: 10 minutes}"},
+        {"training": "training: {time_limit: ten minutes}"},
         [
-            "suite.yaml:4: training.time_limit: `10 minutes` is not a valid duration: "
-            "write seconds, or for instance 90s, 10m, 1h"
+            "suite.yaml:4: training.time_limit: `ten minutes` is not a valid duration: "
+            "write seconds, or for instance 90s, 10 minutes, 1h30m"
+        ],
+    ),
+    "time limit of two meanings": (
+        {"training": "training: {time_limit: 1:30}"},
+        [
+            "suite.yaml:4: training.time_limit: `1:30` may be hours and minutes, or minutes and seconds: "
+            "write 1h30m, or 1m30s"
         ],
     ),
     "unknown setting to tune": (
@@ -884,7 +891,7 @@ def test_a_mistake_in_shared_training_is_said_once(tmp_path: Path) -> None:
 
 
 def test_a_mistake_hides_no_other_of_its_line(tmp_path: Path) -> None:
-    text = suite_text(training="training: {epochs: five, time_limit: 10 minutes}")
+    text = suite_text(training="training: {epochs: five, time_limit: ten minutes}")
     assert [said.split(": ")[1] for said in mistakes_of(tmp_path, text)] == [
         "training.time_limit", "training.epochs",
     ]  # fmt: skip

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -12,8 +13,10 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from harness.planning.request import budget_seconds
 from harness.reading import read_suite, read_suites, suite_from_text, suite_to_text
-from harness.reading.json_schema import suite_schema
+from harness.reading.durations import duration
+from harness.reading.json_schema import DURATION, suite_schema
 from harness.record import RecordError, SuiteError
 from harness.suite.schema import Suite
 
@@ -65,6 +68,52 @@ def test_numbers_with_exponents_and_durations_are_read_as_meant(tmp_path: Path) 
     suite = read(tmp_path)
     assert suite.training.optimizer.lr == 0.01
     assert (suite.budget, suite.serving.time_limit) == (600.0, 90.0)
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("90", 90),
+        ("90s", 90),
+        ("90 sec", 90),
+        ("10m", 600),
+        ("10 minutes", 600),
+        ("10 Minutes", 600),
+        ("1.5h", 5400),
+        ("1 hour", 3600),
+        ("1h30m", 5400),
+        ("1h 30m", 5400),
+        ("1 hour and 30 minutes", 5400),
+        ("1 hr, 5 mins, 2 secs", 3902),
+        ("2d", 172800),
+        ("1 day 6 hours", 108000),
+        ("1:30:05", 5405),
+        ("1:30", None),
+        ("30m1h", None),
+        ("1h30", None),
+        ("1,5h", None),
+        ("10 parsecs", None),
+        ("minutes", None),
+        ("and 10m", None),
+        ("-5m", None),
+        ("", None),
+    ],
+)
+def test_a_duration_is_read_as_people_write_it_and_editors_agree(text: str, seconds: float | None) -> None:
+    assert duration(text) == seconds
+    assert bool(re.search(DURATION["pattern"], text)) == (seconds is not None)
+
+
+def test_every_key_that_takes_a_duration_says_so_to_editors(tmp_path: Path) -> None:
+    schema = suite_schema()
+    keys = {("Training", "time_limit"), ("Serving", "time_limit"), ("Traffic", "autoscale")}
+    assert all(DURATION in schema["$defs"][part]["properties"][key]["anyOf"] for part, key in keys)
+    suite = read(tmp_path, TEXT.replace("budget: 10m", "budget: 1 hour 30 min"))
+    assert suite.budget == 5400
+    assert budget_seconds("1h 30m") == 5400
+    for text, cure in (("1:30", "1h30m, or 1m30s"), ("1,5 h", "write 1.5 h"), ("soon", "write seconds, or")):
+        with pytest.raises(SuiteError, match=re.escape(cure)):
+            budget_seconds(text)
 
 
 def test_scenarios_that_are_named_replace_the_default_ones(tmp_path: Path) -> None:

@@ -86,12 +86,11 @@ def budget_seconds(budget: str | float, option: str = "budget") -> float:
     Raises:
         SuiteError: it is no length of time.
     """
-    from harness.reading.draft import duration
+    from harness.reading.durations import duration, no_duration
 
     seconds = duration(str(budget))
     if not seconds:
-        cure = "write seconds, or for instance 90s, 10m, 1h"
-        raise SuiteError(f"{option} {budget}: is not a valid duration: {cure}")
+        raise SuiteError(f"{option} {budget}: {no_duration(str(budget))}")
     return seconds
 
 

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from harness.reading.durations import duration, no_duration
 from harness.reading.layers import merge, written_out
 from harness.suite.schema import Data
 from harness.suite.source import Mistake, Node, Place, new_mapping
 
 Path_ = tuple[str | int, ...]
-
-_DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(s|m|h|d)?", re.ASCII)
-_SECONDS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 
 
 @dataclass
@@ -184,7 +181,7 @@ def _complete(draft: Draft, name: str, candidate: Node, shared: Node | None, pla
 
 
 def with_duration(draft: Draft, node: Node, path: tuple[str, ...], full: tuple[str, ...]) -> Node:
-    """The node with the duration at the path (`90s`, `10m`, `1h`) turned into seconds."""
+    """The node with the duration at the path (`90s`, `10 minutes`, `1h30m`) turned into seconds."""
     if path:
         entries = node.mapping
         if entries is None or path[0] not in entries:
@@ -195,14 +192,7 @@ def with_duration(draft: Draft, node: Node, path: tuple[str, ...], full: tuple[s
         return node
     seconds = duration(node.value)
     if seconds is None:
-        cure = "write seconds, or for instance 90s, 10m, 1h"
-        text = f"{dotted(full)}: {node.shown} is not a valid duration: {cure}"
+        text = f"{dotted(full)}: {node.shown} {no_duration(node.value)}"
         draft.mistakes.append(Mistake(node.place, text))
         return Node(1.0, node.place, raw=node.raw)
     return Node(seconds, node.place, raw=node.raw or node.value)
-
-
-def duration(text: str) -> float | None:
-    """Seconds of `90s`, `10m`, `1.5h`, `2d` or a bare number; None for anything else."""
-    match = _DURATION.fullmatch(text.strip())
-    return float(match[1]) * _SECONDS[match[2] or "s"] if match and len(text) < 20 else None

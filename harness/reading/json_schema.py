@@ -8,11 +8,12 @@ import inspect
 from itertools import pairwise
 from typing import Any
 
+from harness.reading.durations import PATTERN
 from harness.suite.fields import Model
 from harness.suite.schema import Suite
 
 DRAFT = "https://json-schema.org/draft/2020-12/schema"
-DURATION: dict[str, Any] = {"type": "string", "pattern": r"^\s*\d+(\.\d+)?\s*[smhd]?\s*$"}
+DURATION: dict[str, Any] = {"type": "string", "pattern": PATTERN}
 
 
 def suite_schema() -> dict[str, Any]:
@@ -51,6 +52,7 @@ def suite_schema() -> dict[str, Any]:
         (schema, "budget"),
         (parts["Training"], "time_limit"),
         (parts["Serving"], "time_limit"),
+        (parts["Traffic"], "autoscale"),
     ):
         _allow_duration(owner["properties"][name])
     _drop_null_where_extended(schema)
@@ -81,7 +83,7 @@ def _below_fields(part: ast.ClassDef, kind: type[Model]) -> dict[str, str]:
 
 
 def _allow_duration(field: dict[str, Any]) -> None:
-    """A number of seconds, or `10m`."""
+    """A number of seconds, or `10 minutes`."""
     about: dict[str, Any] = {
         key: field.pop(key) for key in ("title", "description", "default") if key in field
     }

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from harness.codec import Json
 from harness.figures import as_written
-from harness.reading.draft import duration
+from harness.reading.durations import duration
 from harness.suite.model_ref import parse_model
 from harness.suite.source import Node, flow
 

@@ -29,7 +29,7 @@ class Traffic(Model):
     requests show, unless it is given. Beside a `curve` it only says where that came from."""
     autoscale: Positive | None = None
     """With a curve: machines come and go by the hour, and are started so many seconds before they are needed;
-    in a suite file also `2m`. Left out: all machines that the highest hour needs run all the time."""
+    in a suite file also `2 minutes`. Left out: all machines that the highest hour needs run all the time."""
     burstiness: Annotated[float, Field(gt=0, le=10)] = 1.0
     """Coefficient of variation of the gaps between requests: 1 is Poisson, where nobody knows of the others;
     above, requests come in bursts, and a machine carries less in time. It is measured under such arrivals."""

@@ -228,8 +228,8 @@ class Suite(Model):
     """Published figures that a run should agree with, by candidate and metric: `logistic: {accuracy: {value:
     0.841, within: 0.01, source: …}}`. The report compares them; the exit code is 1 where one differs."""
     budget: Positive | None = None
-    """Seconds for the whole run, without waits for other runs on its host; in a suite file also `90s`, `10m`,
-    `1h`."""
+    """Seconds for the whole run, without waits for other runs on its host; in a suite file also `90s`,
+    `10 minutes`, `1h30m`."""
     track: dict[str, dict[str, Json]] = Field(default_factory=dict)
     """Trackers to tell: `wandb: {project: …}`, `mlflow: {uri: …}`."""
     seed: Seed = 0

@@ -90,4 +90,4 @@ class Serving(Model):
     """Pairs of variants that may be named, at most, whose speeds overlap and that are then loaded together
     and called in turn: that decides which is faster."""
     time_limit: Positive = 300.0
-    """Seconds per serve trial; in a suite file also `90s`, `10m`, `1h`."""
+    """Seconds per serve trial; in a suite file also `90s`, `10 minutes`, `1h30m`."""

@@ -102,6 +102,6 @@ class Training(Model):
     resources: ResourceClaim = ResourceClaim()
     """What one training trial claims."""
     time_limit: Positive = 3600.0
-    """Seconds; in a suite file also `90s`, `10m`, `1h`. A longer trial becomes a failed record."""
+    """Seconds; in a suite file also `90s`, `10 minutes`, `1h30m`. A longer trial becomes a failed record."""
     tuning: Tuning | None = None
     """A search for better settings; none: the suite's are used as they are."""
