@@ -13,6 +13,7 @@ from harness.reading.data_checks import check_args, task_info
 from harness.reading.draft import Draft, Path_
 from harness.reading.estimator_checks import LIBRARIES, AskedOf, check_estimators, question_of
 from harness.reading.file_args import check_files
+from harness.reading.objectives import check_objectives
 from harness.reading.references import find_function, resolve_model
 from harness.reading.signature import Parameter, Signature, read_signature
 from harness.reading.together_checks import check_together
@@ -51,6 +52,7 @@ def check_candidates(draft: Draft) -> None:
                 place = draft.key_place(*path, stage)
                 draft.wrong((*path, stage), "is for `task: recommendation`: give a model instead", place)
         questions += filter(None, [_check_model(draft, path, task)])
+        check_objectives(draft, path, task)
     check_estimators(draft, questions)
 
 
