@@ -27,6 +27,11 @@ def as_written(value: float) -> str:
     return text.removesuffix(".0").replace("-", "−")
 
 
+def share_of(percentage: float) -> str:
+    """The share that is meant by a percentage: `88` → `0.88`."""
+    return as_written(round(percentage / 100, 12))
+
+
 def apart(value: float, text: str, limit: float) -> str:
     """A figure's text, or more of its digits where the limit beside it would look the same: `65.1525` beside
     a limit of 65.15, not `65.15`."""

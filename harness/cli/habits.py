@@ -8,8 +8,9 @@ from typing import Annotated
 
 import typer
 
-from harness.cli.options import Out, flag, near, required
+from harness.cli.options import Out, flag, required
 from harness.cli.topics import TOPICS, show, terminal_width, topic_text, topics_text
+from harness.names import hint
 from harness.record import RecordError, SuiteError
 
 SHELLS = ("bash", "zsh", "fish")
@@ -62,7 +63,7 @@ def completion(shell: Annotated[str, required("bash|zsh|fish", "Your shell.")]) 
     from typer._completion_shared import get_completion_script
 
     if shell not in SHELLS:
-        raise SuiteError(f"completion {shell}: there is no such shell here: {near(shell, SHELLS)}")
+        raise SuiteError(f"completion {shell}: there is no such shell here: {hint(shell, SHELLS)}")
     options = {"prog_name": PROGRAM, "complete_var": "_HARNESS_COMPLETE", "shell": shell}
     print(get_completion_script(**options))
     return 0

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from harness.analysis.answers import ComparedAgain, keep_answer, kept_answer
 from harness.analysis.stamps import sources_of
-from harness.cli.options import near
 from harness.mistakes import noting, refuse
+from harness.names import hint
 from harness.record import RecordError
 from harness.store.runs import RunFolder, find_measured, list_runs, said_of_file
 
@@ -51,7 +51,7 @@ def _wrong_options(margin: float, form: str, plot: str | None) -> list[str]:
 
         mistakes.append(f"--{no_margin(margin)}")
     if form not in ("text", "github"):
-        mistakes.append(f"--format {form}: {near(form, ('text', 'github'))}")
+        mistakes.append(f"--format {form}: {hint(form, ('text', 'github'))}")
     if plot is not None and not plot.endswith(".png"):
         mistakes.append(f"--plot {plot}: it is drawn as PNG, write a name that ends in .png")
     return mistakes

@@ -40,7 +40,6 @@ from harness.cli.options import (
     examples,
     flag,
     name_arguments_plainly,
-    near,
     option,
     required,
     with_one_command,
@@ -48,6 +47,7 @@ from harness.cli.options import (
 )
 from harness.cli.typed import EVERYWHERE
 from harness.mistakes import noting, refuse
+from harness.names import hint
 from harness.record import SuiteError
 from harness.suite.trackers import TRACKERS
 
@@ -297,7 +297,7 @@ def list_(
     from harness.cli.lists import LISTS, list_text
 
     if what not in LISTS:
-        raise SuiteError(f"list {what}: there is no such list: {near(what, LISTS)}")
+        raise SuiteError(f"list {what}: there is no such list: {hint(what, LISTS)}")
     rows = LISTS[what](out)
     if as_json:
         print(json.dumps(rows, indent=2))

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import copy
-import difflib
 import os
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -142,13 +141,6 @@ def budget_seconds(text: str) -> float:
     from harness.planning import request
 
     return request.budget_seconds(text, "--budget")
-
-
-def near(name: str, known: Iterable[str]) -> str:
-    """The cure for an unknown name."""
-    known = list(known)
-    found = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
-    return f"did you mean `{found[0]}`?" if found else "there is " + ", ".join(known)
 
 
 def with_one_command(app: typer.Typer, arguments: Sequence[str]) -> typer.Typer:

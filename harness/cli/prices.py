@@ -56,16 +56,16 @@ def update(
 
     The snapshot that ships stays as it is.
     """
-    from harness.cli.options import near
     from harness.costs import own_prices
     from harness.costs.update import PROVIDERS, update_prices
     from harness.mistakes import refuse
+    from harness.names import hint
 
     names = [name.strip() for name in providers.split(",") if name.strip()]
     mistakes: list[str] = []
     for name in names or [""]:
         if name not in PROVIDERS:
-            mistakes.append(f"--providers: there is no provider {name!r}: {near(name, PROVIDERS)}")
+            mistakes.append(f"--providers: there is no provider {name!r}: {hint(name, PROVIDERS)}")
     refuse(mistakes)
     for provider, count in update_prices(names).items():
         print(f"{provider}: {count} machines on demand", file=sys.stderr)

@@ -15,7 +15,7 @@ import textwrap
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from harness.cli.options import near
+from harness.names import hint
 from harness.record import HarnessError, SuiteError
 
 TOPICS: Mapping[str, tuple[str, ...]] = {
@@ -73,7 +73,7 @@ def topic_text(topic: str, width: int = WIDTH) -> str:
         HarnessError: the documentation is not there.
     """
     if topic not in TOPICS:
-        raise SuiteError(f"help {topic}: there is no such topic: {near(topic, TOPICS)}")
+        raise SuiteError(f"help {topic}: there is no such topic: {hint(topic, TOPICS)}")
     pages = [(place.partition("#")[0], section(place)) for place in TOPICS[topic]]
     whole = ", ".join(dict.fromkeys(f"docs/{page}.md" for page, _ in pages))
     body = "\n\n".join("\n".join(lines_of(text, width)) for _, text in pages)

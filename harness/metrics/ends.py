@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from harness.figures import as_written
+from harness.figures import share_of
 from harness.metrics import METRICS
 from harness.protocols import Metric
 from harness.suite.expression import Constraint
@@ -14,9 +14,9 @@ def beyond(value: float, entry: Metric) -> str:
         return ""
     own = "" if entry.name in METRICS or "@" in entry.name else f", or its `unit` under metrics.{entry.name}"
     if (entry.low, entry.high) == (0.0, 1.0):
-        return f"{entry.name} is a share between 0 and 1: {as_share(value)}{own}"
+        return f"{entry.name} is a share between 0 and 1: {_share(value)}{own}"
     if value > entry.high:
-        cure = as_share(value) if entry.unit == "fraction" else "lower it"
+        cure = _share(value) if entry.unit == "fraction" else "lower it"
         return f"{entry.name} is at most {entry.high:g}: {cure}"
     return f"{entry.name} is at least {entry.low:g}: raise it"
 
@@ -56,18 +56,17 @@ def too_far(distance: float, entry: Metric) -> str:
     """Why a tolerance in units of a metric is none, with the cure: its figures are never so far apart."""
     if entry.unit != "fraction" or distance < 1:
         return ""
-    return f"{entry.name} is a share of 1, of which all are within {distance:g}: {as_share(distance)}"
+    return f"{entry.name} is a share of 1, of which all are within {distance:g}: {_share(distance)}"
 
 
 def no_margin(margin: float) -> str:
     """Why a margin is none, with the cure; empty where it is one."""
     if 0 <= margin < 1:
         return ""
-    meant = f"{as_written(margin / 100)} for {margin:g} %" if 1 <= margin < 100 else "for instance 0.01"
+    meant = f"{share_of(margin)} for {margin:g} %" if 1 <= margin < 100 else "for instance 0.01"
     return f"margin {margin:g}: write a share from 0 to below 1, {meant}"
 
 
-def as_share(value: float) -> str:
-    """The cure for a share that is written as a percentage."""
-    is_percentage = 1 <= value <= 100
-    return f"write {as_written(round(value / 100, 12))}" if is_percentage else "write for instance 0.1"
+def _share(value: float) -> str:
+    """The cure for a figure or a distance that is none of a share: one that is written as a percentage."""
+    return f"write {share_of(value)}" if 1 <= value <= 100 else "write for instance 0.1"

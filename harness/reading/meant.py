@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 
 from harness.codec import Json
-from harness.figures import as_written
+from harness.figures import as_written, share_of
 from harness.reading.durations import duration
 from harness.suite.model_ref import parse_model
 from harness.suite.source import Node, flow
@@ -77,7 +77,7 @@ def as_share(value: Json) -> str:
     """How a percentage is written where a share is wanted; empty for what is none."""
     if isinstance(value, bool) or not isinstance(value, int | float) or not 1 < value < 100:
         return ""
-    return f"write {as_written(round(value / 100, 12))}"
+    return f"write {share_of(value)}"
 
 
 def _named(model: str) -> str:

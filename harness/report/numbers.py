@@ -6,6 +6,7 @@ import math
 import re
 from dataclasses import dataclass, replace
 
+from harness.analysis import tradeoff
 from harness.analysis.cost import to_cents
 from harness.analysis.criteria import HARNESS_METRICS, VALUE
 from harness.analysis.stats import beyond
@@ -269,11 +270,7 @@ def percent(probability: float | None) -> str:
     """A probability for people; never 0 % or 100 %, which no sample of draws can show."""
     if probability is None or not math.isfinite(probability):
         return "not known"
-    if probability > 0.99:
-        return "over 99\u202f%"
-    if probability < 0.01:
-        return "under 1\u202f%"
-    return f"{probability * 100:.0f}\u202f%"
+    return tradeoff.percent(probability).replace(" %", "\u202f%")
 
 
 def p_value(value: float) -> str:
