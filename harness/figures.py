@@ -39,3 +39,11 @@ def apart(value: float, text: str, limit: float) -> str:
         return text
     told = next((said for digits in range(4, 17) if float(said := f"{value:.{digits}g}") != limit), "")
     return f"{Decimal(told):,f}" if told else text
+
+
+def duration_text(seconds: float) -> str:
+    """`45 s`, `8 min`, `2 h 05 min`."""
+    if seconds < 99.5:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 100 else f"{minutes // 60} h {minutes % 60:02d} min"

@@ -16,8 +16,10 @@ from rich.table import Table
 from rich.text import Text
 
 from harness.codec import JsonObject
+from harness.figures import duration_text
+from harness.metrics import METRICS, watched_metric
 from harness.reasons import Reason, reason_of
-from harness.record import KINDS, Status, Trial
+from harness.record import KIND_WORDS, KINDS, Kind, Status, Trial
 
 
 class Watcher(Protocol):
@@ -140,7 +142,7 @@ class Display:
         left = len(self._trials) - len(self._ended)
         is_unrun = status == "failed" and reason_of(reason) is Reason.NOT_RUN  # told at the end, by reason
         head = "done  " if status == "finished" else "NOT RUN" if is_unrun else "FAILED"
-        text = f"{head}  {trial.label}  {took:.1f} s"
+        text = f"{head}  {trial.label}  {_took(took)}"
         text += f": {reason.removeprefix('not run: ')}" if reason else ""
         if self._is_verbose:
             self._print(f"{text}  ({left} left)")
@@ -167,21 +169,21 @@ class Display:
             self._print(self.line())
 
     def line(self) -> str:
-        """Where a run stands: `train 4/6  serve 0/24  about 5 m left  (train vit seed 1)`."""
-        counts = [f"{k} {done}/{all_}" + (f" ({failed} failed)" if failed else "")
-                  for k, (done, failed, all_) in self.counts().items()]  # fmt: skip
+        """Where a run stands: `4 of 6 trainings, 0 of 9 scores; about 5 min left; now train vit seed 1`."""
         left = self.seconds_left()
         told = (
             f"about {self._time(left)} left" if left else "how long is not known yet" if left is None else ""
         )
-        now = [self._trials[i].label + _wait(info) for i, (_, info) in list(self._running.items())[:2]]
-        running = f"({', '.join(now)})" if now else ""
-        return "  ".join(filter(None, [*counts, told, self._ahead, running]))
+        now = [_named(self._trials[i]) + _wait(info) for i, (_, info) in list(self._running.items())[:2]]
+        running = f"now {', '.join(now)}" if now else ""
+        return "; ".join(filter(None, [counts_text(self.counts()), told, self._ahead, running]))
 
     def _time(self, seconds: float) -> str:
         """Seconds to the end, those of the budget where it ends before."""
         budget_s = self._budget_left_s() if self._budget_left_s else math.inf
-        return _clock(seconds) if seconds <= budget_s else f"{_clock(max(1.0, budget_s))} of the budget"
+        if seconds <= budget_s:
+            return duration_text(seconds)
+        return f"{duration_text(max(1.0, budget_s))} of the budget"
 
     def seconds_left(self) -> float | None:
         """Estimated seconds to the end: planned estimates where there are, else means of the same kind
@@ -199,7 +201,7 @@ class Display:
             needed += share if trial.kind == "serve" else share / max(1, len(self._running) or 1)
         return needed
 
-    def counts(self) -> Mapping[str, tuple[int, int, int]]:
+    def counts(self) -> Mapping[Kind, tuple[int, int, int]]:
         """kind → (finished, failed, all)."""
         table = Counter((self._trials[i].kind, s) for i, s in self._ended.items() if i in self._trials)
         planned = Counter(t.kind for t in self._trials.values())
@@ -231,27 +233,25 @@ class Display:
         return expected
 
     def _print(self, text: str, style: str | None = None) -> None:
-        clock = time.monotonic() - self._start
-        self.console.print(
-            f"{clock:7.1f}s  {text}", style=style, highlight=False, markup=False, soft_wrap=True
-        )
+        clock = f"{duration_text(time.monotonic() - self._start):>10}"
+        self.console.print(f"{clock}  {text}", style=style, highlight=False, markup=False, soft_wrap=True)
 
     def _render(self) -> Group:
         head = Text()
         for kind, (finished, failed, planned) in self.counts().items():
-            head.append(f"{kind} ", style="bold")
-            head.append(f"{finished}/{planned}")
+            head.append(f"{finished} of {planned} ")
+            head.append(KIND_WORDS[kind], style="bold")
             head.append(f" ({failed} failed)" if failed else "", style="red")
             head.append("   ")
-        head.append(f"{time.monotonic() - self._start:.0f} s", style="dim")
+        head.append(duration_text(time.monotonic() - self._start), style="dim")
         left = self.seconds_left()
         head.append(f", about {self._time(left)} left" if left else "", style="dim")
         table = Table.grid(padding=(0, 2))
         for trial_id, (started, info) in list(self._running.items())[:12]:
             table.add_row(
-                Text("▸ " + self._trials[trial_id].label, style="cyan"),
-                _told(info),
-                Text(f"{time.monotonic() - started:.0f} s", style="dim"),
+                Text("▸ " + _named(self._trials[trial_id]), style="cyan"),
+                Text(_told(info, self._trials[trial_id])),
+                Text(duration_text(time.monotonic() - started), style="dim"),
             )
         hidden = len(self._running) - 12
         foot = [Text(f"  and {hidden} more", style="dim")] if hidden > 0 else []
@@ -266,23 +266,50 @@ def _twins(trial: Trial) -> tuple[object, ...]:
     return (trial.kind, trial.candidate, trial.train_size, trial.scenario)
 
 
+def counts_text(counts: Mapping[Kind, tuple[int, int, int]]) -> str:
+    """`3 of 4 trainings (1 failed), 0 of 8 servings`, of (finished, failed, all) of each kind."""
+    return ", ".join(
+        f"{finished} of {planned} {KIND_WORDS[kind]}" + (f" ({failed} failed)" if failed else "")
+        for kind, (finished, failed, planned) in counts.items()
+    )
+
+
+def _named(trial: Trial) -> str:
+    """A trial's label with its training set in words: `train vit seed 0, 10,000 rows`."""
+    rows = trial.train_size
+    return trial.label if rows is None else trial.label.replace(f" n {rows}", f", {rows:,} rows")
+
+
 def _wait(info: JsonObject) -> str:
     """`: waits for another run on this host`; empty where nothing is waited for."""
     return f": waits {info['waiting']}" if info.get("waiting") else ""
 
 
-def _told(info: JsonObject) -> Text:
-    """`{"epoch": 2, "epochs": 5, "score": 0.81}` → `epoch 2/5  score 0.810`."""
+def _told(info: JsonObject, trial: Trial) -> str:
+    """`{"epoch": 2, "epochs": 5, "score": 0.81, "seconds": 44.3}` → `epoch 2 of 5, accuracy 0.810, 44 s an
+    epoch`."""
+    if info.get("waiting"):
+        return f"waits {info['waiting']}"
+    stage = f"{info['stage']}{' of earlier rows' if info.get('interim') else ''}: " if "stage" in info else ""
     parts = []
     if "epoch" in info:
-        parts.append(f"epoch {info['epoch']}" + (f"/{info['epochs']}" if "epochs" in info else ""))
-    for key, value in info.items():
-        if key not in ("epoch", "epochs"):
-            parts.append(f"{key} {value:.3f}" if isinstance(value, float) else f"{key} {value}")
-    return Text("  ".join(parts))
+        parts.append(f"epoch {info['epoch']}" + (f" of {info['epochs']}" if "epochs" in info else ""))
+    if isinstance(loss := info.get("loss"), float):
+        parts.append(f"loss {loss:.3f}")
+    if isinstance(score := info.get("score"), float):
+        parts.append(_score(score, trial))
+    if isinstance(seconds := info.get("seconds"), float):
+        parts.append(f"{_took(seconds)} an epoch")
+    return stage + ", ".join([*parts, *([str(info["message"])] if "message" in info else [])])
 
 
-def _clock(seconds: float) -> str:
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} m" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+def _score(score: float, trial: Trial) -> str:
+    """What an epoch is told by, with the metric's name where it is one of the harness."""
+    name = watched_metric(trial.spec) if "task" in trial.spec else ""
+    if (metric := METRICS.get(name)) is None:
+        return f"score {score:.3f}"
+    return f"{name} {-score if metric.better == 'lower' else score:.3f}"  # more is better, for the search
+
+
+def _took(seconds: float) -> str:
+    return f"{seconds:.1f} s" if seconds < 9.95 else duration_text(seconds)

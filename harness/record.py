@@ -26,6 +26,7 @@ FORMAT = 1
 Kind = Literal["train", "score", "serve"]
 Status = Literal["finished", "failed"]
 KINDS: tuple[Kind, ...] = ("train", "score", "serve")
+KIND_WORDS: Mapping[Kind, str] = {"train": "trainings", "score": "scores", "serve": "servings"}
 ASIDE = ("duel", "certify")
 """Scenarios whose figures stand beside a variant's and are none of its launches."""
 

@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 
 import harness
+from harness.cli import data as data_cli
 from harness.cli import main as cli
 from harness.cli.errors import BROKEN
 from harness.cli.text import _basis
@@ -112,6 +113,13 @@ def test_quick_commands_import_nothing_heavy(arguments: list[str], also_not: tup
         f"print([name for name in {HEAVY + also_not} if name in sys.modules], file=sys.stderr)"
     )
     assert python("-c", program, *arguments).stderr.splitlines()[-1] == "[]"
+
+
+def test_a_file_on_its_way_is_told_in_megabytes() -> None:
+    told = {"place": "https://x.org/a.zip", "bytes": 1_048_576, "of_bytes": 170_498_071}
+    assert data_cli._told(told) == "https://x.org/a.zip: 1.0 MB of 170.5 MB"
+    assert data_cli._told({**told, "of_bytes": None}) == "https://x.org/a.zip: 1.0 MB"
+    assert data_cli._told({"place": "p", "message": "decoded 5 of 9 images"}) == "p: decoded 5 of 9 images"
 
 
 def test_plan_says_what_would_run_and_writes_nothing(

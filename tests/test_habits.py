@@ -49,10 +49,10 @@ def watched(loudness: str, monkeypatch: pytest.MonkeyPatch, every_s: float = 60.
 
 
 def test_a_log_gets_failures_and_a_line_a_minute_with_the_time_left(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert [line.split("s  ")[1] for line in watched("", monkeypatch).splitlines()] == [
-        "FAILED  train model1  30.0 s: too hot"
+    assert [line.lstrip() for line in watched("", monkeypatch).splitlines()] == [
+        "0 s  FAILED  train model1  30 s: too hot"
     ]
-    assert "train 2/4 (1 failed)  about 30 s left" in watched("", monkeypatch, every_s=0.02)
+    assert "2 of 4 trainings (1 failed); about 30 s left" in watched("", monkeypatch, every_s=0.02)
 
 
 def test_the_view_shows_the_question_and_who_is_ahead_and_looks_again_only_after_a_while() -> None:
@@ -74,7 +74,7 @@ def test_the_view_shows_the_question_and_who_is_ahead_and_looks_again_only_after
             console.print(shown._render())
     lines = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", drawn.get()).splitlines()
     assert lines[0] == "Which one?" and lines[1] == "ahead so far: model1/onnx, the best with 70 %"
-    assert "serve 3/4" in lines[2] and looks == [1] and "ahead so far: model1" in shown.line()
+    assert "3 of 4 servings" in lines[2] and looks == [1] and "ahead so far: model1" in shown.line()
 
 
 def test_verbose_has_a_line_for_each_trial_and_quiet_only_failures(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import sys
 from types import FrameType
 from typing import Any
@@ -71,4 +72,30 @@ def test_a_trial_that_waits_for_another_run_says_so_in_the_line_of_each_minute()
     waits, works = trials(10)[5:7]
     shown.went_on(waits, {"waiting": "for another run on this host"})
     shown.went_on(works, {"epoch": 1, "epochs": 2})
-    assert shown.line().endswith(f"({waits.label}: waits for another run on this host, {works.label})")
+    now = f"; now {waits.label}: waits for another run on this host, {works.label}"
+    assert shown.line().endswith(re.sub(r" n (\d)", r", \1 rows", now))
+
+
+def test_the_view_says_what_its_figures_are_and_in_which_unit() -> None:
+    trial = Trial("train", "vit", {"task": "tabular_regression", "watch": "mae"}, seed=0, train_size=10000)
+    shown = Display([trial], console=Console(file=io.StringIO(), width=120))
+    shown.began(trial)
+    epoch = {"epoch": 2, "epochs": 5, "loss": 0.5, "score": -3.25, "seconds": 44.3}
+    shown.went_on(trial, epoch)
+
+    def view() -> str:
+        with shown.console.capture() as captured:
+            shown.console.print(shown._render())
+        return captured.get()
+
+    assert "train vit seed 0, 10,000 rows" in view()
+    assert "epoch 2 of 5, loss 0.500, mae 3.250, 44 s an epoch" in view()
+    assert "0 of 1 trainings" in view() and "0/1" not in view()
+    shown.went_on(trial, {"stage": "retriever", "interim": True, "epoch": 1, "epochs": 3, "score": None})
+    assert "retriever of earlier rows: epoch 1 of 3 " in view()
+    shown.went_on(trial, {"waiting": "for another run on this host"})
+    assert "waits for another run on this host" in view()
+    assert (
+        shown.line() == "0 of 1 trainings; how long is not known yet; now train vit seed 0, 10,000 rows: "
+        "waits for another run on this host"
+    )

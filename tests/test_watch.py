@@ -44,7 +44,7 @@ def test_a_look_counts_what_is_finished_failed_running_and_left(run: RunFolder) 
     commit(run, bad[0], "out of memory")
     run.scratch(good[1].id)
     glance = Onlooker(run).look()
-    assert glance.line == "train 1/2 (1 failed)  score 0/2  serve 0/2"
+    assert glance.line == "1 of 2 trainings (1 failed), 0 of 2 scores, 0 of 2 servings"
     assert list(glance.running) == [good[1].label]
     assert glance.failed == {"train bad seed 0 n 10": "out of memory"}
     assert glance.seconds_left == 4 * 60.0
@@ -59,7 +59,7 @@ def test_watching_ends_with_the_run_and_names_what_failed(run: RunFolder) -> Non
     console = Console(file=io.StringIO(), width=100)
     assert watch(run, console=console) == 1
     text = console.file.getvalue()  # type: ignore[attr-defined]
-    assert "train 1/2 (1 failed)  score 1/2 (1 failed)  serve 1/2 (1 failed)" in text
+    assert "1 of 2 trainings (1 failed), 1 of 2 scores (1 failed), 1 of 2 servings (1 failed)" in text
     assert "FAILED  train bad seed 0 n 10: out of memory" in text
 
 
@@ -101,7 +101,7 @@ def test_watching_goes_on_while_failed_trials_are_tried_again(run: RunFolder) ->
         assert watch(run, every_s=0.05, console=console) == 0
         for timer in later:
             timer.join()
-    assert said(console).splitlines()[-1].endswith("train 2/2  score 2/2  serve 2/2")
+    assert said(console).splitlines()[-1].endswith("2 of 2 trainings, 2 of 2 scores, 2 of 2 servings")
 
 
 @pytest.mark.parametrize(("all_recorded", "code"), [(False, 1), (True, 0)])
@@ -116,7 +116,7 @@ def test_a_run_that_nobody_can_ask_is_given_up_after_its_silence(
     console, began = Console(file=io.StringIO(), width=200), time.monotonic()
     assert watch(run, every_s=0.02, console=console) == code
     assert time.monotonic() - began >= (0.2 if all_recorded else 0.5)
-    assert ("nothing has changed for 0 m: it may have been killed" in said(console)) is not all_recorded
+    assert ("nothing has changed for" in said(console)) is not all_recorded
 
 
 def test_a_trial_whose_process_is_dead_is_not_running(run: RunFolder) -> None:

@@ -29,11 +29,16 @@ def fetch(name: Name, args: Args = None) -> int:
     """Get a data set's files, checked against their sha256."""
     from harness.datasets.catalog import fetch as fetch_data
 
-    def say(info: JsonObject) -> None:
-        print(" ".join(str(value) for value in info.values()), file=sys.stderr)
-
-    fetch_data(name, _arguments(args), say)
+    fetch_data(name, _arguments(args), lambda info: print(_told(info), file=sys.stderr))
     return verify(name, args)
+
+
+def _told(info: JsonObject) -> str:
+    """Of a file on its way: where from, and how far it is."""
+    if "bytes" not in info:
+        return ": ".join(str(value) for value in info.values())
+    done, whole = (float(info[key] or 0) / 1e6 for key in ("bytes", "of_bytes"))
+    return f"{info['place']}: {done:.1f} MB" + (f" of {whole:.1f} MB" if whole else "")
 
 
 @app.command(epilog=examples("data verify fashion_mnist"))

@@ -9,6 +9,8 @@ import time
 from collections.abc import Callable
 from typing import TextIO
 
+from harness.figures import duration_text
+
 DRAWN_EVERY_S, LOGGED_EVERY_S = 0.5, 30.0
 """Between two looks at a step that lasts, on a terminal and in a log."""
 SOON_S = 2.0
@@ -77,8 +79,6 @@ class Steps:
 
     def line(self) -> str:
         """The step as it stands: `timing vit at 96×96 (2 of 3), about 4 s left`."""
-        from harness.cli.text import duration_text  # loads what reads suites: not before the first line
-
         took = self._now() - self._began
         if self._left_s is not None and took < self._left_s:
             return f"{self._text}, about {duration_text(max(1.0, self._left_s - took))} left"

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from harness.figures import short
-from harness.record import KINDS, Kind
+from harness.figures import duration_text, short
+from harness.record import KIND_WORDS, KINDS
 from harness.runtimes.offered import left_out
 from harness.suite.asks import why_all_is_measured
 from harness.suite.model_ref import OWN, OWN_ESTIMATOR, parse_model
@@ -107,9 +107,6 @@ def _basis(plan: Plan) -> str:
     return "; ".join([*measured, f"{' and '.join(guessed)} roughly guessed, as none like them was run yet"])
 
 
-KIND_WORDS: Mapping[Kind, str] = {"train": "trainings", "score": "scores", "serve": "servings"}
-
-
 def _until_decided_line(plan: Plan, is_one_of_several_sets: bool) -> list[str]:
     """What the other way to run takes, where the suite says when to stop, and which one `run` goes."""
     from harness.running.smoke import SMOKE_ENDING
@@ -123,14 +120,6 @@ def _until_decided_line(plan: Plan, is_one_of_several_sets: bool) -> list[str]:
     if why := why_all_is_measured(plan.suite, is_one_of_several_sets):
         return [f"That is all that is planned, as `run` does it: {why}. With --until-decided: {stops}."]
     return [f"`run` measures until it is decided: {stops}. The above is --exhaustive, all that is planned."]
-
-
-def duration_text(seconds: float) -> str:
-    """`45 s`, `8 min`, `2 h 05 min`."""
-    if seconds < 99.5:
-        return f"{seconds:.0f} s"
-    minutes = round(seconds / 60)
-    return f"{minutes} min" if minutes < 100 else f"{minutes // 60} h {minutes % 60:02d} min"
 
 
 _VERDICTS = ("worse", "better", "not comparable", "not separated", "same")

@@ -18,7 +18,7 @@ from harness.planning.trials import plan_trials, select
 from harness.planning.untrained import UNTRAINED
 from harness.progress import Display
 from harness.reading import suite_to_text
-from harness.record import HarnessError, Record, Trial
+from harness.record import KIND_WORDS, HarnessError, Record, Trial
 from harness.running.story import Story
 from harness.running.until_decided import spend
 from harness.running.worlds import Worlds
@@ -76,7 +76,8 @@ class Session:
         self.run.write_text("plan.json", json.dumps(whole.to_json(), indent=1))
         take_over(self.run, cached)
         counts = Counter(trial.kind for trial in plan.missing)
-        todo = ", ".join(f"{count} {kind}" for kind, count in counts.items()) or "nothing to run"
+        said = [f"{n} {KIND_WORDS[kind][: None if n > 1 else -1]}" for kind, n in counts.items()]
+        todo = f"{', '.join(said)} to run" if said else "nothing to run"
         done = f"; {len(plan.cached)} finished already" if plan.cached else ""
         line = f"{self.run.suite_name}/{self.run.id}: {todo}{done}{f', {why}' if why else ''}"
         self.console.print(line, highlight=False, markup=False)

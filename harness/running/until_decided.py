@@ -25,6 +25,7 @@ from harness.analysis.measure_next import (
 from harness.analysis.ruled_out import RULED_OUT, surely_broken
 from harness.analysis.sensitivity import Question
 from harness.analysis.stamps import STORY
+from harness.figures import duration_text
 from harness.planning.estimate import rows_of
 from harness.planning.inherited import source_of
 from harness.planning.plan import make_plan
@@ -140,7 +141,7 @@ class _Spending:
         if not every:
             return
         if look_s > WORTH_A_LOOK * training_s:
-            why = f"it would take about {look_s:.0f} s, their trainings {training_s:.0f} s"
+            why = f"it would take about {duration_text(look_s)}, their trainings {duration_text(training_s)}"
             self.worlds.say(f"no network is served before it is trained: {why}")
             return
         self.worlds.say(f"which networks keep the limits on speed, size and cost at all: {', '.join(names)}")

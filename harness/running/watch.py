@@ -14,7 +14,9 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from harness.record import KINDS, RecordError
+from harness.figures import duration_text
+from harness.progress import counts_text
+from harness.record import KIND_WORDS, KINDS, Kind, RecordError
 from harness.store.runs import RunFolder
 
 if TYPE_CHECKING:
@@ -39,7 +41,7 @@ class Glance:
         seconds_left: planned seconds of the missing trials, None where the plan has none.
     """
 
-    counts: Mapping[str, tuple[int, int, int]]
+    counts: Mapping[Kind, tuple[int, int, int]]
     running: Mapping[str, float]
     failed: Mapping[str, str]
     seconds_left: float | None
@@ -50,11 +52,8 @@ class Glance:
 
     @property
     def line(self) -> str:
-        """For a log: `train 3/4 (1 failed)  score 2/4  serve 0/8`."""
-        parts = []
-        for kind, (finished, failed, planned) in self.counts.items():
-            parts.append(f"{kind} {finished}/{planned}" + (f" ({failed} failed)" if failed else ""))
-        return "  ".join(parts)
+        """For a log: `3 of 4 trainings (1 failed), 2 of 4 scores, 0 of 8 servings`."""
+        return counts_text(self.counts)
 
 
 class Onlooker:
@@ -83,7 +82,7 @@ class Onlooker:
         tally = Counter((planned[i]["kind"], "finished") for i in self._finished if i in planned)
         tally += Counter((planned[i]["kind"], "failed") for i in failed)
         total = Counter(trial["kind"] for trial in planned.values())
-        counts = {str(k): (tally[k, "finished"], tally[k, "failed"], total[k]) for k in KINDS if total[k]}
+        counts = {k: (tally[k, "finished"], tally[k, "failed"], total[k]) for k in KINDS if total[k]}
         left = [
             t.get("expected_seconds") for i, t in planned.items() if i not in self._finished | set(failed)
         ]
@@ -126,22 +125,24 @@ def watch(run: RunFolder, *, once: bool = False, every_s: float = 2.0, console: 
     looks = _looks(run, every_s)
     glance, end = next(looks)
     if once or not console.is_terminal:
-        console.print(f"{title}: {glance.line}", highlight=False, markup=False)
+        console.print(f"{title}: {glance.line}", highlight=False, markup=False, soft_wrap=True)
         while not (once or end):
             before = glance.line
             glance, end = next(looks)
             if glance.line != before:
-                console.print(f"{title}: {glance.line}", highlight=False, markup=False)
+                console.print(f"{title}: {glance.line}", highlight=False, markup=False, soft_wrap=True)
     else:
         with Live(_render(title, glance), console=console, refresh_per_second=2) as live:
             while not end:
                 glance, end = next(looks)
                 live.update(_render(title, glance))
     for label, reason in glance.failed.items():
-        console.print(f"FAILED  {label}: {reason}", style="red", highlight=False, markup=False)
+        console.print(
+            f"FAILED  {label}: {reason}", style="red", highlight=False, markup=False, soft_wrap=True
+        )
     cut_off = bool(end) and not glance.done
     if cut_off:
-        console.print(f"{title}: {end}", style="yellow", highlight=False, markup=False)
+        console.print(f"{title}: {end}", style="yellow", highlight=False, markup=False, soft_wrap=True)
     return 1 if glance.failed or cut_off else 0
 
 
@@ -156,7 +157,7 @@ def _looks(run: RunFolder, every_s: float) -> Iterator[tuple[Glance, str]]:
         if is_over:
             yield glance, "it is no longer running; the same `run` command continues it"
         elif goes_on is None and quiet_s >= (SETTLED_S if glance.done else QUIET_S):
-            yield glance, f"nothing has changed for {quiet_s / 60:.0f} m: it may have been killed"
+            yield glance, f"nothing has changed for {duration_text(quiet_s)}: it may have been killed"
         else:
             yield glance, ""
         was_idle = goes_on is False
@@ -171,12 +172,14 @@ def _render(title: str, glance: Glance) -> Group:
     for kind, (finished, failed, planned) in glance.counts.items():
         filled = round(30 * (finished + failed) / max(planned, 1))
         table.add_row(
-            kind,
+            KIND_WORDS[kind],
             Text("█" * filled + "░" * (30 - filled), style="cyan"),
-            f"{finished}/{planned}",
+            f"{finished} of {planned}",
             Text(f"{failed} failed" if failed else "", style="red"),
         )
-    running = [Text(f"  ▸ {label}  {seconds:.0f} s") for label, seconds in list(glance.running.items())[:12]]
+    running = [
+        Text(f"  ▸ {label}  {duration_text(seconds)}") for label, seconds in list(glance.running.items())[:12]
+    ]
     left = glance.seconds_left
-    foot = [Text(f"about {left / 60:.0f} m of work left", style="dim")] if left else []
+    foot = [Text(f"about {duration_text(left)} of work left", style="dim")] if left else []
     return Group(Text(title, style="bold"), table, *running, *foot)
