@@ -122,6 +122,12 @@ def test_a_file_on_its_way_is_told_in_megabytes() -> None:
     assert data_cli._told({"place": "p", "message": "decoded 5 of 9 images"}) == "p: decoded 5 of 9 images"
 
 
+def test_plan_names_a_deployment_once(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    workers = "serving.workers=[1]"
+    _, out, _ = call(capsys, "plan", QUICKSTART, "--out", str(tmp_path), "--set", workers)
+    assert "logistic: 2 train, 4 score, 8 serve; on sklearn@1x1, onnx@1x1\n" in out
+
+
 def test_plan_says_what_would_run_and_writes_nothing(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -354,6 +354,11 @@ def test_only_takes_what_fits_and_what_that_needs(suite: Suite) -> None:
     (one,) = select(trials, "train vit seed 3 n 200")
     assert one.label == "train vit seed 3 n 200"
     assert select(trials, None) == trials
+    serving = suite.serving.model_copy(update={"workers": (1, 2)})
+    deployed = select(plan_trials(suite.model_copy(update={"serving": serving})), "vit/onnx")
+    assert {t.runtime for t in deployed if t.kind == "serve"} >= {"onnx@1x1"}, (
+        "how it is deployed is no other"
+    )
     with pytest.raises(SuiteError, match=r"--only vitt: fits no candidate.*did you mean `vit`\?"):
         select(trials, "vitt")
 

@@ -6,10 +6,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from harness.figures import duration_text, short
-from harness.record import KIND_WORDS, KINDS
+from harness.record import KIND_WORDS, KINDS, Trial
 from harness.runtimes.offered import left_out
 from harness.suite.asks import why_all_is_measured
 from harness.suite.model_ref import OWN, OWN_ESTIMATOR, parse_model
+from harness.suite.variants import parse_deployment
 
 if TYPE_CHECKING:  # a list of models needs neither statistics nor plans
     from harness.analysis.changes import Change, Comparison
@@ -69,14 +70,23 @@ def _candidate_lines(plan: Plan) -> Iterable[str]:
     for name in dict.fromkeys(t.candidate for t in plan.trials):
         trials = [t for t in plan.trials if t.candidate == name]
         counts = ", ".join(f"{sum(t.kind == kind for t in trials)} {kind}" for kind in KINDS)
-        runtimes = ", ".join(dict.fromkeys(t.runtime for t in trials if t.runtime))
-        yield f"{name}: {counts}; on {runtimes}"
+        yield f"{name}: {counts}; on {', '.join(_deployed(trials))}"
         suite = plan.suite
         candidate = suite.candidates[name]
         never = left_out(candidate.ref, suite.serving.runtimes, suite.task, candidate.args)
         for runtime, reason in never.items():
             yield f"{name}: not on {runtime}: {reason}"
     yield ""
+
+
+def _deployed(trials: Iterable[Trial]) -> list[str]:
+    """The rows that a candidate's trials fill: what is scored as `onnx` is served as `onnx@1x2`."""
+    names = dict.fromkeys(t.runtime for t in trials if t.runtime)
+    served = dict.fromkeys(t.runtime for t in trials if t.runtime and t.kind == "serve")
+    runtimes = {name: parse_deployment(name).runtime for name in names}
+    rows = [n for n in names if n in served or runtimes[n] not in {runtimes[s] for s in served}]
+    order = list(dict.fromkeys(runtimes.values()))
+    return sorted(rows, key=lambda name: (order.index(runtimes[name]), name))
 
 
 def _expected_line(plan: Plan) -> str:

@@ -5,7 +5,7 @@ Pure but for reading source files to hash them.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import cached_property
@@ -374,7 +374,7 @@ def select(trials: Collection[Trial], only: Patterns) -> tuple[Trial, ...]:
     by_id = {trial.id: trial for trial in trials}
     wanted, mistakes = set[str](), list[str]()
     for only in patterns:
-        found = {t.id for t in trials if any(fnmatchcase(name, only) for name in _names(t))}
+        found = {t.id for t in trials if any(fnmatchcase(name, only) for name in _names(t, by_id))}
         if not found:
             names = dict.fromkeys(t.candidate for t in trials)
             mistakes.append(f"--only {only}: fits no candidate, variant or trial: {hint(only, names)}")
@@ -389,5 +389,8 @@ def select(trials: Collection[Trial], only: Patterns) -> tuple[Trial, ...]:
     return tuple(trial for trial in trials if trial.id in wanted)
 
 
-def _names(trial: Trial) -> list[str]:
-    return [trial.candidate, trial.label, trial.id, *([trial.variant.name] if trial.variant else [])]
+def _names(trial: Trial, by_id: Mapping[str, Trial]) -> list[str]:
+    """What a trial is called by; what serves `vit/onnx` on two workers also by that."""
+    scored = [by_id[i] for i in trial.needs if i in by_id and by_id[i].kind == "score"]
+    variants = [t.variant.name for t in (trial, *scored) if t.variant]
+    return [trial.candidate, trial.label, trial.id, *variants]
