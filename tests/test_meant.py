@@ -22,7 +22,9 @@ LIMITS = {
     "0.8 <= accuracy < 0.9": "write each alone, `accuracy >= 0.8` and `accuracy < 0.9`",
     "accuracy >= 0.9 and latency_p99_ms <= 10": "write each alone, `accuracy >= 0.9` and"
     " `latency_p99_ms <= 10`",
-    "latency_p99_ms <= 0.01s": "",
+    "latency_p99_ms <= 0.01s": "write `latency_p99_ms <= 10`",
+    "model_size_mb <= 1.5 GB": "write `model_size_mb <= 1500`",
+    "accuracy_at_10 <= 3 dogs": "",
     "accuracy >= 1,000": "",
     "accuracy ~ 3": "",
     "accuracy": "",
@@ -41,7 +43,7 @@ MEANT: dict[str, tuple[dict[str, str], str]] = {
         {"decision": "decision: {constraints: {accuracy: 0.5}}"}, 'write each as a text, ["accuracy >= 0.9"]'
     ),
     "an objective's metric": (
-        {"decision": "decision: {objective: accuracy}"}, "write `maximize accuracy` or `minimize accuracy`"
+        {"decision": "decision: {objective: accuracy}"}, "is not an objective: write `maximize accuracy`"
     ),
     "an objective as a mapping": (
         {"decision": "decision: {objective: {maximize: accuracy}}"}, "write `objective: maximize accuracy`"
@@ -56,6 +58,32 @@ MEANT: dict[str, tuple[dict[str, str], str]] = {
     "the root of a metric": ({"decision": "decision: {constraints: [rmse <= 5]}"}, "write `mse`, which is"),
     "a number of seeds": ({"training": "training: {seeds: 3}"}, "write [0, 1, 2] for 3 seeds"),
     "a learning rate": ({"training": "training: {learning_rate: 0.1}"}, "write `optimizer: {lr: 0.001}`"),
+    "a number with its unit": ({"training": "training: {epochs: 10 epochs}"}, "a whole number: write 10"),
+    "a limit with its unit": (
+        {"serving": "serving: {scenarios: {server: {latency_p99_ms: 0.1s}}}"}, "is not a number: write 100"
+    ),
+    "a rate": ({"decision": "decision: {traffic: {qps: 50 per second}}"}, "is not a number: write 50"),
+    "thousands": ({"decision": "decision: {traffic: {qps: 1k}}"}, "is not a number: write 1000"),
+    "dollars": ({"machine": "machine: {usd_per_hour: $0.1}"}, "is not a number: write 0.1"),
+    "a percentage": ({"training": "training: {label_smoothing: 10%}"}, "is not a number: write 0.1"),
+    "a comma in braces": ({"training": "training: {batch_size: 1,024}"}, "write 1024 for 1,024"),
+    "one number of workers": ({"serving": "serving: {workers: 2}"}, "is neither auto nor a list: write auto"),
+    "all threads": ({"serving": "serving: {threads: auto}"}, "`workers: auto` serves on all cores"),
+    "a server alone": (
+        {"serving": "serving: {scenarios: [server]}"}, "write `scenarios: {server: {latency_p99_ms: 10}}`"
+    ),
+    "a runtime by its package": ({"serving": "serving: {runtimes: [onnxruntime]}"}, "did you mean `onnx`?"),
+    "a word of several metrics": (
+        {"decision": "decision: {objective: maximize cost}"}, "or `cost_per_month_usd`?"
+    ),
+    "no metric": ({"decision": "decision: {objective: cost}"}, "there is no such metric: did you mean"),
+    "a metric and a unit": (
+        {"decision": "decision: {constraints: [latency <= 10ms]}"}, "there is no metric `latency`: did you"
+    ),
+    "which way": ({"decision": "decision: {minimize: mae}"}, "write `objective: minimize METRIC`"),
+    "a library": ({"candidates": "candidates: {a: xgboost}"}, "write for instance `xgboost:XGBClassifier`"),
+    "a class alone": ({"candidates": "candidates: {a: LGBMClassifier}"}, "`lightgbm:LGBMClassifier`"),
+    "a class of scikit-learn": ({"candidates": "candidates: {a: DecisionTreeClassifier}"}, "`sklearn:Deci"),
     "one runtime": ({"serving": "serving: {runtimes: onnx}"}, "write it in brackets: [onnx]"),
     "several threads": ({"serving": "serving: {threads: [1, 2]}"}, '`runtimes: ["onnx@1", "onnx@2"]`'),
     "scenarios as a list": (
@@ -116,6 +144,12 @@ MEANT: dict[str, tuple[dict[str, str], str]] = {
     "a tracker": ({"x": "track: wandb"}, "write `track: {wandb: {}}`"),
     "blanks in a name": ({"name": "name: my suite"}, "cannot name a folder: write `my_suite`"),
 }  # fmt: skip
+
+
+@pytest.mark.parametrize("wrong", ["workers: 2", "workers: [0]", "workers: [1, two]"])
+def test_what_may_be_a_word_or_a_list_has_one_mistake_and_no_inner_names(wrong: str, tmp_path: Path) -> None:
+    (found,) = mistakes_of(tmp_path, suite_text(serving=f"serving: {{{wrong}}}"))
+    assert found.startswith("suite.yaml:6: serving.workers: `")
 
 
 @pytest.mark.parametrize("case", MEANT)

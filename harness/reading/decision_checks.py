@@ -53,6 +53,8 @@ def _check_limits(draft: Draft) -> None:
             constraint = parse_constraint(limit)
         except ValueError as error:
             draft.wrong(path, str(error), item.place)
+            if named := re.match(r"[A-Za-z_]\w*(?=\s*[<>=≤≥])", item.value):
+                check_metric(draft, path, named[0], item.place)
             continue
         check_metric(draft, path, constraint.metric, item.place)
         if part:
@@ -245,7 +247,7 @@ def _check_objective(draft: Draft) -> None:
         try:
             metric = parse_objective(text)[1]
         except ValueError as error:
-            draft.wrong(("decision", "objective"), str(error))
+            draft.wrong(("decision", "objective"), _objective_meant(draft, text) or str(error))
     if metric == "value" and not draft.given("decision", "value"):
         cure = 'add decision.value, for instance "120*accuracy - cost_per_month_usd"'
         draft.wrong(("decision", "objective"), f"`{text}` needs an expression: {cure}")
@@ -262,6 +264,18 @@ def _check_objective(draft: Draft) -> None:
             draft.wrong(("decision", "value"), f"is not used, the objective is `{text}`: {cure}")
     if value is not None:
         _check_value(draft, value)
+
+
+def _objective_meant(draft: Draft, text: str) -> str:
+    """What is said of an objective that is a metric's name alone; empty where it is none."""
+    entry = entry_of(draft, text.strip())
+    if entry is None and re.fullmatch(r"[A-Za-z_]\w*", text.strip()) and text != "value":
+        meant = _metric_meant(draft, text.strip(), (*table("metrics"), *draft.items("metrics")))
+        return f"`{text}` is not an objective, and there is no such metric: {meant}"
+    if entry is None:
+        return ""
+    verb = {"higher": "maximize", "lower": "minimize"}[entry.better]
+    return f"`{text}` is not an objective: write `{verb} {entry.name}`"
 
 
 def _check_direction(draft: Draft, text: str, metric: str, place: Place) -> None:

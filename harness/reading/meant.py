@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 
 from harness.codec import Json
-from harness.figures import as_written, share_of
+from harness.figures import share_of
 from harness.reading.durations import duration
 from harness.suite.model_ref import parse_model
 from harness.suite.source import Node, flow
@@ -21,6 +21,10 @@ READERS = {
     "interactions_csv", "multilabel": "text_csv",
 }  # fmt: skip
 """First word of a task → the data set that reads files of one's own."""
+_FIGURE = re.compile(
+    r"\s*[$€]?\s*(?P<number>[-+]?\d+(?:\.\d+|,\d{1,2})?(?:[eE][-+]?\d+)?)(?P<unit>[\sA-Za-z/%$]*)", re.ASCII
+)
+"""A number as people write it beside what it is of: `10ms`, `$0.1`, `1k`, `5 %`."""
 LONGEST = 140
 """Of a proposal; a longer one would be no help."""
 
@@ -53,7 +57,8 @@ def as_mapping(path: Sequence[str], node: Node, task: str) -> str:
     if key == "machines":
         return _short(f"write each with a name: {flow({_named(str(n)): {'price': n} for n in names})}")
     if key in ("scenarios", "track"):
-        return _short(f"write `{key}: {flow({str(name): {} for name in names})}`")
+        needed = {"server": {"latency_p99_ms": 10}}
+        return _short(f"write `{key}: {flow({str(name): needed.get(str(name), {}) for name in names})}`")
     if len(path) > 3 and path[-2] == "space":
         return _short(f"write `{key}: {flow({'choice': names})}`")
     if isinstance(value, list) or key not in MAIN_KEY:
@@ -65,12 +70,32 @@ def as_number(key: str, node: Node) -> str:
     """How a number is written where a text or a list stands; empty where that is not clear."""
     if key == "threads" and isinstance(node.plain, list):
         return f"name them with the runtimes: `runtimes: {flow([f'onnx@{n}' for n in node.plain])}`"
-    seconds = duration(node.value) if isinstance(node.value, str) else None
-    return (
-        f"write seconds as a number, {as_written(seconds)}"
-        if seconds is not None and key == "seconds"
-        else ""
-    )
+    if not isinstance(node.value, str):
+        return ""
+    if key == "threads" and node.value == "auto":
+        return "write how many, 1; `workers: auto` serves on all cores"
+    seconds = duration(node.value)
+    if seconds is not None and key == "seconds":
+        return f"write seconds as a number, {seconds:.12g}"
+    found = _FIGURE.fullmatch(node.value)
+    factor = _factor(key, found["unit"].strip().lower()) if found is not None else None
+    if found is None or factor is None or found["number"] == node.value.strip():
+        return ""
+    return f"write {float(found['number'].replace(',', '.')) * factor:.12g}"
+
+
+def _factor(key: str, unit: str) -> float | None:
+    """What a figure with a unit behind it is multiplied with for a key; None where that is not clear."""
+    if unit == "%":
+        return 0.01
+    if unit in ("s", "sec", "seconds") and key.endswith("_ms"):
+        return 1000.0
+    if unit in ("k", "thousand"):
+        return 1000.0
+    is_own = unit == "" or unit.rstrip("s") == key.rstrip("s") or key.endswith(f"_{unit}")
+    is_rate = key.endswith("qps") and unit in ("/s", "/sec", "per second", "qps", "rps", "requests/s")
+    is_price = key.startswith("usd") and unit in ("usd", "$", "/h", "/hour", "usd/h", "per hour")
+    return 1.0 if is_own or is_rate or is_price else None
 
 
 def as_share(value: Json) -> str:

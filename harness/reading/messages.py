@@ -15,7 +15,7 @@ from harness.reading.draft import Draft, dotted
 from harness.reading.meant import READERS, as_list, as_mapping, as_number, as_share
 from harness.record import DataError
 from harness.suite.schema import Suite
-from harness.suite.source import Node
+from harness.suite.source import Node, flow
 
 Loc = tuple[str | int, ...]
 
@@ -23,8 +23,14 @@ Loc = tuple[str | int, ...]
 def explain(draft: Draft, error: ErrorDetails) -> None:
     """Notes one pydantic error as a mistake, with the place of what it is about."""
     loc, kind = error["loc"], error["type"]
-    if kind == "extra_forbidden":
-        draft.wrong(loc, _unknown_key(loc), place=draft.key_place(*loc))
+    if branch := next((part for part in loc if isinstance(part, str) and "[" in part), ""):
+        _of_a_branch(draft, error, branch)
+    elif kind == "extra_forbidden":
+        cut = str(loc[-1]).isdecimal() and not draft.given(*loc)
+        text = "a comma ends a value in braces: write 1024 for 1,024, and 0.1 for 0,1" if cut else ""
+        draft.wrong(loc, text or _unknown_key(loc), place=draft.key_place(*loc))
+    elif kind == "too_short" and (kept := draft.node(*loc)) is not None and kept.sequence:
+        return  # what stands in it is wrong, and said
     elif kind == "missing":
         text = f"`{loc[-1]}` is missing: add it{_added(draft, loc)}"
         draft.wrong(loc[:-1], text, place=draft.key_place(*loc[:-1]))
@@ -35,6 +41,22 @@ def explain(draft: Draft, error: ErrorDetails) -> None:
         if meant := _meant(draft, error, node):
             text = meant
         draft.wrong(loc, text, place=place)
+
+
+def _of_a_branch(draft: Draft, error: ErrorDetails, branch: str) -> None:
+    """Of a value that is a word or a list: what is wrong with it as that which it looks like."""
+    at = error["loc"].index(branch)
+    path, below = error["loc"][:at], error["loc"][at + 1 :]
+    node = draft.node(*path)
+    if node is None or (node.sequence is None) != branch.startswith("literal"):
+        return
+    if node.sequence is not None:
+        explain(draft, {**error, "loc": (*path, *below)})
+        return
+    word = branch.removeprefix("literal['").removesuffix("']")
+    whole = isinstance(node.value, int) and not isinstance(node.value, bool)
+    cure = f"in brackets how many, {flow([node.value if whole else 1])}"
+    draft.wrong(path, f"{node.shown} is neither {word} nor a list: write {word}, or {cure}", node.place)
 
 
 def _added(draft: Draft, loc: Loc) -> str:
@@ -93,7 +115,14 @@ GONE = {
 """Keys of earlier versions, and what stands in their place."""
 
 
-CALLED = {"learning_rate": "optimizer: {lr: 0.001}"}
+CALLED = {
+    "learning_rate": "optimizer: {lr: 0.001}",
+    "maximize": "objective: maximize METRIC",
+    "minimize": "objective: minimize METRIC",
+    "instance": "price: aws/c7i.large",
+    "instance_type": "price: aws/c7i.large",
+    "device": "resources: {gpus: 1}",
+}
 """Keys that other tools have, and how a suite says it."""
 
 

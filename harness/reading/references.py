@@ -67,10 +67,32 @@ def resolve_model(reference: str, folder: Path) -> ModelSource:
     return _RESOLVE[ref.kind](ref, folder)
 
 
+OF_LIBRARIES = {
+    "sklearn": "sklearn:LogisticRegression",
+    "xgboost": "xgboost:XGBClassifier",
+    "lightgbm": "lightgbm:LGBMClassifier",
+    "catboost": "catboost:CatBoostClassifier",
+    "timm": "timm:resnet50",
+}
+"""Library → one of its models."""
+OF_BOOSTING = {"XGB": "xgboost", "LGBM": "lightgbm", "CatBoost": "catboost"}
+"""How the classes of the boosting libraries begin."""
+
+
+def _estimator_meant(name: str) -> str:
+    """`xgboost:XGBClassifier` for `xgboost` and for `XGBClassifier`; empty for what is called otherwise."""
+    if name in OF_LIBRARIES or not re.fullmatch(r"[A-Z]\w*[a-z]\w*[A-Z]\w*|(?:XGB|LGBM)\w+", name):
+        return OF_LIBRARIES.get(name, "")
+    library = next((lib for begins, lib in OF_BOOSTING.items() if name.startswith(begins)), "sklearn")
+    return f"{library}:{name}"
+
+
 def _named(ref: ModelRef, folder: Path) -> ModelSource:
     models, name = table("models"), ref.name
     if name not in models:
-        raise LookupError(f"there is no model `{name}`: {hint(name, models)}")
+        meant = _estimator_meant(name)
+        cure = f"write for instance `{meant}`" if meant else hint(name, models)
+        raise LookupError(f"there is no model `{name}`: {cure}")
     path = module_file(models[name])
     try:
         return ModelSource(ref, path, "build", read_signature(path, "build", skip=1))

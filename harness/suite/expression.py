@@ -142,9 +142,19 @@ def _limits_meant(text: str) -> list[str]:
         text = f"{found[3]} {_FLIPPED[found[2]]} {found[1]}"
         return [text, *rest] if not rest or _CONSTRAINT.fullmatch(rest[0]) else []
     unit = re.fullmatch(rf"({_NAME})(\s*(?:<=|>=|<|>|=\|)\s*{_NUMBER})\s*([A-Za-z]+)", text)
-    if unit and unit[1].endswith(f"_{unit[3].lower()}"):
-        text = f"{unit[1]}{unit[2]}"
+    if unit and (factor := _factor(unit[1], unit[3].lower())):
+        sign, number = re.split(rf"(?={_NUMBER}$)", unit[2], maxsplit=1)
+        text = f"{unit[1]}{sign}{float(number) * factor:.12g}" if factor != 1 else f"{unit[1]}{unit[2]}"
     return [text] if _CONSTRAINT.fullmatch(text.replace("=|", ">=")) else []
+
+
+def _factor(metric: str, unit: str) -> float:
+    """What a figure with a unit is multiplied with to be the metric's; 0 where that is not clear."""
+    if metric.endswith("_ms") and unit in ("s", "sec", "seconds"):
+        return 1000.0
+    if metric.endswith("_mb") and unit == "gb":
+        return 1000.0
+    return float(metric.endswith(f"_{unit}") or "_" not in metric)
 
 
 def parse_objective(text: str) -> tuple[Literal["maximize", "minimize"], str]:
