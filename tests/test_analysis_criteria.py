@@ -63,8 +63,16 @@ def test_everything_but_arithmetic_is_refused(text: str) -> None:
 
 
 def test_a_misspelt_metric_in_a_value_is_named_with_the_nearest() -> None:
-    with pytest.raises(SuiteError, match="no metric named 'acuracy'; did you mean 'accuracy'"):
+    with pytest.raises(SuiteError, match="no metric named 'acuracy'; did you mean `accuracy`"):
         parse_expression("2*acuracy", UNITS)
+
+
+def test_a_word_of_several_metrics_is_answered_with_these_in_limits_and_objectives() -> None:
+    said = "unknown metric 'cost': did you mean .* or `cost_per_month_usd`"
+    with pytest.raises(SuiteError, match=f"^{said}"):
+        parse_objective("minimize cost")
+    with pytest.raises(SuiteError, match=f"^{said}"):
+        parse_constraint("cost <= 100")
 
 
 @pytest.mark.parametrize("text", ["accuracy - cost_per_month_usd", "max(latency_p99_ms, train_seconds)"])

@@ -102,6 +102,8 @@ def parse_objective(
                 'objective: maximize value needs decision.value, as in "120*accuracy - cost_per_month_usd"'
             )
         what = value
+    elif what.isidentifier():
+        known[what]  # raises with the nearest names
     expression = parse_expression(what, known.units)
     metrics = tuple(name for name in expression.names if name in known)
     return DecisionObjective(text.strip(), signs[words[0].lower()], expression, metrics)

@@ -6,7 +6,6 @@ Names of the form `stem@K` stand in the table once, with their usual cut-off; `n
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
@@ -14,6 +13,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from harness.kinds import KINDS, kind_of
+from harness.names import hint
 from harness.protocols import Better, Metric
 from harness.record import SuiteError
 from harness.specification import Spec
@@ -316,9 +316,8 @@ class MetricTable(Mapping[str, Metric]):
         """
         found = self._find(stem(name))
         if found is None:
-            near = difflib.get_close_matches(name, self, n=1)
-            hint = f"did you mean {near[0]!r}?" if near else "`harness list metrics` shows them all"
-            raise SuiteError(f"unknown metric {name!r}: {hint}")
+            cure = hint(name, self, "`python -m harness list metrics` shows them all")
+            raise SuiteError(f"unknown metric {name!r}: {cure}")
         return found
 
     def get(self, name: str, default: Any = None) -> Any:

@@ -7,7 +7,6 @@ checked against the metrics there are, and sums against the units that the names
 from __future__ import annotations
 
 import ast
-import difflib
 import math
 import re
 from collections.abc import Mapping
@@ -15,6 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from harness.late import Late
+from harness.names import hint
 from harness.record import SuiteError
 from harness.suite import expression as language
 
@@ -75,8 +75,7 @@ def _check_names(names: tuple[str, ...], known: Mapping[str, str]) -> None:
     for name in names:
         if name in known or name in SETTINGS or re.sub(r"@\d+", "@10", name) in known:
             continue
-        near = difflib.get_close_matches(name, [*known, *SETTINGS], n=1)
-        cure = f"did you mean {near[0]!r}?" if near else "see `python -m harness list metrics`"
+        cure = hint(name, [*known, *SETTINGS], "see `python -m harness list metrics`")
         raise SuiteError(f"value: no metric named {name!r}; {cure}")
 
 
