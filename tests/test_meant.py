@@ -112,6 +112,18 @@ MEANT: dict[str, tuple[dict[str, str], str]] = {
     ),
     "a variable": ({"data": "data: {name: image_folder, path: $HOME/a}"}, "write the path itself"),
     "shares of rows": ({"data": "data: {name: digits, train_sizes: [0.5]}"}, "sizes count training rows"),
+    "a cut as a share": (
+        {"data": "data: {name: digits, split: 0.3}"}, "unknown argument: write `split: {test: 0.3}`"
+    ),
+    "a cut as a word": ({"data": "data: {name: digits, split: random}"}, "write `split: {by: random}`"),
+    "an argument of pandas": (
+        {"data": "data: {name: tabular_csv, path: t.csv, target: y, sep: ';'}"}, "argument: write `separator`"
+    ),
+    "columns left out": (
+        {"data": "data: {name: tabular_csv, path: t.csv, target: y, drop: [a]}"},
+        "write `features`, the columns to predict from",
+    ),
+    "a seed of the data": ({"data": "data: {name: digits, seed: 3}"}, "stands at the top of the file"),
     "a cut": ({"data": "data: {name: digits, test: 0.2}"}, "rows are cut anew by `split: {test: …}`"),
     "another word for the label": (
         {"data": "data: {name: text_csv, path: t.csv, text: a, target: b}"}, "write `label`"

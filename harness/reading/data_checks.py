@@ -12,7 +12,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from harness.annotations import instead
-from harness.codec import JsonObject
+from harness.codec import Json, JsonObject
 from harness.datasets import catalog
 from harness.datasets.cuts import NOTHING, cuts_of
 from harness.datasets.own_files import absolute, is_path_argument
@@ -29,6 +29,13 @@ from harness.suite.source import Node, new_mapping, quoted
 
 ANSWERS = ("target", "label", "y", "class", "outcome", "targets")
 """What the column to predict is called, here and elsewhere."""
+ELSEWHERE = {
+    "sep": "separator", "delimiter": "separator", "delim": "separator", "na_values": "missing",
+    "usecols": "features", "drop": "features", "drop_columns": "features", "ignore": "features",
+    "exclude": "features", "file": "path", "csv": "path", "train": "path", "train_path": "path",
+    "test_file": "test_path",
+}  # fmt: skip
+"""What arguments are called elsewhere → what they are here."""
 ONE_CLASS = ": a classifier needs two or more"
 
 
@@ -290,6 +297,13 @@ def _nearest_argument(draft: Draft, name: str, signature: Signature, siblings: l
     answers = [key for key in known if key in ANSWERS and not draft.given("data", "args", key)]
     if name in ANSWERS and answers:
         return f"write `{answers[0]}`"
+    if name == "split" and "split" in siblings:
+        node = draft.node("data", "args", "split")
+        return f"write `split: {_split_meant(node.plain if node is not None else None)}`"
+    if siblings and (other := ELSEWHERE.get(name)) in known:
+        return f"write `{other}`" + (", the columns to predict from" if other == "features" else "")
+    if siblings and name == "seed":
+        return "it stands at the top of the file, beside `name`"
     if name in DataSplit.model_fields and "split" in siblings:
         return f"rows are cut anew by `split: {{{name}: …}}`"
     if siblings and name in draft.flat:
@@ -297,6 +311,14 @@ def _nearest_argument(draft: Draft, name: str, signature: Signature, siblings: l
     elif (near := nearest(name, siblings)) and not nearest(name, known):
         return f"did you mean `{near}`, which stands beside `args`?"
     return hint(name, known) if known else "it takes none"
+
+
+def _split_meant(value: Json) -> str:
+    """How rows are cut, of the one word or number that somebody wrote."""
+    if isinstance(value, str) and value in ("random", "time", "group", "predefined"):
+        return f"{{by: {value}}}"
+    share = value if isinstance(value, int | float) and 0 < value < 1 else 0.2
+    return f"{{test: {share}}}"
 
 
 def resolve_paths(draft: Draft, data: Node, signature: Signature) -> Node:

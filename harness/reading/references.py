@@ -68,12 +68,9 @@ def resolve_model(reference: str, folder: Path) -> ModelSource:
 
 
 OF_LIBRARIES = {
-    "sklearn": "sklearn:LogisticRegression",
-    "xgboost": "xgboost:XGBClassifier",
-    "lightgbm": "lightgbm:LGBMClassifier",
-    "catboost": "catboost:CatBoostClassifier",
-    "timm": "timm:resnet50",
-}
+    "sklearn": "sklearn:LogisticRegression", "xgboost": "xgboost:XGBClassifier", "timm": "timm:resnet50",
+    "lightgbm": "lightgbm:LGBMClassifier", "catboost": "catboost:CatBoostClassifier",
+}  # fmt: skip
 """Library → one of its models."""
 OF_BOOSTING = {"XGB": "xgboost", "LGBM": "lightgbm", "CatBoost": "catboost"}
 """How the classes of the boosting libraries begin."""
