@@ -634,10 +634,7 @@ TABLE: dict[str, tuple[dict[str, str | None], list[str]]] = {
     ),
     "broken objective": (
         {"decision": "decision: {objective: accuracy}"},
-        [
-            "suite.yaml:8: decision.objective: `accuracy` is not an objective: "
-            "write `maximize accuracy` or `minimize accuracy`"
-        ],
+        ["suite.yaml:8: decision.objective: `accuracy` is not an objective: write `maximize accuracy`"],
     ),
     "value without an expression": (
         {"decision": "decision: {objective: maximize value}"},

@@ -37,8 +37,10 @@ def _told(info: JsonObject) -> str:
     """Of a file on its way: where from, and how far it is."""
     if "bytes" not in info:
         return ": ".join(str(value) for value in info.values())
-    done, whole = (float(info[key] or 0) / 1e6 for key in ("bytes", "of_bytes"))
-    return f"{info['place']}: {done:.1f} MB" + (f" of {whole:.1f} MB" if whole else "")
+    done, whole = info["bytes"], info.get("of_bytes")
+    assert isinstance(done, int)
+    of = f" of {whole / 1e6:.1f} MB" if isinstance(whole, int) else ""
+    return f"{info['place']}: {done / 1e6:.1f} MB{of}"
 
 
 @app.command(epilog=examples("data verify fashion_mnist"))

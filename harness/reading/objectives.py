@@ -120,7 +120,8 @@ def mislearnt(ref: str, objective: str, classes: int) -> str:
     Args:
         classes: how many are learnt, 0 where nobody knows.
     """
-    library, name = parse_model(ref).kind, ref.rpartition(":")[2].rpartition(".")[2]
+    model = parse_model(ref)
+    library, name = model.kind, model.name.rpartition(".")[2]
     what = next((w for w, names in LEARNT[library].items() if names.fullmatch(objective)), "")
     two, more = INSTEAD[library]
     fitting = f"`{two}` for two classes, `{more}` for more"
