@@ -140,5 +140,5 @@ def test_recommendation_is_plain_json() -> None:
 
 
 def test_an_unknown_metric_in_a_limit_is_refused_with_the_nearest_name() -> None:
-    with pytest.raises(SuiteError, match="did you mean 'accuracy'"):
+    with pytest.raises(SuiteError, match="did you mean `accuracy`"):
         decide(World(TRUTHS), constraints=("acuracy >= 0.8",))
