@@ -261,6 +261,7 @@ def test_a_wrong_suite_exits_2_with_all_mistakes_on_stderr(
         (["data", "verfy", "digits"], "Did you mean 'verify'?"),
         (["data", "verify", "digitz"], "digits"),
         (["data", "verify", "digits", "--set", "x"], "--set x: write `--set key=value`"),
+        (["data", "audit", "tabular_csv", "--set", "path=no.csv"], "tabular_csv needs `--set target=…`"),
         (["run", QUICKSTART, "--budget", "soon"], "--budget soon: is not a valid duration"),
         (["run", QUICKSTART, "--track", "wandbb"], "did you mean `wandb`?"),
         (["recommend", "x", "--maximize", "a", "--minimize", "b"], "contradict each other"),

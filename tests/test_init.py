@@ -15,7 +15,7 @@ import pytest
 import yaml
 from PIL import Image
 
-from harness.cli.init import _for_this_command
+from harness.cli.cures import as_options
 from harness.cli.main import main
 from harness.init.effort import SHARE, Effort, best_fit, ladder
 from harness.init.find import find
@@ -442,4 +442,4 @@ def test_a_cure_is_said_as_it_is_typed_here_and_works_when_it_is_typed(init: Run
 
 def test_a_key_that_is_no_argument_of_the_data_is_not_said_as_one() -> None:
     said = 'write `training: {epochs: 3}`, or `decimal: ","`'
-    assert _for_this_command(said) == "write `training: {epochs: 3}`, or `--set 'decimal=\",\"'`"
+    assert as_options(said, ["tabular_csv"]) == "write `training: {epochs: 3}`, or `--set 'decimal=\",\"'`"

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from harness.cli.cures import told_as_options
 from harness.cli.options import AsJson, Group, examples, option, required
 from harness.codec import Json, JsonObject
 from harness.mistakes import refuse
@@ -29,7 +30,9 @@ def fetch(name: Name, args: Args = None) -> int:
     """Get a data set's files, checked against their sha256."""
     from harness.datasets.catalog import fetch as fetch_data
 
-    fetch_data(name, _arguments(args), lambda info: print(_told(info), file=sys.stderr))
+    arguments = _arguments(args)
+    with told_as_options(name):
+        fetch_data(name, arguments, lambda info: print(_told(info), file=sys.stderr))
     return verify(name, args)
 
 
@@ -52,7 +55,9 @@ def verify(name: Name, args: Args = None) -> int:
     from harness.cli.text import table_text
     from harness.datasets.catalog import verify as verify_data
 
-    found = verify_data(name, _arguments(args))
+    arguments = _arguments(args)
+    with told_as_options(name):
+        found = verify_data(name, arguments)
     rows = [{"file": file, "state": state} for file, state in found.items()]
     print(table_text(rows or [{"file": name, "state": "has no files to fetch"}]))
     return 0 if set(found.values()) <= {"ok"} else 1
@@ -75,8 +80,9 @@ def audit(name: Name, args: Args = None, as_json: AsJson = False) -> int:
     from harness.datasets.catalog import task_info
 
     arguments = _arguments(args)
-    is_log = task_info(name, arguments).name == "recommendation"
-    found = _log_findings(name, arguments) if is_log else audit_data(name, arguments)
+    with told_as_options(name):
+        is_log = task_info(name, arguments).name == "recommendation"
+        found = _log_findings(name, arguments) if is_log else audit_data(name, arguments)
     print(json.dumps([asdict(f) for f in found], indent=2) if as_json else describe_findings(found))
     return 0
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
-import shlex
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -13,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from harness.cli.cures import as_options
 from harness.cli.data import _arguments as data_arguments
 from harness.cli.options import AsJson, budget_seconds, flag, option, required
 from harness.cli.steps import Steps
@@ -97,7 +96,7 @@ def _written(wishes: Wishes, steps: Steps, ask: bool) -> Written:
             lambda text, left_s: steps.step(as_typed(text), left_s),
         )
     except DataError as error:
-        said = (_for_this_command(as_typed(mistake)) for mistake in error.mistakes)
+        said = (as_options(as_typed(mistake), LOOKED_AT) for mistake in error.mistakes)
         raise DataError(*dict.fromkeys(said)) from error
 
 
@@ -108,21 +107,6 @@ def as_typed(message: str) -> str:
 
 LOOKED_AT = ("image_folder", "interactions_csv", "tabular_csv", "text_csv")
 """Data sets that a first suite may have."""
-
-
-def _for_this_command(message: str) -> str:
-    """A data set's cure, `missing: ["-"]`, as it is said before there is a suite to write it into."""
-
-    from harness.reading.data_checks import load_signature
-
-    # A first suite has one label a row.
-    known = {key for name in LOOKED_AT for key in load_signature(name).parameters} - {"label_separator"}
-
-    def typed(found: re.Match[str]) -> str:
-        key, value = found.groups()
-        return f"`--set {shlex.quote(f'{key}={value}')}`" if key in known else found[0]
-
-    return re.sub(r"`([a-z_]+): ([^`]+)`", typed, message)
 
 
 def _asked(seen: Seen, wanted: Goal) -> tuple[Goal, Conditions]:
