@@ -81,6 +81,16 @@ MEANT: dict[str, tuple[dict[str, str], str]] = {
         {"decision": "decision: {constraints: [latency <= 10ms]}"}, "there is no metric `latency`: did you"
     ),
     "which way": ({"decision": "decision: {minimize: mae}"}, "write `objective: minimize METRIC`"),
+    "no objective of a task": (
+        {"task": "task: tabular_regression", "data": "data: {name: diabetes}"},
+        "decision.objective: is missing, and `maximize accuracy` is not for tabular_regression: write "
+        "`decision: {objective: maximize r2}`",
+    ),
+    "a retriever alone": (
+        {"task": "task: recommendation", "candidates": "candidates: {a: popularity}"},
+        "write `{retrieval: {model: popularity}}`",
+    ),
+    "an encoder": ({"candidates": "candidates: {a: bert-base-uncased}"}, "`hf:bert-base-uncased`"),
     "a library": ({"candidates": "candidates: {a: xgboost}"}, "write for instance `xgboost:XGBClassifier`"),
     "a class alone": ({"candidates": "candidates: {a: LGBMClassifier}"}, "`lightgbm:LGBMClassifier`"),
     "a class of scikit-learn": ({"candidates": "candidates: {a: DecisionTreeClassifier}"}, "`sklearn:Deci"),

@@ -255,7 +255,10 @@ def _check_objective(draft: Draft) -> None:
         place = node.place if node is not None else draft.key_place("task")
         if node is not None or draft.get(str, "task") in table("tasks"):
             before = len(draft.mistakes)
-            check_metric(draft, ("decision", "objective"), metric, place)
+            if node is None and _never_measured(draft, metric):
+                draft.wrong(("decision", "objective"), _objective_missing(draft, str(text)), place)
+            else:
+                check_metric(draft, ("decision", "objective"), metric, place)
             if len(draft.mistakes) == before:
                 _check_direction(draft, str(text), metric, place)
                 _check_tolerance(draft, metric)
@@ -264,6 +267,15 @@ def _check_objective(draft: Draft) -> None:
             draft.wrong(("decision", "value"), f"is not used, the objective is `{text}`: {cure}")
     if value is not None:
         _check_value(draft, value)
+
+
+def _objective_missing(draft: Draft, default: str) -> str:
+    """What is said where nobody wrote an objective, and the default is for other tasks."""
+    kind = KINDS[draft.get(str, "task")]
+    entry = entry_of(draft, kind.watched)
+    verb = "minimize" if entry is not None and entry.better == "lower" else "maximize"
+    cure = f"write `decision: {{objective: {verb} {kind.watched}}}`"
+    return f"is missing, and `{default}` is not for {draft.get(str, 'task')}: {cure}"
 
 
 def _objective_meant(draft: Draft, text: str) -> str:

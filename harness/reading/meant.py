@@ -21,6 +21,17 @@ READERS = {
     "interactions_csv", "multilabel": "text_csv",
 }  # fmt: skip
 """First word of a task → the data set that reads files of one's own."""
+OF_LIBRARIES = {
+    "sklearn": "sklearn:LogisticRegression", "xgboost": "xgboost:XGBClassifier", "timm": "timm:resnet50",
+    "lightgbm": "lightgbm:LGBMClassifier", "catboost": "catboost:CatBoostClassifier",
+}  # fmt: skip
+"""Library → one of its models."""
+ENCODER = re.compile(
+    r"(distil|xlm-|mod)?(ro)?bert|albert|deberta|electra|mpnet|minilm|bge-|e5-", re.IGNORECASE
+)
+"""How pretrained encoders are called on the Hub."""
+OF_BOOSTING = {"XGB": "xgboost", "LGBM": "lightgbm", "CatBoost": "catboost"}
+"""How the classes of the boosting libraries begin."""
 _FIGURE = re.compile(
     r"\s*[$€]?\s*(?P<number>[-+]?\d+(?:\.\d+|,\d{1,2})?(?:[eE][-+]?\d+)?)(?P<unit>[\sA-Za-z/%$]*)", re.ASCII
 )
@@ -103,6 +114,17 @@ def as_share(value: Json) -> str:
     if isinstance(value, bool) or not isinstance(value, int | float) or not 1 < value < 100:
         return ""
     return f"write {share_of(value)}"
+
+
+def as_reference(name: str) -> str:
+    """How a library, or a model of one, that stands alone is written: `xgboost:XGBClassifier` for `xgboost`;
+    empty for what is called otherwise."""
+    if ENCODER.match(name):
+        return f"hf:{name}"
+    if name in OF_LIBRARIES or not re.fullmatch(r"[A-Z]\w*[a-z]\w*[A-Z]\w*|(?:XGB|LGBM)\w+", name):
+        return OF_LIBRARIES.get(name, "")
+    library = next((lib for begins, lib in OF_BOOSTING.items() if name.startswith(begins)), "sklearn")
+    return f"{library}:{name}"
 
 
 def _named(model: str) -> str:

@@ -24,6 +24,7 @@ from harness.suite.encodings import AUTO, NATIVE, takes_categories
 from harness.suite.model_ref import MODEL_KINDS, OWN_ESTIMATOR, ModelRef, parse_model
 from harness.suite.source import Node
 from harness.suite.variants import written_deployment
+from harness.tasks.recommendation.retrieval import RETRIEVERS
 from harness.tasks.recommendation.retrieval.options import check_candidate, is_own
 
 TFIDF = Parameter(ast.Name("dict"), ast.Constant(None))
@@ -59,7 +60,10 @@ def check_candidates(draft: Draft) -> None:
 def _check_pipeline(draft: Draft, path: Path_) -> None:
     """A recommendation candidate is a pipeline, `{retrieval: {model: …}, ranking: {model: …}}`."""
     if draft.get(str, *path, "model", default="") != "":
+        named = draft.get(str, *path, "model", default="")
         text = "a recommendation candidate is {retrieval: {model: …}, ranking: {model: …}}, not a model"
+        if named in RETRIEVERS:
+            text += f": write `{{retrieval: {{model: {named}}}}}`"
         draft.wrong((*path, "model"), text, draft.key_place(*path, "model"))
         return
     stages = {stage: draft.get(dict, *path, stage) for stage in ("retrieval", "ranking")}

@@ -16,6 +16,7 @@ from typing import cast
 from harness.names import hint, nearest
 from harness.reading.components import ROOT, module_file, parse_source, table
 from harness.reading.imports import find_module, is_dir, is_file
+from harness.reading.meant import as_reference
 from harness.reading.signature import (
     ANYTHING,
     Parameter,
@@ -67,27 +68,10 @@ def resolve_model(reference: str, folder: Path) -> ModelSource:
     return _RESOLVE[ref.kind](ref, folder)
 
 
-OF_LIBRARIES = {
-    "sklearn": "sklearn:LogisticRegression", "xgboost": "xgboost:XGBClassifier", "timm": "timm:resnet50",
-    "lightgbm": "lightgbm:LGBMClassifier", "catboost": "catboost:CatBoostClassifier",
-}  # fmt: skip
-"""Library → one of its models."""
-OF_BOOSTING = {"XGB": "xgboost", "LGBM": "lightgbm", "CatBoost": "catboost"}
-"""How the classes of the boosting libraries begin."""
-
-
-def _estimator_meant(name: str) -> str:
-    """`xgboost:XGBClassifier` for `xgboost` and for `XGBClassifier`; empty for what is called otherwise."""
-    if name in OF_LIBRARIES or not re.fullmatch(r"[A-Z]\w*[a-z]\w*[A-Z]\w*|(?:XGB|LGBM)\w+", name):
-        return OF_LIBRARIES.get(name, "")
-    library = next((lib for begins, lib in OF_BOOSTING.items() if name.startswith(begins)), "sklearn")
-    return f"{library}:{name}"
-
-
 def _named(ref: ModelRef, folder: Path) -> ModelSource:
     models, name = table("models"), ref.name
     if name not in models:
-        meant = _estimator_meant(name)
+        meant = as_reference(name)
         cure = f"write for instance `{meant}`" if meant else hint(name, models)
         raise LookupError(f"there is no model `{name}`: {cure}")
     path = module_file(models[name])
