@@ -15,9 +15,9 @@ import pytest
 from harness.protocols import Split, Task
 from harness.reading.components import ROOT
 from harness.record import SuiteError, TrialError
-from harness.runtimes import RUNTIMES, onnx_int8, runtime
+from harness.runtimes import RUNTIMES, onnx_int8, quantising, runtime
 from harness.runtimes.common import first_line
-from harness.runtimes.quantising import Tried, choose, reason, request_of
+from harness.runtimes.quantising import Tried, choose, compare, reason, request_of
 from harness.suite.model_ref import MODEL_KINDS
 
 TASK = Task("image_classification", 4, ("a", "b", "c", "d"), (1, 8, 8))
@@ -191,6 +191,45 @@ def test_the_fastest_way_that_keeps_the_accuracy_is_chosen() -> None:
         "static keeps the accuracy (-0.005) at 0.50 times the time of fp32; "
         "dynamic +0.000 at 3.00 times the time"
     )
+
+
+class Named(str):
+    """A model's answers, told by its name."""
+
+    def __call__(self, rows: np.ndarray) -> np.ndarray:
+        return rows
+
+
+def test_a_way_that_is_slower_than_one_that_keeps_the_accuracy_is_not_scored(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Convolutions of dynamic ranges answer six times as slowly as fp32: scoring them took a fifth of it."""
+    times = {"fp32": 1.0, "fast": 0.5, "middling": 0.8, "slow": 6.0}
+    right = {"fp32": 0.9, "fast": 0.5, "middling": 0.895, "slow": 0.9}
+    scored: list[str] = []
+
+    def quality(predict: str, judges: Split) -> float:
+        scored.append(predict)
+        return right[predict]
+
+    def compared() -> list[Tried]:
+        scored.clear()
+        ways = {name: tmp_path / name for name in times if name != "fp32"}
+        return compare(lambda folder, threads: Named(folder.name), tmp_path / "fp32", ways, split(3))
+
+    for name in times:
+        (tmp_path / name).mkdir()
+    taken = {name: {1: time, 32: time} for name, time in times.items()}
+    monkeypatch.setattr(quantising, "_times", lambda loaded, judges: taken)
+    monkeypatch.setattr(quantising, "_quality", quality)
+    found = compared()
+    assert scored == ["fp32", "fast", "middling"] and choose(found).way == "middling"
+    assert reason(choose(found), found) == (
+        "middling keeps the accuracy (-0.005) at 0.80 times the time of fp32; "
+        "fast -0.400 at 0.50 times the time, slow at 6.00 times the time"
+    )
+    right["middling"], right["slow"] = 0.6, 0.7  # none keeps it: all are scored, and the best is taken
+    assert choose(compared()).way == "slow" and scored == ["fp32", "fast", "middling", "slow"]
 
 
 def test_a_way_that_ruins_the_model_is_not_chosen_for_its_speed() -> None:

@@ -184,6 +184,24 @@ def test_trials_are_handed_out_after_what_they_need_and_all_that_rests_on_a_fail
     assert following.dropped == {poor[1].id, heir.id}, "who is not wanted, and who rests on it"
 
 
+def test_scores_of_one_candidate_do_not_begin_side_by_side(run: RunFolder) -> None:
+    """Two seeds' exports of one network took 8 s side by side; the second takes the first one's graph."""
+    scores = [
+        Trial("score", name, {"of": name, "on": runtime, "n": n}, runtime)
+        for name in ("cnn", "vit")
+        for runtime in ("onnx", "onnx-int8")
+        for n in (0, 1)
+    ]
+    following = Following([chain("good")[0], *scores], run, None)
+    handed = [following.suggest(str(n))["id"] for n in range(9)]
+    labels = {trial.id: (trial.candidate, trial.runtime, trial.spec["n"]) for trial in scores}
+    assert handed[0] == chain("good")[0].id
+    assert [labels[i] for i in handed[1:5]] == [
+        ("cnn", "onnx", 0), ("vit", "onnx", 0), ("cnn", "onnx", 1), ("vit", "onnx", 1)
+    ]  # fmt: skip
+    assert not following.waiting
+
+
 def test_what_is_not_wanted_yet_is_asked_for_again_and_left_when_nothing_else_runs(run: RunFolder) -> None:
     first, filler, last = (chain(name)[0] for name in ("good", "poor", "bad"))
     room: list[bool | None] = [None]

@@ -24,43 +24,57 @@ IR = 10
 """The file format that the first runtimes of opset 20 read."""
 
 
-def export_module(servable: nn.Module, examples: np.ndarray, axes: Mapping[int, str], path: Path) -> None:
-    """Export a torch module from raw examples to answers, with dynamic axes.
+def export_module(
+    servable: nn.Module, examples: np.ndarray, axes: Mapping[int, str], path: Path, architecture: str = ""
+) -> None:
+    """Export a torch module from raw examples to answers, with dynamic axes; `architecture` as below.
 
     Raises:
         TrialError: an operator has no ONNX form, or the network needs a fixed batch.
     """
-    export_network(servable, [examples], [axes], path, names=("input",))
+    export_network(servable, [examples], [axes], path, ("input",), architecture)
 
 
 def export_network(
     network: nn.Module, examples: Sequence[np.ndarray], axes: Sequence[Mapping[int, str]], path: Path,
-    names: Sequence[str] = (),
+    names: Sequence[str] = (), architecture: str = "",
 ) -> None:  # fmt: skip
     """Export a torch module of any number of inputs, each with its dynamic axes, as one file.
 
     Args:
         names: of the inputs; without them `input_0`, `input_1`, …
+        architecture: what its graph follows from, where that may be kept for another's weights (`graphs`).
     Raises:
         TrialError: an operator has no ONNX form, or the network needs a fixed batch.
     """
     import torch
 
+    from harness.runtimes import graphs
+
     dimensions = tuple(dict.fromkeys(own, torch.export.Dim.DYNAMIC) for own in axes)
+    names = names or [f"input_{number}" for number in range(len(examples))]
+
+    def export() -> torch.onnx.ONNXProgram:
+        made = torch.onnx.export(
+            network,
+            tuple(torch.from_numpy(np.array(one)) for one in examples),
+            dynamo=True,
+            dynamic_shapes=dimensions,
+            opset_version=OPSET,
+            external_data=False,
+            verbose=False,
+            optimize=False,
+        )
+        assert made is not None
+        return made
+
     try:
         with silence(), torch.no_grad():
-            program = torch.onnx.export(
-                network,
-                tuple(torch.from_numpy(np.array(one)) for one in examples),
-                dynamo=True,
-                dynamic_shapes=dimensions,
-                input_names=list(names or (f"input_{number}" for number in range(len(examples)))),
-                output_names=["output"],
-                opset_version=OPSET,
-                external_data=False,
-                verbose=False,
-            )
-            assert program is not None
+            program = graphs.with_weights(network, architecture, examples, axes, export)
+            program.optimize()
+            graph = program.model.graph
+            for value, name in [*zip(graph.inputs, names, strict=True), (graph.outputs[0], "output")]:
+                value.name = name
             program.save(str(path), external_data=False)
     except Exception as error:  # the exporter raises a dozen types of its own
         raise TrialError(f"cannot be exported to ONNX: {first_line(error.__cause__ or error)}") from error

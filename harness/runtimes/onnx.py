@@ -18,6 +18,7 @@ from harness.models.estimator import load_estimator
 from harness.models.tokenizers import weighed_words
 from harness.protocols import Inputs, Predict, Split
 from harness.record import TrialError
+from harness.runtimes.answered import exact_answers
 from harness.runtimes.common import (
     JUDGED_ROWS,
     TOKENIZER,
@@ -54,6 +55,7 @@ def prepare(
         shutil.copyfile(fitted / MODEL, folder / MODEL)
         return {"exporter": "finished file"}
     from harness.runtimes.exporting import OPSET, export_estimator, export_module
+    from harness.runtimes.graphs import architecture_of
 
     if source == "sklearn" and task_of(fitted).takes == "text":
         return _prepare_words(fitted, folder, calibration)
@@ -72,9 +74,10 @@ def prepare(
     else:
         from harness.models.servable import load_servable
 
-        export_module(load_servable(fitted), examples, dynamic_axes(fitted), folder / MODEL)
+        axes, alike = dynamic_axes(fitted), architecture_of(fitted)
+        export_module(load_servable(fitted), examples, axes, folder / MODEL, alike)
         exporter = "torch.onnx.export(dynamo=True)"
-    answers, exact = (in_batches(predict, rows) for predict in (load(folder, threads=1), reference(fitted)))
+    answers, exact = in_batches(load(folder, threads=1), rows), exact_answers(fitted, validation, rows)
     facts = {"exporter": exporter, "precision": "fp32", "opset": OPSET}
     return {**facts, **judged(exact, answers, task_of(fitted))}
 

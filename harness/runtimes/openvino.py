@@ -17,6 +17,7 @@ import numpy as np
 from harness.protocols import Inputs, Predict, Split
 from harness.record import TrialError
 from harness.runtimes import onnx
+from harness.runtimes.answered import exact_answers
 from harness.runtimes.common import (
     as_arrays,
     example_input,
@@ -24,7 +25,6 @@ from harness.runtimes.common import (
     in_batches,
     judged,
     kind,
-    reference,
     silence,
     task_of,
 )
@@ -52,9 +52,11 @@ def prepare(
         exported = onnx.prepare(fitted, base, calibration, validation)
         convert(base / onnx.MODEL, folder)
         rows = onnx.judging_rows(validation, calibration, example_input(fitted, calibration, n=8))
-        source = onnx.load(base, threads=1) if kind(fitted) == "onnx" else reference(fitted)
-        answers = in_batches(load(folder, threads=1), rows)
-        facts = judged(in_batches(source, rows), answers, task_of(fitted), "OpenVINO")
+        if kind(fitted) == "onnx":
+            exact = in_batches(onnx.load(base, threads=1), rows)
+        else:
+            exact = exact_answers(fitted, validation, rows)
+        facts = judged(exact, in_batches(load(folder, threads=1), rows), task_of(fitted), "OpenVINO")
     return {"exporter": f"{exported['exporter']}, openvino.convert_model", "precision": "fp32", **facts}
 
 

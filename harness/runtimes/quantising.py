@@ -44,7 +44,7 @@ class Tried:
     """One way of quantising, and what came of it.
 
     Args:
-        quality: accuracy, or R² of a regression, on the judging examples.
+        quality: accuracy, or R² of a regression, on the judging examples; None where nothing depends on it.
         relative_time: CPU time per example, geometric mean over batch sizes, relative to fp32.
     """
 
@@ -106,7 +106,10 @@ def made(makers: Mapping[str, Callable[[Path], None]], scratch: Path) -> dict[st
 
 
 def compare(load: Load, base: Path, ways: Mapping[str, Path], judges: Split) -> list[Tried]:
-    """Score and time fp32 and every way, calls interleaved, judged by CPU time.
+    """Time fp32 and every way, calls interleaved, by CPU time; score fp32 and the ways, the fastest first.
+
+    A way that takes longer than one that keeps the accuracy is not scored: it would not be chosen, and
+    convolutions of dynamic ranges take six times as long as fp32.
 
     Args:
         load: of the runtime. base: the folder of fp32. ways: as `made` gives them.
@@ -123,19 +126,27 @@ def compare(load: Load, base: Path, ways: Mapping[str, Path], judges: Split) -> 
             loaded.pop(way, None)
             failures[way] = first_line(error)
     times = _times(loaded, judges)
-    tried = []
-    for way, predict in loaded.items():
-        ratios = [times[way][batch] / times["fp32"][batch] for batch, _ in TIMING]
-        tried.append(
-            Tried(
-                way,
-                quality=_quality(predict, judges),
-                relative_time=float(np.exp(np.mean(np.log(ratios)))),
-                size_mb=folder_size_mb(base if way == "fp32" else ways[way]),
-                milliseconds={str(batch): times[way][batch] * 1e3 for batch, _ in TIMING},
-            )
+    relative = {way: _ratio(of_way, times["fp32"]) for way, of_way in times.items()}
+    quality: dict[str, float] = {}
+    for way in ("fp32", *sorted(ways.keys() & loaded.keys(), key=relative.__getitem__)):
+        quality[way] = _quality(loaded[way], judges)
+        if way != "fp32" and quality[way] >= quality["fp32"] - ALLOWED_DROP:
+            break
+    tried = [
+        Tried(
+            way,
+            quality=quality.get(way),
+            relative_time=relative[way],
+            size_mb=folder_size_mb(base if way == "fp32" else ways[way]),
+            milliseconds={str(batch): times[way][batch] * 1e3 for batch, _ in TIMING},
         )
+        for way in loaded
+    ]
     return tried + [Tried(way, failure=text) for way, text in failures.items()]
+
+
+def _ratio(seconds: Mapping[int, float], than: Mapping[int, float]) -> float:
+    return float(np.exp(np.mean([np.log(seconds[batch] / than[batch]) for batch, _ in TIMING])))
 
 
 def choose(tried: Sequence[Tried]) -> Tried:
@@ -164,12 +175,16 @@ def reason(chosen: Tried, tried: Sequence[Tried]) -> str:
     drop = reference.quality - chosen.quality
     kept = "keeps the accuracy" if drop <= ALLOWED_DROP else "loses least accuracy"
     others = ", ".join(
-        f"{w.way} {w.quality - reference.quality:+.3f} at {w.relative_time:.2f} times the time"
+        f"{w.way} {_gain(w, reference.quality)}at {w.relative_time:.2f} times the time"
         for w in tried
-        if w is not chosen and w.way != "fp32" and w.quality is not None and w.relative_time is not None
+        if w is not chosen and w.way != "fp32" and w.relative_time is not None
     )
     text = f"{chosen.way} {kept} ({-drop:+.3f}) at {chosen.relative_time:.2f} times the time of fp32"
     return text + (f"; {others}" if others else "")
+
+
+def _gain(way: Tried, than: float) -> str:
+    return "" if way.quality is None else f"{way.quality - than:+.3f} "
 
 
 def told(chosen: Tried, tried: Sequence[Tried]) -> JsonObject:

@@ -5,6 +5,7 @@ So a core that no training needs any more scores what was trained, in a process 
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
@@ -31,7 +32,7 @@ class Following(Searcher):
 
     def __init__(self, trials: Sequence[Trial], run: RunFolder, wanted: Wanted | None) -> None:
         super().__init__(metric="score", mode="max")
-        self.waiting, self.run = list(trials), run
+        self.waiting, self.run = _taking_turns(trials), run
         self.wanted: Wanted = wanted or (lambda trial: True)
         self.own = {trial.id for trial in trials}
         self.open = set(self.own)
@@ -76,6 +77,17 @@ class Following(Searcher):
 
     def restore(self, checkpoint_path: str) -> None:
         """See `save`."""
+
+
+def _taking_turns(trials: Sequence[Trial]) -> list[Trial]:
+    """Trials in their order, but a candidate's second score after the first ones of all others: beside its
+    own first it would wait for the graph that this just exports (`harness.runtimes.graphs`)."""
+    turns = Counter[str]()
+    found: list[tuple[int, Trial]] = []
+    for trial in trials:
+        found.append((turns[trial.candidate] if trial.kind == "score" else 0, trial))
+        turns[trial.candidate] += trial.kind == "score"
+    return [trial for _, trial in sorted(found, key=lambda one: one[0])]
 
 
 def plan_following(following: Following, cpus: float) -> TuneSearch:
