@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import re
+import threading
 from dataclasses import replace
 from io import StringIO
 from pathlib import Path
+from typing import cast
 
 import pytest
 from rich.console import Console
@@ -16,13 +18,15 @@ from harness.datasets.catalog import counted_rows
 from harness.planning.estimate import rows_of
 from harness.planning.request import RunRequest
 from harness.record import Failure
-from harness.report import gather, render, summary_text, write_report
-from harness.report.pdf import find_browser, print_page_one
+from harness.report import gather, pdf, render, summary_text, write_report
+from harness.report.evidence import Evidence
+from harness.report.pdf import _page_one, find_browser, print_page_one
 from harness.report.sections import SECTIONS
 from harness.report.terminal import _beyond, _other_terms, next_commands, terminal_summary
 from harness.results import Recommendation
 from harness.running import ending
 from harness.running.smoke import smoke, smoke_text
+from harness.store.runs import RunFolder
 from harness.suite.schema import Suite
 from tests.report_samples import WORLD, make_records, make_run, make_suite
 
@@ -138,8 +142,8 @@ def test_the_verdict_is_said_before_the_page_is_written(
     """The page and its print took 21 s of the flagship's run, in which nobody knew the answer."""
     suite, records, stream = make_suite(WORLD[:3]), make_records(WORLD[:3], seeds=(0, 1)), StringIO()
     run, written = make_run(tmp_path, records, suite, files=False), list[str]()
-    monkeypatch.setattr(render, "write_report", lambda e: bool(written.append(stream.getvalue())))
-    monkeypatch.setattr(ending, "_print_page", lambda run, console: written.append(stream.getvalue()))
+    monkeypatch.setattr(render, "write_report", lambda e, begun: bool(written.append(stream.getvalue())))
+    monkeypatch.setattr(ending, "_print_page", lambda run: (written.append(stream.getvalue()) or "", ""))
     request = RunRequest(tmp_path / "s.yaml", out=str(tmp_path))
     assert ending.end_of_run(run, records, suite, request, Console(file=stream, width=110)) == 0
     before_page, before_print = written
@@ -184,12 +188,44 @@ def test_a_smoke_test_of_twenty_rows_takes_all_of_them(tmp_path: Path) -> None:
     assert smoke(own_table(tmp_path, 5000)).data.train_sizes == (256,)
 
 
+def test_page_one_is_printed_while_the_rest_of_the_report_is_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The browser's seconds came after those of 20 pictures, of which none is on page one."""
+    run = make_run(tmp_path, make_records(WORLD[:3], seeds=(0, 1)), make_suite(WORLD[:3]), files=False)
+    printed, stream, drawn = list[str | None](), StringIO(), threading.Event()
+
+    def print_it(run: RunFolder, page: str | None = None) -> tuple[str, str]:
+        assert drawn.wait(30), "the rest of the report waited for the print"
+        printed.append(page)
+        return "On paper", ""
+
+    def differences(e: Evidence) -> None:
+        drawn.set()
+
+    monkeypatch.setattr(ending, "_print_page", print_it)
+    monkeypatch.setitem(cast(dict[str, object], SECTIONS), "differences", differences)
+    request = RunRequest(tmp_path / "s.yaml", out=str(tmp_path))
+    suite, records = make_suite(WORLD[:3]), gather(run).records
+    assert ending.end_of_run(run, records, suite, request, Console(file=stream, width=110)) == 0
+    assert printed[0] is not None and stream.getvalue().rstrip().endswith("On paper")
+    whole = run.read_text("report.html")
+    assert len(printed) == 1 and len(printed[0]) < len(whole)
+    assert _page_one(printed[0]) == _page_one(whole), "a later run prints the same from the whole report"
+    sections = re.findall(r'<section id="([^"]+)"', _page_one(whole))
+    assert sections == ["verdict", "requirements", "trade-offs"]
+
+
 @pytest.mark.skipif(find_browser() is None, reason="needs a browser to print with")
-def test_page_one_is_printed_on_one_page(tmp_path: Path) -> None:
+def test_page_one_is_printed_on_one_page_by_one_start_of_the_browser(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     run = make_run(tmp_path, make_records(WORLD, seeds=(0, 1), rounds=2), make_suite(WORLD), files=False)
     write_report(gather(run))
+    starts, printing = list[int](), pdf.print_pdf
+    monkeypatch.setattr(pdf, "print_pdf", lambda *places: starts.append(1) or printing(*places))
     made = print_page_one(Path(run.url))
-    assert made.name == "summary.pdf"
+    assert made.name == "summary.pdf" and len(starts) == 1
     assert len(re.findall(rb"/Type\s*/Page\b", made.read_bytes())) == 1
 
 

@@ -101,7 +101,8 @@ def read_predictions(content: bytes) -> Predictions:
     metrics, and columns to slice by (`column:NAME`)."""
     import pyarrow.parquet as pq
 
-    table = pq.read_table(io.BytesIO(content), use_threads=False)
+    # Not `read_table`, which imports the whole of pyarrow.dataset.
+    table = pq.ParquetFile(io.BytesIO(content)).read(use_threads=False)
     columns = {name: table[name].to_numpy() for name in table.column_names}
     ids = columns.pop("id")
     labels = sorted((n for n in columns if re.fullmatch(r"t_\d+", n)), key=lambda name: int(name[2:]))

@@ -225,6 +225,7 @@ def environment() -> jinja2.Environment:
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
+        auto_reload=False,  # else it looks at the file for each section
     )
     made.globals["capital"] = capital
     made.globals["meaning"] = meaning

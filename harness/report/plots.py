@@ -138,15 +138,16 @@ def _draw_points(ax: Axes, points: Sequence[Point]) -> None:
 
 
 def _scale(ax: Axes, x: Axis, y: Axis) -> None:
-    from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
+    from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
 
     ax.set_xlabel(x.title)
-    ax.set_title(y.title, fontsize=11.5, color=MUTED, pad=9)
+    # With a place of its own: to find one, every label of the axes is laid out once more.
+    ax.set_title(y.title, fontsize=11.5, color=MUTED, pad=9, y=1.0)
     for axis, which, setting in ((ax.xaxis, "x", x), (ax.yaxis, "y", y)):
         if setting.log:
             (ax.set_xscale if which == "x" else ax.set_yscale)("log")
             axis.set_major_locator(LogLocator(subs=(1, 2, 5), numticks=12))
-            axis.set_minor_formatter(NullFormatter())
+            axis.set_minor_locator(NullLocator())  # they would be drawn, in no size
         if setting.whole:
             axis.set_major_locator(MaxNLocator(integer=True, nbins=8))
         if setting.ticks:

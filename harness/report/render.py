@@ -19,7 +19,7 @@ from harness.record import HarnessError, Record, content_hash
 from harness.report import html, markdown
 from harness.report.blocks import capital, section, text
 from harness.report.evidence import Evidence
-from harness.report.sections import OF_THE_FIRST_PART, SECTIONS, SHORT
+from harness.report.sections import OF_THE_FIRST_PART, ON_PAGE_ONE, SECTIONS, SHORT
 from harness.store.runs import RunFolder
 from harness.suite.schema import Suite
 
@@ -44,7 +44,10 @@ WRITTEN = ".written"
 
 
 def render(
-    run: RunFolder, anew: bool = True, decided: Callable[[Evidence], object] = lambda evidence: None
+    run: RunFolder,
+    anew: bool = True,
+    decided: Callable[[Evidence], object] = lambda evidence: None,
+    begun: Callable[[str], object] = lambda page: None,
 ) -> Evidence:
     """Write every derived file of a run folder: decide, then tables, then the report.
 
@@ -53,6 +56,7 @@ def render(
     Args:
         anew: also where nothing behind the files changed since a run wrote them, and nobody changed them.
         decided: told what they follow from, before they are written.
+        begun: told the page while it has its first sections only: what is printed of it is in them.
     Raises:
         RecordError: the run has no readable suite.yaml.
     """
@@ -62,7 +66,7 @@ def render(
     evidence = gather(run)
     decided(evidence)
     if anew or _text_of(run) != _written(evidence, sources):
-        is_whole = write_report(evidence)
+        is_whole = write_report(evidence, begun)
         # A run has its data at hand: elsewhere a page may lack its examples. What could not be written once
         # is tried again.
         if not anew and is_whole:
@@ -149,9 +153,11 @@ class _ReadOnce(RunFolder):
         return self._all
 
 
-def write_report(e: Evidence) -> bool:
+def write_report(e: Evidence, begun: Callable[[str], object] = lambda page: None) -> bool:
     """tradeoffs.csv, tradeoffs.json, recommendation.json, records.parquet, report.html, report.md.
 
+    Args:
+        begun: as for `render`.
     Returns:
         whether every section could be written.
     """
@@ -161,7 +167,10 @@ def write_report(e: Evidence) -> bool:
     outputs.write_tradeoffs(run, e.tradeoff)
     outputs.write_recommendation(run, e.recommendation)
     outputs.write_records(run, e.records)
-    made = sections(e)
+    first = sections(e, ON_PAGE_ONE)
+    begun(html.page(e, tuple(first.values())))
+    others = sections(e, (name for name in SECTIONS if name not in ON_PAGE_ONE))
+    made = {name: section for name in SECTIONS if (section := first.get(name) or others.get(name))}
     run.write_text("report.html", html.page(e, tuple(made.values())))
     run.write_text("report.md", markdown.page(e, tuple(made[name] for name in SHORT if name in made)))
     return not any(isinstance(one, Unwritten) for one in made.values())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -44,13 +45,22 @@ def end_of_run(
         else:
             _say_verdict(evidence, suite, shown, request, console)
 
-    evidence = render(run, anew=False, decided=sum_up)  # the page takes seconds, for which nobody waits
+    with ThreadPoolExecutor(1) as meanwhile:  # the browser's seconds are beside those of the pictures
+        prints: list[Future[tuple[str, str]]] = []
+
+        def begun(page: str) -> None:
+            if not is_smoke:
+                prints.append(meanwhile.submit(_print_page, run, page))
+
+        evidence = render(run, anew=False, decided=sum_up, begun=begun)  # takes seconds: nobody waits for it
+        if not is_smoke:
+            # Unbroken, so that a terminal can open it.
+            console.print(f"  Report: {shown}", highlight=False, markup=False, soft_wrap=True)
+            said, tone = prints[0].result() if prints else _print_page(run)
+            if said:
+                console.print(f"  {said}", style=tone, highlight=False, markup=False)
     differs = any(one.verdict == "differs" for one in agreements(suite, evidence.tradeoff))
     code = 1 if failed or differs else 0
-    if not is_smoke:
-        # Unbroken, so that a terminal can open it.
-        console.print(f"  Report: {shown}", highlight=False, markup=False, soft_wrap=True)
-        _print_page(run, console)
     _say_failed(failed, console)
     _tell_trackers(evidence, run, suite, request.track, console)
     if request.json_out:
@@ -83,17 +93,23 @@ def _say_verdict(evidence: Evidence, suite: Suite, shown: str, request: RunReque
         console.print(f"  {line}", highlight=False, markup=False)
 
 
-def _print_page(run: RunFolder, console: Console) -> None:
-    """Page one on paper beside the report, where there is a browser to print it; never a reason to fail."""
+def _print_page(run: RunFolder, page: str | None = None) -> tuple[str, str]:
+    """Page one on paper beside the report, where there is a browser to print it; never a reason to fail.
+
+    Args:
+        page: the report as far as it is written; None: all of it.
+    Returns:
+        what is to be said of it, and in which style.
+    """
     from harness.report.pdf import find_browser, print_page_one
 
     if not run.is_local or find_browser() is None:
-        return
+        return "", ""
     try:
-        made = print_page_one(Path(run.url.removeprefix("file://")))
-        console.print(f"  On paper: {made.name} beside it", highlight=False, markup=False)
+        made = print_page_one(Path(run.url.removeprefix("file://")), page)
+        return f"On paper: {made.name} beside it", ""
     except (HarnessError, OSError) as error:
-        console.print(f"  Note: no PDF: {error}", style="yellow", highlight=False, markup=False)
+        return f"Note: no PDF: {error}", "yellow"
 
 
 def _result(

@@ -86,5 +86,8 @@ OF_THE_FIRST_PART = (
 )
 """Those that show one model's answers: of several folds or repeats those of the first."""
 
+ON_PAGE_ONE = ("verdict", "requirements", "tradeoff")
+"""Those that are printed beside the report, as `summary.pdf`."""
+
 SHORT = ("verdict", "constant", "requirements", "tradeoff", "flips", "agreement")
 """Those that report.md has."""
