@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from harness.analysis.cost import machines
@@ -76,8 +77,6 @@ def test_too_few_requests_tell_nothing_of_bursts() -> None:
 
 
 def test_dates_with_offsets_in_any_order_are_the_same_instants(tmp_path: Path) -> None:
-    import pandas as pd
-
     times = a_day(4)[::20]
     zoned = pd.Series(pd.to_datetime([0.0, *times, 86400.0], unit="s", utc=True)).dt.tz_convert("+05:30")
     file = tmp_path / "log.csv"
@@ -117,6 +116,25 @@ def test_what_cannot_be_read_as_it_is_meant_is_refused(tmp_path: Path, text: str
         read_suite(file)
     assert "suite.yaml:8: decision.traffic.trace: `requests.csv` " in str(error.value)
     assert message in str(error.value)
+
+
+@pytest.mark.parametrize("name", ["requests", "Value"])
+def test_a_table_that_counts_requests_is_refused(tmp_path: Path, name: str) -> None:
+    """One row a minute, as monitoring writes them: 11 requests a second were taken for one in a minute."""
+    minutes = pd.date_range("2026-11-02", periods=2 * 1440, freq="min")
+    counts = np.random.default_rng(0).poisson(660, len(minutes))
+    file = tmp_path / "requests.csv"
+    pd.DataFrame({"timestamp": minutes, name: counts, "region": "eu"}).to_csv(file, index=False)
+    with pytest.raises(ValueError, match=f"numbers in `{name}`, a row every 60 s: if they count requests"):
+        read_trace(file)
+
+
+def test_a_log_with_numbers_of_its_own_is_one_of_requests(tmp_path: Path) -> None:
+    """Whole seconds, each with several requests: the clock ticks evenly, the requests do not."""
+    times = np.floor(np.sort(np.random.default_rng(0).uniform(0, 90_000, 200_000)))
+    file = tmp_path / "requests.csv"
+    pd.DataFrame({"timestamp": times, "status": np.where(times % 7, 200, 404)}).to_csv(file, index=False)
+    assert np.mean(read_trace(file).hours) == pytest.approx(200 / 90, rel=0.02)
 
 
 def test_no_hour_of_the_day_counts_more_often_than_another(tmp_path: Path) -> None:

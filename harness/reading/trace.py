@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -26,6 +27,12 @@ OF_TEN = 1.54
 """Standard deviations by which the highest of ten normal figures exceeds their mean."""
 MISSING_S = 180.0
 """Of an hour, at the end of a file, that is counted as whole."""
+COUNTS = re.compile(
+    "((num|number|n|total)_?(of_?)?)?(requests|hits|calls|visits|invocations)"
+    "|((request|hit|call|visit|invocation)s?_?)?counts?|qps|rps"
+)
+"""Names of columns that say how many requests a row stands for."""
+REGULAR, ROWS_NEEDED = 0.8, 24
 SECONDS_UNTIL = 1e11
 """Of the year 5138: a larger number is not seconds."""
 
@@ -58,7 +65,10 @@ def read_trace(path: Path) -> Trace:
     """
     import numpy as np
 
-    times = np.sort(_seconds(_column(path)))
+    cells, others = _columns(path)
+    seconds = _seconds(cells)
+    _refuse_counts(seconds, others)
+    times = np.sort(seconds)
     times -= times[0]
     count = _whole_hours(times)
     if count < HOURS_NEEDED:
@@ -191,7 +201,8 @@ def burstiness(times: np.ndarray) -> float | None:
     return float(f"{np.sqrt(squares / means):.3g}") if pairs >= WINDOWS_NEEDED and means else None
 
 
-def _column(path: Path) -> pd.Series:
+def _columns(path: Path) -> tuple[pd.Series, pd.DataFrame]:
+    """The cells with times, and the other columns."""
     import numpy as np
     import pandas as pd
 
@@ -212,7 +223,40 @@ def _column(path: Path) -> pd.Series:
     cells = cells[: np.flatnonzero(cells != "").max(initial=-1) + 1]  # empty lines at the end are none
     if len(cells) < 2:
         raise ValueError("holds fewer than two times")
-    return cells
+    return cells, table.drop(columns=wanted[0]).loc[cells.index]
+
+
+def _refuse_counts(seconds: np.ndarray, others: pd.DataFrame) -> None:
+    """Monitoring writes how many requests came in each minute: each row would be one request, and the load a
+    hundredth of what it is.
+
+    Raises:
+        ValueError: a column is named as a count, or holds numbers beside times in even steps.
+    """
+    import numpy as np
+    import pandas as pd
+
+    moments, rows = np.unique(seconds, return_counts=True)
+    step, share = _commonest(np.round(np.diff(moments), 6))
+    in_steps = len(moments) >= ROWS_NEEDED and min(share, _commonest(rows)[1]) >= REGULAR
+    for name in others:
+        numbers = pd.to_numeric(others[name], errors="coerce")
+        if numbers.isna().mean() > 0.05 or numbers.nunique() < 2:
+            continue
+        if in_steps or COUNTS.fullmatch(str(name).strip().lower()):
+            every = f", a row every {step:g} s" if in_steps else ""
+            raise ValueError(
+                f"has numbers in `{name}`{every}: if they count requests, write a row for each, or give"
+                " decision.traffic.curve, requests per second hour by hour; if not, leave the column out"
+            )
+
+
+def _commonest(values: np.ndarray) -> tuple[float, float]:
+    """The value that most are, and their share; 0 of none."""
+    import numpy as np
+
+    found, counts = np.unique(values, return_counts=True)
+    return (float(found[counts.argmax()]), float(counts.max() / len(values))) if len(values) else (0.0, 0.0)
 
 
 def _seconds(cells: pd.Series) -> np.ndarray:
