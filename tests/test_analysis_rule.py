@@ -183,6 +183,15 @@ def test_a_hopeless_noisy_row_does_not_keep_the_others_apart() -> None:
     assert (shrink_draws(np.hstack([near, wild]))[:, :5] == shrink_draws(near)).all()
 
 
+def test_a_ratio_whose_noise_grows_with_it_is_not_pulled_down_to_its_rivals() -> None:
+    """Accuracy a millisecond over two launches: the leader's noise is hundreds of times that of slow ones."""
+    accuracy, took_ms = np.array([0.97, 0.98, 0.98, 0.97]), np.array([0.0084, 0.034, 0.36, 0.40])
+    launches = np.clip(0.06 * rng().standard_t(1, size=(DRAWS, 4)), -3, 3)
+    shrunk = shrink_draws(accuracy / (took_ms * np.exp(launches)))
+    assert np.median(shrunk[:, 0]) == pytest.approx(0.97 / 0.0084, rel=0.2)
+    assert best_probability(shrunk, np.ones_like(shrunk, bool))[0] > 0.95
+
+
 def test_what_all_rows_have_in_common_is_not_shrunk() -> None:
     common = 10 * rng().normal(size=(DRAWS, 1))
     own = np.random.default_rng(1).normal(size=(DRAWS, 4)) + np.array([0, 0.1, 0.2, 0.3])

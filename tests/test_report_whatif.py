@@ -57,6 +57,11 @@ DECISIONS: Mapping[str, dict[str, Any]] = {
             },
         },
     },
+    "a ratio whose noise grows with it": {
+        "objective": "maximize value",
+        "value": "accuracy / latency_p50_ms**3",
+        "constraints": ["accuracy >= 0.85"],
+    },
     "speed within a tolerance": {
         "objective": "minimize latency_p50_ms",
         "constraints": ["accuracy >= 0.85"],

@@ -25,6 +25,10 @@ MIDDLE = 0.16, 0.84
 """Quantiles between which the noise of a row is judged: two standard errors of a normal one. With two seeds
 draws have tails so heavy that their mean square is up to twice as much."""
 
+TAIL = 0.025
+"""The share of draws at each end that tells nothing of a row's noise: of accuracy a millisecond over two
+launches they are ten times as far off as the rest."""
+
 ENDS = 2.5
 """Standard errors within which the noise of a shrunk row stays: a normal prior leaves no heavy tails."""
 
@@ -181,12 +185,13 @@ class Shrinking:
         if variance.max() <= rounding:
             return None  # the same models twice
         scale = float(np.median(variance)) ** 0.5 or float(variance.max()) ** 0.5
-        place = _spread_of_each_draw(means, variance, scale, own.shape[1])
+        spreads = _grid(float(np.ptp(means)) / scale)
+        place = _spread_of_each_draw(means, variance, scale, spreads, own.shape[1])
         result = np.empty(own.shape)
         for number in place[distinct(place)[0]].tolist():
             # Spreads rise from the first draw to the last: each counts for one stretch of them.
             stretch = slice(*np.searchsorted(place, [number, number + 1]).tolist())
-            kept, centre = _pulled(means, variance, float(SPREADS[number]) * scale, scale)
+            kept, centre = _pulled(means, variance, float(spreads[number]) * scale, scale)
             towards = centre + kept * (means - centre)
             result[:, stretch] = towards[:, None] + common[stretch] + np.sqrt(kept)[:, None] * own[:, stretch]
         return result
@@ -215,10 +220,11 @@ def _split(noise: Array, variance: Array) -> tuple[Array, Array, Array]:
     weight = precision / precision.sum()
     common = weight @ noise
     own = np.subtract(noise, common, out=noise)
-    low, high = row_quantiles(own, MIDDLE)
+    lowest, low, high, highest = row_quantiles(own, (TAIL, *MIDDLE, 1 - TAIL))
     square = np.square(own).mean(1)
-    # Of costs, that take few values, the middle may be a single one.
-    width = np.sqrt(np.clip(((high - low) / 2) ** 2, square / 4, square))
+    # Of costs, that take few values, the middle may be a single one; a ratio's tails are no width of it.
+    least = np.square(np.clip(own, lowest[:, None], highest[:, None])).mean(1) / 4
+    width = np.sqrt(np.clip(((high - low) / 2) ** 2, least, square))
     ends = ENDS * width[:, None]
     return common, np.clip(own, -ends, ends, out=own), np.asarray(width**2 / (1 - weight))
 
@@ -233,20 +239,32 @@ def _pulled(means: Array, variance: Array, spread: float, scale: float) -> tuple
     return kept, float((weight * means).sum() / weight.sum())
 
 
-def _spread_of_each_draw(means: Array, variance: Array, scale: float, num_draws: int) -> Array:
-    """(num_draws,) rising places in `SPREADS` with the frequencies of their posterior; the centre is
-    integrated out."""
-    spreads = SPREADS * scale
-    total = spreads[:, None] ** 2 + np.maximum(variance, 1e-12 * scale**2)
+def _grid(widest: float) -> Array:
+    """`SPREADS`, carried on in the same steps up to twice the distance between means, in units of the noise.
+
+    Of ratios and other worths whose noise grows with them the leader's noise is hundreds of times the
+    others', and so may be what rows differ by: a grid that ends before would pull it down to them.
+    """
+    step = float(SPREADS[-1] / SPREADS[-2])
+    more = int(np.ceil(np.log(2 * widest / SPREADS[-1]) / np.log(step))) if widest > SPREADS[-1] else 0
+    return np.concatenate([SPREADS, SPREADS[-1] * step ** np.arange(1, more + 1)])
+
+
+def _spread_of_each_draw(
+    means: Array, variance: Array, scale: float, spreads: Array, num_draws: int
+) -> Array:
+    """(num_draws,) rising places in `spreads`, which are in units of `scale`, with the frequencies of their
+    posterior; the centre is integrated out."""
+    total = (spreads[:, None] * scale) ** 2 + np.maximum(variance, 1e-12 * scale**2)
     weight = 1 / total
     centre = (weight * means).sum(1, keepdims=True) / weight.sum(1, keepdims=True)
     log_posterior = (
         0.5 * np.log(weight).sum(1)
         - 0.5 * np.log(weight.sum(1))
         - 0.5 * (weight * (means - centre) ** 2).sum(1)
-        + np.log(np.gradient(SPREADS) / (1 + (SPREADS / PRIOR) ** 2))
+        + np.log(np.gradient(spreads) / (1 + (spreads / PRIOR) ** 2))
     )
     share = np.exp(log_posterior - log_posterior.max())
     until = np.cumsum(share / share.sum())
     place = np.searchsorted(until, (np.arange(num_draws) + 0.5) / num_draws)
-    return np.minimum(place, len(SPREADS) - 1)
+    return np.minimum(place, len(spreads) - 1)

@@ -2,7 +2,7 @@
 // holds: other limits, traffic, prices and values decide again without a server. No DOM here: tests run it.
 const whatIf = (() => {
   const HOURS = 730, SECONDS = HOURS * 3600, POSSIBLE = 0.05, SHARED = 0.25, LIKELY = 0.5, COMPARABLE = 0.5, TENTH = 0.1, SAME = 0.05;
-  const APART = 0.975, KIN = 0.5, FAR = 4, MIDDLE = [0.16, 0.84], ENDS = 2.5;
+  const APART = 0.975, KIN = 0.5, FAR = 4, MIDDLE = [0.16, 0.84], TAIL = 0.025, ENDS = 2.5;
 
   // Payload → draws: metric → row → Float64Array, NaN where there is no number.
   function decode(p) {
@@ -118,6 +118,15 @@ const whatIf = (() => {
     return spread(one.map((x, i) => x - other[i])) <= KIN * Math.min(spread(one), spread(other));
   }
 
+  // The spreads that are tried, as far as twice the distance between means, and the logarithm of their prior (harness/analysis/shrink.py).
+  function grid(p, widest) {
+    const units = p.spreads.slice(), n = units.length, last = units[n - 1], step = last / units[n - 2];
+    const more = widest > last ? Math.ceil(Math.log(2 * widest / last) / Math.log(step)) : 0;
+    for (let k = 1; k <= more; k++) units.push(last * step ** k);
+    const at = k => units[Math.min(Math.max(k, 0), units.length - 1)];
+    return [units, units.map((x, k) => Math.log((at(k + 1) - at(k - 1)) / (k > 0 && k < units.length - 1 ? 2 : 1) / (1 + (x / p.prior) ** 2)))];
+  }
+
   // Draws of near rivals pulled together as far as their spread is noise.
   function together(p, draws, models) {
     const n = p.num, means = draws.map(mean), sets = [];  // runtimes of one model that answer alike: one opinion
@@ -138,18 +147,21 @@ const whatIf = (() => {
     variance = own.map((a, j) => {
       let t = 0;
       for (let i = 0; i < n; i++) t += a[i] * a[i];
-      const up = Float64Array.from(a).sort(), half = (ordered(up, MIDDLE[1]) - ordered(up, MIDDLE[0])) / 2, v = Math.min(Math.max(half * half, t / n / 4), t / n), end = ENDS * Math.sqrt(v);
+      const up = Float64Array.from(a).sort(), half = (ordered(up, MIDDLE[1]) - ordered(up, MIDDLE[0])) / 2, lowest = ordered(up, TAIL), highest = ordered(up, 1 - TAIL);
+      let least = 0;
+      for (let i = 0; i < n; i++) least += Math.min(Math.max(a[i], lowest), highest) ** 2;
+      const v = Math.min(Math.max(half * half, least / n / 4), t / n), end = ENDS * Math.sqrt(v);
       for (let i = 0; i < n; i++) a[i] = Math.min(Math.max(a[i], -end), end);
       return v / (1 - share[j]);
     });
     if (Math.max(...variance) <= rounding) return draws;
     const scale = Math.sqrt(quantile(variance, 0.5)) || Math.sqrt(Math.max(...variance));
     const floor = variance.map(v => Math.max(v, 1e-12 * scale * scale));
-    const spreads = p.spreads.map(x => x * scale);
+    const [units, prior] = grid(p, (Math.max(...centre0) - Math.min(...centre0)) / scale), spreads = units.map(x => x * scale);
     const log = spreads.map((spread, g) => {
       const w = floor.map(v => 1 / (spread * spread + v)), total = sum(w);
       const c = sum(w.map((x, j) => x * centre0[j])) / total;
-      return 0.5 * sum(w.map(Math.log)) - 0.5 * Math.log(total) - 0.5 * sum(w.map((x, j) => x * (centre0[j] - c) ** 2)) + p.prior[g];
+      return 0.5 * sum(w.map(Math.log)) - 0.5 * Math.log(total) - 0.5 * sum(w.map((x, j) => x * (centre0[j] - c) ** 2)) + prior[g];
     });
     const most = Math.max(...log), odds = log.map(x => Math.exp(x - most)), whole = sum(odds);
     let until = 0;

@@ -220,8 +220,7 @@ def payload(e: Evidence, question: Question) -> JsonObject:
         "parts": [*quality_of(question.goal, suite), *([LOAD] if money else [])],
         "money": _money(question, hourly) if money else None,
         "peak_follows": traffic.peak_qps is None and not traffic.curve,
-        "spreads": SPREADS.tolist(),
-        "prior": np.log(np.gradient(SPREADS) / (1 + (SPREADS / PRIOR) ** 2)).tolist(),
+        "spreads": SPREADS.tolist(), "prior": PRIOR,
         "weight": weight,
         "today": {
             "qps": traffic.mean, "peak_qps": traffic.peak,
