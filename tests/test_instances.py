@@ -170,6 +170,18 @@ def test_a_cheaper_machine_of_another_kind_is_never_chosen_and_has_no_figure() -
         assert gift.note.startswith("not extrapolated")
 
 
+def test_of_who_was_not_served_no_machine_is_said_to_keep_no_limit() -> None:
+    suite = suite_of({name: Machine(price=f"aws/c7i.{name}") for name in ("large", "xlarge")})
+    table = table_of({"net/onnx": 50.0, "slow/onnx": np.nan, "out/onnx": np.nan, "left/onnx": np.nan})
+    net, slow, out, left = table.rows
+    slow = replace(slow, estimates={"latency_p50_ms": Estimate(30.0, 29.0, 31.0)})
+    why = "ruled out after scoring: accuracy clearly below 0.87"
+    out = replace(out, estimates={"latency_p50_ms": Estimate(None, note=why)})
+    found = complete(replace(table, rows=(net, slow, out, left)), suite, {}).rows
+    notes = [{offer.note for offer in row.offers} for row in found]
+    assert notes[1:] == [{"no load keeps the limit"}, {why}, {"not measured"}]
+
+
 def test_the_flips_say_from_which_traffic_on_the_next_instance_pays() -> None:
     """Two cores at .10 carry 190, twice one core at .04 carries 200: never worth it; at .07 they are."""
     dear, cheap = (

@@ -33,6 +33,9 @@ from harness.suite.variants import (
     workers_of,
 )
 
+SPEEDS = (CAPACITY, "throughput_offline_per_s", "latency_p50_ms")
+"""Any of which tells what load a row carries."""
+
 HERE_ALONE = ("speed", "start", "memory", "energy")
 """What metrics are about that hold for the machine that measured them alone."""
 
@@ -171,7 +174,7 @@ def fleet(table: Tradeoff, throughput: Array, suite: Suite) -> Fleet:
         # The first measured it: where that one is too small, no other tells what the variant does elsewhere.
         # Of one that is able no bill need be known.
         chosen.append(min(able, key=lambda s: _mean_bill(s, suite)) if able[1:] else (*able, served[0])[0])
-        offers.append(tuple(_offer(s, suite) for s in served) if suite.machines else ())
+        offers.append(tuple(_offer(s, suite, row) for s in served) if suite.machines else ())
     nothing = np.full(len(throughput), np.nan)
     columns = [nothing if s.carries is None else s.carries for s in chosen]
     return Fleet(
@@ -300,11 +303,14 @@ def _mean_bill(served: _Served, suite: Suite) -> float:
     return float(np.where(np.isnan(count), 1e9, count).mean()) * served.instance.price.usd_per_hour
 
 
-def _offer(served: _Served, suite: Suite) -> InstanceCost:
+def _offer(served: _Served, suite: Suite, row: Row) -> InstanceCost:
     name = served.instance.name
     carries = None if served.carries is None else _middle(served.carries)
     if not carries:
-        return InstanceCost(name, note=served.note or "no load keeps the limit")
+        cells = [row.estimates.get(metric) for metric in SPEEDS]
+        measured = any(cell is not None and cell.value is not None for cell in cells)
+        nothing = "no load keeps the limit" if measured else row.stopped or "not measured"
+        return InstanceCost(name, note=served.note or nothing)
     count = float(cost.machines(carries, suite.decision.traffic))
     month = count * served.instance.price.usd_per_hour * cost.HOURS_PER_MONTH
     return InstanceCost(name, carries, count, month, "; ".join(x for x in (served.note, served.idle) if x))
