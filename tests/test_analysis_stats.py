@@ -372,11 +372,20 @@ def test_two_noisy_launches_leave_no_draw_in_which_the_machine_stands_still() ->
     values = np.log([[20_000.0, 1_500.0], [50_000.0, 1_900.0]])
     centre = values.mean(0)
     furthest = np.abs(launch_draws(values, rng()) - centre).max(0)
-    assert (furthest < np.log(1000)).all(), "ten times the two standard deviations that were seen"
+    assert (furthest < np.log(40)).all(), "five times the largest standard deviation of a mean of two, .71"
     unbounded = np.abs(launch_draws(values, rng(), most_sd=np.inf) - centre).max(0)
     assert (unbounded > np.log(1e6)).any()
     far = np.log([[10.0, 1.0], [1000.0, 1.0]])  # where more was seen more is believed
     assert np.abs(launch_draws(far, rng())[:, 0] - far[:, 0].mean()).max() > np.log(100)
+
+
+def test_the_noisiest_of_two_launches_has_not_the_highest_throughput_on_average() -> None:
+    """Beside [388, 380] a second of [454, 287] per s was 984 in the mean of its draws, and named."""
+    values = np.log([[388.0, 454.0, 370.0], [380.0, 287.0, 389.0]])
+    for seed in range(20):
+        means = np.exp(launch_draws(values, rng(seed))).mean(0)
+        assert means == pytest.approx(np.exp(values.mean(0)), rel=0.08)
+        assert means[0] > means[1]
 
 
 def test_draws_are_the_same_for_the_same_generator() -> None:

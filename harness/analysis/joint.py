@@ -68,7 +68,7 @@ def variance_draws(
         weight: share of the rows that counts in what they have in common, below 1 where their sample
             variances are correlated.
         reach: how far from the sample variances the common scale may lie, on the log scale.
-        most: the largest scale that is believed where no sample variance is larger.
+        most: the largest that is believed where no sample variance is larger.
     Returns:
         (draws, K). All zeros where no row has a degree of freedom.
     """
@@ -88,7 +88,8 @@ def variance_draws(
     d0 = prior_df[j][:, None]
     own = np.where(known, dfs * variances, 0.0)
     df = d0 + np.where(known, dfs, 0.0)
-    return np.asarray((d0 * scale + own) / rng.chisquare(df))
+    # A row's own draws too: of two launches one in a hundred would be of a spread that no machine has.
+    return np.minimum((d0 * scale + own) / rng.chisquare(df), max(most, s2.max()))
 
 
 def moderated_draws(
