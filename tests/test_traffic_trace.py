@@ -106,6 +106,12 @@ def test_dates_with_offsets_in_any_order_are_the_same_instants(tmp_path: Path) -
         ("2026-01-01T00:00:00\n2026-01-02T00:00:00\n", "line 1: `2026-01-01T00:00:00` is a time and no name"),
         ("timestamp\n0\n\n86400\n", "line 3: `` is not a time"),
         ("timestamp\n0\n999999999\n", "holds 277,778 hours, more than a year"),
+        (
+            "timestamp\n"
+            + "".join(f"2026-11-{d:02}T{h:02}:30:00\n" for d in range(1, 11) for h in range(24))
+            + "2027-01-10T00:00:00\n",
+            "line 242: `2027-01-10T00:00:00` is 60 days from 99 of 100 requests: correct such times",
+        ),
     ],
 )
 def test_what_cannot_be_read_as_it_is_meant_is_refused(tmp_path: Path, text: str, message: str) -> None:

@@ -68,6 +68,7 @@ def read_trace(path: Path) -> Trace:
     cells, others = _columns(path)
     seconds = _seconds(cells)
     _refuse_counts(seconds, others)
+    _refuse_strays(seconds, cells)
     times = np.sort(seconds)
     times -= times[0]
     count = _whole_hours(times)
@@ -249,6 +250,26 @@ def _refuse_counts(seconds: np.ndarray, others: pd.DataFrame) -> None:
                 f"has numbers in `{name}`{every}: if they count requests, write a row for each, or give"
                 " decision.traffic.curve, requests per second hour by hour; if not, leave the column out"
             )
+
+
+def _refuse_strays(seconds: np.ndarray, cells: pd.Series) -> None:
+    """A few rows of a wrong month would be all the traffic: hours between count, and the end is kept.
+
+    Raises:
+        ValueError: one row in a hundred makes most of the time from first to last, and a week of it.
+    """
+    import numpy as np
+
+    low, high = np.quantile(seconds, [0.005, 0.995])
+    first, last = int(seconds.argmin()), int(seconds.argmax())
+    whole = seconds[last] - seconds[first]
+    if whole > 2 * (high - low) and whole - (high - low) > WEEK * HOUR:
+        far = first if low - seconds[first] > seconds[last] - high else last
+        days = max(low - seconds[first], seconds[last] - high) / (24 * HOUR)
+        raise ValueError(
+            f"line {far + 2}: `{cells.iloc[far][:40]}` is {days:.0f} days from 99 of 100 requests: correct"
+            " such times, or leave these rows out"
+        )
 
 
 def _commonest(values: np.ndarray) -> tuple[float, float]:
