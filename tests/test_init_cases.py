@@ -602,3 +602,7 @@ def test_a_shops_log_takes_its_stars_for_ratings_and_asks_which_orders_were_kept
     code, said, _ = first("orders.csv")
     assert code == 2 and "--set event=status" in said and "'positive=[completed]'" in said
     assert "which positive is about" not in said
+    table("plays.csv", **own, watch_time=stars * 7)
+    code, said, _ = first("plays.csv")
+    assert code == 2 and "--set rating=watch_time" in said and "--set at_least=21" in said
+    assert "which at_least is about" not in said  # how long is long is asked, and nothing taken of the answer

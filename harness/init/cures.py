@@ -86,7 +86,7 @@ def _cures(message: str, args: JsonObject) -> dict[str, Json]:
         encoding = encoding_offered([message], args)
         return {"encoding": encoding} if encoding else {}
     offered = re.findall(r"`(\w+): ([^`]*)`", message)
-    if offered and offered[0][0] == "event":
+    if offered and offered[0][0] in ("event", "rating"):
         return {}  # which column says what was wanted is the user's to answer, and so is what it says
     if offered and offered[0][0] == "missing":
         return _missing(offered[0][1], args)

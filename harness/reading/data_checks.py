@@ -33,7 +33,7 @@ ELSEWHERE = {
     "sep": "separator", "delimiter": "separator", "delim": "separator", "na_values": "missing",
     "usecols": "features", "drop": "features", "drop_columns": "features", "ignore": "features",
     "exclude": "features", "file": "path", "csv": "path", "train": "path", "train_path": "path",
-    "test_file": "test_path",
+    "test_file": "test_path", "min_rating": "at_least", "threshold": "at_least",
 }  # fmt: skip
 """What arguments are called elsewhere → what they are here."""
 ONE_CLASS = ": a classifier needs two or more"
