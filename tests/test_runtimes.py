@@ -262,6 +262,20 @@ def test_a_runtime_that_cannot_run_a_model_says_which_can(
         runtime("torch-compile").prepare(estimator, tmp_path, None)
 
 
+def test_an_exported_network_names_no_folder_of_this_computer(tmp_path: Path) -> None:
+    """Torch notes file, line and source of each node: up to an eighth of a file in 8 bits."""
+    import torch
+
+    from harness.runtimes.exporting import export_module
+
+    net = torch.nn.Sequential(torch.nn.Linear(3, 4), torch.nn.BatchNorm1d(4), torch.nn.ReLU()).eval()
+    file = tmp_path / "model.onnx"
+    export_module(net, np.ones((2, 3), np.float32), {0: "batch"}, file)
+    written = file.read_bytes()
+    assert str(Path(torch.__file__).parents[2]).encode() not in written
+    assert b"stack_trace" not in written and b"BatchNorm1d" not in written
+
+
 def test_a_network_that_onnx_cannot_express_is_a_failed_cell(tmp_path: Path) -> None:
     import torch
 

@@ -15,6 +15,7 @@ from harness.record import TrialError
 from harness.runtimes.common import first_line, silence
 
 if TYPE_CHECKING:
+    import onnx_ir as ir
     from onnx import GraphProto, ModelProto, NodeProto
     from sklearn.base import BaseEstimator
     from torch import nn
@@ -75,9 +76,28 @@ def export_network(
             graph = program.model.graph
             for value, name in [*zip(graph.inputs, names, strict=True), (graph.outputs[0], "output")]:
                 value.name = name
+            _without_sources(program.model)
             program.save(str(path), external_data=False)
     except Exception as error:  # the exporter raises a dozen types of its own
         raise TrialError(f"cannot be exported to ONNX: {first_line(error.__cause__ or error)}") from error
+
+
+def _without_sources(model: ir.Model) -> None:
+    """Take off what the exporter notes of each node: where its source lies on this computer, its lines, and
+    names of classes. A file that is shipped tells of nobody's folders, and has one size in all of them."""
+    for graph in (model.graph, *model.functions.values()):
+        for node in graph.all_nodes():
+            node.metadata_props.clear()
+            node.doc_string = None
+            for value in node.outputs:
+                value.metadata_props.clear()
+        for value in graph.inputs:
+            value.metadata_props.clear()
+        graph.metadata_props.clear()
+    for value in model.graph.initializers.values():
+        value.metadata_props.clear()
+        if value.const_value is not None:
+            value.const_value.metadata_props.clear()
 
 
 def export_estimator(
