@@ -85,7 +85,8 @@ def export_network(
 def _without_sources(model: ir.Model) -> None:
     """Take off what the exporter notes of each node: where its source lies on this computer, its lines, and
     names of classes. A file that is shipped tells of nobody's folders, and has one size in all of them."""
-    for graph in (model.graph, *model.functions.values()):
+    graphs: list[ir.Graph | ir.Function] = [model.graph, *model.functions.values()]
+    for graph in graphs:
         for node in graph.all_nodes():
             node.metadata_props.clear()
             node.doc_string = None
