@@ -249,16 +249,14 @@ def _exact_changes(variant: Variant, a: _Side, b: _Side, margin: float) -> list[
                 *index.train.get((variant.candidate, side.size), []),
                 *index.serve.get(variant, []),
             ]
-            groups.append([r for r in everything if r.value(entry.name) is not None])
-        before, after = (_mean(group, entry.name) for group in groups)
+            groups.append(_mean(everything, entry.name))
+        before, after = groups
         if before is None or after is None:
             continue
         worsening = (after - before) / (abs(before) or 1.0)
         verdict: Verdict = (
             "worse" if worsening > max(margin, 1e-9) else "better" if worsening < -1e-9 else "same"
         )
-        if set.intersection(*({r.trial.id for r in group} for group in groups)):
-            verdict = "same"  # one trial; its exported file holds paths of the computer that wrote it
         changes.append(
             Change(variant.name, entry.name, before, after, worsening, verdict=verdict, unit=entry.unit)
         )
