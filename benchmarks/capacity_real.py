@@ -127,6 +127,8 @@ def searched(variant: str, folder: Path, workers: int, turns: int) -> Row:
         return search(specification(variant, workers, seed), artifact, workers)
 
     spec, first = specification(variant, workers, workers), answered(100)[0]
+    if not first["capacity"]["qps"]:
+        raise SystemExit(f"{variant}: no load keeps its limit just now ({first['capacity']['note']})")
     loop = Loop(spec, artifact, workers)
     ladder, found = Ladder(loop, first["capacity"]["qps"], STRETCH_S), []
     for turn in range(turns):
