@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.codec import JsonObject
+from harness.figures import duration_text
 from harness.init.builders import Builder, builders
 from harness.init.effort import Effort, EffortChoice, best_fit, expected_seconds, ladder, seconds_per_row
 from harness.init.find import Found, find
@@ -267,7 +268,7 @@ def _shown(path: Path) -> str:
 def next_steps(written: Written, budget_s: float, budget: str) -> str:
     """What was written, how long it takes, and the commands to go on with."""
     effort, seconds = written.fit.effort, written.fit.seconds
-    minutes = f"{seconds:.0f} s" if seconds < 100 else f"{seconds / 60:.0f} min"
+    minutes = duration_text(seconds)
     is_shrunk = 0 < effort.side < written.seen.task.input_shape[-1]
     sized = f", images shrunk to {effort.side}×{effort.side}" if is_shrunk else ""
     seeds = "seed" if effort.seeds == 1 else "seeds"

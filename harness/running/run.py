@@ -17,6 +17,7 @@ from types import FrameType
 from rich.console import Console
 
 from harness.codec import JsonObject
+from harness.figures import duration_text
 from harness.planning.asked import check_certified
 from harness.planning.outdated import outdated_text
 from harness.planning.plan import Plan, plan_run, run_hash
@@ -173,9 +174,8 @@ def _say_notes(plan: Plan, told: set[str], console: Console) -> None:
 def _say_waited(seconds: float, waited: Callable[[float], object], console: Console) -> None:
     waited(seconds)
     if seconds >= 1:
-        told = f"{seconds / 60:.1f} min" if seconds >= 60 else f"{seconds:.0f} s"
         console.print(
-            f"waited {told} for other runs on this host, which a budget does not count",
+            f"waited {duration_text(seconds)} for other runs on this host, which a budget does not count",
             highlight=False,
             markup=False,
         )

@@ -6,6 +6,7 @@ import sys
 import time
 from dataclasses import replace
 
+from harness.figures import duration_text
 from harness.planning.request import RunRequest
 from harness.reading import read_suites, set_names
 from harness.record import HarnessError
@@ -39,7 +40,7 @@ def run_sets(request: RunRequest) -> int:
             print(f"{said}: not run: the budget is spent", file=sys.stderr)
             code = 1
             continue
-        print(said if left is None else f"{said}: {_time(left)} of the budget left", file=sys.stderr)
+        print(said if left is None else f"{said}: {duration_text(left)} of the budget left", file=sys.stderr)
         asked = replace(request, dataset=name, budget=left, json_out=False)
         waits: list[float] = []
         found = run_suite(asked, waits.append, told)
@@ -51,10 +52,6 @@ def run_sets(request: RunRequest) -> int:
         return code
     write_overview(request, {key: suite.name for key, suite in suites.items()})
     return code
-
-
-def _time(seconds: float) -> str:
-    return f"{seconds / 60:.3g} min" if seconds >= 60 else f"{seconds:.0f} s"
 
 
 def write_overview(request: RunRequest, runs: dict[str, str]) -> None:
