@@ -127,8 +127,8 @@ def searched(variant: str, folder: Path, workers: int, turns: int) -> Row:
         return search(specification(variant, workers, seed), artifact, workers)
 
     spec, first = specification(variant, workers, workers), answered(100)[0]
-    if not first["capacity"]["qps"]:
-        raise SystemExit(f"{variant}: no load keeps its limit just now ({first['capacity']['note']})")
+    if not first["capacity"].get("qps"):
+        raise SystemExit(f"{variant}: no load keeps its limit just now ({first['capacity'].get('note', '')})")
     loop = Loop(spec, artifact, workers)
     ladder, found = Ladder(loop, first["capacity"]["qps"], STRETCH_S), []
     for turn in range(turns):
@@ -138,7 +138,7 @@ def searched(variant: str, folder: Path, workers: int, turns: int) -> Row:
     settings = ServerSettings(spec["scenario"]["latency_p99_ms"], MAX_BATCH, 0.0, workers)
     truth = told(ladder, first["closed_loop_ms"], settings)
     answers = [facts["capacity"] for facts, _ in found]
-    middle = float(np.median([answer["qps"] or 0.0 for answer in answers]))
+    middle = float(np.median([answer.get("qps") or 0.0 for answer in answers]))
     row: Row = {
         "variant": variant, "workers": workers, "limit_ms": settings.limit_ms, **truth, "answers": answers,
         "closed_loop_bound_qps": [round(facts["closed_loop_bound_qps"], 1) for facts, _ in found],
@@ -160,11 +160,11 @@ def compared(answers: Sequence[Row], truth: float | None, interval: Sequence[flo
         return {"known": False, "ratios": None, "within_10_percent": None, "covered": None}
     low, high = interval
     known = low > truth * (1 - CLOSE) and high < truth * (1 + CLOSE)
-    ratios = [(a["qps"] or 0.0) / truth for a in answers]
+    ratios = [(a.get("qps") or 0.0) / truth for a in answers]
     return {
         "known": known, "ratios": [round(r, 3) for r in ratios],
         "within_10_percent": sum(abs(r - 1) <= CLOSE for r in ratios),
-        "covered": sum(a["low"] <= high and a["high"] >= low for a in answers if a["qps"]),
+        "covered": sum(a["low"] <= high and a["high"] >= low for a in answers if a.get("qps")),
     }  # fmt: skip
 
 

@@ -7,11 +7,14 @@ from functools import partial
 import numpy as np
 import pytest
 
+from harness.analysis.criteria import goal_of
 from harness.analysis.explain import _lead_sentence
+from harness.analysis.parts import scatters_by_share
 from harness.analysis.rule import Choice, Terms, TieBreaker
 from harness.analysis.shrink import Shrinking, shrink_draws
 from harness.analysis.winners import best_probability
 from harness.analysis.worths import Worths
+from tests.report_samples import WORLD, make_suite
 
 DRAWS = 4000
 PLAIN = Terms()
@@ -190,6 +193,37 @@ def test_a_ratio_whose_noise_grows_with_it_is_not_pulled_down_to_its_rivals() ->
     shrunk = shrink_draws(accuracy / (took_ms * np.exp(launches)))
     assert np.median(shrunk[:, 0]) == pytest.approx(0.97 / 0.0084, rel=0.2)
     assert best_probability(shrunk, np.ones_like(shrunk, bool))[0] > 0.95
+
+
+@pytest.mark.parametrize("power, as_they_are", [(1, 0.8), (2, 0.4)])
+def test_a_leader_in_a_ratio_is_not_taken_for_the_noise_of_slow_rivals(
+    power: int, as_they_are: float
+) -> None:
+    """Twice as fast as the next, 2.8 standard errors ahead, .95 by itself: what accuracy is per millisecond
+    or per millisecond squared asks the same question."""
+    logs = np.log([1.0, 2.0, 3.0, 4.0, 5.0]) + 0.25 * rng().normal(size=(DRAWS, 5))
+    held = np.ones((DRAWS, 5), bool)
+
+    def odds(by_share: bool, sign: int = 1) -> float:
+        worths = Worths(sign * 0.9 * np.exp(-sign * power * logs), models=tuple("abcde"), by_share=by_share)
+        return float(best_probability(worths.shrunk(np.arange(5)), held)[0])
+
+    assert odds(by_share=True) == pytest.approx(0.95, abs=0.02)
+    assert odds(by_share=True, sign=-1) == pytest.approx(odds(by_share=True), abs=1e-9)
+    assert odds(by_share=False) < as_they_are, "this world does not tell the scales apart"
+
+
+def test_objectives_that_scatter_by_shares_are_products_that_hold_more_than_quality() -> None:
+    def is_one(objective: str, value: str | None = None) -> bool:
+        decision = {"objective": objective, **({"value": value} if value else {})}
+        suite = make_suite(WORLD[:2], decision=decision)
+        return scatters_by_share(goal_of(suite), suite)
+
+    assert is_one("minimize latency_p50_ms") and is_one("maximize value", "sqrt(accuracy)/latency_p50_ms**2")
+    assert is_one("maximize value", "100 * accuracy / cost_per_month_usd")
+    assert not is_one("maximize accuracy") and not is_one("maximize value", "2*accuracy")
+    assert not is_one("maximize value", "1000*accuracy - cost_per_month_usd")
+    assert not is_one("maximize value", "accuracy / (1 + latency_p50_ms)")
 
 
 def test_what_all_rows_have_in_common_is_not_shrunk() -> None:

@@ -10,6 +10,7 @@ import pytest
 from harness.doctor import as_text, doctor, machine
 from harness.doctor.findings import MachineCheck
 from harness.doctor.machine import Core, floor_finding, governor_finding, timer_finding, verdict_of
+from harness.doctor.pauses import Pauses, look_at_pauses, pauses_finding
 from harness.doctor.selfcheck import Check, as_table
 from harness.doctor.steadiness import look_at_speed, steadiness_finding, steadiness_of
 
@@ -54,6 +55,21 @@ def test_a_core_is_looked_at_for_real_and_the_process_keeps_its_cores() -> None:
     allowed = os.sched_getaffinity(0)
     found = look_at_speed(max(allowed), 0.2)
     assert 0 <= found.slow <= 0.9 and found.times >= 1
+    assert os.sched_getaffinity(0) == allowed
+
+
+def test_memory_that_a_host_takes_away_in_pauses_is_told_with_what_a_call_then_costs() -> None:
+    finding = pauses_finding(Pauses(at_once=0.01, after=12.7))
+    assert finding.level == "watch"
+    assert "13 µs after 100 ms without use (0.01 at once)" in finding.found
+    assert "13 ms longer for each 4 MB" in finding.meaning and "`single_stream`" in finding.meaning
+    assert pauses_finding(Pauses(at_once=0.01, after=0.2)).level == "good", "caches forget on any machine"
+
+
+def test_pages_are_looked_at_for_real_and_the_process_keeps_its_cores() -> None:
+    allowed = os.sched_getaffinity(0)
+    found = look_at_pauses(max(allowed))
+    assert 0 < found.at_once < found.after < 1e4
     assert os.sched_getaffinity(0) == allowed
 
 

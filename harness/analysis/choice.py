@@ -11,7 +11,7 @@ from harness.analysis.criteria import HARNESS_METRICS, VALUE, DecisionObjective,
 from harness.analysis.draws import look_at, row_of
 from harness.analysis.duels import Verdict
 from harness.analysis.order import nearest_quantiles
-from harness.analysis.parts import WorthParts
+from harness.analysis.parts import WorthParts, scatters_by_share
 from harness.analysis.rule import MORE_LIKELY, Choice, Terms, TieBreaker
 from harness.analysis.sanity import senseless
 from harness.analysis.selection import Standings
@@ -74,7 +74,8 @@ class Assessment:
         self._counts_costs = counts_costs(goal, suite)
         in_parts = WorthParts(table, goal, suite).of if self._counts_costs else None
         models = [row.candidate for row in table.rows]
-        self._worths, self._terms = Worths(worth, in_parts, models), terms_of(suite.decision)
+        self._worths = Worths(worth, in_parts, models, scatters_by_share(goal, suite))
+        self._terms = terms_of(suite.decision)
         self._figures, self._faster = settling_figures(table), _faster(table, goal, duels)
         self._held: dict[Constraint, Array] = {}
         self._columns: dict[str, tuple[Array, Array]] = {}

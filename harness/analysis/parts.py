@@ -96,6 +96,19 @@ def quality_of(goal: DecisionObjective, suite: Suite) -> tuple[str, ...]:
     return tuple(n for n in dict.fromkeys(names) if stem(n) in known and known[stem(n)].about == "quality")
 
 
+def scatters_by_share(goal: DecisionObjective, suite: Suite) -> bool:
+    """Whether an objective is a product or quotient that holds more than quality.
+
+    Speeds scatter by a share of themselves, and so does what is made of them: the noise of accuracy a
+    millisecond grows with it, on a logarithmic scale it is the same for all.
+    """
+    asked = [goal.expression]
+    if VALUE in goal.expression.names and suite.decision.value:
+        asked.append(worth_of(suite).expression)
+    names = {name for one in asked for name in one.names} - {VALUE}
+    return all(one.is_product for one in asked) and not names <= set(quality_of(goal, suite))
+
+
 def has_plain_bill(table: Tradeoff, suite: Suite) -> bool:
     """Whether price, traffic, the load of one machine and the items beside it make the whole bill, by one
     formula."""

@@ -27,6 +27,8 @@ class Worths:
         in_parts: some rows → (draws, len(rows)) of their utility, its parts pulled together one by one
             (`harness.analysis.parts`); what a utility that holds a bill needs.
         models: (rows,) of what model each is a runtime; without it only rows that are the same are of one.
+        by_share: utilities scatter by a share of themselves (`harness.analysis.parts.scatters_by_share`):
+            where all are of one sign, they are pulled together on a logarithmic scale.
 
     Attributes:
         defined: (draws, rows) bool. known: (rows,) bool, defined in some draw.
@@ -35,7 +37,11 @@ class Worths:
     """
 
     def __init__(
-        self, utility: Array, in_parts: Callable[[Array], Array] | None = None, models: Sequence[str] = ()
+        self,
+        utility: Array,
+        in_parts: Callable[[Array], Array] | None = None,
+        models: Sequence[str] = (),
+        by_share: bool = False,
     ) -> None:
         defined = ~np.isnan(utility)
         self.all_defined = bool(defined.all())
@@ -45,6 +51,7 @@ class Worths:
         # A row's draws side by side, as where limits hold.
         self.defined = np.asfortranarray(defined)
         self._in_parts, self._models = in_parts, np.array(models)
+        self._sign = _shared_sign(utility) if by_share else 0
         self._twins: dict[int, Array] = {}
         self._intervals: dict[int, tuple[float, float]] = {}
         self._ranked: tuple[bytes, Ranking] | None = None
@@ -58,11 +65,9 @@ class Worths:
 
     def shrunk(self, rows: Array) -> Array:
         """(draws, len(rows)) of some rows, ascending and known, without what selecting the best adds."""
-        if self._in_parts is None:
-            return self.shrinking.of(rows).T
         result, near = np.array(self.utility[:, rows]), self.shrinking.near_rivals(rows)
         if len(near) > 1:
-            pulled, places = self._in_parts(near), np.searchsorted(rows, near)
+            pulled, places = (self._in_parts or self._together)(near), np.searchsorted(rows, near)
             result[:, places] = np.where(np.isfinite(pulled), pulled, result[:, places])
         return result
 
@@ -73,7 +78,7 @@ class Worths:
         near = self.shrinking.near_rivals(rows)
         asked = near.tobytes()
         if self._ranked is None or self._ranked[0] != asked:
-            every = np.array(self.shrinking.draws)
+            every = np.array(self.utility.T, order="C")
             every[near] = self.shrunk(near).T
             every[np.isnan(every)] = -np.inf  # rows without a number, which are never asked for
             self._ranked = asked, Ranking(every)
@@ -100,8 +105,19 @@ class Worths:
 
     @cached_property
     def shrinking(self) -> Shrinking:
-        """Of the rows that are known."""
-        return Shrinking(self.utility, self._models)
+        """Of the rows that are known; on a logarithmic scale where worths scatter by shares."""
+        scaled = self._sign * np.log(self._sign * self.utility) if self._sign else self.utility
+        return Shrinking(scaled, self._models)
+
+    def _together(self, rows: Array) -> Array:
+        pulled = self.shrinking.together(rows).T
+        return self._sign * np.exp(self._sign * pulled) if self._sign else pulled
+
+
+def _shared_sign(utility: Array) -> int:
+    """1 where all is above zero, −1 where all is below, 0 otherwise."""
+    known = utility[~np.isnan(utility)]
+    return int(np.sign(known[0])) if known.size and (known * np.sign(known[0]) > 0).all() else 0
 
 
 def _mean_where_defined(utility: Array, defined: Array) -> Array:

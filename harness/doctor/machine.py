@@ -15,6 +15,7 @@ import numpy as np
 
 from harness import environment
 from harness.doctor.findings import MachineCheck
+from harness.doctor.pauses import look_at_pauses, pauses_finding
 from harness.doctor.steadiness import LOOK_S, look_at_speed, steadiness_finding
 from harness.serving import energy, noise
 
@@ -59,10 +60,12 @@ class TimerFigures(TypedDict):
 def examine() -> tuple[list[MachineCheck], dict[str, object]]:
     """All findings, the verdict first, and the figures behind them."""
     cores = [look_at(core) for core in cores_to_look_at()]
-    timer, steadiness = look_at_timer(), look_at_speed(cores_to_look_at()[-1], LOOK_S)
+    last = cores_to_look_at()[-1]
+    timer, steadiness, pauses = look_at_timer(), look_at_speed(last, LOOK_S), look_at_pauses(last)
     findings = [
         floor_finding(cores),
         steadiness_finding(steadiness),
+        pauses_finding(pauses),
         cores_finding(),
         timer_finding(timer),
         governor_finding(),
@@ -79,6 +82,7 @@ def examine() -> tuple[list[MachineCheck], dict[str, object]]:
         "cores": [asdict(core) for core in cores],
         "timer": timer,
         "steadiness": asdict(steadiness),
+        "pauses": asdict(pauses),
         "free": {"memory_mb": round(environment.available_mb()), "disk_mb": round(free_disk_mb(Path.cwd()))},
         "environment": environment.capture(),
     }

@@ -179,13 +179,20 @@ const whatIf = (() => {
     return result;
   }
 
+  // 1 where all utility is above zero and scatters by shares, -1 where all is below, else 0 (harness/analysis/worths.py).
+  function sharedSign(p, utility) {
+    const known = p.by_share ? utility.flatMap(u => Array.from(u)).filter(x => !isNaN(x)) : [], sign = known.length ? Math.sign(known[0]) : 0;
+    return known.every(x => x * sign > 0) ? sign : 0;
+  }
+
   // Utility without what selecting the best adds; of one that holds a bill quality and load are pulled together
   // one by one, so that bills stay whole machines (harness/analysis/parts.py).
   function shrunk(p, s, reads, utility, rows) {
-    const result = rows.map(k => utility[k]), near = nearRivals(p, result);
+    const sign = sharedSign(p, utility), scaled = rows.map(k => sign ? utility[k].map(x => sign * Math.log(sign * x)) : utility[k]);
+    const result = rows.map(k => utility[k]), near = nearRivals(p, scaled);
     if (near.length < 2) return result;
     if (!p.counts_costs) {
-      together(p, near.map(j => result[j]), near.map(j => p.models[rows[j]])).forEach((u, i) => { result[near[i]] = u; });
+      together(p, near.map(j => scaled[j]), near.map(j => p.models[rows[j]])).forEach((u, i) => { result[near[i]] = sign ? u.map(x => sign * Math.exp(sign * x)) : u; });
       return result;
     }
     const pulled = near.map(() => ({}));

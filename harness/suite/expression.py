@@ -185,6 +185,13 @@ class Expression:
         """The metrics and other numbers that it needs, in order of appearance."""
         return tuple(dict.fromkeys(_names(self.tree)))
 
+    @property
+    def is_product(self) -> bool:
+        """Whether names and numbers are multiplied, divided and taken to powers, and nothing is added."""
+        nodes = list(ast.walk(self.tree))
+        calls = {_function(node) for node in nodes if isinstance(node, ast.Call)}
+        return calls <= {"sqrt"} and not any(isinstance(node, (ast.Add, ast.Sub)) for node in nodes)
+
     def evaluate(self, values: Mapping[str, Number]) -> Number:
         """The value; arrays in give arrays out.
 

@@ -37,6 +37,11 @@ class CheckedExpression:
     names: tuple[str, ...]
     _parsed: language.Expression
 
+    @property
+    def is_product(self) -> bool:
+        """Whether nothing in it is added (`harness.suite.expression.Expression`)."""
+        return self._parsed.is_product
+
     def __call__(self, values: Mapping[str, np.ndarray | float]) -> np.ndarray:
         """The expression over arrays that broadcast; NaN where an input is NaN or the result undefined.
 

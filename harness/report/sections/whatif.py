@@ -13,7 +13,7 @@ from typing import TypeAlias, TypedDict, cast
 import numpy as np
 from markupsafe import Markup
 
-from harness.analysis import cost
+from harness.analysis import cost, parts
 from harness.analysis.choice import counts_costs, settling_figures
 from harness.analysis.criteria import BELOW, HARNESS_METRICS, VALUE, worth_of
 from harness.analysis.money import COST_METRICS, throughputs
@@ -217,6 +217,7 @@ def payload(e: Evidence, question: Question) -> JsonObject:
                    for c in question.limits],
         "out": [_unfinished(e.question, question, k) for k in _places(e.question)],
         "faster": _faster(question, places), "counts_costs": counts_costs(question.goal, suite),
+        "by_share": parts.scatters_by_share(question.goal, suite),
         "parts": [*quality_of(question.goal, suite), *([LOAD] if money else [])],
         "money": _money(question, hourly) if money else None,
         "peak_follows": traffic.peak_qps is None and not traffic.curve,
