@@ -84,7 +84,6 @@ class Display:
         self.console = console or Console(stderr=True)
         self._trials = {t.id: t for t in trials}
         self._ended: dict[str, Status] = dict.fromkeys(cached, "finished")
-        self._cached = len(self._ended)
         self._estimates = dict(estimates_s or {})
         self._seconds: dict[str, float] = {}
         self._running: dict[str, tuple[float, JsonObject]] = {}

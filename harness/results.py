@@ -290,29 +290,19 @@ class Recommendation:
         machine: which of the suite's instances it is to run on; empty where the suite has one machine.
         probability_best: of `choice`: that it is the best of those that keep the limits.
         expected_regret: what `choice` is expected to lose to the best of those that may be chosen, in units
-        of the
-            objective. limit_risk: the probability that it breaks a limit.
+            of the objective. limit_risk: the probability that it breaks a limit.
         confidence, broken_limit, tolerance: the terms (`decision.confidence`, …); the tolerance as it came to
-        be,
-            in units of the objective.
-        expected: {metric, value, low, high, measured}: the objective's figure of `choice` without what
-        selecting
-            the best of several adds to it.
+            be, in units of the objective.
+        expected: the objective's figure of `choice` without what selecting the best of several adds to it.
         why_not_likeliest: one sentence where another variant is more likely the best, else empty.
-        may_keep_limits: [{variant, keeps_all, probability_best}] that cannot be chosen now and may prove the
-        best.
-        nearest: {variant, keeps_all, keeps: {limit: probability}} where none may be chosen.
-        not_compared: [{variant, stage, why, lacks, probability_better, lead, lead_low, lead_high}] that were
-            not run to the end, for want of time, and may be the better choice. so_far: {variant,
-            probability_best, tied_with, compared}: who would be chosen of the others, where the answer waits
-            for them.
+        may_keep_limits: who cannot be chosen now and may prove the best. nearest: where none may be chosen.
+        not_compared: who was not run to the end and may be the better choice. so_far: who would be chosen of
+            the others, where the answer waits for them.
         settled_by: in a tie, why `choice` is named: the metric that it is cheapest in, `limits` (it is
             more likely to keep them), `duel`, `objective` (the highest expected worth), empty where nothing
             tells.
         named_because: in a tie, the sentence that says so; empty otherwise.
-        runners_up: [{variant, probability_best, difference, difference_low, difference_high, why}].
-        reasons: sentences, most important first.
-        flips: [{what, at, unit, then}], what would change the answer and at what value.
+        reasons: sentences, most important first. flips: what would change the answer.
     """
 
     verdict: Verdict

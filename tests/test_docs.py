@@ -6,7 +6,7 @@ import re
 import runpy
 from dataclasses import fields
 from pathlib import Path
-from typing import Any
+from typing import Any, get_type_hints
 
 import numpy as np
 import pytest
@@ -14,7 +14,16 @@ import pytest
 from harness.protocols import Task
 from harness.reading.json_schema import suite_schema
 from harness.record import Measurement, Record
-from harness.results import Recommendation
+from harness.results import (
+    Expected,
+    Flip,
+    NearestMiss,
+    NotCompared,
+    Recommendation,
+    RunnerUp,
+    SoFar,
+    StillOpen,
+)
 
 ROOT = Path(__file__).parent.parent
 PAGES = sorted(
@@ -63,8 +72,21 @@ def test_the_page_of_results_names_every_column_and_every_published_file() -> No
 
     page = (ROOT / "docs" / "results.md").read_text(encoding="utf-8")
     published = runpy.run_path(str(ROOT / "scripts" / "publish"))["FILES"]
-    keys = [f.name for kind in (Recommendation, Record, Measurement) for f in fields(kind)]
+    keys = [f.name for kind in (Record, Measurement) for f in fields(kind)]
     assert [name for name in (*COLUMNS, *published, *keys) if f"`{name}`" not in page] == []
+
+
+def test_the_page_of_results_names_each_key_of_a_recommendation_where_it_tells_of_it() -> None:
+    """`machine` stood under `environment.json` alone, and of a runner-up two keys nowhere."""
+    page = (ROOT / "docs" / "results.md").read_text(encoding="utf-8")
+    chapter = page.split("\n## `recommendation.json`\n")[1].split("\n## ")[0]
+    for row in re.findall(r"^.*with `_low` and `_high`.*$", chapter, re.MULTILINE):
+        whose = re.findall(r"`(\w+)`[^`]*with `_low`", row)[0]
+        chapter += f"`{whose}_low` `{whose}_high`"
+    parts = (Expected, StillOpen, NotCompared, SoFar, NearestMiss, RunnerUp, Flip)
+    of_parts = {key for kind in parts for key in get_type_hints(kind)} - {"extrapolated"}  # of the page alone
+    keys = [*(f.name for f in fields(Recommendation)), *sorted(of_parts)]
+    assert [name for name in keys if f"`{name}`" not in chapter] == []
 
 
 def example(heading: str) -> str:

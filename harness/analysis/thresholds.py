@@ -189,8 +189,7 @@ def figure(
     """The first of resampled values, with the middle 95 % of the others.
 
     Resamples of few groups vary less than new groups would: their interval is as much wider as that of t is
-    (`wider_than_normal`),
-    and of fewer than `FEWEST_GROUPS` there is none.
+    (`wider_than_normal`), and of fewer than `FEWEST_GROUPS` there is none.
 
     Args:
         groups: (n,) whose each example is. least, most: between which a value lies by its nature.

@@ -38,8 +38,7 @@ def suite_text(
     """A suite.
 
     Args:
-        folder: where the file will stand: paths are
-            relative to it.
+        folder: where the file will stand: paths are relative to it.
     """
     blocks = [
         _head(seen),

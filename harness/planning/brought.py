@@ -14,7 +14,7 @@ from harness.codec import JsonObject
 from harness.datasets.own_files import absolute, content_of, content_of_file, is_path_argument
 from harness.models.weights import carried_by, in_package
 from harness.reading.components import parse_source
-from harness.reading.imports import local_imports
+from harness.reading.imports import is_file, local_imports
 from harness.reading.references import resolve_model
 from harness.specification import Spec
 from harness.suite.model_ref import ModelRef, own_code
@@ -38,7 +38,7 @@ def file_arguments(args: object, path: tuple[Step, ...] = ()) -> Iterator[tuple[
     elif isinstance(args, (list, tuple)):
         for number, value in enumerate(args):
             yield from file_arguments(value, (*path, number))
-    elif isinstance(args, str) and args.startswith("/") and _is_file(Path(args)):
+    elif isinstance(args, str) and args.startswith("/") and is_file(Path(args)):
         yield path, Path(args)
 
 
@@ -133,10 +133,3 @@ def _content(path: Path) -> str:
 def _together(files: list[Path]) -> str:
     root = Path(os.path.commonpath([file.parent for file in files]))
     return content_of(files, root)
-
-
-def _is_file(path: Path) -> bool:
-    try:
-        return path.is_file()
-    except (OSError, ValueError):
-        return False
