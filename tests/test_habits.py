@@ -156,7 +156,7 @@ def test_no_color_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_every_topic_is_a_part_of_the_documentation_as_it_stands(topic: str) -> None:
     text = topics.topic_text(topic)
     assert len(text.splitlines()) >= 8 and "](" not in text and "|---" not in text
-    assert not re.search(r"\*\*\w|<!--|&#\d|\\_", text)
+    assert not re.search(r"\*\*[\w-]|<!--|&#\d|\\_", text)
     for place in topics.TOPICS[topic]:
         page, _, heading = place.partition("#")
         assert f"docs/{page}.md" in text.splitlines()[-1]
@@ -189,6 +189,17 @@ def test_a_suite_in_a_topic_can_be_copied(topic: str) -> None:
 def test_a_table_becomes_terms_with_what_they_mean() -> None:
     table = "| key | type | meaning |\n|---|---|---|\n| `qps` | number | Load `a \\| b`. See [there](x.md). |"
     assert list(topics.lines_of(table, 40)) == ["  qps", "    type: number", "    Load a | b. See there."]
+
+
+def test_beside_other_columns_the_last_one_of_a_table_is_named_too() -> None:
+    table = "| option | trials run | ONNX | give it |\n|---|---|---|---|\n| none | here | – | nothing |"
+    assert list(topics.lines_of(table, 40)) == ["  none", "    trials run: here", "    give it: nothing"]
+
+
+def test_stars_around_code_go_and_those_in_it_stay() -> None:
+    assert topics.plain("**`--submit`** and *`a` or b* of `2 * x * y` and **`c`, `**d`**") == (
+        "--submit and a or b of 2 * x * y and c, **d"
+    )
 
 
 def test_a_section_ends_where_the_next_of_its_level_begins(monkeypatch: pytest.MonkeyPatch) -> None:

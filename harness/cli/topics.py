@@ -64,6 +64,15 @@ TITLES = {
 WIDTH, LONGEST = 100, 72
 """Of a page in a terminal; of a title."""
 
+NOTHING = ("", "–", "…")
+"""Cells that say nothing, or what only the case at hand tells."""
+
+MEANING = "meaning"
+"""The head of a last column that needs no name."""
+
+CODE = "\0"
+"""Stands for a piece of code while emphasis is taken off."""
+
 
 def topic_text(topic: str, width: int = WIDTH) -> str:
     """A topic as text.
@@ -184,22 +193,28 @@ def _table(lines: list[str], width: int) -> Iterator[str]:
     for row in rows[2:]:
         yield f"  {row[0]}"
         middle = "; ".join(
-            f"{head}: {cell}" for head, cell in zip(heads[1:-1], row[1:-1], strict=False) if cell
+            f"{head}: {cell}"
+            for head, cell in zip(heads[1:-1], row[1:-1], strict=False)
+            if cell not in NOTHING
         )
-        for text in (middle, row[-1] if len(row) > 1 else ""):
-            if text in ("", "–", "…"):
-                continue  # nothing, or what only the case at hand tells
+        last = row[-1] if len(row) > 1 else ""
+        if middle and heads[-1] != MEANING and last not in NOTHING:
+            last = f"{heads[-1]}: {last}"  # beside named figures one without a name is a riddle
+        for text in (middle, last):
+            if text in NOTHING:
+                continue
             yield from textwrap.wrap(text, width, initial_indent=indent, subsequent_indent=indent)
 
 
 def plain(text: str) -> str:
     """Without links, marks of code and of emphasis, and signs written so that they are no marks."""
     text = re.sub(r"!?\[([^\]]*)\]\([^)]*\)", r"\1", text)
-    parts = text.split("`")  # every other one is code, whose stars multiply
+    codes = iter(re.findall(r"`([^`]*)`", text))
+    text = re.sub(r"`[^`]*`", CODE, text)  # laid aside: its stars multiply, and stars around it do not
     for marks in (r"\*\*", r"\*"):
-        parts[::2] = [re.sub(rf"{marks}(?=\S)(.+?)(?<=\S){marks}", r"\1", part) for part in parts[::2]]
-    parts[::2] = [html.unescape(re.sub(r"\\([_*{}<>\[\]#])", r"\1", part)) for part in parts[::2]]
-    return "".join(parts).replace("\\|", "|")
+        text = re.sub(rf"{marks}(?=\S)(.+?)(?<=\S){marks}", r"\1", text)
+    text = html.unescape(re.sub(r"\\([_*{}<>\[\]#])", r"\1", text))
+    return re.sub(CODE, lambda _: next(codes), text).replace("\\|", "|")
 
 
 def show(text: str) -> None:
