@@ -51,6 +51,13 @@ def test_messages_are_found_in_source_however_they_are_put_together(source: str,
     assert list(dict.fromkeys(SCRIPT["of_source"](source))) == texts
 
 
+def test_a_message_is_cut_before_its_cure_and_not_inside_a_piece_of_code() -> None:
+    cut = SCRIPT["Message"]("", "… is for `task: recommendation`: give a model (or: two) instead")
+    assert (cut.begins, cut.cure) == ("… is for `task: recommendation`", "give a model (or: two) instead")
+    whole = SCRIPT["Message"]("", "one of the workers died (killed: out of memory?)")
+    assert (whole.begins, whole.cure) == (whole.text, "")
+
+
 @pytest.mark.parametrize(
     "arguments",
     [
