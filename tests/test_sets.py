@@ -178,6 +178,19 @@ def test_dear_houses_do_not_drown_cold_degrees() -> None:
     assert not overview(sets, -1, own).relative
 
 
+def test_one_for_each_that_is_one_for_all_costs_no_0() -> None:
+    """A published page said "at worst it is 0 behind the best (late)" and "costs 0 in the mean of the sets"."""
+    goal = parse_objective("maximize accuracy")
+    said = plain(
+        overview([alone("late", x=0.9, y=0.8), alone("gone", x=0.7, y=0.6)], 1, METRICS["accuracy"]), goal
+    )
+    assert said == [
+        "One for all: x. By accuracy it is the best, or not told apart from the choice, on 2 of 2 data sets; "
+        "no other has a better figure on any.",
+        "One for each would be the same: it is the choice on every set.",
+    ]
+
+
 def test_an_error_of_nothing_at_all_is_no_loss() -> None:
     sets = [alone("a", x=0.0, y=0.0), alone("b", x=1.0, y=2.0)]
     found = overview(sets, -1, METRICS["mae"])
@@ -203,7 +216,7 @@ def test_a_set_without_figures_says_nothing_of_the_others() -> None:
     three = overview([late, empty, alone("delayed", x=0.7, y=0.6)], 1, METRICS["accuracy"])
     said = plain(three, goal)
     assert said[0].startswith(
-        "One for all: x. It is the best, or not told apart from the choice, on 2 of 2 data"
+        "One for all: x. By accuracy it is the best, or not told apart from the choice, on 2 of 2 data"
     )
     assert said[-1].startswith("cancelled has no figures yet and says nothing here.")
     assert [row[1].text for row in table_of(three, goal)] == ["x", "no figures yet", "x"]

@@ -107,21 +107,20 @@ def _of_measured(found: Overview, goal: DecisionObjective, count: int) -> list[s
         return [f"No candidate {why} on all {n.counted(count, 'data set')}: see each set's own choice."]
     leader = found.standings[[s.candidate for s in found.standings].index(found.for_all)]
     chosen = sorted({name for name in found.for_each.values() if name})
+    at_worst = f"at worst it is {_loss(leader.worst_loss, goal, found)} behind the best ({leader.worst_on})"
     lines = [
-        f"One for all: {found.for_all}. It is the best, or not told apart from the choice, on "
-        f"{len(leader.even)} of {n.counted(count, 'data set')}; at worst it is "
-        f"{_loss(leader.worst_loss, goal, found)} behind the best ({leader.worst_on})."
+        f"One for all: {found.for_all}. By {n.label(goal.subject)} it is the best, or not told apart from "
+        f"the choice, on {len(leader.even)} of {n.counted(count, 'data set')}; "
+        f"{at_worst if leader.worst_loss else 'no other has a better figure on any'}."
     ]
-    if found.mean_cost is not None:
+    if all(name == found.for_all for name in found.for_each.values()):
+        lines.append("One for each would be the same: it is the choice on every set.")
+    elif found.mean_cost is not None:
+        luck = f"; on {len(found.undecided)} of them the two are not told apart, so part of that is luck"
         lines.append(
             f"One for each: {n.listed(chosen)}. Taking {found.for_all} everywhere instead costs "
             f"{_loss(max(found.mean_cost, 0.0), goal, found)} in the mean of the sets"
-            + (
-                f"; on {len(found.undecided)} of them the two are not told apart, so part of that is luck"
-                if found.undecided and len(chosen) > 1
-                else ""
-            )
-            + "."
+            f"{luck if found.undecided and len(chosen) > 1 else ''}."
         )
     return [*lines, *_effort(found, len(chosen))]
 
