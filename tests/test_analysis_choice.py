@@ -214,6 +214,50 @@ def test_who_is_lighter_but_behind_is_not_called_heavier_than_the_named_one() ->
     )
 
 
+def test_of_two_equally_near_the_limits_the_better_one_is_the_nearest() -> None:
+    """One model on two runtimes: the one of 0.48 ms was named before that of 0.041 ms."""
+    rows = {
+        name: {"accuracy": (0.993, 0.0), "latency_p50_ms": (ms, 0.0)}
+        for name, ms in (("slow", 0.48), ("quick", 0.04))
+    }
+    suite = suite_of(*rows, constraints=("accuracy >= 0.999",), objective="minimize latency_p50_ms")
+    found = recommend(table_of(suite, **rows), suite)
+    assert found.choice is None and found.nearest is not None and found.nearest["variant"] == "quick/torch"
+
+
+def test_who_is_sure_enough_alone_and_not_as_the_pick_is_not_said_to_be_sure_only_so_much() -> None:
+    """The terminal read "with probability 94 % only, and they must hold with probability 90 %"."""
+    rows = {
+        "a": {"accuracy": (0.98, 0.01), "latency_p50_ms": (1.0, 0.0)},
+        "b": {"accuracy": (0.98, 0.01), "latency_p50_ms": (2.0, 0.0)},
+        "safe": {"accuracy": (0.99, 0.0), "latency_p50_ms": (5.0, 0.0)},
+    }
+    suite = suite_of(*rows, constraints=("accuracy >= 0.9655",), objective="minimize latency_p50_ms")
+    found = recommend(table_of(suite, **rows), suite)
+    assert found.choice == "safe/torch"
+    assert re.search(
+        r"; a/torch keeps the limits with probability 9[1-4] % taken alone, but with 8\d % as the pick of "
+        r"several variants near a limit, and they must hold with probability 90 %\.$",
+        found.why_not_likeliest,
+    )
+    strict = suite_of(
+        "a", "safe", constraints=("accuracy >= 0.9655 with 0.97",), objective="minimize latency_p50_ms"
+    )
+    found = recommend(table_of(strict, a=rows["a"], safe=rows["safe"]), strict)
+    assert (
+        "a/torch is not sure enough of a limit: accuracy >= 0.9655 with 0.97: is" in found.why_not_likeliest
+    )
+
+
+def test_several_who_are_best_on_average_stand_in_one_list() -> None:
+    """A published page read "because it and tfidf/sklearn, bilstm/torch and bilstm/onnx are best"."""
+    named = {"a": of(0.900, 102.0, 3.0), "b": of(0.9001, 100.0, 5.0), "d": of(0.9001, 101.0, 5.0)}
+    found = tie_of(**named, c=of(0.888, 101.0, 1.0))
+    assert found.named_because.startswith(
+        "a/torch is named because it, b/torch and d/torch are best on average, "
+    )
+
+
 def test_a_tie_without_costs_does_not_speak_of_them() -> None:
     found = tie_of(a=of(0.900), b=of(0.901))
     assert (found.choice, found.settled_by) == ("b/torch", "objective")

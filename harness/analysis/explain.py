@@ -104,7 +104,7 @@ def _level(terms: Terms) -> str:
 def _miss(
     table: Tradeoff, limits: Sequence[Constraint], goal: DecisionObjective, choice: Choice
 ) -> list[str]:
-    k = nearest_miss(table, limits)
+    k = nearest_miss(table, limits, choice)
     if k is None:
         return []
     row = table.rows[k]
@@ -120,17 +120,17 @@ def _miss(
     return [f"Nearest miss: {row.variant}, which keeps all limits with probability {kept}{why}.", gives]
 
 
-def nearest_miss(table: Tradeoff, limits: Sequence[Constraint]) -> int | None:
+def nearest_miss(table: Tradeoff, limits: Sequence[Constraint], choice: Choice) -> int | None:
     """The row that most likely keeps all limits; where all surely break one, the row whose worst violation,
-    relative to the limit, is smallest. None without numbers."""
-    best: tuple[float, float, int] | None = None
+    relative to the limit, is smallest; of equals the one worth most. None without numbers."""
+    found: list[tuple[float, float, float, int]] = []
     kept = [where_held(table, c) for c in limits]
     for k, row in enumerate(table.rows):
         cells = [row.estimates.get(c.metric, Estimate(None)).value for c in limits]
         if any(v is None for v in cells):
             continue
-        held = np.all([held[:, k] for held in kept], axis=0)
-        likely = float(np.mean(held)) if np.mean(held) >= POSSIBLE else 0.0
+        held = float(np.mean(np.all([held[:, k] for held in kept], axis=0)))
+        likely = held if held >= POSSIBLE else 0.0
         worst = max(
             (
                 (v - c.limit if c.is_upper else c.limit - v) / (abs(c.limit) or 1.0)
@@ -139,14 +139,14 @@ def nearest_miss(table: Tradeoff, limits: Sequence[Constraint]) -> int | None:
             ),
             default=0.0,
         )
-        if best is None or (-likely, worst) < best[:2]:
-            best = (-likely, worst, k)
-    return best[2] if best else None
+        worth = float(np.nan_to_num(choice.expected[k], nan=-np.inf))
+        found.append((-likely, worst, -worth, k))
+    return min(found)[3] if found else None
 
 
 def nearest_entry(table: Tradeoff, choice: Choice, limits: Sequence[Constraint]) -> NearestMiss | None:
     """Where nobody may be chosen: who comes nearest, and what it is likely to keep."""
-    k = nearest_miss(table, limits) if choice.named is None else None
+    k = nearest_miss(table, limits, choice) if choice.named is None else None
     if k is None:
         return None
     held = {str(c): float(where_held(table, c)[:, k].mean()) for c in limits}
@@ -266,11 +266,15 @@ def why_not_likeliest(question: Question, named: Named) -> str:
     ours = f"{table.rows[k].variant} with {percent(_best(question, k))}"
     start = f"{rival} is the best with probability {sure}, {ours}"
     if choice.open[likeliest]:
-        kept = percent(float(choice.limits_hold[likeliest]))
-        asked = _level(choice.terms)
-        return f"{start}; but {rival} keeps the limits with probability {kept} only, and they {asked}."
-    if likeliest in choice.tied:
-        # Why one of a tie is named is a sentence of its own.
+        if alone := picked(choice, likeliest):
+            return f"{start}; {rival} {alone[0]}, and they {_level(choice.terms)}."
+        kept = float(choice.limits_hold[likeliest])
+        found = objections(table, question.limits, likeliest, choice.terms)
+        if kept >= choice.terms.confidence and found:
+            return f"{start}; but {rival} is not sure enough of a limit: {found[0].words}."
+        only, asked = f"with probability {percent(kept)} only", _level(choice.terms)
+        return f"{start}; but {rival} keeps the limits {only}, and they {asked}."
+    if likeliest in choice.tied:  # why one of a tie is named is a sentence of its own
         return f"{start}; these measurements do not separate them."
     return f"{start}; but {table.rows[k].variant} is better on average."
 

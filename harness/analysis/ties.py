@@ -53,10 +53,8 @@ def why_named(table: Tradeoff, choice: Choice, duels: Sequence[Verdict] = ()) ->
     compared = {k for step in choice.steps for k in (*step.out, *step.left)}
     if by and by != "objective" and not compared.issuperset(choice.tied):
         # Lighter or cheaper ones may stand in the tie: they were too far behind to be compared by that.
-        best = few([table.rows[k].variant for k in sorted(compared - {row})])
-        return Named(
-            row, "objective", f"it and {best} are best on average{f', {equal},' * lighter} and {why}"
-        )
+        best = few(["it", *(table.rows[k].variant for k in sorted(compared - {row}))], 6)
+        return Named(row, "objective", f"{best} are best on average{f', {equal},' * lighter} and {why}")
     if lighter:
         why = f"{'both' if len(choice.tied) == 2 else 'all of them'} {equal} and {why}"
     return Named(row, by, why)

@@ -197,7 +197,7 @@ def _nearest(e: Evidence) -> str:
 
 def nearest_row(e: Evidence) -> Row | None:
     """As the reasons name it."""
-    found = nearest_miss(e.tradeoff, e.limits)
+    found = nearest_miss(e.tradeoff, e.limits, e.question.choice)
     return None if found is None else e.tradeoff.rows[found]
 
 
