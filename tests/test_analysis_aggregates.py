@@ -13,6 +13,7 @@ from harness.analysis.aggregates import FEWEST, auc_components, calibration_corr
 from harness.analysis.clusters import by_group
 from harness.analysis.heavy_tails import heaviest, said_of
 from harness.analysis.predictions import Predictions, read_predictions, score_examples
+from harness.analysis.scored import lacking
 from harness.analysis.stats import delong_components, two_way_interval
 from harness.metrics import METRICS
 from harness.metrics.jackknife import PARTS, parts_of, pseudo_values
@@ -53,6 +54,22 @@ def test_fewer_positives_have_no_interval_and_their_area_all_the_same() -> None:
     parts, why = auc_components(scores, positive)
     assert why == "not estimable (4 examples of one class)"
     assert parts.mean() == pytest.approx(delong_components(scores, positive).mean())
+
+
+def test_why_placements_show_no_spread_fits_the_area_that_stands_beside_it() -> None:
+    """A published .989 read "no interval (one class lies wholly beyond the other)": so it was in one fold."""
+    positive = np.arange(100) < 10
+    ahead = np.where(positive, 2.0, 1.0) + np.arange(100) / 1e4
+    assert auc_components(ahead, positive)[1] == "not estimable (one class lies wholly beyond the other)"
+    ahead[-3:] = 5.0
+    parts, why = auc_components(ahead, positive)
+    assert parts.mean() == pytest.approx(87 / 90)
+    assert why == "not estimable (all examples of one class lie at one place among those of the other)"
+    apart = "not estimable (one class lies wholly beyond the other)"
+    assert lacking([apart, "", apart], "folds or repeats") == (
+        "not estimable (2 of 3 folds or repeats: one class lies wholly beyond the other)"
+    )
+    assert lacking([apart, apart], "seeds") == apart and lacking(["", ""], "seeds") == ""
 
 
 def test_with_many_of_both_classes_nothing_changes_but_a_percent() -> None:

@@ -179,7 +179,7 @@ def test_dear_houses_do_not_drown_cold_degrees() -> None:
 
 
 def test_one_for_each_that_is_one_for_all_costs_no_0() -> None:
-    """A published page said "at worst it is 0 behind the best (late)" and "costs 0 in the mean of the sets"."""
+    """A published page said "at worst it is 0 behind the best" and "costs 0 in the mean of the sets"."""
     goal = parse_objective("maximize accuracy")
     said = plain(
         overview([alone("late", x=0.9, y=0.8), alone("gone", x=0.7, y=0.6)], 1, METRICS["accuracy"]), goal
@@ -276,14 +276,14 @@ def test_a_candidate_stands_for_its_best_variant_that_keeps_the_limits() -> None
 
 def test_a_figure_without_an_interval_says_why() -> None:
     sure = alone("tumours", tree=0.9, logistic=0.8)
-    why = "not estimable (one class lies wholly beyond the other)"
+    why = "not estimable (1 of 5 folds or repeats: one class lies wholly beyond the other)"
     unsure = replace(sure, figures={"tree": Estimate(0.9, note=why), "logistic": Estimate(0.8, 0.7, 0.9)})
     goal = parse_objective("maximize roc_auc")
     found = overview([unsure], 1, METRICS["roc_auc"])
     table = by_set(found, goal, {})[0]
     assert isinstance(table, Table)
     assert {c.text: c.interval for c in table.rows[0][2:]} == {
-        "0.900": "no interval (one class lies wholly beyond the other)",
+        "0.900": "no interval (1 of 5 folds or repeats: one class lies wholly beyond the other)",
         "0.80": "0.70–0.90",
     }
 

@@ -34,6 +34,11 @@ def rows_of_one(values: Array, groups: Array | None) -> float:
     return max(1.0, float(means.var(ddof=1)) / len(means) / (variance / len(values)))
 
 
+APART = "one class lies wholly beyond the other"
+TOGETHER = "all examples of one class lie at one place among those of the other"
+"""Why placements show no spread: an area of 1 (or 0), and any other."""
+
+
 def auc_components(scores: Array, positive: Array) -> tuple[Array, str]:
     """DeLong's components, as wide as so few positives (or negatives) leave it open; and why they allow no
     interval.
@@ -55,7 +60,7 @@ def auc_components(scores: Array, positive: Array) -> tuple[Array, str]:
         drawn_in = (area * m + 1) / (m + 2)
         expected = _placement_variance(drawn_in, mask is positive)
         if seen == 0:
-            return parts, "not estimable (one class lies wholly beyond the other)"
+            return parts, f"not estimable ({APART if np.isclose(area, (0.0, 1.0)).any() else TOGETHER})"
         # What m placements must show to be believed: at many, what they do.
         wanted = (
             max(seen, expected / (1 + m / 500)) * (t_quantile(0.975, m - 1) / t_quantile(0.975, np.inf)) ** 2

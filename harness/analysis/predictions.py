@@ -293,7 +293,8 @@ def _auc_components(outputs: Array, targets: Array) -> tuple[Array | None, str]:
     if outputs.shape[1] == 2:
         return auc_components(outputs[:, 1], targets == 1)
     found = [auc_components(outputs[:, int(c)], targets == c) for c in classes]
-    return np.asarray(np.mean([parts for parts, _ in found], axis=0)), next((n for _, n in found if n), "")
+    why = next((note for _, note in found if note), "").replace("the other", "the others")
+    return np.asarray(np.mean([parts for parts, _ in found], axis=0)), why
 
 
 def _slice(name: str, predictions: Predictions) -> Predictions:

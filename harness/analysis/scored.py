@@ -60,7 +60,7 @@ def scored_rows(
         per_seed = [scores.get(r.trial.id, {}).get(name) for r, _ in found]
         values = np.array([v for _, v in found], dtype=float)
         values += [s.shift if s else 0.0 for s in per_seed]
-        told.notes[k] = next((s.note for s in per_seed if s and s.note), "")
+        told.notes[k] = lacking([s.note for s in per_seed if s], _unit(group))
         told.tables[k] = values[:, None]
         if suite.data.parts > 1:
             told.folded[k] = [(r, v) for (r, _), v in zip(found, values.tolist(), strict=True)]
@@ -93,10 +93,21 @@ def inherited_note(group: Sequence[Record]) -> str:
     return max(found, key=lambda one: one.max_abs_difference).text if found else ""
 
 
+def lacking(notes: Sequence[str], unit: str) -> str:
+    """Why a mean of several trials has no interval, and of how many of them that is so."""
+    said = [note for note in notes if note]
+    if len(said) in (0, len(notes)):
+        return next(iter(said), "")
+    return said[0].replace("(", f"({len(said)} of {len(notes)} {unit}: ", 1)
+
+
+def _unit(group: Sequence[Record]) -> str:
+    return "folds or repeats" if any(r.trial.part for r in group) else "seeds"
+
+
 def _lost_seeds(group: Sequence[Record], used: int) -> str:
     failed = [r for r in group if r.status == "failed"]
     if not failed:
         return ""
     reason = failed[0].failure.reason if failed[0].failure else "failed"
-    unit = "folds or repeats" if any(r.trial.part for r in group) else "seeds"
-    return f"{used} of {used + len(failed)} {unit} ({of_failure(reason)})"
+    return f"{used} of {used + len(failed)} {_unit(group)} ({of_failure(reason)})"
