@@ -233,3 +233,8 @@ def test_rows_of_unlike_rounds_are_named_where_a_load_or_a_p99_decides() -> None
         ": over more of them more slow minutes are met, so that a load is honestly lower"
     )
     assert unlike_rounds({"a/onnx": 2, "b/onnx": 2}, True) == ""
+
+
+def test_a_load_that_is_the_mean_of_the_launches_answers_needs_no_second_figure() -> None:
+    assert beside_mean(980.0, 1000.0) == [] and beside_mean(1020.0, 1000.0) == []
+    assert beside_mean(800.0, 904.2) == ["all launches in one queue; the mean of their answers is 904"]
