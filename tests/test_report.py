@@ -17,6 +17,7 @@ from harness.report.blocks import escape_markdown, section, text
 from harness.report.evidence import Evidence
 from harness.report.render import render, sections
 from harness.report.sections import SECTIONS
+from harness.report.sections.tradeoff import figure
 from harness.results import Estimate, Recommendation, Row, Tradeoff
 from tests.report_samples import WORLD, Made, make_records, make_run, make_suite
 
@@ -173,6 +174,14 @@ def test_the_weakest_class_is_named(evidence: Evidence) -> None:
     assert made is not None
     rows = [line for line in made.markdown.splitlines() if line.startswith("| small")]
     assert "Shirt" in rows[0] and "T-shirt" in rows[0]
+
+
+def test_a_training_takes_as_long_in_its_own_section_as_in_the_table(evidence: Evidence) -> None:
+    """There the lowest and highest seed stood where intervals stand: 28.1 to 30.2 beside 18 to 48 s."""
+    made = SECTIONS["training"](evidence)
+    assert made is not None and "shaded: from the lowest seed to the highest" in made.html
+    for row in evidence.tradeoff.rows:
+        assert figure(row, "train_seconds").interval in made.html
 
 
 def test_validity_counts_rejected_windows_and_failures(evidence: Evidence) -> None:

@@ -114,7 +114,7 @@ def _said_of(
             + (f" Also on {n.listed([f'“{gap.name}”' for gap in telling[1:4]])}." if telling[1:] else "")
         )
     elif whole.high < 0:
-        widest = f"; most on “{gaps[0].name}” ({_difference(gaps[0].inside)})" if gaps else ""
+        widest = f"; most on “{gaps[0].name}”, {_difference(gaps[0].inside)}" if gaps else ""
         chance = f", which is within chance for the widest of {len(gaps)} kinds" if gaps else ""
         yield f"{candidate} is behind {best} on all kinds of {noun}s alike: {over_all}{widest}{chance}."
     else:

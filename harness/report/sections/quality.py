@@ -11,11 +11,13 @@ from harness.analysis.stats import wilson
 from harness.facts import FittedFacts, ScoreFacts, TrainFacts
 from harness.kinds import kind_of
 from harness.protocols import Section
+from harness.record import Record
 from harness.report import canvas, charts, plots
 from harness.report import numbers as n
 from harness.report.blocks import Beside, Block, Cell, Column, Fold, Picture, Table, capital, section, text
 from harness.report.evidence import Evidence, mean_and_spread, measured, reference_of
 from harness.report.pictures import both_widths, told
+from harness.report.sections.tradeoff import figure
 
 MOST_LINES = 8
 MOST_MATRICES = 6
@@ -100,19 +102,21 @@ def learning_curves(e: Evidence) -> Section | None:
     epochs = plots.Axis("Epoch", whole=True)
     pictures: list[Block] = []
     if scores:
-        figure = charts.lines(scores, epochs, plots.Axis("Validation score"))
+        drawn = charts.lines(scores, epochs, plots.Axis("Validation score"))
         pictures.append(
             Picture(
-                canvas.svg(figure),
-                "Validation score, mean over seeds.",
+                canvas.svg(drawn),
+                f"Validation score, mean over seeds{_band(scores)}.",
                 told("Validation score by epoch", scores),
             )
         )
     if losses:
-        figure = charts.lines(losses, epochs, plots.Axis("Training loss"))
+        drawn = charts.lines(losses, epochs, plots.Axis("Training loss"))
         pictures.append(
             Picture(
-                canvas.svg(figure), "Training loss, mean over seeds.", told("Training loss by epoch", losses)
+                canvas.svg(drawn),
+                f"Training loss, mean over seeds{_band(losses)}.",
+                told("Training loss by epoch", losses),
             )
         )
     rows = tuple(row for row in (_training_row(e, c) for c in e.leading) if row)
@@ -132,6 +136,11 @@ def learning_curves(e: Evidence) -> Section | None:
             *others_left_out(e),
         ],
     )
+
+
+def _band(lines: Sequence[plots.Line]) -> str:
+    """What is shaded: no interval."""
+    return "; shaded: from the lowest seed to the highest" if any(line.low for line in lines) else ""
 
 
 def _curve(
@@ -181,7 +190,6 @@ def _training_row(e: Evidence, candidate: str) -> tuple[Cell, ...] | None:
         return None
     epochs = [len(next(iter(h.values()))) for h in map(e.history, records[:4]) if h]
     best = [_best_epoch(b) for r in records if (b := r.facts_as(FittedFacts).best_epoch) is not None]
-    seconds = [v for r in records if (v := r.value("train_seconds")) is not None]
     speed = [v for r in records[:4] for v in _last(e.history(r), "examples_per_s")]
     parameters = next((v for r in records if (v := r.value("parameters")) is not None), None)
     modes = sorted({p for r in records if (p := r.facts_as(TrainFacts).precision)})
@@ -189,7 +197,7 @@ def _training_row(e: Evidence, candidate: str) -> tuple[Cell, ...] | None:
         Cell(candidate, key=e.palette.swatch(candidate)),
         Cell(str(max(epochs)) if epochs else "", sort=max(epochs, default=None)),
         Cell(", ".join(dict.fromkeys(best))),
-        _mean_cell(seconds),
+        _seconds_cell(e, candidate, records),
         Cell(n.plain(float(np.mean(speed))) if speed else "", sort=float(np.mean(speed)) if speed else None),
         Cell(", ".join(modes)),
         Cell(n.plain(parameters) if parameters is not None else "", sort=parameters),
@@ -208,12 +216,13 @@ def _last(history: dict[str, np.ndarray], name: str) -> list[float]:
     return [float(v) for v in values[-1:] if np.isfinite(v)]
 
 
-def _mean_cell(values: Sequence[float]) -> Cell:
-    if not values:
-        return Cell("")
-    mean = float(np.mean(values))
-    spread = f"{n.plain(min(values))}–{n.plain(max(values))}" if len(values) > 1 else ""
-    return Cell(n.plain(mean), spread, mean)
+def _seconds_cell(e: Evidence, candidate: str, records: Sequence[Record]) -> Cell:
+    """As the trade-off table has it; of who is in no row the mean."""
+    rows = (r for r in e.tradeoff.rows if r.candidate == candidate and "train_seconds" in r.estimates)
+    if (row := next(rows, None)) is not None and row.estimates["train_seconds"].value is not None:
+        return figure(row, "train_seconds")
+    values = [v for r in records if (v := r.value("train_seconds")) is not None]
+    return Cell(n.plain(float(np.mean(values))), sort=float(np.mean(values))) if values else Cell("")
 
 
 def by_class(e: Evidence) -> Section | None:
