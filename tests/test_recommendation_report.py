@@ -242,8 +242,27 @@ def test_a_rankers_verdict_where_customers_punish_stands_beside_the_one_where_th
     table = replace(evidence.tradeoff, rows=rows, draws={**evidence.tradeoff.draws, worlds.PUNISHED: draws})
     found = words(worlds.both_worlds(replace(evidence, tradeoff=table)))
     assert said in found
-    where = "ranked earns the highest margin in both worlds" if punished > 0 else "ranked earns the highest"
+    where = "ranked earns the highest margin in both worlds." if punished > 0 else "ranked earns the highest"
     assert where in found
+
+
+def test_who_earns_most_by_chance_alone_is_not_said_to_earn_most(tmp_path: Path) -> None:
+    """A published page said it of one of four indexes that find the same."""
+    evidence = make_evidence(tmp_path, SAME, 0.02)
+    forgiven = evidence.tradeoff.draws["margin_per_session_usd"]
+    rows = tuple(
+        replace(row, estimates={**row.estimates, worlds.PUNISHED: row.estimates["margin_per_session_usd"]})
+        for row in evidence.tradeoff.rows
+    )
+    draws = {**evidence.tradeoff.draws, worlds.PUNISHED: forgiven}
+    found = words(
+        worlds.both_worlds(replace(evidence, tradeoff=replace(evidence.tradeoff, rows=rows, draws=draws)))
+    )
+    assert re.search(
+        r"earns the highest margin in both worlds on average; \w+, \w+ and \w+ are separated from it in "
+        r"neither\.",
+        found,
+    )
 
 
 def test_luck_among_ties_is_a_warning_in_the_report(tmp_path: Path) -> None:

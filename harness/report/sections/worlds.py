@@ -97,7 +97,12 @@ def _leaders(e: Evidence, rows: list[Row]) -> Iterator[str]:
     first = {m: max(rows, key=lambda r: r.estimates[m].value or -np.inf) for m in WORLDS}
     forgiven, punished = first[MARGIN], first[PUNISHED]
     if forgiven is punished:
-        yield f"{forgiven.candidate} earns the highest margin in both worlds."
+        others = (r for r in rows if r.candidate != forgiven.candidate)
+        level = [r.candidate for r in others if not any(_difference(e, m, forgiven, r)[0] for m in WORLDS)]
+        names = list(dict.fromkeys(level))
+        verb = "is" if len(names) == 1 else "are"
+        unsure = f" on average; {n.listed(names)} {verb} separated from it in neither" if names else ""
+        yield f"{forgiven.candidate} earns the highest margin in both worlds{unsure}."
         return
     sign, figure = _difference(e, PUNISHED, punished, forgiven)
     sure = "" if sign else ", which is not separated"
