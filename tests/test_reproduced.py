@@ -36,6 +36,18 @@ def test_the_page_is_what_the_kept_figures_say() -> None:
     assert page == script["page"](script["read_kept"]()), "run scripts/reproduced --page"
 
 
+def test_figures_of_the_page_have_the_digits_of_their_row_and_no_power_of_ten() -> None:
+    script = runpy.run_path(str(ROOT / "scripts" / "reproduced"))
+    assert script["found"](0.77312, 0.765, 0.78144) == "0.7731 (0.7650–0.7814)"
+    assert script["found"](0.47260, -0.0917, 1.0) == "0.4726 (−0.0917 to 1.0000)"
+    assert script["found"](3014.6, 1858.8, 4177.4) == "3,015 (1,859–4,177)"
+    assert [script["signed"](x) for x in (0.05961, -0.0044, -11_853_312.0)] == [
+        "+0.0596",
+        "−0.0044",
+        "−11,900,000",
+    ]
+
+
 @pytest.mark.parametrize("file", KEPT, ids=lambda file: file.stem)
 def test_what_is_kept_is_what_the_suite_expects_and_its_verdicts_are_right(file: Path) -> None:
     kept = json.loads(file.read_text(encoding="utf-8"))
