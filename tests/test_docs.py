@@ -67,6 +67,13 @@ def test_every_relative_link_leads_to_a_file_and_a_heading(page: Path) -> None:
         assert not anchor or anchor in headings(target), f"{page.name}: {link}"
 
 
+def test_every_folder_and_file_of_the_package_has_a_place_in_contributing() -> None:
+    page = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    parts = [path for path in (ROOT / "harness").iterdir() if path.is_dir() or path.suffix == ".py"]
+    names = [f"{path.name}/" if path.is_dir() else path.name for path in parts if path.name[:2] != "__"]
+    assert [name for name in sorted(names) if f"`{name}`" not in page] == []
+
+
 def test_the_page_of_results_names_every_column_and_every_published_file() -> None:
     from harness.analysis.outputs import COLUMNS
 
