@@ -181,7 +181,7 @@ METRICS: dict[str, Metric] = {
             "cold_start_ms",
             "ms",
             "lower",
-            "Time of the first call in a fresh process",
+            "Time in a fresh process to load the model, its library included, and answer once",
             about="start",
             low=0.0,
             is_compared=False,
