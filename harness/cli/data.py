@@ -73,7 +73,7 @@ def verify(name: Name, args: Args = None) -> int:
 def audit(name: Name, args: Args = None, as_json: AsJson = False) -> int:
     """Look for leakage, imbalance, duplicates and label noise.
 
-    Of a log of interactions: its figures.
+    Of a log of interactions it tells the figures.
     """
     from harness.datasets.audit import audit as audit_data
     from harness.datasets.audit import describe_findings

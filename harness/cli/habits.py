@@ -18,7 +18,9 @@ PROGRAM = "harness"
 
 
 def open_page(
-    run: Annotated[str, typer.Argument(metavar="RUN", help="As of `report`; the newest run.")] = "latest",
+    run: Annotated[
+        str, typer.Argument(metavar="RUN", help="As for `report`; by default the newest run.")
+    ] = "latest",
     out: Out = "results",
     print_: Annotated[bool, flag("--print", "Say where it lies, open nothing.")] = False,
 ) -> int:
@@ -47,7 +49,7 @@ def topics(incomplete: str) -> list[str]:
 def help_(
     topic: Annotated[
         str | None,
-        typer.Argument(metavar="[TOPIC]", help="What about; none: all of them.", autocompletion=topics),
+        typer.Argument(metavar="[TOPIC]", help="A topic; without one all are listed.", autocompletion=topics),
     ] = None,
 ) -> int:
     """Explain a topic: limits, traffic, runtimes, splits, …"""
@@ -74,7 +76,7 @@ def calibrate_here(
 ) -> int:
     """Measure a standard set of networks here.
 
-    What a suite then knows of `machines` of this class.
+    Suites with `machines` of this class then know how fast it is.
     """
     from harness.costs.calibrations import keep
     from harness.running.calibrate import calibrate
