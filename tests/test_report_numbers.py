@@ -107,6 +107,8 @@ def test_small_words() -> None:
     assert n.counted(1, "seed") == "1 seed" and n.counted(1200, "seed") == "1,200 seeds"
     assert n.listed(["a", "b", "c"]) == "a, b and c"
     assert n.seconds(200) == "3\u202fmin 20\u202fs"
+    near = [n.seconds(x).replace("\u202f", " ") for x in (0.9996, 59.7, 119.6, 3599.7, 7199.0)]
+    assert near == ["1 s", "1 min 0 s", "2 min 0 s", "1 h 0 min", "2 h 0 min"]  # no "1 min 60 s"
     assert n.money(-1234.5) == "−$1,234" and n.money(0.089) == "$0.089" and n.money(65.2) == "$65.20"
     assert n.money(65.1525) == "$65.15" and n.money(200) == "$200" and n.money(999.999) == "$1,000.00"
 

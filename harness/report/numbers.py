@@ -280,13 +280,15 @@ def p_value(value: float) -> str:
 
 def seconds(value: float) -> str:
     """A duration: `840 ms`, `12 s`, `3 min 20 s`, `2 h 5 min`."""
-    if value < 1:
+    whole = round(value)
+    if round(value * 1000) < 1000:
         return f"{value * 1000:.0f}\u202fms"
-    if value < 60:
-        return f"{value:.0f}\u202fs"
-    if value < 3600:
-        return f"{value // 60:.0f}\u202fmin {value % 60:.0f}\u202fs"
-    return f"{value // 3600:.0f}\u202fh {value % 3600 / 60:.0f}\u202fmin"
+    if whole < 60:
+        return f"{whole}\u202fs"
+    if whole < 3600:
+        return f"{whole // 60}\u202fmin {whole % 60}\u202fs"
+    minutes = round(value / 60)
+    return f"{minutes // 60}\u202fh {minutes % 60}\u202fmin"
 
 
 def counted(n: int, noun: str, plural: str = "") -> str:
