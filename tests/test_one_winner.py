@@ -59,7 +59,9 @@ def test_verdict_map_flips_costs_and_terminal_name_one_winner() -> None:
         assert (NOBODY if again is None else table.rows[again].variant) == named
         assert all(flip["then"] != named for flip in found.flips)
         if found.choice:
-            assert ranked(table, found)[0].variant == named
+            shown = [row.variant for row in ranked(table, found)]
+            behind = [str(r["variant"]) for r in found.runners_up if r["variant"] not in found.tied_with]
+            assert shown[0] == named and shown[1 + len(found.tied_with) :] == behind, "the page's order"
             assert named in "".join(p if isinstance(p, str) else p[0] for p in verdict(table, found))
         if number % 10 == 1 and goal != "maximize accuracy":
             assert at_price_band(question)["as priced"] == named

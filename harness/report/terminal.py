@@ -266,11 +266,14 @@ def _is_alone(tradeoff: Tradeoff, choice: str) -> bool:
 
 
 def ranked(tradeoff: Tradeoff, recommendation: Recommendation) -> list[Row]:
-    """The choice, the tied, then by the probability of being best and of meeting the limits."""
-    first = [recommendation.choice, *recommendation.tied_with]
+    """The choice, the tied and its runners-up as the page has them, then by the probability of being best and
+    of meeting the limits."""
+    runners = (str(r.get("variant")) for r in recommendation.runners_up)
+    first = list(dict.fromkeys((recommendation.choice, *recommendation.tied_with, *runners)))
+    places = {name: place for place, name in enumerate(first)}
 
     def place(row: Row) -> tuple[float, float, float]:
-        front = first.index(row.variant) if row.variant in first else len(first)
+        front = places.get(row.variant, len(first))
         return front, -(row.best_probability or 0.0), -(row.feasible_probability or 0.0)
 
     return sorted(tradeoff.rows, key=place)
