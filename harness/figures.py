@@ -7,9 +7,14 @@ from decimal import ROUND_CEILING, ROUND_FLOOR, Context, Decimal
 
 
 def short(value: float, sign: str = "") -> str:
-    """Four significant digits: `0.03125`, `65.15`, `1,238,000`, `0.00002`; `sign="+"` shows a plus."""
+    """Four significant digits: `0.03125`, `65.15`, `1,238,000`, `0.00002`; `sign="+"` shows a plus.
+
+    Counts, of parameters for instance, have all of theirs: `131,178`."""
     text = f"{value:{sign}.4g}"
-    return f"{Decimal(text):{sign},f}" if "e" in text else text
+    if "e" not in text:
+        return text
+    is_count = 1 <= abs(value) < 1e9 and float(value).is_integer()
+    return f"{value:{sign},.0f}" if is_count else f"{Decimal(text):{sign},f}"
 
 
 def short_bound(value: float, is_least: bool) -> str:

@@ -167,6 +167,11 @@ def test_a_cent_of_cost_does_not_name_the_slower_twin() -> None:
     assert Choice(worth, *nothing, figures=faster, counts_costs=True).named == 0
 
 
+def test_a_lead_that_is_known_exactly_has_no_interval() -> None:
+    choice = choose(np.tile([0.5281, 0.1474], (DRAWS, 1)))
+    assert _lead_sentence(choice.lead_of(0), 1, "b", "size") == "It leads b by 0.3807 in size."
+
+
 def test_draws_of_clearly_different_candidates_are_not_shrunk() -> None:
     draws = np.array([0.0, 10, 20, 30, 40]) + rng().normal(size=(2000, 5))
     assert shrink_draws(draws).mean(0) == pytest.approx(draws.mean(0), abs=0.2)

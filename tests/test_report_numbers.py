@@ -140,6 +140,10 @@ def test_no_figure_of_money_has_a_power_of_ten(usd: float) -> None:
         assert re.search(r"[1-9]", text), text
 
 
+def test_counts_have_all_their_digits_and_measured_figures_four() -> None:
+    assert [short(131_178), short(-570_000), short(131_178.4)] == ["131,178", "-570,000", "131,200"]
+
+
 def test_a_cell_of_a_bill_has_its_cents() -> None:
     assert n.shown("cost_per_month_usd", Estimate(65.1525)).value == "65.15"
     assert n.shown("cost_per_million_usd", Estimate(0.01239)).value == "0.0124"

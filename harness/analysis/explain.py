@@ -315,14 +315,14 @@ def _lead_sentence(lead: Lead, k: int, rival: str, subject: str) -> str:
     mean, low, high = float(lead.mean[k]), float(lead.low[k]), float(lead.high[k])
     way = "leads" if mean >= 0 else "is behind"
     mean, low, high = (mean, low, high) if mean >= 0 else (-mean, -high, -low)
-    between = f"({short(low)} to {short(high)})"
+    between = f" ({short(low)} to {short(high)})" if short(low) != short(high) else ""
     often = percent(float(lead.ahead[k] if way == "leads" else 1 - lead.ahead[k]))
     if lead.is_lopsided(k):
-        usual = f"{short(float(lead.median[k]))} at the median {between}"
+        usual = f"{short(float(lead.median[k]))} at the median{between}"
         return f"It leads {rival} with {often}: by {usual}, by {short(mean)} on average, in {subject}."
     if low <= 0:
-        return f"It {way} {rival} with {often}: by {short(mean)} on average {between} in {subject}."
-    return f"It {way} {rival} by {short(mean)} {between} in {subject}."
+        return f"It {way} {rival} with {often}: by {short(mean)} on average{between} in {subject}."
+    return f"It {way} {rival} by {short(mean)}{between} in {subject}."
 
 
 def _goal_figures(row: Row, goal: DecisionObjective) -> str:

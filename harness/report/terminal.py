@@ -11,6 +11,7 @@ from harness.analysis.again import with_these_limits
 from harness.analysis.criteria import HARNESS_METRICS
 from harness.analysis.explain import waits_for
 from harness.analysis.uncompared import were_ruled_out
+from harness.figures import as_written
 from harness.metrics import MetricTable, metrics_of
 from harness.protocols import Metric
 from harness.reasons import SAID_ONCE, Reason
@@ -206,7 +207,9 @@ def recommendation_text(found: Recommendation, table: Tradeoff) -> str:
 
 
 def _flip_text(flip: Mapping[str, object]) -> str:
-    at = " ".join(str(flip[key]) for key in ("at", "unit") if flip.get(key) not in (None, ""))
+    where = flip.get("at")
+    number = as_written(where) if isinstance(where, (int, float)) else str(where or "")
+    at = f"{number} {flip.get('unit') or ''}".strip()
     return f"{flip.get('what', '')} at {at}, then {flip.get('then', 'another answer')}"
 
 
