@@ -233,7 +233,7 @@ def cure_of(cells: Sequence[str], how: Notation, name: str) -> str:
 
 def in_quotes(text: str) -> str:
     """A word of `missing`."""
-    return f'"{text}"'
+    return '"' + text.replace("\\", "\\\\") + '"'
 
 
 def listed(some: Sequence[str], places: Sequence[str]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
@@ -13,10 +14,12 @@ from pandas.api.types import is_bool_dtype, is_datetime64_any_dtype, is_numeric_
 
 from harness.datasets import cells, moments, odd_cells
 from harness.datasets.cells import Notation, Numbers
+from harness.datasets.fillers import fillers, shortest
 from harness.datasets.frames import UserTable, different, different_texts, require_complete, spread
 from harness.datasets.labels import check_computed, raise_all
 from harness.datasets.moments import UnclearTimeError
 from harness.datasets.raw import MISSING
+from harness.exported.tables import numbers_among
 from harness.record import DataError
 from harness.suite.source import quoted
 
@@ -27,6 +30,9 @@ EXACT = 2**53
 """From here on not every whole number is a float."""
 _DAYS = re.compile(r"date|datum|fecha|dato\b|\bday|_day|\bdt\b|_dt\b|_at\b|_on\b", re.IGNORECASE)
 """In the name of a column of days."""
+MANY_NUMBERS = 20
+"""More different numbers than this are amounts, where some have decimals."""
+_DECIMALS = re.compile(r"[0-9][.,][0-9]").search
 FEW_DAYS = 10
 """Fewer different whole numbers than this are no days, even if all of them could be."""
 
@@ -93,7 +99,7 @@ def read_column(
     if is_datetime64_any_dtype(raw):
         return ParsedColumn(name, "date", moments.days_of_stamps(raw))
     if is_bool_dtype(raw) or is_numeric_dtype(raw):
-        return _number_or_day(table, name, raw.to_numpy(dtype=np.float64, na_value=np.nan))
+        return _number_or_day(table, name, raw.to_numpy(dtype=np.float64, na_value=np.nan), how)
     if any(isinstance(value, (list, dict, bytes, np.ndarray)) for value in raw.dropna().head(100)):
         cure = "name the columns to predict from under features, without it"
         if otherwise is not None:
@@ -101,7 +107,7 @@ def read_column(
         raise DataError(f"{table.path}: column {name!r} holds lists or bytes: {cure}")
     found = _cells(raw, how)
     if not found.texts:
-        return _number_or_day(table, name, found.with_words(np.empty(0)))
+        return _number_or_day(table, name, found.with_words(np.empty(0)), how)
     pattern = (dates or {}).get(name)
     if pattern and (named := _date(table, name, found, pattern)) is not None:
         return named
@@ -114,7 +120,7 @@ def read_column(
     if not numbers.read.any() and (clock := _clock(table, name, found)) is not None:
         return ParsedColumn(name, "number", found.with_words(clock))
     if numbers.read.all():
-        column = _number_or_day(table, name, found.with_words(numbers.values))
+        column = _number_or_day(table, name, found.with_words(numbers.values), how)
         said = (*column.said, *_written(table, name, found, numbers, how))
         return replace(column, mark=numbers.mark, said=said)
     if not numbers.read.any() and not np.isfinite(found.numbers).any():
@@ -123,6 +129,7 @@ def read_column(
             return with_days
     _refuse_dates(table, name, found)
     _refuse_mixed(table, name, found, numbers, how, otherwise or "")
+    _refuse_worded(table, name, found, otherwise or "")
     return ParsedColumn(name, "category", _filled(raw, how), said=_like_numbers(name, found))
 
 
@@ -155,8 +162,11 @@ def _cells(raw: pd.Series, how: Notation) -> _Cells:
     return _Cells(codes, rows, numbers, words, [text for text in texts if text is not None])
 
 
-def _number_or_day(table: UserTable, name: str, values: np.ndarray) -> ParsedColumn:
-    """Numbers, but days where every one of many is written as 20240115."""
+def _number_or_day(table: UserTable, name: str, values: np.ndarray, how: Notation) -> ParsedColumn:
+    """Numbers, but days where every one of many is written as 20240115; those that stand for nothing, however
+    they are written (-999 as -999.00), are holes."""
+    if nothing := numbers_among(how.missing):
+        values = np.where(np.isin(values, nothing), np.nan, values)
     known = values[np.isfinite(values)]
     if not len(known):
         return ParsedColumn(name, "number", values)
@@ -176,7 +186,11 @@ def _number_or_day(table: UserTable, name: str, values: np.ndarray) -> ParsedCol
 
 def _numbers_said(name: str, known: np.ndarray) -> tuple[str, ...]:
     """What is said of numbers that may be meant as something else."""
-    said = []
+    said = [
+        f"column {name!r} holds {shortest(value)} in {rows} rows, apart from all others: read as a number; "
+        f"write `missing: [{shortest(value)}]` if it stands for nothing (in any column)"
+        for value, rows in fillers(known)
+    ]
     if np.abs(known).max() >= EXACT and (np.mod(known, 1) == 0).all():
         said.append(
             f"column {name!r} has whole numbers beyond 2^53, which lose their last digits: write "
@@ -248,6 +262,24 @@ def _refuse_odd(table: UserTable, name: str, found: _Cells) -> None:
             )
 
 
+def _refuse_worded(table: UserTable, name: str, found: _Cells, otherwise: str) -> None:
+    """Refuse many numbers with decimals and the same words around each: as categories, or as words, they
+    would have no order."""
+    if len(found.texts) <= MANY_NUMBERS or not any(map(odd_cells.words_around, found.texts[:MANY_NUMBERS])):
+        return
+    around = Counter[str]()
+    for text, rows in zip(found.texts, found.rows[found.words].tolist(), strict=True):
+        around[odd_cells.words_around(text)] += rows
+    words, rows = around.most_common(1)[0]
+    alike = [text for text in found.texts if odd_cells.words_around(text) == words]
+    if words and rows >= MOST * found.rows.sum() and len(alike) > MANY_NUMBERS and any(map(_DECIMALS, alike)):
+        raise DataError(
+            f"{table.path}: column {name!r} holds numbers with words around, {words!r} in {rows} rows, for "
+            f"instance {alike[0]!r}: write plain numbers into the file, or `categories: [{quoted(name)}]` if "
+            f"they are names{otherwise}"
+        )
+
+
 def _written(table: UserTable, name: str, found: _Cells, numbers: Numbers, how: Notation) -> tuple[str, ...]:
     """What is said of how numbers are written.
 
@@ -307,7 +339,7 @@ def _refuse_dates(table: UserTable, name: str, found: _Cells) -> None:
         cure = f'all in one way, and `dates: {{{quoted(name)}: "…"}}` for it'
     if others:
         said = f"holds dates ({dates[0]!r}) and also {', '.join(map(repr, others[: cells.SHOWN]))}"
-        words = ", ".join(f'"{word}"' for word in others if '"' not in word)
+        words = ", ".join(cells.in_quotes(word) for word in others if '"' not in word)
         cure = f"`missing: [{words}]` if they stand for nothing" if len(others) <= cells.FEW_WORDS else cure
         if (serial := moments.excel_day(others)) is not None:
             said += f", days as Excel counts them ({others[0]} is {serial})"
@@ -339,11 +371,6 @@ def _refuse_mixed(
     some = where[: cells.SHOWN]
     listed = cells.listed([text_of[int(found.codes[r])] for r in some], [table.place(r) for r in some])
     more = f" and {len(where) - len(some)} more" if len(where) > len(some) else ""
-    if {found.texts[i] for i in bad} == {name}:
-        raise DataError(
-            f"{table.path}: the line of names stands again in {table.place(where[0])}"
-            f"{' and others' if len(where) > 1 else ''}: take it out"
-        )
     count = f"{len(where)} cell{'s that are' if len(where) > 1 else ' that is'} no number"
     raise DataError(
         f"{table.path}: column {name!r} has {count}: {listed}{more}: "

@@ -57,13 +57,14 @@ class Rows:
 
 @dataclass(frozen=True)
 class Ragged:
-    """Rows with another number of cells: how many there are, the cells of the first, its text, and whether
-    they are all rows, with as many cells each."""
+    """Rows with another number of cells: how many there are, the cells of the first, its text, whether
+    they are all rows, with as many cells each, and the first one's line, 0 where it is not found."""
 
     rows: int
     cells: int
     text: str
     is_every: bool = False
+    line: int = 0
 
 
 def read_rows(rows: Rows) -> pa.Table | Ragged:
@@ -116,7 +117,14 @@ def _read(rows: Rows, only: Sequence[int] | None = None) -> pa.Table | Ragged:
     if not wrong:
         return table
     every = not len(table) and all(cells == wrong[0][0] for cells, _ in wrong)
-    return Ragged(len(wrong), *wrong[0], is_every=every)
+    return Ragged(len(wrong), *wrong[0], is_every=every, line=_line_of(wrong[0][1], rows))
+
+
+def _line_of(text: str, rows: Rows) -> int:
+    """Where a row begins in the file, counted from 1: arrow, in several threads, does not say."""
+    begin = text.splitlines()[0] if text else text
+    with _opened(rows) as lines:
+        return next((number for number, line in enumerate(lines, 1) if line.rstrip("\r\n") == begin), 0)
 
 
 def _options(

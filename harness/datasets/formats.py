@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import zipfile
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from harness.datasets import json_files
 from harness.record import DataError
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 PARQUET = frozenset({".parquet", ".pq", ".parq"})
 _UNPACK = "unpack it first"
@@ -47,6 +53,25 @@ def is_parquet(path: Path) -> bool:
     if found := _other(path, begins):
         raise DataError(f"{path} {found[0]}: {found[1]}")
     return False
+
+
+@contextlib.contextmanager
+def unpacked(path: Path) -> Iterator[pa.NativeFile]:
+    """The bytes of a file, unpacked where its name ends in `.gz`.
+
+    Raises:
+        DataError: it cannot be unpacked to its end.
+    """
+    import pyarrow as pa
+
+    try:
+        with pa.input_stream(str(path)) as stream:
+            yield stream
+    except OSError as error:
+        if path.suffix.lower() != ".gz":
+            raise
+        cure = "it was cut off or changed on the way, so get it anew"
+        raise DataError(f"{path} cannot be unpacked to its end ({error}): {cure}") from error
 
 
 def refuse_folder(path: Path) -> None:

@@ -24,7 +24,7 @@ from harness.datasets.labels import (
     said_of_classes,
     words_for_nothing,
 )
-from harness.datasets.line_of_names import below, headless, lacking
+from harness.datasets.line_of_names import below, headless, lacking, names_again
 from harness.datasets.own_files import content_of_file, existing
 from harness.datasets.raw import CATEGORIES, Layout, read_file
 from harness.datasets.resplit import Part, predefined
@@ -160,6 +160,9 @@ def read_table(
         f"{path} has no rows under its column names" for path, f in zip(paths, frames, strict=True) if f.empty
     ]
     raise_all(mistakes)
+    raise_all(
+        [s for path, f in zip(paths, frames, strict=True) if (s := names_again(path, f, source.layout))]
+    )
     notes: list[str] = []
     categories = frozenset(name for frame in frames for name in frame.attrs.get(CATEGORIES, ()))
     if len(frames) > 1:
@@ -248,13 +251,9 @@ def _text(value: object) -> str | None:
 
 
 def divide(
-    table: UserTable,
-    keys: Sequence[str] | np.ndarray,
-    targets: np.ndarray,
-    share: float,
-    part: Part | None = None,
-    order: np.ndarray | None = None,
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    table: UserTable, keys: Sequence[str] | np.ndarray, targets: np.ndarray, share: float,
+    part: Part | None = None, order: np.ndarray | None = None,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:  # fmt: skip
     """Rows to train on and to test on: the test file's, or a stratified share by hash.
 
     Rows of one group stay together, or, where the user named no groups, rows with equal keys: so equal

@@ -15,7 +15,7 @@ from harness.datasets.odd_cells import EXCEL_ERROR
 from harness.record import DataError
 from harness.suite.source import quoted
 
-EMPTY_WORDS = frozenset({"na", "n/a", "#n/a", "<na>", "nan", "null", "none", "nil", "-", "?"})
+EMPTY_WORDS = frozenset({"na", "n/a", "#n/a", "<na>", "nan", "null", "none", "nil", "-", "?", ".", "\\n"})
 """Words that may be a label, and may stand for nothing."""
 SEPARATORS = ("|", ";", ",", "/", "+", "&", " ")
 """What files put between several labels of one cell."""

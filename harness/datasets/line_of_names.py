@@ -7,12 +7,13 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from harness.datasets import moments
 from harness.datasets.cells import is_numberlike
 from harness.datasets.formats import is_parquet
-from harness.datasets.raw import LOOK, LOOK_FOR_NAMES, MISSING
+from harness.datasets.raw import LOOK, LOOK_FOR_NAMES, MISSING, Layout
 from harness.suite.source import quoted
 
 FEW = 20
@@ -31,6 +32,25 @@ def headless(path: Path, frame: pd.DataFrame) -> str:
         if is_parquet(path) or not is_row(frame)
         else without_names(path, list(map(str, frame.columns)), renames=True)
     )
+
+
+def names_again(path: Path, frame: pd.DataFrame, layout: Layout) -> str:
+    """What is said of a table whose line of names stands again among the rows, as where files were put
+    together: of words alone it would be a row of its own class."""
+    was = {new.strip(): old.strip() for old, new in layout.rename}
+    again = np.arange(len(frame))
+    for place, name in enumerate(map(str, frame.columns)):
+        if name.startswith("Unnamed: "):
+            continue
+        cells = frame.iloc[again, place]
+        if cells.dtype.kind in "iufbM":
+            return ""
+        again = again[(cells.astype(str).str.strip() == was.get(name, name)).to_numpy(dtype=bool)]
+        if not len(again):
+            return ""
+    rows = ", ".join(str(row + 1) for row in again[:5]) + (", …" if len(again) > 5 else "")
+    which, them = ("rows", "them") if len(again) > 1 else ("row", "it")
+    return f"{path}: the line of names stands again in {which} {rows}: take {them} out"
 
 
 def without_names(path: Path | str, names: Sequence[str], renames: bool = False) -> str:

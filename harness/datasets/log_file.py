@@ -10,7 +10,7 @@ import pandas as pd
 
 from harness.datasets import cells, moments
 from harness.datasets.formats import is_parquet
-from harness.datasets.line_of_names import holds_names, is_row, lacking
+from harness.datasets.line_of_names import holds_names, is_row, lacking, names_again
 from harness.datasets.log_ids import lists_among
 from harness.datasets.raw import LOOK_FOR_NAMES, Layout, first_cells, read_file
 from harness.record import DataError
@@ -46,6 +46,8 @@ def read_log(
         raise DataError(*mistakes, _lacks(path, missing, list(map(str, frame.columns)), named))
     if frame.empty:
         raise DataError(*mistakes, f"{path} has a header and no rows")
+    if said := names_again(file, frame, layout):
+        raise DataError(*mistakes, said)
     return frame
 
 

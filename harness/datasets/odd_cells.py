@@ -26,6 +26,7 @@ _PAIRS = "|".join(
     rf"{_NUMBER}\s*(?:{large})[\s,]*(?:and\s+)?{_NUMBER}\s*(?:{small})(?:[\s,]*{_NUMBER}\s*\S{{0,7}})?"
     for large, small in _TWO_UNITS
 )
+_AMOUNT = re.compile(_NUMBER)
 FORMS = {
     "numbers of another base": (r"[-+]?0x[0-9a-f]+|0b[01]+|0o[0-7]+", "31 for 0x1F"),
     "measures of two units in one cell": (
@@ -40,6 +41,7 @@ FORMS = {
     "powers of ten": (
         rf"[-+]?{_NUMBER}\s*[×x*·]\s*10\s*(?:\^|\*\*)?\s*[-+]?[0-9⁰¹²³⁴-⁹⁻⁺]+", "1.5e3 for 1.5×10^3",
     ),
+    "numbers as formulas of a spreadsheet": (r'=\s*"?\s*[-+]?[0-9][0-9.,]*\s*"?', '5 for ="5"'),
     "numbers in single quotes": (r"'\s*[-+]?[0-9][0-9.,]*(?:e[-+]?[0-9]+)?\s*'", "5 for '5'"),
     "fractions": (
         r"[-+]?(?:[0-9]+\s+[0-9]+\s*[/⁄]\s*[0-9]+|[0-9]*\s*[½⅓⅔¼¾⅛⅜⅝⅞])", "3.5 for 3 1/2",
@@ -59,6 +61,12 @@ def form_of(text: str) -> str:
 def _patterns() -> dict[str, re.Pattern[str]]:
     """Compiled when the first column of words is looked at: that takes longer than to read a small table."""
     return {form: re.compile(pattern, re.IGNORECASE) for form, (pattern, _) in FORMS.items()}
+
+
+def words_around(text: str) -> str:
+    """A text with `#` in the place of its number, `$#/hr` of `$7.50/hr`; empty where it has not one alone."""
+    bare, numbers = _AMOUNT.subn("#", plain(text))
+    return bare if numbers == 1 and bare != "#" else ""
 
 
 def is_range(text: str) -> bool:

@@ -25,7 +25,7 @@ import pyarrow as pa
 from harness.datasets.csv_rows import LARGE, Ragged, Rows, read_rows
 from harness.datasets.csv_rows import is_code as is_code
 from harness.datasets.formats import PARQUET as PARQUET
-from harness.datasets.formats import is_parquet
+from harness.datasets.formats import is_parquet, unpacked
 from harness.record import DataError
 
 MISSING = ("", "NA", "N/A", "n/a", "#N/A", "<NA>", "NaN", "nan", "NULL", "null", "None")
@@ -86,6 +86,8 @@ def read_file(path: Path, layout: Layout, texts: Collection[str] = ()) -> pd.Dat
         ) from error
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError, csv.Error, ValueError, OSError) as error:
         _decode(path, layout.encoding)  # says which byte is wrong, where that is the reason
+        if "too short" in str(error):
+            raise DataError(f"{path} has no rows under its column names: is it the right file?") from error
         cure = "is the separator right (separator: ';' or '\\t'), are quotes closed?"
         raise DataError(f"cannot read {path} as a table: {error}; {cure}") from error
 
@@ -123,7 +125,7 @@ def _decode(path: Path, encoding: str) -> None:
 
 def _content(path: Path, encoding: str) -> str:
     """The whole text, unpacked where the name ends in `.gz`."""
-    with pa.input_stream(str(path)) as stream:
+    with unpacked(path) as stream:
         return str(stream.read().decode(encoding))
 
 
@@ -210,7 +212,7 @@ def _first_lines(path: Path, layout: Layout, count: int) -> list[str]:
     encoding = (
         "utf-8-sig" if layout.encoding.lower().replace("_", "-") in ("utf-8", "utf8") else layout.encoding
     )
-    with pa.input_stream(str(path)) as raw, io.TextIOWrapper(raw, encoding, newline="") as text:
+    with unpacked(path) as raw, io.TextIOWrapper(raw, encoding, newline="") as text:
         return list(itertools.islice(text, count))
 
 
@@ -256,7 +258,7 @@ def _source(path: Path, layout: Layout, head: _Head) -> tuple[Any, str]:
         csv.writer(out, delimiter=separator).writerows(row for row in rows if row)
         return _in_memory([out.getvalue()]), separator
     if layout.encoding.lower().replace("_", "-") not in ("utf-8", "utf8"):
-        with pa.input_stream(str(path)) as raw, io.TextIOWrapper(raw, layout.encoding, newline="") as stream:
+        with unpacked(path) as raw, io.TextIOWrapper(raw, layout.encoding, newline="") as stream:
             return _in_memory(iter(partial(stream.read, BLOCK), "")), separator
     return str(path), separator
 
@@ -313,10 +315,11 @@ def _ragged(path: Path, wrong: Ragged, names: Sequence[str], without: bool, sepa
     where = "names" if without else "the line of names"
     shown = wrong.text if len(wrong.text) <= 60 else wrong.text[:59] + "…"
     rows = f"{wrong.rows} row{'s have' if wrong.rows > 1 else ' has'} another number of cells"
+    line = f" in line {wrong.line}" if wrong.line else ""
     other = f"another one than {SEPARATORS.get(separator, separator)!r}"
     return (
         f"cannot read {path} as a table: {rows} than the {wanted} of {where}, the first one {wrong.cells}: "
-        f"{shown!r}: complete or quote it; or is the separator {other} (write for instance "
+        f"{shown!r}{line}: complete or quote it; or is the separator {other} (write for instance "
         '`separator: ";"`)?'
     )
 

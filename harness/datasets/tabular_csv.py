@@ -30,6 +30,7 @@ from harness.datasets.frames import (
     require_complete,
     stripped,
 )
+from harness.datasets.labels import raise_all
 from harness.datasets.mapped import Mapped
 from harness.datasets.multilabel import check_labels_trained, label_targets
 from harness.datasets.nested import as_texts
@@ -37,6 +38,7 @@ from harness.datasets.raw import MISSING, give_back, is_code
 from harness.datasets.resplit import Part
 from harness.datasets.rows import as_rows, said_of
 from harness.datasets.splits import take
+from harness.datasets.totals import totals_among
 from harness.datasets.units import UNITS
 from harness.datasets.user_file import Loaded, UserFile
 from harness.exported.tables import single
@@ -159,6 +161,7 @@ def _load(source: Source, content: str, wanted: _Wanted, part: Part | None = Non
         mistakes.append(f"{table.path} has no column to predict from beside {wanted.target!r}")
     if mistakes:
         raise DataError(*mistakes)
+    raise_all(_totals(table, columns, np.empty(0) if classes else targets))
     keys = row_hashes_of({str(i): column.values for i, column in enumerate(columns)})
     order = None
     if part and part.by == "time" and part.column:
@@ -211,6 +214,26 @@ def _without_index(
         f"{first!r}"
     )
     return tuple(name for name in chosen if name != first), (told,)
+
+
+def _totals(table: UserTable, columns: Sequence[ParsedColumn], target: np.ndarray) -> list[str]:
+    """What is said of rows that hold totals of others, of each file by itself.
+
+    Args:
+        target: (n,) what is predicted, or empty where that is no number.
+    """
+    numbers = [column.values for column in columns if column.kind == "number"]
+    numbers += [np.asarray(target, dtype=np.float64)] if len(target) else []
+    others = [column.values for column in columns if column.kind != "number"]
+    cut, mistakes = len(table.frame) - table.test_rows, list[str]()
+    for path, rows in zip(table.paths, (slice(cut), slice(cut, None)), strict=False):
+        if found := totals_among([one[rows] for one in numbers], [one[rows] for one in others]):
+            listed = ", ".join(str(row + 1) for row in found[:5]) + (", …" if len(found) > 5 else "")
+            several = f"rows {listed} hold" if len(found) > 1 else f"row {listed} holds"
+            mistakes.append(
+                f"{path}: {several} totals of other rows: take {'them' if len(found) > 1 else 'it'} out"
+            )
+    return mistakes
 
 
 def _infinite(columns: Sequence[ParsedColumn]) -> list[str]:

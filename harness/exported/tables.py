@@ -14,7 +14,7 @@ import re
 import unicodedata
 import zlib
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +35,7 @@ HOLE = "missing"
 BLANKS = " \u00a0\u202f\u2009\u2007\u2008\u200a\u3000"  # between thousands: of all widths
 _WORD = re.compile(r"(?u)\b\w\w+\b")
 _DAY = re.compile(r"[12][0-9]{7}")
+_NUMBER = re.compile(r"[-+]?\d+\.?\d*(?:[eE][-+]?\d+)?")
 _TRUTH = {"true": 1.0, "false": 0.0}
 _CLOCK = re.compile(
     r"(?:(?P<days>-?\d+) days?,? )?\+?(?P<first>\d+):(?P<second>[0-5]\d)(?::(?P<third>[0-5]\d(?:\.\d+)?))?"
@@ -74,9 +75,9 @@ class TableEncoding:
         self.categorical = [at for step, at in placed if step["as"] == "codes"]
         """Places of whole numbers that name categories, without an order."""
         self._others = [
-            (step["column"], at, _WRITERS[step["as"]](step)) for step, at in placed if not _is_number(step)
+            (step["column"], at, _WRITERS[step["as"]](step)) for step, at in placed if step["as"] != "number"
         ]
-        numbers = [(step, at) for step, at in placed if _is_number(step)]
+        numbers = [(step, at) for step, at in placed if step["as"] == "number"]
         self._numbers = [step["column"] for step, _ in numbers]
         self._number_places = [at for _, at in numbers]
         fills = [math.nan if step["if_missing"] is None else step["if_missing"] for step, _ in numbers]
@@ -141,7 +142,8 @@ class TableEncoding:
     def _reader(self, column: Mapping[str, Any]) -> Callable[[object], object]:
         missing = {"", *self.notation.get("missing", ())}
         if column["kind"] == "number":
-            return lambda cell: _number(cell, missing, self.notation, column.get("mark", ""))
+            holes, how = numbers_among(missing), (missing, self.notation, column.get("mark", ""))
+            return lambda cell: math.nan if (number := _number(cell, *how)) in holes else number
         if column["kind"] == "date":
             return lambda cell: _moment(cell, missing, column.get("shape", ""))
         return lambda cell: _text(cell, missing)
@@ -176,17 +178,11 @@ WIDTHS: Mapping[str, Callable[[Step], int]] = {
 }
 
 
-def _is_number(step: Step) -> bool:
-    return bool(step["as"] == "number")
-
-
 def single(values: np.ndarray) -> np.ndarray:
     """float32; what is too large becomes infinite."""
     with np.errstate(over="ignore"):
         return np.asarray(values, dtype=np.float64).astype(np.float32)
 
-
-# ---------------------------------------------------------------------------------------- columns to numbers
 
 Write = Callable[[np.ndarray, np.ndarray], None]
 """Writes values (n,) into the first columns of (n, …) float32."""
@@ -311,8 +307,6 @@ _WRITERS: Mapping[str, Callable[[Step], Write]] = {
     "words": _words,
 }
 
-# ------------------------------------------------------------------------------------------- cells to values
-
 
 def _number(cell: Any, missing: set[str], notation: Mapping[str, Any], mark: str) -> float:
     if not isinstance(cell, str):
@@ -335,6 +329,12 @@ def _number(cell: Any, missing: set[str], notation: Mapping[str, Any], mark: str
     if "_" in text:  # Python reads 1_000 as a number
         raise ValueError(text)
     return float(text)
+
+
+def numbers_among(words: Iterable[str]) -> list[float]:
+    """Those of the words for nothing that are numbers, -999 of `-999`, as 64 and as 32 bits hold them."""
+    known = [float(pointed) for word in words if _NUMBER.fullmatch(pointed := word.replace(",", "."))]
+    return [*known, *single(np.array(known)).tolist()]
 
 
 def plain(text: str) -> str:

@@ -20,7 +20,7 @@ from harness.record import DataError
 TAKEN = ("decimal", "thousands", "positive", "at_least", "time_unit")
 """Keys of the data that are taken from a message."""
 NOTHING = re.compile(
-    r"[?.\-–—_*/\\#]{1,4}|-9{2,5}(?:\.0)?|unknown|missing|none|n\.?a\.?|nil|tbd", re.IGNORECASE
+    r"[?.\-–—_*/\\#]{1,4}|\\N|-9{2,5}(?:\.0)?|unknown|missing|none|n\.?a\.?|nil|tbd", re.IGNORECASE
 )
 """Cells that stand for nothing in any column of numbers."""
 ATTEMPTS = 6
