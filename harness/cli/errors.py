@@ -5,6 +5,7 @@ from __future__ import annotations
 import typer
 
 from harness.record import HarnessError, SuiteError
+from harness.store.disk import said_of_files
 
 UsageError: type[Exception] = typer.BadParameter.__mro__[1]
 """Click's base of wrong usage; newer typers carry a click of their own, so it is found by its child."""
@@ -27,4 +28,6 @@ def explain(error: BaseException) -> tuple[str, int]:
         return "interrupted", 130
     if isinstance(error, ModuleNotFoundError) and not (error.name or "").startswith("harness"):
         return f"{error.name} is not installed: pip install {error.name}", 2
+    if isinstance(error, OSError) and (said := said_of_files(error)):
+        return said, 2
     return f"{type(error).__name__}: {error}\n{BROKEN}", 1

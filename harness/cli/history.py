@@ -12,6 +12,7 @@ from harness.analysis.stamps import sources_of
 from harness.mistakes import noting, refuse
 from harness.names import hint
 from harness.record import RecordError
+from harness.store.disk import write_whole, writing
 from harness.store.runs import RunFolder, find_measured, list_runs, said_of_file
 
 
@@ -54,6 +55,8 @@ def _wrong_options(margin: float, form: str, plot: str | None) -> list[str]:
         mistakes.append(f"--format {form}: {hint(form, ('text', 'github'))}")
     if plot is not None and not plot.endswith(".png"):
         mistakes.append(f"--plot {plot}: it is drawn as PNG, write a name that ends in .png")
+    if plot is not None and not Path(plot).parent.is_dir():
+        mistakes.append(f"--plot {plot}: there is no folder {Path(plot).parent}: create it first")
     return mistakes
 
 
@@ -73,7 +76,8 @@ def _compared(
         return (1 if gate.regressions else 0), text
     found = history_of(runs, margin)
     if plot is not None:
-        Path(plot).write_bytes(history.picture(found))
+        with writing(plot, "name another file"):
+            write_whole(Path(plot), history.picture(found))
         print(f"drawn: {plot}", file=sys.stderr)
     if as_json:
         text = json.dumps(found.to_json(), indent=2)

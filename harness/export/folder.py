@@ -36,6 +36,7 @@ from harness.models.fitted import load_meta
 from harness.record import DataError, HarnessError, TrialError
 from harness.runtimes import runtime
 from harness.runtimes.common import TOKENIZER
+from harness.store.disk import copy_whole, writing
 from harness.store.runs import RunFolder
 
 CHECKED = 8
@@ -81,8 +82,9 @@ def export_variant(run: RunFolder, variant: str, folder: str | Path) -> str:
         made = Path(scratch) / "export"
         made.mkdir()
         needed = write_recommender_folder(source, made) if is_recommender else write_folder(source, made)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copytree(made, target, dirs_exist_ok=True)
+        with writing(str(target), "name another folder"):
+            target.parent.mkdir(parents=True, exist_ok=True)
+            copy_whole(made, target)
     said = smoke_test(target, ("torch",) if is_recommender else source.way.without, needed)
     size = sum(p.stat().st_size for p in target.rglob("*") if p.is_file()) / 1e6
     return f"{target}: {variant}, {size:.2f} MB, {said}\n{target / 'README.md'}"

@@ -22,6 +22,7 @@ from harness.init.write import Conditions, suite_text
 from harness.mistakes import noting, refuse
 from harness.protocols import Task
 from harness.record import DataError, HarnessError, SuiteError
+from harness.store.disk import write_whole, writing
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -90,7 +91,8 @@ def init(
         text = trial.text(fit.effort)
         with _beside(folder, text) as file:
             _read(file)
-        path.write_text(text, encoding="utf-8")
+        with writing(str(path), "name another with -o"):
+            write_whole(path, text.encode())
     except BaseException:
         for file in made:
             file.unlink()
@@ -252,7 +254,7 @@ def _write_builders(own: Sequence[Builder], folder: Path, force: bool) -> list[P
     for builder in own:
         file = folder / builder.file
         if builder.file and (force or not file.exists()):
-            file.write_text(builder.source, encoding="utf-8")
+            write_whole(file, builder.source.encode())
             made.append(file)
     return made
 

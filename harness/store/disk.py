@@ -6,6 +6,7 @@ import contextlib
 import errno
 import fcntl
 import os
+import re
 import shutil
 import stat
 import tempfile
@@ -15,29 +16,49 @@ from pathlib import Path
 
 from harness.record import HarnessError
 
-FULL = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
 """Errors of a disk that trying again does not mend."""
 
-_CURES = {
-    errno.ENOSPC: "the disk is full: free some space or choose another folder with --out",
-    errno.EDQUOT: "the disk quota is used up: free some space or choose another folder with --out",
-    errno.EROFS: "the file system is read-only: choose another folder with --out",
-    errno.EACCES: "no permission to write: choose another folder with --out",
-    errno.EPERM: "no permission to write: choose another folder with --out",
-    errno.ENOTDIR: "a file stands where a folder is needed: choose another folder with --out",
+_WRONG = {
+    errno.ENOSPC: "the disk is full: free some space or",
+    errno.EDQUOT: "the disk quota is used up: free some space or",
+    errno.EFBIG: "no file may become so large here (`ulimit -f`, or the kind of disk): raise that or",
+    errno.EROFS: "the file system is read-only:",
+    errno.EACCES: "no permission to write:",
+    errno.EPERM: "no permission to write:",
+    errno.ENOTDIR: "a file stands where a folder is needed:",
+    errno.EEXIST: "a file stands where a folder is needed:",
 }
+ELSEWHERE = "choose another folder with --out"
 
 
 @contextlib.contextmanager
-def writing(where: str) -> Iterator[None]:
+def writing(where: str, cure: str = ELSEWHERE) -> Iterator[None]:
     """Turn the errors of a full or forbidden disk into one that names the cure."""
     try:
         yield
     except OSError as error:
-        cure = _CURES.get(error.errno or 0)
-        if cure is None:
+        wrong = _WRONG.get(number_of(error))
+        if wrong is None:
             raise
-        raise HarnessError(f"cannot write {where}: {cure}") from error
+        raise HarnessError(f"cannot write {where}: {wrong} {cure}") from error
+
+
+def number_of(error: OSError) -> int:
+    """Its `errno`; of several files that were not copied, of which `shutil` tells as text, the first's."""
+    found = re.search(r"\[Errno (\d+)\]", str(error))
+    return error.errno or (int(found[1]) if found else 0)
+
+
+def said_of_files(error: OSError) -> str:
+    """What a person can do about a file that cannot be read or written; empty of other errors."""
+    number, name = number_of(error), f" {error.filename}" if error.filename else ""
+    if number in (errno.EACCES, errno.EPERM) and name:
+        return f"no permission to read or write{name}: check its permissions and those of its folder"
+    if number in FULL or (number == errno.ENOTDIR and name):
+        places = "another place: --out for results, HARNESS_DATA for data, TMPDIR for temporary files"
+        return f"cannot write{name}: {_WRONG[number]} choose {places}"
+    return ""
 
 
 @contextlib.contextmanager
@@ -162,12 +183,17 @@ def replace_folder(new: Path, target: Path) -> None:
 def copy_beside(source: Path, target: Path) -> Path:
     """A copy of a folder on the target's disk, from where it can be renamed."""
     near = target.with_name(f".new-{uuid.uuid4().hex}")
-    try:
-        shutil.copytree(source, near)
-    except shutil.Error as error:
-        shutil.rmtree(near, ignore_errors=True)
-        raise OSError(errno.ENOSPC, str(error)) from error
+    copy_whole(source, near)
     return near
+
+
+def copy_whole(source: Path, target: Path) -> None:
+    """Copy a folder into one that is new or empty, or leave nothing there."""
+    try:
+        shutil.copytree(source, target, dirs_exist_ok=True)
+    except BaseException:
+        shutil.rmtree(target, ignore_errors=True)
+        raise
 
 
 def link_or_copy(source: str, target: str) -> None:
