@@ -19,6 +19,7 @@ import pytest
 import harness
 from harness.cli import data as data_cli
 from harness.cli import main as cli
+from harness.cli import options as cli_options
 from harness.cli.errors import BROKEN
 from harness.cli.text import _basis
 from harness.planning.plan import Plan
@@ -376,6 +377,16 @@ def test_interruption_exits_130(monkeypatch: pytest.MonkeyPatch, capsys: pytest.
     raising(monkeypatch, KeyboardInterrupt())
     code, out, err = call(capsys, "schema")
     assert (code, out, err) == (130, "", "interrupted\n")
+
+
+def test_interruption_is_said_while_the_words_of_a_command_are_read(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(cli_options.Command, "parse_args", interrupted)
+    assert call(capsys, "schema") == (130, "", "interrupted\n")
 
 
 def test_a_mistake_of_the_harness_is_owned_and_debug_shows_it(

@@ -63,6 +63,19 @@ def test_ctrl_c_in_the_middle_of_a_write_ends_the_run_in_order(
         stream.detach()
 
 
+def test_ctrl_c_while_python_tidies_up_ends_the_run_all_the_same(capfd: pytest.CaptureFixture[str]) -> None:
+    """Python drops what is raised in a finalizer: the run went on for 38 s and ended with 0."""
+
+    class Gone:
+        def __del__(self) -> None:
+            signal.raise_signal(signal.SIGINT)
+
+    with pytest.raises(KeyboardInterrupt), _interruptible(Console(file=io.StringIO())):
+        Gone()
+        time.sleep(5)
+    assert capfd.readouterr().err == "\nstopping; what is finished is kept (again to stop at once)\n"
+
+
 def test_a_suite_is_run_once_and_found_finished_afterwards(tmp_path: Path) -> None:
     suite = write_suite(tmp_path)
     first = harness(tmp_path, "run", suite, "--json")

@@ -17,7 +17,7 @@ from harness.mistakes import refuse
 
 
 class Group(typer.core.TyperGroup):
-    """Commands in the order in which they are needed, not of the alphabet."""
+    """Commands in the order in which they are needed, not of the alphabet; says that one was interrupted."""
 
     def list_commands(self, ctx: object) -> list[str]:
         return list(self.commands)
@@ -27,10 +27,19 @@ class Group(typer.core.TyperGroup):
             refuse(wrong_words(ctx.command_path, self.get_params(ctx), before_the_command(args)))
         return super().parse_args(ctx, args)
 
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt as error:  # typers of today make an exit of it, of which nobody would hear
+            raise typer.Abort() from error
+        except BrokenPipeError:  # of which they make exit code 1
+            end_quietly()
+            return 0
+
 
 class Command(typer.core.TyperCommand):
     """A command whose help names its arguments as the documentation does, `SUITE` where typers of today write
-    `{SUITE}` and `SUITE <str>`, and that says that it was interrupted."""
+    `{SUITE}` and `SUITE <str>`."""
 
     def collect_usage_pieces(self, ctx: Any) -> list[str]:
         named = [
@@ -43,15 +52,6 @@ class Command(typer.core.TyperCommand):
         if not ctx.resilient_parsing:
             refuse(wrong_words(ctx.command_path, self.get_params(ctx), args))
         return super().parse_args(ctx, args)
-
-    def invoke(self, ctx: Any) -> Any:
-        try:
-            return super().invoke(ctx)
-        except KeyboardInterrupt as error:  # typers of today make an exit of it, of which nobody would hear
-            raise typer.Abort() from error
-        except BrokenPipeError:  # of which they make exit code 1
-            end_quietly()
-            return 0
 
     def format_options(self, ctx: Any, formatter: Any) -> None:
         for argument in self._arguments(ctx):
