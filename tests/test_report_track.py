@@ -294,6 +294,36 @@ def test_mlflow_shows_no_figure_of_an_earlier_choice(evidence: Evidence, tmp_pat
     assert len(client.get_metric_history(run_id, "probability_best")) == 3, "told once each time it changes"
 
 
+def test_trackers_say_of_each_variant_whether_it_is_chosen_and_what_rules_it_out(
+    evidence: Evidence, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tracking = pytest.importorskip("mlflow.tracking")
+    pytest.importorskip("wandb")
+    uri = f"sqlite:///{tmp_path}/mlflow.db"
+    client = tracking.MlflowClient(tracking_uri=uri)
+    limit, none = "accuracy >= 0.9: is 0.884", Estimate(None, note="ruled out after scoring")
+    rows = tuple(
+        replace(row, rejected_by=(limit,), estimates={"latency_p99_ms": none})
+        for row in evidence.tradeoff.rows
+    )
+    ruled_out = replace(undecided(evidence), tradeoff=replace(evidence.tradeoff, rows=rows))
+    names = ("chosen", "rejected_by", "failures", "stopped")
+    first = evidence.rows[0]
+    failed = "; ".join(first.failures)
+    assert "timed out after 300 s" in failed
+    expected = [("True", "", failed, first.stopped), ("False", limit, failed, none.note)]
+    for told, wanted in zip((evidence, ruled_out), expected, strict=True):
+        track.track(told, {"mlflow": {"uri": uri, "experiment": "tradeoffs"}})
+        found = client.search_runs([client.get_experiment_by_name("tradeoffs").experiment_id])
+        tags = next(r.data.tags for r in found if r.data.tags.get("harness.kind") == "variant")
+        assert tuple(tags[f"harness.{name}"] for name in names) == wanted
+
+    monkeypatch.setenv("WANDB_MODE", "offline")
+    track.track(ruled_out, {"wandb": {"trials": "none", "dir": str(tmp_path), "report": False}})
+    run = next(run for run in stored(tmp_path / "wandb") if run["kind"] == "variant")
+    assert tuple(str(run["summary"][name]) for name in names) == expected[1]
+
+
 def test_wandb_is_told_that_there_is_no_figure_any_more(
     evidence: Evidence, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

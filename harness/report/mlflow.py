@@ -10,7 +10,7 @@ import os
 import re
 import tempfile
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING
 from harness.record import HarnessError, Record
 from harness.report.evidence import Evidence
 from harness.report.mlflow_model import register
-from harness.report.track import DERIVED, WriteExport, described, figures, flat, headline, verdict
+from harness.report.track import DERIVED, WriteExport, described, figures, flat, headline, standing, verdict
+from harness.results import Row
 from harness.store.disk import locked
 
 if TYPE_CHECKING:
@@ -59,15 +60,8 @@ def log(e: Evidence, options: Mapping[str, object], export: WriteExport | None =
         for record in e.records:
             book.trial(record, parent)
         for row in e.rows:
-            tags = {"harness.kind": "variant", "harness.variant": row.variant}
-            name = f"variant/{row.variant}"
-            if name in book.known:
-                book.again(name, figures(row))
-                continue
-            book.child(name, parent, tags, {"runtime": row.runtime}, figures(row), "FINISHED")
-        for name in set(book.known) - {f"variant/{row.variant}" for row in e.rows}:
-            if name.startswith("variant/"):
-                book.again(name, {})
+            book.variant(row, parent)
+        book.forget({f"variant/{row.variant}" for row in e.rows})
         model = options.get("model", book.experiment_name)
         kept = register(client, e, parent, str(model), export) if export and model else ""
         book.close(parent)
@@ -184,6 +178,24 @@ class _Book:
         key = f"{record.trial.id}/{record.status}"
         self.child(key, parent, tags, described(record), headline(record), status, history, record)
 
+    def variant(self, row: Row, parent: str) -> None:
+        """A child per variant, with all that is now known of it."""
+        key, stands = (
+            f"variant/{row.variant}",
+            {f"harness.{k}": str(v) for k, v in standing(self.e, row).items()},
+        )
+        if key in self.known:
+            self.again(key, figures(row), stands)
+            return
+        tags = {"harness.kind": "variant", "harness.variant": row.variant, **stands}
+        self.child(key, parent, tags, {"runtime": row.runtime}, figures(row), "FINISHED")
+
+    def forget(self, variants: Collection[str]) -> None:
+        """Of earlier tellings' variants that there are no more, nothing is known."""
+        for key in self.known:
+            if key.startswith("variant/") and key not in variants:
+                self.again(key, {}, {"harness.chosen": "False"})
+
     def child(
         self,
         key: str,
@@ -207,10 +219,10 @@ class _Book:
             run_id, status, ended + int(record.seconds * 1000) if record and ended else None
         )
 
-    def again(self, key: str, metrics: Mapping[str, float]) -> None:
+    def again(self, key: str, metrics: Mapping[str, float], tags: Mapping[str, str]) -> None:
         """All that is now known of a run that was written before."""
         run_id = self.known[key]
-        self.batch(run_id, {**self._gone(run_id, metrics), **metrics}, {}, {})
+        self.batch(run_id, {**self._gone(run_id, metrics), **metrics}, {}, tags)
 
     def _gone(self, run_id: str, metrics: Mapping[str, float]) -> dict[str, float]:
         """NaN for figures of an earlier telling that are not known any more: MLflow can take none back, and

@@ -117,6 +117,18 @@ def figures(row: Row) -> dict[str, float]:
     return {k: float(v) for k, v in found.items() if v is not None and math.isfinite(v)}
 
 
+def standing(e: Evidence, row: Row) -> dict[str, Json]:
+    """What a variant's figures do not say: whether it is the choice, what rules it out, what of it failed,
+    and why it was measured no further."""
+    chosen, failures = row.variant == e.recommendation.choice, "; ".join(row.failures)
+    return {
+        "chosen": chosen,
+        "rejected_by": "; ".join(row.rejected_by),
+        "failures": failures,
+        "stopped": row.stopped,
+    }
+
+
 def verdict(e: Evidence) -> dict[str, Json]:
     """The decision in a few flat fields; a text that there is none of is empty: an earlier one would stay."""
     r = e.recommendation

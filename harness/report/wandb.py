@@ -28,6 +28,7 @@ from harness.report.track import (
     figures,
     headline,
     is_told,
+    standing,
     verdict,
 )
 
@@ -153,11 +154,10 @@ class _Session:
         for row in self.e.rows:
             config = {"variant": row.variant, "candidate": row.candidate, "runtime": row.runtime}
             run = self.start(row.variant, "variant", f"variant-{content_hash(row.variant)[:8]}", config)
-            chosen = row.variant == self.e.recommendation.choice
             for step, at in enumerate(load_curve(self.e, row)):
                 told = {LOAD[0]: at.offered, LOAD[1]: at.p99_ms, LOAD[2]: at.answered}
                 run.log({k: x for k, x in told.items() if x is not None and is_told(x)}, step=step)
-            known = {"chosen": chosen, "rejected_by": "; ".join(row.rejected_by), **figures(row)}
+            known = {**standing(self.e, row), **figures(row)}
             self._summarise(run, {**dict.fromkeys(self._figures), **known})
             run.finish()
 
