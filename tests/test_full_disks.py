@@ -1,4 +1,4 @@
-"""Disks that are full, read-only or another's: a command says which file and what to do; nothing is left half."""
+"""Disks that are full, read-only or another's: a command says what to do, and leaves no half."""
 
 from __future__ import annotations
 
@@ -11,11 +11,12 @@ from pathlib import Path
 
 import pytest
 
+from harness.analysis.predictions import predictions_of
 from harness.cli.errors import BROKEN, explain
 from harness.cli.main import main
 from harness.export import folder as exporting
 from harness.init.command import Wishes, init
-from harness.record import HarnessError
+from harness.record import HarnessError, RecordError
 from harness.store.disk import copy_whole, writing
 from harness.store.runs import open_run, take_over
 from tests.test_store import HASH, a_record, commit
@@ -64,6 +65,16 @@ def test_a_folder_that_does_not_fit_is_not_there_in_part(tmp_path: Path) -> None
     assert not target.exists()
     copy_whole(made, target)
     assert sorted(path.name for path in target.iterdir()) == ["a.json", "b.onnx"]
+
+
+def test_damaged_predictions_are_named_with_their_cure(tmp_path: Path) -> None:
+    run = open_run(tmp_path, "shop", HASH)
+    commit(run, a_record())
+    name = f"trials/{a_record().trial.id}/predictions.parquet"
+    run.write_bytes(name, b"PAR1 and the half of it")
+    said = f"{name} is damaged .*: delete its folder, and run the suite again"
+    with pytest.raises(RecordError, match=said):
+        predictions_of(run)(a_record().trial.id)
 
 
 def test_trials_taken_over_onto_a_full_disk_are_an_error_with_its_cure(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import re
+import shutil
 import socket
 import subprocess
 import sys
@@ -518,6 +519,17 @@ def test_a_start_that_a_busy_machine_delays_is_tried_once_more() -> None:
         _connect(SlowRay(late, 2), {}, OURS)
     with pytest.raises(HarnessError, match="Ray on 10.0.0.1:6379 does not answer: .*is the cluster up"):
         _connect(SlowRay(ConnectionError("refused"), 9), {}, SchedulerSettings(address="10.0.0.1:6379"))
+
+
+def test_a_start_without_room_for_temporary_files_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ray says that a file did not come in time, and the cure was memory and CPU."""
+    from harness.schedule import cluster
+
+    late = RuntimeError("Timed out waiting for file gcs_server_port")
+    room = shutil.disk_usage("/")._replace(free=0)
+    monkeypatch.setattr(cluster.shutil, "disk_usage", lambda folder: room)
+    with pytest.raises(HarnessError, match="the disk of .* is full: free some space there, or set TMPDIR"):
+        cluster._connect(SlowRay(late, 1), {}, OURS)
 
 
 def test_ray_starts_without_watchers_and_a_sweep_asks_no_trial_after_its_end(

@@ -20,7 +20,7 @@ from harness.analysis.stats import Array
 from harness.kinds.quality import pr_auc
 from harness.metrics import Metric, MetricTable, stem
 from harness.metrics.jackknife import STORED, parts_of, pseudo_values
-from harness.record import SuiteError
+from harness.record import RecordError, SuiteError
 
 
 @dataclass(frozen=True)
@@ -92,8 +92,18 @@ class HasTrialFiles(Protocol):
 
 
 def predictions_of(run: HasTrialFiles) -> LoadPredictions:
-    """The loader over a run folder."""
-    return lambda trial_id: read_predictions(run.read_bytes(f"trials/{trial_id}/predictions.parquet"))
+    """The loader over a run folder; it raises RecordError of a file that is damaged."""
+
+    def read(trial_id: str) -> Predictions:
+        name = f"trials/{trial_id}/predictions.parquet"
+        content = run.read_bytes(name)
+        try:
+            return read_predictions(content)
+        except (ValueError, KeyError, OSError) as error:  # pyarrow's own are of these
+            cure = "delete its folder, and run the suite again"
+            raise RecordError(f"{name} is damaged ({str(error).partition('. ')[0]}): {cure}") from error
+
+    return read
 
 
 def read_predictions(content: bytes) -> Predictions:

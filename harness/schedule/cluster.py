@@ -6,8 +6,10 @@ import contextlib
 import logging
 import os
 import secrets
+import shutil
 import signal
 import sys
+import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -206,12 +208,16 @@ def _connect(ray: ModuleType, options: dict[str, object], settings: SchedulerSet
             if not slow and not isinstance(error, (ConnectionError, RuntimeError, ValueError, TimeoutError)):
                 raise
             where = settings.address or "this machine"
-            cure = (
-                "is the cluster up? `ray start --head` starts one"
-                if settings.address
-                else "free some memory and CPU and run again; `python -m harness doctor` looks at the machine"
-            )
+            cure = "is the cluster up? `ray start --head` starts one" if settings.address else _room()
             raise HarnessError(f"Ray on {where} does not answer: {error}; {cure}") from error
+
+
+def _room() -> str:
+    """What this machine lacks that Ray needs to start: it says itself only that a file never came."""
+    folder = tempfile.gettempdir()
+    if shutil.disk_usage(folder).free < 2**20:
+        return f"the disk of {folder} is full: free some space there, or set TMPDIR to another folder"
+    return "free some memory and CPU and run again; `python -m harness doctor` looks at the machine"
 
 
 @contextlib.contextmanager
