@@ -61,6 +61,7 @@ def test_offline_wandb_runs_hold_what_the_records_hold(
         assert run["config"]["candidate"] == "small_cnn"
         for metric, value in track.headline(record).items():
             assert run["summary"][metric] == pytest.approx(value)
+        assert run["summary"]["trial_seconds"] == record.seconds, "of the trial, not of its last epoch"
         if record.failure:
             assert run["summary"]["failure"] == "timed out after 300 s"
     trained = next(run for run in runs.values() if run["kind"] == "train")

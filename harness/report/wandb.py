@@ -143,7 +143,8 @@ class _Session:
         for step in range(len(next(iter(history.values()), ()))):
             run.log({k: x for k, v in history.items() if is_told(x := float(v[step]))}, step=step)
         failure = {"failure": record.failure.reason} if record.failure else {}
-        self._summarise(run, {**headline(record), "seconds": record.seconds, **failure})
+        # W&B sums a history up by its last row, and `seconds` there are those of an epoch.
+        self._summarise(run, {**headline(record), "trial_seconds": record.seconds, **failure})
         run.finish(exit_code=1 if record.status == "failed" else 0)
 
     def variants(self) -> None:
