@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import re
+import signal
 import subprocess
 import sys
 import tempfile
+import time
 import types
 from dataclasses import asdict
 from datetime import datetime, timedelta
@@ -379,13 +381,32 @@ def test_interruption_exits_130(monkeypatch: pytest.MonkeyPatch, capsys: pytest.
     assert (code, out, err) == (130, "", "interrupted\n")
 
 
-def test_interruption_is_said_while_the_words_of_a_command_are_read(
+def test_interruption_in_a_finalizer_is_not_lost(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    class Gone:
+        def __del__(self) -> None:
+            signal.raise_signal(signal.SIGINT)
+
+    def suite_schema() -> dict[str, Any]:
+        Gone()
+        time.sleep(5)
+        return {}
+
+    module = types.ModuleType("harness.reading.json_schema")
+    module.suite_schema = suite_schema  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "harness.reading.json_schema", module)
+    assert call(capsys, "schema") == (130, "", "interrupted\n")
+
+
+@pytest.mark.parametrize("words_of", [cli_options.Group, cli_options.Command])
+def test_interruption_is_said_while_words_are_read(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], words_of: type
 ) -> None:
     def interrupted(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(cli_options.Command, "parse_args", interrupted)
+    monkeypatch.setattr(words_of, "parse_args", interrupted)
     assert call(capsys, "schema") == (130, "", "interrupted\n")
 
 

@@ -46,6 +46,7 @@ from harness.cli.options import (
     without_plugins,
 )
 from harness.cli.typed import EVERYWHERE
+from harness.dropped import coming_again
 from harness.mistakes import noting, refuse
 from harness.names import hint
 from harness.record import SuiteError
@@ -376,7 +377,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             os.environ["HARNESS_OUTPUT"] = word
     arguments = [argument for argument in arguments if argument not in EVERYWHERE]
     try:
-        return _invoke(arguments)
+        with coming_again():
+            return _invoke(arguments)
     except BrokenPipeError:
         end_quietly()
         return 0

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -27,14 +28,26 @@ class Group(typer.core.TyperGroup):
             refuse(wrong_words(ctx.command_path, self.get_params(ctx), before_the_command(args)))
         return super().parse_args(ctx, args)
 
+    def make_context(self, *names: Any, **more: Any) -> Any:
+        with _said_when_interrupted():
+            return super().make_context(*names, **more)
+
     def invoke(self, ctx: Any) -> Any:
         try:
-            return super().invoke(ctx)
-        except KeyboardInterrupt as error:  # typers of today make an exit of it, of which nobody would hear
-            raise typer.Abort() from error
-        except BrokenPipeError:  # of which they make exit code 1
+            with _said_when_interrupted():
+                return super().invoke(ctx)
+        except BrokenPipeError:  # of which typers of today make exit code 1
             end_quietly()
             return 0
+
+
+@contextlib.contextmanager
+def _said_when_interrupted() -> Iterator[None]:
+    """Typers of today make an exit of Ctrl-C, of which nobody would hear."""
+    try:
+        yield
+    except KeyboardInterrupt as error:
+        raise typer.Abort() from error
 
 
 class Command(typer.core.TyperCommand):

@@ -12,12 +12,12 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from threading import Timer
 from types import FrameType
 
 from rich.console import Console
 
 from harness.codec import JsonObject
+from harness.dropped import coming_again
 from harness.figures import duration_text
 from harness.planning.asked import check_certified
 from harness.planning.outdated import outdated_text
@@ -37,9 +37,6 @@ from harness.trial.waits import counting_waits, waited_s
 
 OPEN_GPUS = -1.0
 """What a trial claims whose suite leaves the GPUs open: one where the nodes have any (known later)."""
-
-SOON_S = 0.05
-"""After which an interruption that was dropped comes once more."""
 
 SHOW_CURSOR = b"\x1b[?25h"
 
@@ -255,39 +252,28 @@ def _interruptible(console: Console) -> Iterator[None]:
     What is said then does not go through sys.stderr: the signal may come while that is written to.
     """
     received: list[int] = []
-    lost: list[bool] = []
-
-    def handle(number: int, frame: FrameType | None) -> None:
-        if lost:
-            lost.clear()
-            raise KeyboardInterrupt
-        received.append(number)
-        if len(received) > 1:
-            os.write(2, SHOW_CURSOR if console.is_terminal else b"")
-            os._exit(130)
-        os.write(2, b"\nstopping; what is finished is kept (again to stop at once)\n")
-        raise KeyboardInterrupt
-
-    def ignored(told: sys.UnraisableHookArgs) -> None:
-        """Python drops what is raised while it calls a finalizer: the run went on to its end."""
-        if not (received and isinstance(told.exc_value, KeyboardInterrupt)):
-            hook(told)
-            return
-        lost.append(True)
-        Timer(SOON_S, os.kill, (os.getpid(), received[0])).start()
-
-    hook = sys.unraisablehook
     before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        for number in before:
-            signal.signal(number, handle)
-    except ValueError:  # not the main thread: whoever runs us there handles signals
-        yield
-        return
-    sys.unraisablehook = ignored
-    try:
-        yield
-    finally:
-        sys.unraisablehook = hook
-        for number, handler in before.items():
-            signal.signal(number, handler)
+    with coming_again() as dropped:
+
+        def handle(number: int, frame: FrameType | None) -> None:
+            if dropped:
+                dropped.clear()
+                raise KeyboardInterrupt
+            received.append(number)
+            if len(received) > 1:
+                os.write(2, SHOW_CURSOR if console.is_terminal else b"")
+                os._exit(130)
+            os.write(2, b"\nstopping; what is finished is kept (again to stop at once)\n")
+            raise KeyboardInterrupt
+
+        try:
+            for number in before:
+                signal.signal(number, handle)
+        except ValueError:  # not the main thread: whoever runs us there handles signals
+            yield
+            return
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
