@@ -33,12 +33,17 @@ def said(folder: Path, candidate: str, targets: str = "ab", task: str = "classif
          "args.objective: learns classes, and XGBRegressor predicts values: leave it out, or write "
          "`reg:logistic` for values from 0 to 1"),
         ("xgboost:XGBRegressor", "objective: 'rank:pairwise'", "args.objective: learns ranks, and XGB"),
+        ("xgboost:XGBRegressor", "objective: 'survival:cox'",
+         "args.objective: learns hazards, and XGBRegressor predicts values: leave it out"),
+        ("xgboost:XGBRegressor", "objective: 'survival:aft'", ""),
         ("xgboost:XGBRegressor", "objective: 'reg:logistic'", ""),
         ("xgboost:XGBRegressor", "objective: 'count:poisson'", ""),
         ("lightgbm:LGBMRegressor", "app: binary", "args.app: learns classes, and LGBMRegressor predicts"),
         ("lightgbm:LGBMRegressor", "objective: quantile", ""),
         ("catboost:CatBoostRegressor", "loss_function: Logloss",
          "args.loss_function: learns classes, and CatBoostRegressor predicts values: leave it out"),
+        ("catboost:CatBoostRegressor", "loss_function: Cox",
+         "args.loss_function: learns hazards, and CatBoostRegressor predicts values: leave it out"),
         ("catboost:CatBoostRegressor", "loss_function: 'Quantile:alpha=0.1'", ""),
     ],
 )  # fmt: skip

@@ -3,6 +3,7 @@ without a word, or fails once it is.
 
 Seen with XGBoost 3.2, LightGBM 4.7 and CatBoost 1.2: XGBClassifier by `rank:pairwise` gives probabilities of
 -0.6, by `reg:squarederror` it learns three classes by another; LGBMRegressor by `binary` answers 1 always.
+Hazards fall where values rise: XGBRegressor by `survival:cox` ranks its rows the wrong way round.
 """
 
 from __future__ import annotations
@@ -29,7 +30,8 @@ LEARNT: Mapping[str, Mapping[str, re.Pattern[str]]] = {
         "xgboost": {
             "log odds": r"binary:logitraw",
             "classes": r"binary:(logistic|hinge)|multi:\w+",
-            "values": r"reg:(?!logistic$)\w+|count:\w+|survival:\w+",
+            "values": r"reg:(?!logistic$)\w+|count:\w+|survival:aft",
+            "hazards": r"survival:cox",
             "ranks": r"rank:\w+",
         },
         "lightgbm": {
@@ -41,7 +43,8 @@ LEARNT: Mapping[str, Mapping[str, re.Pattern[str]]] = {
         "catboost": {
             "classes": r"(Logloss|CrossEntropy|Focal|Multi(Class|ClassOneVsAll|Logloss|CrossEntropy))(:.*)?",
             "values": r"(RMSE\w*|MAE|MAPE|(Multi)?Quantile|LogLinQuantile|Expectile|Lq|Poisson|Huber|Tweedie"
-            r"|LogCosh|SurvivalAft|MultiRMSE\w*|Cox)(:.*)?",
+            r"|LogCosh|SurvivalAft|MultiRMSE\w*)(:.*)?",
+            "hazards": r"Cox(:.*)?",
             "ranks": r"(YetiRank|PairLogit|Query|Stochastic|LambdaMart)\w*(:.*)?",
         },
     }.items()
@@ -129,7 +132,8 @@ def mislearnt(ref: str, objective: str, classes: int) -> str:
         fitting = f"`{more if classes > 2 else two}`"
     if _predicts(ref) == "Regressor" and what not in ("", "values"):
         shares = {"xgboost": "reg:logistic", "lightgbm": "cross_entropy"}.get(library, "")
-        cure = f", or write `{shares}` for values from 0 to 1" if shares and what != "ranks" else ""
+        rates = shares and what in ("classes", "log odds")
+        cure = f", or write `{shares}` for values from 0 to 1" if rates else ""
         return f"learns {what}, and {name} predicts values: leave it out{cure}"
     if _predicts(ref) != "Classifier":
         return ""
