@@ -2,8 +2,8 @@
 # Tools that make ONNX files smaller (onnxsim, onnxslim, onnxoptimizer with its fuse and elimination passes) take two equal nodes for one, random ones too: two draws of noise become one
 # draw that is used twice. Their difference is 0; two dropouts of a half that stay on when served (Monte Carlo dropout), of which a quarter passes both, let a
 # half pass, so that means and the spread that one serves for are those of another model. In silence, with the number of nodes as praise. onnxslim also
-# draws noise of a fixed shape once, and writes it into the file: every call gets the same. Comparing outputs cannot tell, since they differ anyway, which is
-# why a check of such a file is left out. ONNX Runtime's own optimisations leave draws alone. A seed of its own for each node keeps them apart.
+# draws noise of a fixed shape once, and writes it into the file: every call gets the same. Comparing outputs cannot tell, since they differ anyway.
+# ONNX Runtime's own optimisations leave draws alone. A seed of its own for each node keeps them apart.
 set -euo pipefail
 work=$(mktemp -d); trap 'rm -rf "$work"' EXIT
 python3 -m venv "$work/venv"
