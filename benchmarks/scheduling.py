@@ -92,7 +92,7 @@ def harness_sweep(address: str, count: int, seconds: float, burn: bool) -> tuple
     begun = time.monotonic()
     settings = SchedulerSettings(address=address, paths=(str(HERE),))
     with Kept() as kept:
-        kept.nodes_for(trials, run, Silent(), settings)
+        kept.cluster(run, Silent(), settings).nodes_for(trials, Silent())
         joined = time.monotonic()
         records = run_trials(trials, run, Silent(), settings, dispatch="scheduling:dispatch", kept=kept)
         ended = time.monotonic()
