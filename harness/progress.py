@@ -65,7 +65,7 @@ class Display:
         estimates_s: trial id → expected seconds, where the plan knows them.
         question: what the run is to settle. leader: says who is ahead so far and how surely, "" where
             nobody can say; takes up to a second. budget_left_s: how long may still be run, infinite
-            without a budget.
+            without a budget. is_step: further trials may follow: what is left is not left of the run.
     """
 
     def __init__(
@@ -77,7 +77,9 @@ class Display:
         question: str = "",
         leader: Callable[[], str] | None = None,
         budget_left_s: Callable[[], float] | None = None,
+        is_step: bool = False,
     ) -> None:
+        self._of = " of this step" if is_step else ""
         self.question, self._leader = question, leader
         self._ahead, self._look_at = "", 0.0
         self._budget_left_s = budget_left_s
@@ -170,19 +172,17 @@ class Display:
     def line(self) -> str:
         """Where a run stands: `4 of 6 trainings, 0 of 9 scores; about 5 min left; now train vit seed 1`."""
         left = self.seconds_left()
-        told = (
-            f"about {self._time(left)} left" if left else "how long is not known yet" if left is None else ""
-        )
+        told = self._told_left(left) if left else "how long is not known yet" if left is None else ""
         now = [_named(self._trials[i]) + _wait(info) for i, (_, info) in list(self._running.items())[:2]]
         running = f"now {', '.join(now)}" if now else ""
         return "; ".join(filter(None, [counts_text(self.counts()), told, self._ahead, running]))
 
-    def _time(self, seconds: float) -> str:
+    def _told_left(self, seconds: float) -> str:
         """Seconds to the end, those of the budget where it ends before."""
         budget_s = self._budget_left_s() if self._budget_left_s else math.inf
         if seconds <= budget_s:
-            return duration_text(seconds)
-        return f"{duration_text(max(1.0, budget_s))} of the budget"
+            return f"about {duration_text(seconds)} left{self._of}"
+        return f"about {duration_text(max(1.0, budget_s))} of the budget left"
 
     def seconds_left(self) -> float | None:
         """Estimated seconds to the end: planned estimates where there are, else means of the same kind
@@ -244,7 +244,7 @@ class Display:
             head.append("   ")
         head.append(duration_text(time.monotonic() - self._start), style="dim")
         left = self.seconds_left()
-        head.append(f", about {self._time(left)} left" if left else "", style="dim")
+        head.append(f", {self._told_left(left)}" if left else "", style="dim")
         table = Table.grid(padding=(0, 2))
         for trial_id, (started, info) in list(self._running.items())[:12]:
             table.add_row(

@@ -67,6 +67,16 @@ def test_time_left_is_the_plans_estimate_by_how_it_did_so_far() -> None:
     assert unknown.seconds_left() is None
 
 
+def test_what_is_left_of_a_step_is_not_said_to_be_left_of_the_run() -> None:
+    every = trials(4)
+    estimates = {trial.id: 4.0 for trial in every}
+    console = Console(file=io.StringIO())
+    for is_step, told in ((False, "about 16 s left"), (True, "about 16 s left of this step")):
+        assert told in Display(every, estimates_s=estimates, console=console, is_step=is_step).line().split(
+            "; "
+        )
+
+
 def test_a_trial_that_waits_for_another_run_says_so_in_the_line_of_each_minute() -> None:
     shown = display(10)
     waits, works = trials(10)[5:7]

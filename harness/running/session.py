@@ -62,12 +62,14 @@ class Session:
         cached: Mapping[str, RunFolder],
         why: str = "",
         wanted: Wanted | None = None,
+        is_step: bool = False,
     ) -> None:
         """Run what is missing of a plan, and take over what other runs of the suite finished.
 
         Args:
             why: said of what is run beside the plan of the suite.
             wanted: as for `run_trials`; what was not wanted any more was not asked for.
+            is_step: further plans may follow.
         """
         known = [trial for trial in self.asked.values() if trial.id not in {t.id for t in plan.trials}]
         self.asked |= {trial.id: trial for trial in plan.trials}
@@ -89,6 +91,7 @@ class Session:
             self.suite.question,
             self._ahead,
             lambda: self.settings.left_s,
+            is_step,
         ) as display:
             records = run_trials(plan.trials, self.run, display, self.settings, kept=self.kept, wanted=wanted)
         dropped = {trial.id for trial in plan.trials} - {record.trial.id for record in records}
@@ -117,13 +120,15 @@ class Session:
         ids = [trial.id for trial in trials]
         cached = find_cached(self.out, self.suite.name, ids, self.machine_class)
         plan = make_plan(self.suite, tuple(trials), cached, self.run.records())
-        self.execute(replace(plan.longest_first(), machine_class=self.machine_class), cached, why, wanted)
+        self.execute(
+            replace(plan.longest_first(), machine_class=self.machine_class), cached, why, wanted, True
+        )
 
     def aside(self, where: RunFolder, trials: Sequence[Trial], wanted: Wanted) -> None:
         """Run trials into a folder of their own: no table of the run has their figures."""
         where.sweep()
         plan = make_plan(self.suite, tuple(trials), [t.id for t in trials if _is_finished(where, t)])
-        with Display(plan.trials, plan.cached, plan.seconds, self.console) as display:
+        with Display(plan.trials, plan.cached, plan.seconds, self.console, is_step=True) as display:
             run_trials(plan.trials, where, display, self.settings, kept=self.kept, wanted=wanted)
 
     def _say(self, text: str) -> None:
