@@ -230,7 +230,7 @@ def test_rows_of_unlike_rounds_are_named_where_a_load_or_a_p99_decides() -> None
     assert not said(every, **by_speed) and not said(fewer, objective="maximize accuracy")
     rounds = {"a/onnx": 3, "b/onnx": 1}
     assert unlike_rounds(rounds, True).endswith(
-        ": over more of them more slow minutes are met, so that a load is honestly lower"
+        ": over more of them more slow minutes are met, so that the load found is lower"
     )
     assert unlike_rounds({"a/onnx": 2, "b/onnx": 2}, True) == ""
 

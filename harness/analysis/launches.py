@@ -84,7 +84,7 @@ def unlike_rounds(rounds: Mapping[str, int], is_of_load: bool) -> str:
         names = [name for name, n in rounds.items() if n == count]
         who = names[0] if len(names) == 1 else f"{names[0]} and {len(names) - 1} more"
         said.append(f"{count} of {who}")
-    more = ": over more of them more slow minutes are met, so that a load is honestly lower"
+    more = ": over more of them more slow minutes are met, so that the load found is lower"
     return (
         f"variants rest on unlike numbers of serving rounds ({', '.join(said)}){more if is_of_load else ''}"
     )
