@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import onnx
+import onnxruntime
 import pytest
 import torch
 from onnx import TensorProto, helper, numpy_helper
@@ -378,3 +379,59 @@ def test_a_damaged_model_file_is_a_record_error(tmp_path: Path) -> None:
 def test_the_tasks_of_this_module_are_in_the_table() -> None:
     for name in ("image_classification", "tabular_classification", "tabular_regression"):
         assert task_module(name) is supervised
+
+
+def old_file(path: Path, steps: list[onnx.NodeProto], **constants: np.ndarray) -> np.ndarray:
+    """A file of opset 10 that does the steps from `x` to `z` and means over the plane; its answer to RAW."""
+    mean = helper.make_node("ReduceMean", ["z"], ["y"], axes=[2, 3], keepdims=0)
+    graph = helper.make_graph(
+        [*steps, mean],
+        "g",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, [1, 3, 4, 4])],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, ["n", 6])],
+        [numpy_helper.from_array(value, name) for name, value in constants.items()],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 10)], ir_version=5)
+    model.graph.input[0].type.tensor_type.shape.dim[0].dim_param = "n"
+    onnx.save(model, str(path))
+    session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+    return np.asarray(session.run(None, {"x": (RAW / 255).astype(np.float32)})[0])
+
+
+@pytest.mark.parametrize("mode", ["linear", "nearest"])
+def test_a_file_of_an_old_opset_resizes_as_it_did(tmp_path: Path, mode: str) -> None:
+    scales = np.array([1, 1, 0.5, 0.375], np.float32)
+    steps = [
+        helper.make_node("Resize", ["x", "scales"], ["small"], mode=mode),
+        helper.make_node("Reshape", ["small", "flat"], ["z"]),
+    ]
+    before = old_file(tmp_path / "m.onnx", steps, scales=scales, flat=np.array([-1, 6, 1, 1], np.int64))
+    adopted = finished.adopt(tmp_path / "m.onnx", COLOUR, {"output": "logits"}, RAW)
+    (tmp_path / "w.onnx").write_bytes(adopted.model)
+    np.testing.assert_allclose(finished.load(tmp_path / "w.onnx")(RAW), softmax(before), atol=1e-5)
+
+
+def test_a_file_that_answers_otherwise_in_a_newer_opset_is_refused(tmp_path: Path) -> None:
+    steps = [
+        helper.make_node("Reshape", ["x", "flat"], ["parts"]),
+        helper.make_node("Hardmax", ["parts"], ["z"], axis=1),  # of all 48 until opset 12, of each 6 since
+    ]
+    old_file(tmp_path / "m.onnx", steps, flat=np.array([-1, 6, 2, 4], np.int64))
+    with pytest.raises(TrialError, match=r"m\.onnx answers otherwise once .* opset 13: export it again"):
+        finished.adopt(tmp_path / "m.onnx", COLOUR, {}, RAW)
+
+
+def test_a_file_of_an_old_opset_and_a_fixed_batch_is_taken(tmp_path: Path) -> None:
+    flat, weights = np.array([-1, 48], np.int64), np.random.default_rng(0).normal(size=(48, 6))
+    steps = [
+        helper.make_node("Reshape", ["x", "flat"], ["row"]),
+        helper.make_node("MatMul", ["row", "w"], ["products"]),
+        helper.make_node("Unsqueeze", ["products"], ["z"], axes=[2, 3]),
+    ]
+    before = old_file(tmp_path / "m.onnx", steps, flat=flat, w=weights.astype(np.float32))
+    model = onnx.load(tmp_path / "m.onnx")
+    model.graph.input[0].type.tensor_type.shape.dim[0].dim_value = 1
+    onnx.save(model, tmp_path / "m.onnx")
+    adopted = finished.adopt(tmp_path / "m.onnx", COLOUR, {"output": "logits"}, RAW)
+    (tmp_path / "w.onnx").write_bytes(adopted.model)
+    np.testing.assert_allclose(finished.load(tmp_path / "w.onnx")(RAW), softmax(before), atol=1e-5)

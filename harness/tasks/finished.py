@@ -101,32 +101,40 @@ def adopt(path: Path, task: Task, args: Mapping[str, Any], examples: np.ndarray)
         onnx.checker.check_model(model)
     except Exception as error:  # protobuf, onnx and the file system each raise kinds of their own
         raise TrialError(f"{path.name} is not a readable ONNX file: {_line(error)}") from error
-    _modern(model, path.name)
+    before = _modern(model, path.name)
     parameters = sum(numpy_helper.to_array(w).size for w in model.graph.initializer if w.data_type in _FLOATS)
     model = compose.add_prefix(model, PREFIX)
     wants = _wrap_input(model, path.name, task, wants)
     answer = _find_answer(model, task, wants, examples, path.name)
+    if before is not None:
+        _answers_as_before(before, model, examples, path.name)
     _end(model, task, answer)
     takes = {k: v for k, v in asdict(wants).items() if k != "output"}
     facts = TrainFacts(trained=False, takes=takes, gives=answer)
     return Adopted(model.SerializeToString(), parameters, facts)
 
 
-def _modern(model: ModelProto, name: str) -> None:
+def _modern(model: ModelProto, name: str) -> ModelProto | None:
     """Bring an older file to where nodes can be put before and behind its own.
 
     CatBoost writes format 3, which has no weights but inputs, and names no version of the standard operators;
     boosting libraries end in a ZipMap, whose answer is not a tensor.
 
+    Returns:
+        the model as it came, where its operators had to be converted.
+
     Raises:
         TrialError: its operators are of a version before 13, and some cannot be brought there.
     """
-    from onnx import version_converter
+    from onnx import helper, version_converter
 
+    before = None
     versions = {item.domain: item.version for item in model.opset_import}
     if "" not in versions:
         model.opset_import.add(domain="", version=OPSET)
     elif versions[""] < OLDEST:
+        before = type(model)()
+        before.CopyFrom(model)
         try:
             model.CopyFrom(version_converter.convert_version(model, OLDEST))
         except Exception as error:  # the converter raises kinds of its own
@@ -134,6 +142,10 @@ def _modern(model: ModelProto, name: str) -> None:
                 f"{name} is of opset {versions['']}, {OLDEST} or later is needed: export it again "
                 f"({_line(error)})"
             ) from error
+        if versions[""] < 11:  # the one way to resize until then; the converter leaves 11's default, another
+            for node in (n for n in model.graph.node if n.op_type == "Resize"):
+                ways = {"coordinate_transformation_mode": "asymmetric", "nearest_mode": "floor"}
+                node.attribute.extend(helper.make_attribute(key, value) for key, value in ways.items())
     model.ir_version = max(model.ir_version, IR)
     maps = [node for node in model.graph.node if node.op_type == "ZipMap"]
     for node in maps:
@@ -141,6 +153,7 @@ def _modern(model: ModelProto, name: str) -> None:
             if output.name == node.output[0]:
                 _as_floats(output, node.input[0])
         model.graph.node.remove(node)
+    return before
 
 
 def _as_floats(output: Any, name: str) -> None:
@@ -238,6 +251,38 @@ def _find_answer(
     raise TrialError(
         f"{name} answers {n} examples with {shapes}, the task needs {(n, k) if k else (n,)} floats"
     )
+
+
+def _answers_as_before(before: ModelProto, model: ModelProto, examples: np.ndarray, name: str) -> None:
+    """Refuse a file that answers otherwise since its operators were converted.
+
+    The converter takes some operators over by name alone, though what they do has changed (Hardmax in 13).
+    """
+    weights = {w.name for w in before.graph.initializer}
+    (taken,) = (i for i in before.graph.input if i.name not in weights)
+    shared = {PREFIX + o.name for o in before.graph.output} & {o.name for o in model.graph.output}
+    probe = type(model)()
+    probe.CopyFrom(model)
+    probe.graph.output.add(name=PREFIX + taken.name).type.CopyFrom(taken.type)
+    del before.graph.value_info[:]
+    for value in (taken, *probe.graph.output, *before.graph.output):  # as in _find_answer
+        if value.type.tensor_type.shape.dim:
+            value.type.tensor_type.shape.dim[0].dim_param = "batch"
+    outputs, session = sorted(shared), _session(probe.SerializeToString())
+    given, *now = session.run([PREFIX + taken.name, *outputs], {"input": examples})
+    try:
+        session = _session(before.SerializeToString())
+        then = session.run([o.removeprefix(PREFIX) for o in outputs], {taken.name: given})
+    except Exception:  # operators so old that ONNX Runtime has none of them: nothing to compare with
+        return
+    for old, new in zip(then, now, strict=True):
+        if old.dtype.kind not in "fiub":
+            continue
+        if old.shape != new.shape or not np.allclose(old, new, rtol=1e-3, atol=1e-4, equal_nan=True):
+            raise TrialError(
+                f"{name} answers otherwise once its operators are brought to opset {OLDEST}: export it again "
+                "with that or a later one"
+            )
 
 
 def what_answers(answer: object, n: int, task: Task, asked: str) -> str | None:
