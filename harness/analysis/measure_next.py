@@ -281,7 +281,7 @@ def _best_gain(
 ) -> Gain:
     """The number of units with most value for what they take."""
     gains = [
-        (value_of_information(outcome, signal_of(draws, share, rng), rng), step)
+        (value_of_information(outcome, signal_of(draws, share, rng)), step)
         for step, share in zip(STEPS, shares, strict=True)
     ]
     return max(gains, key=seconds.rate)
