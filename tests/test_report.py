@@ -353,6 +353,15 @@ def test_markup_in_names_is_not_interpreted_by_the_terminal() -> None:
     assert "[bold]x[/bold]/onnx" in said
 
 
+def test_a_figure_of_one_launch_says_so_in_the_terminal() -> None:
+    """Beside intervals a bare `0.317` read as if it were exact."""
+    latency = Estimate(0.317, note="one launch, no interval")
+    row = Row("a/onnx", "a", "onnx", {"latency_p50_ms": latency})
+    table = Tradeoff((row,), ("latency_p50_ms",), {})
+    said = Recommendation("recommend", "a/onnx", 0.97, objective="minimize latency_p50_ms")
+    assert "0.317 one launch" in summary_text(table, said)
+
+
 def test_constructed_tradeoffs_without_draws_are_shown_too(evidence: Evidence) -> None:
     bare = replace(evidence, tradeoff=replace(evidence.tradeoff, draws={}))
     made = sections(bare, ["verdict", "requirements", "tradeoff", "differences"])
