@@ -52,8 +52,8 @@ class Contenders:
 
     def rest_of_seeds(self, left_s: float) -> str:
         """The suite's other seeds of who may be named, the likeliest first and as many as there is time for,
-        before they are called indistinguishable: they hardly tell them apart, but who is named of a tie loses
-        less by them. Empty where they are spent."""
+        before a tie is one: one by one they are worth nothing and hardly tell them apart, but who is named of
+        it loses less by all of them. Empty where they are spent."""
         given = list[str]()
         for name in dict.fromkeys(row.candidate for row in self.likeliest()):
             before = dict(self.asked.seeds)

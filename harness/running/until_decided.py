@@ -268,7 +268,8 @@ class _Spending:
         taken, reason = self._worth_most(question, left_s)
         if taken:
             return self._with_all_cores(" and ".join(taken), question), ""
-        if question.choice.named is None and left_s > 0 and (rest := contenders.rest()):
+        unnamed = question.choice.named is None
+        if left_s > 0 and (rest := contenders.rest() if unnamed else contenders.rest_of_seeds(left_s)):
             return rest, ""
         return None, reason
 
