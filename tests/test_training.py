@@ -430,6 +430,28 @@ def test_the_fastest_way_is_chosen_and_the_figures_are_kept(
     assert facts["tried_seconds_per_step"] == seconds
 
 
+def test_all_seeds_of_a_candidate_are_trained_in_one_way(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Each process tried for itself: of two seeds one was trained in bf16 and one in fp32, in 11 of 59 runs."""
+    asked = (network(), (torch.zeros(4, 2), torch.zeros(4)), classification().loss, "cpu", "auto")
+
+    def another_process_that_finds(seconds: dict[str, float], folder: Path) -> tuple[str, object]:
+        monkeypatch.setattr(precision, "_decided", {})
+        monkeypatch.setattr(precision, "_time_steps", lambda *a: seconds[a[4].label])
+        mode, tried = choose_mode(*asked, folder)
+        return mode.label, tried["tried_seconds_per_step"]
+
+    fast, slow = {"fp32": 1.0, "bf16": 0.8}, {"fp32": 1.0, "bf16": 0.95}
+    first = another_process_that_finds(fast, tmp_path / "suite" / "train-1")
+    assert first == ("bf16", fast)
+    assert another_process_that_finds(slow, tmp_path / "suite" / "train-2") == first
+    assert another_process_that_finds(slow, tmp_path / "other" / "train-1") == ("fp32", slow)
+    (kept,) = (tmp_path / "suite" / precision.KEPT).glob("*.json")
+    kept.write_text(kept.read_text()[:9])  # cut short
+    assert another_process_that_finds(slow, tmp_path / "suite" / "train-3") == ("fp32", slow)
+
+
 class TakesNoHalves(nn.Module):
     """As an LSTM on a processor without AVX-512: fp32 works, bf16 raises."""
 

@@ -138,7 +138,7 @@ def fit(
         TrialError: the loss became NaN; the reason says when.
     """
     resumed = checkpoints.load(folder, key) if folder else None
-    model, network, mode, tried = _way(model, batches, objective, training, device, resumed)
+    model, network, mode, tried = _way(model, batches, objective, training, device, resumed, folder)
     optimizer = build_optimizer(owner or model, training.optimizer)
     run = _Run(model, network, batches, objective, training, optimizer, mode, seed, device)
 
@@ -177,6 +177,7 @@ def _way(
     training: Training,
     device: str,
     resumed: Checkpoint | None,
+    folder: Path | None,
 ) -> tuple[nn.Module, Network, Mode, Mapping[str, Any]]:
     """How steps are computed, as it was or as is fastest: the model in its place, what computes its forward
     pass, the mode, and what was tried."""
@@ -188,7 +189,7 @@ def _way(
         first = next(iter(batches.training(0)))
         return model, *compiled_again(model, first, objective.loss, device, mode, tried, resumed.epoch)
     first = next(iter(batches.training(0)))
-    mode, tried = choose_mode(model, first, objective.loss, device, training.precision)
+    mode, tried = choose_mode(model, first, objective.loss, device, training.precision, folder)
     model.zero_grad()  # a loss with weights of its own was tried on them, not on a copy
     model = mode.place(model, device)
     if training.precision != "auto" or not isinstance(batches, TensorBatches):  # texts have many lengths

@@ -63,7 +63,7 @@ def fit_together(
         PeerLostError: another process of the group is gone.
     """
     resumed = checkpoints.load(folder, key) if folder else None
-    mode, tried = _agreed_mode(model, batches, objective, training, device, resumed, group)
+    mode, tried = _agreed_mode(model, batches, objective, training, device, resumed, folder, group)
     model.zero_grad()
     model = mode.place(model, device)
     group.start_alike(model)
@@ -104,6 +104,7 @@ def _agreed_mode(
     training: Training,
     device: str,
     resumed: Checkpoint | None,
+    folder: Path | None,
     group: TrainingGroup,
 ) -> tuple[Mode, Mapping[str, Json]]:
     """How steps are computed, and what was tried: the leader tries it, on the share that each will have."""
@@ -114,7 +115,7 @@ def _agreed_mode(
         inputs, targets = next(iter(batches.training(0)))
         share = group.share(len(targets))
         batch = inputs[share], targets[share]
-        mode, tried = choose_mode(model, batch, objective.loss, device, training.precision)
+        mode, tried = choose_mode(model, batch, objective.loss, device, training.precision, folder)
         found = asdict(mode), dict(tried)
     agreed, told = cast(tuple[dict[str, str | bool], dict[str, Json]], group.from_leader(found))
     return Mode(**agreed), told  # type: ignore[arg-type]
