@@ -160,8 +160,8 @@ def test_a_rival_who_rarely_breaks_a_limit_is_worth_no_round(share: float) -> No
 
 
 def test_a_result_that_tells_nothing_is_worth_nothing_where_utilities_have_long_tails() -> None:
-    """Two seeds: a Student's t of one degree of freedom. Valued on the draws that chose, 18 of 40 such results
-    were worth something, .09 on average of all 40."""
+    """Two seeds: a Student's t of one degree of freedom. Valued on the draws that chose, 18 of 40 such
+    results were worth something, .09 on average of all 40."""
     found = []
     for seed in range(40):
         rng = np.random.default_rng(seed)

@@ -433,7 +433,7 @@ def test_the_fastest_way_is_chosen_and_the_figures_are_kept(
 def test_all_seeds_of_a_candidate_are_trained_in_one_way(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """Each process tried for itself: of two seeds one was trained in bf16 and one in fp32, in 11 of 59 runs."""
+    """Each process tried for itself: of two seeds one was trained in bf16, one in fp32, in 11 of 59 runs."""
     asked = (network(), (torch.zeros(4, 2), torch.zeros(4)), classification().loss, "cpu", "auto")
 
     def another_process_that_finds(seconds: dict[str, float], folder: Path) -> tuple[str, object]:
