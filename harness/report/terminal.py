@@ -30,7 +30,7 @@ MOST_ROWS = 12
 MOST_NAME = 34
 USUAL = ("accuracy", "r2", "ndcg@10", "latency_p99_ms", "latency_p50_ms", "cost_per_million_usd")
 
-WITHOUT = {Reason.NOT_ESTIMABLE: "no interval", Reason.ONE_LAUNCH: "one launch"}
+WITHOUT: dict[Reason | None, str] = {Reason.NOT_ESTIMABLE: "no interval", Reason.ONE_LAUNCH: "one launch"}
 """What a figure says of itself that has no interval beside it."""
 
 
@@ -351,8 +351,8 @@ def _cell(name: str, estimate: Estimate | None) -> Text:
     text = Text(shown.value)
     if shown.interval:
         text.append(f" {shown.interval}", style="dim")
-    elif estimate is not None and (said := WITHOUT.get(estimate.reason)):
-        text.append(f" {said}", style="dim")
+    elif estimate is not None and estimate.reason in WITHOUT:
+        text.append(f" {WITHOUT[estimate.reason]}", style="dim")
     if shown.beside:
         text.append(f", {shown.beside}", style="dim")
     return text
