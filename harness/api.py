@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass
 from functools import cached_property
@@ -12,7 +12,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.codec import Json, JsonObject
-from harness.facts import ServerFacts
+from harness.facts import ScoreFacts, ServerFacts
+from harness.mistakes import several_texts
+from harness.names import nearest
 from harness.record import HarnessError, RecordError
 from harness.suite.schema import Suite
 
@@ -38,25 +40,32 @@ def load_suite(suite: SuiteLike, overrides: Texts = (), dataset: str | None = No
     """Read and validate a suite completely; nothing is executed or written.
 
     Args:
-        suite: paths in a mapping are relative to the working directory. overrides: `a.b=c` texts.
-        dataset: of a suite over several data sets, the name of one.
+        suite: paths in a mapping are relative to the working directory. overrides: `a.b=c` texts, as `--set`.
+        dataset: of a suite over several data sets, the name of one; such a suite must have one named.
     Raises:
         SuiteError: with every mistake, `file:line: what is wrong, and the cure`; of a mapping with its key,
             `candidates.cnn.model: …`.
     """
     from harness.reading import read_suite
 
-    if isinstance(suite, Suite) and not overrides and dataset is None:
+    settings = _several(overrides, "overrides")
+    if isinstance(suite, Suite) and not settings and dataset is None:
         return suite
     with _as_file(suite) as path:
-        return read_suite(path, _several(overrides), dataset)
+        return read_suite(path, settings, dataset)
 
 
 def plan(
     suite: SuiteLike, *, overrides: Texts = (), only: Texts | None = None,
     out: str | Path = "results", dataset: str | None = None,
 ) -> Plan:  # fmt: skip
-    """What `run` would do: its trials, those that are finished already, expected time and money."""
+    """What `run` would do: its trials, those that are finished already, expected time and money.
+
+    Args:
+        only: names or patterns of candidates, variants or trials. The others are those of `run`.
+    Raises:
+        SuiteError: as of `load_suite`, and of data that cannot be read.
+    """
     from harness.planning.plan import plan_run
 
     return plan_run(load_suite(suite, overrides, dataset), only, str(out))[0]
@@ -79,8 +88,9 @@ def run(
     """Run what is missing of a suite, and report. Failed trials are rows of the result with their reasons.
 
     Args:
-        budget: seconds after which no trial starts, or `10m`. address: of a running Ray cluster. The others
-            are the options of the same name of `python -m harness run`.
+        suite, overrides, dataset: as for `load_suite`. budget: seconds after which no trial starts, or `10m`.
+        address: of a running Ray cluster. until_decided: False is `--exhaustive`, None as the suite has it.
+            The others are the options of the same name of `python -m harness run`.
     Raises:
         HarnessError: the input is wrong, or nothing can be written.
         KeyboardInterrupt: interrupted; what is finished is kept, and the same call continues.
@@ -92,10 +102,11 @@ def run(
     made: list[RunFolder] = []
     with _as_file(suite) as path:
         asked = RunRequest(
-            path, _several(overrides), only, str(out), address, smoke=smoke, until_decided=until_decided,
-            refresh=refresh, dataset=dataset, is_passing=not isinstance(suite, str | Path),
+            path, _several(overrides, "overrides"), only, str(out), address, smoke=smoke,
+            until_decided=until_decided, refresh=refresh, dataset=dataset,
+            is_passing=not isinstance(suite, str | Path),
         )  # fmt: skip
-        code = run_suite(checked(asked, budget, _several(track)), opened=made.append)
+        code = run_suite(checked(asked, budget, _several(track, "track")), opened=made.append)
     if code == 130:
         raise KeyboardInterrupt
     return Run(made[0])  # of a smoke run another than the suite's latest
@@ -114,14 +125,21 @@ def open_run(name: str | Path, out: str | Path = "results") -> Run:
     return Run(find_run(str(name), str(out)))
 
 
-def _several(texts: Texts) -> tuple[str, ...]:
-    """A text alone is one, not its letters."""
-    return (texts,) if isinstance(texts, str) else tuple(texts)
+TEXTS = {
+    "overrides": '"training.epochs=2"',
+    "where": '"latency_p99_ms <= 5"',
+    "track": '"mlflow"',
+}
+"""What texts are given for → one of them."""
+
+
+def _several(texts: Texts | None, what: str) -> tuple[str, ...]:
+    return several_texts(texts, what, TEXTS[what])
 
 
 def _as_file(suite: SuiteLike) -> AbstractContextManager[Path]:
     """The suite as a file for as long as it is read and run."""
-    if isinstance(suite, str | Path):
+    if isinstance(suite, str | Path) and "\n" not in str(suite):
         return nullcontext(Path(suite))
     from harness.reading.mappings import as_file
 
@@ -207,13 +225,14 @@ class Run:
         settings = [
             f"decision.traffic.{key}={json.dumps(own, default=plain)}" for key, own in (traffic or {}).items()
         ]
-        return decide(self.folder, _several(where), objective, settings)
+        return decide(self.folder, _several(where, "where"), objective, settings)
 
     def predictions(self, candidate: str, runtime: str | None = None) -> pd.DataFrame:
-        """Answers to the test examples, all seeds: `seed`, `example`, `target` (`t_LABEL` where one may
-        have several labels), and a column `p_CLASS` for each class, or `prediction`. Of a recommender, whose
-        answers are lists, the scores of each user, and of each visit where there are any (`unit`). Where the
-        data are cut into folds or repeats, those of all of them, each with its `part`.
+        """Answers to the test examples, all seeds: `seed`, `example`, `target`, and `p_0`, `p_1`, … for the
+        classes that `.attrs["classes"]` names in their order (where an example may have several labels `t_0`,
+        `t_1`, … for `target`; `s_…` of scores, `c_…` of a model that answers classes alone), or `prediction`.
+        Of a recommender, whose answers are lists, the scores of each user, and of each visit where there are
+        any (`unit`). Of data that are cut into folds or repeats those of all of them, each with its `part`.
 
         Args:
             candidate: its name, or a variant's. runtime: by default the candidate's reference runtime.
@@ -223,33 +242,44 @@ class Run:
         import pandas as pd
 
         name, _, own = candidate.partition("/")
-        frames = []
+        if own and runtime not in (own, None):
+            raise HarnessError(f"{candidate} is a variant of another runtime than {runtime}: leave one out")
+        frames, classes = [], tuple[str, ...]()
         for record in self.evidence.scored(name, runtime or own or None, every_part=True):
             found = self._answers(record)
             if found is not None:
                 head = {**self._which(record), "example": range(len(found.ids))}
                 frames.append(pd.DataFrame({**head, **found.by_column()}))
+                classes = record.facts_as(ScoreFacts).class_names or classes
         if not frames:
-            raise self._absent(candidate, "no stored answers")
-        return pd.concat(frames, ignore_index=True)
+            wanted = f"{name}/{runtime or own}" if runtime or own else name
+            raise self._absent(wanted, "no stored answers", self._variants())
+        whole = pd.concat(frames, ignore_index=True)
+        whole.attrs["classes"] = list(classes)
+        return whole
 
     def history(self, candidate: str) -> pd.DataFrame:
         """Learning curves: a row for each training and epoch; of a recommender's networks one after the other
-        (`stage`).
+        (`stage`). `train_size` is NaN where all rows were used.
 
+        Args:
+            candidate: its name, or a variant's.
         Raises:
-            HarnessError: the candidate has none.
+            HarnessError: the candidate has none, as what is no network.
         """
         import pandas as pd
 
+        name = candidate.partition("/")[0]
         frames = []
-        for record in self.evidence.of("train", candidate):
+        for record in self.evidence.of("train", name):
             columns = self.evidence.history(record, every_stage=True)
             if columns:
-                head = {**self._which(record), "train_size": record.trial.train_size}
+                size = record.trial.train_size
+                head = {**self._which(record), "train_size": float("nan" if size is None else size)}
                 frames.append(pd.DataFrame({**head, **columns}))
         if not frames:
-            raise self._absent(candidate, "no learning curve")
+            curved = {r.trial.candidate for r in self.evidence.of("train") if self.evidence.history(r)}
+            raise self._absent(name, "no learning curve", curved)
         return pd.concat(frames, ignore_index=True)
 
     def load_curve(self, variant: str) -> pd.DataFrame:
@@ -261,9 +291,10 @@ class Run:
         """
         import pandas as pd
 
+        served = [r for r in self.evidence.of("serve", scenario="server") if r.trial.variant]
         rows = [
             {"round": record.trial.round, **asdict(point)}
-            for record in self.evidence.of("serve", scenario="server")
+            for record in served
             if record.trial.variant and record.trial.variant.name == variant
             for point in record.facts_as(ServerFacts).load_curve or ()
         ]
@@ -271,7 +302,8 @@ class Run:
             is_asked = self.suite.serving.scenarios.server is not None
             stopped = next((row.stopped for row in self.evidence.rows if row.variant == variant), "")
             cure = f" ({stopped})" if stopped else "" if is_asked else " (add `server` to serving.scenarios)"
-            raise self._absent(variant, f"no load curve{cure}")
+            loaded = {r.trial.variant.name for r in served if r.trial.variant}
+            raise self._absent(variant, f"no load curve{cure}", loaded)
         frame = pd.DataFrame(rows)
         frame["late_share"] = frame["violations"] / frame["requests"].clip(lower=1)
         return frame
@@ -320,9 +352,16 @@ class Run:
                 f"{record.trial.label} again"
             ) from error
 
-    def _absent(self, name: str, what: str) -> HarnessError:
-        known = sorted({r.variant for r in self.evidence.rows} | set(self.suite.candidates))
-        return HarnessError(f"{name}: {what} in {self.folder.id}; it holds {', '.join(known)}")
+    def _variants(self) -> set[str]:
+        return {row.variant for row in self.evidence.rows}
+
+    def _absent(self, name: str, what: str, known: Iterable[str]) -> HarnessError:
+        """That a name has none of something; `known`: those that have."""
+        is_known = name in {*self._variants(), *self.suite.candidates}
+        known = sorted(known) or ([] if is_known else sorted(self._variants()))
+        near = None if is_known else nearest(name, known)
+        held = f": did you mean `{near}`?" if near else f"; it holds {', '.join(known)}" if known else ""
+        return HarnessError(f"{name}: {what} in {self.folder.id}{held}")
 
     def _repr_html_(self) -> str:
         """The verdict and the table, for notebooks."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 from harness.record import HarnessError, SuiteError
@@ -25,3 +25,21 @@ def refuse(mistakes: Sequence[str]) -> None:
     """
     if mistakes:
         raise SuiteError(*dict.fromkeys(mistakes))
+
+
+def several_texts(given: object, what: str, example: str) -> tuple[str, ...]:
+    """Texts that a keyword takes: one alone is one and not its letters, None is none.
+
+    Args:
+        what: the keyword. example: of such a text.
+    Raises:
+        SuiteError: with all that is no text.
+    """
+    if given is None:
+        return ()
+    found: tuple[object, ...] = (given,)
+    if isinstance(given, Iterable) and not isinstance(given, str | Mapping):
+        found = tuple(given)
+    wrong = [own for own in found if not isinstance(own, str)]
+    refuse([f"{what} {own!r}: write {example}, or a list of such texts" for own in wrong])
+    return tuple(own for own in found if isinstance(own, str))

@@ -182,7 +182,7 @@ class RuntimeModule(Protocol):
         """Write the deployable artifact of the fitted model into `folder`; return facts for the record.
 
         Args:
-            calibration: training examples (about 200), for ranges of activations and for parity.
+            calibration: training examples (500 at most), for ranges of activations and for parity.
             validation: the validation part, where a runtime must choose among its own ways
                 (`onnx-int8`); the test part is never seen here.
         Raises:

@@ -43,7 +43,7 @@ def on_files(files: Files, config: Any) -> Files:
 
     add("suite.schema.json", json.dumps(suite_schema(), indent=2))
     add("api.md", api_page())
-    add("llms.txt", (ROOT / "llms.txt").read_text(encoding="utf-8"))
+    add("llms.txt", LINK.sub(_for_programs, (ROOT / "llms.txt").read_text(encoding="utf-8")))
     for name in PROJECT:
         text = (ROOT / name).read_text(encoding="utf-8")
         add(f"project/{name}", text)
@@ -51,6 +51,12 @@ def on_files(files: Files, config: Any) -> Files:
     for page in sorted((ROOT / "docs").glob("*.md")):
         _copied(page.read_text(encoding="utf-8"), page, add)
     return files
+
+
+def _for_programs(match: re.Match[str]) -> str:
+    """A link of llms.txt as it leads inside the site, which has a page for what stands in code."""
+    made = {"harness/api.py": "api.md", "harness/suite/schema.py": "suite.schema.json"}
+    return f"{match[1]}{made.get(match[2]) or _place(match[2], ROOT / 'llms.txt')}{match[4]}"
 
 
 def on_page_markdown(markdown: str, page: Any, config: Any, files: Files) -> str:

@@ -82,6 +82,22 @@ def test_mistakes_in_a_mapping_are_said_of_its_keys(tmp_path: Path, monkeypatch:
     assert len(caught.value.mistakes) == 6 and list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize("lacking", ["name", "task", "data"])
+def test_a_key_that_is_missing_is_not_said_of_another(lacking: str) -> None:
+    """Of a suite without a name it was said of `task`, of an empty one of `folder`."""
+    with pytest.raises(SuiteError) as caught:
+        harness.load_suite({key: own for key, own in SUITE.items() if key != lacking})
+    assert caught.value.mistakes == (f"`{lacking}` is missing: add it",)
+    assert caught.value.__cause__ is None, "nor is a file told of that is gone"
+
+
+@pytest.mark.parametrize("suite", [None, [SUITE], "name: digits\ntask: image_classification\n"])
+def test_what_is_no_suite_is_refused_with_what_is_one(suite: Any) -> None:
+    for ask in (harness.load_suite, harness.plan, harness.run):
+        with pytest.raises(SuiteError, match="is no suite: give a file's path, or a mapping"):
+            ask(suite)
+
+
 def test_what_python_holds_and_a_suite_cannot_is_refused_with_how_to_write_it() -> None:
     candidates = {"net": {"model": build_net}, "lr": LogisticRegression, "x": {"model": object()}}
     with pytest.raises(SuiteError) as caught:
@@ -163,6 +179,41 @@ def test_one_text_is_one_limit_and_one_override(run: harness.Run) -> None:
     assert run.recommend("latency_p99_ms <= 1") == run.recommend(["latency_p99_ms <= 1"])
     assert harness.load_suite(SUITE, "training.epochs=2").training.epochs == 2
     assert len(harness.plan(SUITE, overrides="training.seeds=[0,1]").trials) > len(harness.plan(SUITE).trials)
+
+
+def test_no_limits_may_be_written_as_none_and_what_is_no_text_is_refused(run: harness.Run) -> None:
+    assert run.recommend(None) == run.recommend()  # type: ignore[arg-type]
+    assert harness.load_suite(SUITE, None) == harness.load_suite(SUITE)  # type: ignore[arg-type]
+    with pytest.raises(SuiteError, match='where 5: write "latency_p99_ms <= 5", or a list of such texts'):
+        run.recommend(["accuracy >= 0.5", 5])  # type: ignore[list-item]
+    with pytest.raises(SuiteError, match="where {'latency_p99_ms': 5}: write"):
+        run.recommend({"latency_p99_ms": 5})  # type: ignore[arg-type]
+
+
+def test_a_name_that_is_not_there_is_answered_with_the_nearest(run: harness.Run) -> None:
+    for ask, name, near in (
+        (run.predictions, "smal_cnn", "small_cnn/onnx"),
+        (run.history, "smal_cnn", "small_cnn"),
+        (run.load_curve, "smal_cnn/onnx", "small_cnn/onnx"),
+        (run.load_curve, "small_cnn", None),
+    ):
+        said = f"did you mean `{near}`" if near else "it holds .*small_cnn/onnx"
+        with pytest.raises(HarnessError, match=said):
+            ask(name)
+    with pytest.raises(HarnessError, match="small_cnn/onx: no stored answers .*`small_cnn/onnx`"):
+        run.predictions("small_cnn", "onx")
+    with pytest.raises(HarnessError, match="small_cnn/onnx is a variant of another runtime than torch"):
+        run.predictions("small_cnn/onnx", "torch")
+
+
+def test_answers_name_their_classes_and_curves_are_found_by_a_variants_name(tmp_path: Path) -> None:
+    whole = [replace(r, trial=replace(r.trial, train_size=None)) for r in make_records(sizes=(10000,))]
+    made = harness.Run(make_run(tmp_path, whole, make_suite(data={"name": "fashion_mnist"})))
+    answers = made.predictions("small_cnn")
+    assert len(answers.attrs["classes"]) == answers.filter(like="p_").shape[1]
+    curve = made.history("small_cnn/onnx")
+    pd.testing.assert_frame_equal(curve, made.history("small_cnn"))
+    assert curve["train_size"].dtype == float and curve["train_size"].isna().all()
 
 
 def test_deciding_again_names_all_mistakes_at_once(run: harness.Run) -> None:

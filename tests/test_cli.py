@@ -27,7 +27,7 @@ from harness.cli.text import _basis
 from harness.planning.plan import Plan
 from harness.planning.request import RunRequest
 from harness.reading import read_suite, suite_to_text
-from harness.record import Measurement, Record
+from harness.record import Measurement, Record, SuiteError
 from harness.store import runs as store
 from tests.fake_trials import chain
 
@@ -233,6 +233,27 @@ def test_lists_give_numbers_and_dates_as_data(
     ]
     better = {row["better"] for row in json.loads(call(capsys, "list", "metrics", "--json")[1])}
     assert better == {"higher", "lower"}
+
+
+def test_a_suite_that_lacks_a_package_is_not_listed_as_a_mistaken_one(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A newcomer saw `(3 mistakes: plan it to see them)` of a suite that ships."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "suites").mkdir()
+    (tmp_path / "suites" / "a.yaml").touch()
+    lacks = "suites/a.yaml:4: candidates.x.model: `xgboost:X` needs xgboost: pip install -e '.[boosting]'"
+    for said, shown in (
+        ((lacks, lacks.replace("xgboost", "catboost")), "(not installed here: pip install -e '.[boosting]')"),
+        ((lacks, "suites/a.yaml:5: name: is missing"), "(2 mistakes: plan it to see what)"),
+        (("suites/a.yaml:5: name: is missing",), "(1 mistake: plan it to see what)"),
+    ):
+
+        def read_suites(path: Path, said: tuple[str, ...] = said) -> None:
+            raise SuiteError(*said)
+
+        monkeypatch.setattr("harness.reading.read_suites", read_suites)
+        assert shown in call(capsys, "list", "suites")[1]
 
 
 def test_a_wrong_suite_exits_2_with_all_mistakes_on_stderr(

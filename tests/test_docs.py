@@ -27,7 +27,13 @@ from harness.results import (
 
 ROOT = Path(__file__).parent.parent
 PAGES = sorted(
-    [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("deploy/*.md"), *ROOT.glob("examples/**/*.md")]
+    [
+        *ROOT.glob("*.md"),
+        *ROOT.glob("docs/*.md"),
+        *ROOT.glob("deploy/*.md"),
+        *ROOT.glob("examples/**/*.md"),
+        ROOT / "llms.txt",
+    ]
 )
 LINK = re.compile(r"\[[^\]\n]*\]\(([^)\s]+)\)")
 

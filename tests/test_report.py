@@ -19,6 +19,7 @@ from harness.report.render import render, sections
 from harness.report.sections import SECTIONS
 from harness.report.sections.tradeoff import figure
 from harness.results import Estimate, Recommendation, Row, Tradeoff
+from harness.store.run_folder import RunFolder
 from tests.report_samples import WORLD, Made, make_records, make_run, make_suite
 
 SMALL = (Made("small_cnn", 0.884, 0.31, 60, 131_000), Made("vit", 0.812, 1.04, 100, 460_000))
@@ -197,6 +198,23 @@ def test_how_to_reproduce_names_command_commit_and_checksum(evidence: Evidence) 
     assert made is not None
     for words in ("python -m harness run", "0123456789ab", "c0ffeec0ffeec0ff"):
         assert words in made.html
+
+
+def test_commands_of_a_page_find_a_run_that_lies_elsewhere(evidence: Evidence, tmp_path: Path) -> None:
+    """A page of `--out /elsewhere` named runs in results/: `run` would have made all of it again."""
+
+    def page(home: Path) -> str:
+        run = RunFolder(str(home / "made_up" / "20260101-120000-ab12cd34"))
+        made = SECTIONS["reproduce"](replace(evidence, run=run))
+        assert made is not None
+        return made.markdown
+
+    usual, there = page(tmp_path / "results"), page(tmp_path / "there")
+    assert "harness run results/made_up/20260101-120000-ab12cd34/suite.yaml\n" in usual
+    assert str(tmp_path) not in usual and "harness report made_up/20260101-120000-ab12cd34\n" in usual
+    place = f"{tmp_path}/there/made_up/20260101-120000-ab12cd34"
+    assert f"harness run {place}/suite.yaml --out {tmp_path}/there\n" in there
+    assert f"harness report {place}\n" in there and f"harness recommend {place} --" in there
 
 
 def test_the_markdown_fits_a_pull_request(evidence: Evidence) -> None:

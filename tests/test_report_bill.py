@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import re
 from collections.abc import Mapping
 from dataclasses import replace
@@ -10,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from harness.analysis.cost import price_of
 from harness.report import gather
 from harness.report import numbers as n
 from harness.report.evidence import Evidence
@@ -17,6 +19,7 @@ from harness.report.money_words import made_of
 from harness.report.sections import SECTIONS
 from harness.report.sections.tradeoff import pairs
 from harness.report.switches import flip_sentence
+from harness.suite.schema import Machine
 from tests.report_samples import WORLD, Made, make_records, make_run, make_suite
 
 HOUR = 0.08925
@@ -155,6 +158,17 @@ def test_page_one_says_enough_of_a_bill_to_work_it_out_by_hand(tmp_path: Path) -
     assert month == pytest.approx(machines * price * 730, abs=0.5)
     assert million == pytest.approx(month / requests, rel=0.01)
     assert requests == pytest.approx(2000 * 3600 * 730 / 1e6, rel=1e-3)
+
+
+def test_page_one_says_how_old_a_list_price_is(evidence: Evidence) -> None:
+    """The README calls 90 days a warning: a bill by a price of 547 days had none on page one."""
+    day = price_of(evidence.suite.machine)
+    assert day is not None and day.as_of is not None and day.as_of < dt.date(2026, 1, 1)
+    found = SECTIONS["verdict"](evidence)
+    assert found is not None and re.search(r"an hour.*; a list price \d+ days old", found.markdown)
+    own = evidence.suite.model_copy(update={"machine": Machine(usd_per_hour=0.09)})
+    page = SECTIONS["verdict"](replace(evidence, suite=own))
+    assert page is not None and "days old" not in page.markdown
 
 
 def test_a_floor_is_said_to_be_one_on_page_one_and_under_the_table(tmp_path: Path) -> None:

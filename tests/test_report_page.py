@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 import harness.report
+from harness.report.blocks import Cell, Column, Table, section
 from harness.report.glossary import GLOSSARY, meaning, terms_in
 from harness.report.pictures import told
 from harness.report.plots import Line
@@ -42,6 +43,23 @@ def test_every_colour_of_text_has_the_contrast_that_wcag_aa_asks_for(mode: int) 
         light, dark = sorted((luminance(colours[name]), luminance(colours[ground])), reverse=True)
         assert (light + 0.05) / (dark + 0.05) >= 4.5, f"{name} on {ground}"
     assert "color: var(--faint)" not in CSS.replace("border-color: var(--faint)", "")
+
+
+def test_on_paper_nothing_in_a_table_is_larger_than_its_figures() -> None:
+    """Intervals kept their size of the screen: 9.4 points beside figures of 7.5."""
+    paper = CSS.split("@media print {")[1]
+    rule = re.search(r"([^{};]*table \.ci[^{]*)\{ font-size: ([\d.]+)em; \}", paper)
+    assert rule is not None and float(rule[2]) < 1
+    assert all(part in rule[1] for part in ("table .pill", "thead th", "td.num.muted"))
+
+
+def test_words_in_the_place_of_an_interval_do_not_widen_a_column() -> None:
+    """Three of five candidates were out of sight: `no interval (one class lies wholly beyond the other)`."""
+    cells = (Cell("0.99", "no interval (one class lies wholly beyond the other)"), Cell("0.98", "0.95–1.00"))
+    made = section("x", [Table((Column("a"), Column("b")), (cells,))])
+    assert made is not None
+    assert '<span class="ci words">no interval' in made.html and '<span class="ci">0.95' in made.html
+    assert re.search(r"\.ci\.words \{[^}]*white-space: normal", CSS)
 
 
 def test_the_words_for_a_picture_say_what_is_seen_in_it() -> None:

@@ -11,10 +11,12 @@ import pytest
 from harness.analysis.stats import beyond
 from harness.report import gather
 from harness.report import numbers as n
+from harness.report.blocks import Bullets
 from harness.report.evidence import Evidence
 from harness.report.sections import SECTIONS
 from harness.report.sections.answer import answers
 from harness.report.sections.catching_up import Race, _said, races
+from harness.report.sections.serving import remarks
 from harness.report.switches import flip_sentence
 from harness.report.wording import BROKEN, SURENESS, broken, in_vain, sureness
 from harness.results import Estimate
@@ -151,6 +153,49 @@ def test_what_could_reverse_the_decision_stands_before_the_figures(evidence: Evi
     page = SECTIONS["verdict"](replace(evidence, planned={"missing": "train"}))
     assert page is not None
     assert page.html.index("What could reverse it") < page.html.index('class="tiles"')
+
+
+def test_page_one_leaves_out_what_takes_a_limit_many_times_tighter(evidence: Evidence) -> None:
+    """A clear call was to be reversed by a p99 of 0.034 ms where 10 are allowed."""
+    flip = {"what": "limit on latency_p99_ms", "at": 0.0344, "unit": "", "then": "no variant"}
+    price = {"what": "price", "at": 0.2, "unit": "USD/h", "then": "b", "factor": 2.2}
+    found = replace(evidence.recommendation, flips=({**flip, "factor": 0.00344}, price))
+    shown = replace(evidence, recommendation=found)
+    page, whole = (SECTIONS[name](shown) for name in ("verdict", "flips"))
+    assert page is not None and "0.0344" not in page.html and "per machine-hour (2.2 times" in page.html
+    assert whole is not None and "0.0344" in whole.html
+
+
+def test_a_limit_that_the_choice_keeps_by_far_is_said_to_move_what_a_machine_carries(
+    tmp_path: Path,
+) -> None:
+    """The choice with a p99 of 0.6 ms was to be another below 4.33 ms, and nothing said why."""
+    limits = [*VALUE["constraints"], "latency_p99_ms <= 500"]
+    suite = make_suite(WORLD[:3], decision={**VALUE, "constraints": limits})
+    records = make_records(WORLD[:3], seeds=(0, 1), rounds=2)
+    evidence = gather(make_run(tmp_path, records, suite, files=False))
+    cell = evidence.chosen.estimates["latency_p99_ms"] if evidence.chosen else Estimate(None)
+    which = evidence.limit_on("latency_p99_ms")
+    assert cell.high is not None and which is not None
+    flip = {"what": "limit on latency_p99_ms", "unit": "", "then": "b", "factor": 0.9}
+    between = (cell.high + which.limit) / 2
+    assert flip_sentence(evidence, {**flip, "at": between}).endswith(
+        "the choice would be b, as a machine then carries fewer requests."
+    )
+    assert flip_sentence(evidence, {**flip, "at": cell.high * 0.9}).endswith("the choice would be b.")
+
+
+def test_what_is_the_same_of_several_figures_is_said_once(evidence: Evidence) -> None:
+    note, names = (
+        "drifted 24% between the halves of a run (1 of 2 rounds)",
+        ("latency_p50_ms", "latency_p99_ms"),
+    )
+    row = evidence.rows[0]
+    cells = {**row.estimates, **{name: replace(row.estimates[name], note=note) for name in names}}
+    table = replace(evidence.tradeoff, rows=(replace(row, estimates=cells),))
+    (made,) = remarks(replace(evidence, tradeoff=table), names)
+    assert isinstance(made, Bullets) and len(made.items) == 1
+    assert str(made.items[0][0]).startswith("p50 latency and p99 latency: drifted 24")
 
 
 def test_a_question_of_int8_is_answered_by_what_it_costs_and_buys(evidence: Evidence) -> None:

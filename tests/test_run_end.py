@@ -22,7 +22,13 @@ from harness.report import gather, pdf, render, summary_text, write_report
 from harness.report.evidence import Evidence
 from harness.report.pdf import _page_one, find_browser, print_page_one
 from harness.report.sections import SECTIONS
-from harness.report.terminal import _beyond, _other_terms, next_commands, terminal_summary
+from harness.report.terminal import (
+    _beyond,
+    next_commands,
+    other_terms,
+    recommendation_text,
+    terminal_summary,
+)
 from harness.results import Recommendation
 from harness.running import ending
 from harness.running.smoke import smoke, smoke_text
@@ -57,7 +63,7 @@ def test_another_limit_is_suggested_where_it_changes_the_answer(tmp_path: Path) 
     limited = suite.decision.model_copy(update={"constraints": ("latency_p99_ms <= 60",)})
     suite = suite.model_copy(update={"decision": limited})
     run = make_run(tmp_path, make_records(WORLD[:3], seeds=(0, 1)), suite, files=False)
-    command, why = _other_terms(gather(run).recommendation, "recommend x", suite)
+    command, why = other_terms(gather(run).recommendation, "recommend x", suite)
     found = re.fullmatch(r"recommend x --where '(latency_p99_ms <= [\d.]+)'", command)
     assert found is not None
     again = decide(run, [found[1]])
@@ -72,14 +78,14 @@ def test_where_nobody_may_be_chosen_the_hardest_limit_is_widened() -> None:
     nobody = Recommendation(
         "none_feasible", None, None, constraints=tuple(keeps), nearest={"variant": "a", "keeps": keeps}
     )
-    assert _other_terms(nobody, "recommend x", None)[0] == "recommend x --where 'latency_p99_ms <= 5.5'"
+    assert other_terms(nobody, "recommend x", None)[0] == "recommend x --where 'latency_p99_ms <= 5.5'"
 
 
 def test_more_traffic_is_suggested_only_where_traffic_counts() -> None:
-    assert "--set decision.traffic.qps=" in _other_terms(CHOICE, "recommend x", make_suite(WORLD[:1]))[0]
+    assert "--set decision.traffic.qps=" in other_terms(CHOICE, "recommend x", make_suite(WORLD[:1]))[0]
     for objective in ("maximize accuracy", "minimize latency_p50_ms"):
         free = make_suite(WORLD[:1], decision={"objective": objective})
-        assert _other_terms(CHOICE, "recommend x", free)[0] == "recommend x --where 'latency_p50_ms <= 1'"
+        assert other_terms(CHOICE, "recommend x", free)[0] == "recommend x --where 'latency_p50_ms <= 1'"
 
 
 @pytest.mark.parametrize(
@@ -244,3 +250,13 @@ def test_page_one_is_printed_again_only_when_the_report_or_the_print_changed(tmp
     assert second != first and not target.read_bytes().endswith(b"another's")
     page.write_text(page.read_text().replace("one", "two"))
     assert when() != second
+
+
+def test_deciding_again_says_what_would_change_it_in_sentences(tmp_path: Path) -> None:
+    """`It would change with limit on accuracy at 0.961, then no variant`."""
+    e = gather(make_run(tmp_path, make_records(WORLD[:2]), make_suite(WORLD[:2]), files=False))
+    limit = {"what": "limit on accuracy", "at": 0.961, "unit": "", "then": "no variant", "factor": 1.1}
+    load = {"what": "traffic", "at": 1030.0, "unit": "requests/s", "then": "a/onnx", "factor": 1.03}
+    said = recommendation_text(replace(e.recommendation, flips=(limit, load)), e.tradeoff)  # type: ignore[arg-type]
+    assert "With a limit on accuracy of 0.961, no variant could be chosen.\n" in said
+    assert "Above 1,030 requests/s (traffic), the choice would be a/onnx." in said

@@ -8,12 +8,14 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from harness.analysis.joint import SEED_SPREAD, is_spread_unknown
 from harness.analysis.stats import Array, num_draws
 from harness.reasons import of_failure
 from harness.record import Record, Variant
 from harness.results import Estimate
 from harness.spread import Spread
+
+ALONE = "one seed, no interval"
+"""The note of a figure of quality whose spread nothing tells."""
 
 
 @dataclass
@@ -22,7 +24,6 @@ class Beliefs:
 
     Args:
         draws: metric → (num_draws, rows), NaN without a number.
-        assumed: what was assumed of a spread that nothing tells → metrics.
         race: (rows,) `in_the_race`, less those that `still_racing` takes out.
     """
 
@@ -34,7 +35,6 @@ class Beliefs:
     training_failures: dict[Variant, str] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
     one_launch: list[str] = field(default_factory=list)
-    assumed: dict[str, list[str]] = field(default_factory=dict)
     machine_class: str = ""
     race: tuple[bool, ...] = ()
     spreads: dict[str, Spread] = field(default_factory=dict)
@@ -118,12 +118,3 @@ def missing(groups: Sequence[Sequence[Record]], notes: Iterable[str]) -> Estimat
             if record.status == "failed" and record.failure:
                 return Estimate(None, note=of_failure(record.failure.reason))
     return Estimate(None, note="not measured")
-
-
-def assumed_spread(beliefs: Beliefs, name: str, tables: Sequence[Array], what: str, spread: float) -> float:
-    """The spread where one has to be assumed, which is noted for the warnings; else 0."""
-    if not tables or not is_spread_unknown(tables):
-        return 0.0
-    share = SEED_SPREAD if what == "seeds" else spread
-    beliefs.assumed.setdefault(f"{what} differ by {100 * share:.0f} %", []).append(name)
-    return spread

@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from harness.analysis.beliefs import Beliefs, assumed_spread, missing, store, store_with_zero
+from harness.analysis.beliefs import ALONE, Beliefs, missing, store, store_with_zero
 from harness.analysis.criteria import decides, limits_of
 from harness.analysis.example_draws import Behind
 from harness.analysis.folds import (
@@ -22,7 +22,7 @@ from harness.analysis.folds import (
 )
 from harness.analysis.heavy_tails import heaviest, said_of
 from harness.analysis.index import RecordIndex
-from harness.analysis.joint import LAUNCH_SD, SEED_SPREAD, launch_draws, quality_draws
+from harness.analysis.joint import LAUNCH_SD, SEED_SPREAD, is_spread_unknown, launch_draws, quality_draws
 from harness.analysis.launches import headline, launch_values, unlike_rounds
 from harness.analysis.loads import Loads, beside_mean
 from harness.analysis.predictions import NotComparableError, ScoreReader, Scores
@@ -82,9 +82,6 @@ def gather(
         beliefs.race = left
         add(limited)
     add(n for n in every if n not in limited)
-    if beliefs.assumed:
-        said = "; ".join(f"that {what} ({', '.join(names)})" for what, names in beliefs.assumed.items())
-        beliefs.warnings.append(f"one seed tells no spread: probabilities assume {said}")
     if beliefs.one_launch:
         named = ", ".join(sorted(beliefs.one_launch, key=_column))
         beliefs.warnings.append(
@@ -223,7 +220,7 @@ def _add_quality(
     numbers = list(dict.fromkeys(told.seeds[k] for k in order))
     groups = [numbers.index(told.seeds[k]) for k in tables]
     found = list(tables.values())
-    assumed = assumed_spread(beliefs, name, found, "seeds", _spread_of(found))
+    assumed = _spread_of(found) if is_spread_unknown(found) else 0.0
     share = (entry.low, entry.high) == (0.0, 1.0)
     rng = generator(suite.seed, "draws", name)
     stood = [told.behind.get(k, Behind()) for k in tables]
@@ -282,7 +279,7 @@ def _df(table: Array, folded: bool = False) -> tuple[float | None, str]:
     if folded and num_examples > 1:
         return float(num_examples - 1), ""
     if num_seeds == 1 and num_examples == 1:
-        return None, "one seed, no interval"
+        return None, ALONE
     if num_seeds == 1:
         return float(num_examples - 1), "one seed: holds for this checkpoint only"
     return float(num_seeds - 1), ""
@@ -312,7 +309,7 @@ def _add_fitted(beliefs: Beliefs, index: RecordIndex, name: str, suite: Suite) -
     tables = [scale(c) for c in columns.values()]
     # Size and FLOPs are what they are; how long a training takes is not.
     takes = log and name == "train_seconds"
-    assumed = assumed_spread(beliefs, name, tables, "trainings", LAUNCH_SD) if takes else 0.0
+    assumed = LAUNCH_SD if takes and is_spread_unknown(tables) else 0.0
     draw = (
         quality_draws(tables, groups, generator(suite.seed, "draws", name), beliefs.num_draws, assumed, first)
         if tables

@@ -95,7 +95,8 @@ def _seed_warnings(beliefs: Beliefs, score: Mapping[tuple[Variant, int | None], 
     if not several and {row.candidate for row in single} == {row.candidate for row in beliefs.rows}:
         return ["one seed: every statement on quality is about these checkpoints, not the architectures"]
     names = sorted({row.name if row.candidate in several else row.candidate for row in single})
-    return [f"one seed of {', '.join(names)}: what is said of them is about that checkpoint only"]
+    whose = "it is about that checkpoint" if len(names) == 1 else "them is about these checkpoints"
+    return [f"one seed of {', '.join(names)}: what is said of {whose} only"]
 
 
 def _export_faults(beliefs: Beliefs, score: Mapping[tuple[Variant, int | None], list[Record]]) -> list[str]:

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from harness.analysis.beliefs import ALONE
 from harness.analysis.criteria import goal_of, limits_of, merge_constraints, vain_terms
 from harness.analysis.duels import Verdict, keep_verdicts, stored_verdicts
 from harness.analysis.explain import (
@@ -28,6 +29,7 @@ from harness.analysis.explain import (
     why_not_likeliest,
 )
 from harness.analysis.flips import find_flips
+from harness.analysis.joint import LAUNCH_SD, SEED_SPREAD
 from harness.analysis.later import can_wait, with_costs_later
 from harness.analysis.outputs import (
     stored_evidence,
@@ -104,7 +106,7 @@ def answer(question: Question, flips: bool = True) -> Recommendation:
     common: dict[str, Any] = {
         "objective": goal.text if goal.is_metric else f"{goal.text} ({goal.expression.text})",
         "constraints": tuple(str(c) for c in limits),
-        "warnings": table.warnings,
+        "warnings": (*_assumed(table, (*goal.metrics, *(c.metric for c in limits))), *table.warnings),
         "confidence": choice.terms.confidence,
         "broken_limit": choice.terms.broken_limit,
     }
@@ -125,7 +127,7 @@ def answer(question: Question, flips: bool = True) -> Recommendation:
         return Recommendation("not_enough_evidence", None, None, so_far=ahead, reasons=reasons, **common)
     k, tied = choice.named, choice.tied
     beside = not_surely_better(table, k, goal)  # first: a terminal shows the first few
-    common["warnings"] = (*beside, *table.warnings, *_not_its_own(table.rows[k]))
+    common["warnings"] = (*beside, *common["warnings"], *_not_its_own(table.rows[k]))
     named = why_named(table, choice, question.duels) if len(tied) > 1 else Named(k)
     lead = choice.lead_of(k)
     return Recommendation(
@@ -286,3 +288,18 @@ def _not_its_own(row: Row) -> list[str]:
         f"{row.variant} has its reference's quality, which it answers like, and was not scored itself: run "
         "the suite with these limits and --until-decided, or --exhaustive, before it is shipped"
     ]
+
+
+def _assumed(table: Tradeoff, deciding: Sequence[str]) -> list[str]:
+    """What was assumed of a spread that nothing tells, of metrics that decide: the others bear on nothing."""
+    found: dict[str, list[str]] = {}
+    for name in dict.fromkeys(n for n in deciding if n in table.draws):
+        cells = [row.estimates[name] for row in table.rows]
+        if any(cell.low is not None for cell in cells):
+            continue
+        if any(cell.n == 1 and ALONE in cell.note for cell in cells):
+            found.setdefault(f"seeds differ by {100 * SEED_SPREAD:.0f} %", []).append(name)
+        elif name == "train_seconds" and any(cell.n == 1 for cell in cells):
+            found.setdefault(f"trainings differ by {100 * LAUNCH_SD:.0f} %", []).append(name)
+    said = "; ".join(f"that {what} ({', '.join(names)})" for what, names in found.items())
+    return [f"one seed tells no spread: probabilities assume {said}"] if said else []

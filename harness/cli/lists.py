@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
 from harness.cli.text import table_text
-from harness.codec import JsonObject
+from harness.codec import Json, JsonObject
 from harness.reading.components import description, table
 from harness.record import HarnessError, SuiteError
 from harness.store.runs import RunFolder, list_runs
@@ -50,7 +51,8 @@ def list_metrics(out: str) -> list[JsonObject]:
 
 
 def list_suites(out: str) -> list[JsonObject]:
-    """Suite files in `suites/` and here, with their questions, or how many mistakes there are in them."""
+    """Suite files in `suites/` and here, with their questions, or how many mistakes there are in them; where
+    all of these are packages that are not installed, how they are."""
     from harness.reading import read_suites
 
     rows: list[JsonObject] = []
@@ -59,7 +61,9 @@ def list_suites(out: str) -> list[JsonObject]:
             suite = next(iter(read_suites(path).values()))
         except SuiteError as error:
             if path.parent != Path():
-                rows.append({"file": str(path), "question": None, "mistakes": len(error.mistakes)})
+                cures = [re.search(r"needs .*: (pip install .*)", said) for said in error.mistakes]
+                needs: dict[str, Json] = {"needs": cures[0][1]} if all(cures) and cures[0] else {}
+                rows.append({"file": str(path), "question": None, "mistakes": len(error.mistakes), **needs})
         else:
             rows.append({"file": str(path), "question": suite.question, "mistakes": 0})
     return rows
@@ -95,8 +99,10 @@ def _said_of_run(row: JsonObject) -> JsonObject:
 
 
 def _said_of_suite(row: JsonObject) -> JsonObject:
-    mistakes = f"({row['mistakes']} mistakes: plan it to see them)"
-    return {"file": row["file"], "question": mistakes if row["mistakes"] else row["question"]}
+    wrong = f"({row['mistakes']} mistake{'s' * (row['mistakes'] != 1)}: plan it to see what)"
+    if "needs" in row:
+        wrong = f"(not installed here: {row['needs']})"
+    return {"file": row["file"], "question": wrong if row["mistakes"] else row["question"]}
 
 
 _SAID: Mapping[str, Callable[[JsonObject], JsonObject]] = {

@@ -88,16 +88,17 @@ class Price:
         return " ".join(part for part in (self.name, self.region, self.term) if part)
 
     def age(self, today: dt.date | None = None) -> str:
-        """How old the price is, in words: `of 2025-06-01, 545 days old: check it`; empty for one's own."""
+        """How old the price is, in words, with the cure; empty for one's own."""
         if self.as_of is None:
             return ""
-        days = ((today or dt.date.today()) - self.as_of).days
-        old = (
-            f", {days} days old: run python -m harness prices update, or set machine.usd_per_hour"
-            if days > STALE_DAYS
-            else ""
-        )
-        return f"of {self.as_of.isoformat()}{old}"
+        days = self.stale_days(today)
+        cure = "run python -m harness prices update, or set machine.usd_per_hour"
+        return f"of {self.as_of.isoformat()}{f', {days} days old: {cure}' if days else ''}"
+
+    def stale_days(self, today: dt.date | None = None) -> int:
+        """How many days old, of a price that is to be looked up again; else 0."""
+        days = ((today or dt.date.today()) - self.as_of).days if self.as_of else 0
+        return days if days > STALE_DAYS else 0
 
 
 def own_prices() -> Path:

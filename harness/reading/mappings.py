@@ -18,25 +18,29 @@ MOST_SHOWN = 60
 
 
 @contextmanager
-def as_file(suite: Mapping[str, object] | Suite) -> Iterator[Path]:
-    """The file that the suite would be, for as long as it is read and run; its paths are relative to the
-    working directory.
+def as_file(suite: object) -> Iterator[Path]:
+    """The file that a mapping, or a suite that was read, would be, for as long as it is read and run; its
+    paths are relative to the working directory.
 
     Raises:
-        SuiteError: with values that no suite can hold; what is wrong in the file is raised again as mistakes
-            of the keys, `candidates.cnn.model: what, and the cure`.
+        SuiteError: it is neither; with values that no suite can hold; what is wrong in the file is raised
+            again as mistakes of the keys, `candidates.cnn.model: what, and the cure`.
     """
     import yaml
 
     here = Path.cwd()
     if isinstance(suite, Suite):
         data: dict[str, Json] = suite.model_dump(mode="json", by_alias=True)
+    elif not isinstance(suite, Mapping):
+        what = "a text of several lines" if isinstance(suite, str) else f"`{_shown(suite)}`"
+        raise SuiteError(f"{what} is no suite: give a file's path, or a mapping as `yaml.safe_load` makes it")
     else:
         mistakes: list[str] = []
         data = {str(key): _plain(value, (str(key),), mistakes) for key, value in suite.items()}
         if mistakes:
             raise SuiteError(*mistakes)
-    data["folder"] = data.get("folder") or str(here)
+    # First: what is said of the first line is said of the whole.
+    data = {"folder": data.pop("folder", None) or str(here), **data}
     if isinstance(base := data.get("extends"), str):
         data["extends"] = str(here / base)
     with tempfile.TemporaryDirectory(prefix="harness-suite-") as folder:
@@ -47,7 +51,7 @@ def as_file(suite: Mapping[str, object] | Suite) -> Iterator[Path]:
             yield file
         except SuiteError as error:
             keys = _keys_by_line(text, file)
-            raise SuiteError(*(_of_keys(said, file, keys) for said in error.mistakes)) from error
+            raise SuiteError(*(_of_keys(said, file, keys) for said in error.mistakes)) from None
 
 
 def _plain(value: object, path: Path_, mistakes: list[str]) -> Json:
@@ -62,10 +66,13 @@ def _plain(value: object, path: Path_, mistakes: list[str]) -> Json:
         return {str(key): _plain(own, (*path, str(key)), mistakes) for key, own in value.items()}
     if isinstance(value, Sequence) and not isinstance(value, bytes):
         return [_plain(own, path, mistakes) for own in value]
-    shown = repr(value).partition("\n")[0]
-    shown = shown if len(shown) <= MOST_SHOWN else f"{shown[: MOST_SHOWN - 1]}…"
-    mistakes.append(f"{dotted(path)}: `{shown}` cannot stand in a suite: {_cure(value)}")
+    mistakes.append(f"{dotted(path)}: `{_shown(value)}` cannot stand in a suite: {_cure(value)}")
     return None
+
+
+def _shown(value: object) -> str:
+    shown = repr(value).partition("\n")[0]
+    return shown if len(shown) <= MOST_SHOWN else f"{shown[: MOST_SHOWN - 1]}…"
 
 
 def _cure(value: object) -> str:
@@ -100,7 +107,7 @@ def _keys_by_line(text: str, file: Path) -> dict[int, str]:
 
     if tree is not None:
         walk(tree, ())
-    return found
+    return {line: key for line, key in found.items() if line > 1}
 
 
 def _of_keys(mistake: str, file: Path, keys: Mapping[int, str]) -> str:

@@ -76,6 +76,13 @@ class Evidence:
         )
 
     @property
+    def asked_as(self) -> str:
+        """The run as commands find it: by name in results/, elsewhere by its place."""
+        home = self.run.url.rstrip("/").rsplit("/", 2)[0]
+        is_usual = self.run.is_local and home.rpartition("/")[2] == "results"
+        return f"{self.run.suite_name}/{self.run.id}" if is_usual else self.run.url
+
+    @property
     def known(self) -> MetricTable:
         """The metrics there are, those that the suite declares among them."""
         return metrics_of(self.suite)

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from harness.analysis.cost import SECONDS_PER_MONTH, price_of
 from harness.analysis.instances import instances
+from harness.costs import Price
 from harness.figures import short
 from harness.reasons import Reason, reason_of
 from harness.record import SuiteError
@@ -28,10 +29,11 @@ def made_of(e: Evidence, row: Row, name: str, whole: bool = True) -> str:
     if name not in (MILLION, MONTH) or cell is None or cell.value is None:
         return ""
     machines, *parts = cell.note.split("; ")
-    price = None if is_elsewhere(row.runtime) else _usd_per_hour(e, row)
+    price = None if is_elsewhere(row.runtime) else _price(e, row)
     if price is not None:
         counted, comma, beside = machines.partition(",")
-        machines = f"{counted} at ${short(price)} an hour{comma}{beside}"
+        machines = f"{counted} at ${short(price.usd_per_hour)} an hour{comma}{beside}"
+        parts[:0] = [f"a list price {days} days old"] if (days := price.stale_days()) else []
     said = [machines, *(_said(part) for part in parts)] if whole else []
     if name == MILLION:
         requests = e.suite.decision.traffic.mean * SECONDS_PER_MONTH / 1e6
@@ -72,13 +74,12 @@ def _said(part: str) -> str:
     return f"a {part}" if reason_of(part) in (Reason.FLOOR, Reason.CEILING) else part
 
 
-def _usd_per_hour(e: Evidence, row: Row) -> float | None:
-    """The price of the machine that the row is billed on; None where the suite has none."""
+def _price(e: Evidence, row: Row) -> Price | None:
+    """Of the machine that the row is billed on; None where the suite has none."""
     if e.suite.machines:
-        found = {i.name: i.price.usd_per_hour for i in instances(e.suite, e.tradeoff.machine_class)}
+        found = {i.name: i.price for i in instances(e.suite, e.tradeoff.machine_class)}
         return found.get(row.machine)
     try:
-        price = price_of(e.suite.machine)
+        return price_of(e.suite.machine)
     except SuiteError:
         return None
-    return None if price is None else price.usd_per_hour

@@ -116,10 +116,11 @@ def _of_measured(found: Overview, goal: DecisionObjective, count: int) -> list[s
     if all(name == found.for_all for name in found.for_each.values()):
         lines.append("One for each would be the same: it is the choice on every set.")
     elif found.mean_cost is not None:
+        lost = f"{_loss(max(found.mean_cost, 0.0), goal, found)} of {n.label(goal.subject)}"
         luck = f"; on {len(found.undecided)} of them the two are not told apart, so part of that is luck"
         lines.append(
             f"One for each: {n.listed(chosen)}. Taking {found.for_all} everywhere instead costs "
-            f"{_loss(max(found.mean_cost, 0.0), goal, found)} in the mean of the sets"
+            f"{lost} in the mean of the sets"
             f"{luck if found.undecided and len(chosen) > 1 else ''}."
         )
     return [*lines, *_effort(found, len(chosen))]
@@ -146,7 +147,11 @@ def answer(found: Overview, goal: DecisionObjective) -> list[Block]:
         tiles = [Tile("for all", found.for_all)]
         if found.mean_cost is not None:
             tiles.append(
-                Tile("costs against one for each", _loss(max(found.mean_cost, 0.0), goal, found), "mean")
+                Tile(
+                    f"{n.label(goal.subject)} given up against one for each",
+                    _loss(max(found.mean_cost, 0.0), goal, found),
+                    "mean",
+                )
             )
         blocks.append(Tiles(tuple(tiles)))
     blocks.append(text(few_words(len(found.measured), len(found.standings)), kind="note"))

@@ -76,7 +76,7 @@
     changed.textContent = moved.length
       ? `What you changed: ${moved.map(c => `${c.label[0].toLowerCase()}${c.label.slice(1)}: ${say(values[c.key])} instead of ${say(start(c))}`).join("; ")}.`
       : "Nothing is changed: these are the suite's settings.";
-    const heads = ["Variant", "P(best)", "Keeps all limits", ...(found.month ? ["Cost per month, USD"] : [])];
+    const heads = ["Variant", "Best with probability", "Keeps all limits", ...(found.month ? ["Cost per month, USD"] : [])];
     const head = make("tr"), body = make("tbody");
     heads.forEach((h, i) => head.append(make("th", h, {scope: "col", ...(i ? {class: "num"} : {})})));
     const order = p.rows.slice().sort((a, b) => (b === found.named) - (a === found.named) || found.best[b] - found.best[a] || found.feasible[b] - found.feasible[a]);

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -17,7 +17,7 @@ from harness.protocols import Metric
 from harness.reasons import SAID_ONCE, Reason
 from harness.report import numbers as n
 from harness.report.short_names import short_names
-from harness.results import Estimate, Recommendation, Row, Tradeoff
+from harness.results import Estimate, Flip, Recommendation, Row, Tradeoff
 
 if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, RenderResult
@@ -97,7 +97,7 @@ def next_commands(
 ) -> tuple[tuple[str, str], ...]:
     """Three commands and what each is for."""
     tool = "python -m harness"
-    again = _other_terms(recommendation, f"{tool} recommend {run}", suite)
+    again = other_terms(recommendation, f"{tool} recommend {run}", suite)
     shown = (f"{tool} report {run} --pdf", "the whole report on paper")
     if recommendation.choice is None and recommendation.not_compared:
         if were_ruled_out(recommendation.not_compared):
@@ -135,7 +135,7 @@ def _deciding(suite: Suite) -> list[Metric]:
     return [known[name] for name in names if name in known]
 
 
-def _other_terms(r: Recommendation, command: str, suite: Suite | None) -> tuple[str, str]:
+def other_terms(r: Recommendation, command: str, suite: Suite | None) -> tuple[str, str]:
     """A decision under other terms that is worth a look: the nearest at which the answer changes; where
     nobody may be chosen, under the limit that the nearest keeps least; else for twice the traffic, or with a
     limit on latency where no traffic counts."""
@@ -203,17 +203,21 @@ def recommendation_text(found: Recommendation, table: Tradeoff) -> str:
     """The table and the verdict as the end of `run` and the report have them, and all reasons."""
     head = "".join(part if isinstance(part, str) else part[0] for part in verdict(table, found))
     limits = f"Limits: {'; '.join(found.constraints)}." if found.constraints else "No limits."
-    flips = [f"It would change with {_flip_text(flip)}" for flip in found.flips[:5]]
+    flips = [_change(flip) for flip in found.flips[:5]]
     warnings = [f"Warning: {warning}" for warning in found.warnings]
     said = [head, f"Objective: {found.objective}. {limits}", *found.reasons, *flips, *warnings]
     return "\n".join([figures_text(table, found), *said])
 
 
-def _flip_text(flip: Mapping[str, object]) -> str:
-    where = flip.get("at")
-    number = as_written(where) if isinstance(where, (int, float)) else str(where or "")
-    at = f"{number} {flip.get('unit') or ''}".strip()
-    return f"{flip.get('what', '')} at {at}, then {flip.get('then', 'another answer')}"
+def _change(flip: Flip) -> str:
+    """A switch in the words in which it is typed: `With a limit on accuracy of 0.965 …`."""
+    from harness.report.switches import ending
+
+    what, at, unit = flip.get("what", ""), as_written(float(flip.get("at", 0.0))), flip.get("unit", "")
+    side = "Above" if flip.get("factor", 1.0) > 1 else "Below"
+    metric = what.removeprefix("limit on ")
+    where = f"With a limit on {metric} of {at}" if metric != what else f"{side} {at} {unit} ({what})"
+    return f"{where}, {ending(flip.get('then', ''))}."
 
 
 def figures_html(tradeoff: Tradeoff, recommendation: Recommendation, suite: Suite) -> str:

@@ -65,7 +65,7 @@ def basis(e: Evidence) -> str:
     kind = f" ({price.term})" if price.term and price.term != "own" else ""
     named = price.name if price.name != "own" else "the suite's own price"
     source = f", {price.source}" if price.source and price.source != "the suite" else ""
-    return f"Price: ${short(price.usd_per_hour)} per hour, {named}{where}{kind}{day}{source}. {load}."
+    return f"Price: ${short(price.usd_per_hour)} per hour, {named}{where}{kind}{source}{day}. {load}."
 
 
 def _price(e: Evidence) -> Price | None:

@@ -163,15 +163,18 @@ SELF_EVIDENT = (*SAID_ONCE, Reason.ONE_LAUNCH, Reason.NOT_MEASURED)
 
 def remarks(e: Evidence, metrics: Sequence[str]) -> list[Block]:
     """A sentence for each figure whose truth is not a number, or not the number alone."""
-    seen: dict[str, list[str]] = {}
+    seen: dict[tuple[str, str], list[str]] = {}
     for row in e.rows:
         for metric in metrics:
             found = row.estimates.get(metric)
             if found and found.note and found.reason not in SELF_EVIDENT:
-                seen.setdefault(f"{n.label(metric)}: {n.without_powers(found.note)}", []).append(row.variant)
+                seen.setdefault((metric, n.without_powers(found.note)), []).append(row.variant)
+    said: dict[tuple[str, tuple[str, ...]], list[str]] = {}
+    for (metric, note), names in seen.items():
+        said.setdefault((note, tuple(names)), []).append(n.label(metric))
     items = [
-        (f"{what}, for {n.listed(names[:6])}{_more(names)}. {meaning(what)}".strip(),)
-        for what, names in seen.items()
+        (f"{n.listed(whats)}: {note}, for {n.listed(names[:6])}{_more(names)}. {meaning(note)}".strip(),)
+        for (note, names), whats in said.items()
     ]
     return [Bullets(tuple(items))] if items else []
 

@@ -29,6 +29,7 @@ from harness.report.blocks import (
 )
 from harness.report.evidence import Evidence
 from harness.report.sections.serving import rejected_windows
+from harness.report.terminal import other_terms
 from harness.report.wording import ways_of_cutting
 
 MOST_FAILURES = 50
@@ -283,14 +284,17 @@ def reproduce(e: Evidence) -> Section | None:
     }
     if checksums:
         facts.append((f"checksum of {e.suite.data.name}", n.listed(sorted(c[:16] for c in checksums))))
-    run = shlex.quote(f"{e.run.suite_name}/{e.run.id}")
-    suite = shlex.quote(f"results/{e.run.suite_name}/{e.run.id}/suite.yaml")
+    run = shlex.quote(e.asked_as)
+    home = e.run.url.rstrip("/").rsplit("/", 2)[0]
+    is_usual = e.asked_as != e.run.url
+    suite = shlex.quote(f"results/{e.asked_as}/suite.yaml" if is_usual else f"{e.run.url}/suite.yaml")
+    other, why = other_terms(e.recommendation, f"python -m harness recommend {run}", e.suite)
     commands = [
         "# everything again; finished trials are reused",
-        f"python -m harness run {suite}",
+        f"python -m harness run {suite}{'' if is_usual else f' --out {shlex.quote(home)}'}",
         "# this report, from the records alone",
         f"python -m harness report {run}",
-        "# the decision under another limit",
-        f"python -m harness recommend {run} --where 'latency_p99_ms<=5'",
+        f"# {why}",
+        other,
     ]
     return section("How to reproduce", [DefinitionList(tuple(facts)), Preformatted("\n".join(commands))])

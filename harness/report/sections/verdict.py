@@ -30,7 +30,7 @@ from harness.report.deployed import deployed, devices
 from harness.report.evidence import Evidence
 from harness.report.money_words import MILLION, MONTH, made_of
 from harness.report.sections.answer import answers
-from harness.report.switches import flip_sentence, switches
+from harness.report.switches import flip_sentence, near_switches
 from harness.report.wording import MET, UNCERTAIN, in_vain, sureness, ways_of_cutting, where_speeds_hold
 from harness.results import Row
 from harness.suite.expression import Constraint
@@ -202,9 +202,10 @@ def nearest_row(e: Evidence) -> Row | None:
 
 
 def key_metrics(e: Evidence, most: int = 5) -> tuple[str, ...]:
-    """What a reader looks at first: the objective, the limited metrics, then quality, speed, money."""
+    """What a reader looks at first: the objective, the limited metrics, what the objective is made of, then
+    quality, speed, money."""
     wanted = [
-        e.objective_metric, *(item.metric for item in e.limits), e.quality_metric,
+        e.objective_metric, *(item.metric for item in e.limits), *e.question.goal.metrics, e.quality_metric,
         "latency_p99_ms", "latency_p50_ms", CAPACITY, "cost_per_million_usd",
         "cost_per_month_usd",
         "throughput_offline_per_s", "peak_memory_mb", "peak_gpu_memory_mb", "model_size_mb",
@@ -326,7 +327,7 @@ def _lead(e: Evidence) -> Iterator[str]:
 
 def _changes(e: Evidence) -> list[str]:
     """What would change the answer, what is still to come first."""
-    said = [flip_sentence(e, item) for item in switches(e)[:2]]
+    said = [flip_sentence(e, item) for item in near_switches(e)[:2]]
     if not e.in_progress:
         return said
     waiting = f"{n.counted(len(e.missing), 'planned trial')} of {len(e.planned)} still missing"

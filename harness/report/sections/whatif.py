@@ -201,7 +201,7 @@ def payload(e: Evidence, question: Question) -> JsonObject:
     value = suite.decision.value or ""
     valued = bool(value) and VALUE in needed
     return {
-        "run": f"{e.run.suite_name}/{e.run.id}",
+        "run": e.asked_as,
         "variants": [row.variant for row in table.rows], "models": [row.candidate for row in table.rows],
         "colours": [e.palette.colour(row.candidate) for row in table.rows],
         "choice": e.recommendation.choice,
