@@ -95,9 +95,11 @@ def test_times_are_read_as_they_are_written(tmp_path: Path, name: str) -> None:
 def test_counts_of_smaller_units_are_refused_with_the_cure(tmp_path: Path, unit: str) -> None:
     path = log(tmp_path, WRITTEN[{"ms": "milli", "us": "micro", "ns": "nano"}[unit] + "seconds"][0])
     with pytest.raises(
-        DataError, match=r"lies in the year \d+: divide milliseconds .* or write `time_unit: ms`"
-    ):
+        DataError, match=r"lies in the year \d+: divide \w+seconds by 10+, or write"
+    ) as caught:
         load(path)
+    assert cures(caught.value) == {"time_unit": unit}
+    np.testing.assert_allclose(days(load(path, **cures(caught.value))), EXACT, atol=1e-9)
 
 
 def test_a_log_by_days_and_one_by_numbers_of_days_are_cut_alike(tmp_path: Path) -> None:

@@ -40,6 +40,10 @@ MOSTLY = 0.2
 """A column in which a share of the cells from here on are numbers, and not all, is not a column of words."""
 SHOWN = 5
 FEW_WORDS = 8
+LONG = 60
+"""Signs of a cell that a message shows; what stands for nothing has fewer."""
+MANY_IN_ONE = "it holds several numbers in a cell: write each into a column of its own"
+are_several = re.compile(r"\[?\s*[-+]?\d[\d.e+-]*(?:[ ,;]+[-+]?\d[\d.e+-]*){3,}\s*\]?").fullmatch
 """More different cells than this do not all stand for nothing."""
 
 
@@ -187,6 +191,8 @@ def _number(text: str, how: Notation) -> float:
 
 def cure_of(cells: Sequence[str], how: Notation, name: str) -> str:
     """What to write in the suite for cells that are no numbers: in another notation, or no numbers at all."""
+    if all(map(are_several, cells)):
+        return f"{MANY_IN_ONE}, or leave it out of `features`"
     marks, bare = _without_marks([plain(text) for text in cells])
     several = units.one_spelling(set(marks) - {""})
     as_text = f"or `categories: [{quoted(name)}]` to take them as text"
@@ -226,7 +232,7 @@ def cure_of(cells: Sequence[str], how: Notation, name: str) -> str:
         return f"write 1 and 0 for true and false in the file, {as_text}"
     different = [text for text in dict.fromkeys(cells) if '"' not in text]
     nothing = f"`missing: [{', '.join(map(in_quotes, different))}]` if they stand for nothing, "
-    if not 0 < len(different) <= FEW_WORDS:
+    if not 0 < len(different) <= FEW_WORDS or any(len(text) > LONG for text in different):
         nothing = ""
     return f"write {nothing}`categories: [{quoted(name)}]` if the column holds categories, or correct them"
 
@@ -238,7 +244,8 @@ def in_quotes(text: str) -> str:
 
 def listed(some: Sequence[str], places: Sequence[str]) -> str:
     """Cells with their places, for a message."""
-    return ", ".join(f"{cell!r} in {place}" for cell, place in zip(some, places, strict=True))
+    short = [cell if len(cell) <= LONG else f"{cell[:LONG]}…" for cell in some]
+    return ", ".join(f"{cell!r} in {place}" for cell, place in zip(short, places, strict=True))
 
 
 def is_numberlike(text: str) -> bool:

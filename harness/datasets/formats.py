@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
-import re
 import zipfile
-from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from harness.datasets import json_files
+from harness.datasets.line_formats import other_text
 from harness.record import DataError
-
-if TYPE_CHECKING:
-    import pyarrow as pa
 
 PARQUET = frozenset({".parquet", ".pq", ".parq"})
 _UNPACK = "unpack it first"
@@ -26,8 +20,6 @@ _READ_BY = {
     b"\x80\x05": ("is pickled Python", "read_pickle({0!r})"),
 }
 """First bytes → what is said, and how pandas reads it without changing a value."""
-_SPARSE = re.compile(rb"[-+0-9.eE]+(?: qid:[0-9]+)?(?:\s+[0-9]+:[-+0-9.eE]+)+(?:\s*#.*)?")
-"""A label, and columns by their numbers with a colon before each value."""
 _SIMPLY = {
     b"\xd0\xcf\x11\xe0": ("is an Excel workbook", "save its sheet as CSV (UTF-8)"),
     b"SQLite": ("is an SQLite database", "write the table as CSV"),
@@ -55,25 +47,6 @@ def is_parquet(path: Path) -> bool:
     return False
 
 
-@contextlib.contextmanager
-def unpacked(path: Path) -> Iterator[pa.NativeFile]:
-    """The bytes of a file, unpacked where its name ends in `.gz`.
-
-    Raises:
-        DataError: it cannot be unpacked to its end.
-    """
-    import pyarrow as pa
-
-    try:
-        with pa.input_stream(str(path)) as stream:
-            yield stream
-    except OSError as error:
-        if path.suffix.lower() != ".gz":
-            raise
-        cure = "it was cut off or changed on the way, so get it anew"
-        raise DataError(f"{path} cannot be unpacked to its end ({error}): {cure}") from error
-
-
 def refuse_folder(path: Path) -> None:
     """Say what to do about a folder where a table is wanted.
 
@@ -93,6 +66,13 @@ def _other(path: Path, begins: bytes) -> tuple[str, str] | None:
     for signature, (what, reader) in _READ_BY.items():
         if begins.startswith(signature):
             return what, f"write it as Parquet, {_as_parquet(path, reader)}"
+    if begins.startswith(b"\xff\xff\xff\xff"):
+        out = str(path.with_name(f"{path.stem}.parquet"))
+        code = (
+            "import pyarrow.ipc as a, pyarrow.parquet as p; "
+            f"p.write_table(a.open_stream({str(path)!r}).read_all(), {out!r})"
+        )
+        return "is a stream of Arrow's", f'write it as Parquet, `python -c "{code}"`'
     for signature, said in _SIMPLY.items():
         if begins.startswith(signature):
             return said
@@ -100,37 +80,9 @@ def _other(path: Path, begins: bytes) -> tuple[str, str] | None:
         return _SIMPLY[b"\xd0\xcf\x11\xe0"] if _is_workbook(path) else ("is a zip archive", _UNPACK)
     if begins.startswith(b"\x1f\x8b") and path.suffix.lower() != ".gz":
         return "is packed with gzip", "let its name end in .gz"
-    if found := _of_lines(path, _first_line(path)):
+    if found := other_text(path):
         return found
     return ("is JSON", json_files.cure(path)) if json_files.BEGINS.match(begins) else None
-
-
-def _of_lines(path: Path, first: bytes) -> tuple[str, str] | None:
-    """What a text is by its first line that says anything, and the cure."""
-    out = str(path.with_name(f"{path.stem}.parquet"))
-    if first.lower().startswith((b"@relation", b"@attribute")):
-        code = (
-            "import pandas, scipy.io.arff as arff; "
-            f"rows = pandas.DataFrame(arff.loadarff({str(path)!r})[0]); "
-            "rows.apply(lambda c: c.str.decode('utf-8') if c.dtype == object else c)"
-        )
-        return "is ARFF", f'write it as Parquet, `python -c "{code}.to_parquet({out!r})"`'
-    if _SPARSE.fullmatch(first):
-        code = (
-            "import pandas, sklearn.datasets as d; "
-            f"x, y = d.load_svmlight_file({str(path)!r}); "
-            "pandas.DataFrame(x.toarray()).add_prefix('x').assign(y=y)"
-        )
-        return "is a table in LIBSVM's form", f'write it as Parquet, `python -c "{code}.to_parquet({out!r})"`'
-    return None
-
-
-def _first_line(path: Path) -> bytes:
-    """The first line that is neither empty nor a remark, of the first few thousand bytes."""
-    with path.open("rb") as stream:
-        head = stream.read(1 << 14).removeprefix(b"\xef\xbb\xbf")
-    lines = (line.strip() for line in head.splitlines())
-    return next((line for line in lines if line and not line.startswith((b"%", b"#"))), b"")
 
 
 def _as_parquet(path: Path, reader: str) -> str:

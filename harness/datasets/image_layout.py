@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -38,6 +38,14 @@ class Listing:
         return "test" in self.parts
 
 
+HEAPS = frozenset({"images", "image", "imgs", "img", "jpegimages", "pictures", "photos", "frames"})
+MASKS = frozenset(
+    {"masks", "mask", "labels", "label", "annotations", "segmentationclass", "segmentationobject",
+     "segmentation", "groundtruth", "gt"}
+)  # fmt: skip
+"""What folders are called that hold all images in a heap, and what is drawn of each."""
+OBJECTS = ("labels", "annotations", "Annotations", "_annotations.coco.json", "_annotations.csv", "data.yaml")
+"""What lists the objects in images, beside them."""
 _Found = tuple[str, str, Path]
 """Part, class, file."""
 
@@ -174,12 +182,42 @@ def _nothing(root: Path) -> str:
     return f"holds no images: put them into one folder per class ({', '.join(sorted(SUFFIXES))})"
 
 
+def _no_classes(root: Path, found: Sequence[_Found], labels: Mapping[str, str]) -> str:
+    """What is said of folders that are parts, or heaps of images and what is drawn of them; empty of classes.
+
+    Args:
+        labels: a folder's name → its class, as the user says it.
+    """
+    folders = {label: file.parent for _, label, file in found}
+    names = {label: label.casefold().replace("_", "").replace("-", "") for label in folders}
+    heaps = [label for label, name in names.items() if name in HEAPS]
+    drawn = [label for label, name in names.items() if name in MASKS]
+    parts = [label for label in names if part_called(label)]
+    if len(heaps) + len(drawn) + len(parts) < len(names) or not (heaps or parts) or labels:
+        return ""
+    listed = ", ".join(f"{name}/" for name in sorted(folders))
+    cure = "put the images into one folder per class, or name their classes in a table (data set `image_csv`)"
+    tables = [folder / "metadata.csv" for folder in folders.values() if (folder / "metadata.csv").exists()]
+    if tables:
+        cure = f"for the classes that {tables[-1]} names take the data set `image_csv`"
+    elif drawn or _lists_objects({root, *folders.values(), *(f.parent for f in folders.values())}):
+        cure = f"where objects are in an image is no question that is asked here; to tell classes {cure}"
+    return f"{root} holds images in {listed}, which are no classes: {cure}"
+
+
+def _lists_objects(folders: Collection[Path]) -> bool:
+    """Whether objects in images are listed beside them, as COCO, VOC and YOLO do it."""
+    return any((folder / name).exists() for folder in folders for name in OBJECTS)
+
+
 def _check(root: Path, found: Sequence[_Found], labels: Mapping[str, str]) -> None:
     if not found:
         raise DataError(f"{root} {_nothing(root)}")
     train = Counter(label for part, label, _ in found if part != "test")
     test = Counter(label for part, label, _ in found if part == "test")
     everything = train + test
+    if said := _no_classes(root, found, labels):
+        raise DataError(said)
     if len(everything) < 2:
         raise DataError(
             f"{root} holds one class, {next(iter(everything))!r}: a classifier needs two folders or more"

@@ -34,7 +34,7 @@ from harness.datasets.interest import Interest, interest_of, orders_of, weights_
 from harness.datasets.item_table import catalogue_of, read_items
 from harness.datasets.log_file import read_log
 from harness.datasets.log_ids import check_ids, check_known_items, check_single, codes_of, said_of_ids
-from harness.datasets.log_shape import check_apart, said_of_groups, said_of_shape
+from harness.datasets.log_shape import check_apart, said_of_groups, said_of_lists, said_of_shape
 from harness.datasets.log_times import days_of
 from harness.datasets.own_files import content_of_file, existing
 from harness.datasets.raw import MISSING, Layout
@@ -199,6 +199,8 @@ def _said(
             f"weight {args['weight']!r} counts where popularity is counted; other recommenders take a pair "
             "of user and item once"
         )
+    used = {args[key] for key in ("user", "item", "time", "event", "price", "category", "rating", "weight")}
+    notes += said_of_lists(frame, used, frame[args["item"]])
     notes += said_of_shape(found)
     if (category := args["category"]) in frame:
         notes += said_of_groups(frame[category], category)

@@ -18,17 +18,26 @@ from harness.datasets.overlooked import (
     overlooked,
     plain_event,
     taken_back,
+    words_of,
 )
 from harness.record import DataError
 from harness.suite.source import quoted
 
-SHOWN = frozenset({"view", "views", "impression", "display", "shown", "exposure", "pageview", "page_view"})
+SHOWN = frozenset(
+    {
+        "view", "views", "impression", "display", "shown", "exposure", "pageview", "page_view", "view_item",
+        "view_item_list", "view_promotion", "view_cart", "view_search_results", "session_start",
+        "first_visit", "user_engagement", "scroll", "product_viewed", "product_list_viewed",
+        "product_list_filtered", "cart_viewed", "page_viewed", "viewed_product",
+    }
+)  # fmt: skip
 """Events that say what was seen, not what was wanted."""
 AGAINST = frozenset(
     {
         "remove", "remove_from_cart", "removefromcart", "refund", "return", "returned", "cancel", "canceled",
         "cancelled", "dislike", "downvote", "unlike", "skip", "hide", "unsubscribe", "unfollow", "complaint",
-        "chargeback", "report", "block", "uninstall",
+        "chargeback", "report", "block", "uninstall", "remove_from_wishlist", "product_removed",
+        "product_removed_from_wishlist", "order_refunded", "order_cancelled",
     }
 )  # fmt: skip
 """Events that say the opposite of interest."""
@@ -38,11 +47,18 @@ FOR = frozenset(
         "order", "transaction", "checkout", "like", "upvote", "favorite", "favourite", "bookmark", "wishlist",
         "add_to_wishlist", "save", "share", "follow", "subscribe", "play", "watch", "listen", "stream",
         "download", "install", "rent", "borrow", "read", "book", "booking", "donate", "apply", "lead",
+        "select_item", "begin_checkout", "add_payment_info", "add_shipping_info", "product_clicked",
+        "product_added", "checkout_started", "product_added_to_wishlist", "order_completed",
     }
 )  # fmt: skip
 """Events that are interest."""
-ORDERS = ("buy", "bought", "purchase", "purchased", "order", "ordered", "transaction", "checkout")
+ORDERS = (
+    "buy", "bought", "purchase", "purchased", "order", "ordered", "transaction", "checkout",
+    "order_completed",
+)  # fmt: skip
 """Events that are an order, where a suite does not say which."""
+SEEN = frozenset({"view", "viewed", "views", "impression", "impressions", "session", "visit", "scroll"})
+"""Words of an unknown event that is not proposed as interest."""
 ALIASES = frozenset({"pv", "fav"})
 """Short for a page's view and a favourite, in logs of Chinese shops."""
 
@@ -115,7 +131,10 @@ def _by_event(
     plain = {word: plain_event(word) for word in counts}
     unknown = [w for w, p in plain.items() if p not in SHOWN | AGAINST | FOR]
     if unknown:
-        likely = [w for w, p in plain.items() if p not in SHOWN | AGAINST and w] or list(counts)
+        no_choice = SHOWN | AGAINST | {"pv"}
+        likely = [
+            w for w, p in plain.items() if w and p not in no_choice and not SEEN & set(words_of(w))
+        ] or list(counts)
         mistakes.append(
             f"{path}: column {column.name!r} holds {_listed(counts)}: say which are interest, for instance "
             f"`positive: [{', '.join(map(quoted, likely))}]`"

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TypeGuard
 
 from harness.codec import Json, JsonObject
+from harness.datasets.labelling_exports import labelled, objects_in_images
 
 BEGINS = re.compile(rb"(?:\xef\xbb\xbf)?\s*(?:\{\s*[\"}]|\[\s*[\[{])")
 """The first bytes of a file of JSON that may hold a table."""
@@ -39,16 +40,19 @@ def cure(path: Path) -> str:
     by_line, table = _read(path)
     if table is None:
         return 'it holds no rows: write a list of them, [{"a": 1}, {"a": 2}], or one a line'
+    if objects := objects_in_images(path, table.place, table.rows):
+        return objects
+    made, said = labelled(table.rows, table.code) or (table.code, "")
     read = "[json.loads(line) for line in s.split('\\n') if line.strip()]" if by_line else "json.loads(s)"
-    mixed = ", ".join(f"{name!r}: str" for name in _mixed(table.rows))
+    mixed = "" if said else ", ".join(f"{name!r}: str" for name in _mixed(table.rows))
     out = str(path.with_name(f"{path.stem}.parquet"))
     code = (
         f"import json, pandas, pathlib; s = pathlib.Path({str(path)!r}).read_text('utf-8-sig'); d = {read}; "
-        f"pandas.json_normalize({table.code}){f'.astype({{{mixed}}})' if mixed else ''}.to_parquet({out!r})"
+        f"pandas.json_normalize({made}){f'.astype({{{mixed}}})' if mixed else ''}.to_parquet({out!r})"
     )
     what = f"what stands under {table.place}" if table.place else "it"
     in_shell = code.replace('"', '\\"')
-    return f'write {what} as Parquet, `python -W ignore -c "{in_shell}"`'
+    return f'write {what} as Parquet, `python -W ignore -c "{in_shell}"`{said}'
 
 
 def _read(path: Path) -> tuple[bool, _Table | None]:

@@ -17,7 +17,7 @@ from harness.suite.source import quoted
 
 EMPTY_WORDS = frozenset({"na", "n/a", "#n/a", "<na>", "nan", "null", "none", "nil", "-", "?", ".", "\\n"})
 """Words that may be a label, and may stand for nothing."""
-SEPARATORS = ("|", ";", ",", "/", "+", "&", " ")
+SEPARATORS = ("|", ";", ",", "/", "+", "&", "#", " ")
 """What files put between several labels of one cell."""
 MOST_STEPS = 20
 """Of a scale with half steps; more numbers with decimals are a measurement."""
@@ -69,6 +69,8 @@ NO = frozenset(
     | {"ne", "нет", "いいえ", "否", "hayır", "nee", "onwaar", "nej", "nei", "ei", "nem"}
 )
 """Words that say yes and no in some languages; where nothing else stands in a column, two are one."""
+_CHOICES = re.compile(r'\s*\{\s*"choices"\s*:\s*(\[.*\])\s*\}\s*', re.DOTALL).fullmatch
+"""Several labels as Label Studio's tables have them; one stands alone."""
 _WHOLE = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.0*)?")
 _NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?")
 
@@ -157,7 +159,7 @@ def check_single(
     with_commas = {label for label in counts if _COMMA.fullmatch(label)} - named
     if with_commas and all(label in with_commas or _NUMBER.fullmatch(label) for label in counts):
         return [] if _are_decimals(counts) else [_either(with_commas, counts, where, of_numbers)]
-    lists = all(label.startswith("[") and label.endswith("]") for label in counts)
+    lists = any(map(_CHOICES, counts)) or all(label[:1] == "[" and label[-1:] == "]" for label in counts)
     for mark in (",",) if lists else SEPARATORS:
         apart = {label: parts_of(label, mark) for label in counts}
         joined = [label for label, parts in apart.items() if len(parts) > 1 and label not in named]
@@ -171,10 +173,11 @@ def check_single(
             continue
         rows, kinds = sum(counts[label] for label in joined), len(holders)
         one, few = joined[0], ", ".join(map(repr, joined[:3]))
+        instead = f", which would be {len(counts)} classes instead of {kinds}" if kinds != len(counts) else ""
         return [
-            f"{where} holds several labels in one cell ({few}; {rows} rows), which would be {len(counts)} "
-            f"classes instead of {kinds}: write `task: multilabel_classification` and, under data, "
-            f"`label_separator: {quoted(mark)}`, or where they are classes of their own name them, "
+            f"{where} holds several labels in one cell ({few}; {rows} rows){instead}: write "
+            f"`task: multilabel_classification` and, under data, `label_separator: {quoted(mark)}`, "
+            "or where they are classes of their own name them, "
             f"`labels: {{{quoted(one)}: {quoted(' and '.join(apart[one]))}, …}}`"
         ]
     return []
@@ -209,7 +212,9 @@ def _are_graded(labels: Sequence[Sequence[str]]) -> bool:
 
 
 def parts_of(cell: str, mark: str) -> list[str]:
-    """The labels of a cell; brackets and quotes of a list that Python or JSON wrote are no part of them."""
+    """The labels of a cell; brackets and quotes of a list that Python or JSON wrote are no part of them,
+    nor is what Label Studio writes around it."""
+    cell = found[1] if (found := _CHOICES(cell)) else cell
     if cell.startswith("[") and cell.endswith("]"):
         mark = mark if mark in cell else ","
         return [part for piece in cell[1:-1].split(mark) if (part := piece.strip().strip("'\"").strip())]

@@ -12,6 +12,7 @@ from harness.datasets import cells, moments
 from harness.datasets.formats import is_parquet
 from harness.datasets.line_of_names import holds_names, is_row, lacking, names_again
 from harness.datasets.log_ids import lists_among
+from harness.datasets.nested import as_texts
 from harness.datasets.raw import LOOK_FOR_NAMES, Layout, first_cells, read_file
 from harness.record import DataError
 from harness.suite.source import quoted
@@ -35,7 +36,7 @@ def read_log(
     first = [] if layout.names else first_cells(file, layout)
     if not set(needed) & set(first) and any(map(cells.is_numberlike, first)):
         raise DataError(*mistakes, _without_names(path, _unnamed(file, layout, first)))
-    frame = read_file(file, layout, needed)
+    frame = as_texts(read_file(file, layout, needed))
     if first and is_row(frame):
         raise DataError(*mistakes, _without_names(path, _unnamed(file, layout, first)))
     if layout.names and not is_parquet(file) and holds_names(frame):

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Collection
+
 import numpy as np
 import pandas as pd
 
@@ -13,6 +16,8 @@ MANY = 0.2
 """Of a log's choices a share that is worth a word."""
 WIDE, FEW, SEVERAL = 0.5, 0.01, 100
 """A gap in the times, of all that they span, beyond which lies no more than such a share of so many rows."""
+SOME, MOSTLY = 200, 0.8
+"""Cells of a column that are looked at; the share of their parts that are items."""
 LEAST = 0.001
 """A share of the time that may be cut off."""
 USUAL, UNEVEN = 0.1, 4
@@ -91,6 +96,21 @@ def _uneven(time: np.ndarray, late: np.ndarray, test: float) -> list[str]:
         f"the last {test:.0%} of the time, the test part, holds {share:.0%} of the choices ({asked:,}; "
         f"{learnt:,} are learnt from): {cure}"
     ]
+
+
+def said_of_lists(frame: pd.DataFrame, used: Collection[str], item: pd.Series) -> list[str]:
+    """What is said of columns whose cells hold several of the log's items, and that are not looked at."""
+    known, said = set(item.astype(str)), list[str]()
+    for name in frame.columns:
+        some = [] if name in used else frame[name].dropna().head(SOME).astype(str).tolist()
+        cells = [cell for text in some if len(cell := re.findall(r"[^\s,;|\[\]'\"]+", text)) > 1]
+        parts = [part for cell in cells for part in cell]
+        if 2 * len(cells) > len(some) and sum(part in known for part in parts) > MOSTLY * len(parts):
+            said.append(
+                f"column {name!r} holds several items in a cell, for instance {some[0][:40]!r}, and is not "
+                "looked at: where they have no rows of their own, write a row for each"
+            )
+    return said
 
 
 def said_of_groups(column: pd.Series, name: str) -> list[str]:

@@ -14,6 +14,7 @@ from harness.record import DataError
 
 LATEST_DAY = 84_000.0
 """Days since 1970, in the year 2199: what lies later was counted in smaller units than seconds."""
+FINER = {"ms": "milliseconds", "us": "microseconds", "ns": "nanoseconds", "s": "seconds"}
 FIRST_DAY = 1157.0
 """Days since 1970, in 1973: numbers below are an order or a time of another start, not moments."""
 
@@ -94,9 +95,13 @@ def _counted(values: np.ndarray, path: str, unit: str | None, notes: list[str]) 
         return days
     day = values * moments.SECONDS[unit or "s"] / 86400
     if day.max(initial=0) > LATEST_DAY:
+        finer = next((u for u, low, high in moments.BANDS if ((values >= low) & (values < high)).all()), unit)
+        known = ("ms", "milliseconds") if finer in (None, unit) else (finer, FINER[finer])
+        others = " (or us, ns)" if finer in (None, unit) else ""
         raise DataError(
             f"{path}: as unix seconds the time {values.max():.0f} lies in the year {_year(day.max())}: "
-            "divide milliseconds by 1e3, microseconds by 1e6, or write `time_unit: ms` (or us, ns)"
+            f"divide {known[1]} by {1 / moments.SECONDS[known[0]]:.0f}, or write "
+            f"`time_unit: {known[0]}`{others}"
         )
     early = np.flatnonzero(day < FIRST_DAY) if unit != "days" else np.empty(0, int)
     if len(early) and day.max() >= FIRST_DAY:

@@ -25,7 +25,8 @@ import pyarrow as pa
 from harness.datasets.csv_rows import LARGE, Ragged, Rows, read_rows
 from harness.datasets.csv_rows import is_code as is_code
 from harness.datasets.formats import PARQUET as PARQUET
-from harness.datasets.formats import is_parquet, unpacked
+from harness.datasets.formats import is_parquet
+from harness.datasets.unpacking import unpacked
 from harness.record import DataError
 
 MISSING = ("", "NA", "N/A", "n/a", "#N/A", "<NA>", "NaN", "nan", "NULL", "null", "None")
@@ -276,11 +277,11 @@ def _named(header: Sequence[str], path: Path, layout: Layout) -> list[str]:
     rename = {old.strip(): new.strip() for old, new in layout.rename}
     names = [rename.get(name.strip(), name.strip()) or f"Unnamed: {i}" for i, name in enumerate(header)]
     twice = [name for name, count in Counter(names).items() if count > 1]
-    if twice and all(re.fullmatch(r"[-+]?[0-9.,]+(?:[eE][-+]?[0-9]+)?", name) for name in names):
-        shown = ", ".join(names[:6]) + (", …" if len(names) > 6 else "")
-        raise DataError(
-            f"{path} has no line of names, it begins with {shown}: write a line of names above its rows"
-        )
+    is_number = re.compile(r"[-+]?[0-9.,]+(?:[eE][-+]?[0-9]+)?").fullmatch
+    if twice and any(map(is_number, names)) and all(re.search(r"\d", name) for name in names):
+        shown = ", ".join(header[:6]) + (", …" if len(names) > 6 else "")
+        said = f"{path} has no line of names, it begins with {shown}: write a line of names above its rows"
+        raise DataError(said)
     if twice:
         raise DataError(
             f"{path} has {len(twice)} column name{'s' if len(twice) > 1 else ''} more than once: "

@@ -9,12 +9,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from harness.datasets.cells import Notation
+from harness.datasets.cells import MANY_IN_ONE, Notation, are_several
 from harness.datasets.columns import ParsedColumn
 from harness.datasets.duplicates import row_hashes_of
 from harness.datasets.frames import UserTable
 from harness.datasets.labels import folded, meanings
 from harness.datasets.mapped import ByColumn, Mapped
+from harness.datasets.nested import LOOKED_AT, are_nested
 from harness.datasets.raw import MISSING
 from harness.exported.tables import calendar, row_type, single
 from harness.record import DataError
@@ -83,6 +84,12 @@ def _values(column: ParsedColumn, table: UserTable, named: Sequence[str]) -> tup
     different = int(texts.nunique())
     if column.name in named or different <= MOST_ONE_HOT or different <= MOSTLY_DIFFERENT * len(texts):
         return "category", column.values
+    if all(map(are_several, texts.dropna())):
+        shown = texts.dropna().iloc[0][:40]
+        raise DataError(
+            f"{table.path}: column {column.name!r} has {shown!r}, …: {MANY_IN_ONE}, or leave it out "
+            "of `features`"
+        )
     words = float(np.mean([len(text.split()) for text in texts.dropna()]))
     if words >= SENTENCE:
         return "words", column.values
@@ -121,10 +128,12 @@ def said_of(
                 del figures["hour"]
             dated.setdefault(", ".join(figures), []).append(repr(name))
         elif kind == "words":
+            said += _nested(name, values[train])
             said.append(f"column {name!r} holds texts: predicted from by the words in them (TF-IDF)")
         elif kind == "category":
             counts = Counter(text for text in values[train].tolist() if text is not None)
             own = values[train] if table.test_rows else values  # of a test file `_unknown` says it
+            said += _nested(name, values[train])
             said += _alike(name, [text for text in own.tolist() if text is not None])
             if table.test_rows:
                 said += _unknown(name, counts, values[test])
@@ -138,6 +147,17 @@ def said_of(
         f"{'columns' if names[1:] else 'column'} {', '.join(names)} hold{'' if names[1:] else 's'} dates: "
         f"predicted from as {figures}"
         for figures, names in dated.items()
+    ]
+
+
+def _nested(name: str, values: np.ndarray) -> list[str]:
+    """What is said of cells that hold JSON, or what Python writes of lists and dicts."""
+    some = [text for text in values[:LOOKED_AT].tolist() if text is not None]
+    if not are_nested(some):
+        return []
+    return [
+        f"column {name!r} holds cells such as {max(some, key=len)[:40]!r}, read as texts or categories "
+        "as they stand: write what is in them into columns of their own (`json_normalize`), or leave it out"
     ]
 
 

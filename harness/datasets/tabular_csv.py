@@ -30,6 +30,7 @@ from harness.datasets.frames import (
     require_complete,
     stripped,
 )
+from harness.datasets.label_columns import said_of_labels
 from harness.datasets.labels import raise_all
 from harness.datasets.mapped import Mapped
 from harness.datasets.multilabel import check_labels_trained, label_targets
@@ -173,6 +174,7 @@ def _load(source: Source, content: str, wanted: _Wanted, part: Part | None = Non
         *_infinite(columns),
         *_in_units(columns),
         *_with_zeros(table, columns),
+        *said_of_labels(table.frame, wanted.target, chosen, [kind == "words" for kind in kinds]),
     ]
     # The rows hold all that is predicted from: a large table would be there twice.
     table = replace(table, frame=table.frame[[part.column] if part and part.column else []])

@@ -10,7 +10,7 @@ from typing import Literal
 
 from harness.datasets.formats import is_parquet
 from harness.datasets.image_files import SUFFIXES as IMAGES
-from harness.datasets.part_names import TEST, TRAIN
+from harness.datasets.part_names import TEST, TRAIN, part_called
 from harness.datasets.raw import PARQUET
 from harness.mistakes import noting
 from harness.record import DataError
@@ -193,9 +193,37 @@ def _files(folder: Path) -> list[Path]:
     return sorted(found)
 
 
+def _texts(folder: Path, texts: Sequence[Path]) -> str:
+    """What is said of a folder of texts, a file each, in folders of their classes."""
+    has_parts = any(part_called(part) for file in texts for part in file.relative_to(folder).parts[:-2])
+    part, name = ("f.relative_to(r).parts[0], ", "'part', ") if has_parts else ("", "")
+    code = (
+        f"import pandas, pathlib; r = pathlib.Path({str(folder)!r}); pandas.DataFrame([({part}f.parent.name, "
+        f"f.read_text('utf-8')) for f in sorted(r.glob('*/{'*/' if has_parts else ''}*.txt'))], "
+        f"columns=[{name}'label', 'text']).to_csv({str(folder) + '.csv'!r}, index=False)"
+    )
+    parts = ", and a suite takes its parts by `split: {by: predefined, column: part}`" if has_parts else ""
+    return f'{folder} holds texts, a file each: write a table of them, `python -c "{code}"`{parts}'
+
+
+def _shown(places: Sequence[Path]) -> str:
+    return ", ".join(map(str, places[:SHOWN])) + (", …" if len(places) > SHOWN else "")
+
+
 def _empty(folder: Path, files: Sequence[Path]) -> str:
     if not files:
         return f"{folder} is empty: give the folder that holds your images or tables"
+    if any(file.name in ("dataset_dict.json", "state.json") for file in files):
+        parts = any(file.name == "dataset_dict.json" for file in files)
+        each = f"[d.to_parquet({str(folder)!r} + f'_{{k}}.parquet') for k, d in s.items()]"
+        one = f"s.to_parquet({f'{folder}.parquet'!r})"
+        code = f"import datasets; s = datasets.load_from_disk({str(folder)!r}); {each if parts else one}"
+        return f'{folder} was written by `save_to_disk`: write it as Parquet, `python -c "{code}"`'
+    texts = [file for file in files if file.suffix.lower() == ".txt" and file.parent != folder]
+    if len({file.parent for file in texts}) > 1 and 2 * len(texts) > len(files):
+        return _texts(folder, texts)
+    if inside := sorted({file.parent for file in files if _is_table(file)}):
+        return f"{folder} holds its tables in {_shown(inside)}: give {inside[0]}, or a table in it"
     names = ", ".join(file.name for file in files[:6]) + (", …" if len(files) > 6 else "")
     suites = [file for file in files if file.suffix in SUITES]
     run = f"; it holds a suite already: python -m harness run {suites[0]}" if suites else ""

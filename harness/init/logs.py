@@ -17,19 +17,23 @@ USERS = (
     "user", "userid", "uid", "customer", "customerid", "visitor", "visitorid", "account", "accountid",
     "reviewer", "reviewerid", "member", "memberid", "client", "clientid", "household", "householdid",
     "shopper", "shopperid", "buyer", "buyerid", "subscriber", "subscriberid", "viewer", "viewerid",
-    "listener", "listenerid", "reader", "readerid", "sessionid", "visitid",
+    "listener", "listenerid", "reader", "readerid", "username", "useruuid", "userpseudoid", "anonymousid",
+    "distinctid", "fullvisitorid", "deviceid", "session", "sessionid",
+    "visitid",
 )  # fmt: skip
 ITEMS = (
     "item", "itemid", "movie", "movieid", "product", "productid", "asin", "parentasin", "sku", "article",
     "articleid", "track", "trackid", "song", "songid", "book", "bookid", "isbn", "content", "contentid",
     "film", "filmid", "businessid", "stockcode", "goods", "goodsid", "artist", "artistid", "album", "albumid",
     "anime", "animeid", "recipe", "recipeid", "news", "newsid", "offer", "offerid", "listing", "listingid",
-    "hotelid", "videoid", "adid",
+    "hotelid", "videoid", "adid", "aid", "venueid", "poiid", "trackuri", "spotifytrackuri", "appid", "gameid",
+    "pageurl", "pagepath", "pagelocation",
 )  # fmt: skip
-VISITS = ("sessionid", "visitid")
+VISITS = ("session", "sessionid", "visitid")
 """Users of one visit each: cut by time all of them would be new."""
 TIMES = (
-    "time", "timestamp", "date", "datetime", "ts", "eventtime", "createdat", "day", "unixreviewtime",
+    "time", "timestamp", "date", "datetime", "ts", "eventtime", "eventtimestamp", "originaltimestamp",
+    "servertimestamp", "utctimestamp", "createdat", "day", "unixreviewtime",
 )  # fmt: skip
 WEIGHTS = ("count", "plays", "playcount", "quantity", "weight", "n")
 PIECES = ("quantity",)
@@ -77,6 +81,11 @@ def log_args(path: Path, given: JsonObject) -> dict[str, Json] | None:
     return {**found, **given}
 
 
+def _unwrapped(plain: str) -> str:
+    """A column's name without what exports of events put before those of an event's own columns."""
+    return re.sub(r"^(?:properties|eventproperties|eventparams|payload|lineitem)(?=.)", "", plain)
+
+
 def _columns_of_ids(
     frame: pd.DataFrame, columns: Mapping[str, str], given: JsonObject
 ) -> tuple[str, str, str]:
@@ -85,7 +94,8 @@ def _columns_of_ids(
     Beside a time, two columns whose values all come back and nothing else that could be predicted are a log
     of who chose what, whatever they are called; two of numbers, none of them called an id, are measurements.
     """
-    user = str(given.get("user") or _first(columns, USERS))
+    filled = {key: name for key, name in columns.items() if key not in USERS or not _has_holes(frame[name])}
+    user = str(given.get("user") or _first(filled, USERS) or _first(columns, USERS))
     item = str(given.get("item") or _first(columns, ITEMS))
     time = str(given.get("time") or "") or _first(columns, TIMES)
     if not time:
@@ -100,6 +110,11 @@ def _columns_of_ids(
         user = user or next(name for name in left if name != item)
         item = item or next(name for name in left if name != user)
     return user, item, time
+
+
+def _has_holes(column: pd.Series) -> bool:
+    """Whether some rows are of nobody, as of visitors who are not logged in."""
+    return bool(column.isna().any() or (column.astype(str).str.strip() == "").any())
 
 
 def _are_ids(column: pd.Series) -> bool:
@@ -136,4 +151,6 @@ def _are_seconds(column: pd.Series) -> bool:
 
 
 def _first(columns: Mapping[str, str], words: tuple[str, ...]) -> str:
-    return next((columns[word] for word in words if word in columns), "")
+    """The column of the first word that one is called by, whatever an export puts before it."""
+    own = {_unwrapped(plain): name for plain, name in columns.items()} | dict(columns)
+    return next((own[word] for word in words if word in own), "")

@@ -266,8 +266,8 @@ def _arguments(found: Found, what: Roles, frame: pd.DataFrame, shared: bool) -> 
     features = [str(name) for name in frame.columns if name not in out]
     if not features:
         raise DataError(
-            f"{found.path}: beside {what.target!r} only columns that number the rows or never change are "
-            "left: name those to predict from with --set features=[A,B]"
+            f"{found.path}: beside {what.target!r} only columns that number the rows, never change or are "
+            "other labels are left: name those to predict from with --set features=[A,B]"
         )
     whole = len(features) == len(frame.columns) - 1 - bool(what.group)
     return "tabular_csv", {
@@ -280,7 +280,15 @@ def _arguments(found: Found, what: Roles, frame: pd.DataFrame, shared: bool) -> 
 
 def _left_out(what: Roles) -> set[str]:
     """Columns of which nothing can be predicted: they say which row it is, or nothing, or come too late."""
-    return {*what.row_names, *what.names, *what.constant, *what.unknown, *what.parts}
+    return {
+        *what.row_names,
+        *what.names,
+        *what.constant,
+        *what.unknown,
+        *what.parts,
+        *what.labels,
+        *what.labelling,
+    }
 
 
 def _columns_said(path: Path, what: Roles, frame: pd.DataFrame, dataset: str, shared: bool) -> list[str]:
@@ -316,6 +324,14 @@ def _columns_said(path: Path, what: Roles, frame: pd.DataFrame, dataset: str, sh
         f"predefined, column: {flow(name)}}}` under `data` takes these parts"
         for name in what.parts
     ]
+    if what.labels:
+        verb = "is a label" if len(what.labels) == 1 else "are labels"
+        said.append(
+            f"{_listed(what.labels)} {verb} of the same rows, not known when one predicts: left out (--set "
+            "features=[…] takes them)"
+        )
+    if what.labelling:
+        said.append(f"{_listed(what.labelling)} tell how the rows were labelled: left out")
     if what.constant and dataset != "text_csv":
         verb = "changes" if len(what.constant) == 1 else "change"
         said.append(f"{_listed(what.constant)} never {verb}: left out")

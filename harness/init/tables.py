@@ -14,20 +14,22 @@ import pandas as pd
 from harness.codec import Json, JsonObject
 from harness.datasets import cells, moments
 from harness.datasets.formats import PARQUET, is_parquet
-from harness.datasets.nested import as_texts
+from harness.datasets.label_columns import label_columns, one_of
+from harness.datasets.nested import LOOKED_AT, are_nested, as_texts
 from harness.datasets.part_names import part_called
 from harness.datasets.raw import Layout, first_cells, read_file
+from harness.init.other_questions import refuse_labels, refuse_objects
 from harness.record import DataError
 
 ANSWERS = (
     "target", "label", "labels", "y", "outcome", "churn", "churned", "fraud", "is_fraud", "survived",
     "default", "diagnosis", "sentiment", "class", "result", "response", "category", "species", "income",
-    "price",
+    "price", "click", "clicked", "converted",
 )  # fmt: skip
 """Names of columns that hold the answer, the likelier first; where there is none, the last column does."""
 _OWNER = re.compile(
     r"(?:id)?(?:patient|customer|user|client|person|subject|author|household|document|session|account|device|"
-    r"store|thread|family)(?:ids?|uid|uuid|guid|identifier|no|nr|nbr|num|number|code|key|name|hash|ref|mrn)*"
+    r"store|thread|family|query|q(?=id))(?:ids?|uid|uuid|guid|identifier|no|nr|nbr|num|number|code|key|name|hash|ref|mrn)*"
 )
 """What a column is called, without case and signs between, whose equal values belong together. The name says
 nothing else: `customers` is how many there were, and of one `customer_age` there are many customers."""
@@ -36,10 +38,10 @@ _NO_IDS = re.compile(
     r"rapid|steroid|grid|mid|covid|a?void|aid|raid|kid|lid|rid|pyramid|vivid|centroid"
 )
 """Words that end as ids do and are none."""
+LABELLING = ("annotation_id", "lead_time", "annotator", "id", "created_at", "updated_at")
+"""What Label Studio's tables say of the labelling; the first two tell such a table."""
 WORDS = 4
 """A column of at least so many words in the median cell is text, not categories."""
-LABELS = ("__label__",)
-"""How fastText marks the label of a line."""
 MOST_CLASSES = 50
 SAMPLE = 2000
 """Cells that are looked at for what a column holds."""
@@ -54,6 +56,7 @@ class Roles:
         dates: column → its first and last day. row_names: columns that number or name the rows.
         constant: columns of one value. names: column of texts that name the rows → how many there are.
         unknown: columns that the rows to predict have not. parts: those that say which part a row is of.
+        labels: columns of other labels of the same rows. labelling: those that tell how they were labelled.
     """
 
     target: str
@@ -67,6 +70,8 @@ class Roles:
     names: Mapping[str, str] = field(default_factory=dict)
     unknown: tuple[str, ...] = ()
     parts: tuple[str, ...] = ()
+    labels: tuple[str, ...] = ()
+    labelling: tuple[str, ...] = ()
 
 
 def read(path: Path, args: JsonObject) -> pd.DataFrame:
@@ -103,17 +108,11 @@ def headless(path: Path) -> list[str]:
 
 
 def refuse_label_lines(path: Path) -> None:
-    """`__label__good a fine film`, or `good<TAB>a fine film` without a line of names."""
+    """`good<TAB>a fine film` without a line of names."""
     if is_parquet(path):
         return
     with gzip.open(path) if path.suffix.lower() == ".gz" else path.open("rb") as file:
         lines = [file.readline().decode("utf-8", "replace").strip() for _ in range(20)]
-    if any(line.startswith(LABELS) for line in lines):
-        raise DataError(
-            f"{path} is written as fastText does it: make a table of it, for instance\n"
-            f'  (echo \'label,text\'; sed -E \'s/"/""/g; s/^__label__([^ ]+) (.*)$/\\1,"\\2"/\' {path.name})'
-            f" > {path.stem}.csv"
-        )
     cells = [line.split("\t") for line in lines if line]
     if len(cells) > 2 and all(len(row) == 2 for row in cells):
         sides = [max(len(row[side].split()) for row in cells) for side in (0, 1)]
@@ -148,8 +147,16 @@ def roles(frame: pd.DataFrame, path: Path, target: str | None = None) -> Roles:
     texts = [name for name in names if _is_text(frame[name])]
     named, dates = _row_names(frame), _dates(frame, texts)
     parts = [name for name in names if _says_part(frame[name], name)]
+    if target is None:
+        refuse_objects(frame, path)
     answer, why = _answer(frame, path, target, {*named, *dates, *texts, *parts})
+    if target is None:
+        refuse_labels(frame, path, answer, texts, is_answer=answer.casefold().strip() in ANSWERS)
+    is_label = bool(texts) and answer.casefold().strip() not in ANSWERS  # marks may stand beside a `label`
+    alike = label_columns(frame, answer) if is_label else one_of(frame, answer)
+    labels = tuple(name for name in alike if name != answer)
     rest = [name for name in names if name != answer]
+    labelling = LABELLING if set(LABELLING[:2]) <= set(names) else ()
     few = frame[answer].nunique() <= max(2, min(MOST_CLASSES, len(frame) // 4))
     text = next((name for name in texts if name in rest), "") if few else ""
     return Roles(
@@ -157,10 +164,14 @@ def roles(frame: pd.DataFrame, path: Path, target: str | None = None) -> Roles:
         why=why,
         text=text,
         group=next((name for name in rest if _is_group(frame[name], name)), ""),
-        dates={name: span for name, span in dates.items() if name != answer},
-        row_names=tuple(name for name in named if name != answer),
+        dates={name: span for name, span in dates.items() if name in rest and name not in labelling},
+        row_names=tuple(name for name in named if name in rest and name not in labelling),
         parts=tuple(name for name in parts if name != answer),
-        constant=tuple(name for name in rest if frame[name].nunique(dropna=True) <= 1),
+        constant=tuple(
+            n for n in rest if n not in (*labels, *labelling) and frame[n].nunique(dropna=True) <= 1
+        ),
+        labels=labels,
+        labelling=tuple(name for name in rest if name in labelling),
         holes={name: share for name in rest if (share := _missing(frame[name])) > 0},
     )
 
@@ -200,6 +211,8 @@ def _answer(frame: pd.DataFrame, path: Path, target: str | None, unlikely: set[s
 def _tells_nothing(column: pd.Series) -> bool:
     """Whether a column has one value, or texts of which each row has another: no class comes back."""
     different, is_text = column.nunique(), column.dtype == object or isinstance(column.dtype, pd.StringDtype)
+    if is_text and are_nested(column.dropna().head(LOOKED_AT).astype(str).tolist()):
+        return True
     return different <= 1 or (is_text and different == len(column) and _numbers(column) < different / 2)
 
 
@@ -214,6 +227,7 @@ def _is_text(column: pd.Series) -> bool:
     some = [str(text) for text in column.dropna().head(SAMPLE)]
     return (
         bool(some)
+        and not all(moments.is_datelike(text) or cells.are_several(text) for text in some[:20])
         and float(np.median([len(text.split()) for text in some])) >= WORDS
         and len(set(some)) > len(some) / 2
     )

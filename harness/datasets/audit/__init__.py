@@ -16,6 +16,7 @@ from harness.datasets.audit.columns import giveaway_columns, row_numbers
 from harness.datasets.audit.drift import drift
 from harness.datasets.audit.finding import AuditedData, Finding, Name
 from harness.datasets.audit.formulas import formulas
+from harness.datasets.audit.gaps import gaps
 from harness.datasets.audit.labels import classes, doubtful_labels
 from harness.datasets.audit.logs import log_findings
 from harness.datasets.audit.marks import marks
@@ -38,6 +39,7 @@ CHECKS: tuple[Callable[[AuditedData], Iterator[Finding]], ...] = (
     groups,
     doubtful_labels,
     drift,
+    gaps,
     giveaway_columns,
     row_numbers,
     formulas,
