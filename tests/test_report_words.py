@@ -120,6 +120,16 @@ def test_a_value_in_money_has_its_unit_in_every_place(evidence: Evidence) -> Non
     assert table is not None and "Value, USD a month" in table.markdown
 
 
+def test_what_does_not_count_is_said_in_the_unit_of_the_objective(tmp_path: Path) -> None:
+    """`Shaded: differences below 0.000374 do not count` stood below times in milliseconds."""
+    for objective, unit in (("minimize latency_p50_ms", r"\d\u202fms"), ("maximize value", r"\$\d+ a month")):
+        suite = make_suite(WORLD[:3], decision={**VALUE, "objective": objective, "tolerance": 1})
+        records = make_records(WORLD[:3], seeds=(0, 1), rounds=2)
+        e = gather(make_run(tmp_path / objective.split()[1], records, suite, files=False))
+        made = SECTIONS["differences"](e)
+        assert made is not None and re.search(rf"Shaded: differences below {unit} do not count", made.html)
+
+
 def test_bold_is_only_what_no_other_may_equal(evidence: Evidence) -> None:
     section = SECTIONS["tradeoff"](evidence)
     assert section is not None and "where no other may equal it" in section.markdown

@@ -323,7 +323,9 @@ def _differences(e: Evidence, metric: str) -> Iterator[Block]:
     caption = (
         f"95 % intervals. {apart} of {len(compared)} differ beyond chance; those that hold the line do not."
     )
-    caption += f" Shaded: differences below {n.plain(band)} do not count." if band else ""
+    least = n.plain(band)
+    least = e.in_value_unit(least) if metric == "value" else n.with_unit(metric, least, e.known)
+    caption += f" Shaded: differences below {least} do not count." if band else ""
     left = len(compared) - len(shown)
     caption += f" {n.counted(left, 'variant')} not drawn; the figures below have them." if left else ""
     said = [f"{d.label} {n.plain(d.value, 2)} ({d.verdict})" for d in shown]
