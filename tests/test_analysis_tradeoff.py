@@ -319,6 +319,28 @@ def test_pareto_is_over_objective_and_limits() -> None:
     assert row(table, "worse/torch").pareto_probability == pytest.approx(0, abs=0.01)
 
 
+@pytest.mark.parametrize(
+    "decision",
+    [
+        {"objective": "maximize accuracy"},
+        {"objective": "maximize accuracy", "constraints": ("latency_p99_ms <= 30",)},
+        {"objective": "minimize latency_p50_ms"},
+        {"objective": "maximize value", "value": "1e5*accuracy - cost_per_month_usd", "traffic": {"qps": 5}},
+    ],
+)
+def test_who_is_the_best_with_some_probability_is_on_the_front_with_no_less(
+    decision: dict[str, object],
+) -> None:
+    """Nobody beats the best of a draw in all that counts: the best with .34 was on the front with .13."""
+    truths = {f"net{k}": Truth(0.87, 4.0, seed_sd=0.012, launch_sd=0.1) for k in range(4)}
+    world = World(truths, seeds=(0, 1), rounds=2, num_examples=400, rng=np.random.default_rng(4))
+    suite = make_suite(list(truths), **decision).model_copy(update={"machine": Machine(usd_per_hour=0.1)})
+    table = tradeoff(world.records(), suite, world.predictions.__getitem__)
+    for one in table.rows:
+        assert one.best_probability is not None and one.pareto_probability is not None
+        assert one.pareto_probability >= one.best_probability - 0.002
+
+
 def test_a_slice_is_a_limit_like_any_other() -> None:
     world = World(TRUTHS)
     table = table_of(world, world.records(), constraints=("accuracy[class=2] >= 0.99",))

@@ -11,7 +11,7 @@ from harness.analysis.criteria import HARNESS_METRICS, VALUE, DecisionObjective,
 from harness.analysis.draws import look_at, row_of
 from harness.analysis.duels import Verdict
 from harness.analysis.order import nearest_quantiles
-from harness.analysis.parts import WorthParts, scatters_by_share
+from harness.analysis.parts import WorthParts, rests_on_load, scatters_by_share
 from harness.analysis.rule import MORE_LIKELY, Choice, Terms, TieBreaker
 from harness.analysis.sanity import senseless
 from harness.analysis.selection import Standings
@@ -132,12 +132,7 @@ def counts_costs(goal: DecisionObjective, suite: Suite) -> bool:
     names = set(goal.expression.names)
     if VALUE in names and suite.decision.value:
         names |= set(worth_of(suite).expression.names)
-    return "usd_per_hour" in names or any(_is_serving_cost(n) for n in names)
-
-
-def _is_serving_cost(name: str) -> bool:
-    entry = HARNESS_METRICS.get(name)
-    return entry is not None and entry.about == "money" and entry.rests_on_speed
+    return "usd_per_hour" in names or any(rests_on_load(n) for n in names)
 
 
 def settling_figures(table: Tradeoff) -> tuple[TieBreaker, ...]:
@@ -153,7 +148,7 @@ def _reader(table: Tradeoff, name: str) -> Callable[[int], float]:
 
     @cache
     def figure(k: int) -> float:
-        if _is_serving_cost(name) and name in table.draws:
+        if rests_on_load(name) and name in table.draws:
             drawn = row_of(table.draws, name, k)
             return float(nearest_quantiles(drawn, [0.5])[0])
         found = table.rows[k].estimates.get(name, Estimate(None)).value

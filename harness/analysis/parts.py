@@ -15,7 +15,7 @@ import numpy as np
 
 from harness.analysis import cost
 from harness.analysis.bill import asked_for
-from harness.analysis.criteria import VALUE, DecisionObjective, worth_of
+from harness.analysis.criteria import HARNESS_METRICS, VALUE, DecisionObjective, worth_of
 from harness.analysis.instances import too_large
 from harness.analysis.money import throughputs
 from harness.analysis.shrink import Shrinking
@@ -42,20 +42,38 @@ class WorthParts:
 
     def of(self, rows: Array) -> Array:
         """(draws, len(rows)) of the objective, higher is better, of rows that are near rivals."""
-        pulled = {
-            name: shrinking.together(rows).T
-            for name, shrinking in self._shrinking.items()
-            if np.isfinite(shrinking.draws[rows]).all()
-        }
         inner = self._inner
         names = {*self._goal.expression.names, *(inner.expression.names if inner else ())} - {VALUE}
         values = values_for(self._table, self._suite, names)
         own = {n: v if isinstance(v, float) else v[:, rows] for n, v in values.items()}
-        own |= {n: v for n, v in {**pulled, **self._bills(pulled, rows)}.items() if n in own}
+        own |= {n: v for n, v in self._pulled(rows).items() if n in own}
         if inner:
             own[VALUE] = inner.sign * inner.expression({n: own[n] for n in inner.expression.names})
         worth = self._goal.sign * self._goal.expression({n: own[n] for n in self._goal.expression.names})
         return np.broadcast_to(worth, (count_draws(self._table), len(rows)))
+
+    def figures(self, rows: Array) -> dict[str, Array]:
+        """Metric of the objective → (draws, len(rows)), pulled together as the worth of near rivals is, for
+        what is said beside P(best)."""
+        bills = {name for name in self._goal.metrics if rests_on_load(name)}
+        shares = [n for n in self._goal.metrics if n not in {*quality_of(self._goal, self._suite), *bills}]
+        drawn = {n: metric_draws(self._table, n)[:, rows] for n in shares}
+        models = [self._table.rows[k].candidate for k in rows]
+        found = {
+            n: np.exp(Shrinking(np.log(x), models).together(np.arange(len(rows))).T)
+            for n, x in drawn.items()
+            if (x > 0).all()
+        }
+        return found | {n: x for n, x in self._pulled(rows).items() if n in self._goal.metrics}
+
+    def _pulled(self, rows: Array) -> dict[str, Array]:
+        """Part, and what is made of it → (draws, len(rows)) of near rivals."""
+        parts = {
+            name: shrinking.together(rows).T
+            for name, shrinking in self._shrinking.items()
+            if np.isfinite(shrinking.draws[rows]).all()
+        }
+        return parts | self._bills(parts, rows)
 
     @cached_property
     def _inner(self) -> DecisionObjective | None:
@@ -137,6 +155,12 @@ def why_no_plain_bill(table: Tradeoff, suite: Suite) -> str:
     if both.any() and same.mean() > 0.98 and (np.isfinite(month) == np.isfinite(stored)).mean() > 0.98:
         return ""
     return "what one machine carries follows from the limits, by a simulated queue"
+
+
+def rests_on_load(name: str) -> bool:
+    """Whether a metric is a cost of serving."""
+    entry = HARNESS_METRICS.get(name)
+    return entry is not None and entry.about == "money" and entry.rests_on_speed
 
 
 def elsewhere(table: Tradeoff, suite: Suite) -> Array:

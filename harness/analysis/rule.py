@@ -176,6 +176,11 @@ class Choice:
         """Rows that are, or may prove to be, what should be chosen."""
         return np.flatnonzero(self.able | self.open)
 
+    @property
+    def near_rivals(self) -> Array:
+        """The contenders whose draws are pulled together in `shrunk`."""
+        return self._worths.shrinking.near_rivals(self.contenders)
+
     @cached_property
     def shrunk(self) -> Array:
         """(draws, contenders) utility without what selecting the best adds (`Worths.shrunk`)."""

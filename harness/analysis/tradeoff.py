@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -16,6 +16,7 @@ from harness.analysis.draws import overlaid
 from harness.analysis.fronts import pareto_front, pareto_probability
 from harness.analysis.instances import too_large
 from harness.analysis.money import TrainingSeconds, training_seconds, with_costs
+from harness.analysis.parts import WorthParts
 from harness.analysis.predictions import LoadPredictions
 from harness.analysis.rule import MORE_LIKELY, Choice, Terms
 from harness.analysis.sanity import senseless
@@ -165,7 +166,8 @@ def judge(
     barred = senseless(table, constraints, objective)
     unseen = uncompared(table, constraints, objective, suite, found, barred)
     table = with_probabilities(table, constraints, found, unseen)
-    on_front, front_probability = _pareto(table, constraints, objective, metrics_of(suite))
+    drawn = _as_the_best_is_told(table, objective, suite, found.near_rivals)
+    on_front, front_probability = _pareto(table, constraints, objective, metrics_of(suite), drawn)
     terms, rows = terms_of(suite.decision), []
     for k, row in enumerate(table.rows):
         rows.append(
@@ -203,8 +205,24 @@ def with_probabilities(
     return replace(table, rows=tuple(rows))
 
 
+def _as_the_best_is_told(
+    table: Tradeoff, objective: DecisionObjective, suite: Suite, near: Array
+) -> Mapping[str, Array]:
+    """Draws with those of near rivals pulled together, as for P(best): who is the best with .34 was on the
+    front with .13."""
+    pulled = WorthParts(table, objective, suite).figures(near) if len(near) > 1 else {}
+    over = {name: np.array(table.draws[name]) for name in pulled}
+    for name, draws in over.items():
+        draws[:, near] = pulled[name]
+    return overlaid(over, table.draws)
+
+
 def _pareto(
-    table: Tradeoff, constraints: Sequence[Constraint], objective: DecisionObjective, known: MetricTable
+    table: Tradeoff,
+    constraints: Sequence[Constraint],
+    objective: DecisionObjective,
+    known: MetricTable,
+    drawn: Mapping[str, Array],
 ) -> tuple[Array, Array]:
     """Front over the metrics that decide: those of the objective and of the limits."""
     names = dict.fromkeys((*objective.metrics, *(c.metric for c in constraints)))
@@ -219,7 +237,7 @@ def _pareto(
     signs = np.array([1.0 if lower_is_better(n, known) else -1.0 for n in names])
     values = np.array([[table.rows[k].estimates[n].value for n in names] for k in complete_rows], dtype=float)
     front[complete_rows] = pareto_front(values * signs)
-    draws = np.stack([table.draws[n][:, complete_rows] for n in names], axis=2) * signs
+    draws = np.stack([drawn[n][:, complete_rows] for n in names], axis=2) * signs
     probability[complete_rows] = pareto_probability(np.where(np.isnan(draws), np.inf, draws))
     return front, probability
 
