@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from harness.analysis.agreement import agreements
+from harness.analysis.agreement import agreements, is_within
 from harness.reading import read_suite
 from harness.record import SuiteError
 from harness.report import gather
 from harness.report.render import sections
 from harness.report.sections.agreement import lines, met
-from harness.suite.schema import Suite
+from harness.suite.schema import Expectation, Suite
 from tests.report_samples import make_records, make_run, make_suite
 
 EXPECT = {
@@ -50,6 +50,16 @@ def test_a_figure_has_the_digits_by_which_it_agrees_whatever_its_interval_is(tmp
     exact = f"{one.found.value:.4f}"
     assert f"here {exact}: " in lines((one,))[0]
     assert f"| {exact} <sub>" in str(sections(e, ["agreement"])["agreement"])
+
+
+@pytest.mark.parametrize(
+    ("found", "published", "within"), [(0.84, 0.85, 0.01), (0.73, 0.735, 0.005), (0.91, 0.9, 0.01)]
+)
+def test_a_figure_at_just_the_stated_distance_agrees(found: float, published: float, within: float) -> None:
+    """In floating point .85 less .84 is more than .01: "differs by -0.01" was said of ± 0.01."""
+    assert abs(found - published) > within
+    assert is_within(found, Expectation(value=published, within=within))
+    assert not is_within(found, Expectation(value=published, within=within * 0.999))
 
 
 def test_a_difference_whose_reason_is_known_fails_no_run_and_is_shown_with_it(tmp_path: Path) -> None:

@@ -10,7 +10,10 @@ import numpy as np
 import pytest
 
 from harness.analysis.changes import Change, Comparison
+from harness.analysis.changes import Tests as Family
 from harness.analysis.compare import compare_runs
+from harness.analysis.stats import Interval, t_interval, two_way_difference, welch_difference
+from harness.cli.text import comparison_text
 from harness.record import Measurement, Record, RecordError
 from tests.analysis_world import Truth, World, failed, make_suite, store
 
@@ -134,6 +137,50 @@ def test_a_variant_that_fails_now_is_a_regression(tmp_path: Path) -> None:
 def test_a_larger_model_is_a_regression_without_statistics(tmp_path: Path) -> None:
     found = compared(tmp_path, {**BASE, "big": Truth(0.90, 6.0, size_mb=2.0)})
     assert [c.metric for c in found.regressions] == ["model_size_mb"]
+
+
+def test_a_worsening_by_just_the_margin_is_within_it(tmp_path: Path) -> None:
+    """1.01 − 1 is .01 and, in floating point, 9e-18 more."""
+    assert not compared(tmp_path, {**BASE, "big": Truth(0.90, 6.0, size_mb=1.01)}, margin=0.01).regressions
+    known = Interval(0.9 - 0.85, 0.05, 0.05, 0.0, np.inf)
+    assert decided([known], margin=0.05) == ["not separated"] and decided([known], margin=0.04) == ["worse"]
+
+
+def test_what_floating_point_leaves_of_nothing_is_no_change() -> None:
+    """A model that every seed repeats, of three seeds and of seven: means differ by 1e-17, and were told
+    apart."""
+    losses = np.random.default_rng(0).random(500)
+    again = two_way_difference(np.tile(losses, (3, 1)), np.tile(losses, (7, 1)))
+    assert again.value != 0 or again.se != 0
+    assert decided([again, welch_difference(np.full(7, 0.7), np.full(3, 0.7))]) == ["same", "same"]
+    assert decided([Interval(1e-17, 0.9e-17, 1.1e-17, 1e-19, 20.0)]) == ["same"]
+
+
+def test_figures_of_the_same_trials_hide_no_worsening_of_new_ones() -> None:
+    """Holm's correction is for chance: of 30 figures that cannot differ none counts."""
+    new = t_interval(0.02, 0.0055, 12)
+    unchanged = Interval(0.0, 0.0, 0.0, 0.0, np.inf)
+    assert decided([new]) == ["worse"]
+    assert decided([new, *[unchanged] * 30]) == ["worse", *["same"] * 30]
+    assert decided([new, *[t_interval(0.0, 0.01, 12)] * 30])[0] == "not separated"
+
+
+def decided(worsenings: Sequence[Interval], margin: float = 0.0) -> list[str]:
+    tests = Family()
+    for number, worsening in enumerate(worsenings):
+        tests.add(Change(f"net{number}/torch", "accuracy", 0.9, 0.9), worsening)
+    return [change.verdict for change in tests.decide(margin)]
+
+
+def test_terminal_and_pull_request_say_shares_as_such() -> None:
+    """Of 10 ms that are 16 "worse by +0.6" was read as .6 ms; of ten times as slow it was "+1.9e+03 %"."""
+    slower = Change("big/torch", "latency_p50_ms", 10, 16, 0.6, 0.55, 0.65, 0.01, "worse", unit="ms")
+    lower = Change("big/torch", "accuracy", 0.9, 0.88, 0.02, 0.01, 0.03, 0.01, "worse", unit="fraction")
+    said = comparison_text(Comparison("a", "b", 0.0, (slower, lower)))
+    assert "+60 %" in said and "+55 to +65 %" in said and " +0.02 " in said and "+0.01 to +0.03" in said
+    far = replace(slower, b=200, worsening=19.0, low=18.0, high=20.0)
+    assert (far.size, far.span) == ("+1900 %", "+1800 to +2000 %")
+    assert "1900 % worse (worsening +1800 to +2000 %)" in str(far)
 
 
 def test_runs_without_a_common_variant_are_refused(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from harness.analysis.changes import Change, Comparison, Scale, Tests, Verdict
+from harness.analysis.changes import ROUNDING, Change, Comparison, Scale, Tests, Verdict
 from harness.analysis.criteria import HARNESS_METRICS
 from harness.analysis.drift import drift_note, same_trials
 from harness.analysis.example_draws import paired_examples
@@ -255,7 +255,7 @@ def _exact_changes(variant: Variant, a: _Side, b: _Side, margin: float) -> list[
             continue
         worsening = (after - before) / (abs(before) or 1.0)
         verdict: Verdict = (
-            "worse" if worsening > max(margin, 1e-9) else "better" if worsening < -1e-9 else "same"
+            "worse" if worsening > margin + ROUNDING else "better" if worsening < -ROUNDING else "same"
         )
         changes.append(
             Change(variant.name, entry.name, before, after, worsening, verdict=verdict, unit=entry.unit)

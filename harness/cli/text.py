@@ -156,11 +156,7 @@ def _change_row(keys: Sequence[str], change: Change) -> Row:
     def figure(value: float | None) -> str:
         return "-" if value is None else short(value)
 
-    def difference(value: float | None) -> str:
-        return "-" if value is None else short(float(f"{value:.3g}"), "+")
-
-    interval = "" if change.low is None else f"{difference(change.low)} to {difference(change.high)}"
     cells = (change.verdict, change.variant, change.metric, figure(change.a), figure(change.b))
     verdict = change.verdict.upper() if change.verdict == "worse" else change.verdict
-    more = (difference(change.worsening), interval, change.note)
+    more = (change.size or "-", change.span, change.note)
     return dict(zip(keys, (verdict, *cells[1:], *more), strict=True))

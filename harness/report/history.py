@@ -102,17 +102,11 @@ def _counted(number: int, word: str) -> str:
 
 
 def _row(change: Change) -> str:
-    unit, factor = ("", 1) if change.unit == "fraction" else (" %", 100)
-
     def figure(x: float | None) -> str:
         return "–" if x is None else short(x)
 
-    worse = "–" if change.worsening is None else f"{factor * change.worsening:+.3g}{unit}"
-    interval = "–"
-    if change.low is not None and change.high is not None:
-        interval = f"{factor * change.low:+.3g} to {factor * change.high:+.3g}{unit}"
     cells = (change.verdict, f"`{change.variant}`", change.metric, figure(change.a), figure(change.b))
-    return "| " + " | ".join((*cells, worse, interval)) + " |"
+    return "| " + " | ".join((*cells, change.size or "–", change.span or "–")) + " |"
 
 
 def picture(found: RunHistory) -> bytes:
