@@ -19,7 +19,12 @@ import numpy as np
 
 from harness.analysis import cost
 from harness.analysis.criteria import VALUE, worth_of
-from harness.analysis.information import resolved_share, signal_of, value_of_information
+from harness.analysis.information import (
+    middle_variance,
+    resolved_share,
+    signal_of,
+    value_of_information,
+)
 from harness.analysis.rule import POSSIBLE, Choice
 from harness.analysis.sensitivity import Question
 from harness.analysis.stats import Array
@@ -308,7 +313,7 @@ def _seed_gain(
         pooled = units.pooled_variance(metric, False)
         own = len(seeds) > 2 and "[" not in metric
         variance = max(float(seeds.var(ddof=1)), pooled / 2) if own else pooled
-        total = float(draws.var())
+        total = middle_variance(draws)
         # Nothing is known of the spread over seeds: a quarter, as with three seeds that are all there is.
         shares = [resolved_share(len(seeds), variance, total, m) if variance else 0.25 for m in STEPS]
         gains.append(_best_gain(outcome, draws, shares, rng, seconds))
@@ -332,7 +337,7 @@ def _round_gain(
     pooled = units.pooled_variance(metric, True)
     variance = max(float(launches.var(ddof=1)), pooled / 2) if len(launches) > 2 else pooled
     logs = np.log(draws)
-    total = float(logs.var())
+    total = middle_variance(logs)
     shares = [resolved_share(len(launches), variance, total, m) if variance else m / (m + 1) for m in STEPS]
     return _best_gain(outcome, logs, shares, rng, seconds)
 
