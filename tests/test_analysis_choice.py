@@ -61,6 +61,27 @@ def asked(suite: Suite, table: Tradeoff) -> Question:
     return Question(table, suite, merge_constraints(decision.constraints, ()), goal)
 
 
+@pytest.mark.parametrize(
+    ("decision", "named"),
+    [
+        ({"objective": "maximize accuracy"}, "light/torch"),
+        ({"objective": "maximize value", "value": "100*accuracy - 0.3*latency_p50_ms"}, "heavy/torch"),
+        ({"objective": "maximize 100*accuracy - 0.3*latency_p50_ms"}, "heavy/torch"),
+        ({"objective": "maximize value", "value": "100*accuracy"}, "light/torch"),
+    ],
+)
+def test_what_the_objective_weighs_settles_no_tie_once_more(decision: dict[str, str], named: str) -> None:
+    """Heavy leads by .3 of a point, or by .15 where half a millisecond counts, within intervals of 4: a tie.
+    Where it is weighed what a millisecond is worth, that light is faster is in the .15 already."""
+    suite = make_suite(("heavy", "light"), **decision)
+    table = table_of(
+        suite,
+        heavy={"accuracy": (0.910, 0.01), "latency_p50_ms": (4.0, 0.001), "model_size_mb": (40.0, 0.0)},
+        light={"accuracy": (0.907, 0.01), "latency_p50_ms": (3.5, 0.001), "model_size_mb": (10.0, 0.0)},
+    )
+    assert recommend(table, suite).choice == named
+
+
 def suite_of(*names: str, **decision: Any) -> Suite:
     return make_suite(names, **{"objective": "maximize accuracy", **decision})
 

@@ -28,7 +28,7 @@ class World:
     slack: Array
     cost: Array
     terms: Terms
-    counts_costs: bool
+    weighs_lightness: bool
 
     def choice(self, rows: Array | None = None) -> Choice:
         """The rule on some rows, in the order given."""
@@ -40,7 +40,7 @@ class World:
             np.array([np.nan]),
             self.terms,
             (TieBreaker("cost", lambda k: float(cost[k])),),
-            counts_costs=self.counts_costs,
+            weighs_lightness=self.weighs_lightness,
             slack=lambda _, some: slack[:, some],
         )
 

@@ -95,7 +95,7 @@ def test_who_surely_loses_to_its_own_twin_has_no_part_in_what_the_twin_is_likely
     """The slower runtime costs a dollar more, which is within the tolerance, in every draw."""
     worth = rng().normal(700, 15, DRAWS)
     worths = Worths(np.column_stack([worth, worth - 1]), models=["model", "model"])
-    found = Choice(worths, np.ones((0, DRAWS, 2), bool), np.zeros(0), counts_costs=True)
+    found = Choice(worths, np.ones((0, DRAWS, 2), bool), np.zeros(0), weighs_lightness=True)
     assert found.tied == (0,) and found.likely.tolist() == [1.0, 0.0]
     assert found.tolerance > 1
 
@@ -121,7 +121,7 @@ def test_who_needs_one_machine_or_two_is_the_best_as_often_as_one_is_enough() ->
     utility = np.column_stack([np.full(DRAWS, 996.0), 1075.15 - 65.15 * machines]) + noise
     holds, asked = np.ones((1, DRAWS, 2), bool), np.array([np.nan])
     as_drawn = Worths(utility, lambda rows: utility[:, rows])
-    found = Choice(as_drawn, holds, asked, PLAIN, counts_costs=True)
+    found = Choice(as_drawn, holds, asked, PLAIN, weighs_lightness=True)
     often = float((utility[:, 1] > utility[:, 0]).mean())
     assert often == pytest.approx(0.6, abs=0.03) and found.best[1] == often
     # The mean decides who is named, and the report says that another is the best more often.
@@ -151,7 +151,7 @@ def test_costs_that_the_objective_holds_are_not_counted_again() -> None:
     cheap = (TieBreaker("cost_per_month_usd", [80.0, 10.0].__getitem__),)
     nothing = (np.ones((0, DRAWS, 2), bool), np.zeros(0))
     assert Choice(worth, *nothing, figures=cheap).named == 1
-    assert Choice(worth, *nothing, figures=cheap, counts_costs=True).named == 0
+    assert Choice(worth, *nothing, figures=cheap, weighs_lightness=True).named == 0
 
 
 def test_a_cent_of_cost_does_not_name_the_slower_twin() -> None:
@@ -161,10 +161,10 @@ def test_a_cent_of_cost_does_not_name_the_slower_twin() -> None:
     worth[:2, 1] -= 65.15
     faster = (TieBreaker("latency_p50_ms", [1.02, 0.265].__getitem__),)
     nothing = (np.ones((0, DRAWS, 2), bool), np.zeros(0))
-    found = Choice(worth, *nothing, figures=faster, counts_costs=True)
+    found = Choice(worth, *nothing, figures=faster, weighs_lightness=True)
     assert found.leader == 0 and found.named == 1
     worth[:200, 1] -= 65.15
-    assert Choice(worth, *nothing, figures=faster, counts_costs=True).named == 0
+    assert Choice(worth, *nothing, figures=faster, weighs_lightness=True).named == 0
 
 
 def test_a_lead_that_is_known_exactly_has_no_interval() -> None:

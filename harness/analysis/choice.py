@@ -18,6 +18,7 @@ from harness.analysis.selection import Standings
 from harness.analysis.stats import Array
 from harness.analysis.values import count_draws, floors_of, metric_draws, utility_draws
 from harness.analysis.worths import Worths
+from harness.metrics import metrics_of
 from harness.results import Estimate, Tradeoff
 from harness.suite.expression import Constraint
 from harness.suite.schema import Decision, Suite
@@ -71,8 +72,8 @@ class Assessment:
         if barred := list(senseless(table, limits, goal)):
             worth = np.array(worth)
             worth[:, barred] = np.nan
-        self._counts_costs = counts_costs(goal, suite)
-        in_parts = WorthParts(table, goal, suite).of if self._counts_costs else None
+        self._weighs_lightness = weighs_lightness(goal, suite)
+        in_parts = WorthParts(table, goal, suite).of if counts_costs(goal, suite) else None
         models = [row.candidate for row in table.rows]
         self._worths = Worths(worth, in_parts, models, scatters_by_share(goal, suite))
         self._terms = terms_of(suite.decision)
@@ -97,7 +98,7 @@ class Assessment:
             self._terms,
             self._figures,
             self._faster,
-            self._counts_costs,
+            self._weighs_lightness,
             standing=lambda number, rows: self._standing(limits[number]).of(rows),
         )
 
@@ -127,12 +128,27 @@ class Assessment:
         return self._standings[side]
 
 
+def weighs_lightness(goal: DecisionObjective, suite: Suite) -> bool:
+    """Whether the objective weighs cost, speed or size against something else, so that a tie must not count
+    them again: of 200 simulated worlds of accuracy against latency who was named for its size lost more than
+    the leader."""
+    known = metrics_of(suite)
+    weighed = {known[n].about for n in _names(goal, suite) if n in known and n != VALUE}
+    return counts_costs(goal, suite) or ("quality" in weighed and len(weighed) > 1)
+
+
 def counts_costs(goal: DecisionObjective, suite: Suite) -> bool:
-    """Whether the objective holds what serving costs, so that a tie must not count it again."""
+    """Whether the objective holds what serving costs."""
+    names = _names(goal, suite)
+    return "usd_per_hour" in names or any(rests_on_load(n) for n in names)
+
+
+def _names(goal: DecisionObjective, suite: Suite) -> set[str]:
+    """What the objective is made of, and the worth that it may ask for."""
     names = set(goal.expression.names)
     if VALUE in names and suite.decision.value:
         names |= set(worth_of(suite).expression.names)
-    return "usd_per_hour" in names or any(rests_on_load(n) for n in names)
+    return names
 
 
 def settling_figures(table: Tradeoff) -> tuple[TieBreaker, ...]:

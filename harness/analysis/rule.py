@@ -116,7 +116,8 @@ class Choice:
         holds: (limits, draws, rows) bool, False where a limited metric has no number.
         asked: (limits,) the probability that each limit asks for, NaN where it asks for none of its own.
         figures: what settles a tie. faster: (winner, loser) of duels, which settle it where speed is asked.
-        counts_costs: the objective holds what serving costs: then figures settle only between all but equals.
+        weighs_lightness: the objective weighs cost, speed or size itself: then figures settle only between
+            all but equals.
         slack: how far inside each limit the draws lie; without it nothing is known of how rows err together,
             and the choice among rows in doubt is not corrected for. standing: `standings` of it, where the
             caller keeps them.
@@ -139,11 +140,12 @@ class Choice:
         terms: Terms = Terms(),
         figures: Sequence[TieBreaker] = (),
         faster: Sequence[tuple[int, int]] = (),
-        counts_costs: bool = False,
+        weighs_lightness: bool = False,
         slack: Slack | None = None,
         standing: Slack | None = None,
     ) -> None:
-        self.terms, self._figures, self._faster, self._counts_costs = terms, figures, faster, counts_costs
+        self.terms, self._figures, self._faster = terms, figures, faster
+        self._weighs_lightness = weighs_lightness
         self._worths = worths = utility if isinstance(utility, Worths) else Worths(utility)
         self.means, self.utility, known = worths.means, worths.utility, worths.known
         self.keeps: Array = np.asarray(holds.all(0))
@@ -298,9 +300,10 @@ class Choice:
     @property
     def _near(self) -> list[int]:
         """Who is expected to lose no more than the tolerance, the leader among them; a tenth of it where the
-        objective holds the costs: then cents still must not decide between a runtime and its slower twin."""
+        objective weighs lightness itself: then cents still must not decide between a runtime and its slower
+        twin."""
         assert self.leader is not None
-        loss = self.tolerance * (TENTH if self._counts_costs else 1.0)
+        loss = self.tolerance * (TENTH if self._weighs_lightness else 1.0)
         least = self.expected[self.leader] - loss - self._same
         return np.flatnonzero(self.able & (self.expected >= least)).tolist()
 

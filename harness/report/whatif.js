@@ -388,7 +388,7 @@ const whatIf = (() => {
     })();
     const named = leader === null ? null : name();
     function name() {
-      const least = expected[leader] - tolerance() * (p.counts_costs ? TENTH : 1) - same;
+      const least = expected[leader] - tolerance() * (p.weighs_lightness ? TENTH : 1) - same;
       const near = ables.filter(k => expected[k] >= least);
       let left = near.length > 1 ? tied().filter(k => near.includes(k)) : [leader];
       if (left.length > 1 && p.terms.tolerance === null) left = left.filter(k => likely(k) >= COMPARABLE * likely(leader));

@@ -14,7 +14,7 @@ import numpy as np
 from markupsafe import Markup
 
 from harness.analysis import cost, parts
-from harness.analysis.choice import counts_costs, settling_figures
+from harness.analysis.choice import counts_costs, settling_figures, weighs_lightness
 from harness.analysis.criteria import BELOW, HARNESS_METRICS, VALUE, worth_of
 from harness.analysis.money import COST_METRICS, throughputs
 from harness.analysis.parts import LOAD, elsewhere, has_plain_bill, quality_of, why_no_plain_bill
@@ -217,6 +217,7 @@ def payload(e: Evidence, question: Question) -> JsonObject:
                    for c in question.limits],
         "out": [_unfinished(e.question, question, k) for k in _places(e.question)],
         "faster": _faster(question, places), "counts_costs": counts_costs(question.goal, suite),
+        "weighs_lightness": weighs_lightness(question.goal, suite),
         "by_share": parts.scatters_by_share(question.goal, suite),
         "parts": [*quality_of(question.goal, suite), *([LOAD] if money else [])],
         "money": _money(question, hourly) if money else None,
