@@ -98,7 +98,7 @@ def _named(worth: Array, true: Array, in_parts: Callable[[Array], Array]) -> tup
     sizes = np.random.default_rng(abs(int(1e6 * worth[0, 0]))).uniform(1, 10, len(true))
     smallest = TieBreaker("model_size_mb", lambda k: float(sizes[k]), 0.1)
     nothing = np.ones((0, *worth.shape), bool), np.zeros(0)
-    choice = Choice(Worths(worth, in_parts), *nothing, figures=[smallest], counts_costs=True)
+    choice = Choice(Worths(worth, in_parts), *nothing, figures=[smallest], weighs_lightness=True)
     assert choice.named is not None
     best = true >= true.max() - 1e-9
     brier = float(((choice.best - best) ** 2).sum())
