@@ -433,7 +433,7 @@ def test_the_fastest_way_is_chosen_and_the_figures_are_kept(
 def test_all_seeds_and_sizes_of_a_candidate_are_trained_in_one_way(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """Each process tried for itself: of two seeds one was trained in bf16, one in fp32, in 11 of 59 runs."""
+    """Each process tried for itself: of two seeds one was trained in bf16, one in fp32 (11 of 59)."""
     examples = iter([64, 63, 64, 64])  # batches of an epoch are of equal size within 1
 
     def another_process_that_finds(seconds: dict[str, float], folder: Path) -> tuple[str, object]:

@@ -100,7 +100,7 @@ def choose_mode(
         precision: `fp32` and `bf16` fix the number format; layout and attention are still tried.
         beside: the trial's checkpoint folder: what was found is kept next to it, so that all seeds and sizes
             of a candidate are trained in one way. Where each process tried for itself, a toss-up went this
-            way for one seed and that way for the next, in 11 of 59 runs.
+            way for one seed and that way for the next, of 11 of 59 candidates.
 
     Raises:
         TrialError: `bf16` is asked for and this machine's libraries cannot compute the model in it.
