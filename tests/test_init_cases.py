@@ -37,7 +37,7 @@ def first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captur
         said = capsys.readouterr().err
         file = Path("first.yaml")
         written = yaml.safe_load(file.read_text()) if code == 0 else {}
-        assert code == 2 or (written and plan_trials(read_suite(file)))
+        assert code == 2 or (written and plan_trials(read_suite(file))), said
         assert code == 0 or not file.exists()
         return code, said, written
 

@@ -40,11 +40,12 @@ MOSTLY = 0.2
 """A column in which a share of the cells from here on are numbers, and not all, is not a column of words."""
 SHOWN = 5
 FEW_WORDS = 8
+"""More different cells than this do not all stand for nothing."""
 LONG = 60
 """Signs of a cell that a message shows; what stands for nothing has fewer."""
 MANY_IN_ONE = "it holds several numbers in a cell: write each into a column of its own"
 are_several = re.compile(r"\[?\s*[-+]?\d[\d.e+-]*(?:[ ,;]+[-+]?\d[\d.e+-]*){3,}\s*\]?").fullmatch
-"""More different cells than this do not all stand for nothing."""
+"""Told a cell, whether it holds four numbers or more."""
 
 
 @dataclass(frozen=True)
