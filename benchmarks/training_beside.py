@@ -5,11 +5,12 @@
                                          [--timm CHECKOUT]    # a copy of timm's repository: its train.py
 
 All train the same network on the same drawn images of 28×28 with the same steps: AdamW, a rate that rises
-and falls, gradients clipped at 1, and the way of computing (precision, memory layout) that `precision: auto`
-chose for the harness. Images lie ready as tensors on the device for all but Lightning and the Trainer, which
-have loaders of their own over the same tensors, and timm's `train.py`, which runs in a process of its own and
-reads the images as PNG files (`benchmarks.training_beside_timm`). Subjects take turns (forwards, then
-backwards) in one process; of each training the first epoch warms up, compiles, and does not count. A figure
+and falls, gradients clipped at 1. The harness computes in the way that `precision: auto` chooses, the others
+in the fastest of those that PyTorch's own switches give (number format, memory layout). Images lie ready as
+tensors on the device for all but Lightning and the Trainer, which have loaders of their own over the same
+tensors, and timm's `train.py`, which runs in a process of its own and reads the images as PNG files
+(`benchmarks.training_beside_timm`). Subjects take turns (forwards, then backwards) in one process; of each
+training the first epoch warms up, compiles, and does not count. A figure
 is the median over turns of the images a second of the other epochs, validation left out; a ratio is to the
 hand-written loop.
 On a processor seconds are the process's own (one thread), since neighbours take turns on a small machine.
@@ -44,7 +45,7 @@ from harness.suite.schema import Augmentation, Training
 from harness.training import compiling
 from harness.training.batches import TensorBatches
 from harness.training.loop import classification, fit
-from harness.training.precision import choose_mode
+from harness.training.precision import choose_mode, possible_modes
 
 BY_HAND, HARNESS, COMPILED = "by hand", "harness", "harness, compiled"
 LEAST, LEAST_COMPILED, CONVOLUTIONS = 0.98, 1.25, ("small_cnn", "resnet")
@@ -74,6 +75,10 @@ class Bench:
         self.batches = TensorBatches(self.x, self.y, self.x[:0], self.y[:0], batch, Augmentation(), 0)
         first = next(iter(self.batches.training(0)))
         self.mode, self.tried = choose_mode(self.model(), first, classification().loss, device, "auto")
+        seconds = self.tried.get("tried_seconds_per_step", {})
+        plain = [m for m in possible_modes(self.model(), first[0], device, "auto") if not m.products]
+        self.plain = min(plain, key=lambda mode: seconds.get(mode.label, float("inf")))
+        """What the others compute in."""
 
     def model(self) -> nn.Module:
         torch.manual_seed(0)
@@ -91,7 +96,7 @@ class Bench:
 
 def by_hand(bench: Bench, compiled: bool = False) -> list[float]:
     """The loop that one would write."""
-    model = bench.mode.place(bench.model(), bench.device).train()
+    model = bench.plain.place(bench.model(), bench.device).train()
     network = torch.compile(model, dynamic=False) if compiled else model
     fused = {"fused": True} if compiled and bench.device == "cuda" else {}
     optimizer = torch.optim.AdamW(model.parameters(), lr=0.001, **fused)
@@ -102,7 +107,7 @@ def by_hand(bench: Bench, compiled: bool = False) -> list[float]:
         started, seen = bench.clock(), 0
         total = torch.zeros((), device=bench.device)
         for inputs, targets in batches:
-            with bench.mode.active(bench.device):
+            with bench.plain.active(bench.device):
                 out = network(inputs)
             loss = nn.functional.cross_entropy(out.float(), targets)
             loss.backward()
@@ -138,7 +143,7 @@ def lightning(bench: Bench) -> list[float]:
     import lightning as L
 
     logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
-    mode, seconds = bench.mode, []
+    mode, seconds = bench.plain, []
 
     class Net(L.LightningModule):
         def __init__(self) -> None:
@@ -179,7 +184,7 @@ def transformers_trainer(bench: Bench) -> list[float]:
     class Net(nn.Module):
         def __init__(self) -> None:
             super().__init__()
-            self.model = bench.mode.place(bench.model(), bench.device)
+            self.model = bench.plain.place(bench.model(), bench.device)
 
         def forward(self, x: Tensor, labels: Tensor) -> dict[str, Tensor]:
             logits = self.model(x)
@@ -198,7 +203,7 @@ def transformers_trainer(bench: Bench) -> list[float]:
     with tempfile.TemporaryDirectory() as folder:
         arguments = TrainingArguments(
             folder, num_train_epochs=EPOCHS, per_device_train_batch_size=bench.training.batch_size,
-            bf16=bench.mode.precision == "bf16", use_cpu=bench.device == "cpu", report_to=[],
+            bf16=bench.plain.precision == "bf16", use_cpu=bench.device == "cpu", report_to=[],
             save_strategy="no", logging_strategy="no", disable_tqdm=True, learning_rate=0.001,
         )  # fmt: skip
         Trainer(model=Net(), args=arguments, train_dataset=rows, callbacks=[Clock()]).train()
@@ -206,9 +211,7 @@ def transformers_trainer(bench: Bench) -> list[float]:
 
 
 def timm_script(bench: Bench, checkout: Path) -> list[float]:
-    mode = bench.mode
-    if mode.math_attention:
-        raise ValueError("train.py has no choice of attention")
+    mode = bench.plain
     if len(bench.y) % bench.training.batch_size:
         raise ValueError("train.py leaves out a last batch that is not full: ask for full ones")
     command = [
@@ -255,6 +258,7 @@ def measure(name: str, asked: argparse.Namespace) -> dict[str, Any]:
     medians = {subject: statistics.median(found) for subject, found in speeds.items() if found}
     return {
         "mode": bench.mode.label,
+        "mode of the others": bench.plain.label,
         "tried": bench.tried,
         "images_per_s": {s: round(v, 1) for s, v in medians.items()},
         "ratio_to_by_hand": {s: round(v / medians[BY_HAND], 3) for s, v in medians.items()},

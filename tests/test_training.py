@@ -403,11 +403,68 @@ def test_only_ways_that_could_win_are_tried() -> None:
     labels = [m.label for m in possible_modes(conv, images, "cpu", "auto")]
     assert labels == ["fp32", "fp32 channels_last", "bf16 channels_last"]
     assert [m.label for m in possible_modes(conv, images, "cpu", "bf16")] == ["bf16 channels_last"]
+    labels = [m.label for m in possible_modes(nn.Conv2d(2, 2, 1), torch.zeros(2, 2, 8, 8), "cpu", "auto")]
+    assert labels[-2:] == ["fp32 channels_last products", "bf16 channels_last products"]
     attention, tokens = Attention(), torch.zeros(2, 3, 4)
     labels = [m.label for m in possible_modes(attention, tokens, "cpu", "auto")]
-    assert labels == ["fp32", "bf16", "bf16 math_attention"]
+    assert labels == ["fp32", "bf16", "bf16 products"]
     assert [m.label for m in possible_modes(attention, tokens, "cpu", "fp32")] == ["fp32"]
     assert not uses_attention(conv, images, "cpu")
+
+
+class Looks(nn.Module):
+    """Attention over the pixels of an image, which come out as they went in."""
+
+    def forward(self, x_BCHW: Tensor) -> Tensor:
+        tokens = x_BCHW.flatten(2).transpose(1, 2)[:, None]
+        looked = nn.functional.scaled_dot_product_attention(tokens, tokens * 2, tokens)
+        return looked[:, 0].transpose(1, 2).reshape(x_BCHW.shape)
+
+
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+@pytest.mark.parametrize("size", [(1, 1), (2, 2), (2, 5), (3, 8), (4, 4), (9, 9)])
+@pytest.mark.parametrize(
+    "layer",
+    [
+        nn.Conv2d(4, 6, 1),
+        nn.Conv2d(4, 6, 1, bias=False),
+        nn.Conv2d(4, 6, 1, stride=2),
+        nn.Conv2d(4, 6, 1, padding=1),
+        nn.Conv2d(4, 6, 1, groups=2),
+        nn.Conv2d(4, 4, 7, padding=3, groups=4),
+        nn.Conv2d(4, 4, 7, padding="same", groups=4, bias=False),
+        nn.Conv2d(4, 8, 7, padding=3, groups=4),
+        nn.Conv2d(4, 4, (5, 7), padding=(2, 3)),
+        nn.Conv2d(4, 4, 7, padding=6, dilation=2),
+        nn.Conv2d(4, 4, 7, padding=3, stride=2),
+        nn.Conv2d(4, 4, 3, padding=2),
+        Looks(),
+    ],
+    ids=str,
+)
+def test_a_layer_as_products_has_the_answers_and_gradients_of_the_layer(
+    layer: nn.Module, size: tuple[int, int], layout: torch.memory_format
+) -> None:
+    torch.manual_seed(0)
+    layer = layer.double()
+    x = torch.randn(3, 4, *size, dtype=torch.double).contiguous(memory_format=layout).requires_grad_()
+
+    def answers_and_gradients(mode: Mode) -> list[Tensor]:
+        layer.zero_grad()
+        with mode.active("cpu"):
+            out = layer(x)
+        return [out, *torch.autograd.grad((out * out.detach().cos()).sum(), [x, *layer.parameters()])]
+
+    plain, products = (answers_and_gradients(Mode(products=p)) for p in (False, True))
+    for one, other in zip(plain, products, strict=True):
+        torch.testing.assert_close(other, one, rtol=1e-10, atol=1e-10)
+
+
+def test_attention_with_a_mask_is_computed_as_it_is_written() -> None:
+    q, mask = torch.randn(2, 1, 3, 4), torch.tensor([[True, False, True], [False] * 3])[:, None, None]
+    with Mode(products=True).active("cpu"):
+        found = nn.functional.scaled_dot_product_attention(q, q, q, mask)
+    assert torch.equal(found[1], torch.zeros(1, 3, 4))  # where no token may be looked at
 
 
 @pytest.mark.parametrize(

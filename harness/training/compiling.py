@@ -44,14 +44,14 @@ def compiled_where_it_pays(
     """
     if _guess_s(mode, tried, len(batch[0])) * steps < LONG_ENOUGH_S / 2:
         return model, mode, tried
-    weights = checkpoint.snapshot(model)
+    weights, by_compiler = checkpoint.snapshot(model), replace(mode, compiled=True)
     try:
         with torch.random.fork_rng(cuda_devices(device)):
             plain = _seconds_per_step(model, model, batch, loss, device, mode)
             if plain * steps < LONG_ENOUGH_S:
                 return model, mode, tried
             network = compiled(model)
-            fast = _seconds_per_step(network, model, batch, loss, device, mode)
+            fast = _seconds_per_step(network, model, batch, loss, device, by_compiler)
     except Exception as error:  # the compilers raise dozens of types of their own
         return model, mode, _refused(tried, error)
     finally:
@@ -60,7 +60,7 @@ def compiled_where_it_pays(
     tried = {**tried, "compiling_seconds_per_step": {"plain": round(plain, 5), "compiled": round(fast, 5)}}
     if fast >= CLEARLY_FASTER * plain:
         return model, mode, tried
-    return network, replace(mode, compiled=True), tried
+    return network, by_compiler, tried
 
 
 def compiled_again(

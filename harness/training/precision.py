@@ -1,8 +1,9 @@
 """How a training step is computed: number format, memory layout, attention; tried, not assumed.
 
 On a CPU bf16 makes convolution nets 2 to 2.5 times faster with channels_last and small vision
-transformers *slower*, unless their attention is unfused; ConvNeXt gets slower either way; an LSTM
-cannot be computed in it at all by a processor without AVX-512. So `choose_mode` times a few steps
+transformers *slower*, unless their attention is unfused; ConvNeXt gets slower either way, and half as
+fast again where its 1×1 convolutions are products; an LSTM cannot be computed in bf16 at all by a
+processor without AVX-512. So `choose_mode` times a few steps
 of each way that could win on a copy of the network, and leaves out what the libraries refuse.
 """
 
@@ -14,7 +15,7 @@ import platform
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import torch
@@ -26,6 +27,7 @@ from torch.overrides import TorchFunctionMode
 from harness.codec import Json, JsonObject
 from harness.record import TrialError, content_hash
 from harness.store.disk import locked, write_whole
+from harness.training.products import AsProducts, gains_by_products
 
 TIMED_STEPS = 2
 TRIAL_EXAMPLES = 64
@@ -45,13 +47,14 @@ class Mode:
     Args:
         precision: `fp32`, or `bf16` (autocast: weights and optimiser stay fp32).
         channels_last: images lie in memory as (height, width, channels).
-        math_attention: attention as separate products instead of the fused kernel.
+        products: attention, 1×1 convolutions and kernels larger than the image as matrix products
+            (`harness.training.products`).
         compiled: the forward pass by `torch.compile` (`harness.training.compiling`).
     """
 
     precision: str = "fp32"
     channels_last: bool = False
-    math_attention: bool = False
+    products: bool = False
     compiled: bool = False
 
     @property
@@ -59,7 +62,7 @@ class Mode:
         """For people: `bf16 channels_last`."""
         parts = [self.precision]
         parts += ["channels_last"] if self.channels_last else []
-        parts += ["math_attention"] if self.math_attention else []
+        parts += ["products"] if self.products else []
         parts += ["compiled"] if self.compiled else []
         return " ".join(parts)
 
@@ -70,8 +73,10 @@ class Mode:
             if self.precision == "bf16":
                 # The cache of cast weights gains nothing over one forward and backward pass and holds memory.
                 stack.enter_context(torch.autocast(device, torch.bfloat16))
-            if self.math_attention:
+            if self.products:  # attention too that is left as it is written
                 stack.enter_context(sdpa_kernel(SDPBackend.MATH))
+                if not self.compiled:  # the compiler rewrites layers itself
+                    stack.enter_context(AsProducts())
             yield
 
     def place(self, model: nn.Module, device: str) -> nn.Module:
@@ -193,10 +198,13 @@ def possible_modes(model: nn.Module, inputs: Tensor, device: str, precision: str
     modes = [Mode(p) for p in precisions]
     if has_attention:
         # On its own the fused kernel wins in fp32 and loses in bf16.
-        return modes + [Mode("bf16", math_attention=True)] * ("bf16" in precisions)
+        return modes + [Mode("bf16", products=True)] * ("bf16" in precisions)
     if has_convolution:
         # A plain layout in bf16 never won where it was measured.
-        return [Mode("fp32")] * ("fp32" in precisions) + [Mode(p, channels_last=True) for p in precisions]
+        plain = [Mode("fp32")] * ("fp32" in precisions)
+        last = [Mode(p, channels_last=True) for p in precisions]
+        gains = device == "cpu" and any(gains_by_products(m) for m in model.modules())
+        return plain + last + [replace(mode, products=True) for mode in last if gains]
     return modes
 
 
