@@ -70,7 +70,8 @@ def train(name: str, is_kept: bool) -> Taken:
         for tensor in (torch.rand(rows, 1, 28, 28), torch.randint(0, 10, (rows,)))
     ]
     training = Training(epochs=1, batch_size=64, precision="fp32")
-    batches = TensorBatches(*parts, training.batch_size, Augmentation(), 0)  # type: ignore[arg-type]
+    inputs, targets, others, theirs = parts
+    batches = TensorBatches(inputs, targets, others, theirs, training.batch_size, Augmentation(), 0)
     before = resource.getrusage(resource.RUSAGE_SELF)
     found = fit(network, batches, classification(), training, seed=0)
     after = resource.getrusage(resource.RUSAGE_SELF)

@@ -107,7 +107,7 @@ def train(folder: str, out: str, train_size: int | None, resident: bool, scored:
     from harness.tasks import supervised
 
     if resident:
-        decoding.IN_MEMORY = mapped.IN_MEMORY = RESIDENT
+        decoding.IN_MEMORY = mapped.IN_MEMORY = RESIDENT  # type: ignore[attr-defined]
     recipe = Training.model_validate({"precision": "fp32", "epochs": 1, "batch_size": 64})
     spec = {
         "candidate": "c", "task": "image_classification", "model": "benchmarks.larger_than_memory:build",

@@ -24,8 +24,9 @@ import numpy as np
 from harness.datasets.shop.log import run_shop
 from harness.datasets.shop.truth import Shop, Truth, build_truth
 from harness.environment import machine_class
-from harness.tasks.recommendation.retrieval.index import Index, build_index, recall_against
+from harness.tasks.recommendation.retrieval.index import build_index, recall_against
 from harness.tasks.recommendation.retrieval.options import read_index
+from harness.tasks.recommendation.served import Index
 
 ITEMS, DIM, CANDIDATES, THREADS = 1_000_000, 64, 100, 1
 PARTS = ("world", "items", "flat", "ivf", "ivf_pq")

@@ -75,7 +75,8 @@ class Bench:
         self.batches = TensorBatches(self.x, self.y, self.x[:0], self.y[:0], batch, Augmentation(), 0)
         first = next(iter(self.batches.training(0)))
         self.mode, self.tried = choose_mode(self.model(), first, classification().loss, device, "auto")
-        seconds = self.tried.get("tried_seconds_per_step", {})
+        seconds = self.tried.get("tried_seconds_per_step")
+        assert isinstance(seconds, dict)
         plain = [m for m in possible_modes(self.model(), first[0], device, "auto") if not m.products]
         self.plain = min(plain, key=lambda mode: seconds.get(mode.label, float("inf")))
         """What the others compute in."""

@@ -223,15 +223,20 @@ def outcome_of(kind: str, number: int) -> Outcome:
     able = [whole.table.rows[k].variant for k in np.flatnonzero(whole.choice.able)]
     best = max((world.worth(v) for v in able), default=0.0)
     whole_named, named = (s.choice for s in said)
-    lost = [
+    whole_lost, lost = (
         max(best - world.worth(n), 0.0) if whole_named and named and n else None for n in (whole_named, named)
-    ]
+    )
+    whole_breaks, breaks = (n is not None and world.breaks(n) for n in (whole_named, named))
+    whole_told, told = (s.verdict == "recommend" for s in said)
     return Outcome(
         whole_named,
         named,
-        *lost,
-        *(n is not None and world.breaks(n) for n in (whole_named, named)),
-        *(s.verdict == "recommend" for s in said),
+        whole_lost,
+        lost,
+        whole_breaks,
+        breaks,
+        whole_told,
+        told,
         story.trials,
         story.exhaustive,
         story.stopped,

@@ -16,12 +16,14 @@ import sys
 import tempfile
 from collections import Counter
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from harness.analysis.outputs import stored_suite, table_of
+from harness.facts.serving import DuelFacts, ServerFacts
 from harness.record import Record
 from harness.serving.load import ServerSettings
 from harness.serving.queues import Services, true_capacity
@@ -107,9 +109,9 @@ def _capacities(records: list[Record]) -> list[dict[str, Any]]:
     expected = _queue(SLEEP_MS)
     rows = []
     for record in records:
-        if record.trial.scenario == "server":
+        if isinstance(facts := record.facts, ServerFacts) and facts.closed_loop_ms:
             row = _row(record, "throughput_at_slo_qps", expected, CAPACITY_TOLERANCE)
-            took = record.facts["closed_loop_ms"]["1"]
+            took = facts.closed_loop_ms["1"]
             as_served = None if row["measured"] is None else row["measured"] / _queue(took)
             rows.append({**row, "service_ms": took, "as_served": as_served})
     return rows
@@ -173,9 +175,9 @@ def identical() -> dict[str, Any]:
             found = run(content, Path(scratch))
             rows += [{"run": seed, **row} for row in _pairs(found, names)]
             duels += [
-                {"run": seed, "pair": record.trial.label, **record.facts["duel"]}
+                {"run": seed, "pair": record.trial.label, **asdict(record.facts.duel)}
                 for record in found.records()
-                if record.trial.scenario == "duel" and "duel" in record.facts
+                if isinstance(record.facts, DuelFacts) and record.facts.duel
             ]
             verdicts.append(json.loads(found.read_text("recommendation.json"))["verdict"])
         print(
