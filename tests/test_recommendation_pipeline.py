@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ import pandas as pd
 import pytest
 import torch
 
+from harness.analysis.predictions import predictions_of, score_examples
 from harness.codec import to_json
 from harness.datasets import interactions_csv, mock_shop
 from harness.datasets.interactions import Events, Interactions, Protocol, Users, plain_catalogue
@@ -766,6 +768,28 @@ def test_two_candidates_of_a_shop_are_compared_on_the_same_sessions(tmp_path: Pa
     experiments = online.verdicts(paths["popularity"], paths, 2000, np.random.default_rng(0))
     assert experiments["popularity"].lifts[0].truth == 0
     assert experiments["item_knn"].lifts[0].truth != 0
+
+
+def test_what_a_shop_takes_is_known_as_well_as_its_users_are_and_not_as_their_visits(tmp_path: Path) -> None:
+    """109 users make 482 visits; by the plain sums over users."""
+    spec = _spec({"name": "mock_shop", "args": SHOP | {"impressions": 60_000}}, {"model": "item_knn"})
+    folder = _run(tmp_path, spec)[2]
+    run = SimpleNamespace(read_bytes=lambda name: (folder / Path(name).name).read_bytes())
+    kept = pd.read_parquet(folder / "predictions.parquet")
+    visits = kept[kept.unit == "session"].assign(user=np.load(folder / "online.npz")["user"])
+    predictions = predictions_of(run)("score")
+    for metric in ("ctr", "margin_per_session_usd"):
+        found = score_examples(metric, predictions)
+        assert found is not None and len(found.values) == visits.user.nunique() < len(visits) / 2
+        assert found.values.mean() == pytest.approx(visits[metric].mean())
+        error = found.values.std(ddof=1) / len(found.values) ** 0.5
+        off = (visits[metric] - visits[metric].mean()).groupby(visits.user).sum()
+        by_users = (off**2).sum() ** 0.5 / len(visits)
+        assert 0.97 * by_users < error < 1.25 * by_users  # wider for users with many visits
+        assert error > 1.2 * visits[metric].std() / len(visits) ** 0.5
+    alone = score_examples("ndcg@10", predictions)
+    users = kept[kept.unit == "user"].sort_values("id")
+    assert alone is not None and np.allclose(alone.values, users["ndcg@10"], rtol=0, atol=1e-12)
 
 
 @pytest.mark.parametrize(("split", "shown"), [("global_time", 3.0), ("leave_one_out", 9.0)])

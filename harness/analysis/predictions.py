@@ -6,9 +6,10 @@ import difflib
 import hashlib
 import io
 import re
+import zipfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 import numpy as np
 
@@ -81,6 +82,8 @@ def _named(name: str, letter: str, values: Array) -> dict[str, Array]:
     return {f"{letter}_{k}": values[:, k] for k in range(values.shape[1])}
 
 
+T = TypeVar("T")
+
 LoadPredictions = Callable[[str], Predictions | tuple[Array, Array, Array]]
 """Trial id → its predictions (or ids, targets, outputs). Raises FileNotFoundError where there are none."""
 
@@ -95,15 +98,31 @@ def predictions_of(run: HasTrialFiles) -> LoadPredictions:
     """The loader over a run folder; it raises RecordError of a file that is damaged."""
 
     def read(trial_id: str) -> Predictions:
-        name = f"trials/{trial_id}/predictions.parquet"
-        content = run.read_bytes(name)
-        try:
-            return read_predictions(content)
-        except (ValueError, KeyError, OSError) as error:  # pyarrow's own are of these
-            cure = "delete its folder, and run the suite again"
-            raise RecordError(f"{name} is damaged ({str(error).partition('. ')[0]}): {cure}") from error
+        found = _undamaged(run, f"trials/{trial_id}/predictions.parquet", read_predictions)
+        visits = np.asarray(found.scores.get("unit", np.empty(0)) == "session")
+        if not visits.any():
+            return found
+        # Visits of one user meet the same taste and budget: taken as independent they made intervals of a
+        # shop's takings 1.5 to 1.9 times too narrow.
+        whose = found.ids.astype(np.int64)  # a user's own row has its code
+        whose[visits] = _undamaged(run, f"trials/{trial_id}/online.npz", _users_of_visits)
+        return replace(found, groups=whose)
 
     return read
+
+
+def _undamaged(run: HasTrialFiles, name: str, read: Callable[[bytes], T]) -> T:
+    content = run.read_bytes(name)
+    try:
+        return read(content)
+    except (ValueError, KeyError, OSError, zipfile.BadZipFile) as error:  # pyarrow's own are of these
+        cure = "delete its folder, and run the suite again"
+        raise RecordError(f"{name} is damaged ({str(error).partition('. ')[0]}): {cure}") from error
+
+
+def _users_of_visits(content: bytes) -> Array:
+    with np.load(io.BytesIO(content), allow_pickle=False) as stored:
+        return np.asarray(stored["user"])
 
 
 def read_predictions(content: bytes) -> Predictions:
