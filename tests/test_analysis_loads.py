@@ -226,7 +226,7 @@ def test_rows_of_unlike_rounds_are_named_where_a_load_or_a_p99_decides() -> None
 
     by_speed = {"constraints": ("latency_p99_ms <= 10",), "objective": "maximize accuracy"}
     (told,) = said(fewer, **by_speed)
-    assert told.endswith("serving rounds (3 of leader/torch, 1 of second/torch and 1 more)")
+    assert told.endswith("serving rounds (3 for leader/torch; 1 for second/torch and another variant)")
     assert not said(every, **by_speed) and not said(fewer, objective="maximize accuracy")
     rounds = {"a/onnx": 3, "b/onnx": 1}
     assert unlike_rounds(rounds, True).endswith(

@@ -82,9 +82,9 @@ def unlike_rounds(rounds: Mapping[str, int], is_of_load: bool) -> str:
     said = []
     for count in sorted(set(rounds.values()), reverse=True):
         names = [name for name, n in rounds.items() if n == count]
-        who = names[0] if len(names) == 1 else f"{names[0]} and {len(names) - 1} more"
-        said.append(f"{count} of {who}")
+        others = {1: "", 2: " and another variant"}.get(len(names), f" and {len(names) - 1} other variants")
+        said.append(f"{count} for {names[0]}{others}")
     more = ": over more of them more slow minutes are met, so that the load found is lower"
     return (
-        f"variants rest on unlike numbers of serving rounds ({', '.join(said)}){more if is_of_load else ''}"
+        f"variants rest on unlike numbers of serving rounds ({'; '.join(said)}){more if is_of_load else ''}"
     )
