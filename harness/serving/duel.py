@@ -23,8 +23,6 @@ from harness.serving.windows import call, collector_off, warm_up
 from harness.streams import generator
 
 COPIES = 3
-T_COPIES = 2.776
-"""Student's t at 97.5 % with 2 × (COPIES - 1) degrees of freedom."""
 LEAST_CALLS = 40
 SMALLEST = 0.005
 """Differences below half a per cent are not called, however narrow the interval."""
@@ -107,15 +105,21 @@ def interleave(
 
 
 def judge(times: Mapping[Key, np.ndarray]) -> Ratio:
-    """The ratio of typical times, its interval over copies, and the floor between copies of one variant."""
+    """The ratio of typical times, its interval over copies (Welch's t), and the floor between copies of one
+    variant."""
+    from scipy.special import stdtrit  # not before what is measured has been measured
+
     logs = {
         name: np.log([max(float(np.median(v)), 1e-9) for (owner, _), v in times.items() if owner == name])
         for name in ("first", "second")
     }
     difference = float(logs["second"].mean() - logs["first"].mean())
-    spread = np.sqrt(sum(values.var(ddof=1) / len(values) for values in logs.values()))
+    parts = np.array([values.var(ddof=1) / len(values) for values in logs.values()])
+    spread = float(np.sqrt(parts.sum()))
+    df = parts.sum() ** 2 / (parts**2).sum() * (COPIES - 1) if spread > 0 else 2 * (COPIES - 1)
+    reach = float(stdtrit(df, 0.975)) * spread
     floor = max(float(values.max() - values.min()) for values in logs.values())
-    low, high = np.exp([difference - T_COPIES * spread, difference + T_COPIES * spread])
+    low, high = np.exp([difference - reach, difference + reach])
     return Ratio(float(np.exp(difference)), float(low), float(high), float(np.expm1(floor)))
 
 
