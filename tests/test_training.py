@@ -21,7 +21,7 @@ from harness.training.batches import TensorBatches, augment
 from harness.training.flops import count_parameters, flops_per_example
 from harness.training.loop import Epoch, Fit, best_epoch, classification, fit, regression
 from harness.training.optim import build_optimizer, lr_factor, set_lr
-from harness.training.precision import Mode, choose_mode, possible_modes, uses_attention
+from harness.training.precision import Mode, choose_mode, possible_modes
 
 CLASSES = 3
 
@@ -403,13 +403,14 @@ def test_only_ways_that_could_win_are_tried() -> None:
     labels = [m.label for m in possible_modes(conv, images, "cpu", "auto")]
     assert labels == ["fp32", "fp32 channels_last", "bf16 channels_last"]
     assert [m.label for m in possible_modes(conv, images, "cpu", "bf16")] == ["bf16 channels_last"]
-    labels = [m.label for m in possible_modes(nn.Conv2d(2, 2, 1), torch.zeros(2, 2, 8, 8), "cpu", "auto")]
+    small, large = torch.zeros(2, 2, 4, 4), torch.zeros(2, 2, 8, 8)
+    labels = [m.label for m in possible_modes(nn.Conv2d(2, 2, 1), small, "cpu", "auto")]
     assert labels[-2:] == ["fp32 channels_last products", "bf16 channels_last products"]
+    assert len(possible_modes(nn.Conv2d(2, 2, 1), large, "cpu", "auto")) == 3
     attention, tokens = Attention(), torch.zeros(2, 3, 4)
     labels = [m.label for m in possible_modes(attention, tokens, "cpu", "auto")]
     assert labels == ["fp32", "bf16", "bf16 products"]
     assert [m.label for m in possible_modes(attention, tokens, "cpu", "fp32")] == ["fp32"]
-    assert not uses_attention(conv, images, "cpu")
 
 
 class Looks(nn.Module):

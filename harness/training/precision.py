@@ -13,7 +13,7 @@ import copy
 import json
 import platform
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -22,12 +22,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
-from torch.overrides import TorchFunctionMode
 
 from harness.codec import Json, JsonObject
 from harness.record import TrialError, content_hash
 from harness.store.disk import locked, write_whole
-from harness.training.products import AsProducts, gains_by_products
+from harness.training.products import AsProducts
 
 TIMED_STEPS = 2
 TRIAL_EXAMPLES = 64
@@ -193,42 +192,27 @@ def _choose(
 def possible_modes(model: nn.Module, inputs: Tensor, device: str, precision: str) -> list[Mode]:
     """The ways worth a try, plainest first."""
     has_convolution = any(isinstance(m, nn.Conv2d) for m in model.modules())
-    has_attention = device == "cpu" and uses_attention(model, inputs, device)
+    met = layers_for_products(model, inputs) if device == "cpu" else frozenset()
     precisions = ["fp32", "bf16"] if precision == "auto" else [precision]
     modes = [Mode(p) for p in precisions]
-    if has_attention:
+    if F.scaled_dot_product_attention in met:
         # On its own the fused kernel wins in fp32 and loses in bf16.
         return modes + [Mode("bf16", products=True)] * ("bf16" in precisions)
     if has_convolution:
         # A plain layout in bf16 never won where it was measured.
         plain = [Mode("fp32")] * ("fp32" in precisions)
         last = [Mode(p, channels_last=True) for p in precisions]
-        gains = device == "cpu" and any(gains_by_products(m) for m in model.modules())
-        return plain + last + [replace(mode, products=True) for mode in last if gains]
+        return plain + last + [replace(mode, products=True) for mode in last if F.conv2d in met]
     return modes
 
 
-def uses_attention(model: nn.Module, inputs: Tensor, device: str) -> bool:
-    """Whether a forward pass calls `scaled_dot_product_attention`."""
-
-    class Watch(TorchFunctionMode):
-        seen = False
-
-        def __torch_function__(
-            self,
-            func: Callable[..., object],
-            types: object,
-            args: tuple[object, ...] = (),
-            kwargs: Mapping[str, object] | None = None,
-        ) -> object:
-            self.seen = self.seen or func is F.scaled_dot_product_attention
-            return func(*args, **(kwargs or {}))
-
+def layers_for_products(model: nn.Module, inputs: Tensor) -> frozenset[Callable[..., Tensor]]:
+    """Which functions of PyTorch a forward pass on the processor calls that may be products."""
     # A copy: batch normalisation would remember the batch.
-    probe = copy.deepcopy(model).to(device)
-    with torch.random.fork_rng(cuda_devices(device)), torch.no_grad(), Watch() as watch:
+    probe = copy.deepcopy(model).to("cpu")
+    with torch.random.fork_rng([]), torch.no_grad(), AsProducts() as products:
         probe.train()(inputs[:2])
-    return bool(watch.seen)
+    return frozenset(products.met)
 
 
 def _time_steps(

@@ -11,14 +11,26 @@ from collections.abc import Callable, Mapping
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
 Pair = int | str | tuple[int, ...]
 
 
+SMALL_PIXELS = 16
+"""Of an image up to 4×4 the gradients of a 1×1 convolution take .1 to .9 as a product; from 7×7 on it is a
+toss-up (.7 to 1.2)."""
+
+
 class AsProducts(TorchFunctionMode):
-    """Within, a forward pass computes convolutions and attention as products where that is the same."""
+    """Within, a forward pass computes convolutions and attention as products where that is the same.
+
+    `met` has the functions of PyTorch that were, and attention also where it is computed as it is written.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.met: set[Callable[..., Tensor]] = set()
 
     def __torch_function__(
         self,
@@ -28,18 +40,12 @@ class AsProducts(TorchFunctionMode):
         kwargs: Mapping[str, object] | None = None,
     ) -> Tensor:
         instead = INSTEAD.get(func)
-        found = instead(*args, **(kwargs or {})) if instead is not None else None
+        if instead is None:
+            return func(*args, **(kwargs or {}))
+        found = instead(*args, **(kwargs or {}))
+        if found is not None or func is F.scaled_dot_product_attention:
+            self.met.add(func)
         return func(*args, **(kwargs or {})) if found is None else found
-
-
-def gains_by_products(layer: nn.Module) -> bool:
-    """Whether a layer may be faster as a product: a convolution of one weight, or a depthwise one, whose
-    kernel may be larger than the image."""
-    if not isinstance(layer, nn.Conv2d):
-        return False
-    is_pointwise = layer.kernel_size == (1, 1) and layer.groups == 1
-    is_depthwise = layer.groups == layer.in_channels > 1 and layer.padding != (0, 0)
-    return layer.stride == (1, 1) and (is_pointwise or is_depthwise)
 
 
 def _convolution(
@@ -56,7 +62,8 @@ def _convolution(
         return None
     height, width = weight.shape[2:]
     up, left = _two(padding)
-    if (height, width, up, left, groups) == (1, 1, 0, 0, 1):
+    pixels = input.shape[2] * input.shape[3]
+    if (height, width, up, left, groups) == (1, 1, 0, 0, 1) and pixels <= SMALL_PIXELS:
         return F.linear(input.permute(0, 2, 3, 1), weight[:, :, 0, 0], bias).permute(0, 3, 1, 2)
     if (2 * up, 2 * left) != (height - 1, width - 1):
         return None
