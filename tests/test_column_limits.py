@@ -51,6 +51,24 @@ def test_a_misspelt_column_is_answered_with_the_nearest_one(table: Path) -> None
         read_suite(suite(table.parent, "accuracy[regoin=north] >= 0.8"))
 
 
+def test_a_recommender_is_limited_on_all_its_users_alone(tmp_path: Path) -> None:
+    """Its users are of no class: `[class=0]` was all of them, and was said to be kept."""
+    path = tmp_path / "suite.yaml"
+    path.write_text(
+        "name: shop\ntask: recommendation\ndata: {name: mock_shop}\n"
+        "candidates: {p: {retrieval: {model: popularity}}}\n"
+        "decision: {objective: maximize ndcg@10, constraints: ['ndcg@10[cold=0] >= 0.1']}\n"
+    )
+    said = r"suite.yaml:5: .*`ndcg@10\[cold=0\]`: a recommender is limited on all who are asked: write `n"
+    with pytest.raises(SuiteError, match=said):
+        read_suite(path)
+    users = Predictions(np.arange(3), np.zeros(3), np.zeros((3, 0)), {"ndcg@10": np.array([0.1, 0.2, 0.3])})
+    values = Predictions(np.arange(3), np.array([0.0, 1.0, 1.0]), np.zeros(3))
+    for metric, found in (("ndcg@10", users), ("mae", values)):
+        with pytest.raises(SuiteError, match=f"no column to slice by: limit {metric} of all"):
+            score_examples(f"{metric}[class=0]", found)
+
+
 def test_quality_on_a_column_s_value_is_that_of_its_test_rows(table: Path, tmp_path: Path) -> None:
     recipe = Training.model_validate({"precision": "fp32"})
     spec = {

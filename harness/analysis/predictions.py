@@ -327,13 +327,14 @@ def _auc_components(outputs: Array, targets: Array) -> tuple[Array | None, str]:
 
 
 def _slice(name: str, predictions: Predictions) -> Predictions:
-    """The examples of `metric[column=value]`; `class` is the true class, by name, else by number.
+    """The examples of `metric[column=value]`; a classifier's `class` is the true class, by name or number.
 
     Raises:
         SuiteError: no such column; the message names those there are.
     """
     column, _, wanted = name[name.index("[") + 1 : -1].partition("=")
-    of_class = {"class": predictions.targets} if predictions.targets.ndim == 1 else {}
+    classifies = predictions.targets.ndim == 1 and predictions.outputs.ndim == 2 and predictions.outputs.size
+    of_class = {"class": predictions.targets} if classifies else {}
     columns = {**of_class, **predictions.columns}
     names = predictions.classes if column == "class" and column not in predictions.columns else ()
     if wanted in names or any(name.isdecimal() for name in names):
@@ -342,6 +343,8 @@ def _slice(name: str, predictions: Predictions) -> Predictions:
         return predictions.rows(predictions.targets == number)
     if column not in columns:
         near = difflib.get_close_matches(column, columns, n=1) or list(columns)[:1]
+        if not near:
+            raise SuiteError(f"constraint on {name}: no column to slice by: limit {stem(name)} of all")
         raise SuiteError(
             f"constraint on {name}: no column {column!r} to slice by; there is {', '.join(columns)}:"
             f" write for instance {stem(name)}[{near[0]}={wanted}]"

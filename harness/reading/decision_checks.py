@@ -213,6 +213,8 @@ def _check_slice(draft: Draft, metric: str, part: str, place: Place) -> None:
         return
     task = draft.get(str, "task", default="")
     if task in KINDS and not KINDS[task].has_predictions:
+        cure = f"a recommender is limited on all who are asked: write `{metric}`"
+        draft.wrong(path, f"`{metric}{part}`: {cure}", place)
         return
     own = [n.strip() for n in draft.get(list, "data", "args", "columns", default=()) if isinstance(n, str)]
     known = [*(["class"] if task in KINDS and KINDS[task].targets == "classes" else []), *own]
