@@ -526,7 +526,7 @@ def test_a_table_with_blanks_between_its_cells_is_told_how_to_say_so(first: Firs
     assert code == 0 and suite["data"]["target"] == "sex"
     Path("rates.csv").write_text("-0.00313 0.083\n" * 60)
     code, said, _ = first("rates.csv")
-    assert code == 2 and "put one in front, for instance x1 target" in said
+    assert code == 2 and "put one in front, for instance x1, target" in said
 
 
 @pytest.mark.parametrize("parts", [["train", "train", "test"], ["train", "train", "Val", "test"]])

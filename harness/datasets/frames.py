@@ -24,7 +24,7 @@ from harness.datasets.labels import (
     said_of_classes,
     words_for_nothing,
 )
-from harness.datasets.line_of_names import below, headless, lacking, names_again
+from harness.datasets.line_of_names import below, headless, lacking, names_again, words_under
 from harness.datasets.own_files import content_of_file, existing
 from harness.datasets.raw import CATEGORIES, Layout, read_file
 from harness.datasets.resplit import Part, predefined
@@ -160,9 +160,8 @@ def read_table(
         f"{path} has no rows under its column names" for path, f in zip(paths, frames, strict=True) if f.empty
     ]
     raise_all(mistakes)
-    raise_all(
-        [s for path, f in zip(paths, frames, strict=True) if (s := names_again(path, f, source.layout))]
-    )
+    for told in (names_again, words_under):
+        raise_all([s for path, f in zip(paths, frames, strict=True) if (s := told(path, f, source.layout))])
     notes: list[str] = []
     categories = frozenset(name for frame in frames for name in frame.attrs.get(CATEGORIES, ()))
     if len(frames) > 1:

@@ -1,4 +1,4 @@
-"""What is said of a table's line of names: it is a row, stands below a title, or lacks a name."""
+"""What is said of a table's line of names: it is a row, stands below a title, or above units."""
 
 from __future__ import annotations
 
@@ -13,13 +13,17 @@ import pandas as pd
 from harness.datasets import moments
 from harness.datasets.cells import is_numberlike
 from harness.datasets.formats import is_parquet
-from harness.datasets.raw import LOOK, LOOK_FOR_NAMES, MISSING, Layout
+from harness.datasets.raw import LOOK, LOOK_FOR_NAMES, MISSING, Layout, separator_of
 from harness.suite.source import quoted
 
 FEW = 20
 """Of a column's cells, where all are alike."""
 LEAST_SIGNS = 6
 """Of an id of no pattern, such as `B07X1Q`; names of columns are as long by chance."""
+SENTENCE = 8
+"""Words of a name that stands above texts and is one, beside another name that is a value of its column."""
+MOST_UNITS = 3
+"""Rows of words that stand between the line of names and rows of numbers, at most: Qualtrics has two."""
 _DIGITS = re.compile(r"\d").findall
 _HEX, _CAPITALS = re.compile(r"[0-9a-fA-F-]+").fullmatch, re.compile(r"[0-9A-Z-]+").fullmatch
 _HAS_DIGIT = re.compile(r"\d").search
@@ -68,11 +72,13 @@ def is_row(frame: pd.DataFrame) -> bool:
     if frame.empty:
         return False
     names, head = list(map(str, frame.columns)), frame.head(LOOK_FOR_NAMES)
-    texts = [head[name].astype(str).tolist() for name in frame.columns]
+    texts = [_texts_of(head[name]) for name in frame.columns]
     pairs = list(zip(names, texts, strict=True))
     if any(moments.is_datelike(n) and all(map(moments.is_datelike, some[:FEW])) for n, some in pairs):
         return True
     found = sum(_is_value(name, head[column]) for name, column in zip(names, frame.columns, strict=True))
+    if found and any(_is_text_of(name, some) for name, some in pairs):
+        return not _stands_again(names, texts)
     if 2 * found < max(2, len(names)) and not _are_amounts(names):
         return False
     if _stands_again(names, texts) and not any(map(_is_number, names)):
@@ -89,6 +95,64 @@ def holds_names(frame: pd.DataFrame) -> bool:
     rest = frame.iloc[1:LOOK_FOR_NAMES].astype(str)
     numbered = [column for column in rest if rest[column].str.contains(r"\d").all()]
     return bool(numbered) and not any(map(_HAS_DIGIT, first)) and not (rest == first).any(axis=None)
+
+
+def words_under(path: Path, frame: pd.DataFrame, layout: Layout) -> str:
+    """What is said of words in the first rows of columns that hold numbers or dates else: units,
+    questions, or the names themselves, below other ones."""
+    if is_parquet(path) or len(frame) <= FEW:
+        return ""
+    head = frame.head(LOOK_FOR_NAMES)
+    found = {str(name): words for name in head if (words := _words_above_numbers(head[name]))}
+    rows = sorted({row for words in found.values() for row in words})
+    said = list(dict.fromkeys(word for words in found.values() for word in words.values()))
+    if len(found) < 2 or len(said) < 2 or any(head[n].iloc[rows].notna().any() for n in _numbers_of(head)):
+        return ""
+    last, out = rows[-1] + 1, str(path.with_name(f"{path.stem}_rows.csv"))
+    encoding = "" if layout.encoding.startswith("utf") else f", encoding={layout.encoding!r}"
+    code = (
+        f"import pandas; t = pandas.read_csv({str(path)!r}, sep={separator_of(path, layout)!r}, dtype=str, "
+        f"keep_default_na=False{encoding}); t.iloc[{last}:]"
+    )
+    which = "row 1" if last == 1 else f"rows 1 to {last}"
+    hold = "holds" if last == 1 else "hold"
+    shown = ", ".join(repr(_short(word)) for word in said[:5])
+    return (
+        f"{path}: {which} under the line of names {hold} {shown} where all others hold "
+        "numbers or dates: if they are units or questions write the table without, "
+        f'`python -c "{code}.to_csv({out!r}, index=False)"`; if the names stand there put '
+        f"`.set_axis(t.iloc[{last - 1}], axis=1)` before `.to_csv`"
+    )
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= 30 else f"{text[:29]}…"
+
+
+def _numbers_of(head: pd.DataFrame) -> list[str]:
+    """Columns that were read as numbers or moments."""
+    return [str(name) for name in head if head[name].dtype.kind in "iufbM"]
+
+
+def _words_above_numbers(column: pd.Series) -> dict[int, str]:
+    """Row → word, of a column whose first rows hold words, and all others numbers, dates or nothing."""
+    if column.dtype.kind in "iufbM":
+        return {}
+    texts = ["" if cell is None or cell != cell else str(cell).strip() for cell in column]
+    above, below = texts[:MOST_UNITS], [text for text in texts[MOST_UNITS:] if text not in MISSING]
+    words = {row: text for row, text in enumerate(above) if text not in MISSING and not _is_amount(text)}
+    return words if words and len(below) >= FEW // 2 and all(map(_is_amount, below)) else {}
+
+
+def _is_amount(text: str) -> bool:
+    return is_numberlike(text) or moments.is_datelike(text)
+
+
+def _is_text_of(name: str, cells: Sequence[str]) -> bool:
+    """Whether a name is a text above texts, of which hardly two are the same."""
+    long = [len(cell.split()) for cell in cells]
+    comes_back = 2 * len(set(cells)) <= len(cells)
+    return len(name.split()) >= SENTENCE and bool(np.median(long) >= SENTENCE) and not comes_back
 
 
 def _stands_again(names: Sequence[str], texts: Sequence[Sequence[str]]) -> bool:
@@ -111,12 +175,17 @@ def _are_amounts(names: Sequence[str]) -> bool:
     return len(values) > 1 and values not in (rising, rising[::-1])
 
 
+def _texts_of(column: pd.Series) -> list[str]:
+    """Cells as texts, `nan` for those that pandas leaves as they are: a column may have no value at all."""
+    return [str(cell) for cell in column.astype(str)]
+
+
 def _is_value(name: str, column: pd.Series) -> bool:
     """Whether a name is a value of its column, or an id of the form of all its values, as `U13740` is above
     `U91836`; a word is none of a column of numbers."""
     if column.dtype.kind in "iuf" and not _is_number(name):
         return False
-    texts = column.astype(str).tolist()
+    texts = _texts_of(column)
     return _plain_number(name) in set(map(_plain_number, texts)) or _is_id_of(name, texts)
 
 

@@ -22,6 +22,7 @@ from typing import Any
 import pandas as pd
 import pyarrow as pa
 
+from harness.datasets.arrow_frames import as_series, coded_of, column_of, frame_of
 from harness.datasets.csv_rows import LARGE, Ragged, Rows, read_rows
 from harness.datasets.csv_rows import is_code as is_code
 from harness.datasets.formats import PARQUET as PARQUET
@@ -144,6 +145,7 @@ def _other_encoding(path: Path, encoding: str, error: UnicodeDecodeError) -> str
 
 def _read_csv(path: Path, layout: Layout, texts: Collection[str]) -> pd.DataFrame:
     head = _head(path, layout)
+    _refuse_two_separators(path, layout, head)
     names = _named(head.names or list(layout.names), path, layout)
     as_text = {i for i, name in enumerate(names) if name in texts or layout.as_written}
     source, char = _source(path, layout, head)
@@ -154,7 +156,7 @@ def _read_csv(path: Path, layout: Layout, texts: Collection[str]) -> pd.DataFram
     kept, names = _without_empty(found, names)
     columns = kept.columns
     del found, kept
-    return _frame(columns, names)
+    return frame_of(columns, names)
 
 
 @dataclass(frozen=True)
@@ -231,6 +233,37 @@ def _separator(line: str) -> str:
     return next((sign for sign in SEPARATORS if sign in bare), ",")
 
 
+def first_lines(path: Path, count: int) -> list[str]:
+    """The first lines of a CSV file that hold anything, as `utf-8`."""
+    return _first_rows(path, Layout(), count)
+
+
+def separator_of(path: Path, layout: Layout) -> str:
+    """What stands between the cells of a CSV file."""
+    return _head(path, layout).separator
+
+
+def _refuse_two_separators(path: Path, layout: Layout, head: _Head) -> None:
+    """Tabs between some cells and another sign between others, as Eurostat writes it.
+
+    Raises:
+        DataError: it is so, and cells would hold several.
+    """
+    tabs = sum(name.count("\t") for name in head.names)
+    if head.separator == "\t" or not tabs:
+        return
+    if all(line.count("\t") >= tabs for line in _first_rows(path, layout, LOOK)):
+        out, sign = str(path.with_name(f"{path.stem}_one.csv")), head.separator
+        code = (
+            f"import pathlib; pathlib.Path({out!r}).write_text(pathlib.Path({str(path)!r}).read_text("
+            f"{layout.encoding!r}).replace('\\t', {sign!r}), 'utf-8')"
+        )
+        raise DataError(
+            f"{path} has tabs between some of its cells and {sign!r} between others, in each line: write one "
+            f'sign between all, `python -c "{code}"`'
+        )
+
+
 def _cells(lines: Sequence[str], separator: str) -> list[list[str]]:
     """The cells of whole lines, without blanks around them."""
     joined = [line.replace(separator, INNER) if len(separator) > 1 else line for line in lines]
@@ -277,8 +310,10 @@ def _named(header: Sequence[str], path: Path, layout: Layout) -> list[str]:
     rename = {old.strip(): new.strip() for old, new in layout.rename}
     names = [rename.get(name.strip(), name.strip()) or f"Unnamed: {i}" for i, name in enumerate(header)]
     twice = [name for name, count in Counter(names).items() if count > 1]
-    is_number = re.compile(r"[-+]?[0-9.,]+(?:[eE][-+]?[0-9]+)?").fullmatch
-    if twice and any(map(is_number, names)) and all(re.search(r"\d", name) for name in names):
+    is_number = re.compile(r"[-+]?[0-9.,]+(?:[eE][-+]?[0-9]+)?|\?").fullmatch
+    is_year = re.compile(r"(?:19|20)\d\d").fullmatch  # twice under a line of merged heads
+    all_digits = any(map(is_number, names)) and all(re.search(r"\d", name) for name in names)
+    if twice and (all_digits or any(is_number(name) and not is_year(name) for name in twice)):
         shown = ", ".join(header[:6]) + (", …" if len(names) > 6 else "")
         said = f"{path} has no line of names, it begins with {shown}: write a line of names above its rows"
         raise DataError(said)
@@ -336,65 +371,12 @@ def _read_parquet(path: Path, layout: Layout, texts: Collection[str]) -> pd.Data
         stored = [n for n in file.schema_arrow.names if not re.fullmatch(r"__index_level_\d+__", n)]
         names = _named(stored, path, layout)
         # A column at a time: a large table would be held twice.
-        coded = _coded(file.schema_arrow)
+        coded = coded_of(file.schema_arrow)
         columns = [
-            _as_series(_column(file, old), name in texts or old in coded)
+            as_series(column_of(file, old), name in texts or old in coded)
             for old, name in zip(stored, names, strict=True)
         ]
     frame = pd.DataFrame(dict(enumerate(columns)), copy=False)
     frame.columns = pd.Index(names, dtype=object)
     frame.attrs[CATEGORIES] = [name for old, name in zip(stored, names, strict=True) if old in coded]
     return frame
-
-
-def _coded(schema: pa.Schema) -> set[str]:
-    """Columns of whole numbers that pandas wrote as categories: Parquet keeps that for texts alone, so that
-    they come back as numbers, but what pandas stores beside them says it."""
-    described = (schema.pandas_metadata or {}).get("columns", [])
-    named = {one["name"] for one in described if one["pandas_type"] == "categorical"}
-    return {field.name for field in schema if field.name in named and pa.types.is_integer(field.type)}
-
-
-def _column(file: Any, name: str) -> pa.ChunkedArray:
-    """A column of a Parquet file by its name, in which a point may stand."""
-    return file.read(columns=[name]).column(name)
-
-
-def _as_series(column: pa.ChunkedArray, as_text: bool) -> pd.Series:
-    if pa.types.is_dictionary(column.type):
-        column = column.cast(column.type.value_type)
-    if as_text and (pa.types.is_integer(column.type) or pa.types.is_decimal(column.type)):
-        # As text: whole numbers beside holes would become floats, and long ids lose their last digits.
-        column = column.cast(pa.string())
-    return _frame([column], ["0"])["0"]
-
-
-def _frame(columns: list[pa.ChunkedArray], names: Sequence[str]) -> pd.DataFrame:
-    """Columns of numbers, bools, moments and texts, else objects; the list is empty afterwards."""
-    plain = pa.table({str(place): _plain(column) for place, column in enumerate(columns)})
-    columns.clear()
-    # Column by column, each let go when it is there: a large table would be held twice.
-    frame: pd.DataFrame = plain.to_pandas(date_as_object=False, split_blocks=True, self_destruct=True)
-    frame.columns = pd.Index(list(names), dtype=object)
-    return frame
-
-
-def _plain(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    """A column in a type that pandas has: decimals and times of day as numbers, dictionaries resolved."""
-    kind = column.type
-    if pa.types.is_dictionary(kind):
-        return _plain(column.cast(kind.value_type))
-    if pa.types.is_decimal(kind):
-        return column.cast(pa.float64())
-    if pa.types.is_time(kind):
-        scale = {"s": 1.0, "ms": 1e3, "us": 1e6, "ns": 1e9}[kind.unit]
-        whole = column.cast(pa.int32() if kind.bit_width == 32 else pa.int64())
-        return pa.compute.divide(whole.cast(pa.float64()), scale)
-    if pa.types.is_duration(kind):
-        scale = {"s": 1.0, "ms": 1e3, "us": 1e6, "ns": 1e9}[kind.unit]
-        return pa.compute.divide(column.cast(pa.int64()).cast(pa.float64()), scale)
-    if pa.types.is_null(kind):
-        return column.cast(pa.string())
-    if pa.types.is_float16(kind):
-        return column.cast(pa.float32())
-    return column

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,8 +16,10 @@ from harness.figures import short
 from harness.init.cures import beyond_ascii, encoding_offered, names_of_rows, readable
 from harness.init.find import Found
 from harness.init.logs import log_args
-from harness.init.tables import Roles, headless, read, refuse_label_lines
+from harness.init.said import and_, columns_said
+from harness.init.tables import Roles, read
 from harness.init.unanswered import asked
+from harness.init.unnamed import refuse_headless, refuse_label_lines
 from harness.protocols import Dataset, Task
 from harness.record import DataError
 from harness.suite.source import flow
@@ -112,7 +114,7 @@ def _taken_said(args: JsonObject, taken: Mapping[str, str]) -> tuple[str, ...]:
     keys: dict[str, list[str]] = {}
     for key, message in taken.items():
         keys.setdefault(message, []).append(f"`{key}: {flow(args[key])}`")
-    return tuple(f"written so that it can be read: {_and(k)} ({_first(m)})" for m, k in keys.items())
+    return tuple(f"written so that it can be read: {and_(k)} ({_first(m)})" for m, k in keys.items())
 
 
 def _first(message: str) -> str:
@@ -181,13 +183,7 @@ def _log(path: Path, args: JsonObject) -> Seen:
 def _table(found: Found, given: JsonObject, target: str | None) -> Seen:
     path = found.path
     assert path is not None
-    if first := headless(path):
-        sign = "," if len(first) > 1 else " "
-        columns = len(first) if len(first) > 1 else len(first[0].split())
-        raise DataError(
-            f"{path} begins with {', '.join(first[:4])} and has no line of names: put one in front, "
-            f"for instance {sign.join([*(f'x{i + 1}' for i in range(columns - 1)), 'target'])}"
-        )
+    refuse_headless(path)
     refuse_label_lines(path)
     frame = read(path, given)
     named = target or given.get("target") or given.get("label")
@@ -199,7 +195,7 @@ def _table(found: Found, given: JsonObject, target: str | None) -> Seen:
 
     data = load_dataset(dataset, args)
     said = (
-        *_columns_said(path, what, frame, dataset, shared),
+        *columns_said(path, what, frame, dataset, shared),
         *question.said,
         *notes(dataset, args),
         *_taken_said(args, taken),
@@ -225,12 +221,23 @@ def _read_as(
         dataset, args = _arguments(found, what, frame, shared)
         try:
             args, _, taken = readable(dataset, {**args, **given})
+            _refuse_comma_beside_points(frame, taken)
             return what, dataset, args, taken
         except DataError as error:
             names = names_of_rows(error.mistakes)
             if not names or "features" in given or set(names) <= set(seen.names):
                 raise
             seen = replace(seen, names={**seen.names, **names})
+
+
+def _refuse_comma_beside_points(frame: pd.DataFrame, taken: Mapping[str, str]) -> None:
+    """A comma in numbers of a file whose other numbers have a decimal point: a flag may stand behind it."""
+    pointed = [n for n in frame.columns if frame[n].dtype.kind == "f" and (frame[n].dropna() % 1 != 0).any()]
+    if "decimal" in taken and pointed:
+        raise DataError(
+            f"{_first(taken['decimal'])}: {str(pointed[0])!r} has a decimal point: if the comma is one too "
+            "write points in the file, if a flag stands behind it, as in 1014,5, give it a column of its own"
+        )
 
 
 def _decided_from(what: Roles, frame: pd.DataFrame, given: JsonObject) -> Roles:
@@ -289,64 +296,6 @@ def _left_out(what: Roles) -> set[str]:
         *what.labels,
         *what.labelling,
     }
-
-
-def _columns_said(path: Path, what: Roles, frame: pd.DataFrame, dataset: str, shared: bool) -> list[str]:
-    kind = "texts" if dataset == "text_csv" else "a table"
-    said = [f"{path.name}: {kind} of {len(frame):,} rows and {len(frame.columns)} columns"]
-    said.append(f"predicts {what.target!r}, {what.why} (--target COLUMN for another)")
-    if what.text:
-        left = [name for name in what.dates if name != what.target]
-        verb = "is" if len(left) == 1 else "are"
-        more = f"; {_listed(left)} {verb} left out (--set features=[…] takes columns as well)" if left else ""
-        said.append(f"from the texts in {what.text!r} alone{more}")
-    if shared:
-        said.append(
-            f"{what.group!r} names what rows belong to, and the test file has rows of the same: if others "
-            f"are to be predicted, give all rows in one file, which is cut by {what.group!r}"
-        )
-    elif what.group:
-        said.append(f"{what.group!r} names what rows belong to: its rows stay on one side of every split")
-    if what.dates:
-        spans = [f"{name!r} ({span})" for name, span in list(what.dates.items())[:SHOWN]]
-        verb = "holds" if len(spans) == 1 else "hold"
-        later = f"split: {{by: time, column: {flow(next(iter(what.dates)))}}}"
-        said.append(
-            f"{_and(spans)} {verb} dates: rows are split by hash, not by time "
-            f"(`{later}` under `data` tests on the latest)"
-        )
-    if what.row_names:
-        verb = "numbers" if len(what.row_names) == 1 else "number"
-        said.append(f"{_listed(what.row_names)} {verb} the rows: left out")
-    said += [f"{name!r} is {how}, a name of the row: left out" for name, how in what.names.items()]
-    said += [
-        f"{name!r} says which part a row is of: left out; where it says train and test, `split: {{by: "
-        f"predefined, column: {flow(name)}}}` under `data` takes these parts"
-        for name in what.parts
-    ]
-    if what.labels:
-        verb = "is a label" if len(what.labels) == 1 else "are labels"
-        said.append(
-            f"{_listed(what.labels)} {verb} of the same rows, not known when one predicts: left out (--set "
-            "features=[…] takes them)"
-        )
-    if what.labelling:
-        said.append(f"{_listed(what.labelling)} tell how the rows were labelled: left out")
-    if what.constant and dataset != "text_csv":
-        verb = "changes" if len(what.constant) == 1 else "change"
-        said.append(f"{_listed(what.constant)} never {verb}: left out")
-    if what.holes:
-        worst = sorted(what.holes.items(), key=lambda hole: -hole[1])[:SHOWN]
-        said.append("holes: " + ", ".join(f"{name} {share:.1%}" for name, share in worst))
-    return said
-
-
-def _listed(names: Iterable[str]) -> str:
-    return _and([repr(name) for name in names])
-
-
-def _and(parts: Sequence[str]) -> str:
-    return " and ".join([", ".join(parts[:-1]), parts[-1]] if len(parts) > 1 else parts)
 
 
 def _counted(

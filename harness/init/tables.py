@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -13,7 +12,7 @@ import pandas as pd
 
 from harness.codec import Json, JsonObject
 from harness.datasets import cells, moments
-from harness.datasets.formats import PARQUET, is_parquet
+from harness.datasets.formats import PARQUET
 from harness.datasets.label_columns import label_columns, one_of
 from harness.datasets.nested import LOOKED_AT, are_nested, as_texts
 from harness.datasets.part_names import part_called
@@ -29,7 +28,7 @@ ANSWERS = (
 """Names of columns that hold the answer, the likelier first; where there is none, the last column does."""
 _OWNER = re.compile(
     r"(?:id)?(?:patient|customer|user|client|person|subject|author|household|document|session|account|device|"
-    r"store|thread|family|query|q(?=id))(?:ids?|uid|uuid|guid|identifier|no|nr|nbr|num|number|code|key|name|hash|ref|mrn)*"
+    r"store|thread|family|query|participant|respondent|student|speaker|lesion|record(?=id|n)|q(?=id))(?:ids?|uid|uuid|guid|identifier|no|nr|nbr|num|number|code|key|name|hash|ref|mrn)*"
 )
 """What a column is called, without case and signs between, whose equal values belong together. The name says
 nothing else: `customers` is how many there were, and of one `customer_age` there are many customers."""
@@ -40,6 +39,8 @@ _NO_IDS = re.compile(
 """Words that end as ids do and are none."""
 LABELLING = ("annotation_id", "lead_time", "annotator", "id", "created_at", "updated_at")
 """What Label Studio's tables say of the labelling; the first two tell such a table."""
+_ANSWERS_END = re.compile(r"(?i:.*[\W_](?:label|target))|.*[a-z](?:Label|Target)")
+"""How names of columns end that hold the answer: `gold_label`, `SepsisLabel`."""
 WORDS = 4
 """A column of at least so many words in the median cell is text, not categories."""
 MOST_CLASSES = 50
@@ -103,26 +104,8 @@ def _words(given: Json) -> tuple[str, ...]:
 def headless(path: Path) -> list[str]:
     """The cells of the first line where that names no columns, else nothing."""
     first = first_cells(path, Layout())
-    numbers = [cell for cell in first if cells.is_numberlike(cell)]
-    return first if first and len(numbers) == len(first) else []
-
-
-def refuse_label_lines(path: Path) -> None:
-    """`good<TAB>a fine film` without a line of names."""
-    if is_parquet(path):
-        return
-    with gzip.open(path) if path.suffix.lower() == ".gz" else path.open("rb") as file:
-        lines = [file.readline().decode("utf-8", "replace").strip() for _ in range(20)]
-    cells = [line.split("\t") for line in lines if line]
-    if len(cells) > 2 and all(len(row) == 2 for row in cells):
-        sides = [max(len(row[side].split()) for row in cells) for side in (0, 1)]
-        first = [len(cells[0][side].split()) for side in (0, 1)]
-        if max(sides) >= 4 and min(sides) <= 2 and max(first) >= 3:  # the first line is not a line of names
-            order = "label\\ttext" if sides[0] < sides[1] else "text\\tlabel"
-            raise DataError(
-                f"{path} holds texts and labels, and no line of names: put one in front, for instance "
-                f"(printf '{order}\\n'; cat {path.name}) > {path.stem}.tsv"
-            )
+    filled = [cell for cell in (first if len(first) > 1 else " ".join(first).split()) if cell]
+    return first if filled and all(map(cells.is_numberlike, filled)) else []
 
 
 def roles(frame: pd.DataFrame, path: Path, target: str | None = None) -> Roles:
@@ -145,7 +128,8 @@ def roles(frame: pd.DataFrame, path: Path, target: str | None = None) -> Roles:
         )
     names = _names(frame)
     texts = [name for name in names if _is_text(frame[name])]
-    named, dates = _row_names(frame), _dates(frame, texts)
+    dates = _dates(frame, texts)
+    named = [name for name in _row_names(frame) if name not in dates]
     parts = [name for name in names if _says_part(frame[name], name)]
     if target is None:
         refuse_objects(frame, path)
@@ -154,7 +138,7 @@ def roles(frame: pd.DataFrame, path: Path, target: str | None = None) -> Roles:
         refuse_labels(frame, path, answer, texts, is_answer=answer.casefold().strip() in ANSWERS)
     is_label = bool(texts) and answer.casefold().strip() not in ANSWERS  # marks may stand beside a `label`
     alike = label_columns(frame, answer) if is_label else one_of(frame, answer)
-    labels = tuple(name for name in alike if name != answer)
+    labels = tuple(name for name in (*alike, *_raters(frame, answer)) if name != answer)
     rest = [name for name in names if name != answer]
     labelling = LABELLING if set(LABELLING[:2]) <= set(names) else ()
     few = frame[answer].nunique() <= max(2, min(MOST_CLASSES, len(frame) // 4))
@@ -193,6 +177,9 @@ def _answer(frame: pd.DataFrame, path: Path, target: str | None, unlikely: set[s
     for word in ANSWERS:
         if word in folded and frame[folded[word]].nunique() > 1:
             return folded[word], "by its name"
+    called = [name for name in columns if _ANSWERS_END.fullmatch(name) and frame[name].nunique() > 1]
+    if len(called) == 1:
+        return called[0], "by its name"
     likely = [name for name in columns if name not in unlikely and not _tells_nothing(frame[name])]
     measured = [
         name for name in likely if name.startswith("metrics.")
@@ -208,12 +195,28 @@ def _answer(frame: pd.DataFrame, path: Path, target: str | None, unlikely: set[s
     return likely[-1], "the last column that may be an answer"
 
 
+def _raters(frame: pd.DataFrame, answer: str) -> list[str]:
+    """Columns of what each rater said, `label1`, `label2`, beside the `gold_label` that came of it."""
+    plain = answer.casefold()
+    numbered = re.compile(rf"(?:{re.escape(plain)}{'|label' if 'label' in plain else ''})[ _]?\d+")
+    classes = set(frame[answer].dropna().astype(str))
+    return [
+        name
+        for name in _names(frame)
+        if numbered.fullmatch(name.casefold()) and classes & set(frame[name].dropna().astype(str))
+    ]
+
+
 def _tells_nothing(column: pd.Series) -> bool:
-    """Whether a column has one value, or texts of which each row has another: no class comes back."""
-    different, is_text = column.nunique(), column.dtype == object or isinstance(column.dtype, pd.StringDtype)
+    """Whether a column has one value, is empty in most rows, or has texts that hardly come back: no class
+    does."""
+    is_text = column.dtype == object or isinstance(column.dtype, pd.StringDtype)
+    different, filled = column.nunique(), len(column) * (1 - _missing(column))
     if is_text and are_nested(column.dropna().head(LOOKED_AT).astype(str).tolist()):
         return True
-    return different <= 1 or (is_text and different == len(column) and _numbers(column) < different / 2)
+    if different <= 1 or 2 * filled < len(column):
+        return True
+    return is_text and 2 * different > filled and _numbers(column) < different / 2
 
 
 def _numbers(column: pd.Series) -> int:
