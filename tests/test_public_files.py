@@ -3,8 +3,14 @@ with a command that works."""
 
 from __future__ import annotations
 
+import gzip
+import math
 import os
+import pickle
 import re
+import shlex
+import shutil
+import struct
 import subprocess
 import sys
 from pathlib import Path
@@ -13,6 +19,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+import scipy.io
+import scipy.io.wavfile
+from PIL import Image
+from sklearn.datasets import load_iris
 
 from harness.datasets.catalog import load_dataset
 from harness.init.find import find
@@ -173,3 +183,144 @@ def test_dates_without_a_name_number_no_rows_and_visits_of_a_record_stay_togethe
 def test_a_column_without_a_value_whose_name_has_a_number_is_read() -> None:
     rows("q.csv", "age,q1,q2,bought", [f"{20 + i % 30},{i % 7},,{i % 2}" for i in range(60)])
     assert seen("q.csv").args["features"] == ["age", "q1"]
+
+
+def test_arrays_and_tables_of_other_programs_come_with_a_command_that_works() -> None:
+    x, y = RNG.normal(size=(60, 3)), np.arange(60) % 2
+    pictures = RNG.integers(0, 255, (60, 8, 8)).astype("u1")
+    np.savez("rows.npz", X=x, y=y)
+    np.savez("digits.npz", x_train=pictures, y_train=y, x_test=pictures[:20], y_test=y[:20])
+    scipy.io.savemat("heart.mat", {"X": x, "y": y[:, None], "names": ["a"]})
+    scipy.io.savemat("house_32x32.mat", {"X": np.moveaxis(pictures, 0, -1), "y": y[:, None]})
+    frame = pd.DataFrame({"a": x[:, 0], "b": x[:, 1], "y": y})
+    frame.to_stata("old.dta", write_index=False)
+    frame.to_stata("new.dta", write_index=False, version=118)
+    Path("bunch.pkl").write_bytes(pickle.dumps(load_iris()))
+    for file in ("rows.npz", "heart.mat", "old.dta", "new.dta", "bunch.pkl"):
+        typed(refused(file))
+        made = seen(str(Path(file).with_suffix(".parquet")))
+        assert made.train_rows + made.test_rows in (60, 150) and made.commonest <= 0.5
+    typed(refused("digits.npz"))
+    assert (seen("digits_images").train_rows, seen("digits_images").test_rows) == (60, 20)
+    typed(refused("house_32x32.mat"))
+    assert seen("house_32x32_images").counts == {"0": 30, "1": 30}
+    Path("any.pkl").write_bytes(pickle.dumps({"data": [1]}, protocol=2))
+    assert "is pickled Python: reading it runs whatever it holds" in refused("any.pkl")
+
+
+def test_mnist_as_it_is_downloaded_becomes_a_folder_of_images() -> None:
+    Path("raw").mkdir()
+    for part, many in (("train", 40), ("t10k", 20)):
+        for kind, shape in (("images-idx3", (many, 8, 8)), ("labels-idx1", (many,))):
+            values = (np.arange(math.prod(shape)) % 2).astype("u1").tobytes()
+            head = struct.pack(f">I{len(shape)}I", 0x800 + len(shape), *shape)
+            Path(f"raw/{part}-{kind}-ubyte.gz").write_bytes(gzip.compress(head + values))
+    typed(refused("raw"))
+    made = seen("raw_images")
+    assert (made.train_rows, made.test_rows) == (40, 20) and made.counts == {"0": 30, "1": 30}
+
+
+def test_rows_whose_answers_stand_in_another_file_are_put_together() -> None:
+    for part, many in (("train", 60), ("test", 30)):
+        values = [" ".join(f"{x: .5e}" for x in RNG.normal(size=3)) for _ in range(many)]
+        rows(f"har data/{part}/X_{part}.txt", "", [f"  {row} " for row in values])
+        rows(f"har data/{part}/y_{part}.txt", "", [str(1 + i % 3) for i in range(many)])
+        rows(f"har data/{part}/subject_{part}.txt", "", [f"{many}{i // 4}" for i in range(many)])
+    said = refused("har data")
+    typed(said)
+    given = shlex.split(said.rpartition("and give ")[2])
+    read = seen(*given)
+    assert read.args["group"] == "subject" and (read.train_rows, read.test_rows) == (60, 30)
+    assert set(pd.read_csv(given[0])) == {"x0", "x1", "x2", "target", "subject"}
+
+
+def test_tables_of_one_form_are_put_into_one_with_the_file_that_each_row_is_of() -> None:
+    for patient in range(12):
+        lines = [f"{60 + i}|{36 + i / 9:.1f}|{(patient + i) % 2}" for i in range(9)]
+        rows(f"visits/p{patient}.psv", "HR|Temp|SepsisLabel", lines)
+    said = refused("visits")
+    assert "visits holds 12 tables, " in said and "or all in one, as their columns are the same" in said
+    typed(said)
+    read = seen("visits_whole.csv", group="file")
+    assert read.args["target"] == "SepsisLabel" and read.train_rows + read.test_rows == 108
+    assert seen("visits/p0.psv").test_rows
+
+
+def test_sounds_are_refused_and_not_a_table_of_their_names() -> None:
+    for kind in ("dog", "rain"):
+        for i in range(12):
+            Path(f"sounds/{kind}").mkdir(parents=True, exist_ok=True)
+            wave = RNG.normal(size=4000) * (9000 if kind == "dog" else 300)
+            scipy.io.wavfile.write(f"sounds/{kind}/{i}.wav", 8000, wave.astype("int16"))
+    typed(refused("sounds"))
+    assert seen("sounds_images").counts == {"dog": 12, "rain": 12}
+    shutil.move("sounds/dog", "clips")
+    rows("clips/labels.csv", "filename,target", [f"{i}.wav,{i % 2}" for i in range(12)])
+    assert "12 sounds: sounds are not read" in refused("clips")
+
+
+def test_time_series_and_keels_tables_come_with_a_command() -> None:
+    values = [",".join(f"{x:.4f}" for x in RNG.normal(size=5)) for _ in range(60)]
+    lines = [f"{one}:{values[-i]}:{('walk', 'run')[i % 2]}" for i, one in enumerate(values)]
+    rows("move.ts", "@problemName move\n@classLabel true walk run\n@data", lines)
+    typed(refused("move.ts"))
+    assert seen("move.csv").counts == {"walk": 30, "run": 30} and len(pd.read_csv("move.csv").columns) == 11
+    above = "@relation k\n@attribute a real [0.0, 9.0]\n@attribute class{u, v}\n@inputs a\n@data"
+    rows("k.dat", above, [f"{i / 7:.2f}, {'uv'[i % 2]}" for i in range(60)])
+    typed(refused("k.dat"))
+    assert seen("k.csv").counts == {"u": 30, "v": 30}
+
+
+def test_texts_without_an_ending_and_tables_that_no_ending_calls_so_are_known() -> None:
+    for i in range(40):
+        rows(f"news/{('sci.space', 'rec.autos')[i % 2]}/{49000 + i}", "", [f"Über die Reise {i}"], "latin-1")
+    typed(refused("news"))
+    assert seen("news.csv").args["label"] == "label"
+    rows("SMSSpam", "", [f"{('ham', 'spam')[i % 2]}\tcall me at number {i} today" for i in range(40)])
+    assert "holds texts and labels, and no line of names" in refused("SMSSpam")
+    rows("sst/train.tsv", "sentence\tlabel", [f"a film of {i} good ideas\t{i % 2}" for i in range(60)])
+    rows("sst/dev.tsv", "sentence\tlabel", [f"a film of {i} bad ideas\t{i % 2}" for i in range(30)])
+    read = seen("sst/train.tsv", "sst/dev.tsv")
+    assert (read.train_rows, read.test_rows) == (60, 30) and "dev.tsv is what is tested on" in read.said
+
+
+def picture(path: str, shade: int) -> None:
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(RNG.integers(0, shade, (8, 8, 3)).astype("u1")).save(path)
+
+
+def test_folders_that_number_one_heap_are_no_classes_and_a_table_says_which_there_are() -> None:
+    for i in range(40):
+        picture(f"skin/HAM_images_part_{1 + i // 20}/ISIC_{i:04d}.jpg", 250)
+    assert "which are no classes" in refused("skin")
+    kinds = [f"HAM_{i // 2},ISIC_{i:04d},{('nv', 'mel')[i // 2 % 2]},histo" for i in range(40)]
+    rows("skin/metadata.csv", "lesion_id,image_id,dx,dx_type", kinds)
+    said = refused("skin")
+    assert "several images have one 'lesion_id'" in said
+    typed(said)
+    assert seen("skin_sorted").counts == {"nv": 20, "mel": 20}
+
+
+def test_images_in_a_heap_are_sorted_by_columns_of_which_one_is_1_and_folders_of_classes_stay() -> None:
+    for i in range(30):
+        picture(f"isic/input/ISIC_{i:04d}.jpg", 250)
+        picture(f"pets/{('cat', 'dog')[i % 2]}/{i}.png", 250)
+    marks = ["1.0,0.0,0.0", "0.0,1.0,0.0", "0.0,0.0,1.0"]
+    rows("isic/truth.csv", "image,MEL,NV,BCC", [f"ISIC_{i:04d},{marks[i % 3]}" for i in range(30)])
+    typed(refused("isic"))
+    assert seen("isic_sorted").counts == {"MEL": 10, "NV": 10, "BCC": 10}
+    rows("pets/about.csv", "file,camera", [f"{i}.png,{('a', 'b', 'c')[i % 3]}" for i in range(30)])
+    assert seen("pets").counts == {"cat": 15, "dog": 15}
+
+
+def test_images_within_parquet_are_written_into_folders_of_their_classes() -> None:
+    for part, many in (("train", 40), ("test", 20)):
+        cells = []
+        for i in range(many):
+            picture("one.jpg" if i % 3 else "one.png", 250)
+            cells.append({"bytes": Path("one.jpg" if i % 3 else "one.png").read_bytes(), "path": None})
+        Path("hub").mkdir(exist_ok=True)
+        frame = pd.DataFrame({"image": cells, "label": np.arange(many) % 2})
+        frame.to_parquet(f"hub/{part}-00000-of-00001.parquet")
+    typed(refused("hub"))
+    assert (seen("hub/images").train_rows, seen("hub/images").test_rows) == (40, 20)

@@ -6,6 +6,7 @@ import zipfile
 from pathlib import Path
 
 from harness.datasets import json_files
+from harness.datasets.array_files import other_binary
 from harness.datasets.line_formats import other_text
 from harness.record import DataError
 
@@ -16,8 +17,6 @@ _READ_BY = {
     b"FEA1": ("is an Arrow file", "read_feather({0!r})"),
     b"ORC": ("is an ORC file", "read_orc({0!r})"),
     b"\x89HDF": ("is an HDF5 file", "read_hdf({0!r})"),
-    b"\x80\x04": ("is pickled Python", "read_pickle({0!r})"),
-    b"\x80\x05": ("is pickled Python", "read_pickle({0!r})"),
 }
 """First bytes → what is said, and how pandas reads it without changing a value."""
 _SIMPLY = {
@@ -73,6 +72,8 @@ def _other(path: Path, begins: bytes) -> tuple[str, str] | None:
             f"p.write_table(a.open_stream({str(path)!r}).read_all(), {out!r})"
         )
         return "is a stream of Arrow's", f'write it as Parquet, `python -c "{code}"`'
+    if arrays := other_binary(path, begins):
+        return arrays
     for signature, said in _SIMPLY.items():
         if begins.startswith(signature):
             return said

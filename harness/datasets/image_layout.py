@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -193,7 +194,8 @@ def _no_classes(root: Path, found: Sequence[_Found], labels: Mapping[str, str]) 
     heaps = [label for label, name in names.items() if name in HEAPS]
     drawn = [label for label, name in names.items() if name in MASKS]
     parts = [label for label in names if part_called(label)]
-    if len(heaps) + len(drawn) + len(parts) < len(names) or not (heaps or parts) or labels:
+    are_heaps = len(heaps) + len(drawn) + len(parts) == len(names) and (heaps or parts)
+    if labels or not (are_heaps or is_numbered_heap(list(names))):
         return ""
     listed = ", ".join(f"{name}/" for name in sorted(folders))
     cure = "put the images into one folder per class, or name their classes in a table (data set `image_csv`)"
@@ -203,6 +205,19 @@ def _no_classes(root: Path, found: Sequence[_Found], labels: Mapping[str, str]) 
     elif drawn or _lists_objects({root, *folders.values(), *(f.parent for f in folders.values())}):
         cure = f"where objects are in an image is no question that is asked here; to tell classes {cure}"
     return f"{root} holds images in {listed}, which are no classes: {cure}"
+
+
+def is_numbered_heap(names: Sequence[str]) -> bool:
+    """Whether folders are one heap in several, as `images_001` and `images_002`."""
+    plain = {re.sub(r"\d+", "", name.casefold()) for name in names}
+    return len(names) > 1 and len(plain) == 1 and bool(set(re.split(r"[\W_]+", plain.pop())) & HEAPS)
+
+
+def are_no_classes(names: Sequence[str]) -> bool:
+    """Whether folders of images are parts, or heaps."""
+    return is_numbered_heap(names) or all(
+        part_called(name) or re.sub(r"[_-]", "", name.casefold()) in HEAPS for name in names
+    )
 
 
 def _lists_objects(folders: Collection[Path]) -> bool:

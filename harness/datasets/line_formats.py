@@ -32,6 +32,10 @@ def other_text(path: Path) -> tuple[str, str] | None:
     lines = [line for line in lines if line and not line.startswith((b"%", b"#"))]
     if not lines:
         return None
+    if any(line.lower().startswith((b"@inputs", b"@outputs")) for line in lines[:1000]):
+        return "is written as KEEL does it", _of_keel(path)
+    if any(line.lower().startswith(b"@classlabel true") for line in lines[:100]):
+        return "is a file of time series with their classes", _of_series(path)
     if lines[0].lower().startswith((b"@relation", b"@attribute")):
         return "is ARFF", _of_arff(path, lines)
     if lines[0].startswith(LABEL.encode()):
@@ -54,6 +58,35 @@ def _of_arff(path: Path, lines: Sequence[bytes]) -> str:
         "rows.apply(lambda c: c.str.decode('utf-8') if c.dtype == object else c)"
     )
     return _command(path, code)
+
+
+def _of_keel(path: Path) -> str:
+    return _table(
+        path,
+        "n = [re.split(r'[\\s{]', x)[1] for x in s[:i] if x.lower().startswith('@attribute')]; "
+        "pandas.DataFrame([[c.strip() for c in x.split(',')] for x in s[i:]], columns=n)",
+    )
+
+
+def _of_series(path: Path) -> str:
+    """A row each, the values of all dimensions side by side."""
+    return _table(
+        path,
+        "v = lambda x: x.rpartition(':')[0].replace(':', ',').split(','); pandas.DataFrame([{**{f'x{k + 1}': "
+        "c for k, c in enumerate(v(x))}, 'target': x.rpartition(':')[2]} for x in s[i:]])",
+    )
+
+
+_AFTER_DATA = (
+    "import pandas, pathlib, re; s = [x.strip() for x in pathlib.Path({0!r}).read_text().splitlines() if "
+    "x.strip()]; i = [x.lower() for x in s].index('@data') + 1"
+)
+"""The lines of a file, and where its rows begin."""
+
+
+def _table(path: Path, made: str) -> str:
+    code = f"{_AFTER_DATA.format(str(path))}; {made}"
+    return f'make a table of it, `python -c "{code}.to_csv({str(_beside(path, "csv"))!r}, index=False)"`'
 
 
 def _of_sparse(path: Path, lines: Sequence[bytes]) -> str:

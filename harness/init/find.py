@@ -10,12 +10,15 @@ from typing import Literal
 
 from harness.datasets.formats import is_parquet
 from harness.datasets.image_files import SUFFIXES as IMAGES
-from harness.datasets.part_names import TEST, TRAIN, part_called
-from harness.datasets.raw import PARQUET
+from harness.datasets.image_layout import are_no_classes
+from harness.datasets.part_names import TEST, TRAIN, VALIDATION
+from harness.datasets.raw import PARQUET, Layout, first_cells
+from harness.init.folders import AUDIO, nothing_read, of_one_form, rows_apart, sounds
+from harness.init.listed import sorted_by
 from harness.mistakes import noting
 from harness.record import DataError
 
-TABLES = frozenset({".csv", ".tsv", ".txt", ".dat", ".data", ".inter", ".tab", *PARQUET})
+TABLES = frozenset({".csv", ".tsv", ".txt", ".dat", ".data", ".inter", ".tab", ".psv", *PARQUET})
 """Endings of files that are read as tables."""
 SUITES = frozenset({".yaml", ".yml"})
 SHOWN = 8
@@ -26,8 +29,6 @@ CURES = {
     ".zip": "unpack it, and give the folder", ".gz": "unpack it, and give the file",
     ".tar": "unpack it, and give the folder", ".tgz": "unpack it, and give the folder",
     ".xlsx": "save the sheet as CSV", ".xls": "save the sheet as CSV", ".ods": "save the sheet as CSV",
-    ".npy": "a format of its own is a data set of yours: docs/extending.md",
-    ".npz": "a format of its own is a data set of yours: docs/extending.md",
     ".ipynb": "put the function that builds the network into a .py file",
     ".onnx": "give your data, and name the finished model as a candidate: `model: onnx:FILE`",
     ".pt": "give the .py file whose function builds the network",
@@ -112,7 +113,9 @@ def _what_is(path: Path) -> Found:
         raise DataError(f"{path} is a suite already: python -m harness run {path}")
     if kind in IMAGES:
         raise DataError(f"{path} is one image: give the folder that holds one folder of images per class")
-    if kind not in CURES and is_parquet(path):
+    if kind in AUDIO:
+        raise DataError(f"{path} is a sound: {sounds(path.parent, [path])}")
+    if kind not in CURES and (is_parquet(path) or len(first_cells(path, Layout())) > 1):
         return Found("table", path)
     cure = CURES.get(kind, "give a folder of images, a CSV or Parquet file, a log, or a .py file")
     raise DataError(f"{path} is not data that a suite can name: {cure}")
@@ -126,6 +129,11 @@ def _is_table(file: Path) -> bool:
 
 def _in_folder(folder: Path) -> Found:
     files = _files(folder)
+    heard = [file for file in files if file.suffix.lower() in AUDIO]
+    if 2 * len(heard) > len(files):
+        raise DataError(f"{folder} holds {len(heard)} sounds: {sounds(folder, heard)}")
+    if apart := rows_apart(files):
+        raise DataError(f"{folder} holds {apart}")
     images = [file for file in files if file.suffix.lower() in IMAGES]
     tables = [file for file in files if _is_table(file) and file.parent == folder]
     if images and not tables:
@@ -141,16 +149,23 @@ def _in_folder(folder: Path) -> Found:
         names = ", ".join(sorted(file.name for file in tables)[:SHOWN]) + more
         raise DataError(
             f"{folder} holds {len(tables)} tables, {names}: give one of them, for instance {_example(tables)}"
+            f"{of_one_form(folder, tables)}"
         )
     if len(files) == 1 and files[0].suffix not in {*SUITES, ".py"}:
         return _what_is(files[0])
-    raise DataError(_empty(folder, files))
+    tables = [file for file in files if _is_table(file)]
+    raise DataError(nothing_read(folder, files, tables))
 
 
 def _mixed(folder: Path, images: Sequence[Path], tables: Sequence[Path]) -> Found:
     """Images beside a table: images in folders are classes, images in one heap are listed by the table."""
-    if all(file.parent != folder for file in images) and len({file.parent for file in images}) > 1:
+    folders = {file.parent for file in images}
+    if folder not in folders and len(folders) > 1 and not are_no_classes([f.name for f in folders]):
         return Found("images", folder)
+    if told := sorted_by(folder, images, tables):
+        raise DataError(told)
+    if folder not in folders and len(folders) > 1:
+        return Found("images", folder)  # its reader says what they are
     raise DataError(
         f"{folder} holds {len(images)} images in one folder and {tables[0].name}: if that table "
         "says which class each image is of, sort the images into one folder per class, for instance with\n"
@@ -162,10 +177,12 @@ def _mixed(folder: Path, images: Sequence[Path], tables: Sequence[Path]) -> Foun
 
 
 def _pair(tables: Sequence[Path]) -> Found | None:
-    """`train.csv` and `test.csv`, in any spelling."""
+    """`train.csv` and `test.csv`, in any spelling; where two are given alone `dev.csv` is one to test on."""
     if len(tables) != 2:
         return None
-    parts = {_part(file): file for file in tables}
+    parts = {part_of(file): file for file in tables}
+    if "validation" in parts:
+        parts["test"] = parts.pop("validation")
     if set(parts) != {"train", "test"} or parts["train"].suffix != parts["test"].suffix:
         return None
     return Found("table", parts["train"], parts["test"])
@@ -173,13 +190,15 @@ def _pair(tables: Sequence[Path]) -> Found | None:
 
 def _example(tables: Sequence[Path]) -> str:
     """The first table, or the two among several that are called train and test."""
-    pair = _pair([file for file in tables if _part(file)])
+    pair = _pair([file for file in tables if part_of(file) in ("train", "test")])
     return f"{tables[0]}" + (f", or both parts of one: {pair.path} {pair.test_path}" if pair else "")
 
 
-def _part(file: Path) -> str:
+def part_of(file: Path) -> str:
+    """The part that a file is called, empty where it says none."""
     words = set(file.stem.casefold().replace("-", "_").replace(".", "_").split("_"))
-    return "train" if words & TRAIN else "test" if words & TEST else ""
+    kinds = (("train", TRAIN), ("test", TEST), ("validation", VALIDATION))
+    return next((part for part, names in kinds if words & names), "")
 
 
 def _files(folder: Path) -> list[Path]:
@@ -191,40 +210,3 @@ def _files(folder: Path) -> list[Path]:
         if len(found) == MANY:
             break
     return sorted(found)
-
-
-def _texts(folder: Path, texts: Sequence[Path]) -> str:
-    """What is said of a folder of texts, a file each, in folders of their classes."""
-    has_parts = any(part_called(part) for file in texts for part in file.relative_to(folder).parts[:-2])
-    part, name = ("f.relative_to(r).parts[0], ", "'part', ") if has_parts else ("", "")
-    code = (
-        f"import pandas, pathlib; r = pathlib.Path({str(folder)!r}); pandas.DataFrame([({part}f.parent.name, "
-        f"f.read_text('utf-8')) for f in sorted(r.glob('*/{'*/' if has_parts else ''}*.txt'))], "
-        f"columns=[{name}'label', 'text']).to_csv({str(folder) + '.csv'!r}, index=False)"
-    )
-    parts = ", and a suite takes its parts by `split: {by: predefined, column: part}`" if has_parts else ""
-    return f'{folder} holds texts, a file each: write a table of them, `python -c "{code}"`{parts}'
-
-
-def _shown(places: Sequence[Path]) -> str:
-    return ", ".join(map(str, places[:SHOWN])) + (", …" if len(places) > SHOWN else "")
-
-
-def _empty(folder: Path, files: Sequence[Path]) -> str:
-    if not files:
-        return f"{folder} is empty: give the folder that holds your images or tables"
-    if any(file.name in ("dataset_dict.json", "state.json") for file in files):
-        parts = any(file.name == "dataset_dict.json" for file in files)
-        each = f"[d.to_parquet({str(folder)!r} + f'_{{k}}.parquet') for k, d in s.items()]"
-        one = f"s.to_parquet({f'{folder}.parquet'!r})"
-        code = f"import datasets; s = datasets.load_from_disk({str(folder)!r}); {each if parts else one}"
-        return f'{folder} was written by `save_to_disk`: write it as Parquet, `python -c "{code}"`'
-    texts = [file for file in files if file.suffix.lower() == ".txt" and file.parent != folder]
-    if len({file.parent for file in texts}) > 1 and 2 * len(texts) > len(files):
-        return _texts(folder, texts)
-    if inside := sorted({file.parent for file in files if _is_table(file)}):
-        return f"{folder} holds its tables in {_shown(inside)}: give {inside[0]}, or a table in it"
-    names = ", ".join(file.name for file in files[:6]) + (", …" if len(files) > 6 else "")
-    suites = [file for file in files if file.suffix in SUITES]
-    run = f"; it holds a suite already: python -m harness run {suites[0]}" if suites else ""
-    return f"{folder} holds no images and no tables, only {names}: give your data{run}"

@@ -15,6 +15,7 @@ from harness.codec import Json, JsonObject
 from harness.figures import short
 from harness.init.cures import beyond_ascii, encoding_offered, names_of_rows, readable
 from harness.init.find import Found
+from harness.init.listed import refuse_images_within
 from harness.init.logs import log_args
 from harness.init.said import and_, columns_said
 from harness.init.tables import Roles, read
@@ -183,6 +184,7 @@ def _log(path: Path, args: JsonObject) -> Seen:
 def _table(found: Found, given: JsonObject, target: str | None) -> Seen:
     path = found.path
     assert path is not None
+    refuse_images_within([path, *([found.test_path] if found.test_path else [])])
     refuse_headless(path)
     refuse_label_lines(path)
     frame = read(path, given)

@@ -147,7 +147,7 @@ def roles(frame: pd.DataFrame, path: Path, target: str | None = None) -> Roles:
         target=answer,
         why=why,
         text=text,
-        group=next((name for name in rest if _is_group(frame[name], name)), ""),
+        group=next((name for name in rest if is_owner(frame[name], name)), ""),
         dates={name: span for name, span in dates.items() if name in rest and name not in labelling},
         row_names=tuple(name for name in named if name in rest and name not in labelling),
         parts=tuple(name for name in parts if name != answer),
@@ -312,7 +312,8 @@ def holds_dates(column: pd.Series) -> bool:
         return True
 
 
-def _is_group(column: pd.Series, name: str) -> bool:
+def is_owner(column: pd.Series, name: str) -> bool:
+    """Whether a column says what rows belong to, by its name and how often its values come back."""
     if not _OWNER.fullmatch(re.sub(r"[\W\d_]+", "", name.casefold())) or pd.api.types.is_float_dtype(column):
         return False
     return 10 <= column.nunique() < 0.8 * len(column)

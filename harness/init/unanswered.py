@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import pandas as pd
 
 from harness.codec import JsonObject
-from harness.init.find import Found
+from harness.init.find import Found, part_of
 from harness.init.tables import ANSWERS, Roles, read, roles
 
 
@@ -48,7 +48,9 @@ def asked(found: Found, frame: pd.DataFrame, given: JsonObject, named: str | Non
     else:
         what = roles(frame, found.path, named)
     if what.target not in absent:
-        return FoundAnswer(found, what)
+        is_other = part_of(found.test_path) == "validation"
+        said = [f"{found.test_path.name} is what is tested on"] if is_other else []
+        return FoundAnswer(found, what, tuple(said))
     unknown = tuple(name for name in absent if name != what.target)
     said = [
         f"{found.test_path.name} has no {what.target!r}, so that nothing can be tested on it: left aside; "
