@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import itertools
 import subprocess
 import sys
 from pathlib import Path
@@ -11,8 +12,11 @@ import pytest
 
 from harness.cli.main import main
 from harness.cli.steps import ERASE, Steps
+from harness.init.effort import seconds_per_row
 from harness.init.find import Found
+from harness.init.offer import Offer
 from harness.init.steps import LOADING_S, TIMED_S, reading, timing
+from harness.protocols import Task
 from tests.small_suites import surroundings
 from tests.test_init import customers, photos
 
@@ -141,3 +145,13 @@ main(["init", "nothing.csv"])
         check=False,
     )
     assert done.stdout == "looking at nothing.csv … []\n", done.stderr
+
+
+def test_a_network_is_timed_by_its_second_step_where_the_machine_pauses_in_the_first(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    clock = itertools.count()
+    monkeypatch.setattr("time.perf_counter", lambda: float(next(clock)))  # a second between any two looks
+    task = Task("image_classification", 2, ("a", "b"), (3, 8, 8), inputs="image")
+    per_row = seconds_per_row(Offer("resnet", "resnet", "", "resnet"), task, 4, tmp_path)
+    assert per_row == pytest.approx(2 / 4)  # the end of the second step, two looks after the first one's

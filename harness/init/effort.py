@@ -149,7 +149,7 @@ def seconds_per_row(offer: Offer, task: Task, batch: int, search: Path, tokens: 
     try:
         network = build_model(offer.network, task, dict(offer.args), search).train()
         steps, ended, started = 0, 0.0, time.perf_counter()
-        while ended < TRIED_S:
+        while ended < TRIED_S or steps < 2:  # the machine may pause in the first, which counts for nothing
             network.zero_grad()
             network(inputs).float().square().mean().backward()
             if steps == 0:
