@@ -92,7 +92,8 @@ class Training(Model):
     schedule: Schedule = Schedule()
     """How the learning rate goes."""
     precision: Literal["auto", "fp32", "bf16"] = "auto"
-    """`auto` tries bf16, for long trainings `torch.compile` too, and keeps what is faster: one number format
+    """`auto` tries bf16, on processors layers of small images and attention as matrix products, for long
+    trainings `torch.compile` too, and keeps what is faster: one number format
     for all seeds and sizes of a candidate, remembered in `.checkpoints/.modes` beside the runs."""
     gradient_clip: NotNegative = 1.0
     """The largest norm of a step's gradient; 0 does not clip."""
