@@ -7,14 +7,16 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
+from harness.analysis.compare import _paired
 from harness.analysis.measured import measured_table
+from harness.analysis.predictions import Predictions, Scores
 from harness.analysis.recommend import recommend
 from harness.analysis.tradeoff import tradeoff
 from harness.metrics import metric, metrics_of
 from harness.protocols import Better
-from harness.record import Measurement, Record, SuiteError
+from harness.record import Measurement, Record, SuiteError, Trial
 from harness.results import Tradeoff
-from harness.suite.schema import OwnMetric, Suite
+from harness.suite.schema import DataSplit, OwnMetric, Suite
 from tests.analysis_world import MACHINE, make_suite, trial
 
 
@@ -58,6 +60,42 @@ def test_a_model_that_explains_less_than_nothing_keeps_its_negative_r2() -> None
     assert table.draws["r2"].mean(0) == pytest.approx([-2.98, -0.48], abs=0.05)
     assert [row.feasible_probability for row in table.rows] == pytest.approx([0, 0], abs=0.05)
     assert table.rows[0].estimates["r2"].low < -2.9  # type: ignore[operator]
+
+
+def one_person(trial_id: str) -> Predictions:
+    """100 rows of one person, 80 of them right."""
+    right = np.arange(100) < 80
+    answers = np.stack([~right, right], axis=1).astype(float)
+    return Predictions(np.arange(100), np.ones(100, int), answers, groups=np.zeros(100, int))
+
+
+def test_a_test_part_of_one_group_tells_nobody_apart_and_folds_of_one_group_each_do() -> None:
+    """By their seeds alone two candidates were told apart with over 99 % on the rows of one person."""
+    records = scores("accuracy", "fraction", a=(0.8, 0.801), b=(0.7, 0.699))
+    table = measured_table(records, suite_of("a", "b"), one_person)
+    cell = table.rows[0].estimates["accuracy"]
+    assert (
+        cell.value == pytest.approx(0.8005) and cell.low is None and cell.note == "not estimable (one group)"
+    )
+    assert 0.3 < (table.draws["accuracy"][:, 0] > table.draws["accuracy"][:, 1]).mean() < 0.8
+    assert any("accuracy is of one group" in said for said in table.warnings)
+    runs = [[Scores(np.array([v]), True, units=1) for v in own] for own in ((0.8, 0.801), (0.7, 0.699))]
+    assert _paired(*runs).value == pytest.approx(0.101) and np.isnan(_paired(*runs).se)
+
+    suite = suite_of("a", "b")
+    folds = suite.data.model_copy(update={"split": DataSplit(by="group", folds=4)})
+    folded = []
+    for candidate, least in (("a", 0.8), ("b", 0.6)):
+        for part in range(4):
+            found = Measurement("accuracy", least + 0.01 * part, "fraction")
+            for kind, more in (("train", {}), ("score", {"runtime": "torch"})):
+                spec = {"candidate": candidate, "train_size": None, "data": {"split": {"part": part}}}
+                one = Trial(kind, candidate, spec, seed=0, **more)
+                folded.append(Record(one, "finished", (found,) if more else (), MACHINE))
+    table = measured_table(folded, suite.model_copy(update={"data": folds}), one_person)
+    cell = table.rows[0].estimates["accuracy"]
+    assert cell.low is not None and cell.high is not None and not cell.note
+    assert not any("one group" in said for said in table.warnings)
 
 
 def test_draws_of_a_share_stay_within_0_and_1_and_those_of_an_own_metric_are_left_alone() -> None:

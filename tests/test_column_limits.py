@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.stats import binomtest
 
 from harness.analysis.criteria import parse_constraint
+from harness.analysis.folds import behind_parts
+from harness.analysis.joint import quality_draws
 from harness.analysis.predictions import Predictions, read_predictions, score_examples
 from harness.protocols import Job, Split
 from harness.reading import read_suite
@@ -102,6 +106,36 @@ def test_quality_on_a_column_s_value_is_that_of_its_test_rows(table: Path, tmp_p
         scores = score_examples(f"accuracy[region={region}]", found)
         assert scores is not None and scores.values.tolist() == right[regions == region].tolist()
     assert right[regions == "south"].mean() > 0.85 > 0.75 > right[regions == "north"].mean()
+
+
+def test_a_part_that_is_one_group_is_worth_one_answer_and_a_group_itself_its_rows() -> None:
+    """17 of 20 right: a limit of .8 was kept with over 99 %, as it was by a single right row."""
+    right = np.array([1] * 17 + [0] * 3 + [1, 0] * 20)
+    person = np.repeat([0, 1, 2], 20)
+    columns = {"region": np.array(["north", "south", "south"])[person], "person": person.astype(str)}
+    answers = np.stack([1.0 - right, right], axis=1)
+    of = Predictions(np.arange(60), np.ones(60, int), answers, columns=columns, groups=person)
+    low, high = binomtest(17, 20).proportion_ci(method="exact")
+
+    def kept(name: str, found: Predictions) -> tuple[float, np.ndarray]:
+        scores = score_examples(name, found)
+        assert scores is not None
+        rows, rng = [scores.values[None]] * 2, np.random.default_rng(0)
+        drawn = quality_draws(rows, [0, 1], rng, 20_000, behind=[behind_parts([scores])] * 2)
+        return float((drawn[:, 0] >= 0.8).mean()), np.quantile(drawn, [0.025, 0.5, 0.975], axis=0)[:, 0]
+
+    sure, ends = kept("accuracy[region=north]", of)
+    assert sure < 0.7 and ends[0] < 0.1 and ends[2] > 0.99
+    sure, ends = kept("accuracy[person=0]", of)
+    assert (
+        0.5 < sure < 0.8
+        and ends[0] == pytest.approx(low, abs=0.01)
+        and ends[2] == pytest.approx(high, abs=0.01)
+    )
+    sure, ends = kept("f1_macro[region=north]", of)
+    assert sure < 0.7 and ends[0] < 0.1
+    sure, ends = kept("accuracy", replace(of.rows(np.arange(1)), groups=None))
+    assert sure < 0.7 and ends[0] == pytest.approx(0.025, abs=0.01)
 
 
 def test_a_column_called_as_a_metric_or_of_mixed_types_is_still_only_a_column(tmp_path: Path) -> None:

@@ -155,7 +155,7 @@ class Tests:
                 low, high = scale.share(interval.low), scale.share(interval.high)
                 change = replace(change, low=low, high=high, p=p[k][0], verdict=_verdict(interval, *p[k]))
             else:
-                change = replace(change, note="one launch or seed on a side: no interval, so no claim")
+                change = replace(change, note="one launch, seed or group on a side: no interval, so no claim")
             result.append(change)
         return result
 

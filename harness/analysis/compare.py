@@ -212,6 +212,8 @@ def _paired_differences(
 def _paired(b: Sequence[Scores], a: Sequence[Scores]) -> Interval:
     """B − A of one metric: each known as well as it is on its own run's page, by seeds and test examples."""
     new, old = (np.stack([scores.values for scores in group]) for group in (b, a))
+    if any(scores.units == 1 for scores in (*b, *a)):  # of one group: seeds tell nothing of others
+        return Interval(float(new.mean() - old.mean()), np.nan, np.nan, np.nan, 0.0)
     behind = behind_parts(b), behind_parts(a)
     by_examples = paired_examples(new, old, behind) if any(one.variance for one in behind) else None
     return two_way_difference(new, old, by_examples=by_examples)

@@ -25,7 +25,7 @@ from harness.analysis.index import RecordIndex
 from harness.analysis.joint import LAUNCH_SD, SEED_SPREAD, is_spread_unknown, launch_draws, quality_draws
 from harness.analysis.launches import headline, launch_values, unlike_rounds
 from harness.analysis.loads import Loads, beside_mean
-from harness.analysis.predictions import NotComparableError, ScoreReader, Scores
+from harness.analysis.predictions import ONE_GROUP, NotComparableError, ScoreReader, Scores
 from harness.analysis.race import BILLS, in_the_race, still_racing
 from harness.analysis.scored import ScoredRows, scored_rows
 from harness.analysis.served import P99
@@ -224,6 +224,11 @@ def _add_quality(
     share = (entry.low, entry.high) == (0.0, 1.0)
     rng = generator(suite.seed, "draws", name)
     stood = [told.behind.get(k, Behind()) for k in tables]
+    if decides(suite, name) and ONE_GROUP in told.notes.values():
+        beliefs.warnings.append(
+            f"{name} is of one group: of others it tells next to nothing; more groups in the test part, or "
+            "`folds`, do"
+        )
     draw = (
         quality_draws(found, groups, rng, beliefs.num_draws, assumed, first, share, stood)
         if tables

@@ -42,9 +42,9 @@ def example_draws(
         scores, groups, share: as for `quality_draws`. behind: of each row; empty: nothing but the scores.
     """
     num_examples = scores[0].shape[1]
-    if num_examples < 2:
-        return np.zeros((draws, len(scores)))
     behind = behind or [Behind()] * len(scores)
+    if num_examples < 2:
+        return _of_one(scores, groups, rng, draws, share, behind)
     per_example = np.stack([s.mean(0) for s in scores])
     means = per_example.mean(1)
     deviation = per_example - means[:, None]
@@ -70,6 +70,27 @@ def example_draws(
         # Of right and wrong answers the variance is known with the share.
         drawn = standard[:, k] if exact or is_raised[k] else standard[:, k] * scale[:, 0]
         noise[:, k] = _share_draws(drawn, min(max(means[k], 0.0), 1.0), count) - means[k]
+    return noise
+
+
+def _of_one(
+    scores: Sequence[Array],
+    groups: Array,
+    rng: np.random.Generator,
+    draws: int,
+    share: bool,
+    behind: Sequence[Behind],
+) -> Array:
+    """A share of a single example, or group of them, is worth one answer, another figure is off by as much as
+    it is; neither tells of a difference: each candidate's is drawn alone. Zeros for the figure of a seed."""
+    noise = np.zeros((draws, len(scores)))
+    luck = {group: rng.standard_normal(draws) for group in dict.fromkeys(groups.tolist())}
+    for k in range(len(scores)):
+        mean = float(scores[k].mean())
+        if behind[k].units == 1:
+            noise[:, k] = abs(mean) * luck[groups[k]]
+            if share and -1e-9 < mean < 1 + 1e-9:
+                noise[:, k] = _share_draws(luck[groups[k]], min(max(mean, 0.0), 1.0), 1) - mean
     return noise
 
 

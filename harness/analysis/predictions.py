@@ -84,6 +84,8 @@ def _named(name: str, letter: str, values: Array) -> dict[str, Array]:
 
 T = TypeVar("T")
 
+ONE_EXAMPLE, ONE_GROUP = "not estimable (one example)", "not estimable (one group)"
+
 LoadPredictions = Callable[[str], Predictions | tuple[Array, Array, Array]]
 """Trial id → its predictions (or ids, targets, outputs). Raises FileNotFoundError where there are none."""
 
@@ -286,6 +288,8 @@ def score_examples(
     whole = entry.measure(outputs, targets)
     if not np.isfinite(whole):
         return None
+    if _units(predictions) == 1:
+        return _of_one(np.array([whole]), predictions)
     if stem(name) == "roc_auc":
         components, note = _auc_components(outputs, targets)
         if components is not None and abs(components.mean() - whole) < 1e-6:
@@ -312,7 +316,13 @@ def _units(predictions: Predictions) -> int:
 
 def _means(values: Array, predictions: Predictions) -> Scores:
     """Scores whose mean is the metric: of examples, or of the groups that they come in."""
-    return Scores(values if predictions.groups is None else by_group(values, predictions.groups), True)
+    found = values if predictions.groups is None else by_group(values, predictions.groups)
+    return Scores(found, True) if len(found) > 1 else _of_one(found, predictions)
+
+
+def _of_one(values: Array, predictions: Predictions) -> Scores:
+    """The figure of one example, or of one group of them."""
+    return Scores(values, True, note=ONE_EXAMPLE if predictions.groups is None else ONE_GROUP, units=1)
 
 
 def _auc_components(outputs: Array, targets: Array) -> tuple[Array | None, str]:
@@ -355,7 +365,17 @@ def _slice(name: str, predictions: Predictions) -> Predictions:
         [str(v) == wanted or (not isinstance(v, str) and _number(v) == _number(wanted)) for v in values],
         dtype=bool,
     )
-    return predictions.rows(mask)
+    part = predictions.rows(mask)
+    if part.groups is not None and _are_groups(values, predictions.groups):
+        return replace(part, groups=None)  # of this one group, whose rows are what there is of it
+    return part
+
+
+def _are_groups(values: Array, groups: Array | None) -> bool:
+    """Whether a column names the groups: each value is of one group, each group of one value."""
+    codes = [np.unique(np.asarray(column, dtype=str), return_inverse=True)[1] for column in (values, groups)]
+    pairs = np.unique(np.stack(codes), axis=1).shape[1]
+    return bool(pairs == codes[0].max() + 1 == codes[1].max() + 1)
 
 
 def _number(value: object) -> float | str:

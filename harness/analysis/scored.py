@@ -60,7 +60,9 @@ def scored_rows(
         per_seed = [scores.get(r.trial.id, {}).get(name) for r, _ in found]
         values = np.array([v for _, v in found], dtype=float)
         values += [s.shift if s else 0.0 for s in per_seed]
-        told.notes[k] = lacking([s.note for s in per_seed if s], _unit(group))
+        # Of folds each may be one group: what they leave open is told by all of them.
+        notes = [s.note for s in per_seed if s and not (suite.data.parts > 1 and s.units == 1)]
+        told.notes[k] = lacking(notes, _unit(group))
         told.tables[k] = values[:, None]
         if suite.data.parts > 1:
             told.folded[k] = [(r, v) for (r, _), v in zip(found, values.tolist(), strict=True)]
