@@ -3,8 +3,8 @@
 # *afterwards*. In 32 bits that leaves rounding where numbers lie far from 0 for their spread. Of the air pressure at 30 stations, in pascals as weather archives keep it (float32, 101,325 ± 300), the third pattern
 # is lost: another direction stands in its place, whose variance is reported as 24 times that of its scores, 99 % of the variance takes eight components in place of three, and a class that shows in the third pattern
 # is told in 53 rows of 100, a coin's share, where the same numbers as float64, less a constant, or with svd_solver="full" give 94. Nothing is said. The documentation says that this solver doubles the condition number, and speaks of a
-# large range of singular values; here the range is small and the mean is large, which a PCA, that is to take the mean off, is not expected to mind. (Its pull request, 27491, has it as a known
-# limit; issue 29534 is of another loss.) StandardScaler before it cures it; where all columns have one unit one leaves that out.
+# large range of singular values; here the range is small and the mean is large, which a PCA, that is to take the mean off, is not expected to mind. (Issue 29534, open, is
+# of whitening a column that is nearly none.) StandardScaler before it cures it; where all columns have one unit one leaves that out.
 set -euo pipefail
 work=$(mktemp -d); trap 'rm -rf "$work"' EXIT
 python3 -m venv "$work/venv"
