@@ -324,3 +324,26 @@ def test_images_within_parquet_are_written_into_folders_of_their_classes() -> No
         frame.to_parquet(f"hub/{part}-00000-of-00001.parquet")
     typed(refused("hub"))
     assert (seen("hub/images").train_rows, seen("hub/images").test_rows) == (40, 20)
+
+
+@pytest.mark.parametrize("column", [0, 1])
+def test_quotes_of_two_rows_of_a_tsv_swallow_no_rows_between(column: int) -> None:
+    cells = [[f"a man plays {i} songs now", f"the dog runs {i} times away", str(i % 2)] for i in range(60)]
+    for i, cell in enumerate(cells):
+        cell.insert(2, f"{i:05d}")
+    cells[3][0] = '"Hello there my good friend'
+    cells[9][column] = 'and so they said bye"'
+    rows("pairs.tsv", "first\tsecond\tcode\tlabel", ["\t".join(row) for row in cells])
+    read = seen("pairs.tsv")
+    assert read.counts == {"0": 30, "1": 30}
+    data = load_dataset("tabular_csv", read.args)
+    texts = {str(row["first"]) for part in (data.train, data.test) for row in part.inputs}
+    assert texts == {row[0] for row in cells}
+    assert any("'code' is written with zeros in front" in line for line in read.said)
+
+
+def test_comments_above_the_names_are_taken_out_by_the_command_that_is_given() -> None:
+    lines = [f"USGS\t{i}\t{RNG.integers(9)}\t{'ab'[i % 2]}" for i in range(60)]
+    rows("river.txt", "# retrieved today\n#\nagency\tday\tflow\tlabel", lines)
+    typed(refused("river.txt"))
+    assert seen("river_rows.txt").counts == {"a": 30, "b": 30}

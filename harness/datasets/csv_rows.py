@@ -76,9 +76,10 @@ def read_rows(rows: Rows) -> pa.Table | Ragged:
     found = _read(rows)
     swallowed = _swallowed(found, rows.char) if isinstance(found, pa.Table) else None
     suspicious = isinstance(found, Ragged) or swallowed is not None
-    if suspicious and _lines_fit(rows) and not _quotes_fit(rows):
-        if rows.char == "\t":  # there quotes are signs as any other
-            return _read(replace(rows, quotes=False))
+    if suspicious and rows.char == "\t" and _lines_fit(rows):  # there quotes are signs as any other
+        rows = replace(rows, quotes=False)
+        found = _read(rows)
+    elif suspicious and _lines_fit(rows) and not _quotes_fit(rows):
         if swallowed is not None:
             raise DataError(
                 f"{rows.path}: row {swallowed + 1} goes over several lines, each of which has {rows.columns} "

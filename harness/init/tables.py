@@ -121,6 +121,15 @@ def roles(frame: pd.DataFrame, path: Path, target: str | None = None) -> Roles:
             raise DataError(
                 f"{path} has one column alone: a table needs one to predict and one to predict from"
             )
+        if str(frame.columns[0]).startswith("#"):
+            out = str(path.with_name(f"{path.stem}_rows{path.suffix}"))
+            code = (
+                f"import pathlib; pathlib.Path({out!r}).write_text('\\n'.join(x for x in pathlib.Path("
+                f"{str(path)!r}).read_text('utf-8').splitlines() if not x.startswith('#')), 'utf-8')"
+            )
+            raise DataError(
+                f'{path} begins with a comment, {frame.columns[0]!r}: write it without, `python -c "{code}"`'
+            )
         cure = "'separator= '" if " " in str(frame.columns[0]).strip() else "separator=;"
         raise DataError(
             f"{path} has one column, {frame.columns[0]!r}: a table needs one to predict and one to predict "
