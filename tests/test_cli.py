@@ -441,7 +441,7 @@ def test_a_mistake_of_the_harness_is_owned_and_debug_shows_it(
     raising(monkeypatch, ZeroDivisionError("by zero"))
     code, out, err = call(capsys, "schema")
     assert (code, out) == (1, "")
-    assert err == f"ZeroDivisionError: by zero\n{BROKEN}\n"
+    assert re.fullmatch(rf"ZeroDivisionError: by zero \(harness/cli/main.py:\d+\)\n{BROKEN}\n", err)
     for arguments in (["--debug", "schema"], ["schema", "--debug"]):
         with pytest.raises(ZeroDivisionError):
             cli.main(arguments)

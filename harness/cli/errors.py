@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from traceback import extract_tb
+
 import typer
 
 from harness.record import HarnessError, SuiteError
@@ -10,6 +13,7 @@ from harness.store.disk import said_of_files
 UsageError: type[Exception] = typer.BadParameter.__mro__[1]
 """Click's base of wrong usage; newer typers carry a click of their own, so it is found by its child."""
 
+PACKAGE = Path(__file__).resolve().parent.parent
 BROKEN = "this is a bug in the harness, not your mistake: run it again with --debug for the traceback"
 
 
@@ -30,4 +34,11 @@ def explain(error: BaseException) -> tuple[str, int]:
         return f"{error.name} is not installed: pip install {error.name}", 2
     if isinstance(error, OSError) and (said := said_of_files(error)):
         return said, 2
-    return f"{type(error).__name__}: {error}\n{BROKEN}", 1
+    return f"{type(error).__name__}: {error}{_where(error)}\n{BROKEN}", 1
+
+
+def _where(error: BaseException) -> str:
+    """The last line of the harness that an error came through; of what happens once in a hundred runs this is
+    all that is ever known."""
+    lines = [f for f in extract_tb(error.__traceback__) if Path(f.filename).is_relative_to(PACKAGE)]
+    return f" ({Path(lines[-1].filename).relative_to(PACKAGE.parent)}:{lines[-1].lineno})" if lines else ""
