@@ -10,6 +10,7 @@ from harness.report.sections.agreement import agreement
 from harness.report.sections.beside import certified, duels
 from harness.report.sections.calibration import calibration
 from harness.report.sections.constant import constant
+from harness.report.sections.differences import differences
 from harness.report.sections.errors import disagreements, slices, worst
 from harness.report.sections.load import load
 from harness.report.sections.money import costs
@@ -25,7 +26,7 @@ from harness.report.sections.search import tuning
 from harness.report.sections.serving import batches, latency
 from harness.report.sections.shop import ab_tests, foretold, ranker_gains
 from harness.report.sections.thresholds import curves, temperature
-from harness.report.sections.tradeoff import differences, pareto, tradeoff_table
+from harness.report.sections.tradeoff import pareto, tradeoff_table
 from harness.report.sections.validity import environment, reproduce, validity
 from harness.report.sections.verdict import verdict
 from harness.report.sections.whatif import what_if

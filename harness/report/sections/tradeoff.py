@@ -1,4 +1,4 @@
-"""The trade-off table, the plane of quality against speed, and differences to the choice."""
+"""The trade-off table, and the plane of quality against speed."""
 
 from __future__ import annotations
 
@@ -7,20 +7,18 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
-from harness.analysis.criteria import VALUE
 from harness.analysis.money import COST_METRICS
 from harness.facts import ScoreFacts
 from harness.metrics import CAPACITY, MetricTable, stem
-from harness.protocols import ONE_SIDED, Better, Section
+from harness.protocols import ONE_SIDED, Section
 from harness.reasons import SAID_ONCE, Reason
-from harness.report import canvas, charts, plots
+from harness.report import canvas, plots
 from harness.report import numbers as n
 from harness.report.blocks import (
     Block,
     Cell,
     Column,
     Fold,
-    Heading,
     Picture,
     Table,
     Tone,
@@ -36,7 +34,6 @@ from harness.report.reasons import mark
 from harness.report.sections.verdict import key_metrics
 from harness.results import Estimate, Row
 
-MOST_DRAWN = 16
 SPEED = ("latency_p99_ms", "latency_p50_ms", CAPACITY, "throughput_offline_per_s")
 
 
@@ -289,111 +286,3 @@ def _axis(e: Evidence, metric: str, log: bool) -> plots.Axis:
     at_most = which.limit if which and which.is_upper else None
     at_least = which.limit if which and not which.is_upper else None
     return plots.Axis(capital(title), log, at_most, at_least)
-
-
-def differences(e: Evidence) -> Section | None:
-    """Every other variant against the choice, in the objective and in speed, with intervals."""
-    if e.chosen is None or len(e.tradeoff.rows) < 2:
-        return None
-    blocks: list[Block] = []
-    for metric in dict.fromkeys([e.objective_metric, e.quality_metric, speed_metric(e) or ""]):
-        blocks += _differences(e, metric) if metric else []
-    return section("Differences to the choice", blocks)
-
-
-def _differences(e: Evidence, metric: str) -> Iterator[Block]:
-    ratio = any(r.estimates[metric].log for r in e.rows if metric in r.estimates)
-    band = (e.recommendation.tolerance or 0.0) if metric == e.objective_metric else 0.0
-    compared = [d for d in (_difference(e, row, metric, ratio, band) for row in e.rows[:40]) if d]
-    if not compared:
-        return
-    if all(d.low == d.high == (1.0 if ratio else 0.0) for d in compared):
-        yield text(f"In {n.label(metric)} all of them are equal.")
-        return
-    choice = e.recommendation.choice or ""
-    yield Heading(capital(n.label(metric)))
-    unit = n.unit(metric, e.known)
-    title = (
-        f"times that of {choice} (log scale)"
-        if ratio
-        else f"minus that of {choice}" + (f", {unit}" if unit else "")
-    )
-    shown = compared[:MOST_DRAWN]
-    apart = sum(d.verdict in ("better", "worse") for d in compared)
-    caption = (
-        f"95 % intervals. {apart} of {len(compared)} differ beyond chance; those that hold the line do not."
-    )
-    least = n.plain(band)
-    least = e.in_value_unit(least) if metric == "value" else n.with_unit(metric, least, e.known)
-    caption += f" Shaded: differences below {least} do not count." if band else ""
-    left = len(compared) - len(shown)
-    caption += f" {n.counted(left, 'variant')} not drawn; the figures below have them." if left else ""
-    said = [f"{d.label} {n.plain(d.value, 2)} ({d.verdict})" for d in shown]
-    alt = f"{capital(n.label(metric))}, {title}: {'; '.join(said)}."
-    yield both_widths(lambda w: charts.forest(shown, title, band, ratio, w), 640, caption, alt)
-    yield Fold("The same as figures", (_difference_table(compared, ratio),))
-
-
-def _difference(e: Evidence, row: Row, metric: str, ratio: bool, band: float) -> plots.Difference | None:
-    choice = e.recommendation.choice or ""
-    if row.variant == choice:
-        return None
-    ours, theirs = e.draws(metric, choice), e.draws(metric, row.variant)
-    if ours is None or theirs is None:
-        return None
-    with np.errstate(divide="ignore", invalid="ignore"):
-        drawn = theirs / ours if ratio else theirs - ours
-    drawn = drawn[np.isfinite(drawn)]
-    if not len(drawn):
-        return None
-    low, middle, high = (float(v) for v in np.quantile(drawn, [0.025, 0.5, 0.975]))
-    # A value is the mean of its draws in every table: its differences are those of the means.
-    if metric == VALUE and low <= drawn.mean() <= high:
-        middle = float(drawn.mean())
-    colour, marker = e.palette.colour(row.candidate), e.palette.marker(row.runtime)
-    zero = 1.0 if ratio else 0.0
-    return plots.Difference(
-        row.variant,
-        middle,
-        low,
-        high,
-        colour,
-        marker,
-        _apart(n.better(metric, e.known), low, high, zero, band),
-    )
-
-
-def _apart(better: Better | None, low: float, high: float, zero: float, band: float) -> str:
-    """`better`, `worse`, `equivalent` (within the band) or `not separated`."""
-    if band and low > zero - band and high < zero + band:
-        return "equivalent"
-    if low == high == zero:
-        return "equal"
-    if low <= zero <= high:
-        return "not separated"
-    up = low > zero
-    return "better" if up == (better == "higher") else "worse"
-
-
-def _difference_table(compared: Sequence[plots.Difference], ratio: bool) -> Table:
-    rows = []
-    for d in compared:
-        value, interval = n.interval(d.value, d.low, d.high)
-        sign = "" if ratio or d.value <= 0 else "+"
-        rows.append(
-            (Cell(d.label), Cell(sign + value, sort=d.value), Cell(interval, sort=d.low), Cell(d.verdict))
-        )
-    columns = (
-        Column("variant", numeric=False),
-        Column("ratio" if ratio else "difference"),
-        Column("95 % interval"),
-        Column("verdict", numeric=False),
-    )
-    return Table(columns, tuple(rows))
-
-
-def pairs(e: Evidence, metric: str) -> Mapping[str, plots.Difference]:
-    """Differences of one metric to the choice, by variant; for the terminal and the trackers."""
-    ratio = any(r.estimates[metric].log for r in e.rows if metric in r.estimates)
-    found = (_difference(e, row, metric, ratio, 0.0) for row in e.rows)
-    return {d.label: d for d in found if d}
