@@ -22,6 +22,7 @@ from harness.training.flops import count_parameters, flops_per_example
 from harness.training.loop import Epoch, Fit, best_epoch, classification, fit, regression
 from harness.training.optim import build_optimizer, lr_factor, set_lr
 from harness.training.precision import Mode, choose_mode, possible_modes
+from harness.training.products import INSTEAD, AsProducts
 
 CLASSES = 3
 
@@ -459,6 +460,68 @@ def test_a_layer_as_products_has_the_answers_and_gradients_of_the_layer(
     plain, products = (answers_and_gradients(Mode(products=p)) for p in (False, True))
     for one, other in zip(plain, products, strict=True):
         torch.testing.assert_close(other, one, rtol=1e-10, atol=1e-10)
+
+
+class Views(nn.Module):
+    """What comes out of a layer is taken as it lies in memory, as in many tutorials."""
+
+    def __init__(self, layer: nn.Module, width: int) -> None:
+        super().__init__()
+        self.layer, self.head = layer, nn.Linear(width, 2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.as_tensor(self.head(self.layer(x).view(len(x), -1)))
+
+
+class Heads(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.qkv = nn.Linear(4, 12)
+
+    def forward(self, x_BCHW: Tensor) -> Tensor:
+        B, C, H, W = x_BCHW.shape
+        parts = self.qkv(x_BCHW.flatten(2).transpose(1, 2)).view(B, H * W, 3, 2, C // 2)
+        q, k, v = parts.permute(2, 0, 3, 1, 4)
+        return nn.functional.scaled_dot_product_attention(q, k, v).transpose(1, 2).view(B, -1)
+
+
+class Checkpointed(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(nn.Conv2d(4, 4, 1), nn.GELU(), nn.Conv2d(4, 4, 7, padding=3, groups=4))
+        self.head = nn.Linear(4, 2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        out = torch.utils.checkpoint.checkpoint(self.layers, x, use_reentrant=False)
+        return torch.as_tensor(self.head(out.mean((2, 3))))
+
+
+@pytest.mark.parametrize("number_format", ["auto", "fp32", "bf16"])
+@pytest.mark.parametrize(
+    "model",
+    [Views(nn.Conv2d(4, 4, 1), 64), Views(nn.Conv2d(4, 4, 3), 16), Views(Heads(), 64), Checkpointed()],
+    ids=["a product", "an image", "attention", "checkpointed"],
+)
+def test_a_way_that_a_model_cannot_do_with_is_left_out(
+    monkeypatch: pytest.MonkeyPatch, model: nn.Module, number_format: str
+) -> None:
+    """`view` of what lies otherwise ended trainings of networks that are right as they are written."""
+    monkeypatch.setattr(precision, "_decided", {})
+    batch = torch.randn(8, 4, 4, 4), torch.randint(0, 2, (8,))
+    mode, _ = choose_mode(model, batch, nn.functional.cross_entropy, "cpu", number_format)
+    with mode.active("cpu"):
+        out = mode.place(model, "cpu")(batch[0])
+    nn.functional.cross_entropy(out.float(), batch[1]).backward()
+
+
+def test_products_are_what_they_are_for() -> None:
+    x = torch.randn(2, 4, 2, 2)
+    with AsProducts() as used:
+        nn.Conv2d(4, 8, 7, padding=3)(x)
+        assert used.met == {nn.functional.conv2d}
+        nn.functional.scaled_dot_product_attention(x, x, x)
+    assert INSTEAD[nn.functional.scaled_dot_product_attention](x, x, x) is not None
+    assert len(used.met) == 2
 
 
 def test_attention_with_a_mask_is_computed_as_it_is_written() -> None:

@@ -69,7 +69,8 @@ def _told(folder: Path, path: Path, frame: pd.DataFrame, found: tuple[str, str],
     code = (
         f"import pandas, pathlib, shutil; r = pathlib.Path({str(folder)!r}); t = pandas.{table}; "
         f"f = {{{key}: p for p in r.rglob('*') if p.is_file()}}; [(o := pathlib.Path({out!r}, c)).mkdir("
-        f"parents=True, exist_ok=True) or shutil.copy(f[k], o) for k, c in zip(t[{column!r}].str.strip(), "
+        "parents=True, exist_ok=True) or shutil.copy(f[k], o / '_'.join(f[k].relative_to(r).parts)) "
+        f"for k, c in zip(t[{column!r}].str.strip(), "
         f"{classes}.astype(str)) if k in f]"
     )
     what = repr(label[0]) if len(label) == 1 else "the columns of 0 and 1"

@@ -167,14 +167,16 @@ def _choose(
     seconds: dict[Mode, float] = {}
     refused: dict[str, str] = {}
     with torch.random.fork_rng(cuda_devices(device)):
-        for mode in modes:
+        for mode in [*modes, Mode(precision)] if precision == "bf16" else modes:
+            if mode in seconds or (seconds and mode not in modes):
+                continue  # a plain layout in bf16 is for who cannot do with another: `x.view` of an image
             best = min(seconds.values(), default=1e9)
             try:
                 seconds[mode] = _time_steps(model, batch, loss, device, mode, best)
             except (RuntimeError, NotImplementedError) as error:
-                if mode.precision == "fp32":
+                if mode == Mode():
                     raise  # the model's own fault: no other way would mend it
-                refused[mode.label] = str(error).splitlines()[0]
+                refused[mode.label] = (str(error).splitlines() or [type(error).__name__])[0]
     if not seconds:
         reason = "; ".join(refused.values())
         raise TrialError(
@@ -210,7 +212,7 @@ def layers_for_products(model: nn.Module, inputs: Tensor) -> frozenset[Callable[
     """Which functions of PyTorch a forward pass on the processor calls that may be products."""
     # A copy: batch normalisation would remember the batch.
     probe = copy.deepcopy(model).to("cpu")
-    with torch.random.fork_rng([]), torch.no_grad(), AsProducts() as products:
+    with torch.random.fork_rng([]), torch.no_grad(), AsProducts(only_watches=True) as products:
         probe.train()(inputs[:2])
     return frozenset(products.met)
 

@@ -26,10 +26,14 @@ class AsProducts(TorchFunctionMode):
     """Within, a forward pass computes convolutions and attention as products where that is the same.
 
     `met` has the functions of PyTorch that were, and attention also where it is computed as it is written.
+
+    Args:
+        only_watches: everything is computed as it is written, whose strides a model may rest on (`view`).
     """
 
-    def __init__(self) -> None:
+    def __init__(self, only_watches: bool = False) -> None:
         super().__init__()
+        self.only_watches = only_watches
         self.met: set[Callable[..., Tensor]] = set()
 
     def __torch_function__(
@@ -42,10 +46,15 @@ class AsProducts(TorchFunctionMode):
         instead = INSTEAD.get(func)
         if instead is None:
             return func(*args, **(kwargs or {}))
-        found = instead(*args, **(kwargs or {}))
+        try:
+            found = instead(*args, **(kwargs or {}))
+        except RuntimeError:
+            if not self.only_watches:
+                raise
+            found = None
         if found is not None or func is F.scaled_dot_product_attention:
             self.met.add(func)
-        return func(*args, **(kwargs or {})) if found is None else found
+        return func(*args, **(kwargs or {})) if found is None or self.only_watches else found
 
 
 def _convolution(
