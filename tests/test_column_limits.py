@@ -110,11 +110,11 @@ def test_quality_on_a_column_s_value_is_that_of_its_test_rows(table: Path, tmp_p
 
 def test_a_part_that_is_one_group_is_worth_one_answer_and_a_group_itself_its_rows() -> None:
     """17 of 20 right: a limit of .8 was kept with over 99 %, as it was by a single right row."""
-    right = np.array([1] * 17 + [0] * 3 + [1, 0] * 20)
-    person = np.repeat([0, 1, 2], 20)
-    columns = {"region": np.array(["north", "south", "south"])[person], "person": person.astype(str)}
+    right = np.array([1] * 17 + [0] * 3 + [1, 0] * 50)
+    person = np.repeat(np.arange(6), 20)
+    columns = {"region": np.where(person == 0, "north", "south"), "person": person.astype(str)}
     answers = np.stack([1.0 - right, right], axis=1)
-    of = Predictions(np.arange(60), np.ones(60, int), answers, columns=columns, groups=person)
+    of = Predictions(np.arange(120), np.ones(120, int), answers, columns=columns, groups=person)
     low, high = binomtest(17, 20).proportion_ci(method="exact")
 
     def kept(name: str, found: Predictions) -> tuple[float, np.ndarray]:
@@ -126,6 +126,8 @@ def test_a_part_that_is_one_group_is_worth_one_answer_and_a_group_itself_its_row
 
     sure, ends = kept("accuracy[region=north]", of)
     assert sure < 0.7 and ends[0] < 0.1 and ends[2] > 0.99
+    sure, ends = kept("accuracy[region=north]", of.rows(person < 2))  # which names each person of two
+    assert sure < 0.7 and ends[0] < 0.1
     sure, ends = kept("accuracy[person=0]", of)
     assert (
         0.5 < sure < 0.8

@@ -606,3 +606,10 @@ def test_a_shops_log_takes_its_stars_for_ratings_and_asks_which_orders_were_kept
     code, said, _ = first("plays.csv")
     assert code == 2 and "--set rating=watch_time" in said and "--set at_least=21" in said
     assert "which at_least is about" not in said  # how long is long is asked, and nothing taken of the answer
+
+
+def test_what_an_amount_was_before_is_no_answer_of_another_rater(first: First) -> None:
+    amounts = np.random.default_rng(15).normal(50, 9, 202).round(2)
+    table("sales.csv", y_1=amounts[1:-1], y_2=amounts[:-2], m=np.arange(200) % 12, y=amounts[2:])
+    code, _, suite = first("sales.csv", "--target", "y")
+    assert code == 0 and set(loaded(suite).train.inputs.dtype.names) == {"y_1", "y_2", "m"}

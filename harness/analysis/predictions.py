@@ -366,16 +366,21 @@ def _slice(name: str, predictions: Predictions) -> Predictions:
         dtype=bool,
     )
     part = predictions.rows(mask)
-    if part.groups is not None and _are_groups(values, predictions.groups):
+    if part.groups is not None and column != "class" and _are_groups(values, predictions.groups):
         return replace(part, groups=None)  # of this one group, whose rows are what there is of it
     return part
 
 
+NAMED_GROUPS = 5
+"""From so many groups on a column that has a value for each is taken for their name."""
+
+
 def _are_groups(values: Array, groups: Array | None) -> bool:
-    """Whether a column names the groups: each value is of one group, each group of one value."""
+    """Whether a column names the groups: each value is of one group, each group of one value. Of a few groups
+    any column may be so by chance, as the region of two patients."""
     codes = [np.unique(np.asarray(column, dtype=str), return_inverse=True)[1] for column in (values, groups)]
     pairs = np.unique(np.stack(codes), axis=1).shape[1]
-    return bool(pairs == codes[0].max() + 1 == codes[1].max() + 1)
+    return bool(pairs == codes[0].max() + 1 == codes[1].max() + 1 and pairs >= NAMED_GROUPS)
 
 
 def _number(value: object) -> float | str:

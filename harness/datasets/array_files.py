@@ -127,7 +127,7 @@ def _pairs(shapes: Shapes) -> list[tuple[str, str, str]]:
         part = _called(y)
         inputs = [
             x for x, (of, _) in shapes.items()
-            if x != y and math.prod(of) > many and many in (of[0], of[-1]) and _same_part(x, y)
+            if x != y and of and math.prod(of) > many and many in (of[0], of[-1]) and _same_part(x, y)
         ]  # fmt: skip
         found += [(part, x, y) for x in inputs[:1]]
     return found
@@ -179,10 +179,17 @@ def _shapes_of_npz(path: Path) -> Shapes:
 
 def _shapes_of_mat(path: Path) -> Shapes:
     from scipy.io import whosmat
+    from scipy.io.matlab import MatReadError
 
     try:
         return {name: (shape, kind == "uint8") for name, shape, kind in whosmat(path)}
-    except (ValueError, TypeError, OSError, NotImplementedError):  # damaged, or of another version
+    except (
+        ValueError,
+        TypeError,
+        OSError,
+        NotImplementedError,
+        MatReadError,
+    ):  # damaged, or of another version
         return {}
 
 

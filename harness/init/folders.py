@@ -10,7 +10,7 @@ from harness.datasets.array_files import beginning, of_idx, other_binary
 from harness.datasets.cells import is_numberlike
 from harness.datasets.image_files import COMPANIONS, SUFFIXES
 from harness.datasets.part_names import part_called
-from harness.datasets.raw import Layout, first_cells, first_lines, separator_of
+from harness.datasets.raw import Layout, first_cells, separator_of
 
 AUDIO = frozenset({".wav", ".mp3", ".flac", ".ogg", ".m4a", ".opus", ".aac", ".aiff", ".aif", ".sph"})
 TOLD = (COMPANIONS | SUFFIXES) - {".txt"}
@@ -74,13 +74,19 @@ def _joined(x: Path, y: Path, files: Sequence[Path]) -> str:
         file for file in files
         if rest and file not in (x, y) and file.parent == x.parent and file.stem.casefold().endswith(rest)
         and file.stem[: -len(rest)].isidentifier() and _lines(file) == _lines(x)
-        and len(first_lines(file, 1)[0].split()) == 1
+        and len(_begins(file).split()) == 1
     ]  # fmt: skip
     columns = {"target": y, **{file.stem[: -len(rest)]: file for file in beside}}
     listed = ", ".join(f"{k}=pandas.read_csv({str(f)!r}, header=None)[0]" for k, f in columns.items())
-    between = "','" if "," in first_lines(x, 1)[0] else r"r'\s+'"
+    between = "','" if "," in _begins(x) else r"r'\s+'"
     rows = f"pandas.read_csv({str(x)!r}, header=None, sep={between}, dtype=str).dropna(axis=1, how='all')"
     return f"{rows}.add_prefix('x').assign({listed})"
+
+
+def _begins(file: Path) -> str:
+    """The first line, in whatever encoding; empty where there is none."""
+    with file.open("rb") as stream:
+        return stream.readline(2**16).decode(errors="replace")
 
 
 def _lines(file: Path) -> int:

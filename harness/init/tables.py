@@ -147,10 +147,11 @@ def roles(frame: pd.DataFrame, path: Path, target: str | None = None) -> Roles:
         refuse_labels(frame, path, answer, texts, is_answer=answer.casefold().strip() in ANSWERS)
     is_label = bool(texts) and answer.casefold().strip() not in ANSWERS  # marks may stand beside a `label`
     alike = label_columns(frame, answer) if is_label else one_of(frame, answer)
-    labels = tuple(name for name in (*alike, *_raters(frame, answer)) if name != answer)
+    few = frame[answer].nunique() <= max(2, min(MOST_CLASSES, len(frame) // 4))
+    raters = _raters(frame, answer) if few else []  # of an amount, `y_1` is what it was before
+    labels = tuple(name for name in (*alike, *raters) if name != answer)
     rest = [name for name in names if name != answer]
     labelling = LABELLING if set(LABELLING[:2]) <= set(names) else ()
-    few = frame[answer].nunique() <= max(2, min(MOST_CLASSES, len(frame) // 4))
     text = next((name for name in texts if name in rest), "") if few else ""
     return Roles(
         target=answer,
