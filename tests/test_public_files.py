@@ -234,6 +234,17 @@ def test_rows_whose_answers_stand_in_another_file_are_put_together() -> None:
     assert set(pd.read_csv(given[0])) == {"x0", "x1", "x2", "target", "subject"}
 
 
+def test_rows_and_answers_that_pandas_wrote_keep_their_names() -> None:
+    frame = pd.DataFrame({"age": np.arange(60), "city": ["Rome", "Oslo", "Bonn"] * 20})
+    Path("apart").mkdir()
+    frame.to_csv("apart/X.csv", index=False)
+    pd.DataFrame({"left": ["yes", "no"] * 30}).to_csv("apart/y.csv", index=False)
+    said = refused("apart")
+    typed(said)
+    whole = pd.read_csv(said.rpartition("and give ")[2].strip())
+    assert len(whole) == 60 and list(whole) == ["age", "city", "target"] and whole["city"][0] == "Rome"
+
+
 def test_tables_of_one_form_are_put_into_one_with_the_file_that_each_row_is_of() -> None:
     for patient in range(12):
         lines = [f"{60 + i}|{36 + i / 9:.1f}|{(patient + i) % 2}" for i in range(9)]
@@ -324,6 +335,13 @@ def test_images_within_parquet_are_written_into_folders_of_their_classes() -> No
         frame.to_parquet(f"hub/{part}-00000-of-00001.parquet")
     typed(refused("hub"))
     assert (seen("hub/images").train_rows, seen("hub/images").test_rows) == (40, 20)
+
+
+def test_sounds_within_parquet_are_no_images() -> None:
+    cells = [{"bytes": b"RIFF....WAVE", "path": f"{i}.wav"} for i in range(40)]
+    Path("hub").mkdir()
+    pd.DataFrame({"audio": cells, "label": np.arange(40) % 2}).to_parquet("hub/train.parquet")
+    assert "holds sounds in its column 'audio', which are not read" in refused("hub/train.parquet")
 
 
 @pytest.mark.parametrize("column", [0, 1])

@@ -574,6 +574,20 @@ def test_all_seeds_and_sizes_of_a_candidate_are_trained_in_one_way(
     assert another_process_that_finds(slow, tmp_path / "suite" / "train-3") == ("fp32", slow)
 
 
+def test_a_way_is_found_for_each_size_of_images(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Products gain on small images alone: what was found for large ones is no answer for these."""
+    monkeypatch.setattr(precision, "_decided", {})
+    monkeypatch.setattr(precision, "_time_steps", lambda *a: 0.5 if a[4].products else 1.0)
+    network = nn.Sequential(nn.Conv2d(2, 2, 1), nn.AdaptiveAvgPool2d(1), nn.Flatten())
+
+    def found(side: int) -> bool:
+        batch = torch.zeros(4, 2, side, side), torch.zeros(4, dtype=torch.long)
+        folder = tmp_path / "suite" / f"train-{side}"
+        return choose_mode(network, batch, classification().loss, "cpu", "auto", folder)[0].products
+
+    assert [found(16), found(4)] == [False, True]
+
+
 class TakesNoHalves(nn.Module):
     """As an LSTM on a processor without AVX-512: fp32 works, bf16 raises."""
 

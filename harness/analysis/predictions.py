@@ -275,7 +275,9 @@ def score_examples(
     if (stored := predictions.scores.get(STORED + name)) is not None:
         # Each example holds its part's; the parts are known by the examples' numbers.
         _, first = np.unique(parts_of(predictions.ids, predictions.groups), return_index=True)
-        return Scores(np.asarray(stored, dtype=float)[first], False, units=_units(predictions))
+        units = _units(predictions)
+        note = "" if units > 1 else _note_of_one(predictions)
+        return Scores(np.asarray(stored, dtype=float)[first], False, note=note, units=units)
     targets, outputs = predictions.targets, predictions.outputs
     if outputs.ndim == 2 and (outputs.shape[1] == 0 or entry.not_told_by(predictions.answers)):
         return None
@@ -322,7 +324,11 @@ def _means(values: Array, predictions: Predictions) -> Scores:
 
 def _of_one(values: Array, predictions: Predictions) -> Scores:
     """The figure of one example, or of one group of them."""
-    return Scores(values, True, note=ONE_EXAMPLE if predictions.groups is None else ONE_GROUP, units=1)
+    return Scores(values, True, note=_note_of_one(predictions), units=1)
+
+
+def _note_of_one(predictions: Predictions) -> str:
+    return ONE_EXAMPLE if predictions.groups is None else ONE_GROUP
 
 
 def _auc_components(outputs: Array, targets: Array) -> tuple[Array | None, str]:

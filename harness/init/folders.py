@@ -77,10 +77,15 @@ def _joined(x: Path, y: Path, files: Sequence[Path]) -> str:
         and len(_begins(file).split()) == 1
     ]  # fmt: skip
     columns = {"target": y, **{file.stem[: -len(rest)]: file for file in beside}}
-    listed = ", ".join(f"{k}=pandas.read_csv({str(f)!r}, header=None)[0]" for k, f in columns.items())
+    is_named = not any(map(is_numberlike, _begins(x).replace(",", " ").split()))  # as pandas writes both
+    header = 0 if is_named else None
+    listed = ", ".join(
+        f"{k}=pandas.read_csv({str(f)!r}, header={header}).iloc[:, 0]" for k, f in columns.items()
+    )
     between = "','" if "," in _begins(x) else r"r'\s+'"
-    rows = f"pandas.read_csv({str(x)!r}, header=None, sep={between}, dtype=str).dropna(axis=1, how='all')"
-    return f"{rows}.add_prefix('x').assign({listed})"
+    rows = f"pandas.read_csv({str(x)!r}, header={header}, sep={between}, dtype=str).dropna(axis=1, how='all')"
+    named = rows if is_named else f"{rows}.add_prefix('x')"
+    return f"{named}.assign({listed})"
 
 
 def _begins(file: Path) -> str:

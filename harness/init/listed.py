@@ -91,7 +91,7 @@ def refuse_images_within(paths: Sequence[Path]) -> None:
     """Parquet whose cells hold images, as the Hugging Face hub has them.
 
     Raises:
-        DataError: it is so.
+        DataError: it is so, or they are sounds.
     """
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -103,6 +103,11 @@ def refuse_images_within(paths: Sequence[Path]) -> None:
     if not pictures:
         return
     image = pictures[0]
+    if image.casefold() in ("audio", "sound", "speech"):
+        raise DataError(
+            f"{paths[0]} holds sounds in its column {image!r}, which are not read: write a picture of each"
+            " (its spectrogram) into one folder per class"
+        )
     folded = {field.name.casefold(): field.name for field in schema if field.name != image}
     label = next((folded[word] for word in ANSWERS if word in folded), next(iter(folded.values()), "label"))
     out = str(paths[0].parent / "images")

@@ -111,8 +111,11 @@ def choose_mode(
     """
     if device == "cpu":  # a GPU that is not full takes the same time for any of the ways
         batch = batch[0][:TRIAL_EXAMPLES], batch[1][:TRIAL_EXAMPLES]
-    # Not the batch: sizes of training sets make it of 63 or 64 examples, seeds of other texts.
-    situation = (str(model), device, precision, str(torch.get_num_threads()), *_surroundings(model))
+    # Not the batch: sizes of training sets make it of 63 or 64 examples, seeds of other texts. But an image's
+    # size, by which it is told whether products gain.
+    size = tuple(batch[0].shape[1:]) if batch[0].dim() == 4 else ()
+    threads = str(torch.get_num_threads())
+    situation = (str(model), str(size), device, precision, threads, *_surroundings(model))
     if situation not in _decided:
         _decided[situation] = _agreed(
             beside, situation, lambda: _choose(model, batch, loss, device, precision)
