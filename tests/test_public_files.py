@@ -49,10 +49,12 @@ def refused(*paths: str) -> str:
 
 def typed(said: str) -> None:
     """What a message says to type, typed."""
-    found = re.search(r"`python (?:-W ignore )?-c \"(.*?)\"`", said, re.DOTALL)
+    found = re.search(r"`python (?:-W ignore )?(-c \".*?(?<!\\)\")`", said, re.DOTALL)
     assert found, said
-    command = [sys.executable, "-W", "ignore", "-c", found[1].replace('\\"', '"')]
-    done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"})
+    done = subprocess.run(
+        ["bash", "-c", f"{shlex.quote(sys.executable)} -W ignore {found[1]}"],
+        capture_output=True, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"},
+    )  # fmt: skip
     assert done.returncode == 0, done.stderr
 
 
@@ -60,6 +62,39 @@ def rows(path: str, names: str, lines: list[str], encoding: str = "utf-8") -> No
     file = Path(path)
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text("".join(f"{line}\n" for line in [*([names] if names else []), *lines]), encoding)
+
+
+ODD = """Bob's "best" $HOME `data`"""
+
+
+def test_commands_work_for_names_that_mean_something_to_a_shell() -> None:
+    rows(f"{ODD}.csv", "# written by a tool", ["a;b", *(f"{i};{i % 2}" for i in range(30))])
+    typed(refused(f"{ODD}.csv"))
+    assert list(pd.read_csv(f"{ODD}_rows.csv", sep=";")) == ["a", "b"]
+    Path(ODD).mkdir()
+    np.save(f"{ODD}/X.npy", RNG.normal(size=(30, 2)))
+    np.save(f"{ODD}/y.npy", np.arange(30) % 2)
+    typed(refused(ODD))
+    assert pd.read_csv(f"{ODD}/X_whole.csv").shape == (30, 3)
+
+
+@pytest.mark.parametrize("answers", [np.zeros(29), np.eye(30)[:, :3], np.array([None] * 30)], ids=str)
+def test_answers_that_are_not_one_a_row_are_put_together_with_none(answers: np.ndarray) -> None:
+    Path("apart").mkdir()
+    np.save("apart/X.npy", RNG.normal(size=(30, 2)))
+    np.save("apart/y.npy", answers)
+    said = refused("apart")
+    assert "put them together" not in said, said
+
+
+def test_images_whose_classes_stand_in_parquet_come_with_a_command_that_sorts_them() -> None:
+    Path("heap").mkdir()
+    for k in range(6):
+        Image.fromarray(RNG.integers(0, 255, (8, 8), np.uint8)).save(f"heap/{k}.png")
+    table = pd.DataFrame({"file": [f"{k}.png" for k in range(6)], "label": ["cat", "dog"] * 3})
+    table.to_parquet("heap/labels.parquet")
+    typed(refused("heap"))
+    assert sorted(p.parent.name for p in Path("heap_sorted").rglob("*.png")) == ["cat"] * 3 + ["dog"] * 3
 
 
 def test_units_under_the_line_of_names_are_refused_with_a_command_that_takes_them_out() -> None:

@@ -19,7 +19,7 @@ from harness.datasets.interactions import Events, Interactions, Protocol, Users,
 from harness.datasets.shop.outcomes import examination
 from harness.planning.tuning import Attempt
 from harness.protocols import Job
-from harness.record import DataError, Trial, TrialError
+from harness.record import DataError, RecordError, Trial, TrialError
 from harness.tasks.recommendation import fitting, task
 from harness.tasks.recommendation.asking import page_requests, user_requests
 from harness.tasks.recommendation.evaluation import evaluate, validation_ndcg
@@ -787,6 +787,9 @@ def test_what_a_shop_takes_is_known_as_well_as_its_users_are_and_not_as_their_vi
         by_users = (off**2).sum() ** 0.5 / len(visits)
         assert 0.97 * by_users < error < 1.25 * by_users  # wider for users with many visits
         assert error > 1.2 * visits[metric].std() / len(visits) ** 0.5
+    np.savez(folder / "online.npz", user=np.arange(3))
+    with pytest.raises(RecordError, match="damaged.*it has 3 visits where predictions.parquet has"):
+        predictions_of(run)("score")
     alone = score_examples("ndcg@10", predictions)
     users = kept[kept.unit == "user"].sort_values("id")
     assert alone is not None and np.allclose(alone.values, users["ndcg@10"], rtol=0, atol=1e-12)

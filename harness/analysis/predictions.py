@@ -107,7 +107,8 @@ def predictions_of(run: HasTrialFiles) -> LoadPredictions:
         # Visits of one user meet the same taste and budget: taken as independent they made intervals of a
         # shop's takings 1.5 to 1.9 times too narrow.
         whose = found.ids.astype(np.int64)  # a user's own row has its code
-        whose[visits] = _undamaged(run, f"trials/{trial_id}/online.npz", _users_of_visits)
+        name = f"trials/{trial_id}/online.npz"
+        whose[visits] = _undamaged(run, name, lambda content: _users_of(content, int(visits.sum())))
         return replace(found, groups=whose)
 
     return read
@@ -122,9 +123,12 @@ def _undamaged(run: HasTrialFiles, name: str, read: Callable[[bytes], T]) -> T:
         raise RecordError(f"{name} is damaged ({str(error).partition('. ')[0]}): {cure}") from error
 
 
-def _users_of_visits(content: bytes) -> Array:
+def _users_of(content: bytes, visits: int) -> Array:
     with np.load(io.BytesIO(content), allow_pickle=False) as stored:
-        return np.asarray(stored["user"])
+        users = np.asarray(stored["user"])
+    if len(users) != visits:
+        raise ValueError(f"it has {len(users)} visits where predictions.parquet has {visits}")
+    return users
 
 
 def read_predictions(content: bytes) -> Predictions:

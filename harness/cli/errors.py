@@ -40,5 +40,6 @@ def explain(error: BaseException) -> tuple[str, int]:
 def _where(error: BaseException) -> str:
     """The last line of the harness that an error came through; of what happens once in a hundred runs this is
     all that is ever known."""
-    lines = [f for f in extract_tb(error.__traceback__) if Path(f.filename).is_relative_to(PACKAGE)]
-    return f" ({Path(lines[-1].filename).relative_to(PACKAGE.parent)}:{lines[-1].lineno})" if lines else ""
+    passed = [(Path(frame.filename).resolve(), frame.lineno) for frame in extract_tb(error.__traceback__)]
+    lines = [(file, line) for file, line in passed if file.is_relative_to(PACKAGE)]
+    return f" ({lines[-1][0].relative_to(PACKAGE.parent)}:{lines[-1][1]})" if lines else ""

@@ -10,6 +10,7 @@ import zipfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from harness.datasets.commands import for_shell
 from harness.datasets.part_names import part_called
 
 HEAD = 1 << 12
@@ -144,7 +145,7 @@ def _same_part(x: str, y: str) -> bool:
 
 def _images(out: Path, before: str, parts: str) -> str:
     """The command that writes images into folders of their classes."""
-    code = (
+    code = for_shell(
         f"import numpy, pathlib, PIL.Image as P; {before}; o = pathlib.Path({f'{out}_images'!r}); "
         "[(o / p / str(c)).mkdir(parents=True, exist_ok=True) or P.fromarray(i.squeeze()).save("
         f"o / p / str(c) / f'{{k}}.png') for p, x, y in [{parts}] for k, (i, c) in enumerate(zip(x, y))]"
@@ -153,8 +154,9 @@ def _images(out: Path, before: str, parts: str) -> str:
 
 
 def _parquet(path: Path, made: str, before: str = "") -> str:
-    code = f"import pandas; {before + '; ' if before else ''}{made}"
-    return f'`python -W ignore -c "{code}.to_parquet({str(path.with_suffix(".parquet"))!r})"`'
+    written = f"{made}.to_parquet({str(path.with_suffix('.parquet'))!r})"
+    code = for_shell(f"import pandas; {before + '; ' if before else ''}{written}")
+    return f'`python -W ignore -c "{code}"`'
 
 
 def _shapes_of_npz(path: Path) -> Shapes:

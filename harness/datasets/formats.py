@@ -7,6 +7,7 @@ from pathlib import Path
 
 from harness.datasets import json_files
 from harness.datasets.array_files import other_binary
+from harness.datasets.commands import for_shell
 from harness.datasets.line_formats import other_text
 from harness.record import DataError
 
@@ -67,7 +68,7 @@ def _other(path: Path, begins: bytes) -> tuple[str, str] | None:
             return what, f"write it as Parquet, {_as_parquet(path, reader)}"
     if begins.startswith(b"\xff\xff\xff\xff"):
         out = str(path.with_name(f"{path.stem}.parquet"))
-        code = (
+        code = for_shell(
             "import pyarrow.ipc as a, pyarrow.parquet as p; "
             f"p.write_table(a.open_stream({str(path)!r}).read_all(), {out!r})"
         )
@@ -89,7 +90,8 @@ def _other(path: Path, begins: bytes) -> tuple[str, str] | None:
 def _as_parquet(path: Path, reader: str) -> str:
     """A command that reads a file by pandas and writes it anew."""
     out = str(path.with_name(f"{path.stem}.parquet"))
-    return f'`python -W ignore -c "import pandas; pandas.{reader.format(str(path))}.to_parquet({out!r})"`'
+    code = for_shell(f"import pandas; pandas.{reader.format(str(path))}.to_parquet({out!r})")
+    return f'`python -W ignore -c "{code}"`'
 
 
 def _is_workbook(path: Path) -> bool:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TypeGuard
 
 from harness.codec import Json, JsonObject
+from harness.datasets.commands import for_shell
 from harness.datasets.labelling_exports import labelled, objects_in_images
 
 BEGINS = re.compile(rb"(?:\xef\xbb\xbf)?\s*(?:\{\s*[\"}]|\[\s*[\[{])")
@@ -46,13 +47,12 @@ def cure(path: Path) -> str:
     read = "[json.loads(line) for line in s.split('\\n') if line.strip()]" if by_line else "json.loads(s)"
     mixed = "" if said else ", ".join(f"{name!r}: str" for name in _mixed(table.rows))
     out = str(path.with_name(f"{path.stem}.parquet"))
-    code = (
+    code = for_shell(
         f"import json, pandas, pathlib; s = pathlib.Path({str(path)!r}).read_text('utf-8-sig'); d = {read}; "
         f"pandas.json_normalize({made}){f'.astype({{{mixed}}})' if mixed else ''}.to_parquet({out!r})"
     )
     what = f"what stands under {table.place}" if table.place else "it"
-    in_shell = code.replace('"', '\\"')
-    return f'write {what} as Parquet, `python -W ignore -c "{in_shell}"`{said}'
+    return f'write {what} as Parquet, `python -W ignore -c "{code}"`{said}'
 
 
 def _read(path: Path) -> tuple[bool, _Table | None]:

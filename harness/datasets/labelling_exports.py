@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from harness.codec import Json, JsonObject
+from harness.datasets.commands import for_shell
 
 FEW_KEYS = 3
 """A row that holds rows has no more cells, as visits and their events."""
@@ -16,7 +17,7 @@ def objects_in_images(path: Path, place: str, rows: Sequence[JsonObject]) -> str
     if place != "['annotations']" or not all({"image_id", "category_id"} <= row.keys() for row in rows):
         return ""
     out = str(path.with_name(f"{path.stem}.csv"))
-    code = (
+    code = for_shell(
         f"import json, pandas, pathlib; d = json.loads(pathlib.Path({str(path)!r}).read_text('utf-8-sig')); "
         "c = {k['id']: k['name'] for k in d['categories']}; f = {i['id']: set() for i in d['images']}; "
         "[f[a['image_id']].add(c[a['category_id']]) for a in d['annotations']]; "

@@ -7,6 +7,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
+from harness.datasets.commands import for_shell
 from harness.datasets.unpacking import unpacked
 
 LABEL = "__label__"
@@ -85,8 +86,9 @@ _AFTER_DATA = (
 
 
 def _table(path: Path, made: str) -> str:
-    code = f"{_AFTER_DATA.format(str(path))}; {made}"
-    return f'make a table of it, `python -c "{code}.to_csv({str(_beside(path, "csv"))!r}, index=False)"`'
+    written = f".to_csv({str(_beside(path, 'csv'))!r}, index=False)"
+    code = for_shell(f"{_AFTER_DATA.format(str(path))}; {made}{written}")
+    return f'make a table of it, `python -c "{code}"`'
 
 
 def _of_sparse(path: Path, lines: Sequence[bytes]) -> str:
@@ -107,7 +109,7 @@ def _of_fasttext(path: Path, lines: Sequence[bytes]) -> str:
     file, out = f"pathlib.Path({str(path)!r})", str(_beside(path, "csv"))
     is_packed = path.suffix.lower() == ".gz"
     text = f"gzip.decompress({file}.read_bytes()).decode()" if is_packed else f"{file}.read_text('utf-8')"
-    code = (
+    code = for_shell(
         f"import gzip, pandas, pathlib; s = {text}; pandas.DataFrame([("
         f"'|'.join(x[{len(LABEL)}:] for x in r.split() if x.startswith({LABEL!r})), "
         f"' '.join(x for x in r.split() if not x.startswith({LABEL!r}))) "
@@ -123,7 +125,8 @@ _SEVERAL = (
 
 
 def _command(path: Path, code: str) -> str:
-    return f'write it as Parquet, `python -c "{code}.to_parquet({str(_beside(path, "parquet"))!r})"`'
+    line = for_shell(f"{code}.to_parquet({str(_beside(path, 'parquet'))!r})")
+    return f'write it as Parquet, `python -c "{line}"`'
 
 
 def _beside(path: Path, ending: str) -> Path:

@@ -12,6 +12,7 @@ import pandas as pd
 
 from harness.datasets import moments
 from harness.datasets.cells import is_numberlike
+from harness.datasets.commands import for_shell
 from harness.datasets.formats import is_parquet
 from harness.datasets.raw import LOOK, LOOK_FOR_NAMES, MISSING, Layout, separator_of
 from harness.suite.source import quoted
@@ -110,9 +111,9 @@ def words_under(path: Path, frame: pd.DataFrame, layout: Layout) -> str:
         return ""
     last, out = rows[-1] + 1, str(path.with_name(f"{path.stem}_rows.csv"))
     encoding = "" if layout.encoding.startswith("utf") else f", encoding={layout.encoding!r}"
-    code = (
+    code = for_shell(
         f"import pandas; t = pandas.read_csv({str(path)!r}, sep={separator_of(path, layout)!r}, dtype=str, "
-        f"keep_default_na=False{encoding}); t.iloc[{last}:]"
+        f"keep_default_na=False{encoding}); t.iloc[{last}:].to_csv({out!r}, index=False)"
     )
     which = "row 1" if last == 1 else f"rows 1 to {last}"
     hold = "holds" if last == 1 else "hold"
@@ -120,8 +121,8 @@ def words_under(path: Path, frame: pd.DataFrame, layout: Layout) -> str:
     return (
         f"{path}: {which} under the line of names {hold} {shown} where all others hold "
         "numbers or dates: if they are units or questions write the table without, "
-        f'`python -c "{code}.to_csv({out!r}, index=False)"`; if the names stand there put '
-        f"`.set_axis(t.iloc[{last - 1}], axis=1)` before `.to_csv`"
+        f'`python -c "{code}"`; if the names stand there put `.set_axis(t.iloc[{last - 1}], axis=1)` before '
+        "`.to_csv`; if they say that nothing is known, name them under `missing`"
     )
 
 

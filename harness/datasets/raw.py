@@ -23,6 +23,7 @@ import pandas as pd
 import pyarrow as pa
 
 from harness.datasets.arrow_frames import as_series, coded_of, column_of, frame_of
+from harness.datasets.commands import for_shell
 from harness.datasets.csv_rows import LARGE, Ragged, Rows, read_rows
 from harness.datasets.csv_rows import is_code as is_code
 from harness.datasets.formats import PARQUET as PARQUET
@@ -254,7 +255,7 @@ def _refuse_two_separators(path: Path, layout: Layout, head: _Head) -> None:
         return
     if all(line.count("\t") >= tabs for line in _first_rows(path, layout, LOOK)):
         out, sign = str(path.with_name(f"{path.stem}_one.csv")), head.separator
-        code = (
+        code = for_shell(
             f"import pathlib; pathlib.Path({out!r}).write_text(pathlib.Path({str(path)!r}).read_text("
             f"{layout.encoding!r}).replace('\\t', {sign!r}), 'utf-8')"
         )
@@ -343,10 +344,11 @@ def _ragged(path: Path, wrong: Ragged, names: Sequence[str], without: bool, sepa
         return f"cannot read {path} as a table: all rows have one cell more than the line of names: {cure}"
     if separator == " ":
         out = str(path.with_suffix(".csv"))
-        cure = f"pandas.read_csv({str(path)!r}, sep=r'\\s+').to_csv({out!r}, index=False)"
+        read = f"pandas.read_csv({str(path)!r}, sep=r'\\s+')"
+        code = for_shell(f"import pandas; {read}.to_csv({out!r}, index=False)")
         return (
             f"cannot read {path} as a table: {wrong.rows} rows have not {wanted} cells with one blank "
-            f'between them, {wrong.text[:60]!r} first: write anew, `python -c "import pandas; {cure}"`'
+            f'between them, {wrong.text[:60]!r} first: write anew, `python -c "{code}"`'
         )
     where = "names" if without else "the line of names"
     shown = wrong.text if len(wrong.text) <= 60 else wrong.text[:59] + "…"

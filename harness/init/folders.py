@@ -6,8 +6,11 @@ import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
+
 from harness.datasets.array_files import beginning, of_idx, other_binary
 from harness.datasets.cells import is_numberlike
+from harness.datasets.commands import for_shell
 from harness.datasets.image_files import COMPANIONS, SUFFIXES
 from harness.datasets.part_names import part_called
 from harness.datasets.raw import Layout, first_cells, separator_of
@@ -29,7 +32,7 @@ def sounds(folder: Path, files: Sequence[Path]) -> str:
             "table of its features (means of its MFCCs), a row each"
         )
     out = f"{folder}_images"
-    code = (
+    code = for_shell(
         "import numpy as n, pathlib, scipy.io.wavfile as w, scipy.signal as s, PIL.Image as P; "
         f"r = pathlib.Path({str(folder)!r}); m = lambda f: n.atleast_2d(w.read(f)[1].T).mean(axis=0); "
         "v = lambda f: n.log(s.spectrogram(m(f), nperseg=256)[2] + 1e-9)[::-1]; "
@@ -49,17 +52,29 @@ def rows_apart(files: Sequence[Path]) -> str:
         others = [f"y{name[1:]}"] if name[:1] == "x" and not name[1:2].isalpha() else []
         others += [f"{file.stem.casefold()}.labels"] if file.suffix.lower() == ".data" else []
         answers = next((by_name[file.parent, o] for o in others if (file.parent, o) in by_name), None)
-        if answers is not None and (file.suffix == ".npy" or _lines(file) == _lines(answers)):
+        if answers is not None and _answers_each(answers, file):
             pairs.append((file, answers))
     if not pairs:
         return ""
     tables = [(x.with_name(f"{x.stem}_whole.csv"), _joined(x, y, files)) for x, y in pairs]
     made = "; ".join(f"{joined}.to_csv({str(out)!r}, index=False)" for out, joined in tables)
+    code = for_shell(f"import numpy, pandas; {made}")
     names = ", ".join(f"{x.name} and {y.name}" for x, y in pairs[:3])
     return (
-        f"rows and their answers in files apart ({names}): put them together, `python -c "
-        f'"import numpy, pandas; {made}"`, and give {shlex.join(str(out) for out, _ in tables)}'
+        f"rows and their answers in files apart ({names}): put them together, "
+        f'`python -c "{code}"`, and give {shlex.join(str(out) for out, _ in tables)}'
     )
+
+
+def _answers_each(y: Path, x: Path) -> bool:
+    """Whether a file has one answer for each row of another."""
+    if x.suffix != ".npy":
+        return _lines(x) == _lines(y)
+    try:
+        rows, answers = np.load(x, mmap_mode="r"), np.load(y, mmap_mode="r")
+    except (ValueError, OSError):  # of objects, or damaged
+        return False
+    return bool(rows.ndim > 0 and answers.size == len(rows))
 
 
 def _joined(x: Path, y: Path, files: Sequence[Path]) -> str:
@@ -109,7 +124,7 @@ def of_one_form(folder: Path, tables: Sequence[Path]) -> str:
         return ""
     out, sign = f"{folder}_whole.csv", separator_of(tables[0], Layout())
     files = f"sorted(pathlib.Path({str(folder)!r}).glob('*{endings.pop()}'))"
-    code = (
+    code = for_shell(
         f"import pandas, pathlib; pandas.concat([pandas.read_csv(f, sep={sign!r}, dtype=str, keep_default_na="
         f"False).assign(file=f.stem) for f in {files}]).to_csv({out!r}, index=False)"
     )
@@ -139,7 +154,7 @@ def _texts(folder: Path, texts: Sequence[Path]) -> str:
     part, name = ("f.relative_to(r).parts[0], ", "'part', ") if has_parts else ("", "")
     ends = {file.suffix.lower() for file in texts}
     pattern = f"*/{'*/' if has_parts else ''}{'*.txt' if ends == {'.txt'} else '*'}"
-    code = (
+    code = for_shell(
         f"import pandas, pathlib; r = pathlib.Path({str(folder)!r}); pandas.DataFrame([({part}f.parent.name, "
         f"f.read_text({_encoding(texts)!r})) for f in sorted(r.glob({pattern!r})) if f.is_file()], "
         f"columns=[{name}'label', 'text']).to_csv({str(folder) + '.csv'!r}, index=False)"
@@ -160,7 +175,8 @@ def nothing_read(folder: Path, files: Sequence[Path], tables: Sequence[Path]) ->
         parts = any(file.name == "dataset_dict.json" for file in files)
         each = f"[d.to_parquet({str(folder)!r} + f'_{{k}}.parquet') for k, d in s.items()]"
         one = f"s.to_parquet({f'{folder}.parquet'!r})"
-        code = f"import datasets; s = datasets.load_from_disk({str(folder)!r}); {each if parts else one}"
+        loaded = f"import datasets; s = datasets.load_from_disk({str(folder)!r})"
+        code = for_shell(f"{loaded}; {each if parts else one}")
         return f'{folder} was written by `save_to_disk`: write it as Parquet, `python -c "{code}"`'
     texts = [file for file in files if file.suffix.lower() not in TOLD and file.parent != folder]
     if len({file.parent for file in texts}) > 1 and 2 * len(texts) > len(files) and _are_texts(texts):

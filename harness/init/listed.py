@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from harness.datasets.commands import for_shell
 from harness.datasets.formats import is_parquet
 from harness.datasets.label_columns import one_of
 from harness.datasets.raw import Layout, separator_of
@@ -65,8 +66,11 @@ def _told(folder: Path, path: Path, frame: pd.DataFrame, found: tuple[str, str],
     key, column = found
     out = f"{folder}_sorted"
     classes = f"t[{label[0]!r}]" if len(label) == 1 else f"t[{list(label)!r}].astype(float).idxmax(axis=1)"
-    table = f"read_csv({str(path)!r}, sep={separator_of(path, Layout())!r}, dtype=str)"
-    code = (
+    if is_parquet(path):
+        table = f"read_parquet({str(path)!r}).astype(str)"
+    else:
+        table = f"read_csv({str(path)!r}, sep={separator_of(path, Layout())!r}, dtype=str)"
+    code = for_shell(
         f"import pandas, pathlib, shutil; r = pathlib.Path({str(folder)!r}); t = pandas.{table}; "
         f"f = {{{key}: p for p in r.rglob('*') if p.is_file()}}; [(o := pathlib.Path({out!r}, c)).mkdir("
         "parents=True, exist_ok=True) or shutil.copy(f[k], o / '_'.join(f[k].relative_to(r).parts)) "
@@ -113,7 +117,7 @@ def refuse_images_within(paths: Sequence[Path]) -> None:
     out = str(paths[0].parent / "images")
     called = ["train", "test"] if len(paths) > 1 else [""]
     parts = [(part, str(path)) for part, path in zip(called, paths, strict=True)]
-    code = (
+    code = for_shell(
         f"import pandas, pathlib; [(o := pathlib.Path({out!r}, p, str(c))).mkdir(parents=True, "
         "exist_ok=True) or (o / (str(k) + {255: '.jpg'}.get(i['bytes'][0], '.png'))).write_bytes(i['bytes']) "
         f"for p, f in {parts!r} for t in [pandas.read_parquet(f)] "

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from harness.datasets.commands import for_shell
 from harness.datasets.formats import is_parquet
 from harness.datasets.image_files import is_image
 from harness.datasets.label_columns import label_columns, one_of
@@ -65,7 +66,7 @@ def refuse_labels(
     out = str(path.with_name(f"{path.stem}_labels.csv"))
     made = "['|'.join(a for a, v in zip(n, r) if v) for r in t[n].values.tolist()]"
     made = "t[n].idxmax(axis=1)" if classes else made
-    code = (
+    code = for_shell(
         f"import pandas; t = pandas.{_reader(path)}; n = {list(labels)!r}; "
         f"t.drop(columns=n).assign(label={made}).to_csv({out!r}, index=False)"
     )

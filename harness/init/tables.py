@@ -12,6 +12,7 @@ import pandas as pd
 
 from harness.codec import Json, JsonObject
 from harness.datasets import cells, moments
+from harness.datasets.commands import for_shell
 from harness.datasets.formats import PARQUET
 from harness.datasets.label_columns import label_columns, one_of
 from harness.datasets.nested import LOOKED_AT, are_nested, as_texts
@@ -123,7 +124,7 @@ def roles(frame: pd.DataFrame, path: Path, target: str | None = None) -> Roles:
             )
         if str(frame.columns[0]).startswith("#"):
             out = str(path.with_name(f"{path.stem}_rows{path.suffix}"))
-            code = (
+            code = for_shell(
                 f"import pathlib; pathlib.Path({out!r}).write_text('\\n'.join(x for x in pathlib.Path("
                 f"{str(path)!r}).read_text('utf-8').splitlines() if not x.startswith('#')), 'utf-8')"
             )

@@ -6,6 +6,7 @@ import gzip
 from collections.abc import Sequence
 from pathlib import Path
 
+from harness.datasets.commands import for_shell
 from harness.datasets.formats import is_parquet
 from harness.datasets.raw import Layout, first_lines, separator_of
 from harness.init.tables import MOST_CLASSES, SAMPLE, headless
@@ -32,7 +33,7 @@ def refuse_headless(path: Path) -> None:
     between = "r'\\s+'" if sign == " " else repr(sign)
     made = f"*(f'x{{i + 1}}' for i in range({wide}))"
     named = f"['target', {made}]" if place == 0 else f"[{made}, 'target']"
-    code = (
+    code = for_shell(
         f"import pandas; pandas.read_csv({str(path)!r}, header=None, sep={between}, dtype=str, "
         f"keep_default_na=False).set_axis({named}, axis=1).to_csv({out!r}, index=False)"
     )
