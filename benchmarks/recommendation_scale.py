@@ -24,7 +24,7 @@ import numpy as np
 from harness.datasets.shop.log import run_shop
 from harness.datasets.shop.truth import Shop, Truth, build_truth
 from harness.environment import machine_class
-from harness.tasks.recommendation.retrieval.index import build_index, recall_against
+from harness.tasks.recommendation.retrieval.index import Exact, build_index, exact_search
 from harness.tasks.recommendation.retrieval.options import read_index
 from harness.tasks.recommendation.served import Index
 
@@ -91,29 +91,20 @@ def index(kind: str, queries: int) -> dict[str, object]:
         "vectors": list(vectors.shape), "threads": THREADS, "queries": queries,
         "build_seconds": round(built.build_seconds, 2), "size_mb": round(built.size_bytes / 1e6, 1),
     }  # fmt: skip
-    exact = _exact(vectors, users)
+    exact = exact_search(users, vectors, everything, CANDIDATES)
     ways = [{}] if kind == "flat" else [{"nprobe": nprobe} for nprobe in PROBES]
     figures["curve"] = [_asked(built.asked(**way), users, exact, way) for way in ways]
     return figures
 
 
-def _asked(index: Index, users: np.ndarray, exact: np.ndarray, way: dict[str, int]) -> dict[str, float]:
+def _asked(index: Index, users: np.ndarray, exact: Exact, way: dict[str, int]) -> dict[str, float]:
     """One query at a time, as a shop asks."""
     start = time.perf_counter()
     found = np.concatenate([index.search(user[None], CANDIDATES)[0] for user in users])
     ms = 1000 * (time.perf_counter() - start) / len(users)
     return {
-        **way, "ms_per_query": round(ms, 3), "recall": round(float(recall_against(found, exact).mean()), 4),
+        **way, "ms_per_query": round(ms, 3), "recall": round(float(exact.recall(found).mean()), 4),
     }  # fmt: skip
-
-
-def _exact(vectors: np.ndarray, users: np.ndarray) -> np.ndarray:
-    """(queries, CANDIDATES) of the largest inner products, by numpy and in blocks."""
-    best = []
-    for start in range(0, len(users), 50):
-        products = users[start : start + 50] @ vectors.T
-        best.append(np.argpartition(-products, CANDIDATES, axis=1)[:, :CANDIDATES])
-    return np.concatenate(best)
 
 
 def _million() -> Truth:

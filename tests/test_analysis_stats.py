@@ -254,6 +254,22 @@ def test_a_row_that_varies_by_far_more_than_the_others_teaches_these_nothing() -
     assert np.quantile(found[:, 6], 0.9) > 2 * np.quantile(found[:, 0], 0.9)
 
 
+def test_networks_beside_recommenders_that_count_are_known_as_well_as_their_own_seeds_tell() -> None:
+    """Two seeds each; by ties alone three lie 1e-4 apart, by what two networks learnt .01: 95 % intervals."""
+    generator, inside, worlds = rng(), np.zeros((2, 2)), 150
+    seedless = np.array([True] * 3 + [False] * 2)
+    deviations = np.where(seedless, 1e-4, 0.01)
+    for _ in range(worlds):
+        seen = deviations**2 * generator.chisquare(1, 5)
+        off = np.abs(deviations * generator.normal(size=5)) / 2**0.5
+        for k, told in enumerate((None, seedless)):
+            drawn = moderated_draws(seen, np.ones(5), generator, 1000, seedless=told)
+            half = np.quantile(np.abs(generator.normal(size=drawn.shape)) * np.sqrt(drawn / 2), 0.95, axis=0)
+            inside[k] += (off <= half)[:3].mean(), (off <= half)[3:].mean()
+    (_, together), (still, apart) = inside / worlds
+    assert together < 0.8 and apart > 0.92 and still > 0.88
+
+
 def test_of_equal_variances_hardly_any_is_odd_and_never_more_than_a_third_are() -> None:
     """The largest of six is asked of whether one in a hundred is as large."""
     drawn = rng().chisquare(2, (2000, 6)) / 2

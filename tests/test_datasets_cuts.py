@@ -110,6 +110,23 @@ def test_owners_that_time_leaves_on_both_sides_are_counted(tmp_path: Path) -> No
     assert "35 of 40 test rows are of a 'owner' that is trained on too" in note
 
 
+def test_a_test_part_of_one_owner_or_few_is_said_before_anything_runs(tmp_path: Path) -> None:
+    table(tmp_path, owner=[i % 4 for i in range(ROWS)])
+    (note,) = [n for n in plan_notes(suite(tmp_path, "group: owner")) if "the test part is" in n]
+    assert note == (
+        "the test part is one 'owner' and tells nothing of others, so that nobody is named: "
+        "`split: {by: group, folds: 4}` tests on each of 4 once"
+    )
+    table(tmp_path, owner=[i % 20 for i in range(ROWS)])
+    (note,) = [n for n in plan_notes(suite(tmp_path, "group: owner")) if "the test part is" in n]
+    assert note.startswith("the test part is of 4 'owner' values, by which intervals are wide")
+    assert note.endswith("`split: {by: group, folds: 5}` tests on each of 20 once")
+    for data in ("group: owner, split: {by: group, folds: 5}", ""):
+        assert not any("the test part is" in n for n in plan_notes(suite(tmp_path, data)))
+    table(tmp_path, owner=[i // 2 for i in range(ROWS)])
+    assert not any("the test part is" in n for n in plan_notes(suite(tmp_path, "group: owner")))
+
+
 def test_squared_errors_that_a_few_rows_decide_are_said(tmp_path: Path) -> None:
     values = np.random.default_rng(1).normal(100, 10, ROWS)
     table(tmp_path, y=np.where(np.arange(ROWS) == 190, 1e6, values))

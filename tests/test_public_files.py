@@ -26,6 +26,7 @@ from sklearn.datasets import load_iris
 
 from harness.datasets.catalog import load_dataset
 from harness.init.find import find
+from harness.init.listed import sorted_by
 from harness.init.look import Seen, look
 from harness.record import DataError
 
@@ -95,6 +96,18 @@ def test_images_whose_classes_stand_in_parquet_come_with_a_command_that_sorts_th
     table.to_parquet("heap/labels.parquet")
     typed(refused("heap"))
     assert sorted(p.parent.name for p in Path("heap_sorted").rglob("*.png")) == ["cat"] * 3 + ["dog"] * 3
+
+
+def test_images_that_a_table_cannot_tell_apart_are_sorted_by_no_command() -> None:
+    """Of `1.png` in two folders a command would take the last."""
+    for k, part in enumerate(["a", "b"] * 3):
+        Path("heap", part).mkdir(parents=True, exist_ok=True)
+        Path(f"heap/{part}/{k // 2}.png").touch()
+    rows("heap/labels.csv", "file,label", ["0.png,cat", "1.png,dog", "2.png,cat"])
+    folder, table = Path("heap"), Path("heap/labels.csv")
+    images = sorted(folder.rglob("*.png"))
+    assert "copy(" in sorted_by(folder, images[:3], [table])
+    assert sorted_by(folder, images, [table]) == ""
 
 
 def test_units_under_the_line_of_names_are_refused_with_a_command_that_takes_them_out() -> None:

@@ -33,11 +33,10 @@ from harness.tasks.recommendation.ranking.fit import Ranker, Slates, _weights
 from harness.tasks.recommendation.retrieval import INDEXED, RETRIEVERS, options
 from harness.tasks.recommendation.retrieval.index import (
     Index,
-    best_items,
     build_index,
+    exact_search,
     index_one_way,
     load_index,
-    recall_against,
     with_effort_for,
 )
 
@@ -52,6 +51,11 @@ def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Any:
     torch.set_num_threads(1)
     yield
     patch.undo()
+
+
+def _shares(found: np.ndarray, exact: np.ndarray) -> np.ndarray:
+    """(n,) of each row's exact answers those that were found, by their codes."""
+    return np.array([np.isin(e, f).mean() for f, e in zip(found, exact, strict=True)])
 
 
 def _two_tastes(users: int = 60, each: int = 12, items: int = 40, seed: int = 0) -> Interactions:
@@ -281,7 +285,7 @@ def test_an_index_finds_the_largest_inner_products(kind: str, tmp_path: Path) ->
     exact = items[np.argsort(-(queries @ vectors[items].T), axis=1)[:, :10]]
     index = build_index(vectors, items, options.read_index(kind), 0, 1)
     found, products = index.search(queries, 10)
-    recall = recall_against(found, exact).mean()
+    recall = _shares(found, exact).mean()
     assert recall == 1.0 if kind == "flat" else recall > {"ivf": 0.6, "ivf_pq": 0.3}.get(kind, 0.8)
     assert (np.diff(products, axis=1) <= 1e-4).all()
     if kind != "ivf_pq":
@@ -295,7 +299,7 @@ def test_an_index_finds_the_largest_inner_products(kind: str, tmp_path: Path) ->
     )
     if index.spec.query:
         name = next(iter(index.spec.query))
-        wider = recall_against(index.asked(**{name: 500}).search(queries, 10)[0], exact).mean()
+        wider = _shares(index.asked(**{name: 500}).search(queries, 10)[0], exact).mean()
         assert wider >= recall  # built once, asked another way
 
 
@@ -350,7 +354,7 @@ def test_the_effort_chosen_for_a_recall_is_the_least_that_reaches_it_for_other_q
 
     def recalls(by: np.ndarray, value: int) -> np.ndarray:
         exact = np.argsort(-(by @ vectors.T), axis=1)[:, :20]
-        return recall_against(index.asked(**{name: value}).search(by, 20)[0], exact)
+        return _shares(index.asked(**{name: value}).search(by, 20)[0], exact)
 
     def surely(value: int) -> float:
         found = recalls(learned, value)
@@ -369,15 +373,15 @@ def test_the_recall_wanted_is_reached_for_all_users_in_about_nineteen_of_twenty_
     items = np.arange(len(vectors))
     spec = options.read_index({"hnsw": {"m": 8, "ef_construction": 40}})
     index = index_one_way(vectors, items, spec, 0, 1, lift=True)
-    exact = best_items(everybody, vectors, items, 20)
+    exact = exact_search(everybody, vectors, items, 20)
     true: dict[int, float] = {}
     too_low = 0
     for _ in range(20):
         some = rng.permutation(len(everybody))[:200]
-        chosen = with_effort_for(index, 0.95, everybody[some], exact[some])
+        chosen = with_effort_for(index, 0.95, everybody[some], replace(exact, items=exact.items[some]))
         effort = chosen.spec.query["ef_search"]
         if effort not in true:
-            true[effort] = float(recall_against(chosen.search(everybody, 20)[0], exact).mean())
+            true[effort] = float(exact.recall(chosen.search(everybody, 20)[0]).mean())
         too_low += true[effort] < 0.95
     assert too_low < 5
     assert max(true.values()) < 0.97, "and no more effort is spent than that takes"
@@ -429,8 +433,26 @@ def test_an_index_that_grew_answers_new_items_and_old_ones(kind: str, lift: bool
     grown = grown.with_inserted(vectors[3200:], items[3200:], 1)
     found, _ = grown.search(queries, 10)
     exact = items[np.argsort(-(queries @ vectors.T), axis=1)[:, :10]]
-    assert recall_against(found, exact).mean() > (0.999 if kind == "flat" else 0.9 if lift else 0.4)
+    assert _shares(found, exact).mean() > (0.999 if kind == "flat" else 0.9 if lift else 0.4)
     assert 0.1 < np.isin(found, items[3200:]).mean() < 0.3
+
+
+def test_items_with_one_vector_are_as_good_as_each_other() -> None:
+    """108 products in 37 variants each: 100 answers end among the variants of one of them."""
+    rng = np.random.default_rng(0)
+    products = rng.normal(size=(108, 8)).astype(np.float32)
+    items = rng.permutation(5000)[: 108 * 37]
+    vectors, queries = np.repeat(products, 37, axis=0), rng.normal(size=(50, 8)).astype(np.float32)
+    exact = exact_search(queries, vectors, items, 100)
+    best = np.argsort(-(queries @ products.T), axis=1)[:, :4]
+    variants = items.reshape(108, 37)[:, rng.permutation(37)]
+    others = variants[best[:, :3]].reshape(50, -1)[:, :100]
+    assert (exact.recall(others) == 1).all() and (exact.recall(others[:, :90]) == 0.9).all()
+    assert _shares(others, exact.items).mean() < 0.97
+    twice = np.repeat(variants[best[:, 0]], 2, axis=1)  # of 37 variants 74 answers
+    assert (exact.recall(variants[best[:, 3]]) == 0).all() and (exact.recall(twice) <= 0.37).all()
+    nobody = np.full((50, 30), -1)
+    assert (exact.recall(np.hstack([nobody, others[:, :70]])) == 0.7).all()
 
 
 @pytest.mark.parametrize("kind", ["flat", "ivf", *GRAPHS])
@@ -444,7 +466,7 @@ def test_a_filtered_search_answers_what_is_allowed_and_most_of_it(kind: str) -> 
     found, products = wide.search(queries, 10, allowed)
     assert set(found[found >= 0].tolist()) <= set(items[allowed].tolist())
     exact = items[allowed][np.argsort(-(queries @ vectors[allowed].T), axis=1)[:, :10]]
-    assert recall_against(found, exact).mean() > 0.9
+    assert _shares(found, exact).mean() > 0.9
     assert (np.diff(products, axis=1) <= 1e-4).all()
 
 
@@ -485,7 +507,7 @@ def test_an_index_is_judged_as_asked_after_insertions_and_under_a_filter() -> No
     assert facts.wanted_recall == 0.5 and facts.inserted and facts.filtered and pipeline.index
     queries, vectors = pipeline.encode(requests), pipeline.retriever.item_vectors()
     exact = pipeline.index.items[np.argsort(-(queries @ vectors[pipeline.index.items].T), axis=1)[:, :20]]
-    assert facts.recall == pytest.approx(recall_against(pipeline.index.search(queries, 20)[0], exact).mean())
+    assert facts.recall == pytest.approx(_shares(pipeline.index.search(queries, 20)[0], exact).mean())
     assert facts.curve[0].recall_low < facts.recall < facts.curve[0].recall_high  # type: ignore[operator]
     assert facts.inserted.share == pytest.approx(0.2, abs=0.01)
     assert facts.inserted.kept == pytest.approx(facts.inserted.recall / facts.recall)
@@ -519,7 +541,7 @@ def _recalls(vectors: np.ndarray, queries: np.ndarray, kind: str) -> tuple[Index
     exact = np.argsort(-(queries @ vectors.T), axis=1)[:, :50]
     asked, learned = queries[:100], queries[100:]
     index = build_index(vectors, items, options.read_index({kind: {}}), 0, 1, learned, k=50)
-    return index, float(recall_against(index.search(asked, 50)[0], exact[:100]).mean())
+    return index, float(_shares(index.search(asked, 50)[0], exact[:100]).mean())
 
 
 @pytest.mark.parametrize("kind", ["ivf", "hnsw"])
@@ -556,7 +578,7 @@ def test_codes_that_are_ranked_again_by_their_vectors_lose_less(tmp_path: Path) 
         kind = {"ivf_pq": {"nlist": 16, "subquantizers": 4, "bits": 6, "nprobe": 16, "refine": refine}}
         index = build_index(vectors, items, options.read_index(kind), 0, 1)
         found, products = index.search(queries, 10)
-        recalls[refine] = recall_against(found, exact).mean()
+        recalls[refine] = _shares(found, exact).mean()
         index.save(tmp_path / "i")
         spec = {"kind": "ivf_pq", "build": index.spec.build, "query": index.spec.query, "sweep": ()}
         np.testing.assert_array_equal(

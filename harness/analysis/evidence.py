@@ -224,13 +224,14 @@ def _add_quality(
     share = (entry.low, entry.high) == (0.0, 1.0)
     rng = generator(suite.seed, "draws", name)
     stood = [told.behind.get(k, Behind()) for k in tables]
+    seedless = [suite.candidates[index.rows[k].candidate].is_seedless for k in tables]
     if decides(suite, name) and ONE_GROUP in told.notes.values():
         beliefs.warnings.append(
             f"{name} is of one group: of others it tells next to nothing; more groups in the test part, or "
             "`folds`, do"
         )
     draw = (
-        quality_draws(found, groups, rng, beliefs.num_draws, assumed, first, share, stood)
+        quality_draws(found, groups, rng, beliefs.num_draws, assumed, first, share, stood, seedless)
         if tables
         else np.zeros((beliefs.num_draws, 0))
     )

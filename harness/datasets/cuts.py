@@ -31,6 +31,8 @@ MOST = 0.5
 """The share of the squared deviations of few test rows where a squared error says little of the rest."""
 
 FEW = 0.01
+FEW_GROUPS = 10
+"""Owners in a test part below which intervals are so wide that another cut is worth its trainings."""
 
 NOTHING = "there is nothing to predict; name another column as the target"
 
@@ -96,8 +98,11 @@ def _refuse_constant(dataset: Dataset, args: JsonObject) -> None:
 
 
 def _said(dataset: Dataset, split: Mapping[str, Json] | None, args: JsonObject) -> Iterator[str]:
-    if split and split.get("by") == "time" and args.get("group"):
-        yield from _owners(dataset, str(args["group"]))
+    if args.get("group"):
+        if split and split.get("by") == "time":
+            yield from _owners(dataset, str(args["group"]))
+        elif not (split and split.get("folds")):
+            yield from _few_groups(dataset, str(args["group"]))
     yield from _alone(dataset, bool(split))
     yield from _unlearnt(dataset)
     yield from _empty(dataset)
@@ -112,6 +117,20 @@ def _owners(dataset: Dataset, group: str) -> Iterator[str]:
         f"`by: time` cuts by time alone: {known:,} of {len(test):,} test rows are of a {group!r} that is "
         "trained on too, so scores say how known ones go on, not how new ones do"
     )
+
+
+def _few_groups(dataset: Dataset, group: str) -> Iterator[str]:
+    """That the test part is of few owners, by which all that is said of others is known."""
+    groups = dataset.test.groups
+    count = 0 if groups is None else len(np.unique(groups))
+    if groups is None or not 0 < count < FEW_GROUPS or count == len(groups):
+        return
+    whole = count if dataset.train.groups is None else len(np.union1d(dataset.train.groups, groups))
+    cure = f"`split: {{by: group, folds: {min(5, whole)}}}` tests on each of {whole} once"
+    if count == 1:
+        yield f"the test part is one {group!r} and tells nothing of others, so that nobody is named: {cure}"
+    else:
+        yield f"the test part is of {count} {group!r} values, by which intervals are wide: {cure}"
 
 
 def _alone(dataset: Dataset, is_cut: bool) -> Iterator[str]:

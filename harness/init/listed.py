@@ -3,6 +3,7 @@ each class."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -40,11 +41,13 @@ def sorted_by(folder: Path, images: Sequence[Path], tables: Sequence[Path]) -> s
 def _files_of(frame: pd.DataFrame, folder: Path, images: Sequence[Path]) -> tuple[str, str] | None:
     """How images are called, and the column that does."""
     for key, called in _KEYS.items():
-        names = {called(file, folder) for file in images}
+        names = Counter(called(file, folder) for file in images)
+        twice = {name for name, files in names.items() if files > 1}
         for column in map(str, frame.columns):
-            cells = frame[column].dropna().astype(str).str.strip().head(LOOKED_AT)
-            if len(cells) > 1 and cells.nunique() > 1 and cells.isin(names).mean() > 0.5:
-                return key, column
+            cells = frame[column].dropna().astype(str).str.strip()
+            some = cells.head(LOOKED_AT)
+            if len(some) > 1 and some.nunique() > 1 and some.isin(names.keys()).mean() > 0.5:
+                return None if cells.isin(twice).any() else (key, column)
     return None
 
 

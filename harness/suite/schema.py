@@ -117,6 +117,10 @@ class Data(Model):
         return content_hash(self.model_dump(mode="json", include={"name", "args", "split"}))
 
 
+COUNTED = frozenset({"popularity", "item_knn", "ease"})
+"""Retrievers that count, or solve an equation, once for all seeds."""
+
+
 class Candidate(Model):
     """`model` is a reference; once read, `training` is complete: shared settings and overrides."""
 
@@ -150,6 +154,12 @@ class Candidate(Model):
     def ref(self) -> ModelRef:
         """The model reference, taken apart."""
         return parse_model(self.model)
+
+    @property
+    def is_seedless(self) -> bool:
+        """Whether its fit draws no random number: another seed moves the order of ties alone."""
+        is_ranked = (self.ranking or {}).get("model", "none") != "none"
+        return not is_ranked and (self.retrieval or {}).get("model") in COUNTED
 
 
 class Machine(Model):

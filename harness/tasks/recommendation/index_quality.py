@@ -13,7 +13,7 @@ from harness.facts.recommending import Filtered, IndexFacts, Inserted, SearchWay
 from harness.streams import generator
 from harness.tasks.recommendation.history import Requests
 from harness.tasks.recommendation.pipeline import Pipeline
-from harness.tasks.recommendation.retrieval.index import best_items, index_one_way, recall_against
+from harness.tasks.recommendation.retrieval.index import Exact, exact_search, index_one_way
 from harness.tasks.recommendation.served import Index
 
 ROUNDS = 5
@@ -33,7 +33,7 @@ def index_quality(pipeline: Pipeline, requests: Requests, launched: np.ndarray) 
     k = min(int(pipeline.settings["candidates"]), len(index.items))
     queries = np.asarray(pipeline.encode(requests), np.float32)
     vectors = np.asarray(pipeline.retriever.item_vectors(), np.float32)
-    exact = best_items(queries, vectors[index.items], index.items, k)
+    exact = exact_search(queries, vectors[index.items], index.items, k)
     name, effort = next(iter(index.spec.query.items()), ("", 0))
     ways = [
         _way(index.asked(**{name: value}) if name else index, queries, exact)
@@ -48,9 +48,9 @@ def index_quality(pipeline: Pipeline, requests: Requests, launched: np.ndarray) 
     )  # fmt: skip
 
 
-def _way(index: Index, queries: np.ndarray, exact: np.ndarray) -> SearchWay:
-    found, times = _timed(index, queries, exact.shape[1])
-    shares = recall_against(found, exact)
+def _way(index: Index, queries: np.ndarray, exact: Exact) -> SearchWay:
+    found, times = _timed(index, queries, exact.k)
+    shares = exact.recall(found)
     low, high = _interval(shares, 1.96)
     fast, slow = _interval(times, _T_ROUNDS)
     query = index.spec.query
@@ -61,7 +61,7 @@ def _way(index: Index, queries: np.ndarray, exact: np.ndarray) -> SearchWay:
 
 
 def _inserted(
-    index: Index, vectors: np.ndarray, queries: np.ndarray, exact: np.ndarray, launched: np.ndarray, seed: int
+    index: Index, vectors: np.ndarray, queries: np.ndarray, exact: Exact, launched: np.ndarray, seed: int
 ) -> Inserted:
     """An index of the older items, to which the newest are added, beside the one of all at once."""
     ties = generator(seed, "index", "inserts").random(len(index.items))
@@ -75,9 +75,9 @@ def _inserted(
     start = time.perf_counter()
     grown = grown.with_inserted(vectors[after], after, 1)
     seconds = time.perf_counter() - start
-    k = exact.shape[1]
-    whole = recall_against(index.search(queries, k)[0], exact)
-    kept = recall_against(grown.search(queries, k)[0], exact)
+    k = exact.k
+    whole = exact.recall(index.search(queries, k)[0])
+    kept = exact.recall(grown.search(queries, k)[0])
     ratio = float(kept.mean() / whole.mean())
     low, high = _interval((kept - ratio * whole) / whole.mean(), 1.96)  # by the delta method
     return Inserted(
@@ -92,9 +92,9 @@ def _filtered(index: Index, vectors: np.ndarray, queries: np.ndarray, k: int, se
     allowed = rng.random(len(index.items)) < index.spec.filter
     allowed[rng.integers(len(allowed))] = True  # of few items, one at least
     items = index.items[allowed]
-    exact = best_items(queries, vectors[items], items, min(k, len(items)))
-    found, times = _timed(index, queries, exact.shape[1], allowed)
-    shares = recall_against(found, exact)
+    exact = exact_search(queries, vectors[items], items, min(k, len(items)))
+    found, times = _timed(index, queries, exact.k, allowed)
+    shares = exact.recall(found)
     low, high = _interval(shares, 1.96)
     return Filtered(float(allowed.mean()), float(shares.mean()), low, min(high, 1.0), float(times.mean()))
 
