@@ -224,7 +224,8 @@ def _add_quality(
     share = (entry.low, entry.high) == (0.0, 1.0)
     rng = generator(suite.seed, "draws", name)
     stood = [told.behind.get(k, Behind()) for k in tables]
-    seedless = [suite.candidates[index.rows[k].candidate].is_seedless for k in tables]
+    still = {name for name, candidate in suite.candidates.items() if candidate.is_seedless}
+    seedless = [index.rows[k].candidate in still for k in tables]
     if decides(suite, name) and ONE_GROUP in told.notes.values():
         beliefs.warnings.append(
             f"{name} is of one group: of others it tells next to nothing; more groups in the test part, or "
