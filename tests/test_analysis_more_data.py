@@ -82,3 +82,23 @@ def test_one_size_says_nothing_of_more_data() -> None:
     question = Question(table, suite, (), parse_objective("maximize accuracy"))
     assert quality_curves(question, records) == {}
     assert data_measurements(question, records, {}) == () and size_flips(question, {}) == ()
+
+
+def test_a_runtime_that_is_scored_at_the_largest_size_alone_bends_no_curve(
+    asked: tuple[Question, list[Record]],
+) -> None:
+    """Smaller sizes are scored on the reference runtime: with one in eight bits five points below it counted
+    in at 1,000 rows, the steep curve was said to gain a tenth less, and the flat one had none."""
+    question, records = asked
+    in_bits = [
+        replace(
+            r,
+            trial=replace(r.trial, runtime="onnx-int8"),
+            measurements=tuple(replace(m, value=(m.value or 0.0) - 0.05) for m in r.measurements),
+        )
+        for r in records
+        if r.trial.kind == "score" and r.trial.train_size == 1000
+    ]
+    alone = quality_curves(question, records)
+    assert set(alone) == {"flat", "steep"}
+    assert quality_curves(question, [*records, *in_bits]) == alone

@@ -15,9 +15,10 @@ from harness.analysis import cost
 from harness.analysis.draws import overlaid
 from harness.analysis.measure_next import WORTHLESS, NextMeasurement
 from harness.analysis.sensitivity import Question
-from harness.metrics import metrics_of, stem
+from harness.metrics import metrics_of
 from harness.record import Record
 from harness.results import Flip
+from harness.runtimes.offered import reference_of
 
 FACTORS = (2.0, 5.0, 10.0)
 """Times the largest measured size at which the choice is asked again."""
@@ -67,17 +68,25 @@ def extrapolate(sizes: Sequence[int], values: Sequence[float], to: Sequence[int]
 def quality_curves(question: Question, records: Iterable[Record]) -> Curves:
     """How much each candidate is expected to gain from more data, in the objective's quality metric.
 
+    Of each candidate one runtime tells it, the reference: smaller sizes are scored on that alone, and the
+    mean with one in eight bits at the largest size was taken for a curve that flattens, or falls.
+
     Returns:
         nothing where the objective names no share of right answers, or there is one size only.
     """
     name, largest = _quality_of(question), question.table.train_size
     if name is None or largest is None:
         return {}
-    points: dict[str, dict[int, list[float]]] = {}
+    scored: dict[str, list[Record]] = {}
     for r in records:
-        value = r.value(stem(name)) if r.trial.kind == "score" and r.status == "finished" else None
-        if value is not None and r.trial.train_size is not None:
-            points.setdefault(r.trial.candidate, {}).setdefault(r.trial.train_size, []).append(value)
+        if r.trial.kind == "score" and r.status == "finished" and r.trial.train_size is not None:
+            scored.setdefault(r.trial.candidate, []).append(r)
+    points: dict[str, dict[int, list[float]]] = {}
+    for candidate, group in scored.items():
+        told_by = reference_of([r.trial.runtime for r in group])
+        for r in group:
+            if r.trial.runtime == told_by and (value := r.value(name)) is not None:
+                points.setdefault(candidate, {}).setdefault(r.trial.train_size or 0, []).append(value)
     curves = {}
     for candidate, by_size in points.items():
         means = [float(np.mean(v)) for v in by_size.values()]

@@ -25,7 +25,7 @@ from harness.record import HarnessError, Kind, Measurement, Record
 from harness.report import numbers as n
 from harness.report.palette import Palette, palette
 from harness.results import Recommendation, Row, Tradeoff
-from harness.runtimes.offered import is_reference
+from harness.runtimes.offered import reference_of
 from harness.store.runs import RunFolder
 from harness.suite.expression import Constraint
 from harness.suite.schema import Suite
@@ -40,11 +40,6 @@ MONEY_UNITS = (
 )
 MOST_ASKED = 16
 MOST_DETAILED = 40
-
-
-def reference_of(runtimes: Sequence[str | None]) -> str | None:
-    """The models' own library among a candidate's runtimes, else the first; None where there is none."""
-    return next((r for r in runtimes if r and is_reference(r)), next(iter(runtimes), None))
 
 
 @dataclass(frozen=True)

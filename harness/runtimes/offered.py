@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from harness.codec import JsonObject
@@ -24,6 +24,11 @@ def is_reference(name: str) -> bool:
     """Whether a deployment runs on the models' own library."""
     found = of_deployment(name)
     return found is not None and found.is_reference
+
+
+def reference_of(runtimes: Sequence[str | None]) -> str | None:
+    """The models' own library among a candidate's runtimes, else the first; None where there is none."""
+    return next((r for r in runtimes if r and is_reference(r)), next(iter(runtimes), None))
 
 
 def runtimes_of(

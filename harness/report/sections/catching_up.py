@@ -12,8 +12,9 @@ from harness.analysis.measured import measured_table
 from harness.analysis.predictions import predictions_of
 from harness.record import Variant
 from harness.report import numbers as n
-from harness.report.evidence import Evidence, reference_of
+from harness.report.evidence import Evidence
 from harness.results import Tradeoff
+from harness.runtimes.offered import reference_of
 
 MOST = 3
 """Sentences, one for a pair of candidates."""

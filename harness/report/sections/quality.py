@@ -15,9 +15,11 @@ from harness.record import Record
 from harness.report import canvas, charts, plots
 from harness.report import numbers as n
 from harness.report.blocks import Beside, Block, Cell, Column, Fold, Picture, Table, capital, section, text
-from harness.report.evidence import Evidence, mean_and_spread, measured, reference_of
+from harness.report.evidence import Evidence, mean_and_spread, measured
 from harness.report.pictures import both_widths, told
 from harness.report.sections.tradeoff import figure
+from harness.report.wording import ways_of_cutting
+from harness.runtimes.offered import reference_of
 
 MOST_LINES = 8
 MOST_MATRICES = 6
