@@ -220,3 +220,24 @@ def test_what_stands_beside_the_machines_of_a_bill_has_no_price_by_the_hour(evid
     resnet = next(row for row in evidence.rows if row.candidate == "resnet")
     said = made_of(evidence, resnet, "cost_per_month_usd")
     assert re.match(r"\d+ machines at \$0\.08925 an hour, 150\.\d\d USD beside them", said), said
+
+
+def test_a_floor_is_nowhere_said_to_meet_the_limit_that_it_is_ruled_out_by(tmp_path: Path) -> None:
+    """Under the headline that none meets every limit the only one was met, "yes", "over 99 %", by all."""
+    decision = {
+        "traffic": {"qps": 2000}, "constraints": ["cost_per_month_usd <= 200"],
+        "objective": "maximize accuracy",
+    }  # fmt: skip
+    records = [
+        replace(r, measurements=tuple(m for m in r.measurements if m.metric != "throughput_at_slo_qps"))
+        for r in make_records(WORLD[:2], rounds=2)
+    ]
+    page = gather(make_run(tmp_path, records, make_suite(WORLD[:2], decision=decision), files=False))
+    assert page.recommendation.verdict == "none_feasible"
+    assert all((row.estimates["cost_per_month_usd"].value or 0) < 200 for row in page.rows)
+    verdict, asked_for, table = (SECTIONS[name](page) for name in ("verdict", "requirements", "tradeoff"))
+    assert verdict is not None and asked_for is not None and table is not None
+    assert "of its cost per month a floor alone is known, which meets no limit" in verdict.markdown
+    assert "| not known |" in asked_for.markdown and f"0 of {len(page.rows)}" in asked_for.markdown
+    assert "cost per month known as a floor alone, which meets no limit" in table.markdown
+    assert "clearly above" not in verdict.markdown + table.markdown

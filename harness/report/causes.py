@@ -66,7 +66,10 @@ def causes(e: Evidence, row: Row) -> list[Cause]:
     for which in e.limits:
         probability = e.meets(row.variant, which)
         name = n.label(which.metric)
-        if probability is None:
+        cell = row.estimates.get(which.metric)
+        if cell is not None and cell.floor and which.is_upper:
+            found.append(Cause(Against.LIMIT, f"{name} known as a floor alone, which meets no limit"))
+        elif probability is None:
             found.append(Cause(Against.NO_FIGURE, f"without a figure for {name}"))
         elif probability < e.asked(which):
             side = "above" if which.is_upper else "below"

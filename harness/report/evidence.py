@@ -205,13 +205,15 @@ class Evidence:
         return column
 
     def meets(self, variant: str, which: Constraint) -> float | None:
-        """The probability that a variant meets a limit; None where it has no such figure."""
-        drawn = self.draws(which.metric, variant)
+        """The probability that a variant meets a limit; None where it has no such figure, or a floor alone,
+        which is not known to meet an upper one."""
+        place, drawn = self._places.get(variant), self.draws(which.metric, variant)
+        cell = None if place is None else self.tradeoff.rows[place].estimates.get(which.metric)
+        if cell is not None and cell.floor and which.is_upper:
+            return None
         if drawn is not None:
             return float(which.holds(drawn).mean())  # False where undefined
-        row = next((r for r in self.tradeoff.rows if r.variant == variant), None)
-        value = row.estimates[which.metric].value if row and which.metric in row.estimates else None
-        return None if value is None else float(which.holds(np.array(value)))
+        return None if cell is None or cell.value is None else float(which.holds(np.array(cell.value)))
 
     @property
     def in_progress(self) -> bool:

@@ -189,10 +189,14 @@ def _nearest(e: Evidence) -> str:
     row = nearest_row(e)
     if row is None or not e.limits:
         return "See the requirements below for what each one misses."
-    missed = [n.limit_words(item, e.known) for item in e.limits if (e.meets(row.variant, item) or 0.0) < 0.5]
+    kept = [(item, e.meets(row.variant, item)) for item in e.limits]
+    missed = [n.limit_words(item, e.known) for item, p in kept if p is not None and p < 0.5]
+    floors = [n.label(item.metric) for item, p in kept if p is None]
     chance = n.percent(row.feasible_probability)
-    start = f"The nearest is {row.variant}, which meets all limits with probability {chance}"
-    return f"{start}; it misses {n.listed(missed)}." if missed else f"{start}."
+    said = [f"The nearest is {row.variant}, which meets all limits with probability {chance}"]
+    said += [f"it misses {n.listed(missed)}"] if missed else []
+    said += [f"of its {n.listed(floors)} a floor alone is known, which meets no limit"] if floors else []
+    return f"{'; '.join(said)}."
 
 
 def nearest_row(e: Evidence) -> Row | None:
