@@ -13,7 +13,9 @@ from harness.analysis.changes import Change, Comparison
 from harness.analysis.changes import Tests as Family
 from harness.analysis.compare import compare_runs
 from harness.analysis.stats import Interval, t_interval, two_way_difference, welch_difference
+from harness.analysis.tradeoff import tradeoff
 from harness.cli.text import comparison_text
+from harness.kinds import quality
 from harness.record import Measurement, Record, RecordError
 from tests.analysis_world import Truth, World, failed, make_suite, store
 
@@ -280,3 +282,60 @@ def test_the_margin_on_speed_is_a_share_and_so_is_what_is_told(tmp_path: Path) -
         and twice.low is not None
         and twice.low < 1 < (twice.high or 0)
     )
+
+
+def test_a_run_of_more_seeds_is_no_larger_model_where_each_seed_has_its_own_size(tmp_path: Path) -> None:
+    """Forests of other seeds have other trees: three seeds beside two were "worse" by .5 % in parameters, and
+    the exit code was 1."""
+
+    def with_trees(records: list[Record], more: float = 0.0) -> list[Record]:
+        def grown(r: Record) -> Record:
+            size = Measurement("parameters", 10_000.0 + 100 * (r.trial.seed or 0) + more, "1")
+            kept = [m for m in r.measurements if m.metric != "parameters"]
+            return replace(r, measurements=(*kept, size)) if r.trial.kind == "train" else r
+
+        return [grown(r) for r in records]
+
+    def stored(name: str, seeds: Sequence[int], more: float = 0.0):  # type: ignore[no-untyped-def]
+        world, records = run_of(tmp_path, BASE, 1, seeds=seeds)
+        folder = tmp_path / name / "20250101-000000-0123abcd"
+        return store(world, with_trees(records, more), make_suite(list(BASE)), folder)
+
+    two, three, larger = stored("a", (0, 1)), stored("b", (0, 1, 2)), stored("c", (0, 1, 2), 50)
+    told = {c.variant: c for c in compare_runs(two, three).changes if c.metric == "parameters"}
+    assert {c.verdict for c in told.values()} == {"same"} and told["big/torch"].b == 10_050
+    (other,) = [
+        c for c in compare_runs(two, stored("d", (2, 3))).changes
+        if (c.metric, c.variant) == ("parameters", "big/torch")
+    ]  # fmt: skip
+    assert other.verdict == "not comparable" and "the two runs have none in common" in other.note
+    grown = [c for c in compare_runs(two, larger).regressions if c.metric == "parameters"]
+    assert [c.worsening for c in grown] == pytest.approx([50 / 10_050] * 2)
+
+
+def test_a_calibration_error_is_compared_as_its_pages_have_it(tmp_path: Path) -> None:
+    """Less what so few examples show of a perfectly calibrated model: of one run .030 stood in the table of
+    figures and .052 in the line above it."""
+    runs, tables = [], []
+    for number in (1, 2):
+        world, records = run_of(tmp_path, BASE, number)
+        suite = make_suite(list(BASE))
+        with_ece = [
+            replace(r, measurements=(*r.measurements, Measurement("ece", raw_ece(world, r), "fraction")))
+            if r.trial.kind == "score"
+            else r
+            for r in records
+        ]
+        folder = tmp_path / f"{number}" / f"20250101-00000{number}-0123abcd"
+        runs.append(store(world, with_ece, suite, folder))
+        tables.append(tradeoff(with_ece, suite, world.predictions.__getitem__))
+    told = {c.variant: c for c in compare_runs(*runs).changes if c.metric == "ece"}
+    for variant, change in told.items():
+        shown = [{r.variant: r for r in table.rows}[variant].estimates["ece"].value for table in tables]
+        assert [change.a, change.b] == pytest.approx(shown, abs=1e-9)
+        assert change.worsening == pytest.approx((shown[1] or 0) - (shown[0] or 0), abs=1e-9)
+
+
+def raw_ece(world: World, scored: Record) -> float:
+    found = world.predictions[scored.trial.id]
+    return quality.ece(found.outputs, found.targets)

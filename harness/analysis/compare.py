@@ -142,13 +142,15 @@ def _quality_changes(variant: Variant, a: _Side, b: _Side, tests: Tests) -> list
         over_folds = None if same else _over_folds(variant, a, b, name)
         means = [float(v.mean()) for v in values]
         change = Change(variant.name, name, means[0], means[1], unit=known[name].unit)
+        if paired is not None and name in paired:  # as the pages have it (`Scores.shift`)
+            change = replace(change, a=means[0] + paired[name].shifts[1], b=means[1] + paired[name].shifts[0])
         sign, scale = _scale(known[name], means[0])
         if same:
             difference, note = Interval(0.0, 0.0, 0.0, 0.0, np.inf), "the same trials"
         elif over_folds is not None:
             difference, note = over_folds
         elif paired is not None and name in paired:
-            difference, note = paired[name], "paired over test examples"
+            difference, note = paired[name].difference, "paired over test examples"
         else:
             difference, note = welch_difference(values[1], values[0]), "over seeds only"
         if min(map(len, values)) == 1 and not same and over_folds is None:
@@ -196,7 +198,7 @@ def _lost(variant: Variant, entry: Metric, before: Sequence[Record], after: Sequ
 
 def _paired_differences(
     a: _Side, b: _Side, records_a: Sequence[Record], records_b: Sequence[Record], names: Sequence[str]
-) -> Mapping[str, Interval] | None:
+) -> Mapping[str, _Paired] | None:
     """Metric → B − A, paired; None where they are not of the same test examples."""
     loaders = {r.trial.id: predictions_of(b.run) for r in records_b}
     loaders |= {r.trial.id: predictions_of(a.run) for r in records_a}
@@ -209,8 +211,29 @@ def _paired_differences(
     return {name: _paired(*([s[name] for s in group] for group in scores)) for name in everywhere}
 
 
-def _paired(b: Sequence[Scores], a: Sequence[Scores]) -> Interval:
+@dataclass(frozen=True)
+class _Paired:
+    """B − A of a metric over the same test examples.
+
+    Args:
+        shifts: what the number of examples adds to the figures of B and of A (`Scores.shift`).
+    """
+
+    difference: Interval
+    shifts: tuple[float, float]
+
+
+def _paired(b: Sequence[Scores], a: Sequence[Scores]) -> _Paired:
     """B − A of one metric: each known as well as it is on its own run's page, by seeds and test examples."""
+    shifts = tuple(float(np.mean([s.shift for s in group])) for group in (b, a))
+    found, by = _difference(b, a), shifts[0] - shifts[1]
+    return _Paired(
+        replace(found, value=found.value + by, low=found.low + by, high=found.high + by),
+        (shifts[0], shifts[1]),
+    )
+
+
+def _difference(b: Sequence[Scores], a: Sequence[Scores]) -> Interval:
     new, old = (np.stack([scores.values for scores in group]) for group in (b, a))
     if any(scores.units == 1 for scores in (*b, *a)):  # of one group: seeds tell nothing of others
         return Interval(float(new.mean() - old.mean()), np.nan, np.nan, np.nan, 0.0)
@@ -240,20 +263,24 @@ def _mean(records: Sequence[Record], name: str) -> float | None:
 
 
 def _exact_changes(variant: Variant, a: _Side, b: _Side, margin: float) -> list[Change]:
-    """Size, parameters, FLOPs: no noise, so any worsening beyond the margin is one."""
+    """Size, parameters, FLOPs: no noise, so any worsening beyond the margin is one.
+
+    Of the models that both runs have, by seed and part: forests of other seeds have other trees, so that a
+    run of three seeds beside one of two was "worse" in parameters where nothing had changed.
+    """
     changes = []
     for entry in (m for m in METRICS.values() if m.about == "size"):
-        groups = []
-        for side in (a, b):
-            index = side.index
-            everything = [
-                *side.scored(variant),
-                *index.train.get((variant.candidate, side.size), []),
-                *index.serve.get(variant, []),
-            ]
-            groups.append(_mean(everything, entry.name))
-        before, after = groups
-        if before is None or after is None:
+        one, other = (_sizes(side, variant, entry.name) for side in (a, b))
+        if not one or not other:
+            continue
+        both = one.keys() & other.keys()
+        before, after = (
+            float(np.mean([float(np.mean(v)) for k, v in of.items() if k in both or not both]))
+            for of in (one, other)
+        )
+        if not both and any(np.ptp([x for v in of.values() for x in v]) > 0 for of in (one, other)):
+            note = "it differs from seed to seed, and the two runs have none in common"
+            changes.append(Change(variant.name, entry.name, before, after, note=note, unit=entry.unit))
             continue
         worsening = (after - before) / (abs(before) or 1.0)
         verdict: Verdict = (
@@ -263,6 +290,20 @@ def _exact_changes(variant: Variant, a: _Side, b: _Side, margin: float) -> list[
             Change(variant.name, entry.name, before, after, worsening, verdict=verdict, unit=entry.unit)
         )
     return changes
+
+
+def _sizes(side: _Side, variant: Variant, name: str) -> dict[tuple[object, ...], list[float]]:
+    """A figure of each fitted model by what measured it, seed and part."""
+    records = [
+        *side.scored(variant),
+        *side.index.train.get((variant.candidate, side.size), []),
+        *side.index.serve.get(variant, []),
+    ]
+    found: dict[tuple[object, ...], list[float]] = {}
+    for r in records:
+        if (value := r.value(name)) is not None:
+            found.setdefault((r.trial.kind, r.trial.seed, r.trial.part), []).append(value)
+    return found
 
 
 def _serving_changes(variant: Variant, a: _Side, b: _Side, tests: Tests) -> list[Change]:
