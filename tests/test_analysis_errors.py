@@ -164,3 +164,11 @@ def test_the_temperature_that_was_taken_away_is_found_again(temperature: float) 
     assert (mended.argmax(1) == spoilt.argmax(1)).all()
     if temperature > 1:
         assert quality.ece(mended, targets) < 0.02 < quality.ece(spoilt, targets)
+
+
+def test_an_answer_of_0_is_the_epsilon_of_its_format_at_any_temperature() -> None:
+    """As in the log loss; as 1e-12 it looked mended by whatever brought it nearer to what the loss clips."""
+    sure = np.array([[1.0, 0.0]], dtype=np.float32)
+    epsilon = float(np.finfo(np.float32).eps)
+    assert errors.at_temperature(sure, 1.0)[0, 1] == pytest.approx(epsilon, rel=1e-5)
+    assert errors.at_temperature(sure, 2.0)[0, 1] == pytest.approx(epsilon**0.5, rel=1e-3)

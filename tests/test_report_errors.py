@@ -6,6 +6,7 @@ import base64
 import io
 import json
 import re
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -276,3 +277,53 @@ def test_a_thumbnail_is_the_image_itself_or_every_nth_pixel_of_it(shape: tuple[i
     assert np.array_equal(
         pixels.reshape(*pixels.shape[:2], -1).transpose(2, 0, 1), expected[:, ::step, ::step]
     )
+
+
+def test_the_log_loss_beside_a_temperature_is_that_of_the_table_also_of_answers_without_a_doubt() -> None:
+    sure = np.eye(2, dtype=np.float32)[np.r_[np.zeros(90, int), np.ones(10, int)]]
+    targets = np.zeros(100, int)
+    *_, loss, change = thresholds._temperature_cells(sure, at_temperature(sure, 1.0), targets)
+    assert float(str(loss.sort)) == pytest.approx(quality.log_loss(sure, targets), rel=1e-5)
+    assert float(str(change.sort)) == pytest.approx(0, abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("rows", "said"), [(113, "not separated from right (+0.030)"), (4520, "over-confident")]
+)
+def test_confidence_is_called_too_high_only_beyond_chance(
+    monkeypatch: pytest.MonkeyPatch, evidence: Evidence, rows: int, said: str
+) -> None:
+    """Of 113 rows .92 right is .86 to .96 (Wilson), which a confidence of .95 is within."""
+    page = sys.modules[calibration.__module__]
+    right = np.arange(rows) % 113 < 104
+    monkeypatch.setattr(page, "_answers", lambda *_: (np.full(rows, 0.95), right, 1.0))
+    assert page._leaning(evidence, "lstm").text.startswith(said)
+
+
+def test_an_error_in_the_targets_units_is_still_falling_by_a_share_of_itself() -> None:
+    """A mean absolute error of 3,000.5 after 3,000.6 was "still improving at the last epoch"."""
+    from harness.report.plots import Line
+    from harness.report.sections.quality import _still_rising
+
+    def told(*scores: float) -> int:
+        return len(list(_still_rising([Line("net", [1, 2, 3], list(scores))], of_losses=True)))
+
+    assert told(-3100.0, -3000.6, -3000.5) == 0 and told(-3100.0, -3050.0, -3000.0) == 1
+    assert told(-0.013, -0.012, -0.011) == 1
+
+
+def test_of_several_pairs_one_is_told_apart_by_more_than_the_luck_of_several(
+    monkeypatch: pytest.MonkeyPatch, evidence: Evidence
+) -> None:
+    """McNemar says .035 of 12 errors against 3, of three pairs Holm .106: it was "errs less"."""
+    wrong = {"a": range(3), "b": range(10, 22), "c": range(30, 37)}
+    targets = np.zeros(100, int)
+    answers = {name: np.tile([0.9, 0.1], (100, 1)) for name in wrong}
+    for name, rows in wrong.items():
+        answers[name][list(rows)] = [0.1, 0.9]
+    right = {name: (p.argmax(1) == targets)[None] for name, p in answers.items()}
+    told = errors.ComparedAnswers(targets, np.arange(100), answers, right)
+    monkeypatch.setattr(errors, "answers_of", lambda *_, **__: told)
+    page = errors.disagreements(evidence)
+    assert page is not None and "errs less" not in page.markdown
+    assert "| a and b | 12 | 3 | 0.11 |" in page.markdown and "for 3 pairs (Holm)" in page.markdown

@@ -281,8 +281,12 @@ def compare_answers(first: Array, second: Array, targets: Array, groups: Array |
 
 
 def at_temperature(probabilities: Array, temperature: float) -> Array:
-    """Probabilities whose logits were divided by the temperature: above 1 less sure, below 1 surer."""
-    logits = np.log(np.clip(probabilities.astype(float), 1e-12, None)) / temperature
+    """Probabilities whose logits were divided by the temperature: above 1 less sure, below 1 surer.
+
+    What is 0 counts as the dtype's epsilon, as in the log loss: a temperature of 1 changes that of nobody.
+    """
+    least = np.finfo(probabilities.dtype).eps
+    logits = np.log(np.clip(probabilities, least, None).astype(float)) / temperature
     raised = np.exp(logits - logits.max(1, keepdims=True))
     return np.asarray(raised / raised.sum(1, keepdims=True))
 

@@ -12,7 +12,7 @@ from itertools import combinations
 import numpy as np
 
 from harness.analysis import errors
-from harness.analysis.stats import Interval, two_way_interval, wilson
+from harness.analysis.stats import Interval, holm, two_way_interval, wilson
 from harness.protocols import Section
 from harness.report import numbers as n
 from harness.report.blocks import Block, Bullets, Cell, Column, Fold, Table, capital, section, text
@@ -23,7 +23,7 @@ from harness.report.thumbnails import data_uri
 from harness.results import Row
 
 SURE = 0.05
-"""The share of runs in which a kind of example is blamed by mistake, over all kinds."""
+"""The share of runs in which a kind of example is blamed, or a pair told apart, by mistake, over all."""
 MOST_LABELS = 10
 WORST = 10
 PAIRS = 6
@@ -301,16 +301,21 @@ def disagreements(e: Evidence) -> Section | None:
     names = class_names(e, a.classes)
     test = "McNemar's exact test" if a.groups is None else "t test over groups"
     rows, folds = [], []
-    for first, second in list(combinations(a.probabilities, 2))[:PAIRS]:
-        d = errors.compare_answers(a.probabilities[first], a.probabilities[second], a.targets, a.groups)
+    pairs = list(combinations(a.probabilities, 2))[:PAIRS]
+    found = [
+        errors.compare_answers(a.probabilities[first], a.probabilities[second], a.targets, a.groups)
+        for first, second in pairs
+    ]
+    adjusted = holm([d.p_value for d in found])
+    for (first, second), d, p in zip(pairs, found, adjusted.tolist(), strict=True):
         ahead = first if len(d.only_first) > len(d.only_second) else second
-        differ = d.p_value < 0.05
+        differ = p < SURE
         rows.append(
             (
                 Cell(f"{first} and {second}"),
                 Cell(f"{len(d.only_first):,}"),
                 Cell(f"{len(d.only_second):,}"),
-                Cell(n.p_value(d.p_value), sort=d.p_value),
+                Cell(n.p_value(p), sort=p),
                 Cell(f"{ahead} errs less" if differ else "not separated", tone="" if differ else "muted"),
             )
         )
@@ -321,8 +326,9 @@ def disagreements(e: Evidence) -> Section | None:
         Column("candidates", numeric=False), Column("only the first right"), Column("only the second right"),
         Column("p", hint=test), Column("of these two models", numeric=False),
     )  # fmt: skip
+    several = f", corrected for {len(pairs)} pairs (Holm)" if len(pairs) > 1 else ""
     note = (
-        f"{capital(test)} on the models of the first seed: it weighs the luck of the test examples, "
+        f"{capital(test)} on the models of the first seed{several}: it weighs the luck of the test examples, "
         "not that of training; the intervals of the table of differences weigh both."
     )
     return section("Where two candidates differ", [Table(columns, tuple(rows), note), *folds])

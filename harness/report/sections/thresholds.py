@@ -246,7 +246,8 @@ def temperature(e: Evidence) -> Section | None:
 def _temperature_cells(
     before: np.ndarray, after: np.ndarray, targets: np.ndarray, groups: np.ndarray | None = None
 ) -> list[Cell]:
-    losses = [quality.log_losses(p.astype(np.float64), targets) for p in (before, after)]
+    # Of one format, as the trade-off table has it: a probability of 0 is off by as much before and after.
+    losses = [quality.log_losses(p.astype(before.dtype), targets) for p in (before, after)]
     each = thresholds.weights(len(targets), groups)
     loss = thresholds.figure(each @ losses[0] / each.sum(1), groups, 0.0)
     change = thresholds.figure(each @ (losses[1] - losses[0]) / each.sum(1), groups)
