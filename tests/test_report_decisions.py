@@ -48,6 +48,18 @@ def test_a_search_for_settings_has_its_section(tmp_path: Path) -> None:
     assert "Each search tried 3 settings" in text and "0.85" in text and "lr 0.1" in text
 
 
+def test_the_least_loss_of_a_search_is_shown_as_a_loss(tmp_path: Path) -> None:
+    """Searches maximise: of a loss of .42 the table said −0.420 under "log loss"."""
+    found = []
+    for number, score in enumerate((-0.5, -0.42, -0.61)):
+        trial = Trial("train", "fast", {"tuning_trial": number}, train_size=1000)
+        facts = {"tuning": {"number": number, "metric": "log_loss", "score": score, "settings": {"lr": 0.1}}}
+        found.append(Record(trial, "finished", facts=facts, seconds=5.0))
+    records = [*make_records(TWO, sizes=(1000,), rounds=1, calls=30, runtimes=("onnx",)), *found]
+    text = said(page_of(tmp_path, records), "tuning")
+    assert "| 0.500 | 0.420 | lr 0.100 |" in text and "−0." not in text
+
+
 def with_latency(records: Sequence[Record], of: Callable[[str], float | None]) -> list[Record]:
     """The records with this p99 in every launch."""
 

@@ -7,9 +7,11 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from harness.analysis.aggregates import rows_of_one
+from harness.analysis.folds import corrected_interval, test_to_train
 from harness.analysis.stats import wilson
 from harness.facts import FittedFacts, ScoreFacts, TrainFacts
 from harness.kinds import kind_of
+from harness.metrics import METRICS
 from harness.protocols import Section
 from harness.record import Record
 from harness.report import canvas, charts, plots
@@ -24,6 +26,8 @@ from harness.runtimes.offered import reference_of
 MOST_LINES = 8
 MOST_MATRICES = 6
 MOST_CLASSES = 20
+RISING = 0.002
+"""What the last epoch must have gained for a candidate to be still learning."""
 
 
 def training_size(e: Evidence) -> Section | None:
@@ -35,10 +39,11 @@ def training_size(e: Evidence) -> Section | None:
     ticks = sorted({x for s in series for x in s.x})
     x = plots.Axis("Training examples (log scale)", log=True, ticks=ticks)
     y = _axis(e, metric)
+    over = "seeds" if e.suite.data.parts == 1 else f"the parts of {ways_of_cutting(e.suite.data)}"
     picture = both_widths(
         lambda w: charts.lines(series, x, y, (w, 340)),
         640,
-        "Mean over seeds; the band is the 95 % t interval over seeds.",
+        f"Mean over {over}; the band is the 95 % t interval over {over}.",
         told(f"{n.label(metric)} by training examples", series),
     )
     return section("More training data", [picture, *_gains(series, metric), *others_left_out(e)])
@@ -47,20 +52,35 @@ def training_size(e: Evidence) -> Section | None:
 def _size_series(e: Evidence, candidate: str, metric: str) -> plots.Line | None:
     runtimes = [r.trial.runtime for r in e.of("score", candidate)]
     runtime = reference_of(runtimes)
-    by_size: dict[int, list[float]] = {}
+    by_size: dict[int, list[tuple[Record, float]]] = {}
     for r in e.of("score", candidate, runtime=runtime):
         found = measured(r, metric)
         if found and found.value is not None and r.trial.train_size:
-            by_size.setdefault(r.trial.train_size, []).append(found.value)
+            by_size.setdefault(r.trial.train_size, []).append((r, found.value))
     if not by_size:
         return None
     sizes = sorted(by_size)
-    spreads = [mean_and_spread(by_size[s]) for s in sizes]
+    spreads = [_mean_and_spread(e, candidate, s, by_size[s]) for s in sizes]
     means, lows, highs = ([t[i] for t in spreads] for i in range(3))
     chosen = e.chosen is not None and e.chosen.candidate == candidate
     return plots.Line(
         candidate, sizes, means, lows, highs, e.palette.colour(candidate), marker="o", strong=chosen
     )
+
+
+def _mean_and_spread(
+    e: Evidence, candidate: str, size: int, scored: Sequence[tuple[Record, float]]
+) -> tuple[float, float, float]:
+    """Mean and 95 % interval: over seeds, or over folds, whose training parts overlap (`analysis.folds`)."""
+    if e.suite.data.parts == 1:
+        return mean_and_spread([value for _, value in scored])
+    by_part: dict[int, list[float]] = {}
+    for r, value in scored:
+        by_part.setdefault(r.trial.part, []).append(value)
+    ratio = test_to_train(e.of("train", candidate, train_size=size))
+    found = corrected_interval(np.array([np.mean(values) for values in by_part.values()]), ratio)
+    ends = (found.low, found.high) if len(by_part) > 1 else (found.value, found.value)
+    return found.value, *ends
 
 
 def _gains(series: Sequence[plots.Line], metric: str) -> Iterator[Block]:
@@ -102,13 +122,16 @@ def learning_curves(e: Evidence) -> Section | None:
     if not any(len(s.x) > 1 for s in (*scores, *losses)):
         return None
     epochs = plots.Axis("Epoch", whole=True)
+    watched = {str(m) for r in e.of("train") if (m := r.facts_as(TrainFacts).best_epoch_metric)}
+    losses_watched = [n.label(m) for m in sorted(watched) if m in METRICS and METRICS[m].better == "lower"]
+    turned = f" ({n.listed(losses_watched)} with a minus: higher is better)" if losses_watched else ""
     pictures: list[Block] = []
     if scores:
         drawn = charts.lines(scores, epochs, plots.Axis("Validation score"))
         pictures.append(
             Picture(
                 canvas.svg(drawn),
-                f"Validation score, mean over seeds{_band(scores)}.",
+                f"Validation score{turned}, mean over seeds{_band(scores)}.",
                 told("Validation score by epoch", scores),
             )
         )
@@ -122,7 +145,7 @@ def learning_curves(e: Evidence) -> Section | None:
             )
         )
     rows = tuple(row for row in (_training_row(e, c) for c in e.leading) if row)
-    by = sorted({n.label(str(m)) for r in e.of("train") if (m := r.facts_as(TrainFacts).best_epoch_metric)})
+    by = sorted(map(n.label, watched))
     columns = (
         Column("candidate", numeric=False), Column("epochs"),
         Column("best epoch", hint=f"by {n.listed(by)} on validation examples" if by else ""),
@@ -134,7 +157,7 @@ def learning_curves(e: Evidence) -> Section | None:
         [
             Beside(tuple(pictures)),
             Table(columns, rows, kind="compact"),
-            *_still_rising(scores),
+            *_still_rising(scores, bool(losses_watched)),
             *others_left_out(e),
         ],
     )
@@ -175,9 +198,15 @@ def _curve(
     ]
 
 
-def _still_rising(scores: Sequence[plots.Line]) -> Iterator[Block]:
-    """Candidates whose best epoch was their last had not finished learning: said, as it limits the claim."""
-    rising = [s.label for s in scores if len(s.y) > 2 and s.y[-1] == max(s.y) and s.y[-1] - s.y[-2] > 0.002]
+def _still_rising(scores: Sequence[plots.Line], of_losses: bool = False) -> Iterator[Block]:
+    """Candidates whose best epoch was their last had not finished learning: said, as it limits the claim.
+
+    Args:
+        of_losses: scores are losses with a minus, in units of their own: they rise by a share of themselves.
+    """
+    drawn = [s for s in scores if len(s.y) > 2]
+    least = {s.label: RISING * (abs(s.y[-1]) if of_losses else 1.0) for s in drawn}
+    rising = [s.label for s in drawn if s.y[-1] == max(s.y) and s.y[-1] - s.y[-2] > least[s.label]]
     if rising:
         more = "was" if len(rising) == 1 else "were"
         yield text(

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from harness.codec import Json
+from harness.metrics import METRICS
 from harness.planning.tuning import told as search_told
 from harness.protocols import Section
 from harness.record import Record
@@ -70,20 +71,22 @@ def tuning(e: Evidence) -> Section | None:
         (metric for f in found for r in f.records if (metric := search_told(r).metric)),
         "score",
     )
+    # Searches look for the highest score: of a loss that is the loss with a minus.
+    sign = -1.0 if metric in METRICS and METRICS[metric].better == "lower" else 1.0
     blocks: list[Block] = [text(_lead(found))]
     if any(len(f.best) > 1 for f in found):
         series = [
             plots.Line(
                 f.candidate,
                 list(range(1, len(f.best) + 1)),
-                f.best.tolist(),
+                (sign * f.best).tolist(),
                 colour=e.palette.colour(f.candidate),
             )
             for f in found
         ]
-        axis = plots.Axis(f"Best {n.label(metric)} so far (validation)")
+        axis = plots.Axis(f"{'Best' if sign > 0 else 'Least'} {n.label(metric)} so far (validation)")
         figure = charts.lines(series, plots.Axis("Settings tried", whole=True), axis)
-        caption = "Best validation score after so many settings; the first are the suite's own."
+        caption = f"Best {n.label(metric)} on validation data after so many settings, the suite's own first."
         blocks.append(
             Picture(canvas.svg(figure), caption, told("Best so far by settings tried", series), "half")
         )
@@ -92,7 +95,7 @@ def tuning(e: Evidence) -> Section | None:
         Column("search took"), Column("own settings", n.label(metric)), Column("best", n.label(metric)),
         Column("settings found", numeric=False),
     )  # fmt: skip
-    return section("Tuning", [*blocks, Table(columns, tuple(_row(f) for f in found), kind="compact")])
+    return section("Tuning", [*blocks, Table(columns, tuple(_row(f, sign) for f in found), kind="compact")])
 
 
 def _lead(found: Sequence[SearchTrace]) -> str:
@@ -108,7 +111,7 @@ def _lead(found: Sequence[SearchTrace]) -> str:
     return start + f"Who leads on validation data changes with the budget: {n.listed(steps)}."
 
 
-def _row(f: SearchTrace) -> tuple[Cell, ...]:
+def _row(f: SearchTrace, sign: float) -> tuple[Cell, ...]:
     said = [search_told(r) for r in f.records]
     done = [(s.score, s) for s in said if s.score is not None and s.stopped_after_epoch is None]
     score, best = max(done, key=lambda pair: pair[0], default=(None, None))
@@ -120,8 +123,8 @@ def _row(f: SearchTrace) -> tuple[Cell, ...]:
         Cell(str(len(said)), sort=len(said)),
         Cell(str(stopped), sort=stopped),
         Cell(n.seconds(float(f.seconds[-1])), sort=float(f.seconds[-1])),
-        Cell(n.plain(own) if own is not None else "", sort=own),
-        Cell("none" if score is None else n.plain(score), sort=score),
+        Cell("") if own is None else Cell(n.plain(sign * own), sort=sign * own),
+        Cell("none") if score is None else Cell(n.plain(sign * score), sort=sign * score),
         Cell(shown or ("the suite's own" if best else "")),
     )
 
