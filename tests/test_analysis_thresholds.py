@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy.stats import beta
 from sklearn.metrics import auc, f1_score, precision_recall_curve, precision_score, recall_score, roc_curve
 
 from harness.analysis import thresholds
@@ -108,3 +109,40 @@ def test_the_threshold_that_nobody_reaches_is_above_an_answer_of_exactly_one() -
     never = choose(positive, np.array([0, 0, 1]), Threshold(goal="cost", false_alarm=100.0, miss=1.0))
     assert never is not None and not (positive >= never).any()
     assert sweep(positive, np.array([0, 0, 1])).alarms[0] == 0
+
+
+def test_few_answers_without_an_error_are_not_known_to_be_without() -> None:
+    """Of five alarms that are all right, resamples have none that is wrong: precision was 1, without an
+    interval, and so were recall, F1 and a cost of 0."""
+    positive, targets = np.r_[np.full(5, 0.9), np.full(195, 0.1)], np.r_[np.ones(5, int), np.zeros(195, int)]
+    at = measured_at(positive, targets, 0.5, Threshold(goal="cost", miss=5))
+    least = beta(5.5, 0.5).ppf(0.025)
+    assert (at["precision"].low, at["precision"].high) == pytest.approx((least, 1.0), abs=0.03)
+    assert at["recall"].low == pytest.approx(least, abs=0.03) and 0.5 < at["f1"].low < 0.85
+    # Of 200 that cost nothing one in 80 may be missed, which costs 5 each.
+    assert at["cost"].value == 0 and 1000 * 5 / 160 < at["cost"].high < 1000 * 5 / 40
+    owners = measured_at(positive, targets, 0.5, Threshold(), np.r_[np.zeros(5, int), np.arange(195)])
+    assert owners["recall"].low == pytest.approx(beta(1.5, 0.5).ppf(0.025), abs=0.03), "of one owner"
+
+
+@pytest.mark.parametrize(
+    ("rows", "share", "found", "alarms"), [(300, 0.05, 0.8, 0.005), (500, 0.3, 0.9, 0.02)]
+)
+def test_intervals_at_a_threshold_hold_the_truth(
+    rows: int, share: float, found: float, alarms: float
+) -> None:
+    """300 worlds: nominal .95; less than .92 with probability .01 if it is so."""
+    rng, goal = np.random.default_rng(5), Threshold(goal="cost", miss=5)
+    hits, wrong, missed = share * found, (1 - share) * alarms, share * (1 - found)
+    truth = {
+        "precision": hits / (hits + wrong), "recall": found, "f1": 2 * hits / (2 * hits + wrong + missed),
+        "cost": 1000 * (wrong + 5 * missed),
+    }  # fmt: skip
+    held = dict.fromkeys(truth, 0)
+    for _ in range(300):
+        targets = (rng.random(rows) < share).astype(int)
+        said = rng.random(rows) < np.where(targets == 1, found, alarms)
+        at = measured_at(np.where(said, 0.9, 0.1), targets, 0.5, goal)
+        for name, true in truth.items():
+            held[name] += at[name].low <= true <= at[name].high
+    assert all(count / 300 >= 0.92 for count in held.values()), held

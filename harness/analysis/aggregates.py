@@ -21,13 +21,16 @@ CLEAR_OF_NOISE = 3.0
 
 def rows_of_one(values: Array, groups: Array | None) -> float:
     """How many rows tell as much as one independent row does: 1 where each is its own, up to the size of the
-    groups where rows of one are all alike (the design effect of the mean).
+    groups where rows of one are all alike (the design effect of the mean), also where all rows are: that all
+    are right tells no more than as many groups do.
 
     Args:
         values: (n,) per example. groups: (n,) whose each example is.
     """
-    if groups is None or not (variance := float(np.var(values))):
+    if groups is None or not len(values):
         return 1.0
+    if not (variance := float(np.var(values))):
+        return len(values) / len(np.unique(groups))
     means = by_group(values, groups)
     if len(means) < 2:
         return float(len(values))

@@ -209,7 +209,7 @@ def _at_thresholds(
         ]
         rows.append((head, *cells, change_cell(change, lower_is_better=judged == "cost")))
     note = (
-        "Figures are of the test examples and of the first seed's models, with 95 % intervals over resampled "
+        "Figures are of the test examples and of the first seed's models, with 95 % intervals over test "
         "examples."
     )
     return Table(columns, tuple(rows), note)
