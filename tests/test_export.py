@@ -15,6 +15,7 @@ from PIL import Image
 from harness.analysis.predictions import predictions_of
 from harness.export.folder import export_variant, smoke_test
 from harness.record import Failure, HarnessError, Record
+from harness.report import numbers as n
 from harness.runtimes import runtime
 from harness.store.runs import RunFolder
 from tests.runs_here import run_here
@@ -59,6 +60,20 @@ def test_the_card_tells_figures_intervals_data_and_hashes(run: RunFolder, tmp_pa
     for path in (tmp_path / "deploy").rglob("*"):
         if path.is_file() and path.name != "README.md":
             assert f"| {path.relative_to(tmp_path / 'deploy').as_posix()} | `" in card
+
+
+def test_the_card_of_one_of_several_seeds_tells_what_this_model_has_by_itself(tmp_path: Path) -> None:
+    """The table is of all seeds; in the folder lies the first's."""
+    tree = SUITE.replace("logistic: sklearn:LogisticRegression", "tree: sklearn:DecisionTreeClassifier")
+    suite = write_suite(tmp_path, tree)
+    several = run_here(suite, tmp_path / "results", "training.seeds=[0,1]", kinds="train score")
+    export_variant(several, "tree/onnx", tmp_path / "deploy")
+    card = (tmp_path / "deploy" / "README.md").read_text()
+    scored = [r for r in several.records() if r.trial.variant and r.trial.variant.name == "tree/onnx"]
+    own = {r.trial.seed: n.plain(r.value("accuracy") or 0.0) for r in scored}
+    assert own[0] != own[1], "seeds differ"
+    assert "Quality over 2 training seeds on test data" in card
+    assert f"This model is that of seed 0: accuracy {own[0]} by itself." in card
 
 
 def test_an_exported_model_that_answers_otherwise_is_found_out(run: RunFolder, tmp_path: Path) -> None:

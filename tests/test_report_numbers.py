@@ -186,3 +186,12 @@ def test_a_figure_beside_a_limit_that_looks_the_same_shows_what_tells_them_apart
 ) -> None:
     """It said "cost_per_month_usd <= 65.15: is 65.15, kept with probability under 1 %"."""
     assert apart(value, text, limit) == said
+
+
+def test_a_limit_has_the_unit_that_it_was_written_in_where_cells_are_read_in_another() -> None:
+    """CPU time is shown in µs and limited in seconds: "at most 0.001 µs" stood beside a figure of 812."""
+    name = "cpu_seconds_per_example"
+    assert n.shown(name, Estimate(0.000812)).value == "812" and n.shown_unit(name) == "µs"
+    assert n.limit_words(parse_constraint(f"{name} <= 0.001")) == "CPU time per example at most 0.001\u202fs"
+    assert n.prose(f"vit has {name} 0.000812 (0.0008 to 0.000824)").endswith(" 0.000824)\u202fs")
+    assert n.shown_unit("latency_p99_ms") == n.unit("latency_p99_ms") == "ms"

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
+from harness.analysis.criteria import decides
 from harness.export.source import ExportSource
 from harness.exported.tables import Step, TableEncoding, width
 from harness.facts import DataFacts, ScoreFacts, TrainFacts
+from harness.metrics import metrics_of
 from harness.record import Record
 from harness.report import numbers as n
 from harness.results import Row
@@ -131,20 +133,35 @@ def figures(row: Row | None, source: ExportSource) -> str:
     """Every metric of the variant with its interval, and where it was measured; empty without a row."""
     if row is None:
         return ""
+    known = metrics_of(source.suite)
     lines = ["## Measured", "", "| metric | value | 95 % interval | |", "|---|---|---|---|"]
     for name, cell in row.estimates.items():
         shown = n.shown(name, cell)
-        value = n.with_unit(name, shown.value) if cell.value is not None else shown.value
+        unit = n.shown_unit(name, known)
+        value = n.with_unit(name, shown.value, known, unit) if cell.value is not None else shown.value
         note = cell.note if cell.value is not None else ""
         lines.append(f"| {n.label(name)} | {value} | {shown.interval} | {note} |")
     machine = _machine(source)
     seeds = len({r.trial.seed for r in source.run.records() if r.trial.kind == "score" and _same(r, source)})
     lines += [
         "",
-        f"Quality over {n.counted(seeds, 'training seed')} on test data that no choice was made on.",
+        f"Quality over {n.counted(seeds, 'training seed')} on test data, by which no settings were chosen; "
+        f"which variant to ship may have been.{_of_this_model(row, source) if seeds > 1 else ''}",
     ]
     lines += [f"Speed on {machine}, {n.counted(source.suite.serving.threads, 'thread')}." if machine else ""]
     return "\n".join(lines).rstrip()
+
+
+def _of_this_model(row: Row, source: ExportSource) -> str:
+    """What the model in the folder, one of several seeds, has by itself of the quality that decides."""
+    known = metrics_of(source.suite)
+    quality = [name for name in row.estimates if name in known and known[name].about == "quality"]
+    deciding = [name for name in quality if decides(source.suite, name)] or quality[:1]
+    own = [(name, source.score.value(name)) for name in deciding]
+    said = [f"{n.label(name)} {n.with_unit(name, n.plain(x), known)}" for name, x in own if x is not None]
+    return (
+        f" This model is that of seed {source.score.trial.seed}: {', '.join(said)} by itself." if said else ""
+    )
 
 
 def _same(record: Record, source: ExportSource) -> bool:
@@ -191,10 +208,9 @@ def _data(source: ExportSource) -> str:
 
 def _limits(source: ExportSource, row: Row | None, warnings: Iterable[str], note: str) -> str:
     facts = _trained(source).data or DataFacts()
-    said = [
-        "It was judged on test data like its training data; on other data nothing is known.",
-        "Probabilities are as calibrated as the calibration error above says, and no more.",
-    ]
+    said = ["It was judged on test data like its training data; on other data nothing is known."]
+    if row is not None and (error := row.estimates.get("ece")) is not None and error.value is not None:
+        said.append("Probabilities are as calibrated as the calibration error above says, and no more.")
     if missing := facts.classes_missing_in_train:
         said.append(f"Classes without a training example, never answered: {', '.join(missing)}.")
     if row is not None and row.rejected_by:
@@ -202,10 +218,10 @@ def _limits(source: ExportSource, row: Row | None, warnings: Iterable[str], note
     parity = source.score.facts_as(ScoreFacts).parity
     if parity and parity.agreement is not None:
         worst = parity.max_abs_difference
-        said.append(
-            f"It gives the same answer as the trained model for {100 * parity.agreement:.2f} % of "
-            f"test examples{f' (largest difference {worst:.2g})' if worst is not None else ''}."
-        )
+        asked = f"{parity.examples:,} test examples" if parity.examples else "test examples"
+        apart = f" (largest difference {worst:.2g})" if worst is not None else ""
+        same = f"{100 * parity.agreement:.2f} % of {asked}{apart}"
+        said.append(f"It gives the same answer as the trained model for {same}.")
     said += [*warnings, *([note] if note else [])]
     return "\n".join(["## Limits", "", *(f"- {sentence}" for sentence in said)])
 

@@ -47,11 +47,16 @@ def label(name: str) -> str:
 
 
 def unit(name: str, known: MetricTable = HARNESS_METRICS) -> str:
-    """A metric's unit as a column header shows it; empty for shares and counts."""
+    """The unit of a metric's figures as they are stored, and of limits on it; empty for shares and counts."""
     if name not in known:
         return next((u for suffix, u in _SUFFIXES.items() if name.endswith(suffix)), "")
-    entry = known[name]
-    return entry.read_as[1] if entry.read_as else UNITS.get(entry.unit, entry.unit)
+    return UNITS.get(known[name].unit, known[name].unit)
+
+
+def shown_unit(name: str, known: MetricTable = HARNESS_METRICS) -> str:
+    """The unit of what `shown` makes of an estimate, for the head of its column."""
+    read_as = known[name].read_as if name in known else None
+    return read_as[1] if read_as else unit(name, known)
 
 
 def better(name: str, known: MetricTable = HARNESS_METRICS) -> Better | None:
@@ -99,7 +104,7 @@ class EstimateText:
 
 
 def shown(name: str, e: Estimate | None) -> EstimateText:
-    """A metric's estimate in the unit that `unit(name)` names; `number` stays as stored."""
+    """A metric's estimate in the unit that `shown_unit(name)` names; `number` stays as stored."""
     entry = HARNESS_METRICS.get(name)
     if e is None or e.value is None:
         return estimate(e)
@@ -258,9 +263,9 @@ def _sided(name: str, figure: str, known: MetricTable) -> str:
     return with_unit(name, f"${figure}" if unit(name, known) == "USD" else figure, known)
 
 
-def with_unit(name: str, figure: str, known: MetricTable = HARNESS_METRICS) -> str:
-    """A figure with its metric's unit: `10 ms`, `$0.124`."""
-    after = unit(name, known)
+def with_unit(name: str, figure: str, known: MetricTable = HARNESS_METRICS, after: str | None = None) -> str:
+    """A figure with its metric's unit, or another that it is in: `10 ms`, `$0.124`."""
+    after = unit(name, known) if after is None else after
     if after == "USD":
         return figure if "$" in figure else f"${figure}"
     return figure + (f"\u202f{after}" if after else "")

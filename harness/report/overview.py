@@ -186,7 +186,7 @@ def by_set(found: Overview, goal: DecisionObjective, evidence: Mapping[str, Evid
     """A row for each data set, a column for each candidate."""
     names = [standing.candidate for standing in found.standings]
     columns = [Column("data set", numeric=False), Column("choice", numeric=False)]
-    columns += [Column(name, n.unit(goal.subject), is_name=True) for name in names]
+    columns += [Column(name, n.shown_unit(goal.subject), is_name=True) for name in names]
     rows = []
     for one in found.sets:
         cells = [Cell(one.name, strong=True), Cell(_choice(one))]

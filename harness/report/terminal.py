@@ -337,7 +337,7 @@ def _fitting(summary: Summary, rows: Sequence[Row], width: int) -> list[str]:
 
 
 def _head(name: str, known: MetricTable) -> str:
-    unit = n.unit(name, known)
+    unit = n.shown_unit(name, known)
     return f"{n.label(name)}, {unit}" if unit else n.label(name)
 
 

@@ -77,7 +77,7 @@ def _row(e: Evidence, name: str, row: Row, base: Row) -> tuple[Cell, ...] | None
     if not any(cell.value is not None for cell in known):
         return None
     ours, theirs = (e.draws(name, r.variant) for r in (row, base))
-    unit = n.unit(name, e.known)
+    unit = n.shown_unit(name, e.known)
     added = times = Cell("")
     if ours is not None and theirs is not None:
         times = _compared(ours / np.where(theirs > 0, theirs, np.nan))

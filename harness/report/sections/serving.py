@@ -134,7 +134,7 @@ def _latency_table(e: Evidence) -> Table:
         )
     columns = (
         Column("variant", numeric=False),
-        *(Column(n.label(m), n.unit(m, e.known)) for m in (*names, *extra)),
+        *(Column(n.label(m), n.shown_unit(m, e.known)) for m in (*names, *extra)),
         Column("slowest over fastest round", hint="median of the slowest round above that of the fastest"),
         Column("rounds"),
         Column("calls"),
@@ -212,7 +212,8 @@ def batches(e: Evidence) -> Section | None:
             )
             for row in e.detailed
         )
-        columns = (Column("variant", numeric=False), *(Column(n.label(m), n.unit(m, e.known)) for m in names))
+        heads = (Column(n.label(m), n.shown_unit(m, e.known)) for m in names)
+        columns = (Column("variant", numeric=False), *heads)
         blocks += [Table(columns, rows), *left_out(e), *remarks(e, names)]
     return section("Throughput, memory and size", blocks)
 

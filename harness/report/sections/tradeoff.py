@@ -71,7 +71,7 @@ def _rest(e: Evidence, metrics: Sequence[str]) -> Block:
 
 def _column(e: Evidence, metric: str) -> Column:
     arrow = {"higher": "higher is better", "lower": "lower is better", None: ""}[n.better(metric, e.known)]
-    unit = e.value_unit if metric == "value" else n.unit(metric, e.known)
+    unit = e.value_unit if metric == "value" else n.shown_unit(metric, e.known)
     return Column(n.label(metric) + of_class(e, metric), unit, hint=f"{metric}: {arrow}")
 
 

@@ -245,7 +245,7 @@ def with_unit(name: str, shown: n.EstimateText, known: MetricTable, limit: Const
     figure = apart(shown.number, shown.value, limit.limit) if limit and not shown.interval else shown.value
     if n.unit(name, known) == "USD" and not shown.interval:
         return n.money(shown.number) if figure == shown.value else f"${figure}"
-    return n.with_unit(name, figure, known)
+    return n.with_unit(name, figure, known, n.shown_unit(name, known))
 
 
 def _as_objective(e: Evidence, name: str) -> str:
