@@ -59,7 +59,7 @@ class _Money:
         new = [k for k in rows if k not in self._found]
         if new and not self._is_worth_all:
             draws = self._table.draws
-            names = [n for n in LOADS if n in draws] or list(draws)[:1]
+            names = [n for n in (*LOADS, "train_seconds") if n in draws] or list(draws)[:1]
             these = replace(
                 self._table,
                 rows=tuple(self._table.rows[k] for k in new),

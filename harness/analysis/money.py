@@ -16,7 +16,7 @@ from harness.analysis.instances import Fleet, fleet
 from harness.analysis.order import nearest_quantiles
 from harness.analysis.served import kept_within, load_within
 from harness.analysis.stats import Array
-from harness.analysis.values import count_draws
+from harness.analysis.values import count_draws, metric_draws
 from harness.figures import as_written, short
 from harness.metrics import CAPACITY
 from harness.reasons import Reason, of_failure, reason_of
@@ -139,9 +139,7 @@ def with_costs(table: Tradeoff, suite: Suite, seconds: TrainingSeconds) -> Trade
     draws = {
         "cost_per_million_usd": cost.per_million(monthly, traffic),
         "cost_per_month_usd": monthly,
-        "train_cost_usd": np.tile(
-            [np.nan if e.value is None else e.value for e in training], (count_draws(table), 1)
-        ),
+        "train_cost_usd": _training_draws(table, training),
     }
     sources = [_with(source, more) for source, more in zip(sources, where.idle, strict=True)]
     million, month = _cells(table.rows, suite, where, other, sources)
@@ -269,10 +267,24 @@ def _derived(
     return cells
 
 
+def _training_draws(table: Tradeoff, training: Sequence[Estimate]) -> Array:
+    """(draws, rows) of what a training costs: as uncertain as how long it takes."""
+    took = [row.estimates.get("train_seconds") for row in table.rows]
+    value = np.array([np.nan if e.value is None else e.value for e in training], dtype=float)
+    mean = np.array([np.nan if e is None or e.value is None else e.value for e in took], dtype=float)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        times = metric_draws(table, "train_seconds") / mean
+    return np.asarray(np.where(np.isfinite(times), times, 1.0) * value)
+
+
 def _training(row: Row, seconds: TrainingSeconds, usd_per_hour: float) -> Estimate:
     known = seconds.get(row.candidate)
     if known is None:
         failed = row.training_failure
         return Estimate(None, note=of_failure(failed) if failed else row.stopped or "not measured")
     final, in_all = (s * usd_per_hour / 3600 for s in (known.final_recipe, known.in_all))
-    return Estimate(final, total=in_all, note=f"{_usd(in_all)} USD for all trainings of the run")
+    note, took = f"{_usd(in_all)} USD for all trainings of the run", row.estimates.get("train_seconds")
+    if took is None or not took.value or took.low is None or took.high is None:
+        return Estimate(final, total=in_all, note=note, n=0 if took is None else took.n)
+    low, high = (final * end / took.value for end in (took.low, took.high))
+    return Estimate(final, low, high, n=took.n, total=in_all, note=note)

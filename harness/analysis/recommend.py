@@ -299,7 +299,7 @@ def _assumed(table: Tradeoff, deciding: Sequence[str]) -> list[str]:
             continue
         if any(cell.n == 1 and ALONE in cell.note for cell in cells):
             found.setdefault(f"seeds differ by {100 * SEED_SPREAD:.0f} %", []).append(name)
-        elif name == "train_seconds" and any(cell.n == 1 for cell in cells):
+        elif name in ("train_seconds", "train_cost_usd") and any(cell.n == 1 for cell in cells):
             found.setdefault(f"trainings differ by {100 * LAUNCH_SD:.0f} %", []).append(name)
     said = "; ".join(f"that {what} ({', '.join(names)})" for what, names in found.items())
     return [f"one seed tells no spread: probabilities assume {said}"] if said else []
