@@ -144,6 +144,7 @@ def test_an_ab_test_stands_beside_its_truth_and_misses_are_counted(tmp_path: Pat
     assert (
         "12 of the 16 intervals contain the truth" in found and "ctr" not in found.split("Visits per arm")[0]
     )
+    assert "at least, as if each were of another user" in found, "visits of one user are alike"
 
 
 def test_a_metric_that_orders_as_the_shop_does_correlates_fully(tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ GLOSSARY: dict[str, str] = {
     "offline throughput": "Examples per second when all of them are there at once.",
     "cold start": "In a fresh process: the time to load the model and its library and to answer once.",
     "cost per million": "USD for a million requests at the suite's traffic and price.",
-    "cost per month": "USD for the machines that the suite's traffic needs, for 730 hours.",
+    "cost per month": "USD for 730 hours of the machines that traffic needs, and what decision.costs adds.",
     "accuracy": "The share of examples that are answered right.",
     "balanced accuracy": "The mean over classes of the share found of each: rare classes count as much.",
     "F1 (macro)": "The harmonic mean of precision and recall, averaged over classes.",

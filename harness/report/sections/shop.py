@@ -80,7 +80,10 @@ def _test_notes(facts: Sequence[OnlineFacts]) -> Iterator[str]:
     needed = facts[0].required_sessions_per_arm
     wanted = [f"{n.label(k.split()[0])} {k.split()[1]}: {v:,}" for k, v in needed.items()]
     if wanted:
-        yield f"Visits per arm that find a lift with a power of 80 %, before the start: {'; '.join(wanted)}."
+        yield (
+            "Visits per arm that find a lift with a power of 80 %, at least, as if each were of another user "
+            f"(who comes several times tells less each time): {'; '.join(wanted)}."
+        )
     tests = [f.ab_test_against_current for f in facts]
     broken = sum(bool(t.problem) for t in tests)
     lowest = min(t.sample_ratio_p for t in tests)
